@@ -1,0 +1,75 @@
+/**
+ * The layers of the library, top to bottom. A folder imports only folders of an earlier row;
+ * two folders in one row never import each other.
+ */
+const rows = [
+  ['common'],
+  ['model'],
+  ['resilience', 'balancing', 'store', 'transport'],
+  ['registry'],
+  ['health'],
+  ['communicator'],
+  ['observability'],
+  ['interop'],
+  ['nest'],
+  ['testing'],
+];
+const src = '^libs/service-discovery/src/';
+
+const layerRules = rows.flatMap((row, index) =>
+  row.map((folder) => {
+    const allowed = [folder, ...rows.slice(0, index).flat()];
+    return {
+      name: `layer-${folder}`,
+      comment: `${folder}/ may import only: ${allowed.join(', ')}`,
+      severity: 'error',
+      from: { path: `${src}${folder}/`, pathNot: '\\.spec\\.ts$' },
+      to: { path: src, pathNot: `${src}(${allowed.join('|')})/` },
+    };
+  }),
+);
+
+module.exports = {
+  forbidden: [
+    ...layerRules,
+    {
+      name: 'nest-only-in-nest',
+      comment: 'Only nest/ knows the framework.',
+      severity: 'error',
+      from: { path: src, pathNot: `${src}nest/|${src}index\\.ts$|\\.spec\\.ts$` },
+      to: { path: 'node_modules/@nestjs/' },
+    },
+    {
+      name: 'core-stays-framework-free',
+      comment: './core reaches no file of nest/.',
+      severity: 'error',
+      from: { path: `${src}core\\.ts$` },
+      to: { path: `${src}nest/`, reachable: true },
+    },
+    {
+      name: 'no-test-code-in-the-package',
+      severity: 'error',
+      from: { path: src, pathNot: '\\.spec\\.ts$' },
+      to: { path: '\\.spec\\.ts$|^test/' },
+    },
+    {
+      name: 'apps-use-the-public-entries',
+      comment: 'Examples are copied by users, so they import only what users can import.',
+      severity: 'error',
+      from: { path: '^apps/' },
+      to: { path: src, pathNot: `${src}(index|core|testing)\\.ts$` },
+    },
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^dist/' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
+  },
+};

@@ -1,0 +1,16 @@
+/** One configuration for unit specs (beside the source) and end-to-end specs (in test/). */
+export default {
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: { '^.+\\.ts$': '@swc/jest' },
+  resolver: './test/support/resolver.cjs',
+  moduleNameMapper: {
+    '^nest-service-discovery$': '<rootDir>/libs/service-discovery/src/index.ts',
+    '^nest-service-discovery/core$': '<rootDir>/libs/service-discovery/src/core.ts',
+    '^nest-service-discovery/testing$': '<rootDir>/libs/service-discovery/src/testing.ts',
+  },
+  testMatch: ['<rootDir>/libs/**/*.spec.ts', '<rootDir>/apps/**/*.spec.ts', '<rootDir>/test/**/*.e2e-spec.ts'],
+  // The published manifest bears the workspace's name, on purpose: apps here import the package as users do.
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/libs/service-discovery/package.json'],
+  testTimeout: 20_000,
+};

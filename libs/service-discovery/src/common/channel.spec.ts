@@ -1,0 +1,55 @@
+import { describe, expect, it } from '@jest/globals';
+import { Channel } from './channel.js';
+
+describe('Channel', () => {
+  it('keeps what is pushed before it is read, in order', async () => {
+    const channel = new Channel<number>();
+    channel.push(1);
+    channel.push(2);
+    expect(channel.size).toBe(2);
+    expect([(await channel.next()).value, (await channel.next()).value]).toEqual([1, 2]);
+    expect(channel.size).toBe(0);
+  });
+
+  it('serves a read that waits', async () => {
+    const channel = new Channel<string>();
+    const read = channel.next();
+    channel.push('a');
+    expect(await read).toEqual({ value: 'a', done: false });
+    expect(channel.size).toBe(0);
+  });
+
+  it('serves several reads that wait in their order, and forgets none', async () => {
+    const channel = new Channel<string>();
+    const reads = Promise.all([channel.next(), channel.next(), channel.next()]);
+    for (const item of ['a', 'b', 'c']) channel.push(item);
+    expect((await reads).map(({ value }) => value as string)).toEqual(['a', 'b', 'c']);
+  });
+
+  it('carries undefined like any other item', async () => {
+    const channel = new Channel<undefined>();
+    channel.push(undefined);
+    expect(await channel.next()).toEqual({ value: undefined, done: false });
+  });
+
+  it('ends waiting and later reads when it closes, and drops what waits', async () => {
+    const channel = new Channel<string>();
+    const reads = [channel.next(), channel.next()];
+    channel.close();
+    channel.push('too late');
+    expect(await Promise.all([...reads, channel.next()])).toEqual(Array(3).fill({ value: undefined, done: true }));
+    expect(channel.size).toBe(0);
+  });
+
+  it('tells its producer once that the reader left', async () => {
+    let closed = 0;
+    const channel = new Channel<string>(() => closed++);
+    channel.push('a');
+    for await (const item of channel) {
+      expect(item).toBe('a');
+      break;
+    }
+    channel.close();
+    expect(closed).toBe(1);
+  });
+});

@@ -1,0 +1,90 @@
+import { onAbort } from './abort.js';
+
+/** A timer that was started with {@link Clock.setTimer}. */
+export interface Timer {
+  /** Stops the timer; safe to call again, and after it has fired. */
+  cancel(): void;
+}
+
+export interface TimerOptions {
+  /**
+   * Whether the pending timer keeps the process running. A wait that a caller is waiting for (a backoff, a timeout)
+   * does; periodic background work (heartbeats, health checks) does not.
+   * @default true
+   */
+  keepAlive?: boolean;
+}
+
+/** Where the library takes its time from. Inject `ManualClock` of `./testing` to move time by hand. */
+export interface Clock {
+  /** Monotonic milliseconds from an arbitrary origin: for durations and deadlines. */
+  now(): number;
+  /** Milliseconds since the Unix epoch: for timestamps that people or other machines read. */
+  epoch(): number;
+  /** Calls `fn` once after `ms` milliseconds. */
+  setTimer(fn: () => void, ms: number, options?: TimerOptions): Timer;
+}
+
+/** Node turns a longer delay into 1 ms, so longer timers are armed in steps. */
+const LONGEST_NODE_TIMER_MS = 2_147_483_647;
+
+class SystemTimer implements Timer {
+  private handle: NodeJS.Timeout;
+
+  constructor(
+    private readonly fn: () => void,
+    private remainingMs: number,
+    private readonly keepAlive: boolean,
+  ) {
+    this.handle = this.arm();
+  }
+
+  cancel(): void {
+    clearTimeout(this.handle);
+  }
+
+  private arm(): NodeJS.Timeout {
+    const step = Math.min(this.remainingMs, LONGEST_NODE_TIMER_MS);
+    this.remainingMs -= step;
+    const handle = setTimeout(() => {
+      if (this.remainingMs > 0) this.handle = this.arm();
+      else this.fn();
+    }, step);
+    if (!this.keepAlive) handle.unref();
+    return handle;
+  }
+}
+
+/** The machine's own clocks. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  epoch: () => Date.now(),
+  setTimer: (fn, ms, options) => new SystemTimer(fn, Math.max(0, ms), options?.keepAlive ?? true),
+};
+
+/**
+ * Resolves after `ms` milliseconds.
+ * @throws the signal's reason, at once, when `signal` aborts first.
+ */
+export function sleep(clock: Clock, ms: number, signal?: AbortSignal, options?: TimerOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) {
+      reject(signal.reason as Error);
+      return;
+    }
+    const timer = clock.setTimer(
+      () => {
+        stopWaiting?.();
+        resolve();
+      },
+      ms,
+      options,
+    );
+    const stopWaiting =
+      signal &&
+      onAbort(signal, () => {
+        timer.cancel();
+        reject(signal.reason as Error);
+      });
+  });
+}

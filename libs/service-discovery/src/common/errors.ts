@@ -1,0 +1,214 @@
+/** Every code that a {@link ServiceDiscoveryError} can carry, with its meaning. Codes are stable; messages are not. */
+export const ERROR_CODES = {
+  SERVICE_NOT_FOUND: 'no service of this name is registered',
+  NO_AVAILABLE_INSTANCE: 'the service is known, but none of its instances may take a call now',
+  CIRCUIT_OPEN: 'the circuit breaker refuses calls after repeated failures',
+  DEADLINE_EXCEEDED: 'the time for the whole call is over',
+  ATTEMPT_TIMEOUT: 'one attempt took too long',
+  RETRY_BUDGET_EXHAUSTED: 'the call failed, and too many calls are being retried already to try it again',
+  BULKHEAD_FULL: 'too many calls run and wait already',
+  REGISTRY_UNAVAILABLE: 'the registry cannot be reached, or has not answered yet',
+  LEASE_LOST: 'the lease ran out or was replaced: register again',
+  INVALID_CONFIGURATION: 'one or more settings are wrong',
+  INVALID_INSTANCE: 'one or more fields of a registration are wrong',
+  INVALID_REQUEST: 'the request is wrong in itself, and was not sent',
+  INSTANCE_NOT_FOUND: 'no instance is registered under this id',
+  HOST_NOT_ALLOWED: 'nothing may be registered or asked at this host',
+  FALLBACK_FAILED: 'the call failed, and so did its fallback',
+  RESPONSE_STATUS: 'the instance answered with an error status',
+  RESPONSE_BODY: 'the instance answered with a body that cannot be read as asked for',
+  TRANSPORT_FAILURE: 'no response arrived, or it broke off',
+  ABORTED: 'the call was given up before it ended',
+} as const satisfies Record<string, string>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** What an error knows besides its message. */
+export interface ErrorDetails {
+  service?: string;
+  instanceId?: string;
+  /** How many attempts were made, where the error ends a call. */
+  attempts?: number;
+  /** When trying again may make sense, in milliseconds from now. */
+  retryAfterMs?: number;
+  cause?: unknown;
+}
+
+/** The base of everything that the library throws on purpose. */
+export class ServiceDiscoveryError extends Error {
+  readonly code: ErrorCode;
+  // Declared, not defined: what is not known has no place in what is printed of an error.
+  declare readonly service?: string;
+  declare readonly instanceId?: string;
+  declare attempts?: number;
+  declare readonly retryAfterMs?: number;
+
+  constructor(code: ErrorCode, message: string, { cause, ...details }: ErrorDetails = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = new.target.name;
+    this.code = code;
+    const { service, instanceId, attempts, retryAfterMs } = details;
+    for (const [key, value] of Object.entries({ service, instanceId, attempts, retryAfterMs })) {
+      if (value !== undefined) Object.assign(this, { [key]: value });
+    }
+  }
+}
+
+/** One setting or field that is wrong. */
+export interface Problem {
+  /** The option's or field's path, such as `retry.maxAttempts`, or an environment variable's name. */
+  path: string;
+  value: unknown;
+  /** What is allowed, as a noun phrase: "a whole number from 1 to 10". */
+  expected: string;
+}
+
+/** `path: expected …, but got …`, with long values cut. */
+export function describeProblem({ path, value, expected }: Problem): string {
+  return `${path}: expected ${expected}, but got ${describeValue(value)}`;
+}
+
+/** A value as a short text for a message; never throws, never longer than about 80 characters. */
+export function describeValue(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  let text: string | undefined;
+  try {
+    text = typeof value === 'bigint' || typeof value === 'number' ? String(value) : JSON.stringify(value);
+  } catch {
+    text = undefined;
+  }
+  text ??= Object.prototype.toString.call(value);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+/**
+ * What an error says, of whatever kind it is. Node leaves the message of an error for several addresses empty, so the
+ * code stands in.
+ */
+export function messageOf(error: unknown): string {
+  if (!isErrorLike(error)) return typeof error === 'string' ? error : describeValue(error);
+  const { code } = error as { code?: unknown };
+  return error.message || (typeof code === 'string' ? code : error.name);
+}
+
+/**
+ * By its looks, not by `instanceof`: Node's own errors are of another realm where a test runner makes one for each file,
+ * and the reason of an abort is a `DOMException`, which is no native error to every Node.
+ */
+function isErrorLike(value: unknown): value is Error {
+  if (typeof value !== 'object' || value === null) return false;
+  const { name, message } = value as Partial<Error>;
+  return typeof name === 'string' && typeof message === 'string';
+}
+
+/** Thrown once for all wrong settings together. */
+export class InvalidConfigurationError extends ServiceDiscoveryError {
+  constructor(readonly problems: readonly Problem[]) {
+    super(
+      'INVALID_CONFIGURATION',
+      `Invalid configuration:\n${problems.map((problem) => `  - ${describeProblem(problem)}`).join('\n')}`,
+    );
+  }
+}
+
+/** Thrown when a registration is refused: every wrong field is in `problems`. */
+export class InvalidInstanceError extends ServiceDiscoveryError {
+  constructor(readonly problems: readonly Problem[]) {
+    super('INVALID_INSTANCE', `Invalid service instance: ${problems.map(describeProblem).join('; ')}`);
+  }
+}
+
+/** No such service is registered. */
+export class ServiceNotFoundError extends ServiceDiscoveryError {
+  constructor(service: string, details: ErrorDetails = {}) {
+    super('SERVICE_NOT_FOUND', `No service named "${service}" is registered`, { ...details, service });
+  }
+}
+
+/** The service is known, but no instance may take a call now. */
+export class NoAvailableInstanceError extends ServiceDiscoveryError {
+  constructor(service: string, reason: string, details: ErrorDetails = {}) {
+    super('NO_AVAILABLE_INSTANCE', `No instance of "${service}" can take a call: ${reason}`, { ...details, service });
+  }
+}
+
+/** A circuit breaker refuses calls; `retryAfterMs` says until when, unless it was isolated by hand. */
+export class CircuitOpenError extends ServiceDiscoveryError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super('CIRCUIT_OPEN', message, details);
+  }
+}
+
+/** The time for the whole call, all attempts and waits together, is over. */
+export class DeadlineExceededError extends ServiceDiscoveryError {
+  constructor(
+    readonly timeoutMs: number,
+    details: ErrorDetails = {},
+  ) {
+    super('DEADLINE_EXCEEDED', `The call did not finish within ${timeoutMs} ms`, details);
+  }
+}
+
+/** One attempt took too long; another may follow. */
+export class AttemptTimeoutError extends ServiceDiscoveryError {
+  constructor(
+    readonly timeoutMs: number,
+    details: ErrorDetails = {},
+  ) {
+    super('ATTEMPT_TIMEOUT', `The attempt did not finish within ${timeoutMs} ms`, details);
+  }
+}
+
+/** Too many calls run and wait already; this one was never sent. */
+export class BulkheadFullError extends ServiceDiscoveryError {
+  constructor(details: ErrorDetails & { limit: number; queue: number }) {
+    super('BULKHEAD_FULL', `All ${details.limit} slots are busy and ${details.queue} calls wait already`, details);
+  }
+}
+
+/** The registry cannot be reached; nothing was changed. */
+export class RegistryUnavailableError extends ServiceDiscoveryError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super('REGISTRY_UNAVAILABLE', message, details);
+  }
+}
+
+/** The lease ran out or was replaced: register again. */
+export class LeaseLostError extends ServiceDiscoveryError {
+  constructor(service: string, instanceId: string) {
+    super('LEASE_LOST', `The lease of ${service}/${instanceId} is lost: register again`, { service, instanceId });
+  }
+}
+
+/** No response arrived: refused, reset, timed out below HTTP. `cause` has the socket's own error. */
+export class TransportError extends ServiceDiscoveryError {
+  constructor(
+    message: string,
+    /** True only where it is certain that the server never saw the request: then any method may be retried. */
+    readonly neverSent: boolean,
+    details: ErrorDetails = {},
+  ) {
+    super('TRANSPORT_FAILURE', message, details);
+  }
+}
+
+/**
+ * The instance answered with a status that is an error for the caller. Headers and body are kept, but not printed with
+ * the error: they may hold what has no place in a log.
+ */
+export class ResponseStatusError extends ServiceDiscoveryError {
+  readonly headers!: Readonly<Record<string, string | string[] | undefined>>;
+  /** Parsed where it is JSON, else its text, cut at 64 KiB. */
+  readonly body: unknown;
+
+  constructor(
+    readonly status: number,
+    headers: Readonly<Record<string, string | string[] | undefined>>,
+    body: unknown,
+    details: ErrorDetails = {},
+  ) {
+    super('RESPONSE_STATUS', `${details.service ?? 'The service'} answered with status ${status}`, details);
+    Object.defineProperty(this, 'headers', { value: headers, enumerable: false });
+    Object.defineProperty(this, 'body', { value: body, enumerable: false });
+  }
+}

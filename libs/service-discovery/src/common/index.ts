@@ -1,0 +1,9 @@
+/** What every layer stands on: time, aborts, randomness, durations, outcomes, errors. Imports nothing. */
+export * from './abort.js';
+export * from './channel.js';
+export * from './clock.js';
+export * from './duration.js';
+export * from './errors.js';
+export * from './outcome.js';
+export * from './random.js';
+export * from './validation.js';

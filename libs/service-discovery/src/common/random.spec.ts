@@ -1,0 +1,27 @@
+import { describe, expect, it } from '@jest/globals';
+import { seededRandom, systemRandom } from './random.js';
+
+const draw = (random: () => number, count: number): number[] => Array.from({ length: count }, random);
+
+describe('seededRandom', () => {
+  it('gives the same sequence for the same seed, and another for another', () => {
+    expect(draw(seededRandom(7), 5)).toEqual(draw(seededRandom(7), 5));
+    expect(draw(seededRandom(7), 5)).not.toEqual(draw(seededRandom(8), 5));
+  });
+
+  it('stays within 0 and 1, and spreads evenly', () => {
+    const buckets = new Array<number>(10).fill(0);
+    for (const number of draw(seededRandom(1), 10_000)) {
+      const bucket = Math.floor(number * 10);
+      expect(bucket >= 0 && bucket < 10).toBe(true);
+      buckets[bucket]! += 1;
+    }
+    for (const count of buckets) expect(Math.abs(count - 1_000)).toBeLessThan(120);
+  });
+});
+
+describe('systemRandom', () => {
+  it('gives numbers from 0 up to 1', () => {
+    for (const number of draw(systemRandom, 100)) expect(number >= 0 && number < 1).toBe(true);
+  });
+});

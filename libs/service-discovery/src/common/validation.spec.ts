@@ -1,0 +1,140 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { InvalidConfigurationError } from './errors.js';
+import { OptionValidator } from './validation.js';
+
+let check: OptionValidator;
+
+beforeEach(() => {
+  check = new OptionValidator('retry');
+});
+
+const found = (): string[] => check.problems.map(({ path, expected }) => `${path}: ${expected}`);
+
+describe('OptionValidator', () => {
+  describe('options', () => {
+    const defaults = { a: 1, b: 'x' };
+
+    it('fills in what is left out or undefined, and keeps null and false as they are', () => {
+      expect(check.options('', undefined, defaults)).toEqual(defaults);
+      expect(check.options('', { a: 2, b: undefined }, defaults)).toEqual({ a: 2, b: 'x' });
+      expect(check.options('', { a: null as never }, defaults)).toEqual({ a: null, b: 'x' });
+      expect(found()).toEqual([]);
+    });
+
+    it('does not change the defaults', () => {
+      check.options('', { a: 2 }, defaults);
+      expect(defaults).toEqual({ a: 1, b: 'x' });
+    });
+
+    it.each([null, 'fast', 3, [1]])('reports %j, which holds no options', (given) => {
+      expect(check.options('backoff', given as never, defaults)).toEqual(defaults);
+      expect(found()).toEqual(['retry.backoff: an object of options']);
+    });
+  });
+
+  describe('numbers', () => {
+    it.each([
+      [5, {}],
+      [0, { min: 0 }],
+      [10, { max: 10 }],
+      [1.5, { min: 1, max: 2 }],
+      [3, { integer: true }],
+    ])('takes %d within %j', (value, range) => {
+      expect(check.number('x', value, range)).toBe(value);
+      expect(found()).toEqual([]);
+    });
+
+    it.each([
+      [-1, { min: 0 }, 'a number of 0 or more'],
+      [11, { max: 10 }, 'a number of 10 or less'],
+      [1.5, { min: 1, max: 20, integer: true }, 'a whole number from 1 to 20'],
+      ['3', {}, 'a number'],
+      [Number.NaN, {}, 'a number'],
+      [Number.POSITIVE_INFINITY, { min: 0 }, 'a number of 0 or more'],
+      [undefined, {}, 'a number'],
+    ])('reports %p, which is not within %j', (value, range, expected) => {
+      expect(check.number('x', value, range)).toBeNaN();
+      expect(found()).toEqual([`retry.x: ${expected}`]);
+    });
+  });
+
+  describe('durations', () => {
+    it('gives milliseconds', () => {
+      expect(check.duration('x', '30s', { minMs: 1, maxMs: 60_000 })).toBe(30_000);
+      expect(check.duration('x', 250)).toBe(250);
+      expect(found()).toEqual([]);
+    });
+
+    it.each([
+      ['0s', { minMs: 1 }, 'of 1ms or more'],
+      ['2m', { minMs: 1_000, maxMs: 60_000 }, 'from 1s to 1m'],
+      ['2d', { minMs: 0, maxMs: 86_400_000 }, 'from 0ms to 1d'],
+      ['soon', { maxMs: 90_000 }, 'from 0ms to 90s'],
+      [null, {}, 'of 0ms or more'],
+    ])('reports %p with the limits in the spelling of an option', (value, range, limits) => {
+      expect(check.duration('x', value, range)).toBeNaN();
+      expect(found()).toEqual([`retry.x: a duration ${limits}, in milliseconds or as a text such as '30s'`]);
+    });
+  });
+
+  it('reports what is none of the allowed values', () => {
+    expect(check.oneOf('mode', 'slow', ['fast', 'safe'])).toBe('slow');
+    expect(check.oneOf('mode', 'fast', ['fast', 'safe'])).toBe('fast');
+    expect(found()).toEqual(['retry.mode: one of "fast", "safe"']);
+  });
+
+  it('reports what is no boolean', () => {
+    expect([true, false].map((value) => check.boolean('on', value))).toEqual([true, false]);
+    expect(check.boolean('on', 'true')).toBe(false);
+    expect(found()).toEqual(['retry.on: true or false']);
+  });
+
+  it('reports what should be a function, and lets it be left out', () => {
+    check.optionalFunction('classify', undefined);
+    check.optionalFunction('classify', () => undefined);
+    check.optionalFunction('classify', 'retryable');
+    expect(found()).toEqual(['retry.classify: a function']);
+  });
+
+  describe('gathering', () => {
+    it('takes over the problems of other checks, so that one error tells all', () => {
+      const problem = { path: 'bulkhead.limit', value: 0, expected: 'a number of 1 or more' };
+      const broken = check.gather((): number => {
+        throw new InvalidConfigurationError([problem]);
+      });
+      expect(broken).toBeUndefined();
+      expect(check.gather(() => 7)).toBe(7);
+      expect(check.problems).toEqual([problem]);
+    });
+
+    it('leaves other errors alone', () => {
+      const bug = new TypeError('a bug');
+      expect(() =>
+        check.gather(() => {
+          throw bug;
+        }),
+      ).toThrow(bug);
+    });
+  });
+
+  it('throws all problems together, and nothing where there is none', () => {
+    check.throwIfAny();
+    check.number('maxAttempts', 0, { min: 1 });
+    check.problem('', 'x', 'something else');
+    expect(() => check.throwIfAny()).toThrow(InvalidConfigurationError);
+    expect(() => check.throwIfAny()).toThrow(
+      'Invalid configuration:\n' +
+        '  - retry.maxAttempts: expected a number of 1 or more, but got 0\n' +
+        '  - retry: expected something else, but got "x"',
+    );
+  });
+
+  it.each([
+    ['retry', 'maxAttempts', 'retry.maxAttempts'],
+    ['', 'maxAttempts', 'maxAttempts'],
+    ['retry', '', 'retry'],
+    ['', '', 'options'],
+  ])('calls, below %j, the option %j %s', (prefix, path, whole) => {
+    expect(new OptionValidator(prefix).pathOf(path)).toBe(whole);
+  });
+});

@@ -1,0 +1,145 @@
+import { parseDuration } from './duration.js';
+import { InvalidConfigurationError, type Problem } from './errors.js';
+
+export interface NumberRange {
+  /** The smallest allowed number. @default no limit */
+  min?: number;
+  /** The greatest allowed number. @default no limit */
+  max?: number;
+  /** Whether fractions are refused. @default false */
+  integer?: boolean;
+}
+
+export interface DurationRange {
+  /** The shortest allowed duration in milliseconds. @default 0 */
+  minMs?: number;
+  /** The longest allowed duration in milliseconds. @default no limit */
+  maxMs?: number;
+}
+
+/**
+ * Gathers everything that is wrong with a set of options, so that one error tells it all at once. A check hands back the
+ * value to go on with; for a wrong number or duration that is NaN, so that a comparison with it is false and one
+ * mistake is not reported twice.
+ *
+ * @example
+ * const check = new OptionValidator('retry');
+ * const given = check.options('', options, DEFAULT_RETRY_OPTIONS);
+ * const maxAttempts = check.number('maxAttempts', given.maxAttempts, { min: 1, max: 20, integer: true });
+ * const baseDelayMs = check.duration('baseDelay', given.baseDelay, { maxMs: 60_000 });
+ * check.throwIfAny();
+ */
+export class OptionValidator {
+  readonly problems: Problem[] = [];
+
+  /** @param prefix what stands before every path, such as `retry`, or `clients.users.retry` */
+  constructor(private readonly prefix = '') {}
+
+  /**
+   * The options with a default for each one that is left out or undefined.
+   * @param path where the options stand below the prefix; empty: they are what the prefix names
+   */
+  options<T extends object>(path: string, given: Partial<T> | undefined, defaults: T): T {
+    const merged = { ...defaults };
+    if (given === undefined) return merged;
+    if (!isOptionsObject(given)) {
+      this.problem(path, given, 'an object of options');
+      return merged;
+    }
+    for (const [name, value] of Object.entries(given)) {
+      if (value !== undefined) Object.assign(merged, { [name]: value });
+    }
+    return merged;
+  }
+
+  /** A finite number within the range, or NaN. */
+  number(path: string, value: unknown, range: NumberRange = {}): number {
+    const { min = -Infinity, max = Infinity, integer = false } = range;
+    const ok = typeof value === 'number' && Number.isFinite(value) && value >= min && value <= max;
+    if (ok && (!integer || Number.isInteger(value))) return value;
+    return this.wrongNumber(path, value, `a ${integer ? 'whole ' : ''}number${describeRange(min, max, String)}`);
+  }
+
+  /** The milliseconds of a duration within the range, or NaN. */
+  duration(path: string, value: unknown, range: DurationRange = {}): number {
+    const { minMs = 0, maxMs = Infinity } = range;
+    const parsed = parseDuration(value);
+    if ('ms' in parsed && parsed.ms >= minMs && parsed.ms <= maxMs && Number.isFinite(parsed.ms)) return parsed.ms;
+    const limits = describeRange(minMs, maxMs, describeMs);
+    return this.wrongNumber(path, value, `a duration${limits}, in milliseconds or as a text such as '30s'`);
+  }
+
+  /** One of the listed values. */
+  oneOf<T extends string | number | boolean>(path: string, value: unknown, allowed: readonly T[]): T {
+    if (!(allowed as readonly unknown[]).includes(value)) {
+      this.problem(path, value, `one of ${allowed.map((item) => JSON.stringify(item)).join(', ')}`);
+    }
+    return value as T;
+  }
+
+  boolean(path: string, value: unknown): boolean {
+    if (typeof value !== 'boolean') this.problem(path, value, 'true or false');
+    return value === true;
+  }
+
+  /** Reports a value that is something other than a function; undefined passes. */
+  optionalFunction(path: string, value: unknown): void {
+    if (value !== undefined && typeof value !== 'function') this.problem(path, value, 'a function');
+  }
+
+  /**
+   * Runs another check and takes over the problems that it throws, so that several sets of options make one error.
+   * @returns undefined where it threw them
+   */
+  gather<T>(check: () => T): T | undefined {
+    try {
+      return check();
+    } catch (error) {
+      if (!(error instanceof InvalidConfigurationError)) throw error;
+      this.problems.push(...error.problems);
+      return undefined;
+    }
+  }
+
+  /**
+   * Reports what no other check covers, such as two options that contradict each other.
+   * @param expected what is allowed, as a noun phrase
+   */
+  problem(path: string, value: unknown, expected: string): void {
+    this.problems.push({ path: this.pathOf(path), value, expected });
+  }
+
+  /** The whole path of an option, to be handed to another validator. */
+  pathOf(path: string): string {
+    return [this.prefix, path].filter(Boolean).join('.') || 'options';
+  }
+
+  /** @throws InvalidConfigurationError with all problems, where there is one */
+  throwIfAny(): void {
+    if (this.problems.length > 0) throw new InvalidConfigurationError([...this.problems]);
+  }
+
+  private wrongNumber(path: string, value: unknown, expected: string): number {
+    this.problem(path, value, expected);
+    return Number.NaN;
+  }
+}
+
+function isOptionsObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function describeRange(min: number, max: number, describe: (value: number) => string): string {
+  if (min > -Infinity && max < Infinity) return ` from ${describe(min)} to ${describe(max)}`;
+  if (min > -Infinity) return ` of ${describe(min)} or more`;
+  return max < Infinity ? ` of ${describe(max)} or less` : '';
+}
+
+/** In the spelling that a duration option takes, in the greatest unit that needs no fraction. */
+function describeMs(ms: number): string {
+  const units = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000 };
+  for (const [unit, size] of Object.entries(units)) {
+    if (ms >= size && ms % size === 0) return `${ms / size}${unit}`;
+  }
+  return `${ms}ms`;
+}

@@ -1,0 +1,67 @@
+/**
+ * Builds the publishable package into dist/libs/service-discovery, then the apps into dist/apps.
+ *
+ * Each part is compiled beside the old one and swapped in when it is whole: nothing stale is packed, a failed build
+ * leaves the last good one, and apps that run from dist keep their files until the new ones are there.
+ */
+import { spawn } from 'node:child_process';
+import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+
+const root = dirname(import.meta.dirname);
+const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+
+const { values } = parseArgs({
+  options: { out: { type: 'string', default: join(root, 'dist') }, only: { type: 'string' } },
+});
+
+/** What each part is made of. The library comes first: the apps are compiled against its types. */
+const parts = [
+  {
+    name: 'libs/service-discovery',
+    project: 'libs/service-discovery/tsconfig.build.json',
+    copies: ['libs/service-discovery/package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'],
+  },
+  { name: 'apps', project: 'apps/tsconfig.build.json', copies: [] },
+];
+
+async function build({ name, project, copies }) {
+  const target = resolve(values.out, name);
+  const fresh = `${target}.${process.pid}.new`;
+  const old = `${target}.${process.pid}.old`;
+  try {
+    await mkdir(fresh, { recursive: true });
+    await run(tsc, ['--project', join(root, project), '--outDir', fresh]);
+    for (const file of copies) await copyFile(join(root, file), join(fresh, file.split('/').at(-1)));
+    await rename(target, old).catch((error) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
+    await rename(fresh, target);
+  } finally {
+    await Promise.all([fresh, old].map((directory) => rm(directory, { recursive: true, force: true })));
+  }
+}
+
+function run(script, args) {
+  return new Promise((done, reject) => {
+    const child = spawn(process.execPath, [script, ...args], {
+      cwd: root,
+      stdio: ['ignore', process.stderr.fd, process.stderr.fd],
+    });
+    child.once('error', reject);
+    child.once('exit', (code, signal) => {
+      if (code === 0) done();
+      else reject(new Error(`tsc ended with ${signal ?? `exit code ${code}`}`));
+    });
+  });
+}
+
+const wanted = parts.filter(({ name }) => values.only === undefined || name === values.only);
+try {
+  for (const part of wanted) await build(part);
+} catch (error) {
+  console.error(`build: ${error.message}`);
+  process.exitCode = 1;
+}
