@@ -1,0 +1,65 @@
+import { type RemovalReason } from './change.js';
+import { type HealthDetail, type InstanceKey, type InstanceStatus, type ServiceInstance } from './instance.js';
+
+export type CircuitState = 'closed' | 'open' | 'half_open' | 'isolated';
+
+/**
+ * Everything that happens in the life of services and calls, one type an event. `at` is in milliseconds since the
+ * Unix epoch and is filled in by whoever publishes.
+ */
+export interface ServiceDiscoveryEvents {
+  /** An instance registered, for the first time or again. */
+  'instance.registered': { instance: ServiceInstance; replaced: boolean };
+  'instance.deregistered': { key: InstanceKey };
+  /** No heartbeat came for the length of the lease. */
+  'instance.expired': { key: InstanceKey };
+  /** The effective status changed, by a health check or an operator. */
+  'instance.status_changed': { key: InstanceKey; from: InstanceStatus; to: InstanceStatus; reason?: string };
+  /** One health check was made. */
+  'health.checked': { key: InstanceKey; passed: boolean; detail: HealthDetail };
+  /** Our own lease was lost and the instance registered again. */
+  'lease.recovered': { key: InstanceKey };
+  /** The registry cannot be reached, or refuses us; the last good snapshot is served, where there has been one. */
+  'registry.unavailable': { reason: string; hasSnapshot: boolean };
+  'registry.available': { downMs: number };
+  'circuit.opened': { service: string; instanceId?: string; failures: number; retryAfterMs?: number };
+  'circuit.half_opened': { service: string; instanceId?: string };
+  'circuit.closed': { service: string; instanceId?: string };
+  /** An instance was chosen for an attempt. */
+  'call.picked': { service: string; instanceId: string; strategy: string; attempt: number };
+  /** Another attempt follows a failed one. `failover` in the same moment where the instance changes. */
+  'call.retried': { service: string; attempt: number; delayMs: number; reason: string };
+  /** A retry went to another instance, or a call to its fallback service. */
+  'call.failed_over': { service: string; from: string; to: string; reason: string };
+  /** A call ended, with all its attempts. `status` where a response arrived. */
+  'call.completed': {
+    service: string;
+    instanceId?: string;
+    ok: boolean;
+    status?: number;
+    code?: string;
+    attempts: number;
+    durationMs: number;
+  };
+}
+
+export type EventName = keyof ServiceDiscoveryEvents;
+
+/** Any event, told apart by `type`. */
+export type ServiceDiscoveryEvent = {
+  [Name in EventName]: { readonly type: Name; readonly at: number } & Readonly<ServiceDiscoveryEvents[Name]>;
+}[EventName];
+
+/** Where the parts of the library report what happens. Never throws, returns at once. */
+export interface EventSink {
+  emit<Name extends EventName>(type: Name, payload: ServiceDiscoveryEvents[Name]): void;
+}
+
+/** For whoever does not listen. */
+export const SILENT: EventSink = { emit: () => undefined };
+
+/** How a removal is reported. */
+export const REMOVAL_EVENT: Readonly<Record<RemovalReason, 'instance.deregistered' | 'instance.expired'>> = {
+  deregistered: 'instance.deregistered',
+  expired: 'instance.expired',
+};

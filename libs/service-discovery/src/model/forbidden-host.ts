@@ -1,0 +1,159 @@
+import ipaddr from 'ipaddr.js';
+import { ServiceDiscoveryError, type Problem } from '../common/index.js';
+
+type Address = ipaddr.IPv4 | ipaddr.IPv6;
+
+/** Names under which cloud providers answer with an instance's credentials. */
+const METADATA_NAMES: ReadonlySet<string> = new Set([
+  'metadata',
+  'metadata.google.internal',
+  'metadata.goog',
+  'metadata.azure.internal',
+  'metadata.azure.com',
+  'metadata.tencentyun.com',
+  'metadata.packet.net',
+  'metadata.platformequinix.com',
+  'metadata.oraclecloud.com',
+  'instance-data',
+  'instance-data.ec2.internal',
+  'rancher-metadata',
+]);
+
+/** Where they answer besides 169.254.169.254, which is link-local: Alibaba, Azure, Oracle; AWS, Google, Scaleway. */
+const METADATA_ADDRESSES: ReadonlySet<string> = new Set([
+  '100.100.100.200',
+  '168.63.129.16',
+  '192.0.0.192',
+  'fd00:ec2::254',
+  'fd00:ec2::253',
+  'fd00:ec2::123',
+  'fd20:ce::254',
+  'fd00:42::42',
+]);
+
+const REFUSED_RANGES: ReadonlyMap<string, string> = new Map([
+  ['linkLocal', 'a link-local address'],
+  ['unspecified', 'the unspecified address'],
+  ['multicast', 'a multicast address'],
+  ['broadcast', 'the broadcast address'],
+]);
+
+/** DNS services that answer with the address written in the name, in dashed, dotted or hexadecimal form. */
+const WILDCARD_DNS =
+  /\.(?:nip\.io|sslip\.io|xip\.io|xip\.name|traefik\.me|backname\.io|local-ip\.(?:co|sh|dev)|ip\.addr\.tools)$/;
+
+/** A host was refused: nothing may be registered or asked there. */
+export class HostNotAllowedError extends ServiceDiscoveryError {
+  readonly problems: readonly Problem[];
+
+  constructor(
+    readonly host: string,
+    /** Why, to be read after "the host is". */
+    readonly reason: string,
+  ) {
+    super('HOST_NOT_ALLOWED', `The host ${JSON.stringify(host.slice(0, 253))} is not allowed: it is ${reason}`);
+    this.problems = [{ path: 'host', value: host, expected: `a host that may be registered; this is ${reason}` }];
+  }
+}
+
+/**
+ * Why no service can rightly stand at a host: link-local, cloud metadata, unspecified, multicast and broadcast
+ * addresses in every spelling that a resolver or URL parser understands, and names that stand for them.
+ * @returns undefined when nothing speaks against it; a name still has to be resolved before its address is known,
+ * see {@link assertAddressAllowed}
+ */
+export function findForbiddenHost(host: string): string | undefined {
+  const canonical = canonicalHost(host);
+  if (canonical === undefined) return 'no valid host name or address';
+  const address = parseAddress(canonical);
+  if (address) return refusedAddress(address);
+  if (METADATA_NAMES.has(canonical)) return 'a cloud metadata service';
+  return embeddedInName(canonical);
+}
+
+/**
+ * To be called with each address that a name resolved to, before connecting to that very address.
+ * @throws HostNotAllowedError for link-local, metadata, unspecified, multicast and broadcast addresses, and for what
+ * is no address
+ */
+export function assertAddressAllowed(ip: string): void {
+  const address = parseAddress(canonicalHost(ip) ?? '');
+  const reason = address ? refusedAddress(address) : 'no IP address';
+  if (reason) throw new HostNotAllowedError(ip, reason);
+}
+
+/**
+ * The one spelling of a host: lower case, without brackets, zone id and final dot, with every numeric form of an
+ * address written out. A URL parser does the reading, since a URL parser is what will read the host later.
+ * @returns undefined when it is no host
+ */
+export function canonicalHost(host: string): string | undefined {
+  const bare = host
+    .trim()
+    .replace(/^\[(.*)\]$/s, '$1')
+    .replace(/%.*$/s, '');
+  if (bare === '' || /[\s/\\?#@]/.test(bare)) return undefined;
+  try {
+    const { hostname } = new URL(bare.includes(':') ? `http://[${bare}]` : `http://${bare}`);
+    return hostname.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, '') || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The address that a canonical host is, an IPv4 address inside an IPv6 one taken out where both mean the same. */
+export function parseAddress(canonical: string): Address | undefined {
+  if (!ipaddr.isValid(canonical)) return undefined;
+  return ipaddr.process(canonical);
+}
+
+function refusedAddress(address: Address): string | undefined {
+  for (const candidate of [address, ...embeddedAddresses(address)]) {
+    if (METADATA_ADDRESSES.has(candidate.toString())) return 'a cloud metadata service';
+    const reason = REFUSED_RANGES.get(candidate.range());
+    if (reason) return reason;
+  }
+  return undefined;
+}
+
+/** IPv4 addresses that an IPv6 address leads to through a translator or tunnel. */
+function embeddedAddresses(address: Address): ipaddr.IPv4[] {
+  if (!(address instanceof ipaddr.IPv6)) return [];
+  const bytes = address.toByteArray();
+  const at = (offset: number, flip = 0): ipaddr.IPv4 =>
+    new ipaddr.IPv4(bytes.slice(offset, offset + 4).map((byte) => byte ^ flip));
+  const startsWith = (...prefix: number[]): boolean => prefix.every((byte, index) => bytes[index] === byte);
+  const loopback = address.range() === 'loopback';
+  const found: ipaddr.IPv4[] = [];
+  if (bytes.slice(0, 12).every((byte) => byte === 0) && !loopback) found.push(at(12)); // IPv4-compatible
+  if (startsWith(0, 0x64, 0xff, 0x9b)) found.push(at(12)); // NAT64
+  if (startsWith(0x20, 0x02)) found.push(at(2)); // 6to4
+  if (startsWith(0x20, 0x01, 0, 0)) found.push(at(12, 0xff)); // Teredo writes it inverted
+  if (bytes[10] === 0x5e && bytes[11] === 0xfe) found.push(at(12)); // ISATAP
+  return found;
+}
+
+function embeddedInName(name: string): string | undefined {
+  const wildcard = WILDCARD_DNS.test(name);
+  for (const address of addressesIn(name, wildcard)) {
+    const reason = refusedAddress(address);
+    // Elsewhere only the dangerous ranges count: "0.0.0.0" in a name may be a version number.
+    if (reason && (wildcard || address.range() === 'linkLocal' || METADATA_ADDRESSES.has(address.toString()))) {
+      return `a name for ${reason}`;
+    }
+  }
+  return undefined;
+}
+
+function addressesIn(name: string, wildcard: boolean): Address[] {
+  const spelled: string[] = [];
+  // Looked at with a lookahead, so that overlapping runs of numbers are all found.
+  for (const match of name.matchAll(/(?<![^.-])(?=(\d{1,3})[.-](\d{1,3})[.-](\d{1,3})[.-](\d{1,3})(?:[.-]|$))/g)) {
+    spelled.push(match.slice(1, 5).map(Number).join('.'));
+  }
+  if (wildcard) {
+    for (const match of name.matchAll(/(?<![^.-])([0-9a-f]{8})(?=[.-]|$)/g)) spelled.push(`0x${match[1] ?? ''}`);
+    for (const label of name.split('.')) spelled.push(label.replaceAll('-', ':'));
+  }
+  return spelled.flatMap((text) => parseAddress(text) ?? []);
+}

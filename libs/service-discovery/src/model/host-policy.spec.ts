@@ -1,0 +1,206 @@
+import { describe, expect, it } from '@jest/globals';
+import { InvalidConfigurationError } from '../common/index.js';
+import { assertAddressAllowed, findForbiddenHost, HostNotAllowedError } from './forbidden-host.js';
+import { HostPolicy } from './host-policy.js';
+
+describe('findForbiddenHost', () => {
+  it.each([
+    '169.254.169.254',
+    '169.254.0.1',
+    '2852039166',
+    '0xa9fea9fe',
+    '0xA9.0xFE.0xA9.0xFE',
+    '0251.0376.0251.0376',
+    '025177524776',
+    '169.254.43518',
+    '169.16689662',
+    '169.254.169.254.',
+    '::ffff:169.254.169.254',
+    '::FFFF:a9fe:a9fe',
+    '0:0:0:0:0:ffff:a9fe:a9fe',
+    '[::ffff:169.254.169.254]',
+    '::a9fe:a9fe',
+    '64:ff9b::a9fe:a9fe',
+    '64:ff9b:1::a9fe:a9fe',
+    '2002:a9fe:a9fe::1',
+    '2001:0:4136:e378:8000:63bf:5601:5601',
+    '2001:db8::5efe:a9fe:a9fe',
+    'fe80::1',
+    'FE80::1%eth0',
+    '[fe80::1%25eth0]',
+    'febf::1',
+  ])('refuses the link-local address spelled %s', (host) => {
+    expect(findForbiddenHost(host)).toBe('a link-local address');
+  });
+
+  it.each([
+    '100.100.100.200',
+    '0x646464c8',
+    '168.63.129.16',
+    'fd00:ec2::254',
+    'fd00:0ec2:0:0:0:0:0:0254',
+    'metadata',
+    'METADATA',
+    'metadata.google.internal',
+    'Metadata.Google.Internal.',
+    'metadata.goog',
+    'instance-data',
+    'instance-data.ec2.internal',
+  ])('refuses the cloud metadata service spelled %s', (host) => {
+    expect(findForbiddenHost(host)).toBe('a cloud metadata service');
+  });
+
+  it.each(['0.0.0.0', '0', '0x0', '000.0.0.0', '::', '[::]', '::ffff:0.0.0.0'])(
+    'refuses the unspecified address spelled %s',
+    (host) => {
+      expect(findForbiddenHost(host)).toBe('the unspecified address');
+    },
+  );
+
+  it.each(['224.0.0.1', '239.255.255.255', 'ff02::1', '255.255.255.255', '0xffffffff'])(
+    'refuses the group address %s',
+    (host) => {
+      expect(findForbiddenHost(host)).toMatch(/^a multicast address|the broadcast address$/);
+    },
+  );
+
+  it.each([
+    '169.254.169.254.nip.io',
+    'app.169.254.169.254.nip.io',
+    '169-254-169-254.sslip.io',
+    'www-169-254-169-254.example.com',
+    'a9fea9fe.nip.io',
+    'app-A9FEA9FE.nip.io',
+    'fe80--1.sslip.io',
+    '100-100-100-200.nip.io',
+    '0.0.0.0.nip.io',
+    '1.169.254.169.254.sslip.io',
+  ])('refuses %s, a name that holds the address', (host) => {
+    expect(findForbiddenHost(host)).toMatch(/^a name for /);
+  });
+
+  it.each([
+    '',
+    ' ',
+    '.',
+    'http://a',
+    'user@a',
+    'a/b',
+    'a b',
+    '256.1.1.1',
+    '1.2.3.4.5',
+    '4294967296',
+    '08.1.1.1',
+    'a:80',
+    '[::1',
+  ])('refuses %j, which no URL could hold as a host', (host) => {
+    expect(findForbiddenHost(host)).toBe('no valid host name or address');
+  });
+
+  it.each([
+    'localhost',
+    '127.0.0.1',
+    '::1',
+    '10.1.2.3',
+    '192.168.1.1',
+    'fd12:3456::1',
+    '8.8.8.8',
+    '::ffff:10.0.0.1',
+    '64:ff9b::a00:1',
+    'user-service',
+    'user_service.internal',
+    'api-1-2-3-4.example.com',
+    'a9fea9fe.example.com',
+    'release-0.0.0.0.example.com',
+    'metadata.example.com',
+    '10-0-0-1.nip.io',
+  ])('has nothing against %s', (host) => {
+    expect(findForbiddenHost(host)).toBeUndefined();
+  });
+});
+
+describe('assertAddressAllowed', () => {
+  it('passes addresses on which services may stand', () => {
+    expect(() => assertAddressAllowed('10.0.0.1')).not.toThrow();
+    expect(() => assertAddressAllowed('::1')).not.toThrow();
+  });
+
+  it('refuses what a name may have been made to resolve to', () => {
+    expect(() => assertAddressAllowed('169.254.169.254')).toThrow(HostNotAllowedError);
+    expect(() => assertAddressAllowed('::ffff:a9fe:a9fe')).toThrow(HostNotAllowedError);
+  });
+
+  it('refuses what is no address at all', () => {
+    expect(() => assertAddressAllowed('localhost')).toThrow('it is no IP address');
+  });
+});
+
+describe('HostPolicy', () => {
+  it('allows everything that is not forbidden when no list is given', () => {
+    expect(new HostPolicy().findProblem('api.example.com')).toBeUndefined();
+    expect(new HostPolicy().findProblem('0xa9fea9fe')).toBe('a link-local address');
+  });
+
+  it('narrows to the names, domains, addresses and ranges of a list', () => {
+    const policy = new HostPolicy(['api.internal', '*.svc.local', '192.0.2.7', '10.0.0.0/8', 'fd00::/8']);
+    const allowed = [
+      'API.internal.',
+      'a.svc.local',
+      'a.b.svc.local',
+      '192.0.2.7',
+      '10.9.8.7',
+      '0x0a000001',
+      '::ffff:10.0.0.1',
+      'fd12::1',
+    ];
+    const refused = [
+      'svc.local',
+      'evil-api.internal',
+      'xsvc.local',
+      '192.0.2.8',
+      '11.0.0.1',
+      'fe12::1',
+      '10.0.0.1.evil.example',
+    ];
+    expect(allowed.filter((host) => policy.findProblem(host) !== undefined)).toEqual([]);
+    expect(refused.filter((host) => policy.findProblem(host) === undefined)).toEqual([]);
+  });
+
+  it('never lets a list or a function allow what is forbidden anyway', () => {
+    expect(new HostPolicy(['169.254.0.0/16', 'metadata']).findProblem('169.254.169.254')).toBe('a link-local address');
+    expect(new HostPolicy(() => true).findProblem('metadata')).toBe('a cloud metadata service');
+  });
+
+  it('hands a function the canonical spelling', () => {
+    const seen: string[] = [];
+    new HostPolicy((host) => seen.push(host) > 0).findProblem('0x0A.1.');
+    expect(seen).toEqual(['10.0.0.1']);
+  });
+
+  it('allows nothing when the list is empty', () => {
+    expect(new HostPolicy([]).findProblem('localhost')).toBe('not among the allowed hosts');
+  });
+
+  it('throws an error with the field, the value and the reason', () => {
+    expect(() => new HostPolicy().assertAllowed('metadata')).toThrow(
+      expect.objectContaining({
+        code: 'HOST_NOT_ALLOWED',
+        problems: [
+          {
+            path: 'host',
+            value: 'metadata',
+            expected: 'a host that may be registered; this is a cloud metadata service',
+          },
+        ],
+      }),
+    );
+  });
+
+  it('names every entry of the list that is no host', () => {
+    const make = (): HostPolicy =>
+      new HostPolicy(['fine', '10.0.0.0/40', 'a b', 7 as unknown as string], 'api.allowedHosts');
+    expect(make).toThrow(InvalidConfigurationError);
+    expect(make).toThrow(/api\.allowedHosts\[1\][^]*api\.allowedHosts\[2\][^]*api\.allowedHosts\[3\]/);
+    expect(() => new HostPolicy('localhost' as unknown as string[])).toThrow(InvalidConfigurationError);
+  });
+});

@@ -1,0 +1,84 @@
+import ipaddr from 'ipaddr.js';
+import { InvalidConfigurationError, type Problem } from '../common/index.js';
+import { canonicalHost, findForbiddenHost, HostNotAllowedError, parseAddress } from './forbidden-host.js';
+
+/**
+ * Which hosts may register: names (`api.internal`), names below a domain (`*.internal`), addresses and CIDR ranges
+ * (`10.0.0.0/8`), or a function that gets the host in its one canonical spelling. It narrows what
+ * {@link findForbiddenHost} leaves over and never widens it.
+ */
+export type AllowedHosts = readonly string[] | ((host: string) => boolean);
+
+type Matcher = (host: string) => boolean;
+
+/** Decides which hosts may be registered and asked. */
+export class HostPolicy {
+  private readonly matches: Matcher;
+
+  /**
+   * @param allowedHosts left out: everything that is not forbidden anyway
+   * @param path what to call the list in an error
+   * @throws InvalidConfigurationError naming every entry that is neither name, address nor range
+   */
+  constructor(allowedHosts?: AllowedHosts, path = 'api.allowedHosts') {
+    this.matches = matcherOf(allowedHosts, path);
+  }
+
+  /** Why a host is refused, to be read after "the host is"; undefined when it is allowed. */
+  findProblem(host: string): string | undefined {
+    const forbidden = findForbiddenHost(host);
+    if (forbidden) return forbidden;
+    return this.matches(canonicalHost(host) ?? host) ? undefined : 'not among the allowed hosts';
+  }
+
+  /** @throws HostNotAllowedError */
+  assertAllowed(host: string): void {
+    const reason = this.findProblem(host);
+    if (reason) throw new HostNotAllowedError(host, reason);
+  }
+}
+
+function matcherOf(allowed: AllowedHosts | undefined, path: string): Matcher {
+  if (allowed === undefined) return () => true;
+  if (typeof allowed === 'function') return allowed;
+  if (!Array.isArray(allowed)) {
+    throw new InvalidConfigurationError([
+      { path, value: allowed, expected: 'a list of hosts and CIDR ranges, or a function' },
+    ]);
+  }
+  const problems: Problem[] = [];
+  const matchers = (allowed as readonly unknown[]).flatMap((entry, index) => {
+    const matcher = typeof entry === 'string' ? entryMatcher(entry) : undefined;
+    if (matcher) return matcher;
+    problems.push({
+      path: `${path}[${index}]`,
+      value: entry,
+      expected: 'a host name, "*.domain", an IP address or a CIDR range',
+    });
+    return [];
+  });
+  if (problems.length > 0) throw new InvalidConfigurationError(problems);
+  return (host) => matchers.some((matches) => matches(host));
+}
+
+function entryMatcher(entry: string): Matcher | undefined {
+  if (entry.includes('/')) return rangeMatcher(entry);
+  if (entry.startsWith('*.')) {
+    const domain = canonicalHost(entry.slice(2));
+    return domain === undefined ? undefined : (host) => host.endsWith(`.${domain}`);
+  }
+  const wanted = canonicalHost(entry);
+  if (wanted === undefined) return undefined;
+  const address = parseAddress(wanted)?.toString();
+  if (address === undefined) return (host) => host === wanted;
+  return (host) => parseAddress(host)?.toString() === address;
+}
+
+function rangeMatcher(entry: string): Matcher | undefined {
+  if (!ipaddr.isValidCIDR(entry)) return undefined;
+  const [base, bits] = ipaddr.parseCIDR(entry);
+  return (host) => {
+    const address = parseAddress(host);
+    return address?.kind() === base.kind() && address.match(base, bits);
+  };
+}

@@ -1,0 +1,9 @@
+/** What the library talks about: instances, leases, changes, snapshots, events, and which hosts may be named. */
+export * from './change.js';
+export * from './events.js';
+export * from './forbidden-host.js';
+export * from './host-policy.js';
+export * from './instance.js';
+export * from './lease.js';
+export * from './registration.js';
+export * from './snapshot.js';

@@ -1,0 +1,85 @@
+/** What health checks found. */
+export type HealthStatus = 'unknown' | 'healthy' | 'unhealthy';
+
+/** What an operator, or the instance itself at shutdown, said. It outranks every health check. */
+export type OperatorStatus = 'up' | 'maintenance' | 'draining';
+
+/** The one status that readers see: the operator's word where it is not `up`, else what the checks found. */
+export type InstanceStatus = HealthStatus | Exclude<OperatorStatus, 'up'>;
+
+export type Protocol = 'http' | 'https';
+
+/** The tiers that have a pattern of their own. */
+export const TIERS = ['web', 'app', 'data', 'ml', 'monitoring'] as const;
+export type Tier = (typeof TIERS)[number];
+
+/** What the last health check saw. */
+export interface HealthDetail {
+  /** Milliseconds since the Unix epoch. */
+  readonly checkedAt: number;
+  /** Why the instance is not healthy, in a sentence. */
+  readonly reason?: string;
+  readonly latencyMs?: number;
+  /** The HTTP status, where the probe was HTTP. */
+  readonly statusCode?: number;
+  /** The JSON that the health endpoint answered. */
+  readonly data?: unknown;
+}
+
+/** Names one instance. */
+export interface InstanceKey {
+  readonly serviceName: string;
+  readonly instanceId: string;
+}
+
+/** One running copy of a service, as the registry knows it. Never mutated: each change makes a new object. */
+export interface ServiceInstance extends InstanceKey {
+  readonly host: string;
+  readonly port: number;
+  readonly protocol: Protocol;
+  /** Prefix of every request path: empty, or starting with a slash and not ending with one. */
+  readonly path: string;
+  /** Where a health check asks, with a leading slash; null: a TCP connection is check enough. */
+  readonly healthCheckPath: string | null;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly tags: readonly string[];
+  /** A semantic version. */
+  readonly version?: string;
+  /** Share of traffic relative to the others; 0 takes the instance out. */
+  readonly weight: number;
+  readonly zone?: string;
+  readonly tier?: Tier;
+  /** Derived from `operatorStatus` and `healthStatus` by {@link effectiveStatus}. */
+  readonly status: InstanceStatus;
+  readonly operatorStatus: OperatorStatus;
+  readonly healthStatus: HealthStatus;
+  readonly health?: HealthDetail;
+  /** Grows with each registration under the same id; an older one can no longer change anything. */
+  readonly generation: number;
+  /** The lease's length in milliseconds. */
+  readonly ttlMs: number;
+  /** Milliseconds since the Unix epoch. */
+  readonly registeredAt: number;
+  /** Milliseconds since the Unix epoch of the registration or last heartbeat that this reader knows of. */
+  readonly lastHeartbeat: number;
+}
+
+/** The operator's word wins unless it is `up`. */
+export function effectiveStatus(operator: OperatorStatus, health: HealthStatus): InstanceStatus {
+  return operator === 'up' ? health : operator;
+}
+
+/** `http://host:port`, with an IPv6 host in brackets. */
+export function originOf({ protocol, host, port }: Pick<ServiceInstance, 'protocol' | 'host' | 'port'>): string {
+  return `${protocol}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** The origin and the path prefix: what a request path is appended to. */
+export function baseUrlOf(instance: Pick<ServiceInstance, 'protocol' | 'host' | 'port' | 'path'>): string {
+  return originOf(instance) + instance.path;
+}
+
+/** One text for a key, for maps: names and ids hold no slash. */
+export function keyOf({ serviceName, instanceId }: InstanceKey): string {
+  return `${serviceName}/${instanceId}`;
+}

@@ -1,0 +1,238 @@
+import { createHash } from 'node:crypto';
+import { isIP, isIPv6 } from 'node:net';
+import semver from 'semver';
+import { InvalidInstanceError, parseDuration, type Duration, type Problem } from '../common/index.js';
+import { type Protocol, type ServiceInstance, TIERS, type Tier } from './instance.js';
+
+/** What a user says of an instance; everything but name, host and port has a default. */
+export interface ServiceRegistration {
+  /** 1 to 128 letters, digits, `.`, `_`, `-`, starting and ending with a letter or digit. */
+  serviceName: string;
+  /** A host name or an IP address, without protocol, path or credentials. */
+  host: string;
+  /** 1 to 65535. */
+  port: number;
+  /** @default 'http' */
+  protocol?: Protocol;
+  /** Prefix of every request path, percent-encoded where it needs to be. @default '' */
+  path?: string;
+  /** Where a health check asks; null checks that a TCP connection opens. @default '/health' */
+  healthCheckPath?: string | null;
+  /**
+   * At most {@link METADATA_LIMIT_BYTES} when written out as JSON, nested at most {@link METADATA_LIMIT_LEVELS} deep. It
+   * is kept as JSON keeps it: a date becomes a text,
+   * what is undefined or a function is left out.
+   * @default {}
+   */
+  metadata?: Record<string, unknown>;
+  /** At most {@link TAG_LIMIT} texts of 1 to 128 characters. @default [] */
+  tags?: readonly string[];
+  /** A semantic version, such as `1.4.2`. */
+  version?: string;
+  /** A whole number from 0 to 65535; 0 takes the instance out. @default 100 */
+  weight?: number;
+  zone?: string;
+  tier?: Tier;
+  /** Stable over restarts when given. @default `<host>:<port>`, with `-` for the colons of an IPv6 address */
+  instanceId?: string;
+  /** How long the registration lives without a heartbeat: 1 s to 1 day. @default the registry's `serviceTtl` */
+  ttl?: Duration;
+}
+
+export const DEFAULT_WEIGHT = 100;
+export const DEFAULT_HEALTH_CHECK_PATH = '/health';
+export const METADATA_LIMIT_BYTES = 16_384;
+/** Whatever walks through metadata, here or in a client, may do so by recursion. */
+export const METADATA_LIMIT_LEVELS = 32;
+export const TAG_LIMIT = 64;
+const TTL_RANGE_MS = { min: 1_000, max: 86_400_000 };
+
+export const SERVICE_NAME_PATTERN = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$/;
+export const INSTANCE_ID_PATTERN = /^[A-Za-z0-9_](?:[A-Za-z0-9._:@-]{0,254}[A-Za-z0-9_])?$/;
+const HOST_NAME_PATTERN =
+  /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62}))*\.?$/;
+
+/** Name of a field in the caller's own spelling, so that a REST client reads `service_name`. */
+export type FieldNames = (field: keyof ServiceRegistration) => string;
+
+/** A check of one field: what is allowed, as a noun phrase, and whether a value that is given is so. */
+interface FieldRule {
+  readonly expected: string;
+  readonly required?: boolean;
+  readonly accepts: (value: unknown) => boolean;
+}
+
+const RULES: Readonly<Record<keyof ServiceRegistration, FieldRule>> = {
+  serviceName: {
+    expected: 'a name of 1 to 128 letters, digits, ".", "_" or "-" that starts and ends with a letter or digit',
+    required: true,
+    accepts: (value) => isText(value) && SERVICE_NAME_PATTERN.test(value),
+  },
+  host: {
+    expected: 'a host name or IP address, without protocol, port, path, zone or credentials',
+    required: true,
+    accepts: isHost,
+  },
+  port: {
+    expected: 'a whole number from 1 to 65535',
+    required: true,
+    accepts: (value) => isWholeNumber(value, 1, 65_535),
+  },
+  protocol: { expected: '"http" or "https"', accepts: (value) => value === 'http' || value === 'https' },
+  path: {
+    expected: 'a path that starts with "/", percent-encoded, without "..", query or fragment',
+    accepts: (value) => value === '' || isPath(value),
+  },
+  healthCheckPath: {
+    expected: 'a path that starts with "/", percent-encoded, without "..", query or fragment, or null for a TCP check',
+    accepts: (value) => value === null || isPath(value),
+  },
+  metadata: {
+    expected: `a JSON object of at most ${METADATA_LIMIT_BYTES} bytes and ${METADATA_LIMIT_LEVELS} levels`,
+    accepts: (value) => toJsonObject(value) !== undefined,
+  },
+  tags: {
+    expected: `a list of at most ${TAG_LIMIT} texts of 1 to 128 characters without spaces or slashes`,
+    accepts: (value) => Array.isArray(value) && value.length <= TAG_LIMIT && value.every(isLabel),
+  },
+  version: {
+    expected: 'a semantic version such as "1.4.2"',
+    accepts: (value) => isText(value) && value.length <= 128 && semver.valid(value) !== null,
+  },
+  weight: { expected: 'a whole number from 0 to 65535', accepts: (value) => isWholeNumber(value, 0, 65_535) },
+  zone: { expected: 'a text of 1 to 128 characters without spaces or slashes', accepts: isLabel },
+  tier: { expected: `one of ${TIERS.join(', ')}`, accepts: (value) => (TIERS as readonly unknown[]).includes(value) },
+  instanceId: {
+    expected:
+      'an id of 1 to 256 letters, digits, ".", "_", ":", "@" or "-" that starts and ends with a letter or digit',
+    accepts: (value) => isText(value) && INSTANCE_ID_PATTERN.test(value),
+  },
+  ttl: {
+    expected: 'a duration from 1 s to 1 day',
+    accepts: (value) => {
+      const parsed = parseDuration(value);
+      return 'ms' in parsed && parsed.ms >= TTL_RANGE_MS.min && parsed.ms <= TTL_RANGE_MS.max;
+    },
+  },
+};
+
+/** Everything that is wrong with a registration; empty when it is good. */
+export function findRegistrationProblems(
+  registration: ServiceRegistration,
+  nameOf: FieldNames = (field) => field,
+): Problem[] {
+  if (!isObject(registration)) {
+    return [{ path: 'registration', value: registration, expected: 'an object with serviceName, host and port' }];
+  }
+  const problems: Problem[] = [];
+  for (const [field, rule] of Object.entries(RULES) as [keyof ServiceRegistration, FieldRule][]) {
+    const value: unknown = registration[field];
+    if (value === undefined ? rule.required === true : !rule.accepts(value)) {
+      problems.push({ path: nameOf(field), value, expected: rule.expected });
+    }
+  }
+  return problems;
+}
+
+/**
+ * Fills in the defaults.
+ * @param now milliseconds since the Unix epoch
+ * @throws InvalidInstanceError naming every wrong field
+ */
+export function toInstance(
+  registration: ServiceRegistration,
+  defaults: { ttlMs: number; now: number },
+): ServiceInstance {
+  const problems = findRegistrationProblems(registration);
+  if (problems.length > 0) throw new InvalidInstanceError(problems);
+  const { serviceName, port, protocol, version, zone, tier } = registration;
+  const host = withoutBrackets(registration.host);
+  return {
+    serviceName,
+    instanceId: registration.instanceId ?? defaultInstanceId(host, port),
+    host,
+    port,
+    protocol: protocol ?? 'http',
+    path: (registration.path ?? '').replace(/\/+$/, ''),
+    healthCheckPath:
+      registration.healthCheckPath === undefined ? DEFAULT_HEALTH_CHECK_PATH : registration.healthCheckPath,
+    metadata: toJsonObject(registration.metadata) ?? {},
+    tags: [...new Set(registration.tags ?? [])],
+    version: version === undefined ? undefined : (semver.valid(version) ?? undefined),
+    weight: registration.weight ?? DEFAULT_WEIGHT,
+    zone,
+    tier,
+    status: 'unknown',
+    operatorStatus: 'up',
+    healthStatus: 'unknown',
+    generation: 0,
+    ttlMs: ttlOf(registration, defaults.ttlMs),
+    registeredAt: defaults.now,
+    lastHeartbeat: defaults.now,
+  };
+}
+
+function ttlOf({ ttl }: ServiceRegistration, fallbackMs: number): number {
+  const parsed = parseDuration(ttl);
+  return 'ms' in parsed ? parsed.ms : fallbackMs;
+}
+
+/** The address names the instance: what registers twice from one address is one instance. */
+function defaultInstanceId(host: string, port: number): string {
+  // An id starts with no dash: `::1` is written as its equal `0::1`.
+  const id = `${host.replaceAll(':', '-').replace(/^-/, '0-')}:${port}`;
+  return INSTANCE_ID_PATTERN.test(id) ? id : createHash('sha256').update(id).digest('hex');
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isLabel(value: unknown): boolean {
+  return isText(value) && /^[^\s/\p{Cc}]{1,128}$/u.test(value);
+}
+
+function isWholeNumber(value: unknown, min: number, max: number): boolean {
+  return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
+}
+
+/** Also a URL parser must take it: `999.1.1.1` and `1.2.3.4.5` are neither addresses nor names. */
+function isHost(value: unknown): boolean {
+  if (!isText(value)) return false;
+  const host = withoutBrackets(value);
+  if (isIP(host) !== 0) return !host.includes('%');
+  return HOST_NAME_PATTERN.test(value) && URL.canParse(`http://${value}`);
+}
+
+/** `[::1]` is how a URL spells the host `::1`. */
+function withoutBrackets(host: string): string {
+  const inner = /^\[(.*)\]$/.exec(host)?.[1];
+  return inner !== undefined && isIPv6(inner) ? inner : host;
+}
+
+function isPath(value: unknown): boolean {
+  if (!isText(value) || value.length > 1_024) return false;
+  return /^\/(?!\/)[\w\-.~!$&'()*+,;=:@/%]*$/.test(value) && !/\/(?:\.|%2e){2}(?:\/|$)/i.test(value);
+}
+
+function isObject(value: unknown): value is object {
+  return Object.prototype.toString.call(value) === '[object Object]';
+}
+
+/** A copy as JSON keeps it; undefined for what is no object, too long or too deep, or cannot be written as JSON. */
+function toJsonObject(value: unknown): Record<string, unknown> | undefined {
+  if (!isObject(value)) return undefined;
+  try {
+    const text = JSON.stringify(value);
+    if (Buffer.byteLength(text) > METADATA_LIMIT_BYTES) return undefined;
+    const copy: unknown = JSON.parse(text);
+    return isObject(copy) && isWithin(copy, METADATA_LIMIT_LEVELS) ? (copy as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isWithin(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return levels > 0 && Object.values(value).every((inner) => isWithin(inner, levels - 1));
+}

@@ -1,0 +1,107 @@
+import { type Change } from './change.js';
+import { type ServiceInstance } from './instance.js';
+
+/** What a reader knows of the registry at one moment. Immutable; a new one after each change. */
+export interface RegistrySnapshot {
+  /** The store's revision that this mirrors; 0 before the first reset. */
+  readonly revision: number;
+  /** Whether a first reset has arrived. */
+  readonly ready: boolean;
+  /** False while the store cannot be reached: what stands here is then the last good answer. */
+  readonly connected: boolean;
+  /** Monotonic milliseconds (`Clock.now()`) at which this was last known to be true. */
+  readonly asOf: number;
+  /** Instances by service name, in order of registration. A service's list keeps its identity until it changes. */
+  readonly services: ReadonlyMap<string, readonly ServiceInstance[]>;
+}
+
+export const EMPTY_SNAPSHOT: RegistrySnapshot = {
+  revision: 0,
+  ready: false,
+  connected: false,
+  asOf: 0,
+  services: new Map(),
+};
+
+/** The snapshot after a change; lists of services that the change does not touch are kept as they are. */
+export function applyChange(snapshot: RegistrySnapshot, change: Change, now: number): RegistrySnapshot {
+  const base = { revision: change.revision, ready: true, connected: true, asOf: now };
+  switch (change.type) {
+    case 'reset':
+      return { ...base, services: regroup(snapshot.services, change.instances) };
+    case 'put': {
+      const { instance } = change;
+      const list = snapshot.services.get(instance.serviceName) ?? [];
+      const at = list.findIndex((known) => known.instanceId === instance.instanceId);
+      return {
+        ...base,
+        services: withList(
+          snapshot.services,
+          instance.serviceName,
+          at < 0 ? [...list, instance] : list.with(at, instance),
+        ),
+      };
+    }
+    case 'remove': {
+      const { serviceName, instanceId } = change.key;
+      const list = snapshot.services.get(serviceName) ?? [];
+      const rest = list.filter((known) => known.instanceId !== instanceId);
+      if (rest.length === list.length) return { ...base, services: snapshot.services };
+      return { ...base, services: withList(snapshot.services, serviceName, rest) };
+    }
+    case 'renewed':
+      return { ...base, services: withHeartbeats(snapshot.services, change) };
+  }
+}
+
+function withHeartbeats(
+  services: ReadonlyMap<string, readonly ServiceInstance[]>,
+  { keys, at }: Extract<Change, { type: 'renewed' }>,
+): ReadonlyMap<string, readonly ServiceInstance[]> {
+  const renewed = new Map<string, Set<string>>();
+  for (const { serviceName, instanceId } of keys) {
+    const ids = renewed.get(serviceName);
+    if (ids) ids.add(instanceId);
+    else renewed.set(serviceName, new Set([instanceId]));
+  }
+  const next = new Map(services);
+  for (const [name, ids] of renewed) {
+    const list = services.get(name);
+    if (!list?.some(({ instanceId }) => ids.has(instanceId))) continue;
+    next.set(
+      name,
+      list.map((known) => (ids.has(known.instanceId) ? { ...known, lastHeartbeat: at } : known)),
+    );
+  }
+  return next;
+}
+
+function withList(
+  services: ReadonlyMap<string, readonly ServiceInstance[]>,
+  name: string,
+  list: readonly ServiceInstance[],
+): ReadonlyMap<string, readonly ServiceInstance[]> {
+  const next = new Map(services);
+  if (list.length > 0) next.set(name, list);
+  else next.delete(name);
+  return next;
+}
+
+function regroup(
+  previous: ReadonlyMap<string, readonly ServiceInstance[]>,
+  instances: readonly ServiceInstance[],
+): ReadonlyMap<string, readonly ServiceInstance[]> {
+  const grouped = new Map<string, ServiceInstance[]>();
+  for (const instance of instances) {
+    const list = grouped.get(instance.serviceName);
+    if (list) list.push(instance);
+    else grouped.set(instance.serviceName, [instance]);
+  }
+  const next = new Map<string, readonly ServiceInstance[]>();
+  for (const [name, list] of grouped) {
+    const known = previous.get(name);
+    const same = known?.length === list.length && known.every((instance, index) => instance === list[index]);
+    next.set(name, same ? known : list);
+  }
+  return next;
+}
