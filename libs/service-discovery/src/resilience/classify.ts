@@ -1,0 +1,91 @@
+import {
+  AttemptTimeoutError,
+  DeadlineExceededError,
+  messageOf,
+  ServiceDiscoveryError,
+  type OutcomeClass,
+} from '../common/index.js';
+
+/** Statuses that say "not now": of overload, of a restart, of a hop that timed out. */
+export const DEFAULT_RETRYABLE_STATUSES: readonly number[] = [429, 502, 503, 504];
+
+/** The caller went away, or the call was refused on our own side. */
+const IGNORED_NAMES: ReadonlySet<string> = new Set(['AbortError', 'CanceledError']);
+const IGNORED_CODES: ReadonlySet<string> = new Set([
+  'ABORTED',
+  'BULKHEAD_FULL',
+  'HOST_NOT_ALLOWED',
+  'INVALID_CONFIGURATION',
+  'INVALID_INSTANCE',
+  'INVALID_REQUEST',
+  'ABORT_ERR',
+  'ERR_CANCELED',
+  'UND_ERR_ABORTED',
+]);
+/** What has used up its time, its retries or its fallback already gets no better by being repeated from outside. */
+const FINAL_CODES: ReadonlySet<string> = new Set(['DEADLINE_EXCEEDED', 'FALLBACK_FAILED', 'RETRY_BUDGET_EXHAUSTED']);
+
+/** Answers that ask for later: no fault of the request, unlike the rest of the 4xx. */
+const NOT_THE_CALLERS_FAULT: ReadonlySet<number> = new Set([408, 429]);
+
+/**
+ * What an error means to breaker and retry. It goes by what the error looks like, so that errors of Nest, axios, undici
+ * and this library are all understood:
+ * - an abort, a full bulkhead, a request that was refused before it was sent: `ignored`;
+ * - a status of `retryableStatuses`: `retryable`;
+ * - another 4xx, except 408 and 429: `success`, since the other side answered as it should;
+ * - another 408, 429 or 5xx: `failure`;
+ * - a deadline that passed within the call, a retry budget that ran out, a fallback that failed too: `failure`;
+ * - everything else, such as a refused connection: `retryable`.
+ */
+export function classifyError(
+  error: unknown,
+  retryableStatuses: readonly number[] = DEFAULT_RETRYABLE_STATUSES,
+): OutcomeClass {
+  if (typeof error !== 'object' || error === null) return 'retryable';
+  const { name, code } = error as { name?: unknown; code?: unknown };
+  if (typeof name === 'string' && IGNORED_NAMES.has(name)) return 'ignored';
+  if (typeof code === 'string') {
+    if (IGNORED_CODES.has(code)) return 'ignored';
+    if (FINAL_CODES.has(code)) return 'failure';
+  }
+  const status = statusOf(error);
+  return status === undefined ? 'retryable' : classifyStatus(status, retryableStatuses);
+}
+
+/** What an answer's status means; everything below 400 is a `success`. */
+export function classifyStatus(status: number, retryableStatuses: readonly number[]): OutcomeClass {
+  if (retryableStatuses.includes(status)) return 'retryable';
+  return status < 500 && !NOT_THE_CALLERS_FAULT.has(status) ? 'success' : 'failure';
+}
+
+/** What the reason of an aborted signal means: time that ran out is the callee's fault, any other abort nobody's. */
+export function classifyAbort(reason: unknown): OutcomeClass {
+  return reason instanceof DeadlineExceededError || reason instanceof AttemptTimeoutError ? 'failure' : 'ignored';
+}
+
+/** The HTTP status from 400 to 599 that an error carries: `getStatus()`, `status`, `statusCode`, or those of `response`. */
+export function statusOf(error: unknown): number | undefined {
+  if (typeof error !== 'object' || error === null) return undefined;
+  const { getStatus, status, statusCode, response } = error as {
+    getStatus?: unknown;
+    status?: unknown;
+    statusCode?: unknown;
+    response?: { status?: unknown; statusCode?: unknown } | null;
+  };
+  const own: unknown = typeof getStatus === 'function' ? Reflect.apply(getStatus, error, []) : undefined;
+  return [own, status, statusCode, response?.status, response?.statusCode].find(isErrorStatus);
+}
+
+function isErrorStatus(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 400 && (value as number) <= 599;
+}
+
+/** An error as a short word or phrase for an event: its code, its status, else its message. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof ServiceDiscoveryError && error.code !== 'RESPONSE_STATUS') return error.code;
+  const status = statusOf(error);
+  if (status !== undefined) return `status ${status}`;
+  const code = (error as { code?: unknown } | null | undefined)?.code;
+  return typeof code === 'string' ? code : messageOf(error);
+}

@@ -1,0 +1,42 @@
+/** What keeps a call safe from a failing callee, and the callee from its callers: breaker, retry, budget, bulkhead, deadline. */
+export {
+  Bulkhead,
+  DEFAULT_BULKHEAD_OPTIONS,
+  type BulkheadDeps,
+  type BulkheadOptions,
+  type Release,
+} from './bulkhead.js';
+export { CancelScope } from './cancel-scope.js';
+export {
+  DEFAULT_CIRCUIT_BREAKER_OPTIONS,
+  resolveCircuitBreakerOptions,
+  type CircuitBreakerOptions,
+  type ResolvedCircuitBreakerOptions,
+} from './circuit-breaker-options.js';
+export {
+  CircuitBreaker,
+  type CircuitBreakerDeps,
+  type CircuitPermit,
+  type CircuitStateChange,
+} from './circuit-breaker.js';
+export { reportCircuit } from './circuit-events.js';
+export { classifyAbort, classifyError, classifyStatus, DEFAULT_RETRYABLE_STATUSES, reasonOf } from './classify.js';
+export {
+  resolveResiliencePolicyOptions,
+  type Fallback,
+  type PolicyRetryOptions,
+  type ResiliencePolicyOptions,
+} from './resilience-policy-options.js';
+export { ResiliencePolicy, type ResiliencePolicyDeps } from './resilience-policy.js';
+export { parseRetryAfter } from './retry-after.js';
+export { DEFAULT_RETRY_BUDGET_OPTIONS, RetryBudget, type RetryBudgetOptions } from './retry-budget.js';
+export {
+  backoffDelay,
+  DEFAULT_RETRY_OPTIONS,
+  isIdempotentMethod,
+  resolveRetryOptions,
+  type Jitter,
+  type ResolvedRetryOptions,
+  type RetryOptions,
+} from './retry.js';
+export { type StageDescription, type StageName } from './stages/stage.js';

@@ -1,0 +1,105 @@
+import { OptionValidator, type Duration } from '../common/index.js';
+import { resolveBulkheadOptions, type BulkheadOptions, type ResolvedBulkheadOptions } from './bulkhead.js';
+import {
+  resolveCircuitBreakerOptions,
+  type CircuitBreakerOptions,
+  type ResolvedCircuitBreakerOptions,
+} from './circuit-breaker-options.js';
+import { resolveRetryOptions, type ResolvedRetryOptions, type RetryOptions } from './retry.js';
+
+/** What a policy answers with in place of an error; may throw one itself. */
+export type Fallback = (error: unknown) => unknown;
+
+/** How a policy retries: {@link RetryOptions}, and a word of the user's own on what is worth it. */
+export interface PolicyRetryOptions extends RetryOptions {
+  /**
+   * Whether an error is worth another attempt.
+   * @default what `classifyError` finds `retryable`, by `retryableStatuses`
+   */
+  retryIf?: (error: unknown) => boolean;
+}
+
+/** The stages of a policy. What is left out is not there; with no option at all the function is called as it is. */
+export interface ResiliencePolicyOptions {
+  /**
+   * The time for the whole call: all attempts, delays and the wait for a slot. From 1 ms to 1 day.
+   * @default none
+   */
+  timeout?: Duration;
+  /**
+   * The time for one attempt, at most `timeout`. From 1 ms to 1 day.
+   * @default none
+   */
+  attemptTimeout?: Duration;
+  /**
+   * Repeats failed attempts, so give it only to what may run twice. `{}` takes the defaults of {@link RetryOptions}.
+   * @default none
+   */
+  retry?: Partial<PolicyRetryOptions> | false;
+  /**
+   * Refuses calls after too many failures. `{}` takes the defaults of {@link CircuitBreakerOptions}.
+   * @default none
+   */
+  circuitBreaker?: Partial<CircuitBreakerOptions> | false;
+  /**
+   * Limits the calls that run at once.
+   * @default none
+   */
+  bulkhead?: BulkheadOptions | false;
+  /**
+   * Answers in place of an error, except where the caller aborted. It is not under the deadline.
+   * @default none
+   */
+  fallback?: Fallback;
+}
+
+/** Checked options: durations are milliseconds, undefined where a stage is left out. */
+export interface ResolvedResiliencePolicyOptions {
+  readonly timeout?: number;
+  readonly attemptTimeout?: number;
+  readonly retry?: ResolvedRetryOptions;
+  readonly retryIf?: (error: unknown) => boolean;
+  readonly circuitBreaker?: ResolvedCircuitBreakerOptions;
+  readonly bulkhead?: ResolvedBulkheadOptions;
+  readonly fallback?: Fallback;
+}
+
+const TIMEOUT_RANGE = { minMs: 1, maxMs: 86_400_000 };
+
+/**
+ * Checks every option of every stage.
+ * @param path what stands before the options' paths in the error; empty for none
+ * @throws InvalidConfigurationError naming every wrong option
+ */
+export function resolveResiliencePolicyOptions(
+  options: ResiliencePolicyOptions = {},
+  path = '',
+): ResolvedResiliencePolicyOptions {
+  const check = new OptionValidator(path);
+  const given = check.options<ResiliencePolicyOptions>('', options, {});
+  const { retry, circuitBreaker, bulkhead, fallback } = given;
+  const retryIf = retry ? retry.retryIf : undefined;
+  const duration = (name: 'timeout' | 'attemptTimeout'): number | undefined =>
+    given[name] === undefined ? undefined : check.duration(name, given[name], TIMEOUT_RANGE);
+  /** A stage that is switched off, by false or by leaving it out, needs no checking. */
+  const stage = <O, R>(name: string, value: O | false | undefined, resolve: (value: O, path: string) => R) =>
+    value === undefined || value === false ? undefined : check.gather(() => resolve(value, check.pathOf(name)));
+
+  const resolved: ResolvedResiliencePolicyOptions = {
+    timeout: duration('timeout'),
+    attemptTimeout: duration('attemptTimeout'),
+    retry: stage('retry', retry, resolveRetryOptions),
+    retryIf,
+    circuitBreaker: stage('circuitBreaker', circuitBreaker, resolveCircuitBreakerOptions),
+    bulkhead: stage('bulkhead', bulkhead, resolveBulkheadOptions),
+    fallback,
+  };
+  const { timeout = Infinity, attemptTimeout = 0 } = resolved;
+  if (attemptTimeout > timeout) {
+    check.problem('attemptTimeout', given.attemptTimeout, `a duration not longer than timeout, which is ${timeout}ms`);
+  }
+  check.optionalFunction('retry.retryIf', retryIf);
+  check.optionalFunction('fallback', fallback);
+  check.throwIfAny();
+  return resolved;
+}

@@ -1,0 +1,133 @@
+import { types } from 'node:util';
+import {
+  raceAbort,
+  ServiceDiscoveryError,
+  systemClock,
+  systemRandom,
+  type Clock,
+  type Random,
+} from '../common/index.js';
+import { SILENT, type EventSink } from '../model/index.js';
+import { CircuitBreaker } from './circuit-breaker.js';
+import { reportCircuit } from './circuit-events.js';
+import {
+  resolveResiliencePolicyOptions,
+  type Fallback,
+  type ResiliencePolicyOptions,
+  type ResolvedResiliencePolicyOptions,
+} from './resilience-policy-options.js';
+import { AttemptTimeoutStage } from './stages/attempt-timeout-stage.js';
+import { BulkheadStage } from './stages/bulkhead-stage.js';
+import { CircuitBreakerStage } from './stages/circuit-breaker-stage.js';
+import { DeadlineStage } from './stages/deadline-stage.js';
+import { RetryStage } from './stages/retry-stage.js';
+import { type Next, type PolicyCall, type Stage, type StageDescription } from './stages/stage.js';
+
+export interface ResiliencePolicyDeps {
+  /** @default the system's clock */
+  clock?: Clock;
+  /** Draws the jitter of delays. @default the runtime's generator */
+  random?: Random;
+  /** Hears `circuit.*` and `call.retried`. @default nobody */
+  events?: EventSink;
+  /** What the policy protects: the `service` of its events and errors. @default 'policy' */
+  name?: string;
+}
+
+/**
+ * Resilience around any async function, in this order of stages, of which each may be left out:
+ * fallback → deadline → bulkhead → retry → circuit breaker → attempt timeout → the function.
+ *
+ * One policy belongs to one thing that can fail and is shared by all calls of it: circuit, slots and retry budget are
+ * the policy's, not a call's.
+ */
+export class ResiliencePolicy {
+  readonly circuitBreaker?: CircuitBreaker;
+  private readonly stages: readonly Stage[];
+  private readonly fallback: Fallback | undefined;
+
+  /** @throws InvalidConfigurationError naming every wrong option */
+  constructor(options: ResiliencePolicyOptions = {}, deps: ResiliencePolicyDeps = {}) {
+    const resolved = resolveResiliencePolicyOptions(options);
+    const { clock = systemClock, random = systemRandom, events = SILENT, name = 'policy' } = deps;
+    if (resolved.circuitBreaker) {
+      const onStateChange = reportCircuit(events, { service: name });
+      this.circuitBreaker = new CircuitBreaker(resolved.circuitBreaker, { clock, name, onStateChange });
+    }
+    this.fallback = resolved.fallback;
+    this.stages = buildStages(resolved, this.circuitBreaker, { clock, random, events, name });
+  }
+
+  /**
+   * Calls `fn` through all stages. When the call is over (aborted, out of time) it rejects at once, even if `fn` goes on;
+   * `fn` is given a signal so that it can stop too.
+   *
+   * The error that ends the call carries `attempts`, how often `fn` was called (0: it was refused), as far as an error
+   * can carry it: not where the caller's own abort is the error.
+   * @param signal the caller's: an abort ends the call with the signal's reason, and no fallback follows
+   * @param fallback in place of the policy's own fallback, such as one that knows this call's arguments
+   * @throws what `fn` throws last; DeadlineExceededError, with the last attempt's error as its cause; AttemptTimeoutError;
+   * BulkheadFullError; CircuitOpenError; the signal's reason; what the fallback throws
+   */
+  async execute<T>(fn: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal, fallback?: Fallback): Promise<T> {
+    signal?.throwIfAborted();
+    const call: PolicyCall = {
+      signal: signal ?? new AbortController().signal,
+      deadline: Infinity,
+      progress: { attempts: 0 },
+    };
+    try {
+      return await this.runStages(call, fn);
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      noteAttempts(error, call.progress.attempts);
+      const answer = fallback ?? this.fallback;
+      if (!answer) throw error;
+      return await raceAbort(Promise.resolve(answer(error) as Promise<T>), call.signal);
+    }
+  }
+
+  /** The stages that the policy has, outermost first. */
+  describe(): StageDescription[] {
+    const stages = this.stages.map(({ description }) => description);
+    if (!this.fallback) return stages;
+    const purpose = 'Answers in place of an error. Outside of everything, so that it answers for whatever went wrong.';
+    return [{ stage: 'fallback', purpose, options: {} }, ...stages];
+  }
+
+  private runStages<T>(call: PolicyCall, fn: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const attempt: Next<T> = async ({ signal, progress }) => {
+      signal.throwIfAborted();
+      progress.attempts++;
+      return raceAbort(fn(signal), signal);
+    };
+    return this.stages.reduceRight<Next<T>>((next, stage) => (inner) => stage.run(inner, next), attempt)(call);
+  }
+}
+
+function buildStages(
+  options: ResolvedResiliencePolicyOptions,
+  breaker: CircuitBreaker | undefined,
+  deps: Required<ResiliencePolicyDeps>,
+): Stage[] {
+  const { timeout, bulkhead, retry, retryIf, circuitBreaker, attemptTimeout } = options;
+  const stages: Stage[] = [];
+  if (timeout !== undefined) stages.push(new DeadlineStage(timeout, deps));
+  if (bulkhead) stages.push(new BulkheadStage(bulkhead, deps));
+  if (retry) stages.push(new RetryStage(retry, retryIf, deps));
+  if (breaker && circuitBreaker) stages.push(new CircuitBreakerStage(breaker, circuitBreaker));
+  if (attemptTimeout !== undefined) stages.push(new AttemptTimeoutStage(attemptTimeout, deps));
+  return stages;
+}
+
+/**
+ * Tells an error how many attempts were made. Where the error brought a count from a call inside `fn`, that one stays
+ * unless this policy itself made several. On errors of others the property is hidden from listings.
+ */
+function noteAttempts(error: unknown, attempts: number): void {
+  if (!types.isNativeError(error) || !Object.isExtensible(error)) return;
+  const known: unknown = Reflect.get(error, 'attempts');
+  if (typeof known === 'number' && attempts <= 1) return;
+  if (error instanceof ServiceDiscoveryError) error.attempts = attempts;
+  else Reflect.defineProperty(error, 'attempts', { value: attempts, writable: true, configurable: true });
+}

@@ -1,0 +1,119 @@
+import { OptionValidator, systemClock, type Clock, type Duration } from '../common/index.js';
+
+/** How many retries are allowed beside how many calls, so that retries cannot multiply an overload. */
+export interface RetryBudgetOptions {
+  /**
+   * Retries per call within the window: 0.2 allows one retry for every five calls. From 0 to 10.
+   * @default 0.2
+   */
+  ratio: number;
+  /**
+   * Retries per second that are allowed at any rate, so that a rarely used client may retry too. From 0 to 10,000.
+   * @default 10
+   */
+  minPerSecond: number;
+  /**
+   * How long a call and a retry count. From 1 s to 10 min.
+   * @default 10 s
+   */
+  window: Duration;
+}
+
+export const DEFAULT_RETRY_BUDGET_OPTIONS: Readonly<RetryBudgetOptions> = {
+  ratio: 0.2,
+  minPerSecond: 10,
+  window: 10_000,
+};
+
+/** Checked options with every default filled in: durations are milliseconds. May be given wherever options are taken. */
+export interface ResolvedRetryBudgetOptions extends Readonly<RetryBudgetOptions> {
+  readonly window: number;
+}
+
+/**
+ * Fills in the defaults and checks every option.
+ * @throws InvalidConfigurationError naming every wrong option
+ */
+export function resolveRetryBudgetOptions(
+  options?: Partial<RetryBudgetOptions>,
+  path = 'budget',
+): ResolvedRetryBudgetOptions {
+  const check = new OptionValidator(path);
+  const given = check.options('', options, DEFAULT_RETRY_BUDGET_OPTIONS);
+  const resolved: ResolvedRetryBudgetOptions = {
+    ratio: check.number('ratio', given.ratio, { min: 0, max: 10 }),
+    minPerSecond: check.number('minPerSecond', given.minPerSecond, { min: 0, max: 10_000 }),
+    window: check.duration('window', given.window, { minMs: 1_000, maxMs: 600_000 }),
+  };
+  check.throwIfAny();
+  return resolved;
+}
+
+/** The window is counted in this many slices: what counts is forgotten a slice at a time, without a timer. */
+const SLICES = 10;
+/** Five calls at 0.2 are one retry, whatever binary fractions make of it. */
+const ROUNDING = 1e-9;
+
+/**
+ * Counts calls and retries of the last window and refuses the retries that are too many. One budget belongs to one
+ * thing that can be overloaded (a service, a method) and is shared by all its calls.
+ */
+export class RetryBudget {
+  private readonly options: ResolvedRetryBudgetOptions;
+  private readonly clock: Clock;
+  private readonly calls = new Array<number>(SLICES).fill(0);
+  private readonly retries = new Array<number>(SLICES).fill(0);
+  /** The number of the current slice, counted from the clock's origin. */
+  private slice: number;
+
+  /** @throws InvalidConfigurationError naming every wrong option */
+  constructor(options?: Partial<RetryBudgetOptions>, deps: { clock?: Clock } = {}) {
+    this.options = resolveRetryBudgetOptions(options);
+    this.clock = deps.clock ?? systemClock;
+    this.slice = this.sliceNow();
+  }
+
+  /** Whole retries that are allowed at this moment. */
+  get available(): number {
+    this.forget();
+    const { ratio, minPerSecond, window } = this.options;
+    const allowed = sum(this.calls) * ratio + (minPerSecond * window) / 1_000;
+    return Math.max(0, Math.floor(allowed - sum(this.retries) + ROUNDING));
+  }
+
+  /** To be called once for each call, not for its retries. */
+  recordCall(): void {
+    this.forget();
+    increment(this.calls, this.slice);
+  }
+
+  /** Takes one retry from the budget; false where it has none left. */
+  tryRetry(): boolean {
+    if (this.available < 1) return false;
+    increment(this.retries, this.slice);
+    return true;
+  }
+
+  private forget(): void {
+    const now = this.sliceNow();
+    const passed = Math.min(SLICES, now - this.slice);
+    for (let step = 0; step < passed; step++) {
+      this.calls[(now - step) % SLICES] = 0;
+      this.retries[(now - step) % SLICES] = 0;
+    }
+    this.slice = now;
+  }
+
+  private sliceNow(): number {
+    return Math.floor((this.clock.now() * SLICES) / this.options.window);
+  }
+}
+
+function increment(counts: number[], slice: number): void {
+  const index = slice % SLICES;
+  counts[index] = (counts[index] ?? 0) + 1;
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
+}

@@ -1,0 +1,87 @@
+import { describe, expect, it } from '@jest/globals';
+import { InvalidConfigurationError, type Problem } from '../common/index.js';
+import { backoffDelay, isIdempotentMethod, type Jitter, resolveRetryOptions } from './retry.js';
+
+const ALMOST_ONE = 1 - Number.EPSILON;
+const optionsWith = (jitter: Jitter) => resolveRetryOptions({ baseDelay: '100ms', maxDelay: '1s', jitter });
+
+describe('backoffDelay', () => {
+  it('doubles with each retry, up to the greatest delay', () => {
+    const delays = [1, 2, 3, 4, 5, 6, 19].map((retry) => backoffDelay(retry, optionsWith('none'), Math.random));
+    expect(delays).toEqual([100, 200, 400, 800, 1_000, 1_000, 1_000]);
+  });
+
+  it('draws from all of [0, d) with full jitter', () => {
+    const draw = (random: number): number => backoffDelay(2, optionsWith('full'), () => random);
+    expect([draw(0), draw(0.5)]).toEqual([0, 100]);
+    expect(draw(ALMOST_ONE)).toBeLessThan(200);
+    expect(draw(ALMOST_ONE)).toBeCloseTo(200);
+  });
+
+  it('draws from the upper half of [0, d) with equal jitter', () => {
+    const draw = (random: number): number => backoffDelay(2, optionsWith('equal'), () => random);
+    expect([draw(0), draw(0.5)]).toEqual([100, 150]);
+    expect(draw(ALMOST_ONE)).toBeLessThan(200);
+  });
+});
+
+describe('resolveRetryOptions', () => {
+  it('fills in the defaults: three attempts, full jitter, a budget', () => {
+    expect(resolveRetryOptions()).toEqual({
+      maxAttempts: 3,
+      baseDelay: 1_000,
+      maxDelay: 60_000,
+      jitter: 'full',
+      retryableStatuses: [429, 502, 503, 504],
+      budget: { ratio: 0.2, minPerSecond: 10, window: 10_000 },
+    });
+  });
+
+  it('takes what it gave', () => {
+    const resolved = resolveRetryOptions({ baseDelay: '2s', budget: false, retryableStatuses: [500] });
+    expect(resolveRetryOptions(resolved)).toEqual(resolved);
+  });
+
+  it('names every wrong option in one error, those of the budget too', () => {
+    const problemsOf = (options: object): readonly Problem[] => {
+      try {
+        resolveRetryOptions(options, 'clients.users.retry');
+      } catch (error) {
+        if (error instanceof InvalidConfigurationError) return error.problems;
+      }
+      return [];
+    };
+    const wrong = {
+      maxAttempts: 21,
+      baseDelay: -5,
+      maxDelay: 'long',
+      jitter: 'some',
+      retryableStatuses: [200],
+      budget: { ratio: 11 },
+    };
+    expect(problemsOf(wrong).map(({ path }) => path)).toEqual([
+      'clients.users.retry.maxAttempts',
+      'clients.users.retry.baseDelay',
+      'clients.users.retry.maxDelay',
+      'clients.users.retry.jitter',
+      'clients.users.retry.retryableStatuses',
+      'clients.users.retry.budget.ratio',
+    ]);
+    expect(problemsOf({ baseDelay: '2m' })).toEqual([
+      {
+        path: 'clients.users.retry.maxDelay',
+        value: 60_000,
+        expected: 'a duration not shorter than baseDelay, which is 120000ms',
+      },
+    ]);
+    expect(problemsOf({ retryableStatuses: 503 })).toMatchObject([{ value: 503 }]);
+  });
+});
+
+describe('isIdempotentMethod', () => {
+  it('knows the methods that may be sent twice, in any case of letters', () => {
+    const idempotent = ['GET', 'head', 'Put', 'DELETE', 'OPTIONS', 'TRACE'];
+    const not = ['POST', 'patch', 'CONNECT', 'PROPFIND', ''];
+    expect([...idempotent, ...not].filter(isIdempotentMethod)).toEqual(idempotent);
+  });
+});

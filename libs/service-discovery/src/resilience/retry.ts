@@ -1,0 +1,122 @@
+import { OptionValidator, type Duration, type Random } from '../common/index.js';
+import { DEFAULT_RETRYABLE_STATUSES } from './classify.js';
+import { resolveRetryBudgetOptions, type ResolvedRetryBudgetOptions, type RetryBudgetOptions } from './retry-budget.js';
+
+/**
+ * How a delay is drawn from `[0, d)`, where `d` grows with each retry:
+ * - `full`: anywhere in it, which spreads clients that failed together the best;
+ * - `equal`: in its upper half;
+ * - `none`: always `d`, for tests and for a single client.
+ */
+export type Jitter = (typeof JITTERS)[number];
+const JITTERS = ['full', 'equal', 'none'] as const;
+
+/** Whether, when and how often a failed attempt is repeated. */
+export interface RetryOptions {
+  /**
+   * All attempts of a call, the first one included: 1 means no retry. A whole number from 1 to 20.
+   * @default 3
+   */
+  maxAttempts: number;
+  /**
+   * The greatest delay before the first retry; it doubles with each further one. From 0 to 1 h.
+   * @default 1 s
+   */
+  baseDelay: Duration;
+  /**
+   * The greatest delay before any retry, at least `baseDelay`. A server that asks for a longer pause is not asked
+   * again. From 0 to 1 h.
+   * @default 60 s
+   */
+  maxDelay: Duration;
+  /** @default 'full' */
+  jitter: Jitter;
+  /**
+   * The statuses that are worth another attempt, each from 400 to 599.
+   * @default [429, 502, 503, 504]
+   */
+  retryableStatuses: readonly number[];
+  /**
+   * How many retries are allowed beside how many calls; false for no such limit.
+   * @default {} (20% of the calls and 10 a second)
+   */
+  budget: Partial<RetryBudgetOptions> | false;
+}
+
+export const DEFAULT_RETRY_OPTIONS: Readonly<RetryOptions> = {
+  maxAttempts: 3,
+  baseDelay: 1_000,
+  maxDelay: 60_000,
+  jitter: 'full',
+  retryableStatuses: DEFAULT_RETRYABLE_STATUSES,
+  budget: {},
+};
+
+/** Checked options with every default filled in: durations are milliseconds. May be given wherever options are taken. */
+export interface ResolvedRetryOptions extends Readonly<RetryOptions> {
+  readonly baseDelay: number;
+  readonly maxDelay: number;
+  readonly budget: ResolvedRetryBudgetOptions | false;
+}
+
+const LONGEST_DELAY_MS = 3_600_000;
+
+/**
+ * Fills in the defaults and checks every option.
+ * @param path where the options stand, for the error: `retry.maxAttempts`
+ * @throws InvalidConfigurationError naming every wrong option
+ */
+export function resolveRetryOptions(options?: Partial<RetryOptions>, path = 'retry'): ResolvedRetryOptions {
+  const check = new OptionValidator(path);
+  const given = check.options('', options, DEFAULT_RETRY_OPTIONS);
+  const { budget } = given;
+  const resolved: ResolvedRetryOptions = {
+    maxAttempts: check.number('maxAttempts', given.maxAttempts, { min: 1, max: 20, integer: true }),
+    baseDelay: check.duration('baseDelay', given.baseDelay, { maxMs: LONGEST_DELAY_MS }),
+    maxDelay: check.duration('maxDelay', given.maxDelay, { maxMs: LONGEST_DELAY_MS }),
+    jitter: check.oneOf('jitter', given.jitter, JITTERS),
+    retryableStatuses: checkStatuses(check, given.retryableStatuses),
+    budget:
+      budget !== false && (check.gather(() => resolveRetryBudgetOptions(budget, check.pathOf('budget'))) ?? false),
+  };
+  if (resolved.maxDelay < resolved.baseDelay) {
+    check.problem(
+      'maxDelay',
+      given.maxDelay,
+      `a duration not shorter than baseDelay, which is ${resolved.baseDelay}ms`,
+    );
+  }
+  check.throwIfAny();
+  return resolved;
+}
+
+function checkStatuses(check: OptionValidator, statuses: unknown): readonly number[] {
+  const isStatus = (status: unknown): status is number =>
+    Number.isInteger(status) && (status as number) >= 400 && (status as number) <= 599;
+  if (Array.isArray(statuses) && statuses.every(isStatus)) return [...statuses];
+  check.problem('retryableStatuses', statuses, 'a list of statuses from 400 to 599');
+  return [];
+}
+
+/**
+ * Milliseconds to wait before a retry: exponential, with jitter, never above `maxDelay`.
+ * @param retry 1 before the first retry, 2 before the second
+ */
+export function backoffDelay(retry: number, options: ResolvedRetryOptions, random: Random): number {
+  const ceiling = Math.min(options.maxDelay, options.baseDelay * 2 ** (Math.max(1, retry) - 1));
+  switch (options.jitter) {
+    case 'full':
+      return random() * ceiling;
+    case 'equal':
+      return ceiling / 2 + (random() * ceiling) / 2;
+    case 'none':
+      return ceiling;
+  }
+}
+
+const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'TRACE']);
+
+/** Whether repeating a request with this method has the effect of sending it once (RFC 9110, 9.2.2). */
+export function isIdempotentMethod(method: string): boolean {
+  return IDEMPOTENT_METHODS.has(method.toUpperCase());
+}
