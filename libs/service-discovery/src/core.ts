@@ -92,3 +92,23 @@ export {
   type StageDescription,
   type StageName,
 } from './resilience/index.js';
+export {
+  createLoadBalancer,
+  DEFAULT_LOAD_TRACKER_OPTIONS,
+  type EligibleResult,
+  type InstanceLoad,
+  type LoadBalancer,
+  type LoadBalancerConstructor,
+  type LoadBalancerDeps,
+  type LoadBalancerFactory,
+  type LoadBalancing,
+  LoadBalancingStrategy,
+  type LoadBalancingStrategyName,
+  LoadTracker,
+  type LoadTrackerOptions,
+  type PickContext,
+  type PickResult,
+  selectEligible,
+  type SelectionCriteria,
+  type UnavailableReason,
+} from './balancing/index.js';

@@ -1,0 +1,110 @@
+import { describe, expect, it } from '@jest/globals';
+import { InvalidConfigurationError, seededRandom } from '../common/index.js';
+import { fakeInstance } from '../testing/fake-instance.js';
+import { ManualClock } from '../testing/manual-clock.js';
+import { createLoadBalancer, isStrategyName, type LoadBalancing, strategyName } from './create-load-balancer.js';
+import { type LoadBalancerDeps } from './load-balancer-deps.js';
+import { type LoadBalancer, type PickResult } from './load-balancer.js';
+import { LoadTracker } from './load-tracker.js';
+import { LoadBalancingStrategy } from './strategy-names.js';
+
+const NAMES = Object.values(LoadBalancingStrategy);
+
+class Nobody implements LoadBalancer {
+  constructor(readonly deps: LoadBalancerDeps) {}
+  update(): void {}
+  pick(): PickResult {
+    return { kind: 'unavailable', reason: 'no_instances' };
+  }
+}
+
+describe('createLoadBalancer', () => {
+  it.each(NAMES)('makes a balancer of the strategy %s with nothing else given', (name) => {
+    const balancer = createLoadBalancer(name);
+    balancer.update([fakeInstance({ instanceId: 'a' })]);
+    expect(balancer.pick()).toMatchObject({ kind: 'picked', instance: { instanceId: 'a' } });
+  });
+
+  it('hands clock, randomness and loads to a class or a factory, with defaults for what is left out', () => {
+    const clock = new ManualClock();
+    const deps = { clock, random: seededRandom(1), loads: new LoadTracker({ clock }) };
+    expect((createLoadBalancer(Nobody, deps) as Nobody).deps).toEqual(deps);
+    const made = createLoadBalancer((given) => new Nobody(given)) as Nobody;
+    expect(made.deps.random()).toBeLessThan(1);
+    expect(made.deps.clock.now()).toBeGreaterThan(0);
+    expect(made.deps.loads).toBeInstanceOf(LoadTracker);
+  });
+
+  it('knows a class from a factory, in every way that either is written', () => {
+    const factories: LoadBalancing[] = [
+      (deps) => new Nobody(deps),
+      function factory(deps: LoadBalancerDeps) {
+        return new Nobody(deps);
+      },
+    ];
+    const classes: LoadBalancing[] = [Nobody, class extends Nobody {}];
+    for (const given of [...factories, ...classes]) expect(createLoadBalancer(given)).toBeInstanceOf(Nobody);
+  });
+
+  it('makes balancers that share no counter: each service walks its own instances in turn', () => {
+    const [users, orders] = ['users', 'orders'].map((serviceName) => {
+      const balancer = createLoadBalancer('round_robin', { random: () => 0 });
+      balancer.update(['a', 'b'].map((instanceId) => fakeInstance({ serviceName, instanceId })));
+      return balancer;
+    });
+    const picks: string[] = [];
+    for (let round = 0; round < 4; round++) {
+      for (const balancer of [users, orders]) {
+        const result = balancer?.pick();
+        if (result?.kind === 'picked') picks.push(`${result.instance.serviceName}/${result.instance.instanceId}`);
+      }
+    }
+    expect(picks).toEqual(['a', 'b', 'a', 'b'].flatMap((id) => [`users/${id}`, `orders/${id}`]));
+  });
+
+  it('lets the balancers of one service share what is known of its load', () => {
+    const loads = new LoadTracker();
+    const [one, other] = [
+      createLoadBalancer('round_robin', { loads }),
+      createLoadBalancer('least_connections', { loads }),
+    ];
+    const instances = ['a', 'b'].map((instanceId) => fakeInstance({ instanceId }));
+    for (const balancer of [one, other]) balancer.update(instances);
+    const busy = one.pick();
+    const free = other.pick();
+    expect([busy.kind, free.kind]).toEqual(['picked', 'picked']);
+    if (busy.kind !== 'picked' || free.kind !== 'picked') return;
+    expect(free.instance.instanceId).not.toBe(busy.instance.instanceId);
+  });
+
+  const problemOf = (strategy: unknown): unknown => {
+    try {
+      createLoadBalancer(strategy as LoadBalancing);
+    } catch (error) {
+      return (error as InvalidConfigurationError).problems;
+    }
+    return undefined;
+  };
+
+  it.each(['roundrobin', 'ROUND_ROBIN', '', 'toString', '__proto__', 5, null, undefined, {}])(
+    'refuses %p and names what there is',
+    (strategy) => {
+      const expected = `one of ${NAMES.join(', ')}, or a LoadBalancer class or factory`;
+      expect(problemOf(strategy)).toEqual([{ path: 'loadBalancing', value: strategy, expected }]);
+      expect(isStrategyName(strategy)).toBe(false);
+    },
+  );
+
+  it.each(['consistent_hash', 'maglev', 'ip_hash'])('says of %s that it is not in this release', (strategy) => {
+    const create = (): LoadBalancer => createLoadBalancer(strategy as LoadBalancing);
+    expect(create).toThrow(InvalidConfigurationError);
+    expect(create).toThrow(`(${strategy} is not in this release), but got "${strategy}"`);
+  });
+});
+
+describe('strategyName', () => {
+  it('is the name of the strategy, the class or the function', () => {
+    const anonymous = [() => new Nobody({} as LoadBalancerDeps)][0] as LoadBalancing;
+    expect((['p2c_ewma', Nobody, anonymous] as const).map(strategyName)).toEqual(['p2c_ewma', 'Nobody', 'custom']);
+  });
+});

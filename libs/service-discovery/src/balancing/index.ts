@@ -1,0 +1,21 @@
+/** Which instance takes a call: filters, strategies, load metrics. */
+export {
+  type LoadBalancer,
+  type PickContext,
+  type PickResult,
+  type SelectionCriteria,
+  type UnavailableReason,
+} from './load-balancer.js';
+export {
+  createLoadBalancer,
+  expectedLoadBalancing,
+  isStrategyName,
+  type LoadBalancerConstructor,
+  type LoadBalancerFactory,
+  type LoadBalancing,
+  strategyName,
+} from './create-load-balancer.js';
+export { type LoadBalancerDeps } from './load-balancer-deps.js';
+export { type EligibleResult, selectEligible, selectServing } from './eligibility.js';
+export { DEFAULT_LOAD_TRACKER_OPTIONS, InstanceLoad, LoadTracker, type LoadTrackerOptions } from './load-tracker.js';
+export { LoadBalancingStrategy, type LoadBalancingStrategyName } from './strategy-names.js';

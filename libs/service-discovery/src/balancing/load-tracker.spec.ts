@@ -1,0 +1,215 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  AttemptTimeoutError,
+  BulkheadFullError,
+  CircuitOpenError,
+  InvalidConfigurationError,
+  type Outcome,
+  ServiceDiscoveryError,
+} from '../common/index.js';
+import { fakeInstance } from '../testing/fake-instance.js';
+import { ManualClock } from '../testing/manual-clock.js';
+import { type InstanceLoad, LoadTracker } from './load-tracker.js';
+
+const DECAY_MS = 10_000;
+
+const response = (latencyMs: number, status = 200): Outcome => ({ kind: 'response', status, latencyMs });
+const failed = (error: unknown, latencyMs = 1): Outcome => ({ kind: 'error', error, latencyMs, neverSent: false });
+const abandoned = (error: unknown): Outcome => ({
+  kind: 'error',
+  error,
+  latencyMs: 1,
+  neverSent: false,
+  abandoned: true,
+});
+const listed = (...ids: string[]) => ids.map((instanceId) => fakeInstance({ instanceId }));
+
+describe('LoadTracker', () => {
+  let clock: ManualClock;
+  let tracker: LoadTracker;
+
+  const call = (id: string, outcome: Outcome): void => {
+    const load = tracker.of(id);
+    load.begin();
+    load.end(outcome);
+  };
+  const latencyOf = (id: string): number => tracker.of(id).ewmaMs(clock.now());
+
+  beforeEach(() => {
+    clock = new ManualClock();
+    tracker = new LoadTracker({ clock, decayMs: DECAY_MS });
+  });
+
+  describe('calls in flight', () => {
+    it('are counted an instance, and never below 0', () => {
+      const [a, b] = [tracker.of('a'), tracker.of('b')];
+      a.begin();
+      a.begin();
+      b.begin();
+      a.end(response(1));
+      b.end(response(1));
+      b.end(response(1));
+      expect([a.active, b.active]).toEqual([1, 0]);
+    });
+
+    it.each<[string, Outcome]>([
+      ['an answer', response(1)],
+      ['a failure', failed(new Error('reset'))],
+      ['an abort', failed(new DOMException('gone', 'AbortError'))],
+      ['a refusal of our own', failed(new BulkheadFullError({ limit: 1, queue: 0 }))],
+      ['a latency that is no number', response(Number.NaN)],
+    ])('end with %s', (_what, outcome) => {
+      call('a', outcome);
+      expect(tracker.of('a').active).toBe(0);
+    });
+  });
+
+  describe('latency', () => {
+    it('is 0 while nothing is known of any instance', () => {
+      expect(latencyOf('a')).toBe(0);
+    });
+
+    it('jumps to a slower answer at once', () => {
+      call('a', response(10));
+      call('a', response(250));
+      expect(latencyOf('a')).toBe(250);
+    });
+
+    it('comes down to faster answers by 1/e in the decay time', () => {
+      call('a', response(100));
+      clock.advance(DECAY_MS);
+      call('a', response(20));
+      expect(latencyOf('a')).toBeCloseTo(100 / Math.E + 20 * (1 - 1 / Math.E), 9);
+    });
+
+    it('is not brought down by many fast answers in no time', () => {
+      call('a', response(100));
+      for (let made = 0; made < 1_000; made++) call('a', response(1));
+      expect(latencyOf('a')).toBe(100);
+    });
+
+    it('fades with time, so that an instance that was slow is tried again', () => {
+      call('a', response(1_000));
+      clock.advance(DECAY_MS);
+      expect(latencyOf('a')).toBeCloseTo(1_000 / Math.E, 9);
+      clock.advance(3_600_000);
+      expect(latencyOf('a')).toBeLessThan(1e-100);
+    });
+
+    it('of a new instance is the mean of the others, not 0, which would draw all calls to it', () => {
+      call('a', response(30));
+      call('b', response(50));
+      expect(latencyOf('c')).toBe(40);
+      call('c', response(5));
+      expect(latencyOf('c')).toBe(5);
+      call('b', response(85));
+      expect(latencyOf('d')).toBe(40);
+    });
+
+    it('of an instance that was there before anything was known starts with the mean too', () => {
+      expect(latencyOf('c')).toBe(0);
+      call('a', response(30));
+      expect(latencyOf('c')).toBe(30);
+    });
+
+    it.each<[string, unknown]>([
+      ['a broken connection', new Error('reset')],
+      ['a refused connection', Object.assign(new Error(), { code: 'ECONNREFUSED' })],
+      ['an attempt that timed out', new AttemptTimeoutError(50)],
+      ['something thrown that is no error', 'oops'],
+    ])('counts %s as a slow answer, so that failing fast draws no calls', (_what, error) => {
+      call('a', failed(error, 1));
+      expect(latencyOf('a')).toBe(1_000);
+      call('b', failed(error, 4_000));
+      expect(latencyOf('b')).toBe(4_000);
+    });
+
+    it.each([500, 503, 429])('counts a status %i as a slow answer', (status) => {
+      call('a', response(1, status));
+      expect(latencyOf('a')).toBe(1_000);
+    });
+
+    it.each([200, 302, 400, 404])('counts a status %i as the answer of a working instance', (status) => {
+      call('a', response(7, status));
+      expect(latencyOf('a')).toBe(7);
+    });
+
+    it('counts a failure as twice what the service takes, where it is a slow one', () => {
+      call('a', response(3_000));
+      call('b', failed(new Error('reset')));
+      expect(latencyOf('b')).toBe(6_000);
+    });
+
+    it('does not learn from failures what the service usually takes', () => {
+      call('a', response(800));
+      for (let made = 0; made < 10; made++) call('b', failed(new Error('reset')));
+      expect(latencyOf('b')).toBe(1_600);
+    });
+
+    it.each<[string, Outcome]>([
+      ['an abort', failed(new DOMException('gone', 'AbortError'))],
+      ['an abort of the library', failed(new ServiceDiscoveryError('ABORTED', 'closed'))],
+      ["a caller's abort with an error of its own", abandoned(new Error('the user left'))],
+    ])('takes %s for an answer that would have taken at least that long', (_what, outcome) => {
+      call('a', response(100));
+      call('a', { ...outcome, latencyMs: 10 });
+      expect(latencyOf('a')).toBe(100);
+      call('a', { ...outcome, latencyMs: 300 });
+      expect(latencyOf('a')).toBe(300);
+    });
+
+    it.each<[string, unknown]>([
+      ['a full bulkhead', new BulkheadFullError({ limit: 1, queue: 0 })],
+      ['an open circuit', new CircuitOpenError('open')],
+      ['a wrong request', new ServiceDiscoveryError('INVALID_REQUEST', 'bad')],
+    ])('learns nothing from %s, which the instance had no part in', (_what, error) => {
+      call('a', response(100));
+      call('a', failed(error, 5_000));
+      expect(latencyOf('a')).toBe(100);
+    });
+
+    it.each([Number.NaN, -1])('learns nothing from a latency of %p', (latencyMs) => {
+      call('a', response(100));
+      call('a', response(latencyMs));
+      expect(latencyOf('a')).toBe(100);
+    });
+  });
+
+  describe('as instances come and go', () => {
+    it('keeps the load of those that stay', () => {
+      const a = tracker.of('a');
+      a.begin();
+      call('a', response(70));
+      tracker.retain(listed('a', 'b', 'c'));
+      tracker.retain(listed('c', 'a'));
+      expect(tracker.of('a')).toBe(a);
+      expect([a.active, latencyOf('a')]).toEqual([1, 70]);
+    });
+
+    it('forgets those that are gone, in the mean too', () => {
+      call('a', response(10));
+      call('b', response(1_000));
+      tracker.retain(listed('a'));
+      expect(latencyOf('c')).toBe(10);
+      expect(latencyOf('b')).toBe(10);
+    });
+
+    it('lets a call to an instance that is gone end without a trace', () => {
+      const gone: InstanceLoad = tracker.of('b');
+      gone.begin();
+      gone.begin();
+      call('b', response(20));
+      call('a', response(10));
+      tracker.retain(listed('a'));
+      gone.end(response(5_000));
+      expect(latencyOf('c')).toBe(10);
+      tracker.retain([]);
+      gone.end(response(5_000));
+      expect(latencyOf('d')).toBe(0);
+    });
+  });
+
+  it.each([0, -1, Number.NaN, Infinity])('refuses a decay time of %p', (decayMs) => {
+    expect(() => new LoadTracker({ decayMs })).toThrow(InvalidConfigurationError);
+  });
+});

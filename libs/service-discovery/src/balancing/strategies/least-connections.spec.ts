@@ -1,0 +1,85 @@
+import { describe, expect, it } from '@jest/globals';
+import { type Outcome, seededRandom } from '../../common/index.js';
+import { fakeInstance } from '../../testing/fake-instance.js';
+import { createLoadBalancer } from '../create-load-balancer.js';
+import { type LoadBalancer, type PickContext } from '../load-balancer.js';
+
+const ANSWERED: Outcome = { kind: 'response', status: 200, latencyMs: 5 };
+
+function create(weights: Record<string, number>, random = seededRandom(3)): LoadBalancer {
+  const balancer = createLoadBalancer('least_connections', { random });
+  balancer.update(Object.entries(weights).map(([instanceId, weight]) => fakeInstance({ instanceId, weight })));
+  return balancer;
+}
+
+/** Begins a call, and gives what ends it. */
+function begin(balancer: LoadBalancer, context?: PickContext): { id: string; end: () => void } {
+  const result = balancer.pick(context);
+  if (result.kind !== 'picked') throw new Error(result.reason);
+  return { id: result.instance.instanceId, end: () => result.done(ANSWERED) };
+}
+
+function countsOf(ids: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const id of ids) counts[id] = (counts[id] ?? 0) + 1;
+  return counts;
+}
+
+describe('least connections', () => {
+  it('fills all instances evenly', () => {
+    const balancer = create({ a: 100, b: 100, c: 100 });
+    const calls = Array.from({ length: 30 }, () => begin(balancer));
+    expect(countsOf(calls.map(({ id }) => id))).toEqual({ a: 10, b: 10, c: 10 });
+  });
+
+  it('takes the one with the fewest calls in flight', () => {
+    const balancer = create({ a: 100, b: 100, c: 100 });
+    const calls = Array.from({ length: 9 }, () => begin(balancer));
+    const ofB = calls.filter(({ id }) => id === 'b');
+    ofB.forEach(({ end }) => end());
+    expect([begin(balancer), begin(balancer), begin(balancer)].map(({ id }) => id)).toEqual(['b', 'b', 'b']);
+  });
+
+  it('fills instances in proportion to their weights', () => {
+    const balancer = create({ a: 300, b: 200, c: 100 });
+    const calls = Array.from({ length: 60 }, () => begin(balancer));
+    expect(countsOf(calls.map(({ id }) => id))).toEqual({ a: 30, b: 20, c: 10 });
+  });
+
+  it('spreads the calls of an idle time rather than always take the first', () => {
+    const draws = [0, 0.34, 0.67, 0.99];
+    const balancer = create({ a: 100, b: 100, c: 100 }, () => draws.shift() ?? 0);
+    const ids = [0, 1, 2, 3].map(() => {
+      const { id, end } = begin(balancer);
+      end();
+      return id;
+    });
+    expect(ids).toEqual(['a', 'b', 'c', 'c']);
+  });
+
+  it('spreads the calls of an idle time in proportion to the weights', () => {
+    const draws = Array.from({ length: 100 }, (_, step) => step / 100);
+    const balancer = create({ a: 70, b: 30 }, () => draws.shift() ?? 0);
+    const ids = Array.from({ length: 100 }, () => {
+      const { id, end } = begin(balancer);
+      end();
+      return id;
+    });
+    expect(countsOf(ids)).toEqual({ a: 70, b: 30 });
+  });
+
+  it('decides by chance only among those that are equal', () => {
+    const balancer = create({ a: 100, b: 100, c: 100 }, () => 0.5);
+    const busy = begin(balancer);
+    expect(busy.id).toBe('b');
+    expect([begin(balancer).id, begin(balancer).id].sort()).toEqual(['a', 'c']);
+  });
+
+  it('counts calls of retries too', () => {
+    const balancer = create({ a: 100, b: 100 });
+    const exclude = new Set(['a']);
+    const retries = [begin(balancer, { exclude }), begin(balancer, { exclude })];
+    expect(retries.map(({ id }) => id)).toEqual(['b', 'b']);
+    expect([begin(balancer), begin(balancer)].map(({ id }) => id)).toEqual(['a', 'a']);
+  });
+});

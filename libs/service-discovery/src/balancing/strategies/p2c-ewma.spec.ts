@@ -1,0 +1,121 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { type Outcome, type Random, seededRandom } from '../../common/index.js';
+import { type ServiceInstance } from '../../model/index.js';
+import { fakeInstance } from '../../testing/fake-instance.js';
+import { ManualClock } from '../../testing/manual-clock.js';
+import { createLoadBalancer } from '../create-load-balancer.js';
+import { type LoadBalancer } from '../load-balancer.js';
+import { LoadTracker } from '../load-tracker.js';
+
+const answered = (latencyMs: number): Outcome => ({ kind: 'response', status: 200, latencyMs });
+
+describe('p2c ewma', () => {
+  let clock: ManualClock;
+  let loads: LoadTracker;
+  let balancer: LoadBalancer;
+
+  const create = (ids: string, random: Random, more: Partial<ServiceInstance> = {}): void => {
+    loads = new LoadTracker({ clock });
+    balancer = createLoadBalancer('p2c_ewma', { clock, random, loads });
+    balancer.update([...ids].map((instanceId) => fakeInstance({ instanceId, ...more })));
+  };
+  /** Always these two of three: draws are the first's index, and the second's among the others. */
+  const drawing = (first: number, second: number): Random => {
+    let calls = 0;
+    return () => (calls++ % 2 === 0 ? (first + 0.5) / 3 : (second + 0.5) / 2);
+  };
+  const measure = (id: string, latencyMs: number): void => loads.of(id).end(answered(latencyMs));
+  const pick = (outcome?: Outcome): string => {
+    const result = balancer.pick();
+    if (result.kind !== 'picked') throw new Error(result.reason);
+    if (outcome) result.done(outcome);
+    return result.instance.instanceId;
+  };
+
+  beforeEach(() => {
+    clock = new ManualClock();
+  });
+
+  it('takes the faster of two, whichever of them comes first', () => {
+    for (const [first, second] of [
+      [0, 0],
+      [1, 0],
+    ] as const) {
+      create('abc', drawing(first, second));
+      measure('a', 20);
+      measure('b', 10);
+      measure('c', 1);
+      expect(pick()).toBe('b');
+    }
+  });
+
+  it('never weighs an instance against itself', () => {
+    for (let first = 0; first < 3; first++) {
+      for (let second = 0; second < 2; second++) {
+        create('abc', drawing(first, second));
+        [...'abc'].forEach((id, index) => measure(id, index === first ? 1_000 : 10));
+        expect(pick()).not.toBe('abc'[first]);
+      }
+    }
+  });
+
+  it('multiplies latency by the calls in flight with this one', () => {
+    create('ab', () => 0);
+    measure('a', 10);
+    measure('b', 25);
+    expect([pick(), pick(), pick(), pick()]).toEqual(['a', 'a', 'b', 'a']);
+  });
+
+  it('minds calls in flight before anything is known of latency', () => {
+    create('ab', seededRandom(1));
+    const ids = Array.from({ length: 10 }, () => pick());
+    expect([ids.filter((id) => id === 'a').length, ids.filter((id) => id === 'b').length]).toEqual([5, 5]);
+  });
+
+  it('divides by the weight', () => {
+    create('ab', () => 0);
+    balancer.update([fakeInstance({ instanceId: 'a', weight: 100 }), fakeInstance({ instanceId: 'b', weight: 300 })]);
+    measure('a', 10);
+    measure('b', 20);
+    expect(pick()).toBe('b');
+  });
+
+  it('draws no calls to an instance because it fails fast', () => {
+    create('ab', seededRandom(1));
+    const failed: Outcome = { kind: 'error', error: new Error('refused'), latencyMs: 0, neverSent: true };
+    measure('a', 50);
+    loads.of('b').end(failed);
+    expect(Array.from({ length: 20 }, () => pick(answered(50)))).toEqual(Array.from({ length: 20 }, () => 'a'));
+  });
+
+  it('tries an instance again some time after it was slow', () => {
+    create('ab', seededRandom(1));
+    measure('a', 10);
+    measure('b', 2_000);
+    let calls = 0;
+    while (pick(answered(10)) !== 'b' && calls < 1_000) {
+      clock.advance(1_000);
+      calls++;
+    }
+    // 10 s take a latency to 1/e: after 54 s, 2 s have become less than the 10 ms of a second ago.
+    expect(calls).toBe(54);
+  });
+
+  it('keeps calls away from the one that got stuck, and spreads them over the others', () => {
+    create('abcdefghijk', seededRandom(5));
+    const counts: Record<string, number> = {};
+    for (let call = 0; call < 11_000; call++) {
+      clock.advance(1);
+      const result = balancer.pick();
+      if (result.kind !== 'picked') continue;
+      const id = result.instance.instanceId;
+      counts[id] = (counts[id] ?? 0) + 1;
+      const latencyMs = id === 'k' ? 2_000 : 160;
+      clock.setTimer(() => result.done(answered(latencyMs)), latencyMs);
+    }
+    const { k = 0, ...others } = counts;
+    // An even share would be 1,000 calls.
+    expect(k).toBeLessThan(150);
+    for (const calls of Object.values(others)) expect(calls).toBeGreaterThan(900);
+  });
+});

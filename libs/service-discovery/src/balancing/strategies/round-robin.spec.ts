@@ -1,0 +1,114 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { type Random, seededRandom } from '../../common/index.js';
+import { type ServiceInstance } from '../../model/index.js';
+import { fakeInstance } from '../../testing/fake-instance.js';
+import { createLoadBalancer } from '../create-load-balancer.js';
+import { type LoadBalancer, type PickContext } from '../load-balancer.js';
+
+const instance = (instanceId: string, more: Partial<ServiceInstance> = {}): ServiceInstance =>
+  fakeInstance({ instanceId, ...more });
+const instances = (ids: string): ServiceInstance[] => [...ids].map((id) => instance(id));
+
+describe('round robin', () => {
+  let balancer: LoadBalancer;
+
+  const create = (random: Random, ids: string): void => {
+    balancer = createLoadBalancer('round_robin', { random });
+    balancer.update(instances(ids));
+  };
+  const picks = (count: number, context?: PickContext): string =>
+    Array.from({ length: count }, () => {
+      const result = balancer.pick(context);
+      return result.kind === 'picked' ? result.instance.instanceId : '-';
+    }).join('');
+
+  beforeEach(() => create(() => 0, 'abc'));
+
+  it('goes in turn', () => {
+    expect(picks(9)).toBe('abcabcabc');
+  });
+
+  it('takes no notice of weights other than 0', () => {
+    balancer.update([instance('a', { weight: 1 }), instance('b', { weight: 1_000 }), instance('c', { weight: 0 })]);
+    expect(picks(6)).toBe('ababab');
+  });
+
+  it('starts anywhere, so that processes that start together do not call in step', () => {
+    const starts = [0, 0.34, 0.67].map((draw) => {
+      create(() => draw, 'abc');
+      return picks(4);
+    });
+    expect(starts).toEqual(['abca', 'bcab', 'cabc']);
+  });
+
+  it('goes on where it was when the list is published again', () => {
+    expect(picks(2)).toBe('ab');
+    balancer.update(instances('abc'));
+    expect(picks(2)).toBe('ca');
+    balancer.update(instances('cba'));
+    expect(picks(3)).toBe('bca');
+  });
+
+  it('gives each instance its share of a list that flaps', () => {
+    create(seededRandom(1), 'abc');
+    const counts: Record<string, number> = { a: 0, b: 0, c: 0 };
+    for (let call = 0; call < 300; call++) {
+      balancer.update(instances(call % 2 === 0 ? 'abc' : 'ab'));
+      const id = picks(1);
+      counts[id] = (counts[id] ?? 0) + 1;
+    }
+    // c is there every other time only, and gets no more than a third of those calls.
+    expect(counts.c).toBeGreaterThan(20);
+    expect(counts.c).toBeLessThanOrEqual(100);
+    expect(Math.abs((counts.a ?? 0) - (counts.b ?? 0))).toBeLessThanOrEqual(1);
+  });
+
+  it('calls an instance that was out for long once, not until it has caught up', () => {
+    balancer.update([instance('a'), instance('b'), instance('c', { status: 'unhealthy' })]);
+    expect(picks(6)).toBe('ababab');
+    balancer.update(instances('abc'));
+    expect(picks(6)).toBe('cabcab');
+  });
+
+  it('gives an instance that joins a random place in the queue, within one round', () => {
+    const places = [0.1, 0.5, 0.9].map((draw) => {
+      let joins = false;
+      create(() => (joins ? draw : 0), 'abc');
+      joins = true;
+      picks(3);
+      balancer.update(instances('abcd'));
+      return picks(8);
+    });
+    expect(places).toEqual(['abdcabdc', 'adbcadbc', 'dabcdabc']);
+  });
+
+  it('stays fair when some picks choose from a part of the list', () => {
+    const withoutA = { exclude: new Set(['a']) };
+    expect(picks(1)).toBe('a');
+    expect(picks(1, withoutA)).toBe('b');
+    expect(picks(1)).toBe('c');
+    expect(picks(1, withoutA)).toBe('b');
+    expect(picks(1)).toBe('a');
+    expect(picks(3)).toBe('cba');
+  });
+
+  it('puts at the end of the queue whom a pick took out of turn, though it had been called just before', () => {
+    create(() => 0, 'abcd');
+    expect(picks(2)).toBe('ab');
+    expect(picks(1, { exclude: new Set(['b', 'c', 'd']) })).toBe('a');
+    expect(picks(8)).toBe('cdbacdba');
+  });
+
+  it('takes from any part of the list whoever has waited longest', () => {
+    balancer.update([instance('a', { zone: 'x' }), instance('b', { zone: 'y' }), instance('c', { zone: 'y' })]);
+    expect(picks(4, { zone: 'y' })).toBe('bcbc');
+    expect(picks(4)).toBe('abca');
+  });
+
+  it('passes over whom the caller finds unavailable, and keeps the others even', () => {
+    create(() => 0, 'abcd');
+    const isAvailable = ({ instanceId }: ServiceInstance): boolean => instanceId !== 'b';
+    expect(picks(9, { isAvailable })).toBe('acdacdacd');
+    expect(picks(8)).toBe('abcdabcd');
+  });
+});

@@ -1,0 +1,107 @@
+import { describe, expect, it } from '@jest/globals';
+import { type Random, seededRandom } from '../../common/index.js';
+import { type ServiceInstance } from '../../model/index.js';
+import { fakeInstance } from '../../testing/fake-instance.js';
+import { createLoadBalancer } from '../create-load-balancer.js';
+import { type LoadBalancer, type PickContext } from '../load-balancer.js';
+
+const weighted = (weights: Record<string, number>): ServiceInstance[] =>
+  Object.entries(weights).map(([instanceId, weight]) => fakeInstance({ instanceId, weight }));
+const create = (weights: Record<string, number>, random: Random = () => 0): LoadBalancer => {
+  const balancer = createLoadBalancer('weighted_round_robin', { random });
+  balancer.update(weighted(weights));
+  return balancer;
+};
+const picks = (balancer: LoadBalancer, count: number, context?: PickContext): string =>
+  Array.from({ length: count }, () => {
+    const result = balancer.pick(context);
+    return result.kind === 'picked' ? result.instance.instanceId : '-';
+  }).join('');
+const share = (sequence: string, id: string): number => sequence.split(id).length - 1;
+/** The most picks of one instance in a row. */
+const longestRun = (sequence: string): number =>
+  Math.max(...(sequence.match(/(.)\1*/g) ?? []).map(({ length }) => length));
+
+describe('weighted round robin', () => {
+  it('goes in turn where the weights are equal', () => {
+    expect(picks(create({ a: 100, b: 100, c: 100 }), 6)).toBe('abcabc');
+  });
+
+  it('is smooth: a heavy instance comes often, not in bursts', () => {
+    expect(picks(create({ a: 5, b: 1, c: 1 }), 14)).toBe('aabacaaaabacaa');
+    expect(longestRun(picks(create({ a: 1, b: 2 }), 30))).toBe(2);
+    expect(longestRun(picks(create({ a: 100, b: 100, c: 99 }), 299))).toBe(1);
+  });
+
+  it('does not send bursts to instances of weights 5, 5, 5, 5, 5, 1', () => {
+    const sequence = picks(create({ a: 5, b: 5, c: 5, d: 5, e: 5, f: 1 }), 26);
+    expect(longestRun(sequence)).toBe(1);
+    expect([...'abcdef'].map((id) => share(sequence, id))).toEqual([5, 5, 5, 5, 5, 1]);
+  });
+
+  it.each<Record<string, number>>([
+    { a: 5, b: 1, c: 1 },
+    { a: 7, b: 3 },
+    { a: 100, b: 250, c: 33, d: 1 },
+    { a: 0.5, b: 1.5 },
+  ])('gives each its exact share over a full turn: %p', (weights) => {
+    const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0) * 2;
+    for (const seed of [1, 2, 3]) {
+      const sequence = picks(create(weights, seededRandom(seed)), total);
+      for (const [id, weight] of Object.entries(weights)) expect(share(sequence, id)).toBe(weight * 2);
+    }
+  });
+
+  it('starts anywhere in the turn, so that processes that start together do not call in step', () => {
+    const starts = [0, 0.4, 0.8].map((draw) =>
+      picks(
+        create({ a: 2, b: 1, c: 1 }, () => draw),
+        4,
+      ),
+    );
+    expect(new Set(starts).size).toBe(3);
+  });
+
+  it('goes on where it was when the list is published again', () => {
+    const balancer = create({ a: 5, b: 1, c: 1 });
+    let sequence = '';
+    for (let call = 0; call < 14; call++) {
+      balancer.update(weighted({ a: 5, b: 1, c: 1 }));
+      sequence += picks(balancer, 1);
+    }
+    expect(sequence).toBe('aabacaaaabacaa');
+  });
+
+  it('follows new weights within one turn, however heavy the old ones were', () => {
+    const balancer = create({ a: 100_000, b: 1 });
+    picks(balancer, 1_000);
+    balancer.update(weighted({ a: 1, b: 1 }));
+    const sequence = picks(balancer, 20);
+    expect(share(sequence, 'a')).toBeGreaterThanOrEqual(9);
+    expect(share(sequence, 'a')).toBeLessThanOrEqual(11);
+  });
+
+  it('takes in an instance without sending it a burst', () => {
+    const balancer = create({ a: 1, b: 1, c: 1 });
+    picks(balancer, 100);
+    balancer.update(weighted({ a: 1, b: 1, c: 1, d: 1 }));
+    expect(longestRun(picks(balancer, 40))).toBe(1);
+  });
+
+  it('calls an instance that was out for long as its weight says, not until it has caught up', () => {
+    const balancer = create({ a: 1, b: 1, c: 1 });
+    const [a, b, c] = weighted({ a: 1, b: 1, c: 1 }) as [ServiceInstance, ServiceInstance, ServiceInstance];
+    balancer.update([a, b, { ...c, status: 'unhealthy' }]);
+    picks(balancer, 1_000);
+    balancer.update([a, b, c]);
+    expect(share(picks(balancer, 30), 'c')).toBeLessThanOrEqual(11);
+  });
+
+  it('keeps the shares of the others where the caller finds one unavailable', () => {
+    const balancer = create({ a: 4, b: 2, c: 1 });
+    const isAvailable = ({ instanceId }: ServiceInstance): boolean => instanceId !== 'a';
+    const sequence = picks(balancer, 300, { isAvailable });
+    expect([share(sequence, 'a'), share(sequence, 'b'), share(sequence, 'c')]).toEqual([0, 200, 100]);
+    expect(share(picks(balancer, 70), 'a')).toBeLessThanOrEqual(42);
+  });
+});

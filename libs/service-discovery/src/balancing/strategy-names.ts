@@ -1,0 +1,15 @@
+/** The built-in strategies. Each value is what stands in options, environment variables and query parameters. */
+export const LoadBalancingStrategy = {
+  /** In turn; a weight of 0 takes an instance out, other weights do not matter. */
+  ROUND_ROBIN: 'round_robin',
+  /** In turn, each as often as its weight says, spread out evenly. */
+  WEIGHTED_ROUND_ROBIN: 'weighted_round_robin',
+  /** By chance, in proportion to the weights. */
+  RANDOM: 'random',
+  /** The one with the fewest calls in flight for its weight. */
+  LEAST_CONNECTIONS: 'least_connections',
+  /** The better of two taken by chance, by latency, calls in flight and weight. */
+  P2C_EWMA: 'p2c_ewma',
+} as const;
+
+export type LoadBalancingStrategyName = (typeof LoadBalancingStrategy)[keyof typeof LoadBalancingStrategy];

@@ -1,0 +1,32 @@
+import { type ServiceInstance } from '../model/index.js';
+import { type InstanceLoad } from './load-tracker.js';
+
+/** An instance as a strategy sees it. The same object stands for it as long as its id is listed. */
+export interface Candidate {
+  /** As last updated. */
+  instance: ServiceInstance;
+  readonly load: InstanceLoad;
+}
+
+/**
+ * Chooses among instances that may all take the call; it knows nothing of filters, health or outcomes.
+ * @typeParam C what the strategy keeps of an instance
+ */
+export interface Strategy<C extends Candidate = Candidate> {
+  /** Makes the candidate of an instance that is new. */
+  admit(instance: ServiceInstance, load: InstanceLoad): C;
+  /**
+   * Takes over the candidates of a pick without special wishes; `choose` gets this very list then, so what can be
+   * worked out in advance belongs here. Called after each change.
+   */
+  update?(usual: readonly C[]): void;
+  /** One of the candidates, of which there is at least one: the usual ones, or any others that were admitted. */
+  choose(candidates: readonly C[]): C;
+}
+
+/** The candidate at an index that a strategy worked out. */
+export function candidateAt<C extends Candidate>(candidates: readonly C[], index: number): C {
+  const candidate = candidates[index];
+  if (candidate === undefined) throw new RangeError(`There is no candidate ${index} of ${candidates.length}`);
+  return candidate;
+}
