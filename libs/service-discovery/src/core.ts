@@ -112,3 +112,17 @@ export {
   type SelectionCriteria,
   type UnavailableReason,
 } from './balancing/index.js';
+export {
+  DEFAULT_UNDICI_TRANSPORT_OPTIONS,
+  type HttpMethod,
+  type Query,
+  type QueryValue,
+  type RequestBody,
+  type RequestHeaders,
+  type ResponseBody,
+  type ServiceRequest,
+  type ServiceResponse,
+  type Transport,
+  UndiciTransport,
+  type UndiciTransportOptions,
+} from './transport/index.js';

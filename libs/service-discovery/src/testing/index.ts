@@ -1,6 +1,14 @@
 /** For tests: time under control, fakes, and the suite that each implementation of a port passes. */
 export { fakeInstance } from './fake-instance.js';
+export {
+  type FakeExchange,
+  type FakeHandler,
+  type FakeResponse,
+  FakeTransport,
+  type HeldExchange,
+} from './fake-transport.js';
 export { type TestHarness } from './harness.js';
 export { loadBalancerContract } from './load-balancer-contract.js';
 export { ManualClock } from './manual-clock.js';
+export { transportContract } from './transport-contract.js';
 export { seededRandom } from '../common/index.js';

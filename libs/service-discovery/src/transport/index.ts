@@ -1,0 +1,16 @@
+/** Sending one request to one instance: the port, and the transport over undici. */
+export {
+  type HttpMethod,
+  type Query,
+  type QueryValue,
+  type RequestBody,
+  type RequestHeaders,
+  type ResponseBody,
+  type ServiceRequest,
+  type ServiceResponse,
+  type Transport,
+} from './transport.js';
+export { targetOf } from './request-target.js';
+export { bodyOf } from './response-body.js';
+export { DEFAULT_UNDICI_TRANSPORT_OPTIONS, type UndiciTransportOptions } from './undici/options.js';
+export { UndiciTransport } from './undici/undici-transport.js';

@@ -1,0 +1,37 @@
+import { ServiceDiscoveryError } from '../common/index.js';
+import { type Query, type QueryValue } from './transport.js';
+
+/**
+ * A path with a query appended to whatever query it has. Lists repeat their name; null and undefined are left out.
+ * @throws ServiceDiscoveryError `INVALID_REQUEST` when a text is no valid Unicode
+ */
+export function withQuery(path: string, query: Query | undefined): string {
+  if (query === undefined) return path;
+  let text = '';
+  const append = (name: string, value: QueryValue): void => {
+    if (value === undefined || value === null) return;
+    text += `${text === '' ? '' : '&'}${encode(name)}=${encode(String(value))}`;
+  };
+  for (const [name, value] of Object.entries(query)) {
+    if (isList(value)) for (const item of value) append(name, item);
+    else append(name, value);
+  }
+  if (text === '') return path;
+  if (!path.includes('?')) return `${path}?${text}`;
+  return path.endsWith('?') || path.endsWith('&') ? path + text : `${path}&${text}`;
+}
+
+function isList(value: Query[string]): value is readonly QueryValue[] {
+  return Array.isArray(value);
+}
+
+/** Percent-encodes a text as UTF-8; half of a surrogate pair, which has no UTF-8, is the caller's mistake. */
+export function encode(text: string): string {
+  try {
+    return encodeURIComponent(text);
+  } catch (cause) {
+    throw new ServiceDiscoveryError('INVALID_REQUEST', 'The path or query holds a text that is no valid Unicode', {
+      cause,
+    });
+  }
+}

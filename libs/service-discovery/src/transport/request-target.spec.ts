@@ -1,0 +1,54 @@
+import { describe, expect, it } from '@jest/globals';
+import { fakeInstance } from '../testing/fake-instance.js';
+import { targetOf } from './request-target.js';
+
+const to = fakeInstance({ path: '/base' });
+
+describe('targetOf', () => {
+  it.each([
+    ['/', '/base/'],
+    ['//evil.example', '/base//evil.example'],
+    ['/\\evil.example', '/base/%5Cevil.example'],
+    ['/a b"<>', '/base/a%20b%22%3C%3E'],
+    ['/käse', '/base/k%C3%A4se'],
+    ['/😀', '/base/%F0%9F%98%80'],
+    ['/50%', '/base/50%'],
+    ['/a%20b', '/base/a%20b'],
+    ['/a#b', '/base/a%23b'],
+    ['/a..b/...', '/base/a..b/...'],
+    ['/find?up=../x', '/base/find?up=../x'],
+  ])('makes of %s the target %s', (path, target) => {
+    expect(targetOf(to, { path })).toBe(target);
+  });
+
+  it.each(['', 'a', 'http://evil.example/', '@evil.example', '*', '?q=1', undefined, null, 7])(
+    'refuses %p, which does not start with a slash',
+    (path) => {
+      expect(() => targetOf(to, { path: path as string })).toThrow(/does not start with "\/"/);
+    },
+  );
+
+  it.each(['/..', '/../x', '/x/..', '/x/../y', '/%2e%2E/x', '/.%2e/x', '/..\\x', '/..?q', '/x\\..\\y'])(
+    'refuses %s, which leaves the base path',
+    (path) => {
+      expect(() => targetOf(to, { path })).toThrow(/climbs out/);
+    },
+  );
+
+  it.each(['/a\r\nb', '/a\nb', '/a\0', '/a\t', '/a\u007f', '/a\u0085'])(
+    'refuses the control character in %j',
+    (path) => {
+      expect(() => targetOf(to, { path })).toThrow(/control characters/);
+    },
+  );
+
+  it('names the instance in the error', () => {
+    expect(() => targetOf(to, { path: 'x' })).toThrow(
+      expect.objectContaining({ code: 'INVALID_REQUEST', service: to.serviceName, instanceId: to.instanceId }),
+    );
+  });
+
+  it('appends the query', () => {
+    expect(targetOf(to, { path: '/x?a=1', query: { b: 'ü' } })).toBe('/base/x?a=1&b=%C3%BC');
+  });
+});

@@ -1,0 +1,86 @@
+import { Readable } from 'node:stream';
+import { describe, expect, it } from '@jest/globals';
+import { bodyOf } from './response-body.js';
+
+const source = { service: 'users', instanceId: 'a', status: 200 };
+
+describe('bodyOf', () => {
+  it('reads a stream once, however often it is asked', async () => {
+    const body = bodyOf(Readable.from([Buffer.from('{"a":'), '1}']));
+    const [text, json, bytes] = await Promise.all([body.text(), body.json(), body.bytes()]);
+    expect([text, json, bytes.length]).toEqual(['{"a":1}', { a: 1 }, 7]);
+  });
+
+  it('takes a byte order mark for none of the JSON', async () => {
+    expect(await bodyOf(Readable.from([Buffer.from('\ufeff{"a":1}')])).json()).toEqual({ a: 1 });
+  });
+
+  it.each(['', '  \r\n'])('takes %j for JSON that is undefined', async (text) => {
+    expect(await bodyOf(Readable.from([text])).json()).toBeUndefined();
+  });
+
+  it('cuts what is no JSON in the error, and keeps the text readable', async () => {
+    const body = bodyOf(Readable.from([`<html>${'x'.repeat(1_000)}`]), source);
+    const error: unknown = await body.json().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'RESPONSE_BODY', service: 'users', instanceId: 'a' });
+    expect((error as Error).message.length).toBeLessThan(250);
+    expect(await body.text()).toHaveLength(1_006);
+  });
+
+  it('names the origin of a stream that breaks off', async () => {
+    const stream = new Readable({ read: () => undefined });
+    const reading = bodyOf(stream, source).text();
+    stream.destroy(new Error('cable cut'));
+    await expect(reading).rejects.toMatchObject({
+      code: 'TRANSPORT_FAILURE',
+      neverSent: false,
+      message: 'The response of users/a broke off: cable cut',
+    });
+  });
+
+  it('rejects with the reason where the call was aborted', async () => {
+    const controller = new AbortController();
+    const stream = new Readable({ read: () => undefined });
+    const reading = bodyOf(stream, { signal: controller.signal }).text();
+    const reason = new Error('too late');
+    controller.abort(reason);
+    stream.destroy(new Error('aborted'));
+    await expect(reading).rejects.toBe(reason);
+  });
+
+  describe('when it is thrown away', () => {
+    it('is read to its end', async () => {
+      const stream = Readable.from([Buffer.alloc(65_536), Buffer.alloc(65_536)]);
+      await bodyOf(stream).dump();
+      expect(stream.readableEnded).toBe(true);
+    });
+
+    it('is destroyed where reading on would cost more than a new connection', async () => {
+      let read = 0;
+      const stream = new Readable({
+        read() {
+          read++;
+          this.push(Buffer.alloc(65_536));
+        },
+      });
+      await bodyOf(stream).dump();
+      expect(stream.destroyed).toBe(true);
+      expect(read).toBeLessThan(10);
+    });
+
+    it('never rejects', async () => {
+      const stream = new Readable({ read: () => undefined });
+      const dumped = bodyOf(stream).dump();
+      stream.destroy(new Error('cable cut'));
+      await expect(dumped).resolves.toBeUndefined();
+      await expect(bodyOf(stream).dump()).resolves.toBeUndefined();
+    });
+
+    it('may have been read before', async () => {
+      const body = bodyOf(Readable.from(['x']));
+      await body.text();
+      await body.dump();
+      expect(await body.text()).toBe('x');
+    });
+  });
+});

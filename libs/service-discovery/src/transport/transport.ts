@@ -1,0 +1,54 @@
+import { type Readable } from 'node:stream';
+import { type ServiceInstance } from '../model/index.js';
+
+export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
+
+export type QueryValue = string | number | boolean | null | undefined;
+export type Query = Readonly<Record<string, QueryValue | readonly QueryValue[]>>;
+
+/** Header names in any spelling; a list is sent as several lines; undefined is left out. */
+export type RequestHeaders = Readonly<Record<string, string | number | readonly string[] | undefined>>;
+
+export type RequestBody = string | Uint8Array | Readable | AsyncIterable<Uint8Array>;
+
+/** One attempt, ready to be sent. */
+export interface ServiceRequest {
+  readonly method: HttpMethod;
+  /** Starts with a slash; appended to the instance's base path. May hold a query already. */
+  readonly path: string;
+  readonly query?: Query;
+  /** Names in lower case. */
+  readonly headers: RequestHeaders;
+  readonly body?: RequestBody;
+}
+
+/** A response whose body has not been read yet. Read or dump it, else its connection stays taken. */
+export interface ResponseBody {
+  readonly stream: Readable;
+  text(): Promise<string>;
+  /** The parsed body; undefined when it is empty. Rejects with code `RESPONSE_BODY` when it is no JSON. */
+  json<T = unknown>(): Promise<T>;
+  bytes(): Promise<Uint8Array>;
+  /** Throws the body away so that the connection can be used again. */
+  dump(): Promise<void>;
+}
+
+export interface ServiceResponse {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: ResponseBody;
+}
+
+/** Sends one request to one instance. Every implementation passes `transportContract` of `./testing`. */
+export interface Transport {
+  /**
+   * Resolves when the response's head has arrived, whatever its status.
+   * @throws TransportError when there is no response; the signal's reason when it aborts
+   */
+  send(to: ServiceInstance, request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse>;
+  /** Tells which instances exist now, so that connections to others can be closed once idle. */
+  retain?(instances: readonly ServiceInstance[]): void;
+  /** Waits for what is in flight, then closes every connection. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,53 @@
+import { Readable } from 'node:stream';
+import { messageOf, ServiceDiscoveryError, TransportError } from '../../common/index.js';
+import { type ServiceInstance } from '../../model/index.js';
+
+/** Undici refused the request before it did anything: a bad header, a body of another length than announced. */
+const REFUSED_CODES: ReadonlySet<string> = new Set([
+  'UND_ERR_INVALID_ARG',
+  'UND_ERR_NOT_SUPPORTED',
+  'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
+]);
+/** The pool was closed between choosing it and sending. */
+const CLOSED_CODES: ReadonlySet<string> = new Set(['UND_ERR_CLOSED']);
+const NETWORK_SYSCALLS: ReadonlySet<string> = new Set(['connect', 'getaddrinfo', 'read', 'write']);
+
+/**
+ * What `send` throws for what undici threw.
+ * @param connectionErrors the errors of connections that never opened
+ */
+export function toFailure(
+  error: unknown,
+  to: ServiceInstance,
+  body: unknown,
+  connectionErrors: WeakSet<object>,
+): ServiceDiscoveryError {
+  if (error instanceof ServiceDiscoveryError) return error;
+  const target = `${to.serviceName}/${to.instanceId} at ${to.host}:${to.port}`;
+  const details = { service: to.serviceName, instanceId: to.instanceId, cause: error };
+  const code = textOf(error, 'code');
+  if (REFUSED_CODES.has(code)) {
+    return new ServiceDiscoveryError(
+      'INVALID_REQUEST',
+      `The request to ${target} is not valid: ${messageOf(error)}`,
+      details,
+    );
+  }
+  if (failedByItself(body, error, code)) {
+    return new ServiceDiscoveryError('INVALID_REQUEST', `The request body failed: ${messageOf(error)}`, details);
+  }
+  const neverSent = CLOSED_CODES.has(code) || connectionErrors.has(error as object);
+  const what = neverSent ? 'could not be sent' : 'got no response';
+  return new TransportError(`The request to ${target} ${what}: ${messageOf(error)}`, neverSent, details);
+}
+
+/** Undici destroys the body with the network's error; any other error of the body is the body's own. */
+function failedByItself(body: unknown, error: unknown, code: string): boolean {
+  if (!(body instanceof Readable) || body.errored !== error) return false;
+  return !code.startsWith('UND_ERR_') && !NETWORK_SYSCALLS.has(textOf(error, 'syscall'));
+}
+
+function textOf(error: unknown, property: 'code' | 'syscall'): string {
+  const value = (error as Record<string, unknown> | null | undefined)?.[property];
+  return typeof value === 'string' ? value : '';
+}

@@ -1,0 +1,33 @@
+import { describe, expect, it } from '@jest/globals';
+import { InvalidConfigurationError } from '../../common/index.js';
+import { resolveUndiciTransportOptions } from './options.js';
+
+describe('resolveUndiciTransportOptions', () => {
+  it('fills in the defaults', () => {
+    expect(resolveUndiciTransportOptions({ connections: undefined })).toEqual({
+      connections: 256,
+      connectTimeoutMs: 5_000,
+      keepAliveTimeoutMs: 4_000,
+      bodyTimeoutMs: 300_000,
+      closeTimeoutMs: 10_000,
+    });
+  });
+
+  it('names everything that is wrong at once', () => {
+    const wrong = { connections: 0, connectTimeout: 0, keepAliveTimeout: 'soon', bodyTimeout: -1, closeTimeout: '2d' };
+    let error: unknown;
+    try {
+      resolveUndiciTransportOptions(wrong);
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toBeInstanceOf(InvalidConfigurationError);
+    expect((error as InvalidConfigurationError).problems.map(({ path }) => path)).toEqual([
+      'transport.connections',
+      'transport.connectTimeout',
+      'transport.keepAliveTimeout',
+      'transport.bodyTimeout',
+      'transport.closeTimeout',
+    ]);
+  });
+});

@@ -1,0 +1,64 @@
+import { OptionValidator, type Duration } from '../../common/index.js';
+
+/** Undici arms Node's timers with these, and Node takes no longer ones. */
+const LONGEST_MS = 86_400_000;
+
+export interface UndiciTransportOptions {
+  /**
+   * The most connections to one instance, from 1 to 65535. A request beyond them waits for a connection to come free,
+   * and its deadline runs meanwhile.
+   * @default 256
+   */
+  connections?: number;
+  /** How long a connection may take to open, TLS included: 1 ms to 1 day. @default '5s' */
+  connectTimeout?: Duration;
+  /**
+   * How long an idle connection is kept: 1 ms to 1 day. A server's own `keep-alive` hint goes first. It should be
+   * shorter than the servers' timeout (5 s in Node), else a request may meet a connection that is just being closed.
+   * @default '4s'
+   */
+  keepAliveTimeout?: Duration;
+  /** How long a response's body may stand still while it is being read: up to 1 day, 0: for ever. @default '300s' */
+  bodyTimeout?: Duration;
+  /** How long `close` waits for what is in flight before it cuts it off: up to 1 day. @default '10s' */
+  closeTimeout?: Duration;
+}
+
+export const DEFAULT_UNDICI_TRANSPORT_OPTIONS: Readonly<Required<UndiciTransportOptions>> = {
+  connections: 256,
+  connectTimeout: '5s',
+  keepAliveTimeout: '4s',
+  bodyTimeout: '300s',
+  closeTimeout: '10s',
+};
+
+/** The options in milliseconds. */
+export interface ResolvedUndiciTransportOptions {
+  readonly connections: number;
+  readonly connectTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly bodyTimeoutMs: number;
+  readonly closeTimeoutMs: number;
+}
+
+/**
+ * Fills in the defaults.
+ * @param path what stands before an option's name in a problem, such as `transport`
+ * @throws InvalidConfigurationError naming every wrong option
+ */
+export function resolveUndiciTransportOptions(
+  options?: UndiciTransportOptions,
+  path = 'transport',
+): ResolvedUndiciTransportOptions {
+  const check = new OptionValidator(path);
+  const given = check.options('', options, DEFAULT_UNDICI_TRANSPORT_OPTIONS);
+  const resolved = {
+    connections: check.number('connections', given.connections, { min: 1, max: 65_535, integer: true }),
+    connectTimeoutMs: check.duration('connectTimeout', given.connectTimeout, { minMs: 1, maxMs: LONGEST_MS }),
+    keepAliveTimeoutMs: check.duration('keepAliveTimeout', given.keepAliveTimeout, { minMs: 1, maxMs: LONGEST_MS }),
+    bodyTimeoutMs: check.duration('bodyTimeout', given.bodyTimeout, { maxMs: LONGEST_MS }),
+    closeTimeoutMs: check.duration('closeTimeout', given.closeTimeout, { maxMs: LONGEST_MS }),
+  };
+  check.throwIfAny();
+  return resolved;
+}

@@ -1,0 +1,192 @@
+import { createServer } from 'node:http';
+import { type AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Channel, InvalidConfigurationError } from '../../common/index.js';
+import { type ServiceInstance } from '../../model/index.js';
+import { ManualClock } from '../../testing/manual-clock.js';
+import { TestServer } from '../../testing/test-server.js';
+import { transportContract } from '../../testing/transport-contract.js';
+import { type ServiceRequest } from '../transport.js';
+import { UndiciTransport } from './undici-transport.js';
+
+const closers: (() => Promise<unknown>)[] = [];
+
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close();
+});
+
+function transportWith(...args: ConstructorParameters<typeof UndiciTransport>): UndiciTransport {
+  const transport = new UndiciTransport(...args);
+  closers.push(() => transport.close());
+  return transport;
+}
+
+async function serve(...args: Parameters<typeof TestServer.http>): Promise<TestServer> {
+  const server = await TestServer.http(...args);
+  closers.push(() => server.close());
+  return server;
+}
+
+/** A server whose requests wait until the test answers them. */
+async function holding(): Promise<{ server: TestServer; next: () => Promise<(text: string) => void> }> {
+  const held = new Channel<(text: string) => void>();
+  const server = await serve((_request, response) => held.push((text) => void response.end(text)));
+  return { server, next: async () => (await held.next()).value as (text: string) => void };
+}
+
+const get = (path: string): ServiceRequest => ({ method: 'GET', path, headers: {} });
+
+async function textOf(transport: UndiciTransport, to: ServiceInstance, path = '/'): Promise<string> {
+  return (await transport.send(to, get(path))).body.text();
+}
+
+describe('UndiciTransport', () => {
+  transportContract({ describe, it, beforeEach, afterEach }, () => new UndiciTransport());
+
+  it('refuses wrong options when it is made', () => {
+    expect(() => new UndiciTransport({ connections: 0 })).toThrow(InvalidConfigurationError);
+  });
+
+  it('names the address in an error, so that a wrong one is found', async () => {
+    const server = await serve(() => undefined);
+    const instance = server.instance();
+    await server.close();
+    await expect(transportWith().send(instance, get('/'))).rejects.toThrow(
+      `The request to users/a at 127.0.0.1:${instance.port} could not be sent: connect ECONNREFUSED`,
+    );
+  });
+
+  it('reaches an instance at an IPv6 address', async () => {
+    const server = createServer((request, response) => response.end(request.headers.host));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    closers.push(() => new Promise((resolve) => server.close(resolve)));
+    const { port } = server.address() as AddressInfo;
+    // 127.0.0.1 as an address of IPv6: not every machine has ::1.
+    const host = '::ffff:7f00:1';
+    const transport = transportWith();
+    const instance = { ...(await serve(() => undefined)).instance(), host, port };
+    expect(await textOf(transport, instance)).toBe(`[${host}]:${port}`);
+    await transport.close();
+  });
+
+  describe('with all connections taken', () => {
+    it('lets a request wait for one to come free', async () => {
+      const { server, next } = await holding();
+      const transport = transportWith({ connections: 1 });
+      const texts = [textOf(transport, server.instance(), '/1'), textOf(transport, server.instance(), '/2')];
+      (await next())('one');
+      (await next())('two');
+      expect(await Promise.all(texts)).toEqual(['one', 'two']);
+      expect(server.sockets).toHaveLength(1);
+    });
+
+    it('gives up a request whose signal aborts, at once and for good', async () => {
+      const { server, next } = await holding();
+      const transport = transportWith({ connections: 1 });
+      const first = textOf(transport, server.instance(), '/1');
+      const answer = await next();
+      const controller = new AbortController();
+      const reason = new Error('given up');
+      const waiting = transport.send(server.instance(), get('/given-up'), controller.signal);
+      controller.abort(reason);
+      await expect(waiting).rejects.toBe(reason);
+
+      const third = textOf(transport, server.instance(), '/3');
+      answer('one');
+      (await next())('three');
+      expect(await Promise.all([first, third])).toEqual(['one', 'three']);
+      expect(server.requests.map(({ url }) => url)).toEqual(['/1', '/3']);
+    });
+
+    it('has a connection again once a body is thrown away', async () => {
+      const server = await serve((_request, response) => void response.end('x'.repeat(100_000)));
+      const transport = transportWith({ connections: 1 });
+      for (let round = 0; round < 3; round++) await (await transport.send(server.instance(), get('/'))).body.dump();
+      expect(server.sockets).toHaveLength(1);
+    });
+  });
+
+  describe('when told which instances remain', () => {
+    it('closes idle connections to the others', async () => {
+      const [gone, stays] = [
+        await serve((_, response) => response.end()),
+        await serve((_, response) => response.end()),
+      ];
+      const transport = transportWith({ connections: 1 });
+      for (const server of [gone, stays]) await textOf(transport, server.instance());
+      transport.retain([stays.instance()]);
+      await gone.socketClosed(0);
+      await textOf(transport, stays.instance());
+      expect(stays.sockets).toHaveLength(1);
+    });
+
+    it('lets what is in flight to the others end, and waits for it when it closes', async () => {
+      const { server, next } = await holding();
+      const transport = transportWith();
+      const text = textOf(transport, server.instance());
+      const answer = await next();
+      transport.retain([]);
+      const closing = transport.close();
+      answer('fine');
+      expect(await text).toBe('fine');
+      await closing;
+    });
+
+    it('reaches one that comes back', async () => {
+      const server = await serve((_request, response) => response.end('fine'));
+      const transport = transportWith();
+      await textOf(transport, server.instance());
+      transport.retain([]);
+      expect(await textOf(transport, server.instance())).toBe('fine');
+    });
+  });
+
+  describe('closing', () => {
+    it('cuts off what is still in flight when the time is over', async () => {
+      const clock = new ManualClock();
+      const { server, next } = await holding();
+      const transport = transportWith({ closeTimeout: '10s' }, { clock });
+      const failure = textOf(transport, server.instance()).catch((error: unknown) => error);
+      await next();
+      const closing = transport.close();
+      clock.advance(10_000);
+      await closing;
+      expect(await failure).toMatchObject({ code: 'TRANSPORT_FAILURE', neverSent: false });
+      expect(clock.pendingTimers).toBe(0);
+    });
+
+    it('cuts off a body that nobody reads', async () => {
+      const clock = new ManualClock();
+      const server = await serve((_request, response) => void response.write('half'));
+      const transport = transportWith({}, { clock });
+      const { body } = await transport.send(server.instance(), get('/'));
+      const closing = transport.close();
+      clock.advance(10_000);
+      await closing;
+      await server.socketClosed(0);
+      await expect(body.text()).rejects.toMatchObject({ code: 'TRANSPORT_FAILURE' });
+    });
+
+    it('leaves no timer where nothing was in flight', async () => {
+      const clock = new ManualClock();
+      await transportWith({}, { clock }).close();
+      expect(clock.pendingTimers).toBe(0);
+    });
+  });
+
+  it('gives up a connection that does not open in time: nothing was sent', async () => {
+    // It reads, and never answers the TLS handshake.
+    const server = await TestServer.tcp((socket) => void socket.resume());
+    closers.push(() => server.close());
+    const sent = transportWith({ connectTimeout: '50ms' }).send(server.instance({ protocol: 'https' }), get('/'));
+    await expect(sent).rejects.toMatchObject({ code: 'TRANSPORT_FAILURE', neverSent: true });
+    await server.socketClosed(0);
+  });
+
+  it('gives up a body that stands still', async () => {
+    const server = await serve((_request, response) => void response.write('half'));
+    const { body } = await transportWith({ bodyTimeout: '50ms' }).send(server.instance(), get('/'));
+    await expect(body.text()).rejects.toMatchObject({ code: 'TRANSPORT_FAILURE', neverSent: false });
+    await server.socketClosed(0);
+  });
+});
