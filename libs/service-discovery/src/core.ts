@@ -113,6 +113,18 @@ export {
   type UnavailableReason,
 } from './balancing/index.js';
 export {
+  type ChangeBody,
+  DEFAULT_REMOTE_REGISTRY_STORE_OPTIONS,
+  type HealthBody,
+  type InstanceBody,
+  MemoryRegistryStore,
+  type RegistryHeaders,
+  type RegistryStore,
+  RemoteRegistryStore,
+  type RemoteRegistryStoreDeps,
+  type RemoteRegistryStoreOptions,
+} from './store/index.js';
+export {
   DEFAULT_UNDICI_TRANSPORT_OPTIONS,
   type HttpMethod,
   type Query,
@@ -126,3 +138,14 @@ export {
   UndiciTransport,
   type UndiciTransportOptions,
 } from './transport/index.js';
+export {
+  DEFAULT_SERVICE_REGISTRY_OPTIONS,
+  type GenerationOptions,
+  type OwnInstancesReport,
+  type RegisteredInstance,
+  type RegisterOptions,
+  ServiceRegistry,
+  type ServiceRegistryDeps,
+  type ServiceRegistryOptions,
+  type SnapshotListener,
+} from './registry/index.js';

@@ -1,4 +1,5 @@
 /** For tests: time under control, fakes, and the suite that each implementation of a port passes. */
+export { ChangeRecorder, type Watchable } from './change-recorder.js';
 export { fakeInstance } from './fake-instance.js';
 export {
   type FakeExchange,
@@ -10,5 +11,6 @@ export {
 export { type TestHarness } from './harness.js';
 export { loadBalancerContract } from './load-balancer-contract.js';
 export { ManualClock } from './manual-clock.js';
+export { registryStoreContract, type RegistryStoreFixture } from './registry-store-contract.js';
 export { transportContract } from './transport-contract.js';
 export { seededRandom } from '../common/index.js';

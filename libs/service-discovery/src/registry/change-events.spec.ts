@@ -1,0 +1,80 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  applyChange,
+  EMPTY_SNAPSHOT,
+  type Change,
+  type EventSink,
+  type RegistrySnapshot,
+  type ServiceInstance,
+} from '../model/index.js';
+import { fakeInstance } from '../testing/fake-instance.js';
+import { emitChangeEvents } from './change-events.js';
+
+const instance = (instanceId: string, more: Partial<ServiceInstance> = {}) => fakeInstance({ instanceId, ...more });
+const reset = (...instances: ServiceInstance[]): Change => ({ type: 'reset', revision: 1, instances });
+const shown = (...instances: ServiceInstance[]): RegistrySnapshot =>
+  applyChange(EMPTY_SNAPSHOT, reset(...instances), 0);
+
+function eventsOf(previous: RegistrySnapshot, change: Change, epochNow = 0): unknown[] {
+  const events: unknown[] = [];
+  const sink: EventSink = { emit: (type, payload) => void events.push([type, payload]) };
+  emitChangeEvents(sink, change, previous, applyChange(previous, change, 0), epochNow);
+  return events;
+}
+
+describe('emitChangeEvents', () => {
+  const a = instance('a');
+  const key = { serviceName: a.serviceName, instanceId: 'a' };
+
+  it('reports a registration and a replacement by the generation', () => {
+    const put = (next: ServiceInstance): Change => ({ type: 'put', revision: 2, instance: next });
+    expect(eventsOf(shown(), put(a))).toEqual([['instance.registered', { instance: a, replaced: false }]]);
+    const next = { ...a, generation: 2 };
+    expect(eventsOf(shown(a), put(next))).toEqual([['instance.registered', { instance: next, replaced: true }]]);
+  });
+
+  it('reports a changed status, with a reason where it turned bad', () => {
+    const sick = instance('a', { healthStatus: 'unhealthy', health: { checkedAt: 1, reason: 'status 503' } });
+    const [event] = eventsOf(shown(a), { type: 'put', revision: 2, instance: sick });
+    expect(event).toEqual(['instance.status_changed', { key, from: 'healthy', to: 'unhealthy', reason: 'status 503' }]);
+    const well = instance('a', { health: { checkedAt: 2, reason: 'slow' } });
+    expect(eventsOf(shown(sick), { type: 'put', revision: 2, instance: well })).toEqual([
+      ['instance.status_changed', { key, from: 'unhealthy', to: 'healthy', reason: undefined }],
+    ]);
+  });
+
+  it('reports nothing where neither generation nor status changed', () => {
+    const same = instance('a', { health: { checkedAt: 5 } });
+    expect(eventsOf(shown(a), { type: 'put', revision: 2, instance: same })).toEqual([]);
+    expect(eventsOf(shown(a), { type: 'renewed', revision: 2, keys: [key], at: 5 })).toEqual([]);
+  });
+
+  it.each([
+    ['deregistered', 'instance.deregistered'],
+    ['expired', 'instance.expired'],
+  ] as const)('reports what was %s, if it was known', (reason, type) => {
+    const removal: Change = { type: 'remove', revision: 2, key, reason };
+    expect(eventsOf(shown(a), removal)).toEqual([[type, { key }]]);
+    expect(eventsOf(shown(), removal)).toEqual([]);
+  });
+
+  describe('of a reset', () => {
+    it('reports nothing the first time', () => {
+      expect(eventsOf(EMPTY_SNAPSHOT, reset(a))).toEqual([]);
+    });
+
+    it('reports later what differs, and nothing else', () => {
+      const [b, c] = [instance('b'), instance('c', { serviceName: 'orders' })];
+      const healed = { ...b, status: 'draining' as const };
+      const types = eventsOf(shown(a, b), reset(healed, c), a.lastHeartbeat).map((event) => (event as [string])[0]);
+      expect(types).toEqual(['instance.deregistered', 'instance.status_changed', 'instance.registered']);
+      expect(eventsOf(shown(a, b), reset({ ...a }, { ...b }))).toEqual([]);
+    });
+
+    it('takes what is gone for expired where its last heartbeat is that long ago', () => {
+      const due = a.lastHeartbeat + a.ttlMs;
+      expect(eventsOf(shown(a), reset(), due - 1)).toEqual([['instance.deregistered', { key }]]);
+      expect(eventsOf(shown(a), reset(), due)).toEqual([['instance.expired', { key }]]);
+    });
+  });
+});

@@ -1,0 +1,81 @@
+import {
+  REMOVAL_EVENT,
+  type Change,
+  type EventSink,
+  type InstanceKey,
+  type RegistrySnapshot,
+  type RemovalReason,
+  type ServiceInstance,
+} from '../model/index.js';
+
+/**
+ * Reports what a change means: registered, deregistered, expired, or of another status. The very first reset tells
+ * what was there before, so it is no event; what differs after a later reset happened while nobody looked.
+ * @param epochNow milliseconds since the Unix epoch
+ */
+export function emitChangeEvents(
+  events: EventSink,
+  change: Change,
+  previous: RegistrySnapshot,
+  next: RegistrySnapshot,
+  epochNow: number,
+): void {
+  switch (change.type) {
+    case 'put':
+      emitPut(events, find(previous, change.instance), change.instance);
+      break;
+    case 'remove':
+      if (find(previous, change.key)) emitRemoval(events, change.key, change.reason);
+      break;
+    case 'reset':
+      if (previous.ready) emitDifferences(events, previous, next, epochNow);
+      break;
+    case 'renewed':
+      break;
+  }
+}
+
+function emitDifferences(
+  events: EventSink,
+  previous: RegistrySnapshot,
+  next: RegistrySnapshot,
+  epochNow: number,
+): void {
+  for (const [name, before] of previous.services) {
+    const after = next.services.get(name);
+    if (after === before) continue;
+    const remaining = new Set(after?.map(({ instanceId }) => instanceId));
+    for (const gone of before) {
+      if (!remaining.has(gone.instanceId)) emitRemoval(events, gone, likelyReason(gone, epochNow));
+    }
+  }
+  for (const [name, after] of next.services) {
+    const before = previous.services.get(name);
+    if (after === before) continue;
+    const known = new Map(before?.map((instance) => [instance.instanceId, instance]));
+    for (const instance of after) emitPut(events, known.get(instance.instanceId), instance);
+  }
+}
+
+/** What left while the store could not be watched either said so or ran out; the heartbeat that we saw last decides. */
+function likelyReason({ lastHeartbeat, ttlMs }: ServiceInstance, epochNow: number): RemovalReason {
+  return lastHeartbeat + ttlMs <= epochNow ? 'expired' : 'deregistered';
+}
+
+function emitPut(events: EventSink, before: ServiceInstance | undefined, instance: ServiceInstance): void {
+  if (before?.generation !== instance.generation) {
+    events.emit('instance.registered', { instance, replaced: before !== undefined });
+  } else if (before.status !== instance.status) {
+    const { serviceName, instanceId, status: to, health } = instance;
+    const reason = to === 'unhealthy' ? health?.reason : undefined;
+    events.emit('instance.status_changed', { key: { serviceName, instanceId }, from: before.status, to, reason });
+  }
+}
+
+function emitRemoval(events: EventSink, { serviceName, instanceId }: InstanceKey, reason: RemovalReason): void {
+  events.emit(REMOVAL_EVENT[reason], { key: { serviceName, instanceId } });
+}
+
+function find(snapshot: RegistrySnapshot, { serviceName, instanceId }: InstanceKey): ServiceInstance | undefined {
+  return snapshot.services.get(serviceName)?.find((instance) => instance.instanceId === instanceId);
+}

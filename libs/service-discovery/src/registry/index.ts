@@ -1,0 +1,10 @@
+/** The registry as one process sees it: registrations and their leases, and a snapshot that follows the store. */
+export {
+  DEFAULT_SERVICE_REGISTRY_OPTIONS,
+  resolveServiceRegistryOptions,
+  type ServiceRegistryOptions,
+} from './options.js';
+export { type OwnInstancesReport } from './own-instances.js';
+export { type GenerationOptions, type RegisteredInstance, type RegisterOptions } from './registration.js';
+export { ServiceRegistry, type ServiceRegistryDeps } from './service-registry.js';
+export { type SnapshotListener } from './snapshot-listeners.js';

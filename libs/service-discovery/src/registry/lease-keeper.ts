@@ -1,0 +1,230 @@
+import { type Clock, type Random, type Timer } from '../common/index.js';
+import {
+  keyOf,
+  type Change,
+  type InstanceKey,
+  type Lease,
+  type OperatorStatus,
+  type ServiceInstance,
+} from '../model/index.js';
+import { type RegistryStore } from '../store/index.js';
+import { inBatches } from './batches.js';
+import { KeyedLock } from './keyed-lock.js';
+
+const LONGEST_INTERVAL_MS = 30_000;
+const FIRST_RETRY_MS = 1_000;
+const RECOVERY_CONCURRENCY = 16;
+
+export interface LeaseKeeperDeps {
+  clock: Clock;
+  random: Random;
+  /** What the registry shows under a key now. */
+  current(key: InstanceKey): ServiceInstance | undefined;
+  /** A lost lease was replaced by this new one. */
+  recovered(lease: Lease): void;
+}
+
+interface KeptLease {
+  /** What is registered again when the lease is lost. */
+  readonly instance: ServiceInstance;
+  lease: Lease;
+  /** The operator's word that was last seen for this lease. */
+  operatorStatus: OperatorStatus;
+  /** Whether a recovery went unanswered: then it may have taken effect all the same. */
+  inDoubt?: boolean;
+  /** The operator's word that is yet to be said again after a recovery. */
+  owedStatus?: OperatorStatus;
+}
+
+/**
+ * Renews the leases of this process, all in one round trip, and registers again what was lost. Rounds never overlap.
+ * While the store cannot be reached it goes on trying, first after 1 s, then at growing steps up to the interval.
+ *
+ * An id that a newer registration holds is left alone for as long as that lives: it belongs to the process that came
+ * later, such as our own successor in a rolling update.
+ */
+export class LeaseKeeper {
+  private readonly kept = new Map<string, KeptLease>();
+  private readonly lock = new KeyedLock();
+  private timer: Timer | undefined;
+  private timerDue = Number.POSITIVE_INFINITY;
+  private round: Promise<void> | undefined;
+  private roundWanted = false;
+  private failures = 0;
+  private stopped = false;
+
+  /** @param intervalMs how often; left out, or too long for a lease: a third of the shortest lease, at most 30 s */
+  constructor(
+    private readonly store: RegistryStore,
+    private readonly deps: LeaseKeeperDeps,
+    private readonly intervalMs?: number,
+  ) {}
+
+  /** The leases that are renewed, in order of registration. */
+  leases(): readonly Lease[] {
+    return [...this.kept.values()].map(({ lease }) => lease);
+  }
+
+  leaseOf(key: InstanceKey): Lease | undefined {
+    return this.kept.get(keyOf(key))?.lease;
+  }
+
+  /**
+   * Puts an instance into the store. What is registered or recovered under one id goes one after the other, so that the
+   * last call wins.
+   * @param keep whether to renew the lease from now on; if not, an earlier lease under the id is no longer renewed
+   */
+  register(instance: ServiceInstance, keep: boolean): Promise<Lease> {
+    const id = keyOf(instance);
+    return this.lock.run(id, async () => {
+      const lease = await this.store.put(instance, instance.ttlMs);
+      if (keep) {
+        this.kept.set(id, { instance, lease, operatorStatus: 'up' });
+        // Maintenance outlives a replacement, and the change that says so may have come before the lease.
+        const shown = this.deps.current(lease);
+        if (shown) this.observe(shown);
+        this.schedule();
+      } else {
+        this.forget(instance);
+      }
+      return lease;
+    });
+  }
+
+  /** Stops renewing. */
+  forget(key: InstanceKey): void {
+    this.kept.delete(keyOf(key));
+    if (this.kept.size === 0) this.disarm();
+  }
+
+  /**
+   * Looks at what happens in the registry: remembers the operator's word on own instances, so that a recovery can say
+   * it again, and registers at once what is missing though nobody removed it.
+   */
+  follow(change: Change): void {
+    switch (change.type) {
+      case 'put':
+        this.observe(change.instance);
+        break;
+      case 'remove':
+        if (change.reason === 'expired' && this.leaseOf(change.key)) this.hurry();
+        break;
+      case 'reset': {
+        const present = new Map(change.instances.map((instance) => [keyOf(instance), instance]));
+        const own = this.leases().map((lease) => present.get(keyOf(lease)));
+        for (const instance of own) if (instance) this.observe(instance);
+        if (own.includes(undefined)) this.hurry();
+        break;
+      }
+      case 'renewed':
+        break;
+    }
+  }
+
+  /** Resolves when no round is under way, and nothing is being registered. */
+  async idle(): Promise<void> {
+    await this.lock.idle();
+    while (this.round) await this.round;
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.disarm();
+  }
+
+  private observe(instance: ServiceInstance): void {
+    const kept = this.kept.get(keyOf(instance));
+    if (kept?.lease.generation === instance.generation) kept.operatorStatus = instance.operatorStatus;
+  }
+
+  /** Begins a round at once, or right after the one under way: there is reason to think that a lease was lost. */
+  private hurry(): void {
+    if (this.round) this.roundWanted = true;
+    else if (this.kept.size > 0 && !this.stopped) this.beginRound();
+  }
+
+  private schedule(): void {
+    if (this.round || this.stopped || this.kept.size === 0) return;
+    const due = this.deps.clock.now() + this.nextDelayMs();
+    if (due >= this.timerDue) return;
+    this.disarm();
+    this.timerDue = due;
+    this.timer = this.deps.clock.setTimer(() => this.beginRound(), this.timerDue - this.deps.clock.now(), {
+      keepAlive: false,
+    });
+  }
+
+  private disarm(): void {
+    this.timer?.cancel();
+    this.timerDue = Number.POSITIVE_INFINITY;
+  }
+
+  /** Up to a fifth sooner than asked for, never later. */
+  private nextDelayMs(): number {
+    let shortest = Number.POSITIVE_INFINITY;
+    for (const { lease } of this.kept.values()) shortest = Math.min(shortest, lease.ttlMs);
+    const wanted = this.intervalMs ?? Number.POSITIVE_INFINITY;
+    const interval = wanted < shortest ? wanted : Math.min(shortest / 3, LONGEST_INTERVAL_MS);
+    const delay = this.failures > 0 ? Math.min(interval, FIRST_RETRY_MS * 2 ** (this.failures - 1)) : interval;
+    return delay * (1 - 0.2 * this.deps.random());
+  }
+
+  private beginRound(): void {
+    this.disarm();
+    this.roundWanted = false;
+    this.round = this.renewAll().then(
+      () => this.endRound(0),
+      // Whoever watches the registry reports the outage; here it only means to try again sooner.
+      () => this.endRound(this.failures + 1),
+    );
+  }
+
+  private endRound(failures: number): void {
+    this.failures = failures;
+    this.round = undefined;
+    if (this.roundWanted && failures === 0) this.hurry();
+    else this.schedule();
+  }
+
+  private async renewAll(): Promise<void> {
+    const kept = [...this.kept.values()];
+    const held = await this.store.renew(kept.map(({ lease }) => lease));
+    const answers = kept.map((entry, index) => ({ entry, held: held[index] === true }));
+    const work = answers.filter((answer) => !answer.held || answer.entry.owedStatus !== undefined);
+    await inBatches(work, RECOVERY_CONCURRENCY, (answer) =>
+      answer.held
+        ? this.payStatus(answer.entry)
+        : this.lock.run(keyOf(answer.entry.lease), () => this.recover(answer.entry)),
+    );
+  }
+
+  private async recover(entry: KeptLease): Promise<void> {
+    const id = keyOf(entry.lease);
+    const holder = this.deps.current(entry.lease);
+    if (this.kept.get(id) !== entry || (holder && isSucceeded(entry, holder))) return;
+    entry.inDoubt = true;
+    const lease = await this.store.put(entry.instance, entry.lease.ttlMs);
+    entry.inDoubt = false;
+    if (this.kept.get(id) !== entry) {
+      // Deregistered while we registered again.
+      await this.store.remove(lease);
+      return;
+    }
+    entry.lease = lease;
+    if (entry.operatorStatus !== 'up') entry.owedStatus = entry.operatorStatus;
+    this.deps.recovered(lease);
+    await this.payStatus(entry);
+  }
+
+  private async payStatus(entry: KeptLease): Promise<void> {
+    if (entry.owedStatus === undefined) return;
+    await this.store.setStatus(entry.lease, entry.owedStatus);
+    entry.owedStatus = undefined;
+  }
+}
+
+/** Whether somebody else took the id over. What stands at our own address may be our recovery that went unanswered. */
+function isSucceeded({ instance, lease, inDoubt }: KeptLease, holder: ServiceInstance): boolean {
+  if (holder.generation <= lease.generation) return false;
+  return !inDoubt || holder.host !== instance.host || holder.port !== instance.port;
+}

@@ -1,0 +1,64 @@
+import { OptionValidator, type Duration } from '../common/index.js';
+
+export interface ServiceRegistryOptions {
+  /**
+   * How long a registration that names no `ttl` of its own lives without a heartbeat: 1 s to 1 day.
+   * @default '300s'
+   */
+  serviceTtl: Duration;
+  /**
+   * How often this process renews its own leases: 100 ms or more, less than `serviceTtl`. A lease that is shorter than
+   * this is renewed by the default rule.
+   * @default a third of the shortest lease, at most 30 s
+   */
+  heartbeatInterval?: Duration;
+  /**
+   * How long `start()` waits for the first snapshot: 0 to 10 minutes.
+   * @default '5s'
+   */
+  startTimeout: Duration;
+  /**
+   * Whether `lastHeartbeat` follows the heartbeats of all instances. Turn it off where thousands of processes watch
+   * one registry: then it shows the time of the last other change of the instance.
+   * @default true
+   */
+  trackHeartbeats: boolean;
+}
+
+export const DEFAULT_SERVICE_REGISTRY_OPTIONS: ServiceRegistryOptions = {
+  serviceTtl: '300s',
+  startTimeout: '5s',
+  trackHeartbeats: true,
+};
+
+export interface ResolvedServiceRegistryOptions {
+  readonly serviceTtlMs: number;
+  readonly heartbeatIntervalMs: number | undefined;
+  readonly startTimeoutMs: number;
+  readonly trackHeartbeats: boolean;
+}
+
+/**
+ * Fills in the defaults.
+ * @param path what stands before an option's name in a problem, such as `registry`
+ * @throws InvalidConfigurationError naming every wrong option
+ */
+export function resolveServiceRegistryOptions(
+  options?: Partial<ServiceRegistryOptions>,
+  path = '',
+): ResolvedServiceRegistryOptions {
+  const check = new OptionValidator(path);
+  const given = check.options('', options, DEFAULT_SERVICE_REGISTRY_OPTIONS);
+  const serviceTtlMs = check.duration('serviceTtl', given.serviceTtl, { minMs: 1_000, maxMs: 86_400_000 });
+  const heartbeatIntervalMs =
+    given.heartbeatInterval === undefined
+      ? undefined
+      : check.duration('heartbeatInterval', given.heartbeatInterval, { minMs: 100, maxMs: 86_400_000 });
+  if (heartbeatIntervalMs !== undefined && heartbeatIntervalMs >= serviceTtlMs) {
+    check.problem('heartbeatInterval', given.heartbeatInterval, `less than serviceTtl (${String(given.serviceTtl)})`);
+  }
+  const startTimeoutMs = check.duration('startTimeout', given.startTimeout, { maxMs: 600_000 });
+  const trackHeartbeats = check.boolean('trackHeartbeats', given.trackHeartbeats);
+  check.throwIfAny();
+  return { serviceTtlMs, heartbeatIntervalMs, startTimeoutMs, trackHeartbeats };
+}

@@ -1,0 +1,23 @@
+import { type Lease, type ServiceInstance } from '../model/index.js';
+
+export interface RegisterOptions {
+  /**
+   * `auto`: this process renews the lease, registers again when it was lost, and ends it in `deregisterOwn()`.
+   * `manual`: somebody calls `heartbeat` in time, such as another process over REST.
+   * @default 'auto'
+   */
+  heartbeat?: 'auto' | 'manual';
+}
+
+export interface GenerationOptions {
+  /** Acts only while this registration holds the id. @default our own registration's, else the one that the snapshot shows */
+  generation?: number;
+}
+
+/** What became of a registration. */
+export interface RegisteredInstance {
+  readonly instance: ServiceInstance;
+  readonly lease: Lease;
+  /** Whether an instance stood under this id before. */
+  readonly replaced: boolean;
+}

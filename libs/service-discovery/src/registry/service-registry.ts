@@ -1,0 +1,342 @@
+import {
+  messageOf,
+  RegistryUnavailableError,
+  systemClock,
+  systemRandom,
+  type Clock,
+  type Random,
+} from '../common/index.js';
+import {
+  keyOf,
+  SILENT,
+  toInstance,
+  type Change,
+  type EventSink,
+  type HealthDetail,
+  type HealthStatus,
+  type InstanceKey,
+  type Lease,
+  type OperatorStatus,
+  type RegistrySnapshot,
+  type ServiceInstance,
+  type ServiceRegistration,
+  type WatchScope,
+} from '../model/index.js';
+import { isOperatorStatus, WatchHub, type RegistryStore } from '../store/index.js';
+import { settlesWithin } from './batches.js';
+import { emitChangeEvents } from './change-events.js';
+import { KeyedLock } from './keyed-lock.js';
+import { LeaseKeeper } from './lease-keeper.js';
+import {
+  resolveServiceRegistryOptions,
+  type ResolvedServiceRegistryOptions,
+  type ServiceRegistryOptions,
+} from './options.js';
+import { forEachOwn, type OwnInstancesReport } from './own-instances.js';
+import { type GenerationOptions, type RegisteredInstance, type RegisterOptions } from './registration.js';
+import { resetWithin, SnapshotFeed } from './snapshot-feed.js';
+import { SnapshotListeners, type SnapshotListener } from './snapshot-listeners.js';
+
+export interface ServiceRegistryDeps {
+  /** @default the machine's clock */
+  clock?: Clock;
+  /** Times the heartbeats alone, so that they can be listed and stopped apart from all else. @default `clock` */
+  heartbeatClock?: Clock;
+  /** @default the runtime's generator */
+  random?: Random;
+  /** @default nobody listens */
+  events?: EventSink;
+  /** Told of what a listener of `onChange` threw. @default nobody: the error is dropped */
+  onListenerError?: (error: unknown) => void;
+}
+
+/** How long a change waits to be seen in the own snapshot before it is taken as done all the same. */
+const VISIBILITY_PATIENCE_MS = 1_000;
+/** How long a shutdown waits for registrations and recoveries under way. */
+const LATECOMER_PATIENCE_MS = 5_000;
+const NO_INSTANCES: readonly ServiceInstance[] = [];
+
+/**
+ * The registry as this process sees it: reads come from a snapshot that follows the store, writes go to the store and
+ * resolve when the snapshot shows them, so that what was just registered can be discovered.
+ *
+ * Writes reject with `RegistryUnavailableError` while the store cannot be reached; reads go on with the last good
+ * snapshot.
+ *
+ * The store belongs to whoever made it: several registries may share one, so `close()` leaves it open. Close it after
+ * the last of them; until then it may hold a timer, as for the next lease to expire.
+ */
+export class ServiceRegistry {
+  private readonly options: ResolvedServiceRegistryOptions;
+  private readonly clock: Clock;
+  private readonly events: EventSink;
+  private readonly feed: SnapshotFeed;
+  private readonly keeper: LeaseKeeper;
+  private readonly hub = new WatchHub((scope) => resetWithin(this.snapshot, scope));
+  private readonly listeners: SnapshotListeners;
+  private readonly registering = new KeyedLock();
+  /** What is being registered before there is a snapshot: the first one holds it, and so is news for once. */
+  private readonly unseen = new Set<string>();
+  private readonly own = new Set<string>();
+  private closed = false;
+
+  /** @throws InvalidConfigurationError naming every wrong option */
+  constructor(
+    private readonly store: RegistryStore,
+    options?: Partial<ServiceRegistryOptions>,
+    deps: ServiceRegistryDeps = {},
+  ) {
+    this.options = resolveServiceRegistryOptions(options);
+    const { clock = systemClock, random = systemRandom, events = SILENT } = deps;
+    this.clock = clock;
+    this.events = events;
+    this.listeners = new SnapshotListeners(deps.onListenerError);
+    this.feed = new SnapshotFeed(store, {
+      clock,
+      random,
+      renewals: this.options.trackHeartbeats,
+      listener: {
+        received: (change) => this.keeper.follow(change),
+        changed: (snapshot, previous, change) => this.changed(snapshot, previous, change),
+        lost: (error) => {
+          events.emit('registry.unavailable', { reason: messageOf(error), hasSnapshot: this.snapshot.ready });
+        },
+        regained: (downMs) => events.emit('registry.available', { downMs }),
+      },
+    });
+    const keeperDeps = {
+      clock: deps.heartbeatClock ?? clock,
+      random,
+      current: (key: InstanceKey) => this.getInstance(key),
+      recovered: (lease: Lease) => events.emit('lease.recovered', { key: keyFrom(lease) }),
+    };
+    this.keeper = new LeaseKeeper(store, keeperDeps, this.options.heartbeatIntervalMs);
+  }
+
+  /** Begins to follow the store. Resolves at the first snapshot, or after `startTimeout`: then it goes on trying. */
+  start(): Promise<void> {
+    return this.feed.start(this.options.startTimeoutMs);
+  }
+
+  get snapshot(): RegistrySnapshot {
+    return this.feed.snapshot;
+  }
+
+  /** Milliseconds since the snapshot was last known to be true: 0 while connected. */
+  ageMs(): number {
+    return this.feed.ageMs();
+  }
+
+  /**
+   * Calls `listener` after each change, synchronously and in order. What it throws does not reach the others.
+   * @returns stops it; safe to call again
+   */
+  onChange(listener: SnapshotListener): () => void {
+    return this.listeners.add(listener);
+  }
+
+  /**
+   * Registers an instance, or replaces the one under its id.
+   * @throws InvalidInstanceError naming every wrong field, before the store is touched
+   * @throws RegistryUnavailableError also after `close()`, since nobody would renew the lease
+   */
+  async register(registration: ServiceRegistration, options: RegisterOptions = {}): Promise<RegisteredInstance> {
+    const asked = toInstance(registration, { ttlMs: this.options.serviceTtlMs, now: this.clock.epoch() });
+    if (this.closed) {
+      const { serviceName: service, instanceId } = asked;
+      throw new RegistryUnavailableError('The registry is closed', { service, instanceId });
+    }
+    const keep = options.heartbeat !== 'manual';
+    // One after the other under one id: the second of two that come together has to see the first.
+    return this.registering.run(keyOf(asked), () => this.put(asked, keep));
+  }
+
+  /**
+   * Ends a registration.
+   * @returns false: it was not there, or another generation holds the id
+   * @throws RegistryUnavailableError
+   */
+  async deregister(key: InstanceKey, options: GenerationOptions = {}): Promise<boolean> {
+    const own = this.keeper.leaseOf(key);
+    const lease = this.leaseFor(key, options.generation ?? own?.generation);
+    if (!lease) return false;
+    if (own?.generation === lease.generation) this.keeper.forget(key);
+    const removed = await this.store.remove(lease);
+    if (removed) await this.untilShown(() => this.getInstance(key)?.generation !== lease.generation);
+    return removed;
+  }
+
+  /**
+   * Extends a lease by its length.
+   * @returns false: it was lost, register again
+   * @throws RegistryUnavailableError
+   */
+  async heartbeat(key: InstanceKey, options: GenerationOptions = {}): Promise<boolean> {
+    const lease = this.leaseFor(key, options.generation ?? this.keeper.leaseOf(key)?.generation);
+    if (!lease) return false;
+    const [held = false] = await this.store.renew([lease]);
+    return held;
+  }
+
+  /** Extends many leases in one round trip; answers stand at the lease's index. @throws RegistryUnavailableError */
+  async renewAll(leases: readonly Lease[]): Promise<readonly boolean[]> {
+    return leases.length > 0 ? this.store.renew(leases) : [];
+  }
+
+  /**
+   * Sets the operator's word or the health of an instance, see {@link RegistryStore.setStatus}.
+   * @returns false: no such instance
+   * @throws RegistryUnavailableError
+   */
+  async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): Promise<boolean> {
+    const found = await this.store.setStatus(key, status, detail);
+    if (found) {
+      await this.untilShown(() => {
+        const instance = this.getInstance(key);
+        return !instance || status === (isOperatorStatus(status) ? instance.operatorStatus : instance.healthStatus);
+      });
+    }
+    return found;
+  }
+
+  /** Names of the services that have an instance. */
+  listServices(): readonly string[] {
+    return [...this.snapshot.services.keys()];
+  }
+
+  /** In order of registration; empty for an unknown service. The list keeps its identity until it changes. */
+  getInstances(name: string): readonly ServiceInstance[] {
+    return this.snapshot.services.get(name) ?? NO_INSTANCES;
+  }
+
+  getInstance({ serviceName, instanceId }: InstanceKey): ServiceInstance | undefined {
+    return this.getInstances(serviceName).find((instance) => instance.instanceId === instanceId);
+  }
+
+  /**
+   * The changes of the snapshot, opening with a reset as soon as there is one. Another reset follows when the store was
+   * away, or when the reader fell behind by more than 10,000 changes. Ends when `signal` aborts, the reader leaves its
+   * loop or the registry closes.
+   */
+  watch(scope: WatchScope = {}, signal?: AbortSignal): AsyncIterable<Change> {
+    return this.hub.open(scope, signal);
+  }
+
+  /** Whether this process registered an instance and renewed it, now or earlier. */
+  isOwn(key: InstanceKey): boolean {
+    return this.own.has(keyOf(key));
+  }
+
+  /** The leases that this process renews. */
+  ownLeases(): readonly Lease[] {
+    return this.keeper.leases();
+  }
+
+  /** Sets every own instance to `draining`, so that callers go elsewhere. Takes 5 s at most, never rejects. */
+  drainOwn(): Promise<OwnInstancesReport> {
+    return forEachOwn(this.clock, this.ownLeases(), async (lease) => {
+      const shown = this.getInstance(lease);
+      const isSucceeded = shown !== undefined && shown.generation > lease.generation;
+      if (!isSucceeded) await this.store.setStatus(lease, 'draining');
+    });
+  }
+
+  /** Ends every own lease, also of what is being registered meanwhile. Takes 15 s at most, never rejects. */
+  async deregisterOwn(): Promise<OwnInstancesReport> {
+    const first = await this.endOwnLeases();
+    // A recovery under way finds that it is not wanted any more, and takes its lease back.
+    await settlesWithin(this.clock, LATECOMER_PATIENCE_MS, this.quiet());
+    const late = await this.endOwnLeases();
+    return { done: [...first.done, ...late.done], failed: [...first.failed, ...late.failed] };
+  }
+
+  /**
+   * Stops following the store and renewing leases, and ends all watches; no timer is left. What is registered stays
+   * until it expires, and the store stays open.
+   */
+  async close(): Promise<void> {
+    this.closed = true;
+    this.keeper.stop();
+    this.hub.close();
+    await this.feed.close();
+  }
+
+  private async put(asked: ServiceInstance, keep: boolean): Promise<RegisteredInstance> {
+    const replaced = this.getInstance(asked) !== undefined;
+    if (!this.snapshot.ready) this.unseen.add(keyOf(asked));
+    if (keep) this.own.add(keyOf(asked));
+    const lease = await this.keeper.register(asked, keep).catch((error: unknown) => {
+      this.unseen.delete(keyOf(asked));
+      throw error;
+    });
+    const shown = (): ServiceInstance | undefined => {
+      const instance = this.getInstance(lease);
+      return instance && instance.generation >= lease.generation ? instance : undefined;
+    };
+    await this.untilShown(() => shown() !== undefined);
+    const seen = shown();
+    const instance = seen?.generation === lease.generation ? seen : { ...asked, generation: lease.generation };
+    return { instance, lease, replaced };
+  }
+
+  /** Resolves when nothing is being registered or recovered. */
+  private async quiet(): Promise<void> {
+    await this.registering.idle();
+    await this.keeper.idle();
+  }
+
+  private endOwnLeases(): Promise<OwnInstancesReport> {
+    const leases = this.ownLeases();
+    for (const lease of leases) this.keeper.forget(lease);
+    return forEachOwn(this.clock, leases, async (lease) => {
+      await this.store.remove(lease);
+      await this.untilShown(() => this.getInstance(lease)?.generation !== lease.generation);
+    });
+  }
+
+  private changed(snapshot: RegistrySnapshot, previous: RegistrySnapshot, change: Change | null): void {
+    this.listeners.call(snapshot, previous, change);
+    if (!change) return;
+    this.hub.publish(change);
+    emitChangeEvents(this.events, change, previous, snapshot, this.clock.epoch());
+    if (!previous.ready) this.reportUnseen();
+  }
+
+  private reportUnseen(): void {
+    for (const instance of [...this.snapshot.services.values()].flat()) {
+      if (this.unseen.has(keyOf(instance))) this.events.emit('instance.registered', { instance, replaced: false });
+    }
+    this.unseen.clear();
+  }
+
+  /** @throws RegistryUnavailableError where the snapshot cannot tell whether there is such an instance */
+  private leaseFor(key: InstanceKey, generation?: number): Lease | undefined {
+    const instance = this.getInstance(key);
+    const known = generation ?? instance?.generation;
+    if (known !== undefined) {
+      return { ...keyFrom(key), generation: known, ttlMs: instance?.ttlMs ?? this.options.serviceTtlMs };
+    }
+    if (this.snapshot.connected) return undefined;
+    throw new RegistryUnavailableError('The registry cannot be reached, and no earlier answer holds this instance', {
+      service: key.serviceName,
+      instanceId: key.instanceId,
+    });
+  }
+
+  /** Resolves when the own snapshot shows an effect, after 1 s, or at once where it does not follow the store now. */
+  private async untilShown(holds: () => boolean): Promise<void> {
+    if (holds() || !this.snapshot.connected) return;
+    let stop: () => void = () => undefined;
+    const shown = new Promise<void>((resolve) => {
+      stop = this.onChange((snapshot) => {
+        if (holds() || !snapshot.connected) resolve();
+      });
+    });
+    await settlesWithin(this.clock, VISIBILITY_PATIENCE_MS, shown);
+    stop();
+  }
+}
+
+function keyFrom({ serviceName, instanceId }: InstanceKey): InstanceKey {
+  return { serviceName, instanceId };
+}

@@ -1,0 +1,291 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type Change, type RegistrySnapshot } from '../model/index.js';
+import { fakeInstance } from '../testing/fake-instance.js';
+import { FlakyRegistryStore } from '../testing/flaky-registry-store.js';
+import { ManualClock } from '../testing/manual-clock.js';
+import { resetWithin, SnapshotFeed } from './snapshot-feed.js';
+
+type Told = { type: Change['type'] | 'connection'; connected: boolean } | { lost: string } | { regained: number };
+
+let clock: ManualClock;
+let store: FlakyRegistryStore;
+let told: Told[];
+let feeds: SnapshotFeed[];
+
+beforeEach(() => {
+  clock = new ManualClock();
+  store = new FlakyRegistryStore(clock);
+  told = [];
+  feeds = [];
+});
+
+afterEach(async () => {
+  await Promise.all(feeds.map((feed) => feed.close()));
+  await store.close();
+  expect(clock.pendingTimers).toBe(0);
+});
+
+/** @param random the same number each time; 1 leaves the waits at their full length */
+function feedOf(random = 1): SnapshotFeed {
+  const feed = new SnapshotFeed(store, {
+    clock,
+    random: () => random,
+    renewals: false,
+    listener: {
+      received: () => undefined,
+      changed: ({ connected }, _previous, change) => told.push({ type: change?.type ?? 'connection', connected }),
+      lost: (error) => told.push({ lost: (error as Error).message }),
+      regained: (downMs) => told.push({ regained: downMs }),
+    },
+  });
+  feeds.push(feed);
+  return feed;
+}
+
+const put = (instanceId: string, serviceName = 'users') =>
+  store.truth.put(fakeInstance({ instanceId, serviceName }), 86_400_000);
+const idsIn = ({ services }: RegistrySnapshot, name = 'users') => services.get(name)?.map((known) => known.instanceId);
+
+describe('SnapshotFeed', () => {
+  it('is empty, and not ready, before it starts', () => {
+    const feed = feedOf();
+    expect(feed.snapshot).toMatchObject({ ready: false, connected: false, revision: 0, services: new Map() });
+    clock.advance(700);
+    expect(feed.ageMs()).toBe(700);
+  });
+
+  it('has what is registered when its start resolves', async () => {
+    await put('a');
+    const feed = feedOf();
+    await feed.start(5_000);
+    expect(idsIn(feed.snapshot)).toEqual(['a']);
+    expect(feed.snapshot).toMatchObject({ ready: true, connected: true });
+    expect(told).toEqual([{ type: 'reset', connected: true }]);
+  });
+
+  it('follows every change, and is of no age as long as it does', async () => {
+    const feed = feedOf();
+    await feed.start(5_000);
+    const lease = await put('a');
+    await clock.advanceAsync(60_000);
+    expect(idsIn(feed.snapshot)).toEqual(['a']);
+    expect(feed.ageMs()).toBe(0);
+    await store.truth.remove(lease);
+    await clock.advanceAsync(0);
+    expect(feed.snapshot.services.size).toBe(0);
+  });
+
+  it('keeps the lists of services that a change does not touch', async () => {
+    const feed = feedOf();
+    await put('a', 'users');
+    await feed.start(5_000);
+    const before = feed.snapshot.services.get('users');
+    await put('b', 'orders');
+    await clock.advanceAsync(0);
+    expect(feed.snapshot.services.get('orders')).toHaveLength(1);
+    expect(feed.snapshot.services.get('users')).toBe(before);
+  });
+
+  it('starts in bounded time while the store is away, and goes on trying', async () => {
+    store.goAway();
+    const feed = feedOf();
+    const start = feed.start(2_000);
+    await clock.advanceAsync(2_000);
+    await start;
+    expect(feed.snapshot.ready).toBe(false);
+    expect(told).toEqual([{ lost: 'The store is away' }]);
+
+    await put('a');
+    store.comeBack();
+    await clock.advanceAsync(5_000);
+    expect(idsIn(feed.snapshot)).toEqual(['a']);
+    expect(told.slice(1)).toEqual([{ type: 'reset', connected: true }, { regained: 3_100 }]);
+  });
+
+  describe('while the store is away', () => {
+    it('keeps the last good snapshot, and counts its age', async () => {
+      await put('a');
+      const feed = feedOf();
+      await feed.start(5_000);
+      store.goAway();
+      await clock.advanceAsync(3_600_000);
+      expect(idsIn(feed.snapshot)).toEqual(['a']);
+      expect(feed.snapshot).toMatchObject({ ready: true, connected: false });
+      expect(feed.ageMs()).toBe(3_600_000);
+    });
+
+    it('tells of it once, and once of the end', async () => {
+      const feed = feedOf();
+      await feed.start(5_000);
+      store.goAway();
+      await clock.advanceAsync(60_000);
+      store.comeBack();
+      await clock.advanceAsync(5_000);
+      expect(told).toEqual([
+        { type: 'reset', connected: true },
+        { type: 'connection', connected: false },
+        { lost: 'The connection was lost' },
+        { type: 'reset', connected: true },
+        { regained: expect.any(Number) },
+      ]);
+      expect(feed.ageMs()).toBe(0);
+    });
+
+    it('tries again after 100 ms, then at doubled steps up to 5 s', async () => {
+      const feed = feedOf();
+      store.goAway();
+      await Promise.all([feed.start(0), clock.advanceAsync(16_300)]);
+      expect(store.timesOf('watch')).toEqual([0, 100, 300, 700, 1_500, 3_100, 6_300, 11_300, 16_300]);
+    });
+
+    it('waits between half of a step and all of it, so that readers come back one by one', async () => {
+      store.goAway();
+      await Promise.all([feedOf(0).start(0), clock.advanceAsync(750)]);
+      expect(store.timesOf('watch')).toEqual([0, 50, 150, 350, 750]);
+    });
+
+    it('does not hammer a store that answers and drops it right away', async () => {
+      await feedOf().start(5_000);
+      for (let round = 0; round < 4; round++) {
+        store.goAway();
+        store.comeBack();
+        await clock.advanceAsync(round === 3 ? 799 : 100 * 2 ** round);
+      }
+      expect(store.timesOf('watch')).toEqual([0, 100, 300, 700]);
+    });
+
+    it('starts with short waits again after a watch that held', async () => {
+      const feed = feedOf();
+      await feed.start(5_000);
+      for (let round = 0; round < 3; round++) {
+        store.goAway();
+        store.comeBack();
+        await clock.advanceAsync(100);
+        expect(feed.snapshot.connected).toBe(true);
+        await clock.advanceAsync(5_000);
+      }
+      expect(store.timesOf('watch')).toEqual([0, 100, 5_200, 10_300]);
+    });
+  });
+
+  describe('when it closes', () => {
+    it('ends the watch, and stays readable', async () => {
+      await put('a');
+      const feed = feedOf();
+      await feed.start(5_000);
+      await feed.close();
+      await put('b');
+      await clock.advanceAsync(10_000);
+      expect(idsIn(feed.snapshot)).toEqual(['a']);
+      expect(feed.snapshot.connected).toBe(false);
+      expect(store.timesOf('watch')).toEqual([0]);
+      expect(told).not.toContainEqual({ lost: expect.anything() });
+    });
+
+    it('ends the wait for another try', async () => {
+      store.goAway();
+      const feed = feedOf();
+      await Promise.all([feed.start(0), clock.advanceAsync(0)]);
+      expect(clock.pendingTimers).toBe(1);
+      await feed.close();
+      expect(clock.pendingTimers).toBe(0);
+    });
+
+    it('ends the wait of its start', async () => {
+      store.goAway();
+      const feed = feedOf();
+      const start = feed.start(60_000);
+      await feed.close();
+      await start;
+      expect(clock.pendingTimers).toBe(0);
+    });
+
+    it('cannot be started again', async () => {
+      const feed = feedOf();
+      await feed.close();
+      await feed.start(5_000);
+      expect(store.calls).toEqual([]);
+    });
+  });
+
+  describe('with a store that starts anew and has forgotten everything', () => {
+    const returned = async (): Promise<SnapshotFeed> => {
+      for (const id of ['a', 'b', 'c']) await put(id);
+      const feed = feedOf();
+      await feed.start(5_000);
+      await store.restart();
+      await clock.advanceAsync(100);
+      expect(told.at(-1)).toEqual({ regained: 100 });
+      return feed;
+    };
+
+    it('keeps what was known for 10 s, so that it can be registered again', async () => {
+      const feed = await returned();
+      await put('b');
+      await clock.advanceAsync(9_999);
+      expect(idsIn(feed.snapshot)).toEqual(['a', 'b', 'c']);
+      await clock.advanceAsync(1);
+      expect(idsIn(feed.snapshot)).toEqual(['b']);
+      expect(told.slice(-2)).toEqual([
+        { type: 'remove', connected: true },
+        { type: 'remove', connected: true },
+      ]);
+    });
+
+    it('drops at once what the store says has left', async () => {
+      const feed = await returned();
+      await store.truth.remove(await put('b'));
+      await clock.advanceAsync(0);
+      expect(idsIn(feed.snapshot)).toEqual(['a', 'c']);
+    });
+
+    it('serves what it had, and waits no more, when the store is lost again', async () => {
+      const feed = await returned();
+      store.goAway();
+      await clock.advanceAsync(60_000);
+      expect(idsIn(feed.snapshot)).toEqual(['a', 'b', 'c']);
+    });
+
+    it('waits for nobody once it is closed', async () => {
+      const feed = await returned();
+      await feed.close();
+      await clock.advanceAsync(10_000);
+      expect(idsIn(feed.snapshot)).toEqual(['a', 'b', 'c']);
+    });
+  });
+
+  it('drops at once what left while a store that remembers was away', async () => {
+    const lease = await put('a');
+    await put('b');
+    const feed = feedOf();
+    await feed.start(5_000);
+    store.goAway();
+    await clock.advanceAsync(0);
+    await store.truth.remove(lease);
+    store.comeBack();
+    await clock.advanceAsync(5_000);
+    expect(idsIn(feed.snapshot)).toEqual(['b']);
+  });
+
+  it('watches once, however often it is started', async () => {
+    const feed = feedOf();
+    await Promise.all([feed.start(5_000), feed.start(5_000)]);
+    await feed.start(5_000);
+    expect(store.timesOf('watch')).toHaveLength(1);
+  });
+});
+
+describe('resetWithin', () => {
+  it('opens a watch of what a snapshot holds in scope, and waits for the first one', async () => {
+    const feed = feedOf();
+    expect(resetWithin(feed.snapshot, {})).toBeNull();
+    await put('a', 'users');
+    await put('b', 'orders');
+    await feed.start(5_000);
+    const ids = (services?: string[]) =>
+      resetWithin(feed.snapshot, { services })?.instances.map(({ instanceId }) => instanceId);
+    expect(ids()).toEqual(['a', 'b']);
+    expect(ids(['orders', 'orders', 'nobody'])).toEqual(['b']);
+    expect(ids([])).toEqual([]);
+  });
+});

@@ -1,0 +1,163 @@
+import { RegistryUnavailableError, sleep, type Clock, type Random, type Timer } from '../common/index.js';
+import {
+  applyChange,
+  EMPTY_SNAPSHOT,
+  type Change,
+  type RegistrySnapshot,
+  type ServiceInstance,
+  type WatchScope,
+} from '../model/index.js';
+import { type RegistryStore, type ResetChange } from '../store/index.js';
+import { CarriedInstances } from './carried-instances.js';
+
+/** The first wait after a lost watch, doubled after each further loss. */
+const FIRST_BACKOFF_MS = 100;
+const LONGEST_BACKOFF_MS = 5_000;
+
+/** What a feed tells of; called in the order in which things happened, and must not throw. */
+interface SnapshotFeedListener {
+  /** What the store said, word for word; the snapshot may hold more: see {@link CarriedInstances}. */
+  received(change: Change): void;
+  /** @param change null where only the connection came or went */
+  changed(snapshot: RegistrySnapshot, previous: RegistrySnapshot, change: Change | null): void;
+  /** The watch could not be opened, or was lost: once per outage. */
+  lost(error: unknown): void;
+  /** The first reset after {@link lost} has arrived, and `changed` was told of it. */
+  regained(downMs: number): void;
+}
+
+export interface SnapshotFeedDeps {
+  clock: Clock;
+  random: Random;
+  listener: SnapshotFeedListener;
+  /** Whether to ask for heartbeats. */
+  renewals: boolean;
+}
+
+/**
+ * Mirrors a store: watches it, watches it again with a jittered backoff from 0.1 to 5 s whenever the watch is lost, and
+ * keeps the last good snapshot meanwhile. Where the store comes back without its memory, instances have time to
+ * register again before they are dropped.
+ */
+export class SnapshotFeed {
+  private current: RegistrySnapshot;
+  private readonly closing = new AbortController();
+  private readonly firstReset: Promise<void>;
+  private announceFirstReset: () => void = () => undefined;
+  private running: Promise<void> | undefined;
+  private downSince: number | undefined;
+  private readonly carried: CarriedInstances;
+
+  constructor(
+    private readonly store: RegistryStore,
+    private readonly deps: SnapshotFeedDeps,
+  ) {
+    this.current = { ...EMPTY_SNAPSHOT, asOf: deps.clock.now() };
+    this.carried = new CarriedInstances(deps.clock, (forgotten) => this.drop(forgotten));
+    this.firstReset = new Promise((resolve) => (this.announceFirstReset = resolve));
+  }
+
+  get snapshot(): RegistrySnapshot {
+    return this.current;
+  }
+
+  /** How long the snapshot was not confirmed: 0 while connected; before the first reset, since the feed was made. */
+  ageMs(): number {
+    return this.current.connected ? 0 : this.deps.clock.now() - this.current.asOf;
+  }
+
+  /** Begins to watch. Resolves at the first reset, or after `timeoutMs`; the feed goes on trying then. */
+  async start(timeoutMs: number): Promise<void> {
+    this.running ??= this.run(this.closing.signal);
+    if (this.current.ready || this.closing.signal.aborted) return;
+    let timer: Timer | undefined;
+    const patience = new Promise<void>((resolve) => (timer = this.deps.clock.setTimer(resolve, timeoutMs)));
+    await Promise.race([this.firstReset, patience, this.running]);
+    timer?.cancel();
+  }
+
+  /** Ends the watch; the snapshot stays readable, no longer connected. */
+  async close(): Promise<void> {
+    this.closing.abort();
+    this.carried.clear();
+    await this.running;
+  }
+
+  private async run(signal: AbortSignal): Promise<void> {
+    let losses = 0;
+    while (!signal.aborted) {
+      let openedAt = Number.POSITIVE_INFINITY;
+      let error: unknown = new RegistryUnavailableError('The store ended the watch');
+      try {
+        for await (const change of this.store.watch({ renewals: this.deps.renewals }, signal)) {
+          if (openedAt === Number.POSITIVE_INFINITY) openedAt = this.deps.clock.now();
+          this.take(change);
+        }
+      } catch (thrown) {
+        error = thrown;
+      }
+      this.disconnect();
+      if (signal.aborted) return;
+      this.reportLoss(error);
+      // A store that answers and fails right away is not hammered: only a watch that held starts the backoff anew.
+      losses = this.deps.clock.now() - openedAt >= LONGEST_BACKOFF_MS ? 1 : losses + 1;
+      await sleep(this.deps.clock, this.backoffMs(losses), signal, { keepAlive: false }).catch(() => undefined);
+    }
+  }
+
+  private take(received: Change): void {
+    const { clock, listener } = this.deps;
+    const { downSince } = this;
+    const isReturn = received.type === 'reset' && downSince !== undefined;
+    const change = isReturn ? this.carried.complete(received, this.current) : received;
+    if (!isReturn) this.carried.settle(received);
+    this.apply(change, () => listener.received(received));
+    if (received.type !== 'reset') return;
+    this.announceFirstReset();
+    if (downSince === undefined) return;
+    this.downSince = undefined;
+    listener.regained(clock.now() - downSince);
+  }
+
+  private apply(change: Change, before: () => void = () => undefined): void {
+    const previous = this.current;
+    this.current = applyChange(previous, change, this.deps.clock.now());
+    before();
+    this.deps.listener.changed(this.current, previous, change);
+  }
+
+  /** What a store that started anew still does not know is gone. */
+  private drop(forgotten: readonly ServiceInstance[]): void {
+    for (const { serviceName, instanceId } of forgotten) {
+      const { revision } = this.current;
+      this.apply({ type: 'remove', revision, key: { serviceName, instanceId }, reason: 'expired' });
+    }
+  }
+
+  private disconnect(): void {
+    const previous = this.current;
+    if (!previous.connected) return;
+    this.carried.clear();
+    this.current = { ...previous, connected: false, asOf: this.deps.clock.now() };
+    this.deps.listener.changed(this.current, previous, null);
+  }
+
+  private reportLoss(error: unknown): void {
+    if (this.downSince !== undefined) return;
+    this.downSince = this.deps.clock.now();
+    this.deps.listener.lost(error);
+  }
+
+  /** Between half of the step and all of it, so that readers who lost the same store do not come back together. */
+  private backoffMs(losses: number): number {
+    const step = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (losses - 1));
+    return step * (0.5 + 0.5 * this.deps.random());
+  }
+}
+
+/** A snapshot as the opening of a watch; null before there is one. */
+export function resetWithin({ ready, revision, services }: RegistrySnapshot, scope: WatchScope): ResetChange | null {
+  if (!ready) return null;
+  const names = scope.services ? new Set(scope.services) : services.keys();
+  return { type: 'reset', revision, instances: [...names].flatMap((name) => services.get(name) ?? []) };
+}

@@ -1,0 +1,5 @@
+/** Where registrations live: the port that every store fills, and the stores. */
+export { isOperatorStatus, type RegistryStore } from './registry-store.js';
+export { WatchHub, type ResetChange } from './watch-hub.js';
+export { MemoryRegistryStore } from './memory/index.js';
+export * from './remote/index.js';

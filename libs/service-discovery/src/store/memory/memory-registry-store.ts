@@ -1,0 +1,227 @@
+import { RegistryUnavailableError, systemClock, type Clock, type Timer } from '../../common/index.js';
+import {
+  effectiveStatus,
+  type Change,
+  type HealthDetail,
+  type HealthStatus,
+  type InstanceKey,
+  type Lease,
+  type OperatorStatus,
+  type RemovalReason,
+  type ServiceInstance,
+  type WatchScope,
+} from '../../model/index.js';
+import { isHealthNews } from '../health-news.js';
+import { isOperatorStatus, type RegistryStore } from '../registry-store.js';
+import { WatchHub, type ResetChange } from '../watch-hub.js';
+import { ExpiryQueue, type Expiring } from './expiry-queue.js';
+
+interface Entry extends Expiring {
+  instance: ServiceInstance;
+  /** The detail that watchers saw last. */
+  announced?: HealthDetail;
+}
+
+/** An expiry timer that fires later than this shows that the process stood still. */
+const STALL_MS = 1_000;
+/** The most that leases are extended after the process stood still. */
+const LONGEST_GRACE_MS = 30_000;
+
+/**
+ * Keeps registrations in this process. A renewal costs the same however many instances there are; one timer, which
+ * does not hold the process open, waits for the earliest lease; `close()` ends it.
+ *
+ * When the process itself stood still (a debugger, a long blocking call), heartbeats could not arrive, so nothing
+ * expires until as much time has passed again, at most 30 s.
+ */
+export class MemoryRegistryStore implements RegistryStore {
+  private readonly clock: Clock;
+  private readonly services = new Map<string, Map<string, Entry>>();
+  private readonly expiries = new ExpiryQueue<Entry>();
+  private readonly hub = new WatchHub((scope) => this.reset(scope));
+  private revision = 0;
+  /**
+   * One counter for all ids: it need not remember ids that are gone. It starts at the wall clock, so that a lease
+   * given out before a restart of this process is not mistaken for one given out after it.
+   */
+  private lastGeneration: number;
+  private timer: Timer | undefined;
+  private timerDue = Number.POSITIVE_INFINITY;
+  private noExpiryBefore = Number.NEGATIVE_INFINITY;
+  private closed = false;
+
+  constructor(deps: { clock?: Clock } = {}) {
+    this.clock = deps.clock ?? systemClock;
+    this.lastGeneration = Math.floor(this.clock.epoch());
+  }
+
+  async put(instance: ServiceInstance, ttlMs: number): Promise<Lease> {
+    this.assertOpen();
+    const { serviceName, instanceId } = instance;
+    let entries = this.services.get(serviceName);
+    if (!entries) this.services.set(serviceName, (entries = new Map<string, Entry>()));
+    const previous = entries.get(instanceId);
+    if (previous) this.expiries.remove(previous);
+
+    const operatorStatus = previous?.instance.operatorStatus === 'maintenance' ? 'maintenance' : 'up';
+    const now = this.clock.epoch();
+    const entry: Entry = {
+      instance: {
+        ...instance,
+        operatorStatus,
+        healthStatus: 'unknown',
+        status: effectiveStatus(operatorStatus, 'unknown'),
+        health: undefined,
+        generation: ++this.lastGeneration,
+        ttlMs,
+        registeredAt: now,
+        lastHeartbeat: now,
+      },
+      expiresAt: this.clock.now() + ttlMs,
+      queuedFor: 0,
+      position: -1,
+    };
+    entries.set(instanceId, entry);
+    this.expiries.add(entry);
+    this.arm();
+    this.announce(entry);
+    return { serviceName, instanceId, generation: entry.instance.generation, ttlMs };
+  }
+
+  async renew(leases: readonly Lease[]): Promise<readonly boolean[]> {
+    this.assertOpen();
+    const now = this.clock.now();
+    const at = this.clock.epoch();
+    const keys: InstanceKey[] = [];
+    const results = leases.map((lease) => {
+      const entry = this.holderOf(lease);
+      if (!entry) return false;
+      entry.expiresAt = now + entry.instance.ttlMs;
+      entry.instance = { ...entry.instance, lastHeartbeat: at };
+      keys.push({ serviceName: lease.serviceName, instanceId: lease.instanceId });
+      return true;
+    });
+    if (keys.length > 0) this.publish({ type: 'renewed', revision: ++this.revision, keys, at });
+    return results;
+  }
+
+  async remove(lease: Lease): Promise<boolean> {
+    this.assertOpen();
+    const entry = this.holderOf(lease);
+    if (!entry) return false;
+    this.expiries.remove(entry);
+    this.arm();
+    this.drop(entry, 'deregistered');
+    return true;
+  }
+
+  /**
+   * A detail under an unchanged status reaches watchers only where it says something new, see {@link isHealthNews};
+   * it is stored in any case, so the next reset has it. Without a detail, a changed health drops the old one, which
+   * would contradict it. An operator's word takes no detail.
+   */
+  async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): Promise<boolean> {
+    this.assertOpen();
+    const entry = this.find(key);
+    if (!entry) return false;
+    const { instance } = entry;
+    if (isOperatorStatus(status)) {
+      if (status === instance.operatorStatus) return true;
+      entry.instance = { ...instance, operatorStatus: status, status: effectiveStatus(status, instance.healthStatus) };
+      this.announce(entry);
+      return true;
+    }
+    const changed = status !== instance.healthStatus;
+    const health = detail ?? (changed ? undefined : instance.health);
+    entry.instance = {
+      ...instance,
+      healthStatus: status,
+      status: effectiveStatus(instance.operatorStatus, status),
+      health,
+    };
+    if (changed || isHealthNews(entry.announced, health)) this.announce(entry);
+    return true;
+  }
+
+  watch(scope: WatchScope, signal: AbortSignal): AsyncIterable<Change> {
+    return this.hub.open(scope, signal);
+  }
+
+  /** Ends all watches and stops the timer. What is called later rejects; a later watch ends at once. */
+  async close(): Promise<void> {
+    this.closed = true;
+    this.disarm();
+    this.hub.close();
+  }
+
+  private assertOpen(): void {
+    if (this.closed) throw new RegistryUnavailableError('The registry store is closed');
+  }
+
+  private find({ serviceName, instanceId }: InstanceKey): Entry | undefined {
+    return this.services.get(serviceName)?.get(instanceId);
+  }
+
+  private holderOf(lease: Lease): Entry | undefined {
+    const entry = this.find(lease);
+    return entry?.instance.generation === lease.generation ? entry : undefined;
+  }
+
+  private reset(scope: WatchScope): ResetChange {
+    const names = scope.services ? new Set(scope.services) : this.services.keys();
+    const instances: ServiceInstance[] = [];
+    for (const name of names) {
+      for (const entry of this.services.get(name)?.values() ?? []) instances.push(entry.instance);
+    }
+    return { type: 'reset', revision: this.revision, instances };
+  }
+
+  private announce(entry: Entry): void {
+    entry.announced = entry.instance.health;
+    this.publish({ type: 'put', revision: ++this.revision, instance: entry.instance });
+  }
+
+  private drop({ instance: { serviceName, instanceId } }: Entry, reason: RemovalReason): void {
+    const entries = this.services.get(serviceName);
+    entries?.delete(instanceId);
+    if (entries?.size === 0) this.services.delete(serviceName);
+    this.publish({ type: 'remove', revision: ++this.revision, key: { serviceName, instanceId }, reason });
+  }
+
+  private publish(change: Change): void {
+    this.hub.publish(change);
+  }
+
+  private arm(): void {
+    const next = this.expiries.nextCheckAt;
+    if (next === undefined) {
+      this.disarm();
+      return;
+    }
+    const due = Math.max(next, this.noExpiryBefore);
+    if (due >= this.timerDue) return;
+    this.disarm();
+    this.timerDue = due;
+    // Rounded up: a runtime that counts whole milliseconds would wake just before the time, and have to wait again.
+    this.timer = this.clock.setTimer(() => this.sweep(), Math.ceil(due - this.clock.now()), { keepAlive: false });
+  }
+
+  private disarm(): void {
+    this.timer?.cancel();
+    this.timerDue = Number.POSITIVE_INFINITY;
+  }
+
+  private sweep(): void {
+    const now = this.clock.now();
+    const lateMs = now - this.timerDue;
+    this.timerDue = Number.POSITIVE_INFINITY;
+    if (lateMs > STALL_MS) {
+      this.noExpiryBefore = now + Math.min(lateMs, LONGEST_GRACE_MS);
+    } else {
+      for (let entry = this.expiries.takeExpired(now); entry; entry = this.expiries.takeExpired(now)) {
+        this.drop(entry, 'expired');
+      }
+    }
+    this.arm();
+  }
+}

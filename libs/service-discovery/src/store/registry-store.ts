@@ -1,0 +1,50 @@
+import {
+  type Change,
+  type HealthDetail,
+  type HealthStatus,
+  type InstanceKey,
+  type Lease,
+  type OperatorStatus,
+  type ServiceInstance,
+  type WatchScope,
+} from '../model/index.js';
+
+/**
+ * Where registrations live. Every implementation passes `registryStoreContract` of `./testing`.
+ * Methods reject with `RegistryUnavailableError` when the store cannot be reached, in bounded time: a store over a
+ * network gives up by itself.
+ */
+export interface RegistryStore {
+  /**
+   * Registers an instance, or replaces the registration under its id. The lease carries a generation greater than
+   * every earlier one of that id. Health starts anew as `unknown`; `maintenance` outlives a replacement, `draining`
+   * does not.
+   */
+  put(instance: ServiceInstance, ttlMs: number): Promise<Lease>;
+  /** Extends leases, in one round trip. False, at the lease's index: lost, register again. */
+  renew(leases: readonly Lease[]): Promise<readonly boolean[]>;
+  /** Ends a lease. False: it was lost before, or a newer generation holds the id, and nothing changed. */
+  remove(lease: Lease): Promise<boolean>;
+  /**
+   * Sets the operator's word (`up`, `maintenance`, `draining`) or the health (`unknown`, `healthy`, `unhealthy`),
+   * whichever the status belongs to; the other one stays. False: no such instance.
+   */
+  setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): Promise<boolean>;
+  /**
+   * Opens with a reset that holds everything in scope, then every change after it: there is no gap between the two.
+   * Ends when `signal` aborts or the store closes; throws `RegistryUnavailableError` when the connection is lost, and
+   * may then be called again.
+   */
+  watch(scope: WatchScope, signal: AbortSignal): AsyncIterable<Change>;
+  /**
+   * Ends all watches and frees what the store holds open, timers included. Called by whoever made the store, after the
+   * registries over it are closed.
+   */
+  close(): Promise<void>;
+}
+
+const OPERATOR_STATUSES: readonly string[] = ['up', 'maintenance', 'draining'] satisfies OperatorStatus[];
+
+export function isOperatorStatus(status: OperatorStatus | HealthStatus): status is OperatorStatus {
+  return OPERATOR_STATUSES.includes(status);
+}

@@ -1,0 +1,44 @@
+/** One event of an event stream. */
+export interface StreamedEvent {
+  /** @default 'message' */
+  readonly type: string;
+  readonly data: string;
+}
+
+/**
+ * Reads an event stream (WHATWG HTML, "Server-sent events"): `event` and `data` fields; `id` and `retry` have no
+ * meaning here, since every watch opens with everything. An event that the stream's end cuts off is dropped.
+ * @param chunks decoded text, cut anywhere
+ */
+export async function* readEventStream(chunks: AsyncIterable<string>): AsyncGenerator<StreamedEvent, void, undefined> {
+  let type = '';
+  let data: string[] = [];
+  for await (const line of linesOf(chunks)) {
+    if (line === '') {
+      if (data.length > 0) yield { type: type || 'message', data: data.join('\n') };
+      type = '';
+      data = [];
+      continue;
+    }
+    const [, field, value] = /^([^:]*)(?:: ?(.*))?$/s.exec(line) ?? [];
+    if (field === 'event') type = value ?? '';
+    else if (field === 'data') data.push(value ?? '');
+  }
+}
+
+/** Lines without their ends, which are LF, CR or CRLF. Linear in the length of a line, however it is cut. */
+async function* linesOf(chunks: AsyncIterable<string>): AsyncGenerator<string, void, undefined> {
+  let pieces: string[] = [];
+  let afterCr = false;
+  for await (const chunk of chunks) {
+    // The LF of a CRLF may come with the next chunk.
+    const text = afterCr && chunk.startsWith('\n') ? chunk.slice(1) : chunk;
+    if (chunk !== '') afterCr = chunk.endsWith('\r');
+    const [first = '', ...rest] = text.split(/\r\n|\n|\r/);
+    pieces.push(first);
+    for (const next of rest) {
+      yield pieces.join('');
+      pieces = [next];
+    }
+  }
+}

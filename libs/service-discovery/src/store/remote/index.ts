@@ -1,0 +1,11 @@
+/** Registrations kept by another process, reached over its REST API: the store of `remote`, and its wire format. */
+export {
+  DEFAULT_REMOTE_REGISTRY_STORE_OPTIONS,
+  resolveRemoteRegistryStoreOptions,
+  type RegistryHeaders,
+  type RemoteRegistryStoreOptions,
+} from './options.js';
+export { RemoteRegistryStore, type RemoteRegistryStoreDeps } from './remote-registry-store.js';
+export { toChangeBody, type ChangeBody } from './change-body.js';
+export { toHealthBody, toInstanceBody, type HealthBody, type InstanceBody } from './instance-body.js';
+export { REMOVED_HEADER } from './registry-http.js';

@@ -1,0 +1,163 @@
+import {
+  baseUrlOf,
+  type HealthDetail,
+  type HealthStatus,
+  type InstanceStatus,
+  type OperatorStatus,
+  type Protocol,
+  type ServiceInstance,
+  type Tier,
+} from '../../model/index.js';
+
+/** What the last health check saw, as JSON. */
+export interface HealthBody {
+  /** ISO 8601. */
+  readonly checked_at: string;
+  readonly reason?: string;
+  readonly latency_ms?: number;
+  /** The HTTP status, where the check was HTTP. */
+  readonly status_code?: number;
+  /** What the health endpoint answered. */
+  readonly data?: unknown;
+}
+
+/** What a registration says of an instance. */
+interface Traits {
+  readonly host: string;
+  readonly port: number;
+  readonly protocol: Protocol;
+  readonly path: string;
+  readonly health_check_path: string | null;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly tags: readonly string[];
+  readonly version?: string;
+  readonly weight: number;
+  readonly zone?: string;
+  readonly tier?: Tier;
+}
+
+/** An instance as JSON: in every answer of the REST API that shows one, and in the watch. */
+export interface InstanceBody extends Traits {
+  readonly service_name: string;
+  readonly instance_id: string;
+  /** What a request path is appended to. */
+  readonly base_url: string;
+  readonly status: InstanceStatus;
+  readonly operator_status: OperatorStatus;
+  readonly health_status: HealthStatus;
+  readonly health?: HealthBody;
+  readonly generation: number;
+  /** Seconds. */
+  readonly ttl: number;
+  /** ISO 8601. */
+  readonly registered_at: string;
+  /** ISO 8601. */
+  readonly last_heartbeat: string;
+}
+
+export function toInstanceBody(instance: ServiceInstance): InstanceBody {
+  return {
+    service_name: instance.serviceName,
+    instance_id: instance.instanceId,
+    base_url: baseUrlOf(instance),
+    status: instance.status,
+    operator_status: instance.operatorStatus,
+    health_status: instance.healthStatus,
+    health: instance.health && toHealthBody(instance.health),
+    ...toTraits(instance),
+    generation: instance.generation,
+    ttl: instance.ttlMs / 1_000,
+    registered_at: isoOf(instance.registeredAt),
+    last_heartbeat: isoOf(instance.lastHeartbeat),
+  };
+}
+
+/** What a registration says, as the API takes it. */
+export function toRegistrationBody(instance: ServiceInstance, ttlMs: number): Record<string, unknown> {
+  return {
+    service_name: instance.serviceName,
+    instance_id: instance.instanceId,
+    ...toTraits(instance),
+    ttl: ttlMs / 1_000,
+  };
+}
+
+function toTraits(instance: ServiceInstance): Traits {
+  return {
+    host: instance.host,
+    port: instance.port,
+    protocol: instance.protocol,
+    path: instance.path,
+    health_check_path: instance.healthCheckPath,
+    metadata: instance.metadata,
+    tags: instance.tags,
+    version: instance.version,
+    weight: instance.weight,
+    zone: instance.zone,
+    tier: instance.tier,
+  };
+}
+
+/** The instance that a body stands for. @throws TypeError for what is no such body */
+export function toServiceInstance(body: InstanceBody): ServiceInstance {
+  return {
+    serviceName: textOf(body.service_name),
+    instanceId: textOf(body.instance_id),
+    host: textOf(body.host),
+    port: numberOf(body.port),
+    protocol: body.protocol,
+    path: textOf(body.path),
+    healthCheckPath: body.health_check_path,
+    metadata: body.metadata,
+    tags: body.tags,
+    version: body.version,
+    weight: numberOf(body.weight),
+    zone: body.zone,
+    tier: body.tier,
+    status: body.status,
+    operatorStatus: body.operator_status,
+    healthStatus: body.health_status,
+    health: body.health && toHealthDetail(body.health),
+    generation: numberOf(body.generation),
+    ttlMs: Math.round(numberOf(body.ttl) * 1_000),
+    registeredAt: epochOf(body.registered_at),
+    lastHeartbeat: epochOf(body.last_heartbeat),
+  };
+}
+
+export function toHealthBody({ checkedAt, reason, latencyMs, statusCode, data }: HealthDetail): HealthBody {
+  return { checked_at: isoOf(checkedAt), reason, latency_ms: latencyMs, status_code: statusCode, data };
+}
+
+function toHealthDetail(body: HealthBody): HealthDetail {
+  return {
+    checkedAt: epochOf(body.checked_at),
+    reason: body.reason,
+    latencyMs: body.latency_ms,
+    statusCode: body.status_code,
+    data: body.data,
+  };
+}
+
+/** @param epoch milliseconds since the Unix epoch */
+export function isoOf(epoch: number): string {
+  return new Date(epoch).toISOString();
+}
+
+/** Milliseconds since the Unix epoch. @throws TypeError for what is no ISO 8601 time */
+export function epochOf(iso: unknown): number {
+  return numberOf(Date.parse(textOf(iso)));
+}
+
+/** @throws TypeError for what is no text */
+export function textOf(value: unknown): string {
+  if (typeof value !== 'string') throw new TypeError(`expected a text, but got ${JSON.stringify(value)}`);
+  return value;
+}
+
+/** @throws TypeError for what is no number */
+export function numberOf(value: unknown): number {
+  if (typeof value !== 'number' || Number.isNaN(value))
+    throw new TypeError(`expected a number, but got ${String(value)}`);
+  return value;
+}

@@ -1,0 +1,82 @@
+import { OptionValidator, type Duration } from '../../common/index.js';
+
+/** Headers for every request, or what makes them anew for each one, such as from a token that is renewed. */
+export type RegistryHeaders =
+  | Readonly<Record<string, string>>
+  | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>);
+
+/** Where the registry is, and how it is talked to. */
+export interface RemoteRegistryStoreOptions {
+  /** Such as `http://registry:3000`, with a path where the registry's app stands below one. */
+  url: string;
+  /** Where the registry mounts its REST API, below the URL; without slashes at its ends. @default 'service-discovery' */
+  path?: string;
+  /** What every request carries, such as `{ authorization: 'Bearer …' }` for the registry's guard. @default none */
+  headers?: RegistryHeaders;
+  /** How long one request, or the opening of a watch, may take: 1 ms to 10 minutes. @default '5s' */
+  requestTimeout?: Duration;
+}
+
+export const DEFAULT_REMOTE_REGISTRY_STORE_OPTIONS = {
+  path: 'service-discovery',
+  headers: {} as RegistryHeaders,
+  requestTimeout: '5s' as Duration,
+} satisfies Omit<RemoteRegistryStoreOptions, 'url'>;
+
+export interface ResolvedRemoteRegistryStoreOptions {
+  /** `http://registry:3000` */
+  readonly origin: string;
+  /** `/service-discovery`, with whatever the URL has before it. */
+  readonly basePath: string;
+  readonly headers: () => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
+  readonly requestTimeoutMs: number;
+}
+
+/**
+ * Fills in the defaults.
+ * @param path what stands before an option's name in a problem, such as `remote`
+ * @throws InvalidConfigurationError naming every wrong option
+ */
+export function resolveRemoteRegistryStoreOptions(
+  options: RemoteRegistryStoreOptions,
+  path = '',
+): ResolvedRemoteRegistryStoreOptions {
+  const check = new OptionValidator(path);
+  const { url, ...rest } = options;
+  const given = check.options('', rest, DEFAULT_REMOTE_REGISTRY_STORE_OPTIONS);
+  const base = baseOf(url);
+  if (!base) {
+    check.problem('url', url, 'a URL such as "http://registry:3000", without credentials, query and fragment');
+  }
+  if (typeof given.path !== 'string' || !/^[\w.~-]+(?:\/[\w.~-]+)*$/.test(given.path)) {
+    check.problem('path', given.path, 'a path such as "service-discovery", without slashes at its ends');
+  }
+  const { headers } = given;
+  if (typeof headers !== 'function' && !isHeaders(headers)) {
+    check.problem('headers', typeof headers, 'an object of header names and texts, or a function that makes one');
+  }
+  const requestTimeoutMs = check.duration('requestTimeout', given.requestTimeout, { minMs: 1, maxMs: 600_000 });
+  check.throwIfAny();
+  return {
+    origin: base?.origin ?? '',
+    basePath: `${base?.pathname.replace(/\/+$/, '') ?? ''}/${given.path}`,
+    headers: typeof headers === 'function' ? headers : () => headers,
+    requestTimeoutMs,
+  };
+}
+
+function baseOf(url: unknown): URL | undefined {
+  if (typeof url !== 'string' || !URL.canParse(url)) return undefined;
+  const base = new URL(url);
+  const plain = base.username === '' && base.password === '' && base.search === '' && base.hash === '';
+  return plain && (base.protocol === 'http:' || base.protocol === 'https:') ? base : undefined;
+}
+
+function isHeaders(value: unknown): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.values(value).every((text) => typeof text === 'string')
+  );
+}

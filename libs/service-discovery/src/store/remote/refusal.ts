@@ -1,0 +1,58 @@
+import {
+  InvalidInstanceError,
+  RegistryUnavailableError,
+  ServiceDiscoveryError,
+  type Problem,
+} from '../../common/index.js';
+import { HostNotAllowedError, type InstanceKey } from '../../model/index.js';
+
+/** The part of an error's body that is read here. */
+interface ErrorFields {
+  readonly code?: string;
+  readonly message?: string;
+  readonly problems?: readonly { readonly field: string; readonly value: unknown; readonly expected: string }[];
+  readonly reason?: string;
+  readonly retry_after_ms?: number;
+}
+
+/**
+ * The error that a registry's answer stands for: what it says of the request as the library's own error of that code,
+ * anything else as a registry that cannot be used, which passes by itself or is a fault of the configuration.
+ * @param subject the instance that the request was about, with its host where it was to register
+ */
+export function toError(
+  url: string,
+  answer: { readonly status: number; readonly body: unknown },
+  subject?: InstanceKey & { readonly host?: string },
+): ServiceDiscoveryError {
+  const { code, message = '', problems = [], reason, retry_after_ms: retryAfterMs } = fieldsOf(answer.body);
+  const details = { service: subject?.serviceName, instanceId: subject?.instanceId };
+  switch (code) {
+    case 'INVALID_INSTANCE':
+      return new InvalidInstanceError(problems.map(toProblem));
+    case 'HOST_NOT_ALLOWED':
+      return new HostNotAllowedError(subject?.host ?? '', reason ?? message);
+    case 'INVALID_REQUEST':
+      return new ServiceDiscoveryError('INVALID_REQUEST', `The registry at ${url} refused: ${message}`, details);
+    case undefined:
+      return new RegistryUnavailableError(
+        `The registry at ${url} answered with status ${answer.status}, and not as a registry does: is the path right?`,
+        details,
+      );
+    default:
+      return new RegistryUnavailableError(`The registry at ${url} answered with status ${answer.status}: ${message}`, {
+        ...details,
+        retryAfterMs,
+      });
+  }
+}
+
+function fieldsOf(body: unknown): ErrorFields {
+  const error = (body as { error?: unknown } | null | undefined)?.error;
+  return typeof error === 'object' && error !== null ? error : {};
+}
+
+/** Here the fields have the library's own names. */
+function toProblem({ field, value, expected }: { field: string; value: unknown; expected: string }): Problem {
+  return { path: field.replace(/_([a-z])/g, (_match, letter: string) => letter.toUpperCase()), value, expected };
+}

@@ -1,0 +1,43 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type ServerResponse } from 'node:http';
+import { TestServer } from '../../testing/test-server.js';
+import { RemoteRegistryStore } from './remote-registry-store.js';
+
+/** The behaviour with a real registry is tested end to end; here are the answers that a real one never gives. */
+describe('RemoteRegistryStore', () => {
+  let server: TestServer;
+  let store: RemoteRegistryStore;
+  let answer: (response: ServerResponse) => void;
+
+  beforeEach(async () => {
+    server = await TestServer.http((_request, response) => answer(response));
+    store = new RemoteRegistryStore({ url: `http://127.0.0.1:${server.port}`, requestTimeout: '200ms' });
+  });
+
+  afterEach(async () => {
+    await store.close();
+    await server.close();
+  });
+
+  const firstChange = (): Promise<unknown> =>
+    store.watch({}, new AbortController().signal)[Symbol.asyncIterator]().next();
+
+  it.each([
+    [503, 'application/json'],
+    [200, 'text/html'],
+  ])('gives a watch up that is answered with %i %s and a body that never ends', async (status, type) => {
+    answer = (response) => response.writeHead(status, { 'content-type': type }).write('{');
+    await expect(firstChange()).rejects.toMatchObject({ code: 'REGISTRY_UNAVAILABLE' });
+  });
+
+  it('says what a registry has against a watch', async () => {
+    answer = (response) => {
+      const error = { code: 'INVALID_REQUEST', message: 'services: no such thing' };
+      response.writeHead(400, { 'content-type': 'application/json' }).end(JSON.stringify({ error }));
+    };
+    await expect(firstChange()).rejects.toMatchObject({
+      code: 'INVALID_REQUEST',
+      message: expect.stringContaining('services: no such thing'),
+    });
+  });
+});

@@ -1,0 +1,125 @@
+import { onAbort, systemClock, type Clock } from '../../common/index.js';
+import {
+  type Change,
+  type HealthDetail,
+  type HealthStatus,
+  type InstanceKey,
+  type Lease,
+  type OperatorStatus,
+  type ServiceInstance,
+  type WatchScope,
+} from '../../model/index.js';
+import { isOperatorStatus, type RegistryStore } from '../registry-store.js';
+import { toHealthBody, toRegistrationBody } from './instance-body.js';
+import { resolveRemoteRegistryStoreOptions, type RemoteRegistryStoreOptions } from './options.js';
+import { toError } from './refusal.js';
+import { REMOVED_HEADER, RegistryHttp, type RegistryAnswer } from './registry-http.js';
+import { readChanges } from './watch-stream.js';
+
+export interface RemoteRegistryStoreDeps {
+  /** @default the machine's clock */
+  clock?: Clock;
+}
+
+/** Leases in one request: as many as fit well below the length of a body that a registry reads. */
+const LEASES_PER_REQUEST = 5_000;
+
+/**
+ * Registrations kept by the process behind a URL, reached over its REST API; the watch is an event stream. Each request
+ * is bounded by a timeout. A watch that is lost throws, and whoever watches opens it anew: `ServiceRegistry` does, with
+ * a jittered backoff, and keeps its last good snapshot meanwhile.
+ *
+ * Besides `RegistryUnavailableError`, `put` rejects with what the registry's own rules say: `InvalidInstanceError`,
+ * `HostNotAllowedError`.
+ */
+export class RemoteRegistryStore implements RegistryStore {
+  private readonly clock: Clock;
+  private readonly http: RegistryHttp;
+  private readonly watches = new Set<AbortController>();
+  private closed = false;
+
+  /** @throws InvalidConfigurationError naming every wrong option */
+  constructor(options: RemoteRegistryStoreOptions, deps: RemoteRegistryStoreDeps = {}) {
+    this.clock = deps.clock ?? systemClock;
+    this.http = new RegistryHttp(resolveRemoteRegistryStoreOptions(options), this.clock);
+  }
+
+  async put(instance: ServiceInstance, ttlMs: number): Promise<Lease> {
+    const answer = await this.http.send('POST', '/register', toRegistrationBody(instance, ttlMs));
+    const { generation, ttl } = (answer.body ?? {}) as { generation?: unknown; ttl?: unknown };
+    if (answer.status >= 300 || typeof generation !== 'number') throw this.refusal(answer, instance);
+    const { serviceName, instanceId } = instance;
+    return { serviceName, instanceId, generation, ttlMs: typeof ttl === 'number' ? Math.round(ttl * 1_000) : ttlMs };
+  }
+
+  async renew(leases: readonly Lease[]): Promise<readonly boolean[]> {
+    const batches: Promise<readonly boolean[]>[] = [];
+    for (let start = 0; start < leases.length; start += LEASES_PER_REQUEST) {
+      batches.push(this.renewBatch(leases.slice(start, start + LEASES_PER_REQUEST)));
+    }
+    return (await Promise.all(batches)).flat();
+  }
+
+  async remove(lease: Lease): Promise<boolean> {
+    const answer = await this.http.send('DELETE', `${pathOf(lease)}?generation=${lease.generation}`);
+    if (answer.status !== 204) throw this.refusal(answer, lease);
+    return answer.headers[REMOVED_HEADER] === 'true';
+  }
+
+  async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): Promise<boolean> {
+    const answer = isOperatorStatus(status)
+      ? await this.http.send('PUT', `${pathOf(key)}/status`, { status })
+      : await this.http.send('PUT', `${pathOf(key)}/health`, { status, detail: detail && toHealthBody(detail) });
+    if (answer.status === 200) return true;
+    if (codeOf(answer) === 'INSTANCE_NOT_FOUND') return false;
+    throw this.refusal(answer, key);
+  }
+
+  async *watch(scope: WatchScope, signal: AbortSignal): AsyncGenerator<Change, void, undefined> {
+    if (signal.aborted || this.closed) return;
+    const stop = new AbortController();
+    const stopWaiting = onAbort(signal, () => stop.abort());
+    this.watches.add(stop);
+    try {
+      yield* readChanges(this.http, scope, stop, this.clock);
+    } catch (error) {
+      if (!signal.aborted && !this.closed) throw error;
+    } finally {
+      stopWaiting();
+      this.watches.delete(stop);
+      stop.abort();
+    }
+  }
+
+  /** Ends all watches and closes every connection, whatever is in flight. */
+  async close(): Promise<void> {
+    this.closed = true;
+    for (const watch of this.watches) watch.abort();
+    await this.http.close();
+  }
+
+  private async renewBatch(leases: readonly Lease[]): Promise<readonly boolean[]> {
+    const body = leases.map(({ serviceName, instanceId, generation }) => ({
+      service_name: serviceName,
+      instance_id: instanceId,
+      generation,
+    }));
+    const answer = await this.http.send('POST', '/heartbeats', { leases: body });
+    const { renewed } = (answer.body ?? {}) as { renewed?: unknown };
+    if (answer.status !== 200 || !Array.isArray(renewed) || renewed.length !== leases.length)
+      throw this.refusal(answer);
+    return renewed.map((held) => held === true);
+  }
+
+  private refusal(answer: RegistryAnswer, subject?: InstanceKey & { host?: string }): Error {
+    return toError(this.http.url, answer, subject);
+  }
+}
+
+function pathOf({ serviceName, instanceId }: InstanceKey): string {
+  return `/services/${encodeURIComponent(serviceName)}/instances/${encodeURIComponent(instanceId)}`;
+}
+
+function codeOf({ body }: RegistryAnswer): unknown {
+  return (body as { error?: { code?: unknown } } | undefined)?.error?.code;
+}

@@ -1,0 +1,64 @@
+import { messageOf, RegistryUnavailableError, type Clock, type Timer } from '../../common/index.js';
+import { type Change, type WatchScope } from '../../model/index.js';
+import { toChange, type ChangeBody } from './change-body.js';
+import { readEventStream } from './event-stream.js';
+import { type OpenAnswer, type RegistryHttp } from './registry-http.js';
+
+/** A registry pings every 10 s; one that is silent for this long is lost, whatever its connection says. */
+const WATCH_SILENCE_MS = 25_000;
+
+/**
+ * Opens a watch and reads its changes, until `stop` aborts.
+ * @throws RegistryUnavailableError when the watch cannot be opened, breaks off, falls silent or cannot be understood
+ */
+export async function* readChanges(
+  http: RegistryHttp,
+  scope: WatchScope,
+  stop: AbortController,
+  clock: Clock,
+): AsyncGenerator<Change, void, undefined> {
+  const answer = await http.open(`/watch${queryOf(scope)}`, stop);
+  const lost = (reason: string, cause?: unknown): Error =>
+    new RegistryUnavailableError(`The watch on the registry at ${http.url} was lost: ${reason}`, { cause });
+  try {
+    for await (const { type, data } of readEventStream(watchfully(answer, stop, clock))) {
+      const change = type === 'change' ? toChange(JSON.parse(data) as ChangeBody) : undefined;
+      if (change) yield change;
+    }
+  } catch (error) {
+    throw lost(messageOf(stop.signal.aborted ? stop.signal.reason : error), error);
+  }
+  throw lost('the registry ended it');
+}
+
+/** The chunks of a body. When none comes for {@link WATCH_SILENCE_MS}, the request is given up. */
+async function* watchfully(
+  { body }: OpenAnswer,
+  stop: AbortController,
+  clock: Clock,
+): AsyncGenerator<string, void, undefined> {
+  const giveUp = (): void => stop.abort(new Error(`it was silent for ${WATCH_SILENCE_MS / 1_000} s`));
+  let timer: Timer | undefined;
+  const arm = (): void => {
+    timer?.cancel();
+    timer = clock.setTimer(giveUp, WATCH_SILENCE_MS, { keepAlive: false });
+  };
+  arm();
+  try {
+    // Not the body's own setEncoding: undici keeps that for its text(), and iterates over bytes.
+    const decoder = new TextDecoder();
+    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+      arm();
+      yield decoder.decode(chunk, { stream: true });
+    }
+  } finally {
+    timer?.cancel();
+  }
+}
+
+function queryOf({ services, renewals }: WatchScope): string {
+  const query = new URLSearchParams();
+  if (services) query.set('services', services.join(','));
+  if (renewals) query.set('renewals', 'true');
+  return query.size > 0 ? `?${query.toString()}` : '';
+}

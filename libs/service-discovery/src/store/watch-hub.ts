@@ -1,0 +1,149 @@
+import { onAbort } from '../common/index.js';
+import { type Change, type InstanceKey, type WatchScope } from '../model/index.js';
+
+/** A reset change: everything that a watcher's scope holds. */
+export type ResetChange = Extract<Change, { type: 'reset' }>;
+
+/** What is true now within a scope; null while nothing is known yet. */
+export type ResetSource = (scope: WatchScope) => ResetChange | null;
+
+/** How many changes may wait for one reader before they give way to a fresh reset. */
+const WATCH_BACKLOG_LIMIT = 10_000;
+
+/**
+ * Hands one stream of changes to any number of readers, each at its own pace. A stream opens with a reset that is
+ * taken when the reader asks for it, and everything published from then on follows: there is no gap. A reader that
+ * falls behind by more than the limit gets a fresh reset instead of a backlog that grows without bound.
+ */
+export class WatchHub {
+  private readonly streams = new Set<WatchStream>();
+  private closed = false;
+
+  /**
+   * @param source answers with the state after the last published change
+   * @param limit see {@link WATCH_BACKLOG_LIMIT}
+   */
+  constructor(
+    private readonly source: ResetSource,
+    private readonly limit = WATCH_BACKLOG_LIMIT,
+  ) {}
+
+  /** Ends when `signal` aborts, when the reader leaves its loop, or when the hub closes. */
+  open(scope: WatchScope, signal?: AbortSignal): AsyncIterableIterator<Change> {
+    let stopWaiting: (() => void) | undefined;
+    const stream = new WatchStream(scope, this.source, this.limit, () => {
+      stopWaiting?.();
+      this.streams.delete(stream);
+    });
+    if (this.closed || signal?.aborted) {
+      stream.close();
+    } else {
+      this.streams.add(stream);
+      if (signal) stopWaiting = onAbort(signal, () => stream.close());
+    }
+    return stream;
+  }
+
+  /** Call it after the source has taken the change in. A reset makes every stream start over from the source. */
+  publish(change: Change): void {
+    for (const stream of this.streams) stream.publish(change);
+  }
+
+  /** Ends every stream, now and in future. */
+  close(): void {
+    this.closed = true;
+    for (const stream of [...this.streams]) stream.close();
+  }
+}
+
+class WatchStream implements AsyncIterableIterator<Change> {
+  private readonly backlog: Change[] = [];
+  private readonly readers: ((result: IteratorResult<Change>) => void)[] = [];
+  private readonly services: ReadonlySet<string> | null;
+  /** True at first and after a lag: what is published meanwhile will be part of the reset. */
+  private owesReset = true;
+  private closed = false;
+
+  constructor(
+    private readonly scope: WatchScope,
+    private readonly source: ResetSource,
+    private readonly limit: number,
+    private readonly onClose: () => void,
+  ) {
+    this.services = scope.services ? new Set(scope.services) : null;
+  }
+
+  publish(change: Change): void {
+    if (change.type === 'reset') this.startOver();
+    else if (!this.owesReset) {
+      const seen = this.withinScope(change);
+      if (seen) this.backlog.push(seen);
+      if (this.backlog.length > this.limit) this.startOver();
+    }
+    this.serve();
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.backlog.length = 0;
+    for (const reader of this.readers.splice(0)) reader({ value: undefined, done: true });
+    this.onClose();
+  }
+
+  next(): Promise<IteratorResult<Change>> {
+    if (this.closed) return Promise.resolve({ value: undefined, done: true });
+    return new Promise((resolve) => {
+      this.readers.push(resolve);
+      this.serve();
+    });
+  }
+
+  return(): Promise<IteratorResult<Change>> {
+    this.close();
+    return Promise.resolve({ value: undefined, done: true });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  private startOver(): void {
+    this.backlog.length = 0;
+    this.owesReset = true;
+  }
+
+  private serve(): void {
+    while (this.readers.length > 0) {
+      const change = this.take();
+      if (!change) return;
+      this.readers.shift()?.({ value: change, done: false });
+    }
+  }
+
+  private take(): Change | null {
+    if (!this.owesReset) return this.backlog.shift() ?? null;
+    const reset = this.source(this.scope);
+    if (reset) this.owesReset = false;
+    return reset;
+  }
+
+  private withinScope(change: Exclude<Change, ResetChange>): Change | null {
+    switch (change.type) {
+      case 'put':
+        return this.concerns(change.instance) ? change : null;
+      case 'remove':
+        return this.concerns(change.key) ? change : null;
+      case 'renewed': {
+        if (this.scope.renewals !== true) return null;
+        if (!this.services) return change;
+        const keys = change.keys.filter((key) => this.concerns(key));
+        return keys.length > 0 ? { ...change, keys } : null;
+      }
+    }
+  }
+
+  private concerns({ serviceName }: InstanceKey): boolean {
+    return this.services?.has(serviceName) ?? true;
+  }
+}

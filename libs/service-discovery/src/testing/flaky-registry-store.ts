@@ -1,0 +1,122 @@
+import { RegistryUnavailableError, sleep, type Clock } from '../common/index.js';
+import {
+  type Change,
+  type HealthDetail,
+  type HealthStatus,
+  type InstanceKey,
+  type Lease,
+  type OperatorStatus,
+  type ServiceInstance,
+  type WatchScope,
+} from '../model/index.js';
+import { MemoryRegistryStore, type RegistryStore } from '../store/index.js';
+
+type Method = 'put' | 'renew' | 'remove' | 'setStatus' | 'watch';
+
+/** A call that reached the store, with the clock's time. */
+export interface StoreCall {
+  readonly method: Method;
+  readonly at: number;
+}
+
+/** A store in memory that goes away, comes back, forgets everything or does not answer, as a test wants it. */
+export class FlakyRegistryStore implements RegistryStore {
+  readonly calls: StoreCall[] = [];
+  /** How late each change reaches the watchers. */
+  lagMs = 0;
+  /** The batches that `renew` was called with. */
+  readonly renewed: (readonly Lease[])[] = [];
+  private memory: MemoryRegistryStore;
+  private connections = new AbortController();
+  private readonly gates = new Map<Method, { wait: Promise<void>; open: () => void }>();
+  private away = false;
+
+  constructor(private readonly clock: Clock) {
+    this.memory = new MemoryRegistryStore({ clock });
+  }
+
+  /** What is registered, beside the outage. */
+  get truth(): MemoryRegistryStore {
+    return this.memory;
+  }
+
+  /** When a method was called. */
+  timesOf(method: Method): number[] {
+    return this.calls.filter((call) => call.method === method).map(({ at }) => at);
+  }
+
+  /** From now on every call rejects, and the watches that are open fail. */
+  goAway(): void {
+    this.away = true;
+    this.connections.abort();
+    this.connections = new AbortController();
+  }
+
+  comeBack(): void {
+    this.away = false;
+  }
+
+  /** Forgets everything, as a registry that starts anew, and drops the watches. */
+  async restart(): Promise<void> {
+    const old = this.memory;
+    this.memory = new MemoryRegistryStore({ clock: this.clock });
+    this.connections.abort();
+    this.connections = new AbortController();
+    await old.close();
+  }
+
+  /** From now on calls of a method take effect, but are not answered before the function that is returned is called. */
+  hold(method: Method): () => void {
+    let open: () => void = () => undefined;
+    const wait = new Promise<void>((resolve) => (open = resolve));
+    this.gates.set(method, { wait, open });
+    return () => {
+      this.gates.delete(method);
+      open();
+    };
+  }
+
+  put(instance: ServiceInstance, ttlMs: number): Promise<Lease> {
+    return this.answer('put', () => this.memory.put(instance, ttlMs));
+  }
+
+  renew(leases: readonly Lease[]): Promise<readonly boolean[]> {
+    this.renewed.push(leases);
+    return this.answer('renew', () => this.memory.renew(leases));
+  }
+
+  remove(lease: Lease): Promise<boolean> {
+    return this.answer('remove', () => this.memory.remove(lease));
+  }
+
+  setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): Promise<boolean> {
+    return this.answer('setStatus', () => this.memory.setStatus(key, status, detail));
+  }
+
+  async *watch(scope: WatchScope, signal: AbortSignal): AsyncIterable<Change> {
+    this.reached('watch');
+    const { signal: connection } = this.connections;
+    const ended = AbortSignal.any([signal, connection]);
+    for await (const change of this.memory.watch(scope, ended)) {
+      if (this.lagMs > 0) await sleep(this.clock, this.lagMs, ended).catch(() => undefined);
+      yield change;
+    }
+    if (connection.aborted) throw new RegistryUnavailableError('The connection was lost');
+  }
+
+  close(): Promise<void> {
+    return this.memory.close();
+  }
+
+  private async answer<T>(method: Method, act: () => Promise<T>): Promise<T> {
+    this.reached(method);
+    const result = await act();
+    await this.gates.get(method)?.wait;
+    return result;
+  }
+
+  private reached(method: Method): void {
+    this.calls.push({ method, at: this.clock.now() });
+    if (this.away) throw new RegistryUnavailableError('The store is away');
+  }
+}
