@@ -1,0 +1,165 @@
+import { describe, expect, it } from '@jest/globals';
+import { EMPTY_SNAPSHOT, type ServiceInstance } from '../model/index.js';
+import { fakeInstance, ManualClock } from '../testing/index.js';
+import { HealthAggregator } from './health-aggregator.js';
+
+type State = 'healthy' | 'unhealthy' | 'unknown' | 'maintenance' | 'draining';
+
+/** An operator's word stands over a health check that passed, or, with a `?` behind it, over none. */
+function instanceOf(serviceName: string, word: string, index: number): ServiceInstance {
+  const state = word.replace('?', '') as State;
+  const overruled = state === 'maintenance' || state === 'draining';
+  return fakeInstance({
+    serviceName,
+    instanceId: `${serviceName}-${index}`,
+    port: 8_000 + index,
+    operatorStatus: overruled ? state : 'up',
+    healthStatus: overruled ? (word.endsWith('?') ? 'unknown' : 'healthy') : state,
+  });
+}
+
+/** @param services the words for the instances of each service, such as `{ users: 'healthy unknown' }` */
+function aggregatorOf(services: Record<string, string | readonly ServiceInstance[]>): HealthAggregator {
+  const entries = Object.entries(services).map(
+    ([name, given]) =>
+      [
+        name,
+        typeof given === 'string' ? given.split(' ').map((word, index) => instanceOf(name, word, index)) : given,
+      ] as const,
+  );
+  return new HealthAggregator(
+    { snapshot: { ...EMPTY_SNAPSHOT, ready: true, services: new Map(entries) } },
+    { clock: new ManualClock(1_000) },
+  );
+}
+
+describe('HealthAggregator', () => {
+  it.each([
+    ['healthy', 'every service has a healthy instance and none is unhealthy', { a: 'healthy', b: 'healthy healthy' }],
+    ['healthy', 'an instance beside a healthy one was not checked yet', { a: 'healthy unknown' }],
+    [
+      'healthy',
+      'an operator has taken one of several instances out',
+      { a: 'healthy maintenance', b: 'draining healthy' },
+    ],
+    ['degraded', 'one of several instances is unhealthy', { a: 'healthy unhealthy', b: 'healthy' }],
+    ['unhealthy', 'a service has no healthy instance', { a: 'unhealthy', b: 'healthy' }],
+    [
+      'unhealthy',
+      'a service has no healthy instance and another is degraded',
+      { a: 'unhealthy', b: 'healthy unhealthy' },
+    ],
+    ['unhealthy', 'an instance beside an unhealthy one was not checked yet', { a: 'unhealthy unknown' }],
+    ['unhealthy', 'one service was checked and the other one not yet', { a: 'healthy', b: 'unknown' }],
+    ['unhealthy', 'an operator has taken out the only instance', { a: 'maintenance', b: 'healthy' }],
+    ['unknown', 'nothing was checked yet', { a: 'unknown', b: 'unknown unknown' }],
+    ['unknown', 'nothing was checked yet, and an operator has taken one out', { a: 'unknown', b: 'maintenance?' }],
+    ['unknown', 'there is no service', {}],
+  ])('says %s when %s', (expected, _, services: Record<string, string>) => {
+    const aggregator = aggregatorOf(services);
+    expect(aggregator.getSummary().overallStatus).toBe(expected);
+    expect(aggregator.getAggregatedHealth().overallStatus).toBe(expected);
+  });
+
+  it('counts services by their own status', () => {
+    const aggregator = aggregatorOf({
+      good: 'healthy',
+      fair: 'healthy unhealthy',
+      bad: 'unhealthy',
+      gone: 'draining',
+      fresh: 'unknown',
+    });
+    const health = aggregator.getAggregatedHealth();
+    const statuses = Object.entries(health.services).map(([name, { status }]) => `${name} ${status}`);
+    expect(statuses).toEqual(['good healthy', 'fair degraded', 'bad unhealthy', 'gone unhealthy', 'fresh unknown']);
+    expect(health).toMatchObject({ totalServices: 5, healthyServices: 1, unhealthyServices: 2 });
+    expect(aggregator.getSummary()).toEqual({
+      overallStatus: 'unhealthy',
+      totalServices: 5,
+      healthyServices: 1,
+      unhealthyServices: 2,
+    });
+  });
+
+  it('describes each instance, and lets a healthy one speak for the service', () => {
+    const checked = { checkedAt: 900, latencyMs: 3.2, statusCode: 200, data: { db: 'up' } };
+    const failed = { checkedAt: 950, latencyMs: 1, reason: 'connection refused' };
+    const aggregator = aggregatorOf({
+      users: [
+        fakeInstance({ instanceId: 'a', port: 1, healthStatus: 'unhealthy', health: failed, lastHeartbeat: 10 }),
+        fakeInstance({ instanceId: 'b', port: 2, healthStatus: 'unknown', lastHeartbeat: 20 }),
+        fakeInstance({ instanceId: 'c', port: 3, path: '/api', health: checked, lastHeartbeat: 30 }),
+      ],
+    });
+    expect(aggregator.getAggregatedHealth()).toEqual({
+      overallStatus: 'degraded',
+      timestamp: 1_000,
+      totalServices: 1,
+      healthyServices: 0,
+      unhealthyServices: 0,
+      services: {
+        users: {
+          status: 'degraded',
+          endpoint: 'http://127.0.0.1:3/api',
+          lastHeartbeat: 30,
+          healthData: { db: 'up' },
+          instances: [
+            {
+              instanceId: 'a',
+              status: 'unhealthy',
+              endpoint: 'http://127.0.0.1:1',
+              lastHeartbeat: 10,
+              lastChecked: 950,
+              latencyMs: 1,
+              statusCode: null,
+              reason: 'connection refused',
+              healthData: null,
+            },
+            {
+              instanceId: 'b',
+              status: 'unknown',
+              endpoint: 'http://127.0.0.1:2',
+              lastHeartbeat: 20,
+              lastChecked: null,
+              latencyMs: null,
+              statusCode: null,
+              reason: null,
+              healthData: null,
+            },
+            {
+              instanceId: 'c',
+              status: 'healthy',
+              endpoint: 'http://127.0.0.1:3/api',
+              lastHeartbeat: 30,
+              lastChecked: 900,
+              latencyMs: 3.2,
+              statusCode: 200,
+              reason: null,
+              healthData: { db: 'up' },
+            },
+          ],
+        },
+      },
+    });
+  });
+
+  it.each([
+    ['the first unchecked one', 'unhealthy unknown unknown', 1],
+    ['the first one', 'unhealthy maintenance', 0],
+  ])('without a healthy instance, lets %s speak for the service', (_, words, index) => {
+    const { services } = aggregatorOf({ users: words }).getAggregatedHealth();
+    expect(services.users).toMatchObject({ endpoint: `http://127.0.0.1:${8_000 + index}` });
+  });
+
+  it('lists a service whatever its name is', () => {
+    const names = ['constructor', '__proto__', 'toString'];
+    const { services, totalServices } = new HealthAggregator({
+      snapshot: {
+        ...EMPTY_SNAPSHOT,
+        services: new Map(names.map((name) => [name, [fakeInstance({ serviceName: name })]])),
+      },
+    }).getAggregatedHealth();
+    expect(Object.keys(services)).toEqual(names);
+    expect(totalServices).toBe(3);
+  });
+});

@@ -1,0 +1,516 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { seededRandom, type Clock, type Timer } from '../common/index.js';
+import { type EventSink, type ServiceDiscoveryEvents, type ServiceInstance } from '../model/index.js';
+import { ServiceRegistry } from '../registry/index.js';
+import { MemoryRegistryStore } from '../store/index.js';
+import { ManualClock } from '../testing/index.js';
+import { HealthMonitor, type HealthMonitorDeps, type MonitoredRegistry } from './health-monitor.js';
+import { resolveHealthCheckOptions, type HealthCheckOptions } from './options.js';
+import { type ProbeResult } from './probe.js';
+
+type Checked = ServiceDiscoveryEvents['health.checked'];
+
+const closers: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+/** One call of the probe. */
+interface Call {
+  readonly id: string;
+  readonly at: number;
+  readonly signal: AbortSignal;
+  answer(result: ProbeResult | Error): void;
+}
+
+/** A probe that answers by the script, or waits until it is told to. */
+class FakeProbe {
+  readonly calls: Call[] = [];
+  /** What each check finds; undefined: it waits for `answer`. */
+  script: (id: string) => ProbeResult | Error | undefined = () => ({ passed: true });
+
+  constructor(private readonly clock: Clock) {}
+
+  check({ instanceId }: ServiceInstance, signal: AbortSignal): Promise<ProbeResult> {
+    return new Promise((resolve, reject) => {
+      const answer = (result: ProbeResult | Error): void =>
+        result instanceof Error ? reject(result) : resolve(result);
+      this.calls.push({ id: instanceId, at: this.clock.now(), signal, answer });
+      const result = this.script(instanceId);
+      if (result) answer(result);
+    });
+  }
+
+  countOf(id: string): number {
+    return this.calls.filter((call) => call.id === id).length;
+  }
+}
+
+/** A clock whose timers can be late, as they are after a process stood still. */
+class StallingClock extends ManualClock {
+  private resumedAt = 0;
+
+  override now(): number {
+    return Math.max(super.now(), this.resumedAt);
+  }
+
+  override setTimer(fn: () => void, ms: number): Timer {
+    return super.setTimer(fn, ms + this.now() - super.now());
+  }
+
+  /** Time passes, and only then fires every timer that has fallen due. */
+  async stall(ms: number): Promise<void> {
+    this.resumedAt = this.now() + ms;
+    await this.advanceAsync(ms);
+  }
+}
+
+async function setUp(
+  given: Partial<HealthCheckOptions> = {},
+  deps: HealthMonitorDeps & { registry?: (registry: ServiceRegistry) => MonitoredRegistry } = {},
+) {
+  const clock = new StallingClock();
+  const registry = new ServiceRegistry(new MemoryRegistryStore({ clock }), {}, { clock, random: seededRandom(1) });
+  closers.push(() => registry.close());
+  await registry.start();
+  const probe = new FakeProbe(clock);
+  const checked: Checked[] = [];
+  const events: EventSink = {
+    emit: (type, payload) => void (type === 'health.checked' && checked.push(payload as Checked)),
+  };
+  const monitor = new HealthMonitor(
+    deps.registry?.(registry) ?? registry,
+    () => probe,
+    resolveHealthCheckOptions({ interval: '10s', timeout: '4s', ...given }),
+    { clock, random: seededRandom(2), events, ...deps },
+  );
+  closers.push(() => monitor.close());
+  const register = (instanceId: string) =>
+    registry.register(
+      { serviceName: 'users', host: '127.0.0.1', port: 8080, instanceId, ttl: '1h' },
+      { heartbeat: 'manual' },
+    );
+  const shown = (instanceId: string) => registry.getInstance({ serviceName: 'users', instanceId });
+  return { clock, registry, probe, checked, monitor, register, shown };
+}
+
+/** A registry of which a part behaves in its own way. */
+function withPart(registry: ServiceRegistry, part: Partial<MonitoredRegistry>): MonitoredRegistry {
+  return {
+    get snapshot() {
+      return registry.snapshot;
+    },
+    onChange: (listener) => registry.onChange(listener),
+    setStatus: (...args) => registry.setStatus(...args),
+    ...part,
+  };
+}
+
+describe('HealthMonitor', () => {
+  it('checks an instance soon after it registers, and then once an interval, give or take a tenth', async () => {
+    const { clock, probe, monitor, register } = await setUp();
+    monitor.start();
+    await register('a');
+    expect(probe.calls).toHaveLength(0);
+    await clock.advanceAsync(1_000);
+    expect(probe.calls).toHaveLength(1);
+    await clock.advanceAsync(10_000);
+    expect(probe.calls.length).toBeGreaterThanOrEqual(2);
+
+    await clock.advanceAsync(1_000_000);
+    const times = probe.calls.slice(1).map(({ at }) => at);
+    const gaps = times.slice(1).map((at, index) => at - times[index]!);
+    expect(gaps.length).toBeGreaterThan(90);
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(9_000);
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(11_001);
+  });
+
+  it('spreads the first checks of those that were there before over the interval', async () => {
+    const { clock, probe, monitor, register } = await setUp();
+    for (let n = 0; n < 100; n++) await register(`i${n}`);
+    monitor.start();
+    await clock.advanceAsync(10_000);
+    const first = new Map(probe.calls.map(({ id, at }) => [id, at]).reverse() as [string, number][]);
+    expect(first.size).toBe(100);
+    const perSecond = new Array<number>(10).fill(0);
+    for (const at of first.values()) perSecond[Math.min(9, Math.floor(at / 1_000))]!++;
+    expect(Math.max(...perSecond)).toBeLessThan(25);
+    expect(Math.min(...perSecond)).toBeGreaterThan(0);
+  });
+
+  it('parts instances that registered together', async () => {
+    const { clock, probe, monitor, register } = await setUp();
+    monitor.start();
+    for (let n = 0; n < 100; n++) await register(`i${n}`);
+    await clock.advanceAsync(1_000);
+    expect(new Set(probe.calls.map(({ id }) => id)).size).toBe(100);
+    const before = probe.calls.length;
+    await clock.advanceAsync(5_000);
+    expect(probe.calls.length - before).toBeGreaterThan(25);
+    expect(probe.calls.length - before).toBeLessThan(75);
+  });
+
+  it('reports the first result at once, then after 3 failures or 2 successes in a row', async () => {
+    const { clock, probe, checked, monitor, register, shown } = await setUp();
+    const results = [true, false, false, true, false, false, false, true, false, true, true];
+    const seen: string[] = [];
+    probe.script = () => ({ passed: results[checked.length] ?? true });
+    monitor.start();
+    await register('a');
+    for (let n = 1; n <= results.length; n++) {
+      while (checked.length < n) await clock.advanceAsync(100);
+      seen.push(shown('a')!.healthStatus);
+    }
+    expect(checked.slice(0, results.length).map(({ passed }) => passed)).toEqual(results);
+    expect(seen.map((status) => status[0]).join('')).toBe('hhhhhhuuuuh');
+  });
+
+  it('keeps what the check saw: status code, reason, answer, and how long it took', async () => {
+    const { clock, probe, checked, monitor, register, shown } = await setUp();
+    probe.script = () => undefined;
+    monitor.start();
+    await register('a');
+    await clock.advanceAsync(1_000);
+    await clock.advanceAsync(250);
+    const { at, answer } = probe.calls[0]!;
+    answer({ passed: false, reason: 'status 503', statusCode: 503, data: { db: 'down' } });
+    await clock.advanceAsync(0);
+    const detail = {
+      checkedAt: clock.epoch(),
+      latencyMs: clock.now() - at,
+      reason: 'status 503',
+      statusCode: 503,
+      data: { db: 'down' },
+    };
+    expect(shown('a')).toMatchObject({ status: 'unhealthy', health: detail });
+    expect(checked).toEqual([{ key: { serviceName: 'users', instanceId: 'a' }, passed: false, detail }]);
+  });
+
+  it('fails a check at the timeout, aborts the probe, and never runs two of one instance at once', async () => {
+    const { clock, probe, checked, monitor, register } = await setUp();
+    probe.script = () => undefined;
+    monitor.start();
+    await register('a');
+    await clock.advanceAsync(1_000);
+    await clock.advanceAsync(2_900);
+    expect(checked).toHaveLength(0);
+    await clock.advanceAsync(1_100);
+    expect(checked).toMatchObject([{ passed: false, detail: { reason: 'timed out after 4000 ms' } }]);
+    expect(probe.calls[0]!.signal.aborted).toBe(true);
+
+    await clock.advanceAsync(100_000);
+    expect(probe.calls.length).toBeGreaterThan(5);
+    probe.calls.slice(1).forEach(({ at }, index) => expect(at - probe.calls[index]!.at).toBeGreaterThanOrEqual(4_000));
+  });
+
+  it.each<[string, (probe: FakeProbe) => void, string]>([
+    ['rejects', (probe) => (probe.script = () => new Error('no route')), 'no route'],
+    [
+      'throws',
+      (probe) =>
+        (probe.check = () => {
+          throw new Error('bad luck');
+        }),
+      'bad luck',
+    ],
+    ['answers nothing', (probe) => (probe.check = () => Promise.resolve(undefined as never)), 'undefined'],
+  ])('takes a probe that %s for a failure, and goes on', async (_, spoil, reason) => {
+    const { clock, probe, checked, monitor, register } = await setUp();
+    spoil(probe);
+    monitor.start();
+    await register('a');
+    await clock.advanceAsync(60_000);
+    expect(checked.length).toBeGreaterThan(3);
+    expect(checked[0]).toMatchObject({ passed: false, detail: { reason: expect.stringContaining(reason) } });
+  });
+
+  it('goes on when no probe can be chosen', async () => {
+    const { clock, registry, checked, register } = await setUp();
+    const events: EventSink = { emit: (_type, payload) => void checked.push(payload as Checked) };
+    const choose = (): never => {
+      throw new Error('no probe');
+    };
+    const options = resolveHealthCheckOptions({ interval: '10s' });
+    const monitor = new HealthMonitor(registry, choose, options, { clock, events });
+    closers.push(() => monitor.close());
+    monitor.start();
+    await register('a');
+    await clock.advanceAsync(60_000);
+    expect(checked.length).toBeGreaterThan(3);
+    expect(checked[0]).toMatchObject({ passed: false, detail: { reason: 'no probe' } });
+  });
+
+  it('runs no more checks at a time than it may, those that wait longest first', async () => {
+    const { clock, probe, monitor, register } = await setUp({ concurrency: 2 });
+    probe.script = () => undefined;
+    monitor.start();
+    for (const id of ['a', 'b', 'c', 'd']) await register(id);
+    await clock.advanceAsync(1_000);
+    expect(probe.calls).toHaveLength(2);
+    probe.calls[1]!.answer({ passed: true });
+    await clock.advanceAsync(0);
+    expect(probe.calls).toHaveLength(3);
+    probe.calls[0]!.answer({ passed: true });
+    probe.calls[2]!.answer({ passed: true });
+    await clock.advanceAsync(0);
+    expect(new Set(probe.calls.map(({ id }) => id))).toEqual(new Set(['a', 'b', 'c', 'd']));
+  });
+
+  it('gives the place of a check that hangs to the next one at its timeout', async () => {
+    const { clock, probe, monitor, register } = await setUp({ concurrency: 1 });
+    probe.script = () => undefined;
+    monitor.start();
+    for (const id of ['a', 'b']) await register(id);
+    await clock.advanceAsync(1_000);
+    expect(probe.calls).toHaveLength(1);
+    await clock.advanceAsync(4_000);
+    expect(probe.calls).toHaveLength(2);
+    expect(probe.calls[1]!.id).not.toBe(probe.calls[0]!.id);
+  });
+
+  describe('when an instance leaves', () => {
+    it('aborts the check under way, reports nothing, and checks it no more', async () => {
+      const { clock, registry, probe, checked, monitor, register } = await setUp();
+      probe.script = () => undefined;
+      monitor.start();
+      await register('a');
+      await clock.advanceAsync(1_000);
+      await registry.deregister({ serviceName: 'users', instanceId: 'a' });
+      expect(probe.calls[0]!.signal.aborted).toBe(true);
+      probe.calls[0]!.answer({ passed: true });
+      await clock.advanceAsync(60_000);
+      expect(probe.calls).toHaveLength(1);
+      expect(checked).toHaveLength(0);
+    });
+
+    it('does not check what was waiting for a place', async () => {
+      const { clock, registry, probe, monitor, register } = await setUp({ concurrency: 1 });
+      probe.script = () => undefined;
+      monitor.start();
+      for (const id of ['a', 'b']) await register(id);
+      await clock.advanceAsync(1_000);
+      const running = probe.calls[0]!.id;
+      const queued = running === 'a' ? 'b' : 'a';
+      await registry.deregister({ serviceName: 'users', instanceId: queued });
+      await clock.advanceAsync(60_000);
+      expect(probe.countOf(queued)).toBe(0);
+      expect(probe.countOf(running)).toBeGreaterThan(3);
+    });
+  });
+
+  it('starts anew with an instance that registers again: the old check ends, and its counts are gone', async () => {
+    const { clock, probe, checked, monitor, register, shown } = await setUp();
+    probe.script = () => undefined;
+    monitor.start();
+    await register('a');
+    await clock.advanceAsync(1_000);
+    await register('a');
+    await clock.advanceAsync(0);
+    expect(probe.calls[0]!.signal.aborted).toBe(true);
+    probe.calls[0]!.answer({ passed: false });
+    await clock.advanceAsync(0);
+    expect(shown('a')!.healthStatus).toBe('unknown');
+    await clock.advanceAsync(1_000);
+    expect(probe.calls).toHaveLength(2);
+    probe.calls[1]!.answer({ passed: true });
+    await clock.advanceAsync(0);
+    expect(shown('a')!.healthStatus).toBe('healthy');
+    expect(checked).toHaveLength(1);
+  });
+
+  it('does not let an unrelated change of an instance move its checks', async () => {
+    const { clock, registry, probe, monitor, register } = await setUp();
+    monitor.start();
+    await register('a');
+    await clock.advanceAsync(30_000);
+    const before = probe.countOf('a');
+    for (let n = 0; n < 20; n++) {
+      await registry.setStatus({ serviceName: 'users', instanceId: 'a' }, n % 2 ? 'up' : 'maintenance');
+      await clock.advanceAsync(1_000);
+    }
+    expect(probe.countOf('a') - before).toBeLessThanOrEqual(3);
+  });
+
+  it('goes on from a health that somebody else has reported', async () => {
+    const { clock, registry, checked, monitor, register, shown } = await setUp();
+    monitor.start();
+    await register('a');
+    while (checked.length < 4) await clock.advanceAsync(100);
+    await registry.setStatus({ serviceName: 'users', instanceId: 'a' }, 'unhealthy');
+    while (checked.length < 5) await clock.advanceAsync(100);
+    expect(shown('a')!.healthStatus).toBe('unhealthy');
+    while (checked.length < 6) await clock.advanceAsync(100);
+    expect(shown('a')!.healthStatus).toBe('healthy');
+  });
+
+  it('goes on when the registry cannot be reached, and brings the status later', async () => {
+    let down = true;
+    const { clock, probe, monitor, register, shown } = await setUp(
+      {},
+      {
+        registry: (registry) =>
+          withPart(registry, {
+            setStatus: (...args) => (down ? Promise.reject(new Error('away')) : registry.setStatus(...args)),
+          }),
+      },
+    );
+    monitor.start();
+    await register('a');
+    await clock.advanceAsync(30_000);
+    expect(probe.calls.length).toBeGreaterThan(2);
+    expect(shown('a')!.healthStatus).toBe('unknown');
+    down = false;
+    await clock.advanceAsync(11_000);
+    expect(shown('a')!.healthStatus).toBe('healthy');
+  });
+
+  describe('when the process stood still', () => {
+    it('does not take an answer that came meanwhile for a timeout', async () => {
+      const { clock, probe, checked, monitor, register, shown } = await setUp();
+      probe.script = () => undefined;
+      monitor.start();
+      await register('a');
+      await clock.advanceAsync(1_000);
+      await clock.stall(60_000);
+      expect(checked).toHaveLength(0);
+      probe.calls[0]!.answer({ passed: true });
+      await clock.advanceAsync(0);
+      expect(shown('a')!.healthStatus).toBe('healthy');
+    });
+
+    it('spreads the checks that have become due over an interval, instead of making all at once', async () => {
+      const { clock, probe, monitor, register } = await setUp({ concurrency: 1_000 });
+      for (let n = 0; n < 100; n++) await register(`i${n}`);
+      monitor.start();
+      await clock.advanceAsync(40_000);
+      const before = probe.calls.length;
+      await clock.stall(60_000);
+      expect(probe.calls).toHaveLength(before);
+      await clock.advanceAsync(5_000);
+      expect(probe.calls.length - before).toBeGreaterThan(25);
+      expect(probe.calls.length - before).toBeLessThan(75);
+      await clock.advanceAsync(5_000);
+      expect(new Set(probe.calls.slice(before).map(({ id }) => id)).size).toBe(100);
+    });
+
+    it('checks all the same when it is always late', async () => {
+      const { clock, probe, monitor, register } = await setUp();
+      monitor.start();
+      await register('a');
+      for (let n = 0; n < 20; n++) await clock.stall(60_000);
+      expect(probe.calls.length).toBeGreaterThan(3);
+    });
+  });
+
+  it('finds those that were there when the registry answers for the first time', async () => {
+    const clock = new ManualClock();
+    const store = new MemoryRegistryStore({ clock });
+    const other = new ServiceRegistry(store, {}, { clock });
+    const registry = new ServiceRegistry(store, {}, { clock });
+    closers.push(
+      () => registry.close(),
+      () => other.close(),
+    );
+    await other.start();
+    await other.register({ serviceName: 'users', host: '127.0.0.1', port: 8080 }, { heartbeat: 'manual' });
+    const probe = new FakeProbe(clock);
+    const options = resolveHealthCheckOptions({ interval: '10s' });
+    const monitor = new HealthMonitor(registry, () => probe, options, { clock });
+    closers.push(() => monitor.close());
+    monitor.start();
+    await registry.start();
+    await clock.advanceAsync(10_000);
+    expect(probe.calls.length).toBeGreaterThan(0);
+  });
+
+  it('leaves no timer and no check behind when it is closed, and does not start again', async () => {
+    const { clock, registry, probe, checked, monitor, register } = await setUp({ concurrency: 2 });
+    const before = clock.pendingTimers;
+    probe.script = () => undefined;
+    monitor.start();
+    for (const id of ['a', 'b', 'c']) await register(id);
+    await clock.advanceAsync(1_000);
+    expect(probe.calls).toHaveLength(2);
+    await register('d');
+    await monitor.close();
+    expect(probe.calls.map(({ signal }) => signal.aborted)).toEqual([true, true]);
+    for (const { answer } of probe.calls) answer({ passed: true });
+    monitor.start();
+    await register('e');
+    await clock.advanceAsync(60_000);
+    expect(probe.calls).toHaveLength(2);
+    expect(checked).toHaveLength(0);
+    for (const instanceId of ['a', 'b', 'c', 'd', 'e']) await registry.deregister({ serviceName: 'users', instanceId });
+    await registry.close();
+    await clock.advanceAsync(3_600_000);
+    expect(clock.pendingTimers).toBeLessThanOrEqual(before);
+  });
+
+  it('waits at its close for a report under way, and checks no more after it', async () => {
+    let finish: (() => void) | undefined;
+    const held: Partial<MonitoredRegistry> = {
+      setStatus: () => new Promise((resolve) => (finish = () => resolve(true))),
+    };
+    const { clock, probe, monitor, register } = await setUp({}, { registry: (registry) => withPart(registry, held) });
+    monitor.start();
+    await register('a');
+    await clock.advanceAsync(1_000);
+    let closed = false;
+    const closing = monitor.close().then(() => (closed = true));
+    await clock.advanceAsync(0);
+    expect(closed).toBe(false);
+    finish?.();
+    await closing;
+    await clock.advanceAsync(60_000);
+    expect(probe.calls).toHaveLength(1);
+  });
+
+  it('can be closed before it has started, and twice', async () => {
+    const { monitor } = await setUp();
+    await monitor.close();
+    await monitor.close();
+  });
+
+  it('checks nothing when checks are not enabled, and once when it is started twice', async () => {
+    const off = await setUp({ enabled: false });
+    off.monitor.start();
+    await off.register('a');
+    await off.clock.advanceAsync(60_000);
+    expect(off.probe.calls).toHaveLength(0);
+
+    const twice = await setUp();
+    twice.monitor.start();
+    twice.monitor.start();
+    await twice.register('a');
+    await twice.clock.advanceAsync(1_000);
+    expect(twice.probe.calls).toHaveLength(1);
+  });
+
+  it('waits for checks with the timers of the scheduler: one that fires no timer stops them', async () => {
+    let stopped = false;
+    const asked: (boolean | undefined)[] = [];
+    const clock = new ManualClock();
+    const { probe, monitor, register } = await setUp(
+      {},
+      {
+        clock,
+        setTimer: (fn, ms, options) => {
+          asked.push(options?.keepAlive);
+          return clock.setTimer(() => void (!stopped && fn()), ms);
+        },
+      },
+    );
+    monitor.start();
+    await register('a');
+    await clock.advanceAsync(20_000);
+    const before = probe.calls.length;
+    expect(before).toBeGreaterThan(1);
+    expect(new Set(asked)).toEqual(new Set([false]));
+    stopped = true;
+    await clock.advanceAsync(20_000);
+    await register('b');
+    await clock.advanceAsync(60_000);
+    expect(probe.calls).toHaveLength(before);
+  });
+});

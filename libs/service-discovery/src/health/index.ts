@@ -1,0 +1,22 @@
+/** How instances are: probes that ask them, the monitor that decides who is asked when, and the sum of the answers. */
+export {
+  HealthAggregator,
+  type AggregatedHealth,
+  type AggregatedStatus,
+  type HealthSummary,
+  type InstanceHealth,
+  type ServiceHealth,
+} from './health-aggregator.js';
+export { HealthMonitor, type HealthMonitorDeps, type MonitoredRegistry } from './health-monitor.js';
+export { HttpProbe } from './http-probe.js';
+export {
+  DEFAULT_HEALTH_CHECK_OPTIONS,
+  resolveHealthCheckOptions,
+  type HealthCheckOptions,
+  type ResolvedHealthCheckOptions,
+  type StatusRange,
+} from './options.js';
+export { type ConnectionDeps } from './probe-connection.js';
+export { type Probe, type ProbeResult, type ProbeSelector } from './probe.js';
+export { defaultProbes } from './select-probe.js';
+export { TcpProbe } from './tcp-probe.js';

@@ -1,0 +1,23 @@
+import { type ServiceInstance } from '../model/index.js';
+
+/** What one probe found. */
+export interface ProbeResult {
+  readonly passed: boolean;
+  /** Why it failed, in a few words; for one that passed, what was odd about the answer. */
+  readonly reason?: string;
+  /** The HTTP status, where there is one. */
+  readonly statusCode?: number;
+  /** The JSON that the instance answered. */
+  readonly data?: unknown;
+}
+
+/**
+ * Asks an instance how it is. A failure is a result; what a probe throws counts as a failure with the error's message.
+ * When `signal` aborts, whoever asked has stopped waiting: the probe should free what it holds.
+ */
+export interface Probe {
+  check(instance: ServiceInstance, signal: AbortSignal): Promise<ProbeResult>;
+}
+
+/** Which probe fits an instance. */
+export type ProbeSelector = (instance: ServiceInstance) => Probe;

@@ -1,0 +1,73 @@
+import { type Clock, type Timer } from '../common/index.js';
+import { type ServiceInstance } from '../model/index.js';
+import { failureReason } from './probe-failure.js';
+import { type ProbeResult, type ProbeSelector } from './probe.js';
+
+export interface ProbeLimits {
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  /** Ends the check early. */
+  readonly signal: AbortSignal;
+}
+
+/** In how many parts a timeout passes. */
+const TIMEOUT_STEPS = 4;
+
+/**
+ * Asks an instance once. Never rejects, and settles at the timeout or the abort also where the probe does not: what
+ * goes wrong is a failure with its reason.
+ */
+export async function runProbe(
+  probes: ProbeSelector,
+  instance: ServiceInstance,
+  { clock, timeoutMs, signal }: ProbeLimits,
+): Promise<ProbeResult> {
+  const stop = new AbortController();
+  const onAbort = (): void => stop.abort(signal.reason);
+  if (signal.aborted) onAbort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  const timer = afterRunning(clock, timeoutMs, () => stop.abort(new Error(`timed out after ${timeoutMs} ms`)));
+  try {
+    return await Promise.race([ask(probes, instance, stop.signal), stopped(stop.signal)]);
+  } finally {
+    timer.cancel();
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+async function ask(probes: ProbeSelector, instance: ServiceInstance, signal: AbortSignal): Promise<ProbeResult> {
+  try {
+    const { passed, reason, statusCode, data } = await probes(instance).check(instance, signal);
+    return { passed, reason, statusCode, data };
+  } catch (error) {
+    return failure(signal, error);
+  }
+}
+
+function stopped(signal: AbortSignal): Promise<ProbeResult> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(failure(signal));
+    signal.addEventListener('abort', () => resolve(failure(signal)), { once: true });
+  });
+}
+
+function failure(signal: AbortSignal, error?: unknown): ProbeResult {
+  return { passed: false, reason: failureReason(error, signal) };
+}
+
+/**
+ * Calls `onEnd` once this process has run for so long. The time passes in steps, one timer after the other, so that a
+ * process that stood still (a debugger, a long blocking call, a suspended machine) finds one step gone, and still has
+ * the others to take the answer that came meanwhile.
+ */
+function afterRunning(clock: Clock, ms: number, onEnd: () => void): Timer {
+  let left = TIMEOUT_STEPS;
+  const arm = (): Timer => clock.setTimer(onStep, ms / TIMEOUT_STEPS, { keepAlive: false });
+  const onStep = (): void => {
+    left--;
+    if (left > 0) timer = arm();
+    else onEnd();
+  };
+  let timer = arm();
+  return { cancel: () => timer.cancel() };
+}
