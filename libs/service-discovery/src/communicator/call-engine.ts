@@ -1,0 +1,97 @@
+import { type Clock, RegistryUnavailableError, type Random, systemClock, systemRandom } from '../common/index.js';
+import { type EventSink, type RegistrySnapshot, SILENT, type Tier } from '../model/index.js';
+import { type ServiceRegistry } from '../registry/index.js';
+import { type Transport } from '../transport/index.js';
+import { Call, type CallDependencies, closedError, type Consume } from './call.js';
+import { type CallSettings } from './options.js';
+import { prepareRequest, type ServiceCallRequest } from './request.js';
+import { type CircuitBreakerView, ServiceChannel } from './service-channel.js';
+
+/** What a communicator works with. */
+export interface CommunicatorDependencies {
+  readonly registry: ServiceRegistry;
+  readonly transport: Transport;
+  /** @default the machine's clock */
+  readonly clock?: Clock;
+  /** @default Math.random */
+  readonly random?: Random;
+  /** @default nobody listens */
+  readonly events?: EventSink;
+}
+
+/** What all communicators derived from one share: connections, breakers, budgets, load statistics. */
+export class CallEngine {
+  private readonly channels = new Map<string, ServiceChannel>();
+  private readonly registry: ServiceRegistry;
+  private readonly callDeps: CallDependencies;
+  private readonly unsubscribe: () => void;
+  private readonly closing = new AbortController();
+
+  constructor({
+    registry,
+    transport,
+    clock = systemClock,
+    random = systemRandom,
+    events = SILENT,
+  }: CommunicatorDependencies) {
+    this.registry = registry;
+    this.callDeps = { clock, random, events, transport, closing: this.closing.signal };
+    this.unsubscribe = registry.onChange((snapshot, _previous, change) => {
+      // Heartbeats are by far the most changes, and nothing that a call goes by.
+      if (change?.type !== 'renewed') this.reconcile(snapshot);
+    });
+  }
+
+  get events(): EventSink {
+    return this.callDeps.events;
+  }
+
+  /** The tier that a service's instances declare. */
+  tierOf(service: string): Tier | undefined {
+    return this.registry.getInstances(service)[0]?.tier;
+  }
+
+  async call<T>(service: string, request: ServiceCallRequest, settings: CallSettings, consume: Consume<T>): Promise<T> {
+    if (this.closing.signal.aborted) throw closedError(service);
+    const prepared = prepareRequest(service, request);
+    const channel = this.channel(service);
+    if (channel.instances.length === 0 && !this.registry.snapshot.ready) {
+      throw new RegistryUnavailableError(`No instance of "${service}" is known: the registry has not answered yet`, {
+        service,
+      });
+    }
+    return new Call(service, channel, request, prepared, settings, consume, this.callDeps).run();
+  }
+
+  circuitBreakers(): CircuitBreakerView[] {
+    return [...this.channels.values()].flatMap((channel) => channel.circuitBreakers());
+  }
+
+  /** Refuses new calls, ends those that wait for a retry, lets the transport end its requests and connections. */
+  async close(): Promise<void> {
+    this.closing.abort();
+    this.unsubscribe();
+    await this.callDeps.transport.close();
+  }
+
+  private channel(service: string): ServiceChannel {
+    const known = this.channels.get(service);
+    if (known) return known;
+    const channel = new ServiceChannel(service, this.callDeps);
+    channel.update(this.registry.getInstances(service));
+    // A name that nobody registered is not remembered: callers may ask for any number of them.
+    if (channel.instances.length > 0) this.channels.set(service, channel);
+    return channel;
+  }
+
+  private reconcile(snapshot: RegistrySnapshot): void {
+    let changed = false;
+    for (const [service, channel] of this.channels) {
+      const instances = snapshot.services.get(service) ?? [];
+      if (instances === channel.instances || (instances.length === 0 && channel.instances.length === 0)) continue;
+      channel.update(instances);
+      changed = true;
+    }
+    if (changed) this.callDeps.transport.retain?.([...this.channels.values()].flatMap((channel) => channel.instances));
+  }
+}

@@ -1,0 +1,171 @@
+import { describeProblem, OptionValidator, ResponseStatusError, ServiceDiscoveryError } from '../common/index.js';
+import { type Tier } from '../model/index.js';
+import { CallEngine, type CommunicatorDependencies } from './call-engine.js';
+import { callWithFallback, type FallbackRequest, type FallbackResult } from './fallback-call.js';
+import {
+  type CallSettings,
+  type CommunicatorOptions,
+  mergeOptions,
+  TIMEOUT_RANGE,
+  toSettings,
+  validateCommunicatorOptions,
+} from './options.js';
+import { callInParallel, type ParallelCall, type ParallelOptions, type ParallelResult } from './parallel-calls.js';
+import { type CommunicationPattern, type PatternOverrides, resolvePatterns } from './patterns.js';
+import { type ServiceCallRequest, type ServiceCallResponse } from './request.js';
+import { type CircuitBreakerView } from './service-channel.js';
+
+/** What holds for every call unless a pattern or `withOptions` says otherwise. */
+export interface CommunicatorDefaults extends CommunicatorOptions {
+  /** Changes to the tier patterns, value by value. */
+  patterns?: PatternOverrides;
+}
+
+/** What a derived communicator has of the one that it comes from. */
+interface Derivation {
+  readonly overrides: CommunicatorOptions;
+  readonly engine: CallEngine;
+}
+
+const ERROR_BODY_LIMIT = 65_536;
+
+/**
+ * Calls services by name: picks an instance, cuts off the one that fails, tries another.
+ *
+ * Settings come from, each over the one before: the defaults, the pattern (`options.pattern`, else the tier that the
+ * service declares), the options of `withOptions`, the single request.
+ */
+export class ServiceCommunicator {
+  private readonly patterns: Readonly<Record<Tier, CommunicationPattern>>;
+  /** By tier. Settings are resolved once, not at every call. */
+  private readonly settings = new Map<Tier | undefined, CallSettings>();
+
+  private readonly overrides: CommunicatorOptions;
+  private readonly engine: CallEngine;
+
+  /**
+   * @param derivation for `withOptions` alone
+   * @throws InvalidConfigurationError that lists every wrong option
+   */
+  constructor(
+    private readonly deps: CommunicatorDependencies,
+    private readonly defaults: CommunicatorDefaults = {},
+    derivation?: Derivation,
+  ) {
+    validateCommunicatorOptions(defaults);
+    this.overrides = derivation?.overrides ?? {};
+    this.engine = derivation?.engine ?? new CallEngine(deps);
+    this.patterns = resolvePatterns(defaults.patterns);
+  }
+
+  /**
+   * Calls a service and answers with whatever response arrived at last, also one with an error status.
+   * Read the body, or dump it: until then its connection stays taken.
+   * @throws ServiceDiscoveryError when no response arrived: `SERVICE_NOT_FOUND`, `NO_AVAILABLE_INSTANCE`, `CIRCUIT_OPEN`,
+   *   `DEADLINE_EXCEEDED`, `ATTEMPT_TIMEOUT`, `TRANSPORT_FAILURE`, `RETRY_BUDGET_EXHAUSTED`, `BULKHEAD_FULL`,
+   *   `REGISTRY_UNAVAILABLE`, `INVALID_REQUEST`; the signal's reason when the caller aborts
+   */
+  async callService(service: string, request: ServiceCallRequest): Promise<ServiceCallResponse> {
+    return this.engine.call(service, request, this.settingsFor(service, request), (response) => response);
+  }
+
+  /**
+   * Calls a service and reads the JSON of its answer; undefined where it has no body.
+   * @throws what `callService` throws; `ResponseStatusError` for a status from 400 on, with the body in it;
+   *   `RESPONSE_BODY` when the body is no JSON
+   */
+  async callServiceJson<T = unknown>(service: string, request: ServiceCallRequest): Promise<T> {
+    const accepting: ServiceCallRequest = { ...request, headers: { accept: 'application/json', ...request.headers } };
+    return this.engine.call(service, accepting, this.settingsFor(service, request), (response) =>
+      readJson<T>(service, response),
+    );
+  }
+
+  /**
+   * Makes several calls at once and reads their JSON. Never rejects for a call's sake: each result says how its call
+   * ended, in the order of the calls.
+   */
+  async parallelServiceCalls<T = unknown>(
+    calls: readonly ParallelCall[],
+    options: ParallelOptions = {},
+  ): Promise<ParallelResult<T>[]> {
+    return callInParallel(calls, options, (service, request) => this.callServiceJson<T>(service, request));
+  }
+
+  /**
+   * Calls the primary service and, where it fails, the fallback service; reads the JSON. Each of the two has the whole
+   * timeout. Credentials in the headers are not handed to the fallback.
+   * @throws FallbackFailedError when both fail; the primary's own error where a fallback would not help
+   */
+  async callServiceWithFallback<T = unknown>(request: FallbackRequest): Promise<FallbackResult<T>> {
+    return callWithFallback(request, (service, own) => this.callServiceJson<T>(service, own), this.engine.events);
+  }
+
+  /**
+   * A communicator with other settings. It shares connections, load statistics and retry budgets with this one, and
+   * breakers with every communicator whose breaker settings are the same.
+   * @throws InvalidConfigurationError that lists every wrong option
+   */
+  withOptions(options: CommunicatorOptions): ServiceCommunicator {
+    validateCommunicatorOptions(options);
+    const overrides = mergeOptions(this.overrides, options);
+    return new ServiceCommunicator(this.deps, this.defaults, { overrides, engine: this.engine });
+  }
+
+  /** The tier patterns in force. */
+  getCommunicationPatterns(): Readonly<Record<Tier, CommunicationPattern>> {
+    return this.patterns;
+  }
+
+  /** The breakers of all instances that were called from this process. */
+  circuitBreakers(): CircuitBreakerView[] {
+    return this.engine.circuitBreakers();
+  }
+
+  /** Refuses new calls and closes all connections once what is in flight has ended; for derived communicators too. */
+  async close(): Promise<void> {
+    await this.engine.close();
+  }
+
+  private settingsFor(service: string, { timeout, attemptTimeout }: ServiceCallRequest): CallSettings {
+    const tier = this.overrides.pattern ?? this.engine.tierOf(service) ?? this.defaults.pattern;
+    let settings = this.settings.get(tier);
+    if (!settings) {
+      const pattern = tier && this.patterns[tier];
+      settings = toSettings(mergeOptions(this.defaults, pattern, this.overrides));
+      this.settings.set(tier, settings);
+    }
+    if (timeout === undefined && attemptTimeout === undefined) return settings;
+    const check = new OptionValidator();
+    const timeoutMs = timeout === undefined ? settings.timeoutMs : check.duration('timeout', timeout, TIMEOUT_RANGE);
+    const attemptMs =
+      attemptTimeout === undefined
+        ? settings.attemptTimeoutMs
+        : check.duration('attemptTimeout', attemptTimeout, TIMEOUT_RANGE);
+    if (check.problems.length > 0) {
+      throw new ServiceDiscoveryError('INVALID_REQUEST', check.problems.map(describeProblem).join('; '), { service });
+    }
+    return { ...settings, timeoutMs, attemptTimeoutMs: Math.min(attemptMs, timeoutMs) };
+  }
+}
+
+async function readJson<T>(
+  service: string,
+  { status, headers, body, instance, attempts }: ServiceCallResponse,
+): Promise<T> {
+  if (status < 400) return body.json<T>();
+  const text = (await body.text()).slice(0, ERROR_BODY_LIMIT);
+  throw new ResponseStatusError(status, headers, parseLeniently(text), {
+    service,
+    instanceId: instance.instanceId,
+    attempts,
+  });
+}
+
+function parseLeniently(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,14 @@
+/** Assembles the stages around a call: by name, in parallel, with a fallback, by tier. */
+export { type CommunicatorDependencies } from './call-engine.js';
+export { type CommunicatorDefaults, ServiceCommunicator } from './communicator.js';
+export { FallbackFailedError, type FallbackRequest, type FallbackResult, isFallbackWorthy } from './fallback-call.js';
+export { type CommunicatorOptions, DEFAULT_COMMUNICATOR_OPTIONS, validateCommunicatorOptions } from './options.js';
+export {
+  DEFAULT_PARALLEL_CONCURRENCY,
+  type ParallelCall,
+  type ParallelOptions,
+  type ParallelResult,
+} from './parallel-calls.js';
+export { COMMUNICATION_PATTERNS, type CommunicationPattern, type PatternOverrides } from './patterns.js';
+export { type ServiceCallRequest, type ServiceCallResponse } from './request.js';
+export { type CircuitBreakerView } from './service-channel.js';

@@ -1,0 +1,91 @@
+import { OptionValidator } from '../common/index.js';
+import { type Tier, TIERS } from '../model/index.js';
+import { type CommunicatorOptions, mergeOptions, validateCommunicatorOptions } from './options.js';
+
+/** A named set of call settings for one kind of service. */
+export interface CommunicationPattern extends Required<
+  Pick<CommunicatorOptions, 'loadBalancing' | 'timeout' | 'attemptTimeout' | 'retry' | 'circuitBreaker' | 'concurrency'>
+> {
+  /** What the pattern is for, in a sentence. */
+  readonly description: string;
+}
+
+/**
+ * The patterns by tier. A service that declares its tier is called by that tier's pattern; a caller overrides single
+ * values with `withOptions`. Why the values are what they are:
+ * - `web` faces people: better a quick error than a late page, so few attempts, short waits, an early breaker.
+ * - `app` does the work between the edge and the data; its calls fan out, so retries are modest.
+ * - `data` answers fast or is in trouble; retrying hard makes it worse, so its breaker waits longer to probe and its
+ *   concurrency is bounded.
+ * - `ml` answers slowly and evenly loaded machines matter most: the least busy instance, long timeouts, few at once.
+ * - `monitoring` must never disturb what it watches: one attempt, short timeouts, an eager breaker.
+ */
+export const COMMUNICATION_PATTERNS: Readonly<Record<Tier, CommunicationPattern>> = {
+  web: {
+    description: 'Faces people: a quick error beats a late answer.',
+    loadBalancing: 'p2c_ewma',
+    timeout: '5s',
+    attemptTimeout: '2s',
+    retry: { maxAttempts: 2, baseDelay: '50ms', maxDelay: '500ms' },
+    circuitBreaker: { failureThreshold: 5, recoveryTimeout: '10s' },
+    concurrency: 256,
+  },
+  app: {
+    description: 'Works between the edge and the data; calls fan out from here.',
+    loadBalancing: 'p2c_ewma',
+    timeout: '15s',
+    attemptTimeout: '5s',
+    retry: { maxAttempts: 3, baseDelay: '100ms', maxDelay: '2s' },
+    circuitBreaker: { failureThreshold: 5, recoveryTimeout: '30s' },
+    concurrency: 256,
+  },
+  data: {
+    description: 'Answers fast or is in trouble; pressure makes trouble worse.',
+    loadBalancing: 'least_connections',
+    timeout: '10s',
+    attemptTimeout: '3s',
+    retry: { maxAttempts: 2, baseDelay: '200ms', maxDelay: '2s' },
+    circuitBreaker: { failureThreshold: 3, recoveryTimeout: '30s' },
+    concurrency: 64,
+  },
+  ml: {
+    description: 'Slow, costly answers: the least busy instance, few at once.',
+    loadBalancing: 'least_connections',
+    timeout: '120s',
+    attemptTimeout: '60s',
+    retry: { maxAttempts: 2, baseDelay: '1s', maxDelay: '10s' },
+    circuitBreaker: { failureThreshold: 3, recoveryTimeout: '60s' },
+    concurrency: 8,
+  },
+  monitoring: {
+    description: 'Must not disturb what it watches: one attempt, no waiting.',
+    loadBalancing: 'round_robin',
+    timeout: '5s',
+    attemptTimeout: '5s',
+    retry: { maxAttempts: 1 },
+    circuitBreaker: { failureThreshold: 3, recoveryTimeout: '60s' },
+    concurrency: 16,
+  },
+};
+
+/** What a user changes in the patterns, value by value. */
+export type PatternOverrides = Partial<Record<Tier, Omit<CommunicatorOptions, 'pattern'>>>;
+
+/**
+ * The patterns with a user's changes.
+ * @throws InvalidConfigurationError that lists every wrong value
+ */
+export function resolvePatterns(overrides: PatternOverrides = {}): Readonly<Record<Tier, CommunicationPattern>> {
+  const check = new OptionValidator();
+  const patterns: Record<Tier, CommunicationPattern> = { ...COMMUNICATION_PATTERNS };
+  for (const [tier, changes] of Object.entries(overrides)) {
+    check.oneOf('patterns', tier, TIERS);
+    check.gather(() => {
+      validateCommunicatorOptions(changes, `patterns.${tier}`);
+    });
+    const pattern = COMMUNICATION_PATTERNS[tier as Tier];
+    patterns[tier as Tier] = { ...pattern, ...mergeOptions(pattern, changes) };
+  }
+  check.throwIfAny();
+  return patterns;
+}

@@ -1,0 +1,121 @@
+import { describeValue, type Duration, type ErrorCode, messageOf, ServiceDiscoveryError } from '../common/index.js';
+import { type SelectionCriteria } from '../balancing/index.js';
+import { isIdempotentMethod } from '../resilience/index.js';
+import { type ServiceInstance } from '../model/index.js';
+import {
+  type HttpMethod,
+  type Query,
+  type RequestBody,
+  type RequestHeaders,
+  type ResponseBody,
+  type ServiceRequest,
+  type ServiceResponse,
+} from '../transport/index.js';
+
+/** One call, as the caller says it. */
+export interface ServiceCallRequest {
+  /** @default 'GET' */
+  method?: HttpMethod | Lowercase<HttpMethod>;
+  /** Starts with a slash; appended to the instance's base path. */
+  path: string;
+  /** Added to the query that `path` may hold; null and undefined values are left out. */
+  query?: Query;
+  headers?: RequestHeaders;
+  /** Sent as JSON, with `content-type: application/json`. Not together with `body`. */
+  json?: unknown;
+  /** Sent as it is. A stream can be sent only once, so such a call is never retried. Not together with `json`. */
+  body?: RequestBody;
+  /** For the whole call: all attempts, waits between them and, where the library reads it, the body. */
+  timeout?: Duration;
+  /** For one attempt. */
+  attemptTimeout?: Duration;
+  /** Ends the call at once, with the signal's own reason. */
+  signal?: AbortSignal;
+  /** Sent as `idempotency-key`; lets a POST or PATCH be retried. */
+  idempotencyKey?: string;
+  /** Which instances may be asked. */
+  criteria?: SelectionCriteria;
+  /** What hash strategies go by. */
+  key?: string;
+}
+
+/** A response, with who gave it. */
+export interface ServiceCallResponse extends ServiceResponse {
+  readonly body: ResponseBody;
+  readonly instance: ServiceInstance;
+  /** How many attempts it took, this one counted. */
+  readonly attempts: number;
+}
+
+/** A request checked and ready to be sent, as often as need be. */
+export interface PreparedRequest extends ServiceRequest {
+  /** Whether sending it twice does no more than sending it once. */
+  readonly idempotent: boolean;
+  /** False for a stream: it is used up by the first attempt. */
+  readonly replayable: boolean;
+}
+
+const METHODS: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] satisfies HttpMethod[];
+const INVALID: ErrorCode = 'INVALID_REQUEST';
+
+/**
+ * Checks a request and fills in what follows from it.
+ * @throws ServiceDiscoveryError `INVALID_REQUEST` that names the field, before anything is sent
+ */
+export function prepareRequest(service: string, request: ServiceCallRequest): PreparedRequest {
+  const method = (request.method ?? 'GET').toUpperCase();
+  const reject: Reject = (field, value, expected) => {
+    throw new ServiceDiscoveryError(INVALID, `${field}: expected ${expected}, but got ${describeValue(value)}`, {
+      service,
+    });
+  };
+  if (!METHODS.includes(method)) reject('method', request.method, `one of ${METHODS.join(', ')}`);
+  if (typeof request.path !== 'string' || !/^\/[^\s\p{Cc}#]*$/u.test(request.path)) {
+    reject('path', request.path, 'a path that starts with "/" and has its special characters percent-encoded');
+  }
+  if (request.json !== undefined && request.body !== undefined)
+    reject('body', '(both given)', 'either json or body, not both');
+
+  const headers = prepareHeaders(request.headers, reject);
+  if (request.idempotencyKey !== undefined) headers['idempotency-key'] = request.idempotencyKey;
+  let body = request.body;
+  if (request.json !== undefined) {
+    body = toJson(request.json, reject);
+    headers['content-type'] ??= 'application/json';
+  }
+  return {
+    method: method as HttpMethod,
+    path: request.path,
+    query: request.query,
+    headers,
+    body,
+    idempotent: isIdempotentMethod(method) || headers['idempotency-key'] !== undefined,
+    replayable: body === undefined || typeof body === 'string' || body instanceof Uint8Array,
+  };
+}
+
+type Reject = (field: string, value: unknown, expected: string) => never;
+
+function toJson(value: unknown, reject: Reject): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    return reject('json', value, `what JSON can express (${messageOf(error).split('\n', 1)[0] ?? ''})`);
+  }
+}
+
+function prepareHeaders(
+  headers: RequestHeaders | undefined,
+  reject: Reject,
+): Record<string, string | number | readonly string[]> {
+  const prepared: Record<string, string | number | readonly string[]> = {};
+  for (const [name, value] of Object.entries(headers ?? {})) {
+    if (value === undefined) continue;
+    if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) reject(`headers.${name}`, name, 'a header name without spaces');
+    const lines = Array.isArray(value) ? (value as readonly string[]) : [String(value)];
+    // A line break would start a header, or a request, of the value's own.
+    if (lines.some((line) => /[\r\n\0]/.test(line))) reject(`headers.${name}`, value, 'a value without line breaks');
+    prepared[name.toLowerCase()] = value;
+  }
+  return prepared;
+}
