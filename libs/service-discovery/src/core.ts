@@ -193,3 +193,22 @@ export {
   type ServiceCallResponse,
   ServiceCommunicator,
 } from './communicator/index.js';
+export {
+  DEFAULT_DURATION_BUCKETS,
+  DEFAULT_EVENT_LOGGER_OPTIONS,
+  DEFAULT_METRICS_PREFIX,
+  DEFAULT_SUBSCRIPTION_CAPACITY,
+  DiscoveryMetrics,
+  type DiscoveryMetricsOptions,
+  EventBus,
+  type EventBusDeps,
+  type EventLine,
+  EventLogger,
+  type EventLoggerOptions,
+  type EventOf,
+  lineOf,
+  type LoggerPort,
+  type LogLevel,
+  type MetricsSource,
+  type SubscribeOptions,
+} from './observability/index.js';

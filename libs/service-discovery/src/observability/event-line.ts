@@ -1,0 +1,164 @@
+import { baseUrlOf, keyOf, type EventName, type InstanceKey, type ServiceDiscoveryEvent } from '../model/index.js';
+
+/** From least to most urgent, by the names that Nest's logger gives them. */
+export type LogLevel = 'debug' | 'log' | 'warn' | 'error';
+
+/** One event as a line of a log. */
+export interface EventLine {
+  readonly level: LogLevel;
+  /** Lines of one subject and one type are repeats of each other. */
+  readonly subject: string;
+  /** A sentence for people, without a full stop. */
+  readonly message: string;
+  /** The same for machines. Holds neither metadata nor bodies, so nothing in it is secret. */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+type Draft = Omit<EventLine, 'fields'> & { readonly fields: Record<string, unknown> };
+
+/** The line for an event; null for what happens at every call and says nothing by itself. */
+export function lineOf(event: ServiceDiscoveryEvent): EventLine | null {
+  const draft = draftOf(event);
+  return draft && { ...draft, fields: { event: event.type, ...withoutUndefined(draft.fields) } };
+}
+
+function draftOf(event: ServiceDiscoveryEvent): Draft | null {
+  switch (event.type) {
+    case 'instance.registered': {
+      const { instance, replaced } = event;
+      const url = baseUrlOf(instance);
+      return {
+        ...about(instance),
+        level: 'log',
+        message: `${keyOf(instance)} ${replaced ? 'registered again' : 'registered'} at ${url}`,
+        fields: {
+          ...labels(instance),
+          url,
+          version: instance.version,
+          generation: instance.generation,
+          ttlMs: instance.ttlMs,
+        },
+      };
+    }
+    case 'instance.deregistered':
+      return { ...about(event.key), level: 'log', message: `${keyOf(event.key)} deregistered` };
+    case 'instance.expired':
+      return { ...about(event.key), level: 'warn', message: `${keyOf(event.key)} expired: its heartbeats stopped` };
+    case 'instance.status_changed': {
+      const { key, from, to, reason } = event;
+      return {
+        level: to === 'unhealthy' ? 'warn' : 'log',
+        // A recovery is news, not a repeat of the fault before it.
+        subject: `${keyOf(key)} ${to}`,
+        message: `${keyOf(key)} is ${to}, was ${from}${because(reason)}`,
+        fields: { ...labels(key), from, to, reason },
+      };
+    }
+    case 'health.checked': {
+      const { key, passed, detail } = event;
+      return {
+        level: 'debug',
+        subject: `${keyOf(key)} ${passed}`,
+        message: `Health check of ${keyOf(key)} ${passed ? 'passed' : 'failed'}${because(detail.reason)}`,
+        fields: {
+          ...labels(key),
+          passed,
+          statusCode: detail.statusCode,
+          latencyMs: detail.latencyMs,
+          reason: detail.reason,
+        },
+      };
+    }
+    case 'lease.recovered':
+      return {
+        ...about(event.key),
+        level: 'warn',
+        message: `The lease of ${keyOf(event.key)} was lost; it is registered again`,
+      };
+    case 'registry.unavailable':
+      return {
+        level: 'warn',
+        subject: '',
+        message: `The registry is not available; ${event.hasSnapshot ? 'the last good snapshot is served' : 'no service is known yet'}${because(event.reason)}`,
+        fields: { reason: event.reason, hasSnapshot: event.hasSnapshot },
+      };
+    case 'registry.available':
+      return {
+        level: 'log',
+        subject: '',
+        message: `The registry is available again after ${Math.round(event.downMs)} ms`,
+        fields: { downMs: event.downMs },
+      };
+    case 'circuit.opened': {
+      const { failures, retryAfterMs } = event;
+      const until = retryAfterMs === undefined ? '' : `, next try in ${Math.round(retryAfterMs)} ms`;
+      return circuit(event, 'warn', `opened after ${failures} failures${until}`, { failures, retryAfterMs });
+    }
+    case 'circuit.half_opened':
+      return circuit(event, 'log', 'is half open and lets a trial call through');
+    case 'circuit.closed':
+      return circuit(event, 'log', 'closed');
+    case 'call.picked':
+      return null;
+    case 'call.retried': {
+      const { service, attempt, delayMs, reason } = event;
+      return {
+        level: 'warn',
+        subject: service,
+        message: `Call to ${service} is retried, attempt ${attempt}${because(reason)}`,
+        fields: { service, attempt, delayMs, reason },
+      };
+    }
+    case 'call.failed_over': {
+      const { service, from, to, reason } = event;
+      return {
+        level: 'warn',
+        subject: service,
+        message: `Call to ${service} failed over from ${from} to ${to}${because(reason)}`,
+        fields: { service, from, to, reason },
+      };
+    }
+    case 'call.completed': {
+      const { service, instanceId, ok, status, code, attempts, durationMs } = event;
+      const end = ok ? 'succeeded' : `failed with ${code ?? `status ${status ?? 'unknown'}`}`;
+      return {
+        level: ok ? 'debug' : 'warn',
+        subject: `${service} ${end}`,
+        message: `Call to ${service} ${end} after ${attempts} attempt${attempts === 1 ? '' : 's'}`,
+        fields: { service, instance: instanceId, ok, status, code, attempts, durationMs },
+      };
+    }
+  }
+}
+
+function circuit(
+  event: { readonly type: EventName; readonly service: string; readonly instanceId?: string },
+  level: LogLevel,
+  what: string,
+  fields: Record<string, unknown> = {},
+): Draft {
+  const { service, instanceId } = event;
+  const name = instanceId === undefined ? service : keyOf({ serviceName: service, instanceId });
+  return {
+    level,
+    subject: name,
+    message: `Circuit of ${name} ${what}`,
+    fields: { service, instance: instanceId, ...fields },
+  };
+}
+
+function about(key: InstanceKey): Pick<Draft, 'subject' | 'fields'> {
+  return { subject: keyOf(key), fields: labels(key) };
+}
+
+function labels({ serviceName, instanceId }: InstanceKey): Record<string, unknown> {
+  return { service: serviceName, instance: instanceId };
+}
+
+function because(reason: string | undefined): string {
+  return reason ? `: ${reason}` : '';
+}
+
+function withoutUndefined(fields: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}

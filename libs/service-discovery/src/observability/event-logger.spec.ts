@@ -1,0 +1,198 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { InvalidConfigurationError } from '../common/index.js';
+import { type InstanceKey, toInstance } from '../model/index.js';
+import { fakeInstance } from '../testing/fake-instance.js';
+import { ManualClock } from '../testing/manual-clock.js';
+import { EventBus } from './event-bus.js';
+import { type LogLevel } from './event-line.js';
+import { EventLogger, type LoggerPort } from './event-logger.js';
+
+type Line = [LogLevel, string, Record<string, unknown>];
+
+const key = { serviceName: 'users', instanceId: 'a' };
+
+describe('EventLogger', () => {
+  let clock: ManualClock;
+  let bus: EventBus;
+  let lines: Line[];
+  let logger: LoggerPort;
+
+  beforeEach(() => {
+    clock = new ManualClock();
+    bus = new EventBus({ clock });
+    lines = [];
+    const at =
+      (level: LogLevel) =>
+      (message: string, fields: Record<string, unknown>): void =>
+        void lines.push([level, message, fields]);
+    logger = { debug: at('debug'), log: at('log'), warn: at('warn'), error: at('error') };
+  });
+
+  const unhealthy = (reason = 'status 500'): void =>
+    bus.emit('instance.status_changed', { key, from: 'healthy', to: 'unhealthy', reason });
+
+  it('writes one structured line an event at a fitting level', () => {
+    new EventLogger(bus, logger, {}, { clock });
+    const instance = toInstance({ serviceName: 'users', host: '::1', port: 80, instanceId: 'a' }, { ttlMs: 9, now: 1 });
+    bus.emit('instance.registered', { instance, replaced: false });
+    bus.emit('instance.deregistered', { key });
+    bus.emit('instance.expired', { key });
+    unhealthy();
+    bus.emit('instance.status_changed', { key, from: 'unhealthy', to: 'healthy' });
+    bus.emit('health.checked', { key, passed: true, detail: { checkedAt: 1, statusCode: 200, latencyMs: 3 } });
+    bus.emit('lease.recovered', { key });
+    bus.emit('registry.unavailable', { reason: 'refused', hasSnapshot: true });
+    bus.emit('registry.available', { downMs: 1_200 });
+    bus.emit('circuit.opened', { service: 'users', instanceId: 'a', failures: 5, retryAfterMs: 60_000 });
+    bus.emit('circuit.half_opened', { service: 'users', instanceId: 'a' });
+    bus.emit('circuit.closed', { service: 'users' });
+    bus.emit('call.retried', { service: 'users', attempt: 2, delayMs: 0, reason: 'status 503' });
+    bus.emit('call.failed_over', { service: 'users', from: 'a', to: 'b', reason: 'status 503' });
+    bus.emit('call.completed', { service: 'users', ok: true, status: 200, attempts: 1, durationMs: 2 });
+    bus.emit('call.completed', { service: 'users', ok: false, code: 'CIRCUIT_OPEN', attempts: 1, durationMs: 2 });
+    expect(lines.map(([level, message]) => `${level} ${message}`)).toEqual([
+      'log users/a registered at http://[::1]:80',
+      'log users/a deregistered',
+      'warn users/a expired: its heartbeats stopped',
+      'warn users/a is unhealthy, was healthy: status 500',
+      'log users/a is healthy, was unhealthy',
+      'debug Health check of users/a passed',
+      'warn The lease of users/a was lost; it is registered again',
+      'warn The registry is not available; the last good snapshot is served: refused',
+      'log The registry is available again after 1200 ms',
+      'warn Circuit of users/a opened after 5 failures, next try in 60000 ms',
+      'log Circuit of users/a is half open and lets a trial call through',
+      'log Circuit of users closed',
+      'warn Call to users is retried, attempt 2: status 503',
+      'warn Call to users failed over from a to b: status 503',
+      'debug Call to users succeeded after 1 attempt',
+      'warn Call to users failed with CIRCUIT_OPEN after 1 attempt',
+    ]);
+    expect(lines[3]?.[2]).toEqual({
+      event: 'instance.status_changed',
+      service: 'users',
+      instance: 'a',
+      from: 'healthy',
+      to: 'unhealthy',
+      reason: 'status 500',
+    });
+  });
+
+  it('writes nothing for picks', () => {
+    new EventLogger(bus, logger, {}, { clock });
+    bus.emit('call.picked', { service: 'users', instanceId: 'a', strategy: 'random', attempt: 1 });
+    expect(lines).toEqual([]);
+  });
+
+  it('folds a thousand repeats into the first line and one count a minute', () => {
+    new EventLogger(bus, logger, {}, { clock });
+    for (let second = 0; second < 90; second++) {
+      for (let n = 0; n < 10; n++) unhealthy(`failure ${second}`);
+      clock.advance(1_000);
+    }
+    clock.advance(120_000);
+    expect(lines.map(([, message, { repeats }]) => [message, repeats])).toEqual([
+      ['users/a is unhealthy, was healthy: failure 0', undefined],
+      ['users/a is unhealthy, was healthy: failure 59 (599 like this in the last 60 s)', 599],
+      ['users/a is unhealthy, was healthy: failure 89 (300 like this in the last 60 s)', 300],
+    ]);
+  });
+
+  it('writes a recovery at once between repeats of the fault', () => {
+    new EventLogger(bus, logger, {}, { clock });
+    unhealthy();
+    unhealthy();
+    bus.emit('instance.status_changed', { key, from: 'unhealthy', to: 'healthy' });
+    expect(lines.map(([level]) => level)).toEqual(['warn', 'log']);
+  });
+
+  it('writes the count of each line at the end of its own minute', () => {
+    new EventLogger(bus, logger, {}, { clock });
+    unhealthy();
+    unhealthy();
+    clock.advance(1_000);
+    bus.emit('instance.expired', { key });
+    bus.emit('instance.expired', { key });
+    clock.advance(60_000);
+    expect(lines.map(([, , { event, repeats }]) => [event, repeats])).toEqual([
+      ['instance.status_changed', undefined],
+      ['instance.expired', undefined],
+      ['instance.status_changed', 1],
+      ['instance.expired', 1],
+    ]);
+  });
+
+  it('holds no window and no timer once all is quiet', () => {
+    new EventLogger(bus, logger, {}, { clock });
+    unhealthy();
+    unhealthy();
+    bus.emit('instance.expired', { key });
+    clock.advance(120_000);
+    expect(clock.pendingTimers).toBe(0);
+    unhealthy();
+    expect(lines).toHaveLength(4);
+  });
+
+  it('folds lines by event type once too many different ones come within a window', () => {
+    const eventLogger = new EventLogger(bus, logger, { maxLines: 2 }, { clock });
+    for (let n = 0; n < 100; n++) bus.emit('instance.expired', { key: { serviceName: 'users', instanceId: `i${n}` } });
+    eventLogger.close();
+    expect(lines.map(([, message]) => message)).toEqual([
+      'users/i0 expired: its heartbeats stopped',
+      'users/i1 expired: its heartbeats stopped',
+      'users/i2 expired: its heartbeats stopped',
+      'users/i99 expired: its heartbeats stopped (97 like this in the last 60 s)',
+    ]);
+  });
+
+  it('takes another level, or none, for an event type', () => {
+    const levels = { 'instance.expired': 'error', 'lease.recovered': false } as const;
+    new EventLogger(bus, logger, { levels }, { clock });
+    bus.emit('instance.expired', { key });
+    bus.emit('lease.recovered', { key });
+    expect(lines.map(([level]) => level)).toEqual(['error']);
+  });
+
+  it('writes outstanding counts when it is closed, and nothing after', () => {
+    const eventLogger = new EventLogger(bus, logger, {}, { clock });
+    unhealthy();
+    unhealthy();
+    eventLogger.close();
+    unhealthy();
+    expect(lines.map(([, , { repeats }]) => repeats)).toEqual([undefined, 1]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('refuses wrong options all together', () => {
+    const make = (): unknown => new EventLogger(bus, logger, { repeatWindow: 'soon', maxLines: Number.NaN }, { clock });
+    expect(make).toThrow(InvalidConfigurationError);
+    expect(make).toThrow(/repeatWindow.*\n.*maxLines/);
+  });
+
+  it('lowers the everyday news of what is not its own', () => {
+    const isOwn = ({ instanceId }: InstanceKey): boolean => instanceId === 'a';
+    new EventLogger(bus, logger, {}, { clock, isOwn });
+    for (const instanceId of ['a', 'b']) {
+      const about = { serviceName: 'users', instanceId };
+      bus.emit('instance.registered', { instance: fakeInstance(about), replaced: false });
+      bus.emit('instance.status_changed', { key: about, from: 'healthy', to: 'unhealthy' });
+    }
+    expect(lines.map(([level, message]) => `${level} ${message.split(' ', 3).join(' ')}`)).toEqual([
+      'log users/a registered at',
+      'warn users/a is unhealthy,',
+      'debug users/b registered at',
+      'warn users/b is unhealthy,',
+    ]);
+  });
+
+  it('writes the message alone where fields are off', () => {
+    new EventLogger(bus, logger, { fields: false }, { clock });
+    unhealthy();
+    unhealthy();
+    clock.advance(60_000);
+    expect(lines.map(([, message, fields]) => [message.replace(/:.*? \(/, ' ('), fields])).toEqual([
+      ['users/a is unhealthy, was healthy: status 500', {}],
+      ['users/a is unhealthy, was healthy (1 like this in the last 60 s)', {}],
+    ]);
+  });
+});

@@ -1,0 +1,17 @@
+/** What can be seen from outside: the event bus, and the log and the metrics that are made of its events. */
+export {
+  DEFAULT_SUBSCRIPTION_CAPACITY,
+  EventBus,
+  type EventBusDeps,
+  type EventOf,
+  type SubscribeOptions,
+} from './event-bus.js';
+export { lineOf, type EventLine, type LogLevel } from './event-line.js';
+export { DEFAULT_EVENT_LOGGER_OPTIONS, EventLogger, type EventLoggerOptions, type LoggerPort } from './event-logger.js';
+export {
+  DEFAULT_DURATION_BUCKETS,
+  DEFAULT_METRICS_PREFIX,
+  DiscoveryMetrics,
+  type DiscoveryMetricsOptions,
+  type MetricsSource,
+} from './metrics.js';

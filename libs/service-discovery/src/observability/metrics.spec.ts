@@ -1,0 +1,160 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { register as globalRegistry, Registry } from 'prom-client';
+import { InvalidConfigurationError } from '../common/index.js';
+import {
+  applyChange,
+  EMPTY_SNAPSHOT,
+  toInstance,
+  type RegistrySnapshot,
+  type ServiceInstance,
+} from '../model/index.js';
+import { EventBus } from './event-bus.js';
+import { DiscoveryMetrics } from './metrics.js';
+
+const instance = (instanceId: string, status: ServiceInstance['status'] = 'healthy'): ServiceInstance => ({
+  ...toInstance({ serviceName: 'users', host: '127.0.0.1', port: 80, instanceId }, { ttlMs: 1, now: 1 }),
+  status,
+});
+
+describe('DiscoveryMetrics', () => {
+  let bus: EventBus;
+  let snapshot: RegistrySnapshot;
+  let metrics: DiscoveryMetrics;
+
+  const serve = (...instances: ServiceInstance[]): void => {
+    snapshot = applyChange(EMPTY_SNAPSHOT, { type: 'reset', revision: 1, instances }, 0);
+  };
+  const series = async (): Promise<string[]> =>
+    (await metrics.metrics()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  const key = (instanceId: string): { serviceName: string; instanceId: string } => ({
+    serviceName: 'users',
+    instanceId,
+  });
+  const pick = (instanceId: string): void =>
+    bus.emit('call.picked', { service: 'users', instanceId, strategy: 'random', attempt: 1 });
+
+  beforeEach(() => {
+    bus = new EventBus();
+    serve(instance('a'), instance('b', 'draining'));
+    const source = {
+      get snapshot(): RegistrySnapshot {
+        return snapshot;
+      },
+      ageMs: () => 1_500,
+    };
+    metrics = new DiscoveryMetrics(bus, source);
+  });
+
+  afterEach(() => metrics.close());
+
+  it('counts registrations, removals by reason and health checks by result', async () => {
+    bus.emit('instance.registered', { instance: instance('a'), replaced: false });
+    bus.emit('instance.registered', { instance: instance('a'), replaced: true });
+    bus.emit('instance.expired', { key: key('x') });
+    bus.emit('health.checked', { key: key('a'), passed: true, detail: { checkedAt: 1 } });
+    bus.emit('health.checked', { key: key('a'), passed: false, detail: { checkedAt: 1 } });
+    expect(await series()).toEqual(
+      expect.arrayContaining([
+        'service_discovery_registrations_total 2',
+        'service_discovery_deregistrations_total{reason="expired"} 1',
+        'service_discovery_deregistrations_total{reason="deregistered"} 0',
+        'service_discovery_health_checks_total{service="users",result="success"} 1',
+        'service_discovery_health_checks_total{service="users",result="failure"} 1',
+      ]),
+    );
+  });
+
+  it('counts circuit changes, balancing decisions, retries, failovers and calls', async () => {
+    bus.emit('circuit.opened', { service: 'users', instanceId: 'a', failures: 5 });
+    bus.emit('circuit.half_opened', { service: 'users', instanceId: 'a' });
+    bus.emit('circuit.closed', { service: 'users' });
+    pick('a');
+    pick('a');
+    bus.emit('call.retried', { service: 'users', attempt: 2, delayMs: 0, reason: 'status 503' });
+    bus.emit('call.failed_over', { service: 'users', from: 'a', to: 'b', reason: 'status 503' });
+    bus.emit('call.completed', { service: 'users', ok: true, status: 200, attempts: 2, durationMs: 20 });
+    bus.emit('call.completed', { service: 'users', ok: false, code: 'CIRCUIT_OPEN', attempts: 1, durationMs: 1 });
+    expect(await series()).toEqual(
+      expect.arrayContaining([
+        'service_discovery_circuit_state_changes_total{service="users",instance="a",to="open"} 1',
+        'service_discovery_circuit_state_changes_total{service="users",instance="a",to="half_open"} 1',
+        'service_discovery_circuit_state_changes_total{service="users",instance="",to="closed"} 1',
+        'service_discovery_balancing_decisions_total{service="users",instance="a",strategy="random"} 2',
+        'service_discovery_retries_total{service="users"} 1',
+        'service_discovery_failovers_total{service="users"} 1',
+        'service_discovery_calls_total{service="users",result="success",code=""} 1',
+        'service_discovery_calls_total{service="users",result="failure",code="CIRCUIT_OPEN"} 1',
+        'service_discovery_call_duration_seconds_bucket{le="0.01",service="users",result="success"} 0',
+        'service_discovery_call_duration_seconds_bucket{le="0.025",service="users",result="success"} 1',
+        'service_discovery_call_duration_seconds_sum{service="users",result="success"} 0.02',
+      ]),
+    );
+  });
+
+  it('scrapes the same counts twice', async () => {
+    pick('a');
+    const first = await series();
+    expect(await series()).toEqual(first);
+  });
+
+  it('reads gauges from the snapshot at each scrape', async () => {
+    expect(await series()).toEqual(
+      expect.arrayContaining([
+        'service_discovery_services 1',
+        'service_discovery_instances{status="healthy"} 1',
+        'service_discovery_instances{status="draining"} 1',
+        'service_discovery_instances{status="unhealthy"} 0',
+        'service_discovery_registry_snapshot_age_seconds 1.5',
+        'service_discovery_registry_connected 1',
+      ]),
+    );
+    snapshot = { ...EMPTY_SNAPSHOT };
+    expect(await series()).toEqual(
+      expect.arrayContaining(['service_discovery_services 0', 'service_discovery_registry_connected 0']),
+    );
+  });
+
+  it('removes the series of an instance that left, also when a late event brings it back', async () => {
+    pick('a');
+    pick('b');
+    bus.emit('circuit.opened', { service: 'users', instanceId: 'b', failures: 5 });
+    serve(instance('a'));
+    bus.emit('instance.deregistered', { key: key('b') });
+    expect((await series()).filter((line) => line.includes('instance="b"'))).toEqual([]);
+    pick('b');
+    expect((await series()).filter((line) => line.includes('instance="'))).toEqual([
+      'service_discovery_balancing_decisions_total{service="users",instance="a",strategy="random"} 1',
+    ]);
+  });
+
+  it('makes one series of all calls to services that do not exist', async () => {
+    for (const service of ['x', 'y']) {
+      bus.emit('call.completed', { service, ok: false, code: 'SERVICE_NOT_FOUND', attempts: 0, durationMs: 0 });
+      bus.emit('call.failed_over', { service, from: service, to: 'backup', reason: 'SERVICE_NOT_FOUND' });
+    }
+    expect((await series()).filter((line) => line.includes('failovers_total'))).toEqual([
+      'service_discovery_failovers_total{service="_unknown"} 2',
+    ]);
+    expect((await series()).filter((line) => line.includes('calls_total'))).toEqual([
+      'service_discovery_calls_total{service="_unknown",result="failure",code="SERVICE_NOT_FOUND"} 2',
+    ]);
+  });
+
+  it('leaves the global registry alone and takes its metrics out of a given one when closed', async () => {
+    expect(await globalRegistry.metrics()).not.toContain('service_discovery_');
+    const registry = new Registry();
+    const own = new DiscoveryMetrics(bus, undefined, { registry, prefix: 'sd_' });
+    bus.emit('instance.registered', { instance: instance('a'), replaced: false });
+    expect(await registry.metrics()).toContain('sd_registrations_total 1');
+    expect(own.contentType).toBe(registry.contentType);
+    own.close();
+    expect((await registry.metrics()).trim()).toBe('');
+  });
+
+  it('refuses wrong options all together', () => {
+    const make = (): unknown =>
+      new DiscoveryMetrics(bus, undefined, { prefix: '1 ', durationBuckets: [1, Number.NaN] });
+    expect(make).toThrow(InvalidConfigurationError);
+    expect(make).toThrow(/prefix.*\n.*durationBuckets/);
+  });
+});

@@ -1,0 +1,232 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { InvalidConfigurationError } from '../common/index.js';
+import { type EventName, type InstanceKey, type InstanceStatus, type RegistrySnapshot } from '../model/index.js';
+import { type EventBus, type EventOf } from './event-bus.js';
+import { InstanceCounter } from './instance-counter.js';
+
+/** What the gauges are read from at each scrape; `ServiceRegistry` is one. */
+export interface MetricsSource {
+  readonly snapshot: RegistrySnapshot;
+  /** How old the snapshot is, in milliseconds. */
+  ageMs(): number;
+}
+
+export interface DiscoveryMetricsOptions {
+  /**
+   * The prom-client registry that the metrics are added to, such as the app's own.
+   * @default a new one, never prom-client's global registry
+   */
+  registry?: Registry;
+  /**
+   * What every name starts with: letters, digits, `_` and `:`, not starting with a digit.
+   * @default 'service_discovery_'
+   */
+  prefix?: string;
+  /**
+   * Upper bounds of the call duration histogram's buckets, in seconds, ascending.
+   * @default DEFAULT_DURATION_BUCKETS
+   */
+  durationBuckets?: readonly number[];
+}
+
+/** From a call over loopback to one that runs into the default timeouts. */
+export const DEFAULT_DURATION_BUCKETS: readonly number[] = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+];
+
+export const DEFAULT_METRICS_PREFIX = 'service_discovery_';
+
+/**
+ * The service label of calls to names that nobody registered. Such names may come from a caller's input, and each
+ * would be a series for ever. No service can have this name.
+ */
+const UNKNOWN_SERVICE_LABEL = '_unknown';
+
+const STATUSES: readonly InstanceStatus[] = ['healthy', 'unhealthy', 'unknown', 'maintenance', 'draining'];
+
+/** Prometheus metrics made of the event bus's events and, at each scrape, of the registry's snapshot. */
+export class DiscoveryMetrics {
+  private readonly registry: Registry;
+  private readonly names: string[] = [];
+  private readonly subscriptions: (() => void)[] = [];
+  private readonly perInstance: InstanceCounter[] = [];
+
+  /**
+   * @param source left out: no gauges
+   * @throws InvalidConfigurationError naming every wrong option
+   */
+  constructor(
+    private readonly bus: EventBus,
+    private readonly source?: MetricsSource,
+    private readonly options: DiscoveryMetricsOptions = {},
+  ) {
+    checkOptions(options);
+    this.registry = options.registry ?? new Registry();
+    this.countInstances();
+    this.countCircuits();
+    this.countCalls();
+    if (source) this.gauge(source);
+  }
+
+  /** What a scrape's `Content-Type` header says. */
+  get contentType(): string {
+    return this.registry.contentType;
+  }
+
+  /** Every metric of the registry in Prometheus's text format. */
+  metrics(): Promise<string> {
+    // An event that comes after its instance left, such as the end of a call in flight, brings its series back.
+    if (this.source?.snapshot.ready) {
+      const ids = idsOf(this.source.snapshot);
+      for (const counter of this.perInstance) {
+        counter.retain((service, instance) => ids.get(service)?.has(instance) ?? false);
+      }
+    }
+    return this.registry.metrics();
+  }
+
+  /** Stops counting and takes the metrics out of the registry. */
+  close(): void {
+    for (const unsubscribe of this.subscriptions.splice(0)) unsubscribe();
+    for (const name of this.names.splice(0)) this.registry.removeSingleMetric(name);
+  }
+
+  private countInstances(): void {
+    const registrations = this.counter('registrations_total', 'Registrations, first and repeated');
+    const deregistrations = this.counter('deregistrations_total', 'Instances that left, by reason', ['reason']);
+    const checks = this.counter('health_checks_total', 'Health checks, by result', ['service', 'result']);
+    // Present from the start, so that a rate over the first event is right.
+    for (const reason of ['deregistered', 'expired']) deregistrations.inc({ reason }, 0);
+
+    this.on('instance.registered', () => registrations.inc());
+    this.on('instance.deregistered', ({ key }) => {
+      deregistrations.inc({ reason: 'deregistered' });
+      this.forget(key);
+    });
+    this.on('instance.expired', ({ key }) => {
+      deregistrations.inc({ reason: 'expired' });
+      this.forget(key);
+    });
+    this.on('health.checked', ({ key, passed }) =>
+      checks.inc({ service: key.serviceName, result: passed ? 'success' : 'failure' }),
+    );
+  }
+
+  private countCircuits(): void {
+    const changes = this.instanceCounter('circuit_state_changes_total', 'Circuit breakers, by new state', 'to');
+    this.on('circuit.opened', (event) => changes.increment(event.service, event.instanceId ?? '', 'open'));
+    this.on('circuit.half_opened', (event) => changes.increment(event.service, event.instanceId ?? '', 'half_open'));
+    this.on('circuit.closed', (event) => changes.increment(event.service, event.instanceId ?? '', 'closed'));
+  }
+
+  private countCalls(): void {
+    const picks = this.instanceCounter('balancing_decisions_total', 'Instances chosen for an attempt', 'strategy');
+    const retries = this.counter('retries_total', 'Attempts after the first one of a call', ['service']);
+    const failovers = this.counter('failovers_total', 'Retries and fallbacks that went elsewhere', ['service']);
+    const calls = this.counter('calls_total', 'Calls with all their attempts, by result', [
+      'service',
+      'result',
+      'code',
+    ]);
+    const durations = new Histogram({
+      name: this.name('call_duration_seconds'),
+      help: 'Duration of calls with all their attempts',
+      labelNames: ['service', 'result'],
+      buckets: [...(this.options.durationBuckets ?? DEFAULT_DURATION_BUCKETS)],
+      registers: [this.registry],
+    });
+
+    this.on('call.picked', (event) => picks.increment(event.service, event.instanceId, event.strategy));
+    this.on('call.retried', ({ service }) => retries.inc({ service }));
+    this.on('call.failed_over', ({ service, reason }) => failovers.inc({ service: labelOf(service, reason) }));
+    this.on('call.completed', ({ service: called, ok, code, durationMs }) => {
+      const service = labelOf(called, code);
+      const result = ok ? 'success' : 'failure';
+      calls.inc({ service, result, code: code ?? '' });
+      durations.observe({ service, result }, durationMs / 1_000);
+    });
+  }
+
+  private gauge(source: MetricsSource): void {
+    const gauge = (name: string, help: string, read: () => number): void => {
+      const created: Gauge = new Gauge({
+        name: this.name(name),
+        help,
+        registers: [this.registry],
+        collect: () => created.set(read()),
+      });
+    };
+    gauge('services', 'Services with at least one instance', () => source.snapshot.services.size);
+    gauge('registry_snapshot_age_seconds', 'Age of the snapshot that is served', () => source.ageMs() / 1_000);
+    gauge('registry_connected', '1 while the registry can be reached', () => (source.snapshot.connected ? 1 : 0));
+    const instances: Gauge = new Gauge({
+      name: this.name('instances'),
+      help: 'Instances, by effective status',
+      labelNames: ['status'],
+      registers: [this.registry],
+      collect: () => {
+        const counts = countByStatus(source.snapshot);
+        for (const status of STATUSES) instances.set({ status }, counts.get(status) ?? 0);
+      },
+    });
+  }
+
+  private on<Name extends EventName>(type: Name, listener: (event: EventOf<Name>) => void): void {
+    this.subscriptions.push(this.bus.on(type, listener));
+  }
+
+  private counter(name: string, help: string, labelNames: string[] = []): Counter {
+    return new Counter({ name: this.name(name), help, labelNames, registers: [this.registry] });
+  }
+
+  private instanceCounter(name: string, help: string, label: string): InstanceCounter {
+    const counter = new InstanceCounter(this.name(name), help, label, this.registry);
+    this.perInstance.push(counter);
+    return counter;
+  }
+
+  private forget({ serviceName, instanceId }: InstanceKey): void {
+    for (const counter of this.perInstance) counter.forget(serviceName, instanceId);
+  }
+
+  private name(rest: string): string {
+    const name = (this.options.prefix ?? DEFAULT_METRICS_PREFIX) + rest;
+    this.names.push(name);
+    return name;
+  }
+}
+
+/** @param why the code of what went wrong */
+function labelOf(service: string, why: string | undefined): string {
+  return why === 'SERVICE_NOT_FOUND' ? UNKNOWN_SERVICE_LABEL : service;
+}
+
+function checkOptions({ prefix, durationBuckets }: DiscoveryMetricsOptions): void {
+  const problems = [];
+  if (prefix !== undefined && !/^[A-Za-z_:][A-Za-z0-9_:]*$/.test(prefix)) {
+    problems.push({
+      path: 'prefix',
+      value: prefix,
+      expected: 'letters, digits, "_" and ":", not starting with a digit',
+    });
+  }
+  const ascending = durationBuckets?.every((bound, index, all) => bound > (all[index - 1] ?? 0)) ?? true;
+  if (!ascending || durationBuckets?.length === 0) {
+    problems.push({ path: 'durationBuckets', value: durationBuckets, expected: 'a list of ascending numbers above 0' });
+  }
+  if (problems.length > 0) throw new InvalidConfigurationError(problems);
+}
+
+function idsOf(snapshot: RegistrySnapshot): Map<string, Set<string>> {
+  return new Map(
+    [...snapshot.services].map(([service, list]) => [service, new Set(list.map(({ instanceId }) => instanceId))]),
+  );
+}
+
+function countByStatus(snapshot: RegistrySnapshot): Map<InstanceStatus, number> {
+  const counts = new Map<InstanceStatus, number>();
+  for (const list of snapshot.services.values()) {
+    for (const { status } of list) counts.set(status, (counts.get(status) ?? 0) + 1);
+  }
+  return counts;
+}
