@@ -1,0 +1,146 @@
+import { finished, Readable } from 'node:stream';
+import { type HttpService } from '@nestjs/axios';
+import { type AxiosResponse, isCancel } from 'axios';
+import { type Clock, messageOf, ServiceDiscoveryError, TransportError } from '../../common/index.js';
+import { originOf, type ServiceInstance } from '../../model/index.js';
+import { bodyOf, type ServiceRequest, type ServiceResponse, targetOf, type Transport } from '../../transport/index.js';
+import { checkOutgoing, invalid, toAxiosBody } from './outgoing.js';
+
+/** The connection never opened, so no server saw the request. */
+const NEVER_SENT: ReadonlySet<unknown> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EADDRNOTAVAIL',
+]);
+
+/**
+ * Sends through the app's own `HttpService`, with its interceptors, agents and defaults; for apps whose interceptors
+ * sign or trace every request. Slower than undici. Redirects are not followed, and statuses and bodies arrive as sent.
+ * Connections are the agents' own: closing the transport waits for what is in flight, and closes none.
+ */
+export class AxiosTransport implements Transport {
+  private http: HttpService | undefined;
+  /** Responses whose head is still to come. */
+  private readonly awaited = new Set<Promise<unknown>>();
+  /** Responses whose body has not been read to its end. */
+  private readonly open = new Set<Readable>();
+  private closed = false;
+
+  /**
+   * @param resolve finds the service; asked once, at the first request, when all of the app's providers exist
+   * @param deps.closeTimeoutMs how long `close` waits before it cuts off what is in flight
+   */
+  constructor(
+    private readonly resolve: () => HttpService,
+    private readonly deps: { readonly clock: Clock; readonly closeTimeoutMs: number },
+  ) {}
+
+  async send(to: ServiceInstance, request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse> {
+    const body = toAxiosBody(request.body);
+    let bodyError: unknown;
+    if (body instanceof Readable) body.once('error', (error) => (bodyError = error));
+    try {
+      signal?.throwIfAborted();
+      const source = { service: to.serviceName, instanceId: to.instanceId };
+      if (this.closed) throw new TransportError('The transport is closed', true, source);
+      checkOutgoing(request, to);
+      this.http ??= this.resolve();
+      const { status, headers, data } = await this.track(this.dispatch(this.http, to, { ...request, body }, signal));
+      return { status, headers: plain(headers), body: bodyOf(data, { ...source, status, signal }) };
+    } catch (error) {
+      if (body instanceof Readable) body.destroy();
+      if (signal?.aborted) throw signal.reason;
+      if (bodyError !== undefined) throw invalid(`its body failed: ${messageOf(bodyError)}`, to, bodyError);
+      throw toFailure(error, to);
+    }
+  }
+
+  /** Waits for what is in flight, bodies included, for up to `closeTimeoutMs`; then cuts it off. */
+  async close(): Promise<void> {
+    this.closed = true;
+    const timer = this.deps.clock.setTimer(() => {
+      for (const stream of this.open) stream.destroy();
+    }, this.deps.closeTimeoutMs);
+    await Promise.allSettled(this.awaited);
+    await Promise.all([...this.open].filter((stream) => !hasArrived(stream)).map(untilFinished));
+    timer.cancel();
+  }
+
+  private dispatch(
+    http: HttpService,
+    to: ServiceInstance,
+    { method, headers, body, ...request }: ServiceRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<AxiosResponse<Readable>> {
+    return http.axiosRef.request<Readable>({
+      url: originOf(to) + targetOf(to, request),
+      // An app's own base URL is for its own calls.
+      baseURL: undefined,
+      method,
+      headers: withoutContentType(headers, body),
+      data: body,
+      signal,
+      timeout: 0,
+      responseType: 'stream',
+      maxRedirects: 0,
+      maxContentLength: Infinity,
+      maxBodyLength: Infinity,
+      decompress: false,
+      validateStatus: () => true,
+      transformRequest: [(data: unknown): unknown => data],
+      transformResponse: [(data: unknown): unknown => data],
+    });
+  }
+
+  private async track(response: Promise<AxiosResponse<Readable>>): Promise<AxiosResponse<Readable>> {
+    this.awaited.add(response);
+    try {
+      const { data } = await response;
+      this.open.add(data);
+      void untilFinished(data).then(() => this.open.delete(data));
+    } finally {
+      this.awaited.delete(response);
+    }
+    return response;
+  }
+}
+
+/** Ended, failed or destroyed. */
+function untilFinished(stream: Readable): Promise<void> {
+  return new Promise((resolve) => void finished(stream, () => resolve()));
+}
+
+/** Whether all of a body has come over the network already, read or not. */
+function hasArrived(stream: Readable): boolean {
+  return (stream as Readable & { complete?: boolean }).complete === true;
+}
+
+/** Axios would name a type for a body that comes without one; false keeps it from doing so. */
+function withoutContentType(
+  headers: ServiceRequest['headers'],
+  body: unknown,
+): Record<string, string | string[] | number | false> {
+  const sent = headers as Record<string, string | string[] | number>;
+  return body !== undefined && sent['content-type'] === undefined ? { ...sent, 'content-type': false } : sent;
+}
+
+function plain(headers: AxiosResponse['headers']): ServiceResponse['headers'] {
+  const entries = Object.entries(headers as Record<string, string | string[]>);
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name.toLowerCase(), Array.isArray(value) ? [...value] : value]),
+  );
+}
+
+function toFailure(error: unknown, to: ServiceInstance): ServiceDiscoveryError {
+  if (error instanceof ServiceDiscoveryError) return error;
+  const details = { service: to.serviceName, instanceId: to.instanceId, cause: error };
+  if (isCancel(error))
+    return new ServiceDiscoveryError('ABORTED', `The request was cancelled: ${messageOf(error)}`, details);
+  const neverSent = NEVER_SENT.has((error as { code?: unknown } | undefined)?.code);
+  const what = neverSent ? 'could not be sent' : 'got no response';
+  const message = `The request to ${to.serviceName}/${to.instanceId} ${what}: ${messageOf(error)}`;
+  return new TransportError(message, neverSent, details);
+}

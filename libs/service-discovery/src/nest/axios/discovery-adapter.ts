@@ -1,0 +1,103 @@
+import axios, {
+  AxiosError,
+  type AxiosAdapter,
+  AxiosHeaders,
+  type AxiosResponse,
+  type InternalAxiosRequestConfig,
+} from 'axios';
+import { ServiceDiscoveryError } from '../../common/index.js';
+import {
+  type ServiceCallRequest,
+  type ServiceCallResponse,
+  type ServiceCommunicator,
+} from '../../communicator/index.js';
+import { type ServiceRegistry } from '../../registry/index.js';
+import { type HttpMethod } from '../../transport/index.js';
+import { cancellationOf } from './cancellation.js';
+import { readBody } from './read-body.js';
+import { toRequestBody } from './request-body.js';
+import { parseServiceUrl, type ServiceUrl } from './service-url.js';
+
+const ADAPTERS = new WeakSet<AxiosAdapter>();
+
+/** Whether an adapter sends through the communicator. */
+export function isDiscoveryAdapter(adapter: unknown): boolean {
+  return typeof adapter === 'function' && ADAPTERS.has(adapter as AxiosAdapter);
+}
+
+/**
+ * An axios adapter that is the communicator: `http://user-service/users/1` is discovered, balanced, retried. What is no
+ * service's URL goes to axios's own adapter. Interceptors, transforms, `params`, `timeout` (of the whole call),
+ * `signal`, `auth`, `responseType` and `validateStatus` work as with any adapter; redirects are not followed.
+ */
+export function discoveryAdapter(communicator: ServiceCommunicator, registry: ServiceRegistry): AxiosAdapter {
+  const elsewhere = axios.getAdapter(axios.defaults.adapter);
+  const adapter: AxiosAdapter = async (config) => {
+    const target = parseServiceUrl(axios.getUri(config), (name) => registry.getInstances(name).length > 0);
+    return target ? send(communicator, target, config) : elsewhere(config);
+  };
+  ADAPTERS.add(adapter);
+  return adapter;
+}
+
+async function send(
+  communicator: ServiceCommunicator,
+  target: ServiceUrl,
+  config: InternalAxiosRequestConfig,
+): Promise<AxiosResponse> {
+  const cancellation = cancellationOf(config);
+  try {
+    const request = toRequest(target, config, cancellation.signal);
+    const answer = await communicator.callService(target.service, request);
+    return settle(await toResponse(answer, config), config);
+  } catch (error) {
+    throw toAxiosError(error, config);
+  } finally {
+    cancellation.dispose();
+  }
+}
+
+function toRequest(
+  { path }: ServiceUrl,
+  { method = 'get', data, headers: given, timeout, auth }: InternalAxiosRequestConfig,
+  signal: AbortSignal,
+): ServiceCallRequest {
+  const { body, headers: ofBody } = toRequestBody(data);
+  const headers = AxiosHeaders.from(given);
+  if (ofBody) headers.set(ofBody);
+  if (auth) headers.setAuthorization(`Basic ${Buffer.from(`${auth.username}:${auth.password}`).toString('base64')}`);
+  return {
+    method: method.toUpperCase() as HttpMethod,
+    path,
+    headers: headers.toJSON(),
+    body,
+    // 0 is axios's word for none of its own.
+    timeout: timeout === 0 ? undefined : timeout,
+    signal,
+  };
+}
+
+async function toResponse(answer: ServiceCallResponse, config: InternalAxiosRequestConfig): Promise<AxiosResponse> {
+  return {
+    status: answer.status,
+    statusText: '',
+    headers: new AxiosHeaders(answer.headers as Record<string, string>),
+    data: await readBody(answer.body, config.responseType),
+    config,
+    request: { service: answer.instance.serviceName, instance: answer.instance, attempts: answer.attempts },
+  };
+}
+
+/** Decides by `validateStatus` whether a status is an error, as every adapter of axios has to. */
+function settle(response: AxiosResponse, config: InternalAxiosRequestConfig): AxiosResponse {
+  const { status } = response;
+  if (!config.validateStatus || config.validateStatus(status)) return response;
+  const code = status >= 400 && status < 500 ? AxiosError.ERR_BAD_REQUEST : AxiosError.ERR_BAD_RESPONSE;
+  throw new AxiosError(`Request failed with status code ${status}`, code, config, response.request, response);
+}
+
+/** The library's own errors, with their codes, in the shape that users of axios expect. */
+function toAxiosError(error: unknown, config: InternalAxiosRequestConfig): unknown {
+  if (!(error instanceof ServiceDiscoveryError)) return error;
+  return Object.assign(new AxiosError(error.message, error.code, config), { cause: error });
+}

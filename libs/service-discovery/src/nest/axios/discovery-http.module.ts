@@ -1,0 +1,58 @@
+import { HttpService } from '@nestjs/axios';
+import { type DynamicModule, type FactoryProvider, Module, type ModuleMetadata, type Provider } from '@nestjs/common';
+import axios, { type CreateAxiosDefaults } from 'axios';
+import { ServiceCommunicator } from '../../communicator/index.js';
+import { ServiceRegistry } from '../../registry/index.js';
+import { discoveryAdapter } from './discovery-adapter.js';
+
+/** Axios's defaults, but for the adapter. */
+export type DiscoveryHttpOptions = Omit<CreateAxiosDefaults, 'adapter'>;
+
+/** Defaults that are made when the app starts. */
+export interface DiscoveryHttpAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
+  /** What the factory takes. */
+  inject?: FactoryProvider['inject'];
+  useFactory: (...args: never[]) => DiscoveryHttpOptions | Promise<DiscoveryHttpOptions>;
+}
+
+const DISCOVERY_HTTP_OPTIONS = Symbol('nest-service-discovery:http-options');
+
+/**
+ * In place of `HttpModule` of `@nestjs/axios`: an `HttpService` that finds services by name, so that
+ * `httpService.get('http://user-service/users/1')` is discovered, balanced and retried, with interceptors working.
+ * What is no service's URL goes where it always went.
+ */
+@Module({
+  providers: [
+    { provide: DISCOVERY_HTTP_OPTIONS, useValue: {} },
+    {
+      provide: HttpService,
+      inject: [DISCOVERY_HTTP_OPTIONS, ServiceCommunicator, ServiceRegistry],
+      useFactory: createHttpService,
+    },
+  ],
+  exports: [HttpService],
+})
+export class DiscoveryHttpModule {
+  /** @param options such as `baseURL: 'http://user-service'`, headers or a timeout */
+  static register(options: DiscoveryHttpOptions = {}): DynamicModule {
+    return withOptions({ provide: DISCOVERY_HTTP_OPTIONS, useValue: options });
+  }
+
+  /** The same with options from a factory. */
+  static registerAsync({ imports, inject, useFactory }: DiscoveryHttpAsyncOptions): DynamicModule {
+    return { ...withOptions({ provide: DISCOVERY_HTTP_OPTIONS, inject, useFactory }), imports };
+  }
+}
+
+function withOptions(options: Provider): DynamicModule {
+  return { module: DiscoveryHttpModule, providers: [options] };
+}
+
+function createHttpService(
+  options: DiscoveryHttpOptions,
+  communicator: ServiceCommunicator,
+  registry: ServiceRegistry,
+): HttpService {
+  return new HttpService(axios.create({ ...options, adapter: discoveryAdapter(communicator, registry) }));
+}

@@ -1,0 +1,48 @@
+import { InvalidConfigurationError } from '../../common/index.js';
+import { findRegistrationProblems, type ServiceRegistration } from '../../model/index.js';
+
+/** How a service announces itself. What is left out of host, port and protocol is taken from the server that listens. */
+export interface DiscoverableServiceOptions extends Partial<Omit<ServiceRegistration, 'serviceName'>> {
+  /** The name that other services find it under. */
+  name: string;
+  /**
+   * Where a health check asks, after `path`; null: that a TCP connection opens is check enough.
+   * @default the app's health route (`api.healthPath`, below the global prefix); null where the app has none
+   */
+  healthCheckPath?: string | null;
+}
+
+const DISCOVERABLE = Symbol('nest-service-discovery:discoverable');
+
+/**
+ * Registers this process under a name as soon as its server listens, keeps the registration alive, and takes it back
+ * at shutdown. For a module, a controller or a provider class: where it stands changes nothing.
+ * In an app without a server, the registration needs `host` and `port`.
+ *
+ * @throws InvalidConfigurationError when the class is defined, naming everything that is wrong with the options
+ */
+export function DiscoverableService(options: DiscoverableServiceOptions): ClassDecorator {
+  return (target) => {
+    const registration = toRegistration(options, { host: options.host ?? 'localhost', port: options.port ?? 1 });
+    const nameOf = (field: keyof ServiceRegistration): string => (field === 'serviceName' ? 'name' : field);
+    const problems = findRegistrationProblems(
+      registration,
+      (field) => `@DiscoverableService ${target.name}.${nameOf(field)}`,
+    );
+    if (problems.length > 0) throw new InvalidConfigurationError(problems);
+    Reflect.defineMetadata(DISCOVERABLE, options, target);
+  };
+}
+
+/** What a class itself was decorated with; a subclass does not announce its parent's service again. */
+export function discoverableOptionsOf(target: object): DiscoverableServiceOptions | undefined {
+  return Reflect.getOwnMetadata(DISCOVERABLE, target) as DiscoverableServiceOptions | undefined;
+}
+
+/** The registration at an address. */
+export function toRegistration(
+  { name, ...rest }: DiscoverableServiceOptions,
+  address: Pick<ServiceRegistration, 'host' | 'port' | 'protocol'>,
+): ServiceRegistration {
+  return { ...rest, ...address, serviceName: name };
+}

@@ -1,0 +1,70 @@
+/** The library as a NestJS module: options, decorators, the REST API, health checks, `HttpService`. */
+export {
+  type AsyncMethod,
+  bindServiceClient,
+  currentSignal,
+  DiscoverableService,
+  type DiscoverableServiceOptions,
+  type PathValue,
+  ResilientCall,
+  type ResilientCallOptions,
+  type ResilientFallback,
+  type RouteTemplate,
+  ServiceCall,
+  type ServiceCallArgs,
+  ServiceClient,
+  type ServiceClientOptions,
+  type ServiceMethod,
+} from './decorators/index.js';
+export {
+  type AdvertiseOptions,
+  type Environment,
+  getServiceDiscoveryConfig,
+  type PresetName,
+  type ResolvedServiceDiscoveryOptions,
+  resolveServiceDiscoveryOptions,
+  type ServiceDiscoveryMode,
+  type ServiceDiscoveryOptions,
+  type ShutdownOptions,
+  type TransportChoice,
+} from './options/index.js';
+export {
+  type AggregatedHealthView,
+  type ApiOptions,
+  type CircuitBreakerBody,
+  type ErrorBody,
+  type EventView,
+  type FieldProblem,
+  type HeartbeatView,
+  type InstanceHealthView,
+  isLocalRequest,
+  type PatternView,
+  type PeerRequest,
+  type RegisteredView,
+  type RestErrorCode,
+  ServiceDiscoveryController,
+  type ServiceHealthView,
+  type ServiceListView,
+  type ServiceView,
+  type StatusView,
+} from './rest/index.js';
+export {
+  AxiosTransport,
+  type DiscoveryHttpAsyncOptions,
+  DiscoveryHttpModule,
+  type DiscoveryHttpOptions,
+} from './axios/index.js';
+export { type DiscoveryCriteria, ServiceDiscovery, type ServiceEndpoint } from './service-discovery.js';
+export {
+  type AsyncFactoryOptions,
+  type ServiceDiscoveryAsyncOptions,
+  ServiceDiscoveryModule,
+} from './service-discovery.module.js';
+export {
+  type HealthAnswer,
+  ServiceDiscoveryHealthController,
+  ServiceDiscoveryHealthIndicator,
+  type ServiceHealthData,
+  type ServiceHealthOptions,
+} from './terminus/index.js';
+export { CLOCK, RANDOM, REGISTRY_STORE, SERVICE_DISCOVERY_OPTIONS, TRANSPORT } from './tokens.js';

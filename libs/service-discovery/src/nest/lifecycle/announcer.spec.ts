@@ -1,0 +1,104 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { InvalidInstanceError, RegistryUnavailableError } from '../../common/index.js';
+import { type InstanceKey, type Lease } from '../../model/index.js';
+import { type RegisteredInstance } from '../../registry/index.js';
+import { fakeInstance } from '../../testing/fake-instance.js';
+import { ManualClock } from '../../testing/manual-clock.js';
+import { Announcer } from './announcer.js';
+
+const REGISTRATION = { serviceName: 'users', host: '127.0.0.1', port: 1 };
+const LEASE: Lease = { serviceName: 'users', instanceId: 'a', generation: 1, ttlMs: 1_000 };
+
+/** A registry whose registrations the test answers one by one. */
+class FakeRegistry {
+  readonly calls: { succeed(): void; fail(error: unknown): void }[] = [];
+  readonly deregistered: InstanceKey[] = [];
+
+  register(): Promise<RegisteredInstance> {
+    return new Promise((resolve, reject) => {
+      this.calls.push({
+        succeed: () => resolve({ instance: fakeInstance(), lease: LEASE, replaced: false }),
+        fail: reject,
+      });
+    });
+  }
+
+  async deregister(key: InstanceKey): Promise<boolean> {
+    this.deregistered.push(key);
+    return true;
+  }
+}
+
+let clock: ManualClock;
+let registry: FakeRegistry;
+let errors: unknown[];
+let warnings: unknown[];
+let announcer: Announcer;
+
+beforeEach(() => {
+  clock = new ManualClock();
+  registry = new FakeRegistry();
+  errors = [];
+  warnings = [];
+  const logger = {
+    error: (message: unknown) => void errors.push(message),
+    warn: (message: unknown) => void warnings.push(message),
+  };
+  announcer = new Announcer({ registry, clock, random: () => 1, logger });
+});
+
+describe('an announcement', () => {
+  it('is made again, at growing intervals, while the registry cannot be reached', async () => {
+    announcer.announce(REGISTRATION);
+    const triedAt: number[] = [];
+    for (let attempt = 1; attempt <= 8; attempt++) {
+      triedAt.push(clock.now());
+      registry.calls.at(-1)?.fail(new RegistryUnavailableError('away'));
+      await clock.advanceAsync(Math.min(5_000, 250 * 2 ** (attempt - 1)));
+      expect(registry.calls).toHaveLength(attempt + 1);
+    }
+    expect(triedAt).toEqual([0, 250, 750, 1_750, 3_750, 7_750, 12_750, 17_750]);
+    expect(errors).toEqual([]);
+  });
+
+  it('that does not get through is told of, with the reason, once a minute', async () => {
+    announcer.announce(REGISTRATION);
+    const failFor = async (ms: number, reason: string): Promise<void> => {
+      for (const end = clock.now() + ms; clock.now() < end; await clock.advanceAsync(250)) {
+        registry.calls.at(-1)?.fail(new RegistryUnavailableError(reason));
+      }
+    };
+    await failFor(59_000, 'refused');
+    expect(warnings).toEqual([`${REGISTRATION.serviceName} is not registered; it goes on trying: refused`]);
+    await failFor(10_000, 'forbidden');
+    expect(warnings.slice(1)).toEqual([`${REGISTRATION.serviceName} is not registered; it goes on trying: forbidden`]);
+  });
+
+  it('is not made again when the registry has refused it, which is logged', async () => {
+    announcer.announce(REGISTRATION);
+    registry.calls[0]?.fail(new InvalidInstanceError([{ path: 'port', value: 0, expected: 'a port' }]));
+    await clock.advanceAsync(60_000);
+    expect(registry.calls).toHaveLength(1);
+    expect(errors).toEqual([
+      'users could not be registered: Invalid service instance: port: expected a port, but got 0',
+    ]);
+  });
+
+  it('is given up at once when the app ends during a wait', async () => {
+    announcer.announce(REGISTRATION);
+    registry.calls[0]?.fail(new RegistryUnavailableError('away'));
+    await clock.advanceAsync(0);
+    await announcer.stop();
+    await clock.advanceAsync(60_000);
+    expect(registry.calls).toHaveLength(1);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('is taken back when it arrives after the app has begun to end', async () => {
+    announcer.announce(REGISTRATION);
+    const stopped = announcer.stop();
+    registry.calls[0]?.succeed();
+    await stopped;
+    expect(registry.deregistered).toEqual([LEASE]);
+  });
+});

@@ -1,0 +1,161 @@
+import {
+  type BeforeApplicationShutdown,
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleDestroy,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
+import { type Subscription } from 'rxjs';
+import { type Clock, messageOf, type Random, sleep } from '../../common/index.js';
+import { ServiceCommunicator } from '../../communicator/index.js';
+import { HealthMonitor } from '../../health/index.js';
+import { DiscoveryMetrics, EventLogger } from '../../observability/index.js';
+import { type OwnInstancesReport, ServiceRegistry } from '../../registry/index.js';
+import { type RegistryStore } from '../../store/index.js';
+import { findHttpService } from '../axios/index.js';
+import { type DiscoverableServiceOptions, toRegistration } from '../decorators/index.js';
+import { ServiceDiscoveryExplorer } from '../explorer.js';
+import { LOG_CONTEXT } from '../logging.js';
+import { type ResolvedServiceDiscoveryOptions } from '../options/index.js';
+import { findSchedulerRegistry, ListedTimers } from '../schedule/index.js';
+import { findHealthCheckPath } from '../terminus/index.js';
+import { CLOCK, RANDOM, REGISTRY_STORE, SERVICE_DISCOVERY_OPTIONS } from '../tokens.js';
+import { Announcer } from './announcer.js';
+import { atMost } from './at-most.js';
+import { HttpDrain } from './http-drain.js';
+import { type AdvertisedAddress, addressToAdvertise, type ListeningServer } from './server-address.js';
+
+/**
+ * Ties the library to the life of the app.
+ *
+ * The module is global, so its hooks run before those of all others at the start and after them at the end. HTTP
+ * still serves while `onModuleDestroy` runs: that is where callers are told to go elsewhere. What calls in flight may
+ * need stays open until `onApplicationShutdown`.
+ */
+@Injectable()
+export class ServiceDiscoveryLifecycle
+  implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy, BeforeApplicationShutdown, OnApplicationShutdown
+{
+  private readonly logger = new Logger(LOG_CONTEXT);
+  private readonly announcer: Announcer;
+  private discoverables: readonly DiscoverableServiceOptions[] = [];
+  private listening: Subscription | undefined;
+  private drain: HttpDrain | undefined;
+
+  constructor(
+    @Inject(SERVICE_DISCOVERY_OPTIONS) private readonly options: ResolvedServiceDiscoveryOptions,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(RANDOM) random: Random,
+    @Inject(REGISTRY_STORE) private readonly store: RegistryStore,
+    @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
+    @Inject(ServiceCommunicator) private readonly communicator: ServiceCommunicator,
+    @Inject(HealthMonitor) private readonly monitor: HealthMonitor | null,
+    @Inject(DiscoveryMetrics) private readonly metrics: DiscoveryMetrics,
+    @Inject(EventLogger) private readonly eventLogger: EventLogger | null,
+    @Inject(ServiceDiscoveryExplorer) private readonly explorer: ServiceDiscoveryExplorer,
+    @Inject(ListedTimers) private readonly timers: ListedTimers,
+    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+    @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
+    @Inject(ApplicationConfig) private readonly appConfig: ApplicationConfig,
+  ) {
+    this.announcer = new Announcer({ registry, clock, random, logger: this.logger });
+  }
+
+  /** @throws InvalidConfigurationError for what only shows when all of the app is there */
+  async onModuleInit(): Promise<void> {
+    this.discoverables = this.explorer.discoverables();
+    // It is looked up at the first call; here it is known that there is one.
+    if (this.options.transport === 'axios') findHttpService(this.modules);
+    this.explorer.wire();
+    const scheduler = findSchedulerRegistry(this.modules);
+    if (scheduler) this.timers.listIn(scheduler);
+    this.monitor?.start();
+    await this.registry.start();
+  }
+
+  onApplicationBootstrap(): void {
+    // Node's adapters only: an application context or a microservice has none, and nothing that listens for HTTP.
+    const server = this.server();
+    if (!server) {
+      this.announceAt(undefined);
+      return;
+    }
+    this.drain = new HttpDrain(server);
+    if (this.adapterHost.listening) this.announceAt(addressToAdvertise(server, this.options));
+    else
+      this.listening = this.adapterHost.listen$.subscribe(() =>
+        this.announceAt(addressToAdvertise(server, this.options)),
+      );
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    const { timeoutMs, drainDelayMs } = this.options.shutdown;
+    this.listening?.unsubscribe();
+    await atMost(this.clock, timeoutMs, this.announcer.stop());
+    if (this.registry.ownLeases().length > 0) {
+      await atMost(this.clock, timeoutMs, this.registry.drainOwn());
+      if (drainDelayMs > 0) await sleep(this.clock, drainDelayMs);
+      const leaving = this.registry.deregisterOwn().then((report) => this.reportLeftovers(report));
+      await atMost(this.clock, timeoutMs, leaving);
+    }
+    this.drain?.begin();
+  }
+
+  /** The server closes next, and with it what it has not sent yet. */
+  async beforeApplicationShutdown(): Promise<void> {
+    if (this.drain) await atMost(this.clock, this.options.shutdown.timeoutMs, this.drain.delivered());
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    const { timeoutMs } = this.options.shutdown;
+    const atMostTimeout = (work: Promise<unknown> | undefined): Promise<void> =>
+      atMost(this.clock, timeoutMs, work ?? Promise.resolve());
+    this.timers.close();
+    await atMostTimeout(this.monitor?.close());
+    await atMostTimeout(this.communicator.close());
+    await atMostTimeout(this.registry.close());
+    await atMostTimeout(this.store.close());
+    this.metrics.close();
+    this.eventLogger?.close();
+  }
+
+  private server(): ListeningServer | undefined {
+    const adapter = this.adapterHost.httpAdapter as { getHttpServer(): unknown } | undefined;
+    const server = adapter?.getHttpServer() as Partial<ListeningServer> | null | undefined;
+    return typeof server?.address === 'function' ? (server as ListeningServer) : undefined;
+  }
+
+  /** @param address undefined: nothing listens for HTTP */
+  private announceAt(address: AdvertisedAddress | undefined): void {
+    for (const options of this.discoverables) this.announce(options, address);
+  }
+
+  private announce(options: DiscoverableServiceOptions, address: AdvertisedAddress | undefined): void {
+    const host = options.host ?? address?.host ?? this.options.advertise.host;
+    const port = options.port ?? address?.port ?? this.options.advertise.port;
+    if (host === undefined || port === undefined) {
+      const missing = [host === undefined && 'host', port === undefined && 'port'].filter(Boolean).join(' and ');
+      this.logger.warn(`${options.name} is not registered: no server listens at a TCP port, so it needs ${missing}`);
+      return;
+    }
+    const { path, healthCheckPath = address ? this.healthCheckPath(path) : null } = options;
+    const protocol = options.protocol ?? address?.protocol;
+    this.announcer.announce(toRegistration({ ...options, healthCheckPath }, { host, port, protocol }));
+  }
+
+  private healthCheckPath(base?: string): string | null {
+    return findHealthCheckPath(this.modules, this.appConfig, this.options.api, base?.replace(/\/+$/, ''));
+  }
+
+  private reportLeftovers({ failed }: OwnInstancesReport): void {
+    for (const { key, error } of failed) {
+      this.logger.warn(
+        `${key.serviceName}/${key.instanceId} could not be deregistered, its lease will run out: ${messageOf(error)}`,
+      );
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import { networkInterfaces } from 'node:os';
+import { type AddressInfo } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
+import { canonicalHost, parseAddress, type Protocol } from '../../model/index.js';
+import { type ResolvedServiceDiscoveryOptions } from '../options/index.js';
+
+/** A server that listens, as far as its address goes: Node's own, of HTTP, HTTPS or HTTP/2. */
+export interface ListeningServer {
+  address(): AddressInfo | string | null;
+}
+
+/** Under which address others reach a server. */
+export interface AdvertisedAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly protocol: Protocol;
+}
+
+/** The machine's network interfaces, as Node lists them. */
+export type Interfaces = Readonly<ReturnType<typeof networkInterfaces>>;
+
+/** The address to register; undefined for a server at a Unix socket, unless host and port are given. */
+export function addressToAdvertise(
+  server: ListeningServer,
+  options: Pick<ResolvedServiceDiscoveryOptions, 'advertise' | 'mode' | 'remote'>,
+  interfaces: () => Interfaces = networkInterfaces,
+): AdvertisedAddress | undefined {
+  const { advertise } = options;
+  const bound = server.address();
+  const at = typeof bound === 'object' && bound !== null ? bound : undefined;
+  const port = advertise.port ?? at?.port;
+  const host = advertise.host ?? (at && reachableHost(at.address, options, interfaces));
+  if (host === undefined || port === undefined) return undefined;
+  return { host, port, protocol: server instanceof TlsServer ? 'https' : 'http' };
+}
+
+/** A server at all addresses of the machine is registered at one of them. */
+function reachableHost(
+  bound: string,
+  options: Pick<ResolvedServiceDiscoveryOptions, 'mode' | 'remote'>,
+  interfaces: () => Interfaces,
+): string {
+  const address = parseAddress(bound);
+  if (address?.range() !== 'unspecified') return bound;
+  if (isOnThisMachine(options)) return '127.0.0.1';
+  const families = address.kind() === 'ipv6' ? (['IPv4', 'IPv6'] as const) : (['IPv4'] as const);
+  return externalAddress(interfaces(), families) ?? '127.0.0.1';
+}
+
+/** Whether everybody who reads the registry runs here, as far as can be told. */
+function isOnThisMachine({ mode, remote }: Pick<ResolvedServiceDiscoveryOptions, 'mode' | 'remote'>): boolean {
+  if (mode === 'memory_only') return true;
+  const host = remote && canonicalHost(new URL(remote.url).hostname);
+  if (host === undefined) return false;
+  return host === 'localhost' || parseAddress(host)?.range() === 'loopback';
+}
+
+/** The first address that other machines can reach, of the family that comes first. */
+function externalAddress(interfaces: Interfaces, families: readonly ('IPv4' | 'IPv6')[]): string | undefined {
+  const external = Object.values(interfaces)
+    .flatMap((addresses) => addresses ?? [])
+    .filter(({ address, internal }) => !internal && parseAddress(address)?.range() !== 'linkLocal');
+  return families.flatMap((wanted) => external.filter(({ family }) => family === wanted))[0]?.address;
+}

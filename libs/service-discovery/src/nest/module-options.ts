@@ -1,0 +1,81 @@
+import { type DynamicModule, type Type } from '@nestjs/common';
+import { type ModulesContainer } from '@nestjs/core';
+import { type Problem } from '../common/index.js';
+import { type ServiceDiscoveryOptions } from './options/index.js';
+
+/** What a module was made with, as it was given: the options, or the word that a factory makes them. */
+export type GivenOptions = ServiceDiscoveryOptions | 'forRootAsync';
+
+/** Where a module keeps its {@link GivenOptions}. */
+export const GIVEN_OPTIONS = Symbol('nest-service-discovery:given-options');
+
+/**
+ * Hands out one and the same module for equal options, which Nest then makes once an app. Modules that no app uses any
+ * more are let go.
+ */
+export class SharedModules {
+  private refs: WeakRef<DynamicModule>[] = [];
+  private readonly options = new WeakMap<DynamicModule, ServiceDiscoveryOptions>();
+
+  get(options: ServiceDiscoveryOptions, make: () => DynamicModule): DynamicModule {
+    this.refs = this.refs.filter((ref) => ref.deref() !== undefined);
+    for (const ref of this.refs) {
+      const module = ref.deref();
+      if (module && isSame(this.options.get(module), options)) return module;
+    }
+    const module = make();
+    this.options.set(module, options);
+    this.refs.push(new WeakRef(module));
+    return module;
+  }
+}
+
+/** Plain objects and lists are compared by what they hold; all else, such as a transport, a guard or a function, by identity. */
+function isSame(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (Array.isArray(a) && Array.isArray(b))
+    return a.length === b.length && a.every((item, index) => isSame(item, b[index]));
+  if (!isPlain(a) || !isPlain(b)) return false;
+  const names = new Set([...Object.keys(a), ...Object.keys(b)]);
+  return [...names].every((name) => isSame(a[name], b[name]));
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+/** What is wrong where an app holds the module more than once; empty where it does not. */
+export function findConflicts(modules: ModulesContainer, metatype: Type): Problem[] {
+  const given = [...modules.values()]
+    .filter((module) => module.metatype === metatype)
+    .map((module) => module.providers.get(GIVEN_OPTIONS)?.instance as GivenOptions | undefined)
+    // The bare class among some module's imports asks for nothing of its own.
+    .filter((options) => options !== undefined);
+  if (given.length === 0) {
+    const expected = 'ServiceDiscoveryModule.forRoot() or forRootAsync() in one module of the app';
+    return [{ path: 'imports', value: metatype.name, expected }];
+  }
+  if (given.length === 1) return [];
+  const lists = given.filter((options) => options !== 'forRootAsync');
+  if (lists.length < given.length) {
+    const value = given.map((options) => (options === 'forRootAsync' ? options : 'forRoot'));
+    return [
+      {
+        path: 'ServiceDiscoveryModule',
+        value,
+        expected: `one forRootAsync, imported by one module of the app${WAY_OUT}`,
+      },
+    ];
+  }
+  const names = new Set(lists.flatMap((options) => Object.keys(options) as (keyof ServiceDiscoveryOptions)[]));
+  return [...names]
+    .map((name) => ({ name, values: lists.map((options) => options[name]) }))
+    .filter(({ values }) => !values.every((value) => isSame(value, values[0])))
+    .map(({ name, values }) => ({
+      path: `ServiceDiscoveryModule.forRoot ${name}`,
+      value: values.map((value) => value ?? null),
+      expected: `the same value wherever the app imports the module${WAY_OUT}`,
+    }));
+}
+
+const WAY_OUT = ' (it is global: importing it in the root module is enough)';

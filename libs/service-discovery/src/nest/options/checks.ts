@@ -1,0 +1,124 @@
+import { Registry } from 'prom-client';
+import { InvalidConfigurationError, type OptionValidator, systemClock } from '../../common/index.js';
+import { type CommunicatorDefaults, validateCommunicatorOptions } from '../../communicator/index.js';
+import { findRegistrationProblems, TIERS } from '../../model/index.js';
+import {
+  DiscoveryMetrics,
+  type DiscoveryMetricsOptions,
+  EventBus,
+  EventLogger,
+  type EventLoggerOptions,
+} from '../../observability/index.js';
+import { type RemoteRegistryStoreOptions, resolveRemoteRegistryStoreOptions } from '../../store/index.js';
+import {
+  type AdvertiseOptions,
+  DEFAULT_SERVICE_DISCOVERY_OPTIONS,
+  PRESET_NAMES,
+  SERVICE_DISCOVERY_MODES,
+  type ServiceDiscoveryMode,
+  type ServiceDiscoveryOptions,
+  TRANSPORT_NAMES,
+} from './options.js';
+import { isPreset } from './presets.js';
+import { suggest } from './suggest.js';
+
+/** The options that are the registry's. */
+export const REGISTRY_OPTION_NAMES = ['serviceTtl', 'heartbeatInterval', 'startTimeout'] as const;
+
+const FUTURE_MODES: readonly unknown[] = ['redis_backed', 'hybrid'];
+
+export function checkPreset(preset: unknown, check: OptionValidator): void {
+  if (preset === undefined || isPreset(preset)) return;
+  check.problem('preset', preset, `one of ${PRESET_NAMES.join(', ')}${suggestFor(preset, PRESET_NAMES)}`);
+}
+
+export function checkMode(
+  { mode, registryUrl }: Pick<ServiceDiscoveryOptions, 'mode' | 'registryUrl'>,
+  check: OptionValidator,
+): ServiceDiscoveryMode {
+  if (mode === undefined) return registryUrl === undefined ? DEFAULT_SERVICE_DISCOVERY_OPTIONS.mode : 'remote';
+  if (SERVICE_DISCOVERY_MODES.includes(mode)) return mode;
+  const names = SERVICE_DISCOVERY_MODES.join(' or ');
+  const why = FUTURE_MODES.includes(mode) ? '; the modes over Redis are not in this release' : '';
+  check.problem('mode', mode, `${names}${why}${why ? '' : suggestFor(mode, SERVICE_DISCOVERY_MODES)}`);
+  return DEFAULT_SERVICE_DISCOVERY_OPTIONS.mode;
+}
+
+/** Where the registry of the mode `remote` is; undefined where that is wrong. */
+export function checkRemote(
+  { registryUrl, remote = {} }: Pick<ServiceDiscoveryOptions, 'registryUrl' | 'remote'>,
+  check: OptionValidator,
+): RemoteRegistryStoreOptions | undefined {
+  const options = { ...remote, url: registryUrl ?? '' };
+  try {
+    resolveRemoteRegistryStoreOptions(options, 'remote');
+    return options;
+  } catch (error) {
+    if (!(error instanceof InvalidConfigurationError)) throw error;
+    for (const { path, value, expected } of error.problems) {
+      if (path === 'remote.url') check.problem('registryUrl', registryUrl, expected);
+      else check.problem(path, value, expected);
+    }
+    return undefined;
+  }
+}
+
+export function checkCalls({ patterns, ...calls }: CommunicatorDefaults, check: OptionValidator): void {
+  check.gather(() => validateCommunicatorOptions(calls));
+  for (const [tier, changes] of Object.entries(patterns ?? {})) {
+    // Unknown tiers are reported with the unknown options.
+    if (TIERS.includes(tier as (typeof TIERS)[number])) {
+      check.gather(() => validateCommunicatorOptions(changes, `patterns.${tier}`));
+    }
+  }
+}
+
+export function checkTransport(transport: unknown, check: OptionValidator): void {
+  if ((TRANSPORT_NAMES as readonly unknown[]).includes(transport)) return;
+  const own = transport as { send?: unknown; close?: unknown } | null;
+  if (typeof own === 'object' && typeof own?.send === 'function' && typeof own.close === 'function') return;
+  const names = TRANSPORT_NAMES.join(', ');
+  check.problem(
+    'transport',
+    transport,
+    `one of ${names}, or an object with send() and close()${suggestFor(transport, TRANSPORT_NAMES)}`,
+  );
+}
+
+export function checkAdvertise({ host = 'localhost', port = 1 }: AdvertiseOptions, check: OptionValidator): void {
+  for (const { path, value, expected } of findRegistrationProblems({ serviceName: 'any', host, port })) {
+    check.problem(`advertise.${path}`, value, expected);
+  }
+}
+
+export function checkLogging(options: EventLoggerOptions, check: OptionValidator): void {
+  const nowhere = { debug: ignore, log: ignore, warn: ignore, error: ignore };
+  gatherBelow('logging', check, () =>
+    new EventLogger(new EventBus(), nowhere, options, { clock: systemClock }).close(),
+  );
+}
+
+export function checkMetrics(options: DiscoveryMetricsOptions, check: OptionValidator): void {
+  const trial = { ...options, registry: new Registry() };
+  gatherBelow('metrics', check, () => new DiscoveryMetrics(new EventBus(), undefined, trial).close());
+}
+
+/** Takes over the problems of a part that does not know under which name its options stand here. */
+function gatherBelow(path: string, check: OptionValidator, run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    if (!(error instanceof InvalidConfigurationError)) throw error;
+    for (const problem of error.problems) check.problem(`${path}.${problem.path}`, problem.value, problem.expected);
+  }
+}
+
+function suggestFor(value: unknown, known: readonly string[]): string {
+  const text = typeof value === 'string' ? suggest(value, known) : '';
+  // All names stand in the message already.
+  return text.startsWith(':') ? '' : text;
+}
+
+function ignore(): void {
+  // Nothing is ever logged: the logger is made only to have its options checked.
+}

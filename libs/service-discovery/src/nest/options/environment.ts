@@ -1,0 +1,94 @@
+import { type Problem } from '../../common/index.js';
+import { suggest } from './suggest.js';
+
+/** The environment that settings are read from; `process.env` is one. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+type Kind =
+  /** Taken as it is. */
+  | 'text'
+  | 'number'
+  /** A number of seconds, or a text with a unit such as `250ms`. */
+  | 'seconds';
+
+interface Variable {
+  /** The option that the variable sets. */
+  readonly path: string;
+  readonly kind: Kind;
+}
+
+const PREFIX = 'SERVICE_DISCOVERY_';
+
+/** Every variable that is read, without the prefix. */
+const VARIABLES: Readonly<Record<string, Variable>> = {
+  MODE: { path: 'mode', kind: 'text' },
+  REGISTRY_URL: { path: 'registryUrl', kind: 'text' },
+  REDIS_URL: { path: 'redisUrl', kind: 'text' },
+  NAMESPACE: { path: 'namespace', kind: 'text' },
+  HOST: { path: 'advertise.host', kind: 'text' },
+  PORT: { path: 'advertise.port', kind: 'number' },
+  SERVICE_TTL: { path: 'serviceTtl', kind: 'seconds' },
+  HEALTH_CHECK_INTERVAL: { path: 'healthCheck.interval', kind: 'seconds' },
+  HEALTH_CHECK_TIMEOUT: { path: 'healthCheck.timeout', kind: 'seconds' },
+  CIRCUIT_BREAKER_FAILURE_THRESHOLD: { path: 'circuitBreaker.failureThreshold', kind: 'number' },
+  CIRCUIT_BREAKER_RECOVERY_TIMEOUT: { path: 'circuitBreaker.recoveryTimeout', kind: 'seconds' },
+  RETRY_MAX_ATTEMPTS: { path: 'retry.maxAttempts', kind: 'number' },
+  RETRY_BASE_DELAY: { path: 'retry.baseDelay', kind: 'seconds' },
+  RETRY_MAX_DELAY: { path: 'retry.maxDelay', kind: 'seconds' },
+  DEFAULT_LOAD_BALANCING: { path: 'loadBalancing', kind: 'text' },
+};
+
+/**
+ * What Kubernetes, and Docker's links, put into the environment of every container beside a service that is called
+ * `service-discovery`, such as `SERVICE_DISCOVERY_SERVICE_HOST` and `SERVICE_DISCOVERY_PORT=tcp://10.0.0.1:80`.
+ */
+const SERVICE_LINK = /^(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/;
+const SERVICE_LINK_PORT = /^(?:tcp|udp|sctp):\/\//;
+
+/** One setting that the environment makes. */
+export interface EnvironmentSetting {
+  readonly name: string;
+  readonly path: string;
+  /** As it stands in the environment. */
+  readonly raw: string;
+  /** As the option takes it: durations in milliseconds. */
+  readonly value: unknown;
+}
+
+/** A problem of the option that a variable sets, as a problem of the variable. */
+export function toEnvironmentProblem(problem: Problem, { name, raw, path }: EnvironmentSetting): Problem {
+  const isSeconds = Object.values(VARIABLES).some((variable) => variable.path === path && variable.kind === 'seconds');
+  const expected = isSeconds
+    ? problem.expected.replace(/in milliseconds or as a text/, 'in seconds or as a text')
+    : problem.expected;
+  return { path: name, value: raw, expected };
+}
+
+/** The settings of an environment, and the names in it that mean nothing. An empty variable counts as unset. */
+export function readEnvironment(env: Environment): { settings: EnvironmentSetting[]; problems: Problem[] } {
+  const settings: EnvironmentSetting[] = [];
+  const problems: Problem[] = [];
+  for (const [name, raw] of Object.entries(env)) {
+    if (!name.startsWith(PREFIX) || raw === undefined || raw.trim() === '') continue;
+    const rest = name.slice(PREFIX.length);
+    if (isServiceLink(rest, raw)) continue;
+    const variable = Object.hasOwn(VARIABLES, rest) ? VARIABLES[rest] : undefined;
+    if (variable) {
+      settings.push({ name, path: variable.path, raw, value: convert(raw.trim(), variable.kind) });
+    } else {
+      const expected = `no variable of this name${suggest(rest, Object.keys(VARIABLES), PREFIX)}`;
+      problems.push({ path: name, value: raw, expected });
+    }
+  }
+  return { settings, problems };
+}
+
+function isServiceLink(rest: string, raw: string): boolean {
+  return SERVICE_LINK.test(rest) || (rest === 'PORT' && SERVICE_LINK_PORT.test(raw));
+}
+
+/** What is no number stays a text, for the option's own check to refuse. */
+function convert(text: string, kind: Kind): unknown {
+  if (kind === 'text' || !/^[+-]?(\d+\.?\d*|\.\d+)$/.test(text)) return text;
+  return kind === 'seconds' ? Number(text) * 1_000 : Number(text);
+}

@@ -1,0 +1,13 @@
+/** Settings: options, environment and presets laid over each other, and checked all at once. */
+export { type Environment } from './environment.js';
+export {
+  type AdvertiseOptions,
+  type PresetName,
+  type ResolvedServiceDiscoveryOptions,
+  type ServiceDiscoveryMode,
+  type ServiceDiscoveryOptions,
+  type ShutdownOptions,
+  type TransportChoice,
+} from './options.js';
+export { getServiceDiscoveryConfig } from './presets.js';
+export { resolveServiceDiscoveryOptions } from './resolve.js';

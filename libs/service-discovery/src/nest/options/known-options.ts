@@ -1,0 +1,53 @@
+import { type Problem } from '../../common/index.js';
+import { DEFAULT_HEALTH_CHECK_OPTIONS } from '../../health/index.js';
+import { TIERS } from '../../model/index.js';
+import { DEFAULT_EVENT_LOGGER_OPTIONS } from '../../observability/index.js';
+import { DEFAULT_CIRCUIT_BREAKER_OPTIONS, DEFAULT_RETRY_OPTIONS } from '../../resilience/index.js';
+import { DEFAULT_API_OPTIONS } from '../rest/api-options.js';
+import { type ServiceDiscoveryOptions } from './options.js';
+import { suggest } from './suggest.js';
+
+/** Every option's name, with the names inside of it where it is a group. */
+export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, readonly string[] | null>> = {
+  preset: null,
+  mode: null,
+  registryUrl: null,
+  remote: ['path', 'headers', 'requestTimeout'],
+  redisUrl: null,
+  namespace: null,
+  serviceTtl: null,
+  heartbeatInterval: null,
+  startTimeout: null,
+  healthCheck: Object.keys(DEFAULT_HEALTH_CHECK_OPTIONS),
+  loadBalancing: null,
+  circuitBreaker: Object.keys(DEFAULT_CIRCUIT_BREAKER_OPTIONS),
+  retry: Object.keys(DEFAULT_RETRY_OPTIONS),
+  timeout: null,
+  attemptTimeout: null,
+  concurrency: null,
+  pattern: null,
+  patterns: TIERS,
+  transport: null,
+  api: [...Object.keys(DEFAULT_API_OPTIONS), 'guard', 'allowedHosts'],
+  advertise: ['host', 'port'],
+  shutdown: ['drainDelay', 'timeout'],
+  logging: Object.keys(DEFAULT_EVENT_LOGGER_OPTIONS),
+  metrics: ['registry', 'prefix', 'durationBuckets'],
+};
+
+/** Names that are no options, such as misspelled ones, at both levels. */
+export function findUnknownOptions(options: object): Problem[] {
+  const names = Object.keys(KNOWN_OPTIONS);
+  return Object.entries(options).flatMap(([name, value]: [string, unknown]) => {
+    if (!Object.hasOwn(KNOWN_OPTIONS, name)) return [unknown(name, value, name, names)];
+    const inner = KNOWN_OPTIONS[name as keyof ServiceDiscoveryOptions];
+    if (!inner || typeof value !== 'object' || value === null) return [];
+    return Object.entries(value)
+      .filter(([key]) => !inner.includes(key))
+      .map(([key, own]: [string, unknown]) => unknown(`${name}.${key}`, own, key, inner));
+  });
+}
+
+function unknown(path: string, value: unknown, name: string, known: readonly string[]): Problem {
+  return { path, value, expected: `no option of this name${suggest(name, known)}` };
+}

@@ -1,0 +1,54 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type ServiceDiscoveryOptions } from './options.js';
+import { KNOWN_OPTIONS } from './known-options.js';
+
+type Layer = Readonly<Record<string, unknown>>;
+
+/** Lays options over each other, the later ones on top: value by value inside of groups. Undefined covers nothing. */
+export function layer(...layers: readonly ServiceDiscoveryOptions[]): ServiceDiscoveryOptions {
+  const merged: Record<string, unknown> = {};
+  for (const options of layers) {
+    for (const [name, value] of Object.entries(options)) {
+      if (value === undefined) continue;
+      merged[name] = isGroup(name, value) && isGroup(name, merged[name]) ? overlay(merged[name], value) : value;
+    }
+  }
+  return merged;
+}
+
+/** What of `options` is not the same in `base`. */
+export function difference(options: ServiceDiscoveryOptions, base: ServiceDiscoveryOptions): ServiceDiscoveryOptions {
+  const rest: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(options)) {
+    const known = (base as Layer)[name];
+    if (isDeepStrictEqual(value, known)) continue;
+    rest[name] =
+      isGroup(name, value) && isGroup(name, known)
+        ? Object.fromEntries(Object.entries(value).filter(([key, own]) => !isDeepStrictEqual(own, known[key])))
+        : value;
+  }
+  return rest;
+}
+
+/** Options that hold one value, at a path such as `retry.maxAttempts`. */
+export function single(path: string, value: unknown): ServiceDiscoveryOptions {
+  const [name = '', key] = path.split('.');
+  return { [name]: key === undefined ? value : { [key]: value } };
+}
+
+/** Whether something is set at a path; a group that is switched off counts as setting all that is in it. */
+export function isSet(options: ServiceDiscoveryOptions, path: string): boolean {
+  const [name = '', key] = path.split('.');
+  const value = (options as Layer)[name];
+  if (key === undefined || !isGroup(name, value)) return value !== undefined;
+  return value[key] !== undefined;
+}
+
+function overlay(base: Layer, over: Layer): Layer {
+  return { ...base, ...Object.fromEntries(Object.entries(over).filter(([, value]) => value !== undefined)) };
+}
+
+function isGroup(name: string, value: unknown): value is Layer {
+  const group = Object.hasOwn(KNOWN_OPTIONS, name) && KNOWN_OPTIONS[name as keyof ServiceDiscoveryOptions] !== null;
+  return group && typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,127 @@
+import { type Duration } from '../../common/index.js';
+import { type CommunicatorDefaults, type CommunicatorOptions } from '../../communicator/index.js';
+import { type HealthCheckOptions } from '../../health/index.js';
+import { type DiscoveryMetricsOptions, type EventLoggerOptions } from '../../observability/index.js';
+import { type ServiceRegistryOptions } from '../../registry/index.js';
+import { type RemoteRegistryStoreOptions } from '../../store/index.js';
+import { type Transport } from '../../transport/index.js';
+import { type ApiOptions } from '../rest/api-options.js';
+
+/** The kinds of environment that `getServiceDiscoveryConfig` has settings for. */
+export type PresetName = (typeof PRESET_NAMES)[number];
+export const PRESET_NAMES = ['development', 'testing', 'staging', 'production'] as const;
+
+/** Where registrations live: in this process, or in the one behind `registryUrl`. */
+export type ServiceDiscoveryMode = (typeof SERVICE_DISCOVERY_MODES)[number];
+export const SERVICE_DISCOVERY_MODES = ['memory_only', 'remote'] as const;
+
+/** What sends requests: undici, the app's own `HttpService` of `@nestjs/axios`, or a transport of your own. */
+export type TransportChoice = (typeof TRANSPORT_NAMES)[number] | Transport;
+export const TRANSPORT_NAMES = ['undici', 'axios'] as const;
+
+/** The address that registers. */
+export interface AdvertiseOptions {
+  /**
+   * A host name or IP address that other processes reach this one by.
+   * @default the address that the server is bound to; where that is all of them, 127.0.0.1 for a registry on this
+   *   machine, else the first external address, IPv4 before IPv6
+   */
+  host?: string;
+  /** 1 to 65535. @default the port that the server listens on */
+  port?: number;
+}
+
+/** How the process leaves. */
+export interface ShutdownOptions {
+  /**
+   * How long own instances stay listed as `draining` before they deregister, so that callers hear of it and send
+   * nothing new: 0 to 5 min.
+   * @default 0 in `memory_only`, where everybody hears of it at once, 300 ms in `remote`
+   */
+  drainDelay?: Duration;
+  /**
+   * What draining, deregistering and closing may take, each, when the registry does not answer, and the delivery of
+   * complete responses when their readers do not take them: 1 ms to 5 min.
+   * @default 2 s
+   */
+  timeout?: Duration;
+}
+
+/**
+ * Settings of the module, everything optional. A value given here is stronger than the environment's, which is stronger
+ * than the preset's, which is stronger than the default. The calls' settings (`loadBalancing`, `circuitBreaker`,
+ * `retry`, `timeout`, `attemptTimeout`, `concurrency`, `pattern`, `patterns`) stand at the top level.
+ */
+export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
+  /** Whose values apply where nothing else is said. @default none */
+  preset?: PresetName;
+  /**
+   * `SERVICE_DISCOVERY_MODE`. (`redis_backed` and `hybrid` are not in this release.)
+   * @default 'remote' where a `registryUrl` is set, else 'memory_only'
+   */
+  mode?: ServiceDiscoveryMode;
+  /** `SERVICE_DISCOVERY_REGISTRY_URL`: the process whose REST API is the registry, such as `http://registry:3000`. */
+  registryUrl?: string;
+  /** How the remote registry is talked to. */
+  remote?: Omit<RemoteRegistryStoreOptions, 'url'>;
+  /** `SERVICE_DISCOVERY_REDIS_URL`, for the modes that are to come. */
+  redisUrl?: string;
+  /** `SERVICE_DISCOVERY_NAMESPACE`, for the modes that are to come. @default 'default' */
+  namespace?: string;
+  /** `SERVICE_DISCOVERY_SERVICE_TTL`: how long a registration lives without a heartbeat. @default '300s' */
+  serviceTtl?: ServiceRegistryOptions['serviceTtl'];
+  /** @default a third of the lease, at most 30 s */
+  heartbeatInterval?: ServiceRegistryOptions['heartbeatInterval'];
+  /** How long the app's start waits for the registry's first answer; then it starts without. @default '5s' */
+  startTimeout?: ServiceRegistryOptions['startTimeout'];
+  /** `SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL`, `…_TIMEOUT`; false: nothing is checked from this process. @default on */
+  healthCheck?: Partial<HealthCheckOptions> | false;
+  /** @default 'undici' */
+  transport?: TransportChoice;
+  /** The REST API; false leaves it out. Beside `useFactory` in `forRootAsync`, as controllers are static. @default on */
+  api?: Partial<ApiOptions> | false;
+  /** `SERVICE_DISCOVERY_HOST`, `SERVICE_DISCOVERY_PORT`. */
+  advertise?: AdvertiseOptions;
+  shutdown?: ShutdownOptions;
+  /** How events are logged; false: not at all. @default on */
+  logging?: EventLoggerOptions | false;
+  metrics?: DiscoveryMetricsOptions;
+}
+
+/** The options in force: checked, with every default filled in. */
+export interface ResolvedServiceDiscoveryOptions {
+  readonly preset: PresetName | undefined;
+  readonly mode: ServiceDiscoveryMode;
+  /** Only in the mode `remote`. */
+  readonly remote: RemoteRegistryStoreOptions | undefined;
+  readonly namespace: string;
+  readonly registry: Partial<ServiceRegistryOptions>;
+  readonly healthCheck: Partial<HealthCheckOptions>;
+  readonly communicator: CommunicatorDefaults;
+  readonly transport: TransportChoice;
+  readonly api: ApiOptions | false;
+  readonly advertise: AdvertiseOptions;
+  readonly shutdown: { readonly drainDelayMs: number; readonly timeoutMs: number };
+  readonly logging: EventLoggerOptions | false;
+  readonly metrics: DiscoveryMetricsOptions;
+}
+
+/** The defaults that are this folder's own; the others stand beside the options that they belong to. */
+export const DEFAULT_SERVICE_DISCOVERY_OPTIONS = {
+  mode: 'memory_only',
+  namespace: 'default',
+  transport: 'undici',
+  shutdown: { drainDelay: { memory_only: 0, remote: '300ms' }, timeout: '2s' },
+} as const;
+
+/** The options that are passed on to the communicator. */
+export const COMMUNICATOR_OPTION_NAMES = [
+  'loadBalancing',
+  'circuitBreaker',
+  'retry',
+  'timeout',
+  'attemptTimeout',
+  'concurrency',
+  'pattern',
+  'patterns',
+] as const satisfies readonly (keyof CommunicatorDefaults | keyof CommunicatorOptions)[];

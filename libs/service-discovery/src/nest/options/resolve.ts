@@ -1,0 +1,124 @@
+import { InvalidConfigurationError, OptionValidator, type Problem } from '../../common/index.js';
+import { type CommunicatorDefaults } from '../../communicator/index.js';
+import { resolveHealthCheckOptions } from '../../health/index.js';
+import { resolveServiceRegistryOptions } from '../../registry/index.js';
+import { type ApiOptions, DEFAULT_API_OPTIONS, resolveApiOptions } from '../rest/api-options.js';
+import {
+  checkAdvertise,
+  checkCalls,
+  checkLogging,
+  checkMetrics,
+  checkMode,
+  checkPreset,
+  checkRemote,
+  checkTransport,
+  REGISTRY_OPTION_NAMES,
+} from './checks.js';
+import { type Environment, type EnvironmentSetting, readEnvironment, toEnvironmentProblem } from './environment.js';
+import { findUnknownOptions } from './known-options.js';
+import { difference, isSet, layer, single } from './layers.js';
+import {
+  COMMUNICATOR_OPTION_NAMES,
+  DEFAULT_SERVICE_DISCOVERY_OPTIONS,
+  type ResolvedServiceDiscoveryOptions,
+  type ServiceDiscoveryMode,
+  type ServiceDiscoveryOptions,
+  type ShutdownOptions,
+} from './options.js';
+import { getServiceDiscoveryConfig, isPreset } from './presets.js';
+
+const FIVE_MINUTES_MS = 300_000;
+
+/**
+ * Lays options over the environment over the preset over the defaults, and checks what comes of it.
+ * @param env such as `process.env`
+ * @throws InvalidConfigurationError that lists everything wrong: options, variables and unknown names of both
+ */
+export function resolveServiceDiscoveryOptions(
+  options: ServiceDiscoveryOptions = {},
+  env: Environment = {},
+): ResolvedServiceDiscoveryOptions {
+  const preset = isPreset(options.preset) ? getServiceDiscoveryConfig(options.preset) : {};
+  const own = difference(options, preset);
+  const { settings, problems } = readEnvironment(env);
+  const inForce = settings.filter(({ path }) => !isSet(own, path));
+  const merged = layer(preset, ...inForce.map(({ path, value }) => single(path, value)), own);
+
+  const check = new OptionValidator();
+  const resolved = resolveMerged(merged, check);
+  const found = [
+    ...findUnknownOptions(options),
+    ...check.problems.map((problem) => inItsOwnTerms(problem, inForce)),
+    ...problems,
+  ];
+  if (found.length > 0) throw new InvalidConfigurationError(found);
+  return resolved;
+}
+
+function resolveMerged(options: ServiceDiscoveryOptions, check: OptionValidator): ResolvedServiceDiscoveryOptions {
+  checkPreset(options.preset, check);
+  const mode = checkMode(options, check);
+  const registry = pick(options, REGISTRY_OPTION_NAMES);
+  const healthCheck = options.healthCheck === false ? { enabled: false } : (options.healthCheck ?? {});
+  const communicator: CommunicatorDefaults = pick(options, COMMUNICATOR_OPTION_NAMES);
+  const transport = options.transport ?? DEFAULT_SERVICE_DISCOVERY_OPTIONS.transport;
+  const advertise = options.advertise ?? {};
+  const logging = options.logging ?? {};
+  const metrics = options.metrics ?? {};
+
+  check.gather(() => resolveServiceRegistryOptions(registry));
+  check.gather(() => resolveHealthCheckOptions(healthCheck));
+  checkCalls(communicator, check);
+  checkTransport(transport, check);
+  checkAdvertise(advertise, check);
+  if (logging !== false) checkLogging(logging, check);
+  checkMetrics(metrics, check);
+  return {
+    preset: options.preset,
+    mode,
+    remote: mode === 'remote' ? checkRemote(options, check) : undefined,
+    namespace: options.namespace ?? DEFAULT_SERVICE_DISCOVERY_OPTIONS.namespace,
+    registry,
+    healthCheck,
+    communicator,
+    transport,
+    api: options.api === false ? false : resolveApi(options.api, check),
+    advertise,
+    shutdown: resolveShutdown(options, mode, check),
+    logging,
+    metrics,
+  };
+}
+
+function resolveApi(options: Partial<ApiOptions> | undefined, check: OptionValidator): ApiOptions {
+  return check.gather(() => resolveApiOptions(options)) ?? DEFAULT_API_OPTIONS;
+}
+
+function resolveShutdown(
+  options: ServiceDiscoveryOptions,
+  mode: ServiceDiscoveryMode,
+  check: OptionValidator,
+): ResolvedServiceDiscoveryOptions['shutdown'] {
+  const { drainDelay, timeout } = DEFAULT_SERVICE_DISCOVERY_OPTIONS.shutdown;
+  const defaults: Required<ShutdownOptions> = { drainDelay: drainDelay[mode], timeout };
+  const given = check.options('shutdown', options.shutdown, defaults);
+  return {
+    drainDelayMs: check.duration('shutdown.drainDelay', given.drainDelay, { maxMs: FIVE_MINUTES_MS }),
+    timeoutMs: check.duration('shutdown.timeout', given.timeout, { minMs: 1, maxMs: FIVE_MINUTES_MS }),
+  };
+}
+
+/** A problem of a value that the environment gave is named, and shown, as it stands there. */
+function inItsOwnTerms(problem: Problem, inForce: readonly EnvironmentSetting[]): Problem {
+  const setting = inForce.find(({ path }) => path === problem.path);
+  return setting ? toEnvironmentProblem(problem, setting) : problem;
+}
+
+function pick<Name extends keyof ServiceDiscoveryOptions>(
+  options: ServiceDiscoveryOptions,
+  names: readonly Name[],
+): Pick<ServiceDiscoveryOptions, Name> {
+  const picked: Partial<Pick<ServiceDiscoveryOptions, Name>> = {};
+  for (const name of names) if (options[name] !== undefined) picked[name] = options[name];
+  return picked as Pick<ServiceDiscoveryOptions, Name>;
+}

@@ -1,0 +1,37 @@
+/**
+ * ` (did you mean "…"?)`, or, where no known name is near, all of them.
+ * @param prefix what stands before every name, and so says nothing about which one was meant
+ */
+export function suggest(name: string, known: readonly string[], prefix = ''): string {
+  const ranked = known
+    .map((candidate) => {
+      const start = commonStart(name.toLowerCase(), candidate.toLowerCase());
+      return { candidate, start, distance: distance(name.toLowerCase(), candidate.toLowerCase()) };
+    })
+    // What begins alike was meant rather than what looks alike: `retries` is `retry`, not `metrics`.
+    .sort((a, b) => a.distance - a.start - (b.distance - b.start));
+  const nearest = ranked[0];
+  if (nearest && nearest.distance <= Math.max(2, Math.floor(name.length / 5) + Math.floor(nearest.start / 2)))
+    return ` (did you mean "${prefix}${nearest.candidate}"?)`;
+  return `: known are ${known.map((one) => prefix + one).join(', ')}`;
+}
+
+function commonStart(a: string, b: string): number {
+  let length = 0;
+  while (length < a.length && a[length] === b[length]) length++;
+  return length;
+}
+
+/** Levenshtein's: how many characters to insert, remove or replace. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

@@ -1,0 +1,168 @@
+import { Logger, type Provider } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import { type Clock, type Random, systemClock, systemRandom } from '../common/index.js';
+import { ServiceCommunicator } from '../communicator/index.js';
+import { defaultProbes, HealthAggregator, HealthMonitor, resolveHealthCheckOptions } from '../health/index.js';
+import { type InstanceKey } from '../model/index.js';
+import { DiscoveryMetrics, EventBus, EventLogger } from '../observability/index.js';
+import { ServiceRegistry } from '../registry/index.js';
+import { MemoryRegistryStore, RemoteRegistryStore, type RegistryStore } from '../store/index.js';
+import { type Transport, UndiciTransport } from '../transport/index.js';
+import { AxiosTransport, findHttpService } from './axios/index.js';
+import { ResiliencePolicies } from './decorators/index.js';
+import { ServiceDiscoveryExplorer } from './explorer.js';
+import { ServiceDiscoveryLifecycle } from './lifecycle/index.js';
+import { LOG_CONTEXT, nestLoggerPort } from './logging.js';
+import { type ResolvedServiceDiscoveryOptions } from './options/index.js';
+import { ListedTimers } from './schedule/index.js';
+import { ServiceDiscovery } from './service-discovery.js';
+import { ServiceDiscoveryHealthIndicator } from './terminus/index.js';
+import { CLOCK, RANDOM, REGISTRY_STORE, SERVICE_DISCOVERY_OPTIONS, TRANSPORT } from './tokens.js';
+
+type Options = ResolvedServiceDiscoveryOptions;
+
+/** What everything is made of. `SERVICE_DISCOVERY_OPTIONS` comes from the module. */
+export const CORE_PROVIDERS: readonly Provider[] = [
+  { provide: CLOCK, useValue: systemClock },
+  { provide: RANDOM, useValue: systemRandom },
+  { provide: ListedTimers, inject: [CLOCK], useFactory: (clock: Clock) => new ListedTimers(clock) },
+  { provide: EventBus, inject: [CLOCK], useFactory: createEventBus },
+  {
+    provide: EventLogger,
+    inject: [SERVICE_DISCOVERY_OPTIONS, EventBus, ServiceRegistry, CLOCK],
+    useFactory: createEventLogger,
+  },
+  { provide: REGISTRY_STORE, inject: [SERVICE_DISCOVERY_OPTIONS, CLOCK, ListedTimers], useFactory: createStore },
+  {
+    provide: ServiceRegistry,
+    inject: [SERVICE_DISCOVERY_OPTIONS, REGISTRY_STORE, EventBus, CLOCK, RANDOM, ListedTimers],
+    useFactory: createRegistry,
+  },
+  {
+    provide: DiscoveryMetrics,
+    inject: [SERVICE_DISCOVERY_OPTIONS, EventBus, ServiceRegistry],
+    useFactory: createMetrics,
+  },
+  { provide: TRANSPORT, inject: [SERVICE_DISCOVERY_OPTIONS, CLOCK, ModulesContainer], useFactory: createTransport },
+  {
+    provide: ServiceCommunicator,
+    inject: [SERVICE_DISCOVERY_OPTIONS, ServiceRegistry, TRANSPORT, EventBus, CLOCK, RANDOM],
+    useFactory: createCommunicator,
+  },
+  {
+    provide: HealthMonitor,
+    inject: [SERVICE_DISCOVERY_OPTIONS, ServiceRegistry, EventBus, CLOCK, RANDOM, ListedTimers],
+    useFactory: createMonitor,
+  },
+  {
+    provide: HealthAggregator,
+    inject: [ServiceRegistry, CLOCK],
+    useFactory: (registry: ServiceRegistry, clock: Clock) => new HealthAggregator(registry, { clock }),
+  },
+  {
+    provide: ResiliencePolicies,
+    inject: [EventBus, CLOCK, RANDOM],
+    useFactory: (events: EventBus, clock: Clock, random: Random) => new ResiliencePolicies({ events, clock, random }),
+  },
+  ServiceDiscovery,
+  ServiceDiscoveryHealthIndicator,
+  ServiceDiscoveryExplorer,
+  ServiceDiscoveryLifecycle,
+];
+
+/** What an app may inject. */
+export const CORE_EXPORTS = [
+  SERVICE_DISCOVERY_OPTIONS,
+  CLOCK,
+  RANDOM,
+  REGISTRY_STORE,
+  TRANSPORT,
+  EventBus,
+  ServiceRegistry,
+  DiscoveryMetrics,
+  ServiceCommunicator,
+  HealthAggregator,
+  ResiliencePolicies,
+  ServiceDiscovery,
+  ServiceDiscoveryHealthIndicator,
+];
+
+function createEventBus(clock: Clock): EventBus {
+  const logger = new Logger(LOG_CONTEXT);
+  return new EventBus({
+    clock,
+    onListenerError: (error, { type }) => logger.error(`A listener of ${type} failed`, error),
+  });
+}
+
+function createEventLogger(
+  { logging, mode }: Options,
+  bus: EventBus,
+  registry: ServiceRegistry,
+  clock: Clock,
+): EventLogger | null {
+  // The process that is the registry tells of everybody.
+  const isOwn = mode === 'remote' ? (key: InstanceKey) => registry.isOwn(key) : undefined;
+  return logging === false ? null : new EventLogger(bus, nestLoggerPort(), logging, { clock, isOwn });
+}
+
+function createStore({ remote }: Options, clock: Clock, timers: ListedTimers): RegistryStore {
+  if (remote) return new RemoteRegistryStore(remote, { clock });
+  return new MemoryRegistryStore({ clock: timers.clockFor('expiry') });
+}
+
+function createRegistry(
+  options: Options,
+  store: RegistryStore,
+  events: EventBus,
+  clock: Clock,
+  random: Random,
+  timers: ListedTimers,
+): ServiceRegistry {
+  const logger = new Logger(LOG_CONTEXT);
+  return new ServiceRegistry(store, options.registry, {
+    clock,
+    heartbeatClock: timers.clockFor('heartbeats'),
+    random,
+    events,
+    onListenerError: (error) => logger.error('A listener of the registry failed', error),
+  });
+}
+
+function createMetrics({ metrics }: Options, bus: EventBus, registry: ServiceRegistry): DiscoveryMetrics {
+  return new DiscoveryMetrics(bus, registry, metrics);
+}
+
+function createTransport({ transport, shutdown }: Options, clock: Clock, modules: ModulesContainer): Transport {
+  const { timeoutMs: closeTimeoutMs } = shutdown;
+  if (transport === 'axios') return new AxiosTransport(() => findHttpService(modules), { clock, closeTimeoutMs });
+  if (transport === 'undici') return new UndiciTransport({ closeTimeout: closeTimeoutMs }, { clock });
+  return transport;
+}
+
+function createCommunicator(
+  { communicator }: Options,
+  registry: ServiceRegistry,
+  transport: Transport,
+  events: EventBus,
+  clock: Clock,
+  random: Random,
+): ServiceCommunicator {
+  return new ServiceCommunicator({ registry, transport, events, clock, random }, communicator);
+}
+
+/** In the mode `remote` the process that is the registry checks: one checker is enough. */
+function createMonitor(
+  { mode, healthCheck }: Options,
+  registry: ServiceRegistry,
+  events: EventBus,
+  clock: Clock,
+  random: Random,
+  timers: ListedTimers,
+): HealthMonitor | null {
+  const options = resolveHealthCheckOptions(healthCheck);
+  if (mode === 'remote' || !options.enabled) return null;
+  const listed = timers.clockFor('health-checks');
+  const setTimer: Clock['setTimer'] = (fn, ms, timerOptions) => listed.setTimer(fn, ms, timerOptions);
+  return new HealthMonitor(registry, defaultProbes(options), options, { clock, random, events, setTimer });
+}

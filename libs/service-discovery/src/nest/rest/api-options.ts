@@ -1,0 +1,76 @@
+import { type CanActivate, type Type } from '@nestjs/common';
+import { InvalidConfigurationError, type Problem } from '../../common/index.js';
+import { type AllowedHosts, HostPolicy } from '../../model/index.js';
+
+/** The bundled REST API. */
+export interface ApiOptions {
+  /** Where it is mounted, below the app's global prefix; without slashes at its ends. @default 'service-discovery' */
+  path: string;
+  /**
+   * Where Terminus's health check is mounted; false leaves it out. A `GET` route of the app's own on the same path takes
+   * its place.
+   * @default 'health'
+   */
+  healthPath: string | false;
+  /**
+   * Who may write, and read `/watch`: a guard of the app's own, as a class or an object. It alone decides then. A
+   * class that is a provider somewhere in the app is used as it stands there, else it is made for the API; it cannot be
+   * request-scoped.
+   * @default loopback peers only, see {@link isLocalRequest}
+   */
+  guard?: Type<CanActivate> | CanActivate;
+  /** Whether reading calls need the guard's word too. @default false */
+  guardReads: boolean;
+  /**
+   * Hosts that may be registered. Link-local, cloud metadata, unspecified, multicast and broadcast addresses are
+   * refused whatever stands here.
+   * @default every other host
+   */
+  allowedHosts?: AllowedHosts;
+}
+
+export const DEFAULT_API_OPTIONS: ApiOptions = { path: 'service-discovery', healthPath: 'health', guardReads: false };
+
+/** The API's options in force: `ApiOptions`. */
+export const API_OPTIONS = Symbol('nest-service-discovery:api-options');
+
+const PATH_PATTERN = /^[A-Za-z0-9._~-]+(?:\/[A-Za-z0-9._~-]+)*$/;
+
+/**
+ * Fills in the defaults.
+ * @throws InvalidConfigurationError naming every wrong option
+ */
+export function resolveApiOptions(options: Partial<ApiOptions> = {}, path = 'api'): ApiOptions {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const resolved: ApiOptions = { ...DEFAULT_API_OPTIONS, ...(Object.fromEntries(given) as Partial<ApiOptions>) };
+  const problems: Problem[] = [];
+  const check = (name: keyof ApiOptions, expected: string, ok: (value: unknown) => boolean): void => {
+    const value: unknown = resolved[name];
+    if (!ok(value)) problems.push({ path: `${path}.${name}`, value, expected });
+  };
+  const isPath = (value: unknown): boolean => typeof value === 'string' && PATH_PATTERN.test(value);
+  check('path', 'a path such as "service-discovery", without slashes at its ends', isPath);
+  check(
+    'healthPath',
+    'a path such as "health", without slashes at its ends, or false',
+    (value) => value === false || isPath(value),
+  );
+  check('guardReads', 'true or false', (value) => typeof value === 'boolean');
+  check('guard', 'a guard: a class or an object with canActivate()', (value) => value === undefined || isGuard(value));
+  try {
+    new HostPolicy(resolved.allowedHosts, `${path}.allowedHosts`);
+  } catch (error) {
+    if (!(error instanceof InvalidConfigurationError)) throw error;
+    problems.push(...error.problems);
+  }
+  if (problems.length > 0) throw new InvalidConfigurationError(problems);
+  return resolved;
+}
+
+function isGuard(value: unknown): boolean {
+  if (typeof value === 'function')
+    return typeof (value.prototype as Partial<CanActivate> | undefined)?.canActivate === 'function';
+  return (
+    typeof value === 'object' && value !== null && typeof (value as Partial<CanActivate>).canActivate === 'function'
+  );
+}

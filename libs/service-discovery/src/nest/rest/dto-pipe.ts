@@ -1,0 +1,103 @@
+import { createParamDecorator, type ExecutionContext, Injectable, type PipeTransform, type Type } from '@nestjs/common';
+import { getMetadataStorage, validate } from 'class-validator';
+import { type Problem } from '../../common/index.js';
+import { bodyOfRequest, BODY_LIMIT_BYTES, type BodyReading } from './request-body.js';
+import { InvalidRequestError, PayloadTooLargeError } from './rest-error.js';
+
+/** The body of a request of the API, for {@link BodyPipe}. */
+export const RawBody = createParamDecorator((_data: unknown, context: ExecutionContext): BodyReading =>
+  bodyOfRequest(context.switchToHttp().getRequest()),
+);
+
+/** The query of a request as the app's parser left it, for {@link QueryPipe}. */
+export const RawQuery = createParamDecorator(
+  (_data: unknown, context: ExecutionContext): unknown =>
+    context.switchToHttp().getRequest<{ readonly query: unknown }>().query,
+);
+
+/** Makes an instance of a DTO out of a body, or refuses it with every wrong and every unknown field. */
+@Injectable()
+export class BodyPipe<T extends object> implements PipeTransform<BodyReading, Promise<T>> {
+  constructor(
+    private readonly dto: Type<T>,
+    private readonly options: {
+      readonly optional?: boolean;
+      readonly code?: 'INVALID_REQUEST' | 'INVALID_INSTANCE';
+    } = {},
+  ) {}
+
+  async transform(body: BodyReading): Promise<T> {
+    if (body.kind === 'none' && this.options.optional) return new this.dto();
+    const fields = fieldsOf(body);
+    const { value, problems } = await readDto(this.dto, fields);
+    if (problems.length > 0) throw new InvalidRequestError(problems, this.options.code);
+    return value;
+  }
+}
+
+/** Makes an instance of a DTO out of a query string. An empty parameter counts as left out, unless it is to be kept. */
+@Injectable()
+export class QueryPipe<T extends object> implements PipeTransform<unknown, Promise<T>> {
+  constructor(
+    private readonly dto: Type<T>,
+    private readonly options: { readonly keepEmpty?: boolean } = {},
+  ) {}
+
+  async transform(query: unknown): Promise<T> {
+    const { keepEmpty = false } = this.options;
+    const given = Object.entries((query ?? {}) as Record<string, unknown>).filter(
+      ([, value]) => keepEmpty || value !== '',
+    );
+    const { value, problems } = await readDto(this.dto, Object.fromEntries(given));
+    if (problems.length > 0) throw new InvalidRequestError(problems);
+    return value;
+  }
+}
+
+/** The fields of a body that is a JSON object. @throws InvalidRequestError, PayloadTooLargeError for what is none */
+export function fieldsOf(body: BodyReading): Readonly<Record<string, unknown>> {
+  const refuse = (value: unknown, expected: string): never => {
+    throw new InvalidRequestError([{ path: 'body', value, expected }]);
+  };
+  switch (body.kind) {
+    case 'none':
+      return refuse(undefined, 'a JSON object');
+    case 'malformed':
+      return refuse(undefined, `a JSON object (${body.problem})`);
+    case 'wrong_type':
+      return refuse(
+        body.contentType,
+        'a JSON object, sent with content-type application/json and without content-encoding',
+      );
+    case 'too_large':
+      throw new PayloadTooLargeError(BODY_LIMIT_BYTES);
+    case 'json': {
+      const { value } = body;
+      return typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? (value as Record<string, unknown>)
+        : refuse(value, 'a JSON object');
+    }
+  }
+}
+
+/** Reads known fields only: whatever else an object holds, `__proto__` too, is a problem and goes nowhere. */
+export async function readDto<T extends object>(
+  dto: Type<T>,
+  fields: Readonly<Record<string, unknown>>,
+): Promise<{ value: T; problems: Problem[] }> {
+  const known = new Set(
+    getMetadataStorage()
+      .getTargetValidationMetadatas(dto, '', false, false)
+      .map(({ propertyName }) => propertyName),
+  );
+  const value = new dto();
+  for (const name of known) if (Object.hasOwn(fields, name)) Object.assign(value, { [name]: fields[name] });
+  const problems = (await validate(value)).flatMap(({ property, value: wrong, constraints = {} }) =>
+    Object.values(constraints).map((expected): Problem => ({ path: property, value: wrong, expected })),
+  );
+  for (const name of Object.keys(fields)) {
+    if (!known.has(name))
+      problems.push({ path: name, value: fields[name], expected: `one of the fields ${[...known].join(', ')}` });
+  }
+  return { value, problems };
+}

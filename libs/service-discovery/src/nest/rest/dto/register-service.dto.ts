@@ -1,0 +1,74 @@
+import { type ServiceRegistration, type Protocol, type Tier } from '../../../model/index.js';
+import { RegistrationField } from './registration-field.js';
+
+/** Seconds on the wire, milliseconds inside; text would be read as a duration string, so it becomes NaN. */
+const SECONDS = {
+  read: (value: unknown) => (typeof value === 'number' ? value * 1_000 : Number.NaN),
+  expected: 'a number of seconds from 1 to 86400',
+};
+
+/** The body of `POST /register`; what each field means stands at {@link ServiceRegistration}. */
+export class RegisterServiceDto {
+  @RegistrationField('serviceName')
+  service_name!: string;
+
+  @RegistrationField('host')
+  host!: string;
+
+  @RegistrationField('port')
+  port!: number;
+
+  @RegistrationField('protocol')
+  protocol?: Protocol;
+
+  @RegistrationField('path')
+  path?: string;
+
+  @RegistrationField('healthCheckPath')
+  health_check_path?: string | null;
+
+  @RegistrationField('metadata')
+  metadata?: Record<string, unknown>;
+
+  @RegistrationField('tags')
+  tags?: string[];
+
+  @RegistrationField('version')
+  version?: string;
+
+  @RegistrationField('weight')
+  weight?: number;
+
+  @RegistrationField('zone')
+  zone?: string;
+
+  @RegistrationField('tier')
+  tier?: Tier;
+
+  @RegistrationField('instanceId')
+  instance_id?: string;
+
+  /** Seconds. */
+  @RegistrationField('ttl', SECONDS)
+  ttl?: number;
+}
+
+/** The registration that a valid body stands for. */
+export function toRegistration(dto: RegisterServiceDto): ServiceRegistration {
+  return {
+    serviceName: dto.service_name,
+    host: dto.host,
+    port: dto.port,
+    protocol: dto.protocol,
+    path: dto.path,
+    healthCheckPath: dto.health_check_path,
+    metadata: dto.metadata,
+    tags: dto.tags,
+    version: dto.version,
+    weight: dto.weight,
+    zone: dto.zone,
+    tier: dto.tier,
+    instanceId: dto.instance_id,
+    ttl: dto.ttl === undefined ? undefined : dto.ttl * 1_000,
+  };
+}

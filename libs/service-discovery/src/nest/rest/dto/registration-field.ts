@@ -1,0 +1,30 @@
+import { ValidateBy } from 'class-validator';
+import { type Problem } from '../../../common/index.js';
+import { findRegistrationProblems, type ServiceRegistration } from '../../../model/index.js';
+
+/** How a field looks over HTTP where it differs from the library's own. */
+export interface WireForm {
+  /** The library's value of what was sent. */
+  read(value: unknown): unknown;
+  /** What is allowed, in terms of what is sent. */
+  readonly expected: string;
+}
+
+/**
+ * The class-validator constraint of a field of a registration. The rules are those of the library itself
+ * ({@link findRegistrationProblems}), so that what REST accepts and what the registry accepts can't differ.
+ */
+export function RegistrationField(field: keyof ServiceRegistration, wire?: WireForm): PropertyDecorator {
+  const find = (value: unknown): Problem | undefined => {
+    const read = wire && value !== undefined ? wire.read(value) : value;
+    const problems = findRegistrationProblems({ [field]: read } as unknown as ServiceRegistration);
+    return problems.find(({ path }) => path === field);
+  };
+  return ValidateBy({
+    name: 'registrationField',
+    validator: {
+      validate: (value) => find(value) === undefined,
+      defaultMessage: (args) => wire?.expected ?? find(args?.value)?.expected ?? 'another value',
+    },
+  });
+}

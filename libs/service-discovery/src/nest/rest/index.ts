@@ -1,0 +1,21 @@
+/** The bundled REST API: controllers, the answers' shapes, who may call it. */
+export { type ApiOptions, DEFAULT_API_OPTIONS, resolveApiOptions } from './api-options.js';
+export { isLocalRequest, type PeerRequest } from './local-request.js';
+export { restControllers, restProviders } from './rest-api.js';
+export { type ErrorBody, type FieldProblem, type RestErrorCode } from './rest-error.js';
+export {
+  type HeartbeatView,
+  type RegisteredView,
+  ServiceDiscoveryController,
+  type StatusView,
+} from './service-discovery.controller.js';
+export {
+  type AggregatedHealthView,
+  type CircuitBreakerBody,
+  type EventView,
+  type InstanceHealthView,
+  type PatternView,
+  type ServiceHealthView,
+  type ServiceListView,
+  type ServiceView,
+} from './views/index.js';

@@ -1,0 +1,62 @@
+import { type IncomingHttpHeaders } from 'node:http';
+import { canonicalHost, parseAddress } from '../../model/index.js';
+
+/** The part of a request that tells where it comes from; Express's and Node's requests have it, Fastify's `raw` too. */
+export interface PeerRequest {
+  readonly headers: IncomingHttpHeaders;
+  readonly socket?: { readonly remoteAddress?: string };
+}
+
+/** Whoever sends one of these is a proxy, so its own address says nothing about who is asking. */
+const FORWARDING_HEADERS = [
+  'forwarded',
+  'via',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-forwarded-server',
+  'x-real-ip',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'x-envoy-external-address',
+  'cf-connecting-ip',
+  'true-client-ip',
+  'fastly-client-ip',
+] as const;
+
+/**
+ * Why a request does not come from a program on this machine; undefined when it does.
+ *
+ * The socket's own address decides, never a header that a client could write. A forwarding header speaks against the
+ * request, since a reverse proxy on this machine forwards for anybody. A `Host` that is no loopback name, or an
+ * `Origin` that is another one, speaks against it too: then a browser on this machine is asking on behalf of a web
+ * page, by DNS rebinding or across origins.
+ */
+export function findRemoteSign({ headers, socket }: PeerRequest): string | undefined {
+  const address = socket?.remoteAddress;
+  if (address === undefined || !isLoopback(address))
+    return `the peer ${address ?? 'of this socket'} is not a loopback address`;
+  const forwarded = FORWARDING_HEADERS.find((name) => headers[name] !== undefined);
+  if (forwarded) return `the header ${forwarded} shows that a proxy forwards the request`;
+  const { host = headers[':authority'] as string | undefined, origin } = headers;
+  if (host !== undefined && !isLoopbackName(host))
+    return `the Host header ${JSON.stringify(host)} is not a loopback name`;
+  if (origin !== undefined && origin !== `http://${host ?? ''}` && origin !== `https://${host ?? ''}`) {
+    return `the origin ${JSON.stringify(origin)} is another one`;
+  }
+  return undefined;
+}
+
+/** Whether a request comes from a program on this machine, see {@link findRemoteSign}. */
+export function isLocalRequest(request: PeerRequest): boolean {
+  return findRemoteSign(request) === undefined;
+}
+
+function isLoopback(address: string): boolean {
+  return parseAddress(address)?.range() === 'loopback';
+}
+
+function isLoopbackName(hostHeader: string): boolean {
+  const host = canonicalHost(hostHeader.replace(/:\d*$/, ''));
+  return host !== undefined && (host === 'localhost' || host.endsWith('.localhost') || isLoopback(host));
+}

@@ -1,0 +1,14 @@
+const SECRET_NAME = /password|secret|key|token|credential/i;
+const MASK = '***';
+/** Deeper than anything that is meant to be read; guards the stack against hostile nesting. */
+const DEPTH_LIMIT = 32;
+
+/** A copy of a JSON value in which everything under a name that sounds like a secret is replaced by `***`. */
+export function maskSecrets(value: unknown, depth = 0): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth >= DEPTH_LIMIT) return MASK;
+  if (Array.isArray(value)) return value.map((item) => maskSecrets(item, depth + 1));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [name, SECRET_NAME.test(name) ? MASK : maskSecrets(item, depth + 1)]),
+  );
+}

@@ -1,0 +1,22 @@
+import { BodyPipe, QueryPipe, RawBody, RawQuery } from './dto-pipe.js';
+import { DiscoverQuery } from './dto/discover.query.js';
+import { DeregisterQuery, HeartbeatDto, HeartbeatsDto } from './dto/lease.dto.js';
+import { HealthDto, StatusDto } from './dto/status.dto.js';
+import { WatchQuery } from './dto/watch.query.js';
+import { RegistrationPipe } from './registration-pipe.js';
+
+/*
+ * The parameters of the API's handlers. They stand here, and the handlers import the DTOs as types alone, so that no
+ * DTO class gets into the metadata of a handler: a global ValidationPipe would take it up, strip fields that are to be
+ * refused, and answer in a shape of its own.
+ */
+
+export const RegistrationBody = (): ParameterDecorator => RawBody(RegistrationPipe);
+export const HeartbeatBody = (): ParameterDecorator => RawBody(new BodyPipe(HeartbeatDto, { optional: true }));
+export const HeartbeatsBody = (): ParameterDecorator => RawBody(new BodyPipe(HeartbeatsDto));
+export const StatusBody = (): ParameterDecorator => RawBody(new BodyPipe(StatusDto));
+export const HealthBody = (): ParameterDecorator => RawBody(new BodyPipe(HealthDto));
+
+export const DeregisterParams = (): ParameterDecorator => RawQuery(new QueryPipe(DeregisterQuery));
+export const DiscoverParams = (): ParameterDecorator => RawQuery(new QueryPipe(DiscoverQuery));
+export const WatchParams = (): ParameterDecorator => RawQuery(new QueryPipe(WatchQuery, { keepEmpty: true }));

@@ -1,0 +1,28 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+
+/**
+ * Sends the answers of the API past the app's interceptors: one that wraps every body (`{ data: … }`) is common, and
+ * would make the API another one than its clients know. They still see what is sent.
+ */
+@Injectable()
+export class Reply {
+  constructor(@Inject(HttpAdapterHost) private readonly host: HttpAdapterHost) {}
+
+  /** @param response the platform's own response object */
+  json<T extends object>(response: unknown, status: number, body: T): T {
+    this.host.httpAdapter.reply(response, body, status);
+    return body;
+  }
+
+  text(response: unknown, contentType: string, body: string): string {
+    this.host.httpAdapter.setHeader(response, 'content-type', contentType);
+    this.host.httpAdapter.reply(response, body, 200);
+    return body;
+  }
+
+  empty(response: unknown, headers: Readonly<Record<string, string>>): void {
+    for (const [name, value] of Object.entries(headers)) this.host.httpAdapter.setHeader(response, name, value);
+    this.host.httpAdapter.reply(response, undefined, 204);
+  }
+}

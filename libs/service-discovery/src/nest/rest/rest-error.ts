@@ -1,0 +1,140 @@
+import { HttpException } from '@nestjs/common';
+import { type ErrorCode, type Problem, ServiceDiscoveryError } from '../../common/index.js';
+import { HostNotAllowedError } from '../../model/index.js';
+
+/** Codes that only HTTP knows, beside those of the library. */
+export type RestErrorCode =
+  ErrorCode | 'UNAUTHORIZED' | 'FORBIDDEN' | 'NOT_FOUND' | 'PAYLOAD_TOO_LARGE' | 'INTERNAL_ERROR';
+
+/** One wrong field of a request. */
+export interface FieldProblem {
+  /** The field in the request's own spelling; `body` where the body as a whole is wrong. */
+  readonly field: string;
+  /** What was sent, shortened; what is inside of objects and lists is not repeated. */
+  readonly value: unknown;
+  /** What is allowed. */
+  readonly expected: string;
+}
+
+/** The body of every answer that is an error. */
+export interface ErrorBody {
+  readonly error: {
+    readonly code: RestErrorCode;
+    readonly message: string;
+    /** Every wrong field; empty where the fault is none of the request's fields. */
+    readonly problems: readonly FieldProblem[];
+    readonly service?: string;
+    readonly instance_id?: string;
+    /** What the host is, with `HOST_NOT_ALLOWED`. */
+    readonly reason?: string;
+    readonly retry_after_ms?: number;
+  };
+  readonly status_code: number;
+}
+
+/** The request cannot be understood or breaks a rule; every wrong field is in `problems`. */
+export class InvalidRequestError extends ServiceDiscoveryError {
+  constructor(
+    readonly problems: readonly Problem[],
+    code: 'INVALID_REQUEST' | 'INVALID_INSTANCE' = 'INVALID_REQUEST',
+  ) {
+    super(code, problems.map(({ path, expected }) => `${path}: expected ${expected}`).join('; '));
+  }
+}
+
+/** The body is longer than any valid one. */
+export class PayloadTooLargeError extends Error {
+  constructor(readonly limitBytes: number) {
+    super(`The body is longer than ${limitBytes} bytes`);
+    this.name = 'PayloadTooLargeError';
+  }
+}
+
+/** The instance that a path names is not registered. */
+export class InstanceNotFoundError extends ServiceDiscoveryError {
+  constructor(service: string, instanceId: string) {
+    super('INSTANCE_NOT_FOUND', `No instance ${service}/${instanceId} is registered`, { service, instanceId });
+  }
+}
+
+const STATUS_BY_CODE: Readonly<Partial<Record<ErrorCode, number>>> = {
+  INVALID_REQUEST: 400,
+  INVALID_INSTANCE: 400,
+  HOST_NOT_ALLOWED: 400,
+  SERVICE_NOT_FOUND: 404,
+  INSTANCE_NOT_FOUND: 404,
+  LEASE_LOST: 404,
+  NO_AVAILABLE_INSTANCE: 503,
+  REGISTRY_UNAVAILABLE: 503,
+};
+
+/** How long a client should wait where nothing better is known. */
+const DEFAULT_RETRY_AFTER_MS = 1_000;
+
+/** The answer to an error; undefined where it is a fault of ours that a client need not know about. */
+export function toErrorBody(error: unknown): ErrorBody | undefined {
+  if (error instanceof PayloadTooLargeError) {
+    const problem = { field: 'body', value: null, expected: `at most ${error.limitBytes} bytes` };
+    return { error: { code: 'PAYLOAD_TOO_LARGE', message: error.message, problems: [problem] }, status_code: 413 };
+  }
+  if (error instanceof ServiceDiscoveryError) return ofLibrary(error);
+  if (error instanceof HttpException) return ofNest(error);
+  return undefined;
+}
+
+/** What is answered where {@link toErrorBody} has nothing to say. */
+export const INTERNAL_ERROR_BODY: ErrorBody = {
+  error: { code: 'INTERNAL_ERROR', message: 'The request failed; the log of the server says why', problems: [] },
+  status_code: 500,
+};
+
+function ofLibrary(error: ServiceDiscoveryError): ErrorBody | undefined {
+  const status = STATUS_BY_CODE[error.code];
+  if (status === undefined) return undefined;
+  return {
+    error: {
+      code: error.code,
+      message: error.message,
+      problems: problemsOf(error).map(({ path, value, expected }) => ({ field: path, value: brief(value), expected })),
+      service: error.service,
+      instance_id: error.instanceId,
+      reason: (error as { reason?: string }).reason,
+      retry_after_ms:
+        error.retryAfterMs ?? (error.code === 'REGISTRY_UNAVAILABLE' ? DEFAULT_RETRY_AFTER_MS : undefined),
+    },
+    status_code: status,
+  };
+}
+
+function problemsOf(error: ServiceDiscoveryError): readonly Problem[] {
+  const { problems } = error as { problems?: readonly Problem[] };
+  return problems ?? (error instanceof HostNotAllowedError ? error.problems : []);
+}
+
+function ofNest(error: HttpException): ErrorBody {
+  const status = error.getStatus();
+  return { error: { code: codeOfStatus(status), message: error.message, problems: [] }, status_code: status };
+}
+
+function codeOfStatus(status: number): RestErrorCode {
+  switch (status) {
+    case 401:
+      return 'UNAUTHORIZED';
+    case 403:
+      return 'FORBIDDEN';
+    case 404:
+      return 'NOT_FOUND';
+    case 413:
+      return 'PAYLOAD_TOO_LARGE';
+    default:
+      return status < 500 ? 'INVALID_REQUEST' : 'INTERNAL_ERROR';
+  }
+}
+
+/** A wrong value as it may be shown: short, and without what an object holds, since that may be a secret. */
+function brief(value: unknown): unknown {
+  if (value === undefined) return null;
+  if (typeof value === 'string') return value.length > 80 ? `${value.slice(0, 77)}...` : value;
+  if (Array.isArray(value)) return `[list of ${value.length}]`;
+  return typeof value === 'object' && value !== null ? '[object]' : value;
+}

@@ -1,0 +1,217 @@
+import {
+  Controller,
+  Delete,
+  Get,
+  Inject,
+  Param,
+  Post,
+  Put,
+  Res,
+  UseFilters,
+  UseGuards,
+  VERSION_NEUTRAL,
+} from '@nestjs/common';
+import { LeaseLostError, RegistryUnavailableError, ServiceNotFoundError } from '../../common/index.js';
+import { HealthAggregator } from '../../health/index.js';
+import {
+  baseUrlOf,
+  type InstanceKey,
+  type InstanceStatus,
+  type OperatorStatus,
+  type RegistrySnapshot,
+} from '../../model/index.js';
+import { ServiceRegistry } from '../../registry/index.js';
+import { type InstanceBody, REMOVED_HEADER } from '../../store/index.js';
+import { ServiceDiscovery } from '../service-discovery.js';
+import { ApiGuard, Restricted } from './access.js';
+import { DEFAULT_API_OPTIONS } from './api-options.js';
+import { type DiscoverQuery, toCriteria } from './dto/discover.query.js';
+import { type DeregisterQuery, type HeartbeatDto } from './dto/lease.dto.js';
+import { type RegisterServiceDto, toRegistration } from './dto/register-service.dto.js';
+import { type StatusDto } from './dto/status.dto.js';
+import { RestErrorFilter } from './error-filter.js';
+import { DeregisterParams, DiscoverParams, HeartbeatBody, RegistrationBody, StatusBody } from './params.js';
+import { Reply } from './reply.js';
+import { InstanceNotFoundError } from './rest-error.js';
+import {
+  type AggregatedHealthView,
+  type ServiceListView,
+  type ServiceView,
+  toAggregatedHealthView,
+  toInstanceView,
+  toServiceListView,
+  toServiceView,
+} from './views/index.js';
+
+/** The answer to a registration. */
+export interface RegisteredView {
+  readonly service_name: string;
+  readonly instance_id: string;
+  /** Proves, where it is sent with a heartbeat or a deregistration, that the sender is the one who registered last. */
+  readonly generation: number;
+  readonly base_url: string;
+  readonly status: InstanceStatus;
+  /** Seconds until the registration ends, unless a heartbeat comes. */
+  readonly ttl: number;
+}
+
+/** The answer to a heartbeat that came in time. */
+export type HeartbeatView = Omit<RegisteredView, 'base_url'>;
+
+/** The answer to an operator's word. */
+export interface StatusView {
+  readonly service_name: string;
+  readonly instance_id: string;
+  /** What readers see now. */
+  readonly status: InstanceStatus;
+  readonly operator_status: OperatorStatus;
+}
+
+/**
+ * The REST API: registration, discovery, lists, aggregated health. JSON in snake_case, times in ISO 8601, lengths of
+ * time in seconds. Every error has the body `{ error: { code, message, problems } }`, see {@link ErrorBody}.
+ */
+@Controller({ path: DEFAULT_API_OPTIONS.path, version: VERSION_NEUTRAL })
+@UseGuards(ApiGuard)
+@UseFilters(RestErrorFilter)
+export class ServiceDiscoveryController {
+  constructor(
+    @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
+    @Inject(ServiceDiscovery) private readonly discovery: ServiceDiscovery,
+    @Inject(HealthAggregator) private readonly aggregator: HealthAggregator,
+    @Inject(Reply) private readonly reply: Reply,
+  ) {}
+
+  /** 201; 200 where an instance of this id was there before, which is replaced and gets a new generation. */
+  @Post('register')
+  @Restricted()
+  async register(@RegistrationBody() body: RegisterServiceDto, @Res() response: unknown): Promise<RegisteredView> {
+    // Whoever registers over HTTP sends the heartbeats, too.
+    const { instance, lease, replaced } = await this.registry.register(toRegistration(body), { heartbeat: 'manual' });
+    return this.reply.json(response, replaced ? 200 : 201, {
+      service_name: lease.serviceName,
+      instance_id: lease.instanceId,
+      generation: lease.generation,
+      base_url: baseUrlOf(instance),
+      status: instance.status,
+      ttl: lease.ttlMs / 1_000,
+    });
+  }
+
+  /** 200; 404 `LEASE_LOST` where the registration is over, or another generation holds the id: register again. */
+  @Put('services/:name/instances/:id/heartbeat')
+  @Restricted()
+  async heartbeat(
+    @Param('name') serviceName: string,
+    @Param('id') instanceId: string,
+    @HeartbeatBody() { generation }: HeartbeatDto,
+    @Res() response: unknown,
+  ): Promise<HeartbeatView> {
+    const key = { serviceName, instanceId };
+    const held = await this.registry.heartbeat(key, { generation });
+    const instance = held ? this.registry.getInstance(key) : undefined;
+    if (!instance) throw new LeaseLostError(serviceName, instanceId);
+    return this.reply.json(response, 200, {
+      ...toKeyView(key),
+      generation: instance.generation,
+      status: instance.status,
+      ttl: instance.ttlMs / 1_000,
+    });
+  }
+
+  /** 204, whether it was there or not. */
+  @Delete('services/:name/instances/:id')
+  @Restricted()
+  async deregister(
+    @Param('name') serviceName: string,
+    @Param('id') instanceId: string,
+    @DeregisterParams() { generation }: DeregisterQuery,
+    @Res() response: unknown,
+  ): Promise<void> {
+    const only = generation === undefined ? {} : { generation: Number(generation) };
+    const removed = await this.registry.deregister({ serviceName, instanceId }, only);
+    this.reply.empty(response, { [REMOVED_HEADER]: String(removed) });
+  }
+
+  /** 200; 404 `INSTANCE_NOT_FOUND`. */
+  @Put('services/:name/instances/:id/status')
+  @Restricted()
+  async setStatus(
+    @Param('name') serviceName: string,
+    @Param('id') instanceId: string,
+    @StatusBody() { status: operatorStatus }: StatusDto,
+    @Res() response: unknown,
+  ): Promise<StatusView> {
+    const key = { serviceName, instanceId };
+    const found = await this.registry.setStatus(key, operatorStatus);
+    const instance = found ? this.registry.getInstance(key) : undefined;
+    if (!instance) throw new InstanceNotFoundError(serviceName, instanceId);
+    return this.reply.json(response, 200, {
+      ...toKeyView(key),
+      status: instance.status,
+      operator_status: instance.operatorStatus,
+    });
+  }
+
+  /**
+   * One instance that may be called, chosen by the strategy; 404 `SERVICE_NOT_FOUND`, 503 `NO_AVAILABLE_INSTANCE`, and
+   * 503 `REGISTRY_UNAVAILABLE` while nothing is known yet.
+   */
+  @Get('discover/:name')
+  async discover(
+    @Param('name') name: string,
+    @DiscoverParams() query: DiscoverQuery,
+    @Res() response: unknown,
+  ): Promise<InstanceBody> {
+    const { strategy, key } = query;
+    const endpoint = await this.discovery.discoverService(name, { ...toCriteria(query), strategy, key });
+    if (!endpoint) throw new ServiceNotFoundError(name);
+    return this.reply.json(response, 200, toInstanceView(endpoint.instance));
+  }
+
+  @Get('services')
+  listServices(@Res() response: unknown): ServiceListView {
+    return this.list(response);
+  }
+
+  /** Services that have a healthy instance, with these instances. */
+  @Get('services/healthy')
+  listHealthy(@Res() response: unknown): ServiceListView {
+    return this.list(response, ({ status }) => status === 'healthy');
+  }
+
+  /** Services that have an instance with the tag, with these instances. */
+  @Get('services/by-tag/:tag')
+  listByTag(@Param('tag') tag: string, @Res() response: unknown): ServiceListView {
+    return this.list(response, ({ tags }) => tags.includes(tag));
+  }
+
+  /** One service with all its instances; 404 `SERVICE_NOT_FOUND`. */
+  @Get('services/:name')
+  getService(@Param('name') name: string, @Res() response: unknown): ServiceView {
+    const instances = this.services().get(name);
+    if (!instances) throw new ServiceNotFoundError(name);
+    return this.reply.json(response, 200, toServiceView(name, instances, this.aggregator.getAggregatedHealth()));
+  }
+
+  @Get('health/aggregated')
+  aggregatedHealth(@Res() response: unknown): AggregatedHealthView {
+    return this.reply.json(response, 200, toAggregatedHealthView(this.aggregator.getAggregatedHealth()));
+  }
+
+  private list(response: unknown, wanted?: Parameters<typeof toServiceListView>[2]): ServiceListView {
+    const view = toServiceListView(this.services(), this.aggregator.getAggregatedHealth(), wanted);
+    return this.reply.json(response, 200, view);
+  }
+
+  /** @throws RegistryUnavailableError while nothing is known: an empty list would say that there is nothing */
+  private services(): RegistrySnapshot['services'] {
+    const { ready, services } = this.registry.snapshot;
+    if (!ready) throw new RegistryUnavailableError('The registry has not answered yet');
+    return services;
+  }
+}
+
+function toKeyView({ serviceName, instanceId }: InstanceKey): { service_name: string; instance_id: string } {
+  return { service_name: serviceName, instance_id: instanceId };
+}

@@ -1,0 +1,46 @@
+import {
+  type HealthDetail,
+  type InstanceKey,
+  type ServiceDiscoveryEvent,
+  type ServiceInstance,
+} from '../../../model/index.js';
+import { toHealthBody } from '../../../store/index.js';
+import { maskSecrets } from '../masking.js';
+import { toInstanceView } from './instance-view.js';
+import { snakeCase } from './snake-case.js';
+
+/**
+ * An event as JSON: the data of each event of `GET /events`, whose name is the event's type. Fields are those of
+ * `ServiceDiscoveryEvents` in snake_case, with `service_name` and `instance_id` wherever it is about one; `at` is in ISO
+ * 8601.
+ */
+export type EventView = Readonly<Record<string, unknown>> & {
+  readonly type: ServiceDiscoveryEvent['type'];
+  readonly at: string;
+};
+
+export function toEventView({ type, at, ...payload }: ServiceDiscoveryEvent): EventView {
+  const fields = Object.entries(payload).map(([name, value]: [string, unknown]) => toFields(name, value));
+  return { type, at: new Date(at).toISOString(), ...(Object.assign({}, ...fields) as Record<string, unknown>) };
+}
+
+function toFields(name: string, value: unknown): Record<string, unknown> {
+  switch (name) {
+    case 'key': {
+      const { serviceName, instanceId } = value as InstanceKey;
+      return { service_name: serviceName, instance_id: instanceId };
+    }
+    case 'instance': {
+      const instance = toInstanceView(value as ServiceInstance);
+      return { service_name: instance.service_name, instance_id: instance.instance_id, instance };
+    }
+    case 'detail': {
+      const detail = toHealthBody(value as HealthDetail);
+      return { detail: { ...detail, data: maskSecrets(detail.data) } };
+    }
+    case 'service':
+      return { service_name: value };
+    default:
+      return { [snakeCase(name)]: value };
+  }
+}

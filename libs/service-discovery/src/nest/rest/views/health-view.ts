@@ -1,0 +1,85 @@
+import {
+  type AggregatedHealth,
+  type AggregatedStatus,
+  type InstanceHealth,
+  type ServiceHealth,
+} from '../../../health/index.js';
+import { type InstanceStatus } from '../../../model/index.js';
+import { maskSecrets } from '../masking.js';
+
+/** The answer of `GET /health/aggregated`. What the words mean stands at {@link AggregatedStatus}. */
+export interface AggregatedHealthView {
+  readonly overall_status: AggregatedStatus;
+  /** ISO 8601. */
+  readonly timestamp: string;
+  readonly services: Readonly<Record<string, ServiceHealthView>>;
+  readonly total_services: number;
+  readonly healthy_services: number;
+  readonly unhealthy_services: number;
+}
+
+export interface ServiceHealthView {
+  readonly status: AggregatedStatus;
+  /** The base URL of the instance that speaks for the service: a healthy one where there is one. */
+  readonly endpoint: string;
+  /** ISO 8601. */
+  readonly last_heartbeat: string;
+  /** What its health endpoint answered last; null: nothing. */
+  readonly health_data: unknown;
+  readonly instances: readonly InstanceHealthView[];
+}
+
+export interface InstanceHealthView {
+  readonly instance_id: string;
+  readonly status: InstanceStatus;
+  readonly endpoint: string;
+  /** ISO 8601. */
+  readonly last_heartbeat: string;
+  /** ISO 8601; null: never. */
+  readonly last_checked: string | null;
+  readonly latency_ms: number | null;
+  readonly status_code: number | null;
+  readonly reason: string | null;
+  readonly health_data: unknown;
+}
+
+export function toAggregatedHealthView(health: AggregatedHealth): AggregatedHealthView {
+  return {
+    overall_status: health.overallStatus,
+    timestamp: isoOf(health.timestamp),
+    services: Object.fromEntries(
+      Object.entries(health.services).map(([name, service]) => [name, toServiceView(service)]),
+    ),
+    total_services: health.totalServices,
+    healthy_services: health.healthyServices,
+    unhealthy_services: health.unhealthyServices,
+  };
+}
+
+function toServiceView(service: ServiceHealth): ServiceHealthView {
+  return {
+    status: service.status,
+    endpoint: service.endpoint,
+    last_heartbeat: isoOf(service.lastHeartbeat),
+    health_data: maskSecrets(service.healthData),
+    instances: service.instances.map(toInstanceView),
+  };
+}
+
+function toInstanceView(instance: InstanceHealth): InstanceHealthView {
+  return {
+    instance_id: instance.instanceId,
+    status: instance.status,
+    endpoint: instance.endpoint,
+    last_heartbeat: isoOf(instance.lastHeartbeat),
+    last_checked: instance.lastChecked === null ? null : isoOf(instance.lastChecked),
+    latency_ms: instance.latencyMs,
+    status_code: instance.statusCode,
+    reason: instance.reason,
+    health_data: maskSecrets(instance.healthData),
+  };
+}
+
+function isoOf(epoch: number): string {
+  return new Date(epoch).toISOString();
+}

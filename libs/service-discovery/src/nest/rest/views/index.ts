@@ -1,0 +1,11 @@
+/** What the API answers with, as JSON in snake_case. Times are ISO 8601, lengths of time seconds unless named `_ms`. */
+export { type EventView, toEventView } from './event-view.js';
+export {
+  type AggregatedHealthView,
+  type InstanceHealthView,
+  type ServiceHealthView,
+  toAggregatedHealthView,
+} from './health-view.js';
+export { toInstanceView } from './instance-view.js';
+export { type CircuitBreakerBody, type PatternView, toCircuitBreakerBody, toPatternView } from './pattern-view.js';
+export { type ServiceListView, type ServiceView, toServiceListView, toServiceView } from './service-view.js';

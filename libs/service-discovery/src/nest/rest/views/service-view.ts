@@ -1,0 +1,55 @@
+import { type AggregatedHealth, type AggregatedStatus } from '../../../health/index.js';
+import { type ServiceInstance } from '../../../model/index.js';
+import { type InstanceBody } from '../../../store/index.js';
+import { toInstanceView } from './instance-view.js';
+
+/** One service: an element of the lists, and the answer of `GET /services/:name`. */
+export interface ServiceView {
+  readonly service_name: string;
+  /** Where the instance that speaks for the service is: a healthy one where there is one. */
+  readonly base_url: string;
+  /** Of the service as a whole, whichever of its instances are listed. */
+  readonly status: AggregatedStatus;
+  /** All of them, or those that the list is about, in order of registration. */
+  readonly instances: readonly InstanceBody[];
+  /** How many the service has in all. */
+  readonly total_instances: number;
+  readonly healthy_instances: number;
+}
+
+/** The answer of the calls that list services, in order of registration. */
+export interface ServiceListView {
+  readonly services: readonly ServiceView[];
+  /** How many services are listed. */
+  readonly total: number;
+}
+
+/** @param wanted leaves out the instances, and with the last of them the service, that a list is not about */
+export function toServiceListView(
+  services: ReadonlyMap<string, readonly ServiceInstance[]>,
+  health: AggregatedHealth,
+  wanted: (instance: ServiceInstance) => boolean = () => true,
+): ServiceListView {
+  const views = [...services].flatMap(([name, instances]) => {
+    const listed = instances.filter(wanted);
+    return listed.length > 0 ? [toServiceView(name, instances, health, listed)] : [];
+  });
+  return { services: views, total: views.length };
+}
+
+export function toServiceView(
+  name: string,
+  instances: readonly ServiceInstance[],
+  health: AggregatedHealth,
+  listed = instances,
+): ServiceView {
+  const service = health.services[name];
+  return {
+    service_name: name,
+    base_url: service?.endpoint ?? '',
+    status: service?.status ?? 'unknown',
+    instances: listed.map(toInstanceView),
+    total_instances: instances.length,
+    healthy_instances: instances.filter(({ status }) => status === 'healthy').length,
+  };
+}

@@ -1,0 +1,3 @@
+/** The library's timers in the app's own scheduler, so that they can be listed and stopped there. */
+export { findSchedulerRegistry } from './find-scheduler-registry.js';
+export { ListedTimers } from './listed-timers.js';

@@ -1,0 +1,118 @@
+import {
+  type DynamicModule,
+  type FactoryProvider,
+  Inject,
+  Module,
+  type ModuleMetadata,
+  type Provider,
+  type Type,
+} from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import { InvalidConfigurationError } from '../common/index.js';
+import { isServiceClient } from './decorators/index.js';
+import { findConflicts, GIVEN_OPTIONS, type GivenOptions, SharedModules } from './module-options.js';
+import { resolveServiceDiscoveryOptions, type ServiceDiscoveryOptions } from './options/index.js';
+import { CORE_EXPORTS, CORE_PROVIDERS } from './providers.js';
+import { restControllers, restProviders } from './rest/index.js';
+import { healthControllers, healthImports } from './terminus/index.js';
+import { SERVICE_DISCOVERY_OPTIONS } from './tokens.js';
+
+/** Options that are made when the app starts, such as from a config service. */
+export interface ServiceDiscoveryAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
+  /** What the factory takes. */
+  inject?: FactoryProvider['inject'];
+  useFactory: (...args: never[]) => AsyncFactoryOptions | Promise<AsyncFactoryOptions>;
+  /** Here and not in what the factory makes: which controllers there are is settled before it runs. @default on */
+  api?: ServiceDiscoveryOptions['api'];
+}
+
+/** What the factory of `forRootAsync` makes. */
+export type AsyncFactoryOptions = Omit<ServiceDiscoveryOptions, 'api'>;
+
+const shared = new SharedModules();
+
+/**
+ * Service discovery and resilient calls for a whole app: import it once with `forRoot` or `forRootAsync`, and inject
+ * `ServiceDiscovery`, `ServiceCommunicator` and the rest anywhere.
+ */
+@Module({})
+export class ServiceDiscoveryModule {
+  /** @throws InvalidConfigurationError when modules of one app were given different options */
+  constructor(@Inject(ModulesContainer) modules: ModulesContainer) {
+    const conflicts = findConflicts(modules, ServiceDiscoveryModule);
+    if (conflicts.length > 0) throw new InvalidConfigurationError(conflicts);
+  }
+
+  /**
+   * Options over the `SERVICE_DISCOVERY_*` environment over the preset over the defaults. Several modules of one app may
+   * import it with equal options, and then share everything.
+   *
+   * The app does not start when a setting is wrong: one InvalidConfigurationError lists all that are.
+   */
+  static forRoot(options: ServiceDiscoveryOptions = {}): DynamicModule {
+    return shared.get(options, () =>
+      rootModule(options, options.api, [], {
+        provide: SERVICE_DISCOVERY_OPTIONS,
+        useFactory: () => resolveServiceDiscoveryOptions(options, process.env),
+      }),
+    );
+  }
+
+  /** The same with options from a factory. Where several modules import it, give them one and the same result of this call. */
+  static forRootAsync({ imports = [], inject = [], useFactory, api }: ServiceDiscoveryAsyncOptions): DynamicModule {
+    return rootModule('forRootAsync', api, imports, {
+      provide: SERVICE_DISCOVERY_OPTIONS,
+      inject,
+      useFactory: async (...args: never[]) =>
+        resolveServiceDiscoveryOptions({ ...(await useFactory(...args)), api }, process.env),
+    });
+  }
+
+  /**
+   * Provides typed clients to the module that imports it.
+   * @param clients classes with `@ServiceClient()`
+   * @throws InvalidConfigurationError naming every class that is none
+   */
+  static forFeature(clients: readonly Type[]): DynamicModule {
+    const problems = clients
+      .filter((client) => !isServiceClient(client))
+      .map(({ name }) => ({
+        path: 'ServiceDiscoveryModule.forFeature',
+        value: name,
+        expected: 'classes with @ServiceClient()',
+      }));
+    if (problems.length > 0) throw new InvalidConfigurationError(problems);
+    return { module: ServiceDiscoveryFeatureModule, providers: [...clients], exports: [...clients] };
+  }
+}
+
+/** Holds the clients of one `forFeature`. */
+@Module({})
+class ServiceDiscoveryFeatureModule {}
+
+function rootModule(
+  given: GivenOptions,
+  api: ServiceDiscoveryOptions['api'],
+  imports: NonNullable<ModuleMetadata['imports']>,
+  options: Provider,
+): DynamicModule {
+  const { controllers, providers } = httpApi(api);
+  return {
+    module: ServiceDiscoveryModule,
+    global: true,
+    imports: [...imports, ...healthImports],
+    controllers,
+    providers: [{ provide: GIVEN_OPTIONS, useValue: given }, options, ...CORE_PROVIDERS, ...providers],
+    exports: [...CORE_EXPORTS],
+  };
+}
+
+function httpApi(api: ServiceDiscoveryOptions['api']): { controllers: Type[]; providers: Provider[] } {
+  try {
+    return { controllers: [...restControllers(api), ...healthControllers(api)], providers: restProviders(api) };
+  } catch (error) {
+    if (!(error instanceof InvalidConfigurationError)) throw error;
+    // Told at the start, together with whatever else is wrong.
+    return { controllers: [], providers: [] };
+  }
+}

@@ -1,0 +1,185 @@
+import { Inject, Injectable } from '@nestjs/common';
+import {
+  type Clock,
+  NoAvailableInstanceError,
+  type Random,
+  RegistryUnavailableError,
+  ServiceDiscoveryError,
+} from '../common/index.js';
+import {
+  createLoadBalancer,
+  type LoadBalancer,
+  type LoadBalancing,
+  selectEligible,
+  type SelectionCriteria,
+  type UnavailableReason,
+} from '../balancing/index.js';
+import { type CommunicationPattern, DEFAULT_COMMUNICATOR_OPTIONS, ServiceCommunicator } from '../communicator/index.js';
+import { type AggregatedHealth, HealthAggregator } from '../health/index.js';
+import {
+  baseUrlOf,
+  type InstanceStatus,
+  type ServiceInstance,
+  type ServiceRegistration,
+  type Tier,
+} from '../model/index.js';
+import { ServiceRegistry } from '../registry/index.js';
+import { type ResolvedServiceDiscoveryOptions } from './options/index.js';
+import { CLOCK, RANDOM, SERVICE_DISCOVERY_OPTIONS } from './tokens.js';
+
+/** Where to call a service. */
+export interface ServiceEndpoint {
+  readonly serviceName: string;
+  /** Protocol, host, port and path prefix, without a slash at its end: `http://10.0.0.7:8080/api`. */
+  readonly baseUrl: string;
+  /** `healthy`, or `unknown` where nobody has checked the instance yet. */
+  readonly status: InstanceStatus;
+  readonly instance: ServiceInstance;
+}
+
+/** What is wanted of an endpoint. */
+export interface DiscoveryCriteria extends SelectionCriteria {
+  /** Which of the instances that fit. @default the module's `loadBalancing` */
+  strategy?: LoadBalancing;
+  /** What hash strategies go by. */
+  key?: string;
+}
+
+interface ServiceBalancers {
+  instances: readonly ServiceInstance[];
+  readonly byStrategy: Map<LoadBalancing, LoadBalancer>;
+}
+
+const REASONS: Readonly<Record<UnavailableReason, string>> = {
+  no_instances: 'there is none',
+  no_match: 'none matches the version and tags asked for',
+  none_healthy: 'all are unhealthy, draining, in maintenance or of weight 0',
+  none_available: 'all are refused',
+};
+
+/** Registers and finds services. To call them, inject `ServiceCommunicator`: it also retries and cuts off. */
+@Injectable()
+export class ServiceDiscovery {
+  private readonly balancers = new Map<string, ServiceBalancers>();
+
+  constructor(
+    @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
+    @Inject(ServiceCommunicator) private readonly communicator: ServiceCommunicator,
+    @Inject(HealthAggregator) private readonly aggregator: HealthAggregator,
+    @Inject(SERVICE_DISCOVERY_OPTIONS) private readonly options: ResolvedServiceDiscoveryOptions,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(RANDOM) private readonly random: Random,
+  ) {}
+
+  /**
+   * Registers an instance, or replaces the one under its id; this process renews it and takes it back at shutdown.
+   * @throws InvalidInstanceError naming every wrong field; RegistryUnavailableError
+   */
+  async registerService(registration: ServiceRegistration): Promise<ServiceInstance> {
+    const { instance } = await this.registry.register(registration);
+    return instance;
+  }
+
+  /**
+   * Ends a registration.
+   * @param instanceId left out: every instance of the service that this process registered
+   * @returns false: there was none
+   * @throws RegistryUnavailableError
+   */
+  async deregisterService(serviceName: string, instanceId?: string): Promise<boolean> {
+    const keys =
+      instanceId === undefined
+        ? this.registry.ownLeases().filter((lease) => lease.serviceName === serviceName)
+        : [{ serviceName, instanceId }];
+    const ended = await Promise.all(keys.map((key) => this.registry.deregister(key)));
+    return ended.includes(true);
+  }
+
+  /**
+   * Picks an instance by the strategy. Healthy ones come first; one that nobody has checked yet is better than none.
+   * @returns null: no such service is registered
+   * @throws NoAvailableInstanceError when the service is known, but none of its instances fits or can take a call;
+   *   RegistryUnavailableError when the registry has not answered yet; ServiceDiscoveryError `INVALID_REQUEST` when
+   *   the version is no range, `INVALID_CONFIGURATION` when there is no such strategy
+   */
+  async discoverService(serviceName: string, criteria: DiscoveryCriteria = {}): Promise<ServiceEndpoint | null> {
+    const { strategy = this.options.communicator.loadBalancing, ...context } = criteria;
+    const instances = this.instancesOf(serviceName);
+    if (instances.length === 0) {
+      this.balancers.delete(serviceName);
+      return null;
+    }
+    const balancer = this.balancerOf(serviceName, instances, strategy ?? DEFAULT_COMMUNICATOR_OPTIONS.loadBalancing);
+    const picked = balancer.pick(context);
+    if (picked.kind === 'unavailable') throw new NoAvailableInstanceError(serviceName, REASONS[picked.reason]);
+    // Whether and when it is called is not known here, so it counts as no load.
+    picked.done({ kind: 'error', error: NOT_CALLED, neverSent: true, latencyMs: 0 });
+    return endpointOf(picked.instance);
+  }
+
+  /**
+   * All instances that may be called and fit, in order of registration: the healthy ones, or where there is none,
+   * those that nobody has checked yet. Empty for an unknown service.
+   * @throws RegistryUnavailableError when the registry has not answered yet; ServiceDiscoveryError `INVALID_REQUEST`
+   *   when the version is no range
+   */
+  async discoverInstances(serviceName: string, criteria: SelectionCriteria = {}): Promise<readonly ServiceInstance[]> {
+    const result = selectEligible(this.instancesOf(serviceName), criteria);
+    return result.kind === 'eligible' ? result.instances : [];
+  }
+
+  /** How all services are, from the registry's last known state. */
+  async getAggregatedHealth(): Promise<AggregatedHealth> {
+    return this.aggregator.getAggregatedHealth();
+  }
+
+  /** The tier patterns in force. */
+  getCommunicationPatterns(): Readonly<Record<Tier, CommunicationPattern>> {
+    return this.communicator.getCommunicationPatterns();
+  }
+
+  private instancesOf(serviceName: string): readonly ServiceInstance[] {
+    const instances = this.registry.getInstances(serviceName);
+    if (instances.length > 0 || this.registry.snapshot.ready) return instances;
+    throw new RegistryUnavailableError(`No instance of "${serviceName}" is known: the registry has not answered yet`, {
+      service: serviceName,
+    });
+  }
+
+  /** Nobody may ever ask for a service again that has gone; so each new one clears away those. */
+  private forgetWhatIsGone(): void {
+    const { services } = this.registry.snapshot;
+    for (const name of this.balancers.keys()) if (!services.has(name)) this.balancers.delete(name);
+  }
+
+  private balancerOf(
+    serviceName: string,
+    instances: readonly ServiceInstance[],
+    strategy: LoadBalancing,
+  ): LoadBalancer {
+    let known = this.balancers.get(serviceName);
+    if (!known) {
+      this.forgetWhatIsGone();
+      this.balancers.set(serviceName, (known = { instances, byStrategy: new Map() }));
+    }
+    if (known.instances !== instances) {
+      known.instances = instances;
+      for (const balancer of known.byStrategy.values()) balancer.update(instances);
+    }
+    let balancer = known.byStrategy.get(strategy);
+    if (!balancer) {
+      balancer = createLoadBalancer(strategy, { clock: this.clock, random: this.random });
+      balancer.update(instances);
+      known.byStrategy.set(strategy, balancer);
+    }
+    return balancer;
+  }
+}
+
+/** An outcome that load metrics take for a request that was never sent. */
+const NOT_CALLED = new ServiceDiscoveryError('INVALID_REQUEST', 'The instance was looked up, not called');
+
+function endpointOf(instance: ServiceInstance): ServiceEndpoint {
+  const { serviceName, status } = instance;
+  return { serviceName, baseUrl: baseUrlOf(instance), status, instance };
+}

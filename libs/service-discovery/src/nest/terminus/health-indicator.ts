@@ -1,0 +1,75 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
+import { type AggregatedStatus, HealthAggregator } from '../../health/index.js';
+
+export interface ServiceHealthOptions {
+  /**
+   * What an outage of other services makes of this check. `down` turns the whole health check into 503: right for one
+   * that an operator looks at, wrong for one that decides over restarts, or the outage takes this process down too.
+   * @default 'degraded', which is still 200; in Terminus 11, which does not have it, 'up'
+   */
+  outage?: 'up' | 'degraded' | 'down';
+}
+
+/** The services in four words, in snake_case as all that goes over HTTP. */
+export interface ServiceHealthData {
+  readonly overall_status: AggregatedStatus;
+  readonly total_services: number;
+  readonly healthy_services: number;
+  readonly unhealthy_services: number;
+}
+
+/**
+ * The health of all services as a Terminus health indicator. Reads what is known already: it asks nobody, and never
+ * throws.
+ *
+ * @example
+ * this.healthCheckService.check([() => this.services.isHealthy('services')]);
+ */
+@Injectable()
+export class ServiceDiscoveryHealthIndicator {
+  constructor(
+    @Inject(HealthIndicatorService) private readonly indicators: HealthIndicatorService,
+    @Inject(HealthAggregator) private readonly aggregator: HealthAggregator,
+  ) {}
+
+  /**
+   * `up` when all services are healthy or none was checked yet; `degraded` when a service has lost some of its
+   * instances; else what {@link ServiceHealthOptions.outage} says.
+   * @param key what the result stands under
+   */
+  isHealthy<const Key extends string = 'service_discovery'>(
+    key: Key = 'service_discovery' as Key,
+    { outage = 'degraded' }: ServiceHealthOptions = {},
+  ): HealthIndicatorResult<Key> {
+    const data = this.summary();
+    const session = this.indicators.check(key);
+    const severity = severityOf(data.overall_status, outage);
+    if (severity === 'down') return session.down({ ...data });
+    return severity === 'degraded' && hasDegraded(session) ? session.degraded({ ...data }) : session.up({ ...data });
+  }
+
+  /** The counts by themselves. */
+  summary(): ServiceHealthData {
+    const summary = this.aggregator.getSummary();
+    return {
+      overall_status: summary.overallStatus,
+      total_services: summary.totalServices,
+      healthy_services: summary.healthyServices,
+      unhealthy_services: summary.unhealthyServices,
+    };
+  }
+}
+
+function severityOf(
+  status: AggregatedStatus,
+  outage: NonNullable<ServiceHealthOptions['outage']>,
+): NonNullable<ServiceHealthOptions['outage']> {
+  if (status === 'healthy' || status === 'unknown') return 'up';
+  return status === 'degraded' && outage === 'down' ? 'degraded' : outage;
+}
+
+/** Terminus has it from 12 on. */
+function hasDegraded(session: object): boolean {
+  return typeof Reflect.get(session, 'degraded') === 'function';
+}

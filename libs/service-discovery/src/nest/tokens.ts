@@ -1,0 +1,12 @@
+/** Injection tokens of what is no class of its own; the classes are their own tokens. */
+
+/** The options in force, checked, with every default filled in: `ResolvedServiceDiscoveryOptions`. */
+export const SERVICE_DISCOVERY_OPTIONS = Symbol('nest-service-discovery:options');
+/** Where the library takes its time from: a `Clock`. Override it in tests with `ManualClock`. */
+export const CLOCK = Symbol('nest-service-discovery:clock');
+/** Where the library takes its random numbers from: a `Random`. */
+export const RANDOM = Symbol('nest-service-discovery:random');
+/** Where registrations live: a `RegistryStore`. */
+export const REGISTRY_STORE = Symbol('nest-service-discovery:registry-store');
+/** What sends requests: a `Transport`. */
+export const TRANSPORT = Symbol('nest-service-discovery:transport');

@@ -1,0 +1,319 @@
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { HttpModule, HttpService } from '@nestjs/axios';
+import {
+  Body,
+  Controller,
+  type DynamicModule,
+  Get,
+  Headers,
+  HttpCode,
+  type INestApplication,
+  Module,
+  NotFoundException,
+  Param,
+  Post,
+  Query,
+  Redirect,
+  Req,
+  ServiceUnavailableException,
+} from '@nestjs/common';
+import { type AxiosError, isAxiosError } from 'axios';
+import { firstValueFrom, type Observable } from 'rxjs';
+import {
+  DiscoverableService,
+  DiscoveryHttpModule,
+  type DiscoveryHttpOptions,
+  EventBus,
+  type EventOf,
+  ServiceCommunicator,
+  ServiceDiscovery,
+  ServiceDiscoveryModule,
+  type ServiceDiscoveryOptions,
+} from 'nest-service-discovery';
+import { Apps, PLATFORMS, portOf, registered, urlOf } from './support/nest-app.js';
+
+const apps = new Apps();
+afterEach(() => apps.close());
+
+let failures = 0;
+let held: Promise<void> | undefined;
+
+@DiscoverableService({ name: 'user-service' })
+@Controller('users')
+class UserController {
+  @Get('missing')
+  missing(): never {
+    throw new NotFoundException('no such user');
+  }
+  @Get('flaky')
+  flaky(): object {
+    if (failures-- > 0) throw new ServiceUnavailableException();
+    return { id: 'flaky' };
+  }
+  @Get('held')
+  async held(): Promise<object> {
+    await held;
+    return {};
+  }
+  @Get('moved')
+  @Redirect('/users/1', 302)
+  moved(): void {}
+  @Get(':id')
+  find(@Param('id') id: string, @Query() query: object, @Headers() headers: Record<string, string>): object {
+    const { authorization, 'x-traced': traced, accept } = headers;
+    return { id, query, authorization, traced, accept };
+  }
+  @Post()
+  @HttpCode(201)
+  create(@Body() body: unknown, @Headers('content-type') contentType?: string): object {
+    return { body, contentType };
+  }
+  @Post('raw')
+  async raw(@Req() request: Readable, @Headers('content-type') contentType?: string): Promise<object> {
+    return { contentType, text: await text(request) };
+  }
+}
+
+async function start(
+  http: unknown = DiscoveryHttpModule,
+  options: ServiceDiscoveryOptions = {},
+  adapter = PLATFORMS[0]![1],
+): Promise<INestApplication> {
+  const root = ServiceDiscoveryModule.forRoot({
+    logging: false,
+    retry: { baseDelay: 1 },
+    healthCheck: false,
+    ...options,
+  });
+  @Module({ imports: [root, http as never], controllers: [UserController] })
+  class AppModule {}
+  const app = await apps.listen(AppModule, adapter);
+  await registered(app, 'user-service');
+  return app;
+}
+
+async function rejection(observable: Observable<unknown>): Promise<AxiosError> {
+  const error: unknown = await firstValueFrom(observable).catch((thrown: unknown) => thrown);
+  if (!isAxiosError(error)) throw new Error('expected an error of axios', { cause: error });
+  return error;
+}
+
+describe.each(PLATFORMS)('HttpService of DiscoveryHttpModule on %s', (_name, adapter) => {
+  it('finds a service by the host name of a URL', async () => {
+    const http = (await start(DiscoveryHttpModule, {}, adapter)).get(HttpService);
+    const { status, data, headers } = await firstValueFrom(
+      http.get<object>('http://user-service/users/a%2Fb?x=1', { params: { y: ['2', '3'] } }),
+    );
+    expect(status).toBe(200);
+    expect(data).toMatchObject({ id: 'a/b' });
+    expect(data).toHaveProperty('query.x', '1');
+    expect(headers['content-type']).toContain('application/json');
+  });
+
+  it('sends JSON, forms and texts with their type', async () => {
+    const http = (await start(DiscoveryHttpModule, {}, adapter)).get(HttpService);
+    const post = async (data: unknown): Promise<unknown> =>
+      (await firstValueFrom(http.post('http://user-service/users', data))).data;
+    await expect(post({ name: 'Ada' })).resolves.toEqual({ body: { name: 'Ada' }, contentType: 'application/json' });
+  });
+});
+
+describe('HttpService of DiscoveryHttpModule', () => {
+  it('runs interceptors of requests and of responses', async () => {
+    const http = (await start()).get(HttpService);
+    http.axiosRef.interceptors.request.use((config) => {
+      config.headers.set('x-traced', 'yes');
+      return config;
+    });
+    http.axiosRef.interceptors.response.use((response) => ({
+      ...response,
+      data: { wrapped: response.data as unknown },
+    }));
+    const { data } = await firstValueFrom(http.get('http://user-service/users/1'));
+    expect(data).toMatchObject({ wrapped: { id: '1', traced: 'yes' } });
+  });
+
+  describe('takes defaults: a base URL, headers, auth', () => {
+    const defaults = { baseURL: 'http://user-service/users', auth: { username: 'ada', password: 'x' } };
+    const expectDefaults = async (module: DynamicModule): Promise<void> => {
+      const { data } = await firstValueFrom((await start(module)).get(HttpService).get('/1'));
+      expect(data).toMatchObject({ id: '1', authorization: `Basic ${Buffer.from('ada:x').toString('base64')}` });
+    };
+
+    it('as they are', () => expectDefaults(DiscoveryHttpModule.register(defaults)));
+
+    it('from a factory', async () => {
+      @Module({ providers: [{ provide: 'DEFAULTS', useValue: defaults }], exports: ['DEFAULTS'] })
+      class Config {}
+      const useFactory = async (found: typeof defaults): Promise<DiscoveryHttpOptions> => found;
+      await expectDefaults(DiscoveryHttpModule.registerAsync({ imports: [Config], inject: ['DEFAULTS'], useFactory }));
+    });
+  });
+
+  it('is balanced and retried as any call is', async () => {
+    const app = await start();
+    failures = 2;
+    const completed: EventOf<'call.completed'>[] = [];
+    app.get(EventBus).on('call.completed', (event) => completed.push(event));
+    const { data } = await firstValueFrom(app.get(HttpService).get('http://user-service/users/flaky'));
+    expect(data).toEqual({ id: 'flaky' });
+    expect(completed).toMatchObject([{ service: 'user-service', ok: true, attempts: 3 }]);
+  });
+
+  it('rejects a status as axios does, unless validateStatus lets it pass', async () => {
+    const http = (await start()).get(HttpService);
+    const error = await rejection(http.get('http://user-service/users/missing'));
+    expect(error).toMatchObject({
+      code: 'ERR_BAD_REQUEST',
+      message: 'Request failed with status code 404',
+      response: { status: 404, data: { message: 'no such user' } },
+      config: { url: 'http://user-service/users/missing' },
+    });
+    const { status } = await firstValueFrom(
+      http.get('http://user-service/users/missing', { validateStatus: () => true }),
+    );
+    expect(status).toBe(404);
+  });
+
+  it("rejects with the library's code where no response arrived, with the cause", async () => {
+    const http = (await start()).get(HttpService);
+    await expect(rejection(http.get('http://order-service/orders'))).resolves.toMatchObject({
+      code: 'SERVICE_NOT_FOUND',
+      message: 'No service named "order-service" is registered',
+      cause: { code: 'SERVICE_NOT_FOUND', service: 'order-service' },
+      config: { url: 'http://order-service/orders' },
+    });
+  });
+
+  it('bounds a call by its timeout', async () => {
+    const http = (await start()).get(HttpService);
+    let release: () => void = () => undefined;
+    held = new Promise((resolve) => (release = resolve));
+    const error = await rejection(http.get('http://user-service/users/held', { timeout: 30 }));
+    release();
+    expect(error).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+  });
+
+  it.each(['its signal aborts', 'its subscriber leaves'])('ends a call when %s', async (what) => {
+    const app = await start();
+    let release: () => void = () => undefined;
+    held = new Promise((resolve) => (release = resolve));
+    const bus = app.get(EventBus);
+    const picked = new Promise((resolve) => bus.on('call.picked', resolve));
+    const completed = new Promise((resolve) => bus.on('call.completed', resolve));
+    const controller = new AbortController();
+    const call = app.get(HttpService).get('http://user-service/users/held', { signal: controller.signal });
+    let fail: (error: unknown) => void = () => undefined;
+    const failed = new Promise((resolve) => (fail = resolve));
+    const subscription = call.subscribe({ error: fail });
+    await picked;
+    if (what === 'its signal aborts') {
+      controller.abort();
+      await expect(failed).resolves.toMatchObject({ code: 'ERR_CANCELED' });
+    } else {
+      subscription.unsubscribe();
+    }
+    await expect(completed).resolves.toMatchObject({ ok: false, attempts: 1 });
+    release();
+  });
+
+  it('hands out streams, bytes and texts', async () => {
+    const http = (await start()).get(HttpService);
+    const url = 'http://user-service/users/1';
+    const { data: stream } = await firstValueFrom(http.get<Readable>(url, { responseType: 'stream' }));
+    expect(JSON.parse(await text(stream))).toMatchObject({ id: '1' });
+    const { data: bytes } = await firstValueFrom(http.get<Buffer>(url, { responseType: 'arraybuffer' }));
+    expect(Buffer.isBuffer(bytes)).toBe(true);
+    const { data: blob } = await firstValueFrom(http.get<Blob>(url, { responseType: 'blob' }));
+    expect(JSON.parse(await blob.text())).toMatchObject({ id: '1' });
+  });
+
+  it('sends forms, parameters, bytes and streams', async () => {
+    const http = (await start()).get(HttpService);
+    const post = async (data: unknown, headers = {}): Promise<{ contentType: string; text: string; body: unknown }> =>
+      (await firstValueFrom(http.post('http://user-service/users/raw', data, { headers }))).data as never;
+    const form = new FormData();
+    form.set('name', 'Ada');
+    const sent = await post(form);
+    expect(sent.contentType).toMatch(/^multipart\/form-data; boundary=/);
+    expect(sent.text).toContain('name="name"\r\n\r\nAda');
+    await expect(post(Buffer.from('bytes'), { 'content-type': 'text/x-own' })).resolves.toEqual({
+      contentType: 'text/x-own',
+      text: 'bytes',
+    });
+    await expect(post(Readable.from(['a', 'b']), { 'content-type': 'text/x-own' })).resolves.toMatchObject({
+      text: 'ab',
+    });
+    const { data } = await firstValueFrom(http.post('http://user-service/users', new URLSearchParams({ name: 'Ada' })));
+    expect(data).toMatchObject({ body: { name: 'Ada' } });
+  });
+
+  it('does not follow redirects, which could lead out of the service', async () => {
+    const http = (await start()).get(HttpService);
+    await expect(rejection(http.get('http://user-service/users/moved'))).resolves.toMatchObject({
+      response: { status: 302, headers: { location: '/users/1' } },
+    });
+  });
+
+  it('leaves URLs that name no service alone', async () => {
+    const app = await start();
+    const { data } = await firstValueFrom(app.get(HttpService).get(`${urlOf(app)}/users/1`));
+    expect(data).toMatchObject({ id: '1' });
+  });
+
+  it('keeps the case of a name, and finds a registered name with dots', async () => {
+    const app = await start();
+    const discovery = app.get(ServiceDiscovery);
+    const address = { host: '127.0.0.1', port: portOf(app) };
+    await discovery.registerService({ serviceName: 'UserService', ...address });
+    await discovery.registerService({ serviceName: 'users.shop', ...address });
+    for (const name of ['UserService', 'users.shop']) {
+      const { data } = await firstValueFrom(app.get(HttpService).get(`http://${name}/users/1`));
+      expect(data).toMatchObject({ id: '1' });
+    }
+  });
+});
+
+describe("the transport 'axios'", () => {
+  it("sends calls through the app's own HttpService, with its interceptors", async () => {
+    const app = await start(HttpModule, { transport: 'axios' });
+    app.get(HttpService).axiosRef.interceptors.request.use((config) => {
+      config.headers.set('x-traced', 'yes');
+      return config;
+    });
+    const communicator = app.get(ServiceCommunicator);
+    await expect(communicator.callServiceJson('user-service', { path: '/users/1' })).resolves.toMatchObject({
+      id: '1',
+      traced: 'yes',
+    });
+    await expect(
+      communicator.callServiceJson('user-service', { method: 'POST', path: '/users', json: { name: 'Ada' } }),
+    ).resolves.toEqual({ body: { name: 'Ada' }, contentType: 'application/json' });
+  });
+
+  it('retries and gives back error statuses as undici does', async () => {
+    const communicator = (await start(HttpModule, { transport: 'axios' })).get(ServiceCommunicator);
+    failures = 1;
+    await expect(communicator.callServiceJson('user-service', { path: '/users/flaky' })).resolves.toEqual({
+      id: 'flaky',
+    });
+    await expect(communicator.callServiceJson('user-service', { path: '/users/missing' })).rejects.toMatchObject({
+      code: 'RESPONSE_STATUS',
+      status: 404,
+      body: { message: 'no such user' },
+    });
+  });
+
+  it('does not go round in circles in an app that also has DiscoveryHttpModule', async () => {
+    @Module({ imports: [DiscoveryHttpModule], exports: [DiscoveryHttpModule] })
+    class Discovered {}
+    @Module({ imports: [Discovered, HttpModule] })
+    class Both {}
+    const app = await start(Both, { transport: 'axios' });
+    const http = app.select(DiscoveryHttpModule).get(HttpService, { strict: true });
+    const { data } = await firstValueFrom(http.get('http://user-service/users/1'));
+    expect(data).toMatchObject({ id: '1' });
+  });
+});

@@ -1,0 +1,324 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type INestApplication } from '@nestjs/common';
+import {
+  CircuitOpenError,
+  getServiceDiscoveryConfig,
+  InvalidConfigurationError,
+  type ResolvedServiceDiscoveryOptions,
+  SERVICE_DISCOVERY_OPTIONS,
+  ServiceCommunicator,
+  ServiceDiscoveryModule,
+  type ServiceDiscoveryOptions,
+  ServiceRegistry,
+} from 'nest-service-discovery';
+import { FakeTransport } from 'nest-service-discovery/testing';
+import { Apps, startError } from './support/nest-app.js';
+
+const apps = new Apps();
+const PREFIX = 'SERVICE_DISCOVERY_';
+let outside: NodeJS.ProcessEnv;
+
+beforeEach(() => {
+  outside = process.env;
+  const own = Object.entries(outside).filter(([name]) => !name.startsWith(PREFIX));
+  process.env = Object.fromEntries(own);
+});
+afterEach(async () => {
+  await apps.close();
+  process.env = outside;
+});
+
+function setEnvironment(variables: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(variables)) process.env[PREFIX + name] = value;
+}
+
+function start(options: ServiceDiscoveryOptions = {}): Promise<INestApplication> {
+  return apps.create(ServiceDiscoveryModule.forRoot(options));
+}
+
+async function optionsOf(options: ServiceDiscoveryOptions = {}): Promise<ResolvedServiceDiscoveryOptions> {
+  return (await start(options)).get<ResolvedServiceDiscoveryOptions>(SERVICE_DISCOVERY_OPTIONS);
+}
+
+async function problemsOf(options: unknown = {}): Promise<Record<string, { value: unknown; expected: string }>> {
+  const error = await startError(ServiceDiscoveryModule.forRoot(options as ServiceDiscoveryOptions));
+  expect(error).toBeInstanceOf(InvalidConfigurationError);
+  const { problems } = error as InvalidConfigurationError;
+  return Object.fromEntries(problems.map(({ path, ...rest }) => [path, rest]));
+}
+
+describe('without any settings', () => {
+  it('the registry is in this process and everything has its default', async () => {
+    await expect(optionsOf()).resolves.toMatchObject({
+      mode: 'memory_only',
+      remote: undefined,
+      namespace: 'default',
+      transport: 'undici',
+      api: { path: 'service-discovery', healthPath: 'health', guardReads: false },
+      shutdown: { drainDelayMs: 0, timeoutMs: 2_000 },
+    });
+  });
+
+  it('an empty variable counts as unset', async () => {
+    setEnvironment({ MODE: '', SERVICE_TTL: ' ' });
+    await expect(optionsOf()).resolves.toMatchObject({ mode: 'memory_only', registry: {} });
+  });
+});
+
+describe('the environment', () => {
+  it('sets everything that it has a variable for, in seconds', async () => {
+    setEnvironment({
+      MODE: 'remote',
+      REGISTRY_URL: 'http://registry:3000',
+      REDIS_URL: 'redis://redis:6379',
+      NAMESPACE: 'shop',
+      HOST: '10.0.0.7',
+      PORT: '8080',
+      SERVICE_TTL: '60',
+      HEALTH_CHECK_INTERVAL: '15',
+      HEALTH_CHECK_TIMEOUT: '2.5',
+      CIRCUIT_BREAKER_FAILURE_THRESHOLD: '7',
+      CIRCUIT_BREAKER_RECOVERY_TIMEOUT: '45',
+      RETRY_MAX_ATTEMPTS: '4',
+      RETRY_BASE_DELAY: '0.5',
+      RETRY_MAX_DELAY: '20.0',
+      DEFAULT_LOAD_BALANCING: 'least_connections',
+    });
+    await expect(optionsOf()).resolves.toMatchObject({
+      mode: 'remote',
+      remote: { url: 'http://registry:3000' },
+      namespace: 'shop',
+      advertise: { host: '10.0.0.7', port: 8_080 },
+      registry: { serviceTtl: 60_000 },
+      healthCheck: { interval: 15_000, timeout: 2_500 },
+      communicator: {
+        circuitBreaker: { failureThreshold: 7, recoveryTimeout: 45_000 },
+        retry: { maxAttempts: 4, baseDelay: 500, maxDelay: 20_000 },
+        loadBalancing: 'least_connections',
+      },
+      shutdown: { drainDelayMs: 300 },
+    });
+  });
+
+  it('takes a text with a unit, too', async () => {
+    setEnvironment({ SERVICE_TTL: '2m' });
+    await expect(optionsOf()).resolves.toMatchObject({ registry: { serviceTtl: '2m' } });
+  });
+
+  it('means the mode remote by a registry URL alone', async () => {
+    setEnvironment({ REGISTRY_URL: 'http://registry:3000' });
+    await expect(optionsOf()).resolves.toMatchObject({ mode: 'remote', remote: { url: 'http://registry:3000' } });
+    await expect(optionsOf({ mode: 'memory_only' })).resolves.toMatchObject({ mode: 'memory_only', remote: undefined });
+  });
+
+  it('gives way to options, value by value', async () => {
+    setEnvironment({ RETRY_MAX_ATTEMPTS: '4', RETRY_BASE_DELAY: '2' });
+    await expect(optionsOf({ retry: { maxAttempts: 2 } })).resolves.toMatchObject({
+      communicator: { retry: { maxAttempts: 2, baseDelay: 2_000 } },
+    });
+  });
+
+  it('does not switch on again what an option has switched off', async () => {
+    setEnvironment({ RETRY_MAX_ATTEMPTS: '4', HEALTH_CHECK_INTERVAL: '1' });
+    await expect(optionsOf({ retry: false, healthCheck: false })).resolves.toMatchObject({
+      communicator: { retry: false },
+      healthCheck: { enabled: false },
+    });
+  });
+});
+
+describe('a preset', () => {
+  it('is stronger than the defaults and weaker than the environment', async () => {
+    setEnvironment({ HEALTH_CHECK_INTERVAL: '7' });
+    await expect(optionsOf(getServiceDiscoveryConfig('production'))).resolves.toMatchObject({
+      registry: { serviceTtl: '60s' },
+      healthCheck: { interval: 7_000, timeout: '3s' },
+    });
+  });
+
+  it('can be named in place of its values', async () => {
+    await expect(optionsOf({ preset: 'production' })).resolves.toEqual(
+      await optionsOf(getServiceDiscoveryConfig('production')),
+    );
+  });
+
+  it('changed by hand is stronger than the environment, where it was changed', async () => {
+    setEnvironment({ SERVICE_TTL: '10', RETRY_BASE_DELAY: '3' });
+    const changed = { ...getServiceDiscoveryConfig('production'), serviceTtl: '90s' };
+    await expect(optionsOf(changed)).resolves.toMatchObject({
+      registry: { serviceTtl: '90s' },
+      communicator: { retry: { baseDelay: 3_000, maxDelay: '10s' } },
+    });
+  });
+
+  it.each(['development', 'testing', 'staging', 'production'] as const)('%s starts', async (name) => {
+    await expect(optionsOf(getServiceDiscoveryConfig(name))).resolves.toMatchObject({ preset: name });
+  });
+
+  it('that does not exist is refused', () => {
+    expect(() => getServiceDiscoveryConfig('prod' as never)).toThrow(
+      'one of development, testing, staging, production',
+    );
+  });
+});
+
+describe('wrong settings', () => {
+  it('are all named in one error, those of the environment by their variables and as they stand there', async () => {
+    setEnvironment({
+      SERVICE_TTL: 'soon',
+      RETRY_MAX_ATTEMPTS: '0',
+      CIRCUIT_BREAKER_RECOVERY_TIMEOUT: '-1',
+      HEALTH_CHECK_INTERVALL: '5',
+      DEFAULT_LOAD_BALANCING: 'round_robbin',
+      PORT: '65536',
+    });
+    const problems = await problemsOf({
+      mode: 'memry_only',
+      healthCheck: { timeout: '-1s', rise: 0 },
+      timeout: 0,
+      patterns: { web: { timeout: 'x' }, wed: {} },
+      transport: 'fetch',
+      api: { path: '/slashes/' },
+      advertise: { host: 'http://me' },
+      shutdown: { drainDelay: '1d' },
+      logging: { repeatWindow: 1 },
+      metrics: { prefix: '1' },
+      heartbeat: '1s',
+      retry: { maxAtempts: 2 },
+    });
+    expect(Object.keys(problems).sort()).toEqual([
+      'SERVICE_DISCOVERY_CIRCUIT_BREAKER_RECOVERY_TIMEOUT',
+      'SERVICE_DISCOVERY_DEFAULT_LOAD_BALANCING',
+      'SERVICE_DISCOVERY_HEALTH_CHECK_INTERVALL',
+      'SERVICE_DISCOVERY_PORT',
+      'SERVICE_DISCOVERY_RETRY_MAX_ATTEMPTS',
+      'SERVICE_DISCOVERY_SERVICE_TTL',
+      'advertise.host',
+      'api.path',
+      'healthCheck.rise',
+      'healthCheck.timeout',
+      'heartbeat',
+      'logging.repeatWindow',
+      'metrics.prefix',
+      'mode',
+      'patterns.web.timeout',
+      'patterns.wed',
+      'retry.maxAtempts',
+      'shutdown.drainDelay',
+      'timeout',
+      'transport',
+    ]);
+    expect(problems.SERVICE_DISCOVERY_RETRY_MAX_ATTEMPTS).toEqual({
+      value: '0',
+      expected: 'a whole number from 1 to 20',
+    });
+    expect(problems.SERVICE_DISCOVERY_SERVICE_TTL).toEqual({
+      value: 'soon',
+      expected: "a duration from 1s to 1d, in seconds or as a text such as '30s'",
+    });
+  });
+
+  it('come with the name that was meant', async () => {
+    setEnvironment({ SERVICE_TLL: '60' });
+    const problems = await problemsOf({
+      mode: 'memry_only',
+      retry: { maxAtempts: 2 },
+      heart: '1s',
+      retries: 3,
+      patterns: { wed: {} },
+    });
+    const suggestions = Object.fromEntries(Object.entries(problems).map(([path, { expected }]) => [path, expected]));
+    expect(suggestions).toEqual({
+      mode: 'memory_only or remote (did you mean "memory_only"?)',
+      'retry.maxAtempts': 'no option of this name (did you mean "maxAttempts"?)',
+      'patterns.wed': 'no option of this name (did you mean "web"?)',
+      heart: expect.stringMatching(/^no option of this name: known are .*heartbeatInterval/) as unknown as string,
+      retries: 'no option of this name (did you mean "retry"?)',
+      SERVICE_DISCOVERY_SERVICE_TLL: 'no variable of this name (did you mean "SERVICE_DISCOVERY_SERVICE_TTL"?)',
+    });
+  });
+
+  it('are not seen in what Kubernetes says of a service that is called service-discovery', async () => {
+    setEnvironment({
+      SERVICE_HOST: '10.96.0.12',
+      SERVICE_PORT: '3000',
+      SERVICE_PORT_HTTP: '3000',
+      PORT: 'tcp://10.96.0.12:3000',
+      PORT_3000_TCP: 'tcp://10.96.0.12:3000',
+      PORT_3000_TCP_PROTO: 'tcp',
+      PORT_3000_TCP_PORT: '3000',
+      PORT_3000_TCP_ADDR: '10.96.0.12',
+    });
+    expect((await optionsOf()).advertise).toEqual({});
+  });
+
+  it.each(['redis_backed', 'hybrid'])('include the mode %s, together with all others', async (mode) => {
+    const problems = await problemsOf({ mode, serviceTtl: 1 });
+    expect(problems).toMatchObject({
+      mode: { value: mode, expected: 'memory_only or remote; the modes over Redis are not in this release' },
+      serviceTtl: { value: 1 },
+    });
+  });
+
+  it('include the mode remote without a registry', async () => {
+    await expect(problemsOf({ mode: 'remote' })).resolves.toHaveProperty('registryUrl');
+  });
+
+  it.each(['registry:3000', 'ftp://registry', 'http://user:secret@registry:3000', 'http://registry?x=1'])(
+    'include the registry URL %s',
+    async (registryUrl) => {
+      await expect(problemsOf({ registryUrl })).resolves.toHaveProperty('registryUrl');
+    },
+  );
+
+  it('include the transport axios in an app without HttpModule', async () => {
+    const problems = await problemsOf({ transport: 'axios' });
+    expect(problems).toEqual({
+      transport: { value: 'axios', expected: '"undici", or an app that imports HttpModule of @nestjs/axios' },
+    });
+  });
+
+  it.each([
+    ['a group that is no object', { retry: 5 }, 'retry'],
+    ['a heartbeat that is slower than the lease', { serviceTtl: '10s', heartbeatInterval: '10s' }, 'heartbeatInterval'],
+    ['an attempt that takes longer than the call', { timeout: '1s', attemptTimeout: '2s' }, 'attemptTimeout'],
+    ['a guard that is none', { api: { guard: {} } }, 'api.guard'],
+    ['hosts that are none', { api: { allowedHosts: ['http://x'] } }, 'api.allowedHosts[0]'],
+    ['a header that is no text', { registryUrl: 'http://r', remote: { headers: { a: 1 } } }, 'remote.headers'],
+  ])('include %s', async (_what, options, path) => {
+    await expect(problemsOf(options)).resolves.toHaveProperty([path]);
+  });
+
+  it('are named in the message, one a line', async () => {
+    const error = await startError(ServiceDiscoveryModule.forRoot({ serviceTtl: 1, timeout: 0 }));
+    expect((error as Error).message.split('\n')).toEqual([
+      'Invalid configuration:',
+      expect.stringMatching(
+        /^ {2}- serviceTtl: expected a duration from 1s to 1d, .*, but got 1$/,
+      ) as unknown as string,
+      expect.stringMatching(/^ {2}- timeout: expected .*, but got 0$/) as unknown as string,
+    ]);
+  });
+});
+
+describe('options', () => {
+  it('reach what they are for', async () => {
+    const transport = new FakeTransport(() => ({ status: 503 }));
+    const app = await start({
+      transport,
+      serviceTtl: '20s',
+      retry: false,
+      circuitBreaker: { failureThreshold: 1, recoveryTimeout: '1h' },
+      patterns: { web: { timeout: '3s' } },
+    });
+    await app.init();
+    const [registry, communicator] = [app.get(ServiceRegistry), app.get(ServiceCommunicator)];
+    const { instance } = await registry.register({ serviceName: 'user-service', host: '127.0.0.1', port: 1 });
+    expect(instance.ttlMs).toBe(20_000);
+    expect(communicator.getCommunicationPatterns().web.timeout).toBe('3s');
+
+    await (await communicator.callService('user-service', { path: '/' })).body.dump();
+    await expect(communicator.callService('user-service', { path: '/' })).rejects.toBeInstanceOf(CircuitOpenError);
+    expect(transport.sent).toHaveLength(1);
+  });
+});

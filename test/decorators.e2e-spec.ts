@@ -1,0 +1,595 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import {
+  type ArgumentMetadata,
+  Body,
+  type CallHandler,
+  type CanActivate,
+  Controller,
+  type ExecutionContext,
+  Get,
+  Headers,
+  type INestApplication,
+  Inject,
+  Injectable,
+  Module,
+  type NestInterceptor,
+  NotFoundException,
+  Param,
+  ParseIntPipe,
+  type PipeTransform,
+  Post,
+  Query,
+  Req,
+  Scope,
+  ServiceUnavailableException,
+  type Type,
+  UseGuards,
+  UseInterceptors,
+} from '@nestjs/common';
+import { NestFactory, REQUEST } from '@nestjs/core';
+import { ApiOperation, ApiQuery, DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { map, type Observable } from 'rxjs';
+import {
+  bindServiceClient,
+  currentSignal,
+  DiscoverableService,
+  EventBus,
+  InvalidConfigurationError,
+  ResilientCall,
+  type ServiceDiscoveryEvent,
+  ServiceCall,
+  ServiceClient,
+  ServiceCommunicator,
+  ServiceDiscoveryModule,
+  type ServiceDiscoveryOptions,
+  type ServiceMethod,
+  ServiceRegistry,
+} from 'nest-service-discovery';
+import { Apps, PLATFORMS, portOf, registered, startError, urlOf } from './support/nest-app.js';
+
+const apps = new Apps();
+afterEach(() => apps.close());
+
+const root = (options: ServiceDiscoveryOptions = {}) => ServiceDiscoveryModule.forRoot({ logging: false, ...options });
+
+async function get(url: string): Promise<{ status: number; body: unknown }> {
+  const response = await fetch(url);
+  return { status: response.status, body: await response.json() };
+}
+
+describe.each(PLATFORMS)('@DiscoverableService on %s', (_name, adapter) => {
+  it('registers a module when the server listens, with its real port, and not before', async () => {
+    @DiscoverableService({
+      name: 'user-service',
+      version: '1.2.0',
+      tags: ['api'],
+      metadata: { team: 'core' },
+      zone: 'a',
+    })
+    @Module({ imports: [root()] })
+    class AppModule {}
+    const app = await apps.create(AppModule, adapter);
+    await app.init();
+    expect(app.get(ServiceRegistry).listServices()).toEqual([]);
+
+    await app.listen(0, '127.0.0.1');
+    const port = portOf(app);
+    await expect(registered(app, 'user-service')).resolves.toMatchObject({
+      host: '127.0.0.1',
+      port,
+      instanceId: `127.0.0.1:${port}`,
+      protocol: 'http',
+      version: '1.2.0',
+      tags: ['api'],
+      metadata: { team: 'core' },
+      zone: 'a',
+      healthCheckPath: '/health',
+    });
+  });
+
+  describe('is checked where the app answers a health check', () => {
+    const check = async (
+      options: ServiceDiscoveryOptions,
+      {
+        path,
+        controllers,
+        configure,
+      }: { path?: string; controllers?: Type[]; configure?: (app: INestApplication) => void },
+    ): Promise<string | null> => {
+      @DiscoverableService({ name: 'user-service', path })
+      @Module({ imports: [root(options)], controllers })
+      class AppModule {}
+      const app = await apps.create(AppModule, adapter);
+      configure?.(app);
+      await app.listen(0, '127.0.0.1');
+      const { path: base, healthCheckPath } = await registered(app, 'user-service');
+      if (healthCheckPath !== null) expect((await get(urlOf(app) + base + healthCheckPath)).status).toBe(200);
+      return healthCheckPath;
+    };
+    @Controller('health')
+    class OwnHealth {
+      @Get()
+      check(): object {
+        return { status: 'ok' };
+      }
+    }
+
+    it('below a global prefix', async () => {
+      expect(await check({}, { configure: (app) => app.setGlobalPrefix('api') })).toBe('/api/health');
+    });
+
+    it('beside a global prefix that leaves it out', async () => {
+      const configure = (app: INestApplication) => app.setGlobalPrefix('/api/', { exclude: ['health'] });
+      expect(await check({}, { configure })).toBe('/health');
+    });
+
+    it('below a path that is registered, which stands before it', async () => {
+      expect(await check({}, { path: '/api/', configure: (app) => app.setGlobalPrefix('api') })).toBe('/health');
+    });
+
+    it('at a path of its own', async () => {
+      expect(await check({ api: { healthPath: 'ops/alive' } }, {})).toBe('/ops/alive');
+    });
+
+    it('by a controller of its own', async () => {
+      expect(await check({ api: false }, { controllers: [OwnHealth] })).toBe('/health');
+    });
+
+    it('by a connection to its port where nothing answers', async () => {
+      expect(await check({ api: { healthPath: false } }, {})).toBeNull();
+    });
+  });
+
+  it('registers a controller and a provider, each once though several modules hold them', async () => {
+    @DiscoverableService({ name: 'order-service' })
+    @Controller('orders')
+    class OrderController {}
+    @DiscoverableService({ name: 'stock-service' })
+    @Injectable()
+    class Stock {}
+    @Module({ controllers: [OrderController], providers: [Stock] })
+    class Feature {}
+    @Module({ imports: [root(), Feature], providers: [Stock] })
+    class AppModule {}
+    const app = await apps.listen(AppModule, adapter);
+    await Promise.all(['order-service', 'stock-service'].map((name) => registered(app, name)));
+    const registry = app.get(ServiceRegistry);
+    expect(registry.getInstances('order-service')).toHaveLength(1);
+    expect(registry.getInstances('stock-service')).toHaveLength(1);
+  });
+});
+
+describe('@DiscoverableService', () => {
+  it('registers one address of a server that is bound to all of them', async () => {
+    @DiscoverableService({ name: 'user-service' })
+    @Module({ imports: [root()] })
+    class AppModule {}
+    const app = await apps.create(AppModule);
+    await app.listen(0, '0.0.0.0');
+    await expect(registered(app, 'user-service')).resolves.toMatchObject({ host: '127.0.0.1', port: portOf(app) });
+  });
+
+  it('registers the address that is advertised, and its own before that', async () => {
+    @DiscoverableService({ name: 'user-service' })
+    @Module({ imports: [root({ advertise: { host: 'users.internal', port: 80 } })] })
+    class AppModule {}
+    @DiscoverableService({ name: 'order-service', host: 'orders.internal', protocol: 'https', instanceId: 'order-1' })
+    @Module({ imports: [AppModule] })
+    class Both {}
+    const app = await apps.listen(Both);
+    await expect(registered(app, 'user-service')).resolves.toMatchObject({ host: 'users.internal', port: 80 });
+    await expect(registered(app, 'order-service')).resolves.toMatchObject({
+      host: 'orders.internal',
+      port: 80,
+      protocol: 'https',
+      instanceId: 'order-1',
+    });
+  });
+
+  it('registers a class that a factory or a value provides', async () => {
+    @DiscoverableService({ name: 'user-service' })
+    class Users {}
+    @DiscoverableService({ name: 'order-service' })
+    class Orders {}
+    @Module({
+      imports: [root()],
+      providers: [
+        { provide: 'USERS', useFactory: () => new Users() },
+        { provide: 'ORDERS', useValue: new Orders() },
+      ],
+    })
+    class AppModule {}
+    const app = await apps.listen(AppModule);
+    await expect(registered(app, 'user-service')).resolves.toMatchObject({ port: portOf(app) });
+    await expect(registered(app, 'order-service')).resolves.toMatchObject({ port: portOf(app) });
+  });
+
+  it('registers in an app without a server what names its host and port, and leaves out the rest', async () => {
+    @DiscoverableService({ name: 'worker', host: '127.0.0.1', port: 9_000 })
+    @Injectable()
+    class Worker {}
+    @DiscoverableService({ name: 'nowhere' })
+    @Injectable()
+    class Nowhere {}
+    @Module({ imports: [root()], providers: [Worker, Nowhere] })
+    class AppModule {}
+    const app = await NestFactory.createApplicationContext(AppModule, { logger: false, abortOnError: false });
+    await expect(registered(app as never, 'worker')).resolves.toMatchObject({ port: 9_000 });
+    expect(app.get(ServiceRegistry).listServices()).toEqual(['worker']);
+    await app.close();
+  });
+
+  it('stops the start where two classes announce the same service', async () => {
+    @DiscoverableService({ name: 'user-service' })
+    @Injectable()
+    class Users {}
+    @DiscoverableService({ name: 'user-service' })
+    @Module({ imports: [root()], providers: [Users] })
+    class AppModule {}
+    const error = await startError(AppModule);
+    expect(error).toBeInstanceOf(InvalidConfigurationError);
+    expect((error as Error).message).toContain('a service that no other class announces (AppModule does already)');
+  });
+
+  it('refuses wrong options where the class is defined, all at once', () => {
+    expect(() => {
+      @DiscoverableService({ name: 'a b', port: 0, version: 'new' })
+      class Wrong {}
+      return Wrong;
+    }).toThrow(/Wrong\.name.*Wrong\.port.*Wrong\.version/s);
+  });
+});
+
+describe.each(PLATFORMS)('@ResilientCall on %s', (_name, adapter) => {
+  it('keeps the circuit of a request-scoped provider from request to request', async () => {
+    let made = 0;
+    let called = 0;
+    @Injectable({ scope: Scope.REQUEST })
+    class Prices {
+      constructor(@Inject(REQUEST) private readonly request: { url: string }) {
+        made++;
+      }
+      @ResilientCall({ service: 'price-service', circuitBreaker: { failureThreshold: 2 } })
+      async price(): Promise<never> {
+        called++;
+        throw new ServiceUnavailableException(this.request.url);
+      }
+    }
+    @Controller('prices')
+    class PriceController {
+      constructor(@Inject(Prices) private readonly prices: Prices) {}
+      @Get(':sku')
+      find(): Promise<unknown> {
+        return this.prices
+          .price()
+          .catch((error: Error & { code?: string }) => ({ code: error.code, message: error.message }));
+      }
+    }
+    @Module({ imports: [root()], controllers: [PriceController], providers: [Prices] })
+    class AppModule {}
+    const app = await apps.listen(AppModule, adapter);
+    const ask = async (sku: string): Promise<unknown> => (await get(`${urlOf(app)}/prices/${sku}`)).body;
+    await expect(ask('a')).resolves.toEqual({ message: '/prices/a' });
+    await expect(ask('b')).resolves.toEqual({ message: '/prices/b' });
+    await expect(ask('c')).resolves.toMatchObject({ code: 'CIRCUIT_OPEN' });
+    expect({ made, called }).toEqual({ made: 3, called: 2 });
+  });
+
+  it('keeps guards, pipes, interceptors, parameters and status of a route, wherever it stands among the decorators', async () => {
+    const seen: string[] = [];
+    @Injectable()
+    class OnlyFriends implements CanActivate {
+      canActivate(context: ExecutionContext): boolean {
+        seen.push(`${context.getClass().name}.${context.getHandler().name}`);
+        return context.switchToHttp().getRequest<{ headers: Record<string, string> }>().headers['x-friend'] === 'yes';
+      }
+    }
+    @Injectable()
+    class Wrap implements NestInterceptor {
+      intercept(_context: ExecutionContext, next: CallHandler): Observable<unknown> {
+        return next.handle().pipe(map((data: unknown) => ({ data })));
+      }
+    }
+    @Controller('orders')
+    class OrderController {
+      @ResilientCall()
+      @Get('above/:id')
+      @UseGuards(OnlyFriends)
+      @UseInterceptors(Wrap)
+      async above(@Param('id', ParseIntPipe) id: number, @Query('q') q: string): Promise<object> {
+        return { id, q };
+      }
+
+      @Get('below/:id')
+      @UseGuards(OnlyFriends)
+      @UseInterceptors(Wrap)
+      @ResilientCall()
+      async below(@Param('id', ParseIntPipe) id: number, @Query('q') q: string): Promise<object> {
+        return { id, q };
+      }
+
+      @UseGuards(OnlyFriends)
+      @Get('between/:id')
+      @ResilientCall()
+      @UseInterceptors(Wrap)
+      async between(@Param('id', ParseIntPipe) id: number, @Query('q') q: string): Promise<object> {
+        return { id, q };
+      }
+    }
+    @Module({ imports: [root()], controllers: [OrderController] })
+    class AppModule {}
+    const url = urlOf(await apps.listen(AppModule, adapter));
+    const ask = async (path: string, friend = 'yes'): Promise<[number, unknown]> => {
+      const response = await fetch(`${url}/orders/${path}?q=x`, { headers: { 'x-friend': friend } });
+      return [response.status, await response.json()];
+    };
+    for (const place of ['above', 'below', 'between']) {
+      await expect(ask(`${place}/7`)).resolves.toEqual([200, { data: { id: 7, q: 'x' } }]);
+      await expect(ask(`${place}/seven`)).resolves.toMatchObject([
+        400,
+        { message: expect.stringContaining('numeric') },
+      ]);
+      await expect(ask(`${place}/7`, 'no')).resolves.toMatchObject([403, {}]);
+    }
+    expect([...new Set(seen)]).toEqual(['OrderController.above', 'OrderController.below', 'OrderController.between']);
+  });
+
+  it('keeps what Swagger knows of a route, wherever it stands among the decorators', async () => {
+    class Order {
+      sku = '';
+    }
+    @Controller('orders')
+    class OrderController {
+      @ResilientCall()
+      @ApiOperation({ summary: 'places an order' })
+      @ApiQuery({ name: 'dry', required: false })
+      @Post('above/:id')
+      async above(@Param('id') _id: string, @Body() _order: Order): Promise<void> {}
+
+      @Post('below/:id')
+      @ApiQuery({ name: 'dry', required: false })
+      @ApiOperation({ summary: 'places an order' })
+      @ResilientCall()
+      async below(@Param('id') _id: string, @Body() _order: Order): Promise<void> {}
+    }
+    @Module({ imports: [root({ api: false })], controllers: [OrderController] })
+    class AppModule {}
+    const app = await apps.listen(AppModule, adapter);
+    const { paths } = SwaggerModule.createDocument(app, new DocumentBuilder().build());
+    for (const place of ['above', 'below']) {
+      const operation = paths[`/orders/${place}/{id}`]?.post;
+      expect(operation).toMatchObject({ operationId: `OrderController_${place}`, summary: 'places an order' });
+      expect(operation?.parameters).toEqual(
+        expect.arrayContaining([
+          expect.objectContaining({ name: 'id', in: 'path' }),
+          expect.objectContaining({ name: 'dry', in: 'query' }),
+        ]),
+      );
+      expect(operation?.requestBody).toMatchObject({ content: { 'application/json': {} } });
+    }
+  });
+});
+
+describe('@ResilientCall', () => {
+  it('works with pipes that are bound to the method, and on a subclass of the controller', async () => {
+    class Shout implements PipeTransform<string, string> {
+      transform(value: string, { type }: ArgumentMetadata): string {
+        return type === 'param' ? value.toUpperCase() : value;
+      }
+    }
+    class Base {
+      @Get(':name')
+      @ResilientCall({ timeout: '5s' })
+      async greet(@Param('name', Shout) name: string): Promise<object> {
+        return { name, by: this.constructor.name };
+      }
+    }
+    @Controller('one')
+    class One extends Base {}
+    @Controller('two')
+    class Two extends Base {}
+    @Module({ imports: [root()], controllers: [One, Two] })
+    class AppModule {}
+    const url = urlOf(await apps.listen(AppModule));
+    await expect(get(`${url}/one/ada`)).resolves.toEqual({ status: 200, body: { name: 'ADA', by: 'One' } });
+    await expect(get(`${url}/two/ada`)).resolves.toEqual({ status: 200, body: { name: 'ADA', by: 'Two' } });
+  });
+
+  it('answers by its fallback, but leaves an answer in itself alone', async () => {
+    @Controller('stock')
+    class StockController {
+      @Get(':sku')
+      @ResilientCall({ fallback: 'unknown' })
+      async find(@Param('sku') sku: string): Promise<object> {
+        if (sku === 'none') throw new NotFoundException();
+        throw new Error('the database is away');
+      }
+      async unknown(sku: string, error: Error): Promise<object> {
+        return { sku, available: null, because: error.message };
+      }
+    }
+    @Module({ imports: [root()], controllers: [StockController] })
+    class AppModule {}
+    const url = urlOf(await apps.listen(AppModule));
+    await expect(get(`${url}/stock/rope`)).resolves.toEqual({
+      status: 200,
+      body: { sku: 'rope', available: null, because: 'the database is away' },
+    });
+    await expect(get(`${url}/stock/none`)).resolves.toMatchObject({ status: 404 });
+  });
+
+  it('ends what takes too long, and tells it so by the current signal', async () => {
+    let aborted: unknown;
+    @Injectable()
+    class Slow {
+      @ResilientCall({ timeout: 20 })
+      wait(): Promise<never> {
+        const signal = currentSignal();
+        return new Promise((_resolve, reject) => {
+          signal?.addEventListener('abort', () => {
+            aborted = signal.reason;
+            reject(signal.reason as Error);
+          });
+        });
+      }
+    }
+    @Module({ imports: [root()], providers: [Slow] })
+    class AppModule {}
+    const app = await apps.listen(AppModule);
+    await expect(app.get(Slow).wait()).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+    expect(aborted).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+  });
+
+  it('reports to the event bus of the app, also from an instance that a factory provides', async () => {
+    class Mail {
+      @ResilientCall({
+        service: 'mail',
+        retry: { maxAttempts: 2, baseDelay: 0 },
+        circuitBreaker: { failureThreshold: 2 },
+      })
+      async send(): Promise<never> {
+        throw new Error('refused');
+      }
+    }
+    @Module({ imports: [root()], providers: [{ provide: Mail, useFactory: () => new Mail() }] })
+    class AppModule {}
+    const app = await apps.listen(AppModule);
+    const events: ServiceDiscoveryEvent[] = [];
+    app.get(EventBus).onAny((event) => events.push(event));
+    await expect(app.get(Mail).send()).rejects.toThrow('refused');
+    expect(events).toMatchObject([
+      { type: 'call.retried', service: 'mail', attempt: 2 },
+      { type: 'circuit.opened', service: 'mail', failures: 2 },
+    ]);
+  });
+
+  it('keeps a circuit of its own in each app', async () => {
+    @Injectable()
+    class Flaky {
+      @ResilientCall({ circuitBreaker: { failureThreshold: 1 } })
+      async call(): Promise<never> {
+        throw new Error('down');
+      }
+    }
+    @Module({ imports: [root()], providers: [Flaky] })
+    class AppModule {}
+    const [one, other] = [await apps.listen(AppModule), await apps.listen(AppModule)];
+    await expect(one.get(Flaky).call()).rejects.toThrow('down');
+    await expect(one.get(Flaky).call()).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' });
+    await expect(other.get(Flaky).call()).rejects.toThrow('down');
+  });
+
+  it('protects a static method, and notes nothing on what all classes share', async () => {
+    let called = 0;
+    class Clock {
+      @ResilientCall({ retry: { maxAttempts: 2, baseDelay: 0 } })
+      static async read(): Promise<string> {
+        if (++called === 1) throw new Error('down');
+        return `${this.name} reads noon`;
+      }
+    }
+    await expect(Clock.read()).resolves.toBe('Clock reads noon');
+    expect(Reflect.getMetadataKeys(Function)).toEqual([]);
+  });
+
+  it('refuses wrong options where the class is defined, all at once', () => {
+    expect(() => {
+      class Wrong {
+        @ResilientCall({ timeout: -1, retry: { maxAttempts: 0 }, pattern: 'wed' as never, fallback: 'nobody' })
+        async call(): Promise<void> {}
+      }
+      return Wrong;
+    }).toThrow(/pattern.*fallback.*timeout.*retry\.maxAttempts/s);
+  });
+});
+
+describe('@ServiceClient', () => {
+  interface Echo {
+    method: string;
+    url: string;
+    body: unknown;
+    token?: string;
+  }
+
+  @DiscoverableService({ name: 'echo-service' })
+  @Controller('echo')
+  class EchoController {
+    @Get(':id/parts/:part')
+    read(@Req() { method, url }: { method: string; url: string }, @Headers('x-token') token?: string): object {
+      return { method, url, token };
+    }
+    @Post()
+    write(@Req() { method, url }: { method: string; url: string }, @Body() body: unknown): object {
+      return { method, url, body };
+    }
+    @Get('missing')
+    missing(): never {
+      throw new NotFoundException('no such thing');
+    }
+  }
+
+  @ServiceClient('echo-service', { timeout: '5s' })
+  class EchoClient {
+    @ServiceCall('GET /echo/:id/parts/:part')
+    readonly read!: ServiceMethod<Echo, { params: { id: string; part: number } }>;
+    @ServiceCall('POST /echo', { retry: false })
+    readonly write!: ServiceMethod<Echo, { json: { name: string } }>;
+    @ServiceCall('GET /echo/missing')
+    readonly missing!: ServiceMethod<Echo>;
+  }
+
+  async function start(provider: object = EchoClient) {
+    @Module({ imports: [root()], controllers: [EchoController], providers: [provider as never] })
+    class AppModule {}
+    const app = await apps.listen(AppModule);
+    await registered(app, 'echo-service');
+    return app;
+  }
+
+  it('fills in the route, and sends query, headers and JSON', async () => {
+    const client = (await start()).get(EchoClient);
+    await expect(
+      client.read({ params: { id: 'a/b c', part: 7 }, query: { q: ['x', 'y'] }, headers: { 'x-token': 't' } }),
+    ).resolves.toEqual({ method: 'GET', url: '/echo/a%2Fb%20c/parts/7?q=x&q=y', token: 't' });
+    await expect(client.write({ json: { name: 'Ada' } })).resolves.toEqual({
+      method: 'POST',
+      url: '/echo',
+      body: { name: 'Ada' },
+    });
+  });
+
+  it('rejects as the communicator does, and for a parameter that cannot stand in a path', async () => {
+    const client = (await start()).get(EchoClient);
+    await expect(client.missing()).rejects.toMatchObject({
+      code: 'RESPONSE_STATUS',
+      status: 404,
+      body: { message: 'no such thing' },
+    });
+    await expect(client.read({ params: { id: '..', part: 1 } })).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+  });
+
+  it('works where a factory provides it, and by hand', async () => {
+    const app = await start({ provide: EchoClient, useFactory: () => new EchoClient() });
+    const params = { id: '1', part: 1 };
+    await expect(app.get(EchoClient).read({ params })).resolves.toMatchObject({ url: '/echo/1/parts/1' });
+    const own = new EchoClient();
+    bindServiceClient(own, app.get(ServiceCommunicator));
+    await expect(own.read({ params })).resolves.toMatchObject({ url: '/echo/1/parts/1' });
+  });
+
+  it('refuses a name that is none, and a route that is none, where the class is defined', () => {
+    expect(() => {
+      @ServiceClient('no name')
+      class Wrong {}
+      return Wrong;
+    }).toThrow('@ServiceClient Wrong: expected the name of a service');
+    expect(() => {
+      @ServiceClient('user-service')
+      class Wrong {
+        @ServiceCall('GET users' as never)
+        readonly call!: ServiceMethod<void>;
+      }
+      return Wrong;
+    }).toThrow('Wrong.call');
+  });
+});

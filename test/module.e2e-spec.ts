@@ -1,0 +1,522 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Controller, type DynamicModule, Get, Inject, Injectable, Module, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { Test } from '@nestjs/testing';
+import {
+  createLoadBalancer,
+  DiscoverableService,
+  DiscoveryMetrics,
+  EventBus,
+  InvalidConfigurationError,
+  type LoadBalancing,
+  SERVICE_DISCOVERY_OPTIONS,
+  ServiceCall,
+  ServiceClient,
+  ServiceCommunicator,
+  ServiceDiscovery,
+  ServiceDiscoveryModule,
+  type ServiceMethod,
+  ServiceRegistry,
+} from 'nest-service-discovery';
+import { FakeTransport } from 'nest-service-discovery/testing';
+import { EventReader } from './support/event-reader.js';
+import { Apps, PLATFORMS, registered, startError, urlOf } from './support/nest-app.js';
+import { type Answer, send } from './support/rest-app.js';
+
+@Injectable()
+class Catalog {
+  constructor(@Inject(ServiceRegistry) readonly registry: ServiceRegistry) {}
+}
+
+@Injectable()
+class Billing {
+  constructor(@Inject(ServiceRegistry) readonly registry: ServiceRegistry) {}
+}
+
+const apps = new Apps();
+afterEach(() => apps.close());
+
+/** An app of two modules that import the library, each in its own way. */
+function appOf(first: DynamicModule, second: DynamicModule): Type {
+  @Module({ imports: [first], providers: [Catalog] })
+  class CatalogModule {}
+  @Module({ imports: [second], providers: [Billing] })
+  class BillingModule {}
+  @Module({ imports: [CatalogModule, BillingModule] })
+  class AppModule {}
+  return AppModule;
+}
+
+async function registriesOf(module: Type): Promise<[ServiceRegistry, ServiceRegistry]> {
+  const app = await apps.create(module);
+  return [app.get(Catalog).registry, app.get(Billing).registry];
+}
+
+describe('two modules of an app that import the library', () => {
+  it('share one registry when neither has options', async () => {
+    const [first, second] = await registriesOf(
+      appOf(ServiceDiscoveryModule.forRoot(), ServiceDiscoveryModule.forRoot()),
+    );
+    expect(first).toBe(second);
+  });
+
+  it('share one registry when their options are equal', async () => {
+    const options = () => ServiceDiscoveryModule.forRoot({ serviceTtl: '30s', retry: { maxAttempts: 2 } });
+    const [first, second] = await registriesOf(appOf(options(), options()));
+    expect(first).toBe(second);
+  });
+
+  it('share one registry when they import the same result of forRootAsync', async () => {
+    const root = ServiceDiscoveryModule.forRootAsync({ useFactory: () => ({ serviceTtl: '30s' }) });
+    const [first, second] = await registriesOf(appOf(root, root));
+    expect(first).toBe(second);
+  });
+
+  it('stop the start with one error that names each option in which they differ', async () => {
+    const error = await startError(
+      appOf(
+        ServiceDiscoveryModule.forRoot({ serviceTtl: '30s', namespace: 'shop' }),
+        ServiceDiscoveryModule.forRoot({ serviceTtl: '60s', namespace: 'shop', timeout: '1s' }),
+      ),
+    );
+    expect(error).toBeInstanceOf(InvalidConfigurationError);
+    expect((error as InvalidConfigurationError).problems).toEqual([
+      {
+        path: 'ServiceDiscoveryModule.forRoot serviceTtl',
+        value: ['30s', '60s'],
+        expected: expect.stringContaining('the same value wherever the app imports the module') as unknown as string,
+      },
+      {
+        path: 'ServiceDiscoveryModule.forRoot timeout',
+        value: [null, '1s'],
+        expected: expect.any(String) as unknown as string,
+      },
+    ]);
+  });
+
+  it('stop the start when one of them makes its options by a factory', async () => {
+    const error = await startError(
+      appOf(ServiceDiscoveryModule.forRoot(), ServiceDiscoveryModule.forRootAsync({ useFactory: () => ({}) })),
+    );
+    expect(error).toMatchObject({ code: 'INVALID_CONFIGURATION' });
+    expect((error as Error).message).toContain('one forRootAsync, imported by one module of the app');
+  });
+
+  it('share one registry when one of them imports the bare class, which asks for nothing of its own', async () => {
+    @Module({ imports: [ServiceDiscoveryModule], providers: [Catalog] })
+    class CatalogModule {}
+    @Module({ imports: [ServiceDiscoveryModule.forRoot(), CatalogModule] })
+    class AppModule {}
+    const app = await apps.create(AppModule);
+    expect(app.get(Catalog).registry).toBe(app.get(ServiceRegistry));
+  });
+
+  it('stop the start when all of them import the bare class', async () => {
+    @Module({ imports: [ServiceDiscoveryModule] })
+    class AppModule {}
+    await expect(startError(AppModule)).resolves.toMatchObject({
+      code: 'INVALID_CONFIGURATION',
+      message: expect.stringContaining('expected ServiceDiscoveryModule.forRoot() or forRootAsync()'),
+    });
+  });
+
+  it('do not share what only looks equal: a transport is one of its own', () => {
+    const root = (transport: FakeTransport) => ServiceDiscoveryModule.forRoot({ transport });
+    const transport = new FakeTransport();
+    expect(root(transport)).toBe(root(transport));
+    expect(root(transport)).not.toBe(root(new FakeTransport()));
+  });
+});
+
+describe('the module', () => {
+  it('is global: a module that does not import it can inject everything', async () => {
+    @Module({ providers: [Catalog] })
+    class Feature {}
+    @Module({ imports: [ServiceDiscoveryModule.forRoot(), Feature] })
+    class AppModule {}
+    const app = await apps.create(AppModule);
+    expect(app.get(Catalog).registry).toBe(app.get(ServiceRegistry));
+  });
+
+  it('gives each app in a process a registry of its own, though the options are equal', async () => {
+    const module = (): DynamicModule => ServiceDiscoveryModule.forRoot({ serviceTtl: '31s' });
+    const [one, other] = [await apps.create(module()), await apps.create(module())];
+    expect(one.get(ServiceRegistry)).not.toBe(other.get(ServiceRegistry));
+  });
+
+  it('starts beside values that are of no class', async () => {
+    @Module({
+      imports: [ServiceDiscoveryModule.forRoot()],
+      providers: [
+        { provide: 'NAMESPACE', useValue: Object.create(null) as object },
+        { provide: 'PLANS', useValue: { constructor: 'of bridges' } },
+      ],
+    })
+    class AppModule {}
+    const app = await apps.create(AppModule);
+    await app.init();
+    expect(app.get('PLANS')).toEqual({ constructor: 'of bridges' });
+  });
+
+  it('works in a testing module without a server', async () => {
+    const module = await Test.createTestingModule({ imports: [ServiceDiscoveryModule.forRoot()] }).compile();
+    await module.init();
+    const discovery = module.get(ServiceDiscovery);
+    await discovery.registerService({ serviceName: 'user-service', host: 'localhost', port: 8080 });
+    await expect(discovery.discoverService('user-service')).resolves.toMatchObject({
+      baseUrl: 'http://localhost:8080',
+    });
+    await module.close();
+  });
+});
+
+describe.each(PLATFORMS)('an app with the module on %s', (_name, adapter) => {
+  const USER = { service_name: 'user-service', host: '127.0.0.1', port: 8080, version: '1.2.3', tags: ['api'] };
+  const KEY = { service_name: 'user-service', instance_id: '127.0.0.1:8080' };
+  const INSTANCE = '/service-discovery/services/user-service/instances/127.0.0.1:8080';
+
+  async function start(): Promise<{ url: string; ask: (call: string, json?: object) => Promise<Answer> }> {
+    const app = await apps.listen(ServiceDiscoveryModule.forRoot({ logging: false, healthCheck: false }), adapter);
+    const url = urlOf(app);
+    const ask = (call: string, json?: object): Promise<Answer> => {
+      const [method = '', path = ''] = call.split(' ');
+      return send(url + path, method, { json });
+    };
+    return { url, ask };
+  }
+
+  it('answers every call of the REST API', async () => {
+    const { url, ask } = await start();
+    const events = await EventReader.open(`${url}/service-discovery/events`);
+
+    const first = await ask('POST /service-discovery/register', USER);
+    const { generation } = first.body;
+    const answered = { ...KEY, status: 'unknown', ttl: 300 };
+    expect([first.status, first.body]).toEqual([
+      201,
+      { ...answered, generation: expect.any(Number), base_url: 'http://127.0.0.1:8080' },
+    ]);
+    const again = await ask('POST /service-discovery/register', USER);
+    expect([again.status, again.body.generation > generation]).toEqual([200, true]);
+    const watch = await EventReader.open(`${url}/service-discovery/watch`);
+
+    const list = { services: [{ service_name: 'user-service', total_instances: 1 }], total: 1 };
+    const endpoint = { ...KEY, base_url: 'http://127.0.0.1:8080', status: 'unknown' };
+    const calls: readonly (readonly [call: string, json: object | undefined, status: number, body: object])[] = [
+      [`PUT ${INSTANCE}/heartbeat`, undefined, 200, { ...answered, generation: again.body.generation }],
+      [`PUT ${INSTANCE}/heartbeat`, { generation }, 404, { error: { code: 'LEASE_LOST' } }],
+      ['POST /service-discovery/heartbeats', { leases: [{ ...KEY, generation }] }, 200, { renewed: [false] }],
+      [`GET /service-discovery/discover/user-service?version=^1.2&tag=api&strategy=random`, undefined, 200, endpoint],
+      [
+        'GET /service-discovery/discover/user-service?version=^2',
+        undefined,
+        503,
+        { error: { code: 'NO_AVAILABLE_INSTANCE' } },
+      ],
+      ['GET /service-discovery/discover/no-such-service', undefined, 404, { error: { code: 'SERVICE_NOT_FOUND' } }],
+      ['GET /service-discovery/services', undefined, 200, list],
+      ['GET /service-discovery/services/by-tag/api', undefined, 200, list],
+      ['GET /service-discovery/services/healthy', undefined, 200, { services: [], total: 0 }],
+      [`PUT ${INSTANCE}/health`, { status: 'healthy' }, 200, { ...KEY, status: 'healthy', health_status: 'healthy' }],
+      ['GET /service-discovery/services/healthy', undefined, 200, list],
+      ['GET /service-discovery/services/user-service', undefined, 200, list.services[0]!],
+      [
+        'GET /service-discovery/health/aggregated',
+        undefined,
+        200,
+        { overall_status: 'healthy', services: { 'user-service': { status: 'healthy' } }, total_services: 1 },
+      ],
+      [
+        'GET /health',
+        undefined,
+        200,
+        { status: 'ok', service_discovery: { overall_status: 'healthy', total_services: 1 } },
+      ],
+      [
+        'GET /service-discovery/patterns',
+        undefined,
+        200,
+        { patterns: { web: {}, app: {}, data: {}, ml: {}, monitoring: {} } },
+      ],
+      ['GET /service-discovery/circuit-breakers', undefined, 200, { circuit_breakers: [], total: 0 }],
+      [`PUT ${INSTANCE}/status`, { status: 'maintenance' }, 200, { ...KEY, status: 'maintenance' }],
+      ['GET /service-discovery/discover/user-service', undefined, 503, { error: { code: 'NO_AVAILABLE_INSTANCE' } }],
+      ['POST /service-discovery/register', { port: '80a' }, 400, { error: { code: 'INVALID_INSTANCE' } }],
+    ];
+    for (const [call, json, status, body] of calls) {
+      const answer = await ask(call, json);
+      expect([call, answer.status, answer.body]).toMatchObject([call, status, body]);
+    }
+    for (const _time of ['first', 'second']) expect((await ask(`DELETE ${INSTANCE}`)).status).toBe(204);
+    expect((await ask('GET /service-discovery/metrics')).text).toMatch(/^service_discovery_registrations_total 2$/m);
+
+    expect((await watch.next())?.data).toMatchObject({ type: 'reset', instances: [KEY] });
+    const types: unknown[] = [];
+    while (types.at(-1) !== 'instance.deregistered') types.push((await events.next())?.type);
+    expect(types).toEqual([
+      'instance.registered',
+      'instance.registered',
+      'instance.status_changed',
+      'instance.status_changed',
+      'instance.deregistered',
+    ]);
+    await Promise.all([watch.close(), events.close()]);
+  });
+
+  it('lets nobody write by another spelling of the path or the method', async () => {
+    const { url, ask } = await start();
+    for (const path of [
+      '/service-discovery/register',
+      '/service-discovery/register/',
+      '/Service-Discovery/REGISTER',
+      '//service-discovery/register',
+      '/service-discovery//register',
+      '/service-discovery/%72egister',
+      '/service-discovery/./register',
+      '/service-discovery/register?x=1',
+      '/service-discovery/register%2f',
+    ]) {
+      const headers = { 'x-forwarded-for': '127.0.0.1', 'x-http-method-override': 'GET' };
+      const { status } = await send(url + path, 'POST', { json: USER, headers });
+      expect([path, [403, 404].includes(status)]).toEqual([path, true]);
+    }
+    expect((await ask('GET /service-discovery/services')).body.total).toBe(0);
+  });
+});
+
+describe('forRootAsync', () => {
+  @Injectable()
+  class Config {
+    readonly ttl = '42s';
+  }
+  @Module({ providers: [Config], exports: [Config] })
+  class ConfigModule {}
+
+  it('makes the options from what it injects', async () => {
+    const app = await apps.create(
+      ServiceDiscoveryModule.forRootAsync({
+        imports: [ConfigModule],
+        inject: [Config],
+        useFactory: async (config: Config) => ({ serviceTtl: config.ttl }),
+      }),
+    );
+    expect(app.get(SERVICE_DISCOVERY_OPTIONS)).toMatchObject({ registry: { serviceTtl: '42s' } });
+  });
+
+  it('takes the API beside the factory', async () => {
+    const useFactory = () => ({});
+    const moved = await apps.listen(ServiceDiscoveryModule.forRootAsync({ useFactory, api: { path: 'discovery' } }));
+    const without = await apps.listen(ServiceDiscoveryModule.forRootAsync({ useFactory, api: false }));
+    const status = async (url: string): Promise<number> => (await fetch(url)).status;
+    await expect(status(`${urlOf(moved)}/discovery/services`)).resolves.toBe(200);
+    await expect(status(`${urlOf(moved)}/service-discovery/services`)).resolves.toBe(404);
+    await expect(status(`${urlOf(without)}/service-discovery/services`)).resolves.toBe(404);
+  });
+
+  it('stops the start when the factory makes wrong options', async () => {
+    const error = await startError(ServiceDiscoveryModule.forRootAsync({ useFactory: () => ({ serviceTtl: 'soon' }) }));
+    expect(error).toMatchObject({ code: 'INVALID_CONFIGURATION', problems: [{ path: 'serviceTtl', value: 'soon' }] });
+  });
+});
+
+describe('forFeature', () => {
+  @ServiceClient('greeting-service')
+  class GreetingClient {
+    @ServiceCall('GET /greetings/:name')
+    readonly greet!: ServiceMethod<{ text: string }, { params: { name: string } }>;
+  }
+
+  @Controller('greetings')
+  class GreetingController {
+    @Get(':name')
+    greet(): { text: string } {
+      return { text: 'hello' };
+    }
+  }
+
+  it('provides clients to the module that imports it', async () => {
+    @Injectable()
+    class Greeter {
+      constructor(@Inject(GreetingClient) readonly client: GreetingClient) {}
+    }
+    @Module({ imports: [ServiceDiscoveryModule.forFeature([GreetingClient])], providers: [Greeter] })
+    class Feature {}
+    @DiscoverableService({ name: 'greeting-service' })
+    @Module({ imports: [ServiceDiscoveryModule.forRoot(), Feature], controllers: [GreetingController] })
+    class AppModule {}
+
+    const app = await apps.listen(AppModule);
+    await registered(app, 'greeting-service');
+    await expect(app.get(Greeter).client.greet({ params: { name: 'Ada' } })).resolves.toEqual({ text: 'hello' });
+  });
+
+  it('refuses a class that is no client', () => {
+    expect(() => ServiceDiscoveryModule.forFeature([GreetingClient, Catalog])).toThrow(
+      'ServiceDiscoveryModule.forFeature: expected classes with @ServiceClient(), but got "Catalog"',
+    );
+  });
+});
+
+describe('the facade', () => {
+  async function start() {
+    const app = await apps.create(ServiceDiscoveryModule.forRoot());
+    await app.init();
+    return { discovery: app.get(ServiceDiscovery), registry: app.get(ServiceRegistry), app };
+  }
+  const user = (port: number, version = '1.2.0') =>
+    ({ serviceName: 'user-service', host: '127.0.0.1', port, version, tags: ['api'] }) as const;
+
+  it('registers, discovers and deregisters', async () => {
+    const { discovery } = await start();
+    const instance = await discovery.registerService(user(8080));
+    expect(instance).toMatchObject({ instanceId: '127.0.0.1:8080', status: 'unknown', tags: ['api'] });
+    await expect(discovery.discoverService('user-service', { version: '^1.2' })).resolves.toEqual({
+      serviceName: 'user-service',
+      baseUrl: 'http://127.0.0.1:8080',
+      status: 'unknown',
+      instance,
+    });
+    await expect(discovery.deregisterService('user-service', '127.0.0.1:8080')).resolves.toBe(true);
+    await expect(discovery.deregisterService('user-service', '127.0.0.1:8080')).resolves.toBe(false);
+    await expect(discovery.discoverService('user-service')).resolves.toBeNull();
+  });
+
+  it('refuses a registration with every wrong field named', async () => {
+    const { discovery } = await start();
+    await expect(discovery.registerService({ serviceName: 'a b', host: 'http://x/', port: 0 })).rejects.toMatchObject({
+      code: 'INVALID_INSTANCE',
+      problems: [{ path: 'serviceName' }, { path: 'host' }, { path: 'port' }],
+    });
+  });
+
+  it('answers null for an unknown service, and an error where one is known but cannot be called', async () => {
+    const { discovery, registry } = await start();
+    await expect(discovery.discoverService('user-service')).resolves.toBeNull();
+    await expect(discovery.discoverInstances('user-service')).resolves.toEqual([]);
+    const instance = await discovery.registerService(user(8080));
+    await expect(discovery.discoverService('user-service', { version: '^2' })).rejects.toMatchObject({
+      code: 'NO_AVAILABLE_INSTANCE',
+    });
+    await registry.setStatus(instance, 'maintenance');
+    await expect(discovery.discoverService('user-service')).rejects.toMatchObject({ code: 'NO_AVAILABLE_INSTANCE' });
+    await expect(discovery.discoverInstances('user-service')).resolves.toEqual([]);
+  });
+
+  it('takes turns, and goes on where it was when another instance comes', async () => {
+    const { discovery } = await start();
+    await discovery.registerService(user(1));
+    await discovery.registerService(user(2));
+    const ports = async (count: number): Promise<number[]> => {
+      const found: number[] = [];
+      for (let i = 0; i < count; i++) found.push((await discovery.discoverService('user-service'))!.instance.port);
+      return found.sort();
+    };
+    await expect(ports(4)).resolves.toEqual([1, 1, 2, 2]);
+    await discovery.registerService(user(3));
+    await expect(ports(6)).resolves.toEqual([1, 1, 2, 2, 3, 3]);
+  });
+
+  it('lists instances by version and tags, healthy ones before those that nobody has checked', async () => {
+    const { discovery, registry } = await start();
+    const first = await discovery.registerService(user(1, '1.0.0'));
+    await discovery.registerService(user(2, '2.0.0'));
+    const ports = async (criteria: object): Promise<number[]> =>
+      (await discovery.discoverInstances('user-service', criteria)).map(({ port }) => port);
+    await expect(ports({})).resolves.toEqual([1, 2]);
+    await expect(ports({ version: '>=2' })).resolves.toEqual([2]);
+    await expect(ports({ tags: ['none'] })).resolves.toEqual([]);
+    await registry.setStatus(first, 'healthy');
+    await expect(ports({})).resolves.toEqual([1]);
+  });
+
+  it('refuses a strategy that does not exist', async () => {
+    const { discovery } = await start();
+    await discovery.registerService(user(1));
+    await expect(discovery.discoverService('user-service', { strategy: 'robin' as never })).rejects.toMatchObject({
+      code: 'INVALID_CONFIGURATION',
+    });
+  });
+
+  it('keeps the turns of a service only as long as it is registered', async () => {
+    const { discovery } = await start();
+    let made = 0;
+    const strategy: LoadBalancing = (deps) => (made++, createLoadBalancer('round_robin', deps));
+    const register = (serviceName: string) => discovery.registerService({ ...user(1), serviceName });
+    const discover = (serviceName: string) => discovery.discoverService(serviceName, { strategy });
+    await register('user-service');
+    await discover('user-service');
+    await discover('user-service');
+    expect(made).toBe(1);
+    await discovery.deregisterService('user-service');
+    await register('order-service');
+    await discover('order-service');
+    await register('user-service');
+    await discover('user-service');
+    expect(made).toBe(3);
+  });
+
+  it('deregisters all that this process registered under a name', async () => {
+    const { discovery, registry } = await start();
+    await discovery.registerService(user(1));
+    await discovery.registerService(user(2));
+    await registry.register(user(3), { heartbeat: 'manual' });
+    await expect(discovery.deregisterService('user-service')).resolves.toBe(true);
+    expect(registry.getInstances('user-service').map(({ port }) => port)).toEqual([3]);
+  });
+
+  it('sums up health and shows the patterns in force', async () => {
+    const { discovery } = await start();
+    await discovery.registerService(user(1));
+    await expect(discovery.getAggregatedHealth()).resolves.toMatchObject({
+      overallStatus: 'unknown',
+      totalServices: 1,
+    });
+    expect(Object.keys(discovery.getCommunicationPatterns())).toEqual(['web', 'app', 'data', 'ml', 'monitoring']);
+  });
+
+  it('is there with the communicator', async () => {
+    const { app } = await start();
+    expect(app.get(ServiceCommunicator)).toBeInstanceOf(ServiceCommunicator);
+  });
+});
+
+describe('what happens', () => {
+  it("is logged through the app's own logger: a sentence, its fields, the context", async () => {
+    const lines: unknown[][] = [];
+    const log = (...line: unknown[]): void => void lines.push(line);
+    const app = await NestFactory.create(ServiceDiscoveryModule.forRoot(), {
+      logger: { log, warn: log, error: log },
+      abortOnError: false,
+    });
+    await app.init();
+    lines.length = 0;
+    await app.get(ServiceRegistry).register({ serviceName: 'user-service', host: '127.0.0.1', port: 1 });
+    expect(lines).toEqual([
+      [
+        'user-service/127.0.0.1:1 registered at http://127.0.0.1:1',
+        expect.objectContaining({ event: 'instance.registered', service: 'user-service' }),
+        'ServiceDiscovery',
+      ],
+    ]);
+    await app.close();
+  });
+
+  it('is counted in the metrics', async () => {
+    const app = await apps.create(ServiceDiscoveryModule.forRoot());
+    await app.init();
+    await app.get(ServiceRegistry).register({ serviceName: 'user-service', host: '127.0.0.1', port: 1 });
+    await expect(app.get(DiscoveryMetrics).metrics()).resolves.toContain('service_discovery_registrations_total');
+  });
+
+  it('does not reach others where a listener fails', async () => {
+    const app = await apps.create(ServiceDiscoveryModule.forRoot());
+    await app.init();
+    const seen: string[] = [];
+    app.get(EventBus).onAny(() => {
+      throw new Error('a listener of the app failed');
+    });
+    app.get(EventBus).onAny(({ type }) => seen.push(type));
+    await app.get(ServiceRegistry).register({ serviceName: 'user-service', host: '127.0.0.1', port: 1 });
+    expect(seen).toEqual(['instance.registered']);
+  });
+});

@@ -1,0 +1,310 @@
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { type ApiOptions, restProviders } from '../libs/service-discovery/src/nest/rest/index.js';
+import { type Answer, PLATFORMS, type RestApp, type RestAppOptions, startRestApp } from './support/rest-app.js';
+
+const USER = { service_name: 'user-service', host: '10.0.0.7', port: 8080 };
+const INSTANCE = '/services/user-service/instances/10.0.0.7:8080';
+
+/** Everything that only those may call who may write. */
+const RESTRICTED: readonly (readonly [method: string, path: string, json?: object])[] = [
+  ['POST', '/register', USER],
+  ['PUT', `${INSTANCE}/heartbeat`, {}],
+  ['PUT', `${INSTANCE}/status`, { status: 'maintenance' }],
+  ['PUT', `${INSTANCE}/health`, { status: 'healthy' }],
+  ['POST', '/heartbeats', { leases: [] }],
+  ['DELETE', INSTANCE],
+  ['GET', '/watch'],
+];
+const OPEN: readonly string[] = [
+  '/services',
+  '/services/healthy',
+  '/services/by-tag/x',
+  '/health/aggregated',
+  '/patterns',
+  '/circuit-breakers',
+  '/metrics',
+];
+
+/** Somebody on the network. */
+const STRANGER = '192.0.2.7';
+
+@Injectable()
+class Keys {
+  readonly valid = 'Bearer letmein';
+}
+
+@Injectable()
+class KeyGuard implements CanActivate {
+  constructor(private readonly keys: Keys) {}
+
+  canActivate(context: ExecutionContext): boolean {
+    const { headers } = context.switchToHttp().getRequest<{ headers: Record<string, string | undefined> }>();
+    return headers.authorization === this.keys.valid;
+  }
+}
+
+describe.each(PLATFORMS)('who may call the REST API on %s', (platform) => {
+  let rest: RestApp;
+  const start = async (options: RestAppOptions = {}): Promise<RestApp> =>
+    (rest = await startRestApp(platform, options));
+  afterEach(() => rest.close());
+
+  const refusedEverywhere = async (
+    ask: (method: string, path: string, json?: object) => Promise<Answer>,
+  ): Promise<void> => {
+    for (const [method, path, json] of RESTRICTED) {
+      const { status, body } = await ask(method, path, json);
+      expect([method, path, status, body.error.code]).toEqual([method, path, 403, 'FORBIDDEN']);
+      expect(body).toEqual({
+        error: { code: 'FORBIDDEN', message: expect.any(String), problems: [] },
+        status_code: 403,
+      });
+    }
+    expect(rest.registry.listServices()).toEqual([]);
+  };
+
+  describe('without a guard', () => {
+    it.each([STRANGER, '2001:db8::7', '::ffff:192.0.2.7'])(
+      'whoever comes from %s may read, but not write',
+      async (peer) => {
+        await start({ peer });
+        await refusedEverywhere((method, path, json) =>
+          rest.send(method, path, { json, headers: { host: 'localhost' } }),
+        );
+        for (const path of OPEN) expect((await rest.send('GET', path)).status).toBe(200);
+        const { body } = await rest.send('POST', '/register', { json: USER });
+        expect(body.error.message).toContain('api.guard');
+      },
+    );
+
+    it('whoever comes from this machine may write, by whatever name', async () => {
+      await start();
+      for (const host of [
+        'localhost',
+        'localhost:3000',
+        '127.0.0.1',
+        '127.0.0.2:80',
+        '[::1]:3000',
+        'registry.localhost',
+      ]) {
+        const { status } = await rest.send('POST', '/register', { json: USER, headers: { host } });
+        expect([host, status < 300]).toEqual([host, true]);
+      }
+    });
+
+    it.each([
+      'x-forwarded-for',
+      'forwarded',
+      'via',
+      'x-real-ip',
+      'x-forwarded-host',
+      'cf-connecting-ip',
+      'true-client-ip',
+      'x-envoy-external-address',
+    ])('whoever comes through a proxy that sets %s may not write, whatever it says', async (header) => {
+      await start();
+      await refusedEverywhere((method, path, json) =>
+        rest.send(method, path, { json, headers: { [header]: '127.0.0.1' } }),
+      );
+    });
+
+    it.each<[string, Record<string, string>]>([
+      ['asks for another host (DNS rebinding)', { host: 'evil.example' }],
+      ['asks for a name that only begins as loopback', { host: '127.0.0.1.evil.example' }],
+      ['comes from a page of another origin', { origin: 'https://evil.example' }],
+      ['comes from a page without an origin', { origin: 'null' }],
+    ])('whoever %s may not write', async (_what, headers) => {
+      await start();
+      await refusedEverywhere((method, path, json) => rest.send(method, path, { json, headers }));
+    });
+
+    it('a page that this very server sent may write', async () => {
+      await start();
+      const { status } = await rest.send('POST', '/register', { json: USER, headers: { origin: rest.origin } });
+      expect(status).toBe(201);
+    });
+
+    it('guardReads closes reading, too', async () => {
+      await start({ api: { guardReads: true } });
+      for (const path of OPEN) {
+        expect((await rest.send('GET', path)).status).toBe(200);
+        expect((await rest.send('GET', path, { headers: { via: 'x' } })).status).toBe(403);
+      }
+    });
+  });
+
+  describe('with a guard', () => {
+    const key = { authorization: 'Bearer letmein' };
+
+    it.each<[string, RestAppOptions]>([
+      ['an object', { api: { guard: { canActivate: (context) => new KeyGuard(new Keys()).canActivate(context) } } }],
+      ['a class that the app provides', { api: { guard: KeyGuard }, providers: [Keys, KeyGuard] }],
+      ['a class that is made for the API', { api: { guard: KeyGuard }, providers: [Keys] }],
+    ])('that is %s, it decides alone', async (_kind, options) => {
+      await start(options);
+      await refusedEverywhere((method, path, json) => rest.send(method, path, { json }));
+      const through = { ...key, 'x-forwarded-for': '203.0.113.9', host: 'registry.example' };
+      expect((await rest.send('POST', '/register', { json: USER, headers: through })).status).toBe(201);
+      expect((await rest.send('PUT', `${INSTANCE}/heartbeat`, { headers: through })).status).toBe(200);
+      for (const path of OPEN) expect((await rest.send('GET', path)).status).toBe(200);
+    });
+
+    it('it lets others in from other addresses', async () => {
+      await start({ peer: STRANGER, api: { guard: KeyGuard }, providers: [Keys] });
+      expect((await rest.send('POST', '/register', { json: USER })).status).toBe(403);
+      expect((await rest.send('POST', '/register', { json: USER, headers: key })).status).toBe(201);
+    });
+
+    it('guardReads asks it for reading, too', async () => {
+      await start({ api: { guard: KeyGuard, guardReads: true }, providers: [Keys] });
+      for (const path of OPEN) {
+        expect((await rest.send('GET', path)).status).toBe(403);
+        expect((await rest.send('GET', path, { headers: key })).status).toBe(200);
+      }
+    });
+
+    it('is asked before the body is looked at', async () => {
+      await start({ api: { guard: KeyGuard }, providers: [Keys] });
+      expect((await rest.send('POST', '/register', { raw: 'no JSON' })).status).toBe(403);
+    });
+  });
+});
+
+describe('a guard that cannot be made', () => {
+  it('stops the start, with the way out', async () => {
+    const starting = startRestApp('express', { api: { guard: KeyGuard } });
+    await expect(starting).rejects.toThrow(/api\.guard: expected a guard that is a provider of the app/);
+  });
+});
+
+describe('wrong options of the API', () => {
+  it('are all named in one error', () => {
+    const wrong = { path: '/x/', guardReads: 'yes', guard: 'me', allowedHosts: ['10.0.0.0/99'] };
+    expect(() => restProviders(wrong as unknown as Partial<ApiOptions>)).toThrow(
+      /api\.path[^]*api\.guardReads[^]*api\.guard:[^]*api\.allowedHosts\[0\]/,
+    );
+  });
+});
+
+describe.each(PLATFORMS)('hosts that may not register on %s', (platform) => {
+  let rest: RestApp;
+  afterEach(() => rest.close());
+
+  it('are link-local and cloud metadata addresses, in every spelling', async () => {
+    rest = await startRestApp(platform);
+    for (const host of [
+      '169.254.169.254',
+      '169.254.0.1',
+      '2852039166',
+      '0xa9fea9fe',
+      '0xA9.0xFE.0xA9.0xFE',
+      '0251.0376.0251.0376',
+      '0251.254.169.254',
+      '169.254.43518',
+      '169.16689662',
+      '169.254.169.254.',
+      '::ffff:169.254.169.254',
+      '[::ffff:169.254.169.254]',
+      '::ffff:a9fe:a9fe',
+      '::169.254.169.254',
+      '64:ff9b::a9fe:a9fe',
+      '2002:a9fe:a9fe::',
+      'fe80::1',
+      '[fe80::1]',
+      'fd00:ec2::254',
+      '100.100.100.200',
+      '168.63.129.16',
+      '0.0.0.0',
+      '0',
+      '::',
+      '224.0.0.1',
+      '255.255.255.255',
+      'metadata',
+      'metadata.google.internal',
+      'METADATA.Google.Internal.',
+      'metadata.goog',
+      'instance-data.ec2.internal',
+      '169.254.169.254.nip.io',
+      'a9fea9fe.nip.io',
+      '169-254-169-254.sslip.io',
+    ]) {
+      const { status, body } = await rest.send('POST', '/register', { json: { ...USER, host } });
+      expect([host, status, body.error?.code]).toEqual([host, 400, 'HOST_NOT_ALLOWED']);
+      expect(body.error.problems).toEqual([{ field: 'host', value: host, expected: expect.any(String) }]);
+      expect(body.error.reason).toEqual(expect.any(String));
+    }
+    expect(rest.registry.listServices()).toEqual([]);
+  });
+
+  it('are all that the app does not list, where it lists some', async () => {
+    rest = await startRestApp(platform, { api: { allowedHosts: ['10.0.0.0/8', '*.internal', '169.254.0.0/16'] } });
+    const statusFor = async (host: string): Promise<number> =>
+      (await rest.send('POST', '/register', { json: { ...USER, host } })).status;
+    expect(await statusFor('10.9.8.7')).toBe(201);
+    expect(await statusFor('users.internal')).toBe(201);
+    expect(await statusFor('192.168.0.1')).toBe(400);
+    expect(await statusFor('internal')).toBe(400);
+    expect(await statusFor('169.254.169.254')).toBe(400);
+  });
+
+  it('are none of the ordinary ones', async () => {
+    rest = await startRestApp(platform);
+    for (const host of ['localhost', '127.0.0.1', '::1', '[fd12::7]', '10.0.0.1', 'users.example.com', 'users_1']) {
+      const { status } = await rest.send('POST', '/register', { json: { ...USER, host } });
+      expect([host, status]).toEqual([host, 201]);
+    }
+  });
+});
+
+describe.each(PLATFORMS)('secrets on %s', (platform) => {
+  let rest: RestApp;
+  afterEach(() => rest.close());
+
+  it('are masked wherever readers see metadata and health data', async () => {
+    rest = await startRestApp(platform);
+    const secrets = {
+      password: 's3cr3t',
+      dbPassword: { user: 's3cr3t' },
+      client_secret: 's3cr3t',
+      'API-KEY': 's3cr3t',
+      accessToken: ['s3cr3t'],
+      nested: [{ credentials: 's3cr3t', harmless: 'shown' }],
+    };
+    await rest.send('POST', '/register', { json: { ...USER, tags: ['t'], metadata: secrets } });
+    await rest.send('PUT', `${INSTANCE}/health`, { json: { status: 'healthy', detail: { data: secrets } } });
+    for (const path of [
+      '/services',
+      '/services/healthy',
+      '/services/by-tag/t',
+      '/services/user-service',
+      '/discover/user-service',
+      '/health/aggregated',
+    ]) {
+      const text = JSON.stringify((await rest.send('GET', path)).body);
+      expect([path, text.includes('s3cr3t'), text.includes('***'), text.includes('shown')]).toEqual([
+        path,
+        false,
+        true,
+        true,
+      ]);
+    }
+    expect(rest.registry.getInstances('user-service')[0]?.metadata).toEqual(secrets);
+  });
+
+  it('are masked below names of the prototype, too, and nothing gets into it', async () => {
+    rest = await startRestApp(platform);
+    const hostile = '{"__proto__": {"password": "s3cr3t"}, "constructor": {"prototype": {"password": "s3cr3t"}}}';
+    const raw = JSON.stringify(USER).replace('}', `,"metadata":${hostile}}`);
+    expect((await rest.send('POST', '/register', { raw })).status).toBe(201);
+    for (const path of ['/services', '/services/user-service', '/discover/user-service']) {
+      const { text } = await rest.send('GET', path);
+      expect([path, text.includes('s3cr3t'), text.includes('"__proto__":{"password":"***"}')]).toEqual([
+        path,
+        false,
+        true,
+      ]);
+    }
+    expect(({} as Record<string, unknown>).password).toBeUndefined();
+  });
+});

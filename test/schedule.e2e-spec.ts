@@ -1,0 +1,116 @@
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Injectable, Module } from '@nestjs/common';
+import { Cron, Interval, ScheduleModule, SchedulerRegistry, Timeout } from '@nestjs/schedule';
+import { Test } from '@nestjs/testing';
+import { CLOCK, ServiceDiscoveryModule, ServiceRegistry } from 'nest-service-discovery';
+import { ManualClock } from 'nest-service-discovery/testing';
+import { Apps } from './support/nest-app.js';
+
+const apps = new Apps();
+afterEach(() => apps.close());
+
+/** Counts how often each job has run. */
+@Injectable()
+class Jobs {
+  readonly runs = { cron: 0, timeout: 0, interval: 0 };
+
+  @Cron('* * * * * *', { name: 'own-cron' })
+  everySecond(): void {
+    this.runs.cron++;
+  }
+
+  @Timeout('own-timeout', 1)
+  once(): void {
+    this.runs.timeout++;
+  }
+
+  @Interval('own-interval', 2_000)
+  everyOtherSecond(): void {
+    this.runs.interval++;
+  }
+}
+
+@Module({ imports: [ServiceDiscoveryModule.forRoot({ logging: false })] })
+class Feature {}
+@Module({
+  imports: [ScheduleModule.forRoot(), ServiceDiscoveryModule.forRoot({ logging: false }), Feature],
+  providers: [Jobs],
+})
+class AppModule {}
+
+const OWN_TIMERS = ['expiry', 'health-checks', 'heartbeats'].map((name) => `service-discovery:${name}`);
+
+describe('an app with a scheduler of its own', () => {
+  it('runs each of its jobs once', async () => {
+    jest.useFakeTimers({ now: 0, doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+    try {
+      const app = await apps.create(AppModule);
+      await app.init();
+      await jest.advanceTimersByTimeAsync(4_500);
+      expect(app.get(Jobs).runs).toEqual({ cron: 4, timeout: 1, interval: 2 });
+      expect([...app.get(SchedulerRegistry).getCronJobs().keys()]).toEqual(['own-cron']);
+      await apps.close();
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
+  it('lists the timers of the library beside its own', async () => {
+    const scheduler = (await apps.listen(AppModule)).get(SchedulerRegistry);
+    expect(scheduler.getIntervals().sort()).toEqual(['own-interval', ...OWN_TIMERS]);
+  });
+
+  it('lists only timers of what runs in this process', async () => {
+    @Module({
+      imports: [ScheduleModule.forRoot(), ServiceDiscoveryModule.forRoot({ logging: false, healthCheck: false })],
+    })
+    class WithoutChecks {}
+    const scheduler = (await apps.listen(WithoutChecks)).get(SchedulerRegistry);
+    expect(scheduler.getIntervals().sort()).toEqual(['service-discovery:expiry', 'service-discovery:heartbeats']);
+  });
+
+  it('can close, and close again in another app', async () => {
+    await apps.listen(AppModule);
+    await apps.close();
+    const scheduler = (await apps.listen(AppModule)).get(SchedulerRegistry);
+    expect(scheduler.getIntervals()).toEqual(expect.arrayContaining(OWN_TIMERS));
+  });
+});
+
+describe('a timer of the library that is deleted from the scheduler', () => {
+  async function start() {
+    const clock = new ManualClock();
+    const module = await Test.createTestingModule({
+      imports: [ScheduleModule.forRoot(), ServiceDiscoveryModule.forRoot({ logging: false, healthCheck: false })],
+    })
+      .overrideProvider(CLOCK)
+      .useValue(clock)
+      .compile();
+    await module.init();
+    const registry = module.get(ServiceRegistry);
+    await registry.register({ serviceName: 'user-service', host: '127.0.0.1', port: 1, ttl: '60s' });
+    return { clock, registry, module, scheduler: module.get(SchedulerRegistry) };
+  }
+
+  it('stops what it times: no heartbeat comes any more', async () => {
+    const { clock, registry, scheduler, module } = await start();
+    const lastHeartbeat = (): number => registry.getInstances('user-service')[0]!.lastHeartbeat;
+    const atFirst = lastHeartbeat();
+    await clock.advanceAsync(25_000);
+    const renewed = lastHeartbeat();
+    expect(renewed).toBeGreaterThan(atFirst);
+    scheduler.deleteInterval('service-discovery:heartbeats');
+    await clock.advanceAsync(25_000);
+    expect(lastHeartbeat()).toBe(renewed);
+    await module.close();
+  });
+
+  it('stops nothing else: without expiry everything stays', async () => {
+    const { clock, registry, scheduler, module } = await start();
+    scheduler.deleteInterval('service-discovery:heartbeats');
+    scheduler.deleteInterval('service-discovery:expiry');
+    await clock.advanceAsync(120_000);
+    expect(registry.listServices()).toEqual(['user-service']);
+    await module.close();
+  });
+});

@@ -1,0 +1,35 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const exec = promisify(execFile);
+const root = join(import.meta.dirname, '../..');
+
+/** The package as it would be published, and an empty project that has it installed. */
+export interface BuiltPackage {
+  readonly package: string;
+  readonly consumer: string;
+  remove(): Promise<void>;
+}
+
+/** Builds the package beside what `dist` holds already. Takes several seconds. */
+export async function buildPackage(consumerManifest: object): Promise<BuiltPackage> {
+  // Inside the workspace, so that the package finds its dependencies.
+  await mkdir(join(root, 'dist'), { recursive: true });
+  const directory = await mkdtemp(join(root, 'dist', 'built-package-'));
+  const remove = (): Promise<void> => rm(directory, { recursive: true, force: true });
+  try {
+    const built = join(directory, 'libs/service-discovery');
+    const build = join(root, 'scripts/build.mjs');
+    await exec(process.execPath, [build, '--only', 'libs/service-discovery', '--out', directory]);
+    const consumer = join(directory, 'consumer');
+    await mkdir(join(consumer, 'node_modules'), { recursive: true });
+    await symlink(built, join(consumer, 'node_modules/nest-service-discovery'));
+    await writeFile(join(consumer, 'package.json'), JSON.stringify(consumerManifest));
+    return { package: built, consumer, remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}

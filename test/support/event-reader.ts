@@ -1,0 +1,57 @@
+import { Client, type Dispatcher } from 'undici';
+
+/** One event of a stream; `ping` for a comment. */
+export interface ReadEvent {
+  readonly type: string;
+  readonly data: EventData;
+}
+
+/** What tests read in the JSON of events; each event has some of it. */
+interface EventData {
+  readonly type: string;
+  readonly revision: number;
+  readonly instances: readonly unknown[];
+  readonly instance: unknown;
+}
+
+/** Reads an event stream over a socket of its own, with a parser that has nothing in common with the library's. */
+export class EventReader {
+  private readonly frames: AsyncIterator<ReadEvent>;
+
+  private constructor(
+    readonly response: Dispatcher.ResponseData,
+    private readonly client: Client,
+  ) {
+    this.frames = framesOf(response.body);
+  }
+
+  static async open(url: string, headers: Record<string, string> = {}): Promise<EventReader> {
+    const { origin, pathname, search } = new URL(url);
+    const client = new Client(origin);
+    const response = await client.request({ method: 'GET', path: pathname + search, headers });
+    return new EventReader(response, client);
+  }
+
+  /** The next event; undefined at the end of the stream. */
+  async next(): Promise<ReadEvent | undefined> {
+    const result = await this.frames.next();
+    return result.done ? undefined : result.value;
+  }
+
+  async close(): Promise<void> {
+    await this.client.destroy();
+  }
+}
+
+async function* framesOf(body: AsyncIterable<Buffer>): AsyncGenerator<ReadEvent, void, undefined> {
+  let text = '';
+  for await (const chunk of body) {
+    text += chunk.toString();
+    for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+      const frame = text.slice(0, end);
+      text = text.slice(end + 2);
+      const data = /^data: (.*)$/m.exec(frame)?.[1];
+      yield { type: /^event: (.*)$/m.exec(frame)?.[1] ?? 'ping', data: data === undefined ? frame : JSON.parse(data) };
+    }
+  }
+}

@@ -1,0 +1,176 @@
+import 'reflect-metadata';
+import { type Server } from 'node:http';
+import { type AddressInfo, type Socket } from 'node:net';
+import { type INestApplication, Module, type Provider, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { request } from 'undici';
+import { type Clock, seededRandom } from '../../libs/service-discovery/src/common/index.js';
+import { ServiceCommunicator } from '../../libs/service-discovery/src/communicator/index.js';
+import { HealthAggregator } from '../../libs/service-discovery/src/health/index.js';
+import { DiscoveryMetrics, EventBus } from '../../libs/service-discovery/src/observability/index.js';
+import { ServiceRegistry } from '../../libs/service-discovery/src/registry/index.js';
+import {
+  type InstanceBody,
+  MemoryRegistryStore,
+  type RegistryStore,
+} from '../../libs/service-discovery/src/store/index.js';
+import { FakeTransport, ManualClock } from '../../libs/service-discovery/src/testing/index.js';
+import {
+  type ApiOptions,
+  type ErrorBody,
+  restControllers,
+  restProviders,
+} from '../../libs/service-discovery/src/nest/rest/index.js';
+import { ServiceDiscovery } from '../../libs/service-discovery/src/nest/service-discovery.js';
+import { CLOCK, RANDOM, SERVICE_DISCOVERY_OPTIONS } from '../../libs/service-discovery/src/nest/tokens.js';
+
+export const PLATFORMS = ['express', 'fastify'] as const;
+export type Platform = (typeof PLATFORMS)[number];
+
+export interface RestAppOptions {
+  readonly api?: Partial<ApiOptions>;
+  /** Before the app is initialised: prefixes, global pipes, filters. */
+  readonly configure?: (app: INestApplication) => void;
+  readonly providers?: Provider[];
+  readonly controllers?: Type[];
+  /** The address that the server sees its peers at, whatever it is. @default the real one, 127.0.0.1 */
+  readonly peer?: string;
+  /** @default any free one */
+  readonly port?: number;
+  /** @default one in memory, by the app's clock */
+  readonly store?: RegistryStore;
+  /** How long the start waits for the store. @default 5 s */
+  readonly startTimeout?: number;
+  /** What the store and the API go by; `ManualClock` unless given. */
+  readonly clock?: Clock;
+}
+
+/** What tests read in the JSON of answers; each answer has some of it. What stands there is what they check. */
+interface AnswerBody extends ServiceBody, Pick<ErrorBody, 'error'> {
+  readonly instance_id: string;
+  readonly generation: number;
+  readonly services: readonly ServiceBody[];
+  readonly total: number;
+  readonly patterns: Readonly<Record<string, unknown>>;
+}
+
+interface ServiceBody {
+  readonly service_name: string;
+  readonly base_url: string;
+  readonly status: string;
+  readonly instances: readonly InstanceBody[];
+  readonly total_instances: number;
+}
+
+/** An answer over a real socket. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+  /** The parsed JSON; undefined where there is none. */
+  readonly body: AnswerBody;
+}
+
+export interface SendOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as it is. */
+  readonly raw?: string;
+  /** Sent as JSON. */
+  readonly json?: unknown;
+}
+
+/** The REST API of a registry in memory, listening. */
+export interface RestApp {
+  readonly app: INestApplication;
+  readonly origin: string;
+  readonly port: number;
+  /** Moves the registry's time. */
+  readonly clock: ManualClock;
+  readonly registry: ServiceRegistry;
+  readonly communicator: ServiceCommunicator;
+  readonly transport: FakeTransport;
+  readonly bus: EventBus;
+  /** @param path below the API's own path, with a leading slash */
+  send(method: string, path: string, options?: SendOptions): Promise<Answer>;
+  close(): Promise<void>;
+}
+
+export async function startRestApp(platform: Platform, options: RestAppOptions = {}): Promise<RestApp> {
+  const clock = (options.clock ?? new ManualClock()) as ManualClock;
+  const random = seededRandom(1);
+  const bus = new EventBus({ clock });
+  const store = options.store ?? new MemoryRegistryStore({ clock });
+  const registry = new ServiceRegistry(store, { startTimeout: options.startTimeout }, { clock, random, events: bus });
+  const transport = new FakeTransport();
+  const communicator = new ServiceCommunicator({ registry, transport, clock, random, events: bus });
+  const metrics = new DiscoveryMetrics(bus, registry);
+
+  @Module({
+    controllers: [...restControllers(options.api), ...(options.controllers ?? [])],
+    providers: [
+      { provide: CLOCK, useValue: clock },
+      { provide: RANDOM, useValue: random },
+      { provide: SERVICE_DISCOVERY_OPTIONS, useValue: { communicator: {} } },
+      { provide: EventBus, useValue: bus },
+      { provide: ServiceRegistry, useValue: registry },
+      { provide: ServiceCommunicator, useValue: communicator },
+      { provide: DiscoveryMetrics, useValue: metrics },
+      { provide: HealthAggregator, useValue: new HealthAggregator(registry, { clock }) },
+      ServiceDiscovery,
+      ...restProviders(options.api),
+      ...(options.providers ?? []),
+    ],
+  })
+  class RestModule {}
+
+  await registry.start();
+  const adapter = platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
+  const app = await NestFactory.create(RestModule, adapter, { logger: false });
+  options.configure?.(app);
+  await app.listen(options.port ?? 0, '127.0.0.1');
+  const server = app.getHttpServer() as Server;
+  const { port } = server.address() as AddressInfo;
+  if (options.peer !== undefined) {
+    // Not every machine has an address of its own beside loopback.
+    server.prependListener('connection', (socket: Socket) =>
+      Object.defineProperty(socket, 'remoteAddress', { value: options.peer }),
+    );
+  }
+  const origin = `http://127.0.0.1:${port}`;
+  return {
+    app,
+    origin,
+    port,
+    clock,
+    registry,
+    communicator,
+    transport,
+    bus,
+    send: (method, path, sent) => send(`${origin}/service-discovery${path}`, method, sent),
+    close: async () => {
+      await app.close();
+      await communicator.close();
+      await registry.close();
+      await store.close();
+    },
+  };
+}
+
+/** One request on a connection of its own. */
+export async function send(url: string, method: string, { headers, raw, json }: SendOptions = {}): Promise<Answer> {
+  const body = raw ?? (json === undefined ? undefined : JSON.stringify(json));
+  const type = body === undefined ? {} : { 'content-type': 'application/json' };
+  const response = await request(url, { method, body, headers: { ...type, ...headers }, reset: true });
+  const text = await response.body.text();
+  return { status: response.statusCode, headers: response.headers, text, body: parse(text) as AnswerBody };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
