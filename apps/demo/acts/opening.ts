@@ -1,0 +1,48 @@
+import { instancesOf, registeredAt, type ShopProcess } from '../../shop/fleet.js';
+import { type Stage } from '../support/stage.js';
+import { waitFor } from '../support/wait.js';
+
+/** Short times, so that the audience need not wait for what takes minutes in production. */
+const HASTE: Readonly<Record<string, string>> = {
+  SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL: '1',
+  SERVICE_DISCOVERY_HEALTH_CHECK_TIMEOUT: '1',
+  SERVICE_DISCOVERY_SERVICE_TTL: '8',
+  SERVICE_DISCOVERY_CIRCUIT_BREAKER_RECOVERY_TIMEOUT: '2',
+  SERVICE_DISCOVERY_RETRY_BASE_DELAY: '0.05',
+};
+
+/** The services of the shop, as the demo casts them. */
+export function cast(registryUrl: string): ShopProcess[] {
+  const env = { ...HASTE, ...registeredAt(registryUrl) };
+  return [
+    ...instancesOf('gateway', ['gateway'], env),
+    ...instancesOf('user-service', ['user-1', 'user-2', 'user-3'], env),
+    ...instancesOf('order-service', ['order-1', 'order-2'], env),
+    ...instancesOf('inventory-service', ['inventory-1', 'inventory-2'], env),
+    ...instancesOf('recommendation-service', ['recommendation-1'], env),
+    ...instancesOf('recommendation-backup', ['backup-1'], env),
+  ];
+}
+
+/** The registry and ten service processes start; each service makes itself known. */
+export async function opening(stage: Stage): Promise<void> {
+  const { print, claims } = stage;
+  const registry = await stage.start({ name: 'registry', script: 'registry/main.js', env: { ...HASTE, PORT: '0' } });
+  print.say(`registry           ${registry.url}  (pid ${registry.pid})`);
+
+  const specs = cast(registry.url);
+  const started = await Promise.all(specs.map((spec) => stage.start(spec)));
+  for (const { name, url, pid } of started) print.say(`${name.padEnd(18)} ${url}  (pid ${pid})`);
+
+  const health = await waitFor('every instance to be registered and checked', async () => {
+    const now = await stage.health();
+    const instances = Object.values(now.services).flatMap((service) => service.instances);
+    return instances.length === specs.length && instances.every(({ status }) => status === 'healthy') ? now : undefined;
+  });
+  claims.check(
+    `${specs.length} processes registered by themselves and passed their health check`,
+    started.every((process) => process.running),
+    `${health.total_services} services`,
+  );
+  await stage.healthBecomes('healthy', 'before anything happens');
+}

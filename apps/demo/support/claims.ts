@@ -1,0 +1,31 @@
+import { type Printer } from './print.js';
+
+/** What the demo says of the library, checked as it goes. */
+export class Claims {
+  private held = 0;
+  private readonly broken: string[] = [];
+
+  constructor(private readonly print: Printer) {}
+
+  check(text: string, holds: boolean, detail = ''): void {
+    if (holds) this.held++;
+    else this.broken.push(text);
+    this.print.claim(text, holds, detail);
+  }
+
+  /** Prints the verdict. */
+  summary(seconds: number): void {
+    const took = `${seconds.toFixed(1)} s`;
+    if (this.broken.length === 0 && this.held > 0) this.print.summary(`${this.held} claims hold (${took})`, true);
+    else
+      this.print.summary(
+        `${this.held} claims hold, ${this.broken.length} do not (${took}): ${this.broken.join('; ')}`,
+        false,
+      );
+  }
+
+  /** 0 when every claim held, and there was one; else 1. */
+  get exitCode(): 0 | 1 {
+    return this.broken.length === 0 && this.held > 0 ? 0 : 1;
+  }
+}

@@ -1,0 +1,80 @@
+import { styleText } from 'node:util';
+
+type Style = Parameters<typeof styleText>[0];
+
+const WIDTH = 78;
+
+/** Writes what the audience reads: in colour on a terminal, plain when piped or when NO_COLOR is set. */
+export class Printer {
+  private closed = false;
+
+  constructor(
+    private readonly colours: boolean = process.stdout.isTTY && !process.env.NO_COLOR,
+    private readonly output: (line: string) => void = (line) => {
+      console.log(line);
+    },
+  ) {}
+
+  /** Nothing is printed from now on: what the end of the processes brings about is no part of the show. */
+  close(): void {
+    this.closed = true;
+  }
+
+  act(number: number, title: string): void {
+    const head = `── ${number}. ${title} `;
+    this.write('');
+    this.write(this.paint(['bold', 'cyan'], head.padEnd(WIDTH, '─')));
+  }
+
+  say(text: string): void {
+    this.write(`  ${text}`);
+  }
+
+  /** What was asked, and what came back. */
+  exchange(request: string, answer: unknown): void {
+    this.write(`  ${this.paint('dim', '$')} ${request}`);
+    const text = typeof answer === 'string' ? answer : JSON.stringify(answer);
+    for (const line of wrap(text, WIDTH - 4)) this.write(`    ${this.paint('dim', line)}`);
+  }
+
+  /** One bar a name, as long as its share. */
+  bars(counts: ReadonlyMap<string, number>): void {
+    const most = Math.max(1, ...counts.values());
+    for (const [name, count] of [...counts].sort(([a], [b]) => a.localeCompare(b))) {
+      const bar = '█'.repeat(Math.round((count / most) * 30));
+      this.write(`    ${name.padEnd(18)} ${this.paint('cyan', bar.padEnd(30))} ${count}`);
+    }
+  }
+
+  claim(text: string, holds: boolean, detail: string): void {
+    const mark = holds ? this.paint('green', '✓') : this.paint('red', '✗');
+    this.write(`  ${mark} ${text}${detail === '' ? '' : this.paint('dim', ` (${detail})`)}`);
+  }
+
+  summary(text: string, good: boolean): void {
+    this.write('');
+    this.write(this.paint(['bold', good ? 'green' : 'red'], text));
+  }
+
+  private write(line: string): void {
+    if (!this.closed) this.output(line);
+  }
+
+  private paint(style: Style, text: string): string {
+    // Whether to colour is decided here, for piped output too, so the stream is not asked again.
+    return this.colours ? styleText(style, text, { validateStream: false }) : text;
+  }
+}
+
+/** Lines of at most `width` characters, broken after a comma where there is one. */
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let rest = text;
+  while (rest.length > width) {
+    const comma = rest.lastIndexOf(',', width - 1);
+    const end = comma > 0 ? comma + 1 : width;
+    lines.push(rest.slice(0, end));
+    rest = rest.slice(end);
+  }
+  return [...lines, rest];
+}

@@ -1,0 +1,89 @@
+import { type ProcessGroup, type ServiceProcess } from '../../support/processes.js';
+import { type ShopProcess } from '../../shop/fleet.js';
+import { type Claims } from './claims.js';
+import { getJson } from './http.js';
+import { type Printer } from './print.js';
+import { waitFor } from './wait.js';
+
+/** What `GET /service-discovery/health/aggregated` answers, as far as the demo reads it. */
+export interface AggregatedHealth {
+  readonly overall_status: string;
+  readonly services: Readonly<
+    Record<string, { readonly status: string; readonly instances: readonly InstanceHealth[] }>
+  >;
+  readonly total_services: number;
+  readonly healthy_services: number;
+  readonly unhealthy_services: number;
+}
+
+interface InstanceHealth {
+  readonly instance_id: string;
+  readonly status: string;
+}
+
+/** What all acts share: the running processes, and the ways to ask them. */
+export class Stage {
+  /** Every process that was ever started. */
+  readonly pids: number[] = [];
+  private readonly running = new Map<string, ServiceProcess>();
+
+  constructor(
+    readonly print: Printer,
+    readonly claims: Claims,
+    private readonly group: ProcessGroup,
+  ) {}
+
+  async start(spec: Pick<ShopProcess, 'name' | 'script' | 'env'>): Promise<ServiceProcess> {
+    const started = await this.group.start(spec);
+    this.running.set(spec.name, started);
+    if (started.pid !== undefined) this.pids.push(started.pid);
+    return started;
+  }
+
+  process(name: string): ServiceProcess {
+    const found = this.running.get(name);
+    if (!found) throw new Error(`${name} was never started`);
+    return found;
+  }
+
+  /** A URL of the shop's front door. */
+  shop(path: string): string {
+    return `${this.process('gateway').url}/shop${path}`;
+  }
+
+  /** A URL of the registry's own API. */
+  registry(path: string): string {
+    return `${this.process('registry').url}/service-discovery${path}`;
+  }
+
+  health(): Promise<AggregatedHealth> {
+    return getJson<AggregatedHealth>(this.registry('/health/aggregated'));
+  }
+
+  /** Waits until the aggregated health is as wanted, and prints it. */
+  async healthBecomes(
+    status: string,
+    why: string,
+    also: (health: AggregatedHealth) => boolean = () => true,
+  ): Promise<AggregatedHealth> {
+    const health = await waitFor(`the aggregated health to become ${status}`, async () => {
+      const now = await this.health();
+      return now.overall_status === status && also(now) ? now : undefined;
+    });
+    const { healthy_services: healthy, total_services: total } = health;
+    this.print.say(`aggregated health ${why}: ${status}, ${healthy} of ${total} services healthy`);
+    return health;
+  }
+
+  /** How the registry sees an instance; undefined: not at all. */
+  async statusOf(name: string): Promise<string | undefined> {
+    return this.statusIn(await this.health(), name);
+  }
+
+  statusIn({ services }: AggregatedHealth, name: string): string | undefined {
+    const { instanceId } = this.process(name);
+    return Object.values(services)
+      .flatMap(({ instances }) => instances)
+      .find((instance) => instance.instance_id === instanceId)?.status;
+  }
+}

@@ -1,0 +1,25 @@
+import { type ProcessSpec } from '../support/processes.js';
+
+/** A process of the shop: an instance of a service. */
+export interface ShopProcess extends ProcessSpec {
+  readonly service: string;
+}
+
+/** `user-service` twice, as `user-1` and `user-2`; each takes a free port unless its environment says otherwise. */
+export function instancesOf(
+  service: string,
+  names: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): ShopProcess[] {
+  return names.map((name) => ({
+    service,
+    name,
+    script: `shop/${service}/main.js`,
+    env: { PORT: '0', ...env, INSTANCE_NAME: name },
+  }));
+}
+
+/** The settings by which a process finds the registry at `url`. */
+export function registeredAt(url: string): Record<string, string> {
+  return { SERVICE_DISCOVERY_MODE: 'remote', SERVICE_DISCOVERY_REGISTRY_URL: url };
+}

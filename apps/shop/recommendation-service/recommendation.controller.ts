@@ -1,0 +1,24 @@
+import { Controller, Get, Param, UseInterceptors } from '@nestjs/common';
+import { ChaosInterceptor } from '../support/chaos.js';
+import { INSTANCE } from '../support/instance.js';
+
+interface Recommendations {
+  items: readonly string[];
+  personal: boolean;
+  /** Which instance answered. */
+  servedBy: string;
+}
+
+const TASTES: Readonly<Record<string, readonly string[]>> = {
+  '1': ['gearbox', 'punch cards'],
+  '2': ['nanoseconds of wire', 'compass'],
+};
+
+@Controller('recommendations')
+@UseInterceptors(ChaosInterceptor)
+export class RecommendationController {
+  @Get(':userId')
+  find(@Param('userId') userId: string): Recommendations {
+    return { items: TASTES[userId] ?? ['almanac'], personal: true, servedBy: INSTANCE };
+  }
+}

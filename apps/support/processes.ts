@@ -1,0 +1,167 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+/** What to start. */
+export interface ProcessSpec {
+  /** What the instance is called in what is printed, such as `user-1`. */
+  readonly name: string;
+  /** The compiled entry, relative to this folder's parent, such as `shop/user-service/main.js`. */
+  readonly script: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface ProcessGroupOptions {
+  /** Hears every line that a child prints. */
+  readonly onLine?: (name: string, line: string) => void;
+  /** How long a child may take until it listens, in milliseconds. @default 30_000 */
+  readonly startTimeoutMs?: number;
+  /** How long a child may take to end after SIGTERM, before SIGKILL, in milliseconds. @default 5_000 */
+  readonly stopTimeoutMs?: number;
+}
+
+/** How a process ended: by itself with a code, or by a signal. */
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** What the apps print once they can be called. */
+const LISTENING = /listens on (https?:\/\/[\w.:[\]-]+)/;
+const KEPT_LINES = 20;
+
+/** A child that listens for calls. */
+export class ServiceProcess {
+  readonly ended: Promise<Ending>;
+
+  constructor(
+    readonly name: string,
+    readonly url: string,
+    private readonly child: ChildProcess,
+    ended: Promise<Ending>,
+  ) {
+    this.ended = ended;
+  }
+
+  get pid(): number | undefined {
+    return this.child.pid;
+  }
+
+  /** The id under which the instance registers by default: its address. */
+  get instanceId(): string {
+    return new URL(this.url).host;
+  }
+
+  get running(): boolean {
+    return isRunning(this.child);
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+}
+
+/**
+ * Child processes that live and die together: none outlives a call of {@link stop}, nor this process.
+ */
+export class ProcessGroup {
+  private readonly children = new Set<ChildProcess>();
+  private stopping = false;
+
+  constructor(private readonly options: ProcessGroupOptions = {}) {}
+
+  /** Starts a process and waits until it listens. */
+  async start(spec: ProcessSpec): Promise<ServiceProcess> {
+    if (this.stopping) throw new Error(`${spec.name} was not started: the group is stopping`);
+    const child = spawn(
+      process.execPath,
+      ['--import', new URL('./exit-with-parent.js', import.meta.url).href, resolveScript(spec.script)],
+      {
+        // Escape codes of a child would end up in this process's own lines.
+        env: { ...process.env, NO_COLOR: '1', ...spec.env },
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+        // Ctrl-C reaches all of a terminal's group at once; here the children are ended in order, by this process.
+        detached: true,
+      },
+    );
+    this.children.add(child);
+    const ended = endingOf(child).finally(() => this.children.delete(child));
+    const url = await this.listening(spec.name, child, ended);
+    return new ServiceProcess(spec.name, url, child, ended);
+  }
+
+  /** Asks every child to end, the one that was started first after all others, and makes sure that it does. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    const impatience = setTimeout(() => this.killAll(), this.options.stopTimeoutMs ?? 5_000);
+    const [first, ...others] = this.children;
+    await Promise.all(others.map(end));
+    // What the others depend on, such as the registry that they deregister from.
+    if (first) await end(first);
+    clearTimeout(impatience);
+  }
+
+  /** Ends every child at once, without asking. */
+  killAll(): void {
+    this.stopping = true;
+    for (const child of this.children) child.kill('SIGKILL');
+  }
+
+  private listening(name: string, child: ChildProcess, ended: Promise<Ending>): Promise<string> {
+    const lastLines: string[] = [];
+    return new Promise((resolve, reject) => {
+      const fail = (what: string): void => {
+        clearTimeout(timer);
+        reject(new Error([`${name} ${what}`, ...lastLines.map((line) => `  ${line}`)].join('\n')));
+      };
+      const bound = this.options.startTimeoutMs ?? 30_000;
+      const timer = setTimeout(() => {
+        fail(`did not listen within ${bound} ms`);
+        child.kill('SIGKILL');
+      }, bound);
+      const onLine = (line: string): void => {
+        lastLines.push(line);
+        if (lastLines.length > KEPT_LINES) lastLines.shift();
+        this.options.onLine?.(name, line);
+        const url = LISTENING.exec(line)?.[1];
+        if (url === undefined) return;
+        clearTimeout(timer);
+        resolve(url);
+      };
+      for (const stream of [child.stdout, child.stderr]) {
+        if (stream) createInterface({ input: stream }).on('line', onLine);
+      }
+      child.once('error', (error) => {
+        this.children.delete(child);
+        fail(`could not be started: ${error.message}`);
+      });
+      ended.then(
+        ({ code, signal }) => fail(`ended before it listened (${signal ?? `exit code ${code}`})`),
+        // 'error' came instead of 'exit': reported above.
+        () => undefined,
+      );
+    });
+  }
+}
+
+/** @throws what 'error' brought, where the process could not be started */
+async function endingOf(child: ChildProcess): Promise<Ending> {
+  const [code, signal] = (await once(child, 'exit')) as [Ending['code'], Ending['signal']];
+  return { code, signal };
+}
+
+function resolveScript(script: string): string {
+  return fileURLToPath(new URL(`../${script}`, import.meta.url));
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (!isRunning(child)) return;
+  const gone = endingOf(child);
+  child.kill('SIGTERM');
+  await gone;
+}
+
+function isRunning(child: ChildProcess): boolean {
+  return child.exitCode === null && child.signalCode === null;
+}
