@@ -1,0 +1,440 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { type Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Controller, Get, Inject, type INestApplication, type ModuleMetadata, Param, type Type } from '@nestjs/common';
+import { APP_FILTER, NestFactory } from '@nestjs/core';
+import { EventBus, ServiceCommunicator, ServiceDiscovery, ServiceDiscoveryModule } from 'nest-service-discovery';
+import { type FakeTransport } from 'nest-service-discovery/testing';
+import { buildPackage, type BuiltPackage } from './support/built-package.js';
+
+const exec = promisify(execFile);
+const root = join(import.meta.dirname, '..');
+const readme = await readFile(join(root, 'README.md'), 'utf8');
+
+/** The port that the README's processes listen on. */
+const README_PORT = '3000';
+
+/** The TypeScript of the README, by the file name in the first line of each block. */
+const sources = new Map(
+  [...readme.matchAll(/```ts\n\/\/ (\S+\.ts)\n(.*?)```/gs)].map(([, file, source]) => [file!, source!]),
+);
+/** The commands of the README that ask a running gateway, whole, also where they go over several lines. */
+const commands = [...readme.matchAll(/```sh\n(.*?)```/gs)]
+  .flatMap(([, block]) => block!.replaceAll(/\\\n\s*/g, '').split('\n'))
+  .filter((line) => line.startsWith('curl '));
+
+let built: BuiltPackage;
+let port: number;
+
+beforeAll(async () => {
+  built = await buildPackage({ name: 'reader', type: 'module' });
+  port = await freePort();
+  for (const [file, source] of sources) {
+    await writeFile(join(built.consumer, file), source.replaceAll(README_PORT, String(port)));
+  }
+  await writeFile(
+    join(built.consumer, 'tsconfig.json'),
+    JSON.stringify({
+      compilerOptions: {
+        target: 'es2023',
+        module: 'nodenext',
+        strict: true,
+        noUncheckedIndexedAccess: true,
+        experimentalDecorators: true,
+        emitDecoratorMetadata: true,
+        skipLibCheck: true,
+        types: ['node'],
+      },
+      include: ['*.ts'],
+    }),
+  );
+  await exec(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', built.consumer]).catch(
+    ({ stdout }: { stdout: string }) => Promise.reject(new Error(`The README does not compile:\n${stdout}`)),
+  );
+}, 180_000);
+
+afterAll(() => built.remove());
+
+/** What was promised for each example of a single feature: it is booted in an app, with services behind it. */
+const examples: Record<string, (example: Example) => Promise<void>> = {
+  'registration.ts': async ({ provider }) => {
+    const { app, instance } = await provider('Billing');
+    expect(await instance.announce()).toMatchObject({ serviceName: 'billing', port: 8080, tags: ['api', 'money'] });
+    const discovery = app.get(ServiceDiscovery);
+    expect(await discovery.discoverService('billing', { version: '^2' })).toMatchObject({
+      baseUrl: 'http://localhost:8080',
+    });
+    await instance.retire('localhost:8080');
+    expect(await discovery.discoverService('billing')).toBeNull();
+  },
+  'discovery.ts': async ({ provider, services }) => {
+    const { instance } = await provider('Locator');
+    expect(await instance.users()).toBe(services.url);
+    expect(await instance.everyone()).toEqual([{ instanceId: 'users-1', status: 'unknown', zone: 'eu-1' }]);
+  },
+  'health.ts': async ({ provider }) => {
+    const { instance } = await provider('StatusPage');
+    expect(await instance.summary()).toMatch(/^unknown: 0 of \d+ services are healthy$/);
+  },
+  'terminus.ts': async ({ module, get }) => {
+    const app = await module('ReadinessModule');
+    expect(await get(app, '/ready')).toMatchObject({ status: 'ok', details: { services: { total_services: 8 } } });
+  },
+  'load-balancing.ts': async ({ provider, services }) => {
+    const { app, instance } = await provider('Search');
+    const strategies = new Set<string>();
+    app.get(EventBus).on('call.picked', ({ strategy }) => strategies.add(strategy));
+    expect(await instance.find('lamp')).toEqual({ path: '/search?text=lamp' });
+    expect([...strategies]).toEqual(['p2c_ewma']);
+    expect(services.requests).toContain('GET /search?text=lamp');
+  },
+  'circuit-breakers.ts': async ({ provider, services }) => {
+    const { instance } = await provider('Prices');
+    services.answer('/prices/7', 503);
+    for (let failure = 0; failure < 3; failure++) await expect(instance.price('7')).rejects.toThrow('503');
+    expect(await instance.price('7')).toMatch(/^again in (29\d{3}|30000)(\.\d+)? ms$/);
+    expect(instance.states()).toEqual([{ service: 'price-service', instanceId: 'prices-1', state: 'open' }]);
+  },
+  'retries.ts': async ({ provider, services }) => {
+    const { instance } = await provider('Orders');
+    services.answer('/orders', 503, 1);
+    expect(await instance.place({ sku: 'anvil' }, 'key-1')).toEqual({ path: '/orders' });
+    expect(services.requests.filter((request) => request === 'POST /orders')).toHaveLength(2);
+  },
+  'patterns.ts': async ({ provider }) => {
+    const { instance } = await provider('Forecasts');
+    expect(await instance.forecast('Oslo')).toEqual({ path: '/forecast?city=Oslo' });
+    expect(Object.keys(instance.patterns() as object)).toEqual(['web', 'app', 'data', 'ml', 'monitoring']);
+  },
+  'parallel-calls.ts': async ({ provider, services }) => {
+    const { instance } = await provider('Dashboard');
+    services.answer('/users/1', 404);
+    expect(await instance.load('1')).toEqual({ user: null, orders: { path: '/orders?userId=1' } });
+  },
+  'fallback.ts': async ({ provider, services }) => {
+    const { instance } = await provider('Recommendations');
+    expect(await instance.of('1')).toEqual({ items: { path: '/recommendations/1' }, personal: true });
+    services.answer('/recommendations/1', 500);
+    expect(await instance.of('1')).toEqual({ items: { path: '/bestsellers' }, personal: false });
+  },
+  'calls.ts': async ({ provider, services }) => {
+    const { instance } = await provider('Files');
+    const { status, type, stream } = (await instance.download('a b')) as {
+      status: number;
+      type: string;
+      stream: Readable;
+    };
+    expect({ status, type, body: await text(stream) }).toEqual({
+      status: 200,
+      type: 'application/json',
+      body: '{"path":"/files/a%20b"}',
+    });
+    expect(await instance.rename('a', 'b')).toBe('renamed');
+    services.answer('/files/a/name', 409);
+    expect(await instance.rename('a', 'b')).toBe('taken');
+  },
+  'clients.ts': async ({ module, exported }) => {
+    const app = await module('GreeterModule');
+    const greeter = app.get<{ greet(id: string): Promise<string> }>(exported('Greeter'));
+    expect(await greeter.greet('7')).toBe('Hello /users/7');
+  },
+  'resilient-call.ts': async ({ provider }) => {
+    const { instance } = await provider('Rates');
+    expect(await instance.rate('EUR')).toBe(1);
+  },
+  'http-service.ts': async ({ module, exported }) => {
+    const app = await module('ProfilesModule');
+    const profiles = app.get<{ profile(id: string): Promise<string> }>(exported('Profiles'));
+    expect(await profiles.profile('7')).toBe('/users/7');
+  },
+  'events.ts': async ({ provider }) => {
+    const { app, instance } = await provider('Pager');
+    const opened = { service: 'user-service', instanceId: 'users-1', failures: 5 };
+    app.get(EventBus).emit('circuit.opened', opened);
+    expect(instance.alarms).toEqual(['user-service/users-1 was cut off after 5 failures']);
+  },
+  'upstream-error.filter.ts': async ({ exported, serve, get, services }) => {
+    @Controller()
+    class Front {
+      constructor(@Inject(ServiceCommunicator) private readonly communicator: ServiceCommunicator) {}
+      @Get(':service')
+      ask(@Param('service') service: string): Promise<unknown> {
+        return this.communicator.callServiceJson(service, { path: '/users/1' });
+      }
+    }
+    const app = await serve({
+      controllers: [Front],
+      providers: [{ provide: APP_FILTER, useClass: exported('UpstreamErrorFilter') }],
+    });
+    services.answer('/users/1', 404, 1);
+    expect(await get(app, '/user-service')).toEqual({ fault: 404 });
+    expect(await get(app, '/nobody')).toEqual({ statusCode: 503, code: 'SERVICE_NOT_FOUND' });
+  },
+  'guard.ts': async ({ standalone }) => {
+    const app = await standalone('RegistryModule');
+    const register = (headers: Record<string, string>): Promise<Response> =>
+      fetch(`${urlOf(app)}/service-discovery/register`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify({ service_name: 'a', host: '127.0.0.1', port: 1 }),
+      });
+    expect((await register({})).status).toBe(403);
+    expect((await register({ authorization: 'Bearer change me' })).status).toBe(201);
+  },
+  'configuration.ts': async ({ standalone }) => {
+    const app = await standalone('ConfiguredModule');
+    const answer = await fetch(`${urlOf(app)}/service-discovery/services`);
+    expect(answer.status).toBe(200);
+  },
+  'testing.ts': async ({ call }) => {
+    const { client, transport, close } = await call<{
+      client: { get(args: object): Promise<unknown> };
+      transport: FakeTransport;
+      close(): Promise<void>;
+    }>('fakeUserClient');
+    expect(await client.get({ params: { id: '5' } })).toEqual({ id: '5', name: 'Grace' });
+    expect(transport.sent).toHaveLength(1);
+    await close();
+  },
+};
+
+/** Examples that are processes of their own; the quick start below runs them. */
+const PROCESSES = ['user-service.ts', 'gateway.ts'];
+
+it('every block of TypeScript in the README bears the name of a file, and every one is run', () => {
+  expect([...readme.matchAll(/```ts\n/g)]).toHaveLength(sources.size);
+  expect([...sources.keys()].sort()).toEqual([...Object.keys(examples), ...PROCESSES].sort());
+});
+
+it('every link inside of the README leads somewhere', () => {
+  const anchors = [...readme.matchAll(/^#{2,} (.*)$/gm)].map(([, title]) =>
+    title!
+      .toLowerCase()
+      .replaceAll(/[^\w\s-]/g, '')
+      .replaceAll(' ', '-'),
+  );
+  const wanted = [...readme.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor!);
+  expect(wanted.filter((anchor) => !anchors.includes(anchor))).toEqual([]);
+});
+
+describe('an example of the README', () => {
+  const running: { close(): Promise<unknown> }[] = [];
+  afterAll(() => Promise.all(running.map((one) => one.close())));
+
+  it.each([...sources.keys()].filter((file) => !PROCESSES.includes(file)))('%s does what it says', async (file) => {
+    const example = new Example(file, running);
+    await example.open();
+    await examples[file]!(example);
+  });
+});
+
+describe('the quick start', () => {
+  const children: ReturnType<typeof spawn>[] = [];
+  const start = async (file: string): Promise<void> => {
+    const child = spawn(process.execPath, [join(built.consumer, file)], { stdio: ['ignore', 'pipe', 'inherit'] });
+    children.push(child);
+    for await (const line of createInterface({ input: child.stdout })) {
+      if (line.includes('successfully started')) break;
+    }
+    child.stdout.resume();
+  };
+  const curl = async (command: string): Promise<string> => {
+    const { stdout } = await exec('sh', ['-c', `${command.replace('curl', 'curl -sSf')}`]);
+    return stdout;
+  };
+
+  beforeAll(async () => {
+    await start('gateway.js');
+    await Promise.all([start('user-service.js'), start('user-service.js')]);
+  }, 60_000);
+
+  afterAll(async () => {
+    const gone = children.filter(isRunning).map((child) => once(child, 'exit'));
+    for (const child of children) child.kill();
+    await Promise.all(gone);
+  });
+
+  it('spreads calls over processes that registered by themselves', async () => {
+    const seen = new Set<number>();
+    // Listening comes before being registered: the services are there once both have answered.
+    while (seen.size < 2) {
+      const answer = await fetch(`http://127.0.0.1:${port}/users/1`);
+      if (answer.ok) seen.add(((await answer.json()) as { servedBy: number }).servedBy);
+    }
+    expect([...seen].sort()).toEqual(
+      children
+        .slice(1)
+        .map(({ pid }) => pid!)
+        .sort(),
+    );
+  });
+
+  it('answers to every curl command', async () => {
+    expect(commands.length).toBeGreaterThan(10);
+    for (const command of commands) {
+      const answer = await curl(command.replaceAll(README_PORT, String(port)));
+      expect({ command, answer }).toEqual({
+        command,
+        answer: command.includes('-X DELETE') ? '' : expect.stringMatching(/^[{[#]/),
+      });
+    }
+  });
+
+  it('fails no call when a process is killed', async () => {
+    const [, victim, survivor] = children;
+    victim!.kill('SIGKILL');
+    await once(victim!, 'exit');
+    for (let call = 0; call < 10; call++) {
+      const answer = await fetch(`http://127.0.0.1:${port}/users/1`);
+      expect(await answer.json()).toMatchObject({ name: 'Ada', servedBy: survivor!.pid });
+    }
+  });
+});
+
+/** The methods of all examples: which of them has which is for the run to show. */
+type Methods = Record<
+  | 'announce'
+  | 'download'
+  | 'everyone'
+  | 'find'
+  | 'forecast'
+  | 'load'
+  | 'of'
+  | 'patterns'
+  | 'place'
+  | 'price'
+  | 'rate'
+  | 'rename'
+  | 'retire'
+  | 'states'
+  | 'summary'
+  | 'users',
+  (...args: unknown[]) => unknown
+> & { alarms: string[] };
+
+/** One example under test, and the services that it calls. */
+class Example {
+  readonly services = new Services();
+  private exports: Record<string, unknown> = {};
+
+  constructor(
+    private readonly file: string,
+    private readonly running: { close(): Promise<unknown> }[],
+  ) {}
+
+  async open(): Promise<void> {
+    await this.services.open();
+    this.running.push(this.services);
+    const compiled = join(built.consumer, this.file.replace(/\.ts$/, '.js'));
+    this.exports = (await import(compiled)) as Record<string, unknown>;
+  }
+
+  readonly exported = (name: string): Type => this.exports[name] as Type;
+
+  readonly call = async <T>(name: string): Promise<T> => (this.exports[name] as () => Promise<T>)();
+
+  readonly provider = async (name: string): Promise<{ app: INestApplication; instance: Methods }> => {
+    const app = await this.serve({ providers: [this.exported(name)] });
+    return { app, instance: app.get<Methods>(this.exported(name)) };
+  };
+
+  readonly module = (name: string): Promise<INestApplication> => this.serve({ imports: [this.exported(name)] });
+
+  /** A module that brings the library along. */
+  readonly standalone = (name: string): Promise<INestApplication> => this.listen(this.exported(name));
+
+  readonly get = async (app: INestApplication, path: string): Promise<unknown> =>
+    (await fetch(`${urlOf(app)}${path}`)).json();
+
+  readonly serve = async ({ imports = [], ...metadata }: ModuleMetadata): Promise<INestApplication> => {
+    class ReaderModule {}
+    const library = ServiceDiscoveryModule.forRoot({ healthCheck: false, logging: false });
+    const app = await this.listen({ module: ReaderModule, imports: [library, ...imports], ...metadata });
+    await this.services.registerWith(app.get(ServiceDiscovery));
+    return app;
+  };
+
+  private async listen(module: Parameters<typeof NestFactory.create>[0]): Promise<INestApplication> {
+    const app = await NestFactory.create(module, { logger: false });
+    this.running.push(app);
+    await app.listen(0, '127.0.0.1');
+    return app;
+  }
+}
+
+/** A server that stands for every service; it answers with the path that was asked. */
+class Services {
+  /** Such as `GET /users/1`. */
+  readonly requests: string[] = [];
+  private readonly faults = new Map<string, { status: number; times: number }>();
+  private readonly server = createServer((request, response) => {
+    const path = request.url ?? '';
+    this.requests.push(`${request.method} ${path}`);
+    const fault = this.faults.get(path);
+    const status = fault && fault.times-- > 0 ? fault.status : 200;
+    response.writeHead(status, { 'content-type': 'application/json' });
+    const answer = path.startsWith('/users/7') ? { name: path } : { path };
+    response.end(JSON.stringify(status === 200 ? answer : { fault: status }));
+  });
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  async open(): Promise<void> {
+    await once(this.server.listen(0, '127.0.0.1'), 'listening');
+  }
+
+  async close(): Promise<void> {
+    this.server.closeAllConnections();
+    this.server.close();
+    await once(this.server, 'close');
+  }
+
+  answer(path: string, status: number, times = Number.POSITIVE_INFINITY): void {
+    this.faults.set(path, { status, times });
+  }
+
+  async registerWith(discovery: ServiceDiscovery): Promise<void> {
+    const ids = {
+      'user-service': 'users-1',
+      'search-service': 'search-1',
+      'price-service': 'prices-1',
+      'order-service': 'orders-1',
+      'forecast-service': 'forecasts-1',
+      'recommendation-service': 'recommendations-1',
+      'bestseller-service': 'bestsellers-1',
+      'file-service': 'files-1',
+    };
+    const { port: at } = this.server.address() as AddressInfo;
+    for (const [serviceName, instanceId] of Object.entries(ids)) {
+      const details = { version: '1.2.0', tags: ['api'], zone: 'eu-1' };
+      await discovery.registerService({ serviceName, instanceId, host: '127.0.0.1', port: at, ...details });
+    }
+  }
+}
+
+function isRunning({ exitCode, signalCode }: ReturnType<typeof spawn>): boolean {
+  return exitCode === null && signalCode === null;
+}
+
+function urlOf(app: INestApplication): string {
+  return `http://127.0.0.1:${(app.getHttpServer() as { address(): AddressInfo }).address().port}`;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port: free } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return free;
+}
