@@ -150,7 +150,7 @@ export class Call<T> {
     });
     if (picked.kind === 'unavailable') throw this.unavailable(picked.reason);
     const { instance } = picked;
-    const place = channel.enter(instance.instanceId, settings);
+    const place = channel.enter(instance, settings);
     if (!place) {
       // Only a balancer that does not ask `isAvailable` comes here.
       const error = this.unavailable('none_available');

@@ -322,6 +322,20 @@ describe('ServiceCommunicator', () => {
       expect(transport.sent).toHaveLength(1);
     });
 
+    it('is closed for whoever registers anew under the id, as a process that was restarted does', async () => {
+      await register('a');
+      transport.answer(() => ({ status: 500 }));
+      const communicator = communicatorWith({ circuitBreaker: { failureThreshold: 1, recoveryTimeout: '30s' } });
+      await communicator.callService('users', { path: '/' });
+      await registry.setStatus({ serviceName: 'users', instanceId: 'a' }, 'healthy');
+      expect(communicator.circuitBreakers()).toMatchObject([{ state: 'open' }]);
+
+      await register('a');
+      transport.answer(() => ({}));
+      expect(await communicator.callService('users', { path: '/' })).toMatchObject({ status: 200 });
+      expect(typesOf('circuit.')).toEqual(['circuit.opened', 'circuit.closed']);
+    });
+
     it('that opens at the failure itself spares the caller a wait that cannot help', async () => {
       await register('a');
       transport.answer(() => ({ status: 503 }));
@@ -369,7 +383,7 @@ describe('ServiceCommunicator', () => {
       failOn('a');
       const communicator = communicatorWith({ circuitBreaker: { failureThreshold: 1 } });
       for (let call = 0; call < 2; call++) await communicator.callServiceJson('users', { path: '/' });
-      await register('a', 'b', 'c');
+      await registerOne({ instanceId: 'c', port: 8003 });
       await registry.setStatus({ serviceName: 'users', instanceId: 'b' }, 'healthy');
       await clock.advanceAsync(0);
       expect(communicator.circuitBreakers().find(({ instanceId }) => instanceId === 'a')?.state).toBe('open');

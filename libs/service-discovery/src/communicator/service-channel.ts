@@ -45,6 +45,8 @@ export interface Place {
 
 /** What is known of one instance. */
 interface InstanceState {
+  /** Of the registration that the breakers have judged. */
+  generation: number;
   /** Calls that have a place there. */
   active: number;
   /** By their settings. */
@@ -86,8 +88,12 @@ export class ServiceChannel {
     if (instances === this.list) return;
     this.list = instances;
     this.loads.retain(instances);
-    const present = new Set(instances.map((instance) => instance.instanceId));
-    for (const id of this.states.keys()) if (!present.has(id)) this.states.delete(id);
+    const present = new Map(instances.map(({ instanceId, generation }) => [instanceId, generation]));
+    for (const [id, state] of this.states) {
+      const generation = present.get(id);
+      if (generation === undefined) this.states.delete(id);
+      else if (generation !== state.generation) startAnew(state, generation);
+    }
   }
 
   /** Up to date. Balancers are fed when they are asked for, so that one which is used no more costs nothing. */
@@ -107,8 +113,9 @@ export class ServiceChannel {
   }
 
   /** A place for a call; null where the circuit refuses it, of which `refusal` tells beforehand. */
-  enter(instanceId: string, settings: CallSettings): Place | null {
-    const state = this.stateOf(instanceId);
+  enter(instance: ServiceInstance, settings: CallSettings): Place | null {
+    const { instanceId } = instance;
+    const state = this.stateOf(instance);
     const permit = this.breaker(instanceId, state, settings)?.tryAcquire();
     if (permit === null) return null;
     state.active++;
@@ -163,9 +170,9 @@ export class ServiceChannel {
     return views;
   }
 
-  private stateOf(instanceId: string): InstanceState {
+  private stateOf({ instanceId, generation }: ServiceInstance): InstanceState {
     let state = this.states.get(instanceId);
-    if (!state) this.states.set(instanceId, (state = { active: 0, breakers: new Map() }));
+    if (!state) this.states.set(instanceId, (state = { generation, active: 0, breakers: new Map() }));
     return state;
   }
 
@@ -188,4 +195,10 @@ export class ServiceChannel {
       onStateChange: reportCircuit(events, subject),
     });
   }
+}
+
+/** A new registration is a new process, most likely one that was restarted because the old one failed. */
+function startAnew(state: InstanceState, generation: number): void {
+  state.generation = generation;
+  for (const breaker of state.breakers.values()) if (breaker.state !== 'isolated') breaker.reset();
 }
