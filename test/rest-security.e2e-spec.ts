@@ -1,5 +1,5 @@
-import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { type CanActivate, type ExecutionContext, Injectable, Logger } from '@nestjs/common';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { type ApiOptions, restProviders } from '../libs/service-discovery/src/nest/rest/index.js';
 import { type Answer, PLATFORMS, type RestApp, type RestAppOptions, startRestApp } from './support/rest-app.js';
 
@@ -77,6 +77,19 @@ describe.each(PLATFORMS)('who may call the REST API on %s', (platform) => {
         expect(body.error.message).toContain('api.guard');
       },
     );
+
+    it('turning somebody away is told to whoever runs the registry, once a minute', async () => {
+      const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+      await start({ peer: STRANGER });
+      const refusals = async (): Promise<unknown[]> => {
+        for (let again = 0; again < 3; again++) await rest.send('POST', '/register', { json: USER });
+        return warn.mock.calls.splice(0).map(([message]: unknown[]) => message);
+      };
+      expect(await refusals()).toEqual([expect.stringMatching(/^A request was refused\..*192\.0\.2\.7.*api\.guard/)]);
+      rest.clock.advance(60_000);
+      expect(await refusals()).toHaveLength(1);
+      warn.mockRestore();
+    });
 
     it('whoever comes from this machine may write, by whatever name', async () => {
       await start();

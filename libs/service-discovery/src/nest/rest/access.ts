@@ -4,16 +4,21 @@ import {
   ForbiddenException,
   Inject,
   Injectable,
+  Logger,
   type OnModuleInit,
   SetMetadata,
   type Type,
 } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { type Observable } from 'rxjs';
-import { InvalidConfigurationError } from '../../common/index.js';
+import { type Clock, InvalidConfigurationError } from '../../common/index.js';
+import { LOG_CONTEXT } from '../logging.js';
+import { CLOCK } from '../tokens.js';
 import { API_OPTIONS, type ApiOptions } from './api-options.js';
 import { findRemoteSign, type PeerRequest } from './local-request.js';
 
+/** How often the operator is told that somebody was turned away. */
+const WARNING_INTERVAL_MS = 60_000;
 const RESTRICTED = Symbol('nest-service-discovery:restricted');
 
 /** Marks a route that changes something, or that shows what is masked elsewhere. */
@@ -26,10 +31,12 @@ export const Restricted = (): MethodDecorator => SetMetadata(RESTRICTED, true);
 @Injectable()
 export class ApiGuard implements CanActivate, OnModuleInit {
   private guard: CanActivate | undefined;
+  private warningDue = Number.NEGATIVE_INFINITY;
 
   constructor(
     @Inject(API_OPTIONS) private readonly api: ApiOptions,
     @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
+    @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
   /** @throws InvalidConfigurationError when the guard is a class that cannot be made here */
@@ -44,10 +51,19 @@ export class ApiGuard implements CanActivate, OnModuleInit {
     if (this.guard) return this.guard.canActivate(context);
     const sign = findRemoteSign(context.switchToHttp().getRequest<PeerRequest>());
     if (sign === undefined) return true;
-    throw new ForbiddenException(
+    const message =
       `Without a guard this is open to programs on the registry's own machine only, and ${sign}. ` +
-        'Set `api.guard` to let others in.',
-    );
+      'Set `api.guard` to let others in.';
+    this.warn(message);
+    throw new ForbiddenException(message);
+  }
+
+  /** The first deployment on a second machine fails here, and whoever runs the registry is the one who can mend it. */
+  private warn(message: string): void {
+    const now = this.clock.now();
+    if (now < this.warningDue) return;
+    this.warningDue = now + WARNING_INTERVAL_MS;
+    new Logger(LOG_CONTEXT).warn(`A request was refused. ${message}`);
   }
 
   private async instantiate(guard: Type<CanActivate>): Promise<CanActivate> {
