@@ -1,0 +1,78 @@
+import { seededRandom, type ServiceDiscoveryError, TransportError } from '../common/index.js';
+import { type CommunicatorDefaults, ServiceCommunicator } from '../communicator/index.js';
+import { type EventName, type EventSink, type ServiceRegistration } from '../model/index.js';
+import { ServiceRegistry } from '../registry/index.js';
+import { MemoryRegistryStore } from '../store/index.js';
+import { FakeTransport } from './fake-transport.js';
+import { ManualClock } from './manual-clock.js';
+
+/** A communicator under control: its registry in memory, its transport, its time, and the events that come of its calls. */
+export class CallStage {
+  readonly clock = new ManualClock();
+  readonly transport = new FakeTransport((instance) => ({ body: { from: instance.instanceId } }));
+  readonly events: { type: EventName; payload: Record<string, unknown> }[] = [];
+  readonly registry: ServiceRegistry;
+  private readonly store: MemoryRegistryStore;
+
+  private constructor() {
+    const { clock } = this;
+    this.store = new MemoryRegistryStore({ clock });
+    this.registry = new ServiceRegistry(this.store, {}, { clock, random: seededRandom(1) });
+  }
+
+  static async open(): Promise<CallStage> {
+    const stage = new CallStage();
+    await stage.registry.start();
+    return stage;
+  }
+
+  /** Afterwards no timer may be left. */
+  async close(): Promise<void> {
+    await this.registry.close();
+    await this.store.close();
+  }
+
+  communicatorWith(defaults: CommunicatorDefaults = {}): ServiceCommunicator {
+    const { registry, transport, clock } = this;
+    const events: EventSink = { emit: (type, payload) => void this.events.push({ type, payload }) };
+    return new ServiceCommunicator({ registry, transport, clock, random: seededRandom(1), events }, defaults);
+  }
+
+  /** Instances of `users`. */
+  async register(...ids: string[]): Promise<void> {
+    for (const [index, instanceId] of ids.entries()) await this.registerOne({ instanceId, port: 8001 + index });
+  }
+
+  async registerOne(registration: Partial<ServiceRegistration>): Promise<void> {
+    const full = { serviceName: 'users', host: '127.0.0.1', port: 8000, ...registration };
+    await this.registry.register(full, { heartbeat: 'manual' });
+  }
+
+  /** From now on one instance fails, and all others answer with their id. */
+  failOn(failing: string, error: () => unknown = reset): void {
+    this.transport.answer((instance) => {
+      if (instance.instanceId === failing) throw error();
+      return { body: { from: instance.instanceId } };
+    });
+  }
+
+  typesOf(prefix: string): string[] {
+    return this.events.map(({ type }) => type).filter((type) => type.startsWith(prefix));
+  }
+}
+
+/** A request that surely never left. */
+export const refused = (): TransportError => new TransportError('connect ECONNREFUSED', true);
+
+/** A request that may have arrived. */
+export const reset = (): TransportError => new TransportError('socket hang up', false);
+
+/** The error of a promise that must reject. */
+export async function failure(promise: Promise<unknown>): Promise<ServiceDiscoveryError> {
+  return promise.then(
+    () => {
+      throw new Error('expected a rejection');
+    },
+    (error: unknown) => error as ServiceDiscoveryError,
+  );
+}
