@@ -12,5 +12,6 @@ export default {
   testMatch: ['<rootDir>/libs/**/*.spec.ts', '<rootDir>/apps/**/*.spec.ts', '<rootDir>/test/**/*.e2e-spec.ts'],
   // The published manifest bears the workspace's name, on purpose: apps here import the package as users do.
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/libs/service-discovery/package.json'],
+  globalSetup: './test/support/tools.mjs',
   testTimeout: 20_000,
 };

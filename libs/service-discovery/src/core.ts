@@ -114,10 +114,16 @@ export {
 } from './balancing/index.js';
 export {
   type ChangeBody,
+  DEFAULT_REDIS_REGISTRY_STORE_OPTIONS,
   DEFAULT_REMOTE_REGISTRY_STORE_OPTIONS,
   type HealthBody,
   type InstanceBody,
   MemoryRegistryStore,
+  RedisRegistryStore,
+  type RedisRegistryStoreDeps,
+  type RedisRegistryStoreOptions,
+  type RedisTrouble,
+  type RedisTroubleCounts,
   type RegistryHeaders,
   type RegistryStore,
   RemoteRegistryStore,

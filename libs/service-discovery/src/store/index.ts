@@ -2,4 +2,5 @@
 export { isOperatorStatus, type RegistryStore } from './registry-store.js';
 export { WatchHub, type ResetChange } from './watch-hub.js';
 export { MemoryRegistryStore } from './memory/index.js';
+export * from './redis/index.js';
 export * from './remote/index.js';

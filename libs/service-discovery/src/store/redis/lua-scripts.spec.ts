@@ -1,0 +1,41 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import * as scripts from './lua-scripts.js';
+
+const generator = join(import.meta.dirname, '../../../../../scripts/generate-lua.mjs');
+
+describe('the generated wrapper of the Lua scripts', () => {
+  it('is what the scripts say now', () => {
+    const { status, stderr } = spawnSync(process.execPath, [generator, '--check'], { encoding: 'utf8' });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  });
+
+  it('hands keys and arguments over in the order in which a script takes them', () => {
+    const keys = { leases: 'l', states: 's' };
+    expect(scripts.renew(keys, 'beats', 'a', '7')).toMatchObject({ keys: ['s', 'l'], args: ['beats', 'a', '7'] });
+  });
+
+  it('reaches no key that it was not handed', () => {
+    const { beginSweep, expire, forgetNames, put, remove, renew, setStatus, sync, touchNames } = scripts;
+    const keys = { names: '', sweep: '', records: '', states: '', details: '', leases: '', meta: '', changes: '' };
+    const calls = [
+      beginSweep(keys, 1, 1, 1),
+      expire(keys, 1, 1),
+      forgetNames(keys, 1),
+      put(keys, '', '', 1, 1),
+      remove(keys, '', '', 1),
+      renew(keys, ''),
+      setStatus(keys, '', '', '', '', 1, '', 1, 1),
+      sync(keys, '', 0, 0),
+      touchNames(keys),
+    ];
+    for (const { script } of calls) {
+      const firstArguments = [...script.source.matchAll(/redis\.call\('(\w+)', ([^,)]+)/g)].filter(
+        ([, command]) => command !== 'PUBLISH',
+      );
+      const foreign = firstArguments.filter(([, , key]) => !/^(KEYS|keys)\.\w+$|^(meta|changes)$/.test(key!));
+      expect({ script: script.name, foreign }).toEqual({ script: script.name, foreign: [] });
+    }
+  });
+});

@@ -1,0 +1,577 @@
+/** Generated from the scripts in lua/ by `npm run generate:lua`: change them there. */
+
+import { luaScript } from './lua-script.js';
+
+/**
+ * Gives one process the next sweep for expired leases. When nobody swept for a while, Redis or all processes stood
+ * still, and heartbeats with them: then nothing expires until as much time has passed again.
+ * - key `sweep`: hash: when the last sweep began, and until when nothing expires
+ * - argument `intervalMs`: the time between two sweeps
+ * - argument `stallMs`: how much later than that a sweep may come before it shows a standstill
+ * - argument `graceMs`: the most that expiry is held for
+ * - reply: 1 to sweep, 0 while another process does, -1 while expiry is held
+ */
+export const beginSweep = luaScript<'sweep', [intervalMs: number, stallMs: number, graceMs: number], number>(
+  'begin-sweep',
+  ['sweep'],
+  `local KEYS = { sweep = KEYS[1] }
+local time = redis.call('TIME')
+local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now = math.floor(micros / 1000)
+
+local function digits(number)
+  return string.format('%.0f', number)
+end
+local interval, stall, grace = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local known = redis.call('HMGET', KEYS.sweep, 'at', 'heldUntil')
+local at, heldUntil = tonumber(known[1]), tonumber(known[2]) or 0
+if at and now >= at and now - at < interval then return 0 end
+redis.call('HSET', KEYS.sweep, 'at', digits(now))
+if at and now - at > interval + stall then
+  heldUntil = now + math.min(now - at, grace)
+  redis.call('HSET', KEYS.sweep, 'heldUntil', digits(heldUntil))
+end
+return now < heldUntil and -1 or 1`,
+);
+
+/**
+ * Takes out instances of one service whose leases have run out, those that ran out first before others.
+ * - key `records`: hash: instance id → the registration as JSON
+ * - key `states`: hash: instance id → what changes about it
+ * - key `details`: hash: instance id → what the last health check saw, as JSON
+ * - key `leases`: sorted set: instance id → when it expires
+ * - key `meta`: hash: epoch, sequence, generation
+ * - key `changes`: stream of changes; also the channel that they are told on
+ * - argument `cap`: how many at most
+ * - argument `limit`: about how many changes the stream keeps
+ * - reply: how many were taken out, and how many are left
+ */
+export const expire = luaScript<
+  'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
+  [cap: number, limit: number],
+  readonly number[]
+>(
+  'expire',
+  ['records', 'states', 'details', 'leases', 'meta', 'changes'],
+  `local KEYS = { records = KEYS[1], states = KEYS[2], details = KEYS[3], leases = KEYS[4], meta = KEYS[5], changes = KEYS[6] }
+local time = redis.call('TIME')
+local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now = math.floor(micros / 1000)
+
+local function digits(number)
+  return string.format('%.0f', number)
+end
+local function announce(meta, changes, limit, change)
+  local epoch = redis.call('HGET', meta, 'epoch')
+  if not epoch then
+    epoch = digits(micros)
+    redis.call('HSET', meta, 'epoch', epoch)
+    redis.call('DEL', changes)
+  end
+  local sequence = redis.call('HINCRBY', meta, 'sequence', 1)
+  local text = cjson.encode(change)
+  redis.call('XADD', changes, 'MAXLEN', '~', limit, digits(sequence) .. '-0', 'change', text)
+  redis.call('PUBLISH', changes, epoch .. ' ' .. digits(sequence) .. ' ' .. text)
+end
+local function drop(keys, limit, id, reason)
+  redis.call('HDEL', keys.records, id)
+  redis.call('HDEL', keys.states, id)
+  redis.call('HDEL', keys.details, id)
+  redis.call('ZREM', keys.leases, id)
+  announce(keys.meta, keys.changes, limit, { 'remove', id, reason })
+  if redis.call('ZCARD', keys.leases) == 0 then
+    redis.call('PEXPIRE', keys.meta, 86400000)
+    redis.call('PEXPIRE', keys.changes, 86400000)
+  end
+end
+local expired = redis.call('ZRANGEBYSCORE', KEYS.leases, '-inf', digits(now), 'LIMIT', 0, ARGV[1])
+for _, id in ipairs(expired) do
+  drop(KEYS, ARGV[2], id, 'expired')
+end
+return { #expired, redis.call('ZCARD', KEYS.leases) }`,
+);
+
+/**
+ * Takes services out of the index that nobody used for a while.
+ * - key `names`: sorted set: service name → when it was last used
+ * - argument `idleMs`: for how long
+ * - argument `names`: of services without instances
+ * - reply: how many were taken out
+ */
+export const forgetNames = luaScript<'names', [idleMs: number, ...names: string[]], number>(
+  'forget-names',
+  ['names'],
+  `local KEYS = { names = KEYS[1] }
+local time = redis.call('TIME')
+local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now = math.floor(micros / 1000)
+
+local function digits(number)
+  return string.format('%.0f', number)
+end
+local removed = 0
+for index = 2, #ARGV do
+  local usedAt = tonumber(redis.call('ZSCORE', KEYS.names, ARGV[index]) or now)
+  if usedAt <= now - tonumber(ARGV[1]) then removed = removed + redis.call('ZREM', KEYS.names, ARGV[index]) end
+end
+return removed`,
+);
+
+/**
+ * Registers an instance, or replaces the registration under its id.
+ * - key `records`: hash: instance id → the registration as JSON
+ * - key `states`: hash: instance id → what changes about it
+ * - key `details`: hash: instance id → what the last health check saw, as JSON
+ * - key `leases`: sorted set: instance id → when it expires
+ * - key `meta`: hash: epoch, sequence, generation
+ * - key `changes`: stream of changes; also the channel that they are told on
+ * - argument `id`: the instance id
+ * - argument `record`: the registration as JSON
+ * - argument `ttlMs`: how long the lease lives
+ * - argument `limit`: about how many changes the stream keeps
+ * - reply: the generation of the lease
+ */
+export const put = luaScript<
+  'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
+  [id: string, record: string, ttlMs: number, limit: number],
+  string
+>(
+  'put',
+  ['records', 'states', 'details', 'leases', 'meta', 'changes'],
+  `local KEYS = { records = KEYS[1], states = KEYS[2], details = KEYS[3], leases = KEYS[4], meta = KEYS[5], changes = KEYS[6] }
+local time = redis.call('TIME')
+local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now = math.floor(micros / 1000)
+
+local function digits(number)
+  return string.format('%.0f', number)
+end
+local function readState(text)
+  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced =
+    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+)$')
+  if not generation then return nil end
+  return {
+    generation = generation,
+    ttl = tonumber(ttl),
+    order = order,
+    registeredAt = registeredAt,
+    operator = operator,
+    health = health,
+    announcedAt = tonumber(announcedAt),
+    announced = announced,
+  }
+end
+
+local function writeState(state)
+  return table.concat({
+    state.generation,
+    digits(state.ttl),
+    state.order,
+    state.registeredAt,
+    state.operator,
+    state.health,
+    digits(state.announcedAt),
+    state.announced,
+  }, ' ')
+end
+local function announce(meta, changes, limit, change)
+  local epoch = redis.call('HGET', meta, 'epoch')
+  if not epoch then
+    epoch = digits(micros)
+    redis.call('HSET', meta, 'epoch', epoch)
+    redis.call('DEL', changes)
+  end
+  local sequence = redis.call('HINCRBY', meta, 'sequence', 1)
+  local text = cjson.encode(change)
+  redis.call('XADD', changes, 'MAXLEN', '~', limit, digits(sequence) .. '-0', 'change', text)
+  redis.call('PUBLISH', changes, epoch .. ' ' .. digits(sequence) .. ' ' .. text)
+end
+local id, record, ttl, limit = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+
+redis.call('HEXISTS', KEYS.records, id)
+redis.call('HEXISTS', KEYS.details, id)
+redis.call('ZSCORE', KEYS.leases, id)
+redis.call('XLEN', KEYS.changes)
+local known = redis.call('HGET', KEYS.states, id)
+local last = redis.call('HMGET', KEYS.meta, 'generation', 'sequence')
+local previous = known and readState(known)
+
+local generation = math.max(micros, (tonumber(last[1]) or 0) + 1)
+local state = {
+  generation = digits(generation),
+  ttl = ttl,
+  order = previous and previous.order or digits((tonumber(last[2]) or 0) + 1),
+  registeredAt = digits(now),
+  operator = previous and previous.operator == 'maintenance' and 'maintenance' or 'up',
+  health = 'unknown',
+  announcedAt = 0,
+  announced = '-',
+}
+local text = writeState(state)
+announce(KEYS.meta, KEYS.changes, limit, { 'put', id, record, text, digits(now), '' })
+redis.call('HSET', KEYS.meta, 'generation', state.generation)
+redis.call('HSET', KEYS.records, id, record)
+redis.call('HSET', KEYS.states, id, text)
+redis.call('HDEL', KEYS.details, id)
+redis.call('ZADD', KEYS.leases, digits(now + ttl), id)
+redis.call('PERSIST', KEYS.meta)
+redis.call('PERSIST', KEYS.changes)
+return state.generation`,
+);
+
+/**
+ * Ends a lease, unless a newer generation holds the id.
+ * - key `records`: hash: instance id → the registration as JSON
+ * - key `states`: hash: instance id → what changes about it
+ * - key `details`: hash: instance id → what the last health check saw, as JSON
+ * - key `leases`: sorted set: instance id → when it expires
+ * - key `meta`: hash: epoch, sequence, generation
+ * - key `changes`: stream of changes; also the channel that they are told on
+ * - argument `id`: the instance id
+ * - argument `generation`: of the lease
+ * - argument `limit`: about how many changes the stream keeps
+ * - reply: 1 when it was there, else 0
+ */
+export const remove = luaScript<
+  'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
+  [id: string, generation: string, limit: number],
+  number
+>(
+  'remove',
+  ['records', 'states', 'details', 'leases', 'meta', 'changes'],
+  `local KEYS = { records = KEYS[1], states = KEYS[2], details = KEYS[3], leases = KEYS[4], meta = KEYS[5], changes = KEYS[6] }
+local time = redis.call('TIME')
+local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now = math.floor(micros / 1000)
+
+local function digits(number)
+  return string.format('%.0f', number)
+end
+local function readState(text)
+  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced =
+    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+)$')
+  if not generation then return nil end
+  return {
+    generation = generation,
+    ttl = tonumber(ttl),
+    order = order,
+    registeredAt = registeredAt,
+    operator = operator,
+    health = health,
+    announcedAt = tonumber(announcedAt),
+    announced = announced,
+  }
+end
+
+local function writeState(state)
+  return table.concat({
+    state.generation,
+    digits(state.ttl),
+    state.order,
+    state.registeredAt,
+    state.operator,
+    state.health,
+    digits(state.announcedAt),
+    state.announced,
+  }, ' ')
+end
+local function announce(meta, changes, limit, change)
+  local epoch = redis.call('HGET', meta, 'epoch')
+  if not epoch then
+    epoch = digits(micros)
+    redis.call('HSET', meta, 'epoch', epoch)
+    redis.call('DEL', changes)
+  end
+  local sequence = redis.call('HINCRBY', meta, 'sequence', 1)
+  local text = cjson.encode(change)
+  redis.call('XADD', changes, 'MAXLEN', '~', limit, digits(sequence) .. '-0', 'change', text)
+  redis.call('PUBLISH', changes, epoch .. ' ' .. digits(sequence) .. ' ' .. text)
+end
+local function drop(keys, limit, id, reason)
+  redis.call('HDEL', keys.records, id)
+  redis.call('HDEL', keys.states, id)
+  redis.call('HDEL', keys.details, id)
+  redis.call('ZREM', keys.leases, id)
+  announce(keys.meta, keys.changes, limit, { 'remove', id, reason })
+  if redis.call('ZCARD', keys.leases) == 0 then
+    redis.call('PEXPIRE', keys.meta, 86400000)
+    redis.call('PEXPIRE', keys.changes, 86400000)
+  end
+end
+local text = redis.call('HGET', KEYS.states, ARGV[1])
+local state = text and readState(text)
+if not state or state.generation ~= ARGV[2] then return 0 end
+drop(KEYS, ARGV[3], ARGV[1], 'deregistered')
+return 1`,
+);
+
+/**
+ * Extends leases of one service, and tells those who listen for heartbeats.
+ * - key `states`: hash: instance id → what changes about it
+ * - key `leases`: sorted set: instance id → when it expires
+ * - argument `channel`: where heartbeats are told
+ * - argument `leases`: an instance id and the generation of its lease, in turn
+ * - reply: 1 for a lease that is held, 0 for one that is lost
+ */
+export const renew = luaScript<'states' | 'leases', [channel: string, ...leases: string[]], readonly number[]>(
+  'renew',
+  ['states', 'leases'],
+  `local KEYS = { states = KEYS[1], leases = KEYS[2] }
+local time = redis.call('TIME')
+local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now = math.floor(micros / 1000)
+
+local function digits(number)
+  return string.format('%.0f', number)
+end
+local function readState(text)
+  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced =
+    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+)$')
+  if not generation then return nil end
+  return {
+    generation = generation,
+    ttl = tonumber(ttl),
+    order = order,
+    registeredAt = registeredAt,
+    operator = operator,
+    health = health,
+    announcedAt = tonumber(announcedAt),
+    announced = announced,
+  }
+end
+
+local function writeState(state)
+  return table.concat({
+    state.generation,
+    digits(state.ttl),
+    state.order,
+    state.registeredAt,
+    state.operator,
+    state.health,
+    digits(state.announcedAt),
+    state.announced,
+  }, ' ')
+end
+local held, told = {}, {}
+for index = 2, #ARGV, 2 do
+  local id, generation = ARGV[index], ARGV[index + 1]
+  local text = redis.call('HGET', KEYS.states, id)
+  local state = text and readState(text)
+  local holds = state and state.generation == generation
+  if holds then
+    redis.call('ZADD', KEYS.leases, digits(now + state.ttl), id)
+    told[#told + 1] = id
+  end
+  held[#held + 1] = holds and 1 or 0
+end
+if #told > 0 then redis.call('PUBLISH', ARGV[1], digits(now) .. ' ' .. table.concat(told, ' ')) end
+return held`,
+);
+
+/**
+ * Sets the operator's word or the health of an instance. A health that stays is told only where its detail is news.
+ * - key `records`: hash: instance id → the registration as JSON
+ * - key `states`: hash: instance id → what changes about it
+ * - key `details`: hash: instance id → what the last health check saw, as JSON
+ * - key `leases`: sorted set: instance id → when it expires
+ * - key `meta`: hash: epoch, sequence, generation
+ * - key `changes`: stream of changes; also the channel that they are told on
+ * - argument `id`: the instance id
+ * - argument `kind`: operator or health
+ * - argument `status`: the new one
+ * - argument `detail`: what the health check saw, as JSON; empty for none
+ * - argument `checkedAt`: when it looked, in milliseconds since the Unix epoch
+ * - argument `print`: equal for details that differ only in their time and latency
+ * - argument `silenceMs`: how old the told time may become while nothing else changes
+ * - argument `limit`: about how many changes the stream keeps
+ * - reply: 1 when there is such an instance, else 0
+ */
+export const setStatus = luaScript<
+  'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
+  [
+    id: string,
+    kind: string,
+    status: string,
+    detail: string,
+    checkedAt: number,
+    print: string,
+    silenceMs: number,
+    limit: number,
+  ],
+  number
+>(
+  'set-status',
+  ['records', 'states', 'details', 'leases', 'meta', 'changes'],
+  `local KEYS = { records = KEYS[1], states = KEYS[2], details = KEYS[3], leases = KEYS[4], meta = KEYS[5], changes = KEYS[6] }
+local time = redis.call('TIME')
+local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now = math.floor(micros / 1000)
+
+local function digits(number)
+  return string.format('%.0f', number)
+end
+local function readState(text)
+  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced =
+    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+)$')
+  if not generation then return nil end
+  return {
+    generation = generation,
+    ttl = tonumber(ttl),
+    order = order,
+    registeredAt = registeredAt,
+    operator = operator,
+    health = health,
+    announcedAt = tonumber(announcedAt),
+    announced = announced,
+  }
+end
+
+local function writeState(state)
+  return table.concat({
+    state.generation,
+    digits(state.ttl),
+    state.order,
+    state.registeredAt,
+    state.operator,
+    state.health,
+    digits(state.announcedAt),
+    state.announced,
+  }, ' ')
+end
+local function announce(meta, changes, limit, change)
+  local epoch = redis.call('HGET', meta, 'epoch')
+  if not epoch then
+    epoch = digits(micros)
+    redis.call('HSET', meta, 'epoch', epoch)
+    redis.call('DEL', changes)
+  end
+  local sequence = redis.call('HINCRBY', meta, 'sequence', 1)
+  local text = cjson.encode(change)
+  redis.call('XADD', changes, 'MAXLEN', '~', limit, digits(sequence) .. '-0', 'change', text)
+  redis.call('PUBLISH', changes, epoch .. ' ' .. digits(sequence) .. ' ' .. text)
+end
+local id, kind, status, detail = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local checkedAt, print, silence, limit = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), ARGV[8]
+local text = redis.call('HGET', KEYS.states, id)
+local state = text and readState(text)
+if not state then return 0 end
+
+local news
+if kind == 'operator' then
+  news = state.operator ~= status
+  state.operator = status
+else
+  local changed = state.health ~= status
+  local has = detail ~= ''
+  state.health = status
+  if has then
+    redis.call('HSET', KEYS.details, id, detail)
+  elseif changed then
+    redis.call('HDEL', KEYS.details, id)
+  end
+  news = changed or has and (state.announced ~= print or checkedAt - state.announcedAt >= silence)
+  if news then
+    state.announcedAt = has and checkedAt or 0
+    state.announced = has and print or '-'
+  end
+end
+if not news then return 1 end
+
+text = writeState(state)
+local record = redis.call('HGET', KEYS.records, id) or ''
+local beat = tonumber(redis.call('ZSCORE', KEYS.leases, id) or now) - state.ttl
+announce(KEYS.meta, KEYS.changes, limit, {
+  'put', id, record, text, digits(beat), redis.call('HGET', KEYS.details, id) or '',
+})
+redis.call('HSET', KEYS.states, id, text)
+return 1`,
+);
+
+/**
+ * What a reader of one service lacks: nothing, the changes since the one that it knows, or everything.
+ * - key `records`: hash: instance id → the registration as JSON
+ * - key `states`: hash: instance id → what changes about it
+ * - key `details`: hash: instance id → what the last health check saw, as JSON
+ * - key `leases`: sorted set: instance id → when it expires
+ * - key `meta`: hash: epoch, sequence, generation
+ * - key `changes`: stream of changes; also the channel that they are told on
+ * - argument `epoch`: that the reader knows; empty for none
+ * - argument `sequence`: of the last change that it knows
+ * - argument `beats`: 1 to be told of heartbeats beside "same" and "changes"
+ * - reply: epoch, sequence, then "same" with the leases, "changes" with the changes and the leases, or "all" with id, record, state, lease and detail of each instance in turn; leases as id and expiry in turn
+ */
+export const sync = luaScript<
+  'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
+  [epoch: string, sequence: number, beats: number],
+  readonly unknown[]
+>(
+  'sync',
+  ['records', 'states', 'details', 'leases', 'meta', 'changes'],
+  `local KEYS = { records = KEYS[1], states = KEYS[2], details = KEYS[3], leases = KEYS[4], meta = KEYS[5], changes = KEYS[6] }
+local time = redis.call('TIME')
+local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now = math.floor(micros / 1000)
+
+local function digits(number)
+  return string.format('%.0f', number)
+end
+local known = redis.call('HMGET', KEYS.meta, 'epoch', 'sequence')
+local epoch, sequence = known[1] or '', tonumber(known[2]) or 0
+local from = tonumber(ARGV[2])
+
+local function leases()
+  return ARGV[3] == '1' and redis.call('ZRANGE', KEYS.leases, 0, -1, 'WITHSCORES') or {}
+end
+
+if epoch ~= '' and epoch == ARGV[1] then
+  if sequence == from then return { epoch, digits(sequence), 'same', {}, leases() } end
+  local entries = redis.call('XRANGE', KEYS.changes, digits(from + 1) .. '-0', '+')
+  if #entries == sequence - from then
+    local texts = {}
+    for index, entry in ipairs(entries) do texts[index] = entry[2][2] end
+    return { epoch, digits(sequence), 'changes', texts, leases() }
+  end
+end
+
+local states, details = {}, {}
+local function intoTable(flat, target)
+  for index = 1, #flat, 2 do target[flat[index]] = flat[index + 1] end
+end
+intoTable(redis.call('HGETALL', KEYS.states), states)
+intoTable(redis.call('HGETALL', KEYS.details), details)
+local expiries = {}
+intoTable(redis.call('ZRANGE', KEYS.leases, 0, -1, 'WITHSCORES'), expiries)
+local all = {}
+local records = redis.call('HGETALL', KEYS.records)
+for index = 1, #records, 2 do
+  local id = records[index]
+  local count = #all
+  all[count + 1], all[count + 2], all[count + 3] = id, records[index + 1], states[id] or ''
+  all[count + 4], all[count + 5] = expiries[id] or '0', details[id] or ''
+end
+return { epoch, digits(sequence), 'all', all, {} }`,
+);
+
+/**
+ * Notes in the index that services are in use.
+ * - key `names`: sorted set: service name → when it was last used
+ * - argument `names`: of the services
+ * - reply: how many were not in the index before
+ */
+export const touchNames = luaScript<'names', [...names: string[]], number>(
+  'touch-names',
+  ['names'],
+  `local KEYS = { names = KEYS[1] }
+local time = redis.call('TIME')
+local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now = math.floor(micros / 1000)
+
+local function digits(number)
+  return string.format('%.0f', number)
+end
+local added = 0
+for _, name in ipairs(ARGV) do
+  added = added + redis.call('ZADD', KEYS.names, digits(now), name)
+end
+return added`,
+);

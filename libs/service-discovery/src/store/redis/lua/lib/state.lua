@@ -1,0 +1,29 @@
+-- What changes about an instance while it is registered, as one text: eight words.
+local function readState(text)
+  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced =
+    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+)$')
+  if not generation then return nil end
+  return {
+    generation = generation,
+    ttl = tonumber(ttl),
+    order = order,
+    registeredAt = registeredAt,
+    operator = operator,
+    health = health,
+    announcedAt = tonumber(announcedAt),
+    announced = announced,
+  }
+end
+
+local function writeState(state)
+  return table.concat({
+    state.generation,
+    digits(state.ttl),
+    state.order,
+    state.registeredAt,
+    state.operator,
+    state.health,
+    digits(state.announcedAt),
+    state.announced,
+  }, ' ')
+end

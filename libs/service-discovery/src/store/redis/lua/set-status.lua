@@ -1,0 +1,54 @@
+-- Sets the operator's word or the health of an instance. A health that stays is told only where its detail is news.
+-- @key records hash: instance id → the registration as JSON
+-- @key states hash: instance id → what changes about it
+-- @key details hash: instance id → what the last health check saw, as JSON
+-- @key leases sorted set: instance id → when it expires
+-- @key meta hash: epoch, sequence, generation
+-- @key changes stream of changes; also the channel that they are told on
+-- @arg id text: the instance id
+-- @arg kind text: operator or health
+-- @arg status text: the new one
+-- @arg detail text: what the health check saw, as JSON; empty for none
+-- @arg checkedAt number: when it looked, in milliseconds since the Unix epoch
+-- @arg print text: equal for details that differ only in their time and latency
+-- @arg silenceMs number: how old the told time may become while nothing else changes
+-- @arg limit number: about how many changes the stream keeps
+-- @reply number: 1 when there is such an instance, else 0
+-- @include time
+-- @include state
+-- @include announce
+local id, kind, status, detail = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local checkedAt, print, silence, limit = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), ARGV[8]
+local text = redis.call('HGET', KEYS.states, id)
+local state = text and readState(text)
+if not state then return 0 end
+
+local news
+if kind == 'operator' then
+  news = state.operator ~= status
+  state.operator = status
+else
+  local changed = state.health ~= status
+  local has = detail ~= ''
+  state.health = status
+  if has then
+    redis.call('HSET', KEYS.details, id, detail)
+  elseif changed then
+    redis.call('HDEL', KEYS.details, id)
+  end
+  news = changed or has and (state.announced ~= print or checkedAt - state.announcedAt >= silence)
+  if news then
+    state.announcedAt = has and checkedAt or 0
+    state.announced = has and print or '-'
+  end
+end
+if not news then return 1 end
+
+text = writeState(state)
+local record = redis.call('HGET', KEYS.records, id) or ''
+local beat = tonumber(redis.call('ZSCORE', KEYS.leases, id) or now) - state.ttl
+announce(KEYS.meta, KEYS.changes, limit, {
+  'put', id, record, text, digits(beat), redis.call('HGET', KEYS.details, id) or '',
+})
+redis.call('HSET', KEYS.states, id, text)
+return 1

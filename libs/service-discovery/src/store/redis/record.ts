@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import {
+  effectiveStatus,
+  type HealthDetail,
+  type HealthStatus,
+  type InstanceKey,
+  type OperatorStatus,
+  type ServiceInstance,
+} from '../../model/index.js';
+
+/** The version of the records that are written; newer ones are not understood. */
+const RECORD_VERSION = 1;
+
+/** What Redis holds of one instance, as its scripts hand it over. */
+export interface StoredInstance extends InstanceKey {
+  readonly record: string;
+  readonly state: string;
+  /** Milliseconds since the Unix epoch, as digits; undefined: unknown. */
+  readonly lastHeartbeat?: string;
+  /** Empty: none. */
+  readonly detail: string;
+}
+
+/** What a record holds: what does not change until the next registration. */
+type Registered = Pick<
+  ServiceInstance,
+  | 'host'
+  | 'port'
+  | 'protocol'
+  | 'path'
+  | 'healthCheckPath'
+  | 'metadata'
+  | 'tags'
+  | 'version'
+  | 'weight'
+  | 'zone'
+  | 'tier'
+>;
+
+/** A registration as JSON; the scripts never look into it. */
+export function toRecord(instance: ServiceInstance): string {
+  const { host, port, protocol, path, healthCheckPath, metadata, tags, version, weight, zone, tier } = instance;
+  const fields: Registered = {
+    host,
+    port,
+    protocol,
+    path,
+    healthCheckPath,
+    metadata,
+    tags,
+    version,
+    weight,
+    zone,
+    tier,
+  };
+  return JSON.stringify({ v: RECORD_VERSION, ...fields });
+}
+
+/** @throws Error saying what is wrong, for what this version cannot read */
+export function toServiceInstance(stored: StoredInstance): ServiceInstance {
+  const { serviceName, instanceId } = stored;
+  const { v, ...fields } = parseObject(stored.record, 'the record');
+  if (v !== RECORD_VERSION) throw new Error(`the record has version ${String(v)}, not ${RECORD_VERSION}`);
+  if (typeof fields.host !== 'string' || typeof fields.port !== 'number') throw new Error('the record has no address');
+  const state = parseState(stored.state);
+  return {
+    ...(fields as unknown as Registered),
+    serviceName,
+    instanceId,
+    ...state,
+    status: effectiveStatus(state.operatorStatus, state.healthStatus),
+    health: stored.detail === '' ? undefined : (parseObject(stored.detail, 'the detail') as unknown as HealthDetail),
+    lastHeartbeat: Number(stored.lastHeartbeat ?? state.registeredAt),
+  };
+}
+
+/** In which order instances registered; what is no state comes first. */
+export function orderOf(state: string): number {
+  return Number(state.split(' ')[2] ?? 0);
+}
+
+/** A text that is equal for details that say the same, whatever their time and latency. */
+export function printOf({ reason, statusCode, data }: HealthDetail): string {
+  const text = JSON.stringify([reason ?? null, statusCode ?? null, data ?? null], withSortedKeys);
+  return createHash('sha1').update(text).digest('base64url');
+}
+
+type State = Pick<ServiceInstance, 'generation' | 'ttlMs' | 'registeredAt' | 'operatorStatus' | 'healthStatus'>;
+
+function parseState(text: string): State {
+  const [generation, ttlMs, , registeredAt, operatorStatus, healthStatus] = wordsOf(text);
+  return {
+    generation: Number(generation),
+    ttlMs: Number(ttlMs),
+    registeredAt: Number(registeredAt),
+    operatorStatus: operatorStatus as OperatorStatus,
+    healthStatus: healthStatus as HealthStatus,
+  };
+}
+
+function wordsOf(state: string): string[] {
+  const words = state.split(' ');
+  if (words.length !== 8) throw new Error('the state is not one that this version writes');
+  return words;
+}
+
+function parseObject(text: string, what: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // Reported below, together with JSON of another kind.
+  }
+  if (typeof value !== 'object' || value === null) throw new Error(`${what} is no JSON object`);
+  return value as Record<string, unknown>;
+}
+
+function withSortedKeys(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -1,0 +1,257 @@
+import { type Redis, type RedisOptions } from 'ioredis';
+import { messageOf, RegistryUnavailableError, type Clock, type Random } from '../../common/index.js';
+import { type LuaCall, type LuaScript } from './lua-script.js';
+import { withoutPassword, type ResolvedRedisRegistryStoreOptions } from './options.js';
+
+/** What a call gave: its reply, or what Redis has against it. */
+export type LuaAnswer<Reply> = { readonly reply: Reply } | { readonly error: Error };
+
+const FIRST_RECONNECT_MS = 50;
+const LONGEST_RECONNECT_MS = 2_000;
+/** How long a connection that is given up may take to end by itself. */
+const DISCONNECT_MS = 50;
+
+/**
+ * The connections to one Redis: one for commands, which comes back by itself, and one more for whoever subscribes.
+ * Whatever keeps an answer from arriving, for longer than the time for a command too, is a `RegistryUnavailableError`.
+ * A connection of ours that does not answer in time is given up, since a socket whose other end is gone may stay open
+ * for many minutes.
+ */
+export class RedisLink {
+  private opening: Promise<Redis> | undefined;
+  private readonly downListeners = new Set<(error: Error) => void>();
+  private becoming: Promise<void> | undefined;
+  private lastError: Error | undefined;
+  private closed = false;
+
+  constructor(
+    private readonly options: ResolvedRedisRegistryStoreOptions,
+    private readonly clock: Clock,
+    private readonly random: Random,
+  ) {}
+
+  /** Where Redis is, for messages. */
+  get where(): string {
+    const { url, client } = this.options;
+    if (!client) return String(withoutPassword(url));
+    const { host, port, path } = client.options;
+    return path ?? `${host ?? 'localhost'}:${port ?? 6_379}`;
+  }
+
+  /** Calls scripts, all in one round trip. Answers stand at the call's index. */
+  async run<Reply>(calls: readonly LuaCall<Reply>[]): Promise<LuaAnswer<Reply>[]> {
+    if (calls.length === 0) return [];
+    const client = await this.ready();
+    const answers = await this.send(client, calls);
+    const unknown = answers.flatMap((answer, index) => (isUnknownScript(answer) ? [index] : []));
+    if (unknown.length === 0) return answers;
+    const again = unknown.map((index) => calls[index]!);
+    await this.load(client, new Set(again.map(({ script }) => script)));
+    const late = await this.send(client, again);
+    unknown.forEach((index, position) => (answers[index] = late[position]!));
+    return answers;
+  }
+
+  /** Calls one script. @throws RegistryUnavailableError also for what Redis has against it */
+  async call<Reply>(call: LuaCall<Reply>): Promise<Reply> {
+    const [answer] = await this.run([call]);
+    return this.replyOf(answer!);
+  }
+
+  /** @throws RegistryUnavailableError with what Redis has against a call */
+  replyOf<Reply>(answer: LuaAnswer<Reply>): Reply {
+    if ('error' in answer) throw this.unavailable(answer.error);
+    return answer.reply;
+  }
+
+  /** Sends one command. */
+  async command<T>(send: (client: Redis) => Promise<T>): Promise<T> {
+    const client = await this.ready();
+    return this.within(send(client), client);
+  }
+
+  /** A connection of its own, which does not come back when it is lost. Whoever asked for it closes it. */
+  async connect(): Promise<Redis> {
+    const client = await this.open();
+    const own = client.duplicate({
+      ...this.ownOptions(),
+      // For `disconnect` to take effect; a subscriber starts over from the beginning, with another connection.
+      retryStrategy: () => null,
+      autoResubscribe: false,
+    });
+    own.on('error', () => undefined);
+    try {
+      await this.within(untilReady(own), own);
+      return own;
+    } catch (error) {
+      own.disconnect();
+      throw error;
+    }
+  }
+
+  /** Waits for an answer on a connection that {@link connect} made. */
+  answer<T>(promise: Promise<T>, client: Redis): Promise<T> {
+    return this.within(promise, client);
+  }
+
+  /**
+   * Calls `listener` when the connection for commands ends, or does not answer.
+   * @returns stops it
+   */
+  onDown(listener: (error: Error) => void): () => void {
+    this.downListeners.add(listener);
+    return () => this.downListeners.delete(listener);
+  }
+
+  unavailable(cause: unknown): RegistryUnavailableError {
+    if (cause instanceof RegistryUnavailableError) return cause;
+    if (this.closed) return new RegistryUnavailableError('The registry store is closed');
+    const said = cause instanceof Error && cause.name === 'ReplyError' ? 'refuses' : 'cannot be reached';
+    return new RegistryUnavailableError(`Redis at ${this.where} ${said}: ${messageOf(cause)}`, { cause });
+  }
+
+  /** Ends the connection, unless it is the user's own. */
+  async close(): Promise<void> {
+    this.closed = true;
+    const client = await this.opening?.catch(() => undefined);
+    if (!client) return;
+    client.off('close', this.onClose);
+    client.off('error', this.onError);
+    if (this.options.client) return;
+    client.on('error', () => undefined);
+    client.disconnect();
+  }
+
+  private async ready(): Promise<Redis> {
+    const client = await this.open();
+    if (client.status !== 'ready') await this.within(this.untilReadyOnce(client), client);
+    return client;
+  }
+
+  /** However many wait, they listen once. */
+  private untilReadyOnce(client: Redis): Promise<void> {
+    this.becoming ??= untilReady(client).finally(() => (this.becoming = undefined));
+    return this.becoming;
+  }
+
+  private open(): Promise<Redis> {
+    if (this.closed) return Promise.reject(new RegistryUnavailableError('The registry store is closed'));
+    this.opening ??= this.make();
+    return this.opening;
+  }
+
+  private async make(): Promise<Redis> {
+    const client = this.options.client ?? (await this.makeOwn());
+    client.on('close', this.onClose);
+    client.on('error', this.onError);
+    return client;
+  }
+
+  private async makeOwn(): Promise<Redis> {
+    // Not at the top: whoever has no registry on Redis need not have ioredis.
+    const { Redis } = await import('ioredis');
+    return new Redis(this.options.url ?? '', this.ownOptions());
+  }
+
+  private ownOptions(): RedisOptions {
+    return {
+      lazyConnect: true,
+      connectTimeout: this.options.commandTimeoutMs,
+      disconnectTimeout: DISCONNECT_MS,
+      // A command that could not be sent in its time must not be sent later: whoever gave it has gone on.
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      maxRetriesPerRequest: 0,
+      retryStrategy: (attempt) => this.reconnectDelay(attempt),
+    };
+  }
+
+  /** Between half of the step and all of it, so that processes that lost the same Redis do not come back together. */
+  private reconnectDelay(attempt: number): number {
+    const step = Math.min(LONGEST_RECONNECT_MS, FIRST_RECONNECT_MS * 2 ** (attempt - 1));
+    return step * (0.5 + 0.5 * this.random());
+  }
+
+  private readonly onClose = (): void => {
+    this.goDown(this.lastError ?? new Error('the connection was lost'));
+    this.lastError = undefined;
+  };
+
+  private readonly onError = (error: Error): void => {
+    this.lastError = error;
+  };
+
+  private goDown(cause: Error): void {
+    const error = this.unavailable(cause);
+    for (const listener of [...this.downListeners]) listener(error);
+  }
+
+  private async send<Reply>(client: Redis, calls: readonly LuaCall<Reply>[]): Promise<LuaAnswer<Reply>[]> {
+    const pipeline = client.pipeline();
+    for (const { script, keys, args } of calls) pipeline.evalsha(script.sha, keys.length, ...keys, ...args);
+    const results = await this.within(pipeline.exec(), client);
+    return (results ?? []).map(([error, reply]): LuaAnswer<Reply> => {
+      if (!error) return { reply: reply as Reply };
+      if (error.name !== 'ReplyError') throw this.unavailable(error);
+      return { error };
+    });
+  }
+
+  private async load(client: Redis, scripts: ReadonlySet<LuaScript>): Promise<void> {
+    const pipeline = client.pipeline();
+    for (const { source } of scripts) pipeline.script('LOAD', source);
+    const results = await this.within(pipeline.exec(), client);
+    const failed = results?.find(([error]) => error)?.[0];
+    if (failed) throw this.unavailable(failed);
+  }
+
+  private async within<T>(work: Promise<T>, client: Redis): Promise<T> {
+    const { commandTimeoutMs } = this.options;
+    let expire: (error: Error) => void = () => undefined;
+    const expiry = new Promise<never>((_resolve, reject) => (expire = reject));
+    const timer = this.clock.setTimer(() => {
+      const error = new Error(`it did not answer within ${commandTimeoutMs} ms`);
+      expire(error);
+      this.giveUp(client, error);
+    }, commandTimeoutMs);
+    try {
+      return await Promise.race([work, expiry]);
+    } catch (error) {
+      throw this.unavailable(error);
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  private giveUp(client: Redis, error: Error): void {
+    this.goDown(error);
+    if (client !== this.options.client) client.disconnect(true);
+  }
+}
+
+/** @throws what keeps the connection from being made, or from staying */
+function untilReady(client: Redis): Promise<void> {
+  if (client.status === 'ready') return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const finish = (error?: Error): void => {
+      client.off('ready', onReady);
+      client.off('error', finish);
+      client.off('close', onEnd);
+      client.off('end', onEnd);
+      if (error) reject(error);
+      else resolve();
+    };
+    const onReady = (): void => finish();
+    const onEnd = (): void => finish(new Error('the connection was closed'));
+    client.on('ready', onReady);
+    client.on('error', finish);
+    client.on('close', onEnd);
+    client.on('end', onEnd);
+    if (client.status === 'end') onEnd();
+    else if (client.status === 'wait') client.connect().catch(finish);
+  });
+}
+
+function isUnknownScript(answer: LuaAnswer<unknown>): boolean {
+  return 'error' in answer && answer.error.message.startsWith('NOSCRIPT');
+}

@@ -1,0 +1,288 @@
+import {
+  raceAbort,
+  systemClock,
+  systemRandom,
+  RegistryUnavailableError,
+  type Clock,
+  type Random,
+} from '../../common/index.js';
+import {
+  type Change,
+  type HealthDetail,
+  type HealthStatus,
+  type InstanceKey,
+  type Lease,
+  type OperatorStatus,
+  type ServiceInstance,
+  type WatchScope,
+} from '../../model/index.js';
+import { HEALTH_ANNOUNCEMENT_INTERVAL_MS } from '../health-news.js';
+import { isOperatorStatus, type RegistryStore } from '../registry-store.js';
+import { KeySpace } from './keys.js';
+import { type LuaCall } from './lua-script.js';
+import { put, remove, renew, setStatus, touchNames } from './lua-scripts.js';
+import { Mirror } from './mirror.js';
+import { resolveRedisRegistryStoreOptions, type RedisRegistryStoreOptions } from './options.js';
+import { Pulse } from './pulse.js';
+import { printOf, toRecord } from './record.js';
+import { RedisLink } from './redis-link.js';
+import { LONGEST_GRACE_MS, Sweeper, SWEEP_INTERVAL_MS } from './sweeper.js';
+import { TroubleLog, type RedisTrouble, type RedisTroubleCounts } from './trouble.js';
+import { WatchSession } from './watch-session.js';
+
+export interface RedisRegistryStoreDeps {
+  /** @default the machine's clock */
+  clock?: Clock;
+  /** Times the sweeps for expired leases, so that they can be listed apart from all else. @default `clock` */
+  expiryClock?: Clock;
+  /** @default the runtime's generator */
+  random?: Random;
+  /** Told of what was skipped or mended, each kind once for what it is about. @default nobody */
+  onTrouble?: (trouble: RedisTrouble) => void;
+}
+
+/** Leases in one call: a script that takes long keeps Redis from its other work. */
+const LEASES_PER_CALL = 200;
+/** How often everything that is watched is compared with Redis. */
+const AUDIT_INTERVAL_MS = 30_000;
+
+/**
+ * Registrations kept in Redis, shared by all processes of a namespace. Redis's own clock decides when a lease has run
+ * out; a generation, which grows with it, keeps an older registration from touching a newer one.
+ *
+ * A process has two connections: one for commands, one that changes are told on. Each command is bounded by a timeout.
+ * A watch that is lost throws, and whoever watches opens it anew: `ServiceRegistry` does, with a jittered backoff, and
+ * keeps its last good snapshot meanwhile. It is lost, too, when Redis turns out to have lost its data, so that
+ * registrations come back while the snapshot still serves.
+ *
+ * Nothing is connected before the first call.
+ */
+export class RedisRegistryStore implements RegistryStore {
+  private readonly clock: Clock;
+  private readonly random: Random;
+  private readonly changesKept: number;
+  private readonly keys: KeySpace;
+  private readonly link: RedisLink;
+  private readonly mirror: Mirror;
+  private readonly sweeper: Sweeper;
+  private readonly pulse: Pulse;
+  private readonly troubles: TroubleLog;
+  private session: Promise<WatchSession> | undefined;
+  private watches = 0;
+  private auditDue = Number.POSITIVE_INFINITY;
+  private noExpiryBefore = Number.NEGATIVE_INFINITY;
+  private closed = false;
+
+  /** @throws InvalidConfigurationError naming every wrong option */
+  constructor(options: RedisRegistryStoreOptions, deps: RedisRegistryStoreDeps = {}) {
+    const resolved = resolveRedisRegistryStoreOptions(options);
+    this.clock = deps.clock ?? systemClock;
+    this.random = deps.random ?? systemRandom;
+    this.changesKept = resolved.changesKept;
+    this.keys = new KeySpace(resolved.namespace);
+    this.troubles = new TroubleLog(deps.onTrouble);
+    this.link = new RedisLink(resolved, this.clock, this.random);
+    this.mirror = new Mirror((serviceName, instanceId, reason) =>
+      this.troubles.note({ kind: 'bad_record', serviceName, instanceId, reason }),
+    );
+    this.sweeper = new Sweeper({
+      link: this.link,
+      keys: this.keys,
+      random: this.random,
+      changesKept: this.changesKept,
+      onUnreadable: this.noteUnreadable,
+    });
+    this.pulse = new Pulse(deps.expiryClock ?? this.clock, this.random, SWEEP_INTERVAL_MS, ({ stalledMs }) =>
+      this.beat(stalledMs),
+    );
+  }
+
+  /** How often something was skipped or mended since the store was made. */
+  get troubleCounts(): RedisTroubleCounts {
+    return this.troubles.counts;
+  }
+
+  async put(instance: ServiceInstance, ttlMs: number): Promise<Lease> {
+    this.begin();
+    const { serviceName, instanceId } = instance;
+    const registering = put(this.keys.of(serviceName), instanceId, toRecord(instance), ttlMs, this.changesKept);
+    const calls: LuaCall<string | number>[] = [touchNames(this.keys, serviceName), registering];
+    const [touched, registered] = await this.link.run(calls);
+    this.link.replyOf(touched!);
+    const generation = Number(this.link.replyOf(registered!));
+    return { serviceName, instanceId, generation, ttlMs };
+  }
+
+  async renew(leases: readonly Lease[]): Promise<readonly boolean[]> {
+    if (leases.length === 0) return [];
+    this.begin();
+    const batches = batchesOf(leases);
+    const calls = batches.map(({ serviceName, indices }) => {
+      const keys = this.keys.of(serviceName);
+      const pairs = indices.flatMap((index) => [leases[index]!.instanceId, String(leases[index]!.generation)]);
+      return renew(keys, keys.beats, ...pairs);
+    });
+    const names = [...new Set(batches.map(({ serviceName }) => serviceName))];
+    const all: LuaCall<readonly number[] | number>[] = [...calls, touchNames(this.keys, ...names)];
+    const answers = await this.link.run(all);
+    this.link.replyOf(answers.pop()!);
+    const held = leases.map(() => false);
+    answers.forEach((answer, position) => {
+      const { serviceName, indices } = batches[position]!;
+      if ('error' in answer && isWrongType(answer.error)) {
+        this.noteUnreadable(serviceName, answer.error.message);
+        return;
+      }
+      const reply = this.link.replyOf(answer) as readonly number[];
+      indices.forEach((index, at) => (held[index] = Number(reply[at]) === 1));
+    });
+    return held;
+  }
+
+  async remove(lease: Lease): Promise<boolean> {
+    this.begin();
+    const keys = this.keys.of(lease.serviceName);
+    const removed = await this.link.call(remove(keys, lease.instanceId, String(lease.generation), this.changesKept));
+    return Number(removed) === 1;
+  }
+
+  /**
+   * A detail under an unchanged status reaches watchers only where it says something new, or once a minute; it is stored
+   * in any case. Without a detail, a changed health drops the old one. An operator's word takes no detail.
+   */
+  async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): Promise<boolean> {
+    this.begin();
+    const kind = isOperatorStatus(status) ? 'operator' : 'health';
+    const found = await this.link.call(
+      setStatus(
+        this.keys.of(key.serviceName),
+        key.instanceId,
+        kind,
+        status,
+        detail ? JSON.stringify(detail) : '',
+        Math.floor(detail?.checkedAt ?? 0),
+        detail ? printOf(detail) : '-',
+        HEALTH_ANNOUNCEMENT_INTERVAL_MS,
+        this.changesKept,
+      ),
+    );
+    return Number(found) === 1;
+  }
+
+  async *watch(scope: WatchScope, signal: AbortSignal): AsyncGenerator<Change, void, undefined> {
+    if (signal.aborted || this.closed) return;
+    this.begin();
+    this.watches += 1;
+    try {
+      const session = await raceAbort(this.join(scope), signal);
+      yield* session.hub.open(scope, signal);
+      if (session.error) throw session.error;
+    } catch (error) {
+      if (!signal.aborted && !this.closed) throw error;
+    } finally {
+      this.watches -= 1;
+      if (this.watches === 0) await this.endSession();
+    }
+  }
+
+  /**
+   * Takes out instances whose leases have run out, unless another process did so within the last second. It happens by
+   * itself every second; call it where that is not soon enough, as in a test.
+   * @returns how many instances were taken out
+   * @throws RegistryUnavailableError
+   */
+  async sweep(): Promise<number> {
+    this.begin();
+    return this.sweeper.sweep();
+  }
+
+  /** Ends all watches and closes every connection but the user's own. */
+  async close(): Promise<void> {
+    this.closed = true;
+    this.pulse.stop();
+    await this.endSession();
+    await this.link.close();
+  }
+
+  private begin(): void {
+    if (this.closed) throw new RegistryUnavailableError('The registry store is closed');
+    this.pulse.start();
+  }
+
+  private async join(scope: WatchScope): Promise<WatchSession> {
+    const present = await this.session?.catch(() => undefined);
+    if (!this.session || present?.error) this.session = this.openSession();
+    const session = await this.session;
+    await session.cover(scope);
+    return session;
+  }
+
+  private openSession(): Promise<WatchSession> {
+    this.auditDue = this.clock.now() + AUDIT_INTERVAL_MS * (0.5 + this.random());
+    const opening = WatchSession.open({
+      link: this.link,
+      keys: this.keys,
+      mirror: this.mirror,
+      onGap: (serviceName) => this.troubles.note({ kind: 'gap', serviceName, reason: 'changes were missed' }),
+      onCorrection: (serviceName) =>
+        this.troubles.note({ kind: 'correction', serviceName, reason: 'changes had not been told' }),
+      onUnreadable: this.noteUnreadable,
+    });
+    opening.catch(() => {
+      if (this.session === opening) this.session = undefined;
+    });
+    return opening;
+  }
+
+  private async endSession(): Promise<void> {
+    const session = this.session;
+    this.session = undefined;
+    (await session?.catch(() => undefined))?.fail();
+  }
+
+  /**
+   * A process that stood still heard of no heartbeat, and may be about to act on what was true before: it takes nothing
+   * out until as much time has passed again.
+   */
+  private async beat(stalledMs: number): Promise<void> {
+    const now = this.clock.now();
+    if (stalledMs > 0) this.noExpiryBefore = now + Math.min(stalledMs, LONGEST_GRACE_MS);
+    const session = await this.session?.catch(() => undefined);
+    const tasks: Promise<unknown>[] = [now < this.noExpiryBefore ? this.ping() : this.sweeper.sweep()];
+    if (session) tasks.push(session.ping());
+    if (session && now >= this.auditDue) {
+      this.auditDue = now + AUDIT_INTERVAL_MS * (0.9 + 0.2 * this.random());
+      tasks.push(session.audit());
+    }
+    // What keeps them from it ends the session, which tells the watches.
+    await Promise.allSettled(tasks);
+  }
+
+  private ping(): Promise<unknown> {
+    return this.link.command((client) => client.ping());
+  }
+
+  private readonly noteUnreadable = (serviceName: string, reason: string): void => {
+    this.troubles.note({ kind: 'unreadable_service', serviceName, reason });
+  };
+}
+
+/** Leases by service, at most {@link LEASES_PER_CALL} in one batch, as indices. */
+function batchesOf(leases: readonly Lease[]): { serviceName: string; indices: number[] }[] {
+  const open = new Map<string, { serviceName: string; indices: number[] }>();
+  const batches: { serviceName: string; indices: number[] }[] = [];
+  leases.forEach(({ serviceName }, index) => {
+    let batch = open.get(serviceName);
+    if (!batch || batch.indices.length >= LEASES_PER_CALL) {
+      batch = { serviceName, indices: [] };
+      open.set(serviceName, batch);
+      batches.push(batch);
+    }
+    batch.indices.push(index);
+  });
+  return batches;
+}
+
+function isWrongType({ message }: Error): boolean {
+  return message.includes('WRONGTYPE');
+}

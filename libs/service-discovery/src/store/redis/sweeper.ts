@@ -1,0 +1,82 @@
+import { type Random } from '../../common/index.js';
+import { type KeySpace } from './keys.js';
+import { beginSweep, expire, forgetNames } from './lua-scripts.js';
+import { type RedisLink } from './redis-link.js';
+
+/** The time between two sweeps, whichever process makes them. */
+export const SWEEP_INTERVAL_MS = 1_000;
+/** When nobody swept for this much longer, nothing could be heard of heartbeats either. */
+const STALL_MS = 2_000;
+/** The most that expiry is held for after a standstill. */
+export const LONGEST_GRACE_MS = 30_000;
+/** The most that one sweep takes out of a service, and altogether: a sweep must not keep Redis from its other work. */
+const CAP_PER_SERVICE = 100;
+const CAP_PER_SWEEP = 2_000;
+const SERVICES_PER_ROUND_TRIP = 500;
+/** For how long a service without instances keeps its place in the index. */
+const IDLE_MS = 3_600_000;
+
+export interface SweeperDeps {
+  readonly link: RedisLink;
+  readonly keys: KeySpace;
+  readonly random: Random;
+  readonly changesKept: number;
+  /** Redis refused to expire what it holds of a service. */
+  readonly onUnreadable: (serviceName: string, reason: string) => void;
+}
+
+/**
+ * Takes out instances whose leases have run out, by Redis's own time. Of all processes that try, one makes the sweep of
+ * a second; each instance is taken out, and told of, by the script that finds it, so once.
+ */
+export class Sweeper {
+  constructor(private readonly deps: SweeperDeps) {}
+
+  /**
+   * @returns how many instances were taken out
+   * @throws RegistryUnavailableError
+   */
+  async sweep(): Promise<number> {
+    const { link, keys } = this.deps;
+    const turn = await link.call(beginSweep(keys, SWEEP_INTERVAL_MS, STALL_MS, LONGEST_GRACE_MS));
+    if (turn !== 1) return 0;
+    const names = await link.command((client) => client.zrange(keys.names, '0', '-1'));
+    // In another order each time: where the cap cuts a sweep short, it is not always the same services that wait.
+    const shuffled = shuffle(names, this.deps.random);
+    let taken = 0;
+    for (let start = 0; start < shuffled.length && taken < CAP_PER_SWEEP; start += SERVICES_PER_ROUND_TRIP) {
+      taken += await this.sweepBatch(shuffled.slice(start, start + SERVICES_PER_ROUND_TRIP), CAP_PER_SWEEP - taken);
+    }
+    return taken;
+  }
+
+  private async sweepBatch(names: readonly string[], cap: number): Promise<number> {
+    const { link, keys, changesKept, onUnreadable } = this.deps;
+    const perService = Math.min(cap, CAP_PER_SERVICE);
+    const answers = await link.run(names.map((name) => expire(keys.of(name), perService, changesKept)));
+    const idle: string[] = [];
+    let taken = 0;
+    answers.forEach((answer, index) => {
+      const name = names[index]!;
+      if ('error' in answer) {
+        onUnreadable(name, answer.error.message);
+        return;
+      }
+      const [expired = 0, left = 0] = answer.reply;
+      taken += Number(expired);
+      if (Number(left) === 0) idle.push(name);
+    });
+    if (idle.length > 0) await link.call(forgetNames(keys, IDLE_MS, ...idle));
+    return taken;
+  }
+}
+
+/** Fisher and Yates. */
+function shuffle<T>(items: readonly T[], random: Random): T[] {
+  const shuffled = [...items];
+  for (let last = shuffled.length - 1; last > 0; last--) {
+    const other = Math.floor(random() * (last + 1));
+    [shuffled[last], shuffled[other]] = [shuffled[other]!, shuffled[last]!];
+  }
+  return shuffled;
+}

@@ -1,0 +1,45 @@
+/** Something in Redis that was skipped, or something that was missed and mended. */
+export interface RedisTrouble {
+  /**
+   * - `bad_record`: an instance that is no JSON, or was written by a newer version; it is left out
+   * - `unreadable_service`: Redis refuses to read a service, such as for a key of another type in its place
+   * - `gap`: more changes were missed than Redis keeps, so the service was read anew
+   * - `correction`: comparing with Redis found changes that had not been told
+   */
+  readonly kind: 'bad_record' | 'unreadable_service' | 'gap' | 'correction';
+  readonly serviceName: string;
+  readonly instanceId?: string;
+  readonly reason: string;
+}
+
+export type RedisTroubleCounts = Readonly<Record<RedisTrouble['kind'], number>>;
+
+/** How many faults are remembered, so that they are told of once. */
+const MEMORY = 1_000;
+
+/** Counts troubles, and tells of a fault that stays once, though it is met at every sweep. */
+export class TroubleLog {
+  private readonly known = new Set<string>();
+  private readonly sums = { bad_record: 0, unreadable_service: 0, gap: 0, correction: 0 };
+
+  constructor(private readonly tell: (trouble: RedisTrouble) => void = () => undefined) {}
+
+  get counts(): RedisTroubleCounts {
+    return { ...this.sums };
+  }
+
+  note(trouble: RedisTrouble): void {
+    if (!this.isNews(trouble)) return;
+    this.sums[trouble.kind] += 1;
+    this.tell(trouble);
+  }
+
+  private isNews({ kind, serviceName, instanceId, reason }: RedisTrouble): boolean {
+    if (kind === 'gap' || kind === 'correction') return true;
+    const fault = JSON.stringify([kind, serviceName, instanceId, reason]);
+    if (this.known.has(fault)) return false;
+    if (this.known.size >= MEMORY) this.known.clear();
+    this.known.add(fault);
+    return true;
+  }
+}

@@ -1,0 +1,214 @@
+import { type Redis } from 'ioredis';
+import { RegistryUnavailableError } from '../../common/index.js';
+import { type WatchScope } from '../../model/index.js';
+import { WatchHub } from '../watch-hub.js';
+import { type KeySpace } from './keys.js';
+import { sync } from './lua-scripts.js';
+import { type Mirror, type Position } from './mirror.js';
+import { type RedisLink } from './redis-link.js';
+
+/** Why services are read: somebody begins to watch, changes were missed, or it is time to compare. */
+type Reason = 'watch' | 'gap' | 'audit';
+
+/** How many services are read in one round trip. */
+const SERVICES_PER_ROUND_TRIP = 500;
+
+export interface WatchSessionDeps {
+  readonly link: RedisLink;
+  readonly keys: KeySpace;
+  readonly mirror: Mirror;
+  /** A service had to be read anew, since changes of it were missed. */
+  readonly onGap: (serviceName: string) => void;
+  /** A pass over everything found changes that had not been told. */
+  readonly onCorrection: (serviceName: string) => void;
+  /** Redis cannot give what it holds of a service. */
+  readonly onUnreadable: (serviceName: string, reason: string) => void;
+}
+
+/**
+ * One connection's time of listening, shared by all watches of this process. Changes are told on the channels of the
+ * services, in full, and numbered; what was missed is read from the stream of the service, or where that is too short,
+ * from what Redis holds now. Ends, and does not come back, when a connection is lost or when Redis lost its data.
+ */
+export class WatchSession {
+  readonly hub: WatchHub;
+  private readonly channels = new Set<string>();
+  private readonly covered = new Set<string>();
+  private readonly wanted = new Set<string>();
+  private readonly readBefore = new Set<string>();
+  private coversAll = false;
+  private syncing: Promise<void> | undefined;
+  private over: RegistryUnavailableError | undefined;
+  private readonly stopWatchingLink: () => void;
+
+  private constructor(
+    private readonly subscriber: Redis,
+    private readonly deps: WatchSessionDeps,
+  ) {
+    this.hub = new WatchHub((scope) => deps.mirror.resetWithin(scope));
+    subscriber.on('message', (channel: string, message: string) => this.hear(channel, message));
+    subscriber.on('pmessage', (_pattern: string, channel: string, message: string) => this.hear(channel, message));
+    subscriber.on('close', () =>
+      this.fail(new RegistryUnavailableError(`The watch on Redis at ${deps.link.where} was lost`)),
+    );
+    this.stopWatchingLink = deps.link.onDown((error) => this.fail(deps.link.unavailable(error)));
+  }
+
+  /** @throws RegistryUnavailableError */
+  static async open(deps: WatchSessionDeps): Promise<WatchSession> {
+    return new WatchSession(await deps.link.connect(), deps);
+  }
+
+  /** Why it has ended; undefined while it goes on. */
+  get error(): RegistryUnavailableError | undefined {
+    return this.over;
+  }
+
+  /** Listens to a scope, and reads what is in it. @throws RegistryUnavailableError */
+  async cover(scope: WatchScope): Promise<void> {
+    await this.listen(scope);
+    const names = scope.services ?? [...(await this.listNames()), ...this.deps.mirror.names()];
+    // All at once: what is told of a service before it was read would be lost.
+    if (!scope.services) this.coversAll = true;
+    for (const name of names) this.covered.add(name);
+    await this.read(new Set(names), 'watch');
+    if (this.over) throw this.over;
+  }
+
+  /** Asks both ends whether they are there. */
+  async ping(): Promise<void> {
+    try {
+      await this.deps.link.answer(this.subscriber.ping(), this.subscriber);
+    } catch (error) {
+      this.fail(this.deps.link.unavailable(error));
+    }
+  }
+
+  /** Compares everything with Redis, and corrects what was missed. */
+  async audit(): Promise<void> {
+    try {
+      if (this.coversAll) for (const name of await this.listNames()) this.covered.add(name);
+      await this.read(new Set(this.covered), 'audit');
+    } catch (error) {
+      this.fail(this.deps.link.unavailable(error));
+    }
+  }
+
+  /** Ends it; its watches see the error, or without one an end. */
+  fail(error?: RegistryUnavailableError): void {
+    if (this.over) return;
+    this.over = error ?? new RegistryUnavailableError('The registry store is closed');
+    this.stopWatchingLink();
+    this.subscriber.disconnect();
+    this.hub.close();
+  }
+
+  private async listen({ services, renewals }: WatchScope): Promise<void> {
+    const { keys } = this.deps;
+    if (services) {
+      const own = services.map((name) => keys.of(name));
+      await this.subscribe(
+        'subscribe',
+        own.map(({ changes }) => changes),
+      );
+      if (renewals)
+        await this.subscribe(
+          'subscribe',
+          own.map(({ beats }) => beats),
+        );
+    } else {
+      await this.subscribe('psubscribe', [keys.allChanges]);
+      if (renewals) await this.subscribe('psubscribe', [keys.allBeats]);
+    }
+  }
+
+  private async subscribe(command: 'subscribe' | 'psubscribe', names: readonly string[]): Promise<void> {
+    const missing = names.filter((name) => !this.channels.has(name));
+    if (missing.length === 0) return;
+    await this.deps.link.answer(this.subscriber[command](...missing), this.subscriber);
+    for (const name of missing) this.channels.add(name);
+  }
+
+  private async listNames(): Promise<string[]> {
+    return this.deps.link.command((client) => client.zrange(this.deps.keys.names, '0', '-1'));
+  }
+
+  private hear(channel: string, message: string): void {
+    const origin = this.deps.keys.parse(channel);
+    if (!origin || this.over) return;
+    const { serviceName } = origin;
+    if (!this.coversAll && !this.covered.has(serviceName)) return;
+    if (origin.tells === 'beats') this.hearBeats(serviceName, message);
+    else this.hearChange(serviceName, message);
+  }
+
+  private hearChange(serviceName: string, message: string): void {
+    const [, epoch = '', sequence = '', text = ''] = /^(\d+) (\d+) (.*)$/s.exec(message) ?? [];
+    this.covered.add(serviceName);
+    const applied = this.deps.mirror.apply(serviceName, epoch, Number(sequence), text);
+    if (typeof applied === 'object') this.hub.publish(applied.change);
+    else if (applied === 'gap') this.want(serviceName);
+    else if (applied === 'lost') this.failForLoss();
+  }
+
+  private hearBeats(serviceName: string, message: string): void {
+    const [at, ...ids] = message.split(' ');
+    const change = this.deps.mirror.renew(serviceName, Number(at), ids);
+    if (change) this.hub.publish(change);
+  }
+
+  /** Reads a service of which something was missed; one such reading at a time, for all that there are. */
+  private want(serviceName: string): void {
+    this.wanted.add(serviceName);
+    this.syncing ??= this.readWanted()
+      .catch((error: unknown) => this.fail(this.deps.link.unavailable(error)))
+      .finally(() => (this.syncing = undefined));
+  }
+
+  private async readWanted(): Promise<void> {
+    while (this.wanted.size > 0 && !this.over) {
+      const names = new Set(this.wanted);
+      this.wanted.clear();
+      await this.read(names, 'gap');
+    }
+  }
+
+  private async read(names: ReadonlySet<string>, why: Reason): Promise<void> {
+    const all = [...names];
+    for (let start = 0; start < all.length; start += SERVICES_PER_ROUND_TRIP) {
+      const batch = all.slice(start, start + SERVICES_PER_ROUND_TRIP);
+      const positions = batch.map((name) => this.deps.mirror.positionOf(name));
+      const calls = batch.map((name, index) => {
+        const { epoch, sequence } = positions[index]!;
+        return sync(this.deps.keys.of(name), epoch, sequence, why === 'watch' ? 1 : 0);
+      });
+      const answers = await this.deps.link.run(calls);
+      if (this.over) return;
+      answers.forEach((answer, index) => {
+        const name = batch[index]!;
+        if ('error' in answer) this.deps.onUnreadable(name, answer.error.message);
+        else this.takeIn(name, positions[index]!, answer.reply, why);
+      });
+    }
+    this.deps.mirror.prune(names);
+  }
+
+  private takeIn(name: string, asked: Position, reply: readonly unknown[], why: Reason): void {
+    const isFirst = !this.readBefore.has(name);
+    this.readBefore.add(name);
+    const { changes, reloaded, lost } = this.deps.mirror.sync(name, asked, reply);
+    for (const change of changes) this.hub.publish(change);
+    if (!isFirst && lost) {
+      this.failForLoss();
+      return;
+    }
+    if (!isFirst && why === 'gap' && reloaded) this.deps.onGap(name);
+    if (!isFirst && why === 'audit' && (reloaded || changes.length > 0)) this.deps.onCorrection(name);
+    if (reloaded) this.hub.publish(this.deps.mirror.resetWithin({}));
+  }
+
+  private failForLoss(): void {
+    const { link } = this.deps;
+    this.fail(new RegistryUnavailableError(`Redis at ${link.where} lost what it held of the registry`));
+  }
+}
