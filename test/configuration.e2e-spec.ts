@@ -11,6 +11,7 @@ import {
   type ServiceDiscoveryOptions,
   ServiceRegistry,
 } from 'nest-service-discovery';
+import { Redis } from 'ioredis';
 import { FakeTransport } from 'nest-service-discovery/testing';
 import { Apps, startError } from './support/nest-app.js';
 
@@ -87,6 +88,7 @@ describe('the environment', () => {
     await expect(optionsOf()).resolves.toMatchObject({
       mode: 'remote',
       remote: { url: 'http://registry:3000' },
+      redis: undefined,
       namespace: 'shop',
       advertise: { host: '10.0.0.7', port: 8_080 },
       registry: { serviceTtl: 60_000 },
@@ -109,6 +111,26 @@ describe('the environment', () => {
     setEnvironment({ REGISTRY_URL: 'http://registry:3000' });
     await expect(optionsOf()).resolves.toMatchObject({ mode: 'remote', remote: { url: 'http://registry:3000' } });
     await expect(optionsOf({ mode: 'memory_only' })).resolves.toMatchObject({ mode: 'memory_only', remote: undefined });
+  });
+
+  it('means the mode redis_backed by a URL of Redis alone', async () => {
+    setEnvironment({ REDIS_URL: 'redis://redis:6379', NAMESPACE: 'shop' });
+    await expect(optionsOf()).resolves.toMatchObject({
+      mode: 'redis_backed',
+      redis: { url: 'redis://redis:6379', namespace: 'shop' },
+      shutdown: { drainDelayMs: 300 },
+    });
+    await expect(optionsOf({ mode: 'memory_only' })).resolves.toMatchObject({ mode: 'memory_only', redis: undefined });
+    await expect(optionsOf({ registryUrl: 'http://registry' })).resolves.toMatchObject({ mode: 'remote' });
+  });
+
+  it("gives way to a client of Redis of the app's own", async () => {
+    setEnvironment({ REDIS_URL: 'redis://redis:6379' });
+    const client = new Redis({ lazyConnect: true });
+    const { mode, redis } = await optionsOf({ redis: { client, commandTimeout: '1s' } });
+    expect(mode).toBe('redis_backed');
+    expect(redis).toEqual({ client, commandTimeout: '1s', namespace: undefined });
+    client.disconnect();
   });
 
   it('gives way to options, value by value', async () => {
@@ -229,7 +251,7 @@ describe('wrong settings', () => {
     });
     const suggestions = Object.fromEntries(Object.entries(problems).map(([path, { expected }]) => [path, expected]));
     expect(suggestions).toEqual({
-      mode: 'memory_only or remote (did you mean "memory_only"?)',
+      mode: 'memory_only, redis_backed, or remote (did you mean "memory_only"?)',
       'retry.maxAtempts': 'no option of this name (did you mean "maxAttempts"?)',
       'patterns.wed': 'no option of this name (did you mean "web"?)',
       heart: expect.stringMatching(/^no option of this name: known are .*heartbeatInterval/) as unknown as string,
@@ -252,12 +274,32 @@ describe('wrong settings', () => {
     expect((await optionsOf()).advertise).toEqual({});
   });
 
-  it.each(['redis_backed', 'hybrid'])('include the mode %s, together with all others', async (mode) => {
-    const problems = await problemsOf({ mode, serviceTtl: 1 });
+  it('include the mode hybrid, together with all others', async () => {
+    const problems = await problemsOf({ mode: 'hybrid', serviceTtl: 1 });
     expect(problems).toMatchObject({
-      mode: { value: mode, expected: 'memory_only or remote; the modes over Redis are not in this release' },
+      mode: { value: 'hybrid', expected: 'memory_only, redis_backed, or remote; hybrid is not in this release' },
       serviceTtl: { value: 1 },
     });
+  });
+
+  it('include the mode redis_backed without a Redis, and what is wrong with one', async () => {
+    await expect(problemsOf({ mode: 'redis_backed' })).resolves.toHaveProperty(['redis.url']);
+    const wrong = { client: {}, commandTimeout: '1h', changesKept: 1, keyPrefix: 'x' };
+    const problems = await problemsOf({ mode: 'redis_backed', namespace: 'a b', redis: wrong });
+    expect(Object.keys(problems).sort()).toEqual([
+      'namespace',
+      'redis.changesKept',
+      'redis.client',
+      'redis.commandTimeout',
+      'redis.keyPrefix',
+    ]);
+  });
+
+  it('show a URL of Redis without its password', async () => {
+    setEnvironment({ MODE: 'redis_backed', REDIS_URL: 'http://:hush@redis:6379' });
+    const error = await startError(ServiceDiscoveryModule.forRoot());
+    expect((error as Error).message).toMatch(/SERVICE_DISCOVERY_REDIS_URL: expected .* got "http:\/\/redis:6379"/);
+    expect((error as Error).message).not.toContain('hush');
   });
 
   it('include the mode remote without a registry', async () => {

@@ -11,9 +11,17 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Inject, type INestApplication, type ModuleMetadata, Param, type Type } from '@nestjs/common';
 import { APP_FILTER, NestFactory } from '@nestjs/core';
-import { EventBus, ServiceCommunicator, ServiceDiscovery, ServiceDiscoveryModule } from 'nest-service-discovery';
+import {
+  EventBus,
+  ServiceCommunicator,
+  ServiceDiscovery,
+  ServiceDiscoveryModule,
+  type ServiceInstance,
+  ServiceRegistry,
+} from 'nest-service-discovery';
 import { type FakeTransport } from 'nest-service-discovery/testing';
 import { buildPackage, type BuiltPackage } from './support/built-package.js';
+import { RedisServer } from './support/redis-server.js';
 
 const exec = promisify(execFile);
 const root = join(import.meta.dirname, '..');
@@ -21,6 +29,8 @@ const readme = await readFile(join(root, 'README.md'), 'utf8');
 
 /** The port that the README's processes listen on. */
 const README_PORT = '3000';
+/** The port of the README's Redis. */
+const README_REDIS_PORT = '6379';
 
 /** The TypeScript of the README, by the file name in the first line of each block. */
 const sources = new Map(
@@ -33,12 +43,17 @@ const commands = [...readme.matchAll(/```sh\n(.*?)```/gs)]
 
 let built: BuiltPackage;
 let port: number;
+let redis: RedisServer;
 
 beforeAll(async () => {
   built = await buildPackage({ name: 'reader', type: 'module' });
   port = await freePort();
+  redis = await RedisServer.start();
   for (const [file, source] of sources) {
-    await writeFile(join(built.consumer, file), source.replaceAll(README_PORT, String(port)));
+    await writeFile(
+      join(built.consumer, file),
+      source.replaceAll(README_PORT, String(port)).replaceAll(README_REDIS_PORT, String(redis.port)),
+    );
   }
   await writeFile(
     join(built.consumer, 'tsconfig.json'),
@@ -61,7 +76,10 @@ beforeAll(async () => {
   );
 }, 180_000);
 
-afterAll(() => built.remove());
+afterAll(async () => {
+  await redis.stop();
+  await built.remove();
+});
 
 /** What was promised for each example of a single feature: it is booted in an app, with services behind it. */
 const examples: Record<string, (example: Example) => Promise<void>> = {
@@ -193,6 +211,16 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
     const app = await standalone('ConfiguredModule');
     const answer = await fetch(`${urlOf(app)}/service-discovery/services`);
     expect(answer.status).toBe(200);
+  },
+  'over-redis.ts': async ({ standalone, get }) => {
+    const [one, two] = [await standalone('StockModule'), await standalone('StockModule')];
+    const [, second] = await Promise.all([one, two].map((app) => registeredAs(app, 'stock-service', 2)));
+    expect(second).toHaveLength(2);
+    expect(await get(one, '/stock/ask/anvil')).toEqual({ sku: 'anvil', servedBy: process.pid });
+    const addresses = new Set<string>();
+    one.get(EventBus).on('call.picked', ({ instanceId }) => addresses.add(instanceId));
+    for (let call = 0; call < 2; call++) await get(one, '/stock/ask/anvil');
+    expect(addresses.size).toBe(2);
   },
   'testing.ts': async ({ call }) => {
     const { client, transport, close } = await call<{
@@ -420,6 +448,21 @@ class Services {
       await discovery.registerService({ serviceName, instanceId, host: '127.0.0.1', port: at, ...details });
     }
   }
+}
+
+/** Resolves with the instances of a service as soon as an app sees so many. */
+function registeredAs(app: INestApplication, name: string, count: number): Promise<readonly ServiceInstance[]> {
+  const registry = app.get(ServiceRegistry);
+  return new Promise((resolve) => {
+    const check = (): void => {
+      const instances = registry.getInstances(name);
+      if (instances.length < count) return;
+      stop();
+      resolve(instances);
+    };
+    const stop = registry.onChange(check);
+    check();
+  });
 }
 
 function isRunning({ exitCode, signalCode }: ReturnType<typeof spawn>): boolean {

@@ -114,6 +114,7 @@ export {
 } from './balancing/index.js';
 export {
   type ChangeBody,
+  type CheckerRoster,
   DEFAULT_REDIS_REGISTRY_STORE_OPTIONS,
   DEFAULT_REMOTE_REGISTRY_STORE_OPTIONS,
   type HealthBody,
@@ -158,6 +159,8 @@ export {
 export {
   type AggregatedHealth,
   type AggregatedStatus,
+  CheckShare,
+  type CheckShareDeps,
   type ConnectionDeps,
   DEFAULT_HEALTH_CHECK_OPTIONS,
   defaultProbes,

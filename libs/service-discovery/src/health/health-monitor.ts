@@ -10,6 +10,7 @@ import {
   type ServiceInstance,
 } from '../model/index.js';
 import { type ServiceRegistry } from '../registry/index.js';
+import { type CheckShare } from './check-share.js';
 import { type ResolvedHealthCheckOptions } from './options.js';
 import { type ProbeResult, type ProbeSelector } from './probe.js';
 import { runProbe } from './run-probe.js';
@@ -31,6 +32,8 @@ export interface HealthMonitorDeps {
    * @default the clock's
    */
   setTimer?: Clock['setTimer'];
+  /** Which instances this process checks, where several processes share them. @default all */
+  share?: CheckShare;
 }
 
 /** One registration that is checked; a new generation of an instance is a new target. */
@@ -51,7 +54,7 @@ const LONGEST_FIRST_WAIT_MS = 1_000;
 const STALL_MS = 1_000;
 
 /**
- * Checks every instance of a registry, and tells the registry what it found.
+ * Checks every instance of a registry, or the share of this process, and tells the registry what it found.
  *
  * An instance that registers is checked within a second; those that were there before are spread over the interval, and
  * each check moves by up to a tenth of it, so that checks neither come in bursts nor fall into step with other
@@ -63,6 +66,7 @@ export class HealthMonitor {
   private readonly random: Random;
   private readonly events: EventSink;
   private readonly setTimer: Clock['setTimer'];
+  private readonly share: CheckShare | undefined;
   private readonly targets = new Map<string, Target>();
   /** Due, but there are as many checks as may run; the longest waiting first. */
   private readonly waiting = new Set<Target>();
@@ -84,6 +88,7 @@ export class HealthMonitor {
     this.clock = clock;
     this.random = random;
     this.events = events;
+    this.share = deps.share;
     this.setTimer = deps.setTimer ?? ((fn, ms, timer) => clock.setTimer(fn, ms, timer));
   }
 
@@ -91,6 +96,7 @@ export class HealthMonitor {
   start(): void {
     if (!this.options.enabled || this.unfollow || this.closed) return;
     this.unfollow = this.registry.onChange((snapshot, _previous, change) => this.follow(snapshot, change));
+    this.share?.start(() => this.takeShare());
     this.reconcile(this.registry.snapshot);
   }
 
@@ -102,7 +108,7 @@ export class HealthMonitor {
     this.closed = true;
     this.unfollow?.();
     for (const key of [...this.targets.keys()]) this.drop(key);
-    await Promise.all(this.running);
+    await Promise.all([...this.running, this.share?.close()]);
   }
 
   private follow(snapshot: RegistrySnapshot, change: Change | null): void {
@@ -111,11 +117,16 @@ export class HealthMonitor {
     if (change?.type === 'remove') this.drop(keyOf(change.key));
   }
 
-  private reconcile({ services }: RegistrySnapshot): void {
+  /** What another process checked until now waits less than an interval: nobody knows when it was checked last. */
+  private takeShare(): void {
+    if (!this.closed) this.reconcile(this.registry.snapshot, this.options.intervalMs / 2);
+  }
+
+  private reconcile({ services }: RegistrySnapshot, withinMs = this.options.intervalMs): void {
     const gone = new Set(this.targets.keys());
     for (const instance of [...services.values()].flat()) {
       gone.delete(keyOf(instance));
-      this.take(instance, this.options.intervalMs);
+      this.take(instance, withinMs);
     }
     for (const key of gone) this.drop(key);
   }
@@ -123,6 +134,10 @@ export class HealthMonitor {
   /** @param withinMs when a new instance is checked, at the latest */
   private take(instance: ServiceInstance, withinMs: number): void {
     const key = keyOf(instance);
+    if (this.share?.has(instance) === false) {
+      this.drop(key);
+      return;
+    }
     const known = this.targets.get(key);
     if (known?.instance.generation === instance.generation) {
       known.instance = instance;

@@ -7,6 +7,7 @@ export {
   type InstanceHealth,
   type ServiceHealth,
 } from './health-aggregator.js';
+export { CheckShare, type CheckShareDeps } from './check-share.js';
 export { HealthMonitor, type HealthMonitorDeps, type MonitoredRegistry } from './health-monitor.js';
 export { HttpProbe } from './http-probe.js';
 export {

@@ -2,11 +2,24 @@ import { Logger, type Provider } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { type Clock, type Random, systemClock, systemRandom } from '../common/index.js';
 import { ServiceCommunicator } from '../communicator/index.js';
-import { defaultProbes, HealthAggregator, HealthMonitor, resolveHealthCheckOptions } from '../health/index.js';
+import {
+  CheckShare,
+  defaultProbes,
+  HealthAggregator,
+  HealthMonitor,
+  resolveHealthCheckOptions,
+} from '../health/index.js';
 import { type InstanceKey } from '../model/index.js';
 import { DiscoveryMetrics, EventBus, EventLogger } from '../observability/index.js';
 import { ServiceRegistry } from '../registry/index.js';
-import { MemoryRegistryStore, RemoteRegistryStore, type RegistryStore } from '../store/index.js';
+import {
+  MemoryRegistryStore,
+  RedisRegistryStore,
+  type RedisRegistryStoreOptions,
+  type RedisTrouble,
+  type RegistryStore,
+  RemoteRegistryStore,
+} from '../store/index.js';
 import { type Transport, UndiciTransport } from '../transport/index.js';
 import { AxiosTransport, findHttpService } from './axios/index.js';
 import { ResiliencePolicies } from './decorators/index.js';
@@ -32,7 +45,11 @@ export const CORE_PROVIDERS: readonly Provider[] = [
     inject: [SERVICE_DISCOVERY_OPTIONS, EventBus, ServiceRegistry, CLOCK],
     useFactory: createEventLogger,
   },
-  { provide: REGISTRY_STORE, inject: [SERVICE_DISCOVERY_OPTIONS, CLOCK, ListedTimers], useFactory: createStore },
+  {
+    provide: REGISTRY_STORE,
+    inject: [SERVICE_DISCOVERY_OPTIONS, CLOCK, RANDOM, ListedTimers],
+    useFactory: createStore,
+  },
   {
     provide: ServiceRegistry,
     inject: [SERVICE_DISCOVERY_OPTIONS, REGISTRY_STORE, EventBus, CLOCK, RANDOM, ListedTimers],
@@ -51,7 +68,7 @@ export const CORE_PROVIDERS: readonly Provider[] = [
   },
   {
     provide: HealthMonitor,
-    inject: [SERVICE_DISCOVERY_OPTIONS, ServiceRegistry, EventBus, CLOCK, RANDOM, ListedTimers],
+    inject: [SERVICE_DISCOVERY_OPTIONS, REGISTRY_STORE, ServiceRegistry, EventBus, CLOCK, RANDOM, ListedTimers],
     useFactory: createMonitor,
   },
   {
@@ -101,14 +118,29 @@ function createEventLogger(
   registry: ServiceRegistry,
   clock: Clock,
 ): EventLogger | null {
-  // The process that is the registry tells of everybody.
-  const isOwn = mode === 'remote' ? (key: InstanceKey) => registry.isOwn(key) : undefined;
+  // The process that is the registry tells of everybody; where there are many, each tells of its own.
+  const isOwn = mode === 'memory_only' ? undefined : (key: InstanceKey) => registry.isOwn(key);
   return logging === false ? null : new EventLogger(bus, nestLoggerPort(), logging, { clock, isOwn });
 }
 
-function createStore({ remote }: Options, clock: Clock, timers: ListedTimers): RegistryStore {
+function createStore({ remote, redis }: Options, clock: Clock, random: Random, timers: ListedTimers): RegistryStore {
   if (remote) return new RemoteRegistryStore(remote, { clock });
+  if (redis) return createRedisStore(redis, clock, random, timers);
   return new MemoryRegistryStore({ clock: timers.clockFor('expiry') });
+}
+
+function createRedisStore(
+  redis: RedisRegistryStoreOptions,
+  clock: Clock,
+  random: Random,
+  timers: ListedTimers,
+): RedisRegistryStore {
+  const logger = new Logger(LOG_CONTEXT);
+  const onTrouble = ({ kind, serviceName, instanceId, reason }: RedisTrouble): void => {
+    const subject = instanceId === undefined ? serviceName : `${serviceName}/${instanceId}`;
+    logger.warn(`In Redis, ${subject}: ${reason} (${kind})`);
+  };
+  return new RedisRegistryStore(redis, { clock, random, expiryClock: timers.clockFor('expiry'), onTrouble });
 }
 
 function createRegistry(
@@ -151,9 +183,10 @@ function createCommunicator(
   return new ServiceCommunicator({ registry, transport, events, clock, random }, communicator);
 }
 
-/** In the mode `remote` the process that is the registry checks: one checker is enough. */
+/** In the mode `remote` the process that is the registry checks; over Redis all processes share the checks out. */
 function createMonitor(
   { mode, healthCheck }: Options,
+  store: RegistryStore,
   registry: ServiceRegistry,
   events: EventBus,
   clock: Clock,
@@ -164,5 +197,7 @@ function createMonitor(
   if (mode === 'remote' || !options.enabled) return null;
   const listed = timers.clockFor('health-checks');
   const setTimer: Clock['setTimer'] = (fn, ms, timerOptions) => listed.setTimer(fn, ms, timerOptions);
-  return new HealthMonitor(registry, defaultProbes(options), options, { clock, random, events, setTimer });
+  const { intervalMs } = options;
+  const share = store instanceof RedisRegistryStore ? new CheckShare(store, { clock, random, intervalMs }) : undefined;
+  return new HealthMonitor(registry, defaultProbes(options), options, { clock, random, events, setTimer, share });
 }

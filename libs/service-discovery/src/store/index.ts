@@ -1,5 +1,6 @@
 /** Where registrations live: the port that every store fills, and the stores. */
 export { isOperatorStatus, type RegistryStore } from './registry-store.js';
+export { type CheckerRoster } from './checker-roster.js';
 export { WatchHub, type ResetChange } from './watch-hub.js';
 export { MemoryRegistryStore } from './memory/index.js';
 export * from './redis/index.js';

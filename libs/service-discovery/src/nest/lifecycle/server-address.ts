@@ -2,12 +2,16 @@ import { networkInterfaces } from 'node:os';
 import { type AddressInfo } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import { canonicalHost, parseAddress, type Protocol } from '../../model/index.js';
-import { type ResolvedServiceDiscoveryOptions } from '../options/index.js';
+import { type AdvertiseOptions, type ResolvedServiceDiscoveryOptions } from '../options/index.js';
 
 /** A server that listens, as far as its address goes: Node's own, of HTTP, HTTPS or HTTP/2. */
 export interface ListeningServer {
   address(): AddressInfo | string | null;
 }
+
+/** What says where the registry is. */
+type RegistryPlace = Pick<ResolvedServiceDiscoveryOptions, 'mode' | 'remote'> &
+  Partial<Pick<ResolvedServiceDiscoveryOptions, 'redis'>>;
 
 /** Under which address others reach a server. */
 export interface AdvertisedAddress {
@@ -22,7 +26,7 @@ export type Interfaces = Readonly<ReturnType<typeof networkInterfaces>>;
 /** The address to register; undefined for a server at a Unix socket, unless host and port are given. */
 export function addressToAdvertise(
   server: ListeningServer,
-  options: Pick<ResolvedServiceDiscoveryOptions, 'advertise' | 'mode' | 'remote'>,
+  options: { advertise: AdvertiseOptions } & RegistryPlace,
   interfaces: () => Interfaces = networkInterfaces,
 ): AdvertisedAddress | undefined {
   const { advertise } = options;
@@ -35,11 +39,7 @@ export function addressToAdvertise(
 }
 
 /** A server at all addresses of the machine is registered at one of them. */
-function reachableHost(
-  bound: string,
-  options: Pick<ResolvedServiceDiscoveryOptions, 'mode' | 'remote'>,
-  interfaces: () => Interfaces,
-): string {
+function reachableHost(bound: string, options: RegistryPlace, interfaces: () => Interfaces): string {
   const address = parseAddress(bound);
   if (address?.range() !== 'unspecified') return bound;
   if (isOnThisMachine(options)) return '127.0.0.1';
@@ -48,9 +48,11 @@ function reachableHost(
 }
 
 /** Whether everybody who reads the registry runs here, as far as can be told. */
-function isOnThisMachine({ mode, remote }: Pick<ResolvedServiceDiscoveryOptions, 'mode' | 'remote'>): boolean {
+function isOnThisMachine({ mode, remote, redis }: RegistryPlace): boolean {
   if (mode === 'memory_only') return true;
-  const host = remote && canonicalHost(new URL(remote.url).hostname);
+  const url = remote?.url ?? redis?.url;
+  const named = url === undefined ? redis?.client?.options.host : new URL(url).hostname;
+  const host = named === undefined ? undefined : canonicalHost(named);
   if (host === undefined) return false;
   return host === 'localhost' || parseAddress(host)?.range() === 'loopback';
 }

@@ -9,7 +9,12 @@ import {
   EventLogger,
   type EventLoggerOptions,
 } from '../../observability/index.js';
-import { type RemoteRegistryStoreOptions, resolveRemoteRegistryStoreOptions } from '../../store/index.js';
+import {
+  type RedisRegistryStoreOptions,
+  type RemoteRegistryStoreOptions,
+  resolveRedisRegistryStoreOptions,
+  resolveRemoteRegistryStoreOptions,
+} from '../../store/index.js';
 import {
   type AdvertiseOptions,
   DEFAULT_SERVICE_DISCOVERY_OPTIONS,
@@ -25,7 +30,7 @@ import { suggest } from './suggest.js';
 /** The options that are the registry's. */
 export const REGISTRY_OPTION_NAMES = ['serviceTtl', 'heartbeatInterval', 'startTimeout'] as const;
 
-const FUTURE_MODES: readonly unknown[] = ['redis_backed', 'hybrid'];
+const FUTURE_MODE: unknown = 'hybrid';
 
 export function checkPreset(preset: unknown, check: OptionValidator): void {
   if (preset === undefined || isPreset(preset)) return;
@@ -33,13 +38,17 @@ export function checkPreset(preset: unknown, check: OptionValidator): void {
 }
 
 export function checkMode(
-  { mode, registryUrl }: Pick<ServiceDiscoveryOptions, 'mode' | 'registryUrl'>,
+  { mode, registryUrl, redis }: Pick<ServiceDiscoveryOptions, 'mode' | 'registryUrl' | 'redis'>,
   check: OptionValidator,
 ): ServiceDiscoveryMode {
-  if (mode === undefined) return registryUrl === undefined ? DEFAULT_SERVICE_DISCOVERY_OPTIONS.mode : 'remote';
+  if (mode === undefined) {
+    if (registryUrl !== undefined) return 'remote';
+    const namesRedis = redis?.url !== undefined || redis?.client !== undefined;
+    return namesRedis ? 'redis_backed' : DEFAULT_SERVICE_DISCOVERY_OPTIONS.mode;
+  }
   if (SERVICE_DISCOVERY_MODES.includes(mode)) return mode;
-  const names = SERVICE_DISCOVERY_MODES.join(' or ');
-  const why = FUTURE_MODES.includes(mode) ? '; the modes over Redis are not in this release' : '';
+  const names = new Intl.ListFormat('en', { type: 'disjunction' }).format(SERVICE_DISCOVERY_MODES);
+  const why = mode === FUTURE_MODE ? '; hybrid is not in this release' : '';
   check.problem('mode', mode, `${names}${why}${why ? '' : suggestFor(mode, SERVICE_DISCOVERY_MODES)}`);
   return DEFAULT_SERVICE_DISCOVERY_OPTIONS.mode;
 }
@@ -58,6 +67,24 @@ export function checkRemote(
     for (const { path, value, expected } of error.problems) {
       if (path === 'remote.url') check.problem('registryUrl', registryUrl, expected);
       else check.problem(path, value, expected);
+    }
+    return undefined;
+  }
+}
+
+/** Which Redis holds the registry of the mode `redis_backed`; undefined where that is wrong. */
+export function checkRedis(
+  { redis = {}, namespace }: Pick<ServiceDiscoveryOptions, 'redis' | 'namespace'>,
+  check: OptionValidator,
+): RedisRegistryStoreOptions | undefined {
+  const options = { ...redis, namespace };
+  try {
+    resolveRedisRegistryStoreOptions(options, 'redis');
+    return options;
+  } catch (error) {
+    if (!(error instanceof InvalidConfigurationError)) throw error;
+    for (const { path, value, expected } of error.problems) {
+      check.problem(path === 'redis.namespace' ? 'namespace' : path, value, expected);
     }
     return undefined;
   }

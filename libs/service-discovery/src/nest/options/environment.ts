@@ -23,7 +23,7 @@ const PREFIX = 'SERVICE_DISCOVERY_';
 const VARIABLES: Readonly<Record<string, Variable>> = {
   MODE: { path: 'mode', kind: 'text' },
   REGISTRY_URL: { path: 'registryUrl', kind: 'text' },
-  REDIS_URL: { path: 'redisUrl', kind: 'text' },
+  REDIS_URL: { path: 'redis.url', kind: 'text' },
   NAMESPACE: { path: 'namespace', kind: 'text' },
   HOST: { path: 'advertise.host', kind: 'text' },
   PORT: { path: 'advertise.port', kind: 'number' },
@@ -57,11 +57,13 @@ export interface EnvironmentSetting {
 
 /** A problem of the option that a variable sets, as a problem of the variable. */
 export function toEnvironmentProblem(problem: Problem, { name, raw, path }: EnvironmentSetting): Problem {
-  const isSeconds = Object.values(VARIABLES).some((variable) => variable.path === path && variable.kind === 'seconds');
-  const expected = isSeconds
-    ? problem.expected.replace(/in milliseconds or as a text/, 'in seconds or as a text')
-    : problem.expected;
-  return { path: name, value: raw, expected };
+  const { kind } = Object.values(VARIABLES).find((variable) => variable.path === path) ?? {};
+  const expected =
+    kind === 'seconds'
+      ? problem.expected.replace(/in milliseconds or as a text/, 'in seconds or as a text')
+      : problem.expected;
+  // What is wrong with a text shows it as it may be shown: a URL without its password.
+  return { path: name, value: kind === 'text' ? problem.value : raw, expected };
 }
 
 /** The settings of an environment, and the names in it that mean nothing. An empty variable counts as unset. */

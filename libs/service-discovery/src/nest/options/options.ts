@@ -3,7 +3,7 @@ import { type CommunicatorDefaults, type CommunicatorOptions } from '../../commu
 import { type HealthCheckOptions } from '../../health/index.js';
 import { type DiscoveryMetricsOptions, type EventLoggerOptions } from '../../observability/index.js';
 import { type ServiceRegistryOptions } from '../../registry/index.js';
-import { type RemoteRegistryStoreOptions } from '../../store/index.js';
+import { type RedisRegistryStoreOptions, type RemoteRegistryStoreOptions } from '../../store/index.js';
 import { type Transport } from '../../transport/index.js';
 import { type ApiOptions } from '../rest/api-options.js';
 
@@ -11,9 +11,9 @@ import { type ApiOptions } from '../rest/api-options.js';
 export type PresetName = (typeof PRESET_NAMES)[number];
 export const PRESET_NAMES = ['development', 'testing', 'staging', 'production'] as const;
 
-/** Where registrations live: in this process, or in the one behind `registryUrl`. */
+/** Where registrations live: in this process, in Redis, or in the process behind `registryUrl`. */
 export type ServiceDiscoveryMode = (typeof SERVICE_DISCOVERY_MODES)[number];
-export const SERVICE_DISCOVERY_MODES = ['memory_only', 'remote'] as const;
+export const SERVICE_DISCOVERY_MODES = ['memory_only', 'redis_backed', 'remote'] as const;
 
 /** What sends requests: undici, the app's own `HttpService` of `@nestjs/axios`, or a transport of your own. */
 export type TransportChoice = (typeof TRANSPORT_NAMES)[number] | Transport;
@@ -36,7 +36,7 @@ export interface ShutdownOptions {
   /**
    * How long own instances stay listed as `draining` before they deregister, so that callers hear of it and send
    * nothing new: 0 to 5 min.
-   * @default 0 in `memory_only`, where everybody hears of it at once, 300 ms in `remote`
+   * @default 0 in `memory_only`, where everybody hears of it at once, 300 ms elsewhere
    */
   drainDelay?: Duration;
   /**
@@ -56,17 +56,17 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   /** Whose values apply where nothing else is said. @default none */
   preset?: PresetName;
   /**
-   * `SERVICE_DISCOVERY_MODE`. (`redis_backed` and `hybrid` are not in this release.)
-   * @default 'remote' where a `registryUrl` is set, else 'memory_only'
+   * `SERVICE_DISCOVERY_MODE`. (`hybrid` is not in this release.)
+   * @default 'remote' where a `registryUrl` is set, 'redis_backed' where `redis` says which, else 'memory_only'
    */
   mode?: ServiceDiscoveryMode;
   /** `SERVICE_DISCOVERY_REGISTRY_URL`: the process whose REST API is the registry, such as `http://registry:3000`. */
   registryUrl?: string;
   /** How the remote registry is talked to. */
   remote?: Omit<RemoteRegistryStoreOptions, 'url'>;
-  /** `SERVICE_DISCOVERY_REDIS_URL`, for the modes that are to come. */
-  redisUrl?: string;
-  /** `SERVICE_DISCOVERY_NAMESPACE`, for the modes that are to come. @default 'default' */
+  /** Which Redis holds the registry, and how it is talked to; `SERVICE_DISCOVERY_REDIS_URL` for its `url`. */
+  redis?: Omit<RedisRegistryStoreOptions, 'namespace'>;
+  /** `SERVICE_DISCOVERY_NAMESPACE`: registries in one Redis do not see those of other namespaces. @default 'default' */
   namespace?: string;
   /** `SERVICE_DISCOVERY_SERVICE_TTL`: how long a registration lives without a heartbeat. @default '300s' */
   serviceTtl?: ServiceRegistryOptions['serviceTtl'];
@@ -94,6 +94,8 @@ export interface ResolvedServiceDiscoveryOptions {
   readonly mode: ServiceDiscoveryMode;
   /** Only in the mode `remote`. */
   readonly remote: RemoteRegistryStoreOptions | undefined;
+  /** Only in the mode `redis_backed`. */
+  readonly redis: RedisRegistryStoreOptions | undefined;
   readonly namespace: string;
   readonly registry: Partial<ServiceRegistryOptions>;
   readonly healthCheck: Partial<HealthCheckOptions>;
@@ -111,7 +113,7 @@ export const DEFAULT_SERVICE_DISCOVERY_OPTIONS = {
   mode: 'memory_only',
   namespace: 'default',
   transport: 'undici',
-  shutdown: { drainDelay: { memory_only: 0, remote: '300ms' }, timeout: '2s' },
+  shutdown: { drainDelay: { memory_only: 0, redis_backed: '300ms', remote: '300ms' }, timeout: '2s' },
 } as const;
 
 /** The options that are passed on to the communicator. */

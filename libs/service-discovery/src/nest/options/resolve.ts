@@ -10,6 +10,7 @@ import {
   checkMetrics,
   checkMode,
   checkPreset,
+  checkRedis,
   checkRemote,
   checkTransport,
   REGISTRY_OPTION_NAMES,
@@ -41,7 +42,7 @@ export function resolveServiceDiscoveryOptions(
   const preset = isPreset(options.preset) ? getServiceDiscoveryConfig(options.preset) : {};
   const own = difference(options, preset);
   const { settings, problems } = readEnvironment(env);
-  const inForce = settings.filter(({ path }) => !isSet(own, path));
+  const inForce = settings.filter(({ path }) => !isSet(own, path) && !isReplaced(own, path));
   const merged = layer(preset, ...inForce.map(({ path, value }) => single(path, value)), own);
 
   const check = new OptionValidator();
@@ -77,6 +78,7 @@ function resolveMerged(options: ServiceDiscoveryOptions, check: OptionValidator)
     preset: options.preset,
     mode,
     remote: mode === 'remote' ? checkRemote(options, check) : undefined,
+    redis: mode === 'redis_backed' ? checkRedis(options, check) : undefined,
     namespace: options.namespace ?? DEFAULT_SERVICE_DISCOVERY_OPTIONS.namespace,
     registry,
     healthCheck,
@@ -106,6 +108,11 @@ function resolveShutdown(
     drainDelayMs: check.duration('shutdown.drainDelay', given.drainDelay, { maxMs: FIVE_MINUTES_MS }),
     timeoutMs: check.duration('shutdown.timeout', given.timeout, { minMs: 1, maxMs: FIVE_MINUTES_MS }),
   };
+}
+
+/** Whether an option says in another way what one at this path would say: a client of one's own needs no URL. */
+function isReplaced(options: ServiceDiscoveryOptions, path: string): boolean {
+  return path === 'redis.url' && isSet(options, 'redis.client');
 }
 
 /** A problem of a value that the environment gave is named, and shown, as it stands there. */

@@ -17,9 +17,21 @@ describe('the generated wrapper of the Lua scripts', () => {
   });
 
   it('reaches no key that it was not handed', () => {
-    const { beginSweep, expire, forgetNames, put, remove, renew, setStatus, sync, touchNames } = scripts;
-    const keys = { names: '', sweep: '', records: '', states: '', details: '', leases: '', meta: '', changes: '' };
+    const { announceChecker, beginSweep, expire, forgetNames, put, remove, renew, setStatus, sync, touchNames } =
+      scripts;
+    const keys = {
+      names: '',
+      sweep: '',
+      checkers: '',
+      records: '',
+      states: '',
+      details: '',
+      leases: '',
+      meta: '',
+      changes: '',
+    };
     const calls = [
+      announceChecker(keys, '', 1),
       beginSweep(keys, 1, 1, 1),
       expire(keys, 1, 1),
       forgetNames(keys, 1),

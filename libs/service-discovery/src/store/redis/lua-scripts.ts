@@ -3,6 +3,29 @@
 import { luaScript } from './lua-script.js';
 
 /**
+ * Notes that a checker of health is alive, and forgets those of which nothing was heard.
+ * - key `checkers`: sorted set: checker id → until when it counts as alive
+ * - argument `id`: of the checker
+ * - argument `ttlMs`: for how long it counts as alive; 0: no longer
+ * - reply: the ids of all that are alive
+ */
+export const announceChecker = luaScript<'checkers', [id: string, ttlMs: number], readonly unknown[]>(
+  'announce-checker',
+  ['checkers'],
+  `local KEYS = { checkers = KEYS[1] }
+local time = redis.call('TIME')
+local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now = math.floor(micros / 1000)
+
+local function digits(number)
+  return string.format('%.0f', number)
+end
+redis.call('ZADD', KEYS.checkers, digits(now + tonumber(ARGV[2])), ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS.checkers, '-inf', digits(now))
+return redis.call('ZRANGE', KEYS.checkers, 0, -1)`,
+);
+
+/**
  * Gives one process the next sweep for expired leases. When nobody swept for a while, Redis or all processes stood
  * still, and heartbeats with them: then nothing expires until as much time has passed again.
  * - key `sweep`: hash: when the last sweep began, and until when nothing expires

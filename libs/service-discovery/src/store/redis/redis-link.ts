@@ -136,7 +136,10 @@ export class RedisLink {
 
   private open(): Promise<Redis> {
     if (this.closed) return Promise.reject(new RegistryUnavailableError('The registry store is closed'));
-    this.opening ??= this.make();
+    this.opening ??= this.make().catch((error: unknown) => {
+      this.opening = undefined;
+      throw this.unavailable(error);
+    });
     return this.opening;
   }
 
@@ -149,7 +152,11 @@ export class RedisLink {
 
   private async makeOwn(): Promise<Redis> {
     // Not at the top: whoever has no registry on Redis need not have ioredis.
-    const { Redis } = await import('ioredis');
+    const { Redis } = await import('ioredis').catch((cause: unknown) => {
+      throw new RegistryUnavailableError('A registry on Redis needs the package ioredis: npm install ioredis', {
+        cause,
+      });
+    });
     return new Redis(this.options.url ?? '', this.ownOptions());
   }
 

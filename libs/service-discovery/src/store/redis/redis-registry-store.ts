@@ -17,10 +17,11 @@ import {
   type WatchScope,
 } from '../../model/index.js';
 import { HEALTH_ANNOUNCEMENT_INTERVAL_MS } from '../health-news.js';
+import { type CheckerRoster } from '../checker-roster.js';
 import { isOperatorStatus, type RegistryStore } from '../registry-store.js';
 import { KeySpace } from './keys.js';
 import { type LuaCall } from './lua-script.js';
-import { put, remove, renew, setStatus, touchNames } from './lua-scripts.js';
+import { announceChecker, put, remove, renew, setStatus, touchNames } from './lua-scripts.js';
 import { Mirror } from './mirror.js';
 import { resolveRedisRegistryStoreOptions, type RedisRegistryStoreOptions } from './options.js';
 import { Pulse } from './pulse.js';
@@ -57,7 +58,7 @@ const AUDIT_INTERVAL_MS = 30_000;
  *
  * Nothing is connected before the first call.
  */
-export class RedisRegistryStore implements RegistryStore {
+export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   private readonly clock: Clock;
   private readonly random: Random;
   private readonly changesKept: number;
@@ -194,6 +195,15 @@ export class RedisRegistryStore implements RegistryStore {
   async sweep(): Promise<number> {
     this.begin();
     return this.sweeper.sweep();
+  }
+
+  async announceChecker(id: string, ttlMs: number): Promise<readonly string[]> {
+    this.begin();
+    return (await this.link.call(announceChecker(this.keys, id, ttlMs))).map(String);
+  }
+
+  async retireChecker(id: string): Promise<void> {
+    await this.announceChecker(id, 0);
   }
 
   /** Ends all watches and closes every connection but the user's own. */

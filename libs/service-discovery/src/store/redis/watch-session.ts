@@ -35,6 +35,7 @@ export class WatchSession {
   private readonly channels = new Set<string>();
   private readonly covered = new Set<string>();
   private readonly wanted = new Set<string>();
+  /** Of which something was taken in already: what is missed from then on is a gap. */
   private readonly readBefore = new Set<string>();
   private coversAll = false;
   private syncing: Promise<void> | undefined;
@@ -146,8 +147,10 @@ export class WatchSession {
     const [, epoch = '', sequence = '', text = ''] = /^(\d+) (\d+) (.*)$/s.exec(message) ?? [];
     this.covered.add(serviceName);
     const applied = this.deps.mirror.apply(serviceName, epoch, Number(sequence), text);
-    if (typeof applied === 'object') this.hub.publish(applied.change);
-    else if (applied === 'gap') this.want(serviceName);
+    if (typeof applied === 'object') {
+      this.readBefore.add(serviceName);
+      this.hub.publish(applied.change);
+    } else if (applied === 'gap') this.want(serviceName);
     else if (applied === 'lost') this.failForLoss();
   }
 

@@ -1,0 +1,96 @@
+import { randomUUID } from 'node:crypto';
+import { type Clock, type Random, type Timer } from '../common/index.js';
+import { keyOf, type InstanceKey } from '../model/index.js';
+import { type CheckerRoster } from '../store/index.js';
+
+/** Parts of the interval between two checks. Together with the first wait of a new target they stay below two. */
+const BEAT_SHARE = 1 / 4;
+const LEASE_SHARE = 3 / 4;
+/** Where the interval is long, a checker that is gone is noticed sooner than its parts would have it. */
+const LONGEST_BEAT_MS = 10_000;
+
+export interface CheckShareDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The time between two checks of an instance. */
+  readonly intervalMs: number;
+}
+
+/**
+ * This process's share of the instances to check. Each instance belongs to the checker whose hash together with it is
+ * the greatest (rendezvous hashing; Thaler and Ravishankar, 1998): all agree without talking to each other, and where
+ * one comes or goes, only its own share moves. For a moment, until all have heard of it, two may check an instance, or
+ * none. While the roster cannot be reached, the last one that was heard holds.
+ */
+export class CheckShare {
+  private readonly id = randomUUID();
+  private checkers: readonly string[] = [];
+  private timer: Timer | undefined;
+  private beating: Promise<void> | undefined;
+  private closed = false;
+  private changed: () => void = () => undefined;
+
+  constructor(
+    private readonly roster: CheckerRoster,
+    private readonly deps: CheckShareDeps,
+  ) {}
+
+  /** Joins the checkers. @param changed called whenever the share may have become another one */
+  start(changed: () => void): void {
+    this.changed = changed;
+    this.beat();
+  }
+
+  /** Whether this process is to check an instance; none is before the roster was heard for the first time. */
+  has(key: InstanceKey): boolean {
+    const text = keyOf(key);
+    let owner: string | undefined;
+    let greatest = -1;
+    for (const checker of this.checkers) {
+      const weight = hash(`${checker}/${text}`);
+      if (weight > greatest) [greatest, owner] = [weight, checker];
+    }
+    return owner === this.id;
+  }
+
+  /** Leaves the checkers, so that the others take over at once. Never rejects. */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    if (!this.beating) return;
+    this.timer?.cancel();
+    await this.beating;
+    // Where it cannot be said, the others notice by themselves.
+    await this.roster.retireChecker(this.id).catch(() => undefined);
+  }
+
+  private beat(): void {
+    const beatMs = Math.min(this.deps.intervalMs * BEAT_SHARE, LONGEST_BEAT_MS);
+    this.beating = this.announce(beatMs * (LEASE_SHARE / BEAT_SHARE)).then(() => {
+      if (this.closed) return;
+      const ms = beatMs * (1 - 0.1 * this.deps.random());
+      this.timer = this.deps.clock.setTimer(() => this.beat(), Math.ceil(ms), { keepAlive: false });
+    });
+  }
+
+  private async announce(ttlMs: number): Promise<void> {
+    try {
+      const checkers = [...(await this.roster.announceChecker(this.id, Math.ceil(ttlMs)))].sort();
+      if (this.closed || checkers.join() === this.checkers.join()) return;
+      this.checkers = checkers;
+    } catch {
+      // The registry tells of its outage; what is checked meanwhile stays as it was.
+      return;
+    }
+    this.changed();
+  }
+}
+
+/** FNV-1a over UTF-16 units, and the finalizer of MurmurHash3, since FNV alone leaves close texts close. */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (let index = 0; index < text.length; index++) value = Math.imul(value ^ text.charCodeAt(index), 0x01000193);
+  value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35);
+  return (value ^ (value >>> 16)) >>> 0;
+}

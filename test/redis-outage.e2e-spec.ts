@@ -1,0 +1,460 @@
+import { once } from 'node:events';
+import { createServer, type Server, type Socket } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../libs/service-discovery/src/common/index.js';
+import {
+  type EventName,
+  type Lease,
+  type ServiceInstance,
+  toInstance,
+} from '../libs/service-discovery/src/model/index.js';
+import { EventBus } from '../libs/service-discovery/src/observability/index.js';
+import { ServiceRegistry, type ServiceRegistryOptions } from '../libs/service-discovery/src/registry/index.js';
+import {
+  RedisRegistryStore,
+  type RedisRegistryStoreDeps,
+  type RedisRegistryStoreOptions,
+  type RedisTrouble,
+} from '../libs/service-discovery/src/store/index.js';
+import { ChangeRecorder, ManualClock } from '../libs/service-discovery/src/testing/index.js';
+import { ClockedRedis } from './support/clocked-redis.js';
+import { RedisServer, type RedisServerOptions } from './support/redis-server.js';
+
+const TTL_MS = 60_000;
+const COMMAND_TIMEOUT_MS = 500;
+const instanceOf = (instanceId: string, more: Partial<ServiceInstance> = {}): ServiceInstance => ({
+  ...toInstance({ serviceName: 'users', instanceId, host: '127.0.0.1', port: 8080 }, { ttlMs: TTL_MS, now: 0 }),
+  ...more,
+});
+
+let server: RedisServer;
+let toClose: (() => Promise<unknown>)[];
+
+beforeEach(() => {
+  toClose = [];
+});
+afterEach(async () => {
+  for (const close of toClose.reverse()) await close();
+});
+
+async function startServer(options?: RedisServerOptions): Promise<void> {
+  server = await RedisServer.start(options);
+  toClose.push(() => server.stop());
+}
+
+function openStore(options: RedisRegistryStoreOptions = {}, deps: RedisRegistryStoreDeps = {}): RedisRegistryStore {
+  const where = options.client || options.url ? {} : { url: server.url };
+  const store = new RedisRegistryStore({ commandTimeout: COMMAND_TIMEOUT_MS, ...where, ...options }, deps);
+  toClose.push(() => store.close());
+  return store;
+}
+
+function watch(store: RedisRegistryStore): ChangeRecorder {
+  const recorder = new ChangeRecorder(store);
+  toClose.push(() => recorder.stop());
+  return recorder;
+}
+
+async function watching(store: RedisRegistryStore): Promise<ChangeRecorder> {
+  const recorder = watch(store);
+  await recorder.waitFor('a reset', ({ type }) => type === 'reset');
+  return recorder;
+}
+
+const idsOf = (recorder: ChangeRecorder): string[] =>
+  (recorder.snapshot.services.get('users') ?? []).map(({ instanceId }) => instanceId);
+
+/** A process: a registry over a store of its own, with instances that it keeps registered. */
+class Process {
+  readonly bus = new EventBus();
+  readonly registry: ServiceRegistry;
+
+  constructor(store = openStore(), options: Partial<ServiceRegistryOptions> = { heartbeatInterval: '500ms' }) {
+    this.registry = new ServiceRegistry(store, options, { events: this.bus });
+    toClose.push(() => this.registry.close());
+  }
+
+  register(instanceId: string): Promise<unknown> {
+    return this.registry.register({ serviceName: 'users', instanceId, host: '127.0.0.1', port: 8080 });
+  }
+
+  get ids(): string[] {
+    return this.registry.getInstances('users').map(({ instanceId }) => instanceId);
+  }
+
+  next(name: EventName): Promise<void> {
+    return new Promise((resolve) => {
+      const stop = this.bus.on(name, () => {
+        stop();
+        resolve();
+      });
+    });
+  }
+
+  /** Resolves when the registry's snapshot, now or after one of its changes, is as wanted. */
+  until(holds: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const check = (): void => {
+        if (!holds()) return;
+        stop();
+        resolve();
+      };
+      const stop = this.registry.onChange(check);
+      check();
+    });
+  }
+}
+
+async function twoProcesses(): Promise<[Process, Process]> {
+  const [one, two] = [new Process(), new Process()];
+  await Promise.all([one.registry.start(), two.registry.start()]);
+  await Promise.all([one.register('a'), two.register('b')]);
+  await Promise.all([one, two].map((process) => process.until(() => process.ids.length === 2)));
+  return [one, two];
+}
+
+const sinceMs = (start: number): number => Math.round(systemClock.now() - start);
+const report = (line: string): void => void process.stdout.write(`${line}\n`);
+const unavailable = (message: RegExp): object => ({
+  code: 'REGISTRY_UNAVAILABLE',
+  message: expect.stringMatching(message),
+});
+
+describe('when Redis is killed', () => {
+  it('the last snapshot serves, and everything is there again soon after it returns without its memory', async () => {
+    await startServer();
+    const processes = await twoProcesses();
+    const sizes = new Set<number>();
+    for (const process of processes) process.registry.onChange(() => void sizes.add(process.ids.length));
+
+    const lost = Promise.all(processes.map((process) => process.next('registry.unavailable')));
+    await server.kill();
+    await lost;
+    await expect(processes[0].register('c')).rejects.toMatchObject(unavailable(/cannot be reached/));
+    const regained = Promise.all(processes.map((process) => process.next('registry.available')));
+    const recovered = Promise.all(processes.map((process) => process.next('lease.recovered')));
+    const start = systemClock.now();
+    await server.startAgain();
+    await Promise.all([regained, recovered]);
+    report(`SIGKILL and return: all registered again after ${sinceMs(start)} ms`);
+    const fresh = await watching(openStore());
+    expect(idsOf(fresh).sort()).toEqual(['a', 'b']);
+    // Nobody who called meanwhile found fewer.
+    expect([...sizes]).toEqual([2]);
+  });
+
+  it('commands are answered within the time for one, whatever state the connection is in', async () => {
+    await startServer();
+    const store = openStore();
+    await store.put(instanceOf('a'), TTL_MS);
+    await server.kill();
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const start = systemClock.now();
+      await expect(store.put(instanceOf('a'), TTL_MS)).rejects.toMatchObject(unavailable(/Redis at redis:\/\/127/));
+      expect(sinceMs(start)).toBeLessThan(COMMAND_TIMEOUT_MS + 200);
+    }
+  });
+});
+
+describe('when Redis is flushed', () => {
+  it('everything registers again, and no reader loses sight of what was there', async () => {
+    await startServer();
+    const processes = await twoProcesses();
+    const sizes = new Set<number>();
+    for (const process of processes) process.registry.onChange(() => void sizes.add(process.ids.length));
+    const recovered = Promise.all(processes.map((process) => process.next('lease.recovered')));
+    const start = systemClock.now();
+    await server.flush();
+    await recovered;
+    report(`FLUSHALL: all registered again after ${sinceMs(start)} ms, heartbeats every 500 ms`);
+    expect(idsOf(await watching(openStore())).sort()).toEqual(['a', 'b']);
+    expect([...sizes]).toEqual([2]);
+  });
+});
+
+describe('when Redis stops to answer', () => {
+  it('that is noticed within the time for a command, and passes', async () => {
+    await startServer();
+    const processes = await twoProcesses();
+    const lost = Promise.all(processes.map((process) => process.next('registry.unavailable')));
+    const start = systemClock.now();
+    server.pause();
+    const put = processes[0].register('c');
+    await expect(put).rejects.toMatchObject(unavailable(/did not answer within 500 ms/));
+    expect(sinceMs(start)).toBeLessThan(COMMAND_TIMEOUT_MS + 300);
+    await lost;
+    report(`SIGSTOP: every watch noticed after ${sinceMs(start)} ms, command timeout ${COMMAND_TIMEOUT_MS} ms`);
+    for (const { ids } of processes) expect([...ids].sort()).toEqual(['a', 'b']);
+
+    const regained = Promise.all(processes.map((process) => process.next('registry.available')));
+    const resumed = systemClock.now();
+    server.continue();
+    await regained;
+    report(`SIGCONT: watches again after ${sinceMs(resumed)} ms`);
+    await processes[1].register('d');
+    await processes[0].until(() => processes[0].ids.includes('d'));
+  });
+});
+
+describe('when a connection breaks', () => {
+  it('the watch resumes from what it knows, and says so to nobody where nothing happened', async () => {
+    await startServer();
+    const store = openStore();
+    const process = new Process(store);
+    await process.registry.start();
+    await process.register('a');
+    const lost = process.next('registry.unavailable');
+    const regained = process.next('registry.available');
+    await server.client().call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await lost;
+    await openStore().put(instanceOf('b'), TTL_MS);
+    await regained;
+    await process.until(() => process.ids.length === 2);
+    expect(store.troubleCounts).toEqual({ bad_record: 0, unreadable_service: 0, gap: 0, correction: 0 });
+  });
+
+  it('changes that Redis no longer keeps are noticed, and the service is read anew', async () => {
+    await startServer();
+    const store = openStore();
+    const recorder = await watching(store);
+    const writer = openStore();
+    await writer.put(instanceOf('a'), TTL_MS);
+    await recorder.until('a', () => idsOf(recorder).includes('a'));
+
+    // As if five changes had been told while nobody heard them, and been cut off since.
+    const [changes, meta] = ['sd:{default:users}:changes', 'sd:{default:users}:meta'];
+    await server.client().multi().del(changes).hincrby(meta, 'sequence', 5).exec();
+    await writer.put(instanceOf('b'), TTL_MS);
+    await recorder.until('b', () => idsOf(recorder).includes('b'));
+    expect(idsOf(recorder)).toEqual(['a', 'b']);
+    expect(store.troubleCounts.gap).toBe(1);
+  });
+});
+
+describe('leases', () => {
+  it('of processes whose clocks are an hour off are not taken out', async () => {
+    await startServer();
+    const stores = [-3_600_000, 0, 3_600_000].map((shift) => {
+      const clock = { ...systemClock, epoch: () => systemClock.epoch() + shift };
+      return openStore({}, { clock });
+    });
+    const leases = await Promise.all(stores.map((store, index) => store.put(instanceOf(`i${index}`), TTL_MS)));
+    await server.client().hdel('sd:{default}:sweep', 'at');
+    for (const store of stores) expect(await store.sweep()).toBe(0);
+    expect(await stores[0]!.renew(leases)).toEqual([true, true, true]);
+    const generations = leases.map(({ generation }) => generation);
+    expect(Math.max(...generations) - Math.min(...generations)).toBeLessThan(60_000_000);
+  });
+
+  it('of an older registration change nothing, and end with their deregistration', async () => {
+    await startServer();
+    const [before, after] = [openStore(), openStore()];
+    const old = await before.put(instanceOf('a', { port: 1 }), TTL_MS);
+    const young = await after.put(instanceOf('a', { port: 2 }), TTL_MS);
+    expect(await before.remove(old)).toBe(false);
+    expect(await before.renew([old])).toEqual([false]);
+    expect((await watching(before)).snapshot.services.get('users')).toMatchObject([{ port: 2 }]);
+    expect(await after.remove(young)).toBe(true);
+    expect(await after.renew([young])).toEqual([false]);
+    expect(await server.client().zcard('sd:{default:users}:leases')).toBe(0);
+  });
+
+  it('are renewed in one round trip', async () => {
+    await startServer();
+    const store = openStore();
+    const leases: Lease[] = [];
+    for (let index = 0; index < 500; index++) {
+      leases.push(await store.put(instanceOf(`i${index}`, { serviceName: `s${index % 20}` }), TTL_MS));
+    }
+    const calls = async (): Promise<number> => {
+      const [, count] = /cmdstat_evalsha:calls=(\d+)/.exec(await server.client().info('commandstats')) ?? [];
+      return Number(count);
+    };
+    const before = await calls();
+    expect((await store.renew(leases)).every(Boolean)).toBe(true);
+    // One call a service, and one for the index; a sweep may fall into the same moment.
+    expect((await calls()) - before).toBeLessThanOrEqual(21 + 21);
+  });
+});
+
+describe('expiry', () => {
+  let time: number;
+  let client: ClockedRedis;
+  beforeEach(async () => {
+    await startServer();
+    client = new ClockedRedis(server.port, '127.0.0.1');
+    toClose.push(async () => client.disconnect());
+    time = Date.UTC(2026, 0, 1);
+    await client.setTime(time);
+  });
+  const advance = (ms: number): Promise<void> => client.setTime((time += ms));
+
+  it('is held after a time in which nobody swept, until heartbeats could arrive again', async () => {
+    const store = openStore({ client }, { expiryClock: new ManualClock() });
+    const lease = await store.put(instanceOf('a'), TTL_MS);
+    await store.sweep();
+    await advance(2 * TTL_MS);
+    expect(await store.sweep()).toBe(0);
+    for (let second = 1; second < 30; second++) {
+      await advance(1_000);
+      expect(await store.sweep()).toBe(0);
+    }
+    expect(await store.renew([lease])).toEqual([true]);
+    await openStore({ client }, { expiryClock: new ManualClock() }).put(instanceOf('b'), 1_000);
+    await advance(1_000);
+    expect(await store.sweep()).toBe(1);
+  });
+
+  it('is not brought about by a process that stood still', async () => {
+    const clock = new StallingClock();
+    const store = openStore({ client }, { clock: { ...systemClock, now: () => clock.now() }, expiryClock: clock });
+    await store.put(instanceOf('a'), TTL_MS);
+    await advance(TTL_MS);
+    // As if another process swept all along, but for this one second.
+    await client.hset('sd:{default}:sweep', 'at', time - 1_000);
+    const pinged = new Promise((resolve) => (client.ping = () => Promise.resolve(resolve('PONG')) as never));
+    clock.standStill(2 * TTL_MS);
+    await pinged;
+    expect(await client.zcard('sd:{default:users}:leases')).toBe(1);
+  });
+
+  it('of many takes several sweeps, and tells of each once, whichever process sweeps', async () => {
+    const stores = [1, 2, 3].map(() => openStore({ client }, { expiryClock: new ManualClock() }));
+    for (let index = 0; index < 250; index++) await stores[0]!.put(instanceOf(`i${index}`), TTL_MS);
+    const recorder = await watching(stores[0]!);
+    await advance(TTL_MS);
+    const taken: number[] = [];
+    for (let round = 0; round < 4; round++) {
+      await client.hset('sd:{default}:sweep', 'at', time - 1_000);
+      const counts = await Promise.all(stores.map((store) => store.sweep()));
+      expect(counts.filter((count) => count > 0).length).toBeLessThanOrEqual(1);
+      taken.push(Math.max(...counts));
+      await advance(1_000);
+    }
+    expect(taken).toEqual([100, 100, 50, 0]);
+    await recorder.until('the end', () => idsOf(recorder).length === 0);
+    expect(recorder.changes.filter(({ type }) => type === 'remove')).toHaveLength(250);
+  });
+});
+
+/** A clock whose timers come too late, all at once. */
+class StallingClock extends ManualClock {
+  private extraMs = 0;
+
+  override now(): number {
+    return super.now() + this.extraMs;
+  }
+
+  standStill(ms: number): void {
+    this.extraMs = ms;
+    this.advance(1_100);
+  }
+}
+
+describe('what should not be there', () => {
+  it('is skipped, counted and told of once', async () => {
+    await startServer();
+    const troubles: RedisTrouble[] = [];
+    const writer = openStore();
+    for (const id of ['good', 'broken', 'newer']) await writer.put(instanceOf(id), TTL_MS);
+    await writer.put(instanceOf('a', { serviceName: 'orders' }), TTL_MS);
+    const redis = server.client();
+    await redis.hset('sd:{default:users}:records', { broken: '{oops', newer: '{"v":2,"host":"x","port":1}' });
+    await redis.del('sd:{default:orders}:records');
+    await redis.set('sd:{default:orders}:records', 'in the way');
+
+    const store = openStore({}, { onTrouble: (trouble) => troubles.push(trouble) });
+    expect(idsOf(await watching(store))).toEqual(['good']);
+    expect(idsOf(await watching(openStore()))).toEqual(['good']);
+    expect(troubles.map(({ kind, serviceName, instanceId }) => [kind, serviceName, instanceId])).toEqual(
+      expect.arrayContaining([
+        ['bad_record', 'users', 'broken'],
+        ['bad_record', 'users', 'newer'],
+        ['unreadable_service', 'orders', undefined],
+      ]),
+    );
+    expect(store.troubleCounts).toMatchObject({ bad_record: 2 });
+    await expect(store.put(instanceOf('b', { serviceName: 'orders' }), TTL_MS)).rejects.toMatchObject(
+      unavailable(/refuses: .*WRONGTYPE/),
+    );
+  });
+});
+
+describe('a Redis that cannot be used', () => {
+  it.each<[string, () => string, RegExp]>([
+    [
+      'a wrong password',
+      () => server.url.replace('//', '//:wrong@'),
+      /refuses: .*WRONGPASS|cannot be reached: .*WRONGPASS/,
+    ],
+    ['no password', () => server.url, /NOAUTH/],
+    [
+      'TLS where there is none',
+      () => server.url.replace('redis:', 'rediss:').replace('//', '//:secret@'),
+      /cannot be reached/,
+    ],
+    ['an address where nobody listens', () => 'redis://127.0.0.1:1', /ECONNREFUSED/],
+    ['a name that nobody has', () => 'redis://redis.invalid:6379', /cannot be reached/],
+  ])('is told of in bounded time: %s', async (_what, url, message) => {
+    await startServer({ password: 'secret' });
+    const store = openStore({ url: url() });
+    const start = systemClock.now();
+    for (const act of [() => store.put(instanceOf('a'), TTL_MS), () => watch(store).ended]) {
+      const error = await act().then(
+        () => undefined,
+        (thrown: unknown) => thrown as Error,
+      );
+      expect(error).toMatchObject(unavailable(message));
+      expect(error!.message).not.toMatch(/wrong@|secret/);
+    }
+    expect(sinceMs(start)).toBeLessThan(2 * COMMAND_TIMEOUT_MS + 500);
+  });
+
+  it('lets a socket go that nobody answers on', async () => {
+    const sockets = new Set<Socket>();
+    const silent: Server = createServer((socket) => sockets.add(socket)).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    toClose.push(async () => {
+      for (const socket of sockets) socket.destroy();
+      silent.close();
+      await once(silent, 'close');
+    });
+    const { port } = silent.address() as { port: number };
+    const store = openStore({ url: `redis://127.0.0.1:${port}` });
+    const came = once(silent, 'connection') as Promise<[Socket]>;
+    const put = store.put(instanceOf('a'), TTL_MS);
+    put.catch(() => undefined);
+    const [socket] = await came;
+    socket.resume();
+    const ended = once(socket, 'end');
+    await expect(put).rejects.toMatchObject(unavailable(/did not answer within 500 ms/));
+    await ended;
+  });
+});
+
+describe("a client of the user's own", () => {
+  it('is used, and stays open', async () => {
+    await startServer({ password: 'secret' });
+    const client = server.connect();
+    toClose.push(async () => client.disconnect());
+    const store = openStore({ client, namespace: 'shop' });
+    const recorder = await watching(store);
+    await store.put(instanceOf('a'), TTL_MS);
+    await recorder.until('a', () => idsOf(recorder).includes('a'));
+    await store.close();
+    expect(await client.ping()).toBe('PONG');
+    expect(client.listenerCount('close')).toBe(0);
+    const names = await client.keys('*');
+    expect(names.filter((name) => !/^sd:\{shop(:users)?\}:/.test(name))).toEqual([]);
+  });
+
+  it('with a prefix is refused, as are other wrong options', async () => {
+    await startServer();
+    const client = server.connect({ keyPrefix: 'x:' });
+    toClose.push(async () => client.disconnect());
+    expect(() => openStore({ client })).toThrow(/client: .*keyPrefix/);
+    const wrong = { url: 'http://:secret@redis', namespace: 'a:b', commandTimeout: 0, changesKept: 1 };
+    expect(() => new RedisRegistryStore(wrong)).toThrow(/url[^]*namespace[^]*commandTimeout[^]*changesKept/);
+    expect(() => new RedisRegistryStore(wrong)).not.toThrow(/secret/);
+  });
+});
