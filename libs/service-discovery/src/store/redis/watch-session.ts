@@ -178,6 +178,7 @@ export class WatchSession {
 
   private async read(names: ReadonlySet<string>, why: Reason): Promise<void> {
     const all = [...names];
+    let reloaded = false;
     for (let start = 0; start < all.length; start += SERVICES_PER_ROUND_TRIP) {
       const batch = all.slice(start, start + SERVICES_PER_ROUND_TRIP);
       const positions = batch.map((name) => this.deps.mirror.positionOf(name));
@@ -190,24 +191,28 @@ export class WatchSession {
       answers.forEach((answer, index) => {
         const name = batch[index]!;
         if ('error' in answer) this.deps.onUnreadable(name, answer.error.message);
-        else this.takeIn(name, positions[index]!, answer.reply, why);
+        else if (this.takeIn(name, positions[index]!, answer.reply, why)) reloaded = true;
       });
+      if (this.over) return;
     }
     this.deps.mirror.prune(names);
+    // Once for all of them: each reader takes everything anew. What it takes is the mirror's to say.
+    if (reloaded) this.hub.publish({ type: 'reset', revision: this.deps.mirror.revision, instances: [] });
   }
 
-  private takeIn(name: string, asked: Position, reply: readonly unknown[], why: Reason): void {
+  /** @returns whether the service was read whole */
+  private takeIn(name: string, asked: Position, reply: readonly unknown[], why: Reason): boolean {
     const isFirst = !this.readBefore.has(name);
     this.readBefore.add(name);
     const { changes, reloaded, lost } = this.deps.mirror.sync(name, asked, reply);
     for (const change of changes) this.hub.publish(change);
     if (!isFirst && lost) {
       this.failForLoss();
-      return;
+      return false;
     }
     if (!isFirst && why === 'gap' && reloaded) this.deps.onGap(name);
     if (!isFirst && why === 'audit' && (reloaded || changes.length > 0)) this.deps.onCorrection(name);
-    if (reloaded) this.hub.publish(this.deps.mirror.resetWithin({}));
+    return reloaded;
   }
 
   private failForLoss(): void {
