@@ -88,3 +88,16 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal, options?: 
       });
   });
 }
+
+/** Whether `promise` settled, either way, within `ms` milliseconds. Never rejects, and does not stop what it waits for. */
+export async function settlesWithin(clock: Clock, ms: number, promise: Promise<unknown>): Promise<boolean> {
+  let timer: Timer | undefined;
+  const tooLate = new Promise<boolean>((resolve) => (timer = clock.setTimer(() => resolve(false), ms)));
+  const settled = promise.then(
+    () => true,
+    () => true,
+  );
+  const inTime = await Promise.race([settled, tooLate]);
+  timer?.cancel();
+  return inTime;
+}

@@ -6,4 +6,5 @@ export * from './duration.js';
 export * from './errors.js';
 export * from './outcome.js';
 export * from './random.js';
+export * from './reconnect-delay.js';
 export * from './validation.js';

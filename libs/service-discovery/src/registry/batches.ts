@@ -1,5 +1,3 @@
-import { type Clock, type Timer } from '../common/index.js';
-
 /** Runs `task` for every item, at most `concurrency` at a time. Rejects with the first failure after all have ended. */
 export async function inBatches<T>(
   items: readonly T[],
@@ -19,17 +17,4 @@ export async function inBatches<T>(
   };
   await Promise.all(Array.from({ length: Math.min(concurrency, items.length) }, worker));
   if (failures.length > 0) throw failures[0];
-}
-
-/** Whether `promise` settled, either way, within the time. */
-export async function settlesWithin(clock: Clock, ms: number, promise: Promise<unknown>): Promise<boolean> {
-  let timer: Timer | undefined;
-  const tooLate = new Promise<boolean>((resolve) => (timer = clock.setTimer(() => resolve(false), ms)));
-  const settled = promise.then(
-    () => true,
-    () => true,
-  );
-  const inTime = await Promise.race([settled, tooLate]);
-  timer?.cancel();
-  return inTime;
 }

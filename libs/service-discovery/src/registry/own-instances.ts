@@ -1,6 +1,6 @@
-import { RegistryUnavailableError, type Clock } from '../common/index.js';
+import { settlesWithin, RegistryUnavailableError, type Clock } from '../common/index.js';
 import { type InstanceKey, type Lease } from '../model/index.js';
-import { inBatches, settlesWithin } from './batches.js';
+import { inBatches } from './batches.js';
 
 const CONCURRENCY = 16;
 /** How long a shutdown waits for the store. */

@@ -1,6 +1,7 @@
 import {
   messageOf,
   RegistryUnavailableError,
+  settlesWithin,
   systemClock,
   systemRandom,
   type Clock,
@@ -23,7 +24,6 @@ import {
   type WatchScope,
 } from '../model/index.js';
 import { isOperatorStatus, WatchHub, type RegistryStore } from '../store/index.js';
-import { settlesWithin } from './batches.js';
 import { emitChangeEvents } from './change-events.js';
 import { KeyedLock } from './keyed-lock.js';
 import { LeaseKeeper } from './lease-keeper.js';

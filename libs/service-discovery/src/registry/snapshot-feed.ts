@@ -1,4 +1,11 @@
-import { RegistryUnavailableError, sleep, type Clock, type Random, type Timer } from '../common/index.js';
+import {
+  reconnectDelay,
+  RegistryUnavailableError,
+  settlesWithin,
+  sleep,
+  type Clock,
+  type Random,
+} from '../common/index.js';
 import {
   applyChange,
   EMPTY_SNAPSHOT,
@@ -10,9 +17,8 @@ import {
 import { type RegistryStore, type ResetChange } from '../store/index.js';
 import { CarriedInstances } from './carried-instances.js';
 
-/** The first wait after a lost watch, doubled after each further loss. */
-const FIRST_BACKOFF_MS = 100;
-const LONGEST_BACKOFF_MS = 5_000;
+/** The waits after a lost watch. */
+const BACKOFF = { firstMs: 100, longestMs: 5_000 };
 
 /** What a feed tells of; called in the order in which things happened, and must not throw. */
 interface SnapshotFeedListener {
@@ -70,10 +76,7 @@ export class SnapshotFeed {
   async start(timeoutMs: number): Promise<void> {
     this.running ??= this.run(this.closing.signal);
     if (this.current.ready || this.closing.signal.aborted) return;
-    let timer: Timer | undefined;
-    const patience = new Promise<void>((resolve) => (timer = this.deps.clock.setTimer(resolve, timeoutMs)));
-    await Promise.race([this.firstReset, patience, this.running]);
-    timer?.cancel();
+    await settlesWithin(this.deps.clock, timeoutMs, Promise.race([this.firstReset, this.running]));
   }
 
   /** Ends the watch; the snapshot stays readable, no longer connected. */
@@ -100,8 +103,10 @@ export class SnapshotFeed {
       if (signal.aborted) return;
       this.reportLoss(error);
       // A store that answers and fails right away is not hammered: only a watch that held starts the backoff anew.
-      losses = this.deps.clock.now() - openedAt >= LONGEST_BACKOFF_MS ? 1 : losses + 1;
-      await sleep(this.deps.clock, this.backoffMs(losses), signal, { keepAlive: false }).catch(() => undefined);
+      losses = this.deps.clock.now() - openedAt >= BACKOFF.longestMs ? 1 : losses + 1;
+      await sleep(this.deps.clock, reconnectDelay(losses, BACKOFF, this.deps.random), signal, {
+        keepAlive: false,
+      }).catch(() => undefined);
     }
   }
 
@@ -146,12 +151,6 @@ export class SnapshotFeed {
     if (this.downSince !== undefined) return;
     this.downSince = this.deps.clock.now();
     this.deps.listener.lost(error);
-  }
-
-  /** Between half of the step and all of it, so that readers who lost the same store do not come back together. */
-  private backoffMs(losses: number): number {
-    const step = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (losses - 1));
-    return step * (0.5 + 0.5 * this.deps.random());
   }
 }
 

@@ -1,10 +1,16 @@
 import { type Logger } from '@nestjs/common';
-import { type Clock, messageOf, type Random, RegistryUnavailableError, sleep } from '../../common/index.js';
+import {
+  type Clock,
+  messageOf,
+  type Random,
+  reconnectDelay,
+  RegistryUnavailableError,
+  sleep,
+} from '../../common/index.js';
 import { type ServiceRegistration } from '../../model/index.js';
 import { type ServiceRegistry } from '../../registry/index.js';
 
-const FIRST_RETRY_MS = 250;
-const LONGEST_RETRY_MS = 5_000;
+const RETRY = { firstMs: 250, longestMs: 5_000 };
 /** How often it is said that a service is still not registered. */
 const REMINDER_MS = 60_000;
 
@@ -60,8 +66,7 @@ export class Announcer {
   }
 
   private async pause(failures: number): Promise<void> {
-    const step = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** failures);
-    const ms = step * (0.5 + 0.5 * this.deps.random());
+    const ms = reconnectDelay(failures + 1, RETRY, this.deps.random);
     await sleep(this.deps.clock, ms, this.stopping.signal, { keepAlive: false }).catch(() => undefined);
   }
 }

@@ -10,7 +10,7 @@ import {
 } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { type Subscription } from 'rxjs';
-import { type Clock, messageOf, type Random, sleep } from '../../common/index.js';
+import { type Clock, messageOf, type Random, settlesWithin, sleep } from '../../common/index.js';
 import { ServiceCommunicator } from '../../communicator/index.js';
 import { HealthMonitor } from '../../health/index.js';
 import { DiscoveryMetrics, EventLogger } from '../../observability/index.js';
@@ -25,7 +25,6 @@ import { findSchedulerRegistry, ListedTimers } from '../schedule/index.js';
 import { findHealthCheckPath } from '../terminus/index.js';
 import { CLOCK, RANDOM, REGISTRY_STORE, SERVICE_DISCOVERY_OPTIONS } from '../tokens.js';
 import { Announcer } from './announcer.js';
-import { atMost } from './at-most.js';
 import { HttpDrain } from './http-drain.js';
 import { type AdvertisedAddress, addressToAdvertise, type ListeningServer } from './server-address.js';
 
@@ -95,25 +94,25 @@ export class ServiceDiscoveryLifecycle
   async onModuleDestroy(): Promise<void> {
     const { timeoutMs, drainDelayMs } = this.options.shutdown;
     this.listening?.unsubscribe();
-    await atMost(this.clock, timeoutMs, this.announcer.stop());
+    await settlesWithin(this.clock, timeoutMs, this.announcer.stop());
     if (this.registry.ownLeases().length > 0) {
-      await atMost(this.clock, timeoutMs, this.registry.drainOwn());
+      await settlesWithin(this.clock, timeoutMs, this.registry.drainOwn());
       if (drainDelayMs > 0) await sleep(this.clock, drainDelayMs);
       const leaving = this.registry.deregisterOwn().then((report) => this.reportLeftovers(report));
-      await atMost(this.clock, timeoutMs, leaving);
+      await settlesWithin(this.clock, timeoutMs, leaving);
     }
     this.drain?.begin();
   }
 
   /** The server closes next, and with it what it has not sent yet. */
   async beforeApplicationShutdown(): Promise<void> {
-    if (this.drain) await atMost(this.clock, this.options.shutdown.timeoutMs, this.drain.delivered());
+    if (this.drain) await settlesWithin(this.clock, this.options.shutdown.timeoutMs, this.drain.delivered());
   }
 
   async onApplicationShutdown(): Promise<void> {
     const { timeoutMs } = this.options.shutdown;
-    const atMostTimeout = (work: Promise<unknown> | undefined): Promise<void> =>
-      atMost(this.clock, timeoutMs, work ?? Promise.resolve());
+    const atMostTimeout = (work: Promise<unknown> | undefined): Promise<boolean> =>
+      settlesWithin(this.clock, timeoutMs, work ?? Promise.resolve());
     this.timers.close();
     await atMostTimeout(this.monitor?.close());
     await atMostTimeout(this.communicator.close());

@@ -1,13 +1,12 @@
 import { type Redis, type RedisOptions } from 'ioredis';
-import { messageOf, RegistryUnavailableError, type Clock, type Random } from '../../common/index.js';
+import { messageOf, reconnectDelay, RegistryUnavailableError, type Clock, type Random } from '../../common/index.js';
 import { type LuaCall, type LuaScript } from './lua-script.js';
 import { withoutPassword, type ResolvedRedisRegistryStoreOptions } from './options.js';
 
 /** What a call gave: its reply, or what Redis has against it. */
 export type LuaAnswer<Reply> = { readonly reply: Reply } | { readonly error: Error };
 
-const FIRST_RECONNECT_MS = 50;
-const LONGEST_RECONNECT_MS = 2_000;
+const RECONNECT = { firstMs: 50, longestMs: 2_000 };
 /** How long a connection that is given up may take to end by itself. */
 const DISCONNECT_MS = 50;
 
@@ -169,14 +168,8 @@ export class RedisLink {
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
-      retryStrategy: (attempt) => this.reconnectDelay(attempt),
+      retryStrategy: (attempt) => reconnectDelay(attempt, RECONNECT, this.random),
     };
-  }
-
-  /** Between half of the step and all of it, so that processes that lost the same Redis do not come back together. */
-  private reconnectDelay(attempt: number): number {
-    const step = Math.min(LONGEST_RECONNECT_MS, FIRST_RECONNECT_MS * 2 ** (attempt - 1));
-    return step * (0.5 + 0.5 * this.random());
   }
 
   private readonly onClose = (): void => {
