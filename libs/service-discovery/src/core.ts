@@ -41,6 +41,7 @@ export {
   DEFAULT_WEIGHT,
   type EventName,
   type EventSink,
+  type ExpiryHold,
   type HealthDetail,
   type HealthStatus,
   HostNotAllowedError,
@@ -117,9 +118,11 @@ export {
   type CheckerRoster,
   DEFAULT_REDIS_REGISTRY_STORE_OPTIONS,
   DEFAULT_REMOTE_REGISTRY_STORE_OPTIONS,
+  DEFAULT_SELF_PRESERVATION_OPTIONS,
   type HealthBody,
   type InstanceBody,
   MemoryRegistryStore,
+  type MemoryRegistryStoreOptions,
   RedisRegistryStore,
   type RedisRegistryStoreDeps,
   type RedisRegistryStoreOptions,
@@ -130,6 +133,7 @@ export {
   RemoteRegistryStore,
   type RemoteRegistryStoreDeps,
   type RemoteRegistryStoreOptions,
+  type SelfPreservationOptions,
 } from './store/index.js';
 export {
   DEFAULT_UNDICI_TRANSPORT_OPTIONS,

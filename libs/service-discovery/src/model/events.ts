@@ -17,6 +17,10 @@ export interface ServiceDiscoveryEvents {
   'instance.status_changed': { key: InstanceKey; from: InstanceStatus; to: InstanceStatus; reason?: string };
   /** One health check was made. */
   'health.checked': { key: InstanceKey; passed: boolean; detail: HealthDetail };
+  /** Too many instances of a service miss their heartbeats at once, so none is taken out for now. */
+  'expiry.held': { service: string; since: number; overdue: number; total: number };
+  /** The hold is over: what has not come back is taken out. */
+  'expiry.resumed': { service: string };
   /** Our own lease was lost and the instance registered again. */
   'lease.recovered': { key: InstanceKey };
   /** The registry cannot be reached, or refuses us; the last good snapshot is served, where there has been one. */

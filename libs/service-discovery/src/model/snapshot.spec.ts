@@ -111,4 +111,15 @@ describe('applyChange', () => {
       expect([...next.services.keys()]).toEqual(['users', 'orders']);
     });
   });
+
+  it('of a hold keeps it until it is over, or a reset knows nothing of it', () => {
+    const hold = { since: 1, overdue: 9, total: 10 };
+    const told: Change = { type: 'hold', revision: 2, serviceName: 'users', hold };
+    const held = after(reset(a), told, { type: 'put', revision: 3, instance: b });
+    expect([...held.expiryHolds]).toEqual([['users', hold]]);
+    expect(applyChange(held, { ...told, hold: null }, 0).expiryHolds.size).toBe(0);
+    expect(applyChange(held, reset(a), 0).expiryHolds.size).toBe(0);
+    const another: Change = { type: 'reset', revision: 4, instances: [a], holds: new Map([['orders', hold]]) };
+    expect([...applyChange(held, another, 0).expiryHolds]).toEqual([['orders', hold]]);
+  });
 });

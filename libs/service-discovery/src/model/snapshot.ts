@@ -1,4 +1,4 @@
-import { type Change } from './change.js';
+import { type Change, type ExpiryHold } from './change.js';
 import { type ServiceInstance } from './instance.js';
 
 /** What a reader knows of the registry at one moment. Immutable; a new one after each change. */
@@ -13,6 +13,8 @@ export interface RegistrySnapshot {
   readonly asOf: number;
   /** Instances by service name, in order of registration. A service's list keeps its identity until it changes. */
   readonly services: ReadonlyMap<string, readonly ServiceInstance[]>;
+  /** Services whose expiry is held, by name. */
+  readonly expiryHolds: ReadonlyMap<string, ExpiryHold>;
 }
 
 export const EMPTY_SNAPSHOT: RegistrySnapshot = {
@@ -21,14 +23,20 @@ export const EMPTY_SNAPSHOT: RegistrySnapshot = {
   connected: false,
   asOf: 0,
   services: new Map(),
+  expiryHolds: new Map(),
 };
 
 /** The snapshot after a change; lists of services that the change does not touch are kept as they are. */
 export function applyChange(snapshot: RegistrySnapshot, change: Change, now: number): RegistrySnapshot {
-  const base = { revision: change.revision, ready: true, connected: true, asOf: now };
+  const { expiryHolds } = snapshot;
+  const base = { revision: change.revision, ready: true, connected: true, asOf: now, expiryHolds };
   switch (change.type) {
     case 'reset':
-      return { ...base, services: regroup(snapshot.services, change.instances) };
+      return {
+        ...base,
+        services: regroup(snapshot.services, change.instances),
+        expiryHolds: change.holds ?? EMPTY_SNAPSHOT.expiryHolds,
+      };
     case 'put': {
       const { instance } = change;
       const list = snapshot.services.get(instance.serviceName) ?? [];
@@ -51,7 +59,19 @@ export function applyChange(snapshot: RegistrySnapshot, change: Change, now: num
     }
     case 'renewed':
       return { ...base, services: withHeartbeats(snapshot.services, change) };
+    case 'hold':
+      return { ...base, services: snapshot.services, expiryHolds: withHold(expiryHolds, change) };
   }
+}
+
+function withHold(
+  holds: ReadonlyMap<string, ExpiryHold>,
+  { serviceName, hold }: Extract<Change, { type: 'hold' }>,
+): ReadonlyMap<string, ExpiryHold> {
+  const next = new Map(holds);
+  if (hold) next.set(serviceName, hold);
+  else next.delete(serviceName);
+  return next;
 }
 
 function withHeartbeats(

@@ -69,6 +69,19 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
         },
       };
     }
+    case 'expiry.held': {
+      const { service, since, overdue, total } = event;
+      return {
+        level: 'warn',
+        subject: service,
+        message: `Expiry of ${service} is held: ${overdue} of its ${total} instances miss their heartbeats at once`,
+        fields: { service, since, overdue, total },
+      };
+    }
+    case 'expiry.resumed': {
+      const { service } = event;
+      return { level: 'log', subject: service, message: `Expiry of ${service} goes on`, fields: { service } };
+    }
     case 'lease.recovered':
       return {
         ...about(event.key),

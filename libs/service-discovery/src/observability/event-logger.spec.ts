@@ -40,6 +40,8 @@ describe('EventLogger', () => {
     unhealthy();
     bus.emit('instance.status_changed', { key, from: 'unhealthy', to: 'healthy' });
     bus.emit('health.checked', { key, passed: true, detail: { checkedAt: 1, statusCode: 200, latencyMs: 3 } });
+    bus.emit('expiry.held', { service: 'users', since: 1, overdue: 9, total: 10 });
+    bus.emit('expiry.resumed', { service: 'users' });
     bus.emit('lease.recovered', { key });
     bus.emit('registry.unavailable', { reason: 'refused', hasSnapshot: true });
     bus.emit('registry.available', { downMs: 1_200 });
@@ -57,6 +59,8 @@ describe('EventLogger', () => {
       'warn users/a is unhealthy, was healthy: status 500',
       'log users/a is healthy, was unhealthy',
       'debug Health check of users/a passed',
+      'warn Expiry of users is held: 9 of its 10 instances miss their heartbeats at once',
+      'log Expiry of users goes on',
       'warn The lease of users/a was lost; it is registered again',
       'warn The registry is not available; the last good snapshot is served: refused',
       'log The registry is available again after 1200 ms',

@@ -58,6 +58,18 @@ describe('emitChangeEvents', () => {
     expect(eventsOf(shown(), removal)).toEqual([]);
   });
 
+  it('reports that expiry is held, and that it goes on, but not figures that move', () => {
+    const serviceName = 'users';
+    const [hold, moved] = [9, 4].map((overdue) => ({ since: 1, overdue, total: 10 }));
+    const told = (now: typeof hold | null): Change => ({ type: 'hold', revision: 2, serviceName, hold: now ?? null });
+    const held = applyChange(shown(a), told(hold), 0);
+    expect(eventsOf(shown(a), told(hold))).toEqual([['expiry.held', { service: 'users', ...hold }]]);
+    expect(eventsOf(held, told(moved))).toEqual([]);
+    expect(eventsOf(held, told(null))).toEqual([['expiry.resumed', { service: 'users' }]]);
+    expect(eventsOf(held, reset(a))).toEqual([['expiry.resumed', { service: 'users' }]]);
+    expect(eventsOf(shown(a), told(null))).toEqual([]);
+  });
+
   describe('of a reset', () => {
     it('reports nothing the first time', () => {
       expect(eventsOf(EMPTY_SNAPSHOT, reset(a))).toEqual([]);

@@ -32,6 +32,9 @@ export function emitChangeEvents(
       break;
     case 'renewed':
       break;
+    case 'hold':
+      emitHold(events, change.serviceName, previous, next);
+      break;
   }
 }
 
@@ -55,6 +58,17 @@ function emitDifferences(
     const known = new Map(before?.map((instance) => [instance.instanceId, instance]));
     for (const instance of after) emitPut(events, known.get(instance.instanceId), instance);
   }
+  for (const service of new Set([...previous.expiryHolds.keys(), ...next.expiryHolds.keys()])) {
+    emitHold(events, service, previous, next);
+  }
+}
+
+/** Figures that move are no event. */
+function emitHold(events: EventSink, service: string, previous: RegistrySnapshot, next: RegistrySnapshot): void {
+  const before = previous.expiryHolds.get(service);
+  const hold = next.expiryHolds.get(service);
+  if (hold && !before) events.emit('expiry.held', { service, ...hold });
+  else if (before && !hold) events.emit('expiry.resumed', { service });
 }
 
 /** What left while the store could not be watched either said so or ran out; the heartbeat that we saw last decides. */

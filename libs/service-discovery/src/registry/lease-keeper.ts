@@ -117,6 +117,7 @@ export class LeaseKeeper {
         break;
       }
       case 'renewed':
+      case 'hold':
         break;
     }
   }

@@ -14,7 +14,7 @@ import {
   type ServiceInstance,
   type WatchScope,
 } from '../model/index.js';
-import { type RegistryStore, type ResetChange } from '../store/index.js';
+import { holdsWithin, type RegistryStore, type ResetChange } from '../store/index.js';
 import { CarriedInstances } from './carried-instances.js';
 
 /** The waits after a lost watch. */
@@ -155,8 +155,10 @@ export class SnapshotFeed {
 }
 
 /** A snapshot as the opening of a watch; null before there is one. */
-export function resetWithin({ ready, revision, services }: RegistrySnapshot, scope: WatchScope): ResetChange | null {
+export function resetWithin(snapshot: RegistrySnapshot, scope: WatchScope): ResetChange | null {
+  const { ready, revision, services, expiryHolds } = snapshot;
   if (!ready) return null;
   const names = scope.services ? new Set(scope.services) : services.keys();
-  return { type: 'reset', revision, instances: [...names].flatMap((name) => services.get(name) ?? []) };
+  const instances = [...names].flatMap((name) => services.get(name) ?? []);
+  return { type: 'reset', revision, instances, ...holdsWithin(expiryHolds, scope) };
 }

@@ -2,6 +2,7 @@
 export { isOperatorStatus, type RegistryStore } from './registry-store.js';
 export { type CheckerRoster } from './checker-roster.js';
 export { WatchHub, type ResetChange } from './watch-hub.js';
-export { MemoryRegistryStore } from './memory/index.js';
+export { DEFAULT_SELF_PRESERVATION_OPTIONS, holdsWithin, type SelfPreservationOptions } from './self-preservation.js';
+export { MemoryRegistryStore, type MemoryRegistryStoreOptions } from './memory/index.js';
 export * from './redis/index.js';
 export * from './remote/index.js';

@@ -11,6 +11,7 @@ import {
 
 /**
  * Where registrations live. Every implementation passes `registryStoreContract` of `./testing`.
+ * A lease that runs out takes its instance along, unless expiry of the service is held: see `SelfPreservationOptions`.
  * Methods reject with `RegistryUnavailableError` when the store cannot be reached, in bounded time: a store over a
  * network gives up by itself.
  */

@@ -124,6 +124,15 @@ describe('WatchHub', () => {
     expect((await none.next()).value).toMatchObject({ type: 'put' });
   });
 
+  it('tells of a hold to those who have the service in their scope', async () => {
+    const [all, some, none] = [hub.open({}), hub.open({ services: ['b'] }), hub.open({ services: ['a'] })];
+    for (const stream of [all, some, none]) await stream.next();
+    hub.publish({ type: 'hold', revision: 1, serviceName: 'b', hold: null });
+    publish('a');
+    for (const stream of [all, some]) expect((await stream.next()).value).toMatchObject({ type: 'hold' });
+    expect((await none.next()).value).toMatchObject({ type: 'put' });
+  });
+
   describe('a stream', () => {
     it('ends when its signal aborts, also for a reader that waits, and drops what it holds', async () => {
       const controller = new AbortController();

@@ -140,10 +140,12 @@ class WatchStream implements AsyncIterableIterator<Change> {
         const keys = change.keys.filter((key) => this.concerns(key));
         return keys.length > 0 ? { ...change, keys } : null;
       }
+      case 'hold':
+        return this.concerns(change) ? change : null;
     }
   }
 
-  private concerns({ serviceName }: InstanceKey): boolean {
+  private concerns({ serviceName }: Pick<InstanceKey, 'serviceName'>): boolean {
     return this.services?.has(serviceName) ?? true;
   }
 }

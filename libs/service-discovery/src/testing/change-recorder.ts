@@ -99,5 +99,7 @@ function describeChange(change: Change): string {
       return `remove(${change.key.instanceId} ${change.reason})`;
     case 'renewed':
       return `renewed(${change.keys.map((key) => key.instanceId).join(' ')})`;
+    case 'hold':
+      return `hold(${change.serviceName} ${change.hold ? `${change.hold.overdue} of ${change.hold.total}` : 'over'})`;
   }
 }

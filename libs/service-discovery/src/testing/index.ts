@@ -11,6 +11,7 @@ export {
 export { type TestHarness } from './harness.js';
 export { loadBalancerContract } from './load-balancer-contract.js';
 export { ManualClock } from './manual-clock.js';
-export { registryStoreContract, type RegistryStoreFixture } from './registry-store-contract.js';
+export { registryStoreContract } from './registry-store-contract.js';
+export { type RegistryStoreFixture } from './registry-store-fixture.js';
 export { transportContract } from './transport-contract.js';
 export { seededRandom } from '../common/index.js';

@@ -2,18 +2,9 @@ import assert from 'node:assert/strict';
 import { toInstance, type Change, type Lease, type ServiceInstance, type ServiceRegistration } from '../model/index.js';
 import { type RegistryStore } from '../store/index.js';
 import { ChangeRecorder } from './change-recorder.js';
+import { expiryHoldContract } from './expiry-hold-contract.js';
 import { type TestHarness } from './harness.js';
-
-/** One store under test, made anew for each test. */
-export interface RegistryStoreFixture {
-  readonly store: RegistryStore;
-  /** A second view of the same truth, as another process has it; left out: `store` itself is used. */
-  another?(): Promise<RegistryStore>;
-  /** Moves the time by which the store's leases run out. */
-  advance(ms: number): Promise<void>;
-  /** Closes everything that the fixture opened. */
-  close(): Promise<void>;
-}
+import { type RegistryStoreFixture } from './registry-store-fixture.js';
 
 const TTL_MS = 10_000;
 
@@ -469,6 +460,8 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         await Promise.all(recorders.map((recorder) => recorder.ended));
       });
     });
+
+    expiryHoldContract(harness, () => fixture);
   });
 }
 

@@ -25,8 +25,9 @@ export class ExpiryQueue<T extends Expiring> {
     return this.heap[0]?.queuedFor;
   }
 
-  add(entry: T): void {
-    entry.queuedFor = entry.expiresAt;
+  /** @param checkAt when to hand it out at the earliest, though it may have ended before */
+  add(entry: T, checkAt = entry.expiresAt): void {
+    entry.queuedFor = checkAt;
     entry.position = this.heap.length;
     this.heap.push(entry);
     this.siftUp(entry);

@@ -1,2 +1,2 @@
 /** Registrations kept in one process: the store of `memory_only`, and the truth behind `remote`. */
-export { MemoryRegistryStore } from './memory-registry-store.js';
+export { MemoryRegistryStore, type MemoryRegistryStoreOptions } from './memory-registry-store.js';

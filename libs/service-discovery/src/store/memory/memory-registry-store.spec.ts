@@ -53,9 +53,25 @@ describe('MemoryRegistryStore', () => {
       expect(clock.pendingTimers).toBe(0);
     });
 
+    it('goes on while expiry is held, also when nothing is left of the service', async () => {
+      const clock = new ManualClock();
+      const store = new MemoryRegistryStore({ clock });
+      const recorder = new ChangeRecorder(store);
+      const leases = await Promise.all(['a', 'b', 'c'].map((id) => store.put(instance(id), TTL_MS)));
+      await clock.advanceAsync(TTL_MS);
+      expect(recorder.snapshot.expiryHolds.size).toBe(1);
+      for (const lease of leases) await store.remove(lease);
+      expect(clock.pendingTimers).toBe(1);
+      await clock.advanceAsync(1_000);
+      expect(recorder.snapshot.expiryHolds.size).toBe(0);
+      expect(clock.pendingTimers).toBe(0);
+      await recorder.stop();
+      await store.close();
+    });
+
     it('finds what expires among many leases that are renewed, replaced and removed', async () => {
       const [clock, random] = [new ManualClock(), seededRandom(7)];
-      const store = new MemoryRegistryStore({ clock });
+      const store = new MemoryRegistryStore({ clock, selfPreservation: false });
       const due = new Map<string, number>();
       for (let step = 0; step < 2_000; step++) {
         const id = `i${Math.floor(random() * 60)}`;
@@ -114,6 +130,22 @@ describe('MemoryRegistryStore', () => {
       clock.advance(TTL_MS + 1_000);
       expect(await idsIn(store)).toEqual([]);
     });
+  });
+
+  it('counts a hold anew after the process stood still, since no heartbeat could arrive', async () => {
+    const clock = new StallingClock();
+    const store = new MemoryRegistryStore({ clock });
+    for (const id of ['a', 'b', 'c']) await store.put(instance(id), TTL_MS);
+    clock.lateMs = 20_000;
+    clock.advance(TTL_MS);
+    clock.lateMs = 0;
+    clock.advance(21_000);
+    // 20 s of grace, then one more lease.
+    clock.advance(20_000 + TTL_MS - 1);
+    expect(await idsIn(store)).toEqual(['a', 'b', 'c']);
+    clock.advance(1_001);
+    expect(await idsIn(store)).toEqual([]);
+    await store.close();
   });
 
   it('announces an unchanged health once a minute, and shows the latest to whoever asks', async () => {

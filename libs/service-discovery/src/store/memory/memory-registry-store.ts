@@ -13,7 +13,9 @@ import {
 } from '../../model/index.js';
 import { isHealthNews } from '../health-news.js';
 import { isOperatorStatus, type RegistryStore } from '../registry-store.js';
+import { holdsWithin, resolveSelfPreservationOptions, type SelfPreservationOptions } from '../self-preservation.js';
 import { WatchHub, type ResetChange } from '../watch-hub.js';
+import { ExpiryGuard } from './expiry-guard.js';
 import { ExpiryQueue, type Expiring } from './expiry-queue.js';
 
 interface Entry extends Expiring {
@@ -26,6 +28,16 @@ interface Entry extends Expiring {
 const STALL_MS = 1_000;
 /** The most that leases are extended after the process stood still. */
 const LONGEST_GRACE_MS = 30_000;
+/** How often it is asked whether a hold is over. */
+const HOLD_CHECK_MS = 1_000;
+const NO_ENTRIES: ReadonlyMap<string, Entry> = new Map();
+
+export interface MemoryRegistryStoreOptions {
+  /** @default the machine's clock */
+  clock?: Clock;
+  /** When expiry is held, since too many instances of a service miss their heartbeats at once; false: never. @default on */
+  selfPreservation?: Partial<SelfPreservationOptions> | false;
+}
 
 /**
  * Keeps registrations in this process. A renewal costs the same however many instances there are; one timer, which
@@ -38,6 +50,7 @@ export class MemoryRegistryStore implements RegistryStore {
   private readonly clock: Clock;
   private readonly services = new Map<string, Map<string, Entry>>();
   private readonly expiries = new ExpiryQueue<Entry>();
+  private readonly guard: ExpiryGuard;
   private readonly hub = new WatchHub((scope) => this.reset(scope));
   private revision = 0;
   /**
@@ -48,10 +61,14 @@ export class MemoryRegistryStore implements RegistryStore {
   private timer: Timer | undefined;
   private timerDue = Number.POSITIVE_INFINITY;
   private noExpiryBefore = Number.NEGATIVE_INFINITY;
+  /** When services whose expiry is held are looked at next. */
+  private holdCheckAt = Number.POSITIVE_INFINITY;
   private closed = false;
 
-  constructor(deps: { clock?: Clock } = {}) {
-    this.clock = deps.clock ?? systemClock;
+  /** @throws InvalidConfigurationError naming every wrong option */
+  constructor({ clock = systemClock, selfPreservation }: MemoryRegistryStoreOptions = {}) {
+    this.clock = clock;
+    this.guard = new ExpiryGuard(resolveSelfPreservationOptions(selfPreservation));
     this.lastGeneration = Math.floor(this.clock.epoch());
   }
 
@@ -173,7 +190,7 @@ export class MemoryRegistryStore implements RegistryStore {
     for (const name of names) {
       for (const entry of this.services.get(name)?.values() ?? []) instances.push(entry.instance);
     }
-    return { type: 'reset', revision: this.revision, instances };
+    return { type: 'reset', revision: this.revision, instances, ...holdsWithin(this.guard.holds, scope) };
   }
 
   private announce(entry: Entry): void {
@@ -193,8 +210,8 @@ export class MemoryRegistryStore implements RegistryStore {
   }
 
   private arm(): void {
-    const next = this.expiries.nextCheckAt;
-    if (next === undefined) {
+    const next = Math.min(this.expiries.nextCheckAt ?? Number.POSITIVE_INFINITY, this.holdCheckAt);
+    if (next === Number.POSITIVE_INFINITY) {
       this.disarm();
       return;
     }
@@ -218,10 +235,39 @@ export class MemoryRegistryStore implements RegistryStore {
     if (lateMs > STALL_MS) {
       this.noExpiryBefore = now + Math.min(lateMs, LONGEST_GRACE_MS);
     } else {
-      for (let entry = this.expiries.takeExpired(now); entry; entry = this.expiries.takeExpired(now)) {
-        this.drop(entry, 'expired');
-      }
+      this.expireUntil(now);
     }
     this.arm();
+  }
+
+  /**
+   * Asks the guard about each service of which leases have ended; about those that it holds once a second, however many
+   * of their leases end meanwhile.
+   */
+  private expireUntil(now: number): void {
+    const isHoldCheck = now >= this.holdCheckAt;
+    const checkAt = isHoldCheck ? now + HOLD_CHECK_MS : Math.min(this.holdCheckAt, now + HOLD_CHECK_MS);
+    const held = isHoldCheck ? this.guard.heldServices() : [];
+    const ended = new Map<string, Entry[]>(held.map((name) => [name, []]));
+    for (let entry = this.expiries.takeExpired(now); entry; entry = this.expiries.takeExpired(now)) {
+      const { serviceName } = entry.instance;
+      const known = ended.get(serviceName);
+      if (known) known.push(entry);
+      else if (this.guard.isHolding(serviceName)) this.expiries.add(entry, checkAt);
+      else ended.set(serviceName, [entry]);
+    }
+    for (const [serviceName, entries] of ended) this.expire(serviceName, entries, now, checkAt);
+    this.holdCheckAt = this.guard.isHolding() ? checkAt : Number.POSITIVE_INFINITY;
+  }
+
+  /** @param ended the leases of the service that have come up */
+  private expire(serviceName: string, ended: readonly Entry[], now: number, checkAt: number): void {
+    const entries = this.services.get(serviceName) ?? NO_ENTRIES;
+    const { takeUpTo, news } = this.guard.judge(serviceName, entries, now, this.noExpiryBefore, this.clock.epoch());
+    if (news !== undefined) this.publish({ type: 'hold', revision: ++this.revision, serviceName, hold: news });
+    for (const entry of ended) {
+      if (entry.expiresAt <= takeUpTo) this.drop(entry, 'expired');
+      else this.expiries.add(entry, checkAt);
+    }
   }
 }

@@ -32,9 +32,9 @@ return redis.call('ZRANGE', KEYS.checkers, 0, -1)`,
  * - argument `intervalMs`: the time between two sweeps
  * - argument `stallMs`: how much later than that a sweep may come before it shows a standstill
  * - argument `graceMs`: the most that expiry is held for
- * - reply: 1 to sweep, 0 while another process does, -1 while expiry is held
+ * - reply: 1 to sweep, 0 while another process does, -1 while expiry is held; and until when it was held last
  */
-export const beginSweep = luaScript<'sweep', [intervalMs: number, stallMs: number, graceMs: number], number>(
+export const beginSweep = luaScript<'sweep', [intervalMs: number, stallMs: number, graceMs: number], readonly number[]>(
   'begin-sweep',
   ['sweep'],
   `local KEYS = { sweep = KEYS[1] }
@@ -48,30 +48,34 @@ end
 local interval, stall, grace = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local known = redis.call('HMGET', KEYS.sweep, 'at', 'heldUntil')
 local at, heldUntil = tonumber(known[1]), tonumber(known[2]) or 0
-if at and now >= at and now - at < interval then return 0 end
+if at and now >= at and now - at < interval then return { 0, heldUntil } end
 redis.call('HSET', KEYS.sweep, 'at', digits(now))
 if at and now - at > interval + stall then
   heldUntil = now + math.min(now - at, grace)
   redis.call('HSET', KEYS.sweep, 'heldUntil', digits(heldUntil))
 end
-return now < heldUntil and -1 or 1`,
+return { now < heldUntil and -1 or 1, heldUntil }`,
 );
 
 /**
- * Takes out instances of one service whose leases have run out, those that ran out first before others.
+ * Takes out instances of one service whose leases have run out, those that ran out first before others; unless too many
+ * miss their heartbeats at once: then expiry is held, which is told.
  * - key `records`: hash: instance id → the registration as JSON
  * - key `states`: hash: instance id → what changes about it
  * - key `details`: hash: instance id → what the last health check saw, as JSON
  * - key `leases`: sorted set: instance id → when it expires
- * - key `meta`: hash: epoch, sequence, generation
+ * - key `meta`: hash: epoch, sequence, generation; of a hold: since when, since when the share is low, what was told
  * - key `changes`: stream of changes; also the channel that they are told on
  * - argument `cap`: how many at most
  * - argument `limit`: about how many changes the stream keeps
+ * - argument `share`: of the instances that may miss their heartbeats together
+ * - argument `least`: fewer of them always expire
+ * - argument `steadySince`: no heartbeat could arrive before, so what is held counts from then on
  * - reply: how many were taken out, and how many are left
  */
 export const expire = luaScript<
   'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
-  [cap: number, limit: number],
+  [cap: number, limit: number, share: number, least: number, steadySince: number],
   readonly number[]
 >(
   'expire',
@@ -83,6 +87,34 @@ local now = math.floor(micros / 1000)
 
 local function digits(number)
   return string.format('%.0f', number)
+end
+local function readState(text)
+  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced =
+    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+)$')
+  if not generation then return nil end
+  return {
+    generation = generation,
+    ttl = tonumber(ttl),
+    order = order,
+    registeredAt = registeredAt,
+    operator = operator,
+    health = health,
+    announcedAt = tonumber(announcedAt),
+    announced = announced,
+  }
+end
+
+local function writeState(state)
+  return table.concat({
+    state.generation,
+    digits(state.ttl),
+    state.order,
+    state.registeredAt,
+    state.operator,
+    state.health,
+    digits(state.announcedAt),
+    state.announced,
+  }, ' ')
 end
 local function announce(meta, changes, limit, change)
   local epoch = redis.call('HGET', meta, 'epoch')
@@ -107,9 +139,69 @@ local function drop(keys, limit, id, reason)
     redis.call('PEXPIRE', keys.changes, 86400000)
   end
 end
-local expired = redis.call('ZRANGEBYSCORE', KEYS.leases, '-inf', digits(now), 'LIMIT', 0, ARGV[1])
+local cap, limit = ARGV[1], ARGV[2]
+local share, least, steadySince = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local known = redis.call('HMGET', KEYS.meta, 'holdSince', 'holdCalm', 'holdOverdue', 'released')
+local since, calm, told, released = tonumber(known[1]), tonumber(known[2]), tonumber(known[3]), tonumber(known[4]) or 0
+
+local function open()
+  return '(' .. digits(released)
+end
+local function ttlOf(id)
+  local text = redis.call('HGET', KEYS.states, id)
+  local state = text and readState(text)
+  return state and state.ttl or 0
+end
+local function overdueAmong(start, count)
+  local looked, late = math.min(count, 100), 0
+  for index = 0, looked - 1 do
+    local rank = start + math.floor(index * count / looked)
+    local lease = redis.call('ZRANGE', KEYS.leases, rank, rank, 'WITHSCORES')
+    if tonumber(lease[2]) - now <= ttlOf(lease[1]) / 3 then late = late + 1 end
+  end
+  return math.floor(count * late / looked + 0.5)
+end
+
+local first = redis.call('ZRANGEBYSCORE', KEYS.leases, open(), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+local takeUpTo = now
+if since or first[1] and tonumber(first[2]) <= now then
+  local lease = first[1] and ttlOf(first[1]) or 0
+  if since and math.max(since, steadySince) + lease <= now and now - lease > released then
+    released = now - lease
+    redis.call('HSET', KEYS.meta, 'released', digits(released))
+  end
+  local total = redis.call('ZCOUNT', KEYS.leases, open(), '+inf')
+  local expired = redis.call('ZCOUNT', KEYS.leases, open(), digits(now))
+  local soon = digits(now + lease / 3)
+  local overdue = redis.call('ZCOUNT', KEYS.leases, open(), soon)
+  local function isTooMany()
+    return overdue >= least and overdue > share * total
+  end
+  if isTooMany() then overdue = overdueAmong(redis.call('ZCARD', KEYS.leases) - total, overdue) end
+
+  if since or isTooMany() and expired > 0 then
+    calm = not isTooMany() and (calm or now) or nil
+    if calm and (expired == 0 or now - math.max(calm, steadySince) >= lease / 3) then
+      redis.call('HDEL', KEYS.meta, 'holdSince', 'holdCalm', 'holdOverdue', 'holdTotal')
+      redis.call('HSET', KEYS.meta, 'released', digits(now))
+      announce(KEYS.meta, KEYS.changes, limit, { 'resume', '' })
+    else
+      takeUpTo = math.min(released, now)
+      local calmText = calm and digits(calm) or ''
+      if calmText ~= (known[2] or '') then redis.call('HSET', KEYS.meta, 'holdCalm', calmText) end
+      if not since or math.abs(overdue - told) >= total / 10 then
+        since = since or now
+        redis.call('HSET', KEYS.meta, 'holdSince', digits(since))
+        redis.call('HSET', KEYS.meta, 'holdOverdue', digits(overdue), 'holdTotal', digits(total))
+        announce(KEYS.meta, KEYS.changes, limit, { 'hold', '', digits(since), digits(overdue), digits(total) })
+      end
+    end
+  end
+end
+
+local expired = redis.call('ZRANGEBYSCORE', KEYS.leases, '-inf', digits(takeUpTo), 'LIMIT', 0, cap)
 for _, id in ipairs(expired) do
-  drop(KEYS, ARGV[2], id, 'expired')
+  drop(KEYS, limit, id, 'expired')
 end
 return { #expired, redis.call('ZCARD', KEYS.leases) }`,
 );
@@ -521,7 +613,7 @@ return 1`,
  * - argument `epoch`: that the reader knows; empty for none
  * - argument `sequence`: of the last change that it knows
  * - argument `beats`: 1 to be told of heartbeats beside "same" and "changes"
- * - reply: epoch, sequence, then "same" with the leases, "changes" with the changes and the leases, or "all" with id, record, state, lease and detail of each instance in turn; leases as id and expiry in turn
+ * - reply: epoch, sequence, then "same" with the leases, "changes" with the changes and the leases, or "all" with id, record, state, lease and detail of each instance in turn; leases as id and expiry in turn; with "all" also what there is to know of a hold: since when, how many are overdue, of how many
  */
 export const sync = luaScript<
   'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
@@ -572,7 +664,8 @@ for index = 1, #records, 2 do
   all[count + 1], all[count + 2], all[count + 3] = id, records[index + 1], states[id] or ''
   all[count + 4], all[count + 5] = expiries[id] or '0', details[id] or ''
 end
-return { epoch, digits(sequence), 'all', all, {} }`,
+local hold = redis.call('HMGET', KEYS.meta, 'holdSince', 'holdOverdue', 'holdTotal')
+return { epoch, digits(sequence), 'all', all, {}, hold[1] and hold or {} }`,
 );
 
 /**

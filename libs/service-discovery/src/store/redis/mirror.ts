@@ -1,4 +1,4 @@
-import { type Change, type ServiceInstance, type WatchScope } from '../../model/index.js';
+import { type Change, type ExpiryHold, type ServiceInstance, type WatchScope } from '../../model/index.js';
 import { type ResetChange } from '../watch-hub.js';
 import { orderOf, toServiceInstance, type StoredInstance } from './record.js';
 
@@ -9,7 +9,12 @@ interface MirroredService {
   /** The number of the last change that was taken in. */
   sequence: number;
   readonly instances: Map<string, ServiceInstance>;
+  /** Null: expiry of the service is not held. */
+  hold: ExpiryHold | null;
 }
+
+/** Epoch, sequence, kind, what the kind says, leases, hold: see `lua/sync.lua`. */
+type SyncAnswer = [string, string, string, string[], string[], string[]];
 
 /** What {@link Mirror.sync} makes of an answer. */
 export interface SyncResult {
@@ -29,8 +34,8 @@ export interface Position {
   readonly sequence: number;
 }
 
-/** What became of a change that was told. */
-export type Applied = { readonly change: Change } | 'known' | 'gap' | 'lost';
+/** What became of a change that was told. One that means nothing to this version is taken in, but not told on. */
+export type Applied = { readonly change: Change | undefined } | 'known' | 'gap' | 'lost';
 
 /**
  * The services that this process reads, as Redis last told of them. Changes of a service are numbered without a gap, so
@@ -61,8 +66,15 @@ export class Mirror {
 
   resetWithin(scope: WatchScope): ResetChange {
     const names = scope.services ? new Set(scope.services) : this.services.keys();
-    const instances = [...names].flatMap((name) => [...(this.services.get(name)?.instances.values() ?? [])]);
-    return { type: 'reset', revision: this.sum, instances };
+    const instances: ServiceInstance[] = [];
+    const holds = new Map<string, ExpiryHold>();
+    for (const name of names) {
+      const service = this.services.get(name);
+      if (!service) continue;
+      for (const instance of service.instances.values()) instances.push(instance);
+      if (service.hold) holds.set(name, service.hold);
+    }
+    return { type: 'reset', revision: this.sum, instances, ...(holds.size > 0 && { holds }) };
   }
 
   /** Takes in a change that was told on the channel of a service. */
@@ -83,14 +95,16 @@ export class Mirror {
    * @param asked the position that it was asked with
    */
   sync(serviceName: string, asked: Position, answer: readonly unknown[]): SyncResult {
-    const [epoch, sequence, kind, payload, leases] = answer as [string, string, string, string[], string[]];
+    const [epoch, sequence, kind, payload, leases, hold] = answer as SyncAnswer;
     const known = this.services.get(serviceName);
-    if (kind === 'all') return this.load(serviceName, asked, { epoch, sequence: Number(sequence) }, payload);
+    if (kind === 'all') {
+      return this.load(serviceName, asked, { epoch, sequence: Number(sequence) }, payload, toHold(hold));
+    }
     if (!known) return NOTHING;
     // Some of them may have been told meanwhile.
     const first = Number(sequence) - payload.length + 1;
     const news = payload.slice(Math.max(0, known.sequence + 1 - first));
-    const changes = known.epoch === epoch ? news.map((text) => this.take(serviceName, known, text)) : [];
+    const changes = known.epoch === epoch ? news.flatMap((text) => this.take(serviceName, known, text) ?? []) : [];
     this.takeLeases(known, leases);
     return { changes, reloaded: false, lost: false };
   }
@@ -114,12 +128,18 @@ export class Mirror {
   }
 
   private begin(serviceName: string, epoch: string): MirroredService {
-    const service: MirroredService = { epoch, sequence: 0, instances: new Map() };
+    const service: MirroredService = { epoch, sequence: 0, instances: new Map(), hold: null };
     this.services.set(serviceName, service);
     return service;
   }
 
-  private load(serviceName: string, asked: Position, given: Position, rows: readonly string[]): SyncResult {
+  private load(
+    serviceName: string,
+    asked: Position,
+    given: Position,
+    rows: readonly string[],
+    hold: ExpiryHold | null,
+  ): SyncResult {
     const known = this.services.get(serviceName);
     const isSameEpoch = known?.epoch === given.epoch;
     const wentBack = isSameEpoch && given.sequence < asked.sequence;
@@ -129,6 +149,7 @@ export class Mirror {
     this.sum += given.sequence - (known?.sequence ?? 0);
     const service = this.begin(serviceName, given.epoch);
     service.sequence = given.sequence;
+    service.hold = hold;
     for (const stored of storedIn(serviceName, rows)) {
       const instance = this.read(stored);
       if (instance) service.instances.set(stored.instanceId, instance);
@@ -136,11 +157,16 @@ export class Mirror {
     return { changes: [], reloaded: true, lost };
   }
 
-  private take(serviceName: string, service: MirroredService, text: string): Change {
+  /** @returns undefined for a change of a kind that only newer processes know */
+  private take(serviceName: string, service: MirroredService, text: string): Change | undefined {
     service.sequence += 1;
     this.sum += 1;
     const fields = fieldsOf(text);
     const [type = '', instanceId = ''] = fields;
+    if (type === 'hold' || type === 'resume') {
+      service.hold = type === 'hold' ? toHold(fields.slice(2)) : null;
+      return { type: 'hold', revision: this.sum, serviceName, hold: service.hold };
+    }
     if (type === 'put') {
       const [, , record = '', state = '', lastHeartbeat, detail = ''] = fields;
       const instance = this.read({ serviceName, instanceId, record, state, lastHeartbeat, detail });
@@ -150,6 +176,7 @@ export class Mirror {
       }
     } else if (type !== 'remove') {
       this.onBadRecord(serviceName, instanceId, `a change of the unknown type ${JSON.stringify(type)}`);
+      return undefined;
     }
     // Also what cannot be read any more: whatever it was replaced by, the old registration holds no longer.
     service.instances.delete(instanceId);
@@ -187,6 +214,11 @@ function storedIn(serviceName: string, rows: readonly string[]): StoredInstance[
     stored.push({ serviceName, instanceId, record, state, lastHeartbeat, detail, order: orderOf(state) });
   }
   return stored.sort((a, b) => a.order - b.order);
+}
+
+/** Since when, how many are overdue, of how many; empty: none. */
+function toHold([since, overdue, total]: readonly string[]): ExpiryHold | null {
+  return since === undefined ? null : { since: Number(since), overdue: Number(overdue), total: Number(total) };
 }
 
 function fieldsOf(text: string): string[] {

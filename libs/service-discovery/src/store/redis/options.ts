@@ -1,5 +1,10 @@
 import { type Redis } from 'ioredis';
 import { OptionValidator, type Duration } from '../../common/index.js';
+import {
+  DEFAULT_SELF_PRESERVATION_OPTIONS,
+  resolveSelfPreservationOptions,
+  type SelfPreservationOptions,
+} from '../self-preservation.js';
 
 /** Which Redis holds the registry, and how it is talked to: `url` or `client`, one of them. */
 export interface RedisRegistryStoreOptions {
@@ -21,13 +26,19 @@ export interface RedisRegistryStoreOptions {
    * @default 256
    */
   changesKept?: number;
+  /**
+   * When expiry is held, since too many instances of a service miss their heartbeats at once; false: never. The same in
+   * all processes: whichever makes a sweep goes by its own.
+   * @default on
+   */
+  selfPreservation?: Partial<SelfPreservationOptions> | false;
 }
 
 export const DEFAULT_REDIS_REGISTRY_STORE_OPTIONS = {
   namespace: 'default',
   commandTimeout: '2s' as Duration,
   changesKept: 256,
-} satisfies Omit<RedisRegistryStoreOptions, 'url' | 'client'>;
+} satisfies Omit<RedisRegistryStoreOptions, 'url' | 'client' | 'selfPreservation'>;
 
 export interface ResolvedRedisRegistryStoreOptions {
   /** One of the two is there. */
@@ -36,6 +47,7 @@ export interface ResolvedRedisRegistryStoreOptions {
   readonly namespace: string;
   readonly commandTimeoutMs: number;
   readonly changesKept: number;
+  readonly selfPreservation: SelfPreservationOptions;
 }
 
 const NAMESPACE_PATTERN = /^[A-Za-z0-9._-]{1,64}$/;
@@ -50,7 +62,7 @@ export function resolveRedisRegistryStoreOptions(
   path = '',
 ): ResolvedRedisRegistryStoreOptions {
   const check = new OptionValidator(path);
-  const { url, client, ...rest } = options;
+  const { url, client, selfPreservation: rules, ...rest } = options;
   const given = check.options('', rest, DEFAULT_REDIS_REGISTRY_STORE_OPTIONS);
   if (client === undefined) {
     if (!isRedisUrl(url)) check.problem('url', withoutPassword(url), 'a URL such as "redis://redis:6379", or a client');
@@ -66,8 +78,11 @@ export function resolveRedisRegistryStoreOptions(
   }
   const commandTimeoutMs = check.duration('commandTimeout', given.commandTimeout, { minMs: 10, maxMs: 60_000 });
   const changesKept = check.number('changesKept', given.changesKept, { min: 100, max: 100_000, integer: true });
+  const selfPreservation =
+    check.gather(() => resolveSelfPreservationOptions(rules, check.pathOf('selfPreservation'))) ??
+    DEFAULT_SELF_PRESERVATION_OPTIONS;
   check.throwIfAny();
-  return { url, client, namespace: given.namespace, commandTimeoutMs, changesKept };
+  return { url, client, namespace: given.namespace, commandTimeoutMs, changesKept, selfPreservation };
 }
 
 /** A URL as it may be shown. */

@@ -91,6 +91,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
       keys: this.keys,
       random: this.random,
       changesKept: this.changesKept,
+      selfPreservation: resolved.selfPreservation,
       onUnreadable: this.noteUnreadable,
     });
     this.pulse = new Pulse(deps.expiryClock ?? this.clock, this.random, SWEEP_INTERVAL_MS, ({ stalledMs }) =>

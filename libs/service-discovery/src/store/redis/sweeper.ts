@@ -1,4 +1,5 @@
 import { type Random } from '../../common/index.js';
+import { type SelfPreservationOptions } from '../self-preservation.js';
 import { type KeySpace } from './keys.js';
 import { beginSweep, expire, forgetNames } from './lua-scripts.js';
 import { type RedisLink } from './redis-link.js';
@@ -21,6 +22,7 @@ export interface SweeperDeps {
   readonly keys: KeySpace;
   readonly random: Random;
   readonly changesKept: number;
+  readonly selfPreservation: SelfPreservationOptions;
   /** Redis refused to expire what it holds of a service. */
   readonly onUnreadable: (serviceName: string, reason: string) => void;
 }
@@ -38,22 +40,27 @@ export class Sweeper {
    */
   async sweep(): Promise<number> {
     const { link, keys } = this.deps;
-    const turn = await link.call(beginSweep(keys, SWEEP_INTERVAL_MS, STALL_MS, LONGEST_GRACE_MS));
+    const begun = await link.call(beginSweep(keys, SWEEP_INTERVAL_MS, STALL_MS, LONGEST_GRACE_MS));
+    const [turn, steadySince = 0] = begun.map(Number);
     if (turn !== 1) return 0;
     const names = await link.command((client) => client.zrange(keys.names, '0', '-1'));
     // In another order each time: where the cap cuts a sweep short, it is not always the same services that wait.
     const shuffled = shuffle(names, this.deps.random);
     let taken = 0;
     for (let start = 0; start < shuffled.length && taken < CAP_PER_SWEEP; start += SERVICES_PER_ROUND_TRIP) {
-      taken += await this.sweepBatch(shuffled.slice(start, start + SERVICES_PER_ROUND_TRIP), CAP_PER_SWEEP - taken);
+      const batch = shuffled.slice(start, start + SERVICES_PER_ROUND_TRIP);
+      taken += await this.sweepBatch(batch, CAP_PER_SWEEP - taken, steadySince);
     }
     return taken;
   }
 
-  private async sweepBatch(names: readonly string[], cap: number): Promise<number> {
+  private async sweepBatch(names: readonly string[], cap: number, steadySince: number): Promise<number> {
     const { link, keys, changesKept, onUnreadable } = this.deps;
+    const { share, minInstances } = this.deps.selfPreservation;
     const perService = Math.min(cap, CAP_PER_SERVICE);
-    const answers = await link.run(names.map((name) => expire(keys.of(name), perService, changesKept)));
+    const answers = await link.run(
+      names.map((name) => expire(keys.of(name), perService, changesKept, share, minInstances, steadySince)),
+    );
     const idle: string[] = [];
     let taken = 0;
     answers.forEach((answer, index) => {

@@ -149,7 +149,7 @@ export class WatchSession {
     const applied = this.deps.mirror.apply(serviceName, epoch, Number(sequence), text);
     if (typeof applied === 'object') {
       this.readBefore.add(serviceName);
-      this.hub.publish(applied.change);
+      if (applied.change) this.hub.publish(applied.change);
     } else if (applied === 'gap') this.want(serviceName);
     else if (applied === 'lost') this.failForLoss();
   }

@@ -1,4 +1,4 @@
-import { type Change, type InstanceKey, type RemovalReason } from '../../model/index.js';
+import { type Change, type ExpiryHold, type InstanceKey, type RemovalReason } from '../../model/index.js';
 import {
   epochOf,
   isoOf,
@@ -14,25 +14,54 @@ interface KeyBody {
   readonly instance_id: string;
 }
 
+/** `since` is in ISO 8601. */
+interface HoldBody {
+  readonly since: string;
+  readonly overdue: number;
+  readonly total: number;
+}
+
 /** A change as JSON: the data of each `change` event of the watch. What the types mean stands at {@link Change}. */
 export type ChangeBody =
-  | { readonly type: 'reset'; readonly revision: number; readonly instances: readonly InstanceBody[] }
+  | {
+      readonly type: 'reset';
+      readonly revision: number;
+      readonly instances: readonly InstanceBody[];
+      /** By service name. Left out: none. */
+      readonly holds?: Readonly<Record<string, HoldBody>>;
+    }
   | { readonly type: 'put'; readonly revision: number; readonly instance: InstanceBody }
   | ({ readonly type: 'remove'; readonly revision: number; readonly reason: RemovalReason } & KeyBody)
   /** `at` is in ISO 8601. */
-  | { readonly type: 'renewed'; readonly revision: number; readonly keys: readonly KeyBody[]; readonly at: string };
+  | { readonly type: 'renewed'; readonly revision: number; readonly keys: readonly KeyBody[]; readonly at: string }
+  /** Null: expiry goes on. */
+  | { readonly type: 'hold'; readonly revision: number; readonly service_name: string; readonly hold: HoldBody | null };
 
 export function toChangeBody(change: Change): ChangeBody {
   const { revision } = change;
   switch (change.type) {
     case 'reset':
-      return { type: 'reset', revision, instances: change.instances.map(toInstanceBody) };
+      return {
+        type: 'reset',
+        revision,
+        instances: change.instances.map(toInstanceBody),
+        ...(change.holds && {
+          holds: Object.fromEntries([...change.holds].map(([name, hold]) => [name, toHoldBody(hold)])),
+        }),
+      };
     case 'put':
       return { type: 'put', revision, instance: toInstanceBody(change.instance) };
     case 'remove':
       return { type: 'remove', revision, ...toKeyBody(change.key), reason: change.reason };
     case 'renewed':
       return { type: 'renewed', revision, keys: change.keys.map(toKeyBody), at: isoOf(change.at) };
+    case 'hold':
+      return {
+        type: 'hold',
+        revision,
+        service_name: change.serviceName,
+        hold: change.hold && toHoldBody(change.hold),
+      };
   }
 }
 
@@ -44,16 +73,33 @@ export function toChange(body: ChangeBody): Change | undefined {
   const revision = numberOf(body.revision);
   switch (body.type) {
     case 'reset':
-      return { type: 'reset', revision, instances: body.instances.map(toServiceInstance) };
+      return {
+        type: 'reset',
+        revision,
+        instances: body.instances.map(toServiceInstance),
+        ...(body.holds && {
+          holds: new Map(Object.entries(body.holds).map(([name, hold]) => [name, toHold(hold)])),
+        }),
+      };
     case 'put':
       return { type: 'put', revision, instance: toServiceInstance(body.instance) };
     case 'remove':
       return { type: 'remove', revision, key: toKey(body), reason: body.reason };
     case 'renewed':
       return { type: 'renewed', revision, keys: body.keys.map(toKey), at: epochOf(body.at) };
+    case 'hold':
+      return { type: 'hold', revision, serviceName: textOf(body.service_name), hold: body.hold && toHold(body.hold) };
     default:
       return undefined;
   }
+}
+
+function toHoldBody({ since, overdue, total }: ExpiryHold): HoldBody {
+  return { since: isoOf(since), overdue, total };
+}
+
+function toHold({ since, overdue, total }: HoldBody): ExpiryHold {
+  return { since: epochOf(since), overdue: numberOf(overdue), total: numberOf(total) };
 }
 
 function toKeyBody({ serviceName, instanceId }: InstanceKey): KeyBody {

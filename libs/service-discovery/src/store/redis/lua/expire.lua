@@ -1,18 +1,86 @@
--- Takes out instances of one service whose leases have run out, those that ran out first before others.
+-- Takes out instances of one service whose leases have run out, those that ran out first before others; unless too many
+-- miss their heartbeats at once: then expiry is held, which is told.
 -- @key records hash: instance id → the registration as JSON
 -- @key states hash: instance id → what changes about it
 -- @key details hash: instance id → what the last health check saw, as JSON
 -- @key leases sorted set: instance id → when it expires
--- @key meta hash: epoch, sequence, generation
+-- @key meta hash: epoch, sequence, generation; of a hold: since when, since when the share is low, what was told
 -- @key changes stream of changes; also the channel that they are told on
 -- @arg cap number: how many at most
 -- @arg limit number: about how many changes the stream keeps
+-- @arg share number: of the instances that may miss their heartbeats together
+-- @arg least number: fewer of them always expire
+-- @arg steadySince number: no heartbeat could arrive before, so what is held counts from then on
 -- @reply numbers: how many were taken out, and how many are left
 -- @include time
+-- @include state
 -- @include announce
 -- @include drop
-local expired = redis.call('ZRANGEBYSCORE', KEYS.leases, '-inf', digits(now), 'LIMIT', 0, ARGV[1])
+local cap, limit = ARGV[1], ARGV[2]
+local share, least, steadySince = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local known = redis.call('HMGET', KEYS.meta, 'holdSince', 'holdCalm', 'holdOverdue', 'released')
+local since, calm, told, released = tonumber(known[1]), tonumber(known[2]), tonumber(known[3]), tonumber(known[4]) or 0
+
+-- What was released once is held no more, though it may have to wait for its turn.
+local function open()
+  return '(' .. digits(released)
+end
+local function ttlOf(id)
+  local text = redis.call('HGET', KEYS.states, id)
+  local state = text and readState(text)
+  return state and state.ttl or 0
+end
+-- Leases of a service may be of different lengths: that they end soon does not mean that they are late. Of more than a
+-- hundred, a hundred are looked at: the script has to be short, however many there are.
+local function overdueAmong(start, count)
+  local looked, late = math.min(count, 100), 0
+  for index = 0, looked - 1 do
+    local rank = start + math.floor(index * count / looked)
+    local lease = redis.call('ZRANGE', KEYS.leases, rank, rank, 'WITHSCORES')
+    if tonumber(lease[2]) - now <= ttlOf(lease[1]) / 3 then late = late + 1 end
+  end
+  return math.floor(count * late / looked + 0.5)
+end
+
+local first = redis.call('ZRANGEBYSCORE', KEYS.leases, open(), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+local takeUpTo = now
+if since or first[1] and tonumber(first[2]) <= now then
+  local lease = first[1] and ttlOf(first[1]) or 0
+  if since and math.max(since, steadySince) + lease <= now and now - lease > released then
+    released = now - lease
+    redis.call('HSET', KEYS.meta, 'released', digits(released))
+  end
+  local total = redis.call('ZCOUNT', KEYS.leases, open(), '+inf')
+  local expired = redis.call('ZCOUNT', KEYS.leases, open(), digits(now))
+  local soon = digits(now + lease / 3)
+  local overdue = redis.call('ZCOUNT', KEYS.leases, open(), soon)
+  local function isTooMany()
+    return overdue >= least and overdue > share * total
+  end
+  if isTooMany() then overdue = overdueAmong(redis.call('ZCARD', KEYS.leases) - total, overdue) end
+
+  if since or isTooMany() and expired > 0 then
+    calm = not isTooMany() and (calm or now) or nil
+    if calm and (expired == 0 or now - math.max(calm, steadySince) >= lease / 3) then
+      redis.call('HDEL', KEYS.meta, 'holdSince', 'holdCalm', 'holdOverdue', 'holdTotal')
+      redis.call('HSET', KEYS.meta, 'released', digits(now))
+      announce(KEYS.meta, KEYS.changes, limit, { 'resume', '' })
+    else
+      takeUpTo = math.min(released, now)
+      local calmText = calm and digits(calm) or ''
+      if calmText ~= (known[2] or '') then redis.call('HSET', KEYS.meta, 'holdCalm', calmText) end
+      if not since or math.abs(overdue - told) >= total / 10 then
+        since = since or now
+        redis.call('HSET', KEYS.meta, 'holdSince', digits(since))
+        redis.call('HSET', KEYS.meta, 'holdOverdue', digits(overdue), 'holdTotal', digits(total))
+        announce(KEYS.meta, KEYS.changes, limit, { 'hold', '', digits(since), digits(overdue), digits(total) })
+      end
+    end
+  end
+end
+
+local expired = redis.call('ZRANGEBYSCORE', KEYS.leases, '-inf', digits(takeUpTo), 'LIMIT', 0, cap)
 for _, id in ipairs(expired) do
-  drop(KEYS, ARGV[2], id, 'expired')
+  drop(KEYS, limit, id, 'expired')
 end
 return { #expired, redis.call('ZCARD', KEYS.leases) }

@@ -9,7 +9,8 @@
 -- @arg sequence number: of the last change that it knows
 -- @arg beats number: 1 to be told of heartbeats beside "same" and "changes"
 -- @reply list: epoch, sequence, then "same" with the leases, "changes" with the changes and the leases, or "all" with
---   id, record, state, lease and detail of each instance in turn; leases as id and expiry in turn
+--   id, record, state, lease and detail of each instance in turn; leases as id and expiry in turn; with "all" also what
+--   there is to know of a hold: since when, how many are overdue, of how many
 -- @include time
 local known = redis.call('HMGET', KEYS.meta, 'epoch', 'sequence')
 local epoch, sequence = known[1] or '', tonumber(known[2]) or 0
@@ -45,4 +46,5 @@ for index = 1, #records, 2 do
   all[count + 1], all[count + 2], all[count + 3] = id, records[index + 1], states[id] or ''
   all[count + 4], all[count + 5] = expiries[id] or '0', details[id] or ''
 end
-return { epoch, digits(sequence), 'all', all, {} }
+local hold = redis.call('HMGET', KEYS.meta, 'holdSince', 'holdOverdue', 'holdTotal')
+return { epoch, digits(sequence), 'all', all, {}, hold[1] and hold or {} }

@@ -1,0 +1,104 @@
+import { type ExpiryHold } from '../../model/index.js';
+import { type SelfPreservationOptions } from '../self-preservation.js';
+
+/** A lease as the guard sees it; times are monotonic milliseconds. */
+export interface GuardedLease {
+  readonly expiresAt: number;
+  readonly instance: { readonly ttlMs: number };
+}
+
+export interface Verdict {
+  /** Leases that ended by then are taken out, others are held. */
+  readonly takeUpTo: number;
+  /** What to tell of the hold: null when it is over, undefined when there is nothing new. */
+  readonly news: ExpiryHold | null | undefined;
+}
+
+interface Held {
+  readonly since: number;
+  /** Since when the share has been low; undefined while it is not. */
+  readonly calmSince: number | undefined;
+  /** What was told last. */
+  readonly told: ExpiryHold;
+}
+
+/** How much of the total the count of overdue instances has to move by, before it is told again. */
+const TELLING_SHARE = 0.1;
+
+/** Decides for each service whether its leases may end, see {@link SelfPreservationOptions}. */
+export class ExpiryGuard {
+  private readonly held = new Map<string, Held>();
+
+  constructor(private readonly rules: SelfPreservationOptions) {}
+
+  get holds(): ReadonlyMap<string, ExpiryHold> {
+    return new Map([...this.held].map(([name, { told }]) => [name, told]));
+  }
+
+  /** The services that have to be judged again, though no further lease of theirs ends. */
+  heldServices(): string[] {
+    return [...this.held.keys()];
+  }
+
+  /** @param serviceName left out: of any service */
+  isHolding(serviceName?: string): boolean {
+    return serviceName === undefined ? this.held.size > 0 : this.held.has(serviceName);
+  }
+
+  /**
+   * @param leases all of the service
+   * @param steadySince no heartbeat could arrive before: what counts from then on
+   * @param epochNow `now` in milliseconds since the Unix epoch
+   */
+  judge(
+    serviceName: string,
+    leases: ReadonlyMap<string, GuardedLease>,
+    now: number,
+    steadySince: number,
+    epochNow: number,
+  ): Verdict {
+    const known = this.held.get(serviceName);
+    const { share, minInstances } = this.rules;
+    // As nothing is held then, there is no need to count.
+    if (!known && (share >= 1 || leases.size < minInstances)) return { takeUpTo: now, news: undefined };
+    const leaseMs = firstToEnd(leases)?.instance.ttlMs ?? 0;
+    const isSpent = known !== undefined && Math.max(known.since, steadySince) + leaseMs <= now;
+    const spentUpTo = isSpent ? now - leaseMs : Number.NEGATIVE_INFINITY;
+    const { total, expired, overdue } = count(leases, now, spentUpTo);
+    const isTooMany = overdue >= minInstances && overdue > share * total;
+
+    if (!known && !(isTooMany && expired > 0)) return { takeUpTo: now, news: undefined };
+    const calmSince = isTooMany ? undefined : (known?.calmSince ?? now);
+    const isCalm = calmSince !== undefined && now - Math.max(calmSince, steadySince) >= leaseMs / 3;
+    if (isCalm || (!isTooMany && expired === 0)) {
+      this.held.delete(serviceName);
+      return { takeUpTo: now, news: null };
+    }
+    const hold = { since: known?.told.since ?? epochNow, overdue, total };
+    const isNews = !known || Math.abs(overdue - known.told.overdue) >= TELLING_SHARE * total;
+    this.held.set(serviceName, { since: known?.since ?? now, calmSince, told: isNews ? hold : known.told });
+    return { takeUpTo: spentUpTo, news: isNews ? hold : undefined };
+  }
+}
+
+function firstToEnd(leases: ReadonlyMap<string, GuardedLease>): GuardedLease | undefined {
+  let first: GuardedLease | undefined;
+  for (const lease of leases.values()) if (!first || lease.expiresAt < first.expiresAt) first = lease;
+  return first;
+}
+
+/** @param spentUpTo leases that ended by then are left out */
+function count(
+  leases: ReadonlyMap<string, GuardedLease>,
+  now: number,
+  spentUpTo: number,
+): { total: number; expired: number; overdue: number } {
+  let [total, expired, overdue] = [0, 0, 0];
+  for (const { expiresAt, instance } of leases.values()) {
+    if (expiresAt <= spentUpTo) continue;
+    total += 1;
+    if (expiresAt <= now) expired += 1;
+    if (expiresAt - now <= instance.ttlMs / 3) overdue += 1;
+  }
+  return { total, expired, overdue };
+}
