@@ -386,6 +386,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
             endpoint: 'http://10.0.0.7:8080',
             last_heartbeat: expect.stringMatching(ISO),
             health_data: { users: 7 },
+            expiry_held: null,
             instances: [
               {
                 instance_id: 'u1',
@@ -405,6 +406,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
             endpoint: 'http://10.0.0.7:8081',
             last_heartbeat: expect.stringMatching(ISO),
             health_data: null,
+            expiry_held: null,
             instances: [expect.objectContaining({ instance_id: 'o1', reason: 'connection refused' })],
           },
         },

@@ -103,6 +103,7 @@ describe('HealthAggregator', () => {
           endpoint: 'http://127.0.0.1:3/api',
           lastHeartbeat: 30,
           healthData: { db: 'up' },
+          expiryHeld: null,
           instances: [
             {
               instanceId: 'a',
@@ -149,6 +150,18 @@ describe('HealthAggregator', () => {
   ])('without a healthy instance, lets %s speak for the service', (_, words, index) => {
     const { services } = aggregatorOf({ users: words }).getAggregatedHealth();
     expect(services.users).toMatchObject({ endpoint: `http://127.0.0.1:${8_000 + index}` });
+  });
+
+  it('says of a service whether its expiry is held', () => {
+    const hold = { since: 7, overdue: 9, total: 10 };
+    const { services } = new HealthAggregator({
+      snapshot: {
+        ...EMPTY_SNAPSHOT,
+        services: new Map(['users', 'orders'].map((name) => [name, [fakeInstance({ serviceName: name })]])),
+        expiryHolds: new Map([['users', hold]]),
+      },
+    }).getAggregatedHealth();
+    expect([services.users?.expiryHeld, services.orders?.expiryHeld]).toEqual([hold, null]);
   });
 
   it('lists a service whatever its name is', () => {

@@ -1,5 +1,5 @@
 import { systemClock, type Clock } from '../common/index.js';
-import { baseUrlOf, type InstanceStatus, type ServiceInstance } from '../model/index.js';
+import { baseUrlOf, type ExpiryHold, type InstanceStatus, type ServiceInstance } from '../model/index.js';
 import { type ServiceRegistry } from '../registry/index.js';
 
 /**
@@ -40,6 +40,8 @@ export interface ServiceHealth {
   readonly lastHeartbeat: number;
   /** The JSON that its health endpoint answered last; null: none. */
   readonly healthData: unknown;
+  /** Since too many of its instances miss their heartbeats at once, none is taken out; null: expiry is as usual. */
+  readonly expiryHeld: ExpiryHold | null;
   /** In order of registration. */
   readonly instances: readonly InstanceHealth[];
 }
@@ -73,8 +75,9 @@ export class HealthAggregator {
 
   /** Everything, down to each instance. */
   getAggregatedHealth(): AggregatedHealth {
-    const services = [...this.registry.snapshot.services].map(
-      ([name, instances]) => [name, describe(instances)] as const,
+    const { snapshot } = this.registry;
+    const services = [...snapshot.services].map(
+      ([name, instances]) => [name, describe(instances, snapshot.expiryHolds.get(name) ?? null)] as const,
     );
     return {
       ...this.getSummary(),
@@ -116,7 +119,7 @@ function isChecked({ healthStatus }: ServiceInstance): boolean {
   return healthStatus !== 'unknown';
 }
 
-function describe(instances: readonly ServiceInstance[]): ServiceHealth {
+function describe(instances: readonly ServiceInstance[], expiryHeld: ExpiryHold | null): ServiceHealth {
   const described = instances.map(describeInstance);
   const shown = described.reduce((best, next) => (rankOf(next) < rankOf(best) ? next : best));
   return {
@@ -124,6 +127,7 @@ function describe(instances: readonly ServiceInstance[]): ServiceHealth {
     endpoint: shown.endpoint,
     lastHeartbeat: shown.lastHeartbeat,
     healthData: shown.healthData,
+    expiryHeld,
     instances: described,
   };
 }

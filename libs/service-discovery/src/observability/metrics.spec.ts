@@ -64,6 +64,18 @@ describe('DiscoveryMetrics', () => {
     );
   });
 
+  it('counts holds of expiry, and shows how many instances they concern as long as they last', async () => {
+    const heldSeries = async (): Promise<string[]> => (await series()).filter((line) => line.includes('expiry_h'));
+    bus.emit('expiry.held', { service: 'users', since: 1, overdue: 9, total: 10 });
+    snapshot = { ...snapshot, expiryHolds: new Map([['users', { since: 1, overdue: 9, total: 10 }]]) };
+    expect(await heldSeries()).toEqual([
+      'service_discovery_expiry_holds_total{service="users"} 1',
+      'service_discovery_expiry_held_instances{service="users"} 9',
+    ]);
+    snapshot = { ...snapshot, expiryHolds: new Map() };
+    expect(await heldSeries()).toEqual(['service_discovery_expiry_holds_total{service="users"} 1']);
+  });
+
   it('counts circuit changes, balancing decisions, retries, failovers and calls', async () => {
     bus.emit('circuit.opened', { service: 'users', instanceId: 'a', failures: 5 });
     bus.emit('circuit.half_opened', { service: 'users', instanceId: 'a' });

@@ -98,6 +98,8 @@ export class DiscoveryMetrics {
     // Present from the start, so that a rate over the first event is right.
     for (const reason of ['deregistered', 'expired']) deregistrations.inc({ reason }, 0);
 
+    const holds = this.counter('expiry_holds_total', 'Times that expiry of a service was held', ['service']);
+    this.on('expiry.held', ({ service }) => holds.inc({ service }));
     this.on('instance.registered', () => registrations.inc());
     this.on('instance.deregistered', ({ key }) => {
       deregistrations.inc({ reason: 'deregistered' });
@@ -159,6 +161,16 @@ export class DiscoveryMetrics {
     gauge('services', 'Services with at least one instance', () => source.snapshot.services.size);
     gauge('registry_snapshot_age_seconds', 'Age of the snapshot that is served', () => source.ageMs() / 1_000);
     gauge('registry_connected', '1 while the registry can be reached', () => (source.snapshot.connected ? 1 : 0));
+    const held: Gauge = new Gauge({
+      name: this.name('expiry_held_instances'),
+      help: 'Instances that miss their heartbeats, of services whose expiry is held',
+      labelNames: ['service'],
+      registers: [this.registry],
+      collect: () => {
+        held.reset();
+        for (const [service, { overdue }] of source.snapshot.expiryHolds) held.set({ service }, overdue);
+      },
+    });
     const instances: Gauge = new Gauge({
       name: this.name('instances'),
       help: 'Instances, by effective status',

@@ -38,6 +38,8 @@ function toFields(name: string, value: unknown): Record<string, unknown> {
       const detail = toHealthBody(value as HealthDetail);
       return { detail: { ...detail, data: maskSecrets(detail.data) } };
     }
+    case 'since':
+      return { since: new Date(value as number).toISOString() };
     case 'service':
       return { service_name: value };
     default:

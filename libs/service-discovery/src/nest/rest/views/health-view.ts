@@ -4,7 +4,7 @@ import {
   type InstanceHealth,
   type ServiceHealth,
 } from '../../../health/index.js';
-import { type InstanceStatus } from '../../../model/index.js';
+import { type ExpiryHold, type InstanceStatus } from '../../../model/index.js';
 import { maskSecrets } from '../masking.js';
 
 /** The answer of `GET /health/aggregated`. What the words mean stands at {@link AggregatedStatus}. */
@@ -26,7 +26,19 @@ export interface ServiceHealthView {
   readonly last_heartbeat: string;
   /** What its health endpoint answered last; null: nothing. */
   readonly health_data: unknown;
+  /** Null: expiry is as usual. */
+  readonly expiry_held: ExpiryHoldView | null;
   readonly instances: readonly InstanceHealthView[];
+}
+
+/** Since too many instances of a service miss their heartbeats at once, none of them is taken out. */
+export interface ExpiryHoldView {
+  /** ISO 8601, by the registry's clock. */
+  readonly since: string;
+  /** How many miss their heartbeats. */
+  readonly overdue: number;
+  /** Of how many. */
+  readonly total: number;
 }
 
 export interface InstanceHealthView {
@@ -56,12 +68,17 @@ export function toAggregatedHealthView(health: AggregatedHealth): AggregatedHeal
   };
 }
 
+export function toExpiryHoldView({ since, overdue, total }: ExpiryHold): ExpiryHoldView {
+  return { since: isoOf(since), overdue, total };
+}
+
 function toServiceView(service: ServiceHealth): ServiceHealthView {
   return {
     status: service.status,
     endpoint: service.endpoint,
     last_heartbeat: isoOf(service.lastHeartbeat),
     health_data: maskSecrets(service.healthData),
+    expiry_held: service.expiryHeld && toExpiryHoldView(service.expiryHeld),
     instances: service.instances.map(toInstanceView),
   };
 }

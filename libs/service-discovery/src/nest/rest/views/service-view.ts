@@ -1,6 +1,7 @@
 import { type AggregatedHealth, type AggregatedStatus } from '../../../health/index.js';
 import { type ServiceInstance } from '../../../model/index.js';
 import { type InstanceBody } from '../../../store/index.js';
+import { type ExpiryHoldView, toExpiryHoldView } from './health-view.js';
 import { toInstanceView } from './instance-view.js';
 
 /** One service: an element of the lists, and the answer of `GET /services/:name`. */
@@ -15,6 +16,8 @@ export interface ServiceView {
   /** How many the service has in all. */
   readonly total_instances: number;
   readonly healthy_instances: number;
+  /** Null: expiry is as usual. */
+  readonly expiry_held: ExpiryHoldView | null;
 }
 
 /** The answer of the calls that list services, in order of registration. */
@@ -51,5 +54,6 @@ export function toServiceView(
     instances: listed.map(toInstanceView),
     total_instances: instances.length,
     healthy_instances: instances.filter(({ status }) => status === 'healthy').length,
+    expiry_held: service?.expiryHeld ? toExpiryHoldView(service.expiryHeld) : null,
   };
 }
