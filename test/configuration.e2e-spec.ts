@@ -322,6 +322,8 @@ describe('wrong settings', () => {
 
   it.each([
     ['a group that is no object', { retry: 5 }, 'retry'],
+    ['a share in percent', { selfPreservation: { share: 15 } }, 'selfPreservation.share'],
+    ['self-preservation that is no group', { selfPreservation: 'off' as never }, 'selfPreservation'],
     ['a heartbeat that is slower than the lease', { serviceTtl: '10s', heartbeatInterval: '10s' }, 'heartbeatInterval'],
     ['an attempt that takes longer than the call', { timeout: '1s', attemptTimeout: '2s' }, 'attemptTimeout'],
     ['a guard that is none', { api: { guard: {} } }, 'api.guard'],

@@ -123,10 +123,15 @@ function createEventLogger(
   return logging === false ? null : new EventLogger(bus, nestLoggerPort(), logging, { clock, isOwn });
 }
 
-function createStore({ remote, redis }: Options, clock: Clock, random: Random, timers: ListedTimers): RegistryStore {
+function createStore(
+  { remote, redis, selfPreservation }: Options,
+  clock: Clock,
+  random: Random,
+  timers: ListedTimers,
+): RegistryStore {
   if (remote) return new RemoteRegistryStore(remote, { clock });
-  if (redis) return createRedisStore(redis, clock, random, timers);
-  return new MemoryRegistryStore({ clock: timers.clockFor('expiry') });
+  if (redis) return createRedisStore({ ...redis, selfPreservation }, clock, random, timers);
+  return new MemoryRegistryStore({ clock: timers.clockFor('expiry'), selfPreservation });
 }
 
 function createRedisStore(

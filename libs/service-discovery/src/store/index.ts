@@ -2,7 +2,12 @@
 export { isOperatorStatus, type RegistryStore } from './registry-store.js';
 export { type CheckerRoster } from './checker-roster.js';
 export { WatchHub, type ResetChange } from './watch-hub.js';
-export { DEFAULT_SELF_PRESERVATION_OPTIONS, holdsWithin, type SelfPreservationOptions } from './self-preservation.js';
+export {
+  DEFAULT_SELF_PRESERVATION_OPTIONS,
+  holdsWithin,
+  resolveSelfPreservationOptions,
+  type SelfPreservationOptions,
+} from './self-preservation.js';
 export { MemoryRegistryStore, type MemoryRegistryStoreOptions } from './memory/index.js';
 export * from './redis/index.js';
 export * from './remote/index.js';

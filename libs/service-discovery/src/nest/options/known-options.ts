@@ -3,7 +3,7 @@ import { DEFAULT_HEALTH_CHECK_OPTIONS } from '../../health/index.js';
 import { TIERS } from '../../model/index.js';
 import { DEFAULT_EVENT_LOGGER_OPTIONS } from '../../observability/index.js';
 import { DEFAULT_CIRCUIT_BREAKER_OPTIONS, DEFAULT_RETRY_OPTIONS } from '../../resilience/index.js';
-import { DEFAULT_REDIS_REGISTRY_STORE_OPTIONS } from '../../store/index.js';
+import { DEFAULT_REDIS_REGISTRY_STORE_OPTIONS, DEFAULT_SELF_PRESERVATION_OPTIONS } from '../../store/index.js';
 import { DEFAULT_API_OPTIONS } from '../rest/api-options.js';
 import { type ServiceDiscoveryOptions } from './options.js';
 import { suggest } from './suggest.js';
@@ -19,6 +19,7 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   serviceTtl: null,
   heartbeatInterval: null,
   startTimeout: null,
+  selfPreservation: Object.keys(DEFAULT_SELF_PRESERVATION_OPTIONS),
   healthCheck: Object.keys(DEFAULT_HEALTH_CHECK_OPTIONS),
   loadBalancing: null,
   circuitBreaker: Object.keys(DEFAULT_CIRCUIT_BREAKER_OPTIONS),

@@ -3,7 +3,11 @@ import { type CommunicatorDefaults, type CommunicatorOptions } from '../../commu
 import { type HealthCheckOptions } from '../../health/index.js';
 import { type DiscoveryMetricsOptions, type EventLoggerOptions } from '../../observability/index.js';
 import { type ServiceRegistryOptions } from '../../registry/index.js';
-import { type RedisRegistryStoreOptions, type RemoteRegistryStoreOptions } from '../../store/index.js';
+import {
+  type RedisRegistryStoreOptions,
+  type RemoteRegistryStoreOptions,
+  type SelfPreservationOptions,
+} from '../../store/index.js';
 import { type Transport } from '../../transport/index.js';
 import { type ApiOptions } from '../rest/api-options.js';
 
@@ -65,7 +69,7 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   /** How the remote registry is talked to. */
   remote?: Omit<RemoteRegistryStoreOptions, 'url'>;
   /** Which Redis holds the registry, and how it is talked to; `SERVICE_DISCOVERY_REDIS_URL` for its `url`. */
-  redis?: Omit<RedisRegistryStoreOptions, 'namespace'>;
+  redis?: Omit<RedisRegistryStoreOptions, 'namespace' | 'selfPreservation'>;
   /** `SERVICE_DISCOVERY_NAMESPACE`: registries in one Redis do not see those of other namespaces. @default 'default' */
   namespace?: string;
   /** `SERVICE_DISCOVERY_SERVICE_TTL`: how long a registration lives without a heartbeat. @default '300s' */
@@ -74,6 +78,12 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   heartbeatInterval?: ServiceRegistryOptions['heartbeatInterval'];
   /** How long the app's start waits for the registry's first answer; then it starts without. @default '5s' */
   startTimeout?: ServiceRegistryOptions['startTimeout'];
+  /**
+   * When expiry is held, since too many instances of a service miss their heartbeats at once; false: never. The same in
+   * all processes; in the mode `remote` the process that is the registry goes by its own.
+   * @default on
+   */
+  selfPreservation?: Partial<SelfPreservationOptions> | false;
   /** `SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL`, `…_TIMEOUT`; false: nothing is checked from this process. @default on */
   healthCheck?: Partial<HealthCheckOptions> | false;
   /** @default 'undici' */
@@ -98,6 +108,7 @@ export interface ResolvedServiceDiscoveryOptions {
   readonly redis: RedisRegistryStoreOptions | undefined;
   readonly namespace: string;
   readonly registry: Partial<ServiceRegistryOptions>;
+  readonly selfPreservation: Partial<SelfPreservationOptions> | false;
   readonly healthCheck: Partial<HealthCheckOptions>;
   readonly communicator: CommunicatorDefaults;
   readonly transport: TransportChoice;

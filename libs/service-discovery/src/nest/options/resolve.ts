@@ -2,6 +2,7 @@ import { InvalidConfigurationError, OptionValidator, type Problem } from '../../
 import { type CommunicatorDefaults } from '../../communicator/index.js';
 import { resolveHealthCheckOptions } from '../../health/index.js';
 import { resolveServiceRegistryOptions } from '../../registry/index.js';
+import { resolveSelfPreservationOptions } from '../../store/index.js';
 import { type ApiOptions, DEFAULT_API_OPTIONS, resolveApiOptions } from '../rest/api-options.js';
 import {
   checkAdvertise,
@@ -63,12 +64,13 @@ function resolveMerged(options: ServiceDiscoveryOptions, check: OptionValidator)
   const healthCheck = options.healthCheck === false ? { enabled: false } : (options.healthCheck ?? {});
   const communicator: CommunicatorDefaults = pick(options, COMMUNICATOR_OPTION_NAMES);
   const transport = options.transport ?? DEFAULT_SERVICE_DISCOVERY_OPTIONS.transport;
-  const advertise = options.advertise ?? {};
+  const { advertise = {}, selfPreservation = {} } = options;
   const logging = options.logging ?? {};
   const metrics = options.metrics ?? {};
 
   check.gather(() => resolveServiceRegistryOptions(registry));
   check.gather(() => resolveHealthCheckOptions(healthCheck));
+  check.gather(() => resolveSelfPreservationOptions(selfPreservation));
   checkCalls(communicator, check);
   checkTransport(transport, check);
   checkAdvertise(advertise, check);
@@ -81,6 +83,7 @@ function resolveMerged(options: ServiceDiscoveryOptions, check: OptionValidator)
     redis: mode === 'redis_backed' ? checkRedis(options, check) : undefined,
     namespace: options.namespace ?? DEFAULT_SERVICE_DISCOVERY_OPTIONS.namespace,
     registry,
+    selfPreservation,
     healthCheck,
     communicator,
     transport,
