@@ -35,7 +35,7 @@ describe('the generated wrapper of the Lua scripts', () => {
       beginSweep(keys, 1, 1, 1),
       expire(keys, 1, 1, 1, 1, 1),
       forgetNames(keys, 1),
-      put(keys, '', '', 1, 1),
+      put(keys, 1),
       remove(keys, '', '', 1),
       renew(keys, ''),
       setStatus(keys, '', '', '', '', 1, '', 1, 1),

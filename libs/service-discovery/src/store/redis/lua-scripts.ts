@@ -116,17 +116,22 @@ local function writeState(state)
     state.announced,
   }, ' ')
 end
+local function tell(changes, limit, epoch, sequence, change)
+  local text = table.concat(change, '\\n')
+  redis.call('XADD', changes, 'MAXLEN', '~', limit, sequence .. '-0', 'change', text)
+  redis.call('PUBLISH', changes, epoch .. ' ' .. sequence .. ' ' .. text)
+end
+
+local function beginEpoch(meta, changes)
+  local epoch = digits(micros)
+  redis.call('HSET', meta, 'epoch', epoch)
+  redis.call('DEL', changes)
+  return epoch
+end
+
 local function announce(meta, changes, limit, change)
-  local epoch = redis.call('HGET', meta, 'epoch')
-  if not epoch then
-    epoch = digits(micros)
-    redis.call('HSET', meta, 'epoch', epoch)
-    redis.call('DEL', changes)
-  end
-  local sequence = redis.call('HINCRBY', meta, 'sequence', 1)
-  local text = cjson.encode(change)
-  redis.call('XADD', changes, 'MAXLEN', '~', limit, digits(sequence) .. '-0', 'change', text)
-  redis.call('PUBLISH', changes, epoch .. ' ' .. digits(sequence) .. ' ' .. text)
+  local epoch = redis.call('HGET', meta, 'epoch') or beginEpoch(meta, changes)
+  tell(changes, limit, epoch, digits(redis.call('HINCRBY', meta, 'sequence', 1)), change)
 end
 local function drop(keys, limit, id, reason)
   redis.call('HDEL', keys.records, id)
@@ -233,23 +238,21 @@ return removed`,
 );
 
 /**
- * Registers an instance, or replaces the registration under its id.
+ * Registers instances of one service, or replaces the registrations under their ids.
  * - key `records`: hash: instance id → the registration as JSON
  * - key `states`: hash: instance id → what changes about it
  * - key `details`: hash: instance id → what the last health check saw, as JSON
  * - key `leases`: sorted set: instance id → when it expires
  * - key `meta`: hash: epoch, sequence, generation
  * - key `changes`: stream of changes; also the channel that they are told on
- * - argument `id`: the instance id
- * - argument `record`: the registration as JSON
- * - argument `ttlMs`: how long the lease lives
  * - argument `limit`: about how many changes the stream keeps
- * - reply: the generation of the lease
+ * - argument `registrations`: an instance id, the registration as JSON, and how long the lease lives, in turn
+ * - reply: the generations of the leases
  */
 export const put = luaScript<
   'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
-  [id: string, record: string, ttlMs: number, limit: number],
-  string
+  [limit: number, ...registrations: string[]],
+  readonly unknown[]
 >(
   'put',
   ['records', 'states', 'details', 'leases', 'meta', 'changes'],
@@ -289,49 +292,74 @@ local function writeState(state)
     state.announced,
   }, ' ')
 end
-local function announce(meta, changes, limit, change)
-  local epoch = redis.call('HGET', meta, 'epoch')
-  if not epoch then
-    epoch = digits(micros)
-    redis.call('HSET', meta, 'epoch', epoch)
-    redis.call('DEL', changes)
-  end
-  local sequence = redis.call('HINCRBY', meta, 'sequence', 1)
-  local text = cjson.encode(change)
-  redis.call('XADD', changes, 'MAXLEN', '~', limit, digits(sequence) .. '-0', 'change', text)
-  redis.call('PUBLISH', changes, epoch .. ' ' .. digits(sequence) .. ' ' .. text)
+local function tell(changes, limit, epoch, sequence, change)
+  local text = table.concat(change, '\\n')
+  redis.call('XADD', changes, 'MAXLEN', '~', limit, sequence .. '-0', 'change', text)
+  redis.call('PUBLISH', changes, epoch .. ' ' .. sequence .. ' ' .. text)
 end
-local id, record, ttl, limit = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 
-redis.call('HEXISTS', KEYS.records, id)
-redis.call('HEXISTS', KEYS.details, id)
-redis.call('ZSCORE', KEYS.leases, id)
+local function beginEpoch(meta, changes)
+  local epoch = digits(micros)
+  redis.call('HSET', meta, 'epoch', epoch)
+  redis.call('DEL', changes)
+  return epoch
+end
+
+local function announce(meta, changes, limit, change)
+  local epoch = redis.call('HGET', meta, 'epoch') or beginEpoch(meta, changes)
+  tell(changes, limit, epoch, digits(redis.call('HINCRBY', meta, 'sequence', 1)), change)
+end
+local ids, ttls, records = {}, {}, {}
+for index = 2, #ARGV, 3 do
+  local id = ARGV[index]
+  ids[#ids + 1], ttls[#ttls + 1] = id, tonumber(ARGV[index + 2])
+  records[#records + 1], records[#records + 2] = id, ARGV[index + 1]
+end
+
+redis.call('HLEN', KEYS.records)
+redis.call('HLEN', KEYS.details)
 redis.call('XLEN', KEYS.changes)
-local known = redis.call('HGET', KEYS.states, id)
-local last = redis.call('HMGET', KEYS.meta, 'generation', 'sequence')
-local previous = known and readState(known)
+local wasEmpty = redis.call('ZCARD', KEYS.leases) == 0
+local known = redis.call('HMGET', KEYS.states, unpack(ids))
+local meta = redis.call('HMGET', KEYS.meta, 'epoch', 'sequence', 'generation')
 
-local generation = math.max(micros, (tonumber(last[1]) or 0) + 1)
-local state = {
-  generation = digits(generation),
-  ttl = ttl,
-  order = previous and previous.order or digits((tonumber(last[2]) or 0) + 1),
-  registeredAt = digits(now),
-  operator = previous and previous.operator == 'maintenance' and 'maintenance' or 'up',
-  health = 'unknown',
-  announcedAt = 0,
-  announced = '-',
-}
-local text = writeState(state)
-announce(KEYS.meta, KEYS.changes, limit, { 'put', id, record, text, digits(now), '' })
-redis.call('HSET', KEYS.meta, 'generation', state.generation)
-redis.call('HSET', KEYS.records, id, record)
-redis.call('HSET', KEYS.states, id, text)
-redis.call('HDEL', KEYS.details, id)
-redis.call('ZADD', KEYS.leases, digits(now + ttl), id)
-redis.call('PERSIST', KEYS.meta)
-redis.call('PERSIST', KEYS.changes)
-return state.generation`,
+local epoch = meta[1] or beginEpoch(KEYS.meta, KEYS.changes)
+local sequence = tonumber(meta[2]) or 0
+local generation = math.max(micros, (tonumber(meta[3]) or 0) + 1)
+redis.call('HSET', KEYS.meta, 'sequence', digits(sequence + #ids), 'generation', digits(generation + #ids - 1))
+
+local at = digits(now)
+local states, leases, stale, generations, current = {}, {}, {}, {}, {}
+for index, id in ipairs(ids) do
+  local before = current[id] or known[index]
+  local previous = before and readState(before)
+  local number = digits(sequence + index)
+  local text = writeState({
+    generation = digits(generation + index - 1),
+    ttl = ttls[index],
+    order = previous and previous.order or number,
+    registeredAt = at,
+    operator = previous and previous.operator == 'maintenance' and 'maintenance' or 'up',
+    health = 'unknown',
+    announcedAt = 0,
+    announced = '-',
+  })
+  tell(KEYS.changes, ARGV[1], epoch, number, { 'put', id, records[2 * index], text, at, '' })
+  generations[index], current[id] = digits(generation + index - 1), text
+  states[2 * index - 1], states[2 * index] = id, text
+  leases[2 * index - 1], leases[2 * index] = digits(now + ttls[index]), id
+  if before then stale[#stale + 1] = id end
+end
+
+redis.call('HSET', KEYS.records, unpack(records))
+redis.call('HSET', KEYS.states, unpack(states))
+redis.call('ZADD', KEYS.leases, unpack(leases))
+if #stale > 0 then redis.call('HDEL', KEYS.details, unpack(stale)) end
+if wasEmpty then
+  redis.call('PERSIST', KEYS.meta)
+  redis.call('PERSIST', KEYS.changes)
+end
+return generations`,
 );
 
 /**
@@ -390,17 +418,22 @@ local function writeState(state)
     state.announced,
   }, ' ')
 end
+local function tell(changes, limit, epoch, sequence, change)
+  local text = table.concat(change, '\\n')
+  redis.call('XADD', changes, 'MAXLEN', '~', limit, sequence .. '-0', 'change', text)
+  redis.call('PUBLISH', changes, epoch .. ' ' .. sequence .. ' ' .. text)
+end
+
+local function beginEpoch(meta, changes)
+  local epoch = digits(micros)
+  redis.call('HSET', meta, 'epoch', epoch)
+  redis.call('DEL', changes)
+  return epoch
+end
+
 local function announce(meta, changes, limit, change)
-  local epoch = redis.call('HGET', meta, 'epoch')
-  if not epoch then
-    epoch = digits(micros)
-    redis.call('HSET', meta, 'epoch', epoch)
-    redis.call('DEL', changes)
-  end
-  local sequence = redis.call('HINCRBY', meta, 'sequence', 1)
-  local text = cjson.encode(change)
-  redis.call('XADD', changes, 'MAXLEN', '~', limit, digits(sequence) .. '-0', 'change', text)
-  redis.call('PUBLISH', changes, epoch .. ' ' .. digits(sequence) .. ' ' .. text)
+  local epoch = redis.call('HGET', meta, 'epoch') or beginEpoch(meta, changes)
+  tell(changes, limit, epoch, digits(redis.call('HINCRBY', meta, 'sequence', 1)), change)
 end
 local function drop(keys, limit, id, reason)
   redis.call('HDEL', keys.records, id)
@@ -553,17 +586,22 @@ local function writeState(state)
     state.announced,
   }, ' ')
 end
+local function tell(changes, limit, epoch, sequence, change)
+  local text = table.concat(change, '\\n')
+  redis.call('XADD', changes, 'MAXLEN', '~', limit, sequence .. '-0', 'change', text)
+  redis.call('PUBLISH', changes, epoch .. ' ' .. sequence .. ' ' .. text)
+end
+
+local function beginEpoch(meta, changes)
+  local epoch = digits(micros)
+  redis.call('HSET', meta, 'epoch', epoch)
+  redis.call('DEL', changes)
+  return epoch
+end
+
 local function announce(meta, changes, limit, change)
-  local epoch = redis.call('HGET', meta, 'epoch')
-  if not epoch then
-    epoch = digits(micros)
-    redis.call('HSET', meta, 'epoch', epoch)
-    redis.call('DEL', changes)
-  end
-  local sequence = redis.call('HINCRBY', meta, 'sequence', 1)
-  local text = cjson.encode(change)
-  redis.call('XADD', changes, 'MAXLEN', '~', limit, digits(sequence) .. '-0', 'change', text)
-  redis.call('PUBLISH', changes, epoch .. ' ' .. digits(sequence) .. ' ' .. text)
+  local epoch = redis.call('HGET', meta, 'epoch') or beginEpoch(meta, changes)
+  tell(changes, limit, epoch, digits(redis.call('HINCRBY', meta, 'sequence', 1)), change)
 end
 local id, kind, status, detail = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local checkedAt, print, silence, limit = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), ARGV[8]

@@ -161,7 +161,7 @@ export class Mirror {
   private take(serviceName: string, service: MirroredService, text: string): Change | undefined {
     service.sequence += 1;
     this.sum += 1;
-    const fields = fieldsOf(text);
+    const fields = text.split('\n');
     const [type = '', instanceId = ''] = fields;
     if (type === 'hold' || type === 'resume') {
       service.hold = type === 'hold' ? toHold(fields.slice(2)) : null;
@@ -219,14 +219,4 @@ function storedIn(serviceName: string, rows: readonly string[]): StoredInstance[
 /** Since when, how many are overdue, of how many; empty: none. */
 function toHold([since, overdue, total]: readonly string[]): ExpiryHold | null {
   return since === undefined ? null : { since: Number(since), overdue: Number(overdue), total: Number(total) };
-}
-
-function fieldsOf(text: string): string[] {
-  try {
-    const fields: unknown = JSON.parse(text);
-    if (Array.isArray(fields)) return fields.map(String);
-  } catch {
-    // As any other change of an unknown type.
-  }
-  return [];
 }

@@ -21,15 +21,16 @@ import { type CheckerRoster } from '../checker-roster.js';
 import { isOperatorStatus, type RegistryStore } from '../registry-store.js';
 import { KeySpace } from './keys.js';
 import { type LuaCall } from './lua-script.js';
-import { announceChecker, put, remove, renew, setStatus, touchNames } from './lua-scripts.js';
+import { announceChecker, remove, renew, setStatus, touchNames } from './lua-scripts.js';
 import { Mirror } from './mirror.js';
 import { resolveRedisRegistryStoreOptions, type RedisRegistryStoreOptions } from './options.js';
 import { Pulse } from './pulse.js';
-import { printOf, toRecord } from './record.js';
+import { printOf } from './record.js';
 import { RedisLink } from './redis-link.js';
 import { LONGEST_GRACE_MS, Sweeper, SWEEP_INTERVAL_MS } from './sweeper.js';
 import { TroubleLog, type RedisTrouble, type RedisTroubleCounts } from './trouble.js';
 import { WatchSession } from './watch-session.js';
+import { WriteQueue } from './write-queue.js';
 
 export interface RedisRegistryStoreDeps {
   /** @default the machine's clock */
@@ -65,6 +66,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   private readonly keys: KeySpace;
   private readonly link: RedisLink;
   private readonly mirror: Mirror;
+  private readonly writes: WriteQueue;
   private readonly sweeper: Sweeper;
   private readonly pulse: Pulse;
   private readonly troubles: TroubleLog;
@@ -83,6 +85,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     this.keys = new KeySpace(resolved.namespace);
     this.troubles = new TroubleLog(deps.onTrouble);
     this.link = new RedisLink(resolved, this.clock, this.random);
+    this.writes = new WriteQueue({ link: this.link, keys: this.keys, changesKept: this.changesKept });
     this.mirror = new Mirror((serviceName, instanceId, reason) =>
       this.troubles.note({ kind: 'bad_record', serviceName, instanceId, reason }),
     );
@@ -104,15 +107,10 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     return this.troubles.counts;
   }
 
+  /** What is registered together goes to Redis together. */
   async put(instance: ServiceInstance, ttlMs: number): Promise<Lease> {
     this.begin();
-    const { serviceName, instanceId } = instance;
-    const registering = put(this.keys.of(serviceName), instanceId, toRecord(instance), ttlMs, this.changesKept);
-    const calls: LuaCall<string | number>[] = [touchNames(this.keys, serviceName), registering];
-    const [touched, registered] = await this.link.run(calls);
-    this.link.replyOf(touched!);
-    const generation = Number(this.link.replyOf(registered!));
-    return { serviceName, instanceId, generation, ttlMs };
+    return this.writes.register(instance, ttlMs);
   }
 
   async renew(leases: readonly Lease[]): Promise<readonly boolean[]> {
@@ -144,8 +142,8 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   async remove(lease: Lease): Promise<boolean> {
     this.begin();
     const keys = this.keys.of(lease.serviceName);
-    const removed = await this.link.call(remove(keys, lease.instanceId, String(lease.generation), this.changesKept));
-    return Number(removed) === 1;
+    const call = remove(keys, lease.instanceId, String(lease.generation), this.changesKept);
+    return (await this.writes.run(lease.serviceName, call)) === 1;
   }
 
   /**
@@ -155,7 +153,8 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): Promise<boolean> {
     this.begin();
     const kind = isOperatorStatus(status) ? 'operator' : 'health';
-    const found = await this.link.call(
+    const found = await this.writes.run(
+      key.serviceName,
       setStatus(
         this.keys.of(key.serviceName),
         key.instanceId,
@@ -168,7 +167,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
         this.changesKept,
       ),
     );
-    return Number(found) === 1;
+    return found === 1;
   }
 
   async *watch(scope: WatchScope, signal: AbortSignal): AsyncGenerator<Change, void, undefined> {
@@ -211,6 +210,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   async close(): Promise<void> {
     this.closed = true;
     this.pulse.stop();
+    this.writes.close();
     await this.endSession();
     await this.link.close();
   }

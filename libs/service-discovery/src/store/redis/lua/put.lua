@@ -1,47 +1,66 @@
--- Registers an instance, or replaces the registration under its id.
+-- Registers instances of one service, or replaces the registrations under their ids.
 -- @key records hash: instance id → the registration as JSON
 -- @key states hash: instance id → what changes about it
 -- @key details hash: instance id → what the last health check saw, as JSON
 -- @key leases sorted set: instance id → when it expires
 -- @key meta hash: epoch, sequence, generation
 -- @key changes stream of changes; also the channel that they are told on
--- @arg id text: the instance id
--- @arg record text: the registration as JSON
--- @arg ttlMs number: how long the lease lives
 -- @arg limit number: about how many changes the stream keeps
--- @reply text: the generation of the lease
+-- @args registrations text: an instance id, the registration as JSON, and how long the lease lives, in turn
+-- @reply list: the generations of the leases
 -- @include time
 -- @include state
 -- @include announce
-local id, record, ttl, limit = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local ids, ttls, records = {}, {}, {}
+for index = 2, #ARGV, 3 do
+  local id = ARGV[index]
+  ids[#ids + 1], ttls[#ttls + 1] = id, tonumber(ARGV[index + 2])
+  records[#records + 1], records[#records + 2] = id, ARGV[index + 1]
+end
 
 -- Every key is read before the first one is written: one of another type in the way stops the script with nothing done.
-redis.call('HEXISTS', KEYS.records, id)
-redis.call('HEXISTS', KEYS.details, id)
-redis.call('ZSCORE', KEYS.leases, id)
+redis.call('HLEN', KEYS.records)
+redis.call('HLEN', KEYS.details)
 redis.call('XLEN', KEYS.changes)
-local known = redis.call('HGET', KEYS.states, id)
-local last = redis.call('HMGET', KEYS.meta, 'generation', 'sequence')
-local previous = known and readState(known)
+local wasEmpty = redis.call('ZCARD', KEYS.leases) == 0
+local known = redis.call('HMGET', KEYS.states, unpack(ids))
+local meta = redis.call('HMGET', KEYS.meta, 'epoch', 'sequence', 'generation')
 
-local generation = math.max(micros, (tonumber(last[1]) or 0) + 1)
-local state = {
-  generation = digits(generation),
-  ttl = ttl,
-  order = previous and previous.order or digits((tonumber(last[2]) or 0) + 1),
-  registeredAt = digits(now),
-  operator = previous and previous.operator == 'maintenance' and 'maintenance' or 'up',
-  health = 'unknown',
-  announcedAt = 0,
-  announced = '-',
-}
-local text = writeState(state)
-announce(KEYS.meta, KEYS.changes, limit, { 'put', id, record, text, digits(now), '' })
-redis.call('HSET', KEYS.meta, 'generation', state.generation)
-redis.call('HSET', KEYS.records, id, record)
-redis.call('HSET', KEYS.states, id, text)
-redis.call('HDEL', KEYS.details, id)
-redis.call('ZADD', KEYS.leases, digits(now + ttl), id)
-redis.call('PERSIST', KEYS.meta)
-redis.call('PERSIST', KEYS.changes)
-return state.generation
+local epoch = meta[1] or beginEpoch(KEYS.meta, KEYS.changes)
+local sequence = tonumber(meta[2]) or 0
+local generation = math.max(micros, (tonumber(meta[3]) or 0) + 1)
+redis.call('HSET', KEYS.meta, 'sequence', digits(sequence + #ids), 'generation', digits(generation + #ids - 1))
+
+local at = digits(now)
+local states, leases, stale, generations, current = {}, {}, {}, {}, {}
+for index, id in ipairs(ids) do
+  -- One id may come twice: the second registration replaces the first.
+  local before = current[id] or known[index]
+  local previous = before and readState(before)
+  local number = digits(sequence + index)
+  local text = writeState({
+    generation = digits(generation + index - 1),
+    ttl = ttls[index],
+    order = previous and previous.order or number,
+    registeredAt = at,
+    operator = previous and previous.operator == 'maintenance' and 'maintenance' or 'up',
+    health = 'unknown',
+    announcedAt = 0,
+    announced = '-',
+  })
+  tell(KEYS.changes, ARGV[1], epoch, number, { 'put', id, records[2 * index], text, at, '' })
+  generations[index], current[id] = digits(generation + index - 1), text
+  states[2 * index - 1], states[2 * index] = id, text
+  leases[2 * index - 1], leases[2 * index] = digits(now + ttls[index]), id
+  if before then stale[#stale + 1] = id end
+end
+
+redis.call('HSET', KEYS.records, unpack(records))
+redis.call('HSET', KEYS.states, unpack(states))
+redis.call('ZADD', KEYS.leases, unpack(leases))
+if #stale > 0 then redis.call('HDEL', KEYS.details, unpack(stale)) end
+if wasEmpty then
+  redis.call('PERSIST', KEYS.meta)
+  redis.call('PERSIST', KEYS.changes)
+end
+return generations

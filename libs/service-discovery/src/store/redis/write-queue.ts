@@ -1,0 +1,176 @@
+import { RegistryUnavailableError } from '../../common/index.js';
+import { type Lease, type ServiceInstance } from '../../model/index.js';
+import { type KeySpace } from './keys.js';
+import { type LuaCall } from './lua-script.js';
+import { put, touchNames } from './lua-scripts.js';
+import { toRecord } from './record.js';
+import { type LuaAnswer, type RedisLink } from './redis-link.js';
+
+/** Registrations in one call: a script that takes long keeps Redis from its other work. */
+const REGISTRATIONS_PER_CALL = 100;
+/** Writes in one round trip, and round trips at once: enough to keep Redis busy, far from what takes up a timeout. */
+const WRITES_PER_ROUND_TRIP = 1_000;
+const ROUND_TRIPS_AT_ONCE = 3;
+
+export interface WriteQueueDeps {
+  readonly link: RedisLink;
+  readonly keys: KeySpace;
+  readonly changesKept: number;
+}
+
+/** Somebody who waits for what a script answers. */
+interface Waiter<Reply> {
+  readonly resolve: (reply: Reply) => void;
+  readonly reject: (error: Error) => void;
+}
+
+interface Registration extends Waiter<number> {
+  readonly instance: ServiceInstance;
+  readonly ttlMs: number;
+}
+
+interface OtherWrite extends Waiter<number> {
+  readonly serviceName: string;
+  readonly call: LuaCall<number>;
+}
+
+type Write = Registration | OtherWrite;
+
+/** Writes that share one call. */
+interface Job {
+  readonly call: () => LuaCall<number | readonly unknown[]>;
+  readonly waiters: readonly Waiter<number>[];
+}
+
+/**
+ * Sends writes that are issued together in one round trip, and those that register instances of one service in one call
+ * of a script. Writes to one service take effect in the order in which they were issued, but for a script that Redis
+ * does not know yet: it is called again after the others. What Redis has against one call, it has against none of the
+ * others.
+ *
+ * Those that do not fit wait for a round trip to come back. The time for a command begins when it is sent, and what
+ * waits behind one that is not answered fails with it: so nobody waits longer than that for a Redis that is away.
+ */
+export class WriteQueue {
+  private waiting: Write[] = [];
+  private roundTrips = 0;
+  private isDue = false;
+
+  constructor(private readonly deps: WriteQueueDeps) {}
+
+  /** @throws RegistryUnavailableError */
+  async register(instance: ServiceInstance, ttlMs: number): Promise<Lease> {
+    const generation = await new Promise<number>((resolve, reject) => this.add({ instance, ttlMs, resolve, reject }));
+    return { serviceName: instance.serviceName, instanceId: instance.instanceId, generation, ttlMs };
+  }
+
+  /**
+   * Calls a script that writes to one service.
+   * @throws RegistryUnavailableError
+   */
+  run(serviceName: string, call: LuaCall<number>): Promise<number> {
+    return new Promise((resolve, reject) => this.add({ serviceName, call, resolve, reject }));
+  }
+
+  /** Whatever has not been sent fails. */
+  close(): void {
+    this.failWaiting(new RegistryUnavailableError('The registry store is closed'));
+  }
+
+  private add(write: Write): void {
+    this.waiting.push(write);
+    if (this.isDue || this.roundTrips >= ROUND_TRIPS_AT_ONCE) return;
+    this.isDue = true;
+    // Not at once: what is issued in the same turn, also by promises that settled together, goes along.
+    process.nextTick(() => {
+      this.isDue = false;
+      this.sendWaiting();
+    });
+  }
+
+  private sendWaiting(): void {
+    while (this.waiting.length > 0 && this.roundTrips < ROUND_TRIPS_AT_ONCE) {
+      const batch = this.waiting.slice(0, WRITES_PER_ROUND_TRIP);
+      this.waiting = this.waiting.slice(WRITES_PER_ROUND_TRIP);
+      this.roundTrips += 1;
+      void this.send(batch).finally(() => {
+        this.roundTrips -= 1;
+        this.sendWaiting();
+      });
+    }
+  }
+
+  private async send(writes: readonly Write[]): Promise<void> {
+    const { link } = this.deps;
+    const jobs = this.jobsOf(writes);
+    try {
+      const answers = await this.ask(jobs, writes);
+      jobs.forEach((job, index) => settle(job, answers[index]!, link));
+    } catch (error) {
+      const failure = link.unavailable(error);
+      for (const { reject } of writes) reject(failure);
+      this.failWaiting(failure);
+    }
+  }
+
+  private async ask(jobs: readonly Job[], writes: readonly Write[]): Promise<LuaAnswer<number | readonly unknown[]>[]> {
+    const { link, keys } = this.deps;
+    const names = new Set(writes.filter(isRegistration).map(({ instance }) => instance.serviceName));
+    const calls = jobs.map(({ call }) => call());
+    if (names.size === 0) return link.run(calls);
+    const [touched, ...answers] = await link.run([touchNames(keys, ...names), ...calls]);
+    // A service that is not in the index is not found by those who begin to watch.
+    link.replyOf(touched!);
+    return answers;
+  }
+
+  private jobsOf(writes: readonly Write[]): Job[] {
+    const jobs: Job[] = [];
+    const open = new Map<string, Registration[]>();
+    for (const write of writes) {
+      if (!isRegistration(write)) {
+        // What is registered after it must not overtake it.
+        open.delete(write.serviceName);
+        jobs.push({ call: () => write.call, waiters: [write] });
+        continue;
+      }
+      const { serviceName } = write.instance;
+      const group = open.get(serviceName);
+      if (group && group.length < REGISTRATIONS_PER_CALL) {
+        group.push(write);
+        continue;
+      }
+      const begun = [write];
+      open.set(serviceName, begun);
+      jobs.push({ call: () => this.registering(serviceName, begun), waiters: begun });
+    }
+    return jobs;
+  }
+
+  private registering(serviceName: string, registrations: readonly Registration[]): LuaCall<readonly unknown[]> {
+    const args = registrations.flatMap(({ instance, ttlMs }) => [
+      instance.instanceId,
+      toRecord(instance),
+      String(ttlMs),
+    ]);
+    return put(this.deps.keys.of(serviceName), this.deps.changesKept, ...args);
+  }
+
+  private failWaiting(error: Error): void {
+    for (const { reject } of this.waiting.splice(0)) reject(error);
+  }
+}
+
+function isRegistration(write: Write): write is Registration {
+  return 'instance' in write;
+}
+
+function settle({ waiters }: Job, answer: LuaAnswer<number | readonly unknown[]>, link: RedisLink): void {
+  if ('error' in answer) {
+    const failure = link.unavailable(answer.error);
+    for (const { reject } of waiters) reject(failure);
+    return;
+  }
+  const replies = Array.isArray(answer.reply) ? (answer.reply as readonly unknown[]) : [answer.reply];
+  waiters.forEach(({ resolve }, index) => resolve(Number(replies[index])));
+}
