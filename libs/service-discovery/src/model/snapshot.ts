@@ -1,5 +1,6 @@
 import { type Change, type ExpiryHold } from './change.js';
 import { type ServiceInstance } from './instance.js';
+import { ServiceMap } from './service-map.js';
 
 /** What a reader knows of the registry at one moment. Immutable; a new one after each change. */
 export interface RegistrySnapshot {
@@ -22,45 +23,39 @@ export const EMPTY_SNAPSHOT: RegistrySnapshot = {
   ready: false,
   connected: false,
   asOf: 0,
-  services: new Map(),
+  services: ServiceMap.EMPTY,
   expiryHolds: new Map(),
 };
 
 /** The snapshot after a change; lists of services that the change does not touch are kept as they are. */
 export function applyChange(snapshot: RegistrySnapshot, change: Change, now: number): RegistrySnapshot {
+  const services = ServiceMap.of(snapshot.services);
   const { expiryHolds } = snapshot;
   const base = { revision: change.revision, ready: true, connected: true, asOf: now, expiryHolds };
   switch (change.type) {
     case 'reset':
       return {
         ...base,
-        services: regroup(snapshot.services, change.instances),
+        services: regroup(services, change.instances),
         expiryHolds: change.holds ?? EMPTY_SNAPSHOT.expiryHolds,
       };
     case 'put': {
       const { instance } = change;
-      const list = snapshot.services.get(instance.serviceName) ?? [];
+      const list = services.get(instance.serviceName) ?? [];
       const at = list.findIndex((known) => known.instanceId === instance.instanceId);
-      return {
-        ...base,
-        services: withList(
-          snapshot.services,
-          instance.serviceName,
-          at < 0 ? [...list, instance] : list.with(at, instance),
-        ),
-      };
+      const next = at < 0 ? [...list, instance] : list.with(at, instance);
+      return { ...base, services: services.with(instance.serviceName, next) };
     }
     case 'remove': {
       const { serviceName, instanceId } = change.key;
-      const list = snapshot.services.get(serviceName) ?? [];
+      const list = services.get(serviceName) ?? [];
       const rest = list.filter((known) => known.instanceId !== instanceId);
-      if (rest.length === list.length) return { ...base, services: snapshot.services };
-      return { ...base, services: withList(snapshot.services, serviceName, rest) };
+      return { ...base, services: rest.length === list.length ? services : services.with(serviceName, rest) };
     }
     case 'renewed':
-      return { ...base, services: withHeartbeats(snapshot.services, change) };
+      return { ...base, services: withHeartbeats(services, change) };
     case 'hold':
-      return { ...base, services: snapshot.services, expiryHolds: withHold(expiryHolds, change) };
+      return { ...base, services, expiryHolds: withHold(expiryHolds, change) };
   }
 }
 
@@ -74,21 +69,18 @@ function withHold(
   return next;
 }
 
-function withHeartbeats(
-  services: ReadonlyMap<string, readonly ServiceInstance[]>,
-  { keys, at }: Extract<Change, { type: 'renewed' }>,
-): ReadonlyMap<string, readonly ServiceInstance[]> {
+function withHeartbeats(services: ServiceMap, { keys, at }: Extract<Change, { type: 'renewed' }>): ServiceMap {
   const renewed = new Map<string, Set<string>>();
   for (const { serviceName, instanceId } of keys) {
     const ids = renewed.get(serviceName);
     if (ids) ids.add(instanceId);
     else renewed.set(serviceName, new Set([instanceId]));
   }
-  const next = new Map(services);
+  let next = services;
   for (const [name, ids] of renewed) {
     const list = services.get(name);
     if (!list?.some(({ instanceId }) => ids.has(instanceId))) continue;
-    next.set(
+    next = next.with(
       name,
       list.map((known) => (ids.has(known.instanceId) ? { ...known, lastHeartbeat: at } : known)),
     );
@@ -96,21 +88,7 @@ function withHeartbeats(
   return next;
 }
 
-function withList(
-  services: ReadonlyMap<string, readonly ServiceInstance[]>,
-  name: string,
-  list: readonly ServiceInstance[],
-): ReadonlyMap<string, readonly ServiceInstance[]> {
-  const next = new Map(services);
-  if (list.length > 0) next.set(name, list);
-  else next.delete(name);
-  return next;
-}
-
-function regroup(
-  previous: ReadonlyMap<string, readonly ServiceInstance[]>,
-  instances: readonly ServiceInstance[],
-): ReadonlyMap<string, readonly ServiceInstance[]> {
+function regroup(previous: ServiceMap, instances: readonly ServiceInstance[]): ServiceMap {
   const grouped = new Map<string, ServiceInstance[]>();
   for (const instance of instances) {
     const list = grouped.get(instance.serviceName);
@@ -123,5 +101,5 @@ function regroup(
     const same = known?.length === list.length && known.every((instance, index) => instance === list[index]);
     next.set(name, same ? known : list);
   }
-  return next;
+  return ServiceMap.of(next);
 }

@@ -4,6 +4,8 @@ import { orderOf, toServiceInstance, type StoredInstance } from './record.js';
 
 /** One service as this process knows it. */
 interface MirroredService {
+  /** One text for all its instances. */
+  readonly name: string;
   /** Empty where Redis knows nothing of the service. */
   epoch: string;
   /** The number of the last change that was taken in. */
@@ -82,12 +84,12 @@ export class Mirror {
     const service = this.services.get(serviceName);
     if (!service || service.epoch === '') {
       if (sequence !== 1) return 'gap';
-      return { change: this.take(serviceName, this.begin(serviceName, epoch), text) };
+      return { change: this.take(this.begin(ownText(serviceName), epoch), text) };
     }
     if (epoch !== service.epoch) return service.instances.size > 0 ? 'lost' : 'gap';
     if (sequence <= service.sequence) return 'known';
     if (sequence > service.sequence + 1) return 'gap';
-    return { change: this.take(serviceName, service, text) };
+    return { change: this.take(service, text) };
   }
 
   /**
@@ -104,7 +106,7 @@ export class Mirror {
     // Some of them may have been told meanwhile.
     const first = Number(sequence) - payload.length + 1;
     const news = payload.slice(Math.max(0, known.sequence + 1 - first));
-    const changes = known.epoch === epoch ? news.flatMap((text) => this.take(serviceName, known, text) ?? []) : [];
+    const changes = known.epoch === epoch ? news.flatMap((text) => this.take(known, text) ?? []) : [];
     this.takeLeases(known, leases);
     return { changes, reloaded: false, lost: false };
   }
@@ -128,7 +130,7 @@ export class Mirror {
   }
 
   private begin(serviceName: string, epoch: string): MirroredService {
-    const service: MirroredService = { epoch, sequence: 0, instances: new Map(), hold: null };
+    const service: MirroredService = { name: serviceName, epoch, sequence: 0, instances: new Map(), hold: null };
     this.services.set(serviceName, service);
     return service;
   }
@@ -158,15 +160,17 @@ export class Mirror {
   }
 
   /** @returns undefined for a change of a kind that only newer processes know */
-  private take(serviceName: string, service: MirroredService, text: string): Change | undefined {
+  private take(service: MirroredService, text: string): Change | undefined {
     service.sequence += 1;
     this.sum += 1;
+    const serviceName = service.name;
     const fields = text.split('\n');
-    const [type = '', instanceId = ''] = fields;
+    const [type = '', id = ''] = fields;
     if (type === 'hold' || type === 'resume') {
       service.hold = type === 'hold' ? toHold(fields.slice(2)) : null;
       return { type: 'hold', revision: this.sum, serviceName, hold: service.hold };
     }
+    const instanceId = service.instances.get(id)?.instanceId ?? ownText(id);
     if (type === 'put') {
       const [, , record = '', state = '', lastHeartbeat, detail = ''] = fields;
       const instance = this.read({ serviceName, instanceId, record, state, lastHeartbeat, detail });
@@ -219,4 +223,9 @@ function storedIn(serviceName: string, rows: readonly string[]): StoredInstance[
 /** Since when, how many are overdue, of how many; empty: none. */
 function toHold([since, overdue, total]: readonly string[]): ExpiryHold | null {
   return since === undefined ? null : { since: Number(since), overdue: Number(overdue), total: Number(total) };
+}
+
+/** A part of a longer text keeps the whole of it in memory; this copy does not. */
+function ownText(part: string): string {
+  return Buffer.from(part).toString();
 }

@@ -59,18 +59,33 @@ export function toRecord(instance: ServiceInstance): string {
 /** @throws Error saying what is wrong, for what this version cannot read */
 export function toServiceInstance(stored: StoredInstance): ServiceInstance {
   const { serviceName, instanceId } = stored;
-  const { v, ...fields } = parseObject(stored.record, 'the record');
-  if (v !== RECORD_VERSION) throw new Error(`the record has version ${String(v)}, not ${RECORD_VERSION}`);
-  if (typeof fields.host !== 'string' || typeof fields.port !== 'number') throw new Error('the record has no address');
-  const state = parseState(stored.state);
+  const record = parseObject(stored.record, 'the record') as unknown as Registered & { v: unknown };
+  if (record.v !== RECORD_VERSION) throw new Error(`the record has version ${String(record.v)}, not ${RECORD_VERSION}`);
+  if (typeof record.host !== 'string' || typeof record.port !== 'number') throw new Error('the record has no address');
+  const { generation, ttlMs, registeredAt, operatorStatus, healthStatus } = parseState(stored.state);
+  // Field by field: objects of one shape take half the memory of spread ones, and there may be many thousands.
   return {
-    ...(fields as unknown as Registered),
     serviceName,
     instanceId,
-    ...state,
-    status: effectiveStatus(state.operatorStatus, state.healthStatus),
+    host: record.host,
+    port: record.port,
+    protocol: record.protocol,
+    path: record.path,
+    healthCheckPath: record.healthCheckPath,
+    metadata: record.metadata,
+    tags: record.tags,
+    version: record.version,
+    weight: record.weight,
+    zone: record.zone,
+    tier: record.tier,
+    generation,
+    ttlMs,
+    registeredAt,
+    operatorStatus,
+    healthStatus,
+    status: effectiveStatus(operatorStatus, healthStatus),
     health: stored.detail === '' ? undefined : (parseObject(stored.detail, 'the detail') as unknown as HealthDetail),
-    lastHeartbeat: Number(stored.lastHeartbeat ?? state.registeredAt),
+    lastHeartbeat: Number(stored.lastHeartbeat ?? registeredAt),
   };
 }
 
