@@ -83,7 +83,8 @@ export class LeaseKeeper {
         // Maintenance outlives a replacement, and the change that says so may have come before the lease.
         const shown = this.deps.current(lease);
         if (shown) this.observe(shown);
-        this.schedule();
+        // The others have a timer already.
+        this.schedule(lease.ttlMs);
       } else {
         this.forget(instance);
       }
@@ -144,9 +145,9 @@ export class LeaseKeeper {
     else if (this.kept.size > 0 && !this.stopped) this.beginRound();
   }
 
-  private schedule(): void {
+  private schedule(shortestTtlMs = this.shortestTtlMs()): void {
     if (this.round || this.stopped || this.kept.size === 0) return;
-    const due = this.deps.clock.now() + this.nextDelayMs();
+    const due = this.deps.clock.now() + this.delayMs(shortestTtlMs);
     if (due >= this.timerDue) return;
     this.disarm();
     this.timerDue = due;
@@ -160,12 +161,16 @@ export class LeaseKeeper {
     this.timerDue = Number.POSITIVE_INFINITY;
   }
 
-  /** Up to a fifth sooner than asked for, never later. */
-  private nextDelayMs(): number {
+  private shortestTtlMs(): number {
     let shortest = Number.POSITIVE_INFINITY;
     for (const { lease } of this.kept.values()) shortest = Math.min(shortest, lease.ttlMs);
+    return shortest;
+  }
+
+  /** Up to a fifth sooner than asked for, never later. */
+  private delayMs(shortestTtlMs: number): number {
     const wanted = this.intervalMs ?? Number.POSITIVE_INFINITY;
-    const interval = wanted < shortest ? wanted : Math.min(shortest / 3, LONGEST_INTERVAL_MS);
+    const interval = wanted < shortestTtlMs ? wanted : Math.min(shortestTtlMs / 3, LONGEST_INTERVAL_MS);
     const delay = this.failures > 0 ? Math.min(interval, FIRST_RETRY_MS * 2 ** (this.failures - 1)) : interval;
     return delay * (1 - 0.2 * this.deps.random());
   }

@@ -25,6 +25,7 @@ import {
 } from '../model/index.js';
 import { isOperatorStatus, WatchHub, type RegistryStore } from '../store/index.js';
 import { emitChangeEvents } from './change-events.js';
+import { EffectWaiters } from './effect-waiters.js';
 import { KeyedLock } from './keyed-lock.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import {
@@ -74,6 +75,7 @@ export class ServiceRegistry {
   private readonly keeper: LeaseKeeper;
   private readonly hub = new WatchHub((scope) => resetWithin(this.snapshot, scope));
   private readonly listeners: SnapshotListeners;
+  private readonly effects = new EffectWaiters();
   private readonly registering = new KeyedLock();
   /** What is being registered before there is a snapshot: the first one holds it, and so is news for once. */
   private readonly unseen = new Set<string>();
@@ -162,7 +164,7 @@ export class ServiceRegistry {
     if (!lease) return false;
     if (own?.generation === lease.generation) this.keeper.forget(key);
     const removed = await this.store.remove(lease);
-    if (removed) await this.untilShown(() => this.getInstance(key)?.generation !== lease.generation);
+    if (removed) await this.untilShown(key, () => this.getInstance(key)?.generation !== lease.generation);
     return removed;
   }
 
@@ -191,7 +193,7 @@ export class ServiceRegistry {
   async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): Promise<boolean> {
     const found = await this.store.setStatus(key, status, detail);
     if (found) {
-      await this.untilShown(() => {
+      await this.untilShown(key, () => {
         const instance = this.getInstance(key);
         return !instance || status === (isOperatorStatus(status) ? instance.operatorStatus : instance.healthStatus);
       });
@@ -273,7 +275,7 @@ export class ServiceRegistry {
       const instance = this.getInstance(lease);
       return instance && instance.generation >= lease.generation ? instance : undefined;
     };
-    await this.untilShown(() => shown() !== undefined);
+    await this.untilShown(lease, () => shown() !== undefined);
     const seen = shown();
     const instance = seen?.generation === lease.generation ? seen : { ...asked, generation: lease.generation };
     return { instance, lease, replaced };
@@ -290,12 +292,13 @@ export class ServiceRegistry {
     for (const lease of leases) this.keeper.forget(lease);
     return forEachOwn(this.clock, leases, async (lease) => {
       await this.store.remove(lease);
-      await this.untilShown(() => this.getInstance(lease)?.generation !== lease.generation);
+      await this.untilShown(lease, () => this.getInstance(lease)?.generation !== lease.generation);
     });
   }
 
   private changed(snapshot: RegistrySnapshot, previous: RegistrySnapshot, change: Change | null): void {
     this.listeners.call(snapshot, previous, change);
+    this.effects.tell(change);
     if (!change) return;
     this.hub.publish(change);
     emitChangeEvents(this.events, change, previous, snapshot, this.clock.epoch());
@@ -324,12 +327,13 @@ export class ServiceRegistry {
   }
 
   /** Resolves when the own snapshot shows an effect, after 1 s, or at once where it does not follow the store now. */
-  private async untilShown(holds: () => boolean): Promise<void> {
-    if (holds() || !this.snapshot.connected) return;
+  private async untilShown(key: InstanceKey, holds: () => boolean): Promise<void> {
+    const isOver = (): boolean => holds() || !this.snapshot.connected;
+    if (isOver()) return;
     let stop: () => void = () => undefined;
     const shown = new Promise<void>((resolve) => {
-      stop = this.onChange((snapshot) => {
-        if (holds() || !snapshot.connected) resolve();
+      stop = this.effects.add(key, () => {
+        if (isOver()) resolve();
       });
     });
     await settlesWithin(this.clock, VISIBILITY_PATIENCE_MS, shown);
