@@ -20,7 +20,8 @@ export interface ExpiryHold {
  * - `reset`: everything in scope, whole; what is not in it is gone. The first change of every stream.
  * - `put`: an instance is new, or anything but its last heartbeat changed.
  * - `remove`: an instance left.
- * - `renewed`: heartbeats arrived; sent only to watchers that asked for it ({@link WatchScope.renewals}).
+ * - `renewed`: heartbeats arrived; sent only to watchers that asked for it ({@link WatchScope.renewals}). `instances` holds
+ *   what stands under the keys now, where the store has it at hand: readers may share it instead of making their own.
  * - `hold`: expiry of a service is held from now on, or its figures moved; null: it goes on.
  */
 export type Change =
@@ -33,7 +34,13 @@ export type Change =
     }
   | { readonly type: 'put'; readonly revision: number; readonly instance: ServiceInstance }
   | { readonly type: 'remove'; readonly revision: number; readonly key: InstanceKey; readonly reason: RemovalReason }
-  | { readonly type: 'renewed'; readonly revision: number; readonly keys: readonly InstanceKey[]; readonly at: number }
+  | {
+      readonly type: 'renewed';
+      readonly revision: number;
+      readonly keys: readonly InstanceKey[];
+      readonly at: number;
+      readonly instances?: readonly ServiceInstance[];
+    }
   | {
       readonly type: 'hold';
       readonly revision: number;

@@ -94,6 +94,20 @@ describe('applyChange', () => {
   });
 
   describe('of renewals', () => {
+    it('shares the instances that the change brings along', () => {
+      const fresh = { ...b, lastHeartbeat: 77 };
+      const snapshot = after(reset(a, b, c), {
+        type: 'renewed',
+        revision: 2,
+        keys: [keyed(b), keyed(c)],
+        at: 77,
+        instances: [fresh],
+      });
+      expect(snapshot.services.get('users')).toEqual([a, fresh]);
+      expect(snapshot.services.get('users')?.[1]).toBe(fresh);
+      expect(snapshot.services.get('orders')).toEqual([{ ...c, lastHeartbeat: 77 }]);
+    });
+
     it('moves the last heartbeat of those that are named, and nothing else', () => {
       const snapshot = after(reset(a, b), { type: 'renewed', revision: 2, keys: [keyed(b)], at: 77 });
       expect(snapshot.services.get('users')).toEqual([a, { ...b, lastHeartbeat: 77 }]);

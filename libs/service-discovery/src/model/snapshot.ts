@@ -1,5 +1,5 @@
 import { type Change, type ExpiryHold } from './change.js';
-import { type ServiceInstance } from './instance.js';
+import { keyOf, type ServiceInstance } from './instance.js';
 import { ServiceMap } from './service-map.js';
 
 /** What a reader knows of the registry at one moment. Immutable; a new one after each change. */
@@ -69,20 +69,23 @@ function withHold(
   return next;
 }
 
-function withHeartbeats(services: ServiceMap, { keys, at }: Extract<Change, { type: 'renewed' }>): ServiceMap {
+function withHeartbeats(services: ServiceMap, change: Extract<Change, { type: 'renewed' }>): ServiceMap {
+  const shared = new Map(change.instances?.map((instance) => [keyOf(instance), instance]));
   const renewed = new Map<string, Set<string>>();
-  for (const { serviceName, instanceId } of keys) {
+  for (const { serviceName, instanceId } of change.keys) {
     const ids = renewed.get(serviceName);
     if (ids) ids.add(instanceId);
     else renewed.set(serviceName, new Set([instanceId]));
   }
+  const renew = (known: ServiceInstance): ServiceInstance =>
+    shared.get(keyOf(known)) ?? { ...known, lastHeartbeat: change.at };
   let next = services;
   for (const [name, ids] of renewed) {
     const list = services.get(name);
     if (!list?.some(({ instanceId }) => ids.has(instanceId))) continue;
     next = next.with(
       name,
-      list.map((known) => (ids.has(known.instanceId) ? { ...known, lastHeartbeat: at } : known)),
+      list.map((known) => (ids.has(known.instanceId) ? renew(known) : known)),
     );
   }
   return next;

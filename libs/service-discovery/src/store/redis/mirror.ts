@@ -116,9 +116,10 @@ export class Mirror {
     const instances = this.services.get(serviceName)?.instances;
     const known = ids.filter((id) => instances?.has(id));
     if (!instances || known.length === 0) return undefined;
-    for (const id of known) instances.set(id, { ...instances.get(id)!, lastHeartbeat: at });
+    const renewed = known.map((id) => ({ ...instances.get(id)!, lastHeartbeat: at }));
+    for (const instance of renewed) instances.set(instance.instanceId, instance);
     const keys = known.map((instanceId) => ({ serviceName, instanceId }));
-    return { type: 'renewed', revision: this.sum, keys, at };
+    return { type: 'renewed', revision: this.sum, keys, at, instances: renewed };
   }
 
   /** Forgets services that have no instances. */
