@@ -1,5 +1,6 @@
 /**
- * Builds the publishable package into dist/libs/service-discovery, then the apps into dist/apps.
+ * Builds the publishable package into dist/libs/service-discovery, then the apps into dist/apps and the benchmarks into
+ * dist/bench.
  *
  * Each part is compiled beside the old one and swapped in when it is whole: nothing stale is packed, a failed build
  * leaves the last good one, and apps that run from dist keep their files until the new ones are there.
@@ -17,7 +18,7 @@ const { values } = parseArgs({
   options: { out: { type: 'string', default: join(root, 'dist') }, only: { type: 'string' } },
 });
 
-/** What each part is made of. The library comes first: the apps are compiled against its types. */
+/** What each part is made of. The library comes first: the others are compiled against its types. */
 const parts = [
   {
     name: 'libs/service-discovery',
@@ -25,6 +26,7 @@ const parts = [
     copies: ['libs/service-discovery/package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'],
   },
   { name: 'apps', project: 'apps/tsconfig.build.json', copies: [] },
+  { name: 'bench', project: 'bench/tsconfig.build.json', copies: [] },
 ];
 
 async function build({ name, project, copies }) {

@@ -1,0 +1,45 @@
+/** Measures the registry on Redis beside what the bare machine does. See README.md. */
+import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
+import { measureChanges } from './registry/changes.js';
+import { measureThroughput, type Throughput } from './registry/throughput.js';
+import { startRedis } from './support/redis-process.js';
+import { ratioOf, rowsOf, shown, tableOf } from './support/table.js';
+
+const SERVICES = 1_000;
+const REGISTERED = 100_000;
+const ROUNDS = 3;
+
+async function benchRegistry(url: string): Promise<void> {
+  await measureThroughput(url, 20_000, SERVICES);
+  const rounds: Throughput[] = [];
+  for (let n = 0; n < ROUNDS; n++) rounds.push(await measureThroughput(url, REGISTERED, SERVICES));
+  const register = median(rounds.map((round) => round.register));
+  const renew = median(rounds.map((round) => round.renew));
+  const watcherScript = fileURLToPath(new URL('./registry/watcher.js', import.meta.url));
+  const size = { processes: 10, services: SERVICES, instances: 10_000, changes: 1_000, rate: 100 };
+  const changes = await measureChanges({ url, watcherScript, ...size });
+  console.log(
+    tableOf(
+      ['', 'ours', 'floor', 'ratio'],
+      rowsOf([register, renew, changes.p50, changes.p99, changes.max, changes.memory]),
+    ),
+  );
+  console.log(`\nBare HSETs in a pipeline, for comparison: ${shown(rounds[0]?.setsPerSecond ?? 0)}/s`);
+}
+
+function median<T extends Parameters<typeof ratioOf>[0]>(measured: readonly T[]): T {
+  const sorted = [...measured].sort((a, b) => ratioOf(a) - ratioOf(b));
+  return sorted[Math.floor(sorted.length / 2)]!;
+}
+
+const redis = await startRedis();
+try {
+  const client = new Redis(redis.url);
+  const [, version] = /redis_version:(\S+)/.exec(await client.info('server')) ?? [];
+  client.disconnect();
+  console.log(`Node ${process.version}, Redis ${version}, median of ${ROUNDS} rounds after one to warm up\n`);
+  await benchRegistry(redis.url);
+} finally {
+  await redis.stop();
+}

@@ -1,0 +1,85 @@
+import { type Redis } from 'ioredis';
+import { type ServiceInstance } from 'nest-service-discovery/core';
+import { TTL_MS } from '../support/instances.js';
+
+/** As many at once as the store sends, so that neither side waits where the other does not. */
+const INSTANCES_PER_PIPELINE = 1_000;
+const PIPELINES_AT_ONCE = 3;
+const STATE = '1767225600000000 300000 1 1767225600000 up unknown 0 -';
+
+/**
+ * What is at least to be done in Redis, by bare commands in pipelines of one connection. There are no scripts, so there
+ * is no generation, no check of what stands there, and nothing is whole or not at all.
+ */
+export class Floor {
+  constructor(private readonly client: Redis) {}
+
+  /** Writes record, state and lease, numbers the change, keeps it in a capped stream, and tells of it. */
+  async register(instances: readonly ServiceInstance[]): Promise<void> {
+    await this.inPipelines(instances, (pipeline, instance) => {
+      const key = keyOf(instance.serviceName);
+      const record = recordOf(instance);
+      const change = `put\n${instance.instanceId}\n${record}\n${STATE}\n`;
+      pipeline.hset(`${key}:records`, instance.instanceId, record);
+      pipeline.hset(`${key}:states`, instance.instanceId, STATE);
+      pipeline.zadd(`${key}:leases`, Date.now() + TTL_MS, instance.instanceId);
+      pipeline.hincrby(`${key}:meta`, 'sequence', 1);
+      pipeline.xadd(`${key}:changes`, 'MAXLEN', '~', 256, '*', 'change', change);
+      pipeline.publish(`${key}:changes`, change);
+    });
+  }
+
+  /** Reads the state and writes the lease of each, and tells of the heartbeats of each service. */
+  async renew(instances: readonly ServiceInstance[]): Promise<void> {
+    const told = new Map<string, string[]>();
+    for (const { serviceName, instanceId } of instances) {
+      const ids = told.get(serviceName);
+      if (ids) ids.push(instanceId);
+      else told.set(serviceName, [instanceId]);
+    }
+    await this.inPipelines(instances, (pipeline, { serviceName, instanceId }) => {
+      const key = keyOf(serviceName);
+      pipeline.hget(`${key}:states`, instanceId);
+      pipeline.zadd(`${key}:leases`, Date.now() + TTL_MS, instanceId);
+    });
+    const pipeline = this.client.pipeline();
+    for (const [serviceName, ids] of told) pipeline.publish(`${keyOf(serviceName)}:beats`, ids.join(' '));
+    await pipeline.exec();
+  }
+
+  /** One HSET of the record and nothing more, as `redis-benchmark -t hset` does. */
+  async set(instances: readonly ServiceInstance[]): Promise<void> {
+    await this.inPipelines(instances, (pipeline, instance) => {
+      pipeline.hset('floor:set', instance.instanceId, recordOf(instance));
+    });
+  }
+
+  private async inPipelines(
+    instances: readonly ServiceInstance[],
+    add: (pipeline: ReturnType<Redis['pipeline']>, instance: ServiceInstance) => void,
+  ): Promise<void> {
+    const starts = Array.from(
+      { length: Math.ceil(instances.length / INSTANCES_PER_PIPELINE) },
+      (_, n) => n * INSTANCES_PER_PIPELINE,
+    ).values();
+    const worker = async (): Promise<void> => {
+      for (const start of starts) {
+        const pipeline = this.client.pipeline();
+        for (const instance of instances.slice(start, start + INSTANCES_PER_PIPELINE)) add(pipeline, instance);
+        await pipeline.exec();
+      }
+    };
+    await Promise.all(Array.from({ length: PIPELINES_AT_ONCE }, worker));
+  }
+}
+
+/** What does not change until the next registration, as the store keeps it. */
+function recordOf(instance: ServiceInstance): string {
+  const { host, port, protocol, path, healthCheckPath, metadata, tags, version, weight, zone, tier } = instance;
+  const fields = { host, port, protocol, path, healthCheckPath, metadata, tags, version, weight, zone, tier };
+  return JSON.stringify({ v: 1, ...fields });
+}
+
+function keyOf(serviceName: string): string {
+  return `floor:{${serviceName}}`;
+}

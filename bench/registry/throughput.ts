@@ -1,0 +1,87 @@
+import { Redis } from 'ioredis';
+import { RedisRegistryStore, type Lease } from 'nest-service-discovery/core';
+import { instancesOf, TTL_MS } from '../support/instances.js';
+import { type Measured } from '../support/table.js';
+import { Floor } from './floor.js';
+
+/** How many go in turn to the store and to the floor: both meet the same disturbances of the machine. */
+const PORTION = 10_000;
+
+export interface Throughput {
+  readonly register: Measured;
+  readonly renew: Measured;
+  /** Bare HSETs a second, for comparison with other machines. */
+  readonly setsPerSecond: number;
+  /** How many instances Redis holds afterwards, and how many leases were held at the renewal. */
+  readonly registered: number;
+  readonly renewed: number;
+}
+
+/** Registers instances, then renews all, in turn with the floor. Empties that Redis first. */
+export async function measureThroughput(url: string, count: number, services: number): Promise<Throughput> {
+  const client = new Redis(url);
+  const store = new RedisRegistryStore({ url, commandTimeout: '30s' });
+  const floor = new Floor(client);
+  const instances = instancesOf(count, services);
+  const portions = Array.from({ length: Math.ceil(count / PORTION) }, (_, n) =>
+    instances.slice(n * PORTION, (n + 1) * PORTION),
+  );
+  try {
+    await client.flushall();
+    const registering = new Stopwatch();
+    const leases: Lease[][] = [];
+    for (const portion of portions) {
+      leases.push(await registering.ours(() => Promise.all(portion.map((one) => store.put(one, TTL_MS)))));
+      await registering.floor(() => floor.register(portion));
+    }
+    const renewing = new Stopwatch();
+    let renewed = 0;
+    for (const [n, portion] of portions.entries()) {
+      const held = await renewing.ours(() => store.renew(leases[n] ?? []));
+      renewed += held.filter(Boolean).length;
+      await renewing.floor(() => floor.renew(portion));
+    }
+    const setting = new Stopwatch();
+    await setting.floor(() => floor.set(instances));
+    return {
+      register: registering.rate('instances registered', count),
+      renew: renewing.rate('leases renewed', count),
+      setsPerSecond: setting.rate('', count).floor,
+      registered: await countLeases(client, services),
+      renewed,
+    };
+  } finally {
+    await store.close();
+    client.disconnect();
+  }
+}
+
+async function countLeases(client: Redis, services: number): Promise<number> {
+  const pipeline = client.pipeline();
+  for (let n = 0; n < services; n++) pipeline.zcard(`sd:{default:service-${n}}:leases`);
+  const counts = await pipeline.exec();
+  return (counts ?? []).reduce((sum, [, one]) => sum + Number(one), 0);
+}
+
+class Stopwatch {
+  private oursMs = 0;
+  private floorMs = 0;
+
+  async ours<T>(work: () => Promise<T>): Promise<T> {
+    const since = performance.now();
+    const result = await work();
+    this.oursMs += performance.now() - since;
+    return result;
+  }
+
+  async floor(work: () => Promise<unknown>): Promise<void> {
+    const since = performance.now();
+    await work();
+    this.floorMs += performance.now() - since;
+  }
+
+  rate(what: string, count: number): Measured {
+    const perSecond = (ms: number): number => (count / ms) * 1_000;
+    return { what, ours: perSecond(this.oursMs), floor: perSecond(this.floorMs), unit: '/s', isRate: true };
+  }
+}

@@ -1,0 +1,46 @@
+/** A measurement beside what the bare machine does in the same run. */
+export interface Measured {
+  readonly what: string;
+  readonly ours: number;
+  readonly floor: number;
+  readonly unit: string;
+  /** Whether more is better, as of a rate; else less is, as of a time. */
+  readonly isRate: boolean;
+}
+
+/** How near to the floor: 1 is as good, more is better. */
+export function ratioOf({ ours, floor, isRate }: Measured): number {
+  return isRate ? ours / floor : floor / ours;
+}
+
+/** Measurements as the rows of a table. */
+export function rowsOf(measured: readonly Measured[]): string[][] {
+  return measured.map((one) => [
+    one.what,
+    `${shown(one.ours)} ${one.unit}`,
+    `${shown(one.floor)} ${one.unit}`,
+    ratioOf(one).toFixed(2),
+  ]);
+}
+
+/** Aligned columns: the first to the left, the others to the right. */
+export function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  const line = (row: readonly string[]): string =>
+    widths
+      .map((width, column) => (column === 0 ? (row[column] ?? '').padEnd(width) : (row[column] ?? '').padStart(width)))
+      .join('  ');
+  return [line(head), widths.map((width) => '-'.repeat(width)).join('  '), ...rows.map(line)].join('\n');
+}
+
+/** Large numbers in groups, small ones with two decimals. */
+export function shown(value: number): string {
+  return value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toFixed(2);
+}
+
+/** @param share 0.99 for the 99th percentile */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
+}
