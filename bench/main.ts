@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { measureChanges } from './registry/changes.js';
+import { COST_HEAD, measureCost } from './registry/cost.js';
 import { measureThroughput, type Throughput } from './registry/throughput.js';
 import { startRedis } from './support/redis-process.js';
 import { ratioOf, rowsOf, shown, tableOf } from './support/table.js';
@@ -26,6 +27,7 @@ async function benchRegistry(url: string): Promise<void> {
     ),
   );
   console.log(`\nBare HSETs in a pipeline, for comparison: ${shown(rounds[0]?.setsPerSecond ?? 0)}/s`);
+  console.log(`Rates: the median of ${ROUNDS} rounds, by ratio, after one to warm up.`);
 }
 
 function median<T extends Parameters<typeof ratioOf>[0]>(measured: readonly T[]): T {
@@ -38,8 +40,9 @@ try {
   const client = new Redis(redis.url);
   const [, version] = /redis_version:(\S+)/.exec(await client.info('server')) ?? [];
   client.disconnect();
-  console.log(`Node ${process.version}, Redis ${version}, median of ${ROUNDS} rounds after one to warm up\n`);
-  await benchRegistry(redis.url);
+  console.log(`Node ${process.version}, Redis ${version}\n`);
+  if (process.argv[2] === 'cost') console.log(tableOf(COST_HEAD, await measureCost(redis.url)));
+  else await benchRegistry(redis.url);
 } finally {
   await redis.stop();
 }
