@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
-import { systemClock } from '../libs/service-discovery/src/common/index.js';
+import { pendingInput, systemClock } from '../libs/service-discovery/src/common/index.js';
 import {
   type EventName,
   type Lease,
@@ -70,7 +70,10 @@ class Process {
   readonly bus = new EventBus();
   readonly registry: ServiceRegistry;
 
-  constructor(store = openStore(), options: Partial<ServiceRegistryOptions> = { heartbeatInterval: '500ms' }) {
+  constructor(
+    readonly store = openStore(),
+    options: Partial<ServiceRegistryOptions> = { heartbeatInterval: '500ms' },
+  ) {
     this.registry = new ServiceRegistry(store, options, { events: this.bus });
     toClose.push(() => this.registry.close());
   }
@@ -196,6 +199,55 @@ describe('when Redis stops to answer', () => {
     await processes[0].until(() => processes[0].ids.includes('d'));
   });
 });
+
+describe('when Redis stops to answer and nobody calls', () => {
+  // So much later may a timer of a busy machine come.
+  const NOISE_MS = 250;
+
+  it.each([COMMAND_TIMEOUT_MS, 2_000])('a watch notices within the time for a command: %d ms', async (timeoutMs) => {
+    await startServer();
+    const watcher = new Process(openStore({ commandTimeout: timeoutMs }), {});
+    await watcher.registry.start();
+    await watcher.register('a');
+    const lost = watcher.next('registry.unavailable');
+    const start = systemClock.now();
+    server.pause();
+    await lost;
+    const noticedMs = sinceMs(start);
+    report(`SIGSTOP: an idle watch noticed after ${noticedMs} ms, command timeout ${timeoutMs} ms`);
+    expect(noticedMs).toBeLessThanOrEqual(timeoutMs + NOISE_MS);
+    expect(watcher.ids).toEqual(['a']);
+    const regained = watcher.next('registry.available');
+    const resumed = systemClock.now();
+    server.continue();
+    await regained;
+    report(`SIGCONT: a watch again after ${sinceMs(resumed)} ms`);
+  });
+
+  it('a process that stood still itself does not take that for an outage', async () => {
+    await startServer();
+    const one = new Process();
+    await one.registry.start();
+    await one.register('a');
+    let outages = 0;
+    one.bus.on('registry.unavailable', () => (outages += 1));
+    // Sent, and not answered before this process stands still.
+    server.pause();
+    const registered = one.register('b');
+    await pendingInput();
+    server.continue();
+    standStill(2 * COMMAND_TIMEOUT_MS);
+    await registered;
+    await pendingInput();
+    expect(outages).toBe(0);
+    expect(one.registry.snapshot.connected).toBe(true);
+  });
+});
+
+function standStill(ms: number): void {
+  const end = systemClock.now() + ms;
+  while (systemClock.now() < end);
+}
 
 describe('when a connection breaks', () => {
   it('the watch resumes from what it knows, and says so to nobody where nothing happened', async () => {

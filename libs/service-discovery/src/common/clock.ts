@@ -89,6 +89,14 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal, options?: 
   });
 }
 
+/**
+ * Resolves when what had arrived on the sockets of this process has been read. After a standstill, timers that came due
+ * meanwhile are called before that: whoever is about to say that nothing came has to look once more.
+ */
+export function pendingInput(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /** Whether `promise` settled, either way, within `ms` milliseconds. Never rejects, and does not stop what it waits for. */
 export async function settlesWithin(clock: Clock, ms: number, promise: Promise<unknown>): Promise<boolean> {
   let timer: Timer | undefined;

@@ -1,5 +1,12 @@
 import { type Redis, type RedisOptions } from 'ioredis';
-import { messageOf, reconnectDelay, RegistryUnavailableError, type Clock, type Random } from '../../common/index.js';
+import {
+  messageOf,
+  pendingInput,
+  reconnectDelay,
+  RegistryUnavailableError,
+  type Clock,
+  type Random,
+} from '../../common/index.js';
 import { type LuaCall, type LuaScript } from './lua-script.js';
 import { withoutPassword, type ResolvedRedisRegistryStoreOptions } from './options.js';
 
@@ -28,6 +35,16 @@ export class RedisLink {
     private readonly clock: Clock,
     private readonly random: Random,
   ) {}
+
+  /** How long a command may take. */
+  get commandTimeoutMs(): number {
+    return this.options.commandTimeoutMs;
+  }
+
+  /** What to say of a Redis that takes longer. */
+  get noAnswer(): Error {
+    return new Error(`it did not answer within ${this.commandTimeoutMs} ms`);
+  }
 
   /** Where Redis is, for messages. */
   get where(): string {
@@ -206,19 +223,23 @@ export class RedisLink {
   }
 
   private async within<T>(work: Promise<T>, client: Redis): Promise<T> {
-    const { commandTimeoutMs } = this.options;
     let expire: (error: Error) => void = () => undefined;
     const expiry = new Promise<never>((_resolve, reject) => (expire = reject));
+    let settled = false;
     const timer = this.clock.setTimer(() => {
-      const error = new Error(`it did not answer within ${commandTimeoutMs} ms`);
-      expire(error);
-      this.giveUp(client, error);
-    }, commandTimeoutMs);
+      // A process that stood still finds its timer due and the answer unread.
+      void pendingInput().then(() => {
+        if (settled) return;
+        expire(this.noAnswer);
+        this.giveUp(client, this.noAnswer);
+      });
+    }, this.commandTimeoutMs);
     try {
       return await Promise.race([work, expiry]);
     } catch (error) {
       throw this.unavailable(error);
     } finally {
+      settled = true;
       timer.cancel();
     }
   }

@@ -231,6 +231,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   private openSession(): Promise<WatchSession> {
     this.auditDue = this.clock.now() + AUDIT_INTERVAL_MS * (0.5 + this.random());
     const opening = WatchSession.open({
+      clock: this.clock,
       link: this.link,
       keys: this.keys,
       mirror: this.mirror,
@@ -260,7 +261,6 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     if (stalledMs > 0) this.noExpiryBefore = now + Math.min(stalledMs, LONGEST_GRACE_MS);
     const session = await this.session?.catch(() => undefined);
     const tasks: Promise<unknown>[] = [now < this.noExpiryBefore ? this.ping() : this.sweeper.sweep()];
-    if (session) tasks.push(session.ping());
     if (session && now >= this.auditDue) {
       this.auditDue = now + AUDIT_INTERVAL_MS * (0.9 + 0.2 * this.random());
       tasks.push(session.audit());

@@ -1,7 +1,8 @@
 import { type Redis } from 'ioredis';
-import { RegistryUnavailableError } from '../../common/index.js';
+import { RegistryUnavailableError, type Clock } from '../../common/index.js';
 import { type WatchScope } from '../../model/index.js';
 import { WatchHub } from '../watch-hub.js';
+import { Keepalive } from './keepalive.js';
 import { type KeySpace } from './keys.js';
 import { sync } from './lua-scripts.js';
 import { type Mirror, type Position } from './mirror.js';
@@ -23,6 +24,7 @@ export interface WatchSessionDeps {
   readonly onCorrection: (serviceName: string) => void;
   /** Redis cannot give what it holds of a service. */
   readonly onUnreadable: (serviceName: string, reason: string) => void;
+  readonly clock: Clock;
 }
 
 /**
@@ -40,6 +42,7 @@ export class WatchSession {
   private coversAll = false;
   private syncing: Promise<void> | undefined;
   private over: RegistryUnavailableError | undefined;
+  private readonly keepalive: Keepalive;
   private readonly stopWatchingLink: () => void;
 
   private constructor(
@@ -52,7 +55,15 @@ export class WatchSession {
     subscriber.on('close', () =>
       this.fail(new RegistryUnavailableError(`The watch on Redis at ${deps.link.where} was lost`)),
     );
-    this.stopWatchingLink = deps.link.onDown((error) => this.fail(deps.link.unavailable(error)));
+    const { link, clock } = deps;
+    this.keepalive = new Keepalive({
+      clock,
+      // Half the time to fall silent, half to answer: together what a command may take.
+      silenceMs: link.commandTimeoutMs / 2,
+      ask: () => subscriber.ping(),
+      onSilence: () => this.fail(link.unavailable(link.noAnswer)),
+    });
+    this.stopWatchingLink = link.onDown((error) => this.fail(link.unavailable(error)));
   }
 
   /** @throws RegistryUnavailableError */
@@ -76,15 +87,6 @@ export class WatchSession {
     if (this.over) throw this.over;
   }
 
-  /** Asks both ends whether they are there. */
-  async ping(): Promise<void> {
-    try {
-      await this.deps.link.answer(this.subscriber.ping(), this.subscriber);
-    } catch (error) {
-      this.fail(this.deps.link.unavailable(error));
-    }
-  }
-
   /** Compares everything with Redis, and corrects what was missed. */
   async audit(): Promise<void> {
     try {
@@ -99,6 +101,7 @@ export class WatchSession {
   fail(error?: RegistryUnavailableError): void {
     if (this.over) return;
     this.over = error ?? new RegistryUnavailableError('The registry store is closed');
+    this.keepalive.stop();
     this.stopWatchingLink();
     this.subscriber.disconnect();
     this.hub.close();
@@ -135,6 +138,7 @@ export class WatchSession {
   }
 
   private hear(channel: string, message: string): void {
+    this.keepalive.heard();
     const origin = this.deps.keys.parse(channel);
     if (!origin || this.over) return;
     const { serviceName } = origin;

@@ -1,0 +1,93 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { pendingInput } from '../../common/index.js';
+import { ManualClock } from '../../testing/manual-clock.js';
+import { Keepalive } from './keepalive.js';
+
+const SILENCE_MS = 1_000;
+
+let clock: ManualClock;
+let asked: number;
+let answers: (() => void)[];
+let silences: number[];
+let keepalive: Keepalive;
+
+beforeEach(() => {
+  clock = new ManualClock();
+  asked = 0;
+  answers = [];
+  silences = [];
+  keepalive = new Keepalive({
+    clock,
+    silenceMs: SILENCE_MS,
+    ask: () => {
+      asked += 1;
+      return new Promise<void>((resolve) => answers.push(resolve));
+    },
+    onSilence: () => silences.push(clock.now()),
+  });
+});
+afterEach(() => {
+  keepalive.stop();
+  expect(clock.pendingTimers).toBe(0);
+});
+
+async function pass(ms: number): Promise<void> {
+  clock.advance(ms);
+  await pendingInput();
+}
+
+describe('Keepalive', () => {
+  it('asks after a silence, and gives up after another one', async () => {
+    await pass(SILENCE_MS - 1);
+    expect(asked).toBe(0);
+    await pass(1);
+    expect(asked).toBe(1);
+    await pass(SILENCE_MS - 1);
+    expect(silences).toEqual([]);
+    await pass(1);
+    expect(silences).toEqual([2 * SILENCE_MS]);
+  });
+
+  it('notices an end right after a sign of life within twice the silence of it', async () => {
+    await pass(700);
+    keepalive.heard();
+    await pass(SILENCE_MS);
+    await pass(SILENCE_MS);
+    expect(silences).toEqual([700 + 2 * SILENCE_MS]);
+  });
+
+  it('asks nobody who speaks', async () => {
+    for (let round = 0; round < 10; round++) {
+      await pass(SILENCE_MS - 1);
+      keepalive.heard();
+    }
+    expect(asked).toBe(0);
+  });
+
+  it('takes an answer, or whatever else comes meanwhile, for a sign of life', async () => {
+    await pass(SILENCE_MS);
+    answers[0]!();
+    await pass(SILENCE_MS);
+    await pass(SILENCE_MS);
+    expect(asked).toBe(2);
+    keepalive.heard();
+    await pass(SILENCE_MS);
+    expect(silences).toEqual([]);
+  });
+
+  it('looks once more before it gives up: after a standstill, the answer is there but unread', async () => {
+    await pass(SILENCE_MS);
+    clock.advance(60_000);
+    answers[0]!();
+    await pendingInput();
+    expect(silences).toEqual([]);
+  });
+
+  it('says nothing once it is stopped', async () => {
+    await pass(SILENCE_MS);
+    clock.advance(SILENCE_MS);
+    keepalive.stop();
+    await pendingInput();
+    expect(silences).toEqual([]);
+  });
+});
