@@ -284,6 +284,31 @@ describe('when a connection breaks', () => {
   });
 });
 
+describe('when Redis comes back without its memory', () => {
+  it('what is told before a service was read is no loss of what this connection read', async () => {
+    await startServer();
+    const client = new GatedRedis(server.port, '127.0.0.1');
+    toClose.push(async () => client.disconnect());
+    const store = openStore({ client }, { expiryClock: new ManualClock() });
+    const writer = openStore();
+    await writer.put(instanceOf('a'), TTL_MS);
+    const before = await watching(store);
+
+    // The next watch listens, and then is not answered what there is.
+    const asked = client.hold();
+    await server.client().call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await expect(before.ended).rejects.toMatchObject(unavailable(/was lost/));
+    const next = watch(store);
+    await asked;
+    await server.flush();
+    await writer.put(instanceOf('b'), TTL_MS);
+    await writer.put(instanceOf('c'), TTL_MS);
+    client.release();
+    await next.until('b and c', () => idsOf(next).length === 2);
+    expect(idsOf(next)).toEqual(['b', 'c']);
+  });
+});
+
 describe('leases', () => {
   it('of processes whose clocks are an hour off are not taken out', async () => {
     await startServer();
@@ -398,6 +423,29 @@ class CountingRedis extends Redis {
   override pipeline(commands?: unknown[][]): ReturnType<Redis['pipeline']> {
     this.pipelines += 1;
     return super.pipeline(commands);
+  }
+}
+
+/** Holds back the scripts that it is to call, when told so. */
+class GatedRedis extends Redis {
+  private asked: () => void = () => undefined;
+  private gate: Promise<void> | undefined;
+  release: () => void = () => undefined;
+
+  /** @returns resolves when somebody asked */
+  hold(): Promise<void> {
+    this.gate = new Promise((resolve) => (this.release = resolve));
+    return new Promise((resolve) => (this.asked = resolve));
+  }
+
+  override pipeline(commands?: unknown[][]): ReturnType<Redis['pipeline']> {
+    const pipeline = super.pipeline(commands);
+    const { gate } = this;
+    if (!gate) return pipeline;
+    const exec = pipeline.exec.bind(pipeline);
+    pipeline.exec = () => gate.then(() => exec());
+    this.asked();
+    return pipeline;
   }
 }
 

@@ -154,8 +154,9 @@ export class WatchSession {
     if (typeof applied === 'object') {
       this.readBefore.add(serviceName);
       if (applied.change) this.hub.publish(applied.change);
-    } else if (applied === 'gap') this.want(serviceName);
-    else if (applied === 'lost') this.failForLoss();
+    } else if (applied === 'lost' && this.readBefore.has(serviceName)) this.failForLoss();
+    // A loss from before this session began is what its first reading takes in.
+    else if (applied !== 'known') this.want(serviceName);
   }
 
   private hearBeats(serviceName: string, message: string): void {
