@@ -307,6 +307,35 @@ describe('when Redis comes back without its memory', () => {
     await next.until('b and c', () => idsOf(next).length === 2);
     expect(idsOf(next)).toEqual(['b', 'c']);
   });
+
+  it('while it loads its data it counts as away, and nothing in it as unreadable', async () => {
+    await startServer();
+    const process = new Process();
+    await process.registry.start();
+    await process.register('a');
+    const filler = server.client().pipeline();
+    for (let index = 0; index < 500; index++) filler.set(`filler:${index}`, 'x'.repeat(100));
+    await filler.exec();
+    await server.client().save();
+
+    const lost = process.next('registry.unavailable');
+    await server.kill();
+    await lost;
+    const regained = process.next('registry.available');
+    const loads = ['--key-load-delay', '4000', '--loading-process-events-interval-bytes', '1024'];
+    const loaded = server.startAgain(loads);
+    let refused: unknown;
+    for (let isLoading = true; isLoading && !String(refused).includes('LOADING');) {
+      refused = await process.register('b').then(
+        () => (isLoading = false),
+        (error: unknown) => error,
+      );
+    }
+    expect(refused).toMatchObject(unavailable(/LOADING/));
+    await Promise.all([loaded, regained]);
+    expect(process.store.troubleCounts).toEqual({ bad_record: 0, unreadable_service: 0, gap: 0, correction: 0 });
+    await process.until(() => process.ids.includes('a'));
+  });
 });
 
 describe('leases', () => {

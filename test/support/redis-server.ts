@@ -35,8 +35,11 @@ export class RedisServer {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** Starts the process, after {@link kill}. Resolves when it accepts connections. */
-  async startAgain(): Promise<void> {
+  /**
+   * Starts the process, after {@link kill}. Resolves when it has what it may have saved, and accepts connections.
+   * @param more arguments for this time
+   */
+  async startAgain(more: readonly string[] = []): Promise<void> {
     const { password, args = [] } = this.options;
     const child = spawn(
       process.env.REDIS_SERVER_BIN ?? 'redis-server',
@@ -45,6 +48,7 @@ export class RedisServer {
         ...['--save', '', '--appendonly', 'no'],
         ...(password ? ['--requirepass', password] : []),
         ...args,
+        ...more,
       ],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );

@@ -145,6 +145,17 @@ describe('SnapshotFeed', () => {
       expect(store.timesOf('watch')).toEqual([0, 50, 150, 350, 750]);
     });
 
+    it('tries again at once when the store tells that it can be reached', async () => {
+      store.tells = true;
+      const feed = feedOf();
+      store.goAway();
+      await Promise.all([feed.start(0), clock.advanceAsync(7_000)]);
+      store.comeBack();
+      await clock.advanceAsync(0);
+      expect(store.timesOf('watch')).toEqual([0, 100, 300, 700, 1_500, 3_100, 6_300, 7_000]);
+      expect(feed.snapshot.connected).toBe(true);
+    });
+
     it('does not hammer a store that answers and drops it right away', async () => {
       await feedOf().start(5_000);
       for (let round = 0; round < 4; round++) {

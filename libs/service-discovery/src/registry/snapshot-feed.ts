@@ -1,4 +1,5 @@
 import {
+  onAbort,
   reconnectDelay,
   RegistryUnavailableError,
   settlesWithin,
@@ -104,10 +105,18 @@ export class SnapshotFeed {
       this.reportLoss(error);
       // A store that answers and fails right away is not hammered: only a watch that held starts the backoff anew.
       losses = this.deps.clock.now() - openedAt >= BACKOFF.longestMs ? 1 : losses + 1;
-      await sleep(this.deps.clock, reconnectDelay(losses, BACKOFF, this.deps.random), signal, {
-        keepAlive: false,
-      }).catch(() => undefined);
+      await this.pause(reconnectDelay(losses, BACKOFF, this.deps.random), signal);
     }
+  }
+
+  /** Waits before the next try; not any longer once the store says that it can be reached. Never rejects. */
+  private async pause(ms: number, signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const end = (): void => over.abort();
+    const stops = [onAbort(signal, end), this.store.onReachable?.(end)];
+    if (signal.aborted) end();
+    await sleep(this.deps.clock, ms, over.signal, { keepAlive: false }).catch(() => undefined);
+    for (const stop of stops) stop?.();
   }
 
   private take(received: Change): void {

@@ -38,6 +38,12 @@ export interface RegistryStore {
    */
   watch(scope: WatchScope, signal: AbortSignal): AsyncIterable<Change>;
   /**
+   * Calls `listener` when the store can be reached again after an outage: whoever wants to open a lost watch anew need
+   * not wait any longer. A store that cannot tell leaves it out.
+   * @returns stops it
+   */
+  onReachable?(listener: () => void): () => void;
+  /**
    * Ends all watches and frees what the store holds open, timers included. Called by whoever made the store, after the
    * registries over it are closed.
    */

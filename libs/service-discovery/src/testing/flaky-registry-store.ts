@@ -24,11 +24,14 @@ export class FlakyRegistryStore implements RegistryStore {
   readonly calls: StoreCall[] = [];
   /** How late each change reaches the watchers. */
   lagMs = 0;
+  /** Whether it tells at once that it has come back. */
+  tells = false;
   /** The batches that `renew` was called with. */
   readonly renewed: (readonly Lease[])[] = [];
   private memory: MemoryRegistryStore;
   private connections = new AbortController();
   private readonly gates = new Map<Method, { wait: Promise<void>; open: () => void }>();
+  private readonly waiting = new Set<() => void>();
   private away = false;
 
   constructor(private readonly clock: Clock) {
@@ -54,6 +57,13 @@ export class FlakyRegistryStore implements RegistryStore {
 
   comeBack(): void {
     this.away = false;
+    for (const listener of [...this.waiting]) listener();
+  }
+
+  onReachable(listener: () => void): () => void {
+    if (!this.tells) return () => undefined;
+    this.waiting.add(listener);
+    return () => this.waiting.delete(listener);
   }
 
   /** Forgets everything, as a registry that starts anew, and drops the watches. */

@@ -24,6 +24,8 @@ export class KeySpace {
   readonly sweep: string;
   /** Sorted set: processes that check health. */
   readonly checkers: string;
+  /** A channel that every process listens to, so that they can be counted; nothing is told there. */
+  readonly processes: string;
   /** Patterns of the channels of all services. */
   readonly allChanges: string;
   readonly allBeats: string;
@@ -35,6 +37,7 @@ export class KeySpace {
     this.names = `sd:{${namespace}}:names`;
     this.sweep = `sd:{${namespace}}:sweep`;
     this.checkers = `sd:{${namespace}}:checkers`;
+    this.processes = `sd:{${namespace}}:processes`;
     this.allChanges = `${this.start}*}:${CHANGES}`;
     this.allBeats = `${this.start}*}:${BEATS}`;
   }

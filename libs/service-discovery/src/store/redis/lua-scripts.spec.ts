@@ -32,7 +32,7 @@ describe('the generated wrapper of the Lua scripts', () => {
     };
     const calls = [
       announceChecker(keys, '', 1),
-      beginSweep(keys, 1, 1, 1),
+      beginSweep(keys, 1, 1, 1, ''),
       expire(keys, 1, 1, 1, 1, 1),
       forgetNames(keys, 1),
       put(keys, 1),

@@ -28,13 +28,19 @@ return redis.call('ZRANGE', KEYS.checkers, 0, -1)`,
 /**
  * Gives one process the next sweep for expired leases. When nobody swept for a while, Redis or all processes stood
  * still, and heartbeats with them: then nothing expires until as much time has passed again.
+ * Tells every process, too, how many there are.
  * - key `sweep`: hash: when the last sweep began, and until when nothing expires
  * - argument `intervalMs`: the time between two sweeps
  * - argument `stallMs`: how much later than that a sweep may come before it shows a standstill
  * - argument `graceMs`: the most that expiry is held for
- * - reply: 1 to sweep, 0 while another process does, -1 while expiry is held; and until when it was held last
+ * - argument `processes`: the channel that every process listens to
+ * - reply: 1 to sweep, 0 while another process does, -1 while expiry is held; until when it was held last; and the number of processes
  */
-export const beginSweep = luaScript<'sweep', [intervalMs: number, stallMs: number, graceMs: number], readonly number[]>(
+export const beginSweep = luaScript<
+  'sweep',
+  [intervalMs: number, stallMs: number, graceMs: number, processes: string],
+  readonly number[]
+>(
   'begin-sweep',
   ['sweep'],
   `local KEYS = { sweep = KEYS[1] }
@@ -46,15 +52,17 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 local interval, stall, grace = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local listening = redis.pcall('PUBSUB', 'NUMSUB', ARGV[4])
+local processes = tonumber(listening[2]) or 0
 local known = redis.call('HMGET', KEYS.sweep, 'at', 'heldUntil')
 local at, heldUntil = tonumber(known[1]), tonumber(known[2]) or 0
-if at and now >= at and now - at < interval then return { 0, heldUntil } end
+if at and now >= at and now - at < interval then return { 0, heldUntil, processes } end
 redis.call('HSET', KEYS.sweep, 'at', digits(now))
 if at and now - at > interval + stall then
   heldUntil = now + math.min(now - at, grace)
   redis.call('HSET', KEYS.sweep, 'heldUntil', digits(heldUntil))
 end
-return { now < heldUntil and -1 or 1, heldUntil }`,
+return { now < heldUntil and -1 or 1, heldUntil, processes }`,
 );
 
 /**

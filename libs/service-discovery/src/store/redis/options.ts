@@ -13,12 +13,16 @@ export interface RedisRegistryStoreOptions {
   /**
    * An ioredis instance of your own, for what a URL cannot say. Without a `keyPrefix`. It is never closed here; for
    * subscriptions a duplicate of it is opened. Set its `commandTimeout` or `socketTimeout`, so that it gives up a dead
-   * connection.
+   * connection, and where there are many processes a `retryStrategy` that spreads their return.
    */
   client?: Redis;
   /** Registries of different namespaces do not see each other. 1 to 64 letters, digits, `.`, `_`, `-`. @default 'default' */
   namespace?: string;
-  /** How long a command, or a connection attempt, may take: 10 ms to 1 minute. @default '2s' */
+  /**
+   * How long a command, or a connection attempt, may take, and within how long a watch notices that Redis is silent: 10 ms
+   * to 1 minute.
+   * @default '2s'
+   */
   commandTimeout?: Duration;
   /**
    * About how many changes of a service Redis keeps for readers that were away: 100 to 100,000. A reader that missed

@@ -8,6 +8,7 @@ import {
   type Random,
 } from '../../common/index.js';
 import { type LuaCall, type LuaScript } from './lua-script.js';
+import { type ReconnectSpread } from './reconnect-spread.js';
 import { withoutPassword, type ResolvedRedisRegistryStoreOptions } from './options.js';
 
 /** What a call gave: its reply, or what Redis has against it. */
@@ -26,14 +27,18 @@ const DISCONNECT_MS = 50;
 export class RedisLink {
   private opening: Promise<Redis> | undefined;
   private readonly downListeners = new Set<(error: Error) => void>();
+  private readonly upListeners = new Set<() => void>();
   private becoming: Promise<void> | undefined;
   private lastError: Error | undefined;
+  /** Why there was no connection the last time that there was none. */
+  private loss = lostConnection();
   private closed = false;
 
   constructor(
     private readonly options: ResolvedRedisRegistryStoreOptions,
     private readonly clock: Clock,
     private readonly random: Random,
+    private readonly spread: ReconnectSpread,
   ) {}
 
   /** How long a command may take. */
@@ -86,9 +91,12 @@ export class RedisLink {
     return this.within(send(client), client);
   }
 
-  /** A connection of its own, which does not come back when it is lost. Whoever asked for it closes it. */
+  /**
+   * A connection of its own, which does not come back when it is lost. Whoever asked for it closes it. Made after the
+   * one for commands, so that all of a process returns when that does.
+   */
   async connect(): Promise<Redis> {
-    const client = await this.open();
+    const client = await this.ready();
     const own = client.duplicate({
       ...this.ownOptions(),
       // For `disconnect` to take effect; a subscriber starts over from the beginning, with another connection.
@@ -97,7 +105,7 @@ export class RedisLink {
     });
     own.on('error', () => undefined);
     try {
-      await this.within(untilReady(own), own);
+      await this.within(untilReady(own, lostConnection), own);
       return own;
     } catch (error) {
       own.disconnect();
@@ -119,6 +127,15 @@ export class RedisLink {
     return () => this.downListeners.delete(listener);
   }
 
+  /**
+   * Calls `listener` when the connection for commands is there, for the first time or again.
+   * @returns stops it
+   */
+  onUp(listener: () => void): () => void {
+    this.upListeners.add(listener);
+    return () => this.upListeners.delete(listener);
+  }
+
   unavailable(cause: unknown): RegistryUnavailableError {
     if (cause instanceof RegistryUnavailableError) return cause;
     if (this.closed) return new RegistryUnavailableError('The registry store is closed');
@@ -131,8 +148,10 @@ export class RedisLink {
     this.closed = true;
     const client = await this.opening?.catch(() => undefined);
     if (!client) return;
+    client.off('connecting', this.onConnecting);
     client.off('close', this.onClose);
     client.off('error', this.onError);
+    client.off('ready', this.onReady);
     if (this.options.client) return;
     client.on('error', () => undefined);
     client.disconnect();
@@ -140,13 +159,14 @@ export class RedisLink {
 
   private async ready(): Promise<Redis> {
     const client = await this.open();
-    if (client.status !== 'ready') await this.within(this.untilReadyOnce(client), client);
+    // Who waits for a turn that comes late must not end the attempt that it waited for: see onConnecting.
+    if (client.status !== 'ready') await this.within(this.untilReadyOnce(client), client, 'keep');
     return client;
   }
 
   /** However many wait, they listen once. */
   private untilReadyOnce(client: Redis): Promise<void> {
-    this.becoming ??= untilReady(client).finally(() => (this.becoming = undefined));
+    this.becoming ??= untilReady(client, () => this.loss).finally(() => (this.becoming = undefined));
     return this.becoming;
   }
 
@@ -161,8 +181,11 @@ export class RedisLink {
 
   private async make(): Promise<Redis> {
     const client = this.options.client ?? (await this.makeOwn());
+    this.onConnecting = () => void this.within(this.untilReadyOnce(client), client).catch(() => undefined);
+    client.on('connecting', this.onConnecting);
     client.on('close', this.onClose);
     client.on('error', this.onError);
+    client.on('ready', this.onReady);
     return client;
   }
 
@@ -185,13 +208,28 @@ export class RedisLink {
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
-      retryStrategy: (attempt) => reconnectDelay(attempt, RECONNECT, this.random),
+      retryStrategy: (attempt) => {
+        this.spread.lost();
+        return Math.ceil(Math.max(reconnectDelay(attempt, RECONNECT, this.random), this.spread.waitMs));
+      },
+      // What a connection costs Redis, everybody's comes at once after an outage. HELLO tells that somebody answers;
+      // that Redis still loads its data, the first command will tell. A Sentinel's word has to be checked, however.
+      disableClientInfo: true,
+      enableReadyCheck: Boolean(this.options.client?.options.sentinels),
     };
   }
 
+  /** Bounds each attempt to connect. */
+  private onConnecting: () => void = () => undefined;
+
   private readonly onClose = (): void => {
-    this.goDown(this.lastError ?? new Error('the connection was lost'));
+    this.loss = this.lastError ?? lostConnection();
     this.lastError = undefined;
+    this.goDown(this.loss);
+  };
+
+  private readonly onReady = (): void => {
+    for (const listener of [...this.upListeners]) listener();
   };
 
   private readonly onError = (error: Error): void => {
@@ -209,7 +247,7 @@ export class RedisLink {
     const results = await this.within(pipeline.exec(), client);
     return (results ?? []).map(([error, reply]): LuaAnswer<Reply> => {
       if (!error) return { reply: reply as Reply };
-      if (error.name !== 'ReplyError') throw this.unavailable(error);
+      if (error.name !== 'ReplyError' || isTemporary(error)) throw this.unavailable(error);
       return { error };
     });
   }
@@ -222,7 +260,8 @@ export class RedisLink {
     if (failed) throw this.unavailable(failed);
   }
 
-  private async within<T>(work: Promise<T>, client: Redis): Promise<T> {
+  /** @param then what becomes of the client when `work` takes too long */
+  private async within<T>(work: Promise<T>, client: Redis, then: 'give up' | 'keep' = 'give up'): Promise<T> {
     let expire: (error: Error) => void = () => undefined;
     const expiry = new Promise<never>((_resolve, reject) => (expire = reject));
     let settled = false;
@@ -230,8 +269,8 @@ export class RedisLink {
       // A process that stood still finds its timer due and the answer unread.
       void pendingInput().then(() => {
         if (settled) return;
-        expire(this.noAnswer);
-        this.giveUp(client, this.noAnswer);
+        expire(client.status === 'reconnecting' ? this.loss : this.noAnswer);
+        if (then === 'give up') this.giveUp(client, this.noAnswer);
       });
     }, this.commandTimeoutMs);
     try {
@@ -250,8 +289,15 @@ export class RedisLink {
   }
 }
 
-/** @throws what keeps the connection from being made, or from staying */
-function untilReady(client: Redis): Promise<void> {
+function lostConnection(): Error {
+  return new Error('the connection was lost');
+}
+
+/**
+ * @param why what to say of a connection that ends without an error
+ * @throws what keeps the connection from being made, or from staying
+ */
+function untilReady(client: Redis, why: () => Error): Promise<void> {
   if (client.status === 'ready') return Promise.resolve();
   return new Promise((resolve, reject) => {
     const finish = (error?: Error): void => {
@@ -263,7 +309,7 @@ function untilReady(client: Redis): Promise<void> {
       else resolve();
     };
     const onReady = (): void => finish();
-    const onEnd = (): void => finish(new Error('the connection was closed'));
+    const onEnd = (): void => finish(why());
     client.on('ready', onReady);
     client.on('error', finish);
     client.on('close', onEnd);
@@ -271,6 +317,11 @@ function untilReady(client: Redis): Promise<void> {
     if (client.status === 'end') onEnd();
     else if (client.status === 'wait') client.connect().catch(finish);
   });
+}
+
+/** Redis is there, but not for anybody yet: it has nothing against what was asked. */
+function isTemporary({ message }: Error): boolean {
+  return /^(LOADING|BUSY|MASTERDOWN)\b/.test(message);
 }
 
 function isUnknownScript(answer: LuaAnswer<unknown>): boolean {

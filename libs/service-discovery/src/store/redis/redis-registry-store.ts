@@ -1,5 +1,6 @@
 import {
   raceAbort,
+  sleep,
   systemClock,
   systemRandom,
   RegistryUnavailableError,
@@ -26,10 +27,11 @@ import { Mirror } from './mirror.js';
 import { resolveRedisRegistryStoreOptions, type RedisRegistryStoreOptions } from './options.js';
 import { Pulse } from './pulse.js';
 import { printOf } from './record.js';
+import { ReconnectSpread } from './reconnect-spread.js';
 import { RedisLink } from './redis-link.js';
 import { LONGEST_GRACE_MS, Sweeper, SWEEP_INTERVAL_MS } from './sweeper.js';
 import { TroubleLog, type RedisTrouble, type RedisTroubleCounts } from './trouble.js';
-import { WatchSession } from './watch-session.js';
+import { WatchSession, type WatchSessionDeps } from './watch-session.js';
 import { WriteQueue } from './write-queue.js';
 
 export interface RedisRegistryStoreDeps {
@@ -70,7 +72,11 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   private readonly sweeper: Sweeper;
   private readonly pulse: Pulse;
   private readonly troubles: TroubleLog;
+  private readonly spread: ReconnectSpread;
   private session: Promise<WatchSession> | undefined;
+  /** The session once it has begun. */
+  private listening: WatchSession | undefined;
+  private leaving = new AbortController();
   private watches = 0;
   private auditDue = Number.POSITIVE_INFINITY;
   private noExpiryBefore = Number.NEGATIVE_INFINITY;
@@ -84,7 +90,8 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     this.changesKept = resolved.changesKept;
     this.keys = new KeySpace(resolved.namespace);
     this.troubles = new TroubleLog(deps.onTrouble);
-    this.link = new RedisLink(resolved, this.clock, this.random);
+    this.spread = new ReconnectSpread(this.clock, this.random, () => this.mirror.names().length);
+    this.link = new RedisLink(resolved, this.clock, this.random, this.spread);
     this.writes = new WriteQueue({ link: this.link, keys: this.keys, changesKept: this.changesKept });
     this.mirror = new Mirror((serviceName, instanceId, reason) =>
       this.troubles.note({ kind: 'bad_record', serviceName, instanceId, reason }),
@@ -96,6 +103,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
       changesKept: this.changesKept,
       selfPreservation: resolved.selfPreservation,
       onUnreadable: this.noteUnreadable,
+      onFleet: (processes) => this.spread.fleetSeen(processes),
     });
     this.pulse = new Pulse(deps.expiryClock ?? this.clock, this.random, SWEEP_INTERVAL_MS, ({ stalledMs }) =>
       this.beat(stalledMs),
@@ -206,6 +214,11 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     await this.announceChecker(id, 0);
   }
 
+  /** Calls `listener` when Redis can be reached, for the first time or again. @returns stops it */
+  onReachable(listener: () => void): () => void {
+    return this.link.onUp(listener);
+  }
+
   /** Ends all watches and closes every connection but the user's own. */
   async close(): Promise<void> {
     this.closed = true;
@@ -230,8 +243,9 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
 
   private openSession(): Promise<WatchSession> {
     this.auditDue = this.clock.now() + AUDIT_INTERVAL_MS * (0.5 + this.random());
-    const opening = WatchSession.open({
+    const opening = this.openInTurn({
       clock: this.clock,
+      onLost: () => this.spread.lost(),
       link: this.link,
       keys: this.keys,
       mirror: this.mirror,
@@ -240,15 +254,30 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
         this.troubles.note({ kind: 'correction', serviceName, reason: 'changes had not been told' }),
       onUnreadable: this.noteUnreadable,
     });
-    opening.catch(() => {
-      if (this.session === opening) this.session = undefined;
-    });
+    opening.then(
+      (session) => {
+        if (this.session === opening) this.listening = session;
+      },
+      () => {
+        if (this.session === opening) this.session = undefined;
+      },
+    );
     return opening;
+  }
+
+  /** After a loss this process waits for its turn, also where only the connection that it listens on was lost. */
+  private async openInTurn(deps: WatchSessionDeps): Promise<WatchSession> {
+    const { waitMs } = this.spread;
+    if (waitMs > 0) await sleep(this.clock, waitMs, this.leaving.signal, { keepAlive: false });
+    return WatchSession.open(deps);
   }
 
   private async endSession(): Promise<void> {
     const session = this.session;
     this.session = undefined;
+    this.listening = undefined;
+    this.leaving.abort();
+    this.leaving = new AbortController();
     (await session?.catch(() => undefined))?.fail();
   }
 
@@ -259,7 +288,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   private async beat(stalledMs: number): Promise<void> {
     const now = this.clock.now();
     if (stalledMs > 0) this.noExpiryBefore = now + Math.min(stalledMs, LONGEST_GRACE_MS);
-    const session = await this.session?.catch(() => undefined);
+    const session = this.listening;
     const tasks: Promise<unknown>[] = [now < this.noExpiryBefore ? this.ping() : this.sweeper.sweep()];
     if (session && now >= this.auditDue) {
       this.auditDue = now + AUDIT_INTERVAL_MS * (0.9 + 0.2 * this.random());

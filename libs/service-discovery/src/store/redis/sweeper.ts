@@ -25,6 +25,8 @@ export interface SweeperDeps {
   readonly selfPreservation: SelfPreservationOptions;
   /** Redis refused to expire what it holds of a service. */
   readonly onUnreadable: (serviceName: string, reason: string) => void;
+  /** Told at each attempt how many processes watch the registry. */
+  readonly onFleet: (processes: number) => void;
 }
 
 /**
@@ -39,9 +41,10 @@ export class Sweeper {
    * @throws RegistryUnavailableError
    */
   async sweep(): Promise<number> {
-    const { link, keys } = this.deps;
-    const begun = await link.call(beginSweep(keys, SWEEP_INTERVAL_MS, STALL_MS, LONGEST_GRACE_MS));
-    const [turn, steadySince = 0] = begun.map(Number);
+    const { link, keys, onFleet } = this.deps;
+    const begin = beginSweep(keys, SWEEP_INTERVAL_MS, STALL_MS, LONGEST_GRACE_MS, keys.processes);
+    const [turn, steadySince = 0, processes = 0] = (await link.call(begin)).map(Number);
+    onFleet(processes);
     if (turn !== 1) return 0;
     const names = await link.command((client) => client.zrange(keys.names, '0', '-1'));
     // In another order each time: where the cap cuts a sweep short, it is not always the same services that wait.

@@ -24,6 +24,8 @@ export interface WatchSessionDeps {
   readonly onCorrection: (serviceName: string) => void;
   /** Redis cannot give what it holds of a service. */
   readonly onUnreadable: (serviceName: string, reason: string) => void;
+  /** It has ended, though nobody wanted it to. */
+  readonly onLost: () => void;
   readonly clock: Clock;
 }
 
@@ -101,6 +103,7 @@ export class WatchSession {
   fail(error?: RegistryUnavailableError): void {
     if (this.over) return;
     this.over = error ?? new RegistryUnavailableError('The registry store is closed');
+    if (error) this.deps.onLost();
     this.keepalive.stop();
     this.stopWatchingLink();
     this.subscriber.disconnect();
@@ -109,21 +112,13 @@ export class WatchSession {
 
   private async listen({ services, renewals }: WatchScope): Promise<void> {
     const { keys } = this.deps;
-    if (services) {
-      const own = services.map((name) => keys.of(name));
-      await this.subscribe(
-        'subscribe',
-        own.map(({ changes }) => changes),
-      );
-      if (renewals)
-        await this.subscribe(
-          'subscribe',
-          own.map(({ beats }) => beats),
-        );
-    } else {
-      await this.subscribe('psubscribe', [keys.allChanges]);
-      if (renewals) await this.subscribe('psubscribe', [keys.allBeats]);
+    const channels = [keys.processes];
+    const patterns: string[] = [];
+    for (const { changes, beats } of services?.map((name) => keys.of(name)) ?? []) {
+      channels.push(changes, ...(renewals ? [beats] : []));
     }
+    if (!services) patterns.push(keys.allChanges, ...(renewals ? [keys.allBeats] : []));
+    await Promise.all([this.subscribe('subscribe', channels), this.subscribe('psubscribe', patterns)]);
   }
 
   private async subscribe(command: 'subscribe' | 'psubscribe', names: readonly string[]): Promise<void> {

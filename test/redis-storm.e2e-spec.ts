@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { sleep, systemClock } from '../libs/service-discovery/src/common/index.js';
+import { type Change, type WatchScope } from '../libs/service-discovery/src/model/index.js';
+import { ServiceRegistry } from '../libs/service-discovery/src/registry/index.js';
+import { RedisRegistryStore } from '../libs/service-discovery/src/store/index.js';
+import { CommandRate } from './support/command-rate.js';
+import { RedisServer } from './support/redis-server.js';
+
+const CLIENTS = 1_000;
+const SERVICES = 100;
+const HEARTBEAT_MS = 10_000;
+const AWAY_MS = 3_000;
+/** What a thousand processes that read one service each return in. */
+const WINDOW_MS = 11_000;
+/** So much longer may it take on a machine that does other things besides. */
+const NOISE_MS = 4_000;
+/** After all are back, their first heartbeats are yet to come. */
+const AFTERWARDS_MS = 3_000;
+
+/**
+ * Sees its own service alone, as a process does that uses no other. Where everybody sees everything, a thousand that
+ * register make a million messages, more than two cores take in. Messages are no commands: the count is the same.
+ */
+class OneServiceStore extends RedisRegistryStore {
+  constructor(
+    url: string,
+    private readonly serviceName: string,
+  ) {
+    super({ url });
+  }
+
+  override watch(scope: WatchScope, signal: AbortSignal): AsyncGenerator<Change, void, undefined> {
+    return super.watch({ ...scope, services: [this.serviceName] }, signal);
+  }
+}
+
+let server: RedisServer;
+let steady: number;
+const stores: RedisRegistryStore[] = [];
+const registries: ServiceRegistry[] = [];
+const report = (line: string): void => void process.stdout.write(`${line}\n`);
+const serviceOf = (index: number): string => `s${index % SERVICES}`;
+
+async function join(index: number): Promise<void> {
+  const serviceName = serviceOf(index);
+  const store = new OneServiceStore(server.url, serviceName);
+  const registry = new ServiceRegistry(store, { heartbeatInterval: HEARTBEAT_MS });
+  stores.push(store);
+  registries.push(registry);
+  await registry.start();
+  await registry.register({ serviceName, instanceId: `i${index}`, host: '127.0.0.1', port: 1 + index });
+}
+
+async function registered(): Promise<number> {
+  const pipeline = server.client().pipeline();
+  for (let index = 0; index < SERVICES; index++) pipeline.zcard(`sd:{default:${serviceOf(index)}}:leases`);
+  const answers = await pipeline.exec();
+  return (answers ?? []).reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
+const watching = (): number => registries.filter(({ snapshot }) => snapshot.connected).length;
+
+/**
+ * @param wereLost whether all of them have noticed the outage
+ * @returns how long it took until all were back, in milliseconds
+ */
+async function expectNoStorm(what: string, wereLost: () => boolean): Promise<number> {
+  const start = systemClock.now();
+  const isBack = async (): Promise<boolean> => wereLost() && watching() === CLIENTS && (await registered()) === CLIENTS;
+  const returning = await CommandRate.until(isBack, server, 2 * (HEARTBEAT_MS + WINDOW_MS));
+  const backMs = Math.round(systemClock.now() - start);
+  const { peak } = returning.and(await CommandRate.during(server, AFTERWARDS_MS));
+  const ratio = peak / steady;
+  report(
+    `${what}: ${CLIENTS} clients back after ${backMs} ms, at most ${Math.round(peak)} commands in a second, ` +
+      `${ratio.toFixed(2)} times the ${Math.round(steady)} of a quiet one`,
+  );
+  expect(ratio).toBeLessThanOrEqual(2);
+  return backMs;
+}
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+  const all = Array.from({ length: CLIENTS }, (_, index) => index);
+  for (let start = 0; start < CLIENTS; start += 50) await Promise.all(all.slice(start, start + 50).map(join));
+  // Each sends its heartbeat once meanwhile.
+  steady = (await CommandRate.during(server, HEARTBEAT_MS)).mean;
+}, 60_000);
+
+afterAll(async () => {
+  await Promise.all(registries.map((registry) => registry.close()));
+  await Promise.all(stores.map((store) => store.close()));
+  await server.stop();
+}, 60_000);
+
+it('a Redis that comes back empty gets its clients back one after the other, within a heartbeat', async () => {
+  await server.kill();
+  await sleep(systemClock, AWAY_MS);
+  expect(watching()).toBe(0);
+  await server.startAgain();
+  expect(await expectNoStorm('SIGKILL', () => true)).toBeLessThanOrEqual(HEARTBEAT_MS + WINDOW_MS);
+}, 60_000);
+
+it('connections that are all cut at once come back one after the other', async () => {
+  const lost = new Set<ServiceRegistry>();
+  for (const registry of registries) {
+    registry.onChange(({ connected }) => {
+      if (!connected) lost.add(registry);
+    });
+  }
+  await server.client().call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+  await server.client().call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  expect(await expectNoStorm('CLIENT KILL', () => lost.size === CLIENTS)).toBeLessThanOrEqual(WINDOW_MS + NOISE_MS);
+}, 60_000);
