@@ -4,6 +4,7 @@ import { type AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { type INestApplication } from '@nestjs/common';
 import {
+  DiscoveryMetrics,
   EventBus,
   ServiceCommunicator,
   ServiceDiscovery,
@@ -51,6 +52,23 @@ it('what one app registers, another one discovers and calls, also while Redis is
   await redis.startAgain();
   backend.close();
   backend.closeAllConnections();
+});
+
+it('what an app finds wrong in Redis is an event, and counted in its metrics', async () => {
+  const [one, two] = [await listen(), await listen()];
+  const trouble = new Promise((resolve) => two.get(EventBus).on('registry.trouble', resolve));
+  await one
+    .get(ServiceDiscovery)
+    .registerService({ serviceName: 'users', instanceId: 'a', host: '127.0.0.1', port: 9 });
+  await inRegistry(two, ({ services }) => services.get('users'));
+  await redis.client().hset('sd:{default:users}:records', 'a', '{"v":2}');
+  // Whoever watches anew, and has missed changes that are gone, reads what is there.
+  await redis.client().del('sd:{default:users}:changes');
+  await redis.client().hincrby('sd:{default:users}:meta', 'sequence', 5);
+  await redis.client().call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+  expect(await trouble).toMatchObject({ kind: 'bad_record', service: 'users', instanceId: 'a' });
+  const metrics = await two.get(DiscoveryMetrics).metrics();
+  expect(metrics).toContain('service_discovery_registry_troubles_total{kind="bad_record"} 1');
 });
 
 it('apps share the health checks: each instance is checked by one, and taken over when that one leaves', async () => {

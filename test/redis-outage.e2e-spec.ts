@@ -19,6 +19,7 @@ import {
 } from '../libs/service-discovery/src/store/index.js';
 import { ChangeRecorder, ManualClock } from '../libs/service-discovery/src/testing/index.js';
 import { ClockedRedis } from './support/clocked-redis.js';
+import { RewrittenScripts } from './support/rewritten-scripts.js';
 import { RedisServer, type RedisServerOptions } from './support/redis-server.js';
 
 const TTL_MS = 60_000;
@@ -283,6 +284,37 @@ describe('when a connection breaks', () => {
     expect(store.troubleCounts.gap).toBe(1);
   });
 });
+
+describe('a change that is told to nobody', () => {
+  it('is found when everything is compared, taken in, and counted', async () => {
+    await startServer();
+    let passedMs = 0;
+    const clock = { ...systemClock, now: () => systemClock.now() + passedMs };
+    const expiryClock = new ManualClock();
+    const troubles: RedisTrouble[] = [];
+    const store = openStore({}, { clock, expiryClock, onTrouble: (trouble) => troubles.push(trouble) });
+    const recorder = await watching(store);
+    await openStore().put(instanceOf('a'), TTL_MS);
+    await recorder.until('a', () => idsOf(recorder).includes('a'));
+    const client = new MutedRedis(server.port, '127.0.0.1');
+    toClose.push(async () => client.disconnect());
+    await openStore({ client }).put(instanceOf('b'), TTL_MS);
+    expect(idsOf(recorder)).toEqual(['a']);
+
+    passedMs = 60_000;
+    expiryClock.advance(1_100);
+    await recorder.until('b', () => idsOf(recorder).includes('b'));
+    expect(troubles).toEqual([{ kind: 'correction', serviceName: 'users', reason: expect.any(String) }]);
+    expect(store.troubleCounts).toEqual({ bad_record: 0, unreadable_service: 0, gap: 0, correction: 1 });
+  });
+});
+
+/** A Redis whose scripts tell nobody of what they do. */
+class MutedRedis extends RewrittenScripts {
+  protected rewrite(source: string): string {
+    return source.replaceAll("redis.call('PUBLISH',", 'type(');
+  }
+}
 
 describe('when Redis comes back without its memory', () => {
   it('what is told before a service was read is no loss of what this connection read', async () => {

@@ -3,6 +3,16 @@ import { type HealthDetail, type InstanceKey, type InstanceStatus, type ServiceI
 
 export type CircuitState = 'closed' | 'open' | 'half_open' | 'isolated';
 
+export const REGISTRY_TROUBLE_KINDS = ['bad_record', 'unreadable_service', 'gap', 'correction'] as const;
+
+/**
+ * - `bad_record`: an instance that is no JSON, or was written by a newer version; it is left out
+ * - `unreadable_service`: the registry's server refuses to read a service, such as for a key of another type in its place
+ * - `gap`: more changes were missed than are kept, so the service was read anew
+ * - `correction`: comparing found changes that had not been told
+ */
+export type RegistryTroubleKind = (typeof REGISTRY_TROUBLE_KINDS)[number];
+
 /**
  * Everything that happens in the life of services and calls, one type an event. `at` is in milliseconds since the
  * Unix epoch and is filled in by whoever publishes.
@@ -26,6 +36,8 @@ export interface ServiceDiscoveryEvents {
   /** The registry cannot be reached, or refuses us; the last good snapshot is served, where there has been one. */
   'registry.unavailable': { reason: string; hasSnapshot: boolean };
   'registry.available': { downMs: number };
+  /** Something in the shared registry was skipped, or was missed and mended. */
+  'registry.trouble': { kind: RegistryTroubleKind; service: string; instanceId?: string; reason: string };
   'circuit.opened': { service: string; instanceId?: string; failures: number; retryAfterMs?: number };
   'circuit.half_opened': { service: string; instanceId?: string };
   'circuit.closed': { service: string; instanceId?: string };

@@ -47,7 +47,7 @@ export const CORE_PROVIDERS: readonly Provider[] = [
   },
   {
     provide: REGISTRY_STORE,
-    inject: [SERVICE_DISCOVERY_OPTIONS, CLOCK, RANDOM, ListedTimers],
+    inject: [SERVICE_DISCOVERY_OPTIONS, EventBus, CLOCK, RANDOM, ListedTimers],
     useFactory: createStore,
   },
   {
@@ -125,26 +125,25 @@ function createEventLogger(
 
 function createStore(
   { remote, redis, selfPreservation }: Options,
+  events: EventBus,
   clock: Clock,
   random: Random,
   timers: ListedTimers,
 ): RegistryStore {
   if (remote) return new RemoteRegistryStore(remote, { clock });
-  if (redis) return createRedisStore({ ...redis, selfPreservation }, clock, random, timers);
+  if (redis) return createRedisStore({ ...redis, selfPreservation }, events, clock, random, timers);
   return new MemoryRegistryStore({ clock: timers.clockFor('expiry'), selfPreservation });
 }
 
 function createRedisStore(
   redis: RedisRegistryStoreOptions,
+  events: EventBus,
   clock: Clock,
   random: Random,
   timers: ListedTimers,
 ): RedisRegistryStore {
-  const logger = new Logger(LOG_CONTEXT);
-  const onTrouble = ({ kind, serviceName, instanceId, reason }: RedisTrouble): void => {
-    const subject = instanceId === undefined ? serviceName : `${serviceName}/${instanceId}`;
-    logger.warn(`In Redis, ${subject}: ${reason} (${kind})`);
-  };
+  const onTrouble = ({ serviceName: service, ...rest }: RedisTrouble): void =>
+    events.emit('registry.trouble', { service, ...rest });
   return new RedisRegistryStore(redis, { clock, random, expiryClock: timers.clockFor('expiry'), onTrouble });
 }
 

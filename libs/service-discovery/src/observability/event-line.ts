@@ -102,6 +102,16 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
         message: `The registry is available again after ${Math.round(event.downMs)} ms`,
         fields: { downMs: event.downMs },
       };
+    case 'registry.trouble': {
+      const { kind, service, instanceId, reason } = event;
+      const subject = instanceId === undefined ? service : keyOf({ serviceName: service, instanceId });
+      return {
+        level: 'warn',
+        subject: `${subject} ${kind}`,
+        message: `In the registry, ${subject}: ${reason}`,
+        fields: { kind, service, instance: instanceId, reason },
+      };
+    }
     case 'circuit.opened': {
       const { failures, retryAfterMs } = event;
       const until = retryAfterMs === undefined ? '' : `, next try in ${Math.round(retryAfterMs)} ms`;

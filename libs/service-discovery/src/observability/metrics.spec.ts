@@ -47,6 +47,16 @@ describe('DiscoveryMetrics', () => {
 
   afterEach(() => metrics.close());
 
+  it('counts troubles of the registry by kind, from the start', async () => {
+    bus.emit('registry.trouble', { kind: 'gap', service: 'users', reason: 'changes were missed' });
+    expect((await series()).filter((line) => line.includes('troubles'))).toEqual([
+      'service_discovery_registry_troubles_total{kind="bad_record"} 0',
+      'service_discovery_registry_troubles_total{kind="unreadable_service"} 0',
+      'service_discovery_registry_troubles_total{kind="gap"} 1',
+      'service_discovery_registry_troubles_total{kind="correction"} 0',
+    ]);
+  });
+
   it('counts registrations, removals by reason and health checks by result', async () => {
     bus.emit('instance.registered', { instance: instance('a'), replaced: false });
     bus.emit('instance.registered', { instance: instance('a'), replaced: true });

@@ -1,6 +1,12 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { InvalidConfigurationError } from '../common/index.js';
-import { type EventName, type InstanceKey, type InstanceStatus, type RegistrySnapshot } from '../model/index.js';
+import {
+  REGISTRY_TROUBLE_KINDS,
+  type EventName,
+  type InstanceKey,
+  type InstanceStatus,
+  type RegistrySnapshot,
+} from '../model/index.js';
 import { type EventBus, type EventOf } from './event-bus.js';
 import { InstanceCounter } from './instance-counter.js';
 
@@ -63,6 +69,7 @@ export class DiscoveryMetrics {
     checkOptions(options);
     this.registry = options.registry ?? new Registry();
     this.countInstances();
+    this.countTroubles();
     this.countCircuits();
     this.countCalls();
     if (source) this.gauge(source);
@@ -112,6 +119,12 @@ export class DiscoveryMetrics {
     this.on('health.checked', ({ key, passed }) =>
       checks.inc({ service: key.serviceName, result: passed ? 'success' : 'failure' }),
     );
+  }
+
+  private countTroubles(): void {
+    const troubles = this.counter('registry_troubles_total', 'What was skipped, or missed and mended', ['kind']);
+    for (const kind of REGISTRY_TROUBLE_KINDS) troubles.inc({ kind }, 0);
+    this.on('registry.trouble', ({ kind }) => troubles.inc({ kind }));
   }
 
   private countCircuits(): void {

@@ -1,18 +1,14 @@
+import { type RegistryTroubleKind } from '../../model/index.js';
+
 /** Something in Redis that was skipped, or something that was missed and mended. */
 export interface RedisTrouble {
-  /**
-   * - `bad_record`: an instance that is no JSON, or was written by a newer version; it is left out
-   * - `unreadable_service`: Redis refuses to read a service, such as for a key of another type in its place
-   * - `gap`: more changes were missed than Redis keeps, so the service was read anew
-   * - `correction`: comparing with Redis found changes that had not been told
-   */
-  readonly kind: 'bad_record' | 'unreadable_service' | 'gap' | 'correction';
+  readonly kind: RegistryTroubleKind;
   readonly serviceName: string;
   readonly instanceId?: string;
   readonly reason: string;
 }
 
-export type RedisTroubleCounts = Readonly<Record<RedisTrouble['kind'], number>>;
+export type RedisTroubleCounts = Readonly<Record<RegistryTroubleKind, number>>;
 
 /** How many faults are remembered, so that they are told of once. */
 const MEMORY = 1_000;
