@@ -264,7 +264,13 @@ describe('when a connection breaks', () => {
     await openStore().put(instanceOf('b'), TTL_MS);
     await regained;
     await process.until(() => process.ids.length === 2);
-    expect(store.troubleCounts).toEqual({ bad_record: 0, unreadable_service: 0, gap: 0, correction: 0 });
+    expect(store.troubleCounts).toEqual({
+      bad_record: 0,
+      unreadable_service: 0,
+      unreadable_namespace: 0,
+      gap: 0,
+      correction: 0,
+    });
   });
 
   it('changes that Redis no longer keeps are noticed, and the service is read anew', async () => {
@@ -305,7 +311,13 @@ describe('a change that is told to nobody', () => {
     expiryClock.advance(1_100);
     await recorder.until('b', () => idsOf(recorder).includes('b'));
     expect(troubles).toEqual([{ kind: 'correction', serviceName: 'users', reason: expect.any(String) }]);
-    expect(store.troubleCounts).toEqual({ bad_record: 0, unreadable_service: 0, gap: 0, correction: 1 });
+    expect(store.troubleCounts).toEqual({
+      bad_record: 0,
+      unreadable_service: 0,
+      unreadable_namespace: 0,
+      gap: 0,
+      correction: 1,
+    });
   });
 });
 
@@ -365,7 +377,13 @@ describe('when Redis comes back without its memory', () => {
     }
     expect(refused).toMatchObject(unavailable(/LOADING/));
     await Promise.all([loaded, regained]);
-    expect(process.store.troubleCounts).toEqual({ bad_record: 0, unreadable_service: 0, gap: 0, correction: 0 });
+    expect(process.store.troubleCounts).toEqual({
+      bad_record: 0,
+      unreadable_service: 0,
+      unreadable_namespace: 0,
+      gap: 0,
+      correction: 0,
+    });
     await process.until(() => process.ids.includes('a'));
   });
 });
@@ -529,10 +547,14 @@ describe('what should not be there', () => {
     await startServer();
     const troubles: RedisTrouble[] = [];
     const writer = openStore();
-    for (const id of ['good', 'broken', 'newer']) await writer.put(instanceOf(id), TTL_MS);
+    for (const id of ['good', 'broken', 'newer', 'partial']) await writer.put(instanceOf(id), TTL_MS);
     await writer.put(instanceOf('a', { serviceName: 'orders' }), TTL_MS);
     const redis = server.client();
-    await redis.hset('sd:{default:users}:records', { broken: '{oops', newer: '{"v":2,"host":"x","port":1}' });
+    await redis.hset('sd:{default:users}:records', {
+      broken: '{oops',
+      newer: '{"v":2,"host":"x","port":1}',
+      partial: '{"v":1,"host":"x","port":1}',
+    });
     await redis.del('sd:{default:orders}:records');
     await redis.set('sd:{default:orders}:records', 'in the way');
 
@@ -543,14 +565,74 @@ describe('what should not be there', () => {
       expect.arrayContaining([
         ['bad_record', 'users', 'broken'],
         ['bad_record', 'users', 'newer'],
+        ['bad_record', 'users', 'partial'],
         ['unreadable_service', 'orders', undefined],
       ]),
     );
-    expect(store.troubleCounts).toMatchObject({ bad_record: 2 });
+    expect(store.troubleCounts).toMatchObject({ bad_record: 3 });
     await expect(store.put(instanceOf('b', { serviceName: 'orders' }), TTL_MS)).rejects.toMatchObject(
       unavailable(/refuses: .*WRONGTYPE/),
     );
   });
+});
+
+describe('a key of another type in the way', () => {
+  const whose = (key: string): RegExp => new RegExp(`refuses: WRONGTYPE: .*${key}.* holds something else .* delete it`);
+
+  it('of the names keeps nobody from starting, and everybody is told which one it is', async () => {
+    await startServer();
+    await server.client().set('sd:{default}:names', 'in the way');
+    const one = new Process(openStore(), { startTimeout: '1s' });
+    const told = new Promise((resolve) => one.bus.on('registry.unavailable', resolve));
+    const start = systemClock.now();
+    await one.registry.start();
+    expect(sinceMs(start)).toBeLessThan(1_500);
+    expect(await told).toMatchObject({ reason: expect.stringMatching(whose('sd:{default}:names')) });
+    await expect(one.register('a')).rejects.toMatchObject(unavailable(whose('sd:{default}:names')));
+    const available = one.next('registry.available');
+    await server.client().del('sd:{default}:names');
+    await available;
+    await one.register('a');
+  });
+
+  it.each<[string, (store: RedisRegistryStore) => Promise<unknown>]>([
+    ['names', (store) => store.sweep()],
+    ['sweep', (store) => store.sweep()],
+    ['checkers', (store) => store.announceChecker('a', 1_000)],
+  ])('of the %s is counted and told of once, and leaves the rest alone', async (part, act) => {
+    await startServer();
+    const key = `sd:{default}:${part}`;
+    const troubles: RedisTrouble[] = [];
+    const deps = { expiryClock: new ManualClock(), onTrouble: (trouble: RedisTrouble) => troubles.push(trouble) };
+    const store = openStore({}, deps);
+    const recorder = await watching(store);
+    await store.put(instanceOf('a'), TTL_MS);
+    await server.client().del(key);
+    await server.client().set(key, 'in the way');
+    for (let round = 0; round < 3; round++) {
+      await expect(act(store)).rejects.toMatchObject(unavailable(whose(key)));
+      // Another turn to sweep.
+      if (part === 'names') await server.client().del('sd:{default}:sweep');
+    }
+    expect(troubles).toEqual([{ kind: 'unreadable_namespace', reason: expect.stringMatching(whose(key)) }]);
+    expect(store.troubleCounts.unreadable_namespace).toBe(1);
+    await recorder.until('a', () => idsOf(recorder).includes('a'));
+  });
+
+  it.each(['records', 'states', 'details', 'leases', 'meta', 'changes'])(
+    'of the %s of a service refuses that service, and no other',
+    async (part) => {
+      await startServer();
+      await server.client().set(`sd:{default:users}:${part}`, 'in the way');
+      const one = new Process();
+      await one.registry.start();
+      await expect(one.register('a')).rejects.toMatchObject(unavailable(whose(`sd:{default:users}:${part}`)));
+      await one.registry.register({ serviceName: 'orders', instanceId: 'b', host: '127.0.0.1', port: 1 });
+      expect(one.registry.snapshot.connected).toBe(true);
+      expect(one.registry.listServices()).toEqual(['orders']);
+      expect(one.store.troubleCounts.unreadable_service).toBeLessThanOrEqual(1);
+    },
+  );
 });
 
 describe('a Redis that cannot be used', () => {

@@ -3,11 +3,18 @@ import { type HealthDetail, type InstanceKey, type InstanceStatus, type ServiceI
 
 export type CircuitState = 'closed' | 'open' | 'half_open' | 'isolated';
 
-export const REGISTRY_TROUBLE_KINDS = ['bad_record', 'unreadable_service', 'gap', 'correction'] as const;
+export const REGISTRY_TROUBLE_KINDS = [
+  'bad_record',
+  'unreadable_service',
+  'unreadable_namespace',
+  'gap',
+  'correction',
+] as const;
 
 /**
  * - `bad_record`: an instance that is no JSON, or was written by a newer version; it is left out
  * - `unreadable_service`: the registry's server refuses to read a service, such as for a key of another type in its place
+ * - `unreadable_namespace`: the same, for what belongs to no service: no lease runs out, or no health check is shared out
  * - `gap`: more changes were missed than are kept, so the service was read anew
  * - `correction`: comparing found changes that had not been told
  */
@@ -37,7 +44,7 @@ export interface ServiceDiscoveryEvents {
   'registry.unavailable': { reason: string; hasSnapshot: boolean };
   'registry.available': { downMs: number };
   /** Something in the shared registry was skipped, or was missed and mended. */
-  'registry.trouble': { kind: RegistryTroubleKind; service: string; instanceId?: string; reason: string };
+  'registry.trouble': { kind: RegistryTroubleKind; service?: string; instanceId?: string; reason: string };
   'circuit.opened': { service: string; instanceId?: string; failures: number; retryAfterMs?: number };
   'circuit.half_opened': { service: string; instanceId?: string };
   'circuit.closed': { service: string; instanceId?: string };

@@ -104,11 +104,11 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
       };
     case 'registry.trouble': {
       const { kind, service, instanceId, reason } = event;
-      const subject = instanceId === undefined ? service : keyOf({ serviceName: service, instanceId });
+      const subject = [service, instanceId].filter(Boolean).join('/');
       return {
         level: 'warn',
         subject: `${subject} ${kind}`,
-        message: `In the registry, ${subject}: ${reason}`,
+        message: `In the registry${subject && `, ${subject}`}: ${reason}`,
         fields: { kind, service, instance: instanceId, reason },
       };
     }

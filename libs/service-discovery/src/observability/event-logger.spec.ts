@@ -46,6 +46,7 @@ describe('EventLogger', () => {
     bus.emit('registry.unavailable', { reason: 'refused', hasSnapshot: true });
     bus.emit('registry.available', { downMs: 1_200 });
     bus.emit('registry.trouble', { kind: 'bad_record', service: 'users', instanceId: 'a', reason: 'no JSON' });
+    bus.emit('registry.trouble', { kind: 'unreadable_namespace', reason: 'WRONGTYPE' });
     bus.emit('registry.trouble', { kind: 'gap', service: 'users', reason: 'changes were missed' });
     bus.emit('circuit.opened', { service: 'users', instanceId: 'a', failures: 5, retryAfterMs: 60_000 });
     bus.emit('circuit.half_opened', { service: 'users', instanceId: 'a' });
@@ -67,6 +68,7 @@ describe('EventLogger', () => {
       'warn The registry is not available; the last good snapshot is served: refused',
       'log The registry is available again after 1200 ms',
       'warn In the registry, users/a: no JSON',
+      'warn In the registry: WRONGTYPE',
       'warn In the registry, users: changes were missed',
       'warn Circuit of users/a opened after 5 failures, next try in 60000 ms',
       'log Circuit of users/a is half open and lets a trial call through',

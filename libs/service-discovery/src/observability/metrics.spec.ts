@@ -52,6 +52,7 @@ describe('DiscoveryMetrics', () => {
     expect((await series()).filter((line) => line.includes('troubles'))).toEqual([
       'service_discovery_registry_troubles_total{kind="bad_record"} 0',
       'service_discovery_registry_troubles_total{kind="unreadable_service"} 0',
+      'service_discovery_registry_troubles_total{kind="unreadable_namespace"} 0',
       'service_discovery_registry_troubles_total{kind="gap"} 1',
       'service_discovery_registry_troubles_total{kind="correction"} 0',
     ]);

@@ -37,6 +37,16 @@ type Registered = Pick<
   | 'tier'
 >;
 
+/** What every reader takes for granted, beside the tags: a record that lacks it would break calls, not only itself. */
+const REQUIRED = Object.entries({
+  host: 'string',
+  port: 'number',
+  protocol: 'string',
+  path: 'string',
+  weight: 'number',
+  metadata: 'object',
+} satisfies Partial<Record<keyof Registered, string>>);
+
 /** A registration as JSON; the scripts never look into it. */
 export function toRecord(instance: ServiceInstance): string {
   const { host, port, protocol, path, healthCheckPath, metadata, tags, version, weight, zone, tier } = instance;
@@ -59,9 +69,12 @@ export function toRecord(instance: ServiceInstance): string {
 /** @throws Error saying what is wrong, for what this version cannot read */
 export function toServiceInstance(stored: StoredInstance): ServiceInstance {
   const { serviceName, instanceId } = stored;
-  const record = parseObject(stored.record, 'the record') as unknown as Registered & { v: unknown };
-  if (record.v !== RECORD_VERSION) throw new Error(`the record has version ${String(record.v)}, not ${RECORD_VERSION}`);
-  if (typeof record.host !== 'string' || typeof record.port !== 'number') throw new Error('the record has no address');
+  const fields = parseObject(stored.record, 'the record');
+  if (fields.v !== RECORD_VERSION) throw new Error(`the record has version ${String(fields.v)}, not ${RECORD_VERSION}`);
+  const wrong = REQUIRED.find(([name, type]) => typeof fields[name] !== type || fields[name] === null);
+  if (wrong) throw new Error(`the record has no valid ${wrong[0]}`);
+  if (!Array.isArray(fields.tags)) throw new Error('the record has no valid tags');
+  const record = fields as unknown as Registered;
   const { generation, ttlMs, registeredAt, operatorStatus, healthStatus } = parseState(stored.state);
   // Field by field: objects of one shape take half the memory of spread ones, and there may be many thousands.
   return {

@@ -85,10 +85,13 @@ export class RedisLink {
     return answer.reply;
   }
 
-  /** Sends one command. */
-  async command<T>(send: (client: Redis) => Promise<T>): Promise<T> {
+  /** Sends one command. @param key that it is about */
+  async command<T>(send: (client: Redis) => Promise<T>, key?: string): Promise<T> {
     const client = await this.ready();
-    return this.within(send(client), client);
+    const sent = send(client).catch((error: Error) => {
+      throw key === undefined ? error : plainError(error, [key]);
+    });
+    return this.within(sent, client);
   }
 
   /**
@@ -245,10 +248,10 @@ export class RedisLink {
     const pipeline = client.pipeline();
     for (const { script, keys, args } of calls) pipeline.evalsha(script.sha, keys.length, ...keys, ...args);
     const results = await this.within(pipeline.exec(), client);
-    return (results ?? []).map(([error, reply]): LuaAnswer<Reply> => {
+    return (results ?? []).map(([error, reply], index): LuaAnswer<Reply> => {
       if (!error) return { reply: reply as Reply };
       if (error.name !== 'ReplyError' || isTemporary(error)) throw this.unavailable(error);
-      return { error };
+      return { error: plainError(error, calls[index]!.keys) };
     });
   }
 
@@ -317,6 +320,14 @@ function untilReady(client: Redis, why: () => Error): Promise<void> {
     if (client.status === 'end') onEnd();
     else if (client.status === 'wait') client.connect().catch(finish);
   });
+}
+
+/** What Redis has against a key of another type says neither which one nor what to do. */
+function plainError(error: Error, keys: readonly string[]): Error {
+  if (!error.message.startsWith('WRONGTYPE')) return error;
+  const subject = keys.length === 1 ? keys[0]! : `one of ${keys.join(', ')}`;
+  error.message = `WRONGTYPE: ${subject} holds something else than the registry keeps there; delete it, or use another namespace`;
+  return error;
 }
 
 /** Redis is there, but not for anybody yet: it has nothing against what was asked. */

@@ -202,12 +202,13 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
    */
   async sweep(): Promise<number> {
     this.begin();
-    return this.sweeper.sweep();
+    return this.noting(this.sweeper.sweep());
   }
 
   async announceChecker(id: string, ttlMs: number): Promise<readonly string[]> {
     this.begin();
-    return (await this.link.call(announceChecker(this.keys, id, ttlMs))).map(String);
+    const checkers = await this.noting(this.link.call(announceChecker(this.keys, id, ttlMs)));
+    return checkers.map(String);
   }
 
   async retireChecker(id: string): Promise<void> {
@@ -289,12 +290,12 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     const now = this.clock.now();
     if (stalledMs > 0) this.noExpiryBefore = now + Math.min(stalledMs, LONGEST_GRACE_MS);
     const session = this.listening;
-    const tasks: Promise<unknown>[] = [now < this.noExpiryBefore ? this.ping() : this.sweeper.sweep()];
+    const tasks: Promise<unknown>[] = [now < this.noExpiryBefore ? this.ping() : this.noting(this.sweeper.sweep())];
     if (session && now >= this.auditDue) {
       this.auditDue = now + AUDIT_INTERVAL_MS * (0.9 + 0.2 * this.random());
       tasks.push(session.audit());
     }
-    // What keeps them from it ends the session, which tells the watches.
+    // What keeps them from it ends the session, which tells the watches, or is noted.
     await Promise.allSettled(tasks);
   }
 
@@ -305,6 +306,19 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   private readonly noteUnreadable = (serviceName: string, reason: string): void => {
     this.troubles.note({ kind: 'unreadable_service', serviceName, reason });
   };
+
+  /** What goes on in the background has nobody to tell what Redis has against it. */
+  private async noting<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      const { cause, message } = error as Error;
+      if (cause instanceof Error && isWrongType(cause)) {
+        this.troubles.note({ kind: 'unreadable_namespace', reason: message });
+      }
+      throw error;
+    }
+  }
 }
 
 /** Leases by service, at most {@link LEASES_PER_CALL} in one batch, as indices. */

@@ -46,7 +46,7 @@ export class Sweeper {
     const [turn, steadySince = 0, processes = 0] = (await link.call(begin)).map(Number);
     onFleet(processes);
     if (turn !== 1) return 0;
-    const names = await link.command((client) => client.zrange(keys.names, '0', '-1'));
+    const names = await link.command((client) => client.zrange(keys.names, '0', '-1'), keys.names);
     // In another order each time: where the cap cuts a sweep short, it is not always the same services that wait.
     const shuffled = shuffle(names, this.deps.random);
     let taken = 0;

@@ -129,7 +129,7 @@ export class WatchSession {
   }
 
   private async listNames(): Promise<string[]> {
-    return this.deps.link.command((client) => client.zrange(this.deps.keys.names, '0', '-1'));
+    return this.deps.link.command((client) => client.zrange(this.deps.keys.names, '0', '-1'), this.deps.keys.names);
   }
 
   private hear(channel: string, message: string): void {
