@@ -161,6 +161,24 @@ describe('when Redis is killed', () => {
   });
 });
 
+describe('while Redis is away', () => {
+  const held = (): string[] => process.getActiveResourcesInfo().filter((kind) => /^(Timeout|TCP)/.test(kind));
+
+  it('attempts that fail leave neither a timer nor a socket behind', async () => {
+    await startServer();
+    const store = openStore({}, { expiryClock: new ManualClock() });
+    const lease = await store.put(instanceOf('a'), TTL_MS);
+    const before = held().length;
+    await server.kill();
+    for (let round = 0; round < 10; round++) {
+      const renewals = Array.from({ length: 10 }, () => store.renew([lease]));
+      await Promise.allSettled([...renewals, watch(store).ended]);
+    }
+    // The wait for the next try to connect, or that try, in place of the connection.
+    expect(held().length).toBeLessThanOrEqual(before);
+  });
+});
+
 describe('when Redis is flushed', () => {
   it('everything registers again, and no reader loses sight of what was there', async () => {
     await startServer();
