@@ -353,7 +353,7 @@ describe('when Redis comes back without its memory', () => {
     toClose.push(async () => client.disconnect());
     const store = openStore({ client }, { expiryClock: new ManualClock() });
     const writer = openStore();
-    await writer.put(instanceOf('a'), TTL_MS);
+    for (let change = 0; change < 5; change++) await writer.put(instanceOf('a'), TTL_MS);
     const before = await watching(store);
 
     // The next watch listens, and then is not answered what there is.

@@ -145,7 +145,8 @@ export class Mirror {
   ): SyncResult {
     const known = this.services.get(serviceName);
     const isSameEpoch = known?.epoch === given.epoch;
-    const wentBack = isSameEpoch && given.sequence < asked.sequence;
+    // Another epoch's numbers say nothing: one that was asked for before this one was known.
+    const wentBack = isSameEpoch && given.epoch === asked.epoch && given.sequence < asked.sequence;
     // An answer that changes have overtaken.
     if (known && isSameEpoch && !wentBack && given.sequence < known.sequence) return NOTHING;
     const lost = wentBack || (known !== undefined && known.instances.size > 0 && !isSameEpoch);
