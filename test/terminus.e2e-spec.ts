@@ -58,7 +58,8 @@ describe.each(PLATFORMS)('GET /health on %s', (_, adapter) => {
   it('answers that all is well, with the services beside it', async () => {
     const app = await apps.listen(ServiceDiscoveryModule.forRoot(QUIET), adapter);
     await services(app, { users: ['healthy'], orders: ['healthy', 'healthy'] });
-    const summary = { overall_status: 'healthy', total_services: 2, healthy_services: 2, unhealthy_services: 0 };
+    const counts = { overall_status: 'healthy', total_services: 2, healthy_services: 2, unhealthy_services: 0 };
+    const summary = { ...counts, registry: { connected: true, age_seconds: 0 } };
     const details = { service_discovery: { status: 'up', ...summary } };
     expect(await get(app, '/health')).toEqual({
       status: 200,

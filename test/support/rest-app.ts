@@ -10,7 +10,7 @@ import { type Clock, seededRandom } from '../../libs/service-discovery/src/commo
 import { ServiceCommunicator } from '../../libs/service-discovery/src/communicator/index.js';
 import { HealthAggregator } from '../../libs/service-discovery/src/health/index.js';
 import { DiscoveryMetrics, EventBus } from '../../libs/service-discovery/src/observability/index.js';
-import { ServiceRegistry } from '../../libs/service-discovery/src/registry/index.js';
+import { ServiceRegistry, type ServiceRegistryOptions } from '../../libs/service-discovery/src/registry/index.js';
 import {
   type InstanceBody,
   MemoryRegistryStore,
@@ -43,6 +43,8 @@ export interface RestAppOptions {
   readonly store?: RegistryStore;
   /** How long the start waits for the store. @default 5 s */
   readonly startTimeout?: number;
+  /** @default the defaults */
+  readonly registryOptions?: Partial<ServiceRegistryOptions>;
   /** What the store and the API go by; `ManualClock` unless given. */
   readonly clock?: Clock;
 }
@@ -102,7 +104,8 @@ export async function startRestApp(platform: Platform, options: RestAppOptions =
   const random = seededRandom(1);
   const bus = new EventBus({ clock });
   const store = options.store ?? new MemoryRegistryStore({ clock });
-  const registry = new ServiceRegistry(store, { startTimeout: options.startTimeout }, { clock, random, events: bus });
+  const settings = { startTimeout: options.startTimeout, ...options.registryOptions };
+  const registry = new ServiceRegistry(store, settings, { clock, random, events: bus });
   const transport = new FakeTransport();
   const communicator = new ServiceCommunicator({ registry, transport, clock, random, events: bus });
   const metrics = new DiscoveryMetrics(bus, registry);

@@ -179,6 +179,7 @@ export {
   type Probe,
   type ProbeResult,
   type ProbeSelector,
+  type RegistryHealth,
   type ResolvedHealthCheckOptions,
   resolveHealthCheckOptions,
   type ServiceHealth,

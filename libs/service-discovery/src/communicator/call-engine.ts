@@ -1,4 +1,4 @@
-import { type Clock, RegistryUnavailableError, type Random, systemClock, systemRandom } from '../common/index.js';
+import { type Clock, type Random, systemClock, systemRandom } from '../common/index.js';
 import { type EventSink, type RegistrySnapshot, SILENT, type Tier } from '../model/index.js';
 import { type ServiceRegistry } from '../registry/index.js';
 import { type Transport } from '../transport/index.js';
@@ -55,11 +55,8 @@ export class CallEngine {
     if (this.closing.signal.aborted) throw closedError(service);
     const prepared = prepareRequest(service, request);
     const channel = this.channel(service);
-    if (channel.instances.length === 0 && !this.registry.snapshot.ready) {
-      throw new RegistryUnavailableError(`No instance of "${service}" is known: the registry has not answered yet`, {
-        service,
-      });
-    }
+    // What may be called changes with the age of the snapshot, too, and of that nobody tells.
+    channel.update(this.registry.servedInstances(service));
     return new Call(service, channel, request, prepared, settings, consume, this.callDeps).run();
   }
 

@@ -28,10 +28,12 @@ function aggregatorOf(services: Record<string, string | readonly ServiceInstance
       ] as const,
   );
   return new HealthAggregator(
-    { snapshot: { ...EMPTY_SNAPSHOT, ready: true, services: new Map(entries) } },
+    { snapshot: { ...EMPTY_SNAPSHOT, ready: true, services: new Map(entries) }, ageMs: () => 1_999 },
     { clock: new ManualClock(1_000) },
   );
 }
+
+const AWAY = { connected: false, ageSeconds: 1 };
 
 describe('HealthAggregator', () => {
   it.each([
@@ -78,6 +80,7 @@ describe('HealthAggregator', () => {
       totalServices: 5,
       healthyServices: 1,
       unhealthyServices: 2,
+      registry: AWAY,
     });
   });
 
@@ -93,6 +96,7 @@ describe('HealthAggregator', () => {
     });
     expect(aggregator.getAggregatedHealth()).toEqual({
       overallStatus: 'degraded',
+      registry: AWAY,
       timestamp: 1_000,
       totalServices: 1,
       healthyServices: 0,
@@ -164,6 +168,10 @@ describe('HealthAggregator', () => {
     expect([services.users?.expiryHeld, services.orders?.expiryHeld]).toEqual([hold, null]);
   });
 
+  it('says how old is what it sums up, in whole seconds', () => {
+    expect(aggregatorOf({}).getSummary().registry).toEqual(AWAY);
+  });
+
   it('lists a service whatever its name is', () => {
     const names = ['constructor', '__proto__', 'toString'];
     const { services, totalServices } = new HealthAggregator({
@@ -171,6 +179,7 @@ describe('HealthAggregator', () => {
         ...EMPTY_SNAPSHOT,
         services: new Map(names.map((name) => [name, [fakeInstance({ serviceName: name })]])),
       },
+      ageMs: () => 0,
     }).getAggregatedHealth();
     expect(Object.keys(services)).toEqual(names);
     expect(totalServices).toBe(3);

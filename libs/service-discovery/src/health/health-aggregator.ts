@@ -11,7 +11,15 @@ import { type ServiceRegistry } from '../registry/index.js';
  */
 export type AggregatedStatus = 'healthy' | 'degraded' | 'unhealthy' | 'unknown';
 
-/** All services in four words. */
+/** How current a registry's word is. */
+export interface RegistryHealth {
+  /** False while the registry cannot be reached: then the last good answer is served. */
+  readonly connected: boolean;
+  /** Whole seconds since that answer was last known to be true; 0 while connected. */
+  readonly ageSeconds: number;
+}
+
+/** All services in four words, and how current they are. */
 export interface HealthSummary {
   readonly overallStatus: AggregatedStatus;
   readonly totalServices: number;
@@ -19,6 +27,7 @@ export interface HealthSummary {
   readonly healthyServices: number;
   /** Services whose own status is `unhealthy`. */
   readonly unhealthyServices: number;
+  readonly registry: RegistryHealth;
 }
 
 export interface AggregatedHealth extends HealthSummary {
@@ -67,7 +76,7 @@ export class HealthAggregator {
 
   /** @param deps.clock the machine's clock when left out */
   constructor(
-    private readonly registry: Pick<ServiceRegistry, 'snapshot'>,
+    private readonly registry: Pick<ServiceRegistry, 'snapshot' | 'ageMs'>,
     deps: { clock?: Clock } = {},
   ) {
     this.clock = deps.clock ?? systemClock;
@@ -95,6 +104,10 @@ export class HealthAggregator {
       totalServices: services.length,
       healthyServices: statuses.filter((status) => status === 'healthy').length,
       unhealthyServices: statuses.filter((status) => status === 'unhealthy').length,
+      registry: {
+        connected: this.registry.snapshot.connected,
+        ageSeconds: Math.floor(this.registry.ageMs() / 1_000),
+      },
     };
   }
 }

@@ -5,6 +5,7 @@ export {
   type AggregatedStatus,
   type HealthSummary,
   type InstanceHealth,
+  type RegistryHealth,
   type ServiceHealth,
 } from './health-aggregator.js';
 export { CheckShare, type CheckShareDeps } from './check-share.js';

@@ -1,11 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import {
-  type Clock,
-  NoAvailableInstanceError,
-  type Random,
-  RegistryUnavailableError,
-  ServiceDiscoveryError,
-} from '../common/index.js';
+import { type Clock, NoAvailableInstanceError, type Random, ServiceDiscoveryError } from '../common/index.js';
 import {
   createLoadBalancer,
   type LoadBalancer,
@@ -99,12 +93,13 @@ export class ServiceDiscovery {
    * Picks an instance by the strategy. Healthy ones come first; one that nobody has checked yet is better than none.
    * @returns null: no such service is registered
    * @throws NoAvailableInstanceError when the service is known, but none of its instances fits or can take a call;
-   *   RegistryUnavailableError when the registry has not answered yet; ServiceDiscoveryError `INVALID_REQUEST` when
-   *   the version is no range, `INVALID_CONFIGURATION` when there is no such strategy
+   *   RegistryUnavailableError when the registry has not answered yet, or longer ago than `maxSnapshotAge`;
+   *   ServiceDiscoveryError `INVALID_REQUEST` when the version is no range, `INVALID_CONFIGURATION` when there is no
+   *   such strategy
    */
   async discoverService(serviceName: string, criteria: DiscoveryCriteria = {}): Promise<ServiceEndpoint | null> {
     const { strategy = this.options.communicator.loadBalancing, ...context } = criteria;
-    const instances = this.instancesOf(serviceName);
+    const instances = this.registry.servedInstances(serviceName);
     if (instances.length === 0) {
       this.balancers.delete(serviceName);
       return null;
@@ -120,11 +115,11 @@ export class ServiceDiscovery {
   /**
    * All instances that may be called and fit, in order of registration: the healthy ones, or where there is none,
    * those that nobody has checked yet. Empty for an unknown service.
-   * @throws RegistryUnavailableError when the registry has not answered yet; ServiceDiscoveryError `INVALID_REQUEST`
-   *   when the version is no range
+   * @throws RegistryUnavailableError when the registry has not answered yet, or longer ago than `maxSnapshotAge`;
+   *   ServiceDiscoveryError `INVALID_REQUEST` when the version is no range
    */
   async discoverInstances(serviceName: string, criteria: SelectionCriteria = {}): Promise<readonly ServiceInstance[]> {
-    const result = selectEligible(this.instancesOf(serviceName), criteria);
+    const result = selectEligible(this.registry.servedInstances(serviceName), criteria);
     return result.kind === 'eligible' ? result.instances : [];
   }
 
@@ -136,14 +131,6 @@ export class ServiceDiscovery {
   /** The tier patterns in force. */
   getCommunicationPatterns(): Readonly<Record<Tier, CommunicationPattern>> {
     return this.communicator.getCommunicationPatterns();
-  }
-
-  private instancesOf(serviceName: string): readonly ServiceInstance[] {
-    const instances = this.registry.getInstances(serviceName);
-    if (instances.length > 0 || this.registry.snapshot.ready) return instances;
-    throw new RegistryUnavailableError(`No instance of "${serviceName}" is known: the registry has not answered yet`, {
-      service: serviceName,
-    });
   }
 
   /** Nobody may ever ask for a service again that has gone; so each new one clears away those. */

@@ -23,12 +23,19 @@ export interface ServiceRegistryOptions {
    * @default true
    */
   trackHeartbeats: boolean;
+  /**
+   * How long the last good snapshot serves while the store is away, 1 s to 30 days; after that, discovery and calls fail
+   * with `REGISTRY_UNAVAILABLE`. By then addresses may belong to somebody else. The default outlasts a weekend.
+   * @default '3d'
+   */
+  maxSnapshotAge: Duration;
 }
 
 export const DEFAULT_SERVICE_REGISTRY_OPTIONS: ServiceRegistryOptions = {
   serviceTtl: '300s',
   startTimeout: '5s',
   trackHeartbeats: true,
+  maxSnapshotAge: '3d',
 };
 
 export interface ResolvedServiceRegistryOptions {
@@ -36,6 +43,7 @@ export interface ResolvedServiceRegistryOptions {
   readonly heartbeatIntervalMs: number | undefined;
   readonly startTimeoutMs: number;
   readonly trackHeartbeats: boolean;
+  readonly maxSnapshotAgeMs: number;
 }
 
 /**
@@ -59,6 +67,10 @@ export function resolveServiceRegistryOptions(
   }
   const startTimeoutMs = check.duration('startTimeout', given.startTimeout, { maxMs: 600_000 });
   const trackHeartbeats = check.boolean('trackHeartbeats', given.trackHeartbeats);
+  const maxSnapshotAgeMs = check.duration('maxSnapshotAge', given.maxSnapshotAge, {
+    minMs: 1_000,
+    maxMs: 30 * 86_400_000,
+  });
   check.throwIfAny();
-  return { serviceTtlMs, heartbeatIntervalMs, startTimeoutMs, trackHeartbeats };
+  return { serviceTtlMs, heartbeatIntervalMs, startTimeoutMs, trackHeartbeats, maxSnapshotAgeMs };
 }

@@ -78,7 +78,13 @@ const settled = (): Promise<void> => clock.advanceAsync(0);
 
 describe('ServiceRegistry', () => {
   it('names every wrong option at once', () => {
-    const options = { serviceTtl: '1ms', heartbeatInterval: 'often', startTimeout: -1, trackHeartbeats: 'yes' };
+    const options = {
+      serviceTtl: '1ms',
+      heartbeatInterval: 'often',
+      startTimeout: -1,
+      trackHeartbeats: 'yes',
+      maxSnapshotAge: 0,
+    };
     let error: unknown;
     try {
       new ServiceRegistry(store, options as never);
@@ -91,6 +97,7 @@ describe('ServiceRegistry', () => {
       'heartbeatInterval',
       'startTimeout',
       'trackHeartbeats',
+      'maxSnapshotAge',
     ]);
   });
 
@@ -451,6 +458,25 @@ describe('ServiceRegistry', () => {
       expect(registry.ageMs()).toBe(30_000);
       expect(registry.snapshot).toMatchObject({ ready: true, connected: false });
       expect(events).toEqual([{ type: 'registry.unavailable', reason: 'The connection was lost', hasSnapshot: true }]);
+    });
+
+    it('serves it no longer than it may, then says so, until there is a new one', async () => {
+      const { registry } = await started({ maxSnapshotAge: '1h' });
+      await registry.register(user('a', { ttl: '1d' }));
+      const served = (): unknown[] => registry.servedInstances('users').map(({ instanceId }) => instanceId);
+      store.goAway();
+      await clock.advanceAsync(3_600_000);
+      expect(served()).toEqual(['a']);
+      expect([...registry.servedServices().keys()]).toEqual(['users']);
+      await clock.advanceAsync(1_000);
+      for (const ask of [served, () => registry.servedServices()]) {
+        expect(ask).toThrow(RegistryUnavailableError);
+        expect(ask).toThrow(/its last answer is 3601 s old: more than the 3600 s of maxSnapshotAge/);
+      }
+      expect(idsOf(registry)).toEqual(['a']);
+      store.comeBack();
+      await clock.advanceAsync(5_000);
+      expect(served()).toEqual(['a']);
     });
 
     it('comes back by itself, and reports what happened meanwhile', async () => {

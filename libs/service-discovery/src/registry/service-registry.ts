@@ -35,6 +35,7 @@ import {
 } from './options.js';
 import { forEachOwn, type OwnInstancesReport } from './own-instances.js';
 import { type GenerationOptions, type RegisteredInstance, type RegisterOptions } from './registration.js';
+import { ServedServices } from './served-services.js';
 import { resetWithin, SnapshotFeed } from './snapshot-feed.js';
 import { SnapshotListeners, type SnapshotListener } from './snapshot-listeners.js';
 
@@ -73,6 +74,7 @@ export class ServiceRegistry {
   private readonly events: EventSink;
   private readonly feed: SnapshotFeed;
   private readonly keeper: LeaseKeeper;
+  private readonly served: ServedServices;
   private readonly hub = new WatchHub((scope) => resetWithin(this.snapshot, scope));
   private readonly listeners: SnapshotListeners;
   private readonly effects = new EffectWaiters();
@@ -105,6 +107,11 @@ export class ServiceRegistry {
         },
         regained: (downMs) => events.emit('registry.available', { downMs }),
       },
+    });
+    this.served = new ServedServices({
+      snapshot: () => this.snapshot,
+      ageMs: () => this.ageMs(),
+      maxAgeMs: this.options.maxSnapshotAgeMs,
     });
     const keeperDeps = {
       clock: deps.heartbeatClock ?? clock,
@@ -209,6 +216,19 @@ export class ServiceRegistry {
   /** In order of registration; empty for an unknown service. The list keeps its identity until it changes. */
   getInstances(name: string): readonly ServiceInstance[] {
     return this.snapshot.services.get(name) ?? NO_INSTANCES;
+  }
+
+  /**
+   * The instances that calls may go to, as {@link getInstances}.
+   * @throws RegistryUnavailableError when the registry has not answered yet, or longer ago than `maxSnapshotAge`
+   */
+  servedInstances(name: string): readonly ServiceInstance[] {
+    return this.served.of(name);
+  }
+
+  /** All services with the instances that calls may go to. @throws RegistryUnavailableError as {@link servedInstances} */
+  servedServices(): RegistrySnapshot['services'] {
+    return this.served.all();
   }
 
   getInstance({ serviceName, instanceId }: InstanceKey): ServiceInstance | undefined {

@@ -28,7 +28,7 @@ import { isPreset } from './presets.js';
 import { suggest } from './suggest.js';
 
 /** The options that are the registry's. */
-export const REGISTRY_OPTION_NAMES = ['serviceTtl', 'heartbeatInterval', 'startTimeout'] as const;
+export const REGISTRY_OPTION_NAMES = ['serviceTtl', 'heartbeatInterval', 'startTimeout', 'maxSnapshotAge'] as const;
 
 const FUTURE_MODE: unknown = 'hybrid';
 

@@ -20,6 +20,7 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   heartbeatInterval: null,
   startTimeout: null,
   selfPreservation: Object.keys(DEFAULT_SELF_PRESERVATION_OPTIONS),
+  maxSnapshotAge: null,
   healthCheck: Object.keys(DEFAULT_HEALTH_CHECK_OPTIONS),
   loadBalancing: null,
   circuitBreaker: Object.keys(DEFAULT_CIRCUIT_BREAKER_OPTIONS),

@@ -84,6 +84,12 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
    * @default on
    */
   selfPreservation?: Partial<SelfPreservationOptions> | false;
+  /**
+   * How long the last good snapshot serves while the registry is away, 1 s to 30 days; then discovery and calls fail
+   * with `REGISTRY_UNAVAILABLE`.
+   * @default '3d'
+   */
+  maxSnapshotAge?: ServiceRegistryOptions['maxSnapshotAge'];
   /** `SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL`, `…_TIMEOUT`; false: nothing is checked from this process. @default on */
   healthCheck?: Partial<HealthCheckOptions> | false;
   /** @default 'undici' */

@@ -15,7 +15,9 @@ export {
   type EventView,
   type InstanceHealthView,
   type PatternView,
+  type RegistryHealthView,
   type ServiceHealthView,
   type ServiceListView,
   type ServiceView,
+  toRegistryHealthView,
 } from './views/index.js';

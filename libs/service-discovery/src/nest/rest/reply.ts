@@ -10,7 +10,13 @@ export class Reply {
   constructor(@Inject(HttpAdapterHost) private readonly host: HttpAdapterHost) {}
 
   /** @param response the platform's own response object */
-  json<T extends object>(response: unknown, status: number, body: T): T {
+  json<T extends object>(
+    response: unknown,
+    status: number,
+    body: T,
+    headers: Readonly<Record<string, string>> = {},
+  ): T {
+    this.setHeaders(response, headers);
     this.host.httpAdapter.reply(response, body, status);
     return body;
   }
@@ -22,7 +28,11 @@ export class Reply {
   }
 
   empty(response: unknown, headers: Readonly<Record<string, string>>): void {
-    for (const [name, value] of Object.entries(headers)) this.host.httpAdapter.setHeader(response, name, value);
+    this.setHeaders(response, headers);
     this.host.httpAdapter.reply(response, undefined, 204);
+  }
+
+  private setHeaders(response: unknown, headers: Readonly<Record<string, string>>): void {
+    for (const [name, value] of Object.entries(headers)) this.host.httpAdapter.setHeader(response, name, value);
   }
 }

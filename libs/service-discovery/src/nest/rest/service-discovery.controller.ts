@@ -11,15 +11,9 @@ import {
   UseGuards,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
-import { LeaseLostError, RegistryUnavailableError, ServiceNotFoundError } from '../../common/index.js';
+import { LeaseLostError, ServiceNotFoundError } from '../../common/index.js';
 import { HealthAggregator } from '../../health/index.js';
-import {
-  baseUrlOf,
-  type InstanceKey,
-  type InstanceStatus,
-  type OperatorStatus,
-  type RegistrySnapshot,
-} from '../../model/index.js';
+import { baseUrlOf, type InstanceKey, type InstanceStatus, type OperatorStatus } from '../../model/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
 import { type InstanceBody, REMOVED_HEADER } from '../../store/index.js';
 import { ServiceDiscovery } from '../service-discovery.js';
@@ -69,7 +63,8 @@ export interface StatusView {
 
 /**
  * The REST API: registration, discovery, lists, aggregated health. JSON in snake_case, times in ISO 8601, lengths of
- * time in seconds. Every error has the body `{ error: { code, message, problems } }`, see {@link ErrorBody}.
+ * time in seconds. Every error has the body `{ error: { code, message, problems } }`, see {@link ErrorBody}. While the
+ * registry behind this process is away, answers have an `Age` header: the whole seconds since what they say was true.
  */
 @Controller({ path: DEFAULT_API_OPTIONS.path, version: VERSION_NEUTRAL })
 @UseGuards(ApiGuard)
@@ -88,7 +83,7 @@ export class ServiceDiscoveryController {
   async register(@RegistrationBody() body: RegisterServiceDto, @Res() response: unknown): Promise<RegisteredView> {
     // Whoever registers over HTTP sends the heartbeats, too.
     const { instance, lease, replaced } = await this.registry.register(toRegistration(body), { heartbeat: 'manual' });
-    return this.reply.json(response, replaced ? 200 : 201, {
+    return this.answer(response, replaced ? 200 : 201, {
       service_name: lease.serviceName,
       instance_id: lease.instanceId,
       generation: lease.generation,
@@ -111,7 +106,7 @@ export class ServiceDiscoveryController {
     const held = await this.registry.heartbeat(key, { generation });
     const instance = held ? this.registry.getInstance(key) : undefined;
     if (!instance) throw new LeaseLostError(serviceName, instanceId);
-    return this.reply.json(response, 200, {
+    return this.answer(response, 200, {
       ...toKeyView(key),
       generation: instance.generation,
       status: instance.status,
@@ -130,7 +125,7 @@ export class ServiceDiscoveryController {
   ): Promise<void> {
     const only = generation === undefined ? {} : { generation: Number(generation) };
     const removed = await this.registry.deregister({ serviceName, instanceId }, only);
-    this.reply.empty(response, { [REMOVED_HEADER]: String(removed) });
+    this.reply.empty(response, { ...this.age(), [REMOVED_HEADER]: String(removed) });
   }
 
   /** 200; 404 `INSTANCE_NOT_FOUND`. */
@@ -146,7 +141,7 @@ export class ServiceDiscoveryController {
     const found = await this.registry.setStatus(key, operatorStatus);
     const instance = found ? this.registry.getInstance(key) : undefined;
     if (!instance) throw new InstanceNotFoundError(serviceName, instanceId);
-    return this.reply.json(response, 200, {
+    return this.answer(response, 200, {
       ...toKeyView(key),
       status: instance.status,
       operator_status: instance.operatorStatus,
@@ -155,7 +150,7 @@ export class ServiceDiscoveryController {
 
   /**
    * One instance that may be called, chosen by the strategy; 404 `SERVICE_NOT_FOUND`, 503 `NO_AVAILABLE_INSTANCE`, and
-   * 503 `REGISTRY_UNAVAILABLE` while nothing is known yet.
+   * 503 `REGISTRY_UNAVAILABLE` while nothing is known yet, or only what is older than `maxSnapshotAge`.
    */
   @Get('discover/:name')
   async discover(
@@ -166,7 +161,7 @@ export class ServiceDiscoveryController {
     const { strategy, key } = query;
     const endpoint = await this.discovery.discoverService(name, { ...toCriteria(query), strategy, key });
     if (!endpoint) throw new ServiceNotFoundError(name);
-    return this.reply.json(response, 200, toInstanceView(endpoint.instance));
+    return this.answer(response, 200, toInstanceView(endpoint.instance));
   }
 
   @Get('services')
@@ -189,26 +184,28 @@ export class ServiceDiscoveryController {
   /** One service with all its instances; 404 `SERVICE_NOT_FOUND`. */
   @Get('services/:name')
   getService(@Param('name') name: string, @Res() response: unknown): ServiceView {
-    const instances = this.services().get(name);
+    const instances = this.registry.servedServices().get(name);
     if (!instances) throw new ServiceNotFoundError(name);
-    return this.reply.json(response, 200, toServiceView(name, instances, this.aggregator.getAggregatedHealth()));
+    return this.answer(response, 200, toServiceView(name, instances, this.aggregator.getAggregatedHealth()));
   }
 
   @Get('health/aggregated')
   aggregatedHealth(@Res() response: unknown): AggregatedHealthView {
-    return this.reply.json(response, 200, toAggregatedHealthView(this.aggregator.getAggregatedHealth()));
+    return this.answer(response, 200, toAggregatedHealthView(this.aggregator.getAggregatedHealth()));
+  }
+
+  private answer<T extends object>(response: unknown, status: number, body: T): T {
+    return this.reply.json(response, status, body, this.age());
+  }
+
+  /** While the registry is away, what is answered is that old, as a cache would say it (RFC 9111, section 5.1). */
+  private age(): Readonly<Record<string, string>> {
+    return this.registry.snapshot.connected ? {} : { age: String(Math.floor(this.registry.ageMs() / 1_000)) };
   }
 
   private list(response: unknown, wanted?: Parameters<typeof toServiceListView>[2]): ServiceListView {
-    const view = toServiceListView(this.services(), this.aggregator.getAggregatedHealth(), wanted);
-    return this.reply.json(response, 200, view);
-  }
-
-  /** @throws RegistryUnavailableError while nothing is known: an empty list would say that there is nothing */
-  private services(): RegistrySnapshot['services'] {
-    const { ready, services } = this.registry.snapshot;
-    if (!ready) throw new RegistryUnavailableError('The registry has not answered yet');
-    return services;
+    const view = toServiceListView(this.registry.servedServices(), this.aggregator.getAggregatedHealth(), wanted);
+    return this.answer(response, 200, view);
   }
 }
 

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
 import { type AggregatedStatus, HealthAggregator } from '../../health/index.js';
+import { type RegistryHealthView, toRegistryHealthView } from '../rest/index.js';
 
 export interface ServiceHealthOptions {
   /**
@@ -11,12 +12,13 @@ export interface ServiceHealthOptions {
   outage?: 'up' | 'degraded' | 'down';
 }
 
-/** The services in four words, in snake_case as all that goes over HTTP. */
+/** The services in four words and how current they are, in snake_case as all that goes over HTTP. */
 export interface ServiceHealthData {
   readonly overall_status: AggregatedStatus;
   readonly total_services: number;
   readonly healthy_services: number;
   readonly unhealthy_services: number;
+  readonly registry: RegistryHealthView;
 }
 
 /**
@@ -57,6 +59,7 @@ export class ServiceDiscoveryHealthIndicator {
       total_services: summary.totalServices,
       healthy_services: summary.healthyServices,
       unhealthy_services: summary.unhealthyServices,
+      registry: toRegistryHealthView(summary.registry),
     };
   }
 }

@@ -2,6 +2,7 @@ import {
   type AggregatedHealth,
   type AggregatedStatus,
   type InstanceHealth,
+  type RegistryHealth,
   type ServiceHealth,
 } from '../../../health/index.js';
 import { type ExpiryHold, type InstanceStatus } from '../../../model/index.js';
@@ -16,6 +17,13 @@ export interface AggregatedHealthView {
   readonly total_services: number;
   readonly healthy_services: number;
   readonly unhealthy_services: number;
+  readonly registry: RegistryHealthView;
+}
+
+/** Whether the registry can be reached, and how many whole seconds ago its last answer was true. */
+export interface RegistryHealthView {
+  readonly connected: boolean;
+  readonly age_seconds: number;
 }
 
 export interface ServiceHealthView {
@@ -65,11 +73,16 @@ export function toAggregatedHealthView(health: AggregatedHealth): AggregatedHeal
     total_services: health.totalServices,
     healthy_services: health.healthyServices,
     unhealthy_services: health.unhealthyServices,
+    registry: toRegistryHealthView(health.registry),
   };
 }
 
 export function toExpiryHoldView({ since, overdue, total }: ExpiryHold): ExpiryHoldView {
   return { since: isoOf(since), overdue, total };
+}
+
+export function toRegistryHealthView({ connected, ageSeconds }: RegistryHealth): RegistryHealthView {
+  return { connected, age_seconds: ageSeconds };
 }
 
 function toServiceView(service: ServiceHealth): ServiceHealthView {

@@ -3,8 +3,10 @@ export { type EventView, toEventView } from './event-view.js';
 export {
   type AggregatedHealthView,
   type InstanceHealthView,
+  type RegistryHealthView,
   type ServiceHealthView,
   toAggregatedHealthView,
+  toRegistryHealthView,
 } from './health-view.js';
 export { toInstanceView } from './instance-view.js';
 export { type CircuitBreakerBody, type PatternView, toCircuitBreakerBody, toPatternView } from './pattern-view.js';
