@@ -144,6 +144,12 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       expect([answer.status, answer.headers['x-service-discovery-removed']]).toEqual([204, 'false']);
       expect(rest.registry.getInstances('user-service')).toHaveLength(1);
     });
+
+    it('takes a generation of a registry in Redis, which has 16 digits', async () => {
+      await register();
+      const answer = await rest.send('DELETE', `${INSTANCE}?generation=1764000000000000`);
+      expect([answer.status, answer.headers['x-service-discovery-removed']]).toEqual([204, 'false']);
+    });
   });
 
   describe('PUT .../status', () => {

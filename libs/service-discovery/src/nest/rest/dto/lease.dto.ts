@@ -12,7 +12,7 @@ export class HeartbeatDto {
 /** The query of a deregistration. */
 export class DeregisterQuery {
   /** Deregisters only if this generation still holds the lease. */
-  @Rule('a generation: a whole number', (value) => typeof value === 'string' && /^\d{1,15}$/.test(value))
+  @Rule('a generation: a whole number', (value) => typeof value === 'string' && /^\d{1,16}$/.test(value))
   generation?: string;
 }
 
