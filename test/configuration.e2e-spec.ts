@@ -251,7 +251,7 @@ describe('wrong settings', () => {
     });
     const suggestions = Object.fromEntries(Object.entries(problems).map(([path, { expected }]) => [path, expected]));
     expect(suggestions).toEqual({
-      mode: 'memory_only, redis_backed, or remote (did you mean "memory_only"?)',
+      mode: 'memory_only, redis_backed, hybrid, or remote (did you mean "memory_only"?)',
       'retry.maxAtempts': 'no option of this name (did you mean "maxAttempts"?)',
       'patterns.wed': 'no option of this name (did you mean "web"?)',
       heart: expect.stringMatching(/^no option of this name: known are .*heartbeatInterval/) as unknown as string,
@@ -274,11 +274,11 @@ describe('wrong settings', () => {
     expect((await optionsOf()).advertise).toEqual({});
   });
 
-  it('include the mode hybrid, together with all others', async () => {
-    const problems = await problemsOf({ mode: 'hybrid', serviceTtl: 1 });
-    expect(problems).toMatchObject({
-      mode: { value: 'hybrid', expected: 'memory_only, redis_backed, or remote; hybrid is not in this release' },
-      serviceTtl: { value: 1 },
+  it('include the mode hybrid without a Redis, and its option in another mode', async () => {
+    const problems = await problemsOf({ mode: 'hybrid', maxOfflineWrites: 0, maxSnapshotAge: '31d' });
+    expect(Object.keys(problems).sort()).toEqual(['maxOfflineWrites', 'maxSnapshotAge', 'redis.url']);
+    await expect(problemsOf({ mode: 'memory_only', maxOfflineWrites: 10 })).resolves.toMatchObject({
+      maxOfflineWrites: { value: 10, expected: 'nothing in the mode memory_only: it belongs to hybrid' },
     });
   });
 

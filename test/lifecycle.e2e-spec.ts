@@ -192,7 +192,7 @@ describe('a process that fails at the start', () => {
     await expect(service.ended).resolves.toMatchObject({ code: expect.any(Number) });
     const output = await service.output;
     expect(output).toContain('SERVICE_DISCOVERY_SERVICE_TTL: expected a duration');
-    expect(output).toContain('SERVICE_DISCOVERY_MODE: expected memory_only, redis_backed, or remote');
+    expect(output).toContain('SERVICE_DISCOVERY_MODE: expected memory_only, redis_backed, hybrid, or remote');
   });
 
   it('for a module of its own ends, and registers nothing', async () => {

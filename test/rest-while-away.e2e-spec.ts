@@ -67,3 +67,63 @@ describe.each(PLATFORMS)('the REST API on %s, while the store behind it is away'
     expect(await call()).toEqual({ ok: true });
   });
 });
+
+describe.each(PLATFORMS)('the REST API on %s, of a registry that works on while its store is away', (platform) => {
+  let rest: RestApp;
+  let store: FlakyRegistryStore;
+
+  beforeEach(async () => {
+    const clock = new ManualClock();
+    store = new FlakyRegistryStore(clock);
+    rest = await startRestApp(platform, { store, clock, registryOptions: { maxOfflineWrites: 2 } });
+    await rest.send('POST', '/register', { json: USER });
+    store.goAway();
+    await clock.advanceAsync(3_000);
+  });
+  afterEach(() => rest.close());
+
+  const INSTANCE = '/services/users/instances';
+
+  it('answers as ever, and by the Age header that others do not see it yet', async () => {
+    const registered = await rest.send('POST', '/register', { json: { ...USER, instance_id: 'u2' } });
+    expect([registered.status, registered.headers.age]).toEqual([201, '3']);
+    const { generation } = registered.body;
+    expect(registered.body).toEqual({
+      service_name: 'users',
+      instance_id: 'u2',
+      generation: expect.any(Number),
+      base_url: 'http://10.0.0.7:8080',
+      status: 'unknown',
+      ttl: 86_400,
+    });
+    const beat = await rest.send('PUT', `${INSTANCE}/u2/heartbeat`, { json: { generation } });
+    expect([beat.status, beat.headers.age]).toEqual([200, '3']);
+    const leases = [7, generation].map((held) => ({ service_name: 'users', instance_id: 'u2', generation: held }));
+    const beats = await rest.send('POST', '/heartbeats', { json: { leases } });
+    expect(beats.body).toEqual({ renewed: [false, true] });
+    const status = await rest.send('PUT', `${INSTANCE}/u1/status`, { json: { status: 'maintenance' } });
+    expect([status.status, status.headers.age, status.body.status]).toEqual([200, '3', 'maintenance']);
+    expect((await rest.send('GET', '/discover/users')).body.instance_id).toBe('u2');
+    const removed = await rest.send('DELETE', `${INSTANCE}/u2?generation=${generation}`);
+    expect([removed.status, removed.headers.age, removed.headers['x-service-discovery-removed']]).toEqual([
+      204,
+      '3',
+      'true',
+    ]);
+    store.comeBack();
+    await rest.clock.advanceAsync(5_000);
+    const { body } = await rest.send('GET', '/services/users');
+    expect(body.instances.map(({ instance_id, status }) => [instance_id, status])).toEqual([['u1', 'maintenance']]);
+  });
+
+  it('refuses what has no place to wait in', async () => {
+    for (const [instance_id, expected] of [
+      ['u2', 201],
+      ['u3', 201],
+      ['u4', 503],
+    ]) {
+      expect((await rest.send('POST', '/register', { json: { ...USER, instance_id } })).status).toBe(expected);
+    }
+    expect((await rest.send('GET', '/metrics')).text).toMatch(/^service_discovery_registry_offline_writes 2$/m);
+  });
+});

@@ -76,6 +76,16 @@ describe('CheckShare', () => {
     expect(keys.every((key) => share.has(key))).toBe(true);
   });
 
+  it('always has what this process alone knows of', async () => {
+    roster.isAway = true;
+    const isLocal = (key: InstanceKey): boolean => key === keys[0];
+    const share = new CheckShare(roster, { clock, random, intervalMs: INTERVAL_MS, isLocal });
+    open.push(share);
+    share.start(() => undefined);
+    await clock.advanceAsync(0);
+    expect(keys.filter((key) => share.has(key))).toEqual([keys[0]]);
+  });
+
   it('gives each instance to exactly one checker, and each checker about as many', async () => {
     for (let checker = 0; checker < 4; checker++) await join();
     expect(keys.filter((key) => ownersOf(key).length !== 1)).toEqual([]);

@@ -14,6 +14,8 @@ export interface CheckShareDeps {
   readonly random: Random;
   /** The time between two checks of an instance. */
   readonly intervalMs: number;
+  /** Whether an instance is known to this process alone: nobody else can check it. @default none is */
+  readonly isLocal?: (key: InstanceKey) => boolean;
 }
 
 /**
@@ -41,8 +43,12 @@ export class CheckShare {
     this.beat();
   }
 
-  /** Whether this process is to check an instance; none is before the roster was heard for the first time. */
+  /**
+   * Whether this process is to check an instance. Before the roster was heard for the first time, none but those that
+   * it alone knows of.
+   */
   has(key: InstanceKey): boolean {
+    if (this.deps.isLocal?.(key)) return true;
     const text = keyOf(key);
     let owner: string | undefined;
     let greatest = -1;

@@ -159,6 +159,7 @@ describe('HealthAggregator', () => {
   it('says of a service whether its expiry is held', () => {
     const hold = { since: 7, overdue: 9, total: 10 };
     const { services } = new HealthAggregator({
+      ageMs: () => 0,
       snapshot: {
         ...EMPTY_SNAPSHOT,
         services: new Map(['users', 'orders'].map((name) => [name, [fakeInstance({ serviceName: name })]])),

@@ -45,6 +45,13 @@ export interface ServiceDiscoveryEvents {
   'registry.available': { downMs: number };
   /** Something in the shared registry was skipped, or was missed and mended. */
   'registry.trouble': { kind: RegistryTroubleKind; service?: string; instanceId?: string; reason: string };
+  /** Changes made in this process wait for the registry, and show here alone: once until they are reconciled. */
+  'registry.offline': Record<never, never>;
+  /**
+   * The registry was told what had waited for it: how many changes it took, and how many were dropped since a newer
+   * registration holds the id, since the instance is gone, or since the heartbeats of what waited had stopped.
+   */
+  'registry.reconciled': { applied: number; superseded: number; gone: number; expired: number };
   'circuit.opened': { service: string; instanceId?: string; failures: number; retryAfterMs?: number };
   'circuit.half_opened': { service: string; instanceId?: string };
   'circuit.closed': { service: string; instanceId?: string };

@@ -202,6 +202,8 @@ function createMonitor(
   const listed = timers.clockFor('health-checks');
   const setTimer: Clock['setTimer'] = (fn, ms, timerOptions) => listed.setTimer(fn, ms, timerOptions);
   const { intervalMs } = options;
-  const share = store instanceof RedisRegistryStore ? new CheckShare(store, { clock, random, intervalMs }) : undefined;
+  const isLocal = (key: InstanceKey): boolean => registry.isPending(key);
+  const share =
+    store instanceof RedisRegistryStore ? new CheckShare(store, { clock, random, intervalMs, isLocal }) : undefined;
   return new HealthMonitor(registry, defaultProbes(options), options, { clock, random, events, setTimer, share });
 }

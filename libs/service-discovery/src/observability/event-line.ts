@@ -112,6 +112,23 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
         fields: { kind, service, instance: instanceId, reason },
       };
     }
+    case 'registry.offline':
+      return {
+        level: 'warn',
+        subject: '',
+        message: 'Changes to the registry are kept in this process until it is available again',
+        fields: {},
+      };
+    case 'registry.reconciled': {
+      const { applied, superseded, gone, expired } = event;
+      const dropped = `${superseded} superseded, ${gone} of instances that are gone, ${expired} expired`;
+      return {
+        level: 'log',
+        subject: '',
+        message: `The registry was told what had waited for it: ${applied} applied, dropped ${dropped}`,
+        fields: { applied, superseded, gone, expired },
+      };
+    }
     case 'circuit.opened': {
       const { failures, retryAfterMs } = event;
       const until = retryAfterMs === undefined ? '' : `, next try in ${Math.round(retryAfterMs)} ms`;

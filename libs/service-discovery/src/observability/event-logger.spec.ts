@@ -44,10 +44,12 @@ describe('EventLogger', () => {
     bus.emit('expiry.resumed', { service: 'users' });
     bus.emit('lease.recovered', { key });
     bus.emit('registry.unavailable', { reason: 'refused', hasSnapshot: true });
+    bus.emit('registry.offline', {});
     bus.emit('registry.available', { downMs: 1_200 });
     bus.emit('registry.trouble', { kind: 'bad_record', service: 'users', instanceId: 'a', reason: 'no JSON' });
     bus.emit('registry.trouble', { kind: 'unreadable_namespace', reason: 'WRONGTYPE' });
     bus.emit('registry.trouble', { kind: 'gap', service: 'users', reason: 'changes were missed' });
+    bus.emit('registry.reconciled', { applied: 3, superseded: 1, gone: 0, expired: 2 });
     bus.emit('circuit.opened', { service: 'users', instanceId: 'a', failures: 5, retryAfterMs: 60_000 });
     bus.emit('circuit.half_opened', { service: 'users', instanceId: 'a' });
     bus.emit('circuit.closed', { service: 'users' });
@@ -66,10 +68,12 @@ describe('EventLogger', () => {
       'log Expiry of users goes on',
       'warn The lease of users/a was lost; it is registered again',
       'warn The registry is not available; the last good snapshot is served: refused',
+      'warn Changes to the registry are kept in this process until it is available again',
       'log The registry is available again after 1200 ms',
       'warn In the registry, users/a: no JSON',
       'warn In the registry: WRONGTYPE',
       'warn In the registry, users: changes were missed',
+      'log The registry was told what had waited for it: 3 applied, dropped 1 superseded, 0 of instances that are gone, 2 expired',
       'warn Circuit of users/a opened after 5 failures, next try in 60000 ms',
       'log Circuit of users/a is half open and lets a trial call through',
       'log Circuit of users closed',

@@ -129,6 +129,7 @@ describe('DiscoveryMetrics', () => {
         'service_discovery_instances{status="unhealthy"} 0',
         'service_discovery_registry_snapshot_age_seconds 1.5',
         'service_discovery_registry_connected 1',
+        'service_discovery_registry_offline_writes 0',
       ]),
     );
     snapshot = { ...EMPTY_SNAPSHOT };

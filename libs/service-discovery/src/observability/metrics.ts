@@ -15,6 +15,8 @@ export interface MetricsSource {
   readonly snapshot: RegistrySnapshot;
   /** How old the snapshot is, in milliseconds. */
   ageMs(): number;
+  /** How many instances have changes that wait for the registry. @default 0 */
+  readonly offlineWrites?: number;
 }
 
 export interface DiscoveryMetricsOptions {
@@ -184,6 +186,11 @@ export class DiscoveryMetrics {
         for (const [service, { overdue }] of source.snapshot.expiryHolds) held.set({ service }, overdue);
       },
     });
+    gauge(
+      'registry_offline_writes',
+      'Instances with changes that wait for the registry',
+      () => source.offlineWrites ?? 0,
+    );
     const instances: Gauge = new Gauge({
       name: this.name('instances'),
       help: 'Instances, by effective status',

@@ -69,6 +69,11 @@ export class LeaseKeeper {
     return this.kept.get(keyOf(key))?.lease;
   }
 
+  /** Whether a recovery is under way or went unanswered: a registration of ours that nobody knows of may be there. */
+  isInDoubt(key: InstanceKey): boolean {
+    return this.kept.get(keyOf(key))?.inDoubt === true;
+  }
+
   /**
    * Puts an instance into the store. What is registered or recovered under one id goes one after the other, so that the
    * last call wins.
@@ -90,6 +95,13 @@ export class LeaseKeeper {
       }
       return lease;
     });
+  }
+
+  /** Takes an instance over that somebody else holds the id of: it is registered once that one is gone. */
+  adopt(instance: ServiceInstance, { serviceName, instanceId }: InstanceKey): void {
+    const lease = { serviceName, instanceId, generation: 0, ttlMs: instance.ttlMs };
+    this.kept.set(keyOf(lease), { instance, lease, operatorStatus: 'up' });
+    this.schedule();
   }
 
   /** Stops renewing. */

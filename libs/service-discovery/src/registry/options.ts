@@ -29,6 +29,12 @@ export interface ServiceRegistryOptions {
    * @default '3d'
    */
   maxSnapshotAge: Duration;
+  /**
+   * How many instances may have changes that wait for a store that is away, 0 to 1,000,000. They show in the own snapshot
+   * at once, and are reconciled when the store returns. 0: writes reject while it is away.
+   * @default 0
+   */
+  maxOfflineWrites: number;
 }
 
 export const DEFAULT_SERVICE_REGISTRY_OPTIONS: ServiceRegistryOptions = {
@@ -36,6 +42,7 @@ export const DEFAULT_SERVICE_REGISTRY_OPTIONS: ServiceRegistryOptions = {
   startTimeout: '5s',
   trackHeartbeats: true,
   maxSnapshotAge: '3d',
+  maxOfflineWrites: 0,
 };
 
 export interface ResolvedServiceRegistryOptions {
@@ -44,6 +51,7 @@ export interface ResolvedServiceRegistryOptions {
   readonly startTimeoutMs: number;
   readonly trackHeartbeats: boolean;
   readonly maxSnapshotAgeMs: number;
+  readonly maxOfflineWrites: number;
 }
 
 /**
@@ -71,6 +79,18 @@ export function resolveServiceRegistryOptions(
     minMs: 1_000,
     maxMs: 30 * 86_400_000,
   });
+  const maxOfflineWrites = check.number('maxOfflineWrites', given.maxOfflineWrites, {
+    min: 0,
+    max: 1_000_000,
+    integer: true,
+  });
   check.throwIfAny();
-  return { serviceTtlMs, heartbeatIntervalMs, startTimeoutMs, trackHeartbeats, maxSnapshotAgeMs };
+  return {
+    serviceTtlMs,
+    heartbeatIntervalMs,
+    startTimeoutMs,
+    trackHeartbeats,
+    maxSnapshotAgeMs,
+    maxOfflineWrites,
+  };
 }

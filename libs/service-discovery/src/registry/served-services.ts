@@ -1,5 +1,5 @@
 import { RegistryUnavailableError } from '../common/index.js';
-import { type RegistrySnapshot, type ServiceInstance } from '../model/index.js';
+import { type InstanceKey, type RegistrySnapshot, type ServiceInstance } from '../model/index.js';
 
 type Services = RegistrySnapshot['services'];
 
@@ -11,10 +11,14 @@ export interface ServedServicesDeps {
   ageMs(): number;
   /** How old it may become. */
   readonly maxAgeMs: number;
+  /** Whether an instance is known first-hand, so that it serves however old all else is. */
+  isLocal(key: InstanceKey): boolean;
 }
 
-/** What of the last snapshot may be gone by: all of it, until it is too old. */
+/** What of the last snapshot may be gone by: all of it, until it is too old; then what is known first-hand. */
 export class ServedServices {
+  private local: { readonly of: RegistrySnapshot; readonly services: Services } | undefined;
+
   constructor(private readonly deps: ServedServicesDeps) {}
 
   /** All services. @throws RegistryUnavailableError rather than an empty list, which would say that there is nothing */
@@ -32,11 +36,24 @@ export class ServedServices {
   }
 
   private services(): Services {
-    if (this.isTooOld()) throw this.tooOld();
-    return this.deps.snapshot().services;
+    return this.isTooOld() ? this.localServices() : this.deps.snapshot().services;
+  }
+
+  /** Put together once a snapshot, so that lists keep their identity. */
+  private localServices(): Services {
+    const snapshot = this.deps.snapshot();
+    if (this.local?.of === snapshot) return this.local.services;
+    const services = new Map<string, readonly ServiceInstance[]>();
+    for (const [name, instances] of snapshot.services) {
+      const local = instances.filter((instance) => this.deps.isLocal(instance));
+      if (local.length > 0) services.set(name, local);
+    }
+    this.local = { of: snapshot, services };
+    return services;
   }
 
   private assertKnown(service?: string): void {
+    if (this.isTooOld()) throw this.tooOld();
     if (this.deps.snapshot().ready) return;
     const what = service === undefined ? 'Nothing' : `No instance of "${service}"`;
     throw new RegistryUnavailableError(`${what} is known: the registry has not answered yet`, { service });

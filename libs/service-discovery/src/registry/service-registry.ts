@@ -33,6 +33,8 @@ import {
   type ResolvedServiceRegistryOptions,
   type ServiceRegistryOptions,
 } from './options.js';
+import { OfflineQueue } from './offline-queue.js';
+import { OfflineWrites } from './offline-writes.js';
 import { forEachOwn, type OwnInstancesReport } from './own-instances.js';
 import { type GenerationOptions, type RegisteredInstance, type RegisterOptions } from './registration.js';
 import { ServedServices } from './served-services.js';
@@ -63,7 +65,8 @@ const NO_INSTANCES: readonly ServiceInstance[] = [];
  * resolve when the snapshot shows them, so that what was just registered can be discovered.
  *
  * Writes reject with `RegistryUnavailableError` while the store cannot be reached; reads go on with the last good
- * snapshot.
+ * snapshot. With `maxOfflineWrites`, writes take effect in this snapshot meanwhile, and in the store when it is back;
+ * then only what has no place in the queue, or what cannot be known, rejects.
  *
  * The store belongs to whoever made it: several registries may share one, so `close()` leaves it open. Close it after
  * the last of them; until then it may hold a timer, as for the next lease to expire.
@@ -75,6 +78,7 @@ export class ServiceRegistry {
   private readonly feed: SnapshotFeed;
   private readonly keeper: LeaseKeeper;
   private readonly served: ServedServices;
+  private readonly offline: OfflineWrites | undefined;
   private readonly hub = new WatchHub((scope) => resetWithin(this.snapshot, scope));
   private readonly listeners: SnapshotListeners;
   private readonly effects = new EffectWaiters();
@@ -95,12 +99,18 @@ export class ServiceRegistry {
     this.clock = clock;
     this.events = events;
     this.listeners = new SnapshotListeners(deps.onListenerError);
+    const { maxOfflineWrites } = this.options;
+    const queue = maxOfflineWrites > 0 ? new OfflineQueue(maxOfflineWrites, clock) : undefined;
     this.feed = new SnapshotFeed(store, {
       clock,
       random,
+      overlay: queue,
       renewals: this.options.trackHeartbeats,
       listener: {
-        received: (change) => this.keeper.follow(change),
+        received: (change) => {
+          this.keeper.follow(change);
+          if (change.type === 'reset') this.offline?.answered(change.instances);
+        },
         changed: (snapshot, previous, change) => this.changed(snapshot, previous, change),
         lost: (error) => {
           events.emit('registry.unavailable', { reason: messageOf(error), hasSnapshot: this.snapshot.ready });
@@ -112,14 +122,18 @@ export class ServiceRegistry {
       snapshot: () => this.snapshot,
       ageMs: () => this.ageMs(),
       maxAgeMs: this.options.maxSnapshotAgeMs,
+      isLocal: (key) => this.offline !== undefined && (this.isPending(key) || this.keeper.leaseOf(key) !== undefined),
     });
     const keeperDeps = {
       clock: deps.heartbeatClock ?? clock,
       random,
-      current: (key: InstanceKey) => this.getInstance(key),
+      current: (key: InstanceKey) => this.feed.storedInstance(key),
       recovered: (lease: Lease) => events.emit('lease.recovered', { key: keyFrom(lease) }),
     };
     this.keeper = new LeaseKeeper(store, keeperDeps, this.options.heartbeatIntervalMs);
+    const { feed, keeper } = this;
+    const shown = (key: InstanceKey): ServiceInstance | undefined => this.getInstance(key);
+    this.offline = queue && new OfflineWrites({ clock, random, events, store, keeper, feed, queue, shown });
   }
 
   /** Begins to follow the store. Resolves at the first snapshot, or after `startTimeout`: then it goes on trying. */
@@ -157,7 +171,15 @@ export class ServiceRegistry {
     }
     const keep = options.heartbeat !== 'manual';
     // One after the other under one id: the second of two that come together has to see the first.
-    return this.registering.run(keyOf(asked), () => this.put(asked, keep));
+    return this.registering.run(keyOf(asked), () => {
+      const replaced = this.getInstance(asked) !== undefined;
+      if (keep) this.own.add(keyOf(asked));
+      return this.write(
+        asked,
+        () => this.put(asked, keep, replaced),
+        (offline, inDoubt) => ({ ...offline.register(asked, keep, inDoubt), replaced }),
+      );
+    });
   }
 
   /**
@@ -166,13 +188,17 @@ export class ServiceRegistry {
    * @throws RegistryUnavailableError
    */
   async deregister(key: InstanceKey, options: GenerationOptions = {}): Promise<boolean> {
-    const own = this.keeper.leaseOf(key);
+    const own = this.ownLeaseOf(key);
     const lease = this.leaseFor(key, options.generation ?? own?.generation);
     if (!lease) return false;
-    if (own?.generation === lease.generation) this.keeper.forget(key);
-    const removed = await this.store.remove(lease);
-    if (removed) await this.untilShown(key, () => this.getInstance(key)?.generation !== lease.generation);
-    return removed;
+    return this.write(
+      key,
+      () => {
+        if (own?.generation === lease.generation) this.keeper.forget(key);
+        return this.remove(lease);
+      },
+      (offline) => offline.deregister(lease),
+    );
   }
 
   /**
@@ -181,15 +207,20 @@ export class ServiceRegistry {
    * @throws RegistryUnavailableError
    */
   async heartbeat(key: InstanceKey, options: GenerationOptions = {}): Promise<boolean> {
-    const lease = this.leaseFor(key, options.generation ?? this.keeper.leaseOf(key)?.generation);
+    const lease = this.leaseFor(key, options.generation ?? this.ownLeaseOf(key)?.generation);
     if (!lease) return false;
-    const [held = false] = await this.store.renew([lease]);
-    return held;
+    return this.write(
+      key,
+      async () => (await this.store.renew([lease]))[0] ?? false,
+      (offline) => offline.heartbeat(lease),
+    );
   }
 
   /** Extends many leases in one round trip; answers stand at the lease's index. @throws RegistryUnavailableError */
   async renewAll(leases: readonly Lease[]): Promise<readonly boolean[]> {
-    return leases.length > 0 ? this.store.renew(leases) : [];
+    if (leases.length === 0) return [];
+    if (!this.offline) return this.store.renew(leases);
+    return this.offline.renewAll(leases);
   }
 
   /**
@@ -198,14 +229,11 @@ export class ServiceRegistry {
    * @throws RegistryUnavailableError
    */
   async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): Promise<boolean> {
-    const found = await this.store.setStatus(key, status, detail);
-    if (found) {
-      await this.untilShown(key, () => {
-        const instance = this.getInstance(key);
-        return !instance || status === (isOperatorStatus(status) ? instance.operatorStatus : instance.healthStatus);
-      });
-    }
-    return found;
+    return this.write(
+      key,
+      () => this.say(key, status, detail),
+      (offline) => offline.setStatus(key, status, detail),
+    );
   }
 
   /** Names of the services that have an instance. */
@@ -249,9 +277,19 @@ export class ServiceRegistry {
     return this.own.has(keyOf(key));
   }
 
-  /** The leases that this process renews. */
+  /** Whether an instance is registered with this process alone, since the store is away. */
+  isPending(key: InstanceKey): boolean {
+    return this.offline?.isPending(key) ?? false;
+  }
+
+  /** How many instances have changes that wait for the store, see `maxOfflineWrites`. */
+  get offlineWrites(): number {
+    return this.offline?.waiting ?? 0;
+  }
+
+  /** The leases that this process renews, or will, once the store has taken the registration. */
   ownLeases(): readonly Lease[] {
-    return this.keeper.leases();
+    return [...this.keeper.leases(), ...(this.offline?.leases() ?? [])];
   }
 
   /** Sets every own instance to `draining`, so that callers go elsewhere. Takes 5 s at most, never rejects. */
@@ -259,7 +297,12 @@ export class ServiceRegistry {
     return forEachOwn(this.clock, this.ownLeases(), async (lease) => {
       const shown = this.getInstance(lease);
       const isSucceeded = shown !== undefined && shown.generation > lease.generation;
-      if (!isSucceeded) await this.store.setStatus(lease, 'draining');
+      if (isSucceeded) return;
+      await this.write(
+        lease,
+        () => this.store.setStatus(lease, 'draining'),
+        (offline) => offline.setStatus(lease, 'draining'),
+      );
     });
   }
 
@@ -278,15 +321,23 @@ export class ServiceRegistry {
    */
   async close(): Promise<void> {
     this.closed = true;
+    this.offline?.close();
     this.keeper.stop();
     this.hub.close();
     await this.feed.close();
   }
 
-  private async put(asked: ServiceInstance, keep: boolean): Promise<RegisteredInstance> {
-    const replaced = this.getInstance(asked) !== undefined;
+  private write<T>(
+    key: InstanceKey,
+    online: () => Promise<T>,
+    offline: (writes: OfflineWrites, inDoubt: boolean) => T,
+  ): Promise<T> {
+    const writes = this.offline;
+    return writes ? writes.write(key, online, (inDoubt) => offline(writes, inDoubt)) : online();
+  }
+
+  private async put(asked: ServiceInstance, keep: boolean, replaced: boolean): Promise<RegisteredInstance> {
     if (!this.snapshot.ready) this.unseen.add(keyOf(asked));
-    if (keep) this.own.add(keyOf(asked));
     const lease = await this.keeper.register(asked, keep).catch((error: unknown) => {
       this.unseen.delete(keyOf(asked));
       throw error;
@@ -297,22 +348,49 @@ export class ServiceRegistry {
     };
     await this.untilShown(lease, () => shown() !== undefined);
     const seen = shown();
+    if (!seen) this.offline?.unseen(lease);
     const instance = seen?.generation === lease.generation ? seen : { ...asked, generation: lease.generation };
     return { instance, lease, replaced };
   }
 
-  /** Resolves when nothing is being registered or recovered. */
+  private async remove(lease: Lease): Promise<boolean> {
+    const removed = await this.store.remove(lease);
+    if (removed) await this.untilShown(lease, () => this.getInstance(lease)?.generation !== lease.generation);
+    return removed;
+  }
+
+  private async say(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): Promise<boolean> {
+    const found = await this.store.setStatus(key, status, detail);
+    if (found) {
+      await this.untilShown(key, () => {
+        const instance = this.getInstance(key);
+        return !instance || status === (isOperatorStatus(status) ? instance.operatorStatus : instance.healthStatus);
+      });
+    }
+    return found;
+  }
+
+  /** Resolves when nothing is being registered, recovered or reconciled. */
   private async quiet(): Promise<void> {
     await this.registering.idle();
     await this.keeper.idle();
+    await this.offline?.idle();
+  }
+
+  private ownLeaseOf(key: InstanceKey): Lease | undefined {
+    return this.offline?.leaseOf(key) ?? this.keeper.leaseOf(key);
   }
 
   private endOwnLeases(): Promise<OwnInstancesReport> {
     const leases = this.ownLeases();
     for (const lease of leases) this.keeper.forget(lease);
     return forEachOwn(this.clock, leases, async (lease) => {
-      await this.store.remove(lease);
-      await this.untilShown(lease, () => this.getInstance(lease)?.generation !== lease.generation);
+      await this.write(
+        lease,
+        () => this.remove(lease),
+        (offline) => offline.deregister(lease),
+      );
+      if (this.offline?.isRemoving(lease)) throw new RegistryUnavailableError('The registry cannot be reached');
     });
   }
 
@@ -320,9 +398,11 @@ export class ServiceRegistry {
     this.listeners.call(snapshot, previous, change);
     this.effects.tell(change);
     if (!change) return;
+    if (change.type === 'remove') this.offline?.forget(change.key);
     this.hub.publish(change);
     emitChangeEvents(this.events, change, previous, snapshot, this.clock.epoch());
-    if (!previous.ready) this.reportUnseen();
+    if (!previous.ready && snapshot.ready) this.reportUnseen();
+    if (change.type === 'reset' && !previous.connected) this.offline?.returned();
   }
 
   private reportUnseen(): void {
@@ -335,8 +415,9 @@ export class ServiceRegistry {
   /** @throws RegistryUnavailableError where the snapshot cannot tell whether there is such an instance */
   private leaseFor(key: InstanceKey, generation?: number): Lease | undefined {
     const instance = this.getInstance(key);
-    const known = generation ?? instance?.generation;
-    if (known !== undefined) {
+    const asked = generation ?? instance?.generation;
+    if (asked !== undefined) {
+      const known = this.offline?.generationOf(key, asked) ?? asked;
       return { ...keyFrom(key), generation: known, ttlMs: instance?.ttlMs ?? this.options.serviceTtlMs };
     }
     if (this.snapshot.connected) return undefined;

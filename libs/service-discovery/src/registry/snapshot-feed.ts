@@ -10,7 +10,9 @@ import {
 import {
   applyChange,
   EMPTY_SNAPSHOT,
+  keyOf,
   type Change,
+  type InstanceKey,
   type RegistrySnapshot,
   type ServiceInstance,
   type WatchScope,
@@ -33,13 +35,26 @@ interface SnapshotFeedListener {
   regained(downMs: number): void;
 }
 
+/** What readers see in place of what the store shows, while changes of ours wait for it. */
+export interface SnapshotOverlay {
+  /** How many instances it is about. */
+  readonly size: number;
+  keys(): readonly InstanceKey[];
+  /** @param stored what the store shows; undefined: nothing */
+  show(key: InstanceKey, stored: ServiceInstance | undefined): ServiceInstance | undefined;
+}
+
 export interface SnapshotFeedDeps {
   clock: Clock;
   random: Random;
   listener: SnapshotFeedListener;
   /** Whether to ask for heartbeats. */
   renewals: boolean;
+  /** @default none */
+  overlay?: SnapshotOverlay;
 }
+
+const NO_OVERLAY: SnapshotOverlay = { size: 0, keys: () => [], show: (_key, stored) => stored };
 
 /**
  * Mirrors a store: watches it, watches it again with a jittered backoff from 0.1 to 5 s whenever the watch is lost, and
@@ -47,6 +62,9 @@ export interface SnapshotFeedDeps {
  * register again before they are dropped.
  */
 export class SnapshotFeed {
+  /** What the store says. */
+  private stored: RegistrySnapshot;
+  /** The same with the overlay. */
   private current: RegistrySnapshot;
   private readonly closing = new AbortController();
   private readonly firstReset: Promise<void>;
@@ -54,18 +72,44 @@ export class SnapshotFeed {
   private running: Promise<void> | undefined;
   private downSince: number | undefined;
   private readonly carried: CarriedInstances;
+  private readonly overlay: SnapshotOverlay;
 
   constructor(
     private readonly store: RegistryStore,
     private readonly deps: SnapshotFeedDeps,
   ) {
-    this.current = { ...EMPTY_SNAPSHOT, asOf: deps.clock.now() };
+    this.stored = { ...EMPTY_SNAPSHOT, asOf: deps.clock.now() };
+    this.current = this.stored;
+    this.overlay = deps.overlay ?? NO_OVERLAY;
     this.carried = new CarriedInstances(deps.clock, (forgotten) => this.drop(forgotten));
     this.firstReset = new Promise((resolve) => (this.announceFirstReset = resolve));
   }
 
   get snapshot(): RegistrySnapshot {
     return this.current;
+  }
+
+  /** What the store shows under a key, whatever readers see. */
+  storedInstance(key: InstanceKey): ServiceInstance | undefined {
+    return findIn(this.stored, key);
+  }
+
+  /** Shows what the overlay says of an instance now. */
+  refresh(key: InstanceKey): void {
+    this.showLocally(key, this.overlay.show(key, this.storedInstance(key)));
+  }
+
+  /** Shows an instance, or nothing, under a key until the store says otherwise. */
+  showLocally({ serviceName, instanceId }: InstanceKey, instance: ServiceInstance | undefined): void {
+    const previous = this.current;
+    const { revision, ready, connected, asOf } = previous;
+    const key = { serviceName, instanceId };
+    if (findIn(previous, key) === instance) return;
+    const change: Change = instance
+      ? { type: 'put', revision, instance }
+      : { type: 'remove', revision, key, reason: 'deregistered' };
+    this.current = { ...applyChange(previous, change, asOf), ready, connected };
+    this.deps.listener.changed(this.current, previous, change);
   }
 
   /** How long the snapshot was not confirmed: 0 while connected; before the first reset, since the feed was made. */
@@ -123,7 +167,7 @@ export class SnapshotFeed {
     const { clock, listener } = this.deps;
     const { downSince } = this;
     const isReturn = received.type === 'reset' && downSince !== undefined;
-    const change = isReturn ? this.carried.complete(received, this.current) : received;
+    const change = isReturn ? this.carried.complete(received, this.stored) : received;
     if (!isReturn) this.carried.settle(received);
     this.apply(change, () => listener.received(received));
     if (received.type !== 'reset') return;
@@ -135,15 +179,48 @@ export class SnapshotFeed {
 
   private apply(change: Change, before: () => void = () => undefined): void {
     const previous = this.current;
-    this.current = applyChange(previous, change, this.deps.clock.now());
+    const now = this.deps.clock.now();
+    this.stored = applyChange(this.stored, change, now);
+    const shown = this.overlay.size > 0 ? this.overlaid(change) : change;
+    // Looking at it may have been the end of the overlay.
+    if (this.overlay.size === 0) this.current = this.stored;
+    else if (shown) this.current = applyChange(previous, shown, now);
+    else this.current = { ...this.stored, services: previous.services };
     before();
-    this.deps.listener.changed(this.current, previous, change);
+    if (shown) this.deps.listener.changed(this.current, previous, shown);
+  }
+
+  /** What a change of the store means for readers; null: nothing. */
+  private overlaid(change: Change): Change | null {
+    if (change.type === 'renewed' || change.type === 'hold') return change;
+    if (change.type === 'reset') return { ...change, instances: this.overlaidInstances(change.instances) };
+    const { serviceName, instanceId } = change.type === 'put' ? change.instance : change.key;
+    const key = { serviceName, instanceId };
+    const shown = this.overlay.show(key, this.storedInstance(key));
+    if (shown === findIn(this.current, key)) return null;
+    const { revision } = change;
+    if (shown) return { type: 'put', revision, instance: shown };
+    return change.type === 'remove' ? change : { type: 'remove', revision, key, reason: 'deregistered' };
+  }
+
+  private overlaidInstances(stored: readonly ServiceInstance[]): ServiceInstance[] {
+    const rest = new Map(this.overlay.keys().map((key) => [keyOf(key), key]));
+    const instances: ServiceInstance[] = [];
+    for (const instance of stored) {
+      const shown = rest.delete(keyOf(instance)) ? this.overlay.show(instance, instance) : instance;
+      if (shown) instances.push(shown);
+    }
+    for (const key of rest.values()) {
+      const shown = this.overlay.show(key, undefined);
+      if (shown) instances.push(shown);
+    }
+    return instances;
   }
 
   /** What a store that started anew still does not know is gone. */
   private drop(forgotten: readonly ServiceInstance[]): void {
     for (const { serviceName, instanceId } of forgotten) {
-      const { revision } = this.current;
+      const { revision } = this.stored;
       this.apply({ type: 'remove', revision, key: { serviceName, instanceId }, reason: 'expired' });
     }
   }
@@ -152,7 +229,9 @@ export class SnapshotFeed {
     const previous = this.current;
     if (!previous.connected) return;
     this.carried.clear();
-    this.current = { ...previous, connected: false, asOf: this.deps.clock.now() };
+    const asOf = this.deps.clock.now();
+    this.stored = { ...this.stored, connected: false, asOf };
+    this.current = { ...previous, connected: false, asOf };
     this.deps.listener.changed(this.current, previous, null);
   }
 
@@ -163,10 +242,14 @@ export class SnapshotFeed {
   }
 }
 
-/** A snapshot as the opening of a watch; null before there is one. */
+function findIn({ services }: RegistrySnapshot, { serviceName, instanceId }: InstanceKey): ServiceInstance | undefined {
+  return services.get(serviceName)?.find((known) => known.instanceId === instanceId);
+}
+
+/** A snapshot as the opening of a watch; null before anything is known. */
 export function resetWithin(snapshot: RegistrySnapshot, scope: WatchScope): ResetChange | null {
   const { ready, revision, services, expiryHolds } = snapshot;
-  if (!ready) return null;
+  if (!ready && services.size === 0) return null;
   const names = scope.services ? new Set(scope.services) : services.keys();
   const instances = [...names].flatMap((name) => services.get(name) ?? []);
   return { type: 'reset', revision, instances, ...holdsWithin(expiryHolds, scope) };

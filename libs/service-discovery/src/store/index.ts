@@ -1,4 +1,5 @@
 /** Where registrations live: the port that every store fills, and the stores. */
+export { isHealthNews } from './health-news.js';
 export { isOperatorStatus, type RegistryStore } from './registry-store.js';
 export { type CheckerRoster } from './checker-roster.js';
 export { WatchHub, type ResetChange } from './watch-hub.js';

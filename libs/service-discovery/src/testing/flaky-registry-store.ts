@@ -32,6 +32,7 @@ export class FlakyRegistryStore implements RegistryStore {
   private connections = new AbortController();
   private readonly gates = new Map<Method, { wait: Promise<void>; open: () => void }>();
   private readonly waiting = new Set<() => void>();
+  private readonly refusals = new Map<Method, number>();
   private away = false;
 
   constructor(private readonly clock: Clock) {
@@ -86,6 +87,11 @@ export class FlakyRegistryStore implements RegistryStore {
     };
   }
 
+  /** The next calls of a method reject, while all else goes on. */
+  refuse(method: Method, times: number): void {
+    this.refusals.set(method, times);
+  }
+
   put(instance: ServiceInstance, ttlMs: number): Promise<Lease> {
     return this.answer('put', () => this.memory.put(instance, ttlMs));
   }
@@ -128,5 +134,9 @@ export class FlakyRegistryStore implements RegistryStore {
   private reached(method: Method): void {
     this.calls.push({ method, at: this.clock.now() });
     if (this.away) throw new RegistryUnavailableError('The store is away');
+    const refusals = this.refusals.get(method) ?? 0;
+    if (refusals === 0) return;
+    this.refusals.set(method, refusals - 1);
+    throw new RegistryUnavailableError('The store refuses');
   }
 }

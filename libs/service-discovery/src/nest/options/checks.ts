@@ -30,8 +30,6 @@ import { suggest } from './suggest.js';
 /** The options that are the registry's. */
 export const REGISTRY_OPTION_NAMES = ['serviceTtl', 'heartbeatInterval', 'startTimeout', 'maxSnapshotAge'] as const;
 
-const FUTURE_MODE: unknown = 'hybrid';
-
 export function checkPreset(preset: unknown, check: OptionValidator): void {
   if (preset === undefined || isPreset(preset)) return;
   check.problem('preset', preset, `one of ${PRESET_NAMES.join(', ')}${suggestFor(preset, PRESET_NAMES)}`);
@@ -48,8 +46,7 @@ export function checkMode(
   }
   if (SERVICE_DISCOVERY_MODES.includes(mode)) return mode;
   const names = new Intl.ListFormat('en', { type: 'disjunction' }).format(SERVICE_DISCOVERY_MODES);
-  const why = mode === FUTURE_MODE ? '; hybrid is not in this release' : '';
-  check.problem('mode', mode, `${names}${why}${why ? '' : suggestFor(mode, SERVICE_DISCOVERY_MODES)}`);
+  check.problem('mode', mode, `${names}${suggestFor(mode, SERVICE_DISCOVERY_MODES)}`);
   return DEFAULT_SERVICE_DISCOVERY_OPTIONS.mode;
 }
 
@@ -72,7 +69,22 @@ export function checkRemote(
   }
 }
 
-/** Which Redis holds the registry of the mode `redis_backed`; undefined where that is wrong. */
+/** How many changes may wait for the registry: none but in the mode `hybrid`. */
+export function checkOfflineWrites(
+  { maxOfflineWrites: given }: Pick<ServiceDiscoveryOptions, 'maxOfflineWrites'>,
+  mode: ServiceDiscoveryMode,
+  check: OptionValidator,
+): number {
+  if (mode === 'hybrid') {
+    const { maxOfflineWrites } = DEFAULT_SERVICE_DISCOVERY_OPTIONS;
+    return check.number('maxOfflineWrites', given ?? maxOfflineWrites, { min: 1, max: 1_000_000, integer: true });
+  }
+  if (given !== undefined)
+    check.problem('maxOfflineWrites', given, `nothing in the mode ${mode}: it belongs to hybrid`);
+  return 0;
+}
+
+/** Which Redis holds the registry of the modes `redis_backed` and `hybrid`; undefined where that is wrong. */
 export function checkRedis(
   { redis = {}, namespace }: Pick<ServiceDiscoveryOptions, 'redis' | 'namespace'>,
   check: OptionValidator,

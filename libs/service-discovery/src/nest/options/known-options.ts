@@ -21,6 +21,7 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   startTimeout: null,
   selfPreservation: Object.keys(DEFAULT_SELF_PRESERVATION_OPTIONS),
   maxSnapshotAge: null,
+  maxOfflineWrites: null,
   healthCheck: Object.keys(DEFAULT_HEALTH_CHECK_OPTIONS),
   loadBalancing: null,
   circuitBreaker: Object.keys(DEFAULT_CIRCUIT_BREAKER_OPTIONS),

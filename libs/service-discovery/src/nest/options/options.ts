@@ -15,9 +15,12 @@ import { type ApiOptions } from '../rest/api-options.js';
 export type PresetName = (typeof PRESET_NAMES)[number];
 export const PRESET_NAMES = ['development', 'testing', 'staging', 'production'] as const;
 
-/** Where registrations live: in this process, in Redis, or in the process behind `registryUrl`. */
+/**
+ * Where registrations live: in this process, in Redis, in Redis with this process working on while Redis is away, or in
+ * the process behind `registryUrl`.
+ */
 export type ServiceDiscoveryMode = (typeof SERVICE_DISCOVERY_MODES)[number];
-export const SERVICE_DISCOVERY_MODES = ['memory_only', 'redis_backed', 'remote'] as const;
+export const SERVICE_DISCOVERY_MODES = ['memory_only', 'redis_backed', 'hybrid', 'remote'] as const;
 
 /** What sends requests: undici, the app's own `HttpService` of `@nestjs/axios`, or a transport of your own. */
 export type TransportChoice = (typeof TRANSPORT_NAMES)[number] | Transport;
@@ -60,7 +63,7 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   /** Whose values apply where nothing else is said. @default none */
   preset?: PresetName;
   /**
-   * `SERVICE_DISCOVERY_MODE`. (`hybrid` is not in this release.)
+   * `SERVICE_DISCOVERY_MODE`.
    * @default 'remote' where a `registryUrl` is set, 'redis_backed' where `redis` says which, else 'memory_only'
    */
   mode?: ServiceDiscoveryMode;
@@ -90,6 +93,12 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
    * @default '3d'
    */
   maxSnapshotAge?: ServiceRegistryOptions['maxSnapshotAge'];
+  /**
+   * Only in the mode `hybrid`: how many instances may have changes that wait for Redis while it is away, 1 to 1,000,000.
+   * Further ones are refused with `REGISTRY_UNAVAILABLE`.
+   * @default 10000
+   */
+  maxOfflineWrites?: ServiceRegistryOptions['maxOfflineWrites'];
   /** `SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL`, `…_TIMEOUT`; false: nothing is checked from this process. @default on */
   healthCheck?: Partial<HealthCheckOptions> | false;
   /** @default 'undici' */
@@ -110,7 +119,7 @@ export interface ResolvedServiceDiscoveryOptions {
   readonly mode: ServiceDiscoveryMode;
   /** Only in the mode `remote`. */
   readonly remote: RemoteRegistryStoreOptions | undefined;
-  /** Only in the mode `redis_backed`. */
+  /** Only in the modes `redis_backed` and `hybrid`. */
   readonly redis: RedisRegistryStoreOptions | undefined;
   readonly namespace: string;
   readonly registry: Partial<ServiceRegistryOptions>;
@@ -130,7 +139,8 @@ export const DEFAULT_SERVICE_DISCOVERY_OPTIONS = {
   mode: 'memory_only',
   namespace: 'default',
   transport: 'undici',
-  shutdown: { drainDelay: { memory_only: 0, redis_backed: '300ms', remote: '300ms' }, timeout: '2s' },
+  maxOfflineWrites: 10_000,
+  shutdown: { drainDelay: { memory_only: 0, redis_backed: '300ms', hybrid: '300ms', remote: '300ms' }, timeout: '2s' },
 } as const;
 
 /** The options that are passed on to the communicator. */

@@ -10,6 +10,7 @@ import {
   checkLogging,
   checkMetrics,
   checkMode,
+  checkOfflineWrites,
   checkPreset,
   checkRedis,
   checkRemote,
@@ -60,6 +61,7 @@ export function resolveServiceDiscoveryOptions(
 function resolveMerged(options: ServiceDiscoveryOptions, check: OptionValidator): ResolvedServiceDiscoveryOptions {
   checkPreset(options.preset, check);
   const mode = checkMode(options, check);
+  const maxOfflineWrites = checkOfflineWrites(options, mode, check);
   const registry = pick(options, REGISTRY_OPTION_NAMES);
   const healthCheck = options.healthCheck === false ? { enabled: false } : (options.healthCheck ?? {});
   const communicator: CommunicatorDefaults = pick(options, COMMUNICATOR_OPTION_NAMES);
@@ -80,9 +82,9 @@ function resolveMerged(options: ServiceDiscoveryOptions, check: OptionValidator)
     preset: options.preset,
     mode,
     remote: mode === 'remote' ? checkRemote(options, check) : undefined,
-    redis: mode === 'redis_backed' ? checkRedis(options, check) : undefined,
+    redis: mode === 'redis_backed' || mode === 'hybrid' ? checkRedis(options, check) : undefined,
     namespace: options.namespace ?? DEFAULT_SERVICE_DISCOVERY_OPTIONS.namespace,
-    registry,
+    registry: { ...registry, maxOfflineWrites },
     selfPreservation,
     healthCheck,
     communicator,

@@ -1,0 +1,379 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { RegistryUnavailableError } from '../common/index.js';
+import {
+  keyOf,
+  type EventName,
+  type EventSink,
+  type ServiceInstance,
+  type ServiceRegistration,
+} from '../model/index.js';
+import { ChangeRecorder } from '../testing/change-recorder.js';
+import { FlakyRegistryStore } from '../testing/flaky-registry-store.js';
+import { ManualClock } from '../testing/manual-clock.js';
+import { type ServiceRegistryOptions } from './options.js';
+import { ServiceRegistry } from './service-registry.js';
+
+type Emitted = { type: EventName } & Record<string, unknown>;
+
+/** One process over the shared store; it may be cut off from it. */
+interface Process {
+  registry: ServiceRegistry;
+  events: Emitted[];
+  /** What it showed after each change. */
+  shown: string[];
+}
+
+let clock: ManualClock;
+let store: FlakyRegistryStore;
+let processes: Process[];
+
+beforeEach(() => {
+  clock = new ManualClock();
+  store = new FlakyRegistryStore(clock);
+  processes = [];
+});
+afterEach(async () => {
+  await Promise.all(processes.map(({ registry }) => registry.close()));
+  await store.close();
+  expect(clock.pendingTimers).toBe(0);
+});
+
+function processOf(
+  options: Partial<ServiceRegistryOptions> = {},
+  over: FlakyRegistryStore['truth'] | FlakyRegistryStore = store,
+): Process {
+  const events: Emitted[] = [];
+  const sink: EventSink = { emit: (type, payload) => void events.push({ type, ...payload }) };
+  const settings = { maxOfflineWrites: 10_000, startTimeout: 0, ...options };
+  const registry = new ServiceRegistry(over, settings, { clock, random: () => 0, events: sink });
+  const shown: string[] = [];
+  registry.onChange(() => shown.push(view(registry).join(' ')));
+  const process = { registry, events, shown };
+  processes.push(process);
+  return process;
+}
+
+async function started(...args: Parameters<typeof processOf>): Promise<Process> {
+  const process = processOf(...args);
+  await Promise.all([process.registry.start(), settled()]);
+  return process;
+}
+
+/** Beside the outage: what others see. */
+const elsewhere = (): Promise<Process> => started({}, store.truth);
+const user = (instanceId: string, more: Partial<ServiceRegistration> = {}): ServiceRegistration => ({
+  serviceName: 'users',
+  host: '127.0.0.1',
+  port: 8080,
+  instanceId,
+  ...more,
+});
+const keyed = (instanceId: string) => ({ serviceName: 'users', instanceId });
+const describeInstance = ({ instanceId, status, port }: ServiceInstance): string =>
+  [instanceId, ...(status === 'unknown' ? [] : [status]), ...(port === 8080 ? [] : [port])].join(':');
+const view = (registry: ServiceRegistry): string[] => registry.getInstances('users').map(describeInstance);
+const settled = (): Promise<void> => clock.advanceAsync(0);
+
+/** Until that was noticed, writes are tried. */
+async function goAway(): Promise<void> {
+  store.goAway();
+  await settled();
+}
+
+async function comeBack(): Promise<void> {
+  store.comeBack();
+  await clock.advanceAsync(5_000);
+}
+
+describe('while the store is away', () => {
+  it('what is registered can be discovered when that resolves, and is everywhere after the return', async () => {
+    const [one, two] = [await started(), await elsewhere()];
+    await one.registry.register(user('a'));
+    await goAway();
+    const { instance, lease, replaced } = await one.registry.register(user('b'));
+    expect(view(one.registry)).toEqual(['a', 'b']);
+    expect(one.registry.getInstance(keyed('b'))).toBe(instance);
+    expect([replaced, instance.generation]).toEqual([false, lease.generation]);
+    expect(one.registry.snapshot.connected).toBe(false);
+    expect(one.registry.isPending(keyed('b'))).toBe(true);
+    expect(one.registry.ownLeases().map(keyOf)).toEqual(['users/a', 'users/b']);
+    expect(await one.registry.heartbeat(keyed('b'))).toBe(true);
+    await comeBack();
+    expect(view(two.registry)).toEqual(['a', 'b']);
+    expect(view(one.registry)).toEqual(['a', 'b']);
+    expect(one.registry.isPending(keyed('b'))).toBe(false);
+    expect(one.registry.getInstance(keyed('b'))?.generation).toBe(two.registry.getInstance(keyed('b'))?.generation);
+    await clock.advanceAsync(600_000);
+    expect(view(two.registry)).toEqual(['a', 'b']);
+  });
+
+  it('nothing that is there disappears from the own view on the return, however late changes arrive', async () => {
+    const one = await started();
+    await one.registry.register(user('a'));
+    await goAway();
+    await one.registry.register(user('b'));
+    await one.registry.setStatus(keyed('a'), 'maintenance');
+    one.shown.length = 0;
+    store.lagMs = 300;
+    await comeBack();
+    expect(new Set(one.shown)).toEqual(new Set(['a:maintenance b']));
+    expect(one.registry.offlineWrites).toBe(0);
+  });
+
+  it('what is removed is gone at once, and does not come back', async () => {
+    const [one, two] = [await started(), await elsewhere()];
+    await one.registry.register(user('a'));
+    await two.registry.register(user('b'));
+    await settled();
+    await goAway();
+    expect(await one.registry.deregister(keyed('a'))).toBe(true);
+    expect(await one.registry.deregister(keyed('b'))).toBe(true);
+    expect(await one.registry.deregister(keyed('b')).catch((error: unknown) => error)).toBeInstanceOf(
+      RegistryUnavailableError,
+    );
+    expect(view(one.registry)).toEqual([]);
+    expect(view(two.registry)).toEqual(['a', 'b']);
+    one.shown.length = 0;
+    store.lagMs = 300;
+    await comeBack();
+    expect(new Set(one.shown)).toEqual(new Set(['']));
+    // It was ours to renew no more; the other process registers its own again.
+    expect(view(two.registry)).toEqual([]);
+  });
+
+  it('what was registered and removed meanwhile never reaches the store', async () => {
+    const one = await started();
+    await goAway();
+    await one.registry.register(user('a'));
+    expect(await one.registry.deregister(keyed('a'))).toBe(true);
+    expect(view(one.registry)).toEqual([]);
+    await comeBack();
+    expect(store.timesOf('put')).toEqual([]);
+    expect(store.timesOf('remove')).toEqual([]);
+  });
+
+  it('statuses show at once, the latest is told, and heartbeats of what is known are taken', async () => {
+    const [one, two] = [await started(), await elsewhere()];
+    await two.registry.register(user('a'), { heartbeat: 'manual' });
+    await settled();
+    await goAway();
+    expect(await one.registry.setStatus(keyed('a'), 'maintenance')).toBe(true);
+    expect(view(one.registry)).toEqual(['a:maintenance']);
+    await one.registry.setStatus(keyed('a'), 'healthy', { checkedAt: 1, statusCode: 200 });
+    await one.registry.setStatus(keyed('a'), 'up');
+    expect(view(one.registry)).toEqual(['a:healthy']);
+    expect(await one.registry.heartbeat(keyed('a'))).toBe(true);
+    expect(await one.registry.heartbeat(keyed('a'), { generation: 1 })).toBe(false);
+    await comeBack();
+    expect(two.registry.getInstance(keyed('a'))).toMatchObject({ status: 'healthy', health: { statusCode: 200 } });
+    expect(store.timesOf('setStatus')).toHaveLength(2);
+  });
+
+  it('says once that changes wait, and what became of them', async () => {
+    const [one, two] = [await started(), await elsewhere()];
+    for (const id of ['gone', 'newer', 'kept']) await two.registry.register(user(id), { heartbeat: 'manual' });
+    await settled();
+    await goAway();
+    one.events.length = 0;
+    for (const id of ['gone', 'newer', 'kept']) await one.registry.setStatus(keyed(id), 'maintenance');
+    await one.registry.register(user('silent', { ttl: '5s' }), { heartbeat: 'manual' });
+    await two.registry.deregister(keyed('gone'));
+    await two.registry.register(user('newer', { port: 9 }), { heartbeat: 'manual' });
+    await clock.advanceAsync(6_000);
+    await comeBack();
+    const told = one.events.filter(({ type }) => type === 'registry.offline' || type === 'registry.reconciled');
+    expect(told).toEqual([
+      { type: 'registry.offline' },
+      { type: 'registry.reconciled', applied: 1, superseded: 1, gone: 1, expired: 1 },
+    ]);
+    expect(view(one.registry).sort()).toEqual(['kept:maintenance', 'newer:9']);
+    expect(view(two.registry).sort()).toEqual(['kept:maintenance', 'newer:9']);
+  });
+
+  it('a newer registration made elsewhere wins over what waits, and is left alone for as long as it lives', async () => {
+    const [one, two] = [await started(), await elsewhere()];
+    const { lease } = await one.registry.register(user('a', { port: 1 }));
+    await one.registry.register(user('b', { port: 1 }));
+    await settled();
+    await goAway();
+    await one.registry.register(user('a', { port: 1 }));
+    await one.registry.register(user('c', { port: 1 }));
+    await one.registry.deregister(keyed('b'));
+    for (const id of ['a', 'b', 'c']) await two.registry.register(user(id, { port: 2 }));
+    await comeBack();
+    for (const { registry } of [one, two]) expect(view(registry).sort()).toEqual(['a:2', 'b:2', 'c:2']);
+    expect(two.registry.getInstance(keyed('a'))!.generation).toBeGreaterThan(lease.generation);
+    await two.registry.deregisterOwn();
+    await clock.advanceAsync(300_000);
+    // As ever: what the successor leaves, its predecessor takes back.
+    expect(view(two.registry).sort()).toEqual(['a:1', 'c:1']);
+  });
+
+  it('replaces an own registration, under one id', async () => {
+    const [one, two] = [await started(), await elsewhere()];
+    await one.registry.register(user('a', { port: 1 }));
+    await one.registry.setStatus(keyed('a'), 'maintenance');
+    await settled();
+    await goAway();
+    expect((await one.registry.register(user('a', { port: 2 }))).replaced).toBe(true);
+    expect(view(one.registry)).toEqual(['a:maintenance:2']);
+    await comeBack();
+    expect(view(two.registry)).toEqual(['a:maintenance:2']);
+    expect(one.registry.ownLeases()).toHaveLength(1);
+    await goAway();
+    await one.registry.register(user('a', { port: 3 }));
+    await one.registry.deregister(keyed('a'));
+    await comeBack();
+    expect(view(two.registry)).toEqual([]);
+    expect(view(one.registry)).toEqual([]);
+  });
+
+  it('a provisional generation is good after the return, too', async () => {
+    const [one, two] = [await started(), await elsewhere()];
+    await goAway();
+    const { lease } = await one.registry.register(user('a'), { heartbeat: 'manual' });
+    await comeBack();
+    const generation = lease.generation;
+    expect(await one.registry.heartbeat(keyed('a'), { generation })).toBe(true);
+    expect(await one.registry.renewAll([lease])).toEqual([true]);
+    expect(await one.registry.deregister(keyed('a'), { generation })).toBe(true);
+    await settled();
+    expect(view(two.registry)).toEqual([]);
+  });
+
+  it('refuses what has no place in the queue, and goes on with the rest', async () => {
+    const one = await started({ maxOfflineWrites: 2 });
+    await one.registry.register(user('a'));
+    await goAway();
+    await one.registry.register(user('b'));
+    await one.registry.setStatus(keyed('b'), 'maintenance');
+    await one.registry.register(user('c'));
+    for (const refused of [one.registry.register(user('d')), one.registry.setStatus(keyed('a'), 'draining')]) {
+      await expect(refused).rejects.toThrow(RegistryUnavailableError);
+      await expect(refused).rejects.toThrow(/2 changes wait for it already, as many as maxOfflineWrites allows/);
+    }
+    // A health result shows all the same: the next check brings it again.
+    expect(await one.registry.setStatus(keyed('a'), 'healthy')).toBe(true);
+    expect(view(one.registry)).toEqual(['a:healthy', 'b:maintenance', 'c']);
+    expect(one.registry.offlineWrites).toBe(2);
+    await comeBack();
+    expect(view(one.registry)).toEqual(['a', 'b:maintenance', 'c']);
+  });
+
+  it('goes on with its own instances alone when the snapshot is too old', async () => {
+    const [one, two] = [await started({ maxSnapshotAge: '1h' }), await elsewhere()];
+    await one.registry.register(user('own'));
+    await two.registry.register(user('other'));
+    await settled();
+    await goAway();
+    await one.registry.register(user('pending'));
+    await clock.advanceAsync(3_601_000);
+    const served = one.registry.servedInstances('users');
+    expect(served.map(({ instanceId }) => instanceId)).toEqual(['own', 'pending']);
+    expect(one.registry.servedInstances('users')).toBe(served);
+    expect(() => one.registry.servedInstances('orders')).toThrow(/maxSnapshotAge/);
+  });
+});
+
+describe('at the first start without a store', () => {
+  it('works locally, and joins when there is one', async () => {
+    await goAway();
+    const [one, two] = [await started(), await elsewhere()];
+    await two.registry.register(user('b'));
+    await one.registry.register(user('a'));
+    await one.registry.setStatus(keyed('a'), 'healthy');
+    expect(view(one.registry)).toEqual(['a:healthy']);
+    expect(one.registry.servedInstances('users')).toHaveLength(1);
+    expect(() => one.registry.servedInstances('orders')).toThrow(/has not answered yet/);
+    const watcher = new ChangeRecorder(one.registry);
+    await watcher.until('a', () => watcher.snapshot.services.get('users')?.[0]?.instanceId === 'a');
+    await watcher.stop();
+    expect(await one.registry.renewAll([{ ...keyed('never'), generation: 7, ttlMs: 1 }])).toEqual([false]);
+    await comeBack();
+    expect(view(one.registry).sort()).toEqual(['a:healthy', 'b']);
+    expect(view(two.registry).sort()).toEqual(['a:healthy', 'b']);
+    const registered = one.events.filter(({ type }) => type === 'instance.registered');
+    expect(registered).toMatchObject([{ replaced: false }, { replaced: true }]);
+    // Nor was it ever shown as unchecked in between.
+    expect(one.shown.slice(1).filter((line) => !line.includes('a:healthy'))).toEqual([]);
+  });
+
+  it('what registers before the start is told at the start', async () => {
+    const one = processOf();
+    await one.registry.register(user('a'));
+    expect(view(one.registry)).toEqual(['a']);
+    await Promise.all([one.registry.start(), clock.advanceAsync(0)]);
+    expect((await store.truth.renew(one.registry.ownLeases())).every(Boolean)).toBe(true);
+    expect(one.registry.isPending(keyed('a'))).toBe(false);
+  });
+});
+
+describe('on the return', () => {
+  it('of a store without its memory, all is registered and said again', async () => {
+    const one = await started();
+    await one.registry.register(user('a'));
+    await goAway();
+    await one.registry.register(user('b'));
+    await one.registry.setStatus(keyed('a'), 'maintenance');
+    await store.restart();
+    await comeBack();
+    expect(view(one.registry).sort()).toEqual(['a:maintenance', 'b']);
+    await clock.advanceAsync(60_000);
+    const two = await elsewhere();
+    expect(view(two.registry).sort()).toEqual(['a:maintenance', 'b']);
+  });
+
+  it('a loss in the middle of it is made up for at the next one', async () => {
+    const one = await started();
+    await one.registry.register(user('old'));
+    await goAway();
+    await one.registry.register(user('a'));
+    await one.registry.deregister(keyed('old'));
+    // It takes effect, and is answered when the store has gone again.
+    const answers = [store.hold('put'), store.hold('remove')];
+    store.comeBack();
+    await clock.advanceAsync(200);
+    expect(view(one.registry)).toEqual(['a']);
+    await goAway();
+    await one.registry.deregister(keyed('a'));
+    expect(view(one.registry)).toEqual([]);
+    for (const answer of answers) answer();
+    await settled();
+    expect(one.registry.offlineWrites).toBe(1);
+    await comeBack();
+    expect(one.registry.offlineWrites).toBe(0);
+    expect(view(one.registry)).toEqual([]);
+    expect(view((await elsewhere()).registry)).toEqual([]);
+  });
+
+  it('a refused command is tried again while the store can be watched', async () => {
+    const [one, two] = [await started(), await elsewhere()];
+    await one.registry.register(user('old'));
+    store.refuse('put', 3);
+    store.refuse('remove', 1);
+    await one.registry.register(user('a'));
+    await one.registry.deregister(keyed('old'));
+    expect(one.registry.snapshot.connected).toBe(true);
+    expect(view(one.registry)).toEqual(['a']);
+    await clock.advanceAsync(30_000);
+    expect(view(two.registry)).toEqual(['a']);
+    expect(one.registry.offlineWrites).toBe(0);
+  });
+});
+
+describe('shutting down while the store is away', () => {
+  it('ends in bounded time, with what it could not tell in the report', async () => {
+    const one = await started();
+    await one.registry.register(user('a'));
+    await goAway();
+    await one.registry.register(user('b'));
+    await one.registry.drainOwn();
+    expect(view(one.registry)).toEqual(['a:draining', 'b:draining']);
+    const report = await one.registry.deregisterOwn();
+    expect(report.done).toEqual([keyed('b')]);
+    expect(report.failed).toMatchObject([{ key: keyed('a'), error: { code: 'REGISTRY_UNAVAILABLE' } }]);
+    expect(view(one.registry)).toEqual([]);
+    await one.registry.close();
+    await expect(one.registry.register(user('c'))).rejects.toThrow('closed');
+  });
+});

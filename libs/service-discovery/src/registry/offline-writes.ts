@@ -1,0 +1,254 @@
+import { RegistryUnavailableError, type Clock, type Random } from '../common/index.js';
+import {
+  keyOf,
+  type EventSink,
+  type HealthDetail,
+  type HealthStatus,
+  type InstanceKey,
+  type Lease,
+  type OperatorStatus,
+  type ServiceInstance,
+} from '../model/index.js';
+import { isHealthNews, isOperatorStatus, type RegistryStore } from '../store/index.js';
+import { type LeaseKeeper } from './lease-keeper.js';
+import { type OfflineQueue } from './offline-queue.js';
+import { withWords } from './offline-write.js';
+import { Reconciler } from './reconciler.js';
+import { type SnapshotFeed } from './snapshot-feed.js';
+
+export interface OfflineWritesDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly events: EventSink;
+  readonly store: RegistryStore;
+  readonly keeper: LeaseKeeper;
+  readonly feed: SnapshotFeed;
+  readonly queue: OfflineQueue;
+  /** What readers see. */
+  readonly shown: (key: InstanceKey) => ServiceInstance | undefined;
+}
+
+/**
+ * Lets a process work while the store is away: what it registers, removes and says of instances shows at once in its own
+ * snapshot, waits in a bounded queue, and is reconciled when the store returns.
+ */
+export class OfflineWrites {
+  private readonly reconciler: Reconciler;
+  /** Generations that the store gave and has not shown, by key. */
+  private readonly unshown = new Map<string, number>();
+  private isAnnounced = false;
+  /** Generations that the store holds, by key, between its answer and what comes of it. */
+  private held: ReadonlyMap<string, number> = new Map();
+  private closed = false;
+
+  constructor(private readonly deps: OfflineWritesDeps) {
+    const { clock, random, store, keeper, feed, queue } = deps;
+    this.reconciler = new Reconciler({
+      clock,
+      random,
+      store,
+      keeper,
+      queue,
+      connected: () => feed.snapshot.connected,
+      stored: (key) => feed.storedInstance(key),
+      changed: (key) => feed.refresh(key),
+      done: (outcome) => {
+        this.isAnnounced = false;
+        const { applied, superseded, gone, expired } = outcome;
+        const total = applied + superseded + gone + expired;
+        if (total > 0) deps.events.emit('registry.reconciled', { applied, superseded, gone, expired });
+      },
+    });
+  }
+
+  /** How many instances have a change that the store has not taken yet. */
+  get waiting(): number {
+    return this.deps.queue.waiting().length;
+  }
+
+  /** Whether an instance is registered with this process alone: the store has not taken it yet. */
+  isPending(key: InstanceKey): boolean {
+    const write = this.deps.queue.get(key);
+    return write?.kind === 'registration' && write.lease === undefined;
+  }
+
+  /** Whether a removal waits for the store. */
+  isRemoving(key: InstanceKey): boolean {
+    return this.deps.queue.holds(key) && this.deps.queue.get(key)?.kind === 'removal';
+  }
+
+  /** The provisional lease of what this process will renew once the store has taken it. */
+  leaseOf(key: InstanceKey): Lease | undefined {
+    const write = this.deps.queue.get(key);
+    if (write?.kind !== 'registration' || !write.keep || write.lease) return undefined;
+    return leaseFrom(write.instance);
+  }
+
+  leases(): readonly Lease[] {
+    return this.deps.queue.keys().flatMap((key) => this.leaseOf(key) ?? []);
+  }
+
+  /** The generation by which the store knows what was registered under a provisional one. */
+  generationOf(key: InstanceKey, generation: number): number {
+    return this.deps.queue.generationOf(key, generation);
+  }
+
+  /**
+   * Does something at the store, or where that is away, or has yet to hear of something earlier, in the queue.
+   * @param offline called with whether it may have taken effect at the store all the same
+   */
+  async write<T>(key: InstanceKey, online: () => Promise<T>, offline: (inDoubt: boolean) => T): Promise<T> {
+    const { feed, queue } = this.deps;
+    if (this.closed) return online();
+    if (!feed.snapshot.connected || queue.holds(key)) return offline(false);
+    try {
+      return await online();
+    } catch (error) {
+      if (!(error instanceof RegistryUnavailableError) || this.closed) throw error;
+      return offline(true);
+    }
+  }
+
+  register(asked: ServiceInstance, keep: boolean, inDoubt: boolean): { instance: ServiceInstance; lease: Lease } {
+    const { queue, keeper, feed, shown } = this.deps;
+    const base = Math.max(feed.storedInstance(asked)?.generation ?? 0, this.ownGeneration(asked));
+    const mayBeThere = inDoubt || keeper.isInDoubt(asked);
+    const { instance } = queue.register(asked, { keep, inDoubt: mayBeThere, shown: shown(asked), base });
+    keeper.forget(asked);
+    this.queued(asked);
+    return { instance, lease: leaseFrom(instance) };
+  }
+
+  /** @returns false: another generation is shown, or none */
+  deregister(lease: Lease): boolean {
+    const { queue, keeper } = this.deps;
+    if (!this.isHeld(lease)) return false;
+    queue.remove(lease, lease.generation);
+    if (keeper.leaseOf(lease)?.generation === lease.generation) keeper.forget(lease);
+    this.queued(lease);
+    return true;
+  }
+
+  /** @returns false: the last answer of the store was that there is no such instance */
+  setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): boolean {
+    const { queue, keeper, feed, shown } = this.deps;
+    const instance = shown(key);
+    if (!instance) {
+      if (feed.snapshot.connected) return false;
+      const { serviceName: service, instanceId } = key;
+      const message = 'The registry cannot be reached, and no earlier answer holds this instance';
+      throw new RegistryUnavailableError(message, { service, instanceId });
+    }
+    const isRepeat = !isOperatorStatus(status) && status === instance.healthStatus && !queue.get(key);
+    const isOwn = keeper.leaseOf(key)?.generation === instance.generation;
+    if (isRepeat || !queue.setStatus(instance, status, detail, isOwn)) {
+      this.showHealth(instance, status, detail);
+      return true;
+    }
+    this.queued(key);
+    const said = shown(key);
+    // Should the store lose its memory, the word is said again with the registration.
+    if (isOwn && said) keeper.follow({ type: 'put', revision: feed.snapshot.revision, instance: said });
+    return true;
+  }
+
+  /** @returns false: another generation is shown, or none */
+  heartbeat(lease: Lease): boolean {
+    const { queue, feed } = this.deps;
+    if (!this.isHeld(lease)) return false;
+    queue.touch(lease);
+    feed.refresh(lease);
+    return true;
+  }
+
+  /** As {@link heartbeat}, of many: in one round trip where the store is there. */
+  async renewAll(leases: readonly Lease[]): Promise<readonly boolean[]> {
+    const { store, queue, feed } = this.deps;
+    const offline = (): boolean[] => leases.map((lease) => this.heartbeat(lease));
+    if (!this.closed && !feed.snapshot.connected) return offline();
+    const known = leases.map((lease) => ({ ...lease, generation: this.generationOf(lease, lease.generation) }));
+    try {
+      const held = await store.renew(known);
+      return leases.map((lease, index) => held[index] === true || (queue.holds(lease) && this.heartbeat(lease)));
+    } catch (error) {
+      if (!(error instanceof RegistryUnavailableError) || this.closed) throw error;
+      return offline();
+    }
+  }
+
+  /** The store was lost before it showed what it gave this lease for. */
+  unseen(lease: Lease): void {
+    this.unshown.set(keyOf(lease), lease.generation);
+  }
+
+  /** What the store itself holds; the snapshot may go on to show what it has forgotten. */
+  answered(instances: readonly ServiceInstance[]): void {
+    if (this.deps.queue.size === 0) return;
+    this.held = new Map(instances.map((instance) => [keyOf(instance), instance.generation]));
+  }
+
+  /** The store has answered again, and the snapshot shows what it said. */
+  returned(): void {
+    const { queue, feed, shown } = this.deps;
+    const keys = queue.keys();
+    queue.reopen((key) => this.held.get(keyOf(key)));
+    this.held = new Map();
+    this.unshown.clear();
+    for (const key of keys) feed.refresh(key);
+    queue.retain((key) => shown(key) !== undefined);
+    this.reconciler.run();
+  }
+
+  /** An instance is gone. */
+  forget(key: InstanceKey): void {
+    this.deps.queue.forget(key);
+    this.unshown.delete(keyOf(key));
+  }
+
+  /** Resolves when nothing is being told to the store. */
+  idle(): Promise<void> {
+    return this.reconciler.idle();
+  }
+
+  close(): void {
+    this.closed = true;
+    this.reconciler.close();
+  }
+
+  /** Whether a lease is that of what is shown, or a newer one of ours that the store has not shown yet. */
+  private isHeld(lease: Lease): boolean {
+    const own = this.ownGeneration(lease);
+    const instance = this.deps.shown(lease);
+    if (!instance) return own === lease.generation;
+    const known = this.generationOf(lease, instance.generation);
+    if (lease.generation === instance.generation || lease.generation === known) return true;
+    return own === lease.generation && own > known;
+  }
+
+  /** The latest that this process has a lease of; 0: none. It may be newer than what the store has shown. */
+  private ownGeneration(key: InstanceKey): number {
+    return Math.max(this.deps.keeper.leaseOf(key)?.generation ?? 0, this.unshown.get(keyOf(key)) ?? 0);
+  }
+
+  private queued(key: InstanceKey): void {
+    const { events, feed } = this.deps;
+    if (!this.isAnnounced) {
+      this.isAnnounced = true;
+      events.emit('registry.offline', {});
+    }
+    feed.refresh(key);
+    this.reconciler.wake();
+  }
+
+  /** A result that need not wait for the store: the next check brings it again. */
+  private showHealth(instance: ServiceInstance, status: OperatorStatus | HealthStatus, health?: HealthDetail): void {
+    if (isOperatorStatus(status)) return;
+    if (status === instance.healthStatus && !isHealthNews(instance.health, health)) return;
+    const words = { health: { status, detail: health } };
+    this.deps.feed.showLocally(instance, withWords(instance, words));
+  }
+}
+
+function leaseFrom({ serviceName, instanceId, generation, ttlMs }: ServiceInstance): Lease {
+  return { serviceName, instanceId, generation, ttlMs };
+}

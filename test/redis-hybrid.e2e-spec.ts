@@ -1,0 +1,323 @@
+import { createServer, type Server } from 'node:http';
+import { once } from 'node:events';
+import { type AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type INestApplication, Module, type Type } from '@nestjs/common';
+import {
+  DiscoverableService,
+  EventBus,
+  type EventName,
+  RedisRegistryStore,
+  ServiceCommunicator,
+  ServiceDiscovery,
+  ServiceDiscoveryModule,
+  type ServiceInstance,
+  ServiceRegistry,
+  systemClock,
+} from 'nest-service-discovery';
+import { Apps, inRegistry, registered, urlOf } from './support/nest-app.js';
+import { RedisServer } from './support/redis-server.js';
+import { send } from './support/rest-app.js';
+import { TcpLink } from './support/tcp-link.js';
+
+const apps = new Apps();
+let toClose: (() => Promise<unknown>)[];
+
+beforeEach(() => {
+  toClose = [];
+});
+afterEach(async () => {
+  await apps.close();
+  for (const close of toClose.reverse()) await close();
+});
+
+async function startRedis(args: readonly string[] = []): Promise<RedisServer> {
+  const redis = await RedisServer.start({ args });
+  toClose.push(() => redis.stop());
+  return redis;
+}
+
+async function linkTo(redis: RedisServer): Promise<TcpLink> {
+  const link = await TcpLink.to(redis.port);
+  toClose.push(() => link.close());
+  return link;
+}
+
+/** A process: a registry over a store of its own. */
+class Process {
+  readonly bus = new EventBus();
+  readonly registry: ServiceRegistry;
+
+  private constructor(port: number, maxOfflineWrites: number) {
+    const store = new RedisRegistryStore({ url: `redis://127.0.0.1:${port}`, commandTimeout: '500ms' });
+    const options = { heartbeatInterval: '500ms', startTimeout: '1s', maxOfflineWrites };
+    this.registry = new ServiceRegistry(store, options, { events: this.bus });
+    toClose.push(async () => {
+      await this.registry.close();
+      await store.close();
+    });
+  }
+
+  static async start(port: number, maxOfflineWrites = 10_000): Promise<Process> {
+    const process = new Process(port, maxOfflineWrites);
+    await process.registry.start();
+    return process;
+  }
+
+  register(instanceId: string, port = 8080): Promise<unknown> {
+    return this.registry.register({ serviceName: 'users', instanceId, host: '127.0.0.1', port });
+  }
+
+  get view(): string[] {
+    return this.registry.getInstances('users').map(describeInstance).sort();
+  }
+
+  next(name: EventName): Promise<void> {
+    return new Promise((resolve) => {
+      const stop = this.bus.on(name, () => {
+        stop();
+        resolve();
+      });
+    });
+  }
+
+  /** Resolves when this is what it shows, now or after a change. */
+  showing(...wanted: string[]): Promise<void> {
+    const text = [...wanted].sort().join(' ');
+    return new Promise((resolve) => {
+      const check = (): void => {
+        if (this.view.join(' ') !== text) return;
+        stop();
+        resolve();
+      };
+      const stop = this.registry.onChange(check);
+      check();
+    });
+  }
+}
+
+const describeInstance = ({ instanceId, operatorStatus, port }: ServiceInstance): string =>
+  [instanceId, ...(operatorStatus === 'up' ? [] : [operatorStatus]), ...(port === 8080 ? [] : [port])].join(':');
+const keyed = (instanceId: string) => ({ serviceName: 'users', instanceId });
+const report = (line: string): void => void process.stdout.write(`${line}\n`);
+
+async function kill(redis: RedisServer, ...processes: Process[]): Promise<void> {
+  const lost = Promise.all(processes.map((process) => process.next('registry.unavailable')));
+  await redis.kill();
+  await lost;
+}
+
+const WITH_MEMORY = ['--appendonly', 'yes', '--appendfsync', 'always'];
+
+describe.each<[string, string[]]>([
+  ['with its memory', WITH_MEMORY],
+  ['without its memory', []],
+])('a Redis that is killed and comes back %s', (how, args) => {
+  it('finds what was done on both sides meanwhile, and all see the same', async () => {
+    const redis = await startRedis(args);
+    const [one, two] = [await Process.start(redis.port), await Process.start(redis.port)];
+    for (const id of ['a1', 'a2', 'a3']) await one.register(id);
+    for (const id of ['b1', 'b2', 'b3']) await two.register(id);
+    await Promise.all([one, two].map((process) => process.showing('a1', 'a2', 'a3', 'b1', 'b2', 'b3')));
+    await kill(redis, one, two);
+
+    await one.register('a4');
+    await one.register('a5');
+    expect(await one.registry.deregister(keyed('a2'))).toBe(true);
+    expect(await one.registry.deregister(keyed('a5'))).toBe(true);
+    expect(await one.registry.setStatus(keyed('a1'), 'maintenance')).toBe(true);
+    expect(one.view).toEqual(['a1:maintenance', 'a3', 'a4', 'b1', 'b2', 'b3']);
+    await two.register('b4');
+    await two.register('b3', 9090);
+    expect(await two.registry.deregister(keyed('b2'))).toBe(true);
+    expect(await two.registry.setStatus(keyed('b4'), 'maintenance')).toBe(true);
+    expect(two.view).toEqual(['a1', 'a2', 'a3', 'b1', 'b3:9090', 'b4:maintenance']);
+    expect([one, two].map(({ registry }) => registry.snapshot.connected)).toEqual([false, false]);
+
+    // What a process has done is never undone in its own view.
+    const regressions: string[] = [];
+    one.registry.onChange(() => {
+      if (one.view.includes('a2') || one.view.includes('a1') || !one.view.includes('a4'))
+        regressions.push(one.view.join());
+    });
+    const reconciled = Promise.all([one, two].map((process) => process.next('registry.reconciled')));
+    const began = systemClock.now();
+    await redis.startAgain();
+    await reconciled;
+    const expected = ['a1:maintenance', 'a3', 'a4', 'b1', 'b3:9090', 'b4:maintenance'];
+    const fresh = await Process.start(redis.port);
+    await Promise.all([one, two, fresh].map((process) => process.showing(...expected)));
+    report(`SIGKILL and return ${how}: all views equal after ${Math.round(systemClock.now() - began)} ms`);
+    expect((await redis.client().hkeys('sd:{default:users}:states')).sort()).toEqual([
+      'a1',
+      'a3',
+      'a4',
+      'b1',
+      'b3',
+      'b4',
+    ]);
+    // A word on an instance that had to be registered anew is said after it, by whoever keeps it.
+    if (how === 'with its memory') expect(regressions).toEqual([]);
+    expect([one, two].map(({ registry }) => registry.offlineWrites)).toEqual([0, 0]);
+  });
+});
+
+describe('a process that alone is cut off from Redis', () => {
+  it('leaves newer registrations made elsewhere alone', async () => {
+    const redis = await startRedis();
+    const link = await linkTo(redis);
+    const [one, two] = [await Process.start(link.port), await Process.start(redis.port)];
+    for (const id of ['a', 'b', 'c']) await one.register(id, 1);
+    await two.showing('a:1', 'b:1', 'c:1');
+    const lost = one.next('registry.unavailable');
+    link.cut();
+    await lost;
+    await one.register('a', 2);
+    await one.registry.deregister(keyed('b'));
+    await one.registry.setStatus(keyed('c'), 'maintenance');
+    await one.register('d', 2);
+    expect(one.view).toEqual(['a:2', 'c:maintenance:1', 'd:2']);
+    for (const id of ['a', 'b', 'c', 'd']) await two.register(id, 9);
+
+    const outcome = new Promise((resolve) => one.bus.on('registry.reconciled', resolve));
+    link.heal();
+    expect(await outcome).toMatchObject({ applied: 0, superseded: 4, gone: 0, expired: 0 });
+    await Promise.all([one, two].map((process) => process.showing('a:9', 'b:9', 'c:9', 'd:9')));
+    expect(await one.registry.deregister(keyed('a'))).toBe(false);
+    expect(two.view).toEqual(['a:9', 'b:9', 'c:9', 'd:9']);
+  });
+
+  it('finds its changes good for a Redis that was flushed meanwhile', async () => {
+    const redis = await startRedis();
+    const link = await linkTo(redis);
+    const [one, two] = [await Process.start(link.port), await Process.start(redis.port)];
+    await one.register('a');
+    await one.register('b');
+    await two.register('c');
+    await one.showing('a', 'b', 'c');
+    const lost = one.next('registry.unavailable');
+    link.cut();
+    await lost;
+    await one.register('d');
+    await one.registry.deregister(keyed('b'));
+    await redis.flush();
+    await two.next('lease.recovered');
+    link.heal();
+    const fresh = await Process.start(redis.port);
+    await Promise.all([one, fresh].map((process) => process.showing('a', 'c', 'd')));
+  });
+});
+
+it('refuses changes beyond the limit while Redis is away, and says so', async () => {
+  const redis = await startRedis();
+  const one = await Process.start(redis.port, 2);
+  await kill(redis, one);
+  await one.register('a');
+  await one.register('b');
+  await expect(one.register('c')).rejects.toMatchObject({
+    code: 'REGISTRY_UNAVAILABLE',
+    message: expect.stringMatching(/2 changes wait for it already, as many as maxOfflineWrites allows/),
+  });
+  expect(one.view).toEqual(['a', 'b']);
+  const reconciled = one.next('registry.reconciled');
+  await redis.startAgain();
+  await reconciled;
+  await one.register('c');
+  await (await Process.start(redis.port)).showing('a', 'b', 'c');
+});
+
+describe('an app in the mode hybrid', () => {
+  async function startBackend(): Promise<number> {
+    const server: Server = createServer((_request, response) => response.end('{"name":"Ada"}')).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    toClose.push(async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    });
+    return (server.address() as AddressInfo).port;
+  }
+
+  function moduleFor(url: string, name: string): Type {
+    @DiscoverableService({ name })
+    @Module({
+      imports: [
+        ServiceDiscoveryModule.forRoot({
+          mode: 'hybrid',
+          redis: { url, commandTimeout: '500ms' },
+          startTimeout: '200ms',
+          healthCheck: { interval: '400ms', timeout: '200ms' },
+          logging: false,
+        }),
+      ],
+    })
+    class AppModule {}
+    return AppModule;
+  }
+
+  const healthy = (app: INestApplication, service: string): Promise<ServiceInstance> =>
+    inRegistry(app, ({ services }) => services.get(service)?.find(({ status }) => status === 'healthy'));
+
+  it('starts, checks and calls without Redis, and joins the others when it comes', async () => {
+    const redis = await startRedis();
+    await redis.kill();
+    const [one, two] = [
+      await apps.listen(moduleFor(redis.url, 'orders')),
+      await apps.listen(moduleFor(redis.url, 'stock')),
+    ];
+    const port = await startBackend();
+    await one.get(ServiceDiscovery).registerService({ serviceName: 'users', host: '127.0.0.1', port });
+    const call = (app: INestApplication): Promise<unknown> =>
+      app.get(ServiceCommunicator).callServiceJson('users', { path: '/' });
+    expect(await call(one)).toEqual({ name: 'Ada' });
+    await expect(call(two)).rejects.toMatchObject({ code: 'REGISTRY_UNAVAILABLE' });
+    await Promise.all([healthy(one, 'orders'), healthy(one, 'users'), healthy(two, 'stock')]);
+
+    const rest = `${urlOf(one)}/service-discovery`;
+    const legacy = { service_name: 'legacy', host: '127.0.0.1', port, instance_id: 'l1' };
+    const answer = await send(`${rest}/register`, 'POST', { json: legacy });
+    expect([answer.status, answer.headers.age]).toEqual([201, expect.stringMatching(/^\d+$/)]);
+    expect(Object.keys(answer.body).sort()).toEqual([
+      'base_url',
+      'generation',
+      'instance_id',
+      'service_name',
+      'status',
+      'ttl',
+    ]);
+    const beat = await send(`${rest}/services/legacy/instances/l1/heartbeat`, 'PUT', {
+      json: { generation: answer.body.generation },
+    });
+    expect(beat.status).toBe(200);
+    const found = await send(`${rest}/discover/legacy`, 'GET');
+    expect([found.status, found.headers.age]).toEqual([200, expect.stringMatching(/^\d+$/)]);
+
+    const began = systemClock.now();
+    await redis.startAgain();
+    await Promise.all(
+      [one, two].flatMap((app) => ['orders', 'stock', 'users', 'legacy'].map((name) => registered(app, name))),
+    );
+    report(
+      `First start without Redis: both apps see everything ${Math.round(systemClock.now() - began)} ms after it came`,
+    );
+    expect(await call(two)).toEqual({ name: 'Ada' });
+    expect((await send(`${rest}/discover/legacy`, 'GET')).headers.age).toBeUndefined();
+    const late = await send(`${rest}/services/legacy/instances/l1?generation=${answer.body.generation}`, 'DELETE');
+    expect([late.status, late.headers['x-service-discovery-removed']]).toEqual([204, 'true']);
+  });
+
+  it('ends in bounded time while Redis is away', async () => {
+    const redis = await startRedis();
+    const app = await apps.listen(moduleFor(redis.url, 'orders'));
+    await registered(app, 'orders');
+    const lost = new Promise((resolve) => app.get(EventBus).on('registry.unavailable', resolve));
+    await redis.kill();
+    await lost;
+    await app.get(ServiceDiscovery).registerService({ serviceName: 'users', host: '127.0.0.1', port: 9 });
+    const began = systemClock.now();
+    await app.close();
+    const ms = Math.round(systemClock.now() - began);
+    report(`Shutdown while Redis is away: ${ms} ms`);
+    expect(ms).toBeLessThan(10_000);
+  });
+});
