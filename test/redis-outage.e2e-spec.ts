@@ -21,6 +21,7 @@ import { ChangeRecorder, ManualClock } from '../libs/service-discovery/src/testi
 import { ClockedRedis } from './support/clocked-redis.js';
 import { RewrittenScripts } from './support/rewritten-scripts.js';
 import { RedisServer, type RedisServerOptions } from './support/redis-server.js';
+import { TcpLink } from './support/tcp-link.js';
 
 const TTL_MS = 60_000;
 const COMMAND_TIMEOUT_MS = 500;
@@ -192,6 +193,38 @@ describe('when Redis is flushed', () => {
     report(`FLUSHALL: all registered again after ${sinceMs(start)} ms, heartbeats every 500 ms`);
     expect(idsOf(await watching(openStore())).sort()).toEqual(['a', 'b']);
     expect([...sizes]).toEqual([2]);
+  });
+});
+
+describe('when Redis has lost its memory, and seen more changes since than before', () => {
+  it('who finds it keeps what it knew until that is registered again', async () => {
+    await startServer();
+    const links = [await TcpLink.to(server.port), await TcpLink.to(server.port)];
+    for (const link of links) toClose.push(() => link.close());
+    const [one, two] = links.map(({ port }) => new Process(openStore({ url: `redis://127.0.0.1:${port}` }))) as [
+      Process,
+      Process,
+    ];
+    await Promise.all([one.registry.start(), two.registry.start()]);
+    await Promise.all([one.register('a'), two.register('b')]);
+    await Promise.all([one, two].map((process) => process.until(() => process.ids.length === 2)));
+    const sizes = new Set<number>();
+    one.registry.onChange(() => void sizes.add(one.ids.length));
+
+    const lost = Promise.all([one, two].map((process) => process.next('registry.unavailable')));
+    for (const link of links) link.cut();
+    await lost;
+    await server.flush();
+    const other = openStore();
+    for (let count = 0; count < 20; count++) await other.put(instanceOf('c'), TTL_MS);
+    const recovered = one.next('lease.recovered');
+    links[0]!.heal();
+    await recovered;
+    await one.until(() => one.ids.length === 3);
+    links[1]!.heal();
+    const fresh = await watching(openStore());
+    await fresh.until('all', () => idsOf(fresh).length === 3);
+    expect(Math.min(...sizes)).toBe(2);
   });
 });
 

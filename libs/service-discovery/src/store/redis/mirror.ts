@@ -28,6 +28,9 @@ export interface SyncResult {
   readonly lost: boolean;
 }
 
+/** More than all changes that Redis will ever tell of. */
+const LOSS = 2 ** 32;
+
 const NOTHING: SyncResult = { changes: [], reloaded: false, lost: false };
 
 /** How far a reader of a service is. */
@@ -43,7 +46,8 @@ export type Applied = { readonly change: Change | undefined } | 'known' | 'gap' 
  * The services that this process reads, as Redis last told of them. Changes of a service are numbered without a gap, so
  * that one that was missed shows.
  *
- * The revision is the sum of the numbers: it grows by one with each change, and falls only where Redis lost its data.
+ * The revision is the sum of the numbers: it grows by one with each change, and falls only where Redis lost its data;
+ * then by so much that it stays below what it was, however many changes the new data has seen already.
  */
 export class Mirror {
   private readonly services = new Map<string, MirroredService>();
@@ -150,7 +154,7 @@ export class Mirror {
     // An answer that changes have overtaken.
     if (known && isSameEpoch && !wentBack && given.sequence < known.sequence) return NOTHING;
     const lost = wentBack || (known !== undefined && known.instances.size > 0 && !isSameEpoch);
-    this.sum += given.sequence - (known?.sequence ?? 0);
+    this.sum += given.sequence - (known?.sequence ?? 0) - (lost ? LOSS : 0);
     const service = this.begin(serviceName, given.epoch);
     service.sequence = given.sequence;
     service.hold = hold;
