@@ -66,6 +66,11 @@ describe('without any settings', () => {
   });
 });
 
+it('who is the registry cannot follow a part of it', async () => {
+  await expect(optionsOf({ follow: 'used' })).rejects.toThrow(/follow: .*"all" in the mode memory_only/);
+  await expect(optionsOf({ follow: 'some' as never })).rejects.toThrow(/follow: .*one of "all", "used"/);
+});
+
 describe('the environment', () => {
   it('sets everything that it has a variable for, in seconds', async () => {
     setEnvironment({

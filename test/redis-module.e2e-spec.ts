@@ -9,6 +9,7 @@ import {
   ServiceCommunicator,
   ServiceDiscovery,
   ServiceDiscoveryModule,
+  type ServiceDiscoveryOptions,
   ServiceRegistry,
 } from 'nest-service-discovery';
 import { systemClock } from '../libs/service-discovery/src/common/index.js';
@@ -30,13 +31,14 @@ afterEach(async () => {
 });
 afterAll(() => redis.stop());
 
-function listen(interval = '400ms', url = redis.url): Promise<INestApplication> {
+function listen(options: ServiceDiscoveryOptions = {}): Promise<INestApplication> {
   return apps.listen(
     ServiceDiscoveryModule.forRoot({
-      redis: { url },
-      healthCheck: { interval, timeout: '200ms' },
+      redis: { url: redis.url },
+      healthCheck: { interval: '400ms', timeout: '200ms' },
       serviceTtl: '30s',
       logging: false,
+      ...options,
     }),
   );
 }
@@ -55,6 +57,27 @@ it('what one app registers, another one discovers and calls, also while Redis is
   await lost;
   expect(await call()).toEqual({ name: 'Ada' });
   await redis.startAgain();
+  backend.close();
+  backend.closeAllConnections();
+});
+
+it('an app that follows what it uses subscribes to that alone, from its first call on', async () => {
+  const backend = createServer((_request, response) => response.end('{"name":"Ada"}')).listen(0, '127.0.0.1');
+  await once(backend, 'listening');
+  const { port } = backend.address() as AddressInfo;
+  const [one, two] = [await listen(), await listen({ follow: 'used' })];
+  for (const serviceName of ['users', 'orders', 'carts']) {
+    await one.get(ServiceDiscovery).registerService({ serviceName, host: '127.0.0.1', port });
+  }
+  const registry = two.get(ServiceRegistry);
+  expect(registry.listServices()).toEqual([]);
+  expect(await two.get(ServiceCommunicator).callServiceJson('users', { path: '/' })).toEqual({ name: 'Ada' });
+  expect(await two.get(ServiceDiscovery).discoverService('orders')).toMatchObject({ serviceName: 'orders' });
+  expect([...registry.listServices()].sort()).toEqual(['orders', 'users']);
+  const channels = (await redis.client().pubsub('CHANNELS', 'sd:{default:*:changes')) as string[];
+  expect(channels.sort()).toEqual(['sd:{default:orders}:changes', 'sd:{default:users}:changes']);
+  await one.get(ServiceDiscovery).deregisterService('users');
+  await inRegistry(two, ({ services }) => !services.has('users'));
   backend.close();
   backend.closeAllConnections();
 });
@@ -147,11 +170,11 @@ it('apps share the health checks: each instance is checked by one, and taken ove
 it('the checks of an app that is gone without a word are taken over within two intervals', async () => {
   const intervalMs = 1_000;
   const relay = await Relay.to(redis.port);
-  const interval = `${intervalMs}ms`;
+  const healthCheck = { interval: `${intervalMs}ms`, timeout: '200ms' };
   const running = [
-    await listen(interval),
-    await listen(interval),
-    await listen(interval, `redis://127.0.0.1:${relay.port}`),
+    await listen({ healthCheck }),
+    await listen({ healthCheck }),
+    await listen({ healthCheck, redis: { url: `redis://127.0.0.1:${relay.port}` } }),
   ];
   const checks = await Checks.begin(running);
   const orphans = [...(await checks.settled(3))].flatMap(([id, owner]) => (owner === 2 ? [id] : []));

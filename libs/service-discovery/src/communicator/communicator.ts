@@ -1,6 +1,7 @@
 import { describeProblem, OptionValidator, ResponseStatusError, ServiceDiscoveryError } from '../common/index.js';
 import { type Tier } from '../model/index.js';
 import { CallEngine, type CommunicatorDependencies } from './call-engine.js';
+import { type Consume } from './call.js';
 import { callWithFallback, type FallbackRequest, type FallbackResult } from './fallback-call.js';
 import {
   type CallSettings,
@@ -66,7 +67,7 @@ export class ServiceCommunicator {
    *   `REGISTRY_UNAVAILABLE`, `INVALID_REQUEST`; the signal's reason when the caller aborts
    */
   async callService(service: string, request: ServiceCallRequest): Promise<ServiceCallResponse> {
-    return this.engine.call(service, request, this.settingsFor(service, request), (response) => response);
+    return this.call(service, request, (response) => response);
   }
 
   /**
@@ -76,9 +77,7 @@ export class ServiceCommunicator {
    */
   async callServiceJson<T = unknown>(service: string, request: ServiceCallRequest): Promise<T> {
     const accepting: ServiceCallRequest = { ...request, headers: { accept: 'application/json', ...request.headers } };
-    return this.engine.call(service, accepting, this.settingsFor(service, request), (response) =>
-      readJson<T>(service, response),
-    );
+    return this.call(service, accepting, (response) => readJson<T>(service, response));
   }
 
   /**
@@ -125,6 +124,13 @@ export class ServiceCommunicator {
   /** Refuses new calls and closes all connections once what is in flight has ended; for derived communicators too. */
   async close(): Promise<void> {
     await this.engine.close();
+  }
+
+  private async call<T>(service: string, request: ServiceCallRequest, consume: Consume<T>): Promise<T> {
+    // Before its settings, which may go by the tier that the service declares.
+    const { registry } = this.deps;
+    if (!registry.follows(service)) await registry.follow(service, request.signal);
+    return this.engine.call(service, request, this.settingsFor(service, request), consume);
   }
 
   private settingsFor(service: string, { timeout, attemptTimeout }: ServiceCallRequest): CallSettings {

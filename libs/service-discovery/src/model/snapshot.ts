@@ -12,6 +12,8 @@ export interface RegistrySnapshot {
   readonly connected: boolean;
   /** Monotonic milliseconds (`Clock.now()`) at which this was last known to be true. */
   readonly asOf: number;
+  /** Names of the services that this tells of; undefined: all. */
+  readonly scope?: ReadonlySet<string>;
   /** Instances by service name, in order of registration. A service's list keeps its identity until it changes. */
   readonly services: ReadonlyMap<string, readonly ServiceInstance[]>;
   /** Services whose expiry is held, by name. */
@@ -30,8 +32,8 @@ export const EMPTY_SNAPSHOT: RegistrySnapshot = {
 /** The snapshot after a change; lists of services that the change does not touch are kept as they are. */
 export function applyChange(snapshot: RegistrySnapshot, change: Change, now: number): RegistrySnapshot {
   const services = ServiceMap.of(snapshot.services);
-  const { expiryHolds } = snapshot;
-  const base = { revision: change.revision, ready: true, connected: true, asOf: now, expiryHolds };
+  const { expiryHolds, scope } = snapshot;
+  const base = { revision: change.revision, ready: true, connected: true, asOf: now, expiryHolds, scope };
   switch (change.type) {
     case 'reset':
       return {

@@ -187,9 +187,12 @@ function createCommunicator(
   return new ServiceCommunicator({ registry, transport, events, clock, random }, communicator);
 }
 
-/** In the mode `remote` the process that is the registry checks; over Redis all processes share the checks out. */
+/**
+ * In the mode `remote` the process that is the registry checks; over Redis all processes share the checks out that know
+ * all instances, since each has to come to the same shares.
+ */
 function createMonitor(
-  { mode, healthCheck }: Options,
+  { mode, healthCheck, registry: { follow } }: Options,
   store: RegistryStore,
   registry: ServiceRegistry,
   events: EventBus,
@@ -198,7 +201,7 @@ function createMonitor(
   timers: ListedTimers,
 ): HealthMonitor | null {
   const options = resolveHealthCheckOptions(healthCheck);
-  if (mode === 'remote' || !options.enabled) return null;
+  if (mode === 'remote' || follow === 'used' || !options.enabled) return null;
   const listed = timers.clockFor('health-checks');
   const setTimer: Clock['setTimer'] = (fn, ms, timerOptions) => listed.setTimer(fn, ms, timerOptions);
   const { intervalMs } = options;

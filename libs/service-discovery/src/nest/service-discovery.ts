@@ -99,7 +99,7 @@ export class ServiceDiscovery {
    */
   async discoverService(serviceName: string, criteria: DiscoveryCriteria = {}): Promise<ServiceEndpoint | null> {
     const { strategy = this.options.communicator.loadBalancing, ...context } = criteria;
-    const instances = this.registry.servedInstances(serviceName);
+    const instances = await this.instancesOf(serviceName);
     if (instances.length === 0) {
       this.balancers.delete(serviceName);
       return null;
@@ -119,7 +119,7 @@ export class ServiceDiscovery {
    *   ServiceDiscoveryError `INVALID_REQUEST` when the version is no range
    */
   async discoverInstances(serviceName: string, criteria: SelectionCriteria = {}): Promise<readonly ServiceInstance[]> {
-    const result = selectEligible(this.registry.servedInstances(serviceName), criteria);
+    const result = selectEligible(await this.instancesOf(serviceName), criteria);
     return result.kind === 'eligible' ? result.instances : [];
   }
 
@@ -131,6 +131,11 @@ export class ServiceDiscovery {
   /** The tier patterns in force. */
   getCommunicationPatterns(): Readonly<Record<Tier, CommunicationPattern>> {
     return this.communicator.getCommunicationPatterns();
+  }
+
+  private async instancesOf(serviceName: string): Promise<readonly ServiceInstance[]> {
+    await this.registry.follow(serviceName);
+    return this.registry.servedInstances(serviceName);
   }
 
   /** Nobody may ever ask for a service again that has gone; so each new one clears away those. */

@@ -54,7 +54,8 @@ function emitDifferences(
   }
   for (const [name, after] of next.services) {
     const before = previous.services.get(name);
-    if (after === before) continue;
+    // What is followed from now on was there before.
+    if (after === before || previous.scope?.has(name) === false) continue;
     const known = new Map(before?.map((instance) => [instance.instanceId, instance]));
     for (const instance of after) emitPut(events, known.get(instance.instanceId), instance);
   }

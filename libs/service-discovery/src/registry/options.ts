@@ -35,6 +35,14 @@ export interface ServiceRegistryOptions {
    * @default 0
    */
   maxOfflineWrites: number;
+  /**
+   * Which services this process reads: all, or only those that it registers, calls, discovers or watches by name. The
+   * second saves memory and traffic where there are thousands of services or processes; lists, counts and aggregated
+   * health then tell of these services alone, and the process takes no part in health checks. The first call of a service
+   * waits for the registry, at most `startTimeout`.
+   * @default 'all'
+   */
+  follow: 'all' | 'used';
 }
 
 export const DEFAULT_SERVICE_REGISTRY_OPTIONS: ServiceRegistryOptions = {
@@ -43,6 +51,7 @@ export const DEFAULT_SERVICE_REGISTRY_OPTIONS: ServiceRegistryOptions = {
   trackHeartbeats: true,
   maxSnapshotAge: '3d',
   maxOfflineWrites: 0,
+  follow: 'all',
 };
 
 export interface ResolvedServiceRegistryOptions {
@@ -52,6 +61,7 @@ export interface ResolvedServiceRegistryOptions {
   readonly trackHeartbeats: boolean;
   readonly maxSnapshotAgeMs: number;
   readonly maxOfflineWrites: number;
+  readonly follow: 'all' | 'used';
 }
 
 /**
@@ -84,6 +94,7 @@ export function resolveServiceRegistryOptions(
     max: 1_000_000,
     integer: true,
   });
+  const follow = check.oneOf('follow', given.follow, ['all', 'used']);
   check.throwIfAny();
   return {
     serviceTtlMs,
@@ -92,5 +103,6 @@ export function resolveServiceRegistryOptions(
     trackHeartbeats,
     maxSnapshotAgeMs,
     maxOfflineWrites,
+    follow,
   };
 }

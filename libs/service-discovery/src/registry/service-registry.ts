@@ -1,5 +1,6 @@
 import {
   messageOf,
+  raceAbort,
   RegistryUnavailableError,
   settlesWithin,
   systemClock,
@@ -9,6 +10,7 @@ import {
 } from '../common/index.js';
 import {
   keyOf,
+  SERVICE_NAME_PATTERN,
   SILENT,
   toInstance,
   type Change,
@@ -106,6 +108,7 @@ export class ServiceRegistry {
       random,
       overlay: queue,
       renewals: this.options.trackHeartbeats,
+      follow: this.options.follow,
       listener: {
         received: (change) => {
           this.keeper.follow(change);
@@ -170,6 +173,7 @@ export class ServiceRegistry {
       throw new RegistryUnavailableError('The registry is closed', { service, instanceId });
     }
     const keep = options.heartbeat !== 'manual';
+    this.feed.follow(asked.serviceName);
     // One after the other under one id: the second of two that come together has to see the first.
     return this.registering.run(keyOf(asked), () => {
       const replaced = this.getInstance(asked) !== undefined;
@@ -188,6 +192,7 @@ export class ServiceRegistry {
    * @throws RegistryUnavailableError
    */
   async deregister(key: InstanceKey, options: GenerationOptions = {}): Promise<boolean> {
+    if (!this.follows(key.serviceName)) await this.follow(key.serviceName);
     const own = this.ownLeaseOf(key);
     const lease = this.leaseFor(key, options.generation ?? own?.generation);
     if (!lease) return false;
@@ -207,6 +212,7 @@ export class ServiceRegistry {
    * @throws RegistryUnavailableError
    */
   async heartbeat(key: InstanceKey, options: GenerationOptions = {}): Promise<boolean> {
+    if (!this.follows(key.serviceName)) await this.follow(key.serviceName);
     const lease = this.leaseFor(key, options.generation ?? this.ownLeaseOf(key)?.generation);
     if (!lease) return false;
     return this.write(
@@ -241,6 +247,31 @@ export class ServiceRegistry {
     return [...this.snapshot.services.keys()];
   }
 
+  /** Whether the snapshot tells of a service; else {@link follow} it first. True for all, unless the option says `used`. */
+  follows(name: string): boolean {
+    const { scope, services } = this.snapshot;
+    return !scope || scope.has(name) || services.has(name);
+  }
+
+  /**
+   * Takes a service into the snapshot, and goes on following it.
+   * @throws RegistryUnavailableError where it could not be read within `startTimeout`; the signal's reason
+   */
+  async follow(name: string, signal?: AbortSignal): Promise<void> {
+    if (this.follows(name) || !SERVICE_NAME_PATTERN.test(name)) return;
+    this.feed.follow(name);
+    const shown = this.untilShown(
+      { serviceName: name, instanceId: '' },
+      () => this.follows(name),
+      this.options.startTimeoutMs,
+    );
+    await (signal ? raceAbort(shown, signal) : shown);
+    if (this.follows(name)) return;
+    throw new RegistryUnavailableError(`The registry could not be asked for "${name}", which was not used before`, {
+      service: name,
+    });
+  }
+
   /** In order of registration; empty for an unknown service. The list keeps its identity until it changes. */
   getInstances(name: string): readonly ServiceInstance[] {
     return this.snapshot.services.get(name) ?? NO_INSTANCES;
@@ -269,6 +300,7 @@ export class ServiceRegistry {
    * loop or the registry closes.
    */
   watch(scope: WatchScope = {}, signal?: AbortSignal): AsyncIterable<Change> {
+    for (const name of scope.services ?? []) this.feed.follow(name);
     return this.hub.open(scope, signal);
   }
 
@@ -427,8 +459,8 @@ export class ServiceRegistry {
     });
   }
 
-  /** Resolves when the own snapshot shows an effect, after 1 s, or at once where it does not follow the store now. */
-  private async untilShown(key: InstanceKey, holds: () => boolean): Promise<void> {
+  /** Resolves when the own snapshot shows an effect, when patience ends, or at once where it does not follow the store now. */
+  private async untilShown(key: InstanceKey, holds: () => boolean, patienceMs = VISIBILITY_PATIENCE_MS): Promise<void> {
     const isOver = (): boolean => holds() || !this.snapshot.connected;
     if (isOver()) return;
     let stop: () => void = () => undefined;
@@ -437,7 +469,7 @@ export class ServiceRegistry {
         if (isOver()) resolve();
       });
     });
-    await settlesWithin(this.clock, VISIBILITY_PATIENCE_MS, shown);
+    await settlesWithin(this.clock, patienceMs, shown);
     stop();
   }
 }

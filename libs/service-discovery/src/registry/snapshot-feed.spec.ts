@@ -26,11 +26,12 @@ afterEach(async () => {
 });
 
 /** @param random the same number each time; 1 leaves the waits at their full length */
-function feedOf(random = 1): SnapshotFeed {
+function feedOf(random = 1, follow: 'all' | 'used' = 'all'): SnapshotFeed {
   const feed = new SnapshotFeed(store, {
     clock,
     random: () => random,
     renewals: false,
+    follow,
     listener: {
       received: () => undefined,
       changed: ({ connected }, _previous, change) => told.push({ type: change?.type ?? 'connection', connected }),

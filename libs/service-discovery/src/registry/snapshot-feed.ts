@@ -1,12 +1,4 @@
-import {
-  onAbort,
-  reconnectDelay,
-  RegistryUnavailableError,
-  settlesWithin,
-  sleep,
-  type Clock,
-  type Random,
-} from '../common/index.js';
+import { onAbort, reconnectDelay, settlesWithin, sleep, type Clock, type Random } from '../common/index.js';
 import {
   applyChange,
   EMPTY_SNAPSHOT,
@@ -19,6 +11,8 @@ import {
 } from '../model/index.js';
 import { holdsWithin, type RegistryStore, type ResetChange } from '../store/index.js';
 import { CarriedInstances } from './carried-instances.js';
+import { FollowedServices } from './followed-services.js';
+import { StoreWatch } from './store-watch.js';
 
 /** The waits after a lost watch. */
 const BACKOFF = { firstMs: 100, longestMs: 5_000 };
@@ -50,6 +44,8 @@ export interface SnapshotFeedDeps {
   listener: SnapshotFeedListener;
   /** Whether to ask for heartbeats. */
   renewals: boolean;
+  /** Whether to watch everything, or those services alone that {@link SnapshotFeed.follow} was called with. */
+  follow: 'all' | 'used';
   /** @default none */
   overlay?: SnapshotOverlay;
 }
@@ -70,6 +66,12 @@ export class SnapshotFeed {
   private readonly firstReset: Promise<void>;
   private announceFirstReset: () => void = () => undefined;
   private running: Promise<void> | undefined;
+  private readonly followed: FollowedServices | undefined;
+  /** The watch that the snapshot follows. */
+  private active: StoreWatch | undefined;
+  /** One with a wider scope, until its reset takes the place of the active one's changes. */
+  private successor: StoreWatch | undefined;
+  private connectedAt = 0;
   private downSince: number | undefined;
   private readonly carried: CarriedInstances;
   private readonly overlay: SnapshotOverlay;
@@ -78,7 +80,8 @@ export class SnapshotFeed {
     private readonly store: RegistryStore,
     private readonly deps: SnapshotFeedDeps,
   ) {
-    this.stored = { ...EMPTY_SNAPSHOT, asOf: deps.clock.now() };
+    this.followed = deps.follow === 'used' ? new FollowedServices() : undefined;
+    this.stored = { ...EMPTY_SNAPSHOT, asOf: deps.clock.now(), scope: this.followed && new Set() };
     this.current = this.stored;
     this.overlay = deps.overlay ?? NO_OVERLAY;
     this.carried = new CarriedInstances(deps.clock, (forgotten) => this.drop(forgotten));
@@ -131,24 +134,21 @@ export class SnapshotFeed {
     await this.running;
   }
 
+  /** Takes a service into the snapshot, where that does not hold everything anyway; without a gap for the others. */
+  follow(serviceName: string): void {
+    if (this.followed?.add(serviceName, this.current)) this.widen();
+  }
+
   private async run(signal: AbortSignal): Promise<void> {
     let losses = 0;
     while (!signal.aborted) {
-      let openedAt = Number.POSITIVE_INFINITY;
-      let error: unknown = new RegistryUnavailableError('The store ended the watch');
-      try {
-        for await (const change of this.store.watch({ renewals: this.deps.renewals }, signal)) {
-          if (openedAt === Number.POSITIVE_INFINITY) openedAt = this.deps.clock.now();
-          this.take(change);
-        }
-      } catch (thrown) {
-        error = thrown;
-      }
+      const error = await this.readToEnd(signal);
+      const heldMs = this.current.connected ? this.deps.clock.now() - this.connectedAt : 0;
       this.disconnect();
       if (signal.aborted) return;
       this.reportLoss(error);
       // A store that answers and fails right away is not hammered: only a watch that held starts the backoff anew.
-      losses = this.deps.clock.now() - openedAt >= BACKOFF.longestMs ? 1 : losses + 1;
+      losses = heldMs >= BACKOFF.longestMs ? 1 : losses + 1;
       await this.pause(reconnectDelay(losses, BACKOFF, this.deps.random), signal);
     }
   }
@@ -161,6 +161,50 @@ export class SnapshotFeed {
     if (signal.aborted) end();
     await sleep(this.deps.clock, ms, over.signal, { keepAlive: false }).catch(() => undefined);
     for (const stop of stops) stop?.();
+  }
+
+  /** Watches until that fails, with one watch after another where the scope grows. */
+  private async readToEnd(signal: AbortSignal): Promise<unknown> {
+    this.active = this.openWatch(signal);
+    for (;;) {
+      const watch: StoreWatch = this.active;
+      const error = await watch.ended;
+      if (watch !== this.active) continue;
+      this.active = undefined;
+      this.successor?.stop();
+      this.successor = undefined;
+      return error;
+    }
+  }
+
+  private openWatch(signal: AbortSignal): StoreWatch {
+    const scope: WatchScope = { services: this.followed?.names, renewals: this.deps.renewals };
+    return new StoreWatch(this.store, scope, signal, (change, watch) => this.hear(watch, change));
+  }
+
+  private widen(): void {
+    if (!this.active || this.successor || this.closing.signal.aborted) return;
+    const watch = this.openWatch(this.closing.signal);
+    this.successor = watch;
+    void watch.ended.then(() => {
+      if (this.successor !== watch) return;
+      // The store is out of reach: the other watch hears of it too, and begins anew with everything.
+      this.successor = undefined;
+      this.active?.stop();
+    });
+  }
+
+  private hear(watch: StoreWatch, change: Change): void {
+    if (watch === this.successor) {
+      this.successor = undefined;
+      const replaced = this.active;
+      this.active = watch;
+      replaced?.stop();
+    }
+    if (watch !== this.active) return;
+    this.take(change);
+    const { services } = watch.scope;
+    if (change.type === 'reset' && services?.length !== this.followed?.names.length) this.widen();
   }
 
   private take(received: Change): void {
@@ -180,11 +224,15 @@ export class SnapshotFeed {
   private apply(change: Change, before: () => void = () => undefined): void {
     const previous = this.current;
     const now = this.deps.clock.now();
+    if (!previous.connected) this.connectedAt = now;
     this.stored = applyChange(this.stored, change, now);
+    const covered = change.type === 'reset' ? this.active?.scope.services : undefined;
+    if (covered) this.stored = { ...this.stored, scope: new Set(covered) };
+    const { scope } = this.stored;
     const shown = this.overlay.size > 0 ? this.overlaid(change) : change;
     // Looking at it may have been the end of the overlay.
     if (this.overlay.size === 0) this.current = this.stored;
-    else if (shown) this.current = applyChange(previous, shown, now);
+    else if (shown) this.current = { ...applyChange(previous, shown, now), scope };
     else this.current = { ...this.stored, services: previous.services };
     before();
     if (shown) this.deps.listener.changed(this.current, previous, shown);

@@ -33,11 +33,17 @@ export function isDiscoveryAdapter(adapter: unknown): boolean {
 export function discoveryAdapter(communicator: ServiceCommunicator, registry: ServiceRegistry): AxiosAdapter {
   const elsewhere = axios.getAdapter(axios.defaults.adapter);
   const adapter: AxiosAdapter = async (config) => {
-    const target = parseServiceUrl(axios.getUri(config), (name) => registry.getInstances(name).length > 0);
+    const target = await parseServiceUrl(axios.getUri(config), (name) => isRegistered(registry, name));
     return target ? send(communicator, target, config) : elsewhere(config);
   };
   ADAPTERS.add(adapter);
   return adapter;
+}
+
+/** What the registry cannot tell of is taken for a host of somebody else. */
+async function isRegistered(registry: ServiceRegistry, name: string): Promise<boolean> {
+  await registry.follow(name).catch(() => undefined);
+  return registry.getInstances(name).length > 0;
 }
 
 async function send(

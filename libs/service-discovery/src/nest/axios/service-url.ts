@@ -14,10 +14,13 @@ export interface ServiceUrl {
  * @returns undefined where the host is not a service: it has a port or credentials, is an address or `localhost`, or is
  *   a domain name that nobody registered
  */
-export function parseServiceUrl(url: string, isKnown: (name: string) => boolean): ServiceUrl | undefined {
+export async function parseServiceUrl(
+  url: string,
+  isKnown: (name: string) => boolean | Promise<boolean>,
+): Promise<ServiceUrl | undefined> {
   const [, host, rest = ''] = /^https?:\/\/([^/?#]*)([^#]*)/i.exec(url) ?? [];
   if (host === undefined || !SERVICE_NAME_PATTERN.test(host)) return undefined;
   const isDomainOrAddress = host.includes('.') || host.toLowerCase() === 'localhost' || /^\d+$/.test(host);
-  if (isDomainOrAddress && !isKnown(host)) return undefined;
+  if (isDomainOrAddress && !(await isKnown(host))) return undefined;
   return { service: host, path: rest.startsWith('/') ? rest : `/${rest}` };
 }

@@ -28,7 +28,14 @@ import { isPreset } from './presets.js';
 import { suggest } from './suggest.js';
 
 /** The options that are the registry's. */
-export const REGISTRY_OPTION_NAMES = ['serviceTtl', 'heartbeatInterval', 'startTimeout', 'maxSnapshotAge'] as const;
+export const REGISTRY_OPTION_NAMES = [
+  'serviceTtl',
+  'heartbeatInterval',
+  'startTimeout',
+  'maxSnapshotAge',
+  'follow',
+  'trackHeartbeats',
+] as const;
 
 export function checkPreset(preset: unknown, check: OptionValidator): void {
   if (preset === undefined || isPreset(preset)) return;
@@ -100,6 +107,15 @@ export function checkRedis(
     }
     return undefined;
   }
+}
+
+/** A process that is the registry has everything, and is the only one to check it. */
+export function checkFollow(
+  { follow }: Pick<ServiceDiscoveryOptions, 'follow'>,
+  mode: ServiceDiscoveryMode,
+  check: OptionValidator,
+): void {
+  if (follow === 'used' && mode === 'memory_only') check.problem('follow', follow, '"all" in the mode memory_only');
 }
 
 export function checkCalls({ patterns, ...calls }: CommunicatorDefaults, check: OptionValidator): void {

@@ -22,6 +22,8 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   selfPreservation: Object.keys(DEFAULT_SELF_PRESERVATION_OPTIONS),
   maxSnapshotAge: null,
   maxOfflineWrites: null,
+  follow: null,
+  trackHeartbeats: null,
   healthCheck: Object.keys(DEFAULT_HEALTH_CHECK_OPTIONS),
   loadBalancing: null,
   circuitBreaker: Object.keys(DEFAULT_CIRCUIT_BREAKER_OPTIONS),

@@ -99,6 +99,10 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
    * @default 10000
    */
   maxOfflineWrites?: ServiceRegistryOptions['maxOfflineWrites'];
+  /** Which services this process reads: all, or only those that it uses. See {@link ServiceRegistryOptions}. @default 'all' */
+  follow?: ServiceRegistryOptions['follow'];
+  /** Whether `lastHeartbeat` follows all heartbeats, which many processes make many of. @default true */
+  trackHeartbeats?: ServiceRegistryOptions['trackHeartbeats'];
   /** `SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL`, `…_TIMEOUT`; false: nothing is checked from this process. @default on */
   healthCheck?: Partial<HealthCheckOptions> | false;
   /** @default 'undici' */

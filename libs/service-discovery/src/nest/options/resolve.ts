@@ -7,6 +7,7 @@ import { type ApiOptions, DEFAULT_API_OPTIONS, resolveApiOptions } from '../rest
 import {
   checkAdvertise,
   checkCalls,
+  checkFollow,
   checkLogging,
   checkMetrics,
   checkMode,
@@ -71,6 +72,7 @@ function resolveMerged(options: ServiceDiscoveryOptions, check: OptionValidator)
   const metrics = options.metrics ?? {};
 
   check.gather(() => resolveServiceRegistryOptions(registry));
+  checkFollow(options, mode, check);
   check.gather(() => resolveHealthCheckOptions(healthCheck));
   check.gather(() => resolveSelfPreservationOptions(selfPreservation));
   checkCalls(communicator, check);

@@ -183,7 +183,8 @@ export class ServiceDiscoveryController {
 
   /** One service with all its instances; 404 `SERVICE_NOT_FOUND`. */
   @Get('services/:name')
-  getService(@Param('name') name: string, @Res() response: unknown): ServiceView {
+  async getService(@Param('name') name: string, @Res() response: unknown): Promise<ServiceView> {
+    await this.registry.follow(name);
     const instances = this.registry.servedServices().get(name);
     if (!instances) throw new ServiceNotFoundError(name);
     return this.answer(response, 200, toServiceView(name, instances, this.aggregator.getAggregatedHealth()));
