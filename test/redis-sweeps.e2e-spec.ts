@@ -214,11 +214,12 @@ describe('the sweeps of Redis', () => {
   it('are not troubled by changes that only newer processes know', async () => {
     await put(3);
     const meta = 'sd:{default:users}:meta';
-    const epoch = await client.hget(meta, 'epoch');
+    const [epoch, previous] = await client.hmget(meta, 'epoch', 'tag');
     const sequence = await client.hincrby(meta, 'sequence', 1);
-    const change = JSON.stringify(['levitate', 'i0', '{}']);
-    await client.xadd('sd:{default:users}:changes', `${sequence}-0`, 'change', change);
-    await client.publish('sd:{default:users}:changes', `${epoch} ${sequence} ${change}`);
+    await client.hset(meta, 'tag', 'abc');
+    const change = ['levitate', 'i0', '{}'].join('\n');
+    await client.xadd('sd:{default:users}:changes', `${sequence}-0`, 'change', change, 'tag', 'abc');
+    await client.publish('sd:{default:users}:changes', `${epoch} ${sequence} ${previous} abc ${change}`);
     await put(1, 'next');
     await recorder.until('the next one', () => recorder.snapshot.services.get('users')?.length === 4);
     expect(recorder.changes.map(({ type }) => type)).toEqual(['reset', 'put', 'put', 'put', 'put']);

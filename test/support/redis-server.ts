@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,12 @@ import { Redis, type RedisOptions } from 'ioredis';
 
 export interface RedisServerOptions {
   readonly password?: string;
+  /** Whether it speaks TLS only, with the test's certificate; whether it asks for one of who connects. */
+  readonly tls?: 'server' | 'both';
+  /** The lines of its configuration, where it is a Sentinel. */
+  readonly sentinel?: readonly string[];
+  /** Where the other nodes of a Cluster reach it. */
+  readonly busPort?: number;
   /** Further arguments of redis-server. */
   readonly args?: readonly string[];
 }
@@ -31,8 +38,12 @@ export class RedisServer {
     return server;
   }
 
+  get busPort(): number | undefined {
+    return this.options.busPort;
+  }
+
   get url(): string {
-    return `redis://127.0.0.1:${this.port}`;
+    return `${this.options.tls ? 'rediss' : 'redis'}://127.0.0.1:${this.port}`;
   }
 
   /**
@@ -40,12 +51,19 @@ export class RedisServer {
    * @param more arguments for this time
    */
   async startAgain(more: readonly string[] = []): Promise<void> {
-    const { password, args = [] } = this.options;
+    const { password, sentinel, tls, args = [] } = this.options;
+    // A Sentinel writes down what it finds out.
+    const file = join(this.directory, 'sentinel.conf');
+    if (sentinel) await writeFile(file, sentinel.join('\n'));
     const child = spawn(
       process.env.REDIS_SERVER_BIN ?? 'redis-server',
       [
-        ...['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.directory],
-        ...['--save', '', '--appendonly', 'no'],
+        ...(sentinel ? [file, '--sentinel'] : []),
+        ...(tls
+          ? ['--port', '0', '--tls-port', String(this.port), ...tlsArguments(tls)]
+          : ['--port', String(this.port)]),
+        ...['--bind', '127.0.0.1', '--dir', this.directory],
+        ...(sentinel ? [] : ['--save', '', '--appendonly', 'no']),
         ...(password ? ['--requirepass', password] : []),
         ...args,
         ...more,
@@ -92,7 +110,9 @@ export class RedisServer {
 
   /** One more connection; whoever asked for it closes it. */
   connect(options: RedisOptions = {}): Redis {
-    const client = new Redis({ host: '127.0.0.1', port: this.port, password: this.options.password, ...options });
+    const { password, tls } = this.options;
+    const own: RedisOptions = { host: '127.0.0.1', port: this.port, password, tls: tls && CLIENT_TLS };
+    const client = new Redis({ ...own, ...options });
     client.on('error', () => undefined);
     return client;
   }
@@ -103,14 +123,29 @@ export class RedisServer {
   }
 }
 
-async function ready(child: ChildProcess): Promise<void> {
-  for await (const line of createInterface({ input: child.stdout! })) {
-    if (line.includes('Ready to accept connections')) return;
-  }
-  throw new Error('redis-server ended before it was ready');
+const pathOf = (name: string): string => join(import.meta.dirname, 'tls', name);
+const pem = (name: string): string => readFileSync(pathOf(name), 'utf8');
+
+/** The CA of the server's certificate. The certificates were made once, and hold for 100 years. */
+export const CA = pem('ca.pem');
+/** A CA that has nothing to do with it. */
+export const ANOTHER_CA = pem('another-ca.pem');
+/** What a client needs where both sides show certificates. */
+export const CLIENT_TLS = { ca: CA, cert: pem('client.pem'), key: pem('client.key') };
+
+function tlsArguments(sides: 'server' | 'both'): string[] {
+  const files = ['--tls-cert-file', pathOf('server.pem'), '--tls-key-file', pathOf('server.key')];
+  return [...files, '--tls-ca-cert-file', pathOf('ca.pem'), '--tls-auth-clients', sides === 'both' ? 'yes' : 'no'];
 }
 
-async function freePort(): Promise<number> {
+async function ready(child: ChildProcess): Promise<void> {
+  for await (const line of createInterface({ input: child.stdout! })) {
+    if (/Ready to accept connections|Sentinel ID is/.test(line)) return;
+  }
+  throw new Error('redis-server ended before it was ready; where only TLS is asked for, it was built without it');
+}
+
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

@@ -2,6 +2,7 @@ import { networkInterfaces } from 'node:os';
 import { type AddressInfo } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import { canonicalHost, parseAddress, type Protocol } from '../../model/index.js';
+import { redisHostsOf } from '../../store/index.js';
 import { type AdvertiseOptions, type ResolvedServiceDiscoveryOptions } from '../options/index.js';
 
 /** A server that listens, as far as its address goes: Node's own, of HTTP, HTTPS or HTTP/2. */
@@ -50,11 +51,12 @@ function reachableHost(bound: string, options: RegistryPlace, interfaces: () => 
 /** Whether everybody who reads the registry runs here, as far as can be told. */
 function isOnThisMachine({ mode, remote, redis }: RegistryPlace): boolean {
   if (mode === 'memory_only') return true;
-  const url = remote?.url ?? redis?.url;
-  const named = url === undefined ? redis?.client?.options.host : new URL(url).hostname;
-  const host = named === undefined ? undefined : canonicalHost(named);
-  if (host === undefined) return false;
-  return host === 'localhost' || parseAddress(host)?.range() === 'loopback';
+  const named = remote ? [new URL(remote.url).hostname] : redisHostsOf(redis ?? {});
+  return named.length > 0 && named.every((name) => isLoopback(canonicalHost(name)));
+}
+
+function isLoopback(host: string | undefined): boolean {
+  return host !== undefined && (host === 'localhost' || parseAddress(host)?.range() === 'loopback');
 }
 
 /** The first address that other machines can reach, of the family that comes first. */

@@ -3,7 +3,11 @@ import { DEFAULT_HEALTH_CHECK_OPTIONS } from '../../health/index.js';
 import { TIERS } from '../../model/index.js';
 import { DEFAULT_EVENT_LOGGER_OPTIONS } from '../../observability/index.js';
 import { DEFAULT_CIRCUIT_BREAKER_OPTIONS, DEFAULT_RETRY_OPTIONS } from '../../resilience/index.js';
-import { DEFAULT_REDIS_REGISTRY_STORE_OPTIONS, DEFAULT_SELF_PRESERVATION_OPTIONS } from '../../store/index.js';
+import {
+  DEFAULT_REDIS_REGISTRY_STORE_OPTIONS,
+  DEFAULT_SELF_PRESERVATION_OPTIONS,
+  REDIS_SERVERS_OPTION_NAMES,
+} from '../../store/index.js';
 import { DEFAULT_API_OPTIONS } from '../rest/api-options.js';
 import { type ServiceDiscoveryOptions } from './options.js';
 import { suggest } from './suggest.js';
@@ -14,7 +18,10 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   mode: null,
   registryUrl: null,
   remote: ['path', 'headers', 'requestTimeout'],
-  redis: ['url', 'client', ...Object.keys(DEFAULT_REDIS_REGISTRY_STORE_OPTIONS).filter((name) => name !== 'namespace')],
+  redis: [
+    ...REDIS_SERVERS_OPTION_NAMES,
+    ...Object.keys(DEFAULT_REDIS_REGISTRY_STORE_OPTIONS).filter((name) => name !== 'namespace'),
+  ],
   namespace: null,
   serviceTtl: null,
   heartbeatInterval: null,

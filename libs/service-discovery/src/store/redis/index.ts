@@ -1,8 +1,11 @@
 /** Registrations kept in Redis: the store of `redis_backed`. */
 export {
   DEFAULT_REDIS_REGISTRY_STORE_OPTIONS,
+  REDIS_SERVERS_OPTION_NAMES,
+  redisHostsOf,
   resolveRedisRegistryStoreOptions,
   type RedisRegistryStoreOptions,
 } from './options.js';
 export { RedisRegistryStore, type RedisRegistryStoreDeps } from './redis-registry-store.js';
 export { type RedisTrouble, type RedisTroubleCounts } from './trouble.js';
+export { type RedisClient, type RedisTlsOptions } from './servers.js';

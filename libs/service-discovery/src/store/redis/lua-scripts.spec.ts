@@ -17,8 +17,19 @@ describe('the generated wrapper of the Lua scripts', () => {
   });
 
   it('reaches no key that it was not handed', () => {
-    const { announceChecker, beginSweep, expire, forgetNames, put, remove, renew, setStatus, sync, touchNames } =
-      scripts;
+    const {
+      announceChecker,
+      beginSweep,
+      expire,
+      forgetNames,
+      listNames,
+      put,
+      remove,
+      renew,
+      setStatus,
+      sync,
+      touchNames,
+    } = scripts;
     const keys = {
       names: '',
       sweep: '',
@@ -35,11 +46,12 @@ describe('the generated wrapper of the Lua scripts', () => {
       beginSweep(keys, 1, 1, 1, ''),
       expire(keys, 1, 1, 1, 1, 1),
       forgetNames(keys, 1),
+      listNames(keys),
       put(keys, 1),
       remove(keys, '', '', 1),
       renew(keys, ''),
       setStatus(keys, '', '', '', '', 1, '', 1, 1),
-      sync(keys, '', 0, 0),
+      sync(keys, '', 0, '', 0),
       touchNames(keys),
     ];
     for (const { script } of calls) {

@@ -72,7 +72,7 @@ return { now < heldUntil and -1 or 1, heldUntil, processes }`,
  * - key `states`: hash: instance id → what changes about it
  * - key `details`: hash: instance id → what the last health check saw, as JSON
  * - key `leases`: sorted set: instance id → when it expires
- * - key `meta`: hash: epoch, sequence, generation; of a hold: since when, since when the share is low, what was told
+ * - key `meta`: hash: epoch, sequence, tag, generation; of a hold: since when, since when the share is low, what was told
  * - key `changes`: stream of changes; also the channel that they are told on
  * - argument `cap`: how many at most
  * - argument `limit`: about how many changes the stream keeps
@@ -124,10 +124,12 @@ local function writeState(state)
     state.announced,
   }, ' ')
 end
-local function tell(changes, limit, epoch, sequence, change)
+local function tell(changes, limit, epoch, sequence, previous, change)
   local text = table.concat(change, '\\n')
-  redis.call('XADD', changes, 'MAXLEN', '~', limit, sequence .. '-0', 'change', text)
-  redis.call('PUBLISH', changes, epoch .. ' ' .. sequence .. ' ' .. text)
+  local tag = string.sub(redis.sha1hex(previous .. text), 1, 16)
+  redis.call('XADD', changes, 'MAXLEN', '~', limit, sequence .. '-0', 'change', text, 'tag', tag)
+  redis.call('PUBLISH', changes, table.concat({ epoch, sequence, previous, tag, text }, ' '))
+  return tag
 end
 
 local function beginEpoch(meta, changes)
@@ -138,15 +140,21 @@ local function beginEpoch(meta, changes)
 end
 
 local function announce(meta, changes, limit, change)
-  local epoch = redis.call('HGET', meta, 'epoch') or beginEpoch(meta, changes)
-  tell(changes, limit, epoch, digits(redis.call('HINCRBY', meta, 'sequence', 1)), change)
+  local known = redis.call('HMGET', meta, 'epoch', 'tag')
+  local epoch, previous = known[1], known[2] or '-'
+  if not epoch then
+    epoch, previous = beginEpoch(meta, changes), '-'
+  end
+  local sequence = digits(redis.call('HINCRBY', meta, 'sequence', 1))
+  redis.call('HSET', meta, 'tag', tell(changes, limit, epoch, sequence, previous, change))
 end
 local function drop(keys, limit, id, reason)
+  local generation = string.match(redis.call('HGET', keys.states, id) or '', '^%d+') or '0'
   redis.call('HDEL', keys.records, id)
   redis.call('HDEL', keys.states, id)
   redis.call('HDEL', keys.details, id)
   redis.call('ZREM', keys.leases, id)
-  announce(keys.meta, keys.changes, limit, { 'remove', id, reason })
+  announce(keys.meta, keys.changes, limit, { 'remove', id, reason, generation })
   if redis.call('ZCARD', keys.leases) == 0 then
     redis.call('PEXPIRE', keys.meta, 86400000)
     redis.call('PEXPIRE', keys.changes, 86400000)
@@ -246,12 +254,24 @@ return removed`,
 );
 
 /**
+ * The names of the services that are in use.
+ * - key `names`: sorted set: service name → when it was last used
+ * - reply: the names
+ */
+export const listNames = luaScript<'names', [], readonly unknown[]>(
+  'list-names',
+  ['names'],
+  `local KEYS = { names = KEYS[1] }
+return redis.call('ZRANGE', KEYS.names, 0, -1)`,
+);
+
+/**
  * Registers instances of one service, or replaces the registrations under their ids.
  * - key `records`: hash: instance id → the registration as JSON
  * - key `states`: hash: instance id → what changes about it
  * - key `details`: hash: instance id → what the last health check saw, as JSON
  * - key `leases`: sorted set: instance id → when it expires
- * - key `meta`: hash: epoch, sequence, generation
+ * - key `meta`: hash: epoch, sequence, tag, generation
  * - key `changes`: stream of changes; also the channel that they are told on
  * - argument `limit`: about how many changes the stream keeps
  * - argument `registrations`: an instance id, the registration as JSON, and how long the lease lives, in turn
@@ -300,10 +320,12 @@ local function writeState(state)
     state.announced,
   }, ' ')
 end
-local function tell(changes, limit, epoch, sequence, change)
+local function tell(changes, limit, epoch, sequence, previous, change)
   local text = table.concat(change, '\\n')
-  redis.call('XADD', changes, 'MAXLEN', '~', limit, sequence .. '-0', 'change', text)
-  redis.call('PUBLISH', changes, epoch .. ' ' .. sequence .. ' ' .. text)
+  local tag = string.sub(redis.sha1hex(previous .. text), 1, 16)
+  redis.call('XADD', changes, 'MAXLEN', '~', limit, sequence .. '-0', 'change', text, 'tag', tag)
+  redis.call('PUBLISH', changes, table.concat({ epoch, sequence, previous, tag, text }, ' '))
+  return tag
 end
 
 local function beginEpoch(meta, changes)
@@ -314,8 +336,13 @@ local function beginEpoch(meta, changes)
 end
 
 local function announce(meta, changes, limit, change)
-  local epoch = redis.call('HGET', meta, 'epoch') or beginEpoch(meta, changes)
-  tell(changes, limit, epoch, digits(redis.call('HINCRBY', meta, 'sequence', 1)), change)
+  local known = redis.call('HMGET', meta, 'epoch', 'tag')
+  local epoch, previous = known[1], known[2] or '-'
+  if not epoch then
+    epoch, previous = beginEpoch(meta, changes), '-'
+  end
+  local sequence = digits(redis.call('HINCRBY', meta, 'sequence', 1))
+  redis.call('HSET', meta, 'tag', tell(changes, limit, epoch, sequence, previous, change))
 end
 local ids, ttls, records = {}, {}, {}
 for index = 2, #ARGV, 3 do
@@ -329,12 +356,14 @@ redis.call('HLEN', KEYS.details)
 redis.call('XLEN', KEYS.changes)
 local wasEmpty = redis.call('ZCARD', KEYS.leases) == 0
 local known = redis.call('HMGET', KEYS.states, unpack(ids))
-local meta = redis.call('HMGET', KEYS.meta, 'epoch', 'sequence', 'generation')
+local meta = redis.call('HMGET', KEYS.meta, 'epoch', 'sequence', 'tag', 'generation')
 
-local epoch = meta[1] or beginEpoch(KEYS.meta, KEYS.changes)
+local epoch, tag = meta[1], meta[3] or '-'
+if not epoch then
+  epoch, tag = beginEpoch(KEYS.meta, KEYS.changes), '-'
+end
 local sequence = tonumber(meta[2]) or 0
-local generation = math.max(micros, (tonumber(meta[3]) or 0) + 1)
-redis.call('HSET', KEYS.meta, 'sequence', digits(sequence + #ids), 'generation', digits(generation + #ids - 1))
+local generation = math.max(micros, (tonumber(meta[4]) or 0) + 1 + micros % 1000)
 
 local at = digits(now)
 local states, leases, stale, generations, current = {}, {}, {}, {}, {}
@@ -352,13 +381,15 @@ for index, id in ipairs(ids) do
     announcedAt = 0,
     announced = '-',
   })
-  tell(KEYS.changes, ARGV[1], epoch, number, { 'put', id, records[2 * index], text, at, '' })
+  tag = tell(KEYS.changes, ARGV[1], epoch, number, tag, { 'put', id, records[2 * index], text, at, '' })
   generations[index], current[id] = digits(generation + index - 1), text
   states[2 * index - 1], states[2 * index] = id, text
   leases[2 * index - 1], leases[2 * index] = digits(now + ttls[index]), id
   if before then stale[#stale + 1] = id end
 end
 
+local last = digits(generation + #ids - 1)
+redis.call('HSET', KEYS.meta, 'sequence', digits(sequence + #ids), 'tag', tag, 'generation', last)
 redis.call('HSET', KEYS.records, unpack(records))
 redis.call('HSET', KEYS.states, unpack(states))
 redis.call('ZADD', KEYS.leases, unpack(leases))
@@ -376,7 +407,7 @@ return generations`,
  * - key `states`: hash: instance id → what changes about it
  * - key `details`: hash: instance id → what the last health check saw, as JSON
  * - key `leases`: sorted set: instance id → when it expires
- * - key `meta`: hash: epoch, sequence, generation
+ * - key `meta`: hash: epoch, sequence, tag, generation
  * - key `changes`: stream of changes; also the channel that they are told on
  * - argument `id`: the instance id
  * - argument `generation`: of the lease
@@ -426,10 +457,12 @@ local function writeState(state)
     state.announced,
   }, ' ')
 end
-local function tell(changes, limit, epoch, sequence, change)
+local function tell(changes, limit, epoch, sequence, previous, change)
   local text = table.concat(change, '\\n')
-  redis.call('XADD', changes, 'MAXLEN', '~', limit, sequence .. '-0', 'change', text)
-  redis.call('PUBLISH', changes, epoch .. ' ' .. sequence .. ' ' .. text)
+  local tag = string.sub(redis.sha1hex(previous .. text), 1, 16)
+  redis.call('XADD', changes, 'MAXLEN', '~', limit, sequence .. '-0', 'change', text, 'tag', tag)
+  redis.call('PUBLISH', changes, table.concat({ epoch, sequence, previous, tag, text }, ' '))
+  return tag
 end
 
 local function beginEpoch(meta, changes)
@@ -440,15 +473,21 @@ local function beginEpoch(meta, changes)
 end
 
 local function announce(meta, changes, limit, change)
-  local epoch = redis.call('HGET', meta, 'epoch') or beginEpoch(meta, changes)
-  tell(changes, limit, epoch, digits(redis.call('HINCRBY', meta, 'sequence', 1)), change)
+  local known = redis.call('HMGET', meta, 'epoch', 'tag')
+  local epoch, previous = known[1], known[2] or '-'
+  if not epoch then
+    epoch, previous = beginEpoch(meta, changes), '-'
+  end
+  local sequence = digits(redis.call('HINCRBY', meta, 'sequence', 1))
+  redis.call('HSET', meta, 'tag', tell(changes, limit, epoch, sequence, previous, change))
 end
 local function drop(keys, limit, id, reason)
+  local generation = string.match(redis.call('HGET', keys.states, id) or '', '^%d+') or '0'
   redis.call('HDEL', keys.records, id)
   redis.call('HDEL', keys.states, id)
   redis.call('HDEL', keys.details, id)
   redis.call('ZREM', keys.leases, id)
-  announce(keys.meta, keys.changes, limit, { 'remove', id, reason })
+  announce(keys.meta, keys.changes, limit, { 'remove', id, reason, generation })
   if redis.call('ZCARD', keys.leases) == 0 then
     redis.call('PEXPIRE', keys.meta, 86400000)
     redis.call('PEXPIRE', keys.changes, 86400000)
@@ -530,7 +569,7 @@ return held`,
  * - key `states`: hash: instance id → what changes about it
  * - key `details`: hash: instance id → what the last health check saw, as JSON
  * - key `leases`: sorted set: instance id → when it expires
- * - key `meta`: hash: epoch, sequence, generation
+ * - key `meta`: hash: epoch, sequence, tag, generation
  * - key `changes`: stream of changes; also the channel that they are told on
  * - argument `id`: the instance id
  * - argument `kind`: operator or health
@@ -594,10 +633,12 @@ local function writeState(state)
     state.announced,
   }, ' ')
 end
-local function tell(changes, limit, epoch, sequence, change)
+local function tell(changes, limit, epoch, sequence, previous, change)
   local text = table.concat(change, '\\n')
-  redis.call('XADD', changes, 'MAXLEN', '~', limit, sequence .. '-0', 'change', text)
-  redis.call('PUBLISH', changes, epoch .. ' ' .. sequence .. ' ' .. text)
+  local tag = string.sub(redis.sha1hex(previous .. text), 1, 16)
+  redis.call('XADD', changes, 'MAXLEN', '~', limit, sequence .. '-0', 'change', text, 'tag', tag)
+  redis.call('PUBLISH', changes, table.concat({ epoch, sequence, previous, tag, text }, ' '))
+  return tag
 end
 
 local function beginEpoch(meta, changes)
@@ -608,8 +649,13 @@ local function beginEpoch(meta, changes)
 end
 
 local function announce(meta, changes, limit, change)
-  local epoch = redis.call('HGET', meta, 'epoch') or beginEpoch(meta, changes)
-  tell(changes, limit, epoch, digits(redis.call('HINCRBY', meta, 'sequence', 1)), change)
+  local known = redis.call('HMGET', meta, 'epoch', 'tag')
+  local epoch, previous = known[1], known[2] or '-'
+  if not epoch then
+    epoch, previous = beginEpoch(meta, changes), '-'
+  end
+  local sequence = digits(redis.call('HINCRBY', meta, 'sequence', 1))
+  redis.call('HSET', meta, 'tag', tell(changes, limit, epoch, sequence, previous, change))
 end
 local id, kind, status, detail = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local checkedAt, print, silence, limit = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), ARGV[8]
@@ -654,16 +700,17 @@ return 1`,
  * - key `states`: hash: instance id → what changes about it
  * - key `details`: hash: instance id → what the last health check saw, as JSON
  * - key `leases`: sorted set: instance id → when it expires
- * - key `meta`: hash: epoch, sequence, generation
+ * - key `meta`: hash: epoch, sequence, tag, generation
  * - key `changes`: stream of changes; also the channel that they are told on
  * - argument `epoch`: that the reader knows; empty for none
  * - argument `sequence`: of the last change that it knows
+ * - argument `tag`: of that change
  * - argument `beats`: 1 to be told of heartbeats beside "same" and "changes"
- * - reply: epoch, sequence, then "same" with the leases, "changes" with the changes and the leases, or "all" with id, record, state, lease and detail of each instance in turn; leases as id and expiry in turn; with "all" also what there is to know of a hold: since when, how many are overdue, of how many
+ * - reply: epoch, sequence, tag, then "same", "changes", "all" or "forked" where the reader's history is not this one; what is new: nothing, change and tag in turn, or id, record, state, lease and detail of each instance in turn; beside "same" and "changes" the leases, as id and expiry in turn, beside "forked" the removals that are known; last, beside "all" and "forked", what there is to know of a hold: since when, how many are overdue, of how many
  */
 export const sync = luaScript<
   'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
-  [epoch: string, sequence: number, beats: number],
+  [epoch: string, sequence: number, tag: string, beats: number],
   readonly unknown[]
 >(
   'sync',
@@ -676,21 +723,26 @@ local now = math.floor(micros / 1000)
 local function digits(number)
   return string.format('%.0f', number)
 end
-local known = redis.call('HMGET', KEYS.meta, 'epoch', 'sequence')
-local epoch, sequence = known[1] or '', tonumber(known[2]) or 0
+local known = redis.call('HMGET', KEYS.meta, 'epoch', 'sequence', 'tag')
+local epoch, sequence, tag = known[1] or '', tonumber(known[2]) or 0, known[3] or '-'
 local from = tonumber(ARGV[2])
+local forked = ARGV[1] ~= '' and (epoch ~= ARGV[1] or sequence < from)
 
 local function leases()
-  return ARGV[3] == '1' and redis.call('ZRANGE', KEYS.leases, 0, -1, 'WITHSCORES') or {}
+  return ARGV[4] == '1' and redis.call('ZRANGE', KEYS.leases, 0, -1, 'WITHSCORES') or {}
 end
 
-if epoch ~= '' and epoch == ARGV[1] then
-  if sequence == from then return { epoch, digits(sequence), 'same', {}, leases() } end
-  local entries = redis.call('XRANGE', KEYS.changes, digits(from + 1) .. '-0', '+')
-  if #entries == sequence - from then
-    local texts = {}
-    for index, entry in ipairs(entries) do texts[index] = entry[2][2] end
-    return { epoch, digits(sequence), 'changes', texts, leases() }
+if epoch ~= '' and epoch == ARGV[1] and not forked then
+  if sequence == from and tag == ARGV[3] then return { epoch, digits(sequence), tag, 'same', {}, leases() } end
+  local entries = redis.call('XRANGE', KEYS.changes, digits(from) .. '-0', '+')
+  local reaches = entries[1] and entries[1][1] == digits(from) .. '-0'
+  forked = sequence == from or reaches and entries[1][2][4] ~= ARGV[3]
+  if reaches and not forked and #entries == sequence - from + 1 then
+    local news = {}
+    for index = 2, #entries do
+      news[2 * index - 3], news[2 * index - 2] = entries[index][2][2], entries[index][2][4]
+    end
+    return { epoch, digits(sequence), tag, 'changes', news, leases() }
   end
 end
 
@@ -711,7 +763,14 @@ for index = 1, #records, 2 do
   all[count + 4], all[count + 5] = expiries[id] or '0', details[id] or ''
 end
 local hold = redis.call('HMGET', KEYS.meta, 'holdSince', 'holdOverdue', 'holdTotal')
-return { epoch, digits(sequence), 'all', all, {}, hold[1] and hold or {} }`,
+if not hold[1] then hold = {} end
+if not forked then return { epoch, digits(sequence), tag, 'all', all, {}, hold } end
+local removals = {}
+for _, entry in ipairs(redis.call('XRANGE', KEYS.changes, '-', '+')) do
+  local text = entry[2][2]
+  if string.sub(text, 1, 7) == 'remove\\n' then removals[#removals + 1] = text end
+end
+return { epoch, digits(sequence), tag, 'forked', all, removals, hold }`,
 );
 
 /**

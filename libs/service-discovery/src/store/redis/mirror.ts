@@ -1,5 +1,13 @@
-import { type Change, type ExpiryHold, type ServiceInstance, type WatchScope } from '../../model/index.js';
+import {
+  keyOf,
+  type Change,
+  type ExpiryHold,
+  type InstanceKey,
+  type ServiceInstance,
+  type WatchScope,
+} from '../../model/index.js';
 import { type ResetChange } from '../watch-hub.js';
+import { EndedLeases } from './ended-leases.js';
 import { orderOf, toServiceInstance, type StoredInstance } from './record.js';
 
 /** One service as this process knows it. */
@@ -10,13 +18,15 @@ interface MirroredService {
   epoch: string;
   /** The number of the last change that was taken in. */
   sequence: number;
+  /** What tells that change from another one of the same number. */
+  tag: string;
   readonly instances: Map<string, ServiceInstance>;
   /** Null: expiry of the service is not held. */
   hold: ExpiryHold | null;
 }
 
-/** Epoch, sequence, kind, what the kind says, leases, hold: see `lua/sync.lua`. */
-type SyncAnswer = [string, string, string, string[], string[], string[]];
+/** Epoch, sequence, tag, kind, what the kind says, leases or removals, hold: see `lua/sync.lua`. */
+type SyncAnswer = [string, string, string, string, string[], string[], string[]];
 
 /** What {@link Mirror.sync} makes of an answer. */
 export interface SyncResult {
@@ -24,8 +34,13 @@ export interface SyncResult {
   readonly changes: readonly Change[];
   /** The service was read whole: who had an older state has to start over. */
   readonly reloaded: boolean;
-  /** Redis does not hold any more what it held: it was emptied, or came back with older data. */
+  /** Redis does not hold any more what it held: it was emptied, came back with older data, or another server took over. */
   readonly lost: boolean;
+}
+
+/** A registration that Redis holds though it was ended: which one. */
+export interface Revenant extends InstanceKey {
+  readonly generation: number;
 }
 
 /** More than all changes that Redis will ever tell of. */
@@ -37,6 +52,17 @@ const NOTHING: SyncResult = { changes: [], reloaded: false, lost: false };
 export interface Position {
   readonly epoch: string;
   readonly sequence: number;
+  readonly tag: string;
+}
+
+/** A change as it is told on the channel of a service. */
+export interface ToldChange {
+  readonly epoch: string;
+  readonly sequence: number;
+  /** The tag of the change before. */
+  readonly previous: string;
+  readonly tag: string;
+  readonly text: string;
 }
 
 /** What became of a change that was told. One that means nothing to this version is taken in, but not told on. */
@@ -44,13 +70,15 @@ export type Applied = { readonly change: Change | undefined } | 'known' | 'gap' 
 
 /**
  * The services that this process reads, as Redis last told of them. Changes of a service are numbered without a gap, so
- * that one that was missed shows.
+ * that one that was missed shows; where the tags do not agree, numbers stand for other changes than those known here.
  *
- * The revision is the sum of the numbers: it grows by one with each change, and falls only where Redis lost its data;
- * then by so much that it stays below what it was, however many changes the new data has seen already.
+ * The revision grows by one with each change, and falls only where Redis lost data; then by so much that it stays below
+ * what it was, however many changes the new data has seen already.
  */
 export class Mirror {
   private readonly services = new Map<string, MirroredService>();
+  private readonly ended = new EndedLeases();
+  private readonly returned = new Map<string, Revenant>();
   private sum = 0;
 
   /** @param onBadRecord told of what cannot be read, which is left out */
@@ -66,8 +94,24 @@ export class Mirror {
 
   /** What to ask Redis for: what comes after this. */
   positionOf(serviceName: string): Position {
-    const { epoch = '', sequence = 0 } = this.services.get(serviceName) ?? {};
-    return { epoch, sequence };
+    const { epoch = '', sequence = 0, tag = '' } = this.services.get(serviceName) ?? {};
+    return { epoch, sequence, tag };
+  }
+
+  has({ serviceName, instanceId }: InstanceKey): boolean {
+    return this.services.get(serviceName)?.instances.has(instanceId) ?? false;
+  }
+
+  /** What Redis holds though it was ended, and is left out here: to be ended again. */
+  get revenants(): readonly Revenant[] {
+    return [...this.returned.values()];
+  }
+
+  /** A lease was ended by this process, or is again. */
+  end({ serviceName, instanceId, generation }: Revenant): void {
+    const key = { serviceName, instanceId };
+    this.ended.add(key, generation);
+    this.returned.delete(keyOf(key));
   }
 
   resetWithin(scope: WatchScope): ResetChange {
@@ -84,16 +128,19 @@ export class Mirror {
   }
 
   /** Takes in a change that was told on the channel of a service. */
-  apply(serviceName: string, epoch: string, sequence: number, text: string): Applied {
+  apply(serviceName: string, { epoch, sequence, previous, tag, text }: ToldChange): Applied {
     const service = this.services.get(serviceName);
     if (!service || service.epoch === '') {
       if (sequence !== 1) return 'gap';
-      return { change: this.take(this.begin(ownText(serviceName), epoch), text) };
+      return { change: this.take(this.begin(ownText(serviceName), epoch), text, tag) };
     }
     if (epoch !== service.epoch) return service.instances.size > 0 ? 'lost' : 'gap';
-    if (sequence <= service.sequence) return 'known';
+    // Told before it was read. What another history says about an older number shows at the next comparison.
+    if (sequence < service.sequence) return 'known';
+    if (sequence === service.sequence) return tag === service.tag ? 'known' : 'lost';
     if (sequence > service.sequence + 1) return 'gap';
-    return { change: this.take(service, text) };
+    if (previous !== service.tag) return 'lost';
+    return { change: this.take(service, text, tag) };
   }
 
   /**
@@ -101,17 +148,27 @@ export class Mirror {
    * @param asked the position that it was asked with
    */
   sync(serviceName: string, asked: Position, answer: readonly unknown[]): SyncResult {
-    const [epoch, sequence, kind, payload, leases, hold] = answer as SyncAnswer;
+    const [epoch, number, tag, kind, payload, last, hold] = answer as SyncAnswer;
+    const given: Position = { epoch, sequence: Number(number), tag };
     const known = this.services.get(serviceName);
-    if (kind === 'all') {
-      return this.load(serviceName, asked, { epoch, sequence: Number(sequence) }, payload, toHold(hold));
+    if (kind === 'all') return this.load(serviceName, given, payload, toHold(hold), false);
+    if (kind === 'forked') {
+      const changes = this.removalsAmong(serviceName, last);
+      // Another history than the one that was asked with, but by now it may be known.
+      const isNews = known?.epoch !== epoch || asked.epoch === epoch;
+      return { ...this.load(serviceName, given, payload, toHold(hold), isNews), changes };
     }
     if (!known) return NOTHING;
-    // Some of them may have been told meanwhile.
-    const first = Number(sequence) - payload.length + 1;
-    const news = payload.slice(Math.max(0, known.sequence + 1 - first));
-    const changes = known.epoch === epoch ? news.flatMap((text) => this.take(known, text) ?? []) : [];
-    this.takeLeases(known, leases);
+    const changes: Change[] = [];
+    if (known.epoch === epoch) {
+      // Some of them may have been told meanwhile.
+      const first = given.sequence - payload.length / 2 + 1;
+      for (let index = 2 * Math.max(0, known.sequence + 1 - first); index < payload.length; index += 2) {
+        const change = this.take(known, payload[index]!, payload[index + 1]!);
+        if (change) changes.push(change);
+      }
+    }
+    this.takeLeases(known, last);
     return { changes, reloaded: false, lost: false };
   }
 
@@ -135,39 +192,60 @@ export class Mirror {
   }
 
   private begin(serviceName: string, epoch: string): MirroredService {
-    const service: MirroredService = { name: serviceName, epoch, sequence: 0, instances: new Map(), hold: null };
+    const instances = new Map<string, ServiceInstance>();
+    const service: MirroredService = { name: serviceName, epoch, sequence: 0, tag: '', instances, hold: null };
     this.services.set(serviceName, service);
     return service;
   }
 
+  /** @param forked whether Redis holds another history than the one that is known here */
   private load(
     serviceName: string,
-    asked: Position,
     given: Position,
     rows: readonly string[],
     hold: ExpiryHold | null,
+    forked: boolean,
   ): SyncResult {
     const known = this.services.get(serviceName);
-    const isSameEpoch = known?.epoch === given.epoch;
-    // Another epoch's numbers say nothing: one that was asked for before this one was known.
-    const wentBack = isSameEpoch && given.epoch === asked.epoch && given.sequence < asked.sequence;
     // An answer that changes have overtaken.
-    if (known && isSameEpoch && !wentBack && given.sequence < known.sequence) return NOTHING;
-    const lost = wentBack || (known !== undefined && known.instances.size > 0 && !isSameEpoch);
+    if (!forked && known?.epoch === given.epoch && given.sequence < known.sequence) return NOTHING;
+    const lost = forked && known !== undefined && known.instances.size > 0;
     this.sum += given.sequence - (known?.sequence ?? 0) - (lost ? LOSS : 0);
     const service = this.begin(serviceName, given.epoch);
     service.sequence = given.sequence;
+    service.tag = given.tag;
     service.hold = hold;
     for (const stored of storedIn(serviceName, rows)) {
       const instance = this.read(stored);
-      if (instance) service.instances.set(stored.instanceId, instance);
+      if (!instance) continue;
+      const { instanceId, generation } = instance;
+      if (this.ended.has(instance, generation))
+        this.returned.set(keyOf(instance), { serviceName, instanceId, generation });
+      else service.instances.set(instanceId, instance);
     }
     return { changes: [], reloaded: true, lost };
   }
 
+  /**
+   * What the server that took over was told of, and this process was not: that the registrations were ended which it
+   * knows. Else they would count as lost, and be kept for a while.
+   */
+  private removalsAmong(serviceName: string, texts: readonly string[]): Change[] {
+    const instances = this.services.get(serviceName)?.instances;
+    return texts.flatMap((text): Change[] => {
+      const [type, instanceId = '', reason, generation] = text.split('\n');
+      if (type !== 'remove' || reason !== 'deregistered') return [];
+      const key = { serviceName, instanceId };
+      this.ended.add(key, Number(generation));
+      if (instances?.get(instanceId)?.generation !== Number(generation)) return [];
+      return [{ type: 'remove', revision: this.sum, key, reason }];
+    });
+  }
+
   /** @returns undefined for a change of a kind that only newer processes know */
-  private take(service: MirroredService, text: string): Change | undefined {
+  private take(service: MirroredService, text: string, tag: string): Change | undefined {
     service.sequence += 1;
+    service.tag = ownText(tag);
     this.sum += 1;
     const serviceName = service.name;
     const fields = text.split('\n');
@@ -190,8 +268,10 @@ export class Mirror {
     }
     // Also what cannot be read any more: whatever it was replaced by, the old registration holds no longer.
     service.instances.delete(instanceId);
+    const key = { serviceName, instanceId };
     const reason = fields[2] === 'expired' ? 'expired' : 'deregistered';
-    return { type: 'remove', revision: this.sum, key: { serviceName, instanceId }, reason };
+    if (type === 'remove' && reason === 'deregistered') this.end({ ...key, generation: Number(fields[3]) });
+    return { type: 'remove', revision: this.sum, key, reason };
   }
 
   private takeLeases(service: MirroredService, leases: readonly string[]): void {
@@ -206,7 +286,8 @@ export class Mirror {
 
   private read(stored: StoredInstance): ServiceInstance | undefined {
     try {
-      return toServiceInstance(stored);
+      const instance = toServiceInstance(stored);
+      return this.returned.get(keyOf(instance))?.generation === instance.generation ? undefined : instance;
     } catch (error) {
       this.onBadRecord(stored.serviceName, stored.instanceId, (error as Error).message);
       return undefined;

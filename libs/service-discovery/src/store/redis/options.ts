@@ -1,21 +1,33 @@
-import { type Redis } from 'ioredis';
 import { OptionValidator, type Duration } from '../../common/index.js';
 import {
   DEFAULT_SELF_PRESERVATION_OPTIONS,
   resolveSelfPreservationOptions,
   type SelfPreservationOptions,
 } from '../self-preservation.js';
+import { parseRedisUrl, withoutPassword } from './redis-url.js';
+import { type RedisClient, type RedisServers, type RedisTlsOptions } from './servers.js';
 
 /** Which Redis holds the registry, and how it is talked to: `url` or `client`, one of them. */
 export interface RedisRegistryStoreOptions {
-  /** Such as `redis://user:password@redis:6379/0`; `rediss://` for TLS. */
-  url?: string;
   /**
-   * An ioredis instance of your own, for what a URL cannot say. Without a `keyPrefix`. It is never closed here; for
-   * subscriptions a duplicate of it is opened. Set its `commandTimeout` or `socketTimeout`, so that it gives up a dead
-   * connection, and where there are many processes a `retryStrategy` that spreads their return.
+   * Where Redis is, with a user and a password of it, percent-encoded; each with `rediss` in front for TLS:
+   * - one server: `redis://user:password@redis:6379/0`
+   * - behind Sentinel: `redis-sentinel://user:password@one:26379,two:26379/mymaster/0`
+   * - a Cluster, by some of its nodes: `redis-cluster://user:password@one:6379,two:6379`
    */
-  client?: Redis;
+  url?: string;
+  /** The user that Sentinels ask for, where they do. @default none */
+  sentinelUsername?: string;
+  /** The password that Sentinels ask for, where they do. @default none */
+  sentinelPassword?: string;
+  /** For TLS: a CA of your own, a certificate for the client. @default what Node trusts, no certificate */
+  tls?: RedisTlsOptions;
+  /**
+   * An ioredis instance of your own, `Redis` or `Cluster`, for what a URL cannot say. Without a `keyPrefix`. It is never
+   * closed here; for subscriptions a duplicate of it is opened. Set its `commandTimeout` or `socketTimeout`, so that it
+   * gives up a dead connection, and where there are many processes a `retryStrategy` that spreads their return.
+   */
+  client?: RedisClient;
   /** Registries of different namespaces do not see each other. 1 to 64 letters, digits, `.`, `_`, `-`. @default 'default' */
   namespace?: string;
   /**
@@ -42,12 +54,14 @@ export const DEFAULT_REDIS_REGISTRY_STORE_OPTIONS = {
   namespace: 'default',
   commandTimeout: '2s' as Duration,
   changesKept: 256,
-} satisfies Omit<RedisRegistryStoreOptions, 'url' | 'client' | 'selfPreservation'>;
+} satisfies Omit<RedisRegistryStoreOptions, keyof RedisServersOptions | 'selfPreservation'>;
+
+/** Those that say which servers: none has a default. */
+export const REDIS_SERVERS_OPTION_NAMES = ['url', 'client', 'tls', 'sentinelUsername', 'sentinelPassword'] as const;
+type RedisServersOptions = Pick<RedisRegistryStoreOptions, (typeof REDIS_SERVERS_OPTION_NAMES)[number]>;
 
 export interface ResolvedRedisRegistryStoreOptions {
-  /** One of the two is there. */
-  readonly url: string | undefined;
-  readonly client: Redis | undefined;
+  readonly servers: RedisServers | RedisClient;
   readonly namespace: string;
   readonly commandTimeoutMs: number;
   readonly changesKept: number;
@@ -55,6 +69,7 @@ export interface ResolvedRedisRegistryStoreOptions {
 }
 
 const NAMESPACE_PATTERN = /^[A-Za-z0-9._-]{1,64}$/;
+const TLS_OPTIONS = ['ca', 'cert', 'key', 'servername', 'rejectUnauthorized'];
 
 /**
  * Fills in the defaults.
@@ -66,17 +81,12 @@ export function resolveRedisRegistryStoreOptions(
   path = '',
 ): ResolvedRedisRegistryStoreOptions {
   const check = new OptionValidator(path);
-  const { url, client, selfPreservation: rules, ...rest } = options;
+  const { url, client, tls, sentinelUsername, sentinelPassword, selfPreservation: rules, ...rest } = options;
   const given = check.options('', rest, DEFAULT_REDIS_REGISTRY_STORE_OPTIONS);
-  if (client === undefined) {
-    if (!isRedisUrl(url)) check.problem('url', withoutPassword(url), 'a URL such as "redis://redis:6379", or a client');
-  } else if (url !== undefined) {
-    check.problem('url', withoutPassword(url), 'no URL beside a client');
-  } else if (!isClient(client)) {
-    check.problem('client', typeof client, 'an instance of Redis of ioredis');
-  } else if (client.options.keyPrefix) {
-    check.problem('client', client.options.keyPrefix, 'a client without keyPrefix: the namespace stands for it');
-  }
+  const servers =
+    client === undefined
+      ? checkServers({ url, tls, sentinelUsername, sentinelPassword }, check)
+      : checkClient(options, check);
   if (typeof given.namespace !== 'string' || !NAMESPACE_PATTERN.test(given.namespace)) {
     check.problem('namespace', given.namespace, '1 to 64 letters, digits, ".", "_" or "-"');
   }
@@ -86,19 +96,65 @@ export function resolveRedisRegistryStoreOptions(
     check.gather(() => resolveSelfPreservationOptions(rules, check.pathOf('selfPreservation'))) ??
     DEFAULT_SELF_PRESERVATION_OPTIONS;
   check.throwIfAny();
-  return { url, client, namespace: given.namespace, commandTimeoutMs, changesKept, selfPreservation };
+  return { servers: servers!, namespace: given.namespace, commandTimeoutMs, changesKept, selfPreservation };
 }
 
-/** A URL as it may be shown. */
-export function withoutPassword(url: unknown): unknown {
-  return typeof url === 'string' ? url.replace(/\/\/[^@/]*@/, '//') : url;
+/** The hosts that lead to Redis, as they are named: of the server, of Sentinels, or of nodes. */
+export function redisHostsOf({ url, client }: Pick<RedisRegistryStoreOptions, 'url' | 'client'>): readonly string[] {
+  if (!client) {
+    const address = parseRedisUrl(url);
+    return 'expected' in address ? [] : address.nodes.map(({ host }) => host);
+  }
+  const { options, nodes } = client as { options: ClientOptions; nodes?: () => { options: ClientOptions }[] };
+  const places = nodes?.call(client).map((node) => node.options) ?? options.sentinels ?? [options];
+  return places.map(({ host = 'localhost' }) => host);
 }
 
-function isRedisUrl(url: unknown): boolean {
-  return typeof url === 'string' && URL.canParse(url) && /^rediss?:\/\/[^/?#]/.test(url);
+interface ClientOptions {
+  readonly host?: string;
+  readonly sentinels?: readonly { readonly host?: string }[];
 }
 
-function isClient(client: unknown): client is Redis {
-  const { duplicate, pipeline, options } = (client ?? {}) as Partial<Record<keyof Redis, unknown>>;
+function checkServers(given: Omit<RedisServersOptions, 'client'>, check: OptionValidator): RedisServers | undefined {
+  const { url, tls, sentinelUsername, sentinelPassword } = given;
+  const address = parseRedisUrl(url);
+  const isWrong = 'expected' in address;
+  if (isWrong) check.problem('url', withoutPassword(url), `${address.expected}, or a client`);
+  if (tls !== undefined) {
+    if (!isWrong && !address.tls)
+      check.problem('tls', 'options', 'none beside a URL without TLS: begin it with rediss');
+    const unknown =
+      typeof tls === 'object' && tls ? Object.keys(tls).filter((name) => !TLS_OPTIONS.includes(name)) : ['?'];
+    if (unknown.length > 0) check.problem('tls', unknown.join(', '), `an object with any of ${TLS_OPTIONS.join(', ')}`);
+  }
+  for (const [name, value] of Object.entries({ sentinelUsername, sentinelPassword })) {
+    if (value === undefined) continue;
+    if (typeof value !== 'string') check.problem(name, typeof value, 'a text');
+    else if (!isWrong && address.topology !== 'sentinel') {
+      check.problem(name, '***', 'none beside a URL that names no Sentinels: "redis-sentinel://…"');
+    }
+  }
+  return isWrong
+    ? undefined
+    : { address, tls, sentinelUsername, sentinelPassword, shownUrl: String(withoutPassword(url)) };
+}
+
+function checkClient(given: RedisServersOptions, check: OptionValidator): RedisClient | undefined {
+  const { url, tls, sentinelUsername, sentinelPassword, client } = given;
+  if (url !== undefined) check.problem('url', withoutPassword(url), 'no URL beside a client');
+  for (const [name, value] of Object.entries({ tls, sentinelUsername, sentinelPassword })) {
+    if (value !== undefined) check.problem(name, '***', 'none beside a client: it has its own');
+  }
+  if (!isClient(client)) {
+    check.problem('client', typeof client, 'an instance of Redis or Cluster of ioredis');
+    return undefined;
+  }
+  const { keyPrefix } = client.options as { keyPrefix?: string };
+  if (keyPrefix) check.problem('client', keyPrefix, 'a client without keyPrefix: the namespace stands for it');
+  return client;
+}
+
+function isClient(client: unknown): client is RedisClient {
+  const { duplicate, pipeline, options } = (client ?? {}) as Partial<Record<keyof RedisClient, unknown>>;
   return typeof duplicate === 'function' && typeof pipeline === 'function' && typeof options === 'object';
 }

@@ -151,7 +151,9 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     this.begin();
     const keys = this.keys.of(lease.serviceName);
     const call = remove(keys, lease.instanceId, String(lease.generation), this.changesKept);
-    return (await this.writes.run(lease.serviceName, call)) === 1;
+    if ((await this.writes.run(lease.serviceName, call)) !== 1) return false;
+    this.mirror.end(lease);
+    return true;
   }
 
   /**
@@ -184,7 +186,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     this.watches += 1;
     try {
       const session = await raceAbort(this.join(scope), signal);
-      yield* session.hub.open(scope, signal);
+      yield* session.watch(scope, signal);
       if (session.error) throw session.error;
     } catch (error) {
       if (!signal.aborted && !this.closed) throw error;
@@ -250,6 +252,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
       link: this.link,
       keys: this.keys,
       mirror: this.mirror,
+      changesKept: this.changesKept,
       onGap: (serviceName) => this.troubles.note({ kind: 'gap', serviceName, reason: 'changes were missed' }),
       onCorrection: (serviceName) =>
         this.troubles.note({ kind: 'correction', serviceName, reason: 'changes had not been told' }),
@@ -290,17 +293,16 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     const now = this.clock.now();
     if (stalledMs > 0) this.noExpiryBefore = now + Math.min(stalledMs, LONGEST_GRACE_MS);
     const session = this.listening;
-    const tasks: Promise<unknown>[] = [now < this.noExpiryBefore ? this.ping() : this.noting(this.sweeper.sweep())];
+    const tasks: Promise<unknown>[] = [
+      now < this.noExpiryBefore ? this.link.ping() : this.noting(this.sweeper.sweep()),
+    ];
+    if (session) tasks.push(session.check());
     if (session && now >= this.auditDue) {
       this.auditDue = now + AUDIT_INTERVAL_MS * (0.9 + 0.2 * this.random());
       tasks.push(session.audit());
     }
     // What keeps them from it ends the session, which tells the watches, or is noted.
     await Promise.allSettled(tasks);
-  }
-
-  private ping(): Promise<unknown> {
-    return this.link.command((client) => client.ping());
   }
 
   private readonly noteUnreadable = (serviceName: string, reason: string): void => {

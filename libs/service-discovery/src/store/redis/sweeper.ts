@@ -13,7 +13,6 @@ export const LONGEST_GRACE_MS = 30_000;
 /** The most that one sweep takes out of a service, and altogether: a sweep must not keep Redis from its other work. */
 const CAP_PER_SERVICE = 100;
 const CAP_PER_SWEEP = 2_000;
-const SERVICES_PER_ROUND_TRIP = 500;
 /** For how long a service without instances keeps its place in the index. */
 const IDLE_MS = 3_600_000;
 
@@ -46,36 +45,28 @@ export class Sweeper {
     const [turn, steadySince = 0, processes = 0] = (await link.call(begin)).map(Number);
     onFleet(processes);
     if (turn !== 1) return 0;
-    const names = await link.command((client) => client.zrange(keys.names, '0', '-1'), keys.names);
     // In another order each time: where the cap cuts a sweep short, it is not always the same services that wait.
-    const shuffled = shuffle(names, this.deps.random);
-    let taken = 0;
-    for (let start = 0; start < shuffled.length && taken < CAP_PER_SWEEP; start += SERVICES_PER_ROUND_TRIP) {
-      const batch = shuffled.slice(start, start + SERVICES_PER_ROUND_TRIP);
-      taken += await this.sweepBatch(batch, CAP_PER_SWEEP - taken, steadySince);
-    }
-    return taken;
-  }
-
-  private async sweepBatch(names: readonly string[], cap: number, steadySince: number): Promise<number> {
-    const { link, keys, changesKept, onUnreadable } = this.deps;
-    const { share, minInstances } = this.deps.selfPreservation;
-    const perService = Math.min(cap, CAP_PER_SERVICE);
-    const answers = await link.run(
-      names.map((name) => expire(keys.of(name), perService, changesKept, share, minInstances, steadySince)),
-    );
+    const names = shuffle(await link.names(keys), this.deps.random);
+    const { changesKept, selfPreservation, onUnreadable } = this.deps;
+    const { share, minInstances } = selfPreservation;
     const idle: string[] = [];
     let taken = 0;
-    answers.forEach((answer, index) => {
-      const name = names[index]!;
-      if ('error' in answer) {
-        onUnreadable(name, answer.error.message);
-        return;
-      }
-      const [expired = 0, left = 0] = answer.reply;
-      taken += Number(expired);
-      if (Number(left) === 0) idle.push(name);
+    const rounds = link.runEach(names, (name) => {
+      const cap = Math.min(CAP_PER_SERVICE, CAP_PER_SWEEP - taken);
+      return expire(keys.of(name), cap, changesKept, share, minInstances, steadySince);
     });
+    for await (const answers of rounds) {
+      for (const [name, answer] of answers) {
+        if ('error' in answer) {
+          onUnreadable(name, answer.error.message);
+          continue;
+        }
+        const [expired = 0, left = 0] = answer.reply;
+        taken += Number(expired);
+        if (Number(left) === 0) idle.push(name);
+      }
+      if (taken >= CAP_PER_SWEEP) break;
+    }
     if (idle.length > 0) await link.call(forgetNames(keys, IDLE_MS, ...idle));
     return taken;
   }

@@ -1,23 +1,21 @@
 import { type Redis } from 'ioredis';
 import { RegistryUnavailableError, type Clock } from '../../common/index.js';
-import { type WatchScope } from '../../model/index.js';
+import { type Change, type WatchScope } from '../../model/index.js';
 import { WatchHub } from '../watch-hub.js';
 import { Keepalive } from './keepalive.js';
 import { type KeySpace } from './keys.js';
-import { sync } from './lua-scripts.js';
+import { remove, sync } from './lua-scripts.js';
 import { type Mirror, type Position } from './mirror.js';
 import { type RedisLink } from './redis-link.js';
 
 /** Why services are read: somebody begins to watch, changes were missed, or it is time to compare. */
 type Reason = 'watch' | 'gap' | 'audit';
 
-/** How many services are read in one round trip. */
-const SERVICES_PER_ROUND_TRIP = 500;
-
 export interface WatchSessionDeps {
   readonly link: RedisLink;
   readonly keys: KeySpace;
   readonly mirror: Mirror;
+  readonly changesKept: number;
   /** A service had to be read anew, since changes of it were missed. */
   readonly onGap: (serviceName: string) => void;
   /** A pass over everything found changes that had not been told. */
@@ -35,12 +33,14 @@ export interface WatchSessionDeps {
  * from what Redis holds now. Ends, and does not come back, when a connection is lost or when Redis lost its data.
  */
 export class WatchSession {
-  readonly hub: WatchHub;
+  private readonly hub: WatchHub;
   private readonly channels = new Set<string>();
   private readonly covered = new Set<string>();
   private readonly wanted = new Set<string>();
   /** Of which something was taken in already: what is missed from then on is a gap. */
   private readonly readBefore = new Set<string>();
+  /** Removals that came to light while services were read: what a watch is told after its reset. */
+  private readonly foundRemovals: Extract<Change, { type: 'remove' }>[] = [];
   private coversAll = false;
   private syncing: Promise<void> | undefined;
   private over: RegistryUnavailableError | undefined;
@@ -81,7 +81,8 @@ export class WatchSession {
   /** Listens to a scope, and reads what is in it. @throws RegistryUnavailableError */
   async cover(scope: WatchScope): Promise<void> {
     await this.listen(scope);
-    const names = scope.services ?? [...(await this.listNames()), ...this.deps.mirror.names()];
+    const { link, keys, mirror } = this.deps;
+    const names = scope.services ?? [...(await link.names(keys)), ...mirror.names()];
     // All at once: what is told of a service before it was read would be lost.
     if (!scope.services) this.coversAll = true;
     for (const name of names) this.covered.add(name);
@@ -89,10 +90,34 @@ export class WatchSession {
     if (this.over) throw this.over;
   }
 
+  /** What happens within a scope that is covered, from now on. */
+  async *watch(scope: WatchScope, signal: AbortSignal): AsyncGenerator<Change, void, undefined> {
+    const stream = this.hub.open(scope, signal);
+    try {
+      const opening = await stream.next();
+      if (opening.done) return;
+      yield opening.value;
+      for (const removal of this.foundRemovals) if (!this.deps.mirror.has(removal.key)) yield removal;
+      yield* stream;
+    } finally {
+      await stream.return?.();
+    }
+  }
+
+  /** Looks whether it still hears of everything. */
+  async check(): Promise<void> {
+    try {
+      await this.deps.link.check(this.subscriber);
+    } catch (error) {
+      this.fail(this.deps.link.unavailable(error));
+    }
+  }
+
   /** Compares everything with Redis, and corrects what was missed. */
   async audit(): Promise<void> {
     try {
-      if (this.coversAll) for (const name of await this.listNames()) this.covered.add(name);
+      const { link, keys } = this.deps;
+      if (this.coversAll) for (const name of await link.names(keys)) this.covered.add(name);
       await this.read(new Set(this.covered), 'audit');
     } catch (error) {
       this.fail(this.deps.link.unavailable(error));
@@ -128,10 +153,6 @@ export class WatchSession {
     for (const name of missing) this.channels.add(name);
   }
 
-  private async listNames(): Promise<string[]> {
-    return this.deps.link.command((client) => client.zrange(this.deps.keys.names, '0', '-1'), this.deps.keys.names);
-  }
-
   private hear(channel: string, message: string): void {
     this.keepalive.heard();
     const origin = this.deps.keys.parse(channel);
@@ -143,9 +164,11 @@ export class WatchSession {
   }
 
   private hearChange(serviceName: string, message: string): void {
-    const [, epoch = '', sequence = '', text = ''] = /^(\d+) (\d+) (.*)$/s.exec(message) ?? [];
+    const [, epoch = '', sequence = '', previous = '', tag = '', text = ''] =
+      /^(\d+) (\d+) (\S+) (\S+) (.*)$/s.exec(message) ?? [];
     this.covered.add(serviceName);
-    const applied = this.deps.mirror.apply(serviceName, epoch, Number(sequence), text);
+    const told = { epoch, sequence: Number(sequence), previous, tag, text };
+    const applied = this.deps.mirror.apply(serviceName, told);
     if (typeof applied === 'object') {
       this.readBefore.add(serviceName);
       if (applied.change) this.hub.publish(applied.change);
@@ -177,27 +200,41 @@ export class WatchSession {
   }
 
   private async read(names: ReadonlySet<string>, why: Reason): Promise<void> {
-    const all = [...names];
+    const { link, keys, mirror } = this.deps;
     let reloaded = false;
-    for (let start = 0; start < all.length; start += SERVICES_PER_ROUND_TRIP) {
-      const batch = all.slice(start, start + SERVICES_PER_ROUND_TRIP);
-      const positions = batch.map((name) => this.deps.mirror.positionOf(name));
-      const calls = batch.map((name, index) => {
-        const { epoch, sequence } = positions[index]!;
-        return sync(this.deps.keys.of(name), epoch, sequence, why === 'watch' ? 1 : 0);
-      });
-      const answers = await this.deps.link.run(calls);
+    const asked = new Map<string, Position>();
+    const rounds = link.runEach([...names], (name) => {
+      const position = mirror.positionOf(name);
+      asked.set(name, position);
+      const { epoch, sequence, tag } = position;
+      return sync(keys.of(name), epoch, sequence, tag, why === 'watch' ? 1 : 0);
+    });
+    for await (const answers of rounds) {
       if (this.over) return;
-      answers.forEach((answer, index) => {
-        const name = batch[index]!;
+      for (const [name, answer] of answers) {
         if ('error' in answer) this.deps.onUnreadable(name, answer.error.message);
-        else if (this.takeIn(name, positions[index]!, answer.reply, why)) reloaded = true;
-      });
+        else if (this.takeIn(name, asked.get(name)!, answer.reply, why)) reloaded = true;
+      }
       if (this.over) return;
     }
-    this.deps.mirror.prune(names);
+    mirror.prune(names);
     // Once for all of them: each reader takes everything anew. What it takes is the mirror's to say.
-    if (reloaded) this.hub.publish({ type: 'reset', revision: this.deps.mirror.revision, instances: [] });
+    if (reloaded) this.hub.publish({ type: 'reset', revision: mirror.revision, instances: [] });
+    await this.endAgain();
+  }
+
+  /** What a server brought back that took over: whoever saw it end tells that server too. */
+  private async endAgain(): Promise<void> {
+    const { link, keys, mirror, changesKept } = this.deps;
+    const { revenants } = mirror;
+    const answers = await link.run(
+      revenants.map(({ serviceName, instanceId, generation }) =>
+        remove(keys.of(serviceName), instanceId, String(generation), changesKept),
+      ),
+    );
+    answers.forEach((answer, index) => {
+      if (!('error' in answer)) mirror.end(revenants[index]!);
+    });
   }
 
   /** @returns whether the service was read whole */
@@ -205,7 +242,10 @@ export class WatchSession {
     const isFirst = !this.readBefore.has(name);
     this.readBefore.add(name);
     const { changes, reloaded, lost } = this.deps.mirror.sync(name, asked, reply);
-    for (const change of changes) this.hub.publish(change);
+    for (const change of changes) {
+      this.hub.publish(change);
+      if (reloaded && change.type === 'remove') this.foundRemovals.push(change);
+    }
     if (!isFirst && lost) {
       this.failForLoss();
       return false;

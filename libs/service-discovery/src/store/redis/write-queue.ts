@@ -4,7 +4,8 @@ import { type KeySpace } from './keys.js';
 import { type LuaCall } from './lua-script.js';
 import { put, touchNames } from './lua-scripts.js';
 import { toRecord } from './record.js';
-import { type LuaAnswer, type RedisLink } from './redis-link.js';
+import { type LuaAnswer } from './lua-call.js';
+import { type RedisLink } from './redis-link.js';
 
 /** Registrations in one call: a script that takes long keeps Redis from its other work. */
 const REGISTRATIONS_PER_CALL = 100;

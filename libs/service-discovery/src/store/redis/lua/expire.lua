@@ -4,7 +4,7 @@
 -- @key states hash: instance id → what changes about it
 -- @key details hash: instance id → what the last health check saw, as JSON
 -- @key leases sorted set: instance id → when it expires
--- @key meta hash: epoch, sequence, generation; of a hold: since when, since when the share is low, what was told
+-- @key meta hash: epoch, sequence, tag, generation; of a hold: since when, since when the share is low, what was told
 -- @key changes stream of changes; also the channel that they are told on
 -- @arg cap number: how many at most
 -- @arg limit number: about how many changes the stream keeps

@@ -3,7 +3,7 @@
 -- @key states hash: instance id → what changes about it
 -- @key details hash: instance id → what the last health check saw, as JSON
 -- @key leases sorted set: instance id → when it expires
--- @key meta hash: epoch, sequence, generation
+-- @key meta hash: epoch, sequence, tag, generation
 -- @key changes stream of changes; also the channel that they are told on
 -- @arg limit number: about how many changes the stream keeps
 -- @args registrations text: an instance id, the registration as JSON, and how long the lease lives, in turn
@@ -24,12 +24,16 @@ redis.call('HLEN', KEYS.details)
 redis.call('XLEN', KEYS.changes)
 local wasEmpty = redis.call('ZCARD', KEYS.leases) == 0
 local known = redis.call('HMGET', KEYS.states, unpack(ids))
-local meta = redis.call('HMGET', KEYS.meta, 'epoch', 'sequence', 'generation')
+local meta = redis.call('HMGET', KEYS.meta, 'epoch', 'sequence', 'tag', 'generation')
 
-local epoch = meta[1] or beginEpoch(KEYS.meta, KEYS.changes)
+local epoch, tag = meta[1], meta[3] or '-'
+if not epoch then
+  epoch, tag = beginEpoch(KEYS.meta, KEYS.changes), '-'
+end
 local sequence = tonumber(meta[2]) or 0
-local generation = math.max(micros, (tonumber(meta[3]) or 0) + 1)
-redis.call('HSET', KEYS.meta, 'sequence', digits(sequence + #ids), 'generation', digits(generation + #ids - 1))
+-- A server that took over with a clock that is behind counts on from the last generation that it knows. The step keeps
+-- two such servers from giving the same generations.
+local generation = math.max(micros, (tonumber(meta[4]) or 0) + 1 + micros % 1000)
 
 local at = digits(now)
 local states, leases, stale, generations, current = {}, {}, {}, {}, {}
@@ -48,13 +52,15 @@ for index, id in ipairs(ids) do
     announcedAt = 0,
     announced = '-',
   })
-  tell(KEYS.changes, ARGV[1], epoch, number, { 'put', id, records[2 * index], text, at, '' })
+  tag = tell(KEYS.changes, ARGV[1], epoch, number, tag, { 'put', id, records[2 * index], text, at, '' })
   generations[index], current[id] = digits(generation + index - 1), text
   states[2 * index - 1], states[2 * index] = id, text
   leases[2 * index - 1], leases[2 * index] = digits(now + ttls[index]), id
   if before then stale[#stale + 1] = id end
 end
 
+local last = digits(generation + #ids - 1)
+redis.call('HSET', KEYS.meta, 'sequence', digits(sequence + #ids), 'tag', tag, 'generation', last)
 redis.call('HSET', KEYS.records, unpack(records))
 redis.call('HSET', KEYS.states, unpack(states))
 redis.call('ZADD', KEYS.leases, unpack(leases))

@@ -3,7 +3,7 @@
 -- @key states hash: instance id → what changes about it
 -- @key details hash: instance id → what the last health check saw, as JSON
 -- @key leases sorted set: instance id → when it expires
--- @key meta hash: epoch, sequence, generation
+-- @key meta hash: epoch, sequence, tag, generation
 -- @key changes stream of changes; also the channel that they are told on
 -- @arg id text: the instance id
 -- @arg generation text: of the lease

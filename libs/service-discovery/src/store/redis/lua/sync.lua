@@ -3,30 +3,37 @@
 -- @key states hash: instance id → what changes about it
 -- @key details hash: instance id → what the last health check saw, as JSON
 -- @key leases sorted set: instance id → when it expires
--- @key meta hash: epoch, sequence, generation
+-- @key meta hash: epoch, sequence, tag, generation
 -- @key changes stream of changes; also the channel that they are told on
 -- @arg epoch text: that the reader knows; empty for none
 -- @arg sequence number: of the last change that it knows
+-- @arg tag text: of that change
 -- @arg beats number: 1 to be told of heartbeats beside "same" and "changes"
--- @reply list: epoch, sequence, then "same" with the leases, "changes" with the changes and the leases, or "all" with
---   id, record, state, lease and detail of each instance in turn; leases as id and expiry in turn; with "all" also what
---   there is to know of a hold: since when, how many are overdue, of how many
+-- @reply list: epoch, sequence, tag, then "same", "changes", "all" or "forked" where the reader's history is not this
+--   one; what is new: nothing, change and tag in turn, or id, record, state, lease and detail of each instance in turn;
+--   beside "same" and "changes" the leases, as id and expiry in turn, beside "forked" the removals that are known; last,
+--   beside "all" and "forked", what there is to know of a hold: since when, how many are overdue, of how many
 -- @include time
-local known = redis.call('HMGET', KEYS.meta, 'epoch', 'sequence')
-local epoch, sequence = known[1] or '', tonumber(known[2]) or 0
+local known = redis.call('HMGET', KEYS.meta, 'epoch', 'sequence', 'tag')
+local epoch, sequence, tag = known[1] or '', tonumber(known[2]) or 0, known[3] or '-'
 local from = tonumber(ARGV[2])
+local forked = ARGV[1] ~= '' and (epoch ~= ARGV[1] or sequence < from)
 
 local function leases()
-  return ARGV[3] == '1' and redis.call('ZRANGE', KEYS.leases, 0, -1, 'WITHSCORES') or {}
+  return ARGV[4] == '1' and redis.call('ZRANGE', KEYS.leases, 0, -1, 'WITHSCORES') or {}
 end
 
-if epoch ~= '' and epoch == ARGV[1] then
-  if sequence == from then return { epoch, digits(sequence), 'same', {}, leases() } end
-  local entries = redis.call('XRANGE', KEYS.changes, digits(from + 1) .. '-0', '+')
-  if #entries == sequence - from then
-    local texts = {}
-    for index, entry in ipairs(entries) do texts[index] = entry[2][2] end
-    return { epoch, digits(sequence), 'changes', texts, leases() }
+if epoch ~= '' and epoch == ARGV[1] and not forked then
+  if sequence == from and tag == ARGV[3] then return { epoch, digits(sequence), tag, 'same', {}, leases() } end
+  local entries = redis.call('XRANGE', KEYS.changes, digits(from) .. '-0', '+')
+  local reaches = entries[1] and entries[1][1] == digits(from) .. '-0'
+  forked = sequence == from or reaches and entries[1][2][4] ~= ARGV[3]
+  if reaches and not forked and #entries == sequence - from + 1 then
+    local news = {}
+    for index = 2, #entries do
+      news[2 * index - 3], news[2 * index - 2] = entries[index][2][2], entries[index][2][4]
+    end
+    return { epoch, digits(sequence), tag, 'changes', news, leases() }
   end
 end
 
@@ -47,4 +54,11 @@ for index = 1, #records, 2 do
   all[count + 4], all[count + 5] = expiries[id] or '0', details[id] or ''
 end
 local hold = redis.call('HMGET', KEYS.meta, 'holdSince', 'holdOverdue', 'holdTotal')
-return { epoch, digits(sequence), 'all', all, {}, hold[1] and hold or {} }
+if not hold[1] then hold = {} end
+if not forked then return { epoch, digits(sequence), tag, 'all', all, {}, hold } end
+local removals = {}
+for _, entry in ipairs(redis.call('XRANGE', KEYS.changes, '-', '+')) do
+  local text = entry[2][2]
+  if string.sub(text, 1, 7) == 'remove\n' then removals[#removals + 1] = text end
+end
+return { epoch, digits(sequence), tag, 'forked', all, removals, hold }

@@ -1,11 +1,12 @@
 -- Takes an instance out. What is left of a service without instances is kept for a day: its numbers must not start
 -- anew while readers remember them.
 local function drop(keys, limit, id, reason)
+  local generation = string.match(redis.call('HGET', keys.states, id) or '', '^%d+') or '0'
   redis.call('HDEL', keys.records, id)
   redis.call('HDEL', keys.states, id)
   redis.call('HDEL', keys.details, id)
   redis.call('ZREM', keys.leases, id)
-  announce(keys.meta, keys.changes, limit, { 'remove', id, reason })
+  announce(keys.meta, keys.changes, limit, { 'remove', id, reason, generation })
   if redis.call('ZCARD', keys.leases) == 0 then
     redis.call('PEXPIRE', keys.meta, 86400000)
     redis.call('PEXPIRE', keys.changes, 86400000)

@@ -1,0 +1,147 @@
+import { type Cluster, type Redis } from 'ioredis';
+import { addressOf, untilReady } from './connection.js';
+import { callAll, type LuaAnswer } from './lua-call.js';
+import { type LuaCall } from './lua-script.js';
+import { slotOf } from './slot.js';
+
+/** The wait before nodes are asked again that could not answer, such as while a replica takes over. */
+const RETRY_MS = 50;
+
+export interface ClusterCallDeps {
+  /** Whether nobody waits any more: then nothing more is sent. */
+  isOver(): boolean;
+  sleep(ms: number): Promise<void>;
+}
+
+interface Target {
+  readonly address: string | undefined;
+  /** The node takes the slot over, and has to be told that it was asked for. */
+  readonly asking: boolean;
+}
+
+/** What a node says instead of an answer; all but the first two mean that it may have one soon, or another node has. */
+const REDIRECTION = /^(MOVED|ASK) \d+ (\S+)/;
+const NOT_NOW = /^(TRYAGAIN|CLUSTERDOWN|MASTERDOWN|LOADING|READONLY)\b/;
+
+/**
+ * Calls scripts on a Cluster: what goes to one node goes in one round trip, to all nodes at once. What a node refuses
+ * since the slot is, or is about to be, somewhere else is sent again, where it belongs by then, for as long as somebody
+ * waits. ioredis would send each call by itself, and go on after the time for it.
+ */
+export class ClusterCalls<Reply> {
+  /** Nodes that owe an answer. */
+  readonly waiting = new Set<Redis>();
+  private readonly answers: LuaAnswer<Reply>[] = [];
+  private readonly redirected = new Map<number, Target>();
+  private readonly unknown = new Set<number>();
+  private readonly pending: Set<number>;
+  private lastRefusal: Error = new Error('no node of the Cluster is known');
+  /** Whether the owners of the slots have to be asked for anew. */
+  private isStale = false;
+  /** Whether there is reason to ask again at once. */
+  private isProgress = false;
+
+  constructor(
+    private readonly cluster: Cluster,
+    private readonly calls: readonly LuaCall<Reply>[],
+    private readonly deps: ClusterCallDeps,
+  ) {
+    this.pending = new Set(calls.keys());
+  }
+
+  /** Why calls are still not answered. */
+  get refusal(): Error {
+    return this.lastRefusal;
+  }
+
+  /** @throws Error where a connection breaks that calls were sent on: whether they took effect is not known */
+  async run(): Promise<LuaAnswer<Reply>[]> {
+    while (!this.deps.isOver()) {
+      this.isProgress = false;
+      await Promise.all([...this.byNode()].map(([node, indices]) => this.send(node, indices)));
+      if (this.pending.size === 0) break;
+      if (this.isStale) await refreshSlots(this.cluster);
+      this.isStale = false;
+      if (!this.isProgress) await this.deps.sleep(RETRY_MS);
+    }
+    return this.answers;
+  }
+
+  private byNode(): Map<Redis, number[]> {
+    const nodes = new Map(this.cluster.nodes('all').map((node) => [addressOf(node), node]));
+    const groups = new Map<Redis, number[]>();
+    for (const index of this.pending) {
+      const address =
+        this.redirected.get(index)?.address ?? this.cluster.slots[slotOf(this.calls[index]!.keys[0]!)]?.[0];
+      const node = address === undefined ? undefined : nodes.get(address);
+      if (!node) {
+        this.isStale = true;
+        this.redirected.delete(index);
+        continue;
+      }
+      const group = groups.get(node);
+      if (group) group.push(index);
+      else groups.set(node, [index]);
+    }
+    return groups;
+  }
+
+  private async send(node: Redis, indices: readonly number[]): Promise<void> {
+    try {
+      await untilReady(node);
+    } catch (error) {
+      this.refuse(indices, error as Error);
+      return;
+    }
+    if (this.deps.isOver()) return;
+    this.waiting.add(node);
+    const answers = await callAll(
+      node,
+      indices.map((index) => ({
+        ...this.calls[index]!,
+        load: this.unknown.has(index),
+        asking: this.redirected.get(index)?.asking,
+      })),
+    );
+    this.waiting.delete(node);
+    indices.forEach((index, at) => this.take(index, answers[at]!));
+  }
+
+  private take(index: number, answer: LuaAnswer<Reply>): void {
+    if ('error' in answer) {
+      const { message } = answer.error;
+      const [, kind, address] = REDIRECTION.exec(message) ?? [];
+      if (kind !== undefined) {
+        this.lastRefusal = answer.error;
+        this.isProgress ||= this.redirected.get(index)?.address !== address;
+        this.redirected.set(index, { address, asking: kind === 'ASK' });
+        // A slot that moves is still its old owner's.
+        if (kind === 'MOVED') this.isStale = true;
+        return;
+      }
+      if (NOT_NOW.test(message)) {
+        this.refuse([index], answer.error);
+        return;
+      }
+      if (message.startsWith('NOSCRIPT') && !this.unknown.has(index)) {
+        this.unknown.add(index);
+        this.isProgress = true;
+        return;
+      }
+    }
+    this.isProgress = true;
+    this.answers[index] = answer;
+    this.pending.delete(index);
+  }
+
+  private refuse(indices: readonly number[], error: Error): void {
+    this.lastRefusal = error;
+    this.isStale = true;
+    for (const index of indices) this.redirected.delete(index);
+  }
+}
+
+/** Asks for the owners of the slots. That it may fail shows at the next try. */
+function refreshSlots(cluster: Cluster): Promise<void> {
+  return new Promise((resolve) => cluster.refreshSlotsCache(() => resolve()));
+}

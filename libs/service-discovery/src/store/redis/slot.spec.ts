@@ -1,0 +1,17 @@
+import { describe, expect, it } from '@jest/globals';
+import { slotOf } from './slot.js';
+
+describe('the slot of a key', () => {
+  // As CLUSTER KEYSLOT answers.
+  it.each([
+    ['123456789', 12_739],
+    ['foo', 12_182],
+    ['{foo}bar', 12_182],
+    ['foo{}{bar}', 8_363],
+    ['foo{{bar}}zap', 4_015],
+    ['sd:{default:users}:meta', 12_096],
+    ['sd:{default:größe}:meta', 3_821],
+  ])('of %j is %d', (key, slot) => {
+    expect(slotOf(key)).toBe(slot);
+  });
+});

@@ -1,0 +1,15 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock } from '../../libs/service-discovery/src/common/index.js';
+
+const PAUSE_MS = 20;
+const LONGEST_MS = 15_000;
+
+/** Asks again and again, where nothing tells by itself, until the answer is yes. */
+export async function pollUntil(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const start = systemClock.now();
+  while (systemClock.now() - start < LONGEST_MS) {
+    if (await holds()) return;
+    await sleep(PAUSE_MS);
+  }
+  throw new Error(`${what}: not within ${LONGEST_MS / 1_000} s`);
+}

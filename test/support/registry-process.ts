@@ -1,0 +1,78 @@
+import { systemClock } from '../../libs/service-discovery/src/common/index.js';
+import { type EventName } from '../../libs/service-discovery/src/model/index.js';
+import { EventBus } from '../../libs/service-discovery/src/observability/index.js';
+import { ServiceRegistry } from '../../libs/service-discovery/src/registry/index.js';
+import { RedisRegistryStore, type RedisRegistryStoreOptions } from '../../libs/service-discovery/src/store/index.js';
+import { pollUntil } from './poll.js';
+
+/** What a process of a user's does: a registry over a store of its own, with instances that it keeps registered. */
+export class RegistryProcess {
+  readonly bus = new EventBus();
+  readonly store: RedisRegistryStore;
+  readonly registry: ServiceRegistry;
+  /** How often a lease of its own was lost, and registered again. */
+  recoveries = 0;
+
+  constructor(options: RedisRegistryStoreOptions, heartbeatInterval = '500ms') {
+    this.store = new RedisRegistryStore({ commandTimeout: 1_000, ...options });
+    this.registry = new ServiceRegistry(this.store, { heartbeatInterval }, { events: this.bus });
+    this.bus.on('lease.recovered', () => void (this.recoveries += 1));
+  }
+
+  static async start(options: RedisRegistryStoreOptions, heartbeatInterval?: string): Promise<RegistryProcess> {
+    const process = new RegistryProcess(options, heartbeatInterval);
+    await process.registry.start();
+    return process;
+  }
+
+  register(serviceName: string, instanceId: string): Promise<unknown> {
+    return this.registry.register({ serviceName, instanceId, host: '127.0.0.1', port: 8080 });
+  }
+
+  /** Registers for as long as it takes. @returns after how many milliseconds it went well */
+  async registerAtLast(serviceName: string, instanceId: string): Promise<number> {
+    const start = systemClock.now();
+    await pollUntil('a registration', () =>
+      this.register(serviceName, instanceId).then(
+        () => true,
+        () => false,
+      ),
+    );
+    return Math.round(systemClock.now() - start);
+  }
+
+  ids(serviceName: string): string[] {
+    return this.registry
+      .getInstances(serviceName)
+      .map(({ instanceId }) => instanceId)
+      .sort();
+  }
+
+  next(name: EventName): Promise<void> {
+    return new Promise((resolve) => {
+      const stop = this.bus.on(name, () => {
+        stop();
+        resolve();
+      });
+    });
+  }
+
+  /** Resolves when the registry's snapshot, now or after one of its changes, is as wanted. */
+  until(holds: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const check = (): void => {
+        if (!holds()) return;
+        stop();
+        resolve();
+      };
+      const stop = this.registry.onChange(check);
+      check();
+    });
+  }
+
+  /** What it registered stays, until its leases run out. */
+  async close(): Promise<void> {
+    await this.registry.close();
+    await this.store.close();
+  }
+}
