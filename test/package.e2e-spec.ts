@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import semver from 'semver';
@@ -144,6 +144,24 @@ describe('the built package', () => {
       expect.arrayContaining(['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'core.js', 'core.d.ts']),
     );
     expect(paths.filter((path) => /\.spec\.|tsbuildinfo/.test(path))).toEqual([]);
+  });
+
+  it('has types that need no Redis client to be installed', async () => {
+    const reached = new Set<string>();
+    const needed = new Set<string>();
+    const follow = async (file: string): Promise<void> => {
+      if (reached.has(file)) return;
+      reached.add(file);
+      const text = await readFile(file, 'utf8');
+      for (const [, from, within] of text.matchAll(/\bfrom '([^']+)'|\bimport\('([^']+)'\)/g)) {
+        const name = from ?? within!;
+        if (name.startsWith('.')) await follow(join(dirname(file), name.replace(/\.js$/, '.d.ts')));
+        else needed.add(name);
+      }
+    };
+    for (const entry of ['index', 'core', 'testing']) await follow(join(built.package, `${entry}.d.ts`));
+    expect(reached.size).toBeGreaterThan(100);
+    expect([...needed]).not.toContain('ioredis');
   });
 
   it.each([
