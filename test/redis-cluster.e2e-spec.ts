@@ -4,6 +4,7 @@ import { RedisRegistryStore } from '../libs/service-discovery/src/store/index.js
 import { ManualClock } from '../libs/service-discovery/src/testing/index.js';
 import { registryStoreContract } from '../libs/service-discovery/src/testing/registry-store-contract.js';
 import { ClockedCluster } from './support/clocked-redis.js';
+import { rulesOfReadme } from './support/acl-rules.js';
 import { pollUntil } from './support/poll.js';
 import { NODE_TIMEOUT_MS, RedisCluster } from './support/redis-cluster.js';
 import { type RedisServer } from './support/redis-server.js';
@@ -95,6 +96,18 @@ describe('a registry on a Cluster', () => {
     report(`${SERVICES.length} services on three masters: ${counts.join(', ')}`);
     expect(counts.reduce((sum, count) => sum + count)).toBe(SERVICES.length);
     for (const count of counts) expect(count).toBeGreaterThanOrEqual(SERVICES.length / 6);
+  });
+
+  it('takes a user with no more rights than the README says', async () => {
+    const rules = [...(await rulesOfReadme()), '+cluster|slots', '+cluster|info', '+asking', '+client|setname'];
+    for (const node of cluster.nodes) await node.client().call('ACL', 'SETUSER', 'shop', 'on', '>secret', ...rules);
+    const url = cluster.url.replace('//', '//shop:secret@');
+    const process = await RegistryProcess.start({ url, namespace: 'shop' });
+    for (const name of SERVICES) await process.register(name, 'a');
+    await process.until(() => isComplete(process));
+    await process.close();
+    const refused = await Promise.all(cluster.nodes.map((node) => node.client().call('ACL', 'LOG')));
+    expect(refused.flat()).toEqual([]);
   });
 
   it('loses nothing while slots move that hold services', async () => {

@@ -48,6 +48,26 @@ async function remember(): Promise<() => Promise<void>> {
   };
 }
 
+describe('a server that is made a replica', () => {
+  it('is given up at once, and used again when it is a primary', async () => {
+    const process = await RegistryProcess.start({ url: server.url });
+    toClose.push(() => process.close());
+    await process.register('users', 'a');
+    const lost = process.next('registry.unavailable');
+    await server.client().replicaof('127.0.0.1', 1);
+    await expect(process.register('users', 'b')).rejects.toMatchObject({
+      code: 'REGISTRY_UNAVAILABLE',
+      message: expect.stringMatching(/READONLY/),
+    });
+    await lost;
+    const regained = process.next('registry.available');
+    await server.client().replicaof('NO', 'ONE');
+    await process.registerAtLast('users', 'b');
+    await regained;
+    await process.until(() => process.ids('users').join() === 'a,b');
+  });
+});
+
 describe('a server that took over and had missed the last changes', () => {
   it.each([2, 3])('is noticed by a watch at its change %d, though the number fits', async (changes) => {
     const writer = openStore();

@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../libs/service-discovery/src/common/index.js';
 import { type ServiceInstance, toInstance } from '../libs/service-discovery/src/model/index.js';
 import { RedisRegistryStore, type RedisRegistryStoreOptions } from '../libs/service-discovery/src/store/index.js';
 import { ChangeRecorder } from '../libs/service-discovery/src/testing/index.js';
+import { rulesOfReadme } from './support/acl-rules.js';
 import { ANOTHER_CA, CA, CLIENT_TLS, RedisServer, type RedisServerOptions } from './support/redis-server.js';
 
 const TTL_MS = 60_000;
@@ -131,9 +130,7 @@ describe('an ACL user', () => {
   }
 
   it('needs no more rights than the README says', async () => {
-    const readme = await readFile(join(import.meta.dirname, '../README.md'), 'utf8');
-    const [, rules = ''] = /^ACL SETUSER shop on >secret ([^`]+)```/m.exec(readme) ?? [];
-    await startWithUser(...rules.trim().split(/\s+/));
+    await startWithUser(...(await rulesOfReadme()));
     await use({ url: url(), namespace: 'shop' });
     const refused = (await server.client().call('ACL', 'LOG')) as unknown[][];
     expect(refused.map((entry) => entry.slice(0, 8))).toEqual([]);
