@@ -78,6 +78,16 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       expect([total, instances.length, instances[0]?.weight]).toEqual([1, 1, 2]);
     });
 
+    it('with a claim gives way to whoever registered the id later', async () => {
+      const first = (await register({ weight: 1 })).body.generation;
+      expect((await register({ weight: 2, claim: first })).body.generation).toBeGreaterThan(first);
+      const later = (await register({ weight: 3 })).body.generation;
+      const refused = await register({ weight: 4, claim: first });
+      expect([refused.status, refused.body.error.code]).toEqual([404, 'LEASE_LOST']);
+      expect(rest.registry.getInstances('user-service')).toMatchObject([{ weight: 3, generation: later }]);
+      expect((await register({ claim: '1' })).body.error.problems).toMatchObject([{ field: 'claim' }]);
+    });
+
     it('makes the instance discoverable at once', async () => {
       await register();
       expect((await rest.send('GET', '/discover/user-service')).body.status).toBe('unknown');

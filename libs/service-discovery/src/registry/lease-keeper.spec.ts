@@ -255,15 +255,33 @@ describe('LeaseKeeper', () => {
       expect((await listed())[0]?.generation).toBe(recovered[0]?.generation);
     });
 
+    it('of an id that a newer registration holds is left to it, also by a process that has not heard of that', async () => {
+      const keeper = keeperOf();
+      await keeper.register(instance('a'), true);
+      const successor = await store.truth.put(instance('a'), 2 * TTL_MS);
+      await clock.advanceAsync(TTL_MS);
+      expect((await listed()).map(({ generation }) => generation)).toEqual([successor.generation]);
+      expect(recovered).toEqual([]);
+    });
+
+    it('is taken back from a predecessor that came back before', async () => {
+      const [predecessor, keeper] = [keeperOf(), keeperOf()];
+      await predecessor.register(instance('a', TTL_MS, { port: 1 }), true);
+      await keeper.register(instance('a', TTL_MS, { port: 2 }), true);
+      await store.restart();
+      await clock.advanceAsync(TTL_MS);
+      expect(await listed()).toMatchObject([{ port: 2 }]);
+    });
+
     it('is kept after a recovery that took effect, but whose answer was lost', async () => {
       const keeper = keeperOf();
       await follow(keeper);
       const first = await keeper.register(instance('a'), true);
       await store.truth.remove(first);
-      const put = store.put.bind(store);
-      store.put = async (...args) => {
-        await put(...args);
-        store.put = put;
+      const recover = store.recover.bind(store);
+      store.recover = async (...args) => {
+        await recover(...args);
+        store.recover = recover;
         throw new RegistryUnavailableError('no answer came in time');
       };
       await clock.advanceAsync(22_000);
@@ -279,10 +297,10 @@ describe('LeaseKeeper', () => {
       const keeper = keeperOf();
       await follow(keeper);
       await store.truth.remove(await keeper.register(instance('a'), true));
-      const put = store.put.bind(store);
-      store.put = () => Promise.reject(new RegistryUnavailableError('no answer came in time'));
+      const recover = store.recover.bind(store);
+      store.recover = () => Promise.reject(new RegistryUnavailableError('no answer came in time'));
       await clock.advanceAsync(20_500);
-      store.put = put;
+      store.recover = recover;
       const successor = await store.truth.put(instance('a', 600_000, { host: '10.0.0.9' }), 600_000);
       await clock.advanceAsync(60_000);
       expect((await listed()).map(({ generation }) => generation)).toEqual([successor.generation]);
@@ -292,7 +310,7 @@ describe('LeaseKeeper', () => {
       const keeper = keeperOf();
       const lease = await keeper.register(instance('a'), true);
       await store.truth.remove(lease);
-      const answer = store.hold('put');
+      const answer = store.hold('recover');
       await clock.advanceAsync(20_000);
       expect(await listed()).toHaveLength(1);
       keeper.forget(keyed('a'));
@@ -306,7 +324,7 @@ describe('LeaseKeeper', () => {
       const keeper = keeperOf();
       const lease = await keeper.register(instance('a'), true);
       await store.truth.remove(lease);
-      const answer = store.hold('put');
+      const answer = store.hold('recover');
       await clock.advanceAsync(20_000);
       const registering = keeper.register(instance('a', TTL_MS, { port: 9999 }), true);
       answer();
@@ -320,10 +338,10 @@ describe('LeaseKeeper', () => {
       const keeper = keeperOf();
       for (let index = 0; index < 40; index++) await keeper.register(instance(`i${index}`), true);
       await store.restart();
-      const before = store.timesOf('put').length;
-      const answer = store.hold('put');
+      const before = store.timesOf('recover').length;
+      const answer = store.hold('recover');
       await clock.advanceAsync(20_000);
-      expect(store.timesOf('put')).toHaveLength(before + 16);
+      expect(store.timesOf('recover')).toHaveLength(before + 16);
       answer();
       await keeper.idle();
       expect(await listed()).toHaveLength(40);
@@ -349,7 +367,7 @@ describe('LeaseKeeper', () => {
       await store.truth.setStatus(lease, 'maintenance');
       await clock.advanceAsync(0);
       await store.truth.remove(lease);
-      const answer = store.hold('put');
+      const answer = store.hold('recover');
       await clock.advanceAsync(20_000);
       store.goAway();
       answer();

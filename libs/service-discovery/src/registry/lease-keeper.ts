@@ -1,4 +1,4 @@
-import { type Clock, type Random, type Timer } from '../common/index.js';
+import { LeaseLostError, type Clock, type Random, type Timer } from '../common/index.js';
 import {
   keyOf,
   type Change,
@@ -27,6 +27,8 @@ export interface LeaseKeeperDeps {
 interface KeptLease {
   /** What is registered again when the lease is lost. */
   readonly instance: ServiceInstance;
+  /** The generation of the first lease: see {@link RegistryStore.recover}. */
+  readonly claim: number;
   lease: Lease;
   /** The operator's word that was last seen for this lease. */
   operatorStatus: OperatorStatus;
@@ -40,8 +42,8 @@ interface KeptLease {
  * Renews the leases of this process, all in one round trip, and registers again what was lost. Rounds never overlap.
  * While the store cannot be reached it goes on trying, first after 1 s, then at growing steps up to the interval.
  *
- * An id that a newer registration holds is left alone for as long as that lives: it belongs to the process that came
- * later, such as our own successor in a rolling update.
+ * An id that was registered by somebody later is left alone for as long as that lives, such as by our own successor in a
+ * rolling update. The store decides, since what this process has seen may be older.
  */
 export class LeaseKeeper {
   private readonly kept = new Map<string, KeptLease>();
@@ -78,13 +80,18 @@ export class LeaseKeeper {
    * Puts an instance into the store. What is registered or recovered under one id goes one after the other, so that the
    * last call wins.
    * @param keep whether to renew the lease from now on; if not, an earlier lease under the id is no longer renewed
+   * @param claim see {@link RegistryStore.recover}; left out: it is a new registration
+   * @throws LeaseLostError where the id was registered later than the claim
    */
-  register(instance: ServiceInstance, keep: boolean): Promise<Lease> {
+  register(instance: ServiceInstance, keep: boolean, claim?: number): Promise<Lease> {
     const id = keyOf(instance);
     return this.lock.run(id, async () => {
-      const lease = await this.store.put(instance, instance.ttlMs);
+      const { ttlMs } = instance;
+      const lease =
+        claim === undefined ? await this.store.put(instance, ttlMs) : await this.store.recover(instance, ttlMs, claim);
+      if (!lease) throw new LeaseLostError(instance.serviceName, instance.instanceId);
       if (keep) {
-        this.kept.set(id, { instance, lease, operatorStatus: 'up' });
+        this.kept.set(id, { instance, claim: claim ?? lease.generation, lease, operatorStatus: 'up' });
         // Maintenance outlives a replacement, and the change that says so may have come before the lease.
         const shown = this.deps.current(lease);
         if (shown) this.observe(shown);
@@ -100,7 +107,7 @@ export class LeaseKeeper {
   /** Takes an instance over that somebody else holds the id of: it is registered once that one is gone. */
   adopt(instance: ServiceInstance, { serviceName, instanceId }: InstanceKey): void {
     const lease = { serviceName, instanceId, generation: 0, ttlMs: instance.ttlMs };
-    this.kept.set(keyOf(lease), { instance, lease, operatorStatus: 'up' });
+    this.kept.set(keyOf(lease), { instance, claim: 0, lease, operatorStatus: 'up' });
     this.schedule();
   }
 
@@ -218,11 +225,11 @@ export class LeaseKeeper {
 
   private async recover(entry: KeptLease): Promise<void> {
     const id = keyOf(entry.lease);
-    const holder = this.deps.current(entry.lease);
-    if (this.kept.get(id) !== entry || (holder && isSucceeded(entry, holder))) return;
+    if (this.kept.get(id) !== entry) return;
     entry.inDoubt = true;
-    const lease = await this.store.put(entry.instance, entry.lease.ttlMs);
+    const lease = await this.store.recover(entry.instance, entry.lease.ttlMs, entry.claim);
     entry.inDoubt = false;
+    if (!lease) return;
     if (this.kept.get(id) !== entry) {
       // Deregistered while we registered again.
       await this.store.remove(lease);
@@ -239,10 +246,4 @@ export class LeaseKeeper {
     await this.store.setStatus(entry.lease, entry.owedStatus);
     entry.owedStatus = undefined;
   }
-}
-
-/** Whether somebody else took the id over. What stands at our own address may be our recovery that went unanswered. */
-function isSucceeded({ instance, lease, inDoubt }: KeptLease, holder: ServiceInstance): boolean {
-  if (holder.generation <= lease.generation) return false;
-  return !inDoubt || holder.host !== instance.host || holder.port !== instance.port;
 }

@@ -16,6 +16,7 @@ const QUIET_MS = 30_000;
 function beside(store: FlakyRegistryStore): RegistryStore {
   return {
     put: (...args) => store.truth.put(...args),
+    recover: (...args) => store.truth.recover(...args),
     renew: (...args) => store.truth.renew(...args),
     remove: (...args) => store.truth.remove(...args),
     setStatus: (...args) => store.truth.setStatus(...args),

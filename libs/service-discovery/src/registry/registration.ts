@@ -7,6 +7,12 @@ export interface RegisterOptions {
    * @default 'auto'
    */
   heartbeat?: 'auto' | 'manual';
+  /**
+   * For a registration that comes back after its lease was lost: the generation that it had at first. Where the id was
+   * registered later than that, nothing changes, and `LeaseLostError` is thrown.
+   * @default none: it replaces whatever holds the id
+   */
+  claim?: number;
 }
 
 export interface GenerationOptions {

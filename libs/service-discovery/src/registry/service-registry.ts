@@ -164,6 +164,7 @@ export class ServiceRegistry {
   /**
    * Registers an instance, or replaces the one under its id.
    * @throws InvalidInstanceError naming every wrong field, before the store is touched
+   * @throws LeaseLostError where the id was registered later than `claim`
    * @throws RegistryUnavailableError also after `close()`, since nobody would renew the lease
    */
   async register(registration: ServiceRegistration, options: RegisterOptions = {}): Promise<RegisteredInstance> {
@@ -180,7 +181,7 @@ export class ServiceRegistry {
       if (keep) this.own.add(keyOf(asked));
       return this.write(
         asked,
-        () => this.put(asked, keep, replaced),
+        () => this.put(asked, keep, replaced, options.claim),
         (offline, inDoubt) => ({ ...offline.register(asked, keep, inDoubt), replaced }),
       );
     });
@@ -368,9 +369,14 @@ export class ServiceRegistry {
     return writes ? writes.write(key, online, (inDoubt) => offline(writes, inDoubt)) : online();
   }
 
-  private async put(asked: ServiceInstance, keep: boolean, replaced: boolean): Promise<RegisteredInstance> {
+  private async put(
+    asked: ServiceInstance,
+    keep: boolean,
+    replaced: boolean,
+    claim?: number,
+  ): Promise<RegisteredInstance> {
     if (!this.snapshot.ready) this.unseen.add(keyOf(asked));
-    const lease = await this.keeper.register(asked, keep).catch((error: unknown) => {
+    const lease = await this.keeper.register(asked, keep, claim).catch((error: unknown) => {
       this.unseen.delete(keyOf(asked));
       throw error;
     });

@@ -22,6 +22,13 @@ export interface RegistryStore {
    * does not.
    */
   put(instance: ServiceInstance, ttlMs: number): Promise<Lease>;
+  /**
+   * Registers an instance again whose lease was lost, as {@link put} does, unless the id was registered by somebody later.
+   * @param claim the generation that the registration had at first; it is kept with the new one, so that of several that
+   *   come back the latest holds the id in the end, in whichever order they come
+   * @returns null: a registration with a later claim holds the id, and nothing changed
+   */
+  recover(instance: ServiceInstance, ttlMs: number, claim: number): Promise<Lease | null>;
   /** Extends leases, in one round trip. False, at the lease's index: lost, register again. */
   renew(leases: readonly Lease[]): Promise<readonly boolean[]>;
   /** Ends a lease. False: it was lost before, or a newer generation holds the id, and nothing changed. */

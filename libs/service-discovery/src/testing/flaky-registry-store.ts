@@ -11,7 +11,7 @@ import {
 } from '../model/index.js';
 import { MemoryRegistryStore, type RegistryStore } from '../store/index.js';
 
-type Method = 'put' | 'renew' | 'remove' | 'setStatus' | 'watch';
+type Method = 'put' | 'recover' | 'renew' | 'remove' | 'setStatus' | 'watch';
 
 /** A call that reached the store, with the clock's time. */
 export interface StoreCall {
@@ -94,6 +94,10 @@ export class FlakyRegistryStore implements RegistryStore {
 
   put(instance: ServiceInstance, ttlMs: number): Promise<Lease> {
     return this.answer('put', () => this.memory.put(instance, ttlMs));
+  }
+
+  recover(instance: ServiceInstance, ttlMs: number, claim: number): Promise<Lease | null> {
+    return this.answer('recover', () => this.memory.recover(instance, ttlMs, claim));
   }
 
   renew(leases: readonly Lease[]): Promise<readonly boolean[]> {

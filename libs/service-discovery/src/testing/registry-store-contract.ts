@@ -98,6 +98,38 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         assert.ok((await put('a')).generation > first.generation);
       });
 
+      it('lets a registration come back that nobody has followed', async () => {
+        const recorder = await watching();
+        const first = await put('a', { port: 1111 });
+        await store.remove(first);
+        const again = await store.recover(instanceOf('a', { port: 1111 }), TTL_MS, first.generation);
+        assert.ok(again && again.generation > first.generation);
+        assert.deepEqual(await store.renew([again]), [true]);
+        await recorder.until(
+          'its return',
+          () => recorder.snapshot.services.get('users')?.[0]?.generation === again.generation,
+        );
+        // Asked for again, as after an answer that was lost: it follows itself.
+        assert.ok(await store.recover(instanceOf('a', { port: 1111 }), TTL_MS, first.generation));
+      });
+
+      it('lets no registration come back over a later one, whoever came back before', async () => {
+        const first = await put('a', { port: 1111 });
+        const second = await put('a', { port: 2222 });
+        assert.equal(await store.recover(instanceOf('a', { port: 1111 }), TTL_MS, first.generation), null);
+        assert.deepEqual(await store.renew([second]), [true]);
+        // Both are lost, and the older one is the first to come back.
+        await store.remove(second);
+        assert.ok(await store.recover(instanceOf('a', { port: 1111 }), TTL_MS, first.generation));
+        const last = await (await secondView()).recover(instanceOf('a', { port: 2222 }), TTL_MS, second.generation);
+        assert.ok(last);
+        assert.equal(await store.recover(instanceOf('a', { port: 1111 }), TTL_MS, first.generation), null);
+        assert.deepEqual(await store.renew([last]), [true]);
+        const third = await put('a', { port: 3333 });
+        assert.equal(await store.recover(instanceOf('a', { port: 2222 }), TTL_MS, second.generation), null);
+        assert.deepEqual(await store.renew([third]), [true]);
+      });
+
       it('keeps several instances of a service in order of registration', async () => {
         await put('c');
         await put('a');

@@ -77,12 +77,16 @@ export class ServiceDiscoveryController {
     @Inject(Reply) private readonly reply: Reply,
   ) {}
 
-  /** 201; 200 where an instance of this id was there before, which is replaced and gets a new generation. */
+  /**
+   * 201; 200 where an instance of this id was there before, which is replaced and gets a new generation. With a `claim`,
+   * 404 `LEASE_LOST` where the id was registered later than that.
+   */
   @Post('register')
   @Restricted()
   async register(@RegistrationBody() body: RegisterServiceDto, @Res() response: unknown): Promise<RegisteredView> {
     // Whoever registers over HTTP sends the heartbeats, too.
-    const { instance, lease, replaced } = await this.registry.register(toRegistration(body), { heartbeat: 'manual' });
+    const options = { heartbeat: 'manual', claim: body.claim } as const;
+    const { instance, lease, replaced } = await this.registry.register(toRegistration(body), options);
     return this.answer(response, replaced ? 200 : 201, {
       service_name: lease.serviceName,
       instance_id: lease.instanceId,

@@ -20,6 +20,8 @@ import { ExpiryQueue, type Expiring } from './expiry-queue.js';
 
 interface Entry extends Expiring {
   instance: ServiceInstance;
+  /** The generation that the registration had at first, before it was recovered. */
+  readonly claim: number;
   /** The detail that watchers saw last. */
   announced?: HealthDetail;
 }
@@ -69,40 +71,19 @@ export class MemoryRegistryStore implements RegistryStore {
   constructor({ clock = systemClock, selfPreservation }: MemoryRegistryStoreOptions = {}) {
     this.clock = clock;
     this.guard = new ExpiryGuard(resolveSelfPreservationOptions(selfPreservation));
-    this.lastGeneration = Math.floor(this.clock.epoch());
+    // In microseconds, as Redis counts: it stays ahead however many registrations there are.
+    this.lastGeneration = Math.floor(this.clock.epoch() * 1_000);
   }
 
   async put(instance: ServiceInstance, ttlMs: number): Promise<Lease> {
     this.assertOpen();
-    const { serviceName, instanceId } = instance;
-    let entries = this.services.get(serviceName);
-    if (!entries) this.services.set(serviceName, (entries = new Map<string, Entry>()));
-    const previous = entries.get(instanceId);
-    if (previous) this.expiries.remove(previous);
+    return this.register(instance, ttlMs);
+  }
 
-    const operatorStatus = previous?.instance.operatorStatus === 'maintenance' ? 'maintenance' : 'up';
-    const now = this.clock.epoch();
-    const entry: Entry = {
-      instance: {
-        ...instance,
-        operatorStatus,
-        healthStatus: 'unknown',
-        status: effectiveStatus(operatorStatus, 'unknown'),
-        health: undefined,
-        generation: ++this.lastGeneration,
-        ttlMs,
-        registeredAt: now,
-        lastHeartbeat: now,
-      },
-      expiresAt: this.clock.now() + ttlMs,
-      queuedFor: 0,
-      position: -1,
-    };
-    entries.set(instanceId, entry);
-    this.expiries.add(entry);
-    this.arm();
-    this.announce(entry);
-    return { serviceName, instanceId, generation: entry.instance.generation, ttlMs };
+  async recover(instance: ServiceInstance, ttlMs: number, claim: number): Promise<Lease | null> {
+    this.assertOpen();
+    const holder = this.find(instance);
+    return holder && holder.claim > claim ? null : this.register(instance, ttlMs, claim);
   }
 
   async renew(leases: readonly Lease[]): Promise<readonly boolean[]> {
@@ -173,6 +154,41 @@ export class MemoryRegistryStore implements RegistryStore {
 
   private assertOpen(): void {
     if (this.closed) throw new RegistryUnavailableError('The registry store is closed');
+  }
+
+  /** @param claim left out: its own generation */
+  private register(instance: ServiceInstance, ttlMs: number, claim?: number): Lease {
+    const { serviceName, instanceId } = instance;
+    let entries = this.services.get(serviceName);
+    if (!entries) this.services.set(serviceName, (entries = new Map<string, Entry>()));
+    const previous = entries.get(instanceId);
+    if (previous) this.expiries.remove(previous);
+
+    const operatorStatus = previous?.instance.operatorStatus === 'maintenance' ? 'maintenance' : 'up';
+    const now = this.clock.epoch();
+    const generation = ++this.lastGeneration;
+    const entry: Entry = {
+      claim: claim ?? generation,
+      instance: {
+        ...instance,
+        operatorStatus,
+        healthStatus: 'unknown',
+        status: effectiveStatus(operatorStatus, 'unknown'),
+        health: undefined,
+        generation,
+        ttlMs,
+        registeredAt: now,
+        lastHeartbeat: now,
+      },
+      expiresAt: this.clock.now() + ttlMs,
+      queuedFor: 0,
+      position: -1,
+    };
+    entries.set(instanceId, entry);
+    this.expiries.add(entry);
+    this.arm();
+    this.announce(entry);
+    return { serviceName, instanceId, generation, ttlMs };
   }
 
   private find({ serviceName, instanceId }: InstanceKey): Entry | undefined {

@@ -97,8 +97,8 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 local function readState(text)
-  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced =
-    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+)$')
+  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced, claim =
+    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+) (%d+)$')
   if not generation then return nil end
   return {
     generation = generation,
@@ -109,6 +109,7 @@ local function readState(text)
     health = health,
     announcedAt = tonumber(announcedAt),
     announced = announced,
+    claim = claim,
   }
 end
 
@@ -122,6 +123,7 @@ local function writeState(state)
     state.health,
     digits(state.announcedAt),
     state.announced,
+    state.claim,
   }, ' ')
 end
 local function tell(changes, limit, epoch, sequence, previous, change)
@@ -266,7 +268,8 @@ return redis.call('ZRANGE', KEYS.names, 0, -1)`,
 );
 
 /**
- * Registers instances of one service, or replaces the registrations under their ids.
+ * Registers instances of one service, or replaces the registrations under their ids. One that comes back after its lease
+ * was lost gives way to a registration that was made later than it was at first.
  * - key `records`: hash: instance id → the registration as JSON
  * - key `states`: hash: instance id → what changes about it
  * - key `details`: hash: instance id → what the last health check saw, as JSON
@@ -274,8 +277,8 @@ return redis.call('ZRANGE', KEYS.names, 0, -1)`,
  * - key `meta`: hash: epoch, sequence, tag, generation
  * - key `changes`: stream of changes; also the channel that they are told on
  * - argument `limit`: about how many changes the stream keeps
- * - argument `registrations`: an instance id, the registration as JSON, and how long the lease lives, in turn
- * - reply: the generations of the leases
+ * - argument `registrations`: an instance id, the registration as JSON, how long the lease lives, and where it comes back the generation that it had at first, else nothing, in turn
+ * - reply: the generations of the leases, 0 for one that gave way
  */
 export const put = luaScript<
   'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
@@ -293,8 +296,8 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 local function readState(text)
-  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced =
-    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+)$')
+  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced, claim =
+    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+) (%d+)$')
   if not generation then return nil end
   return {
     generation = generation,
@@ -305,6 +308,7 @@ local function readState(text)
     health = health,
     announcedAt = tonumber(announcedAt),
     announced = announced,
+    claim = claim,
   }
 end
 
@@ -318,6 +322,7 @@ local function writeState(state)
     state.health,
     digits(state.announcedAt),
     state.announced,
+    state.claim,
   }, ' ')
 end
 local function tell(changes, limit, epoch, sequence, previous, change)
@@ -344,12 +349,8 @@ local function announce(meta, changes, limit, change)
   local sequence = digits(redis.call('HINCRBY', meta, 'sequence', 1))
   redis.call('HSET', meta, 'tag', tell(changes, limit, epoch, sequence, previous, change))
 end
-local ids, ttls, records = {}, {}, {}
-for index = 2, #ARGV, 3 do
-  local id = ARGV[index]
-  ids[#ids + 1], ttls[#ttls + 1] = id, tonumber(ARGV[index + 2])
-  records[#records + 1], records[#records + 2] = id, ARGV[index + 1]
-end
+local ids = {}
+for index = 2, #ARGV, 4 do ids[#ids + 1] = ARGV[index] end
 
 redis.call('HLEN', KEYS.records)
 redis.call('HLEN', KEYS.details)
@@ -359,37 +360,45 @@ local known = redis.call('HMGET', KEYS.states, unpack(ids))
 local meta = redis.call('HMGET', KEYS.meta, 'epoch', 'sequence', 'tag', 'generation')
 
 local epoch, tag = meta[1], meta[3] or '-'
-if not epoch then
-  epoch, tag = beginEpoch(KEYS.meta, KEYS.changes), '-'
-end
 local sequence = tonumber(meta[2]) or 0
-local generation = math.max(micros, (tonumber(meta[4]) or 0) + 1 + micros % 1000)
+local generation = math.max(micros, (tonumber(meta[4]) or 0) + 1 + micros % 1000) - 1
 
 local at = digits(now)
-local states, leases, stale, generations, current = {}, {}, {}, {}, {}
+local records, states, leases, stale, generations, current = {}, {}, {}, {}, {}, {}
 for index, id in ipairs(ids) do
+  local record, ttl, claim = ARGV[4 * index - 1], tonumber(ARGV[4 * index]), ARGV[4 * index + 1]
   local before = current[id] or known[index]
   local previous = before and readState(before)
-  local number = digits(sequence + index)
-  local text = writeState({
-    generation = digits(generation + index - 1),
-    ttl = ttls[index],
-    order = previous and previous.order or number,
-    registeredAt = at,
-    operator = previous and previous.operator == 'maintenance' and 'maintenance' or 'up',
-    health = 'unknown',
-    announcedAt = 0,
-    announced = '-',
-  })
-  tag = tell(KEYS.changes, ARGV[1], epoch, number, tag, { 'put', id, records[2 * index], text, at, '' })
-  generations[index], current[id] = digits(generation + index - 1), text
-  states[2 * index - 1], states[2 * index] = id, text
-  leases[2 * index - 1], leases[2 * index] = digits(now + ttls[index]), id
-  if before then stale[#stale + 1] = id end
+  if claim ~= '' and previous and tonumber(previous.claim) > tonumber(claim) then
+    generations[index] = '0'
+  else
+    if not epoch then
+      epoch, tag = beginEpoch(KEYS.meta, KEYS.changes), '-'
+    end
+    sequence, generation = sequence + 1, generation + 1
+    local number, own = digits(sequence), digits(generation)
+    local text = writeState({
+      generation = own,
+      ttl = ttl,
+      order = previous and previous.order or number,
+      registeredAt = at,
+      operator = previous and previous.operator == 'maintenance' and 'maintenance' or 'up',
+      health = 'unknown',
+      announcedAt = 0,
+      announced = '-',
+      claim = claim ~= '' and claim or own,
+    })
+    tag = tell(KEYS.changes, ARGV[1], epoch, number, tag, { 'put', id, record, text, at, '' })
+    generations[index], current[id] = own, text
+    records[#records + 1], records[#records + 2] = id, record
+    states[#states + 1], states[#states + 2] = id, text
+    leases[#leases + 1], leases[#leases + 2] = digits(now + ttl), id
+    if before then stale[#stale + 1] = id end
+  end
 end
+if #records == 0 then return generations end
 
-local last = digits(generation + #ids - 1)
-redis.call('HSET', KEYS.meta, 'sequence', digits(sequence + #ids), 'tag', tag, 'generation', last)
+redis.call('HSET', KEYS.meta, 'sequence', digits(sequence), 'tag', tag, 'generation', digits(generation))
 redis.call('HSET', KEYS.records, unpack(records))
 redis.call('HSET', KEYS.states, unpack(states))
 redis.call('ZADD', KEYS.leases, unpack(leases))
@@ -430,8 +439,8 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 local function readState(text)
-  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced =
-    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+)$')
+  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced, claim =
+    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+) (%d+)$')
   if not generation then return nil end
   return {
     generation = generation,
@@ -442,6 +451,7 @@ local function readState(text)
     health = health,
     announcedAt = tonumber(announcedAt),
     announced = announced,
+    claim = claim,
   }
 end
 
@@ -455,6 +465,7 @@ local function writeState(state)
     state.health,
     digits(state.announcedAt),
     state.announced,
+    state.claim,
   }, ' ')
 end
 local function tell(changes, limit, epoch, sequence, previous, change)
@@ -520,8 +531,8 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 local function readState(text)
-  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced =
-    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+)$')
+  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced, claim =
+    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+) (%d+)$')
   if not generation then return nil end
   return {
     generation = generation,
@@ -532,6 +543,7 @@ local function readState(text)
     health = health,
     announcedAt = tonumber(announcedAt),
     announced = announced,
+    claim = claim,
   }
 end
 
@@ -545,6 +557,7 @@ local function writeState(state)
     state.health,
     digits(state.announcedAt),
     state.announced,
+    state.claim,
   }, ' ')
 end
 local held, told = {}, {}
@@ -606,8 +619,8 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 local function readState(text)
-  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced =
-    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+)$')
+  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced, claim =
+    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+) (%d+)$')
   if not generation then return nil end
   return {
     generation = generation,
@@ -618,6 +631,7 @@ local function readState(text)
     health = health,
     announcedAt = tonumber(announcedAt),
     announced = announced,
+    claim = claim,
   }
 end
 
@@ -631,6 +645,7 @@ local function writeState(state)
     state.health,
     digits(state.announcedAt),
     state.announced,
+    state.claim,
   }, ' ')
 end
 local function tell(changes, limit, epoch, sequence, previous, change)

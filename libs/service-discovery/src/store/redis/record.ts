@@ -128,7 +128,7 @@ function parseState(text: string): State {
 
 function wordsOf(state: string): string[] {
   const words = state.split(' ');
-  if (words.length !== 8) throw new Error('the state is not one that this version writes');
+  if (words.length !== 9) throw new Error('the state is not one that this version writes');
   return words;
 }
 

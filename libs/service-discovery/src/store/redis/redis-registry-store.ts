@@ -118,7 +118,13 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   /** What is registered together goes to Redis together. */
   async put(instance: ServiceInstance, ttlMs: number): Promise<Lease> {
     this.begin();
-    return this.writes.register(instance, ttlMs);
+    // Only what comes back can be refused.
+    return (await this.writes.register(instance, ttlMs))!;
+  }
+
+  async recover(instance: ServiceInstance, ttlMs: number, claim: number): Promise<Lease | null> {
+    this.begin();
+    return this.writes.register(instance, ttlMs, claim);
   }
 
   async renew(leases: readonly Lease[]): Promise<readonly boolean[]> {

@@ -28,6 +28,8 @@ interface Waiter<Reply> {
 interface Registration extends Waiter<number> {
   readonly instance: ServiceInstance;
   readonly ttlMs: number;
+  /** Of a registration that comes back; undefined: a new one. */
+  readonly claim: number | undefined;
 }
 
 interface OtherWrite extends Waiter<number> {
@@ -59,9 +61,14 @@ export class WriteQueue {
 
   constructor(private readonly deps: WriteQueueDeps) {}
 
-  /** @throws RegistryUnavailableError */
-  async register(instance: ServiceInstance, ttlMs: number): Promise<Lease> {
-    const generation = await new Promise<number>((resolve, reject) => this.add({ instance, ttlMs, resolve, reject }));
+  /**
+   * @returns null: a registration with a later claim holds the id
+   * @throws RegistryUnavailableError
+   */
+  async register(instance: ServiceInstance, ttlMs: number, claim?: number): Promise<Lease | null> {
+    const registering = new Promise<number>((resolve, reject) => this.add({ instance, ttlMs, claim, resolve, reject }));
+    const generation = await registering;
+    if (generation === 0) return null;
     return { serviceName: instance.serviceName, instanceId: instance.instanceId, generation, ttlMs };
   }
 
@@ -149,10 +156,11 @@ export class WriteQueue {
   }
 
   private registering(serviceName: string, registrations: readonly Registration[]): LuaCall<readonly unknown[]> {
-    const args = registrations.flatMap(({ instance, ttlMs }) => [
+    const args = registrations.flatMap(({ instance, ttlMs, claim }) => [
       instance.instanceId,
       toRecord(instance),
       String(ttlMs),
+      String(claim ?? ''),
     ]);
     return put(this.deps.keys.of(serviceName), this.deps.changesKept, ...args);
   }

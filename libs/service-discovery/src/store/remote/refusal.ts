@@ -1,5 +1,6 @@
 import {
   InvalidInstanceError,
+  LeaseLostError,
   RegistryUnavailableError,
   ServiceDiscoveryError,
   type Problem,
@@ -32,6 +33,8 @@ export function toError(
       return new InvalidInstanceError(problems.map(toProblem));
     case 'HOST_NOT_ALLOWED':
       return new HostNotAllowedError(subject?.host ?? '', reason ?? message);
+    case 'LEASE_LOST':
+      return new LeaseLostError(subject?.serviceName ?? '', subject?.instanceId ?? '');
     case 'INVALID_REQUEST':
       return new ServiceDiscoveryError('INVALID_REQUEST', `The registry at ${url} refused: ${message}`, details);
     case undefined:

@@ -1,4 +1,4 @@
-import { onAbort, systemClock, type Clock } from '../../common/index.js';
+import { LeaseLostError, onAbort, systemClock, type Clock } from '../../common/index.js';
 import {
   type Change,
   type HealthDetail,
@@ -44,12 +44,17 @@ export class RemoteRegistryStore implements RegistryStore {
     this.http = new RegistryHttp(resolveRemoteRegistryStoreOptions(options), this.clock);
   }
 
-  async put(instance: ServiceInstance, ttlMs: number): Promise<Lease> {
-    const answer = await this.http.send('POST', '/register', toRegistrationBody(instance, ttlMs));
-    const { generation, ttl } = (answer.body ?? {}) as { generation?: unknown; ttl?: unknown };
-    if (answer.status >= 300 || typeof generation !== 'number') throw this.refusal(answer, instance);
-    const { serviceName, instanceId } = instance;
-    return { serviceName, instanceId, generation, ttlMs: typeof ttl === 'number' ? Math.round(ttl * 1_000) : ttlMs };
+  put(instance: ServiceInstance, ttlMs: number): Promise<Lease> {
+    return this.register(instance, ttlMs);
+  }
+
+  async recover(instance: ServiceInstance, ttlMs: number, claim: number): Promise<Lease | null> {
+    try {
+      return await this.register(instance, ttlMs, claim);
+    } catch (error) {
+      if (error instanceof LeaseLostError) return null;
+      throw error;
+    }
   }
 
   async renew(leases: readonly Lease[]): Promise<readonly boolean[]> {
@@ -96,6 +101,15 @@ export class RemoteRegistryStore implements RegistryStore {
     this.closed = true;
     for (const watch of this.watches) watch.abort();
     await this.http.close();
+  }
+
+  private async register(instance: ServiceInstance, ttlMs: number, claim?: number): Promise<Lease> {
+    const body = { ...toRegistrationBody(instance, ttlMs), claim };
+    const answer = await this.http.send('POST', '/register', body);
+    const { generation, ttl } = (answer.body ?? {}) as { generation?: unknown; ttl?: unknown };
+    if (answer.status >= 300 || typeof generation !== 'number') throw this.refusal(answer, instance);
+    const { serviceName, instanceId } = instance;
+    return { serviceName, instanceId, generation, ttlMs: typeof ttl === 'number' ? Math.round(ttl * 1_000) : ttlMs };
   }
 
   private async renewBatch(leases: readonly Lease[]): Promise<readonly boolean[]> {

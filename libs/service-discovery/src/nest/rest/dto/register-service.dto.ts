@@ -1,5 +1,6 @@
 import { type ServiceRegistration, type Protocol, type Tier } from '../../../model/index.js';
 import { RegistrationField } from './registration-field.js';
+import { isWholeNumber, Rule } from './rule.js';
 
 /** Seconds on the wire, milliseconds inside; text would be read as a duration string, so it becomes NaN. */
 const SECONDS = {
@@ -51,6 +52,10 @@ export class RegisterServiceDto {
   /** Seconds. */
   @RegistrationField('ttl', SECONDS)
   ttl?: number;
+
+  /** Of a registration that comes back after its lease was lost: the generation that it had at first. */
+  @Rule('a generation: a whole number', isWholeNumber)
+  claim?: number;
 }
 
 /** The registration that a valid body stands for. */

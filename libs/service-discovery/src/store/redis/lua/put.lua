@@ -1,4 +1,5 @@
--- Registers instances of one service, or replaces the registrations under their ids.
+-- Registers instances of one service, or replaces the registrations under their ids. One that comes back after its lease
+-- was lost gives way to a registration that was made later than it was at first.
 -- @key records hash: instance id → the registration as JSON
 -- @key states hash: instance id → what changes about it
 -- @key details hash: instance id → what the last health check saw, as JSON
@@ -6,17 +7,14 @@
 -- @key meta hash: epoch, sequence, tag, generation
 -- @key changes stream of changes; also the channel that they are told on
 -- @arg limit number: about how many changes the stream keeps
--- @args registrations text: an instance id, the registration as JSON, and how long the lease lives, in turn
--- @reply list: the generations of the leases
+-- @args registrations text: an instance id, the registration as JSON, how long the lease lives, and where it comes back
+--   the generation that it had at first, else nothing, in turn
+-- @reply list: the generations of the leases, 0 for one that gave way
 -- @include time
 -- @include state
 -- @include announce
-local ids, ttls, records = {}, {}, {}
-for index = 2, #ARGV, 3 do
-  local id = ARGV[index]
-  ids[#ids + 1], ttls[#ttls + 1] = id, tonumber(ARGV[index + 2])
-  records[#records + 1], records[#records + 2] = id, ARGV[index + 1]
-end
+local ids = {}
+for index = 2, #ARGV, 4 do ids[#ids + 1] = ARGV[index] end
 
 -- Every key is read before the first one is written: one of another type in the way stops the script with nothing done.
 redis.call('HLEN', KEYS.records)
@@ -27,40 +25,48 @@ local known = redis.call('HMGET', KEYS.states, unpack(ids))
 local meta = redis.call('HMGET', KEYS.meta, 'epoch', 'sequence', 'tag', 'generation')
 
 local epoch, tag = meta[1], meta[3] or '-'
-if not epoch then
-  epoch, tag = beginEpoch(KEYS.meta, KEYS.changes), '-'
-end
 local sequence = tonumber(meta[2]) or 0
 -- A server that took over with a clock that is behind counts on from the last generation that it knows. The step keeps
 -- two such servers from giving the same generations.
-local generation = math.max(micros, (tonumber(meta[4]) or 0) + 1 + micros % 1000)
+local generation = math.max(micros, (tonumber(meta[4]) or 0) + 1 + micros % 1000) - 1
 
 local at = digits(now)
-local states, leases, stale, generations, current = {}, {}, {}, {}, {}
+local records, states, leases, stale, generations, current = {}, {}, {}, {}, {}, {}
 for index, id in ipairs(ids) do
+  local record, ttl, claim = ARGV[4 * index - 1], tonumber(ARGV[4 * index]), ARGV[4 * index + 1]
   -- One id may come twice: the second registration replaces the first.
   local before = current[id] or known[index]
   local previous = before and readState(before)
-  local number = digits(sequence + index)
-  local text = writeState({
-    generation = digits(generation + index - 1),
-    ttl = ttls[index],
-    order = previous and previous.order or number,
-    registeredAt = at,
-    operator = previous and previous.operator == 'maintenance' and 'maintenance' or 'up',
-    health = 'unknown',
-    announcedAt = 0,
-    announced = '-',
-  })
-  tag = tell(KEYS.changes, ARGV[1], epoch, number, tag, { 'put', id, records[2 * index], text, at, '' })
-  generations[index], current[id] = digits(generation + index - 1), text
-  states[2 * index - 1], states[2 * index] = id, text
-  leases[2 * index - 1], leases[2 * index] = digits(now + ttls[index]), id
-  if before then stale[#stale + 1] = id end
+  if claim ~= '' and previous and tonumber(previous.claim) > tonumber(claim) then
+    generations[index] = '0'
+  else
+    if not epoch then
+      epoch, tag = beginEpoch(KEYS.meta, KEYS.changes), '-'
+    end
+    sequence, generation = sequence + 1, generation + 1
+    local number, own = digits(sequence), digits(generation)
+    local text = writeState({
+      generation = own,
+      ttl = ttl,
+      order = previous and previous.order or number,
+      registeredAt = at,
+      operator = previous and previous.operator == 'maintenance' and 'maintenance' or 'up',
+      health = 'unknown',
+      announcedAt = 0,
+      announced = '-',
+      claim = claim ~= '' and claim or own,
+    })
+    tag = tell(KEYS.changes, ARGV[1], epoch, number, tag, { 'put', id, record, text, at, '' })
+    generations[index], current[id] = own, text
+    records[#records + 1], records[#records + 2] = id, record
+    states[#states + 1], states[#states + 2] = id, text
+    leases[#leases + 1], leases[#leases + 2] = digits(now + ttl), id
+    if before then stale[#stale + 1] = id end
+  end
 end
+if #records == 0 then return generations end
 
-local last = digits(generation + #ids - 1)
-redis.call('HSET', KEYS.meta, 'sequence', digits(sequence + #ids), 'tag', tag, 'generation', last)
+redis.call('HSET', KEYS.meta, 'sequence', digits(sequence), 'tag', tag, 'generation', digits(generation))
 redis.call('HSET', KEYS.records, unpack(records))
 redis.call('HSET', KEYS.states, unpack(states))
 redis.call('ZADD', KEYS.leases, unpack(leases))

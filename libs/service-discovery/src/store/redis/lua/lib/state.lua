@@ -1,7 +1,7 @@
--- What changes about an instance while it is registered, as one text: eight words.
+-- What changes about an instance while it is registered, as one text: nine words.
 local function readState(text)
-  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced =
-    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+)$')
+  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced, claim =
+    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+) (%d+)$')
   if not generation then return nil end
   return {
     generation = generation,
@@ -12,6 +12,7 @@ local function readState(text)
     health = health,
     announcedAt = tonumber(announcedAt),
     announced = announced,
+    claim = claim,
   }
 end
 
@@ -25,5 +26,6 @@ local function writeState(state)
     state.health,
     digits(state.announcedAt),
     state.announced,
+    state.claim,
   }, ' ')
 end
