@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, describe, it } from '@jest/globals';
+import fc from 'fast-check';
+import { type Clock, systemClock } from '../libs/service-discovery/src/common/index.js';
+import { RedisRegistryStore, RemoteRegistryStore } from '../libs/service-discovery/src/store/index.js';
+import { FlakyRegistryStore } from '../libs/service-discovery/src/testing/flaky-registry-store.js';
+import { ManualClock } from '../libs/service-discovery/src/testing/index.js';
+import { ClockedCluster, ClockedRedis } from './support/clocked-redis.js';
+import { RedisCluster } from './support/redis-cluster.js';
+import { RedisServer } from './support/redis-server.js';
+import { holdsFor, steps } from './support/registry-model.js';
+import { type SharedStore } from './support/registry-world.js';
+import { startRestApp } from './support/rest-app.js';
+
+/** Other sequences of steps than the usual ones: `MODEL_SEED=7 MODEL_RUNS=1000 npm test -- test/registry-model`. */
+const SEED = Number(process.env.MODEL_SEED ?? 1);
+const RUNS = process.env.MODEL_RUNS;
+
+/** What is compared at times goes by the test's clock; connections are real, and their timeouts too. */
+function clocksOf(clock: Clock): { clock: Clock; expiryClock: Clock } {
+  return { clock: { ...systemClock, now: () => clock.now() }, expiryClock: clock };
+}
+
+function holdsOn(name: string, runs: number, open: () => Promise<SharedStore>): void {
+  it(`${name}: whatever happens, all come to see what is kept registered, and nothing else`, async () => {
+    const property = fc.asyncProperty(steps, async (all) => holdsFor(await open(), all));
+    await fc.assert(property, { seed: SEED, numRuns: Number(RUNS ?? runs) });
+  }, 600_000);
+}
+
+describe('random registrations, outages and restarts', () => {
+  let server: RedisServer;
+  let cluster: RedisCluster;
+  let registries = 0;
+  beforeAll(async () => {
+    [server, cluster] = await Promise.all([RedisServer.start(), RedisCluster.start()]);
+  });
+  afterAll(() => Promise.all([server.stop(), cluster.stop()]));
+
+  holdsOn('memory', 500, async () => {
+    const clock = new ManualClock();
+    const store = new FlakyRegistryStore(clock);
+    return {
+      open: () => Object.create(store, { close: { value: async () => undefined } }) as FlakyRegistryStore,
+      advance: (ms) => clock.advanceAsync(ms),
+      forget: () => store.restart(),
+      close: () => store.close(),
+    };
+  });
+
+  holdsOn('Redis', 120, async () => {
+    await server.flush();
+    let time = Date.UTC(2026, 0, 1);
+    const client = new ClockedRedis(server.port, '127.0.0.1');
+    await client.setTime(time);
+    const sweeping = new RedisRegistryStore({ client }, { expiryClock: new ManualClock() });
+    return {
+      open: (clock) => new RedisRegistryStore({ client }, clocksOf(clock)),
+      advance: async (ms) => {
+        time += ms;
+        await client.setTime(time);
+        // As if others had swept all along, so that it is no standstill.
+        await client.hset('sd:{default}:sweep', 'at', time - 1_000);
+        await sweeping.sweep();
+      },
+      forget: async () => {
+        await server.flush();
+        await client.setTime(time);
+      },
+      close: async () => {
+        await sweeping.close();
+        client.disconnect();
+      },
+    };
+  });
+
+  holdsOn('Redis Cluster', 40, async () => {
+    // What was told of another registry may still be on its way between the nodes.
+    const namespace = `model-${++registries}`;
+    let time = Date.UTC(2026, 0, 1);
+    const client = new ClockedCluster(cluster.masters.map(({ port }) => ({ host: '127.0.0.1', port })));
+    client.setTime(time);
+    const sweeping = new RedisRegistryStore({ client, namespace }, { expiryClock: new ManualClock() });
+    return {
+      open: (clock) => new RedisRegistryStore({ client, namespace }, clocksOf(clock)),
+      advance: async (ms) => {
+        time += ms;
+        client.setTime(time);
+        await client.hset(`sd:{${namespace}}:sweep`, 'at', time - 1_000);
+        await sweeping.sweep();
+      },
+      forget: () => cluster.flush(),
+      close: async () => {
+        await sweeping.close();
+        client.disconnect();
+      },
+    };
+  });
+
+  holdsOn('remote', 60, async () => {
+    const clock = new ManualClock();
+    const store = new FlakyRegistryStore(clock);
+    const rest = await startRestApp('express', { clock, store });
+    return {
+      open: () => new RemoteRegistryStore({ url: rest.origin }),
+      advance: (ms) => clock.advanceAsync(ms),
+      forget: () => store.restart(),
+      close: () => rest.close(),
+    };
+  });
+});
