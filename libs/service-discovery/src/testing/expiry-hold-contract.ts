@@ -18,6 +18,7 @@ export function expiryHoldContract(
     let recorder: ChangeRecorder;
     /** Of `i0` to `i9`, of the service `users`. */
     let leases: Lease[];
+    let word: 'up' | 'maintenance';
 
     const watching = async (store = fixture.store): Promise<ChangeRecorder> => {
       const opened = new ChangeRecorder(store);
@@ -28,13 +29,13 @@ export function expiryHoldContract(
     const put = (instanceId: string, serviceName = 'users', ttlMs = TTL_MS): Promise<Lease> =>
       fixture.store.put(instanceOf(serviceName, instanceId, ttlMs), ttlMs);
     const renew = (...renewed: Lease[]): Promise<unknown> => fixture.store.renew(renewed);
-    /** A change that comes after all earlier ones. */
+    /** A change that comes after all earlier ones of the service: those of another one may overtake it. */
     const catchUp = async (): Promise<void> => {
-      await fixture.store.put(instanceOf('markers', 'marker', 86_400_000), 86_400_000);
-      await recorder.waitFor(
-        'the marker',
-        (change) => change.type === 'put' && change.instance.serviceName === 'markers',
-      );
+      word = word === 'up' ? 'maintenance' : 'up';
+      const from = recorder.changes.length;
+      await fixture.store.setStatus(leases[0]!, word);
+      const isWord = (change: Change): boolean => change.type === 'put' && change.instance.operatorStatus === word;
+      await recorder.waitFor('the word on the first', isWord, from);
     };
     const removed = (): string[] =>
       recorder.changes.flatMap((change) => (change.type === 'remove' ? [change.key.instanceId] : []));
@@ -55,6 +56,7 @@ export function expiryHoldContract(
     };
 
     beforeEach(async () => {
+      word = 'up';
       fixture = fixtureOf();
       recorders = [];
       leases = [];
