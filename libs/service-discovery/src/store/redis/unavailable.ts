@@ -10,6 +10,8 @@ function hintFor({ code = '', message = '' }: Partial<NodeJS.ErrnoException>, tl
   }
   if (/^(ERR_SSL|EPROTO)/.test(code)) return 'perhaps it does not speak TLS there, or asks for a certificate';
   if (/CERT|UNABLE_TO_/.test(code)) return 'its TLS certificate is not trusted: the option tls takes a CA of your own';
+  // Who waits for a command does not answer the handshake, so that connecting takes too long.
+  if (tls && code === 'ETIMEDOUT') return 'perhaps it does not speak TLS there';
   if (tls === undefined || !/closed|lost|did not answer|ECONNRESET|EPIPE/.test(`${message} ${code}`)) return undefined;
   return tls ? 'perhaps it does not speak TLS there' : 'perhaps it speaks TLS there: then the URL begins with rediss';
 }
