@@ -28,6 +28,8 @@ const TEMPORARY = /^(LOADING|BUSY)\b/;
 export class RedisLink {
   private readonly downListeners = new Set<(error: Error) => void>();
   private readonly upListeners = new Set<() => void>();
+  /** Whether it was not there the last time that it was needed. */
+  private isDown = false;
   private readonly connection: CommandConnection;
   /** The node that a subscription could not be had, or kept, on. */
   private failedSubscription: string | undefined;
@@ -40,9 +42,7 @@ export class RedisLink {
   ) {
     this.connection = new CommandConnection(options, random, spread, {
       onAttempt: (client) => void this.within(untilReady(client), [client]).catch(() => undefined),
-      onUp: () => {
-        for (const listener of [...this.upListeners]) listener();
-      },
+      onUp: () => this.goUp(),
       onDown: (error) => this.goDown(error),
     });
   }
@@ -68,6 +68,7 @@ export class RedisLink {
     const client = await this.ready();
     const answers = isCluster(client) ? await this.runOnCluster(client, calls) : await this.runOn(client, calls);
     this.connection.noteAnswer();
+    if (this.isDown) this.goUp();
     return answers;
   }
 
@@ -159,7 +160,8 @@ export class RedisLink {
   }
 
   /**
-   * Calls `listener` when the connection for commands is there, for the first time or again.
+   * Calls `listener` when the connection for commands is there, for the first time or again; on a Cluster that may show
+   * only by an answer, as a single node comes and goes.
    * @returns stops it
    */
   onUp(listener: () => void): () => void {
@@ -188,7 +190,13 @@ export class RedisLink {
     return client;
   }
 
+  private goUp(): void {
+    this.isDown = false;
+    for (const listener of [...this.upListeners]) listener();
+  }
+
   private goDown(cause: Error): void {
+    this.isDown = true;
     const error = this.unavailable(cause);
     for (const listener of [...this.downListeners]) listener(error);
   }
