@@ -101,6 +101,12 @@ export class RedisLink {
     return (await this.call(listNames(keys))).map(String);
   }
 
+  /** How many servers there are that {@link connect} chooses from. */
+  async serversToListenTo(): Promise<number> {
+    const client = await this.ready();
+    return isCluster(client) ? client.nodes('master').length : 1;
+  }
+
   /** Asks every server that commands are sent to whether it is there. */
   async ping(): Promise<void> {
     const client = await this.ready();

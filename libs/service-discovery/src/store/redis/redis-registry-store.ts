@@ -29,6 +29,7 @@ import { Pulse } from './pulse.js';
 import { printOf } from './record.js';
 import { ReconnectSpread } from './reconnect-spread.js';
 import { RedisLink } from './redis-link.js';
+import { SweepPace } from './sweep-pace.js';
 import { LONGEST_GRACE_MS, Sweeper, SWEEP_INTERVAL_MS } from './sweeper.js';
 import { TroubleLog, type RedisTrouble, type RedisTroubleCounts } from './trouble.js';
 import { WatchSession, type WatchSessionDeps } from './watch-session.js';
@@ -70,6 +71,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   private readonly mirror: Mirror;
   private readonly writes: WriteQueue;
   private readonly sweeper: Sweeper;
+  private readonly sweepPace: SweepPace;
   private readonly pulse: Pulse;
   private readonly troubles: TroubleLog;
   private readonly spread: ReconnectSpread;
@@ -91,6 +93,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     this.keys = new KeySpace(resolved.namespace);
     this.troubles = new TroubleLog(deps.onTrouble);
     this.spread = new ReconnectSpread(this.clock, this.random, () => this.mirror.names().length);
+    this.sweepPace = new SweepPace(this.clock, this.random);
     this.link = new RedisLink(resolved, this.clock, this.random, this.spread);
     this.writes = new WriteQueue({ link: this.link, keys: this.keys, changesKept: this.changesKept });
     this.mirror = new Mirror((serviceName, instanceId, reason) =>
@@ -103,7 +106,10 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
       changesKept: this.changesKept,
       selfPreservation: resolved.selfPreservation,
       onUnreadable: this.noteUnreadable,
-      onFleet: (processes) => this.spread.fleetSeen(processes),
+      onFleet: (processes, servers) => {
+        this.spread.fleetSeen(processes);
+        this.sweepPace.tried(processes * servers);
+      },
     });
     this.pulse = new Pulse(deps.expiryClock ?? this.clock, this.random, SWEEP_INTERVAL_MS, ({ stalledMs }) =>
       this.beat(stalledMs),
@@ -299,9 +305,9 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     const now = this.clock.now();
     if (stalledMs > 0) this.noExpiryBefore = now + Math.min(stalledMs, LONGEST_GRACE_MS);
     const session = this.listening;
-    const tasks: Promise<unknown>[] = [
-      now < this.noExpiryBefore ? this.link.ping() : this.noting(this.sweeper.sweep()),
-    ];
+    const tasks: Promise<unknown>[] = [];
+    if (now < this.noExpiryBefore) tasks.push(this.link.ping());
+    else if (this.sweepPace.isDue) tasks.push(this.noting(this.sweeper.sweep()));
     if (session) tasks.push(session.check());
     if (session && now >= this.auditDue) {
       this.auditDue = now + AUDIT_INTERVAL_MS * (0.9 + 0.2 * this.random());

@@ -24,8 +24,11 @@ export interface SweeperDeps {
   readonly selfPreservation: SelfPreservationOptions;
   /** Redis refused to expire what it holds of a service. */
   readonly onUnreadable: (serviceName: string, reason: string) => void;
-  /** Told at each attempt how many processes watch the registry. */
-  readonly onFleet: (processes: number) => void;
+  /**
+   * Told at each attempt how many processes listen to the server that was asked, and how many servers a process may
+   * choose from to listen to.
+   */
+  readonly onFleet: (processes: number, servers: number) => void;
 }
 
 /**
@@ -43,7 +46,7 @@ export class Sweeper {
     const { link, keys, onFleet } = this.deps;
     const begin = beginSweep(keys, SWEEP_INTERVAL_MS, STALL_MS, LONGEST_GRACE_MS, keys.processes);
     const [turn, steadySince = 0, processes = 0] = (await link.call(begin)).map(Number);
-    onFleet(processes);
+    onFleet(processes, await link.serversToListenTo());
     if (turn !== 1) return 0;
     // In another order each time: where the cap cuts a sweep short, it is not always the same services that wait.
     const names = shuffle(await link.names(keys), this.deps.random);
