@@ -2,7 +2,10 @@
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { measureChanges } from './registry/changes.js';
-import { COST_HEAD, measureCost } from './registry/cost.js';
+import { CLUSTER_COST_HEAD, measureClusterCost } from './registry/cluster-cost.js';
+import { measureCost } from './registry/cost.js';
+import { FLEET_HEAD, measureFleet } from './registry/fleet.js';
+import { COST_HEAD } from './registry/spent.js';
 import { measureThroughput, type Throughput } from './registry/throughput.js';
 import { startRedis } from './support/redis-process.js';
 import { ratioOf, rowsOf, shown, tableOf } from './support/table.js';
@@ -41,8 +44,12 @@ try {
   const [, version] = /redis_version:(\S+)/.exec(await client.info('server')) ?? [];
   client.disconnect();
   console.log(`Node ${process.version}, Redis ${version}\n`);
-  if (process.argv[2] === 'cost') console.log(tableOf(COST_HEAD, await measureCost(redis.url)));
-  else await benchRegistry(redis.url);
+  if (process.argv[2] === 'cost') {
+    const costs = await measureCost(redis.url);
+    console.log(tableOf(COST_HEAD, costs.rows));
+    console.log(`\n${tableOf(FLEET_HEAD, await measureFleet(redis.url, costs.costOf))}`);
+    console.log(`\n${tableOf(CLUSTER_COST_HEAD, await measureClusterCost())}`);
+  } else await benchRegistry(redis.url);
 } finally {
   await redis.stop();
 }

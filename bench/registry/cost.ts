@@ -1,97 +1,138 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { RedisRegistryStore, type Change, type Lease, type ServiceInstance } from 'nest-service-discovery/core';
+import { RedisRegistryStore, type Lease, type ServiceInstance } from 'nest-service-discovery/core';
 import { instanceAt, instancesOf, TTL_MS } from '../support/instances.js';
-import { shown } from '../support/table.js';
+import { Crowd } from './crowd.js';
+import { CostMeter } from './spent.js';
 
 const SERVICES = 1_000;
 const INSTANCES = 50_000;
 const SINGLE_HEARTBEATS = 10_000;
 const WATCHERS = 200;
 const FEW = 10;
+/** So many that they no longer try to sweep at each pulse. */
+const MANY = 3_000;
+const FOLLOWED = 10;
 const CHANGES = 500;
 const IDLE_SECONDS = 5;
+/** After so long every process has compared what it watches with Redis. */
+const AUDIT_MS = 45_000;
 
-/** What Redis has spent since it started, and holds. */
-interface Spent {
-  readonly cpuMicros: number;
-  readonly memoryBytes: number;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-}
-
-interface How {
-  /** The same work without what is measured: taken off. */
-  readonly without?: Spent;
-  /** Whether Redis keeps something of it. */
-  readonly holds?: boolean;
-}
-
-const NOTHING: Spent = { cpuMicros: 0, memoryBytes: 0, bytesIn: 0, bytesOut: 0 };
-
-/** What one of something costs Redis, as rows of a table: CPU, memory, bytes in, bytes out. */
-export const COST_HEAD = ['one', 'CPU µs', 'memory B', 'in B', 'out B'];
-
-/** Empties that Redis first. */
-export async function measureCost(url: string): Promise<string[][]> {
+/** What one of something costs Redis. Empties it first. */
+export async function measureCost(url: string): Promise<CostMeter> {
   const client = new Redis(url);
-  const store = new RedisRegistryStore({ url, commandTimeout: '30s' });
-  const crowds: Crowd[] = [];
-  const crowdOf = (namespace: string): Crowd => {
-    const crowd = new Crowd(url, namespace);
-    crowds.push(crowd);
-    return crowd;
-  };
-  const rows: string[][] = [];
-  const measure = async (what: string, count: number, work: () => Promise<unknown>, how: How = {}): Promise<Spent> => {
-    const before = await spentBy(client);
-    await work();
-    const total = combine(await spentBy(client), before, (now, then) => now - then);
-    const one = combine(total, how.without ?? NOTHING, (all, without) => (all - without) / count);
-    const { cpuMicros, memoryBytes, bytesIn, bytesOut } = one;
-    rows.push([what, shown(cpuMicros), how.holds ? shown(memoryBytes) : '', shown(bytesIn), shown(bytesOut)]);
-    return total;
-  };
+  const meter = new CostMeter(client);
   try {
     await client.flushall();
+    await measureInstances(url, meter);
+    await measureReaders(url, meter);
+    await client.flushall();
+    await measureProcesses(url, meter);
+    return meter;
+  } finally {
+    client.disconnect();
+  }
+}
+
+/** Without anybody who watches. */
+async function measureInstances(url: string, meter: CostMeter): Promise<void> {
+  const store = new RedisRegistryStore({ url, commandTimeout: '30s' });
+  try {
     await store.put(instanceAt(0, 1), TTL_MS);
     const instances = instancesOf(INSTANCES, SERVICES);
     const kept = { holds: true };
-    await measure('instance registered', INSTANCES, () => putAll(store, instances), kept);
+    await meter.measure('instance registered', INSTANCES, () => putAll(store, instances), kept);
     const leases = await putAll(store, instances);
-    await measure('heartbeat, 50 of a service in a call', INSTANCES, () => store.renew(leases));
+    await meter.measure('heartbeat, 50 of a service in a call', INSTANCES, () => store.renew(leases));
     const some = leases.slice(0, SINGLE_HEARTBEATS);
-    await measure('heartbeat, alone in its round trip', SINGLE_HEARTBEATS, () =>
+    await meter.measure('heartbeat, alone in its round trip', SINGLE_HEARTBEATS, () =>
       Promise.all(some.map((lease) => store.renew([lease]))),
     );
-    await measure('service whose stream fills up', 10, () => putAll(store, repeated(10, 1_000)), kept);
-    const idle = (): Promise<void> => pause(IDLE_SECONDS * 1_000);
-    const { serviceName } = instances[0]!;
-    // Enough that one of them sweeps each second.
-    const sweepers = crowdOf('default');
-    await sweepers.join(FEW, serviceName);
-    await measure('service, a second of sweeps', SERVICES * IDLE_SECONDS, idle);
-    await sweepers.leave();
+    await meter.measure('service whose stream fills up', FEW, () => putAll(store, repeated(FEW, 1_000)), kept);
+    const check = (lease: Lease): Promise<boolean> =>
+      store.setStatus(lease, 'healthy', { checkedAt: 1, latencyMs: 2, statusCode: 200, data: { status: 'ok' } });
+    await Promise.all(some.map(check));
+    await meter.measure('health check stored that is no news', some.length, () => Promise.all(some.map(check)));
+  } finally {
     await store.close();
+  }
+}
 
-    // In a namespace of one service, where sweeps are next to nothing.
-    const watchers = crowdOf('other');
-    const writer = watchers.open();
+/** With so many services that what is spent on each shows. */
+async function measureReaders(url: string, meter: CostMeter): Promise<void> {
+  const idle = (): Promise<void> => pause(IDLE_SECONDS * 1_000);
+  // Enough that one of them sweeps each second.
+  const crowd = new Crowd(url, 'default');
+  try {
+    await meter.measure('instance read by a process that comes', INSTANCES * FEW, () => crowd.join(FEW, {}));
+    const quiet = await meter.measure('service, a second of sweeps', SERVICES * IDLE_SECONDS, idle);
+    const audit = async (): Promise<void> => {
+      crowd.skip(AUDIT_MS);
+      await idle();
+    };
+    await meter.measure('service compared by a process', SERVICES * FEW, audit, { without: quiet });
+    const store = crowd.open();
+    const ids = Array.from({ length: SERVICES }, (_, n) => `0a1b2c3d-4e5f-6071-8293-${String(n).padStart(12, '0')}`);
+    const announce = (): Promise<unknown> => Promise.all(ids.map((id) => store.announceChecker(id, 60_000)));
+    await announce();
+    await meter.measure('checker of health, told to another one', ids.length ** 2, announce);
+  } finally {
+    await crowd.leave();
+  }
+}
+
+/** With so few services that sweeps are next to nothing. */
+async function measureProcesses(url: string, meter: CostMeter): Promise<void> {
+  const crowd = new Crowd(url, 'watchers');
+  const trackers = new Crowd(url, 'trackers');
+  const followers = new Crowd(url, 'followers');
+  const many = new Crowd(url, 'many');
+  const services = Array.from({ length: FOLLOWED }, (_, n) => `service-${n}`);
+  const [serviceName = ''] = services;
+  const kept = { holds: true };
+  try {
+    const writer = crowd.open();
     const changed = repeated(1, CHANGES);
-    const untold = await measure('change, nobody watches', CHANGES, () => putEach(writer, changed));
-    await measure('process that watches a service', WATCHERS, () => watchers.join(WATCHERS, serviceName), kept);
-    await measure('process, a second of idling', WATCHERS * IDLE_SECONDS, idle);
+    const untold = await meter.measure('change, nobody watches', CHANGES, () => putEach(writer, changed));
+    const join = (): Promise<void> => crowd.join(WATCHERS, { services: [serviceName] });
+    await meter.measure('process that watches a service, at its start', WATCHERS, join, kept);
+    const idle = (): Promise<void> => pause(IDLE_SECONDS * 1_000);
+    await meter.measure('process, a second of idling', WATCHERS * IDLE_SECONDS, idle);
     const tell = async (): Promise<void> => {
-      const arrived = watchers.heard(CHANGES);
+      const arrived = crowd.heard(CHANGES);
       await putEach(writer, changed);
       await arrived;
     };
-    await measure('change told to one more process', WATCHERS * CHANGES, tell, { without: untold });
-    return rows;
+    await meter.measure('change told to one more process', WATCHERS * CHANGES, tell, { without: untold });
+    await crowd.leave();
+
+    const registrar = followers.open();
+    await putEach(registrar, repeated(FOLLOWED, 1));
+    const follow = (): Promise<void> => followers.join(WATCHERS, { services });
+    await meter.measure(`process that watches ${FOLLOWED} services, at its start`, WATCHERS, follow, kept);
+    await followers.leave();
+
+    const keeper = trackers.open();
+    const leases = await putAll(keeper, repeated(1, 1));
+    const renew = async (): Promise<void> => {
+      for (let n = 0; n < CHANGES; n++) await keeper.renew(leases);
+    };
+    const unheard = await meter.measure('heartbeat, each after the other', CHANGES, renew);
+    await trackers.join(WATCHERS, { services: [serviceName], renewals: true });
+    const track = async (): Promise<void> => {
+      const arrived = trackers.heard(CHANGES);
+      await renew();
+      await arrived;
+    };
+    await meter.measure('heartbeat told to one more process', WATCHERS * CHANGES, track, { without: unheard });
+    await trackers.leave();
+
+    for (let at = 0; at < MANY; at += WATCHERS) await many.join(WATCHERS, { services: [serviceName] });
+    // Until each has heard how many there are.
+    await idle();
+    await meter.measure('process of 3,000, a second of idling', MANY * IDLE_SECONDS, idle);
   } finally {
-    for (const crowd of crowds) await crowd.leave();
-    await store.close();
-    client.disconnect();
+    for (const one of [crowd, followers, trackers, many]) await one.leave();
   }
 }
 
@@ -100,91 +141,11 @@ function putAll(store: RedisRegistryStore, instances: readonly ServiceInstance[]
 }
 
 /** One after the other, as changes come that have nothing to do with each other. */
-async function putEach(store: RedisRegistryStore, instances: readonly ServiceInstance[]): Promise<void> {
+export async function putEach(store: RedisRegistryStore, instances: readonly ServiceInstance[]): Promise<void> {
   for (const instance of instances) await store.put(instance, TTL_MS);
 }
 
 /** The first instances of so many services, each so often. */
-function repeated(services: number, times: number): ServiceInstance[] {
+export function repeated(services: number, times: number): ServiceInstance[] {
   return Array.from({ length: services * times }, (_, n) => instanceAt(n % services, SERVICES));
-}
-
-function combine(a: Spent, b: Spent, how: (a: number, b: number) => number): Spent {
-  return {
-    cpuMicros: how(a.cpuMicros, b.cpuMicros),
-    memoryBytes: how(a.memoryBytes, b.memoryBytes),
-    bytesIn: how(a.bytesIn, b.bytesIn),
-    bytesOut: how(a.bytesOut, b.bytesOut),
-  };
-}
-
-async function spentBy(client: Redis): Promise<Spent> {
-  // For buffers that are not needed any more to be given back.
-  await pause(500);
-  const info = await client.info();
-  const read = (name: string): number => Number(new RegExp(`^${name}:(\\S+)`, 'm').exec(info)?.[1]);
-  return {
-    cpuMicros: (read('used_cpu_user') + read('used_cpu_sys')) * 1e6,
-    memoryBytes: read('used_memory'),
-    bytesIn: read('total_net_input_bytes'),
-    bytesOut: read('total_net_output_bytes'),
-  };
-}
-
-/** As many watching stores as there were processes, each with connections of its own. */
-class Crowd {
-  private readonly leaving = new AbortController();
-  private readonly stores: RedisRegistryStore[] = [];
-  private readonly readings: Promise<unknown>[] = [];
-  private count = 0;
-  private readonly onCount = new Set<() => void>();
-
-  constructor(
-    private readonly url: string,
-    private readonly namespace: string,
-  ) {}
-
-  /** One more store, which does not watch. */
-  open(): RedisRegistryStore {
-    const store = new RedisRegistryStore({ url: this.url, namespace: this.namespace, commandTimeout: '30s' });
-    this.stores.push(store);
-    return store;
-  }
-
-  /** Resolves when each has read the service. */
-  async join(count: number, serviceName: string): Promise<void> {
-    const ready: Promise<void>[] = [];
-    const readings = Array.from({ length: count }, () => {
-      const store = this.open();
-      let isReady: () => void = () => undefined;
-      ready.push(new Promise((resolve) => (isReady = resolve)));
-      return this.read(store.watch({ services: [serviceName] }, this.leaving.signal), isReady);
-    });
-    this.readings.push(...readings);
-    await Promise.race([Promise.all(ready), Promise.all(readings)]);
-  }
-
-  /** Resolves when each has heard of so many changes from now on. */
-  heard(changes: number): Promise<void> {
-    const wanted = this.count + changes * this.readings.length;
-    return new Promise((resolve) => {
-      this.onCount.add(() => {
-        if (this.count >= wanted) resolve();
-      });
-    });
-  }
-
-  async leave(): Promise<void> {
-    this.leaving.abort();
-    await Promise.all(this.readings);
-    await Promise.all(this.stores.map((store) => store.close()));
-  }
-
-  private async read(changes: AsyncIterable<Change>, isReady: () => void): Promise<void> {
-    for await (const change of changes) {
-      if (change.type === 'reset') isReady();
-      else this.count += 1;
-      for (const look of this.onCount) look();
-    }
-  }
 }

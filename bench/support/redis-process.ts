@@ -1,34 +1,41 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-/** A redis-server of a benchmark's own, at a free port, that keeps nothing on disk. */
+/** A redis-server of a benchmark's own, at a free port, that keeps no data on disk. */
 export interface RedisProcess {
   readonly url: string;
   stop(): Promise<void>;
 }
 
-export async function startRedis(): Promise<RedisProcess> {
+const running = new Set<ChildProcess>();
+process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
+/** @param args options of redis-server beside those */
+export async function startRedis(args: readonly string[] = []): Promise<RedisProcess> {
   const port = await freePort();
+  const directory = await mkdtemp(join(tmpdir(), 'bench-redis-'));
   const child = spawn(
     process.env.REDIS_SERVER_BIN ?? 'redis-server',
-    ['--port', String(port), '--bind', '127.0.0.1', '--dir', tmpdir(), '--save', '', '--appendonly', 'no'],
+    ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', '', '--appendonly', 'no', ...args],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   const failed = once(child, 'error').then(([error]) => Promise.reject(error as Error));
-  const stopWithUs = (): void => void child.kill('SIGKILL');
-  process.once('exit', stopWithUs);
+  running.add(child);
   await Promise.race([failed, untilReady(createInterface({ input: child.stdout }))]);
   child.stdout.resume();
   return {
     url: `redis://127.0.0.1:${port}`,
     stop: async () => {
-      process.off('exit', stopWithUs);
+      running.delete(child);
       const gone = once(child, 'exit');
       child.kill('SIGKILL');
       await gone;
+      await rm(directory, { recursive: true, force: true });
     },
   };
 }
@@ -38,7 +45,7 @@ async function untilReady(lines: AsyncIterable<string>): Promise<void> {
   throw new Error('redis-server ended before it was ready');
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
