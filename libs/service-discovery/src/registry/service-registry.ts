@@ -25,10 +25,9 @@ import {
   type ServiceRegistration,
   type WatchScope,
 } from '../model/index.js';
-import { isOperatorStatus, WatchHub, type RegistryStore } from '../store/index.js';
+import { WatchHub, type RegistryStore } from '../store/index.js';
 import { emitChangeEvents } from './change-events.js';
 import { EffectWaiters } from './effect-waiters.js';
-import { KeyedLock } from './keyed-lock.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import {
   resolveServiceRegistryOptions,
@@ -39,6 +38,7 @@ import { OfflineQueue } from './offline-queue.js';
 import { OfflineWrites } from './offline-writes.js';
 import { forEachOwn, type OwnInstancesReport } from './own-instances.js';
 import { type GenerationOptions, type RegisteredInstance, type RegisterOptions } from './registration.js';
+import { RegistryWrites } from './registry-writes.js';
 import { ServedServices } from './served-services.js';
 import { resetWithin, SnapshotFeed } from './snapshot-feed.js';
 import { SnapshotListeners, type SnapshotListener } from './snapshot-listeners.js';
@@ -56,8 +56,6 @@ export interface ServiceRegistryDeps {
   onListenerError?: (error: unknown) => void;
 }
 
-/** How long a change waits to be seen in the own snapshot before it is taken as done all the same. */
-const VISIBILITY_PATIENCE_MS = 1_000;
 /** How long a shutdown waits for registrations and recoveries under way. */
 const LATECOMER_PATIENCE_MS = 5_000;
 const NO_INSTANCES: readonly ServiceInstance[] = [];
@@ -84,9 +82,7 @@ export class ServiceRegistry {
   private readonly hub = new WatchHub((scope) => resetWithin(this.snapshot, scope));
   private readonly listeners: SnapshotListeners;
   private readonly effects = new EffectWaiters();
-  private readonly registering = new KeyedLock();
-  /** What is being registered before there is a snapshot: the first one holds it, and so is news for once. */
-  private readonly unseen = new Set<string>();
+  private readonly writes: RegistryWrites;
   private readonly own = new Set<string>();
   private closed = false;
 
@@ -131,12 +127,24 @@ export class ServiceRegistry {
       clock: deps.heartbeatClock ?? clock,
       random,
       current: (key: InstanceKey) => this.feed.storedInstance(key),
-      recovered: (lease: Lease) => events.emit('lease.recovered', { key: keyFrom(lease) }),
+      recovered: ({ serviceName, instanceId }: Lease) =>
+        events.emit('lease.recovered', { key: { serviceName, instanceId } }),
     };
     this.keeper = new LeaseKeeper(store, keeperDeps, this.options.heartbeatIntervalMs);
-    const { feed, keeper } = this;
+    const { effects, feed, keeper } = this;
     const shown = (key: InstanceKey): ServiceInstance | undefined => this.getInstance(key);
     this.offline = queue && new OfflineWrites({ clock, random, events, store, keeper, feed, queue, shown });
+    this.writes = new RegistryWrites({
+      clock,
+      events,
+      store,
+      keeper,
+      effects,
+      offline: this.offline,
+      serviceTtlMs: this.options.serviceTtlMs,
+      snapshot: () => this.snapshot,
+      shown,
+    });
   }
 
   /** Begins to follow the store. Resolves at the first snapshot, or after `startTimeout`: then it goes on trying. */
@@ -175,16 +183,8 @@ export class ServiceRegistry {
     }
     const keep = options.heartbeat !== 'manual';
     this.feed.follow(asked.serviceName);
-    // One after the other under one id: the second of two that come together has to see the first.
-    return this.registering.run(keyOf(asked), () => {
-      const replaced = this.getInstance(asked) !== undefined;
-      if (keep) this.own.add(keyOf(asked));
-      return this.write(
-        asked,
-        () => this.put(asked, keep, replaced, options.claim),
-        (offline, inDoubt) => ({ ...offline.register(asked, keep, inDoubt), replaced }),
-      );
-    });
+    if (keep) this.own.add(keyOf(asked));
+    return this.writes.register(asked, keep, options.claim);
   }
 
   /**
@@ -194,17 +194,8 @@ export class ServiceRegistry {
    */
   async deregister(key: InstanceKey, options: GenerationOptions = {}): Promise<boolean> {
     if (!this.follows(key.serviceName)) await this.follow(key.serviceName);
-    const own = this.ownLeaseOf(key);
-    const lease = this.leaseFor(key, options.generation ?? own?.generation);
-    if (!lease) return false;
-    return this.write(
-      key,
-      () => {
-        if (own?.generation === lease.generation) this.keeper.forget(key);
-        return this.remove(lease);
-      },
-      (offline) => offline.deregister(lease),
-    );
+    const lease = this.writes.leaseFor(key, options.generation);
+    return lease ? this.writes.deregister(lease) : false;
   }
 
   /**
@@ -214,13 +205,8 @@ export class ServiceRegistry {
    */
   async heartbeat(key: InstanceKey, options: GenerationOptions = {}): Promise<boolean> {
     if (!this.follows(key.serviceName)) await this.follow(key.serviceName);
-    const lease = this.leaseFor(key, options.generation ?? this.ownLeaseOf(key)?.generation);
-    if (!lease) return false;
-    return this.write(
-      key,
-      async () => (await this.store.renew([lease]))[0] ?? false,
-      (offline) => offline.heartbeat(lease),
-    );
+    const lease = this.writes.leaseFor(key, options.generation);
+    return lease ? this.writes.heartbeat(lease) : false;
   }
 
   /** Extends many leases in one round trip; answers stand at the lease's index. @throws RegistryUnavailableError */
@@ -236,11 +222,7 @@ export class ServiceRegistry {
    * @throws RegistryUnavailableError
    */
   async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): Promise<boolean> {
-    return this.write(
-      key,
-      () => this.say(key, status, detail),
-      (offline) => offline.setStatus(key, status, detail),
-    );
+    return this.writes.setStatus(key, status, detail);
   }
 
   /** Names of the services that have an instance. */
@@ -261,7 +243,7 @@ export class ServiceRegistry {
   async follow(name: string, signal?: AbortSignal): Promise<void> {
     if (this.follows(name) || !SERVICE_NAME_PATTERN.test(name)) return;
     this.feed.follow(name);
-    const shown = this.untilShown(
+    const shown = this.writes.untilShown(
       { serviceName: name, instanceId: '' },
       () => this.follows(name),
       this.options.startTimeoutMs,
@@ -327,23 +309,14 @@ export class ServiceRegistry {
 
   /** Sets every own instance to `draining`, so that callers go elsewhere. Takes 5 s at most, never rejects. */
   drainOwn(): Promise<OwnInstancesReport> {
-    return forEachOwn(this.clock, this.ownLeases(), async (lease) => {
-      const shown = this.getInstance(lease);
-      const isSucceeded = shown !== undefined && shown.generation > lease.generation;
-      if (isSucceeded) return;
-      await this.write(
-        lease,
-        () => this.store.setStatus(lease, 'draining'),
-        (offline) => offline.setStatus(lease, 'draining'),
-      );
-    });
+    return forEachOwn(this.clock, this.ownLeases(), (lease) => this.writes.drain(lease));
   }
 
   /** Ends every own lease, also of what is being registered meanwhile. Takes 15 s at most, never rejects. */
   async deregisterOwn(): Promise<OwnInstancesReport> {
     const first = await this.endOwnLeases();
     // A recovery under way finds that it is not wanted any more, and takes its lease back.
-    await settlesWithin(this.clock, LATECOMER_PATIENCE_MS, this.quiet());
+    await settlesWithin(this.clock, LATECOMER_PATIENCE_MS, this.writes.idle());
     const late = await this.endOwnLeases();
     return { done: [...first.done, ...late.done], failed: [...first.failed, ...late.failed] };
   }
@@ -360,76 +333,10 @@ export class ServiceRegistry {
     await this.feed.close();
   }
 
-  private write<T>(
-    key: InstanceKey,
-    online: () => Promise<T>,
-    offline: (writes: OfflineWrites, inDoubt: boolean) => T,
-  ): Promise<T> {
-    const writes = this.offline;
-    return writes ? writes.write(key, online, (inDoubt) => offline(writes, inDoubt)) : online();
-  }
-
-  private async put(
-    asked: ServiceInstance,
-    keep: boolean,
-    replaced: boolean,
-    claim?: number,
-  ): Promise<RegisteredInstance> {
-    if (!this.snapshot.ready) this.unseen.add(keyOf(asked));
-    const lease = await this.keeper.register(asked, keep, claim).catch((error: unknown) => {
-      this.unseen.delete(keyOf(asked));
-      throw error;
-    });
-    const shown = (): ServiceInstance | undefined => {
-      const instance = this.getInstance(lease);
-      return instance && instance.generation >= lease.generation ? instance : undefined;
-    };
-    await this.untilShown(lease, () => shown() !== undefined);
-    const seen = shown();
-    if (!seen) this.offline?.unseen(lease);
-    const instance = seen?.generation === lease.generation ? seen : { ...asked, generation: lease.generation };
-    return { instance, lease, replaced };
-  }
-
-  private async remove(lease: Lease): Promise<boolean> {
-    const removed = await this.store.remove(lease);
-    if (removed) await this.untilShown(lease, () => this.getInstance(lease)?.generation !== lease.generation);
-    return removed;
-  }
-
-  private async say(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): Promise<boolean> {
-    const found = await this.store.setStatus(key, status, detail);
-    if (found) {
-      await this.untilShown(key, () => {
-        const instance = this.getInstance(key);
-        return !instance || status === (isOperatorStatus(status) ? instance.operatorStatus : instance.healthStatus);
-      });
-    }
-    return found;
-  }
-
-  /** Resolves when nothing is being registered, recovered or reconciled. */
-  private async quiet(): Promise<void> {
-    await this.registering.idle();
-    await this.keeper.idle();
-    await this.offline?.idle();
-  }
-
-  private ownLeaseOf(key: InstanceKey): Lease | undefined {
-    return this.offline?.leaseOf(key) ?? this.keeper.leaseOf(key);
-  }
-
   private endOwnLeases(): Promise<OwnInstancesReport> {
     const leases = this.ownLeases();
     for (const lease of leases) this.keeper.forget(lease);
-    return forEachOwn(this.clock, leases, async (lease) => {
-      await this.write(
-        lease,
-        () => this.remove(lease),
-        (offline) => offline.deregister(lease),
-      );
-      if (this.offline?.isRemoving(lease)) throw new RegistryUnavailableError('The registry cannot be reached');
-    });
+    return forEachOwn(this.clock, leases, (lease) => this.writes.end(lease));
   }
 
   private changed(snapshot: RegistrySnapshot, previous: RegistrySnapshot, change: Change | null): void {
@@ -439,47 +346,7 @@ export class ServiceRegistry {
     if (change.type === 'remove') this.offline?.forget(change.key);
     this.hub.publish(change);
     emitChangeEvents(this.events, change, previous, snapshot, this.clock.epoch());
-    if (!previous.ready && snapshot.ready) this.reportUnseen();
+    if (!previous.ready && snapshot.ready) this.writes.reportUnseen();
     if (change.type === 'reset' && !previous.connected) this.offline?.returned();
   }
-
-  private reportUnseen(): void {
-    for (const instance of [...this.snapshot.services.values()].flat()) {
-      if (this.unseen.has(keyOf(instance))) this.events.emit('instance.registered', { instance, replaced: false });
-    }
-    this.unseen.clear();
-  }
-
-  /** @throws RegistryUnavailableError where the snapshot cannot tell whether there is such an instance */
-  private leaseFor(key: InstanceKey, generation?: number): Lease | undefined {
-    const instance = this.getInstance(key);
-    const asked = generation ?? instance?.generation;
-    if (asked !== undefined) {
-      const known = this.offline?.generationOf(key, asked) ?? asked;
-      return { ...keyFrom(key), generation: known, ttlMs: instance?.ttlMs ?? this.options.serviceTtlMs };
-    }
-    if (this.snapshot.connected) return undefined;
-    throw new RegistryUnavailableError('The registry cannot be reached, and no earlier answer holds this instance', {
-      service: key.serviceName,
-      instanceId: key.instanceId,
-    });
-  }
-
-  /** Resolves when the own snapshot shows an effect, when patience ends, or at once where it does not follow the store now. */
-  private async untilShown(key: InstanceKey, holds: () => boolean, patienceMs = VISIBILITY_PATIENCE_MS): Promise<void> {
-    const isOver = (): boolean => holds() || !this.snapshot.connected;
-    if (isOver()) return;
-    let stop: () => void = () => undefined;
-    const shown = new Promise<void>((resolve) => {
-      stop = this.effects.add(key, () => {
-        if (isOver()) resolve();
-      });
-    });
-    await settlesWithin(this.clock, patienceMs, shown);
-    stop();
-  }
-}
-
-function keyFrom({ serviceName, instanceId }: InstanceKey): InstanceKey {
-  return { serviceName, instanceId };
 }

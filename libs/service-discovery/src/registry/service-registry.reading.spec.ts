@@ -1,0 +1,269 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { RegistryUnavailableError } from '../common/index.js';
+import { type Change } from '../model/index.js';
+import { ChangeRecorder } from '../testing/change-recorder.js';
+import { type FlakyRegistryStore } from '../testing/flaky-registry-store.js';
+import { type ManualClock } from '../testing/manual-clock.js';
+import { idsOf, keyed, RegistryStage, user } from '../testing/registry-stage.js';
+import { ServiceRegistry } from './service-registry.js';
+
+let stage: RegistryStage;
+let clock: ManualClock;
+let store: FlakyRegistryStore;
+
+beforeEach(() => {
+  stage = new RegistryStage();
+  ({ clock, store } = stage);
+});
+
+afterEach(async () => {
+  await stage.close();
+  expect(clock.pendingTimers).toBe(0);
+});
+
+describe('ServiceRegistry, read from', () => {
+  describe('events', () => {
+    it('of a change reach each process once', async () => {
+      const [one, two] = [await stage.started(), await stage.started()];
+      await one.registry.register(user('a'));
+      await one.registry.register(user('a'));
+      await two.registry.setStatus(keyed('a'), 'healthy');
+      await one.registry.register(user('b', { ttl: '1s' }), { heartbeat: 'manual' });
+      await clock.advanceAsync(1_000);
+      await one.registry.deregister(keyed('a'));
+      await stage.settled();
+      const expected = [
+        'instance.registered a',
+        'instance.registered a replaced',
+        'instance.status_changed a healthy',
+        'instance.registered b',
+        'instance.expired b',
+        'instance.deregistered a',
+      ];
+      expect(one.log()).toEqual(expected);
+      expect(two.log()).toEqual(expected);
+    });
+
+    it('do not tell of what was there before', async () => {
+      const first = await stage.started();
+      await first.registry.register(user('a'));
+      expect((await stage.started()).log()).toEqual([]);
+    });
+  });
+
+  describe('while the store is away', () => {
+    it('serves the last good snapshot, and says how old it is', async () => {
+      const { registry, events } = await stage.started();
+      await registry.register(user('a'));
+      events.length = 0;
+      store.goAway();
+      await clock.advanceAsync(30_000);
+      expect(idsOf(registry)).toEqual(['a']);
+      expect(registry.ageMs()).toBe(30_000);
+      expect(registry.snapshot).toMatchObject({ ready: true, connected: false });
+      expect(events).toEqual([{ type: 'registry.unavailable', reason: 'The connection was lost', hasSnapshot: true }]);
+    });
+
+    it('serves it no longer than it may, then says so, until there is a new one', async () => {
+      const { registry } = await stage.started({ maxSnapshotAge: '1h' });
+      await registry.register(user('a', { ttl: '1d' }));
+      const served = (): unknown[] => registry.servedInstances('users').map(({ instanceId }) => instanceId);
+      store.goAway();
+      await clock.advanceAsync(3_600_000);
+      expect(served()).toEqual(['a']);
+      expect([...registry.servedServices().keys()]).toEqual(['users']);
+      await clock.advanceAsync(1_000);
+      for (const ask of [served, () => registry.servedServices()]) {
+        expect(ask).toThrow(RegistryUnavailableError);
+        expect(ask).toThrow(/its last answer is 3601 s old: more than the 3600 s of maxSnapshotAge/);
+      }
+      expect(idsOf(registry)).toEqual(['a']);
+      store.comeBack();
+      await clock.advanceAsync(5_000);
+      expect(served()).toEqual(['a']);
+    });
+
+    it('comes back by itself, and reports what happened meanwhile', async () => {
+      const { registry, events, log } = await stage.started();
+      for (const id of ['stays', 'goes', 'replaced']) await registry.register(user(id), { heartbeat: 'manual' });
+      await registry.register(user('runs-out', { ttl: '5s' }), { heartbeat: 'manual' });
+      const truth = new ServiceRegistry(store.truth, {}, { clock });
+      await truth.start();
+      events.length = 0;
+
+      store.goAway();
+      await truth.deregister(keyed('goes'));
+      await truth.register(user('replaced'), { heartbeat: 'manual' });
+      await truth.register(user('comes'), { heartbeat: 'manual' });
+      await truth.setStatus(keyed('stays'), 'healthy');
+      await clock.advanceAsync(10_000);
+      await truth.close();
+      store.comeBack();
+      await clock.advanceAsync(5_000);
+
+      expect(registry.ageMs()).toBe(0);
+      expect(log().slice().sort()).toEqual([
+        'instance.deregistered goes',
+        'instance.expired runs-out',
+        'instance.registered comes',
+        'instance.registered replaced replaced',
+        'instance.status_changed stays healthy',
+        'registry.available',
+        'registry.unavailable',
+      ]);
+      expect(events.find(({ type }) => type === 'registry.available')?.downMs).toBeGreaterThanOrEqual(10_000);
+    });
+
+    it('says so where it never answered, and reports once what registers before its first answer', async () => {
+      store.goAway();
+      const { registry, events, log } = stage.processOf({ startTimeout: '1s' });
+      const start = registry.start();
+      await clock.advanceAsync(1_000);
+      await start;
+      expect(events).toMatchObject([{ type: 'registry.unavailable', hasSnapshot: false }]);
+      await expect(registry.register(user('early'))).rejects.toThrow('away');
+      store.comeBack();
+      // It gets through before the watch is opened again.
+      await registry.register(user('a'));
+      await clock.advanceAsync(5_000);
+      expect(log().filter((line) => line.startsWith('instance.'))).toEqual(['instance.registered a']);
+    });
+
+    it('starts in bounded time and catches up later', async () => {
+      store.goAway();
+      const { registry } = stage.processOf({ startTimeout: '2s' });
+      const start = registry.start();
+      await clock.advanceAsync(2_000);
+      await start;
+      expect(registry.snapshot.ready).toBe(false);
+      expect(registry.listServices()).toEqual([]);
+      store.comeBack();
+      await clock.advanceAsync(5_000);
+      expect(registry.snapshot.ready).toBe(true);
+    });
+  });
+
+  describe('watching', () => {
+    it('opens with a reset, then gives every change', async () => {
+      const { registry } = await stage.started();
+      await registry.register(user('a'));
+      const recorder = new ChangeRecorder(registry);
+      const { lease } = await registry.register(user('b'));
+      await registry.setStatus(lease, 'healthy');
+      await registry.deregister(lease);
+      await stage.settled();
+      expect(recorder.changes.map(({ type }) => type)).toEqual(['reset', 'put', 'put', 'remove']);
+      expect(idsOf(registry)).toEqual(recorder.snapshot.services.get('users')?.map(({ instanceId }) => instanceId));
+      await recorder.stop();
+    });
+
+    it('may begin before the registry has started: the reset comes when there is one', async () => {
+      const { registry } = stage.processOf();
+      const recorder = new ChangeRecorder(registry);
+      await stage.settled();
+      expect(recorder.changes).toEqual([]);
+      await registry.start();
+      await stage.settled();
+      expect(recorder.changes.map(({ type }) => type)).toEqual(['reset']);
+      await recorder.stop();
+    });
+
+    it('heeds its scope', async () => {
+      const { registry } = await stage.started();
+      const recorder = new ChangeRecorder(registry, { services: ['orders'] });
+      await registry.register(user('a'));
+      await registry.register(user('b', { serviceName: 'orders' }));
+      await stage.settled();
+      expect([...recorder.snapshot.services.keys()]).toEqual(['orders']);
+      expect(recorder.changes).toHaveLength(2);
+      await recorder.stop();
+    });
+
+    it('survives an outage of the store: another reset follows', async () => {
+      const { registry } = await stage.started();
+      const recorder = new ChangeRecorder(registry);
+      await registry.register(user('a'), { heartbeat: 'manual' });
+      await store.restart();
+      await clock.advanceAsync(5_000);
+      expect(recorder.changes.map(({ type }) => type)).toEqual(['reset', 'put', 'reset']);
+      // The store has forgotten it, but it may register again.
+      expect(recorder.snapshot.services.size).toBe(1);
+      await clock.advanceAsync(10_000);
+      expect(recorder.changes.at(-1)).toMatchObject({ type: 'remove', reason: 'expired' });
+      expect(recorder.snapshot.services.size).toBe(0);
+      await recorder.stop();
+    });
+
+    it('ends with the registry', async () => {
+      const { registry } = await stage.started();
+      const recorder = new ChangeRecorder(registry);
+      await stage.settled();
+      await registry.close();
+      await expect(recorder.ended).resolves.toBeUndefined();
+      const late: Change[] = [];
+      for await (const change of registry.watch()) late.push(change);
+      expect(late).toEqual([]);
+    });
+  });
+
+  describe('listeners', () => {
+    it('are called in order with the snapshots before and after, until they are taken off', async () => {
+      const { registry } = await stage.started();
+      const seen: string[] = [];
+      const stop = registry.onChange((snapshot, previous, change) => {
+        seen.push(`first ${change?.type} ${previous.services.size}->${snapshot.services.size}`);
+      });
+      registry.onChange((_snapshot, _previous, change) => seen.push(`second ${change?.type}`));
+      await registry.register(user('a'));
+      stop();
+      stop();
+      await registry.deregister(keyed('a'));
+      expect(seen).toEqual(['first put 0->1', 'second put', 'second remove']);
+    });
+
+    it('do not disturb each other by what they throw', async () => {
+      const errors: unknown[] = [];
+      const { registry } = await stage.started({}, { onListenerError: (error) => errors.push(error) });
+      const mistake = new Error('a mistake');
+      const seen: (string | undefined)[] = [];
+      registry.onChange(() => {
+        throw mistake;
+      });
+      registry.onChange((_snapshot, _previous, change) => seen.push(change?.type));
+      await registry.register(user('a'));
+      expect(seen).toEqual(['put']);
+      expect(errors).toEqual([mistake]);
+    });
+
+    it('may throw, and so may whoever is told of it, without the watch being taken for lost', async () => {
+      const { registry } = await stage.started(
+        {},
+        {
+          onListenerError: (error) => {
+            throw error;
+          },
+        },
+      );
+      const connected: boolean[] = [];
+      registry.onChange(() => {
+        throw new Error('a mistake');
+      });
+      registry.onChange((snapshot) => connected.push(snapshot.connected));
+      await registry.register(user('a'));
+      expect(connected).toEqual([true]);
+    });
+
+    it('hear that the connection came and went', async () => {
+      const { registry } = await stage.started();
+      const seen: unknown[] = [];
+      registry.onChange(({ connected }, _previous, change) => seen.push([connected, change?.type ?? null]));
+      store.goAway();
+      store.comeBack();
+      await clock.advanceAsync(100);
+      expect(seen).toEqual([
+        [false, null],
+        [true, 'reset'],
+      ]);
+    });
+  });
+});
