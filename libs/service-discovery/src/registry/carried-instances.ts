@@ -35,12 +35,17 @@ export class CarriedInstances {
     return { ...reset, instances: [...reset.instances, ...forgotten] };
   }
 
-  /** The store has spoken about an instance: it is forgotten no more. */
-  settle(change: Change): void {
+  /**
+   * What the store has spoken about is forgotten no more.
+   * @returns the change; a reset, as of a watch that covers more services, with what is still carried
+   */
+  settle(change: Change): Change {
     if (change.type === 'put') this.carried.delete(keyOf(change.instance));
     else if (change.type === 'remove') this.carried.delete(keyOf(change.key));
-    else if (change.type === 'reset') this.clear();
+    else if (change.type === 'reset') for (const instance of change.instances) this.carried.delete(keyOf(instance));
     if (this.carried.size === 0) this.clear();
+    else if (change.type === 'reset') return { ...change, instances: [...change.instances, ...this.carried.values()] };
+    return change;
   }
 
   /** Carries nothing any more, and tells nobody. */

@@ -122,6 +122,18 @@ describe('a registry that follows what is used', () => {
     expect([...registry.listServices()].sort()).toEqual(['orders', 'users']);
   });
 
+  it('keeps what a store that starts anew forgot while it begins to follow others', async () => {
+    await registry.follow('users');
+    await store.restart();
+    await clock.advanceAsync(1_000);
+    expect(idsOf('users')).toEqual(['a']);
+    await registry.follow('orders');
+    expect(idsOf('users')).toEqual(['a']);
+    // Nobody registers it again.
+    await clock.advanceAsync(10_000);
+    expect(idsOf('users')).toEqual([]);
+  });
+
   it('waits no longer than its start may take, or the caller wants', async () => {
     store.lagMs = 60_000;
     const leaving = new AbortController();

@@ -211,8 +211,7 @@ export class SnapshotFeed {
     const { clock, listener } = this.deps;
     const { downSince } = this;
     const isReturn = received.type === 'reset' && downSince !== undefined;
-    const change = isReturn ? this.carried.complete(received, this.stored) : received;
-    if (!isReturn) this.carried.settle(received);
+    const change = isReturn ? this.carried.complete(received, this.stored) : this.carried.settle(received);
     this.apply(change, () => listener.received(received));
     if (received.type !== 'reset') return;
     this.announceFirstReset();
