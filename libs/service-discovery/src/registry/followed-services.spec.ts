@@ -58,6 +58,11 @@ describe('a registry that follows what is used', () => {
     expect(idsOf('nobody')).toEqual(['a']);
   });
 
+  it('shows the status that it set of an instance whose service it did not follow', async () => {
+    expect(await registry.setStatus({ serviceName: 'users', instanceId: 'a' }, 'maintenance')).toBe(true);
+    expect(registry.getInstance({ serviceName: 'users', instanceId: 'a' })?.status).toBe('maintenance');
+  });
+
   it('does not take what was there before for news, and tells of what comes after', async () => {
     await registry.follow('users');
     expect(events).toEqual([]);

@@ -222,6 +222,7 @@ export class ServiceRegistry {
    * @throws RegistryUnavailableError
    */
   async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): Promise<boolean> {
+    if (!this.follows(key.serviceName)) await this.follow(key.serviceName);
     return this.writes.setStatus(key, status, detail);
   }
 
