@@ -216,10 +216,16 @@ export class OfflineQueue implements SnapshotOverlay {
       // A status that was told and is not shown was changed by somebody else since.
       if (write.kind === 'status' && write.told) this.writes.delete(id);
       else if (write.kind === 'removal') this.writes.set(id, { ...write, told: false });
-      else if (write.kind === 'registration' && held(keyFrom(id)) !== write.lease?.generation) {
-        this.writes.set(id, { ...write, told: false, lease: undefined });
-      }
+      else if (write.kind === 'registration') this.reopenRegistration(id, write, held(keyFrom(id)));
     }
+  }
+
+  private reopenRegistration(id: string, write: OfflineRegistration, generation: number | undefined): void {
+    if (generation !== undefined && generation === write.lease?.generation) return;
+    // What the store does not hold any more has no maintenance that it could keep.
+    const owed =
+      generation === undefined && write.instance.operatorStatus === 'maintenance' ? 'maintenance' : undefined;
+    this.writes.set(id, { ...write, told: false, lease: undefined, operator: write.operator ?? owed });
   }
 
   private makeRoom(key: InstanceKey, limit: number): void {

@@ -228,6 +228,23 @@ describe('while the store is away', () => {
     expect(view(one.registry)).toEqual([]);
   });
 
+  it.each(['auto', 'manual'] as const)(
+    'registers again with the maintenance that a flushed store has forgotten (heartbeat: %s)',
+    async (heartbeat) => {
+      const one = await started();
+      await one.registry.register(user('a', { port: 1 }), { heartbeat });
+      await one.registry.setStatus(keyed('a'), 'maintenance');
+      await goAway();
+      await one.registry.register(user('a', { port: 2 }), { heartbeat });
+      const before = one.shown.length;
+      await store.restart();
+      await comeBack();
+      expect(new Set(one.shown.slice(before))).toEqual(new Set(['a:maintenance:2']));
+      const two = await elsewhere();
+      expect(view(two.registry)).toEqual(['a:maintenance:2']);
+    },
+  );
+
   it('a provisional generation is good after the return, too', async () => {
     const [one, two] = [await started(), await elsewhere()];
     await goAway();
