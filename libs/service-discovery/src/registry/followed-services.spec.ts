@@ -139,6 +139,32 @@ describe('a registry that follows what is used', () => {
     expect(idsOf('users')).toEqual([]);
   });
 
+  it('goes on following what is watched by name, however many names that nobody registered are asked for', async () => {
+    const watching = new AbortController();
+    const changes = registry.watch({ services: ['later'] }, watching.signal)[Symbol.asyncIterator]();
+    await changes.next();
+    for (let index = 0; index < 1_100; index++) await registry.follow(`n${index}`);
+    await put('later', 'a');
+    await clock.advanceAsync(0);
+    expect(idsOf('later')).toEqual(['a']);
+    watching.abort();
+    for (let index = 0; index < 1_100; index++) await registry.follow(`m${index}`);
+    await put('n1099', 'a');
+    await clock.advanceAsync(0);
+    expect(idsOf('n1099')).toEqual([]);
+  });
+
+  it('reads a service also where many names that nobody registered are asked for at the same time', async () => {
+    store.lagMs = 20;
+    const others = Array.from({ length: 1_500 }, (_, index) => registry.follow(`n${index}`));
+    const following = registry.follow('users');
+    others.push(...Array.from({ length: 1_500 }, (_, index) => registry.follow(`m${index}`)));
+    await clock.advanceAsync(1_000);
+    await Promise.all([following, ...others]);
+    await clock.advanceAsync(1_000);
+    expect(idsOf('users')).toEqual(['a']);
+  });
+
   it('waits no longer than its start may take, or the caller wants', async () => {
     store.lagMs = 60_000;
     const leaving = new AbortController();
@@ -169,6 +195,19 @@ describe('a registry that follows what is used', () => {
 });
 
 describe('FollowedServices', () => {
+  it('never forgets what is being read, or is needed, however many names there are', () => {
+    const followed = new FollowedServices((name) => name === 'watched');
+    const snapshot = { ...EMPTY_SNAPSHOT, connected: true, scope: new Set<string>(['watched']) };
+    followed.add('watched', snapshot);
+    followed.add('read', snapshot);
+    for (let index = 0; index < 2_000; index++) {
+      followed.add(`n${index}`, { ...snapshot, scope: new Set(['watched', `n${index - 1}`]) });
+    }
+    expect([followed.has('watched'), followed.has('read')]).toEqual([true, true]);
+    expect(followed.exceeds(['watched'])).toBe(true);
+    expect(followed.exceeds(followed.names)).toBe(false);
+  });
+
   it('forgets names that nobody registered when there are too many, and no others', () => {
     const followed = new FollowedServices();
     const snapshot = { ...EMPTY_SNAPSHOT, services: new Map([['users', [fakeInstance({ serviceName: 'users' })]]]) };

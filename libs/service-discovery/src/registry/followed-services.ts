@@ -10,6 +10,9 @@ const ABSENT_NAMES = 1_000;
 export class FollowedServices {
   private readonly known = new Set<string>();
 
+  /** @param isNeeded whether somebody waits for what happens to a service, also while nobody is registered */
+  constructor(private readonly isNeeded: (name: string) => boolean = () => false) {}
+
   get names(): readonly string[] {
     return [...this.known];
   }
@@ -29,7 +32,18 @@ export class FollowedServices {
     return true;
   }
 
-  private forgetAbsent(newest: string, { services }: RegistrySnapshot): void {
-    for (const name of this.known) if (name !== newest && !services.has(name)) this.known.delete(name);
+  /** Whether there is one that a watch of these does not cover. */
+  exceeds(names: readonly string[]): boolean {
+    const covered = new Set(names);
+    return this.names.some((name) => !covered.has(name));
+  }
+
+  private forgetAbsent(newest: string, { services, scope, connected }: RegistrySnapshot): void {
+    for (const name of this.known) {
+      // What is being read may yet turn out to be there.
+      const isBeingRead = connected && scope?.has(name) === false;
+      const stays = name === newest || services.has(name) || isBeingRead || this.isNeeded(name);
+      if (!stays) this.known.delete(name);
+    }
   }
 }

@@ -105,6 +105,7 @@ export class ServiceRegistry {
       overlay: queue,
       renewals: this.options.trackHeartbeats,
       follow: this.options.follow,
+      isNeeded: (name) => this.hub.asksFor(name),
       listener: {
         received: (change) => {
           this.keeper.follow(change);
@@ -284,8 +285,9 @@ export class ServiceRegistry {
    * loop or the registry closes.
    */
   watch(scope: WatchScope = {}, signal?: AbortSignal): AsyncIterable<Change> {
+    const changes = this.hub.open(scope, signal);
     for (const name of scope.services ?? []) this.feed.follow(name);
-    return this.hub.open(scope, signal);
+    return changes;
   }
 
   /** Whether this process registered an instance and renewed it, now or earlier. */

@@ -46,6 +46,8 @@ export interface SnapshotFeedDeps {
   renewals: boolean;
   /** Whether to watch everything, or those services alone that {@link SnapshotFeed.follow} was called with. */
   follow: 'all' | 'used';
+  /** Whether somebody waits for what happens to a service: then it is followed also while nobody is registered. @default no */
+  isNeeded?: (serviceName: string) => boolean;
   /** @default none */
   overlay?: SnapshotOverlay;
 }
@@ -80,7 +82,7 @@ export class SnapshotFeed {
     private readonly store: RegistryStore,
     private readonly deps: SnapshotFeedDeps,
   ) {
-    this.followed = deps.follow === 'used' ? new FollowedServices() : undefined;
+    this.followed = deps.follow === 'used' ? new FollowedServices(deps.isNeeded) : undefined;
     this.stored = { ...EMPTY_SNAPSHOT, asOf: deps.clock.now(), scope: this.followed && new Set() };
     this.current = this.stored;
     this.overlay = deps.overlay ?? NO_OVERLAY;
@@ -204,7 +206,7 @@ export class SnapshotFeed {
     if (watch !== this.active) return;
     this.take(change);
     const { services } = watch.scope;
-    if (change.type === 'reset' && services?.length !== this.followed?.names.length) this.widen();
+    if (change.type === 'reset' && services && this.followed?.exceeds(services)) this.widen();
   }
 
   private take(received: Change): void {

@@ -49,6 +49,12 @@ export class WatchHub {
     for (const stream of this.streams) stream.publish(change);
   }
 
+  /** Whether an open stream was asked for this service by name. */
+  asksFor(serviceName: string): boolean {
+    for (const stream of this.streams) if (stream.asksFor(serviceName)) return true;
+    return false;
+  }
+
   /** Ends every stream, now and in future. */
   close(): void {
     this.closed = true;
@@ -81,6 +87,10 @@ class WatchStream implements AsyncIterableIterator<Change> {
       if (this.backlog.length > this.limit) this.startOver();
     }
     this.serve();
+  }
+
+  asksFor(serviceName: string): boolean {
+    return this.services?.has(serviceName) ?? false;
   }
 
   close(): void {
