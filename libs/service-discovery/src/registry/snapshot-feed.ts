@@ -295,10 +295,12 @@ function findIn({ services }: RegistrySnapshot, { serviceName, instanceId }: Ins
   return services.get(serviceName)?.find((known) => known.instanceId === instanceId);
 }
 
-/** A snapshot as the opening of a watch; null before anything is known. */
+/** A snapshot as the opening of a watch; null before anything is known, or while a service of the scope is being read. */
 export function resetWithin(snapshot: RegistrySnapshot, scope: WatchScope): ResetChange | null {
-  const { ready, revision, services, expiryHolds } = snapshot;
+  const { ready, connected, revision, services, expiryHolds, scope: covered } = snapshot;
   if (!ready && services.size === 0) return null;
+  const isBeingRead = (name: string): boolean => covered?.has(name) === false && !services.has(name);
+  if (connected && scope.services?.some(isBeingRead)) return null;
   const names = scope.services ? new Set(scope.services) : services.keys();
   const instances = [...names].flatMap((name) => services.get(name) ?? []);
   return { type: 'reset', revision, instances, ...holdsWithin(expiryHolds, scope) };
