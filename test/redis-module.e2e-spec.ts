@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { type AddressInfo } from 'node:net';
-import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
-import { type INestApplication } from '@nestjs/common';
+import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
+import { type INestApplication, Logger } from '@nestjs/common';
 import {
   DiscoveryMetrics,
   EventBus,
@@ -80,6 +80,19 @@ it('an app that follows what it uses subscribes to that alone, from its first ca
   await inRegistry(two, ({ services }) => !services.has('users'));
   backend.close();
   backend.closeAllConnections();
+});
+
+it('an app that follows what it uses warns that it checks nothing, unless it was told not to', async () => {
+  const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue(undefined);
+  const warnings = (): string[] =>
+    warn.mock.calls.map(([text]) => String(text)).filter((text) => text.includes('health checks'));
+  await listen({ follow: 'used', healthCheck: false, logging: {} });
+  await listen({ follow: 'used' });
+  await listen({ logging: {} });
+  expect(warnings()).toEqual([]);
+  await listen({ follow: 'used', logging: {} });
+  expect(warnings()).toEqual([expect.stringMatching(/follow: 'all', and set healthCheck: false here$/)]);
+  warn.mockRestore();
 });
 
 it('what an app finds wrong in Redis is an event, and counted in its metrics', async () => {

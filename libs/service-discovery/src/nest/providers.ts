@@ -187,12 +187,17 @@ function createCommunicator(
   return new ServiceCommunicator({ registry, transport, events, clock, random }, communicator);
 }
 
+/** Where every process leaves the checks to others, nobody makes any, and nothing else would tell. */
+const UNCHECKED =
+  "This process makes no health checks, since it does not know all instances (follow: 'used'): leave that to a process " +
+  "with follow: 'all', and set healthCheck: false here";
+
 /**
  * In the mode `remote` the process that is the registry checks; over Redis all processes share the checks out that know
  * all instances, since each has to come to the same shares.
  */
 function createMonitor(
-  { mode, healthCheck, registry: { follow } }: Options,
+  { mode, healthCheck, logging, registry: { follow } }: Options,
   store: RegistryStore,
   registry: ServiceRegistry,
   events: EventBus,
@@ -201,7 +206,11 @@ function createMonitor(
   timers: ListedTimers,
 ): HealthMonitor | null {
   const options = resolveHealthCheckOptions(healthCheck);
-  if (mode === 'remote' || follow === 'used' || !options.enabled) return null;
+  if (mode === 'remote' || !options.enabled) return null;
+  if (follow === 'used') {
+    if (logging !== false) new Logger(LOG_CONTEXT).warn(UNCHECKED);
+    return null;
+  }
   const listed = timers.clockFor('health-checks');
   const setTimer: Clock['setTimer'] = (fn, ms, timerOptions) => listed.setTimer(fn, ms, timerOptions);
   const { intervalMs } = options;

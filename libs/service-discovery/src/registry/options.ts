@@ -38,8 +38,8 @@ export interface ServiceRegistryOptions {
   /**
    * Which services this process reads: all, or only those that it registers, calls, discovers or watches by name. The
    * second saves memory and traffic where there are thousands of services or processes; lists, counts and aggregated
-   * health then tell of these services alone, and the process takes no part in health checks. The first call of a service
-   * waits for the registry, at most `startTimeout`.
+   * health then tell of these services alone, and the process takes no part in health checks: some other has to follow
+   * all, or nothing is checked. The first call of a service waits for the registry, at most `startTimeout`.
    * @default 'all'
    */
   follow: 'all' | 'used';
