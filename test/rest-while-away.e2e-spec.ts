@@ -38,6 +38,26 @@ describe.each(PLATFORMS)('the REST API on %s, while the store behind it is away'
     expect((await get(path)).headers.age).toBeUndefined();
   });
 
+  it('so does an answer that there is no such service or instance, or none to call', async () => {
+    await rest.send('PUT', '/services/users/instances/u1/status', { json: { status: 'maintenance' } });
+    const askAll = async (): Promise<unknown[]> => {
+      const answers = await Promise.all(['/services/nobody', '/discover/nobody', '/discover/users'].map(get));
+      return answers.map(({ status, body, headers }) => [status, body.error.code, headers.age]);
+    };
+    const errors = (age?: string): unknown[] => [
+      [404, 'SERVICE_NOT_FOUND', age],
+      [404, 'SERVICE_NOT_FOUND', age],
+      [503, 'NO_AVAILABLE_INSTANCE', age],
+    ];
+    expect(await askAll()).toEqual(errors());
+    store.goAway();
+    await rest.clock.advanceAsync(12_900);
+    expect(await askAll()).toEqual(errors('12'));
+    // What is wrong with a request, or cannot be done at all, is so now.
+    expect((await rest.send('POST', '/register', { json: {} })).headers.age).toBeUndefined();
+    expect((await rest.send('POST', '/register', { json: USER })).headers.age).toBeUndefined();
+  });
+
   it('aggregated health and the metrics tell of it, too', async () => {
     store.goAway();
     await rest.clock.advanceAsync(12_500);

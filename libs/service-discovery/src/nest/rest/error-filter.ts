@@ -1,6 +1,16 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Inject, Injectable, Logger } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { INTERNAL_ERROR_BODY, toErrorBody } from './rest-error.js';
+import { ServiceRegistry } from '../../registry/index.js';
+import { ageHeader } from './age.js';
+import { INTERNAL_ERROR_BODY, type RestErrorCode, toErrorBody } from './rest-error.js';
+
+/** What is said of the services by what was known last. */
+const KNOWN_LAST: ReadonlySet<RestErrorCode> = new Set([
+  'SERVICE_NOT_FOUND',
+  'INSTANCE_NOT_FOUND',
+  'LEASE_LOST',
+  'NO_AVAILABLE_INSTANCE',
+]);
 
 /** Gives every error of these controllers the one shape, whatever filters the app has. */
 @Catch()
@@ -8,7 +18,10 @@ import { INTERNAL_ERROR_BODY, toErrorBody } from './rest-error.js';
 export class RestErrorFilter implements ExceptionFilter {
   private readonly logger = new Logger('ServiceDiscovery');
 
-  constructor(@Inject(HttpAdapterHost) private readonly host: HttpAdapterHost) {}
+  constructor(
+    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
+    @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
+  ) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     const body = toErrorBody(error) ?? INTERNAL_ERROR_BODY;
@@ -16,9 +29,10 @@ export class RestErrorFilter implements ExceptionFilter {
     const { httpAdapter } = this.host;
     const response: unknown = host.switchToHttp().getResponse();
     if (httpAdapter.isHeadersSent(response)) return;
-    const { retry_after_ms: retryAfterMs } = body.error;
-    if (retryAfterMs !== undefined)
-      httpAdapter.setHeader(response, 'retry-after', String(Math.ceil(retryAfterMs / 1_000)));
+    const { code, retry_after_ms: retryAfterMs } = body.error;
+    const headers: Record<string, string> = KNOWN_LAST.has(code) ? { ...ageHeader(this.registry) } : {};
+    if (retryAfterMs !== undefined) headers['retry-after'] = String(Math.ceil(retryAfterMs / 1_000));
+    for (const [name, value] of Object.entries(headers)) httpAdapter.setHeader(response, name, value);
     httpAdapter.reply(response, body, body.status_code);
   }
 }

@@ -17,6 +17,7 @@ import { baseUrlOf, type InstanceKey, type InstanceStatus, type OperatorStatus }
 import { ServiceRegistry } from '../../registry/index.js';
 import { type InstanceBody, REMOVED_HEADER } from '../../store/index.js';
 import { ServiceDiscovery } from '../service-discovery.js';
+import { ageHeader } from './age.js';
 import { ApiGuard, Restricted } from './access.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
 import { type DiscoverQuery, toCriteria } from './dto/discover.query.js';
@@ -129,7 +130,7 @@ export class ServiceDiscoveryController {
   ): Promise<void> {
     const only = generation === undefined ? {} : { generation: Number(generation) };
     const removed = await this.registry.deregister({ serviceName, instanceId }, only);
-    this.reply.empty(response, { ...this.age(), [REMOVED_HEADER]: String(removed) });
+    this.reply.empty(response, { ...ageHeader(this.registry), [REMOVED_HEADER]: String(removed) });
   }
 
   /** 200; 404 `INSTANCE_NOT_FOUND`. */
@@ -200,12 +201,7 @@ export class ServiceDiscoveryController {
   }
 
   private answer<T extends object>(response: unknown, status: number, body: T): T {
-    return this.reply.json(response, status, body, this.age());
-  }
-
-  /** While the registry is away, what is answered is that old, as a cache would say it (RFC 9111, section 5.1). */
-  private age(): Readonly<Record<string, string>> {
-    return this.registry.snapshot.connected ? {} : { age: String(Math.floor(this.registry.ageMs() / 1_000)) };
+    return this.reply.json(response, status, body, ageHeader(this.registry));
   }
 
   private list(response: unknown, wanted?: Parameters<typeof toServiceListView>[2]): ServiceListView {
