@@ -52,6 +52,7 @@ describe('when the primary is killed and Sentinel puts a replica in its place', 
     const shown = recordIds(two);
 
     const begin = systemClock.now();
+    await sentinels.primary.server.client().wait(2, 5_000);
     const failover = sentinels.failover().then(() => sinceMs(begin));
     await sentinels.primary.server.kill();
     const written = one.registerAtLast('users', 'd').then(() => sinceMs(begin));
@@ -89,6 +90,8 @@ describe('when a primary that was cut off took writes while another one was in i
     await two.register('users', 'b');
     await allShow([isolated, one, two], ['a', 'b', 'ended-here', 'ended-there', 'x']);
 
+    // What has not reached the others by now is no matter of the cut.
+    await server.client().wait(2, 5_000);
     await proxy.cut();
     await isolated.register('users', 'born-there');
     await isolated.registry.deregister(users('ended-there'));
