@@ -1,0 +1,103 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../libs/service-discovery/src/common/index.js';
+import { type RedisRegistryStore, type RedisTrouble } from '../libs/service-discovery/src/store/index.js';
+import { ManualClock } from '../libs/service-discovery/src/testing/index.js';
+import { idsOf, instanceOf, RedisSetting, TTL_MS } from './support/redis-setting.js';
+import { sinceMs } from './support/timing.js';
+import { unavailable } from './support/unavailable.js';
+
+const redis = new RedisSetting();
+afterEach(() => redis.end());
+
+describe('what should not be there', () => {
+  it('is skipped, counted and told of once', async () => {
+    await redis.startServer();
+    const troubles: RedisTrouble[] = [];
+    const writer = redis.openStore();
+    for (const id of ['good', 'broken', 'newer', 'partial']) await writer.put(instanceOf(id), TTL_MS);
+    await writer.put(instanceOf('a', { serviceName: 'orders' }), TTL_MS);
+    const client = redis.server.client();
+    await client.hset('sd:{default:users}:records', {
+      broken: '{oops',
+      newer: '{"v":2,"host":"x","port":1}',
+      partial: '{"v":1,"host":"x","port":1}',
+    });
+    await client.del('sd:{default:orders}:records');
+    await client.set('sd:{default:orders}:records', 'in the way');
+
+    const store = redis.openStore({}, { onTrouble: (trouble) => troubles.push(trouble) });
+    expect(idsOf(await redis.watching(store))).toEqual(['good']);
+    expect(idsOf(await redis.watching(redis.openStore()))).toEqual(['good']);
+    expect(troubles.map(({ kind, serviceName, instanceId }) => [kind, serviceName, instanceId])).toEqual(
+      expect.arrayContaining([
+        ['bad_record', 'users', 'broken'],
+        ['bad_record', 'users', 'newer'],
+        ['bad_record', 'users', 'partial'],
+        ['unreadable_service', 'orders', undefined],
+      ]),
+    );
+    expect(store.troubleCounts).toMatchObject({ bad_record: 3 });
+    await expect(store.put(instanceOf('b', { serviceName: 'orders' }), TTL_MS)).rejects.toMatchObject(
+      unavailable(/refuses: .*WRONGTYPE/),
+    );
+  });
+});
+
+describe('a key of another type in the way', () => {
+  const whose = (key: string): RegExp => new RegExp(`refuses: WRONGTYPE: .*${key}.* holds something else .* delete it`);
+
+  it('of the names keeps nobody from starting, and everybody is told which one it is', async () => {
+    await redis.startServer();
+    await redis.server.client().set('sd:{default}:names', 'in the way');
+    const one = redis.member(redis.openStore(), { startTimeout: '1s' });
+    const told = new Promise((resolve) => one.bus.on('registry.unavailable', resolve));
+    const start = systemClock.now();
+    await one.registry.start();
+    expect(sinceMs(start)).toBeLessThan(1_500);
+    expect(await told).toMatchObject({ reason: expect.stringMatching(whose('sd:{default}:names')) });
+    await expect(one.register('a')).rejects.toMatchObject(unavailable(whose('sd:{default}:names')));
+    const available = one.next('registry.available');
+    await redis.server.client().del('sd:{default}:names');
+    await available;
+    await one.register('a');
+  });
+
+  it.each<[string, (store: RedisRegistryStore) => Promise<unknown>]>([
+    ['names', (store) => store.sweep()],
+    ['sweep', (store) => store.sweep()],
+    ['checkers', (store) => store.announceChecker('a', 1_000)],
+  ])('of the %s is counted and told of once, and leaves the rest alone', async (part, act) => {
+    await redis.startServer();
+    const key = `sd:{default}:${part}`;
+    const troubles: RedisTrouble[] = [];
+    const deps = { expiryClock: new ManualClock(), onTrouble: (trouble: RedisTrouble) => troubles.push(trouble) };
+    const store = redis.openStore({}, deps);
+    const recorder = await redis.watching(store);
+    await store.put(instanceOf('a'), TTL_MS);
+    await redis.server.client().del(key);
+    await redis.server.client().set(key, 'in the way');
+    for (let round = 0; round < 3; round++) {
+      await expect(act(store)).rejects.toMatchObject(unavailable(whose(key)));
+      // Another turn to sweep.
+      if (part === 'names') await redis.server.client().del('sd:{default}:sweep');
+    }
+    expect(troubles).toEqual([{ kind: 'unreadable_namespace', reason: expect.stringMatching(whose(key)) }]);
+    expect(store.troubleCounts.unreadable_namespace).toBe(1);
+    await recorder.until('a', () => idsOf(recorder).includes('a'));
+  });
+
+  it.each(['records', 'states', 'details', 'leases', 'meta', 'changes'])(
+    'of the %s of a service refuses that service, and no other',
+    async (part) => {
+      await redis.startServer();
+      await redis.server.client().set(`sd:{default:users}:${part}`, 'in the way');
+      const one = redis.member();
+      await one.registry.start();
+      await expect(one.register('a')).rejects.toMatchObject(unavailable(whose(`sd:{default:users}:${part}`)));
+      await one.registry.register({ serviceName: 'orders', instanceId: 'b', host: '127.0.0.1', port: 1 });
+      expect(one.registry.snapshot.connected).toBe(true);
+      expect(one.registry.listServices()).toEqual(['orders']);
+      expect(one.store.troubleCounts.unreadable_service).toBeLessThanOrEqual(1);
+    },
+  );
+});

@@ -1,0 +1,172 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { systemClock } from '../libs/service-discovery/src/common/index.js';
+import { type RedisTrouble } from '../libs/service-discovery/src/store/index.js';
+import { ManualClock } from '../libs/service-discovery/src/testing/index.js';
+import { idsOf, instanceOf, RedisSetting, TTL_MS } from './support/redis-setting.js';
+import { RewrittenScripts } from './support/rewritten-scripts.js';
+import { unavailable } from './support/unavailable.js';
+
+const redis = new RedisSetting();
+afterEach(() => redis.end());
+
+describe('when a connection breaks', () => {
+  it('the watch resumes from what it knows, and says so to nobody where nothing happened', async () => {
+    await redis.startServer();
+    const store = redis.openStore();
+    const process = redis.member(store);
+    await process.registry.start();
+    await process.register('a');
+    const lost = process.next('registry.unavailable');
+    const regained = process.next('registry.available');
+    await redis.server.client().call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await lost;
+    await redis.openStore().put(instanceOf('b'), TTL_MS);
+    await regained;
+    await process.until(() => process.ids.length === 2);
+    expect(store.troubleCounts).toEqual({
+      bad_record: 0,
+      unreadable_service: 0,
+      unreadable_namespace: 0,
+      gap: 0,
+      correction: 0,
+    });
+  });
+
+  it('changes that Redis no longer keeps are noticed, and the service is read anew', async () => {
+    await redis.startServer();
+    const store = redis.openStore();
+    const recorder = await redis.watching(store);
+    const writer = redis.openStore();
+    await writer.put(instanceOf('a'), TTL_MS);
+    await recorder.until('a', () => idsOf(recorder).includes('a'));
+
+    // As if five changes had been told while nobody heard them, and been cut off since.
+    const [changes, meta] = ['sd:{default:users}:changes', 'sd:{default:users}:meta'];
+    await redis.server.client().multi().del(changes).hincrby(meta, 'sequence', 5).exec();
+    await writer.put(instanceOf('b'), TTL_MS);
+    await recorder.until('b', () => idsOf(recorder).includes('b'));
+    expect(idsOf(recorder)).toEqual(['a', 'b']);
+    expect(store.troubleCounts.gap).toBe(1);
+  });
+});
+
+describe('a change that is told to nobody', () => {
+  it('is found when everything is compared, taken in, and counted', async () => {
+    await redis.startServer();
+    let passedMs = 0;
+    const clock = { ...systemClock, now: () => systemClock.now() + passedMs };
+    const expiryClock = new ManualClock();
+    const troubles: RedisTrouble[] = [];
+    const store = redis.openStore({}, { clock, expiryClock, onTrouble: (trouble) => troubles.push(trouble) });
+    const recorder = await redis.watching(store);
+    await redis.openStore().put(instanceOf('a'), TTL_MS);
+    await recorder.until('a', () => idsOf(recorder).includes('a'));
+    const client = new MutedRedis(redis.server.port, '127.0.0.1');
+    redis.atEnd(async () => client.disconnect());
+    await redis.openStore({ client }).put(instanceOf('b'), TTL_MS);
+    expect(idsOf(recorder)).toEqual(['a']);
+
+    passedMs = 60_000;
+    expiryClock.advance(1_100);
+    await recorder.until('b', () => idsOf(recorder).includes('b'));
+    expect(troubles).toEqual([{ kind: 'correction', serviceName: 'users', reason: expect.any(String) }]);
+    expect(store.troubleCounts).toEqual({
+      bad_record: 0,
+      unreadable_service: 0,
+      unreadable_namespace: 0,
+      gap: 0,
+      correction: 1,
+    });
+  });
+});
+
+/** A Redis whose scripts tell nobody of what they do. */
+class MutedRedis extends RewrittenScripts {
+  protected rewrite(source: string): string {
+    return source.replaceAll("redis.call('PUBLISH',", 'type(');
+  }
+}
+
+describe('when Redis comes back without its memory', () => {
+  it('what is told before a service was read is no loss of what this connection read', async () => {
+    await redis.startServer();
+    const client = new GatedRedis(redis.server.port, '127.0.0.1');
+    redis.atEnd(async () => client.disconnect());
+    const store = redis.openStore({ client }, { expiryClock: new ManualClock() });
+    const writer = redis.openStore();
+    for (let change = 0; change < 5; change++) await writer.put(instanceOf('a'), TTL_MS);
+    const before = await redis.watching(store);
+
+    // The next watch listens, and then is not answered what there is.
+    const asked = client.hold();
+    await redis.server.client().call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await expect(before.ended).rejects.toMatchObject(unavailable(/was lost/));
+    const next = redis.watch(store);
+    await asked;
+    await redis.server.flush();
+    await writer.put(instanceOf('b'), TTL_MS);
+    await writer.put(instanceOf('c'), TTL_MS);
+    client.release();
+    await next.until('b and c', () => idsOf(next).length === 2);
+    expect(idsOf(next)).toEqual(['b', 'c']);
+  });
+
+  it('while it loads its data it counts as away, and nothing in it as unreadable', async () => {
+    await redis.startServer();
+    const process = redis.member();
+    await process.registry.start();
+    await process.register('a');
+    const filler = redis.server.client().pipeline();
+    for (let index = 0; index < 500; index++) filler.set(`filler:${index}`, 'x'.repeat(100));
+    await filler.exec();
+    await redis.server.client().save();
+
+    const lost = process.next('registry.unavailable');
+    await redis.server.kill();
+    await lost;
+    const regained = process.next('registry.available');
+    const loads = ['--key-load-delay', '4000', '--loading-process-events-interval-bytes', '1024'];
+    const loaded = redis.server.startAgain(loads);
+    let refused: unknown;
+    for (let isLoading = true; isLoading && !String(refused).includes('LOADING');) {
+      refused = await process.register('b').then(
+        () => (isLoading = false),
+        (error: unknown) => error,
+      );
+    }
+    expect(refused).toMatchObject(unavailable(/LOADING/));
+    await Promise.all([loaded, regained]);
+    expect(process.store.troubleCounts).toEqual({
+      bad_record: 0,
+      unreadable_service: 0,
+      unreadable_namespace: 0,
+      gap: 0,
+      correction: 0,
+    });
+    await process.until(() => process.ids.includes('a'));
+  });
+});
+
+/** Holds back the scripts that it is to call, when told so. */
+class GatedRedis extends Redis {
+  private asked: () => void = () => undefined;
+  private gate: Promise<void> | undefined;
+  release: () => void = () => undefined;
+
+  /** @returns resolves when somebody asked */
+  hold(): Promise<void> {
+    this.gate = new Promise((resolve) => (this.release = resolve));
+    return new Promise((resolve) => (this.asked = resolve));
+  }
+
+  override pipeline(commands?: unknown[][]): ReturnType<Redis['pipeline']> {
+    const pipeline = super.pipeline(commands);
+    const { gate } = this;
+    if (!gate) return pipeline;
+    const exec = pipeline.exec.bind(pipeline);
+    pipeline.exec = () => gate.then(() => exec());
+    this.asked();
+    return pipeline;
+  }
+}
