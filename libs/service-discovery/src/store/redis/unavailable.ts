@@ -23,11 +23,20 @@ export interface Circumstances {
   readonly tls: boolean | undefined;
 }
 
+/** Errors of ioredis hold the command that failed, with its arguments: passwords, or what is registered. */
+function withoutCommand(cause: unknown): unknown {
+  const { command, lastNodeError, name, message, stack } = (cause ?? {}) as Partial<Error> & Record<string, unknown>;
+  if (command === undefined && !lastNodeError) return cause;
+  return Object.assign(new Error(message), { name, stack });
+}
+
 /** Why the registry in Redis is not available, with what to do where that is known. */
 export function unavailableError(cause: unknown, { where, tls }: Circumstances): RegistryUnavailableError {
   const { name, code, message } = (cause ?? {}) as Partial<NodeJS.ErrnoException>;
   const said = name === 'ReplyError' ? 'refuses' : 'cannot be reached';
   const hint = hintFor({ code, message }, tls);
   const end = hint === undefined ? '' : ` (${hint})`;
-  return new RegistryUnavailableError(`Redis at ${where} ${said}: ${messageOf(cause)}${end}`, { cause });
+  return new RegistryUnavailableError(`Redis at ${where} ${said}: ${messageOf(cause)}${end}`, {
+    cause: withoutCommand(cause),
+  });
 }
