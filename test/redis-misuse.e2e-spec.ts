@@ -86,6 +86,33 @@ describe('a key of another type in the way', () => {
     await recorder.until('a', () => idsOf(recorder).includes('a'));
   });
 
+  it.each(['records', 'details', 'leases', 'meta', 'changes'])(
+    'of the %s of a service that is in use leaves what it refuses undone',
+    async (part) => {
+      await redis.startServer();
+      const store = redis.openStore({ selfPreservation: false }, { expiryClock: new ManualClock() });
+      const [a] = await Promise.all([store.put(instanceOf('a'), TTL_MS), store.put(instanceOf('b'), 1)]);
+      await store.setStatus(a, 'unhealthy', { checkedAt: 1, latencyMs: 1 });
+      const recorder = await redis.watching(store);
+      const [key, aside] = [`sd:{default:users}:${part}`, `aside:{default:users}`];
+      const client = redis.server.client();
+      await client.rename(key, aside);
+      await client.set(key, 'in the way');
+      const refusal = unavailable(whose(key));
+      await expect(store.setStatus(a, 'healthy', { checkedAt: 2, latencyMs: 1 })).rejects.toMatchObject(refusal);
+      await expect(store.remove(a)).rejects.toMatchObject(refusal);
+      await store.sweep();
+      expect(store.troubleCounts.unreadable_service).toBe(1);
+
+      await client.rename(aside, key);
+      await client.del('sd:{default}:sweep');
+      expect(await store.setStatus(a, 'healthy')).toBe(true);
+      expect(await store.remove(a)).toBe(true);
+      expect(await store.sweep()).toBe(1);
+      await recorder.until('the end', () => idsOf(recorder).length === 0);
+    },
+  );
+
   it.each(['records', 'states', 'details', 'leases', 'meta', 'changes'])(
     'of the %s of a service refuses that service, and no other',
     async (part) => {

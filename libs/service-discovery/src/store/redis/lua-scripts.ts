@@ -162,6 +162,14 @@ local function drop(keys, limit, id, reason)
     redis.call('PEXPIRE', keys.changes, 86400000)
   end
 end
+local function checkTypes(keys)
+  redis.call('HLEN', keys.records)
+  redis.call('HLEN', keys.states)
+  redis.call('HLEN', keys.details)
+  redis.call('ZCARD', keys.leases)
+  redis.call('HLEN', keys.meta)
+  redis.call('XLEN', keys.changes)
+end
 local cap, limit = ARGV[1], ARGV[2]
 local share, least, steadySince = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local known = redis.call('HMGET', KEYS.meta, 'holdSince', 'holdCalm', 'holdOverdue', 'released')
@@ -188,6 +196,7 @@ end
 local first = redis.call('ZRANGEBYSCORE', KEYS.leases, open(), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
 local takeUpTo = now
 if since or first[1] and tonumber(first[2]) <= now then
+  checkTypes(KEYS)
   local lease = first[1] and ttlOf(first[1]) or 0
   if since and math.max(since, steadySince) + lease <= now and now - lease > released then
     released = now - lease
@@ -223,6 +232,7 @@ if since or first[1] and tonumber(first[2]) <= now then
 end
 
 local expired = redis.call('ZRANGEBYSCORE', KEYS.leases, '-inf', digits(takeUpTo), 'LIMIT', 0, cap)
+if #expired > 0 then checkTypes(KEYS) end
 for _, id in ipairs(expired) do
   drop(KEYS, limit, id, 'expired')
 end
@@ -349,12 +359,18 @@ local function announce(meta, changes, limit, change)
   local sequence = digits(redis.call('HINCRBY', meta, 'sequence', 1))
   redis.call('HSET', meta, 'tag', tell(changes, limit, epoch, sequence, previous, change))
 end
+local function checkTypes(keys)
+  redis.call('HLEN', keys.records)
+  redis.call('HLEN', keys.states)
+  redis.call('HLEN', keys.details)
+  redis.call('ZCARD', keys.leases)
+  redis.call('HLEN', keys.meta)
+  redis.call('XLEN', keys.changes)
+end
 local ids = {}
 for index = 2, #ARGV, 4 do ids[#ids + 1] = ARGV[index] end
 
-redis.call('HLEN', KEYS.records)
-redis.call('HLEN', KEYS.details)
-redis.call('XLEN', KEYS.changes)
+checkTypes(KEYS)
 local wasEmpty = redis.call('ZCARD', KEYS.leases) == 0
 local known = redis.call('HMGET', KEYS.states, unpack(ids))
 local meta = redis.call('HMGET', KEYS.meta, 'epoch', 'sequence', 'tag', 'generation')
@@ -504,9 +520,18 @@ local function drop(keys, limit, id, reason)
     redis.call('PEXPIRE', keys.changes, 86400000)
   end
 end
+local function checkTypes(keys)
+  redis.call('HLEN', keys.records)
+  redis.call('HLEN', keys.states)
+  redis.call('HLEN', keys.details)
+  redis.call('ZCARD', keys.leases)
+  redis.call('HLEN', keys.meta)
+  redis.call('XLEN', keys.changes)
+end
 local text = redis.call('HGET', KEYS.states, ARGV[1])
 local state = text and readState(text)
 if not state or state.generation ~= ARGV[2] then return 0 end
+checkTypes(KEYS)
 drop(KEYS, ARGV[3], ARGV[1], 'deregistered')
 return 1`,
 );
@@ -672,11 +697,20 @@ local function announce(meta, changes, limit, change)
   local sequence = digits(redis.call('HINCRBY', meta, 'sequence', 1))
   redis.call('HSET', meta, 'tag', tell(changes, limit, epoch, sequence, previous, change))
 end
+local function checkTypes(keys)
+  redis.call('HLEN', keys.records)
+  redis.call('HLEN', keys.states)
+  redis.call('HLEN', keys.details)
+  redis.call('ZCARD', keys.leases)
+  redis.call('HLEN', keys.meta)
+  redis.call('XLEN', keys.changes)
+end
 local id, kind, status, detail = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local checkedAt, print, silence, limit = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), ARGV[8]
 local text = redis.call('HGET', KEYS.states, id)
 local state = text and readState(text)
 if not state then return 0 end
+checkTypes(KEYS)
 
 local news
 if kind == 'operator' then

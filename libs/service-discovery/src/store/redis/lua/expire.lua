@@ -16,6 +16,7 @@
 -- @include state
 -- @include announce
 -- @include drop
+-- @include check
 local cap, limit = ARGV[1], ARGV[2]
 local share, least, steadySince = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local known = redis.call('HMGET', KEYS.meta, 'holdSince', 'holdCalm', 'holdOverdue', 'released')
@@ -45,6 +46,7 @@ end
 local first = redis.call('ZRANGEBYSCORE', KEYS.leases, open(), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
 local takeUpTo = now
 if since or first[1] and tonumber(first[2]) <= now then
+  checkTypes(KEYS)
   local lease = first[1] and ttlOf(first[1]) or 0
   if since and math.max(since, steadySince) + lease <= now and now - lease > released then
     released = now - lease
@@ -80,6 +82,7 @@ if since or first[1] and tonumber(first[2]) <= now then
 end
 
 local expired = redis.call('ZRANGEBYSCORE', KEYS.leases, '-inf', digits(takeUpTo), 'LIMIT', 0, cap)
+if #expired > 0 then checkTypes(KEYS) end
 for _, id in ipairs(expired) do
   drop(KEYS, limit, id, 'expired')
 end

@@ -13,13 +13,11 @@
 -- @include time
 -- @include state
 -- @include announce
+-- @include check
 local ids = {}
 for index = 2, #ARGV, 4 do ids[#ids + 1] = ARGV[index] end
 
--- Every key is read before the first one is written: one of another type in the way stops the script with nothing done.
-redis.call('HLEN', KEYS.records)
-redis.call('HLEN', KEYS.details)
-redis.call('XLEN', KEYS.changes)
+checkTypes(KEYS)
 local wasEmpty = redis.call('ZCARD', KEYS.leases) == 0
 local known = redis.call('HMGET', KEYS.states, unpack(ids))
 local meta = redis.call('HMGET', KEYS.meta, 'epoch', 'sequence', 'tag', 'generation')

@@ -13,8 +13,10 @@
 -- @include state
 -- @include announce
 -- @include drop
+-- @include check
 local text = redis.call('HGET', KEYS.states, ARGV[1])
 local state = text and readState(text)
 if not state or state.generation ~= ARGV[2] then return 0 end
+checkTypes(KEYS)
 drop(KEYS, ARGV[3], ARGV[1], 'deregistered')
 return 1

@@ -17,11 +17,13 @@
 -- @include time
 -- @include state
 -- @include announce
+-- @include check
 local id, kind, status, detail = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local checkedAt, print, silence, limit = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), ARGV[8]
 local text = redis.call('HGET', KEYS.states, id)
 local state = text and readState(text)
 if not state then return 0 end
+checkTypes(KEYS)
 
 local news
 if kind == 'operator' then
