@@ -62,6 +62,27 @@ describe('a key of another type in the way', () => {
     await one.register('a');
   });
 
+  it('of the names fails registrations alone, and lets leases live on', async () => {
+    await redis.startServer();
+    const store = redis.openStore({}, { expiryClock: new ManualClock() });
+    const lease = await store.put(instanceOf('a'), TTL_MS);
+    await redis.server.client().del('sd:{default}:names');
+    await redis.server.client().set('sd:{default}:names', 'in the way');
+    expect(await store.renew([lease])).toEqual([true]);
+    expect(await store.renew([lease])).toEqual([true]);
+    expect(store.troubleCounts.unreadable_namespace).toBe(1);
+    const [registered, ...others] = await Promise.allSettled([
+      store.put(instanceOf('b'), TTL_MS),
+      store.setStatus(lease, 'maintenance'),
+      store.remove(lease),
+    ]);
+    expect(registered).toMatchObject({ reason: unavailable(whose('sd:{default}:names')) });
+    expect(others).toEqual([
+      { status: 'fulfilled', value: true },
+      { status: 'fulfilled', value: true },
+    ]);
+  });
+
   it.each<[string, (store: RedisRegistryStore) => Promise<unknown>]>([
     ['names', (store) => store.sweep()],
     ['sweep', (store) => store.sweep()],

@@ -21,6 +21,7 @@ import { HEALTH_ANNOUNCEMENT_INTERVAL_MS } from '../health-news.js';
 import { type CheckerRoster } from '../checker-roster.js';
 import { isOperatorStatus, type RegistryStore } from '../registry-store.js';
 import { KeySpace } from './keys.js';
+import { type LuaAnswer } from './lua-call.js';
 import { type LuaCall } from './lua-script.js';
 import { announceChecker, remove, renew, setStatus, touchNames } from './lua-scripts.js';
 import { Mirror } from './mirror.js';
@@ -145,7 +146,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     const names = [...new Set(batches.map(({ serviceName }) => serviceName))];
     const all: LuaCall<readonly number[] | number>[] = [...calls, touchNames(this.keys, ...names)];
     const answers = await this.link.run(all);
-    this.link.replyOf(answers.pop()!);
+    this.noteIndex(answers.pop()!);
     const held = leases.map(() => false);
     answers.forEach((answer, position) => {
       const { serviceName, indices } = batches[position]!;
@@ -321,15 +322,23 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     this.troubles.note({ kind: 'unreadable_service', serviceName, reason });
   };
 
+  /** The leases hold, though the services cannot be noted as used: that is for an operator to mend. */
+  private noteIndex(answer: LuaAnswer<unknown>): void {
+    if ('error' in answer && isWrongType(answer.error)) this.noteUnreadableNamespace(answer.error);
+    else this.link.replyOf(answer);
+  }
+
+  private noteUnreadableNamespace(error: Error): void {
+    this.troubles.note({ kind: 'unreadable_namespace', reason: this.link.unavailable(error).message });
+  }
+
   /** What goes on in the background has nobody to tell what Redis has against it. */
   private async noting<T>(work: Promise<T>): Promise<T> {
     try {
       return await work;
     } catch (error) {
-      const { cause, message } = error as Error;
-      if (cause instanceof Error && isWrongType(cause)) {
-        this.troubles.note({ kind: 'unreadable_namespace', reason: message });
-      }
+      const { cause } = error as Error;
+      if (cause instanceof Error && isWrongType(cause)) this.noteUnreadableNamespace(error as Error);
       throw error;
     }
   }

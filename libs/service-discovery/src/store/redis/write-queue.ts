@@ -43,6 +43,7 @@ type Write = Registration | OtherWrite;
 interface Job {
   readonly call: () => LuaCall<number | readonly unknown[]>;
   readonly waiters: readonly Waiter<number>[];
+  readonly registers: boolean;
 }
 
 /**
@@ -128,7 +129,7 @@ export class WriteQueue {
     if (names.size === 0) return link.run(calls);
     const [touched, ...answers] = await link.run([touchNames(keys, ...names), ...calls]);
     // A service that is not in the index is not found by those who begin to watch.
-    link.replyOf(touched!);
+    if ('error' in touched!) jobs.forEach(({ registers }, index) => registers && (answers[index] = touched));
     return answers;
   }
 
@@ -139,7 +140,7 @@ export class WriteQueue {
       if (!isRegistration(write)) {
         // What is registered after it must not overtake it.
         open.delete(write.serviceName);
-        jobs.push({ call: () => write.call, waiters: [write] });
+        jobs.push({ call: () => write.call, waiters: [write], registers: false });
         continue;
       }
       const { serviceName } = write.instance;
@@ -150,7 +151,7 @@ export class WriteQueue {
       }
       const begun = [write];
       open.set(serviceName, begun);
-      jobs.push({ call: () => this.registering(serviceName, begun), waiters: begun });
+      jobs.push({ call: () => this.registering(serviceName, begun), waiters: begun, registers: true });
     }
     return jobs;
   }
