@@ -60,11 +60,15 @@ export class CommandConnection {
       this.opening = undefined;
       throw this.unavailable(error);
     });
-    const client = await this.opening;
+    const { opening } = this;
+    const client = await opening;
     // One that was given up while it looked for a server does not come back.
     if (client.status !== 'end' || !this.own) return client;
-    this.release(client);
-    this.opening = undefined;
+    // Of all that find it so, one starts over.
+    if (this.opening === opening) {
+      this.release(client);
+      this.opening = undefined;
+    }
     return this.open();
   }
 
