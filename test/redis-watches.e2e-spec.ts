@@ -1,7 +1,8 @@
+import { once } from 'node:events';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Redis } from 'ioredis';
-import { systemClock } from '../libs/service-discovery/src/common/index.js';
-import { type RedisTrouble } from '../libs/service-discovery/src/store/index.js';
+import { Redis, type RedisOptions } from 'ioredis';
+import { pendingInput, systemClock } from '../libs/service-discovery/src/common/index.js';
+import { type RedisRegistryStore, type RedisTrouble } from '../libs/service-discovery/src/store/index.js';
 import { ManualClock } from '../libs/service-discovery/src/testing/index.js';
 import { idsOf, instanceOf, RedisSetting, TTL_MS } from './support/redis-setting.js';
 import { RewrittenScripts } from './support/rewritten-scripts.js';
@@ -48,6 +49,45 @@ describe('when a connection breaks', () => {
     await recorder.until('b', () => idsOf(recorder).includes('b'));
     expect(idsOf(recorder)).toEqual(['a', 'b']);
     expect(store.troubleCounts.gap).toBe(1);
+  });
+});
+
+describe('watches that come and go', () => {
+  const open = (store: RedisRegistryStore, signal: AbortSignal): Promise<unknown> => store.watch({}, signal).next();
+
+  it('leave no connection behind where they end before they have begun', async () => {
+    await redis.startServer();
+    const client = new CopiedRedis(redis.server.port, '127.0.0.1');
+    redis.atEnd(() => client.disconnect());
+    const store = redis.openStore({ client }, { expiryClock: new ManualClock() });
+    const leaving = new AbortController();
+    const first = open(store, leaving.signal);
+    await client.copied;
+    // Waits for the connection that the first one opens.
+    const second = open(store, leaving.signal);
+    leaving.abort();
+    await Promise.all([first, second]);
+    for (const copy of client.copies) if (copy.status !== 'end') await once(copy, 'end');
+    await pendingInput();
+    expect(client.copies.map(({ status }) => status)).toEqual(['end']);
+  });
+
+  it('share one connection when they begin anew together', async () => {
+    await redis.startServer();
+    const client = new CopiedRedis(redis.server.port, '127.0.0.1');
+    redis.atEnd(() => client.disconnect());
+    const store = redis.openStore({ client }, { expiryClock: new ManualClock() });
+    const leaving = new AbortController();
+    // Its reader has yet to ask whether it goes on.
+    const slow = store.watch({}, leaving.signal);
+    await slow.next();
+    const before = await redis.watching(store);
+    await redis.server.client().call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await expect(before.ended).rejects.toMatchObject(unavailable(/was lost/));
+    await Promise.all([redis.watching(store), redis.watching(store)]);
+    expect(client.copies.map(({ status }) => status)).toEqual(['end', 'ready']);
+    leaving.abort();
+    await slow.return?.(undefined);
   });
 });
 
@@ -147,6 +187,21 @@ describe('when Redis comes back without its memory', () => {
     await process.until(() => process.ids.includes('a'));
   });
 });
+
+/** Keeps the connections that are made after its example. */
+class CopiedRedis extends Redis {
+  readonly copies: Redis[] = [];
+  private tell: () => void = () => undefined;
+  /** Resolves when there is one. */
+  readonly copied = new Promise<void>((resolve) => (this.tell = resolve));
+
+  override duplicate(options?: Partial<RedisOptions>): Redis {
+    const copy = super.duplicate(options);
+    this.copies.push(copy);
+    this.tell();
+    return copy;
+  }
+}
 
 /** Holds back the scripts that it is to call, when told so. */
 class GatedRedis extends Redis {

@@ -198,7 +198,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     this.begin();
     this.watches += 1;
     try {
-      const session = await raceAbort(this.join(scope), signal);
+      const session = await raceAbort(this.join(scope, signal), signal);
       yield* session.watch(scope, signal);
       if (session.error) throw session.error;
     } catch (error) {
@@ -249,9 +249,13 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     this.pulse.start();
   }
 
-  private async join(scope: WatchScope): Promise<WatchSession> {
-    const present = await this.session?.catch(() => undefined);
-    if (!this.session || present?.error) this.session = this.openSession();
+  private async join(scope: WatchScope, signal: AbortSignal): Promise<WatchSession> {
+    const before = this.session;
+    const present = await before?.catch(() => undefined);
+    // A session that nobody waits for any more would be ended by nobody.
+    signal.throwIfAborted();
+    // Another watch may have begun anew meanwhile.
+    if (!this.session || (this.session === before && present?.error)) this.session = this.openSession();
     const session = await this.session;
     await session.cover(scope);
     return session;
