@@ -121,6 +121,19 @@ describe('a change that is told to nobody', () => {
   });
 });
 
+describe('what is no change, on the channel of a service', () => {
+  it('is no loss, and the next change is told', async () => {
+    await redis.startServer();
+    const store = redis.openStore();
+    const recorder = await redis.watching(store);
+    await store.put(instanceOf('a'), TTL_MS);
+    await redis.server.client().publish('sd:{default:users}:changes', 'hello');
+    await store.put(instanceOf('b'), TTL_MS);
+    await recorder.until('b', () => idsOf(recorder).includes('b'));
+    expect(recorder.changes.map(({ type }) => type)).toEqual(['reset', 'put', 'put']);
+  });
+});
+
 /** A Redis whose scripts tell nobody of what they do. */
 class MutedRedis extends RewrittenScripts {
   protected rewrite(source: string): string {

@@ -164,8 +164,13 @@ export class WatchSession {
   }
 
   private hearChange(serviceName: string, message: string): void {
-    const [, epoch = '', sequence = '', previous = '', tag = '', text = ''] =
-      /^(\d+) (\d+) (\S+) (\S+) (.*)$/s.exec(message) ?? [];
+    const parts = /^(\d+) (\d+) (\S+) (\S+) (.*)$/s.exec(message);
+    if (!parts) {
+      // Nothing that this version writes: what there is, the service itself tells.
+      this.want(serviceName);
+      return;
+    }
+    const [, epoch = '', sequence = '', previous = '', tag = '', text = ''] = parts;
     this.covered.add(serviceName);
     const told = { epoch, sequence: Number(sequence), previous, tag, text };
     const applied = this.deps.mirror.apply(serviceName, told);
