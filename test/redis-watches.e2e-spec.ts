@@ -3,8 +3,11 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { Redis, type RedisOptions } from 'ioredis';
 import { pendingInput, systemClock } from '../libs/service-discovery/src/common/index.js';
 import { type RedisRegistryStore, type RedisTrouble } from '../libs/service-discovery/src/store/index.js';
+import { KeySpace } from '../libs/service-discovery/src/store/redis/keys.js';
+import { sync } from '../libs/service-discovery/src/store/redis/lua-scripts.js';
 import { ManualClock } from '../libs/service-discovery/src/testing/index.js';
 import { idsOf, instanceOf, RedisSetting, TTL_MS } from './support/redis-setting.js';
+import { pollUntil } from './support/poll.js';
 import { RewrittenScripts } from './support/rewritten-scripts.js';
 import { unavailable } from './support/unavailable.js';
 
@@ -133,6 +136,55 @@ describe('what is no change, on the channel of a service', () => {
     expect(recorder.changes.map(({ type }) => type)).toEqual(['reset', 'put', 'put']);
   });
 });
+
+describe('a service that Redis has forgotten', () => {
+  it('is read no more, and the revision does not fall for it', async () => {
+    await redis.startServer();
+    let passedMs = 0;
+    const clock = { ...systemClock, now: () => systemClock.now() + passedMs };
+    const expiryClock = new ManualClock();
+    const compare = (): void => {
+      passedMs += 60_000;
+      expiryClock.advance(1_100);
+    };
+    const client = new ListeningRedis(redis.server.port, '127.0.0.1');
+    redis.atEnd(() => client.disconnect());
+    const store = redis.openStore({ client }, { clock, expiryClock });
+    await store.put(instanceOf('o', { serviceName: 'orders' }), TTL_MS);
+    await store.remove(await store.put(instanceOf('a'), TTL_MS));
+    const recorder = await redis.watching(store);
+    const { revision } = recorder.snapshot;
+
+    // As it is a day later.
+    await redis.server.client().zrem('sd:{default}:names', 'users');
+    await redis.server.client().del('sd:{default:users}:meta', 'sd:{default:users}:changes');
+    compare();
+    await recorder.waitFor('another reset', ({ type }) => type === 'reset', 1);
+    expect(recorder.snapshot.revision).toBeGreaterThanOrEqual(revision);
+    client.synced.clear();
+    await pollUntil('all is compared', () => {
+      compare();
+      return client.synced.has('sd:{default:orders}:records');
+    });
+    expect([...client.synced]).toEqual(['sd:{default:orders}:records']);
+  });
+});
+
+/** Tells which services are read, by the first of their keys. */
+class ListeningRedis extends Redis {
+  readonly synced = new Set<unknown>();
+  private readonly wanted = sync(new KeySpace('default').of('any'), '', 0, '', 0).script.sha;
+
+  override pipeline(commands?: unknown[][]): ReturnType<Redis['pipeline']> {
+    const pipeline = super.pipeline(commands);
+    const evalsha = pipeline.evalsha.bind(pipeline) as (...args: unknown[]) => typeof pipeline;
+    pipeline.evalsha = (...args: unknown[]) => {
+      if (args[0] === this.wanted) this.synced.add(args[2]);
+      return evalsha(...args);
+    };
+    return pipeline;
+  }
+}
 
 /** A Redis whose scripts tell nobody of what they do. */
 class MutedRedis extends RewrittenScripts {

@@ -183,12 +183,12 @@ export class Mirror {
     return { type: 'renewed', revision: this.sum, keys, at, instances: renewed };
   }
 
-  /** Forgets services that have no instances. */
-  prune(names: Iterable<string>): void {
-    for (const name of names) {
+  /** Forgets services that Redis knows nothing of. @returns which */
+  prune(names: Iterable<string>): string[] {
+    return [...names].filter((name) => {
       const service = this.services.get(name);
-      if (service?.instances.size === 0 && service.epoch === '') this.services.delete(name);
-    }
+      return service?.instances.size === 0 && service.epoch === '' && this.services.delete(name);
+    });
   }
 
   private begin(serviceName: string, epoch: string): MirroredService {
@@ -210,7 +210,9 @@ export class Mirror {
     // An answer that changes have overtaken.
     if (!forked && known?.epoch === given.epoch && given.sequence < known.sequence) return NOTHING;
     const lost = forked && known !== undefined && known.instances.size > 0;
-    this.sum += given.sequence - (known?.sequence ?? 0) - (lost ? LOSS : 0);
+    const added = given.sequence - (known?.sequence ?? 0);
+    // A service whose last instance is long gone may start anew, which is no loss.
+    this.sum += lost ? added - LOSS : Math.max(0, added);
     const service = this.begin(serviceName, given.epoch);
     service.sequence = given.sequence;
     service.tag = given.tag;

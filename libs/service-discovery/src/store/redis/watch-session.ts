@@ -222,10 +222,18 @@ export class WatchSession {
       }
       if (this.over) return;
     }
-    mirror.prune(names);
+    this.forget(mirror.prune(names));
     // Once for all of them: each reader takes everything anew. What it takes is the mirror's to say.
     if (reloaded) this.hub.publish({ type: 'reset', revision: mirror.revision, instances: [] });
     await this.endAgain();
+  }
+
+  /** Services come and go: what Redis has forgotten is not read for ever. Those that were named stay. */
+  private forget(names: readonly string[]): void {
+    for (const name of names) {
+      this.readBefore.delete(name);
+      if (this.coversAll) this.covered.delete(name);
+    }
   }
 
   /** What a server brought back that took over: whoever saw it end tells that server too. */
