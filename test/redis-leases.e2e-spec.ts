@@ -119,6 +119,31 @@ describe('expiry', () => {
   });
 });
 
+describe('a sweep', () => {
+  it('takes no more than it may, of however many services, and of each at most a part', async () => {
+    await redis.startServer();
+    const options = { selfPreservation: false } as const;
+    const store = redis.openStore(options, { expiryClock: new ManualClock() });
+    const putAll = (serviceName: string, count: number): Promise<unknown> =>
+      Promise.all(Array.from({ length: count }, (_, index) => store.put(instanceOf(`i${index}`, { serviceName }), 1)));
+    for (let service = 0; service < 40; service++) await putAll(`s${service}`, 60);
+    await putAll('large', 150);
+    const client = redis.server.client();
+    const leftOf = async (name: string): Promise<number> => client.zcard(`sd:{default:${name}}:leases`);
+    const took: number[] = [];
+    const large: number[] = [];
+    while (took.at(-1) !== 0) {
+      await client.hdel('sd:{default}:sweep', 'at');
+      took.push(await store.sweep());
+      large.push(await leftOf('large'));
+    }
+    expect(took.reduce((sum, count) => sum + count, 0)).toBe(40 * 60 + 150);
+    // What one round trip holds may go beyond it by one a service.
+    expect(Math.max(...took)).toBeLessThanOrEqual(2_041);
+    expect(large.find((count) => count < 150)).toBeGreaterThanOrEqual(50);
+  });
+});
+
 /** Counts what is sent as one. */
 class CountingRedis extends Redis {
   pipelines = 0;

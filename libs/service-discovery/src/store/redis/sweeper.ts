@@ -50,28 +50,52 @@ export class Sweeper {
     if (turn !== 1) return 0;
     // In another order each time: where the cap cuts a sweep short, it is not always the same services that wait.
     const names = shuffle(await link.names(keys), this.deps.random);
-    const { changesKept, selfPreservation, onUnreadable } = this.deps;
-    const { share, minInstances } = selfPreservation;
+    const taken = new Map<string, number>();
+    let left = CAP_PER_SWEEP;
+    // Many services share a round trip, so each has a share of what may be taken; those that used it up get more.
+    for (let due = names; due.length > 0 && left > 0;) {
+      const share = Math.min(CAP_PER_SERVICE, Math.ceil(left / due.length));
+      const full: string[] = [];
+      for await (const counts of this.expireEach(due, share, steadySince)) {
+        for (const [name, count] of counts) {
+          const sum = (taken.get(name) ?? 0) + count;
+          taken.set(name, sum);
+          left -= count;
+          if (count === share && sum < CAP_PER_SERVICE) full.push(name);
+        }
+        if (left <= 0) break;
+      }
+      due = full;
+    }
+    return CAP_PER_SWEEP - left;
+  }
+
+  /** @returns in rounds, how many were taken out of each service */
+  private async *expireEach(
+    names: readonly string[],
+    cap: number,
+    steadySince: number,
+  ): AsyncGenerator<(readonly [name: string, count: number])[], void, undefined> {
+    const { link, keys, changesKept, onUnreadable } = this.deps;
+    const { share, minInstances } = this.deps.selfPreservation;
     const idle: string[] = [];
-    let taken = 0;
-    const rounds = link.runEach(names, (name) => {
-      const cap = Math.min(CAP_PER_SERVICE, CAP_PER_SWEEP - taken);
-      return expire(keys.of(name), cap, changesKept, share, minInstances, steadySince);
-    });
+    const rounds = link.runEach(names, (name) =>
+      expire(keys.of(name), cap, changesKept, share, minInstances, steadySince),
+    );
     for await (const answers of rounds) {
+      const counts: (readonly [string, number])[] = [];
       for (const [name, answer] of answers) {
         if ('error' in answer) {
           onUnreadable(name, answer.error.message);
           continue;
         }
-        const [expired = 0, left = 0] = answer.reply;
-        taken += Number(expired);
-        if (Number(left) === 0) idle.push(name);
+        const [expired = 0, remaining = 0] = answer.reply;
+        counts.push([name, Number(expired)]);
+        if (Number(remaining) === 0) idle.push(name);
       }
-      if (taken >= CAP_PER_SWEEP) break;
+      yield counts;
     }
     if (idle.length > 0) await link.call(forgetNames(keys, IDLE_MS, ...idle));
-    return taken;
   }
 }
 
