@@ -164,6 +164,26 @@ describe('the built package', () => {
     expect([...needed]).not.toContain('ioredis');
   });
 
+  it.each(['redis_backed', 'hybrid'])('does not start in the mode %s without ioredis', async (mode) => {
+    const script = join(built.consumer, 'without-ioredis.mjs');
+    const hook = `export function resolve(name, context, next) {
+      if (name === 'ioredis') throw new Error('not installed');
+      return next(name, context);
+    }`;
+    const source = `
+      import { register } from 'node:module';
+      register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hook)}`)});
+      const { NestFactory } = await import('@nestjs/core');
+      const { ServiceDiscoveryModule } = await import('nest-service-discovery');
+      const imports = [ServiceDiscoveryModule.forRoot({ mode: '${mode}', redis: { url: 'redis://127.0.0.1:1' } })];
+      const app = NestFactory.create({ module: class App {}, imports }, { logger: false, abortOnError: false });
+      console.log(await app.then(() => 'made', ({ message }) => message));
+    `;
+    await writeFile(script, source);
+    const { stdout } = await exec(process.execPath, [script]);
+    expect(stdout.trim()).toBe('A registry on Redis needs the package ioredis: npm install ioredis');
+  });
+
   it.each([
     ['import', 'main.mjs', (entry: string) => `import * as entry from '${entry}';`],
     ['require', 'main.cjs', (entry: string) => `const entry = require('${entry}');`],

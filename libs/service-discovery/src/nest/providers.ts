@@ -129,19 +129,21 @@ function createStore(
   clock: Clock,
   random: Random,
   timers: ListedTimers,
-): RegistryStore {
+): RegistryStore | Promise<RegistryStore> {
   if (remote) return new RemoteRegistryStore(remote, { clock });
   if (redis) return createRedisStore({ ...redis, selfPreservation }, events, clock, random, timers);
   return new MemoryRegistryStore({ clock: timers.clockFor('expiry'), selfPreservation });
 }
 
-function createRedisStore(
+async function createRedisStore(
   redis: RedisRegistryStoreOptions,
   events: EventBus,
   clock: Clock,
   random: Random,
   timers: ListedTimers,
-): RedisRegistryStore {
+): Promise<RedisRegistryStore> {
+  // An app that was built without it must not start, and go on trying for ever.
+  if (!redis.client) await RedisRegistryStore.prepare();
   const onTrouble = ({ serviceName: service, ...rest }: RedisTrouble): void =>
     events.emit('registry.trouble', { service, ...rest });
   return new RedisRegistryStore(redis, { clock, random, expiryClock: timers.clockFor('expiry'), onTrouble });

@@ -31,6 +31,16 @@ function boundedOptions(timeoutMs: number, isBehindSentinel: boolean): RedisOpti
   };
 }
 
+/**
+ * Not at the top of a file: whoever has no registry on Redis need not have ioredis.
+ * @throws RegistryUnavailableError where it is not installed
+ */
+export async function loadRedisClient(): Promise<{ Redis: typeof Redis; Cluster: typeof Cluster }> {
+  return import('ioredis').catch((cause: unknown) => {
+    throw new RegistryUnavailableError('A registry on Redis needs the package ioredis: npm install ioredis', { cause });
+  });
+}
+
 /** Makes the connection for commands, which comes back by itself. @throws RegistryUnavailableError without ioredis */
 export async function makeClient(
   servers: RedisServers,
@@ -38,10 +48,7 @@ export async function makeClient(
   random: Random,
   spread: ReconnectSpread,
 ): Promise<Client> {
-  // Not at the top: whoever has no registry on Redis need not have ioredis.
-  const ioredis = await import('ioredis').catch((cause: unknown) => {
-    throw new RegistryUnavailableError('A registry on Redis needs the package ioredis: npm install ioredis', { cause });
-  });
+  const ioredis = await loadRedisClient();
   const { address, sentinelUsername, sentinelPassword } = servers;
   const { topology, nodes, username, password, database, masterName } = address;
   const tls = address.tls ? (servers.tls ?? {}) : undefined;

@@ -20,6 +20,7 @@ import {
 import { HEALTH_ANNOUNCEMENT_INTERVAL_MS } from '../health-news.js';
 import { type CheckerRoster } from '../checker-roster.js';
 import { isOperatorStatus, type RegistryStore } from '../registry-store.js';
+import { loadRedisClient } from './connection.js';
 import { KeySpace } from './keys.js';
 import { type LuaAnswer } from './lua-call.js';
 import { type LuaCall } from './lua-script.js';
@@ -84,6 +85,14 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   private auditDue = Number.POSITIVE_INFINITY;
   private noExpiryBefore = Number.NEGATIVE_INFINITY;
   private closed = false;
+
+  /**
+   * Makes sure that ioredis is there, which no waiting would bring: a constructor cannot.
+   * @throws RegistryUnavailableError where it is not installed
+   */
+  static async prepare(): Promise<void> {
+    await loadRedisClient();
+  }
 
   /** @throws InvalidConfigurationError naming every wrong option */
   constructor(options: RedisRegistryStoreOptions, deps: RedisRegistryStoreDeps = {}) {
