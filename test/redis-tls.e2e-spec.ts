@@ -104,11 +104,11 @@ describe('a URL that is not for what stands there', () => {
     [
       'a Cluster where there is none',
       (port) => `redis-cluster://:secret@127.0.0.1:${port}`,
-      /cluster support disabled/,
+      /cluster support disabled.*it is no Cluster: then the URL begins with redis:/,
     ],
     ['a Cluster, with a wrong password', (port) => `redis-cluster://:wrong@127.0.0.1:${port}`, /WRONGPASS/],
     ['a Cluster where nobody listens', () => 'redis-cluster://127.0.0.1:1,127.0.0.1:2', /cannot be reached: .*closed/],
-    ['Sentinels where there are none', (port) => `redis-sentinel://127.0.0.1:${port}/main`, /NOAUTH|unknown command/],
+    ['Sentinels where there are none', (port) => `redis-sentinel://127.0.0.1:${port}/main`, /it asks for a password/],
     [
       'Sentinels where nobody listens',
       () => 'redis-sentinel://:secret@127.0.0.1:1,127.0.0.1:2/main',
@@ -119,6 +119,12 @@ describe('a URL that is not for what stands there', () => {
     const error = await failure({ url: urlAt(server.port) });
     expect(error.message).toMatch(message);
     expect(error.message).not.toMatch(/wrong@|secret@/);
+  });
+
+  it('is told of where a server without a password is no Sentinel', async () => {
+    await startServer({});
+    const { message } = await failure({ url: `redis-sentinel://127.0.0.1:${server.port}/main` });
+    expect(message).toMatch(/it is no Sentinel: then the URL begins with redis:/);
   });
 });
 

@@ -81,8 +81,8 @@ export class CommandConnection {
     if (cause instanceof RegistryUnavailableError) return cause;
     if (this.closed) return new RegistryUnavailableError('The registry store is closed');
     const { servers } = this.options;
-    const tls = this.wasAnswered || !('address' in servers) ? undefined : servers.address.tls;
-    return unavailableError(cause, { where: this.where, tls });
+    const { topology, tls } = 'address' in servers ? servers.address : {};
+    return unavailableError(cause, { where: this.where, topology, tls: this.wasAnswered ? undefined : tls });
   }
 
   /** Ends it, unless it is the user's own. */

@@ -1,10 +1,55 @@
 import { describe, expect, it } from '@jest/globals';
-import { unavailableError } from './unavailable.js';
+import { unavailableError, type Circumstances } from './unavailable.js';
 
-const messageOf = (code: string, message: string, tls: boolean | undefined): string =>
-  unavailableError(Object.assign(new Error(message), { code }), { where: 'redis://redis:6379', tls }).message;
+const messageOf = (said: string, topology: Circumstances['topology']): string =>
+  unavailableError(Object.assign(new Error(said), { name: 'ReplyError' }), { where: 'there', topology, tls: undefined })
+    .message;
 
-describe('what is said of a Redis that cannot be used', () => {
+describe('what Redis refuses', () => {
+  it.each<[Circumstances['topology'], string, string]>([
+    ['single', 'MOVED 3808 127.0.0.1:7111', 'it is a node of a Cluster: then the URL begins with redis-cluster'],
+    [
+      'single',
+      "ERR unknown command 'evalsha', with args beginning with: 'cc8f' '1'",
+      'perhaps it is a Sentinel: then the URL begins with redis-sentinel',
+    ],
+    ['single', 'NOAUTH HELLO must be called with the client already authenticated', 'it asks for a password'],
+    [
+      'sentinel',
+      "All sentinels are unreachable. Last error: ERR unknown command 'sentinel', with args beginning with: 'get'",
+      'it is no Sentinel: then the URL begins with redis://',
+    ],
+    [
+      'sentinel',
+      'All sentinels are unreachable. Last error: ERR No such master with that name',
+      'the path of the URL names the primary as the Sentinels know it',
+    ],
+    [
+      'cluster',
+      'ERR This instance has cluster support disabled',
+      'it is no Cluster: then the URL begins with redis://',
+    ],
+  ])('by a URL of the kind %s is told with the way out: %s', (topology, said, hint) => {
+    expect(messageOf(said, topology)).toBe(`Redis at there refuses: ${said} (${hint})`);
+  });
+
+  it('to a Cluster, or to a client of the user, says nothing of the URL when a slot has moved', () => {
+    for (const topology of ['cluster', undefined] as const) {
+      expect(messageOf('MOVED 3808 127.0.0.1:7111', topology)).toBe(
+        'Redis at there refuses: MOVED 3808 127.0.0.1:7111',
+      );
+    }
+  });
+});
+
+const connectingSays = (code: string, message: string, tls: boolean | undefined): string =>
+  unavailableError(Object.assign(new Error(message), { code }), {
+    where: 'redis://redis:6379',
+    topology: 'single',
+    tls,
+  }).message;
+
+describe('what is said of a Redis that cannot be reached', () => {
   it.each<[string, string, boolean | undefined, RegExp]>([
     ['ETIMEDOUT', 'connect ETIMEDOUT', true, /does not speak TLS there/],
     ['', 'it did not answer within 2000 ms', true, /does not speak TLS there/],
@@ -12,8 +57,8 @@ describe('what is said of a Redis that cannot be used', () => {
     ['DEPTH_ZERO_SELF_SIGNED_CERT', 'self-signed certificate', true, /the option tls takes a CA of your own/],
     ['', "NOPERM User shop has no permissions to run the 'xadd' command", undefined, /the README lists them/],
   ])('names the likely cause: %s %s', (code, message, tls, expected) => {
-    expect(messageOf(code, message, tls)).toMatch(expected);
-    expect(messageOf(code, message, tls)).toContain(message);
+    expect(connectingSays(code, message, tls)).toMatch(expected);
+    expect(connectingSays(code, message, tls)).toContain(message);
   });
 
   it.each<[string, string, boolean | undefined]>([
@@ -21,6 +66,6 @@ describe('what is said of a Redis that cannot be used', () => {
     ['ETIMEDOUT', 'connect ETIMEDOUT', false],
     ['', 'it did not answer within 2000 ms', undefined],
   ])('guesses nothing where nothing speaks for it: %s %s', (code, message, tls) => {
-    expect(messageOf(code, message, tls)).toBe(`Redis at redis://redis:6379 cannot be reached: ${message}`);
+    expect(connectingSays(code, message, tls)).toBe(`Redis at redis://redis:6379 cannot be reached: ${message}`);
   });
 });

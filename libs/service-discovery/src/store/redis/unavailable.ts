@@ -1,16 +1,33 @@
 import { messageOf, RegistryUnavailableError } from '../../common/index.js';
+import { type RedisAddress } from './redis-url.js';
 
-/**
- * What the other end may have meant; undefined: nothing beyond what the error says.
- * @param tls see {@link Circumstances.tls}
- */
-function hintFor({ code = '', message = '' }: Partial<NodeJS.ErrnoException>, tls?: boolean): string | undefined {
+/** What is said by a server that is of another kind than the URL says. */
+const OTHER_KINDS: Readonly<Record<RedisAddress['topology'], readonly (readonly [said: RegExp, hint: string])[]>> = {
+  single: [
+    [/^MOVED\b/, 'it is a node of a Cluster: then the URL begins with redis-cluster'],
+    [/unknown command 'evalsha'/i, 'perhaps it is a Sentinel: then the URL begins with redis-sentinel'],
+  ],
+  sentinel: [
+    [/unknown command 'sentinel'/i, 'it is no Sentinel: then the URL begins with redis://'],
+    [/No such master/, 'the path of the URL names the primary as the Sentinels know it'],
+  ],
+  cluster: [[/cluster support disabled/, 'it is no Cluster: then the URL begins with redis://']],
+};
+
+/** What the other end may have meant; undefined: nothing beyond what the error says. */
+function hintFor(
+  { code = '', message = '' }: Partial<NodeJS.ErrnoException>,
+  { topology, tls }: Circumstances,
+): string | undefined {
+  const ofAnotherKind = topology && OTHER_KINDS[topology].find(([said]) => said.test(message));
+  if (ofAnotherKind) return ofAnotherKind[1];
+  if (/\bNOAUTH\b/.test(message)) return 'it asks for a password';
   if (/NOPERM|The user executing the script can't/.test(message)) {
     return 'the ACL user lacks a right that the registry needs: the README lists them';
   }
   if (/^(ERR_SSL|EPROTO)/.test(code)) return 'perhaps it does not speak TLS there, or asks for a certificate';
   if (/CERT|UNABLE_TO_/.test(code)) return 'its TLS certificate is not trusted: the option tls takes a CA of your own';
-  // Who waits for a command does not answer the handshake, so that connecting takes too long.
+  // Who speaks no TLS may wait for a whole command, and so let the handshake wait.
   if (tls && code === 'ETIMEDOUT') return 'perhaps it does not speak TLS there';
   if (tls === undefined || !/closed|lost|did not answer|ECONNRESET|EPIPE/.test(`${message} ${code}`)) return undefined;
   return tls ? 'perhaps it does not speak TLS there' : 'perhaps it speaks TLS there: then the URL begins with rediss';
@@ -19,6 +36,8 @@ function hintFor({ code = '', message = '' }: Partial<NodeJS.ErrnoException>, tl
 export interface Circumstances {
   /** Where Redis is. */
   readonly where: string;
+  /** What the URL says that it is; undefined without a URL. */
+  readonly topology: RedisAddress['topology'] | undefined;
   /** Whether TLS is spoken; undefined once there was an answer, so that TLS cannot be what is wrong. */
   readonly tls: boolean | undefined;
 }
@@ -31,12 +50,12 @@ function withoutCommand(cause: unknown): unknown {
 }
 
 /** Why the registry in Redis is not available, with what to do where that is known. */
-export function unavailableError(cause: unknown, { where, tls }: Circumstances): RegistryUnavailableError {
+export function unavailableError(cause: unknown, circumstances: Circumstances): RegistryUnavailableError {
   const { name, code, message } = (cause ?? {}) as Partial<NodeJS.ErrnoException>;
   const said = name === 'ReplyError' ? 'refuses' : 'cannot be reached';
-  const hint = hintFor({ code, message }, tls);
+  const hint = hintFor({ code, message }, circumstances);
   const end = hint === undefined ? '' : ` (${hint})`;
-  return new RegistryUnavailableError(`Redis at ${where} ${said}: ${messageOf(cause)}${end}`, {
+  return new RegistryUnavailableError(`Redis at ${circumstances.where} ${said}: ${messageOf(cause)}${end}`, {
     cause: withoutCommand(cause),
   });
 }
