@@ -23,14 +23,14 @@ import { isOperatorStatus, type RegistryStore } from '../registry-store.js';
 import { loadRedisClient } from './connection.js';
 import { KeySpace } from './keys.js';
 import { type LuaAnswer } from './lua-call.js';
-import { type LuaCall } from './lua-script.js';
-import { announceChecker, remove, renew, setStatus, touchNames } from './lua-scripts.js';
+import { announceChecker, remove, setStatus } from './lua-scripts.js';
 import { Mirror } from './mirror.js';
 import { resolveRedisRegistryStoreOptions, type RedisRegistryStoreOptions } from './options.js';
 import { Pulse } from './pulse.js';
 import { printOf } from './record.js';
 import { ReconnectSpread } from './reconnect-spread.js';
 import { RedisLink } from './redis-link.js';
+import { isWrongType, renewAll } from './renewals.js';
 import { SweepPace } from './sweep-pace.js';
 import { LONGEST_GRACE_MS, Sweeper, SWEEP_INTERVAL_MS } from './sweeper.js';
 import { TroubleLog, type RedisTrouble, type RedisTroubleCounts } from './trouble.js';
@@ -48,8 +48,6 @@ export interface RedisRegistryStoreDeps {
   onTrouble?: (trouble: RedisTrouble) => void;
 }
 
-/** Leases in one call: a script that takes long keeps Redis from its other work. */
-const LEASES_PER_CALL = 200;
 /** How often everything that is watched is compared with Redis. */
 const AUDIT_INTERVAL_MS = 30_000;
 
@@ -146,27 +144,12 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   async renew(leases: readonly Lease[]): Promise<readonly boolean[]> {
     if (leases.length === 0) return [];
     this.begin();
-    const batches = batchesOf(leases);
-    const calls = batches.map(({ serviceName, indices }) => {
-      const keys = this.keys.of(serviceName);
-      const pairs = indices.flatMap((index) => [leases[index]!.instanceId, String(leases[index]!.generation)]);
-      return renew(keys, keys.beats, ...pairs);
+    return renewAll(leases, {
+      link: this.link,
+      keys: this.keys,
+      onIndexAnswer: (answer) => this.noteIndex(answer),
+      onUnreadable: this.noteUnreadable,
     });
-    const names = [...new Set(batches.map(({ serviceName }) => serviceName))];
-    const all: LuaCall<readonly number[] | number>[] = [...calls, touchNames(this.keys, ...names)];
-    const answers = await this.link.run(all);
-    this.noteIndex(answers.pop()!);
-    const held = leases.map(() => false);
-    answers.forEach((answer, position) => {
-      const { serviceName, indices } = batches[position]!;
-      if ('error' in answer && isWrongType(answer.error)) {
-        this.noteUnreadable(serviceName, answer.error.message);
-        return;
-      }
-      const reply = this.link.replyOf(answer) as readonly number[];
-      indices.forEach((index, at) => (held[index] = Number(reply[at]) === 1));
-    });
-    return held;
   }
 
   async remove(lease: Lease): Promise<boolean> {
@@ -355,24 +338,4 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
       throw error;
     }
   }
-}
-
-/** Leases by service, at most {@link LEASES_PER_CALL} in one batch, as indices. */
-function batchesOf(leases: readonly Lease[]): { serviceName: string; indices: number[] }[] {
-  const open = new Map<string, { serviceName: string; indices: number[] }>();
-  const batches: { serviceName: string; indices: number[] }[] = [];
-  leases.forEach(({ serviceName }, index) => {
-    let batch = open.get(serviceName);
-    if (!batch || batch.indices.length >= LEASES_PER_CALL) {
-      batch = { serviceName, indices: [] };
-      open.set(serviceName, batch);
-      batches.push(batch);
-    }
-    batch.indices.push(index);
-  });
-  return batches;
-}
-
-function isWrongType({ message }: Error): boolean {
-  return message.includes('WRONGTYPE');
 }

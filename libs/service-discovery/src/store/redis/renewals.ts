@@ -1,0 +1,70 @@
+import { type Lease } from '../../model/index.js';
+import { type KeySpace } from './keys.js';
+import { type LuaAnswer } from './lua-call.js';
+import { type LuaCall } from './lua-script.js';
+import { renew, touchNames } from './lua-scripts.js';
+import { type RedisLink } from './redis-link.js';
+
+/** Leases in one call: a script that takes long keeps Redis from its other work. */
+const LEASES_PER_CALL = 200;
+
+export interface RenewalDeps {
+  readonly link: RedisLink;
+  readonly keys: KeySpace;
+  /** What became of the note in the index that the services are in use. */
+  readonly onIndexAnswer: (answer: LuaAnswer<unknown>) => void;
+  /** Redis cannot give what it holds of a service; its leases count as lost. */
+  readonly onUnreadable: (serviceName: string, reason: string) => void;
+}
+
+/**
+ * Extends leases of any number of services, in one round trip.
+ * @returns whether each is held, at the lease's index
+ * @throws RegistryUnavailableError
+ */
+export async function renewAll(
+  leases: readonly Lease[],
+  { link, keys, onIndexAnswer, onUnreadable }: RenewalDeps,
+): Promise<readonly boolean[]> {
+  const batches = batchesOf(leases);
+  const calls = batches.map(({ serviceName, indices }) => {
+    const own = keys.of(serviceName);
+    const pairs = indices.flatMap((index) => [leases[index]!.instanceId, String(leases[index]!.generation)]);
+    return renew(own, own.beats, ...pairs);
+  });
+  const names = [...new Set(batches.map(({ serviceName }) => serviceName))];
+  const all: LuaCall<readonly number[] | number>[] = [...calls, touchNames(keys, ...names)];
+  const answers = await link.run(all);
+  onIndexAnswer(answers.pop()!);
+  const held = leases.map(() => false);
+  answers.forEach((answer, position) => {
+    const { serviceName, indices } = batches[position]!;
+    if ('error' in answer && isWrongType(answer.error)) {
+      onUnreadable(serviceName, answer.error.message);
+      return;
+    }
+    const reply = link.replyOf(answer) as readonly number[];
+    indices.forEach((index, at) => (held[index] = Number(reply[at]) === 1));
+  });
+  return held;
+}
+
+/** Leases by service, at most {@link LEASES_PER_CALL} in one batch, as indices. */
+function batchesOf(leases: readonly Lease[]): { serviceName: string; indices: number[] }[] {
+  const open = new Map<string, { serviceName: string; indices: number[] }>();
+  const batches: { serviceName: string; indices: number[] }[] = [];
+  leases.forEach(({ serviceName }, index) => {
+    let batch = open.get(serviceName);
+    if (!batch || batch.indices.length >= LEASES_PER_CALL) {
+      batch = { serviceName, indices: [] };
+      open.set(serviceName, batch);
+      batches.push(batch);
+    }
+    batch.indices.push(index);
+  });
+  return batches;
+}
+
+export function isWrongType({ message }: Error): boolean {
+  return message.includes('WRONGTYPE');
+}
