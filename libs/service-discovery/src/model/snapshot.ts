@@ -1,5 +1,5 @@
 import { type Change, type ExpiryHold } from './change.js';
-import { keyOf, type ServiceInstance } from './instance.js';
+import { keyOf, type InstanceKey, type ServiceInstance } from './instance.js';
 import { ServiceMap } from './service-map.js';
 
 /** What a reader knows of the registry at one moment. Immutable; a new one after each change. */
@@ -28,6 +28,14 @@ export const EMPTY_SNAPSHOT: RegistrySnapshot = {
   services: ServiceMap.EMPTY,
   expiryHolds: new Map(),
 };
+
+/** The instance under a key. */
+export function findInstance(
+  { services }: RegistrySnapshot,
+  { serviceName, instanceId }: InstanceKey,
+): ServiceInstance | undefined {
+  return services.get(serviceName)?.find((known) => known.instanceId === instanceId);
+}
 
 /** The snapshot after a change; lists of services that the change does not touch are kept as they are. */
 export function applyChange(snapshot: RegistrySnapshot, change: Change, now: number): RegistrySnapshot {

@@ -1,4 +1,5 @@
 import {
+  findInstance,
   REMOVAL_EVENT,
   type Change,
   type EventSink,
@@ -22,10 +23,10 @@ export function emitChangeEvents(
 ): void {
   switch (change.type) {
     case 'put':
-      emitPut(events, find(previous, change.instance), change.instance);
+      emitPut(events, findInstance(previous, change.instance), change.instance);
       break;
     case 'remove':
-      if (find(previous, change.key)) emitRemoval(events, change.key, change.reason);
+      if (findInstance(previous, change.key)) emitRemoval(events, change.key, change.reason);
       break;
     case 'reset':
       if (previous.ready) emitDifferences(events, previous, next, epochNow);
@@ -89,8 +90,4 @@ function emitPut(events: EventSink, before: ServiceInstance | undefined, instanc
 
 function emitRemoval(events: EventSink, { serviceName, instanceId }: InstanceKey, reason: RemovalReason): void {
   events.emit(REMOVAL_EVENT[reason], { key: { serviceName, instanceId } });
-}
-
-function find(snapshot: RegistrySnapshot, { serviceName, instanceId }: InstanceKey): ServiceInstance | undefined {
-  return snapshot.services.get(serviceName)?.find((instance) => instance.instanceId === instanceId);
 }

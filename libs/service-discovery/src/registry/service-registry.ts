@@ -9,6 +9,7 @@ import {
   type Random,
 } from '../common/index.js';
 import {
+  findInstance,
   keyOf,
   SERVICE_NAME_PATTERN,
   SILENT,
@@ -275,8 +276,8 @@ export class ServiceRegistry {
     return this.served.all();
   }
 
-  getInstance({ serviceName, instanceId }: InstanceKey): ServiceInstance | undefined {
-    return this.getInstances(serviceName).find((instance) => instance.instanceId === instanceId);
+  getInstance(key: InstanceKey): ServiceInstance | undefined {
+    return findInstance(this.snapshot, key);
   }
 
   /**

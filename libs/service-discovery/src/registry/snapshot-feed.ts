@@ -2,6 +2,7 @@ import { onAbort, reconnectDelay, settlesWithin, sleep, type Clock, type Random 
 import {
   applyChange,
   EMPTY_SNAPSHOT,
+  findInstance,
   keyOf,
   type Change,
   type InstanceKey,
@@ -96,7 +97,7 @@ export class SnapshotFeed {
 
   /** What the store shows under a key, whatever readers see. */
   storedInstance(key: InstanceKey): ServiceInstance | undefined {
-    return findIn(this.stored, key);
+    return findInstance(this.stored, key);
   }
 
   /** Shows what the overlay says of an instance now. */
@@ -109,7 +110,7 @@ export class SnapshotFeed {
     const previous = this.current;
     const { revision, ready, connected, asOf } = previous;
     const key = { serviceName, instanceId };
-    if (findIn(previous, key) === instance) return;
+    if (findInstance(previous, key) === instance) return;
     const change: Change = instance
       ? { type: 'put', revision, instance }
       : { type: 'remove', revision, key, reason: 'deregistered' };
@@ -246,7 +247,7 @@ export class SnapshotFeed {
     const { serviceName, instanceId } = change.type === 'put' ? change.instance : change.key;
     const key = { serviceName, instanceId };
     const shown = this.overlay.show(key, this.storedInstance(key));
-    if (shown === findIn(this.current, key)) return null;
+    if (shown === findInstance(this.current, key)) return null;
     const { revision } = change;
     if (shown) return { type: 'put', revision, instance: shown };
     return change.type === 'remove' ? change : { type: 'remove', revision, key, reason: 'deregistered' };
@@ -289,10 +290,6 @@ export class SnapshotFeed {
     this.downSince = this.deps.clock.now();
     this.deps.listener.lost(error);
   }
-}
-
-function findIn({ services }: RegistrySnapshot, { serviceName, instanceId }: InstanceKey): ServiceInstance | undefined {
-  return services.get(serviceName)?.find((known) => known.instanceId === instanceId);
 }
 
 /** A snapshot as the opening of a watch; null before anything is known, or while a service of the scope is being read. */
