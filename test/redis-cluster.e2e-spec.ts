@@ -9,6 +9,7 @@ import { pollUntil } from './support/poll.js';
 import { NODE_TIMEOUT_MS, RedisCluster } from './support/redis-cluster.js';
 import { type RedisServer } from './support/redis-server.js';
 import { RegistryProcess } from './support/registry-process.js';
+import { report, sinceMs } from './support/timing.js';
 
 let cluster: RedisCluster;
 let registries = 0;
@@ -52,8 +53,6 @@ describe('RedisRegistryStore on a Cluster', () => {
 });
 
 const SERVICES = Array.from({ length: 60 }, (_, index) => `service-${index}`);
-const report = (line: string): void => void process.stdout.write(`${line}\n`);
-const sinceMs = (start: number): number => Math.round(systemClock.now() - start);
 /** How many services each of the masters holds. */
 const spread = async (): Promise<number[]> =>
   Promise.all(cluster.masters.map(async (master) => (await master.client().keys('sd:{default:*}:records')).length));

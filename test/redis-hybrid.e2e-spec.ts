@@ -19,6 +19,7 @@ import { Apps, inRegistry, registered, urlOf } from './support/nest-app.js';
 import { RedisServer } from './support/redis-server.js';
 import { send } from './support/rest-app.js';
 import { TcpLink } from './support/tcp-link.js';
+import { report } from './support/timing.js';
 
 const apps = new Apps();
 let toClose: (() => Promise<unknown>)[];
@@ -99,7 +100,6 @@ class Process {
 const describeInstance = ({ instanceId, operatorStatus, port }: ServiceInstance): string =>
   [instanceId, ...(operatorStatus === 'up' ? [] : [operatorStatus]), ...(port === 8080 ? [] : [port])].join(':');
 const keyed = (instanceId: string) => ({ serviceName: 'users', instanceId });
-const report = (line: string): void => void process.stdout.write(`${line}\n`);
 
 async function kill(redis: RedisServer, ...processes: Process[]): Promise<void> {
   const lost = Promise.all(processes.map((process) => process.next('registry.unavailable')));

@@ -4,10 +4,9 @@ import { systemClock } from '../libs/service-discovery/src/common/index.js';
 import { type RedisRegistryStoreOptions } from '../libs/service-discovery/src/store/index.js';
 import { DOWN_AFTER_MS, MASTER_NAME, RedisSentinels } from './support/redis-sentinel.js';
 import { RegistryProcess } from './support/registry-process.js';
+import { report, sinceMs } from './support/timing.js';
 
 const HEARTBEAT_MS = 2_000;
-const report = (line: string): void => void process.stdout.write(`${line}\n`);
-const sinceMs = (start: number): number => Math.round(systemClock.now() - start);
 const users = (instanceId: string): { serviceName: string; instanceId: string } => ({
   serviceName: 'users',
   instanceId,

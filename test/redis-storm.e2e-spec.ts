@@ -5,6 +5,7 @@ import { ServiceRegistry } from '../libs/service-discovery/src/registry/index.js
 import { RedisRegistryStore } from '../libs/service-discovery/src/store/index.js';
 import { CommandRate } from './support/command-rate.js';
 import { RedisServer } from './support/redis-server.js';
+import { report } from './support/timing.js';
 
 const CLIENTS = 1_000;
 const SERVICES = 100;
@@ -38,7 +39,6 @@ let server: RedisServer;
 let steady: number;
 const stores: RedisRegistryStore[] = [];
 const registries: ServiceRegistry[] = [];
-const report = (line: string): void => void process.stdout.write(`${line}\n`);
 const serviceOf = (index: number): string => `s${index % SERVICES}`;
 
 async function join(index: number): Promise<void> {

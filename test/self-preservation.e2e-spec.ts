@@ -12,6 +12,7 @@ import { EventReader } from './support/event-reader.js';
 import { Apps } from './support/nest-app.js';
 import { RedisServer } from './support/redis-server.js';
 import { startRestApp } from './support/rest-app.js';
+import { report, sinceMs } from './support/timing.js';
 
 let server: RedisServer;
 let toClose: (() => Promise<unknown>)[];
@@ -24,8 +25,6 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const close of toClose.reverse()) await close();
 });
-
-const report = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** The machine's clock, whose timers can be kept from firing. */
 class PausableClock implements Clock {
@@ -109,7 +108,6 @@ describe('of 100 instances in three processes', () => {
     const health = new HealthAggregator(reader);
     const listed = (): number => reader.getInstances('users').length;
     const held = (): boolean => reader.snapshot.expiryHolds.has('users');
-    const sinceMs = (start: number): number => Math.round(systemClock.now() - start);
     await until(reader, () => listed() === 100);
     const sizes: number[] = [];
     reader.onChange(() => sizes.push(listed()));

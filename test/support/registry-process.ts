@@ -1,21 +1,16 @@
 import { systemClock } from '../../libs/service-discovery/src/common/index.js';
-import { type EventName } from '../../libs/service-discovery/src/model/index.js';
-import { EventBus } from '../../libs/service-discovery/src/observability/index.js';
-import { ServiceRegistry } from '../../libs/service-discovery/src/registry/index.js';
 import { RedisRegistryStore, type RedisRegistryStoreOptions } from '../../libs/service-discovery/src/store/index.js';
+import { ObservedRegistry } from './observed-registry.js';
 import { pollUntil } from './poll.js';
+import { sinceMs } from './timing.js';
 
 /** What a process of a user's does: a registry over a store of its own, with instances that it keeps registered. */
-export class RegistryProcess {
-  readonly bus = new EventBus();
-  readonly store: RedisRegistryStore;
-  readonly registry: ServiceRegistry;
+export class RegistryProcess extends ObservedRegistry {
   /** How often a lease of its own was lost, and registered again. */
   recoveries = 0;
 
   constructor(options: RedisRegistryStoreOptions, heartbeatInterval = '500ms') {
-    this.store = new RedisRegistryStore({ commandTimeout: 1_000, ...options });
-    this.registry = new ServiceRegistry(this.store, { heartbeatInterval }, { events: this.bus });
+    super(new RedisRegistryStore({ commandTimeout: 1_000, ...options }), { heartbeatInterval });
     this.bus.on('lease.recovered', () => void (this.recoveries += 1));
   }
 
@@ -38,7 +33,7 @@ export class RegistryProcess {
         () => false,
       ),
     );
-    return Math.round(systemClock.now() - start);
+    return sinceMs(start);
   }
 
   ids(serviceName: string): string[] {
@@ -46,28 +41,6 @@ export class RegistryProcess {
       .getInstances(serviceName)
       .map(({ instanceId }) => instanceId)
       .sort();
-  }
-
-  next(name: EventName): Promise<void> {
-    return new Promise((resolve) => {
-      const stop = this.bus.on(name, () => {
-        stop();
-        resolve();
-      });
-    });
-  }
-
-  /** Resolves when the registry's snapshot, now or after one of its changes, is as wanted. */
-  until(holds: () => boolean): Promise<void> {
-    return new Promise((resolve) => {
-      const check = (): void => {
-        if (!holds()) return;
-        stop();
-        resolve();
-      };
-      const stop = this.registry.onChange(check);
-      check();
-    });
   }
 
   /** What it registered stays, until its leases run out. */
