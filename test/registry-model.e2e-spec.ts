@@ -5,15 +5,12 @@ import { RedisRegistryStore, RemoteRegistryStore } from '../libs/service-discove
 import { FlakyRegistryStore } from '../libs/service-discovery/src/testing/flaky-registry-store.js';
 import { ManualClock } from '../libs/service-discovery/src/testing/index.js';
 import { ClockedCluster, ClockedRedis } from './support/clocked-redis.js';
+import { modelRuns } from './support/model-runs.js';
 import { RedisCluster } from './support/redis-cluster.js';
 import { RedisServer } from './support/redis-server.js';
 import { holdsFor, steps } from './support/registry-model.js';
 import { type SharedStore } from './support/registry-world.js';
 import { startRestApp } from './support/rest-app.js';
-
-/** Other sequences of steps than the usual ones: `MODEL_SEED=7 MODEL_RUNS=1000 npm test -- test/registry-model`. */
-const SEED = Number(process.env.MODEL_SEED ?? 1);
-const RUNS = process.env.MODEL_RUNS;
 
 /** What is compared at times goes by the test's clock; connections are real, and their timeouts too. */
 function clocksOf(clock: Clock): { clock: Clock; expiryClock: Clock } {
@@ -23,7 +20,7 @@ function clocksOf(clock: Clock): { clock: Clock; expiryClock: Clock } {
 function holdsOn(name: string, runs: number, open: () => Promise<SharedStore>): void {
   it(`${name}: whatever happens, all come to see what is kept registered, and nothing else`, async () => {
     const property = fc.asyncProperty(steps, async (all) => holdsFor(await open(), all));
-    await fc.assert(property, { seed: SEED, numRuns: Number(RUNS ?? runs) });
+    await fc.assert(property, modelRuns(name, runs));
   }, 600_000);
 }
 

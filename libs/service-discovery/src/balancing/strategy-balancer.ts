@@ -46,13 +46,16 @@ export class StrategyBalancer<C extends Candidate> implements LoadBalancer {
     if (exclude === undefined || exclude.size === 0) {
       const choice = this.choiceFor(context);
       if (typeof choice === 'string') return { kind: 'unavailable', reason: choice };
-      const chosen = this.strategy.choose(choice);
+      const chosen = this.strategy.choose(choice, { key: context.key, base: choice });
       // Asking about the chosen one alone is cheaper than asking about all: a refusal is the exception.
       if (isAvailable === undefined || isAvailable(chosen.instance)) return begin(chosen);
     }
     const selected = selectEligible(this.instances, context);
     if (selected.kind === 'unavailable') return selected;
-    return begin(this.strategy.choose(this.candidatesOf(selected.instances)));
+    const left = this.candidatesOf(selected.instances);
+    const usual = this.choiceFor(context);
+    const base = typeof usual === 'string' ? left : usual;
+    return begin(this.strategy.choose(left, { key: context.key, base }));
   }
 
   private choiceFor({ version, tags, zone }: SelectionCriteria): Choice<C> {

@@ -8,6 +8,18 @@ export interface Candidate {
   readonly load: InstanceLoad;
 }
 
+/** What one choice goes by. */
+export interface Wish<C extends Candidate = Candidate> {
+  /** What hash strategies go by; without it they choose as their fallback does. */
+  readonly key?: string;
+  /**
+   * The candidates before those were taken out that cannot take this call. The same array for as long as it has the
+   * same content, so what is worked out for it can be kept; a hash strategy finds a key's owner in it, and walks on
+   * from there to one that is left.
+   */
+  readonly base: readonly C[];
+}
+
 /**
  * Chooses among instances that may all take the call; it knows nothing of filters, health or outcomes.
  * @typeParam C what the strategy keeps of an instance
@@ -21,7 +33,7 @@ export interface Strategy<C extends Candidate = Candidate> {
    */
   update?(usual: readonly C[]): void;
   /** One of the candidates, of which there is at least one: the usual ones, or any others that were admitted. */
-  choose(candidates: readonly C[]): C;
+  choose(candidates: readonly C[], wish: Wish<C>): C;
 }
 
 /** The candidate at an index that a strategy worked out. */
