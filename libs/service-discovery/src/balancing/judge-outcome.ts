@@ -11,7 +11,14 @@ export type LoadVerdict =
   /** Something on our side refused the attempt: the instance had no part in it. */
   | 'not_sent';
 
-const REFUSED_CODES: ReadonlySet<unknown> = new Set(['BULKHEAD_FULL', 'CIRCUIT_OPEN', 'INVALID_REQUEST']);
+const REFUSED_CODES: ReadonlySet<unknown> = new Set([
+  'BULKHEAD_FULL',
+  'CIRCUIT_OPEN',
+  'CONCURRENCY_LIMITED',
+  'INVALID_REQUEST',
+  'RATE_LIMITED',
+  'THROTTLED',
+]);
 const TOO_MANY_REQUESTS = 429;
 
 /** Looks at the shape of errors rather than at their classes, since an attempt may end with any error. */

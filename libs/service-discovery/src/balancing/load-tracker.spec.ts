@@ -3,9 +3,12 @@ import {
   AttemptTimeoutError,
   BulkheadFullError,
   CircuitOpenError,
+  ConcurrencyLimitedError,
   InvalidConfigurationError,
   type Outcome,
+  RateLimitedError,
   ServiceDiscoveryError,
+  ThrottledError,
 } from '../common/index.js';
 import { fakeInstance } from '../testing/fake-instance.js';
 import { ManualClock } from '../testing/manual-clock.js';
@@ -160,6 +163,9 @@ describe('LoadTracker', () => {
 
     it.each<[string, unknown]>([
       ['a full bulkhead', new BulkheadFullError({ limit: 1, queue: 0 })],
+      ['a rate limit', new RateLimitedError({ rate: 1, perMs: 1_000 })],
+      ['throttling', new ThrottledError({ probability: 0.5 })],
+      ['a limit of concurrency', new ConcurrencyLimitedError({ limit: 1, queue: 0 })],
       ['an open circuit', new CircuitOpenError('open')],
       ['a wrong request', new ServiceDiscoveryError('INVALID_REQUEST', 'bad')],
     ])('learns nothing from %s, which the instance had no part in', (_what, error) => {

@@ -7,6 +7,9 @@ export const ERROR_CODES = {
   ATTEMPT_TIMEOUT: 'one attempt took too long',
   RETRY_BUDGET_EXHAUSTED: 'the call failed, and too many calls are being retried already to try it again',
   BULKHEAD_FULL: 'too many calls run and wait already',
+  RATE_LIMITED: 'more calls are made than the rate limit allows',
+  THROTTLED: 'the callee has been refusing calls, so a share of them is dropped before it is sent',
+  CONCURRENCY_LIMITED: 'as many calls run as the callee was found to handle at once',
   REGISTRY_UNAVAILABLE: 'the registry cannot be reached, or has not answered yet',
   LEASE_LOST: 'the lease ran out or was replaced: register again',
   INVALID_CONFIGURATION: 'one or more settings are wrong',
@@ -163,6 +166,33 @@ export class AttemptTimeoutError extends ServiceDiscoveryError {
 export class BulkheadFullError extends ServiceDiscoveryError {
   constructor(details: ErrorDetails & { limit: number; queue: number }) {
     super('BULKHEAD_FULL', `All ${details.limit} slots are busy and ${details.queue} calls wait already`, details);
+  }
+}
+
+/** More calls are made than the rate limit allows; this one was never sent. `retryAfterMs` says when one may be. */
+export class RateLimitedError extends ServiceDiscoveryError {
+  constructor(details: ErrorDetails & { rate: number; perMs: number }) {
+    super('RATE_LIMITED', `The limit of ${details.rate} calls per ${details.perMs} ms is used up`, details);
+  }
+}
+
+/** The callee has been refusing so many calls that this one was dropped before it was sent. */
+export class ThrottledError extends ServiceDiscoveryError {
+  constructor(details: ErrorDetails & { probability: number }) {
+    const share = Math.round(details.probability * 100);
+    super('THROTTLED', `About ${share}% of the calls are dropped unsent while the callee refuses too many`, details);
+  }
+}
+
+/** As many calls run as the callee was found to handle at once; this one was never sent. */
+export class ConcurrencyLimitedError extends ServiceDiscoveryError {
+  constructor(details: ErrorDetails & { limit: number; queue: number }) {
+    const waiting = `${details.queue} calls wait already`;
+    super(
+      'CONCURRENCY_LIMITED',
+      `The callee was found to handle ${details.limit} calls at once, and ${waiting}`,
+      details,
+    );
   }
 }
 

@@ -1,6 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { CallStage, failure, refused } from '../testing/call-stage.js';
-import { FallbackFailedError } from './fallback-call.js';
+import {
+  ConcurrencyLimitedError,
+  InvalidConfigurationError,
+  RateLimitedError,
+  ThrottledError,
+} from '../common/index.js';
+import { FallbackFailedError, isFallbackWorthy } from './fallback-call.js';
 
 describe('a call with a fallback', () => {
   let stage: CallStage;
@@ -78,5 +84,17 @@ describe('a call with a fallback', () => {
     const error = await failure(stage.communicatorWith().callServiceWithFallback(request));
     expect(error).toBeInstanceOf(FallbackFailedError);
     expect(error).toMatchObject({ primaryError: { service: 'users' }, fallbackError: { service: 'backup' } });
+  });
+});
+
+describe('isFallbackWorthy', () => {
+  it('turns to another service where a limit of our own for this one is reached', () => {
+    const refusals = [
+      new RateLimitedError({ rate: 1, perMs: 1_000 }),
+      new ThrottledError({ probability: 0.5 }),
+      new ConcurrencyLimitedError({ limit: 1, queue: 0 }),
+    ];
+    expect(refusals.map(isFallbackWorthy)).toEqual([true, true, true]);
+    expect(isFallbackWorthy(new InvalidConfigurationError([]))).toBe(false);
   });
 });

@@ -57,6 +57,11 @@ export interface ServiceDiscoveryEvents {
   'circuit.closed': { service: string; instanceId?: string };
   /** An instance was chosen for an attempt. */
   'call.picked': { service: string; instanceId: string; strategy: string; attempt: number };
+  /**
+   * A call or an attempt was refused on our own side, before it was sent. `code` is that of its error, `stage` what
+   * refused it: `rate_limit`, `throttling`, `bulkhead`, `adaptive_concurrency`.
+   */
+  'call.refused': { service: string; stage: string; code: string; retryAfterMs?: number };
   /** Another attempt follows a failed one. `failover` in the same moment where the instance changes. */
   'call.retried': { service: string; attempt: number; delayMs: number; reason: string };
   /** A retry went to another instance, or a call to its fallback service. */

@@ -140,6 +140,15 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
       return circuit(event, 'log', 'closed');
     case 'call.picked':
       return null;
+    case 'call.refused': {
+      const { service, stage, code, retryAfterMs } = event;
+      return {
+        level: 'warn',
+        subject: `${service} ${stage}`,
+        message: `Call to ${service} was refused unsent: ${code} by ${stage}`,
+        fields: { service, stage, code, retryAfterMs },
+      };
+    }
     case 'call.retried': {
       const { service, attempt, delayMs, reason } = event;
       return {

@@ -53,6 +53,7 @@ describe('EventLogger', () => {
     bus.emit('circuit.opened', { service: 'users', instanceId: 'a', failures: 5, retryAfterMs: 60_000 });
     bus.emit('circuit.half_opened', { service: 'users', instanceId: 'a' });
     bus.emit('circuit.closed', { service: 'users' });
+    bus.emit('call.refused', { service: 'users', stage: 'rate_limit', code: 'RATE_LIMITED', retryAfterMs: 5 });
     bus.emit('call.retried', { service: 'users', attempt: 2, delayMs: 0, reason: 'status 503' });
     bus.emit('call.failed_over', { service: 'users', from: 'a', to: 'b', reason: 'status 503' });
     bus.emit('call.completed', { service: 'users', ok: true, status: 200, attempts: 1, durationMs: 2 });
@@ -77,6 +78,7 @@ describe('EventLogger', () => {
       'warn Circuit of users/a opened after 5 failures, next try in 60000 ms',
       'log Circuit of users/a is half open and lets a trial call through',
       'log Circuit of users closed',
+      'warn Call to users was refused unsent: RATE_LIMITED by rate_limit',
       'warn Call to users is retried, attempt 2: status 503',
       'warn Call to users failed over from a to b: status 503',
       'debug Call to users succeeded after 1 attempt',

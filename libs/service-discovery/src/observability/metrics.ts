@@ -138,6 +138,7 @@ export class DiscoveryMetrics {
 
   private countCalls(): void {
     const picks = this.instanceCounter('balancing_decisions_total', 'Instances chosen for an attempt', 'strategy');
+    const refusals = this.counter('refusals_total', 'Calls that were refused unsent', ['service', 'stage', 'code']);
     const retries = this.counter('retries_total', 'Attempts after the first one of a call', ['service']);
     const failovers = this.counter('failovers_total', 'Retries and fallbacks that went elsewhere', ['service']);
     const calls = this.counter('calls_total', 'Calls with all their attempts, by result', [
@@ -154,6 +155,7 @@ export class DiscoveryMetrics {
     });
 
     this.on('call.picked', (event) => picks.increment(event.service, event.instanceId, event.strategy));
+    this.on('call.refused', ({ service, stage, code }) => refusals.inc({ service, stage, code }));
     this.on('call.retried', ({ service }) => retries.inc({ service }));
     this.on('call.failed_over', ({ service, reason }) => failovers.inc({ service: labelOf(service, reason) }));
     this.on('call.completed', ({ service: called, ok, code, durationMs }) => {

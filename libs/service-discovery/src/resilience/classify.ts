@@ -14,10 +14,13 @@ const IGNORED_NAMES: ReadonlySet<string> = new Set(['AbortError', 'CanceledError
 const IGNORED_CODES: ReadonlySet<string> = new Set([
   'ABORTED',
   'BULKHEAD_FULL',
+  'CONCURRENCY_LIMITED',
   'HOST_NOT_ALLOWED',
   'INVALID_CONFIGURATION',
   'INVALID_INSTANCE',
   'INVALID_REQUEST',
+  'RATE_LIMITED',
+  'THROTTLED',
   'ABORT_ERR',
   'ERR_CANCELED',
   'UND_ERR_ABORTED',
@@ -31,7 +34,7 @@ const NOT_THE_CALLERS_FAULT: ReadonlySet<number> = new Set([408, 429]);
 /**
  * What an error means to breaker and retry. It goes by what the error looks like, so that errors of Nest, axios, undici
  * and this library are all understood:
- * - an abort, a full bulkhead, a request that was refused before it was sent: `ignored`;
+ * - an abort, a limit of our own (bulkhead, rate, throttling), a request that was refused before it was sent: `ignored`;
  * - a status of `retryableStatuses`: `retryable`;
  * - another 4xx, except 408 and 429: `success`, since the other side answered as it should;
  * - another 408, 429 or 5xx: `failure`;
