@@ -9,7 +9,7 @@ export interface Candidate {
 }
 
 /** What one choice goes by. */
-export interface Wish<C extends Candidate = Candidate> {
+interface Wish<C extends Candidate = Candidate> {
   /** What hash strategies go by; without it they choose as their fallback does. */
   readonly key?: string;
   /**
