@@ -7,4 +7,5 @@ export * from './errors.js';
 export * from './outcome.js';
 export * from './random.js';
 export * from './reconnect-delay.js';
+export * from './suggest.js';
 export * from './validation.js';

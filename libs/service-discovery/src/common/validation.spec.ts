@@ -26,6 +26,34 @@ describe('OptionValidator', () => {
       expect(defaults).toEqual({ a: 1, b: 'x' });
     });
 
+    it('reports a name that is no option, with the one that was meant or with all that there are', () => {
+      const defaultsOfRetry = { maxAttempts: 3, baseDelay: 1 };
+      expect(check.options('', { maxAtempts: 5, colour: 1 } as never, defaultsOfRetry)).toEqual(defaultsOfRetry);
+      check.options('backoff', { maxAtempts: 5 } as never, defaultsOfRetry);
+      expect(found()).toEqual([
+        'retry.maxAtempts: no option of this name (did you mean "maxAttempts"?)',
+        'retry.colour: no option of this name: known are maxAttempts, baseDelay',
+        'retry.backoff.maxAtempts: no option of this name (did you mean "maxAttempts"?)',
+      ]);
+    });
+
+    it('knows options that have no default', () => {
+      const given: { a: number; optional?: string } = { a: 2, optional: 'x' };
+      expect(check.options<typeof given>('', given, { a: 1 }, ['optional'])).toEqual(given);
+      check.options<typeof given>('', { optionel: 'x' } as never, { a: 1 }, ['optional']);
+      expect(found()).toEqual(['retry.optionel: no option of this name (did you mean "optional"?)']);
+    });
+
+    it('passes over unknown names that are undefined, as if they were left out', () => {
+      expect(check.options('', { a: 2, c: undefined } as never, defaults)).toEqual({ a: 2, b: 'x' });
+      expect(found()).toEqual([]);
+    });
+
+    it('does not show what stands under a name that looks like one of a secret', () => {
+      check.options('', { password: 'hunter2', authToken: 'abc' } as never, defaults);
+      expect(check.problems.map(({ value }) => value)).toEqual(['***', '***']);
+    });
+
     it.each([null, 'fast', 3, [1]])('reports %j, which holds no options', (given) => {
       expect(check.options('backoff', given as never, defaults)).toEqual(defaults);
       expect(found()).toEqual(['retry.backoff: an object of options']);

@@ -1,5 +1,6 @@
 import { parseDuration } from './duration.js';
 import { InvalidConfigurationError, type Problem } from './errors.js';
+import { suggest } from './suggest.js';
 
 export interface NumberRange {
   /** The smallest allowed number. @default no limit */
@@ -36,18 +37,28 @@ export class OptionValidator {
   constructor(private readonly prefix = '') {}
 
   /**
-   * The options with a default for each one that is left out or undefined.
+   * The options with a default for each one that is left out or undefined. Reports names that are no options, such as
+   * misspelled ones.
    * @param path where the options stand below the prefix; empty: they are what the prefix names
+   * @param withoutDefault the names of the options that `defaults` does not list
    */
-  options<T extends object>(path: string, given: Partial<T> | undefined, defaults: T): T {
+  options<T extends object>(
+    path: string,
+    given: Partial<T> | undefined,
+    defaults: T,
+    withoutDefault: readonly string[] = [],
+  ): T {
     const merged = { ...defaults };
     if (given === undefined) return merged;
     if (!isOptionsObject(given)) {
       this.problem(path, given, 'an object of options');
       return merged;
     }
+    const known = [...Object.keys(defaults), ...withoutDefault];
     for (const [name, value] of Object.entries(given)) {
-      if (value !== undefined) Object.assign(merged, { [name]: value });
+      if (value === undefined) continue;
+      if (known.includes(name)) Object.assign(merged, { [name]: value });
+      else this.problems.push(unknownOption(this.pathOf([path, name].filter(Boolean).join('.')), name, value, known));
     }
     return merged;
   }
@@ -123,6 +134,15 @@ export class OptionValidator {
     this.problem(path, value, expected);
     return Number.NaN;
   }
+}
+
+/** Names of which the value has no place in a message, misplaced as it is. */
+const SECRET_NAME = /pass|secret|token|credential|api_?key/i;
+
+/** The problem of an option that does not exist, with the one that was meant or with all that there are. */
+export function unknownOption(path: string, name: string, value: unknown, known: readonly string[]): Problem {
+  const shown = SECRET_NAME.test(name) ? '***' : value;
+  return { path, value: shown, expected: `no option of this name${suggest(name, known)}` };
 }
 
 function isOptionsObject(value: unknown): value is object {

@@ -74,7 +74,7 @@ export function resolveServiceRegistryOptions(
   path = '',
 ): ResolvedServiceRegistryOptions {
   const check = new OptionValidator(path);
-  const given = check.options('', options, DEFAULT_SERVICE_REGISTRY_OPTIONS);
+  const given = check.options('', options, DEFAULT_SERVICE_REGISTRY_OPTIONS, ['heartbeatInterval']);
   const serviceTtlMs = check.duration('serviceTtl', given.serviceTtl, { minMs: 1_000, maxMs: 86_400_000 });
   const heartbeatIntervalMs =
     given.heartbeatInterval === undefined

@@ -25,7 +25,7 @@ const MOST_CALLS = 1_000_000;
  */
 export function resolveBulkheadOptions(options: BulkheadOptions, path = 'bulkhead'): ResolvedBulkheadOptions {
   const check = new OptionValidator(path);
-  const given = check.options<Partial<BulkheadOptions>>('', options, DEFAULT_BULKHEAD_OPTIONS);
+  const given = check.options<Partial<BulkheadOptions>>('', options, DEFAULT_BULKHEAD_OPTIONS, ['maxConcurrent']);
   const resolved: ResolvedBulkheadOptions = {
     maxConcurrent: check.number('maxConcurrent', given.maxConcurrent, { min: 1, max: MOST_CALLS, integer: true }),
     maxQueue: check.number('maxQueue', given.maxQueue, { min: 0, max: MOST_CALLS, integer: true }),

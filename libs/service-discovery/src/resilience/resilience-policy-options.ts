@@ -64,6 +64,16 @@ export interface ResolvedResiliencePolicyOptions {
   readonly fallback?: Fallback;
 }
 
+/** None has a default: a stage that is not asked for is not there. */
+const OPTION_NAMES: readonly (keyof ResiliencePolicyOptions)[] = [
+  'timeout',
+  'attemptTimeout',
+  'retry',
+  'circuitBreaker',
+  'bulkhead',
+  'fallback',
+];
+
 const TIMEOUT_RANGE = { minMs: 1, maxMs: 86_400_000 };
 
 /**
@@ -76,9 +86,9 @@ export function resolveResiliencePolicyOptions(
   path = '',
 ): ResolvedResiliencePolicyOptions {
   const check = new OptionValidator(path);
-  const given = check.options<ResiliencePolicyOptions>('', options, {});
-  const { retry, circuitBreaker, bulkhead, fallback } = given;
-  const retryIf = retry ? retry.retryIf : undefined;
+  const given = check.options<ResiliencePolicyOptions>('', options, {}, OPTION_NAMES);
+  const { circuitBreaker, bulkhead, fallback } = given;
+  const { retry, retryIf } = splitRetry(given.retry);
   const duration = (name: 'timeout' | 'attemptTimeout'): number | undefined =>
     given[name] === undefined ? undefined : check.duration(name, given[name], TIMEOUT_RANGE);
   /** A stage that is switched off, by false or by leaving it out, needs no checking. */
@@ -102,4 +112,13 @@ export function resolveResiliencePolicyOptions(
   check.optionalFunction('fallback', fallback);
   check.throwIfAny();
   return resolved;
+}
+
+/** What the policy alone knows of its retries apart from the rest; what is no object is left for the check to refuse. */
+function splitRetry(
+  given: ResiliencePolicyOptions['retry'],
+): Pick<ResiliencePolicyOptions, 'retry'> & Pick<PolicyRetryOptions, 'retryIf'> {
+  if (typeof given !== 'object' || given === null) return { retry: given };
+  const { retryIf, ...retry } = given;
+  return { retry, retryIf };
 }

@@ -495,6 +495,31 @@ describe('resolveResiliencePolicyOptions', () => {
     );
   });
 
+  it('refuses names that are no options, in every stage', () => {
+    const misspelled = {
+      tiemout: 5,
+      retry: { maxAtempts: 3, retryIf: () => true },
+      circuitBreaker: { failureTreshold: 5 },
+      bulkhead: { maxConcurrent: 1, maxQueu: 1 },
+    };
+    let thrown: unknown;
+    try {
+      resolveResiliencePolicyOptions(misspelled as ResiliencePolicyOptions);
+    } catch (error) {
+      thrown = error;
+    }
+    expect((thrown as InvalidConfigurationError).problems).toEqual([
+      { path: 'tiemout', value: 5, expected: 'no option of this name (did you mean "timeout"?)' },
+      { path: 'retry.maxAtempts', value: 3, expected: 'no option of this name (did you mean "maxAttempts"?)' },
+      {
+        path: 'circuitBreaker.failureTreshold',
+        value: 5,
+        expected: 'no option of this name (did you mean "failureThreshold"?)',
+      },
+      { path: 'bulkhead.maxQueu', value: 1, expected: 'no option of this name (did you mean "maxQueue"?)' },
+    ]);
+  });
+
   it('puts the given path before the names', () => {
     expect(() => resolveResiliencePolicyOptions({ timeout: -1 }, 'users')).toThrow('users.timeout: ');
   });

@@ -1,5 +1,5 @@
 import { Registry } from 'prom-client';
-import { InvalidConfigurationError, type OptionValidator, systemClock } from '../../common/index.js';
+import { InvalidConfigurationError, type OptionValidator, suggest, systemClock } from '../../common/index.js';
 import { type CommunicatorDefaults, validateCommunicatorOptions } from '../../communicator/index.js';
 import { findRegistrationProblems, TIERS } from '../../model/index.js';
 import {
@@ -25,7 +25,6 @@ import {
   TRANSPORT_NAMES,
 } from './options.js';
 import { isPreset } from './presets.js';
-import { suggest } from './suggest.js';
 
 /** The options that are the registry's. */
 export const REGISTRY_OPTION_NAMES = [

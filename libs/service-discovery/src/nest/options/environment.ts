@@ -1,5 +1,4 @@
-import { type Problem } from '../../common/index.js';
-import { suggest } from './suggest.js';
+import { suggest, type Problem } from '../../common/index.js';
 
 /** The environment that settings are read from; `process.env` is one. */
 export type Environment = Readonly<Record<string, string | undefined>>;

@@ -1,4 +1,4 @@
-import { type Problem } from '../../common/index.js';
+import { type Problem, unknownOption } from '../../common/index.js';
 import { DEFAULT_HEALTH_CHECK_OPTIONS } from '../../health/index.js';
 import { TIERS } from '../../model/index.js';
 import { DEFAULT_EVENT_LOGGER_OPTIONS } from '../../observability/index.js';
@@ -10,7 +10,6 @@ import {
 } from '../../store/index.js';
 import { DEFAULT_API_OPTIONS } from '../rest/api-options.js';
 import { type ServiceDiscoveryOptions } from './options.js';
-import { suggest } from './suggest.js';
 
 /** Every option's name, with the names inside of it where it is a group. */
 export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, readonly string[] | null>> = {
@@ -52,15 +51,11 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
 export function findUnknownOptions(options: object): Problem[] {
   const names = Object.keys(KNOWN_OPTIONS);
   return Object.entries(options).flatMap(([name, value]: [string, unknown]) => {
-    if (!Object.hasOwn(KNOWN_OPTIONS, name)) return [unknown(name, value, name, names)];
+    if (!Object.hasOwn(KNOWN_OPTIONS, name)) return [unknownOption(name, name, value, names)];
     const inner = KNOWN_OPTIONS[name as keyof ServiceDiscoveryOptions];
     if (!inner || typeof value !== 'object' || value === null) return [];
     return Object.entries(value)
       .filter(([key]) => !inner.includes(key))
-      .map(([key, own]: [string, unknown]) => unknown(`${name}.${key}`, own, key, inner));
+      .map(([key, own]: [string, unknown]) => unknownOption(`${name}.${key}`, key, own, inner));
   });
-}
-
-function unknown(path: string, value: unknown, name: string, known: readonly string[]): Problem {
-  return { path, value, expected: `no option of this name${suggest(name, known)}` };
 }

@@ -50,11 +50,10 @@ export function resolveServiceDiscoveryOptions(
 
   const check = new OptionValidator();
   const resolved = resolveMerged(merged, check);
-  const found = [
-    ...findUnknownOptions(options),
-    ...check.problems.map((problem) => inItsOwnTerms(problem, inForce)),
-    ...problems,
-  ];
+  const wrong = check.problems.map((problem) => inItsOwnTerms(problem, inForce));
+  // The check of a group finds them, too; not where the group is not in use.
+  const unknown = findUnknownOptions(options).filter(({ path }) => !wrong.some((problem) => problem.path === path));
+  const found = [...unknown, ...wrong, ...problems];
   if (found.length > 0) throw new InvalidConfigurationError(found);
   return resolved;
 }

@@ -82,7 +82,10 @@ export function resolveRedisRegistryStoreOptions(
 ): ResolvedRedisRegistryStoreOptions {
   const check = new OptionValidator(path);
   const { url, client, tls, sentinelUsername, sentinelPassword, selfPreservation: rules, ...rest } = options;
-  const given = check.options('', rest, DEFAULT_REDIS_REGISTRY_STORE_OPTIONS);
+  const given = check.options('', rest, DEFAULT_REDIS_REGISTRY_STORE_OPTIONS, [
+    ...REDIS_SERVERS_OPTION_NAMES,
+    'selfPreservation',
+  ]);
   const servers =
     client === undefined
       ? checkServers({ url, tls, sentinelUsername, sentinelPassword }, check)

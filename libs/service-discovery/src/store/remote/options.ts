@@ -43,7 +43,7 @@ export function resolveRemoteRegistryStoreOptions(
 ): ResolvedRemoteRegistryStoreOptions {
   const check = new OptionValidator(path);
   const { url, ...rest } = options;
-  const given = check.options('', rest, DEFAULT_REMOTE_REGISTRY_STORE_OPTIONS);
+  const given = check.options('', rest, DEFAULT_REMOTE_REGISTRY_STORE_OPTIONS, ['url']);
   const base = baseOf(url);
   if (!base) {
     check.problem('url', url, 'a URL such as "http://registry:3000", without credentials, query and fragment');
