@@ -28,10 +28,19 @@ export {
   type ResiliencePolicyOptions,
 } from './resilience-policy-options.js';
 export { ResiliencePolicy, type ResiliencePolicyDeps } from './resilience-policy.js';
-export { parseRetryAfter } from './retry-after.js';
+export { parsePushback, parseRetryAfter } from './retry-after.js';
+export { backoffDelay } from './retry-backoff.js';
 export { DEFAULT_RETRY_BUDGET_OPTIONS, RetryBudget, type RetryBudgetOptions } from './retry-budget.js';
 export {
-  backoffDelay,
+  type FailedAttempt,
+  type NoRetryReason,
+  type Repeatability,
+  type RetryDecision,
+  type RetryReason,
+  RetryState,
+  type RetryStateDeps,
+} from './retry-state.js';
+export {
   DEFAULT_RETRY_OPTIONS,
   isIdempotentMethod,
   resolveRetryOptions,

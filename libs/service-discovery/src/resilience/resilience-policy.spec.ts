@@ -313,6 +313,18 @@ describe('ResiliencePolicy', () => {
       expect(calls).toBe(2);
     });
 
+    it('waits as long as a pushback asks, in place of the backoff, and ends the call at one that refuses', async () => {
+      const answers = ['30', '-1'];
+      const pushing = (): Promise<never> => {
+        const pushback = answers[calls++];
+        return Promise.reject(new ResponseStatusError(503, { 'grpc-retry-pushback-ms': pushback }, null));
+      };
+      const call = failure(policyWith({ retry: steady }).execute(pushing));
+      await clock.advanceAsync(30);
+      expect(await call).toMatchObject({ code: 'RESPONSE_STATUS', attempts: 2 });
+      expect(events).toMatchObject([{ type: 'call.retried', payload: { delayMs: 30 } }]);
+    });
+
     it('ends the call with its own error where the budget is used up', async () => {
       const budget = { ratio: 0, minPerSecond: 1, window: '1s' };
       const policy = policyWith({ retry: { ...steady, budget, baseDelay: 0 } });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { CircuitOpenError, ResponseStatusError } from '../common/index.js';
-import { parseRetryAfter, retryAfterOf } from './retry-after.js';
+import { parsePushback, parseRetryAfter, pushbackOf, retryAfterOf } from './retry-after.js';
 
 /** Sun, 06 Nov 1994 08:49:37 GMT, the example date of RFC 9110. */
 const NOW = Date.UTC(1994, 10, 6, 8, 49, 37);
@@ -72,4 +72,40 @@ describe('retryAfterOf', () => {
   ])('finds nothing in %p', (error) => {
     expect(retryAfterOf(error, NOW)).toBeUndefined();
   });
+});
+
+describe('parsePushback', () => {
+  it.each([
+    ['no header', undefined, undefined],
+    ['an empty list', [], undefined],
+    ['milliseconds', '250', 250],
+    ['at once', '0', 0],
+    ['blanks around', ' 7 ', 7],
+    ['the first of several headers', ['3', '5'], 3],
+    ['more than a number holds', '9'.repeat(400), Number.MAX_SAFE_INTEGER],
+  ])('understands %s', (_what, value, expected) => {
+    expect(parsePushback(value)).toBe(expected);
+  });
+
+  it.each([['-1'], ['-0'], ['soon'], [''], ['1.5'], ['1e3'], ['10ms'], ['0x10']])(
+    'takes %j for the wish not to be asked again',
+    (value) => {
+      expect(parsePushback(value)).toBe(-1);
+    },
+  );
+});
+
+describe('pushbackOf', () => {
+  it('reads the header of the answer that an error stands for', () => {
+    expect(pushbackOf(new ResponseStatusError(503, { 'grpc-retry-pushback-ms': '40' }, null))).toBe(40);
+    const { headers } = new Response('', { headers: { 'Grpc-Retry-Pushback-Ms': '-1' } });
+    expect(pushbackOf(Object.assign(new Error(), { response: { headers } }))).toBe(-1);
+  });
+
+  it.each([[undefined], [null], ['text'], [new Error('plain')], [{ headers: 'x' }], [{ response: null }]])(
+    'finds nothing in %p',
+    (error) => {
+      expect(pushbackOf(error)).toBeUndefined();
+    },
+  );
 });

@@ -37,13 +37,29 @@ export function retryAfterOf(error: unknown, epochNow: number): number | undefin
     response?: { headers?: unknown } | null;
   };
   if (typeof retryAfterMs === 'number' && retryAfterMs >= 0) return retryAfterMs;
-  return parseRetryAfter(retryAfterHeader(headers ?? response?.headers), epochNow);
+  return parseRetryAfter(headerOf(headers ?? response?.headers, 'retry-after'), epochNow);
 }
 
-function retryAfterHeader(headers: unknown): string | undefined {
+/**
+ * The wait that a server asks for in gRPC's `grpc-retry-pushback-ms` header, in milliseconds; negative where it asks not
+ * to be asked again, which an unreadable value means too (gRPC proposal A6). Undefined without the header.
+ */
+export function parsePushback(value: string | readonly string[] | undefined): number | undefined {
+  const text = typeof value === 'string' ? value : value?.[0];
+  if (text === undefined) return undefined;
+  return /^\s*\d+\s*$/.test(text) ? Math.min(Number(text), Number.MAX_SAFE_INTEGER) : -1;
+}
+
+/** The pushback in the header of the answer that an error stands for, see {@link parsePushback}. */
+export function pushbackOf(error: unknown): number | undefined {
+  if (typeof error !== 'object' || error === null) return undefined;
+  const { headers, response } = error as { headers?: unknown; response?: { headers?: unknown } | null };
+  return parsePushback(headerOf(headers ?? response?.headers, 'grpc-retry-pushback-ms'));
+}
+
+function headerOf(headers: unknown, name: string): string | undefined {
   if (typeof headers !== 'object' || headers === null) return undefined;
-  const found: unknown =
-    headers instanceof Headers ? headers.get('retry-after') : (headers as Record<string, unknown>)['retry-after'];
+  const found: unknown = headers instanceof Headers ? headers.get(name) : (headers as Record<string, unknown>)[name];
   const value: unknown = Array.isArray(found) ? found[0] : found;
   return typeof value === 'string' ? value : undefined;
 }

@@ -1,29 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { InvalidConfigurationError, type Problem } from '../common/index.js';
-import { backoffDelay, isIdempotentMethod, type Jitter, resolveRetryOptions } from './retry.js';
-
-const ALMOST_ONE = 1 - Number.EPSILON;
-const optionsWith = (jitter: Jitter) => resolveRetryOptions({ baseDelay: '100ms', maxDelay: '1s', jitter });
-
-describe('backoffDelay', () => {
-  it('doubles with each retry, up to the greatest delay', () => {
-    const delays = [1, 2, 3, 4, 5, 6, 19].map((retry) => backoffDelay(retry, optionsWith('none'), Math.random));
-    expect(delays).toEqual([100, 200, 400, 800, 1_000, 1_000, 1_000]);
-  });
-
-  it('draws from all of [0, d) with full jitter', () => {
-    const draw = (random: number): number => backoffDelay(2, optionsWith('full'), () => random);
-    expect([draw(0), draw(0.5)]).toEqual([0, 100]);
-    expect(draw(ALMOST_ONE)).toBeLessThan(200);
-    expect(draw(ALMOST_ONE)).toBeCloseTo(200);
-  });
-
-  it('draws from the upper half of [0, d) with equal jitter', () => {
-    const draw = (random: number): number => backoffDelay(2, optionsWith('equal'), () => random);
-    expect([draw(0), draw(0.5)]).toEqual([100, 150]);
-    expect(draw(ALMOST_ONE)).toBeLessThan(200);
-  });
-});
+import { isIdempotentMethod, resolveRetryOptions } from './retry.js';
 
 describe('resolveRetryOptions', () => {
   it('fills in the defaults: three attempts, full jitter, a budget', () => {

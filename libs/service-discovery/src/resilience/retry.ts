@@ -1,15 +1,16 @@
-import { OptionValidator, type Duration, type Random } from '../common/index.js';
+import { OptionValidator, type Duration } from '../common/index.js';
 import { DEFAULT_RETRYABLE_STATUSES } from './classify.js';
 import { resolveRetryBudgetOptions, type ResolvedRetryBudgetOptions, type RetryBudgetOptions } from './retry-budget.js';
 
 /**
- * How a delay is drawn from `[0, d)`, where `d` grows with each retry:
- * - `full`: anywhere in it, which spreads clients that failed together the best;
- * - `equal`: in its upper half;
+ * How a wait is drawn, where `d` is `baseDelay` at first and doubles with each wait:
+ * - `full`: from `[0, d)`, which spreads clients that failed together the best;
+ * - `equal`: from the upper half of it;
+ * - `decorrelated`: from `baseDelay` to three times the wait before;
  * - `none`: always `d`, for tests and for a single client.
  */
 export type Jitter = (typeof JITTERS)[number];
-const JITTERS = ['full', 'equal', 'none'] as const;
+const JITTERS = ['full', 'equal', 'decorrelated', 'none'] as const;
 
 /** Whether, when and how often a failed attempt is repeated. */
 export interface RetryOptions {
@@ -19,7 +20,7 @@ export interface RetryOptions {
    */
   maxAttempts: number;
   /**
-   * The greatest delay before the first retry; it doubles with each further one. From 0 to 1 h.
+   * The greatest delay of the first wait; it doubles with each further one. From 0 to 1 h.
    * @default 1 s
    */
   baseDelay: Duration;
@@ -96,22 +97,6 @@ function checkStatuses(check: OptionValidator, statuses: unknown): readonly numb
   if (Array.isArray(statuses) && statuses.every(isStatus)) return [...statuses];
   check.problem('retryableStatuses', statuses, 'a list of statuses from 400 to 599');
   return [];
-}
-
-/**
- * Milliseconds to wait before a retry: exponential, with jitter, never above `maxDelay`.
- * @param retry 1 before the first retry, 2 before the second
- */
-export function backoffDelay(retry: number, options: ResolvedRetryOptions, random: Random): number {
-  const ceiling = Math.min(options.maxDelay, options.baseDelay * 2 ** (Math.max(1, retry) - 1));
-  switch (options.jitter) {
-    case 'full':
-      return random() * ceiling;
-    case 'equal':
-      return ceiling / 2 + (random() * ceiling) / 2;
-    case 'none':
-      return ceiling;
-  }
 }
 
 const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'TRACE']);

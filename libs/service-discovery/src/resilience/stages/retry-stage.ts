@@ -1,9 +1,10 @@
-import { CircuitOpenError, sleep, type Clock, type Random } from '../../common/index.js';
+import { CircuitOpenError, sleep, type Clock, type OutcomeClass, type Random } from '../../common/index.js';
 import { type EventSink } from '../../model/index.js';
 import { classifyError, reasonOf } from '../classify.js';
-import { retryAfterOf } from '../retry-after.js';
+import { pushbackOf, retryAfterOf } from '../retry-after.js';
 import { RetryBudget } from '../retry-budget.js';
-import { backoffDelay, type ResolvedRetryOptions } from '../retry.js';
+import { type FailedAttempt, type Repeatability, RetryState } from '../retry-state.js';
+import { type ResolvedRetryOptions } from '../retry.js';
 import { type Next, type PolicyCall, type Stage, type StageDescription } from './stage.js';
 
 /** What the retry stage works with. */
@@ -14,6 +15,9 @@ export interface RetryStageDeps {
   /** The `service` of its events. */
   readonly name: string;
 }
+
+/** Who gives a function a policy that retries says that it may run twice. */
+const REPEATABLE: Repeatability = { idempotent: true, replayable: true };
 
 /**
  * Repeats attempts that failed in a way that may pass.
@@ -39,38 +43,41 @@ export class RetryStage implements Stage {
   }
 
   async run<T>(call: PolicyCall, next: Next<T>): Promise<T> {
+    const { name: service, clock, random, events } = this.deps;
     this.budget?.recordCall();
-    for (let attempt = 1; ; attempt++) {
+    const state = new RetryState(this.options, REPEATABLE, { random, budget: this.budget });
+    for (let attempts = 1; ; attempts++) {
       try {
         return await next(call);
       } catch (error) {
-        const delayMs = this.delayAfter(attempt, error, call);
-        if (delayMs === undefined) throw error;
+        const decision = state.afterFailure(this.describeFailure(error, attempts, call));
+        if (!decision.retry) throw error;
+        const { delayMs } = decision;
         call.progress.lastError = error;
-        const { name: service, clock, events } = this.deps;
-        events.emit('call.retried', { service, attempt: attempt + 1, delayMs, reason: reasonOf(error) });
+        events.emit('call.retried', { service, attempt: attempts + 1, delayMs, reason: reasonOf(error) });
         if (delayMs > 0) await sleep(clock, delayMs, call.signal);
       }
     }
   }
 
-  /** How long to wait for the next attempt; undefined where there is none. */
-  private delayAfter(attempt: number, error: unknown, { signal, deadline }: PolicyCall): number | undefined {
-    if (signal.aborted || attempt >= this.options.maxAttempts || !this.isRetryable(error)) return undefined;
-    const { clock, random } = this.deps;
+  private describeFailure(error: unknown, attempts: number, { signal, deadline }: PolicyCall): FailedAttempt {
+    const { clock } = this.deps;
     const retryAfterMs = retryAfterOf(error, clock.epoch());
-    if (error instanceof CircuitOpenError && (retryAfterMs === undefined || deadline === Infinity)) {
-      // Somebody isolated it, or nobody said how long this call may wait: then failing fast is what a breaker is for.
-      return undefined;
-    }
-    const delayMs = Math.max(backoffDelay(attempt, this.options, random), retryAfterMs ?? 0);
-    if (delayMs > this.options.maxDelay || clock.now() + delayMs >= deadline) return undefined;
-    // Asked last, so that only a retry that takes place is paid for.
-    return this.budget && !this.budget.tryRetry() ? undefined : delayMs;
+    // Where nobody said how long this call may wait, failing fast is what a breaker is for.
+    const circuitWaitMs = (deadline === Infinity ? undefined : retryAfterMs) ?? Infinity;
+    return {
+      attempts,
+      outcome: this.classify(error),
+      retryAfterMs,
+      pushbackMs: pushbackOf(error),
+      circuitWaitMs: error instanceof CircuitOpenError ? circuitWaitMs : undefined,
+      remainingMs: deadline - clock.now(),
+      aborted: signal.aborted,
+    };
   }
 
-  private isRetryable(error: unknown): boolean {
-    if (this.retryIf) return this.retryIf(error);
-    return classifyError(error, this.options.retryableStatuses) === 'retryable';
+  private classify(error: unknown): OutcomeClass {
+    if (this.retryIf) return this.retryIf(error) ? 'retryable' : 'failure';
+    return classifyError(error, this.options.retryableStatuses);
   }
 }
