@@ -66,6 +66,8 @@ export interface ServiceDiscoveryEvents {
   'call.retried': { service: string; attempt: number; delayMs: number; reason: string };
   /** A retry went to another instance, or a call to its fallback service. */
   'call.failed_over': { service: string; from: string; to: string; reason: string };
+  /** A call failed, and was answered with the last good answer instead. */
+  'call.answered_stale': { service: string; ageMs: number; reason: string };
   /** A call ended, with all its attempts. `status` where a response arrived. */
   'call.completed': {
     service: string;

@@ -167,6 +167,15 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
         fields: { service, from, to, reason },
       };
     }
+    case 'call.answered_stale': {
+      const { service, ageMs, reason } = event;
+      return {
+        level: 'warn',
+        subject: service,
+        message: `Call to ${service} failed, and is answered as it was ${Math.round(ageMs)} ms ago${because(reason)}`,
+        fields: { service, ageMs, reason },
+      };
+    }
     case 'call.completed': {
       const { service, instanceId, ok, status, code, attempts, durationMs } = event;
       const end = ok ? 'succeeded' : `failed with ${code ?? `status ${status ?? 'unknown'}`}`;

@@ -56,6 +56,7 @@ describe('EventLogger', () => {
     bus.emit('call.refused', { service: 'users', stage: 'rate_limit', code: 'RATE_LIMITED', retryAfterMs: 5 });
     bus.emit('call.retried', { service: 'users', attempt: 2, delayMs: 0, reason: 'status 503' });
     bus.emit('call.failed_over', { service: 'users', from: 'a', to: 'b', reason: 'status 503' });
+    bus.emit('call.answered_stale', { service: 'users', ageMs: 1_500, reason: 'CIRCUIT_OPEN' });
     bus.emit('call.completed', { service: 'users', ok: true, status: 200, attempts: 1, durationMs: 2 });
     bus.emit('call.completed', { service: 'users', ok: false, code: 'CIRCUIT_OPEN', attempts: 1, durationMs: 2 });
     expect(lines.map(([level, message]) => `${level} ${message}`)).toEqual([
@@ -81,6 +82,7 @@ describe('EventLogger', () => {
       'warn Call to users was refused unsent: RATE_LIMITED by rate_limit',
       'warn Call to users is retried, attempt 2: status 503',
       'warn Call to users failed over from a to b: status 503',
+      'warn Call to users failed, and is answered as it was 1500 ms ago: CIRCUIT_OPEN',
       'debug Call to users succeeded after 1 attempt',
       'warn Call to users failed with CIRCUIT_OPEN after 1 attempt',
     ]);

@@ -141,6 +141,7 @@ export class DiscoveryMetrics {
     const refusals = this.counter('refusals_total', 'Calls that were refused unsent', ['service', 'stage', 'code']);
     const retries = this.counter('retries_total', 'Attempts after the first one of a call', ['service']);
     const failovers = this.counter('failovers_total', 'Retries and fallbacks that went elsewhere', ['service']);
+    const stale = this.counter('stale_answers_total', 'Failed calls that got the last good answer', ['service']);
     const calls = this.counter('calls_total', 'Calls with all their attempts, by result', [
       'service',
       'result',
@@ -158,6 +159,7 @@ export class DiscoveryMetrics {
     this.on('call.refused', ({ service, stage, code }) => refusals.inc({ service, stage, code }));
     this.on('call.retried', ({ service }) => retries.inc({ service }));
     this.on('call.failed_over', ({ service, reason }) => failovers.inc({ service: labelOf(service, reason) }));
+    this.on('call.answered_stale', ({ service, reason }) => stale.inc({ service: labelOf(service, reason) }));
     this.on('call.completed', ({ service: called, ok, code, durationMs }) => {
       const service = labelOf(called, code);
       const result = ok ? 'success' : 'failure';

@@ -1,4 +1,7 @@
-/** What keeps a call safe from a failing callee, and the callee from its callers: breaker, retry, budget, bulkhead, deadline. */
+/**
+ * What keeps a call safe from a failing callee, and the callee from its callers: breaker, retry, budget, bulkhead,
+ * deadline, coalescing, last good answers.
+ */
 export {
   Bulkhead,
   DEFAULT_BULKHEAD_OPTIONS,
@@ -21,6 +24,15 @@ export {
 } from './circuit-breaker.js';
 export { reportCircuit } from './circuit-events.js';
 export { classifyAbort, classifyError, classifyStatus, DEFAULT_RETRYABLE_STATUSES, reasonOf } from './classify.js';
+export { Coalescer } from './coalescer.js';
+export {
+  DEFAULT_LAST_GOOD_OPTIONS,
+  isWorthLastGood,
+  type LastGood,
+  LastGoodCache,
+  type LastGoodCacheDeps,
+  type LastGoodOptions,
+} from './last-good-cache.js';
 export {
   resolveResiliencePolicyOptions,
   type Fallback,

@@ -5,6 +5,7 @@ import {
   type CircuitBreakerOptions,
   type ResolvedCircuitBreakerOptions,
 } from './circuit-breaker-options.js';
+import { resolveLastGoodOptions, type LastGoodOptions, type ResolvedLastGoodOptions } from './last-good-cache.js';
 import { resolveRetryOptions, type ResolvedRetryOptions, type RetryOptions } from './retry.js';
 
 /** What a policy answers with in place of an error; may throw one itself. */
@@ -47,6 +48,18 @@ export interface ResiliencePolicyOptions {
    */
   bulkhead?: BulkheadOptions | false;
   /**
+   * Makes one call of those with equal keys that overlap, and answers all of them with one and the same object. It takes
+   * a key for each call, as `execute()` does.
+   * @default false
+   */
+  coalescing?: boolean;
+  /**
+   * Answers a failed call with the last good answer for its key, where the fault is the callee's. `{}` takes the
+   * defaults of {@link LastGoodOptions}. It takes a key for each call, as `execute()` does.
+   * @default none
+   */
+  lastGood?: Partial<LastGoodOptions> | false;
+  /**
    * Answers in place of an error, except where the caller aborted. It is not under the deadline.
    * @default none
    */
@@ -61,6 +74,8 @@ export interface ResolvedResiliencePolicyOptions {
   readonly retryIf?: (error: unknown) => boolean;
   readonly circuitBreaker?: ResolvedCircuitBreakerOptions;
   readonly bulkhead?: ResolvedBulkheadOptions;
+  readonly coalescing?: boolean;
+  readonly lastGood?: ResolvedLastGoodOptions;
   readonly fallback?: Fallback;
 }
 
@@ -71,6 +86,8 @@ const OPTION_NAMES: readonly (keyof ResiliencePolicyOptions)[] = [
   'retry',
   'circuitBreaker',
   'bulkhead',
+  'coalescing',
+  'lastGood',
   'fallback',
 ];
 
@@ -87,7 +104,7 @@ export function resolveResiliencePolicyOptions(
 ): ResolvedResiliencePolicyOptions {
   const check = new OptionValidator(path);
   const given = check.options<ResiliencePolicyOptions>('', options, {}, OPTION_NAMES);
-  const { circuitBreaker, bulkhead, fallback } = given;
+  const { circuitBreaker, bulkhead, coalescing, lastGood, fallback } = given;
   const { retry, retryIf } = splitRetry(given.retry);
   const duration = (name: 'timeout' | 'attemptTimeout'): number | undefined =>
     given[name] === undefined ? undefined : check.duration(name, given[name], TIMEOUT_RANGE);
@@ -102,6 +119,8 @@ export function resolveResiliencePolicyOptions(
     retryIf,
     circuitBreaker: stage('circuitBreaker', circuitBreaker, resolveCircuitBreakerOptions),
     bulkhead: stage('bulkhead', bulkhead, resolveBulkheadOptions),
+    coalescing: coalescing === undefined ? undefined : check.boolean('coalescing', coalescing),
+    lastGood: stage('lastGood', lastGood, resolveLastGoodOptions),
     fallback,
   };
   const { timeout = Infinity, attemptTimeout = 0 } = resolved;

@@ -66,6 +66,8 @@ describe('ResiliencePolicy', () => {
       retry: steady,
       bulkhead: { maxConcurrent: 1, maxQueue: 1 },
       timeout: 1_000,
+      coalescing: true,
+      lastGood: {},
       fallback: () => 'fallback',
     };
 
@@ -73,6 +75,8 @@ describe('ResiliencePolicy', () => {
       const stages = policyWith(everything).describe();
       expect(stages.map(({ stage }) => stage)).toEqual([
         'fallback',
+        'last_good',
+        'coalescing',
         'deadline',
         'bulkhead',
         'retry',
@@ -80,13 +84,14 @@ describe('ResiliencePolicy', () => {
         'attempt_timeout',
       ]);
       expect(stages.every(({ purpose }) => purpose.length > 0)).toBe(true);
-      expect(stages[1]?.options).toEqual({ timeoutMs: 1_000 });
-      expect(stages[4]?.options).toMatchObject({ failureThreshold: 2, recoveryTimeout: 60_000 });
+      expect(stages[3]?.options).toEqual({ timeoutMs: 1_000 });
+      expect(stages[6]?.options).toMatchObject({ failureThreshold: 2, recoveryTimeout: 60_000 });
     });
 
     it('has only the stages that were asked for', () => {
       expect(policyWith({}).describe()).toEqual([]);
-      const off = { retry: false, circuitBreaker: false, bulkhead: false, timeout: 5 } as const;
+      const stages = ['retry', 'circuitBreaker', 'bulkhead', 'coalescing', 'lastGood'];
+      const off = { ...Object.fromEntries(stages.map((stage) => [stage, false])), timeout: 5 };
       expect(policyWith(off).describe()).toMatchObject([{ stage: 'deadline' }]);
     });
 
@@ -460,6 +465,8 @@ describe('resolveResiliencePolicyOptions', () => {
       retry: { maxAttempts: 0, jitter: 'some', retryIf: 'always', budget: { ratio: -1 } },
       circuitBreaker: { failureThreshold: '5', recoveryTimeout: -1 },
       bulkhead: { maxConcurrent: 1.5, maxQueue: -1 },
+      coalescing: 'yes',
+      lastGood: { maxAge: 0 },
       fallback: 'cached',
     };
     let thrown: unknown;
@@ -476,7 +483,9 @@ describe('resolveResiliencePolicyOptions', () => {
       'bulkhead.maxQueue',
       'circuitBreaker.failureThreshold',
       'circuitBreaker.recoveryTimeout',
+      'coalescing',
       'fallback',
+      'lastGood.maxAge',
       'retry.budget.ratio',
       'retry.jitter',
       'retry.maxAttempts',
@@ -501,7 +510,7 @@ describe('resolveResiliencePolicyOptions', () => {
     expect(() => resolveResiliencePolicyOptions(options as never)).toThrow(InvalidConfigurationError);
   });
 
-  it.each(['retry', 'circuitBreaker', 'bulkhead'])('refuses true for %s', (name) => {
+  it.each(['retry', 'circuitBreaker', 'bulkhead', 'lastGood'])('refuses true for %s', (name) => {
     expect(() => resolveResiliencePolicyOptions({ [name]: true })).toThrow(
       `${name}: expected an object of options, but got true`,
     );

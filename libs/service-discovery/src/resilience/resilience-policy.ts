@@ -19,7 +19,9 @@ import {
 import { AttemptTimeoutStage } from './stages/attempt-timeout-stage.js';
 import { BulkheadStage } from './stages/bulkhead-stage.js';
 import { CircuitBreakerStage } from './stages/circuit-breaker-stage.js';
+import { CoalescingStage } from './stages/coalescing-stage.js';
 import { DeadlineStage } from './stages/deadline-stage.js';
+import { LastGoodStage } from './stages/last-good-stage.js';
 import { RetryStage } from './stages/retry-stage.js';
 import { type Next, type PolicyCall, type Stage, type StageDescription } from './stages/stage.js';
 
@@ -28,7 +30,7 @@ export interface ResiliencePolicyDeps {
   clock?: Clock;
   /** Draws the jitter of delays. @default the runtime's generator */
   random?: Random;
-  /** Hears `circuit.*` and `call.retried`. @default nobody */
+  /** Hears `circuit.*`, `call.retried` and `call.answered_stale`. @default nobody */
   events?: EventSink;
   /** What the policy protects: the `service` of its events and errors. @default 'policy' */
   name?: string;
@@ -36,7 +38,7 @@ export interface ResiliencePolicyDeps {
 
 /**
  * Resilience around any async function, in this order of stages, of which each may be left out:
- * fallback → deadline → bulkhead → retry → circuit breaker → attempt timeout → the function.
+ * fallback → last good answer → coalescing → deadline → bulkhead → retry → circuit breaker → attempt timeout → the function.
  *
  * One policy belongs to one thing that can fail and is shared by all calls of it: circuit, slots and retry budget are
  * the policy's, not a call's.
@@ -66,14 +68,22 @@ export class ResiliencePolicy {
    * can carry it: not where the caller's own abort is the error.
    * @param signal the caller's: an abort ends the call with the signal's reason, and no fallback follows
    * @param fallback in place of the policy's own fallback, such as one that knows this call's arguments
+   * @param key what coalescing and last good answers go by: equal for calls that may share an answer, so it tells apart
+   * whatever the answer depends on, above all who asks. Without a key neither applies
    * @throws what `fn` throws last; DeadlineExceededError, with the last attempt's error as its cause; AttemptTimeoutError;
    * BulkheadFullError; CircuitOpenError; the signal's reason; what the fallback throws
    */
-  async execute<T>(fn: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal, fallback?: Fallback): Promise<T> {
+  async execute<T>(
+    fn: (signal: AbortSignal) => Promise<T>,
+    signal?: AbortSignal,
+    fallback?: Fallback,
+    key?: string,
+  ): Promise<T> {
     signal?.throwIfAborted();
     const call: PolicyCall = {
       signal: signal ?? new AbortController().signal,
       deadline: Infinity,
+      key,
       progress: { attempts: 0 },
     };
     try {
@@ -110,8 +120,10 @@ function buildStages(
   breaker: CircuitBreaker | undefined,
   deps: Required<ResiliencePolicyDeps>,
 ): Stage[] {
-  const { timeout, bulkhead, retry, retryIf, circuitBreaker, attemptTimeout } = options;
+  const { lastGood, coalescing, timeout, bulkhead, retry, retryIf, circuitBreaker, attemptTimeout } = options;
   const stages: Stage[] = [];
+  if (lastGood) stages.push(new LastGoodStage(lastGood, deps));
+  if (coalescing) stages.push(new CoalescingStage());
   if (timeout !== undefined) stages.push(new DeadlineStage(timeout, deps));
   if (bulkhead) stages.push(new BulkheadStage(bulkhead, deps));
   if (retry) stages.push(new RetryStage(retry, retryIf, deps));

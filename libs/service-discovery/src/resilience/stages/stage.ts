@@ -1,7 +1,8 @@
 import { type Clock } from '../../common/index.js';
 
 /** The stages of a policy in their order, the outermost first. */
-export type StageName = 'fallback' | 'deadline' | 'bulkhead' | 'retry' | 'circuit_breaker' | 'attempt_timeout';
+export type StageName =
+  'fallback' | 'last_good' | 'coalescing' | 'deadline' | 'bulkhead' | 'retry' | 'circuit_breaker' | 'attempt_timeout';
 
 /** What one stage of a policy does, for people and for dashboards. */
 export interface StageDescription {
@@ -33,6 +34,8 @@ export interface PolicyCall {
   readonly signal: AbortSignal;
   /** Monotonic milliseconds at which the whole call is over; Infinity without a deadline. */
   readonly deadline: number;
+  /** What tells apart calls with different answers; undefined where nothing is shared or kept between calls. */
+  readonly key: string | undefined;
   readonly progress: CallProgress;
 }
 
