@@ -52,6 +52,7 @@ export {
   RetryState,
   type RetryStateDeps,
 } from './retry-state.js';
+export { type ErrorClass, type RetryableErrors } from './retryable-errors.js';
 export {
   DEFAULT_RETRY_OPTIONS,
   isIdempotentMethod,

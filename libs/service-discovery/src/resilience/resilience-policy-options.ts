@@ -128,6 +128,9 @@ export function resolveResiliencePolicyOptions(
     check.problem('attemptTimeout', given.attemptTimeout, `a duration not longer than timeout, which is ${timeout}ms`);
   }
   check.optionalFunction('retry.retryIf', retryIf);
+  if (retryIf && retry && retry.retryableErrors !== undefined) {
+    check.problem('retry.retryIf', retryIf, 'either retryIf or retryableErrors, since both tell the same');
+  }
   check.optionalFunction('fallback', fallback);
   check.throwIfAny();
   return resolved;

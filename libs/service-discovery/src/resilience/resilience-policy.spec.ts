@@ -241,7 +241,7 @@ describe('ResiliencePolicy', () => {
       expect(await call).toMatchObject({ message: 'down 3', attempts: 3 });
     });
 
-    it('rejects at once when the caller aborts during a backoff, and calls nothing after', async () => {
+    it('abort during a backoff rejects at once and calls nothing after', async () => {
       const policy = policyWith({ retry: { ...steady, baseDelay: '60s' }, circuitBreaker: {}, attemptTimeout: 100 });
       const controller = new AbortController();
       const call = failure(policy.execute(down, controller.signal));
@@ -289,7 +289,16 @@ describe('ResiliencePolicy', () => {
       expect(await call).toMatchObject({ message: 'down 2', attempts: 2 });
     });
 
-    it('waits as long as Retry-After asks, and at least the backoff', async () => {
+    it('repeats only the errors that retryableErrors lists, and statuses by themselves', async () => {
+      const policy = policyWith({ retry: { ...steady, maxAttempts: 2, retryableErrors: ['ECONNRESET'] } });
+      const failing = (error: object): Promise<Failed> =>
+        failure(policy.execute(() => Promise.reject(Object.assign(new Error('down'), error))));
+      const ends = [failing({ code: 'ECONNREFUSED' }), failing({ code: 'ECONNRESET' }), failing({ status: 503 })];
+      await clock.advanceAsync(100);
+      expect((await Promise.all(ends)).map(({ attempts }) => attempts)).toEqual([1, 2, 2]);
+    });
+
+    it('Retry-After is obeyed, and the backoff is the least wait', async () => {
       const busy = (seconds: string) => async (): Promise<string> => {
         if (++calls % 2 === 1) throw new ResponseStatusError(503, { 'retry-after': seconds }, null);
         return 'up';
@@ -337,7 +346,7 @@ describe('ResiliencePolicy', () => {
       expect(await failure(policy.execute(down))).toMatchObject({ message: 'down 3', attempts: 1 });
     });
 
-    it('fails fast on the open circuit where there is no deadline, with retryAfterMs', async () => {
+    it('retry on the open circuit carries retryAfterMs, failing fast where there is no deadline', async () => {
       const policy = policyWith({ retry: steady, circuitBreaker: { failureThreshold: 1, recoveryTimeout: '5s' } });
       const first = failure(policy.execute(down));
       await clock.advanceAsync(1_000);
@@ -494,6 +503,11 @@ describe('resolveResiliencePolicyOptions', () => {
     ]);
     expect(message).toContain('retry.maxAttempts: expected a whole number from 1 to 20, but got 0');
     expect(message).toContain('circuitBreaker.failureThreshold: expected a whole number from 1 to 1000, but got "5"');
+  });
+
+  it('refuses two words on the same errors', () => {
+    const retry = { retryIf: () => true, retryableErrors: ['ECONNRESET'] };
+    expect(() => resolveResiliencePolicyOptions({ retry })).toThrow('retry.retryIf: expected either retryIf or');
   });
 
   it('refuses an attempt timeout that is longer than the whole call', () => {

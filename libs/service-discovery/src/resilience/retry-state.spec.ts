@@ -74,6 +74,24 @@ describe('RetryState', () => {
       expect(stateOf(GET).afterFailure(failed({ outcome }))).toEqual(none('not_retryable'));
     });
 
+    it('to repeat an error that retryableErrors does not list, and repeats what it lists', () => {
+      const state = stateOf(GET, { retryableErrors: ['ECONNRESET', 'DEADLINE_EXCEEDED'] });
+      const decide = (outcome: OutcomeClass, error?: unknown): RetryDecision =>
+        state.afterFailure(failed({ outcome, error, anotherInstance: true }));
+      expect(decide('retryable', { code: 'ECONNREFUSED' })).toEqual(none('not_retryable'));
+      expect(decide('retryable', { code: 'ECONNRESET' }).retry).toBe(true);
+      expect(decide('failure', { code: 'DEADLINE_EXCEEDED' }).retry).toBe(true);
+      expect(decide('ignored', { code: 'ECONNRESET' })).toEqual(none('not_retryable'));
+      expect(decide('success', { code: 'ECONNRESET' })).toEqual(none('not_retryable'));
+    });
+
+    it('by the status of an answer, whatever retryableErrors says', () => {
+      const state = stateOf(GET, { retryableErrors: (error) => (error as { status: number }).status === 500 });
+      expect(state.afterFailure(failed()).retry).toBe(true);
+      expect(state.afterFailure(failed({ error: { status: 503 } })).retry).toBe(true);
+      expect(state.afterFailure(failed({ error: { status: 500 }, outcome: 'failure' })).retry).toBe(false);
+    });
+
     it('when all attempts are used', () => {
       const state = stateOf(GET, { maxAttempts: 3 });
       expect(state.afterFailure(failed({ attempts: 2 })).retry).toBe(true);

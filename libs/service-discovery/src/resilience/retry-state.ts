@@ -1,7 +1,9 @@
 import { type OutcomeClass, type Random } from '../common/index.js';
-import { type ResolvedRetryOptions } from './retry.js';
-import { Backoff } from './retry-backoff.js';
+import { statusOf } from './classify.js';
+import { Backoff, type BackoffOptions } from './retry-backoff.js';
 import { type RetryBudget } from './retry-budget.js';
+import { isRetryableError } from './retryable-errors.js';
+import { type ResolvedRetryOptions } from './retry.js';
 
 /** What of a call says whether it may be sent again. */
 export interface Repeatability {
@@ -23,6 +25,8 @@ export interface FailedAttempt {
   /** How many attempts of the call were made so far, this one and its hedges counted. */
   readonly attempts: number;
   readonly outcome: OutcomeClass;
+  /** What the attempt threw, for `retryableErrors`; left out where a response arrived. */
+  readonly error?: unknown;
   /** Whether it is certain that the server never saw the request: then any method may be sent again. */
   readonly notSent?: boolean;
   /** Whether an instance that was not tried yet can take the call now. */
@@ -87,7 +91,7 @@ export class RetryState {
   private readonly backoff: Backoff;
 
   constructor(
-    private readonly options: Pick<ResolvedRetryOptions, 'maxAttempts' | 'baseDelay' | 'maxDelay' | 'jitter'>,
+    private readonly options: BackoffOptions & Pick<ResolvedRetryOptions, 'maxAttempts' | 'retryableErrors'>,
     private readonly call: Repeatability,
     private readonly deps: RetryStateDeps,
   ) {
@@ -106,13 +110,21 @@ export class RetryState {
   }
 
   /** What speaks against any further attempt, however long it waits. */
-  private objectionTo({ attempts, outcome, notSent, pushbackMs, aborted }: FailedAttempt): NoRetryReason | undefined {
+  private objectionTo(failed: FailedAttempt): NoRetryReason | undefined {
+    const { attempts, notSent, pushbackMs, aborted } = failed;
     if (aborted) return 'aborted';
-    if (outcome !== 'retryable') return 'not_retryable';
+    if (!this.isRetryable(failed)) return 'not_retryable';
     if (attempts >= this.options.maxAttempts) return 'attempts_used';
     if (!this.call.replayable) return 'not_replayable';
     if (!this.call.idempotent && !notSent) return 'not_idempotent';
     return pushbackMs !== undefined && pushbackMs < 0 ? 'pushed_back' : undefined;
+  }
+
+  /** Statuses have been judged already, by `retryableStatuses`; errors without one are for `retryableErrors` to judge. */
+  private isRetryable({ outcome, error }: FailedAttempt): boolean {
+    const { retryableErrors } = this.options;
+    if (!retryableErrors || error === undefined || statusOf(error) !== undefined) return outcome === 'retryable';
+    return (outcome === 'retryable' || outcome === 'failure') && isRetryableError(error, retryableErrors);
   }
 
   private waitAfter({ anotherInstance, pushbackMs, retryAfterMs = 0, circuitWaitMs = 0 }: FailedAttempt): Wait {

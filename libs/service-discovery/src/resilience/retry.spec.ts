@@ -19,6 +19,19 @@ describe('resolveRetryOptions', () => {
     expect(resolveRetryOptions(resolved)).toEqual(resolved);
   });
 
+  it('takes codes, classes or a function for the errors that are worth another attempt', () => {
+    const list = ['ECONNRESET', TypeError];
+    const word = (): boolean => true;
+    expect(resolveRetryOptions({ retryableErrors: list }).retryableErrors).toEqual(list);
+    expect(resolveRetryOptions({ retryableErrors: [] }).retryableErrors).toEqual([]);
+    expect(resolveRetryOptions({ retryableErrors: word }).retryableErrors).toBe(word);
+    for (const wrong of ['ECONNRESET', [''], [503], [word], TypeError, Error, null, true]) {
+      expect(() => resolveRetryOptions({ retryableErrors: wrong as never })).toThrow(
+        'retry.retryableErrors: expected a list of error codes and classes of errors, or a function',
+      );
+    }
+  });
+
   it('names every wrong option in one error, those of the budget too', () => {
     const problemsOf = (options: object): readonly Problem[] => {
       try {

@@ -1,6 +1,7 @@
 import { OptionValidator, type Duration } from '../common/index.js';
 import { DEFAULT_RETRYABLE_STATUSES } from './classify.js';
 import { resolveRetryBudgetOptions, type ResolvedRetryBudgetOptions, type RetryBudgetOptions } from './retry-budget.js';
+import { checkRetryableErrors, type RetryableErrors } from './retryable-errors.js';
 
 /**
  * How a wait is drawn, where `d` is `baseDelay` at first and doubles with each wait:
@@ -38,6 +39,13 @@ export interface RetryOptions {
    */
   retryableStatuses: readonly number[];
   /**
+   * The errors that are worth another attempt, where no status arrived: a list of codes (`'ECONNRESET'`,
+   * `'ATTEMPT_TIMEOUT'`), names and classes of errors, or a function. What a caller aborted and what is wrong on the
+   * calling side is never repeated.
+   * @default all that say that the other side did not do its part
+   */
+  retryableErrors?: RetryableErrors;
+  /**
    * How many retries are allowed beside how many calls; false for no such limit.
    * @default {} (20% of the calls and 10 a second)
    */
@@ -50,6 +58,7 @@ export const DEFAULT_RETRY_OPTIONS: Readonly<RetryOptions> = {
   maxDelay: 60_000,
   jitter: 'full',
   retryableStatuses: DEFAULT_RETRYABLE_STATUSES,
+  retryableErrors: undefined,
   budget: {},
 };
 
@@ -77,6 +86,7 @@ export function resolveRetryOptions(options?: Partial<RetryOptions>, path = 'ret
     maxDelay: check.duration('maxDelay', given.maxDelay, { maxMs: LONGEST_DELAY_MS }),
     jitter: check.oneOf('jitter', given.jitter, JITTERS),
     retryableStatuses: checkStatuses(check, given.retryableStatuses),
+    retryableErrors: checkRetryableErrors(check, given.retryableErrors),
     budget:
       budget !== false && (check.gather(() => resolveRetryBudgetOptions(budget, check.pathOf('budget'))) ?? false),
   };

@@ -68,6 +68,7 @@ export class RetryStage implements Stage {
     return {
       attempts,
       outcome: this.classify(error),
+      error,
       retryAfterMs,
       pushbackMs: pushbackOf(error),
       circuitWaitMs: error instanceof CircuitOpenError ? circuitWaitMs : undefined,
