@@ -479,6 +479,59 @@ describe('@ResilientCall', () => {
     await expect(other.get(Flaky).call()).rejects.toThrow('down');
   });
 
+  it('shares calls that overlap and answers with what came last, by the key of their arguments', async () => {
+    let calls = 0;
+    @Injectable()
+    class Prices {
+      readonly currency = 'EUR';
+      @ResilientCall({
+        coalescing: true,
+        lastGood: {},
+        key(this: Prices, sku: string) {
+          return sku === 'secret' ? undefined : `${this.currency} ${sku}`;
+        },
+      })
+      async price(sku: string, fails = false): Promise<string> {
+        calls++;
+        if (fails) throw new Error('down');
+        return `${sku}: ${calls}`;
+      }
+    }
+    @Module({ imports: [root()], providers: [Prices] })
+    class AppModule {}
+    const app = await apps.listen(AppModule);
+    const prices = app.get(Prices);
+    const asked = Promise.all(['a', 'a', 'b'].map((sku) => prices.price(sku)));
+    await expect(asked).resolves.toEqual(['a: 1', 'a: 1', 'b: 2']);
+    await expect(prices.price('b', true)).resolves.toBe('b: 2');
+    const secrets = Promise.all(['secret', 'secret'].map((sku) => prices.price(sku)));
+    await expect(secrets).resolves.toEqual(['secret: 4', 'secret: 5']);
+    await expect(prices.price('secret', true)).rejects.toThrow('down');
+  });
+
+  it.each(['coalescing', 'lastGood'])('refuses %s without a key to go by', (option) => {
+    expect(() => {
+      class Keyless {
+        @ResilientCall({ [option]: option === 'coalescing' || {} })
+        async call(): Promise<void> {}
+      }
+      return Keyless;
+    }).toThrow(`Keyless.call: key: expected a function that makes a text of the arguments, which ${option} goes by`);
+  });
+
+  it('rejects where the key of a call cannot be made, as an async method does', async () => {
+    class Keys {
+      @ResilientCall({
+        coalescing: true,
+        key: () => {
+          throw new Error('no key');
+        },
+      })
+      async call(): Promise<void> {}
+    }
+    await expect(new Keys().call()).rejects.toThrow('no key');
+  });
+
   it('protects a static method, and notes nothing on what all classes share', async () => {
     let called = 0;
     class Clock {
@@ -495,11 +548,17 @@ describe('@ResilientCall', () => {
   it('refuses wrong options where the class is defined, all at once', () => {
     expect(() => {
       class Wrong {
-        @ResilientCall({ timeout: -1, retry: { maxAttempts: 0 }, pattern: 'wed' as never, fallback: 'nobody' })
+        @ResilientCall({
+          timeout: -1,
+          retry: { maxAttempts: 0 },
+          pattern: 'wed' as never,
+          fallback: 'nobody',
+          key: 'sku' as never,
+        })
         async call(): Promise<void> {}
       }
       return Wrong;
-    }).toThrow(/pattern.*fallback.*timeout.*retry\.maxAttempts/s);
+    }).toThrow(/pattern.*fallback.*key.*timeout.*retry\.maxAttempts/s);
   });
 });
 

@@ -21,6 +21,12 @@ export interface ResilientCallOptions extends Omit<ResiliencePolicyOptions, 'fal
    * is an answer in itself (`NotFoundException` and other 4xx), nor when the caller gave up.
    */
   fallback?: string | ResilientFallback;
+  /**
+   * Tells apart calls with different answers, for `coalescing` and `lastGood`, which need it. It gets the arguments of the
+   * call, and must take in whatever the answer depends on, above all who asks. Where it answers undefined the call is
+   * neither shared nor remembered.
+   */
+  key?: (...args: never[]) => string | undefined;
 }
 
 /** @see ResilientCallOptions.fallback */
@@ -58,14 +64,15 @@ export function ResilientCall(options: ResilientCallOptions = {}) {
       name: options.service ?? label,
       options: toPolicyOptions(options, target, label),
     };
-    const { fallback } = options;
+    const { fallback, key: keyOf } = options;
 
-    function resilient(this: unknown, ...args: unknown[]): Promise<unknown> {
+    async function resilient(this: unknown, ...args: unknown[]): Promise<unknown> {
       const policy = policiesOf(this).of(classOf(this) ?? owner, method);
       const attempt = (signal: AbortSignal): Promise<unknown> =>
         withSignal(signal, async () => Reflect.apply(original, this, args));
       const answer = fallback === undefined ? undefined : toFallback(fallback, this, args);
-      return policy.execute(attempt, currentSignal(), answer);
+      const callKey = keyOf && (Reflect.apply(keyOf, this, args) as string | undefined);
+      return policy.execute(attempt, currentSignal(), answer, callKey);
     }
     mimic(resilient, original);
     descriptor.value = resilient as unknown as T;
@@ -81,13 +88,18 @@ function checkMethod(value: unknown, label: string): Callable {
 
 /** Checked here rather than at the first call: a wrong option should stop the start. */
 function toPolicyOptions(options: ResilientCallOptions, target: object, label: string): ResiliencePolicyOptions {
-  const { service: _service, pattern, fallback, ...own } = options;
+  const { service: _service, pattern, fallback, key, ...own } = options;
   const problems: Problem[] = [];
   if (pattern !== undefined && !TIERS.includes(pattern)) {
     problems.push({ path: 'pattern', value: pattern, expected: `one of ${TIERS.join(', ')}` });
   }
   if (typeof fallback === 'string' && typeof (target as Record<string, unknown>)[fallback] !== 'function') {
     problems.push({ path: 'fallback', value: fallback, expected: 'the name of a method of the class, or a function' });
+  }
+  const sharing = own.coalescing ? 'coalescing' : own.lastGood && 'lastGood';
+  if (key === undefined ? sharing : typeof key !== 'function') {
+    const purpose = sharing ? `, which ${sharing} goes by` : '';
+    problems.push({ path: 'key', value: key, expected: `a function that makes a text of the arguments${purpose}` });
   }
   const policy = { circuitBreaker: {}, ...(pattern && patternOptions(pattern)), ...withoutUndefined(own) };
   try {
