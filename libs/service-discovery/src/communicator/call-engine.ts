@@ -2,8 +2,11 @@ import { type Clock, type Random, systemClock, systemRandom } from '../common/in
 import { type EventSink, type RegistrySnapshot, SILENT, type Tier } from '../model/index.js';
 import { type ServiceRegistry } from '../registry/index.js';
 import { type Transport } from '../transport/index.js';
-import { Call, type CallDependencies, closedError, type Consume } from './call.js';
-import { type CallSettings } from './options.js';
+import { Call, type CallDependencies, type Consume } from './call/call.js';
+import { closedError } from './call/closed-error.js';
+import { buildPipeline } from './call/pipeline.js';
+import { runCall } from './call/run-call.js';
+import { type CallSettings, type CallTimes } from './options.js';
 import { prepareRequest, type ServiceCallRequest } from './request.js';
 import { type CircuitBreakerView, ServiceChannel } from './service-channel.js';
 
@@ -26,6 +29,7 @@ export class CallEngine {
   private readonly callDeps: CallDependencies;
   private readonly unsubscribe: () => void;
   private readonly closing = new AbortController();
+  private readonly pipeline = buildPipeline();
 
   constructor({
     registry,
@@ -51,13 +55,21 @@ export class CallEngine {
     return this.registry.getInstances(service)[0]?.tier;
   }
 
-  async call<T>(service: string, request: ServiceCallRequest, settings: CallSettings, consume: Consume<T>): Promise<T> {
+  /** @throws ServiceDiscoveryError at once where the request is wrong or the engine closed */
+  call<T>(
+    service: string,
+    request: ServiceCallRequest,
+    settings: CallSettings,
+    times: CallTimes,
+    consume: Consume<T>,
+  ): Promise<T> {
     if (this.closing.signal.aborted) throw closedError(service);
     const prepared = prepareRequest(service, request);
     const channel = this.channel(service);
     // What may be called changes with the age of the snapshot, too, and of that nobody tells.
     channel.update(this.registry.servedInstances(service));
-    return new Call(service, channel, request, prepared, settings, consume, this.callDeps).run();
+    const call = new Call(service, channel, request, prepared, settings, times, consume, this.callDeps);
+    return runCall(call, this.pipeline);
   }
 
   circuitBreakers(): CircuitBreakerView[] {

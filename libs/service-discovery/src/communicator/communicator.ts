@@ -1,10 +1,11 @@
 import { describeProblem, OptionValidator, ResponseStatusError, ServiceDiscoveryError } from '../common/index.js';
 import { type Tier } from '../model/index.js';
 import { CallEngine, type CommunicatorDependencies } from './call-engine.js';
-import { type Consume } from './call.js';
+import { type Consume } from './call/call.js';
 import { callWithFallback, type FallbackRequest, type FallbackResult } from './fallback-call.js';
 import {
   type CallSettings,
+  type CallTimes,
   type CommunicatorOptions,
   mergeOptions,
   TIMEOUT_RANGE,
@@ -66,7 +67,7 @@ export class ServiceCommunicator {
    *   `DEADLINE_EXCEEDED`, `ATTEMPT_TIMEOUT`, `TRANSPORT_FAILURE`, `RETRY_BUDGET_EXHAUSTED`, `BULKHEAD_FULL`,
    *   `REGISTRY_UNAVAILABLE`, `INVALID_REQUEST`; the signal's reason when the caller aborts
    */
-  async callService(service: string, request: ServiceCallRequest): Promise<ServiceCallResponse> {
+  callService(service: string, request: ServiceCallRequest): Promise<ServiceCallResponse> {
     return this.call(service, request, (response) => response);
   }
 
@@ -75,9 +76,8 @@ export class ServiceCommunicator {
    * @throws what `callService` throws; `ResponseStatusError` for a status from 400 on, with the body in it;
    *   `RESPONSE_BODY` when the body is no JSON
    */
-  async callServiceJson<T = unknown>(service: string, request: ServiceCallRequest): Promise<T> {
-    const accepting: ServiceCallRequest = { ...request, headers: { accept: 'application/json', ...request.headers } };
-    return this.call(service, accepting, (response) => readJson<T>(service, response));
+  callServiceJson<T = unknown>(service: string, request: ServiceCallRequest): Promise<T> {
+    return this.call(service, request, (response) => readJson<T>(service, response), 'application/json');
   }
 
   /**
@@ -126,14 +126,17 @@ export class ServiceCommunicator {
     await this.engine.close();
   }
 
-  private async call<T>(service: string, request: ServiceCallRequest, consume: Consume<T>): Promise<T> {
+  /** @param accept where the request does not say what it accepts */
+  private async call<T>(service: string, asked: ServiceCallRequest, consume: Consume<T>, accept?: string): Promise<T> {
+    const request = accept === undefined ? asked : { ...asked, headers: { accept, ...asked.headers } };
     // Before its settings, which may go by the tier that the service declares.
     const { registry } = this.deps;
     if (!registry.follows(service)) await registry.follow(service, request.signal);
-    return this.engine.call(service, request, this.settingsFor(service, request), consume);
+    const settings = this.settingsFor(service);
+    return await this.engine.call(service, request, settings, timesFor(service, request, settings), consume);
   }
 
-  private settingsFor(service: string, { timeout, attemptTimeout }: ServiceCallRequest): CallSettings {
+  private settingsFor(service: string): CallSettings {
     const tier = this.overrides.pattern ?? this.engine.tierOf(service) ?? this.defaults.pattern;
     let settings = this.settings.get(tier);
     if (!settings) {
@@ -141,18 +144,23 @@ export class ServiceCommunicator {
       settings = toSettings(mergeOptions(this.defaults, pattern, this.overrides));
       this.settings.set(tier, settings);
     }
-    if (timeout === undefined && attemptTimeout === undefined) return settings;
-    const check = new OptionValidator();
-    const timeoutMs = timeout === undefined ? settings.timeoutMs : check.duration('timeout', timeout, TIMEOUT_RANGE);
-    const attemptMs =
-      attemptTimeout === undefined
-        ? settings.attemptTimeoutMs
-        : check.duration('attemptTimeout', attemptTimeout, TIMEOUT_RANGE);
-    if (check.problems.length > 0) {
-      throw new ServiceDiscoveryError('INVALID_REQUEST', check.problems.map(describeProblem).join('; '), { service });
-    }
-    return { ...settings, timeoutMs, attemptTimeoutMs: Math.min(attemptMs, timeoutMs) };
+    return settings;
   }
+}
+
+/** @throws ServiceDiscoveryError `INVALID_REQUEST` naming what is no time */
+function timesFor(service: string, { timeout, attemptTimeout }: ServiceCallRequest, settings: CallSettings): CallTimes {
+  if (timeout === undefined && attemptTimeout === undefined) return settings;
+  const check = new OptionValidator();
+  const timeoutMs = timeout === undefined ? settings.timeoutMs : check.duration('timeout', timeout, TIMEOUT_RANGE);
+  const attemptMs =
+    attemptTimeout === undefined
+      ? settings.attemptTimeoutMs
+      : check.duration('attemptTimeout', attemptTimeout, TIMEOUT_RANGE);
+  if (check.problems.length > 0) {
+    throw new ServiceDiscoveryError('INVALID_REQUEST', check.problems.map(describeProblem).join('; '), { service });
+  }
+  return { timeoutMs, attemptTimeoutMs: Math.min(attemptMs, timeoutMs) };
 }
 
 async function readJson<T>(

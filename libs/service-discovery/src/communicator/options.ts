@@ -38,12 +38,16 @@ export const DEFAULT_COMMUNICATOR_OPTIONS = {
   concurrency: false,
 } as const satisfies CommunicatorOptions;
 
-/** What a call goes by: options with every default filled in, checked, in milliseconds. */
-export interface CallSettings {
-  readonly strategy: LoadBalancing;
-  readonly strategyName: string;
+/** How long a call may take, in milliseconds. */
+export interface CallTimes {
   readonly timeoutMs: number;
   readonly attemptTimeoutMs: number;
+}
+
+/** What a call goes by: options with every default filled in, checked, in milliseconds. */
+export interface CallSettings extends CallTimes {
+  readonly strategy: LoadBalancing;
+  readonly strategyName: string;
   readonly retry: ResolvedRetryOptions | null;
   readonly circuitBreaker: ResolvedCircuitBreakerOptions | null;
   /** Equal for equal breaker settings: communicators that agree on them share their breakers. */

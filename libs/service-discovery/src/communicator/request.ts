@@ -49,11 +49,15 @@ export interface ServiceCallResponse extends ServiceResponse {
 
 /** A request checked and ready to be sent, as often as need be. */
 export interface PreparedRequest extends ServiceRequest {
+  /** Names in lower case. Of this call alone, so that stages may add to them. */
+  readonly headers: PreparedHeaders;
   /** Whether sending it twice does no more than sending it once. */
   readonly idempotent: boolean;
   /** False for a stream: it is used up by the first attempt. */
   readonly replayable: boolean;
 }
+
+type PreparedHeaders = Record<string, string | number | readonly string[]>;
 
 const METHODS: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] satisfies HttpMethod[];
 const INVALID: ErrorCode = 'INVALID_REQUEST';
@@ -104,11 +108,8 @@ function toJson(value: unknown, reject: Reject): string | undefined {
   }
 }
 
-function prepareHeaders(
-  headers: RequestHeaders | undefined,
-  reject: Reject,
-): Record<string, string | number | readonly string[]> {
-  const prepared: Record<string, string | number | readonly string[]> = {};
+function prepareHeaders(headers: RequestHeaders | undefined, reject: Reject): PreparedHeaders {
+  const prepared: PreparedHeaders = {};
   for (const [name, value] of Object.entries(headers ?? {})) {
     if (value === undefined) continue;
     if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) reject(`headers.${name}`, name, 'a header name without spaces');

@@ -112,12 +112,13 @@ export class ServiceChannel {
     return fed.balancer;
   }
 
-  /** A place for a call; null where the circuit refuses it, of which `refusal` tells beforehand. */
-  enter(instance: ServiceInstance, settings: CallSettings): Place | null {
+  /** A place for a call, or why there is none, of which `refusal` tells beforehand. */
+  enter(instance: ServiceInstance, settings: CallSettings): Place | Refusal {
     const { instanceId } = instance;
     const state = this.stateOf(instance);
+    if (state.active >= settings.concurrency) return 'at_capacity';
     const permit = this.breaker(instanceId, state, settings)?.tryAcquire();
-    if (permit === null) return null;
+    if (permit === null) return 'circuit_open';
     state.active++;
     return { permit, leave: () => void state.active-- };
   }

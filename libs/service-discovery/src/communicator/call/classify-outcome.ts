@@ -1,10 +1,10 @@
-import { type Outcome, type OutcomeClass } from '../common/index.js';
+import { type Outcome, type OutcomeClass } from '../../common/index.js';
 import {
   classifyError,
   classifyStatus,
   DEFAULT_RETRYABLE_STATUSES,
   type ResolvedRetryOptions,
-} from '../resilience/index.js';
+} from '../../resilience/index.js';
 
 /** What an attempt's outcome says of the instance, by the statuses that the retry options call retryable. */
 export function classifyOutcome(outcome: Outcome, retry: ResolvedRetryOptions | null): OutcomeClass {

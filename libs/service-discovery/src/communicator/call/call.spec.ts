@@ -1,10 +1,10 @@
 import { getEventListeners, once } from 'node:events';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { createLoadBalancer, type LoadBalancer, type LoadBalancerDeps } from '../balancing/index.js';
-import { type Outcome, TransportError } from '../common/index.js';
-import { type ServiceInstance } from '../model/index.js';
-import { CallStage, failure, refused, reset } from '../testing/call-stage.js';
+import { createLoadBalancer, type LoadBalancer, type LoadBalancerDeps } from '../../balancing/index.js';
+import { type Outcome, TransportError } from '../../common/index.js';
+import { type ServiceInstance } from '../../model/index.js';
+import { CallStage, failure, refused, reset } from '../../testing/call-stage.js';
 
 describe('a call through failures', () => {
   let stage: CallStage;
@@ -218,6 +218,33 @@ describe('a call through failures', () => {
       expect(outcomes).toMatchObject([{ kind: 'response' }, { kind: 'error', neverSent: true }]);
     });
 
+    it('is what a refusal tells of, also where the recovery time ends in the same moment', async () => {
+      await stage.register('a');
+      stage.transport.answer(() => ({ status: 500 }));
+      const loadBalancing = (): LoadBalancer => {
+        let list: readonly ServiceInstance[] = [];
+        return {
+          update: (instances) => void (list = instances),
+          pick: ({ isAvailable = () => true } = {}) => {
+            const instance = list.find(isAvailable);
+            stage.clock.advance(1_000);
+            return instance
+              ? { kind: 'picked', instance, done: () => undefined }
+              : { kind: 'unavailable', reason: 'none_available' };
+          },
+        };
+      };
+      const communicator = stage.communicatorWith({
+        loadBalancing,
+        circuitBreaker: { failureThreshold: 1, recoveryTimeout: '1s' },
+      });
+      await communicator.callService('users', { path: '/' });
+      expect(await failure(communicator.callService('users', { path: '/' }))).toMatchObject({
+        code: 'CIRCUIT_OPEN',
+        retryAfterMs: 0,
+      });
+    });
+
     it('outlives changes of the service that do not concern the instance', async () => {
       await stage.register('a', 'b');
       stage.failOn('a');
@@ -228,6 +255,16 @@ describe('a call through failures', () => {
       await stage.clock.advanceAsync(0);
       expect(communicator.circuitBreakers().find(({ instanceId }) => instanceId === 'a')?.state).toBe('open');
     });
+  });
+
+  it('that a balancer refuses of its own accord is told as that', async () => {
+    await stage.register('a');
+    const loadBalancing = (): LoadBalancer => ({
+      update: () => undefined,
+      pick: () => ({ kind: 'unavailable', reason: 'none_available' }),
+    });
+    const communicator = stage.communicatorWith({ loadBalancing });
+    expect((await failure(communicator.callService('users', { path: '/' }))).code).toBe('NO_AVAILABLE_INSTANCE');
   });
 
   describe('time', () => {

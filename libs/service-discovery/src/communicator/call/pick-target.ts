@@ -1,0 +1,55 @@
+import { type Outcome } from '../../common/index.js';
+import { type ServiceInstance } from '../../model/index.js';
+import { type Place, type Refusal } from '../service-channel.js';
+import { type Call } from './call.js';
+import { unavailableError } from './unavailable-error.js';
+
+/** The instance of one attempt, with a place for it there. */
+export interface Target {
+  readonly instance: ServiceInstance;
+  readonly place: Place;
+  /** Tells the balancer how the attempt ended. */
+  readonly done: (outcome: Outcome) => void;
+}
+
+/**
+ * Picks an instance and takes a place there.
+ * @throws ServiceDiscoveryError when nobody can take the call
+ */
+export function pickTarget<T>(call: Call<T>): Target {
+  const { channel, settings, request, service, tried } = call;
+  let refused: Set<Refusal> | undefined;
+  const picked = channel.balancer(settings.strategy).pick({
+    ...request.criteria,
+    key: request.key,
+    exclude: tried,
+    isAvailable: (instance) => {
+      const refusal = channel.refusal(instance, settings);
+      if (refusal !== undefined) (refused ??= new Set()).add(refusal);
+      return refusal === undefined;
+    },
+  });
+  if (picked.kind === 'unavailable') throw unavailableError(call, picked.reason, refused);
+  const { instance } = picked;
+  const place = channel.enter(instance, settings);
+  if (typeof place === 'string') {
+    // Only a balancer that does not ask `isAvailable` comes here.
+    const error = unavailableError(call, 'none_available', new Set([place]));
+    picked.done({ kind: 'error', error, latencyMs: 0, neverSent: true });
+    throw error;
+  }
+  call.attempts++;
+  tried.add(instance.instanceId);
+  const { events } = call.deps;
+  events.emit('call.picked', {
+    service,
+    instanceId: instance.instanceId,
+    strategy: settings.strategyName,
+    attempt: call.attempts,
+  });
+  if (call.last && call.last.instance.instanceId !== instance.instanceId) {
+    const { instance: from, reason } = call.last;
+    events.emit('call.failed_over', { service, from: from.instanceId, to: instance.instanceId, reason });
+  }
+  return { instance, place, done: (outcome) => picked.done(outcome) };
+}

@@ -1,0 +1,47 @@
+import {
+  BulkheadFullError,
+  CircuitOpenError,
+  NoAvailableInstanceError,
+  ServiceNotFoundError,
+} from '../../common/index.js';
+import { type UnavailableReason } from '../../balancing/index.js';
+import { type Refusal } from '../service-channel.js';
+import { type Call } from './call.js';
+
+/**
+ * What to throw where a pick found nobody. It goes by what kept the instances from being picked, and not by how they
+ * stand now: a circuit may have become ready for a probe meanwhile.
+ * @param refused why instances could not take the call
+ */
+export function unavailableError<T>(
+  call: Call<T>,
+  reason: UnavailableReason,
+  refused: ReadonlySet<Refusal> | undefined,
+): unknown {
+  const { service, last } = call;
+  // What went wrong first tells more than that nobody is left to ask.
+  if (last?.error !== undefined) return last.error;
+  switch (reason) {
+    case 'no_instances':
+      return new ServiceNotFoundError(service);
+    case 'no_match':
+      return new NoAvailableInstanceError(service, 'none matches the version and tags asked for');
+    case 'none_healthy':
+      return new NoAvailableInstanceError(service, 'all are unhealthy, draining, in maintenance or of weight 0');
+    case 'none_available':
+      return refusalError(call, refused);
+  }
+}
+
+function refusalError<T>(
+  { service, channel, settings, request }: Call<T>,
+  refused: ReadonlySet<Refusal> | undefined,
+): unknown {
+  if (refused === undefined) return new NoAvailableInstanceError(service, 'the load balancer offers none');
+  if (refused.has('at_capacity')) return new BulkheadFullError({ service, limit: settings.concurrency, queue: 0 });
+  const retryAfterMs = channel.circuitWaitMs(settings, request.criteria);
+  return new CircuitOpenError(`The circuits of all instances of "${service}" that could take the call are open`, {
+    service,
+    retryAfterMs: Number.isFinite(retryAfterMs) ? retryAfterMs : undefined,
+  });
+}
