@@ -216,6 +216,7 @@ export {
   type CommunicatorDefaults,
   type CommunicatorDependencies,
   type CommunicatorOptions,
+  DEADLINE_HEADER,
   DEFAULT_COMMUNICATOR_OPTIONS,
   DEFAULT_PARALLEL_CONCURRENCY,
   FallbackFailedError,

@@ -148,7 +148,11 @@ export class DeadlineExceededError extends ServiceDiscoveryError {
     readonly timeoutMs: number,
     details: ErrorDetails = {},
   ) {
-    super('DEADLINE_EXCEEDED', `The call did not finish within ${timeoutMs} ms`, details);
+    const message =
+      timeoutMs > 0
+        ? `The call did not finish within ${timeoutMs} ms`
+        : 'The time for the call was over before it began';
+    super('DEADLINE_EXCEEDED', message, details);
   }
 }
 

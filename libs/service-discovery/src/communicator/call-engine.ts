@@ -20,6 +20,12 @@ export interface CommunicatorDependencies {
   readonly random?: Random;
   /** @default nobody listens */
   readonly events?: EventSink;
+  /**
+   * When whoever this process works for at the moment stops waiting, in milliseconds since the Unix epoch: no call made
+   * meanwhile takes longer. Asked at each call, so that it may read an `AsyncLocalStorage`; undefined where nobody waits.
+   * @default no such limit
+   */
+  readonly ambientDeadline?: () => number | undefined;
 }
 
 /** What all communicators derived from one share: connections, breakers, budgets, load statistics. */
@@ -37,9 +43,10 @@ export class CallEngine {
     clock = systemClock,
     random = systemRandom,
     events = SILENT,
+    ambientDeadline,
   }: CommunicatorDependencies) {
     this.registry = registry;
-    this.callDeps = { clock, random, events, transport, closing: this.closing.signal };
+    this.callDeps = { clock, random, events, transport, closing: this.closing.signal, ambientDeadline };
     this.unsubscribe = registry.onChange((snapshot, _previous, change) => {
       // Heartbeats are by far the most changes, and nothing that a call goes by.
       if (change?.type !== 'renewed') this.reconcile(snapshot);

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { DEADLINE_HEADER } from './call/deadline-stage.js';
 import { CallStage, failure, refused } from '../testing/call-stage.js';
 import {
   ConcurrencyLimitedError,
@@ -53,7 +54,11 @@ describe('a call with a fallback', () => {
         path: '/',
         headers: { [name]: 's3cret', 'idempotency-key': 'k1' },
       });
-      expect(stage.transport.sent[1]?.request.headers).toEqual({ accept: 'application/json', 'idempotency-key': 'k1' });
+      expect(stage.transport.sent[1]?.request.headers).toEqual({
+        accept: 'application/json',
+        'idempotency-key': 'k1',
+        [DEADLINE_HEADER]: expect.any(String),
+      });
     },
   );
 

@@ -18,7 +18,11 @@ export interface CommunicatorOptions {
   circuitBreaker?: Partial<CircuitBreakerOptions> | false;
   /** False: one attempt only. @default 3 attempts in all */
   retry?: Partial<RetryOptions> | false;
-  /** For the whole call: 1 ms to 1 day. @default '30s' */
+  /**
+   * For the whole call: 1 ms to 1 day. Less where the caller's own time ends sooner, by `ambientDeadline` or the request's
+   * `x-request-deadline`.
+   * @default '30s'
+   */
   timeout?: Duration;
   /** For one attempt: 1 ms to 1 day, and not more than `timeout` where both are given. @default '10s' */
   attemptTimeout?: Duration;

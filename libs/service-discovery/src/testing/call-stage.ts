@@ -1,5 +1,9 @@
 import { seededRandom, type ServiceDiscoveryError, TransportError } from '../common/index.js';
-import { type CommunicatorDefaults, ServiceCommunicator } from '../communicator/index.js';
+import {
+  type CommunicatorDefaults,
+  type CommunicatorDependencies,
+  ServiceCommunicator,
+} from '../communicator/index.js';
 import { type EventName, type EventSink, type ServiceRegistration } from '../model/index.js';
 import { ServiceRegistry } from '../registry/index.js';
 import { MemoryRegistryStore } from '../store/index.js';
@@ -32,10 +36,13 @@ export class CallStage {
     await this.store.close();
   }
 
-  communicatorWith(defaults: CommunicatorDefaults = {}): ServiceCommunicator {
+  communicatorWith(
+    defaults: CommunicatorDefaults = {},
+    more: Pick<CommunicatorDependencies, 'ambientDeadline'> = {},
+  ): ServiceCommunicator {
     const { registry, transport, clock } = this;
     const events: EventSink = { emit: (type, payload) => void this.events.push({ type, payload }) };
-    return new ServiceCommunicator({ registry, transport, clock, random: seededRandom(1), events }, defaults);
+    return new ServiceCommunicator({ registry, transport, clock, random: seededRandom(1), events, ...more }, defaults);
   }
 
   /** Instances of `users`. */

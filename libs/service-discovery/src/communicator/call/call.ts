@@ -17,6 +17,8 @@ export interface CallDependencies {
   readonly transport: Transport;
   /** Aborts when no further attempt may be made. */
   readonly closing: AbortSignal;
+  /** When whoever this process works for stops waiting, in milliseconds since the Unix epoch. */
+  readonly ambientDeadline: (() => number | undefined) | undefined;
 }
 
 /** How an attempt ended: with an answer, or in a way that may be followed by another one. */

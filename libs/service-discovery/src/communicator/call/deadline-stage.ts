@@ -3,19 +3,34 @@ import { CancelScope } from '../../resilience/index.js';
 import { type Call } from './call.js';
 import { type CallStage } from './stage.js';
 
-/** Limits the whole call. Outside of everything that waits or repeats: it bounds waits and attempts together. */
+/**
+ * The header that tells an instance when its caller stops waiting, in milliseconds since the Unix epoch. It is a moment
+ * and not a length of time, so that whoever calls on hands it on as it is; the clocks of machines have to be in step.
+ */
+export const DEADLINE_HEADER = 'x-request-deadline';
+
+/**
+ * Limits the whole call, and tells the instances how long. The time is the shortest of the call's timeout, of what is
+ * left to the work that this call is part of, and of the header that the caller gave itself.
+ *
+ * Outside of everything that waits or repeats, because it bounds waits and attempts together.
+ */
 export class DeadlineStage implements CallStage {
   constructor(private readonly next: CallStage) {}
 
   async run<T>(call: Call<T>): Promise<T> {
-    const { timeoutMs } = call.times;
+    const { clock } = call.deps;
+    const epoch = clock.epoch();
+    const timeoutMs = Math.min(call.times.timeoutMs, givenDeadline(call) - epoch);
     const error = (): DeadlineExceededError =>
-      new DeadlineExceededError(timeoutMs, {
+      new DeadlineExceededError(Math.max(0, timeoutMs), {
         service: call.service,
         attempts: call.attempts,
         cause: call.last?.error,
       });
-    const scope = new CancelScope(call.deps.clock, call.request.signal, { ms: timeoutMs, error });
+    if (timeoutMs <= 0) throw error();
+    call.prepared.headers[DEADLINE_HEADER] = String(Math.round(epoch + timeoutMs));
+    const scope = new CancelScope(clock, call.request.signal, { ms: timeoutMs, error });
     call.scope = scope;
     try {
       return await this.next.run(call);
@@ -23,4 +38,19 @@ export class DeadlineStage implements CallStage {
       scope.dispose();
     }
   }
+}
+
+/** What others gave the call, in milliseconds since the Unix epoch; Infinity where nobody did. */
+function givenDeadline<T>({ deps, prepared }: Call<T>): number {
+  const ambient = deps.ambientDeadline?.();
+  const own = prepared.headers[DEADLINE_HEADER];
+  if (ambient === undefined && own === undefined) return Number.POSITIVE_INFINITY;
+  return Math.min(asDeadline(ambient), asDeadline(own));
+}
+
+/** What makes no sense is no reason to refuse the call: the header may have come from outside, and is replaced. */
+function asDeadline(value: unknown): number {
+  const isDeadline = typeof value === 'number' || (typeof value === 'string' && /^\d+(?:\.\d+)?$/.test(value));
+  const deadline = isDeadline ? Number(value) : Number.NaN;
+  return Number.isNaN(deadline) ? Number.POSITIVE_INFINITY : deadline;
 }

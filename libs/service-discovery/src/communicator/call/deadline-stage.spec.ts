@@ -1,0 +1,95 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { CallStage, failure, reset } from '../../testing/call-stage.js';
+import { DEADLINE_HEADER } from './deadline-stage.js';
+
+describe('the deadline of a call', () => {
+  let stage: CallStage;
+
+  beforeEach(async () => {
+    stage = await CallStage.open();
+    await stage.register('a', 'b');
+  });
+
+  afterEach(async () => {
+    // What is discarded of a response is read to its end behind the caller's back.
+    await stage.clock.advanceAsync(0);
+    await stage.close();
+    expect(stage.clock.pendingTimers).toBe(0);
+  });
+
+  const sentDeadlines = (): unknown[] => stage.transport.sent.map(({ request }) => request.headers[DEADLINE_HEADER]);
+
+  it('is told to the instance of each attempt, as a moment that stays the same', async () => {
+    stage.transport.answer(() => {
+      stage.clock.advance(100);
+      throw reset();
+    });
+    const communicator = stage.communicatorWith({ timeout: '5s', retry: { maxAttempts: 2 } });
+    const deadline = String(stage.clock.epoch() + 5_000);
+    await failure(communicator.callService('users', { path: '/' }));
+    expect(sentDeadlines()).toEqual([deadline, deadline]);
+  });
+
+  it("follows the request's own timeout", async () => {
+    await stage.communicatorWith().callService('users', { path: '/', timeout: '2s' });
+    expect(sentDeadlines()).toEqual([String(stage.clock.epoch() + 2_000)]);
+  });
+
+  it.each([
+    ['of the work that the call is part of', 'ambient'],
+    ['of a header that the caller hands on', 'header'],
+  ])('is never later than that %s', async (_, from) => {
+    stage.transport.hold();
+    const given = stage.clock.epoch() + 1_000;
+    const communicator = stage.communicatorWith(
+      {},
+      { ambientDeadline: () => (from === 'ambient' ? given : undefined) },
+    );
+    const headers = from === 'header' ? { 'X-Request-Deadline': String(given) } : {};
+    const call = failure(communicator.callService('users', { path: '/', headers }));
+    await stage.clock.advanceAsync(999);
+    expect(sentDeadlines()).toEqual([String(given)]);
+    await stage.clock.advanceAsync(1);
+    expect(await call).toMatchObject({ code: 'DEADLINE_EXCEEDED', attempts: 1, timeoutMs: 1_000 });
+  });
+
+  it('that was given is no reason to wait longer than the timeout', async () => {
+    const given = stage.clock.epoch() + 60_000;
+    const communicator = stage.communicatorWith({ timeout: '3s' }, { ambientDeadline: () => given });
+    await communicator.callService('users', { path: '/', headers: { [DEADLINE_HEADER]: given } });
+    expect(sentDeadlines()).toEqual([String(stage.clock.epoch() + 3_000)]);
+  });
+
+  it.each([0, 1])('that passed %i ms ago fails the call at once, and nothing is sent', async (ago) => {
+    const communicator = stage.communicatorWith({}, { ambientDeadline: () => stage.clock.epoch() - ago });
+    const error = await failure(communicator.callService('users', { path: '/' }));
+    expect(error).toMatchObject({ code: 'DEADLINE_EXCEEDED', attempts: 0, service: 'users' });
+    expect(error.message).toContain('before it began');
+    expect(stage.transport.sent).toHaveLength(0);
+    expect(stage.events.at(-1)).toMatchObject({ type: 'call.completed', payload: { code: 'DEADLINE_EXCEEDED' } });
+  });
+
+  it('bounds the wait before a retry', async () => {
+    stage.transport.answer(() => ({ status: 503, headers: { 'retry-after': '2' } }));
+    const communicator = stage.communicatorWith(
+      { retry: { baseDelay: 0 } },
+      { ambientDeadline: () => stage.clock.epoch() + 1_000 },
+    );
+    // Both instances are tried at once, and the pause that they ask for does not fit any more.
+    expect(await communicator.callService('users', { path: '/' })).toMatchObject({ status: 503, attempts: 2 });
+  });
+
+  it.each(['soon', '', '-5', 'NaN', ['1', '2']])('of a header that makes no sense (%j) is replaced', async (value) => {
+    await stage
+      .communicatorWith({ timeout: '3s' })
+      .callService('users', { path: '/', headers: { [DEADLINE_HEADER]: value } });
+    expect(sentDeadlines()).toEqual([String(stage.clock.epoch() + 3_000)]);
+  });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])('that is given as %d is none', async (value) => {
+    await stage
+      .communicatorWith({ timeout: '3s' }, { ambientDeadline: () => value })
+      .callService('users', { path: '/' });
+    expect(sentDeadlines()).toEqual([String(stage.clock.epoch() + 3_000)]);
+  });
+});
