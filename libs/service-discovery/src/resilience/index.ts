@@ -10,6 +10,7 @@ export {
   type Release,
 } from './bulkhead.js';
 export { CancelScope } from './cancel-scope.js';
+export { ChaosPolicy, DEFAULT_CHAOS_OPTIONS, type ChaosOptions, type ChaosPolicyDeps } from './chaos-policy.js';
 export {
   DEFAULT_CIRCUIT_BREAKER_OPTIONS,
   resolveCircuitBreakerOptions,

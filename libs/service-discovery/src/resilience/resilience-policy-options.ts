@@ -1,5 +1,6 @@
 import { OptionValidator, type Duration } from '../common/index.js';
 import { resolveBulkheadOptions, type BulkheadOptions, type ResolvedBulkheadOptions } from './bulkhead.js';
+import { resolveChaosOptions, type ChaosOptions, type ResolvedChaosOptions } from './chaos-policy.js';
 import {
   resolveCircuitBreakerOptions,
   type CircuitBreakerOptions,
@@ -60,6 +61,11 @@ export interface ResiliencePolicyOptions {
    */
   lastGood?: Partial<LastGoodOptions> | false;
   /**
+   * Makes attempts go wrong on purpose, for tests.
+   * @default none
+   */
+  chaos?: ChaosOptions | false;
+  /**
    * Answers in place of an error, except where the caller aborted. It is not under the deadline.
    * @default none
    */
@@ -76,6 +82,7 @@ export interface ResolvedResiliencePolicyOptions {
   readonly bulkhead?: ResolvedBulkheadOptions;
   readonly coalescing?: boolean;
   readonly lastGood?: ResolvedLastGoodOptions;
+  readonly chaos?: ResolvedChaosOptions;
   readonly fallback?: Fallback;
 }
 
@@ -88,6 +95,7 @@ const OPTION_NAMES: readonly (keyof ResiliencePolicyOptions)[] = [
   'bulkhead',
   'coalescing',
   'lastGood',
+  'chaos',
   'fallback',
 ];
 
@@ -104,7 +112,7 @@ export function resolveResiliencePolicyOptions(
 ): ResolvedResiliencePolicyOptions {
   const check = new OptionValidator(path);
   const given = check.options<ResiliencePolicyOptions>('', options, {}, OPTION_NAMES);
-  const { circuitBreaker, bulkhead, coalescing, lastGood, fallback } = given;
+  const { circuitBreaker, bulkhead, coalescing, lastGood, chaos, fallback } = given;
   const { retry, retryIf } = splitRetry(given.retry);
   const duration = (name: 'timeout' | 'attemptTimeout'): number | undefined =>
     given[name] === undefined ? undefined : check.duration(name, given[name], TIMEOUT_RANGE);
@@ -121,6 +129,7 @@ export function resolveResiliencePolicyOptions(
     bulkhead: stage('bulkhead', bulkhead, resolveBulkheadOptions),
     coalescing: coalescing === undefined ? undefined : check.boolean('coalescing', coalescing),
     lastGood: stage('lastGood', lastGood, resolveLastGoodOptions),
+    chaos: stage('chaos', chaos, resolveChaosOptions),
     fallback,
   };
   const { timeout = Infinity, attemptTimeout = 0 } = resolved;

@@ -68,6 +68,7 @@ describe('ResiliencePolicy', () => {
       timeout: 1_000,
       coalescing: true,
       lastGood: {},
+      chaos: {},
       fallback: () => 'fallback',
     };
 
@@ -82,6 +83,7 @@ describe('ResiliencePolicy', () => {
         'retry',
         'circuit_breaker',
         'attempt_timeout',
+        'chaos',
       ]);
       expect(stages.every(({ purpose }) => purpose.length > 0)).toBe(true);
       expect(stages[3]?.options).toEqual({ timeoutMs: 1_000 });
@@ -90,7 +92,7 @@ describe('ResiliencePolicy', () => {
 
     it('has only the stages that were asked for', () => {
       expect(policyWith({}).describe()).toEqual([]);
-      const stages = ['retry', 'circuitBreaker', 'bulkhead', 'coalescing', 'lastGood'];
+      const stages = ['retry', 'circuitBreaker', 'bulkhead', 'coalescing', 'lastGood', 'chaos'];
       const off = { ...Object.fromEntries(stages.map((stage) => [stage, false])), timeout: 5 };
       expect(policyWith(off).describe()).toMatchObject([{ stage: 'deadline' }]);
     });
@@ -476,6 +478,7 @@ describe('resolveResiliencePolicyOptions', () => {
       bulkhead: { maxConcurrent: 1.5, maxQueue: -1 },
       coalescing: 'yes',
       lastGood: { maxAge: 0 },
+      chaos: { faultRate: 2 },
       fallback: 'cached',
     };
     let thrown: unknown;
@@ -490,6 +493,7 @@ describe('resolveResiliencePolicyOptions', () => {
       'attemptTimeout',
       'bulkhead.maxConcurrent',
       'bulkhead.maxQueue',
+      'chaos.faultRate',
       'circuitBreaker.failureThreshold',
       'circuitBreaker.recoveryTimeout',
       'coalescing',
@@ -524,7 +528,7 @@ describe('resolveResiliencePolicyOptions', () => {
     expect(() => resolveResiliencePolicyOptions(options as never)).toThrow(InvalidConfigurationError);
   });
 
-  it.each(['retry', 'circuitBreaker', 'bulkhead', 'lastGood'])('refuses true for %s', (name) => {
+  it.each(['retry', 'circuitBreaker', 'bulkhead', 'lastGood', 'chaos'])('refuses true for %s', (name) => {
     expect(() => resolveResiliencePolicyOptions({ [name]: true })).toThrow(
       `${name}: expected an object of options, but got true`,
     );

@@ -18,6 +18,7 @@ import {
 } from './resilience-policy-options.js';
 import { AttemptTimeoutStage } from './stages/attempt-timeout-stage.js';
 import { BulkheadStage } from './stages/bulkhead-stage.js';
+import { ChaosStage } from './stages/chaos-stage.js';
 import { CircuitBreakerStage } from './stages/circuit-breaker-stage.js';
 import { CoalescingStage } from './stages/coalescing-stage.js';
 import { DeadlineStage } from './stages/deadline-stage.js';
@@ -28,7 +29,7 @@ import { type Next, type PolicyCall, type Stage, type StageDescription } from '.
 export interface ResiliencePolicyDeps {
   /** @default the system's clock */
   clock?: Clock;
-  /** Draws the jitter of delays. @default the runtime's generator */
+  /** Draws the jitter of delays, and what chaos does. @default the runtime's generator */
   random?: Random;
   /** Hears `circuit.*`, `call.retried` and `call.answered_stale`. @default nobody */
   events?: EventSink;
@@ -38,7 +39,7 @@ export interface ResiliencePolicyDeps {
 
 /**
  * Resilience around any async function, in this order of stages, of which each may be left out:
- * fallback → last good answer → coalescing → deadline → bulkhead → retry → circuit breaker → attempt timeout → the function.
+ * fallback → last good answer → coalescing → deadline → bulkhead → retry → circuit breaker → attempt timeout → chaos → the function.
  *
  * One policy belongs to one thing that can fail and is shared by all calls of it: circuit, slots and retry budget are
  * the policy's, not a call's.
@@ -120,7 +121,7 @@ function buildStages(
   breaker: CircuitBreaker | undefined,
   deps: Required<ResiliencePolicyDeps>,
 ): Stage[] {
-  const { lastGood, coalescing, timeout, bulkhead, retry, retryIf, circuitBreaker, attemptTimeout } = options;
+  const { lastGood, coalescing, timeout, bulkhead, retry, retryIf, circuitBreaker, attemptTimeout, chaos } = options;
   const stages: Stage[] = [];
   if (lastGood) stages.push(new LastGoodStage(lastGood, deps));
   if (coalescing) stages.push(new CoalescingStage());
@@ -129,6 +130,7 @@ function buildStages(
   if (retry) stages.push(new RetryStage(retry, retryIf, deps));
   if (breaker && circuitBreaker) stages.push(new CircuitBreakerStage(breaker, circuitBreaker));
   if (attemptTimeout !== undefined) stages.push(new AttemptTimeoutStage(attemptTimeout, deps));
+  if (chaos) stages.push(new ChaosStage(chaos, deps));
   return stages;
 }
 

@@ -12,7 +12,8 @@ export class AttemptTimeoutStage implements Stage {
   ) {
     this.description = {
       stage: 'attempt_timeout',
-      purpose: 'Limits one attempt. Innermost, so that retry and circuit breaker see a slow attempt as a failed one.',
+      purpose:
+        'Limits one attempt. Inside of retry and circuit breaker, so that they see a slow attempt as a failed one.',
       options: { timeoutMs },
     };
   }

@@ -2,7 +2,15 @@ import { type Clock } from '../../common/index.js';
 
 /** The stages of a policy in their order, the outermost first. */
 export type StageName =
-  'fallback' | 'last_good' | 'coalescing' | 'deadline' | 'bulkhead' | 'retry' | 'circuit_breaker' | 'attempt_timeout';
+  | 'fallback'
+  | 'last_good'
+  | 'coalescing'
+  | 'deadline'
+  | 'bulkhead'
+  | 'retry'
+  | 'circuit_breaker'
+  | 'attempt_timeout'
+  | 'chaos';
 
 /** What one stage of a policy does, for people and for dashboards. */
 export interface StageDescription {
