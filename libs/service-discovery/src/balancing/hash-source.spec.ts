@@ -1,0 +1,58 @@
+import { describe, expect, it } from '@jest/globals';
+import { hashKeyOf, type HashRequest, type HashSource } from './hash-source.js';
+
+const REQUEST: HashRequest = {
+  key: 'k',
+  path: '/users/7?tenant=of+path&page=2',
+  query: { tenant: 'acme', page: 3, ids: ['a', 'b'], none: undefined },
+  headers: { 'X-User': 'u1', 'x-list': ['a', 'b'], cookie: 'theme=dark; session="s 1"; empty=; session=second' },
+  clientIp: '10.1.2.3',
+};
+
+describe('hashKeyOf', () => {
+  it.each<[HashSource, string | undefined]>([
+    ['key', 'k'],
+    ['path', '/users/7'],
+    ['ip', '10.1.2.3'],
+    [{ header: 'x-USER' }, 'u1'],
+    [{ header: 'x-list' }, 'a,b'],
+    [{ header: 'x-other' }, undefined],
+    [{ header: 'constructor' }, undefined],
+    [{ cookie: 'session' }, 's 1'],
+    [{ cookie: 'theme' }, 'dark'],
+    [{ cookie: 'empty' }, undefined],
+    [{ cookie: 'heme' }, undefined],
+    [{ query: 'tenant' }, 'acme'],
+    [{ query: 'page' }, '3'],
+    [{ query: 'ids' }, 'a,b'],
+    [{ query: 'none' }, undefined],
+    [{ query: 'toString' }, undefined],
+    [({ clientIp, key }) => `${clientIp}/${key}`, '10.1.2.3/k'],
+    [() => undefined, undefined],
+    [() => '', undefined],
+  ])('by %p is %p', (source, key) => {
+    expect(hashKeyOf(REQUEST, [source])).toBe(key);
+  });
+
+  it('is nothing where the request has nothing', () => {
+    const sources: HashSource[] = ['key', 'path', 'ip', { header: 'a' }, { cookie: 'a' }, { query: 'a' }];
+    expect(hashKeyOf({}, sources)).toBeUndefined();
+    expect(hashKeyOf(REQUEST, [])).toBeUndefined();
+  });
+
+  it('reads a parameter that stands in the path, where it is not given apart', () => {
+    expect(hashKeyOf({ path: '/users?tenant=of+path' }, [{ query: 'tenant' }])).toBe('of path');
+    expect(hashKeyOf({ path: '/users?tenant=of+path', query: { other: 1 } }, [{ query: 'tenant' }])).toBe('of path');
+    expect(hashKeyOf({ path: '/users' }, [{ query: 'tenant' }])).toBeUndefined();
+  });
+
+  it('prefers a header in lower case, which is how requests are prepared', () => {
+    expect(hashKeyOf({ headers: { 'X-A': '1', 'x-a': '2' } }, [{ header: 'X-A' }])).toBe('2');
+  });
+
+  it('is of the first source that has one', () => {
+    const sources: HashSource[] = [{ cookie: 'missing' }, () => '', { header: 'x-user' }, 'ip'];
+    expect(hashKeyOf(REQUEST, sources)).toBe('u1');
+    expect(hashKeyOf({ ...REQUEST, headers: {} }, sources)).toBe('10.1.2.3');
+  });
+});

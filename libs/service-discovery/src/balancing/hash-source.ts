@@ -1,0 +1,77 @@
+/** What a call is, as far as the key of a hash strategy may be taken from it. */
+export interface HashRequest {
+  /** The key that the caller gives. */
+  key?: string;
+  /** With or without a query behind it. */
+  path?: string;
+  query?: Readonly<Record<string, unknown>>;
+  /** By names in any spelling. */
+  headers?: Readonly<Record<string, unknown>>;
+  /** The address of the client for whom the call is made. */
+  clientIp?: string;
+}
+
+/** Where the key of a hash strategy is found. */
+export type HashSource =
+  /** The key that the caller gives. */
+  | 'key'
+  /** The path without its query. */
+  | 'path'
+  /** The address of the client. */
+  | 'ip'
+  | { readonly header: string }
+  | { readonly cookie: string }
+  | { readonly query: string }
+  /** A function of the user's own; undefined or an empty text: no key. */
+  | ((request: HashRequest) => string | undefined);
+
+/** The text that a hash strategy goes by: that of the first source which has one. Empty texts are none. */
+export function hashKeyOf(request: HashRequest, sources: readonly HashSource[]): string | undefined {
+  for (const source of sources) {
+    const key = read(request, source);
+    if (key !== undefined && key !== '') return key;
+  }
+  return undefined;
+}
+
+function read(request: HashRequest, source: HashSource): string | undefined {
+  if (source === 'key') return request.key;
+  if (source === 'path') return request.path?.split('?', 1)[0];
+  if (source === 'ip') return request.clientIp;
+  if (typeof source === 'function') return source(request);
+  if ('header' in source) return readHeader(request, source.header);
+  return 'cookie' in source ? readCookie(request, source.cookie) : readQuery(request, source.query);
+}
+
+function readHeader({ headers = {} }: HashRequest, name: string): string | undefined {
+  const wanted = name.toLowerCase();
+  if (Object.hasOwn(headers, wanted)) return textOf(headers[wanted]);
+  return textOf(Object.entries(headers).find(([given]) => given.toLowerCase() === wanted)?.[1]);
+}
+
+/** As servers read it: the first of several cookies of one name, without the quotes around its value. */
+function readCookie(request: HashRequest, name: string): string | undefined {
+  for (const pair of readHeader(request, 'cookie')?.split(/[;,]/) ?? []) {
+    const equals = pair.indexOf('=');
+    if (equals < 0 || pair.slice(0, equals).trim() !== name) continue;
+    return pair
+      .slice(equals + 1)
+      .trim()
+      .replace(/^"(.*)"$/, '$1');
+  }
+  return undefined;
+}
+
+/** Of the parameters given apart, else of those in the path. */
+function readQuery({ query = {}, path = '' }: HashRequest, name: string): string | undefined {
+  if (Object.hasOwn(query, name)) return textOf(query[name]);
+  const mark = path.indexOf('?');
+  return mark < 0 ? undefined : (new URLSearchParams(path.slice(mark)).get(name) ?? undefined);
+}
+
+/** A list is its values in order, as it is sent. */
+function textOf(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  return Array.isArray(value) ? value.map(textOf).join(',') : undefined;
+}
