@@ -12,6 +12,7 @@ import {
 import { type EventName } from '../model/index.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { ResiliencePolicy } from './resilience-policy.js';
+import { RetryBudget } from './retry-budget.js';
 import { type ResiliencePolicyOptions, resolveResiliencePolicyOptions } from './resilience-policy-options.js';
 
 type Failed = Error & { attempts?: number; code?: string; retryAfterMs?: number };
@@ -450,6 +451,25 @@ describe('ResiliencePolicy', () => {
       second.abort(new Error('gone too'));
       expect([(await answering).message, asked]).toEqual(['gone too', 1]);
     });
+  });
+
+  it('bounds the retries of several policies together by a budget that they share', async () => {
+    const retryBudget = new RetryBudget({ ratio: 0, minPerSecond: 3, window: '1s' }, { clock });
+    const create = (budget?: false): ResiliencePolicy =>
+      new ResiliencePolicy({ retry: { ...steady, baseDelay: 0, budget } }, { clock, retryBudget });
+    const [one, other, free] = [create(), create(), create(false)];
+    expect(await failure(one.execute(down))).toMatchObject({ attempts: 3 });
+    expect(await failure(other.execute(down))).toMatchObject({ attempts: 2 });
+    expect(await failure(free.execute(down))).toMatchObject({ attempts: 3 });
+  });
+
+  it('counts its calls in the budget that it shares, once each', async () => {
+    const retryBudget = new RetryBudget({ ratio: 0.5, minPerSecond: 0 }, { clock });
+    const policy = new ResiliencePolicy({ retry: { ...steady, baseDelay: 0, budget: {} } }, { clock, retryBudget });
+    for (let made = 0; made < 8; made++) await policy.execute(flaky(0));
+    expect(retryBudget.available).toBe(4);
+    expect(await failure(policy.execute(down))).toMatchObject({ attempts: 3 });
+    expect(retryBudget.available).toBe(2);
   });
 
   it('shares circuit, slots and budget among all its calls and with no other policy', async () => {

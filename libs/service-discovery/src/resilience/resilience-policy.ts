@@ -16,6 +16,7 @@ import {
   type ResiliencePolicyOptions,
   type ResolvedResiliencePolicyOptions,
 } from './resilience-policy-options.js';
+import { RetryBudget } from './retry-budget.js';
 import { AttemptTimeoutStage } from './stages/attempt-timeout-stage.js';
 import { BulkheadStage } from './stages/bulkhead-stage.js';
 import { ChaosStage } from './stages/chaos-stage.js';
@@ -35,6 +36,12 @@ export interface ResiliencePolicyDeps {
   events?: EventSink;
   /** What the policy protects: the `service` of its events and errors. @default 'policy' */
   name?: string;
+  /**
+   * Pays for retries, in place of a budget of the policy's own: shared by policies that call the same service, it bounds
+   * their retries together. With `retry.budget: false` it is not asked.
+   * @default a budget of the policy's own, by `retry.budget`
+   */
+  retryBudget?: RetryBudget;
 }
 
 /**
@@ -42,7 +49,7 @@ export interface ResiliencePolicyDeps {
  * fallback → last good answer → coalescing → deadline → bulkhead → retry → circuit breaker → attempt timeout → chaos → the function.
  *
  * One policy belongs to one thing that can fail and is shared by all calls of it: circuit, slots and retry budget are
- * the policy's, not a call's.
+ * the policy's, not a call's. Several policies may share a retry budget.
  */
 export class ResiliencePolicy {
   readonly circuitBreaker?: CircuitBreaker;
@@ -58,7 +65,8 @@ export class ResiliencePolicy {
       this.circuitBreaker = new CircuitBreaker(resolved.circuitBreaker, { clock, name, onStateChange });
     }
     this.fallback = resolved.fallback;
-    this.stages = buildStages(resolved, this.circuitBreaker, { clock, random, events, name });
+    const budget = budgetOf(resolved, { clock, shared: deps.retryBudget });
+    this.stages = buildStages(resolved, { breaker: this.circuitBreaker, budget }, { clock, random, events, name });
   }
 
   /**
@@ -116,10 +124,24 @@ export class ResiliencePolicy {
   }
 }
 
+function budgetOf(
+  { retry }: ResolvedResiliencePolicyOptions,
+  { clock, shared }: { readonly clock: Clock; readonly shared: RetryBudget | undefined },
+): RetryBudget | undefined {
+  if (!retry?.budget) return undefined;
+  return shared ?? new RetryBudget(retry.budget, { clock });
+}
+
+/** What all calls of a policy share, and several of its stages. */
+interface SharedParts {
+  readonly breaker: CircuitBreaker | undefined;
+  readonly budget: RetryBudget | undefined;
+}
+
 function buildStages(
   options: ResolvedResiliencePolicyOptions,
-  breaker: CircuitBreaker | undefined,
-  deps: Required<ResiliencePolicyDeps>,
+  { breaker, budget }: SharedParts,
+  deps: Required<Omit<ResiliencePolicyDeps, 'retryBudget'>>,
 ): Stage[] {
   const { lastGood, coalescing, timeout, bulkhead, retry, retryIf, circuitBreaker, attemptTimeout, chaos } = options;
   const stages: Stage[] = [];
@@ -127,7 +149,7 @@ function buildStages(
   if (coalescing) stages.push(new CoalescingStage());
   if (timeout !== undefined) stages.push(new DeadlineStage(timeout, deps));
   if (bulkhead) stages.push(new BulkheadStage(bulkhead, deps));
-  if (retry) stages.push(new RetryStage(retry, retryIf, deps));
+  if (retry) stages.push(new RetryStage(retry, retryIf, { ...deps, budget }));
   if (breaker && circuitBreaker) stages.push(new CircuitBreakerStage(breaker, circuitBreaker));
   if (attemptTimeout !== undefined) stages.push(new AttemptTimeoutStage(attemptTimeout, deps));
   if (chaos) stages.push(new ChaosStage(chaos, deps));

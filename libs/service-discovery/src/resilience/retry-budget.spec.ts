@@ -2,6 +2,8 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { InvalidConfigurationError } from '../common/index.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { RetryBudget, type RetryBudgetOptions } from './retry-budget.js';
+import { RetryState } from './retry-state.js';
+import { resolveRetryOptions } from './retry.js';
 
 describe('RetryBudget', () => {
   let clock: ManualClock;
@@ -51,6 +53,23 @@ describe('RetryBudget', () => {
       sent += 1 + exhaust(budget);
     }
     expect(sent).toBe(6_000);
+  });
+
+  it('sends 1.1 times the calls at most, at 10%, where every attempt is rejected', () => {
+    const budget = createBudget({ ratio: 0.1, minPerSecond: 0 });
+    const options = resolveRetryOptions({ maxAttempts: 20, baseDelay: 0 });
+    let sent = 0;
+    for (let made = 0; made < 100_000; made++) {
+      clock.advance(0.7);
+      budget.recordCall();
+      const state = new RetryState(options, { idempotent: true, replayable: true }, { random: () => 0, budget });
+      for (let attempts = 1; ; attempts++) {
+        sent++;
+        if (!state.afterFailure({ attempts, outcome: 'retryable' }).retry) break;
+      }
+    }
+    expect(sent).toBeGreaterThan(109_990);
+    expect(sent).toBeLessThanOrEqual(110_000);
   });
 
   it('forgets calls and retries that lie a window back', () => {

@@ -2,7 +2,7 @@ import { CircuitOpenError, sleep, type Clock, type OutcomeClass, type Random } f
 import { type EventSink } from '../../model/index.js';
 import { classifyError, reasonOf } from '../classify.js';
 import { pushbackOf, retryAfterOf } from '../retry-after.js';
-import { RetryBudget } from '../retry-budget.js';
+import { type RetryBudget } from '../retry-budget.js';
 import { type FailedAttempt, type Repeatability, RetryState } from '../retry-state.js';
 import { type ResolvedRetryOptions } from '../retry.js';
 import { type Next, type PolicyCall, type Stage, type StageDescription } from './stage.js';
@@ -14,6 +14,8 @@ export interface RetryStageDeps {
   readonly events: EventSink;
   /** The `service` of its events. */
   readonly name: string;
+  /** Undefined: retries are not limited. */
+  readonly budget: RetryBudget | undefined;
 }
 
 /** Who gives a function a policy that retries says that it may run twice. */
@@ -27,14 +29,12 @@ const REPEATABLE: Repeatability = { idempotent: true, replayable: true };
  */
 export class RetryStage implements Stage {
   readonly description: StageDescription;
-  private readonly budget: RetryBudget | undefined;
 
   constructor(
     private readonly options: ResolvedRetryOptions,
     private readonly retryIf: ((error: unknown) => boolean) | undefined,
     private readonly deps: RetryStageDeps,
   ) {
-    this.budget = options.budget ? new RetryBudget(options.budget, deps) : undefined;
     this.description = {
       stage: 'retry',
       purpose: 'Repeats failed attempts. Inside of the deadline and the bulkhead, so that no repetition escapes them.',
@@ -43,9 +43,9 @@ export class RetryStage implements Stage {
   }
 
   async run<T>(call: PolicyCall, next: Next<T>): Promise<T> {
-    const { name: service, clock, random, events } = this.deps;
-    this.budget?.recordCall();
-    const state = new RetryState(this.options, REPEATABLE, { random, budget: this.budget });
+    const { name: service, clock, random, events, budget } = this.deps;
+    budget?.recordCall();
+    const state = new RetryState(this.options, REPEATABLE, { random, budget });
     for (let attempts = 1; ; attempts++) {
       try {
         return await next(call);
