@@ -71,6 +71,11 @@ it('who is the registry cannot follow a part of it', async () => {
   await expect(optionsOf({ follow: 'some' as never })).rejects.toThrow(/follow: .*one of "all", "used"/);
 });
 
+it('whether calls inherit deadlines is a matter of true or false', async () => {
+  await expect(optionsOf()).resolves.toMatchObject({ inheritDeadline: true });
+  await expect(optionsOf({ inheritDeadline: 'yes' as never })).rejects.toThrow(/inheritDeadline: .*true or false/);
+});
+
 describe('the environment', () => {
   it('sets everything that it has a variable for, in seconds', async () => {
     setEnvironment({

@@ -16,6 +16,7 @@ export {
   type ServiceClientOptions,
   type ServiceMethod,
 } from './decorators/index.js';
+export { currentDeadline } from './deadline/index.js';
 export {
   type AdvertiseOptions,
   type Environment,

@@ -1,5 +1,5 @@
 import { Logger, type Provider } from '@nestjs/common';
-import { ModulesContainer } from '@nestjs/core';
+import { APP_INTERCEPTOR, ModulesContainer } from '@nestjs/core';
 import { type Clock, type Random, systemClock, systemRandom } from '../common/index.js';
 import { ServiceCommunicator } from '../communicator/index.js';
 import {
@@ -22,6 +22,7 @@ import {
 } from '../store/index.js';
 import { type Transport, UndiciTransport } from '../transport/index.js';
 import { AxiosTransport, findHttpService } from './axios/index.js';
+import { currentDeadline, DeadlineInterceptor } from './deadline/index.js';
 import { ResiliencePolicies } from './decorators/index.js';
 import { ServiceDiscoveryExplorer } from './explorer.js';
 import { ServiceDiscoveryLifecycle } from './lifecycle/index.js';
@@ -81,6 +82,7 @@ export const CORE_PROVIDERS: readonly Provider[] = [
     inject: [EventBus, CLOCK, RANDOM],
     useFactory: (events: EventBus, clock: Clock, random: Random) => new ResiliencePolicies({ events, clock, random }),
   },
+  { provide: APP_INTERCEPTOR, useClass: DeadlineInterceptor },
   ServiceDiscovery,
   ServiceDiscoveryHealthIndicator,
   ServiceDiscoveryExplorer,
@@ -179,14 +181,15 @@ function createTransport({ transport, shutdown }: Options, clock: Clock, modules
 }
 
 function createCommunicator(
-  { communicator }: Options,
+  { communicator, inheritDeadline }: Options,
   registry: ServiceRegistry,
   transport: Transport,
   events: EventBus,
   clock: Clock,
   random: Random,
 ): ServiceCommunicator {
-  return new ServiceCommunicator({ registry, transport, events, clock, random }, communicator);
+  const ambientDeadline = inheritDeadline ? currentDeadline : undefined;
+  return new ServiceCommunicator({ registry, transport, events, clock, random, ambientDeadline }, communicator);
 }
 
 /** Where every process leaves the checks to others, nobody makes any, and nothing else would tell. */

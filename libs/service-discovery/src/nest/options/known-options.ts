@@ -41,6 +41,7 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   patterns: TIERS,
   transport: null,
   api: [...Object.keys(DEFAULT_API_OPTIONS), 'guard', 'allowedHosts'],
+  inheritDeadline: null,
   advertise: ['host', 'port'],
   shutdown: ['drainDelay', 'timeout'],
   logging: Object.keys(DEFAULT_EVENT_LOGGER_OPTIONS),

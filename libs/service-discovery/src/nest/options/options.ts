@@ -109,6 +109,12 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   transport?: TransportChoice;
   /** The REST API; false leaves it out. Beside `useFactory` in `forRootAsync`, as controllers are static. @default on */
   api?: Partial<ApiOptions> | false;
+  /**
+   * Whether calls that are made while a request is answered end by the deadline in its `x-request-deadline`, beside their
+   * own timeouts. The clocks of the processes must agree to within a fraction of the timeouts.
+   * @default true
+   */
+  inheritDeadline?: boolean;
   /** `SERVICE_DISCOVERY_HOST`, `SERVICE_DISCOVERY_PORT`. */
   advertise?: AdvertiseOptions;
   shutdown?: ShutdownOptions;
@@ -132,6 +138,7 @@ export interface ResolvedServiceDiscoveryOptions {
   readonly communicator: CommunicatorDefaults;
   readonly transport: TransportChoice;
   readonly api: ApiOptions | false;
+  readonly inheritDeadline: boolean;
   readonly advertise: AdvertiseOptions;
   readonly shutdown: { readonly drainDelayMs: number; readonly timeoutMs: number };
   readonly logging: EventLoggerOptions | false;
@@ -143,6 +150,7 @@ export const DEFAULT_SERVICE_DISCOVERY_OPTIONS = {
   mode: 'memory_only',
   namespace: 'default',
   transport: 'undici',
+  inheritDeadline: true,
   maxOfflineWrites: 10_000,
   shutdown: { drainDelay: { memory_only: 0, redis_backed: '300ms', hybrid: '300ms', remote: '300ms' }, timeout: '2s' },
 } as const;

@@ -91,6 +91,10 @@ function resolveMerged(options: ServiceDiscoveryOptions, check: OptionValidator)
     communicator,
     transport,
     api: options.api === false ? false : resolveApi(options.api, check),
+    inheritDeadline: check.boolean(
+      'inheritDeadline',
+      options.inheritDeadline ?? DEFAULT_SERVICE_DISCOVERY_OPTIONS.inheritDeadline,
+    ),
     advertise,
     shutdown: resolveShutdown(options, mode, check),
     logging,

@@ -1,0 +1,3 @@
+/** The deadline that a request came with, handed on to the calls that answering it makes. */
+export { currentDeadline } from './current-deadline.js';
+export { DeadlineInterceptor } from './deadline.interceptor.js';
