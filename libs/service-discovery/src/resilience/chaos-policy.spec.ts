@@ -210,6 +210,22 @@ describe('chaos in a policy', () => {
     expect([calls, clock.pendingTimers]).toEqual([1, 0]);
   });
 
+  it('counts an attempt that it leaves alone once, and none that was over before it began', async () => {
+    const clock = new ManualClock();
+    const retry = { maxAttempts: 2, baseDelay: 100, jitter: 'none', budget: false } as const;
+    const options = { timeout: 101, retry, chaos: { latencyRate: 0.5, latency: 0 } };
+    const policy = new ResiliencePolicy(options, { clock, random: () => 0.9 });
+    const down = (): Promise<never> => Promise.reject(new Error('down'));
+    const failed = expect(policy.execute(down)).rejects.toMatchObject({ message: 'down', attempts: 2 });
+    await clock.advanceAsync(100);
+    await failed;
+    const late = expect(policy.execute(down)).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', attempts: 1 });
+    await clock.advanceAsync(0);
+    // The delay and the deadline are over in one moment, before the attempt has its turn.
+    clock.advance(101);
+    await late;
+  });
+
   it('describes what a dashboard can show of it', () => {
     const options = { faultRate: 0.1, fault: new Error('x'), latencyRate: 0.2, latency: '1s', enabled: () => true };
     expect(new ResiliencePolicy({ chaos: options }).describe()).toMatchObject([

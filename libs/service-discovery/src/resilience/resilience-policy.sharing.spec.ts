@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ResponseStatusError, sleep } from '../common/index.js';
+import { InvalidConfigurationError, ResponseStatusError, sleep } from '../common/index.js';
 import { type EventName } from '../model/index.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { ResiliencePolicy } from './resilience-policy.js';
@@ -57,17 +57,34 @@ describe('ResiliencePolicy, between calls of one key', () => {
       await expect(Promise.all(asked)).resolves.toEqual(['answer 1', 'answer 2', 'answer 3', 'answer 4']);
     });
 
-    it('tells all who share an error how many attempts were made for them', async () => {
+    it('tells all who share an error how many attempts were made, whoever began them', async () => {
       const policy = policyWith({ coalescing: true, retry: { ...steady, maxAttempts: 3 } });
       const heard: unknown[] = [];
       const fallback: Fallback = (error) => {
         heard.push((error as { attempts: number }).attempts);
         return 'fallback';
       };
-      const asked = [1, 2].map(() => policy.execute<string>(down, undefined, fallback, 'a'));
+      const first = new AbortController();
+      const left = policy.execute<string>(down, first.signal, fallback, 'a');
+      const stayed = [1, 2].map(() => policy.execute<string>(down, undefined, fallback, 'a'));
+      await clock.advanceAsync(10);
+      first.abort(new Error('left'));
+      await expect(left).rejects.toThrow('left');
       await clock.advanceAsync(1_000);
-      await expect(Promise.all(asked)).resolves.toEqual(['fallback', 'fallback']);
+      await expect(Promise.all(stayed)).resolves.toEqual(['fallback', 'fallback']);
       expect(heard).toEqual([3, 3]);
+    });
+
+    it('goes on with the retries of a call whose first caller has left', async () => {
+      const policy = policyWith({ coalescing: true, retry: steady });
+      const first = new AbortController();
+      const flaky = async (): Promise<string> => (++calls === 1 ? down() : `answer ${calls}`);
+      const [left, stayed] = [first.signal, undefined].map((signal) => policy.execute(flaky, signal, undefined, 'a'));
+      await clock.advanceAsync(10);
+      first.abort(new Error('left'));
+      await expect(left).rejects.toThrow('left');
+      await clock.advanceAsync(90);
+      await expect(stayed).resolves.toBe('answer 2');
     });
 
     it('ends the call of those who have all left, and the wait between its attempts', async () => {
@@ -127,6 +144,15 @@ describe('ResiliencePolicy, between calls of one key', () => {
       caller.abort(new Error('left'));
       await expect(left).rejects.toThrow('left');
       expect(events).toEqual([]);
+      await expect(asking(policy, down, 'a')).resolves.toBe('answer 1');
+    });
+
+    it('do not answer where the function gave up by itself, or was called in a wrong way', async () => {
+      const policy = policyWith({ lastGood: {} });
+      await asking(policy, answer, 'a');
+      for (const error of [new DOMException('stopped', 'AbortError'), new InvalidConfigurationError([])]) {
+        await expect(asking(policy, () => Promise.reject(error), 'a')).rejects.toBe(error);
+      }
       await expect(asking(policy, down, 'a')).resolves.toBe('answer 1');
     });
 

@@ -27,9 +27,9 @@ export class CoalescingStage implements Stage {
 
 /** An error comes as a result, so that all who share it are told of the attempts that were made for them. */
 async function fly<T>(call: PolicyCall, next: Next<T>): Promise<Landed<T>> {
-  const progress = { attempts: 0 };
+  const { progress } = call;
   try {
-    const value = await next({ ...call, progress });
+    const value = await next(call);
     return { value, attempts: progress.attempts };
   } catch (error) {
     return { error, attempts: progress.attempts };
