@@ -42,7 +42,6 @@ export {
 } from './resilience-policy-options.js';
 export { ResiliencePolicy, type ResiliencePolicyDeps } from './resilience-policy.js';
 export { parsePushback, parseRetryAfter } from './retry-after.js';
-export { backoffDelay } from './retry-backoff.js';
 export { DEFAULT_RETRY_BUDGET_OPTIONS, RetryBudget, type RetryBudgetOptions } from './retry-budget.js';
 export {
   type FailedAttempt,

@@ -9,7 +9,7 @@ export type BackoffOptions = Pick<ResolvedRetryOptions, 'baseDelay' | 'maxDelay'
  * the wait before, which {@link Backoff} remembers; here it counts as the first one.
  * @param wait 1 for the first wait of a call, 2 for the second
  */
-export function backoffDelay(wait: number, options: BackoffOptions, random: Random): number {
+function backoffDelay(wait: number, options: BackoffOptions, random: Random): number {
   const { baseDelay, maxDelay, jitter } = options;
   const ceiling = Math.min(maxDelay, baseDelay * 2 ** (Math.max(1, wait) - 1));
   switch (jitter) {

@@ -1,5 +1,12 @@
-import { AttemptTimeoutError, type Outcome, ServiceDiscoveryError, TransportError } from '../../common/index.js';
-import { CancelScope, parseRetryAfter, reasonOf } from '../../resilience/index.js';
+import {
+  AttemptTimeoutError,
+  type Clock,
+  type Outcome,
+  ServiceDiscoveryError,
+  TransportError,
+} from '../../common/index.js';
+import { CancelScope, parsePushback, parseRetryAfter, reasonOf, type RetryDecision } from '../../resilience/index.js';
+import { type ServiceResponse } from '../../transport/index.js';
 import { type Call } from './call.js';
 import { classifyOutcome } from './classify-outcome.js';
 import { pickTarget, type Target } from './pick-target.js';
@@ -11,12 +18,13 @@ export interface AttemptFailure {
   readonly reason: string;
   /** Whether it is certain that the instance never saw the request. */
   readonly neverSent: boolean;
+  /** What the transport threw, or the body; undefined where a response arrived. */
+  readonly error?: unknown;
   /** The pause that the instance asked for. */
   readonly retryAfterMs?: number;
+  /** The pause that the service asked for, wherever the call goes next; negative: not again. */
+  readonly pushbackMs?: number;
 }
-
-/** The milliseconds until another attempt, or why there is none. */
-export type RetryDecision = number | 'none' | 'budget_exhausted';
 
 /** Asked once for each failure, while the answer that would go to the caller without a retry is still there. */
 export type DecideOnRetry = <T>(call: Call<T>, failure: AttemptFailure) => RetryDecision;
@@ -53,13 +61,12 @@ export class SingleAttempt implements Attempts {
       const reason = `status ${response.status}`;
       if (call.verdict !== 'success') place.permit?.settle(call.verdict);
       if (call.verdict === 'retryable') {
-        const retryAfterMs = parseRetryAfter(response.headers['retry-after'], clock.epoch());
-        const retryInMs = decide(call, { reason, neverSent: false, retryAfterMs });
-        if (typeof retryInMs === 'number') {
+        const decision = decide(call, { reason, neverSent: false, ...askedPauses(response, clock) });
+        if (decision.retry) {
           call.last = { instance, reason };
           outlived = true;
           discard(response, scope);
-          return { retryInMs };
+          return { retryInMs: decision.delayMs };
         }
       }
       call.last = { instance, reason };
@@ -75,11 +82,10 @@ export class SingleAttempt implements Attempts {
       call.verdict = classifyOutcome(outcome, call.settings.retry);
       place.permit?.settle(call.verdict);
       const reason = reasonOf(error);
-      const mayRetry = call.verdict === 'retryable' && !call.scope.signal.aborted;
-      const retryInMs = mayRetry ? decide(call, { reason, neverSent }) : 'none';
+      const decision = decide(call, { reason, neverSent, error });
       call.last = { instance, reason, error };
-      if (typeof retryInMs === 'number') return { retryInMs };
-      throw retryInMs === 'none' ? error : budgetExhausted(call, target, error);
+      if (decision.retry) return { retryInMs: decision.delayMs };
+      throw decision.why === 'budget_exhausted' ? budgetExhausted(call, target, error) : error;
     } finally {
       if (!outlived) scope.dispose();
       place.permit?.settle(call.verdict);
@@ -87,6 +93,13 @@ export class SingleAttempt implements Attempts {
       if (outcome) target.done(outcome);
     }
   }
+}
+
+function askedPauses({ headers }: ServiceResponse, clock: Clock): Pick<AttemptFailure, 'retryAfterMs' | 'pushbackMs'> {
+  return {
+    retryAfterMs: parseRetryAfter(headers['retry-after'], clock.epoch()),
+    pushbackMs: parsePushback(headers['grpc-retry-pushback-ms']),
+  };
 }
 
 function attemptScope<T>({ times, scope, service, deps }: Call<T>, { instance }: Target): CancelScope {

@@ -1,6 +1,6 @@
 import { type Clock, type OutcomeClass, type Random } from '../../common/index.js';
 import { type EventSink, type ServiceInstance } from '../../model/index.js';
-import { type CancelScope } from '../../resilience/index.js';
+import { type CancelScope, type RetryState } from '../../resilience/index.js';
 import { type Transport } from '../../transport/index.js';
 import { type CallSettings, type CallTimes } from '../options.js';
 import { type PreparedRequest, type ServiceCallRequest, type ServiceCallResponse } from '../request.js';
@@ -40,6 +40,8 @@ export class Call<T> {
   /** Of the last response. */
   status: number | undefined = undefined;
   verdict: OutcomeClass = 'ignored';
+  /** Decides on retries; undefined until an attempt has failed. */
+  retryState: RetryState | undefined = undefined;
   /** The limit of time of all attempts and waits. The deadline stage sets it, and every stage inside of it has it. */
   scope!: CancelScope;
 

@@ -1,9 +1,11 @@
 import { joinSignals, sleep } from '../../common/index.js';
-import { backoffDelay } from '../../resilience/index.js';
-import { type AttemptFailure, type Attempts, type RetryDecision } from './attempt.js';
+import { type RetryDecision, RetryState } from '../../resilience/index.js';
+import { type AttemptFailure, type Attempts } from './attempt.js';
 import { type Call } from './call.js';
 import { closedError } from './closed-error.js';
 import { type CallStage } from './stage.js';
+
+const NO_RETRY: RetryDecision = { retry: false, why: 'attempts_used' };
 
 /**
  * Makes attempts until one gives the caller what it wants, or none may follow. Each attempt picks an instance anew,
@@ -25,22 +27,35 @@ export class RetryStage implements CallStage {
   }
 }
 
-function decideOnRetry<T>(call: Call<T>, { reason, neverSent, retryAfterMs = 0 }: AttemptFailure): RetryDecision {
-  const { channel, settings, prepared, request, deps } = call;
+function decideOnRetry<T>(call: Call<T>, failed: AttemptFailure): RetryDecision {
+  const { channel, settings, prepared, request, scope } = call;
   const { retry } = settings;
-  if (!retry || call.attempts >= retry.maxAttempts) return 'none';
-  if (!prepared.replayable || !(prepared.idempotent || neverSent)) return 'none';
-  const delayMs = channel.hasUntried(call.tried, settings, request.criteria)
-    ? 0
-    : Math.max(
-        backoffDelay(call.attempts, retry, deps.random),
-        retryAfterMs,
-        channel.circuitWaitMs(settings, request.criteria),
-      );
-  if (delayMs > retry.maxDelay || delayMs >= call.scope.remainingMs()) return 'none';
-  if (channel.budget(retry)?.tryRetry() === false) return 'budget_exhausted';
-  deps.events.emit('call.retried', { service: call.service, attempt: call.attempts + 1, delayMs, reason });
-  return delayMs;
+  if (!retry) return NO_RETRY;
+  const deps = { random: call.deps.random, budget: channel.budget(retry) };
+  call.retryState ??= new RetryState(retry, prepared, deps);
+  const decision = call.retryState.afterFailure({
+    attempts: call.attempts,
+    outcome: call.verdict,
+    error: failed.error,
+    notSent: failed.neverSent,
+    retryAfterMs: failed.retryAfterMs,
+    pushbackMs: failed.pushbackMs,
+    aborted: scope.signal.aborted,
+    remainingMs: scope.remainingMs(),
+    // Both look through all instances, which is of use only where nothing else speaks against a retry.
+    get anotherInstance() {
+      return channel.hasUntried(call.tried, settings, request.criteria);
+    },
+    get circuitWaitMs() {
+      return channel.circuitWaitMs(settings, request.criteria);
+    },
+  });
+  if (decision.retry) {
+    const { service, attempts } = call;
+    const { delayMs } = decision;
+    call.deps.events.emit('call.retried', { service, attempt: attempts + 1, delayMs, reason: failed.reason });
+  }
+  return decision;
 }
 
 /** @throws the signal's reason; an error when no further attempt may be made */

@@ -1,0 +1,80 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { CallStage, failure, refused, reset } from '../../testing/call-stage.js';
+
+describe('the retries of a call', () => {
+  let stage: CallStage;
+
+  beforeEach(async () => {
+    stage = await CallStage.open();
+    await stage.register('a', 'b');
+  });
+
+  afterEach(async () => {
+    await stage.clock.advanceAsync(0);
+    await stage.close();
+    expect(stage.clock.pendingTimers).toBe(0);
+  });
+
+  it('do not land on the failed instance while another one is there', async () => {
+    stage.transport.answer(() => {
+      throw reset();
+    });
+    const communicator = stage.communicatorWith({ retry: { maxAttempts: 2 }, circuitBreaker: false });
+    for (let call = 0; call < 20; call++) {
+      stage.transport.sent.length = 0;
+      await failure(communicator.callService('users', { path: '/' }));
+      expect(new Set(stage.transport.targets).size).toBe(2);
+    }
+  });
+
+  it('are made for the errors alone that are named', async () => {
+    const communicator = stage.communicatorWith({ retry: { retryableErrors: ['ECONNRESET'] } });
+    const coded = (code: string): Error => Object.assign(reset(), { cause: Object.assign(new Error(code), { code }) });
+    stage.transport.answer(() => {
+      throw coded('EPIPE');
+    });
+    expect((await failure(communicator.callService('users', { path: '/' }))).attempts).toBe(1);
+    stage.transport.answer(({ instanceId }) => {
+      if (stage.transport.sent.length === 2) throw coded('ECONNRESET');
+      return { body: { from: instanceId } };
+    });
+    expect((await communicator.callService('users', { path: '/' })).attempts).toBe(2);
+  });
+
+  it('of named errors leave those of a status to the statuses', async () => {
+    stage.transport.answer(() => ({ status: stage.transport.sent.length === 1 ? 503 : 200 }));
+    const communicator = stage.communicatorWith({ retry: { retryableErrors: ['ECONNRESET'] } });
+    expect(await communicator.callService('users', { path: '/' })).toMatchObject({ status: 200, attempts: 2 });
+  });
+
+  it('wait as long as the service asks by a pushback, wherever they go', async () => {
+    const answer = { status: 503, headers: { 'grpc-retry-pushback-ms': '300' } };
+    stage.transport.answer(() => (stage.transport.sent.length === 1 ? answer : {}));
+    const call = stage.communicatorWith().callService('users', { path: '/' });
+    await stage.clock.advanceAsync(299);
+    expect(stage.transport.sent).toHaveLength(1);
+    await stage.clock.advanceAsync(1);
+    expect(await call).toMatchObject({ status: 200, attempts: 2 });
+    expect(stage.events.find(({ type }) => type === 'call.retried')?.payload).toMatchObject({ delayMs: 300 });
+  });
+
+  it('are not made where the service asks not to be asked again', async () => {
+    stage.transport.answer(() => ({ status: 503, headers: { 'grpc-retry-pushback-ms': '-1' } }));
+    expect(await stage.communicatorWith().callService('users', { path: '/' })).toMatchObject({
+      status: 503,
+      attempts: 1,
+    });
+  });
+
+  it('begin with the shortest wait, however many instances were tried at once before', async () => {
+    stage.transport.answer(() => {
+      throw refused();
+    });
+    const communicator = stage.communicatorWith({ retry: { maxAttempts: 4, baseDelay: '1s', jitter: 'none' } });
+    const call = failure(communicator.callService('users', { path: '/' }));
+    await stage.clock.advanceAsync(3_000);
+    expect((await call).attempts).toBe(4);
+    const delays = stage.events.filter(({ type }) => type === 'call.retried').map(({ payload }) => payload.delayMs);
+    expect(delays).toEqual([0, 1_000, 2_000]);
+  });
+});
