@@ -2,10 +2,14 @@ import { describe, expect, it } from '@jest/globals';
 import { InvalidConfigurationError, seededRandom } from '../common/index.js';
 import { fakeInstance } from '../testing/fake-instance.js';
 import { ManualClock } from '../testing/manual-clock.js';
-import { createLoadBalancer, isStrategyName, type LoadBalancing, strategyName } from './create-load-balancer.js';
+import { SILENT } from '../model/index.js';
+import { createLoadBalancer } from './create-load-balancer.js';
 import { type LoadBalancerDeps } from './load-balancer-deps.js';
 import { type LoadBalancer, type PickResult } from './load-balancer.js';
+import { isStrategyName, type LoadBalancing, strategyName } from './load-balancing.js';
 import { LoadTracker } from './load-tracker.js';
+import { resolveLoadBalancingOptions } from './resolve-load-balancing-options.js';
+import { type Candidate, type Strategy } from './strategy.js';
 import { LoadBalancingStrategy } from './strategy-names.js';
 
 const NAMES = Object.values(LoadBalancingStrategy);
@@ -27,8 +31,9 @@ describe('createLoadBalancer', () => {
 
   it('hands clock, randomness and loads to a class or a factory, with defaults for what is left out', () => {
     const clock = new ManualClock();
-    const deps = { clock, random: seededRandom(1), loads: new LoadTracker({ clock }) };
-    expect((createLoadBalancer(Nobody, deps) as Nobody).deps).toEqual(deps);
+    const deps = { clock, random: seededRandom(1), loads: new LoadTracker({ clock }), events: SILENT };
+    const options = resolveLoadBalancingOptions();
+    expect((createLoadBalancer(Nobody, deps) as Nobody).deps).toEqual({ ...deps, options });
     const made = createLoadBalancer((given) => new Nobody(given)) as Nobody;
     expect(made.deps.random()).toBeLessThan(1);
     expect(made.deps.clock.now()).toBeGreaterThan(0);
@@ -86,17 +91,64 @@ describe('createLoadBalancer', () => {
     return undefined;
   };
 
-  it.each(['roundrobin', 'ROUND_ROBIN', '', 'toString', '__proto__', 5, null, undefined, {}])(
+  describe("with a strategy of the user's own", () => {
+    class Last implements Strategy {
+      constructor(readonly deps: LoadBalancerDeps) {}
+      choose(candidates: readonly Candidate[]): Candidate {
+        return candidates.at(-1)!;
+      }
+    }
+    const picked = (balancer: LoadBalancer): string => {
+      balancer.update([...['a', 'b'].map((id) => fakeInstance({ instanceId: id })), sick]);
+      const result = balancer.pick();
+      return result.kind === 'picked' ? result.instance.instanceId : result.reason;
+    };
+    const sick = fakeInstance({ instanceId: 'c', healthStatus: 'unhealthy' });
+
+    it('puts the filters before it, be it a class or made by a factory', () => {
+      expect(picked(createLoadBalancer(Last))).toBe('b');
+      expect(picked(createLoadBalancer((deps) => new Last(deps)))).toBe('b');
+      expect(picked(createLoadBalancer({ strategy: Last }))).toBe('b');
+    });
+
+    it('finds it by its name, also in place of a built-in one', () => {
+      const strategies = { last: Last, random: (deps: LoadBalancerDeps) => new Last(deps) };
+      expect(picked(createLoadBalancer('last', { strategies }))).toBe('b');
+      expect(picked(createLoadBalancer({ strategy: 'random' }, { strategies }))).toBe('b');
+      expect(isStrategyName('last', strategies)).toBe(true);
+      expect(isStrategyName('last')).toBe(false);
+    });
+
+    it('hands it the options that stand beside it', () => {
+      let made: Last | undefined;
+      createLoadBalancer({ strategy: (deps) => (made = new Last(deps)), uncheckedThreshold: 0.25 });
+      expect(made?.deps.options.uncheckedThreshold).toBe(0.25);
+    });
+  });
+
+  it('takes the default strategy where options name none', () => {
+    expect(createLoadBalancer({}).explain?.().strategy).toBe('round_robin');
+    expect(createLoadBalancer({ strategy: 'random' }).explain?.().strategy).toBe('random');
+  });
+
+  it('names a wrong strategy among options by its path, and wrong options beside it', () => {
+    expect(problemOf({ strategy: 'fastest', uncheckedThreshold: 2 })).toMatchObject([
+      { path: 'loadBalancing.strategy', value: 'fastest' },
+      { path: 'loadBalancing.uncheckedThreshold', value: 2, expected: 'a number from 0 to 1' },
+    ]);
+  });
+
+  it.each(['roundrobin', 'ROUND_ROBIN', '', 'toString', '__proto__', 5, null, undefined])(
     'refuses %p and names what there is',
     (strategy) => {
-      const expected = `one of ${NAMES.join(', ')}, or a LoadBalancer class or factory`;
+      const expected = `one of ${NAMES.join(', ')}, or a Strategy or LoadBalancer class or factory, or options`;
       expect(problemOf(strategy)).toEqual([{ path: 'loadBalancing', value: strategy, expected }]);
       expect(isStrategyName(strategy)).toBe(false);
     },
   );
 
   it.each(['consistent_hash', 'maglev', 'ip_hash'])('says of %s that it is not in this release', (strategy) => {
-    const create = (): LoadBalancer => createLoadBalancer(strategy as LoadBalancing);
+    const create = (): LoadBalancer => createLoadBalancer(strategy);
     expect(create).toThrow(InvalidConfigurationError);
     expect(create).toThrow(`(${strategy} is not in this release), but got "${strategy}"`);
   });
@@ -106,5 +158,10 @@ describe('strategyName', () => {
   it('is the name of the strategy, the class or the function', () => {
     const anonymous = [() => new Nobody({} as LoadBalancerDeps)][0] as LoadBalancing;
     expect((['p2c_ewma', Nobody, anonymous] as const).map(strategyName)).toEqual(['p2c_ewma', 'Nobody', 'custom']);
+    expect([{ strategy: Nobody }, { strategy: 'random' }, {}].map(strategyName)).toEqual([
+      'Nobody',
+      'random',
+      'round_robin',
+    ]);
   });
 });

@@ -96,18 +96,16 @@ describe('selectEligible', () => {
     });
 
     it('returns to an excluded instance rather than to nobody, but never to one that is unavailable', () => {
-      const isAvailable = ({ instanceId }: ServiceInstance): boolean => instanceId === 'a';
-      expect(idsOf(list, { exclude: new Set(['a']), isAvailable })).toEqual(['a']);
-      expect(idsOf(list, { isAvailable: () => false })).toBe('none_available');
+      const refusal = ({ instanceId }: ServiceInstance): string | undefined =>
+        instanceId === 'a' ? undefined : 'circuit_open';
+      expect(idsOf(list, { exclude: new Set(['a']), refusal })).toEqual(['a']);
+      expect(idsOf(list, { refusal: () => 'circuit_open' })).toBe('none_available');
     });
 
-    it('asks about availability only where an instance could take the call', () => {
+    it('asks whether one is refused only where an instance could take the call', () => {
       const asked: string[] = [];
-      const isAvailable = ({ instanceId }: ServiceInstance): boolean => {
-        asked.push(instanceId);
-        return true;
-      };
-      idsOf(ofEachStatus, { isAvailable });
+      const refusal = ({ instanceId }: ServiceInstance): undefined => void asked.push(instanceId);
+      idsOf(ofEachStatus, { refusal });
       expect(asked).toEqual(['healthy', 'unknown']);
     });
   });

@@ -1,20 +1,30 @@
 /** Which instance takes a call: filters, strategies, load metrics. */
+export { type LoadBalancer, type PickContext, type PickResult, type SelectionCriteria } from './load-balancer.js';
+export { type UnavailableReason } from './unavailable-reason.js';
+export { type BalancingExplanation, type FilterStage, type InstanceExplanation } from './explanation.js';
+export { createLoadBalancer, type CreateLoadBalancerDeps } from './create-load-balancer.js';
 export {
-  type LoadBalancer,
-  type PickContext,
-  type PickResult,
-  type SelectionCriteria,
-  type UnavailableReason,
-} from './load-balancer.js';
-export {
-  createLoadBalancer,
-  expectedLoadBalancing,
-  isStrategyName,
   type LoadBalancerConstructor,
   type LoadBalancerFactory,
   type LoadBalancing,
+  type LoadBalancingSettings,
+  type LoadBalancingStrategyChoice,
+  mergeLoadBalancing,
+  type NamedStrategies,
+  resolveLoadBalancing,
   strategyName,
-} from './create-load-balancer.js';
+} from './load-balancing.js';
+export {
+  DEFAULT_LOAD_BALANCING_OPTIONS,
+  DEFAULT_SLOW_START_OPTIONS,
+  type LoadBalancingOptions,
+  type PriorityOptions,
+  type RouteOptions,
+  type SlowStartOptions,
+  type SubsetOptions,
+  type ZoneOptions,
+} from './load-balancing-options.js';
+export { type ResolvedLoadBalancingOptions, resolveLoadBalancingOptions } from './resolve-load-balancing-options.js';
 export { type LoadBalancerDeps } from './load-balancer-deps.js';
 export { type EligibleResult, selectEligible, selectServing } from './eligibility.js';
 export {
@@ -27,4 +37,5 @@ export {
 } from './hash-options.js';
 export { hashKeyOf, type HashRequest, type HashSource } from './hash-source.js';
 export { DEFAULT_LOAD_TRACKER_OPTIONS, InstanceLoad, LoadTracker, type LoadTrackerOptions } from './load-tracker.js';
+export { type Candidate, type Strategy, type Wish } from './strategy.js';
 export { LoadBalancingStrategy, type LoadBalancingStrategyName } from './strategy-names.js';

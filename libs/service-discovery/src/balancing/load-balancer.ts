@@ -1,5 +1,8 @@
 import { type Outcome } from '../common/index.js';
 import { type ServiceInstance } from '../model/index.js';
+import { type BalancingExplanation } from './explanation.js';
+import { type HashRequest } from './hash-source.js';
+import { type UnavailableReason } from './unavailable-reason.js';
 
 /** What a caller wants of an instance. */
 export interface SelectionCriteria {
@@ -12,24 +15,14 @@ export interface SelectionCriteria {
 }
 
 /** What one pick should mind. */
-export interface PickContext extends SelectionCriteria {
+export interface PickContext extends SelectionCriteria, HashRequest {
   /** Ids of instances tried before: avoided while there is another one. */
   exclude?: ReadonlySet<string>;
-  /** Instances refused here are not picked at all (their circuit is open). */
-  isAvailable?: (instance: ServiceInstance) => boolean;
-  /** What hash strategies go by. */
-  key?: string;
+  /** Ids of instances that do badly (outliers that were ejected): taken only if nothing else is left, not even a tried one. */
+  avoid?: ReadonlySet<string>;
+  /** Why an instance cannot take a call just now, such as `circuit_open`; then it is not picked at all. */
+  refusal?: (instance: ServiceInstance) => string | undefined;
 }
-
-export type UnavailableReason =
-  /** The service has no instances. */
-  | 'no_instances'
-  /** None matches version and tags. */
-  | 'no_match'
-  /** All that match are unhealthy, draining, in maintenance or have weight 0. */
-  | 'none_healthy'
-  /** All healthy ones are refused by `isAvailable`. */
-  | 'none_available';
 
 export type PickResult =
   | {
@@ -45,4 +38,6 @@ export interface LoadBalancer {
   /** Takes over the present instances. What is known of an instance (load, latency) stays as long as its id stays. */
   update(instances: readonly ServiceInstance[]): void;
   pick(context?: PickContext): PickResult;
+  /** What `pick` would go by now, instance by instance. Changes nothing. Every built-in balancer has it. */
+  explain?(context?: PickContext): BalancingExplanation;
 }

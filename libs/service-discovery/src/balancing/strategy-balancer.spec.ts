@@ -5,6 +5,7 @@ import { fakeInstance } from '../testing/fake-instance.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { LoadTracker } from './load-tracker.js';
 import { type PickContext } from './load-balancer.js';
+import { resolveLoadBalancingOptions } from './resolve-load-balancing-options.js';
 import { StrategyBalancer } from './strategy-balancer.js';
 import { type Candidate, type Strategy } from './strategy.js';
 
@@ -17,9 +18,9 @@ class First implements Strategy {
   readonly choices: (readonly Candidate[])[] = [];
   usual: readonly Candidate[] = [];
 
-  admit(instance: ServiceInstance, load: Candidate['load']): Candidate {
-    this.admitted.push(instance.instanceId);
-    return { instance, load };
+  admit(known: Candidate): Candidate {
+    this.admitted.push(known.instance.instanceId);
+    return known;
   }
 
   update(usual: readonly Candidate[]): void {
@@ -37,10 +38,14 @@ function idsOf(candidates: readonly Candidate[]): string[] {
   return candidates.map(({ instance }) => instance.instanceId);
 }
 
+function refusing(id: string): PickContext['refusal'] {
+  return ({ instanceId }) => (instanceId === id ? 'circuit_open' : undefined);
+}
+
 describe('StrategyBalancer', () => {
   let strategy: First;
   let loads: LoadTracker;
-  let balancer: StrategyBalancer<Candidate>;
+  let balancer: StrategyBalancer;
   const [a, b, c] = ['a', 'b', 'c'].map((instanceId) => fakeInstance({ instanceId })) as [
     ServiceInstance,
     ServiceInstance,
@@ -53,8 +58,9 @@ describe('StrategyBalancer', () => {
 
   beforeEach(() => {
     strategy = new First();
-    loads = new LoadTracker({ clock: new ManualClock() });
-    balancer = new StrategyBalancer(strategy, loads);
+    const clock = new ManualClock();
+    loads = new LoadTracker({ clock });
+    balancer = new StrategyBalancer('first', strategy, { loads, clock, options: resolveLoadBalancingOptions() });
   });
 
   it('works out once for each criteria what there is to choose from, and anew after a change', () => {
@@ -62,7 +68,7 @@ describe('StrategyBalancer', () => {
     for (let time = 0; time < 2; time++) expect(pick({ zone: 'z' })).toBe('b');
     expect(strategy.choices[1]).toBe(strategy.choices[0]);
     expect(pick({ zone: 'z', tags: ['none'] })).toBe('no_match');
-    expect(pick({ zone: 'z', isAvailable: ({ instanceId }) => instanceId !== 'b' })).toBe('c');
+    expect(pick({ zone: 'z', refusal: refusing('b') })).toBe('c');
     expect(pick({ zone: 'z', exclude: new Set(['b']) })).toBe('c');
     balancer.update([a, { ...c, zone: 'z' }]);
     expect(pick({ zone: 'z' })).toBe('c');
@@ -103,7 +109,7 @@ describe('StrategyBalancer', () => {
     balancer.update([a, { ...b, status: 'unknown' }, c]);
     pick();
     pick({});
-    pick({ tags: [], exclude: new Set(), key: 'x', isAvailable: () => true });
+    pick({ tags: [], exclude: new Set(), key: 'x', refusal: () => undefined });
     expect(strategy.updates).toEqual([['a', 'c']]);
     expect(strategy.choices).toHaveLength(3);
     for (const candidates of strategy.choices) expect(candidates).toBe(strategy.usual);
@@ -124,7 +130,7 @@ describe('StrategyBalancer', () => {
 
   it('chooses again among the available ones where its first choice is not', () => {
     balancer.update([a, b, c]);
-    expect(pick({ isAvailable: ({ instanceId }) => instanceId !== 'a' })).toBe('b');
+    expect(pick({ refusal: refusing('a') })).toBe('b');
     expect(strategy.choices.map(idsOf)).toEqual([
       ['a', 'b', 'c'],
       ['b', 'c'],
@@ -145,7 +151,69 @@ describe('StrategyBalancer', () => {
 
   it('counts nothing where nobody is picked', () => {
     balancer.update([a]);
-    expect(pick({ isAvailable: () => false })).toBe('none_available');
+    expect(pick({ refusal: () => 'circuit_open' })).toBe('none_available');
     expect(loads.of('a').active).toBe(0);
+  });
+
+  describe('explaining a choice', () => {
+    it('says of each instance whether it can be taken, or what leaves it out and why', () => {
+      const list = [
+        a,
+        { ...b, tags: ['api'], version: '1.1.0' },
+        fakeInstance({ instanceId: 'sick', tags: ['api'], version: '2.0.0', healthStatus: 'unhealthy' }),
+        fakeInstance({ instanceId: 'off', tags: ['api'], version: '2.0.0', weight: 0 }),
+        fakeInstance({ instanceId: 'open', tags: ['api'], version: '2.0.0' }),
+        fakeInstance({ instanceId: 'out', tags: ['api'], version: '2.0.0' }),
+        fakeInstance({ instanceId: 'tried', tags: ['api'], version: '2.0.0' }),
+        fakeInstance({ instanceId: 'new', tags: ['api'], version: '2.0.0', healthStatus: 'unknown' }),
+        fakeInstance({ instanceId: 'far', tags: ['api'], version: '2.0.0', zone: 'y' }),
+        fakeInstance({ instanceId: 'good', tags: ['api'], version: '2.0.0', zone: 'x' }),
+        { ...c, version: '2.0.0' },
+      ];
+      balancer.update(list);
+      const explained = balancer.explain({
+        version: '^2',
+        tags: ['api'],
+        zone: 'x',
+        key: 'k',
+        refusal: refusing('open'),
+        avoid: new Set(['out']),
+        exclude: new Set(['tried']),
+      });
+      expect(explained).toMatchObject({ strategy: 'first', key: 'k', unavailable: undefined });
+      const reasons = explained.instances.map(({ instanceId, stage, reason }) => [instanceId, stage, reason]);
+      expect(reasons).toEqual([
+        ['a', 'version', 'no version is not in ^2'],
+        ['b', 'version', '1.1.0 is not in ^2'],
+        ['sick', 'status', 'unhealthy'],
+        ['off', 'status', 'weight 0'],
+        ['open', 'refusal', 'circuit_open'],
+        ['out', 'avoid', 'does badly'],
+        ['tried', 'exclude', 'was tried'],
+        ['new', 'unchecked', 'not checked yet, and others are healthy'],
+        ['far', 'zone', 'not in zone x'],
+        ['good', undefined, undefined],
+        ['c', 'tags', 'without api'],
+      ]);
+      expect(explained.instances.filter(({ taken }) => taken).map(({ instanceId }) => instanceId)).toEqual(['good']);
+    });
+
+    it('says why nobody can be taken, and tells of load and weight', () => {
+      balancer.update([a, b]);
+      const picked = balancer.pick();
+      if (picked.kind === 'picked') picked.done(ANSWERED);
+      balancer.pick();
+      const explained = balancer.explain({ refusal: () => 'circuit_open' });
+      expect(explained.unavailable).toBe('none_available');
+      expect(explained.instances[0]).toMatchObject({ taken: false, weight: 100, active: 1, latencyMs: 10 });
+      expect(balancer.explain({ tags: ['none'] }).unavailable).toBe('no_match');
+    });
+
+    it('changes nothing by it', () => {
+      balancer.update([a, b]);
+      balancer.explain();
+      balancer.explain({ zone: 'z' });
+      expect([strategy.choices, strategy.updates]).toEqual([[], [['a', 'b']]]);
+    });
   });
 });

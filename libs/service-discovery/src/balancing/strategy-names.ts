@@ -13,3 +13,6 @@ export const LoadBalancingStrategy = {
 } as const;
 
 export type LoadBalancingStrategyName = (typeof LoadBalancingStrategy)[keyof typeof LoadBalancingStrategy];
+
+/** What is taken where none is named. */
+export const DEFAULT_LOAD_BALANCING_STRATEGY = 'round_robin' satisfies LoadBalancingStrategyName;

@@ -1,4 +1,5 @@
 import { type ServiceInstance } from '../model/index.js';
+import { type PickContext } from './load-balancer.js';
 import { type InstanceLoad } from './load-tracker.js';
 
 /** An instance as a strategy sees it. The same object stands for it as long as its id is listed. */
@@ -6,12 +7,16 @@ export interface Candidate {
   /** As last updated. */
   instance: ServiceInstance;
   readonly load: InstanceLoad;
+  /** What its share goes by, relative to the others and above 0: the instance's weight, less while it starts slowly. */
+  weight: number;
 }
 
 /** What one choice goes by. */
-interface Wish<C extends Candidate = Candidate> {
+export interface Wish<C extends Candidate = Candidate> {
   /** What hash strategies go by; without it they choose as their fallback does. */
   readonly key?: string;
+  /** The call. */
+  readonly context: PickContext;
   /**
    * The candidates before those were taken out that cannot take this call. The same array for as long as it has the
    * same content, so what is worked out for it can be kept; a hash strategy finds a key's owner in it, and walks on
@@ -25,11 +30,20 @@ interface Wish<C extends Candidate = Candidate> {
  * @typeParam C what the strategy keeps of an instance
  */
 export interface Strategy<C extends Candidate = Candidate> {
-  /** Makes the candidate of an instance that is new. */
-  admit(instance: ServiceInstance, load: InstanceLoad): C;
+  /**
+   * Whether half the `weight` makes for half the share. Where it does not, the balancer passes over the part of the
+   * choices that an instance must not have yet while it starts slowly.
+   * @default false
+   */
+  readonly isWeighted?: boolean;
+  /**
+   * Makes the candidate of an instance that is new, out of what is known of it; left out: that will do.
+   * What comes back may be `known` itself, with more in it.
+   */
+  admit?(known: Candidate): C;
   /**
    * Takes over the candidates of a pick without special wishes; `choose` gets this very list then, so what can be
-   * worked out in advance belongs here. Called after each change.
+   * worked out in advance belongs here. Called after each change, of weights too.
    */
   update?(usual: readonly C[]): void;
   /** One of the candidates, of which there is at least one: the usual ones, or any others that were admitted. */

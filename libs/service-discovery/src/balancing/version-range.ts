@@ -37,6 +37,11 @@ export function rangeOf(text: string): VersionRange {
   return range;
 }
 
+/** Whether a text is a semver range. */
+export function isRange(text: string): boolean {
+  return semver.validRange(text) !== null;
+}
+
 function parse(text: string): semver.Range {
   try {
     return new semver.Range(text);

@@ -157,8 +157,8 @@ describe('ServiceCommunicator', () => {
         let list: readonly ServiceInstance[] = [];
         return {
           update: (instances) => void (list = instances),
-          pick: ({ isAvailable = () => true } = {}) => {
-            const instance = list.find(isAvailable);
+          pick: ({ refusal } = {}) => {
+            const instance = list.find((listed) => refusal?.(listed) === undefined);
             return instance
               ? { kind: 'picked', instance, done: () => undefined }
               : { kind: 'unavailable', reason: 'none_available' };
@@ -262,7 +262,7 @@ describe('ServiceCommunicator', () => {
       const error = await failure(
         (async () =>
           stage.communicatorWith().withOptions({
-            loadBalancing: 'fastest' as 'random',
+            loadBalancing: 'fastest',
             timeout: '1s',
             attemptTimeout: '2s',
             concurrency: 0,

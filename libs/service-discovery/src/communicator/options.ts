@@ -1,5 +1,5 @@
 import { type Duration, OptionValidator } from '../common/index.js';
-import { expectedLoadBalancing, isStrategyName, type LoadBalancing, strategyName } from '../balancing/index.js';
+import { type LoadBalancing, mergeLoadBalancing, resolveLoadBalancing, strategyName } from '../balancing/index.js';
 import {
   type CircuitBreakerOptions,
   type ResolvedCircuitBreakerOptions,
@@ -62,18 +62,19 @@ export interface CallSettings extends CallTimes {
 
 export const TIMEOUT_RANGE = { minMs: 1, maxMs: 86_400_000 };
 
-/** Later layers win, option by option; inside `retry` and `circuitBreaker`, value by value. */
+/** Later layers win, option by option; inside `loadBalancing`, `retry` and `circuitBreaker`, value by value. */
 export function mergeOptions(...layers: readonly (CommunicatorOptions | undefined)[]): CommunicatorOptions {
   const merged: CommunicatorOptions = {};
   for (const layer of layers) {
     if (!layer) continue;
-    const { circuitBreaker, retry, timeout, attemptTimeout, ...rest } = layer;
+    const { loadBalancing, circuitBreaker, retry, timeout, attemptTimeout, ...rest } = layer;
     for (const [option, value] of Object.entries(rest)) {
       if (value !== undefined) Object.assign(merged, { [option]: value });
     }
     // An attempt timeout of an earlier layer must not turn into a contradiction with a shorter timeout of this one.
     if (timeout !== undefined) merged.timeout = timeout;
     if (attemptTimeout !== undefined) merged.attemptTimeout = attemptTimeout;
+    merged.loadBalancing = mergeLoadBalancing(merged.loadBalancing, loadBalancing);
     merged.circuitBreaker = mergePolicy(merged.circuitBreaker, circuitBreaker);
     merged.retry = mergePolicy(merged.retry, retry);
   }
@@ -96,8 +97,8 @@ function mergePolicy<T extends object>(
 export function validateCommunicatorOptions(options: CommunicatorOptions, path = ''): void {
   const validator = new OptionValidator(path);
   const { loadBalancing, timeout, attemptTimeout, concurrency, pattern } = options;
-  if (loadBalancing !== undefined && typeof loadBalancing !== 'function' && !isStrategyName(loadBalancing)) {
-    validator.problem('loadBalancing', loadBalancing, expectedLoadBalancing(loadBalancing));
+  if (loadBalancing !== undefined) {
+    validator.gather(() => resolveLoadBalancing(loadBalancing, { path: validator.pathOf('loadBalancing') }));
   }
   const timeoutMs = timeout === undefined ? undefined : validator.duration('timeout', timeout, TIMEOUT_RANGE);
   const attemptMs =

@@ -142,9 +142,9 @@ export class ServiceChannel {
 
   /** Whether an instance that was not tried yet can take the call now. */
   hasUntried(tried: ReadonlySet<string>, settings: CallSettings, criteria?: SelectionCriteria): boolean {
-    const isAvailable = (instance: ServiceInstance): boolean =>
-      !tried.has(instance.instanceId) && this.refusal(instance, settings) === undefined;
-    return selectEligible(this.list, { ...criteria, isAvailable }).kind === 'eligible';
+    const refusal = (instance: ServiceInstance): string | undefined =>
+      tried.has(instance.instanceId) ? 'tried' : this.refusal(instance, settings);
+    return selectEligible(this.list, { ...criteria, refusal }).kind === 'eligible';
   }
 
   /**

@@ -4,10 +4,11 @@ import {
   type LoadBalancer,
   type LoadBalancerDeps,
   type PickContext,
+  resolveLoadBalancingOptions,
   type UnavailableReason,
 } from '../balancing/index.js';
 import { seededRandom, ServiceDiscoveryError, type Outcome } from '../common/index.js';
-import { type ServiceInstance } from '../model/index.js';
+import { type ServiceInstance, SILENT } from '../model/index.js';
 import { fakeInstance } from './fake-instance.js';
 import { type TestHarness } from './harness.js';
 import { ManualClock } from './manual-clock.js';
@@ -36,7 +37,13 @@ export function loadBalancerContract(harness: TestHarness, create: (deps: LoadBa
   let balancer: LoadBalancer;
 
   const newBalancer = (): LoadBalancer =>
-    create({ clock, random: seededRandom(SEED), loads: new LoadTracker({ clock }) });
+    create({
+      clock,
+      random: seededRandom(SEED),
+      loads: new LoadTracker({ clock }),
+      events: SILENT,
+      options: resolveLoadBalancingOptions(),
+    });
   const balancing = (...instances: ServiceInstance[]): void => balancer.update(instances);
   /** Whom many calls go to, in order of the ids. Each has a key of its own, for strategies that go by it. */
   const picked = (context?: PickContext): string[] => {
@@ -184,18 +191,16 @@ export function loadBalancerContract(harness: TestHarness, create: (deps: LoadBa
         assert.deepEqual(picked({ zone: 'z' }), ['a']);
       });
 
-      it('picks nobody whom the caller finds unavailable', () => {
+      it('picks nobody whom the caller refuses', () => {
         balancing(instance('a'), instance('b'), instance('c'));
-        const isAvailable = ({ instanceId }: ServiceInstance): boolean => instanceId === 'b';
-        assert.deepEqual(picked({ isAvailable }), ['b']);
-        assertUnavailable('none_available', { isAvailable: () => false });
+        assert.deepEqual(picked({ refusal: allBut('b') }), ['b']);
+        assertUnavailable('none_available', { refusal: () => 'circuit_open' });
         assert.deepEqual(picked(), ['a', 'b', 'c']);
       });
 
-      it('goes to one not checked yet where the caller finds all healthy ones unavailable', () => {
+      it('goes to one not checked yet where the caller refuses all healthy ones', () => {
         balancing(instance('a'), instance('b', { status: 'unknown' }));
-        const isAvailable = ({ instanceId }: ServiceInstance): boolean => instanceId !== 'a';
-        assert.deepEqual(picked({ isAvailable }), ['b']);
+        assert.deepEqual(picked({ refusal: allBut('b') }), ['b']);
       });
     });
 
@@ -218,6 +223,22 @@ export function loadBalancerContract(harness: TestHarness, create: (deps: LoadBa
       it('goes back to the instance that failed rather than to one without what was asked for', () => {
         balancing(instance('a', { tags: ['api'] }), instance('b'));
         assert.deepEqual(picked({ tags: ['api'], exclude: new Set(['a']) }), ['a']);
+      });
+    });
+
+    describe('keeping away from outliers', () => {
+      it('avoids them while there is another one, even one that was tried', () => {
+        balancing(instance('a'), instance('b'), instance('c', { status: 'unknown' }));
+        assert.deepEqual(picked({ avoid: new Set(['a']) }), ['b']);
+        assert.deepEqual(picked({ avoid: new Set(['a', 'b']) }), ['c']);
+        assert.deepEqual(picked({ avoid: new Set(['a', 'c']), exclude: new Set(['b']) }), ['b']);
+        assert.deepEqual(picked({ avoid: new Set(['a', 'b', 'c']) }), ['a', 'b']);
+      });
+
+      it('takes an outlier rather than nobody, but not one that is refused', () => {
+        balancing(instance('a'), instance('b'));
+        assert.deepEqual(picked({ avoid: new Set(['a']), refusal: allBut('a') }), ['a']);
+        assertUnavailable('none_available', { avoid: new Set(['a']), refusal: () => 'at_capacity' });
       });
     });
 
@@ -279,6 +300,10 @@ export function loadBalancerContract(harness: TestHarness, create: (deps: LoadBa
 
 function instance(instanceId: string, more: Partial<ServiceInstance> = {}): ServiceInstance {
   return fakeInstance({ instanceId, ...more });
+}
+
+function allBut(id: string): (instance: ServiceInstance) => string | undefined {
+  return ({ instanceId }) => (instanceId === id ? undefined : 'circuit_open');
 }
 
 /** Makes one call, which is answered at once. */

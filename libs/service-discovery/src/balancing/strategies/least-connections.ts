@@ -1,6 +1,4 @@
 import { type Random } from '../../common/index.js';
-import { type ServiceInstance } from '../../model/index.js';
-import { type InstanceLoad } from '../load-tracker.js';
 import { type Candidate, candidateAt, type Strategy } from '../strategy.js';
 
 /**
@@ -8,11 +6,9 @@ import { type Candidate, candidateAt, type Strategy } from '../strategy.js';
  * else the first in the list would get every call of an idle time.
  */
 export class LeastConnections implements Strategy {
-  constructor(private readonly random: Random) {}
+  readonly isWeighted = true;
 
-  admit(instance: ServiceInstance, load: InstanceLoad): Candidate {
-    return { instance, load };
-  }
+  constructor(private readonly random: Random) {}
 
   choose(candidates: readonly Candidate[]): Candidate {
     let least = Number.POSITIVE_INFINITY;
@@ -25,20 +21,20 @@ export class LeastConnections implements Strategy {
         weightOfLeast = 0;
         chosen = candidate;
       }
-      if (cost === least) weightOfLeast += candidate.instance.weight;
+      if (cost === least) weightOfLeast += candidate.weight;
     }
-    if (weightOfLeast === chosen.instance.weight) return chosen;
+    if (weightOfLeast === chosen.weight) return chosen;
 
     let draw = this.random() * weightOfLeast;
     for (const candidate of candidates) {
       if (costOf(candidate) !== least) continue;
-      draw -= candidate.instance.weight;
+      draw -= candidate.weight;
       if (draw < 0) return candidate;
     }
     return chosen;
   }
 }
 
-function costOf({ instance, load }: Candidate): number {
-  return load.active / instance.weight;
+function costOf({ weight, load }: Candidate): number {
+  return load.active / weight;
 }

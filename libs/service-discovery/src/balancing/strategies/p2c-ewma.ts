@@ -1,6 +1,4 @@
 import { type Clock, type Random } from '../../common/index.js';
-import { type ServiceInstance } from '../../model/index.js';
-import { type InstanceLoad } from '../load-tracker.js';
 import { type Candidate, candidateAt, type Strategy } from '../strategy.js';
 
 /** Keeps calls in flight in the reckoning where the latency is 0 or unknown. In milliseconds. */
@@ -16,10 +14,6 @@ export class P2cEwma implements Strategy {
     private readonly random: Random,
     private readonly clock: Clock,
   ) {}
-
-  admit(instance: ServiceInstance, load: InstanceLoad): Candidate {
-    return { instance, load };
-  }
 
   choose(candidates: readonly Candidate[]): Candidate {
     const count = candidates.length;

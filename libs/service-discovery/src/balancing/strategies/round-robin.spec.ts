@@ -107,8 +107,9 @@ describe('round robin', () => {
 
   it('passes over whom the caller finds unavailable, and keeps the others even', () => {
     create(() => 0, 'abcd');
-    const isAvailable = ({ instanceId }: ServiceInstance): boolean => instanceId !== 'b';
-    expect(picks(9, { isAvailable })).toBe('acdacdacd');
+    const refusal = ({ instanceId }: ServiceInstance): string | undefined =>
+      instanceId === 'b' ? 'circuit_open' : undefined;
+    expect(picks(9, { refusal })).toBe('acdacdacd');
     expect(picks(8)).toBe('abcdabcd');
   });
 });

@@ -1,6 +1,4 @@
 import { type Random } from '../../common/index.js';
-import { type ServiceInstance } from '../../model/index.js';
-import { type InstanceLoad } from '../load-tracker.js';
 import { type Candidate, candidateAt, type Strategy } from '../strategy.js';
 
 interface Waiting extends Candidate {
@@ -24,8 +22,8 @@ export class RoundRobin implements Strategy<Waiting> {
 
   constructor(private readonly random: Random) {}
 
-  admit(instance: ServiceInstance, load: InstanceLoad): Waiting {
-    return { instance, load, turn: this.turns - this.random() * this.queue.length };
+  admit(known: Candidate): Waiting {
+    return { ...known, turn: this.turns - this.random() * this.queue.length };
   }
 
   update(usual: readonly Waiting[]): void {

@@ -1,19 +1,14 @@
 import { type Random } from '../../common/index.js';
-import { type ServiceInstance } from '../../model/index.js';
-import { type InstanceLoad } from '../load-tracker.js';
 import { type Candidate, candidateAt, type Strategy } from '../strategy.js';
 
 /** By chance, each in proportion to its weight; equal weights make it uniform. */
 export class WeightedRandom implements Strategy {
+  readonly isWeighted = true;
   private usual: readonly Candidate[] = [];
   /** The sums of the usual candidates' weights up to and with each. */
   private usualSums: readonly number[] = [];
 
   constructor(private readonly random: Random) {}
-
-  admit(instance: ServiceInstance, load: InstanceLoad): Candidate {
-    return { instance, load };
-  }
 
   update(usual: readonly Candidate[]): void {
     this.usual = usual;
@@ -29,7 +24,7 @@ export class WeightedRandom implements Strategy {
 
 function sumUp(candidates: readonly Candidate[]): number[] {
   let sum = 0;
-  return candidates.map(({ instance }) => (sum += instance.weight));
+  return candidates.map(({ weight }) => (sum += weight));
 }
 
 /** The index of the first of the ascending sums that is larger than `value`. */

@@ -99,8 +99,9 @@ describe('weighted round robin', () => {
 
   it('keeps the shares of the others where the caller finds one unavailable', () => {
     const balancer = create({ a: 4, b: 2, c: 1 });
-    const isAvailable = ({ instanceId }: ServiceInstance): boolean => instanceId !== 'a';
-    const sequence = picks(balancer, 300, { isAvailable });
+    const refusal = ({ instanceId }: ServiceInstance): string | undefined =>
+      instanceId === 'a' ? 'circuit_open' : undefined;
+    const sequence = picks(balancer, 300, { refusal });
     expect([share(sequence, 'a'), share(sequence, 'b'), share(sequence, 'c')]).toEqual([0, 200, 100]);
     expect(share(picks(balancer, 70), 'a')).toBeLessThanOrEqual(42);
   });

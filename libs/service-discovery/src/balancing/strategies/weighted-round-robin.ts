@@ -1,6 +1,4 @@
 import { type Random } from '../../common/index.js';
-import { type ServiceInstance } from '../../model/index.js';
-import { type InstanceLoad } from '../load-tracker.js';
 import { type Candidate, candidateAt, type Strategy } from '../strategy.js';
 
 interface Creditor extends Candidate {
@@ -14,12 +12,13 @@ interface Creditor extends Candidate {
  * instance's picks are spread out rather than bunched.
  */
 export class WeightedRoundRobin implements Strategy<Creditor> {
+  readonly isWeighted = true;
   private started = false;
 
   constructor(private readonly random: Random) {}
 
-  admit(instance: ServiceInstance, load: InstanceLoad): Creditor {
-    return { instance, load, credit: 0 };
+  admit(known: Candidate): Creditor {
+    return { ...known, credit: 0 };
   }
 
   update(usual: readonly Creditor[]): void {
@@ -34,7 +33,7 @@ export class WeightedRoundRobin implements Strategy<Creditor> {
     let total = 0;
     let chosen = candidateAt(candidates, 0);
     for (const candidate of candidates) {
-      const { weight } = candidate.instance;
+      const { weight } = candidate;
       total += weight;
       candidate.credit += weight;
       if (candidate.credit > chosen.credit) chosen = candidate;
@@ -45,7 +44,7 @@ export class WeightedRoundRobin implements Strategy<Creditor> {
 
   /** Debts of a time with larger weights would take forever to pay off with smaller ones. */
   private limitCredit(candidates: readonly Creditor[]): void {
-    const total = candidates.reduce((sum, { instance }) => sum + instance.weight, 0);
+    const total = candidates.reduce((sum, { weight }) => sum + weight, 0);
     for (const candidate of candidates) candidate.credit = Math.max(-total, Math.min(total, candidate.credit));
   }
 }

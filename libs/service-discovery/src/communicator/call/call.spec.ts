@@ -225,8 +225,8 @@ describe('a call through failures', () => {
         let list: readonly ServiceInstance[] = [];
         return {
           update: (instances) => void (list = instances),
-          pick: ({ isAvailable = () => true } = {}) => {
-            const instance = list.find(isAvailable);
+          pick: ({ refusal } = {}) => {
+            const instance = list.find((listed) => refusal?.(listed) === undefined);
             stage.clock.advance(1_000);
             return instance
               ? { kind: 'picked', instance, done: () => undefined }

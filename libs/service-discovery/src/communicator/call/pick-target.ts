@@ -23,17 +23,17 @@ export function pickTarget<T>(call: Call<T>): Target {
     ...request.criteria,
     key: request.key,
     exclude: tried,
-    isAvailable: (instance) => {
+    refusal: (instance) => {
       const refusal = channel.refusal(instance, settings);
       if (refusal !== undefined) (refused ??= new Set()).add(refusal);
-      return refusal === undefined;
+      return refusal;
     },
   });
   if (picked.kind === 'unavailable') throw unavailableError(call, picked.reason, refused);
   const { instance } = picked;
   const place = channel.enter(instance, settings);
   if (typeof place === 'string') {
-    // Only a balancer that does not ask `isAvailable` comes here.
+    // Only a balancer that does not ask `refusal` comes here.
     const error = unavailableError(call, 'none_available', new Set([place]));
     picked.done({ kind: 'error', error, latencyMs: 0, neverSent: true });
     throw error;

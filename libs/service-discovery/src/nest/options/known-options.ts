@@ -1,3 +1,4 @@
+import { DEFAULT_LOAD_BALANCING_OPTIONS } from '../../balancing/index.js';
 import { type Problem, unknownOption } from '../../common/index.js';
 import { DEFAULT_HEALTH_CHECK_OPTIONS } from '../../health/index.js';
 import { TIERS } from '../../model/index.js';
@@ -31,7 +32,7 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   follow: null,
   trackHeartbeats: null,
   healthCheck: Object.keys(DEFAULT_HEALTH_CHECK_OPTIONS),
-  loadBalancing: null,
+  loadBalancing: ['strategy', ...Object.keys(DEFAULT_LOAD_BALANCING_OPTIONS)],
   circuitBreaker: Object.keys(DEFAULT_CIRCUIT_BREAKER_OPTIONS),
   retry: Object.keys(DEFAULT_RETRY_OPTIONS),
   timeout: null,

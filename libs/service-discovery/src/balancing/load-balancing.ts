@@ -1,0 +1,111 @@
+import { InvalidConfigurationError, OptionValidator } from '../common/index.js';
+import { type LoadBalancerDeps } from './load-balancer-deps.js';
+import { type LoadBalancer } from './load-balancer.js';
+import { type LoadBalancingOptions } from './load-balancing-options.js';
+import { type ResolvedLoadBalancingOptions, resolveLoadBalancingOptions } from './resolve-load-balancing-options.js';
+import { STRATEGIES } from './strategies/index.js';
+import { type Strategy } from './strategy.js';
+import { DEFAULT_LOAD_BALANCING_STRATEGY, type LoadBalancingStrategyName } from './strategy-names.js';
+
+/** Makes a strategy of the user's own, or a whole load balancer, which has to mind the options by itself. */
+export type LoadBalancerFactory = (deps: LoadBalancerDeps) => LoadBalancer | Strategy;
+
+/** A class of the user's own. */
+export type LoadBalancerConstructor = new (deps: LoadBalancerDeps) => LoadBalancer | Strategy;
+
+export type StrategyMaker = LoadBalancerFactory | LoadBalancerConstructor;
+
+/** Strategies of the user's own, by the names that stand for them in options, variables and queries. */
+export type NamedStrategies = Readonly<Record<string, StrategyMaker>>;
+
+/** A strategy: the name of a built-in one, or of one of {@link NamedStrategies}, or a factory or class. */
+export type LoadBalancingStrategyChoice = LoadBalancingStrategyName | (string & Record<never, never>) | StrategyMaker;
+
+/** A strategy with options. */
+export interface LoadBalancingSettings extends Partial<LoadBalancingOptions> {
+  /** @default 'round_robin' */
+  strategy?: LoadBalancingStrategyChoice;
+}
+
+/** How to balance: a strategy, by its name or made by a factory or class of the user's own, or one with options. */
+export type LoadBalancing = LoadBalancingStrategyChoice | LoadBalancingSettings;
+
+/** What a {@link LoadBalancing} means. */
+export interface ResolvedLoadBalancing {
+  readonly name: string;
+  readonly make: StrategyMaker;
+  readonly options: ResolvedLoadBalancingOptions;
+}
+
+/**
+ * Checks how to balance, and fills in the defaults.
+ * @throws InvalidConfigurationError naming everything wrong: an unknown strategy, options
+ */
+export function resolveLoadBalancing(
+  loadBalancing: LoadBalancing,
+  { path = 'loadBalancing', strategies = {} }: { path?: string; strategies?: NamedStrategies } = {},
+): ResolvedLoadBalancing {
+  const { strategy, ...options } = settingsOf(loadBalancing);
+  const check = new OptionValidator(path);
+  const make = typeof strategy === 'string' ? findStrategy(strategy, strategies) : strategy;
+  if (typeof make !== 'function') {
+    check.problem(loadBalancing === strategy ? '' : 'strategy', strategy, expectedLoadBalancing(strategy, strategies));
+  }
+  const resolved = check.gather(() => resolveLoadBalancingOptions(options, path));
+  if (typeof make !== 'function' || resolved === undefined) throw new InvalidConfigurationError(check.problems);
+  return { name: strategyName(loadBalancing), make, options: resolved };
+}
+
+/**
+ * Lays one way to balance over another, option by option: what says nothing of the strategy, or of an option, leaves
+ * it as it is.
+ */
+export function mergeLoadBalancing(
+  base: LoadBalancing | undefined,
+  over: LoadBalancing | undefined,
+): LoadBalancing | undefined {
+  if (over === undefined || base === undefined) return over ?? base;
+  if (!isSettings(over)) return isSettings(base) ? { ...base, strategy: over } : over;
+  const merged: LoadBalancingSettings = isSettings(base) ? { ...base } : { strategy: base };
+  for (const [option, value] of Object.entries(over) as [string, unknown][]) {
+    if (value !== undefined) Object.assign(merged, { [option]: value });
+  }
+  return merged;
+}
+
+/** Whether a text, such as one from a query, names a strategy: a built-in one, or one of the user's own. */
+export function isStrategyName(name: unknown, strategies: NamedStrategies = {}): name is string {
+  return typeof name === 'string' && findStrategy(name, strategies) !== undefined;
+}
+
+/** What to call a strategy in events and on the dashboard: its name, or that of the user's class or function. */
+export function strategyName(loadBalancing: LoadBalancing): string {
+  const { strategy } = settingsOf(loadBalancing);
+  if (typeof strategy === 'string') return strategy;
+  return typeof strategy !== 'function' || strategy.name === '' ? 'custom' : strategy.name;
+}
+
+/** The names that the documentation gives to strategies that are still to come. */
+const NOT_YET_BUILT_IN: ReadonlySet<unknown> = new Set(['consistent_hash', 'maglev', 'ip_hash']);
+
+function expectedLoadBalancing(value: unknown, strategies: NamedStrategies): string {
+  const names = [...Object.keys(STRATEGIES), ...Object.keys(strategies)].join(', ');
+  const expected = `one of ${names}, or a Strategy or LoadBalancer class or factory, or options`;
+  return NOT_YET_BUILT_IN.has(value) ? `${expected} (${String(value)} is not in this release)` : expected;
+}
+
+/** Names of the user's own come first: a built-in strategy may be replaced. */
+function findStrategy(name: string, strategies: NamedStrategies): StrategyMaker | undefined {
+  if (Object.hasOwn(strategies, name)) return strategies[name];
+  return Object.hasOwn(STRATEGIES, name) ? STRATEGIES[name as LoadBalancingStrategyName] : undefined;
+}
+
+function settingsOf(loadBalancing: LoadBalancing): LoadBalancingSettings {
+  return isSettings(loadBalancing)
+    ? { ...loadBalancing, strategy: loadBalancing.strategy ?? DEFAULT_LOAD_BALANCING_STRATEGY }
+    : { strategy: loadBalancing };
+}
+
+function isSettings(loadBalancing: LoadBalancing): loadBalancing is LoadBalancingSettings {
+  return typeof loadBalancing === 'object' && (loadBalancing as unknown) !== null && !Array.isArray(loadBalancing);
+}
