@@ -168,8 +168,17 @@ export class AttemptTimeoutError extends ServiceDiscoveryError {
 
 /** Too many calls run and wait already; this one was never sent. */
 export class BulkheadFullError extends ServiceDiscoveryError {
-  constructor(details: ErrorDetails & { limit: number; queue: number }) {
-    super('BULKHEAD_FULL', `All ${details.limit} slots are busy and ${details.queue} calls wait already`, details);
+  constructor({
+    limit,
+    queue,
+    waitedMs,
+    ...details
+  }: ErrorDetails & { limit: number; queue: number; waitedMs?: number }) {
+    const message =
+      waitedMs === undefined
+        ? `All ${limit} slots are busy and ${queue} calls wait already`
+        : `All ${limit} slots stayed busy for the ${waitedMs} ms that a call may wait`;
+    super('BULKHEAD_FULL', message, details);
   }
 }
 

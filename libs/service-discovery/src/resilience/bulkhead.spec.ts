@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import { BulkheadFullError, InvalidConfigurationError } from '../common/index.js';
+import { ManualClock } from '../testing/manual-clock.js';
 import { Bulkhead, type Release } from './bulkhead.js';
 
 const hanging = (): Promise<never> => new Promise(() => undefined);
@@ -118,6 +119,34 @@ describe('Bulkhead', () => {
     expect([called, bulkhead.active]).toEqual([false, 0]);
   });
 
+  it('sends away who has waited too long, and says so', async () => {
+    const clock = new ManualClock();
+    const bulkhead = new Bulkhead({ maxConcurrent: 1, maxQueue: 5, maxWait: '2s' }, { clock, name: 'users' });
+    const release = await bulkhead.acquire();
+    const waiting = bulkhead.acquire();
+    clock.advance(1_000);
+    const later = bulkhead.acquire();
+    clock.advance(1_000);
+    await expect(waiting).rejects.toMatchObject({
+      code: 'BULKHEAD_FULL',
+      service: 'users',
+      message: 'All 1 slots stayed busy for the 2000 ms that a call may wait',
+    });
+    release();
+    (await later)();
+    expect([...stateOf(bulkhead), clock.pendingTimers]).toEqual([0, 0, 0]);
+  });
+
+  it('shows its limits, and what it holds', async () => {
+    const bulkhead = new Bulkhead({ maxConcurrent: 1, maxQueue: 2 });
+    const release = await bulkhead.acquire();
+    const waiting = bulkhead.acquire();
+    expect(bulkhead.snapshot()).toEqual({ limit: 1, maxQueue: 2, active: 1, queued: 1 });
+    release();
+    (await waiting)();
+    expect(bulkhead.snapshot()).toEqual({ limit: 1, maxQueue: 2, active: 0, queued: 0 });
+  });
+
   it("leaves no listener on a caller's signal", async () => {
     const bulkhead = new Bulkhead({ maxConcurrent: 1, maxQueue: 10 });
     const { signal } = new AbortController();
@@ -130,5 +159,11 @@ describe('Bulkhead', () => {
     expect(create).toThrow(InvalidConfigurationError);
     expect(create).toThrow(/bulkhead\.maxConcurrent: .* 1 to 1000000.*\n.*bulkhead\.maxQueue: .* 0 to 1000000/);
     expect(() => new Bulkhead({} as { maxConcurrent: number })).toThrow('bulkhead.maxConcurrent');
+    expect(() => new Bulkhead({ maxConcurrent: 1, maxQueue: 1, maxWait: 0 })).toThrow(/bulkhead\.maxWait: .*1ms to 1d/);
+  });
+
+  it('refuses a time to wait where nobody may wait', () => {
+    const create = (): Bulkhead => new Bulkhead({ maxConcurrent: 1, maxWait: '1s' });
+    expect(create).toThrow('bulkhead.maxWait: expected nothing where maxQueue is 0');
   });
 });

@@ -1,4 +1,12 @@
-import { BulkheadFullError, onAbort, OptionValidator, raceAbort } from '../common/index.js';
+import {
+  BulkheadFullError,
+  OptionValidator,
+  raceAbort,
+  systemClock,
+  type Clock,
+  type Duration,
+} from '../common/index.js';
+import { WaitQueue } from './wait-queue.js';
 
 /** How many calls may run at once, and how many may wait for that. */
 export interface BulkheadOptions {
@@ -9,13 +17,22 @@ export interface BulkheadOptions {
    * @default 0
    */
   maxQueue?: number;
+  /**
+   * How long a call may wait for a slot, from 1 ms to 1 day. Only with a `maxQueue`.
+   * @default as long as the call itself may take
+   */
+  maxWait?: Duration;
 }
 
 /** `maxConcurrent` depends on what is protected, so it has to be given. */
 export const DEFAULT_BULKHEAD_OPTIONS: Readonly<Pick<Required<BulkheadOptions>, 'maxQueue'>> = { maxQueue: 0 };
 
-/** Checked options with every default filled in. May be given wherever options are taken. */
-export type ResolvedBulkheadOptions = Readonly<Required<BulkheadOptions>>;
+/** Checked options with every default filled in: durations are milliseconds. May be given wherever options are taken. */
+export interface ResolvedBulkheadOptions {
+  readonly maxConcurrent: number;
+  readonly maxQueue: number;
+  readonly maxWait?: number;
+}
 
 const MOST_CALLS = 1_000_000;
 
@@ -25,11 +42,17 @@ const MOST_CALLS = 1_000_000;
  */
 export function resolveBulkheadOptions(options: BulkheadOptions, path = 'bulkhead'): ResolvedBulkheadOptions {
   const check = new OptionValidator(path);
-  const given = check.options<Partial<BulkheadOptions>>('', options, DEFAULT_BULKHEAD_OPTIONS, ['maxConcurrent']);
+  const withoutDefault = ['maxConcurrent', 'maxWait'];
+  const given = check.options<Partial<BulkheadOptions>>('', options, DEFAULT_BULKHEAD_OPTIONS, withoutDefault);
+  const { maxWait } = given;
   const resolved: ResolvedBulkheadOptions = {
     maxConcurrent: check.number('maxConcurrent', given.maxConcurrent, { min: 1, max: MOST_CALLS, integer: true }),
     maxQueue: check.number('maxQueue', given.maxQueue, { min: 0, max: MOST_CALLS, integer: true }),
+    ...(maxWait !== undefined && { maxWait: check.duration('maxWait', maxWait, { minMs: 1, maxMs: 86_400_000 }) }),
   };
+  if (maxWait !== undefined && resolved.maxQueue === 0) {
+    check.problem('maxWait', maxWait, 'nothing where maxQueue is 0, since then no call waits');
+  }
   check.throwIfAny();
   return resolved;
 }
@@ -38,14 +61,26 @@ export function resolveBulkheadOptions(options: BulkheadOptions, path = 'bulkhea
 export type Release = () => void;
 
 export interface BulkheadDeps {
+  /** @default the system's clock */
+  clock?: Clock;
   /** What is protected: the `service` of the errors. @default none */
   name?: string;
+}
+
+/** A bulkhead at one moment, for dashboards. */
+export interface BulkheadSnapshot {
+  /** The most calls that run at once, and that wait. */
+  readonly limit: number;
+  readonly maxQueue: number;
+  /** Those that run now, and that wait now. */
+  readonly active: number;
+  readonly queued: number;
 }
 
 /** Keeps one slow dependency from taking all the resources: calls beyond the limit wait or are refused at once. */
 export class Bulkhead {
   private readonly options: ResolvedBulkheadOptions;
-  private readonly waiting = new Set<(release: Release) => void>();
+  private readonly waiting: WaitQueue<Release>;
   private running = 0;
 
   /** @throws InvalidConfigurationError naming every wrong option */
@@ -54,6 +89,10 @@ export class Bulkhead {
     private readonly deps: BulkheadDeps = {},
   ) {
     this.options = resolveBulkheadOptions(options);
+    const { maxWait: maxWaitMs } = this.options;
+    const { clock = systemClock } = deps;
+    const limit = maxWaitMs === undefined ? undefined : { clock, maxWaitMs, error: () => this.refusal(maxWaitMs) };
+    this.waiting = new WaitQueue(undefined, limit);
   }
 
   /** Calls that hold a slot. */
@@ -66,22 +105,25 @@ export class Bulkhead {
     return this.waiting.size;
   }
 
+  snapshot(): BulkheadSnapshot {
+    const { maxConcurrent, maxQueue } = this.options;
+    return { limit: maxConcurrent, maxQueue, active: this.active, queued: this.queued };
+  }
+
   /**
    * Waits for a slot where all are busy.
    * @returns what gives the slot back
-   * @throws BulkheadFullError when the queue is full too; the signal's reason when it aborts, and the call leaves the queue
+   * @throws BulkheadFullError when the queue is full too, or `maxWait` is over; the signal's reason when it aborts, and
+   * the call leaves the queue
    */
   async acquire(signal?: AbortSignal): Promise<Release> {
     signal?.throwIfAborted();
-    const { maxConcurrent, maxQueue } = this.options;
-    if (this.running < maxConcurrent) {
+    if (this.running < this.options.maxConcurrent) {
       this.running++;
       return this.createRelease();
     }
-    if (this.waiting.size >= maxQueue) {
-      throw new BulkheadFullError({ limit: maxConcurrent, queue: this.waiting.size, service: this.deps.name });
-    }
-    return this.enqueue(signal);
+    if (this.waiting.size >= this.options.maxQueue) throw this.refusal();
+    return this.waiting.wait(signal);
   }
 
   /**
@@ -99,19 +141,12 @@ export class Bulkhead {
     }
   }
 
-  private enqueue(signal?: AbortSignal): Promise<Release> {
-    return new Promise((resolve, reject) => {
-      const enter = (release: Release): void => {
-        stopWaiting?.();
-        resolve(release);
-      };
-      const stopWaiting =
-        signal &&
-        onAbort(signal, () => {
-          this.waiting.delete(enter);
-          reject(signal.reason as Error);
-        });
-      this.waiting.add(enter);
+  private refusal(waitedMs?: number): BulkheadFullError {
+    return new BulkheadFullError({
+      limit: this.options.maxConcurrent,
+      queue: this.waiting.size,
+      waitedMs,
+      service: this.deps.name,
     });
   }
 
@@ -120,14 +155,9 @@ export class Bulkhead {
     return () => {
       if (released) return;
       released = true;
-      const [next] = this.waiting;
-      if (next) {
-        // The slot passes on without becoming free, so that a newcomer cannot overtake those that wait.
-        this.waiting.delete(next);
-        next(this.createRelease());
-      } else {
-        this.running--;
-      }
+      // The slot passes on without becoming free, so that a newcomer cannot overtake those that wait.
+      if (this.waiting.size > 0) this.waiting.serve(this.createRelease());
+      else this.running--;
     };
   }
 }

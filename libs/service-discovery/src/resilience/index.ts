@@ -7,6 +7,7 @@ export {
   DEFAULT_BULKHEAD_OPTIONS,
   type BulkheadDeps,
   type BulkheadOptions,
+  type BulkheadSnapshot,
   type Release,
 } from './bulkhead.js';
 export { CancelScope } from './cancel-scope.js';
@@ -34,6 +35,8 @@ export {
   type LastGoodCacheDeps,
   type LastGoodOptions,
 } from './last-good-cache.js';
+export { DEFAULT_RATE_LIMITER_OPTIONS, type RateLimiterOptions } from './rate-limiter-options.js';
+export { RateLimiter, type RateLimiterDeps, type RateLimiterSnapshot } from './rate-limiter.js';
 export {
   resolveResiliencePolicyOptions,
   type Fallback,

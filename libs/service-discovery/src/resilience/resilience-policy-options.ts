@@ -7,6 +7,11 @@ import {
   type ResolvedCircuitBreakerOptions,
 } from './circuit-breaker-options.js';
 import { resolveLastGoodOptions, type LastGoodOptions, type ResolvedLastGoodOptions } from './last-good-cache.js';
+import {
+  resolveRateLimiterOptions,
+  type RateLimiterOptions,
+  type ResolvedRateLimiterOptions,
+} from './rate-limiter-options.js';
 import { resolveRetryOptions, type ResolvedRetryOptions, type RetryOptions } from './retry.js';
 
 /** What a policy answers with in place of an error; may throw one itself. */
@@ -44,6 +49,12 @@ export interface ResiliencePolicyOptions {
    */
   circuitBreaker?: Partial<CircuitBreakerOptions> | false;
   /**
+   * Limits the calls that are made in a time; a call is refused at once where it would have to wait for longer than
+   * `maxWait`. Its retries do not count.
+   * @default none
+   */
+  rateLimit?: RateLimiterOptions | false;
+  /**
    * Limits the calls that run at once.
    * @default none
    */
@@ -79,6 +90,7 @@ export interface ResolvedResiliencePolicyOptions {
   readonly retry?: ResolvedRetryOptions;
   readonly retryIf?: (error: unknown) => boolean;
   readonly circuitBreaker?: ResolvedCircuitBreakerOptions;
+  readonly rateLimit?: ResolvedRateLimiterOptions;
   readonly bulkhead?: ResolvedBulkheadOptions;
   readonly coalescing?: boolean;
   readonly lastGood?: ResolvedLastGoodOptions;
@@ -92,6 +104,7 @@ const OPTION_NAMES: readonly (keyof ResiliencePolicyOptions)[] = [
   'attemptTimeout',
   'retry',
   'circuitBreaker',
+  'rateLimit',
   'bulkhead',
   'coalescing',
   'lastGood',
@@ -112,7 +125,7 @@ export function resolveResiliencePolicyOptions(
 ): ResolvedResiliencePolicyOptions {
   const check = new OptionValidator(path);
   const given = check.options<ResiliencePolicyOptions>('', options, {}, OPTION_NAMES);
-  const { circuitBreaker, bulkhead, coalescing, lastGood, chaos, fallback } = given;
+  const { circuitBreaker, rateLimit, bulkhead, coalescing, lastGood, chaos, fallback } = given;
   const { retry, retryIf } = splitRetry(given.retry);
   const duration = (name: 'timeout' | 'attemptTimeout'): number | undefined =>
     given[name] === undefined ? undefined : check.duration(name, given[name], TIMEOUT_RANGE);
@@ -126,16 +139,20 @@ export function resolveResiliencePolicyOptions(
     retry: stage('retry', retry, resolveRetryOptions),
     retryIf,
     circuitBreaker: stage('circuitBreaker', circuitBreaker, resolveCircuitBreakerOptions),
+    rateLimit: stage('rateLimit', rateLimit, resolveRateLimiterOptions),
     bulkhead: stage('bulkhead', bulkhead, resolveBulkheadOptions),
     coalescing: coalescing === undefined ? undefined : check.boolean('coalescing', coalescing),
     lastGood: stage('lastGood', lastGood, resolveLastGoodOptions),
     chaos: stage('chaos', chaos, resolveChaosOptions),
     fallback,
   };
-  const { timeout = Infinity, attemptTimeout = 0 } = resolved;
-  if (attemptTimeout > timeout) {
-    check.problem('attemptTimeout', given.attemptTimeout, `a duration not longer than timeout, which is ${timeout}ms`);
-  }
+  const { timeout = Infinity } = resolved;
+  const within = (path: string, value: unknown, ms = 0): void => {
+    if (ms > timeout) check.problem(path, value, `a duration not longer than timeout, which is ${timeout}ms`);
+  };
+  within('attemptTimeout', given.attemptTimeout, resolved.attemptTimeout);
+  within('rateLimit.maxWait', rateLimit && rateLimit.maxWait, resolved.rateLimit?.maxWait);
+  within('bulkhead.maxWait', bulkhead && bulkhead.maxWait, resolved.bulkhead?.maxWait);
   check.optionalFunction('retry.retryIf', retryIf);
   if (retryIf && retry && retry.retryableErrors !== undefined) {
     check.problem('retry.retryIf', retryIf, 'either retryIf or retryableErrors, since both tell the same');

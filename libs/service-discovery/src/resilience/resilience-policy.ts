@@ -24,6 +24,7 @@ import { CircuitBreakerStage } from './stages/circuit-breaker-stage.js';
 import { CoalescingStage } from './stages/coalescing-stage.js';
 import { DeadlineStage } from './stages/deadline-stage.js';
 import { LastGoodStage } from './stages/last-good-stage.js';
+import { RateLimitStage } from './stages/rate-limit-stage.js';
 import { RetryStage } from './stages/retry-stage.js';
 import { type Next, type PolicyCall, type Stage, type StageDescription } from './stages/stage.js';
 
@@ -32,7 +33,7 @@ export interface ResiliencePolicyDeps {
   clock?: Clock;
   /** Draws the jitter of delays, and what chaos does. @default the runtime's generator */
   random?: Random;
-  /** Hears `circuit.*`, `call.retried` and `call.answered_stale`. @default nobody */
+  /** Hears `circuit.*`, `call.refused`, `call.retried` and `call.answered_stale`. @default nobody */
   events?: EventSink;
   /** What the policy protects: the `service` of its events and errors. @default 'policy' */
   name?: string;
@@ -46,7 +47,7 @@ export interface ResiliencePolicyDeps {
 
 /**
  * Resilience around any async function, in this order of stages, of which each may be left out:
- * fallback → last good answer → coalescing → deadline → bulkhead → retry → circuit breaker → attempt timeout → chaos → the function.
+ * fallback → last good answer → coalescing → deadline → rate limit → bulkhead → retry → circuit breaker → attempt timeout → chaos → the function.
  *
  * One policy belongs to one thing that can fail and is shared by all calls of it: circuit, slots and retry budget are
  * the policy's, not a call's. Several policies may share a retry budget.
@@ -80,7 +81,7 @@ export class ResiliencePolicy {
    * @param key what coalescing and last good answers go by: equal for calls that may share an answer, so it tells apart
    * whatever the answer depends on, above all who asks. Without a key neither applies
    * @throws what `fn` throws last; DeadlineExceededError, with the last attempt's error as its cause; AttemptTimeoutError;
-   * BulkheadFullError; CircuitOpenError; the signal's reason; what the fallback throws
+   * RateLimitedError; BulkheadFullError; CircuitOpenError; the signal's reason; what the fallback throws
    */
   async execute<T>(
     fn: (signal: AbortSignal) => Promise<T>,
@@ -143,11 +144,13 @@ function buildStages(
   { breaker, budget }: SharedParts,
   deps: Required<Omit<ResiliencePolicyDeps, 'retryBudget'>>,
 ): Stage[] {
-  const { lastGood, coalescing, timeout, bulkhead, retry, retryIf, circuitBreaker, attemptTimeout, chaos } = options;
+  const { lastGood, coalescing, timeout, rateLimit, bulkhead, retry, retryIf, circuitBreaker, attemptTimeout, chaos } =
+    options;
   const stages: Stage[] = [];
   if (lastGood) stages.push(new LastGoodStage(lastGood, deps));
   if (coalescing) stages.push(new CoalescingStage());
   if (timeout !== undefined) stages.push(new DeadlineStage(timeout, deps));
+  if (rateLimit) stages.push(new RateLimitStage(rateLimit, deps));
   if (bulkhead) stages.push(new BulkheadStage(bulkhead, deps));
   if (retry) stages.push(new RetryStage(retry, retryIf, { ...deps, budget }));
   if (breaker && circuitBreaker) stages.push(new CircuitBreakerStage(breaker, circuitBreaker));

@@ -1,4 +1,5 @@
 import { Bulkhead, type BulkheadDeps, type ResolvedBulkheadOptions } from '../bulkhead.js';
+import { runGuarded, type GuardDeps } from './guard.js';
 import { type Next, type PolicyCall, type Stage, type StageDescription } from './stage.js';
 
 /** Lets only so many calls run at once. */
@@ -6,7 +7,10 @@ export class BulkheadStage implements Stage {
   readonly description: StageDescription;
   private readonly bulkhead: Bulkhead;
 
-  constructor(options: ResolvedBulkheadOptions, deps: BulkheadDeps) {
+  constructor(
+    options: ResolvedBulkheadOptions,
+    private readonly deps: BulkheadDeps & GuardDeps,
+  ) {
     this.bulkhead = new Bulkhead(options, deps);
     this.description = {
       stage: 'bulkhead',
@@ -18,6 +22,7 @@ export class BulkheadStage implements Stage {
   }
 
   run<T>(call: PolicyCall, next: Next<T>): Promise<T> {
-    return this.bulkhead.execute(() => next(call), call.signal);
+    const guard = (enter: () => Promise<T>): Promise<T> => this.bulkhead.execute(enter, call.signal);
+    return runGuarded({ stage: 'bulkhead', code: 'BULKHEAD_FULL' }, guard, call, next, this.deps);
   }
 }

@@ -6,6 +6,7 @@ export type StageName =
   | 'last_good'
   | 'coalescing'
   | 'deadline'
+  | 'rate_limit'
   | 'bulkhead'
   | 'retry'
   | 'circuit_breaker'

@@ -1,0 +1,147 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { InvalidConfigurationError, type ServiceDiscoveryError } from '../../common/index.js';
+import { type EventName } from '../../model/index.js';
+import { ManualClock } from '../../testing/manual-clock.js';
+import { type ResiliencePolicyOptions, resolveResiliencePolicyOptions } from '../resilience-policy-options.js';
+import { ResiliencePolicy } from '../resilience-policy.js';
+
+/** The stages that refuse calls for load, as parts of a policy. */
+describe('ResiliencePolicy', () => {
+  let clock: ManualClock;
+  let events: { type: EventName; payload: object }[];
+  let calls: number;
+
+  const policyWith = (options: ResiliencePolicyOptions): ResiliencePolicy => {
+    const sink = { emit: (type: EventName, payload: object) => void events.push({ type, payload }) };
+    return new ResiliencePolicy(options, { clock, random: () => 0.5, events: sink, name: 'users' });
+  };
+  const up = async (): Promise<string> => `answer ${++calls}`;
+  const hanging = (): Promise<never> => new Promise(() => void calls++);
+  const failure = (promise: Promise<unknown>): Promise<ServiceDiscoveryError> =>
+    promise.then(
+      () => Promise.reject(new Error('it was let through')),
+      (error: ServiceDiscoveryError) => error,
+    );
+  const refused = (stage: string, code: string, retryAfterMs?: number): object => ({
+    type: 'call.refused',
+    payload: { service: 'users', stage, code, retryAfterMs },
+  });
+
+  beforeEach(() => {
+    clock = new ManualClock();
+    events = [];
+    calls = 0;
+  });
+
+  afterEach(() => {
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  describe('with a rate limit', () => {
+    it('refuses what is too much, says so, and neither retries nor counts it', async () => {
+      const policy = policyWith({
+        rateLimit: { rate: 10, burst: 1 },
+        retry: {},
+        circuitBreaker: { failureThreshold: 1 },
+      });
+      await policy.execute(up);
+      clock.advance(40);
+      expect(await failure(policy.execute(up))).toMatchObject({
+        code: 'RATE_LIMITED',
+        service: 'users',
+        attempts: 0,
+        retryAfterMs: 60,
+      });
+      expect(events).toEqual([refused('rate_limit', 'RATE_LIMITED', 60)]);
+      expect([calls, policy.circuitBreaker?.state]).toEqual([1, 'closed']);
+    });
+
+    it('counts a call once, however often it is retried', async () => {
+      const policy = policyWith({
+        rateLimit: { rate: 1, burst: 1 },
+        retry: { maxAttempts: 3, baseDelay: 0, jitter: 'none' },
+      });
+      const third = async (): Promise<string> => (++calls < 3 ? Promise.reject(new Error('down')) : 'up');
+      const call = policy.execute(third);
+      await clock.advanceAsync(0);
+      await expect(call).resolves.toBe('up');
+    });
+
+    it('lets a call wait for its turn, and refuses at once what would wait too long', async () => {
+      const policy = policyWith({ timeout: 250, rateLimit: { rate: 10, burst: 1, maxWait: 250 } });
+      const waiting = [policy.execute(up), policy.execute(up), policy.execute(up)];
+      expect(await failure(policy.execute(up))).toMatchObject({ code: 'RATE_LIMITED', retryAfterMs: 300 });
+      await clock.advanceAsync(200);
+      await expect(Promise.all(waiting)).resolves.toEqual(['answer 1', 'answer 2', 'answer 3']);
+    });
+
+    it('waits outside of the bulkhead: no slot is held meanwhile', async () => {
+      const policy = policyWith({ rateLimit: { rate: 10, burst: 1, maxWait: '1s' }, bulkhead: { maxConcurrent: 1 } });
+      const calling = [policy.execute(up), policy.execute(up), policy.execute(up)];
+      await clock.advanceAsync(200);
+      await expect(Promise.all(calling)).resolves.toHaveLength(3);
+      expect(events).toEqual([]);
+    });
+
+    it('reports no refusal of who gives up while it waits', async () => {
+      const policy = policyWith({ rateLimit: { rate: 1, maxWait: '10s' } });
+      await policy.execute(up);
+      const controller = new AbortController();
+      const waiting = failure(policy.execute(up, controller.signal));
+      controller.abort(new Error('gone'));
+      expect((await waiting).message).toBe('gone');
+      expect([calls, events]).toEqual([1, []]);
+    });
+  });
+
+  describe('with a bulkhead', () => {
+    it('reports what it refuses, at once or after a wait, and nothing that fails within', async () => {
+      const policy = policyWith({ bulkhead: { maxConcurrent: 1, maxQueue: 1, maxWait: '1s' } });
+      const controller = new AbortController();
+      const running = failure(policy.execute(hanging, controller.signal));
+      const waiting = failure(policy.execute(up));
+      expect((await failure(policy.execute(up))).code).toBe('BULKHEAD_FULL');
+      await clock.advanceAsync(1_000);
+      expect((await waiting).code).toBe('BULKHEAD_FULL');
+      expect(events).toEqual([refused('bulkhead', 'BULKHEAD_FULL'), refused('bulkhead', 'BULKHEAD_FULL')]);
+      controller.abort();
+      await running;
+      const inner = failure(
+        policyWith({ bulkhead: { maxConcurrent: 1 } }).execute(async () => Promise.reject(await waiting)),
+      );
+      expect((await inner).code).toBe('BULKHEAD_FULL');
+      expect([calls, events.length]).toEqual([1, 2]);
+    });
+  });
+
+  it('puts the stages in their order, with their settings', () => {
+    const stages = policyWith({
+      bulkhead: { maxConcurrent: 5, maxQueue: 2, maxWait: '1s' },
+      rateLimit: { rate: 2.5, per: '1m' },
+      timeout: '2s',
+      retry: {},
+    }).describe();
+    expect(stages.map(({ stage }) => stage)).toEqual(['deadline', 'rate_limit', 'bulkhead', 'retry']);
+    expect(stages[1]?.options).toEqual({ rate: 2.5, per: 60_000, burst: 2, maxWait: 0 });
+    expect(stages[2]?.options).toEqual({ maxConcurrent: 5, maxQueue: 2, maxWait: 1_000 });
+  });
+
+  it('refuses options that contradict each other', () => {
+    const resolve = (options: ResiliencePolicyOptions) => (): unknown =>
+      resolveResiliencePolicyOptions(options, 'users');
+    const tooLong = resolve({
+      timeout: '1s',
+      rateLimit: { rate: 1, maxWait: '2s' },
+      bulkhead: { maxConcurrent: 1, maxQueue: 1, maxWait: '3s' },
+    });
+    expect(tooLong).toThrow(InvalidConfigurationError);
+    expect(tooLong).toThrow(
+      'users.rateLimit.maxWait: expected a duration not longer than timeout, which is 1000ms, but got "2s"',
+    );
+    expect(tooLong).toThrow(
+      'users.bulkhead.maxWait: expected a duration not longer than timeout, which is 1000ms, but got "3s"',
+    );
+    expect(resolve({ rateLimit: { rate: 0 } })).toThrow('users.rateLimit.rate');
+    expect(resolve({ rateLimit: false, bulkhead: false })).not.toThrow();
+  });
+});
