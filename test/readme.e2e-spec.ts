@@ -175,7 +175,12 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
   },
   'events.ts': async ({ provider }) => {
     const { app, instance } = await provider('Pager');
-    const opened = { service: 'user-service', instanceId: 'users-1', failures: 5 };
+    const opened = {
+      service: 'user-service',
+      instanceId: 'users-1',
+      failures: 5,
+      reason: 'consecutive_failures',
+    } as const;
     app.get(EventBus).emit('circuit.opened', opened);
     expect(instance.alarms).toEqual(['user-service/users-1 was cut off after 5 failures']);
   },

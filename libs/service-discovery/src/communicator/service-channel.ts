@@ -188,10 +188,11 @@ export class ServiceChannel {
   }
 
   private createBreaker(instanceId: string, options: ResolvedCircuitBreakerOptions): CircuitBreaker {
-    const { clock, events } = this.deps;
+    const { clock, random, events } = this.deps;
     const subject = { service: this.service, instanceId };
     return new CircuitBreaker(options, {
       clock,
+      random,
       name: keyOf({ serviceName: this.service, instanceId }),
       onStateChange: reportCircuit(events, subject),
     });
@@ -201,5 +202,5 @@ export class ServiceChannel {
 /** A new registration is a new process, most likely one that was restarted because the old one failed. */
 function startAnew(state: InstanceState, generation: number): void {
   state.generation = generation;
-  for (const breaker of state.breakers.values()) if (breaker.state !== 'isolated') breaker.reset();
+  for (const breaker of state.breakers.values()) if (!breaker.forced) breaker.reset();
 }

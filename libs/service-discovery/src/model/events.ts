@@ -3,6 +3,25 @@ import { type HealthDetail, type InstanceKey, type InstanceStatus, type ServiceI
 
 export type CircuitState = 'closed' | 'open' | 'half_open' | 'isolated';
 
+/**
+ * Why a circuit changed its state.
+ * - `consecutive_failures`, `failure_rate`, `slow_call_rate`: the condition that opened it
+ * - `recovery_time_over`: it lets probes through
+ * - `probe_failed`, `probe_slow`: it opened again; `probes_succeeded`: it closed
+ * - `isolated`, `forced_closed`, `reset`: by hand, or since the instance registered anew
+ */
+export type CircuitReason =
+  | 'consecutive_failures'
+  | 'failure_rate'
+  | 'slow_call_rate'
+  | 'recovery_time_over'
+  | 'probe_failed'
+  | 'probe_slow'
+  | 'probes_succeeded'
+  | 'isolated'
+  | 'forced_closed'
+  | 'reset';
+
 export const REGISTRY_TROUBLE_KINDS = [
   'bad_record',
   'unreadable_service',
@@ -52,9 +71,15 @@ export interface ServiceDiscoveryEvents {
    * registration holds the id, since the instance is gone, or since the heartbeats of what waited had stopped.
    */
   'registry.reconciled': { applied: number; superseded: number; gone: number; expired: number };
-  'circuit.opened': { service: string; instanceId?: string; failures: number; retryAfterMs?: number };
-  'circuit.half_opened': { service: string; instanceId?: string };
-  'circuit.closed': { service: string; instanceId?: string };
+  'circuit.opened': {
+    service: string;
+    instanceId?: string;
+    reason: CircuitReason;
+    failures: number;
+    retryAfterMs?: number;
+  };
+  'circuit.half_opened': { service: string; instanceId?: string; reason: CircuitReason };
+  'circuit.closed': { service: string; instanceId?: string; reason: CircuitReason };
   /** An instance was chosen for an attempt. */
   'call.picked': { service: string; instanceId: string; strategy: string; attempt: number };
   /**

@@ -1,4 +1,11 @@
-import { baseUrlOf, keyOf, type EventName, type InstanceKey, type ServiceDiscoveryEvent } from '../model/index.js';
+import {
+  baseUrlOf,
+  keyOf,
+  type CircuitReason,
+  type EventName,
+  type InstanceKey,
+  type ServiceDiscoveryEvent,
+} from '../model/index.js';
 
 /** From least to most urgent, by the names that Nest's logger gives them. */
 export type LogLevel = 'debug' | 'log' | 'warn' | 'error';
@@ -130,14 +137,15 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
       };
     }
     case 'circuit.opened': {
-      const { failures, retryAfterMs } = event;
+      const { reason, failures, retryAfterMs } = event;
+      const why = WHY_OPENED[reason] ?? `after ${failures} failures`;
       const until = retryAfterMs === undefined ? '' : `, next try in ${Math.round(retryAfterMs)} ms`;
-      return circuit(event, 'warn', `opened after ${failures} failures${until}`, { failures, retryAfterMs });
+      return circuit(event, 'warn', `opened ${why}${until}`, { failures, retryAfterMs });
     }
     case 'circuit.half_opened':
       return circuit(event, 'log', 'is half open and lets a trial call through');
     case 'circuit.closed':
-      return circuit(event, 'log', 'closed');
+      return circuit(event, 'log', event.reason === 'forced_closed' ? 'is held closed by hand' : 'closed');
     case 'call.picked':
       return null;
     case 'call.refused': {
@@ -189,19 +197,32 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
   }
 }
 
+const WHY_OPENED: Partial<Record<CircuitReason, string>> = {
+  failure_rate: 'since too many of the calls failed',
+  slow_call_rate: 'since too many of the calls were slow',
+  probe_failed: 'again, since a trial call failed',
+  probe_slow: 'again, since a trial call was slow',
+  isolated: 'by hand',
+};
+
 function circuit(
-  event: { readonly type: EventName; readonly service: string; readonly instanceId?: string },
+  event: {
+    readonly type: EventName;
+    readonly service: string;
+    readonly instanceId?: string;
+    readonly reason: CircuitReason;
+  },
   level: LogLevel,
   what: string,
   fields: Record<string, unknown> = {},
 ): Draft {
-  const { service, instanceId } = event;
+  const { service, instanceId, reason } = event;
   const name = instanceId === undefined ? service : keyOf({ serviceName: service, instanceId });
   return {
     level,
     subject: name,
     message: `Circuit of ${name} ${what}`,
-    fields: { service, instance: instanceId, ...fields },
+    fields: { service, instance: instanceId, reason, ...fields },
   };
 }
 

@@ -50,9 +50,15 @@ describe('EventLogger', () => {
     bus.emit('registry.trouble', { kind: 'unreadable_namespace', reason: 'WRONGTYPE' });
     bus.emit('registry.trouble', { kind: 'gap', service: 'users', reason: 'changes were missed' });
     bus.emit('registry.reconciled', { applied: 3, superseded: 1, gone: 0, expired: 2 });
-    bus.emit('circuit.opened', { service: 'users', instanceId: 'a', failures: 5, retryAfterMs: 60_000 });
-    bus.emit('circuit.half_opened', { service: 'users', instanceId: 'a' });
-    bus.emit('circuit.closed', { service: 'users' });
+    bus.emit('circuit.opened', {
+      service: 'users',
+      instanceId: 'a',
+      failures: 5,
+      retryAfterMs: 60_000,
+      reason: 'consecutive_failures',
+    });
+    bus.emit('circuit.half_opened', { service: 'users', instanceId: 'a', reason: 'recovery_time_over' });
+    bus.emit('circuit.closed', { service: 'users', reason: 'probes_succeeded' });
     bus.emit('call.refused', { service: 'users', stage: 'rate_limit', code: 'RATE_LIMITED', retryAfterMs: 5 });
     bus.emit('call.retried', { service: 'users', attempt: 2, delayMs: 0, reason: 'status 503' });
     bus.emit('call.failed_over', { service: 'users', from: 'a', to: 'b', reason: 'status 503' });

@@ -88,9 +88,9 @@ describe('DiscoveryMetrics', () => {
   });
 
   it('counts circuit changes, balancing decisions, refusals, retries, failovers, stale answers and calls', async () => {
-    bus.emit('circuit.opened', { service: 'users', instanceId: 'a', failures: 5 });
-    bus.emit('circuit.half_opened', { service: 'users', instanceId: 'a' });
-    bus.emit('circuit.closed', { service: 'users' });
+    bus.emit('circuit.opened', { service: 'users', instanceId: 'a', failures: 5, reason: 'consecutive_failures' });
+    bus.emit('circuit.half_opened', { service: 'users', instanceId: 'a', reason: 'recovery_time_over' });
+    bus.emit('circuit.closed', { service: 'users', reason: 'probes_succeeded' });
     pick('a');
     pick('a');
     bus.emit('call.refused', { service: 'users', stage: 'rate_limit', code: 'RATE_LIMITED', retryAfterMs: 5 });
@@ -145,7 +145,7 @@ describe('DiscoveryMetrics', () => {
   it('removes the series of an instance that left, also when a late event brings it back', async () => {
     pick('a');
     pick('b');
-    bus.emit('circuit.opened', { service: 'users', instanceId: 'b', failures: 5 });
+    bus.emit('circuit.opened', { service: 'users', instanceId: 'b', failures: 5, reason: 'consecutive_failures' });
     serve(instance('a'));
     bus.emit('instance.deregistered', { key: key('b') });
     expect((await series()).filter((line) => line.includes('instance="b"'))).toEqual([]);

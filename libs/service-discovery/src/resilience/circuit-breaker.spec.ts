@@ -10,8 +10,10 @@ import {
 } from '../common/index.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { type CircuitBreakerOptions } from './circuit-breaker-options.js';
-import { CircuitBreaker, type CircuitPermit, type CircuitStateChange } from './circuit-breaker.js';
-import { reportCircuit } from './circuit-events.js';
+import { CircuitBreaker } from './circuit-breaker.js';
+import { reportCircuit, type CircuitStateChange } from './circuit-events.js';
+import { type CircuitPermit } from './probe-permits.js';
+import { ResiliencePolicy } from './resilience-policy.js';
 
 const OPTIONS = { failureThreshold: 3, window: '60s', recoveryTimeout: '30s', halfOpenPermits: 1, successThreshold: 1 };
 const RECOVERY_MS = 30_000;
@@ -54,7 +56,9 @@ describe('CircuitBreaker', () => {
       expect([breaker.state, breaker.failures]).toEqual(['closed', 2]);
       settle('failure');
       expect(breaker.state).toBe('open');
-      expect(changes).toEqual([{ from: 'closed', to: 'open', failures: 3, retryAfterMs: RECOVERY_MS }]);
+      expect(changes).toEqual([
+        { from: 'closed', to: 'open', reason: 'consecutive_failures', failures: 3, retryAfterMs: RECOVERY_MS },
+      ]);
     });
 
     it('counts from nothing again after a success', () => {
@@ -72,7 +76,7 @@ describe('CircuitBreaker', () => {
       expect(breaker.failures).toBe(1);
     });
 
-    it('has no stale sample left after an idle hour', () => {
+    it('an idle hour leaves no stale sample', () => {
       settle('failure', 'failure');
       clock.advance(3_600_000);
       expect(breaker.failures).toBe(0);
@@ -153,7 +157,7 @@ describe('CircuitBreaker', () => {
       expect(breaker.state).toBe('closed');
     });
 
-    it('is not changed by a call that began before the circuit opened', () => {
+    it('a call begun before the circuit opened does not change half-open', () => {
       const [succeeds, fails] = [acquire(), acquire()];
       openAndRecover();
       const probe = acquire();
@@ -178,7 +182,7 @@ describe('CircuitBreaker', () => {
       expect(breaker.state).toBe('open');
     });
 
-    it('never has more probes under way than permits', () => {
+    it('half-open probes never exceed the permit count', () => {
       breaker = createBreaker({ halfOpenPermits: 3, successThreshold: 100 });
       openAndRecover();
       const burst = (): CircuitPermit[] =>
@@ -193,7 +197,7 @@ describe('CircuitBreaker', () => {
       expect(burst()).toHaveLength(2);
     });
 
-    it('never runs more functions at once than permits, however many callers race', async () => {
+    it('half-open probes never exceed the permit count, however many callers race', async () => {
       breaker = createBreaker({ halfOpenPermits: 2, successThreshold: 1_000 });
       openAndRecover();
       let running = 0;
@@ -216,7 +220,7 @@ describe('CircuitBreaker', () => {
       expect({ most, done, refused }).toEqual({ most: 2, done: 20, refused: 80 });
     });
 
-    it('frees the permit of a hung probe after the recovery time', async () => {
+    it('a hung probe frees its permit', async () => {
       openAndRecover();
       const hung = breaker.execute(hanging);
       clock.advance(10_000);
@@ -247,7 +251,7 @@ describe('CircuitBreaker', () => {
       expect([breaker.state, breaker.canAcquire()]).toEqual(['half_open', true]);
     });
 
-    it('gives back the permit of a probe whose error is filtered, and stays half open', async () => {
+    it('a filtered error resolves the probe', async () => {
       const filtered = new Error('not a fault');
       breaker = new CircuitBreaker(OPTIONS, {
         clock,
@@ -282,7 +286,7 @@ describe('CircuitBreaker', () => {
       expect(breaker.failures).toBe(2);
     });
 
-    it('does not call it while open, and the error carries retryAfterMs', async () => {
+    it('does not call it while open, and says when to try again', async () => {
       breaker = new CircuitBreaker(OPTIONS, { clock, name: 'users' });
       open();
       clock.advance(12_000);
@@ -304,15 +308,31 @@ describe('CircuitBreaker', () => {
       expect([called, breaker.state]).toEqual([false, 'open']);
     });
 
-    it("takes a caller's abort for neither a success nor a failure, whatever its reason", async () => {
+    it("a caller's abort and a bulkhead rejection are neither success nor failure", async () => {
+      const full = new BulkheadFullError({ limit: 1, queue: 0 });
       settle('failure', 'failure');
       for (const reason of [undefined, new Error('the user left'), 'a text']) {
         const controller = new AbortController();
         const call = breaker.execute(hanging, controller.signal);
         controller.abort(reason);
         await expect(call).rejects.toBe(controller.signal.reason);
+        await expect(breaker.execute(() => Promise.reject(full))).rejects.toBe(full);
       }
       expect([breaker.state, breaker.failures]).toEqual(['closed', 2]);
+      openAndRecover();
+      await expect(breaker.execute(() => Promise.reject(full))).rejects.toBe(full);
+      expect([breaker.state, breaker.canAcquire()]).toEqual(['half_open', true]);
+    });
+
+    it('retry on the open circuit carries retryAfterMs', async () => {
+      const retry = { maxAttempts: 5, baseDelay: 0, jitter: 'none' } as const;
+      const circuitBreaker = { failureThreshold: 2, recoveryTimeout: RECOVERY_MS };
+      const policy = new ResiliencePolicy({ retry, circuitBreaker }, { clock });
+      await expect(policy.execute(failing)).rejects.toMatchObject({
+        code: 'CIRCUIT_OPEN',
+        attempts: 2,
+        retryAfterMs: RECOVERY_MS,
+      });
     });
 
     it('takes a deadline that passed for a failure', async () => {
@@ -321,15 +341,6 @@ describe('CircuitBreaker', () => {
       controller.abort(new DeadlineExceededError(100));
       await expect(call).rejects.toThrow(DeadlineExceededError);
       expect(breaker.failures).toBe(1);
-    });
-
-    it('takes a bulkhead rejection for neither a success nor a failure', async () => {
-      settle('failure', 'failure');
-      const full = new BulkheadFullError({ limit: 1, queue: 0 });
-      for (let call = 0; call < 10; call++) {
-        await expect(breaker.execute(() => Promise.reject(full))).rejects.toBe(full);
-      }
-      expect([breaker.state, breaker.failures]).toEqual(['closed', 2]);
     });
   });
 
@@ -345,7 +356,7 @@ describe('CircuitBreaker', () => {
       expect([breaker.state, breaker.canAcquire()]).toEqual(['closed', true]);
     });
 
-    it('opens once when isolated twice', () => {
+    it('isolate twice opens once', () => {
       breaker.isolate();
       breaker.isolate();
       expect(steps()).toEqual(['closed → isolated']);
@@ -359,6 +370,46 @@ describe('CircuitBreaker', () => {
       breaker.isolate();
       calls.forEach((call, index) => call.settle(index === 0 ? 'success' : 'failure'));
       expect(breaker.state).toBe('isolated');
+    });
+
+    it('lets every call through while it is forced closed, however they end', () => {
+      open();
+      breaker.force('closed');
+      expect([breaker.state, breaker.forced, breaker.retryAfterMs]).toEqual(['closed', 'closed', undefined]);
+      settle('failure', 'failure', 'failure', 'failure');
+      expect([breaker.state, breaker.failures]).toEqual(['closed', 0]);
+      breaker.reset();
+      expect(breaker.forced).toBeUndefined();
+      settle('failure', 'failure', 'failure');
+      expect(breaker.state).toBe('open');
+      expect(changes.map(({ reason }) => reason)).toEqual([
+        'consecutive_failures',
+        'forced_closed',
+        'consecutive_failures',
+      ]);
+    });
+
+    it('shows what it is forced to, whichever was asked for last', () => {
+      breaker.isolate();
+      expect(breaker.forced).toBe('isolated');
+      breaker.force('closed');
+      expect([breaker.state, breaker.forced, breaker.canAcquire()]).toEqual(['closed', 'closed', true]);
+      breaker.force('isolated');
+      expect([breaker.state, breaker.forced, breaker.canAcquire()]).toEqual(['isolated', 'isolated', false]);
+      expect(steps()).toEqual(['closed → isolated', 'isolated → closed', 'closed → isolated']);
+    });
+
+    it('does not count calls from before it was reset or forced', () => {
+      breaker = createBreaker({ failureThreshold: 1 });
+      const before = [acquire(), acquire()];
+      breaker.reset();
+      before[0]?.settle('failure');
+      breaker.force('closed');
+      const during = acquire();
+      breaker.reset();
+      before[1]?.settle('failure');
+      during.settle('failure');
+      expect([breaker.state, breaker.failures]).toEqual(['closed', 0]);
     });
 
     it('forgets the failures of a closed circuit when reset', () => {
@@ -421,9 +472,9 @@ describe('reportCircuit', () => {
       breaker.tryAcquire()?.settle('success');
     });
     expect(events).toEqual([
-      { type: 'circuit.opened', ...subject, failures: 1, retryAfterMs: 1_000 },
-      { type: 'circuit.half_opened', ...subject },
-      { type: 'circuit.closed', ...subject },
+      { type: 'circuit.opened', ...subject, reason: 'consecutive_failures', failures: 1, retryAfterMs: 1_000 },
+      { type: 'circuit.half_opened', ...subject, reason: 'recovery_time_over' },
+      { type: 'circuit.closed', ...subject, reason: 'probes_succeeded' },
     ]);
   });
 
@@ -436,9 +487,9 @@ describe('reportCircuit', () => {
       breaker.isolate();
     });
     expect(events).toEqual([
-      { type: 'circuit.opened', ...subject, failures: 1, retryAfterMs: 1_000 },
-      { type: 'circuit.closed', ...subject },
-      { type: 'circuit.opened', ...subject, failures: 0, retryAfterMs: undefined },
+      { type: 'circuit.opened', ...subject, reason: 'consecutive_failures', failures: 1, retryAfterMs: 1_000 },
+      { type: 'circuit.closed', ...subject, reason: 'reset' },
+      { type: 'circuit.opened', ...subject, reason: 'isolated', failures: 0, retryAfterMs: undefined },
     ]);
   });
 });

@@ -1,32 +1,31 @@
-import { CircuitOpenError, raceAbort, systemClock, type Clock, type OutcomeClass } from '../common/index.js';
-import { type CircuitState } from '../model/index.js';
+import {
+  type CircuitOpenError,
+  raceAbort,
+  systemClock,
+  systemRandom,
+  type Clock,
+  type OutcomeClass,
+  type Random,
+} from '../common/index.js';
+import { type CircuitReason, type CircuitState } from '../model/index.js';
 import {
   resolveCircuitBreakerOptions,
   type CircuitBreakerOptions,
   type ResolvedCircuitBreakerOptions,
 } from './circuit-breaker-options.js';
+import { type CircuitStateChange } from './circuit-events.js';
+import { createRefusal, viewWindow, type CircuitSnapshot, type ForcedCircuit } from './circuit-view.js';
 import { classifyAbort, classifyError } from './classify.js';
-import { ConsecutiveFailures } from './consecutive-failures.js';
-
-/** One step of a circuit breaker from a state to another. */
-export interface CircuitStateChange {
-  readonly from: CircuitState;
-  readonly to: CircuitState;
-  /** The failures that counted at the change. */
-  readonly failures: number;
-  /** How long calls are refused from now on, where time ends that: not when isolated by hand. */
-  readonly retryAfterMs?: number;
-}
-
-/** The right to make one call. Whoever took it settles it when the call has ended, however it ended. */
-export interface CircuitPermit {
-  /** Says how the call ended: `ignored` only gives the permit back. The first call counts, later ones do nothing. */
-  settle(outcome: OutcomeClass): void;
-}
+import { ClosingRamp } from './closing-ramp.js';
+import { OpeningRule } from './opening-rule.js';
+import { ProbePermits, type CircuitPermit, type Permit } from './probe-permits.js';
+import { RecoveryTime } from './recovery-time.js';
 
 export interface CircuitBreakerDeps {
   /** @default the system's clock */
   clock?: Clock;
+  /** For `recoveryJitter`. @default Math.random */
+  random?: Random;
   /** What is protected: the `service` of the errors. @default none */
   name?: string;
   /** Hears of each change once the breaker is in its new state; what it throws is dropped. */
@@ -35,15 +34,11 @@ export interface CircuitBreakerDeps {
   classify?: (error: unknown) => OutcomeClass;
 }
 
-interface Permit extends CircuitPermit {
-  readonly startedAt: number;
-}
-
 /**
- * Stops calls to what keeps failing, and lets a few probes through after a while.
+ * Stops calls to what keeps failing, or answers too slowly, and lets a few probes through after a while.
  *
- * - The circuit has no timer. The step from open to half open is made by the first call that asks after
- *   `recoveryTimeout`; until then `state` stays `open`, with `retryAfterMs` at 0.
+ * - The circuit has no timer. The step from open to half open is made by the first call that asks when the open time is
+ *   over; until then `state` stays `open`, with `retryAfterMs` at 0.
  * - A call counts only in the state in which it began: one from before the circuit opened says nothing about the probes.
  * - A probe that has not ended within `recoveryTimeout` no longer takes a permit, so that a lost one cannot keep the
  *   circuit half open for ever; should it end after all, its outcome still counts.
@@ -55,14 +50,18 @@ export class CircuitBreaker {
   private readonly onStateChange: (change: CircuitStateChange) => void;
   private readonly classify: (error: unknown) => OutcomeClass;
 
-  private readonly run: ConsecutiveFailures;
-  /** Probes under way, oldest first. */
-  private readonly probes = new Set<Permit>();
+  private readonly rule: OpeningRule;
+  private readonly recovery: RecoveryTime;
+  private readonly ramp: ClosingRamp;
+  private readonly probes: ProbePermits;
   private current: CircuitState = 'closed';
+  private forcedState: ForcedCircuit | undefined;
   /** Grows with each change of state, so that outcomes of earlier states are told apart. */
   private epoch = 0;
-  private openedAt = 0;
+  private changedAt: number;
+  private openUntil = 0;
   private openedAfter = 0;
+  private tooSlow = false;
   private successes = 0;
 
   /** @throws InvalidConfigurationError naming every wrong option */
@@ -72,16 +71,28 @@ export class CircuitBreaker {
     this.name = deps.name;
     this.onStateChange = deps.onStateChange ?? (() => undefined);
     this.classify = deps.classify ?? classifyError;
-    this.run = new ConsecutiveFailures(this.options.failureThreshold, this.options.window);
+    this.rule = new OpeningRule(this.options);
+    this.recovery = new RecoveryTime(this.options, deps.random ?? systemRandom);
+    this.ramp = new ClosingRamp(this.options.ramp);
+    this.probes = new ProbePermits(this.options.halfOpenPermits, this.options.recoveryTimeout);
+    this.changedAt = this.clock.now();
   }
 
   get state(): CircuitState {
     return this.current;
   }
 
-  /** The consecutive failures that count now; once the circuit has opened, those that opened it. */
+  /** What the circuit was forced to by hand, until `reset`. */
+  get forced(): ForcedCircuit | undefined {
+    return this.forcedState;
+  }
+
+  /**
+   * The consecutive failures that count now, or those within the window where `failureThreshold` is false; once the
+   * circuit has opened, those that opened it.
+   */
   get failures(): number {
-    return this.current === 'closed' ? this.run.count(this.clock.now()) : this.openedAfter;
+    return this.current === 'closed' ? this.rule.failures(this.clock.now()) : this.openedAfter;
   }
 
   /**
@@ -89,34 +100,23 @@ export class CircuitBreaker {
    * refusal. While all probes are under way it is the time after which the oldest no longer counts: the longest wait.
    */
   get retryAfterMs(): number | undefined {
-    const { recoveryTimeout } = this.options;
     const now = this.clock.now();
-    if (this.current === 'open') return Math.max(0, this.openedAt + recoveryTimeout - now);
-    if (this.current !== 'half_open' || this.canProbe(now)) return undefined;
-    const [oldest] = this.probes;
-    return oldest && oldest.startedAt + recoveryTimeout - now;
+    if (this.current === 'open') return Math.max(0, this.openUntil - now);
+    return this.refusedMs(now) || undefined;
   }
 
   /** Whether `tryAcquire` would give a permit now. Takes and changes nothing. */
   canAcquire(): boolean {
-    switch (this.current) {
-      case 'closed':
-        return true;
-      case 'open':
-        return this.retryAfterMs === 0;
-      case 'half_open':
-        return this.canProbe(this.clock.now());
-      case 'isolated':
-        return false;
-    }
+    if (this.current === 'isolated') return false;
+    return this.refusedMs(this.clock.now()) === 0;
   }
 
   /** A permit for one call, or null where the circuit refuses it. */
   tryAcquire(): CircuitPermit | null {
     if (!this.canAcquire()) return null;
-    if (this.current === 'open') this.changeTo('half_open');
+    if (this.current === 'open') this.changeTo('half_open', 'recovery_time_over');
     const permit = this.createPermit();
-    if (this.current === 'half_open') this.probes.add(permit);
+    if (this.current === 'half_open') this.probes.take(permit);
     return permit;
   }
 
@@ -141,22 +141,55 @@ export class CircuitBreaker {
 
   /** The error for a call that is refused now. */
   refusal(): CircuitOpenError {
-    const { name: service, retryAfterMs } = this;
-    const subject = service === undefined ? 'The circuit' : `The circuit of "${service}"`;
-    if (this.current === 'isolated') return new CircuitOpenError(`${subject} was opened by hand`, { service });
-    const until = retryAfterMs === undefined ? '' : `: try again in ${Math.ceil(retryAfterMs)} ms`;
-    return new CircuitOpenError(`${subject} is open after too many failures${until}`, { service, retryAfterMs });
+    return createRefusal(this, this.name, this.tooSlow);
   }
 
   /** Refuses every call until `reset`. Does nothing when isolated already. */
   isolate(): void {
-    if (this.current !== 'isolated') this.changeTo('isolated');
+    this.force('isolated');
   }
 
-  /** Closes the circuit, whatever its state, and forgets the failures. */
+  /** Holds the circuit until `reset`: `isolated` refuses every call, `closed` lets every call through, however they end. */
+  force(state: ForcedCircuit): void {
+    if (this.forcedState === state) return;
+    this.forcedState = state;
+    this.startAnew(state, state === 'isolated' ? 'isolated' : 'forced_closed');
+  }
+
+  /** Closes the circuit, whatever its state, and forgets the failures. Ends what `isolate` and `force` began. */
   reset(): void {
-    this.run.clear();
-    if (this.current !== 'closed') this.changeTo('closed');
+    this.forcedState = undefined;
+    this.startAnew('closed', 'reset');
+  }
+
+  /** Everything that can be told about the circuit at this moment. */
+  snapshot(): CircuitSnapshot {
+    const now = this.clock.now();
+    const counts = this.rule.counts(now);
+    return {
+      state: this.current,
+      forced: this.forcedState,
+      failures: this.failures,
+      window: counts && viewWindow(counts),
+      stateAgeMs: now - this.changedAt,
+      retryAfterMs: this.retryAfterMs,
+      probes: this.probes.taken(now),
+      share: this.ramp.share(now),
+    };
+  }
+
+  /** Milliseconds that a call is refused for, where that ends by itself; 0: it is let through. */
+  private refusedMs(now: number): number {
+    switch (this.current) {
+      case 'closed':
+        return this.ramp.waitMs(now);
+      case 'open':
+        return Math.max(0, this.openUntil - now);
+      case 'half_open':
+        return this.probes.waitMs(now);
+      case 'isolated':
+        return 0;
+    }
   }
 
   private createPermit(): Permit {
@@ -168,49 +201,56 @@ export class CircuitBreaker {
         if (settled) return;
         settled = true;
         if (epoch !== this.epoch) return;
-        this.probes.delete(permit);
-        this.record(outcome);
+        this.probes.giveBack(permit);
+        if (outcome !== 'ignored' && !this.forcedState) this.record(outcome !== 'success', permit.startedAt);
       },
     };
     return permit;
   }
 
-  private record(outcome: OutcomeClass): void {
-    switch (outcome) {
-      case 'ignored':
-        return;
-      case 'success':
-        this.run.clear();
-        if (this.current === 'half_open' && ++this.successes >= this.options.successThreshold) this.changeTo('closed');
-        return;
-      case 'retryable':
-      case 'failure':
-        if (this.run.recordFailure(this.clock.now()) || this.current === 'half_open') this.changeTo('open');
-        return;
+  private record(failed: boolean, startedAt: number): void {
+    const now = this.clock.now();
+    const slow = this.rule.isSlow(now - startedAt);
+    const reason = this.rule.record(now, failed, slow);
+    if (this.current === 'closed') {
+      if (reason) this.changeTo('open', reason);
+    } else if (failed || slow) {
+      this.changeTo('open', failed ? 'probe_failed' : 'probe_slow');
+    } else if (++this.successes >= this.options.successThreshold) {
+      this.rule.clear();
+      this.recovery.closed(now);
+      this.ramp.start(now);
+      this.changeTo('closed', 'probes_succeeded');
     }
   }
 
-  private changeTo(to: CircuitState): void {
+  private startAnew(to: CircuitState, reason: CircuitReason): void {
+    this.openedAfter = this.failures;
+    this.rule.clear();
+    this.recovery.clear();
+    this.ramp.stop();
+    // Calls that are under way began before, so they count no more.
+    if (this.current === to) this.epoch++;
+    else this.changeTo(to, reason);
+  }
+
+  private changeTo(to: CircuitState, reason: CircuitReason): void {
     const from = this.current;
     const now = this.clock.now();
-    if (to === 'open' || from === 'closed') this.openedAfter = this.run.count(now);
+    if (to === 'open') {
+      this.openedAfter = this.rule.failures(now);
+      this.openUntil = now + this.recovery.next(now);
+      this.tooSlow = reason === 'slow_call_rate' || reason === 'probe_slow';
+    }
     this.current = to;
     this.epoch++;
-    this.openedAt = now;
+    this.changedAt = now;
     this.successes = 0;
     this.probes.clear();
     try {
-      this.onStateChange({ from, to, failures: this.failures, retryAfterMs: this.retryAfterMs });
+      this.onStateChange({ from, to, reason, failures: this.failures, retryAfterMs: this.retryAfterMs });
     } catch {
       // A listener must not change how the call ends during which the state changed.
     }
-  }
-
-  private canProbe(now: number): boolean {
-    for (const probe of this.probes) {
-      if (now - probe.startedAt < this.options.recoveryTimeout) break;
-      this.probes.delete(probe);
-    }
-    return this.probes.size < this.options.halfOpenPermits;
   }
 }

@@ -1,5 +1,15 @@
-import { type EventSink } from '../model/index.js';
-import { type CircuitStateChange } from './circuit-breaker.js';
+import { type CircuitReason, type CircuitState, type EventSink } from '../model/index.js';
+
+/** One step of a circuit breaker from a state to another. */
+export interface CircuitStateChange {
+  readonly from: CircuitState;
+  readonly to: CircuitState;
+  readonly reason: CircuitReason;
+  /** The failures that counted at the change. */
+  readonly failures: number;
+  /** How long calls are refused from now on, where time ends that: not when isolated by hand. */
+  readonly retryAfterMs?: number;
+}
 
 /** What a circuit protects. */
 export interface CircuitSubject {
@@ -13,17 +23,17 @@ export interface CircuitSubject {
  * the circuit was open already: `circuit.opened` comes once until it closes or is probed.
  */
 export function reportCircuit(events: EventSink, subject: CircuitSubject): (change: CircuitStateChange) => void {
-  return ({ from, to, failures, retryAfterMs }) => {
+  return ({ from, to, reason, failures, retryAfterMs }) => {
     switch (to) {
       case 'open':
       case 'isolated':
-        if (from !== 'open') events.emit('circuit.opened', { ...subject, failures, retryAfterMs });
+        if (from !== 'open') events.emit('circuit.opened', { ...subject, reason, failures, retryAfterMs });
         return;
       case 'half_open':
-        events.emit('circuit.half_opened', { ...subject });
+        events.emit('circuit.half_opened', { ...subject, reason });
         return;
       case 'closed':
-        events.emit('circuit.closed', { ...subject });
+        events.emit('circuit.closed', { ...subject, reason });
         return;
     }
   };

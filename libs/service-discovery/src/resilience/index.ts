@@ -15,16 +15,14 @@ export { ChaosPolicy, DEFAULT_CHAOS_OPTIONS, type ChaosOptions, type ChaosPolicy
 export {
   DEFAULT_CIRCUIT_BREAKER_OPTIONS,
   resolveCircuitBreakerOptions,
+  type CallCountWindow,
   type CircuitBreakerOptions,
   type ResolvedCircuitBreakerOptions,
 } from './circuit-breaker-options.js';
-export {
-  CircuitBreaker,
-  type CircuitBreakerDeps,
-  type CircuitPermit,
-  type CircuitStateChange,
-} from './circuit-breaker.js';
-export { reportCircuit } from './circuit-events.js';
+export { CircuitBreaker, type CircuitBreakerDeps } from './circuit-breaker.js';
+export { reportCircuit, type CircuitStateChange } from './circuit-events.js';
+export { type CircuitSnapshot, type CircuitWindow, type ForcedCircuit } from './circuit-view.js';
+export { type CircuitPermit } from './probe-permits.js';
 export { classifyAbort, classifyError, classifyStatus, DEFAULT_RETRYABLE_STATUSES, reasonOf } from './classify.js';
 export { Coalescer } from './coalescer.js';
 export {

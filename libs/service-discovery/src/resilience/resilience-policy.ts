@@ -63,7 +63,7 @@ export class ResiliencePolicy {
     const { clock = systemClock, random = systemRandom, events = SILENT, name = 'policy' } = deps;
     if (resolved.circuitBreaker) {
       const onStateChange = reportCircuit(events, { service: name });
-      this.circuitBreaker = new CircuitBreaker(resolved.circuitBreaker, { clock, name, onStateChange });
+      this.circuitBreaker = new CircuitBreaker(resolved.circuitBreaker, { clock, random, name, onStateChange });
     }
     this.fallback = resolved.fallback;
     const budget = budgetOf(resolved, { clock, shared: deps.retryBudget });
