@@ -1,6 +1,6 @@
 /**
- * Builds the publishable package into dist/libs/service-discovery, then the apps into dist/apps and the benchmarks into
- * dist/bench.
+ * Builds the publishable package into dist/libs/service-discovery, then the apps into dist/apps, the benchmarks into
+ * dist/bench and the simulations into dist/sim.
  *
  * Each part is compiled beside the old one and swapped in when it is whole: nothing stale is packed, a failed build
  * leaves the last good one, and apps that run from dist keep their files until the new ones are there.
@@ -27,6 +27,7 @@ const parts = [
   },
   { name: 'apps', project: 'apps/tsconfig.build.json', copies: [] },
   { name: 'bench', project: 'bench/tsconfig.build.json', copies: [] },
+  { name: 'sim', project: 'sim/tsconfig.build.json', copies: [] },
 ];
 
 async function build({ name, project, copies }) {

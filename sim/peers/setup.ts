@@ -1,0 +1,23 @@
+import { type CommunicatorDefaults, type ServiceCallRequest } from 'nest-service-discovery/core';
+import { SERVICE, type World } from '../engine/world.js';
+
+/** Makes one call; tells whether its caller got what it wanted. A rejection is a no, too. */
+export type Caller = (request: ServiceCallRequest) => Promise<boolean>;
+
+/** One way to call a service, as it stands in a row of a table. */
+export interface Setup {
+  readonly name: string;
+  /** A calling process; what it draws goes by its name. */
+  open(world: World, process?: string): Caller;
+}
+
+/** The communicator with these options. */
+export function ours(name: string, options: CommunicatorDefaults): Setup {
+  return {
+    name,
+    open: (world, process) => {
+      const communicator = world.communicator(options, process);
+      return async (request) => (await communicator.callService(SERVICE, request)).status < 500;
+    },
+  };
+}

@@ -1,0 +1,5 @@
+import { retryAmplification } from './retry-amplification.js';
+import { type Scenario } from './scenario.js';
+
+/** All scenarios, in the order in which they are printed. */
+export const SCENARIOS: readonly Scenario[] = [retryAmplification];

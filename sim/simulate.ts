@@ -1,0 +1,16 @@
+import { printed } from './engine/table.js';
+import { type Bound, type Scenario } from './scenarios/scenario.js';
+
+/** What a scenario printed, and what became of its bounds. */
+export interface Report {
+  readonly text: string;
+  readonly bounds: readonly Bound[];
+}
+
+/** Runs a scenario. The same seed gives the same text, to the letter. */
+export async function simulate(scenario: Scenario, seed: number): Promise<Report> {
+  const { name, about } = scenario;
+  const { table, bounds } = await scenario.run(seed);
+  const verdicts = bounds.map(({ text, holds }) => `- ${holds ? 'holds' : 'MISSED'}: ${text}`);
+  return { text: [`## ${name}`, about, '', printed(table), '', ...verdicts, ''].join('\n'), bounds };
+}
