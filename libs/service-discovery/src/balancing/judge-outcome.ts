@@ -6,7 +6,7 @@ export type LoadVerdict =
   | 'answered'
   /** It did not do its work; how fast it failed to is no merit. */
   | 'failed'
-  /** The caller stopped waiting: the answer would have taken at least that long. */
+  /** The caller stopped waiting: the answer would have taken longer. */
   | 'given_up'
   /** Something on our side refused the attempt: the instance had no part in it. */
   | 'not_sent';

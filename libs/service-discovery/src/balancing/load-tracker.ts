@@ -14,6 +14,12 @@ export const DEFAULT_LOAD_TRACKER_OPTIONS = { decayMs: 10_000 } as const;
 const FAILURE_LATENCY_MS = 1_000;
 /** ... and as at least this many times what an answer of the service usually takes. */
 const FAILURE_FACTOR = 2;
+/**
+ * ... and as this many times the wait for it, as does an attempt that was given up: how long the answer would have taken is
+ * unknown, but longer than that. Taken for what it was, a timeout of a second would look good beside the calls that queue
+ * elsewhere, and an instance that answers nobody would get a few calls at any time.
+ */
+const UNANSWERED_FACTOR = 3;
 /** Weight of the newest answer in the service's usual latency. */
 const TYPICAL_SHARE = 0.05;
 
@@ -96,7 +102,7 @@ class LatencySummary {
   }
 
   failureMs(latencyMs: number): number {
-    return Math.max(latencyMs, FAILURE_LATENCY_MS, FAILURE_FACTOR * this.typicalMs);
+    return Math.max(UNANSWERED_FACTOR * latencyMs, FAILURE_LATENCY_MS, FAILURE_FACTOR * this.typicalMs);
   }
 }
 
@@ -164,7 +170,7 @@ export class InstanceLoad {
         this.observe(this.summary.failureMs(latencyMs), now);
         break;
       case 'given_up':
-        if (latencyMs > this.ewmaMs(now)) this.observe(latencyMs, now);
+        if (latencyMs > this.ewmaMs(now)) this.observe(UNANSWERED_FACTOR * latencyMs, now);
         break;
       case 'not_sent':
         break;
