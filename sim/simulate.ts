@@ -1,5 +1,5 @@
 import { printed } from './engine/table.js';
-import { type Bound, type Scenario } from './scenarios/scenario.js';
+import { type Bound, type Scenario, type WantedRows } from './scenarios/scenario.js';
 
 /** What a scenario printed, and what became of its bounds. */
 export interface Report {
@@ -8,9 +8,9 @@ export interface Report {
 }
 
 /** Runs a scenario. The same seed gives the same text, to the letter. */
-export async function simulate(scenario: Scenario, seed: number): Promise<Report> {
+export async function simulate(scenario: Scenario, seed: number, rows: WantedRows = 'all'): Promise<Report> {
   const { name, about } = scenario;
-  const { table, bounds } = await scenario.run(seed);
+  const { table, bounds } = await scenario.run(seed, rows);
   const verdicts = bounds.map(({ text, holds }) => `- ${holds ? 'holds' : 'MISSED'}: ${text}`);
   return { text: [`## ${name}`, about, '', printed(table), '', ...verdicts, ''].join('\n'), bounds };
 }

@@ -9,7 +9,7 @@ describe('the simulations', () => {
   it.each(SCENARIOS.map((scenario): [string, Scenario] => [scenario.name, scenario]))(
     'reach every bound of %s',
     async (_name, scenario) => {
-      const { text, bounds } = await simulate(scenario, SEED);
+      const { text, bounds } = await simulate(scenario, SEED, 'bounded');
       process.stdout.write(`${text}\n`);
       expect(bounds.filter(({ holds }) => !holds)).toEqual([]);
       expect(bounds).not.toHaveLength(0);
@@ -18,7 +18,7 @@ describe('the simulations', () => {
   );
 
   it('print the same for the same seed, and something else for another', async () => {
-    const [shortest] = SCENARIOS;
+    const shortest = SCENARIOS.find(({ name }) => name === 'retry-amplification');
     const texts = [];
     for (const seed of [SEED, SEED, SEED + 1]) texts.push((await simulate(shortest!, seed)).text);
     expect(texts[1]).toBe(texts[0]);

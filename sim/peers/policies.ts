@@ -21,12 +21,6 @@ export function plainRetries({ attemptTimeoutMs }: Patience, maxAttempts = 3): P
   return { loadBalancing: 'round_robin', attemptTimeoutMs, maxAttempts, retries: isIdempotent };
 }
 
-/** As plain retries, with the exponential backoff and full jitter that textbooks ask for. */
-export function retriesWithBackoff(patience: Patience, baseMs: number, maxAttempts = 3): PeerPolicy {
-  const delayMs: PeerPolicy['delayMs'] = (retry, random) => random() * baseMs * 2 ** (retry - 1);
-  return { ...plainRetries(patience, maxAttempts), delayMs };
-}
-
 /**
  * axios-retry's defaults: 3 retries without a delay, of network errors and 5xx on idempotent methods, none after a timeout.
  * Which instance is asked is up to whatever is in front of them: here a proxy by chance, as a Kubernetes service is.

@@ -1,5 +1,6 @@
+import { stuckInstance } from './stuck-instance.js';
 import { retryAmplification } from './retry-amplification.js';
 import { type Scenario } from './scenario.js';
 
 /** All scenarios, in the order in which they are printed. */
-export const SCENARIOS: readonly Scenario[] = [retryAmplification];
+export const SCENARIOS: readonly Scenario[] = [stuckInstance, retryAmplification];

@@ -1,11 +1,11 @@
-import { count, type Table } from '../engine/table.js';
+import { count } from '../engine/table.js';
 import { openLoop } from '../engine/open-loop.js';
 import { Tally } from '../engine/tally.js';
 import { World } from '../engine/world.js';
 import { peer } from '../peers/peer-client.js';
 import { axiosRetry, envoy, grpc, kong, noRetries, plainRetries } from '../peers/policies.js';
 import { ours, type Setup } from '../peers/setup.js';
-import { atMost, type Scenario } from './scenario.js';
+import { atMost, compare } from './scenario.js';
 
 const INSTANCES = 10;
 const RATE = 1_000;
@@ -29,30 +29,20 @@ const SETUPS: readonly Setup[] = [
   ours('ours: defaults, with breakers', { timeout: '5s', attemptTimeout: '1s' }),
 ];
 
-interface Row {
-  readonly setup: Setup;
-  readonly calls: number;
-  readonly sent: number;
-}
-
 /** Everything is rejected: how many requests do the servers get for each call? */
-export const retryAmplification: Scenario = {
+export const retryAmplification = compare({
   name: 'retry-amplification',
   about: `${INSTANCES} instances reject all of ${RATE} calls/s with a 503 for ${DURATION_MS / 1_000} s.`,
-  async run(seed) {
-    const rows: Row[] = [];
-    for (const setup of SETUPS) rows.push({ setup, ...(await reject(setup, seed)) });
-    const table: Table = {
-      head: ['', 'calls', 'requests', 'amplification'],
-      rows: rows.map(({ setup, calls, sent }) => [setup.name, count(calls), count(sent), times(sent / calls)]),
-    };
-    const amplification = (wanted: Setup): number => {
-      const { sent, calls } = rows.find(({ setup }) => setup === wanted)!;
-      return sent / calls;
-    };
-    return { table, bounds: [atMost('Amplification with a budget of 10%', amplification(TEN_PERCENT), 1.1, times)] };
+  settings: SETUPS,
+  bounded: [TEN_PERCENT],
+  measure: reject,
+  head: ['calls', 'requests', 'amplification'],
+  cells: ({ calls, sent }) => [count(calls), count(sent), times(sent / calls)],
+  bounds: (of) => {
+    const { sent, calls } = of(TEN_PERCENT);
+    return [atMost('Amplification with a budget of 10%', sent / calls, 1.1, times)];
   },
-};
+});
 
 async function reject(setup: Setup, seed: number): Promise<{ calls: number; sent: number }> {
   const world = await World.open({ seed });
