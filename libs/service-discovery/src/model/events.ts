@@ -89,6 +89,8 @@ export interface ServiceDiscoveryEvents {
   'call.refused': { service: string; stage: string; code: string; retryAfterMs?: number };
   /** Another attempt follows a failed one. `failover` in the same moment where the instance changes. */
   'call.retried': { service: string; attempt: number; delayMs: number; reason: string };
+  /** Another attempt was sent beside one that takes long; `afterMs` since that one was sent, or the hedge before. */
+  'call.hedged': { service: string; attempt: number; afterMs: number };
   /** A retry went to another instance, or a call to its fallback service. */
   'call.failed_over': { service: string; from: string; to: string; reason: string };
   /** A call failed, and was answered with the last good answer instead. */

@@ -166,6 +166,15 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
         fields: { service, attempt, delayMs, reason },
       };
     }
+    case 'call.hedged': {
+      const { service, attempt, afterMs } = event;
+      return {
+        level: 'debug',
+        subject: service,
+        message: `Call to ${service} is hedged by attempt ${attempt}: no answer after ${Math.round(afterMs)} ms`,
+        fields: { service, attempt, afterMs },
+      };
+    }
     case 'call.failed_over': {
       const { service, from, to, reason } = event;
       return {

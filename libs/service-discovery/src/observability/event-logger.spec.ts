@@ -61,6 +61,7 @@ describe('EventLogger', () => {
     bus.emit('circuit.closed', { service: 'users', reason: 'probes_succeeded' });
     bus.emit('call.refused', { service: 'users', stage: 'rate_limit', code: 'RATE_LIMITED', retryAfterMs: 5 });
     bus.emit('call.retried', { service: 'users', attempt: 2, delayMs: 0, reason: 'status 503' });
+    bus.emit('call.hedged', { service: 'users', attempt: 2, afterMs: 12.4 });
     bus.emit('call.failed_over', { service: 'users', from: 'a', to: 'b', reason: 'status 503' });
     bus.emit('call.answered_stale', { service: 'users', ageMs: 1_500, reason: 'CIRCUIT_OPEN' });
     bus.emit('call.completed', { service: 'users', ok: true, status: 200, attempts: 1, durationMs: 2 });
@@ -87,6 +88,7 @@ describe('EventLogger', () => {
       'log Circuit of users closed',
       'warn Call to users was refused unsent: RATE_LIMITED by rate_limit',
       'warn Call to users is retried, attempt 2: status 503',
+      'debug Call to users is hedged by attempt 2: no answer after 12 ms',
       'warn Call to users failed over from a to b: status 503',
       'warn Call to users failed, and is answered as it was 1500 ms ago: CIRCUIT_OPEN',
       'debug Call to users succeeded after 1 attempt',

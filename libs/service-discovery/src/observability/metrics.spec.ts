@@ -87,7 +87,7 @@ describe('DiscoveryMetrics', () => {
     expect(await heldSeries()).toEqual(['service_discovery_expiry_holds_total{service="users"} 1']);
   });
 
-  it('counts circuit changes, balancing decisions, refusals, retries, failovers, stale answers and calls', async () => {
+  it('counts circuit changes, balancing decisions, refusals, retries, hedges, failovers, stale answers and calls', async () => {
     bus.emit('circuit.opened', { service: 'users', instanceId: 'a', failures: 5, reason: 'consecutive_failures' });
     bus.emit('circuit.half_opened', { service: 'users', instanceId: 'a', reason: 'recovery_time_over' });
     bus.emit('circuit.closed', { service: 'users', reason: 'probes_succeeded' });
@@ -95,6 +95,7 @@ describe('DiscoveryMetrics', () => {
     pick('a');
     bus.emit('call.refused', { service: 'users', stage: 'rate_limit', code: 'RATE_LIMITED', retryAfterMs: 5 });
     bus.emit('call.retried', { service: 'users', attempt: 2, delayMs: 0, reason: 'status 503' });
+    bus.emit('call.hedged', { service: 'users', attempt: 2, afterMs: 12.4 });
     bus.emit('call.failed_over', { service: 'users', from: 'a', to: 'b', reason: 'status 503' });
     bus.emit('call.answered_stale', { service: 'users', ageMs: 1_500, reason: 'CIRCUIT_OPEN' });
     bus.emit('call.completed', { service: 'users', ok: true, status: 200, attempts: 2, durationMs: 20 });
@@ -107,6 +108,7 @@ describe('DiscoveryMetrics', () => {
         'service_discovery_balancing_decisions_total{service="users",instance="a",strategy="random"} 2',
         'service_discovery_refusals_total{service="users",stage="rate_limit",code="RATE_LIMITED"} 1',
         'service_discovery_retries_total{service="users"} 1',
+        'service_discovery_hedges_total{service="users"} 1',
         'service_discovery_failovers_total{service="users"} 1',
         'service_discovery_stale_answers_total{service="users"} 1',
         'service_discovery_calls_total{service="users",result="success",code=""} 1',

@@ -140,6 +140,7 @@ export class DiscoveryMetrics {
     const picks = this.instanceCounter('balancing_decisions_total', 'Instances chosen for an attempt', 'strategy');
     const refusals = this.counter('refusals_total', 'Calls that were refused unsent', ['service', 'stage', 'code']);
     const retries = this.counter('retries_total', 'Attempts after the first one of a call', ['service']);
+    const hedges = this.counter('hedges_total', 'Attempts beside one that takes long', ['service']);
     const failovers = this.counter('failovers_total', 'Retries and fallbacks that went elsewhere', ['service']);
     const stale = this.counter('stale_answers_total', 'Failed calls that got the last good answer', ['service']);
     const calls = this.counter('calls_total', 'Calls with all their attempts, by result', [
@@ -158,6 +159,7 @@ export class DiscoveryMetrics {
     this.on('call.picked', (event) => picks.increment(event.service, event.instanceId, event.strategy));
     this.on('call.refused', ({ service, stage, code }) => refusals.inc({ service, stage, code }));
     this.on('call.retried', ({ service }) => retries.inc({ service }));
+    this.on('call.hedged', ({ service }) => hedges.inc({ service }));
     this.on('call.failed_over', ({ service, reason }) => failovers.inc({ service: labelOf(service, reason) }));
     this.on('call.answered_stale', ({ service, reason }) => stale.inc({ service: labelOf(service, reason) }));
     this.on('call.completed', ({ service: called, ok, code, durationMs }) => {

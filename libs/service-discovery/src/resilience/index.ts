@@ -53,6 +53,17 @@ export {
   RetryState,
   type RetryStateDeps,
 } from './retry-state.js';
+export { hedge, mayHedge, type HedgeChance, type HedgeOptions } from './hedge.js';
+export { HedgeDelay } from './hedge-delay.js';
+export {
+  DEFAULT_HEDGE_DELAY_OPTIONS,
+  DEFAULT_HEDGING_OPTIONS,
+  type HedgeDelayOptions,
+  type HedgingOptions,
+  type ResolvedHedgeDelayOptions,
+  type ResolvedHedgingOptions,
+  resolveHedgingOptions,
+} from './hedge-options.js';
 export { type ErrorClass, type RetryableErrors } from './retryable-errors.js';
 export {
   DEFAULT_RETRY_OPTIONS,

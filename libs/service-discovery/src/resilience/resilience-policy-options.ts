@@ -6,6 +6,12 @@ import {
   type CircuitBreakerOptions,
   type ResolvedCircuitBreakerOptions,
 } from './circuit-breaker-options.js';
+import {
+  resolveHedgingOptions,
+  shortestHedgeDelay,
+  type HedgingOptions,
+  type ResolvedHedgingOptions,
+} from './hedge-options.js';
 import { resolveLastGoodOptions, type LastGoodOptions, type ResolvedLastGoodOptions } from './last-good-cache.js';
 import {
   resolveRateLimiterOptions,
@@ -43,6 +49,12 @@ export interface ResiliencePolicyOptions {
    * @default none
    */
   retry?: Partial<PolicyRetryOptions> | false;
+  /**
+   * Sends another attempt beside one that takes long, so give it only to what may run twice. `{}` takes the defaults of
+   * {@link HedgingOptions}. Hedges are paid from the retry budget, and count as attempts.
+   * @default none
+   */
+  hedging?: Partial<HedgingOptions> | false;
   /**
    * Refuses calls after too many failures. `{}` takes the defaults of {@link CircuitBreakerOptions}.
    * @default none
@@ -89,6 +101,7 @@ export interface ResolvedResiliencePolicyOptions {
   readonly attemptTimeout?: number;
   readonly retry?: ResolvedRetryOptions;
   readonly retryIf?: (error: unknown) => boolean;
+  readonly hedging?: ResolvedHedgingOptions;
   readonly circuitBreaker?: ResolvedCircuitBreakerOptions;
   readonly rateLimit?: ResolvedRateLimiterOptions;
   readonly bulkhead?: ResolvedBulkheadOptions;
@@ -103,6 +116,7 @@ const OPTION_NAMES: readonly (keyof ResiliencePolicyOptions)[] = [
   'timeout',
   'attemptTimeout',
   'retry',
+  'hedging',
   'circuitBreaker',
   'rateLimit',
   'bulkhead',
@@ -125,7 +139,7 @@ export function resolveResiliencePolicyOptions(
 ): ResolvedResiliencePolicyOptions {
   const check = new OptionValidator(path);
   const given = check.options<ResiliencePolicyOptions>('', options, {}, OPTION_NAMES);
-  const { circuitBreaker, rateLimit, bulkhead, coalescing, lastGood, chaos, fallback } = given;
+  const { hedging, circuitBreaker, rateLimit, bulkhead, coalescing, lastGood, chaos, fallback } = given;
   const { retry, retryIf } = splitRetry(given.retry);
   const duration = (name: 'timeout' | 'attemptTimeout'): number | undefined =>
     given[name] === undefined ? undefined : check.duration(name, given[name], TIMEOUT_RANGE);
@@ -138,6 +152,7 @@ export function resolveResiliencePolicyOptions(
     attemptTimeout: duration('attemptTimeout'),
     retry: stage('retry', retry, resolveRetryOptions),
     retryIf,
+    hedging: stage('hedging', hedging, resolveHedgingOptions),
     circuitBreaker: stage('circuitBreaker', circuitBreaker, resolveCircuitBreakerOptions),
     rateLimit: stage('rateLimit', rateLimit, resolveRateLimiterOptions),
     bulkhead: stage('bulkhead', bulkhead, resolveBulkheadOptions),
@@ -153,6 +168,7 @@ export function resolveResiliencePolicyOptions(
   within('attemptTimeout', given.attemptTimeout, resolved.attemptTimeout);
   within('rateLimit.maxWait', rateLimit && rateLimit.maxWait, resolved.rateLimit?.maxWait);
   within('bulkhead.maxWait', bulkhead && bulkhead.maxWait, resolved.bulkhead?.maxWait);
+  checkHedging(check, resolved);
   check.optionalFunction('retry.retryIf', retryIf);
   if (retryIf && retry && retry.retryableErrors !== undefined) {
     check.problem('retry.retryIf', retryIf, 'either retryIf or retryableErrors, since both tell the same');
@@ -160,6 +176,22 @@ export function resolveResiliencePolicyOptions(
   check.optionalFunction('fallback', fallback);
   check.throwIfAny();
   return resolved;
+}
+
+/** Reports hedges that could never be sent. */
+function checkHedging(check: OptionValidator, resolved: ResolvedResiliencePolicyOptions): void {
+  const { hedging, retry, attemptTimeout, timeout = Infinity } = resolved;
+  if (!hedging) return;
+  const delayMs = shortestHedgeDelay(hedging);
+  const limitMs = attemptTimeout ?? timeout;
+  if (delayMs >= limitMs) {
+    const limit = `${attemptTimeout === undefined ? 'timeout' : 'attemptTimeout'}, which is ${limitMs}ms`;
+    check.problem('hedging.delay', delayMs, `a delay shorter than ${limit}`);
+  }
+  if (retry && hedging.maxHedges >= retry.maxAttempts) {
+    const expected = `fewer than retry.maxAttempts, which is ${retry.maxAttempts} and counts hedges`;
+    check.problem('hedging.maxHedges', hedging.maxHedges, expected);
+  }
 }
 
 /** What the policy alone knows of its retries apart from the rest; what is no object is left for the check to refuse. */

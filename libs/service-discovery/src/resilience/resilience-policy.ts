@@ -16,13 +16,14 @@ import {
   type ResiliencePolicyOptions,
   type ResolvedResiliencePolicyOptions,
 } from './resilience-policy-options.js';
-import { RetryBudget } from './retry-budget.js';
+import { DEFAULT_RETRY_BUDGET_OPTIONS, RetryBudget } from './retry-budget.js';
 import { AttemptTimeoutStage } from './stages/attempt-timeout-stage.js';
 import { BulkheadStage } from './stages/bulkhead-stage.js';
 import { ChaosStage } from './stages/chaos-stage.js';
 import { CircuitBreakerStage } from './stages/circuit-breaker-stage.js';
 import { CoalescingStage } from './stages/coalescing-stage.js';
 import { DeadlineStage } from './stages/deadline-stage.js';
+import { HedgingStage } from './stages/hedging-stage.js';
 import { LastGoodStage } from './stages/last-good-stage.js';
 import { RateLimitStage } from './stages/rate-limit-stage.js';
 import { RetryStage } from './stages/retry-stage.js';
@@ -33,13 +34,13 @@ export interface ResiliencePolicyDeps {
   clock?: Clock;
   /** Draws the jitter of delays, and what chaos does. @default the runtime's generator */
   random?: Random;
-  /** Hears `circuit.*`, `call.refused`, `call.retried` and `call.answered_stale`. @default nobody */
+  /** Hears `circuit.*`, `call.refused`, `call.retried`, `call.hedged` and `call.answered_stale`. @default nobody */
   events?: EventSink;
   /** What the policy protects: the `service` of its events and errors. @default 'policy' */
   name?: string;
   /**
-   * Pays for retries, in place of a budget of the policy's own: shared by policies that call the same service, it bounds
-   * their retries together. With `retry.budget: false` it is not asked.
+   * Pays for retries and hedges, in place of a budget of the policy's own: shared by policies that call the same service,
+   * it bounds them together. With `retry.budget: false` it is not asked.
    * @default a budget of the policy's own, by `retry.budget`
    */
   retryBudget?: RetryBudget;
@@ -47,7 +48,8 @@ export interface ResiliencePolicyDeps {
 
 /**
  * Resilience around any async function, in this order of stages, of which each may be left out:
- * fallback → last good answer → coalescing → deadline → rate limit → bulkhead → retry → circuit breaker → attempt timeout → chaos → the function.
+ * fallback → last good answer → coalescing → deadline → rate limit → bulkhead → retry → hedging → circuit breaker →
+ * attempt timeout → chaos → the function.
  *
  * One policy belongs to one thing that can fail and is shared by all calls of it: circuit, slots and retry budget are
  * the policy's, not a call's. Several policies may share a retry budget.
@@ -94,7 +96,7 @@ export class ResiliencePolicy {
       signal: signal ?? new AbortController().signal,
       deadline: Infinity,
       key,
-      progress: { attempts: 0 },
+      progress: { attempts: 0, hedges: 0 },
     };
     try {
       return await this.runStages(call, fn);
@@ -126,11 +128,11 @@ export class ResiliencePolicy {
 }
 
 function budgetOf(
-  { retry }: ResolvedResiliencePolicyOptions,
+  { retry, hedging }: ResolvedResiliencePolicyOptions,
   { clock, shared }: { readonly clock: Clock; readonly shared: RetryBudget | undefined },
 ): RetryBudget | undefined {
-  if (!retry?.budget) return undefined;
-  return shared ?? new RetryBudget(retry.budget, { clock });
+  const options = retry ? retry.budget : hedging && DEFAULT_RETRY_BUDGET_OPTIONS;
+  return options ? (shared ?? new RetryBudget(options, { clock })) : undefined;
 }
 
 /** What all calls of a policy share, and several of its stages. */
@@ -144,8 +146,8 @@ function buildStages(
   { breaker, budget }: SharedParts,
   deps: Required<Omit<ResiliencePolicyDeps, 'retryBudget'>>,
 ): Stage[] {
-  const { lastGood, coalescing, timeout, rateLimit, bulkhead, retry, retryIf, circuitBreaker, attemptTimeout, chaos } =
-    options;
+  const { lastGood, coalescing, timeout, rateLimit, bulkhead, retry, retryIf, hedging } = options;
+  const { circuitBreaker, attemptTimeout, chaos } = options;
   const stages: Stage[] = [];
   if (lastGood) stages.push(new LastGoodStage(lastGood, deps));
   if (coalescing) stages.push(new CoalescingStage());
@@ -153,6 +155,7 @@ function buildStages(
   if (rateLimit) stages.push(new RateLimitStage(rateLimit, deps));
   if (bulkhead) stages.push(new BulkheadStage(bulkhead, deps));
   if (retry) stages.push(new RetryStage(retry, retryIf, { ...deps, budget }));
+  if (hedging) stages.push(new HedgingStage(hedging, { ...deps, budget, retry }));
   if (breaker && circuitBreaker) stages.push(new CircuitBreakerStage(breaker, circuitBreaker));
   if (attemptTimeout !== undefined) stages.push(new AttemptTimeoutStage(attemptTimeout, deps));
   if (chaos) stages.push(new ChaosStage(chaos, deps));

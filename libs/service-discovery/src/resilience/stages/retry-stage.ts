@@ -18,8 +18,8 @@ export interface RetryStageDeps {
   readonly budget: RetryBudget | undefined;
 }
 
-/** Who gives a function a policy that retries says that it may run twice. */
-const REPEATABLE: Repeatability = { idempotent: true, replayable: true };
+/** Whoever gives a function to a policy that retries or hedges says that it may run twice. */
+export const REPEATABLE: Repeatability = { idempotent: true, replayable: true };
 
 /**
  * Repeats attempts that failed in a way that may pass.
@@ -46,10 +46,11 @@ export class RetryStage implements Stage {
     const { name: service, clock, random, events, budget } = this.deps;
     budget?.recordCall();
     const state = new RetryState(this.options, REPEATABLE, { random, budget });
-    for (let attempts = 1; ; attempts++) {
+    for (let rounds = 1; ; rounds++) {
       try {
         return await next(call);
       } catch (error) {
+        const attempts = rounds + call.progress.hedges;
         const decision = state.afterFailure(this.describeFailure(error, attempts, call));
         if (!decision.retry) throw error;
         const { delayMs } = decision;

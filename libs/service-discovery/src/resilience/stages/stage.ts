@@ -9,6 +9,7 @@ export type StageName =
   | 'rate_limit'
   | 'bulkhead'
   | 'retry'
+  | 'hedging'
   | 'circuit_breaker'
   | 'attempt_timeout'
   | 'chaos';
@@ -26,6 +27,8 @@ export interface StageDescription {
 interface CallProgress {
   /** How often the function was called so far. */
   attempts: number;
+  /** How many attempts were sent beside another one. */
+  hedges: number;
   /** The error of the last attempt that was followed by a retry. */
   lastError?: unknown;
 }
