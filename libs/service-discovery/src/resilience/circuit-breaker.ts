@@ -240,6 +240,7 @@ export class CircuitBreaker {
     if (to === 'open') {
       this.openedAfter = this.rule.failures(now);
       this.openUntil = now + this.recovery.next(now);
+      this.ramp.stop();
       this.tooSlow = reason === 'slow_call_rate' || reason === 'probe_slow';
     }
     this.current = to;
