@@ -24,6 +24,13 @@ export { reportCircuit, type CircuitStateChange } from './circuit-events.js';
 export { type CircuitSnapshot, type CircuitWindow, type ForcedCircuit } from './circuit-view.js';
 export { type CircuitPermit } from './probe-permits.js';
 export { classifyAbort, classifyError, classifyStatus, DEFAULT_RETRYABLE_STATUSES, reasonOf } from './classify.js';
+export { type ClientThrottleOptions, DEFAULT_CLIENT_THROTTLE_OPTIONS } from './client-throttle-options.js';
+export {
+  ClientThrottle,
+  type ClientThrottleDeps,
+  type ClientThrottleSnapshot,
+  type ThrottlePermit,
+} from './client-throttle.js';
 export { Coalescer } from './coalescer.js';
 export {
   DEFAULT_LAST_GOOD_OPTIONS,
@@ -35,6 +42,7 @@ export {
 } from './last-good-cache.js';
 export { DEFAULT_RATE_LIMITER_OPTIONS, type RateLimiterOptions } from './rate-limiter-options.js';
 export { RateLimiter, type RateLimiterDeps, type RateLimiterSnapshot } from './rate-limiter.js';
+export { loadSignalOf, loadSignalOfFailure, loadSignalOfStatus, type LoadSignal } from './load-signal.js';
 export {
   resolveResiliencePolicyOptions,
   type Fallback,

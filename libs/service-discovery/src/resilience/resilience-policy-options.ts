@@ -12,6 +12,11 @@ import {
   type HedgingOptions,
   type ResolvedHedgingOptions,
 } from './hedge-options.js';
+import {
+  resolveClientThrottleOptions,
+  type ClientThrottleOptions,
+  type ResolvedClientThrottleOptions,
+} from './client-throttle-options.js';
 import { resolveLastGoodOptions, type LastGoodOptions, type ResolvedLastGoodOptions } from './last-good-cache.js';
 import {
   resolveRateLimiterOptions,
@@ -67,6 +72,12 @@ export interface ResiliencePolicyOptions {
    */
   rateLimit?: RateLimiterOptions | false;
   /**
+   * Drops a share of the calls before they are sent while the callee refuses too many. `{}` takes the defaults of
+   * {@link ClientThrottleOptions}.
+   * @default none
+   */
+  throttling?: Partial<ClientThrottleOptions> | false;
+  /**
    * Limits the calls that run at once.
    * @default none
    */
@@ -104,6 +115,7 @@ export interface ResolvedResiliencePolicyOptions {
   readonly hedging?: ResolvedHedgingOptions;
   readonly circuitBreaker?: ResolvedCircuitBreakerOptions;
   readonly rateLimit?: ResolvedRateLimiterOptions;
+  readonly throttling?: ResolvedClientThrottleOptions;
   readonly bulkhead?: ResolvedBulkheadOptions;
   readonly coalescing?: boolean;
   readonly lastGood?: ResolvedLastGoodOptions;
@@ -119,6 +131,7 @@ const OPTION_NAMES: readonly (keyof ResiliencePolicyOptions)[] = [
   'hedging',
   'circuitBreaker',
   'rateLimit',
+  'throttling',
   'bulkhead',
   'coalescing',
   'lastGood',
@@ -139,7 +152,7 @@ export function resolveResiliencePolicyOptions(
 ): ResolvedResiliencePolicyOptions {
   const check = new OptionValidator(path);
   const given = check.options<ResiliencePolicyOptions>('', options, {}, OPTION_NAMES);
-  const { hedging, circuitBreaker, rateLimit, bulkhead, coalescing, lastGood, chaos, fallback } = given;
+  const { hedging, circuitBreaker, rateLimit, throttling, bulkhead, coalescing, lastGood, chaos, fallback } = given;
   const { retry, retryIf } = splitRetry(given.retry);
   const duration = (name: 'timeout' | 'attemptTimeout'): number | undefined =>
     given[name] === undefined ? undefined : check.duration(name, given[name], TIMEOUT_RANGE);
@@ -155,6 +168,7 @@ export function resolveResiliencePolicyOptions(
     hedging: stage('hedging', hedging, resolveHedgingOptions),
     circuitBreaker: stage('circuitBreaker', circuitBreaker, resolveCircuitBreakerOptions),
     rateLimit: stage('rateLimit', rateLimit, resolveRateLimiterOptions),
+    throttling: stage('throttling', throttling, resolveClientThrottleOptions),
     bulkhead: stage('bulkhead', bulkhead, resolveBulkheadOptions),
     coalescing: coalescing === undefined ? undefined : check.boolean('coalescing', coalescing),
     lastGood: stage('lastGood', lastGood, resolveLastGoodOptions),

@@ -28,6 +28,7 @@ import { LastGoodStage } from './stages/last-good-stage.js';
 import { RateLimitStage } from './stages/rate-limit-stage.js';
 import { RetryStage } from './stages/retry-stage.js';
 import { type Next, type PolicyCall, type Stage, type StageDescription } from './stages/stage.js';
+import { ThrottlingStage } from './stages/throttling-stage.js';
 
 export interface ResiliencePolicyDeps {
   /** @default the system's clock */
@@ -48,7 +49,7 @@ export interface ResiliencePolicyDeps {
 
 /**
  * Resilience around any async function, in this order of stages, of which each may be left out:
- * fallback → last good answer → coalescing → deadline → rate limit → bulkhead → retry → hedging → circuit breaker →
+ * fallback → last good answer → coalescing → deadline → rate limit → throttling → bulkhead → retry → hedging → circuit breaker →
  * attempt timeout → chaos → the function.
  *
  * One policy belongs to one thing that can fail and is shared by all calls of it: circuit, slots and retry budget are
@@ -83,7 +84,7 @@ export class ResiliencePolicy {
    * @param key what coalescing and last good answers go by: equal for calls that may share an answer, so it tells apart
    * whatever the answer depends on, above all who asks. Without a key neither applies
    * @throws what `fn` throws last; DeadlineExceededError, with the last attempt's error as its cause; AttemptTimeoutError;
-   * RateLimitedError; BulkheadFullError; CircuitOpenError; the signal's reason; what the fallback throws
+   * RateLimitedError; ThrottledError; BulkheadFullError; CircuitOpenError; the signal's reason; what the fallback throws
    */
   async execute<T>(
     fn: (signal: AbortSignal) => Promise<T>,
@@ -146,13 +147,14 @@ function buildStages(
   { breaker, budget }: SharedParts,
   deps: Required<Omit<ResiliencePolicyDeps, 'retryBudget'>>,
 ): Stage[] {
-  const { lastGood, coalescing, timeout, rateLimit, bulkhead, retry, retryIf, hedging } = options;
+  const { lastGood, coalescing, timeout, rateLimit, throttling, bulkhead, retry, retryIf, hedging } = options;
   const { circuitBreaker, attemptTimeout, chaos } = options;
   const stages: Stage[] = [];
   if (lastGood) stages.push(new LastGoodStage(lastGood, deps));
   if (coalescing) stages.push(new CoalescingStage());
   if (timeout !== undefined) stages.push(new DeadlineStage(timeout, deps));
   if (rateLimit) stages.push(new RateLimitStage(rateLimit, deps));
+  if (throttling) stages.push(new ThrottlingStage(throttling, deps));
   if (bulkhead) stages.push(new BulkheadStage(bulkhead, deps));
   if (retry) stages.push(new RetryStage(retry, retryIf, { ...deps, budget }));
   if (hedging) stages.push(new HedgingStage(hedging, { ...deps, budget, retry }));

@@ -94,6 +94,43 @@ describe('ResiliencePolicy', () => {
     });
   });
 
+  describe('with throttling', () => {
+    const throttling = { minRequests: 2 };
+    const overloaded = (): Promise<never> => {
+      calls++;
+      return Promise.reject(Object.assign(new Error('too much'), { status: 503 }));
+    };
+
+    it('drops calls while too many are refused, says so, and neither retries nor counts them', async () => {
+      const policy = policyWith({ throttling, retry: false, circuitBreaker: { failureThreshold: 3 } });
+      for (let made = 0; made < 2; made++) await failure(policy.execute(overloaded));
+      expect(await failure(policy.execute(up))).toMatchObject({ code: 'THROTTLED', service: 'users', attempts: 0 });
+      expect(events).toEqual([refused('throttling', 'THROTTLED')]);
+      expect([calls, policy.circuitBreaker?.failures]).toEqual([2, 2]);
+    });
+
+    it('goes by what a call comes to in the end, not by its attempts', async () => {
+      const policy = policyWith({ throttling, retry: { maxAttempts: 2, baseDelay: 0, jitter: 'none' } });
+      for (let made = 0; made < 10; made++) {
+        let attempt = 0;
+        const call = policy.execute(() => (++attempt === 1 ? overloaded() : up()));
+        await clock.advanceAsync(0);
+        await call;
+      }
+      expect(events.filter(({ type }) => type === 'call.refused')).toEqual([]);
+    });
+
+    it('takes a deadline that passed for a callee that is overloaded', async () => {
+      const policy = policyWith({ throttling, timeout: 100 });
+      for (let made = 0; made < 2; made++) {
+        const call = failure(policy.execute(hanging));
+        await clock.advanceAsync(100);
+        expect((await call).code).toBe('DEADLINE_EXCEEDED');
+      }
+      expect((await failure(policy.execute(up))).code).toBe('THROTTLED');
+    });
+  });
+
   describe('with a bulkhead', () => {
     it('reports what it refuses, at once or after a wait, and nothing that fails within', async () => {
       const policy = policyWith({ bulkhead: { maxConcurrent: 1, maxQueue: 1, maxWait: '1s' } });
@@ -117,13 +154,15 @@ describe('ResiliencePolicy', () => {
   it('puts the stages in their order, with their settings', () => {
     const stages = policyWith({
       bulkhead: { maxConcurrent: 5, maxQueue: 2, maxWait: '1s' },
+      throttling: { k: 1.5 },
       rateLimit: { rate: 2.5, per: '1m' },
       timeout: '2s',
       retry: {},
     }).describe();
-    expect(stages.map(({ stage }) => stage)).toEqual(['deadline', 'rate_limit', 'bulkhead', 'retry']);
+    expect(stages.map(({ stage }) => stage)).toEqual(['deadline', 'rate_limit', 'throttling', 'bulkhead', 'retry']);
     expect(stages[1]?.options).toEqual({ rate: 2.5, per: 60_000, burst: 2, maxWait: 0 });
-    expect(stages[2]?.options).toEqual({ maxConcurrent: 5, maxQueue: 2, maxWait: 1_000 });
+    expect(stages[2]?.options).toEqual({ k: 1.5, window: 120_000, minRequests: 10, maxRejection: 0.9 });
+    expect(stages[3]?.options).toEqual({ maxConcurrent: 5, maxQueue: 2, maxWait: 1_000 });
   });
 
   it('refuses options that contradict each other', () => {

@@ -7,6 +7,7 @@ export type StageName =
   | 'coalescing'
   | 'deadline'
   | 'rate_limit'
+  | 'throttling'
   | 'bulkhead'
   | 'retry'
   | 'hedging'

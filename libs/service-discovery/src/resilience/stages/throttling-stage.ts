@@ -1,0 +1,30 @@
+import { type Clock, type Random } from '../../common/index.js';
+import { type ResolvedClientThrottleOptions } from '../client-throttle-options.js';
+import { ClientThrottle } from '../client-throttle.js';
+import { runGuarded, type GuardDeps } from './guard.js';
+import { type Next, type PolicyCall, type Stage, type StageDescription } from './stage.js';
+
+/** Drops a share of the calls while the callee refuses too many. */
+export class ThrottlingStage implements Stage {
+  readonly description: StageDescription;
+  private readonly throttle: ClientThrottle;
+
+  constructor(
+    options: ResolvedClientThrottleOptions,
+    private readonly deps: GuardDeps & { readonly clock: Clock; readonly random: Random },
+  ) {
+    this.throttle = new ClientThrottle(options, deps);
+    this.description = {
+      stage: 'throttling',
+      purpose:
+        'Drops a share of the calls while the callee refuses too many. Outside of the bulkhead, so that no call waits for ' +
+        'a slot to be dropped then; outside of the retry, so that it goes by what calls come to in the end.',
+      options: { ...options },
+    };
+  }
+
+  run<T>(call: PolicyCall, next: Next<T>): Promise<T> {
+    const guard = (enter: () => Promise<T>): Promise<T> => this.throttle.execute(enter, call.signal);
+    return runGuarded({ stage: 'throttling', code: 'THROTTLED' }, guard, call, next, this.deps);
+  }
+}
