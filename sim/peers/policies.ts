@@ -22,11 +22,13 @@ export function plainRetries({ attemptTimeoutMs }: Patience, maxAttempts = 3): P
 }
 
 /**
- * axios-retry's defaults: 3 retries without a delay, of network errors and 5xx on idempotent methods, none after a timeout.
+ * axios-retry's defaults: 3 retries without a delay, of network errors with any method and of 5xx with idempotent ones, none
+ * after a timeout.
  * Which instance is asked is up to whatever is in front of them: here a proxy by chance, as a Kubernetes service is.
  */
 export function axiosRetry({ attemptTimeoutMs }: Patience): PeerPolicy {
-  const retries = (failure: PeerFailure): boolean => failure.kind !== 'timeout' && isIdempotent(failure);
+  const retries = (failure: PeerFailure): boolean =>
+    failure.kind !== 'timeout' && (failure.kind !== 'status' || isIdempotent(failure));
   return { loadBalancing: 'random', attemptTimeoutMs, maxAttempts: 4, retries };
 }
 
