@@ -61,7 +61,10 @@ export default tseslint.config(
       '@typescript-eslint/no-unsafe-member-access': 'off',
     },
   },
-  { files: ['apps/**/*.ts', 'bench/**/*.ts', 'sim/**/*.ts', 'scripts/**'], rules: { 'no-console': 'off' } },
+  {
+    files: ['apps/**/*.ts', 'bench/**/*.ts', 'conformance/**/*.ts', 'sim/**/*.ts', 'scripts/**'],
+    rules: { 'no-console': 'off' },
+  },
   {
     files: ['**/*.mjs', '**/*.cjs'],
     languageOptions: {
