@@ -1,67 +1,77 @@
 import { type ServiceInstance } from '../model/index.js';
-import { type FilterStage } from './explanation.js';
+import { type FilterStage, type OnLeftOut } from './explanation.js';
+import { type HealthSurvey, isOnDuty, surveyHealth } from './health-survey.js';
 import { type PickContext, type SelectionCriteria } from './load-balancer.js';
+import { type Pool, shareOutPools } from './pools.js';
+import { type Preferences } from './preferences.js';
 import { type UnavailableReason } from './unavailable-reason.js';
 import { rangeOf } from './version-range.js';
 
-/** What is left of a service's instances for one pick. */
-export type EligibleResult =
-  | { readonly kind: 'eligible'; readonly instances: readonly ServiceInstance[] }
-  | { readonly kind: 'unavailable'; readonly reason: UnavailableReason };
-
-/** Hears of each instance that is left out. */
-export type OnLeftOut = (instance: ServiceInstance, stage: FilterStage, reason: string) => void;
+/** The instances that may take a call, in the pools among which calls are shared out; or why there are none. */
+export type Selection =
+  | {
+      readonly kind: 'selected';
+      readonly pools: readonly Pool[];
+      /** All that are well enough for a call like this. */
+      readonly fit: readonly ServiceInstance[];
+      readonly survey: HealthSurvey;
+    }
+  | { readonly kind: 'unavailable'; readonly reason: UnavailableReason; readonly survey?: HealthSurvey };
 
 /**
- * The instances that may take a call, of which a strategy then chooses one.
+ * Finds the instances that may take a call.
  *
- * What they must be: of the version and with the tags asked for; neither unhealthy, draining, in maintenance nor of
- * weight 0; not refused. What they should be, as long as any is left and the first wish first: not to be avoided, not
- * excluded (a retry goes anywhere rather than to where it failed), healthy rather than not checked yet (near is of no
- * use where nothing answers), of the zone.
+ * What they must be: of the version and with the tags asked for, or routed to; neither unhealthy, draining, in
+ * maintenance nor of weight 0; not refused. What they should be, as long as any is left and the first wish first: no
+ * outlier, not excluded (a retry goes anywhere rather than to where it failed), healthy rather than not checked yet
+ * (near is of no use where nothing answers). What is left is shared out by version, level and zone.
+ *
+ * In a panic neither health nor outliers count: too many are ill for those that are left to bear it all.
  * @throws ServiceDiscoveryError `INVALID_REQUEST` when `context.version` is no semver range
  */
-export function selectEligible(
+export function select(
   instances: readonly ServiceInstance[],
-  context: PickContext = {},
+  context: PickContext,
+  preferences: Preferences,
   onLeftOut?: OnLeftOut,
-): EligibleResult {
-  if (instances.length === 0) return unavailable('no_instances');
+): Selection {
+  if (instances.length === 0) return { kind: 'unavailable', reason: 'no_instances' };
+  const route = preferences.routeOf(context);
+  const matching = selectMatching(instances, { ...context, route }, onLeftOut);
+  if (matching.length === 0) return { kind: 'unavailable', reason: 'no_match' };
 
-  const matching = selectMatching(instances, context, onLeftOut);
-  if (matching.length === 0) return unavailable('no_match');
-
-  const serving = matching.filter((instance) => {
-    const reason = idleReason(instance);
-    if (reason !== undefined) onLeftOut?.(instance, 'status', reason);
-    return reason === undefined;
-  });
-  if (serving.length === 0) return unavailable('none_healthy');
-
-  const { refusal, exclude, avoid, zone } = context;
-  const available = refusal
-    ? serving.filter((instance) => {
-        const reason = refusal(instance);
-        if (reason !== undefined) onLeftOut?.(instance, 'refusal', reason);
-        return reason === undefined;
-      })
-    : serving;
-  if (available.length === 0) return unavailable('none_available');
-
-  let preferred: readonly ServiceInstance[] = available;
-  const prefer = (stage: FilterStage, reason: string, wanted: (instance: ServiceInstance) => boolean): void => {
-    const better = preferred.filter(wanted);
-    if (better.length === 0 || better.length === preferred.length) return;
-    if (onLeftOut) for (const instance of preferred) if (!wanted(instance)) onLeftOut(instance, stage, reason);
-    preferred = better;
-  };
-  if (avoid !== undefined && avoid.size > 0) prefer('avoid', 'does badly', ({ instanceId }) => !avoid.has(instanceId));
-  if (exclude !== undefined && exclude.size > 0) {
-    prefer('exclude', 'was tried', ({ instanceId }) => !exclude.has(instanceId));
+  const { avoid, exclude, refusal } = context;
+  const survey = surveyHealth(matching, avoid, preferences.options);
+  const onDuty = matching.filter(isOnDuty);
+  const serving = survey.isPanic ? onDuty : onDuty.filter(isServing);
+  if (onLeftOut) {
+    const served = new Set(serving);
+    for (const instance of matching) if (!served.has(instance)) onLeftOut(instance, 'status', idleReason(instance));
   }
-  prefer('unchecked', 'not checked yet, and others are healthy', ({ status }) => status === 'healthy');
-  if (zone !== undefined) prefer('zone', `not in zone ${zone}`, (instance) => instance.zone === zone);
-  return { kind: 'eligible', instances: preferred };
+  if (serving.length === 0) return { kind: 'unavailable', reason: 'none_healthy', survey };
+  if (survey.isTooFew) return { kind: 'unavailable', reason: 'too_few_healthy', survey };
+
+  const wishes: Wishes = {
+    outliers: survey.isPanic ? undefined : avoid,
+    tried: exclude,
+    mindsChecks: survey.isUncheckedBehind && !survey.isPanic,
+  };
+  let left: readonly ServiceInstance[] = serving;
+  if (refusal) {
+    left = left.filter((instance) => {
+      const reason = refusal(instance);
+      if (reason !== undefined) onLeftOut?.(instance, 'refusal', reason);
+      return reason === undefined;
+    });
+    if (left.length === 0) return { kind: 'unavailable', reason: 'none_available', survey };
+  }
+  left = selectBest(left, wishes, onLeftOut);
+  const isUsual = refusal === undefined && (exclude === undefined || exclude.size === 0);
+  const fit = isUsual ? left : selectBest(serving, { ...wishes, tried: undefined });
+
+  const pools = shareOutPools({ onDuty, fit, left }, preferences.sharingOf(context, route), onLeftOut);
+  if (pools.length === 0) return { kind: 'unavailable', reason: 'no_match', survey };
+  return { kind: 'selected', pools, fit, survey };
 }
 
 /** The instances that match and may serve, whether they are available at this moment or not. */
@@ -69,23 +79,16 @@ export function selectServing(
   instances: readonly ServiceInstance[],
   criteria: SelectionCriteria = {},
 ): readonly ServiceInstance[] {
-  return selectMatching(instances, criteria).filter((instance) => idleReason(instance) === undefined);
+  return selectMatching(instances, criteria).filter((instance) => isOnDuty(instance) && isServing(instance));
 }
 
 function selectMatching(
   instances: readonly ServiceInstance[],
-  { version, tags }: SelectionCriteria,
+  { version, tags, route }: SelectionCriteria & { readonly route?: string },
   onLeftOut?: OnLeftOut,
 ): readonly ServiceInstance[] {
   let matching = instances;
-  if (version !== undefined) {
-    const range = rangeOf(version);
-    matching = matching.filter((instance) => {
-      const fits = instance.version !== undefined && range.has(instance.version);
-      if (!fits) onLeftOut?.(instance, 'version', `${instance.version ?? 'no version'} is not in ${version}`);
-      return fits;
-    });
-  }
+  if (version !== undefined) matching = selectVersion(matching, version, 'version', onLeftOut);
   if (tags !== undefined && tags.length > 0) {
     matching = matching.filter((instance) => {
       const missing = tags.filter((tag) => !instance.tags.includes(tag));
@@ -93,15 +96,52 @@ function selectMatching(
       return missing.length === 0;
     });
   }
-  return matching;
+  return route === undefined ? matching : selectVersion(matching, route, 'route', onLeftOut);
 }
 
-/** Why an instance takes no calls at all. */
-function idleReason({ status, weight }: ServiceInstance): string | undefined {
-  if (weight === 0) return 'weight 0';
-  return status === 'healthy' || status === 'unknown' ? undefined : status;
+function selectVersion(
+  instances: readonly ServiceInstance[],
+  version: string,
+  stage: 'version' | 'route',
+  onLeftOut?: OnLeftOut,
+): readonly ServiceInstance[] {
+  const range = rangeOf(version);
+  return instances.filter((instance) => {
+    const fits = instance.version !== undefined && range.has(instance.version);
+    if (!fits) onLeftOut?.(instance, stage, `${instance.version ?? 'no version'} is not in ${version}`);
+    return fits;
+  });
 }
 
-function unavailable(reason: UnavailableReason): EligibleResult {
-  return { kind: 'unavailable', reason };
+function isServing({ status }: ServiceInstance): boolean {
+  return status === 'healthy' || status === 'unknown';
+}
+
+function idleReason({ weight, status }: ServiceInstance): string {
+  return weight === 0 ? 'weight 0' : status;
+}
+
+/** What instances should be, as far as it counts. */
+interface Wishes {
+  readonly outliers: ReadonlySet<string> | undefined;
+  readonly tried: ReadonlySet<string> | undefined;
+  readonly mindsChecks: boolean;
+}
+
+function selectBest(
+  instances: readonly ServiceInstance[],
+  { outliers, tried, mindsChecks }: Wishes,
+  onLeftOut?: OnLeftOut,
+): readonly ServiceInstance[] {
+  let best = instances;
+  const prefer = (stage: FilterStage, reason: string, wanted: (instance: ServiceInstance) => boolean): void => {
+    const better = best.filter(wanted);
+    if (better.length === 0 || better.length === best.length) return;
+    if (onLeftOut) for (const instance of best) if (!wanted(instance)) onLeftOut(instance, stage, reason);
+    best = better;
+  };
+  if (outliers && outliers.size > 0) prefer('avoid', 'an outlier', ({ instanceId }) => !outliers.has(instanceId));
+  if (tried && tried.size > 0) prefer('exclude', 'was tried', ({ instanceId }) => !tried.has(instanceId));
+  if (mindsChecks) prefer('unchecked', 'not checked yet, and others are healthy', ({ status }) => status === 'healthy');
+  return best;
 }

@@ -1,8 +1,35 @@
-import { type InstanceStatus } from '../model/index.js';
+import { type InstanceStatus, type ServiceInstance } from '../model/index.js';
 import { type UnavailableReason } from './unavailable-reason.js';
 
 /** What can leave an instance out of a choice, in the order in which they are asked. */
-export type FilterStage = 'version' | 'tags' | 'status' | 'refusal' | 'avoid' | 'exclude' | 'unchecked' | 'zone';
+export type FilterStage =
+  /** Not of the version that the call asks for. */
+  | 'version'
+  /** Without a tag that the call asks for. */
+  | 'tags'
+  /** Not of the version that a route sends the call to. */
+  | 'route'
+  /** Unhealthy, draining, in maintenance or of weight 0. */
+  | 'status'
+  /** Cannot take a call just now: its circuit is open, or it has enough calls. */
+  | 'refusal'
+  /** An outlier, and there are others. */
+  | 'avoid'
+  /** Tried before by this call, and there are others. */
+  | 'exclude'
+  /** Not checked yet, and others are healthy. */
+  | 'unchecked'
+  /** Of a version that should get no calls. */
+  | 'version_weights'
+  /** Of a level that stands by. */
+  | 'priority'
+  /** Of another zone. */
+  | 'zone'
+  /** Not among those that this client uses. */
+  | 'subset';
+
+/** Hears of each instance that is left out, and why in a few words. */
+export type OnLeftOut = (instance: ServiceInstance, stage: FilterStage, reason: string) => void;
 
 /** How one instance stands for a call. */
 export interface InstanceExplanation {
@@ -14,8 +41,15 @@ export interface InstanceExplanation {
   readonly stage?: FilterStage;
   /** Why, in a few words; undefined where it is taken. */
   readonly reason?: string;
-  /** What its share goes by, relative to the others: its own weight, less while it starts slowly. */
+  /**
+   * The share of the calls for which the strategy chooses among it and its like: 1, but where versions, levels or zones
+   * share calls among them. Undefined where it is left out.
+   */
+  readonly poolShare?: number;
+  /** Relative to the others. */
   readonly weight: number;
+  /** The part of its weight that counts while it starts slowly; 1 otherwise. */
+  readonly slowStart: number;
   /** Calls in flight. */
   readonly active: number;
   /** The latency to expect; 0 while nothing is known of any. */
@@ -30,6 +64,10 @@ export interface BalancingExplanation {
   readonly key?: string;
   /** Why nobody can be picked; undefined where somebody can. */
   readonly unavailable?: UnavailableReason;
+  /** The share of those that fit and are meant to take calls that are neither unhealthy nor outliers, by weight. */
+  readonly healthyShare: number;
+  /** Whether so few are healthy that health is minded no more. */
+  readonly panic: boolean;
   /** Every instance of the service, in the order of the list. */
   readonly instances: readonly InstanceExplanation[];
 }

@@ -39,11 +39,12 @@ function read(request: HashRequest, source: HashSource): string | undefined {
   if (source === 'path') return request.path?.split('?', 1)[0];
   if (source === 'ip') return request.clientIp;
   if (typeof source === 'function') return source(request);
-  if ('header' in source) return readHeader(request, source.header);
+  if ('header' in source) return headerOf(request, source.header);
   return 'cookie' in source ? readCookie(request, source.cookie) : readQuery(request, source.query);
 }
 
-function readHeader({ headers = {} }: HashRequest, name: string): string | undefined {
+/** A header's text, whatever the spelling of its name. */
+export function headerOf({ headers = {} }: HashRequest, name: string): string | undefined {
   const wanted = name.toLowerCase();
   if (Object.hasOwn(headers, wanted)) return textOf(headers[wanted]);
   return textOf(Object.entries(headers).find(([given]) => given.toLowerCase() === wanted)?.[1]);
@@ -51,7 +52,7 @@ function readHeader({ headers = {} }: HashRequest, name: string): string | undef
 
 /** As servers read it: the first of several cookies of one name, without the quotes around its value. */
 function readCookie(request: HashRequest, name: string): string | undefined {
-  for (const pair of readHeader(request, 'cookie')?.split(/[;,]/) ?? []) {
+  for (const pair of headerOf(request, 'cookie')?.split(/[;,]/) ?? []) {
     const equals = pair.indexOf('=');
     if (equals < 0 || pair.slice(0, equals).trim() !== name) continue;
     return pair

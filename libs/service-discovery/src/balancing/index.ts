@@ -26,7 +26,8 @@ export {
 } from './load-balancing-options.js';
 export { type ResolvedLoadBalancingOptions, resolveLoadBalancingOptions } from './resolve-load-balancing-options.js';
 export { type LoadBalancerDeps } from './load-balancer-deps.js';
-export { type EligibleResult, selectEligible, selectServing } from './eligibility.js';
+export { selectServing } from './eligibility.js';
+export { type EligibleResult, selectEligible } from './select-eligible.js';
 export {
   DEFAULT_HASH_OPTIONS,
   type HashOptions,

@@ -95,10 +95,10 @@ export interface PriorityOptions {
 }
 
 export interface SubsetOptions {
-  /** How many instances are used at most: 1 to 100,000. */
+  /** How many instances are used at most, of each version, level and zone that takes calls by itself: 1 to 100,000. */
   size: number;
-  /** Clients with the same id use the same instances. @default one at random for each balancer */
-  clientId?: string;
+  /** Clients with the same id use the same instances: the name of this process, such as that of its host or pod. */
+  clientId: string;
 }
 
 /** Requests whose header has the value, or matches the pattern, or is there at all, go to the version. */

@@ -144,7 +144,13 @@ export class InstanceLoad {
       this.latencyMs = this.summary.meanMs;
       this.asOf = now;
     }
-    return this.latencyMs * Math.exp((this.asOf - now) / this.decayMs);
+    return this.decayedMs(now);
+  }
+
+  /** The same, for whoever only looks: it starts nothing. */
+  peekMs(now: number): number {
+    if (Number.isNaN(this.asOf)) return this.summary.isEmpty ? 0 : this.summary.meanMs;
+    return this.decayedMs(now);
   }
 
   /** A call goes out. */
@@ -181,6 +187,10 @@ export class InstanceLoad {
   detach(): void {
     if (this.attached && this.measured) this.summary.remove(this.latencyMs);
     this.attached = false;
+  }
+
+  private decayedMs(now: number): number {
+    return this.latencyMs * Math.exp((this.asOf - now) / this.decayMs);
   }
 
   private observe(sampleMs: number, now: number): void {

@@ -41,7 +41,7 @@ describe('resolveLoadBalancingOptions', () => {
         slowStart: { window: '10s' },
         zone: { prefer: 'a' },
         priorities: { by: byLevel },
-        subset: { size: 20 },
+        subset: { size: 20, clientId: 'me' },
         versionWeights: { '1.x': 95, '2.x': 5 },
       }),
     ).toMatchObject({
@@ -49,14 +49,19 @@ describe('resolveLoadBalancingOptions', () => {
       slowStart: { window: 10_000, aggression: 1, minimumWeight: 0.1 },
       zone: { prefer: 'a', minimumHealthyShare: 0.7 },
       priorities: { by: byLevel, otherwise: 0, minimumHealthyShare: 0.7 },
-      subset: { size: 20 },
+      subset: { size: 20, clientId: 'me' },
       versionWeights: { '1.x': 95, '2.x': 5 },
     });
     expect(resolve({ slowStart: {} }).slowStart).toEqual({ window: 30_000, aggression: 1, minimumWeight: 0.1 });
   });
 
   it('takes what it has resolved', () => {
-    const resolved = resolve({ slowStart: {}, zone: { prefer: 'a' }, subset: { size: 3 }, routes: [ROUTE] });
+    const resolved = resolve({
+      slowStart: {},
+      zone: { prefer: 'a' },
+      subset: { size: 3, clientId: 'me' },
+      routes: [ROUTE],
+    });
     expect(resolve(resolved)).toEqual(resolved);
   });
 
@@ -86,8 +91,8 @@ describe('resolveLoadBalancingOptions', () => {
     ['a zone of too much', { zone: { prefer: 'a', minimumHealthyShare: 2 } }, 'lb.zone.minimumHealthyShare: a number'],
     ['levels by nothing', { priorities: {} }, 'lb.priorities.by: the name of a metadata field, or a function'],
     ['a level NaN', { priorities: { by: 'p', otherwise: Number.NaN } }, 'lb.priorities.otherwise: a number'],
-    ['a subset of nobody', { subset: { size: 0 } }, 'lb.subset.size: a whole number from 1 to 100000'],
-    ['a subset without a size', { subset: {} }, 'lb.subset.size: a whole number from 1 to 100000'],
+    ['a subset of nobody', { subset: { size: 0, clientId: 'me' } }, 'lb.subset.size: a whole number from 1 to 100000'],
+    ['a subset without a size', { subset: { clientId: 'me' } }, 'lb.subset.size: a whole number from 1 to 100000'],
     ['an empty client', { subset: { size: 1, clientId: '' } }, 'lb.subset.clientId: a text that is not empty'],
     ['a version that is no range', { versionWeights: { new: 1 } }, 'lb.versionWeights: semver ranges, such as "1.x"'],
     [
@@ -129,6 +134,8 @@ describe('resolveLoadBalancingOptions', () => {
   });
 
   it('tells of everything wrong at once', () => {
-    expect(problemsOf({ panicThreshold: 2, subset: { size: 1.5 }, zone: { prefer: 5 } })).toHaveLength(3);
+    expect(problemsOf({ panicThreshold: 2, subset: { size: 1.5, clientId: 'me' }, zone: { prefer: 5 } })).toHaveLength(
+      3,
+    );
   });
 });

@@ -28,7 +28,7 @@ export interface ResolvedLoadBalancingOptions {
 }
 
 /** A route whose text patterns are regular expressions. */
-interface ResolvedRoute {
+export interface ResolvedRoute {
   /** In lower case. */
   readonly header: string;
   readonly value?: string;
@@ -115,9 +115,9 @@ function resolvePriorities(
 
 function resolveSubset(check: OptionValidator, options: LoadBalancingOptions['subset']): SubsetOptions | false {
   if (options === false) return false;
-  const given = check.options<SubsetOptions>('subset', options, { size: Number.NaN }, ['clientId']);
+  const given = check.options<SubsetOptions>('subset', options, { size: Number.NaN, clientId: '' });
   check.number('subset.size', given.size, { min: 1, max: 100_000, integer: true });
-  if (given.clientId !== undefined) checkText(check, 'subset.clientId', given.clientId, 'a text that is not empty');
+  checkText(check, 'subset.clientId', given.clientId, 'a text that is not empty');
   return given;
 }
 

@@ -1,13 +1,15 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { type Outcome } from '../common/index.js';
-import { type ServiceInstance } from '../model/index.js';
+import { type Outcome, seededRandom } from '../common/index.js';
+import { type ServiceInstance, SILENT } from '../model/index.js';
 import { fakeInstance } from '../testing/fake-instance.js';
 import { ManualClock } from '../testing/manual-clock.js';
+import { createLoadBalancer } from './create-load-balancer.js';
 import { LoadTracker } from './load-tracker.js';
-import { type PickContext } from './load-balancer.js';
+import { type LoadBalancer, type PickContext } from './load-balancer.js';
 import { resolveLoadBalancingOptions } from './resolve-load-balancing-options.js';
 import { StrategyBalancer } from './strategy-balancer.js';
-import { type Candidate, type Strategy } from './strategy.js';
+import { type Candidate, type Strategy, type Wish } from './strategy.js';
+import { LoadBalancingStrategy } from './strategy-names.js';
 
 const ANSWERED: Outcome = { kind: 'response', status: 200, latencyMs: 10 };
 
@@ -16,6 +18,7 @@ class First implements Strategy {
   readonly admitted: string[] = [];
   readonly updates: string[][] = [];
   readonly choices: (readonly Candidate[])[] = [];
+  readonly wishes: Wish[] = [];
   usual: readonly Candidate[] = [];
 
   admit(known: Candidate): Candidate {
@@ -28,8 +31,9 @@ class First implements Strategy {
     this.updates.push(idsOf(usual));
   }
 
-  choose(candidates: readonly Candidate[]): Candidate {
+  choose(candidates: readonly Candidate[], wish: Wish): Candidate {
     this.choices.push(candidates);
+    this.wishes.push(wish);
     return candidates[0]!;
   }
 }
@@ -60,7 +64,13 @@ describe('StrategyBalancer', () => {
     strategy = new First();
     const clock = new ManualClock();
     loads = new LoadTracker({ clock });
-    balancer = new StrategyBalancer('first', strategy, { loads, clock, options: resolveLoadBalancingOptions() });
+    balancer = new StrategyBalancer('first', strategy, {
+      loads,
+      clock,
+      random: () => 0,
+      events: SILENT,
+      options: resolveLoadBalancingOptions(),
+    });
   });
 
   it('works out once for each criteria what there is to choose from, and anew after a change', () => {
@@ -188,10 +198,10 @@ describe('StrategyBalancer', () => {
         ['sick', 'status', 'unhealthy'],
         ['off', 'status', 'weight 0'],
         ['open', 'refusal', 'circuit_open'],
-        ['out', 'avoid', 'does badly'],
+        ['out', 'avoid', 'an outlier'],
         ['tried', 'exclude', 'was tried'],
         ['new', 'unchecked', 'not checked yet, and others are healthy'],
-        ['far', 'zone', 'not in zone x'],
+        ['far', 'zone', 'zone x can take all calls'],
         ['good', undefined, undefined],
         ['c', 'tags', 'without api'],
       ]);
@@ -214,6 +224,207 @@ describe('StrategyBalancer', () => {
       balancer.explain();
       balancer.explain({ zone: 'z' });
       expect([strategy.choices, strategy.updates]).toEqual([[], [['a', 'b']]]);
+    });
+  });
+
+  it('a retry does not land on the failed instance, whatever the strategy', () => {
+    for (const name of Object.values(LoadBalancingStrategy)) {
+      for (const count of [2, 3, 10]) {
+        const retrying = createLoadBalancer(name, { random: seededRandom(count) });
+        retrying.update(Array.from({ length: count }, (_, index) => fakeInstance({ instanceId: `i${index}` })));
+        for (let call = 0; call < 100; call++) {
+          const tried = new Set<string>();
+          while (tried.size < count) {
+            const picked = retrying.pick({ exclude: tried, key: `key-${call}`, clientIp: '10.0.0.1' });
+            if (picked.kind !== 'picked') throw new Error(picked.reason);
+            expect(tried.has(picked.instance.instanceId)).toBe(false);
+            tried.add(picked.instance.instanceId);
+            picked.done({ kind: 'response', status: 503, latencyMs: 1 });
+          }
+        }
+      }
+    }
+  });
+
+  describe('with outliers', () => {
+    it('works out once whom to choose from as long as they are the same', () => {
+      balancer.update([a, b, c]);
+      for (let time = 0; time < 3; time++) expect(pick({ avoid: new Set(['a']) })).toBe('b');
+      expect(pick({ avoid: new Set(['b']) })).toBe('a');
+      expect(pick({ avoid: new Set(['b', 'a']) })).toBe('c');
+      expect(pick()).toBe('a');
+      expect(strategy.choices[1]).toBe(strategy.choices[0]);
+      expect(strategy.choices[2]).toBe(strategy.choices[0]);
+      expect(strategy.choices.map(idsOf).slice(2)).toEqual([['b', 'c'], ['a', 'c'], ['c'], ['a', 'b', 'c']]);
+    });
+
+    it('tells the strategy that usual calls go to the others, and when they are back', () => {
+      balancer.update([a, b, c]);
+      const avoid = new Set(['a']);
+      pick({ avoid });
+      pick({ avoid });
+      pick();
+      pick();
+      expect(strategy.updates).toEqual([
+        ['a', 'b', 'c'],
+        ['b', 'c'],
+        ['a', 'b', 'c'],
+      ]);
+    });
+
+    it('hears of those that are outliers no more in the set that it knows', () => {
+      balancer.update([a, b, c]);
+      const avoid = new Set(['a']);
+      expect(pick({ avoid })).toBe('b');
+      avoid.delete('a');
+      avoid.add('b');
+      expect(pick({ avoid })).toBe('a');
+    });
+  });
+
+  describe('with lists that strategies worked something out for', () => {
+    it('hands out the same list for as long as it has the same members of the same weights', () => {
+      balancer.update([a, b]);
+      pick();
+      balancer.update([{ ...a, metadata: { changed: true } }, b]);
+      pick();
+      balancer.update([a, b, { ...c, status: 'unhealthy' }]);
+      pick();
+      expect(strategy.choices.every((list) => list === strategy.choices[0])).toBe(true);
+      expect(strategy.updates).toHaveLength(1);
+      balancer.update([a, { ...b, weight: 50 }]);
+      pick();
+      balancer.update([{ ...b, weight: 50 }, a]);
+      pick();
+      expect(strategy.choices.map((list) => strategy.choices.indexOf(list))).toEqual([0, 0, 0, 3, 4]);
+    });
+
+    it('tells what the list was before those were taken out that cannot take the call', () => {
+      balancer.update([a, b, c]);
+      const usual = strategy.usual;
+      pick({ exclude: new Set(['a']) });
+      pick({ refusal: refusing('a') });
+      expect(strategy.wishes.map(({ base }) => base)).toEqual([usual, usual, usual]);
+      expect(strategy.wishes.every(({ base }) => base === usual)).toBe(true);
+    });
+  });
+
+  describe('with calls shared out by version', () => {
+    const versions = (more: Partial<ServiceInstance> = {}): ServiceInstance[] => [
+      { ...a, version: '1.0.0' },
+      { ...b, version: '1.1.0' },
+      { ...c, version: '2.0.0', ...more },
+    ];
+    const versionWeights = { '1.x': 95, '2.x': 5 };
+    const shareOf = (made: LoadBalancer, id: string, calls: number, context: (call: number) => PickContext): number => {
+      let found = 0;
+      for (let call = 0; call < calls; call++) {
+        const result = made.pick(context(call));
+        if (result.kind === 'picked' && result.instance.instanceId === id) found++;
+      }
+      return found;
+    };
+
+    it('gives each its share, among few calls as among many, and while the list keeps changing', () => {
+      const canary = createLoadBalancer({ versionWeights }, { random: seededRandom(1) });
+      canary.update(versions());
+      expect(shareOf(canary, 'c', 100, () => ({}))).toBe(5);
+      let found = 0;
+      for (let call = 0; call < 1_000; call++) {
+        canary.update(versions({ lastHeartbeat: call }));
+        found += shareOf(canary, 'c', 1, () => ({}));
+      }
+      expect(found).toBeGreaterThanOrEqual(48);
+      expect(found).toBeLessThanOrEqual(52);
+    });
+
+    it('keeps calls of one key at one version', () => {
+      const canary = createLoadBalancer({ versionWeights }, { random: seededRandom(1) });
+      canary.update(versions());
+      const canaries = Array.from({ length: 1_000 }, (_, key) =>
+        shareOf(canary, 'c', 5, () => ({ key: `user-${key}` })),
+      );
+      expect(new Set(canaries)).toEqual(new Set([0, 5]));
+      const users = canaries.filter((calls) => calls === 5).length;
+      expect(Math.abs(users - 50)).toBeLessThan(20);
+    });
+
+    it('retries at the other version where one has nobody else', () => {
+      const canary = createLoadBalancer({ versionWeights });
+      canary.update(versions().slice(1));
+      const result = canary.pick({ exclude: new Set(['b']) });
+      expect(result).toMatchObject({ kind: 'picked', instance: { instanceId: 'c' } });
+    });
+
+    it('explains which share of the calls who gets', () => {
+      const canary = createLoadBalancer({ versionWeights: { '1.x': 95, '2.x': 5, '3.x': 0 } });
+      canary.update([
+        ...versions(),
+        fakeInstance({ instanceId: 'd', version: '3.0.0' }),
+        fakeInstance({ instanceId: 'e' }),
+      ]);
+      expect(canary.explain?.().instances).toMatchObject([
+        { instanceId: 'a', taken: true, poolShare: 0.95 },
+        { instanceId: 'b', taken: true, poolShare: 0.95 },
+        { instanceId: 'c', taken: true, poolShare: 0.05 },
+        { instanceId: 'd', taken: false, stage: 'version_weights', reason: '3.x should get no calls' },
+        { instanceId: 'e', taken: false, stage: 'version_weights', reason: 'other versions should get no calls' },
+      ]);
+    });
+  });
+
+  describe('in a panic', () => {
+    const events: unknown[] = [];
+    const sick = { status: 'unhealthy' } as const;
+    const create = (): LoadBalancer =>
+      createLoadBalancer(
+        { panicThreshold: 0.5 },
+        { events: { emit: (type, payload) => void events.push({ type, ...payload }) } },
+      );
+    beforeEach(() => void events.splice(0));
+
+    it('tells of its beginning and its end, once each', () => {
+      const made = create();
+      made.update([a, b, c]);
+      made.update([a, { ...b, ...sick }, { ...c, ...sick }]);
+      made.update([
+        { ...a, ...sick },
+        { ...b, ...sick },
+        { ...c, ...sick },
+      ]);
+      expect(made.explain?.()).toMatchObject({ panic: true, healthyShare: 0, unavailable: undefined });
+      made.update([a, b, { ...c, ...sick }]);
+      made.update([a, b, c]);
+      expect(events).toEqual([
+        { type: 'balancing.panic', service: 'user-service', healthyShare: 1 / 3 },
+        { type: 'balancing.panic_ended', service: 'user-service', healthyShare: 2 / 3 },
+      ]);
+    });
+
+    it('is one of outliers, too, and ends with them', () => {
+      const made = create();
+      made.update([a, b, c]);
+      made.pick({ avoid: new Set(['a', 'b']) });
+      made.pick({ avoid: new Set(['a', 'b']) });
+      made.pick();
+      expect(events).toMatchObject([{ type: 'balancing.panic' }, { type: 'balancing.panic_ended' }]);
+    });
+
+    it('is over when the service is gone', () => {
+      const made = create();
+      made.update([{ ...a, ...sick }]);
+      made.update([]);
+      expect(events).toMatchObject([
+        { type: 'balancing.panic' },
+        { type: 'balancing.panic_ended', service: 'user-service' },
+      ]);
+    });
+
+    it('is told of by what concerns the service as a whole, not by what single calls ask for', () => {
+      const made = create();
+      made.update([a, b, { ...c, ...sick, tags: ['x'] }]);
+      expect(made.pick({ tags: ['x'] })).toMatchObject({ kind: 'picked', instance: { instanceId: 'c' } });
+      expect(events).toEqual([]);
     });
   });
 });

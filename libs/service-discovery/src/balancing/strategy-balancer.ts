@@ -1,20 +1,20 @@
 import { type Clock } from '../common/index.js';
-import { type ServiceInstance } from '../model/index.js';
-import { selectEligible } from './eligibility.js';
-import { type BalancingExplanation, type FilterStage, type InstanceExplanation } from './explanation.js';
-import { type LoadBalancer, type PickContext, type PickResult, type SelectionCriteria } from './load-balancer.js';
-import { type UnavailableReason } from './unavailable-reason.js';
-import { type LoadBalancerDeps } from './load-balancer-deps.js';
-import { hashKeyOf, type HashSource } from './hash-source.js';
+import { type EventSink, type ServiceInstance } from '../model/index.js';
+import { select } from './eligibility.js';
+import { EvenSequence } from './even-sequence.js';
+import { explainSelection } from './explain-selection.js';
+import { type BalancingExplanation } from './explanation.js';
 import { hashSourcesFor } from './hash-options.js';
+import { hashKeyOf, type HashSource } from './hash-source.js';
+import { type LoadBalancerDeps } from './load-balancer-deps.js';
+import { type LoadBalancer, type PickContext, type PickResult } from './load-balancer.js';
 import { type LoadTracker } from './load-tracker.js';
-import { type Candidate, type Strategy } from './strategy.js';
-
-/** What picks choose from as long as they exclude nobody, or why there is nobody. */
-type Choice = readonly Candidate[] | UnavailableReason;
-
-/** A service's callers ask by few criteria: beyond this, somebody makes them up. */
-const CRITERIA_LIMIT = 64;
+import { isUnspecific, PlanCache } from './plan-cache.js';
+import { largestPool, type Plan, planFor, poolAt } from './plan.js';
+import { Preferences } from './preferences.js';
+import { SlowStart } from './slow-start.js';
+import { type Candidate, type Strategy, type Wish } from './strategy.js';
+import { unitHash } from './unit-hash.js';
 
 /**
  * A load balancer out of the filters, a strategy and a load tracker. What a pick chooses from is worked out once for
@@ -23,82 +23,127 @@ const CRITERIA_LIMIT = 64;
 export class StrategyBalancer implements LoadBalancer {
   private instances: readonly ServiceInstance[] = [];
   private candidates = new Map<string, Candidate>();
-  private usual: Choice = 'no_instances';
-  private readonly byCriteria = new Map<string, Choice>();
+  private readonly plans: PlanCache;
+  private readonly preferences: Preferences;
+  private readonly slowStart: SlowStart | undefined;
+  private readonly draws: EvenSequence;
+  private readonly keySources: readonly HashSource[];
   private readonly loads: LoadTracker;
   private readonly clock: Clock;
-  private readonly keySources: readonly HashSource[];
+  private readonly events: EventSink;
+  private usual: Plan | undefined;
+  private isPanic = false;
+  private service = '';
 
-  /** @param name the strategy's, for explanations */
+  /** @param name the strategy's */
   constructor(
     private readonly name: string,
     private readonly strategy: Strategy,
-    deps: Pick<LoadBalancerDeps, 'loads' | 'clock' | 'options'>,
+    { loads, clock, random, events, options }: LoadBalancerDeps,
   ) {
-    this.loads = deps.loads;
-    this.clock = deps.clock;
-    this.keySources = hashSourcesFor(name, deps.options.hash);
+    this.loads = loads;
+    this.clock = clock;
+    this.events = events;
+    this.preferences = new Preferences(options);
+    this.slowStart = options.slowStart ? new SlowStart(options.slowStart, clock, random) : undefined;
+    this.draws = new EvenSequence(random);
+    this.keySources = hashSourcesFor(name, options.hash);
+    this.plans = new PlanCache((context, before) => this.plan(context, before));
   }
 
   update(instances: readonly ServiceInstance[]): void {
     if (instances === this.instances) return;
     this.instances = instances;
+    this.service = instances[0]?.serviceName ?? this.service;
     this.loads.retain(instances);
     this.candidates = this.reconcile(instances);
-    this.byCriteria.clear();
-    this.usual = this.select({});
-    this.strategy.update?.(typeof this.usual === 'string' ? [] : this.usual);
+    this.plans.renew();
+    const plan = this.plans.for({}, undefined);
+    this.slowStart?.update(plan.fit);
+    this.useAsUsual(plan);
   }
 
   pick(context: PickContext = {}): PickResult {
-    const { exclude, avoid, refusal } = context;
-    if ((exclude === undefined || exclude.size === 0) && (avoid === undefined || avoid.size === 0)) {
-      const choice = this.choiceFor(context);
-      if (typeof choice === 'string') return { kind: 'unavailable', reason: choice };
-      const chosen = this.strategy.choose(choice, { key: hashKeyOf(context, this.keySources), context, base: choice });
+    if (this.slowStart?.takeStep(this.clock.now()) === true) this.followWarming(this.slowStart);
+    const { exclude, refusal } = context;
+    const route = this.preferences.routeOf(context);
+    const plan = this.plans.for(context, route);
+    if (plan !== this.usual && isUnspecific(context, route)) this.useAsUsual(plan);
+    if (plan.unavailable !== undefined) return { kind: 'unavailable', reason: plan.unavailable };
+    const key = hashKeyOf(context, this.keySources);
+    const draw = plan.pools.length === 1 ? 0 : this.draw(key ?? context.key);
+    const { members } = poolAt(plan.pools, draw);
+    if (exclude === undefined || exclude.size === 0) {
+      const chosen = this.choose(members, { key, context, base: members });
       // Asking about the chosen one alone is cheaper than asking about all: a refusal is the exception.
       if (refusal?.(chosen.instance) === undefined) return begin(chosen);
     }
-    const selected = selectEligible(this.instances, context);
-    if (selected.kind === 'unavailable') return selected;
-    const left = this.candidatesOf(selected.instances);
-    const usual = this.choiceFor(context);
-    const base = typeof usual === 'string' ? left : usual;
-    return begin(this.strategy.choose(left, { key: hashKeyOf(context, this.keySources), context, base }));
+    const rest = this.plan(context);
+    if (rest.unavailable !== undefined) return { kind: 'unavailable', reason: rest.unavailable };
+    const left = poolAt(rest.pools, draw);
+    const base = plan.pools.find(({ name }) => name === left.name)?.members ?? left.members;
+    return begin(this.choose(left.members, { key, context, base }));
   }
 
   explain(context: PickContext = {}): BalancingExplanation {
-    const leftOut = new Map<ServiceInstance, { stage: FilterStage; reason: string }>();
-    const selected = selectEligible(this.instances, context, (instance, stage, reason) => {
-      leftOut.set(instance, { stage, reason });
-    });
+    const { instances, preferences, name: strategy } = this;
+    const key = hashKeyOf(context, this.keySources);
     const now = this.clock.now();
-    const instances = this.instances.map((instance): InstanceExplanation => {
-      const { instanceId, status } = instance;
-      const weight = this.candidates.get(instanceId)?.weight ?? instance.weight;
+    return explainSelection({ instances, context, preferences, strategy, key }, ({ instanceId, weight }) => {
       const load = this.loads.of(instanceId);
-      const measures = { weight, active: load.active, latencyMs: load.ewmaMs(now) };
-      return { instanceId, status, taken: !leftOut.has(instance), ...leftOut.get(instance), ...measures };
+      const slowStart = this.slowStart?.factorOf(instanceId, now) ?? 1;
+      return { weight, slowStart, active: load.active, latencyMs: load.peekMs(now) };
     });
-    const unavailable = selected.kind === 'unavailable' ? selected.reason : undefined;
-    return { strategy: this.name, key: hashKeyOf(context, this.keySources), unavailable, instances };
   }
 
-  private choiceFor({ version, tags, zone }: SelectionCriteria): Choice {
-    if (version === undefined && zone === undefined && (tags === undefined || tags.length === 0)) return this.usual;
-    const key = JSON.stringify([version, zone, tags]);
-    let choice = this.byCriteria.get(key);
-    if (choice === undefined) {
-      choice = this.select({ version, tags, zone });
-      if (this.byCriteria.size >= CRITERIA_LIMIT) this.byCriteria.clear();
-      this.byCriteria.set(key, choice);
+  private plan(context: PickContext, before?: Plan): Plan {
+    return planFor(select(this.instances, context, this.preferences), this.candidates, before);
+  }
+
+  /** What most picks go by from now on. */
+  private useAsUsual(plan: Plan): void {
+    const before = largestPool(this.usual?.pools ?? []);
+    const pool = largestPool(plan.pools);
+    this.usual = plan;
+    if (pool === undefined || pool.members !== before?.members) this.strategy.update?.(pool?.members ?? []);
+    this.tellOfPanic(plan);
+  }
+
+  private tellOfPanic({ isPanic, healthyShare }: Plan): void {
+    if (isPanic === this.isPanic) return;
+    this.isPanic = isPanic;
+    const { service } = this;
+    this.events.emit(isPanic ? 'balancing.panic' : 'balancing.panic_ended', { service, healthyShare });
+  }
+
+  /** Weights that grow are told to strategies that go by them; the others are passed over by `choose`. */
+  private followWarming(slowStart: SlowStart): void {
+    if (this.strategy.isWeighted !== true) return;
+    const now = this.clock.now();
+    for (const candidate of this.candidates.values()) {
+      const { weight, instanceId } = candidate.instance;
+      candidate.weight = weight * slowStart.factorOf(instanceId, now);
     }
-    return choice;
+    this.plans.renew();
   }
 
-  private select(criteria: SelectionCriteria): Choice {
-    const selected = selectEligible(this.instances, criteria);
-    return selected.kind === 'eligible' ? this.candidatesOf(selected.instances) : selected.reason;
+  private choose(members: readonly Candidate[], wish: Wish): Candidate {
+    const { slowStart, strategy } = this;
+    let chosen = strategy.choose(members, wish);
+    if (!slowStart || strategy.isWeighted === true || !slowStart.isWarming(chosen.instance.instanceId)) return chosen;
+    const now = this.clock.now();
+    let left = members;
+    while (left.length > 1 && slowStart.passes(chosen.instance.instanceId, members, now, wish.key)) {
+      const passing = chosen;
+      left = left.filter((candidate) => candidate !== passing);
+      chosen = strategy.choose(left, wish);
+    }
+    return chosen;
+  }
+
+  /** Calls with the same key fall into the same pool, as long as its share stays. */
+  private draw(key: string | undefined): number {
+    return key === undefined ? this.draws.next() : unitHash(key);
   }
 
   /** Candidates live as long as their id is listed; what a strategy keeps in them survives every update. */
@@ -116,15 +161,6 @@ export class StrategyBalancer implements LoadBalancer {
   private admit(instance: ServiceInstance): Candidate {
     const known = { instance, load: this.loads.of(instance.instanceId), weight: instance.weight };
     return this.strategy.admit?.(known) ?? known;
-  }
-
-  private candidatesOf(instances: readonly ServiceInstance[]): Candidate[] {
-    const found: Candidate[] = [];
-    for (const { instanceId } of instances) {
-      const candidate = this.candidates.get(instanceId);
-      if (candidate) found.push(candidate);
-    }
-    return found;
   }
 }
 

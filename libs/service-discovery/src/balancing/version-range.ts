@@ -5,7 +5,7 @@ import { ServiceDiscoveryError } from '../common/index.js';
 const CACHE_LIMIT = 256;
 
 /** A parsed range that remembers which versions it holds. */
-class VersionRange {
+export class VersionRange {
   private readonly verdicts = new Map<string, boolean>();
 
   constructor(private readonly range: semver.Range) {}

@@ -100,8 +100,7 @@ export class ServiceChannel {
   balancer(strategy: LoadBalancing): LoadBalancer {
     let fed = typeof strategy === 'string' ? this.builtIn.get(strategy) : this.custom.get(strategy);
     if (!fed) {
-      const { clock, random } = this.deps;
-      fed = { balancer: createLoadBalancer(strategy, { clock, random, loads: this.loads }), list: NOT_FED };
+      fed = { balancer: createLoadBalancer(strategy, { ...this.deps, loads: this.loads }), list: NOT_FED };
       if (typeof strategy === 'string') this.builtIn.set(strategy, fed);
       else this.custom.set(strategy, fed);
     }

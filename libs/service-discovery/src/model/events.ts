@@ -80,6 +80,9 @@ export interface ServiceDiscoveryEvents {
   };
   'circuit.half_opened': { service: string; instanceId?: string; reason: CircuitReason };
   'circuit.closed': { service: string; instanceId?: string; reason: CircuitReason };
+  /** So few instances of a service are healthy that calls go to all of them, well or not. Shares are by weight. */
+  'balancing.panic': { service: string; healthyShare: number };
+  'balancing.panic_ended': { service: string; healthyShare: number };
   /** An instance was chosen for an attempt. */
   'call.picked': { service: string; instanceId: string; strategy: string; attempt: number };
   /**

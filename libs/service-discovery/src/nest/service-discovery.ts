@@ -48,6 +48,7 @@ const REASONS: Readonly<Record<UnavailableReason, string>> = {
   no_instances: 'there is none',
   no_match: 'none matches the version and tags asked for',
   none_healthy: 'all are unhealthy, draining, in maintenance or of weight 0',
+  too_few_healthy: 'too few of its instances are healthy to bear its calls',
   none_available: 'all are refused',
 };
 

@@ -146,6 +146,20 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
       return circuit(event, 'log', 'is half open and lets a trial call through');
     case 'circuit.closed':
       return circuit(event, 'log', event.reason === 'forced_closed' ? 'is held closed by hand' : 'closed');
+    case 'balancing.panic':
+    case 'balancing.panic_ended': {
+      const { service, healthyShare } = event;
+      const share = `${Math.round(healthyShare * 100)}%`;
+      const isPanic = event.type === 'balancing.panic';
+      return {
+        level: isPanic ? 'warn' : 'log',
+        subject: service,
+        message: isPanic
+          ? `Only ${share} of ${service} is healthy: calls go to all of its instances, well or not`
+          : `${share} of ${service} is healthy again: calls go to healthy instances only`,
+        fields: { service, healthyShare },
+      };
+    }
     case 'call.picked':
       return null;
     case 'call.refused': {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, it } from '@jest/globals';
 import { type ServiceInstance } from '../../model/index.js';
 import { loadBalancerContract } from '../../testing/load-balancer-contract.js';
 import { createLoadBalancer } from '../create-load-balancer.js';
-import { selectEligible } from '../eligibility.js';
+import { selectEligible } from '../select-eligible.js';
 import { type LoadBalancerDeps } from '../load-balancer-deps.js';
 import { type LoadBalancer, type PickContext, type PickResult } from '../load-balancer.js';
 import { LoadBalancingStrategy } from '../strategy-names.js';

@@ -28,6 +28,8 @@ export function unavailableError<T>(
       return new NoAvailableInstanceError(service, 'none matches the version and tags asked for');
     case 'none_healthy':
       return new NoAvailableInstanceError(service, 'all are unhealthy, draining, in maintenance or of weight 0');
+    case 'too_few_healthy':
+      return new NoAvailableInstanceError(service, 'too few of its instances are healthy to bear its calls');
     case 'none_available':
       return refusalError(call, refused);
   }

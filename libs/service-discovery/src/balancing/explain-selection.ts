@@ -1,0 +1,48 @@
+import { type ServiceInstance } from '../model/index.js';
+import { select } from './eligibility.js';
+import { type BalancingExplanation, type FilterStage, type InstanceExplanation } from './explanation.js';
+import { type PickContext } from './load-balancer.js';
+import { type Preferences } from './preferences.js';
+
+/** What a balancer knows of an instance besides. */
+export type Measures = Pick<InstanceExplanation, 'weight' | 'slowStart' | 'active' | 'latencyMs'>;
+
+/** Says of each instance what a pick would do with it. */
+export function explainSelection(
+  {
+    instances,
+    context,
+    preferences,
+    strategy,
+    key,
+  }: {
+    readonly instances: readonly ServiceInstance[];
+    readonly context: PickContext;
+    readonly preferences: Preferences;
+    readonly strategy: string;
+    readonly key: string | undefined;
+  },
+  measure: (instance: ServiceInstance) => Measures,
+): BalancingExplanation {
+  const leftOut = new Map<ServiceInstance, { stage: FilterStage; reason: string }>();
+  const selected = select(instances, context, preferences, (instance, stage, reason) => {
+    leftOut.set(instance, { stage, reason });
+  });
+  const shares = new Map<ServiceInstance, number>();
+  if (selected.kind === 'selected') {
+    for (const { members, share } of selected.pools) for (const member of members) shares.set(member, share);
+  }
+  return {
+    strategy,
+    key,
+    unavailable: selected.kind === 'unavailable' ? selected.reason : undefined,
+    healthyShare: selected.survey?.healthyShare ?? 1,
+    panic: selected.survey?.isPanic ?? false,
+    instances: instances.map((instance) => {
+      const { instanceId, status } = instance;
+      const poolShare = shares.get(instance);
+      const why = poolShare === undefined ? leftOut.get(instance) : undefined;
+      return { instanceId, status, taken: poolShare !== undefined, ...why, poolShare, ...measure(instance) };
+    }),
+  };
+}
