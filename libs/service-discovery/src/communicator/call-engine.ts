@@ -4,11 +4,12 @@ import { type ServiceRegistry } from '../registry/index.js';
 import { type Transport } from '../transport/index.js';
 import { Call, type CallDependencies, type Consume } from './call/call.js';
 import { closedError } from './call/closed-error.js';
-import { buildPipeline } from './call/pipeline.js';
+import { type Pipeline, buildPipeline } from './call/pipeline.js';
 import { runCall } from './call/run-call.js';
-import { type CallSettings, type CallTimes } from './options.js';
+import { type CallSettings, type CallTimes } from './options/index.js';
 import { prepareRequest, type ServiceCallRequest } from './request.js';
-import { type CircuitBreakerView, ServiceChannel } from './service-channel.js';
+import { type CircuitBreakerView, ServiceChannel } from './channel/service-channel.js';
+import { ServiceView } from './channel/service-view.js';
 
 /** What a communicator works with. */
 export interface CommunicatorDependencies {
@@ -28,14 +29,20 @@ export interface CommunicatorDependencies {
   readonly ambientDeadline?: () => number | undefined;
 }
 
+interface KnownService {
+  readonly channel: ServiceChannel;
+  /** By settings, held weakly: a caller may derive a communicator for each call. */
+  readonly pipelines: WeakMap<CallSettings, Pipeline>;
+}
+
 /** What all communicators derived from one share: connections, breakers, budgets, load statistics. */
 export class CallEngine {
-  private readonly channels = new Map<string, ServiceChannel>();
+  private readonly services = new Map<string, KnownService>();
   private readonly registry: ServiceRegistry;
   private readonly callDeps: CallDependencies;
+  private readonly transport: Transport;
   private readonly unsubscribe: () => void;
   private readonly closing = new AbortController();
-  private readonly pipeline = buildPipeline();
 
   constructor({
     registry,
@@ -46,7 +53,8 @@ export class CallEngine {
     ambientDeadline,
   }: CommunicatorDependencies) {
     this.registry = registry;
-    this.callDeps = { clock, random, events, transport, closing: this.closing.signal, ambientDeadline };
+    this.transport = transport;
+    this.callDeps = { clock, random, events, closing: this.closing.signal, ambientDeadline };
     this.unsubscribe = registry.onChange((snapshot, _previous, change) => {
       // Heartbeats are by far the most changes, and nothing that a call goes by.
       if (change?.type !== 'renewed') this.reconcile(snapshot);
@@ -72,42 +80,50 @@ export class CallEngine {
   ): Promise<T> {
     if (this.closing.signal.aborted) throw closedError(service);
     const prepared = prepareRequest(service, request);
-    const channel = this.channel(service);
+    const known = this.knownService(service);
     // What may be called changes with the age of the snapshot, too, and of that nobody tells.
-    channel.update(this.registry.servedInstances(service));
-    const call = new Call(service, channel, request, prepared, settings, times, consume, this.callDeps);
-    return runCall(call, this.pipeline);
+    known.channel.update(this.registry.servedInstances(service));
+    const { view, outermost } = this.pipelineOf(known, settings);
+    return runCall(new Call(view, request, prepared, times, consume, this.callDeps), outermost);
   }
 
   circuitBreakers(): CircuitBreakerView[] {
-    return [...this.channels.values()].flatMap((channel) => channel.circuitBreakers());
+    return [...this.services.values()].flatMap(({ channel }) => channel.circuitBreakers());
   }
 
   /** Refuses new calls, ends those that wait for a retry, lets the transport end its requests and connections. */
   async close(): Promise<void> {
     this.closing.abort();
     this.unsubscribe();
-    await this.callDeps.transport.close();
+    await this.transport.close();
   }
 
-  private channel(service: string): ServiceChannel {
-    const known = this.channels.get(service);
+  private knownService(service: string): KnownService {
+    let known = this.services.get(service);
     if (known) return known;
-    const channel = new ServiceChannel(service, this.callDeps);
-    channel.update(this.registry.getInstances(service));
+    known = { channel: new ServiceChannel(service, this.callDeps), pipelines: new WeakMap() };
     // A name that nobody registered is not remembered: callers may ask for any number of them.
-    if (channel.instances.length > 0) this.channels.set(service, channel);
-    return channel;
+    if (this.registry.getInstances(service).length > 0) this.services.set(service, known);
+    return known;
+  }
+
+  private pipelineOf({ channel, pipelines }: KnownService, settings: CallSettings): Pipeline {
+    let pipeline = pipelines.get(settings);
+    if (!pipeline) {
+      pipeline = buildPipeline(new ServiceView(channel, settings), this.transport, this.callDeps);
+      pipelines.set(settings, pipeline);
+    }
+    return pipeline;
   }
 
   private reconcile(snapshot: RegistrySnapshot): void {
     let changed = false;
-    for (const [service, channel] of this.channels) {
+    for (const [service, { channel }] of this.services) {
       const instances = snapshot.services.get(service) ?? [];
       if (instances === channel.instances || (instances.length === 0 && channel.instances.length === 0)) continue;
       channel.update(instances);
       changed = true;
     }
-    if (changed) this.callDeps.transport.retain?.([...this.channels.values()].flatMap((channel) => channel.instances));
+    if (changed) this.transport.retain?.([...this.services.values()].flatMap(({ channel }) => channel.instances));
   }
 }

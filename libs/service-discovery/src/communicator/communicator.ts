@@ -11,11 +11,11 @@ import {
   TIMEOUT_RANGE,
   toSettings,
   validateCommunicatorOptions,
-} from './options.js';
+} from './options/index.js';
 import { callInParallel, type ParallelCall, type ParallelOptions, type ParallelResult } from './parallel-calls.js';
 import { type CommunicationPattern, type PatternOverrides, resolvePatterns } from './patterns.js';
 import { type ServiceCallRequest, type ServiceCallResponse } from './request.js';
-import { type CircuitBreakerView } from './service-channel.js';
+import { type CircuitBreakerView } from './channel/service-channel.js';
 
 /** What holds for every call unless a pattern or `withOptions` says otherwise. */
 export interface CommunicatorDefaults extends CommunicatorOptions {
@@ -54,10 +54,11 @@ export class ServiceCommunicator {
     private readonly defaults: CommunicatorDefaults = {},
     derivation?: Derivation,
   ) {
-    validateCommunicatorOptions(defaults);
+    const { patterns, ...options } = defaults;
+    validateCommunicatorOptions(options);
     this.overrides = derivation?.overrides ?? {};
     this.engine = derivation?.engine ?? new CallEngine(deps);
-    this.patterns = resolvePatterns(defaults.patterns);
+    this.patterns = resolvePatterns(patterns);
   }
 
   /**
@@ -160,7 +161,7 @@ function timesFor(service: string, { timeout, attemptTimeout }: ServiceCallReque
   if (check.problems.length > 0) {
     throw new ServiceDiscoveryError('INVALID_REQUEST', check.problems.map(describeProblem).join('; '), { service });
   }
-  return { timeoutMs, attemptTimeoutMs: Math.min(attemptMs, timeoutMs) };
+  return { timeoutMs, attemptTimeoutMs: attemptMs };
 }
 
 async function readJson<T>(

@@ -3,7 +3,11 @@ export { DEADLINE_HEADER } from './call/deadline-stage.js';
 export { type CommunicatorDependencies } from './call-engine.js';
 export { type CommunicatorDefaults, ServiceCommunicator } from './communicator.js';
 export { FallbackFailedError, type FallbackRequest, type FallbackResult, isFallbackWorthy } from './fallback-call.js';
-export { type CommunicatorOptions, DEFAULT_COMMUNICATOR_OPTIONS, validateCommunicatorOptions } from './options.js';
+export {
+  type CommunicatorOptions,
+  DEFAULT_COMMUNICATOR_OPTIONS,
+  validateCommunicatorOptions,
+} from './options/index.js';
 export {
   DEFAULT_PARALLEL_CONCURRENCY,
   type ParallelCall,
@@ -12,4 +16,4 @@ export {
 } from './parallel-calls.js';
 export { COMMUNICATION_PATTERNS, type CommunicationPattern, type PatternOverrides } from './patterns.js';
 export { type ServiceCallRequest, type ServiceCallResponse } from './request.js';
-export { type CircuitBreakerView } from './service-channel.js';
+export { type CircuitBreakerView } from './channel/service-channel.js';

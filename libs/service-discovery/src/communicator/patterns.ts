@@ -1,6 +1,6 @@
 import { OptionValidator } from '../common/index.js';
 import { type Tier, TIERS } from '../model/index.js';
-import { type CommunicatorOptions, mergeOptions, validateCommunicatorOptions } from './options.js';
+import { type CommunicatorOptions, mergeOptions, validateCommunicatorOptions } from './options/index.js';
 
 /** A named set of call settings for one kind of service. */
 export interface CommunicationPattern extends Required<

@@ -37,6 +37,8 @@ export interface ServiceCallRequest {
   criteria?: SelectionCriteria;
   /** What hash strategies go by. */
   key?: string;
+  /** The address of the client for whom the call is made, for strategies that go by it. It is not sent. */
+  clientIp?: string;
 }
 
 /** A response, with who gave it. */
@@ -45,6 +47,8 @@ export interface ServiceCallResponse extends ServiceResponse {
   readonly instance: ServiceInstance;
   /** How many attempts it took, this one counted. */
   readonly attempts: number;
+  /** How long ago the answer was given, in milliseconds, where it is the last good one in place of one that failed. */
+  readonly staleMs?: number;
 }
 
 /** A request checked and ready to be sent, as often as need be. */

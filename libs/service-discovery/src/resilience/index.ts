@@ -11,7 +11,13 @@ export {
   type Release,
 } from './bulkhead.js';
 export { CancelScope } from './cancel-scope.js';
-export { ChaosPolicy, DEFAULT_CHAOS_OPTIONS, type ChaosOptions, type ChaosPolicyDeps } from './chaos-policy.js';
+export {
+  ChaosPolicy,
+  DEFAULT_CHAOS_OPTIONS,
+  resolveChaosOptions,
+  type ChaosOptions,
+  type ChaosPolicyDeps,
+} from './chaos-policy.js';
 export {
   DEFAULT_CIRCUIT_BREAKER_OPTIONS,
   resolveCircuitBreakerOptions,
@@ -39,6 +45,8 @@ export {
   LastGoodCache,
   type LastGoodCacheDeps,
   type LastGoodOptions,
+  resolveLastGoodOptions,
+  type ResolvedLastGoodOptions,
 } from './last-good-cache.js';
 export { DEFAULT_RATE_LIMITER_OPTIONS, type RateLimiterOptions } from './rate-limiter-options.js';
 export { RateLimiter, type RateLimiterDeps, type RateLimiterSnapshot } from './rate-limiter.js';

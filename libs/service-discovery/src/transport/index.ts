@@ -11,6 +11,6 @@ export {
   type Transport,
 } from './transport.js';
 export { targetOf } from './request-target.js';
-export { bodyOf } from './response-body.js';
+export { bodyOf, ReadBody, ReadContent } from './response-body.js';
 export { DEFAULT_UNDICI_TRANSPORT_OPTIONS, type UndiciTransportOptions } from './undici/options.js';
 export { UndiciTransport } from './undici/undici-transport.js';

@@ -1,4 +1,4 @@
-import { type Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { messageOf, ServiceDiscoveryError, TransportError, type ErrorDetails } from '../common/index.js';
 import { type ResponseBody } from './transport.js';
 
@@ -19,6 +19,51 @@ const EXCERPT_LENGTH = 120;
 /** Offers a response's stream as text, JSON or bytes. What was read is kept, so that it can be read in another form. */
 export function bodyOf(stream: Readable, source: BodySource = {}): ResponseBody {
   return new StreamBody(stream, source);
+}
+
+/** Bytes that were read, given out as text, JSON or a stream any number of times: each taker has its own. */
+export class ReadBody implements ResponseBody {
+  private readable: Readable | undefined;
+
+  constructor(
+    private readonly content: ReadContent,
+    private readonly source: BodySource = {},
+  ) {}
+
+  get stream(): Readable {
+    this.readable ??= Readable.from(this.content.bytes.length === 0 ? [] : [Buffer.from(this.content.bytes)]);
+    return this.readable;
+  }
+
+  bytes(): Promise<Uint8Array> {
+    // A copy: `slice` of a Buffer would be a view of the same memory.
+    return Promise.resolve(new Uint8Array(this.content.bytes));
+  }
+
+  text(): Promise<string> {
+    return Promise.resolve(this.content.text);
+  }
+
+  async json<T = unknown>(): Promise<T> {
+    return parseJson<T>(await this.text(), this.source);
+  }
+
+  dump(): Promise<void> {
+    this.readable?.destroy();
+    return Promise.resolve();
+  }
+}
+
+/** The content of a body: decoded once, however many take it. */
+export class ReadContent {
+  private decoded: string | undefined;
+
+  constructor(readonly bytes: Uint8Array) {}
+
+  get text(): string {
+    this.decoded ??= new TextDecoder().decode(this.bytes);
+    return this.decoded;
+  }
 }
 
 class StreamBody implements ResponseBody {
@@ -42,13 +87,7 @@ class StreamBody implements ResponseBody {
   }
 
   async json<T = unknown>(): Promise<T> {
-    const text = await this.text();
-    if (text.trim() === '') return undefined as T;
-    try {
-      return JSON.parse(text) as T;
-    } catch (cause) {
-      throw this.notJson(text, cause);
-    }
+    return parseJson<T>(await this.text(), this.source);
   }
 
   async dump(): Promise<void> {
@@ -82,31 +121,36 @@ class StreamBody implements ResponseBody {
     const { signal } = this.source;
     if (signal?.aborted) return signal.reason;
     if (cause instanceof ServiceDiscoveryError) return cause;
-    return new TransportError(
-      `The response of ${this.origin()} broke off: ${messageOf(cause)}`,
-      false,
-      this.details(cause),
-    );
+    const message = `The response of ${originOf(this.source)} broke off: ${messageOf(cause)}`;
+    return new TransportError(message, false, detailsOf(this.source, cause));
   }
+}
 
-  private notJson(text: string, cause: unknown): ServiceDiscoveryError {
-    const { status } = this.source;
-    const answered = status === undefined ? 'answered' : `answered with status ${status} and`;
-    const excerpt = text.length > EXCERPT_LENGTH ? `${text.slice(0, EXCERPT_LENGTH)}...` : text;
-    return new ServiceDiscoveryError(
-      'RESPONSE_BODY',
-      `${this.origin()} ${answered} a body that is no JSON: ${JSON.stringify(excerpt)}`,
-      this.details(cause),
-    );
+function parseJson<T>(text: string, source: BodySource): T {
+  if (text.trim() === '') return undefined as T;
+  try {
+    return JSON.parse(text) as T;
+  } catch (cause) {
+    throw notJson(text, source, cause);
   }
+}
 
-  private origin(): string {
-    const { service, instanceId } = this.source;
-    if (service === undefined) return 'the service';
-    return instanceId === undefined ? service : `${service}/${instanceId}`;
-  }
+function notJson(text: string, source: BodySource, cause: unknown): ServiceDiscoveryError {
+  const { status } = source;
+  const answered = status === undefined ? 'answered' : `answered with status ${status} and`;
+  const excerpt = text.length > EXCERPT_LENGTH ? `${text.slice(0, EXCERPT_LENGTH)}...` : text;
+  return new ServiceDiscoveryError(
+    'RESPONSE_BODY',
+    `${originOf(source)} ${answered} a body that is no JSON: ${JSON.stringify(excerpt)}`,
+    detailsOf(source, cause),
+  );
+}
 
-  private details(cause: unknown): ErrorDetails {
-    return { service: this.source.service, instanceId: this.source.instanceId, cause };
-  }
+function originOf({ service, instanceId }: BodySource): string {
+  if (service === undefined) return 'the service';
+  return instanceId === undefined ? service : `${service}/${instanceId}`;
+}
+
+function detailsOf({ service, instanceId }: BodySource, cause: unknown): ErrorDetails {
+  return { service, instanceId, cause };
 }

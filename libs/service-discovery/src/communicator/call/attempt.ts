@@ -6,11 +6,17 @@ import {
   TransportError,
 } from '../../common/index.js';
 import { CancelScope, parsePushback, parseRetryAfter, reasonOf, type RetryDecision } from '../../resilience/index.js';
-import { type ServiceResponse } from '../../transport/index.js';
+import { type ServiceResponse, type Transport } from '../../transport/index.js';
+import { type CallSettings } from '../options/index.js';
 import { type Call } from './call.js';
 import { classifyOutcome } from './classify-outcome.js';
+import { describeAttempt } from './describe-attempt.js';
 import { pickTarget, type Target } from './pick-target.js';
 import { discard, followCaller } from './response-stream.js';
+import { type CallStageDescription } from './stage.js';
+
+/** Sends one request to one instance, perhaps with something in between. */
+export type Sender = Pick<Transport, 'send'>;
 
 /** An attempt that failed in a way that another one may not. */
 export interface AttemptFailure {
@@ -34,6 +40,7 @@ export type AttemptResult<T> = { readonly value: T } | { readonly retryInMs: num
 
 /** Makes one attempt of a call. */
 export interface Attempts {
+  describe(): CallStageDescription[];
   /** @throws what ends the call: the caller's abort, the deadline, a failure that is not to be retried */
   run<T>(call: Call<T>, decide: DecideOnRetry): Promise<AttemptResult<T>>;
 }
@@ -45,19 +52,29 @@ export interface Attempts {
  * the library reads it, so that one that breaks off is a failed attempt.
  */
 export class SingleAttempt implements Attempts {
+  constructor(
+    private readonly settings: CallSettings,
+    private readonly transport: Sender,
+  ) {}
+
+  describe(): CallStageDescription[] {
+    return describeAttempt(this.settings);
+  }
+
   async run<T>(call: Call<T>, decide: DecideOnRetry): Promise<AttemptResult<T>> {
     const target = pickTarget(call);
     const { instance, place } = target;
-    const { clock, transport } = call.deps;
+    const { retry } = this.settings;
+    const { clock } = call.deps;
     const began = clock.now();
     const scope = attemptScope(call, target);
     let outcome: Outcome | undefined;
     let outlived = false;
     try {
-      const response = await transport.send(instance, call.prepared, scope.signal);
+      const response = await this.transport.send(instance, call.prepared, scope.signal);
       call.status = response.status;
       outcome = { kind: 'response', status: response.status, latencyMs: clock.now() - began };
-      call.verdict = classifyOutcome(outcome, call.settings.retry);
+      call.verdict = classifyOutcome(outcome, retry);
       const reason = `status ${response.status}`;
       if (call.verdict !== 'success') place.permit?.settle(call.verdict);
       if (call.verdict === 'retryable') {
@@ -77,9 +94,8 @@ export class SingleAttempt implements Attempts {
       if (outcome && !(error instanceof TransportError) && !scope.signal.aborted) throw error;
       // The head was good, but the body broke off or never ended: the attempt as a whole has failed.
       const neverSent = outcome === undefined && error instanceof TransportError && error.neverSent;
-      const abandoned = call.request.signal?.aborted === true;
-      outcome = { kind: 'error', error, neverSent, abandoned, latencyMs: clock.now() - began };
-      call.verdict = classifyOutcome(outcome, call.settings.retry);
+      outcome = { kind: 'error', error, neverSent, abandoned: call.abandoned, latencyMs: clock.now() - began };
+      call.verdict = classifyOutcome(outcome, retry);
       place.permit?.settle(call.verdict);
       const reason = reasonOf(error);
       const decision = decide(call, { reason, neverSent, error });

@@ -1,10 +1,9 @@
 import { type Clock, type OutcomeClass, type Random } from '../../common/index.js';
 import { type EventSink, type ServiceInstance } from '../../model/index.js';
-import { type CancelScope, type RetryState } from '../../resilience/index.js';
-import { type Transport } from '../../transport/index.js';
-import { type CallSettings, type CallTimes } from '../options.js';
+import { classifyAbort, type RetryState } from '../../resilience/index.js';
+import { type ServiceView } from '../channel/service-view.js';
+import { type CallTimes } from '../options/index.js';
 import { type PreparedRequest, type ServiceCallRequest, type ServiceCallResponse } from '../request.js';
-import { type ServiceChannel } from '../service-channel.js';
 
 /** Turns a response into what the caller asked for; runs inside the attempt, so its failures and its time count. */
 export type Consume<T> = (response: ServiceCallResponse) => Promise<T> | T;
@@ -14,7 +13,6 @@ export interface CallDependencies {
   readonly clock: Clock;
   readonly random: Random;
   readonly events: EventSink;
-  readonly transport: Transport;
   /** Aborts when no further attempt may be made. */
   readonly closing: AbortSignal;
   /** When whoever this process works for stops waiting, in milliseconds since the Unix epoch. */
@@ -30,6 +28,14 @@ export interface AttemptEnd {
   readonly error?: unknown;
 }
 
+/** The limit of time of a call, with all its attempts and waits. */
+export interface CallScope {
+  /** Aborts when the call is over: by the limit, or by the caller. */
+  readonly signal: AbortSignal;
+  /** Milliseconds until the limit, never below 0. */
+  remainingMs(): number;
+}
+
 /** One call: what was asked for, and how far it has come. The stages do the work, and note down here what they did. */
 export class Call<T> {
   /** Ids of the instances that were tried. */
@@ -40,20 +46,49 @@ export class Call<T> {
   /** Of the last response. */
   status: number | undefined = undefined;
   verdict: OutcomeClass = 'ignored';
+  /** What went wrong where the caller is answered all the same. */
+  concealed: unknown = undefined;
   /** Decides on retries; undefined until an attempt has failed. */
   retryState: RetryState | undefined = undefined;
-  /** The limit of time of all attempts and waits. The deadline stage sets it, and every stage inside of it has it. */
-  scope!: CancelScope;
+  /** Of whoever waits for the call; the deadline stage sets it, and every stage inside of it has it. */
+  scope!: CallScope;
 
   constructor(
-    readonly service: string,
-    readonly channel: ServiceChannel,
+    /** The service as it is for those with the settings of this call. */
+    readonly view: ServiceView,
     readonly request: ServiceCallRequest,
-    readonly prepared: PreparedRequest,
-    readonly settings: CallSettings,
+    public prepared: PreparedRequest,
     /** The settings' own, unless the request has others. */
     readonly times: CallTimes,
     readonly consume: Consume<T>,
     readonly deps: CallDependencies,
+    /** Whether several callers wait for it: none of them is its caller then, and its scope is there from the start. */
+    readonly shared = false,
   ) {}
+
+  get service(): string {
+    return this.view.service;
+  }
+
+  /** Whether nobody waits any more: then what ends an attempt says nothing about the instance. */
+  get abandoned(): boolean {
+    const { signal } = this.request;
+    if (!signal?.aborted) return false;
+    // Where the time of all who shared it ran out, the instance was too slow for them.
+    return !this.shared || classifyAbort(signal.reason) === 'ignored';
+  }
+
+  /** The call with another use for the response, for a stage that makes the caller's own answer of it. */
+  forUse<U>(consume: Consume<U>): Call<U> {
+    return new Call(this.view, this.request, this.prepared, this.times, consume, this.deps);
+  }
+
+  /** Takes over what was noted of a call that was made for this one. */
+  adopt({ attempts, last, status, verdict, concealed }: Call<unknown>): void {
+    this.attempts = attempts;
+    this.last = last;
+    this.status = status;
+    this.verdict = verdict;
+    this.concealed = concealed;
+  }
 }

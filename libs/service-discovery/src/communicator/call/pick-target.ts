@@ -1,6 +1,7 @@
 import { type Outcome } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
-import { type Place, type Refusal } from '../service-channel.js';
+import { type Place } from '../channel/instance-states.js';
+import { type Refusal } from '../channel/service-view.js';
 import { type Call } from './call.js';
 import { unavailableError } from './unavailable-error.js';
 
@@ -17,21 +18,27 @@ export interface Target {
  * @throws ServiceDiscoveryError when nobody can take the call
  */
 export function pickTarget<T>(call: Call<T>): Target {
-  const { channel, settings, request, service, tried } = call;
+  const { view, request, prepared, service, tried } = call;
+  const { path, query, headers } = prepared;
+  const { key, clientIp } = request;
   let refused: Set<Refusal> | undefined;
-  const picked = channel.balancer(settings.strategy).pick({
+  const picked = view.pick({
     ...request.criteria,
-    key: request.key,
+    key,
+    path,
+    query,
+    headers,
+    clientIp,
     exclude: tried,
     refusal: (instance) => {
-      const refusal = channel.refusal(instance, settings);
+      const refusal = view.refusal(instance);
       if (refusal !== undefined) (refused ??= new Set()).add(refusal);
       return refusal;
     },
   });
   if (picked.kind === 'unavailable') throw unavailableError(call, picked.reason, refused);
   const { instance } = picked;
-  const place = channel.enter(instance, settings);
+  const place = view.enter(instance);
   if (typeof place === 'string') {
     // Only a balancer that does not ask `refusal` comes here.
     const error = unavailableError(call, 'none_available', new Set([place]));
@@ -44,7 +51,7 @@ export function pickTarget<T>(call: Call<T>): Target {
   events.emit('call.picked', {
     service,
     instanceId: instance.instanceId,
-    strategy: settings.strategyName,
+    strategy: view.settings.strategyName,
     attempt: call.attempts,
   });
   if (call.last && call.last.instance.instanceId !== instance.instanceId) {

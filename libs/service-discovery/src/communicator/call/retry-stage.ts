@@ -1,9 +1,9 @@
 import { joinSignals, sleep } from '../../common/index.js';
-import { type RetryDecision, RetryState } from '../../resilience/index.js';
+import { type ResolvedRetryOptions, type RetryDecision, RetryState } from '../../resilience/index.js';
 import { type AttemptFailure, type Attempts } from './attempt.js';
 import { type Call } from './call.js';
 import { closedError } from './closed-error.js';
-import { type CallStage } from './stage.js';
+import { type CallStage, type CallStageDescription } from './stage.js';
 
 const NO_RETRY: RetryDecision = { retry: false, why: 'attempts_used' };
 
@@ -12,11 +12,21 @@ const NO_RETRY: RetryDecision = { retry: false, why: 'attempts_used' };
  * because another instance is the best cure for a failure.
  */
 export class RetryStage implements CallStage {
-  constructor(private readonly attempts: Attempts) {}
+  constructor(
+    private readonly retry: ResolvedRetryOptions | null,
+    private readonly attempts: Attempts,
+  ) {}
+
+  describe(): CallStageDescription[] {
+    const inner = this.attempts.describe();
+    if (!this.retry) return inner;
+    const purpose =
+      'Repeats failed attempts, within a budget for all calls. Around the pick, because another instance is the best cure.';
+    return [{ stage: 'retry', per: 'service', purpose, options: { ...this.retry } }, ...inner];
+  }
 
   async run<T>(call: Call<T>): Promise<T> {
-    const { retry } = call.settings;
-    if (retry) call.channel.budget(retry)?.recordCall();
+    call.view.budget?.recordCall();
     const { signal } = call.scope;
     for (;;) {
       if (signal.aborted) throw signal.reason;
@@ -28,11 +38,10 @@ export class RetryStage implements CallStage {
 }
 
 function decideOnRetry<T>(call: Call<T>, failed: AttemptFailure): RetryDecision {
-  const { channel, settings, prepared, request, scope } = call;
-  const { retry } = settings;
+  const { view, prepared, request, scope } = call;
+  const { retry } = view.settings;
   if (!retry) return NO_RETRY;
-  const deps = { random: call.deps.random, budget: channel.budget(retry) };
-  call.retryState ??= new RetryState(retry, prepared, deps);
+  call.retryState ??= new RetryState(retry, prepared, { random: call.deps.random, budget: view.budget });
   const decision = call.retryState.afterFailure({
     attempts: call.attempts,
     outcome: call.verdict,
@@ -44,10 +53,10 @@ function decideOnRetry<T>(call: Call<T>, failed: AttemptFailure): RetryDecision 
     remainingMs: scope.remainingMs(),
     // Both look through all instances, which is of use only where nothing else speaks against a retry.
     get anotherInstance() {
-      return channel.hasUntried(call.tried, settings, request.criteria);
+      return view.hasUntried(call.tried, request.criteria);
     },
     get circuitWaitMs() {
-      return channel.circuitWaitMs(settings, request.criteria);
+      return view.circuitWaitMs(request.criteria);
     },
   });
   if (decision.retry) {

@@ -18,12 +18,13 @@ export async function runCall<T>(call: Call<T>, outermost: CallStage): Promise<T
     throw error;
   } finally {
     const failed = 'error' in ended;
+    const error = failed ? ended.error : call.concealed;
     call.deps.events.emit('call.completed', {
       service: call.service,
       instanceId: call.last?.instance.instanceId,
-      ok: !failed && call.verdict === 'success',
+      ok: error === undefined && !failed && call.verdict === 'success',
       status: call.status,
-      code: failed ? codeOf(ended.error, call.request.signal) : undefined,
+      code: error === undefined ? undefined : codeOf(error, call.request.signal),
       attempts: call.attempts,
       durationMs: clock.now() - began,
     });

@@ -5,7 +5,7 @@ import {
   ServiceNotFoundError,
 } from '../../common/index.js';
 import { type UnavailableReason } from '../../balancing/index.js';
-import { type Refusal } from '../service-channel.js';
+import { type Refusal } from '../channel/service-view.js';
 import { type Call } from './call.js';
 
 /**
@@ -35,13 +35,10 @@ export function unavailableError<T>(
   }
 }
 
-function refusalError<T>(
-  { service, channel, settings, request }: Call<T>,
-  refused: ReadonlySet<Refusal> | undefined,
-): unknown {
+function refusalError<T>({ service, view, request }: Call<T>, refused: ReadonlySet<Refusal> | undefined): unknown {
   if (refused === undefined) return new NoAvailableInstanceError(service, 'the load balancer offers none');
-  if (refused.has('at_capacity')) return new BulkheadFullError({ service, limit: settings.concurrency, queue: 0 });
-  const retryAfterMs = channel.circuitWaitMs(settings, request.criteria);
+  if (refused.has('at_capacity')) return new BulkheadFullError({ service, limit: view.settings.concurrency, queue: 0 });
+  const retryAfterMs = view.circuitWaitMs(request.criteria);
   return new CircuitOpenError(`The circuits of all instances of "${service}" that could take the call are open`, {
     service,
     retryAfterMs: Number.isFinite(retryAfterMs) ? retryAfterMs : undefined,

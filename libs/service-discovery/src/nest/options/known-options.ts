@@ -3,7 +3,12 @@ import { type Problem, unknownOption } from '../../common/index.js';
 import { DEFAULT_HEALTH_CHECK_OPTIONS } from '../../health/index.js';
 import { TIERS } from '../../model/index.js';
 import { DEFAULT_EVENT_LOGGER_OPTIONS } from '../../observability/index.js';
-import { DEFAULT_CIRCUIT_BREAKER_OPTIONS, DEFAULT_RETRY_OPTIONS } from '../../resilience/index.js';
+import {
+  DEFAULT_CHAOS_OPTIONS,
+  DEFAULT_CIRCUIT_BREAKER_OPTIONS,
+  DEFAULT_LAST_GOOD_OPTIONS,
+  DEFAULT_RETRY_OPTIONS,
+} from '../../resilience/index.js';
 import {
   DEFAULT_REDIS_REGISTRY_STORE_OPTIONS,
   DEFAULT_SELF_PRESERVATION_OPTIONS,
@@ -38,6 +43,9 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   timeout: null,
   attemptTimeout: null,
   concurrency: null,
+  coalescing: null,
+  lastGood: Object.keys(DEFAULT_LAST_GOOD_OPTIONS),
+  chaos: [...Object.keys(DEFAULT_CHAOS_OPTIONS), 'latency', 'outcome'],
   pattern: null,
   patterns: TIERS,
   transport: null,

@@ -163,6 +163,9 @@ export const COMMUNICATOR_OPTION_NAMES = [
   'timeout',
   'attemptTimeout',
   'concurrency',
+  'coalescing',
+  'lastGood',
+  'chaos',
   'pattern',
   'patterns',
 ] as const satisfies readonly (keyof CommunicatorDefaults | keyof CommunicatorOptions)[];

@@ -1,0 +1,50 @@
+import { Readable } from 'node:stream';
+import { ResponseStatusError } from '../../common/index.js';
+import { type ServiceInstance } from '../../model/index.js';
+import { type ChaosPolicy } from '../../resilience/index.js';
+import { bodyOf, type ServiceRequest, type ServiceResponse } from '../../transport/index.js';
+import { type Sender } from './attempt.js';
+
+/** A response that chaos answers with in place of an instance. */
+interface ChaosResponse {
+  status?: number;
+  headers?: Readonly<Record<string, string | string[]>>;
+  /** A text or bytes as they are; anything else as JSON. */
+  body?: unknown;
+}
+
+/** Sends with chaos in between, so that every other stage takes what it does for the instance's doing. */
+export class ChaosSender implements Sender {
+  constructor(
+    private readonly chaos: ChaosPolicy,
+    private readonly transport: Sender,
+  ) {}
+
+  async send(to: ServiceInstance, request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse> {
+    let sent: ServiceResponse | undefined;
+    const send = async (): Promise<ServiceResponse> => (sent = await this.transport.send(to, request, signal));
+    try {
+      const answer: ServiceResponse | ChaosResponse = await this.chaos.execute<ServiceResponse | ChaosResponse>(
+        send,
+        signal,
+      );
+      return answer === sent ? sent : responseOf(answer as ChaosResponse, to, signal);
+    } catch (error) {
+      // A status is a response here, and what becomes of it is for the stages to say.
+      if (error instanceof ResponseStatusError) return responseOf({ status: error.status }, to, signal);
+      throw error;
+    }
+  }
+}
+
+function responseOf(answer: ChaosResponse, to: ServiceInstance, signal: AbortSignal | undefined): ServiceResponse {
+  const { status = 200, headers, body } = answer;
+  const raw = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
+  const content = raw ? body : JSON.stringify(body);
+  const stream = Readable.from(content === undefined ? [] : [Buffer.from(content)]);
+  return {
+    status,
+    headers: headers ?? (raw ? {} : { 'content-type': 'application/json' }),
+    body: bodyOf(stream, { service: to.serviceName, instanceId: to.instanceId, status, signal }),
+  };
+}

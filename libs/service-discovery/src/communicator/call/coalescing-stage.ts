@@ -1,0 +1,104 @@
+import { type Clock } from '../../common/index.js';
+import { Coalescer } from '../../resilience/index.js';
+import { buffer, type BufferedResponse, keyOfRequest, replay } from './buffered-response.js';
+import { Call, type CallScope } from './call.js';
+import { DEADLINE_HEADER, headerFor, openDeadline } from './deadline-stage.js';
+import { type CallStage, type CallStageDescription } from './stage.js';
+
+/** How a shared call ended; an error comes as a result, so that all who share it are told what was done for them. */
+type Landing = { readonly call: Call<BufferedResponse> } & (
+  { readonly response: BufferedResponse } | { readonly error: unknown }
+);
+
+/** The calls of one service that are under way and may be shared. */
+export class Flights {
+  readonly coalescer = new Coalescer();
+  /** By the keys of their requests. */
+  readonly scopes = new Map<string, SharedScope>();
+}
+
+/**
+ * Makes one call of those with equal requests that overlap. Each caller has its own limit of time and its own signal, and
+ * leaves without ending the call for the others; the call's time is that of the most patient of them.
+ */
+export class CoalescingStage implements CallStage {
+  /** @param flights shared by those whose calls are made in the same way */
+  constructor(
+    private readonly flights: Flights,
+    private readonly next: CallStage,
+  ) {}
+
+  describe(): CallStageDescription[] {
+    const purpose =
+      'Makes one call of equal GETs that overlap. Outside of the limits and the retry, since those who wait take up nothing.';
+    return [{ stage: 'coalescing', per: 'service', purpose, options: {} }, ...this.next.describe()];
+  }
+
+  async run<T>(call: Call<T>): Promise<T> {
+    const key = keyOfRequest(call.request, call.prepared);
+    if (key === undefined) return this.next.run(call);
+    const own = openDeadline(call);
+    let landing: Landing;
+    try {
+      const { scopes, coalescer } = this.flights;
+      scopes.get(key)?.extendTo(own);
+      landing = await coalescer.execute(key, (signal) => this.fly(call, key, own, signal), own.signal);
+    } finally {
+      own.dispose();
+    }
+    call.adopt(landing.call);
+    if ('error' in landing) throw landing.error;
+    return call.consume(replay(landing.response));
+  }
+
+  private async fly<T>(first: Call<T>, key: string, own: CallScope, signal: AbortSignal): Promise<Landing> {
+    const request = { ...first.request, signal };
+    const prepared = { ...first.prepared, headers: { ...first.prepared.headers } };
+    const call = new Call(first.view, request, prepared, first.times, buffer, first.deps, true);
+    const { clock } = call.deps;
+    const scope = new SharedScope(signal, clock, own.remainingMs(), (remainingMs) => {
+      // What was sent already stays as it is.
+      const headers = { ...prepared.headers, [DEADLINE_HEADER]: headerFor(clock.epoch(), remainingMs) };
+      call.prepared = { ...prepared, headers };
+    });
+    call.scope = scope;
+    const { scopes } = this.flights;
+    scopes.set(key, scope);
+    try {
+      return { call, response: await this.next.run(call) };
+    } catch (error) {
+      return { call, error };
+    } finally {
+      // Another call may have begun under the key, where everybody left this one.
+      if (scopes.get(key) === scope) scopes.delete(key);
+    }
+  }
+}
+
+/**
+ * The time of a shared call: that of the caller who waits longest. It has no timer, since each of them has one, and when
+ * the last one leaves the call ends.
+ */
+class SharedScope implements CallScope {
+  private until: number;
+
+  constructor(
+    readonly signal: AbortSignal,
+    private readonly clock: Clock,
+    remainingMs: number,
+    private readonly onExtended: (remainingMs: number) => void,
+  ) {
+    this.until = clock.now() + remainingMs;
+  }
+
+  remainingMs(): number {
+    return Math.max(0, this.until - this.clock.now());
+  }
+
+  extendTo(caller: CallScope): void {
+    const remainingMs = caller.remainingMs();
+    if (this.clock.now() + remainingMs <= this.until) return;
+    this.until = this.clock.now() + remainingMs;
+    this.onExtended(remainingMs);
+  }
+}

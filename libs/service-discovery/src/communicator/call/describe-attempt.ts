@@ -1,0 +1,42 @@
+import { type CallSettings } from '../options/index.js';
+import { type CallStageDescription } from './stage.js';
+
+/** The stages of one attempt, which `attempt.ts` and what it calls put into one function. */
+export function describeAttempt(settings: CallSettings): CallStageDescription[] {
+  const { strategyName: strategy, circuitBreaker, concurrency, attemptTimeoutMs, chaos } = settings;
+  const stages: CallStageDescription[] = [
+    {
+      stage: 'load_balancing',
+      per: 'service',
+      purpose: 'Picks an instance that matches and can take the call; those that were tried come last.',
+      options: { strategy },
+    },
+  ];
+  if (circuitBreaker) {
+    stages.push({
+      stage: 'circuit_breaker',
+      per: 'instance',
+      purpose: 'Refuses an instance that keeps failing. Before the timer, because what is refused takes no time.',
+      options: { ...circuitBreaker },
+    });
+  }
+  if (Number.isFinite(concurrency)) {
+    stages.push({
+      stage: 'concurrency',
+      per: 'instance',
+      purpose: 'Limits the calls that run at one instance; further ones go to others.',
+      options: { concurrency },
+    });
+  }
+  stages.push({
+    stage: 'attempt_timeout',
+    per: 'instance',
+    purpose: 'Limits one attempt, so that another one may follow.',
+    options: { attemptTimeoutMs },
+  });
+  if (chaos) {
+    const purpose = 'Makes attempts go wrong on purpose, where all other stages take it for the doing of the instance.';
+    stages.push({ stage: 'chaos', per: 'instance', purpose, options: { ...chaos } });
+  }
+  return stages;
+}

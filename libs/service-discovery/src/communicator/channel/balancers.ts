@@ -1,0 +1,52 @@
+import {
+  createLoadBalancer,
+  type LoadBalancer,
+  type LoadBalancerDeps,
+  type LoadBalancing,
+} from '../../balancing/index.js';
+import { type ServiceInstance } from '../../model/index.js';
+import { keyOfSettings } from './settings-key.js';
+
+/** No list at all, not even an empty one. */
+const NOT_FED: readonly ServiceInstance[] = [];
+
+/** A balancer that is brought up to date when it is asked for, so that one which is used no more costs nothing. */
+export class FedBalancer {
+  private list = NOT_FED;
+
+  constructor(private readonly balancer: LoadBalancer) {}
+
+  upToDate(list: readonly ServiceInstance[]): LoadBalancer {
+    if (this.list !== list) {
+      this.list = list;
+      this.balancer.update(list);
+    }
+    return this.balancer;
+  }
+}
+
+/** The balancers of one service: one for all callers who balance in the same way. */
+export class Balancers {
+  private readonly bySettings = new Map<string, FedBalancer>();
+  /** Held weakly: a caller may make a factory for each call, and with it a balancer. */
+  private readonly byMaker = new WeakMap<Exclude<LoadBalancing, string>, FedBalancer>();
+
+  constructor(private readonly deps: Omit<LoadBalancerDeps, 'options'>) {}
+
+  of(loadBalancing: LoadBalancing): FedBalancer {
+    const key = typeof loadBalancing === 'string' ? loadBalancing : keyOfSettings(loadBalancing);
+    if (key !== undefined) {
+      let known = this.bySettings.get(key);
+      if (!known) this.bySettings.set(key, (known = this.create(loadBalancing)));
+      return known;
+    }
+    const maker = loadBalancing as Exclude<LoadBalancing, string>;
+    let known = this.byMaker.get(maker);
+    if (!known) this.byMaker.set(maker, (known = this.create(loadBalancing)));
+    return known;
+  }
+
+  private create(loadBalancing: LoadBalancing): FedBalancer {
+    return new FedBalancer(createLoadBalancer(loadBalancing, this.deps));
+  }
+}

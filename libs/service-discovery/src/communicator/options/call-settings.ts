@@ -1,0 +1,48 @@
+import { OptionValidator } from '../../common/index.js';
+import { type LoadBalancing, strategyName } from '../../balancing/index.js';
+import { type CommunicatorOptions, DEFAULT_COMMUNICATOR_OPTIONS } from './communicator-options.js';
+import { mergeOptions } from './merge-options.js';
+import { POLICY_NAMES, resolvePolicy, type ResolvedPolicies } from './policies.js';
+import { TIMEOUT_RANGE } from './validate-options.js';
+
+/** How long a call may take, in milliseconds. */
+export interface CallTimes {
+  readonly timeoutMs: number;
+  readonly attemptTimeoutMs: number;
+}
+
+/** What a call goes by: options with every default filled in, checked, in milliseconds. */
+export interface CallSettings extends CallTimes, ResolvedPolicies {
+  readonly strategy: LoadBalancing;
+  readonly strategyName: string;
+  /** Equal for equal breaker settings: communicators that agree on them share their breakers. */
+  readonly breakerKey: string;
+  /** Infinity: no limit. */
+  readonly concurrency: number;
+  readonly coalescing: boolean;
+}
+
+/** Settings out of options that have been merged over the defaults. */
+export function toSettings(options: CommunicatorOptions): CallSettings {
+  const merged = mergeOptions(DEFAULT_COMMUNICATOR_OPTIONS, options);
+  const check = new OptionValidator();
+  const timeoutMs = check.duration('timeout', merged.timeout, TIMEOUT_RANGE);
+  const attemptTimeoutMs = check.duration('attemptTimeout', merged.attemptTimeout, TIMEOUT_RANGE);
+  const policies = Object.fromEntries(
+    POLICY_NAMES.map((name) => [name, check.gather(() => resolvePolicy(name, merged[name], name)) ?? null]),
+  ) as ResolvedPolicies;
+  check.throwIfAny();
+  const strategy = merged.loadBalancing ?? DEFAULT_COMMUNICATOR_OPTIONS.loadBalancing;
+  return {
+    ...policies,
+    strategy,
+    strategyName: strategyName(strategy),
+    timeoutMs,
+    // One of an earlier layer is no contradiction to a shorter timeout of a later one.
+    attemptTimeoutMs: Math.min(attemptTimeoutMs, timeoutMs),
+    breakerKey: JSON.stringify(policies.circuitBreaker),
+    concurrency:
+      merged.concurrency === false ? Number.POSITIVE_INFINITY : (merged.concurrency ?? Number.POSITIVE_INFINITY),
+    coalescing: merged.coalescing ?? false,
+  };
+}

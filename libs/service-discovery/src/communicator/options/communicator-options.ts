@@ -1,0 +1,41 @@
+import { type Duration } from '../../common/index.js';
+import { type LoadBalancing } from '../../balancing/index.js';
+import { type Tier } from '../../model/index.js';
+import { type PolicyOptions } from './policies.js';
+
+/** How calls are balanced, bounded and repeated. Everything has a default. */
+export interface CommunicatorOptions extends PolicyOptions {
+  /** @default 'round_robin' */
+  loadBalancing?: LoadBalancing;
+  /**
+   * For the whole call: 1 ms to 1 day. Less where the caller's own time ends sooner, by `ambientDeadline` or the request's
+   * `x-request-deadline`.
+   * @default '30s'
+   */
+  timeout?: Duration;
+  /** For one attempt: 1 ms to 1 day, and not more than `timeout` where both are given. @default '10s' */
+  attemptTimeout?: Duration;
+  /** How many calls of this process may run at one instance at once: 1 to 1,000,000; false: no limit. @default false */
+  concurrency?: number | false;
+  /**
+   * Makes one call of GETs that are the same and overlap. The same is what agrees in path, query, criteria, key and all
+   * headers, those apart that tell calls apart for tracing. The answer is read into memory, and each caller gets its own.
+   * @default false
+   */
+  coalescing?: boolean;
+  /** Settings of a tier, over the module's own and under everything else given here. @default the service's tier */
+  pattern?: Tier;
+}
+
+/** The one place of the communicator's defaults. */
+export const DEFAULT_COMMUNICATOR_OPTIONS = {
+  loadBalancing: 'round_robin',
+  circuitBreaker: {},
+  retry: {},
+  timeout: '30s',
+  attemptTimeout: '10s',
+  concurrency: false,
+  coalescing: false,
+  lastGood: false,
+  chaos: false,
+} as const satisfies CommunicatorOptions;

@@ -1,0 +1,53 @@
+import {
+  type ChaosOptions,
+  type CircuitBreakerOptions,
+  type LastGoodOptions,
+  resolveChaosOptions,
+  resolveCircuitBreakerOptions,
+  resolveLastGoodOptions,
+  resolveRetryOptions,
+  type RetryOptions,
+} from '../../resilience/index.js';
+
+/** The options that are a group of values each, `false` where the stage that they are for is left out. */
+export interface PolicyOptions {
+  /** A breaker for each instance. @default 5 consecutive failures open it for 60 s */
+  circuitBreaker?: Partial<CircuitBreakerOptions> | false;
+  /** False: one attempt only. @default 3 attempts in all */
+  retry?: Partial<RetryOptions> | false;
+  /**
+   * Answers a GET that failed with the last good answer to the same request, as long as that is not too old; so the
+   * answers of all GETs are held in memory. What it goes by is that of `coalescing`.
+   * @default false
+   */
+  lastGood?: Partial<LastGoodOptions> | false;
+  /** Makes attempts go wrong on purpose, for tests. An `outcome` is a response: `{ status?, headers?, body? }`. @default false */
+  chaos?: ChaosOptions | false;
+}
+
+/** What checks each group, and fills in its defaults. */
+const POLICIES = {
+  circuitBreaker: resolveCircuitBreakerOptions,
+  retry: resolveRetryOptions,
+  lastGood: resolveLastGoodOptions,
+  chaos: resolveChaosOptions,
+} as const satisfies Record<keyof PolicyOptions, (options: never, path: string) => object>;
+
+export type PolicyName = keyof typeof POLICIES;
+export const POLICY_NAMES = Object.keys(POLICIES) as readonly PolicyName[];
+
+/** The groups with every default filled in; null where the stage is left out. */
+export type ResolvedPolicies = { readonly [Name in PolicyName]: ReturnType<(typeof POLICIES)[Name]> | null };
+
+/**
+ * Checks one group.
+ * @throws InvalidConfigurationError naming every wrong value
+ */
+export function resolvePolicy<Name extends PolicyName>(
+  name: Name,
+  given: PolicyOptions[Name] | undefined,
+  path: string,
+): ResolvedPolicies[Name] {
+  const resolve = POLICIES[name] as (options: object | undefined, path: string) => ResolvedPolicies[Name];
+  return given === false ? null : resolve(given, path);
+}
