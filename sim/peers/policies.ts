@@ -21,6 +21,12 @@ export function plainRetries({ attemptTimeoutMs }: Patience, maxAttempts = 3): P
   return { loadBalancing: 'round_robin', attemptTimeoutMs, maxAttempts, retries: isIdempotent };
 }
 
+/** As plain retries, with the exponential backoff and full jitter that textbooks ask for. */
+export function retriesWithBackoff(patience: Patience, baseMs: number, maxAttempts = 3): PeerPolicy {
+  const delayMs: PeerPolicy['delayMs'] = (retry, random) => random() * baseMs * 2 ** (retry - 1);
+  return { ...plainRetries(patience, maxAttempts), delayMs };
+}
+
 /**
  * axios-retry's defaults: 3 retries without a delay, of network errors with any method and of 5xx with idempotent ones, none
  * after a timeout.
@@ -38,6 +44,11 @@ export function opossum(patience: Patience): PeerPolicy {
     ...noRetries(patience),
     gate: (clock) => rollingErrorRate(clock, { share: 0.5, windowMs: 10_000, openMs: 30_000 }),
   };
+}
+
+/** The same around a loop of three attempts. */
+export function opossumWithRetries(patience: Patience): PeerPolicy {
+  return { ...plainRetries(patience), gate: opossum(patience).gate };
 }
 
 /** Envoy's defaults with `retry_on: 5xx`: one retry after up to 25 ms, at most 3 at once for the whole cluster. */

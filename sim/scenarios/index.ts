@@ -1,7 +1,8 @@
 import { stuckInstance } from './stuck-instance.js';
+import { metastableOverload } from './metastable-overload.js';
 import { retryAmplification } from './retry-amplification.js';
 import { rollingRestart } from './rolling-restart.js';
 import { type Scenario } from './scenario.js';
 
 /** All scenarios, in the order in which they are printed. */
-export const SCENARIOS: readonly Scenario[] = [stuckInstance, retryAmplification, rollingRestart];
+export const SCENARIOS: readonly Scenario[] = [stuckInstance, retryAmplification, metastableOverload, rollingRestart];
