@@ -39,6 +39,9 @@ export const REGISTRY_TROUBLE_KINDS = [
  */
 export type RegistryTroubleKind = (typeof REGISTRY_TROUBLE_KINDS)[number];
 
+/** Which comparison found an instance to be an outlier. */
+export type EjectionReason = 'consecutive_failures' | 'success_rate' | 'failure_percentage' | 'latency';
+
 /**
  * Everything that happens in the life of services and calls, one type an event. `at` is in milliseconds since the
  * Unix epoch and is filled in by whoever publishes.
@@ -51,6 +54,19 @@ export interface ServiceDiscoveryEvents {
   'instance.expired': { key: InstanceKey };
   /** The effective status changed, by a health check or an operator. */
   'instance.status_changed': { key: InstanceKey; from: InstanceStatus; to: InstanceStatus; reason?: string };
+  /**
+   * An instance does so much worse than the others that calls avoid it for a while: this process's own finding. `evidence`
+   * says what was measured.
+   */
+  'instance.ejected': {
+    key: InstanceKey;
+    reason: EjectionReason;
+    evidence: string;
+    ejectedForMs: number;
+    ejections: number;
+  };
+  /** Its ejection is over, noticed by the next call. */
+  'instance.readmitted': { key: InstanceKey };
   /** One health check was made. */
   'health.checked': { key: InstanceKey; passed: boolean; detail: HealthDetail };
   /** Too many instances of a service miss their heartbeats at once, so none is taken out for now. */

@@ -61,6 +61,17 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
         fields: { ...labels(key), from, to, reason },
       };
     }
+    case 'instance.ejected': {
+      const { key, reason, evidence, ejectedForMs, ejections } = event;
+      return {
+        level: 'warn',
+        subject: `${keyOf(key)} ejected`,
+        message: `${keyOf(key)} is ejected for ${Math.round(ejectedForMs)} ms: ${evidence}`,
+        fields: { ...labels(key), reason, evidence, ejectedForMs, ejections },
+      };
+    }
+    case 'instance.readmitted':
+      return { ...about(event.key), level: 'log', message: `${keyOf(event.key)} is readmitted` };
     case 'health.checked': {
       const { key, passed, detail } = event;
       return {

@@ -59,6 +59,14 @@ describe('EventLogger', () => {
     });
     bus.emit('circuit.half_opened', { service: 'users', instanceId: 'a', reason: 'recovery_time_over' });
     bus.emit('circuit.closed', { service: 'users', reason: 'probes_succeeded' });
+    bus.emit('instance.ejected', {
+      key,
+      reason: 'success_rate',
+      evidence: '70% of 100 calls succeeded',
+      ejectedForMs: 31_234.5,
+      ejections: 1,
+    });
+    bus.emit('instance.readmitted', { key });
     bus.emit('call.refused', { service: 'users', stage: 'rate_limit', code: 'RATE_LIMITED', retryAfterMs: 5 });
     bus.emit('call.retried', { service: 'users', attempt: 2, delayMs: 0, reason: 'status 503' });
     bus.emit('call.hedged', { service: 'users', attempt: 2, afterMs: 12.4 });
@@ -86,6 +94,8 @@ describe('EventLogger', () => {
       'warn Circuit of users/a opened after 5 failures, next try in 60000 ms',
       'log Circuit of users/a is half open and lets a trial call through',
       'log Circuit of users closed',
+      'warn users/a is ejected for 31235 ms: 70% of 100 calls succeeded',
+      'log users/a is readmitted',
       'warn Call to users was refused unsent: RATE_LIMITED by rate_limit',
       'warn Call to users is retried, attempt 2: status 503',
       'debug Call to users is hedged by attempt 2: no answer after 12 ms',

@@ -73,6 +73,7 @@ export class DiscoveryMetrics {
     this.countInstances();
     this.countTroubles();
     this.countCircuits();
+    this.countEjections();
     this.countCalls();
     if (source) this.gauge(source);
   }
@@ -134,6 +135,11 @@ export class DiscoveryMetrics {
     this.on('circuit.opened', (event) => changes.increment(event.service, event.instanceId ?? '', 'open'));
     this.on('circuit.half_opened', (event) => changes.increment(event.service, event.instanceId ?? '', 'half_open'));
     this.on('circuit.closed', (event) => changes.increment(event.service, event.instanceId ?? '', 'closed'));
+  }
+
+  private countEjections(): void {
+    const ejections = this.instanceCounter('ejections_total', 'Instances ejected as outliers, by reason', 'reason');
+    this.on('instance.ejected', ({ key, reason }) => ejections.increment(key.serviceName, key.instanceId, reason));
   }
 
   private countCalls(): void {

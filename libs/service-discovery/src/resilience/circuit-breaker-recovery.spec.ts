@@ -54,6 +54,14 @@ describe('the open time of a circuit breaker', () => {
     expect(openFor()).toBe(10_000);
   });
 
+  it('grows with a probe that fails after such an opening, however long ago the circuit was closed', () => {
+    create({ recoveryTimeout: 10_000, recoveryBackoff: 2 });
+    openFor();
+    settle('success');
+    clock.advance(5_000);
+    expect([openFor(), openFor()]).toEqual([20_000, 40_000]);
+  });
+
   it('begins anew after a reset', () => {
     create({ recoveryTimeout: 10_000, recoveryBackoff: 2 });
     expect([openFor(), openFor()]).toEqual([10_000, 20_000]);

@@ -151,7 +151,6 @@ export class CircuitBreaker {
 
   /** Holds the circuit until `reset`: `isolated` refuses every call, `closed` lets every call through, however they end. */
   force(state: ForcedCircuit): void {
-    if (this.forcedState === state) return;
     this.forcedState = state;
     this.startAnew(state, state === 'isolated' ? 'isolated' : 'forced_closed');
   }

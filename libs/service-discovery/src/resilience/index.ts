@@ -28,6 +28,21 @@ export {
 export { CircuitBreaker, type CircuitBreakerDeps } from './circuit-breaker.js';
 export { reportCircuit, type CircuitStateChange } from './circuit-events.js';
 export { type CircuitSnapshot, type CircuitWindow, type ForcedCircuit } from './circuit-view.js';
+export {
+  DEFAULT_OUTLIER_DETECTION_OPTIONS,
+  type FailurePercentageOptions,
+  type LatencyOptions,
+  type OutlierDetectionOptions,
+  type OutlierSample,
+  type SuccessRateOptions,
+} from './outlier-detection-options.js';
+export {
+  OutlierDetector,
+  type OutlierDetectorDeps,
+  type OutlierSnapshot,
+  type OutlierView,
+} from './outlier-detector.js';
+export { type Ejection, type OutlierListener } from './outlier-events.js';
 export { type CircuitPermit } from './probe-permits.js';
 export { classifyAbort, classifyError, classifyStatus, DEFAULT_RETRYABLE_STATUSES, reasonOf } from './classify.js';
 export { type ClientThrottleOptions, DEFAULT_CLIENT_THROTTLE_OPTIONS } from './client-throttle-options.js';

@@ -1,0 +1,218 @@
+import { systemClock, systemRandom, type Clock, type OutcomeClass, type Random } from '../common/index.js';
+import { type EjectionReason } from '../model/index.js';
+import {
+  resolveOutlierDetectionOptions,
+  type OutlierDetectionOptions,
+  type ResolvedOutlierDetectionOptions,
+} from './outlier-detection-options.js';
+import { type OutlierListener } from './outlier-events.js';
+import { OutlierRecord } from './outlier-record.js';
+import { findOutliers, type OutlierVerdict } from './outlier-rules.js';
+
+export interface OutlierDetectorDeps extends OutlierListener {
+  /** @default the system's clock */
+  clock?: Clock;
+  /** For `ejectionJitter`. @default Math.random */
+  random?: Random;
+}
+
+/** What is known of an instance. */
+export interface OutlierView {
+  readonly instanceId: string;
+  readonly ejected: boolean;
+  readonly reason?: EjectionReason;
+  /** What was measured when it was ejected, in words. */
+  readonly evidence?: string;
+  /** How long it is ejected for still, in milliseconds. */
+  readonly ejectedForMs?: number;
+  /** How often it was ejected lately. */
+  readonly ejections: number;
+  readonly failuresInRow: number;
+  /** Calls within the interval that runs, and those of them that failed. */
+  readonly calls: number;
+  readonly failed: number;
+}
+
+/** How a service's instances stand. */
+export interface OutlierSnapshot {
+  readonly instances: readonly OutlierView[];
+  /** How many are ejected, and how many may be. */
+  readonly ejected: number;
+  readonly mayBeEjected: number;
+}
+
+const ROUNDING = 1e-9;
+
+/**
+ * Finds the instances of a service that do worse than the others, by the calls that are made anyway, and ejects them for a
+ * while: Envoy's outlier detection, made to behave in small clusters.
+ *
+ * - The others are compared with by their median and without the instance itself. Among n instances none can be further from
+ *   the mean of all than √(n − 1) standard deviations, so Envoy's rule finds nothing among fewer than five.
+ * - One of two instances may be ejected, never all of them. Ten percent of five, rounded down, would be none.
+ * - There is no timer. Ejections end, and intervals are judged, when the next call asks or tells; an interval that ended
+ *   longer ago than it lasted is not judged any more.
+ */
+export class OutlierDetector {
+  private readonly options: ResolvedOutlierDetectionOptions;
+  private readonly clock: Clock;
+  private readonly random: Random;
+  private readonly records = new Map<string, OutlierRecord>();
+  private readonly ejectedIds = new Set<string>();
+  /** Undefined until somebody tells: then those that were heard of are all that there are. */
+  private present: ReadonlySet<string> | undefined;
+  private intervalBegan: number;
+  private firstReadmission = Number.POSITIVE_INFINITY;
+
+  /** @throws InvalidConfigurationError naming every wrong option */
+  constructor(
+    options?: Partial<OutlierDetectionOptions>,
+    private readonly deps: OutlierDetectorDeps = {},
+  ) {
+    this.options = resolveOutlierDetectionOptions(options);
+    this.clock = deps.clock ?? systemClock;
+    this.random = deps.random ?? systemRandom;
+    this.intervalBegan = this.clock.now();
+  }
+
+  /** The ids of those that are ejected now. Always the same set, and brought up to date when it is asked for. */
+  get ejected(): ReadonlySet<string> {
+    this.catchUp();
+    return this.ejectedIds;
+  }
+
+  isEjected(instanceId: string): boolean {
+    return this.ejected.has(instanceId);
+  }
+
+  /**
+   * Tells how a call ended; what is `ignored` says nothing.
+   * @param latencyMs how long it took. A call that began before the instance was readmitted says nothing either
+   */
+  record(instanceId: string, outcome: OutcomeClass, latencyMs: number): void {
+    const now = this.catchUp();
+    if (outcome === 'ignored' || this.present?.has(instanceId) === false) return;
+    let record = this.records.get(instanceId);
+    if (!record) this.records.set(instanceId, (record = new OutlierRecord(instanceId, this.options)));
+    if (!record.count(now, outcome !== 'success', latencyMs)) return;
+    const failures = record.failuresInRow(now);
+    const evidence = `${failures} failure${failures === 1 ? '' : 's'} in a row`;
+    this.eject({ instanceId, reason: 'consecutive_failures', evidence }, now);
+  }
+
+  /** Tells which instances there are; what is known of others is forgotten. How many may be ejected goes by them. */
+  retain(instanceIds: Iterable<string>): void {
+    this.present = new Set(instanceIds);
+    for (const id of this.records.keys()) {
+      if (this.present.has(id)) continue;
+      this.records.delete(id);
+      this.ejectedIds.delete(id);
+    }
+    this.findFirstReadmission();
+    const now = this.catchUp();
+    // Those that are left have more to carry: who would be back first is back at once.
+    while (this.ejectedIds.size > this.mayBeEjected()) this.readmit(this.nextToReadmit()!, now);
+  }
+
+  /** Forgets an instance, and readmits it: such as when it has registered anew. */
+  forget(instanceId: string): void {
+    const record = this.records.get(instanceId);
+    if (record?.ejection) this.readmit(record, this.clock.now());
+    this.records.delete(instanceId);
+  }
+
+  explain(instanceId: string): OutlierView {
+    const now = this.catchUp();
+    const record = this.records.get(instanceId) ?? new OutlierRecord(instanceId, this.options);
+    const { ejection, calls, failed } = record;
+    return {
+      instanceId,
+      ejected: ejection !== undefined,
+      reason: ejection?.reason,
+      evidence: ejection?.evidence,
+      ejectedForMs: ejection && ejection.endsAt - now,
+      ejections: record.ejectionsAt(now),
+      failuresInRow: record.failuresInRow(now),
+      calls,
+      failed,
+    };
+  }
+
+  snapshot(): OutlierSnapshot {
+    const { size: ejected } = this.ejected;
+    const instances = [...(this.present ?? this.records.keys())].map((id) => this.explain(id));
+    return { instances, ejected, mayBeEjected: this.mayBeEjected() };
+  }
+
+  /** Does what time has brought since somebody looked. @returns the time */
+  private catchUp(): number {
+    const now = this.clock.now();
+    while (now >= this.firstReadmission) {
+      const record = this.nextToReadmit()!;
+      this.readmit(record, record.ejection!.endsAt);
+    }
+    const elapsed = now - this.intervalBegan;
+    if (elapsed >= this.options.interval) this.endInterval(now, elapsed < 2 * this.options.interval);
+    return now;
+  }
+
+  private endInterval(now: number, isFresh: boolean): void {
+    const samples = isFresh ? [...this.records.values()].filter(({ calls, ejection }) => calls > 0 && !ejection) : [];
+    const outliers = findOutliers(
+      samples.map((record) => record.sample()),
+      this.options,
+    );
+    for (const record of this.records.values()) record.startInterval();
+    this.intervalBegan = now;
+    for (const outlier of outliers) this.eject(outlier, now);
+  }
+
+  private eject({ instanceId, reason, evidence }: OutlierVerdict, now: number): void {
+    const record = this.records.get(instanceId);
+    if (!record || this.ejectedIds.size >= this.mayBeEjected()) return;
+    const { ejectionTime, maxEjectionTime, ejectionJitter } = this.options;
+    const ejections = record.ejectionsAt(now) + 1;
+    // On top of the longest time, too: there above all, everybody would come back in step.
+    const ejectedForMs = Math.min(maxEjectionTime, ejectionTime * ejections) * (1 + ejectionJitter * this.random());
+    const endsAt = now + ejectedForMs;
+    record.eject(ejections, { reason, evidence, endsAt });
+    this.ejectedIds.add(instanceId);
+    this.firstReadmission = Math.min(this.firstReadmission, endsAt);
+    notify(() => this.deps.onEject?.({ instanceId, reason, evidence, ejectedForMs, ejections }));
+  }
+
+  private readmit(record: OutlierRecord, at: number): void {
+    const { instanceId } = record;
+    record.readmit(at);
+    this.ejectedIds.delete(instanceId);
+    this.findFirstReadmission();
+    notify(() => this.deps.onReadmit?.(instanceId));
+  }
+
+  private findFirstReadmission(): void {
+    this.firstReadmission = this.nextToReadmit()?.ejection?.endsAt ?? Number.POSITIVE_INFINITY;
+  }
+
+  private nextToReadmit(): OutlierRecord | undefined {
+    let next: OutlierRecord | undefined;
+    for (const id of this.ejectedIds) {
+      const record = this.records.get(id);
+      if (record && (!next || record.ejection!.endsAt < next.ejection!.endsAt)) next = record;
+    }
+    return next;
+  }
+
+  private mayBeEjected(): number {
+    const instances = this.present?.size ?? this.records.size;
+    const share = Math.floor(this.options.maxEjectedShare * instances + ROUNDING);
+    return Math.min(Math.max(share, 1), Math.max(0, instances - 1));
+  }
+}
+
+function notify(hook: () => void): void {
+  try {
+    hook();
+  } catch {
+    // A listener must not change how the call ends that brought it the news.
+  }
+}

@@ -1,0 +1,28 @@
+import { type EjectionReason, type EventSink } from '../model/index.js';
+
+/** An instance is ejected. */
+export interface Ejection {
+  readonly instanceId: string;
+  readonly reason: EjectionReason;
+  /** What was measured, in words. */
+  readonly evidence: string;
+  /** How long it lasts. */
+  readonly ejectedForMs: number;
+  /** How often it was ejected lately, this time included: so many times as long as the first time. */
+  readonly ejections: number;
+}
+
+/** Who hears of ejections, once they are in force; what they throw is dropped. */
+export interface OutlierListener {
+  onEject?: (ejection: Ejection) => void;
+  onReadmit?: (instanceId: string) => void;
+}
+
+/** Makes the listener that reports ejections of a service's instances as `instance.ejected` and `instance.readmitted`. */
+export function reportOutliers(events: EventSink, serviceName: string): Required<OutlierListener> {
+  return {
+    onEject: ({ instanceId, ...ejection }) =>
+      events.emit('instance.ejected', { key: { serviceName, instanceId }, ...ejection }),
+    onReadmit: (instanceId) => events.emit('instance.readmitted', { key: { serviceName, instanceId } }),
+  };
+}

@@ -1,0 +1,65 @@
+/**
+ * Statistics of a sorted list with one value left out, so that what is judged takes no part in what it is compared with:
+ * among a few values a single wrong one moves mean and deviation so far that it is never an outlier. Medians, so that
+ * several wrong ones do not hide behind each other while they are the minority.
+ */
+export class LeaveOneOut {
+  private readonly sorted: Float64Array;
+
+  constructor(values: readonly number[]) {
+    this.sorted = Float64Array.from(values).sort();
+  }
+
+  /** The median of the others; NaN where there is no other. */
+  median(value: number): number {
+    const others = this.sorted.length - 1;
+    const skip = this.sorted.indexOf(value);
+    const upper = this.at(others >> 1, skip);
+    return others % 2 === 1 ? upper : (this.at((others >> 1) - 1, skip) + upper) / 2;
+  }
+
+  /** The standard deviation of the others, as their median absolute deviation tells it; 0 where there is no other. */
+  deviation(value: number): number {
+    const others = this.sorted.length - 1;
+    if (others < 1) return 0;
+    const skip = this.sorted.indexOf(value);
+    const center = this.median(value);
+    // The deviations in their order: from the middle outwards, on whichever side the next one is nearer.
+    let above = 0;
+    while (above < others && this.at(above, skip) < center) above++;
+    let below = above - 1;
+    let lower = 0;
+    let upper = 0;
+    for (let taken = 0; taken <= others >> 1; taken++) {
+      const down = below >= 0 ? center - this.at(below, skip) : Infinity;
+      const up = above < others ? this.at(above, skip) - center : Infinity;
+      lower = upper;
+      upper = Math.min(down, up);
+      if (down < up) below--;
+      else above++;
+    }
+    return NORMAL * (others % 2 === 1 ? upper : (lower + upper) / 2);
+  }
+
+  private at(place: number, skip: number): number {
+    return this.sorted[place < skip ? place : place + 1] ?? Number.NaN;
+  }
+}
+
+/** The standard deviation of a normal distribution is so many times its median absolute deviation. */
+const NORMAL = 1.4826;
+
+/**
+ * By how much a share that is counted over so many calls varies by chance: its standard error, of a share that is drawn a
+ * little towards one half (Agresti and Coull), so that a hundred successes do not pass for certainty.
+ */
+export function standardError(share: number, calls: number): number {
+  const drawn = (share * calls + 2) / (calls + 4);
+  return Math.sqrt((drawn * (1 - drawn)) / calls);
+}
+
+/** The value below which a share of the values lies, by the nearest rank. Sorts the values in place. */
+export function quantileOf(values: Float64Array, quantile: number): number {
+  values.sort();
+  return values[Math.max(0, Math.ceil(quantile * values.length) - 1)] ?? Number.NaN;
+}
