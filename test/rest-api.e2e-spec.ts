@@ -286,7 +286,15 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
         expect(ids.slice(0, 3).sort()).toEqual(['a', 'b', 'c']);
         expect(ids.slice(3)).toEqual(ids.slice(0, 3));
       }
-      for (const strategy of ['weighted_round_robin', 'random', 'least_connections', 'p2c_ewma']) {
+      for (const strategy of [
+        'weighted_round_robin',
+        'random',
+        'least_connections',
+        'p2c_ewma',
+        'consistent_hash',
+        'maglev',
+        'ip_hash',
+      ]) {
         expect((await rest.send('GET', `/discover/user-service?strategy=${strategy}&key=k`)).status).toBe(200);
       }
     });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { InvalidConfigurationError, seededRandom } from '../common/index.js';
+import { type InvalidConfigurationError, seededRandom } from '../common/index.js';
 import { fakeInstance } from '../testing/fake-instance.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { SILENT } from '../model/index.js';
@@ -146,12 +146,6 @@ describe('createLoadBalancer', () => {
       expect(isStrategyName(strategy)).toBe(false);
     },
   );
-
-  it.each(['consistent_hash', 'maglev', 'ip_hash'])('says of %s that it is not in this release', (strategy) => {
-    const create = (): LoadBalancer => createLoadBalancer(strategy);
-    expect(create).toThrow(InvalidConfigurationError);
-    expect(create).toThrow(`(${strategy} is not in this release), but got "${strategy}"`);
-  });
 });
 
 describe('strategyName', () => {

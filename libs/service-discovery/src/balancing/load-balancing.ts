@@ -49,7 +49,7 @@ export function resolveLoadBalancing(
   const check = new OptionValidator(path);
   const make = typeof strategy === 'string' ? findStrategy(strategy, strategies) : strategy;
   if (typeof make !== 'function') {
-    check.problem(loadBalancing === strategy ? '' : 'strategy', strategy, expectedLoadBalancing(strategy, strategies));
+    check.problem(loadBalancing === strategy ? '' : 'strategy', strategy, expectedLoadBalancing(strategies));
   }
   const resolved = check.gather(() => resolveLoadBalancingOptions(options, path));
   if (typeof make !== 'function' || resolved === undefined) throw new InvalidConfigurationError(check.problems);
@@ -85,13 +85,9 @@ export function strategyName(loadBalancing: LoadBalancing): string {
   return typeof strategy !== 'function' || strategy.name === '' ? 'custom' : strategy.name;
 }
 
-/** The names that the documentation gives to strategies that are still to come. */
-const NOT_YET_BUILT_IN: ReadonlySet<unknown> = new Set(['consistent_hash', 'maglev', 'ip_hash']);
-
-function expectedLoadBalancing(value: unknown, strategies: NamedStrategies): string {
+function expectedLoadBalancing(strategies: NamedStrategies): string {
   const names = [...Object.keys(STRATEGIES), ...Object.keys(strategies)].join(', ');
-  const expected = `one of ${names}, or a Strategy or LoadBalancer class or factory, or options`;
-  return NOT_YET_BUILT_IN.has(value) ? `${expected} (${String(value)} is not in this release)` : expected;
+  return `one of ${names}, or a Strategy or LoadBalancer class or factory, or options`;
 }
 
 /** Names of the user's own come first: a built-in strategy may be replaced. */

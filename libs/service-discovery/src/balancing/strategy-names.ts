@@ -10,6 +10,12 @@ export const LoadBalancingStrategy = {
   LEAST_CONNECTIONS: 'least_connections',
   /** The better of two taken by chance, by latency, calls in flight and weight. */
   P2C_EWMA: 'p2c_ewma',
+  /** The same for the same key, by rendezvous hashing: a change moves no key that it need not move. */
+  CONSISTENT_HASH: 'consistent_hash',
+  /** The same for the same key, by Maglev's table: at one step for any number of instances. */
+  MAGLEV: 'maglev',
+  /** `consistent_hash` with the client's address as the key. */
+  IP_HASH: 'ip_hash',
 } as const;
 
 export type LoadBalancingStrategyName = (typeof LoadBalancingStrategy)[keyof typeof LoadBalancingStrategy];

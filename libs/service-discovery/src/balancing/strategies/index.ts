@@ -1,17 +1,31 @@
 import { type LoadBalancerDeps } from '../load-balancer-deps.js';
 import { type Strategy } from '../strategy.js';
 import { type LoadBalancingStrategyName } from '../strategy-names.js';
+import { type BuildHashTable } from './hash-table.js';
+import { Keyed } from './keyed.js';
 import { LeastConnections } from './least-connections.js';
+import { maglevTables } from './maglev-table.js';
 import { P2cEwma } from './p2c-ewma.js';
+import { RendezvousTable } from './rendezvous-table.js';
 import { RoundRobin } from './round-robin.js';
 import { WeightedRandom } from './weighted-random.js';
 import { WeightedRoundRobin } from './weighted-round-robin.js';
 
+type MakeStrategy = (deps: LoadBalancerDeps) => Strategy;
+
 /** Every built-in strategy by its name: a new one is a file of its own, a name and a line here. */
-export const STRATEGIES: Readonly<Record<LoadBalancingStrategyName, (deps: LoadBalancerDeps) => Strategy>> = {
+export const STRATEGIES: Readonly<Record<LoadBalancingStrategyName, MakeStrategy>> = {
   round_robin: ({ random }) => new RoundRobin(random),
   weighted_round_robin: ({ random }) => new WeightedRoundRobin(random),
   random: ({ random }) => new WeightedRandom(random),
   least_connections: ({ random }) => new LeastConnections(random),
   p2c_ewma: ({ random, clock }) => new P2cEwma(random, clock),
+  consistent_hash: (deps) => keyed((members) => new RendezvousTable(members), deps),
+  maglev: (deps) => keyed(maglevTables(), deps),
+  ip_hash: (deps) => keyed((members) => new RendezvousTable(members), deps),
 };
+
+function keyed(build: BuildHashTable, deps: LoadBalancerDeps): Strategy {
+  const { fallback, boundedLoad } = deps.options.hash;
+  return new Keyed(build, STRATEGIES[fallback](deps), boundedLoad);
+}

@@ -1,0 +1,79 @@
+import { type Candidate, type Strategy, type Wish } from '../strategy.js';
+import { type BuildHashTable, type HashTable } from './hash-table.js';
+import { KEY_SEED, stableHash } from './stable-hash.js';
+
+/**
+ * Calls with the same key go to the same instance, as long as it can take them; then to the one that comes next for
+ * this key, so that what the owner leaves is spread over all others. Calls without a key go by another strategy.
+ */
+export class Keyed<C extends Candidate> implements Strategy<C> {
+  readonly isWeighted = true;
+  /** By the list that they were built for. */
+  private tables = new WeakMap<readonly C[], HashTable<C>>();
+
+  /** @param bound how many times its fair part of the calls in flight a candidate may have; false: any number */
+  constructor(
+    private readonly build: BuildHashTable,
+    private readonly fallback: Strategy<C>,
+    private readonly bound: number | false,
+  ) {}
+
+  admit(known: Candidate): C {
+    return this.fallback.admit?.(known) ?? (known as C);
+  }
+
+  update(usual: readonly C[]): void {
+    this.tables = new WeakMap();
+    this.fallback.update?.(usual);
+  }
+
+  choose(candidates: readonly C[], wish: Wish<C>): C {
+    const { key, base } = wish;
+    if (key === undefined) return this.fallback.choose(candidates, wish);
+    const table = this.tableOf(base);
+    const hash = stableHash(key, KEY_SEED);
+    const isLeft = candidates === base ? undefined : (candidate: C) => candidates.includes(candidate);
+    const chosen = this.belowBound(table, hash, candidates, isLeft) ?? table.find(hash, isLeft);
+    // Nobody of the base is left where calls have to go to those who would not get any else.
+    return chosen ?? this.fallback.choose(candidates, wish);
+  }
+
+  private belowBound(
+    table: HashTable<C>,
+    hash: number,
+    candidates: readonly C[],
+    isLeft?: (candidate: C) => boolean,
+  ): C | undefined {
+    if (this.bound === false) return undefined;
+    const isBelow = boundOn(candidates, this.bound);
+    return table.find(hash, (candidate) => isBelow(candidate) && isLeft?.(candidate) !== false);
+  }
+
+  private tableOf(base: readonly C[]): HashTable<C> {
+    let table = this.tables.get(base);
+    if (!table) this.tables.set(base, (table = this.build(base)));
+    return table;
+  }
+}
+
+/**
+ * Whether a candidate may have one more call, which is as long as it has less than its part, by weight, of all calls in
+ * flight with this one, times the bound. Somebody always is (Mirrokni, Thorup and Zadimoghaddam, "Consistent Hashing with
+ * Bounded Loads", 2016). The calls are counted only where it matters.
+ */
+function boundOn(candidates: readonly Candidate[], bound: number): (candidate: Candidate) => boolean {
+  let calls = 0;
+  let weights = 0;
+  return ({ load, weight }) => {
+    if (load.active === 0) return true;
+    if (calls === 0) {
+      calls = 1;
+      for (const candidate of candidates) {
+        calls += candidate.load.active;
+        weights += candidate.weight;
+      }
+    }
+    // In this form whole numbers stay whole, so that no rounding error makes one call more.
+    return load.active * weights < bound * calls * weight;
+  };
+}
