@@ -1,5 +1,5 @@
 import { type Peer } from './support/peer.js';
-import { Absent, type Scenario } from './support/scenario.js';
+import { Absent, type Scenario, Unmet } from './support/scenario.js';
 
 /** How a peer came through a scenario: it passed, it did not, or it has no such part. */
 type Mark = '✓' | '✗' | '–';
@@ -40,7 +40,9 @@ async function runOne(scenario: Scenario, peer: Peer): Promise<Result> {
     return { ...result, mark: '✓' };
   } catch (error) {
     if (error instanceof Absent) return { ...result, mark: '–' };
-    return { ...result, mark: '✗', note: (error as Error).message };
+    // Whatever else is a fault of the scenario or of an adapter, and no result.
+    if (!(error instanceof Unmet)) throw error;
+    return { ...result, mark: '✗', note: error.message };
   } finally {
     process.off('unhandledRejection', listener);
   }
@@ -49,7 +51,7 @@ async function runOne(scenario: Scenario, peer: Peer): Promise<Result> {
 async function inTime(run: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = realTimeout(() => reject(new Error(`does not end within ${LONGEST_MS / 1_000} s`)), LONGEST_MS);
+    timer = realTimeout(() => reject(new Unmet(`does not end within ${LONGEST_MS / 1_000} s`)), LONGEST_MS);
   });
   await Promise.race([run, late]).finally(() => stopRealTimeout(timer));
 }

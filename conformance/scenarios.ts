@@ -1,5 +1,13 @@
+import { balancingScenarios } from './balancing/scenarios.js';
 import { breakerScenarios } from './breaker/scenarios.js';
+import { clusterScenarios } from './cluster/scenarios.js';
+import { retryScenarios } from './retry/scenarios.js';
 import { type Scenario } from './support/scenario.js';
 
 /** All scenarios, in the order in which they are told of. */
-export const scenarios: readonly Scenario[] = [...breakerScenarios];
+export const scenarios: readonly Scenario[] = [
+  ...balancingScenarios,
+  ...clusterScenarios,
+  ...breakerScenarios,
+  ...retryScenarios,
+];
