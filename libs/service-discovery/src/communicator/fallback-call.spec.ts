@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { DEADLINE_HEADER } from './call/deadline-stage.js';
+import { DEADLINE_HEADER } from './call/deadline-header.js';
 import { CallStage, failure, refused } from '../testing/call-stage.js';
 import {
   ConcurrencyLimitedError,

@@ -1,5 +1,5 @@
 /** Assembles the stages around a call: by name, in parallel, with a fallback, by tier. */
-export { DEADLINE_HEADER } from './call/deadline-stage.js';
+export { DEADLINE_HEADER } from './call/deadline-header.js';
 export { type CommunicatorDependencies } from './call-engine.js';
 export { type CommunicatorDefaults, ServiceCommunicator } from './communicator.js';
 export { FallbackFailedError, type FallbackRequest, type FallbackResult, isFallbackWorthy } from './fallback-call.js';

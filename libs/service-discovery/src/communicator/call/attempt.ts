@@ -1,132 +1,163 @@
 import {
   AttemptTimeoutError,
-  type Clock,
   type Outcome,
+  type OutcomeClass,
   ServiceDiscoveryError,
   TransportError,
 } from '../../common/index.js';
-import { CancelScope, parsePushback, parseRetryAfter, reasonOf, type RetryDecision } from '../../resilience/index.js';
+import { type ServiceInstance } from '../../model/index.js';
+import { CancelScope, reasonOf } from '../../resilience/index.js';
 import { type ServiceResponse, type Transport } from '../../transport/index.js';
-import { type CallSettings } from '../options/index.js';
 import { type Call } from './call.js';
 import { classifyOutcome } from './classify-outcome.js';
-import { describeAttempt } from './describe-attempt.js';
-import { pickTarget, type Target } from './pick-target.js';
+import { requestOf } from './deadline-header.js';
+import { type Target } from './pick-target.js';
 import { discard, followCaller } from './response-stream.js';
-import { type CallStageDescription } from './stage.js';
 
 /** Sends one request to one instance, perhaps with something in between. */
 export type Sender = Pick<Transport, 'send'>;
 
-/** An attempt that failed in a way that another one may not. */
-export interface AttemptFailure {
-  /** For events: a status, an error's code. */
-  readonly reason: string;
-  /** Whether it is certain that the instance never saw the request. */
-  readonly neverSent: boolean;
-  /** What the transport threw, or the body; undefined where a response arrived. */
-  readonly error?: unknown;
-  /** The pause that the instance asked for. */
-  readonly retryAfterMs?: number;
-  /** The pause that the service asked for, wherever the call goes next; negative: not again. */
-  readonly pushbackMs?: number;
-}
-
-/** Asked once for each failure, while the answer that would go to the caller without a retry is still there. */
-export type DecideOnRetry = <T>(call: Call<T>, failure: AttemptFailure) => RetryDecision;
-
-/** What the caller asked for, or when to try again. */
-export type AttemptResult<T> = { readonly value: T } | { readonly retryInMs: number };
-
-/** Makes one attempt of a call. */
-export interface Attempts {
-  describe(): CallStageDescription[];
-  /** @throws what ends the call: the caller's abort, the deadline, a failure that is not to be retried */
-  run<T>(call: Call<T>, decide: DecideOnRetry): Promise<AttemptResult<T>>;
-}
-
 /**
- * One attempt: a pick, a place at the instance, and the request within the attempt's time.
+ * One attempt: the request to one instance, within the attempt's time.
  *
- * The instance's breaker stands before the timer, because a refused attempt takes no time. The body is read inside, where
- * the library reads it, so that one that breaks off is a failed attempt.
+ * The body is read inside, where the library reads it, so that one that breaks off is a failed attempt. One that failed
+ * with a response holds it, and with it its place at the instance, until somebody says what becomes of it.
  */
-export class SingleAttempt implements Attempts {
+export class Attempt<T> {
+  /** For events: a status, an error's code. */
+  reason = '';
+  /** Undefined where no response arrived. */
+  status: number | undefined = undefined;
+  verdict: OutcomeClass = 'ignored';
+  /** Whether another attempt may do better; false where there is an answer, were it an error. */
+  failed = false;
+  /** What it failed with; undefined where it did with a response. */
+  error: unknown = undefined;
+  response: ServiceResponse | undefined = undefined;
+  private readonly began: number;
+  private readonly scope: CancelScope;
+  private outcome: Outcome | undefined = undefined;
+  private answer: { readonly value: T } | { readonly error: unknown } | undefined = undefined;
+  private isOver = false;
+
   constructor(
-    private readonly settings: CallSettings,
-    private readonly transport: Sender,
-  ) {}
-
-  describe(): CallStageDescription[] {
-    return describeAttempt(this.settings);
-  }
-
-  async run<T>(call: Call<T>, decide: DecideOnRetry): Promise<AttemptResult<T>> {
-    const target = pickTarget(call);
-    const { instance, place } = target;
-    const { retry } = this.settings;
+    private readonly call: Call<T>,
+    private readonly target: Target,
+    parent: AbortSignal,
+  ) {
     const { clock } = call.deps;
-    const began = clock.now();
-    const scope = attemptScope(call, target);
-    let outcome: Outcome | undefined;
-    let outlived = false;
+    const ms = call.times.attemptTimeoutMs;
+    this.began = clock.now();
+    this.scope = new CancelScope(clock, parent, {
+      ms,
+      error: () => new AttemptTimeoutError(ms, { service: call.service, instanceId: this.instance.instanceId }),
+    });
+  }
+
+  get instance(): ServiceInstance {
+    return this.target.instance;
+  }
+
+  /** Whether it is certain that the instance never saw the request. */
+  get neverSent(): boolean {
+    return this.outcome?.kind === 'error' && this.outcome.neverSent;
+  }
+
+  /** Sends the request. Never rejects: how it ended is noted down. */
+  async run(sender: Sender): Promise<this> {
     try {
-      const response = await this.transport.send(instance, call.prepared, scope.signal);
-      call.status = response.status;
-      outcome = { kind: 'response', status: response.status, latencyMs: clock.now() - began };
-      call.verdict = classifyOutcome(outcome, retry);
-      const reason = `status ${response.status}`;
-      if (call.verdict !== 'success') place.permit?.settle(call.verdict);
-      if (call.verdict === 'retryable') {
-        const decision = decide(call, { reason, neverSent: false, ...askedPauses(response, clock) });
-        if (decision.retry) {
-          call.last = { instance, reason };
-          outlived = true;
-          discard(response, scope);
-          return { retryInMs: decision.delayMs };
-        }
-      }
-      call.last = { instance, reason };
-      const value = await call.consume({ ...response, instance, attempts: call.attempts });
-      outlived = followCaller(response, call.request.signal, scope);
-      return { value };
+      const response = await sender.send(this.instance, requestOf(this.call), this.scope.signal);
+      this.arrived(response);
+      if (!this.failed) this.answered(response, await this.use(response));
     } catch (error) {
-      if (outcome && !(error instanceof TransportError) && !scope.signal.aborted) throw error;
-      // The head was good, but the body broke off or never ended: the attempt as a whole has failed.
-      const neverSent = outcome === undefined && error instanceof TransportError && error.neverSent;
-      outcome = { kind: 'error', error, neverSent, abandoned: call.abandoned, latencyMs: clock.now() - began };
-      call.verdict = classifyOutcome(outcome, retry);
-      place.permit?.settle(call.verdict);
-      const reason = reasonOf(error);
-      const decision = decide(call, { reason, neverSent, error });
-      call.last = { instance, reason, error };
-      if (decision.retry) return { retryInMs: decision.delayMs };
-      throw decision.why === 'budget_exhausted' ? budgetExhausted(call, target, error) : error;
-    } finally {
-      if (!outlived) scope.dispose();
-      place.permit?.settle(call.verdict);
-      place.leave();
-      if (outcome) target.done(outcome);
+      this.threw(error);
     }
+    return this;
+  }
+
+  /**
+   * Gives the caller what there is, as no other attempt follows: the answer, the response that failed, or the error.
+   * @throws the error
+   */
+  async accept(): Promise<T> {
+    const { response } = this;
+    if (response && !this.isOver) {
+      try {
+        this.answered(response, await this.use(response));
+      } catch (error) {
+        this.threw(error);
+      }
+    }
+    return this.result();
+  }
+
+  /** @throws the error, where it ended with one */
+  result(): T {
+    if (!this.answer) throw this.error;
+    if ('error' in this.answer) throw this.answer.error;
+    return this.answer.value;
+  }
+
+  /** Lets go of what the attempt holds, as nobody wants it any more. */
+  discard(): void {
+    if (this.response) discard(this.response, this.scope);
+    this.end(true);
+  }
+
+  private arrived(response: ServiceResponse): void {
+    const { clock } = this.call.deps;
+    const { status } = response;
+    this.response = response;
+    this.status = status;
+    this.reason = `status ${status}`;
+    this.outcome = { kind: 'response', status, latencyMs: clock.now() - this.began };
+    this.verdict = classifyOutcome(this.outcome, this.call.view.settings.retry);
+    this.failed = this.verdict === 'retryable';
+    // What the status says of the instance stands, however the body ends.
+    if (this.verdict !== 'success') this.target.place.settle(this.verdict);
+  }
+
+  private use(response: ServiceResponse): Promise<T> | T {
+    return this.call.consume({ ...response, instance: this.instance, attempts: this.call.attempts });
+  }
+
+  private answered(response: ServiceResponse, value: T): void {
+    this.answer = { value };
+    this.end(followCaller(response, this.call.request.signal, this.scope));
+  }
+
+  private threw(error: unknown): void {
+    // Where the head was good, but the body broke off or never ended, the attempt as a whole has failed.
+    if (!this.response || error instanceof TransportError || this.scope.signal.aborted) return this.fail(error);
+    this.answer = { error };
+    this.end(false);
+  }
+
+  private fail(error: unknown): void {
+    const { deps, abandoned, view } = this.call;
+    const neverSent = this.outcome === undefined && error instanceof TransportError && error.neverSent;
+    this.failed = true;
+    this.error = error;
+    this.reason = reasonOf(error);
+    this.outcome = { kind: 'error', error, neverSent, abandoned, latencyMs: deps.clock.now() - this.began };
+    this.verdict = classifyOutcome(this.outcome, view.settings.retry);
+    this.end(false);
+  }
+
+  /** @param outlived whether the stream of the response is open still, and the attempt's scope with it */
+  private end(outlived: boolean): void {
+    if (!outlived) this.scope.dispose();
+    if (this.isOver) return;
+    this.isOver = true;
+    const { place, picked } = this.target;
+    place.settle(this.verdict);
+    place.leave();
+    if (this.outcome) picked.done(this.outcome);
   }
 }
 
-function askedPauses({ headers }: ServiceResponse, clock: Clock): Pick<AttemptFailure, 'retryAfterMs' | 'pushbackMs'> {
-  return {
-    retryAfterMs: parseRetryAfter(headers['retry-after'], clock.epoch()),
-    pushbackMs: parsePushback(headers['grpc-retry-pushback-ms']),
-  };
-}
-
-function attemptScope<T>({ times, scope, service, deps }: Call<T>, { instance }: Target): CancelScope {
-  const ms = times.attemptTimeoutMs;
-  return new CancelScope(deps.clock, scope.signal, {
-    ms,
-    error: () => new AttemptTimeoutError(ms, { service, instanceId: instance.instanceId }),
-  });
-}
-
-function budgetExhausted<T>({ service }: Call<T>, { instance }: Target, cause: unknown): ServiceDiscoveryError {
+/** The error of a call that would be tried again if fewer were. */
+export function budgetExhausted(service: string, { instance, error: cause }: Attempt<unknown>): ServiceDiscoveryError {
   return new ServiceDiscoveryError(
     'RETRY_BUDGET_EXHAUSTED',
     `The call to ${service} failed (${reasonOf(cause)}) and too many calls are being retried to retry this one`,

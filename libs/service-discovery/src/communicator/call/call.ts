@@ -19,13 +19,16 @@ export interface CallDependencies {
   readonly ambientDeadline: (() => number | undefined) | undefined;
 }
 
-/** How an attempt ended: with an answer, or in a way that may be followed by another one. */
+/** An attempt that has ended. */
 export interface AttemptEnd {
   readonly instance: ServiceInstance;
   /** For events: a status, an error's code. */
   readonly reason: string;
+  /** Undefined where no response arrived. */
+  readonly status: number | undefined;
+  readonly verdict: OutcomeClass;
   /** Undefined where a response arrived. */
-  readonly error?: unknown;
+  readonly error: unknown;
 }
 
 /** The limit of time of a call, with all its attempts and waits. */
@@ -41,11 +44,10 @@ export class Call<T> {
   /** Ids of the instances that were tried. */
   readonly tried = new Set<string>();
   attempts = 0;
-  /** Of the attempt that ended last. */
+  /** The attempt that ended last, of those that were not overtaken by another one. */
   last: AttemptEnd | undefined = undefined;
   /** Of the last response. */
   status: number | undefined = undefined;
-  verdict: OutcomeClass = 'ignored';
   /** What went wrong where the caller is answered all the same. */
   concealed: unknown = undefined;
   /** Decides on retries; undefined until an attempt has failed. */
@@ -57,7 +59,7 @@ export class Call<T> {
     /** The service as it is for those with the settings of this call. */
     readonly view: ServiceView,
     readonly request: ServiceCallRequest,
-    public prepared: PreparedRequest,
+    readonly prepared: PreparedRequest,
     /** The settings' own, unless the request has others. */
     readonly times: CallTimes,
     readonly consume: Consume<T>,
@@ -83,12 +85,21 @@ export class Call<T> {
     return new Call(this.view, this.request, this.prepared, this.times, consume, this.deps);
   }
 
+  /** What the last attempt says of the instance; `ignored` where there was none. */
+  get verdict(): OutcomeClass {
+    return this.last?.verdict ?? 'ignored';
+  }
+
+  note(end: AttemptEnd): void {
+    this.last = end;
+    this.status = end.status ?? this.status;
+  }
+
   /** Takes over what was noted of a call that was made for this one. */
-  adopt({ attempts, last, status, verdict, concealed }: Call<unknown>): void {
+  adopt({ attempts, last, status, concealed }: Call<unknown>): void {
     this.attempts = attempts;
     this.last = last;
     this.status = status;
-    this.verdict = verdict;
     this.concealed = concealed;
   }
 }

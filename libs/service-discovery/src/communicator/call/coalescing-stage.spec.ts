@@ -4,7 +4,7 @@ import { CallStage, failure, refused, reset } from '../../testing/call-stage.js'
 import { type HeldExchange } from '../../testing/fake-transport.js';
 import { type ServiceCommunicator } from '../communicator.js';
 import { type ServiceCallRequest } from '../request.js';
-import { DEADLINE_HEADER } from './deadline-stage.js';
+import { DEADLINE_HEADER } from './deadline-header.js';
 
 describe('calls that are coalesced', () => {
   let stage: CallStage;

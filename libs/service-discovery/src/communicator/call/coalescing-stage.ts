@@ -2,7 +2,7 @@ import { type Clock } from '../../common/index.js';
 import { Coalescer } from '../../resilience/index.js';
 import { buffer, type BufferedResponse, keyOfRequest, replay } from './buffered-response.js';
 import { Call, type CallScope } from './call.js';
-import { DEADLINE_HEADER, headerFor, openDeadline } from './deadline-stage.js';
+import { openDeadline } from './deadline-stage.js';
 import { type CallStage, type CallStageDescription } from './stage.js';
 
 /** How a shared call ended; an error comes as a result, so that all who share it are told what was done for them. */
@@ -53,14 +53,8 @@ export class CoalescingStage implements CallStage {
 
   private async fly<T>(first: Call<T>, key: string, own: CallScope, signal: AbortSignal): Promise<Landing> {
     const request = { ...first.request, signal };
-    const prepared = { ...first.prepared, headers: { ...first.prepared.headers } };
-    const call = new Call(first.view, request, prepared, first.times, buffer, first.deps, true);
-    const { clock } = call.deps;
-    const scope = new SharedScope(signal, clock, own.remainingMs(), (remainingMs) => {
-      // What was sent already stays as it is.
-      const headers = { ...prepared.headers, [DEADLINE_HEADER]: headerFor(clock.epoch(), remainingMs) };
-      call.prepared = { ...prepared, headers };
-    });
+    const call = new Call(first.view, request, first.prepared, first.times, buffer, first.deps, true);
+    const scope = new SharedScope(signal, call.deps.clock, own.remainingMs());
     call.scope = scope;
     const { scopes } = this.flights;
     scopes.set(key, scope);
@@ -86,7 +80,6 @@ class SharedScope implements CallScope {
     readonly signal: AbortSignal,
     private readonly clock: Clock,
     remainingMs: number,
-    private readonly onExtended: (remainingMs: number) => void,
   ) {
     this.until = clock.now() + remainingMs;
   }
@@ -96,9 +89,6 @@ class SharedScope implements CallScope {
   }
 
   extendTo(caller: CallScope): void {
-    const remainingMs = caller.remainingMs();
-    if (this.clock.now() + remainingMs <= this.until) return;
-    this.until = this.clock.now() + remainingMs;
-    this.onExtended(remainingMs);
+    this.until = Math.max(this.until, this.clock.now() + caller.remainingMs());
   }
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { CallStage, failure, reset } from '../../testing/call-stage.js';
-import { DEADLINE_HEADER } from './deadline-stage.js';
+import { DEADLINE_HEADER } from './deadline-header.js';
 
 describe('the deadline of a call', () => {
   let stage: CallStage;
@@ -24,10 +24,21 @@ describe('the deadline of a call', () => {
       stage.clock.advance(100);
       throw reset();
     });
-    const communicator = stage.communicatorWith({ timeout: '5s', retry: { maxAttempts: 2 } });
+    const communicator = stage.communicatorWith({ timeout: '5s', attemptTimeout: '5s', retry: { maxAttempts: 2 } });
     const deadline = String(stage.clock.epoch() + 5_000);
     await failure(communicator.callService('users', { path: '/' }));
     expect(sentDeadlines()).toEqual([deadline, deadline]);
+  });
+
+  it('is, for the instance, the end of the attempt where that comes sooner, since nobody waits for it any longer', async () => {
+    const began = stage.clock.epoch();
+    stage.transport.answer(() => {
+      stage.clock.advance(100);
+      throw reset();
+    });
+    const communicator = stage.communicatorWith({ timeout: '3s', attemptTimeout: '2950ms', retry: { maxAttempts: 2 } });
+    await failure(communicator.callService('users', { path: '/' }));
+    expect(sentDeadlines()).toEqual([String(began + 2_950), String(began + 3_000)]);
   });
 
   it("follows the request's own timeout", async () => {

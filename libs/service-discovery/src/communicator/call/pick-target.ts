@@ -1,16 +1,18 @@
-import { type Outcome } from '../../common/index.js';
+import { type PickResult } from '../../balancing/index.js';
 import { type ServiceInstance } from '../../model/index.js';
 import { type Place } from '../channel/instance-states.js';
 import { type Refusal } from '../channel/service-view.js';
 import { type Call } from './call.js';
 import { unavailableError } from './unavailable-error.js';
 
+type Picked = Extract<PickResult, { kind: 'picked' }>;
+
 /** The instance of one attempt, with a place for it there. */
 export interface Target {
   readonly instance: ServiceInstance;
   readonly place: Place;
-  /** Tells the balancer how the attempt ended. */
-  readonly done: (outcome: Outcome) => void;
+  /** The balancer's, to be told how the attempt ended. */
+  readonly picked: Picked;
 }
 
 /**
@@ -58,5 +60,5 @@ export function pickTarget<T>(call: Call<T>): Target {
     const { instance: from, reason } = call.last;
     events.emit('call.failed_over', { service, from: from.instanceId, to: instance.instanceId, reason });
   }
-  return { instance, place, done: (outcome) => picked.done(outcome) };
+  return { instance, place, picked };
 }

@@ -1,7 +1,7 @@
 import { ChaosPolicy, LastGoodCache } from '../../resilience/index.js';
 import { type Transport } from '../../transport/index.js';
 import { type ServiceView } from '../channel/service-view.js';
-import { SingleAttempt } from './attempt.js';
+import { SingleAttempts } from './attempts.js';
 import { type CallDependencies } from './call.js';
 import { ChaosSender } from './chaos-sender.js';
 import { CoalescingStage, Flights } from './coalescing-stage.js';
@@ -23,7 +23,7 @@ export function buildPipeline(view: ServiceView, transport: Transport, deps: Cal
   const sender = chaos
     ? new ChaosSender(new ChaosPolicy(chaos, { ...deps, name: view.service }), transport)
     : transport;
-  const attempts = new SingleAttempt(settings, sender);
+  const attempts = new SingleAttempts(settings, sender);
   let stage: CallStage = new RetryStage(settings.retry, attempts);
   stage = new DeadlineStage(settings, stage);
   if (settings.coalescing)

@@ -1,6 +1,13 @@
 import { joinSignals, sleep } from '../../common/index.js';
-import { type ResolvedRetryOptions, type RetryDecision, RetryState } from '../../resilience/index.js';
-import { type AttemptFailure, type Attempts } from './attempt.js';
+import {
+  parsePushback,
+  parseRetryAfter,
+  type ResolvedRetryOptions,
+  type RetryDecision,
+  RetryState,
+} from '../../resilience/index.js';
+import { type Attempt, budgetExhausted } from './attempt.js';
+import { type Attempts } from './attempts.js';
 import { type Call } from './call.js';
 import { closedError } from './closed-error.js';
 import { type CallStage, type CallStageDescription } from './stage.js';
@@ -30,25 +37,33 @@ export class RetryStage implements CallStage {
     const { signal } = call.scope;
     for (;;) {
       if (signal.aborted) throw signal.reason;
-      const result = await this.attempts.run(call, decideOnRetry);
-      if ('value' in result) return result.value;
-      if (result.retryInMs > 0) await backOff(call, result.retryInMs);
+      const attempt = await this.attempts.run(call);
+      call.note(attempt);
+      if (!attempt.failed) return attempt.result();
+      const decision = decideOnRetry(call, attempt);
+      if (!decision.retry) {
+        if (decision.why === 'budget_exhausted' && !attempt.response) throw budgetExhausted(call.service, attempt);
+        return await attempt.accept();
+      }
+      attempt.discard();
+      if (decision.delayMs > 0) await backOff(call, decision.delayMs);
     }
   }
 }
 
-function decideOnRetry<T>(call: Call<T>, failed: AttemptFailure): RetryDecision {
+function decideOnRetry<T>(call: Call<T>, failed: Attempt<T>): RetryDecision {
   const { view, prepared, request, scope } = call;
   const { retry } = view.settings;
   if (!retry) return NO_RETRY;
   call.retryState ??= new RetryState(retry, prepared, { random: call.deps.random, budget: view.budget });
+  const headers = failed.error === undefined ? failed.response?.headers : undefined;
   const decision = call.retryState.afterFailure({
     attempts: call.attempts,
-    outcome: call.verdict,
+    outcome: failed.verdict,
     error: failed.error,
     notSent: failed.neverSent,
-    retryAfterMs: failed.retryAfterMs,
-    pushbackMs: failed.pushbackMs,
+    retryAfterMs: parseRetryAfter(headers?.['retry-after'], call.deps.clock.epoch()),
+    pushbackMs: parsePushback(headers?.['grpc-retry-pushback-ms']),
     aborted: scope.signal.aborted,
     remainingMs: scope.remainingMs(),
     // Both look through all instances, which is of use only where nothing else speaks against a retry.

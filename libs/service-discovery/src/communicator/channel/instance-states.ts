@@ -1,4 +1,4 @@
-import { type Clock, type Random } from '../../common/index.js';
+import { type Clock, type OutcomeClass, type Random } from '../../common/index.js';
 import { type EventSink, keyOf, type ServiceInstance } from '../../model/index.js';
 import {
   CircuitBreaker,
@@ -11,13 +11,18 @@ import {
 export class Place {
   constructor(
     private readonly state: InstanceState,
-    /** Undefined where the settings have no breaker. Settled apart from the place. */
-    readonly permit: CircuitPermit | undefined,
+    /** Undefined where the settings have no breaker. */
+    private readonly permit: CircuitPermit | undefined,
   ) {
     state.active++;
   }
 
-  /** Gives the place back; to be called once. */
+  /** Says how the attempt went; the first time counts. */
+  settle(verdict: OutcomeClass): void {
+    this.permit?.settle(verdict);
+  }
+
+  /** Gives the place back; to be called once, after it was settled. */
   leave(): void {
     this.state.active--;
   }

@@ -1,0 +1,36 @@
+import { type PreparedRequest } from '../request.js';
+import { type Call } from './call.js';
+
+/**
+ * The header that tells an instance when its caller stops waiting for it, in milliseconds since the Unix epoch. It is a
+ * moment and not a length of time, so that whoever calls on hands it on as it is; the clocks of machines have to be in step.
+ */
+export const DEADLINE_HEADER = 'x-request-deadline';
+
+/**
+ * The request of the next attempt, with the moment at which nobody waits for this attempt any more: the end of its own
+ * time or of the call's. An instance that goes on after that works for nobody, also where another attempt follows.
+ */
+export function requestOf<T>({ deps, prepared, scope, times, attempts, shared }: Call<T>): PreparedRequest {
+  const remainingMs = Math.min(scope.remainingMs(), times.attemptTimeoutMs);
+  const deadline = String(Math.round(deps.clock.epoch() + remainingMs));
+  if (attempts > 1 || shared) return { ...prepared, headers: { ...prepared.headers, [DEADLINE_HEADER]: deadline } };
+  // It has not gone anywhere yet, so that there is no need of a copy.
+  prepared.headers[DEADLINE_HEADER] = deadline;
+  return prepared;
+}
+
+/** What others gave the call, in milliseconds since the Unix epoch; Infinity where nobody did. */
+export function givenDeadline<T>({ deps, prepared }: Call<T>): number {
+  const ambient = deps.ambientDeadline?.();
+  const own = prepared.headers[DEADLINE_HEADER];
+  if (ambient === undefined && own === undefined) return Number.POSITIVE_INFINITY;
+  return Math.min(asDeadline(ambient), asDeadline(own));
+}
+
+/** What makes no sense is no reason to refuse the call: the header may have come from outside, and is replaced. */
+function asDeadline(value: unknown): number {
+  const isDeadline = typeof value === 'number' || (typeof value === 'string' && /^\d+(?:\.\d+)?$/.test(value));
+  const deadline = isDeadline ? Number(value) : Number.NaN;
+  return Number.isNaN(deadline) ? Number.POSITIVE_INFINITY : deadline;
+}
