@@ -109,16 +109,16 @@ export class OutlierDetector {
       this.ejectedIds.delete(id);
     }
     this.findFirstReadmission();
-    const now = this.catchUp();
-    // Those that are left have more to carry: who would be back first is back at once.
-    while (this.ejectedIds.size > this.mayBeEjected()) this.readmit(this.nextToReadmit()!, now);
+    this.keepWithinLimit(this.catchUp());
   }
 
   /** Forgets an instance, and readmits it: such as when it has registered anew. */
   forget(instanceId: string): void {
+    const now = this.catchUp();
     const record = this.records.get(instanceId);
-    if (record?.ejection) this.readmit(record, this.clock.now());
+    if (record?.ejection) this.readmit(record, now);
     this.records.delete(instanceId);
+    this.keepWithinLimit(now);
   }
 
   explain(instanceId: string): OutlierView {
@@ -187,6 +187,11 @@ export class OutlierDetector {
     this.ejectedIds.delete(instanceId);
     this.findFirstReadmission();
     notify(() => this.deps.onReadmit?.(instanceId));
+  }
+
+  /** Where there are fewer instances than before, they have more to carry: who would be back first is back at once. */
+  private keepWithinLimit(now: number): void {
+    while (this.ejectedIds.size > this.mayBeEjected()) this.readmit(this.nextToReadmit()!, now);
   }
 
   private findFirstReadmission(): void {
