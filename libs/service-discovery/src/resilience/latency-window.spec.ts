@@ -39,6 +39,11 @@ describe('LatencyWindow', () => {
     expect(latencies.percentile(95)).toBeGreaterThanOrEqual(500);
   });
 
+  it('takes one of ten for the slowest 10%, whatever binary fractions make of it', () => {
+    record(...Array<number>(9).fill(10), 500);
+    expect(latencies.percentile(90)).toBeLessThan(10.5);
+  });
+
   it('counts latencies beyond its buckets in the lowest and the highest', () => {
     record(0, 0, 0.01);
     expect(latencies.percentile(50)).toBeCloseTo(0.1);

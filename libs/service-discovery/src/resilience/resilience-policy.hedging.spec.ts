@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ResponseStatusError } from '../common/index.js';
+import { ResponseStatusError, seededRandom } from '../common/index.js';
 import { type EventName } from '../model/index.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { ResiliencePolicy, type ResiliencePolicyDeps } from './resilience-policy.js';
@@ -80,6 +80,31 @@ describe('ResiliencePolicy with hedging', () => {
     expect(events).toMatchObject([{ type: 'call.hedged', payload: { attempt: 2 } }]);
   });
 
+  it('cuts the tail of 3% slow calls for no more than 5% more attempts', async () => {
+    const random = seededRandom(1);
+    const retryBudget = new RetryBudget({ ratio: 0.05, minPerSecond: 0 }, { clock });
+    const policy = policyWith({ hedging: { delay: 'p95' } }, { retryBudget });
+    let sent = 0;
+    const tail = (): Promise<void> => {
+      sent++;
+      const ms = random() < 0.03 ? 200 + 50 * random() : 5 + 5 * random();
+      return new Promise((resolve) => clock.setTimer(resolve, ms));
+    };
+    const took: number[] = [];
+    const calls: Promise<void>[] = [];
+    for (let made = 0; made < 5_000; made++) {
+      const began = clock.now();
+      calls.push(policy.execute(tail).then(() => void took.push(clock.now() - began)));
+      await clock.advanceAsync(10);
+    }
+    await clock.advanceAsync(1_000);
+    await Promise.all(calls);
+    took.sort((a, b) => a - b);
+    // The 99th percentile of what is called is above 230 ms.
+    expect(took[4_950]).toBeLessThanOrEqual(20);
+    expect(sent).toBeLessThanOrEqual(5_250);
+  });
+
   it('leaves a failure to the retries, which hedge anew', async () => {
     const policy = policyWith({ hedging: { delay: 50 }, retry: { ...steady, maxAttempts: 4 } });
     const call = policy.execute(taking(-10, 1_000, 10));
@@ -145,7 +170,7 @@ describe('ResiliencePolicy with hedging', () => {
     expect([policy.circuitBreaker?.state, policy.circuitBreaker?.failures]).toEqual(['closed', 0]);
   });
 
-  it('takes a 404 for the answer, and a 503 for a failure that the other attempt may not share', async () => {
+  it('takes a 404 for the answer, and a 5xx for a failure that the other attempt may not share', async () => {
     const answering = (first: number): Promise<unknown> => {
       let made = 0;
       const fn = async (): Promise<string> => {
@@ -158,11 +183,11 @@ describe('ResiliencePolicy with hedging', () => {
         .execute(fn)
         .catch((error: unknown) => (error as ResponseStatusError).status);
     };
-    const ends = [answering(404), answering(503)];
+    const ends = [answering(404), answering(500), answering(503)];
     await clock.advanceAsync(60);
     await expect(ends[0]).resolves.toBe(404);
     await clock.advanceAsync(500);
-    await expect(ends[1]).resolves.toBe('second');
+    await expect(Promise.all(ends)).resolves.toEqual([404, 'second', 'second']);
   });
 
   it('ends with all its attempts at the deadline, and at once when the caller aborts', async () => {

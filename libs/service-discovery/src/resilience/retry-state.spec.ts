@@ -42,6 +42,8 @@ describe('RetryState', () => {
       const state = stateOf(GET);
       expect(state.afterFailure(failed({ retryAfterMs: 2_000 }))).toEqual(after(2_000, 'retry_after'));
       expect(state.afterFailure(failed({ retryAfterMs: 0 }))).toEqual(after(200, 'backoff'));
+      const hasty = stateOf(GET, { baseDelay: 0 });
+      expect(hasty.afterFailure(failed({ retryAfterMs: 0, circuitWaitMs: 0 }))).toEqual(after(0, 'backoff'));
     });
 
     it('asks another instance at once whatever Retry-After and the circuit of the failed one say', () => {
