@@ -10,7 +10,7 @@ export interface OutlierSample {
 
 /** Ejects what succeeds less often than the other instances. */
 export interface SuccessRateOptions extends OutlierSample {
-  /** By how many standard deviations the rate has to be below that of the others. From 0 to 100. @default 1.9 */
+  /** By how many standard deviations of the others the rate has to be below theirs. From 0 to 100. @default 1.9 */
   factor: number;
   /** How far the rate has to be below that of the others in any case, as a share of the calls. From 0 to 1. @default 0.05 */
   margin: number;

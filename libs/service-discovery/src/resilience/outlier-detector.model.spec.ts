@@ -197,7 +197,7 @@ class Reference {
       const calls = this.judgedCalls(id).length;
       const drawn = (middle * calls + 2) / (calls + 4);
       const chance = Math.sqrt((drawn * (1 - drawn)) / calls);
-      const isOutlier = rate <= middle - Math.max(rule.margin, rule.factor * Math.max(spread, chance));
+      const isOutlier = rate <= middle - Math.max(rule.margin, rule.factor * spread, 3 * chance);
       return isOutlier ? [[id, -rate] as [string, number]] : [];
     });
   }

@@ -19,6 +19,12 @@ export interface OutlierVerdict {
   readonly evidence: string;
 }
 
+/**
+ * By chance alone the rates of equals differ, too, the more the fewer the calls. It has to be more than so many standard
+ * errors: with two, one of ten equal instances would be taken for an outlier every few intervals.
+ */
+const CERTAINTY = 3;
+
 interface Finding extends OutlierVerdict {
   /** Findings of one rule are ordered by it. */
   readonly badness: number;
@@ -55,9 +61,9 @@ const bySuccessRate: Rule = (samples, { successRate: rule }) => {
   return candidates.flatMap((sample) => {
     const rate = successRateOf(sample);
     const others = all.median(rate);
-    // By chance alone the rates of equals differ, too, the more the fewer the calls.
-    const deviation = Math.max(all.deviation(rate), standardError(others, sample.calls));
-    if (!rule || rate > others - Math.max(rule.margin, rule.factor * deviation)) return [];
+    if (!rule) return [];
+    const byChance = CERTAINTY * standardError(others, sample.calls);
+    if (rate > others - Math.max(rule.margin, byChance, rule.factor * all.deviation(rate))) return [];
     const evidence = `${percent(rate)} of ${sample.calls} calls succeeded, of the others' ${percent(others)}`;
     return [{ instanceId: sample.instanceId, reason: 'success_rate', evidence, badness: 1 - rate }];
   });
