@@ -2,6 +2,13 @@
  * What keeps a call safe from a failing callee, and the callee from its callers: breaker, retry, budget, bulkhead,
  * deadline, coalescing, last good answers.
  */
+export { type AdaptiveLimitOptions, DEFAULT_ADAPTIVE_LIMIT_OPTIONS } from './adaptive-limit-options.js';
+export {
+  AdaptiveLimit,
+  type AdaptiveLimitDeps,
+  type AdaptiveLimitSnapshot,
+  type ConcurrencyPermit,
+} from './adaptive-limit.js';
 export {
   Bulkhead,
   DEFAULT_BULKHEAD_OPTIONS,

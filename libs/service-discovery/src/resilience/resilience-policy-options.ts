@@ -1,4 +1,9 @@
 import { OptionValidator, type Duration } from '../common/index.js';
+import {
+  resolveAdaptiveLimitOptions,
+  type AdaptiveLimitOptions,
+  type ResolvedAdaptiveLimitOptions,
+} from './adaptive-limit-options.js';
 import { resolveBulkheadOptions, type BulkheadOptions, type ResolvedBulkheadOptions } from './bulkhead.js';
 import { resolveChaosOptions, type ChaosOptions, type ResolvedChaosOptions } from './chaos-policy.js';
 import {
@@ -83,6 +88,12 @@ export interface ResiliencePolicyOptions {
    */
   bulkhead?: BulkheadOptions | false;
   /**
+   * Limits the calls that run at once to what the callee is found to handle. `{}` takes the defaults of
+   * {@link AdaptiveLimitOptions}.
+   * @default none
+   */
+  adaptiveConcurrency?: Partial<AdaptiveLimitOptions> | false;
+  /**
    * Makes one call of those with equal keys that overlap, and answers all of them with one and the same object. It takes
    * a key for each call, as `execute()` does.
    * @default false
@@ -117,6 +128,7 @@ export interface ResolvedResiliencePolicyOptions {
   readonly rateLimit?: ResolvedRateLimiterOptions;
   readonly throttling?: ResolvedClientThrottleOptions;
   readonly bulkhead?: ResolvedBulkheadOptions;
+  readonly adaptiveConcurrency?: ResolvedAdaptiveLimitOptions;
   readonly coalescing?: boolean;
   readonly lastGood?: ResolvedLastGoodOptions;
   readonly chaos?: ResolvedChaosOptions;
@@ -133,6 +145,7 @@ const OPTION_NAMES: readonly (keyof ResiliencePolicyOptions)[] = [
   'rateLimit',
   'throttling',
   'bulkhead',
+  'adaptiveConcurrency',
   'coalescing',
   'lastGood',
   'chaos',
@@ -152,7 +165,18 @@ export function resolveResiliencePolicyOptions(
 ): ResolvedResiliencePolicyOptions {
   const check = new OptionValidator(path);
   const given = check.options<ResiliencePolicyOptions>('', options, {}, OPTION_NAMES);
-  const { hedging, circuitBreaker, rateLimit, throttling, bulkhead, coalescing, lastGood, chaos, fallback } = given;
+  const {
+    hedging,
+    circuitBreaker,
+    rateLimit,
+    throttling,
+    bulkhead,
+    adaptiveConcurrency,
+    coalescing,
+    lastGood,
+    chaos,
+    fallback,
+  } = given;
   const { retry, retryIf } = splitRetry(given.retry);
   const duration = (name: 'timeout' | 'attemptTimeout'): number | undefined =>
     given[name] === undefined ? undefined : check.duration(name, given[name], TIMEOUT_RANGE);
@@ -170,6 +194,7 @@ export function resolveResiliencePolicyOptions(
     rateLimit: stage('rateLimit', rateLimit, resolveRateLimiterOptions),
     throttling: stage('throttling', throttling, resolveClientThrottleOptions),
     bulkhead: stage('bulkhead', bulkhead, resolveBulkheadOptions),
+    adaptiveConcurrency: stage('adaptiveConcurrency', adaptiveConcurrency, resolveAdaptiveLimitOptions),
     coalescing: coalescing === undefined ? undefined : check.boolean('coalescing', coalescing),
     lastGood: stage('lastGood', lastGood, resolveLastGoodOptions),
     chaos: stage('chaos', chaos, resolveChaosOptions),
@@ -182,6 +207,9 @@ export function resolveResiliencePolicyOptions(
   within('attemptTimeout', given.attemptTimeout, resolved.attemptTimeout);
   within('rateLimit.maxWait', rateLimit && rateLimit.maxWait, resolved.rateLimit?.maxWait);
   within('bulkhead.maxWait', bulkhead && bulkhead.maxWait, resolved.bulkhead?.maxWait);
+  if (adaptiveConcurrency && adaptiveConcurrency.maxWait !== undefined) {
+    within('adaptiveConcurrency.maxWait', adaptiveConcurrency.maxWait, resolved.adaptiveConcurrency?.maxWait);
+  }
   checkHedging(check, resolved);
   check.optionalFunction('retry.retryIf', retryIf);
   if (retryIf && retry && retry.retryableErrors !== undefined) {

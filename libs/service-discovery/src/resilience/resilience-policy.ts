@@ -17,6 +17,7 @@ import {
   type ResolvedResiliencePolicyOptions,
 } from './resilience-policy-options.js';
 import { DEFAULT_RETRY_BUDGET_OPTIONS, RetryBudget } from './retry-budget.js';
+import { AdaptiveConcurrencyStage } from './stages/adaptive-concurrency-stage.js';
 import { AttemptTimeoutStage } from './stages/attempt-timeout-stage.js';
 import { BulkheadStage } from './stages/bulkhead-stage.js';
 import { ChaosStage } from './stages/chaos-stage.js';
@@ -49,7 +50,7 @@ export interface ResiliencePolicyDeps {
 
 /**
  * Resilience around any async function, in this order of stages, of which each may be left out:
- * fallback → last good answer → coalescing → deadline → rate limit → throttling → bulkhead → retry → hedging → circuit breaker →
+ * fallback → last good answer → coalescing → deadline → rate limit → throttling → bulkhead → adaptive concurrency → retry → hedging → circuit breaker →
  * attempt timeout → chaos → the function.
  *
  * One policy belongs to one thing that can fail and is shared by all calls of it: circuit, slots and retry budget are
@@ -84,7 +85,7 @@ export class ResiliencePolicy {
    * @param key what coalescing and last good answers go by: equal for calls that may share an answer, so it tells apart
    * whatever the answer depends on, above all who asks. Without a key neither applies
    * @throws what `fn` throws last; DeadlineExceededError, with the last attempt's error as its cause; AttemptTimeoutError;
-   * RateLimitedError; ThrottledError; BulkheadFullError; CircuitOpenError; the signal's reason; what the fallback throws
+   * RateLimitedError; ThrottledError; BulkheadFullError; ConcurrencyLimitedError; CircuitOpenError; the signal's reason; what the fallback throws
    */
   async execute<T>(
     fn: (signal: AbortSignal) => Promise<T>,
@@ -147,7 +148,18 @@ function buildStages(
   { breaker, budget }: SharedParts,
   deps: Required<Omit<ResiliencePolicyDeps, 'retryBudget'>>,
 ): Stage[] {
-  const { lastGood, coalescing, timeout, rateLimit, throttling, bulkhead, retry, retryIf, hedging } = options;
+  const {
+    lastGood,
+    coalescing,
+    timeout,
+    rateLimit,
+    throttling,
+    bulkhead,
+    adaptiveConcurrency,
+    retry,
+    retryIf,
+    hedging,
+  } = options;
   const { circuitBreaker, attemptTimeout, chaos } = options;
   const stages: Stage[] = [];
   if (lastGood) stages.push(new LastGoodStage(lastGood, deps));
@@ -156,6 +168,7 @@ function buildStages(
   if (rateLimit) stages.push(new RateLimitStage(rateLimit, deps));
   if (throttling) stages.push(new ThrottlingStage(throttling, deps));
   if (bulkhead) stages.push(new BulkheadStage(bulkhead, deps));
+  if (adaptiveConcurrency) stages.push(new AdaptiveConcurrencyStage(adaptiveConcurrency, deps));
   if (retry) stages.push(new RetryStage(retry, retryIf, { ...deps, budget }));
   if (hedging) stages.push(new HedgingStage(hedging, { ...deps, budget, retry }));
   if (breaker && circuitBreaker) stages.push(new CircuitBreakerStage(breaker, circuitBreaker));

@@ -151,18 +151,62 @@ describe('ResiliencePolicy', () => {
     });
   });
 
+  describe('with adaptive concurrency', () => {
+    it('refuses what is beyond the limit, says so, and neither retries nor counts it', async () => {
+      const policy = policyWith({
+        adaptiveConcurrency: { max: 1 },
+        retry: {},
+        circuitBreaker: { failureThreshold: 1 },
+      });
+      const controller = new AbortController();
+      const running = failure(policy.execute(hanging, controller.signal));
+      expect(await failure(policy.execute(up))).toMatchObject({
+        code: 'CONCURRENCY_LIMITED',
+        service: 'users',
+        attempts: 0,
+      });
+      expect(events).toEqual([refused('adaptive_concurrency', 'CONCURRENCY_LIMITED')]);
+      expect(policy.circuitBreaker?.state).toBe('closed');
+      controller.abort();
+      await running;
+      await expect(policy.execute(up)).resolves.toBe('answer 2');
+    });
+
+    it('takes deadlines that pass for a callee that is overloaded', async () => {
+      const policy = policyWith({ adaptiveConcurrency: { initial: 40, min: 10 }, timeout: 100 });
+      const rounds = async (): Promise<void> => {
+        const ended = Array.from({ length: 40 }, () => failure(policy.execute(hanging)));
+        await clock.advanceAsync(100);
+        await Promise.all(ended);
+      };
+      for (let round = 0; round < 5; round++) await rounds();
+      calls = 0;
+      await rounds();
+      expect(calls).toBe(10);
+    });
+  });
+
   it('puts the stages in their order, with their settings', () => {
     const stages = policyWith({
       bulkhead: { maxConcurrent: 5, maxQueue: 2, maxWait: '1s' },
+      adaptiveConcurrency: { max: 50 },
       throttling: { k: 1.5 },
       rateLimit: { rate: 2.5, per: '1m' },
       timeout: '2s',
       retry: {},
     }).describe();
-    expect(stages.map(({ stage }) => stage)).toEqual(['deadline', 'rate_limit', 'throttling', 'bulkhead', 'retry']);
+    expect(stages.map(({ stage }) => stage)).toEqual([
+      'deadline',
+      'rate_limit',
+      'throttling',
+      'bulkhead',
+      'adaptive_concurrency',
+      'retry',
+    ]);
     expect(stages[1]?.options).toEqual({ rate: 2.5, per: 60_000, burst: 2, maxWait: 0 });
     expect(stages[2]?.options).toEqual({ k: 1.5, window: 120_000, minRequests: 10, maxRejection: 0.9 });
     expect(stages[3]?.options).toEqual({ maxConcurrent: 5, maxQueue: 2, maxWait: 1_000 });
+    expect(stages[4]?.options).toMatchObject({ initial: 20, min: 4, max: 50, tolerance: 1.5, window: 100 });
   });
 
   it('refuses options that contradict each other', () => {
@@ -172,6 +216,7 @@ describe('ResiliencePolicy', () => {
       timeout: '1s',
       rateLimit: { rate: 1, maxWait: '2s' },
       bulkhead: { maxConcurrent: 1, maxQueue: 1, maxWait: '3s' },
+      adaptiveConcurrency: { maxWait: '4s' },
     });
     expect(tooLong).toThrow(InvalidConfigurationError);
     expect(tooLong).toThrow(
@@ -180,6 +225,8 @@ describe('ResiliencePolicy', () => {
     expect(tooLong).toThrow(
       'users.bulkhead.maxWait: expected a duration not longer than timeout, which is 1000ms, but got "3s"',
     );
+    expect(tooLong).toThrow('users.adaptiveConcurrency.maxWait: expected a duration not longer than timeout');
+    expect(resolve({ timeout: 10, adaptiveConcurrency: {} })).not.toThrow();
     expect(resolve({ rateLimit: { rate: 0 } })).toThrow('users.rateLimit.rate');
     expect(resolve({ rateLimit: false, bulkhead: false })).not.toThrow();
   });

@@ -9,6 +9,7 @@ export type StageName =
   | 'rate_limit'
   | 'throttling'
   | 'bulkhead'
+  | 'adaptive_concurrency'
   | 'retry'
   | 'hedging'
   | 'circuit_breaker'
