@@ -19,8 +19,9 @@ export interface Wish<C extends Candidate = Candidate> {
   readonly context: PickContext;
   /**
    * The candidates before those were taken out that cannot take this call. The same array for as long as it has the
-   * same content, so what is worked out for it can be kept; a hash strategy finds a key's owner in it, and walks on
-   * from there to one that is left.
+   * same members of the same weights, so what is worked out for it can be kept; a hash strategy finds a key's owner in
+   * it, and walks on from there to one that is left. A retry may have candidates that are not in it: those that stood
+   * behind others before.
    */
   readonly base: readonly C[];
 }
@@ -37,8 +38,8 @@ export interface Strategy<C extends Candidate = Candidate> {
    */
   readonly isWeighted?: boolean;
   /**
-   * Makes the candidate of an instance that is new, out of what is known of it; left out: that will do.
-   * What comes back may be `known` itself, with more in it.
+   * Makes the candidate of an instance that is new, out of what is known of it; left out: that will do. Best is `known`
+   * itself with more assigned to it: V8 makes slow objects of copies that are spread and extended.
    */
   admit?(known: Candidate): C;
   /**

@@ -23,7 +23,7 @@ export class RoundRobin implements Strategy<Waiting> {
   constructor(private readonly random: Random) {}
 
   admit(known: Candidate): Waiting {
-    return { ...known, turn: this.turns - this.random() * this.queue.length };
+    return Object.assign(known, { turn: this.turns - this.random() * this.queue.length });
   }
 
   update(usual: readonly Waiting[]): void {

@@ -18,7 +18,7 @@ export class WeightedRoundRobin implements Strategy<Creditor> {
   constructor(private readonly random: Random) {}
 
   admit(known: Candidate): Creditor {
-    return { ...known, credit: 0 };
+    return Object.assign(known, { credit: 0 });
   }
 
   update(usual: readonly Creditor[]): void {
