@@ -1,0 +1,248 @@
+import { describe, it } from '@jest/globals';
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import semver from 'semver';
+import { modelRuns } from '../../../../test/support/model-runs.js';
+import { type InstanceStatus, type ServiceInstance } from '../model/index.js';
+import { fakeInstance } from '../testing/fake-instance.js';
+import { select } from './eligibility.js';
+import { type FilterStage } from './explanation.js';
+import { type PickContext } from './load-balancer.js';
+import { type LoadBalancingOptions } from './load-balancing-options.js';
+import { Preferences } from './preferences.js';
+import { resolveLoadBalancingOptions } from './resolve-load-balancing-options.js';
+import { type UnavailableReason } from './unavailable-reason.js';
+
+/** By id, the share of the calls for which a strategy chooses among an instance and its like; or why there is none. */
+type Shares = ReadonlyMap<string, number> | UnavailableReason;
+
+const STATUSES: readonly InstanceStatus[] = [
+  'healthy',
+  'healthy',
+  'healthy',
+  'unknown',
+  'unhealthy',
+  'draining',
+  'maintenance',
+];
+const VERSIONS = ['1.0.0', '1.5.0', '2.0.0', '3.0.0-beta.1'];
+const RANGES = ['1.x', '^1.5', '2.x', '*', '>=9'];
+const IDS = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+const SHARES = [0, 0.25, 0.5, 0.7, 1];
+const ZONES = ['x', 'y'];
+
+const instanceOf = (instanceId: string): fc.Arbitrary<ServiceInstance> =>
+  fc
+    .record({
+      status: fc.constantFrom(...STATUSES),
+      weight: fc.constantFrom(0, 1, 1, 3, 100),
+      version: fc.option(fc.constantFrom(...VERSIONS), { nil: undefined }),
+      tags: fc.subarray(['api', 'fast']),
+      zone: fc.option(fc.constantFrom(...ZONES), { nil: undefined }),
+      level: fc.constantFrom(undefined, 0, 1, '2', 'none'),
+    })
+    .map(({ level, ...more }) => fakeInstance({ instanceId, metadata: { level }, ...more }));
+
+const list: fc.Arbitrary<ServiceInstance[]> = fc
+  .subarray(IDS)
+  .chain((ids) => fc.tuple(...ids.map(instanceOf)).map((instances) => [...instances]));
+
+const maybe = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(value, { nil: undefined, freq: 1 });
+
+interface Call extends PickContext {
+  /** Ids that are refused. */
+  readonly refused: readonly string[];
+}
+
+const call: fc.Arbitrary<Call> = fc
+  .record({
+    version: maybe(fc.constantFrom(...RANGES)),
+    tags: maybe(fc.subarray(['api', 'fast'])),
+    zone: maybe(fc.constantFrom(...ZONES)),
+    headers: fc.record({ 'x-to': fc.constantFrom(undefined, 'two', 'other') }),
+    exclude: maybe(fc.subarray(IDS)),
+    avoid: maybe(fc.subarray(IDS)),
+    refused: fc.oneof({ weight: 2, arbitrary: fc.constant<string[]>([]) }, fc.subarray(IDS)),
+  })
+  .map(({ exclude, avoid, refused, ...more }) => ({
+    ...more,
+    exclude: exclude && new Set(exclude),
+    avoid: avoid && new Set(avoid),
+    refused,
+    refusal: ({ instanceId }) => (refused.includes(instanceId) ? 'circuit_open' : undefined),
+  }));
+
+const options: fc.Arbitrary<Partial<LoadBalancingOptions>> = fc
+  .record({
+    panicThreshold: fc.constantFrom(0, 0, 0.5, 0.9),
+    minimumHealthyShare: fc.constantFrom(0, 0, 0.4, 0.8),
+    uncheckedThreshold: fc.constantFrom(...SHARES),
+    zone: fc.oneof(
+      fc.constant<false>(false),
+      fc.record({ prefer: fc.constantFrom(...ZONES), minimumHealthyShare: fc.constantFrom(...SHARES) }),
+    ),
+    priorities: fc.oneof(
+      fc.constant<false>(false),
+      fc.record({
+        by: fc.constant('level'),
+        otherwise: fc.constantFrom(0, 1),
+        minimumHealthyShare: fc.constantFrom(...SHARES),
+      }),
+    ),
+    versionWeights: fc.constantFrom<LoadBalancingOptions['versionWeights']>(
+      false,
+      false,
+      { '1.x': 95, '2.x': 5 },
+      { '2.x': 1, '*': 3 },
+      { '1.x': 0, '2.x': 2 },
+    ),
+    routes: fc.constantFrom<LoadBalancingOptions['routes']>(
+      [],
+      [{ header: 'x-to', value: 'two', version: '2.x' }],
+      [{ header: 'x-to', version: '>=1.5' }],
+    ),
+  })
+  .map((given) => ({
+    ...given,
+    minimumHealthyShare: given.panicThreshold > 0 ? given.minimumHealthyShare / 4 : given.minimumHealthyShare,
+  }));
+
+/** Says the same in the plainest way: one question after the other, for each instance by itself. */
+function reference(instances: readonly ServiceInstance[], wanted: Call, given: Partial<LoadBalancingOptions>): Shares {
+  const { panicThreshold = 0, minimumHealthyShare = 0, uncheckedThreshold = 0.5 } = given;
+  if (instances.length === 0) return 'no_instances';
+  const inRange = ({ version }: ServiceInstance, range: string): boolean =>
+    version !== undefined && semver.satisfies(version, range);
+  const route = (given.routes ?? []).find(({ header, value }) => {
+    const text = wanted.headers?.[header];
+    return text !== undefined && (value === undefined || text === value);
+  })?.version;
+  const matching = instances.filter(
+    (instance) =>
+      (wanted.version === undefined || inRange(instance, wanted.version)) &&
+      (route === undefined || inRange(instance, route)) &&
+      (wanted.tags ?? []).every((tag) => instance.tags.includes(tag)),
+  );
+  if (matching.length === 0) return 'no_match';
+
+  const weigh = (some: readonly ServiceInstance[]): number => some.reduce((sum, { weight }) => sum + weight, 0);
+  const onDuty = matching.filter(({ status, weight }) => weight > 0 && !['draining', 'maintenance'].includes(status));
+  const serving = onDuty.filter(({ status }) => status !== 'unhealthy');
+  const healthy = serving.filter(({ status }) => status === 'healthy');
+  const isOutlier = ({ instanceId }: ServiceInstance): boolean => wanted.avoid?.has(instanceId) ?? false;
+  const share = onDuty.length === 0 ? 1 : weigh(serving.filter((instance) => !isOutlier(instance))) / weigh(onDuty);
+  const isPanic = share < panicThreshold;
+  const usable = isPanic ? onDuty : serving;
+  if (usable.length === 0) return 'none_healthy';
+  if (share < minimumHealthyShare) return 'too_few_healthy';
+  const available = usable.filter(({ instanceId }) => !wanted.refused.includes(instanceId));
+  if (available.length === 0) return 'none_available';
+
+  const checksCount = !isPanic && healthy.length > 0 && weigh(healthy) >= uncheckedThreshold * weigh(serving);
+  /** The smaller the better; a wish that comes first outweighs all that follow. */
+  const demerits = (instance: ServiceInstance, mindsTried: boolean): number =>
+    (!isPanic && isOutlier(instance) ? 4 : 0) +
+    (mindsTried && wanted.exclude?.has(instance.instanceId) ? 2 : 0) +
+    (checksCount && instance.status !== 'healthy' ? 1 : 0);
+  const best = (some: readonly ServiceInstance[], mindsTried: boolean): readonly ServiceInstance[] => {
+    const least = Math.min(...some.map((instance) => demerits(instance, mindsTried)));
+    return some.filter((instance) => demerits(instance, mindsTried) === least);
+  };
+  const left = best(available, true);
+  const fit = best(usable, false);
+
+  const weights = Object.entries(route === undefined && given.versionWeights ? given.versionWeights : {});
+  const groupOf = (instance: ServiceInstance): string =>
+    weights.find(([range]) => inRange(instance, range))?.[0] ?? 'other';
+  const levelOf = ({ metadata }: ServiceInstance): number => {
+    if (!given.priorities) return 0;
+    const level = Number(metadata.level ?? Number.NaN);
+    return Number.isNaN(level) ? (given.priorities.otherwise ?? 0) : level;
+  };
+  const zone = wanted.zone ?? (given.zone ? given.zone.prefer : undefined);
+  const isNear = (instance: ServiceInstance): boolean => zone !== undefined && instance.zone === zone;
+
+  /** How much of the calls that come to some of the instances they can bear. */
+  const capacity = (some: readonly ServiceInstance[], minimum: number): number => {
+    const able = weigh(some.filter((instance) => fit.includes(instance)));
+    if (able === 0) return 0;
+    return minimum === 0 ? 1 : Math.min(1, able / weigh(some) / minimum);
+  };
+  /** Pours 1 over vessels in turn; where they can't take it all, each takes as much more. */
+  const pour = (capacities: readonly number[]): number[] => {
+    const all = capacities.reduce((sum, one) => sum + one, 0);
+    let rest = 1;
+    return capacities.map((one) => {
+      const taken = Math.min(rest, all > 0 && all < 1 ? one / all : one);
+      rest -= taken;
+      return taken;
+    });
+  };
+
+  const shares = new Map<string, number>();
+  const groups = weights.length === 0 ? ['other'] : [...weights.map(([range]) => range), 'other'];
+  const inGroup = (name: string): ServiceInstance[] => left.filter((instance) => groupOf(instance) === name);
+  const weightOf = (name: string): number => Number(weights.find(([range]) => range === name)?.[1] ?? 0);
+  const present = groups.filter((name) => inGroup(name).length > 0);
+  const sum = present.reduce((all, name) => all + weightOf(name), 0);
+  for (const name of present) {
+    const groupShare = sum > 0 ? weightOf(name) / sum : Number(name === 'other');
+    if (groupShare === 0) continue;
+    const ofGroup = onDuty.filter((instance) => groupOf(instance) === name);
+    const levels = [...new Set(ofGroup.map(levelOf))].sort((a, b) => a - b);
+    const byLevel = pour(
+      levels.map((level) =>
+        capacity(
+          ofGroup.filter((instance) => levelOf(instance) === level),
+          given.priorities ? (given.priorities.minimumHealthyShare ?? 0.7) : 0,
+        ),
+      ),
+    );
+    const parts = levels.flatMap((level, index) => {
+      const ofLevel = ofGroup.filter((instance) => levelOf(instance) === level);
+      const sides = [ofLevel.filter(isNear), ofLevel.filter((instance) => !isNear(instance))];
+      const minimum = given.zone ? (given.zone.minimumHealthyShare ?? 0.7) : 0;
+      const bySide = pour(sides.map((side) => capacity(side, minimum)));
+      return sides.map((side, which) => ({
+        load: (byLevel[index] ?? 0) * (bySide[which] ?? 0),
+        members: side.filter((instance) => left.includes(instance)),
+      }));
+    });
+    const staffed = parts.filter(({ members }) => members.length > 0);
+    const total = staffed.reduce((all, { load }) => all + load, 0);
+    staffed.forEach(({ load, members }, index) => {
+      const own = total > 0 ? load / total : Number(index === 0);
+      if (own > 0) for (const { instanceId } of members) shares.set(instanceId, groupShare * own);
+    });
+  }
+  return shares.size === 0 ? 'no_match' : shares;
+}
+
+const rounded = (shares: Shares): unknown =>
+  typeof shares === 'string' ? shares : [...shares].map(([id, share]) => [id, Math.round(share * 1e9) / 1e9]).sort();
+
+describe('select, beside the plainest way to say the same', () => {
+  it('finds the same instances with the same shares, and says of every other one what left it out', () => {
+    const property = fc.property(list, call, options, (instances, wanted, given) => {
+      const leftOut = new Map<string, FilterStage>();
+      const preferences = new Preferences(resolveLoadBalancingOptions(given));
+      const found = select(instances, wanted, preferences, ({ instanceId }, stage) => leftOut.set(instanceId, stage));
+      const shares = new Map<string, number>();
+      if (found.kind === 'selected') {
+        let whole = 0;
+        for (const { members, share } of found.pools) {
+          whole += share;
+          for (const { instanceId } of members) shares.set(instanceId, share);
+        }
+        assert.ok(Math.abs(whole - 1) < 1e-9, `shares make ${whole}`);
+        assert.deepEqual(
+          [...shares.keys(), ...leftOut.keys()].sort(),
+          instances.map(({ instanceId }) => instanceId).sort(),
+        );
+      }
+      const expected = reference(instances, wanted, given);
+      assert.deepEqual(rounded(found.kind === 'selected' ? shares : found.reason), rounded(expected));
+    });
+    fc.assert(property, modelRuns('eligibility', 10_000));
+  });
+});
