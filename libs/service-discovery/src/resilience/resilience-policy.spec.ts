@@ -302,7 +302,7 @@ describe('ResiliencePolicy', () => {
       expect((await Promise.all(ends)).map(({ attempts }) => attempts)).toEqual([1, 2, 2]);
     });
 
-    it('Retry-After is obeyed, and the backoff is the least wait', async () => {
+    it('Retry-After is obeyed', async () => {
       const busy = (seconds: string) => async (): Promise<string> => {
         if (++calls % 2 === 1) throw new ResponseStatusError(503, { 'retry-after': seconds }, null);
         return 'up';
@@ -350,7 +350,7 @@ describe('ResiliencePolicy', () => {
       expect(await failure(policy.execute(down))).toMatchObject({ message: 'down 3', attempts: 1 });
     });
 
-    it('retry on the open circuit carries retryAfterMs, failing fast where there is no deadline', async () => {
+    it('retry on the open circuit carries retryAfterMs', async () => {
       const policy = policyWith({ retry: steady, circuitBreaker: { failureThreshold: 1, recoveryTimeout: '5s' } });
       const first = failure(policy.execute(down));
       await clock.advanceAsync(1_000);

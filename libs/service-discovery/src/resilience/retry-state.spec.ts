@@ -101,7 +101,7 @@ describe('RetryState', () => {
       expect(state.afterFailure(failed({ attempts: 4 }))).toEqual(none('attempts_used'));
     });
 
-    it("a body that can't be replayed is not sent twice, even when the request never left", () => {
+    it("a body that can't be replayed is not sent twice", () => {
       for (const idempotent of [true, false]) {
         const state = stateOf({ idempotent, replayable: false });
         expect(state.afterFailure(failed({ notSent: true, anotherInstance: true }))).toEqual(none('not_replayable'));
@@ -149,6 +149,28 @@ describe('RetryState', () => {
       expect(state.afterFailure(failed()).retry).toBe(true);
       expect(state.afterFailure(failed())).toEqual(none('budget_exhausted'));
     });
+  });
+
+  it('does not look for what does not matter: another instance where none may be asked, a circuit where one may', () => {
+    const looked: string[] = [];
+    const facts = (more: Partial<FailedAttempt>, another: boolean): FailedAttempt => ({
+      ...failed(more),
+      get anotherInstance() {
+        looked.push('instances');
+        return another;
+      },
+      get circuitWaitMs() {
+        looked.push('circuits');
+        return 0;
+      },
+    });
+    stateOf(GET).afterFailure(facts({ outcome: 'success' }, true));
+    stateOf(POST).afterFailure(facts({}, true));
+    expect(looked).toEqual([]);
+    stateOf(GET).afterFailure(facts({}, true));
+    expect(looked).toEqual(['instances']);
+    stateOf(GET).afterFailure(facts({}, false));
+    expect(looked).toEqual(['instances', 'instances', 'circuits']);
   });
 
   it('takes nothing from the budget for a retry that does not take place', () => {

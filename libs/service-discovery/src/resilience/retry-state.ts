@@ -127,11 +127,14 @@ export class RetryState {
     return (outcome === 'retryable' || outcome === 'failure') && isRetryableError(error, retryableErrors);
   }
 
-  private waitAfter({ anotherInstance, pushbackMs, retryAfterMs = 0, circuitWaitMs = 0 }: FailedAttempt): Wait {
+  /** Reads only what matters of the facts: some of them take a look at all instances. */
+  private waitAfter(failed: FailedAttempt): Wait {
+    const { anotherInstance, pushbackMs, retryAfterMs = 0 } = failed;
+    const circuitWaitMs = anotherInstance ? 0 : (failed.circuitWaitMs ?? 0);
     if (pushbackMs !== undefined) {
       // As gRPC has it (proposal A6): the server's word takes the place of the backoff, which begins anew after it.
       this.backoff.reset();
-      return atLeast({ delayMs: pushbackMs, reason: 'pushback' }, anotherInstance ? 0 : circuitWaitMs, 'circuit_wait');
+      return atLeast({ delayMs: pushbackMs, reason: 'pushback' }, circuitWaitMs, 'circuit_wait');
     }
     if (anotherInstance) return { delayMs: 0, reason: 'another_instance' };
     const wait: Wait = { delayMs: this.backoff.next(), reason: 'backoff' };
