@@ -6,7 +6,10 @@ type Mark = '✓' | '✗' | '–';
 
 export interface Result {
   readonly scenario: string;
+  /** What users meet with where it is not passed. */
+  readonly fault: string;
   readonly peer: string;
+  readonly version: string;
   readonly mark: Mark;
   /** Why it did not pass. */
   readonly note?: string;
@@ -27,7 +30,7 @@ export async function runAll(scenarios: readonly Scenario[], peers: readonly Pee
 }
 
 async function runOne(scenario: Scenario, peer: Peer): Promise<Result> {
-  const result = { scenario: scenario.name, peer: peer.name };
+  const result = { scenario: scenario.name, fault: scenario.fault, peer: peer.name, version: peer.version };
   const unhandled: unknown[] = [];
   const listener = (reason: unknown): void => void unhandled.push(reason);
   process.on('unhandledRejection', listener);

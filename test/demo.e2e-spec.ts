@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -13,7 +13,7 @@ import { Claims } from '../apps/demo/support/claims.js';
 import { Load } from '../apps/demo/support/load.js';
 import { Printer } from '../apps/demo/support/print.js';
 import { waitFor } from '../apps/demo/support/wait.js';
-import { type BuiltPackage, buildPackage } from './support/built-package.js';
+import { addSources, type BuiltPackage, buildPackage } from './support/built-package.js';
 
 const support = join(import.meta.dirname, '../apps/support');
 
@@ -120,14 +120,7 @@ describe('the demo, interrupted', () => {
 
   beforeAll(async () => {
     built = await buildPackage({ name: 'demo', type: 'module' });
-    const apps = join(import.meta.dirname, '../apps');
-    for (const file of await readdir(apps, { recursive: true })) {
-      if (!file.endsWith('.ts')) continue;
-      const target = join(built.consumer, file.replace(/\.ts$/, '.js'));
-      await mkdir(dirname(target), { recursive: true });
-      const { code } = await transformFile(join(apps, file), { configFile: join(apps, '../.swcrc') });
-      await writeFile(target, code);
-    }
+    await addSources(built, 'apps');
     pidFile = join(built.consumer, 'pids');
     const note = `import { appendFileSync } from 'node:fs'; appendFileSync(${JSON.stringify(pidFile)}, process.pid + '\\n');`;
     await writeFile(join(built.consumer, 'note-pid.mjs'), note);

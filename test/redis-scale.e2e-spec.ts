@@ -1,11 +1,9 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { transformFile } from '@swc/core';
 import { measureChanges } from '../bench/registry/changes.js';
 import { measureThroughput } from '../bench/registry/throughput.js';
 import { rowsOf, shown, tableOf, type Measured } from '../bench/support/table.js';
-import { type BuiltPackage, buildPackage } from './support/built-package.js';
+import { addSources, type BuiltPackage, buildPackage } from './support/built-package.js';
 import { RedisServer } from './support/redis-server.js';
 
 const SERVICES = 1_000;
@@ -15,14 +13,7 @@ let server: RedisServer;
 
 beforeAll(async () => {
   [built, server] = await Promise.all([buildPackage({ name: 'scale', type: 'module' }), RedisServer.start()]);
-  const bench = join(import.meta.dirname, '../bench');
-  for (const file of await readdir(bench, { recursive: true })) {
-    if (!file.endsWith('.ts')) continue;
-    const target = join(built.consumer, file.replace(/\.ts$/, '.js'));
-    await mkdir(dirname(target), { recursive: true });
-    const { code } = await transformFile(join(bench, file), { configFile: join(bench, '../.swcrc') });
-    await writeFile(target, code);
-  }
+  await addSources(built, 'bench');
 }, 60_000);
 afterAll(async () => {
   await server.stop();

@@ -74,6 +74,7 @@ function loadAware(): LoadAwarePart {
 export const ourBalancing: BalancingParts = {
   roundRobin: () => balancers('round_robin'),
   leastConnections: () => balancers('least_connections'),
+  consistentHash: () => balancers('consistent_hash'),
   weightedRoundRobin: (weights) => balancers('weighted_round_robin', weights),
   loadAware,
 };

@@ -2,6 +2,8 @@ import { type Peer } from '../support/peer.js';
 import { answerOf, expectThat, part, type Scenario } from '../support/scenario.js';
 import { type BalancerPart, type BalancersPart } from './balancer-part.js';
 
+const KEYS = Array.from({ length: 10_000 }, (_, index) => `user-${index}`);
+
 function namesOf(count: number, prefix = 'i'): string[] {
   return Array.from({ length: count }, (_, index) => `${prefix}${index}`);
 }
@@ -126,6 +128,27 @@ export const balancingScenarios: readonly Scenario[] = [
       }
       const twice = picked.findIndex((id, index) => id === picked[index + 1]);
       expectThat(twice === -1, 'one gets two calls in a row');
+    },
+  ),
+  onBalancers(
+    'a consistent hash moves 1/(n+1) of the keys',
+    'when an instance arrives, most keys change their owner, and every cache is cold',
+    ({ balancing }) => balancing?.consistentHash,
+    async (balancers) => {
+      const balancer = balancers.of('users');
+      const owners = async (): Promise<string[]> => Promise.all(KEYS.map((key) => answerOf(balancer.pick(key))));
+      await balancer.update(namesOf(10));
+      const before = await owners();
+      await balancer.update(namesOf(11));
+      const after = await owners();
+      const moved = after.filter((id, index) => id !== before[index]);
+      const share = moved.length / KEYS.length;
+      expectThat(
+        share <= 1.1 / 11,
+        `${Math.round(share * 100)}% of the keys move where ${Math.round(100 / 11)}% are due`,
+      );
+      expectThat(share > 0.5 / 11, `only ${Math.round(share * 100)}% of the keys go to the new instance`);
+      expectThat(count(moved, 'i10') === moved.length, 'keys move between instances that were there before');
     },
   ),
   {

@@ -6,6 +6,7 @@ import {
   TransportError,
 } from 'nest-service-discovery/core';
 import { FakeTransport, ManualClock } from 'nest-service-discovery/testing';
+import { ourEjectingCluster } from './our-ejection.js';
 import { Sendings, type ClusterParts, type ClusterPart, type ClusterSettings } from './cluster-part.js';
 
 async function ourCluster({ ids, attempts, keyed, ejects }: ClusterSettings): Promise<ClusterPart> {
@@ -30,7 +31,7 @@ async function ourCluster({ ids, attempts, keyed, ejects }: ClusterSettings): Pr
     {
       loadBalancing: keyed ? 'consistent_hash' : 'round_robin',
       retry: attempts > 1 && { maxAttempts: attempts, baseDelay: 0, jitter: 'none', budget: false },
-      circuitBreaker: keyed && ejects && { failureThreshold: 5, recoveryTimeout: '30s' },
+      circuitBreaker: ejects && { failureThreshold: 5, recoveryTimeout: '30s' },
     },
   );
   return {
@@ -50,4 +51,4 @@ async function ourCluster({ ids, attempts, keyed, ejects }: ClusterSettings): Pr
   };
 }
 
-export const ourClusters: ClusterParts = { retrying: ourCluster, hashing: ourCluster, ejecting: ourCluster };
+export const ourClusters: ClusterParts = { retrying: ourCluster, hashing: ourCluster, ejecting: ourEjectingCluster };

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { transformFile } from '@swc/core';
 
 const exec = promisify(execFile);
 const root = join(import.meta.dirname, '../..');
@@ -31,5 +32,16 @@ export async function buildPackage(consumerManifest: object): Promise<BuiltPacka
   } catch (error) {
     await remove();
     throw error;
+  }
+}
+
+/** Puts the sources of a folder of the workspace into the project, as they are without their types. */
+export async function addSources({ consumer }: BuiltPackage, folder: string): Promise<void> {
+  for (const file of await readdir(join(root, folder), { recursive: true })) {
+    if (!file.endsWith('.ts')) continue;
+    const target = join(consumer, file.replace(/\.ts$/, '.js'));
+    await mkdir(dirname(target), { recursive: true });
+    const { code } = await transformFile(join(root, folder, file), { configFile: join(root, '.swcrc') });
+    await writeFile(target, code);
   }
 }

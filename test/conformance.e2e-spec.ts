@@ -1,0 +1,97 @@
+/**
+ * Runs the cases that peers fail, as `npm run conformance` does, and holds what docs/peer-faults.md tells of them. In a process
+ * of its own: some libraries are run with mocked timers, which a test runner has replaced already.
+ */
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { addSources, buildPackage, type BuiltPackage } from './support/built-package.js';
+
+const exec = promisify(execFile);
+const docs = join(import.meta.dirname, '../docs');
+const OURS = 'nest-service-discovery';
+
+/** As the run prints it for programs. */
+interface Result {
+  readonly scenario: string;
+  readonly fault: string;
+  readonly peer: string;
+  readonly version: string;
+  readonly mark: string;
+  readonly note?: string;
+}
+
+let built: BuiltPackage;
+let results: Result[];
+let tookMs: number;
+/** The rows of the table in the docs, cell by cell, its head first. */
+let table: string[][];
+
+beforeAll(async () => {
+  built = await buildPackage({ name: 'conformance', type: 'module' });
+  await addSources(built, 'conformance');
+  const startedAt = performance.now();
+  const args = ['--no-warnings=ExperimentalWarning', 'main.js', '--json'];
+  // An exit code of 1 says that ours does not pass all; which, the results tell.
+  const run = await exec(process.execPath, args, { cwd: built.consumer }).catch((error: { stdout?: string }) => {
+    if (!error.stdout) throw error;
+    return { stdout: error.stdout };
+  });
+  tookMs = performance.now() - startedAt;
+  results = JSON.parse(run.stdout) as Result[];
+  const text = await readFile(join(docs, 'peer-faults.md'), 'utf8');
+  table = text
+    .split('\n')
+    .filter((line) => line.startsWith('| '))
+    .map((line) => line.slice(2, -2).split(' | '));
+}, 120_000);
+
+afterAll(async () => {
+  await built.remove();
+});
+
+describe('the cases that peers fail', () => {
+  it('are passed by this library, all of them', () => {
+    const ours = results.filter(({ peer }) => peer === OURS);
+    expect(ours.filter(({ mark }) => mark !== '✓')).toEqual([]);
+    expect(ours).toHaveLength(21);
+  });
+
+  it('are each failed by none of the peers without a reason', () => {
+    const failed = results.filter(({ mark }) => mark === '✗');
+    expect(failed.length).toBeGreaterThan(0);
+    expect(failed.filter(({ note }) => !note)).toEqual([]);
+  });
+
+  it('take less than a minute', () => {
+    expect(tookMs).toBeLessThan(60_000);
+  });
+
+  it('are told of in the docs as they came out', () => {
+    const peers = [...new Set(results.map(({ peer, version }) => (peer === OURS ? 'ours' : `${peer} ${version}`)))];
+    const [head, ...rows] = table;
+    expect(head).toEqual(['case', ...peers, 'otherwise', 'our test']);
+    const told = rows.map((cells) => cells.slice(0, -1));
+    const scenarios = [...new Set(results.map(({ scenario }) => scenario))];
+    const cameOut = scenarios.map((name) => {
+      const own = results.filter(({ scenario }) => scenario === name);
+      return [name, ...own.map(({ mark }) => mark), own[0]!.fault];
+    });
+    expect(told).toEqual(cameOut);
+  });
+
+  it('have a test of their name, each in the spec that the docs name', async () => {
+    const missing: string[] = [];
+    for (const cells of table.slice(1)) {
+      const [name, link] = [cells[0]!, cells.at(-1)!];
+      const path = /\]\((.+)\)$/.exec(link)?.[1] ?? '';
+      const spec = await readFile(join(docs, path), 'utf8');
+      // It may go on after the name, to say what else holds.
+      const titles = [...spec.matchAll(/(?:\bit|\))\(\s*(['"`])(.*?)\1,/g)].map(([, , title]) => title!);
+      if (!titles.some((title) => title.startsWith(name))) missing.push(`${name}: ${path}`);
+    }
+    expect(missing).toEqual([]);
+  });
+});
