@@ -21,3 +21,22 @@ export function normal(random: Random, mean: number, deviation: number): number 
   const radius = Math.sqrt(-2 * Math.log(1 - random()));
   return Math.max(0, mean + deviation * radius * Math.cos(2 * Math.PI * random()));
 }
+/**
+ * Draws ranks from 0 to `count - 1`; rank r comes up in proportion to 1 / (r + 1)^exponent.
+ */
+export function zipf(random: Random, count: number, exponent: number): () => number {
+  const cumulative = new Float64Array(count);
+  let total = 0;
+  for (let rank = 0; rank < count; rank++) cumulative[rank] = total += (rank + 1) ** -exponent;
+  return () => {
+    const drawn = random() * total;
+    let low = 0;
+    let high = count - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (cumulative[middle]! <= drawn) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+}

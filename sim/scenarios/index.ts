@@ -1,4 +1,5 @@
 import { stuckInstance } from './stuck-instance.js';
+import { boundedLoads } from './bounded-loads.js';
 import { hedging } from './hedging.js';
 import { metastableOverload } from './metastable-overload.js';
 import { retryAmplification } from './retry-amplification.js';
@@ -10,6 +11,7 @@ export const SCENARIOS: readonly Scenario[] = [
   stuckInstance,
   retryAmplification,
   hedging,
+  boundedLoads,
   metastableOverload,
   rollingRestart,
 ];

@@ -14,6 +14,8 @@ const RATE = 1_000;
 const DURATION_MS = 60_000;
 const STUCK_FROM_MS = 15_000;
 const STUCK_UNTIL_MS = 45_000;
+/** Enough for hash strategies to spread them evenly. */
+const USERS = 9_973;
 const TIMEOUT_MS = 1_000;
 const patience = { attemptTimeoutMs: TIMEOUT_MS };
 
@@ -68,7 +70,8 @@ async function callStuck(setup: Setup, seed: number): Promise<{ tally: Tally; se
   }
   const call = setup.open(world);
   const tally = new Tally();
-  openLoop(world.clock, () => call({ path: '/' }), {
+  const user = (n: number): string => String(n % USERS);
+  openLoop(world.clock, (n) => call({ path: '/', key: user(n), clientIp: user(n) }), {
     rate: RATE,
     until: DURATION_MS,
     random: world.random('arrivals'),
