@@ -94,6 +94,31 @@ export function shortestHedgeDelay({ delay }: ResolvedHedgingOptions): number {
   return typeof delay === 'number' ? delay : delay.minimum;
 }
 
+/** What hedges have to fit into, in milliseconds; undefined: no such limit. */
+export interface HedgeLimits {
+  readonly timeout?: number;
+  readonly attemptTimeout?: number;
+  readonly retry?: { readonly maxAttempts: number };
+}
+
+/**
+ * Reports hedges that could never be sent.
+ * @param check of the options that `hedging` is one of
+ */
+export function checkHedging(check: OptionValidator, hedging: ResolvedHedgingOptions, limits: HedgeLimits): void {
+  const { retry, attemptTimeout, timeout = Infinity } = limits;
+  const delayMs = shortestHedgeDelay(hedging);
+  const limitMs = attemptTimeout ?? timeout;
+  if (delayMs >= limitMs) {
+    const limit = `${attemptTimeout === undefined ? 'timeout' : 'attemptTimeout'}, which is ${limitMs}ms`;
+    check.problem('hedging.delay', delayMs, `a delay shorter than ${limit}`);
+  }
+  if (retry && hedging.maxHedges >= retry.maxAttempts) {
+    const expected = `fewer than retry.maxAttempts, which is ${retry.maxAttempts} and counts hedges`;
+    check.problem('hedging.maxHedges', hedging.maxHedges, expected);
+  }
+}
+
 function resolveDelay(check: OptionValidator, delay: unknown): ResolvedHedgingOptions['delay'] {
   const percentile = typeof delay === 'string' ? /^p(\d+(?:\.\d+)?)$/.exec(delay.trim())?.[1] : undefined;
   if (percentile !== undefined) {

@@ -12,8 +12,8 @@ import {
   type ResolvedCircuitBreakerOptions,
 } from './circuit-breaker-options.js';
 import {
+  checkHedging,
   resolveHedgingOptions,
-  shortestHedgeDelay,
   type HedgingOptions,
   type ResolvedHedgingOptions,
 } from './hedge-options.js';
@@ -210,7 +210,7 @@ export function resolveResiliencePolicyOptions(
   if (adaptiveConcurrency && adaptiveConcurrency.maxWait !== undefined) {
     within('adaptiveConcurrency.maxWait', adaptiveConcurrency.maxWait, resolved.adaptiveConcurrency?.maxWait);
   }
-  checkHedging(check, resolved);
+  if (resolved.hedging) checkHedging(check, resolved.hedging, resolved);
   check.optionalFunction('retry.retryIf', retryIf);
   if (retryIf && retry && retry.retryableErrors !== undefined) {
     check.problem('retry.retryIf', retryIf, 'either retryIf or retryableErrors, since both tell the same');
@@ -218,22 +218,6 @@ export function resolveResiliencePolicyOptions(
   check.optionalFunction('fallback', fallback);
   check.throwIfAny();
   return resolved;
-}
-
-/** Reports hedges that could never be sent. */
-function checkHedging(check: OptionValidator, resolved: ResolvedResiliencePolicyOptions): void {
-  const { hedging, retry, attemptTimeout, timeout = Infinity } = resolved;
-  if (!hedging) return;
-  const delayMs = shortestHedgeDelay(hedging);
-  const limitMs = attemptTimeout ?? timeout;
-  if (delayMs >= limitMs) {
-    const limit = `${attemptTimeout === undefined ? 'timeout' : 'attemptTimeout'}, which is ${limitMs}ms`;
-    check.problem('hedging.delay', delayMs, `a delay shorter than ${limit}`);
-  }
-  if (retry && hedging.maxHedges >= retry.maxAttempts) {
-    const expected = `fewer than retry.maxAttempts, which is ${retry.maxAttempts} and counts hedges`;
-    check.problem('hedging.maxHedges', hedging.maxHedges, expected);
-  }
 }
 
 /** What the policy alone knows of its retries apart from the rest; what is no object is left for the check to refuse. */

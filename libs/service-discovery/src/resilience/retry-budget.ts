@@ -1,6 +1,6 @@
 import { OptionValidator, systemClock, type Clock, type Duration } from '../common/index.js';
 
-/** How many retries are allowed beside how many calls, so that retries cannot multiply an overload. */
+/** How many retries and hedges are allowed beside how many calls, so that they cannot multiply an overload. */
 export interface RetryBudgetOptions {
   /**
    * Retries per call within the window: 0.2 allows one retry for every five calls. From 0 to 10.
@@ -87,7 +87,7 @@ export class RetryBudget {
     increment(this.calls, this.slice);
   }
 
-  /** Takes one retry from the budget; false where it has none left. */
+  /** Takes one retry, or one hedge, from the budget; false where it has none left. */
   tryRetry(): boolean {
     if (this.available < 1) return false;
     increment(this.retries, this.slice);
