@@ -9,6 +9,7 @@ export interface CallCounts {
 /** Remembers how calls ended, for as long as they count. Nothing ages by a timer: what is stale goes when somebody looks. */
 export interface CallWindow {
   record(now: number, failed: boolean, slow: boolean): void;
+  /** Those that count now, until the next call of any method. */
   counts(now: number): CallCounts;
   clear(): void;
 }
@@ -27,16 +28,13 @@ export class TimeWindow implements CallWindow {
 
   record(now: number, failed: boolean, slow: boolean): void {
     this.forget(now);
-    for (const counts of [this.sliceAt(this.slice), this.total]) {
-      counts.calls++;
-      if (failed) counts.failed++;
-      if (slow) counts.slow++;
-    }
+    count(this.sliceAt(this.slice), failed, slow);
+    count(this.total, failed, slow);
   }
 
   counts(now: number): CallCounts {
     this.forget(now);
-    return { ...this.total };
+    return this.total;
   }
 
   clear(): void {
@@ -85,14 +83,12 @@ export class CountWindow implements CallWindow {
     this.endedAt[place] = now;
     this.failed[place] = Number(failed);
     this.slow[place] = Number(slow);
-    this.total.calls++;
-    this.total.failed += Number(failed);
-    this.total.slow += Number(slow);
+    count(this.total, failed, slow);
   }
 
   counts(now: number): CallCounts {
     while (this.total.calls > 0 && this.endedAt[this.oldest]! <= now - this.maxAgeMs) this.dropOldest();
-    return { ...this.total };
+    return this.total;
   }
 
   clear(): void {
@@ -108,6 +104,12 @@ export class CountWindow implements CallWindow {
 }
 
 type Counts = { -readonly [Name in keyof CallCounts]: number };
+
+function count(counts: Counts, failed: boolean, slow: boolean): void {
+  counts.calls++;
+  if (failed) counts.failed++;
+  if (slow) counts.slow++;
+}
 
 function zero(counts: Counts): void {
   counts.calls = 0;

@@ -108,6 +108,8 @@ export class CircuitBreaker {
   /** Whether `tryAcquire` would give a permit now. Takes and changes nothing. */
   canAcquire(): boolean {
     if (this.current === 'isolated') return false;
+    // By far the most calls, which need no look at the clock.
+    if (this.current === 'closed' && !this.ramp.isRunning) return true;
     return this.refusedMs(this.clock.now()) === 0;
   }
 

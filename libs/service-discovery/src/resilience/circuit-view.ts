@@ -34,7 +34,7 @@ export interface CircuitSnapshot {
 
 export function viewWindow(counts: CallCounts): CircuitWindow {
   const { calls, failed, slow } = counts;
-  return calls === 0 ? counts : { ...counts, failureRate: failed / calls, slowCallRate: slow / calls };
+  return calls === 0 ? { ...counts } : { ...counts, failureRate: failed / calls, slowCallRate: slow / calls };
 }
 
 /** The error for a call that is refused. */

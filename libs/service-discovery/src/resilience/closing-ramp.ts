@@ -21,6 +21,10 @@ export class ClosingRamp {
     this.startedAt = undefined;
   }
 
+  get isRunning(): boolean {
+    return this.startedAt !== undefined;
+  }
+
   /** The share of the calls that are let through now. */
   share(now: number): number {
     const slice = this.sliceAt(now);

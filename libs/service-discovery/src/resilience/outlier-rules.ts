@@ -63,7 +63,8 @@ const bySuccessRate: Rule = (samples, { successRate: rule }) => {
     const others = all.median(rate);
     if (!rule) return [];
     const byChance = CERTAINTY * standardError(others, sample.calls);
-    if (rate > others - Math.max(rule.margin, byChance, rule.factor * all.deviation(rate))) return [];
+    if (rate > others - Math.max(rule.margin, byChance)) return [];
+    if (rate > others - rule.factor * all.deviation(rate)) return [];
     const evidence = `${percent(rate)} of ${sample.calls} calls succeeded, of the others' ${percent(others)}`;
     return [{ instanceId: sample.instanceId, reason: 'success_rate', evidence, badness: 1 - rate }];
   });

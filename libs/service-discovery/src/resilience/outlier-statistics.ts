@@ -13,7 +13,7 @@ export class LeaveOneOut {
   /** The median of the others; NaN where there is no other. */
   median(value: number): number {
     const others = this.sorted.length - 1;
-    const skip = this.sorted.indexOf(value);
+    const skip = this.placeOf(value);
     const upper = this.at(others >> 1, skip);
     return others % 2 === 1 ? upper : (this.at((others >> 1) - 1, skip) + upper) / 2;
   }
@@ -22,11 +22,10 @@ export class LeaveOneOut {
   deviation(value: number): number {
     const others = this.sorted.length - 1;
     if (others < 1) return 0;
-    const skip = this.sorted.indexOf(value);
+    const skip = this.placeOf(value);
     const center = this.median(value);
     // The deviations in their order: from the middle outwards, on whichever side the next one is nearer.
-    let above = 0;
-    while (above < others && this.at(above, skip) < center) above++;
+    let above = others >> 1;
     let below = above - 1;
     let lower = 0;
     let upper = 0;
@@ -39,6 +38,18 @@ export class LeaveOneOut {
       else above++;
     }
     return NORMAL * (others % 2 === 1 ? upper : (lower + upper) / 2);
+  }
+
+  /** The first place of a value that is in the list. */
+  private placeOf(value: number): number {
+    let from = 0;
+    let to = this.sorted.length - 1;
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (this.sorted[middle]! < value) from = middle + 1;
+      else to = middle;
+    }
+    return from;
   }
 
   private at(place: number, skip: number): number {
