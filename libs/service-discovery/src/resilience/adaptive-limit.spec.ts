@@ -114,6 +114,33 @@ describe('AdaptiveLimit', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  it('lets in at once all that have room when the limit goes up', async () => {
+    const limit = create({ initial: 40, maxQueue: 40 });
+    callInRounds(limit, 3, 50, 'answered');
+    const permits = fill(limit);
+    const waiting = Array.from({ length: 60 }, () => limit.acquire());
+    clock.advance(100);
+    for (const permit of permits) permit.settle('answered');
+    const next = await Promise.all(waiting.slice(0, 20));
+    clock.advance(100);
+    // With the last one, enough is known, and the limit is again what it was before it was lowered.
+    for (const permit of next) permit.settle('answered');
+    expect(limit.snapshot()).toMatchObject({ limit: 40, isProbing: false, inFlight: 40, queued: 0 });
+    await Promise.all(waiting);
+  });
+
+  it('counts calls that run on from one window to the next', () => {
+    const limit = create({ initial: 60 });
+    callInRounds(limit, 5, 50, 'answered');
+    expect(limit.snapshot()).toMatchObject({ baselineMs: 50, isProbing: false });
+    const permits = fill(limit);
+    clock.advance(100);
+    for (const permit of permits.slice(0, 20)) permit.settle('answered');
+    clock.advance(5_000);
+    for (const permit of permits.slice(20, 40)) permit.settle('answered');
+    expect(limit.snapshot().isProbing).toBe(true);
+  });
+
   it('runs a function, and learns from how it ends', async () => {
     const limit = create();
     await expect(limit.execute(async () => limit.inFlight)).resolves.toBe(1);

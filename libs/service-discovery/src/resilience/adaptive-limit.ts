@@ -92,7 +92,8 @@ export class AdaptiveLimit {
 
   /** A permit for one call, or null where it would have to wait. It overtakes nobody that waits. */
   tryAcquire(): ConcurrencyPermit | null {
-    return this.queue.size === 0 && this.running < this.limit ? this.createPermit() : null;
+    // Where some wait, all slots are taken.
+    return this.running < this.limit ? this.createPermit() : null;
   }
 
   /**

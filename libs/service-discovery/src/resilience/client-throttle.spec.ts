@@ -174,7 +174,9 @@ describe('ClientThrottle', () => {
     expect(throttle.snapshot()).toMatchObject({ requests: 1, inFlight: 1 });
     controller.abort(new Error('gone'));
     await expect(call).rejects.toThrow('gone');
-    await expect(throttle.execute(async () => 1, controller.signal)).rejects.toThrow('gone');
+    let called = false;
+    await expect(throttle.execute(async () => (called = true), controller.signal)).rejects.toThrow('gone');
+    expect(called).toBe(false);
     expect(throttle.snapshot()).toMatchObject({ requests: 0, inFlight: 0 });
   });
 

@@ -70,7 +70,8 @@ export class RateLimiter {
   /** Whether a call may be made now; where it may, it counts as made. It overtakes nobody that waits. */
   tryAcquire(): boolean {
     this.serve();
-    if (this.queue.size > 0 || !this.hasToken()) return false;
+    // Where some still wait, there is none left.
+    if (!this.hasToken()) return false;
     this.tokens--;
     return true;
   }

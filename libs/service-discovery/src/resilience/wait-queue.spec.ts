@@ -34,6 +34,22 @@ describe('WaitQueue', () => {
     expect([queue.size, left]).toEqual([0, 3]);
   });
 
+  it('keeps those before and behind two neighbours that leave', async () => {
+    const queue = new WaitQueue<number>();
+    const [second, third] = [new AbortController(), new AbortController()];
+    for (const [name, signal] of [['a'], ['b', second.signal], ['c', third.signal], ['d']] as [
+      string,
+      AbortSignal?,
+    ][]) {
+      enter(queue, name, signal);
+    }
+    second.abort(new Error('gone'));
+    third.abort(new Error('gone'));
+    expect([queue.serve(1), queue.serve(2), queue.serve(3)]).toEqual([true, true, false]);
+    await turn();
+    expect(seen).toEqual(['b: gone', 'c: gone', 'a: 1', 'd: 2']);
+  });
+
   it('sends away who has waited too long, with one timer for all', async () => {
     const queue = limited(100);
     enter(queue, 'a');

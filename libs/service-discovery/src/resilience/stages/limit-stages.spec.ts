@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { InvalidConfigurationError, type ServiceDiscoveryError } from '../../common/index.js';
+import { DeadlineExceededError, InvalidConfigurationError, type ServiceDiscoveryError } from '../../common/index.js';
 import { type EventName } from '../../model/index.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { type ResiliencePolicyOptions, resolveResiliencePolicyOptions } from '../resilience-policy-options.js';
@@ -90,6 +90,10 @@ describe('ResiliencePolicy', () => {
       const waiting = failure(policy.execute(up, controller.signal));
       controller.abort(new Error('gone'));
       expect((await waiting).message).toBe('gone');
+      const late = new AbortController();
+      const tooLate = failure(policy.execute(up, late.signal));
+      late.abort(new DeadlineExceededError(1));
+      expect((await tooLate).code).toBe('DEADLINE_EXCEEDED');
       expect([calls, events]).toEqual([1, []]);
     });
   });
