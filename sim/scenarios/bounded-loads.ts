@@ -65,7 +65,7 @@ export const boundedLoads = compare({
   head: ['hottest instance', 'peak load', 'calls where their key is at home', 'keys moved by an 11th'],
   cells: ({ hottest, peak, atHome, moved }) => [times(hottest), times(peak), percent(atHome, 1), percent(moved, 1)],
   bounds: (of) => [
-    atLeast('Hottest instance without a bound', of(UNBOUNDED).hottest, 1.8, times),
+    atLeast('Hottest instance without a bound', of(UNBOUNDED).hottest, 1.5, times),
     ...BOUNDED.map((one) => atMost(`Peak load with ${one.name}`, of(one).peak, 1.26, times)),
     ...[UNBOUNDED, ...BOUNDED].map((one) =>
       atMost(`Keys moved with ${one.name}`, of(one).moved, (one.name.startsWith(MAGLEV) ? 1.6 : 1.1) / 11, percent),
