@@ -294,7 +294,10 @@ export {
   TcpProbe,
 } from './health/index.js';
 export {
+  type CallStageDescription,
+  type CallStageName,
   type CircuitBreakerView,
+  type CircuitCommand,
   COMMUNICATION_PATTERNS,
   type CommunicationPattern,
   type CommunicatorDefaults,
@@ -303,9 +306,11 @@ export {
   DEADLINE_HEADER,
   DEFAULT_COMMUNICATOR_OPTIONS,
   DEFAULT_PARALLEL_CONCURRENCY,
+  type EjectionView,
   FallbackFailedError,
   type FallbackRequest,
   type FallbackResult,
+  type InstanceStanding,
   isFallbackWorthy,
   type ParallelCall,
   type ParallelOptions,
@@ -314,6 +319,7 @@ export {
   type ServiceCallRequest,
   type ServiceCallResponse,
   ServiceCommunicator,
+  type ServiceExplanation,
 } from './communicator/index.js';
 export {
   DEFAULT_DURATION_BUCKETS,

@@ -1,15 +1,28 @@
-import { type Clock, type Random, systemClock, systemRandom } from '../common/index.js';
+import {
+  type Clock,
+  type Random,
+  ServiceDiscoveryError,
+  ServiceNotFoundError,
+  systemClock,
+  systemRandom,
+} from '../common/index.js';
+import { type NamedStrategies } from '../balancing/index.js';
 import { type EventSink, type RegistrySnapshot, SILENT, type Tier } from '../model/index.js';
 import { type ServiceRegistry } from '../registry/index.js';
+import { resolveCircuitBreakerOptions } from '../resilience/index.js';
 import { type Transport } from '../transport/index.js';
 import { Call, type CallDependencies, type Consume } from './call/call.js';
 import { closedError } from './call/closed-error.js';
 import { type Pipeline, buildPipeline } from './call/pipeline.js';
 import { runCall } from './call/run-call.js';
+import { type CallStageDescription } from './call/stage.js';
 import { type CallSettings, type CallTimes } from './options/index.js';
 import { prepareRequest, type ServiceCallRequest } from './request.js';
-import { type CircuitBreakerView, ServiceChannel } from './channel/service-channel.js';
+import { type CircuitBreakerView, type CircuitCommand } from './channel/breakers.js';
+import { type EjectionView } from './channel/outlier-detectors.js';
+import { ServiceChannel } from './channel/service-channel.js';
 import { ServiceView } from './channel/service-view.js';
+import { explainService, type ServiceExplanation } from './explain-service.js';
 
 /** What a communicator works with. */
 export interface CommunicatorDependencies {
@@ -27,12 +40,14 @@ export interface CommunicatorDependencies {
    * @default no such limit
    */
   readonly ambientDeadline?: () => number | undefined;
+  /** Load balancing strategies of one's own, by the names that stand for them in options. @default none */
+  readonly strategies?: NamedStrategies;
 }
 
 interface KnownService {
   readonly channel: ServiceChannel;
   /** By settings, held weakly: a caller may derive a communicator for each call. */
-  readonly pipelines: WeakMap<CallSettings, Pipeline>;
+  pipelines: WeakMap<CallSettings, Pipeline>;
 }
 
 /** What all communicators derived from one share: connections, breakers, budgets, load statistics. */
@@ -41,6 +56,7 @@ export class CallEngine {
   private readonly registry: ServiceRegistry;
   private readonly callDeps: CallDependencies;
   private readonly transport: Transport;
+  private readonly strategies: NamedStrategies;
   private readonly unsubscribe: () => void;
   private readonly closing = new AbortController();
 
@@ -51,9 +67,11 @@ export class CallEngine {
     random = systemRandom,
     events = SILENT,
     ambientDeadline,
+    strategies = {},
   }: CommunicatorDependencies) {
     this.registry = registry;
     this.transport = transport;
+    this.strategies = strategies;
     this.callDeps = { clock, random, events, closing: this.closing.signal, ambientDeadline };
     this.unsubscribe = registry.onChange((snapshot, _previous, change) => {
       // Heartbeats are by far the most changes, and nothing that a call goes by.
@@ -91,6 +109,46 @@ export class CallEngine {
     return [...this.services.values()].flatMap(({ channel }) => channel.circuitBreakers());
   }
 
+  ejections(): EjectionView[] {
+    return [...this.services.values()].flatMap(({ channel }) => channel.ejections());
+  }
+
+  describePipeline(service: string, settings: CallSettings): CallStageDescription[] {
+    return this.pipelineOf(this.knownService(service), settings).outermost.describe();
+  }
+
+  /** @param request an `INVALID_REQUEST` is thrown where it is wrong */
+  explain(service: string, settings: CallSettings, request: ServiceCallRequest): ServiceExplanation {
+    const known = this.knownService(service);
+    known.channel.update(this.registry.getInstances(service));
+    return explainService(this.pipelineOf(known, settings).view, request, prepareRequest(service, request));
+  }
+
+  /** @throws ServiceDiscoveryError `SERVICE_NOT_FOUND`, `INSTANCE_NOT_FOUND` */
+  forceCircuit(service: string, instanceId: string | undefined, command: CircuitCommand, settings: CallSettings): void {
+    const instances = this.registry.getInstances(service);
+    if (instances.length === 0) throw new ServiceNotFoundError(service);
+    const known = this.knownService(service);
+    const { channel } = known;
+    channel.update(instances);
+    if (instanceId === undefined) {
+      const options = settings.serviceCircuitBreaker ?? resolveCircuitBreakerOptions();
+      channel.breakers.of(settings.serviceBreakerKey, options);
+      channel.breakers.command(command);
+      // The stage of the service's breaker comes and goes with this.
+      known.pipelines = new WeakMap();
+      return;
+    }
+    const instance = instances.find((known) => known.instanceId === instanceId);
+    if (!instance) {
+      const message = `No instance "${instanceId}" of "${service}" is registered`;
+      throw new ServiceDiscoveryError('INSTANCE_NOT_FOUND', message, { service, instanceId });
+    }
+    const { breakers } = channel.states.of(instance);
+    breakers.of(settings.breakerKey, settings.circuitBreaker ?? resolveCircuitBreakerOptions());
+    breakers.command(command);
+  }
+
   /** Refuses new calls, ends those that wait for a retry, lets the transport end its requests and connections. */
   async close(): Promise<void> {
     this.closing.abort();
@@ -99,9 +157,12 @@ export class CallEngine {
   }
 
   private knownService(service: string): KnownService {
-    let known = this.services.get(service);
-    if (known) return known;
-    known = { channel: new ServiceChannel(service, this.callDeps), pipelines: new WeakMap() };
+    const found = this.services.get(service);
+    if (found) return found;
+    const known: KnownService = {
+      channel: new ServiceChannel(service, { ...this.callDeps, strategies: this.strategies }),
+      pipelines: new WeakMap(),
+    };
     // A name that nobody registered is not remembered: callers may ask for any number of them.
     if (this.registry.getInstances(service).length > 0) this.services.set(service, known);
     return known;

@@ -15,7 +15,10 @@ import {
 import { callInParallel, type ParallelCall, type ParallelOptions, type ParallelResult } from './parallel-calls.js';
 import { type CommunicationPattern, type PatternOverrides, resolvePatterns } from './patterns.js';
 import { type ServiceCallRequest, type ServiceCallResponse } from './request.js';
-import { type CircuitBreakerView } from './channel/service-channel.js';
+import { type CallStageDescription } from './call/stage.js';
+import { type CircuitBreakerView, type CircuitCommand } from './channel/breakers.js';
+import { type EjectionView } from './channel/outlier-detectors.js';
+import { type ServiceExplanation } from './explain-service.js';
 
 /** What holds for every call unless a pattern or `withOptions` says otherwise. */
 export interface CommunicatorDefaults extends CommunicatorOptions {
@@ -23,10 +26,13 @@ export interface CommunicatorDefaults extends CommunicatorOptions {
   patterns?: PatternOverrides;
 }
 
+type Patterns = Readonly<Record<Tier, CommunicationPattern>>;
+
 /** What a derived communicator has of the one that it comes from. */
 interface Derivation {
   readonly overrides: CommunicatorOptions;
   readonly engine: CallEngine;
+  readonly patterns: Patterns;
 }
 
 const ERROR_BODY_LIMIT = 65_536;
@@ -38,7 +44,7 @@ const ERROR_BODY_LIMIT = 65_536;
  * service declares), the options of `withOptions`, the single request.
  */
 export class ServiceCommunicator {
-  private readonly patterns: Readonly<Record<Tier, CommunicationPattern>>;
+  private readonly patterns: Patterns;
   /** By tier. Settings are resolved once, not at every call. */
   private readonly settings = new Map<Tier | undefined, CallSettings>();
 
@@ -54,11 +60,9 @@ export class ServiceCommunicator {
     private readonly defaults: CommunicatorDefaults = {},
     derivation?: Derivation,
   ) {
-    const { patterns, ...options } = defaults;
-    validateCommunicatorOptions(options);
     this.overrides = derivation?.overrides ?? {};
     this.engine = derivation?.engine ?? new CallEngine(deps);
-    this.patterns = resolvePatterns(patterns);
+    this.patterns = derivation?.patterns ?? checkDefaults(defaults, deps);
   }
 
   /**
@@ -107,9 +111,12 @@ export class ServiceCommunicator {
    * @throws InvalidConfigurationError that lists every wrong option
    */
   withOptions(options: CommunicatorOptions): ServiceCommunicator {
-    validateCommunicatorOptions(options);
+    const { patterns: _, ...defaults } = this.defaults;
+    const { strategies } = this.deps;
+    validateCommunicatorOptions(options, '', { over: [defaults, this.overrides], strategies });
     const overrides = mergeOptions(this.overrides, options);
-    return new ServiceCommunicator(this.deps, this.defaults, { overrides, engine: this.engine });
+    const { engine, patterns } = this;
+    return new ServiceCommunicator(this.deps, this.defaults, { overrides, engine, patterns });
   }
 
   /** The tier patterns in force. */
@@ -117,9 +124,42 @@ export class ServiceCommunicator {
     return this.patterns;
   }
 
-  /** The breakers of all instances that were called from this process. */
+  /** The breakers of all services and instances that were called from this process. */
   circuitBreakers(): CircuitBreakerView[] {
     return this.engine.circuitBreakers();
+  }
+
+  /** The instances that picks avoid at the moment, since they did worse than the others. */
+  ejections(): EjectionView[] {
+    return this.engine.ejections();
+  }
+
+  /**
+   * Holds the circuit of an instance, or of the service as a whole, for all communicators derived from the same one:
+   * `isolated` refuses every call, `closed` lets every call through, `automatic` lets it go by its calls again. An
+   * instance stays held until it deregisters, also while the settings of calls have no breaker.
+   * @throws ServiceDiscoveryError `SERVICE_NOT_FOUND`, `INSTANCE_NOT_FOUND`
+   */
+  forceCircuit(service: string, instanceId: string | undefined, command: CircuitCommand): void {
+    this.engine.forceCircuit(service, instanceId, command, this.settingsFor(service));
+  }
+
+  /**
+   * What a call to the service would meet now: which instances would take it, which would not and why, what they are
+   * chosen by, and what limits the calls to it. Changes nothing.
+   * @param request that of the call @default a GET of `/`
+   * @throws ServiceDiscoveryError `INVALID_REQUEST` for a request that makes no sense
+   */
+  explain(service: string, request: ServiceCallRequest = { path: '/' }): ServiceExplanation {
+    return this.engine.explain(service, this.settingsFor(service), request);
+  }
+
+  /**
+   * The stages that every call to the service runs through, the outermost first, with their settings.
+   * @param service its tier decides on the settings, too @default one that declares no tier
+   */
+  describePipeline(service = ''): CallStageDescription[] {
+    return this.engine.describePipeline(service, this.settingsFor(service));
   }
 
   /** Refuses new calls and closes all connections once what is in flight has ended; for derived communicators too. */
@@ -142,11 +182,20 @@ export class ServiceCommunicator {
     let settings = this.settings.get(tier);
     if (!settings) {
       const pattern = tier && this.patterns[tier];
-      settings = toSettings(mergeOptions(this.defaults, pattern, this.overrides));
+      settings = toSettings(mergeOptions(this.defaults, pattern, this.overrides), this.deps.strategies);
       this.settings.set(tier, settings);
     }
     return settings;
   }
+}
+
+/** @throws InvalidConfigurationError that lists every wrong option */
+function checkDefaults(
+  { patterns, ...options }: CommunicatorDefaults,
+  { strategies }: CommunicatorDependencies,
+): Patterns {
+  validateCommunicatorOptions(options, '', { strategies });
+  return resolvePatterns(patterns, options, strategies);
 }
 
 /** @throws ServiceDiscoveryError `INVALID_REQUEST` naming what is no time */

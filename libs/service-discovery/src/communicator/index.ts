@@ -16,4 +16,7 @@ export {
 } from './parallel-calls.js';
 export { COMMUNICATION_PATTERNS, type CommunicationPattern, type PatternOverrides } from './patterns.js';
 export { type ServiceCallRequest, type ServiceCallResponse } from './request.js';
-export { type CircuitBreakerView } from './channel/service-channel.js';
+export { type CallStageDescription, type CallStageName } from './call/stage.js';
+export { type CircuitBreakerView, type CircuitCommand } from './channel/breakers.js';
+export { type EjectionView } from './channel/outlier-detectors.js';
+export { type InstanceStanding, type ServiceExplanation } from './explain-service.js';

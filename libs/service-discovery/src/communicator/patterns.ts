@@ -1,4 +1,5 @@
 import { OptionValidator } from '../common/index.js';
+import { type NamedStrategies } from '../balancing/index.js';
 import { type Tier, TIERS } from '../model/index.js';
 import { type CommunicatorOptions, mergeOptions, validateCommunicatorOptions } from './options/index.js';
 
@@ -73,17 +74,22 @@ export type PatternOverrides = Partial<Record<Tier, Omit<CommunicatorOptions, 'p
 
 /**
  * The patterns with a user's changes.
+ * @param defaults what they are laid over
  * @throws InvalidConfigurationError that lists every wrong value
  */
-export function resolvePatterns(overrides: PatternOverrides = {}): Readonly<Record<Tier, CommunicationPattern>> {
+export function resolvePatterns(
+  overrides: PatternOverrides = {},
+  defaults: CommunicatorOptions = {},
+  strategies?: NamedStrategies,
+): Readonly<Record<Tier, CommunicationPattern>> {
   const check = new OptionValidator();
   const patterns: Record<Tier, CommunicationPattern> = { ...COMMUNICATION_PATTERNS };
   for (const [tier, changes] of Object.entries(overrides)) {
     check.oneOf('patterns', tier, TIERS);
-    check.gather(() => {
-      validateCommunicatorOptions(changes, `patterns.${tier}`);
-    });
     const pattern = COMMUNICATION_PATTERNS[tier as Tier];
+    check.gather(() =>
+      validateCommunicatorOptions(changes, `patterns.${tier}`, { over: [defaults, pattern], strategies }),
+    );
     patterns[tier as Tier] = { ...pattern, ...mergeOptions(pattern, changes) };
   }
   check.throwIfAny();

@@ -99,11 +99,16 @@ export interface ServiceDiscoveryEvents {
   /** So few instances of a service are healthy that calls go to all of them, well or not. Shares are by weight. */
   'balancing.panic': { service: string; healthyShare: number };
   'balancing.panic_ended': { service: string; healthyShare: number };
+  /**
+   * An instance could not take an attempt just now, so that another one was looked for. `reason` is `circuit_open`, or
+   * `at_capacity` where as many calls run there as may.
+   */
+  'call.passed_over': { service: string; instanceId: string; reason: string };
   /** An instance was chosen for an attempt. */
   'call.picked': { service: string; instanceId: string; strategy: string; attempt: number };
   /**
    * A call or an attempt was refused on our own side, before it was sent. `code` is that of its error, `stage` what
-   * refused it: `rate_limit`, `throttling`, `bulkhead`, `adaptive_concurrency`.
+   * refused it: `rate_limit`, `throttling`, `bulkhead`, `adaptive_concurrency`, `service_circuit_breaker`.
    */
   'call.refused': { service: string; stage: string; code: string; retryAfterMs?: number };
   /** Another attempt follows a failed one. `failover` in the same moment where the instance changes. */

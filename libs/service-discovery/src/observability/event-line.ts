@@ -173,6 +173,15 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
     }
     case 'call.picked':
       return null;
+    case 'call.passed_over': {
+      const { service, instanceId, reason } = event;
+      return {
+        level: 'debug',
+        subject: `${service} ${instanceId}`,
+        message: `Call to ${service} passed over ${instanceId}${because(reason)}`,
+        fields: { service, instance: instanceId, reason },
+      };
+    }
     case 'call.refused': {
       const { service, stage, code, retryAfterMs } = event;
       return {

@@ -2,7 +2,12 @@
  * What keeps a call safe from a failing callee, and the callee from its callers: breaker, retry, budget, bulkhead,
  * deadline, coalescing, last good answers.
  */
-export { type AdaptiveLimitOptions, DEFAULT_ADAPTIVE_LIMIT_OPTIONS } from './adaptive-limit-options.js';
+export {
+  type AdaptiveLimitOptions,
+  DEFAULT_ADAPTIVE_LIMIT_OPTIONS,
+  type ResolvedAdaptiveLimitOptions,
+  resolveAdaptiveLimitOptions,
+} from './adaptive-limit-options.js';
 export {
   AdaptiveLimit,
   type AdaptiveLimitDeps,
@@ -16,6 +21,8 @@ export {
   type BulkheadOptions,
   type BulkheadSnapshot,
   type Release,
+  type ResolvedBulkheadOptions,
+  resolveBulkheadOptions,
 } from './bulkhead.js';
 export { CancelScope } from './cancel-scope.js';
 export {
@@ -41,6 +48,8 @@ export {
   type LatencyOptions,
   type OutlierDetectionOptions,
   type OutlierSample,
+  type ResolvedOutlierDetectionOptions,
+  resolveOutlierDetectionOptions,
   type SuccessRateOptions,
 } from './outlier-detection-options.js';
 export {
@@ -49,10 +58,15 @@ export {
   type OutlierSnapshot,
   type OutlierView,
 } from './outlier-detector.js';
-export { type Ejection, type OutlierListener } from './outlier-events.js';
+export { type Ejection, type OutlierListener, reportOutliers } from './outlier-events.js';
 export { type CircuitPermit } from './probe-permits.js';
 export { classifyAbort, classifyError, classifyStatus, DEFAULT_RETRYABLE_STATUSES, reasonOf } from './classify.js';
-export { type ClientThrottleOptions, DEFAULT_CLIENT_THROTTLE_OPTIONS } from './client-throttle-options.js';
+export {
+  type ClientThrottleOptions,
+  DEFAULT_CLIENT_THROTTLE_OPTIONS,
+  resolveClientThrottleOptions,
+  type ResolvedClientThrottleOptions,
+} from './client-throttle-options.js';
 export {
   ClientThrottle,
   type ClientThrottleDeps,
@@ -70,7 +84,12 @@ export {
   resolveLastGoodOptions,
   type ResolvedLastGoodOptions,
 } from './last-good-cache.js';
-export { DEFAULT_RATE_LIMITER_OPTIONS, type RateLimiterOptions } from './rate-limiter-options.js';
+export {
+  DEFAULT_RATE_LIMITER_OPTIONS,
+  type RateLimiterOptions,
+  type ResolvedRateLimiterOptions,
+  resolveRateLimiterOptions,
+} from './rate-limiter-options.js';
 export { RateLimiter, type RateLimiterDeps, type RateLimiterSnapshot } from './rate-limiter.js';
 export { loadSignalOf, loadSignalOfFailure, loadSignalOfStatus, type LoadSignal } from './load-signal.js';
 export {
@@ -101,6 +120,7 @@ export {
   type ResolvedHedgeDelayOptions,
   type ResolvedHedgingOptions,
   resolveHedgingOptions,
+  shortestHedgeDelay,
 } from './hedge-options.js';
 export { type ErrorClass, type RetryableErrors } from './retryable-errors.js';
 export {

@@ -114,7 +114,7 @@ export class Attempt<T> {
     this.verdict = classifyOutcome(this.outcome, this.call.view.settings.retry);
     this.failed = this.verdict === 'retryable';
     // What the status says of the instance stands, however the body ends.
-    if (this.verdict !== 'success') this.target.place.settle(this.verdict);
+    if (this.verdict !== 'success') this.target.place.settle(this.verdict, this.outcome.latencyMs);
   }
 
   private use(response: ServiceResponse): Promise<T> | T {
@@ -150,9 +150,11 @@ export class Attempt<T> {
     if (this.isOver) return;
     this.isOver = true;
     const { place, picked } = this.target;
-    place.settle(this.verdict);
+    if (this.outcome) {
+      place.settle(this.verdict, this.outcome.latencyMs);
+      picked.done(this.outcome);
+    }
     place.leave();
-    if (this.outcome) picked.done(this.outcome);
   }
 }
 

@@ -26,8 +26,11 @@ export class SingleAttempts implements Attempts {
     return describeAttempt(this.settings);
   }
 
-  /** @param signal ends the attempt; the call's own, unless there is another one beside it */
-  run<T>(call: Call<T>, signal: AbortSignal = call.scope.signal): Promise<Attempt<T>> {
-    return new Attempt(call, pickTarget(call), signal).run(this.sender);
+  /**
+   * @param signal ends the attempt; the call's own, unless there is another one beside it
+   * @param isHedge whether it is made beside another one that goes on
+   */
+  run<T>(call: Call<T>, signal: AbortSignal = call.scope.signal, isHedge = false): Promise<Attempt<T>> {
+    return new Attempt(call, pickTarget(call, isHedge), signal).run(this.sender);
   }
 }

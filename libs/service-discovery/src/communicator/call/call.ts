@@ -44,6 +44,8 @@ export class Call<T> {
   /** Ids of the instances that were tried. */
   readonly tried = new Set<string>();
   attempts = 0;
+  /** Of the attempt that began last. */
+  picked: ServiceInstance | undefined = undefined;
   /** The attempt that ended last, of those that were not overtaken by another one. */
   last: AttemptEnd | undefined = undefined;
   /** Of the last response. */

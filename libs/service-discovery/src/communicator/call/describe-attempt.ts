@@ -3,7 +3,7 @@ import { type CallStageDescription } from './stage.js';
 
 /** The stages of one attempt, which `attempt.ts` and what it calls put into one function. */
 export function describeAttempt(settings: CallSettings): CallStageDescription[] {
-  const { strategyName: strategy, circuitBreaker, concurrency, attemptTimeoutMs, chaos } = settings;
+  const { strategyName: strategy, circuitBreaker, concurrency, attemptTimeoutMs, chaos, outlierDetection } = settings;
   const stages: CallStageDescription[] = [
     {
       stage: 'load_balancing',
@@ -18,6 +18,14 @@ export function describeAttempt(settings: CallSettings): CallStageDescription[] 
       per: 'instance',
       purpose: 'Refuses an instance that keeps failing. Before the timer, because what is refused takes no time.',
       options: { ...circuitBreaker },
+    });
+  }
+  if (outlierDetection) {
+    stages.push({
+      stage: 'outlier_detection',
+      per: 'service',
+      purpose: 'Compares the instances with each other, and has picks avoid for a while the one that does worse.',
+      options: { ...outlierDetection },
     });
   }
   if (Number.isFinite(concurrency)) {

@@ -3,6 +3,7 @@ import { type ServiceInstance } from '../../model/index.js';
 import { type Place } from '../channel/instance-states.js';
 import { type Refusal } from '../channel/service-view.js';
 import { type Call } from './call.js';
+import { pickContextOf } from './pick-context.js';
 import { unavailableError } from './unavailable-error.js';
 
 type Picked = Extract<PickResult, { kind: 'picked' }>;
@@ -17,46 +18,43 @@ export interface Target {
 
 /**
  * Picks an instance and takes a place there.
+ * @param isHedge whether the attempt is made beside another one that goes on
  * @throws ServiceDiscoveryError when nobody can take the call
  */
-export function pickTarget<T>(call: Call<T>): Target {
+export function pickTarget<T>(call: Call<T>, isHedge = false): Target {
   const { view, request, prepared, service, tried } = call;
-  const { path, query, headers } = prepared;
-  const { key, clientIp } = request;
+  const { events } = call.deps;
   let refused: Set<Refusal> | undefined;
-  const picked = view.pick({
-    ...request.criteria,
-    key,
-    path,
-    query,
-    headers,
-    clientIp,
-    exclude: tried,
-    refusal: (instance) => {
-      const refusal = view.refusal(instance);
-      if (refusal !== undefined) (refused ??= new Set()).add(refusal);
-      return refusal;
-    },
-  });
+  const refusal = (instance: ServiceInstance): Refusal | undefined => {
+    const reason = view.refusal(instance);
+    if (reason !== undefined) {
+      (refused ??= new Set()).add(reason);
+      events.emit('call.passed_over', { service, instanceId: instance.instanceId, reason });
+    }
+    return reason;
+  };
+  const picked = view.pick(pickContextOf(view, request, prepared, tried, refusal));
   if (picked.kind === 'unavailable') throw unavailableError(call, picked.reason, refused);
   const { instance } = picked;
   const place = view.enter(instance);
   if (typeof place === 'string') {
     // Only a balancer that does not ask `refusal` comes here.
+    events.emit('call.passed_over', { service, instanceId: instance.instanceId, reason: place });
     const error = unavailableError(call, 'none_available', new Set([place]));
     picked.done({ kind: 'error', error, latencyMs: 0, neverSent: true });
     throw error;
   }
   call.attempts++;
+  call.picked = instance;
   tried.add(instance.instanceId);
-  const { events } = call.deps;
   events.emit('call.picked', {
     service,
     instanceId: instance.instanceId,
     strategy: view.settings.strategyName,
     attempt: call.attempts,
   });
-  if (call.last && call.last.instance.instanceId !== instance.instanceId) {
+  // A hedge follows on nothing: the attempt that it stands beside goes on.
+  if (!isHedge && call.last && call.last.instance.instanceId !== instance.instanceId) {
     const { instance: from, reason } = call.last;
     events.emit('call.failed_over', { service, from: from.instanceId, to: instance.instanceId, reason });
   }

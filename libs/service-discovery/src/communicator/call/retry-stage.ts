@@ -1,4 +1,5 @@
 import { joinSignals, sleep } from '../../common/index.js';
+import { type ServiceInstance } from '../../model/index.js';
 import {
   parsePushback,
   parseRetryAfter,
@@ -10,6 +11,7 @@ import { type Attempt, budgetExhausted } from './attempt.js';
 import { type Attempts } from './attempts.js';
 import { type Call } from './call.js';
 import { closedError } from './closed-error.js';
+import { pickContextOf } from './pick-context.js';
 import { type CallStage, type CallStageDescription } from './stage.js';
 
 const NO_RETRY: RetryDecision = { retry: false, why: 'attempts_used' };
@@ -33,7 +35,7 @@ export class RetryStage implements CallStage {
   }
 
   async run<T>(call: Call<T>): Promise<T> {
-    call.view.budget?.recordCall();
+    call.view.limits.budget?.recordCall();
     const { signal } = call.scope;
     for (;;) {
       if (signal.aborted) throw signal.reason;
@@ -55,7 +57,7 @@ function decideOnRetry<T>(call: Call<T>, failed: Attempt<T>): RetryDecision {
   const { view, prepared, request, scope } = call;
   const { retry } = view.settings;
   if (!retry) return NO_RETRY;
-  call.retryState ??= new RetryState(retry, prepared, { random: call.deps.random, budget: view.budget });
+  call.retryState ??= new RetryState(retry, prepared, { random: call.deps.random, budget: view.limits.budget });
   const headers = failed.error === undefined ? failed.response?.headers : undefined;
   const decision = call.retryState.afterFailure({
     attempts: call.attempts,
@@ -68,7 +70,8 @@ function decideOnRetry<T>(call: Call<T>, failed: Attempt<T>): RetryDecision {
     remainingMs: scope.remainingMs(),
     // Both look through all instances, which is of use only where nothing else speaks against a retry.
     get anotherInstance() {
-      return view.hasUntried(call.tried, request.criteria);
+      const refusal = (instance: ServiceInstance): string | undefined => view.refusal(instance);
+      return view.hasUntried(pickContextOf(view, request, prepared, call.tried, refusal));
     },
     get circuitWaitMs() {
       return view.circuitWaitMs(request.criteria);

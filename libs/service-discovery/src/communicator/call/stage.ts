@@ -2,7 +2,8 @@ import { type StageName } from '../../resilience/index.js';
 import { type Call } from './call.js';
 
 /** The stages of a call in their order, the outermost first; from `load_balancing` on they are of one instance. */
-type CallStageName = StageName | 'load_balancing' | 'concurrency';
+export type CallStageName =
+  StageName | 'service_circuit_breaker' | 'load_balancing' | 'outlier_detection' | 'concurrency';
 
 /** What one stage of a call does, for people and for dashboards. */
 export interface CallStageDescription {

@@ -1,8 +1,10 @@
 import {
+  type BalancingExplanation,
   createLoadBalancer,
+  type CreateLoadBalancerDeps,
   type LoadBalancer,
-  type LoadBalancerDeps,
   type LoadBalancing,
+  type PickContext,
 } from '../../balancing/index.js';
 import { type ServiceInstance } from '../../model/index.js';
 import { keyOfSettings } from './settings-key.js';
@@ -31,7 +33,7 @@ export class Balancers {
   /** Held weakly: a caller may make a factory for each call, and with it a balancer. */
   private readonly byMaker = new WeakMap<Exclude<LoadBalancing, string>, FedBalancer>();
 
-  constructor(private readonly deps: Omit<LoadBalancerDeps, 'options'>) {}
+  constructor(private readonly deps: CreateLoadBalancerDeps) {}
 
   of(loadBalancing: LoadBalancing): FedBalancer {
     const key = typeof loadBalancing === 'string' ? loadBalancing : keyOfSettings(loadBalancing);
@@ -44,6 +46,19 @@ export class Balancers {
     let known = this.byMaker.get(maker);
     if (!known) this.byMaker.set(maker, (known = this.create(loadBalancing)));
     return known;
+  }
+
+  /** What the options beside a strategy leave of the instances. */
+  explainFilters(
+    loadBalancing: LoadBalancing,
+    instances: readonly ServiceInstance[],
+    context: PickContext,
+  ): BalancingExplanation {
+    const options = typeof loadBalancing === 'object' ? loadBalancing : {};
+    const { clock, loads } = this.deps;
+    const filters = createLoadBalancer({ ...options, strategy: 'round_robin' }, { clock, loads, random: () => 0 });
+    filters.update(instances);
+    return filters.explain!(context);
   }
 
   private create(loadBalancing: LoadBalancing): FedBalancer {

@@ -1,25 +1,38 @@
-import { type Clock, type OutcomeClass, type Random } from '../../common/index.js';
-import { type EventSink, keyOf, type ServiceInstance } from '../../model/index.js';
-import {
-  CircuitBreaker,
-  type CircuitPermit,
-  reportCircuit,
-  type ResolvedCircuitBreakerOptions,
-} from '../../resilience/index.js';
+import { type OutcomeClass } from '../../common/index.js';
+import { type ServiceInstance } from '../../model/index.js';
+import { type CircuitPermit, type OutlierDetector } from '../../resilience/index.js';
+import { type BreakerDeps, Breakers } from './breakers.js';
+
+/** What is known of one instance. */
+export interface InstanceState {
+  readonly instanceId: string;
+  /** Of the registration that the breakers have judged. */
+  generation: number;
+  /** Calls that have a place there. */
+  active: number;
+  readonly breakers: Breakers;
+}
 
 /** A call's place at an instance. */
 export class Place {
+  private settled = false;
+
   constructor(
     private readonly state: InstanceState,
     /** Undefined where the settings have no breaker. */
     private readonly permit: CircuitPermit | undefined,
+    /** Undefined where the settings have none. */
+    private readonly outliers: OutlierDetector | undefined,
   ) {
     state.active++;
   }
 
   /** Says how the attempt went; the first time counts. */
-  settle(verdict: OutcomeClass): void {
+  settle(verdict: OutcomeClass, latencyMs: number): void {
+    if (this.settled) return;
+    this.settled = true;
     this.permit?.settle(verdict);
+    this.outliers?.record(this.state.instanceId, verdict, latencyMs);
   }
 
   /** Gives the place back; to be called once, after it was settled. */
@@ -28,34 +41,35 @@ export class Place {
   }
 }
 
-/** What is known of one instance. */
-export interface InstanceState {
-  /** Of the registration that the breakers have judged. */
-  generation: number;
-  /** Calls that have a place there. */
-  active: number;
-  /** By their settings. */
-  readonly breakers: Map<string, CircuitBreaker>;
-}
-
 /** What is known of the instances of one service that were called: kept by id, for as long as the id is registered. */
 export class InstanceStates {
   private readonly states = new Map<string, InstanceState>();
 
   constructor(
     private readonly service: string,
-    private readonly deps: { readonly clock: Clock; readonly random: Random; readonly events: EventSink },
+    private readonly deps: BreakerDeps,
   ) {}
 
-  /** Forgets instances that are gone. */
-  update(instances: readonly ServiceInstance[]): void {
-    if (this.states.size === 0) return;
+  /**
+   * Forgets instances that are gone.
+   * @returns the ids under which somebody registered anew
+   */
+  update(instances: readonly ServiceInstance[]): string[] {
+    const replaced: string[] = [];
+    if (this.states.size === 0) return replaced;
     const present = new Map(instances.map(({ instanceId, generation }) => [instanceId, generation]));
     for (const [id, state] of this.states) {
       const generation = present.get(id);
-      if (generation === undefined) this.states.delete(id);
-      else if (generation !== state.generation) startAnew(state, generation);
+      if (generation === undefined) {
+        this.states.delete(id);
+      } else if (generation !== state.generation) {
+        // A new process, most likely one that was restarted because the old one failed.
+        state.generation = generation;
+        state.breakers.startAnew();
+        replaced.push(id);
+      }
     }
+    return replaced;
   }
 
   /** Undefined while the instance has not been called. */
@@ -65,39 +79,14 @@ export class InstanceStates {
 
   of({ instanceId, generation }: ServiceInstance): InstanceState {
     let state = this.states.get(instanceId);
-    if (!state) this.states.set(instanceId, (state = { generation, active: 0, breakers: new Map() }));
+    if (!state) {
+      const breakers = new Breakers({ service: this.service, instanceId }, this.deps);
+      this.states.set(instanceId, (state = { instanceId, generation, active: 0, breakers }));
+    }
     return state;
   }
 
-  entries(): IterableIterator<[string, InstanceState]> {
-    return this.states.entries();
+  values(): IterableIterator<InstanceState> {
+    return this.states.values();
   }
-
-  /** The instance's breaker for these settings. */
-  breaker(
-    instanceId: string,
-    { breakers }: InstanceState,
-    key: string,
-    options: ResolvedCircuitBreakerOptions,
-  ): CircuitBreaker {
-    let breaker = breakers.get(key);
-    if (!breaker) breakers.set(key, (breaker = this.createBreaker(instanceId, options)));
-    return breaker;
-  }
-
-  private createBreaker(instanceId: string, options: ResolvedCircuitBreakerOptions): CircuitBreaker {
-    const { clock, random, events } = this.deps;
-    return new CircuitBreaker(options, {
-      clock,
-      random,
-      name: keyOf({ serviceName: this.service, instanceId }),
-      onStateChange: reportCircuit(events, { service: this.service, instanceId }),
-    });
-  }
-}
-
-/** A new registration is a new process, most likely one that was restarted because the old one failed. */
-function startAnew(state: InstanceState, generation: number): void {
-  state.generation = generation;
-  for (const breaker of state.breakers.values()) if (!breaker.forced) breaker.reset();
 }

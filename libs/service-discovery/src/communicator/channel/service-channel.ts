@@ -1,19 +1,14 @@
-import { type Clock, type Random } from '../../common/index.js';
-import { LoadTracker } from '../../balancing/index.js';
-import { type EventSink, type ServiceInstance } from '../../model/index.js';
-import { type CircuitBreaker } from '../../resilience/index.js';
+import { LoadTracker, type NamedStrategies } from '../../balancing/index.js';
+import { type ServiceInstance } from '../../model/index.js';
 import { Balancers } from './balancers.js';
+import { type BreakerDeps, Breakers, type CircuitBreakerView } from './breakers.js';
 import { InstanceStates } from './instance-states.js';
+import { type EjectionView, OutlierDetectors } from './outlier-detectors.js';
 import { SharedPolicies } from './shared-policies.js';
 
-/** How one instance's breaker stands. */
-export interface CircuitBreakerView {
-  readonly service: string;
-  readonly instanceId: string;
-  readonly state: CircuitBreaker['state'];
-  /** Consecutive failures that count now. */
-  readonly failures: number;
-  readonly retryAfterMs: number | undefined;
+/** What a channel is made with. */
+export interface ChannelDeps extends BreakerDeps {
+  readonly strategies: NamedStrategies;
 }
 
 /**
@@ -23,18 +18,23 @@ export interface CircuitBreakerView {
 export class ServiceChannel {
   readonly states: InstanceStates;
   readonly balancers: Balancers;
+  readonly outliers: OutlierDetectors;
+  /** Those of the service as a whole. */
+  readonly breakers: Breakers;
   readonly shared = new SharedPolicies();
   private readonly loads: LoadTracker;
   private list: readonly ServiceInstance[] = [];
 
   constructor(
     readonly service: string,
-    readonly deps: { readonly clock: Clock; readonly random: Random; readonly events: EventSink },
+    readonly deps: ChannelDeps,
   ) {
-    const { clock, random, events } = deps;
+    const { clock, random, events, strategies } = deps;
     this.loads = new LoadTracker({ clock });
     this.states = new InstanceStates(service, deps);
-    this.balancers = new Balancers({ clock, random, events, loads: this.loads });
+    this.outliers = new OutlierDetectors(service, deps);
+    this.breakers = new Breakers({ service }, deps);
+    this.balancers = new Balancers({ clock, random, events, strategies, loads: this.loads });
   }
 
   get instances(): readonly ServiceInstance[] {
@@ -45,16 +45,16 @@ export class ServiceChannel {
     if (instances === this.list) return;
     this.list = instances;
     this.loads.retain(instances);
-    this.states.update(instances);
+    this.outliers.update(instances, this.states.update(instances));
+  }
+
+  ejections(): EjectionView[] {
+    return this.outliers.ejections();
   }
 
   circuitBreakers(): CircuitBreakerView[] {
-    const views: CircuitBreakerView[] = [];
-    for (const [instanceId, { breakers }] of this.states.entries()) {
-      for (const { state, failures, retryAfterMs } of breakers.values()) {
-        views.push({ service: this.service, instanceId, state, failures, retryAfterMs });
-      }
-    }
-    return views;
+    return [this.breakers, ...[...this.states.values()].map(({ breakers }) => breakers)].flatMap((breakers) =>
+      breakers.views(),
+    );
   }
 }

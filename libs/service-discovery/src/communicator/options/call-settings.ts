@@ -1,5 +1,12 @@
 import { OptionValidator } from '../../common/index.js';
-import { type LoadBalancing, strategyName } from '../../balancing/index.js';
+import {
+  type LoadBalancing,
+  type NamedStrategies,
+  resolveLoadBalancing,
+  type ResolvedLoadBalancingOptions,
+  resolveLoadBalancingOptions,
+  strategyName,
+} from '../../balancing/index.js';
 import { type CommunicatorOptions, DEFAULT_COMMUNICATOR_OPTIONS } from './communicator-options.js';
 import { mergeOptions } from './merge-options.js';
 import { POLICY_NAMES, resolvePolicy, type ResolvedPolicies } from './policies.js';
@@ -14,16 +21,23 @@ export interface CallTimes {
 /** What a call goes by: options with every default filled in, checked, in milliseconds. */
 export interface CallSettings extends CallTimes, ResolvedPolicies {
   readonly strategy: LoadBalancing;
+  /** What is given beside the strategy, with every default filled in. */
+  readonly balancing: ResolvedLoadBalancingOptions;
   readonly strategyName: string;
   /** Equal for equal breaker settings: communicators that agree on them share their breakers. */
   readonly breakerKey: string;
+  /** The same for the breaker of the service as a whole. */
+  readonly serviceBreakerKey: string;
   /** Infinity: no limit. */
   readonly concurrency: number;
   readonly coalescing: boolean;
 }
 
-/** Settings out of options that have been merged over the defaults. */
-export function toSettings(options: CommunicatorOptions): CallSettings {
+/**
+ * Settings out of options that have been merged over the defaults.
+ * @throws InvalidConfigurationError where what came of the layers makes no sense
+ */
+export function toSettings(options: CommunicatorOptions, strategies?: NamedStrategies): CallSettings {
   const merged = mergeOptions(DEFAULT_COMMUNICATOR_OPTIONS, options);
   const check = new OptionValidator();
   const timeoutMs = check.duration('timeout', merged.timeout, TIMEOUT_RANGE);
@@ -31,16 +45,19 @@ export function toSettings(options: CommunicatorOptions): CallSettings {
   const policies = Object.fromEntries(
     POLICY_NAMES.map((name) => [name, check.gather(() => resolvePolicy(name, merged[name], name)) ?? null]),
   ) as ResolvedPolicies;
-  check.throwIfAny();
   const strategy = merged.loadBalancing ?? DEFAULT_COMMUNICATOR_OPTIONS.loadBalancing;
+  const balancing = check.gather(() => resolveLoadBalancing(strategy, { strategies }));
+  check.throwIfAny();
   return {
     ...policies,
     strategy,
+    balancing: balancing?.options ?? resolveLoadBalancingOptions(),
     strategyName: strategyName(strategy),
     timeoutMs,
     // One of an earlier layer is no contradiction to a shorter timeout of a later one.
     attemptTimeoutMs: Math.min(attemptTimeoutMs, timeoutMs),
     breakerKey: JSON.stringify(policies.circuitBreaker),
+    serviceBreakerKey: JSON.stringify(policies.serviceCircuitBreaker),
     concurrency:
       merged.concurrency === false ? Number.POSITIVE_INFINITY : (merged.concurrency ?? Number.POSITIVE_INFINITY),
     coalescing: merged.coalescing ?? false,

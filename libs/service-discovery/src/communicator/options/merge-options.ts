@@ -10,20 +10,23 @@ export function mergeOptions(...layers: readonly (CommunicatorOptions | undefine
     const loadBalancing = mergeLoadBalancing((merged as CommunicatorOptions).loadBalancing, layer.loadBalancing);
     for (const [option, value] of Object.entries(layer) as [string, unknown][]) {
       if (value === undefined) continue;
-      const isPolicy = (POLICY_NAMES as readonly string[]).includes(option);
-      merged[option] =
-        isPolicy && value !== false ? { ...asObject(merged[option]), ...withoutUndefined(value) } : value;
+      const isPolicy = (POLICY_NAMES as readonly string[]).includes(option) && isObject(value);
+      merged[option] = isPolicy ? { ...asObject(merged[option]), ...withoutUndefined(value) } : value;
     }
     if (loadBalancing !== undefined) merged.loadBalancing = loadBalancing;
   }
   return merged;
 }
 
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
 function asObject(value: unknown): object | undefined {
-  return typeof value === 'object' && value !== null ? value : undefined;
+  return isObject(value) ? value : undefined;
 }
 
 /** What is undefined says nothing, and leaves what is there. */
-function withoutUndefined(value: unknown): object {
-  return Object.fromEntries(Object.entries(value as object).filter(([, own]) => own !== undefined));
+function withoutUndefined(value: object): object {
+  return Object.fromEntries(Object.entries(value).filter(([, own]) => own !== undefined));
 }

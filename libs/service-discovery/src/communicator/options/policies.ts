@@ -1,10 +1,22 @@
 import {
+  type AdaptiveLimitOptions,
+  type BulkheadOptions,
   type ChaosOptions,
   type CircuitBreakerOptions,
+  type ClientThrottleOptions,
+  type HedgingOptions,
   type LastGoodOptions,
+  type OutlierDetectionOptions,
+  type RateLimiterOptions,
+  resolveAdaptiveLimitOptions,
+  resolveBulkheadOptions,
   resolveChaosOptions,
   resolveCircuitBreakerOptions,
+  resolveClientThrottleOptions,
+  resolveHedgingOptions,
   resolveLastGoodOptions,
+  resolveOutlierDetectionOptions,
+  resolveRateLimiterOptions,
   resolveRetryOptions,
   type RetryOptions,
 } from '../../resilience/index.js';
@@ -13,8 +25,26 @@ import {
 export interface PolicyOptions {
   /** A breaker for each instance. @default 5 consecutive failures open it for 60 s */
   circuitBreaker?: Partial<CircuitBreakerOptions> | false;
+  /** A breaker for the service as a whole, which counts calls with all their attempts. @default false */
+  serviceCircuitBreaker?: Partial<CircuitBreakerOptions> | false;
+  /** Compares the instances of a service, and avoids for a while those that do worse. @default false */
+  outlierDetection?: Partial<OutlierDetectionOptions> | false;
   /** False: one attempt only. @default 3 attempts in all */
   retry?: Partial<RetryOptions> | false;
+  /**
+   * Sends another attempt, to another instance, beside one that takes long, where the request may be sent twice. The
+   * retry budget pays for it, and `retry.maxAttempts` counts it.
+   * @default false
+   */
+  hedging?: Partial<HedgingOptions> | false;
+  /** Limits the calls of this process to a service that run at once; further ones wait, or are refused. @default false */
+  bulkhead?: Partial<BulkheadOptions> | false;
+  /** The same, to as many calls as the service is found to handle at once. @default false */
+  adaptiveConcurrency?: Partial<AdaptiveLimitOptions> | false;
+  /** Limits the calls of this process to a service in a time. @default false */
+  rateLimit?: Partial<RateLimiterOptions> | false;
+  /** Drops calls before they are sent while the service refuses too many. @default false */
+  throttling?: Partial<ClientThrottleOptions> | false;
   /**
    * Answers a GET that failed with the last good answer to the same request, as long as that is not too old; so the
    * answers of all GETs are held in memory. What it goes by is that of `coalescing`.
@@ -28,7 +58,14 @@ export interface PolicyOptions {
 /** What checks each group, and fills in its defaults. */
 const POLICIES = {
   circuitBreaker: resolveCircuitBreakerOptions,
+  serviceCircuitBreaker: resolveCircuitBreakerOptions,
+  outlierDetection: resolveOutlierDetectionOptions,
   retry: resolveRetryOptions,
+  hedging: resolveHedgingOptions,
+  bulkhead: resolveBulkheadOptions,
+  adaptiveConcurrency: resolveAdaptiveLimitOptions,
+  rateLimit: resolveRateLimiterOptions,
+  throttling: resolveClientThrottleOptions,
   lastGood: resolveLastGoodOptions,
   chaos: resolveChaosOptions,
 } as const satisfies Record<keyof PolicyOptions, (options: never, path: string) => object>;

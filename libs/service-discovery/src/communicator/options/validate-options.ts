@@ -1,37 +1,67 @@
-import { OptionValidator } from '../../common/index.js';
-import { resolveLoadBalancing } from '../../balancing/index.js';
+import { OptionValidator, parseDuration } from '../../common/index.js';
+import { type NamedStrategies, resolveLoadBalancing } from '../../balancing/index.js';
 import { TIERS } from '../../model/index.js';
 import { type CommunicatorOptions, DEFAULT_COMMUNICATOR_OPTIONS } from './communicator-options.js';
-import { POLICY_NAMES, resolvePolicy } from './policies.js';
+import { findContradictions } from './find-contradictions.js';
+import { mergeOptions } from './merge-options.js';
+import { POLICY_NAMES, resolvePolicy, type ResolvedPolicies } from './policies.js';
 
 export const TIMEOUT_RANGE = { minMs: 1, maxMs: 86_400_000 };
 
 /** What the defaults have no value for: the tier is the service's own. */
 const WITHOUT_DEFAULT: readonly string[] = ['pattern'];
 
+/** What options are checked against. */
+export interface OptionsContext {
+  /** What they are laid over, the lowest first. @default the defaults alone */
+  readonly over?: readonly (CommunicatorOptions | undefined)[];
+  /** Strategies that may be named. @default the built-in ones alone */
+  readonly strategies?: NamedStrategies;
+}
+
 /**
- * Checks options as a user gave them.
+ * Checks options as a user gave them, together with what they are laid over: of that, only what they change.
  * @param path prefix of the option's names in the error
  * @throws InvalidConfigurationError that lists everything wrong: values, names that are no options, contradictions
  */
-export function validateCommunicatorOptions(options: CommunicatorOptions, path = ''): void {
+export function validateCommunicatorOptions(
+  options: CommunicatorOptions,
+  path = '',
+  { over = [], strategies }: OptionsContext = {},
+): void {
   const validator = new OptionValidator(path);
   validator.options<CommunicatorOptions>('', options, DEFAULT_COMMUNICATOR_OPTIONS, WITHOUT_DEFAULT);
-  const { loadBalancing, timeout, attemptTimeout, concurrency, coalescing, pattern } = options;
-  if (loadBalancing !== undefined) {
-    validator.gather(() => resolveLoadBalancing(loadBalancing, { path: validator.pathOf('loadBalancing') }));
+  // Whatever else is wrong with what are no options at all, that is enough.
+  if (typeof options !== 'object') validator.throwIfAny();
+  const merged = mergeOptions(DEFAULT_COMMUNICATOR_OPTIONS, ...over, options);
+  const { timeout, attemptTimeout, concurrency, coalescing, pattern } = options;
+  if (options.loadBalancing !== undefined) {
+    const at = validator.pathOf('loadBalancing');
+    validator.gather(() => resolveLoadBalancing(merged.loadBalancing!, { path: at, strategies }));
   }
-  const timeoutMs = timeout === undefined ? undefined : validator.duration('timeout', timeout, TIMEOUT_RANGE);
-  const attemptMs =
-    attemptTimeout === undefined ? undefined : validator.duration('attemptTimeout', attemptTimeout, TIMEOUT_RANGE);
-  if (timeoutMs !== undefined && attemptMs !== undefined && attemptMs > timeoutMs) {
-    validator.problem('attemptTimeout', attemptTimeout, `at most the timeout of the whole call (${String(timeout)})`);
+  for (const [name, value] of Object.entries({ timeout, attemptTimeout })) {
+    if (value !== undefined) validator.duration(name, value, TIMEOUT_RANGE);
   }
   if (concurrency !== undefined && concurrency !== false) {
     validator.number('concurrency', concurrency, { min: 1, max: 1_000_000, integer: true });
   }
   if (coalescing !== undefined) validator.boolean('coalescing', coalescing);
   if (pattern !== undefined) validator.oneOf('pattern', pattern, TIERS);
-  for (const name of POLICY_NAMES) validator.gather(() => resolvePolicy(name, options[name], validator.pathOf(name)));
+  const policies: { -readonly [Name in keyof ResolvedPolicies]?: ResolvedPolicies[Name] } = {};
+  for (const name of POLICY_NAMES) {
+    if (options[name] === undefined) continue;
+    const resolved = validator.gather(() => resolvePolicy(name, merged[name], validator.pathOf(name)));
+    Object.assign(policies, { [name]: resolved });
+  }
+  findContradictions({ options, policies, retry: merged.retry, ...timesOf(merged) }, validator);
   validator.throwIfAny();
+}
+
+/** NaN for what is no duration, which is reported already: nothing contradicts it. */
+function timesOf({ timeout, attemptTimeout }: CommunicatorOptions): { timeoutMs: number; attemptTimeoutMs: number } {
+  const msOf = (value: unknown): number => {
+    const parsed = parseDuration(value);
+    return 'ms' in parsed ? parsed.ms : Number.NaN;
+  };
+  return { timeoutMs: msOf(timeout), attemptTimeoutMs: msOf(attemptTimeout) };
 }

@@ -1,7 +1,11 @@
 import { Registry } from 'prom-client';
 import { InvalidConfigurationError, type OptionValidator, suggest, systemClock } from '../../common/index.js';
-import { type CommunicatorDefaults, validateCommunicatorOptions } from '../../communicator/index.js';
-import { findRegistrationProblems, TIERS } from '../../model/index.js';
+import {
+  COMMUNICATION_PATTERNS,
+  type CommunicatorDefaults,
+  validateCommunicatorOptions,
+} from '../../communicator/index.js';
+import { findRegistrationProblems, type Tier, TIERS } from '../../model/index.js';
 import {
   DiscoveryMetrics,
   type DiscoveryMetricsOptions,
@@ -122,7 +126,8 @@ export function checkCalls({ patterns, ...calls }: CommunicatorDefaults, check: 
   for (const [tier, changes] of Object.entries(patterns ?? {})) {
     // Unknown tiers are reported with the unknown options.
     if (TIERS.includes(tier as (typeof TIERS)[number])) {
-      check.gather(() => validateCommunicatorOptions(changes, `patterns.${tier}`));
+      const over = [calls, COMMUNICATION_PATTERNS[tier as Tier]];
+      check.gather(() => validateCommunicatorOptions(changes, `patterns.${tier}`, { over }));
     }
   }
 }

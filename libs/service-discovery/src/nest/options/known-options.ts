@@ -4,7 +4,13 @@ import { DEFAULT_HEALTH_CHECK_OPTIONS } from '../../health/index.js';
 import { TIERS } from '../../model/index.js';
 import { DEFAULT_EVENT_LOGGER_OPTIONS } from '../../observability/index.js';
 import {
+  DEFAULT_ADAPTIVE_LIMIT_OPTIONS,
+  DEFAULT_BULKHEAD_OPTIONS,
   DEFAULT_CHAOS_OPTIONS,
+  DEFAULT_CLIENT_THROTTLE_OPTIONS,
+  DEFAULT_HEDGING_OPTIONS,
+  DEFAULT_OUTLIER_DETECTION_OPTIONS,
+  DEFAULT_RATE_LIMITER_OPTIONS,
   DEFAULT_CIRCUIT_BREAKER_OPTIONS,
   DEFAULT_LAST_GOOD_OPTIONS,
   DEFAULT_RETRY_OPTIONS,
@@ -43,6 +49,13 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   timeout: null,
   attemptTimeout: null,
   concurrency: null,
+  serviceCircuitBreaker: Object.keys(DEFAULT_CIRCUIT_BREAKER_OPTIONS),
+  outlierDetection: Object.keys(DEFAULT_OUTLIER_DETECTION_OPTIONS),
+  hedging: Object.keys(DEFAULT_HEDGING_OPTIONS),
+  bulkhead: [...Object.keys(DEFAULT_BULKHEAD_OPTIONS), 'maxConcurrent', 'maxWait'],
+  adaptiveConcurrency: Object.keys(DEFAULT_ADAPTIVE_LIMIT_OPTIONS),
+  rateLimit: [...Object.keys(DEFAULT_RATE_LIMITER_OPTIONS), 'rate', 'burst'],
+  throttling: Object.keys(DEFAULT_CLIENT_THROTTLE_OPTIONS),
   coalescing: null,
   lastGood: Object.keys(DEFAULT_LAST_GOOD_OPTIONS),
   chaos: [...Object.keys(DEFAULT_CHAOS_OPTIONS), 'latency', 'outcome'],

@@ -33,10 +33,11 @@ export function toPatternView(pattern: CommunicationPattern): PatternView {
   };
 }
 
-/** One instance's breaker, as the answer of `GET /circuit-breakers` lists it. */
+/** One breaker, as the answer of `GET /circuit-breakers` lists it. */
 export interface CircuitBreakerBody {
   readonly service_name: string;
-  readonly instance_id: string;
+  /** Null where the breaker is that of the service as a whole. */
+  readonly instance_id: string | null;
   readonly state: CircuitBreakerView['state'];
   /** Consecutive failures that count now. */
   readonly failures: number;
@@ -46,7 +47,13 @@ export interface CircuitBreakerBody {
 
 export function toCircuitBreakerBody(breaker: CircuitBreakerView): CircuitBreakerBody {
   const { service, instanceId, state, failures, retryAfterMs } = breaker;
-  return { service_name: service, instance_id: instanceId, state, failures, retry_after_ms: retryAfterMs ?? null };
+  return {
+    service_name: service,
+    instance_id: instanceId ?? null,
+    state,
+    failures,
+    retry_after_ms: retryAfterMs ?? null,
+  };
 }
 
 function toGroupView(options: object): Record<string, unknown> {

@@ -1,0 +1,43 @@
+import {
+  type AdaptiveLimit,
+  type ConcurrencyPermit,
+  type ResolvedAdaptiveLimitOptions,
+} from '../../resilience/index.js';
+import { type Call } from './call.js';
+import { loadSignalOfCall } from './load-signal-of-call.js';
+import { refused } from './refused.js';
+import { type CallStage, type CallStageDescription } from './stage.js';
+
+/** Lets only as many calls run at once as the service is found to handle. */
+export class AdaptiveConcurrencyStage implements CallStage {
+  constructor(
+    private readonly options: ResolvedAdaptiveLimitOptions,
+    private readonly limit: AdaptiveLimit,
+    private readonly next: CallStage,
+  ) {}
+
+  describe(): CallStageDescription[] {
+    const purpose =
+      'Limits the calls that run at once to what the service is found to handle. Outside of the retry, so that a refusal ' +
+      'is neither retried nor counted by a circuit breaker.';
+    const own = { stage: 'adaptive_concurrency', per: 'service', purpose, options: { ...this.options } } as const;
+    return [own, ...this.next.describe()];
+  }
+
+  async run<T>(call: Call<T>): Promise<T> {
+    let permit: ConcurrencyPermit;
+    try {
+      permit = await this.limit.acquire(call.scope.signal);
+    } catch (error) {
+      throw refused(call, 'adaptive_concurrency', error);
+    }
+    try {
+      const value = await this.next.run(call);
+      permit.settle(loadSignalOfCall(call));
+      return value;
+    } catch (error) {
+      permit.settle(loadSignalOfCall(call, error));
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,15 @@
+import { type PickContext } from '../../balancing/index.js';
+import { type ServiceView } from '../channel/service-view.js';
+import { type PreparedRequest, type ServiceCallRequest } from '../request.js';
+
+/** What a pick for a request goes by. */
+export function pickContextOf(
+  view: ServiceView,
+  { criteria, key, clientIp }: ServiceCallRequest,
+  { path, query, headers }: PreparedRequest,
+  tried: ReadonlySet<string> | undefined,
+  refusal: PickContext['refusal'],
+): PickContext {
+  const avoid = view.outliers?.ejected;
+  return { ...criteria, key, path, query, headers, clientIp, exclude: tried, avoid, refusal };
+}

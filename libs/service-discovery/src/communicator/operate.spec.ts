@@ -1,0 +1,312 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type LoadBalancer } from '../balancing/index.js';
+import { type ServiceInstance } from '../model/index.js';
+import { CallStage, failure, reset } from '../testing/call-stage.js';
+import { type ServiceCommunicator } from './communicator.js';
+
+describe('what an operator sees and does', () => {
+  let stage: CallStage;
+
+  beforeEach(async () => {
+    stage = await CallStage.open();
+    await stage.register('a', 'b');
+  });
+
+  afterEach(async () => {
+    await stage.clock.advanceAsync(0);
+    await stage.close();
+    expect(stage.clock.pendingTimers).toBe(0);
+  });
+
+  const call = (communicator: ServiceCommunicator): Promise<unknown> =>
+    communicator.callServiceJson('users', { path: '/' });
+  const targetsOf = async (communicator: ServiceCommunicator, calls: number): Promise<string[]> => {
+    stage.transport.sent.length = 0;
+    for (let n = 0; n < calls; n++) await call(communicator);
+    return [...new Set(stage.transport.targets)].sort();
+  };
+
+  describe('forceCircuit', () => {
+    it('takes an instance out of the picks, for all communicators, until it is automatic again', async () => {
+      const communicator = stage.communicatorWith();
+      communicator.forceCircuit('users', 'a', 'isolated');
+      expect(await targetsOf(communicator, 4)).toEqual(['b']);
+      const derived = communicator.withOptions({ circuitBreaker: { failureThreshold: 9 } });
+      expect(await targetsOf(derived, 4)).toEqual(['b']);
+      expect(await targetsOf(communicator.withOptions({ circuitBreaker: false }), 4)).toEqual(['b']);
+      expect(communicator.circuitBreakers()).toContainEqual(
+        expect.objectContaining({ instanceId: 'a', state: 'isolated', forced: 'isolated' }),
+      );
+      expect(stage.events.find(({ type }) => type === 'circuit.opened')?.payload).toMatchObject({ instanceId: 'a' });
+
+      communicator.forceCircuit('users', 'a', 'automatic');
+      expect(await targetsOf(communicator, 4)).toEqual(['a', 'b']);
+      expect(await targetsOf(derived, 4)).toEqual(['a', 'b']);
+      expect(await targetsOf(communicator.withOptions({ circuitBreaker: false }), 4)).toEqual(['a', 'b']);
+    });
+
+    it('holds over a new registration under the id, and over changes of others', async () => {
+      const communicator = stage.communicatorWith();
+      communicator.forceCircuit('users', 'a', 'isolated');
+      await stage.register('a', 'b', 'c');
+      expect(await targetsOf(communicator, 6)).toEqual(['b', 'c']);
+    });
+
+    it('keeps calls off an isolated instance also where the balancer does not ask', async () => {
+      const loadBalancing = (): LoadBalancer => {
+        let list: readonly ServiceInstance[] = [];
+        return {
+          update: (instances) => void (list = instances),
+          pick: () => ({ kind: 'picked', instance: list[0]!, done: () => undefined }),
+        };
+      };
+      const communicator = stage.communicatorWith({ loadBalancing, circuitBreaker: false });
+      communicator.forceCircuit('users', 'a', 'isolated');
+      expect((await failure(call(communicator))).code).toBe('CIRCUIT_OPEN');
+    });
+
+    it('lets an instance take calls however they end', async () => {
+      const communicator = stage.communicatorWith({ circuitBreaker: { failureThreshold: 1 }, retry: false });
+      communicator.forceCircuit('users', 'a', 'closed');
+      stage.transport.answer(() => ({ status: 500 }));
+      for (let n = 0; n < 6; n++) await failure(call(communicator));
+      expect(communicator.circuitBreakers().map(({ instanceId, state }) => [instanceId, state])).toEqual([
+        ['a', 'closed'],
+        ['b', 'open'],
+      ]);
+    });
+
+    it('cuts a whole service off, also where its calls have no breaker of the service', async () => {
+      const communicator = stage.communicatorWith();
+      await call(communicator);
+      communicator.forceCircuit('users', undefined, 'isolated');
+      const error = await failure(call(communicator));
+      expect(error).toMatchObject({ code: 'CIRCUIT_OPEN', attempts: 0, service: 'users' });
+      expect(error.message).toContain('by hand');
+      expect((await failure(call(communicator.withOptions({ serviceCircuitBreaker: {} })))).code).toBe('CIRCUIT_OPEN');
+      expect(communicator.describePipeline('users')).toContainEqual(
+        expect.objectContaining({ stage: 'service_circuit_breaker' }),
+      );
+      communicator.forceCircuit('users', undefined, 'automatic');
+      await call(communicator);
+      expect(communicator.describePipeline('users')).not.toContainEqual(
+        expect.objectContaining({ stage: 'service_circuit_breaker' }),
+      );
+    });
+
+    it('refuses names that nobody registered', async () => {
+      const communicator = stage.communicatorWith();
+      expect(await failure((async () => communicator.forceCircuit('nobody', undefined, 'isolated'))())).toMatchObject({
+        code: 'SERVICE_NOT_FOUND',
+        service: 'nobody',
+      });
+      expect(await failure((async () => communicator.forceCircuit('users', 'x', 'isolated'))())).toMatchObject({
+        code: 'INSTANCE_NOT_FOUND',
+        instanceId: 'x',
+      });
+    });
+  });
+
+  describe('explain', () => {
+    it('says of each instance whether it would be taken, and why not', async () => {
+      await stage.registerOne({ instanceId: 'open', port: 8003 });
+      await stage.registerOne({ instanceId: 'busy', port: 8004 });
+      await stage.registerOne({ instanceId: 'idle', port: 8005, weight: 0 });
+      stage.failOn('open');
+      const communicator = stage.communicatorWith({
+        circuitBreaker: { failureThreshold: 1, recoveryTimeout: '30s' },
+        concurrency: 1,
+      });
+      for (let n = 0; n < 6; n++) await call(communicator);
+      stage.transport.hold();
+      const busy = [1, 2, 3].map(() => call(communicator));
+      const held = await Promise.all(busy.map(() => stage.transport.nextHeld()));
+      held
+        .filter(({ instance }) => instance.instanceId !== 'busy')
+        .forEach((exchange) => exchange.respond({ body: 1 }));
+      await stage.clock.advanceAsync(0);
+
+      const { instances, ...explained } = communicator.explain('users');
+      expect(explained).toMatchObject({ service: 'users', strategy: 'round_robin', panic: false, limits: {} });
+      expect(instances.map(({ instanceId, taken, stage: by, reason }) => [instanceId, taken, by, reason])).toEqual([
+        ['a', true, undefined, undefined],
+        ['b', true, undefined, undefined],
+        ['open', false, 'refusal', 'circuit_open'],
+        ['busy', false, 'refusal', 'at_capacity'],
+        ['idle', false, 'status', 'weight 0'],
+      ]);
+      expect(instances[2]?.circuit).toMatchObject({ state: 'open', failures: 1, retryAfterMs: 30_000 });
+      expect(instances[3]).toMatchObject({ active: 1, concurrency: 1 });
+      held.find(({ instance }) => instance.instanceId === 'busy')?.respond({ body: 1 });
+      await Promise.all(busy);
+    });
+
+    it('goes by the request', async () => {
+      await stage.registerOne({ instanceId: 'new', port: 8003, version: '2.0.0' });
+      const communicator = stage.communicatorWith({
+        loadBalancing: { strategy: 'maglev', hash: { on: [{ header: 'x-user' }] } },
+      });
+      const explained = communicator.explain('users', {
+        path: '/',
+        headers: { 'X-User': 'ada' },
+        criteria: { version: '^2' },
+      });
+      expect(explained).toMatchObject({ strategy: 'maglev', key: 'ada' });
+      expect(explained.instances.map(({ taken }) => taken)).toEqual([false, false, true]);
+    });
+
+    it('says why nobody can be picked', () => {
+      const communicator = stage.communicatorWith();
+      expect(communicator.explain('nobody')).toMatchObject({ unavailable: 'no_instances', instances: [] });
+      const request = { path: '/', criteria: { tags: ['x'] } };
+      expect(communicator.explain('users', request).unavailable).toBe('no_match');
+    });
+
+    it('shows the limits of the service', () => {
+      const communicator = stage.communicatorWith({
+        rateLimit: { rate: 5 },
+        bulkhead: { maxConcurrent: 7 },
+        throttling: {},
+        serviceCircuitBreaker: {},
+      });
+      expect(communicator.explain('users')).toMatchObject({
+        retriesLeft: 100,
+        limits: {
+          rateLimit: { rate: 5, available: 5 },
+          bulkhead: { limit: 7, active: 0 },
+          throttling: { rejection: 0 },
+          circuit: { state: 'closed' },
+        },
+      });
+    });
+
+    it('tells of a balancer that does not tell by the usual filters', async () => {
+      await stage.registry.setStatus({ serviceName: 'users', instanceId: 'a' }, 'maintenance');
+      const loadBalancing = (): LoadBalancer => ({
+        update: () => undefined,
+        pick: () => ({ kind: 'unavailable', reason: 'none_available' }),
+      });
+      const { strategy, instances } = stage.communicatorWith({ loadBalancing }).explain('users');
+      expect(strategy).toBe('loadBalancing');
+      expect(instances.map(({ taken }) => taken)).toEqual([false, true]);
+    });
+
+    it('changes nothing', async () => {
+      const run = async (explains: boolean): Promise<unknown> => {
+        const own = await CallStage.open();
+        await own.register('a', 'b', 'c');
+        own.failOn('c');
+        const communicator = own.communicatorWith({
+          loadBalancing: 'p2c_ewma',
+          circuitBreaker: { failureThreshold: 2, recoveryTimeout: '1s' },
+          outlierDetection: {},
+          rateLimit: { rate: 1_000 },
+          hedging: { delay: '1s' },
+        });
+        for (let n = 0; n < 30; n++) {
+          if (explains) communicator.explain('users', { path: '/', key: String(n) });
+          await communicator.callServiceJson('users', { path: '/' });
+          own.clock.advance(100);
+        }
+        const { targets } = own.transport;
+        const events = own.events.map(({ type, payload }) => [type, { ...payload, durationMs: 0 }]);
+        await own.close();
+        return { targets, events };
+      };
+      expect(await run(true)).toEqual(await run(false));
+    });
+
+    it('refuses a request that makes no sense', async () => {
+      const communicator = stage.communicatorWith();
+      expect((await failure((async () => communicator.explain('users', { path: 'x' }))())).code).toBe(
+        'INVALID_REQUEST',
+      );
+    });
+  });
+
+  describe('outlier detection', () => {
+    const options = {
+      outlierDetection: { consecutiveFailures: 3, ejectionTime: '30s', ejectionJitter: 0 },
+      circuitBreaker: false,
+    } as const;
+
+    it('has picks avoid an instance that does worse, until its time is over', async () => {
+      stage.failOn('a');
+      const communicator = stage.communicatorWith({ ...options, retry: { maxAttempts: 2, baseDelay: 0 } });
+      for (let n = 0; n < 8; n++) await call(communicator);
+      expect(communicator.ejections()).toMatchObject([
+        { service: 'users', instanceId: 'a', reason: 'consecutive_failures', ejectedForMs: 30_000 },
+      ]);
+      expect(await targetsOf(communicator, 4)).toEqual(['b']);
+      expect(communicator.explain('users').instances[0]).toMatchObject({
+        taken: false,
+        stage: 'avoid',
+        outlier: { ejected: true, reason: 'consecutive_failures' },
+      });
+      expect(stage.typesOf('instance.ejected')).toHaveLength(1);
+      stage.transport.answer(() => ({ body: 1 }));
+      stage.clock.advance(60_000);
+      expect(await targetsOf(communicator, 4)).toEqual(['a', 'b']);
+      expect(communicator.ejections()).toEqual([]);
+    });
+
+    it('takes an ejected instance rather than nobody, and backs off before it does', async () => {
+      await stage.registry.deregister({ serviceName: 'users', instanceId: 'b' });
+      await stage.register('a', 'b');
+      const communicator = stage.communicatorWith({
+        ...options,
+        retry: { maxAttempts: 2, baseDelay: '1s', jitter: 'none' },
+      });
+      stage.transport.answer(() => {
+        throw reset();
+      });
+      for (let n = 0; n < 4; n++) {
+        const failing = failure(call(communicator));
+        await stage.clock.advanceAsync(1_000);
+        await failing;
+      }
+      const [ejected] = communicator.ejections();
+      stage.transport.sent.length = 0;
+      stage.events.length = 0;
+      const failing = failure(call(communicator));
+      await stage.clock.advanceAsync(1_000);
+      await failing;
+      expect(stage.transport.targets).not.toContain(ejected?.instanceId);
+      expect(stage.events.find(({ type }) => type === 'call.retried')?.payload).toMatchObject({ delayMs: 1_000 });
+    });
+
+    it('forgets what it holds against whoever registers anew', async () => {
+      stage.failOn('a');
+      const communicator = stage.communicatorWith({ ...options, retry: { maxAttempts: 2, baseDelay: 0 } });
+      for (let n = 0; n < 8; n++) await call(communicator);
+      expect(communicator.ejections()).toHaveLength(1);
+      await stage.register('a');
+      expect(communicator.ejections()).toEqual([]);
+    });
+  });
+
+  it('describes the stages of a call with their settings and their purpose', async () => {
+    await stage.registerOne({ serviceName: 'pages', instanceId: 'w', tier: 'web' });
+    const stages = stage.communicatorWith().describePipeline('pages');
+    expect(stages.every(({ purpose }) => purpose.length > 20)).toBe(true);
+    expect(Object.fromEntries(stages.map(({ stage: name, options }) => [name, options]))).toMatchObject({
+      deadline: { timeoutMs: 5_000 },
+      retry: { maxAttempts: 2, baseDelay: 50 },
+      load_balancing: { strategy: 'p2c_ewma' },
+      circuit_breaker: { failureThreshold: 5, recoveryTimeout: 10_000 },
+      concurrency: { concurrency: 256 },
+      attempt_timeout: { attemptTimeoutMs: 2_000 },
+    });
+  });
+
+  it('hears of each instance that could not take a call', async () => {
+    stage.failOn('a');
+    const communicator = stage.communicatorWith({ circuitBreaker: { failureThreshold: 1 } });
+    for (let n = 0; n < 6; n++) await call(communicator);
+    const passedOver = stage.events.filter(({ type }) => type === 'call.passed_over').map(({ payload }) => payload);
+    expect(passedOver.length).toBeGreaterThan(0);
+    for (const payload of passedOver) {
+      expect(payload).toEqual({ service: 'users', instanceId: 'a', reason: 'circuit_open' });
+    }
+  });
+});

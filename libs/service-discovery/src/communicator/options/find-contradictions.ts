@@ -1,0 +1,60 @@
+import { type OptionValidator } from '../../common/index.js';
+import { shortestHedgeDelay } from '../../resilience/index.js';
+import { type CommunicatorOptions } from './communicator-options.js';
+import { type ResolvedPolicies } from './policies.js';
+
+/** What is given, and what holds in the end where it meets something that is not. */
+interface Given {
+  readonly options: CommunicatorOptions;
+  /** Those of the options that are given and make sense by themselves. */
+  readonly policies: Partial<ResolvedPolicies>;
+  readonly retry: CommunicatorOptions['retry'];
+  readonly timeoutMs: number;
+  readonly attemptTimeoutMs: number;
+}
+
+/**
+ * Reports options that cannot be meant together. It is the ones that are given that contradict: a shorter timeout may well
+ * be laid over what was made for a longer one, and then takes its place.
+ */
+export function findContradictions(given: Given, check: OptionValidator): void {
+  const { options, policies, retry, timeoutMs, attemptTimeoutMs } = given;
+  const { hedging, rateLimit, bulkhead, adaptiveConcurrency, circuitBreaker } = policies;
+  const attemptMs = Math.min(timeoutMs, attemptTimeoutMs);
+  if (options.timeout !== undefined && options.attemptTimeout !== undefined && attemptTimeoutMs > timeoutMs) {
+    check.problem(
+      'attemptTimeout',
+      options.attemptTimeout,
+      `at most the timeout of the whole call (${String(options.timeout)})`,
+    );
+  }
+  if (hedging && shortestHedgeDelay(hedging) >= attemptMs) {
+    const at = typeof hedging.delay === 'number' ? 'hedging.delay' : 'hedging.delay.minimum';
+    check.problem(at, shortestHedgeDelay(hedging), `less than an attempt may take, which is ${attemptMs}ms`);
+  }
+  if (hedging && retry && retry.maxAttempts === 1) {
+    check.problem(
+      'hedging',
+      options.hedging,
+      'false beside retry.maxAttempts of 1, which leaves no attempt for a hedge',
+    );
+  }
+  const waits = {
+    'rateLimit.maxWait': rateLimit?.maxWait,
+    'bulkhead.maxWait': bulkhead?.maxWait,
+    // A default wait that is too long gives way to the call's time by itself.
+    'adaptiveConcurrency.maxWait':
+      options.adaptiveConcurrency && options.adaptiveConcurrency.maxWait !== undefined
+        ? adaptiveConcurrency?.maxWait
+        : undefined,
+  };
+  for (const [at, waitMs] of Object.entries(waits)) {
+    if (waitMs !== undefined && waitMs > timeoutMs) {
+      check.problem(at, waitMs, `at most the timeout of the whole call, which is ${timeoutMs}ms`);
+    }
+  }
+  if (circuitBreaker && circuitBreaker.slowCallDuration !== false && circuitBreaker.slowCallDuration > attemptMs) {
+    const expected = `at most what an attempt may take, which is ${attemptMs}ms`;
+    check.problem('circuitBreaker.slowCallDuration', circuitBreaker.slowCallDuration, expected);
+  }
+}
