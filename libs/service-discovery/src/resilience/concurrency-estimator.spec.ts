@@ -98,6 +98,18 @@ describe('ConcurrencyEstimator', () => {
     expect(estimator.limit).toBe(limit);
   });
 
+  it('does not probe where it is put to no test, nor where it saw the callee without load of late', () => {
+    create();
+    settle(40);
+    for (let times = 0; times < 20; times++) {
+      window(40, { peak: 60 });
+      expect(estimator.isProbing).toBe(false);
+    }
+    window(40, { peak: 20 });
+    window(40);
+    expect(estimator.isProbing).toBe(false);
+  });
+
   it('learns nothing about the limit while fewer than half of the calls run, but how long those take', () => {
     create();
     settle(40);
