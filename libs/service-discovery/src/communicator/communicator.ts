@@ -97,11 +97,13 @@ export class ServiceCommunicator {
   }
 
   /**
-   * Calls the primary service and, where it fails, the fallback service; reads the JSON. Each of the two has the whole
-   * timeout. Credentials in the headers are not handed to the fallback.
-   * @throws FallbackFailedError when both fail; the primary's own error where a fallback would not help
+   * Calls the primary service and reads the JSON; where it fails, turns to the fallback service, or asks the fallback
+   * function for an answer. Each of the two services has the whole timeout. Credentials in the headers are not handed to
+   * the fallback service.
+   * @throws FallbackFailedError when both services fail; the primary's own error where a fallback would not help; what the
+   *   function throws
    */
-  async callServiceWithFallback<T = unknown>(request: FallbackRequest): Promise<FallbackResult<T>> {
+  async callServiceWithFallback<T = unknown>(request: FallbackRequest<T>): Promise<FallbackResult<T>> {
     return callWithFallback(request, (service, own) => this.callServiceJson<T>(service, own), this.engine.events);
   }
 

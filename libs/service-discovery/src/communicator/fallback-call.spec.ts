@@ -90,6 +90,70 @@ describe('a call with a fallback', () => {
     expect(error).toBeInstanceOf(FallbackFailedError);
     expect(error).toMatchObject({ primaryError: { service: 'users' }, fallbackError: { service: 'backup' } });
   });
+
+  describe('of a function', () => {
+    const request = { primaryService: 'users', path: '/' };
+
+    it('answers in place of the error, of which it is told', async () => {
+      stage.failOn('a', refused);
+      const errors: unknown[] = [];
+      const fallback = async (error: unknown): Promise<object> => {
+        errors.push(error);
+        return { from: 'cache' };
+      };
+      const result = await stage.communicatorWith({ retry: false }).callServiceWithFallback({ ...request, fallback });
+      expect(result).toMatchObject({ data: { from: 'cache' }, fallback: true, primaryError: errors[0] });
+      expect(result.serviceName).toBeUndefined();
+      expect(errors).toMatchObject([{ code: 'TRANSPORT_FAILURE' }]);
+      expect(stage.events.find(({ type }) => type === 'call.failed_over')?.payload).toMatchObject({ to: 'fallback' });
+    });
+
+    it('is asked only for what a fallback is worth, and its own error is what is thrown', async () => {
+      stage.transport.answer(() => ({ status: 404 }));
+      const communicator = stage.communicatorWith({ retry: false });
+      const fallback = (): never => {
+        throw new RangeError('no fallback either');
+      };
+      expect((await failure(communicator.callServiceWithFallback({ ...request, fallback }))).code).toBe(
+        'RESPONSE_STATUS',
+      );
+      stage.transport.answer(() => ({ status: 500 }));
+      expect((await failure(communicator.callServiceWithFallback({ ...request, fallback }))).name).toBe('RangeError');
+    });
+
+    it('comes after the other service, and is told of both', async () => {
+      stage.transport.answer(() => {
+        throw refused();
+      });
+      const fallback = (error: unknown): unknown => (error as Error).name;
+      const result = await stage
+        .communicatorWith({ retry: false })
+        .callServiceWithFallback({ ...request, fallbackService: 'backup', fallback });
+      expect(result).toMatchObject({ data: 'FallbackFailedError', primaryError: { code: 'TRANSPORT_FAILURE' } });
+      expect(stage.transport.sent).toHaveLength(2);
+    });
+
+    it('does not answer a caller who gave up', async () => {
+      stage.transport.hold();
+      const controller = new AbortController();
+      let asked = 0;
+      const fallback = (): number => ++asked;
+      const call = failure(
+        stage.communicatorWith().callServiceWithFallback({ ...request, fallback, signal: controller.signal }),
+      );
+      await stage.transport.nextHeld();
+      controller.abort(new Error('left'));
+      expect((await call).message).toBe('left');
+      expect(asked).toBe(0);
+    });
+
+    it.each([[{}], [{ fallback: 'cache' as never }]])('or a service has to be given (%j)', async (given) => {
+      const error = await failure(stage.communicatorWith().callServiceWithFallback({ ...request, ...given }));
+      expect(error.code).toBe('INVALID_REQUEST');
+      expect(error.message).toContain('fallback');
+      expect(stage.transport.sent).toHaveLength(0);
+    });
+  });
 });
 
 describe('isFallbackWorthy', () => {

@@ -1,13 +1,15 @@
-import { ResponseStatusError, ServiceDiscoveryError } from '../common/index.js';
+import { describeValue, ResponseStatusError, ServiceDiscoveryError } from '../common/index.js';
 import { type EventSink } from '../model/index.js';
 import { reasonOf } from '../resilience/index.js';
 import { type RequestHeaders } from '../transport/index.js';
 import { type ServiceCallRequest } from './request.js';
 
-/** A call with another service to turn to. */
-export interface FallbackRequest extends ServiceCallRequest {
+/** A call with something to turn to: another service, a function, or the function after the service. */
+export interface FallbackRequest<T = unknown> extends ServiceCallRequest {
   primaryService: string;
-  fallbackService: string;
+  fallbackService?: string;
+  /** Answers in place of an error: that of the primary service, or one that tells of both where the other failed too. */
+  fallback?: (error: unknown) => T | Promise<T>;
   /**
    * What differs for the fallback: its own path, headers, body. Headers that carry credentials belong to the primary
    * service and are left out unless they are given here.
@@ -19,17 +21,17 @@ export interface FallbackRequest extends ServiceCallRequest {
 
 export interface FallbackResult<T> {
   readonly data: T;
-  /** Which of the two answered. */
-  readonly serviceName: string;
+  /** Which of the two answered; undefined where the function did. */
+  readonly serviceName?: string;
   readonly fallback: boolean;
-  /** Why the primary did not answer; only where the fallback did. */
+  /** Why the primary did not answer; only where a fallback did. */
   readonly primaryError?: unknown;
 }
 
 /** Neither the primary service nor its fallback answered. */
 export class FallbackFailedError extends ServiceDiscoveryError {
   constructor(
-    request: FallbackRequest,
+    request: Pick<FallbackRequest, 'primaryService' | 'fallbackService'>,
     readonly primaryError: unknown,
     readonly fallbackError: unknown,
   ) {
@@ -55,29 +57,47 @@ export function isFallbackWorthy(error: unknown): boolean {
   );
 }
 
+/**
+ * Calls the primary service, and turns to the fallbacks where that fails.
+ * @throws ServiceDiscoveryError `INVALID_REQUEST` without any fallback; FallbackFailedError where both services failed; what
+ *   the function throws
+ */
 export async function callWithFallback<T>(
-  request: FallbackRequest,
+  request: FallbackRequest<T>,
   call: (service: string, request: ServiceCallRequest) => Promise<T>,
   events: EventSink,
 ): Promise<FallbackResult<T>> {
-  const { primaryService, fallbackService, fallbackRequest, fallbackOn = isFallbackWorthy, ...own } = request;
+  const { primaryService, fallbackService, fallbackRequest, fallback, fallbackOn = isFallbackWorthy, ...own } = request;
+  checkFallbacks(request);
+  const failOver = (to: string, error: unknown): void =>
+    events.emit('call.failed_over', { service: primaryService, from: primaryService, to, reason: reasonOf(error) });
+  let primaryError: unknown;
+  let lastError: unknown;
   try {
     return { data: await call(primaryService, own), serviceName: primaryService, fallback: false };
-  } catch (primaryError) {
-    if (own.signal?.aborted || !fallbackOn(primaryError)) throw primaryError;
-    events.emit('call.failed_over', {
-      service: primaryService,
-      from: primaryService,
-      to: fallbackService,
-      reason: reasonOf(primaryError),
-    });
+  } catch (error) {
+    if (own.signal?.aborted || !fallbackOn(error)) throw error;
+    lastError = primaryError = error;
+  }
+  if (fallbackService !== undefined) {
+    failOver(fallbackService, primaryError);
     try {
       const data = await call(fallbackService, requestForFallback(own, fallbackRequest));
       return { data, serviceName: fallbackService, fallback: true, primaryError };
-    } catch (fallbackError) {
-      throw new FallbackFailedError(request, primaryError, fallbackError);
+    } catch (error) {
+      lastError = new FallbackFailedError(request, primaryError, error);
+      if (!fallback || own.signal?.aborted) throw lastError;
     }
   }
+  failOver('fallback', lastError);
+  return { data: await fallback!(lastError), fallback: true, primaryError };
+}
+
+function checkFallbacks<T>({ primaryService: service, fallbackService, fallback }: FallbackRequest<T>): void {
+  const isFunction = fallback === undefined || typeof fallback === 'function';
+  if (isFunction && (fallbackService !== undefined || fallback !== undefined)) return;
+  const expected = isFunction ? 'fallbackService or fallback: expected one of them' : 'fallback: expected a function';
+  throw new ServiceDiscoveryError('INVALID_REQUEST', `${expected}, but got ${describeValue(fallback)}`, { service });
 }
 
 function requestForFallback(own: ServiceCallRequest, changes: Partial<ServiceCallRequest> = {}): ServiceCallRequest {

@@ -119,8 +119,8 @@ export {
   type HedgingOptions,
   type ResolvedHedgeDelayOptions,
   type ResolvedHedgingOptions,
+  checkHedging,
   resolveHedgingOptions,
-  shortestHedgeDelay,
 } from './hedge-options.js';
 export { type ErrorClass, type RetryableErrors } from './retryable-errors.js';
 export {

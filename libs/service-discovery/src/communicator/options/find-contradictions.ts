@@ -1,5 +1,5 @@
 import { type OptionValidator } from '../../common/index.js';
-import { shortestHedgeDelay } from '../../resilience/index.js';
+import { checkHedging, DEFAULT_RETRY_OPTIONS } from '../../resilience/index.js';
 import { type CommunicatorOptions } from './communicator-options.js';
 import { type ResolvedPolicies } from './policies.js';
 
@@ -28,16 +28,10 @@ export function findContradictions(given: Given, check: OptionValidator): void {
       `at most the timeout of the whole call (${String(options.timeout)})`,
     );
   }
-  if (hedging && shortestHedgeDelay(hedging) >= attemptMs) {
-    const at = typeof hedging.delay === 'number' ? 'hedging.delay' : 'hedging.delay.minimum';
-    check.problem(at, shortestHedgeDelay(hedging), `less than an attempt may take, which is ${attemptMs}ms`);
-  }
-  if (hedging && retry && retry.maxAttempts === 1) {
-    check.problem(
-      'hedging',
-      options.hedging,
-      'false beside retry.maxAttempts of 1, which leaves no attempt for a hedge',
-    );
+  if (hedging) {
+    const { maxAttempts = DEFAULT_RETRY_OPTIONS.maxAttempts } = retry === false ? {} : (retry ?? {});
+    const times = attemptTimeoutMs < timeoutMs ? { attemptTimeout: attemptTimeoutMs } : { timeout: timeoutMs };
+    checkHedging(check, hedging, { ...times, retry: retry === false ? undefined : { maxAttempts } });
   }
   const waits = {
     'rateLimit.maxWait': rateLimit?.maxWait,

@@ -63,10 +63,11 @@ describe('options of calls', () => {
 
   it.each<[CommunicatorOptions, string, string]>([
     [{ timeout: '1s', attemptTimeout: '2s' }, 'attemptTimeout', 'at most the timeout of the whole call (1s)'],
-    [{ hedging: { delay: '10s' } }, 'hedging.delay', 'less than an attempt may take, which is 10000ms'],
-    [{ hedging: { delay: '2s' }, timeout: '1s' }, 'hedging.delay', 'which is 1000ms'],
-    [{ hedging: { delay: { minimum: '3s' } }, attemptTimeout: '3s' }, 'hedging.delay.minimum', 'which is 3000ms'],
-    [{ hedging: {}, retry: { maxAttempts: 1 } }, 'hedging', 'false beside retry.maxAttempts of 1'],
+    [{ hedging: { delay: '10s' } }, 'hedging.delay', 'shorter than attemptTimeout, which is 10000ms'],
+    [{ hedging: { delay: '2s' }, timeout: '1s' }, 'hedging.delay', 'shorter than timeout, which is 1000ms'],
+    [{ hedging: { delay: { minimum: '3s' } }, attemptTimeout: '3s' }, 'hedging.delay', 'which is 3000ms'],
+    [{ hedging: {}, retry: { maxAttempts: 1 } }, 'hedging.maxHedges', 'fewer than retry.maxAttempts, which is 1'],
+    [{ hedging: { maxHedges: 3 } }, 'hedging.maxHedges', 'fewer than retry.maxAttempts, which is 3'],
     [{ rateLimit: { rate: 1, maxWait: '31s' } }, 'rateLimit.maxWait', 'which is 30000ms'],
     [
       { bulkhead: { maxConcurrent: 1, maxQueue: 1, maxWait: '2s' }, timeout: '1s' },
