@@ -6,7 +6,6 @@ import {
   TransportError,
 } from 'nest-service-discovery/core';
 import { FakeTransport, ManualClock } from 'nest-service-discovery/testing';
-import { ourEjectingCluster } from './our-ejection.js';
 import { Sendings, type ClusterParts, type ClusterPart, type ClusterSettings } from './cluster-part.js';
 
 async function ourCluster({ ids, attempts, keyed, ejects }: ClusterSettings): Promise<ClusterPart> {
@@ -18,7 +17,7 @@ async function ourCluster({ ids, attempts, keyed, ejects }: ClusterSettings): Pr
   const registry = new ServiceRegistry(store, {}, { clock, random });
   await registry.start();
   for (const [index, instanceId] of ids.entries()) {
-    const registration = { serviceName: 'users', instanceId, host: '127.0.0.1', port: 8_000 + index };
+    const registration = { serviceName: 'users', instanceId, host: '127.0.0.1', port: 8_000 + index, ttl: '1d' };
     await registry.register(registration, { heartbeat: 'manual' });
   }
   const transport = new FakeTransport(({ instanceId }, { path }) => {
@@ -31,7 +30,8 @@ async function ourCluster({ ids, attempts, keyed, ejects }: ClusterSettings): Pr
     {
       loadBalancing: keyed ? 'consistent_hash' : 'round_robin',
       retry: attempts > 1 && { maxAttempts: attempts, baseDelay: 0, jitter: 'none', budget: false },
-      circuitBreaker: ejects && { failureThreshold: 5, recoveryTimeout: '30s' },
+      circuitBreaker: keyed && ejects && { failureThreshold: 5, recoveryTimeout: '30s' },
+      outlierDetection: !keyed && ejects && {},
     },
   );
   return {
@@ -51,4 +51,4 @@ async function ourCluster({ ids, attempts, keyed, ejects }: ClusterSettings): Pr
   };
 }
 
-export const ourClusters: ClusterParts = { retrying: ourCluster, hashing: ourCluster, ejecting: ourEjectingCluster };
+export const ourClusters: ClusterParts = { retrying: ourCluster, hashing: ourCluster, ejecting: ourCluster };

@@ -95,12 +95,15 @@ const recovers = onCluster(
   { ids: ['a', 'b', 'c', 'd'], attempts: 1, keyed: false, ejects: true },
   async (cluster) => {
     let calls = 0;
+    /** How many of the next calls an instance gets; all of them get to some instance. */
     const callsTo = async (id: string, watched = WATCHED): Promise<number> => {
       let count = 0;
       for (let call = 0; call < watched; call++) {
         const name = `call-${calls++}`;
         await settle(cluster, [cluster.call(name)]);
-        if (cluster.sentTo(name).includes(id)) count++;
+        const sentTo = cluster.sentTo(name);
+        expectThat(sentTo.length > 0, 'a call is sent nowhere, while others are well');
+        if (sentTo.includes(id)) count++;
       }
       return count;
     };
