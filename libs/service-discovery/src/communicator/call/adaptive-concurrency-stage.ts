@@ -1,6 +1,7 @@
 import {
   type AdaptiveLimit,
   type ConcurrencyPermit,
+  type LoadSignal,
   type ResolvedAdaptiveLimitOptions,
 } from '../../resilience/index.js';
 import { type Call } from './call.js';
@@ -33,11 +34,16 @@ export class AdaptiveConcurrencyStage implements CallStage {
     }
     try {
       const value = await this.next.run(call);
-      permit.settle(loadSignalOfCall(call));
+      permit.settle(asMeasured(loadSignalOfCall(call), call));
       return value;
     } catch (error) {
-      permit.settle(loadSignalOfCall(call, error));
+      permit.settle(asMeasured(loadSignalOfCall(call, error), call));
       throw error;
     }
   }
+}
+
+/** A call that failed at first took the time of that attempt and of waits, which says nothing of how fast the service is. */
+function asMeasured<T>(load: LoadSignal, { retryState }: Call<T>): LoadSignal {
+  return load === 'answered' && retryState !== undefined ? 'failed' : load;
 }

@@ -164,6 +164,26 @@ describe('limits of the calls to a service', () => {
       expect(await learn(200)).toBeCloseTo(10);
     });
 
+    it('does not take the waits of a call that is retried for the time of the service', async () => {
+      const retry = { maxAttempts: 3, baseDelay: '5s', jitter: 'none', budget: false } as const;
+      const communicator = stage.communicatorWith({ adaptiveConcurrency: {}, retry, circuitBreaker: false });
+      let failing = 2;
+      stage.transport.answer(() => ({ status: failing-- > 0 ? 503 : 200 }));
+      for (let n = 0; n < 50; n++) {
+        failing = 2;
+        const calling = call(communicator);
+        await stage.clock.advanceAsync(5_000);
+        await calling;
+      }
+      expect(communicator.explain('users').limits.adaptiveConcurrency).toMatchObject({
+        latencyMs: undefined,
+        inFlight: 0,
+      });
+      failing = 0;
+      for (let n = 0; n < 50; n++) await call(communicator);
+      expect(communicator.explain('users').limits.adaptiveConcurrency?.latencyMs).toBe(0);
+    });
+
     it('frees the slot of a call that is aborted, or whose time is over', async () => {
       const communicator = stage.communicatorWith({ adaptiveConcurrency: { maxQueue: 1 }, timeout: '1s' });
       stage.transport.hold();

@@ -1,6 +1,7 @@
 import { type Clock } from '../../common/index.js';
 import { type ResolvedAdaptiveLimitOptions } from '../adaptive-limit-options.js';
 import { AdaptiveLimit } from '../adaptive-limit.js';
+import { loadSignalOfFailure, type LoadSignal } from '../load-signal.js';
 import { runGuarded, type GuardDeps } from './guard.js';
 import { type Next, type PolicyCall, type Stage, type StageDescription } from './stage.js';
 
@@ -24,7 +25,24 @@ export class AdaptiveConcurrencyStage implements Stage {
   }
 
   run<T>(call: PolicyCall, next: Next<T>): Promise<T> {
-    const guard = (enter: () => Promise<T>): Promise<T> => this.limit.execute(enter, call.signal);
+    const guard = async (enter: () => Promise<T>): Promise<T> => {
+      const permit = await this.limit.acquire(call.signal);
+      const end = (load: LoadSignal): void => permit.settle(asMeasured(load, call));
+      try {
+        call.signal.throwIfAborted();
+        const result = await enter();
+        end('answered');
+        return result;
+      } catch (error) {
+        end(loadSignalOfFailure(error, call.signal));
+        throw error;
+      }
+    };
     return runGuarded({ stage: 'adaptive_concurrency', code: 'CONCURRENCY_LIMITED' }, guard, call, next, this.deps);
   }
+}
+
+/** A call that was retried took the time of failed attempts and of waits, which says nothing of how fast the callee is. */
+function asMeasured(load: LoadSignal, { progress }: PolicyCall): LoadSignal {
+  return load === 'answered' && progress.lastError !== undefined ? 'failed' : load;
 }

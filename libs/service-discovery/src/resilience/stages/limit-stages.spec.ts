@@ -1,5 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { DeadlineExceededError, InvalidConfigurationError, type ServiceDiscoveryError } from '../../common/index.js';
+import {
+  DeadlineExceededError,
+  InvalidConfigurationError,
+  sleep,
+  type ServiceDiscoveryError,
+} from '../../common/index.js';
 import { type EventName } from '../../model/index.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { type ResiliencePolicyOptions, resolveResiliencePolicyOptions } from '../resilience-policy-options.js';
@@ -174,6 +179,28 @@ describe('ResiliencePolicy', () => {
       controller.abort();
       await running;
       await expect(policy.execute(up)).resolves.toBe('answer 2');
+    });
+
+    it('does not take the waits of a call that is retried for the time of the callee', async () => {
+      const policy = policyWith({
+        adaptiveConcurrency: { initial: 40, min: 10 },
+        retry: { maxAttempts: 2, baseDelay: '10s', jitter: 'none', budget: false },
+      });
+      const round = async (failing: boolean): Promise<void> => {
+        const calling = Array.from({ length: 40 }, () => {
+          let attempt = 0;
+          return policy.execute(async () => {
+            await sleep(clock, 50);
+            if (failing && ++attempt === 1) throw new Error('down');
+          });
+        });
+        await clock.advanceAsync(failing ? 10_200 : 100);
+        await Promise.all(calling);
+      };
+      for (let times = 0; times < 5; times++) await round(false);
+      for (let times = 0; times < 5; times++) await round(true);
+      await round(false);
+      expect(events.filter(({ type }) => type === 'call.refused')).toEqual([]);
     });
 
     it('takes deadlines that pass for a callee that is overloaded', async () => {
