@@ -77,6 +77,22 @@ it('whether calls inherit deadlines is a matter of true or false', async () => {
 });
 
 describe('the environment', () => {
+  it('gives the strategy to load balancing options that name none', async () => {
+    setEnvironment({ DEFAULT_LOAD_BALANCING: 'maglev' });
+    const loadBalancingOf = async (options: ServiceDiscoveryOptions): Promise<unknown> =>
+      (await optionsOf(options)).communicator.loadBalancing;
+    expect(await loadBalancingOf({ loadBalancing: { panicThreshold: 0.5 } })).toEqual({
+      strategy: 'maglev',
+      panicThreshold: 0.5,
+    });
+    expect(await loadBalancingOf({ loadBalancing: { strategy: 'random' } })).toEqual({ strategy: 'random' });
+    expect(await loadBalancingOf({ loadBalancing: 'random' })).toBe('random');
+    setEnvironment({ DEFAULT_LOAD_BALANCING: 'ring' });
+    await expect(optionsOf({ loadBalancing: { panicThreshold: 0.5 } })).rejects.toThrow(
+      /SERVICE_DISCOVERY_DEFAULT_LOAD_BALANCING: .*one of round_robin/,
+    );
+  });
+
   it('sets everything that it has a variable for, in seconds', async () => {
     setEnvironment({
       MODE: 'remote',

@@ -14,6 +14,8 @@ const RESTRICTED: readonly (readonly [method: string, path: string, json?: objec
   ['PUT', `${INSTANCE}/health`, { status: 'healthy' }],
   ['POST', '/heartbeats', { leases: [] }],
   ['DELETE', INSTANCE],
+  ['PUT', '/circuit-breakers/user-service', { state: 'isolated' }],
+  ['PUT', '/circuit-breakers/user-service/instances/i', { state: 'isolated' }],
   ['GET', '/watch'],
 ];
 const OPEN: readonly string[] = [
@@ -23,6 +25,7 @@ const OPEN: readonly string[] = [
   '/health/aggregated',
   '/patterns',
   '/circuit-breakers',
+  '/ejections',
   '/metrics',
 ];
 

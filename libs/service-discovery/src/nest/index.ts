@@ -32,7 +32,9 @@ export {
 export {
   type AggregatedHealthView,
   type ApiOptions,
+  type CallsView,
   type CircuitBreakerBody,
+  type CircuitCommandView,
   type ErrorBody,
   type EventView,
   type FieldProblem,

@@ -37,6 +37,8 @@ export interface DiscoveryCriteria extends SelectionCriteria {
   strategy?: LoadBalancing;
   /** What hash strategies go by. */
   key?: string;
+  /** What `ip_hash` goes by: the address of the client on whose behalf the service is asked. */
+  clientIp?: string;
 }
 
 interface ServiceBalancers {

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { type LoadBalancing, mergeLoadBalancing } from '../../balancing/index.js';
 import { type ServiceDiscoveryOptions } from './options.js';
 import { KNOWN_OPTIONS } from './known-options.js';
 
@@ -10,7 +11,8 @@ export function layer(...layers: readonly ServiceDiscoveryOptions[]): ServiceDis
   for (const options of layers) {
     for (const [name, value] of Object.entries(options)) {
       if (value === undefined) continue;
-      merged[name] = isGroup(name, value) && isGroup(name, merged[name]) ? overlay(merged[name], value) : value;
+      if (name === 'loadBalancing') merged[name] = layLoadBalancing(merged[name], value);
+      else merged[name] = isGroup(name, value) && isGroup(name, merged[name]) ? overlay(merged[name], value) : value;
     }
   }
   return merged;
@@ -40,8 +42,19 @@ export function single(path: string, value: unknown): ServiceDiscoveryOptions {
 export function isSet(options: ServiceDiscoveryOptions, path: string): boolean {
   const [name = '', key] = path.split('.');
   const value = (options as Layer)[name];
+  if (name === 'loadBalancing') return namesStrategy(value);
   if (key === undefined || !isGroup(name, value)) return value !== undefined;
   return value[key] !== undefined;
+}
+
+/** A strategy alone leaves the options beside it, and options leave the strategy; what is neither is for the check to refuse. */
+function layLoadBalancing(base: unknown, over: unknown): unknown {
+  return mergeLoadBalancing(base as LoadBalancing | undefined, over as LoadBalancing);
+}
+
+function namesStrategy(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return value !== undefined;
+  return (value as { strategy?: unknown }).strategy !== undefined;
 }
 
 function overlay(base: Layer, over: Layer): Layer {

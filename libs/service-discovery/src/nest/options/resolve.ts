@@ -127,7 +127,9 @@ function isReplaced(options: ServiceDiscoveryOptions, path: string): boolean {
 
 /** A problem of a value that the environment gave is named, and shown, as it stands there. */
 function inItsOwnTerms(problem: Problem, inForce: readonly EnvironmentSetting[]): Problem {
-  const setting = inForce.find(({ path }) => path === problem.path);
+  // A strategy stands beside its options once there are any.
+  const given = problem.path === 'loadBalancing.strategy' ? 'loadBalancing' : problem.path;
+  const setting = inForce.find(({ path }) => path === given);
   return setting ? toEnvironmentProblem(problem, setting) : problem;
 }
 

@@ -1,6 +1,7 @@
 /** The bundled REST API: controllers, the answers' shapes, who may call it. */
 export { type ApiOptions, DEFAULT_API_OPTIONS, resolveApiOptions } from './api-options.js';
 export { isLocalRequest, type PeerRequest } from './local-request.js';
+export { type CircuitCommandView } from './calls.controller.js';
 export { restControllers, restProviders } from './rest-api.js';
 export { type ErrorBody, type FieldProblem, type RestErrorCode } from './rest-error.js';
 export {
@@ -11,6 +12,7 @@ export {
 } from './service-discovery.controller.js';
 export {
   type AggregatedHealthView,
+  type CallsView,
   type CircuitBreakerBody,
   type EventView,
   type InstanceHealthView,

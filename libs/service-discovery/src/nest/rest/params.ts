@@ -1,5 +1,7 @@
 import { BodyPipe, QueryPipe, RawBody, RawQuery } from './dto-pipe.js';
+import { CircuitDto } from './dto/circuit.dto.js';
 import { DiscoverQuery } from './dto/discover.query.js';
+import { ExplainQuery } from './dto/explain.query.js';
 import { DeregisterQuery, HeartbeatDto, HeartbeatsDto } from './dto/lease.dto.js';
 import { HealthDto, StatusDto } from './dto/status.dto.js';
 import { WatchQuery } from './dto/watch.query.js';
@@ -16,7 +18,9 @@ export const HeartbeatBody = (): ParameterDecorator => RawBody(new BodyPipe(Hear
 export const HeartbeatsBody = (): ParameterDecorator => RawBody(new BodyPipe(HeartbeatsDto));
 export const StatusBody = (): ParameterDecorator => RawBody(new BodyPipe(StatusDto));
 export const HealthBody = (): ParameterDecorator => RawBody(new BodyPipe(HealthDto));
+export const CircuitBody = (): ParameterDecorator => RawBody(new BodyPipe(CircuitDto));
 
 export const DeregisterParams = (): ParameterDecorator => RawQuery(new QueryPipe(DeregisterQuery));
 export const DiscoverParams = (): ParameterDecorator => RawQuery(new QueryPipe(DiscoverQuery));
+export const ExplainParams = (): ParameterDecorator => RawQuery(new QueryPipe(ExplainQuery));
 export const WatchParams = (): ParameterDecorator => RawQuery(new QueryPipe(WatchQuery, { keepEmpty: true }));

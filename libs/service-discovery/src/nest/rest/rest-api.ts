@@ -1,6 +1,7 @@
 import { Controller, type Provider, type Type, VERSION_NEUTRAL } from '@nestjs/common';
 import { HostPolicy } from '../../model/index.js';
 import { API_OPTIONS, type ApiOptions, DEFAULT_API_OPTIONS, resolveApiOptions } from './api-options.js';
+import { CallsController } from './calls.controller.js';
 import { EventStreams } from './event-streams.js';
 import { InsightController } from './insight.controller.js';
 import { HOST_POLICY } from './registration-pipe.js';
@@ -10,7 +11,12 @@ import { Reply } from './reply.js';
 import { RequestBodyReader } from './request-body.js';
 import { ServiceDiscoveryController } from './service-discovery.controller.js';
 
-const CONTROLLERS: readonly Type[] = [ServiceDiscoveryController, RegistryFeedController, InsightController];
+const CONTROLLERS: readonly Type[] = [
+  ServiceDiscoveryController,
+  RegistryFeedController,
+  CallsController,
+  InsightController,
+];
 
 /** By path; a class has one path only, so each further path gets classes of its own, once. */
 const mounted = new Map<string, Type[]>([[DEFAULT_API_OPTIONS.path, [...CONTROLLERS]]]);

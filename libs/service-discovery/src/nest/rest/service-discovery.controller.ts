@@ -20,7 +20,8 @@ import { ServiceDiscovery } from '../service-discovery.js';
 import { ageHeader } from './age.js';
 import { ApiGuard, Restricted } from './access.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
-import { type DiscoverQuery, toCriteria } from './dto/discover.query.js';
+import { toCriteria } from './dto/criteria.query.js';
+import { type DiscoverQuery } from './dto/discover.query.js';
 import { type DeregisterQuery, type HeartbeatDto } from './dto/lease.dto.js';
 import { type RegisterServiceDto, toRegistration } from './dto/register-service.dto.js';
 import { type StatusDto } from './dto/status.dto.js';
@@ -163,8 +164,8 @@ export class ServiceDiscoveryController {
     @DiscoverParams() query: DiscoverQuery,
     @Res() response: unknown,
   ): Promise<InstanceBody> {
-    const { strategy, key } = query;
-    const endpoint = await this.discovery.discoverService(name, { ...toCriteria(query), strategy, key });
+    const { strategy, key, client_ip: clientIp } = query;
+    const endpoint = await this.discovery.discoverService(name, { ...toCriteria(query), strategy, key, clientIp });
     if (!endpoint) throw new ServiceNotFoundError(name);
     return this.answer(response, 200, toInstanceView(endpoint.instance));
   }

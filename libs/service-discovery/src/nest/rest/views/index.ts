@@ -1,4 +1,12 @@
 /** What the API answers with, as JSON in snake_case. Times are ISO 8601, lengths of time seconds unless named `_ms`. */
+export {
+  type CallsView,
+  type CircuitBreakerBody,
+  toCircuitBreakerBody,
+  toEjectionBody,
+  toExplanationBody,
+  toStageBody,
+} from './calls-view.js';
 export { type EventView, toEventView } from './event-view.js';
 export {
   type AggregatedHealthView,
@@ -9,5 +17,5 @@ export {
   toRegistryHealthView,
 } from './health-view.js';
 export { toInstanceView } from './instance-view.js';
-export { type CircuitBreakerBody, type PatternView, toCircuitBreakerBody, toPatternView } from './pattern-view.js';
+export { type PatternView, toPatternView } from './pattern-view.js';
 export { type ServiceListView, type ServiceView, toServiceListView, toServiceView } from './service-view.js';

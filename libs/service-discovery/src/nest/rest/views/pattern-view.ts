@@ -1,12 +1,12 @@
 import { strategyName } from '../../../balancing/index.js';
 import { type Duration, parseDuration } from '../../../common/index.js';
-import { type CircuitBreakerView, type CommunicationPattern } from '../../../communicator/index.js';
+import { type CommunicationPattern } from '../../../communicator/index.js';
 import { snakeCase } from './snake-case.js';
 
 /** A tier's pattern as JSON. Durations are seconds. Settings that are not named have their defaults. */
 export interface PatternView {
   readonly description: string;
-  /** A strategy's name; `custom` for one of the app's own without a name. */
+  /** A strategy's name, without options beside it; `custom` for one of the app's own without a name. */
   readonly load_balancing: string;
   readonly timeout: number;
   readonly attempt_timeout: number;
@@ -16,53 +16,61 @@ export interface PatternView {
   readonly circuit_breaker: Readonly<Record<string, unknown>> | false;
   /** Calls of one process at one instance at once; false: no limit. */
   readonly concurrency: number | false;
+  /** What else a pattern is given, under the options' own names. */
+  readonly [option: string]: unknown;
 }
 
 /** The options that are durations, as they may be given: numbers of milliseconds, or texts. */
-const DURATIONS: ReadonlySet<string> = new Set(['baseDelay', 'maxDelay', 'window', 'recoveryTimeout']);
+const DURATIONS: ReadonlySet<string> = new Set([
+  'baseDelay',
+  'maxDelay',
+  'window',
+  'recoveryTimeout',
+  'maxRecoveryTimeout',
+  'slowCallDuration',
+  'ramp',
+  'interval',
+  'ejectionTime',
+  'maxEjectionTime',
+  'queueTimeout',
+  'maxWait',
+  'per',
+  'maxAge',
+  'delay',
+  'minimum',
+  'maximum',
+  'latency',
+]);
 
 export function toPatternView(pattern: CommunicationPattern): PatternView {
+  const { description, loadBalancing, timeout, attemptTimeout, retry, circuitBreaker, concurrency, ...more } = pattern;
   return {
-    description: pattern.description,
-    load_balancing: strategyName(pattern.loadBalancing),
-    timeout: secondsOf(pattern.timeout),
-    attempt_timeout: secondsOf(pattern.attemptTimeout),
-    retry: pattern.retry && toGroupView(pattern.retry),
-    circuit_breaker: pattern.circuitBreaker && toGroupView(pattern.circuitBreaker),
-    concurrency: pattern.concurrency,
-  };
-}
-
-/** One breaker, as the answer of `GET /circuit-breakers` lists it. */
-export interface CircuitBreakerBody {
-  readonly service_name: string;
-  /** Null where the breaker is that of the service as a whole. */
-  readonly instance_id: string | null;
-  readonly state: CircuitBreakerView['state'];
-  /** Consecutive failures that count now. */
-  readonly failures: number;
-  /** When calls get through again; null where they do, or where nobody can tell. */
-  readonly retry_after_ms: number | null;
-}
-
-export function toCircuitBreakerBody(breaker: CircuitBreakerView): CircuitBreakerBody {
-  const { service, instanceId, state, failures, retryAfterMs } = breaker;
-  return {
-    service_name: service,
-    instance_id: instanceId ?? null,
-    state,
-    failures,
-    retry_after_ms: retryAfterMs ?? null,
+    description,
+    load_balancing: strategyName(loadBalancing),
+    timeout: secondsOf(timeout),
+    attempt_timeout: secondsOf(attemptTimeout),
+    retry: retry && toGroupView(retry),
+    circuit_breaker: circuitBreaker && toGroupView(circuitBreaker),
+    concurrency,
+    ...toGroupView(more),
   };
 }
 
 function toGroupView(options: object): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries(options).map(([name, value]: [string, unknown]) => [
-      snakeCase(name),
-      DURATIONS.has(name) ? secondsOf(value as Duration) : value,
-    ]),
+    Object.entries(options).map(([name, value]: [string, unknown]) => [snakeCase(name), toValueView(name, value)]),
   );
+}
+
+function toValueView(name: string, value: unknown): unknown {
+  if (isPlainObject(value)) return toGroupView(value);
+  if (!DURATIONS.has(name)) return value;
+  const parsed = parseDuration(value);
+  return 'ms' in parsed ? parsed.ms / 1_000 : value;
+}
+
+function isPlainObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 
 function secondsOf(duration: Duration): number {

@@ -1,0 +1,127 @@
+import { Controller, Get, Inject, Param, Put, Res, UseFilters, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
+import { ServiceNotFoundError } from '../../common/index.js';
+import { type CircuitCommand, ServiceCommunicator } from '../../communicator/index.js';
+import { type Tier } from '../../model/index.js';
+import { ServiceRegistry } from '../../registry/index.js';
+import { ApiGuard, Restricted } from './access.js';
+import { DEFAULT_API_OPTIONS } from './api-options.js';
+import { type CircuitDto } from './dto/circuit.dto.js';
+import { type ExplainQuery, toRequest } from './dto/explain.query.js';
+import { RestErrorFilter } from './error-filter.js';
+import { CircuitBody, ExplainParams } from './params.js';
+import { Reply } from './reply.js';
+import {
+  type CallsView,
+  type CircuitBreakerBody,
+  type PatternView,
+  toCircuitBreakerBody,
+  toEjectionBody,
+  toExplanationBody,
+  toPatternView,
+  toStageBody,
+} from './views/index.js';
+
+/** The answer to an operator's word on a circuit. */
+export interface CircuitCommandView {
+  readonly service_name: string;
+  /** Null where it is about the service as a whole. */
+  readonly instance_id: string | null;
+  /** `isolated` and `closed` hold the circuit there; with `automatic` it goes by its calls. */
+  readonly state: CircuitCommand;
+}
+
+/** The part of the REST API about the calls that this process makes: how they are protected, and why they go where they go. */
+@Controller({ path: DEFAULT_API_OPTIONS.path, version: VERSION_NEUTRAL })
+@UseGuards(ApiGuard)
+@UseFilters(RestErrorFilter)
+export class CallsController {
+  constructor(
+    @Inject(ServiceCommunicator) private readonly communicator: ServiceCommunicator,
+    @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
+    @Inject(Reply) private readonly reply: Reply,
+  ) {}
+
+  /** The tier patterns in force, by tier. */
+  @Get('patterns')
+  listPatterns(@Res() response: unknown): { patterns: Readonly<Partial<Record<Tier, PatternView>>> } {
+    const patterns = Object.entries(this.communicator.getCommunicationPatterns());
+    const views = patterns.map(([tier, pattern]) => [tier, toPatternView(pattern)] as const);
+    return this.reply.json(response, 200, { patterns: Object.fromEntries(views) });
+  }
+
+  /** The breakers of all services and instances that were called from this process. */
+  @Get('circuit-breakers')
+  listCircuitBreakers(@Res() response: unknown): { circuit_breakers: readonly CircuitBreakerBody[]; total: number } {
+    const breakers = this.communicator.circuitBreakers().map(toCircuitBreakerBody);
+    return this.reply.json(response, 200, { circuit_breakers: breakers, total: breakers.length });
+  }
+
+  /** Holds the circuit of a service as a whole, for the calls of this process; 404 `SERVICE_NOT_FOUND`. */
+  @Put('circuit-breakers/:name')
+  @Restricted()
+  async forceServiceCircuit(
+    @Param('name') service: string,
+    @CircuitBody() { state }: CircuitDto,
+    @Res() response: unknown,
+  ): Promise<CircuitCommandView> {
+    return this.force(response, service, undefined, state);
+  }
+
+  /** Holds the circuit of an instance, for the calls of this process; 404 `SERVICE_NOT_FOUND`, `INSTANCE_NOT_FOUND`. */
+  @Put('circuit-breakers/:name/instances/:id')
+  @Restricted()
+  async forceInstanceCircuit(
+    @Param('name') service: string,
+    @Param('id') instanceId: string,
+    @CircuitBody() { state }: CircuitDto,
+    @Res() response: unknown,
+  ): Promise<CircuitCommandView> {
+    return this.force(response, service, instanceId, state);
+  }
+
+  /** The instances that calls of this process avoid for a while, since they did worse than the others. */
+  @Get('ejections')
+  listEjections(@Res() response: unknown): { ejections: readonly CallsView[]; total: number } {
+    const ejections = this.communicator.ejections().map(toEjectionBody);
+    return this.reply.json(response, 200, { ejections, total: ejections.length });
+  }
+
+  /** Which instances would take a call, which would not and why, and what limits it; 404 `SERVICE_NOT_FOUND`. */
+  @Get('explain/:name')
+  async explain(
+    @Param('name') service: string,
+    @ExplainParams() query: ExplainQuery,
+    @Res() response: unknown,
+  ): Promise<CallsView> {
+    await this.mustExist(service);
+    return this.reply.json(response, 200, toExplanationBody(this.communicator.explain(service, toRequest(query))));
+  }
+
+  /** The stages around every call to a service, the outermost first; 404 `SERVICE_NOT_FOUND`. */
+  @Get('pipeline/:name')
+  async describePipeline(
+    @Param('name') service: string,
+    @Res() response: unknown,
+  ): Promise<{ service_name: string; stages: readonly CallsView[] }> {
+    await this.mustExist(service);
+    const stages = this.communicator.describePipeline(service).map(toStageBody);
+    return this.reply.json(response, 200, { service_name: service, stages });
+  }
+
+  private async force(
+    response: unknown,
+    service: string,
+    instanceId: string | undefined,
+    state: CircuitCommand,
+  ): Promise<CircuitCommandView> {
+    await this.mustExist(service);
+    this.communicator.forceCircuit(service, instanceId, state);
+    return this.reply.json(response, 200, { service_name: service, instance_id: instanceId ?? null, state });
+  }
+
+  /** A process that follows only what it uses does not know the others. */
+  private async mustExist(service: string): Promise<void> {
+    await this.registry.follow(service);
+    if (this.registry.servedInstances(service).length === 0) throw new ServiceNotFoundError(service);
+  }
+}

@@ -1,0 +1,59 @@
+import {
+  type CallStageDescription,
+  type CircuitBreakerView,
+  type EjectionView,
+  type ServiceExplanation,
+} from '../../../communicator/index.js';
+import { snakeCaseAll } from './snake-case.js';
+
+/** One breaker, as the answer of `GET /circuit-breakers` lists it. */
+export interface CircuitBreakerBody {
+  readonly service_name: string;
+  /** Null for the breaker of the service as a whole. */
+  readonly instance_id: string | null;
+  readonly state: CircuitBreakerView['state'];
+  /** What it is held at by hand; null where it goes by its calls. */
+  readonly forced: CircuitBreakerView['forced'] | null;
+  /** The failures that count now, or that opened it. */
+  readonly failures: number;
+  /** The calls that a rate goes by: `calls`, `failed`, `slow` and their shares; null where no rate opens the circuit. */
+  readonly window: Readonly<Record<string, number>> | null;
+  readonly state_age_ms: number;
+  /** Half open: how many probes are under way. */
+  readonly probes: number;
+  /** Closed: the share of the calls that is let through. */
+  readonly share: number;
+  /** When calls get through again; null where they do, or where nobody can tell. */
+  readonly retry_after_ms: number | null;
+}
+
+export function toCircuitBreakerBody(breaker: CircuitBreakerView): CircuitBreakerBody {
+  const { service, instanceId, state, forced, failures, window, stateAgeMs, probes, share, retryAfterMs } = breaker;
+  return {
+    service_name: service,
+    instance_id: instanceId ?? null,
+    state,
+    forced: forced ?? null,
+    failures,
+    window: window ? (snakeCaseAll(window) as Record<string, number>) : null,
+    state_age_ms: stateAgeMs,
+    probes,
+    share,
+    retry_after_ms: retryAfterMs ?? null,
+  };
+}
+
+/** What the library tells of calls, with its names in snake_case; what does not apply is left out. */
+export type CallsView = Readonly<Record<string, unknown>>;
+
+export function toEjectionBody({ service, ...ejection }: EjectionView): CallsView {
+  return { service_name: service, ...(snakeCaseAll(ejection) as object) };
+}
+
+export function toExplanationBody({ service, ...explanation }: ServiceExplanation): CallsView {
+  return { service_name: service, ...(snakeCaseAll(explanation) as object) };
+}
+
+export function toStageBody(stage: CallStageDescription): CallsView {
+  return snakeCaseAll(stage) as CallsView;
+}
