@@ -33,12 +33,16 @@ describe('round robin', () => {
     expect(picks(6)).toBe('ababab');
   });
 
-  it('starts anywhere, so that processes that start together do not call in step', () => {
-    const starts = [0, 0.34, 0.67].map((draw) => {
-      create(() => draw, 'abc');
-      return picks(4);
-    });
-    expect(starts).toEqual(['abca', 'bcab', 'cabc']);
+  it('goes in an order of its own, so that processes do not call in step, nor leave the calls of one to the same next', () => {
+    const orders = new Set<string>();
+    for (let seed = 0; seed < 200; seed++) {
+      create(seededRandom(seed), 'abc');
+      const order = picks(3);
+      expect([...order].sort().join('')).toBe('abc');
+      expect(picks(6)).toBe(order + order);
+      orders.add(order);
+    }
+    expect([...orders].sort()).toEqual(['abc', 'acb', 'bac', 'bca', 'cab', 'cba']);
   });
 
   it('goes on where it was when the list is published again', () => {
@@ -68,6 +72,32 @@ describe('round robin', () => {
     expect(picks(6)).toBe('ababab');
     balancer.update(instances('abc'));
     expect(picks(6)).toBe('cabcab');
+  });
+
+  it('keeps its order through an outage of all instances', () => {
+    create(seededRandom(5), 'abcde');
+    const order = picks(5);
+    expect(picks(2)).toBe(order.slice(0, 2));
+    for (const status of ['unhealthy', 'draining'] as const) {
+      balancer.update([...'abcde'].map((id) => instance(id, { status })));
+      expect(picks(1)).toBe('-');
+    }
+    balancer.update(instances('edcba'));
+    expect(picks(8)).toBe(order.slice(2) + order);
+  });
+
+  it('stays even within every part of the list that picks choose from, in turns with the whole', () => {
+    const zones = { a: 'x', b: 'x', c: 'y', d: 'y', e: 'y' };
+    balancer.update(Object.entries(zones).map(([id, zone]) => instance(id, { zone })));
+    const counts: Record<string, number> = {};
+    for (let call = 0; call < 600; call++) {
+      const id = picks(1, call % 2 === 0 ? {} : { zone: call % 3 === 0 ? 'x' : 'y' });
+      counts[id] = (counts[id] ?? 0) + 1;
+    }
+    const { a = 0, b = 0, c = 0, d = 0, e = 0 } = counts;
+    expect(Math.abs(a - b)).toBeLessThanOrEqual(1);
+    expect(Math.max(c, d, e) - Math.min(c, d, e)).toBeLessThanOrEqual(1);
+    for (const calls of [a, b, c, d, e]) expect(calls).toBeGreaterThanOrEqual(90);
   });
 
   it('gives an instance that joins a random place in the queue, within one round', () => {

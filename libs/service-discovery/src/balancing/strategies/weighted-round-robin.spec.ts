@@ -28,7 +28,8 @@ describe('weighted round robin', () => {
   });
 
   it('is smooth: a heavy instance comes often, not in bursts', () => {
-    expect(picks(create({ a: 5, b: 1, c: 1 }), 14)).toBe('aabacaaaabacaa');
+    expect(picks(create({ a: 5, b: 1, c: 1 }), 14)).toBe('aabaacaaabaaca');
+    expect(picks(create({ a: 4, b: 2, c: 1 }), 7)).toBe('abaacba');
     expect(longestRun(picks(create({ a: 1, b: 2 }), 30))).toBe(2);
     expect(longestRun(picks(create({ a: 100, b: 100, c: 99 }), 299))).toBe(1);
   });
@@ -69,7 +70,7 @@ describe('weighted round robin', () => {
       balancer.update(weighted({ a: 5, b: 1, c: 1 }));
       sequence += picks(balancer, 1);
     }
-    expect(sequence).toBe('aabacaaaabacaa');
+    expect(sequence).toBe('aabaacaaabaaca');
   });
 
   it('follows new weights within one turn, however heavy the old ones were', () => {
@@ -97,12 +98,89 @@ describe('weighted round robin', () => {
     expect(share(picks(balancer, 30), 'c')).toBeLessThanOrEqual(11);
   });
 
-  it('keeps the shares of the others where the caller finds one unavailable', () => {
+  it('keeps the shares of the others where the caller finds one unavailable, which is owed no more than one pick', () => {
     const balancer = create({ a: 4, b: 2, c: 1 });
     const refusal = ({ instanceId }: ServiceInstance): string | undefined =>
       instanceId === 'a' ? 'circuit_open' : undefined;
     const sequence = picks(balancer, 300, { refusal });
     expect([share(sequence, 'a'), share(sequence, 'b'), share(sequence, 'c')]).toEqual([0, 200, 100]);
-    expect(share(picks(balancer, 70), 'a')).toBeLessThanOrEqual(42);
+    const after = picks(balancer, 70);
+    expect(share(after, 'a')).toBeLessThanOrEqual(41);
+    expect(longestRun(after)).toBeLessThanOrEqual(3);
+  });
+
+  it('keeps the shares of several that are unavailable together when they come back', () => {
+    const balancer = create({ a: 3, b: 1, c: 2, d: 2 });
+    const refusal = ({ instanceId }: ServiceInstance): string | undefined =>
+      'cd'.includes(instanceId) ? undefined : 'circuit_open';
+    expect(share(picks(balancer, 400, { refusal }), 'c')).toBe(200);
+    const after = picks(balancer, 80);
+    for (const [id, due] of Object.entries({ a: 30, b: 10, c: 20, d: 20 })) {
+      expect(Math.abs(share(after, id) - due)).toBeLessThanOrEqual(1);
+    }
+  });
+
+  it('gives retries, too, their shares, and counts them', () => {
+    const balancer = create({ a: 3, b: 2, c: 1 });
+    const exclude = new Set(['a']);
+    let [first, second] = ['', ''];
+    for (let call = 0; call < 600; call++) {
+      first += picks(balancer, 1);
+      second += picks(balancer, 1, { exclude });
+    }
+    // b and c take all retries, so a takes most of the first attempts: its share of all is half of them.
+    expect([share(second, 'b'), share(second, 'c')]).toEqual([400, 200]);
+    expect(share(first, 'a')).toBeGreaterThanOrEqual(598);
+  });
+
+  it('keeps the shares of calls to one part of the list whatever calls to the others do', () => {
+    const weights = { a: 200, b: 100, c: 100, d: 300 };
+    const zoneOf = (id: string): string => ('cd'.includes(id) ? 'near' : 'far');
+    const balancer = createLoadBalancer('weighted_round_robin', { random: seededRandom(2) });
+    balancer.update(weighted(weights).map((each) => ({ ...each, zone: zoneOf(each.instanceId) })));
+    let [all, near] = ['', ''];
+    for (let call = 0; call < 2_100; call++) {
+      if (call % 3 === 0) all += picks(balancer, 1);
+      else near += picks(balancer, 1, { zone: 'near' });
+    }
+    expect(Object.keys(weights).map((id) => share(all, id))).toEqual([200, 100, 100, 300]);
+    expect(['c', 'd'].map((id) => share(near, id))).toEqual([350, 1_050]);
+  });
+
+  it('gives each its exact share of a list that flaps, in the picks for which it is there', () => {
+    const balancer = create({ a: 200, b: 100, c: 100, d: 300 }, seededRandom(3));
+    const lists = [weighted({ a: 200, b: 100, c: 100 }), weighted({ a: 200, b: 100, c: 100, d: 300 })];
+    let sequence = '';
+    for (let call = 0; call < 5_600; call++) {
+      balancer.update(lists[call % 2] ?? []);
+      sequence += picks(balancer, 1);
+    }
+    expect([...'abcd'].map((id) => share(sequence, id))).toEqual([2_200, 1_100, 1_100, 1_200]);
+  });
+
+  it('keeps its order through an outage of all instances', () => {
+    const [balancer, undisturbed] = [0, 1].map(() => create({ a: 3, b: 2, c: 2 }, seededRandom(8))) as [
+      LoadBalancer,
+      LoadBalancer,
+    ];
+    expect(picks(balancer, 3)).toBe(picks(undisturbed, 3));
+    const list = weighted({ a: 3, b: 2, c: 2 });
+    balancer.update(list.map((each) => ({ ...each, status: 'unhealthy' as const })));
+    expect(picks(balancer, 1)).toBe('-');
+    balancer.update(list);
+    expect(picks(balancer, 7)).toBe(picks(undisturbed, 7));
+  });
+
+  it('gives an instance that joins, or was away for long, a random place', () => {
+    const places = new Map<number, number>();
+    for (let seed = 0; seed < 400; seed++) {
+      const balancer = create({ a: 1, b: 1, c: 1 }, seededRandom(seed));
+      picks(balancer, seed % 7);
+      balancer.update(weighted({ a: 1, b: 1, c: 1, d: 1 }));
+      const place = picks(balancer, 4).indexOf('d');
+      places.set(place, (places.get(place) ?? 0) + 1);
+    }
+    expect([...places.keys()].sort()).toEqual([0, 1, 2, 3]);
+    expect(places.get(0)).toBeLessThan(400 * 0.4);
   });
 });

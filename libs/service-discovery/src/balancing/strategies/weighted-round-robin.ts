@@ -1,50 +1,50 @@
 import { type Random } from '../../common/index.js';
-import { type Candidate, candidateAt, type Strategy } from '../strategy.js';
+import { type Candidate, type Strategy, type Wish } from '../strategy.js';
+import { TurnQueue } from './turn-queue.js';
 
-interface Creditor extends Candidate {
-  /** How many picks it is owed, in units of the sum of weights; negative: it had more than its share. */
-  credit: number;
-}
+/** How many queues a new list may go on from: those of the lists that picks choose from by turns, such as zones. */
+const QUEUES_KEPT = 4;
 
 /**
- * In turn, each as often as its weight says: smooth weighted round robin, as nginx does it. With each pick everyone is
- * credited its weight, and who has most credit pays the sum. Over a full turn the shares are exact, and a heavy
- * instance's picks are spread out rather than bunched.
+ * In turn, each as often as its weight says. Over a full turn the shares are exact, at no point of it is anybody a whole
+ * pick away from its exact share, and the picks of the heavy ones are spread out, not bunched.
+ *
+ * Each list that picks choose from has turns of its own. When it changes, its successor goes on from there.
  */
-export class WeightedRoundRobin implements Strategy<Creditor> {
+export class WeightedRoundRobin implements Strategy {
   readonly isWeighted = true;
-  private started = false;
+  private readonly queues = new WeakMap<readonly Candidate[], TurnQueue>();
+  /** The newest first. */
+  private recent: readonly TurnQueue[] = [];
 
   constructor(private readonly random: Random) {}
 
-  admit(known: Candidate): Creditor {
-    return Object.assign(known, { credit: 0 });
+  choose(candidates: readonly Candidate[], { base }: Wish): Candidate {
+    const queue = this.queueOf(base);
+    if (candidates === base) return queue.take();
+    return queue.takeAmong(candidates) ?? new TurnQueue(candidates, this.random).take();
   }
 
-  update(usual: readonly Creditor[]): void {
-    this.limitCredit(usual);
-    if (this.started || usual.length === 0) return;
-    this.started = true;
-    // A random place in the turn, so that processes that start together do not walk in step.
-    for (let skip = Math.floor(this.random() * usual.length); skip > 0; skip--) this.choose(usual);
-  }
-
-  choose(candidates: readonly Creditor[]): Creditor {
-    let total = 0;
-    let chosen = candidateAt(candidates, 0);
-    for (const candidate of candidates) {
-      const { weight } = candidate;
-      total += weight;
-      candidate.credit += weight;
-      if (candidate.credit > chosen.credit) chosen = candidate;
+  private queueOf(list: readonly Candidate[]): TurnQueue {
+    let queue = this.queues.get(list);
+    if (!queue) {
+      queue = new TurnQueue(list, this.random, this.predecessorOf(list));
+      this.queues.set(list, queue);
+      this.recent = [queue, ...this.recent].slice(0, QUEUES_KEPT);
     }
-    chosen.credit -= total;
-    return chosen;
+    return queue;
   }
 
-  /** Debts of a time with larger weights would take forever to pay off with smaller ones. */
-  private limitCredit(candidates: readonly Creditor[]): void {
-    const total = candidates.reduce((sum, { weight }) => sum + weight, 0);
-    for (const candidate of candidates) candidate.credit = Math.max(-total, Math.min(total, candidate.credit));
+  private predecessorOf(list: readonly Candidate[]): TurnQueue | undefined {
+    let greatest = 0;
+    let most: TurnQueue | undefined;
+    for (const queue of this.recent) {
+      const likeness = queue.likenessTo(list);
+      if (likeness <= greatest) continue;
+      greatest = likeness;
+      most = queue;
+      if (likeness === 1) break;
+    }
+    return most;
   }
 }
