@@ -33,24 +33,11 @@ export class Tally {
     return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
   }
 
-  /**
-   * The end of the last second that was worse than `success`; NaN when no second was.
-   * @param from seconds before that are left out
-   */
-  recoveredAt(success: number, from: number): number {
-    const seconds = new Map<number, { calls: number; good: number }>();
-    this.began.forEach((at, index) => {
-      const second = Math.floor(at / 1_000);
-      const entry = seconds.get(second) ?? { calls: 0, good: 0 };
-      entry.calls++;
-      if (this.good[index]) entry.good++;
-      seconds.set(second, entry);
-    });
-    let recovered = Number.NaN;
-    for (const [second, { calls, good }] of seconds) {
-      if (second * 1_000 >= from && good / calls < success) recovered = (second + 1) * 1_000;
-    }
-    return recovered;
+  /** From when on the calls of `forMs` succeed as often as this again; NaN: not before all is over. In whole seconds. */
+  recoveredAt(success: number, from: number, forMs: number): number {
+    const end = this.began.at(-1) ?? from;
+    for (let at = from; at + forMs <= end; at += 1_000) if (this.success(at, at + forMs) >= success) return at;
+    return Number.NaN;
   }
 
   record(beganAt: number, tookMs: number, isGood: boolean): void {

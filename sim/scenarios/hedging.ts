@@ -1,16 +1,10 @@
-import {
-  createLoadBalancer,
-  type LoadBalancer,
-  ResiliencePolicy,
-  type ResiliencePolicyOptions,
-  type RetryBudgetOptions,
-} from 'nest-service-discovery/core';
+import { type CommunicatorDefaults, type RetryBudgetOptions } from 'nest-service-discovery/core';
 import { openLoop } from '../engine/open-loop.js';
 import { normal } from '../engine/randomness.js';
 import { count, milliseconds, percent } from '../engine/table.js';
 import { Tally } from '../engine/tally.js';
 import { World } from '../engine/world.js';
-import { type Setup } from '../peers/setup.js';
+import { ours, type Setup } from '../peers/setup.js';
 import { atLeast, atMost, compare } from './scenario.js';
 
 const INSTANCES = 10;
@@ -21,23 +15,22 @@ const SLOW_MS = { least: 150, most: 280 };
 const FAST_MS = { mean: 7, deviation: 1 };
 const TIMEOUT_MS = 2_000;
 
-const budgetOf = (budget: Partial<RetryBudgetOptions> | false): ResiliencePolicyOptions => ({
-  retry: { maxAttempts: 2, budget },
-});
 const FIVE_PERCENT = { ratio: 0.05, minPerSecond: 0 };
 
-const NONE = hedged('no hedging', {});
-const P95 = hedged('ours: after the p95, budget of 5%', { ...budgetOf(FIVE_PERCENT), hedging: {} });
+const NONE = hedged('no hedging', false, undefined);
+const P95 = hedged('ours: after the p95, budget of 5%', FIVE_PERCENT, 'p95');
 
 const SETTINGS: readonly Setup[] = [
   NONE,
-  hedged('attempts of 20 ms, 3 of them', {
-    retry: { maxAttempts: 3, baseDelay: 0, maxDelay: 0, budget: false },
+  ours('attempts of 20 ms, 3 of them', {
+    timeout: TIMEOUT_MS,
     attemptTimeout: 20,
+    circuitBreaker: false,
+    retry: { baseDelay: 0, maxDelay: 0, budget: false },
   }),
-  hedged('Finagle: backup requests, 1% more', { ...budgetOf({ ratio: 0.01 }), hedging: { delay: 'p99' } }),
-  hedged('gRPC: hedge after 5 ms', { ...budgetOf(false), hedging: { delay: '5ms' } }),
-  hedged('ours: after 5 ms, budget of 5%', { ...budgetOf(FIVE_PERCENT), hedging: { delay: '5ms' } }),
+  hedged('Finagle: backup requests, 1% more', { ratio: 0.01 }, 'p99'),
+  hedged('gRPC: hedge after 5 ms', false, '5ms'),
+  hedged('ours: after 5 ms, budget of 5%', FIVE_PERCENT, '5ms'),
   P95,
 ];
 
@@ -67,31 +60,9 @@ export const hedging = compare({
   },
 });
 
-function hedged(name: string, options: ResiliencePolicyOptions): Setup {
-  return {
-    name,
-    open: (world) => {
-      const { clock, transport } = world;
-      const random = world.random('caller');
-      const policy = new ResiliencePolicy({ timeout: TIMEOUT_MS, ...options }, { clock, random });
-      const balancer = createLoadBalancer('random', { clock, random });
-      return async ({ path }) => {
-        const attempt = async (signal: AbortSignal): Promise<boolean> => {
-          const { instance } = pick(balancer, world);
-          const { status } = await transport.send(instance, { method: 'GET', path, headers: {} }, signal);
-          return status < 500;
-        };
-        return policy.execute(attempt);
-      };
-    },
-  };
-}
-
-function pick(balancer: LoadBalancer, world: World): Extract<ReturnType<LoadBalancer['pick']>, { kind: 'picked' }> {
-  balancer.update(world.instances());
-  const picked = balancer.pick();
-  if (picked.kind !== 'picked') throw new Error(picked.reason);
-  return picked;
+function hedged(name: string, budget: Partial<RetryBudgetOptions> | false, delay: string | undefined): Setup {
+  const options: CommunicatorDefaults = { timeout: TIMEOUT_MS, attemptTimeout: TIMEOUT_MS, retry: { budget } };
+  return ours(name, { ...options, hedging: delay !== undefined && { delay } });
 }
 
 async function callSlow(setup: Setup, seed: number): Promise<{ tally: Tally; sent: number }> {

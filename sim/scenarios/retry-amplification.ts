@@ -26,6 +26,7 @@ const SETUPS: readonly Setup[] = [
   ours('Finagle: budget of 20% + 10/s', { ...NO_BREAKER, retry: { budget: { ratio: 0.2, minPerSecond: 10 } } }),
   peer('gRPC: retryThrottling', grpc(patience)),
   TEN_PERCENT,
+  ours('ours: throttling, no breaker', { ...NO_BREAKER, throttling: {} }),
   ours('ours: defaults, with breakers', { timeout: '5s', attemptTimeout: '1s' }),
 ];
 

@@ -26,18 +26,33 @@ const STRATEGIES = Object.values(LoadBalancingStrategy).map((loadBalancing) =>
 );
 const PEAK_EWMA = STRATEGIES.find(({ name }) => name === LoadBalancingStrategy.P2C_EWMA)!;
 
+const SPARING = { ...ALONE, loadBalancing: { strategy: 'p2c_ewma', slowStart: {} }, outlierDetection: {} } as const;
+const OUTLIERS = ours('ours: p2c_ewma, slow start, outlier detection', SPARING);
+
 const SETUPS: readonly Setup[] = [
   ...STRATEGIES,
   peer('round robin, 3 attempts', plainRetries(patience)),
   peer('axios-retry: defaults', axiosRetry(patience)),
   peer('opossum: defaults', opossum(patience)),
   peer('Kong: defaults', kong(patience)),
+  ours('moleculer: breakers of 50% of 20 calls, 10 s', {
+    ...ALONE,
+    circuitBreaker: {
+      failureThreshold: false,
+      failureRate: 0.5,
+      minimumCalls: 20,
+      window: '60s',
+      recoveryTimeout: '10s',
+    },
+  }),
+  ours('Envoy: outlier detection, 10% at most', { ...ALONE, outlierDetection: { maxEjectedShare: 0.1 } }),
   ours('Finagle: P2C peak EWMA, 5 failures → 5 s', {
     ...ALONE,
     loadBalancing: 'p2c_ewma',
     circuitBreaker: { failureThreshold: 5, recoveryTimeout: '5s' },
   }),
-  ours('ours: p2c_ewma, breaker', { ...ALONE, loadBalancing: 'p2c_ewma', circuitBreaker: {} }),
+  OUTLIERS,
+  ours('ours: the same, attempts of 500 ms', { ...SPARING, retry: {}, attemptTimeout: '500ms' }),
 ];
 
 /** Linkerd's comparison of balancers: one of eleven is stuck for half a minute. */
@@ -45,7 +60,7 @@ export const stuckInstance = compare({
   name: 'stuck-instance',
   about: `${INSTANCES} instances answer in N(167, 5) ms; one takes 2 s from second 15 to 45. ${RATE} calls/s, given up after 1 s.`,
   settings: SETUPS,
-  bounded: [PEAK_EWMA],
+  bounded: [PEAK_EWMA, OUTLIERS],
   measure: callStuck,
   head: ['success', 'failed', 'p50', 'p99', 'requests'],
   cells: ({ tally, sent }) => [
@@ -55,7 +70,13 @@ export const stuckInstance = compare({
     milliseconds(tally.latency(0.99)),
     count(sent),
   ],
-  bounds: (of) => [atLeast('Success of p2c_ewma alone', of(PEAK_EWMA).tally.success(), 0.999, percent)],
+  bounds: (of) => {
+    const alone = of(PEAK_EWMA).tally.success();
+    return [
+      atLeast('Success of p2c_ewma alone', alone, 0.999, percent),
+      atLeast('... with slow start and outlier detection', of(OUTLIERS).tally.success(), alone, percent),
+    ];
+  },
 });
 
 async function callStuck(setup: Setup, seed: number): Promise<{ tally: Tally; sent: number }> {
