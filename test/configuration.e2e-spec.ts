@@ -7,13 +7,14 @@ import {
   type ResolvedServiceDiscoveryOptions,
   SERVICE_DISCOVERY_OPTIONS,
   ServiceCommunicator,
+  ServiceDiscovery,
   ServiceDiscoveryModule,
   type ServiceDiscoveryOptions,
   ServiceRegistry,
 } from 'nest-service-discovery';
 import { Redis } from 'ioredis';
 import { FakeTransport } from 'nest-service-discovery/testing';
-import { Apps, startError } from './support/nest-app.js';
+import { Apps, startError, urlOf } from './support/nest-app.js';
 
 const apps = new Apps();
 const PREFIX = 'SERVICE_DISCOVERY_';
@@ -74,6 +75,42 @@ it('who is the registry cannot follow a part of it', async () => {
 it('whether calls inherit deadlines is a matter of true or false', async () => {
   await expect(optionsOf()).resolves.toMatchObject({ inheritDeadline: true });
   await expect(optionsOf({ inheritDeadline: 'yes' as never })).rejects.toThrow(/inheritDeadline: .*true or false/);
+});
+
+describe("strategies of the app's own", () => {
+  class First {
+    choose<C>(candidates: readonly C[]): C {
+      return candidates[0]!;
+    }
+  }
+
+  it('can be named like the built-in ones: in options, in the environment and in discovery', async () => {
+    setEnvironment({ DEFAULT_LOAD_BALANCING: 'first' });
+    const module = ServiceDiscoveryModule.forRoot({
+      strategies: { first: First },
+      patterns: { web: { loadBalancing: 'first' } },
+    });
+    const app = await apps.listen(module);
+    const discovery = app.get(ServiceDiscovery);
+    for (const port of [1, 2]) await discovery.registerService({ serviceName: 'users', host: 'localhost', port });
+    const found = async (): Promise<number | undefined> =>
+      (await discovery.discoverService('users', { strategy: 'first' }))?.instance.port;
+    expect([await found(), await found()]).toEqual([1, 1]);
+    expect(app.get(ServiceCommunicator).explain('users').strategy).toBe('first');
+    const answer = await fetch(`${urlOf(app)}/service-discovery/discover/users?strategy=first`);
+    expect(await answer.json()).toMatchObject({ port: 1 });
+    const refused = await fetch(`${urlOf(app)}/service-discovery/discover/users?strategy=last`);
+    expect([refused.status, await refused.text()]).toEqual([
+      400,
+      expect.stringMatching(/one of round_robin,.*, first/),
+    ]);
+  });
+
+  it('are functions by name', async () => {
+    await expect(optionsOf({ strategies: { first: 'x' } as never })).rejects.toThrow(/strategies\.first: .*class/);
+    await expect(optionsOf({ strategies: [First] as never })).rejects.toThrow(/strategies: .*by name/);
+    await expect(optionsOf({ strategies: { first: First }, loadBalancing: 'frist' })).rejects.toThrow(/first/);
+  });
 });
 
 describe('the environment', () => {

@@ -9,6 +9,7 @@ export {
   type LoadBalancing,
   type LoadBalancingSettings,
   type LoadBalancingStrategyChoice,
+  isStrategyName,
   mergeLoadBalancing,
   type NamedStrategies,
   resolveLoadBalancing,

@@ -181,7 +181,7 @@ function createTransport({ transport, shutdown }: Options, clock: Clock, modules
 }
 
 function createCommunicator(
-  { communicator, inheritDeadline }: Options,
+  { communicator, strategies, inheritDeadline }: Options,
   registry: ServiceRegistry,
   transport: Transport,
   events: EventBus,
@@ -189,7 +189,8 @@ function createCommunicator(
   random: Random,
 ): ServiceCommunicator {
   const ambientDeadline = inheritDeadline ? currentDeadline : undefined;
-  return new ServiceCommunicator({ registry, transport, events, clock, random, ambientDeadline }, communicator);
+  const deps = { registry, transport, events, clock, random, ambientDeadline, strategies };
+  return new ServiceCommunicator(deps, communicator);
 }
 
 /** Where every process leaves the checks to others, nobody makes any, and nothing else would tell. */

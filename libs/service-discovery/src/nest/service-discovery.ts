@@ -4,6 +4,7 @@ import {
   createLoadBalancer,
   type LoadBalancer,
   type LoadBalancing,
+  mergeLoadBalancing,
   selectEligible,
   type SelectionCriteria,
   type UnavailableReason,
@@ -33,7 +34,7 @@ export interface ServiceEndpoint {
 
 /** What is wanted of an endpoint. */
 export interface DiscoveryCriteria extends SelectionCriteria {
-  /** Which of the instances that fit. @default the module's `loadBalancing` */
+  /** Which of the instances that fit; a name alone goes by the module's other options. @default the module's `loadBalancing` */
   strategy?: LoadBalancing;
   /** What hash strategies go by. */
   key?: string;
@@ -163,7 +164,9 @@ export class ServiceDiscovery {
     }
     let balancer = known.byStrategy.get(strategy);
     if (!balancer) {
-      balancer = createLoadBalancer(strategy, { clock: this.clock, random: this.random });
+      const { communicator, strategies } = this.options;
+      const loadBalancing = mergeLoadBalancing(communicator.loadBalancing, strategy) ?? strategy;
+      balancer = createLoadBalancer(loadBalancing, { clock: this.clock, random: this.random, strategies });
       balancer.update(instances);
       known.byStrategy.set(strategy, balancer);
     }

@@ -1,4 +1,5 @@
 import { Registry } from 'prom-client';
+import { type NamedStrategies } from '../../balancing/index.js';
 import { InvalidConfigurationError, type OptionValidator, suggest, systemClock } from '../../common/index.js';
 import {
   COMMUNICATION_PATTERNS,
@@ -121,13 +122,28 @@ export function checkFollow(
   if (follow === 'used' && mode === 'memory_only') check.problem('follow', follow, '"all" in the mode memory_only');
 }
 
-export function checkCalls({ patterns, ...calls }: CommunicatorDefaults, check: OptionValidator): void {
-  check.gather(() => validateCommunicatorOptions(calls));
+export function checkStrategies(strategies: unknown, check: OptionValidator): void {
+  if (typeof strategies !== 'object' || strategies === null || Array.isArray(strategies)) {
+    check.problem('strategies', strategies, 'an object of strategies by name');
+    return;
+  }
+  for (const [name, make] of Object.entries(strategies) as [string, unknown][]) {
+    if (typeof make !== 'function')
+      check.problem(`strategies.${name}`, make, 'a Strategy or LoadBalancer class or factory');
+  }
+}
+
+export function checkCalls(
+  { patterns, ...calls }: CommunicatorDefaults,
+  strategies: NamedStrategies,
+  check: OptionValidator,
+): void {
+  check.gather(() => validateCommunicatorOptions(calls, '', { strategies }));
   for (const [tier, changes] of Object.entries(patterns ?? {})) {
     // Unknown tiers are reported with the unknown options.
     if (TIERS.includes(tier as (typeof TIERS)[number])) {
       const over = [calls, COMMUNICATION_PATTERNS[tier as Tier]];
-      check.gather(() => validateCommunicatorOptions(changes, `patterns.${tier}`, { over }));
+      check.gather(() => validateCommunicatorOptions(changes, `patterns.${tier}`, { over, strategies }));
     }
   }
 }

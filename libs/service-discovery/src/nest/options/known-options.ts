@@ -61,6 +61,7 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   chaos: [...Object.keys(DEFAULT_CHAOS_OPTIONS), 'latency', 'outcome'],
   pattern: null,
   patterns: TIERS,
+  strategies: null,
   transport: null,
   api: [...Object.keys(DEFAULT_API_OPTIONS), 'guard', 'allowedHosts'],
   inheritDeadline: null,

@@ -1,3 +1,4 @@
+import { type NamedStrategies } from '../../balancing/index.js';
 import { type Duration } from '../../common/index.js';
 import { type CommunicatorDefaults, type CommunicatorOptions } from '../../communicator/index.js';
 import { type HealthCheckOptions } from '../../health/index.js';
@@ -105,6 +106,8 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   trackHeartbeats?: ServiceRegistryOptions['trackHeartbeats'];
   /** `SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL`, `…_TIMEOUT`; false: nothing is checked from this process. @default on */
   healthCheck?: Partial<HealthCheckOptions> | false;
+  /** Load balancing strategies of the app's own, by the names that stand for them wherever a strategy is named. @default none */
+  strategies?: NamedStrategies;
   /** @default 'undici' */
   transport?: TransportChoice;
   /** The REST API; false leaves it out. Beside `useFactory` in `forRootAsync`, as controllers are static. @default on */
@@ -136,6 +139,7 @@ export interface ResolvedServiceDiscoveryOptions {
   readonly selfPreservation: Partial<SelfPreservationOptions> | false;
   readonly healthCheck: Partial<HealthCheckOptions>;
   readonly communicator: CommunicatorDefaults;
+  readonly strategies: NamedStrategies;
   readonly transport: TransportChoice;
   readonly api: ApiOptions | false;
   readonly inheritDeadline: boolean;

@@ -15,6 +15,7 @@ import {
   checkPreset,
   checkRedis,
   checkRemote,
+  checkStrategies,
   checkTransport,
   REGISTRY_OPTION_NAMES,
 } from './checks.js';
@@ -66,7 +67,7 @@ function resolveMerged(options: ServiceDiscoveryOptions, check: OptionValidator)
   const healthCheck = options.healthCheck === false ? { enabled: false } : (options.healthCheck ?? {});
   const communicator: CommunicatorDefaults = pick(options, COMMUNICATOR_OPTION_NAMES);
   const transport = options.transport ?? DEFAULT_SERVICE_DISCOVERY_OPTIONS.transport;
-  const { advertise = {}, selfPreservation = {} } = options;
+  const { advertise = {}, selfPreservation = {}, strategies = {} } = options;
   const logging = options.logging ?? {};
   const metrics = options.metrics ?? {};
 
@@ -74,7 +75,8 @@ function resolveMerged(options: ServiceDiscoveryOptions, check: OptionValidator)
   checkFollow(options, mode, check);
   check.gather(() => resolveHealthCheckOptions(healthCheck));
   check.gather(() => resolveSelfPreservationOptions(selfPreservation));
-  checkCalls(communicator, check);
+  checkStrategies(strategies, check);
+  checkCalls(communicator, strategies, check);
   checkTransport(transport, check);
   checkAdvertise(advertise, check);
   if (logging !== false) checkLogging(logging, check);
@@ -89,6 +91,7 @@ function resolveMerged(options: ServiceDiscoveryOptions, check: OptionValidator)
     selfPreservation,
     healthCheck,
     communicator,
+    strategies,
     transport,
     api: options.api === false ? false : resolveApi(options.api, check),
     inheritDeadline: check.boolean(

@@ -11,12 +11,15 @@ import {
   UseGuards,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
+import { isStrategyName, LoadBalancingStrategy } from '../../balancing/index.js';
 import { LeaseLostError, ServiceNotFoundError } from '../../common/index.js';
 import { HealthAggregator } from '../../health/index.js';
 import { baseUrlOf, type InstanceKey, type InstanceStatus, type OperatorStatus } from '../../model/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
 import { type InstanceBody, REMOVED_HEADER } from '../../store/index.js';
+import { type ResolvedServiceDiscoveryOptions } from '../options/options.js';
 import { ServiceDiscovery } from '../service-discovery.js';
+import { SERVICE_DISCOVERY_OPTIONS } from '../tokens.js';
 import { ageHeader } from './age.js';
 import { ApiGuard, Restricted } from './access.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
@@ -28,7 +31,7 @@ import { type StatusDto } from './dto/status.dto.js';
 import { RestErrorFilter } from './error-filter.js';
 import { DeregisterParams, DiscoverParams, HeartbeatBody, RegistrationBody, StatusBody } from './params.js';
 import { Reply } from './reply.js';
-import { InstanceNotFoundError } from './rest-error.js';
+import { InstanceNotFoundError, InvalidRequestError } from './rest-error.js';
 import {
   type AggregatedHealthView,
   type ServiceListView,
@@ -76,6 +79,7 @@ export class ServiceDiscoveryController {
     @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
     @Inject(ServiceDiscovery) private readonly discovery: ServiceDiscovery,
     @Inject(HealthAggregator) private readonly aggregator: HealthAggregator,
+    @Inject(SERVICE_DISCOVERY_OPTIONS) private readonly options: Pick<ResolvedServiceDiscoveryOptions, 'strategies'>,
     @Inject(Reply) private readonly reply: Reply,
   ) {}
 
@@ -165,6 +169,7 @@ export class ServiceDiscoveryController {
     @Res() response: unknown,
   ): Promise<InstanceBody> {
     const { strategy, key, client_ip: clientIp } = query;
+    this.mustBeStrategy(strategy);
     const endpoint = await this.discovery.discoverService(name, { ...toCriteria(query), strategy, key, clientIp });
     if (!endpoint) throw new ServiceNotFoundError(name);
     return this.answer(response, 200, toInstanceView(endpoint.instance));
@@ -199,6 +204,14 @@ export class ServiceDiscoveryController {
   @Get('health/aggregated')
   aggregatedHealth(@Res() response: unknown): AggregatedHealthView {
     return this.answer(response, 200, toAggregatedHealthView(this.aggregator.getAggregatedHealth()));
+  }
+
+  private mustBeStrategy(strategy: string | undefined): void {
+    const { strategies = {} } = this.options;
+    if (strategy === undefined || isStrategyName(strategy, strategies)) return;
+    const names = new Set([...Object.values(LoadBalancingStrategy), ...Object.keys(strategies)]);
+    const problem = { path: 'strategy', value: strategy, expected: `one of ${[...names].join(', ')}` };
+    throw new InvalidRequestError([problem]);
   }
 
   private answer<T extends object>(response: unknown, status: number, body: T): T {

@@ -1,11 +1,9 @@
-import { LoadBalancingStrategy, type LoadBalancingStrategyName } from '../../../balancing/index.js';
 import { CriteriaQuery } from './criteria.query.js';
-import { Rule } from './rule.js';
-
-const STRATEGIES: readonly unknown[] = Object.values(LoadBalancingStrategy);
+import { isText, Rule } from './rule.js';
 
 /** The query of `GET /discover/:name`. */
 export class DiscoverQuery extends CriteriaQuery {
-  @Rule(`one of ${STRATEGIES.join(', ')}`, (value) => STRATEGIES.includes(value))
-  strategy?: LoadBalancingStrategyName;
+  /** Which strategies there are, an app may say. */
+  @Rule('the name of a strategy', isText(128))
+  strategy?: string;
 }
