@@ -214,6 +214,9 @@ describe('selectEligible', () => {
     it('takes versions that are not listed where none of the listed is left, but none of weight 0', () => {
       expect(idsOf(list.slice(1), {}, { versionWeights: { '1.x': 100, '2.x': 0 } })).toEqual(['none', 'next']);
       expect(idsOf(list.slice(1, 2), {}, { versionWeights: { '1.x': 100, '2.x': 0 } })).toBe('no_match');
+      const refusal = ({ version }: ServiceInstance): string | undefined =>
+        version === '2.0.0' ? undefined : 'circuit_open';
+      expect(idsOf(list, { refusal }, { versionWeights: { '1.x': 100, '2.x': 0 } })).toBe('none_available');
       const exclude = new Set(['old', 'new']);
       expect(idsOf(list, { exclude }, { versionWeights: { '1.x': 95, '2.x': 5 } })).toEqual(['none', 'next']);
     });
@@ -277,6 +280,12 @@ describe('selectEligible', () => {
       expect(idsOf(list, { exclude: new Set(['a1']) }, { priorities })).toEqual(['a2']);
     });
 
+    it('takes a text without a number for no level', () => {
+      expect(idsOf([at('blank', ' '), at('one', '1')], {}, { priorities: { by: 'level', otherwise: 2 } })).toEqual([
+        'one',
+      ]);
+    });
+
     const zone = { prefer: 'x' };
     it('prefers the zone of the options, or that of the call, and spills over when it is weak', () => {
       const list = [1, 2, 3].map((index) => instance(`x${index}`, { zone: 'x' }));
@@ -286,6 +295,7 @@ describe('selectEligible', () => {
       const weak = [...list.slice(0, 2), { ...list[2]!, status: 'unhealthy' as const }, ...far];
       expect(idsOf(weak, {}, { zone })).toEqual(['x1', 'x2', 'y1', 'none']);
       expect(idsOf(weak, {}, { zone: { prefer: 'x', minimumHealthyShare: 0.6 } })).toEqual(['x1', 'x2']);
+      expect(idsOf(weak, { zone: 'x' }, { zone: { prefer: 'y' } })).toEqual(['x1', 'x2', 'y1', 'none']);
       // A call's own zone alone is a mere preference.
       expect(idsOf(weak, { zone: 'x' })).toEqual(['x1', 'x2']);
       expect(idsOf(far, {}, { zone })).toEqual(['y1', 'none']);

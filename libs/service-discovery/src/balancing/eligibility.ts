@@ -2,7 +2,7 @@ import { type ServiceInstance } from '../model/index.js';
 import { type FilterStage, type OnLeftOut } from './explanation.js';
 import { type HealthSurvey, isOnDuty, surveyHealth } from './health-survey.js';
 import { type PickContext, type SelectionCriteria } from './load-balancer.js';
-import { type Pool, shareOutPools } from './pools.js';
+import { type Pool, type Sharing, shareOutPools } from './pools.js';
 import { type Preferences } from './preferences.js';
 import { type UnavailableReason } from './unavailable-reason.js';
 import { rangeOf } from './version-range.js';
@@ -37,7 +37,8 @@ export function select(
 ): Selection {
   if (instances.length === 0) return { kind: 'unavailable', reason: 'no_instances' };
   const route = preferences.routeOf(context);
-  const matching = selectMatching(instances, { ...context, route }, onLeftOut);
+  const sharing = preferences.sharingOf(context, route);
+  const matching = selectOpen(selectMatching(instances, { ...context, route }, onLeftOut), sharing, onLeftOut);
   if (matching.length === 0) return { kind: 'unavailable', reason: 'no_match' };
 
   const { avoid, exclude, refusal } = context;
@@ -69,8 +70,7 @@ export function select(
   const isUsual = refusal === undefined && (exclude === undefined || exclude.size === 0);
   const fit = isUsual ? left : selectBest(serving, { ...wishes, tried: undefined });
 
-  const pools = shareOutPools({ onDuty, fit, left }, preferences.sharingOf(context, route), onLeftOut);
-  if (pools.length === 0) return { kind: 'unavailable', reason: 'no_match', survey };
+  const pools = shareOutPools({ onDuty, fit, left }, sharing, onLeftOut);
   return { kind: 'selected', pools, fit, survey };
 }
 
@@ -110,6 +110,20 @@ function selectVersion(
     const fits = instance.version !== undefined && range.has(instance.version);
     if (!fits) onLeftOut?.(instance, stage, `${instance.version ?? 'no version'} is not in ${version}`);
     return fits;
+  });
+}
+
+/** Those of a version that may get calls, be it only where nobody else can take them. */
+function selectOpen(
+  instances: readonly ServiceInstance[],
+  { groups }: Sharing,
+  onLeftOut?: OnLeftOut,
+): readonly ServiceInstance[] {
+  if (!groups) return instances;
+  return instances.filter((instance) => {
+    const group = groups.groupOf(instance);
+    if (groups.isClosed(group)) onLeftOut?.(instance, 'version_weights', `${groups.nameOf(group)} has weight 0`);
+    return !groups.isClosed(group);
   });
 }
 

@@ -36,7 +36,7 @@ export function surveyHealth(
     healthyShare,
     isPanic: healthyShare < panicThreshold,
     isTooFew: healthyShare < minimumHealthyShare,
-    isUncheckedBehind: healthy > 0 && healthy >= uncheckedThreshold * serving,
+    isUncheckedBehind: healthy >= uncheckedThreshold * serving,
   };
 }
 

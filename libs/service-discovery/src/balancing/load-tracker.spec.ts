@@ -218,4 +218,19 @@ describe('LoadTracker', () => {
   it.each([0, -1, Number.NaN, Infinity])('refuses a decay time of %p', (decayMs) => {
     expect(() => new LoadTracker({ decayMs })).toThrow(InvalidConfigurationError);
   });
+
+  it('tells onlookers what it would expect, and starts nothing by it', () => {
+    const clock = new ManualClock();
+    const loads = new LoadTracker({ clock });
+    const [known, fresh] = [loads.of('known'), loads.of('fresh')];
+    expect(fresh.peekMs(clock.now())).toBe(0);
+    known.begin();
+    known.end({ kind: 'response', status: 200, latencyMs: 100 });
+    expect(fresh.peekMs(clock.now())).toBe(100);
+    clock.advance(5_000);
+    // It would have decayed from the moment that it was looked at.
+    expect(fresh.peekMs(clock.now())).toBe(100);
+    expect(known.peekMs(clock.now())).toBeCloseTo(100 * Math.exp(-0.5), 9);
+    expect(known.peekMs(clock.now())).toBe(known.ewmaMs(clock.now()));
+  });
 });

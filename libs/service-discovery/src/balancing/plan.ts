@@ -41,6 +41,8 @@ export function planFor(selection: Selection, candidates: ReadonlyMap<string, Ca
 
 /** The pool that a number in [0, 1) falls on. */
 export function poolAt(pools: readonly CandidatePool[], draw: number): CandidatePool {
+  const [only] = pools;
+  if (only && pools.length === 1) return only;
   let end = 0;
   let chosen: CandidatePool | undefined;
   for (const pool of pools) {
@@ -50,6 +52,16 @@ export function poolAt(pools: readonly CandidatePool[], draw: number): Candidate
   }
   if (!chosen) throw new RangeError('There is no pool');
   return chosen;
+}
+
+/** Where in its pool a number falls, from 0 to 1: another even number, for another choice. */
+export function placeIn(pools: readonly CandidatePool[], pool: CandidatePool, draw: number): number {
+  let begin = 0;
+  for (const other of pools) {
+    if (other === pool) break;
+    begin += other.share;
+  }
+  return (draw - begin) / pool.share;
 }
 
 /** The pool that most calls go to. */

@@ -102,9 +102,9 @@ function sharedOut(parts: readonly Part[], sharing: Sharing, onLeftOut?: OnLeftO
   const groupShares = groups ? groups.sharesOf(present) : new Map([[UNLISTED, 1]]);
   for (const group of present) {
     const ofGroup = parts.filter((part) => part.group === group);
-    const groupShare = groupShares.get(group);
-    if (groupShare === undefined) {
-      const reason = groups ? `${groups.nameOf(group)} should get no calls` : '';
+    const groupShare = groupShares.get(group) ?? 0;
+    if (groupShare === 0) {
+      const reason = 'of a version that is not listed';
       for (const { members } of ofGroup) for (const member of members) onLeftOut?.(member, 'version_weights', reason);
       continue;
     }

@@ -7,6 +7,7 @@ import { createLoadBalancer } from './create-load-balancer.js';
 import { type LoadBalancer, type PickContext } from './load-balancer.js';
 import { type SlowStartOptions } from './load-balancing-options.js';
 import { type LoadBalancing } from './load-balancing.js';
+import { SlowStart } from './slow-start.js';
 import { type Candidate, type Strategy } from './strategy.js';
 import { LoadBalancingStrategy } from './strategy-names.js';
 
@@ -238,5 +239,43 @@ describe('slow start', () => {
     balancer.pick();
     expect(weights).toEqual([10, 10, 50, 50, 100, 100]);
     expect(seen.map((list) => seen.indexOf(list))).toEqual([0, 0, 2, 2, 4, 4]);
+  });
+
+  it('holds from the first call on, also where the weights of others were told just before', () => {
+    const weights: number[][] = [];
+    const choose = (candidates: readonly Candidate[]): Candidate => {
+      weights.push(candidates.map(({ weight }) => weight));
+      return candidates[0]!;
+    };
+    const weighted = create(() => ({ isWeighted: true, choose }));
+    weighted.update([a]);
+    weighted.update([a, b]);
+    weighted.pick();
+    weighted.update([a, b, c]);
+    weighted.pick();
+    expect(weights.splice(0)).toEqual([
+      [100, 10],
+      [100, 10, 10],
+    ]);
+    // What does not go by weights must not see them shrink: the balancer passes over its choices.
+    const unweighted = create(() => ({ isWeighted: false, choose }));
+    unweighted.update([a]);
+    unweighted.update([a, b]);
+    unweighted.pick();
+    expect(weights).toEqual([[100, 100]]);
+  });
+
+  it('asks for nothing more once everybody has the whole share', () => {
+    const slow = new SlowStart({ window: 1_000, aggression: 1, minimumWeight: 0.1 }, clock, () => 0);
+    slow.update([a]);
+    expect(slow.takeStep(clock.now())).toBe(false);
+    slow.update([a, b]);
+    expect([slow.takeStep(0), slow.takeStep(9), slow.takeStep(10), slow.takeStep(15)]).toEqual([
+      true,
+      false,
+      true,
+      false,
+    ]);
+    expect([slow.takeStep(1_000), slow.isWarming('b'), slow.takeStep(2_000)]).toEqual([true, false, false]);
   });
 });

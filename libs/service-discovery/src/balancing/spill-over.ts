@@ -13,10 +13,8 @@ export interface Level {
  * @param minimum from 0, where a level takes all as long as anybody is able, to 1
  */
 export function shareOut(levels: readonly Level[], minimum: number): number[] {
-  const bearable = levels.map(({ total, able }) => {
-    if (able === 0 || minimum === 0) return able === 0 ? 0 : 1;
-    return Math.min(1, able / total / minimum);
-  });
+  // A minimum of 0 makes it all, by infinity.
+  const bearable = levels.map(({ total, able }) => (able === 0 ? 0 : Math.min(1, able / total / minimum)));
   const sum = bearable.reduce((all, one) => all + one, 0);
   const scale = sum > 0 && sum < 1 ? 1 / sum : 1;
   let left = 1;

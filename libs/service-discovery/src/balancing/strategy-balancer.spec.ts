@@ -138,6 +138,23 @@ describe('StrategyBalancer', () => {
     expect(strategy.choices.map(idsOf)).toEqual([['b', 'c']]);
   });
 
+  it('asks those alone that it would choose, and all where refusals are many', () => {
+    const many = Array.from({ length: 20 }, (_, index) => fakeInstance({ instanceId: `i${index}` }));
+    balancer.update(many);
+    const asked: string[] = [];
+    const from = (first: number): PickContext => ({
+      refusal: ({ instanceId }) => {
+        asked.push(instanceId);
+        return Number(instanceId.slice(1)) < first ? 'circuit_open' : undefined;
+      },
+    });
+    expect(pick(from(2))).toBe('i2');
+    expect(asked.splice(0)).toEqual(['i0', 'i1', 'i2']);
+    expect(pick(from(18))).toBe('i18');
+    expect(asked.splice(0)).toHaveLength(21);
+    expect(pick(from(20))).toBe('none_available');
+  });
+
   it('chooses again among the available ones where its first choice is not', () => {
     balancer.update([a, b, c]);
     expect(pick({ refusal: refusing('a') })).toBe('b');
@@ -349,6 +366,22 @@ describe('StrategyBalancer', () => {
       expect(Math.abs(users - 50)).toBeLessThan(20);
     });
 
+    it('sends each request to the version that its own route names', () => {
+      const routed = createLoadBalancer({
+        routes: [
+          { header: 'x-to', value: '1', version: '1.0.0' },
+          { header: 'x-to', value: '2', version: '2.x' },
+        ],
+        versionWeights: { '1.1.x': 1, '*': 0 },
+      });
+      routed.update(versions());
+      const to = (text?: string): PickContext => ({ headers: { 'x-to': text } });
+      for (let time = 0; time < 2; time++) {
+        expect([to('1'), to('2'), to()].map((context) => shareOf(routed, 'a', 4, () => context))).toEqual([4, 0, 0]);
+        expect([to('1'), to('2'), to()].map((context) => shareOf(routed, 'c', 4, () => context))).toEqual([0, 4, 0]);
+      }
+    });
+
     it('retries at the other version where one has nobody else', () => {
       const canary = createLoadBalancer({ versionWeights });
       canary.update(versions().slice(1));
@@ -367,8 +400,8 @@ describe('StrategyBalancer', () => {
         { instanceId: 'a', taken: true, poolShare: 0.95 },
         { instanceId: 'b', taken: true, poolShare: 0.95 },
         { instanceId: 'c', taken: true, poolShare: 0.05 },
-        { instanceId: 'd', taken: false, stage: 'version_weights', reason: '3.x should get no calls' },
-        { instanceId: 'e', taken: false, stage: 'version_weights', reason: 'other versions should get no calls' },
+        { instanceId: 'd', taken: false, stage: 'version_weights', reason: '3.x has weight 0' },
+        { instanceId: 'e', taken: false, stage: 'version_weights', reason: 'of a version that is not listed' },
       ]);
     });
   });

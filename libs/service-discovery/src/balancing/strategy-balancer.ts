@@ -10,11 +10,14 @@ import { type LoadBalancerDeps } from './load-balancer-deps.js';
 import { type LoadBalancer, type PickContext, type PickResult } from './load-balancer.js';
 import { type LoadTracker } from './load-tracker.js';
 import { isUnspecific, PlanCache } from './plan-cache.js';
-import { largestPool, type Plan, planFor, poolAt } from './plan.js';
+import { largestPool, placeIn, type Plan, planFor, poolAt } from './plan.js';
 import { Preferences } from './preferences.js';
 import { SlowStart } from './slow-start.js';
 import { type Candidate, type Strategy, type Wish } from './strategy.js';
 import { unitHash } from './unit-hash.js';
+
+/** After so many refusals in one pick, they are no exception. */
+const MOST_ASKED = 3;
 
 /**
  * A load balancer out of the filters, a strategy and a load tracker. What a pick chooses from is worked out once for
@@ -65,24 +68,15 @@ export class StrategyBalancer implements LoadBalancer {
 
   pick(context: PickContext = {}): PickResult {
     if (this.slowStart?.takeStep(this.clock.now()) === true) this.followWarming(this.slowStart);
-    const { exclude, refusal } = context;
     const route = this.preferences.routeOf(context);
     const plan = this.plans.for(context, route);
     if (plan !== this.usual && isUnspecific(context, route)) this.useAsUsual(plan);
     if (plan.unavailable !== undefined) return { kind: 'unavailable', reason: plan.unavailable };
     const key = hashKeyOf(context, this.keySources);
     const draw = plan.pools.length === 1 ? 0 : this.draw(key ?? context.key);
-    const { members } = poolAt(plan.pools, draw);
-    if (exclude === undefined || exclude.size === 0) {
-      const chosen = this.choose(members, { key, context, base: members });
-      // Asking about the chosen one alone is cheaper than asking about all: a refusal is the exception.
-      if (refusal?.(chosen.instance) === undefined) return begin(chosen);
-    }
-    const rest = this.plan(context);
-    if (rest.unavailable !== undefined) return { kind: 'unavailable', reason: rest.unavailable };
-    const left = poolAt(rest.pools, draw);
-    const base = plan.pools.find(({ name }) => name === left.name)?.members ?? left.members;
-    return begin(this.choose(left.members, { key, context, base }));
+    const pool = poolAt(plan.pools, draw);
+    const chosen = this.chooseWilling(pool.members, { key, context, base: pool.members });
+    return chosen ? begin(chosen) : this.pickBeyond(plan, { key, context, draw: placeIn(plan.pools, pool, draw) });
   }
 
   explain(context: PickContext = {}): BalancingExplanation {
@@ -94,6 +88,34 @@ export class StrategyBalancer implements LoadBalancer {
       const slowStart = this.slowStart?.factorOf(instanceId, now) ?? 1;
       return { weight, slowStart, active: load.active, latencyMs: load.peekMs(now) };
     });
+  }
+
+  /**
+   * One that was not tried and does not refuse. Asking about those alone that are chosen is cheaper than asking about
+   * all: a refusal is the exception. When it is not, all are asked.
+   */
+  private chooseWilling(members: readonly Candidate[], wish: Wish): Candidate | undefined {
+    const { exclude, refusal } = wish.context;
+    let left = members;
+    if (exclude !== undefined && exclude.size > 0) {
+      left = members.filter(({ instance }) => !exclude.has(instance.instanceId));
+    }
+    for (let refused = 0; left.length > 0;) {
+      const chosen = this.choose(left, wish);
+      if (refusal?.(chosen.instance) === undefined) return chosen;
+      const asksAll = ++refused > MOST_ASKED;
+      left = left.filter((one) => one !== chosen && !(asksAll && refusal(one.instance) !== undefined));
+    }
+    return undefined;
+  }
+
+  /** Where nobody of the pool can take the call: what comes next is worked out for this pick alone. */
+  private pickBeyond(plan: Plan, { key, context, draw }: Pick<Wish, 'key' | 'context'> & { draw: number }): PickResult {
+    const rest = this.plan(context);
+    if (rest.unavailable !== undefined) return { kind: 'unavailable', reason: rest.unavailable };
+    const { name, members } = poolAt(rest.pools, draw);
+    const base = plan.pools.find((known) => known.name === name)?.members ?? members;
+    return begin(this.choose(members, { key, context, base }));
   }
 
   private plan(context: PickContext, before?: Plan): Plan {

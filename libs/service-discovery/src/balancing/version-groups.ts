@@ -21,18 +21,19 @@ export class VersionGroups {
     return this.ranges[group]?.text ?? 'other versions';
   }
 
+  /** Whether it is said that a group gets no calls. */
+  isClosed(group: number): boolean {
+    return this.ranges[group]?.weight === 0;
+  }
+
   /**
    * The share of each of the groups, of those that have somebody to take calls. Versions that are not listed take them
-   * where no listed one is left that should: a release must not fail for want of a line in a configuration.
+   * where no listed one is left: a release must not fail for want of a line in a configuration.
    */
   sharesOf(groups: ReadonlySet<number>): ReadonlyMap<number, number> {
     const sum = [...groups].reduce((all, group) => all + this.weightOf(group), 0);
-    if (sum === 0) return new Map(groups.has(UNLISTED) ? [[UNLISTED, 1]] : []);
-    const shares = new Map<number, number>();
-    for (const group of [...groups].sort((a, b) => a - b)) {
-      if (this.weightOf(group) > 0) shares.set(group, this.weightOf(group) / sum);
-    }
-    return shares;
+    if (sum === 0) return new Map([[UNLISTED, 1]]);
+    return new Map([...groups].map((group) => [group, this.weightOf(group) / sum]));
   }
 
   private weightOf(group: number): number {
