@@ -156,11 +156,16 @@ export function loadBalancerContract(harness: TestHarness, create: (deps: LoadBa
         assertUnavailable('none_healthy');
       });
 
-      it('picks an instance that has not been checked yet only while none is healthy', () => {
+      it('lets instances that have not been checked yet stand behind healthy ones', () => {
         balancing(instance('a', { status: 'unknown' }), instance('b'));
         assert.deepEqual(picked(), ['b']);
         balancing(instance('a', { status: 'unknown' }), instance('b', { status: 'unhealthy' }));
         assert.deepEqual(picked(), ['a']);
+      });
+
+      it('does not send the calls of all to the few that have been checked', () => {
+        balancing(instance('a'), instance('b', { status: 'unknown' }), instance('c', { status: 'unknown' }));
+        assert.deepEqual(picked(), ['a', 'b', 'c']);
       });
 
       it('picks only instances with all the tags asked for', () => {
