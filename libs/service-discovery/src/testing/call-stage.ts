@@ -38,7 +38,7 @@ export class CallStage {
 
   communicatorWith(
     defaults: CommunicatorDefaults = {},
-    more: Pick<CommunicatorDependencies, 'ambientDeadline'> = {},
+    more: Pick<CommunicatorDependencies, 'ambientDeadline' | 'strategies'> = {},
   ): ServiceCommunicator {
     const { registry, transport, clock } = this;
     const events: EventSink = { emit: (type, payload) => void this.events.push({ type, payload }) };

@@ -3,13 +3,21 @@ import { type CallStageDescription } from './stage.js';
 
 /** The stages of one attempt, which `attempt.ts` and what it calls put into one function. */
 export function describeAttempt(settings: CallSettings): CallStageDescription[] {
-  const { strategyName: strategy, circuitBreaker, concurrency, attemptTimeoutMs, chaos, outlierDetection } = settings;
+  const {
+    strategyName: strategy,
+    balancing,
+    circuitBreaker,
+    concurrency,
+    attemptTimeoutMs,
+    chaos,
+    outlierDetection,
+  } = settings;
   const stages: CallStageDescription[] = [
     {
       stage: 'load_balancing',
       per: 'service',
       purpose: 'Picks an instance that matches and can take the call; those that were tried come last.',
-      options: { strategy },
+      options: { strategy, ...balancing },
     },
   ];
   if (circuitBreaker) {
