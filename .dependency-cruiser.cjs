@@ -56,7 +56,7 @@ module.exports = {
       name: 'apps-use-the-public-entries',
       comment: 'Examples are copied by users, so they import only what users can import.',
       severity: 'error',
-      from: { path: '^(apps|bench|sim|conformance)/' },
+      from: { path: '^(apps|bench|sim|soak|conformance)/' },
       to: { path: src, pathNot: `${src}(index|core|testing)\\.ts$` },
     },
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },

@@ -62,7 +62,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['apps/**/*.ts', 'bench/**/*.ts', 'conformance/**/*.ts', 'sim/**/*.ts', 'scripts/**'],
+    files: ['apps/**/*.ts', 'bench/**/*.ts', 'conformance/**/*.ts', 'sim/**/*.ts', 'soak/**/*.ts', 'scripts/**'],
     rules: { 'no-console': 'off' },
   },
   {

@@ -1,6 +1,6 @@
 /**
  * Builds the publishable package into dist/libs/service-discovery, then the apps into dist/apps, the benchmarks into
- * dist/bench, the simulations into dist/sim and the comparison with peers into dist/conformance.
+ * dist/bench, the simulations into dist/sim, the soak into dist/soak and the comparison with peers into dist/conformance.
  *
  * Each part is compiled beside the old one and swapped in when it is whole: nothing stale is packed, a failed build
  * leaves the last good one, and apps that run from dist keep their files until the new ones are there.
@@ -28,6 +28,7 @@ const parts = [
   { name: 'apps', project: 'apps/tsconfig.build.json', copies: [] },
   { name: 'bench', project: 'bench/tsconfig.build.json', copies: [] },
   { name: 'sim', project: 'sim/tsconfig.build.json', copies: [] },
+  { name: 'soak', project: 'soak/tsconfig.build.json', copies: [] },
   { name: 'conformance', project: 'conformance/tsconfig.build.json', copies: [] },
 ];
 
