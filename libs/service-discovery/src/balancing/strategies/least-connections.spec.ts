@@ -1,4 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { modelRuns } from '../../../../../test/support/model-runs.js';
 import { type Outcome, seededRandom } from '../../common/index.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
 import { createLoadBalancer } from '../create-load-balancer.js';
@@ -58,7 +60,7 @@ describe('least connections', () => {
   });
 
   it('spreads the calls of an idle time in proportion to the weights', () => {
-    const draws = Array.from({ length: 100 }, (_, step) => step / 100);
+    const draws = Array.from({ length: 100 }, (_, step) => (step + 0.5) / 100);
     const balancer = create({ a: 70, b: 30 }, () => draws.shift() ?? 0);
     const ids = Array.from({ length: 100 }, () => {
       const { id, end } = begin(balancer);
@@ -73,6 +75,61 @@ describe('least connections', () => {
     const busy = begin(balancer);
     expect(busy.id).toBe('b');
     expect([begin(balancer).id, begin(balancer).id].sort()).toEqual(['a', 'c']);
+  });
+
+  it('leaves calls to the heavy as long as there are too few for a light one to have its part', () => {
+    for (const seed of [1, 2, 3, 4]) {
+      const balancer = create({ heavy: 1_000, light: 1 }, seededRandom(seed));
+      const calls = Array.from({ length: 100 }, () => begin(balancer));
+      expect(countsOf(calls.map(({ id }) => id)).light ?? 0).toBeLessThanOrEqual(1);
+    }
+  });
+
+  it('is never a whole call from the exact part by weight while calls only begin', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1, maxLength: 10 }),
+        fc.integer({ min: 0, max: 100_000 }),
+        (weights, seed) => {
+          const balancer = create(Object.fromEntries(weights.map((w, i) => [`i${i}`, w])), seededRandom(seed));
+          const total = weights.reduce((sum, weight) => sum + weight, 0);
+          const active = weights.map(() => 0);
+          for (let calls = 1; calls <= 60; calls++) {
+            const index = Number(begin(balancer).id.slice(1));
+            active[index] = (active[index] ?? 0) + 1;
+            weights.forEach((weight, each) => {
+              const ahead = (active[each] ?? 0) - (calls * weight) / total;
+              if (ahead >= 1) throw new Error(`i${each} has ${active[each]} of ${calls} calls`);
+            });
+          }
+        },
+      ),
+      modelRuns('least connections', 2_000),
+    );
+  });
+
+  it('takes one of the fewest where the weights are equal, however calls end', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 8 }),
+        fc.array(fc.nat({ max: 20 }), { maxLength: 60 }),
+        fc.integer({ min: 0, max: 100_000 }),
+        (count, ends, seed) => {
+          const ids = Array.from({ length: count }, (_, index) => `i${index}`);
+          const balancer = create(Object.fromEntries(ids.map((id) => [id, 100])), seededRandom(seed));
+          const running: { id: string; end: () => void }[] = [];
+          for (const end of ends) {
+            const before = countsOf(running.map(({ id }) => id));
+            const begun = begin(balancer);
+            const least = Math.min(...ids.map((id) => before[id] ?? 0));
+            expect(before[begun.id] ?? 0).toBe(least);
+            running.push(begun);
+            if (end < running.length) running.splice(end, 1).forEach((ended) => ended.end());
+          }
+        },
+      ),
+      modelRuns('fewest calls', 2_000),
+    );
   });
 
   it('counts calls of retries too', () => {

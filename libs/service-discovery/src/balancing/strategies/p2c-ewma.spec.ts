@@ -72,12 +72,51 @@ describe('p2c ewma', () => {
     expect([ids.filter((id) => id === 'a').length, ids.filter((id) => id === 'b').length]).toEqual([5, 5]);
   });
 
-  it('divides by the weight', () => {
-    create('ab', () => 0);
-    balancer.update([fakeInstance({ instanceId: 'a', weight: 100 }), fakeInstance({ instanceId: 'b', weight: 300 })]);
-    measure('a', 10);
-    measure('b', 20);
-    expect(pick()).toBe('b');
+  const balance = (weights: Record<string, number>, random: Random): void => {
+    create('', random);
+    balancer.update(Object.entries(weights).map(([instanceId, weight]) => fakeInstance({ instanceId, weight })));
+  };
+  /** Every pair of draws of an even spread. */
+  const everyDraw = (steps: number): Random => {
+    let calls = 0;
+    return () => {
+      const step = calls % 2 === 0 ? Math.floor(calls / 2 / steps) : (calls >> 1) % steps;
+      calls++;
+      return (step + 0.5) / steps;
+    };
+  };
+  const sharesOf = (calls: number): Record<string, number> => {
+    const counts: Record<string, number> = {};
+    for (let call = 0; call < calls; call++) {
+      const id = pick(answered(10));
+      counts[id] = (counts[id] ?? 0) + 1;
+    }
+    return counts;
+  };
+
+  it('gives the shares of the weights where all are as fast', () => {
+    balance({ a: 600, b: 300, c: 100 }, everyDraw(20));
+    for (const id of 'abc') measure(id, 10);
+    expect(sharesOf(400)).toEqual({ a: 240, b: 120, c: 40 });
+  });
+
+  it('does not run over a light one that is faster, and turns from a heavy one that is stuck', () => {
+    balance({ heavy: 95, light: 5 }, everyDraw(20));
+    measure('heavy', 10);
+    measure('light', 2);
+    expect(sharesOf(400)).toEqual({ heavy: 380, light: 20 });
+    balance({ heavy: 95, light: 5 }, everyDraw(20));
+    measure('heavy', 2_000);
+    measure('light', 10);
+    expect(pick()).toBe('light');
+  });
+
+  it('fills instances in proportion to their weights', () => {
+    balance({ a: 300, b: 100 }, seededRandom(1));
+    for (const id of 'ab') measure(id, 10);
+    const ids = Array.from({ length: 400 }, () => pick());
+    expect(ids.filter((id) => id === 'a').length).toBeGreaterThan(290);
+    expect(ids.filter((id) => id === 'a').length).toBeLessThan(310);
   });
 
   it('draws no calls to an instance because it fails fast', () => {

@@ -1,33 +1,43 @@
 import { type Clock, type Random } from '../../common/index.js';
-import { type Candidate, candidateAt, type Strategy } from '../strategy.js';
+import { type Candidate, type Strategy, type Wish } from '../strategy.js';
+import { WeightDraws } from './weight-draw.js';
 
 /** Keeps calls in flight in the reckoning where the latency is 0 or unknown. In milliseconds. */
 const LEAST_LATENCY_MS = 0.001;
 
 /**
- * The better of two that chance picks: the one whose latency (a peak EWMA), times the calls in flight with this one
- * added, over its weight is smaller. Two are enough to avoid the slow, and chance keeps many processes from all
- * running to the one that is fastest now.
+ * The better of two that chance picks (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001): the
+ * one whose latency, a peak EWMA as Finagle's, times the calls in flight with this one added is smaller. Two are enough
+ * to avoid the slow, and chance keeps many processes from all running to the one that is fastest now.
+ *
+ * Chance goes by the weights, and calls in flight count for what they are to an instance of that weight. So where all are
+ * as fast, the shares are those of the weights. A light one that is somewhat faster is not run over for that: to take a
+ * call from a heavy one that is idle, it has to be faster by as many times as it is lighter.
  */
 export class P2cEwma implements Strategy {
-  constructor(
-    private readonly random: Random,
-    private readonly clock: Clock,
-  ) {}
+  readonly isWeighted = true;
+  private readonly draws: WeightDraws<Candidate>;
 
-  choose(candidates: readonly Candidate[]): Candidate {
-    const count = candidates.length;
-    const first = Math.floor(this.random() * count);
-    const one = candidateAt(candidates, first);
-    if (count === 1) return one;
-    // Drawn from all but the first, so that the two are never the same.
-    const second = Math.floor(this.random() * (count - 1));
-    const other = candidateAt(candidates, second < first ? second : second + 1);
+  constructor(
+    random: Random,
+    private readonly clock: Clock,
+  ) {
+    this.draws = new WeightDraws(random);
+  }
+
+  choose(candidates: readonly Candidate[], { base }: Wish): Candidate {
+    const draw = this.draws.from(candidates, base);
+    const [one, other] = draw.two();
+    if (one === other) return one;
     const now = this.clock.now();
-    return costOf(other, now) < costOf(one, now) ? other : one;
+    const { meanWeight } = draw;
+    const lighter = one.weight > other.weight ? one.weight / other.weight : 1;
+    return costOf(other, lighter, meanWeight, now) < costOf(one, 1, meanWeight, now) ? other : one;
   }
 }
 
-function costOf({ instance, load }: Candidate, now: number): number {
-  return (Math.max(load.ewmaMs(now), LEAST_LATENCY_MS) * (load.active + 1)) / instance.weight;
+/** @param own what the call itself counts for, beside those in flight */
+function costOf({ weight, load }: Candidate, own: number, meanWeight: number, now: number): number {
+  const latencyMs = load.ewmaMs(now);
+  return (latencyMs > LEAST_LATENCY_MS ? latencyMs : LEAST_LATENCY_MS) * ((load.active * meanWeight) / weight + own);
 }

@@ -1,0 +1,65 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { modelRuns } from '../../../../../test/support/model-runs.js';
+import { type Random, seededRandom } from '../../common/index.js';
+import { fakeInstance } from '../../testing/fake-instance.js';
+import { LoadTracker } from '../load-tracker.js';
+import { type Candidate } from '../strategy.js';
+import { WeightDraw, WeightDraws } from './weight-draw.js';
+
+const loads = new LoadTracker();
+const listOf = (weights: readonly number[]): Candidate[] =>
+  weights.map((weight, index) => {
+    const instance = fakeInstance({ instanceId: String(index), weight });
+    return { instance, load: loads.of(instance.instanceId), weight };
+  });
+const drawing = (...draws: number[]): Random => {
+  const left = [...draws];
+  return () => left.shift() ?? 0;
+};
+const idOf = ({ instance }: Candidate): string => instance.instanceId;
+
+describe('WeightDraw', () => {
+  it('draws one in exact proportion to the weights', () => {
+    const draws = Array.from({ length: 10 }, (_, step) => step / 10);
+    const draw = new WeightDraw(listOf([5, 4, 1]), drawing(...draws));
+    expect(draws.map(() => idOf(draw.one())).join('')).toBe('0000011112');
+  });
+
+  it('draws a second one in proportion among the others', () => {
+    const others = (first: number): string[] =>
+      [0.05, 0.25, 0.45, 0.65, 0.95].map((second) => {
+        const [, other] = new WeightDraw(listOf([4, 2, 4]), drawing(first, second)).two();
+        return idOf(other);
+      });
+    // Of 1 and 2, which weigh 2 and 4; then of 0 and 2; then of 0 and 1.
+    expect(others(0.1).join('')).toBe('11222');
+    expect(others(0.5).join('')).toBe('00022');
+    expect(others(0.9).join('')).toBe('00001');
+  });
+
+  it('never draws the same one twice, whatever rounding does, unless it is alone', () => {
+    const weights = fc.array(fc.double({ min: 1e-3, max: 1e3, noNaN: true }), { minLength: 2, maxLength: 20 });
+    const chance = fc.oneof(fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }), fc.constant(0));
+    fc.assert(
+      fc.property(weights, chance, chance, (given, first, second) => {
+        const [one, other] = new WeightDraw(listOf(given), drawing(first, second)).two();
+        expect(one).not.toBe(other);
+      }),
+      modelRuns('draws of two', 2_000),
+    );
+    const [one, other] = new WeightDraw(listOf([7]), drawing()).two();
+    expect(one).toBe(other);
+  });
+});
+
+describe('WeightDraws', () => {
+  it('keeps what it needs for a list that comes again, and takes another one as it is', () => {
+    const draws = new WeightDraws<Candidate>(seededRandom(1));
+    const base = listOf([1, 2, 3]);
+    expect(draws.from(base, base)).toBe(draws.from(base, base));
+    const left = base.slice(1);
+    expect(left).toContain(draws.from(left, base).one());
+    expect(draws.from(left, base).meanWeight).toBe(2.5);
+  });
+});
