@@ -40,6 +40,7 @@ export interface SoakResult {
 /** What calls left behind that have ended; everything has to be 0. */
 interface Leaks {
   readonly timers: number;
+  /** Signals that something still listens to. */
   readonly listeners: number;
   readonly requests: number;
   readonly rejections: number;
@@ -65,7 +66,7 @@ export async function soak({ calls, concurrency, warmUp, seed }: SoakOptions): P
   const stopListening = countRejections();
   const shared = new AbortController();
   const tools: CallTools = { clock, random, shared: shared.signal };
-  const suspects: AbortSignal[] = [shared.signal];
+  const suspects = new Set<AbortSignal>();
   const endings = new Map<string, number>();
   const variants = variantsOf(communicator);
   for (let n = 0; n < INSTANCES; n++) await register(registry, 'things', n);
@@ -81,7 +82,7 @@ export async function soak({ calls, concurrency, warmUp, seed }: SoakOptions): P
       count(endings, endingOf(error, signal));
     } finally {
       release();
-      if (signal && signal !== shared.signal && getEventListeners(signal, 'abort').length > 0) suspects.push(signal);
+      if (signal && isListenedTo(signal)) suspects.add(signal);
     }
   }
 
@@ -89,7 +90,10 @@ export async function soak({ calls, concurrency, warmUp, seed }: SoakOptions): P
     let begun = 0;
     const worker = async (): Promise<void> => {
       while (begun++ < total) {
-        if (begun % CHURN === 0) await churn(registry, begun / CHURN);
+        if (begun % CHURN === 0) {
+          await churn(registry, begun / CHURN);
+          forgetTheReleased(suspects);
+        }
         await one();
       }
     };
@@ -99,7 +103,7 @@ export async function soak({ calls, concurrency, warmUp, seed }: SoakOptions): P
   const idleTimers = clock.pendingTimers;
   await run(warmUp);
   await settled(transport, clock, idleTimers);
-  suspects.splice(1);
+  forgetTheReleased(suspects);
   const heapBeforeMb = await heapInUseMb();
   const sentBefore = transport.sent;
   endings.clear();
@@ -110,7 +114,7 @@ export async function soak({ calls, concurrency, warmUp, seed }: SoakOptions): P
   await settled(transport, clock, idleTimers);
   const heapAfterMb = await heapInUseMb();
   const timers = clock.pendingTimers - idleTimers;
-  const listeners = suspects.reduce((sum, signal) => sum + getEventListeners(signal, 'abort').length, 0);
+  const listeners = [...suspects, shared.signal].filter(isListenedTo).length;
   const requests = transport.inFlight;
   const sent = transport.sent - sentBefore;
   await communicator.close();
@@ -144,6 +148,13 @@ async function settled(transport: UnsteadyTransport, clock: CountingClock, idleT
   while ((transport.inFlight > 0 || clock.pendingTimers > idleTimers) && clock.now() < until) {
     await new Promise((resolve) => setImmediate(resolve));
   }
+}
+
+const isListenedTo = (signal: AbortSignal): boolean => getEventListeners(signal, 'abort').length > 0;
+
+/** The stream of a response follows its caller's signal until it has been read, which may be a turn later. */
+function forgetTheReleased(suspects: Set<AbortSignal>): void {
+  for (const signal of suspects) if (!isListenedTo(signal)) suspects.delete(signal);
 }
 
 function endingOf(error: unknown, signal: AbortSignal | undefined): string {
