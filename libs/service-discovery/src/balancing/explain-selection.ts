@@ -9,21 +9,11 @@ export type Measures = Pick<InstanceExplanation, 'weight' | 'slowStart' | 'activ
 
 /** Says of each instance what a pick would do with it. */
 export function explainSelection(
-  {
-    instances,
-    context,
-    preferences,
-    strategy,
-    key,
-  }: {
-    readonly instances: readonly ServiceInstance[];
-    readonly context: PickContext;
-    readonly preferences: Preferences;
-    readonly strategy: string;
-    readonly key: string | undefined;
-  },
+  instances: readonly ServiceInstance[],
+  context: PickContext,
+  preferences: Preferences,
   measure: (instance: ServiceInstance) => Measures,
-): BalancingExplanation {
+): Omit<BalancingExplanation, 'strategy'> {
   const leftOut = new Map<ServiceInstance, { stage: FilterStage; reason: string }>();
   const selected = select(instances, context, preferences, (instance, stage, reason) => {
     leftOut.set(instance, { stage, reason });
@@ -33,8 +23,6 @@ export function explainSelection(
     for (const { members, share } of selected.pools) for (const member of members) shares.set(member, share);
   }
   return {
-    strategy,
-    key,
     unavailable: selected.kind === 'unavailable' ? selected.reason : undefined,
     healthyShare: selected.survey?.healthyShare ?? 1,
     panic: selected.survey?.isPanic ?? false,

@@ -60,8 +60,12 @@ export interface InstanceExplanation {
 export interface BalancingExplanation {
   /** The strategy's name. */
   readonly strategy: string;
+  /** What it goes by, in a few words; undefined where it does not say. */
+  readonly goesBy?: string;
   /** The text that a hash strategy would go by. */
   readonly key?: string;
+  /** Whom it would choose for that key. */
+  readonly owner?: string;
   /** Why nobody can be picked; undefined where somebody can. */
   readonly unavailable?: UnavailableReason;
   /** The share of those that fit and are meant to take calls that are neither unhealthy nor outliers, by weight. */

@@ -1,7 +1,7 @@
 import { type ServiceInstance } from '../model/index.js';
 import { type Selection } from './eligibility.js';
 import { type Pool } from './pools.js';
-import { type Candidate } from './strategy.js';
+import { type Candidate, type Wish } from './strategy.js';
 import { type UnavailableReason } from './unavailable-reason.js';
 
 /** A pool as a strategy sees it. */
@@ -62,6 +62,16 @@ export function placeIn(pools: readonly CandidatePool[], pool: CandidatePool, dr
     begin += other.share;
   }
   return (draw - begin) / pool.share;
+}
+
+/** The members of the pool that a number falls on, and those of the same pool before anybody was taken out. */
+export function choiceAt(
+  rest: Plan,
+  usual: Plan,
+  draw: number,
+): Pick<Wish, 'base'> & { readonly members: readonly Candidate[] } {
+  const { name, members } = poolAt(rest.pools, draw);
+  return { members, base: usual.pools.find((known) => known.name === name)?.members ?? members };
 }
 
 /** The pool that most calls go to. */

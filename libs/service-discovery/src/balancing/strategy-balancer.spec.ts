@@ -236,6 +236,41 @@ describe('StrategyBalancer', () => {
       expect(balancer.explain({ tags: ['none'] }).unavailable).toBe('no_match');
     });
 
+    it('says what every strategy goes by', () => {
+      for (const name of Object.values(LoadBalancingStrategy)) {
+        expect(createLoadBalancer(name).explain?.().goesBy).toEqual(expect.any(String));
+      }
+      expect(createLoadBalancer(() => strategy).explain?.().goesBy).toBeUndefined();
+    });
+
+    it.each(['consistent_hash', 'maglev'])(
+      'names the one whom a key belongs to with %s, as the pick finds it',
+      (name) => {
+        const versionWeights = { '1.x': 60, '2.x': 40 };
+        const made = createLoadBalancer({ strategy: name, versionWeights }, { random: seededRandom(1) });
+        made.update(
+          Array.from({ length: 8 }, (_, index) =>
+            fakeInstance({ instanceId: `i${index}`, version: index < 6 ? '1.0.0' : '2.0.0' }),
+          ),
+        );
+        for (const context of [
+          {},
+          { exclude: new Set(['i1', 'i6', 'i7']) },
+          { avoid: new Set(['i0', 'i6']), refusal: refusing('i7') },
+          { exclude: new Set(['i0', 'i1', 'i2', 'i3', 'i4', 'i5', 'i6']) },
+        ]) {
+          for (let index = 0; index < 40; index++) {
+            const call = { ...context, key: `key-${index}` };
+            const { owner, key } = made.explain!(call);
+            expect(key).toBe(call.key);
+            expect(made.pick(call)).toMatchObject({ instance: { instanceId: owner } });
+          }
+        }
+        expect(made.explain?.({ key: 'k', tags: ['none'] }).owner).toBeUndefined();
+        expect(made.explain?.().owner).toBeUndefined();
+      },
+    );
+
     it('changes nothing by it', () => {
       balancer.update([a, b]);
       balancer.explain();

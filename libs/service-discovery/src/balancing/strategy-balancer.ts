@@ -10,7 +10,8 @@ import { type LoadBalancerDeps } from './load-balancer-deps.js';
 import { type LoadBalancer, type PickContext, type PickResult } from './load-balancer.js';
 import { type LoadTracker } from './load-tracker.js';
 import { isUnspecific, PlanCache } from './plan-cache.js';
-import { largestPool, placeIn, type Plan, planFor, poolAt } from './plan.js';
+import { ownerOfKey } from './owner-of-key.js';
+import { choiceAt, largestPool, placeIn, type Plan, planFor, poolAt } from './plan.js';
 import { Preferences } from './preferences.js';
 import { SlowStart } from './slow-start.js';
 import { type Candidate, type Strategy, type Wish } from './strategy.js';
@@ -80,14 +81,21 @@ export class StrategyBalancer implements LoadBalancer {
   }
 
   explain(context: PickContext = {}): BalancingExplanation {
-    const { instances, preferences, name: strategy } = this;
-    const key = hashKeyOf(context, this.keySources);
     const now = this.clock.now();
-    return explainSelection({ instances, context, preferences, strategy, key }, ({ instanceId, weight }) => {
+    const selection = explainSelection(this.instances, context, this.preferences, ({ instanceId, weight }) => {
       const load = this.loads.of(instanceId);
       const slowStart = this.slowStart?.factorOf(instanceId, now) ?? 1;
       return { weight, slowStart, active: load.active, latencyMs: load.peekMs(now) };
     });
+    const { goesBy } = this.strategy;
+    const key = hashKeyOf(context, this.keySources);
+    return { strategy: this.name, goesBy, key, owner: this.ownerOf(key, context), ...selection };
+  }
+
+  private ownerOf(key: string | undefined, context: PickContext): string | undefined {
+    if (key === undefined || !this.strategy.ownerOf) return undefined;
+    const usual = this.plan({ ...context, exclude: undefined, refusal: undefined });
+    return ownerOfKey(this.strategy, { usual, rest: this.plan(context), draw: unitHash(key) }, { key, context });
   }
 
   /**
@@ -113,8 +121,7 @@ export class StrategyBalancer implements LoadBalancer {
   private pickBeyond(plan: Plan, { key, context, draw }: Pick<Wish, 'key' | 'context'> & { draw: number }): PickResult {
     const rest = this.plan(context);
     if (rest.unavailable !== undefined) return { kind: 'unavailable', reason: rest.unavailable };
-    const { name, members } = poolAt(rest.pools, draw);
-    const base = plan.pools.find((known) => known.name === name)?.members ?? members;
+    const { members, base } = choiceAt(rest, plan, draw);
     return begin(this.choose(members, { key, context, base }));
   }
 

@@ -31,6 +31,8 @@ export interface Wish<C extends Candidate = Candidate> {
  * @typeParam C what the strategy keeps of an instance
  */
 export interface Strategy<C extends Candidate = Candidate> {
+  /** What it goes by, in a few words, for explanations. */
+  readonly goesBy?: string;
   /**
    * Whether half the `weight` makes for half the share. Where it does not, the balancer passes over the part of the
    * choices that an instance must not have yet while it starts slowly.
@@ -49,6 +51,11 @@ export interface Strategy<C extends Candidate = Candidate> {
   update?(usual: readonly C[]): void;
   /** One of the candidates, of which there is at least one: the usual ones, or any others that were admitted. */
   choose(candidates: readonly C[], wish: Wish<C>): C;
+  /**
+   * Whom `choose` would take for this key, where it is sure to: for explanations of strategies that go by keys. Changes
+   * nothing.
+   */
+  ownerOf?(candidates: readonly C[], wish: Wish<C>): C | undefined;
 }
 
 /** The candidate at an index that a strategy worked out. */

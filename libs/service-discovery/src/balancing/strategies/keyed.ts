@@ -7,6 +7,7 @@ import { KEY_SEED, stableHash } from './stable-hash.js';
  * this key, so that what the owner leaves is spread over all others. Calls without a key go by another strategy.
  */
 export class Keyed<C extends Candidate> implements Strategy<C> {
+  readonly goesBy = 'the key of the call, and without one as its fallback does';
   readonly isWeighted = true;
   /** By the list that they were built for. */
   private tables = new WeakMap<readonly C[], HashTable<C>>();
@@ -28,14 +29,16 @@ export class Keyed<C extends Candidate> implements Strategy<C> {
   }
 
   choose(candidates: readonly C[], wish: Wish<C>): C {
-    const { key, base } = wish;
-    if (key === undefined) return this.fallback.choose(candidates, wish);
+    // Nobody of the base is left where calls have to go to those who would not get any else.
+    return this.ownerOf(candidates, wish) ?? this.fallback.choose(candidates, wish);
+  }
+
+  ownerOf(candidates: readonly C[], { key, base }: Wish<C>): C | undefined {
+    if (key === undefined) return undefined;
     const table = this.tableOf(base);
     const hash = stableHash(key, KEY_SEED);
     const isLeft = candidates === base ? undefined : (candidate: C) => candidates.includes(candidate);
-    const chosen = this.belowBound(table, hash, candidates, isLeft) ?? table.find(hash, isLeft);
-    // Nobody of the base is left where calls have to go to those who would not get any else.
-    return chosen ?? this.fallback.choose(candidates, wish);
+    return this.belowBound(table, hash, candidates, isLeft) ?? table.find(hash, isLeft);
   }
 
   private belowBound(

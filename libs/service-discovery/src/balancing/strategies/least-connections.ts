@@ -11,6 +11,7 @@ const ROUNDING = 1e-9;
  * when there are few calls; and when idle, neither the first of the list nor the heaviest gets all calls.
  */
 export class LeastConnections implements Strategy {
+  readonly goesBy = 'calls in flight for the weight';
   readonly isWeighted = true;
 
   constructor(private readonly random: Random) {}

@@ -15,6 +15,7 @@ const LEAST_LATENCY_MS = 0.001;
  * call from a heavy one that is idle, it has to be faster by as many times as it is lighter.
  */
 export class P2cEwma implements Strategy {
+  readonly goesBy = 'latency (peak EWMA) times calls in flight, of two drawn by weight';
   readonly isWeighted = true;
   private readonly draws: WeightDraws<Candidate>;
 

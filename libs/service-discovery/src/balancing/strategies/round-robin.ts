@@ -16,6 +16,7 @@ interface Waiting extends Candidate {
  * the calls of one that fails to the same next one; an instance that joins gets a random place for the same reason.
  */
 export class RoundRobin implements Strategy<Waiting> {
+  readonly goesBy = 'turns';
   /** By the list that they are of. */
   private readonly lines = new WeakMap<readonly Waiting[], Line>();
   private turns = 0;

@@ -4,6 +4,7 @@ import { WeightDraws } from './weight-draw.js';
 
 /** By chance, each in proportion to its weight; equal weights make it uniform. */
 export class WeightedRandom implements Strategy {
+  readonly goesBy = 'chance by weight';
   readonly isWeighted = true;
   private readonly draws: WeightDraws<Candidate>;
 

@@ -12,6 +12,7 @@ const QUEUES_KEPT = 4;
  * Each list that picks choose from has turns of its own. When it changes, its successor goes on from there.
  */
 export class WeightedRoundRobin implements Strategy {
+  readonly goesBy = 'turns by weight';
   readonly isWeighted = true;
   private readonly queues = new WeakMap<readonly Candidate[], TurnQueue>();
   /** The newest first. */
