@@ -52,8 +52,10 @@ interface Bench {
 }
 
 describe('what is known of the load', () => {
-  it('survives any unrelated change, and with it the order of the calls, whatever the strategy', () => {
-    const property = fc.property(fc.constantFrom(...NAMES), fc.integer(), steps, (name, seed, sequence) => {
+  it('survives any unrelated change and any explanation, and with it the order of the calls, whatever the strategy', () => {
+    // Maglev's table takes its time for each run, and is kept in the same way as that of consistent_hash.
+    const names = fc.constantFrom(...NAMES.filter((name) => name !== 'maglev'));
+    const property = fc.property(names, fc.integer(), steps, (name, seed, sequence) => {
       const clock = new ManualClock();
       const bench = (): Bench => {
         const loads = new LoadTracker({ clock });
@@ -75,6 +77,7 @@ describe('what is known of the load', () => {
           list = list.map((instance, index) => (index === step.of ? { ...instance, ...step.change } : { ...instance }));
           stirred.balancer.update(step.ill ? [other, ...list] : [...list, other]);
         }
+        stirred.balancer.explain?.({ key: 'k', exclude: new Set(['i1']), refusal: () => undefined });
         for (const { balancer, calls, taken } of [still, stirred]) {
           if (step.kind === 'call') {
             const picked = balancer.pick({ key: step.key, clientIp: step.key });

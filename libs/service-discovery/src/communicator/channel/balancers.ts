@@ -58,7 +58,7 @@ export class Balancers {
     const { clock, loads } = this.deps;
     const filters = createLoadBalancer({ ...options, strategy: 'round_robin' }, { clock, loads, random: () => 0 });
     filters.update(instances);
-    return filters.explain!(context);
+    return { ...filters.explain!(context), goesBy: undefined };
   }
 
   private create(loadBalancing: LoadBalancing): FedBalancer {
