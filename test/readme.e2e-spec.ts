@@ -114,6 +114,36 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
     expect([...strategies]).toEqual(['p2c_ewma']);
     expect(services.requests).toContain('GET /search?text=lamp');
   },
+  'hashing.ts': async ({ provider, services }) => {
+    const { app, instance } = await provider('Carts');
+    await services.registerAs(app.get(ServiceDiscovery), 'cart-service', ['a', 'b', 'c']);
+    const taken: string[] = [];
+    app.get(EventBus).on('call.picked', ({ instanceId }) => taken.push(instanceId));
+    for (let call = 0; call < 4; call++) expect(await instance.of('ada')).toEqual({ path: '/cart' });
+    expect(new Set(taken).size).toBe(1);
+  },
+  'protection.ts': async ({ provider, services }) => {
+    const { app, instance } = await provider('Quotes');
+    await services.registerAs(app.get(ServiceDiscovery), 'quote-service', ['a', 'b']);
+    expect(await Promise.all([instance.rate('X'), instance.rate('X')])).toEqual([
+      { path: '/quotes/X' },
+      { path: '/quotes/X' },
+    ]);
+    expect(services.requests).toEqual(['GET /quotes/X']);
+    services.answer('/quotes/X', 500);
+    expect(await instance.rate('X')).toEqual({ path: '/quotes/X' });
+  },
+  'explanation.ts': async ({ provider }) => {
+    const { instance } = await provider('Support');
+    expect(instance.why('user-service')).toEqual([{ instanceId: 'users-1', taken: true, reason: undefined }]);
+    expect(instance.stages('user-service')).toEqual([
+      'deadline',
+      'retry',
+      'load_balancing',
+      'circuit_breaker',
+      'attempt_timeout',
+    ]);
+  },
   'circuit-breakers.ts': async ({ provider, services }) => {
     const { instance } = await provider('Prices');
     services.answer('/prices/7', 503);
@@ -347,9 +377,11 @@ type Methods = Record<
   | 'rate'
   | 'rename'
   | 'retire'
+  | 'stages'
   | 'states'
   | 'summary'
-  | 'users',
+  | 'users'
+  | 'why',
   (...args: unknown[]) => unknown
 > & { alarms: string[] };
 
@@ -434,6 +466,13 @@ class Services {
 
   answer(path: string, status: number, times = Number.POSITIVE_INFINITY): void {
     this.faults.set(path, { status, times });
+  }
+
+  async registerAs(discovery: ServiceDiscovery, serviceName: string, ids: readonly string[]): Promise<void> {
+    const { port: at } = this.server.address() as AddressInfo;
+    for (const instanceId of ids) {
+      await discovery.registerService({ serviceName, instanceId, host: '127.0.0.1', port: at });
+    }
   }
 
   async registerWith(discovery: ServiceDiscovery): Promise<void> {
