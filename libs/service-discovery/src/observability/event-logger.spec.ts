@@ -67,6 +67,8 @@ describe('EventLogger', () => {
       ejections: 1,
     });
     bus.emit('instance.readmitted', { key });
+    bus.emit('balancing.panic', { service: 'users', healthyShare: 1 / 3 });
+    bus.emit('balancing.panic_ended', { service: 'users', healthyShare: 2 / 3 });
     bus.emit('call.refused', { service: 'users', stage: 'rate_limit', code: 'RATE_LIMITED', retryAfterMs: 5 });
     bus.emit('call.retried', { service: 'users', attempt: 2, delayMs: 0, reason: 'status 503' });
     bus.emit('call.hedged', { service: 'users', attempt: 2, afterMs: 12.4 });
@@ -96,6 +98,8 @@ describe('EventLogger', () => {
       'log Circuit of users closed',
       'warn users/a is ejected for 31235 ms: 70% of 100 calls succeeded',
       'log users/a is readmitted',
+      'warn Only 33% of users is healthy: calls go to all of its instances, well or not',
+      'log 67% of users is healthy again: calls go to healthy instances only',
       'warn Call to users was refused unsent: RATE_LIMITED by rate_limit',
       'warn Call to users is retried, attempt 2: status 503',
       'debug Call to users is hedged by attempt 2: no answer after 12 ms',

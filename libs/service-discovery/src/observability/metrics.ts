@@ -143,6 +143,9 @@ export class DiscoveryMetrics {
   }
 
   private countCalls(): void {
+    const panics = this.counter('panics_total', 'Times that health was minded no more, as too few were healthy', [
+      'service',
+    ]);
     const picks = this.instanceCounter('balancing_decisions_total', 'Instances chosen for an attempt', 'strategy');
     const refusals = this.counter('refusals_total', 'Calls that were refused unsent', ['service', 'stage', 'code']);
     const retries = this.counter('retries_total', 'Attempts after the first one of a call', ['service']);
@@ -162,6 +165,7 @@ export class DiscoveryMetrics {
       registers: [this.registry],
     });
 
+    this.on('balancing.panic', ({ service }) => panics.inc({ service }));
     this.on('call.picked', (event) => picks.increment(event.service, event.instanceId, event.strategy));
     this.on('call.refused', ({ service, stage, code }) => refusals.inc({ service, stage, code }));
     this.on('call.retried', ({ service }) => retries.inc({ service }));
