@@ -1,4 +1,4 @@
-import { type Clock, type ServiceRequest } from 'nest-service-discovery/core';
+import { type Clock, DEADLINE_HEADER, type ServiceRequest } from 'nest-service-discovery/core';
 
 /** What comes back: a status, or that the connection broke. */
 export type Answer = { readonly status: number } | 'reset';
@@ -110,7 +110,7 @@ export class SimServer {
   }
 
   private isTooLate({ headers }: ServiceRequest): boolean {
-    const deadline = headers['x-request-deadline'];
+    const deadline = headers[DEADLINE_HEADER];
     return deadline !== undefined && Number(deadline) <= this.clock.epoch();
   }
 
