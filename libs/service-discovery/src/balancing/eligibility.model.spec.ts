@@ -120,17 +120,20 @@ function reference(instances: readonly ServiceInstance[], wanted: Call, given: P
     const text = wanted.headers?.[header];
     return text !== undefined && (value === undefined || text === value);
   })?.version;
-  const weights = Object.entries(route === undefined && given.versionWeights ? given.versionWeights : {});
-  const groupOf = (instance: ServiceInstance): string =>
-    weights.find(([range]) => inRange(instance, range))?.[0] ?? 'other';
-  const matching = instances.filter(
+  const listed = Object.entries(route === undefined && given.versionWeights ? given.versionWeights : {});
+  const fitting = instances.filter(
     (instance) =>
       (wanted.version === undefined || inRange(instance, wanted.version)) &&
       (route === undefined || inRange(instance, route)) &&
-      (wanted.tags ?? []).every((tag) => instance.tags.includes(tag)) &&
-      weights.find(([range]) => range === groupOf(instance))?.[1] !== 0,
+      (wanted.tags ?? []).every((tag) => instance.tags.includes(tag)),
   );
+  const open = fitting.filter((instance) => listed.find(([range]) => inRange(instance, range))?.[1] !== 0);
+  const asksForClosed = open.length === 0 && wanted.version !== undefined;
+  const matching = asksForClosed ? fitting : open;
   if (matching.length === 0) return 'no_match';
+  const weights = asksForClosed ? [] : listed;
+  const groupOf = (instance: ServiceInstance): string =>
+    weights.find(([range]) => inRange(instance, range))?.[0] ?? 'other';
 
   const weigh = (some: readonly ServiceInstance[]): number => some.reduce((sum, { weight }) => sum + weight, 0);
   const onDuty = matching.filter(({ status, weight }) => weight > 0 && !['draining', 'maintenance'].includes(status));

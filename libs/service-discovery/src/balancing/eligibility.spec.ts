@@ -221,6 +221,13 @@ describe('selectEligible', () => {
       expect(idsOf(list, { exclude }, { versionWeights: { '1.x': 95, '2.x': 5 } })).toEqual(['none', 'next']);
     });
 
+    it('takes a version of weight 0 for who asks for it, not for who asks for others too', () => {
+      const versionWeights = { '1.x': 100, '2.x': 0 };
+      expect(idsOf(list, { version: '2.x' }, { versionWeights })).toEqual(['new']);
+      expect(idsOf(list, { version: '>=1' }, { versionWeights })).toEqual(['old']);
+      expect(idsOf(list, { version: '2.x', tags: ['none'] }, { versionWeights })).toBe('no_match');
+    });
+
     it('goes to the version of the first route that fits, whatever its weight', () => {
       const options: Partial<LoadBalancingOptions> = {
         routes: [

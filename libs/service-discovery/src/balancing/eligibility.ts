@@ -37,8 +37,14 @@ export function select(
 ): Selection {
   if (instances.length === 0) return { kind: 'unavailable', reason: 'no_instances' };
   const route = preferences.routeOf(context);
-  const sharing = preferences.sharingOf(context, route);
-  const matching = selectOpen(selectMatching(instances, { ...context, route }, onLeftOut), sharing, onLeftOut);
+  const fitting = selectMatching(instances, { ...context, route }, onLeftOut);
+  let sharing = preferences.sharingOf(context, route);
+  let matching = selectOpen(fitting, sharing, onLeftOut);
+  if (matching.length === 0 && context.version !== undefined) {
+    // Nothing else would do: as with a route, somebody asks for what has weight 0.
+    sharing = { ...sharing, groups: false };
+    matching = fitting;
+  }
   if (matching.length === 0) return { kind: 'unavailable', reason: 'no_match' };
 
   const { avoid, exclude, refusal } = context;
