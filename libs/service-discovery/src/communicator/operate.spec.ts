@@ -309,4 +309,12 @@ describe('what an operator sees and does', () => {
       expect(payload).toEqual({ service: 'users', instanceId: 'a', reason: 'circuit_open' });
     }
   });
+
+  it('hears once for each call of an instance that could not take it, also where none can', async () => {
+    const communicator = stage.communicatorWith();
+    for (const id of ['a', 'b']) communicator.forceCircuit('users', id, 'isolated');
+    await failure(call(communicator));
+    const passedOver = stage.events.filter(({ type }) => type === 'call.passed_over').map(({ payload }) => payload);
+    expect(passedOver).toHaveLength(2);
+  });
 });

@@ -24,17 +24,21 @@ export interface Target {
 export function pickTarget<T>(call: Call<T>, isHedge = false): Target {
   const { view, request, prepared, service, tried } = call;
   const { events } = call.deps;
-  let refused: Set<Refusal> | undefined;
+  let refused: Map<string, Refusal> | undefined;
   const refusal = (instance: ServiceInstance): Refusal | undefined => {
+    const { instanceId } = instance;
+    // Balancers may ask more than once, where nobody of those that come first is left.
+    const known = refused?.get(instanceId);
+    if (known !== undefined) return known;
     const reason = view.refusal(instance);
     if (reason !== undefined) {
-      (refused ??= new Set()).add(reason);
-      events.emit('call.passed_over', { service, instanceId: instance.instanceId, reason });
+      (refused ??= new Map()).set(instanceId, reason);
+      events.emit('call.passed_over', { service, instanceId, reason });
     }
     return reason;
   };
   const picked = view.pick(pickContextOf(view, request, prepared, tried, refusal));
-  if (picked.kind === 'unavailable') throw unavailableError(call, picked.reason, refused);
+  if (picked.kind === 'unavailable') throw unavailableError(call, picked.reason, refused && new Set(refused.values()));
   const { instance } = picked;
   const place = view.enter(instance);
   if (typeof place === 'string') {
