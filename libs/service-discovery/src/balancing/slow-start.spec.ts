@@ -149,6 +149,16 @@ describe('slow start', () => {
     expect(counts(balancer, 100)).toEqual({ a: 50, b: 50 });
   });
 
+  it('holds for calls without a key, whatever a hash strategy leaves them to', () => {
+    for (const fallback of ['round_robin', 'weighted_round_robin'] as const) {
+      const loadBalancing = { strategy: 'consistent_hash', hash: { fallback }, slowStart: { window: '10s' } };
+      const balancer = createLoadBalancer(loadBalancing, { clock, random: seededRandom(1) });
+      balancer.update([a]);
+      balancer.update([a, b]);
+      expect(counts(balancer, 1_100)).toEqual({ a: 1_000, b: 100 });
+    }
+  });
+
   it('shares alike among those that all start, whatever the strategy', () => {
     const balancer = create('round_robin', { window: '1h' });
     balancer.update([a]);

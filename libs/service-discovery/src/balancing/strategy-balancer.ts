@@ -158,8 +158,9 @@ export class StrategyBalancer implements LoadBalancer {
 
   private choose(members: readonly Candidate[], wish: Wish): Candidate {
     const { slowStart, strategy } = this;
+    const { isWeighted } = wish.key === undefined ? (strategy.fallback ?? strategy) : strategy;
     let chosen = strategy.choose(members, wish);
-    if (!slowStart || strategy.isWeighted === true || !slowStart.isWarming(chosen.instance.instanceId)) return chosen;
+    if (!slowStart || isWeighted === true || !slowStart.isWarming(chosen.instance.instanceId)) return chosen;
     const now = this.clock.now();
     let left = members;
     while (left.length > 1 && slowStart.passes(chosen.instance.instanceId, members, now, wish.key)) {

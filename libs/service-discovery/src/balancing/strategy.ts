@@ -39,6 +39,8 @@ export interface Strategy<C extends Candidate = Candidate> {
    * @default false
    */
   readonly isWeighted?: boolean;
+  /** What it leaves calls without a key to, where that is another strategy, which may go by weights or not. */
+  readonly fallback?: Strategy<C>;
   /**
    * Makes the candidate of an instance that is new, out of what is known of it; left out: that will do. Best is `known`
    * itself with more assigned to it: V8 makes slow objects of copies that are spread and extended.

@@ -15,7 +15,7 @@ export class Keyed<C extends Candidate> implements Strategy<C> {
   /** @param bound how many times its fair part of the calls in flight a candidate may have; false: any number */
   constructor(
     private readonly build: BuildHashTable,
-    private readonly fallback: Strategy<C>,
+    readonly fallback: Strategy<C>,
     private readonly bound: number | false,
   ) {}
 
