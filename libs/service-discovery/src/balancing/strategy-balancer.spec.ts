@@ -478,6 +478,20 @@ describe('StrategyBalancer', () => {
       expect(events).toMatchObject([{ type: 'balancing.panic' }, { type: 'balancing.panic_ended' }]);
     });
 
+    it('goes on through changes of the list while it is one of outliers', () => {
+      const made = create();
+      const avoid = new Set(['a', 'b']);
+      made.update([a, b, c]);
+      made.pick({ avoid });
+      for (let change = 0; change < 3; change++) {
+        made.update([a, b, { ...c }]);
+        made.pick({ avoid });
+      }
+      expect(events).toMatchObject([{ type: 'balancing.panic' }]);
+      made.update([a, b, c, { ...c, instanceId: 'd' }]);
+      expect(events).toMatchObject([{ type: 'balancing.panic' }, { type: 'balancing.panic_ended', healthyShare: 0.5 }]);
+    });
+
     it('is over when the service is gone', () => {
       const made = create();
       made.update([{ ...a, ...sick }]);

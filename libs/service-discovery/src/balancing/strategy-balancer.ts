@@ -36,6 +36,8 @@ export class StrategyBalancer implements LoadBalancer {
   private readonly clock: Clock;
   private readonly events: EventSink;
   private usual: Plan | undefined;
+  /** Whom the last pick without special wishes was to avoid: most likely the next one, too. */
+  private avoid: PickContext['avoid'];
   private isPanic = false;
   private service = '';
 
@@ -62,16 +64,18 @@ export class StrategyBalancer implements LoadBalancer {
     this.loads.retain(instances);
     this.candidates = this.reconcile(instances);
     this.plans.renew();
-    const plan = this.plans.for({}, undefined);
-    this.slowStart?.update(plan.fit);
-    this.useAsUsual(plan);
+    this.slowStart?.update(this.plans.for({}, undefined).fit);
+    this.useAsUsual(this.plans.for({ avoid: this.avoid }, undefined));
   }
 
   pick(context: PickContext = {}): PickResult {
     if (this.slowStart?.takeStep(this.clock.now()) === true) this.followWarming(this.slowStart);
     const route = this.preferences.routeOf(context);
     const plan = this.plans.for(context, route);
-    if (plan !== this.usual && isUnspecific(context, route)) this.useAsUsual(plan);
+    if (plan !== this.usual && isUnspecific(context, route)) {
+      this.avoid = context.avoid;
+      this.useAsUsual(plan);
+    }
     if (plan.unavailable !== undefined) return { kind: 'unavailable', reason: plan.unavailable };
     const key = hashKeyOf(context, this.keySources);
     const draw = plan.pools.length === 1 ? 0 : this.draw(key ?? context.key);
