@@ -10,6 +10,7 @@ export {
   type ServiceResponse,
   type Transport,
 } from './transport.js';
+export { withQuery } from './query.js';
 export { targetOf } from './request-target.js';
 export { bodyOf, ReadBody, ReadContent } from './response-body.js';
 export { DEFAULT_UNDICI_TRANSPORT_OPTIONS, type UndiciTransportOptions } from './undici/options.js';

@@ -1,4 +1,4 @@
-import { ReadBody, ReadContent } from '../../transport/index.js';
+import { ReadBody, ReadContent, withQuery } from '../../transport/index.js';
 import { type ServiceCallRequest, type PreparedRequest, type ServiceCallResponse } from '../request.js';
 
 /** A response with its body read, so that it can be given to several callers, or again later. */
@@ -15,7 +15,7 @@ export async function buffer({ body, ...response }: ServiceCallResponse): Promis
 export function replay({ content, ...response }: BufferedResponse): ServiceCallResponse {
   const { instance, status, headers } = response;
   const source = { service: instance.serviceName, instanceId: instance.instanceId, status };
-  return { ...response, headers: { ...headers }, body: new ReadBody(content, source) };
+  return { ...response, headers: structuredClone(headers), body: new ReadBody(content, source) };
 }
 
 /** What differs from call to call only so that calls can be told apart: it changes nothing of the answer. */
@@ -46,6 +46,8 @@ export function keyOfRequest(
   if (method !== 'GET' || body !== undefined) return undefined;
   const counted = Object.entries(headers)
     .filter(([name]) => !CALL_HEADERS.has(name))
+    // As they are sent: JSON has one and the same null for several numbers.
+    .map(([name, value]) => [name, typeof value === 'number' ? String(value) : value] as const)
     .sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([path, query, counted, key, clientIp, criteria]);
+  return JSON.stringify([withQuery(path, query), counted, key, clientIp, criteria]);
 }

@@ -53,9 +53,10 @@ describe('calls that are coalesced', () => {
   it('share a response as it is, each with a stream of its own', async () => {
     const request = { path: '/file' };
     const calls = [communicator.callService('users', request), communicator.callService('users', request)];
-    (await sent()).respond({ status: 404, headers: { etag: 'x' }, body: 'gone' });
+    (await sent()).respond({ status: 404, headers: { 'set-cookie': ['x'] }, body: 'gone' });
     for (const response of await Promise.all(calls)) {
-      expect(response).toMatchObject({ status: 404, headers: { etag: 'x' }, attempts: 1 });
+      expect(response).toMatchObject({ status: 404, headers: { 'set-cookie': ['x'] }, attempts: 1 });
+      (response.headers['set-cookie'] as string[]).push('mallory');
       const chunks: unknown[] = [];
       for await (const chunk of response.body.stream) chunks.push(String(chunk));
       expect(chunks).toEqual(['gone']);
@@ -77,6 +78,16 @@ describe('calls that are coalesced', () => {
     await stage.registry.deregister({ serviceName: 'users', instanceId: 'b' });
     await stage.registerOne({ instanceId: 'b', version: '1.0.0', port: 8002 });
     const calls = [call(), call(request)];
+    (await sent()).respond({ body: 1 });
+    (await sent()).respond({ body: 2 });
+    expect(await Promise.all(calls)).toEqual([1, 2]);
+  });
+
+  it.each<[string, (limit: number) => Partial<ServiceCallRequest>]>([
+    ['query', (limit) => ({ query: { limit } })],
+    ['header', (limit) => ({ headers: { limit } })],
+  ])('are told apart by numbers in their %s that are one in JSON', async (_, requestWith) => {
+    const calls = [call(requestWith(Infinity)), call(requestWith(-Infinity))];
     (await sent()).respond({ body: 1 });
     (await sent()).respond({ body: 2 });
     expect(await Promise.all(calls)).toEqual([1, 2]);
@@ -156,6 +167,16 @@ describe('calls that are coalesced', () => {
       await stage.clock.advanceAsync(500);
       second.respond({ body: 1 });
       expect(await Promise.all([hasty, patient])).toEqual([1, 1]);
+    });
+
+    it('are not shared where an attempt may take longer for one than for the other', async () => {
+      const [hasty, patient] = [failure(call({ attemptTimeout: '1s', timeout: '1s' })), call()];
+      await sent();
+      const second = await sent();
+      await stage.clock.advanceAsync(1_000);
+      second.respond({ body: 1 });
+      expect(await patient).toBe(1);
+      await hasty;
     });
 
     it('outlive a caller that aborts, and end with the last one', async () => {

@@ -35,8 +35,10 @@ export class CoalescingStage implements CallStage {
   }
 
   async run<T>(call: Call<T>): Promise<T> {
-    const key = keyOfRequest(call.request, call.prepared);
-    if (key === undefined) return this.next.run(call);
+    const request = keyOfRequest(call.request, call.prepared);
+    if (request === undefined) return this.next.run(call);
+    // How long the call as a whole may take is for each caller to say, but attempts are made for all of them.
+    const key = `${call.times.attemptTimeoutMs} ${request}`;
     const own = openDeadline(call);
     let landing: Landing;
     try {
