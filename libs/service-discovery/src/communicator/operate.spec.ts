@@ -45,6 +45,16 @@ describe('what an operator sees and does', () => {
       expect(await targetsOf(communicator.withOptions({ circuitBreaker: false }), 4)).toEqual(['a', 'b']);
     });
 
+    it('refuses calls without telling when that ends, also where their settings have no breaker', async () => {
+      const communicator = stage.communicatorWith({ retry: { maxAttempts: 2 } });
+      for (const id of ['a', 'b']) communicator.forceCircuit('users', id, 'isolated');
+      const without = communicator.withOptions({ circuitBreaker: false });
+      for (const each of [communicator, without]) {
+        const error = await failure(call(each));
+        expect([error.code, error.retryAfterMs]).toEqual(['CIRCUIT_OPEN', undefined]);
+      }
+    });
+
     it('holds over a new registration under the id, and over changes of others', async () => {
       const communicator = stage.communicatorWith();
       communicator.forceCircuit('users', 'a', 'isolated');

@@ -86,9 +86,10 @@ export class ServiceView {
   circuitWaitMs(criteria?: SelectionCriteria): number {
     let shortest = Number.POSITIVE_INFINITY;
     for (const { instanceId } of selectServing(this.channel.instances, criteria)) {
-      const breaker = this.channel.states.find(instanceId)?.breakers.find(this.settings.breakerKey);
-      if (!breaker || breaker.canAcquire()) return 0;
-      shortest = Math.min(shortest, breaker.retryAfterMs ?? Number.POSITIVE_INFINITY);
+      const { breakerKey } = this.settings;
+      const breakers = this.channel.states.find(instanceId)?.breakers;
+      if (!breakers?.refuses(breakerKey)) return 0;
+      shortest = Math.min(shortest, breakers.find(breakerKey)?.retryAfterMs ?? Number.POSITIVE_INFINITY);
     }
     return shortest;
   }
