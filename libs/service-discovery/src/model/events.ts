@@ -108,7 +108,8 @@ export interface ServiceDiscoveryEvents {
   'call.picked': { service: string; instanceId: string; strategy: string; attempt: number };
   /**
    * A call or an attempt was refused on our own side, before it was sent. `code` is that of its error, `stage` what
-   * refused it: `rate_limit`, `throttling`, `bulkhead`, `adaptive_concurrency`, `service_circuit_breaker`.
+   * refused it: `rate_limit`, `throttling`, `bulkhead`, `adaptive_concurrency`, `service_circuit_breaker`; of all
+   * instances that could take it: `circuit_breaker`, `concurrency`.
    */
   'call.refused': { service: string; stage: string; code: string; retryAfterMs?: number };
   /** Another attempt follows a failed one. `failover` in the same moment where the instance changes. */

@@ -159,6 +159,11 @@ describe('a call through failures', () => {
         code: 'CIRCUIT_OPEN',
         retryAfterMs: 20_000,
       });
+      expect(stage.events.find(({ type }) => type === 'call.refused')?.payload).toMatchObject({
+        stage: 'circuit_breaker',
+        code: 'CIRCUIT_OPEN',
+        retryAfterMs: 20_000,
+      });
       expect(stage.transport.sent).toHaveLength(1);
     });
 

@@ -148,7 +148,7 @@ describe('calls that are coalesced', () => {
       const patient = call({ timeout: '9s' });
       const held = await sent();
       await stage.clock.advanceAsync(1_000);
-      expect(await hasty).toMatchObject({ code: 'DEADLINE_EXCEEDED', timeoutMs: 1_000 });
+      expect(await hasty).toMatchObject({ code: 'DEADLINE_EXCEEDED', timeoutMs: 1_000, attempts: 1 });
       await stage.clock.advanceAsync(7_000);
       held.respond({ body: 1 });
       expect(await patient).toBe(1);

@@ -10,11 +10,16 @@ type Landing = { readonly call: Call<BufferedResponse> } & (
   { readonly response: BufferedResponse } | { readonly error: unknown }
 );
 
+interface SharedCall {
+  readonly call: Call<BufferedResponse>;
+  readonly scope: SharedScope;
+}
+
 /** The calls of one service that are under way and may be shared. */
 export class Flights {
   readonly coalescer = new Coalescer();
   /** By the keys of their requests. */
-  readonly scopes = new Map<string, SharedScope>();
+  readonly calls = new Map<string, SharedCall>();
 }
 
 /**
@@ -40,17 +45,21 @@ export class CoalescingStage implements CallStage {
     // How long the call as a whole may take is for each caller to say, but attempts are made for all of them.
     const key = `${call.times.attemptTimeoutMs} ${request}`;
     const own = openDeadline(call);
-    let landing: Landing;
+    const { calls, coalescer } = this.flights;
+    calls.get(key)?.scope.extendTo(own);
     try {
-      const { scopes, coalescer } = this.flights;
-      scopes.get(key)?.extendTo(own);
-      landing = await coalescer.execute(key, (signal) => this.fly(call, key, own, signal), own.signal);
+      const landing = await coalescer.execute(key, (signal) => this.fly(call, key, own, signal), own.signal);
+      call.adopt(landing.call);
+      if ('error' in landing) throw landing.error;
+      return await call.consume(replay(landing.response));
+    } catch (error) {
+      // Whoever leaves before the end knows of what was done until then.
+      const shared = own.signal.aborted ? calls.get(key) : undefined;
+      if (shared) call.adopt(shared.call);
+      throw error;
     } finally {
       own.dispose();
     }
-    call.adopt(landing.call);
-    if ('error' in landing) throw landing.error;
-    return call.consume(replay(landing.response));
   }
 
   private async fly<T>(first: Call<T>, key: string, own: CallScope, signal: AbortSignal): Promise<Landing> {
@@ -58,15 +67,15 @@ export class CoalescingStage implements CallStage {
     const call = new Call(first.view, request, first.prepared, first.times, buffer, first.deps, true);
     const scope = new SharedScope(signal, call.deps.clock, own.remainingMs());
     call.scope = scope;
-    const { scopes } = this.flights;
-    scopes.set(key, scope);
+    const { calls } = this.flights;
+    calls.set(key, { call, scope });
     try {
       return { call, response: await this.next.run(call) };
     } catch (error) {
       return { call, error };
     } finally {
       // Another call may have begun under the key, where everybody left this one.
-      if (scopes.get(key) === scope) scopes.delete(key);
+      if (calls.get(key)?.call === call) calls.delete(key);
     }
   }
 }

@@ -7,6 +7,7 @@ import {
 import { type UnavailableReason } from '../../balancing/index.js';
 import { type Refusal } from '../channel/service-view.js';
 import { type Call } from './call.js';
+import { refused as reportRefusal } from './refused.js';
 
 /**
  * What to throw where a pick found nobody. It goes by what kept the instances from being picked, and not by how they
@@ -35,12 +36,20 @@ export function unavailableError<T>(
   }
 }
 
-function refusalError<T>({ service, view, request }: Call<T>, refused: ReadonlySet<Refusal> | undefined): unknown {
+function refusalError<T>(call: Call<T>, refused: ReadonlySet<Refusal> | undefined): unknown {
+  const { service, view, request } = call;
   if (refused === undefined) return new NoAvailableInstanceError(service, 'the load balancer offers none');
-  if (refused.has('at_capacity')) return new BulkheadFullError({ service, limit: view.settings.concurrency, queue: 0 });
+  if (refused.has('at_capacity')) {
+    const error = new BulkheadFullError({ service, limit: view.settings.concurrency, queue: 0 });
+    return reportRefusal(call, 'concurrency', error);
+  }
   const retryAfterMs = view.circuitWaitMs(request.criteria);
-  return new CircuitOpenError(`The circuits of all instances of "${service}" that could take the call are open`, {
-    service,
-    retryAfterMs: Number.isFinite(retryAfterMs) ? retryAfterMs : undefined,
-  });
+  const error = new CircuitOpenError(
+    `The circuits of all instances of "${service}" that could take the call are open`,
+    {
+      service,
+      retryAfterMs: Number.isFinite(retryAfterMs) ? retryAfterMs : undefined,
+    },
+  );
+  return reportRefusal(call, 'circuit_breaker', error);
 }
