@@ -142,6 +142,10 @@ describe('ServiceCommunicator', () => {
       const held = [await stage.transport.nextHeld(), await stage.transport.nextHeld()];
       expect(new Set(stage.transport.targets).size).toBe(2);
       expect((await failure(communicator.callService('users', { path: '/3' }))).code).toBe('BULKHEAD_FULL');
+      expect(stage.events.find(({ type }) => type === 'call.refused')?.payload).toMatchObject({
+        stage: 'concurrency',
+        code: 'BULKHEAD_FULL',
+      });
       held.forEach((exchange) => exchange.respond());
       await Promise.all(calls);
       stage.transport.answer(() => ({}));
@@ -170,6 +174,26 @@ describe('ServiceCommunicator', () => {
       const held = await stage.transport.nextHeld();
       const second = failure(communicator.callService('users', { path: '/2' }));
       expect((await second).code).toBe('BULKHEAD_FULL');
+      held.respond();
+      await first;
+    });
+  });
+
+  describe('a limit of concurrency with a balancer that does not ask', () => {
+    it('holds all the same', async () => {
+      await stage.register('a');
+      stage.transport.hold();
+      const loadBalancing = (): LoadBalancer => {
+        let list: readonly ServiceInstance[] = [];
+        return {
+          update: (instances) => void (list = instances),
+          pick: () => ({ kind: 'picked', instance: list[0]!, done: () => undefined }),
+        };
+      };
+      const communicator = stage.communicatorWith({ loadBalancing, concurrency: 1 });
+      const first = communicator.callService('users', { path: '/1' });
+      const held = await stage.transport.nextHeld();
+      expect((await failure(communicator.callService('users', { path: '/2' }))).code).toBe('BULKHEAD_FULL');
       held.respond();
       await first;
     });

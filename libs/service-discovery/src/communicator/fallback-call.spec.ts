@@ -133,6 +133,22 @@ describe('a call with a fallback', () => {
       expect(stage.transport.sent).toHaveLength(2);
     });
 
+    it('does not answer a caller who gave up while the other service was asked', async () => {
+      stage.failOn('a', refused);
+      const controller = new AbortController();
+      const communicator = stage.communicatorWith({ retry: false });
+      stage.transport.answer(({ serviceName }) => {
+        if (serviceName === 'users') throw refused();
+        controller.abort(new Error('left'));
+        return {};
+      });
+      let asked = 0;
+      const { signal } = controller;
+      const fallback = (): number => ++asked;
+      await failure(communicator.callServiceWithFallback({ ...request, fallbackService: 'backup', fallback, signal }));
+      expect(asked).toBe(0);
+    });
+
     it('does not answer a caller who gave up', async () => {
       stage.transport.hold();
       const controller = new AbortController();

@@ -89,6 +89,16 @@ describe('load balancing of calls', () => {
     for (let n = 0; n < 5; n++) expect(await targetOf(communicator, { headers: { 'x-canary': 'yes' } })).toBe('new');
   });
 
+  it('goes by one turn for all who balance in the same way', async () => {
+    const communicator = stage.communicatorWith();
+    const targets = new Set<string>();
+    for (let n = 0; n < 4; n++) {
+      const derived = communicator.withOptions({ loadBalancing: { strategy: 'round_robin', uncheckedThreshold: 0.4 } });
+      targets.add(await targetOf(derived, {}));
+    }
+    expect(targets.size).toBe(4);
+  });
+
   it('by a strategy of the user that has a name', async () => {
     class Last implements Strategy {
       choose(candidates: readonly Candidate[]): Candidate {

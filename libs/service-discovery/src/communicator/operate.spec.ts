@@ -86,6 +86,15 @@ describe('what an operator sees and does', () => {
       ]);
     });
 
+    it('goes on letting it take calls when it has registered anew', async () => {
+      const communicator = stage.communicatorWith({ circuitBreaker: { failureThreshold: 1 }, retry: false });
+      communicator.forceCircuit('users', 'a', 'closed');
+      await stage.register('a');
+      stage.transport.answer(() => ({ status: 500 }));
+      for (let n = 0; n < 6; n++) await failure(call(communicator));
+      expect(communicator.circuitBreakers()[0]).toMatchObject({ instanceId: 'a', state: 'closed', forced: 'closed' });
+    });
+
     it('cuts a whole service off, also where its calls have no breaker of the service', async () => {
       const communicator = stage.communicatorWith();
       await call(communicator);
@@ -283,6 +292,14 @@ describe('what an operator sees and does', () => {
       await failing;
       expect(stage.transport.targets).not.toContain(ejected?.instanceId);
       expect(stage.events.find(({ type }) => type === 'call.retried')?.payload).toMatchObject({ delayMs: 1_000 });
+    });
+
+    it('forgets instances that are gone', async () => {
+      stage.failOn('a');
+      const communicator = stage.communicatorWith({ ...options, retry: { maxAttempts: 2, baseDelay: 0 } });
+      for (let n = 0; n < 8; n++) await call(communicator);
+      await stage.registry.deregister({ serviceName: 'users', instanceId: 'a' });
+      expect(communicator.ejections()).toEqual([]);
     });
 
     it('forgets what it holds against whoever registers anew', async () => {

@@ -312,6 +312,26 @@ describe('a call through failures', () => {
     });
   });
 
+  it('of an answer whose body never ends goes on with another instance', async () => {
+    await stage.register('a', 'b');
+    stage.transport.answer(({ instanceId }) =>
+      stage.transport.sent.length === 1
+        ? { body: new Readable({ read: () => undefined }) }
+        : { body: { from: instanceId } },
+    );
+    const communicator = stage.communicatorWith({ attemptTimeout: '1s' });
+    const answer = communicator.callServiceJson('users', { path: '/' });
+    await stage.clock.advanceAsync(1_000);
+    expect(await answer).toEqual({ from: stage.transport.targets[1] });
+    expect(new Set(stage.transport.targets).size).toBe(2);
+    expect(
+      communicator
+        .circuitBreakers()
+        .map(({ failures }) => failures)
+        .sort(),
+    ).toEqual([0, 1]);
+  });
+
   describe("the caller's abort", () => {
     it('rejects at once with its own reason, counts for nothing, and nothing is called after it', async () => {
       await stage.register('a', 'b');

@@ -190,6 +190,32 @@ describe('hedging', () => {
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
   });
 
+  it('is no failover, also where it follows on one', async () => {
+    const answer = call(hedging({ retry: { maxAttempts: 4 } }));
+    (await stage.transport.nextHeld()).fail(refused());
+    await stage.transport.nextHeld();
+    await stage.clock.advanceAsync(100);
+    (await stage.transport.nextHeld()).respond({ body: 1 });
+    await answer;
+    expect(stage.typesOf('call.hedged')).toHaveLength(1);
+    expect(stage.typesOf('call.failed_over')).toHaveLength(1);
+  });
+
+  it('takes an attempt that timed out for one of the slow ones', async () => {
+    const communicator = stage.communicatorWith({
+      hedging: { delay: { window: '1h' } },
+      attemptTimeout: '1s',
+      retry: false,
+      circuitBreaker: false,
+    });
+    for (let n = 0; n < 20; n++) {
+      const late = failure(call(communicator));
+      await stage.clock.advanceAsync(1_000);
+      await late;
+    }
+    expect(communicator.explain('users').hedgeAfterMs).toBeGreaterThan(900);
+  });
+
   it('follows the latencies of the service by default', async () => {
     const communicator = stage.communicatorWith({ hedging: {} });
     stage.transport.answer(() => {

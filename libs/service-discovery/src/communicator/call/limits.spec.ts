@@ -79,11 +79,15 @@ describe('limits of the calls to a service', () => {
         const controller = new AbortController();
         const aborted = failure(call(communicator, controller.signal));
         await stage.transport.nextHeld();
-        controller.abort();
+        controller.abort(new Error('left'));
         await aborted;
       }
       expect(refusals()).toEqual([]);
-      expect(communicator.explain('users').limits.throttling).toMatchObject({ rejection: 0 });
+      expect(communicator.explain('users').limits.throttling).toMatchObject({
+        rejection: 0,
+        requests: 30,
+        accepts: 30,
+      });
     });
   });
 
@@ -122,6 +126,7 @@ describe('limits of the calls to a service', () => {
       const waiting = failure(communicator.callService('users', { path: '/', timeout: '1s' }));
       await stage.clock.advanceAsync(1_000);
       expect(await waiting).toMatchObject({ code: 'DEADLINE_EXCEEDED', attempts: 0 });
+      expect(refusals()).toEqual([]);
       held.respond();
       await first;
       expect(communicator.explain('users').limits.bulkhead).toMatchObject({ active: 0, queued: 0 });

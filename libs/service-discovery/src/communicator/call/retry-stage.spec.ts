@@ -47,6 +47,25 @@ describe('the retries of a call', () => {
     expect(await communicator.callService('users', { path: '/' })).toMatchObject({ status: 200, attempts: 2 });
   });
 
+  it('are paid for by the calls that are made', async () => {
+    const budget = { ratio: 1, minPerSecond: 0 };
+    const communicator = stage.communicatorWith({ retry: { maxAttempts: 2, budget }, circuitBreaker: false });
+    stage.transport.answer(() => {
+      throw reset();
+    });
+    for (let call = 0; call < 5; call++) {
+      expect(await failure(communicator.callService('users', { path: '/' }))).toMatchObject({ attempts: 2 });
+    }
+  });
+
+  it('that nobody pays for leave the caller the response that there is', async () => {
+    stage.transport.answer(() => ({ status: 503, body: 'busy' }));
+    const communicator = stage.communicatorWith({ retry: { budget: { ratio: 0, minPerSecond: 0 } } });
+    const response = await communicator.callService('users', { path: '/' });
+    expect(response).toMatchObject({ status: 503, attempts: 1 });
+    expect(await response.body.text()).toBe('busy');
+  });
+
   it('wait as long as the service asks by a pushback, wherever they go', async () => {
     const answer = { status: 503, headers: { 'grpc-retry-pushback-ms': '300' } };
     stage.transport.answer(() => (stage.transport.sent.length === 1 ? answer : {}));
