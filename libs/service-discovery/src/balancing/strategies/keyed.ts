@@ -10,7 +10,7 @@ export class Keyed<C extends Candidate> implements Strategy<C> {
   readonly goesBy = 'the key of the call, and without one as its fallback does';
   readonly isWeighted = true;
   /** By the list that they were built for. */
-  private tables = new WeakMap<readonly C[], HashTable<C>>();
+  private readonly tables = new WeakMap<readonly C[], HashTable<C>>();
 
   /** @param bound how many times its fair part of the calls in flight a candidate may have; false: any number */
   constructor(
@@ -24,7 +24,6 @@ export class Keyed<C extends Candidate> implements Strategy<C> {
   }
 
   update(usual: readonly C[]): void {
-    this.tables = new WeakMap();
     this.fallback.update?.(usual);
   }
 
