@@ -5,6 +5,7 @@ import { fakeInstance } from '../../testing/fake-instance.js';
 import { createLoadBalancer } from '../create-load-balancer.js';
 import { type LoadBalancer, type PickContext } from '../load-balancer.js';
 import { type LoadBalancing } from '../load-balancing.js';
+import { FIRST_MEMBER_SEED, stableHash } from './stable-hash.js';
 
 const ANSWERED: Outcome = { kind: 'response', status: 200, latencyMs: 5 };
 const HASHES = ['consistent_hash', 'maglev'] as const;
@@ -129,11 +130,13 @@ describe.each(HASHES)('%s', (name) => {
   it('chooses for calls without a key as the fallback does', () => {
     const instances = many(3).map((each, index) => ({ ...each, weight: index + 1 }));
     for (const fallback of ['round_robin', 'weighted_round_robin', 'least_connections', 'random'] as const) {
-      const alone = create(fallback, instances, seededRandom(4));
-      const balancer = create({ strategy: name, hash: { fallback } }, instances, seededRandom(4));
-      for (let call = 0; call < 50; call++) {
-        if (call % 5 === 0) pick(balancer, { key: `user-${call}` });
-        expect(pick(balancer, {})).toBe(pick(alone, {}));
+      for (let seed = 1; seed <= 5; seed++) {
+        const alone = create(fallback, instances, seededRandom(seed));
+        const balancer = create({ strategy: name, hash: { fallback } }, instances, seededRandom(seed));
+        for (let call = 0; call < 20; call++) {
+          if (call % 5 === 0) pick(balancer, { key: `user-${call}` });
+          expect(pick(balancer, {})).toBe(pick(alone, {}));
+        }
       }
     }
   });
@@ -179,6 +182,24 @@ describe('consistent_hash', () => {
     expect(new Set(movedFrom)).toEqual(new Set([changed]));
     // From 10/100 to 5/95 of the keys.
     expect(movedFrom.length / 20_000).toBeCloseTo(0.1 - 5 / 95, 2);
+  });
+
+  it('tells apart two ids of which one hash is the same', () => {
+    const byHash = new Map<number, string>();
+    let alike: [string, string] | undefined;
+    for (let number = 0; !alike; number++) {
+      const id = `instance-${number}`;
+      const hash = stableHash(id, FIRST_MEMBER_SEED);
+      const known = byHash.get(hash);
+      if (known !== undefined) alike = [known, id];
+      byHash.set(hash, id);
+    }
+    const balancer = create(
+      'consistent_hash',
+      alike.map((instanceId) => fakeInstance({ instanceId })),
+    );
+    const counts = countsOf(owners(balancer, keys(1_000)));
+    for (const id of alike) expect(counts.get(id)).toBeGreaterThan(400);
   });
 
   it('tells apart any two ids, also those of one shape', () => {

@@ -23,10 +23,6 @@ export class Keyed<C extends Candidate> implements Strategy<C> {
     return this.fallback.admit?.(known) ?? (known as C);
   }
 
-  update(usual: readonly C[]): void {
-    this.fallback.update?.(usual);
-  }
-
   choose(candidates: readonly C[], wish: Wish<C>): C {
     // Nobody of the base is left where calls have to go to those who would not get any else.
     return this.ownerOf(candidates, wish) ?? this.fallback.choose(candidates, wish);

@@ -1,11 +1,8 @@
 import { type Candidate } from '../strategy.js';
 import { type BuildHashTable, type HashTable, sortedById } from './hash-table.js';
-import { finish, FIRST_MEMBER_SEED, SECOND_MEMBER_SEED, stableHash } from './stable-hash.js';
+import { claimSlots, FREE, MAGLEV_TABLE_SIZE } from './maglev-slots.js';
+import { finish, FIRST_MEMBER_SEED, stableHash } from './stable-hash.js';
 
-/** A prime, so that every step walks through all slots; that of the paper's small table, and of Envoy. */
-export const MAGLEV_TABLE_SIZE = 65_537;
-/** Stands in a slot that nobody has claimed yet; also the most members that there can be. */
-const FREE = 0xffff;
 /** How many tables are kept for lists that come back, as those of an instance that flaps do. */
 const TABLES_KEPT = 4;
 const TWO_TO_32 = 4_294_967_296;
@@ -31,27 +28,6 @@ export function maglevTables(claim = claimSlots): BuildHashTable {
     }
     return new MaglevTable(sorted, slots);
   };
-}
-
-/** The index of the owner of each slot. */
-export function claimSlots(members: readonly Candidate[]): Uint16Array {
-  const slots = new Uint16Array(MAGLEV_TABLE_SIZE).fill(FREE);
-  const meanWeight = members.reduce((sum, { instance }) => sum + instance.weight, 0) / members.length;
-  const claimants = members.map(({ instance: { instanceId, weight } }) => ({
-    slot: stableHash(instanceId, FIRST_MEMBER_SEED) % MAGLEV_TABLE_SIZE,
-    step: 1 + (stableHash(instanceId, SECOND_MEMBER_SEED) % (MAGLEV_TABLE_SIZE - 1)),
-    slotsARound: weight / meanWeight,
-    due: 0,
-  }));
-  for (let free = MAGLEV_TABLE_SIZE; ;) {
-    for (const [index, claimant] of claimants.entries()) {
-      for (claimant.due += claimant.slotsARound; claimant.due >= 1; claimant.due--) {
-        while (slots[claimant.slot] !== FREE) claimant.slot = (claimant.slot + claimant.step) % MAGLEV_TABLE_SIZE;
-        slots[claimant.slot] = index;
-        if (--free === 0) return slots;
-      }
-    }
-  }
 }
 
 class MaglevTable<C extends Candidate> implements HashTable<C> {

@@ -23,12 +23,12 @@ export class RendezvousTable<C extends Candidate> implements HashTable<C> {
   /** Mean times to wait: what a draw is multiplied with. */
   private readonly means: Float64Array;
 
-  constructor(members: readonly C[]) {
+  constructor(members: readonly C[], weightOf = ({ weight }: C): number => weight) {
     this.members = sortedById(members);
     const ids = this.members.map(({ instance }) => instance.instanceId);
     this.firsts = Uint32Array.from(ids, (id) => stableHash(id, FIRST_MEMBER_SEED));
     this.seconds = Uint32Array.from(ids, (id) => stableHash(id, SECOND_MEMBER_SEED));
-    this.means = Float64Array.from(this.members, ({ weight }) => 1 / weight);
+    this.means = Float64Array.from(this.members, (member) => 1 / weightOf(member));
   }
 
   find(hash: number, accepts?: (candidate: C) => boolean): C | undefined {
