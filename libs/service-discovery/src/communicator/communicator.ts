@@ -209,6 +209,9 @@ function timesFor(service: string, { timeout, attemptTimeout }: ServiceCallReque
     attemptTimeout === undefined
       ? settings.attemptTimeoutMs
       : check.duration('attemptTimeout', attemptTimeout, TIMEOUT_RANGE);
+  if (timeout !== undefined && attemptTimeout !== undefined && attemptMs > timeoutMs) {
+    check.problem('attemptTimeout', attemptTimeout, `at most the timeout of the whole call (${timeout})`);
+  }
   if (check.problems.length > 0) {
     throw new ServiceDiscoveryError('INVALID_REQUEST', check.problems.map(describeProblem).join('; '), { service });
   }

@@ -79,7 +79,7 @@ export function resolveAdaptiveLimitOptions(
     check.number(name, value, { min: least, max: most, integer: true });
   const max = count('max', given.max, 1, MOST_CALLS);
   const min = count('min', options?.min ?? Math.min(given.min, max), 1, max || MOST_CALLS);
-  const initial = options?.initial ?? Math.max(min, Math.min(given.initial, max));
+  const { initial = Math.max(min, Math.min(given.initial, max)) } = options ?? {};
   const resolved: ResolvedAdaptiveLimitOptions = {
     initial: count('initial', initial, min || 1, max || MOST_CALLS),
     min,

@@ -190,6 +190,7 @@ describe('AdaptiveLimit', () => {
   });
 
   it.each<[Partial<AdaptiveLimitOptions>, RegExp]>([
+    [{ initial: null as never }, /adaptiveConcurrency\.initial: expected a whole number from 4 to 1000, but got null/],
     [{ initial: 5, min: 10 }, /adaptiveConcurrency\.initial: expected a whole number from 10 to 1000, but got 5/],
     [{ initial: 30, max: 20 }, /initial: expected a whole number from 4 to 20, but got 30/],
     [{ min: 30, max: 20 }, /min: expected a whole number from 1 to 20, but got 30/],

@@ -163,6 +163,25 @@ export function resolveCircuitBreakerOptions(
   return resolved;
 }
 
+/**
+ * Reports calls that could never be slow, since they are ended before.
+ * @param check of the options that the breaker's are among, under `name`
+ * @param limit what the breaker watches, and how long that may take
+ */
+export function checkSlowCalls(
+  check: OptionValidator,
+  name: string,
+  { slowCallDuration }: ResolvedCircuitBreakerOptions,
+  limit: { readonly what: string; readonly ms: number },
+): void {
+  if (slowCallDuration === false || !(slowCallDuration > limit.ms)) return;
+  check.problem(
+    `${name}.slowCallDuration`,
+    slowCallDuration,
+    `at most what ${limit.what} may take, which is ${limit.ms}ms`,
+  );
+}
+
 function resolveWindow(window: unknown, check: OptionValidator): ResolvedCircuitBreakerOptions['window'] {
   if (typeof window !== 'object' || window === null) return check.duration('window', window, UP_TO_ONE_DAY);
   const defaults: Partial<CallCountWindow> = { maxAge: DEFAULT_MAX_AGE_MS };

@@ -33,6 +33,7 @@ export {
   type ChaosPolicyDeps,
 } from './chaos-policy.js';
 export {
+  checkSlowCalls,
   DEFAULT_CIRCUIT_BREAKER_OPTIONS,
   resolveCircuitBreakerOptions,
   type CallCountWindow,

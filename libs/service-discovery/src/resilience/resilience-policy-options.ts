@@ -7,6 +7,7 @@ import {
 import { resolveBulkheadOptions, type BulkheadOptions, type ResolvedBulkheadOptions } from './bulkhead.js';
 import { resolveChaosOptions, type ChaosOptions, type ResolvedChaosOptions } from './chaos-policy.js';
 import {
+  checkSlowCalls,
   resolveCircuitBreakerOptions,
   type CircuitBreakerOptions,
   type ResolvedCircuitBreakerOptions,
@@ -209,6 +210,10 @@ export function resolveResiliencePolicyOptions(
   within('bulkhead.maxWait', bulkhead && bulkhead.maxWait, resolved.bulkhead?.maxWait);
   if (adaptiveConcurrency && adaptiveConcurrency.maxWait !== undefined) {
     within('adaptiveConcurrency.maxWait', adaptiveConcurrency.maxWait, resolved.adaptiveConcurrency?.maxWait);
+  }
+  if (resolved.circuitBreaker) {
+    const { attemptTimeout = timeout } = resolved;
+    checkSlowCalls(check, 'circuitBreaker', resolved.circuitBreaker, { what: 'an attempt', ms: attemptTimeout });
   }
   if (resolved.hedging) checkHedging(check, resolved.hedging, resolved);
   check.optionalFunction('retry.retryIf', retryIf);

@@ -535,6 +535,16 @@ describe('resolveResiliencePolicyOptions', () => {
     expect(() => resolveResiliencePolicyOptions({ retry })).toThrow('retry.retryIf: expected either retryIf or');
   });
 
+  it.each([{ attemptTimeout: 1_000 }, { timeout: 1_000 }])(
+    'refuses calls that would be slow only after their time is over: %j',
+    (times) => {
+      const circuitBreaker = { slowCallRate: 0.5, slowCallDuration: 1_001 };
+      expect(() => resolveResiliencePolicyOptions({ ...times, circuitBreaker })).toThrow(
+        'circuitBreaker.slowCallDuration: expected at most what an attempt may take, which is 1000ms, but got 1001',
+      );
+    },
+  );
+
   it('refuses an attempt timeout that is longer than the whole call', () => {
     expect(() => resolveResiliencePolicyOptions({ timeout: '1s', attemptTimeout: '2s' })).toThrow(
       'attemptTimeout: expected a duration not longer than timeout, which is 1000ms, but got "2s"',

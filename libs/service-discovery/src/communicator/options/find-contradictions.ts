@@ -1,5 +1,5 @@
 import { type OptionValidator } from '../../common/index.js';
-import { checkHedging, DEFAULT_RETRY_OPTIONS } from '../../resilience/index.js';
+import { checkHedging, checkSlowCalls, DEFAULT_RETRY_OPTIONS } from '../../resilience/index.js';
 import { type CommunicatorOptions } from './communicator-options.js';
 import { type ResolvedPolicies } from './policies.js';
 
@@ -19,8 +19,7 @@ interface Given {
  */
 export function findContradictions(given: Given, check: OptionValidator): void {
   const { options, policies, retry, timeoutMs, attemptTimeoutMs } = given;
-  const { hedging, rateLimit, bulkhead, adaptiveConcurrency, circuitBreaker } = policies;
-  const attemptMs = Math.min(timeoutMs, attemptTimeoutMs);
+  const { hedging, rateLimit, bulkhead, adaptiveConcurrency, circuitBreaker, serviceCircuitBreaker } = policies;
   if (options.timeout !== undefined && options.attemptTimeout !== undefined && attemptTimeoutMs > timeoutMs) {
     check.problem(
       'attemptTimeout',
@@ -47,8 +46,9 @@ export function findContradictions(given: Given, check: OptionValidator): void {
       check.problem(at, waitMs, `at most the timeout of the whole call, which is ${timeoutMs}ms`);
     }
   }
-  if (circuitBreaker && circuitBreaker.slowCallDuration !== false && circuitBreaker.slowCallDuration > attemptMs) {
-    const expected = `at most what an attempt may take, which is ${attemptMs}ms`;
-    check.problem('circuitBreaker.slowCallDuration', circuitBreaker.slowCallDuration, expected);
+  const attemptMs = Math.min(timeoutMs, attemptTimeoutMs);
+  if (circuitBreaker) checkSlowCalls(check, 'circuitBreaker', circuitBreaker, { what: 'an attempt', ms: attemptMs });
+  if (serviceCircuitBreaker) {
+    checkSlowCalls(check, 'serviceCircuitBreaker', serviceCircuitBreaker, { what: 'a call', ms: timeoutMs });
   }
 }

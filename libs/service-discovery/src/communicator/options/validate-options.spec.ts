@@ -79,6 +79,11 @@ describe('options of calls', () => {
       'circuitBreaker.slowCallDuration',
       'which is 10000ms',
     ],
+    [
+      { serviceCircuitBreaker: { slowCallRate: 0.5, slowCallDuration: '2s' }, timeout: '1s' },
+      'serviceCircuitBreaker.slowCallDuration',
+      'at most what a call may take, which is 1000ms',
+    ],
   ])('%j contradict each other at %s', (options, path, expected) => {
     const problems = problemsOf(options);
     expect(problems.map((problem) => problem.path)).toEqual([path]);
