@@ -56,6 +56,16 @@ describe('ResiliencePolicy with hedging', () => {
     expect(events).toEqual([{ type: 'call.hedged', payload: { service: 'users', attempt: 2, afterMs: 50 } }]);
   });
 
+  it('counts attempts that chaos delays, so that no more are made than the retries allow', async () => {
+    const chaos = { latencyRate: 1, latency: 100 };
+    const retry = { ...steady, baseDelay: 0, maxAttempts: 3 };
+    const call = policyWith({ hedging: { delay: 50 }, retry, chaos }).execute(taking(-1, -1, -1, -1));
+    const failed = expect(call).rejects.toMatchObject({ attempts: 3 });
+    await clock.advanceAsync(1_000);
+    await failed;
+    expect(signals).toHaveLength(3);
+  });
+
   it('tells after which wait each hedge was sent', async () => {
     const call = policyWith({ hedging: { delay: 50, maxHedges: 2 } }).execute(taking(1_000, 1_000, 10));
     await clock.advanceAsync(110);

@@ -45,11 +45,15 @@ export class HedgingStage implements Stage {
     const { progress, signal } = call;
     if (!retry) budget?.recordCall();
     const maxAttempts = retry?.maxAttempts ?? Infinity;
+    const { attempts: before } = progress;
+    // Those that chaos delays have begun too, though the function was not called yet.
+    let begun = 0;
     let began = clock.now();
     const attempt = (own: AbortSignal, number: number): Promise<T> => {
+      begun++;
       if (number > 0) {
         progress.hedges++;
-        events.emit('call.hedged', { service, attempt: progress.attempts + 1, afterMs: clock.now() - began });
+        events.emit('call.hedged', { service, attempt: before + begun, afterMs: clock.now() - began });
         began = clock.now();
       }
       return next({ ...call, signal: own });
@@ -60,7 +64,7 @@ export class HedgingStage implements Stage {
       delay: this.delay,
       maxHedges: this.options.maxHedges,
       mayHedge: () =>
-        mayHedge({ call: REPEATABLE, attempts: progress.attempts, maxAttempts, anotherInstance: true, budget }),
+        mayHedge({ call: REPEATABLE, attempts: before + begun, maxAttempts, anotherInstance: true, budget }),
       // Such as a 404: the other side has answered, and would answer the same once more.
       isFinal: (error) => classifyError(error) === 'success',
     });
