@@ -44,7 +44,7 @@ describe('a call with a fallback', () => {
     expect(stage.transport.sent[1]?.request.headers).not.toHaveProperty('authorization');
   });
 
-  it.each(['apikey', 'X-Api-Key', 'Cookie', 'x-auth-user', 'X-Amz-Security-Token', 'x-client-secret'])(
+  it.each(['apikey', 'api_key', 'X-Api-Key', 'Cookie', 'x-auth-user', 'X-Amz-Security-Token', 'x-client-secret'])(
     'is not given the header %s',
     async (name) => {
       stage.failOn('a', refused);

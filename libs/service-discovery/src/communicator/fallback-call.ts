@@ -44,7 +44,8 @@ export class FallbackFailedError extends ServiceDiscoveryError {
 }
 
 /** `idempotency-key` and the like are no secrets, so a key has to say that it opens something. */
-const CREDENTIAL_HEADERS = /authorization|cookie|password|secret|token|credential|(?:api|access|auth)-?key|^x-auth-/i;
+const CREDENTIAL_HEADERS =
+  /authorization|cookie|password|secret|token|credential|(?:api|access|auth)[-_]?key|^x-auth-/i;
 
 /**
  * The default of `fallbackOn`. An answer such as 404 or 422 is an answer, and a request that is wrong or was aborted
