@@ -64,6 +64,7 @@ describe('ServiceCommunicator', () => {
       [{ path: '/', json: {}, body: 'x' }, 'body'],
       [{ path: '/', headers: { 'x-a': 'b\r\nx-c: d' } }, 'headers.x-a'],
       [{ path: '/', timeout: 'soon' }, 'timeout'],
+      [{ path: '/', timeout: '1s', attemptTimeout: '2s' }, 'attemptTimeout'],
     ])('that is wrong (%j) is refused before anything is sent, naming %s', async (request, field) => {
       await stage.register('a');
       const error = await failure(stage.communicatorWith().callService('users', request));
@@ -334,6 +335,22 @@ describe('ServiceCommunicator', () => {
     expect(await call).toMatchObject({ code: 'ABORTED', attempts: 1, cause: { code: 'TRANSPORT_FAILURE' } });
     expect(stage.transport.sent).toHaveLength(1);
     expect(stage.clock.pendingTimers).toBe(1); // The store's, for the lease.
+  });
+
+  it('tells calls that fail at its close, or wait for their turn then, that it is closed', async () => {
+    await stage.register('a', 'b');
+    stage.transport.hold();
+    const communicator = stage.communicatorWith({ rateLimit: { rate: 1, maxWait: '5s' } });
+    const calls = [1, 2].map(() => failure(communicator.callService('users', { path: '/' })));
+    const held = await stage.transport.nextHeld();
+    const closed = communicator.close();
+    held.fail(reset());
+    await closed;
+    await stage.clock.advanceAsync(1_000);
+    expect(await Promise.all(calls)).toMatchObject([
+      { code: 'ABORTED', attempts: 1, cause: { code: 'TRANSPORT_FAILURE' } },
+      { code: 'ABORTED', attempts: 0 },
+    ]);
   });
 
   it('lists the circuits of those instances only that were called', async () => {

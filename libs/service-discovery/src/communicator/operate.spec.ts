@@ -326,6 +326,27 @@ describe('what an operator sees and does', () => {
     });
   });
 
+  it('finds the places of calls free again where the strategy of an app throws at their end', async () => {
+    const loadBalancing = (): LoadBalancer => {
+      let list: readonly ServiceInstance[] = [];
+      return {
+        update: (instances) => void (list = instances),
+        pick: () => ({
+          kind: 'picked',
+          instance: list[0]!,
+          done: () => {
+            throw new Error('wrong in the strategy');
+          },
+        }),
+      };
+    };
+    const communicator = stage.communicatorWith({ loadBalancing });
+    await expect(call(communicator)).rejects.toThrow('wrong in the strategy');
+    stage.failOn('a');
+    await expect(call(communicator)).rejects.toThrow('wrong in the strategy');
+    expect(communicator.explain('users').instances.map(({ active }) => active)).toEqual([0, 0]);
+  });
+
   it('hears of each instance that could not take a call', async () => {
     stage.failOn('a');
     const communicator = stage.communicatorWith({ circuitBreaker: { failureThreshold: 1 } });

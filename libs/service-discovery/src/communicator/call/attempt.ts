@@ -150,11 +150,10 @@ export class Attempt<T> {
     if (this.isOver) return;
     this.isOver = true;
     const { place, picked } = this.target;
-    if (this.outcome) {
-      place.settle(this.verdict, this.outcome.latencyMs);
-      picked.done(this.outcome);
-    }
+    if (this.outcome) place.settle(this.verdict, this.outcome.latencyMs);
     place.leave();
+    // Last, since a strategy of the user's own may throw, and the place is free all the same.
+    if (this.outcome) picked.done(this.outcome);
   }
 }
 

@@ -75,6 +75,18 @@ describe('hedging', () => {
     expect(second.signal?.aborted).toBe(true);
   });
 
+  it('makes no attempt once the communicator closes', async () => {
+    const communicator = hedging({ retry: { maxAttempts: 2 } });
+    const answer = call(communicator);
+    const first = await stage.transport.nextHeld();
+    const closed = communicator.close();
+    await stage.clock.advanceAsync(100);
+    expect(stage.typesOf('call.hedged')).toEqual([]);
+    first.respond({ body: 1 });
+    expect(await answer).toBe(1);
+    await closed;
+  });
+
   it('makes no attempt where the answer is there in time', async () => {
     const answer = call(hedging());
     (await stage.transport.nextHeld()).respond({ body: 1 });

@@ -58,7 +58,8 @@ export class HedgedAttempts implements Attempts {
     }
   }
 
-  private mayHedge<T>({ view, request, prepared, tried, attempts }: Call<T>): boolean {
+  private mayHedge<T>({ view, request, prepared, tried, attempts, deps }: Call<T>): boolean {
+    if (deps.closing.aborted) return false;
     const refusal = (instance: ServiceInstance): string | undefined => view.refusal(instance);
     return mayHedge({
       call: prepared,

@@ -39,6 +39,7 @@ export class RetryStage implements CallStage {
     const { signal } = call.scope;
     for (;;) {
       if (signal.aborted) throw signal.reason;
+      if (call.deps.closing.aborted) throw closedError(call.service, call.last?.error);
       const attempt = await this.attempts.run(call);
       call.note(attempt);
       if (!attempt.failed) return attempt.result();
