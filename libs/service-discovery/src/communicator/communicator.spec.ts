@@ -65,12 +65,39 @@ describe('ServiceCommunicator', () => {
       [{ path: '/', headers: { 'x-a': 'b\r\nx-c: d' } }, 'headers.x-a'],
       [{ path: '/', timeout: 'soon' }, 'timeout'],
       [{ path: '/', timeout: '1s', attemptTimeout: '2s' }, 'attemptTimeout'],
+      [{ path: '/', criteria: 'api' as never }, 'criteria'],
+      [{ path: '/', criteria: { tags: 'api' as never } }, 'criteria.tags'],
+      [{ path: '/', criteria: { tags: [1] as never } }, 'criteria.tags'],
+      [{ path: '/', criteria: { version: 2 as never } }, 'criteria.version'],
+      [{ path: '/', criteria: { zone: {} as never } }, 'criteria.zone'],
+      [undefined as never, 'request'],
     ])('that is wrong (%j) is refused before anything is sent, naming %s', async (request, field) => {
       await stage.register('a');
       const error = await failure(stage.communicatorWith().callService('users', request));
       expect(error.code).toBe('INVALID_REQUEST');
       expect(error.message).toContain(field);
       expect(stage.transport.sent).toHaveLength(0);
+    });
+
+    it('may ask for attempts that settings leave no time for', async () => {
+      await stage.register('a');
+      const communicator = stage.communicatorWith({ timeout: '1s', attemptTimeout: '500ms' });
+      const { status } = await communicator.callService('users', { path: '/', attemptTimeout: '2s' });
+      expect(status).toBe(200);
+    });
+
+    it.each([[{ name: 'users' }], [undefined], ['']])('to what is no service name (%j) is refused', async (service) => {
+      for (const call of ['callService', 'callServiceJson'] as const) {
+        const error = await failure(stage.communicatorWith()[call](service as string, { path: '/' }));
+        expect(error.code).toBe('INVALID_REQUEST');
+        expect(error.message).toContain('service: expected');
+      }
+    });
+
+    it('without a request is refused, also where JSON is asked for', async () => {
+      const error = await failure(stage.communicatorWith().callServiceJson('users', undefined as never));
+      expect(error).toMatchObject({ code: 'INVALID_REQUEST', service: 'users' });
+      expect(error.message).toContain('request: expected');
     });
 
     it('asks for matching instances only', async () => {

@@ -14,7 +14,7 @@ import {
 } from './options/index.js';
 import { callInParallel, type ParallelCall, type ParallelOptions, type ParallelResult } from './parallel-calls.js';
 import { type CommunicationPattern, type PatternOverrides, resolvePatterns } from './patterns.js';
-import { type ServiceCallRequest, type ServiceCallResponse } from './request.js';
+import { checkCall, type ServiceCallRequest, type ServiceCallResponse } from './request.js';
 import { type CallStageDescription } from './call/stage.js';
 import { type CircuitBreakerView, type CircuitCommand } from './channel/breakers.js';
 import { type EjectionView } from './channel/outlier-detectors.js';
@@ -171,6 +171,7 @@ export class ServiceCommunicator {
 
   /** @param accept where the request does not say what it accepts */
   private async call<T>(service: string, asked: ServiceCallRequest, consume: Consume<T>, accept?: string): Promise<T> {
+    checkCall(service, asked);
     const request = accept === undefined ? asked : { ...asked, headers: { accept, ...asked.headers } };
     // Before its settings, which may go by the tier that the service declares.
     const { registry } = this.deps;
@@ -200,7 +201,7 @@ function checkDefaults(
   return resolvePatterns(patterns, options, strategies);
 }
 
-/** @throws ServiceDiscoveryError `INVALID_REQUEST` naming what is no time */
+/** @throws ServiceDiscoveryError `INVALID_REQUEST` naming what is no time, or an attempt that may outlast the call */
 function timesFor(service: string, { timeout, attemptTimeout }: ServiceCallRequest, settings: CallSettings): CallTimes {
   if (timeout === undefined && attemptTimeout === undefined) return settings;
   const check = new OptionValidator();

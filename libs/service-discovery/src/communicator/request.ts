@@ -67,6 +67,23 @@ const METHODS: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELE
 const INVALID: ErrorCode = 'INVALID_REQUEST';
 
 /**
+ * Checks what JavaScript callers get wrong before any of it is read.
+ * @throws ServiceDiscoveryError `INVALID_REQUEST` that names what is no service name, or no request
+ */
+export function checkCall(service: unknown, request: unknown): void {
+  if (typeof service !== 'string' || service === '') {
+    throw new ServiceDiscoveryError(
+      INVALID,
+      `service: expected the name of a service, but got ${describeValue(service)}`,
+    );
+  }
+  if (typeof request !== 'object' || request === null) {
+    const message = `request: expected an object such as { path: '/' }, but got ${describeValue(request)}`;
+    throw new ServiceDiscoveryError(INVALID, message, { service });
+  }
+}
+
+/**
  * Checks a request and fills in what follows from it.
  * @throws ServiceDiscoveryError `INVALID_REQUEST` that names the field, before anything is sent
  */
@@ -83,6 +100,7 @@ export function prepareRequest(service: string, request: ServiceCallRequest): Pr
   }
   if (request.json !== undefined && request.body !== undefined)
     reject('body', '(both given)', 'either json or body, not both');
+  if (request.criteria !== undefined) checkCriteria(request.criteria, reject);
 
   const headers = prepareHeaders(request.headers, reject);
   if (request.idempotencyKey !== undefined) headers['idempotency-key'] = request.idempotencyKey;
@@ -103,6 +121,18 @@ export function prepareRequest(service: string, request: ServiceCallRequest): Pr
 }
 
 type Reject = (field: string, value: unknown, expected: string) => never;
+
+function checkCriteria(criteria: SelectionCriteria, reject: Reject): void {
+  if (typeof criteria !== 'object' || (criteria as unknown) === null || Array.isArray(criteria)) {
+    reject('criteria', criteria, 'an object such as { version: "^1.2" }');
+  }
+  const { version, tags, zone }: { version?: unknown; tags?: unknown; zone?: unknown } = criteria;
+  if (version !== undefined && typeof version !== 'string') reject('criteria.version', version, 'a semver range');
+  if (tags !== undefined && !(Array.isArray(tags) && tags.every((tag) => typeof tag === 'string'))) {
+    reject('criteria.tags', tags, 'a list of texts');
+  }
+  if (zone !== undefined && typeof zone !== 'string') reject('criteria.zone', zone, 'the name of a zone');
+}
 
 function toJson(value: unknown, reject: Reject): string | undefined {
   try {
