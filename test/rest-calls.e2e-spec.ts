@@ -64,8 +64,13 @@ describe.each(PLATFORMS)('the REST API about the calls of this process, on %s', 
       expect(await bodyOf('/circuit-breakers')).toMatchObject({
         circuit_breakers: [expect.objectContaining({ service_name: 'users', instance_id: null, forced: 'isolated' })],
       });
+      expect(await bodyOf('/explain/users')).toMatchObject({ refused_by: 'service_circuit_breaker' });
       await force('users', 'automatic');
       expect(await targets(2)).toEqual([A, B]);
+    });
+
+    it('takes no other state in code, either', () => {
+      expect(() => rest.communicator.forceCircuit('users', A, 'open' as never)).toThrow(/state: .*"automatic"/);
     });
 
     it.each([

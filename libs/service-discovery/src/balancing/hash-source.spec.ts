@@ -30,8 +30,15 @@ describe('hashKeyOf', () => {
     [({ clientIp, key }) => `${clientIp}/${key}`, '10.1.2.3/k'],
     [() => undefined, undefined],
     [() => '', undefined],
+    [() => 7 as never, '7'],
   ])('by %p is %p', (source, key) => {
     expect(hashKeyOf(REQUEST, [source])).toBe(key);
+  });
+
+  it('takes numbers for texts, and refuses what would send every call to one instance', () => {
+    expect(hashKeyOf({ key: 7 as never }, ['key'])).toBe('7');
+    expect(() => hashKeyOf({ key: { id: 7 } as never }, ['key'])).toThrow(/^key: expected a text/);
+    expect(() => hashKeyOf({}, [(async () => 'u1') as never])).toThrow(/hash\.on gives: expected a text/);
   });
 
   it('is nothing where the request has nothing', () => {

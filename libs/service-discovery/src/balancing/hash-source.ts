@@ -1,3 +1,5 @@
+import { callKeyOf } from '../common/index.js';
+
 /** What a call is, as far as the key of a hash strategy may be taken from it. */
 export interface HashRequest {
   /** The key that the caller gives. */
@@ -35,10 +37,10 @@ export function hashKeyOf(request: HashRequest, sources: readonly HashSource[]):
 }
 
 function read(request: HashRequest, source: HashSource): string | undefined {
-  if (source === 'key') return request.key;
+  if (source === 'key') return callKeyOf(request.key, 'key');
   if (source === 'path') return request.path?.split('?', 1)[0];
   if (source === 'ip') return request.clientIp;
-  if (typeof source === 'function') return source(request);
+  if (typeof source === 'function') return callKeyOf(source(request), 'What the function of hash.on gives');
   if ('header' in source) return headerOf(request, source.header);
   return 'cookie' in source ? readCookie(request, source.cookie) : readQuery(request, source.query);
 }

@@ -1,5 +1,6 @@
 /** What every layer stands on: time, aborts, randomness, durations, outcomes, errors. Imports nothing. */
 export * from './abort.js';
+export * from './call-key.js';
 export * from './channel.js';
 export * from './clock.js';
 export * from './duration.js';

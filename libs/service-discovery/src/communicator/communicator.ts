@@ -140,9 +140,12 @@ export class ServiceCommunicator {
    * Holds the circuit of an instance, or of the service as a whole, for all communicators derived from the same one:
    * `isolated` refuses every call, `closed` lets every call through, `automatic` lets it go by its calls again. An
    * instance stays held until it deregisters, also while the settings of calls have no breaker.
-   * @throws ServiceDiscoveryError `SERVICE_NOT_FOUND`, `INSTANCE_NOT_FOUND`
+   * @throws ServiceDiscoveryError `SERVICE_NOT_FOUND`, `INSTANCE_NOT_FOUND`, `INVALID_CONFIGURATION` for another command
    */
   forceCircuit(service: string, instanceId: string | undefined, command: CircuitCommand): void {
+    const check = new OptionValidator();
+    check.oneOf('state', command, ['isolated', 'closed', 'automatic']);
+    check.throwIfAny();
     this.engine.forceCircuit(service, instanceId, command, this.settingsFor(service));
   }
 

@@ -9,6 +9,7 @@ import {
   type RateLimiterSnapshot,
 } from '../resilience/index.js';
 import { pickContextOf } from './call/pick-context.js';
+import { type CallStageName } from './call/stage.js';
 import { type ServiceView } from './channel/service-view.js';
 import { type PreparedRequest, type ServiceCallRequest } from './request.js';
 
@@ -30,6 +31,8 @@ export interface ServiceExplanation extends Omit<BalancingExplanation, 'instance
   readonly retriesLeft?: number;
   /** After how long an attempt would be hedged; undefined where none would. */
   readonly hedgeAfterMs?: number;
+  /** The stage that would refuse the call before any instance is picked; undefined where it is let through. */
+  readonly refusedBy?: CallStageName;
   /** What limits the calls to the service as a whole, as far as the settings have it. */
   readonly limits: {
     readonly rateLimit?: RateLimiterSnapshot;
@@ -57,6 +60,7 @@ export function explainService(
     instances: instances.map((instance) => standingOf(view, instance)),
     retriesLeft: budget?.available,
     hedgeAfterMs: hedgeDelay?.currentMs,
+    refusedBy: breaker?.breaker.canAcquire() === false ? 'service_circuit_breaker' : undefined,
     limits: {
       rateLimit: rateLimit?.snapshot(),
       throttling: throttling?.snapshot(),

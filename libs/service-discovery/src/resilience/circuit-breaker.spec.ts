@@ -493,3 +493,9 @@ describe('reportCircuit', () => {
     ]);
   });
 });
+
+it('refuses to be forced to a state that it cannot be held at', () => {
+  const breaker = new CircuitBreaker({}, { clock: new ManualClock() });
+  expect(() => breaker.force('open' as never)).toThrow(/state: .*"isolated", "closed"/);
+  expect(breaker.snapshot()).toMatchObject({ state: 'closed', forced: undefined });
+});

@@ -1,5 +1,6 @@
 import {
   type CircuitOpenError,
+  OptionValidator,
   raceAbort,
   systemClock,
   systemRandom,
@@ -14,7 +15,13 @@ import {
   type ResolvedCircuitBreakerOptions,
 } from './circuit-breaker-options.js';
 import { type CircuitStateChange } from './circuit-events.js';
-import { createRefusal, viewWindow, type CircuitSnapshot, type ForcedCircuit } from './circuit-view.js';
+import {
+  createRefusal,
+  FORCED_CIRCUITS,
+  viewWindow,
+  type CircuitSnapshot,
+  type ForcedCircuit,
+} from './circuit-view.js';
 import { classifyAbort, classifyError } from './classify.js';
 import { ClosingRamp } from './closing-ramp.js';
 import { OpeningRule } from './opening-rule.js';
@@ -151,8 +158,14 @@ export class CircuitBreaker {
     this.force('isolated');
   }
 
-  /** Holds the circuit until `reset`: `isolated` refuses every call, `closed` lets every call through, however they end. */
+  /**
+   * Holds the circuit until `reset`: `isolated` refuses every call, `closed` lets every call through, however they end.
+   * @throws InvalidConfigurationError for any other state
+   */
   force(state: ForcedCircuit): void {
+    const check = new OptionValidator();
+    check.oneOf('state', state, FORCED_CIRCUITS);
+    check.throwIfAny();
     this.forcedState = state;
     this.startAnew(state, state === 'isolated' ? 'isolated' : 'forced_closed');
   }

@@ -3,7 +3,8 @@ import { type CircuitState } from '../model/index.js';
 import { type CallCounts } from './call-window.js';
 
 /** What a circuit can be held at by hand. */
-export type ForcedCircuit = 'isolated' | 'closed';
+export type ForcedCircuit = (typeof FORCED_CIRCUITS)[number];
+export const FORCED_CIRCUITS = ['isolated', 'closed'] as const;
 
 /** The calls that a rate goes by. */
 export interface CircuitWindow extends CallCounts {

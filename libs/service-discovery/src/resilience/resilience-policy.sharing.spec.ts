@@ -57,6 +57,18 @@ describe('ResiliencePolicy, between calls of one key', () => {
       await expect(Promise.all(asked)).resolves.toEqual(['answer 1', 'answer 2', 'answer 3', 'answer 4']);
     });
 
+    it.each([null, ''])('shares nothing by the key %j, which is no key', async (key) => {
+      const policy = policyWith({ coalescing: true });
+      const asked = [asking(policy, key!), asking(policy, key!)];
+      await clock.advanceAsync(10);
+      await expect(Promise.all(asked)).resolves.toEqual(['answer 1', 'answer 2']);
+    });
+
+    it('refuses a key that would be the same for everybody', async () => {
+      const asked = asking(policyWith({ coalescing: true }), { id: 1 } as never);
+      await expect(asked).rejects.toMatchObject({ code: 'INVALID_REQUEST', message: expect.stringMatching(/^key: /) });
+    });
+
     it('tells all who share an error how many attempts were made, whoever began them', async () => {
       const policy = policyWith({ coalescing: true, retry: { ...steady, maxAttempts: 3 } });
       const heard: unknown[] = [];

@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import {
+  callKeyOf,
   raceAbort,
   ServiceDiscoveryError,
   systemClock,
@@ -83,8 +84,8 @@ export class ResiliencePolicy {
    * @param signal the caller's: an abort ends the call with the signal's reason, and no fallback follows
    * @param fallback in place of the policy's own fallback, such as one that knows this call's arguments
    * @param key what coalescing and last good answers go by: equal for calls that may share an answer, so it tells apart
-   * whatever the answer depends on, above all who asks. Without a key neither applies
-   * @throws what `fn` throws last; DeadlineExceededError, with the last attempt's error as its cause; AttemptTimeoutError;
+   * whatever the answer depends on, above all who asks. Without a key (nothing, null, an empty text) neither applies
+   * @throws ServiceDiscoveryError `INVALID_REQUEST` for a key that is no text; what `fn` throws last; DeadlineExceededError, with the last attempt's error as its cause; AttemptTimeoutError;
    * RateLimitedError; ThrottledError; BulkheadFullError; ConcurrencyLimitedError; CircuitOpenError; the signal's reason; what the fallback throws
    */
   async execute<T>(
@@ -94,10 +95,11 @@ export class ResiliencePolicy {
     key?: string,
   ): Promise<T> {
     signal?.throwIfAborted();
+    const callKey = callKeyOf(key, 'key');
     const call: PolicyCall = {
       signal: signal ?? new AbortController().signal,
       deadline: Infinity,
-      key,
+      key: callKey,
       progress: { attempts: 0, hedges: 0 },
     };
     try {

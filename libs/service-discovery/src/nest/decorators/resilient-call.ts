@@ -1,4 +1,4 @@
-import { InvalidConfigurationError, type Problem } from '../../common/index.js';
+import { callKeyOf, InvalidConfigurationError, type Problem } from '../../common/index.js';
 import { COMMUNICATION_PATTERNS } from '../../communicator/index.js';
 import { type Tier, TIERS } from '../../model/index.js';
 import { classifyError, resolveResiliencePolicyOptions, type ResiliencePolicyOptions } from '../../resilience/index.js';
@@ -71,7 +71,7 @@ export function ResilientCall(options: ResilientCallOptions = {}) {
       const attempt = (signal: AbortSignal): Promise<unknown> =>
         withSignal(signal, async () => Reflect.apply(original, this, args));
       const answer = fallback === undefined ? undefined : toFallback(fallback, this, args);
-      const callKey = keyOf && (Reflect.apply(keyOf, this, args) as string | undefined);
+      const callKey = keyOf && callKeyOf(Reflect.apply(keyOf, this, args), `The key of ${label}`);
       return policy.execute(attempt, currentSignal(), answer, callKey);
     }
     mimic(resilient, original);
