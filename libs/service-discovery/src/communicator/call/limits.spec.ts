@@ -89,6 +89,21 @@ describe('limits of the calls to a service', () => {
         accepts: 30,
       });
     });
+
+    it('goes not by calls whose time ran out before they were sent', async () => {
+      stage.transport.hold();
+      const communicator = stage.communicatorWith({ ...options, bulkhead: { maxConcurrent: 1, maxQueue: 9 } });
+      const running = call(communicator);
+      const held = await stage.transport.nextHeld();
+      const hasty = Array.from({ length: 9 }, () =>
+        failure(communicator.callService('users', { path: '/', timeout: '1s' })),
+      );
+      await stage.clock.advanceAsync(1_000);
+      for (const error of await Promise.all(hasty)) expect(error.code).toBe('DEADLINE_EXCEEDED');
+      held.respond({ body: 1 });
+      await running;
+      expect(communicator.explain('users').limits.throttling).toMatchObject({ rejection: 0, requests: 1, accepts: 1 });
+    });
   });
 
   describe('bulkhead', () => {

@@ -129,6 +129,20 @@ describe('ResiliencePolicy', () => {
       expect(events.filter(({ type }) => type === 'call.refused')).toEqual([]);
     });
 
+    it('holds nothing against the callee where a call ran out of time before it was sent', async () => {
+      const policy = policyWith({ throttling, timeout: 100, bulkhead: { maxConcurrent: 1, maxQueue: 20 } });
+      const first = policy.execute(() => sleep(clock, 60));
+      await clock.advanceAsync(10);
+      const waiting = Array.from({ length: 12 }, () => policy.execute(() => sleep(clock, 49)));
+      const ended = Promise.allSettled(waiting);
+      await clock.advanceAsync(99);
+      clock.advance(1);
+      await first;
+      expect((await ended).filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+      await clock.advanceAsync(100);
+      expect(await policy.execute(up)).toBe('answer 1');
+    });
+
     it('takes a deadline that passed for a callee that is overloaded', async () => {
       const policy = policyWith({ throttling, timeout: 100 });
       for (let made = 0; made < 2; made++) {

@@ -1,6 +1,7 @@
 import { type Clock, type Random } from '../../common/index.js';
 import { type ResolvedClientThrottleOptions } from '../client-throttle-options.js';
 import { ClientThrottle } from '../client-throttle.js';
+import { loadSignalOfFailure } from '../load-signal.js';
 import { runGuarded, type GuardDeps } from './guard.js';
 import { type Next, type PolicyCall, type Stage, type StageDescription } from './stage.js';
 
@@ -24,7 +25,20 @@ export class ThrottlingStage implements Stage {
   }
 
   run<T>(call: PolicyCall, next: Next<T>): Promise<T> {
-    const guard = (enter: () => Promise<T>): Promise<T> => this.throttle.execute(enter, call.signal);
+    const guard = async (enter: () => Promise<T>): Promise<T> => {
+      call.signal.throwIfAborted();
+      const permit = this.throttle.tryAcquire();
+      if (!permit) throw this.throttle.refusal();
+      try {
+        const result = await enter();
+        permit.settle('answered');
+        return result;
+      } catch (error) {
+        // Whose time ran out while it waited for a slot has asked nobody.
+        permit.settle(call.progress.attempts === 0 ? 'ignored' : loadSignalOfFailure(error, call.signal));
+        throw error;
+      }
+    };
     return runGuarded({ stage: 'throttling', code: 'THROTTLED' }, guard, call, next, this.deps);
   }
 }
