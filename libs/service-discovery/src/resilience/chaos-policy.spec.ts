@@ -164,6 +164,15 @@ describe('resolveChaosOptions', () => {
     expect(() => resolveChaosOptions({ latency: latency as never })).toThrow(InvalidConfigurationError);
   });
 
+  it('refuses what has no rate, and so would do nothing', () => {
+    expect(problemsOf({ fault: 500, latency: 1, outcome: null })).toEqual([
+      '  - users.chaos.faultRate: expected to be given beside fault: the share of calls that it is for, but got nothing',
+      '  - users.chaos.latencyRate: expected to be given beside latency: the share of calls that it is for, but got nothing',
+      '  - users.chaos.outcomeRate: expected to be given beside outcome: the share of calls that it is for, but got nothing',
+    ]);
+    expect(problemsOf({ latency: 1, latencyRate: 0 })).toEqual([]);
+  });
+
   it('refuses rates that are more than 1 together, but not for what fractions lose', () => {
     const rest = { latency: 1, outcome: null };
     expect(problemsOf({ faultRate: 0.5, latencyRate: 0.3, outcomeRate: 0.25, ...rest })).toEqual([

@@ -68,7 +68,7 @@ const LONGEST_LATENCY = { maxMs: 86_400_000 };
 const WITHOUT_DEFAULT: readonly (keyof ChaosOptions)[] = ['latency', 'outcome'];
 
 /**
- * Fills in the defaults and checks every option. A rate above 0 needs what it is the rate of.
+ * Fills in the defaults and checks every option. A rate above 0 needs what it is the rate of, and the other way round.
  * @throws InvalidConfigurationError naming every wrong option
  */
 export function resolveChaosOptions(options: ChaosOptions = {}, path = 'chaos'): ResolvedChaosOptions {
@@ -94,6 +94,13 @@ export function resolveChaosOptions(options: ChaosOptions = {}, path = 'chaos'):
   for (const name of ['latency', 'outcome'] as const) {
     if (resolved[`${name}Rate`] > 0 && given[name] === undefined) {
       check.problem(name, undefined, `to be given, since ${name}Rate is above 0`);
+    }
+  }
+  const said = Object(options) as ChaosOptions;
+  for (const name of ['fault', 'latency', 'outcome'] as const) {
+    // Alone it would do nothing, without a word. A rate of 0 that is given is meant.
+    if (said[name] !== undefined && said[`${name}Rate`] === undefined) {
+      check.problem(`${name}Rate`, undefined, `to be given beside ${name}: the share of calls that it is for`);
     }
   }
   check.throwIfAny();

@@ -10,7 +10,6 @@ import {
   type RateLimiterOptions,
   resolveAdaptiveLimitOptions,
   resolveBulkheadOptions,
-  resolveChaosOptions,
   resolveCircuitBreakerOptions,
   resolveClientThrottleOptions,
   resolveHedgingOptions,
@@ -20,6 +19,7 @@ import {
   resolveRetryOptions,
   type RetryOptions,
 } from '../../resilience/index.js';
+import { resolveCallChaosOptions } from './chaos-options.js';
 
 /** The options that are a group of values each, `false` where the stage that they are for is left out. */
 export interface PolicyOptions {
@@ -67,7 +67,7 @@ const POLICIES = {
   rateLimit: resolveRateLimiterOptions,
   throttling: resolveClientThrottleOptions,
   lastGood: resolveLastGoodOptions,
-  chaos: resolveChaosOptions,
+  chaos: resolveCallChaosOptions,
 } as const satisfies Record<keyof PolicyOptions, (options: never, path: string) => object>;
 
 export type PolicyName = keyof typeof POLICIES;

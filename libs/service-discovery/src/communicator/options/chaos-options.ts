@@ -1,0 +1,32 @@
+import { OptionValidator } from '../../common/index.js';
+import { type ChaosOptions, resolveChaosOptions } from '../../resilience/index.js';
+
+const RESPONSE_FIELDS = ['status', 'headers', 'body'];
+
+/**
+ * Checks chaos that answers in an instance's place, so that its outcome has to be a response. What a function makes shows
+ * only at the call.
+ * @throws InvalidConfigurationError naming every wrong value
+ */
+export function resolveCallChaosOptions(options: ChaosOptions, path: string): ReturnType<typeof resolveChaosOptions> {
+  const resolved = resolveChaosOptions(options, path);
+  const { outcome } = resolved;
+  if (outcome === undefined || typeof outcome === 'function') return resolved;
+  const check = new OptionValidator(path);
+  if (typeof outcome !== 'object' || outcome === null || Array.isArray(outcome)) {
+    check.problem('outcome', outcome, 'a response such as { status: 200, body: {} }, or a function that makes one');
+  } else {
+    const { status, headers } = check.options<{ status?: unknown; headers?: unknown }>(
+      'outcome',
+      outcome,
+      {},
+      RESPONSE_FIELDS,
+    );
+    if (status !== undefined) check.number('outcome.status', status, { min: 200, max: 599, integer: true });
+    if (headers !== undefined && (typeof headers !== 'object' || headers === null || Array.isArray(headers))) {
+      check.problem('outcome.headers', headers, 'an object of headers');
+    }
+  }
+  check.throwIfAny();
+  return resolved;
+}
