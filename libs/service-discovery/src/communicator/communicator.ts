@@ -1,21 +1,21 @@
-import { describeProblem, OptionValidator, ResponseStatusError, ServiceDiscoveryError } from '../common/index.js';
+import { OptionValidator } from '../common/index.js';
 import { type Tier } from '../model/index.js';
 import { CallEngine, type CommunicatorDependencies } from './call-engine.js';
 import { type Consume } from './call/call.js';
 import { callWithFallback, type FallbackRequest, type FallbackResult } from './fallback-call.js';
 import {
   type CallSettings,
-  type CallTimes,
   type CommunicatorOptions,
   mergeOptions,
-  TIMEOUT_RANGE,
   toSettings,
   validateCommunicatorOptions,
 } from './options/index.js';
 import { callInParallel, type ParallelCall, type ParallelOptions, type ParallelResult } from './parallel-calls.js';
 import { type CommunicationPattern, type PatternOverrides, resolvePatterns } from './patterns.js';
+import { readJson } from './read-json.js';
 import { checkCall, type ServiceCallRequest, type ServiceCallResponse } from './request.js';
 import { type CallStageDescription } from './call/stage.js';
+import { timesFor } from './call-times.js';
 import { type CircuitBreakerView, type CircuitCommand } from './channel/breakers.js';
 import { type EjectionView } from './channel/outlier-detectors.js';
 import { type ServiceExplanation } from './explain-service.js';
@@ -34,8 +34,6 @@ interface Derivation {
   readonly engine: CallEngine;
   readonly patterns: Patterns;
 }
-
-const ERROR_BODY_LIMIT = 65_536;
 
 /**
  * Calls services by name: picks an instance, cuts off the one that fails, tries another.
@@ -69,8 +67,8 @@ export class ServiceCommunicator {
    * Calls a service and answers with whatever response arrived at last, also one with an error status.
    * Read the body, or dump it: until then its connection stays taken.
    * @throws ServiceDiscoveryError when no response arrived: `SERVICE_NOT_FOUND`, `NO_AVAILABLE_INSTANCE`, `CIRCUIT_OPEN`,
-   *   `DEADLINE_EXCEEDED`, `ATTEMPT_TIMEOUT`, `TRANSPORT_FAILURE`, `RETRY_BUDGET_EXHAUSTED`, `BULKHEAD_FULL`,
-   *   `REGISTRY_UNAVAILABLE`, `INVALID_REQUEST`; the signal's reason when the caller aborts
+   *   `DEADLINE_EXCEEDED`, `ATTEMPT_TIMEOUT`, `TRANSPORT_FAILURE`, `RETRY_BUDGET_EXHAUSTED`, `BULKHEAD_FULL`, `RATE_LIMITED`,
+   *   `THROTTLED`, `CONCURRENCY_LIMITED`, `REGISTRY_UNAVAILABLE`, `INVALID_REQUEST`; the signal's reason when the caller aborts
    */
   callService(service: string, request: ServiceCallRequest): Promise<ServiceCallResponse> {
     return this.call(service, request, (response) => response);
@@ -202,43 +200,4 @@ function checkDefaults(
 ): Patterns {
   validateCommunicatorOptions(options, '', { strategies });
   return resolvePatterns(patterns, options, strategies);
-}
-
-/** @throws ServiceDiscoveryError `INVALID_REQUEST` naming what is no time, or an attempt that may outlast the call */
-function timesFor(service: string, { timeout, attemptTimeout }: ServiceCallRequest, settings: CallSettings): CallTimes {
-  if (timeout === undefined && attemptTimeout === undefined) return settings;
-  const check = new OptionValidator();
-  const timeoutMs = timeout === undefined ? settings.timeoutMs : check.duration('timeout', timeout, TIMEOUT_RANGE);
-  const attemptMs =
-    attemptTimeout === undefined
-      ? settings.attemptTimeoutMs
-      : check.duration('attemptTimeout', attemptTimeout, TIMEOUT_RANGE);
-  if (timeout !== undefined && attemptTimeout !== undefined && attemptMs > timeoutMs) {
-    check.problem('attemptTimeout', attemptTimeout, `at most the timeout of the whole call (${timeout})`);
-  }
-  if (check.problems.length > 0) {
-    throw new ServiceDiscoveryError('INVALID_REQUEST', check.problems.map(describeProblem).join('; '), { service });
-  }
-  return { timeoutMs, attemptTimeoutMs: attemptMs };
-}
-
-async function readJson<T>(
-  service: string,
-  { status, headers, body, instance, attempts }: ServiceCallResponse,
-): Promise<T> {
-  if (status < 400) return body.json<T>();
-  const text = (await body.text()).slice(0, ERROR_BODY_LIMIT);
-  throw new ResponseStatusError(status, headers, parseLeniently(text), {
-    service,
-    instanceId: instance.instanceId,
-    attempts,
-  });
-}
-
-function parseLeniently(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return text;
-  }
 }

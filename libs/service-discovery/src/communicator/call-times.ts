@@ -1,0 +1,31 @@
+import { describeProblem, OptionValidator, ServiceDiscoveryError } from '../common/index.js';
+import { type CallSettings, type CallTimes, TIMEOUT_RANGE } from './options/index.js';
+import { type ServiceCallRequest } from './request.js';
+
+/**
+ * How long a call may take: as its settings say, or its request.
+ * @throws ServiceDiscoveryError `INVALID_REQUEST` naming what is no time, or an attempt that may outlast the call
+ */
+export function timesFor(
+  service: string,
+  { timeout, attemptTimeout }: ServiceCallRequest,
+  settings: CallSettings,
+): CallTimes {
+  if (timeout === undefined && attemptTimeout === undefined) return settings;
+  const check = new OptionValidator();
+  const timeoutMs = timeout === undefined ? settings.timeoutMs : check.duration('timeout', timeout, TIMEOUT_RANGE);
+  const attemptMs =
+    attemptTimeout === undefined
+      ? settings.attemptTimeoutMs
+      : check.duration('attemptTimeout', attemptTimeout, TIMEOUT_RANGE);
+  if (timeout !== undefined && attemptTimeout !== undefined && attemptMs > timeoutMs) {
+    check.problem('attemptTimeout', attemptTimeout, `at most the timeout of the whole call (${timeout})`);
+  }
+  if (timeout !== undefined && attemptTimeout !== undefined && attemptMs > timeoutMs) {
+    check.problem('attemptTimeout', attemptTimeout, `at most the timeout of the whole call (${timeout})`);
+  }
+  if (check.problems.length > 0) {
+    throw new ServiceDiscoveryError('INVALID_REQUEST', check.problems.map(describeProblem).join('; '), { service });
+  }
+  return { timeoutMs, attemptTimeoutMs: attemptMs };
+}
