@@ -126,6 +126,18 @@ describe('createLoadBalancer', () => {
     });
   });
 
+  it.each<[string, unknown, unknown]>([
+    ['a number', () => 0, 0],
+    ['nothing', () => undefined, undefined],
+    ['null', () => null, null],
+    ['instances of an empty class', class {}, {}],
+    ['half a balancer', () => ({ pick: () => undefined }), { pick: expect.any(Function) }],
+  ])('refuses what makes %s, and says what has to be made', (_what, make, value) => {
+    const expected = expect.stringContaining('a Strategy, with choose(), or a LoadBalancer, with update() and pick()');
+    expect(problemOf(make)).toEqual([{ path: 'loadBalancing', value, expected }]);
+    expect(problemOf({ strategy: make })).toEqual([{ path: 'loadBalancing.strategy', value, expected }]);
+  });
+
   it('takes the default strategy where options name none', () => {
     expect(createLoadBalancer({}).explain?.().strategy).toBe('round_robin');
     expect(createLoadBalancer({ strategy: 'random' }).explain?.().strategy).toBe('random');
@@ -138,7 +150,7 @@ describe('createLoadBalancer', () => {
     ]);
   });
 
-  it.each(['roundrobin', 'ROUND_ROBIN', '', 'toString', '__proto__', 5, null, undefined])(
+  it.each(['fastest', '', 'toString', '__proto__', 5, null, undefined])(
     'refuses %p and names what there is',
     (strategy) => {
       const expected = `one of ${NAMES.join(', ')}, or a Strategy or LoadBalancer class or factory, or options`;
@@ -146,6 +158,21 @@ describe('createLoadBalancer', () => {
       expect(isStrategyName(strategy)).toBe(false);
     },
   );
+});
+
+describe('a strategy that is misspelled', () => {
+  it.each([
+    ['round-robin', 'round_robin'],
+    ['roundrobin', 'round_robin'],
+    ['ROUND_ROBIN', 'round_robin'],
+    ['consistent-hash', 'consistent_hash'],
+    ['maglevv', 'maglev'],
+    ['frist', 'first'],
+  ])('%s is refused with what was meant', (given, meant) => {
+    const strategies = { first: (deps: LoadBalancerDeps) => new Nobody(deps) };
+    const refused = expect.objectContaining({ message: expect.stringContaining(`(did you mean "${meant}"?)`) });
+    expect(() => createLoadBalancer(given, { strategies })).toThrow(refused);
+  });
 });
 
 describe('strategyName', () => {

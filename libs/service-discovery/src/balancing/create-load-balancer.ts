@@ -1,4 +1,4 @@
-import { systemClock, systemRandom } from '../common/index.js';
+import { InvalidConfigurationError, systemClock, systemRandom } from '../common/index.js';
 import { SILENT } from '../model/index.js';
 import { type LoadBalancerDeps } from './load-balancer-deps.js';
 import { type LoadBalancer } from './load-balancer.js';
@@ -21,7 +21,7 @@ export interface CreateLoadBalancerDeps extends Partial<Omit<LoadBalancerDeps, '
 /**
  * A load balancer for one service. It keeps state, so each service needs one of its own.
  * @param deps by default the system's clock and randomness, a load tracker that nobody else uses, no listener
- * @throws InvalidConfigurationError when there is no such strategy, or an option is wrong
+ * @throws InvalidConfigurationError when there is no such strategy, an option is wrong, or the class or factory makes something else
  */
 export function createLoadBalancer(loadBalancing: LoadBalancing, deps: CreateLoadBalancerDeps = {}): LoadBalancer {
   const { name, make, options } = resolveLoadBalancing(loadBalancing, { strategies: deps.strategies });
@@ -33,16 +33,30 @@ export function createLoadBalancer(loadBalancing: LoadBalancing, deps: CreateLoa
     events: deps.events ?? SILENT,
     options,
   };
-  const made = construct(make, all);
-  return isStrategy(made) ? new StrategyBalancer(name, made, all) : made;
+  const made: unknown = construct(make, all);
+  if (isStrategy(made)) return new StrategyBalancer(name, made, all);
+  if (isLoadBalancer(made)) return made;
+  const expected =
+    'a class or factory that makes a Strategy, with choose(), or a LoadBalancer, with update() and pick()';
+  // What was made says more than the function that made it.
+  throw new InvalidConfigurationError([{ path: pathOf(loadBalancing), value: made, expected }]);
 }
 
 function construct(make: StrategyMaker, deps: LoadBalancerDeps): LoadBalancer | Strategy {
   return isConstructor(make) ? new make(deps) : make(deps);
 }
 
-function isStrategy(made: LoadBalancer | Strategy): made is Strategy {
-  return 'choose' in made && typeof made.choose === 'function';
+function pathOf(loadBalancing: LoadBalancing): string {
+  return typeof loadBalancing === 'object' ? 'loadBalancing.strategy' : 'loadBalancing';
+}
+
+function isStrategy(made: unknown): made is Strategy {
+  return typeof (made as Partial<Strategy> | undefined | null)?.choose === 'function';
+}
+
+function isLoadBalancer(made: unknown): made is LoadBalancer {
+  const { pick, update } = (made ?? {}) as Partial<LoadBalancer>;
+  return typeof pick === 'function' && typeof update === 'function';
 }
 
 /** A class cannot be called, a factory should not be constructed; the methods on the prototype tell which it is. */

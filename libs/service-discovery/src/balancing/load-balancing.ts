@@ -1,4 +1,4 @@
-import { InvalidConfigurationError, OptionValidator } from '../common/index.js';
+import { InvalidConfigurationError, OptionValidator, suggest } from '../common/index.js';
 import { type LoadBalancerDeps } from './load-balancer-deps.js';
 import { type LoadBalancer } from './load-balancer.js';
 import { type LoadBalancingOptions } from './load-balancing-options.js';
@@ -49,7 +49,7 @@ export function resolveLoadBalancing(
   const check = new OptionValidator(path);
   const make = typeof strategy === 'string' ? findStrategy(strategy, strategies) : strategy;
   if (typeof make !== 'function') {
-    check.problem(loadBalancing === strategy ? '' : 'strategy', strategy, expectedLoadBalancing(strategies));
+    check.problem(loadBalancing === strategy ? '' : 'strategy', strategy, expectedLoadBalancing(strategy, strategies));
   }
   const resolved = check.gather(() => resolveLoadBalancingOptions(options, path));
   if (typeof make !== 'function' || resolved === undefined) throw new InvalidConfigurationError(check.problems);
@@ -85,9 +85,12 @@ export function strategyName(loadBalancing: LoadBalancing): string {
   return typeof strategy !== 'function' || strategy.name === '' ? 'custom' : strategy.name;
 }
 
-function expectedLoadBalancing(strategies: NamedStrategies): string {
-  const names = [...Object.keys(STRATEGIES), ...Object.keys(strategies)].join(', ');
-  return `one of ${names}, or a Strategy or LoadBalancer class or factory, or options`;
+function expectedLoadBalancing(given: unknown, strategies: NamedStrategies): string {
+  const names = [...Object.keys(STRATEGIES), ...Object.keys(strategies)];
+  const meant = typeof given === 'string' ? suggest(given, names) : '';
+  // All names stand here already, where none is near.
+  const hint = meant.startsWith(' (') ? meant : '';
+  return `one of ${names.join(', ')}, or a Strategy or LoadBalancer class or factory, or options${hint}`;
 }
 
 /** Names of the user's own come first: a built-in strategy may be replaced. */
