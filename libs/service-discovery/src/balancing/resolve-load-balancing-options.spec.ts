@@ -126,6 +126,22 @@ describe('resolveLoadBalancingOptions', () => {
     expect(problemsOf(given)).toHaveLength(1);
   });
 
+  it('says of what is missing that there is nothing', () => {
+    const refused = (given: Given): unknown => {
+      try {
+        return resolve(given);
+      } catch (error) {
+        return (error as InvalidConfigurationError).problems.map(({ path, value }) => [path, value]);
+      }
+    };
+    expect(refused({ zone: {}, priorities: {}, subset: {} })).toEqual([
+      ['lb.zone.prefer', undefined],
+      ['lb.priorities.by', undefined],
+      ['lb.subset.size', undefined],
+      ['lb.subset.clientId', undefined],
+    ]);
+  });
+
   it('refuses a minimum that leaves nobody to panic with', () => {
     const expected = expect.stringContaining('lb.minimumHealthyShare: less than panicThreshold, which is 0.4');
     expect(problemsOf({ panicThreshold: 0.4, minimumHealthyShare: 0.4 })).toEqual([expected]);

@@ -87,11 +87,11 @@ function resolveSlowStart(
 
 function resolveZone(check: OptionValidator, options: LoadBalancingOptions['zone']): Required<ZoneOptions> | false {
   if (options === false) return false;
-  const defaults = { prefer: '', minimumHealthyShare: DEFAULT_SPILL_OVER_SHARE };
-  const given = check.options<Required<ZoneOptions>>('zone', options, defaults);
+  const defaults = { minimumHealthyShare: DEFAULT_SPILL_OVER_SHARE };
+  const given = check.options<Partial<ZoneOptions>>('zone', options, defaults, ['prefer']);
   checkText(check, 'zone.prefer', given.prefer, 'the name of a zone');
   check.number('zone.minimumHealthyShare', given.minimumHealthyShare, SHARE);
-  return given;
+  return given as Required<ZoneOptions>;
 }
 
 function resolvePriorities(
@@ -99,26 +99,22 @@ function resolvePriorities(
   options: LoadBalancingOptions['priorities'],
 ): Required<PriorityOptions> | false {
   if (options === false) return false;
-  const defaults: Required<PriorityOptions> = {
-    by: '',
-    otherwise: 0,
-    minimumHealthyShare: DEFAULT_SPILL_OVER_SHARE,
-  };
-  const given = check.options('priorities', options, defaults);
+  const defaults = { otherwise: 0, minimumHealthyShare: DEFAULT_SPILL_OVER_SHARE };
+  const given = check.options<Partial<PriorityOptions>>('priorities', options, defaults, ['by']);
   if (typeof given.by !== 'function') {
     checkText(check, 'priorities.by', given.by, 'the name of a metadata field, or a function');
   }
   check.number('priorities.otherwise', given.otherwise);
   check.number('priorities.minimumHealthyShare', given.minimumHealthyShare, SHARE);
-  return given;
+  return given as Required<PriorityOptions>;
 }
 
 function resolveSubset(check: OptionValidator, options: LoadBalancingOptions['subset']): SubsetOptions | false {
   if (options === false) return false;
-  const given = check.options<SubsetOptions>('subset', options, { size: Number.NaN, clientId: '' });
+  const given = check.options<Partial<SubsetOptions>>('subset', options, {}, ['size', 'clientId']);
   check.number('subset.size', given.size, { min: 1, max: 100_000, integer: true });
   checkText(check, 'subset.clientId', given.clientId, 'a text that is not empty');
-  return given;
+  return given as SubsetOptions;
 }
 
 function resolveVersionWeights(

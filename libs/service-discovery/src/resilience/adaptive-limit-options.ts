@@ -79,9 +79,14 @@ export function resolveAdaptiveLimitOptions(
     check.number(name, value, { min: least, max: most, integer: true });
   const max = count('max', given.max, 1, MOST_CALLS);
   const min = count('min', options?.min ?? Math.min(given.min, max), 1, max || MOST_CALLS);
-  const { initial = Math.max(min, Math.min(given.initial, max)) } = options ?? {};
+  const { initial: asked } = options ?? {};
+  // Between limits that are wrong themselves the default fits nowhere, which is no mistake of its own.
+  const initial =
+    asked === undefined
+      ? Math.max(min, Math.min(given.initial, max))
+      : count('initial', asked, min || 1, max || MOST_CALLS);
   const resolved: ResolvedAdaptiveLimitOptions = {
-    initial: count('initial', initial, min || 1, max || MOST_CALLS),
+    initial,
     min,
     max,
     tolerance: check.number('tolerance', given.tolerance, { min: 1.1, max: 10 }),

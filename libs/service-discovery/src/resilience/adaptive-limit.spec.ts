@@ -194,6 +194,7 @@ describe('AdaptiveLimit', () => {
     [{ initial: 5, min: 10 }, /adaptiveConcurrency\.initial: expected a whole number from 10 to 1000, but got 5/],
     [{ initial: 30, max: 20 }, /initial: expected a whole number from 4 to 20, but got 30/],
     [{ min: 30, max: 20 }, /min: expected a whole number from 1 to 20, but got 30/],
+    [{ min: 50, max: 10 }, /^Invalid configuration:\n.*min: expected a whole number from 1 to 10, but got 50$/],
     [{ min: 0, max: 0.5 }, /max: .*\n.*min: /],
     [{ tolerance: 1, smoothing: 0 }, /tolerance: .*1\.1 to 10.*\n.*smoothing: .*0\.01 to 1/],
     [{ window: 1, maxQueue: -1, maxWait: 0 }, /window: .*10ms to 1m.*\n.*maxQueue: .*\n.*maxWait: .*1ms to 1h/],
