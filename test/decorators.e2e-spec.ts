@@ -559,6 +559,13 @@ describe('@ResilientCall', () => {
       }
       return Wrong;
     }).toThrow(/pattern.*fallback.*key.*timeout.*retry\.maxAttempts/s);
+    expect(() => {
+      class Wrong {
+        @ResilientCall({ fallback: 5 as never })
+        async call(): Promise<void> {}
+      }
+      return Wrong;
+    }).toThrow(/fallback: expected the name of a method of the class, or a function, but got 5/);
   });
 });
 

@@ -93,7 +93,8 @@ function toPolicyOptions(options: ResilientCallOptions, target: object, label: s
   if (pattern !== undefined && !TIERS.includes(pattern)) {
     problems.push({ path: 'pattern', value: pattern, expected: `one of ${TIERS.join(', ')}` });
   }
-  if (typeof fallback === 'string' && typeof (target as Record<string, unknown>)[fallback] !== 'function') {
+  const answers = typeof fallback === 'string' ? (target as Record<string, unknown>)[fallback] : fallback;
+  if (fallback !== undefined && typeof answers !== 'function') {
     problems.push({ path: 'fallback', value: fallback, expected: 'the name of a method of the class, or a function' });
   }
   const sharing = own.coalescing ? 'coalescing' : own.lastGood && 'lastGood';
