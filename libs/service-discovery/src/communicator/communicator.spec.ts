@@ -158,6 +158,19 @@ describe('ServiceCommunicator', () => {
     });
   });
 
+  it('tells for how many whole milliseconds the circuits of all instances stay open', async () => {
+    await stage.register('a');
+    const circuitBreaker = { failureThreshold: 1, recoveryTimeout: '1s' };
+    const communicator = stage.communicatorWith({ circuitBreaker, retry: false });
+    stage.transport.answer(() => {
+      throw reset();
+    });
+    await failure(communicator.callService('users', { path: '/' }));
+    await stage.clock.advanceAsync(0.25);
+    const refused = await failure(communicator.callService('users', { path: '/' }));
+    expect(refused).toMatchObject({ code: 'CIRCUIT_OPEN', retryAfterMs: 1_000 });
+  });
+
   describe('a limit of concurrency', () => {
     it('sends the call elsewhere, and refuses it where everyone is busy', async () => {
       await stage.register('a', 'b');

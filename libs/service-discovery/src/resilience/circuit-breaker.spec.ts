@@ -324,6 +324,13 @@ describe('CircuitBreaker', () => {
       expect([breaker.state, breaker.canAcquire()]).toEqual(['half_open', true]);
     });
 
+    it('tells a wait of whole milliseconds, never too short', async () => {
+      const breaker = new CircuitBreaker({ failureThreshold: 1, recoveryTimeout: '1s' }, { clock });
+      await expect(breaker.execute(() => Promise.reject(new Error('down')))).rejects.toThrow('down');
+      clock.advance(0.25);
+      expect(breaker.refusal()).toMatchObject({ retryAfterMs: 1_000, message: expect.stringContaining('1000 ms') });
+    });
+
     it('retry on the open circuit carries retryAfterMs', async () => {
       const retry = { maxAttempts: 5, baseDelay: 0, jitter: 'none' } as const;
       const circuitBreaker = { failureThreshold: 2, recoveryTimeout: RECOVERY_MS };

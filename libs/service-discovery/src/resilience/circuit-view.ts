@@ -50,6 +50,8 @@ export function createRefusal(
     state === 'closed'
       ? 'has closed just now and lets only a part of the calls through'
       : `is open after too many ${tooSlow ? 'slow calls' : 'failures'}`;
-  const until = retryAfterMs === undefined ? '' : `: try again in ${Math.ceil(retryAfterMs)} ms`;
-  return new CircuitOpenError(`${subject} ${why}${until}`, { service, retryAfterMs });
+  if (retryAfterMs === undefined) return new CircuitOpenError(`${subject} ${why}`, { service });
+  // Up, so that who comes back then does not come too early.
+  const wholeMs = Math.ceil(retryAfterMs);
+  return new CircuitOpenError(`${subject} ${why}: try again in ${wholeMs} ms`, { service, retryAfterMs: wholeMs });
 }

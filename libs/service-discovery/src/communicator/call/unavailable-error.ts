@@ -48,7 +48,7 @@ function refusalError<T>(call: Call<T>, refused: ReadonlySet<Refusal> | undefine
     `The circuits of all instances of "${service}" that could take the call are open`,
     {
       service,
-      retryAfterMs: Number.isFinite(retryAfterMs) ? retryAfterMs : undefined,
+      retryAfterMs: Number.isFinite(retryAfterMs) ? Math.ceil(retryAfterMs) : undefined,
     },
   );
   return reportRefusal(call, 'circuit_breaker', error);
