@@ -292,6 +292,12 @@ describe('ServiceCommunicator', () => {
       expect((await call).attempts).toBe(2);
     });
 
+    it('of withOptions bound those of a tier, whatever that is', async () => {
+      await stage.registerOne({ instanceId: 'a', tier: 'web' });
+      const patient = stage.communicatorWith().withOptions({ retry: { baseDelay: '2s' } });
+      await expect(patient.callServiceJson('users', { path: '/' })).resolves.toEqual({ from: 'a' });
+    });
+
     it('of a pattern can be changed value by value', () => {
       const patterns = stage
         .communicatorWith({

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { type CommunicatorOptions } from './communicator-options.js';
 import { mergeOptions } from './merge-options.js';
 
 describe('layers of options', () => {
@@ -26,6 +27,29 @@ describe('layers of options', () => {
   it('turn a policy off, and on again with what is given then', () => {
     expect(mergeOptions({ retry: { maxAttempts: 2 } }, { retry: false })).toEqual({ retry: false });
     expect(mergeOptions({ retry: { maxAttempts: 2 } }, { retry: false }, { retry: {} })).toEqual({ retry: {} });
+  });
+
+  it.each<[CommunicatorOptions, CommunicatorOptions, CommunicatorOptions]>([
+    [{ retry: { maxDelay: '500ms' } }, { retry: { baseDelay: '1s' } }, { retry: { baseDelay: '1s', maxDelay: '1s' } }],
+    [{ retry: { baseDelay: '1s' } }, { retry: { maxDelay: 100 } }, { retry: { baseDelay: 100, maxDelay: 100 } }],
+    [{ retry: { baseDelay: '1s' } }, { retry: { maxDelay: '2s' } }, { retry: { baseDelay: '1s', maxDelay: '2s' } }],
+    [
+      { circuitBreaker: { recoveryTimeout: '10s', maxRecoveryTimeout: '20s' } },
+      { circuitBreaker: { recoveryTimeout: '30s' } },
+      { circuitBreaker: { recoveryTimeout: '30s', maxRecoveryTimeout: '30s' } },
+    ],
+    [
+      { outlierDetection: { ejectionTime: '1m' } },
+      { outlierDetection: { maxEjectionTime: '30s' } },
+      { outlierDetection: { ejectionTime: '30s', maxEjectionTime: '30s' } },
+    ],
+  ])('that bound each other never contradict each other: %j, then %j', (below, above, merged) => {
+    expect(mergeOptions(below, above)).toEqual(merged);
+  });
+
+  it('that contradict themselves are left to be refused', () => {
+    const wrong = { retry: { baseDelay: '2s', maxDelay: '1s' } } as const;
+    expect(mergeOptions({ retry: { maxDelay: '5s' } }, wrong)).toEqual(wrong);
   });
 
   it('change the strategy and keep the options beside it, or the other way round', () => {

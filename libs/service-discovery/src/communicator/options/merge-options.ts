@@ -1,8 +1,23 @@
 import { mergeLoadBalancing } from '../../balancing/index.js';
+import { parseDuration } from '../../common/index.js';
 import { type CommunicatorOptions } from './communicator-options.js';
 import { POLICY_NAMES } from './policies.js';
 
-/** Later layers win, option by option; inside of `loadBalancing` and of the policies, value by value. */
+type Values = Readonly<Record<string, unknown>>;
+
+/** Durations of which the first may not be longer than the second. */
+const BOUNDS: readonly (readonly [policy: string, value: string, bound: string])[] = [
+  ['retry', 'baseDelay', 'maxDelay'],
+  ['circuitBreaker', 'recoveryTimeout', 'maxRecoveryTimeout'],
+  ['serviceCircuitBreaker', 'recoveryTimeout', 'maxRecoveryTimeout'],
+  ['outlierDetection', 'ejectionTime', 'maxEjectionTime'],
+];
+
+/**
+ * Later layers win, option by option; inside of `loadBalancing` and of the policies, value by value. Where a layer changes
+ * one of two values that bound each other, the one from below gives way: which layers meet, tiers decide at a call, and
+ * layers that are right by themselves must not make that fail.
+ */
 export function mergeOptions(...layers: readonly (CommunicatorOptions | undefined)[]): CommunicatorOptions {
   const merged: Record<string, unknown> = {};
   for (const layer of layers) {
@@ -11,22 +26,38 @@ export function mergeOptions(...layers: readonly (CommunicatorOptions | undefine
     for (const [option, value] of Object.entries(layer) as [string, unknown][]) {
       if (value === undefined) continue;
       const isPolicy = (POLICY_NAMES as readonly string[]).includes(option) && isObject(value);
-      merged[option] = isPolicy ? { ...asObject(merged[option]), ...withoutUndefined(value) } : value;
+      merged[option] = isPolicy ? overlay(option, asObject(merged[option]), withoutUndefined(value)) : value;
     }
     if (loadBalancing !== undefined) merged.loadBalancing = loadBalancing;
   }
   return merged;
 }
 
+function overlay(policy: string, below: Values = {}, above: Values): Values {
+  const merged: Record<string, unknown> = { ...below, ...above };
+  for (const [of, value, bound] of BOUNDS) {
+    if (of !== policy || !(msOf(merged[value]) > msOf(merged[bound]))) continue;
+    if (above[bound] === undefined) merged[bound] = merged[value];
+    else if (above[value] === undefined) merged[value] = merged[bound];
+  }
+  return merged;
+}
+
+/** NaN for what is no duration: nothing is compared with it, and the check of the options tells of it. */
+function msOf(value: unknown): number {
+  const parsed = parseDuration(value);
+  return 'ms' in parsed ? parsed.ms : Number.NaN;
+}
+
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
 }
 
-function asObject(value: unknown): object | undefined {
-  return isObject(value) ? value : undefined;
+function asObject(value: unknown): Values | undefined {
+  return isObject(value) ? (value as Values) : undefined;
 }
 
 /** What is undefined says nothing, and leaves what is there. */
-function withoutUndefined(value: object): object {
+function withoutUndefined(value: object): Values {
   return Object.fromEntries(Object.entries(value).filter(([, own]) => own !== undefined));
 }
