@@ -350,6 +350,16 @@ describe('ResiliencePolicy', () => {
       expect(await failure(policy.execute(down))).toMatchObject({ message: 'down 3', attempts: 1 });
     });
 
+    it('refuses a key in the place of the signal, and makes no call', async () => {
+      let calls = 0;
+      const call = new ResiliencePolicy({}).execute(async () => ++calls, 'key' as never);
+      await expect(call).rejects.toMatchObject({
+        code: 'INVALID_REQUEST',
+        message: 'signal: expected an AbortSignal, but got "key"',
+      });
+      expect(calls).toBe(0);
+    });
+
     it('retry on the open circuit carries retryAfterMs', async () => {
       const policy = policyWith({ retry: steady, circuitBreaker: { failureThreshold: 1, recoveryTimeout: '5s' } });
       const first = failure(policy.execute(down));

@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import {
   callKeyOf,
+  describeValue,
   raceAbort,
   ServiceDiscoveryError,
   systemClock,
@@ -94,6 +95,7 @@ export class ResiliencePolicy {
     fallback?: Fallback,
     key?: string,
   ): Promise<T> {
+    checkSignal(signal);
     signal?.throwIfAborted();
     const callKey = callKeyOf(key, 'key');
     const call: PolicyCall = {
@@ -189,4 +191,14 @@ function noteAttempts(error: unknown, attempts: number): void {
   if (typeof known === 'number' && attempts <= 1) return;
   if (error instanceof ServiceDiscoveryError) error.attempts = attempts;
   else Reflect.defineProperty(error, 'attempts', { value: attempts, writable: true, configurable: true });
+}
+
+/** The key comes last, so that in JavaScript it is soon given in the signal's place. */
+function checkSignal(signal: unknown): void {
+  if (signal === undefined || signal === null) return;
+  if (typeof (signal as Partial<AbortSignal>).throwIfAborted === 'function') return;
+  throw new ServiceDiscoveryError(
+    'INVALID_REQUEST',
+    `signal: expected an AbortSignal, but got ${describeValue(signal)}`,
+  );
 }
