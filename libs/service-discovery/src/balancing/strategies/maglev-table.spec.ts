@@ -74,24 +74,22 @@ describe("Maglev's table", () => {
     expect(slotsOf(candidates(50).reverse())).toEqual(slotsOf(candidates(50)));
   });
 
-  it('is made once for lists with the same members and weights, and for those that come back soon', () => {
-    let made = 0;
+  it('is made once for lists with the same members and weights, and kept for the last four that were in use', () => {
+    const made: string[] = [];
     const build = maglevTables((members) => {
-      made++;
+      made.push(`${members.length}/${members[0]?.weight}`);
       return claimSlots(members);
     });
     const slots = slotsOf(candidates(10), build);
     expect(slotsOf(candidates(10).reverse(), build)).toEqual(slots);
-    build(candidates(9));
-    build(candidates(10));
-    expect(made).toBe(2);
     build(candidates(10, () => 50));
-    expect(made).toBe(3);
-    for (const count of [2, 3, 4]) build(candidates(count));
+    for (const count of [2, 3, 10, 4]) build(candidates(count));
+    expect(made).toEqual(['10/100', '10/50', '2/100', '3/100', '4/100']);
+    // Of weight 50 is the one that was used longest ago.
+    for (const count of [2, 3, 4, 10]) build(candidates(count));
+    expect(made).toHaveLength(5);
     build(candidates(10, () => 50));
-    expect(made).toBe(6);
-    build(candidates(9));
-    expect(made).toBe(7);
+    expect(made).toHaveLength(6);
   });
 
   describe('while a candidate starts slowly', () => {
@@ -114,6 +112,13 @@ describe("Maglev's table", () => {
         expect([...now.keys()].filter((slot) => now[slot] !== before[slot] && before[slot] !== slow)).toEqual([]);
         fewer = own;
       }
+    });
+
+    it('goes by the part that it has of the greatest one', () => {
+      const members = candidates(10);
+      for (const member of members) member.weight = 50;
+      (members[3]!).weight = 10;
+      expect(slotsOf(members)).toEqual(startingAt(20));
     });
 
     it('moves nothing where all start at once, and finds somebody where nobody is ready', () => {
