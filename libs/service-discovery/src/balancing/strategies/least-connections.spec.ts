@@ -77,6 +77,32 @@ describe('least connections', () => {
     expect([begin(balancer).id, begin(balancer).id].sort()).toEqual(['a', 'c']);
   });
 
+  describe('where one has so many calls that several others have room for more than one', () => {
+    /** Of each draw, who gets the next call. */
+    const next = (weights: Record<string, number>, running: Record<string, number>, draws: readonly number[]): string =>
+      draws
+        .map((draw) => {
+          const balancer = create(weights, () => draw);
+          for (const [id, calls] of Object.entries(running)) {
+            const exclude = new Set(Object.keys(weights).filter((other) => other !== id));
+            for (let call = 0; call < calls; call++) begin(balancer, { exclude });
+          }
+          return begin(balancer).id;
+        })
+        .join('');
+    const evenly = Array.from({ length: 12 }, (_, step) => (step + 0.5) / 12);
+
+    it('takes the one with the smallest (calls + 1) / weight', () => {
+      expect(next({ a: 300, b: 100, c: 100 }, { a: 1, c: 20 }, evenly)).toBe('a'.repeat(12));
+      expect(next({ a: 300, b: 100, c: 100 }, { a: 3, c: 20 }, evenly)).toBe('b'.repeat(12));
+    });
+
+    it('goes by weight where that is equal, whoever comes before in the list', () => {
+      expect(next({ a: 200, b: 100, c: 100 }, { a: 1, c: 20 }, evenly)).toBe('a'.repeat(8) + 'b'.repeat(4));
+      expect(next({ c: 100, d: 100, a: 100, b: 100 }, { c: 30, d: 1 }, evenly)).toBe('a'.repeat(6) + 'b'.repeat(6));
+    });
+  });
+
   it('leaves calls to the heavy as long as there are too few for a light one to have its part', () => {
     for (const seed of [1, 2, 3, 4]) {
       const balancer = create({ heavy: 1_000, light: 1 }, seededRandom(seed));

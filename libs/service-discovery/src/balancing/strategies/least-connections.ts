@@ -1,9 +1,6 @@
 import { type Random } from '../../common/index.js';
 import { type Candidate, candidateAt, type Strategy } from '../strategy.js';
 
-/** What rounding may make of a call. */
-const ROUNDING = 1e-9;
-
 /**
  * The one with the fewest calls in flight for its weight. With this call, every candidate is due a part of all by its
  * weight. Of those that have room for a whole call until then, it is the one with the smallest (calls + 1) / weight; where
@@ -49,7 +46,7 @@ export class LeastConnections implements Strategy {
 /** Infinite where there is no room for a whole call. */
 function costOf({ load, weight }: Candidate, perWeight: number): number {
   const room = weight * perWeight - load.active;
-  return room >= 1 - ROUNDING ? (load.active + 1) / weight : Number.POSITIVE_INFINITY;
+  return room >= 1 ? (load.active + 1) / weight : Number.POSITIVE_INFINITY;
 }
 
 /** What its chance goes by among those of the same cost. */

@@ -117,7 +117,7 @@ describe("Maglev's table", () => {
     it('goes by the part that it has of the greatest one', () => {
       const members = candidates(10);
       for (const member of members) member.weight = 50;
-      (members[3]!).weight = 10;
+      members[3]!.weight = 10;
       expect(slotsOf(members)).toEqual(startingAt(20));
     });
 

@@ -135,6 +135,13 @@ describe('round robin', () => {
     expect(picks(4)).toBe('abca');
   });
 
+  it('takes a call to a part of the list for a turn in the whole, and the other way round', () => {
+    const zones = { a: 'x', b: 'x', c: 'y', d: 'y' };
+    balancer.update(Object.entries(zones).map(([id, zone]) => instance(id, { zone })));
+    const near = { zone: 'y' };
+    expect(picks(1) + picks(1, near) + picks(2) + picks(2, near) + picks(2)).toBe('acbdcdab');
+  });
+
   it('passes over whom the caller finds unavailable, and keeps the others even', () => {
     create(() => 0, 'abcd');
     const refusal = ({ instanceId }: ServiceInstance): string | undefined =>

@@ -44,11 +44,6 @@ export function isDueBefore(a: TurnAccount, b: TurnAccount): boolean {
   return a.share === b.share ? a.since < b.since : a.share > b.share;
 }
 
-/** Counts from a later turn on, so that numbers stay small, and whole ones whole. */
-export function passTurns(accounts: Iterable<TurnAccount>, turns: number): void {
-  for (const account of accounts) account.taken -= account.share * turns;
-}
-
 /**
  * Leaves to those who missed picks together one of these, for all of them. What they have outstanding or in advance among
  * themselves stays.

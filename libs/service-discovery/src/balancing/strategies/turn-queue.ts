@@ -1,23 +1,18 @@
 import { type Random } from '../../common/index.js';
 import { type Candidate } from '../strategy.js';
 import { BinaryHeap } from './binary-heap.js';
-import {
-  balance,
-  forgiveMissed,
-  isDueBefore,
-  outstanding,
-  passTurns,
-  schedule,
-  type TurnAccount,
-} from './turn-account.js';
+import { balance, forgiveMissed, isDueBefore, outstanding, schedule, type TurnAccount } from './turn-account.js';
 
 /** How far into a turn a process may begin, in picks for each candidate: longer turns need not be walked through. */
 const START_WITHIN = 8;
-/** Who was away for more picks of its own than this is new when it comes back. */
-const MISSED_AT_MOST = 2;
-/** What rounding may make of a pick, and of a point in time. */
-const PICK_ROUNDING = 1e-9;
-const TIME_ROUNDING = 1e-12;
+/** What rounding may make of a point in time. */
+const ROUNDING = 1e-12;
+
+/** Of one who has left: what it had outstanding then, and the number of its last pick. */
+interface Absence {
+  readonly missing: number;
+  readonly since: number;
+}
 
 /**
  * The candidates of one list, waiting for their turns, so that the next is found in O(log n): those that may be picked,
@@ -25,8 +20,8 @@ const TIME_ROUNDING = 1e-12;
  */
 export class TurnQueue {
   private readonly accounts = new Map<string, TurnAccount>();
-  /** Of those who have left the list a short while ago. */
-  private readonly away = new Map<string, TurnAccount>();
+  /** Those who have left the list, the last ones last. While they are away they miss nothing. */
+  private readonly away = new Map<string, Absence>();
   private readonly waiting = new BinaryHeap<TurnAccount>((a, b) => a.opens < b.opens);
   private readonly open = new BinaryHeap<TurnAccount>(isDueBefore);
   private isLinedUp = false;
@@ -55,7 +50,7 @@ export class TurnQueue {
   take(): Candidate {
     const { waiting, open } = this;
     if (!this.isLinedUp) this.lineUp();
-    const now = (this.taken + 1) / this.shares + TIME_ROUNDING;
+    const now = (this.taken + 1) / this.shares + ROUNDING;
     for (let next = waiting.first; next !== undefined && next.opens <= now; next = waiting.first) {
       waiting.pop();
       open.push(next);
@@ -86,7 +81,7 @@ export class TurnQueue {
     let first: TurnAccount | undefined;
     for (const account of left) {
       schedule(account, left.size);
-      if (account.opens <= now + TIME_ROUNDING && (!first || isDueBefore(account, first))) first = account;
+      if (account.opens <= now + ROUNDING && (!first || isDueBefore(account, first))) first = account;
     }
     if (!first) return undefined;
     this.charge(first);
@@ -115,39 +110,37 @@ export class TurnQueue {
     this.taken++;
   }
 
-  /** @returns those who have no account with the predecessor, or have been away for long */
+  /** @returns those whom the predecessor does not know */
   private takeOver(list: readonly Candidate[], before?: TurnQueue): readonly Candidate[] {
     if (!before) return list;
     const { time } = before;
     const joining: Candidate[] = [];
-    for (const [id, account] of [...before.away, ...before.accounts]) {
-      if (outstanding(account, time) <= MISSED_AT_MOST + PICK_ROUNDING) this.away.set(id, { ...account });
-    }
     for (const candidate of list) {
       const id = candidate.instance.instanceId;
-      const known = this.away.get(id);
-      if (!known) {
-        joining.push(candidate);
-        continue;
-      }
-      this.away.delete(id);
+      const present = before.accounts.get(id);
+      const known = present ? { missing: outstanding(present, time), since: present.since } : before.away.get(id);
       const share = candidate.weight;
-      if (!before.accounts.has(id) && outstanding(known, time) > 1) known.taken = Math.ceil(known.share * time - 1);
-      // A new weight leaves the picks outstanding as they are.
-      const taken = share === known.share ? known.taken : known.taken + (share - known.share) * time;
-      this.accounts.set(id, { ...known, candidate, share, taken });
+      if (!known) joining.push(candidate);
+      else if (present?.share === share) this.accounts.set(id, { ...present, candidate });
+      // A new weight, and an absence, leave the picks outstanding as they are.
+      else this.accounts.set(id, accountOf(candidate, share * time - known.missing, known.since));
     }
+    const left = [...before.accounts].map(([id, account]): [string, Absence] => {
+      return [id, { missing: outstanding(account, time), since: account.since }];
+    });
+    const gone = [...before.away, ...left].filter(([id]) => !this.accounts.has(id));
+    for (const [id, absence] of gone.slice(-list.length)) this.away.set(id, absence);
     return joining;
   }
 
   /** Before a random one of the others, so that it is not the first that all processes call. */
   private join(candidate: Candidate, peers: readonly TurnAccount[], time: number, random: Random): void {
     const share = candidate.weight;
-    const account = { candidate, share, taken: 0, since: random() - 1, opens: 0, due: 0 };
     const peer = peers[Math.floor(random() * peers.length)];
+    let account = accountOf(candidate, 0, random() - 1);
     if (peer) {
-      account.taken = share === peer.share ? peer.taken : share * time - outstanding(peer, time);
-      account.since = peer.since - (1 - random()) / 2;
+      const taken = share === peer.share ? peer.taken : share * time - outstanding(peer, time);
+      account = accountOf(candidate, taken, peer.since - (1 - random()) / 2);
     }
     this.accounts.set(candidate.instance.instanceId, account);
   }
@@ -164,8 +157,7 @@ export class TurnQueue {
     const turns = Math.floor(this.time);
     if (turns === 0) return;
     this.taken -= turns * this.shares;
-    passTurns(this.accounts.values(), turns);
-    passTurns(this.away.values(), turns);
+    for (const account of this.accounts.values()) account.taken -= turns * account.share;
   }
 
   private lineUp(): void {
@@ -175,4 +167,8 @@ export class TurnQueue {
     this.waiting.fill(accounts);
     this.isLinedUp = true;
   }
+}
+
+function accountOf(candidate: Candidate, taken: number, since: number): TurnAccount {
+  return { candidate, share: candidate.weight, taken, since, opens: 0, due: 0 };
 }

@@ -4,6 +4,9 @@ import { type ServiceInstance } from '../../model/index.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
 import { createLoadBalancer } from '../create-load-balancer.js';
 import { type LoadBalancer, type PickContext } from '../load-balancer.js';
+import { LoadTracker } from '../load-tracker.js';
+import { type Candidate } from '../strategy.js';
+import { WeightedRoundRobin } from './weighted-round-robin.js';
 
 const weighted = (weights: Record<string, number>): ServiceInstance[] =>
   Object.entries(weights).map(([instanceId, weight]) => fakeInstance({ instanceId, weight }));
@@ -155,6 +158,37 @@ describe('weighted round robin', () => {
     }
     expect(Object.keys(weights).map((id) => share(all, id))).toEqual([200, 100, 100, 300]);
     expect(['c', 'd'].map((id) => share(near, id))).toEqual([350, 1_050]);
+  });
+
+  it('goes on with the turns of that list which a new one is most like', () => {
+    const strategy = new WeightedRoundRobin(seededRandom(4));
+    const loads = new LoadTracker();
+    const candidates = weighted({ a: 200, b: 100, c: 100, d: 300 }).map((instance) => {
+      return { instance, load: loads.of(instance.instanceId), weight: instance.weight };
+    });
+    const next = (list: readonly Candidate[]): string => {
+      // A new list with each pick.
+      const base = [...list];
+      return strategy.choose(base, { base, context: {} }).instance.instanceId;
+    };
+    let [all, part] = ['', ''];
+    for (let call = 0; call < 700; call++) {
+      all += next(candidates);
+      part += next(candidates.slice(2));
+    }
+    expect([...'abcd'].map((id) => share(all, id))).toEqual([200, 100, 100, 300]);
+    expect([...'cd'].map((id) => share(part, id))).toEqual([175, 525]);
+  });
+
+  it('goes by weight where a retry has to go to those who are on no list', () => {
+    const balancer = create({ a: 1 }, seededRandom(5));
+    const unchecked = weighted({ x: 3, y: 1 }).map((each) => ({ ...each, status: 'unknown' as const }));
+    balancer.update([...weighted({ a: 8 }), ...unchecked]);
+    let sequence = '';
+    for (let call = 0; call < 400; call++) sequence += picks(balancer, 1, { exclude: new Set(['a']) });
+    expect(share(sequence, 'a')).toBe(0);
+    expect(share(sequence, 'y')).toBeGreaterThan(40);
+    expect(share(sequence, 'x')).toBeGreaterThan(2 * share(sequence, 'y'));
   });
 
   it('gives each its exact share of a list that flaps, in the picks for which it is there', () => {

@@ -1,6 +1,7 @@
 import { type Random } from '../../common/index.js';
 import { type Candidate, type Strategy, type Wish } from '../strategy.js';
 import { TurnQueue } from './turn-queue.js';
+import { WeightDraw } from './weight-draw.js';
 
 /** How many queues a new list may go on from: those of the lists that picks choose from by turns, such as zones. */
 const QUEUES_KEPT = 4;
@@ -23,7 +24,8 @@ export class WeightedRoundRobin implements Strategy {
   choose(candidates: readonly Candidate[], { base }: Wish): Candidate {
     const queue = this.queueOf(base);
     if (candidates === base) return queue.take();
-    return queue.takeAmong(candidates) ?? new TurnQueue(candidates, this.random).take();
+    // Who is on no list that picks choose from has no turns either.
+    return queue.takeAmong(candidates) ?? new WeightDraw(candidates, this.random).one();
   }
 
   private queueOf(list: readonly Candidate[]): TurnQueue {
