@@ -416,6 +416,32 @@ describe('the facade', () => {
     await expect(ports(6)).resolves.toEqual([1, 1, 2, 2, 3, 3]);
   });
 
+  it('takes turns also where how to balance is said anew for each call', async () => {
+    const { discovery } = await start();
+    let made = 0;
+    class Counted {
+      private turn = 0;
+      constructor() {
+        made++;
+      }
+      choose<C>(candidates: readonly C[]): C {
+        return candidates[this.turn++ % candidates.length]!;
+      }
+    }
+    for (const port of [1, 2, 3]) await discovery.registerService(user(port));
+    const portsBy = async (strategy: () => LoadBalancing): Promise<number[]> => {
+      const found: number[] = [];
+      for (let i = 0; i < 6; i++) {
+        found.push((await discovery.discoverService('user-service', { strategy: strategy() }))!.instance.port);
+      }
+      return found.sort();
+    };
+    const inTurn = [1, 1, 2, 2, 3, 3];
+    await expect(portsBy(() => ({ strategy: 'round_robin', slowStart: { window: '1s' } }))).resolves.toEqual(inTurn);
+    await expect(portsBy(() => Counted)).resolves.toEqual(inTurn);
+    expect(made).toBe(1);
+  });
+
   it('lists instances by version and tags, healthy ones before those that nobody has checked', async () => {
     const { discovery, registry } = await start();
     const first = await discovery.registerService(user(1, '1.0.0'));

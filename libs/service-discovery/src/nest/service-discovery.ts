@@ -1,15 +1,17 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type Clock, NoAvailableInstanceError, type Random, ServiceDiscoveryError } from '../common/index.js';
 import {
-  createLoadBalancer,
-  type LoadBalancer,
   type LoadBalancing,
-  mergeLoadBalancing,
   selectEligible,
   type SelectionCriteria,
   type UnavailableReason,
 } from '../balancing/index.js';
-import { type CommunicationPattern, DEFAULT_COMMUNICATOR_OPTIONS, ServiceCommunicator } from '../communicator/index.js';
+import {
+  Balancers,
+  type CommunicationPattern,
+  DEFAULT_COMMUNICATOR_OPTIONS,
+  ServiceCommunicator,
+} from '../communicator/index.js';
 import { type AggregatedHealth, HealthAggregator } from '../health/index.js';
 import {
   baseUrlOf,
@@ -42,11 +44,6 @@ export interface DiscoveryCriteria extends SelectionCriteria {
   clientIp?: string;
 }
 
-interface ServiceBalancers {
-  instances: readonly ServiceInstance[];
-  readonly byStrategy: Map<LoadBalancing, LoadBalancer>;
-}
-
 const REASONS: Readonly<Record<UnavailableReason, string>> = {
   no_instances: 'there is none',
   no_match: 'none matches the version and tags asked for',
@@ -58,7 +55,7 @@ const REASONS: Readonly<Record<UnavailableReason, string>> = {
 /** Registers and finds services. To call them, inject `ServiceCommunicator`: it also retries and cuts off. */
 @Injectable()
 export class ServiceDiscovery {
-  private readonly balancers = new Map<string, ServiceBalancers>();
+  private readonly balancers = new Map<string, Balancers>();
 
   constructor(
     @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
@@ -108,8 +105,8 @@ export class ServiceDiscovery {
       this.balancers.delete(serviceName);
       return null;
     }
-    const balancer = this.balancerOf(serviceName, instances, strategy ?? DEFAULT_COMMUNICATOR_OPTIONS.loadBalancing);
-    const picked = balancer.pick(context);
+    const balancer = this.balancersOf(serviceName).of(strategy ?? DEFAULT_COMMUNICATOR_OPTIONS.loadBalancing);
+    const picked = balancer.upToDate(instances).pick(context);
     if (picked.kind === 'unavailable') throw new NoAvailableInstanceError(serviceName, REASONS[picked.reason]);
     // Whether and when it is called is not known here, so it counts as no load.
     picked.done({ kind: 'error', error: NOT_CALLED, neverSent: true, latencyMs: 0 });
@@ -117,8 +114,8 @@ export class ServiceDiscovery {
   }
 
   /**
-   * All instances that may be called and fit, in order of registration: the healthy ones, or where there is none,
-   * those that nobody has checked yet. Empty for an unknown service.
+   * All instances that may be called and fit, in order of registration: the healthy ones, and those that nobody has
+   * checked yet as long as fewer than half have been found healthy. Empty for an unknown service.
    * @throws RegistryUnavailableError when the registry has not answered yet, or longer ago than `maxSnapshotAge`;
    *   ServiceDiscoveryError `INVALID_REQUEST` when the version is no range
    */
@@ -148,29 +145,15 @@ export class ServiceDiscovery {
     for (const name of this.balancers.keys()) if (!services.has(name)) this.balancers.delete(name);
   }
 
-  private balancerOf(
-    serviceName: string,
-    instances: readonly ServiceInstance[],
-    strategy: LoadBalancing,
-  ): LoadBalancer {
+  private balancersOf(serviceName: string): Balancers {
     let known = this.balancers.get(serviceName);
     if (!known) {
       this.forgetWhatIsGone();
-      this.balancers.set(serviceName, (known = { instances, byStrategy: new Map() }));
-    }
-    if (known.instances !== instances) {
-      known.instances = instances;
-      for (const balancer of known.byStrategy.values()) balancer.update(instances);
-    }
-    let balancer = known.byStrategy.get(strategy);
-    if (!balancer) {
       const { communicator, strategies } = this.options;
-      const loadBalancing = mergeLoadBalancing(communicator.loadBalancing, strategy) ?? strategy;
-      balancer = createLoadBalancer(loadBalancing, { clock: this.clock, random: this.random, strategies });
-      balancer.update(instances);
-      known.byStrategy.set(strategy, balancer);
+      known = new Balancers({ clock: this.clock, random: this.random, strategies }, communicator.loadBalancing);
+      this.balancers.set(serviceName, known);
     }
-    return balancer;
+    return known;
   }
 }
 

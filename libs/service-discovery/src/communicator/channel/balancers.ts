@@ -4,6 +4,7 @@ import {
   type CreateLoadBalancerDeps,
   type LoadBalancer,
   type LoadBalancing,
+  mergeLoadBalancing,
   type PickContext,
 } from '../../balancing/index.js';
 import { type ServiceInstance } from '../../model/index.js';
@@ -33,7 +34,11 @@ export class Balancers {
   /** Held weakly: a caller may make a factory for each call, and with it a balancer. */
   private readonly byMaker = new WeakMap<Exclude<LoadBalancing, string>, FedBalancer>();
 
-  constructor(private readonly deps: CreateLoadBalancerDeps) {}
+  /** @param base what is said of how to balance is laid over this */
+  constructor(
+    private readonly deps: CreateLoadBalancerDeps,
+    private readonly base?: LoadBalancing,
+  ) {}
 
   of(loadBalancing: LoadBalancing): FedBalancer {
     const key = typeof loadBalancing === 'string' ? loadBalancing : keyOfSettings(loadBalancing);
@@ -62,6 +67,8 @@ export class Balancers {
   }
 
   private create(loadBalancing: LoadBalancing): FedBalancer {
-    return new FedBalancer(createLoadBalancer(loadBalancing, this.deps));
+    return new FedBalancer(
+      createLoadBalancer(mergeLoadBalancing(this.base, loadBalancing) ?? loadBalancing, this.deps),
+    );
   }
 }
