@@ -109,6 +109,9 @@ describe("strategies of the app's own", () => {
   it('are functions by name', async () => {
     await expect(optionsOf({ strategies: { first: 'x' } as never })).rejects.toThrow(/strategies\.first: .*class/);
     await expect(optionsOf({ strategies: [First] as never })).rejects.toThrow(/strategies: .*by name/);
+    await expect(optionsOf({ strategies: null as never, loadBalancing: 'first' })).rejects.toThrow(
+      /strategies: .*by name.*\n.*loadBalancing: /,
+    );
     await expect(optionsOf({ strategies: { first: First }, loadBalancing: 'frist' })).rejects.toThrow(/first/);
   });
 });
@@ -213,6 +216,16 @@ describe('the environment', () => {
 });
 
 describe('a preset', () => {
+  it('leaves less time for an attempt where the whole call has less, unless both are given', async () => {
+    const { communicator } = await optionsOf({ preset: 'production', timeout: '1s' });
+    expect(communicator).toMatchObject({ timeout: '1s' });
+    await expect(optionsOf({ preset: 'production', timeout: '5s' })).resolves.toMatchObject({
+      communicator: { timeout: '5s', attemptTimeout: '5s' },
+    });
+    const both = { preset: 'production', timeout: '1s', attemptTimeout: '2s' };
+    await expect(problemsOf(both)).resolves.toMatchObject({ attemptTimeout: { value: '2s' } });
+  });
+
   it('is stronger than the defaults and weaker than the environment', async () => {
     setEnvironment({ HEALTH_CHECK_INTERVAL: '7' });
     await expect(optionsOf(getServiceDiscoveryConfig('production'))).resolves.toMatchObject({

@@ -231,6 +231,18 @@ describe('@DiscoverableService', () => {
     expect((error as Error).message).toContain('a service that no other class announces (AppModule does already)');
   });
 
+  it('takes a shorter time than that of the pattern, for attempts too unless they are given one', () => {
+    const declare = (options: Parameters<typeof ResilientCall>[0]) => () => {
+      class Hurried {
+        @ResilientCall(options)
+        async call(): Promise<void> {}
+      }
+      return Hurried;
+    };
+    expect(declare({ pattern: 'web', timeout: '100ms' })).not.toThrow();
+    expect(declare({ pattern: 'web', timeout: '100ms', attemptTimeout: '200ms' })).toThrow(/attemptTimeout/);
+  });
+
   it('refuses wrong options where the class is defined, all at once', () => {
     expect(() => {
       @DiscoverableService({ name: 'a b', port: 0, version: 'new' })

@@ -2,6 +2,7 @@ import { callKeyOf, InvalidConfigurationError, type Problem } from '../../common
 import { COMMUNICATION_PATTERNS } from '../../communicator/index.js';
 import { type Tier, TIERS } from '../../model/index.js';
 import { classifyError, resolveResiliencePolicyOptions, type ResiliencePolicyOptions } from '../../resilience/index.js';
+import { givingWay } from '../giving-way.js';
 import { currentSignal, withSignal } from './current-signal.js';
 import { mimic } from './mimic.js';
 import { onInjected } from './on-injected.js';
@@ -102,7 +103,11 @@ function toPolicyOptions(options: ResilientCallOptions, target: object, label: s
     const purpose = sharing ? `, which ${sharing} goes by` : '';
     problems.push({ path: 'key', value: key, expected: `a function that makes a text of the arguments${purpose}` });
   }
-  const policy = { circuitBreaker: {}, ...(pattern && patternOptions(pattern)), ...withoutUndefined(own) };
+  const policy = {
+    circuitBreaker: {},
+    ...(pattern && givingWay(patternOptions(pattern), own)),
+    ...withoutUndefined(own),
+  };
   try {
     resolveResiliencePolicyOptions(policy);
   } catch (error) {

@@ -122,15 +122,17 @@ export function checkFollow(
   if (follow === 'used' && mode === 'memory_only') check.problem('follow', follow, '"all" in the mode memory_only');
 }
 
-export function checkStrategies(strategies: unknown, check: OptionValidator): void {
+/** @returns those that may be named: none where it is no such object at all */
+export function checkStrategies(strategies: unknown, check: OptionValidator): NamedStrategies {
   if (typeof strategies !== 'object' || strategies === null || Array.isArray(strategies)) {
     check.problem('strategies', strategies, 'an object of strategies by name');
-    return;
+    return {};
   }
   for (const [name, make] of Object.entries(strategies) as [string, unknown][]) {
     if (typeof make !== 'function')
       check.problem(`strategies.${name}`, make, 'a Strategy or LoadBalancer class or factory');
   }
+  return strategies as NamedStrategies;
 }
 
 export function checkCalls(

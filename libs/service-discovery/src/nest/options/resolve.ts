@@ -21,6 +21,7 @@ import {
 } from './checks.js';
 import { type Environment, type EnvironmentSetting, readEnvironment, toEnvironmentProblem } from './environment.js';
 import { findUnknownOptions } from './known-options.js';
+import { givingWay } from '../giving-way.js';
 import { difference, isSet, layer, single } from './layers.js';
 import {
   COMMUNICATOR_OPTION_NAMES,
@@ -47,7 +48,8 @@ export function resolveServiceDiscoveryOptions(
   const own = difference(options, preset);
   const { settings, problems } = readEnvironment(env);
   const inForce = settings.filter(({ path }) => !isSet(own, path) && !isReplaced(own, path));
-  const merged = layer(preset, ...inForce.map(({ path, value }) => single(path, value)), own);
+  const base = givingWay(preset, own);
+  const merged = layer(base, ...inForce.map(({ path, value }) => single(path, value)), own);
 
   const check = new OptionValidator();
   const resolved = resolveMerged(merged, check);
@@ -67,7 +69,7 @@ function resolveMerged(options: ServiceDiscoveryOptions, check: OptionValidator)
   const healthCheck = options.healthCheck === false ? { enabled: false } : (options.healthCheck ?? {});
   const communicator: CommunicatorDefaults = pick(options, COMMUNICATOR_OPTION_NAMES);
   const transport = options.transport ?? DEFAULT_SERVICE_DISCOVERY_OPTIONS.transport;
-  const { advertise = {}, selfPreservation = {}, strategies = {} } = options;
+  const { advertise = {}, selfPreservation = {}, strategies: named = {} } = options;
   const logging = options.logging ?? {};
   const metrics = options.metrics ?? {};
 
@@ -75,7 +77,7 @@ function resolveMerged(options: ServiceDiscoveryOptions, check: OptionValidator)
   checkFollow(options, mode, check);
   check.gather(() => resolveHealthCheckOptions(healthCheck));
   check.gather(() => resolveSelfPreservationOptions(selfPreservation));
-  checkStrategies(strategies, check);
+  const strategies = checkStrategies(named, check);
   checkCalls(communicator, strategies, check);
   checkTransport(transport, check);
   checkAdvertise(advertise, check);
