@@ -3,9 +3,14 @@ export function snakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-/** The same for the names in plain objects and lists, however deep; texts and whatever else there is stay as they are. */
+/**
+ * The same for the names in plain objects and lists, however deep. Of what JSON cannot express, a function is told by its
+ * name and a regular expression by its source; all else stays as it is.
+ */
 export function snakeCaseAll(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(snakeCaseAll);
+  if (typeof value === 'function') return value.name === '' ? 'a function' : value.name;
+  if (value instanceof RegExp) return String(value);
   if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
   return Object.fromEntries(
     Object.entries(value).map(([name, own]: [string, unknown]) => [snakeCase(name), snakeCaseAll(own)]),
