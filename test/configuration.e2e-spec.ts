@@ -77,6 +77,15 @@ it('whether calls inherit deadlines is a matter of true or false', async () => {
   await expect(optionsOf({ inheritDeadline: 'yes' as never })).rejects.toThrow(/inheritDeadline: .*true or false/);
 });
 
+it('a Redis without a URL is no reason to go on in memory alone, unless that is said', async () => {
+  for (const redis of [{}, { url: undefined }, { commandTimeout: '1s' }]) {
+    await expect(optionsOf({ redis })).rejects.toThrow(/redis\.url: .*mode: 'memory_only'/);
+    await expect(optionsOf({ redis, mode: 'memory_only' })).resolves.toMatchObject({ mode: 'memory_only' });
+  }
+  setEnvironment({ REDIS_URL: 'redis://redis:6379' });
+  await expect(optionsOf({ redis: { commandTimeout: '1s' } })).resolves.toMatchObject({ mode: 'redis_backed' });
+});
+
 describe("strategies of the app's own", () => {
   class First {
     choose<C>(candidates: readonly C[]): C {

@@ -53,6 +53,10 @@ export function checkMode(
   if (mode === undefined) {
     if (registryUrl !== undefined) return 'remote';
     const namesRedis = redis?.url !== undefined || redis?.client !== undefined;
+    if (redis !== undefined && !namesRedis) {
+      // Most often a variable that is not set: a process that is alone with itself would be found out late.
+      check.problem('redis.url', undefined, "the URL of a Redis, or a client, or mode: 'memory_only' to do without");
+    }
     return namesRedis ? 'redis_backed' : DEFAULT_SERVICE_DISCOVERY_OPTIONS.mode;
   }
   if (SERVICE_DISCOVERY_MODES.includes(mode)) return mode;
