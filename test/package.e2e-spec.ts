@@ -37,7 +37,9 @@ async function importedPackages(): Promise<string[]> {
   for (const file of files) {
     if (!file.endsWith('.ts') || file.endsWith('.spec.ts')) continue;
     const source = await readFile(join(library, 'src', file), 'utf8');
-    for (const [, specifier] of source.matchAll(/(?:\bfrom\s+|\bimport\s*\(?\s*)'([^'.][^']*)'/g)) {
+    for (const [, specifier] of source.matchAll(
+      /(?:^(?:import|export|\}).*\bfrom\s+|\bimport\s*\(?\s*)'([^'.][^']*)'/gm,
+    )) {
       if (specifier!.startsWith('node:') || builtinModules.includes(specifier!)) continue;
       names.add(/^(@[^/]+\/[^/]+|[^/]+)/.exec(specifier!)![1]!);
     }
