@@ -51,12 +51,15 @@ class OrderController {
   }
 }
 
+/** Attempts tell when they are given up themselves, unless the deadline comes first. */
+const PATIENT: ServiceDiscoveryOptions = { healthCheck: false, logging: false, timeout: '1h', attemptTimeout: '1h' };
+
 function shop(options: ServiceDiscoveryOptions = {}): DynamicModule {
   class Shop {}
   Module({ controllers: [StockController, OrderController] })(Shop);
   return {
     module: Shop,
-    imports: [ServiceDiscoveryModule.forRoot({ healthCheck: false, logging: false, timeout: '1h', ...options })],
+    imports: [ServiceDiscoveryModule.forRoot({ ...PATIENT, ...options })],
   };
 }
 

@@ -54,6 +54,8 @@ export class Call<T> {
   concealed: unknown = undefined;
   /** Decides on retries; undefined until an attempt has failed. */
   retryState: RetryState | undefined = undefined;
+  /** What others gave the call, in milliseconds since the Unix epoch; the deadline stage finds it. */
+  givenDeadline = Number.POSITIVE_INFINITY;
   /** Of whoever waits for the call; the deadline stage sets it, and every stage inside of it has it. */
   scope!: CallScope;
 

@@ -11,9 +11,12 @@ export const DEADLINE_HEADER = 'x-request-deadline';
  * The request of the next attempt, with the moment at which nobody waits for this attempt any more: the end of its own
  * time or of the call's. An instance that goes on after that works for nobody, also where another attempt follows.
  */
-export function requestOf<T>({ deps, prepared, scope, times, attempts, shared }: Call<T>): PreparedRequest {
+export function requestOf<T>(call: Call<T>): PreparedRequest {
+  const { deps, prepared, scope, times, attempts, shared, givenDeadline: given } = call;
   const remainingMs = Math.min(scope.remainingMs(), times.attemptTimeoutMs);
-  const deadline = String(Math.round(deps.clock.epoch() + remainingMs));
+  const ownEnd = Math.round(deps.clock.epoch() + remainingMs);
+  // One that was given goes on as it is, although the two clocks of a machine do not tick at once.
+  const deadline = String(given - ownEnd <= 1 ? Math.floor(given) : ownEnd);
   if (attempts > 1 || shared) return { ...prepared, headers: { ...prepared.headers, [DEADLINE_HEADER]: deadline } };
   // It has not gone anywhere yet, so that there is no need of a copy.
   prepared.headers[DEADLINE_HEADER] = deadline;

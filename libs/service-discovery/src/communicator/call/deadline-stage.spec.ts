@@ -64,6 +64,19 @@ describe('the deadline of a call', () => {
     expect(await call).toMatchObject({ code: 'DEADLINE_EXCEEDED', attempts: 1, timeoutMs: 1_000 });
   });
 
+  it.each([-1, 1])('that was given goes on as it is, also when the wall clock ticks %i ms apart', async (skew) => {
+    const given = stage.clock.epoch() + 1_000;
+    const ambientDeadline = (): number => {
+      // Asked before the time that is left is worked out; the attempt reads the clock again.
+      queueMicrotask(() => stage.clock.shiftEpoch(skew));
+      return given;
+    };
+    await stage
+      .communicatorWith({ retry: false, rateLimit: { rate: 1 } }, { ambientDeadline })
+      .callService('users', { path: '/' });
+    expect(sentDeadlines()).toEqual([String(given)]);
+  });
+
   it('that was given is no reason to wait longer than the timeout', async () => {
     const given = stage.clock.epoch() + 60_000;
     const communicator = stage.communicatorWith({ timeout: '3s' }, { ambientDeadline: () => given });

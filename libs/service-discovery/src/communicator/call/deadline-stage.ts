@@ -42,7 +42,8 @@ export class DeadlineStage implements CallStage {
  */
 export function openDeadline<T>(call: Call<T>): CancelScope {
   const { clock } = call.deps;
-  const timeoutMs = Math.min(call.times.timeoutMs, givenDeadline(call) - clock.epoch());
+  call.givenDeadline = givenDeadline(call);
+  const timeoutMs = Math.min(call.times.timeoutMs, call.givenDeadline - clock.epoch());
   const error = (): DeadlineExceededError =>
     new DeadlineExceededError(Math.max(0, timeoutMs), {
       service: call.service,
