@@ -14,4 +14,7 @@ export default {
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/libs/service-discovery/package.json'],
   globalSetup: './test/support/tools.mjs',
   testTimeout: 20_000,
+  // A process that has run many specs is slow: modules loaded as ES modules are not let go.
+  maxWorkers: 2,
+  workerIdleMemoryLimit: '1GB',
 };
