@@ -13,7 +13,8 @@ export default {
   // The published manifest bears the workspace's name, on purpose: apps here import the package as users do.
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/libs/service-discovery/package.json'],
   globalSetup: './test/support/tools.mjs',
-  testTimeout: 20_000,
+  // How long a test takes says something of the machine, not of the code.
+  testTimeout: 60_000,
   // A process that has run many specs is slow: modules loaded as ES modules are not let go.
   maxWorkers: 2,
   workerIdleMemoryLimit: '1GB',
