@@ -16,7 +16,7 @@ import { readJson } from './read-json.js';
 import { checkCall, type ServiceCallRequest, type ServiceCallResponse } from './request.js';
 import { type CallStageDescription } from './call/stage.js';
 import { timesFor } from './call-times.js';
-import { type CircuitBreakerView, type CircuitCommand } from './channel/breakers.js';
+import { CIRCUIT_COMMANDS, type CircuitBreakerView, type CircuitCommand } from './channel/breakers.js';
 import { type EjectionView } from './channel/outlier-detectors.js';
 import { type ServiceExplanation } from './explain-service.js';
 
@@ -142,7 +142,7 @@ export class ServiceCommunicator {
    */
   forceCircuit(service: string, instanceId: string | undefined, command: CircuitCommand): void {
     const check = new OptionValidator();
-    check.oneOf('state', command, ['isolated', 'closed', 'automatic']);
+    check.oneOf('state', command, CIRCUIT_COMMANDS);
     check.throwIfAny();
     this.engine.forceCircuit(service, instanceId, command, this.settingsFor(service));
   }

@@ -18,6 +18,6 @@ export { COMMUNICATION_PATTERNS, type CommunicationPattern, type PatternOverride
 export { type ServiceCallRequest, type ServiceCallResponse } from './request.js';
 export { type CallStageDescription, type CallStageName } from './call/stage.js';
 export { Balancers } from './channel/balancers.js';
-export { type CircuitBreakerView, type CircuitCommand } from './channel/breakers.js';
+export { CIRCUIT_COMMANDS, type CircuitBreakerView, type CircuitCommand } from './channel/breakers.js';
 export { type EjectionView } from './channel/outlier-detectors.js';
 export { type InstanceStanding, type ServiceExplanation } from './explain-service.js';

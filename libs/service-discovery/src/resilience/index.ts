@@ -42,7 +42,7 @@ export {
 } from './circuit-breaker-options.js';
 export { CircuitBreaker, type CircuitBreakerDeps } from './circuit-breaker.js';
 export { reportCircuit, type CircuitStateChange } from './circuit-events.js';
-export { type CircuitSnapshot, type CircuitWindow, type ForcedCircuit } from './circuit-view.js';
+export { FORCED_CIRCUITS, type CircuitSnapshot, type CircuitWindow, type ForcedCircuit } from './circuit-view.js';
 export {
   DEFAULT_OUTLIER_DETECTION_OPTIONS,
   type FailurePercentageOptions,

@@ -3,13 +3,15 @@ import { type EventSink } from '../../model/index.js';
 import {
   CircuitBreaker,
   type CircuitSnapshot,
+  FORCED_CIRCUITS,
   type ForcedCircuit,
   reportCircuit,
   type ResolvedCircuitBreakerOptions,
 } from '../../resilience/index.js';
 
 /** What a circuit is held at by hand; `automatic` lets it go by its calls again. */
-export type CircuitCommand = ForcedCircuit | 'automatic';
+export type CircuitCommand = (typeof CIRCUIT_COMMANDS)[number];
+export const CIRCUIT_COMMANDS = [...FORCED_CIRCUITS, 'automatic'] as const;
 
 /** How a breaker stands. */
 export interface CircuitBreakerView extends CircuitSnapshot {

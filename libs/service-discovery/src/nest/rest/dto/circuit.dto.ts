@@ -1,10 +1,10 @@
-import { type CircuitCommand } from '../../../communicator/index.js';
+import { CIRCUIT_COMMANDS, type CircuitCommand } from '../../../communicator/index.js';
 import { Rule } from './rule.js';
 
-const COMMANDS: readonly unknown[] = ['isolated', 'closed', 'automatic'] satisfies CircuitCommand[];
+const COMMANDS: readonly unknown[] = CIRCUIT_COMMANDS;
 
 /** The body of `PUT /circuit-breakers/...`: an operator's word on a circuit. */
 export class CircuitDto {
-  @Rule('one of isolated, closed, automatic', (value) => COMMANDS.includes(value), { optional: false })
+  @Rule(`one of ${CIRCUIT_COMMANDS.join(', ')}`, (value) => COMMANDS.includes(value), { optional: false })
   state!: CircuitCommand;
 }
