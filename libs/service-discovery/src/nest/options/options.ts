@@ -1,6 +1,6 @@
 import { type NamedStrategies } from '../../balancing/index.js';
 import { type Duration } from '../../common/index.js';
-import { type CommunicatorDefaults, type CommunicatorOptions } from '../../communicator/index.js';
+import { type CommunicatorDefaults, DEFAULT_COMMUNICATOR_OPTIONS } from '../../communicator/index.js';
 import { type HealthCheckOptions } from '../../health/index.js';
 import { type DiscoveryMetricsOptions, type EventLoggerOptions } from '../../observability/index.js';
 import { type ServiceRegistryOptions } from '../../registry/index.js';
@@ -160,23 +160,8 @@ export const DEFAULT_SERVICE_DISCOVERY_OPTIONS = {
 } as const;
 
 /** The options that are passed on to the communicator. */
-export const COMMUNICATOR_OPTION_NAMES = [
-  'loadBalancing',
-  'circuitBreaker',
-  'retry',
-  'timeout',
-  'attemptTimeout',
-  'concurrency',
-  'serviceCircuitBreaker',
-  'outlierDetection',
-  'hedging',
-  'bulkhead',
-  'adaptiveConcurrency',
-  'rateLimit',
-  'throttling',
-  'coalescing',
-  'lastGood',
-  'chaos',
+export const COMMUNICATOR_OPTION_NAMES: readonly (keyof CommunicatorDefaults)[] = [
+  ...(Object.keys(DEFAULT_COMMUNICATOR_OPTIONS) as (keyof typeof DEFAULT_COMMUNICATOR_OPTIONS)[]),
   'pattern',
   'patterns',
-] as const satisfies readonly (keyof CommunicatorDefaults | keyof CommunicatorOptions)[];
+];
