@@ -16,6 +16,12 @@ export function parseDuration(value: unknown): { ms: number } | { problem: strin
   return Number.isFinite(ms) ? { ms } : { problem: 'a duration that is a finite number of milliseconds' };
 }
 
+/** The milliseconds of a duration; NaN for what is none, so that a comparison with it is false. */
+export function msOf(value: unknown): number {
+  const parsed = parseDuration(value);
+  return 'ms' in parsed ? parsed.ms : Number.NaN;
+}
+
 /**
  * The milliseconds of a duration.
  * @param path what to call the value in the error, such as `retry.baseDelay`

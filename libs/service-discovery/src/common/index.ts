@@ -10,3 +10,4 @@ export * from './random.js';
 export * from './reconnect-delay.js';
 export * from './suggest.js';
 export * from './validation.js';
+export * from './without-undefined.js';

@@ -1,4 +1,4 @@
-import { type Duration, parseDuration } from '../common/index.js';
+import { type Duration, msOf } from '../common/index.js';
 
 interface Times {
   readonly timeout?: Duration;
@@ -10,7 +10,6 @@ interface Times {
  * nobody has asked for both.
  */
 export function givingWay<Base extends Times>(base: Base, { timeout, attemptTimeout }: Times): Base {
-  const [whole, attempt] = [parseDuration(timeout), parseDuration(base.attemptTimeout)];
-  if (attemptTimeout !== undefined || !('ms' in whole) || !('ms' in attempt) || attempt.ms <= whole.ms) return base;
-  return { ...base, attemptTimeout: undefined };
+  const isContradicted = attemptTimeout === undefined && msOf(base.attemptTimeout) > msOf(timeout);
+  return isContradicted ? { ...base, attemptTimeout: undefined } : base;
 }

@@ -1,6 +1,7 @@
 import { type DynamicModule, type Type } from '@nestjs/common';
 import { type ModulesContainer } from '@nestjs/core';
 import { type Problem } from '../common/index.js';
+import { isPlainObject } from './plain-object.js';
 import { type ServiceDiscoveryOptions } from './options/index.js';
 
 /** What a module was made with, as it was given: the options, or the word that a factory makes them. */
@@ -35,13 +36,9 @@ function isSame(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (Array.isArray(a) && Array.isArray(b))
     return a.length === b.length && a.every((item, index) => isSame(item, b[index]));
-  if (!isPlain(a) || !isPlain(b)) return false;
+  if (!isPlainObject(a) || !isPlainObject(b)) return false;
   const names = new Set([...Object.keys(a), ...Object.keys(b)]);
   return [...names].every((name) => isSame(a[name], b[name]));
-}
-
-function isPlain(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 
 /** What is wrong where an app holds the module more than once; empty where it does not. */

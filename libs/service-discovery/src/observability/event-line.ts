@@ -1,3 +1,4 @@
+import { withoutUndefined } from '../common/index.js';
 import {
   baseUrlOf,
   keyOf,
@@ -279,8 +280,4 @@ function labels({ serviceName, instanceId }: InstanceKey): Record<string, unknow
 
 function because(reason: string | undefined): string {
   return reason ? `: ${reason}` : '';
-}
-
-function withoutUndefined(fields: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }

@@ -1,4 +1,4 @@
-import { InvalidConfigurationError, parseDuration, type Clock, type Duration, type Timer } from '../common/index.js';
+import { InvalidConfigurationError, msOf, type Clock, type Duration, type Timer } from '../common/index.js';
 import { type EventName, type InstanceKey, type ServiceDiscoveryEvent } from '../model/index.js';
 import { type EventBus } from './event-bus.js';
 import { lineOf, type EventLine, type LogLevel } from './event-line.js';
@@ -155,8 +155,7 @@ export class EventLogger {
 }
 
 function windowMsOf({ repeatWindow, maxLines, fields }: Required<Omit<EventLoggerOptions, 'levels'>>): number {
-  const parsed = parseDuration(repeatWindow);
-  const windowMs = 'ms' in parsed ? parsed.ms : Number.NaN;
+  const windowMs = msOf(repeatWindow);
   const problems = [];
   if (!(windowMs >= 1_000 && windowMs <= 86_400_000)) {
     problems.push({ path: 'repeatWindow', value: repeatWindow, expected: 'a duration from 1 s to 1 day' });

@@ -1,6 +1,6 @@
 import {
   OptionValidator,
-  parseDuration,
+  msOf,
   ResponseStatusError,
   sleep,
   systemClock,
@@ -120,11 +120,8 @@ function checkLatency(check: OptionValidator, latency: Duration | readonly Durat
     const ms = check.duration('latency', latency, LONGEST_LATENCY);
     return [ms, ms];
   }
-  const [least, most] = (latency as readonly unknown[]).map((value) => {
-    const parsed = parseDuration(value);
-    return 'ms' in parsed && parsed.ms <= LONGEST_LATENCY.maxMs ? parsed.ms : Number.NaN;
-  });
-  if (latency.length === 2 && least! <= most!) return [least!, most!];
+  const [least, most] = (latency as readonly unknown[]).map(msOf);
+  if (latency.length === 2 && least! <= most! && most! <= LONGEST_LATENCY.maxMs) return [least!, most!];
   check.problem('latency', latency, 'a duration, or two of them up to 1d, the first not longer than the second');
   return [Number.NaN, Number.NaN];
 }

@@ -1,5 +1,5 @@
 import { mergeLoadBalancing } from '../../balancing/index.js';
-import { parseDuration } from '../../common/index.js';
+import { msOf, withoutUndefined } from '../../common/index.js';
 import { type CommunicatorOptions } from './communicator-options.js';
 import { POLICY_NAMES } from './policies.js';
 
@@ -43,21 +43,10 @@ function overlay(policy: string, below: Values = {}, above: Values): Values {
   return merged;
 }
 
-/** NaN for what is no duration: nothing is compared with it, and the check of the options tells of it. */
-function msOf(value: unknown): number {
-  const parsed = parseDuration(value);
-  return 'ms' in parsed ? parsed.ms : Number.NaN;
-}
-
-function isObject(value: unknown): value is object {
+function isObject(value: unknown): value is Values {
   return typeof value === 'object' && value !== null;
 }
 
 function asObject(value: unknown): Values | undefined {
-  return isObject(value) ? (value as Values) : undefined;
-}
-
-/** What is undefined says nothing, and leaves what is there. */
-function withoutUndefined(value: object): Values {
-  return Object.fromEntries(Object.entries(value).filter(([, own]) => own !== undefined));
+  return isObject(value) ? value : undefined;
 }

@@ -1,4 +1,4 @@
-import { OptionValidator, parseDuration } from '../../common/index.js';
+import { msOf, OptionValidator } from '../../common/index.js';
 import { type NamedStrategies, resolveLoadBalancing } from '../../balancing/index.js';
 import { TIERS } from '../../model/index.js';
 import { type CommunicatorOptions, DEFAULT_COMMUNICATOR_OPTIONS } from './communicator-options.js';
@@ -59,9 +59,5 @@ export function validateCommunicatorOptions(
 
 /** NaN for what is no duration, which is reported already: nothing contradicts it. */
 function timesOf({ timeout, attemptTimeout }: CommunicatorOptions): { timeoutMs: number; attemptTimeoutMs: number } {
-  const msOf = (value: unknown): number => {
-    const parsed = parseDuration(value);
-    return 'ms' in parsed ? parsed.ms : Number.NaN;
-  };
   return { timeoutMs: msOf(timeout), attemptTimeoutMs: msOf(attemptTimeout) };
 }

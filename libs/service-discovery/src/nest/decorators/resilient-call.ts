@@ -1,4 +1,4 @@
-import { callKeyOf, InvalidConfigurationError, type Problem } from '../../common/index.js';
+import { callKeyOf, InvalidConfigurationError, type Problem, withoutUndefined } from '../../common/index.js';
 import { COMMUNICATION_PATTERNS } from '../../communicator/index.js';
 import { type Tier, TIERS } from '../../model/index.js';
 import { classifyError, resolveResiliencePolicyOptions, type ResiliencePolicyOptions } from '../../resilience/index.js';
@@ -131,10 +131,6 @@ function patternOptions(tier: Tier): ResiliencePolicyOptions {
     circuitBreaker,
     bulkhead: concurrency !== false && { maxConcurrent: concurrency },
   };
-}
-
-function withoutUndefined(options: ResiliencePolicyOptions): ResiliencePolicyOptions {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 function toFallback(

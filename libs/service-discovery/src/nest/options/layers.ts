@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type LoadBalancing, mergeLoadBalancing } from '../../balancing/index.js';
+import { withoutUndefined } from '../../common/index.js';
 import { type ServiceDiscoveryOptions } from './options.js';
 import { KNOWN_OPTIONS } from './known-options.js';
 
@@ -58,7 +59,7 @@ function namesStrategy(value: unknown): boolean {
 }
 
 function overlay(base: Layer, over: Layer): Layer {
-  return { ...base, ...Object.fromEntries(Object.entries(over).filter(([, value]) => value !== undefined)) };
+  return { ...base, ...withoutUndefined(over) };
 }
 
 function isGroup(name: string, value: unknown): value is Layer {

@@ -1,6 +1,7 @@
 import { strategyName } from '../../../balancing/index.js';
-import { type Duration, parseDuration } from '../../../common/index.js';
+import { msOf } from '../../../common/index.js';
 import { type CommunicationPattern } from '../../../communicator/index.js';
+import { isPlainObject } from '../../plain-object.js';
 import { snakeCase } from './snake-case.js';
 
 /** A tier's pattern as JSON. Durations are seconds. Settings that are not named have their defaults. */
@@ -47,8 +48,8 @@ export function toPatternView(pattern: CommunicationPattern): PatternView {
   return {
     description,
     load_balancing: strategyName(loadBalancing),
-    timeout: secondsOf(timeout),
-    attempt_timeout: secondsOf(attemptTimeout),
+    timeout: msOf(timeout) / 1_000,
+    attempt_timeout: msOf(attemptTimeout) / 1_000,
     retry: retry && toGroupView(retry),
     circuit_breaker: circuitBreaker && toGroupView(circuitBreaker),
     concurrency,
@@ -65,15 +66,6 @@ function toGroupView(options: object): Record<string, unknown> {
 function toValueView(name: string, value: unknown): unknown {
   if (isPlainObject(value)) return toGroupView(value);
   if (!DURATIONS.has(name)) return value;
-  const parsed = parseDuration(value);
-  return 'ms' in parsed ? parsed.ms / 1_000 : value;
-}
-
-function isPlainObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
-}
-
-function secondsOf(duration: Duration): number {
-  const parsed = parseDuration(duration);
-  return 'ms' in parsed ? parsed.ms / 1_000 : Number.NaN;
+  const ms = msOf(value);
+  return Number.isNaN(ms) ? value : ms / 1_000;
 }

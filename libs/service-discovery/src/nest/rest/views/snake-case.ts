@@ -1,3 +1,5 @@
+import { isPlainObject } from '../../plain-object.js';
+
 /** `retryAfterMs` → `retry_after_ms` */
 export function snakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
@@ -11,7 +13,7 @@ export function snakeCaseAll(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(snakeCaseAll);
   if (typeof value === 'function') return value.name === '' ? 'a function' : value.name;
   if (value instanceof RegExp) return String(value);
-  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  if (!isPlainObject(value)) return value;
   return Object.fromEntries(
     Object.entries(value).map(([name, own]: [string, unknown]) => [snakeCase(name), snakeCaseAll(own)]),
   );
