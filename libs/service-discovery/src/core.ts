@@ -247,6 +247,7 @@ export {
   type HttpMethod,
   type Query,
   type QueryValue,
+  ReadContent,
   type RequestBody,
   type RequestHeaders,
   type ResponseBody,

@@ -12,6 +12,8 @@ export {
 } from './transport.js';
 export { withQuery } from './query.js';
 export { targetOf } from './request-target.js';
-export { bodyOf, ReadBody, ReadContent } from './response-body.js';
+export { ReadBody } from './read-body.js';
+export { ReadContent } from './read-content.js';
+export { bodyOf, onBodyEnd } from './response-body.js';
 export { DEFAULT_UNDICI_TRANSPORT_OPTIONS, type UndiciTransportOptions } from './undici/options.js';
 export { UndiciTransport } from './undici/undici-transport.js';

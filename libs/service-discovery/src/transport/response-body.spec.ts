@@ -1,6 +1,9 @@
 import { Readable } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
-import { bodyOf, ReadBody, ReadContent } from './response-body.js';
+import { ReadBody } from './read-body.js';
+import { ReadContent } from './read-content.js';
+import { bodyOf, onBodyEnd } from './response-body.js';
+import { type ResponseBody } from './transport.js';
 
 const source = { service: 'users', instanceId: 'a', status: 200 };
 
@@ -85,38 +88,48 @@ describe('bodyOf', () => {
   });
 });
 
-describe('ReadBody', () => {
-  const content = new ReadContent(Buffer.from('{"a":1}'));
+describe('onBodyEnd', () => {
+  const endOf = (body: ResponseBody): Promise<void> =>
+    new Promise((resolve) => expect(onBodyEnd(body, resolve)).toBe(true));
 
-  it('gives each taker a value of its own', async () => {
-    const body = new ReadBody(content);
-    (await body.bytes()).fill(0);
-    const first = await body.json<{ a: number }>();
-    first.a = 2;
-    expect(await new ReadBody(content).json()).toEqual({ a: 1 });
-    expect(await body.text()).toBe('{"a":1}');
+  it('tells when the stream was read to its end', async () => {
+    const body = bodyOf(Readable.from(['x']));
+    const ended = endOf(body);
+    await body.text();
+    await ended;
   });
 
-  it('gives its stream once, which can be thrown away', async () => {
-    const body = new ReadBody(content);
-    const chunks: unknown[] = [];
-    for await (const chunk of body.stream) chunks.push(String(chunk));
-    expect(chunks).toEqual(['{"a":1}']);
-    const other = new ReadBody(content);
-    await new ReadBody(content).dump();
-    const { stream } = other;
-    await other.dump();
-    expect(stream.destroyed).toBe(true);
+  it('tells when the stream breaks off', async () => {
+    const stream = new Readable({ read: () => undefined });
+    const ended = endOf(bodyOf(stream));
+    stream.destroy(new Error('cable cut'));
+    await ended;
   });
 
-  it('says whose body is no JSON', async () => {
-    const error: unknown = await new ReadBody(new ReadContent(Buffer.from('<html>')), source)
-      .json()
-      .catch((e: unknown) => e);
-    expect(error).toMatchObject({ code: 'RESPONSE_BODY', service: 'users', instanceId: 'a' });
+  it('calls nothing where it is over already', async () => {
+    const called = (): never => {
+      throw new Error('called');
+    };
+    const read = bodyOf(Readable.from(['x']));
+    await read.text();
+    const destroyed = bodyOf(new Readable({ read: () => undefined }).destroy());
+    const arrived = new ReadBody(new ReadContent(Buffer.from('x')));
+    expect([read, destroyed, arrived].map((body) => onBodyEnd(body, called))).toEqual([false, false, false]);
   });
 
-  it('is undefined as JSON when it is empty', async () => {
-    expect(await new ReadBody(new ReadContent(new Uint8Array())).json()).toBeUndefined();
+  it('makes no stream where the body tells by itself', () => {
+    const listener = (): void => undefined;
+    let told: unknown;
+    const body = {
+      get stream(): never {
+        throw new Error('a stream was made');
+      },
+      onEnd: (given: unknown) => {
+        told = given;
+        return true;
+      },
+    } as unknown as ResponseBody;
+    expect(onBodyEnd(body, listener)).toBe(true);
+    expect(told).toBe(listener);
   });
 });

@@ -1,5 +1,6 @@
 import { type Readable } from 'node:stream';
 import { type ServiceInstance } from '../model/index.js';
+import { type ReadContent } from './read-content.js';
 
 export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
 
@@ -24,13 +25,25 @@ export interface ServiceRequest {
 
 /** A response whose body has not been read yet. Read or dump it, else its connection stays taken. */
 export interface ResponseBody {
+  /** The content as it comes. Not made before somebody asks for it where a transport can do without. */
   readonly stream: Readable;
+  /**
+   * The content once all of it has arrived, so that whoever reads it need not wait; undefined before, and where only the
+   * stream would tell.
+   */
+  readonly arrived?: ReadContent;
   text(): Promise<string>;
   /** The parsed body; undefined when it is empty. Rejects with code `RESPONSE_BODY` when it is no JSON. */
   json<T = unknown>(): Promise<T>;
   bytes(): Promise<Uint8Array>;
   /** Throws the body away so that the connection can be used again. */
   dump(): Promise<void>;
+  /**
+   * Calls `listener` once when nothing more of the body comes: it has arrived, broke off, or was thrown away. Left out
+   * where the end of the stream tells.
+   * @returns false where that is so already; then nothing is called
+   */
+  onEnd?(listener: () => void): boolean;
 }
 
 export interface ServiceResponse {

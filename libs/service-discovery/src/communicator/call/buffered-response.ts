@@ -8,14 +8,14 @@ export interface BufferedResponse extends Omit<ServiceCallResponse, 'body'> {
 
 /** Reads the body, as the use that a call makes of its response. */
 export async function buffer({ body, ...response }: ServiceCallResponse): Promise<BufferedResponse> {
-  return { ...response, content: new ReadContent(await body.bytes()) };
+  const { instance, status } = response;
+  const source = { service: instance.serviceName, instanceId: instance.instanceId, status };
+  return { ...response, content: new ReadContent(await body.bytes(), source) };
 }
 
 /** A response of its own for one caller, who may read it or change it. */
 export function replay({ content, ...response }: BufferedResponse): ServiceCallResponse {
-  const { instance, status, headers } = response;
-  const source = { service: instance.serviceName, instanceId: instance.instanceId, status };
-  return { ...response, headers: structuredClone(headers), body: new ReadBody(content, source) };
+  return { ...response, headers: structuredClone(response.headers), body: new ReadBody(content) };
 }
 
 /** What differs from call to call only so that calls can be told apart: it changes nothing of the answer. */

@@ -1,19 +1,17 @@
-import { finished } from 'node:stream';
 import { type CancelScope } from '../../resilience/index.js';
-import { type ServiceResponse } from '../../transport/index.js';
+import { onBodyEnd, type ServiceResponse } from '../../transport/index.js';
 
 /**
- * The stream of a response outlives the call and its limits of time; the caller's signal ends it still.
- * @returns whether the stream is open, and the attempt with it
+ * The body of a response outlives the call and its limits of time; the caller's signal ends it still.
+ * @returns whether the body is open, and the attempt with it
  */
 export function followCaller(
-  { body: { stream } }: ServiceResponse,
+  { body }: ServiceResponse,
   signal: AbortSignal | undefined,
   attempt: CancelScope,
 ): boolean {
-  if (!signal || stream.destroyed || stream.readableEnded) return false;
+  if (!signal || !onBodyEnd(body, () => attempt.dispose())) return false;
   attempt.handOver(signal);
-  finished(stream, () => attempt.dispose());
   return true;
 }
 

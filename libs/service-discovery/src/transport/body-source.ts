@@ -1,0 +1,48 @@
+import { messageOf, ServiceDiscoveryError, TransportError } from '../common/index.js';
+
+/** Whose body it is, for errors. */
+export interface BodySource {
+  readonly service?: string;
+  readonly instanceId?: string;
+  /** The response's status. */
+  readonly status?: number;
+}
+
+const EXCERPT_LENGTH = 120;
+
+/** The body ended before all of it had come. */
+export function brokeOff(source: BodySource, cause: unknown): ServiceDiscoveryError {
+  if (cause instanceof ServiceDiscoveryError) return cause;
+  const { service, instanceId } = source;
+  const message = `The response of ${originOf(source)} broke off: ${messageOf(cause)}`;
+  return new TransportError(message, false, { service, instanceId, cause });
+}
+
+/**
+ * The parsed text; undefined where there is nothing but white space.
+ * @throws ServiceDiscoveryError `RESPONSE_BODY` when it is no JSON
+ */
+export function parseJson<T>(text: string, source: BodySource): T {
+  if (text.trim() === '') return undefined as T;
+  try {
+    return JSON.parse(text) as T;
+  } catch (cause) {
+    throw notJson(text, source, cause);
+  }
+}
+
+function notJson(text: string, source: BodySource, cause: unknown): ServiceDiscoveryError {
+  const { service, instanceId, status } = source;
+  const answered = status === undefined ? 'answered' : `answered with status ${status} and`;
+  const excerpt = text.length > EXCERPT_LENGTH ? `${text.slice(0, EXCERPT_LENGTH)}...` : text;
+  return new ServiceDiscoveryError(
+    'RESPONSE_BODY',
+    `${originOf(source)} ${answered} a body that is no JSON: ${JSON.stringify(excerpt)}`,
+    { service, instanceId, cause },
+  );
+}
+
+function originOf({ service, instanceId }: BodySource): string {
+  if (service === undefined) return 'the service';
+  return instanceId === undefined ? service : `${service}/${instanceId}`;
+}

@@ -1,0 +1,35 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { modelRuns } from '../../../../test/support/model-runs.js';
+import { ReadContent } from './read-content.js';
+
+const source = { service: 'users', instanceId: 'a', status: 200 };
+
+describe('ReadContent', () => {
+  it('decodes as a TextDecoder does, whatever the bytes', () => {
+    const pieces = fc.constantFrom('a', 'ü', '😀', '\ufeff').map((text) => Buffer.from(text));
+    const broken = fc.uint8Array({ minLength: 1, maxLength: 4 });
+    const property = fc.property(fc.array(fc.oneof(pieces, broken), { maxLength: 8 }), (parts) => {
+      const bytes = Buffer.concat(parts);
+      const expected = new TextDecoder().decode(bytes);
+      expect(new ReadContent(bytes).text).toBe(expected);
+      expect(new ReadContent(new Uint8Array(bytes)).text).toBe(expected);
+    });
+    fc.assert(property, modelRuns('decoding', 10_000));
+  });
+
+  it('decodes bytes that are part of a longer memory', () => {
+    expect(new ReadContent(new Uint8Array(Buffer.from('-abc-')).subarray(1, 4)).text).toBe('abc');
+  });
+
+  it('gives each taker JSON of its own', () => {
+    const content = new ReadContent(Buffer.from('\ufeff{"a":1}'));
+    content.json<{ a: number }>().a = 2;
+    expect(content.json()).toEqual({ a: 1 });
+  });
+
+  it('says whose content is no JSON', () => {
+    const content = new ReadContent(Buffer.from('<html>'), source);
+    expect(() => content.json()).toThrow(/^users\/a answered with status 200 and a body that is no JSON: "<html>"$/);
+  });
+});
