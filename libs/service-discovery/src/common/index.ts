@@ -1,6 +1,7 @@
 /** What every layer stands on: time, aborts, randomness, durations, outcomes, errors. Imports nothing. */
 export * from './abort.js';
 export * from './call-key.js';
+export * from './cancellation.js';
 export * from './channel.js';
 export * from './clock.js';
 export * from './duration.js';
