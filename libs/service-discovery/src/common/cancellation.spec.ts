@@ -6,14 +6,14 @@ const late = new Error('late');
 
 function hearing(): AbortListener & { readonly heard: unknown[] } {
   const heard: unknown[] = [];
-  return { heard, aborted: (reason) => void heard.push(reason) };
+  return { heard, onAborted: (reason) => void heard.push(reason) };
 }
 
 describe('CancelSource', () => {
   it('tells everybody who follows, once and in order', () => {
     const source = new CancelSource();
     const order: number[] = [];
-    for (let number = 0; number < 3; number++) source.follow({ aborted: () => order.push(number) });
+    for (let number = 0; number < 3; number++) source.follow({ onAborted: () => order.push(number) });
     source.abort(late);
     source.abort('again');
     expect([order, source.aborted, source.reason]).toEqual([[0, 1, 2], true, late]);
@@ -22,7 +22,7 @@ describe('CancelSource', () => {
   it('tells nobody who follows no more, though another one ends that meanwhile', () => {
     const source = new CancelSource();
     const [gone, taken, stays] = [hearing(), hearing(), hearing()];
-    source.follow({ aborted: () => source.unfollow(taken) });
+    source.follow({ onAborted: () => source.unfollow(taken) });
     for (const listener of [gone, taken, stays]) source.follow(listener);
     source.unfollow(gone);
     source.unfollow(gone);

@@ -3,7 +3,7 @@ import { onAbort } from './abort.js';
 /** Hears of an abort. */
 export interface AbortListener {
   /** Called once, and must not throw. */
-  aborted(reason: unknown): void;
+  onAborted(reason: unknown): void;
 }
 
 /**
@@ -65,11 +65,11 @@ export class CancelSource implements Cancellation {
     this.abortReason = reason;
     const { first } = this;
     this.first = undefined;
-    first?.aborted(reason);
+    first?.onAborted(reason);
     // One that another one takes out meanwhile is not reached.
     for (const listener of this.others ?? []) {
       this.others?.delete(listener);
-      listener.aborted(reason);
+      listener.onAborted(reason);
     }
     this.controller?.abort(reason);
   }
@@ -95,7 +95,7 @@ export class SignalCancellation implements Cancellation {
       listener,
       onAbort(this.signal, () => {
         this.stops.delete(listener);
-        listener.aborted(this.signal.reason);
+        listener.onAborted(this.signal.reason);
       }),
     );
   }

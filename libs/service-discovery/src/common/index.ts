@@ -10,5 +10,6 @@ export * from './outcome.js';
 export * from './random.js';
 export * from './reconnect-delay.js';
 export * from './suggest.js';
+export * from './timer-wheel.js';
 export * from './validation.js';
 export * from './without-undefined.js';

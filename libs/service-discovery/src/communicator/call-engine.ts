@@ -5,6 +5,7 @@ import {
   ServiceNotFoundError,
   systemClock,
   systemRandom,
+  TimerWheel,
 } from '../common/index.js';
 import { type NamedStrategies } from '../balancing/index.js';
 import { type EventSink, type RegistrySnapshot, SILENT, type Tier } from '../model/index.js';
@@ -72,7 +73,14 @@ export class CallEngine {
     this.registry = registry;
     this.transport = transport;
     this.strategies = strategies;
-    this.callDeps = { clock, random, events, closing: this.closing.signal, ambientDeadline };
+    this.callDeps = {
+      clock,
+      timers: new TimerWheel(clock),
+      random,
+      events,
+      closing: this.closing.signal,
+      ambientDeadline,
+    };
     this.unsubscribe = registry.onChange((snapshot, _previous, change) => {
       // Heartbeats are by far the most changes, and nothing that a call goes by.
       if (change?.type !== 'renewed') this.reconcile(snapshot);

@@ -1,23 +1,28 @@
 import { getEventListeners } from 'node:events';
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import { type Cancellation, SignalCancellation, TimerWheel } from '../common/index.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { CancelScope } from './cancel-scope.js';
 
 const listenersOf = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
 const late = new Error('late');
-const within = (ms: number) => ({ ms, error: () => late });
+const within = (ms: number) => ({ ms, timeoutError: () => late });
 
 describe('CancelScope', () => {
   let clock: ManualClock;
+  let timers: TimerWheel;
   let parent: AbortController;
+  let parentSignal: Cancellation;
 
   beforeEach(() => {
     clock = new ManualClock();
+    timers = new TimerWheel(clock);
     parent = new AbortController();
+    parentSignal = new SignalCancellation(parent.signal);
   });
 
   it('aborts with its own error when its time is over', () => {
-    const scope = new CancelScope(clock, parent.signal, within(100));
+    const scope = new CancelScope(timers, parentSignal, within(100));
     clock.advance(99);
     expect([scope.signal.aborted, scope.remainingMs()]).toEqual([false, 1]);
     clock.advance(1);
@@ -26,7 +31,7 @@ describe('CancelScope', () => {
   });
 
   it("aborts with the parent's reason when the parent does", () => {
-    const scope = new CancelScope(clock, parent.signal, within(100));
+    const scope = new CancelScope(timers, parentSignal, within(100));
     parent.abort('gone');
     expect(scope.signal.reason).toBe('gone');
     expect([clock.pendingTimers, listenersOf(parent.signal)]).toEqual([0, 0]);
@@ -36,41 +41,51 @@ describe('CancelScope', () => {
 
   it('is aborted from the start under a parent that is', () => {
     parent.abort('gone');
-    const scope = new CancelScope(clock, parent.signal, within(100));
+    const scope = new CancelScope(timers, parentSignal, within(100));
     expect([scope.signal.reason, clock.pendingTimers]).toEqual(['gone', 0]);
   });
 
   it('makes its error only when time is over', () => {
     let made = 0;
-    const error = (): Error => new Error(String(++made));
-    new CancelScope(clock, undefined, { ms: 10, error }).dispose();
-    const scope = new CancelScope(clock, undefined, { ms: 10, error });
+    const timeoutError = (): Error => new Error(String(++made));
+    new CancelScope(timers, undefined, { ms: 10, timeoutError }).dispose();
+    const scope = new CancelScope(timers, undefined, { ms: 10, timeoutError });
     expect(made).toBe(0);
     clock.advance(10);
     expect([made, (scope.signal.reason as Error).message]).toEqual([1, '1']);
   });
 
-  it('hands on the parent itself where there is no time limit', () => {
-    const scope = new CancelScope(clock, parent.signal);
-    expect(scope.signal).toBe(parent.signal);
-    expect(scope.remainingMs()).toBe(Infinity);
-    expect(listenersOf(parent.signal)).toBe(0);
-  });
-
-  it('never aborts with neither parent nor time limit', () => {
-    expect(new CancelScope(clock).signal.aborted).toBe(false);
+  it('makes no signal unless somebody looks', () => {
+    let made = 0;
+    const { AbortController: original } = globalThis;
+    globalThis.AbortController = class extends original {
+      constructor() {
+        super();
+        made++;
+      }
+    };
+    try {
+      const scope = new CancelScope(timers, parentSignal, within(100));
+      new CancelScope(timers, scope, within(50)).abort(late);
+      clock.advance(100);
+      expect([scope.aborted, scope.reason, made]).toEqual([true, late, 0]);
+      expect(scope.signal.reason).toBe(late);
+      expect(made).toBe(1);
+    } finally {
+      globalThis.AbortController = original;
+    }
   });
 
   it('adds one listener to a parent that many share, which is no leak to warn of', () => {
-    const scopes = Array.from({ length: 20 }, () => new CancelScope(clock, parent.signal, within(100)));
+    const scopes = Array.from({ length: 20 }, () => new CancelScope(timers, parentSignal, within(100)));
     expect(listenersOf(parent.signal)).toBe(1);
     parent.abort('gone');
     expect(scopes.every(({ signal }) => signal.reason === 'gone')).toBe(true);
   });
 
   it('leaves neither timer nor listener when disposed, and aborts no more', () => {
-    const scopes = Array.from({ length: 100 }, () => new CancelScope(clock, parent.signal, within(100)));
-    expect([clock.pendingTimers, listenersOf(parent.signal)]).toEqual([100, 1]);
+    const scopes = Array.from({ length: 100 }, () => new CancelScope(timers, parentSignal, within(100)));
+    expect([clock.pendingTimers, listenersOf(parent.signal)]).toEqual([1, 1]);
     for (const scope of scopes) {
       scope.dispose();
       scope.dispose();
@@ -83,8 +98,8 @@ describe('CancelScope', () => {
 
   it('handed over has no limit of time any more, and follows the other signal alone', () => {
     const caller = new AbortController();
-    const scope = new CancelScope(clock, parent.signal, within(100));
-    scope.handOver(caller.signal);
+    const scope = new CancelScope(timers, parentSignal, within(100));
+    scope.handOver(new SignalCancellation(caller.signal));
     clock.advance(1_000);
     parent.abort();
     expect([scope.signal.aborted, clock.pendingTimers, listenersOf(parent.signal)]).toEqual([false, 0, 0]);
@@ -93,14 +108,14 @@ describe('CancelScope', () => {
   });
 
   it('handed over to a signal that has aborted aborts with it', () => {
-    const scope = new CancelScope(clock, parent.signal, within(100));
-    scope.handOver(AbortSignal.abort(late));
+    const scope = new CancelScope(timers, parentSignal, within(100));
+    scope.handOver(new SignalCancellation(AbortSignal.abort(late)));
     expect(scope.signal.reason).toBe(late);
   });
 
   it('passes an abort down through nested scopes', () => {
-    const outer = new CancelScope(clock, parent.signal, within(100));
-    const inner = new CancelScope(clock, outer.signal, within(1_000));
+    const outer = new CancelScope(timers, parentSignal, within(100));
+    const inner = new CancelScope(timers, outer, within(1_000));
     clock.advance(100);
     expect([inner.signal.reason, clock.pendingTimers]).toEqual([late, 0]);
   });

@@ -1,68 +1,84 @@
-import { onAbort, type Clock, type Timer } from '../common/index.js';
+import {
+  type AbortListener,
+  CancelSource,
+  type Cancellation,
+  type TimerWheel,
+  type WheelTimer,
+} from '../common/index.js';
 
 /** A limit of time for a {@link CancelScope}. */
-export interface ScopeTimeout {
+export interface TimeLimit {
   /** Milliseconds from the creation of the scope. */
   readonly ms: number;
   /** Makes the reason of the abort; called only when time is over. */
-  readonly error: () => Error;
+  timeoutError(): Error;
 }
 
 /**
- * One signal out of a parent signal and a timeout. It does by hand what `AbortSignal.any` does, which leaks while its
- * parent lives and is slow. Dispose it when the work is over: then neither timer nor listener is left.
+ * One cancellation out of another one, its parent, and a limit of time. Dispose it when the work is over: then it neither
+ * waits in the wheel nor follows its parent.
  */
-export class CancelScope {
-  readonly signal: AbortSignal;
-  private readonly controller: AbortController | undefined;
-  private readonly deadline: number;
-  private timer: Timer | undefined;
-  private stopFollowing: (() => void) | undefined;
+export class CancelScope extends CancelSource implements WheelTimer, AbortListener {
+  slot: WheelTimer['slot'] = undefined;
+  place = 0;
+  order = 0;
+  dueAt: number;
+  private following: Cancellation | undefined = undefined;
 
+  /** @param now `Clock.now()` @default it is asked */
   constructor(
-    private readonly clock: Clock,
-    parent?: AbortSignal,
-    timeout?: ScopeTimeout,
+    private readonly timers: TimerWheel,
+    parent: Cancellation | undefined,
+    private readonly limit: TimeLimit,
+    now = timers.clock.now(),
   ) {
-    this.deadline = timeout ? clock.now() + timeout.ms : Infinity;
-    if (parent && !timeout) {
-      // Nothing to add to the parent, so nothing to listen to.
-      this.signal = parent;
-      return;
-    }
-    this.controller = new AbortController();
-    this.signal = this.controller.signal;
+    super();
+    this.dueAt = now + limit.ms;
     if (parent?.aborted) {
       this.abort(parent.reason);
       return;
     }
-    if (parent) this.stopFollowing = onAbort(parent, () => this.abort(parent.reason));
-    if (timeout) this.timer = clock.setTimer(() => this.abort(timeout.error()), timeout.ms);
+    this.followOnly(parent);
+    timers.add(this);
   }
 
-  /** Milliseconds until the timeout, never below 0; Infinity without one. */
-  remainingMs(): number {
-    return Math.max(0, this.deadline - this.clock.now());
+  /** Milliseconds until the limit, never below 0. */
+  remainingMs(now = this.timers.clock.now()): number {
+    return Math.max(0, this.dueAt - now);
   }
 
   /**
-   * Lifts the limit of time, and follows another signal in place of the parent from now on. For what outlives the work,
-   * such as the stream of a response.
+   * Lifts the limit of time, and follows another cancellation in place of the parent from now on. For what outlives the
+   * work, such as the stream of a response.
    */
-  handOver(to: AbortSignal): void {
+  handOver(to: Cancellation): void {
     this.dispose();
     if (to.aborted) this.abort(to.reason);
-    else this.stopFollowing = onAbort(to, () => this.abort(to.reason));
+    else this.followOnly(to);
   }
 
-  /** Frees the timer and the listener; the signal will not abort any more. Safe to call again. */
+  /** Frees the timer and the listener; it will not abort any more. Safe to call again. */
   dispose(): void {
-    this.timer?.cancel();
-    this.stopFollowing?.();
+    this.timers.remove(this);
+    this.following?.unfollow(this);
+    this.following = undefined;
   }
 
-  private abort(reason: unknown): void {
+  override abort(reason: unknown): void {
     this.dispose();
-    this.controller?.abort(reason);
+    super.abort(reason);
+  }
+
+  onAborted(reason: unknown): void {
+    this.abort(reason);
+  }
+
+  timeIsOver(): void {
+    this.abort(this.limit.timeoutError());
+  }
+
+  private followOnly(other: Cancellation | undefined): void {
+    this.following = other;
+    other?.follow(this);
   }
 }

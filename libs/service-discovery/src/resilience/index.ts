@@ -24,7 +24,7 @@ export {
   type ResolvedBulkheadOptions,
   resolveBulkheadOptions,
 } from './bulkhead.js';
-export { CancelScope } from './cancel-scope.js';
+export { CancelScope, type TimeLimit } from './cancel-scope.js';
 export {
   ChaosPolicy,
   DEFAULT_CHAOS_OPTIONS,

@@ -6,6 +6,7 @@ import {
   ServiceDiscoveryError,
   systemClock,
   systemRandom,
+  TimerWheel,
   type Clock,
   type Random,
 } from '../common/index.js';
@@ -30,7 +31,7 @@ import { HedgingStage } from './stages/hedging-stage.js';
 import { LastGoodStage } from './stages/last-good-stage.js';
 import { RateLimitStage } from './stages/rate-limit-stage.js';
 import { RetryStage } from './stages/retry-stage.js';
-import { type Next, type PolicyCall, type Stage, type StageDescription } from './stages/stage.js';
+import { type Next, type PolicyCall, type Stage, type StageDescription, type TimeStageDeps } from './stages/stage.js';
 import { ThrottlingStage } from './stages/throttling-stage.js';
 
 export interface ResiliencePolicyDeps {
@@ -73,7 +74,17 @@ export class ResiliencePolicy {
     }
     this.fallback = resolved.fallback;
     const budget = budgetOf(resolved, { clock, shared: deps.retryBudget });
-    this.stages = buildStages(resolved, { breaker: this.circuitBreaker, budget }, { clock, random, events, name });
+    this.stages = buildStages(
+      resolved,
+      { breaker: this.circuitBreaker, budget },
+      {
+        clock,
+        random,
+        events,
+        name,
+        timers: new TimerWheel(clock),
+      },
+    );
   }
 
   /**
@@ -150,7 +161,7 @@ interface SharedParts {
 function buildStages(
   options: ResolvedResiliencePolicyOptions,
   { breaker, budget }: SharedParts,
-  deps: Required<Omit<ResiliencePolicyDeps, 'retryBudget'>>,
+  deps: Required<Omit<ResiliencePolicyDeps, 'retryBudget'>> & TimeStageDeps,
 ): Stage[] {
   const {
     lastGood,

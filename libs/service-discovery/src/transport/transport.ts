@@ -1,4 +1,5 @@
 import { type Readable } from 'node:stream';
+import { type Cancellation } from '../common/index.js';
 import { type ServiceInstance } from '../model/index.js';
 import { type ReadContent } from './read-content.js';
 
@@ -60,6 +61,11 @@ export interface Transport {
    * @throws TransportError when there is no response; the signal's reason when it aborts
    */
   send(to: ServiceInstance, request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse>;
+  /**
+   * The same for a transport that can do without an `AbortSignal`, which costs more than all else of a call. Where it is
+   * there, calls go by it.
+   */
+  dispatch?(to: ServiceInstance, request: ServiceRequest, cancellation: Cancellation): Promise<ServiceResponse>;
   /** Tells which instances exist now, so that connections to others can be closed once idle. */
   retain?(instances: readonly ServiceInstance[]): void;
   /** Waits for what is in flight, then closes every connection. */

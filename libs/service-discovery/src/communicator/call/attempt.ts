@@ -1,13 +1,14 @@
 import {
   AttemptTimeoutError,
+  type Cancellation,
   type Outcome,
   type OutcomeClass,
   ServiceDiscoveryError,
   TransportError,
 } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
-import { CancelScope, reasonOf } from '../../resilience/index.js';
-import { type ServiceResponse, type Transport } from '../../transport/index.js';
+import { CancelScope, reasonOf, type TimeLimit } from '../../resilience/index.js';
+import { type ServiceRequest, type ServiceResponse } from '../../transport/index.js';
 import { type Call } from './call.js';
 import { classifyOutcome } from './classify-outcome.js';
 import { requestOf } from './deadline-header.js';
@@ -15,7 +16,10 @@ import { type Target } from './pick-target.js';
 import { discard, followCaller } from './response-stream.js';
 
 /** Sends one request to one instance, perhaps with something in between. */
-export type Sender = Pick<Transport, 'send'>;
+export interface Sender {
+  /** As `Transport.dispatch`. */
+  send(to: ServiceInstance, request: ServiceRequest, cancellation: Cancellation): Promise<ServiceResponse>;
+}
 
 /**
  * One attempt: the request to one instance, within the attempt's time.
@@ -23,7 +27,7 @@ export type Sender = Pick<Transport, 'send'>;
  * The body is read inside, where the library reads it, so that one that breaks off is a failed attempt. One that failed
  * with a response holds it, and with it its place at the instance, until somebody says what becomes of it.
  */
-export class Attempt<T> {
+export class Attempt<T> implements TimeLimit {
   /** For events: a status, an error's code. */
   reason = '';
   /** Undefined where no response arrived. */
@@ -43,15 +47,21 @@ export class Attempt<T> {
   constructor(
     private readonly call: Call<T>,
     private readonly target: Target,
-    parent: AbortSignal,
+    parent: Cancellation,
   ) {
-    const { clock } = call.deps;
-    const ms = call.times.attemptTimeoutMs;
+    const { clock, timers } = call.deps;
     this.began = clock.now();
-    this.scope = new CancelScope(clock, parent, {
-      ms,
-      error: () => new AttemptTimeoutError(ms, { service: call.service, instanceId: this.instance.instanceId }),
-    });
+    this.scope = new CancelScope(timers, parent, this, this.began);
+  }
+
+  /** How long it may take, in milliseconds. */
+  get ms(): number {
+    return this.call.times.attemptTimeoutMs;
+  }
+
+  timeoutError(): AttemptTimeoutError {
+    const { instanceId } = this.instance;
+    return new AttemptTimeoutError(this.ms, { service: this.call.service, instanceId });
   }
 
   get instance(): ServiceInstance {
@@ -66,7 +76,7 @@ export class Attempt<T> {
   /** Sends the request. Never rejects: how it ended is noted down. */
   async run(sender: Sender): Promise<this> {
     try {
-      const response = await sender.send(this.instance, requestOf(this.call), this.scope.signal);
+      const response = await sender.send(this.instance, requestOf(this.call), this.scope);
       this.arrived(response);
       if (!this.failed) this.answered(response, await this.use(response));
     } catch (error) {
@@ -128,7 +138,7 @@ export class Attempt<T> {
 
   private threw(error: unknown): void {
     // Where the head was good, but the body broke off or never ended, the attempt as a whole has failed.
-    if (!this.response || error instanceof TransportError || this.scope.signal.aborted) return this.fail(error);
+    if (!this.response || error instanceof TransportError || this.scope.aborted) return this.fail(error);
     this.answer = { error };
     this.end(false);
   }

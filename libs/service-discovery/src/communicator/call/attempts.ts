@@ -1,3 +1,4 @@
+import { type Cancellation } from '../../common/index.js';
 import { type CallSettings } from '../options/index.js';
 import { Attempt, type Sender } from './attempt.js';
 import { type Call } from './call.js';
@@ -27,10 +28,10 @@ export class SingleAttempts implements Attempts {
   }
 
   /**
-   * @param signal ends the attempt; the call's own, unless there is another one beside it
+   * @param parent ends the attempt; the call's own, unless there is another one beside it
    * @param isHedge whether it is made beside another one that goes on
    */
-  run<T>(call: Call<T>, signal: AbortSignal = call.scope.signal, isHedge = false): Promise<Attempt<T>> {
-    return new Attempt(call, pickTarget(call, isHedge), signal).run(this.sender);
+  run<T>(call: Call<T>, parent: Cancellation = call.scope, isHedge = false): Promise<Attempt<T>> {
+    return new Attempt(call, pickTarget(call, isHedge), parent).run(this.sender);
   }
 }

@@ -1,4 +1,4 @@
-import { type Clock, type OutcomeClass, type Random } from '../../common/index.js';
+import { type Cancellation, type Clock, type OutcomeClass, type Random, type TimerWheel } from '../../common/index.js';
 import { type EventSink, type ServiceInstance } from '../../model/index.js';
 import { classifyAbort, type RetryState } from '../../resilience/index.js';
 import { type ServiceView } from '../channel/service-view.js';
@@ -11,6 +11,8 @@ export type Consume<T> = (response: ServiceCallResponse) => Promise<T> | T;
 /** What all calls of one engine work with. */
 export interface CallDependencies {
   readonly clock: Clock;
+  /** For the limits of time of all calls. */
+  readonly timers: TimerWheel;
   readonly random: Random;
   readonly events: EventSink;
   /** Aborts when no further attempt may be made. */
@@ -31,18 +33,14 @@ export interface AttemptEnd {
   readonly error: unknown;
 }
 
-/** The limit of time of a call, with all its attempts and waits. */
-export interface CallScope {
-  /** Aborts when the call is over: by the limit, or by the caller. */
-  readonly signal: AbortSignal;
-  /** Milliseconds until the limit, never below 0. */
+/** Ends a call with all its attempts and waits: when its time is over, or when its caller wants no more. */
+export interface CallScope extends Cancellation {
+  /** Milliseconds until its time is over, never below 0. */
   remainingMs(): number;
 }
 
 /** One call: what was asked for, and how far it has come. The stages do the work, and note down here what they did. */
 export class Call<T> {
-  /** Ids of the instances that were tried. */
-  readonly tried = new Set<string>();
   attempts = 0;
   /** Of the attempt that began last. */
   picked: ServiceInstance | undefined = undefined;
@@ -59,6 +57,8 @@ export class Call<T> {
   /** Of whoever waits for the call; the deadline stage sets it, and every stage inside of it has it. */
   scope!: CallScope;
 
+  private triedIds: Set<string> | undefined = undefined;
+
   constructor(
     /** The service as it is for those with the settings of this call. */
     readonly view: ServiceView,
@@ -74,6 +74,12 @@ export class Call<T> {
 
   get service(): string {
     return this.view.service;
+  }
+
+  /** Ids of the instances that were tried; undefined while nobody was, as in most calls whenever it is asked. */
+  get tried(): ReadonlySet<string> | undefined {
+    if (this.picked) (this.triedIds ??= new Set()).add(this.picked.instanceId);
+    return this.triedIds;
   }
 
   /** Whether nobody waits any more: then what ends an attempt says nothing about the instance. */

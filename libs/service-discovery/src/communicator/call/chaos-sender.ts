@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { ResponseStatusError } from '../../common/index.js';
+import { type Cancellation, ResponseStatusError } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
 import { type ChaosPolicy } from '../../resilience/index.js';
 import { bodyOf, type ServiceRequest, type ServiceResponse } from '../../transport/index.js';
@@ -17,12 +17,13 @@ interface ChaosResponse {
 export class ChaosSender implements Sender {
   constructor(
     private readonly chaos: ChaosPolicy,
-    private readonly transport: Sender,
+    private readonly sender: Sender,
   ) {}
 
-  async send(to: ServiceInstance, request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse> {
+  async send(to: ServiceInstance, request: ServiceRequest, cancellation: Cancellation): Promise<ServiceResponse> {
+    const { signal } = cancellation;
     let sent: ServiceResponse | undefined;
-    const send = async (): Promise<ServiceResponse> => (sent = await this.transport.send(to, request, signal));
+    const send = async (): Promise<ServiceResponse> => (sent = await this.sender.send(to, request, cancellation));
     try {
       const answer: ServiceResponse | ChaosResponse = await this.chaos.execute<ServiceResponse | ChaosResponse>(
         send,
@@ -37,7 +38,7 @@ export class ChaosSender implements Sender {
   }
 }
 
-function responseOf(answer: ChaosResponse, to: ServiceInstance, signal: AbortSignal | undefined): ServiceResponse {
+function responseOf(answer: ChaosResponse, to: ServiceInstance, signal: AbortSignal): ServiceResponse {
   const { status = 200, headers, body } = answer;
   const raw = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
   const content = raw ? body : JSON.stringify(body);

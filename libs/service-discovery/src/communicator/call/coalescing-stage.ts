@@ -1,4 +1,4 @@
-import { type Clock } from '../../common/index.js';
+import { type Clock, SignalCancellation } from '../../common/index.js';
 import { Coalescer } from '../../resilience/index.js';
 import { buffer, type BufferedResponse, keyOfRequest, replay } from './buffered-response.js';
 import { Call, type CallScope } from './call.js';
@@ -84,14 +84,15 @@ export class CoalescingStage implements CallStage {
  * The time of a shared call: that of the caller who waits longest. It has no timer, since each of them has one, and when
  * the last one leaves the call ends.
  */
-class SharedScope implements CallScope {
+class SharedScope extends SignalCancellation implements CallScope {
   private until: number;
 
   constructor(
-    readonly signal: AbortSignal,
+    signal: AbortSignal,
     private readonly clock: Clock,
     remainingMs: number,
   ) {
+    super(signal);
     this.until = clock.now() + remainingMs;
   }
 

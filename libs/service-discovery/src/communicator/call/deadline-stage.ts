@@ -1,5 +1,5 @@
-import { DeadlineExceededError } from '../../common/index.js';
-import { CancelScope } from '../../resilience/index.js';
+import { type Clock, DeadlineExceededError, SignalCancellation } from '../../common/index.js';
+import { CancelScope, type TimeLimit } from '../../resilience/index.js';
 import { type CallTimes } from '../options/index.js';
 import { type Call } from './call.js';
 import { givenDeadline } from './deadline-header.js';
@@ -41,15 +41,27 @@ export class DeadlineStage implements CallStage {
  * @throws DeadlineExceededError where the time is over already
  */
 export function openDeadline<T>(call: Call<T>): CancelScope {
-  const { clock } = call.deps;
+  const { clock, timers } = call.deps;
+  const { signal } = call.request;
   call.givenDeadline = givenDeadline(call);
-  const timeoutMs = Math.min(call.times.timeoutMs, call.givenDeadline - clock.epoch());
-  const error = (): DeadlineExceededError =>
-    new DeadlineExceededError(Math.max(0, timeoutMs), {
-      service: call.service,
-      attempts: call.attempts,
-      cause: call.last?.error,
-    });
-  if (timeoutMs <= 0) throw error();
-  return new CancelScope(clock, call.request.signal, { ms: timeoutMs, error });
+  const limit = new CallLimit(call, timeLeft(call, clock));
+  if (limit.ms <= 0) throw limit.timeoutError();
+  return new CancelScope(timers, signal && new SignalCancellation(signal), limit);
+}
+
+function timeLeft<T>({ times, givenDeadline }: Call<T>, clock: Clock): number {
+  if (givenDeadline === Number.POSITIVE_INFINITY) return times.timeoutMs;
+  return Math.min(times.timeoutMs, givenDeadline - clock.epoch());
+}
+
+class CallLimit<T> implements TimeLimit {
+  constructor(
+    private readonly call: Call<T>,
+    readonly ms: number,
+  ) {}
+
+  timeoutError(): DeadlineExceededError {
+    const { service, attempts, last } = this.call;
+    return new DeadlineExceededError(Math.max(0, this.ms), { service, attempts, cause: last?.error });
+  }
 }

@@ -1,4 +1,4 @@
-import { AttemptTimeoutError } from '../../common/index.js';
+import { AttemptTimeoutError, SignalCancellation } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
 import { hedge, type HedgeDelay, mayHedge, reasonOf, type ResolvedHedgingOptions } from '../../resilience/index.js';
 import { type Attempt } from './attempt.js';
@@ -34,7 +34,7 @@ export class HedgedAttempts implements Attempts {
     const { delay } = this;
     let began = clock.now();
     const attempt = async (own: AbortSignal, number: number): Promise<Attempt<T>> => {
-      const running = this.single.run(call, own, number > 0);
+      const running = this.single.run(call, new SignalCancellation(own), number > 0);
       const afterMs = clock.now() - began;
       if (number > 0) call.deps.events.emit('call.hedged', { service: call.service, attempt: call.attempts, afterMs });
       began = clock.now();

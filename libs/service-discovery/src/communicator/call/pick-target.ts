@@ -22,7 +22,7 @@ export interface Target {
  * @throws ServiceDiscoveryError when nobody can take the call
  */
 export function pickTarget<T>(call: Call<T>, isHedge = false): Target {
-  const { view, request, prepared, service, tried } = call;
+  const { view, request, prepared, service } = call;
   const { events } = call.deps;
   let refused: Map<string, Refusal> | undefined;
   const refusal = (instance: ServiceInstance): Refusal | undefined => {
@@ -37,7 +37,7 @@ export function pickTarget<T>(call: Call<T>, isHedge = false): Target {
     }
     return reason;
   };
-  const picked = view.pick(pickContextOf(view, request, prepared, tried, refusal));
+  const picked = view.pick(pickContextOf(view, request, prepared, call.tried, refusal));
   if (picked.kind === 'unavailable') throw unavailableError(call, picked.reason, refused && new Set(refused.values()));
   const { instance } = picked;
   const place = view.enter(instance);
@@ -50,7 +50,6 @@ export function pickTarget<T>(call: Call<T>, isHedge = false): Target {
   }
   call.attempts++;
   call.picked = instance;
-  tried.add(instance.instanceId);
   events.emit('call.picked', {
     service,
     instanceId: instance.instanceId,

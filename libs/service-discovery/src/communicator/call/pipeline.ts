@@ -3,6 +3,7 @@ import { type Transport } from '../../transport/index.js';
 import { type ServiceView } from '../channel/service-view.js';
 import { AdaptiveConcurrencyStage } from './adaptive-concurrency-stage.js';
 import { type Attempts, SingleAttempts } from './attempts.js';
+import { type Sender } from './attempt.js';
 import { BulkheadStage } from './bulkhead-stage.js';
 import { type BufferedResponse } from './buffered-response.js';
 import { type CallDependencies } from './call.js';
@@ -51,6 +52,16 @@ function buildAttempts(view: ServiceView, transport: Transport, deps: CallDepend
   const { settings, service: name, limits } = view;
   const { chaos, hedging } = settings;
   const policy = chaos && new ChaosPolicy(chaos, { ...deps, name });
-  const single = new SingleAttempts(settings, policy ? new ChaosSender(policy, transport) : transport);
+  const sender = senderOver(transport);
+  const single = new SingleAttempts(settings, policy ? new ChaosSender(policy, sender) : sender);
   return hedging && limits.hedgeDelay ? new HedgedAttempts(hedging, limits.hedgeDelay, single) : single;
+}
+
+function senderOver(transport: Transport): Sender {
+  return {
+    send: (to, request, cancellation) =>
+      transport.dispatch
+        ? transport.dispatch(to, request, cancellation)
+        : transport.send(to, request, cancellation.signal),
+  };
 }

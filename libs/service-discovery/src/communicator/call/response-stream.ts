@@ -1,3 +1,4 @@
+import { SignalCancellation } from '../../common/index.js';
 import { type CancelScope } from '../../resilience/index.js';
 import { onBodyEnd, type ServiceResponse } from '../../transport/index.js';
 
@@ -11,7 +12,7 @@ export function followCaller(
   attempt: CancelScope,
 ): boolean {
   if (!signal || !onBodyEnd(body, () => attempt.dispose())) return false;
-  attempt.handOver(signal);
+  attempt.handOver(new SignalCancellation(signal));
   return true;
 }
 

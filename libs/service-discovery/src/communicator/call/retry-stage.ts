@@ -36,9 +36,9 @@ export class RetryStage implements CallStage {
 
   async run<T>(call: Call<T>): Promise<T> {
     call.view.limits.budget?.recordCall();
-    const { signal } = call.scope;
+    const { scope } = call;
     for (;;) {
-      if (signal.aborted) throw signal.reason;
+      if (scope.aborted) throw scope.reason;
       if (call.deps.closing.aborted) throw closedError(call.service, call.last?.error);
       const attempt = await this.attempts.run(call);
       call.note(attempt);
@@ -67,7 +67,7 @@ function decideOnRetry<T>(call: Call<T>, failed: Attempt<T>): RetryDecision {
     notSent: failed.neverSent,
     retryAfterMs: parseRetryAfter(headers?.['retry-after'], call.deps.clock.epoch()),
     pushbackMs: parsePushback(headers?.['grpc-retry-pushback-ms']),
-    aborted: scope.signal.aborted,
+    aborted: scope.aborted,
     remainingMs: scope.remainingMs(),
     // Both look through all instances, which is of use only where nothing else speaks against a retry.
     get anotherInstance() {

@@ -48,7 +48,7 @@ export class AxiosTransport implements Transport {
       if (this.closed) throw new TransportError('The transport is closed', true, source);
       checkOutgoing(request, to);
       this.http ??= this.resolve();
-      const { status, headers, data } = await this.track(this.dispatch(this.http, to, { ...request, body }, signal));
+      const { status, headers, data } = await this.track(this.exchange(this.http, to, { ...request, body }, signal));
       return { status, headers: plain(headers), body: bodyOf(data, { ...source, status, signal }) };
     } catch (error) {
       if (body instanceof Readable) body.destroy();
@@ -69,7 +69,7 @@ export class AxiosTransport implements Transport {
     timer.cancel();
   }
 
-  private dispatch(
+  private exchange(
     http: HttpService,
     to: ServiceInstance,
     { method, headers, body, ...request }: ServiceRequest,

@@ -1,4 +1,4 @@
-import { AttemptTimeoutError } from '../../common/index.js';
+import { AttemptTimeoutError, SignalCancellation } from '../../common/index.js';
 import { CancelScope } from '../cancel-scope.js';
 import { type Next, type PolicyCall, type Stage, type StageDescription, type TimeStageDeps } from './stage.js';
 
@@ -19,8 +19,11 @@ export class AttemptTimeoutStage implements Stage {
   }
 
   async run<T>(call: PolicyCall, next: Next<T>): Promise<T> {
-    const error = (): Error => new AttemptTimeoutError(this.timeoutMs, { service: this.deps.name });
-    const scope = new CancelScope(this.deps.clock, call.signal, { ms: this.timeoutMs, error });
+    const timeoutError = (): Error => new AttemptTimeoutError(this.timeoutMs, { service: this.deps.name });
+    const scope = new CancelScope(this.deps.timers, new SignalCancellation(call.signal), {
+      ms: this.timeoutMs,
+      timeoutError,
+    });
     try {
       return await next({ ...call, signal: scope.signal });
     } finally {

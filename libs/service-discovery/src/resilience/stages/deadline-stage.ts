@@ -1,4 +1,4 @@
-import { DeadlineExceededError } from '../../common/index.js';
+import { DeadlineExceededError, SignalCancellation } from '../../common/index.js';
 import { CancelScope } from '../cancel-scope.js';
 import { type Next, type PolicyCall, type Stage, type StageDescription, type TimeStageDeps } from './stage.js';
 
@@ -19,11 +19,14 @@ export class DeadlineStage implements Stage {
 
   async run<T>(call: PolicyCall, next: Next<T>): Promise<T> {
     const { progress } = call;
-    const error = (): Error =>
+    const timeoutError = (): Error =>
       new DeadlineExceededError(this.timeoutMs, { service: this.deps.name, cause: progress.lastError });
-    const scope = new CancelScope(this.deps.clock, call.signal, { ms: this.timeoutMs, error });
+    const scope = new CancelScope(this.deps.timers, new SignalCancellation(call.signal), {
+      ms: this.timeoutMs,
+      timeoutError,
+    });
     try {
-      return await next({ ...call, signal: scope.signal, deadline: this.deps.clock.now() + this.timeoutMs });
+      return await next({ ...call, signal: scope.signal, deadline: this.deps.timers.clock.now() + this.timeoutMs });
     } finally {
       scope.dispose();
     }

@@ -1,4 +1,4 @@
-import { type Clock } from '../../common/index.js';
+import { type TimerWheel } from '../../common/index.js';
 
 /** The stages of a policy in their order, the outermost first. */
 export type StageName =
@@ -37,7 +37,7 @@ interface CallProgress {
 
 /** What a stage that limits time works with. */
 export interface TimeStageDeps {
-  readonly clock: Clock;
+  readonly timers: TimerWheel;
   /** The `service` of its errors. */
   readonly name: string;
 }

@@ -35,7 +35,7 @@ export class UndiciTransport implements Transport {
   async send(to: ServiceInstance, request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse> {
     const body = toUndiciBody(request.body);
     try {
-      const { statusCode, headers, body: stream } = await this.dispatch(to, request, body, signal);
+      const { statusCode, headers, body: stream } = await this.exchange(to, request, body, signal);
       const source = { service: to.serviceName, instanceId: to.instanceId, status: statusCode, signal };
       return { status: statusCode, headers, body: bodyOf(stream, source) };
     } catch (error) {
@@ -73,7 +73,7 @@ export class UndiciTransport implements Transport {
     }
   }
 
-  private dispatch(
+  private exchange(
     to: ServiceInstance,
     request: ServiceRequest,
     body: UndiciBody,

@@ -1,0 +1,125 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { ManualClock } from '../testing/manual-clock.js';
+import { type Clock } from './clock.js';
+import { TimerWheel, type WheelTimer } from './timer-wheel.js';
+
+describe('TimerWheel', () => {
+  let clock: ManualClock;
+  let wheel: TimerWheel;
+  let ended: [name: string, at: number][];
+
+  beforeEach(() => {
+    clock = new ManualClock();
+    wheel = new TimerWheel(clock);
+    ended = [];
+  });
+
+  function add(name: string, ms: number, then: () => void = () => undefined): WheelTimer {
+    const timeIsOver = (): void => {
+      ended.push([name, clock.now()]);
+      then();
+    };
+    const timer: WheelTimer = { slot: undefined, place: 0, order: 0, dueAt: clock.now() + ms, timeIsOver };
+    wheel.add(timer);
+    return timer;
+  }
+
+  it('ends each at its own moment, the earliest first', () => {
+    for (const ms of [30, 5, 17, 4, 900, 16.5]) add(String(ms), ms);
+    clock.advance(1_000);
+    expect(ended).toEqual([4, 5, 16.5, 17, 30, 900].map((ms) => [String(ms), ms]));
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('ends those that are due at once in the order in which they were added, whoever else was taken out', () => {
+    const gone = add('gone', 10);
+    for (const name of ['a', 'b', 'c']) add(name, 10);
+    wheel.remove(gone);
+    clock.advance(10);
+    expect(ended.map(([name]) => name)).toEqual(['a', 'b', 'c']);
+  });
+
+  it('never ends one that was taken out, and has no timer where nobody is left', () => {
+    const timers = Array.from({ length: 5 }, (_, index) => add(String(index), 10 + index));
+    for (const index of [2, 0, 4, 0]) wheel.remove(timers[index]!);
+    clock.advance(11);
+    expect(ended).toEqual([['1', 11]]);
+    wheel.remove(timers[3]!);
+    wheel.remove(timers[1]!);
+    expect(clock.pendingTimers).toBe(0);
+    clock.advance(100);
+    expect(ended).toHaveLength(1);
+  });
+
+  it('does not end one that another one takes out at the same moment', () => {
+    add('first', 10, () => wheel.remove(second));
+    const second = add('second', 10);
+    clock.advance(20);
+    expect(ended.map(([name]) => name)).toEqual(['first']);
+  });
+
+  it('takes up others while one ends, also for the same moments', () => {
+    add('first', 10, () => {
+      add('at once', 0);
+      add('soon', 1);
+    });
+    clock.advance(20);
+    expect(ended).toEqual([
+      ['first', 10],
+      ['at once', 10],
+      ['soon', 11],
+    ]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('loses nobody who comes while the last of a slot ends and is taken out', () => {
+    add('first', 10, () => {
+      wheel.remove(second);
+      third = add('third', 2);
+    });
+    const second = add('second', 11);
+    let third: WheelTimer | undefined;
+    clock.advance(11);
+    add('fourth', 1);
+    clock.advance(1);
+    expect(ended.map(([name]) => name)).toEqual(['first', 'third', 'fourth']);
+    expect([third?.slot, clock.pendingTimers]).toEqual([undefined, 0]);
+  });
+
+  it('has one timer of the clock for all that end at about the same time', () => {
+    let timers = 0;
+    const counting: Clock = {
+      now: () => clock.now(),
+      epoch: () => clock.epoch(),
+      setTimer: (fn, ms) => {
+        timers++;
+        return clock.setTimer(fn, ms);
+      },
+    };
+    wheel = new TimerWheel(counting);
+    const added = Array.from({ length: 1_000 }, (_, index) => add(String(index), 10_000 + index / 100));
+    expect(timers).toBe(1);
+    for (const timer of added) wheel.remove(timer);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('waits on where the clock calls a little early', () => {
+    let call: () => void = () => undefined;
+    const early: Clock = {
+      now: () => clock.now(),
+      epoch: () => clock.epoch(),
+      setTimer: (fn) => {
+        call = fn;
+        return { cancel: () => undefined };
+      },
+    };
+    wheel = new TimerWheel(early);
+    add('late', 10);
+    clock.advance(9.5);
+    call();
+    expect(ended).toEqual([]);
+    clock.advance(0.5);
+    call();
+    expect(ended).toEqual([['late', 10]]);
+  });
+});
