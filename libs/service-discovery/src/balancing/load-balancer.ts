@@ -28,8 +28,11 @@ export type PickResult =
   | {
       readonly kind: 'picked';
       readonly instance: ServiceInstance;
-      /** To be called once when the attempt has ended; later calls do nothing. Feeds the strategy's load state. */
-      done(outcome: Outcome): void;
+      /**
+       * To be called on the result once when the attempt has ended; later calls do nothing. Feeds the strategy's load state.
+       * @param now `Clock.now()`, where the caller has just looked
+       */
+      done(outcome: Outcome, now?: number): void;
     }
   | { readonly kind: 'unavailable'; readonly reason: UnavailableReason };
 

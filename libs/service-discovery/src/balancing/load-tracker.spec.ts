@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import {
   AttemptTimeoutError,
   BulkheadFullError,
@@ -89,6 +89,17 @@ describe('LoadTracker', () => {
       call('a', response(100));
       for (let made = 0; made < 1_000; made++) call('a', response(1));
       expect(latencyOf('a')).toBe(100);
+    });
+
+    it('goes by the time that it is given, and looks at the clock only without one', () => {
+      const load = tracker.of('a');
+      const looks = jest.spyOn(clock, 'now');
+      load.end(response(100), 0);
+      load.end(response(20), DECAY_MS);
+      expect(looks).not.toHaveBeenCalled();
+      expect(load.ewmaMs(DECAY_MS)).toBeCloseTo(100 / Math.E + 20 * (1 - 1 / Math.E), 9);
+      load.end(response(20));
+      expect(looks).toHaveBeenCalledTimes(1);
     });
 
     it('fades with time, so that an instance that was slow is tried again', () => {

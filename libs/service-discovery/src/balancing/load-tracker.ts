@@ -161,12 +161,13 @@ export class InstanceLoad {
   /**
    * A call ended. A failure counts as a slow answer, so that an instance that fails fast attracts no traffic; an
    * attempt that the caller gave up counts only if it took longer than was expected.
+   * @param at `Clock.now()`, where the caller has just looked
    */
-  end(outcome: Outcome): void {
+  end(outcome: Outcome, at?: number): void {
     if (this.inFlight > 0) this.inFlight--;
     const { latencyMs } = outcome;
     if (!(latencyMs >= 0)) return;
-    const now = this.clock.now();
+    const now = at ?? this.clock.now();
     switch (judge(outcome)) {
       case 'answered':
         this.summary.answered(latencyMs);

@@ -176,6 +176,26 @@ describe('StrategyBalancer', () => {
     expect(loads.of('a').active).toBe(1);
   });
 
+  it('makes a pick of one kind of object, without functions of its own', () => {
+    balancer.update([a, b]);
+    const [one, other] = [balancer.pick(), balancer.pick({ refusal: refusing('a') })];
+    expect(Object.getPrototypeOf(one)).toBe(Object.getPrototypeOf(other));
+    expect(Object.values(one).filter((value) => typeof value === 'function')).toEqual([]);
+    expect(one).toMatchObject({ kind: 'picked', instance: a });
+  });
+
+  it('hands the time on that it is told with the end of a call', () => {
+    balancer.update([a]);
+    for (const [latencyMs, now] of [
+      [100, 0],
+      [20, loads.decayMs],
+    ] as const) {
+      const picked = balancer.pick();
+      if (picked.kind === 'picked') picked.done({ kind: 'response', status: 200, latencyMs }, now);
+    }
+    expect(loads.of('a').ewmaMs(loads.decayMs)).toBeCloseTo(100 / Math.E + 20 * (1 - 1 / Math.E), 9);
+  });
+
   it('counts nothing where nobody is picked', () => {
     balancer.update([a]);
     expect(pick({ refusal: () => 'circuit_open' })).toBe('none_available');

@@ -11,6 +11,7 @@ import { type LoadBalancer, type PickContext, type PickResult } from './load-bal
 import { type LoadTracker } from './load-tracker.js';
 import { isUnspecific, PlanCache } from './plan-cache.js';
 import { ownerOfKey } from './owner-of-key.js';
+import { Picked } from './picked.js';
 import { choiceAt, largestPool, placeIn, type Plan, planFor, poolAt } from './plan.js';
 import { Preferences } from './preferences.js';
 import { SlowStart } from './slow-start.js';
@@ -81,7 +82,9 @@ export class StrategyBalancer implements LoadBalancer {
     const draw = plan.pools.length === 1 ? 0 : this.draw(key ?? context.key);
     const pool = poolAt(plan.pools, draw);
     const chosen = this.chooseWilling(pool.members, { key, context, base: pool.members });
-    return chosen ? begin(chosen) : this.pickBeyond(plan, { key, context, draw: placeIn(plan.pools, pool, draw) });
+    return chosen
+      ? new Picked(chosen.instance, chosen.load)
+      : this.pickBeyond(plan, { key, context, draw: placeIn(plan.pools, pool, draw) });
   }
 
   explain(context: PickContext = {}): BalancingExplanation {
@@ -126,7 +129,8 @@ export class StrategyBalancer implements LoadBalancer {
     const rest = this.plan(context);
     if (rest.unavailable !== undefined) return { kind: 'unavailable', reason: rest.unavailable };
     const { members, base } = choiceAt(rest, plan, draw);
-    return begin(this.choose(members, { key, context, base }));
+    const { instance, load } = this.choose(members, { key, context, base });
+    return new Picked(instance, load);
   }
 
   private plan(context: PickContext, before?: Plan): Plan {
@@ -196,18 +200,4 @@ export class StrategyBalancer implements LoadBalancer {
     const known = { instance, load: this.loads.of(instance.instanceId), weight: instance.weight };
     return this.strategy.admit?.(known) ?? known;
   }
-}
-
-function begin({ instance, load }: Candidate): PickResult {
-  let ended = false;
-  load.begin();
-  return {
-    kind: 'picked',
-    instance,
-    done: (outcome) => {
-      if (ended) return;
-      ended = true;
-      load.end(outcome);
-    },
-  };
 }
