@@ -1,6 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
+import { answerOf, stop } from '../support/child-process.js';
 import { type Answer, type Question } from './messages.js';
+
+const WHAT = 'a watching process';
 
 type AnswerOf<Type extends Answer['type']> = Extract<Answer, { type: Type }>;
 
@@ -16,7 +18,7 @@ export class Watchers {
     const children = Array.from({ length: count }, () => fork(script, [url], { execArgv: ['--expose-gc'] }));
     const watchers = new Watchers(children);
     try {
-      await Promise.all(children.map((child) => answerOf(child)));
+      await Promise.all(children.map((child) => answerOf<Answer>(child, WHAT)));
       return watchers;
     } catch (error) {
       await watchers.stop();
@@ -42,34 +44,16 @@ export class Watchers {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(
-      this.children.map(async (child) => {
-        if (child.exitCode !== null || child.signalCode !== null) return;
-        const gone = once(child, 'exit');
-        child.kill('SIGKILL');
-        await gone;
-      }),
-    );
+    await Promise.all(this.children.map((child) => stop(child)));
   }
 
   private async ask<Type extends Answer['type']>(question: Question, type: Type): Promise<AnswerOf<Type>[]> {
     const answers = await Promise.all(
       this.children.map((child) => {
         child.send(question);
-        return answerOf(child);
+        return answerOf<Answer>(child, WHAT);
       }),
     );
     return answers.filter((answer): answer is AnswerOf<Type> => answer.type === type);
   }
-}
-
-function answerOf(child: ChildProcess): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const onExit = (): void => reject(new Error('a watching process ended before it answered'));
-    child.once('exit', onExit);
-    child.once('message', (answer: Answer) => {
-      child.off('exit', onExit);
-      resolve(answer);
-    });
-  });
 }

@@ -1,14 +1,14 @@
-/** Measures the registry on Redis beside what the bare machine does. See README.md. */
+/** Measures the registry on Redis beside what the bare machine does. See ../README.md. */
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
-import { measureChanges } from './registry/changes.js';
-import { CLUSTER_COST_HEAD, measureClusterCost } from './registry/cluster-cost.js';
-import { measureCost } from './registry/cost.js';
-import { FLEET_HEAD, measureFleet } from './registry/fleet.js';
-import { COST_HEAD } from './registry/spent.js';
-import { measureThroughput, type Throughput } from './registry/throughput.js';
-import { startRedis } from './support/redis-process.js';
-import { ratioOf, rowsOf, shown, tableOf } from './support/table.js';
+import { measureChanges } from './changes.js';
+import { CLUSTER_COST_HEAD, measureClusterCost } from './cluster-cost.js';
+import { measureCost } from './cost.js';
+import { FLEET_HEAD, measureFleet } from './fleet.js';
+import { COST_HEAD } from './spent.js';
+import { measureThroughput, type Throughput } from './throughput.js';
+import { startRedis } from '../support/redis-process.js';
+import { ratioOf, rowsOf, shown, tableOf } from '../support/table.js';
 
 const SERVICES = 1_000;
 const REGISTERED = 100_000;
@@ -20,7 +20,7 @@ async function benchRegistry(url: string): Promise<void> {
   for (let n = 0; n < ROUNDS; n++) rounds.push(await measureThroughput(url, REGISTERED, SERVICES));
   const register = median(rounds.map((round) => round.register));
   const renew = median(rounds.map((round) => round.renew));
-  const watcherScript = fileURLToPath(new URL('./registry/watcher.js', import.meta.url));
+  const watcherScript = fileURLToPath(new URL('./watcher.js', import.meta.url));
   const size = { processes: 10, services: SERVICES, instances: 10_000, changes: 1_000, rate: 100 };
   const changes = await measureChanges({ url, watcherScript, ...size });
   console.log(

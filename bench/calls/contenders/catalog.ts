@@ -1,0 +1,34 @@
+import { type LoadBalancingStrategyName } from 'nest-service-discovery/core';
+import { type Contender } from './contender.js';
+
+/** What answers a contender. */
+export type Via = 'backends' | 'nginx' | 'haproxy' | 'moleculer';
+
+export interface Entry {
+  readonly via: Via;
+  /** Imports no more than this contender, so that a client's process holds nothing of the others. */
+  load(): Promise<Contender>;
+}
+
+const undici = async (): Promise<Contender> => (await import('./undici.js')).undici;
+
+const ours = (strategy: LoadBalancingStrategyName): Entry => ({
+  via: 'backends',
+  load: async () => (await import('./ours.js')).ours(strategy),
+});
+
+export const CATALOG = {
+  undici: { via: 'backends', load: undici },
+  ours: ours('round_robin'),
+  'ours/weighted_round_robin': ours('weighted_round_robin'),
+  'ours/random': ours('random'),
+  'ours/least_connections': ours('least_connections'),
+  'ours/p2c_ewma': ours('p2c_ewma'),
+  'ours/consistent_hash': ours('consistent_hash'),
+  'ours/maglev': ours('maglev'),
+  'ours/ip_hash': ours('ip_hash'),
+  'http-service': { via: 'backends', load: async () => (await import('./http-service.js')).httpService },
+  'axios-opossum': { via: 'backends', load: async () => (await import('./axios-opossum.js')).axiosOpossum },
+} as const satisfies Record<string, Entry>;
+
+export type ContenderName = keyof typeof CATALOG;

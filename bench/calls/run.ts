@@ -1,0 +1,125 @@
+import { type Random, seededRandom } from 'nest-service-discovery/core';
+import { ClientProcess } from './client/client-process.js';
+import { type Figures, type Times } from './client/load.js';
+import { CATALOG } from './contenders/catalog.js';
+import { type LaneResult, type ScenarioResult } from './results.js';
+import { keyOf, type Lane, type Scenario } from './scenarios.js';
+import { type Servers } from './servers/servers.js';
+
+export interface Effort {
+  /** Of a scenario of weight 1; one more before them does not count. */
+  readonly rounds: number;
+  readonly times: Times;
+  /** How much of the processor a contender spends before its first round. */
+  readonly warmUpMs: number;
+  readonly seed: number;
+}
+
+/** Measures all scenarios, each with its lanes in turn, in another order each round. */
+export async function run(
+  scenarios: readonly Scenario[],
+  effort: Effort,
+  servers: Servers,
+  onScenario: (result: ScenarioResult) => void,
+): Promise<ScenarioResult[]> {
+  const random = seededRandom(effort.seed);
+  const clients = new Clients(servers);
+  const results: ScenarioResult[] = [];
+  try {
+    for (const [n, scenario] of scenarios.entries()) {
+      const result = await runScenario(scenario, effort, clients, random);
+      results.push(result);
+      onScenario(result);
+      await clients.keepOnly(scenarios.slice(n + 1).flatMap(({ lanes }) => lanes));
+    }
+  } finally {
+    await clients.keepOnly([]);
+  }
+  return results;
+}
+
+async function runScenario(
+  { load, lanes, weight, ...scenario }: Scenario,
+  { rounds, times, warmUpMs }: Effort,
+  clients: Clients,
+  random: Random,
+): Promise<ScenarioResult> {
+  const tracks = lanes.map((lane) => new Track(lane));
+  const attempt = (track: Track, what: (client: ClientProcess) => Promise<void>): Promise<void> =>
+    track.attempt(async () => what(await clients.get(track.lane)));
+  for (const track of tracks) await attempt(track, (client) => client.warmUp(load, warmUpMs));
+  for (let round = 0; round <= rounds * weight; round++) {
+    for (const track of shuffled(tracks, random)) {
+      await attempt(track, async (client) => {
+        const figures = await client.round(load, times);
+        if (round > 0) track.rounds.push(figures);
+      });
+    }
+  }
+  for (const track of tracks) {
+    await attempt(track, async (client) => {
+      track.bytesPerCall = await client.allocations(load, times);
+    });
+  }
+  return { scenario: { load, lanes, weight, ...scenario }, lanes: tracks.map((track) => track.result()) };
+}
+
+/** What comes of a lane in one scenario. One that fails is not asked again. */
+class Track {
+  readonly rounds: Figures[] = [];
+  bytesPerCall: number | undefined;
+  private missing: string | undefined;
+
+  constructor(readonly lane: Lane) {}
+
+  async attempt(what: () => Promise<void>): Promise<void> {
+    if (this.missing !== undefined) return;
+    try {
+      await what();
+    } catch (error) {
+      this.missing = error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  result(): LaneResult {
+    const { lane, missing, bytesPerCall } = this;
+    return { lane, rounds: missing === undefined ? this.rounds : [], bytesPerCall, missing };
+  }
+}
+
+/** The processes of lanes. They stay from scenario to scenario, so that each is started and warmed up once. */
+class Clients {
+  private readonly started = new Map<string, ClientProcess>();
+
+  constructor(private readonly servers: Servers) {}
+
+  async get({ contender, instances, services }: Lane): Promise<ClientProcess> {
+    const key = keyOf({ contender, instances, services });
+    let client = this.started.get(key);
+    if (!client) {
+      const target = await this.servers.target(CATALOG[contender].via, instances, services);
+      client = await ClientProcess.start(contender, target);
+      this.started.set(key, client);
+    }
+    return client;
+  }
+
+  async keepOnly(lanes: readonly Lane[]): Promise<void> {
+    const needed = new Set(lanes.map(keyOf));
+    for (const [key, client] of this.started) {
+      if (needed.has(key)) continue;
+      this.started.delete(key);
+      await client.stop();
+    }
+  }
+}
+
+/** Fisher and Yates. */
+function shuffled<T>(items: readonly T[], random: Random): T[] {
+  const result = [...items];
+  for (let last = result.length - 1; last > 0; last--) {
+    const other = Math.floor(random() * (last + 1));
+    [result[last], result[other]] = [result[other]!, result[last]!];
+  }
+  return result;
+}

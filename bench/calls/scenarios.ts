@@ -1,0 +1,69 @@
+import { type ContenderName } from './contenders/catalog.js';
+import { type Load } from './client/load.js';
+
+/** One contender with so many instances to call, in a registry of so many services. */
+export interface Lane {
+  readonly contender: ContenderName;
+  readonly instances: number;
+  readonly services: number;
+}
+
+/** Lanes that are measured in turn, under the same load. */
+export interface Scenario {
+  readonly name: string;
+  readonly load: Load;
+  readonly lanes: readonly Lane[];
+  /** What the others are compared with, round by round. */
+  readonly base: Lane;
+  /** More than one for the table that says most. */
+  readonly weight: number;
+}
+
+const USUAL_LOAD: Load = { concurrency: 64, bytes: 200, method: 'GET' };
+
+const lane = (contender: ContenderName, instances = 3, services = 10): Lane => ({ contender, instances, services });
+
+const FLOOR = lane('undici');
+
+const ALL: readonly ContenderName[] = ['undici', 'ours', 'http-service', 'axios-opossum'];
+
+const STRATEGIES: readonly ContenderName[] = [
+  'undici',
+  'ours',
+  'ours/weighted_round_robin',
+  'ours/random',
+  'ours/least_connections',
+  'ours/p2c_ewma',
+  'ours/consistent_hash',
+  'ours/maglev',
+  'ours/ip_hash',
+];
+
+/** Where one dimension changes: the floor, ours, and what both are most often compared with. */
+const FEW: readonly ContenderName[] = ['undici', 'ours', 'axios-opossum'];
+
+function scenario(name: string, contenders: readonly ContenderName[], load: Partial<Load>, weight = 1): Scenario {
+  return { name, load: { ...USUAL_LOAD, ...load }, lanes: contenders.map((one) => lane(one)), base: FLOOR, weight };
+}
+
+/** The first two are the main table; each of the others changes one thing. */
+export const SCENARIOS: readonly Scenario[] = [
+  scenario('c64', ALL, {}, 2),
+  scenario('c1', ALL, { concurrency: 1 }, 2),
+  scenario('strategies', STRATEGIES, {}),
+  scenario('c512', FEW, { concurrency: 512 }),
+  scenario('10KB', FEW, { bytes: 10_240 }),
+  scenario('100KB', FEW, { bytes: 102_400 }),
+  scenario('post', FEW, { method: 'POST' }),
+  {
+    ...scenario('instances', [], {}),
+    lanes: [lane('undici', 3), lane('undici', 100), lane('ours', 3), lane('ours', 100)],
+  },
+  {
+    ...scenario('services', [], {}),
+    lanes: [FLOOR, lane('ours', 3, 10), lane('ours', 3, 10_000)],
+  },
+];
+
+/** Of lanes and their processes: equal where they are the same. */
+export const keyOf = ({ contender, instances, services }: Lane): string => `${contender}@${instances}/${services}`;

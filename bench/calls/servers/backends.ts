@@ -1,0 +1,12 @@
+/** The instances that contenders call, in a process of their own: as many servers as its argument says. It tells their ports. */
+import { once } from 'node:events';
+import { type AddressInfo } from 'node:net';
+import { cannedHttpServer } from './canned-http.js';
+
+const count = Number(process.argv[2]);
+const servers = Array.from({ length: count }, () =>
+  cannedHttpServer().listen({ port: 0, host: '127.0.0.1', backlog: 1_024 }),
+);
+await Promise.all(servers.map((server) => once(server, 'listening')));
+process.on('disconnect', () => process.exit());
+process.send?.(servers.map((server) => (server.address() as AddressInfo).port));

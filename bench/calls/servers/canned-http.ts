@@ -1,0 +1,84 @@
+import { createServer, type Server } from 'node:net';
+
+const HEAD_END = '\r\n\r\n';
+const POST = 'POST'.charCodeAt(0);
+const CONTENT_LENGTH = /\r\ncontent-length: *(\d+)/i;
+const DEFAULT_BYTES = 200;
+
+/**
+ * A server of HTTP/1.1 that costs next to nothing, so that it is the client that is measured: it reads as much of a
+ * request as it takes to find the next one, and answers `/<bytes>/...` with JSON of so many bytes, made beforehand.
+ */
+export function cannedHttpServer(): Server {
+  return createServer({ noDelay: true }, (socket) => {
+    const requests = new RequestReader((path) => socket.write(answerTo(path)));
+    socket.on('data', (chunk) => requests.read(chunk));
+    socket.on('error', () => socket.destroy());
+  });
+}
+
+/** Finds the requests in what arrives, however it is cut into pieces, and however many come at once. */
+class RequestReader {
+  private pending: Buffer | undefined;
+  /** Of a body, still to come. */
+  private skip = 0;
+
+  constructor(private readonly onRequest: (path: string) => void) {}
+
+  read(chunk: Buffer): void {
+    let data = this.pending ? Buffer.concat([this.pending, chunk]) : chunk;
+    this.pending = undefined;
+    while (data.length > 0) {
+      if (this.skip > 0) {
+        const skipped = Math.min(this.skip, data.length);
+        this.skip -= skipped;
+        data = data.subarray(skipped);
+        if (this.skip === 0) this.onRequest(this.path);
+        continue;
+      }
+      const end = data.indexOf(HEAD_END);
+      if (end < 0) {
+        this.pending = data;
+        return;
+      }
+      this.path = pathOf(data);
+      this.skip = data[0] === POST ? Number(CONTENT_LENGTH.exec(data.toString('latin1', 0, end))?.[1] ?? 0) : 0;
+      data = data.subarray(end + HEAD_END.length);
+      if (this.skip === 0) this.onRequest(this.path);
+    }
+  }
+
+  private path = '';
+}
+
+/** `/200/users/1` of `GET /200/users/1 HTTP/1.1`. */
+function pathOf(head: Buffer): string {
+  const start = head.indexOf(' ') + 1;
+  return head.toString('latin1', start, head.indexOf(' ', start));
+}
+
+const answers = new Map<number, Buffer>();
+
+function answerTo(path: string): Buffer {
+  const bytes = Number.parseInt(path.slice(1), 10) || DEFAULT_BYTES;
+  let answer = answers.get(bytes);
+  if (!answer) {
+    const body = JSON.stringify(bodyOf(bytes));
+    const head = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
+    answer = Buffer.from(head + HEAD_END + body);
+    answers.set(bytes, answer);
+  }
+  return answer;
+}
+
+/** A list of users that is so many bytes long as JSON. */
+function bodyOf(bytes: number): object {
+  const user = (n: number): object => ({ id: 1_000 + n, name: `user number ${1_000 + n}`, active: true, score: 12.5 });
+  const body: { users: object[]; rest: string } = { users: [], rest: '' };
+  const length = (): number => JSON.stringify(body).length;
+  const each = JSON.stringify([user(0), user(1)]).length - JSON.stringify([user(0)]).length;
+  const count = Math.max(1, Math.floor((bytes - length()) / each) - 1);
+  body.users = Array.from({ length: count }, (_, n) => user(n % 1_000));
+  body.rest = 'x'.repeat(Math.max(0, bytes - length()));
+  return body;
+}
