@@ -12,7 +12,7 @@ import { type EventSink, type RegistrySnapshot, SILENT, type Tier } from '../mod
 import { type ServiceRegistry } from '../registry/index.js';
 import { resolveCircuitBreakerOptions } from '../resilience/index.js';
 import { type Transport } from '../transport/index.js';
-import { Call, type CallDependencies, type Consume } from './call/call.js';
+import { Call, type CallDependencies, type ResponseUse } from './call/call.js';
 import { closedError } from './call/closed-error.js';
 import { type Pipeline, buildPipeline } from './call/pipeline.js';
 import { runCall } from './call/run-call.js';
@@ -43,6 +43,14 @@ export interface CommunicatorDependencies {
   readonly ambientDeadline?: () => number | undefined;
   /** Load balancing strategies of one's own, by the names that stand for them in options. @default none */
   readonly strategies?: NamedStrategies;
+}
+
+/** How a call is made. */
+export interface CallTerms<T> {
+  readonly settings: CallSettings;
+  /** The settings' own, unless the request has others. */
+  readonly times: CallTimes;
+  readonly use: ResponseUse<T>;
 }
 
 interface KnownService {
@@ -97,20 +105,14 @@ export class CallEngine {
   }
 
   /** @throws ServiceDiscoveryError at once where the request is wrong or the engine closed */
-  call<T>(
-    service: string,
-    request: ServiceCallRequest,
-    settings: CallSettings,
-    times: CallTimes,
-    consume: Consume<T>,
-  ): Promise<T> {
+  call<T>(service: string, request: ServiceCallRequest, { settings, times, use }: CallTerms<T>): Promise<T> {
     if (this.closing.signal.aborted) throw closedError(service);
-    const prepared = prepareRequest(service, request);
+    const prepared = prepareRequest(service, request, use.accept);
     const known = this.knownService(service);
     // What may be called changes with the age of the snapshot, too, and of that nobody tells.
     known.channel.update(this.registry.servedInstances(service));
     const { view, outermost } = this.pipelineOf(known, settings);
-    return runCall(new Call(view, request, prepared, times, consume, this.callDeps), outermost);
+    return runCall(new Call(view, request, prepared, times, use.consume, this.callDeps), outermost);
   }
 
   circuitBreakers(): CircuitBreakerView[] {

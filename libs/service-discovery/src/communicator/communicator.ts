@@ -1,7 +1,7 @@
 import { OptionValidator } from '../common/index.js';
 import { type Tier } from '../model/index.js';
 import { CallEngine, type CommunicatorDependencies } from './call-engine.js';
-import { type Consume } from './call/call.js';
+import { type ResponseUse } from './call/call.js';
 import { callWithFallback, type FallbackRequest, type FallbackResult } from './fallback-call.js';
 import {
   type CallSettings,
@@ -25,6 +25,9 @@ export interface CommunicatorDefaults extends CommunicatorOptions {
   /** Changes to the tier patterns, value by value. */
   patterns?: PatternOverrides;
 }
+
+const AS_IT_IS: ResponseUse<ServiceCallResponse> = { consume: (response) => response };
+const AS_JSON: ResponseUse<unknown> = { consume: readJson, accept: 'application/json' };
 
 type Patterns = Readonly<Record<Tier, CommunicationPattern>>;
 
@@ -71,7 +74,7 @@ export class ServiceCommunicator {
    *   `THROTTLED`, `CONCURRENCY_LIMITED`, `REGISTRY_UNAVAILABLE`, `INVALID_REQUEST`; the signal's reason when the caller aborts
    */
   callService(service: string, request: ServiceCallRequest): Promise<ServiceCallResponse> {
-    return this.call(service, request, (response) => response);
+    return this.call(service, request, AS_IT_IS);
   }
 
   /**
@@ -80,7 +83,7 @@ export class ServiceCommunicator {
    *   `RESPONSE_BODY` when the body is no JSON
    */
   callServiceJson<T = unknown>(service: string, request: ServiceCallRequest): Promise<T> {
-    return this.call(service, request, (response) => readJson<T>(service, response), 'application/json');
+    return this.call(service, request, AS_JSON as ResponseUse<T>);
   }
 
   /**
@@ -170,15 +173,25 @@ export class ServiceCommunicator {
     await this.engine.close();
   }
 
-  /** @param accept where the request does not say what it accepts */
-  private async call<T>(service: string, asked: ServiceCallRequest, consume: Consume<T>, accept?: string): Promise<T> {
-    checkCall(service, asked);
-    const request = accept === undefined ? asked : { ...asked, headers: { accept, ...asked.headers } };
+  private call<T>(service: string, request: ServiceCallRequest, use: ResponseUse<T>): Promise<T> {
+    try {
+      checkCall(service, request);
+      if (this.deps.registry.follows(service)) return this.callFollowed(service, request, use);
+      return this.followAndCall(service, request, use);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  private async followAndCall<T>(service: string, request: ServiceCallRequest, use: ResponseUse<T>): Promise<T> {
     // Before its settings, which may go by the tier that the service declares.
-    const { registry } = this.deps;
-    if (!registry.follows(service)) await registry.follow(service, request.signal);
+    await this.deps.registry.follow(service, request.signal);
+    return this.callFollowed(service, request, use);
+  }
+
+  private callFollowed<T>(service: string, request: ServiceCallRequest, use: ResponseUse<T>): Promise<T> {
     const settings = this.settingsFor(service);
-    return await this.engine.call(service, request, settings, timesFor(service, request, settings), consume);
+    return this.engine.call(service, request, { settings, times: timesFor(service, request, settings), use });
   }
 
   private settingsFor(service: string): CallSettings {
@@ -191,6 +204,11 @@ export class ServiceCommunicator {
     }
     return settings;
   }
+}
+
+/** What is wrong from the start is told like everything else: by the promise. */
+async function rejected(error: unknown): Promise<never> {
+  throw error;
 }
 
 /** @throws InvalidConfigurationError that lists every wrong option */

@@ -7,17 +7,17 @@ const ERROR_BODY_LIMIT = 65_536;
  * The JSON of a response; undefined where it has no body.
  * @throws ResponseStatusError for a status from 400 on, with the body in it; `RESPONSE_BODY` when it is no JSON
  */
-export async function readJson<T>(
-  service: string,
-  { status, headers, body, instance, attempts }: ServiceCallResponse,
-): Promise<T> {
-  if (status < 400) return body.json<T>();
+export function readJson<T>(response: ServiceCallResponse): Promise<T> | T {
+  const { status, body } = response;
+  if (status >= 400) return throwStatus(response);
+  // Mostly the body has come along with the head, and there is nothing to wait for.
+  return body.arrived ? body.arrived.json<T>() : body.json<T>();
+}
+
+async function throwStatus({ status, headers, body, instance, attempts }: ServiceCallResponse): Promise<never> {
   const text = (await body.text()).slice(0, ERROR_BODY_LIMIT);
-  throw new ResponseStatusError(status, headers, parseLeniently(text), {
-    service,
-    instanceId: instance.instanceId,
-    attempts,
-  });
+  const { serviceName: service, instanceId } = instance;
+  throw new ResponseStatusError(status, headers, parseLeniently(text), { service, instanceId, attempts });
 }
 
 function parseLeniently(text: string): unknown {

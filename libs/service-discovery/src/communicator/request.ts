@@ -64,6 +64,12 @@ export interface PreparedRequest extends ServiceRequest {
 type PreparedHeaders = Record<string, string | number | readonly string[]>;
 
 const METHODS: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] satisfies HttpMethod[];
+/** Nearly all paths, for whom a look at each character's class would be too much. */
+const PLAIN_PATH = /^\/[!"$-~]*$/;
+const PATH = /^\/[^\s\p{Cc}#]*$/u;
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** A line break would start a header, or a request, of the value's own. */
+const LINE_BREAK = /[\r\n\0]/;
 const INVALID: ErrorCode = 'INVALID_REQUEST';
 
 /**
@@ -85,34 +91,28 @@ export function checkCall(service: unknown, request: unknown): void {
 
 /**
  * Checks a request and fills in what follows from it.
+ * @param accept what it accepts, where its headers do not say
  * @throws ServiceDiscoveryError `INVALID_REQUEST` that names the field, before anything is sent
  */
-export function prepareRequest(service: string, request: ServiceCallRequest): PreparedRequest {
-  const method = (request.method ?? 'GET').toUpperCase();
-  const reject: Reject = (field, value, expected) => {
-    throw new ServiceDiscoveryError(INVALID, `${field}: expected ${expected}, but got ${describeValue(value)}`, {
-      service,
-    });
-  };
-  if (!METHODS.includes(method)) reject('method', request.method, `one of ${METHODS.join(', ')}`);
-  if (typeof request.path !== 'string' || !/^\/[^\s\p{Cc}#]*$/u.test(request.path)) {
-    reject('path', request.path, 'a path that starts with "/" and has its special characters percent-encoded');
+export function prepareRequest(service: string, request: ServiceCallRequest, accept?: string): PreparedRequest {
+  const { path, query, json, criteria, idempotencyKey } = request;
+  const method = methodOf(service, request);
+  if (typeof path !== 'string' || !(PLAIN_PATH.test(path) || PATH.test(path))) {
+    reject(service, 'path', path, 'a path that starts with "/" and has its special characters percent-encoded');
   }
-  if (request.json !== undefined && request.body !== undefined)
-    reject('body', '(both given)', 'either json or body, not both');
-  if (request.criteria !== undefined) checkCriteria(request.criteria, reject);
-
-  const headers = prepareHeaders(request.headers, reject);
-  if (request.idempotencyKey !== undefined) headers['idempotency-key'] = request.idempotencyKey;
-  let body = request.body;
-  if (request.json !== undefined) {
-    body = toJson(request.json, reject);
+  if (criteria !== undefined) checkCriteria(service, criteria);
+  const headers = prepareHeaders(service, request.headers, accept);
+  if (idempotencyKey !== undefined) headers['idempotency-key'] = idempotencyKey;
+  let { body } = request;
+  if (json !== undefined) {
+    if (body !== undefined) reject(service, 'body', '(both given)', 'either json or body, not both');
+    body = toJson(service, json);
     headers['content-type'] ??= 'application/json';
   }
   return {
-    method: method as HttpMethod,
-    path: request.path,
-    query: request.query,
+    method,
+    path,
+    query,
     headers,
     body,
     idempotent: isIdempotentMethod(method) || headers['idempotency-key'] !== undefined,
@@ -120,36 +120,58 @@ export function prepareRequest(service: string, request: ServiceCallRequest): Pr
   };
 }
 
-type Reject = (field: string, value: unknown, expected: string) => never;
-
-function checkCriteria(criteria: SelectionCriteria, reject: Reject): void {
-  if (typeof criteria !== 'object' || (criteria as unknown) === null || Array.isArray(criteria)) {
-    reject('criteria', criteria, 'an object such as { version: "^1.2" }');
-  }
-  const { version, tags, zone }: { version?: unknown; tags?: unknown; zone?: unknown } = criteria;
-  if (version !== undefined && typeof version !== 'string') reject('criteria.version', version, 'a semver range');
-  if (tags !== undefined && !(Array.isArray(tags) && tags.every((tag) => typeof tag === 'string'))) {
-    reject('criteria.tags', tags, 'a list of texts');
-  }
-  if (zone !== undefined && typeof zone !== 'string') reject('criteria.zone', zone, 'the name of a zone');
+function reject(service: string, field: string, value: unknown, expected: string): never {
+  const message = `${field}: expected ${expected}, but got ${describeValue(value)}`;
+  throw new ServiceDiscoveryError(INVALID, message, { service });
 }
 
-function toJson(value: unknown, reject: Reject): string | undefined {
+function methodOf(service: string, request: ServiceCallRequest): HttpMethod {
+  const method: unknown = request.method ?? 'GET';
+  if (method === 'GET') return method;
+  const upper = typeof method === 'string' ? method.toUpperCase() : '';
+  if (!METHODS.includes(upper)) reject(service, 'method', method, `one of ${METHODS.join(', ')}`);
+  return upper as HttpMethod;
+}
+
+function checkCriteria(service: string, criteria: SelectionCriteria): void {
+  if (typeof criteria !== 'object' || (criteria as unknown) === null || Array.isArray(criteria)) {
+    reject(service, 'criteria', criteria, 'an object such as { version: "^1.2" }');
+  }
+  const { version, tags, zone }: { version?: unknown; tags?: unknown; zone?: unknown } = criteria;
+  if (version !== undefined && typeof version !== 'string') {
+    reject(service, 'criteria.version', version, 'a semver range');
+  }
+  if (tags !== undefined && !(Array.isArray(tags) && tags.every((tag) => typeof tag === 'string'))) {
+    reject(service, 'criteria.tags', tags, 'a list of texts');
+  }
+  if (zone !== undefined && typeof zone !== 'string') reject(service, 'criteria.zone', zone, 'the name of a zone');
+}
+
+function toJson(service: string, value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
   } catch (error) {
-    return reject('json', value, `what JSON can express (${messageOf(error).split('\n', 1)[0] ?? ''})`);
+    const why = messageOf(error).split('\n', 1)[0] ?? '';
+    return reject(service, 'json', value, `what JSON can express (${why})`);
   }
 }
 
-function prepareHeaders(headers: RequestHeaders | undefined, reject: Reject): PreparedHeaders {
+function prepareHeaders(
+  service: string,
+  headers: RequestHeaders | undefined,
+  accept: string | undefined,
+): PreparedHeaders {
   const prepared: PreparedHeaders = {};
-  for (const [name, value] of Object.entries(headers ?? {})) {
+  // Also where it is named and undefined: its caller wants none.
+  if (accept !== undefined && !(headers && Object.hasOwn(headers, 'accept'))) prepared.accept = accept;
+  if (!headers) return prepared;
+  for (const [name, value] of Object.entries(headers)) {
     if (value === undefined) continue;
-    if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) reject(`headers.${name}`, name, 'a header name without spaces');
+    if (!HEADER_NAME.test(name)) reject(service, `headers.${name}`, name, 'a header name without spaces');
     const lines = Array.isArray(value) ? (value as readonly string[]) : [String(value)];
-    // A line break would start a header, or a request, of the value's own.
-    if (lines.some((line) => /[\r\n\0]/.test(line))) reject(`headers.${name}`, value, 'a value without line breaks');
+    if (lines.some((line) => LINE_BREAK.test(line))) {
+      reject(service, `headers.${name}`, value, 'a value without line breaks');
+    }
     prepared[name.toLowerCase()] = value;
   }
   return prepared;

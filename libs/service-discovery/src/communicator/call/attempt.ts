@@ -78,7 +78,9 @@ export class Attempt<T> implements TimeLimit {
     try {
       const response = await sender.send(this.instance, requestOf(this.call), this.scope);
       this.arrived(response);
-      if (!this.failed) this.answered(response, await this.use(response));
+      if (this.failed) return this;
+      const value = this.use(response);
+      this.answered(response, isPromise(value) ? await value : value);
     } catch (error) {
       this.threw(error);
     }
@@ -127,8 +129,8 @@ export class Attempt<T> implements TimeLimit {
     if (this.verdict !== 'success') this.target.place.settle(this.verdict, this.outcome.latencyMs);
   }
 
-  private use(response: ServiceResponse): Promise<T> | T {
-    return this.call.consume({ ...response, instance: this.instance, attempts: this.call.attempts });
+  private use({ status, headers, body }: ServiceResponse): Promise<T> | T {
+    return this.call.consume({ status, headers, body, instance: this.instance, attempts: this.call.attempts });
   }
 
   private answered(response: ServiceResponse, value: T): void {
@@ -174,4 +176,9 @@ export function budgetExhausted(service: string, { instance, error: cause }: Att
     `The call to ${service} failed (${reasonOf(cause)}) and too many calls are being retried to retry this one`,
     { service, instanceId: instance.instanceId, cause },
   );
+}
+
+/** Not to wait where there is nothing to wait for. */
+function isPromise<T>(value: Promise<T> | T): value is Promise<T> {
+  return typeof (value as Partial<Promise<T>> | undefined | null)?.then === 'function';
 }

@@ -8,6 +8,13 @@ import { type PreparedRequest, type ServiceCallRequest, type ServiceCallResponse
 /** Turns a response into what the caller asked for; runs inside the attempt, so its failures and its time count. */
 export type Consume<T> = (response: ServiceCallResponse) => Promise<T> | T;
 
+/** What becomes of a response. */
+export interface ResponseUse<T> {
+  readonly consume: Consume<T>;
+  /** What the request says that it accepts, where its caller does not say. */
+  readonly accept?: string;
+}
+
 /** What all calls of one engine work with. */
 export interface CallDependencies {
   readonly clock: Clock;
@@ -37,6 +44,8 @@ export interface AttemptEnd {
 export interface CallScope extends Cancellation {
   /** Milliseconds until its time is over, never below 0. */
   remainingMs(): number;
+  /** Lets go of what it waits with; left out where it waits with nothing of its own. */
+  dispose?(): void;
 }
 
 /** One call: what was asked for, and how far it has come. The stages do the work, and note down here what they did. */
@@ -98,6 +107,12 @@ export class Call<T> {
   /** What the last attempt says of the instance; `ignored` where there was none. */
   get verdict(): OutcomeClass {
     return this.last?.verdict ?? 'ignored';
+  }
+
+  /** Lets go of its limit of time, as it is over. */
+  end(): void {
+    // There is none yet where it ended before.
+    (this.scope as CallScope | undefined)?.dispose?.();
   }
 
   note(end: AttemptEnd): void {

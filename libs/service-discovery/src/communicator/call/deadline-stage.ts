@@ -23,16 +23,10 @@ export class DeadlineStage implements CallStage {
     return [{ stage: 'deadline', per: 'service', purpose, options: { timeoutMs } }, ...this.next.describe()];
   }
 
-  async run<T>(call: Call<T>): Promise<T> {
+  run<T>(call: Call<T>): Promise<T> {
     // Those who share a call have each their own limit.
-    if (call.shared) return this.next.run(call);
-    const scope = openDeadline(call);
-    call.scope = scope;
-    try {
-      return await this.next.run(call);
-    } finally {
-      scope.dispose();
-    }
+    if (!call.shared) call.scope = openDeadline(call);
+    return this.next.run(call);
   }
 }
 

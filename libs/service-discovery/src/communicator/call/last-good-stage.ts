@@ -40,6 +40,7 @@ export class LastGoodStage implements CallStage {
     } catch (error) {
       failure = error;
     } finally {
+      inner.end();
       call.adopt(inner);
     }
     const stale = call.request.signal?.aborted ? undefined : this.recall(key, failure);

@@ -10,6 +10,17 @@ export function pickContextOf(
   tried: ReadonlySet<string> | undefined,
   refusal: PickContext['refusal'],
 ): PickContext {
-  const avoid = view.outliers?.ejected;
-  return { ...criteria, key, path, query, headers, clientIp, exclude: tried, avoid, refusal };
+  return {
+    version: criteria?.version,
+    tags: criteria?.tags,
+    zone: criteria?.zone,
+    key,
+    path,
+    query,
+    headers,
+    clientIp,
+    exclude: tried,
+    avoid: view.outliers?.ejected,
+    refusal,
+  };
 }

@@ -17,6 +17,7 @@ export async function runCall<T>(call: Call<T>, outermost: CallStage): Promise<T
     if (error instanceof ServiceDiscoveryError) error.attempts = call.attempts;
     throw error;
   } finally {
+    call.end();
     const failed = 'error' in ended;
     const error = failed ? ended.error : call.concealed;
     call.deps.events.emit('call.completed', {
