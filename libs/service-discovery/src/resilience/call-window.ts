@@ -1,3 +1,5 @@
+import { SlicedCounts } from './sliced-counts.js';
+
 /** How the calls within a window ended. */
 export interface CallCounts {
   readonly calls: number;
@@ -6,65 +8,67 @@ export interface CallCounts {
   readonly slow: number;
 }
 
-/** Remembers how calls ended, for as long as they count. Nothing ages by a timer: what is stale goes when somebody looks. */
-export interface CallWindow {
+/**
+ * Remembers how calls ended, for as long as they count. Nothing ages by a timer: the counts are those of the last time that
+ * somebody told.
+ */
+export interface CallWindow extends CallCounts {
   record(now: number, failed: boolean, slow: boolean): void;
-  /** Those that count now, until the next call of any method. */
-  counts(now: number): CallCounts;
+  /** Leaves out what is too old by now. */
+  forget(now: number): void;
   clear(): void;
 }
 
 /** A window is counted in this many slices: enough that forgetting one hardly shows, few enough to be cheap. */
 const WINDOW_SLICES = 20;
 
+const KINDS = 3;
+const [CALLS, FAILED, SLOW] = [0, 1, 2];
+
 /** The calls of the last so many milliseconds, in constant memory; they are forgotten a slice at a time. */
 export class TimeWindow implements CallWindow {
-  private readonly slices = Array.from({ length: WINDOW_SLICES }, () => ({ calls: 0, failed: 0, slow: 0 }));
-  private readonly total = { calls: 0, failed: 0, slow: 0 };
-  /** The number of the current slice, counted from the clock's origin. */
-  private slice = Number.NEGATIVE_INFINITY;
+  private readonly counted: SlicedCounts;
 
-  constructor(private readonly lengthMs: number) {}
-
-  record(now: number, failed: boolean, slow: boolean): void {
-    this.forget(now);
-    count(this.sliceAt(this.slice), failed, slow);
-    count(this.total, failed, slow);
+  constructor(lengthMs: number) {
+    this.counted = new SlicedCounts(lengthMs, WINDOW_SLICES, KINDS);
   }
 
-  counts(now: number): CallCounts {
-    this.forget(now);
-    return this.total;
+  get calls(): number {
+    return this.counted.totals[CALLS]!;
+  }
+
+  get failed(): number {
+    return this.counted.totals[FAILED]!;
+  }
+
+  get slow(): number {
+    return this.counted.totals[SLOW]!;
+  }
+
+  record(now: number, failed: boolean, slow: boolean): void {
+    this.counted.advance(now);
+    this.counted.add(CALLS);
+    if (failed) this.counted.add(FAILED);
+    if (slow) this.counted.add(SLOW);
+  }
+
+  forget(now: number): void {
+    this.counted.advance(now);
   }
 
   clear(): void {
-    for (const counts of [...this.slices, this.total]) zero(counts);
-  }
-
-  private forget(now: number): void {
-    const current = Math.floor((now * WINDOW_SLICES) / this.lengthMs);
-    const passed = Math.min(WINDOW_SLICES, current - this.slice);
-    for (let step = 0; step < passed; step++) {
-      const stale = this.sliceAt(current - step);
-      this.total.calls -= stale.calls;
-      this.total.failed -= stale.failed;
-      this.total.slow -= stale.slow;
-      zero(stale);
-    }
-    this.slice = current;
-  }
-
-  private sliceAt(slice: number): Counts {
-    return this.slices[((slice % WINDOW_SLICES) + WINDOW_SLICES) % WINDOW_SLICES]!;
+    this.counted.clear();
   }
 }
 
 /** The last so many calls, and of these only what is younger than the greatest age. */
 export class CountWindow implements CallWindow {
+  calls = 0;
+  failed = 0;
+  slow = 0;
   private readonly endedAt: Float64Array;
-  private readonly failed: Uint8Array;
-  private readonly slow: Uint8Array;
-  private readonly total = { calls: 0, failed: 0, slow: 0 };
+  private readonly hasFailed: Uint8Array;
+  private readonly wasSlow: Uint8Array;
   /** The place of the oldest call that counts; the others follow it around the ring. */
   private oldest = 0;
 
@@ -73,46 +77,35 @@ export class CountWindow implements CallWindow {
     private readonly maxAgeMs: number,
   ) {
     this.endedAt = new Float64Array(size);
-    this.failed = new Uint8Array(size);
-    this.slow = new Uint8Array(size);
+    this.hasFailed = new Uint8Array(size);
+    this.wasSlow = new Uint8Array(size);
   }
 
   record(now: number, failed: boolean, slow: boolean): void {
-    if (this.total.calls === this.size) this.dropOldest();
-    const place = (this.oldest + this.total.calls) % this.size;
+    if (this.calls === this.size) this.dropOldest();
+    const place = (this.oldest + this.calls) % this.size;
     this.endedAt[place] = now;
-    this.failed[place] = Number(failed);
-    this.slow[place] = Number(slow);
-    count(this.total, failed, slow);
+    this.hasFailed[place] = Number(failed);
+    this.wasSlow[place] = Number(slow);
+    this.calls++;
+    this.failed += Number(failed);
+    this.slow += Number(slow);
   }
 
-  counts(now: number): CallCounts {
-    while (this.total.calls > 0 && this.endedAt[this.oldest]! <= now - this.maxAgeMs) this.dropOldest();
-    return this.total;
+  forget(now: number): void {
+    while (this.calls > 0 && this.endedAt[this.oldest]! <= now - this.maxAgeMs) this.dropOldest();
   }
 
   clear(): void {
-    zero(this.total);
+    this.calls = 0;
+    this.failed = 0;
+    this.slow = 0;
   }
 
   private dropOldest(): void {
-    this.total.calls--;
-    this.total.failed -= this.failed[this.oldest]!;
-    this.total.slow -= this.slow[this.oldest]!;
+    this.calls--;
+    this.failed -= this.hasFailed[this.oldest]!;
+    this.slow -= this.wasSlow[this.oldest]!;
     this.oldest = (this.oldest + 1) % this.size;
   }
-}
-
-type Counts = { -readonly [Name in keyof CallCounts]: number };
-
-function count(counts: Counts, failed: boolean, slow: boolean): void {
-  counts.calls++;
-  if (failed) counts.failed++;
-  if (slow) counts.slow++;
-}
-
-function zero(counts: Counts): void {
-  counts.calls = 0;
-  counts.failed = 0;
-  counts.slow = 0;
 }

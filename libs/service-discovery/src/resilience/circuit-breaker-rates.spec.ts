@@ -4,7 +4,7 @@ import { ManualClock } from '../testing/manual-clock.js';
 import { type CircuitBreakerOptions } from './circuit-breaker-options.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { type CircuitStateChange } from './circuit-events.js';
-import { type CircuitPermit } from './probe-permits.js';
+import { type CircuitPermit } from './circuit-permit.js';
 
 const RECOVERY_MS = 30_000;
 

@@ -8,7 +8,7 @@ import { ManualClock } from '../testing/manual-clock.js';
 import { type ResolvedCircuitBreakerOptions } from './circuit-breaker-options.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { type CircuitStateChange } from './circuit-events.js';
-import { type CircuitPermit } from './probe-permits.js';
+import { type CircuitPermit } from './circuit-permit.js';
 
 /** How a call ended that counted. */
 interface Sample {
@@ -322,14 +322,16 @@ describe('the model of the circuit breaker', () => {
         const model = new Reference(given, draws());
         const permits: CircuitPermit[] = [];
 
+        /** Who knows the time may tell it. */
+        const told = (): number | undefined => (permits.length % 2 === 0 ? clock.now() : undefined);
         const acquire = (): CircuitPermit | null => {
-          const permit = breaker.tryAcquire();
+          const permit = breaker.tryAcquire(told());
           expect(permit !== null).toBe(model.acquire());
           if (permit) permits.push(permit);
           return permit;
         };
         const settle = (index: number, how: OutcomeClass): void => {
-          permits[index]?.settle(how);
+          permits[index]?.settle(how, told());
           if (permits[index]) model.settle(index, how);
         };
         const advance = (ms: number): void => {

@@ -12,7 +12,7 @@ import { ManualClock } from '../testing/manual-clock.js';
 import { type CircuitBreakerOptions } from './circuit-breaker-options.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { reportCircuit, type CircuitStateChange } from './circuit-events.js';
-import { type CircuitPermit } from './probe-permits.js';
+import { type CircuitPermit } from './circuit-permit.js';
 import { ResiliencePolicy } from './resilience-policy.js';
 
 const OPTIONS = { failureThreshold: 3, window: '60s', recoveryTimeout: '30s', halfOpenPermits: 1, successThreshold: 1 };
@@ -424,6 +424,41 @@ describe('CircuitBreaker', () => {
       breaker.reset();
       settle('failure', 'failure');
       expect([breaker.state, breaker.failures]).toEqual(['closed', 2]);
+    });
+  });
+
+  describe('the time', () => {
+    let looks: number;
+
+    beforeEach(() => {
+      const { now } = clock;
+      clock.now = () => (looks++, now.call(clock));
+      looks = 0;
+    });
+
+    it('is not asked for while calls succeed and nobody minds how many do', () => {
+      breaker = createBreaker();
+      looks = 0;
+      settle('success', 'ignored', 'success');
+      expect([breaker.canAcquire(), looks]).toEqual([true, 0]);
+    });
+
+    it('is not asked for by who knows it', () => {
+      breaker = createBreaker({ slowCallRate: 1, slowCallDuration: 100, minimumCalls: 2, failureThreshold: false });
+      looks = 0;
+      breaker.tryAcquire(1_000)?.settle('success', 1_099);
+      breaker.tryAcquire(2_000)?.settle('success', 2_100);
+      expect(looks).toBe(0);
+      expect(breaker.snapshot().window).toMatchObject({ calls: 2, slow: 1 });
+    });
+
+    it('of the change is that of the call with which it came', () => {
+      breaker = createBreaker({ failureThreshold: 1 });
+      clock.advance(1_100);
+      breaker.tryAcquire(1_000)?.settle('failure', 1_050);
+      expect(breaker.snapshot()).toMatchObject({ stateAgeMs: 50, retryAfterMs: RECOVERY_MS - 50 });
+      expect(breaker.tryAcquire(1_049 + RECOVERY_MS)).toBeNull();
+      expect(breaker.tryAcquire(1_050 + RECOVERY_MS)).not.toBeNull();
     });
   });
 

@@ -22,10 +22,11 @@ import {
   type CircuitSnapshot,
   type ForcedCircuit,
 } from './circuit-view.js';
+import { Permit, type CircuitPermit, type PermitSettled } from './circuit-permit.js';
 import { classifyAbort, classifyError } from './classify.js';
 import { ClosingRamp } from './closing-ramp.js';
 import { OpeningRule } from './opening-rule.js';
-import { ProbePermits, type CircuitPermit, type Permit } from './probe-permits.js';
+import { ProbePermits } from './probe-permits.js';
 import { RecoveryTime } from './recovery-time.js';
 
 export interface CircuitBreakerDeps {
@@ -113,18 +114,24 @@ export class CircuitBreaker {
   }
 
   /** Whether `tryAcquire` would give a permit now. Takes and changes nothing. */
-  canAcquire(): boolean {
+  canAcquire(now?: number): boolean {
     if (this.current === 'isolated') return false;
     // By far the most calls, which need no look at the clock.
     if (this.current === 'closed' && !this.ramp.isRunning) return true;
-    return this.refusedMs(this.clock.now()) === 0;
+    return this.refusedMs(now ?? this.clock.now()) === 0;
   }
 
-  /** A permit for one call, or null where the circuit refuses it. */
-  tryAcquire(): CircuitPermit | null {
-    if (!this.canAcquire()) return null;
-    if (this.current === 'open') this.changeTo('half_open', 'recovery_time_over');
-    const permit = this.createPermit();
+  /**
+   * A permit for one call, or null where the circuit refuses it.
+   * @param now the clock's time, from who knows it already
+   */
+  tryAcquire(now?: number): CircuitPermit | null {
+    if (!this.canAcquire(now)) return null;
+    // Nor do these, unless somebody asks how long they take.
+    if (this.current === 'closed' && !this.rule.timesCalls) return new Permit(this.settled, this.epoch, 0);
+    const startedAt = now ?? this.clock.now();
+    if (this.current === 'open') this.changeTo('half_open', 'recovery_time_over', startedAt);
+    const permit = new Permit(this.settled, this.epoch, startedAt);
     if (this.current === 'half_open') this.probes.take(permit);
     return permit;
   }
@@ -206,35 +213,28 @@ export class CircuitBreaker {
     }
   }
 
-  private createPermit(): Permit {
-    const { epoch } = this;
-    let settled = false;
-    const permit: Permit = {
-      startedAt: this.clock.now(),
-      settle: (outcome) => {
-        if (settled) return;
-        settled = true;
-        if (epoch !== this.epoch) return;
-        this.probes.giveBack(permit);
-        if (outcome !== 'ignored' && !this.forcedState) this.record(outcome !== 'success', permit.startedAt);
-      },
-    };
-    return permit;
-  }
+  /** One function for all permits, so that a permit is one small object. */
+  private readonly settled: PermitSettled = (permit, outcome, now) => {
+    if (permit.epoch !== this.epoch) return;
+    if (this.current === 'half_open') this.probes.giveBack(permit);
+    if (outcome === 'ignored' || this.forcedState) return;
+    // By far the most calls again: all that they count for is that the failures before them were not the last.
+    if (outcome === 'success' && this.current === 'closed' && !this.rule.countsCalls) this.rule.clear();
+    else this.record(outcome !== 'success', permit.startedAt, now ?? this.clock.now());
+  };
 
-  private record(failed: boolean, startedAt: number): void {
-    const now = this.clock.now();
+  private record(failed: boolean, startedAt: number, now: number): void {
     const slow = this.rule.isSlow(now - startedAt);
     const reason = this.rule.record(now, failed, slow);
     if (this.current === 'closed') {
-      if (reason) this.changeTo('open', reason);
+      if (reason) this.changeTo('open', reason, now);
     } else if (failed || slow) {
-      this.changeTo('open', failed ? 'probe_failed' : 'probe_slow');
+      this.changeTo('open', failed ? 'probe_failed' : 'probe_slow', now);
     } else if (++this.successes >= this.options.successThreshold) {
       this.rule.clear();
       this.recovery.closed(now);
       this.ramp.start(now);
-      this.changeTo('closed', 'probes_succeeded');
+      this.changeTo('closed', 'probes_succeeded', now);
     }
   }
 
@@ -245,12 +245,11 @@ export class CircuitBreaker {
     this.ramp.stop();
     // Calls that are under way began before, so they count no more.
     if (this.current === to) this.epoch++;
-    else this.changeTo(to, reason);
+    else this.changeTo(to, reason, this.clock.now());
   }
 
-  private changeTo(to: CircuitState, reason: CircuitReason): void {
+  private changeTo(to: CircuitState, reason: CircuitReason, now: number): void {
     const from = this.current;
-    const now = this.clock.now();
     if (to === 'open') {
       this.openedAfter = this.rule.failures(now);
       this.openUntil = now + this.recovery.next(now);

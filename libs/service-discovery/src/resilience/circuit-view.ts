@@ -33,9 +33,9 @@ export interface CircuitSnapshot {
   readonly share: number;
 }
 
-export function viewWindow(counts: CallCounts): CircuitWindow {
-  const { calls, failed, slow } = counts;
-  return calls === 0 ? { ...counts } : { ...counts, failureRate: failed / calls, slowCallRate: slow / calls };
+export function viewWindow({ calls, failed, slow }: CallCounts): CircuitWindow {
+  const counts = { calls, failed, slow };
+  return calls === 0 ? counts : { ...counts, failureRate: failed / calls, slowCallRate: slow / calls };
 }
 
 /** The error for a call that is refused. */

@@ -9,12 +9,16 @@ const ROUNDING = 1e-6;
  */
 export class ClosingRamp {
   private startedAt: number | undefined;
+  /** 0: there is no ramp. */
+  private readonly sliceMs: number;
 
   /** @param durationMs false: there is no ramp */
-  constructor(private readonly durationMs: number | false) {}
+  constructor(durationMs: number | false) {
+    this.sliceMs = durationMs === false ? 0 : durationMs / SLICES;
+  }
 
   start(now: number): void {
-    if (this.durationMs !== false) this.startedAt = now;
+    if (this.sliceMs > 0) this.startedAt = now;
   }
 
   stop(): void {
@@ -25,31 +29,30 @@ export class ClosingRamp {
     return this.startedAt !== undefined;
   }
 
-  /** The share of the calls that are let through now. */
+  /** The share of the calls that is let through now. */
   share(now: number): number {
-    const slice = this.sliceAt(now);
-    return slice === undefined ? 1 : shareOf(slice.index);
+    const elapsedMs = this.elapsedMs(now);
+    return elapsedMs === undefined ? 1 : shareOf(Math.floor(elapsedMs / this.sliceMs));
   }
 
   /** Milliseconds until a call is let through; 0: it is now. */
   waitMs(now: number): number {
-    const slice = this.sliceAt(now);
-    if (!slice || slice.offsetMs < slice.lengthMs * shareOf(slice.index)) return 0;
-    const wait = slice.lengthMs - slice.offsetMs;
+    const elapsedMs = this.elapsedMs(now);
+    if (elapsedMs === undefined) return 0;
+    const slice = Math.floor(elapsedMs / this.sliceMs);
+    const offsetMs = elapsedMs - slice * this.sliceMs;
+    if (offsetMs < this.sliceMs * shareOf(slice)) return 0;
+    const wait = this.sliceMs - offsetMs;
     return wait > ROUNDING ? wait : 0;
   }
 
-  private sliceAt(now: number): { index: number; offsetMs: number; lengthMs: number } | undefined {
-    const { startedAt, durationMs } = this;
-    if (startedAt === undefined || durationMs === false) return undefined;
-    const elapsedMs = now - startedAt;
-    if (elapsedMs >= durationMs) {
-      this.stop();
-      return undefined;
-    }
-    const lengthMs = durationMs / SLICES;
-    const index = Math.floor(elapsedMs / lengthMs);
-    return { index, offsetMs: elapsedMs - index * lengthMs, lengthMs };
+  /** Undefined where the ramp does not run; it ends when somebody finds it over. */
+  private elapsedMs(now: number): number | undefined {
+    if (this.startedAt === undefined) return undefined;
+    const elapsedMs = now - this.startedAt;
+    if (elapsedMs < this.sliceMs * SLICES) return elapsedMs;
+    this.stop();
+    return undefined;
   }
 }
 

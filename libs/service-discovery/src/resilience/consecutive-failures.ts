@@ -3,8 +3,11 @@
  * Nothing ages by a timer; what is too old is dropped when somebody looks.
  */
 export class ConsecutiveFailures {
-  /** Monotonic milliseconds of the failures since the last success, oldest first; never more than the threshold. */
-  private readonly times: number[] = [];
+  /** A ring of monotonic milliseconds: of the failures since the last success. Made with the first, as most never fail. */
+  private times: Float64Array | undefined;
+  /** The place of the oldest failure that counts; the others follow it around the ring. */
+  private oldest = 0;
+  private size = 0;
 
   constructor(
     private readonly threshold: number,
@@ -13,24 +16,25 @@ export class ConsecutiveFailures {
 
   /** How many failures count at this moment. */
   count(now: number): number {
-    const oldestThatCounts = now - this.windowMs;
-    let stale = 0;
-    for (const time of this.times) {
-      if (time > oldestThatCounts) break;
-      stale++;
-    }
-    if (stale > 0) this.times.splice(0, stale);
-    return this.times.length;
+    while (this.size > 0 && this.times![this.oldest]! <= now - this.windowMs) this.dropOldest();
+    return this.size;
   }
 
   /** Whether this failure makes the threshold full. */
   recordFailure(now: number): boolean {
-    this.times.push(now);
-    if (this.times.length > this.threshold) this.times.shift();
+    this.times ??= new Float64Array(this.threshold);
+    if (this.size === this.threshold) this.dropOldest();
+    this.times[(this.oldest + this.size) % this.threshold] = now;
+    this.size++;
     return this.count(now) >= this.threshold;
   }
 
   clear(): void {
-    this.times.length = 0;
+    this.size = 0;
+  }
+
+  private dropOldest(): void {
+    this.oldest = (this.oldest + 1) % this.threshold;
+    this.size--;
   }
 }

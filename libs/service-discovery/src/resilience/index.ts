@@ -42,6 +42,7 @@ export {
 } from './circuit-breaker-options.js';
 export { CircuitBreaker, type CircuitBreakerDeps } from './circuit-breaker.js';
 export { reportCircuit, type CircuitStateChange } from './circuit-events.js';
+export { type CircuitPermit } from './circuit-permit.js';
 export { FORCED_CIRCUITS, type CircuitSnapshot, type CircuitWindow, type ForcedCircuit } from './circuit-view.js';
 export {
   DEFAULT_OUTLIER_DETECTION_OPTIONS,
@@ -60,7 +61,6 @@ export {
   type OutlierView,
 } from './outlier-detector.js';
 export { type Ejection, type OutlierListener, reportOutliers } from './outlier-events.js';
-export { type CircuitPermit } from './probe-permits.js';
 export { classifyAbort, classifyError, classifyStatus, DEFAULT_RETRYABLE_STATUSES, reasonOf } from './classify.js';
 export {
   type ClientThrottleOptions,

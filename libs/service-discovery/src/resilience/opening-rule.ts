@@ -11,9 +11,11 @@ export class OpeningRule {
   private readonly run: ConsecutiveFailures | undefined;
   /** Left out where no rate opens the circuit. */
   private readonly window: CallWindow | undefined;
+  private readonly slowAfterMs: number;
 
   constructor(private readonly options: ResolvedCircuitBreakerOptions) {
-    const { failureThreshold, failureRate, slowCallRate, window } = options;
+    const { failureThreshold, failureRate, slowCallRate, slowCallDuration, window } = options;
+    this.slowAfterMs = slowCallRate === false || slowCallDuration === false ? Infinity : slowCallDuration;
     if (failureThreshold !== false) {
       this.run = new ConsecutiveFailures(failureThreshold, typeof window === 'number' ? window : window.maxAge);
     }
@@ -22,10 +24,19 @@ export class OpeningRule {
     }
   }
 
+  /** Whether it matters how long calls take. */
+  get timesCalls(): boolean {
+    return this.slowAfterMs < Infinity;
+  }
+
+  /** Whether it matters how many calls succeed, besides that a success ends the failures in a row. */
+  get countsCalls(): boolean {
+    return this.window !== undefined;
+  }
+
   /** Whether a call took too long; false where that does not matter. */
   isSlow(durationMs: number): boolean {
-    const { slowCallRate, slowCallDuration } = this.options;
-    return slowCallRate !== false && slowCallDuration !== false && durationMs >= slowCallDuration;
+    return durationMs >= this.slowAfterMs;
   }
 
   /** What is met with this call; undefined: nothing. */
@@ -38,12 +49,13 @@ export class OpeningRule {
 
   /** The failures in a row that count now; where those open nothing, the failures of the window. */
   failures(now: number): number {
-    return this.run?.count(now) ?? this.window?.counts(now).failed ?? 0;
+    return this.run?.count(now) ?? this.counts(now)?.failed ?? 0;
   }
 
-  /** Undefined where no rate opens the circuit. */
+  /** Those that count now, until the next call of any method; undefined where no rate opens the circuit. */
   counts(now: number): CallCounts | undefined {
-    return this.window?.counts(now);
+    this.window?.forget(now);
+    return this.window;
   }
 
   clear(): void {
@@ -52,7 +64,7 @@ export class OpeningRule {
   }
 
   private rateThatIsMet(now: number): OpeningReason | undefined {
-    const counts = this.window?.counts(now);
+    const counts = this.counts(now);
     const { minimumCalls, failureRate, slowCallRate } = this.options;
     if (!counts || counts.calls < minimumCalls) return undefined;
     if (failureRate !== false && counts.failed / counts.calls >= failureRate) return 'failure_rate';

@@ -1,15 +1,4 @@
-import { type OutcomeClass } from '../common/index.js';
-
-/** The right to make one call. Whoever took it settles it when the call has ended, however it ended. */
-export interface CircuitPermit {
-  /** Says how the call ended: `ignored` only gives the permit back. The first call counts, later ones do nothing. */
-  settle(outcome: OutcomeClass): void;
-}
-
-/** As the circuit breaker knows it. */
-export interface Permit extends CircuitPermit {
-  readonly startedAt: number;
-}
+import { type Permit } from './circuit-permit.js';
 
 /**
  * Who may probe a half-open circuit. A probe that does not end takes its permit for `hungAfterMs` only, so that a lost
@@ -17,7 +6,7 @@ export interface Permit extends CircuitPermit {
  */
 export class ProbePermits {
   /** Under way, oldest first. */
-  private readonly probes = new Set<Permit>();
+  private readonly probes: Permit[] = [];
 
   constructor(
     private readonly permits: number,
@@ -26,29 +15,30 @@ export class ProbePermits {
 
   /** Permits that are taken. */
   taken(now: number): number {
-    for (const probe of this.probes) {
-      if (now < probe.startedAt + this.hungAfterMs) break;
-      this.probes.delete(probe);
-    }
-    return this.probes.size;
+    while (this.waitForOldest(now) <= 0) this.probes.shift();
+    return this.probes.length;
   }
 
   /** Milliseconds until a permit is free at the latest; 0: there is one now. */
   waitMs(now: number): number {
-    if (this.taken(now) < this.permits) return 0;
-    const [oldest] = this.probes;
-    return oldest ? oldest.startedAt + this.hungAfterMs - now : 0;
+    return this.taken(now) < this.permits ? 0 : this.waitForOldest(now);
   }
 
   take(probe: Permit): void {
-    this.probes.add(probe);
+    this.probes.push(probe);
   }
 
   giveBack(probe: Permit): void {
-    this.probes.delete(probe);
+    const place = this.probes.indexOf(probe);
+    if (place >= 0) this.probes.splice(place, 1);
   }
 
   clear(): void {
-    this.probes.clear();
+    this.probes.length = 0;
+  }
+
+  private waitForOldest(now: number): number {
+    const [oldest] = this.probes;
+    return oldest === undefined ? Number.POSITIVE_INFINITY : oldest.startedAt + this.hungAfterMs - now;
   }
 }

@@ -95,6 +95,18 @@ describe('RetryBudget', () => {
     expect(budget.available).toBe(0);
   });
 
+  it('counts a call whose time is from a moment before another one as if it came with it', () => {
+    const budget = createBudget({ ratio: 1, minPerSecond: 0, window: '10s' });
+    clock.advance(10_000);
+    budget.recordCall(10_000);
+    budget.recordCall(9_999);
+    expect(budget.available).toBe(2);
+    clock.advance(9_000);
+    expect(budget.available).toBe(2);
+    clock.advance(1_000);
+    expect(budget.available).toBe(0);
+  });
+
   it('needs no timer', () => {
     call(createBudget({}), 10);
     expect(clock.pendingTimers).toBe(0);

@@ -1,4 +1,5 @@
 import { OptionValidator, systemClock, type Clock, type Duration } from '../common/index.js';
+import { SlicedCounts } from './sliced-counts.js';
 
 /** How many retries and hedges are allowed beside how many calls, so that they cannot multiply an overload. */
 export interface RetryBudgetOptions {
@@ -51,6 +52,8 @@ export function resolveRetryBudgetOptions(
 
 /** The window is counted in this many slices: what counts is forgotten a slice at a time, without a timer. */
 const SLICES = 10;
+const KINDS = 2;
+const [CALLS, RETRIES] = [0, 1];
 /** Five calls at 0.2 are one retry, whatever binary fractions make of it. */
 const ROUNDING = 1e-9;
 
@@ -61,59 +64,37 @@ const ROUNDING = 1e-9;
 export class RetryBudget {
   private readonly options: ResolvedRetryBudgetOptions;
   private readonly clock: Clock;
-  private readonly calls = new Array<number>(SLICES).fill(0);
-  private readonly retries = new Array<number>(SLICES).fill(0);
-  /** The number of the current slice, counted from the clock's origin. */
-  private slice: number;
+  private readonly counted: SlicedCounts;
 
   /** @throws InvalidConfigurationError naming every wrong option */
   constructor(options?: Partial<RetryBudgetOptions>, deps: { clock?: Clock } = {}) {
     this.options = resolveRetryBudgetOptions(options);
     this.clock = deps.clock ?? systemClock;
-    this.slice = this.sliceNow();
+    this.counted = new SlicedCounts(this.options.window, SLICES, KINDS);
   }
 
   /** Whole retries that are allowed at this moment. */
   get available(): number {
-    this.forget();
+    this.counted.advance(this.clock.now());
     const { ratio, minPerSecond, window } = this.options;
-    const allowed = sum(this.calls) * ratio + (minPerSecond * window) / 1_000;
-    return Math.max(0, Math.floor(allowed - sum(this.retries) + ROUNDING));
+    const { totals } = this.counted;
+    const allowed = totals[CALLS]! * ratio + (minPerSecond * window) / 1_000;
+    return Math.max(0, Math.floor(allowed - totals[RETRIES]! + ROUNDING));
   }
 
-  /** To be called once for each call, not for its retries. */
-  recordCall(): void {
-    this.forget();
-    increment(this.calls, this.slice);
+  /**
+   * To be called once for each call, not for its retries.
+   * @param now the clock's time, from who knows it already
+   */
+  recordCall(now = this.clock.now()): void {
+    this.counted.advance(now);
+    this.counted.add(CALLS);
   }
 
   /** Takes one retry, or one hedge, from the budget; false where it has none left. */
   tryRetry(): boolean {
     if (this.available < 1) return false;
-    increment(this.retries, this.slice);
+    this.counted.add(RETRIES);
     return true;
   }
-
-  private forget(): void {
-    const now = this.sliceNow();
-    const passed = Math.min(SLICES, now - this.slice);
-    for (let step = 0; step < passed; step++) {
-      this.calls[(now - step) % SLICES] = 0;
-      this.retries[(now - step) % SLICES] = 0;
-    }
-    this.slice = now;
-  }
-
-  private sliceNow(): number {
-    return Math.floor((this.clock.now() * SLICES) / this.options.window);
-  }
-}
-
-function increment(counts: number[], slice: number): void {
-  const index = slice % SLICES;
-  counts[index] = (counts[index] ?? 0) + 1;
-}
-
-function sum(counts: readonly number[]): number {
-  return counts.reduce((total, count) => total + count, 0);
 }
