@@ -5,7 +5,8 @@ import { type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { types } from 'node:util';
-import { ServiceDiscoveryError, TransportError } from '../common/index.js';
+import { ServiceDiscoveryError, SignalCancellation, TransportError } from '../common/index.js';
+import { type ServiceInstance } from '../model/index.js';
 import { type HttpMethod, type ServiceRequest, type ServiceResponse, type Transport } from '../transport/index.js';
 import { type TestHarness } from './harness.js';
 import { TestServer } from './test-server.js';
@@ -14,8 +15,13 @@ import { TestServer } from './test-server.js';
  * What every {@link Transport} must do, as tests against real servers on the loopback interface.
  * @param harness the test runner, such as Jest's globals
  * @param create makes a transport for one test; the suite closes it
+ * @param by how requests are sent; a transport that has `dispatch` does the same by either
  */
-export function transportContract(harness: TestHarness, create: () => Transport | Promise<Transport>): void {
+export function transportContract(
+  harness: TestHarness,
+  create: () => Transport | Promise<Transport>,
+  by: 'send' | 'dispatch' = 'send',
+): void {
   const { describe, it, beforeEach, afterEach } = harness;
   let transport: Transport;
   let servers: TestServer[];
@@ -30,8 +36,13 @@ export function transportContract(harness: TestHarness, create: () => Transport 
     opened(TestServer.tcp(onConnection));
   /** Answers 200 with an empty body. */
   const quiet = (): Promise<TestServer> => serve((_request, response) => void response.end());
+  const sendTo = (to: ServiceInstance, request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse> => {
+    if (by === 'send') return transport.send(to, request, signal);
+    assert.ok('dispatch' in transport, 'the transport has no dispatch');
+    return transport.dispatch!(to, request, new SignalCancellation(signal ?? new AbortController().signal));
+  };
   const send = (server: TestServer, request: Partial<ServiceRequest> = {}, signal?: AbortSignal) =>
-    transport.send(server.instance(), requestOf(request), signal);
+    sendTo(server.instance(), requestOf(request), signal);
   /** Sends, reads the answer to its end, and gives what the server got. */
   const exchange = async (server: TestServer, request: Partial<ServiceRequest>) => {
     await (await send(server, request)).body.bytes();
@@ -42,7 +53,7 @@ export function transportContract(harness: TestHarness, create: () => Transport 
   const answerOf = async (listener: RequestListener, request: Partial<ServiceRequest> = {}): Promise<ServiceResponse> =>
     send(await serve(listener), request);
 
-  describe('as a transport', () => {
+  describe(`as a transport, by ${by}`, () => {
     beforeEach(async () => {
       servers = [];
       transport = await create();
@@ -56,7 +67,7 @@ export function transportContract(harness: TestHarness, create: () => Transport 
         const server = await quiet();
         const methods: HttpMethod[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
         for (const method of methods) {
-          const response = await transport.send(server.instance({ path: '/api/' }), requestOf({ method, path: '/x' }));
+          const response = await sendTo(server.instance({ path: '/api/' }), requestOf({ method, path: '/x' }));
           await response.body.dump();
         }
         const seen = server.requests.map(({ method, url }) => `${method} ${url}`);
@@ -172,6 +183,16 @@ export function transportContract(harness: TestHarness, create: () => Transport 
         assert.equal(size, 300_000);
       });
 
+      it('takes what comes before the response, such as early hints, for none', async () => {
+        const hints = 'HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\n';
+        const answer = 'HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine';
+        const server = await serveTcp((socket) => void socket.once('data', () => socket.write(hints + answer)));
+        const { status, headers, body } = await send(server);
+        assert.equal(await body.text(), 'fine');
+        assert.equal(status, 200);
+        assert.equal(headers.link, undefined);
+      });
+
       it('takes an empty body for JSON that is undefined', async () => {
         const { body } = await answerOf((_request, response) => void response.writeHead(204).end());
         assert.equal(await body.json(), undefined);
@@ -242,7 +263,7 @@ export function transportContract(harness: TestHarness, create: () => Transport 
         const server = await quiet();
         const instance = server.instance();
         await server.close();
-        const error = await rejection(transport.send(instance, requestOf({ method: 'POST', body: 'x' })));
+        const error = await rejection(sendTo(instance, requestOf({ method: 'POST', body: 'x' })));
         const { neverSent, service, instanceId, cause } = asTransportError(error);
         assert.equal(neverSent, true);
         assert.deepEqual([service, instanceId], ['users', 'a']);
@@ -297,7 +318,7 @@ export function transportContract(harness: TestHarness, create: () => Transport 
         const instance = server.instance();
         await server.close();
         const body = new Readable({ read: () => undefined });
-        await rejection(transport.send(instance, requestOf({ method: 'POST', body })));
+        await rejection(sendTo(instance, requestOf({ method: 'POST', body })));
         assert.equal(body.destroyed, true);
       });
 

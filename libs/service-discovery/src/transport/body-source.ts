@@ -6,14 +6,17 @@ export interface BodySource {
   readonly instanceId?: string;
   /** The response's status. */
   readonly status?: number;
+  /** What aborts the call: once it has, reading rejects with its reason. */
+  readonly signal?: Pick<AbortSignal, 'aborted' | 'reason'>;
 }
 
 const EXCERPT_LENGTH = 120;
 
-/** The body ended before all of it had come. */
-export function brokeOff(source: BodySource, cause: unknown): ServiceDiscoveryError {
+/** What the reading of a body rejects with that broke off. */
+export function readFailure(source: BodySource, cause: unknown): unknown {
+  const { service, instanceId, signal } = source;
+  if (signal?.aborted) return signal.reason;
   if (cause instanceof ServiceDiscoveryError) return cause;
-  const { service, instanceId } = source;
   const message = `The response of ${originOf(source)} broke off: ${messageOf(cause)}`;
   return new TransportError(message, false, { service, instanceId, cause });
 }

@@ -1,19 +1,13 @@
 import { finished, type Readable } from 'node:stream';
-import { type BodySource, brokeOff } from './body-source.js';
+import { type BodySource, readFailure } from './body-source.js';
 import { ReadContent } from './read-content.js';
 import { type ResponseBody } from './transport.js';
 
-/** Whose stream it is, and when to stop reading. */
-interface StreamSource extends BodySource {
-  /** What aborts the call: once it has, reading rejects with its reason. */
-  readonly signal?: AbortSignal;
-}
-
 /** Up to here reading the rest is cheaper than a new connection; beyond it the connection is dropped. */
-const DUMP_LIMIT_BYTES = 131_072;
+export const DUMP_LIMIT_BYTES = 131_072;
 
 /** Offers a response's stream as text, JSON or bytes. What was read is kept, so that it can be read in another form. */
-export function bodyOf(stream: Readable, source: StreamSource = {}): ResponseBody {
+export function bodyOf(stream: Readable, source: BodySource = {}): ResponseBody {
   return new StreamBody(stream, source);
 }
 
@@ -35,7 +29,7 @@ class StreamBody implements ResponseBody {
 
   constructor(
     readonly stream: Readable,
-    private readonly source: StreamSource,
+    private readonly source: BodySource,
   ) {
     // A body that breaks off while nobody reads it is nobody's error; whoever reads it hears of it all the same.
     stream.on('error', () => undefined);
@@ -80,8 +74,7 @@ class StreamBody implements ResponseBody {
         chunks.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
       }
     } catch (cause) {
-      const { signal } = this.source;
-      throw signal?.aborted ? signal.reason : brokeOff(this.source, cause);
+      throw readFailure(this.source, cause);
     }
     const bytes = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
     return new ReadContent(bytes, this.source);

@@ -8,19 +8,17 @@ const REFUSED_CODES: ReadonlySet<string> = new Set([
   'UND_ERR_NOT_SUPPORTED',
   'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
 ]);
-/** The pool was closed between choosing it and sending. */
-const CLOSED_CODES: ReadonlySet<string> = new Set(['UND_ERR_CLOSED']);
 const NETWORK_SYSCALLS: ReadonlySet<string> = new Set(['connect', 'getaddrinfo', 'read', 'write']);
 
 /**
  * What `send` throws for what undici threw.
- * @param connectionErrors the errors of connections that never opened
+ * @param neverSent whether undici never began to send it: it got no connection
  */
 export function toFailure(
   error: unknown,
   to: ServiceInstance,
   body: unknown,
-  connectionErrors: WeakSet<object>,
+  neverSent: boolean,
 ): ServiceDiscoveryError {
   if (error instanceof ServiceDiscoveryError) return error;
   const target = `${to.serviceName}/${to.instanceId} at ${to.host}:${to.port}`;
@@ -36,7 +34,6 @@ export function toFailure(
   if (failedByItself(body, error, code)) {
     return new ServiceDiscoveryError('INVALID_REQUEST', `The request body failed: ${messageOf(error)}`, details);
   }
-  const neverSent = CLOSED_CODES.has(code) || connectionErrors.has(error as object);
   const what = neverSent ? 'could not be sent' : 'got no response';
   return new TransportError(`The request to ${target} ${what}: ${messageOf(error)}`, neverSent, details);
 }

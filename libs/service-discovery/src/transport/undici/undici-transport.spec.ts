@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Channel, InvalidConfigurationError } from '../../common/index.js';
+import { type AbortListener, CancelSource, Channel, InvalidConfigurationError } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { TestServer } from '../../testing/test-server.js';
@@ -41,7 +41,9 @@ async function textOf(transport: UndiciTransport, to: ServiceInstance, path = '/
 }
 
 describe('UndiciTransport', () => {
-  transportContract({ describe, it, beforeEach, afterEach }, () => new UndiciTransport());
+  for (const by of ['send', 'dispatch'] as const) {
+    transportContract({ describe, it, beforeEach, afterEach }, () => new UndiciTransport(), by);
+  }
 
   it('refuses wrong options when it is made', () => {
     expect(() => new UndiciTransport({ connections: 0 })).toThrow(InvalidConfigurationError);
@@ -96,6 +98,7 @@ describe('UndiciTransport', () => {
       (await next())('three');
       expect(await Promise.all([first, third])).toEqual(['one', 'three']);
       expect(server.requests.map(({ url }) => url)).toEqual(['/1', '/3']);
+      expect(server.sockets).toHaveLength(1);
     });
 
     it('has a connection again once a body is thrown away', async () => {
@@ -104,6 +107,78 @@ describe('UndiciTransport', () => {
       for (let round = 0; round < 3; round++) await (await transport.send(server.instance(), get('/'))).body.dump();
       expect(server.sockets).toHaveLength(1);
     });
+  });
+
+  describe('without a signal', () => {
+    /** One that nobody turns into a signal; it knows how many listen to it. */
+    class BareCancellation extends CancelSource {
+      readonly followers = new Set<AbortListener>();
+
+      override get signal(): never {
+        throw new Error('a signal was asked for');
+      }
+
+      override follow(listener: AbortListener): void {
+        this.followers.add(listener);
+        super.follow(listener);
+      }
+
+      override unfollow(listener: AbortListener): void {
+        this.followers.delete(listener);
+        super.unfollow(listener);
+      }
+    }
+
+    it('answers, and is gone from the cancellation when the body has come', async () => {
+      const cancellation = new BareCancellation();
+      let finish: () => void = () => undefined;
+      const server = await serve((_request, response) => {
+        response.write('first ');
+        finish = () => response.end('last');
+      });
+      const { body } = await transportWith().dispatch(server.instance(), get('/'), cancellation);
+      expect(cancellation.followers.size).toBe(1);
+      finish();
+      expect(await body.text()).toBe('first last');
+      expect(cancellation.followers.size).toBe(0);
+    });
+
+    it('is gone from the cancellation when the request fails', async () => {
+      const cancellation = new BareCancellation();
+      const server = await serve((request) => request.socket.destroy());
+      const sent = transportWith().dispatch(server.instance(), get('/'), cancellation);
+      await expect(sent).rejects.toMatchObject({ code: 'TRANSPORT_FAILURE', neverSent: false });
+      expect(cancellation.followers.size).toBe(0);
+    });
+
+    it('heeds the cancellation while it waits for the head', async () => {
+      const cancellation = new BareCancellation();
+      const { server, next } = await holding();
+      const sent = transportWith().dispatch(server.instance(), get('/'), cancellation);
+      await next();
+      const reason = new Error('given up');
+      cancellation.abort(reason);
+      await expect(sent).rejects.toBe(reason);
+      await server.socketClosed(0);
+    });
+
+    it('has the body of a small response by the time of its head', async () => {
+      const server = await serve((_request, response) => void response.end('{"a":1}'));
+      const { body } = await transportWith().send(server.instance(), get('/'));
+      expect(body.arrived?.json()).toEqual({ a: 1 });
+    });
+  });
+
+  it('knows of a request that never got a connection that it was not sent', async () => {
+    const clock = new ManualClock();
+    const { server, next } = await holding();
+    const transport = transportWith({ connections: 1, closeTimeout: '10s' }, { clock });
+    const errors = ['/1', '/2'].map((path) => textOf(transport, server.instance(), path).catch((e: unknown) => e));
+    await next();
+    const closing = transport.close();
+    clock.advance(10_000);
+    await closing;
+    expect(await Promise.all(errors)).toMatchObject([{ neverSent: false }, { neverSent: true }]);
   });
 
   describe('when told which instances remain', () => {

@@ -1,16 +1,25 @@
 import { Readable } from 'node:stream';
-import { Pool, type Dispatcher } from 'undici';
-import { type Clock, raceAbort, ServiceDiscoveryError, systemClock, TransportError } from '../../common/index.js';
+import { Pool } from 'undici';
+import {
+  type Cancellation,
+  type Clock,
+  ServiceDiscoveryError,
+  SignalCancellation,
+  systemClock,
+  type Timer,
+  TransportError,
+} from '../../common/index.js';
 import { originOf, type ServiceInstance } from '../../model/index.js';
 import { targetOf } from '../request-target.js';
-import { bodyOf } from '../response-body.js';
-import { type RequestBody, type ServiceRequest, type ServiceResponse, type Transport } from '../transport.js';
+import { type ServiceRequest, type ServiceResponse, type Transport } from '../transport.js';
+import { Exchange } from './exchange.js';
 import { toFailure } from './failure.js';
 import {
   resolveUndiciTransportOptions,
   type ResolvedUndiciTransportOptions,
   type UndiciTransportOptions,
 } from './options.js';
+import { release, toUndiciBody, type UndiciBody } from './request-body.js';
 
 /**
  * Sends over HTTP/1.1 with undici, one pool of connections an origin. Connections are opened as they are needed and
@@ -22,8 +31,6 @@ export class UndiciTransport implements Transport {
   private readonly pools = new Map<string, Pool>();
   /** Pools of instances that are gone, until what is in flight there has ended. */
   private readonly retired = new Set<Pool>();
-  /** Errors of connections that never opened: whatever waited for these was certainly not sent. */
-  private readonly connectionErrors = new WeakSet<object>();
   private closing: Promise<void> | undefined;
 
   /** @throws InvalidConfigurationError naming every wrong option */
@@ -32,16 +39,20 @@ export class UndiciTransport implements Transport {
     this.clock = deps.clock ?? systemClock;
   }
 
-  async send(to: ServiceInstance, request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse> {
+  send(to: ServiceInstance, request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse> {
+    return this.dispatch(to, request, signal && new SignalCancellation(signal));
+  }
+
+  dispatch(to: ServiceInstance, request: ServiceRequest, cancellation?: Cancellation): Promise<ServiceResponse> {
     const body = toUndiciBody(request.body);
     try {
-      const { statusCode, headers, body: stream } = await this.exchange(to, request, body, signal);
-      const source = { service: to.serviceName, instanceId: to.instanceId, status: statusCode, signal };
-      return { status: statusCode, headers, body: bodyOf(stream, source) };
+      if (cancellation?.aborted) throw cancellation.reason;
+      this.checkSendable(to, body);
+      const path = targetOf(to, request);
+      return new Exchange(to, path, request, body, cancellation).begin(this.poolOf(to));
     } catch (error) {
       if (body instanceof Readable) release(body);
-      if (signal?.aborted) throw signal.reason;
-      throw toFailure(error, to, body, this.connectionErrors);
+      return Promise.reject(cancellation?.aborted ? (error as Error) : toFailure(error, to, body, true));
     }
   }
 
@@ -62,45 +73,24 @@ export class UndiciTransport implements Transport {
   }
 
   private async closePools(pools: readonly Pool[]): Promise<void> {
-    const timer = this.clock.setTimer(() => {
-      for (const pool of pools) void pool.destroy();
-    }, this.options.closeTimeoutMs);
-    try {
-      await Promise.all(pools.map((pool) => pool.close()));
-    } finally {
-      timer.cancel();
-      this.pools.clear();
-    }
+    let timer: Timer | undefined;
+    const cutOff = new Promise<unknown>((resolve) => {
+      timer = this.clock.setTimer(() => {
+        resolve(Promise.all(pools.map((pool) => pool.destroy())));
+      }, this.options.closeTimeoutMs);
+    });
+    // A pool where requests wait for a connection does not end its closing when it is destroyed.
+    await Promise.race([Promise.all(pools.map((pool) => pool.close())), cutOff]);
+    timer?.cancel();
+    this.pools.clear();
   }
 
-  private exchange(
-    to: ServiceInstance,
-    request: ServiceRequest,
-    body: UndiciBody,
-    signal: AbortSignal | undefined,
-  ): Promise<Dispatcher.ResponseData> {
-    signal?.throwIfAborted();
-    if (this.closing) {
-      throw new TransportError('The transport is closed', true, {
-        service: to.serviceName,
-        instanceId: to.instanceId,
-      });
-    }
+  private checkSendable({ serviceName: service, instanceId }: ServiceInstance, body: UndiciBody): void {
+    if (this.closing) throw new TransportError('The transport is closed', true, { service, instanceId });
     if (body instanceof Readable && (body.destroyed || Readable.isDisturbed(body))) {
-      throw new ServiceDiscoveryError('INVALID_REQUEST', 'The request body is a stream that was read already', {
-        service: to.serviceName,
-        instanceId: to.instanceId,
-      });
+      const message = 'The request body is a stream that was read already';
+      throw new ServiceDiscoveryError('INVALID_REQUEST', message, { service, instanceId });
     }
-    const response = this.poolOf(to).request({
-      path: targetOf(to, request),
-      method: request.method,
-      headers: request.headers as Record<string, string | string[] | undefined>,
-      body,
-      signal,
-    });
-    // Undici heeds a signal only once the request has a connection; a caller need not wait for that.
-    return signal ? raceAbort(response, signal) : response;
   }
 
   private poolOf(to: ServiceInstance): Pool {
@@ -115,7 +105,7 @@ export class UndiciTransport implements Transport {
 
   private openPool(origin: string): Pool {
     const { connections, connectTimeoutMs, keepAliveTimeoutMs, bodyTimeoutMs } = this.options;
-    const pool = new Pool(origin, {
+    return new Pool(origin, {
       connections,
       connectTimeout: connectTimeoutMs,
       keepAliveTimeout: keepAliveTimeoutMs,
@@ -123,23 +113,5 @@ export class UndiciTransport implements Transport {
       // The caller's signal bounds the wait for the head: it knows the call's deadline, a constant here does not.
       headersTimeout: 0,
     });
-    pool.on('connectionError', (_origin, _targets, error) => this.connectionErrors.add(error));
-    return pool;
   }
-}
-
-type UndiciBody = string | Uint8Array | Readable | undefined;
-
-/** An iterable becomes a stream, so that it too can be destroyed when the attempt fails. */
-function toUndiciBody(body: RequestBody | undefined): UndiciBody {
-  if (body === undefined || typeof body === 'string' || body instanceof Uint8Array || body instanceof Readable) {
-    return body;
-  }
-  return Readable.from(body);
-}
-
-/** Destroys a body that nobody will read on; an error that it still has in store concerns nobody. */
-function release(body: Readable): void {
-  body.on('error', () => undefined);
-  body.destroy();
 }

@@ -1,0 +1,95 @@
+import { Readable } from 'node:stream';
+import { type Dispatcher, type Pool } from 'undici';
+import { type AbortListener, type Cancellation } from '../../common/index.js';
+import { type ServiceInstance } from '../../model/index.js';
+import { type ServiceRequest, type ServiceResponse } from '../transport.js';
+import { toFailure } from './failure.js';
+import { IncomingBody } from './incoming-body.js';
+import { release, type UndiciBody } from './request-body.js';
+
+/**
+ * One request and its response: what undici is told, and what it tells. There is one of these for each request, so it
+ * makes neither closures nor promises but the one for the response's head.
+ */
+export class Exchange implements Dispatcher.DispatchOptions, Dispatcher.DispatchHandler, AbortListener {
+  readonly method: ServiceRequest['method'];
+  readonly headers: Dispatcher.DispatchOptions['headers'];
+  private controller: Dispatcher.DispatchController | undefined = undefined;
+  private incoming: IncomingBody | undefined = undefined;
+  private isOver = false;
+  private resolve!: (response: ServiceResponse) => void;
+  private reject!: (error: unknown) => void;
+
+  /** @param path what stands in the request line */
+  constructor(
+    private readonly to: ServiceInstance,
+    readonly path: string,
+    { method, headers }: ServiceRequest,
+    readonly body: UndiciBody,
+    private readonly cancellation: Cancellation | undefined,
+  ) {
+    this.method = method;
+    this.headers = headers as Dispatcher.DispatchOptions['headers'];
+  }
+
+  /** Resolves when the response's head has arrived. */
+  begin(pool: Pool): Promise<ServiceResponse> {
+    return new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+      this.cancellation?.follow(this);
+      pool.dispatch(this, this);
+    });
+  }
+
+  onAborted(reason: unknown): void {
+    this.fail(reason, reason);
+    this.controller?.abort(reason as Error);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    // Nobody waits any more. Undici drops a request that throws here, and keeps the connection, which an abort closes.
+    if (this.isOver) throw new Error('The request was given up before it was sent');
+    this.controller = controller;
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: ServiceResponse['headers'],
+  ): void {
+    // An interim response, such as 103 Early Hints.
+    if (status < 200) return;
+    const { serviceName: service, instanceId } = this.to;
+    this.incoming = new IncomingBody(controller, { service, instanceId, status, signal: this.cancellation });
+    this.resolve({ status, headers, body: this.incoming });
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.incoming?.push(chunk);
+  }
+
+  onResponseEnd(): void {
+    this.isOver = true;
+    this.cancellation?.unfollow(this);
+    this.incoming?.finish();
+  }
+
+  onResponseError(_controller: unknown, error: unknown): void {
+    if (this.isOver) return;
+    this.cancellation?.unfollow(this);
+    const neverSent = this.controller === undefined;
+    this.fail(error, this.incoming ? undefined : toFailure(error, this.to, this.body, neverSent));
+  }
+
+  /**
+   * @param cause what its body breaks off with where there is a response
+   * @param rejection what the request is rejected with where there is none
+   */
+  private fail(cause: unknown, rejection: unknown): void {
+    this.isOver = true;
+    if (this.body instanceof Readable) release(this.body);
+    if (this.incoming) this.incoming.fail(cause);
+    else this.reject(rejection);
+  }
+}

@@ -1,0 +1,264 @@
+import { describe, expect, it } from '@jest/globals';
+import { type Dispatcher } from 'undici';
+import { IncomingBody } from './incoming-body.js';
+
+/** The network's end of a body. */
+class FakeController implements Dispatcher.DispatchController {
+  paused = false;
+  reason: Error | null = null;
+  body!: IncomingBody;
+
+  get aborted(): boolean {
+    return this.reason !== null;
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
+
+  abort(reason: Error): void {
+    if (this.aborted) return;
+    this.reason = reason;
+    this.body.fail(reason);
+  }
+}
+
+function incoming(signal?: AbortSignal): { body: IncomingBody; network: FakeController } {
+  const network = new FakeController();
+  const body = new IncomingBody(network, { service: 'users', instanceId: 'a', status: 200, signal });
+  network.body = body;
+  return { body, network };
+}
+
+const KIB = 1_024;
+
+describe('IncomingBody', () => {
+  it('has nothing to give at once before all has come', () => {
+    const { body } = incoming();
+    body.push(Buffer.from('{"a":'));
+    expect(body.arrived).toBeUndefined();
+    body.push(Buffer.from('1}'));
+    body.finish();
+    expect(body.arrived?.json()).toEqual({ a: 1 });
+  });
+
+  it('gives what comes after it was asked for, however often it is asked', async () => {
+    const { body } = incoming();
+    const reading = Promise.all([body.text(), body.json(), body.bytes()]);
+    body.push(Buffer.from('[1]'));
+    body.finish();
+    expect(await reading).toEqual(['[1]', [1], Buffer.from('[1]')]);
+    expect(await body.text()).toBe('[1]');
+  });
+
+  it('says whose body is no JSON', async () => {
+    const { body } = incoming();
+    body.push(Buffer.from('<html>'));
+    body.finish();
+    await expect(body.json()).rejects.toMatchObject({ code: 'RESPONSE_BODY', service: 'users', instanceId: 'a' });
+  });
+
+  describe('while nobody asks for it', () => {
+    it('holds 64 KiB, and then the network back', () => {
+      const { body, network } = incoming();
+      body.push(Buffer.alloc(64 * KIB - 1));
+      expect(network.paused).toBe(false);
+      body.push(Buffer.alloc(1));
+      expect(network.paused).toBe(true);
+    });
+
+    it('lets the network go on when somebody asks, and not stop again', async () => {
+      const { body, network } = incoming();
+      body.push(Buffer.alloc(64 * KIB, 'x'));
+      const text = body.text();
+      expect(network.paused).toBe(false);
+      body.push(Buffer.alloc(64 * KIB, 'x'));
+      expect(network.paused).toBe(false);
+      body.finish();
+      expect(await text).toHaveLength(128 * KIB);
+    });
+
+    it('may break off, and is an error to whoever reads it later only', async () => {
+      const { body } = incoming();
+      body.push(Buffer.from('half'));
+      body.fail(new Error('cable cut'));
+      const message = 'The response of users/a broke off: cable cut';
+      await expect(body.text()).rejects.toMatchObject({ code: 'TRANSPORT_FAILURE', neverSent: false, message });
+      await expect(body.stream.toArray()).rejects.toThrow(message);
+      await expect(body.dump()).resolves.toBeUndefined();
+    });
+  });
+
+  it('rejects with the reason where the call was aborted', async () => {
+    const reason = new Error('too late');
+    const { body } = incoming(AbortSignal.abort(reason));
+    const reading = body.text();
+    body.fail(new Error('aborted'));
+    await expect(reading).rejects.toBe(reason);
+  });
+
+  describe('as a stream', () => {
+    it('gives what was held and what comes', async () => {
+      const { body } = incoming();
+      body.push(Buffer.from('first '));
+      const chunks = body.stream.toArray();
+      body.push(Buffer.from('last'));
+      body.finish();
+      expect(String(Buffer.concat((await chunks) as Buffer[]))).toBe('first last');
+      expect(body.arrived).toBeUndefined();
+    });
+
+    it('holds the network back while nobody reads, and no longer', async () => {
+      const { body, network } = incoming();
+      const { stream } = body;
+      body.push(Buffer.alloc(63 * KIB));
+      expect(network.paused).toBe(false);
+      body.push(Buffer.alloc(KIB));
+      expect(network.paused).toBe(true);
+      await new Promise<void>((resolve) => stream.once('data', () => resolve()));
+      expect(network.paused).toBe(false);
+    });
+
+    it('is held back at once where as much was held before', () => {
+      const { body, network } = incoming();
+      body.push(Buffer.alloc(64 * KIB));
+      expect(body.stream.readableLength).toBe(64 * KIB);
+      expect(network.paused).toBe(true);
+    });
+
+    it('ends the request when it is destroyed', () => {
+      const { body, network } = incoming();
+      body.stream.destroy();
+      expect(network.aborted).toBe(true);
+    });
+
+    it('leaves the connection alone when it was read to its end', async () => {
+      const { body, network } = incoming();
+      const chunks = body.stream.toArray();
+      body.finish();
+      expect(await chunks).toEqual([]);
+      expect(body.stream.destroyed).toBe(true);
+      expect(network.aborted).toBe(false);
+    });
+
+    it('breaks off with its cause, and is no unhandled error', async () => {
+      const { body } = incoming();
+      const cause = new Error('cable cut');
+      const { stream } = body;
+      body.fail(cause);
+      expect(stream.errored).toBe(cause);
+      await expect(body.text()).rejects.toMatchObject({ code: 'TRANSPORT_FAILURE' });
+    });
+
+    it('may be read as a whole all the same', async () => {
+      const { body } = incoming();
+      expect(body.stream).toBe(body.stream);
+      const text = body.text();
+      body.push(Buffer.from('x'));
+      body.finish();
+      expect(await text).toBe('x');
+    });
+
+    it('gives once more what was read or is being read', async () => {
+      const { body } = incoming();
+      const text = body.text();
+      const during = body.stream.toArray();
+      body.push(Buffer.from('x'));
+      body.finish();
+      expect([await text, String((await during)[0])]).toEqual(['x', 'x']);
+
+      const later = incoming().body;
+      later.push(Buffer.from('y'));
+      later.finish();
+      expect(String((await later.stream.toArray())[0])).toBe('y');
+      expect(await later.text()).toBe('y');
+    });
+
+    it('is empty where there is nothing', async () => {
+      const { body } = incoming();
+      body.finish();
+      expect(await body.stream.toArray()).toEqual([]);
+    });
+  });
+
+  describe('when it is thrown away', () => {
+    it('is read on, and kept by nobody', async () => {
+      const { body, network } = incoming();
+      body.push(Buffer.alloc(64 * KIB));
+      const dumped = body.dump();
+      expect(network.paused).toBe(false);
+      body.push(Buffer.alloc(64 * KIB));
+      body.finish();
+      await dumped;
+      expect(network.aborted).toBe(false);
+      expect(body.arrived).toBeUndefined();
+      await expect(body.text()).rejects.toThrow('The response of users/a broke off: It was thrown away');
+    });
+
+    it('drops the connection where reading on would cost more than a new one', async () => {
+      const { body, network } = incoming();
+      const dumped = body.dump();
+      body.push(Buffer.alloc(128 * KIB));
+      expect(network.aborted).toBe(false);
+      body.push(Buffer.alloc(1));
+      await dumped;
+      expect(network.aborted).toBe(true);
+    });
+
+    it('is not taken from whoever reads it', async () => {
+      const { body } = incoming();
+      const text = body.text();
+      const dumped = body.dump();
+      body.push(Buffer.alloc(200 * KIB, 'x'));
+      body.finish();
+      await dumped;
+      expect(await text).toHaveLength(200 * KIB);
+    });
+
+    it('takes the stream along', async () => {
+      const { body, network } = incoming();
+      const { stream } = body;
+      const dumped = body.dump();
+      body.push(Buffer.alloc(200 * KIB));
+      await dumped;
+      expect(stream.destroyed).toBe(true);
+      expect(network.aborted).toBe(true);
+    });
+
+    it('stays where it is there already', async () => {
+      const { body } = incoming();
+      body.push(Buffer.from('x'));
+      body.finish();
+      await body.dump();
+      expect(await body.text()).toBe('x');
+    });
+  });
+
+  describe('telling of its end', () => {
+    it('does so once, to all who asked, however it ends', () => {
+      for (const how of ['finish', 'fail'] as const) {
+        const { body } = incoming();
+        let told = 0;
+        expect([body.onEnd(() => told++), body.onEnd(() => told++)]).toEqual([true, true]);
+        if (how === 'finish') body.finish();
+        else body.fail(new Error('cable cut'));
+        expect(told).toBe(2);
+        expect(body.onEnd(() => told++)).toBe(false);
+        expect(told).toBe(2);
+      }
+    });
+
+    it('does not wait for whoever reads the stream', () => {
+      const { body } = incoming();
+      expect(body.stream.readableFlowing).toBeNull();
+      let told = false;
+      body.onEnd(() => (told = true));
+      body.finish();
+      expect(told).toBe(true);
+    });
+  });
+});
