@@ -25,7 +25,18 @@ const lane = (contender: ContenderName, instances = 3, services = 10): Lane => (
 
 const FLOOR = lane('undici');
 
-const ALL: readonly ContenderName[] = ['undici', 'ours', 'http-service', 'axios-opossum'];
+const ALL: readonly ContenderName[] = [
+  'undici',
+  'ours',
+  'ours-http-service',
+  'http-service',
+  'fetch',
+  'axios-opossum',
+  'undici-cockatiel',
+  'undici-nginx',
+  'undici-haproxy',
+  'moleculer',
+];
 
 const STRATEGIES: readonly ContenderName[] = [
   'undici',
@@ -40,7 +51,7 @@ const STRATEGIES: readonly ContenderName[] = [
 ];
 
 /** Where one dimension changes: the floor, ours, and what both are most often compared with. */
-const FEW: readonly ContenderName[] = ['undici', 'ours', 'axios-opossum'];
+const FEW: readonly ContenderName[] = ['undici', 'ours', 'axios-opossum', 'undici-haproxy', 'moleculer'];
 
 function scenario(name: string, contenders: readonly ContenderName[], load: Partial<Load>, weight = 1): Scenario {
   return { name, load: { ...USUAL_LOAD, ...load }, lanes: contenders.map((one) => lane(one)), base: FLOOR, weight };

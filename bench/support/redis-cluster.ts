@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { freePort, startRedis, type RedisProcess } from './redis-process.js';
+import { freePort } from './free-port.js';
+import { startRedis, type RedisProcess } from './redis-process.js';
 
 const SLOTS = 16_384;
 

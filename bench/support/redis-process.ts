@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { freePort } from './free-port.js';
 
 /** A redis-server of a benchmark's own, at a free port, that keeps no data on disk. */
 export interface RedisProcess {
@@ -43,13 +43,4 @@ export async function startRedis(args: readonly string[] = []): Promise<RedisPro
 async function untilReady(lines: AsyncIterable<string>): Promise<void> {
   for await (const line of lines) if (line.includes('Ready to accept connections')) return;
   throw new Error('redis-server ended before it was ready');
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -27,8 +27,17 @@ export const CATALOG = {
   'ours/consistent_hash': ours('consistent_hash'),
   'ours/maglev': ours('maglev'),
   'ours/ip_hash': ours('ip_hash'),
+  'ours-http-service': {
+    via: 'backends',
+    load: async () => (await import('./ours-http-service.js')).oursHttpService,
+  },
   'http-service': { via: 'backends', load: async () => (await import('./http-service.js')).httpService },
+  fetch: { via: 'backends', load: async () => (await import('./fetch.js')).nodeFetch },
   'axios-opossum': { via: 'backends', load: async () => (await import('./axios-opossum.js')).axiosOpossum },
+  'undici-cockatiel': { via: 'backends', load: async () => (await import('./undici-cockatiel.js')).undiciCockatiel },
+  'undici-nginx': { via: 'nginx', load: undici },
+  'undici-haproxy': { via: 'haproxy', load: undici },
+  moleculer: { via: 'moleculer', load: async () => (await import('./moleculer.js')).moleculer },
 } as const satisfies Record<string, Entry>;
 
 export type ContenderName = keyof typeof CATALOG;

@@ -1,9 +1,9 @@
 import { createServer, type Server } from 'node:net';
+import { bodyOf, bytesOf } from './answers.js';
 
 const HEAD_END = '\r\n\r\n';
 const POST = 'POST'.charCodeAt(0);
 const CONTENT_LENGTH = /\r\ncontent-length: *(\d+)/i;
-const DEFAULT_BYTES = 200;
 
 /**
  * A server of HTTP/1.1 that costs next to nothing, so that it is the client that is measured: it reads as much of a
@@ -20,6 +20,7 @@ export function cannedHttpServer(): Server {
 /** Finds the requests in what arrives, however it is cut into pieces, and however many come at once. */
 class RequestReader {
   private pending: Buffer | undefined;
+  private path = '';
   /** Of a body, still to come. */
   private skip = 0;
 
@@ -47,8 +48,6 @@ class RequestReader {
       if (this.skip === 0) this.onRequest(this.path);
     }
   }
-
-  private path = '';
 }
 
 /** `/200/users/1` of `GET /200/users/1 HTTP/1.1`. */
@@ -60,7 +59,7 @@ function pathOf(head: Buffer): string {
 const answers = new Map<number, Buffer>();
 
 function answerTo(path: string): Buffer {
-  const bytes = Number.parseInt(path.slice(1), 10) || DEFAULT_BYTES;
+  const bytes = bytesOf(path);
   let answer = answers.get(bytes);
   if (!answer) {
     const body = JSON.stringify(bodyOf(bytes));
@@ -69,16 +68,4 @@ function answerTo(path: string): Buffer {
     answers.set(bytes, answer);
   }
   return answer;
-}
-
-/** A list of users that is so many bytes long as JSON. */
-function bodyOf(bytes: number): object {
-  const user = (n: number): object => ({ id: 1_000 + n, name: `user number ${1_000 + n}`, active: true, score: 12.5 });
-  const body: { users: object[]; rest: string } = { users: [], rest: '' };
-  const length = (): number => JSON.stringify(body).length;
-  const each = JSON.stringify([user(0), user(1)]).length - JSON.stringify([user(0)]).length;
-  const count = Math.max(1, Math.floor((bytes - length()) / each) - 1);
-  body.users = Array.from({ length: count }, (_, n) => user(n % 1_000));
-  body.rest = 'x'.repeat(Math.max(0, bytes - length()));
-  return body;
 }
