@@ -8,10 +8,17 @@ import {
   TimerWheel,
 } from '../common/index.js';
 import { type NamedStrategies } from '../balancing/index.js';
-import { type EventSink, type RegistrySnapshot, SILENT, type Tier } from '../model/index.js';
+import {
+  type Change,
+  type EventSink,
+  type RegistrySnapshot,
+  type ServiceInstance,
+  SILENT,
+  type Tier,
+} from '../model/index.js';
 import { type ServiceRegistry } from '../registry/index.js';
 import { resolveCircuitBreakerOptions } from '../resilience/index.js';
-import { type Transport } from '../transport/index.js';
+import { type InstanceTurnover, type Transport } from '../transport/index.js';
 import { Call, type CallDependencies, type ResponseUse } from './call/call.js';
 import { closedError } from './call/closed-error.js';
 import { type Pipeline, buildPipeline } from './call/pipeline.js';
@@ -45,6 +52,8 @@ export interface CommunicatorDependencies {
   readonly strategies?: NamedStrategies;
 }
 
+const NO_INSTANCES: readonly ServiceInstance[] = [];
+
 /** How a call is made. */
 export interface CallTerms<T> {
   readonly settings: CallSettings;
@@ -62,6 +71,8 @@ interface KnownService {
 /** What all communicators derived from one share: connections, breakers, budgets, load statistics. */
 export class CallEngine {
   private readonly services = new Map<string, KnownService>();
+  /** What the transport hears of with the next change: instances that are too long unheard of to be called. */
+  private readonly untold: InstanceTurnover[] = [];
   private readonly registry: ServiceRegistry;
   private readonly callDeps: CallDependencies;
   private readonly transport: Transport;
@@ -89,10 +100,7 @@ export class CallEngine {
       closing: this.closing.signal,
       ambientDeadline,
     };
-    this.unsubscribe = registry.onChange((snapshot, _previous, change) => {
-      // Heartbeats are by far the most changes, and nothing that a call goes by.
-      if (change?.type !== 'renewed') this.reconcile(snapshot);
-    });
+    this.unsubscribe = registry.onChange((snapshot, _previous, change) => this.reconcile(snapshot, change));
   }
 
   get events(): EventSink {
@@ -110,7 +118,8 @@ export class CallEngine {
     const prepared = prepareRequest(service, request, use.accept);
     const known = this.knownService(service);
     // What may be called changes with the age of the snapshot, too, and of that nobody tells.
-    known.channel.update(this.registry.servedInstances(service));
+    const turnover = known.channel.update(this.registry.servedInstances(service));
+    if (turnover && turnover.left.length > 0) this.untold.push({ joined: NO_INSTANCES, left: turnover.left });
     const { view, outermost } = this.pipelineOf(known, settings);
     return runCall(new Call(view, request, prepared, times, use.consume, this.callDeps), outermost);
   }
@@ -187,14 +196,33 @@ export class CallEngine {
     return pipeline;
   }
 
-  private reconcile(snapshot: RegistrySnapshot): void {
-    let changed = false;
-    for (const [service, { channel }] of this.services) {
-      const instances = snapshot.services.get(service) ?? [];
-      if (instances === channel.instances || (instances.length === 0 && channel.instances.length === 0)) continue;
-      channel.update(instances);
-      changed = true;
+  private reconcile({ services }: RegistrySnapshot, change: Change | null): void {
+    const turnovers = this.untold.splice(0);
+    for (const service of this.affectedBy(change)) {
+      const turnover = this.services.get(service)?.channel.update(services.get(service) ?? NO_INSTANCES);
+      if (turnover) turnovers.push(turnover);
     }
-    if (changed) this.transport.retain?.([...this.services.values()].flatMap(({ channel }) => channel.instances));
+    if (turnovers.length === 0) return;
+    const instances = [...this.services.values()].flatMap(({ channel }) => channel.instances);
+    const joined = turnovers.flatMap((turnover) => turnover.joined);
+    const left = turnovers.flatMap((turnover) => turnover.left);
+    this.transport.retain?.(instances, { joined, left });
+  }
+
+  /** The services that calls go to otherwise from now on. */
+  private affectedBy(change: Change | null): Iterable<string> {
+    switch (change?.type) {
+      case 'put':
+        return [change.instance.serviceName];
+      case 'remove':
+        return [change.key.serviceName];
+      case 'renewed':
+      case 'hold':
+        // By far the most changes, and nothing that a call goes by.
+        return [];
+      case 'reset':
+      case undefined:
+        return this.services.keys();
+    }
   }
 }

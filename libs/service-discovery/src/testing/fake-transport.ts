@@ -46,7 +46,7 @@ export interface HeldExchange extends FakeExchange {
 export class FakeTransport implements Transport {
   /** Everything that was sent, in order, failed requests included. */
   readonly sent: FakeExchange[] = [];
-  /** The lists of instances that `retain` was called with. */
+  /** The lists of instances that `retain` was called with, without what was new of them. */
   readonly retained: (readonly ServiceInstance[])[] = [];
   private readonly held = new Channel<HeldExchange>();
   private readonly inFlight = new Set<Promise<unknown>>();

@@ -1,6 +1,7 @@
 /** Sending one request to one instance: the port, and the transport over undici. */
 export {
   type HttpMethod,
+  type InstanceTurnover,
   type Query,
   type QueryValue,
   type RequestBody,

@@ -54,6 +54,12 @@ export interface ServiceResponse {
   readonly body: ResponseBody;
 }
 
+/** Who came and who left. An instance that moved to another address did both. */
+export interface InstanceTurnover {
+  readonly joined: readonly ServiceInstance[];
+  readonly left: readonly ServiceInstance[];
+}
+
 /** Sends one request to one instance. Every implementation passes `transportContract` of `./testing`. */
 export interface Transport {
   /**
@@ -66,8 +72,12 @@ export interface Transport {
    * there, calls go by it.
    */
   dispatch?(to: ServiceInstance, request: ServiceRequest, cancellation: Cancellation): Promise<ServiceResponse>;
-  /** Tells which instances exist now, so that connections to others can be closed once idle. */
-  retain?(instances: readonly ServiceInstance[]): void;
+  /**
+   * Tells which instances exist now, of the services that are called, so that connections to others can be closed once
+   * idle. Called when somebody came or left.
+   * @param turnover what is new of it since the last time
+   */
+  retain?(instances: readonly ServiceInstance[], turnover: InstanceTurnover): void;
   /** Waits for what is in flight, then closes every connection. */
   close(): Promise<void>;
 }

@@ -2,6 +2,7 @@ import { type OutcomeClass } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
 import { type CircuitPermit, type OutlierDetector } from '../../resilience/index.js';
 import { type BreakerDeps, Breakers } from './breakers.js';
+import { type InstanceChanges } from './instance-changes.js';
 
 /** What is known of one instance. */
 export interface InstanceState {
@@ -50,26 +51,18 @@ export class InstanceStates {
     private readonly deps: BreakerDeps,
   ) {}
 
-  /**
-   * Forgets instances that are gone.
-   * @returns the ids under which somebody registered anew
-   */
-  update(instances: readonly ServiceInstance[]): string[] {
-    const replaced: string[] = [];
-    if (this.states.size === 0) return replaced;
-    const present = new Map(instances.map(({ instanceId, generation }) => [instanceId, generation]));
-    for (const [id, state] of this.states) {
-      const generation = present.get(id);
-      if (generation === undefined) {
-        this.states.delete(id);
-      } else if (generation !== state.generation) {
-        // A new process, most likely one that was restarted because the old one failed.
-        state.generation = generation;
-        state.breakers.startAnew();
-        replaced.push(id);
-      }
+  /** Forgets instances that are gone. */
+  update({ joined, left, replaced }: InstanceChanges): void {
+    // One that moved is still there.
+    const moved = new Set(left.length === 0 ? [] : joined.map(({ instanceId }) => instanceId));
+    for (const { instanceId } of left) if (!moved.has(instanceId)) this.states.delete(instanceId);
+    for (const { instanceId, generation } of replaced) {
+      const state = this.states.get(instanceId);
+      if (!state) continue;
+      // A new process, most likely one that was restarted because the old one failed.
+      state.generation = generation;
+      state.breakers.startAnew();
     }
-    return replaced;
   }
 
   /** Undefined while the instance has not been called. */

@@ -6,6 +6,7 @@ import {
   type ResolvedOutlierDetectionOptions,
 } from '../../resilience/index.js';
 import { type BreakerDeps } from './breakers.js';
+import { type InstanceChanges } from './instance-changes.js';
 import { keyOfSettings } from './settings-key.js';
 
 /** An instance that picks avoid for a while, and why. */
@@ -16,7 +17,7 @@ export interface EjectionView extends OutlierView {
 /** The outlier detectors of one service: one for all callers whose settings for it are the same. */
 export class OutlierDetectors {
   private readonly bySettings = new Map<string, OutlierDetector>();
-  private ids: readonly string[] = [];
+  private instances: readonly ServiceInstance[] = [];
 
   constructor(
     private readonly service: string,
@@ -29,18 +30,17 @@ export class OutlierDetectors {
     if (!detector) {
       const { clock, random, events } = this.deps;
       detector = new OutlierDetector(options, { clock, random, ...reportOutliers(events, this.service) });
-      detector.retain(this.ids);
+      detector.retain(idsOf(this.instances));
       this.bySettings.set(key, detector);
     }
     return detector;
   }
 
-  /** @param replaced the ids under which somebody registered anew */
-  update(instances: readonly ServiceInstance[], replaced: readonly string[]): void {
-    this.ids = instances.map(({ instanceId }) => instanceId);
+  update(instances: readonly ServiceInstance[], { joined, left, replaced }: InstanceChanges): void {
+    this.instances = instances;
     for (const detector of this.bySettings.values()) {
-      for (const id of replaced) detector.forget(id);
-      detector.retain(this.ids);
+      for (const { instanceId } of replaced) detector.forget(instanceId);
+      if (joined.length > 0 || left.length > 0) detector.retain(idsOf(instances));
     }
   }
 
@@ -53,4 +53,8 @@ export class OutlierDetectors {
         .map((view) => ({ service: this.service, ...view })),
     );
   }
+}
+
+function idsOf(instances: readonly ServiceInstance[]): string[] {
+  return instances.map(({ instanceId }) => instanceId);
 }

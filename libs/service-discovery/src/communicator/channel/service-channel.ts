@@ -1,7 +1,9 @@
 import { LoadTracker, type NamedStrategies } from '../../balancing/index.js';
 import { type ServiceInstance } from '../../model/index.js';
+import { type InstanceTurnover } from '../../transport/index.js';
 import { Balancers } from './balancers.js';
 import { type BreakerDeps, Breakers, type CircuitBreakerView } from './breakers.js';
+import { changesBetween } from './instance-changes.js';
 import { InstanceStates } from './instance-states.js';
 import { type EjectionView, OutlierDetectors } from './outlier-detectors.js';
 import { SharedPolicies } from './shared-policies.js';
@@ -41,11 +43,16 @@ export class ServiceChannel {
     return this.list;
   }
 
-  update(instances: readonly ServiceInstance[]): void {
-    if (instances === this.list) return;
+  /** @returns who came and who left; undefined where nobody did */
+  update(instances: readonly ServiceInstance[]): InstanceTurnover | undefined {
+    if (instances === this.list) return undefined;
+    const changes = changesBetween(this.list, instances);
     this.list = instances;
+    this.states.update(changes);
+    this.outliers.update(instances, changes);
+    if (changes.joined.length === 0 && changes.left.length === 0) return undefined;
     this.loads.retain(instances);
-    this.outliers.update(instances, this.states.update(instances));
+    return changes;
   }
 
   ejections(): EjectionView[] {
