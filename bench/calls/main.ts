@@ -3,12 +3,16 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
+import { profile, type ProfileEffort } from './profile.js';
 import { reportOf } from './report.js';
+import { summariesOf } from './results.js';
 import { type Effort, run } from './run.js';
 import { keyOf, type Scenario, SCENARIOS } from './scenarios.js';
 import { Servers } from './servers/servers.js';
+import { targetReport, targetsOf } from './targets.js';
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
@@ -17,13 +21,34 @@ const { values } = parseArgs({
   },
 });
 
-const THOROUGH: Effort = { rounds: 9, times: { leadMs: 50, windowMs: 250 }, warmUpMs: 1_000, seed: 1 };
-const QUICK: Effort = { rounds: 3, times: { leadMs: 30, windowMs: 100 }, warmUpMs: 300, seed: 1 };
+const THOROUGH: Effort & ProfileEffort = {
+  rounds: 9,
+  times: { leadMs: 50, windowMs: 250 },
+  warmUpMs: 1_000,
+  seed: 1,
+  windowMs: 5_000,
+};
+const QUICK: Effort & ProfileEffort = {
+  rounds: 3,
+  times: { leadMs: 30, windowMs: 100 },
+  warmUpMs: 500,
+  seed: 1,
+  windowMs: 1_000,
+};
 
 /** Those asked for. What the others are compared with is always among them. */
 function chosen(): Scenario[] {
-  const names = values.scenario?.split(',');
-  const contenders = values.only?.split(',');
+  const [names, contenders] = [listOf('scenario'), listOf('only')];
+  refuseUnknown(
+    'scenario',
+    names,
+    SCENARIOS.map(({ name }) => name),
+  );
+  refuseUnknown(
+    'only',
+    contenders,
+    SCENARIOS.flatMap(({ lanes }) => lanes.map(({ contender }) => contender)),
+  );
   return SCENARIOS.filter(({ name }) => !names || names.includes(name)).map((scenario) => ({
     ...scenario,
     lanes: scenario.lanes.filter(
@@ -32,17 +57,39 @@ function chosen(): Scenario[] {
   }));
 }
 
+function listOf(option: 'scenario' | 'only'): string[] | undefined {
+  return values[option]?.split(',');
+}
+
+function refuseUnknown(option: string, given: readonly string[] | undefined, known: readonly string[]): void {
+  const unknown = given?.filter((name) => !known.includes(name)) ?? [];
+  if (unknown.length > 0) {
+    throw new RangeError(`--${option}: ${unknown.join(', ')} is none of ${[...new Set(known)].join(', ')}`);
+  }
+}
+
+async function measure(scenarios: readonly Scenario[], effort: Effort, servers: Servers): Promise<void> {
+  const results = await run(scenarios, effort, servers, (result) => console.log(`${reportOf(result)}\n`));
+  const targets = targetsOf(results);
+  console.log(targetReport(targets));
+  const summaries = results.map((result) => ({ scenario: result.scenario.name, lanes: summariesOf(result) }));
+  const written = { at: new Date().toISOString(), machine, effort, summaries, targets, results };
+  await mkdir(dirname(values.json), { recursive: true });
+  await writeFile(values.json, `${JSON.stringify(written, null, 2)}\n`);
+  console.log(`\nAll rounds are in ${values.json}.`);
+}
+
 const machine = { node: process.version, cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length };
 console.log(`Node ${machine.node}, ${machine.cores} cores, ${machine.cpu}\n`);
+const effort = values.quick ? QUICK : THOROUGH;
 const servers = new Servers();
 try {
-  const effort = values.quick ? QUICK : THOROUGH;
-  const results = await run(chosen(), effort, servers, (result) => console.log(`${reportOf(result)}\n`));
-  await mkdir(dirname(values.json), { recursive: true });
-  await writeFile(
-    values.json,
-    `${JSON.stringify({ at: new Date().toISOString(), machine, effort, results }, null, 2)}\n`,
-  );
+  if (positionals[0] === 'profile') {
+    const [scenario] = chosen();
+    const asked = listOf('only') ?? ['ours'];
+    const lanes = scenario!.lanes.filter(({ contender }) => asked.includes(contender));
+    await profile({ ...scenario!, lanes }, effort, servers, (report) => console.log(`${report}\n`));
+  } else await measure(chosen(), effort, servers);
 } finally {
   await servers.stop();
 }

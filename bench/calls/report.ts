@@ -1,34 +1,32 @@
 import { shown, tableOf } from '../support/table.js';
 import { type Spread } from '../support/statistics.js';
-import { figureOf, laneOf, type LaneResult, type Metric, ratioOf, type ScenarioResult } from './results.js';
+import { type LaneResult, type Metric, type ScenarioResult, summariesOf } from './results.js';
 import { type Lane, type Scenario } from './scenarios.js';
 
+const HEAD = ['', 'requests/s', 'of base', 'p50 µs', 'of base', 'p99 µs', 'CPU µs', 'of base', 'heap KB'];
+
 /** A scenario's figures, and how they stand to those of its base. */
-export function reportOf({ scenario, lanes }: ScenarioResult): string {
-  const base = laneOf({ scenario, lanes }, scenario.base);
-  const head = ['', 'requests/s', 'of base', 'p50 µs', 'of base', 'p99 µs', 'CPU µs', 'of base', 'heap KB'];
-  const rows = lanes
-    .filter(({ rounds }) => rounds.length > 0)
-    .map((result) => {
-      const ratio = (metric: Metric): string => (base ? shownSpread(ratioOf(result, base, metric)) : '');
-      const figure = (metric: Metric): string => shown(figureOf(result, metric));
-      return [
-        labelOf(result.lane, scenario),
-        figure('requestsPerSecond'),
-        ratio('requestsPerSecond'),
-        figure('p50Us'),
-        ratio('p50Us'),
-        figure('p99Us'),
-        figure('cpuUsPerCall'),
-        ratio('cpuUsPerCall'),
-        ((result.bytesPerCall ?? Number.NaN) / 1_024).toFixed(1),
-      ];
-    });
-  return [titleOf(scenario), tableOf(head, rows), ...lanes.flatMap((result) => missingOf(result, scenario))].join('\n');
+export function reportOf(result: ScenarioResult): string {
+  const { scenario, lanes } = result;
+  const rows = summariesOf(result).map(({ lane, figures, ratios, bytesPerCall }) => {
+    const ratio = (metric: Metric): string => (ratios ? shownSpread(ratios[metric]) : '');
+    return [
+      labelOf(lane, scenario),
+      shown(figures.requestsPerSecond),
+      ratio('requestsPerSecond'),
+      shown(figures.p50Us),
+      ratio('p50Us'),
+      shown(figures.p99Us),
+      shown(figures.cpuUsPerCall),
+      ratio('cpuUsPerCall'),
+      (bytesPerCall / 1_024).toFixed(1),
+    ];
+  });
+  return [titleOf(scenario), tableOf(HEAD, rows), ...lanes.flatMap((one) => missingOf(one, scenario))].join('\n');
 }
 
 /** `0.93 (0.91–0.95)`: the median, and between which half of the rounds are. */
-function shownSpread({ median, lower, upper }: Spread): string {
+export function shownSpread({ median, lower, upper }: Spread): string {
   return `${median.toFixed(2)} (${lower.toFixed(2)}–${upper.toFixed(2)})`;
 }
 

@@ -4,6 +4,7 @@ import { keyOf, type Lane, type Scenario } from './scenarios.js';
 
 export interface LaneResult {
   readonly lane: Lane;
+  /** In order, so that the same round of two lanes can be compared; none where something is missing. */
   readonly rounds: readonly Figures[];
   readonly bytesPerCall?: number;
   /** Why there are no figures. */
@@ -16,10 +17,28 @@ export interface ScenarioResult {
 }
 
 export type Metric = Exclude<keyof Figures, 'calls'>;
+const METRICS: readonly Metric[] = ['requestsPerSecond', 'p50Us', 'p99Us', 'cpuUsPerCall'];
 
-/** The middle one of all rounds. */
-export function figureOf({ rounds }: LaneResult, metric: Metric): number {
-  return median(rounds.map((round) => round[metric]));
+/** A lane in short. */
+export interface LaneSummary {
+  readonly lane: Lane;
+  /** Medians of all rounds. */
+  readonly figures: Readonly<Record<Metric, number>>;
+  readonly bytesPerCall: number;
+  /** To the base of the scenario; undefined where that has no figures. */
+  readonly ratios: Readonly<Record<Metric, Spread>> | undefined;
+}
+
+export function summariesOf(result: ScenarioResult): LaneSummary[] {
+  const base = laneOf(result, result.scenario.base);
+  return result.lanes
+    .filter(({ rounds }) => rounds.length > 0)
+    .map((one) => ({
+      lane: one.lane,
+      figures: forEachMetric((metric) => median(one.rounds.map((round) => round[metric]))),
+      bytesPerCall: one.bytesPerCall ?? Number.NaN,
+      ratios: base && forEachMetric((metric) => ratioOf(one, base, metric)),
+    }));
 }
 
 /**
@@ -35,4 +54,8 @@ export function ratioOf(of: LaneResult, to: LaneResult, metric: Metric): Spread 
 export function laneOf(result: ScenarioResult | undefined, lane: Lane): LaneResult | undefined {
   const found = result?.lanes.find((one) => keyOf(one.lane) === keyOf(lane));
   return found && found.rounds.length > 0 ? found : undefined;
+}
+
+function forEachMetric<T>(value: (metric: Metric) => T): Record<Metric, T> {
+  return Object.fromEntries(METRICS.map((metric) => [metric, value(metric)])) as Record<Metric, T>;
 }

@@ -21,7 +21,12 @@ export interface Scenario {
 
 const USUAL_LOAD: Load = { concurrency: 64, bytes: 200, method: 'GET' };
 
-const lane = (contender: ContenderName, instances = 3, services = 10): Lane => ({ contender, instances, services });
+/** @param services how many a registry knows */
+export const lane = (contender: ContenderName, instances = 3, services = 10): Lane => ({
+  contender,
+  instances,
+  services,
+});
 
 const FLOOR = lane('undici');
 

@@ -5,6 +5,7 @@ import { type ContenderName } from '../contenders/catalog.js';
 import { type Target } from '../contenders/contender.js';
 import { type Figures, type Load, type Times } from './load.js';
 import { type Answer, type Question } from './messages.js';
+import { type ProfiledFunction } from './profile.js';
 
 type AnswerOf<Type extends Answer['type']> = Extract<Answer, { type: Type }>;
 
@@ -37,6 +38,10 @@ export class ClientProcess {
 
   async allocations(load: Load, times: Times): Promise<number> {
     return (await this.ask({ type: 'allocations', load, times }, 'allocations')).bytesPerCall;
+  }
+
+  async profile(load: Load, windowMs: number): Promise<readonly ProfiledFunction[]> {
+    return (await this.ask({ type: 'profile', load, windowMs }, 'profile')).functions;
   }
 
   async stop(): Promise<void> {

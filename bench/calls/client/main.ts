@@ -4,6 +4,7 @@ import { type Caller } from '../contenders/contender.js';
 import { measureAllocations } from './allocations.js';
 import { runLoad, warmUp } from './load.js';
 import { type Answer, type Question } from './messages.js';
+import { profileCalls } from './profile.js';
 
 let caller: Caller | undefined;
 
@@ -28,6 +29,8 @@ async function answer(question: Question): Promise<Answer> {
       const { load, times } = question;
       return { type: 'allocations', bytesPerCall: await measureAllocations(ready(), load, times) };
     }
+    case 'profile':
+      return { type: 'profile', functions: await profileCalls(ready(), question.load, question.windowMs) };
   }
 }
 

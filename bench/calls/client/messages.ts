@@ -1,17 +1,20 @@
 import { type ContenderName } from '../contenders/catalog.js';
 import { type Target } from '../contenders/contender.js';
 import { type Figures, type Load, type Times } from './load.js';
+import { type ProfiledFunction } from './profile.js';
 
 /** What a client's process is asked for; each question gets one answer. */
 export type Question =
   | { readonly type: 'set-up'; readonly contender: ContenderName; readonly target: Target }
   | { readonly type: 'warm-up'; readonly load: Load; readonly cpuMs: number }
   | { readonly type: 'round'; readonly load: Load; readonly times: Times }
-  | { readonly type: 'allocations'; readonly load: Load; readonly times: Times };
+  | { readonly type: 'allocations'; readonly load: Load; readonly times: Times }
+  | { readonly type: 'profile'; readonly load: Load; readonly windowMs: number };
 
 export type Answer =
   | { readonly type: 'ready' }
   | { readonly type: 'figures'; readonly figures: Figures }
   | { readonly type: 'allocations'; readonly bytesPerCall: number }
+  | { readonly type: 'profile'; readonly functions: readonly ProfiledFunction[] }
   /** In place of any other. */
   | { readonly type: 'failed'; readonly message: string };

@@ -1,0 +1,45 @@
+import { Session } from 'node:inspector/promises';
+import { type Caller } from '../contenders/contender.js';
+import { type Load, runLoad } from './load.js';
+
+/** A function, and for how much of the profile it was the one that ran. */
+export interface ProfiledFunction {
+  readonly name: string;
+  /** Empty for what V8 does by itself, such as collecting garbage. */
+  readonly url: string;
+  readonly line: number;
+  /** Of the time in which the process did something; all of them are 1. */
+  readonly share: number;
+}
+
+const SAMPLING_INTERVAL_US = 200;
+
+/** Runs the load under V8's profiler. The heaviest functions first, by their own time, without that of what they call. */
+export async function profileCalls(caller: Caller, load: Load, windowMs: number): Promise<ProfiledFunction[]> {
+  const session = new Session();
+  session.connect();
+  try {
+    await session.post('Profiler.enable');
+    await session.post('Profiler.setSamplingInterval', { interval: SAMPLING_INTERVAL_US });
+    await session.post('Profiler.start');
+    await runLoad(caller, load, { leadMs: 0, windowMs });
+    const { profile } = await session.post('Profiler.stop');
+    const callFrames = new Map(profile.nodes.map(({ id, callFrame }) => [id, callFrame]));
+    const selfUs = new Map<string, Omit<ProfiledFunction, 'share'> & { us: number }>();
+    for (const [n, id] of (profile.samples ?? []).entries()) {
+      const frame = callFrames.get(id);
+      if (!frame || frame.functionName === '(idle)') continue;
+      const { functionName, url, lineNumber } = frame;
+      const key = `${functionName} ${url}:${lineNumber}`;
+      const one = selfUs.get(key) ?? { name: functionName || '(anonymous)', url, line: lineNumber + 1, us: 0 };
+      one.us += profile.timeDeltas?.[n] ?? 0;
+      selfUs.set(key, one);
+    }
+    const totalUs = [...selfUs.values()].reduce((sum, { us }) => sum + us, 0);
+    return [...selfUs.values()]
+      .sort((a, b) => b.us - a.us)
+      .map(({ us, ...where }) => ({ ...where, share: us / totalUs }));
+  } finally {
+    session.disconnect();
+  }
+}
