@@ -14,6 +14,8 @@ import { release, type UndiciBody } from './request-body.js';
 export class Exchange implements Dispatcher.DispatchOptions, Dispatcher.DispatchHandler, AbortListener {
   readonly method: ServiceRequest['method'];
   readonly headers: Dispatcher.DispatchOptions['headers'];
+  /** Whether undici says that nothing comes of it. */
+  hasFailed = false;
   private controller: Dispatcher.DispatchController | undefined = undefined;
   private incoming: IncomingBody | undefined = undefined;
   private isOver = false;
@@ -38,6 +40,7 @@ export class Exchange implements Dispatcher.DispatchOptions, Dispatcher.Dispatch
       this.resolve = resolve;
       this.reject = reject;
       this.cancellation?.follow(this);
+      if (this.body instanceof Readable) this.failWith(this.body);
       pool.dispatch(this, this);
     });
   }
@@ -76,10 +79,18 @@ export class Exchange implements Dispatcher.DispatchOptions, Dispatcher.Dispatch
   }
 
   onResponseError(_controller: unknown, error: unknown): void {
+    this.hasFailed = true;
     if (this.isOver) return;
     this.cancellation?.unfollow(this);
     const neverSent = this.controller === undefined;
     this.fail(error, this.incoming ? undefined : toFailure(error, this.to, this.body, neverSent));
+  }
+
+  /** Undici hears of a body's errors only once the request has a connection to itself. */
+  private failWith(body: Readable): void {
+    body.on('error', (error) => {
+      if (!this.controller) this.onResponseError(undefined, error);
+    });
   }
 
   /**

@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type AbortListener, CancelSource, Channel, InvalidConfigurationError } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
@@ -98,6 +99,42 @@ describe('UndiciTransport', () => {
       (await next())('three');
       expect(await Promise.all([first, third])).toEqual(['one', 'three']);
       expect(server.requests.map(({ url }) => url)).toEqual(['/1', '/3']);
+      expect(server.sockets).toHaveLength(1);
+    });
+
+    it('gives up a request whose body fails while it waits for one', async () => {
+      const { server, next } = await holding();
+      const transport = transportWith({ connections: 1 });
+      const first = textOf(transport, server.instance(), '/1');
+      const answer = await next();
+      const body = new Readable({ read: () => undefined });
+      const waiting = transport.send(server.instance(), { ...get('/2'), method: 'POST', body });
+      const cause = new Error('disk on fire');
+      body.destroy(cause);
+      await expect(waiting).rejects.toMatchObject({ code: 'INVALID_REQUEST', cause });
+      answer('one');
+      await first;
+      const third = textOf(transport, server.instance(), '/3');
+      (await next())('three');
+      await third;
+      expect(server.requests.map(({ url }) => url)).toEqual(['/1', '/3']);
+    });
+
+    it('has as many as before after requests that are refused, also where these waited for one', async () => {
+      const { server, next } = await holding();
+      const transport = transportWith({ connections: 1 });
+      const refused = async (): Promise<void> => {
+        const sent = transport.send(server.instance(), { ...get('/refused'), headers: { 'x-name': 'Łukasz' } });
+        await expect(sent).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+      };
+      await refused();
+      const first = textOf(transport, server.instance(), '/1');
+      const answer = await next();
+      const waiting = [refused(), textOf(transport, server.instance(), '/2')];
+      answer('one');
+      (await next())('two');
+      await Promise.all([first, ...waiting]);
+      expect(server.requests.map(({ url }) => url)).toEqual(['/1', '/2']);
       expect(server.sockets).toHaveLength(1);
     });
 

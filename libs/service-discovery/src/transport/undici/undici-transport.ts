@@ -19,6 +19,7 @@ import {
   type ResolvedUndiciTransportOptions,
   type UndiciTransportOptions,
 } from './options.js';
+import { PooledClient } from './pooled-client.js';
 import { release, toUndiciBody, type UndiciBody } from './request-body.js';
 
 /**
@@ -112,6 +113,7 @@ export class UndiciTransport implements Transport {
       bodyTimeout: bodyTimeoutMs,
       // The caller's signal bounds the wait for the head: it knows the call's deadline, a constant here does not.
       headersTimeout: 0,
+      factory: (url, clientOptions) => new PooledClient(url, clientOptions),
     });
   }
 }
