@@ -1,0 +1,93 @@
+import { GCProfiler } from 'node:v8';
+import { percentile } from '../support/table.js';
+import { type Measurement, type MicroCase } from './micro-case.js';
+
+export interface MeasureOptions {
+  /** How often each case takes its turn. */
+  readonly rounds: number;
+  /** The CPU time that a turn takes at least. */
+  readonly turnMs: number;
+}
+
+/** How long a case runs before it is measured, so that it is compiled as it will stay. */
+const WARM_UP_MS = 250;
+
+interface Prepared {
+  readonly one: MicroCase;
+  readonly steps: number;
+  readonly nanoseconds: number[];
+}
+
+/** Measures cases in turn, so that all of them meet the same disturbances. */
+export async function measure(
+  cases: readonly MicroCase[],
+  { rounds, turnMs }: MeasureOptions,
+): Promise<readonly Measurement[]> {
+  const prepared: Prepared[] = [];
+  for (const one of cases) prepared.push({ one, steps: await stepsFor(one, turnMs), nanoseconds: [] });
+  for (let round = 0; round < rounds; round++) {
+    for (const { one, steps, nanoseconds } of prepared) nanoseconds.push((await cpuTime(one, steps)) / steps);
+  }
+  const measured: Measurement[] = [];
+  for (const { one, steps, nanoseconds } of prepared) {
+    const { what, instances, peer } = one;
+    const ours = peer === undefined ? undefined : prepared.find(({ one: other }) => isOursOf(other, one));
+    measured.push({
+      what,
+      instances,
+      peer,
+      nanoseconds: percentile(nanoseconds, 0.5),
+      spread: (percentile(nanoseconds, 0.75) - percentile(nanoseconds, 0.25)) / 2 / percentile(nanoseconds, 0.5),
+      bytes: await bytesAStep(one, steps),
+      timesOurs: ours && medianRatio(nanoseconds, ours.nanoseconds),
+    });
+  }
+  return measured;
+}
+
+function isOursOf(other: MicroCase, peers: MicroCase): boolean {
+  return other.peer === undefined && other.what === peers.what && other.instances === peers.instances;
+}
+
+function medianRatio(values: readonly number[], others: readonly number[]): number {
+  return percentile(
+    values.map((value, index) => value / (others[index] ?? Number.NaN)),
+    0.5,
+  );
+}
+
+/** How many steps fill a turn, found out while warming up. */
+async function stepsFor(one: MicroCase, turnMs: number): Promise<number> {
+  let steps = 1;
+  let spentMs = 0;
+  for (;;) {
+    const ms = (await cpuTime(one, steps)) / 1e6;
+    spentMs += ms;
+    if (ms >= turnMs && spentMs >= WARM_UP_MS) return steps;
+    if (ms < turnMs) steps *= 2;
+  }
+}
+
+/** Nanoseconds of the process, those of its compiler and collector included. */
+async function cpuTime(one: MicroCase, steps: number): Promise<number> {
+  const before = process.cpuUsage();
+  await one.run(steps);
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) * 1_000;
+}
+
+/** @param most steps at most: fewer where a collection would come in between */
+async function bytesAStep(one: MicroCase, most: number): Promise<number> {
+  for (let steps = most; ; steps = Math.ceil(steps / 2)) {
+    globalThis.gc?.();
+    const collections = new GCProfiler();
+    collections.start();
+    const before = process.memoryUsage().heapUsed;
+    await one.run(steps);
+    const bytes = process.memoryUsage().heapUsed - before;
+    const wasCollected = collections.stop().statistics.length > 0;
+    // What a look at the heap takes itself is lost in the rounding, as long as there are enough steps.
+    if (!wasCollected) return Math.max(0, Math.round(bytes / steps));
+    if (steps === 1) return Number.NaN;
+  }
+}

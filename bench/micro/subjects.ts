@@ -1,0 +1,22 @@
+import { LoadBalancingStrategy, type LoadBalancingStrategyName } from 'nest-service-discovery/core';
+import { type MicroSubject } from './micro-case.js';
+
+const STRATEGIES: readonly LoadBalancingStrategyName[] = Object.values(LoadBalancingStrategy);
+
+/** The name of a subject, and what makes it ready. A file is loaded only where its subject is wanted. */
+export const SUBJECTS: ReadonlyMap<string, () => Promise<MicroSubject>> = new Map([
+  ...STRATEGIES.map(
+    (strategy) => [`pick ${strategy}`, async () => (await import('./subjects/pick.js')).picking(strategy)] as const,
+  ),
+  ['breaker', async () => (await import('./subjects/breaker.js')).breaker()],
+  ['budget', async () => (await import('./subjects/budget.js')).budget()],
+  ['events', async () => (await import('./subjects/events.js')).events()],
+  ['call', async () => (await import('./subjects/call.js')).call()],
+  ['discover', async () => (await import('./subjects/discover.js')).discover()],
+  ['snapshot', async () => (await import('./subjects/snapshot.js')).snapshot()],
+  ...STRATEGIES.map(
+    (strategy) =>
+      [`update ${strategy}`, async () => (await import('./subjects/balancer-update.js')).updating(strategy)] as const,
+  ),
+  ['channel', async () => (await import('./subjects/channel.js')).channel()],
+]);

@@ -1,0 +1,46 @@
+import { DiscoveryMetrics, EventBus, EventLogger, systemClock } from 'nest-service-discovery/core';
+import { type MicroCase, type MicroSubject } from '../micro-case.js';
+
+const INSTANCES = Array.from({ length: 10 }, (_, index) => `users-${index}`);
+
+/** What a call that goes well reports: who was picked, and how it ended. */
+export function events(): MicroSubject {
+  const measured = new EventBus();
+  new DiscoveryMetrics(measured);
+  const both = new EventBus();
+  new DiscoveryMetrics(both);
+  new EventLogger(both, { debug: ignore, log: ignore, warn: ignore, error: ignore }, {}, { clock: systemClock });
+  return {
+    cases: [
+      reporting('events of a call, nobody listens', new EventBus()),
+      reporting('events of a call, with metrics', measured),
+      reporting('events of a call, with metrics and log', both),
+    ],
+  };
+}
+
+function ignore(): void {
+  // The log is a place on disk, a terminal, a socket: none of which is measured here.
+}
+
+function reporting(what: string, bus: EventBus): MicroCase {
+  const service = 'users';
+  return {
+    what,
+    run(steps) {
+      for (let step = 0; step < steps; step++) {
+        const instanceId = INSTANCES[step % INSTANCES.length]!;
+        bus.emit('call.picked', { service, instanceId, strategy: 'round_robin', attempt: 1 });
+        bus.emit('call.completed', {
+          service,
+          instanceId,
+          ok: true,
+          status: 200,
+          code: undefined,
+          attempts: 1,
+          durationMs: 1 + (step % 7),
+        });
+      }
+    },
+  };
+}
