@@ -1,5 +1,6 @@
 import { type Clock } from '../common/index.js';
 import { type EventSink, type ServiceInstance } from '../model/index.js';
+import { Chooser } from './chooser.js';
 import { select } from './eligibility.js';
 import { EvenSequence } from './even-sequence.js';
 import { explainSelection } from './explain-selection.js';
@@ -18,9 +19,6 @@ import { SlowStart } from './slow-start.js';
 import { type Candidate, type Strategy, type Wish } from './strategy.js';
 import { unitHash } from './unit-hash.js';
 
-/** After so many refusals in one pick, they are no exception. */
-const MOST_ASKED = 3;
-
 /**
  * A load balancer out of the filters, a strategy and a load tracker. What a pick chooses from is worked out once for
  * each update and criteria.
@@ -31,6 +29,7 @@ export class StrategyBalancer implements LoadBalancer {
   private readonly plans: PlanCache;
   private readonly preferences: Preferences;
   private readonly slowStart: SlowStart | undefined;
+  private readonly chooser: Chooser;
   private readonly draws: EvenSequence;
   private readonly keySources: readonly HashSource[];
   private readonly loads: LoadTracker;
@@ -53,6 +52,7 @@ export class StrategyBalancer implements LoadBalancer {
     this.events = events;
     this.preferences = new Preferences(options);
     this.slowStart = options.slowStart ? new SlowStart(options.slowStart, clock, random) : undefined;
+    this.chooser = new Chooser(strategy, this.slowStart, clock);
     this.draws = new EvenSequence(random);
     this.keySources = hashSourcesFor(name, options.hash);
     this.plans = new PlanCache((context, before) => this.plan(context, before));
@@ -81,7 +81,7 @@ export class StrategyBalancer implements LoadBalancer {
     const key = hashKeyOf(context, this.keySources);
     const draw = plan.pools.length === 1 ? 0 : this.draw(key ?? context.key);
     const pool = poolAt(plan.pools, draw);
-    const chosen = this.chooseWilling(pool.members, { key, context, base: pool.members });
+    const chosen = this.chooser.willing({ key, context, base: pool.members }, this.candidates);
     return chosen
       ? new Picked(chosen.instance, chosen.load)
       : this.pickBeyond(plan, { key, context, draw: placeIn(plan.pools, pool, draw) });
@@ -105,31 +105,12 @@ export class StrategyBalancer implements LoadBalancer {
     return ownerOfKey(this.strategy, { usual, rest: this.plan(context), draw: unitHash(key) }, { key, context });
   }
 
-  /**
-   * One that was not tried and does not refuse. Asking about those alone that are chosen is cheaper than asking about
-   * all: a refusal is the exception. When it is not, all are asked.
-   */
-  private chooseWilling(members: readonly Candidate[], wish: Wish): Candidate | undefined {
-    const { exclude, refusal } = wish.context;
-    let left = members;
-    if (exclude !== undefined && exclude.size > 0) {
-      left = members.filter(({ instance }) => !exclude.has(instance.instanceId));
-    }
-    for (let refused = 0; left.length > 0;) {
-      const chosen = this.choose(left, wish);
-      if (refusal?.(chosen.instance) === undefined) return chosen;
-      const asksAll = ++refused > MOST_ASKED;
-      left = left.filter((one) => one !== chosen && !(asksAll && refusal(one.instance) !== undefined));
-    }
-    return undefined;
-  }
-
   /** Where nobody of the pool can take the call: what comes next is worked out for this pick alone. */
   private pickBeyond(plan: Plan, { key, context, draw }: Pick<Wish, 'key' | 'context'> & { draw: number }): PickResult {
     const rest = this.plan(context);
     if (rest.unavailable !== undefined) return { kind: 'unavailable', reason: rest.unavailable };
     const { members, base } = choiceAt(rest, plan, draw);
-    const { instance, load } = this.choose(members, { key, context, base });
+    const { instance, load } = this.chooser.choose(members, { key, context, base });
     return new Picked(instance, load);
   }
 
@@ -153,7 +134,7 @@ export class StrategyBalancer implements LoadBalancer {
     this.events.emit(isPanic ? 'balancing.panic' : 'balancing.panic_ended', { service, healthyShare });
   }
 
-  /** Weights that grow are told to strategies that go by them; the others are passed over by `choose`. */
+  /** Weights that grow are told to strategies that go by them; the others are passed over by the chooser. */
   private followWarming(slowStart: SlowStart): void {
     if (this.strategy.isWeighted !== true) return;
     const now = this.clock.now();
@@ -162,21 +143,6 @@ export class StrategyBalancer implements LoadBalancer {
       candidate.weight = weight * slowStart.factorOf(instanceId, now);
     }
     this.plans.renew();
-  }
-
-  private choose(members: readonly Candidate[], wish: Wish): Candidate {
-    const { slowStart, strategy } = this;
-    const { isWeighted } = wish.key === undefined ? (strategy.fallback ?? strategy) : strategy;
-    let chosen = strategy.choose(members, wish);
-    if (!slowStart || isWeighted === true || !slowStart.isWarming(chosen.instance.instanceId)) return chosen;
-    const now = this.clock.now();
-    let left = members;
-    while (left.length > 1 && slowStart.passes(chosen.instance.instanceId, members, now, wish.key)) {
-      const passing = chosen;
-      left = left.filter((candidate) => candidate !== passing);
-      chosen = strategy.choose(left, wish);
-    }
-    return chosen;
   }
 
   /** Calls with the same key fall into the same pool, as long as its share stays. */

@@ -54,6 +54,13 @@ export interface Strategy<C extends Candidate = Candidate> {
   /** One of the candidates, of which there is at least one: the usual ones, or any others that were admitted. */
   choose(candidates: readonly C[], wish: Wish<C>): C;
   /**
+   * The same as `choose` among those of `wish.base` that are not passed over, of which there is at least one, without a
+   * look at all of them: a pick that meets an open circuit, or a retry, passes over a few. Left out: they are made a list
+   * for `choose`.
+   * @param passed a few of the base: those that were tried, then those that refuse, of which `choose` gave one before
+   */
+  chooseExcept?(passed: readonly C[], wish: Wish<C>): C;
+  /**
    * Whom `choose` would take for this key, where it is sure to: for explanations of strategies that go by keys. Changes
    * nothing.
    */
@@ -65,4 +72,16 @@ export function candidateAt<C extends Candidate>(candidates: readonly C[], index
   const candidate = candidates[index];
   if (candidate === undefined) throw new RangeError(`There is no candidate ${index} of ${candidates.length}`);
   return candidate;
+}
+
+/** One of the base apart from those that are passed over, which are not all of it. */
+export function choosePast<C extends Candidate>(strategy: Strategy<C>, passed: readonly C[], wish: Wish<C>): C {
+  if (passed.length === 0) return strategy.choose(wish.base, wish);
+  return strategy.chooseExcept?.(passed, wish) ?? strategy.choose(leftOf(wish.base, passed), wish);
+}
+
+export function leftOf<C extends Candidate>(candidates: readonly C[], passed: readonly C[]): readonly C[] {
+  if (passed.length === 0) return candidates;
+  const out = new Set(passed);
+  return candidates.filter((candidate) => !out.has(candidate));
 }

@@ -1,5 +1,6 @@
-import { type Candidate, type Strategy, type Wish } from '../strategy.js';
+import { type Candidate, choosePast, leftOf, type Strategy, type Wish } from '../strategy.js';
 import { type BuildHashTable, type HashTable } from './hash-table.js';
+import { PerList } from './per-list.js';
 import { KEY_SEED, stableHash } from './stable-hash.js';
 
 /**
@@ -9,15 +10,16 @@ import { KEY_SEED, stableHash } from './stable-hash.js';
 export class Keyed<C extends Candidate> implements Strategy<C> {
   readonly goesBy = 'the key of the call, and without one as its fallback does';
   readonly isWeighted = true;
-  /** By the list that they were built for. */
-  private readonly tables = new WeakMap<readonly C[], HashTable<C>>();
+  private readonly tables: PerList<readonly C[], HashTable<C>>;
 
   /** @param bound how many times its fair part of the calls in flight a candidate may have; false: any number */
   constructor(
-    private readonly build: BuildHashTable,
+    build: BuildHashTable,
     readonly fallback: Strategy<C>,
     private readonly bound: number | false,
-  ) {}
+  ) {
+    this.tables = new PerList((list: readonly C[]) => build(list));
+  }
 
   admit(known: Candidate): C {
     return this.fallback.admit?.(known) ?? (known as C);
@@ -28,29 +30,28 @@ export class Keyed<C extends Candidate> implements Strategy<C> {
     return this.ownerOf(candidates, wish) ?? this.fallback.choose(candidates, wish);
   }
 
-  ownerOf(candidates: readonly C[], { key, base }: Wish<C>): C | undefined {
+  chooseExcept(passed: readonly C[], wish: Wish<C>): C {
+    // Those left are counted only where there is a bound.
+    const left = this.bound === false ? wish.base : leftOf(wish.base, passed);
+    return this.find(wish, left, (candidate) => !passed.includes(candidate)) ?? choosePast(this.fallback, passed, wish);
+  }
+
+  ownerOf(candidates: readonly C[], wish: Wish<C>): C | undefined {
+    const isLeft = candidates === wish.base ? undefined : (candidate: C) => candidates.includes(candidate);
+    return this.find(wish, candidates, isLeft);
+  }
+
+  /** @param isLeft whether a candidate of the base is left; undefined: all are */
+  private find({ key, base }: Wish<C>, left: readonly C[], isLeft?: (candidate: C) => boolean): C | undefined {
     if (key === undefined) return undefined;
-    const table = this.tableOf(base);
+    const table = this.tables.of(base);
     const hash = stableHash(key, KEY_SEED);
-    const isLeft = candidates === base ? undefined : (candidate: C) => candidates.includes(candidate);
-    return this.belowBound(table, hash, candidates, isLeft) ?? table.find(hash, isLeft);
-  }
-
-  private belowBound(
-    table: HashTable<C>,
-    hash: number,
-    candidates: readonly C[],
-    isLeft?: (candidate: C) => boolean,
-  ): C | undefined {
-    if (this.bound === false) return undefined;
-    const isBelow = boundOn(candidates, this.bound);
-    return table.find(hash, (candidate) => isBelow(candidate) && isLeft?.(candidate) !== false);
-  }
-
-  private tableOf(base: readonly C[]): HashTable<C> {
-    let table = this.tables.get(base);
-    if (!table) this.tables.set(base, (table = this.build(base)));
-    return table;
+    if (this.bound !== false) {
+      const isBelow = boundOn(left, this.bound);
+      const owner = table.find(hash, (candidate) => isBelow(candidate) && isLeft?.(candidate) !== false);
+      if (owner) return owner;
+    }
+    return table.find(hash, isLeft);
   }
 }
 

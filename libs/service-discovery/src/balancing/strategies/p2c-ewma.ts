@@ -1,6 +1,6 @@
 import { type Clock, type Random } from '../../common/index.js';
-import { type Candidate, type Strategy, type Wish } from '../strategy.js';
-import { WeightDraws } from './weight-draw.js';
+import { type Candidate, candidateAt, type Strategy, type Wish } from '../strategy.js';
+import { placesOf, WeightDraws } from './weight-draw.js';
 
 /** Keeps calls in flight in the reckoning where the latency is 0 or unknown. In milliseconds. */
 const LEAST_LATENCY_MS = 0.001;
@@ -17,7 +17,7 @@ const LEAST_LATENCY_MS = 0.001;
 export class P2cEwma implements Strategy {
   readonly goesBy = 'latency (peak EWMA) times calls in flight, of two drawn by weight';
   readonly isWeighted = true;
-  private readonly draws: WeightDraws<Candidate>;
+  private readonly draws: WeightDraws;
 
   constructor(
     random: Random,
@@ -28,10 +28,25 @@ export class P2cEwma implements Strategy {
 
   choose(candidates: readonly Candidate[], { base }: Wish): Candidate {
     const draw = this.draws.from(candidates, base);
-    const [one, other] = draw.two();
+    const first = draw.one();
+    return this.better(candidateAt(candidates, first), candidateAt(candidates, draw.besides(first)), draw.meanWeight);
+  }
+
+  chooseExcept(passed: readonly Candidate[], { base }: Wish): Candidate {
+    const draw = this.draws.from(base, base);
+    const out = placesOf(passed, base);
+    const first = draw.except(out);
+    const one = candidateAt(base, first);
+    const left = base.length - out.length;
+    if (left === 1) return one;
+    const other = candidateAt(base, draw.except([...out, first].sort((a, b) => a - b)));
+    const weight = passed.reduce((rest, { weight }) => rest - weight, draw.total);
+    return this.better(one, other, weight / left);
+  }
+
+  private better(one: Candidate, other: Candidate, meanWeight: number): Candidate {
     if (one === other) return one;
     const now = this.clock.now();
-    const { meanWeight } = draw;
     const lighter = one.weight > other.weight ? one.weight / other.weight : 1;
     return costOf(other, lighter, meanWeight, now) < costOf(one, 1, meanWeight, now) ? other : one;
   }

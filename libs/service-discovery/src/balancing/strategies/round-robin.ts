@@ -1,5 +1,6 @@
 import { type Random } from '../../common/index.js';
 import { type Candidate, candidateAt, type Strategy, type Wish } from '../strategy.js';
+import { PerList } from './per-list.js';
 
 interface Waiting extends Candidate {
   /** Grows with each pick: who has the smallest has waited longest. */
@@ -17,8 +18,7 @@ interface Waiting extends Candidate {
  */
 export class RoundRobin implements Strategy<Waiting> {
   readonly goesBy = 'turns';
-  /** By the list that they are of. */
-  private readonly lines = new WeakMap<readonly Waiting[], Line>();
+  private readonly lines = new PerList((list: readonly Waiting[]) => new Line(list));
   private turns = 0;
   /** How many take turns. */
   private count = 1;
@@ -30,16 +30,21 @@ export class RoundRobin implements Strategy<Waiting> {
   }
 
   choose(candidates: readonly Waiting[], { base }: Wish<Waiting>): Waiting {
-    const chosen = candidates === base ? this.lineOf(base).next() : longestWaiting(candidates);
+    return this.charge(candidates === base ? this.lineOf(base).next() : longestWaiting(candidates));
+  }
+
+  chooseExcept(passed: readonly Waiting[], { base }: Wish<Waiting>): Waiting {
+    return this.charge(this.lineOf(base).nextExcept(passed));
+  }
+
+  private charge(chosen: Waiting): Waiting {
     chosen.turn = ++this.turns;
     return chosen;
   }
 
   private lineOf(base: readonly Waiting[]): Line {
-    let line = this.lines.get(base);
-    if (!line) this.lines.set(base, (line = new Line(base)));
     this.count = base.length;
-    return line;
+    return this.lines.of(base);
   }
 }
 
@@ -64,8 +69,30 @@ class Line {
   next(): Waiting {
     if (!this.isInOrder) this.putInOrder();
     const next = candidateAt(this.members, this.first);
-    this.first = this.first + 1 === this.members.length ? 0 : this.first + 1;
+    this.first = this.after(this.first);
     return next;
+  }
+
+  /** The first who is not passed over. */
+  nextExcept(passed: readonly Waiting[]): Waiting {
+    if (!this.isInOrder) this.putInOrder();
+    const { members } = this;
+    let place = this.first;
+    while (passed.includes(candidateAt(members, place))) place = this.after(place);
+    const next = candidateAt(members, place);
+    // It goes to the end, so those before it move one place on, and are still the first.
+    for (; place !== this.first; place = this.before(place)) members[place] = candidateAt(members, this.before(place));
+    members[place] = next;
+    this.first = this.after(place);
+    return next;
+  }
+
+  private after(place: number): number {
+    return place + 1 === this.members.length ? 0 : place + 1;
+  }
+
+  private before(place: number): number {
+    return (place === 0 ? this.members.length : place) - 1;
   }
 
   disturb(): void {

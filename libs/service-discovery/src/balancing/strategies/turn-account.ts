@@ -47,16 +47,18 @@ export function isDueBefore(a: TurnAccount, b: TurnAccount): boolean {
 /**
  * Leaves to those who missed picks together one of these, for all of them. What they have outstanding or in advance among
  * themselves stays.
+ * @returns how many picks they are not owed any more
  */
-export function forgiveMissed(accounts: readonly TurnAccount[], time: number): void {
+export function forgiveMissed(accounts: readonly TurnAccount[], time: number): number {
   let shares = 0;
   let missing = 0;
   for (const account of accounts) {
     shares += account.share;
     missing += outstanding(account, time);
   }
-  if (missing <= 1) return;
+  if (missing <= 1) return 0;
   for (const account of accounts) account.taken += ((missing - 1) / shares) * account.share;
+  return missing - 1;
 }
 
 /**

@@ -48,21 +48,18 @@ export class TurnQueue {
 
   /** Whose turn it is; the next one's after that. */
   take(): Candidate {
-    const { waiting, open } = this;
-    if (!this.isLinedUp) this.lineUp();
-    const now = (this.taken + 1) / this.shares + ROUNDING;
-    for (let next = waiting.first; next !== undefined && next.opens <= now; next = waiting.first) {
-      waiting.pop();
-      open.push(next);
-    }
-    const account = open.pop() ?? waiting.pop();
-    if (account === undefined) throw new RangeError('Nobody takes turns');
-    this.charge(account);
-    schedule(account, this.accounts.size);
-    waiting.push(account);
-    // Not after each turn of fewer picks than there are candidates, since this goes through all of them.
-    if (this.taken >= this.shares && this.taken >= this.accounts.size) this.settle();
-    return account.candidate;
+    return this.charged(this.next());
+  }
+
+  /** Whose turn it is of all but a few, who keep theirs. */
+  takeExcept(passed: readonly Candidate[]): Candidate {
+    const before: TurnAccount[] = [];
+    let account = this.next();
+    for (; passed.includes(account.candidate); account = this.next()) before.push(account);
+    const taken = this.charged(account);
+    this.forgive(before);
+    for (const missed of before) this.enqueue(missed);
+    return taken;
   }
 
   /** Whose turn it is among some of the list; undefined where none of them is of the list. */
@@ -102,6 +99,45 @@ export class TurnQueue {
   /** In turns since the present one began. */
   private get time(): number {
     return this.taken / this.shares;
+  }
+
+  /** Takes out of the queue whose turn it is. */
+  private next(): TurnAccount {
+    const { waiting, open } = this;
+    if (!this.isLinedUp) this.lineUp();
+    const now = (this.taken + 1) / this.shares + ROUNDING;
+    for (let next = waiting.first; next !== undefined && next.opens <= now; next = waiting.first) {
+      waiting.pop();
+      open.push(next);
+    }
+    const account = open.pop() ?? waiting.pop();
+    if (account === undefined) throw new RangeError('Nobody takes turns');
+    return account;
+  }
+
+  /** Puts back whom `next` gave, with its turn taken. */
+  private charged(account: TurnAccount): Candidate {
+    this.charge(account);
+    this.enqueue(account);
+    // Not after each turn of fewer picks than there are candidates, since this goes through all of them.
+    if (this.taken >= this.shares && this.taken >= this.accounts.size) this.settle();
+    return account.candidate;
+  }
+
+  /** Those who are passed over are not owed all that they miss meanwhile. */
+  private forgive(missed: readonly TurnAccount[]): void {
+    let shares = this.shares;
+    let taken = this.taken;
+    for (const account of missed) {
+      shares -= account.share;
+      taken -= account.taken;
+    }
+    this.taken += forgiveMissed(missed, taken / shares);
+  }
+
+  private enqueue(account: TurnAccount): void {
+    schedule(account, this.accounts.size);
+    this.waiting.push(account);
   }
 
   private charge(account: TurnAccount): void {

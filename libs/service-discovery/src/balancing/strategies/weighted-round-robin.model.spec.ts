@@ -109,7 +109,10 @@ describe('weighted round robin', () => {
           const left = list.filter((_, index) => (refused & (1 << index)) === 0);
           if (left.length === 0) continue;
           for (let call = 0; call < calls; call++) {
-            const chosen = strategy.choose(refused === 0 ? list : left, { base: list, context });
+            const wish = { base: list, context };
+            const passed = list.filter((candidate) => !left.includes(candidate));
+            const chosen =
+              call % 3 === 0 ? strategy.chooseExcept(passed, wish) : strategy.choose(refused === 0 ? list : left, wish);
             if (!left.includes(chosen)) throw new Error('One was picked that cannot take the call');
           }
         }

@@ -1,5 +1,6 @@
 import { type Random } from '../../common/index.js';
-import { type Candidate, type Strategy, type Wish } from '../strategy.js';
+import { type Candidate, candidateAt, type Strategy, type Wish } from '../strategy.js';
+import { PerList } from './per-list.js';
 import { TurnQueue } from './turn-queue.js';
 import { WeightDraw } from './weight-draw.js';
 
@@ -15,26 +16,26 @@ const QUEUES_KEPT = 4;
 export class WeightedRoundRobin implements Strategy {
   readonly goesBy = 'turns by weight';
   readonly isWeighted = true;
-  private readonly queues = new WeakMap<readonly Candidate[], TurnQueue>();
+  private readonly queues = new PerList((list: readonly Candidate[]) => this.queueFor(list));
   /** The newest first. */
   private recent: readonly TurnQueue[] = [];
 
   constructor(private readonly random: Random) {}
 
   choose(candidates: readonly Candidate[], { base }: Wish): Candidate {
-    const queue = this.queueOf(base);
+    const queue = this.queues.of(base);
     if (candidates === base) return queue.take();
     // Who is on no list that picks choose from has no turns either.
-    return queue.takeAmong(candidates) ?? new WeightDraw(candidates, this.random).one();
+    return queue.takeAmong(candidates) ?? candidateAt(candidates, new WeightDraw(candidates, this.random).one());
   }
 
-  private queueOf(list: readonly Candidate[]): TurnQueue {
-    let queue = this.queues.get(list);
-    if (!queue) {
-      queue = new TurnQueue(list, this.random, this.predecessorOf(list));
-      this.queues.set(list, queue);
-      this.recent = [queue, ...this.recent].slice(0, QUEUES_KEPT);
-    }
+  chooseExcept(passed: readonly Candidate[], { base }: Wish): Candidate {
+    return this.queues.of(base).takeExcept(passed);
+  }
+
+  private queueFor(list: readonly Candidate[]): TurnQueue {
+    const queue = new TurnQueue(list, this.random, this.predecessorOf(list));
+    this.recent = [queue, ...this.recent].slice(0, QUEUES_KEPT);
     return queue;
   }
 
