@@ -141,6 +141,7 @@ export type ServiceDiscoveryEvent = {
 
 /** Where the parts of the library report what happens. Never throws, returns at once. */
 export interface EventSink {
+  /** @param payload an object made for this event, which it may become: nobody else may hold it */
   emit<Name extends EventName>(type: Name, payload: ServiceDiscoveryEvents[Name]): void;
 }
 

@@ -50,6 +50,28 @@ describe('EventBus', () => {
     expect(order).toEqual(['instance.expired', 'lease.recovered']);
   });
 
+  it('delivers what listeners publish in the order in which they did, and nothing twice', () => {
+    const bus = new EventBus();
+    const seen: string[] = [];
+    bus.on('instance.expired', ({ key: { instanceId } }) => {
+      if (instanceId.length >= 3) return;
+      for (const next of ['x', 'y']) bus.emit('instance.expired', { key: { ...key, instanceId: instanceId + next } });
+    });
+    bus.on('instance.expired', (event) => seen.push(event.key.instanceId));
+    bus.emit('instance.expired', { key });
+    bus.emit('instance.expired', { key: { ...key, instanceId: 'end' } });
+    expect(seen).toEqual(['a', 'ax', 'ay', 'axx', 'axy', 'ayx', 'ayy', 'end']);
+  });
+
+  it('makes the payload the event, with no copy of it', () => {
+    const bus = new EventBus();
+    const payload = { key };
+    let seen: unknown;
+    bus.onAny((event) => (seen = event));
+    bus.emit('instance.expired', payload);
+    expect(seen).toBe(payload);
+  });
+
   it('never calls a listener after it was stopped, even by an earlier listener of the same event', () => {
     const bus = new EventBus();
     let calls = 0;

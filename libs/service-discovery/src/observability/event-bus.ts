@@ -32,6 +32,8 @@ interface Listener {
   active: boolean;
 }
 
+const NOBODY: readonly Listener[] = [];
+
 /**
  * The one place where events pass. Listeners are called synchronously, those of a type before those of all types, each
  * in order of subscription. What a listener throws reaches neither the publisher nor the other listeners. An event that
@@ -43,6 +45,7 @@ export class EventBus implements EventSink {
   /** Lists are replaced, never changed, so that a delivery under way is not disturbed. */
   private readonly byType = new Map<EventName, readonly Listener[]>();
   private forAll: readonly Listener[] = [];
+  /** What listeners published during a delivery. */
   private readonly waiting: ServiceDiscoveryEvent[] = [];
   private delivering = false;
 
@@ -53,13 +56,18 @@ export class EventBus implements EventSink {
 
   emit<Name extends EventName>(type: Name, payload: ServiceDiscoveryEvents[Name]): void {
     if (this.forAll.length === 0 && !this.byType.has(type)) return;
-    // TypeScript does not see that a name and its payload make one member of the union.
-    this.waiting.push({ ...payload, type, at: this.clock.epoch() } as unknown as ServiceDiscoveryEvent);
-    if (this.delivering) return;
+    const event = stamp(payload, type, this.clock.epoch());
+    if (this.delivering) {
+      this.waiting.push(event);
+      return;
+    }
     this.delivering = true;
     try {
-      for (let event = this.waiting.shift(); event; event = this.waiting.shift()) this.deliver(event);
+      this.deliver(event);
+      // It grows while it is gone through.
+      for (const next of this.waiting) this.deliver(next);
     } finally {
+      if (this.waiting.length > 0) this.waiting.length = 0;
       this.delivering = false;
     }
   }
@@ -113,7 +121,7 @@ export class EventBus implements EventSink {
   }
 
   private deliver(event: ServiceDiscoveryEvent): void {
-    for (const listener of this.byType.get(event.type) ?? []) this.call(listener, event);
+    for (const listener of this.byType.get(event.type) ?? NOBODY) this.call(listener, event);
     for (const listener of this.forAll) this.call(listener, event);
   }
 
@@ -129,4 +137,13 @@ export class EventBus implements EventSink {
       }
     }
   }
+}
+
+/** Makes a payload the event itself: a copy of it would cost more than all that listeners do at every call. */
+function stamp(payload: object, type: EventName, at: number): ServiceDiscoveryEvent {
+  const event = payload as { type: EventName; at: number };
+  event.type = type;
+  event.at = at;
+  // TypeScript does not see that a name and its payload make one member of the union.
+  return event as unknown as ServiceDiscoveryEvent;
 }
