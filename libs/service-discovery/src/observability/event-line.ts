@@ -7,6 +7,7 @@ import {
   type InstanceKey,
   type ServiceDiscoveryEvent,
 } from '../model/index.js';
+import { causeOf, placeOf, subjectOf } from './event-subject.js';
 
 /** From least to most urgent, by the names that Nest's logger gives them. */
 export type LogLevel = 'debug' | 'log' | 'warn' | 'error';
@@ -22,12 +23,14 @@ export interface EventLine {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-type Draft = Omit<EventLine, 'fields'> & { readonly fields: Record<string, unknown> };
+type Draft = Omit<EventLine, 'subject' | 'fields'> & { readonly fields: Record<string, unknown> };
 
 /** The line for an event; null for what happens at every call and says nothing by itself. */
 export function lineOf(event: ServiceDiscoveryEvent): EventLine | null {
+  const subject = subjectOf(event);
   const draft = draftOf(event);
-  return draft && { ...draft, fields: { event: event.type, ...withoutUndefined(draft.fields) } };
+  if (subject === null || !draft) return null;
+  return { ...draft, subject, fields: { event: event.type, ...withoutUndefined(draft.fields) } };
 }
 
 function draftOf(event: ServiceDiscoveryEvent): Draft | null {
@@ -36,7 +39,6 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
       const { instance, replaced } = event;
       const url = baseUrlOf(instance);
       return {
-        ...about(instance),
         level: 'log',
         message: `${keyOf(instance)} ${replaced ? 'registered again' : 'registered'} at ${url}`,
         fields: {
@@ -49,15 +51,17 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
       };
     }
     case 'instance.deregistered':
-      return { ...about(event.key), level: 'log', message: `${keyOf(event.key)} deregistered` };
+      return { level: 'log', message: `${keyOf(event.key)} deregistered`, fields: labels(event.key) };
     case 'instance.expired':
-      return { ...about(event.key), level: 'warn', message: `${keyOf(event.key)} expired: its heartbeats stopped` };
+      return {
+        level: 'warn',
+        message: `${keyOf(event.key)} expired: its heartbeats stopped`,
+        fields: labels(event.key),
+      };
     case 'instance.status_changed': {
       const { key, from, to, reason } = event;
       return {
         level: to === 'unhealthy' ? 'warn' : 'log',
-        // A recovery is news, not a repeat of the fault before it.
-        subject: `${keyOf(key)} ${to}`,
         message: `${keyOf(key)} is ${to}, was ${from}${because(reason)}`,
         fields: { ...labels(key), from, to, reason },
       };
@@ -66,18 +70,16 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
       const { key, reason, evidence, ejectedForMs, ejections } = event;
       return {
         level: 'warn',
-        subject: `${keyOf(key)} ejected`,
         message: `${keyOf(key)} is ejected for ${Math.round(ejectedForMs)} ms: ${evidence}`,
         fields: { ...labels(key), reason, evidence, ejectedForMs, ejections },
       };
     }
     case 'instance.readmitted':
-      return { ...about(event.key), level: 'log', message: `${keyOf(event.key)} is readmitted` };
+      return { level: 'log', message: `${keyOf(event.key)} is readmitted`, fields: labels(event.key) };
     case 'health.checked': {
       const { key, passed, detail } = event;
       return {
         level: 'debug',
-        subject: `${keyOf(key)} ${passed}`,
         message: `Health check of ${keyOf(key)} ${passed ? 'passed' : 'failed'}${because(detail.reason)}`,
         fields: {
           ...labels(key),
@@ -92,49 +94,44 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
       const { service, since, overdue, total } = event;
       return {
         level: 'warn',
-        subject: service,
         message: `Expiry of ${service} is held: ${overdue} of its ${total} instances miss their heartbeats at once`,
         fields: { service, since, overdue, total },
       };
     }
     case 'expiry.resumed': {
       const { service } = event;
-      return { level: 'log', subject: service, message: `Expiry of ${service} goes on`, fields: { service } };
+      return { level: 'log', message: `Expiry of ${service} goes on`, fields: { service } };
     }
     case 'lease.recovered':
       return {
-        ...about(event.key),
         level: 'warn',
         message: `The lease of ${keyOf(event.key)} was lost; it is registered again`,
+        fields: labels(event.key),
       };
     case 'registry.unavailable':
       return {
         level: 'warn',
-        subject: '',
         message: `The registry is not available; ${event.hasSnapshot ? 'the last good snapshot is served' : 'no service is known yet'}${because(event.reason)}`,
         fields: { reason: event.reason, hasSnapshot: event.hasSnapshot },
       };
     case 'registry.available':
       return {
         level: 'log',
-        subject: '',
         message: `The registry is available again after ${Math.round(event.downMs)} ms`,
         fields: { downMs: event.downMs },
       };
     case 'registry.trouble': {
       const { kind, service, instanceId, reason } = event;
-      const subject = [service, instanceId].filter(Boolean).join('/');
+      const place = placeOf(service, instanceId);
       return {
         level: 'warn',
-        subject: `${subject} ${kind}`,
-        message: `In the registry${subject && `, ${subject}`}: ${reason}`,
+        message: `In the registry${place && `, ${place}`}: ${reason}`,
         fields: { kind, service, instance: instanceId, reason },
       };
     }
     case 'registry.offline':
       return {
         level: 'warn',
-        subject: '',
         message: 'Changes to the registry are kept in this process until it is available again',
         fields: {},
       };
@@ -143,7 +140,6 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
       const dropped = `${superseded} superseded, ${gone} of instances that are gone, ${expired} expired`;
       return {
         level: 'log',
-        subject: '',
         message: `The registry was told what had waited for it: ${applied} applied, dropped ${dropped}`,
         fields: { applied, superseded, gone, expired },
       };
@@ -165,7 +161,6 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
       const isPanic = event.type === 'balancing.panic';
       return {
         level: isPanic ? 'warn' : 'log',
-        subject: service,
         message: isPanic
           ? `Only ${share} of ${service} is healthy: calls go to all of its instances, well or not`
           : `${share} of ${service} is healthy again: calls go to healthy instances only`,
@@ -178,7 +173,6 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
       const { service, instanceId, reason } = event;
       return {
         level: 'debug',
-        subject: `${service} ${instanceId}`,
         message: `Call to ${service} passed over ${instanceId}${because(reason)}`,
         fields: { service, instance: instanceId, reason },
       };
@@ -187,7 +181,6 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
       const { service, stage, code, retryAfterMs } = event;
       return {
         level: 'warn',
-        subject: `${service} ${stage}`,
         message: `Call to ${service} was refused unsent: ${code} by ${stage}`,
         fields: { service, stage, code, retryAfterMs },
       };
@@ -196,7 +189,6 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
       const { service, attempt, delayMs, reason } = event;
       return {
         level: 'warn',
-        subject: service,
         message: `Call to ${service} is retried, attempt ${attempt}${because(reason)}`,
         fields: { service, attempt, delayMs, reason },
       };
@@ -205,7 +197,6 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
       const { service, attempt, afterMs } = event;
       return {
         level: 'debug',
-        subject: service,
         message: `Call to ${service} is hedged by attempt ${attempt}: no answer after ${Math.round(afterMs)} ms`,
         fields: { service, attempt, afterMs },
       };
@@ -214,7 +205,6 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
       const { service, from, to, reason } = event;
       return {
         level: 'warn',
-        subject: service,
         message: `Call to ${service} failed over from ${from} to ${to}${because(reason)}`,
         fields: { service, from, to, reason },
       };
@@ -223,17 +213,15 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
       const { service, ageMs, reason } = event;
       return {
         level: 'warn',
-        subject: service,
         message: `Call to ${service} failed, and is answered as it was ${Math.round(ageMs)} ms ago${because(reason)}`,
         fields: { service, ageMs, reason },
       };
     }
     case 'call.completed': {
       const { service, instanceId, ok, status, code, attempts, durationMs } = event;
-      const end = ok ? 'succeeded' : `failed with ${code ?? `status ${status ?? 'unknown'}`}`;
+      const end = ok ? 'succeeded' : `failed with ${causeOf(event)}`;
       return {
         level: ok ? 'debug' : 'warn',
-        subject: `${service} ${end}`,
         message: `Call to ${service} ${end} after ${attempts} attempt${attempts === 1 ? '' : 's'}`,
         fields: { service, instance: instanceId, ok, status, code, attempts, durationMs },
       };
@@ -261,17 +249,11 @@ function circuit(
   fields: Record<string, unknown> = {},
 ): Draft {
   const { service, instanceId, reason } = event;
-  const name = instanceId === undefined ? service : keyOf({ serviceName: service, instanceId });
   return {
     level,
-    subject: name,
-    message: `Circuit of ${name} ${what}`,
+    message: `Circuit of ${placeOf(service, instanceId)} ${what}`,
     fields: { service, instance: instanceId, reason, ...fields },
   };
-}
-
-function about(key: InstanceKey): Pick<Draft, 'subject' | 'fields'> {
-  return { subject: keyOf(key), fields: labels(key) };
 }
 
 function labels({ serviceName, instanceId }: InstanceKey): Record<string, unknown> {

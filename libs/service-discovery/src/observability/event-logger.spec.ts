@@ -138,6 +138,39 @@ describe('EventLogger', () => {
     ]);
   });
 
+  it('makes a line of those events alone that are written', () => {
+    new EventLogger(bus, logger, {}, { clock });
+    let reads = 0;
+    const succeed = (attempts: number): void => {
+      const payload = { service: 'users', ok: true, durationMs: 1 };
+      const counted = Object.defineProperty(payload, 'attempts', { get: () => (reads++, attempts) });
+      bus.emit('call.completed', counted as unknown as typeof payload & { attempts: number });
+    };
+    succeed(1);
+    const readsOfOne = reads;
+    for (let n = 0; n < 1_000; n++) succeed(2);
+    expect([readsOfOne > 0, reads]).toEqual([true, readsOfOne]);
+    clock.advance(60_000);
+    expect(lines.map(([, message]) => message)).toEqual([
+      'Call to users succeeded after 1 attempt',
+      'Call to users succeeded after 2 attempts (1000 like this in the last 60 s)',
+    ]);
+  });
+
+  it('tells calls apart that failed for different causes, and those from calls that succeeded', () => {
+    new EventLogger(bus, logger, {}, { clock });
+    const ends = [{ ok: true }, { ok: false, status: 500 }, { ok: false, code: 'CIRCUIT_OPEN' }, { ok: false }];
+    for (const end of [...ends, ...ends]) {
+      bus.emit('call.completed', { service: 'users', attempts: 1, durationMs: 2, ...end });
+    }
+    expect(lines.map(([, message]) => message)).toEqual([
+      'Call to users succeeded after 1 attempt',
+      'Call to users failed with status 500 after 1 attempt',
+      'Call to users failed with CIRCUIT_OPEN after 1 attempt',
+      'Call to users failed with status unknown after 1 attempt',
+    ]);
+  });
+
   it('writes a recovery at once between repeats of the fault', () => {
     new EventLogger(bus, logger, {}, { clock });
     unhealthy();

@@ -1,7 +1,8 @@
 import { InvalidConfigurationError, msOf, type Clock, type Duration, type Timer } from '../common/index.js';
 import { type EventName, type InstanceKey, type ServiceDiscoveryEvent } from '../model/index.js';
 import { type EventBus } from './event-bus.js';
-import { lineOf, type EventLine, type LogLevel } from './event-line.js';
+import { lineOf, type LogLevel } from './event-line.js';
+import { SUBJECT_TYPES, subjectOf } from './event-subject.js';
 
 /**
  * Where lines go; one method a level, so that Nest's logger, pino or the console are a few lines away. `fields` is
@@ -42,14 +43,26 @@ export const DEFAULT_EVENT_LOGGER_OPTIONS = {
   fields: true,
 } as const satisfies Required<EventLoggerOptions>;
 
+/** What was left out of late as a repeat of one line. */
 interface Window {
-  readonly endsAt: number;
-  /** The latest of the lines that were left out. */
-  line: EventLine;
+  readonly subject: string;
+  /** Those of the same type of event, by subject. */
+  readonly siblings: Map<string, Window>;
+  endsAt: number;
+  /** The latest one. */
+  event: ServiceDiscoveryEvent;
+  /** Whether it befell an instance of another process. */
+  isOthers: boolean;
   repeats: number;
 }
 
-/** Writes one structured line an event, and folds repeats. Nothing is logged for `call.picked`. */
+/** What counts as a repeat of whichever other where there is no room for more subjects. */
+const ANY_SUBJECT = '';
+
+/**
+ * Writes one structured line an event, and folds repeats. Nothing is logged for `call.picked`. By far the most events are
+ * repeats, such as that a call succeeded: each is kept in place of the one before, and made a line if it is written.
+ */
 export class EventLogger {
   private readonly clock: Clock;
   private readonly levels: Partial<Record<EventName, LogLevel | false>>;
@@ -57,8 +70,8 @@ export class EventLogger {
   private readonly withFields: boolean;
   private readonly maxLines: number;
   /** In order of `endsAt`, which is the order of insertion as all windows are equally long. */
-  private readonly windows = new Map<string, Window>();
-  private readonly unsubscribe: () => void;
+  private readonly windows = new Set<Window>();
+  private readonly subscriptions: (() => void)[] = [];
   private timer: Timer | undefined;
 
   /**
@@ -78,49 +91,51 @@ export class EventLogger {
     this.maxLines = settings.maxLines;
     this.windowMs = windowMsOf(settings);
     this.withFields = settings.fields;
-    this.unsubscribe = bus.onAny((event) => this.onEvent(event));
+    for (const type of SUBJECT_TYPES) if (this.levels[type] !== false) this.listen(bus, type);
   }
 
   /** Stops logging, after the counts of repeats that are still due. */
   close(): void {
-    this.unsubscribe();
+    for (const unsubscribe of this.subscriptions.splice(0)) unsubscribe();
     this.timer?.cancel();
     this.timer = undefined;
-    for (const window of this.windows.values()) this.writeRepeats(window);
+    for (const window of this.windows) if (window.repeats > 0) this.write(window);
     this.windows.clear();
   }
 
-  private onEvent(event: ServiceDiscoveryEvent): void {
-    const level = this.levels[event.type];
-    if (level === false) return;
-    const draft = lineOf(event);
-    if (!draft) return;
-    const line = { ...draft, level: level ?? this.levelFor(draft.level, event) };
-    const key = this.keyFor(event.type, line.subject);
-    const window = this.windows.get(key);
+  private listen(bus: EventBus, type: EventName): void {
+    const siblings = new Map<string, Window>();
+    this.subscriptions.push(bus.on(type, (event) => this.onEvent(event, siblings)));
+  }
+
+  private onEvent(event: ServiceDiscoveryEvent, siblings: Map<string, Window>): void {
+    let subject = subjectOf(event) ?? ANY_SUBJECT;
+    let window = siblings.get(subject);
+    if (!window && this.windows.size >= this.maxLines) window = siblings.get((subject = ANY_SUBJECT));
+    const isOthers = this.isOthers(event);
     if (window) {
-      window.line = line;
-      window.repeats += 1;
-    } else {
-      this.write(line, 0);
-      this.open(key, line);
-      this.arm();
+      window.event = event;
+      window.isOthers = isOthers;
+      window.repeats++;
+      return;
     }
+    const opened = { subject, siblings, endsAt: 0, event, isOthers, repeats: 0 };
+    this.write(opened);
+    this.open(opened);
+    this.arm();
   }
 
-  private levelFor(level: LogLevel, event: ServiceDiscoveryEvent): LogLevel {
+  private isOthers(event: ServiceDiscoveryEvent): boolean {
+    if (!this.deps.isOwn) return false;
     const key = 'instance' in event ? event.instance : 'key' in event ? event.key : undefined;
-    const isOthers = key !== undefined && this.deps.isOwn?.(key) === false;
-    return isOthers && level === 'log' ? 'debug' : level;
+    return key !== undefined && !this.deps.isOwn(key);
   }
 
-  private keyFor(type: EventName, subject: string): string {
-    const key = `${type} ${subject}`;
-    return this.windows.has(key) || this.windows.size < this.maxLines ? key : type;
-  }
-
-  private open(key: string, line: EventLine): void {
-    this.windows.set(key, { endsAt: this.clock.now() + this.windowMs, line, repeats: 0 });
+  private open(window: Window): void {
+    window.endsAt = this.clock.now() + this.windowMs;
+    window.repeats = 0;
+    window.siblings.set(window.subject, window);
+    this.windows.add(window);
   }
 
   /** One timer serves all windows: it waits for the one that ends first. */
@@ -133,22 +148,24 @@ export class EventLogger {
   private sweep(): void {
     this.timer = undefined;
     const now = this.clock.now();
-    for (const [key, window] of [...this.windows]) {
+    for (const window of [...this.windows]) {
       if (window.endsAt > now) break;
-      this.windows.delete(key);
+      this.windows.delete(window);
+      window.siblings.delete(window.subject);
       if (window.repeats === 0) continue;
-      this.writeRepeats(window);
+      this.write(window);
       // What went on repeating starts quiet: its next line is due at the end of another window.
-      this.open(key, window.line);
+      this.open(window);
     }
     this.arm();
   }
 
-  private writeRepeats(window: Window): void {
-    if (window.repeats > 0) this.write(window.line, window.repeats);
-  }
-
-  private write({ level, message, fields }: EventLine, repeats: number): void {
+  /** Writes the latest of the events, and how many were left out. */
+  private write({ event, isOthers, repeats }: Window): void {
+    const line = lineOf(event);
+    const level = this.levels[event.type] ?? (isOthers && line?.level === 'log' ? 'debug' : line?.level);
+    if (!line || !level) return;
+    const { message, fields } = line;
     const text = repeats === 0 ? message : `${message} (${repeats} like this in the last ${this.windowMs / 1_000} s)`;
     this.logger[level](text, this.withFields ? { ...fields, ...(repeats > 0 && { repeats }) } : {});
   }

@@ -1,0 +1,68 @@
+import { keyOf, type EventName, type InstanceKey, type ServiceDiscoveryEvent } from '../model/index.js';
+import { type EventOf } from './event-bus.js';
+
+type SubjectOf<Event> = (event: Event) => string;
+
+const ofInstance: SubjectOf<{ readonly key: InstanceKey }> = ({ key }) => keyOf(key);
+const ofService: SubjectOf<{ readonly service: string }> = ({ service }) => service;
+const ofRegistry = (): string => '';
+
+/**
+ * What an event is about, more exactly than its type says: events of one type with one subject are repeats of each other.
+ * Null for what happens at every call and says nothing by itself. It is asked at each event, so it builds no text where
+ * the most of them come from: calls that succeed.
+ */
+const SUBJECTS: { readonly [Name in EventName]: SubjectOf<EventOf<Name>> | null } = {
+  'instance.registered': ({ instance }) => keyOf(instance),
+  'instance.deregistered': ofInstance,
+  'instance.expired': ofInstance,
+  // A recovery is news, not a repeat of the fault before it.
+  'instance.status_changed': ({ key, to }) => `${keyOf(key)} ${to}`,
+  'instance.ejected': ofInstance,
+  'instance.readmitted': ofInstance,
+  'health.checked': ({ key, passed }) => `${keyOf(key)} ${passed}`,
+  'expiry.held': ofService,
+  'expiry.resumed': ofService,
+  'lease.recovered': ofInstance,
+  'registry.unavailable': ofRegistry,
+  'registry.available': ofRegistry,
+  'registry.trouble': ({ kind, service, instanceId }) => `${placeOf(service, instanceId)} ${kind}`,
+  'registry.offline': ofRegistry,
+  'registry.reconciled': ofRegistry,
+  'circuit.opened': ofCircuit,
+  'circuit.half_opened': ofCircuit,
+  'circuit.closed': ofCircuit,
+  'balancing.panic': ofService,
+  'balancing.panic_ended': ofService,
+  'call.passed_over': ({ service, instanceId }) => `${service} ${instanceId}`,
+  'call.picked': null,
+  'call.refused': ({ service, stage }) => `${service} ${stage}`,
+  'call.retried': ofService,
+  'call.hedged': ofService,
+  'call.failed_over': ofService,
+  'call.answered_stale': ofService,
+  'call.completed': (event) => (event.ok ? event.service : `${event.service} failed with ${causeOf(event)}`),
+};
+
+/** The types of events that have a subject. */
+export const SUBJECT_TYPES = (Object.keys(SUBJECTS) as EventName[]).filter((type) => SUBJECTS[type] !== null);
+
+export function subjectOf(event: ServiceDiscoveryEvent): string | null {
+  // TypeScript does not see that an event and the entry of its type belong together.
+  const subject = SUBJECTS[event.type] as SubjectOf<ServiceDiscoveryEvent> | null;
+  return subject?.(event) ?? null;
+}
+
+/** What a call failed with. */
+export function causeOf({ code, status }: { readonly code?: string; readonly status?: number }): string {
+  return code ?? `status ${status ?? 'unknown'}`;
+}
+
+/** The instance, where it is known, the service, where that is known, or an empty text. */
+export function placeOf(service: string | undefined, instanceId: string | undefined): string {
+  return [service, instanceId].filter(Boolean).join('/');
+}
+
+function ofCircuit({ service, instanceId }: { readonly service: string; readonly instanceId?: string }): string {
+  return placeOf(service, instanceId);
+}
