@@ -6,6 +6,7 @@ describe('resolveUndiciTransportOptions', () => {
   it('fills in the defaults', () => {
     expect(resolveUndiciTransportOptions({ connections: undefined })).toEqual({
       connections: 256,
+      warmConnections: 1,
       connectTimeoutMs: 5_000,
       keepAliveTimeoutMs: 4_000,
       bodyTimeoutMs: 300_000,
@@ -14,7 +15,14 @@ describe('resolveUndiciTransportOptions', () => {
   });
 
   it('names everything that is wrong at once', () => {
-    const wrong = { connections: 0, connectTimeout: 0, keepAliveTimeout: 'soon', bodyTimeout: -1, closeTimeout: '2d' };
+    const wrong = {
+      connections: 0,
+      warmConnections: 17,
+      connectTimeout: 0,
+      keepAliveTimeout: 'soon',
+      bodyTimeout: -1,
+      closeTimeout: '2d',
+    };
     let error: unknown;
     try {
       resolveUndiciTransportOptions(wrong);
@@ -24,6 +32,7 @@ describe('resolveUndiciTransportOptions', () => {
     expect(error).toBeInstanceOf(InvalidConfigurationError);
     expect((error as InvalidConfigurationError).problems.map(({ path }) => path)).toEqual([
       'transport.connections',
+      'transport.warmConnections',
       'transport.connectTimeout',
       'transport.keepAliveTimeout',
       'transport.bodyTimeout',

@@ -10,6 +10,14 @@ export interface UndiciTransportOptions {
    * @default 256
    */
   connections?: number;
+  /**
+   * How many connections are opened ahead to an instance that joins a service, from 0 to 16. Only where this process has
+   * connections open to half of the others at least, so that it would open one within moments anyhow: thousands of
+   * callers, most of whom call now and then, do not all meet a new instance with a handshake. Never more than 64 in all,
+   * and each is closed when it is not used within `keepAliveTimeout`.
+   * @default 1
+   */
+  warmConnections?: number;
   /** How long a connection may take to open, TLS included: 1 ms to 1 day. @default '5s' */
   connectTimeout?: Duration;
   /**
@@ -26,6 +34,7 @@ export interface UndiciTransportOptions {
 
 export const DEFAULT_UNDICI_TRANSPORT_OPTIONS: Readonly<Required<UndiciTransportOptions>> = {
   connections: 256,
+  warmConnections: 1,
   connectTimeout: '5s',
   keepAliveTimeout: '4s',
   bodyTimeout: '300s',
@@ -35,6 +44,7 @@ export const DEFAULT_UNDICI_TRANSPORT_OPTIONS: Readonly<Required<UndiciTransport
 /** The options in milliseconds. */
 export interface ResolvedUndiciTransportOptions {
   readonly connections: number;
+  readonly warmConnections: number;
   readonly connectTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
   readonly bodyTimeoutMs: number;
@@ -54,6 +64,7 @@ export function resolveUndiciTransportOptions(
   const given = check.options('', options, DEFAULT_UNDICI_TRANSPORT_OPTIONS);
   const resolved = {
     connections: check.number('connections', given.connections, { min: 1, max: 65_535, integer: true }),
+    warmConnections: check.number('warmConnections', given.warmConnections, { min: 0, max: 16, integer: true }),
     connectTimeoutMs: check.duration('connectTimeout', given.connectTimeout, { minMs: 1, maxMs: LONGEST_MS }),
     keepAliveTimeoutMs: check.duration('keepAliveTimeout', given.keepAliveTimeout, { minMs: 1, maxMs: LONGEST_MS }),
     bodyTimeoutMs: check.duration('bodyTimeout', given.bodyTimeout, { maxMs: LONGEST_MS }),

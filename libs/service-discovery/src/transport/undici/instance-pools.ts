@@ -1,0 +1,135 @@
+import { Pool } from 'undici';
+import { type Clock, settlesWithin } from '../../common/index.js';
+import { originOf, type ServiceInstance } from '../../model/index.js';
+import { type ResolvedUndiciTransportOptions } from './options.js';
+import { PooledClient } from './pooled-client.js';
+import { SpareConnections } from './spare-connections.js';
+
+/** The most connections that are open without anybody having asked for them. */
+const MAX_SPARES = 64;
+
+/** The connections to one origin. */
+class InstancePool {
+  readonly pool: Pool;
+  readonly spares: SpareConnections;
+  /** How many of the pool's connections are open. */
+  open = 0;
+
+  constructor(origin: string, options: ResolvedUndiciTransportOptions) {
+    const { connections, connectTimeoutMs, keepAliveTimeoutMs, bodyTimeoutMs } = options;
+    this.spares = new SpareConnections(origin, { connectTimeoutMs, idleMs: keepAliveTimeoutMs });
+    this.pool = new Pool(origin, {
+      connections,
+      connect: this.spares.connect,
+      keepAliveTimeout: keepAliveTimeoutMs,
+      bodyTimeout: bodyTimeoutMs,
+      // The caller's signal bounds the wait for the head: it knows the call's deadline, a constant here does not.
+      headersTimeout: 0,
+      factory: (url, clientOptions) => new PooledClient(url, clientOptions),
+    });
+    this.pool.on('connect', () => this.open++).on('disconnect', () => this.open--);
+  }
+
+  close(): Promise<void> {
+    this.spares.close();
+    return this.pool.close();
+  }
+}
+
+/** One pool of connections an instance, for as long as the instance is there under the same origin. */
+export class InstancePools {
+  private readonly byOrigin = new Map<string, InstancePool>();
+  /** Spares the making of an origin for each request. */
+  private byInstance = new WeakMap<ServiceInstance, InstancePool>();
+  /** Pools of instances that are gone, until what is in flight there has ended. */
+  private readonly retired = new Set<InstancePool>();
+
+  constructor(
+    private readonly options: ResolvedUndiciTransportOptions,
+    private readonly clock: Clock,
+  ) {}
+
+  of(to: ServiceInstance): Pool {
+    return (this.byInstance.get(to) ?? this.find(to)).pool;
+  }
+
+  /** Closes the connections to all others once they are idle. */
+  retain(instances: readonly ServiceInstance[]): void {
+    const kept = new Set(instances.map((instance) => this.known(instance)));
+    for (const [origin, pool] of this.byOrigin) {
+      if (kept.has(pool)) continue;
+      this.byOrigin.delete(origin);
+      this.byInstance = new WeakMap();
+      this.retired.add(pool);
+      void pool.close().finally(() => this.retired.delete(pool));
+    }
+  }
+
+  /**
+   * Opens connections ahead to those who joined a service that this process is calling all the time, for the first
+   * request not to wait for one. "All the time" means that at least half of the others have a connection open, as it is
+   * closed when it is idle: then one to the newcomer would be opened within moments anyhow. Of thousands of callers who
+   * call now and then, hardly any opens one that it does not need.
+   */
+  openAhead(joined: readonly ServiceInstance[], instances: readonly ServiceInstance[]): void {
+    const { warmConnections } = this.options;
+    if (warmConnections === 0 || joined.length === 0) return;
+    const newcomers = new Set(joined);
+    const inUse = new Map<string, boolean>();
+    let room = MAX_SPARES - [...this.byOrigin.values()].reduce((sum, { spares }) => sum + spares.size, 0);
+    for (const instance of joined) {
+      if (!mayBeCalled(instance)) continue;
+      const service = instance.serviceName;
+      if (!inUse.has(service)) inUse.set(service, this.isInUse(service, instances, newcomers));
+      if (!inUse.get(service)) continue;
+      const { spares } = this.find(instance);
+      for (let count = 0; count < warmConnections && room > 0; count++, room--) spares.openOne();
+    }
+  }
+
+  /** Waits for what is in flight, bodies included, for up to `closeTimeout`; then closes every connection. */
+  async close(): Promise<void> {
+    const all = [...this.byOrigin.values(), ...this.retired];
+    const closed = Promise.all(all.map((pool) => pool.close()));
+    // A pool where requests wait for a connection does not end its closing when it is destroyed, so that is not awaited.
+    if (!(await settlesWithin(this.clock, this.options.closeTimeoutMs, closed))) {
+      await Promise.all(all.map(({ pool }) => pool.destroy()));
+    }
+    this.byOrigin.clear();
+    this.byInstance = new WeakMap();
+  }
+
+  private isInUse(
+    service: string,
+    instances: readonly ServiceInstance[],
+    newcomers: ReadonlySet<ServiceInstance>,
+  ): boolean {
+    let others = 0;
+    let connected = 0;
+    for (const instance of instances) {
+      if (instance.serviceName !== service || newcomers.has(instance)) continue;
+      others++;
+      if (this.known(instance)?.open) connected++;
+    }
+    return others > 0 && connected * 2 >= others;
+  }
+
+  private known(instance: ServiceInstance): InstancePool | undefined {
+    return this.byInstance.get(instance) ?? this.byOrigin.get(originOf(instance));
+  }
+
+  private find(to: ServiceInstance): InstancePool {
+    const origin = originOf(to);
+    let pool = this.byOrigin.get(origin);
+    if (!pool) {
+      pool = new InstancePool(origin, this.options);
+      this.byOrigin.set(origin, pool);
+    }
+    this.byInstance.set(to, pool);
+    return pool;
+  }
+}
+
+function mayBeCalled({ status, weight }: ServiceInstance): boolean {
+  return weight > 0 && (status === 'healthy' || status === 'unknown');
+}
