@@ -1,0 +1,94 @@
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, type Server } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { cannedHttpServer } from '../bench/calls/servers/canned-http.js';
+import { addSources, type BuiltPackage, buildPackage } from './support/built-package.js';
+import { type HotPathCounts } from './support/hot-path/main.js';
+
+const exec = promisify(execFile);
+const INSTANCES = 3;
+const CONCURRENCY = 64;
+const MANY_CALLS = 99_000;
+
+/** Each of these is a lock on what was won: lower it when a change wins more. Counts are exact but for what was counted on the edge. */
+const EDGE = 0.05;
+/** Two of them are the caller's own, who awaits the call. */
+const PROMISES = 8;
+/** Of those of a bare pool of undici that reads the same JSON. */
+const SHARE_OF_BYTES = 1;
+/** 10 bytes a call would be a leak. */
+const HEAP_GROWTH_BYTES = 10 * MANY_CALLS;
+
+let built: BuiltPackage;
+let servers: Server[];
+let connections = 0;
+let counts: HotPathCounts;
+
+beforeAll(async () => {
+  servers = Array.from({ length: INSTANCES }, () => cannedHttpServer().on('connection', () => connections++));
+  for (const server of servers) await once(server.listen(0, '127.0.0.1'), 'listening');
+  built = await buildPackage({ name: 'hot-path', type: 'module' });
+  await addSources(built, 'test/support/hot-path');
+  const ports = servers.map((server) => (server.address() as AddressInfo).port).join(',');
+  // What optimized code allocates depends on when it was optimized, and so on how busy the machine is.
+  const args = ['--expose-gc', '--no-opt', join(built.consumer, 'main.js'), ports, `${CONCURRENCY}`, `${MANY_CALLS}`];
+  const { stdout } = await exec(process.execPath, args);
+  counts = JSON.parse(stdout) as HotPathCounts;
+}, 180_000);
+
+afterAll(async () => {
+  for (const server of servers) server.close();
+  await built.remove();
+});
+
+describe.each(['get', 'post'] as const)('a call (%s) with everything on', (kind) => {
+  it('makes no AbortController and no signal', () => {
+    expect(counts[kind].abortSignals).toBe(0);
+  });
+
+  it('sets no timer beside those of undici', () => {
+    expect(counts[kind].timers).toBeLessThanOrEqual(counts.floor.timers + EDGE);
+  });
+
+  it(`makes at most ${PROMISES} promises`, () => {
+    expect(counts[kind].promises).toBeLessThanOrEqual(PROMISES + EDGE);
+  });
+
+  it('puts nothing more off to another turn than undici does', () => {
+    expect(counts[kind].ticks).toBeLessThanOrEqual(counts.floor.ticks + EDGE);
+    expect(counts[kind].immediates).toBeLessThanOrEqual(counts.floor.immediates + EDGE);
+  });
+
+  it('opens no connection once there are enough', () => {
+    expect(counts[kind].connections).toBeLessThan(EDGE);
+  });
+});
+
+it('a call with everything on allocates no more than one of a bare pool whose body is read as JSON', () => {
+  expect(counts.get.bytes / counts.floor.bytes).toBeLessThanOrEqual(SHARE_OF_BYTES);
+});
+
+describe(`${MANY_CALLS.toLocaleString('en-US')} calls`, () => {
+  it('leave no memory behind', () => {
+    expect(counts.after.heapBytes - counts.before.heapBytes).toBeLessThan(HEAP_GROWTH_BYTES);
+  });
+
+  it('leave no listener behind, at a socket or at the signal that they were all given', () => {
+    expect(counts.after.listenersOfASignal).toBe(0);
+    expect(counts.after.listenersOfASocket).toBeLessThanOrEqual(counts.before.listenersOfASocket);
+  });
+
+  it('leave no timer behind, but for the one that closes an idle connection', () => {
+    // One more for all time limits, one for undici's own.
+    expect(counts.timersLeft).toBeLessThanOrEqual(counts.after.sockets + 2);
+  });
+
+  it('use the same connections over and over', () => {
+    expect(counts.after.sockets).toBeLessThanOrEqual(INSTANCES * CONCURRENCY);
+    // As many once more for undici alone.
+    expect(connections).toBeLessThanOrEqual(2 * INSTANCES * CONCURRENCY);
+  });
+});

@@ -1,0 +1,94 @@
+/**
+ * A client's process: it makes many calls with everything on that is on by default, events and metrics besides, and prints
+ * as JSON what they made and what they left behind.
+ */
+import {
+  DiscoveryMetrics,
+  EventBus,
+  MemoryRegistryStore,
+  ServiceCommunicator,
+  ServiceRegistry,
+  UndiciTransport,
+} from 'nest-service-discovery/core';
+import { Pool } from 'undici';
+import { allocatedBy, type Held, madeBy, type MadePerCall, SocketWatch, timersLeftBy } from './counters.js';
+
+type Counted = MadePerCall & { readonly bytes: number };
+
+export interface HotPathCounts {
+  /** Of a bare pool of undici, as a user would write it: what nobody can leave out. */
+  readonly floor: Counted;
+  readonly get: Counted;
+  readonly post: Counted;
+  readonly timersLeft: number;
+  readonly before: Held;
+  /** After many more calls. */
+  readonly after: Held;
+}
+
+const [ports = '', concurrency = '', many = ''] = process.argv.slice(2);
+const WARM_UP = 5_000;
+const COUNTED = 4_096;
+/** However slow the machine is, no connection is idle for so long. */
+const KEEP_ALIVE = 3_600_000;
+
+const sockets = new SocketWatch();
+const events = new EventBus();
+const store = new MemoryRegistryStore();
+const registry = new ServiceRegistry(store, {}, { events });
+await registry.start();
+for (const port of ports.split(',')) {
+  const registration = { serviceName: 'users', host: '127.0.0.1', port: Number(port), ttl: '1d' };
+  await registry.register(registration, { heartbeat: 'manual' });
+}
+const metrics = new DiscoveryMetrics(events, registry);
+const transport = new UndiciTransport({ keepAliveTimeout: KEEP_ALIVE });
+const communicator = new ServiceCommunicator({ registry, transport, events });
+const { signal } = new AbortController();
+const json = { name: 'x'.repeat(1_000) };
+
+const get = (n: number): Promise<unknown> => communicator.callServiceJson('users', { path: `/200/users/${n % 1_000}` });
+const post = (n: number): Promise<unknown> =>
+  communicator.callServiceJson('users', { method: 'POST', path: `/200/users/${n % 1_000}`, json });
+const withSignal = (n: number): Promise<unknown> =>
+  communicator.callServiceJson('users', { path: `/200/users/${n % 1_000}`, signal });
+const pools = ports.split(',').map((port) => new Pool(`http://127.0.0.1:${port}`, { keepAliveTimeout: KEEP_ALIVE }));
+const bare = async (n: number): Promise<unknown> => {
+  const { body } = await pools[n % pools.length]!.request({ method: 'GET', path: `/200/users/${n % 1_000}` });
+  return body.json();
+};
+
+async function make(calls: number, call: (n: number) => Promise<unknown>): Promise<void> {
+  let made = 0;
+  const worker = async (): Promise<void> => {
+    while (made < calls) await call(made++);
+  };
+  await Promise.all(Array.from({ length: Number(concurrency) }, worker));
+}
+
+async function count(call: (n: number) => Promise<unknown>): Promise<Counted> {
+  await make(WARM_UP, call);
+  const run = (): Promise<void> => make(COUNTED, call);
+  const bytes = await allocatedBy(COUNTED, run);
+  return { ...(await madeBy(COUNTED, run)), bytes };
+}
+
+const kinds = [get, post, withSignal];
+for (const call of kinds) await make(WARM_UP, call);
+const before = await sockets.heldNow(signal);
+for (const call of kinds) await make(Number(many) / kinds.length, call);
+const after = await sockets.heldNow(signal);
+const counts: HotPathCounts = {
+  before,
+  after,
+  get: await count(get),
+  post: await count(post),
+  timersLeft: await timersLeftBy(() => make(COUNTED, get)),
+  floor: await count(bare),
+};
+await communicator.close();
+metrics.close();
+await registry.close();
+await store.close();
+await Promise.all(pools.map((pool) => pool.close()));
+process.stdout.write(JSON.stringify(counts));
