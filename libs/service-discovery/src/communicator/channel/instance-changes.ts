@@ -18,32 +18,37 @@ export function changesBetween(before: readonly ServiceInstance[], after: readon
   const changes: Collected = { joined: [], left: [], replaced: [] };
   const shortest = Math.min(before.length, after.length);
   let start = 0;
-  while (start < shortest && before[start]!.instanceId === after[start]!.instanceId) {
-    compare(before[start]!, after[start]!, changes);
-    start++;
+  while (start < shortest && agree(before[start]!, after[start]!, changes)) start++;
+  let [beforeEnd, afterEnd] = [before.length, after.length];
+  while (Math.min(beforeEnd, afterEnd) > start && agree(before[beforeEnd - 1]!, after[afterEnd - 1]!, changes)) {
+    beforeEnd--;
+    afterEnd--;
   }
-  let end = 0;
-  while (end < shortest - start && before.at(-1 - end)!.instanceId === after.at(-1 - end)!.instanceId) {
-    compare(before.at(-1 - end)!, after.at(-1 - end)!, changes);
-    end++;
-  }
-  matchById(before.slice(start, before.length - end), after.slice(start, after.length - end), changes);
+  matchById(before.slice(start, beforeEnd), after.slice(start, afterEnd), changes);
   return changes;
+}
+
+/** Whether two that stand at the same place have the same id; then they are compared. */
+function agree(before: ServiceInstance, after: ServiceInstance, changes: Collected): boolean {
+  // Nearly all, and no look into them is needed.
+  if (before === after) return true;
+  if (before.instanceId !== after.instanceId) return false;
+  compare(before, after, changes);
+  return true;
 }
 
 function matchById(before: readonly ServiceInstance[], after: readonly ServiceInstance[], changes: Collected): void {
   const gone = new Map(before.map((instance) => [instance.instanceId, instance]));
   for (const instance of after) {
     const known = gone.get(instance.instanceId);
-    if (known) compare(known, instance, changes);
-    else changes.joined.push(instance);
+    if (!known) changes.joined.push(instance);
+    else compare(known, instance, changes);
     gone.delete(instance.instanceId);
   }
   for (const instance of gone.values()) changes.left.push(instance);
 }
 
 function compare(before: ServiceInstance, after: ServiceInstance, changes: Collected): void {
-  if (before === after) return;
   if (before.generation !== after.generation) changes.replaced.push(after);
   if (before.host === after.host && before.port === after.port && before.protocol === after.protocol) return;
   changes.left.push(before);
