@@ -1,18 +1,16 @@
-import { Counter, type Registry } from 'prom-client';
+import { type Registry } from 'prom-client';
+import { ScrapedMetric, type ScrapedValue } from './scraped-metric.js';
 
-interface InstanceCounts {
-  readonly service: string;
-  readonly instance: string;
-  readonly counts: Map<string, number>;
+/** What happened to one instance with the same value of the other label. */
+interface Series {
+  readonly value: string;
+  count: number;
 }
 
-/**
- * A counter with the labels `service`, `instance` and one more, whose series go away with their instance. It counts in
- * maps of its own and hands the sums to prom-client when it is scraped: a call pays for two look-ups.
- */
-export class InstanceCounter {
-  private readonly series = new Map<string, InstanceCounts>();
-  private readonly counter: Counter;
+/** A counter with the labels `service`, `instance` and one more, whose series go away with their instance. */
+export class InstanceCounter extends ScrapedMetric {
+  readonly type = 'counter';
+  private readonly services = new Map<string, Map<string, Series[]>>();
 
   constructor(
     name: string,
@@ -20,37 +18,50 @@ export class InstanceCounter {
     private readonly label: string,
     registry: Registry,
   ) {
-    this.counter = new Counter({
-      name,
-      help,
-      labelNames: ['service', 'instance', label],
-      registers: [registry],
-      collect: () => this.collect(),
-    });
+    super(name, help, registry);
   }
 
   increment(service: string, instance: string, value: string): void {
-    const key = `${service}/${instance}`;
-    let entry = this.series.get(key);
-    if (!entry) this.series.set(key, (entry = { service, instance, counts: new Map() }));
-    entry.counts.set(value, (entry.counts.get(value) ?? 0) + 1);
+    let instances = this.services.get(service);
+    if (!instances) this.services.set(service, (instances = new Map<string, Series[]>()));
+    let all = instances.get(instance);
+    if (!all) instances.set(instance, (all = []));
+    for (const series of all) {
+      if (series.value === value) {
+        series.count++;
+        return;
+      }
+    }
+    all.push({ value, count: 1 });
   }
 
   forget(service: string, instance: string): void {
-    this.series.delete(`${service}/${instance}`);
+    const instances = this.services.get(service);
+    if (instances?.delete(instance) && instances.size === 0) this.services.delete(service);
   }
 
   /** Forgets every instance that is not known any more. What has no instance, but a service, stays. */
   retain(isKnown: (service: string, instance: string) => boolean): void {
-    for (const [key, { service, instance }] of this.series) {
-      if (instance !== '' && !isKnown(service, instance)) this.series.delete(key);
+    for (const [service, instances] of this.services) {
+      for (const instance of instances.keys()) {
+        if (instance !== '' && !isKnown(service, instance)) this.forget(service, instance);
+      }
     }
   }
 
-  private collect(): void {
-    this.counter.reset();
-    for (const { service, instance, counts } of this.series.values()) {
-      for (const [value, count] of counts) this.counter.inc({ service, instance, [this.label]: value }, count);
+  reset(): void {
+    this.services.clear();
+  }
+
+  protected values(): ScrapedValue[] {
+    const values: ScrapedValue[] = [];
+    for (const [service, instances] of this.services) {
+      for (const [instance, all] of instances) {
+        for (const { value, count } of all) {
+          values.push({ value: count, labels: { service, instance, [this.label]: value } });
+        }
+      }
     }
+    return values;
   }
 }

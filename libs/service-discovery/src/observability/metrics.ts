@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Registry } from 'prom-client';
 import { InvalidConfigurationError } from '../common/index.js';
 import {
   REGISTRY_TROUBLE_KINDS,
@@ -9,6 +9,8 @@ import {
 } from '../model/index.js';
 import { type EventBus, type EventOf } from './event-bus.js';
 import { InstanceCounter } from './instance-counter.js';
+import { ServiceCounter } from './service-counter.js';
+import { ServiceHistogram } from './service-histogram.js';
 
 /** What the gauges are read from at each scrape; `ServiceRegistry` is one. */
 export interface MetricsSource {
@@ -104,12 +106,12 @@ export class DiscoveryMetrics {
   private countInstances(): void {
     const registrations = this.counter('registrations_total', 'Registrations, first and repeated');
     const deregistrations = this.counter('deregistrations_total', 'Instances that left, by reason', ['reason']);
-    const checks = this.counter('health_checks_total', 'Health checks, by result', ['service', 'result']);
+    const checks = this.serviceCounter('health_checks_total', 'Health checks, by result', 'result');
     // Present from the start, so that a rate over the first event is right.
     for (const reason of ['deregistered', 'expired']) deregistrations.inc({ reason }, 0);
 
-    const holds = this.counter('expiry_holds_total', 'Times that expiry of a service was held', ['service']);
-    this.on('expiry.held', ({ service }) => holds.inc({ service }));
+    const holds = this.serviceCounter('expiry_holds_total', 'Times that expiry of a service was held');
+    this.on('expiry.held', ({ service }) => holds.increment(service));
     this.on('instance.registered', () => registrations.inc());
     this.on('instance.deregistered', ({ key }) => {
       deregistrations.inc({ reason: 'deregistered' });
@@ -119,9 +121,7 @@ export class DiscoveryMetrics {
       deregistrations.inc({ reason: 'expired' });
       this.forget(key);
     });
-    this.on('health.checked', ({ key, passed }) =>
-      checks.inc({ service: key.serviceName, result: passed ? 'success' : 'failure' }),
-    );
+    this.on('health.checked', ({ key, passed }) => checks.increment(key.serviceName, passed ? 'success' : 'failure'));
   }
 
   private countTroubles(): void {
@@ -143,40 +143,34 @@ export class DiscoveryMetrics {
   }
 
   private countCalls(): void {
-    const panics = this.counter('panics_total', 'Times that health was minded no more, as too few were healthy', [
-      'service',
-    ]);
+    const panics = this.serviceCounter('panics_total', 'Times that health was minded no more, as too few were healthy');
     const picks = this.instanceCounter('balancing_decisions_total', 'Instances chosen for an attempt', 'strategy');
-    const refusals = this.counter('refusals_total', 'Calls that were refused unsent', ['service', 'stage', 'code']);
-    const retries = this.counter('retries_total', 'Attempts after the first one of a call', ['service']);
-    const hedges = this.counter('hedges_total', 'Attempts beside one that takes long', ['service']);
-    const failovers = this.counter('failovers_total', 'Retries and fallbacks that went elsewhere', ['service']);
-    const stale = this.counter('stale_answers_total', 'Failed calls that got the last good answer', ['service']);
-    const calls = this.counter('calls_total', 'Calls with all their attempts, by result', [
-      'service',
+    const refusals = this.serviceCounter('refusals_total', 'Calls that were refused unsent', 'stage', 'code');
+    const retries = this.serviceCounter('retries_total', 'Attempts after the first one of a call');
+    const hedges = this.serviceCounter('hedges_total', 'Attempts beside one that takes long');
+    const failovers = this.serviceCounter('failovers_total', 'Retries and fallbacks that went elsewhere');
+    const stale = this.serviceCounter('stale_answers_total', 'Failed calls that got the last good answer');
+    const calls = this.serviceCounter('calls_total', 'Calls with all their attempts, by result', 'result', 'code');
+    const durations = new ServiceHistogram(
+      this.name('call_duration_seconds'),
+      'Duration of calls with all their attempts',
       'result',
-      'code',
-    ]);
-    const durations = new Histogram({
-      name: this.name('call_duration_seconds'),
-      help: 'Duration of calls with all their attempts',
-      labelNames: ['service', 'result'],
-      buckets: [...(this.options.durationBuckets ?? DEFAULT_DURATION_BUCKETS)],
-      registers: [this.registry],
-    });
+      this.options.durationBuckets ?? DEFAULT_DURATION_BUCKETS,
+      this.registry,
+    );
 
-    this.on('balancing.panic', ({ service }) => panics.inc({ service }));
+    this.on('balancing.panic', ({ service }) => panics.increment(service));
     this.on('call.picked', (event) => picks.increment(event.service, event.instanceId, event.strategy));
-    this.on('call.refused', ({ service, stage, code }) => refusals.inc({ service, stage, code }));
-    this.on('call.retried', ({ service }) => retries.inc({ service }));
-    this.on('call.hedged', ({ service }) => hedges.inc({ service }));
-    this.on('call.failed_over', ({ service, reason }) => failovers.inc({ service: labelOf(service, reason) }));
-    this.on('call.answered_stale', ({ service, reason }) => stale.inc({ service: labelOf(service, reason) }));
+    this.on('call.refused', ({ service, stage, code }) => refusals.increment(service, stage, code));
+    this.on('call.retried', ({ service }) => retries.increment(service));
+    this.on('call.hedged', ({ service }) => hedges.increment(service));
+    this.on('call.failed_over', ({ service, reason }) => failovers.increment(labelOf(service, reason)));
+    this.on('call.answered_stale', ({ service, reason }) => stale.increment(labelOf(service, reason)));
     this.on('call.completed', ({ service: called, ok, code, durationMs }) => {
       const service = labelOf(called, code);
       const result = ok ? 'success' : 'failure';
-      calls.inc({ service, result, code: code ?? '' });
-      durations.observe({ service, result }, durationMs / 1_000);
+      calls.increment(service, result, code);
+      durations.observe(service, result, durationMs / 1_000);
     });
   }
 
@@ -225,6 +219,10 @@ export class DiscoveryMetrics {
 
   private counter(name: string, help: string, labelNames: string[] = []): Counter {
     return new Counter({ name: this.name(name), help, labelNames, registers: [this.registry] });
+  }
+
+  private serviceCounter(name: string, help: string, ...labels: [first?: string, second?: string]): ServiceCounter {
+    return new ServiceCounter(this.name(name), help, labels, this.registry);
   }
 
   private instanceCounter(name: string, help: string, label: string): InstanceCounter {

@@ -1,0 +1,58 @@
+import { type Registry } from 'prom-client';
+import { ScrapedMetric, type ScrapedValue } from './scraped-metric.js';
+
+/** The calls of one service with the same values of the other labels. */
+interface Series {
+  readonly first: string;
+  readonly second: string;
+  count: number;
+}
+
+/** A counter with the label `service` and up to two more, of which each service has few values. */
+export class ServiceCounter extends ScrapedMetric {
+  readonly type = 'counter';
+  private readonly services = new Map<string, Series[]>();
+
+  /** @param labels those beside `service` */
+  constructor(
+    name: string,
+    help: string,
+    private readonly labels: readonly [first?: string, second?: string],
+    registry: Registry,
+  ) {
+    super(name, help, registry);
+  }
+
+  increment(service: string, first = '', second = ''): void {
+    let all = this.services.get(service);
+    if (!all) this.services.set(service, (all = []));
+    for (const series of all) {
+      if (series.first === first && series.second === second) {
+        series.count++;
+        return;
+      }
+    }
+    all.push({ first, second, count: 1 });
+  }
+
+  reset(): void {
+    this.services.clear();
+  }
+
+  protected values(): ScrapedValue[] {
+    const values: ScrapedValue[] = [];
+    for (const [service, all] of this.services) {
+      for (const { first, second, count } of all)
+        values.push({ value: count, labels: this.labelsOf(service, first, second) });
+    }
+    return values;
+  }
+
+  private labelsOf(service: string, first: string, second: string): Record<string, string> {
+    const labels: Record<string, string> = { service };
+    const [firstLabel, secondLabel] = this.labels;
+    if (firstLabel !== undefined) labels[firstLabel] = first;
+    if (secondLabel !== undefined) labels[secondLabel] = second;
+    return labels;
+  }
+}
