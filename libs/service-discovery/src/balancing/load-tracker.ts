@@ -1,5 +1,5 @@
 import { type Clock, InvalidConfigurationError, type Outcome, systemClock } from '../common/index.js';
-import { type ServiceInstance } from '../model/index.js';
+import { differenceOf, type ServiceInstance } from '../model/index.js';
 import { judge } from './judge-outcome.js';
 
 export interface LoadTrackerOptions {
@@ -31,6 +31,9 @@ export class LoadTracker {
   readonly decayMs: number;
   private readonly clock: Clock;
   private readonly loads = new Map<string, InstanceLoad>();
+  private listed: readonly ServiceInstance[] = [];
+  /** Whose load was asked for since then: perhaps nobody has listed them. */
+  private readonly unlisted = new Set<string>();
   private readonly summary = new LatencySummary();
 
   /** @throws InvalidConfigurationError when `decayMs` is not more than 0 */
@@ -50,18 +53,31 @@ export class LoadTracker {
     if (!load) {
       load = new InstanceLoad(this.clock, this.decayMs, this.summary);
       this.loads.set(instanceId, load);
+      this.unlisted.add(instanceId);
     }
     return load;
   }
 
   /** Forgets every instance but these. */
   retain(instances: readonly ServiceInstance[]): void {
-    const present = new Set(instances.map(({ instanceId }) => instanceId));
-    for (const [instanceId, load] of this.loads) {
-      if (present.has(instanceId)) continue;
-      this.loads.delete(instanceId);
-      load.detach();
+    if (instances === this.listed && this.unlisted.size === 0) return;
+    const { start, endBefore, endAfter } = differenceOf(this.listed, instances);
+    const staying = new Set(instances.slice(start, endAfter).map(({ instanceId }) => instanceId));
+    for (const { instanceId } of this.listed.slice(start, endBefore)) {
+      if (!staying.has(instanceId)) this.forget(instanceId);
     }
+    // Those who are new mostly stand at the end.
+    for (let place = instances.length - 1; place >= 0 && this.unlisted.size > 0; place--) {
+      this.unlisted.delete(instances[place]?.instanceId ?? '');
+    }
+    for (const instanceId of this.unlisted) this.forget(instanceId);
+    this.unlisted.clear();
+    this.listed = instances;
+  }
+
+  private forget(instanceId: string): void {
+    this.loads.get(instanceId)?.detach();
+    this.loads.delete(instanceId);
   }
 }
 

@@ -1,6 +1,7 @@
 import { type ServiceInstance } from '../model/index.js';
 import { type Selection } from './eligibility.js';
 import { type Pool } from './pools.js';
+import { type Roster } from './roster.js';
 import { type Candidate, type Wish } from './strategy.js';
 import { type UnavailableReason } from './unavailable-reason.js';
 
@@ -25,13 +26,13 @@ export interface Plan {
  * @param before the plan of such picks until now: of pools that are as they were, the lists stay the same, and with
  *   them what strategies worked out for them
  */
-export function planFor(selection: Selection, candidates: ReadonlyMap<string, Candidate>, before?: Plan): Plan {
+export function planFor(selection: Selection, roster: Roster, before?: Plan): Plan {
   const { healthyShare = 1, isPanic = false } = selection.survey ?? {};
   if (selection.kind === 'unavailable') {
     return { unavailable: selection.reason, pools: [], fit: [], healthyShare, isPanic };
   }
   const pools = selection.pools.map((pool): CandidatePool => {
-    const members = pool.members.flatMap(({ instanceId }) => candidates.get(instanceId) ?? []);
+    const members = roster.of(pool.members);
     const known = before?.pools.find(({ name }) => name === pool.name);
     if (known && isUnchanged(known, members)) return { ...known, share: pool.share };
     return { ...pool, members, weights: members.map(({ weight }) => weight) };

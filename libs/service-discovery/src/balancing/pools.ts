@@ -85,8 +85,8 @@ function partsOf({ onDuty, fit, left }: Standing, { groups, priorities, zone }: 
   );
 }
 
-/** The smallest number first. */
-function levelOf(
+/** Of priority: the smallest number first. */
+export function levelOf(
   instance: ServiceInstance,
   { by, otherwise }: Exclude<ResolvedLoadBalancingOptions['priorities'], false>,
 ): number {

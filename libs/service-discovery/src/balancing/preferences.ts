@@ -1,6 +1,7 @@
+import { type ServiceInstance } from '../model/index.js';
 import { type SelectionCriteria } from './load-balancer.js';
 import { type HashRequest } from './hash-source.js';
-import { type Sharing } from './pools.js';
+import { levelOf, type Sharing } from './pools.js';
 import { routedVersion } from './request-route.js';
 import { type ResolvedLoadBalancingOptions } from './resolve-load-balancing-options.js';
 import { ClientSubset } from './subset.js';
@@ -36,4 +37,22 @@ export class Preferences {
       zone: zone === undefined ? own : { prefer: zone, minimumHealthyShare: own ? own.minimumHealthyShare : 0 },
     };
   }
+
+  /** Whether two states of an instance are the same to every pick and to slow start. */
+  areAlike(one: ServiceInstance, other: ServiceInstance): boolean {
+    const { priorities } = this.options;
+    return (
+      one.status === other.status &&
+      one.weight === other.weight &&
+      one.generation === other.generation &&
+      one.version === other.version &&
+      one.zone === other.zone &&
+      haveSameTags(one, other) &&
+      (!priorities || levelOf(one, priorities) === levelOf(other, priorities))
+    );
+  }
+}
+
+function haveSameTags({ tags: some }: ServiceInstance, { tags: others }: ServiceInstance): boolean {
+  return some === others || (some.length === others.length && some.every((tag, index) => tag === others[index]));
 }

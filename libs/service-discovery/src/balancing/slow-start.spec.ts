@@ -98,6 +98,13 @@ describe('slow start', () => {
     expect([factorOf(balancer, 'b'), factorOf(balancer, 'c')]).toEqual([0.1, 0.5]);
   });
 
+  it('begins anew where nothing but the registration is new', () => {
+    const balancer = create();
+    balancer.update([a, b]);
+    balancer.update([a, { ...b, generation: 2 }]);
+    expect(factorOf(balancer, 'b')).toBe(0.1);
+  });
+
   it('goes on through updates that do not concern it', () => {
     const balancer = create();
     balancer.update([a]);

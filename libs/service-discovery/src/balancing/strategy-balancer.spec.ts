@@ -371,6 +371,26 @@ describe('StrategyBalancer', () => {
       expect(strategy.choices.map((list) => strategy.choices.indexOf(list))).toEqual([0, 0, 0, 3, 4]);
     });
 
+    it('looks at nobody but the one that an update is about, where that changes nothing for picks', () => {
+      let looks = 0;
+      const list = Array.from(
+        { length: 100 },
+        (_, index) =>
+          new Proxy(fakeInstance({ instanceId: `i${index}` }), {
+            get: (instance, name) => (looks++, Reflect.get(instance, name) as unknown),
+          }),
+      );
+      const renewed = fakeInstance({ instanceId: 'i50', lastHeartbeat: 1 });
+      balancer.update(list);
+      balancer.update([...list]);
+      const { updates } = strategy;
+      looks = 0;
+      balancer.update(list.with(50, renewed));
+      expect(looks).toBeLessThan(20);
+      expect(updates).toHaveLength(1);
+      expect(strategy.usual[50]?.instance).toBe(renewed);
+    });
+
     it('tells what the list was before those were taken out that cannot take the call', () => {
       balancer.update([a, b, c]);
       const usual = strategy.usual;

@@ -15,6 +15,7 @@ import { ownerOfKey } from './owner-of-key.js';
 import { Picked } from './picked.js';
 import { choiceAt, largestPool, placeIn, type Plan, planFor, poolAt } from './plan.js';
 import { Preferences } from './preferences.js';
+import { Roster } from './roster.js';
 import { SlowStart } from './slow-start.js';
 import { type Candidate, type Strategy, type Wish } from './strategy.js';
 import { unitHash } from './unit-hash.js';
@@ -24,8 +25,7 @@ import { unitHash } from './unit-hash.js';
  * each update and criteria.
  */
 export class StrategyBalancer implements LoadBalancer {
-  private instances: readonly ServiceInstance[] = [];
-  private candidates = new Map<string, Candidate>();
+  private readonly roster: Roster;
   private readonly plans: PlanCache;
   private readonly preferences: Preferences;
   private readonly slowStart: SlowStart | undefined;
@@ -51,6 +51,10 @@ export class StrategyBalancer implements LoadBalancer {
     this.clock = clock;
     this.events = events;
     this.preferences = new Preferences(options);
+    this.roster = new Roster(
+      (instance) => this.admit(instance),
+      (before, after) => this.preferences.areAlike(before, after),
+    );
     this.slowStart = options.slowStart ? new SlowStart(options.slowStart, clock, random) : undefined;
     this.chooser = new Chooser(strategy, this.slowStart, clock);
     this.draws = new EvenSequence(random);
@@ -59,13 +63,13 @@ export class StrategyBalancer implements LoadBalancer {
   }
 
   update(instances: readonly ServiceInstance[]): void {
-    if (instances === this.instances) return;
-    this.instances = instances;
+    if (instances === this.roster.list) return;
     this.service = instances[0]?.serviceName ?? this.service;
     this.loads.retain(instances);
-    this.candidates = this.reconcile(instances);
+    // Most updates are of a health check or a heartbeat, and leave everything as it is.
+    if (!this.roster.update(instances)) return;
     this.plans.renew();
-    this.slowStart?.update(this.plans.for({}, undefined).fit);
+    if (this.slowStart) this.startSlowly(this.slowStart);
     this.useAsUsual(this.plans.for({ avoid: this.avoid }, undefined));
   }
 
@@ -81,7 +85,7 @@ export class StrategyBalancer implements LoadBalancer {
     const key = hashKeyOf(context, this.keySources);
     const draw = plan.pools.length === 1 ? 0 : this.draw(key ?? context.key);
     const pool = poolAt(plan.pools, draw);
-    const chosen = this.chooser.willing({ key, context, base: pool.members }, this.candidates);
+    const chosen = this.chooser.willing({ key, context, base: pool.members }, this.roster.byId);
     return chosen
       ? new Picked(chosen.instance, chosen.load)
       : this.pickBeyond(plan, { key, context, draw: placeIn(plan.pools, pool, draw) });
@@ -89,7 +93,7 @@ export class StrategyBalancer implements LoadBalancer {
 
   explain(context: PickContext = {}): BalancingExplanation {
     const now = this.clock.now();
-    const selection = explainSelection(this.instances, context, this.preferences, ({ instanceId, weight }) => {
+    const selection = explainSelection(this.roster.list, context, this.preferences, ({ instanceId, weight }) => {
       const load = this.loads.of(instanceId);
       const slowStart = this.slowStart?.factorOf(instanceId, now) ?? 1;
       return { weight, slowStart, active: load.active, latencyMs: load.peekMs(now) };
@@ -115,7 +119,7 @@ export class StrategyBalancer implements LoadBalancer {
   }
 
   private plan(context: PickContext, before?: Plan): Plan {
-    return planFor(select(this.instances, context, this.preferences), this.candidates, before);
+    return planFor(select(this.roster.list, context, this.preferences), this.roster, before);
   }
 
   /** What most picks go by from now on. */
@@ -134,11 +138,17 @@ export class StrategyBalancer implements LoadBalancer {
     this.events.emit(isPanic ? 'balancing.panic' : 'balancing.panic_ended', { service, healthyShare });
   }
 
+  /** Everybody has its whole weight again, until the next pick asks which part of it counts. */
+  private startSlowly(slowStart: SlowStart): void {
+    for (const candidate of this.roster.candidates) candidate.weight = candidate.instance.weight;
+    slowStart.update(this.plans.for({}, undefined).fit);
+  }
+
   /** Weights that grow are told to strategies that go by them; the others are passed over by the chooser. */
   private followWarming(slowStart: SlowStart): void {
     if (this.strategy.isWeighted !== true) return;
     const now = this.clock.now();
-    for (const candidate of this.candidates.values()) {
+    for (const candidate of this.roster.candidates) {
       const { weight, instanceId } = candidate.instance;
       candidate.weight = weight * slowStart.factorOf(instanceId, now);
     }
@@ -148,18 +158,6 @@ export class StrategyBalancer implements LoadBalancer {
   /** Calls with the same key fall into the same pool, as long as its share stays. */
   private draw(key: string | undefined): number {
     return key === undefined ? this.draws.next() : unitHash(key);
-  }
-
-  /** Candidates live as long as their id is listed; what a strategy keeps in them survives every update. */
-  private reconcile(instances: readonly ServiceInstance[]): Map<string, Candidate> {
-    const next = new Map<string, Candidate>();
-    for (const instance of instances) {
-      const candidate = this.candidates.get(instance.instanceId) ?? this.admit(instance);
-      candidate.instance = instance;
-      candidate.weight = instance.weight;
-      next.set(instance.instanceId, candidate);
-    }
-    return next;
   }
 
   private admit(instance: ServiceInstance): Candidate {

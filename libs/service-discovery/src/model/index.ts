@@ -5,5 +5,6 @@ export * from './forbidden-host.js';
 export * from './host-policy.js';
 export * from './instance.js';
 export * from './lease.js';
+export * from './list-difference.js';
 export * from './registration.js';
 export * from './snapshot.js';

@@ -58,7 +58,7 @@ function longestWaiting(candidates: readonly Waiting[]): Waiting {
 
 /** Everyone of a list, longest wait first, around the end. */
 class Line {
-  private readonly members: Waiting[];
+  private members: Waiting[];
   private first = 0;
   private isInOrder = false;
 
@@ -99,14 +99,28 @@ class Line {
     this.isInOrder = false;
   }
 
+  /** Goes on from the line in which the first waits now. Its order is nearly theirs, and leaves a sort little to do. */
   private putInOrder(): void {
+    const before = this.members.find(({ line }) => line !== undefined)?.line;
+    const joining: Waiting[] = [];
     for (const member of this.members) {
-      // Picks from one list change the order of the others that it has members in common with.
-      if (member.line !== this) member.line?.disturb();
+      if (member.line === undefined || member.line !== before) joining.push(member);
+      else member.line = this;
+    }
+    const staying = before?.sequence().filter(({ line }) => line === this) ?? [];
+    // Picks from one list change the order of the others that it has members in common with.
+    if (before !== this) before?.disturb();
+    for (const member of joining) {
+      member.line?.disturb();
       member.line = this;
     }
-    this.members.sort((a, b) => a.turn - b.turn);
+    this.members = [...staying, ...joining].sort((a, b) => a.turn - b.turn);
     this.first = 0;
     this.isInOrder = true;
+  }
+
+  /** From the longest wait to the shortest, unless it was disturbed. */
+  private sequence(): readonly Waiting[] {
+    return [...this.members.slice(this.first), ...this.members.slice(0, this.first)];
   }
 }

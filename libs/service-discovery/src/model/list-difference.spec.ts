@@ -1,0 +1,23 @@
+import { describe, expect, it } from '@jest/globals';
+import { fakeInstance } from '../testing/fake-instance.js';
+import { differenceOf } from './list-difference.js';
+
+const listOf = (ids: string) => [...ids].map((instanceId) => fakeInstance({ instanceId }));
+
+describe('differenceOf', () => {
+  it.each([
+    ['', '', 0, 0, 0],
+    ['abc', 'abc', 3, 3, 3],
+    ['', 'abc', 0, 0, 3],
+    ['abc', '', 0, 3, 0],
+    ['abc', 'abcd', 3, 3, 4],
+    ['abcd', 'acd', 1, 2, 1],
+    ['abcd', 'axcd', 1, 2, 2],
+    ['abcd', 'acde', 1, 4, 4],
+    ['abc', 'cba', 0, 3, 3],
+    ['aa', 'a', 1, 2, 1],
+    ['a', 'aa', 1, 1, 2],
+  ])('finds where %p and %p differ', (before, after, start, endBefore, endAfter) => {
+    expect(differenceOf(listOf(before), listOf(after))).toEqual({ start, endBefore, endAfter });
+  });
+});
