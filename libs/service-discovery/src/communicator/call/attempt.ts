@@ -38,7 +38,10 @@ export class Attempt<T> implements TimeLimit {
   /** What it failed with; undefined where it did with a response. */
   error: unknown = undefined;
   response: ServiceResponse | undefined = undefined;
+  /** By `Clock.now()`. */
   private readonly began: number;
+  /** When the head of the response did. */
+  private arrivedAt = 0;
   private readonly scope: CancelScope;
   private outcome: Outcome | undefined = undefined;
   private answer: { readonly value: T } | { readonly error: unknown } | undefined = undefined;
@@ -76,11 +79,12 @@ export class Attempt<T> implements TimeLimit {
   /** Sends the request. Never rejects: how it ended is noted down. */
   async run(sender: Sender): Promise<this> {
     try {
-      const response = await sender.send(this.instance, requestOf(this.call), this.scope);
+      const response = await sender.send(this.instance, requestOf(this.call, this.began), this.scope);
       this.arrived(response);
       if (this.failed) return this;
       const value = this.use(response);
-      this.answered(response, isPromise(value) ? await value : value);
+      if (isPromise(value)) this.answered(response, await value);
+      else this.answered(response, value, this.arrivedAt);
     } catch (error) {
       this.threw(error);
     }
@@ -117,25 +121,26 @@ export class Attempt<T> implements TimeLimit {
   }
 
   private arrived(response: ServiceResponse): void {
-    const { clock } = this.call.deps;
     const { status } = response;
+    this.arrivedAt = this.call.deps.clock.now();
     this.response = response;
     this.status = status;
     this.reason = `status ${status}`;
-    this.outcome = { kind: 'response', status, latencyMs: clock.now() - this.began };
+    this.outcome = { kind: 'response', status, latencyMs: this.arrivedAt - this.began };
     this.verdict = classifyOutcome(this.outcome, this.call.view.settings.retry);
     this.failed = this.verdict === 'retryable';
     // What the status says of the instance stands, however the body ends.
-    if (this.verdict !== 'success') this.target.place.settle(this.verdict, this.outcome.latencyMs);
+    if (this.verdict !== 'success') this.target.place.settle(this.verdict, this.outcome.latencyMs, this.arrivedAt);
   }
 
   private use({ status, headers, body }: ServiceResponse): Promise<T> | T {
     return this.call.consume({ status, headers, body, instance: this.instance, attempts: this.call.attempts });
   }
 
-  private answered(response: ServiceResponse, value: T): void {
+  /** @param now `Clock.now()` @default it is asked */
+  private answered(response: ServiceResponse, value: T, now = this.call.deps.clock.now()): void {
     this.answer = { value };
-    this.end(followCaller(response, this.call.request.signal, this.scope));
+    this.end(followCaller(response, this.call.request.signal, this.scope), now);
   }
 
   private threw(error: unknown): void {
@@ -147,25 +152,29 @@ export class Attempt<T> implements TimeLimit {
 
   private fail(error: unknown): void {
     const { deps, abandoned, view } = this.call;
+    const now = deps.clock.now();
     const neverSent = this.outcome === undefined && error instanceof TransportError && error.neverSent;
     this.failed = true;
     this.error = error;
     this.reason = reasonOf(error);
-    this.outcome = { kind: 'error', error, neverSent, abandoned, latencyMs: deps.clock.now() - this.began };
+    this.outcome = { kind: 'error', error, neverSent, abandoned, latencyMs: now - this.began };
     this.verdict = classifyOutcome(this.outcome, view.settings.retry);
-    this.end(false);
+    this.end(false, now);
   }
 
-  /** @param outlived whether the stream of the response is open still, and the attempt's scope with it */
-  private end(outlived: boolean): void {
+  /**
+   * @param outlived whether the body of the response is open still, and the attempt's scope with it
+   * @param now `Clock.now()` @default it is asked
+   */
+  private end(outlived: boolean, now = this.call.deps.clock.now()): void {
     if (!outlived) this.scope.dispose();
     if (this.isOver) return;
     this.isOver = true;
     const { place, picked } = this.target;
-    if (this.outcome) place.settle(this.verdict, this.outcome.latencyMs);
+    if (this.outcome) place.settle(this.verdict, this.outcome.latencyMs, now);
     place.leave();
     // Last, since a strategy of the user's own may throw, and the place is free all the same.
-    if (this.outcome) picked.done(this.outcome);
+    if (this.outcome) picked.done(this.outcome, now);
   }
 }
 

@@ -42,14 +42,19 @@ export interface AttemptEnd {
 
 /** Ends a call with all its attempts and waits: when its time is over, or when its caller wants no more. */
 export interface CallScope extends Cancellation {
-  /** Milliseconds until its time is over, never below 0. */
-  remainingMs(): number;
+  /**
+   * Milliseconds until its time is over, never below 0.
+   * @param now `Clock.now()` @default it is asked
+   */
+  remainingMs(now?: number): number;
   /** Lets go of what it waits with; left out where it waits with nothing of its own. */
   dispose?(): void;
 }
 
 /** One call: what was asked for, and how far it has come. The stages do the work, and note down here what they did. */
 export class Call<T> {
+  /** By `Clock.now()`. */
+  readonly began: number;
   attempts = 0;
   /** Of the attempt that began last. */
   picked: ServiceInstance | undefined = undefined;
@@ -79,7 +84,9 @@ export class Call<T> {
     readonly deps: CallDependencies,
     /** Whether several callers wait for it: none of them is its caller then, and its scope is there from the start. */
     readonly shared = false,
-  ) {}
+  ) {
+    this.began = deps.clock.now();
+  }
 
   get service(): string {
     return this.view.service;

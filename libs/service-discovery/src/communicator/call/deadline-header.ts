@@ -10,10 +10,11 @@ export const DEADLINE_HEADER = 'x-request-deadline';
 /**
  * The request of the next attempt, with the moment at which nobody waits for this attempt any more: the end of its own
  * time or of the call's. An instance that goes on after that works for nobody, also where another attempt follows.
+ * @param now when it begins, by `Clock.now()`
  */
-export function requestOf<T>(call: Call<T>): PreparedRequest {
+export function requestOf<T>(call: Call<T>, now: number): PreparedRequest {
   const { deps, prepared, scope, times, attempts, shared, givenDeadline: given } = call;
-  const remainingMs = Math.min(scope.remainingMs(), times.attemptTimeoutMs);
+  const remainingMs = Math.min(scope.remainingMs(now), times.attemptTimeoutMs);
   const ownEnd = Math.round(deps.clock.epoch() + remainingMs);
   // One that was given goes on as it is, although the two clocks of a machine do not tick at once.
   const deadline = String(given - ownEnd <= 1 ? Math.floor(given) : ownEnd);

@@ -40,7 +40,7 @@ export function openDeadline<T>(call: Call<T>): CancelScope {
   call.givenDeadline = givenDeadline(call);
   const limit = new CallLimit(call, timeLeft(call, clock));
   if (limit.ms <= 0) throw limit.timeoutError();
-  return new CancelScope(timers, signal && new SignalCancellation(signal), limit);
+  return new CancelScope(timers, signal && new SignalCancellation(signal), limit, call.began);
 }
 
 function timeLeft<T>({ times, givenDeadline }: Call<T>, clock: Clock): number {

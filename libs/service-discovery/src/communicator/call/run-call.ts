@@ -8,7 +8,6 @@ import { type CallStage } from './stage.js';
  */
 export async function runCall<T>(call: Call<T>, outermost: CallStage): Promise<T> {
   const { clock } = call.deps;
-  const began = clock.now();
   let ended: { readonly error?: unknown } = {};
   try {
     return await outermost.run(call);
@@ -27,7 +26,7 @@ export async function runCall<T>(call: Call<T>, outermost: CallStage): Promise<T
       status: call.status,
       code: error === undefined ? undefined : codeOf(error, call.request.signal),
       attempts: call.attempts,
-      durationMs: clock.now() - began,
+      durationMs: clock.now() - call.began,
     });
   }
 }

@@ -28,11 +28,14 @@ export class Place {
     state.active++;
   }
 
-  /** Says how the attempt went; the first time counts. */
-  settle(verdict: OutcomeClass, latencyMs: number): void {
+  /**
+   * Says how the attempt went; the first time counts.
+   * @param now when it ended, by `Clock.now()` @default it is asked
+   */
+  settle(verdict: OutcomeClass, latencyMs: number, now?: number): void {
     if (this.settled) return;
     this.settled = true;
-    this.permit?.settle(verdict);
+    this.permit?.settle(verdict, now);
     this.outliers?.record(this.state.instanceId, verdict, latencyMs);
   }
 
