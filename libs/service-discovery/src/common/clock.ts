@@ -46,10 +46,7 @@ class SystemTimer implements Timer {
   private arm(): NodeJS.Timeout {
     const step = Math.min(this.remainingMs, LONGEST_NODE_TIMER_MS);
     this.remainingMs -= step;
-    const handle = setTimeout(() => {
-      if (this.remainingMs > 0) this.handle = this.arm();
-      else this.fn();
-    }, step);
+    const handle = setTimeout(this.remainingMs > 0 ? () => (this.handle = this.arm()) : this.fn, step);
     if (!this.keepAlive) handle.unref();
     return handle;
   }
