@@ -86,6 +86,13 @@ describe('connections that are opened ahead', () => {
     expect(peer.sockets).toBe(1);
   });
 
+  it('go to newcomers where half of the others are called, and no less', async () => {
+    await begin();
+    const [idle, peer] = [await Peer.start(), await Peer.start()];
+    transport.retain([busy.instance, idle.instance, peer.instance], { joined: [peer.instance], left: [] });
+    await peer.connection();
+  });
+
   it('are as many as the options say, each for one request at a time', async () => {
     await begin({ warmConnections: 3 });
     const peer = await Peer.start();
@@ -166,6 +173,17 @@ describe('connections that are opened ahead', () => {
     expect(peer.sockets).toBe(2);
   });
 
+  it('that break off as they are taken cost no request either', async () => {
+    await begin();
+    const peer = await Peer.start();
+    join(peer);
+    const socket = await peer.connection();
+    await pendingInput();
+    socket.resetAndDestroy();
+    await call(peer);
+    expect(peer.sockets).toBe(2);
+  });
+
   it('on which the server speaks first are of no use', async () => {
     await begin();
     const peer = await Peer.start();
@@ -199,8 +217,9 @@ describe('connections that are opened ahead', () => {
     const [peer, late] = [await Peer.start(), await Peer.start()];
     join(peer);
     await peer.connection();
-    await transport.close();
+    const closing = transport.close();
     join(late);
+    await closing;
     await peer.server.socketClosed(0);
     await pendingInput();
     expect(late.sockets).toBe(0);
@@ -225,6 +244,17 @@ describe('connections that are opened ahead', () => {
 });
 
 describe('connections to instances', () => {
+  it('are opened anew to one that comes back', async () => {
+    const peer = await Peer.start();
+    const transport = new UndiciTransport();
+    closers.push(() => transport.close());
+    await request(transport, peer.instance);
+    transport.retain([]);
+    await peer.server.socketClosed(0);
+    await request(transport, peer.instance);
+    expect(peer.sockets).toBe(2);
+  });
+
   it('are kept where one instance takes the place of another at the same address', async () => {
     const peer = await Peer.start();
     const transport = new UndiciTransport();

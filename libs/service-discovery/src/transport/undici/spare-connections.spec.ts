@@ -1,0 +1,24 @@
+import { afterEach, expect, it } from '@jest/globals';
+import { type Socket } from 'node:net';
+import { TestServer } from '../../testing/test-server.js';
+import { SpareConnections } from './spare-connections.js';
+
+let server: TestServer;
+
+afterEach(() => server.close());
+
+it('keeps a spare connection from a request that names another host, which has another certificate', async () => {
+  server = await TestServer.tcp((socket) => void socket.resume());
+  const target = { hostname: '127.0.0.1', host: `127.0.0.1:${server.port}`, protocol: 'http:', port: `${server.port}` };
+  const spares = new SpareConnections(`http://${target.host}`, { connectTimeoutMs: 5_000, idleMs: 5_000 });
+  const connect = (more: object): Promise<Socket> =>
+    new Promise((resolve, reject) =>
+      spares.connect({ ...target, ...more }, (error, socket) => (error ? reject(error) : resolve(socket))),
+    );
+  spares.openOne();
+  const sockets = [await connect({ servername: 'other.example' })];
+  expect(spares.size).toBe(1);
+  sockets.push(await connect({}));
+  expect(spares.size).toBe(0);
+  for (const socket of sockets) socket.destroy();
+});
