@@ -36,12 +36,13 @@ export class LatencyWindow {
 
   /** How many latencies there are, each with what is left of its weight. */
   get count(): number {
-    return this.total / Math.exp(this.exponent());
+    return this.total / this.weightAt(this.clock.now());
   }
 
   record(latencyMs: number): void {
-    if (this.exponent() > GREATEST_EXPONENT) this.scaleDown();
-    const weight = Math.exp(this.exponent());
+    const now = this.clock.now();
+    if (now - this.landmark > GREATEST_EXPONENT * this.windowMs) this.scaleDown(now);
+    const weight = this.weightAt(now);
     const bucket = bucketOf(latencyMs);
     this.weights[bucket] = (this.weights[bucket] ?? 0) + weight;
     this.total += weight;
@@ -64,16 +65,17 @@ export class LatencyWindow {
     return LOWEST_MS * GROWTH ** bucket;
   }
 
-  private exponent(): number {
-    return (this.clock.now() - this.landmark) / this.windowMs;
+  /** Of a latency that is recorded at this time. */
+  private weightAt(now: number): number {
+    return Math.exp((now - this.landmark) / this.windowMs);
   }
 
-  private scaleDown(): void {
-    const factor = Math.exp(-this.exponent());
-    this.landmark = this.clock.now();
+  private scaleDown(now: number): void {
+    const factor = 1 / this.weightAt(now);
+    this.landmark = now;
     this.total = 0;
-    for (const [bucket, weight] of this.weights.entries()) {
-      const scaled = weight * factor;
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      const scaled = this.weights[bucket]! * factor;
       this.weights[bucket] = scaled;
       this.total += scaled;
     }

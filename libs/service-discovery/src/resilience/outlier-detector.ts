@@ -88,13 +88,13 @@ export class OutlierDetector {
   /**
    * Tells how a call ended; what is `ignored` says nothing.
    * @param latencyMs how long it took. A call that began before the instance was readmitted says nothing either
+   * @param now the clock's time, from who knows it already
    */
-  record(instanceId: string, outcome: OutcomeClass, latencyMs: number): void {
-    const now = this.catchUp();
-    if (outcome === 'ignored' || this.present?.has(instanceId) === false) return;
-    let record = this.records.get(instanceId);
-    if (!record) this.records.set(instanceId, (record = new OutlierRecord(instanceId, this.options)));
-    if (!record.count(now, outcome !== 'success', latencyMs)) return;
+  record(instanceId: string, outcome: OutcomeClass, latencyMs: number, now = this.clock.now()): void {
+    this.catchUp(now);
+    if (outcome === 'ignored') return;
+    const record = this.records.get(instanceId) ?? this.startRecord(instanceId);
+    if (!record?.count(now, outcome !== 'success', latencyMs)) return;
     const failures = record.failuresInRow(now);
     const evidence = `${failures} failure${failures === 1 ? '' : 's'} in a row`;
     this.eject({ instanceId, reason: 'consecutive_failures', evidence }, now);
@@ -144,9 +144,16 @@ export class OutlierDetector {
     return { instances, ejected, mayBeEjected: this.mayBeEjected() };
   }
 
+  /** Undefined for an instance that is gone. */
+  private startRecord(instanceId: string): OutlierRecord | undefined {
+    if (this.present?.has(instanceId) === false) return undefined;
+    const record = new OutlierRecord(instanceId, this.options);
+    this.records.set(instanceId, record);
+    return record;
+  }
+
   /** Does what time has brought since somebody looked. @returns the time */
-  private catchUp(): number {
-    const now = this.clock.now();
+  private catchUp(now = this.clock.now()): number {
     while (now >= this.firstReadmission) {
       const record = this.nextToReadmit()!;
       this.readmit(record, record.ejection!.endsAt);

@@ -36,7 +36,7 @@ export class Place {
     if (this.settled) return;
     this.settled = true;
     this.permit?.settle(verdict, now);
-    this.outliers?.record(this.state.instanceId, verdict, latencyMs);
+    this.outliers?.record(this.state.instanceId, verdict, latencyMs, now);
   }
 
   /** Gives the place back; to be called once, after it was settled. */
