@@ -211,6 +211,32 @@ describe('LoadTracker', () => {
       expect(latencyOf('b')).toBe(10);
     });
 
+    it('keeps the late answers of one that is gone from whoever has taken its place', () => {
+      tracker.retain(listed('x', 'a'));
+      const [, gone] = [tracker.of('x'), tracker.of('a')];
+      gone.begin();
+      gone.begin();
+      call('a', response(20));
+      tracker.retain(listed('x', 'b'));
+      const taken = tracker.of('b');
+      expect(taken.row).toBe(1);
+      expect([gone.isForgotten, gone.active, gone.ewmaMs(clock.now())]).toEqual([true, 2, 20]);
+      taken.begin();
+      gone.end(response(5_000));
+      tracker.retain(listed('x', 'b'));
+      expect([gone.active, taken.active, taken.ewmaMs(clock.now())]).toEqual([1, 1, 0]);
+    });
+
+    it('keeps apart the loads of however many there are', () => {
+      const loads = Array.from({ length: 100 }, (_, index) => tracker.of(String(index)));
+      loads.forEach((load, index) => {
+        load.begin();
+        if (index % 2 === 0) load.end(response(1 + index));
+      });
+      expect(loads.map((load) => load.active)).toEqual(loads.map((_, index) => index % 2));
+      loads.forEach((load, index) => index % 2 === 0 && expect(load.ewmaMs(clock.now())).toBe(1 + index));
+    });
+
     it('lets a call to an instance that is gone end without a trace', () => {
       const gone: InstanceLoad = tracker.of('b');
       gone.begin();

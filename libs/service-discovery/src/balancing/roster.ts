@@ -47,6 +47,21 @@ export class Roster {
     return !(isInPlace && isFirstAlike && isRestAlike);
   }
 
+  /**
+   * Admits anew whose load was forgotten: they had left, in a list that did not come here.
+   * @returns whether there are any
+   */
+  readmit(): boolean {
+    if (!this.listed.some(({ load }) => load.isForgotten)) return false;
+    this.listed = this.listed.map((candidate) => {
+      if (!candidate.load.isForgotten) return candidate;
+      const anew = this.admit(candidate.instance);
+      this.known.set(candidate.instance.instanceId, anew);
+      return anew;
+    });
+    return true;
+  }
+
   /** The candidates of a part of the list, whose members come in its order. */
   of(members: readonly ServiceInstance[]): readonly Candidate[] {
     let place = 0;

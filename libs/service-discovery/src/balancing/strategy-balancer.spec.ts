@@ -115,6 +115,26 @@ describe('StrategyBalancer', () => {
     expect(loads.of('a').active).toBe(0);
   });
 
+  it('shares what is known of an instance that left and came back, though it did not hear of that', () => {
+    const clock = new ManualClock();
+    const shared = new LoadTracker({ clock });
+    for (const name of Object.values(LoadBalancingStrategy)) {
+      const [busy, idle] = [0, 1].map(() => createLoadBalancer(name, { clock, loads: shared })) as [
+        LoadBalancer,
+        LoadBalancer,
+      ];
+      for (const each of [busy, idle]) each.update([a, b]);
+      busy.update([b]);
+      busy.update([a, b]);
+      idle.update([a, b, c]);
+      const exclude = new Set(['b', 'c']);
+      expect(idle.pick({ exclude })).toMatchObject({ instance: a });
+      expect(shared.of('a').active).toBe(1);
+      expect(busy.explain?.().instances[0]).toMatchObject({ instanceId: 'a', active: 1 });
+      shared.retain([]);
+    }
+  });
+
   it('tells the strategy once an update whom usual calls go to, and hands it that very list', () => {
     balancer.update([a, { ...b, status: 'unknown' }, c]);
     pick();

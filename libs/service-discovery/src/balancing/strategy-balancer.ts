@@ -39,6 +39,8 @@ export class StrategyBalancer implements LoadBalancer {
   /** Whom the last pick without special wishes was to avoid: most likely the next one, too. */
   private avoid: PickContext['avoid'];
   private isPanic = false;
+  /** How many loads had been forgotten when the list was last looked through for them. */
+  private forgotten = 0;
   private service = '';
 
   /** @param name the strategy's */
@@ -66,8 +68,9 @@ export class StrategyBalancer implements LoadBalancer {
     if (instances === this.roster.list) return;
     this.service = instances[0]?.serviceName ?? this.service;
     this.loads.retain(instances);
+    const isChanged = this.roster.update(instances);
     // Most updates are of a health check or a heartbeat, and leave everything as it is.
-    if (!this.roster.update(instances)) return;
+    if (!this.readmit() && !isChanged) return;
     this.plans.renew();
     if (this.slowStart) this.startSlowly(this.slowStart);
     this.useAsUsual(this.plans.for({ avoid: this.avoid }, undefined));
@@ -158,6 +161,14 @@ export class StrategyBalancer implements LoadBalancer {
   /** Calls with the same key fall into the same pool, as long as its share stays. */
   private draw(key: string | undefined): number {
     return key === undefined ? this.draws.next() : unitHash(key);
+  }
+
+  /** Others who share the loads may have seen lists that did not come here. */
+  private readmit(): boolean {
+    const { forgotten } = this.loads;
+    if (forgotten === this.forgotten) return false;
+    this.forgotten = forgotten;
+    return this.roster.readmit();
   }
 
   private admit(instance: ServiceInstance): Candidate {

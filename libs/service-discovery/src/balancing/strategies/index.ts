@@ -19,7 +19,7 @@ export const STRATEGIES: Readonly<Record<LoadBalancingStrategyName, MakeStrategy
   weighted_round_robin: ({ random }) => new WeightedRoundRobin(random),
   random: ({ random }) => new WeightedRandom(random),
   least_connections: ({ random }) => new LeastConnections(random),
-  p2c_ewma: ({ random, clock }) => new P2cEwma(random, clock),
+  p2c_ewma: ({ random, clock, loads }) => new P2cEwma(random, clock, loads.table),
   consistent_hash: (deps) => keyed((members) => new RendezvousTable(members), deps),
   maglev: (deps) => keyed(maglevTables(), deps),
   ip_hash: (deps) => keyed((members) => new RendezvousTable(members), deps),

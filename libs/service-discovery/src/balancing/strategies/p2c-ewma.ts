@@ -1,9 +1,18 @@
 import { type Clock, type Random } from '../../common/index.js';
+import { type LoadTable } from '../load-table.js';
 import { type Candidate, candidateAt, type Strategy, type Wish } from '../strategy.js';
-import { placesOf, WeightDraws } from './weight-draw.js';
+import { PerList } from './per-list.js';
+import { placesOf, WeightDraw } from './weight-draw.js';
 
 /** Keeps calls in flight in the reckoning where the latency is 0 or unknown. In milliseconds. */
 const LEAST_LATENCY_MS = 0.001;
+
+/** What it takes to draw from a list, and to compare who is drawn without a look at all that is known of them. */
+interface Contest {
+  readonly draw: WeightDraw;
+  /** Where the loads of the list stand in the table. */
+  readonly rows: Uint32Array;
+}
 
 /**
  * The better of two that chance picks (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001): the
@@ -17,43 +26,56 @@ const LEAST_LATENCY_MS = 0.001;
 export class P2cEwma implements Strategy {
   readonly goesBy = 'latency (peak EWMA) times calls in flight, of two drawn by weight';
   readonly isWeighted = true;
-  private readonly draws: WeightDraws;
+  private readonly contests: PerList<readonly Candidate[], Contest>;
 
   constructor(
-    random: Random,
+    private readonly random: Random,
     private readonly clock: Clock,
+    private readonly loads: LoadTable,
   ) {
-    this.draws = new WeightDraws(random);
+    this.contests = new PerList((list) => this.contestOf(list));
   }
 
   choose(candidates: readonly Candidate[], { base }: Wish): Candidate {
-    const draw = this.draws.from(candidates, base);
+    const contest = candidates === base ? this.contests.of(base) : this.contestOf(candidates);
+    const { draw } = contest;
     const first = draw.one();
-    return this.better(candidateAt(candidates, first), candidateAt(candidates, draw.besides(first)), draw.meanWeight);
+    return candidateAt(candidates, this.better(contest, first, draw.besides(first), draw.meanWeight));
   }
 
   chooseExcept(passed: readonly Candidate[], { base }: Wish): Candidate {
-    const draw = this.draws.from(base, base);
+    const contest = this.contests.of(base);
+    const { draw } = contest;
     const out = placesOf(passed, base);
     const first = draw.except(out);
-    const one = candidateAt(base, first);
     const left = base.length - out.length;
-    if (left === 1) return one;
-    const other = candidateAt(base, draw.except([...out, first].sort((a, b) => a - b)));
-    const weight = passed.reduce((rest, { weight }) => rest - weight, draw.total);
-    return this.better(one, other, weight / left);
+    if (left === 1) return candidateAt(base, first);
+    const second = draw.except([...out, first].sort((a, b) => a - b));
+    const weight = passed.reduce((rest, one) => rest - one.weight, draw.total);
+    return candidateAt(base, this.better(contest, first, second, weight / left));
   }
 
-  private better(one: Candidate, other: Candidate, meanWeight: number): Candidate {
+  private contestOf(list: readonly Candidate[]): Contest {
+    return { draw: new WeightDraw(list, this.random), rows: Uint32Array.from(list, ({ load }) => load.row) };
+  }
+
+  /** Of two indexes. */
+  private better({ draw, rows }: Contest, one: number, other: number, meanWeight: number): number {
     if (one === other) return one;
     const now = this.clock.now();
-    const lighter = one.weight > other.weight ? one.weight / other.weight : 1;
-    return costOf(other, lighter, meanWeight, now) < costOf(one, 1, meanWeight, now) ? other : one;
+    const weightOfOne = draw.weightOf(one);
+    const weightOfOther = draw.weightOf(other);
+    const lighter = weightOfOne > weightOfOther ? weightOfOne / weightOfOther : 1;
+    const costOfOne = this.costOf(rows[one] ?? 0, meanWeight / weightOfOne, 1, now);
+    return this.costOf(rows[other] ?? 0, meanWeight / weightOfOther, lighter, now) < costOfOne ? other : one;
   }
-}
 
-/** @param own what the call itself counts for, beside those in flight */
-function costOf({ weight, load }: Candidate, own: number, meanWeight: number, now: number): number {
-  const latencyMs = load.ewmaMs(now);
-  return (latencyMs > LEAST_LATENCY_MS ? latencyMs : LEAST_LATENCY_MS) * ((load.active * meanWeight) / weight + own);
+  /**
+   * @param perCall what a call in flight counts for
+   * @param own what the call itself does beside them
+   */
+  private costOf(row: number, perCall: number, own: number, now: number): number {
+    const latencyMs = this.loads.ewmaMs(row, now);
+    return (latencyMs > LEAST_LATENCY_MS ? latencyMs : LEAST_LATENCY_MS) * (this.loads.active(row) * perCall + own);
+  }
 }

@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { modelRuns } from '../../../../../test/support/model-runs.js';
-import { type Random, seededRandom } from '../../common/index.js';
+import { type Random } from '../../common/index.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
 import { LoadTracker } from '../load-tracker.js';
 import { type Candidate } from '../strategy.js';
-import { WeightDraw, WeightDraws } from './weight-draw.js';
+import { WeightDraw } from './weight-draw.js';
 
 const loads = new LoadTracker();
 const listOf = (weights: readonly number[]): Candidate[] =>
@@ -37,6 +37,44 @@ describe('WeightDraw', () => {
     expect(others(0.9).join('')).toBe('00001');
   });
 
+  it('finds whom a number falls on as a walk along the weights does', () => {
+    const weights = fc.array(
+      fc.oneof(
+        fc.constantFrom(1, 100),
+        fc.integer({ min: 1, max: 100_000 }),
+        fc.double({ min: 1e-3, max: 9, noNaN: true }),
+      ),
+      { minLength: 1, maxLength: 30 },
+    );
+    const chance = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true });
+    fc.assert(
+      fc.property(weights, chance, (given, drawn) => {
+        let left = drawn * given.reduce((sum, weight) => sum + weight, 0);
+        const walked = given.findIndex((weight) => (left -= weight) < -1e-9);
+        const found = new WeightDraw(listOf(given), drawing(drawn)).one();
+        // A number between two of them may fall on either.
+        if (Math.abs(left) > 1e-9 && Math.abs(left + (given[walked] ?? 0)) > 1e-9) expect(found).toBe(walked);
+      }),
+      modelRuns('draws of one', 2_000),
+    );
+  });
+
+  it('draws from all but some as from a list of the others', () => {
+    const weights = fc.array(fc.constantFrom(1, 1, 2, 50), { minLength: 1, maxLength: 12 });
+    const chance = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true });
+    fc.assert(
+      fc.property(weights, fc.nat(2 ** 12), chance, (given, bits, drawn) => {
+        const list = listOf(given);
+        const out = given.flatMap((_, index) => ((bits & (1 << index)) === 0 ? [] : [index]));
+        const others = list.filter((_, index) => !out.includes(index));
+        if (others.length === 0) return;
+        const expected = others[new WeightDraw(others, drawing(drawn)).one()];
+        expect(list[new WeightDraw(list, drawing(drawn)).except(out)]).toBe(expected);
+      }),
+      modelRuns('draws from the others', 2_000),
+    );
+  });
+
   it('never draws the same one twice, whatever rounding does, unless it is alone', () => {
     const weights = fc.array(fc.double({ min: 1e-3, max: 1e3, noNaN: true }), { minLength: 2, maxLength: 20 });
     const chance = fc.oneof(
@@ -56,16 +94,5 @@ describe('WeightDraw', () => {
     );
     const alone = new WeightDraw(listOf([7]), drawing());
     expect(alone.besides(alone.one())).toBe(0);
-  });
-});
-
-describe('WeightDraws', () => {
-  it('keeps what it needs for a list that comes again, and takes another one as it is', () => {
-    const draws = new WeightDraws(seededRandom(1));
-    const base = listOf([1, 2, 3]);
-    expect(draws.from(base, base)).toBe(draws.from(base, base));
-    const left = base.slice(1);
-    expect(draws.from(left, base).one()).toBeLessThan(2);
-    expect(draws.from(left, base).meanWeight).toBe(2.5);
   });
 });

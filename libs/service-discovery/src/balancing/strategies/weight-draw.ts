@@ -1,6 +1,5 @@
 import { type Random } from '../../common/index.js';
 import { type Candidate } from '../strategy.js';
-import { PerList } from './per-list.js';
 
 /**
  * Draws from a list by chance, each in proportion to its weight, in one step or two however long the list is: numbers
@@ -10,6 +9,8 @@ import { PerList } from './per-list.js';
 export class WeightDraw {
   readonly total: number;
   readonly meanWeight: number;
+  /** Whether all weigh the same: then each has a part to itself, and nothing need be looked up. */
+  private readonly isEven: boolean;
   /** The sums of the weights up to and with each. */
   private readonly sums: Float64Array;
   /** By part, the first whose sum reaches into it. */
@@ -22,22 +23,14 @@ export class WeightDraw {
     private readonly random: Random,
   ) {
     const count = list.length;
-    const sums = new Float64Array(count);
-    let total = 0;
-    for (let index = 0; index < count; index++) sums[index] = total += list[index]?.weight ?? 0;
-    this.sums = sums;
-    this.total = total;
-    this.meanWeight = total / count;
+    const weight = list[0]?.weight ?? 0;
+    this.isEven = list.every((candidate) => candidate.weight === weight);
+    this.sums = this.isEven ? new Float64Array() : sumsOf(list);
+    this.total = this.isEven ? count * weight : (this.sums[count - 1] ?? 0);
+    this.meanWeight = this.total / count;
     this.last = count - 1;
-    this.partsPerWeight = count / total;
-    // One more, since rounding may take the greatest numbers there.
-    const guide = new Uint32Array(count + 1).fill(this.last);
-    let part = 0;
-    for (let index = 0; index < count; index++) {
-      const reached = this.partOf(sums[index] ?? 0);
-      while (part <= reached) guide[part++] = index;
-    }
-    this.guide = guide;
+    this.partsPerWeight = count / this.total;
+    this.guide = this.guideTo(this.sums);
   }
 
   one(): number {
@@ -71,20 +64,34 @@ export class WeightDraw {
     return drawn;
   }
 
-  private beginOf(index: number): number {
-    return index === 0 ? 0 : (this.sums[index - 1] ?? 0);
+  weightOf(index: number): number {
+    return this.isEven ? this.meanWeight : (this.sums[index] ?? 0) - this.beginOf(index);
   }
 
-  private weightOf(index: number): number {
-    return (this.sums[index] ?? 0) - this.beginOf(index);
+  private beginOf(index: number): number {
+    if (this.isEven) return index * this.meanWeight;
+    return index === 0 ? 0 : (this.sums[index - 1] ?? 0);
   }
 
   /** The index of the first of the ascending sums that is larger than `value`. */
   private firstAbove(value: number): number {
     const { sums, last } = this;
-    let index = this.guide[this.partOf(value)] ?? last;
+    const part = this.partOf(value);
+    if (this.isEven) return part < last ? part : last;
+    let index = this.guide[part] ?? last;
     while (index < last && (sums[index] ?? 0) <= value) index++;
     return index;
+  }
+
+  private guideTo(sums: Float64Array): Uint32Array {
+    // One more than there are parts, since rounding may take the greatest numbers there.
+    const guide = new Uint32Array(sums.length + 1).fill(this.last);
+    let part = 0;
+    for (let index = 0; index < sums.length; index++) {
+      const reached = this.partOf(sums[index] ?? 0);
+      while (part <= reached) guide[part++] = index;
+    }
+    return guide;
   }
 
   /** Never smaller for a larger value, so that nobody stands before the first of a part that falls into it. */
@@ -93,21 +100,14 @@ export class WeightDraw {
   }
 }
 
+function sumsOf(list: readonly Candidate[]): Float64Array {
+  const sums = new Float64Array(list.length);
+  let sum = 0;
+  for (let index = 0; index < list.length; index++) sums[index] = sum += list[index]?.weight ?? 0;
+  return sums;
+}
+
 /** Where some stand in a list, in its order. */
 export function placesOf(some: readonly Candidate[], list: readonly Candidate[]): readonly number[] {
   return some.map((one) => list.indexOf(one)).sort((a, b) => a - b);
-}
-
-/** Keeps what it takes to draw from a list for as long as the list is in use. */
-export class WeightDraws {
-  private readonly draws: PerList<readonly Candidate[], WeightDraw>;
-
-  constructor(private readonly random: Random) {
-    this.draws = new PerList((list) => new WeightDraw(list, random));
-  }
-
-  /** @param base the list that is used again; others are for one pick only */
-  from(candidates: readonly Candidate[], base: readonly Candidate[]): WeightDraw {
-    return candidates === base ? this.draws.of(base) : new WeightDraw(candidates, this.random);
-  }
 }

@@ -1,0 +1,115 @@
+import { LatencySummary } from './latency-summary.js';
+
+/** The numbers of a row. */
+const ACTIVE = 0;
+const LATENCY_MS = 1;
+/** When the latency was true; NaN while there is neither a sample nor a mean to start with. */
+const AS_OF = 2;
+/** 1 where the latency was measured; before, it is the mean of the others. */
+const IS_MEASURED = 3;
+const WIDTH = 4;
+
+/**
+ * The loads of instances, a row of numbers each. Picks among thousands compare loads that no cache holds any more: as
+ * an object with its numbers, one would be several places in memory to wait for, as a row it is one.
+ *
+ * Latencies are peak EWMAs: a slower answer counts at once and in full, faster ones bring it down exponentially, and so
+ * does time without an answer, so that an instance that was slow is tried again.
+ */
+export class LoadTable {
+  readonly summary = new LatencySummary();
+  private cells = new Float64Array(WIDTH);
+  private rows = 0;
+  private readonly free: number[] = [];
+
+  /** @param decayMs in how many milliseconds an old latency loses all but 1/e of its influence */
+  constructor(readonly decayMs: number) {}
+
+  /** @returns the row of a load that nothing is known of */
+  add(): number {
+    const row = this.free.pop() ?? this.rows++;
+    const from = row * WIDTH;
+    if (from === this.cells.length) this.grow();
+    this.cells.fill(0, from, from + WIDTH);
+    this.cells[from + AS_OF] = Number.NaN;
+    return row;
+  }
+
+  /** Frees a row for somebody else, and takes it out of the mean. */
+  remove(row: number): void {
+    if (this.cellOf(row, IS_MEASURED) === 1) this.summary.remove(this.cellOf(row, LATENCY_MS));
+    this.free.push(row);
+  }
+
+  /** Moves a row to a table of its own. */
+  detach(row: number): LoadTable {
+    const own = new LoadTable(this.decayMs);
+    own.cells.set(this.cells.subarray(row * WIDTH, row * WIDTH + WIDTH));
+    own.rows = 1;
+    this.remove(row);
+    return own;
+  }
+
+  /** Calls in flight. */
+  active(row: number): number {
+    return this.cellOf(row, ACTIVE);
+  }
+
+  begin(row: number): void {
+    this.cells[row * WIDTH + ACTIVE] = this.cellOf(row, ACTIVE) + 1;
+  }
+
+  end(row: number): void {
+    const active = this.cellOf(row, ACTIVE);
+    if (active > 0) this.cells[row * WIDTH + ACTIVE] = active - 1;
+  }
+
+  /**
+   * The latency to expect, in milliseconds. A load that is new starts with the mean of the others from the moment that
+   * there is one; 0 while nothing is known of any.
+   */
+  ewmaMs(row: number, now: number): number {
+    const asOf = this.cellOf(row, AS_OF);
+    if (!Number.isNaN(asOf)) return this.cellOf(row, LATENCY_MS) * this.kept(asOf, now);
+    if (this.summary.isEmpty) return 0;
+    this.cells[row * WIDTH + AS_OF] = now;
+    return (this.cells[row * WIDTH + LATENCY_MS] = this.summary.meanMs);
+  }
+
+  /** The same, for whoever only looks: it starts nothing. */
+  peekMs(row: number, now: number): number {
+    if (!Number.isNaN(this.cellOf(row, AS_OF))) return this.ewmaMs(row, now);
+    return this.summary.isEmpty ? 0 : this.summary.meanMs;
+  }
+
+  observe(row: number, sampleMs: number, now: number): void {
+    const { cells, summary } = this;
+    const before = this.cellOf(row, LATENCY_MS);
+    let after = sampleMs;
+    if (this.cellOf(row, IS_MEASURED) === 0) {
+      cells[row * WIDTH + IS_MEASURED] = 1;
+      summary.add(sampleMs);
+    } else {
+      const kept = sampleMs >= before ? 0 : this.kept(this.cellOf(row, AS_OF), now);
+      after = before * kept + sampleMs * (1 - kept);
+      summary.replace(before, after);
+    }
+    cells[row * WIDTH + LATENCY_MS] = after;
+    cells[row * WIDTH + AS_OF] = now;
+  }
+
+  /** The part that is left of a latency. */
+  private kept(asOf: number, now: number): number {
+    return Math.exp((asOf - now) / this.decayMs);
+  }
+
+  private cellOf(row: number, cell: number): number {
+    return this.cells[row * WIDTH + cell] ?? 0;
+  }
+
+  private grow(): void {
+    const { cells } = this;
+    this.cells = new Float64Array(2 * cells.length);
+    this.cells.set(cells);
+  }
+}
