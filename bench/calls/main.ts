@@ -24,14 +24,14 @@ const { values, positionals } = parseArgs({
 const THOROUGH: Effort & ProfileEffort = {
   rounds: 9,
   times: { leadMs: 50, windowMs: 250 },
-  warmUpMs: 1_000,
+  warmUp: { calls: 10_000, cpuMs: 1_000 },
   seed: 1,
   windowMs: 5_000,
 };
 const QUICK: Effort & ProfileEffort = {
   rounds: 3,
   times: { leadMs: 30, windowMs: 100 },
-  warmUpMs: 500,
+  warmUp: { calls: 2_000, cpuMs: 300 },
   seed: 1,
   windowMs: 1_000,
 };

@@ -1,12 +1,13 @@
 import { tableOf } from '../support/table.js';
 import { ClientProcess } from './client/client-process.js';
+import { type WarmUp } from './client/load.js';
 import { type ProfiledFunction } from './client/profile.js';
 import { CATALOG } from './contenders/catalog.js';
 import { keyOf, type Scenario } from './scenarios.js';
 import { type Servers } from './servers/servers.js';
 
 export interface ProfileEffort {
-  readonly warmUpMs: number;
+  readonly warmUp: WarmUp;
   readonly windowMs: number;
 }
 
@@ -25,7 +26,7 @@ const OWNERS: readonly (readonly [owner: string, isOwn: (url: string) => boolean
 /** Profiles a scenario's contenders one after the other, and tells which functions take most of the time. */
 export async function profile(
   { load, lanes }: Scenario,
-  { warmUpMs, windowMs }: ProfileEffort,
+  { warmUp, windowMs }: ProfileEffort,
   servers: Servers,
   onReport: (report: string) => void,
 ): Promise<void> {
@@ -33,7 +34,7 @@ export async function profile(
     const target = await servers.target(CATALOG[lane.contender].via, lane.instances, lane.services);
     const client = await ClientProcess.start(lane.contender, target);
     try {
-      await client.warmUp(load, warmUpMs);
+      await client.warmUp(load, warmUp);
       onReport(`${keyOf(lane)}\n${reportOf(await client.profile(load, windowMs))}`);
     } finally {
       await client.stop();

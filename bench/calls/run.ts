@@ -1,6 +1,6 @@
 import { type Random, seededRandom } from 'nest-service-discovery/core';
 import { ClientProcess } from './client/client-process.js';
-import { type Figures, type Times } from './client/load.js';
+import { type Figures, type Times, type WarmUp } from './client/load.js';
 import { CATALOG } from './contenders/catalog.js';
 import { type LaneResult, type ScenarioResult } from './results.js';
 import { keyOf, type Lane, type Scenario } from './scenarios.js';
@@ -10,8 +10,8 @@ export interface Effort {
   /** Of a scenario of weight 1; one more before them does not count. */
   readonly rounds: number;
   readonly times: Times;
-  /** How much of the processor a contender spends before its first round. */
-  readonly warmUpMs: number;
+  /** Before the first round of a contender in a scenario. */
+  readonly warmUp: WarmUp;
   readonly seed: number;
 }
 
@@ -40,14 +40,14 @@ export async function run(
 
 async function runScenario(
   { load, lanes, weight, ...scenario }: Scenario,
-  { rounds, times, warmUpMs }: Effort,
+  { rounds, times, warmUp }: Effort,
   clients: Clients,
   random: Random,
 ): Promise<ScenarioResult> {
   const tracks = lanes.map((lane) => new Track(lane));
   const attempt = (track: Track, what: (client: ClientProcess) => Promise<void>): Promise<void> =>
     track.attempt(async () => what(await clients.get(track.lane)));
-  for (const track of tracks) await attempt(track, (client) => client.warmUp(load, warmUpMs));
+  for (const track of tracks) await attempt(track, (client) => client.warmUp(load, warmUp));
   for (let round = 0; round <= rounds * weight; round++) {
     for (const track of shuffled(tracks, random)) {
       await attempt(track, async (client) => {

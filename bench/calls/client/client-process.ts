@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { answerOf, stop } from '../../support/child-process.js';
 import { type ContenderName } from '../contenders/catalog.js';
 import { type Target } from '../contenders/contender.js';
-import { type Figures, type Load, type Times } from './load.js';
+import { type Figures, type Load, type Times, type WarmUp } from './load.js';
 import { type Answer, type Question } from './messages.js';
 import { type ProfiledFunction } from './profile.js';
 
@@ -28,8 +28,8 @@ export class ClientProcess {
     }
   }
 
-  async warmUp(load: Load, cpuMs: number): Promise<void> {
-    await this.ask({ type: 'warm-up', load, cpuMs }, 'ready');
+  async warmUp(load: Load, least: WarmUp): Promise<void> {
+    await this.ask({ type: 'warm-up', load, least }, 'ready');
   }
 
   async round(load: Load, times: Times): Promise<Figures> {

@@ -70,18 +70,26 @@ export async function runLoad(caller: Caller, load: Load, { leadMs, windowMs }: 
   };
 }
 
-/** Calls until the process has spent so much of the processor, however busy the machine is: code gets compiled by calls. */
-export async function warmUp(caller: Caller, load: Load, cpuMs: number): Promise<void> {
+export interface WarmUp {
+  readonly calls: number;
+  /** Of the processor, however busy the machine is. */
+  readonly cpuMs: number;
+}
+
+/** Calls until both have been spent: code gets compiled by calls, and beside them. */
+export async function warmUp(caller: Caller, load: Load, least: WarmUp): Promise<void> {
   const cpu = process.cpuUsage();
-  for (let spentUs = 0; spentUs < cpuMs * 1_000;) {
-    await runLoad(caller, load, { leadMs: 0, windowMs: 50 });
+  let calls = 0;
+  let spentUs = 0;
+  while (calls < least.calls || spentUs < least.cpuMs * 1_000) {
+    calls += (await runLoad(caller, load, { leadMs: 0, windowMs: 100 })).calls;
     const { user, system } = process.cpuUsage(cpu);
     spentUs = user + system;
   }
 }
 
 /** Many paths and keys, as real calls have, so that nothing is won by remembering the last one. */
-function requestsOf({ bytes, method }: Load): CallRequest[] {
+export function requestsOf({ bytes, method }: Load): CallRequest[] {
   return Array.from({ length: DISTINCT_REQUESTS }, (_, n) => ({
     method,
     path: `/${bytes}/users/${n}`,

@@ -1,8 +1,10 @@
 /** The process of one contender, forked by `client-process.ts`: it is set up once, and calls when it is told to. */
+import { deepStrictEqual } from 'node:assert';
 import { CATALOG } from '../contenders/catalog.js';
 import { type Caller } from '../contenders/contender.js';
+import { bodyOf } from '../servers/answers.js';
 import { measureAllocations } from './allocations.js';
-import { runLoad, warmUp } from './load.js';
+import { requestsOf, runLoad, warmUp } from './load.js';
 import { type Answer, type Question } from './messages.js';
 import { profileCalls } from './profile.js';
 
@@ -19,9 +21,10 @@ async function answer(question: Question): Promise<Answer> {
   switch (question.type) {
     case 'set-up':
       caller = await (await CATALOG[question.contender].load()).setup(question.target);
+      await checkAnswers(caller);
       return { type: 'ready' };
     case 'warm-up':
-      await warmUp(ready(), question.load, question.cpuMs);
+      await warmUp(ready(), question.load, question.least);
       return { type: 'ready' };
     case 'round':
       return { type: 'figures', figures: await runLoad(ready(), question.load, question.times) };
@@ -31,6 +34,16 @@ async function answer(question: Question): Promise<Answer> {
     }
     case 'profile':
       return { type: 'profile', functions: await profileCalls(ready(), question.load, question.windowMs) };
+  }
+}
+
+/** A contender that is fast since it does something else would be worth nothing. */
+async function checkAnswers(caller: Caller): Promise<void> {
+  for (const bytes of [200, 10_240]) {
+    for (const method of ['GET', 'POST'] as const) {
+      const [request] = requestsOf({ concurrency: 1, bytes, method });
+      deepStrictEqual(await caller.call(request!), bodyOf(bytes));
+    }
   }
 }
 

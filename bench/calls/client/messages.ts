@@ -1,12 +1,12 @@
 import { type ContenderName } from '../contenders/catalog.js';
 import { type Target } from '../contenders/contender.js';
-import { type Figures, type Load, type Times } from './load.js';
+import { type Figures, type Load, type Times, type WarmUp } from './load.js';
 import { type ProfiledFunction } from './profile.js';
 
 /** What a client's process is asked for; each question gets one answer. */
 export type Question =
   | { readonly type: 'set-up'; readonly contender: ContenderName; readonly target: Target }
-  | { readonly type: 'warm-up'; readonly load: Load; readonly cpuMs: number }
+  | { readonly type: 'warm-up'; readonly load: Load; readonly least: WarmUp }
   | { readonly type: 'round'; readonly load: Load; readonly times: Times }
   | { readonly type: 'allocations'; readonly load: Load; readonly times: Times }
   | { readonly type: 'profile'; readonly load: Load; readonly windowMs: number };

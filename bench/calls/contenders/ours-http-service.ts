@@ -7,7 +7,7 @@ import { firstValueFrom } from 'rxjs';
 import { type Contender } from './contender.js';
 import { CALLED_SERVICE, registrationsOf } from './registrations.js';
 
-@Module({ imports: [ServiceDiscoveryModule.forRoot({ mode: 'memory_only', logging: false }), DiscoveryHttpModule] })
+@Module({ imports: [ServiceDiscoveryModule.forRoot({ mode: 'memory_only' }), DiscoveryHttpModule] })
 class ClientModule {}
 
 /** The library below an app's `HttpService`, with all that the module turns on by default. */

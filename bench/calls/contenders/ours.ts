@@ -1,16 +1,19 @@
 import {
   DiscoveryMetrics,
   EventBus,
+  EventLogger,
   type LoadBalancingStrategyName,
+  type LoggerPort,
   MemoryRegistryStore,
   ServiceCommunicator,
   ServiceRegistry,
+  systemClock,
   UndiciTransport,
 } from 'nest-service-discovery/core';
 import { type CallRequest, type Contender } from './contender.js';
 import { CALLED_SERVICE, registrationsOf } from './registrations.js';
 
-/** Everything that is on by default, events and metrics besides. */
+/** What a Nest user has: all that is on by default, metrics and a log besides. */
 export function ours(strategy: LoadBalancingStrategyName): Contender {
   const toRequest = strategy in WITH_KEY ? WITH_KEY[strategy as keyof typeof WITH_KEY] : withoutKey;
   return {
@@ -22,6 +25,7 @@ export function ours(strategy: LoadBalancingStrategyName): Contender {
       const registrations = registrationsOf(target);
       await Promise.all(registrations.map((one) => registry.register(one, { heartbeat: 'manual' })));
       const metrics = new DiscoveryMetrics(events, registry);
+      const logger = new EventLogger(events, DROPPED_LINES, {}, { clock: systemClock });
       const transport = new UndiciTransport();
       const communicator = new ServiceCommunicator({ registry, transport, events }, { loadBalancing: strategy });
       return {
@@ -29,6 +33,7 @@ export function ours(strategy: LoadBalancingStrategyName): Contender {
         async close() {
           await communicator.close();
           metrics.close();
+          logger.close();
           await registry.close();
           await store.close();
         },
@@ -36,6 +41,14 @@ export function ours(strategy: LoadBalancingStrategyName): Contender {
     },
   };
 }
+
+/** Whose lines nobody reads, as where an app has turned its levels off. */
+const DROPPED_LINES: LoggerPort = {
+  debug: () => undefined,
+  log: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
 
 type ToRequest = (request: CallRequest) => Parameters<ServiceCommunicator['callServiceJson']>[1];
 

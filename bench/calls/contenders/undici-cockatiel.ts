@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import {
   circuitBreaker,
   ConsecutiveBreaker,
@@ -14,6 +15,8 @@ import { type Contender, inTurn, originsOf } from './contender.js';
 /** Undici, with cockatiel's retry, circuit breaker and timeout around it; the timeout's signal ends the request. */
 export const undiciCockatiel: Contender = {
   async setup(target) {
+    // Cockatiel listens to a signal of its own once for each call under way.
+    setMaxListeners(0);
     const pools = originsOf(target).map((origin) => new Pool(origin));
     const next = inTurn(pools);
     const policy = wrap(

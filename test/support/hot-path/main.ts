@@ -1,13 +1,15 @@
 /**
- * A client's process: it makes many calls with everything on that is on by default, events and metrics besides, and prints
- * as JSON what they made and what they left behind.
+ * A client's process: it makes many calls with all that a Nest app has by default, and prints as JSON what they made and
+ * what they left behind.
  */
 import {
   DiscoveryMetrics,
   EventBus,
+  EventLogger,
   MemoryRegistryStore,
   ServiceCommunicator,
   ServiceRegistry,
+  systemClock,
   UndiciTransport,
 } from 'nest-service-discovery/core';
 import { Pool } from 'undici';
@@ -42,6 +44,9 @@ for (const port of ports.split(',')) {
   await registry.register(registration, { heartbeat: 'manual' });
 }
 const metrics = new DiscoveryMetrics(events, registry);
+const drop = (): void => undefined;
+const lines = { debug: drop, log: drop, warn: drop, error: drop };
+const logger = new EventLogger(events, lines, {}, { clock: systemClock });
 const transport = new UndiciTransport({ keepAliveTimeout: KEEP_ALIVE });
 const communicator = new ServiceCommunicator({ registry, transport, events });
 const { signal } = new AbortController();
@@ -88,6 +93,7 @@ const counts: HotPathCounts = {
 };
 await communicator.close();
 metrics.close();
+logger.close();
 await registry.close();
 await store.close();
 await Promise.all(pools.map((pool) => pool.close()));
