@@ -1,19 +1,22 @@
 import { type Random, seededRandom } from 'nest-service-discovery/core';
 import { ClientProcess } from './client/client-process.js';
-import { type Figures, type Times, type WarmUp } from './client/load.js';
+import { type Figures, type Load, type Times, type WarmUp } from './client/load.js';
 import { CATALOG } from './contenders/catalog.js';
 import { type LaneResult, type ScenarioResult } from './results.js';
 import { keyOf, type Lane, type Scenario } from './scenarios.js';
 import { type Servers } from './servers/servers.js';
 
 export interface Effort {
-  /** Of a scenario of weight 1; one more before them does not count. */
+  /** Of a scenario of weight 1; those before them that do not count are not among them. */
   readonly rounds: number;
   readonly times: Times;
-  /** Before the first round of a contender in a scenario. */
+  /** Of a process that has just been started. */
   readonly warmUp: WarmUp;
   readonly seed: number;
 }
+
+/** At the start of each scenario, to get used to another load. */
+const UNCOUNTED_ROUNDS = 2;
 
 /** Measures all scenarios, each with its lanes in turn, in another order each round. */
 export async function run(
@@ -46,13 +49,13 @@ async function runScenario(
 ): Promise<ScenarioResult> {
   const tracks = lanes.map((lane) => new Track(lane));
   const attempt = (track: Track, what: (client: ClientProcess) => Promise<void>): Promise<void> =>
-    track.attempt(async () => what(await clients.get(track.lane)));
-  for (const track of tracks) await attempt(track, (client) => client.warmUp(load, warmUp));
-  for (let round = 0; round <= rounds * weight; round++) {
+    track.attempt(async () => what(clients.get(track.lane)));
+  for (const track of tracks) await track.attempt(() => clients.start(track.lane, load, warmUp));
+  for (let round = -UNCOUNTED_ROUNDS; round < rounds * weight; round++) {
     for (const track of shuffled(tracks, random)) {
       await attempt(track, async (client) => {
         const figures = await client.round(load, times);
-        if (round > 0) track.rounds.push(figures);
+        if (round >= 0) track.rounds.push(figures);
       });
     }
   }
@@ -93,15 +96,19 @@ class Clients {
 
   constructor(private readonly servers: Servers) {}
 
-  async get({ contender, instances, services }: Lane): Promise<ClientProcess> {
-    const key = keyOf({ contender, instances, services });
-    let client = this.started.get(key);
-    if (!client) {
-      const target = await this.servers.target(CATALOG[contender].via, instances, services);
-      client = await ClientProcess.start(contender, target);
-      this.started.set(key, client);
-    }
-    return client;
+  /** Starts a lane's process and warms it up, unless it runs already. */
+  async start(lane: Lane, load: Load, warmUp: WarmUp): Promise<void> {
+    const { contender, instances, services } = lane;
+    if (this.started.has(keyOf(lane))) return;
+    const target = await this.servers.target(CATALOG[contender].via, instances, services);
+    const client = await ClientProcess.start(contender, target);
+    this.started.set(keyOf(lane), client);
+    await client.warmUp(load, warmUp);
+  }
+
+  /** The process of a lane that was started. */
+  get(lane: Lane): ClientProcess {
+    return this.started.get(keyOf(lane))!;
   }
 
   async keepOnly(lanes: readonly Lane[]): Promise<void> {

@@ -49,6 +49,7 @@ export class ClientProcess {
   }
 
   private async ask<Type extends Answer['type']>(question: Question, type: Type): Promise<AnswerOf<Type>> {
+    if (!this.child.connected) throw new Error(`${this.name} has ended`);
     this.child.send(question);
     const answer = await answerOf<Answer>(this.child, this.name);
     if (answer.type === 'failed') throw new Error(answer.message);
