@@ -13,5 +13,5 @@ export {
   DEFAULT_METRICS_PREFIX,
   DiscoveryMetrics,
   type DiscoveryMetricsOptions,
-  type MetricsSource,
 } from './metrics.js';
+export { type MetricsSource } from './registry-gauges.js';

@@ -1,4 +1,5 @@
 import { type Registry } from 'prom-client';
+import { type RegistrySnapshot } from '../model/index.js';
 import { ScrapedMetric, type ScrapedValue } from './scraped-metric.js';
 
 /** What happened to one instance with the same value of the other label. */
@@ -7,10 +8,11 @@ interface Series {
   count: number;
 }
 
+type SeriesByInstance = Map<string, Series[]>;
+
 /** A counter with the labels `service`, `instance` and one more, whose series go away with their instance. */
-export class InstanceCounter extends ScrapedMetric {
+export class InstanceCounter extends ScrapedMetric<SeriesByInstance> {
   readonly type = 'counter';
-  private readonly services = new Map<string, Map<string, Series[]>>();
 
   constructor(
     name: string,
@@ -22,8 +24,7 @@ export class InstanceCounter extends ScrapedMetric {
   }
 
   increment(service: string, instance: string, value: string): void {
-    let instances = this.services.get(service);
-    if (!instances) this.services.set(service, (instances = new Map<string, Series[]>()));
+    const instances = this.of(service);
     let all = instances.get(instance);
     if (!all) instances.set(instance, (all = []));
     for (const series of all) {
@@ -41,16 +42,17 @@ export class InstanceCounter extends ScrapedMetric {
   }
 
   /** Forgets every instance that is not known any more. What has no instance, but a service, stays. */
-  retain(isKnown: (service: string, instance: string) => boolean): void {
+  retain({ services }: RegistrySnapshot): void {
     for (const [service, instances] of this.services) {
+      const present = new Set(services.get(service)?.map(({ instanceId }) => instanceId));
       for (const instance of instances.keys()) {
-        if (instance !== '' && !isKnown(service, instance)) this.forget(service, instance);
+        if (instance !== '' && !present.has(instance)) this.forget(service, instance);
       }
     }
   }
 
-  reset(): void {
-    this.services.clear();
+  protected begin(): SeriesByInstance {
+    return new Map();
   }
 
   protected values(): ScrapedValue[] {

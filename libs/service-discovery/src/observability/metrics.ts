@@ -1,25 +1,11 @@
-import { Counter, Gauge, Registry } from 'prom-client';
+import { Counter, Registry } from 'prom-client';
 import { InvalidConfigurationError } from '../common/index.js';
-import {
-  REGISTRY_TROUBLE_KINDS,
-  type EventName,
-  type InstanceKey,
-  type InstanceStatus,
-  type RegistrySnapshot,
-} from '../model/index.js';
+import { REGISTRY_TROUBLE_KINDS, type EventName, type InstanceKey } from '../model/index.js';
 import { type EventBus, type EventOf } from './event-bus.js';
 import { InstanceCounter } from './instance-counter.js';
+import { gaugeRegistry, type MetricsSource } from './registry-gauges.js';
 import { ServiceCounter } from './service-counter.js';
 import { ServiceHistogram } from './service-histogram.js';
-
-/** What the gauges are read from at each scrape; `ServiceRegistry` is one. */
-export interface MetricsSource {
-  readonly snapshot: RegistrySnapshot;
-  /** How old the snapshot is, in milliseconds. */
-  ageMs(): number;
-  /** How many instances have changes that wait for the registry. @default 0 */
-  readonly offlineWrites?: number;
-}
 
 export interface DiscoveryMetricsOptions {
   /**
@@ -52,8 +38,6 @@ export const DEFAULT_METRICS_PREFIX = 'service_discovery_';
  */
 const UNKNOWN_SERVICE_LABEL = '_unknown';
 
-const STATUSES: readonly InstanceStatus[] = ['healthy', 'unhealthy', 'unknown', 'maintenance', 'draining'];
-
 /** Prometheus metrics made of the event bus's events and, at each scrape, of the registry's snapshot. */
 export class DiscoveryMetrics {
   private readonly registry: Registry;
@@ -77,7 +61,7 @@ export class DiscoveryMetrics {
     this.countCircuits();
     this.countEjections();
     this.countCalls();
-    if (source) this.gauge(source);
+    if (source) gaugeRegistry(source, this.registry, (rest) => this.name(rest));
   }
 
   /** What a scrape's `Content-Type` header says. */
@@ -89,10 +73,7 @@ export class DiscoveryMetrics {
   metrics(): Promise<string> {
     // An event that comes after its instance left, such as the end of a call in flight, brings its series back.
     if (this.source?.snapshot.ready) {
-      const ids = idsOf(this.source.snapshot);
-      for (const counter of this.perInstance) {
-        counter.retain((service, instance) => ids.get(service)?.has(instance) ?? false);
-      }
+      for (const counter of this.perInstance) counter.retain(this.source.snapshot);
     }
     return this.registry.metrics();
   }
@@ -174,45 +155,6 @@ export class DiscoveryMetrics {
     });
   }
 
-  private gauge(source: MetricsSource): void {
-    const gauge = (name: string, help: string, read: () => number): void => {
-      const created: Gauge = new Gauge({
-        name: this.name(name),
-        help,
-        registers: [this.registry],
-        collect: () => created.set(read()),
-      });
-    };
-    gauge('services', 'Services with at least one instance', () => source.snapshot.services.size);
-    gauge('registry_snapshot_age_seconds', 'Age of the snapshot that is served', () => source.ageMs() / 1_000);
-    gauge('registry_connected', '1 while the registry can be reached', () => (source.snapshot.connected ? 1 : 0));
-    const held: Gauge = new Gauge({
-      name: this.name('expiry_held_instances'),
-      help: 'Instances that miss their heartbeats, of services whose expiry is held',
-      labelNames: ['service'],
-      registers: [this.registry],
-      collect: () => {
-        held.reset();
-        for (const [service, { overdue }] of source.snapshot.expiryHolds) held.set({ service }, overdue);
-      },
-    });
-    gauge(
-      'registry_offline_writes',
-      'Instances with changes that wait for the registry',
-      () => source.offlineWrites ?? 0,
-    );
-    const instances: Gauge = new Gauge({
-      name: this.name('instances'),
-      help: 'Instances, by effective status',
-      labelNames: ['status'],
-      registers: [this.registry],
-      collect: () => {
-        const counts = countByStatus(source.snapshot);
-        for (const status of STATUSES) instances.set({ status }, counts.get(status) ?? 0);
-      },
-    });
-  }
-
   private on<Name extends EventName>(type: Name, listener: (event: EventOf<Name>) => void): void {
     this.subscriptions.push(this.bus.on(type, listener));
   }
@@ -261,18 +203,4 @@ function checkOptions({ prefix, durationBuckets }: DiscoveryMetricsOptions): voi
     problems.push({ path: 'durationBuckets', value: durationBuckets, expected: 'a list of ascending numbers above 0' });
   }
   if (problems.length > 0) throw new InvalidConfigurationError(problems);
-}
-
-function idsOf(snapshot: RegistrySnapshot): Map<string, Set<string>> {
-  return new Map(
-    [...snapshot.services].map(([service, list]) => [service, new Set(list.map(({ instanceId }) => instanceId))]),
-  );
-}
-
-function countByStatus(snapshot: RegistrySnapshot): Map<InstanceStatus, number> {
-  const counts = new Map<InstanceStatus, number>();
-  for (const list of snapshot.services.values()) {
-    for (const { status } of list) counts.set(status, (counts.get(status) ?? 0) + 1);
-  }
-  return counts;
 }

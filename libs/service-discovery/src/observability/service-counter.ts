@@ -9,9 +9,8 @@ interface Series {
 }
 
 /** A counter with the label `service` and up to two more, of which each service has few values. */
-export class ServiceCounter extends ScrapedMetric {
+export class ServiceCounter extends ScrapedMetric<Series[]> {
   readonly type = 'counter';
-  private readonly services = new Map<string, Series[]>();
 
   /** @param labels those beside `service` */
   constructor(
@@ -24,8 +23,7 @@ export class ServiceCounter extends ScrapedMetric {
   }
 
   increment(service: string, first = '', second = ''): void {
-    let all = this.services.get(service);
-    if (!all) this.services.set(service, (all = []));
+    const all = this.of(service);
     for (const series of all) {
       if (series.first === first && series.second === second) {
         series.count++;
@@ -35,15 +33,16 @@ export class ServiceCounter extends ScrapedMetric {
     all.push({ first, second, count: 1 });
   }
 
-  reset(): void {
-    this.services.clear();
+  protected begin(): Series[] {
+    return [];
   }
 
   protected values(): ScrapedValue[] {
     const values: ScrapedValue[] = [];
     for (const [service, all] of this.services) {
-      for (const { first, second, count } of all)
+      for (const { first, second, count } of all) {
         values.push({ value: count, labels: this.labelsOf(service, first, second) });
+      }
     }
     return values;
   }

@@ -16,9 +16,8 @@ interface Part extends ScrapedValue {
 }
 
 /** A histogram with the label `service` and another one, of which each service has few values. */
-export class ServiceHistogram extends ScrapedMetric {
+export class ServiceHistogram extends ScrapedMetric<Distribution[]> {
   readonly type = 'histogram';
-  private readonly services = new Map<string, Distribution[]>();
   private readonly bounds: Float64Array;
 
   /** @param bounds the upper ones of the buckets, ascending */
@@ -34,7 +33,7 @@ export class ServiceHistogram extends ScrapedMetric {
   }
 
   observe(service: string, value: string, observed: number): void {
-    const distribution = this.of(service, value);
+    const distribution = this.distributionOf(service, value);
     // The first are the most likely ones, so nothing is gained by halving.
     let bucket = 0;
     while (observed > this.bounds[bucket]!) bucket++;
@@ -42,13 +41,13 @@ export class ServiceHistogram extends ScrapedMetric {
     distribution.sum += observed;
   }
 
-  reset(): void {
-    this.services.clear();
-  }
-
   /** What prom-client asks for to make its text: the labels apart that need to be written out once only. */
   getForPromString(): ReturnType<typeof this.get> {
     return Promise.resolve(this.scraped(this.parts()));
+  }
+
+  protected begin(): Distribution[] {
+    return [];
   }
 
   protected values(): ScrapedValue[] {
@@ -58,9 +57,8 @@ export class ServiceHistogram extends ScrapedMetric {
     }));
   }
 
-  private of(service: string, value: string): Distribution {
-    let all = this.services.get(service);
-    if (!all) this.services.set(service, (all = []));
+  private distributionOf(service: string, value: string): Distribution {
+    const all = this.of(service);
     for (const distribution of all) if (distribution.value === value) return distribution;
     const created = { value, buckets: new Float64Array(this.bounds.length + 1), sum: 0 };
     all.push(created);
