@@ -58,7 +58,7 @@ export const CORE_PROVIDERS: readonly Provider[] = [
   },
   {
     provide: DiscoveryMetrics,
-    inject: [SERVICE_DISCOVERY_OPTIONS, EventBus, ServiceRegistry],
+    inject: [SERVICE_DISCOVERY_OPTIONS, EventBus, ServiceRegistry, CLOCK],
     useFactory: createMetrics,
   },
   { provide: TRANSPORT, inject: [SERVICE_DISCOVERY_OPTIONS, CLOCK, ModulesContainer], useFactory: createTransport },
@@ -169,8 +169,8 @@ function createRegistry(
   });
 }
 
-function createMetrics({ metrics }: Options, bus: EventBus, registry: ServiceRegistry): DiscoveryMetrics {
-  return new DiscoveryMetrics(bus, registry, metrics);
+function createMetrics({ metrics }: Options, bus: EventBus, registry: ServiceRegistry, clock: Clock): DiscoveryMetrics {
+  return new DiscoveryMetrics(bus, registry, metrics, { clock });
 }
 
 function createTransport({ transport, shutdown }: Options, clock: Clock, modules: ModulesContainer): Transport {

@@ -8,8 +8,9 @@ import {
   type RegistrySnapshot,
   type ServiceInstance,
 } from '../model/index.js';
+import { ManualClock } from '../testing/manual-clock.js';
 import { EventBus } from './event-bus.js';
-import { DiscoveryMetrics } from './metrics.js';
+import { DiscoveryMetrics, SERIES_KEPT_MS } from './metrics.js';
 
 const instance = (instanceId: string, status: ServiceInstance['status'] = 'healthy'): ServiceInstance => ({
   ...toInstance({ serviceName: 'users', host: '127.0.0.1', port: 80, instanceId }, { ttlMs: 1, now: 1 }),
@@ -20,6 +21,7 @@ describe('DiscoveryMetrics', () => {
   let bus: EventBus;
   let snapshot: RegistrySnapshot;
   let metrics: DiscoveryMetrics;
+  let clock: ManualClock;
 
   const serve = (...instances: ServiceInstance[]): void => {
     snapshot = applyChange(EMPTY_SNAPSHOT, { type: 'reset', revision: 1, instances }, 0);
@@ -34,7 +36,8 @@ describe('DiscoveryMetrics', () => {
     bus.emit('call.picked', { service: 'users', instanceId, strategy: 'random', attempt: 1 });
 
   beforeEach(() => {
-    bus = new EventBus();
+    clock = new ManualClock();
+    bus = new EventBus({ clock });
     serve(instance('a'), instance('b', 'draining'));
     const source = {
       get snapshot(): RegistrySnapshot {
@@ -42,7 +45,7 @@ describe('DiscoveryMetrics', () => {
       },
       ageMs: () => 1_500,
     };
-    metrics = new DiscoveryMetrics(bus, source);
+    metrics = new DiscoveryMetrics(bus, source, {}, { clock });
   });
 
   afterEach(() => metrics.close());
@@ -161,6 +164,82 @@ describe('DiscoveryMetrics', () => {
     expect((await series()).filter((line) => line.includes('instance="'))).toEqual([
       'service_discovery_balancing_decisions_total{service="users",instance="a",strategy="random"} 1',
     ]);
+  });
+
+  describe('of a service that everybody left', () => {
+    const seriesOfUsers = async (): Promise<string[]> =>
+      (await series()).filter((line) => line.includes('service="users"'));
+    const call = (service = 'users'): void =>
+      bus.emit('call.completed', { service, ok: true, attempts: 1, durationMs: 1 });
+    const leave = (...ids: string[]): void => {
+      for (const id of ids) bus.emit('instance.expired', { key: key(id) });
+    };
+
+    beforeEach(() => {
+      pick('a');
+      call();
+      bus.emit('circuit.closed', { service: 'users', reason: 'reset' });
+      bus.emit('call.retried', { service: 'users', attempt: 2, delayMs: 0, reason: 'status 503' });
+    });
+
+    it('keeps the series until everybody has seen the last calls, and starts from nothing when it comes back', async () => {
+      snapshot = { ...EMPTY_SNAPSHOT, ready: true };
+      leave('a', 'b');
+      clock.advance(SERIES_KEPT_MS - 1);
+      call();
+      expect(await seriesOfUsers()).toEqual(
+        expect.arrayContaining([
+          'service_discovery_calls_total{service="users",result="success",code=""} 2',
+          'service_discovery_call_duration_seconds_count{service="users",result="success"} 2',
+          'service_discovery_retries_total{service="users"} 1',
+          'service_discovery_circuit_state_changes_total{service="users",instance="",to="closed"} 1',
+        ]),
+      );
+      clock.advance(1);
+      expect(await seriesOfUsers()).toEqual([]);
+      serve(instance('a'));
+      call();
+      expect((await seriesOfUsers())[0]).toBe(
+        'service_discovery_calls_total{service="users",result="success",code=""} 1',
+      );
+    });
+
+    it('counts on where another instance is there when the time is over', async () => {
+      serve(instance('a'));
+      leave('b');
+      clock.advance(SERIES_KEPT_MS);
+      expect((await seriesOfUsers()).length).toBeGreaterThan(3);
+      serve(instance('c'));
+      leave('a');
+      clock.advance(SERIES_KEPT_MS);
+      expect((await seriesOfUsers()).length).toBeGreaterThan(3);
+    });
+
+    it('waits anew with each instance that leaves', async () => {
+      snapshot = { ...EMPTY_SNAPSHOT, ready: true };
+      leave('a');
+      clock.advance(SERIES_KEPT_MS - 1);
+      leave('b');
+      clock.advance(SERIES_KEPT_MS - 1);
+      expect(await seriesOfUsers()).not.toEqual([]);
+      clock.advance(1);
+      expect(await seriesOfUsers()).toEqual([]);
+    });
+
+    it('drops them without a scrape, too, when others leave', async () => {
+      snapshot = { ...EMPTY_SNAPSHOT, ready: true };
+      leave('a', 'b');
+      clock.advance(SERIES_KEPT_MS);
+      bus.emit('instance.expired', { key: { serviceName: 'orders', instanceId: 'x' } });
+      serve(instance('a'));
+      expect(await seriesOfUsers()).toEqual([]);
+    });
+
+    it('keeps the series of what has a name, but no registration', async () => {
+      call('own-function');
+      clock.advance(10 * SERIES_KEPT_MS);
+      expect((await series()).filter((line) => line.includes('own-function'))).not.toEqual([]);
+    });
   });
 
   it('makes one series of all calls to services that do not exist', async () => {

@@ -1,9 +1,10 @@
 import { Counter, Registry } from 'prom-client';
-import { InvalidConfigurationError } from '../common/index.js';
+import { InvalidConfigurationError, systemClock, type Clock } from '../common/index.js';
 import { REGISTRY_TROUBLE_KINDS, type EventName, type InstanceKey } from '../model/index.js';
 import { type EventBus, type EventOf } from './event-bus.js';
 import { InstanceCounter } from './instance-counter.js';
 import { gaugeRegistry, type MetricsSource } from './registry-gauges.js';
+import { type ScrapedMetric } from './scraped-metric.js';
 import { ServiceCounter } from './service-counter.js';
 import { ServiceHistogram } from './service-histogram.js';
 
@@ -38,23 +39,35 @@ export const DEFAULT_METRICS_PREFIX = 'service_discovery_';
  */
 const UNKNOWN_SERVICE_LABEL = '_unknown';
 
+/**
+ * How long the series of a service stay after its last instance left: two of the five minutes that rates commonly look
+ * back, so that whoever scrapes has seen how its last calls ended.
+ */
+export const SERIES_KEPT_MS = 600_000;
+
 /** Prometheus metrics made of the event bus's events and, at each scrape, of the registry's snapshot. */
 export class DiscoveryMetrics {
   private readonly registry: Registry;
   private readonly names: string[] = [];
   private readonly subscriptions: (() => void)[] = [];
+  private readonly perService: ScrapedMetric<unknown>[] = [];
   private readonly perInstance: InstanceCounter[] = [];
+  private readonly clock: Clock;
+  /** When the last of the instances left that left a service, the longest ago first. */
+  private readonly leftAt = new Map<string, number>();
 
   /**
-   * @param source left out: no gauges
+   * @param source left out: no gauges, and series of services that are gone stay
    * @throws InvalidConfigurationError naming every wrong option
    */
   constructor(
     private readonly bus: EventBus,
     private readonly source?: MetricsSource,
     private readonly options: DiscoveryMetricsOptions = {},
+    deps: { readonly clock?: Clock } = {},
   ) {
     checkOptions(options);
+    this.clock = deps.clock ?? systemClock;
     this.registry = options.registry ?? new Registry();
     this.countInstances();
     this.countTroubles();
@@ -75,6 +88,7 @@ export class DiscoveryMetrics {
     if (this.source?.snapshot.ready) {
       for (const counter of this.perInstance) counter.retain(this.source.snapshot);
     }
+    this.forgetServices();
     return this.registry.metrics();
   }
 
@@ -132,12 +146,12 @@ export class DiscoveryMetrics {
     const failovers = this.serviceCounter('failovers_total', 'Retries and fallbacks that went elsewhere');
     const stale = this.serviceCounter('stale_answers_total', 'Failed calls that got the last good answer');
     const calls = this.serviceCounter('calls_total', 'Calls with all their attempts, by result', 'result', 'code');
-    const durations = new ServiceHistogram(
-      this.name('call_duration_seconds'),
+    const buckets = this.options.durationBuckets ?? DEFAULT_DURATION_BUCKETS;
+    const durations = this.histogram(
+      'call_duration_seconds',
       'Duration of calls with all their attempts',
       'result',
-      this.options.durationBuckets ?? DEFAULT_DURATION_BUCKETS,
-      this.registry,
+      buckets,
     );
 
     this.on('balancing.panic', ({ service }) => panics.increment(service));
@@ -164,17 +178,44 @@ export class DiscoveryMetrics {
   }
 
   private serviceCounter(name: string, help: string, ...labels: [first?: string, second?: string]): ServiceCounter {
-    return new ServiceCounter(this.name(name), help, labels, this.registry);
+    return this.ofServices(new ServiceCounter(this.name(name), help, labels, this.registry));
+  }
+
+  private histogram(name: string, help: string, label: string, buckets: readonly number[]): ServiceHistogram {
+    return this.ofServices(new ServiceHistogram(this.name(name), help, label, buckets, this.registry));
   }
 
   private instanceCounter(name: string, help: string, label: string): InstanceCounter {
-    const counter = new InstanceCounter(this.name(name), help, label, this.registry);
+    const counter = this.ofServices(new InstanceCounter(this.name(name), help, label, this.registry));
     this.perInstance.push(counter);
     return counter;
   }
 
+  private ofServices<Metric extends ScrapedMetric<unknown>>(metric: Metric): Metric {
+    this.perService.push(metric);
+    return metric;
+  }
+
   private forget({ serviceName, instanceId }: InstanceKey): void {
     for (const counter of this.perInstance) counter.forget(serviceName, instanceId);
+    this.leftAt.delete(serviceName);
+    this.leftAt.set(serviceName, this.clock.now());
+    this.forgetServices();
+  }
+
+  /**
+   * Forgets services that have been without an instance for long: where each deployment has a name of its own, their series
+   * would be ever more. One that comes back after all is counted from 0, as after a restart of this process, which is what
+   * rates expect of a counter. What was never registered stays: policies of an app's own functions have names, too.
+   */
+  private forgetServices(): void {
+    const longAgo = this.clock.now() - SERIES_KEPT_MS;
+    for (const [service, at] of this.leftAt) {
+      if (at > longAgo) return;
+      this.leftAt.delete(service);
+      if (this.source?.snapshot.services.has(service) !== false) continue;
+      for (const metric of this.perService) metric.forgetService(service);
+    }
   }
 
   private name(rest: string): string {
