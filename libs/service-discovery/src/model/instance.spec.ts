@@ -1,13 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
+import { haveSameShape } from '../../../../test/support/object-shapes.js';
 import {
   baseUrlOf,
+  changeInstance,
   effectiveStatus,
   keyOf,
   originOf,
   type HealthStatus,
   type InstanceStatus,
   type OperatorStatus,
+  type ServiceInstance,
 } from './instance.js';
+import { toInstance } from './registration.js';
 
 describe('the effective status', () => {
   it.each<[OperatorStatus, HealthStatus, InstanceStatus]>([
@@ -43,5 +47,30 @@ describe('keyOf', () => {
       { serviceName: 'a.b', instanceId: 'c' },
     ].map(keyOf);
     expect(new Set(keys).size).toBe(3);
+  });
+});
+
+describe('the shape of an instance', () => {
+  const variety = (): ServiceInstance[] => {
+    const plain = toInstance({ serviceName: 'users', host: 'localhost', port: 1 }, { ttlMs: 1_000, now: 1.5e12 });
+    const rich = toInstance(
+      { serviceName: 'users', host: '::1', port: 1, version: '1.2.3', tags: ['a'], zone: 'z', tier: 'app', ttl: '1d' },
+      { ttlMs: 2_000, now: 1.6e12 },
+    );
+    const registered = changeInstance(rich, { generation: 1.7e15 });
+    const checked = changeInstance(registered, {
+      status: 'healthy',
+      healthStatus: 'healthy',
+      health: { checkedAt: 1 },
+    });
+    return [plain, rich, registered, checked, changeInstance(checked, { health: undefined, lastHeartbeat: 1.7e12 })];
+  };
+
+  it('is one, however it came about', () => {
+    // The engine has to see which kinds of values there are.
+    variety();
+    const [first, ...others] = variety();
+    for (const other of others) expect(haveSameShape(first!, other)).toBe(true);
+    expect(haveSameShape(first!, { ...first!, note: 1 })).toBe(false);
   });
 });

@@ -60,8 +60,46 @@ export interface ServiceInstance extends InstanceKey {
   readonly ttlMs: number;
   /** Milliseconds since the Unix epoch. */
   readonly registeredAt: number;
-  /** Milliseconds since the Unix epoch of the registration or last heartbeat that this reader knows of. */
+  /**
+   * Milliseconds since the Unix epoch of the registration or last heartbeat that this reader knows of. Calls and look-ups hand
+   * out instances as they were before heartbeats that changed nothing else.
+   */
   readonly lastHeartbeat: number;
+}
+
+/**
+ * An instance with every field written out, in one order. Objects that are made here have one shape, however they came
+ * about: calls read them fastest, and they take a third of what spread ones do that gain a field. There may be many thousands.
+ */
+export function shapeInstance(fields: ServiceInstance): ServiceInstance {
+  return {
+    serviceName: fields.serviceName,
+    instanceId: fields.instanceId,
+    host: fields.host,
+    port: fields.port,
+    protocol: fields.protocol,
+    path: fields.path,
+    healthCheckPath: fields.healthCheckPath,
+    metadata: fields.metadata,
+    tags: fields.tags,
+    version: fields.version,
+    weight: fields.weight,
+    zone: fields.zone,
+    tier: fields.tier,
+    status: fields.status,
+    operatorStatus: fields.operatorStatus,
+    healthStatus: fields.healthStatus,
+    health: fields.health,
+    generation: fields.generation,
+    ttlMs: fields.ttlMs,
+    registeredAt: fields.registeredAt,
+    lastHeartbeat: fields.lastHeartbeat,
+  };
+}
+
+/** The successor of an instance, of the same shape. */
+export function changeInstance(instance: ServiceInstance, changes: Partial<ServiceInstance>): ServiceInstance {
+  return shapeInstance({ ...instance, ...changes });
 }
 
 /** The operator's word wins unless it is `up`. */

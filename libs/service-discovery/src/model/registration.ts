@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { isIP, isIPv6 } from 'node:net';
 import semver from 'semver';
 import { InvalidInstanceError, parseDuration, type Duration, type Problem } from '../common/index.js';
-import { type Protocol, type ServiceInstance, TIERS, type Tier } from './instance.js';
+import { type Protocol, type ServiceInstance, shapeInstance, TIERS, type Tier } from './instance.js';
 
 /** What a user says of an instance; everything but name, host and port has a default. */
 export interface ServiceRegistration {
@@ -147,7 +147,7 @@ export function toInstance(
   if (problems.length > 0) throw new InvalidInstanceError(problems);
   const { serviceName, port, protocol, version, zone, tier } = registration;
   const host = withoutBrackets(registration.host);
-  return {
+  return shapeInstance({
     serviceName,
     instanceId: registration.instanceId ?? defaultInstanceId(host, port),
     host,
@@ -165,11 +165,12 @@ export function toInstance(
     status: 'unknown',
     operatorStatus: 'up',
     healthStatus: 'unknown',
+    health: undefined,
     generation: 0,
     ttlMs: ttlOf(registration, defaults.ttlMs),
     registeredAt: defaults.now,
     lastHeartbeat: defaults.now,
-  };
+  });
 }
 
 function ttlOf({ ttl }: ServiceRegistration, fallbackMs: number): number {

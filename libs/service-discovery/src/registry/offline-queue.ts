@@ -1,5 +1,6 @@
 import { RegistryUnavailableError, type Clock } from '../common/index.js';
 import {
+  changeInstance,
   keyOf,
   type HealthDetail,
   type HealthStatus,
@@ -154,7 +155,7 @@ export class OfflineQueue implements SnapshotOverlay {
   touch(key: InstanceKey): void {
     const known = this.get(key);
     if (known?.kind !== 'registration') return;
-    const instance = { ...known.instance, lastHeartbeat: this.clock.epoch() };
+    const instance = changeInstance(known.instance, { lastHeartbeat: this.clock.epoch() });
     this.writes.set(keyOf(key), { ...known, instance, aliveAt: this.clock.now() });
   }
 

@@ -1,4 +1,5 @@
 import {
+  changeInstance,
   effectiveStatus,
   type HealthDetail,
   type HealthStatus,
@@ -54,13 +55,12 @@ export function withWords(instance: ServiceInstance, { operator, health }: Words
   const operatorStatus = operator ?? instance.operatorStatus;
   const healthStatus = health?.status ?? instance.healthStatus;
   const keptDetail = healthStatus === instance.healthStatus ? instance.health : undefined;
-  return {
-    ...instance,
+  return changeInstance(instance, {
     operatorStatus,
     healthStatus,
     status: effectiveStatus(operatorStatus, healthStatus),
     health: health?.detail ?? keptDetail,
-  };
+  });
 }
 
 /** What readers are to see while a change waits. @param stored what the store shows, undefined: nothing */

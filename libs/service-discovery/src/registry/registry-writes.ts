@@ -1,5 +1,6 @@
 import { RegistryUnavailableError, settlesWithin, type Clock } from '../common/index.js';
 import {
+  changeInstance,
   keyOf,
   type EventSink,
   type HealthDetail,
@@ -182,7 +183,8 @@ export class RegistryWrites {
     await this.untilShown(lease, () => shown() !== undefined);
     const seen = shown();
     if (!seen) this.deps.offline?.unseen(lease);
-    const instance = seen?.generation === lease.generation ? seen : { ...asked, generation: lease.generation };
+    const instance =
+      seen?.generation === lease.generation ? seen : changeInstance(asked, { generation: lease.generation });
     return { instance, lease, replaced };
   }
 

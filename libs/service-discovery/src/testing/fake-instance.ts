@@ -1,4 +1,4 @@
-import { effectiveStatus, type ServiceInstance } from '../model/index.js';
+import { effectiveStatus, shapeInstance, type ServiceInstance } from '../model/index.js';
 
 /**
  * An instance as the registry would show it, for tests: healthy, weight 100, at `127.0.0.1:8080`. The id follows host
@@ -13,7 +13,7 @@ export function fakeInstance(overrides: Partial<ServiceInstance> = {}): ServiceI
   const operatorStatus = overrides.operatorStatus ?? 'up';
   const healthStatus = overrides.healthStatus ?? 'healthy';
   const registeredAt = Date.UTC(2026, 0, 1);
-  return {
+  return shapeInstance({
     serviceName: 'user-service',
     instanceId: `${host.replaceAll(':', '-')}:${port}`,
     host,
@@ -32,5 +32,5 @@ export function fakeInstance(overrides: Partial<ServiceInstance> = {}): ServiceI
     registeredAt,
     lastHeartbeat: registeredAt,
     ...overrides,
-  };
+  });
 }

@@ -5,6 +5,7 @@ import { ChangeRecorder } from '../../testing/change-recorder.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { registryStoreContract } from '../../testing/registry-store-contract.js';
+import { haveSameShape } from '../../../../../test/support/object-shapes.js';
 import { HEALTH_ANNOUNCEMENT_INTERVAL_MS } from '../health-news.js';
 import { MemoryRegistryStore } from './memory-registry-store.js';
 
@@ -33,6 +34,22 @@ describe('MemoryRegistryStore', () => {
     const clock = new ManualClock();
     const store = new MemoryRegistryStore({ clock });
     return { store, advance: (ms) => clock.advanceAsync(ms), close: () => store.close() };
+  });
+
+  it('keeps all instances in one shape, and tells of heartbeats with those that it holds', async () => {
+    const store = new MemoryRegistryStore({ clock: new ManualClock() });
+    const recorder = new ChangeRecorder(store, { renewals: true });
+    await recorder.waitFor('the reset', ({ type }) => type === 'reset');
+    const [a] = await Promise.all(['a', 'b'].map((id) => store.put(instance(id), TTL_MS)));
+    await store.setStatus(key, 'healthy', { checkedAt: 1 });
+    await store.setStatus(key, 'maintenance');
+    await store.renew([a!]);
+    const renewal = await recorder.waitFor('the renewal', ({ type }) => type === 'renewed');
+    const renewed = renewal.type === 'renewed' ? renewal.instances?.[0] : undefined;
+    const [shown, other] = recorder.snapshot.services.get('users') ?? [];
+    expect(shown).toBe(renewed);
+    expect(haveSameShape(shown!, other!)).toBe(true);
+    await store.close();
   });
 
   describe('its timer', () => {

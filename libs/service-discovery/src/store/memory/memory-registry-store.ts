@@ -1,5 +1,6 @@
 import { RegistryUnavailableError, systemClock, type Clock, type Timer } from '../../common/index.js';
 import {
+  changeInstance,
   effectiveStatus,
   type Change,
   type HealthDetail,
@@ -23,7 +24,7 @@ interface Entry extends Expiring {
   /** The generation that the registration had at first, before it was recovered. */
   readonly claim: number;
   /** The detail that watchers saw last. */
-  announced?: HealthDetail;
+  announced: HealthDetail | undefined;
 }
 
 /** An expiry timer that fires later than this shows that the process stood still. */
@@ -90,16 +91,16 @@ export class MemoryRegistryStore implements RegistryStore {
     this.assertOpen();
     const now = this.clock.now();
     const at = this.clock.epoch();
-    const keys: InstanceKey[] = [];
+    const instances: ServiceInstance[] = [];
     const results = leases.map((lease) => {
       const entry = this.holderOf(lease);
       if (!entry) return false;
       entry.expiresAt = now + entry.instance.ttlMs;
-      entry.instance = { ...entry.instance, lastHeartbeat: at };
-      keys.push({ serviceName: lease.serviceName, instanceId: lease.instanceId });
+      entry.instance = changeInstance(entry.instance, { lastHeartbeat: at });
+      instances.push(entry.instance);
       return true;
     });
-    if (keys.length > 0) this.publish({ type: 'renewed', revision: ++this.revision, keys, at });
+    if (instances.length > 0) this.announceRenewals(instances, at);
     return results;
   }
 
@@ -125,18 +126,18 @@ export class MemoryRegistryStore implements RegistryStore {
     const { instance } = entry;
     if (isOperatorStatus(status)) {
       if (status === instance.operatorStatus) return true;
-      entry.instance = { ...instance, operatorStatus: status, status: effectiveStatus(status, instance.healthStatus) };
+      const shown = effectiveStatus(status, instance.healthStatus);
+      entry.instance = changeInstance(instance, { operatorStatus: status, status: shown });
       this.announce(entry);
       return true;
     }
     const changed = status !== instance.healthStatus;
     const health = detail ?? (changed ? undefined : instance.health);
-    entry.instance = {
-      ...instance,
+    entry.instance = changeInstance(instance, {
       healthStatus: status,
       status: effectiveStatus(instance.operatorStatus, status),
       health,
-    };
+    });
     if (changed || isHealthNews(entry.announced, health)) this.announce(entry);
     return true;
   }
@@ -169,8 +170,7 @@ export class MemoryRegistryStore implements RegistryStore {
     const generation = ++this.lastGeneration;
     const entry: Entry = {
       claim: claim ?? generation,
-      instance: {
-        ...instance,
+      instance: changeInstance(instance, {
         operatorStatus,
         healthStatus: 'unknown',
         status: effectiveStatus(operatorStatus, 'unknown'),
@@ -179,10 +179,11 @@ export class MemoryRegistryStore implements RegistryStore {
         ttlMs,
         registeredAt: now,
         lastHeartbeat: now,
-      },
+      }),
       expiresAt: this.clock.now() + ttlMs,
       queuedFor: 0,
       position: -1,
+      announced: undefined,
     };
     entries.set(instanceId, entry);
     this.expiries.add(entry);
@@ -212,6 +213,11 @@ export class MemoryRegistryStore implements RegistryStore {
   private announce(entry: Entry): void {
     entry.announced = entry.instance.health;
     this.publish({ type: 'put', revision: ++this.revision, instance: entry.instance });
+  }
+
+  private announceRenewals(instances: readonly ServiceInstance[], at: number): void {
+    const keys = instances.map(({ serviceName, instanceId }) => ({ serviceName, instanceId }));
+    this.publish({ type: 'renewed', revision: ++this.revision, keys, at, instances });
   }
 
   private drop({ instance: { serviceName, instanceId } }: Entry, reason: RemovalReason): void {

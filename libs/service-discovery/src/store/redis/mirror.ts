@@ -1,4 +1,5 @@
 import {
+  changeInstance,
   keyOf,
   type Change,
   type ExpiryHold,
@@ -177,7 +178,7 @@ export class Mirror {
     const instances = this.services.get(serviceName)?.instances;
     const known = ids.filter((id) => instances?.has(id));
     if (!instances || known.length === 0) return undefined;
-    const renewed = known.map((id) => ({ ...instances.get(id)!, lastHeartbeat: at }));
+    const renewed = known.map((id) => changeInstance(instances.get(id)!, { lastHeartbeat: at }));
     for (const instance of renewed) instances.set(instance.instanceId, instance);
     const keys = known.map((instanceId) => ({ serviceName, instanceId }));
     return { type: 'renewed', revision: this.sum, keys, at, instances: renewed };
@@ -281,8 +282,9 @@ export class Mirror {
       const instance = service.instances.get(leases[index]!);
       if (!instance) continue;
       const lastHeartbeat = Number(leases[index + 1]) - instance.ttlMs;
-      if (lastHeartbeat > instance.lastHeartbeat)
-        service.instances.set(instance.instanceId, { ...instance, lastHeartbeat });
+      if (lastHeartbeat > instance.lastHeartbeat) {
+        service.instances.set(instance.instanceId, changeInstance(instance, { lastHeartbeat }));
+      }
     }
   }
 

@@ -1,5 +1,6 @@
 import {
   baseUrlOf,
+  shapeInstance,
   type HealthDetail,
   type HealthStatus,
   type InstanceStatus,
@@ -100,7 +101,7 @@ function toTraits(instance: ServiceInstance): Traits {
 
 /** The instance that a body stands for. @throws TypeError for what is no such body */
 export function toServiceInstance(body: InstanceBody): ServiceInstance {
-  return {
+  return shapeInstance({
     serviceName: textOf(body.service_name),
     instanceId: textOf(body.instance_id),
     host: textOf(body.host),
@@ -122,7 +123,7 @@ export function toServiceInstance(body: InstanceBody): ServiceInstance {
     ttlMs: Math.round(numberOf(body.ttl) * 1_000),
     registeredAt: epochOf(body.registered_at),
     lastHeartbeat: epochOf(body.last_heartbeat),
-  };
+  });
 }
 
 export function toHealthBody({ checkedAt, reason, latencyMs, statusCode, data }: HealthDetail): HealthBody {
