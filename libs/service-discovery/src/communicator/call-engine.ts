@@ -14,6 +14,7 @@ import {
   type RegistrySnapshot,
   type ServiceInstance,
   SILENT,
+  steadyList,
   type Tier,
 } from '../model/index.js';
 import { type ServiceRegistry } from '../registry/index.js';
@@ -139,7 +140,7 @@ export class CallEngine {
   /** @param request an `INVALID_REQUEST` is thrown where it is wrong */
   explain(service: string, settings: CallSettings, request: ServiceCallRequest): ServiceExplanation {
     const known = this.knownService(service);
-    known.channel.update(this.registry.getInstances(service));
+    known.channel.update(steadyList(this.registry.getInstances(service)));
     return explainService(this.pipelineOf(known, settings).view, request, prepareRequest(service, request));
   }
 
@@ -149,7 +150,7 @@ export class CallEngine {
     if (instances.length === 0) throw new ServiceNotFoundError(service);
     const known = this.knownService(service);
     const { channel } = known;
-    channel.update(instances);
+    channel.update(steadyList(instances));
     if (instanceId === undefined) {
       const options = settings.serviceCircuitBreaker ?? resolveCircuitBreakerOptions();
       channel.breakers.of(settings.serviceBreakerKey, options);
@@ -199,7 +200,7 @@ export class CallEngine {
   private reconcile({ services }: RegistrySnapshot, change: Change | null): void {
     const turnovers = this.untold.splice(0);
     for (const service of this.affectedBy(change)) {
-      const turnover = this.services.get(service)?.channel.update(services.get(service) ?? NO_INSTANCES);
+      const turnover = this.services.get(service)?.channel.update(steadyList(services.get(service) ?? NO_INSTANCES));
       if (turnover) turnovers.push(turnover);
     }
     if (turnovers.length === 0) return;

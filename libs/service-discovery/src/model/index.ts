@@ -4,6 +4,7 @@ export * from './events.js';
 export * from './forbidden-host.js';
 export * from './host-policy.js';
 export * from './instance.js';
+export { steadyList } from './instance-list.js';
 export * from './lease.js';
 export * from './list-difference.js';
 export * from './registration.js';

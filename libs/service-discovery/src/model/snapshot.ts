@@ -1,5 +1,6 @@
 import { type Change, type ExpiryHold } from './change.js';
-import { keyOf, type InstanceKey, type ServiceInstance } from './instance.js';
+import { changeInstance, keyOf, type InstanceKey, type ServiceInstance } from './instance.js';
+import { placeOf, withHeartbeats, withInstance, withoutInstance } from './instance-list.js';
 import { ServiceMap } from './service-map.js';
 
 /** What a reader knows of the registry at one moment. Immutable; a new one after each change. */
@@ -34,7 +35,8 @@ export function findInstance(
   { services }: RegistrySnapshot,
   { serviceName, instanceId }: InstanceKey,
 ): ServiceInstance | undefined {
-  return services.get(serviceName)?.find((known) => known.instanceId === instanceId);
+  const list = services.get(serviceName);
+  return list?.[placeOf(list, instanceId)];
 }
 
 /** The snapshot after a change; lists of services that the change does not touch are kept as they are. */
@@ -50,20 +52,20 @@ export function applyChange(snapshot: RegistrySnapshot, change: Change, now: num
         expiryHolds: change.holds ?? EMPTY_SNAPSHOT.expiryHolds,
       };
     case 'put': {
-      const { instance } = change;
-      const list = services.get(instance.serviceName) ?? [];
-      const at = list.findIndex((known) => known.instanceId === instance.instanceId);
-      const next = at < 0 ? [...list, instance] : list.with(at, instance);
-      return { ...base, services: services.with(instance.serviceName, next) };
+      const { serviceName } = change.instance;
+      return {
+        ...base,
+        services: services.with(serviceName, withInstance(services.get(serviceName) ?? [], change.instance)),
+      };
     }
     case 'remove': {
       const { serviceName, instanceId } = change.key;
       const list = services.get(serviceName) ?? [];
-      const rest = list.filter((known) => known.instanceId !== instanceId);
-      return { ...base, services: rest.length === list.length ? services : services.with(serviceName, rest) };
+      const rest = withoutInstance(list, instanceId);
+      return { ...base, services: rest === list ? services : services.with(serviceName, rest) };
     }
     case 'renewed':
-      return { ...base, services: withHeartbeats(services, change) };
+      return { ...base, services: withRenewals(services, change) };
     case 'hold':
       return { ...base, services, expiryHolds: withHold(expiryHolds, change) };
   }
@@ -79,24 +81,23 @@ function withHold(
   return next;
 }
 
-function withHeartbeats(services: ServiceMap, change: Extract<Change, { type: 'renewed' }>): ServiceMap {
-  const shared = new Map(change.instances?.map((instance) => [keyOf(instance), instance]));
-  const renewed = new Map<string, Set<string>>();
-  for (const { serviceName, instanceId } of change.keys) {
+function withRenewals(services: ServiceMap, { keys, at, instances }: Extract<Change, { type: 'renewed' }>): ServiceMap {
+  const shared = new Map(instances?.map((instance) => [keyOf(instance), instance]));
+  const renewed = new Map<string, string[]>();
+  for (const { serviceName, instanceId } of keys) {
     const ids = renewed.get(serviceName);
-    if (ids) ids.add(instanceId);
-    else renewed.set(serviceName, new Set([instanceId]));
+    if (ids) ids.push(instanceId);
+    else renewed.set(serviceName, [instanceId]);
   }
-  const renew = (known: ServiceInstance): ServiceInstance =>
-    shared.get(keyOf(known)) ?? { ...known, lastHeartbeat: change.at };
   let next = services;
   for (const [name, ids] of renewed) {
-    const list = services.get(name);
-    if (!list?.some(({ instanceId }) => ids.has(instanceId))) continue;
-    next = next.with(
-      name,
-      list.map((known) => (ids.has(known.instanceId) ? renew(known) : known)),
+    const list = services.get(name) ?? [];
+    const lively = withHeartbeats(
+      list,
+      ids,
+      (known) => shared.get(keyOf(known)) ?? changeInstance(known, { lastHeartbeat: at }),
     );
+    if (lively !== list) next = next.with(name, lively);
   }
   return next;
 }

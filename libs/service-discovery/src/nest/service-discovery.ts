@@ -31,6 +31,7 @@ export interface ServiceEndpoint {
   readonly baseUrl: string;
   /** `healthy`, or `unknown` where nobody has checked the instance yet. */
   readonly status: InstanceStatus;
+  /** Its `lastHeartbeat` may be an earlier one: see `ServiceRegistry.servedInstances`. */
   readonly instance: ServiceInstance;
 }
 
@@ -115,7 +116,8 @@ export class ServiceDiscovery {
 
   /**
    * All instances that may be called and fit, in order of registration: the healthy ones, and those that nobody has
-   * checked yet as long as fewer than half have been found healthy. Empty for an unknown service.
+   * checked yet as long as fewer than half have been found healthy. Empty for an unknown service. Their `lastHeartbeat` may be
+   * an earlier one, as in an endpoint.
    * @throws RegistryUnavailableError when the registry has not answered yet, or longer ago than `maxSnapshotAge`;
    *   ServiceDiscoveryError `INVALID_REQUEST` when the version is no range
    */

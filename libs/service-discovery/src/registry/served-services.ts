@@ -1,5 +1,5 @@
 import { RegistryUnavailableError } from '../common/index.js';
-import { type InstanceKey, type RegistrySnapshot, type ServiceInstance } from '../model/index.js';
+import { type InstanceKey, type RegistrySnapshot, type ServiceInstance, steadyList } from '../model/index.js';
 
 type Services = RegistrySnapshot['services'];
 
@@ -28,11 +28,15 @@ export class ServedServices {
     return services;
   }
 
-  /** The instances of one service; the list keeps its identity until it changes. @throws RegistryUnavailableError */
+  /**
+   * The instances of one service; the list keeps its identity until anything but heartbeats changes it.
+   * @throws RegistryUnavailableError
+   */
   of(name: string): readonly ServiceInstance[] {
-    const instances = this.services().get(name) ?? NO_INSTANCES;
-    if (instances.length === 0) this.assertKnown(name);
-    return instances;
+    const instances = this.services().get(name);
+    if (instances) return steadyList(instances);
+    this.assertKnown(name);
+    return NO_INSTANCES;
   }
 
   private services(): Services {

@@ -51,6 +51,30 @@ describe('ServiceRegistry, read from', () => {
     });
   });
 
+  describe('the instances that calls go to', () => {
+    it('stay one list through heartbeats, which getInstances shows', async () => {
+      const { registry } = await stage.started();
+      const { lease, instance } = await registry.register(user('a'), { heartbeat: 'manual' });
+      const [served, shown] = [registry.servedInstances('users'), registry.getInstances('users')];
+      await clock.advanceAsync(5_000);
+      await registry.renewAll([lease]);
+      await stage.settled();
+      expect(registry.servedInstances('users')).toBe(served);
+      expect(registry.getInstances('users')).not.toBe(shown);
+      expect(registry.getInstance(keyed('a'))?.lastHeartbeat).toBe(instance.lastHeartbeat + 5_000);
+    });
+
+    it('are another list when anything else changes', async () => {
+      const { registry } = await stage.started();
+      const { lease } = await registry.register(user('a'), { heartbeat: 'manual' });
+      await registry.renewAll([lease]);
+      const served = registry.servedInstances('users');
+      await registry.setStatus(keyed('a'), 'healthy');
+      expect(registry.servedInstances('users')).not.toBe(served);
+      expect(registry.servedInstances('users')).toBe(registry.getInstances('users'));
+    });
+  });
+
   describe('while the store is away', () => {
     it('serves the last good snapshot, and says how old it is', async () => {
       const { registry, events } = await stage.started();

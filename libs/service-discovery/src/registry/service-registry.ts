@@ -264,7 +264,8 @@ export class ServiceRegistry {
   }
 
   /**
-   * The instances that calls may go to, as {@link getInstances}.
+   * The instances that calls may go to, in order of registration. Heartbeats do not change the list: `lastHeartbeat` is that
+   * of the last other change of its service, and {@link getInstance} knows the newest.
    * @throws RegistryUnavailableError when the registry has not answered yet, or longer ago than `maxSnapshotAge`
    */
   servedInstances(name: string): readonly ServiceInstance[] {

@@ -172,7 +172,9 @@ export class ServiceDiscoveryController {
     this.mustBeStrategy(strategy);
     const endpoint = await this.discovery.discoverService(name, { ...toCriteria(query), strategy, key, clientIp });
     if (!endpoint) throw new ServiceNotFoundError(name);
-    return this.answer(response, 200, toInstanceView(endpoint.instance));
+    // With its newest heartbeat, which look-ups do not follow.
+    const instance = this.registry.getInstance(endpoint.instance) ?? endpoint.instance;
+    return this.answer(response, 200, toInstanceView(instance));
   }
 
   @Get('services')
