@@ -2,7 +2,7 @@ import { type BodySource, parseJson } from './body-source.js';
 
 const BYTE_ORDER_MARK = 0xfeff;
 
-/** The content of a body, all of it: decoded once, however many take it. */
+/** The content of a body, all of it. */
 export class ReadContent {
   private decoded: string | undefined;
 
@@ -12,6 +12,7 @@ export class ReadContent {
     private readonly source: BodySource = {},
   ) {}
 
+  /** Decoded once, however many take it. */
   get text(): string {
     this.decoded ??= decodeUtf8(this.bytes);
     return this.decoded;
@@ -22,7 +23,8 @@ export class ReadContent {
    * @throws ServiceDiscoveryError `RESPONSE_BODY` when it is no JSON
    */
   json<T>(): T {
-    return parseJson<T>(this.text, this.source);
+    // A text that is kept costs the garbage collector more than all else of a long body, and few ask for it, too.
+    return parseJson<T>(this.decoded ?? decodeUtf8(this.bytes), this.source);
   }
 }
 
