@@ -258,6 +258,19 @@ describe('EventLogger', () => {
     ]);
   });
 
+  it('writes repeats as the latest of them was: its own, or not', () => {
+    let isOwn = true;
+    new EventLogger(bus, logger, {}, { clock, isOwn: () => isOwn });
+    const register = (): void =>
+      bus.emit('instance.registered', { instance: fakeInstance({ serviceName: 'users' }), replaced: true });
+    register();
+    isOwn = false;
+    register();
+    isOwn = true;
+    clock.advance(60_000);
+    expect(lines.map(([level]) => level)).toEqual(['log', 'debug']);
+  });
+
   it('writes the message alone where fields are off', () => {
     new EventLogger(bus, logger, { fields: false }, { clock });
     unhealthy();

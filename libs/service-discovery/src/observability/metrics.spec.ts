@@ -226,6 +226,16 @@ describe('DiscoveryMetrics', () => {
       expect(await seriesOfUsers()).toEqual([]);
     });
 
+    it('does not wait for a service that others left later', async () => {
+      snapshot = { ...EMPTY_SNAPSHOT, ready: true };
+      bus.emit('instance.expired', { key: { serviceName: 'orders', instanceId: 'a' } });
+      leave('a');
+      clock.advance(1);
+      bus.emit('instance.expired', { key: { serviceName: 'orders', instanceId: 'b' } });
+      clock.advance(SERIES_KEPT_MS - 1);
+      expect(await seriesOfUsers()).toEqual([]);
+    });
+
     it('drops them without a scrape, too, when others leave', async () => {
       snapshot = { ...EMPTY_SNAPSHOT, ready: true };
       leave('a', 'b');

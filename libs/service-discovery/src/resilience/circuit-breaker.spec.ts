@@ -241,6 +241,17 @@ describe('CircuitBreaker', () => {
       expect(breaker.state).toBe('open');
     });
 
+    it('frees no permit but its own with a hung probe that ends after all', () => {
+      openAndRecover();
+      const hung = acquire();
+      clock.advance(RECOVERY_MS);
+      acquire();
+      hung.settle('ignored');
+      expect([breaker.canAcquire(), breaker.snapshot().probes]).toEqual([false, 1]);
+      clock.advance(RECOVERY_MS);
+      expect(breaker.snapshot().probes).toBe(0);
+    });
+
     it('frees the permit of a probe that its caller aborts, though the function hangs', async () => {
       openAndRecover();
       const controller = new AbortController();
@@ -441,6 +452,17 @@ describe('CircuitBreaker', () => {
       looks = 0;
       settle('success', 'ignored', 'success');
       expect([breaker.canAcquire(), looks]).toEqual([true, 0]);
+    });
+
+    it('is asked for during the ramp, and no more after it', () => {
+      breaker = createBreaker({ ramp: 1_000 });
+      openAndRecover();
+      settle('success');
+      clock.advance(500);
+      looks = 0;
+      expect([breaker.canAcquire(), looks]).toEqual([true, 1]);
+      clock.advance(500);
+      expect([breaker.canAcquire(), breaker.canAcquire(), looks]).toEqual([true, true, 2]);
     });
 
     it('is not asked for by who knows it', () => {
