@@ -71,7 +71,8 @@ function run(
 }
 
 describe('a choice that passes over some', () => {
-  const alike = NAMES.filter((name) => name !== 'weighted_round_robin' && name !== 'maglev');
+  /** The others have tests of their own: turns by weight are only as even, and chance finds the least busy in another order. */
+  const alike = NAMES.filter((name) => !['weighted_round_robin', 'least_connections', 'maglev'].includes(name));
 
   it.each(alike)('is that among the others: %s', (name) => {
     const made = (adapt: (strategy: Strategy) => Strategy, seed: number): [LoadBalancer, ManualClock] => {

@@ -1,3 +1,4 @@
+import { ChangeLog } from './change-log.js';
 import { LatencySummary } from './latency-summary.js';
 
 /** The numbers of a row. */
@@ -21,9 +22,15 @@ export class LoadTable {
   private cells = new Float64Array(WIDTH);
   private rows = 0;
   private readonly free: number[] = [];
+  private log: ChangeLog | undefined;
 
   /** @param decayMs in how many milliseconds an old latency loses all but 1/e of its influence */
   constructor(readonly decayMs: number) {}
+
+  /** Of calls in flight; kept from the moment that somebody asks for it. */
+  get changes(): ChangeLog {
+    return (this.log ??= new ChangeLog());
+  }
 
   /** @returns the row of a load that nothing is known of */
   add(): number {
@@ -57,11 +64,14 @@ export class LoadTable {
 
   begin(row: number): void {
     this.cells[row * WIDTH + ACTIVE] = this.cellOf(row, ACTIVE) + 1;
+    this.log?.add(row);
   }
 
   end(row: number): void {
     const active = this.cellOf(row, ACTIVE);
-    if (active > 0) this.cells[row * WIDTH + ACTIVE] = active - 1;
+    if (active === 0) return;
+    this.cells[row * WIDTH + ACTIVE] = active - 1;
+    this.log?.add(row);
   }
 
   /**

@@ -18,7 +18,7 @@ export const STRATEGIES: Readonly<Record<LoadBalancingStrategyName, MakeStrategy
   round_robin: ({ random }) => new RoundRobin(random),
   weighted_round_robin: ({ random }) => new WeightedRoundRobin(random),
   random: ({ random }) => new WeightedRandom(random),
-  least_connections: ({ random }) => new LeastConnections(random),
+  least_connections: ({ random, loads }) => new LeastConnections(random, loads.table),
   p2c_ewma: ({ random, clock, loads }) => new P2cEwma(random, clock, loads.table),
   consistent_hash: (deps) => keyed((members) => new RendezvousTable(members), deps),
   maglev: (deps) => keyed(maglevTables(), deps),

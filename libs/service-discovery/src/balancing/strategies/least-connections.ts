@@ -1,5 +1,12 @@
 import { type Random } from '../../common/index.js';
-import { type Candidate, candidateAt, type Strategy } from '../strategy.js';
+import { type LoadTable } from '../load-table.js';
+import { type Candidate, candidateAt, leftOf, type Strategy, type Wish } from '../strategy.js';
+import { LeastBusy } from './least-busy.js';
+import { PerList } from './per-list.js';
+import { costOf, partOf } from './room.js';
+
+/** So many are looked through sooner than an index is kept up. */
+const FEW = 8;
 
 /**
  * The one with the fewest calls in flight for its weight. With this call, every candidate is due a part of all by its
@@ -10,48 +17,53 @@ import { type Candidate, candidateAt, type Strategy } from '../strategy.js';
 export class LeastConnections implements Strategy {
   readonly goesBy = 'calls in flight for the weight';
   readonly isWeighted = true;
+  private readonly indexes: PerList<readonly Candidate[], LeastBusy>;
 
-  constructor(private readonly random: Random) {}
+  constructor(
+    private readonly random: Random,
+    loads: LoadTable,
+  ) {
+    this.indexes = new PerList((list) => new LeastBusy(list, loads, random));
+  }
 
-  choose(candidates: readonly Candidate[]): Candidate {
-    let calls = 1;
-    let weights = 0;
-    for (const { load, weight } of candidates) {
-      calls += load.active;
-      weights += weight;
-    }
-    const perWeight = calls / weights;
-    let least = Number.POSITIVE_INFINITY;
-    let parts = 0;
-    for (const candidate of candidates) {
-      const cost = costOf(candidate, perWeight);
-      if (cost < least) parts = 0;
-      if (cost < least) least = cost;
-      if (cost === least) parts += partOf(candidate, perWeight, least);
-    }
-    let drawn = this.random() * parts;
-    let chosen = candidateAt(candidates, 0);
-    for (const candidate of candidates) {
-      if (costOf(candidate, perWeight) !== least) continue;
-      const part = partOf(candidate, perWeight, least);
-      if (part === 0) continue;
-      chosen = candidate;
-      if (drawn < part) break;
-      drawn -= part;
-    }
-    return chosen;
+  choose(candidates: readonly Candidate[], { base }: Wish): Candidate {
+    if (candidates === base && base.length > FEW) return this.indexes.of(base).choose();
+    return leastBusyOf(candidates, this.random);
+  }
+
+  chooseExcept(passed: readonly Candidate[], { base }: Wish): Candidate {
+    if (base.length > FEW) return this.indexes.of(base).choose(passed);
+    return leastBusyOf(leftOf(base, passed), this.random);
   }
 }
 
-/** Infinite where there is no room for a whole call. */
-function costOf({ load, weight }: Candidate, perWeight: number): number {
-  const room = weight * perWeight - load.active;
-  return room >= 1 ? (load.active + 1) / weight : Number.POSITIVE_INFINITY;
-}
-
-/** What its chance goes by among those of the same cost. */
-function partOf({ load, weight }: Candidate, perWeight: number, cost: number): number {
-  if (cost < Number.POSITIVE_INFINITY) return weight;
-  const room = weight * perWeight - load.active;
-  return room > 0 ? room : 0;
+/** By a look at all of them. */
+export function leastBusyOf(candidates: readonly Candidate[], random: Random): Candidate {
+  let calls = 1;
+  let weights = 0;
+  for (const { load, weight } of candidates) {
+    calls += load.active;
+    weights += weight;
+  }
+  const perWeight = calls / weights;
+  let least = Number.POSITIVE_INFINITY;
+  let parts = 0;
+  for (const { load, weight } of candidates) {
+    const cost = costOf(load.active, weight, perWeight);
+    if (cost < least) parts = 0;
+    if (cost < least) least = cost;
+    if (cost === least) parts += partOf(load.active, weight, perWeight, least);
+  }
+  let drawn = random() * parts;
+  let chosen = candidateAt(candidates, 0);
+  for (const candidate of candidates) {
+    const { load, weight } = candidate;
+    if (costOf(load.active, weight, perWeight) !== least) continue;
+    const part = partOf(load.active, weight, perWeight, least);
+    if (part === 0) continue;
+    chosen = candidate;
+    if (drawn < part) break;
+    drawn -= part;
+  }
+  return chosen;
 }
