@@ -17,7 +17,7 @@ export {
 export { COMMUNICATION_PATTERNS, type CommunicationPattern, type PatternOverrides } from './patterns.js';
 export { type ServiceCallRequest, type ServiceCallResponse } from './request.js';
 export { type CallStageDescription, type CallStageName } from './call/stage.js';
-export { Balancers } from './channel/balancers.js';
+export { Balancers, type FedBalancer } from './channel/balancers.js';
 export { CIRCUIT_COMMANDS, type CircuitBreakerView, type CircuitCommand } from './channel/breakers.js';
 export { type EjectionView } from './channel/outlier-detectors.js';
 export { type InstanceStanding, type ServiceExplanation } from './explain-service.js';

@@ -1,5 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { type Clock, NoAvailableInstanceError, type Random, ServiceDiscoveryError } from '../common/index.js';
+import {
+  type Clock,
+  NoAvailableInstanceError,
+  type Outcome,
+  type Random,
+  ServiceDiscoveryError,
+} from '../common/index.js';
 import {
   type LoadBalancing,
   selectEligible,
@@ -10,6 +16,7 @@ import {
   Balancers,
   type CommunicationPattern,
   DEFAULT_COMMUNICATOR_OPTIONS,
+  type FedBalancer,
   ServiceCommunicator,
 } from '../communicator/index.js';
 import { type AggregatedHealth, HealthAggregator } from '../health/index.js';
@@ -35,6 +42,13 @@ export interface ServiceEndpoint {
   readonly instance: ServiceInstance;
 }
 
+/** What picks of one service go by. */
+interface KnownService {
+  readonly balancers: Balancers;
+  /** That of the module's options. */
+  readonly usual: FedBalancer;
+}
+
 /** What is wanted of an endpoint. */
 export interface DiscoveryCriteria extends SelectionCriteria {
   /** Which of the instances that fit; a name alone goes by the module's other options. @default the module's `loadBalancing` */
@@ -56,7 +70,7 @@ const REASONS: Readonly<Record<UnavailableReason, string>> = {
 /** Registers and finds services. To call them, inject `ServiceCommunicator`: it also retries and cuts off. */
 @Injectable()
 export class ServiceDiscovery {
-  private readonly balancers = new Map<string, Balancers>();
+  private readonly known = new Map<string, KnownService>();
 
   constructor(
     @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
@@ -100,17 +114,18 @@ export class ServiceDiscovery {
    *   such strategy
    */
   async discoverService(serviceName: string, criteria: DiscoveryCriteria = {}): Promise<ServiceEndpoint | null> {
-    const { strategy = this.options.communicator.loadBalancing, ...context } = criteria;
-    const instances = await this.instancesOf(serviceName);
+    if (!this.registry.follows(serviceName)) await this.registry.follow(serviceName);
+    const instances = this.registry.servedInstances(serviceName);
     if (instances.length === 0) {
-      this.balancers.delete(serviceName);
+      this.known.delete(serviceName);
       return null;
     }
-    const balancer = this.balancersOf(serviceName).of(strategy ?? DEFAULT_COMMUNICATOR_OPTIONS.loadBalancing);
-    const picked = balancer.upToDate(instances).pick(context);
+    const { usual, balancers } = this.known.get(serviceName) ?? this.know(serviceName);
+    const balancer = criteria.strategy === undefined ? usual : balancers.of(criteria.strategy);
+    const picked = balancer.upToDate(instances).pick(criteria);
     if (picked.kind === 'unavailable') throw new NoAvailableInstanceError(serviceName, REASONS[picked.reason]);
     // Whether and when it is called is not known here, so it counts as no load.
-    picked.done({ kind: 'error', error: NOT_CALLED, neverSent: true, latencyMs: 0 });
+    picked.done(NOT_CALLED, 0);
     return endpointOf(picked.instance);
   }
 
@@ -122,7 +137,8 @@ export class ServiceDiscovery {
    *   ServiceDiscoveryError `INVALID_REQUEST` when the version is no range
    */
   async discoverInstances(serviceName: string, criteria: SelectionCriteria = {}): Promise<readonly ServiceInstance[]> {
-    const result = selectEligible(await this.instancesOf(serviceName), criteria);
+    if (!this.registry.follows(serviceName)) await this.registry.follow(serviceName);
+    const result = selectEligible(this.registry.servedInstances(serviceName), criteria);
     return result.kind === 'eligible' ? result.instances : [];
   }
 
@@ -136,31 +152,31 @@ export class ServiceDiscovery {
     return this.communicator.getCommunicationPatterns();
   }
 
-  private async instancesOf(serviceName: string): Promise<readonly ServiceInstance[]> {
-    await this.registry.follow(serviceName);
-    return this.registry.servedInstances(serviceName);
-  }
-
   /** Nobody may ever ask for a service again that has gone; so each new one clears away those. */
   private forgetWhatIsGone(): void {
     const { services } = this.registry.snapshot;
-    for (const name of this.balancers.keys()) if (!services.has(name)) this.balancers.delete(name);
+    for (const name of this.known.keys()) if (!services.has(name)) this.known.delete(name);
   }
 
-  private balancersOf(serviceName: string): Balancers {
-    let known = this.balancers.get(serviceName);
-    if (!known) {
-      this.forgetWhatIsGone();
-      const { communicator, strategies } = this.options;
-      known = new Balancers({ clock: this.clock, random: this.random, strategies }, communicator.loadBalancing);
-      this.balancers.set(serviceName, known);
-    }
+  private know(serviceName: string): KnownService {
+    this.forgetWhatIsGone();
+    const { communicator, strategies } = this.options;
+    const { loadBalancing } = communicator;
+    const balancers = new Balancers({ clock: this.clock, random: this.random, strategies }, loadBalancing);
+    const usual = balancers.of(loadBalancing ?? DEFAULT_COMMUNICATOR_OPTIONS.loadBalancing);
+    const known = { balancers, usual };
+    this.known.set(serviceName, known);
     return known;
   }
 }
 
-/** An outcome that load metrics take for a request that was never sent. */
-const NOT_CALLED = new ServiceDiscoveryError('INVALID_REQUEST', 'The instance was looked up, not called');
+/** What load metrics take for a request that was never sent: nothing of it counts, nor when it was. */
+const NOT_CALLED: Outcome = {
+  kind: 'error',
+  error: new ServiceDiscoveryError('INVALID_REQUEST', 'The instance was looked up, not called'),
+  neverSent: true,
+  latencyMs: 0,
+};
 
 function endpointOf(instance: ServiceInstance): ServiceEndpoint {
   const { serviceName, status } = instance;
