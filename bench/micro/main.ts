@@ -1,12 +1,12 @@
 /** Measures single steps of a call and of a change, without a network: time, and what they allocate. See ../README.md. */
 import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type MeasureOptions } from './measure.js';
-import { type Measurement } from './micro-case.js';
-import { tableOfMeasurements } from './report.js';
+import { answerOf } from '../support/child-process.js';
+import { type SubjectResult } from './micro-case.js';
+import { tablesOf } from './report.js';
 import { SUBJECTS } from './subjects.js';
 
 /** Large enough that no collection comes between two looks at the heap. */
@@ -21,15 +21,9 @@ const { values } = parseArgs({
 });
 
 /** A process for each: what one of them does to the compiler's view of shared code does not count for the next. */
-async function measured(subject: string, options: MeasureOptions): Promise<readonly Measurement[]> {
+function measured(subject: string, options: MeasureOptions): Promise<SubjectResult> {
   const script = fileURLToPath(new URL('./subject-process.js', import.meta.url));
-  const child = fork(script, [subject, JSON.stringify(options)], { execArgv: FLAGS });
-  const exit = once(child, 'exit');
-  let result: readonly Measurement[] | undefined;
-  child.once('message', (message: readonly Measurement[]) => (result = message));
-  await exit;
-  if (!result) throw new Error(`"${subject}" ended before it was measured`);
-  return result;
+  return answerOf<SubjectResult>(fork(script, [subject, JSON.stringify(options)], { execArgv: FLAGS }), `"${subject}"`);
 }
 
 const rounds = Number(values.rounds);
@@ -38,11 +32,11 @@ const { only } = values;
 const wanted = [...SUBJECTS.keys()].filter((name) => only?.some((part) => name.includes(part)) ?? true);
 if (wanted.length === 0) throw new RangeError(`--only: expected a part of one of ${[...SUBJECTS.keys()].join(', ')}`);
 
-const results: Record<string, readonly Measurement[]> = {};
+const results: Record<string, SubjectResult> = {};
 for (const subject of wanted) {
-  const measurements = await measured(subject, { rounds, turnMs: 10 });
-  results[subject] = measurements;
-  console.log(`${tableOfMeasurements(subject, measurements)}\n`);
+  const result = await measured(subject, { rounds, turnMs: 10 });
+  results[subject] = result;
+  console.log(`${tablesOf(subject, result)}\n`);
 }
 if (values.json !== undefined) {
   const run = { node: process.version, rounds, takenAt: new Date().toISOString(), subjects: results };

@@ -1,5 +1,5 @@
 import { GCProfiler } from 'node:v8';
-import { percentile } from '../support/table.js';
+import { median, spreadOf } from '../support/statistics.js';
 import { type Measurement, type MicroCase } from './micro-case.js';
 
 export interface MeasureOptions {
@@ -32,12 +32,13 @@ export async function measure(
   for (const { one, steps, nanoseconds } of prepared) {
     const { what, instances, peer } = one;
     const ours = peer === undefined ? undefined : prepared.find(({ one: other }) => isOursOf(other, one));
+    const spread = spreadOf(nanoseconds);
     measured.push({
       what,
       instances,
       peer,
-      nanoseconds: percentile(nanoseconds, 0.5),
-      spread: (percentile(nanoseconds, 0.75) - percentile(nanoseconds, 0.25)) / 2 / percentile(nanoseconds, 0.5),
+      nanoseconds: spread.median,
+      spread: (spread.upper - spread.lower) / 2 / spread.median,
       bytes: await bytesAStep(one, steps),
       timesOurs: ours && medianRatio(nanoseconds, ours.nanoseconds),
     });
@@ -50,10 +51,7 @@ function isOursOf(other: MicroCase, peers: MicroCase): boolean {
 }
 
 function medianRatio(values: readonly number[], others: readonly number[]): number {
-  return percentile(
-    values.map((value, index) => value / (others[index] ?? Number.NaN)),
-    0.5,
-  );
+  return median(values.map((value, index) => value / (others[index] ?? Number.NaN)));
 }
 
 /** How many steps fill a turn, found out while warming up. */

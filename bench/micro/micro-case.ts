@@ -25,9 +25,26 @@ export interface Measurement {
   readonly timesOurs?: number;
 }
 
+/** What something takes as long as it is there. */
+export interface Holding {
+  readonly what: string;
+  /** Of how many. */
+  readonly count: number;
+  /** All of them. */
+  readonly bytes: number;
+}
+
+/** What a subject comes to. */
+export interface SubjectResult {
+  readonly measurements: readonly Measurement[];
+  readonly holdings: readonly Holding[];
+}
+
 /** Cases that are measured in turn, in a process of their own. */
 export interface MicroSubject {
   readonly cases: readonly MicroCase[];
+  /** What stays in memory, where that is what matters. */
+  holdings?(): Promise<readonly Holding[]>;
   close?(): Promise<void>;
 }
 

@@ -1,8 +1,22 @@
 import { shown, tableOf } from '../support/table.js';
-import { type Measurement } from './micro-case.js';
+import { type Holding, type Measurement, type SubjectResult } from './micro-case.js';
+
+export function tablesOf(subject: string, { measurements, holdings }: SubjectResult): string {
+  return [
+    ...(measurements.length > 0 ? [tableOfMeasurements(subject, measurements)] : []),
+    ...(holdings.length > 0 ? [tableOfHoldings(subject, holdings)] : []),
+  ].join('\n\n');
+}
+
+function tableOfHoldings(subject: string, holdings: readonly Holding[]): string {
+  return tableOf(
+    [subject, 'of', 'MB', 'bytes each'],
+    holdings.map(({ what, count, bytes }) => [what, shown(count), (bytes / 1e6).toFixed(1), shown(bytes / count)]),
+  );
+}
 
 /** A row for each thing that is done and whoever does it, with columns for each number of instances. */
-export function tableOfMeasurements(subject: string, measurements: readonly Measurement[]): string {
+function tableOfMeasurements(subject: string, measurements: readonly Measurement[]): string {
   const counts = [...new Set(measurements.map(({ instances }) => instances))];
   const head = [subject, ...counts.flatMap((count) => [count === undefined ? '' : shown(count), '±', 'bytes'])];
   const rows = new Map<string, string[]>();

@@ -1,10 +1,15 @@
 /** Measures one subject, and tells the parent process. Forked by `main.ts`, with the garbage collector at hand. */
 import { measure, type MeasureOptions } from './measure.js';
+import { type SubjectResult } from './micro-case.js';
 import { SUBJECTS } from './subjects.js';
 
 const [name = '', options = ''] = process.argv.slice(2);
 const subject = await SUBJECTS.get(name)?.();
 if (!subject) throw new RangeError(`There is no subject ${JSON.stringify(name)}`);
-process.send?.(await measure(subject.cases, JSON.parse(options) as MeasureOptions));
+const result: SubjectResult = {
+  measurements: await measure(subject.cases, JSON.parse(options) as MeasureOptions),
+  holdings: (await subject.holdings?.()) ?? [],
+};
+process.send?.(result);
 await subject.close?.();
 process.disconnect();

@@ -18,5 +18,6 @@ export const SUBJECTS: ReadonlyMap<string, () => Promise<MicroSubject>> = new Ma
     (strategy) =>
       [`update ${strategy}`, async () => (await import('./subjects/balancer-update.js')).updating(strategy)] as const,
   ),
+  ['memory', async () => (await import('./subjects/memory.js')).memory()],
   ['channel', async () => (await import('./subjects/channel.js')).channel()],
 ]);
