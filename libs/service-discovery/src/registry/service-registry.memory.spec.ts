@@ -1,0 +1,45 @@
+import { describe, expect, it } from '@jest/globals';
+import { usedHeap } from '../../../../test/support/used-heap.js';
+import { type Lease, type ServiceRegistration } from '../model/index.js';
+import { MemoryRegistryStore } from '../store/index.js';
+import { ManualClock } from '../testing/manual-clock.js';
+import { ServiceRegistry } from './service-registry.js';
+
+const INSTANCES = 10_000;
+const SERVICES = 100;
+
+/** As it arrives over HTTP: nothing of it is shared with another one. */
+function registrationAt(index: number): ServiceRegistration {
+  const service = `service-${index % SERVICES}`;
+  return JSON.parse(
+    JSON.stringify({
+      serviceName: service,
+      instanceId: `${service}-${index}`,
+      host: `10.0.${index >> 8}.${index & 255}`,
+      port: 8080,
+      tags: ['api', 'v1'],
+      version: '1.2.3',
+      zone: `zone-${index % 3}`,
+      metadata: { rack: `rack-${index % 40}` },
+    }),
+  ) as ServiceRegistration;
+}
+
+describe('The memory of a registry', () => {
+  it('is less than 800 bytes an instance, store and snapshot together', async () => {
+    const clock = new ManualClock();
+    const store = new MemoryRegistryStore({ clock });
+    const registry = new ServiceRegistry(store, {}, { clock });
+    await registry.start();
+    const register = async (index: number): Promise<Lease> =>
+      (await registry.register(registrationAt(index), { heartbeat: 'manual' })).lease;
+    // The first ones bring what is made once.
+    for (let index = 0; index < SERVICES; index++) await register(index);
+
+    const before = usedHeap();
+    for (let index = SERVICES; index < INSTANCES; index++) await register(index);
+    expect((usedHeap() - before) / (INSTANCES - SERVICES)).toBeLessThan(800);
+    await registry.close();
+    await store.close();
+  });
+});
