@@ -32,12 +32,25 @@ export function isDiscoveryAdapter(adapter: unknown): boolean {
  */
 export function discoveryAdapter(communicator: ServiceCommunicator, registry: ServiceRegistry): AxiosAdapter {
   const elsewhere = axios.getAdapter(axios.defaults.adapter);
-  const adapter: AxiosAdapter = async (config) => {
-    const target = await parseServiceUrl(axios.getUri(config), (name) => isRegistered(registry, name));
-    return target ? send(communicator, target, config) : elsewhere(config);
+  const adapter: AxiosAdapter = (config) => {
+    const target = parseServiceUrl(urlOf(config));
+    if (!target) return elsewhere(config);
+    return target.isAmbiguous ? sendIfRegistered(target, config) : send(communicator, target, config);
   };
+  const sendIfRegistered = async (target: ServiceUrl, config: InternalAxiosRequestConfig): Promise<AxiosResponse> =>
+    (await isRegistered(registry, target.service)) ? send(communicator, target, config) : elsewhere(config);
   ADAPTERS.add(adapter);
   return adapter;
+}
+
+const ABSOLUTE_URL = /^https?:\/\//i;
+/** Puts URLs together without the defaults of an instance, which a request's config holds already. */
+const URLS = new axios.Axios();
+
+/** What axios makes of `url`, `baseURL` and `params`. */
+function urlOf({ url = '', baseURL, params, paramsSerializer, allowAbsoluteUrls }: InternalAxiosRequestConfig): string {
+  if (!params && ABSOLUTE_URL.test(url) && (!baseURL || allowAbsoluteUrls !== false)) return url;
+  return URLS.getUri({ url, baseURL, params: params as unknown, paramsSerializer, allowAbsoluteUrls });
 }
 
 /** What the registry cannot tell of is taken for a host of somebody else. */

@@ -6,5 +6,5 @@ export async function readBody(body: ResponseBody, type: ResponseType | undefine
   if (type === 'stream') return body.stream;
   if (type === 'arraybuffer') return Buffer.from(await body.bytes());
   if (type === 'blob') return new Blob([await body.bytes()]);
-  return body.text();
+  return body.arrived ? body.arrived.text : body.text();
 }
