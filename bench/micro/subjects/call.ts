@@ -1,7 +1,11 @@
 import { DiscoveryMetrics, EventBus, ServiceCommunicator } from 'nest-service-discovery/core';
+import { shown } from '../../support/table.js';
 import { INSTANCE_COUNTS, type MicroCase, type MicroSubject } from '../micro-case.js';
 import { register, type Registered } from '../registered.js';
 import { stubTransport } from '../stub-transport.js';
+
+const SERVICES = [10, 10_000] as const;
+const CALLS_A_CHANGE = 100;
 
 /** A whole call over a transport that answers at once: with breaker, retry, budget, deadline and metrics. */
 export async function call(): Promise<MicroSubject> {
@@ -27,10 +31,33 @@ export async function call(): Promise<MicroSubject> {
       });
     }
   }
+  for (const services of SERVICES) {
+    const registered = await register(2 * services, services);
+    opened.push(registered);
+    for (const called of new Set([SERVICES[0], services])) cases.push(await callingOf(registered, services, called));
+  }
   return {
     cases,
     close: async () => {
       for (const registered of opened) await registered.close();
+    },
+  };
+}
+
+/** Some services are called in turn, and now and then an instance changes, of whichever service. */
+async function callingOf({ registry, changes }: Registered, services: number, called: number): Promise<MicroCase> {
+  const communicator = new ServiceCommunicator({ registry, transport: stubTransport });
+  const request = { path: '/users/1' };
+  // Twice, as each has two instances: what is made at the first call of one is made now.
+  for (let each = 0; each < 2 * called; each++) await communicator.callServiceJson(`service-${each % called}`, request);
+  let calls = 0;
+  return {
+    what: `callServiceJson of ${shown(called)} among ${shown(services)} services, a change every ${CALLS_A_CHANGE} calls`,
+    async run(steps) {
+      for (let step = 0; step < steps; step++) {
+        if (calls % CALLS_A_CHANGE === 0) await changes.setStatus();
+        await communicator.callServiceJson(`service-${calls++ % called}`, request);
+      }
     },
   };
 }
