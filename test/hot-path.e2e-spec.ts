@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { cannedHttpServer } from '../bench/calls/servers/canned-http.js';
 import { addSources, type BuiltPackage, buildPackage } from './support/built-package.js';
 import { type HotPathCounts } from './support/hot-path/main.js';
+import { report } from './support/timing.js';
 
 const exec = promisify(execFile);
 const INSTANCES = 3;
@@ -37,6 +38,7 @@ beforeAll(async () => {
   const args = ['--expose-gc', '--no-opt', join(built.consumer, 'main.js'), ports, `${CONCURRENCY}`, `${MANY_CALLS}`];
   const { stdout } = await exec(process.execPath, args);
   counts = JSON.parse(stdout) as HotPathCounts;
+  report(`A call makes ${JSON.stringify(counts.get)}\n  a bare pool ${JSON.stringify(counts.floor)}`);
 }, 180_000);
 
 afterAll(async () => {
