@@ -14,14 +14,19 @@ const INSTANCES = 3;
 const CONCURRENCY = 64;
 const MANY_CALLS = 99_000;
 
-/** Each of these is a lock on what was won: lower it when a change wins more. Counts are exact but for what was counted on the edge. */
-const EDGE = 0.05;
+/*
+ * Each of these holds what was won: lower it when a change wins more. One more of anything a call is 1 more on average; below
+ * that are what happens once in a while, and calls that were counted when they had begun before.
+ */
+const ONE_MORE = 0.5;
 /** Two of them are the caller's own, who awaits the call. */
 const PROMISES = 8;
-/** Of those of a bare pool of undici that reads the same JSON. */
-const SHARE_OF_BYTES = 1;
-/** 10 bytes a call would be a leak. */
-const HEAP_GROWTH_BYTES = 10 * MANY_CALLS;
+const TICKS = 2;
+const IMMEDIATES = 2;
+/** Of those of a bare pool of undici that reads the same JSON, by code that is not optimized. */
+const SHARE_OF_BYTES = 0.87;
+/** A list of numbers that grows with each call would take 8. */
+const LEFT_BYTES_PER_CALL = 4;
 
 let built: BuiltPackage;
 let servers: Server[];
@@ -34,8 +39,10 @@ beforeAll(async () => {
   built = await buildPackage({ name: 'hot-path', type: 'module' });
   await addSources(built, 'test/support/hot-path');
   const ports = servers.map((server) => (server.address() as AddressInfo).port).join(',');
-  // What optimized code allocates depends on when it was optimized, and so on how busy the machine is.
-  const args = ['--expose-gc', '--no-opt', join(built.consumer, 'main.js'), ports, `${CONCURRENCY}`, `${MANY_CALLS}`];
+  // What optimized code allocates depends on when it was optimized, and so on how busy the machine is. Code that is thrown
+  // away for its age would hide what is left behind.
+  const flags = ['--expose-gc', '--no-opt', '--no-flush-bytecode'];
+  const args = [...flags, join(built.consumer, 'main.js'), ports, `${CONCURRENCY}`, `${MANY_CALLS}`];
   const { stdout } = await exec(process.execPath, args);
   counts = JSON.parse(stdout) as HotPathCounts;
   report(`A call makes ${JSON.stringify(counts.get)}\n  a bare pool ${JSON.stringify(counts.floor)}`);
@@ -52,30 +59,30 @@ describe.each(['get', 'post'] as const)('a call (%s) with everything on', (kind)
   });
 
   it('sets no timer beside those of undici', () => {
-    expect(counts[kind].timers).toBeLessThanOrEqual(counts.floor.timers + EDGE);
+    expect(counts[kind].timers).toBeLessThan(counts.floor.timers + ONE_MORE);
   });
 
   it(`makes at most ${PROMISES} promises`, () => {
-    expect(counts[kind].promises).toBeLessThanOrEqual(PROMISES + EDGE);
+    expect(counts[kind].promises).toBeLessThan(PROMISES + ONE_MORE);
   });
 
-  it('puts nothing more off to another turn than undici does', () => {
-    expect(counts[kind].ticks).toBeLessThanOrEqual(counts.floor.ticks + EDGE);
-    expect(counts[kind].immediates).toBeLessThanOrEqual(counts.floor.immediates + EDGE);
+  it(`goes on in another turn at most ${TICKS} and ${IMMEDIATES} times, by undici`, () => {
+    expect(counts[kind].ticks).toBeLessThan(TICKS + ONE_MORE);
+    expect(counts[kind].immediates).toBeLessThan(IMMEDIATES + ONE_MORE);
   });
 
   it('opens no connection once there are enough', () => {
-    expect(counts[kind].connections).toBeLessThan(EDGE);
+    expect(counts[kind].connections).toBeLessThan(0.01);
   });
 });
 
-it('a call with everything on allocates no more than one of a bare pool whose body is read as JSON', () => {
+it(`a call with everything on allocates at most ${SHARE_OF_BYTES} of what one of a bare pool does`, () => {
   expect(counts.get.bytes / counts.floor.bytes).toBeLessThanOrEqual(SHARE_OF_BYTES);
 });
 
 describe(`${MANY_CALLS.toLocaleString('en-US')} calls`, () => {
   it('leave no memory behind', () => {
-    expect(counts.after.heapBytes - counts.before.heapBytes).toBeLessThan(HEAP_GROWTH_BYTES);
+    expect(counts.after.heapBytes - counts.before.heapBytes).toBeLessThan(LEFT_BYTES_PER_CALL * MANY_CALLS);
   });
 
   it('leave no listener behind, at a socket or at the signal that they were all given', () => {
