@@ -3,8 +3,10 @@
  * nobody's to rely on.
  */
 export {
+  type AbortListener,
   AttemptTimeoutError,
   BulkheadFullError,
+  type Cancellation,
   CircuitOpenError,
   type Classifier,
   type Clock,

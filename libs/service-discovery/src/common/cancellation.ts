@@ -105,3 +105,8 @@ export class SignalCancellation implements Cancellation {
     this.stops.delete(listener);
   }
 }
+
+/** Either of the two that end work early, as a cancellation. */
+export function asCancellation(either: Cancellation | AbortSignal): Cancellation {
+  return 'follow' in either ? either : new SignalCancellation(either);
+}

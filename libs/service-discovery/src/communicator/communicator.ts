@@ -185,7 +185,7 @@ export class ServiceCommunicator {
 
   private async followAndCall<T>(service: string, request: ServiceCallRequest, use: ResponseUse<T>): Promise<T> {
     // Before its settings, which may go by the tier that the service declares.
-    await this.deps.registry.follow(service, request.signal);
+    await this.deps.registry.follow(service, request.cancellation?.signal ?? request.signal);
     return this.callFollowed(service, request, use);
   }
 

@@ -77,7 +77,7 @@ export async function callWithFallback<T>(
   try {
     return { data: await call(primaryService, own), serviceName: primaryService, fallback: false };
   } catch (error) {
-    if (own.signal?.aborted || !fallbackOn(error)) throw error;
+    if ((own.cancellation ?? own.signal)?.aborted || !fallbackOn(error)) throw error;
     lastError = primaryError = error;
   }
   if (fallbackService !== undefined) {
@@ -87,7 +87,7 @@ export async function callWithFallback<T>(
       return { data, serviceName: fallbackService, fallback: true, primaryError };
     } catch (error) {
       lastError = new FallbackFailedError(request, primaryError, error);
-      if (!fallback || own.signal?.aborted) throw lastError;
+      if (!fallback || (own.cancellation ?? own.signal)?.aborted) throw lastError;
     }
   }
   failOver('fallback', lastError);

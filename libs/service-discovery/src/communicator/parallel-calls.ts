@@ -38,14 +38,14 @@ export async function callInParallel<T>(
   const worker = async (): Promise<void> => {
     for (let callIndex = next++; callIndex < calls.length; callIndex = next++) {
       const { serviceName, ...request } = calls[callIndex]!;
-      const either = eitherOf(request.signal, signal);
+      const either = eitherOf(request.cancellation?.signal ?? request.signal, signal);
       try {
         either.signal?.throwIfAborted();
         results[callIndex] = {
           success: true,
           callIndex,
           serviceName,
-          data: await call(serviceName, { ...request, signal: either.signal }),
+          data: await call(serviceName, { ...request, signal: either.signal, cancellation: undefined }),
         };
       } catch (error) {
         results[callIndex] = { success: false, callIndex, serviceName, error: asError(error) };

@@ -1,4 +1,11 @@
-import { describeValue, type Duration, type ErrorCode, messageOf, ServiceDiscoveryError } from '../common/index.js';
+import {
+  type Cancellation,
+  describeValue,
+  type Duration,
+  type ErrorCode,
+  messageOf,
+  ServiceDiscoveryError,
+} from '../common/index.js';
 import { type SelectionCriteria } from '../balancing/index.js';
 import { isIdempotentMethod } from '../resilience/index.js';
 import { type ServiceInstance } from '../model/index.js';
@@ -31,6 +38,8 @@ export interface ServiceCallRequest {
   attemptTimeout?: Duration;
   /** Ends the call at once, with the signal's own reason. */
   signal?: AbortSignal;
+  /** The same for who cancels in another way, without an `AbortSignal`'s price. Goes before `signal`. */
+  cancellation?: Cancellation;
   /** Sent as `idempotency-key`; lets a POST or PATCH be retried. */
   idempotencyKey?: string;
   /** Which instances may be asked. */

@@ -140,7 +140,7 @@ export class Attempt<T> implements TimeLimit {
   /** @param now `Clock.now()` @default it is asked */
   private answered(response: ServiceResponse, value: T, now = this.call.deps.clock.now()): void {
     this.answer = { value };
-    this.end(followCaller(response, this.call.request.signal, this.scope), now);
+    this.end(followCaller(response, this.call.caller, this.scope), now);
   }
 
   private threw(error: unknown): void {

@@ -2,7 +2,7 @@ import { getEventListeners, once } from 'node:events';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createLoadBalancer, type LoadBalancer, type LoadBalancerDeps } from '../../balancing/index.js';
-import { type Outcome, TransportError } from '../../common/index.js';
+import { CancelSource, type Outcome, TransportError } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
 import { CallStage, failure, refused, reset } from '../../testing/call-stage.js';
 
@@ -371,6 +371,18 @@ describe('a call through failures', () => {
       controller.abort(new Error('changed my mind'));
       await call;
       expect(outcomes).toMatchObject([{ kind: 'error', abandoned: true }]);
+    });
+
+    it("may come without a signal, and is nobody else's fault either", async () => {
+      await stage.register('a');
+      stage.transport.hold();
+      const cancellation = new CancelSource();
+      const call = failure(stage.communicatorWith().callService('users', { path: '/', cancellation }));
+      await stage.transport.nextHeld();
+      const reason = new Error('given up');
+      cancellation.abort(reason);
+      expect(await call).toBe(reason);
+      expect(stage.events.find(({ type }) => type === 'call.completed')?.payload).toMatchObject({ code: 'ABORTED' });
     });
 
     it('during a backoff rejects at once', async () => {

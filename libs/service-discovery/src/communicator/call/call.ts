@@ -98,12 +98,17 @@ export class Call<T> {
     return this.triedIds;
   }
 
+  /** What ends the call for whoever makes it. */
+  get caller(): Cancellation | AbortSignal | undefined {
+    return this.request.cancellation ?? this.request.signal;
+  }
+
   /** Whether nobody waits any more: then what ends an attempt says nothing about the instance. */
   get abandoned(): boolean {
-    const { signal } = this.request;
-    if (!signal?.aborted) return false;
+    const { caller } = this;
+    if (!caller?.aborted) return false;
     // Where the time of all who shared it ran out, the instance was too slow for them.
-    return !this.shared || classifyAbort(signal.reason) === 'ignored';
+    return !this.shared || classifyAbort(caller.reason) === 'ignored';
   }
 
   /** The call with another use for the response, for a stage that makes the caller's own answer of it. */

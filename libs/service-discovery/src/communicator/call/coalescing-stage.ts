@@ -63,7 +63,7 @@ export class CoalescingStage implements CallStage {
   }
 
   private async fly<T>(first: Call<T>, key: string, own: CallScope, signal: AbortSignal): Promise<Landing> {
-    const request = { ...first.request, signal };
+    const request = { ...first.request, signal, cancellation: undefined };
     const call = new Call(first.view, request, first.prepared, first.times, buffer, first.deps, true);
     const scope = new SharedScope(signal, call.deps.clock, own.remainingMs());
     call.scope = scope;

@@ -1,4 +1,4 @@
-import { type Clock, DeadlineExceededError, SignalCancellation } from '../../common/index.js';
+import { asCancellation, type Clock, DeadlineExceededError } from '../../common/index.js';
 import { CancelScope, type TimeLimit } from '../../resilience/index.js';
 import { type CallTimes } from '../options/index.js';
 import { type Call } from './call.js';
@@ -36,11 +36,10 @@ export class DeadlineStage implements CallStage {
  */
 export function openDeadline<T>(call: Call<T>): CancelScope {
   const { clock, timers } = call.deps;
-  const { signal } = call.request;
   call.givenDeadline = givenDeadline(call);
   const limit = new CallLimit(call, timeLeft(call, clock));
   if (limit.ms <= 0) throw limit.timeoutError();
-  return new CancelScope(timers, signal && new SignalCancellation(signal), limit, call.began);
+  return new CancelScope(timers, call.caller && asCancellation(call.caller), limit, call.began);
 }
 
 function timeLeft<T>({ times, givenDeadline }: Call<T>, clock: Clock): number {

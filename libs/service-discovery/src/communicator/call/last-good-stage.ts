@@ -43,7 +43,7 @@ export class LastGoodStage implements CallStage {
       inner.end();
       call.adopt(inner);
     }
-    const stale = call.request.signal?.aborted ? undefined : this.recall(key, failure);
+    const stale = call.caller?.aborted ? undefined : this.recall(key, failure);
     if (stale) {
       const { service, deps } = call;
       call.concealed = failure;

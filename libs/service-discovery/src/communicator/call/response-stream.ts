@@ -1,4 +1,4 @@
-import { SignalCancellation } from '../../common/index.js';
+import { asCancellation, type Cancellation } from '../../common/index.js';
 import { type CancelScope } from '../../resilience/index.js';
 import { onBodyEnd, type ServiceResponse } from '../../transport/index.js';
 
@@ -8,11 +8,11 @@ import { onBodyEnd, type ServiceResponse } from '../../transport/index.js';
  */
 export function followCaller(
   { body }: ServiceResponse,
-  signal: AbortSignal | undefined,
+  caller: Cancellation | AbortSignal | undefined,
   attempt: CancelScope,
 ): boolean {
-  if (!signal || !onBodyEnd(body, () => attempt.dispose())) return false;
-  attempt.handOver(new SignalCancellation(signal));
+  if (!caller || !onBodyEnd(body, () => attempt.dispose())) return false;
+  attempt.handOver(asCancellation(caller));
   return true;
 }
 

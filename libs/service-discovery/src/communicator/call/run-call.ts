@@ -24,7 +24,7 @@ export async function runCall<T>(call: Call<T>, outermost: CallStage): Promise<T
       instanceId: call.last?.instance.instanceId,
       ok: error === undefined && !failed && call.verdict === 'success',
       status: call.status,
-      code: error === undefined ? undefined : codeOf(error, call.request.signal),
+      code: error === undefined ? undefined : codeOf(error, call.caller?.aborted),
       attempts: call.attempts,
       durationMs: clock.now() - call.began,
     });
@@ -32,7 +32,7 @@ export async function runCall<T>(call: Call<T>, outermost: CallStage): Promise<T
 }
 
 /** The caller's abort may have any reason at all. */
-function codeOf(error: unknown, signal: AbortSignal | undefined): string | undefined {
+function codeOf(error: unknown, isAborted: boolean | undefined): string | undefined {
   if (error instanceof ServiceDiscoveryError) return error.code;
-  return signal?.aborted ? 'ABORTED' : undefined;
+  return isAborted ? 'ABORTED' : undefined;
 }

@@ -13,7 +13,7 @@ import {
 } from '../../communicator/index.js';
 import { type ServiceRegistry } from '../../registry/index.js';
 import { type HttpMethod } from '../../transport/index.js';
-import { cancellationOf } from './cancellation.js';
+import { RequestCancellation } from './cancellation.js';
 import { readBody } from './read-body.js';
 import { toRequestBody } from './request-body.js';
 import { parseServiceUrl, type ServiceUrl } from './service-url.js';
@@ -64,9 +64,9 @@ async function send(
   target: ServiceUrl,
   config: InternalAxiosRequestConfig,
 ): Promise<AxiosResponse> {
-  const cancellation = cancellationOf(config);
+  const cancellation = new RequestCancellation(config);
   try {
-    const request = toRequest(target, config, cancellation.signal);
+    const request = toRequest(target, config, cancellation);
     const answer = await communicator.callService(target.service, request);
     return settle(await toResponse(answer, config), config);
   } catch (error) {
@@ -79,7 +79,7 @@ async function send(
 function toRequest(
   { path }: ServiceUrl,
   { method = 'get', data, headers: given, timeout, auth }: InternalAxiosRequestConfig,
-  signal: AbortSignal,
+  cancellation: RequestCancellation,
 ): ServiceCallRequest {
   const { body, headers: ofBody } = toRequestBody(data);
   const headers = AxiosHeaders.from(given);
@@ -92,7 +92,7 @@ function toRequest(
     body,
     // 0 is axios's word for none of its own.
     timeout: timeout === 0 ? undefined : timeout,
-    signal,
+    cancellation,
   };
 }
 
