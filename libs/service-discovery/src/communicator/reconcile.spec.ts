@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type LoadBalancer } from '../balancing/index.js';
+import { type ServiceInstance } from '../model/index.js';
 import { CallStage, failure } from '../testing/call-stage.js';
 import { type ServiceCommunicator } from './communicator.js';
 import { type CommunicatorOptions } from './options/index.js';
@@ -85,6 +87,33 @@ describe('what is known of a service', () => {
     expect(communicator.explain('users').instances).toEqual(before);
     // What was known of the others is forgotten with them.
     expect(communicator.circuitBreakers()).toHaveLength(4);
+  });
+
+  it('is no news to a balancer after heartbeats, also beside looks at it', async () => {
+    let updates = 0;
+    let first: ServiceInstance | undefined;
+    const counting = (): LoadBalancer => ({
+      update(instances) {
+        updates++;
+        first = instances[0];
+      },
+      pick: () => ({ kind: 'picked', instance: first!, done: () => undefined }),
+    });
+    const other = communicator.withOptions({ loadBalancing: counting, circuitBreaker: false, outlierDetection: false });
+    stage.transport.answer(() => ({ status: 200 }));
+    const call = () => other.callService('users', { path: '/' });
+    await call();
+    expect(updates).toBe(1);
+    for (const instanceId of ['a', 'b', 'c', 'a']) {
+      await stage.registry.heartbeat({ ...USERS, instanceId });
+      await stage.clock.advanceAsync(0);
+      other.explain('users');
+      await call();
+    }
+    expect(updates).toBe(1);
+    await stage.registry.setStatus({ ...USERS, instanceId: 'b' }, 'healthy');
+    await call();
+    expect(updates).toBe(2);
   });
 
   it('survives a change of the instance itself that is no new registration', async () => {
