@@ -2,6 +2,9 @@ import { createLoadBalancer, type LoadBalancingStrategyName, type ServiceInstanc
 import { instancesOf } from '../../support/instances.js';
 import { INSTANCE_COUNTS, type MicroCase, type MicroSubject } from '../micro-case.js';
 
+/** Another instance each time, so that nothing is remembered of the last time that it changed. */
+const VARIETY = 64;
+
 /** Takes over a list in which one instance has changed, and picks; the list is made beforehand. */
 export function updating(strategy: LoadBalancingStrategyName): MicroSubject {
   return {
@@ -27,17 +30,19 @@ function updateAndPick(
 ): MicroCase {
   const balancer = createLoadBalancer(strategy);
   const usual = instancesOf(instances, 1);
-  const at = Math.floor(instances / 2);
-  const changed = usual.with(at, change(usual[at]!));
+  const changed = Array.from({ length: VARIETY }, (_, index) => {
+    const at = Math.floor((index * instances) / VARIETY);
+    return usual.with(at, change(usual[at]!));
+  });
   balancer.update(usual);
-  let isUsual = true;
+  let updates = 0;
   return {
     what,
     instances,
     run(steps) {
       for (let step = 0; step < steps; step++) {
-        balancer.update(isUsual ? changed : usual);
-        isUsual = !isUsual;
+        balancer.update(updates % 2 === 0 ? changed[(updates >> 1) % VARIETY]! : usual);
+        updates++;
         const picked = balancer.pick({ key: 'user-1' });
         if (picked.kind === 'picked') picked.done({ kind: 'response', status: 200, latencyMs: 1 });
       }
