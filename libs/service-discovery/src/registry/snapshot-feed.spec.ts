@@ -1,9 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { type Change, type RegistrySnapshot } from '../model/index.js';
+import {
+  changeInstance,
+  findInstance,
+  steadyList,
+  type Change,
+  type RegistrySnapshot,
+  type ServiceInstance,
+} from '../model/index.js';
 import { fakeInstance } from '../testing/fake-instance.js';
 import { FlakyRegistryStore } from '../testing/flaky-registry-store.js';
 import { ManualClock } from '../testing/manual-clock.js';
-import { resetWithin, SnapshotFeed } from './snapshot-feed.js';
+import { resetWithin, SnapshotFeed, type SnapshotFeedDeps } from './snapshot-feed.js';
 
 type Told = { type: Change['type'] | 'connection'; connected: boolean } | { lost: string } | { regained: number };
 
@@ -26,18 +33,19 @@ afterEach(async () => {
 });
 
 /** @param random the same number each time; 1 leaves the waits at their full length */
-function feedOf(random = 1, follow: 'all' | 'used' = 'all'): SnapshotFeed {
+function feedOf(random = 1, more: Partial<SnapshotFeedDeps> = {}): SnapshotFeed {
   const feed = new SnapshotFeed(store, {
     clock,
     random: () => random,
     renewals: false,
-    follow,
+    follow: 'all',
     listener: {
       received: () => undefined,
       changed: ({ connected }, _previous, change) => told.push({ type: change?.type ?? 'connection', connected }),
       lost: (error) => told.push({ lost: (error as Error).message }),
       regained: (downMs) => told.push({ regained: downMs }),
     },
+    ...more,
   });
   feeds.push(feed);
   return feed;
@@ -278,6 +286,30 @@ describe('SnapshotFeed', () => {
     store.comeBack();
     await clock.advanceAsync(5_000);
     expect(idsIn(feed.snapshot)).toEqual(['b']);
+  });
+
+  it('shows what lies over an instance through its heartbeats, and what the store says to calls, too, after that', async () => {
+    const lease = await put('a');
+    const key = { serviceName: 'users', instanceId: 'a' };
+    const overlay = {
+      size: 1,
+      keys: () => [key],
+      show: (_key: unknown, stored: ServiceInstance | undefined) =>
+        stored && overlay.size > 0 ? changeInstance(stored, { status: 'maintenance' }) : stored,
+    };
+    const feed = feedOf(1, { renewals: true, overlay });
+    await feed.start(5_000);
+    await clock.advanceAsync(1_000);
+    await store.truth.renew([lease]);
+    await clock.advanceAsync(0);
+    const renewed = findInstance(feed.snapshot, key)!;
+    expect(renewed.status).toBe('maintenance');
+    expect(renewed.lastHeartbeat).toBe(renewed.registeredAt + 1_000);
+
+    overlay.size = 0;
+    feed.refresh(key);
+    const list = feed.snapshot.services.get('users')!;
+    expect([list, steadyList(list)].map(([shown]) => shown?.status)).toEqual(['unknown', 'unknown']);
   });
 
   it('watches once, however often it is started', async () => {

@@ -242,7 +242,8 @@ export class SnapshotFeed {
 
   /** What a change of the store means for readers; null: nothing. */
   private overlaid(change: Change): Change | null {
-    if (change.type === 'renewed' || change.type === 'hold') return change;
+    if (change.type === 'hold') return change;
+    if (change.type === 'renewed') return this.overlaidRenewal(change);
     if (change.type === 'reset') return { ...change, instances: this.overlaidInstances(change.instances) };
     const { serviceName, instanceId } = change.type === 'put' ? change.instance : change.key;
     const key = { serviceName, instanceId };
@@ -251,6 +252,12 @@ export class SnapshotFeed {
     const { revision } = change;
     if (shown) return { type: 'put', revision, instance: shown };
     return change.type === 'remove' ? change : { type: 'remove', revision, key, reason: 'deregistered' };
+  }
+
+  /** A heartbeat tells of instances as the store has them, and says nothing against what lies over them. */
+  private overlaidRenewal(change: Extract<Change, { type: 'renewed' }>): Change {
+    const covered = new Set(this.overlay.keys().map(keyOf));
+    return { ...change, instances: change.instances?.filter((instance) => !covered.has(keyOf(instance))) };
   }
 
   private overlaidInstances(stored: readonly ServiceInstance[]): ServiceInstance[] {
