@@ -54,6 +54,20 @@ describe('a list of instances', () => {
     expect(asked() - before).toBeLessThan(10);
   });
 
+  it('looks far for one only once, after many have left before it', () => {
+    const { list, asked } = counted(MANY);
+    let left = list;
+    for (let index = 0; index < MANY / 4; index++) left = withoutInstance(left, idOf(index));
+    const looks = [1, 2].map(() => {
+      const before = asked();
+      expect(placeOf(left, idOf(MANY - 1))).toBe(left.length - 1);
+      expect(placeOf(left, idOf(MANY / 2))).toBe(MANY / 4);
+      return asked() - before;
+    });
+    expect(looks[1]).toBe(2);
+    expect(placeOf(list, idOf(MANY - 1))).toBe(MANY - 1);
+  });
+
   it('forgets from time to time who has left, which takes another look at those who stayed', () => {
     const { list, asked } = counted(MANY);
     let latest = list;

@@ -7,7 +7,7 @@ export type InstanceList = readonly ServiceInstance[];
 const WORTH_AN_INDEX = 256;
 
 /**
- * By id, where an instance stood when it came. Successors share it: who stays where it is need not be entered again, and
+ * By id, where an instance stood when it came, or was last found. Successors share it: who stays where it is need not be entered again, and
  * who moves does so towards the front, as others leave.
  */
 type Places = Map<string, number>;
@@ -20,9 +20,15 @@ const steadyOf = new WeakMap<InstanceList, InstanceList>();
 export function placeOf(list: InstanceList, instanceId: string): number {
   const isIt = (instance: ServiceInstance): boolean => instance.instanceId === instanceId;
   if (list.length < WORTH_AN_INDEX) return list.findIndex(isIt);
-  const noted = placesOf(list).get(instanceId);
+  const places = placesOf(list);
+  const noted = places.get(instanceId);
   if (noted === undefined) return -1;
-  for (let at = Math.min(noted, list.length - 1); at >= 0; at--) if (isIt(list[at]!)) return at;
+  for (let at = Math.min(noted, list.length - 1); at >= 0; at--) {
+    if (!isIt(list[at]!)) continue;
+    // So that nobody walks this way again: in a rolling deployment it grows with everyone who leaves.
+    if (at < noted) places.set(instanceId, at);
+    return at;
+  }
   // It has left, or another successor of the same list has taken it in, too, and further to the front.
   return list.findIndex(isIt);
 }
