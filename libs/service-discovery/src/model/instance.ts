@@ -94,7 +94,7 @@ export function shapeInstance(fields: ServiceInstance): ServiceInstance {
     ttlMs: fields.ttlMs,
     registeredAt: fields.registeredAt,
     lastHeartbeat: fields.lastHeartbeat,
-  };
+  } satisfies Record<keyof ServiceInstance, unknown>;
 }
 
 /** The successor of an instance, of the same shape. */
