@@ -1,4 +1,5 @@
-import { Readable } from 'node:stream';
+import { getEventListeners } from 'node:events';
+import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { HttpModule, HttpService } from '@nestjs/axios';
@@ -18,6 +19,7 @@ import {
   Redirect,
   Req,
   ServiceUnavailableException,
+  StreamableFile,
 } from '@nestjs/common';
 import { type AxiosError, isAxiosError } from 'axios';
 import { firstValueFrom, type Observable } from 'rxjs';
@@ -56,6 +58,12 @@ class UserController {
   async held(): Promise<object> {
     await held;
     return {};
+  }
+  @Get('endless')
+  endless(): StreamableFile {
+    const stream = new PassThrough();
+    stream.write('first');
+    return new StreamableFile(stream);
   }
   @Get('moved')
   @Redirect('/users/1', 302)
@@ -228,6 +236,21 @@ describe('HttpService of DiscoveryHttpModule', () => {
     expect(Buffer.isBuffer(bytes)).toBe(true);
     const { data: blob } = await firstValueFrom(http.get<Blob>(url, { responseType: 'blob' }));
     expect(JSON.parse(await blob.text())).toMatchObject({ id: '1' });
+  });
+
+  it('ends a stream when the signal of its request aborts, and listens to it for no longer', async () => {
+    const http = (await start()).get(HttpService);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const open = (path: string): Promise<{ data: Readable }> =>
+      firstValueFrom(http.get<Readable>(`http://user-service/users/${path}`, { responseType: 'stream', signal }));
+    const { data: endless } = await open('endless');
+    await text((await open('1')).data);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    const reading = text(endless);
+    controller.abort();
+    await expect(reading).rejects.toHaveProperty('name', 'AbortError');
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
   it('sends forms, parameters, bytes and streams', async () => {

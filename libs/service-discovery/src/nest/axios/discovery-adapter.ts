@@ -12,7 +12,7 @@ import {
   type ServiceCommunicator,
 } from '../../communicator/index.js';
 import { type ServiceRegistry } from '../../registry/index.js';
-import { type HttpMethod } from '../../transport/index.js';
+import { type HttpMethod, onBodyEnd } from '../../transport/index.js';
 import { RequestCancellation } from './cancellation.js';
 import { readBody } from './read-body.js';
 import { toRequestBody } from './request-body.js';
@@ -65,14 +65,18 @@ async function send(
   config: InternalAxiosRequestConfig,
 ): Promise<AxiosResponse> {
   const cancellation = new RequestCancellation(config);
+  let isOpen = false;
   try {
     const request = toRequest(target, config, cancellation);
     const answer = await communicator.callService(target.service, request);
-    return settle(await toResponse(answer, config), config);
+    const response = await toResponse(answer, config);
+    // A stream outlives the call, and is ended by whoever may end the request.
+    isOpen = config.responseType === 'stream' && onBodyEnd(answer.body, () => cancellation.dispose());
+    return settle(response, config);
   } catch (error) {
     throw toAxiosError(error, config);
   } finally {
-    cancellation.dispose();
+    if (!isOpen) cancellation.dispose();
   }
 }
 
