@@ -7,7 +7,7 @@ import { type CallStageName } from './stage.js';
  * @returns the error, to be thrown
  */
 export function refused<T>({ service, scope, deps }: Call<T>, stage: CallStageName, error: unknown): unknown {
-  if (error instanceof ServiceDiscoveryError && !scope.signal.aborted) {
+  if (error instanceof ServiceDiscoveryError && !scope.aborted) {
     const { code, retryAfterMs } = error;
     deps.events.emit('call.refused', { service, stage, code, retryAfterMs });
   }
