@@ -1,5 +1,5 @@
-import { type Clock, InvalidConfigurationError, type Outcome, systemClock } from '../common/index.js';
-import { differenceOf, type ServiceInstance } from '../model/index.js';
+import { type Clock, differenceOf, InvalidConfigurationError, type Outcome, systemClock } from '../common/index.js';
+import { haveSameId, type ServiceInstance } from '../model/index.js';
 import { judge } from './judge-outcome.js';
 import { LoadTable } from './load-table.js';
 
@@ -57,7 +57,7 @@ export class LoadTracker {
   /** Forgets every instance but these. */
   retain(instances: readonly ServiceInstance[]): void {
     if (instances === this.listed && this.unlisted.size === 0) return;
-    const { start, endBefore, endAfter } = differenceOf(this.listed, instances);
+    const { start, endBefore, endAfter } = differenceOf(this.listed, instances, haveSameId);
     const staying = new Set(instances.slice(start, endAfter).map(({ instanceId }) => instanceId));
     for (const { instanceId } of this.listed.slice(start, endBefore)) {
       if (!staying.has(instanceId)) this.forget(instanceId);

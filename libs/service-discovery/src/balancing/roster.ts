@@ -1,4 +1,5 @@
-import { differenceOf, type ServiceInstance } from '../model/index.js';
+import { differenceOf } from '../common/index.js';
+import { haveSameId, type ServiceInstance } from '../model/index.js';
 import { type Candidate, candidateAt } from './strategy.js';
 
 /**
@@ -35,7 +36,7 @@ export class Roster {
   /** @returns whether whoever chooses has to look again: somebody came, went, moved, or is not as before */
   update(instances: readonly ServiceInstance[]): boolean {
     const { instances: before, listed } = this;
-    const { start, endBefore, endAfter } = differenceOf(before, instances);
+    const { start, endBefore, endAfter } = differenceOf(before, instances, haveSameId);
     this.instances = instances;
     const isInPlace = start === endBefore && start === endAfter;
     if (!isInPlace) {

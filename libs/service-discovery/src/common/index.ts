@@ -6,6 +6,7 @@ export * from './channel.js';
 export * from './clock.js';
 export * from './duration.js';
 export * from './errors.js';
+export * from './list-difference.js';
 export * from './outcome.js';
 export * from './random.js';
 export * from './reconnect-delay.js';

@@ -6,6 +6,5 @@ export * from './host-policy.js';
 export * from './instance.js';
 export { steadyList } from './instance-list.js';
 export * from './lease.js';
-export * from './list-difference.js';
 export * from './registration.js';
 export * from './snapshot.js';

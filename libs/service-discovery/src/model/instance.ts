@@ -121,3 +121,8 @@ export function baseUrlOf(instance: Pick<ServiceInstance, 'protocol' | 'host' | 
 export function keyOf({ serviceName, instanceId }: InstanceKey): string {
   return `${serviceName}/${instanceId}`;
 }
+
+/** Whether two states are of one instance. */
+export function haveSameId(one: ServiceInstance, other: ServiceInstance): boolean {
+  return one === other || one.instanceId === other.instanceId;
+}

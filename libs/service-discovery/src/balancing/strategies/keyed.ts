@@ -14,11 +14,11 @@ export class Keyed<C extends Candidate> implements Strategy<C> {
 
   /** @param bound how many times its fair part of the calls in flight a candidate may have; false: any number */
   constructor(
-    build: BuildHashTable,
+    build: BuildHashTable<C>,
     readonly fallback: Strategy<C>,
     private readonly bound: number | false,
   ) {
-    this.tables = new PerList((list: readonly C[]) => build(list));
+    this.tables = new PerList(build);
   }
 
   admit(known: Candidate): C {

@@ -35,7 +35,7 @@ export class LeastBusy {
     const places = new Uint32Array(list.length);
     const byWeight = new Map<number, Peers>();
     this.seen = table.changes.end;
-    this.rows = Uint32Array.from(list, ({ load }) => load.row);
+    this.rows = new Uint32Array(list.map(({ load }) => load.row));
     this.active = new Uint32Array(list.length);
     this.members = new Int32Array(1 + this.rows.reduce((most, row) => Math.max(most, row), 0)).fill(NOBODY);
     this.peersOf = list.map(({ weight }, member) => {

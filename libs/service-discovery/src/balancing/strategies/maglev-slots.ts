@@ -1,6 +1,7 @@
 import { type Candidate } from '../strategy.js';
+import { type Member } from './hash-table.js';
 import { RendezvousTable } from './rendezvous-table.js';
-import { finish, FIRST_MEMBER_SEED, SECOND_MEMBER_SEED, stableHash } from './stable-hash.js';
+import { finish } from './stable-hash.js';
 
 /** A prime, so that every step walks through all slots; that of the paper's small table, and of Envoy. */
 export const MAGLEV_TABLE_SIZE = 65_537;
@@ -12,68 +13,72 @@ const LAST_PART_UP_TO = 100;
 /** How many times its share of the slots a member may have then. */
 const SLACK = 1.015;
 
-interface Claimant {
-  /** Where it looks next, and how far from there to the one after that. */
-  slot: number;
-  readonly step: number;
-  readonly slotsARound: number;
-  due: number;
-  /** How many slots more it may have. */
-  room: number;
-}
-
 /**
  * The index of the owner of each slot. Members claim slots in turns, each in an order of its own. When nearly all are
  * taken, they have to look long for free ones, and any change of the list sends them to others; so the last ones go by
  * rendezvous hashing, as far as that leaves the shares even.
  * @param members in the order that all processes agree on
  */
-export function claimSlots(members: readonly Candidate[]): Uint16Array {
+export function claimSlots(members: readonly Member<Candidate>[]): Uint16Array {
   const slots = new Uint16Array(MAGLEV_TABLE_SIZE).fill(FREE);
-  const weights = members.reduce((sum, { instance }) => sum + instance.weight, 0);
-  const claimants = new Map(
-    members.map((member) => [member, claimantFor(member, members.length / weights, members.length)]),
-  );
-  claimInTurns(slots, [...claimants.values()]);
-
-  const indexes = new Map(members.map((member, index) => [member, index]));
-  const rest = new RendezvousTable(members, ({ instance }) => instance.weight);
-  const hasRoom = (member: Candidate): boolean => (claimants.get(member)?.room ?? 0) > 0;
-  slots.forEach((taken, slot) => {
-    const owner = taken === FREE ? rest.find(finish(slot), hasRoom) : undefined;
-    const claimant = owner && claimants.get(owner);
-    if (!owner || !claimant) return;
-    slots[slot] = indexes.get(owner) ?? 0;
-    claimant.room--;
-  });
+  const weights = members.reduce((sum, { candidate }) => sum + candidate.instance.weight, 0);
+  const perWeight = members.length / weights;
+  const slotsARound = new Float64Array(members.map(({ candidate }) => candidate.instance.weight * perWeight));
+  const rooms = slotsARound.map((slots) => roomOf((slots * MAGLEV_TABLE_SIZE) / members.length));
+  const free = claimInTurns(slots, members, slotsARound, rooms);
+  if (free > 0) claimRest(slots, members, rooms);
   return slots;
 }
 
-function claimantFor({ instance: { instanceId, weight } }: Candidate, perWeight: number, members: number): Claimant {
-  const slotsARound = weight * perWeight;
-  const share = (slotsARound * MAGLEV_TABLE_SIZE) / members;
-  return {
-    slot: stableHash(instanceId, FIRST_MEMBER_SEED) % MAGLEV_TABLE_SIZE,
-    step: 1 + (stableHash(instanceId, SECOND_MEMBER_SEED) % (MAGLEV_TABLE_SIZE - 1)),
-    slotsARound,
-    // Everybody gets a slot in the first round, however small its share.
-    due: slotsARound < 1 ? 1 - slotsARound : 0,
-    room: Math.max(Math.floor(SLACK * share), Math.ceil(share)),
-  };
+/** How many slots a member may have whose share is so many. */
+function roomOf(share: number): number {
+  return Math.max(Math.floor(SLACK * share), Math.ceil(share));
 }
 
-function claimInTurns(slots: Uint16Array, claimants: readonly Claimant[]): void {
-  const last = Math.floor(LAST_PART * MAGLEV_TABLE_SIZE * Math.min(1, (LAST_PART_UP_TO / claimants.length) ** 2));
-  let free = MAGLEV_TABLE_SIZE;
-  for (;;) {
-    for (const [index, claimant] of claimants.entries()) {
-      for (claimant.due += claimant.slotsARound; claimant.due >= 1; claimant.due--) {
-        if (free <= last) return;
-        while (slots[claimant.slot] !== FREE) claimant.slot = (claimant.slot + claimant.step) % MAGLEV_TABLE_SIZE;
-        slots[claimant.slot] = index;
-        claimant.room--;
+/**
+ * @param rooms how many slots more each may have
+ * @returns how many slots are left
+ */
+function claimInTurns(
+  slots: Uint16Array,
+  members: readonly Member<Candidate>[],
+  slotsARound: Float64Array,
+  rooms: Float64Array,
+): number {
+  const count = members.length;
+  /** Where each looks next, and how far from there to the one after that. */
+  const nexts = new Uint32Array(members.map(({ first }) => first % MAGLEV_TABLE_SIZE));
+  const steps = new Uint32Array(members.map(({ second }) => 1 + (second % (MAGLEV_TABLE_SIZE - 1))));
+  // Everybody gets a slot in the first round, however small its share.
+  const dues = slotsARound.map((slots) => (slots < 1 ? 1 - slots : 0));
+  const last = Math.floor(LAST_PART * MAGLEV_TABLE_SIZE * Math.min(1, (LAST_PART_UP_TO / count) ** 2));
+  for (let free = MAGLEV_TABLE_SIZE; ;) {
+    for (let index = 0; index < count; index++) {
+      let due = (dues[index] ?? 0) + (slotsARound[index] ?? 0);
+      for (; due >= 1; due--) {
+        if (free <= last) return free;
+        const step = steps[index] ?? 0;
+        let slot = nexts[index] ?? 0;
+        while (slots[slot] !== FREE) slot = (slot + step) % MAGLEV_TABLE_SIZE;
+        slots[slot] = index;
+        nexts[index] = slot;
+        rooms[index] = (rooms[index] ?? 0) - 1;
         free--;
       }
+      dues[index] = due;
     }
   }
+}
+
+function claimRest(slots: Uint16Array, members: readonly Member<Candidate>[], rooms: Float64Array): void {
+  const indexes = new Map(members.map(({ candidate }, index) => [candidate, index]));
+  const hasRoom = (candidate: Candidate): boolean => (rooms[indexes.get(candidate) ?? 0] ?? 0) > 0;
+  const rest = new RendezvousTable(members, ({ instance }) => instance.weight);
+  slots.forEach((taken, slot) => {
+    const owner = taken === FREE ? rest.find(finish(slot), hasRoom) : undefined;
+    const index = owner && indexes.get(owner);
+    if (index === undefined) return;
+    slots[slot] = index;
+    rooms[index] = (rooms[index] ?? 0) - 1;
+  });
 }

@@ -77,7 +77,7 @@ describe("Maglev's table", () => {
   it('is made once for lists with the same members and weights, and kept for the last four that were in use', () => {
     const made: string[] = [];
     const build = maglevTables((members) => {
-      made.push(`${members.length}/${members[0]?.weight}`);
+      made.push(`${members.length}/${members[0]?.candidate.weight}`);
       return claimSlots(members);
     });
     const slots = slotsOf(candidates(10), build);

@@ -1,7 +1,7 @@
 import { type Candidate } from '../strategy.js';
-import { type BuildHashTable, type HashTable, sortedById } from './hash-table.js';
+import { type BuildHashTable, type HashTable, type Member, OrderById } from './hash-table.js';
 import { claimSlots, FREE, MAGLEV_TABLE_SIZE } from './maglev-slots.js';
-import { finish, FIRST_MEMBER_SEED, stableHash } from './stable-hash.js';
+import { finish } from './stable-hash.js';
 
 /** How many tables are kept for lists that come back, as those of an instance that flaps do. */
 const TABLES_KEPT = 4;
@@ -14,37 +14,56 @@ const TWO_TO_32 = 4_294_967_296;
  * more keys than it must.
  * @param claim fills a table; for tests
  */
-export function maglevTables(claim = claimSlots): BuildHashTable {
-  const known = new Map<string, Uint16Array>();
-  return (members) => {
-    const sorted = sortedById(members).slice(0, FREE);
-    const content = JSON.stringify(sorted.map(({ instance }) => [instance.instanceId, instance.weight]));
-    const slots = known.get(content) ?? claim(sorted);
-    known.delete(content);
-    known.set(content, slots);
-    for (const oldest of known.keys()) {
-      if (known.size <= TABLES_KEPT) break;
-      known.delete(oldest);
-    }
-    return new MaglevTable(sorted, slots);
+export function maglevTables<C extends Candidate>(claim = claimSlots): BuildHashTable<C> {
+  const order = new OrderById<C>();
+  /** Those that were in use last come first. */
+  let known: readonly Claimed[] = [];
+  return (list) => {
+    const members = order.of(list).slice(0, FREE);
+    const claimed = known.find((one) => isOf(one, members)) ?? {
+      ids: members.map(({ candidate }) => candidate.instance.instanceId),
+      weights: members.map(({ candidate }) => candidate.instance.weight),
+      slots: claim(members),
+    };
+    known = [claimed, ...known.filter((one) => one !== claimed)].slice(0, TABLES_KEPT);
+    return new MaglevTable(members, claimed.slots);
   };
+}
+
+/** The slots of a list, and what they depend on. */
+interface Claimed {
+  readonly ids: readonly string[];
+  readonly weights: readonly number[];
+  readonly slots: Uint16Array;
+}
+
+function isOf({ ids, weights }: Claimed, members: readonly Member<Candidate>[]): boolean {
+  return (
+    ids.length === members.length &&
+    members.every(({ candidate: { instance } }, index) => {
+      return instance.instanceId === ids[index] && instance.weight === weights[index];
+    })
+  );
 }
 
 class MaglevTable<C extends Candidate> implements HashTable<C> {
   /** How much of its own keys each takes, while some start slowly; undefined: everyone takes all. */
-  private readonly readiness: readonly { readonly seed: number; readonly part: number }[] | undefined;
+  private readonly readiness: { readonly seeds: Uint32Array; readonly parts: Float64Array } | undefined;
+
+  private readonly members: readonly C[];
 
   constructor(
-    private readonly members: readonly C[],
+    members: readonly Member<C>[],
     private readonly slots: Uint16Array,
   ) {
-    const parts = members.map(({ weight, instance }) => weight / instance.weight);
+    this.members = members.map(({ candidate }) => candidate);
+    const parts = new Float64Array(this.members.map(({ weight, instance }) => weight / instance.weight));
     const greatest = parts.reduce((most, part) => Math.max(most, part), 0);
     if (parts.every((part) => part === greatest)) return;
-    this.readiness = members.map(({ instance }, index) => ({
-      seed: stableHash(instance.instanceId, FIRST_MEMBER_SEED),
-      part: (parts[index] ?? 0) / greatest,
-    }));
+    this.readiness = {
+      seeds: new Uint32Array(members.map(({ first }) => first)),
+      parts: parts.map((part) => part / greatest),
+    };
   }
 
   find(hash: number, accepts?: (candidate: C) => boolean): C | undefined {
@@ -73,7 +92,8 @@ class MaglevTable<C extends Candidate> implements HashTable<C> {
 
   /** Always the same keys, and more of them with time. */
   private takes(index: number, hash: number): boolean {
-    const own = this.readiness?.[index];
-    return own === undefined || finish(hash ^ own.seed) < own.part * TWO_TO_32;
+    if (this.readiness === undefined) return true;
+    const { seeds, parts } = this.readiness;
+    return finish(hash ^ (seeds[index] ?? 0)) < (parts[index] ?? 0) * TWO_TO_32;
   }
 }

@@ -56,7 +56,7 @@ export class P2cEwma implements Strategy {
   }
 
   private contestOf(list: readonly Candidate[]): Contest {
-    return { draw: new WeightDraw(list, this.random), rows: Uint32Array.from(list, ({ load }) => load.row) };
+    return { draw: new WeightDraw(list, this.random), rows: new Uint32Array(list.map(({ load }) => load.row)) };
   }
 
   /** Of two indexes. */

@@ -1,11 +1,17 @@
 import { type Candidate } from '../strategy.js';
-import { type HashTable, sortedById } from './hash-table.js';
-import { finish, FIRST_MEMBER_SEED, SECOND_MEMBER_SEED, stableHash } from './stable-hash.js';
+import { type BuildHashTable, type HashTable, type Member, OrderById } from './hash-table.js';
+import { NOBODY, RecentOwners } from './recent-owners.js';
+import { finish } from './stable-hash.js';
 
 const SCRAMBLE = 0x9e37_79b1;
 const TWO_TO_32 = 4_294_967_296;
 // See `stable-hash.ts`.
 const { imul, log1p } = Math;
+
+export function rendezvousTables<C extends Candidate>(): BuildHashTable<C> {
+  const order = new OrderById<C>();
+  return (members) => new RendezvousTable(order.of(members));
+}
 
 /**
  * Rendezvous hashing: every candidate draws a number out of the key and its id, and the best draw owns the key
@@ -14,27 +20,51 @@ const { imul, log1p } = Math;
  * of one weight moves only keys from or to that candidate.
  *
  * It keeps the promise of a hash ring, without the ring's lucky and unlucky members, at the price of one draw a
- * candidate and call, of a few nanoseconds. The next after the owner is who would own the key without it.
+ * candidate, of a few nanoseconds. So the owners of the keys that were asked for of late are remembered. The next after the
+ * owner is who would own the key without it.
  */
 export class RendezvousTable<C extends Candidate> implements HashTable<C> {
-  private readonly members: readonly C[];
   private readonly firsts: Uint32Array;
   private readonly seconds: Uint32Array;
   /** Mean times to wait: what a draw is multiplied with. */
   private readonly means: Float64Array;
+  private readonly recent: RecentOwners;
 
-  constructor(members: readonly C[], weightOf = ({ weight }: C): number => weight) {
-    this.members = sortedById(members);
-    const ids = this.members.map(({ instance }) => instance.instanceId);
-    this.firsts = Uint32Array.from(ids, (id) => stableHash(id, FIRST_MEMBER_SEED));
-    this.seconds = Uint32Array.from(ids, (id) => stableHash(id, SECOND_MEMBER_SEED));
-    this.means = Float64Array.from(this.members, (member) => 1 / weightOf(member));
+  /** @param members in the order that all processes agree on */
+  constructor(
+    private readonly members: readonly Member<C>[],
+    weightOf = ({ weight }: C): number => weight,
+  ) {
+    const count = members.length;
+    this.firsts = new Uint32Array(count);
+    this.seconds = new Uint32Array(count);
+    this.means = new Float64Array(count);
+    for (const [index, { candidate, first, second }] of members.entries()) {
+      this.firsts[index] = first;
+      this.seconds[index] = second;
+      this.means[index] = 1 / weightOf(candidate);
+    }
+    this.recent = new RecentOwners(count);
   }
 
   find(hash: number, accepts?: (candidate: C) => boolean): C | undefined {
+    const owner = this.members[this.ownerOf(hash)]?.candidate;
+    if (owner === undefined || accepts?.(owner) !== false) return owner;
+    return this.members[this.search(hash, accepts)]?.candidate;
+  }
+
+  private ownerOf(hash: number): number {
+    const known = this.recent.of(hash);
+    if (known !== NOBODY) return known;
+    const owner = this.search(hash);
+    this.recent.set(hash, owner);
+    return owner;
+  }
+
+  private search(hash: number, accepts?: (candidate: C) => boolean): number {
     const { members, firsts, seconds, means } = this;
     let best = Number.POSITIVE_INFINITY;
-    let owner: C | undefined;
+    let owner = NOBODY;
     for (let index = 0; index < members.length; index++) {
       const first = firsts[index] ?? 0;
       const second = seconds[index] ?? 0;
@@ -45,9 +75,9 @@ export class RendezvousTable<C extends Candidate> implements HashTable<C> {
       const wait = -log1p(-drawn) * mean;
       if (wait >= best) continue;
       const member = members[index];
-      if (member === undefined || accepts?.(member) === false) continue;
+      if (member === undefined || accepts?.(member.candidate) === false) continue;
       best = wait;
-      owner = member;
+      owner = index;
     }
     return owner;
   }
