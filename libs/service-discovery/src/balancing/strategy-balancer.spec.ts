@@ -135,6 +135,22 @@ describe('StrategyBalancer', () => {
     }
   });
 
+  it('shares what is known also of an instance that others have forgotten since its last update', () => {
+    const shared = new LoadTracker({ clock: new ManualClock() });
+    for (const name of Object.values(LoadBalancingStrategy)) {
+      const [still, other] = [0, 1].map(() => createLoadBalancer(name, { loads: shared })) as [
+        LoadBalancer,
+        LoadBalancer,
+      ];
+      for (const each of [still, other]) each.update([a, b]);
+      other.update([b]);
+      other.update([b, c, a]);
+      expect(still.pick({ exclude: new Set(['b']) })).toMatchObject({ instance: a });
+      expect(['a', 'c'].map((id) => shared.of(id).active)).toEqual([1, 0]);
+      shared.retain([]);
+    }
+  });
+
   it('tells the strategy once an update whom usual calls go to, and hands it that very list', () => {
     balancer.update([a, { ...b, status: 'unknown' }, c]);
     pick();

@@ -70,13 +70,11 @@ export class StrategyBalancer implements LoadBalancer {
     this.loads.retain(instances);
     const isChanged = this.roster.update(instances);
     // Most updates are of a health check or a heartbeat, and leave everything as it is.
-    if (!this.readmit() && !isChanged) return;
-    this.plans.renew();
-    if (this.slowStart) this.startSlowly(this.slowStart);
-    this.useAsUsual(this.plans.for({ avoid: this.avoid }, undefined));
+    if (this.readmit() || isChanged) this.renewPlans();
   }
 
   pick(context: PickContext = {}): PickResult {
+    if (this.readmit()) this.renewPlans();
     if (this.slowStart?.takeStep(this.clock.now()) === true) this.followWarming(this.slowStart);
     const route = this.preferences.routeOf(context);
     const plan = this.plans.for(context, route);
@@ -125,6 +123,12 @@ export class StrategyBalancer implements LoadBalancer {
     return planFor(select(this.roster.list, context, this.preferences), this.roster, before);
   }
 
+  private renewPlans(): void {
+    this.plans.renew();
+    if (this.slowStart) this.startSlowly(this.slowStart);
+    this.useAsUsual(this.plans.for({ avoid: this.avoid }, undefined));
+  }
+
   /** What most picks go by from now on. */
   private useAsUsual(plan: Plan): void {
     const before = largestPool(this.usual?.pools ?? []);
@@ -163,7 +167,10 @@ export class StrategyBalancer implements LoadBalancer {
     return key === undefined ? this.draws.next() : unitHash(key);
   }
 
-  /** Others who share the loads may have seen lists that did not come here. */
+  /**
+   * Others who share the loads may have seen lists that did not come here: they forgot who is on the list here, and the rows
+   * of those are somebody else's by now.
+   */
   private readmit(): boolean {
     const { forgotten } = this.loads;
     if (forgotten === this.forgotten) return false;
