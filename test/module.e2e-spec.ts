@@ -9,12 +9,14 @@ import {
   EventBus,
   InvalidConfigurationError,
   type LoadBalancing,
+  type Outcome,
   SERVICE_DISCOVERY_OPTIONS,
   ServiceCall,
   ServiceClient,
   ServiceCommunicator,
   ServiceDiscovery,
   ServiceDiscoveryModule,
+  type ServiceInstance,
   type ServiceMethod,
   ServiceRegistry,
 } from 'nest-service-discovery';
@@ -440,6 +442,26 @@ describe('the facade', () => {
     await expect(portsBy(() => ({ strategy: 'round_robin', slowStart: { window: '1s' } }))).resolves.toEqual(inTurn);
     await expect(portsBy(() => Counted)).resolves.toEqual(inTurn);
     expect(made).toBe(1);
+  });
+
+  it('tells a load balancer of its own that nothing was called, at no time before the pick', async () => {
+    const { discovery } = await start();
+    const took: number[] = [];
+    const strategy: LoadBalancing = ({ clock }) => {
+      let list: readonly ServiceInstance[] = [];
+      return {
+        update: (instances: readonly ServiceInstance[]) => void (list = instances),
+        pick: () => {
+          const began = clock.now();
+          const done = (_outcome: Outcome, now = clock.now()): void => void took.push(now - began);
+          return { kind: 'picked', instance: list[0]!, done };
+        },
+      };
+    };
+    await discovery.registerService(user(1));
+    await discovery.discoverService('user-service', { strategy });
+    expect(took).toEqual([expect.any(Number)]);
+    expect(took[0]).toBeGreaterThanOrEqual(0);
   });
 
   it('lists instances by version and tags, healthy ones before those that nobody has checked', async () => {

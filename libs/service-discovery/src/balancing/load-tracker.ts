@@ -134,9 +134,11 @@ export class InstanceLoad {
     const { summary } = table;
     const { latencyMs } = outcome;
     table.end(row);
-    if (!(latencyMs >= 0)) return;
+    const verdict = judge(outcome);
+    // Of what says nothing it does not matter when it was, and a look at the clock is a good part of what a look-up costs.
+    if (verdict === 'not_sent' || !(latencyMs >= 0)) return;
     const now = at ?? this.clock.now();
-    switch (judge(outcome)) {
+    switch (verdict) {
       case 'answered':
         summary.answered(latencyMs);
         table.observe(row, latencyMs, now);
@@ -146,8 +148,6 @@ export class InstanceLoad {
         break;
       case 'given_up':
         if (latencyMs > table.ewmaMs(row, now)) table.observe(row, summary.givenUpMs(latencyMs), now);
-        break;
-      case 'not_sent':
         break;
     }
   }

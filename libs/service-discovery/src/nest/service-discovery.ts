@@ -125,7 +125,7 @@ export class ServiceDiscovery {
     const picked = balancer.upToDate(instances).pick(criteria);
     if (picked.kind === 'unavailable') throw new NoAvailableInstanceError(serviceName, REASONS[picked.reason]);
     // Whether and when it is called is not known here, so it counts as no load.
-    picked.done(NOT_CALLED, 0);
+    picked.done(NOT_CALLED);
     return endpointOf(picked.instance);
   }
 
@@ -170,7 +170,7 @@ export class ServiceDiscovery {
   }
 }
 
-/** What load metrics take for a request that was never sent: nothing of it counts, nor when it was. */
+/** What load metrics take for a request that was never sent. */
 const NOT_CALLED: Outcome = {
   kind: 'error',
   error: new ServiceDiscoveryError('INVALID_REQUEST', 'The instance was looked up, not called'),
