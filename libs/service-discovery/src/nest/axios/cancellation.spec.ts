@@ -24,6 +24,32 @@ describe('RequestCancellation', () => {
     expect(new RequestCancellation(configOf({ cancelToken: source.token })).aborted).toBe(true);
   });
 
+  it('adds one listener to a signal that many requests share, which is no leak to warn of', () => {
+    const controller = new AbortController();
+    const config = configOf({ signal: controller.signal });
+    const many = Array.from({ length: 12 }, () => new RequestCancellation(config));
+    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(1);
+    many[0]!.dispose();
+    controller.abort();
+    expect(many.map(({ aborted }) => aborted)).toEqual([false, ...Array<boolean>(11).fill(true)]);
+  });
+
+  it('listens to a signal that is none of the platform', () => {
+    const listeners = new Set<() => void>();
+    const signal = {
+      aborted: false,
+      addEventListener: (_: string, listener: () => void) => listeners.add(listener),
+      removeEventListener: (_: string, listener: () => void) => listeners.delete(listener),
+    };
+    const [kept, disposed] = [
+      new RequestCancellation(configOf({ signal })),
+      new RequestCancellation(configOf({ signal })),
+    ];
+    disposed.dispose();
+    for (const listener of listeners) listener();
+    expect([kept.aborted, disposed.aborted]).toEqual([true, false]);
+  });
+
   it('leaves nothing at either', () => {
     const controller = new AbortController();
     const source = axios.CancelToken.source();

@@ -1,5 +1,5 @@
 import { type InternalAxiosRequestConfig } from 'axios';
-import { CancelSource } from '../../common/index.js';
+import { CancelSource, onAbort } from '../../common/index.js';
 
 /** The part of axios's cancel tokens that its types leave out. */
 interface Subscribable {
@@ -13,24 +13,30 @@ interface Subscribable {
  */
 export class RequestCancellation extends CancelSource {
   private readonly token: Subscribable | undefined;
-  private readonly given: InternalAxiosRequestConfig['signal'];
+  private readonly stopListening: () => void;
 
   constructor({ signal, cancelToken }: InternalAxiosRequestConfig) {
     super();
-    this.given = signal;
     this.token = cancelToken;
     if (signal?.aborted) this.cancel();
-    signal?.addEventListener?.('abort', this.cancel);
+    this.stopListening = listenTo(signal, this.cancel);
     this.token?.subscribe(this.cancel);
   }
 
   /** Stops listening to either. */
   dispose(): void {
-    this.given?.removeEventListener?.('abort', this.cancel);
+    this.stopListening();
     this.token?.unsubscribe(this.cancel);
   }
 
   private readonly cancel = (): void => {
     this.abort(new DOMException('This operation was aborted', 'AbortError'));
   };
+}
+
+/** Axios takes signals that are none of the platform's, too. */
+function listenTo(signal: InternalAxiosRequestConfig['signal'], cancel: () => void): () => void {
+  if (signal instanceof AbortSignal) return onAbort(signal, cancel);
+  signal?.addEventListener?.('abort', cancel);
+  return () => void signal?.removeEventListener?.('abort', cancel);
 }
