@@ -25,6 +25,18 @@ describe('Bulkhead', () => {
     expect(stateOf(bulkhead)).toEqual([2, 0]);
   });
 
+  it('gives a slot at once, or none, and none before those that wait', async () => {
+    const bulkhead = new Bulkhead({ maxConcurrent: 1, maxQueue: 1 });
+    const release = bulkhead.tryAcquire();
+    expect(bulkhead.tryAcquire()).toBeNull();
+    const waiting = bulkhead.acquire();
+    release?.();
+    expect(bulkhead.tryAcquire()).toBeNull();
+    (await waiting)();
+    expect(stateOf(bulkhead)).toEqual([0, 0]);
+    expect(bulkhead.tryAcquire()).not.toBeNull();
+  });
+
   it('gives the slot back when the function ends, fails or throws before there is a promise', async () => {
     const bulkhead = new Bulkhead({ maxConcurrent: 1 });
     await expect(bulkhead.execute(() => Promise.resolve(1))).resolves.toBe(1);

@@ -110,6 +110,14 @@ export class Bulkhead {
     return { limit: maxConcurrent, maxQueue, active: this.active, queued: this.queued };
   }
 
+  /** What gives a slot back, or null where the call would have to wait. It overtakes nobody that waits. */
+  tryAcquire(): Release | null {
+    // Where some wait, all slots are taken.
+    if (this.running >= this.options.maxConcurrent) return null;
+    this.running++;
+    return this.createRelease();
+  }
+
   /**
    * Waits for a slot where all are busy.
    * @returns what gives the slot back
@@ -118,10 +126,8 @@ export class Bulkhead {
    */
   async acquire(signal?: AbortSignal): Promise<Release> {
     signal?.throwIfAborted();
-    if (this.running < this.options.maxConcurrent) {
-      this.running++;
-      return this.createRelease();
-    }
+    const release = this.tryAcquire();
+    if (release) return release;
     if (this.waiting.size >= this.options.maxQueue) throw this.refusal();
     return this.waiting.wait(signal);
   }

@@ -26,9 +26,11 @@ export class AdaptiveConcurrencyStage implements CallStage {
   }
 
   async run<T>(call: Call<T>): Promise<T> {
+    const { scope } = call;
     let permit: ConcurrencyPermit;
     try {
-      permit = await this.limit.acquire(call.scope.signal);
+      // A signal is made only for who has to wait.
+      permit = (scope.aborted ? null : this.limit.tryAcquire()) ?? (await this.limit.acquire(scope.signal));
     } catch (error) {
       throw refused(call, 'adaptive_concurrency', error);
     }

@@ -18,9 +18,11 @@ export class BulkheadStage implements CallStage {
   }
 
   async run<T>(call: Call<T>): Promise<T> {
+    const { scope } = call;
     let release: Release;
     try {
-      release = await this.bulkhead.acquire(call.scope.signal);
+      // A signal is made only for who has to wait.
+      release = (scope.aborted ? null : this.bulkhead.tryAcquire()) ?? (await this.bulkhead.acquire(scope.signal));
     } catch (error) {
       throw refused(call, 'bulkhead', error);
     }

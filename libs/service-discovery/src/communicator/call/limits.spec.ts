@@ -1,5 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { CancelSource } from '../../common/index.js';
 import { CallStage, failure } from '../../testing/call-stage.js';
+import { type Transport } from '../../transport/index.js';
 import { type ServiceCommunicator } from '../communicator.js';
 
 describe('limits of the calls to a service', () => {
@@ -20,6 +22,28 @@ describe('limits of the calls to a service', () => {
     communicator.callServiceJson('users', { path: '/', signal });
   const refusals = (): unknown[] =>
     stage.events.filter(({ type }) => type === 'call.refused').map(({ payload }) => [payload.stage, payload.code]);
+
+  it('make no signal for a call that need not wait', async () => {
+    const signal = jest.spyOn(CancelSource.prototype, 'signal', 'get');
+    try {
+      (stage.transport as Transport).dispatch = (to, request) => stage.transport.send(to, request);
+      const limits = { rateLimit: { rate: 5 }, bulkhead: { maxConcurrent: 1, maxQueue: 1 }, adaptiveConcurrency: {} };
+      const communicator = stage.communicatorWith(limits);
+      await call(communicator);
+      expect(signal).not.toHaveBeenCalled();
+      await Promise.all([call(communicator), call(communicator)]);
+      expect(signal).toHaveBeenCalledTimes(1);
+    } finally {
+      signal.mockRestore();
+    }
+  });
+
+  it('count nothing for a caller who has aborted already', async () => {
+    const communicator = stage.communicatorWith({ rateLimit: { rate: 1 }, bulkhead: { maxConcurrent: 1 } });
+    const error = await failure(call(communicator, AbortSignal.abort(new Error('left'))));
+    expect(error.message).toBe('left');
+    await call(communicator);
+  });
 
   describe('rateLimit', () => {
     it('refuses what is too much, and says when to come back', async () => {

@@ -19,8 +19,11 @@ export class RateLimitStage implements CallStage {
   }
 
   async run<T>(call: Call<T>): Promise<T> {
+    const { scope } = call;
+    // A signal is made only for who has to wait.
+    if (!scope.aborted && this.limiter.tryAcquire()) return this.next.run(call);
     try {
-      await this.limiter.acquire(call.scope.signal, call.scope.remainingMs());
+      await this.limiter.acquire(scope.signal, scope.remainingMs());
     } catch (error) {
       throw refused(call, 'rate_limit', error);
     }
