@@ -69,7 +69,7 @@ export interface Transport {
   send(to: ServiceInstance, request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse>;
   /**
    * The same for a transport that can do without an `AbortSignal`, which costs more than all else of a call. Where it is
-   * there, calls go by it.
+   * there, calls go by it and not by `send`: who overrides one of them, or wraps a transport, does so with both.
    */
   dispatch?(to: ServiceInstance, request: ServiceRequest, cancellation: Cancellation): Promise<ServiceResponse>;
   /**

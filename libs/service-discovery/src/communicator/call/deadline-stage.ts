@@ -6,8 +6,8 @@ import { givenDeadline } from './deadline-header.js';
 import { type CallStage, type CallStageDescription } from './stage.js';
 
 /**
- * Limits the whole call. The time is the shortest of the call's timeout, of what is
- * left to the work that this call is part of, and of the header that the caller gave itself.
+ * Limits the whole call. The time is the shortest of the call's timeout, of what is left to the work that this call is
+ * part of, and of the header that the caller gave itself.
  */
 export class DeadlineStage implements CallStage {
   constructor(

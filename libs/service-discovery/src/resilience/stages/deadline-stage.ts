@@ -26,7 +26,7 @@ export class DeadlineStage implements Stage {
       timeoutError,
     });
     try {
-      return await next({ ...call, signal: scope.signal, deadline: this.deps.timers.clock.now() + this.timeoutMs });
+      return await next({ ...call, signal: scope.signal, deadline: scope.dueAt });
     } finally {
       scope.dispose();
     }

@@ -36,7 +36,7 @@ class InstancePool {
   }
 }
 
-/** One pool of connections an instance, for as long as the instance is there under the same origin. */
+/** One pool of connections an origin, for as long as an instance is there under it. */
 export class InstancePools {
   private readonly byOrigin = new Map<string, InstancePool>();
   /** Spares the making of an origin for each request. */

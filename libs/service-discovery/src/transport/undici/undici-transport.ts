@@ -18,7 +18,8 @@ import { release, toUndiciBody, type UndiciBody } from './request-body.js';
 
 /**
  * Sends over HTTP/1.1 with undici, one pool of connections an origin. Connections are opened as they are needed, the
- * first one to who joins a busy service ahead of that, and kept for the next request; redirects are not followed; nothing is retried here.
+ * first one to who joins a busy service ahead of that, and kept for the next request; redirects are not followed;
+ * nothing is retried here.
  */
 export class UndiciTransport implements Transport {
   private readonly pools: InstancePools;
