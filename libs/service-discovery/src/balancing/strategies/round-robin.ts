@@ -60,6 +60,7 @@ function longestWaiting(candidates: readonly Waiting[]): Waiting {
 class Line {
   private members: Waiting[];
   private first = 0;
+  private isNew = true;
   private isInOrder = false;
 
   constructor(list: readonly Waiting[]) {
@@ -99,24 +100,30 @@ class Line {
     this.isInOrder = false;
   }
 
-  /** Goes on from the line in which the first waits now. Its order is nearly theirs, and leaves a sort little to do. */
   private putInOrder(): void {
-    const before = this.members.find(({ line }) => line !== undefined)?.line;
-    const joining: Waiting[] = [];
+    const before = this.isNew ? this.members.find(({ line }) => line !== undefined)?.line : undefined;
+    if (before) this.takeOver(before);
     for (const member of this.members) {
-      if (member.line === undefined || member.line !== before) joining.push(member);
-      else member.line = this;
-    }
-    const staying = before?.sequence().filter(({ line }) => line === this) ?? [];
-    // Picks from one list change the order of the others that it has members in common with.
-    if (before !== this) before?.disturb();
-    for (const member of joining) {
-      member.line?.disturb();
+      // Picks from one list change the order of the others that it has members in common with.
+      if (member.line !== this) member.line?.disturb();
       member.line = this;
     }
-    this.members = [...staying, ...joining].sort((a, b) => a.turn - b.turn);
+    this.members.sort((a, b) => a.turn - b.turn);
     this.first = 0;
     this.isInOrder = true;
+    this.isNew = false;
+  }
+
+  /** A new list goes on from the line in which its first waits: that order is nearly its own, and leaves a sort little to do. */
+  private takeOver(before: Line): void {
+    const joining: Waiting[] = [];
+    for (const member of this.members) {
+      if (member.line === before) member.line = this;
+      else joining.push(member);
+    }
+    const staying = before.sequence().filter(({ line }) => line === this);
+    before.disturb();
+    this.members = [...staying, ...joining];
   }
 
   /** From the longest wait to the shortest, unless it was disturbed. */
