@@ -139,6 +139,21 @@ describe('connections that are opened ahead', () => {
     expect(last.sockets).toBe(0);
   });
 
+  it('cost one look through all instances, however many services they join', async () => {
+    await begin();
+    const joined = ['orders', 'carts', 'stocks'].map((serviceName) => ({ ...busy.instance, serviceName }));
+    const all = [busy.instance, ...joined];
+    let passes = 0;
+    const counted = Object.assign([...all], {
+      [Symbol.iterator]: () => {
+        passes++;
+        return all.values();
+      },
+    });
+    transport.retain(counted, { joined, left: [] });
+    expect(passes).toBe(1);
+  });
+
   it('are 64 at most', async () => {
     await begin({ warmConnections: 16 });
     const peers = await Promise.all(Array.from({ length: 5 }, () => Peer.start()));

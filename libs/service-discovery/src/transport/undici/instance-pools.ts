@@ -74,14 +74,11 @@ export class InstancePools {
   openAhead(joined: readonly ServiceInstance[], instances: readonly ServiceInstance[]): void {
     const { warmConnections } = this.options;
     if (warmConnections === 0 || joined.length === 0) return;
-    const newcomers = new Set(joined);
-    const inUse = new Map<string, boolean>();
+    const uses = this.usesByOthers(joined, instances);
     let room = MAX_SPARES - [...this.byOrigin.values()].reduce((sum, { spares }) => sum + spares.size, 0);
     for (const instance of joined) {
-      if (!mayBeCalled(instance)) continue;
-      const service = instance.serviceName;
-      if (!inUse.has(service)) inUse.set(service, this.isInUse(service, instances, newcomers));
-      if (!inUse.get(service)) continue;
+      const { others, connected } = uses.get(instance.serviceName)!;
+      if (!mayBeCalled(instance) || others === 0 || connected * 2 < others) continue;
       const { spares } = this.find(instance);
       for (let count = 0; count < warmConnections && room > 0; count++, room--) spares.openOne();
     }
@@ -99,19 +96,20 @@ export class InstancePools {
     this.byInstance = new WeakMap();
   }
 
-  private isInUse(
-    service: string,
+  /** By service that somebody joined, how many were there before, and to how many of them connections are open. */
+  private usesByOthers(
+    joined: readonly ServiceInstance[],
     instances: readonly ServiceInstance[],
-    newcomers: ReadonlySet<ServiceInstance>,
-  ): boolean {
-    let others = 0;
-    let connected = 0;
+  ): Map<string, { others: number; connected: number }> {
+    const newcomers = new Set(joined);
+    const uses = new Map(joined.map(({ serviceName }) => [serviceName, { others: 0, connected: 0 }]));
     for (const instance of instances) {
-      if (instance.serviceName !== service || newcomers.has(instance)) continue;
-      others++;
-      if (this.known(instance)?.open) connected++;
+      const use = uses.get(instance.serviceName);
+      if (!use || newcomers.has(instance)) continue;
+      use.others++;
+      if (this.known(instance)?.open) use.connected++;
     }
-    return others > 0 && connected * 2 >= others;
+    return uses;
   }
 
   private known(instance: ServiceInstance): InstancePool | undefined {
