@@ -32,6 +32,7 @@ const FLOOR = lane('undici');
 
 const ALL: readonly ContenderName[] = [
   'undici',
+  'undici-dispatch',
   'ours',
   'ours-http-service',
   'http-service',

@@ -19,6 +19,7 @@ const ours = (strategy: LoadBalancingStrategyName): Entry => ({
 
 export const CATALOG = {
   undici: { via: 'backends', load: undici },
+  'undici-dispatch': { via: 'backends', load: async () => (await import('./undici-dispatch.js')).undiciDispatch },
   ours: ours('round_robin'),
   'ours/weighted_round_robin': ours('weighted_round_robin'),
   'ours/random': ours('random'),

@@ -108,9 +108,9 @@ export class LoadTable {
     cells[row * WIDTH + AS_OF] = now;
   }
 
-  /** The part that is left of a latency. */
+  /** The part that is left of a latency: all of it to whoever has looked at the clock before it came. */
   private kept(asOf: number, now: number): number {
-    return Math.exp((asOf - now) / this.decayMs);
+    return Math.exp(Math.min(0, asOf - now) / this.decayMs);
   }
 
   private cellOf(row: number, cell: number): number {

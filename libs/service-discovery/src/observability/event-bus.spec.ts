@@ -23,6 +23,15 @@ describe('EventBus', () => {
     ]);
   });
 
+  it('leaves a payload alone that is frozen', () => {
+    const bus = new EventBus({ clock: new ManualClock(1_000) });
+    const seen: unknown[] = [];
+    bus.onAny((event) => seen.push(event));
+    const payload = Object.freeze({ key });
+    bus.emit('instance.expired', payload);
+    expect([seen, payload]).toEqual([[{ type: 'instance.expired', at: 1_000, key }], { key }]);
+  });
+
   it('contains what a listener throws and reports it', () => {
     const reported: unknown[] = [];
     const bus = new EventBus({

@@ -141,7 +141,8 @@ export class EventBus implements EventSink {
 
 /** Makes a payload the event itself: a copy of it would cost more than all that listeners do at every call. */
 function stamp(payload: object, type: EventName, at: number): ServiceDiscoveryEvent {
-  const event = payload as { type: EventName; at: number };
+  // Whoever froze it holds it.
+  const event = (Object.isExtensible(payload) ? payload : { ...payload }) as { type: EventName; at: number };
   event.type = type;
   event.at = at;
   // TypeScript does not see that a name and its payload make one member of the union.
