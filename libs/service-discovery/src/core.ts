@@ -4,6 +4,7 @@
  */
 export {
   type AbortListener,
+  CancelSource,
   AttemptTimeoutError,
   BulkheadFullError,
   type Cancellation,

@@ -49,6 +49,15 @@ describe('CancelSource', () => {
     expect(listener.heard).toEqual([]);
   });
 
+  it('has a reason also where none is given', () => {
+    const source = new CancelSource();
+    source.abort();
+    expect([source.reason, source.signal.reason]).toEqual([
+      expect.objectContaining({ name: 'AbortError' }),
+      source.reason,
+    ]);
+  });
+
   it('is a signal for whoever asks, before the abort and after it', () => {
     const source = new CancelSource();
     const { signal } = source;

@@ -58,8 +58,11 @@ export class CancelSource implements Cancellation {
     else this.others?.delete(listener);
   }
 
-  /** The first time counts. */
-  abort(reason: unknown): void {
+  /**
+   * The first time counts.
+   * @param reason @default that of an `AbortController`
+   */
+  abort(reason: unknown = new DOMException('This operation was aborted', 'AbortError')): void {
     if (this.isAborted) return;
     this.isAborted = true;
     this.abortReason = reason;

@@ -73,7 +73,7 @@ interface KnownService {
 export class CallEngine {
   private readonly services = new Map<string, KnownService>();
   /** What the transport hears of with the next change: instances that are too long unheard of to be called. */
-  private readonly untold: InstanceTurnover[] = [];
+  private readonly untold = new Set<ServiceInstance>();
   private readonly registry: ServiceRegistry;
   private readonly callDeps: CallDependencies;
   private readonly transport: Transport;
@@ -120,7 +120,7 @@ export class CallEngine {
     const known = this.knownService(service);
     // What may be called changes with the age of the snapshot, too, and of that nobody tells.
     const turnover = known.channel.update(this.registry.servedInstances(service));
-    if (turnover && turnover.left.length > 0) this.untold.push({ joined: NO_INSTANCES, left: turnover.left });
+    if (turnover) for (const instance of turnover.left) this.untold.add(instance);
     const { view, outermost } = this.pipelineOf(known, settings);
     return runCall(new Call(view, request, prepared, times, use.consume, this.callDeps), outermost);
   }
@@ -198,7 +198,9 @@ export class CallEngine {
   }
 
   private reconcile({ services }: RegistrySnapshot, change: Change | null): void {
-    const turnovers = this.untold.splice(0);
+    const turnovers: InstanceTurnover[] = [];
+    if (this.untold.size > 0) turnovers.push({ joined: NO_INSTANCES, left: [...this.untold] });
+    this.untold.clear();
     for (const service of this.affectedBy(change)) {
       const turnover = this.services.get(service)?.channel.update(steadyList(services.get(service) ?? NO_INSTANCES));
       if (turnover) turnovers.push(turnover);

@@ -64,7 +64,7 @@ export class Exchange implements Dispatcher.DispatchOptions, Dispatcher.Dispatch
     // An interim response, such as 103 Early Hints.
     if (status < 200) return;
     const { serviceName: service, instanceId } = this.to;
-    this.incoming = new IncomingBody(controller, { service, instanceId, status, signal: this.cancellation });
+    this.incoming = new IncomingBody(controller, { service, instanceId, status }, this.cancellation);
     this.resolve({ status, headers, body: this.incoming });
   }
 

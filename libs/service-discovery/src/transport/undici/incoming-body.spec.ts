@@ -29,7 +29,7 @@ class FakeController implements Dispatcher.DispatchController {
 
 function incoming(signal?: AbortSignal): { body: IncomingBody; network: FakeController } {
   const network = new FakeController();
-  const body = new IncomingBody(network, { service: 'users', instanceId: 'a', status: 200, signal });
+  const body = new IncomingBody(network, { service: 'users', instanceId: 'a', status: 200 }, signal);
   network.body = body;
   return { body, network };
 }
@@ -37,6 +37,15 @@ function incoming(signal?: AbortSignal): { body: IncomingBody; network: FakeCont
 const KIB = 1_024;
 
 describe('IncomingBody', () => {
+  it('keeps nothing of its call once all of it has come', () => {
+    const { signal } = new AbortController();
+    const { body, network } = incoming(signal);
+    const held = (): unknown[] => Object.values(body) as unknown[];
+    expect(held()).toEqual(expect.arrayContaining([network, signal]));
+    body.finish();
+    expect(held().filter((value) => value === network || value === signal)).toEqual([]);
+  });
+
   it('has nothing to give at once before all has come', () => {
     const { body } = incoming();
     body.push(Buffer.from('{"a":'));

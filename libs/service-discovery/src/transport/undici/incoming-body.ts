@@ -30,12 +30,15 @@ export class IncomingBody implements ResponseBody {
   private listeners: (() => void)[] | undefined = undefined;
 
   constructor(
-    private readonly controller: Dispatcher.DispatchController,
-    private readonly source: BodySource,
+    /** Gone when nothing more comes, as is the cancellation: whoever keeps an answer must not keep its call. */
+    private controller: Dispatcher.DispatchController | undefined,
+    private readonly source: Omit<BodySource, 'signal'>,
+    /** What aborts the call. */
+    private cancellation: BodySource['signal'],
   ) {}
 
   get stream(): Readable {
-    this.streamed ??= bodyOf(this.openStream(), this.source);
+    this.streamed ??= bodyOf(this.openStream(), this.sourceOfPart());
     return this.streamed.stream;
   }
 
@@ -56,7 +59,7 @@ export class IncomingBody implements ResponseBody {
     if (this.use === 'undecided') {
       this.use = 'dumped';
       this.chunks = [];
-      this.controller.resume();
+      this.controller?.resume();
     }
     await this.untilEnd();
   }
@@ -71,12 +74,12 @@ export class IncomingBody implements ResponseBody {
   push(chunk: Buffer): void {
     this.size += chunk.length;
     if (this.incoming) {
-      if (!this.incoming.push(chunk)) this.controller.pause();
+      if (!this.incoming.push(chunk)) this.controller?.pause();
     } else if (this.use === 'dumped') {
-      if (this.size > DUMP_LIMIT_BYTES) this.controller.abort(new Error('The rest of the body is not worth reading'));
+      if (this.size > DUMP_LIMIT_BYTES) this.controller?.abort(new Error('The rest of the body is not worth reading'));
     } else {
       this.chunks.push(chunk);
-      if (this.use === 'undecided' && this.size >= HOLD_LIMIT_BYTES) this.controller.pause();
+      if (this.use === 'undecided' && this.size >= HOLD_LIMIT_BYTES) this.controller?.pause();
     }
   }
 
@@ -84,6 +87,7 @@ export class IncomingBody implements ResponseBody {
   finish(): void {
     if (this.incoming) this.incoming.push(null);
     else if (this.use !== 'dumped') this.arrived = new ReadContent(this.joined(), this.source);
+    this.cancellation = undefined;
     this.end();
   }
 
@@ -97,9 +101,15 @@ export class IncomingBody implements ResponseBody {
   private end(): void {
     const { listeners } = this;
     this.hasEnded = true;
+    this.controller = undefined;
     this.chunks = [];
     this.listeners = undefined;
     if (listeners) for (const listener of listeners) listener();
+  }
+
+  /** Whose body it is while it may break off. */
+  private sourceOfPart(): BodySource {
+    return { ...this.source, signal: this.cancellation };
   }
 
   private untilEnd(): Promise<void> {
@@ -116,15 +126,15 @@ export class IncomingBody implements ResponseBody {
   private async collect(): Promise<ReadContent> {
     if (this.use === 'undecided') {
       this.use = 'collected';
-      this.controller.resume();
+      this.controller?.resume();
     }
     await this.untilEnd();
     if (this.arrived) return this.arrived;
-    throw readFailure(this.source, this.cause ?? new Error('It was thrown away'));
+    throw readFailure(this.sourceOfPart(), this.cause ?? new Error('It was thrown away'));
   }
 
   private openStream(): Readable {
-    if (this.use !== 'undecided' || this.hasEnded) return Readable.from(this.content());
+    if (this.use !== 'undecided' || !this.controller) return Readable.from(this.content());
     this.use = 'streamed';
     this.incoming = new IncomingStream(this.controller);
     for (const chunk of this.chunks) this.incoming.push(chunk);
