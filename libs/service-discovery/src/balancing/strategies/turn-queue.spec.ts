@@ -1,4 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { modelRuns } from '../../../../../test/support/model-runs.js';
 import { type Random, seededRandom } from '../../common/index.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
 import { LoadTracker } from '../load-tracker.js';
@@ -76,6 +78,35 @@ describe('TurnQueue', () => {
     expect(draws).toEqual([]);
     new TurnQueue(listOf({ ...three, v: 1 }), isDrawn, before);
     expect(draws).not.toEqual([]);
+  });
+
+  it('knows everybody who stays by id, wherever they stand, and whoever is away', () => {
+    const lists = fc.array(fc.shuffledSubarray([...'abcdef'], { minLength: 1 }), { minLength: 2, maxLength: 8 });
+    fc.assert(
+      fc.property(lists, fc.nat(), (sequence, seed) => {
+        const random = seededRandom(seed);
+        const lastPicks = new Map<string, number>();
+        let before: TurnQueue | undefined;
+        for (const ids of sequence) {
+          const weights = Object.fromEntries(ids.map((id) => [id, 1 + Math.floor(3 * random())]));
+          const queue = new TurnQueue(listOf(weights), random, before);
+          const { accounts, away } = queue;
+          const known = new Set([
+            ...(before?.list ?? []).map(({ instance }) => instance.instanceId),
+            ...(before?.away.keys() ?? []),
+          ]);
+          for (const [place, id] of ids.entries()) {
+            if (known.has(id)) expect(accounts.pickBy(place)).toBe(lastPicks.get(id));
+          }
+          expect([...away.keys()].filter((id) => ids.includes(id) || !known.has(id))).toEqual([]);
+          expect(away.size).toBe(Math.min(ids.length, [...known].filter((id) => !ids.includes(id)).length));
+          take(queue, 5);
+          for (const [place, id] of ids.entries()) lastPicks.set(id, accounts.pickBy(place));
+          before = queue;
+        }
+      }),
+      modelRuns('successions', 1_000),
+    );
   });
 
   it('starts anew where it has nobody in common with the one before', () => {

@@ -6,6 +6,8 @@ import { WeightDraw } from './weight-draw.js';
 
 /** How many queues a new list may go on from: those of the lists that picks choose from by turns, such as zones. */
 const QUEUES_KEPT = 4;
+/** From 0 to 1. */
+const NEARLY_THE_SAME = 0.9;
 
 /**
  * In turn, each as often as its weight says. Over a full turn the shares are exact, at no point of it is anybody a whole
@@ -34,21 +36,24 @@ export class WeightedRoundRobin implements Strategy {
   }
 
   private queueFor(list: readonly Candidate[]): TurnQueue {
-    const queue = new TurnQueue(list, this.random, this.predecessorOf(list));
-    this.recent = [queue, ...this.recent].slice(0, QUEUES_KEPT);
+    const { before, likeness } = this.predecessorOf(list);
+    const queue = new TurnQueue(list, this.random, before);
+    // Where nearly all are the same, the list takes the place of the other.
+    const others = likeness < NEARLY_THE_SAME ? this.recent : this.recent.filter((other) => other !== before);
+    this.recent = [queue, ...others].slice(0, QUEUES_KEPT);
     return queue;
   }
 
-  private predecessorOf(list: readonly Candidate[]): TurnQueue | undefined {
-    let greatest = 0;
-    let most: TurnQueue | undefined;
+  private predecessorOf(list: readonly Candidate[]): { readonly before?: TurnQueue; readonly likeness: number } {
+    let likeness = 0;
+    let before: TurnQueue | undefined;
     for (const queue of this.recent) {
-      const likeness = queue.likenessTo(list);
-      if (likeness <= greatest) continue;
-      greatest = likeness;
-      most = queue;
+      const other = queue.likenessTo(list);
+      if (other <= likeness) continue;
+      likeness = other;
+      before = queue;
       if (likeness === 1) break;
     }
-    return most;
+    return { before, likeness };
   }
 }
