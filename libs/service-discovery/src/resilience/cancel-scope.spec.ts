@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { type Cancellation, SignalCancellation, TimerWheel } from '../common/index.js';
 import { ManualClock } from '../testing/manual-clock.js';
-import { CancelScope } from './cancel-scope.js';
+import { CancelScope, type TimeLimit } from './cancel-scope.js';
 
 const listenersOf = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
 const late = new Error('late');
@@ -21,8 +21,31 @@ describe('CancelScope', () => {
     parentSignal = new SignalCancellation(parent.signal);
   });
 
+  function armed(parentOf: Cancellation | undefined, limit: TimeLimit): CancelScope {
+    const scope = new CancelScope(timers, parentOf, limit);
+    scope.arm();
+    return scope;
+  }
+
+  it('waits for its time only once it is armed, before something that is due later, or when its signal is asked for', () => {
+    const scope = new CancelScope(timers, undefined, within(100));
+    scope.armBefore(99);
+    expect(clock.pendingTimers).toBe(0);
+    scope.armBefore(100);
+    scope.arm();
+    expect(clock.pendingTimers).toBe(1);
+    clock.advance(100);
+    expect([scope.aborted, clock.pendingTimers]).toEqual([true, 0]);
+
+    const asked = new CancelScope(timers, undefined, within(100));
+    expect([asked.signal.aborted, clock.pendingTimers]).toEqual([false, 1]);
+    asked.dispose();
+    asked.arm();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   it('aborts with its own error when its time is over', () => {
-    const scope = new CancelScope(timers, parentSignal, within(100));
+    const scope = armed(parentSignal, within(100));
     clock.advance(99);
     expect([scope.signal.aborted, scope.remainingMs()]).toEqual([false, 1]);
     clock.advance(1);
@@ -31,7 +54,7 @@ describe('CancelScope', () => {
   });
 
   it("aborts with the parent's reason when the parent does", () => {
-    const scope = new CancelScope(timers, parentSignal, within(100));
+    const scope = armed(parentSignal, within(100));
     parent.abort('gone');
     expect(scope.signal.reason).toBe('gone');
     expect([clock.pendingTimers, listenersOf(parent.signal)]).toEqual([0, 0]);
@@ -41,15 +64,15 @@ describe('CancelScope', () => {
 
   it('is aborted from the start under a parent that is', () => {
     parent.abort('gone');
-    const scope = new CancelScope(timers, parentSignal, within(100));
+    const scope = armed(parentSignal, within(100));
     expect([scope.signal.reason, clock.pendingTimers]).toEqual(['gone', 0]);
   });
 
   it('makes its error only when time is over', () => {
     let made = 0;
     const timeoutError = (): Error => new Error(String(++made));
-    new CancelScope(timers, undefined, { ms: 10, timeoutError }).dispose();
-    const scope = new CancelScope(timers, undefined, { ms: 10, timeoutError });
+    armed(undefined, { ms: 10, timeoutError }).dispose();
+    const scope = armed(undefined, { ms: 10, timeoutError });
     expect(made).toBe(0);
     clock.advance(10);
     expect([made, (scope.signal.reason as Error).message]).toEqual([1, '1']);
@@ -65,8 +88,8 @@ describe('CancelScope', () => {
       }
     };
     try {
-      const scope = new CancelScope(timers, parentSignal, within(100));
-      new CancelScope(timers, scope, within(50)).abort(late);
+      const scope = armed(parentSignal, within(100));
+      armed(scope, within(50)).abort(late);
       clock.advance(100);
       expect([scope.aborted, scope.reason, made]).toEqual([true, late, 0]);
       expect(scope.signal.reason).toBe(late);
@@ -77,14 +100,14 @@ describe('CancelScope', () => {
   });
 
   it('adds one listener to a parent that many share, which is no leak to warn of', () => {
-    const scopes = Array.from({ length: 20 }, () => new CancelScope(timers, parentSignal, within(100)));
+    const scopes = Array.from({ length: 20 }, () => armed(parentSignal, within(100)));
     expect(listenersOf(parent.signal)).toBe(1);
     parent.abort('gone');
     expect(scopes.every(({ signal }) => signal.reason === 'gone')).toBe(true);
   });
 
   it('leaves neither timer nor listener when disposed, and aborts no more', () => {
-    const scopes = Array.from({ length: 100 }, () => new CancelScope(timers, parentSignal, within(100)));
+    const scopes = Array.from({ length: 100 }, () => armed(parentSignal, within(100)));
     expect([clock.pendingTimers, listenersOf(parent.signal)]).toEqual([1, 1]);
     for (const scope of scopes) {
       scope.dispose();
@@ -98,7 +121,7 @@ describe('CancelScope', () => {
 
   it('handed over has no limit of time any more, and follows the other signal alone', () => {
     const caller = new AbortController();
-    const scope = new CancelScope(timers, parentSignal, within(100));
+    const scope = armed(parentSignal, within(100));
     scope.handOver(new SignalCancellation(caller.signal));
     clock.advance(1_000);
     parent.abort();
@@ -108,14 +131,14 @@ describe('CancelScope', () => {
   });
 
   it('handed over to a signal that has aborted aborts with it', () => {
-    const scope = new CancelScope(timers, parentSignal, within(100));
+    const scope = armed(parentSignal, within(100));
     scope.handOver(new SignalCancellation(AbortSignal.abort(late)));
     expect(scope.signal.reason).toBe(late);
   });
 
   it('passes an abort down through nested scopes', () => {
-    const outer = new CancelScope(timers, parentSignal, within(100));
-    const inner = new CancelScope(timers, outer, within(1_000));
+    const outer = armed(parentSignal, within(100));
+    const inner = armed(outer, within(1_000));
     clock.advance(100);
     expect([inner.signal.reason, clock.pendingTimers]).toEqual([late, 0]);
   });

@@ -15,7 +15,8 @@ export interface TimeLimit {
 }
 
 /**
- * One cancellation out of another one, its parent, and a limit of time. Dispose it when the work is over: then it neither
+ * One cancellation out of another one, its parent, and a limit of time, which is waited for once somebody arms it: while
+ * something sooner ends the same work, there is no need. Dispose it when the work is over: then it neither
  * waits in the wheel nor follows its parent.
  */
 export class CancelScope extends CancelSource implements WheelTimer, AbortListener {
@@ -24,6 +25,8 @@ export class CancelScope extends CancelSource implements WheelTimer, AbortListen
   order = 0;
   dueAt: number;
   private following: Cancellation | undefined = undefined;
+  /** Whether its limit of time is in force. */
+  private isLimited = true;
 
   /** @param now `Clock.now()` @default it is asked */
   constructor(
@@ -39,7 +42,22 @@ export class CancelScope extends CancelSource implements WheelTimer, AbortListen
       return;
     }
     this.followOnly(parent);
-    timers.add(this);
+  }
+
+  /** The same as a signal; whoever asks for it waits with it, also for the limit. */
+  override get signal(): AbortSignal {
+    this.arm();
+    return super.signal;
+  }
+
+  /** Waits for the limit from now on, where it comes no later than something else that ends the same work. */
+  armBefore(dueAt: number): void {
+    if (this.dueAt <= dueAt) this.arm();
+  }
+
+  /** Waits for the limit from now on. */
+  arm(): void {
+    if (this.isLimited && this.slot === undefined) this.timers.add(this);
   }
 
   /** Milliseconds until the limit, never below 0. */
@@ -59,6 +77,7 @@ export class CancelScope extends CancelSource implements WheelTimer, AbortListen
 
   /** Frees the timer and the listener; it will not abort any more. Safe to call again. */
   dispose(): void {
+    this.isLimited = false;
     this.timers.remove(this);
     this.following?.unfollow(this);
     this.following = undefined;

@@ -55,6 +55,9 @@ export class Attempt<T> implements TimeLimit {
     const { clock, timers } = call.deps;
     this.began = clock.now();
     this.scope = new CancelScope(timers, parent, this, this.began);
+    // The call's first: where both are due at once, it is the call whose time is over.
+    call.scope.armBefore?.(this.scope.dueAt);
+    this.scope.arm();
   }
 
   /** How long it may take, in milliseconds. */

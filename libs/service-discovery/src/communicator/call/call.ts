@@ -47,6 +47,8 @@ export interface CallScope extends Cancellation {
    * @param now `Clock.now()` @default it is asked
    */
   remainingMs(now?: number): number;
+  /** Waits for its time where that is over no later than something else that ends the same work, by `Clock.now()`. */
+  armBefore?(dueAt: number): void;
   /** Lets go of what it waits with; left out where it waits with nothing of its own. */
   dispose?(): void;
 }
