@@ -4,6 +4,7 @@ import axios, { type CreateAxiosDefaults } from 'axios';
 import { ServiceCommunicator } from '../../communicator/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
 import { discoveryAdapter } from './discovery-adapter.js';
+import { DiscoveryHttpService } from './discovery-http-service.js';
 
 /** Axios's defaults, but for the adapter. */
 export type DiscoveryHttpOptions = Omit<CreateAxiosDefaults, 'adapter'>;
@@ -54,5 +55,5 @@ function createHttpService(
   communicator: ServiceCommunicator,
   registry: ServiceRegistry,
 ): HttpService {
-  return new HttpService(axios.create({ ...options, adapter: discoveryAdapter(communicator, registry) }));
+  return new DiscoveryHttpService(axios.create({ ...options, adapter: discoveryAdapter(communicator, registry) }));
 }
