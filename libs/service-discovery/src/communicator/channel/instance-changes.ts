@@ -1,4 +1,5 @@
-import { type ServiceInstance } from '../../model/index.js';
+import { differenceOf } from '../../common/index.js';
+import { haveSameId, type ServiceInstance } from '../../model/index.js';
 import { type InstanceTurnover } from '../../transport/index.js';
 
 /** What an update did to the instances of a service. */
@@ -13,28 +14,27 @@ interface Collected extends InstanceChanges {
   readonly replaced: ServiceInstance[];
 }
 
-/** Walks the two lists in step, as far as they agree on ids: an update of one of thousands looks nobody up. */
+/** Looks up only those between which the lists differ: an update of one of thousands looks nobody up. */
 export function changesBetween(before: readonly ServiceInstance[], after: readonly ServiceInstance[]): InstanceChanges {
   const changes: Collected = { joined: [], left: [], replaced: [] };
-  const shortest = Math.min(before.length, after.length);
-  let start = 0;
-  while (start < shortest && agree(before[start]!, after[start]!, changes)) start++;
-  let [beforeEnd, afterEnd] = [before.length, after.length];
-  while (Math.min(beforeEnd, afterEnd) > start && agree(before[beforeEnd - 1]!, after[afterEnd - 1]!, changes)) {
-    beforeEnd--;
-    afterEnd--;
-  }
-  matchById(before.slice(start, beforeEnd), after.slice(start, afterEnd), changes);
+  const { start, endBefore, endAfter } = differenceOf(before, after, haveSameId);
+  compareInStep(before.slice(0, start), after, changes);
+  compareInStep(before.slice(endBefore), after.slice(endAfter), changes);
+  matchById(before.slice(start, endBefore), after.slice(start, endAfter), changes);
   return changes;
 }
 
-/** Whether two that stand at the same place have the same id; then they are compared. */
-function agree(before: ServiceInstance, after: ServiceInstance, changes: Collected): boolean {
-  // Nearly all, and no look into them is needed.
-  if (before === after) return true;
-  if (before.instanceId !== after.instanceId) return false;
-  compare(before, after, changes);
-  return true;
+/** Those that stand at the same place have the same id. */
+function compareInStep(
+  before: readonly ServiceInstance[],
+  after: readonly ServiceInstance[],
+  changes: Collected,
+): void {
+  before.forEach((known, place) => {
+    const instance = after[place]!;
+    // Nearly all, and no look into them is needed.
+    if (known !== instance) compare(known, instance, changes);
+  });
 }
 
 function matchById(before: readonly ServiceInstance[], after: readonly ServiceInstance[], changes: Collected): void {
