@@ -10,6 +10,7 @@ import { type SelectionCriteria } from '../balancing/index.js';
 import { isIdempotentMethod } from '../resilience/index.js';
 import { type ServiceInstance } from '../model/index.js';
 import {
+  headerFault,
   type HttpMethod,
   type Query,
   type RequestBody,
@@ -76,9 +77,6 @@ const METHODS: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELE
 /** Nearly all paths, for whom a look at each character's class would be too much. */
 const PLAIN_PATH = /^\/[!"$-~]*$/;
 const PATH = /^\/[^\s\p{Cc}#]*$/u;
-const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-/** A line break would start a header, or a request, of the value's own. */
-const LINE_BREAK = /[\r\n\0]/;
 const INVALID: ErrorCode = 'INVALID_REQUEST';
 
 /**
@@ -176,11 +174,9 @@ function prepareHeaders(
   if (!headers) return prepared;
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined) continue;
-    if (!HEADER_NAME.test(name)) reject(service, `headers.${name}`, name, 'a header name without spaces');
-    const lines = Array.isArray(value) ? (value as readonly string[]) : [String(value)];
-    if (lines.some((line) => LINE_BREAK.test(line))) {
-      reject(service, `headers.${name}`, value, 'a value without line breaks');
-    }
+    const fault = headerFault(name, value);
+    if (fault === 'name') reject(service, `headers.${name}`, name, 'a header name without spaces');
+    if (fault === 'line_break') reject(service, `headers.${name}`, value, 'a value without line breaks');
     prepared[name.toLowerCase()] = value;
   }
   return prepared;

@@ -11,6 +11,8 @@ export {
   type ServiceResponse,
   type Transport,
 } from './transport.js';
+export { headerFault } from './header-fault.js';
+export { isSpent, type OutgoingBody, outgoingBodyOf } from './outgoing-body.js';
 export { withQuery } from './query.js';
 export { targetOf } from './request-target.js';
 export { ReadBody } from './read-body.js';

@@ -3,8 +3,15 @@ import { type HttpService } from '@nestjs/axios';
 import { type AxiosResponse, isCancel } from 'axios';
 import { type Clock, messageOf, ServiceDiscoveryError, TransportError } from '../../common/index.js';
 import { originOf, type ServiceInstance } from '../../model/index.js';
-import { bodyOf, type ServiceRequest, type ServiceResponse, targetOf, type Transport } from '../../transport/index.js';
-import { checkOutgoing, invalid, toAxiosBody } from './outgoing.js';
+import {
+  bodyOf,
+  outgoingBodyOf,
+  type ServiceRequest,
+  type ServiceResponse,
+  targetOf,
+  type Transport,
+} from '../../transport/index.js';
+import { checkOutgoing, invalid } from './outgoing.js';
 
 /** The connection never opened, so no server saw the request. */
 const NEVER_SENT: ReadonlySet<unknown> = new Set([
@@ -39,14 +46,14 @@ export class AxiosTransport implements Transport {
   ) {}
 
   async send(to: ServiceInstance, request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse> {
-    const body = toAxiosBody(request.body);
+    const body = outgoingBodyOf(request.body);
     let bodyError: unknown;
     if (body instanceof Readable) body.once('error', (error) => (bodyError = error));
     try {
       signal?.throwIfAborted();
       const source = { service: to.serviceName, instanceId: to.instanceId };
       if (this.closed) throw new TransportError('The transport is closed', true, source);
-      checkOutgoing(request, to);
+      checkOutgoing(request, body, to);
       this.http ??= this.resolve();
       const { status, headers, data } = await this.track(this.exchange(this.http, to, { ...request, body }, signal));
       return { status, headers: plain(headers), body: bodyOf(data, { ...source, status, signal }) };

@@ -30,7 +30,7 @@ export class RequestCancellation extends CancelSource {
   }
 
   private readonly cancel = (): void => {
-    this.abort(new DOMException('This operation was aborted', 'AbortError'));
+    this.abort();
   };
 }
 

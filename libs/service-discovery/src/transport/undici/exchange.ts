@@ -2,10 +2,10 @@ import { Readable } from 'node:stream';
 import { type Dispatcher, type Pool } from 'undici';
 import { type AbortListener, type Cancellation } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
+import { type OutgoingBody, release } from '../outgoing-body.js';
 import { type ServiceRequest, type ServiceResponse } from '../transport.js';
 import { toFailure } from './failure.js';
 import { IncomingBody } from './incoming-body.js';
-import { release, type UndiciBody } from './request-body.js';
 
 /**
  * One request and its response: what undici is told, and what it tells. There is one of these for each request, so it
@@ -27,7 +27,7 @@ export class Exchange implements Dispatcher.DispatchOptions, Dispatcher.Dispatch
     private readonly to: ServiceInstance,
     readonly path: string,
     { method, headers }: ServiceRequest,
-    readonly body: UndiciBody,
+    readonly body: OutgoingBody,
     private readonly cancellation: Cancellation | undefined,
   ) {
     this.method = method;

@@ -8,13 +8,13 @@ import {
   TransportError,
 } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
+import { isSpent, type OutgoingBody, outgoingBodyOf, release } from '../outgoing-body.js';
 import { targetOf } from '../request-target.js';
 import { type InstanceTurnover, type ServiceRequest, type ServiceResponse, type Transport } from '../transport.js';
 import { Exchange } from './exchange.js';
 import { toFailure } from './failure.js';
 import { InstancePools } from './instance-pools.js';
 import { resolveUndiciTransportOptions, type UndiciTransportOptions } from './options.js';
-import { release, toUndiciBody, type UndiciBody } from './request-body.js';
 
 /**
  * Sends over HTTP/1.1 with undici, one pool of connections an origin. Connections are opened as they are needed, the
@@ -35,7 +35,7 @@ export class UndiciTransport implements Transport {
   }
 
   dispatch(to: ServiceInstance, request: ServiceRequest, cancellation?: Cancellation): Promise<ServiceResponse> {
-    const body = toUndiciBody(request.body);
+    const body = outgoingBodyOf(request.body);
     try {
       if (cancellation?.aborted) throw cancellation.reason;
       this.checkSendable(to, body);
@@ -59,9 +59,9 @@ export class UndiciTransport implements Transport {
     return this.closing;
   }
 
-  private checkSendable({ serviceName: service, instanceId }: ServiceInstance, body: UndiciBody): void {
+  private checkSendable({ serviceName: service, instanceId }: ServiceInstance, body: OutgoingBody): void {
     if (this.closing) throw new TransportError('The transport is closed', true, { service, instanceId });
-    if (body instanceof Readable && (body.destroyed || Readable.isDisturbed(body))) {
+    if (isSpent(body)) {
       const message = 'The request body is a stream that was read already';
       throw new ServiceDiscoveryError('INVALID_REQUEST', message, { service, instanceId });
     }
