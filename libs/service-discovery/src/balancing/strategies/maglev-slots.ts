@@ -1,6 +1,7 @@
 import { type Candidate } from '../strategy.js';
 import { type Member } from './hash-table.js';
-import { RendezvousTable } from './rendezvous-table.js';
+import { NOBODY } from './recent-owners.js';
+import { RendezvousDraws } from './rendezvous-draws.js';
 import { finish } from './stable-hash.js';
 
 /** A prime, so that every step walks through all slots; that of the paper's small table, and of Envoy. */
@@ -71,14 +72,12 @@ function claimInTurns(
 }
 
 function claimRest(slots: Uint16Array, members: readonly Member<Candidate>[], rooms: Float64Array): void {
-  const indexes = new Map(members.map(({ candidate }, index) => [candidate, index]));
-  const hasRoom = (candidate: Candidate): boolean => (rooms[indexes.get(candidate) ?? 0] ?? 0) > 0;
-  const rest = new RendezvousTable(members, ({ instance }) => instance.weight);
+  const hasRoom = (index: number): boolean => (rooms[index] ?? 0) > 0;
+  const draws = new RendezvousDraws(members, ({ instance }) => instance.weight);
   slots.forEach((taken, slot) => {
-    const owner = taken === FREE ? rest.find(finish(slot), hasRoom) : undefined;
-    const index = owner && indexes.get(owner);
-    if (index === undefined) return;
-    slots[slot] = index;
-    rooms[index] = (rooms[index] ?? 0) - 1;
+    const owner = taken === FREE ? draws.best(finish(slot), hasRoom) : NOBODY;
+    if (owner === NOBODY) return;
+    slots[slot] = owner;
+    rooms[owner] = (rooms[owner] ?? 0) - 1;
   });
 }
