@@ -94,8 +94,8 @@ export class Call<T> {
     return this.view.service;
   }
 
-  /** Ids of the instances that were tried; undefined while nobody was, as in most calls whenever it is asked. */
-  get tried(): ReadonlySet<string> | undefined {
+  /** Ids of the instances that were tried: put together for whoever asks, and undefined where nobody was, as in most calls. */
+  idsTried(): ReadonlySet<string> | undefined {
     if (this.picked) (this.triedIds ??= new Set()).add(this.picked.instanceId);
     return this.triedIds;
   }

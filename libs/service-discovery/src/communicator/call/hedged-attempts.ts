@@ -58,14 +58,15 @@ export class HedgedAttempts implements Attempts {
     }
   }
 
-  private mayHedge<T>({ view, request, prepared, tried, attempts, deps }: Call<T>): boolean {
+  private mayHedge<T>(call: Call<T>): boolean {
+    const { view, request, prepared, attempts, deps } = call;
     if (deps.closing.aborted) return false;
     const refusal = (instance: ServiceInstance): string | undefined => view.refusal(instance);
     return mayHedge({
       call: prepared,
       attempts,
       maxAttempts: view.settings.retry?.maxAttempts ?? Number.POSITIVE_INFINITY,
-      anotherInstance: view.hasUntried(pickContextOf(view, request, prepared, tried, refusal)),
+      anotherInstance: view.hasUntried(pickContextOf(view, request, prepared, call.idsTried(), refusal)),
       budget: view.limits.budget,
     });
   }

@@ -37,7 +37,7 @@ export function pickTarget<T>(call: Call<T>, isHedge = false): Target {
     }
     return reason;
   };
-  const picked = view.pick(pickContextOf(view, request, prepared, call.tried, refusal));
+  const picked = view.pick(pickContextOf(view, request, prepared, call.idsTried(), refusal));
   if (picked.kind === 'unavailable') throw unavailableError(call, picked.reason, refused && new Set(refused.values()));
   const { instance } = picked;
   const place = view.enter(instance);

@@ -72,7 +72,7 @@ function decideOnRetry<T>(call: Call<T>, failed: Attempt<T>): RetryDecision {
     // Both look through all instances, which is of use only where nothing else speaks against a retry.
     get anotherInstance() {
       const refusal = (instance: ServiceInstance): string | undefined => view.refusal(instance);
-      return view.hasUntried(pickContextOf(view, request, prepared, call.tried, refusal));
+      return view.hasUntried(pickContextOf(view, request, prepared, call.idsTried(), refusal));
     },
     get circuitWaitMs() {
       return view.circuitWaitMs(request.criteria);
