@@ -1,6 +1,6 @@
-import { AttemptTimeoutError, SignalCancellation } from '../../common/index.js';
-import { CancelScope } from '../cancel-scope.js';
+import { AttemptTimeoutError } from '../../common/index.js';
 import { type Next, type PolicyCall, type Stage, type StageDescription, type TimeStageDeps } from './stage.js';
+import { withinLimit } from './within-limit.js';
 
 /** Ends an attempt that takes too long, so that another one may still succeed in time. */
 export class AttemptTimeoutStage implements Stage {
@@ -18,16 +18,9 @@ export class AttemptTimeoutStage implements Stage {
     };
   }
 
-  async run<T>(call: PolicyCall, next: Next<T>): Promise<T> {
-    const timeoutError = (): Error => new AttemptTimeoutError(this.timeoutMs, { service: this.deps.name });
-    const scope = new CancelScope(this.deps.timers, new SignalCancellation(call.signal), {
-      ms: this.timeoutMs,
-      timeoutError,
-    });
-    try {
-      return await next({ ...call, signal: scope.signal });
-    } finally {
-      scope.dispose();
-    }
+  run<T>(call: PolicyCall, next: Next<T>): Promise<T> {
+    const { timeoutMs, deps } = this;
+    const timeoutError = (): Error => new AttemptTimeoutError(timeoutMs, { service: deps.name });
+    return withinLimit(call, deps.timers, { ms: timeoutMs, timeoutError }, ({ signal }) => next({ ...call, signal }));
   }
 }

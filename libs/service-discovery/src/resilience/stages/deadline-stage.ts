@@ -1,6 +1,6 @@
-import { DeadlineExceededError, SignalCancellation } from '../../common/index.js';
-import { CancelScope } from '../cancel-scope.js';
+import { DeadlineExceededError } from '../../common/index.js';
 import { type Next, type PolicyCall, type Stage, type StageDescription, type TimeStageDeps } from './stage.js';
+import { withinLimit } from './within-limit.js';
 
 /** Ends the call when its time is over, whatever it is at then. */
 export class DeadlineStage implements Stage {
@@ -17,18 +17,12 @@ export class DeadlineStage implements Stage {
     };
   }
 
-  async run<T>(call: PolicyCall, next: Next<T>): Promise<T> {
-    const { progress } = call;
+  run<T>(call: PolicyCall, next: Next<T>): Promise<T> {
+    const { timeoutMs, deps } = this;
     const timeoutError = (): Error =>
-      new DeadlineExceededError(this.timeoutMs, { service: this.deps.name, cause: progress.lastError });
-    const scope = new CancelScope(this.deps.timers, new SignalCancellation(call.signal), {
-      ms: this.timeoutMs,
-      timeoutError,
-    });
-    try {
-      return await next({ ...call, signal: scope.signal, deadline: scope.dueAt });
-    } finally {
-      scope.dispose();
-    }
+      new DeadlineExceededError(timeoutMs, { service: deps.name, cause: call.progress.lastError });
+    return withinLimit(call, deps.timers, { ms: timeoutMs, timeoutError }, ({ signal, dueAt: deadline }) =>
+      next({ ...call, signal, deadline }),
+    );
   }
 }
