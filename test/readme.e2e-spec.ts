@@ -20,6 +20,7 @@ import {
   ServiceRegistry,
 } from 'nest-service-discovery';
 import { type FakeTransport } from 'nest-service-discovery/testing';
+import { freePort } from '../bench/support/free-port.js';
 import { buildPackage, type BuiltPackage } from './support/built-package.js';
 import { RedisServer } from './support/redis-server.js';
 
@@ -515,13 +516,4 @@ function isRunning({ exitCode, signalCode }: ReturnType<typeof spawn>): boolean 
 
 function urlOf(app: INestApplication): string {
   return `http://127.0.0.1:${(app.getHttpServer() as { address(): AddressInfo }).address().port}`;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  const { port: free } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return free;
 }

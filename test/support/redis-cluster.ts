@@ -1,5 +1,6 @@
-import { freePort, RedisServer } from './redis-server.js';
+import { freePort } from '../../bench/support/free-port.js';
 import { pollUntil } from './poll.js';
+import { RedisServer } from './redis-server.js';
 
 const SLOTS = 16_384;
 /** After how long a node counts as gone: short, so that a replica takes over soon. */

@@ -2,11 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Redis, type RedisOptions } from 'ioredis';
+import { freePort } from '../../bench/support/free-port.js';
 
 export interface RedisServerOptions {
   readonly password?: string;
@@ -143,13 +143,4 @@ async function ready(child: ChildProcess): Promise<void> {
     if (/Ready to accept connections|Sentinel ID is/.test(line)) return;
   }
   throw new Error('redis-server ended before it was ready; where only TLS is asked for, it was built without it');
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
