@@ -14,6 +14,9 @@ const LATENCIES = Array.from({ length: VARIETY }, (_, index): Outcome => {
   return { kind: 'response', status: 200, latencyMs: 1 + (index % 17) };
 });
 
+/** A call tells its balancer what time it is, for which it has looked at the clock anyhow. */
+const STEP_MS = 0.01;
+
 /** Picks an instance and says how the attempt ended, as a call does: asked whether it refuses, with what it tried and a key. */
 export function picking(strategy: LoadBalancingStrategyName): MicroSubject {
   return { cases: INSTANCE_COUNTS.flatMap((count) => [ours(strategy, count), ...moleculers(strategy, count)]) };
@@ -22,6 +25,7 @@ export function picking(strategy: LoadBalancingStrategyName): MicroSubject {
 function ours(strategy: LoadBalancingStrategyName, instances: number): MicroCase {
   const balancer = createLoadBalancer(strategy);
   balancer.update(instancesOf(instances, 1));
+  let now = performance.now();
   const tried = new Set<string>();
   const contexts = Array.from({ length: VARIETY }, (_, index): PickContext => {
     return {
@@ -29,6 +33,7 @@ function ours(strategy: LoadBalancingStrategyName, instances: number): MicroCase
       clientIp: `10.0.${index >> 8}.${index & 255}`,
       exclude: tried,
       refusal: neverRefused,
+      now,
     };
   });
   return {
@@ -36,8 +41,10 @@ function ours(strategy: LoadBalancingStrategyName, instances: number): MicroCase
     instances,
     run(steps) {
       for (let step = 0; step < steps; step++) {
-        const picked = balancer.pick(contexts[step % VARIETY]);
-        if (picked.kind === 'picked') picked.done(LATENCIES[step % VARIETY]!);
+        const context = contexts[step % VARIETY]!;
+        context.now = now += STEP_MS;
+        const picked = balancer.pick(context);
+        if (picked.kind === 'picked') picked.done(LATENCIES[step % VARIETY]!, now);
       }
     },
   };

@@ -22,6 +22,8 @@ export interface PickContext extends SelectionCriteria, HashRequest {
   avoid?: ReadonlySet<string>;
   /** Why an instance cannot take a call just now, such as `circuit_open`; then it is not picked at all. */
   refusal?: (instance: ServiceInstance) => string | undefined;
+  /** `Clock.now()`, where the caller has just looked. @default it is asked where it matters */
+  now?: number;
 }
 
 export type PickResult =

@@ -75,7 +75,7 @@ export class StrategyBalancer implements LoadBalancer {
 
   pick(context: PickContext = {}): PickResult {
     if (this.readmit()) this.renewPlans();
-    if (this.slowStart?.takeStep(this.clock.now()) === true) this.followWarming(this.slowStart);
+    if (this.slowStart?.takeStep(context.now ?? this.clock.now()) === true) this.followWarming(this.slowStart);
     const route = this.preferences.routeOf(context);
     const plan = this.plans.for(context, route);
     if (plan !== this.usual && isUnspecific(context, route)) {

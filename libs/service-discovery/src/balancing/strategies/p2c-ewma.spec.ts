@@ -36,6 +36,27 @@ describe('p2c ewma', () => {
     clock = new ManualClock();
   });
 
+  it('goes by the time that the caller tells, and looks at the clock no more', () => {
+    let looks = 0;
+    const now = (): number => {
+      looks++;
+      return 0;
+    };
+    const watched = { now, epoch: () => 0, setTimer: () => ({ cancel: () => undefined }) };
+    loads = new LoadTracker({ clock: watched });
+    balancer = createLoadBalancer('p2c_ewma', { clock: watched, random: drawing(0, 0), loads });
+    balancer.update([...'abc'].map((instanceId) => fakeInstance({ instanceId })));
+    measure('a', 20);
+    looks = 0;
+    for (const exclude of [undefined, new Set(['c'])]) {
+      const picked = balancer.pick({ now: 5, exclude });
+      if (picked.kind === 'picked') picked.done(answered(1), 6);
+    }
+    expect(looks).toBe(0);
+    pick(answered(1));
+    expect(looks).toBe(2);
+  });
+
   it('takes the faster of two, whichever of them comes first', () => {
     for (const [first, second] of [
       [0, 0],

@@ -36,14 +36,15 @@ export class P2cEwma implements Strategy {
     this.contests = new PerList((list) => this.contestOf(list));
   }
 
-  choose(candidates: readonly Candidate[], { base }: Wish): Candidate {
+  choose(candidates: readonly Candidate[], { base, context }: Wish): Candidate {
     const contest = candidates === base ? this.contests.of(base) : this.contestOf(candidates);
     const { draw } = contest;
     const first = draw.one();
-    return candidateAt(candidates, this.better(contest, first, draw.besides(first), draw.meanWeight));
+    const { now = this.clock.now() } = context;
+    return candidateAt(candidates, this.better(contest, first, draw.besides(first), draw.meanWeight, now));
   }
 
-  chooseExcept(passed: readonly Candidate[], { base }: Wish): Candidate {
+  chooseExcept(passed: readonly Candidate[], { base, context }: Wish): Candidate {
     const contest = this.contests.of(base);
     const { draw } = contest;
     const out = placesOf(passed, base);
@@ -52,7 +53,8 @@ export class P2cEwma implements Strategy {
     if (left === 1) return candidateAt(base, first);
     const second = draw.except([...out, first].sort((a, b) => a - b));
     const weight = passed.reduce((rest, one) => rest - one.weight, draw.total);
-    return candidateAt(base, this.better(contest, first, second, weight / left));
+    const { now = this.clock.now() } = context;
+    return candidateAt(base, this.better(contest, first, second, weight / left, now));
   }
 
   private contestOf(list: readonly Candidate[]): Contest {
@@ -60,9 +62,8 @@ export class P2cEwma implements Strategy {
   }
 
   /** Of two indexes. */
-  private better({ draw, rows }: Contest, one: number, other: number, meanWeight: number): number {
+  private better({ draw, rows }: Contest, one: number, other: number, meanWeight: number, now: number): number {
     if (one === other) return one;
-    const now = this.clock.now();
     const weightOfOne = draw.weightOf(one);
     const weightOfOther = draw.weightOf(other);
     const lighter = weightOfOne > weightOfOther ? weightOfOne / weightOfOther : 1;

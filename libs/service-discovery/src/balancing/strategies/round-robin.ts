@@ -2,6 +2,9 @@ import { type Random } from '../../common/index.js';
 import { type Candidate, candidateAt, type Strategy, type Wish } from '../strategy.js';
 import { PerList } from './per-list.js';
 
+/** So many join an order one by one; with more it is made anew. */
+const FEW = 16;
+
 interface Waiting extends Candidate {
   /** Grows with each pick: who has the smallest has waited longest. */
   turn: number;
@@ -102,32 +105,60 @@ class Line {
 
   private putInOrder(): void {
     const before = this.isNew ? this.members.find(({ line }) => line !== undefined)?.line : undefined;
-    if (before) this.takeOver(before);
-    for (const member of this.members) {
-      // Picks from one list change the order of the others that it has members in common with.
-      if (member.line !== this) member.line?.disturb();
-      member.line = this;
+    if (before) {
+      this.takeOver(before);
+    } else {
+      for (const member of this.members) this.take(member);
+      this.members.sort(byTurn);
     }
-    this.members.sort((a, b) => a.turn - b.turn);
     this.first = 0;
     this.isInOrder = true;
     this.isNew = false;
   }
 
-  /** A new list goes on from the line in which its first waits: that order is nearly its own, and leaves a sort little to do. */
+  /** A new list goes on from the line in which its first waits: its order, but for those who join, is there already. */
   private takeOver(before: Line): void {
     const joining: Waiting[] = [];
     for (const member of this.members) {
       if (member.line === before) member.line = this;
       else joining.push(member);
     }
-    const staying = before.sequence().filter(({ line }) => line === this);
+    const { isInOrder } = before;
+    const members = before.sequence().filter(({ line }) => line === this);
     before.disturb();
-    this.members = [...staying, ...joining];
+    for (const member of joining) this.take(member);
+    if (isInOrder && joining.length <= FEW) {
+      for (const member of joining) members.splice(placeFor(member, members), 0, member);
+    } else {
+      for (const member of joining) members.push(member);
+      members.sort(byTurn);
+    }
+    this.members = members;
+  }
+
+  /** Picks from one list change the order of the others that it has members in common with. */
+  private take(member: Waiting): void {
+    if (member.line !== this) member.line?.disturb();
+    member.line = this;
   }
 
   /** From the longest wait to the shortest, unless it was disturbed. */
-  private sequence(): readonly Waiting[] {
+  private sequence(): Waiting[] {
     return [...this.members.slice(this.first), ...this.members.slice(0, this.first)];
   }
+}
+
+function byTurn(a: Waiting, b: Waiting): number {
+  return a.turn - b.turn;
+}
+
+/** Where somebody has to stand among others who are in order. */
+function placeFor({ turn }: Waiting, members: readonly Waiting[]): number {
+  let [from, to] = [0, members.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (candidateAt(members, middle).turn <= turn) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }

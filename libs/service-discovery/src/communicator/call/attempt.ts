@@ -38,8 +38,6 @@ export class Attempt<T> implements TimeLimit {
   /** What it failed with; undefined where it did with a response. */
   error: unknown = undefined;
   response: ServiceResponse | undefined = undefined;
-  /** By `Clock.now()`. */
-  private readonly began: number;
   /** When the head of the response did. */
   private arrivedAt = 0;
   private readonly scope: CancelScope;
@@ -51,10 +49,10 @@ export class Attempt<T> implements TimeLimit {
     private readonly call: Call<T>,
     private readonly target: Target,
     parent: Cancellation,
+    /** By `Clock.now()`. */
+    private readonly began: number,
   ) {
-    const { clock, timers } = call.deps;
-    this.began = clock.now();
-    this.scope = new CancelScope(timers, parent, this, this.began);
+    this.scope = new CancelScope(call.deps.timers, parent, this, began);
     // The call's first: where both are due at once, it is the call whose time is over.
     call.scope.armBefore?.(this.scope.dueAt);
     this.scope.arm();

@@ -32,6 +32,7 @@ export class SingleAttempts implements Attempts {
    * @param isHedge whether it is made beside another one that goes on
    */
   run<T>(call: Call<T>, parent: Cancellation = call.scope, isHedge = false): Promise<Attempt<T>> {
-    return new Attempt(call, pickTarget(call, isHedge), parent).run(this.sender);
+    const now = call.deps.clock.now();
+    return new Attempt(call, pickTarget(call, isHedge, now), parent, now).run(this.sender);
   }
 }

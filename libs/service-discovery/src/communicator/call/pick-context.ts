@@ -9,6 +9,7 @@ export function pickContextOf(
   { path, query, headers }: PreparedRequest,
   tried: ReadonlySet<string> | undefined,
   refusal: PickContext['refusal'],
+  now?: number,
 ): PickContext {
   return {
     version: criteria?.version,
@@ -22,5 +23,6 @@ export function pickContextOf(
     exclude: tried,
     avoid: view.outliers?.ejected,
     refusal,
+    now,
   };
 }

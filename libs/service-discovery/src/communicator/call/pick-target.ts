@@ -19,9 +19,10 @@ export interface Target {
 /**
  * Picks an instance and takes a place there.
  * @param isHedge whether the attempt is made beside another one that goes on
+ * @param now `Clock.now()`
  * @throws ServiceDiscoveryError when nobody can take the call
  */
-export function pickTarget<T>(call: Call<T>, isHedge = false): Target {
+export function pickTarget<T>(call: Call<T>, isHedge: boolean, now: number): Target {
   const { view, request, prepared, service } = call;
   const { events } = call.deps;
   let refused: Map<string, Refusal> | undefined;
@@ -37,7 +38,7 @@ export function pickTarget<T>(call: Call<T>, isHedge = false): Target {
     }
     return reason;
   };
-  const picked = view.pick(pickContextOf(view, request, prepared, call.idsTried(), refusal));
+  const picked = view.pick(pickContextOf(view, request, prepared, call.idsTried(), refusal, now));
   if (picked.kind === 'unavailable') throw unavailableError(call, picked.reason, refused && new Set(refused.values()));
   const { instance } = picked;
   const place = view.enter(instance);
