@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createLoadBalancer, type LoadBalancer, type LoadBalancerDeps } from '../balancing/index.js';
-import { type ServiceInstance } from '../model/index.js';
-import { CallStage, failure, reset } from '../testing/call-stage.js';
+import { balancerOf, CallStage, failure, firstListed, firstWilling, reset } from '../testing/call-stage.js';
 
 describe('ServiceCommunicator', () => {
   let stage: CallStage;
@@ -198,18 +197,7 @@ describe('ServiceCommunicator', () => {
     it('holds all the same', async () => {
       await stage.register('a');
       stage.transport.hold();
-      const loadBalancing = (): LoadBalancer => {
-        let list: readonly ServiceInstance[] = [];
-        return {
-          update: (instances) => void (list = instances),
-          pick: ({ refusal } = {}) => {
-            const instance = list.find((listed) => refusal?.(listed) === undefined);
-            return instance
-              ? { kind: 'picked', instance, done: () => undefined }
-              : { kind: 'unavailable', reason: 'none_available' };
-          },
-        };
-      };
+      const loadBalancing = balancerOf(firstWilling);
       const communicator = stage.communicatorWith({ loadBalancing, concurrency: 1 });
       const first = communicator.callService('users', { path: '/1' });
       const held = await stage.transport.nextHeld();
@@ -224,13 +212,7 @@ describe('ServiceCommunicator', () => {
     it('holds all the same', async () => {
       await stage.register('a');
       stage.transport.hold();
-      const loadBalancing = (): LoadBalancer => {
-        let list: readonly ServiceInstance[] = [];
-        return {
-          update: (instances) => void (list = instances),
-          pick: () => ({ kind: 'picked', instance: list[0]!, done: () => undefined }),
-        };
-      };
+      const loadBalancing = balancerOf(firstListed);
       const communicator = stage.communicatorWith({ loadBalancing, concurrency: 1 });
       const first = communicator.callService('users', { path: '/1' });
       const held = await stage.transport.nextHeld();

@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type LoadBalancer } from '../balancing/index.js';
-import { type ServiceInstance } from '../model/index.js';
-import { CallStage, failure, reset } from '../testing/call-stage.js';
+import { balancerOf, CallStage, failure, firstListed, reset } from '../testing/call-stage.js';
 import { type ServiceCommunicator } from './communicator.js';
 
 describe('what an operator sees and does', () => {
@@ -63,13 +62,7 @@ describe('what an operator sees and does', () => {
     });
 
     it('keeps calls off an isolated instance also where the balancer does not ask', async () => {
-      const loadBalancing = (): LoadBalancer => {
-        let list: readonly ServiceInstance[] = [];
-        return {
-          update: (instances) => void (list = instances),
-          pick: () => ({ kind: 'picked', instance: list[0]!, done: () => undefined }),
-        };
-      };
+      const loadBalancing = balancerOf(firstListed);
       const communicator = stage.communicatorWith({ loadBalancing, circuitBreaker: false });
       communicator.forceCircuit('users', 'a', 'isolated');
       expect((await failure(call(communicator))).code).toBe('CIRCUIT_OPEN');
@@ -327,19 +320,9 @@ describe('what an operator sees and does', () => {
   });
 
   it('finds the places of calls free again where the strategy of an app throws at their end', async () => {
-    const loadBalancing = (): LoadBalancer => {
-      let list: readonly ServiceInstance[] = [];
-      return {
-        update: (instances) => void (list = instances),
-        pick: () => ({
-          kind: 'picked',
-          instance: list[0]!,
-          done: () => {
-            throw new Error('wrong in the strategy');
-          },
-        }),
-      };
-    };
+    const loadBalancing = balancerOf(firstListed, () => {
+      throw new Error('wrong in the strategy');
+    });
     const communicator = stage.communicatorWith({ loadBalancing });
     await expect(call(communicator)).rejects.toThrow('wrong in the strategy');
     stage.failOn('a');

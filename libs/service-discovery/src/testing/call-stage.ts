@@ -1,10 +1,11 @@
-import { seededRandom, type ServiceDiscoveryError, TransportError } from '../common/index.js';
+import { type Outcome, seededRandom, type ServiceDiscoveryError, TransportError } from '../common/index.js';
 import {
   type CommunicatorDefaults,
   type CommunicatorDependencies,
   ServiceCommunicator,
 } from '../communicator/index.js';
-import { type EventName, type EventSink, type ServiceRegistration } from '../model/index.js';
+import { type LoadBalancer, type PickContext } from '../balancing/index.js';
+import { type EventName, type EventSink, type ServiceInstance, type ServiceRegistration } from '../model/index.js';
 import { ServiceRegistry } from '../registry/index.js';
 import { MemoryRegistryStore } from '../store/index.js';
 import { FakeTransport } from './fake-transport.js';
@@ -83,3 +84,33 @@ export async function failure(promise: Promise<unknown>): Promise<ServiceDiscove
     (error: unknown) => error as ServiceDiscoveryError,
   );
 }
+
+/**
+ * A load balancer of an app's own, as a factory: it does what it is told, and nothing else.
+ * @param choose whom to take of the present instances; undefined: nobody
+ * @param done called when an attempt has ended
+ */
+export function balancerOf(
+  choose: (instances: readonly ServiceInstance[], context: PickContext) => ServiceInstance | undefined,
+  done: (outcome: Outcome) => void = () => undefined,
+): () => LoadBalancer {
+  return () => {
+    let list: readonly ServiceInstance[] = [];
+    return {
+      update: (instances) => void (list = instances),
+      pick: (context = {}) => {
+        const instance = choose(list, context);
+        return instance ? { kind: 'picked', instance, done } : { kind: 'unavailable', reason: 'none_available' };
+      },
+    };
+  };
+}
+
+/** The first one, whatever speaks against it. */
+export const firstListed = ([instance]: readonly ServiceInstance[]): ServiceInstance | undefined => instance;
+
+/** The first one that does not refuse. */
+export const firstWilling = (
+  instances: readonly ServiceInstance[],
+  { refusal }: PickContext,
+): ServiceInstance | undefined => instances.find((listed) => refusal?.(listed) === undefined);

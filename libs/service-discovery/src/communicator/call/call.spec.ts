@@ -3,8 +3,7 @@ import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createLoadBalancer, type LoadBalancer, type LoadBalancerDeps } from '../../balancing/index.js';
 import { CancelSource, type Outcome, TransportError } from '../../common/index.js';
-import { type ServiceInstance } from '../../model/index.js';
-import { CallStage, failure, refused, reset } from '../../testing/call-stage.js';
+import { balancerOf, CallStage, failure, firstListed, firstWilling, refused, reset } from '../../testing/call-stage.js';
 
 describe('a call through failures', () => {
   let stage: CallStage;
@@ -209,13 +208,7 @@ describe('a call through failures', () => {
       await stage.register('a');
       stage.transport.answer(() => ({ status: 500 }));
       const outcomes: Outcome[] = [];
-      const loadBalancing = (): LoadBalancer => {
-        let list: readonly ServiceInstance[] = [];
-        return {
-          update: (instances) => void (list = instances),
-          pick: () => ({ kind: 'picked', instance: list[0]!, done: (outcome) => void outcomes.push(outcome) }),
-        };
-      };
+      const loadBalancing = balancerOf(firstListed, (outcome) => outcomes.push(outcome));
       const communicator = stage.communicatorWith({ loadBalancing, circuitBreaker: { failureThreshold: 1 } });
       await communicator.callService('users', { path: '/' });
       expect((await failure(communicator.callService('users', { path: '/' }))).code).toBe('CIRCUIT_OPEN');
@@ -226,19 +219,11 @@ describe('a call through failures', () => {
     it('is what a refusal tells of, also where the recovery time ends in the same moment', async () => {
       await stage.register('a');
       stage.transport.answer(() => ({ status: 500 }));
-      const loadBalancing = (): LoadBalancer => {
-        let list: readonly ServiceInstance[] = [];
-        return {
-          update: (instances) => void (list = instances),
-          pick: ({ refusal } = {}) => {
-            const instance = list.find((listed) => refusal?.(listed) === undefined);
-            stage.clock.advance(1_000);
-            return instance
-              ? { kind: 'picked', instance, done: () => undefined }
-              : { kind: 'unavailable', reason: 'none_available' };
-          },
-        };
-      };
+      const loadBalancing = balancerOf((instances, context) => {
+        const instance = firstWilling(instances, context);
+        stage.clock.advance(1_000);
+        return instance;
+      });
       const communicator = stage.communicatorWith({
         loadBalancing,
         circuitBreaker: { failureThreshold: 1, recoveryTimeout: '1s' },
