@@ -4,6 +4,7 @@ import { type EventSink, type ServiceDiscoveryEvents, type ServiceInstance } fro
 import { ServiceRegistry } from '../registry/index.js';
 import { MemoryRegistryStore } from '../store/index.js';
 import { ManualClock } from '../testing/index.js';
+import { type CheckPlanner } from './check-plan.js';
 import { HealthMonitor, type HealthMonitorDeps, type MonitoredRegistry } from './health-monitor.js';
 import { resolveHealthCheckOptions, type HealthCheckOptions } from './options.js';
 import { type ProbeResult } from './probe.js';
@@ -79,12 +80,14 @@ async function setUp(
   const events: EventSink = {
     emit: (type, payload) => void (type === 'health.checked' && checked.push(payload as Checked)),
   };
-  const monitor = new HealthMonitor(
-    deps.registry?.(registry) ?? registry,
-    () => probe,
-    resolveHealthCheckOptions({ interval: '10s', timeout: '4s', ...given }),
-    { clock, random: seededRandom(2), events, ...deps },
-  );
+  const options = resolveHealthCheckOptions({ interval: '10s', timeout: '4s', ...given });
+  const planner: CheckPlanner = () => ({ schedule: options.schedule, probe });
+  const monitor = new HealthMonitor(deps.registry?.(registry) ?? registry, planner, options, {
+    clock,
+    random: seededRandom(2),
+    events,
+    ...deps,
+  });
   closers.push(() => monitor.close());
   const register = (instanceId: string) =>
     registry.register(
@@ -225,20 +228,20 @@ describe('HealthMonitor', () => {
     expect(checked[0]).toMatchObject({ passed: false, detail: { reason: expect.stringContaining(reason) } });
   });
 
-  it('goes on when no probe can be chosen', async () => {
+  it('goes on when no check can be planned', async () => {
     const { clock, registry, checked, register } = await setUp();
     const events: EventSink = { emit: (_type, payload) => void checked.push(payload as Checked) };
-    const choose = (): never => {
-      throw new Error('no probe');
+    const plan = (): never => {
+      throw new Error('no plan');
     };
     const options = resolveHealthCheckOptions({ interval: '10s' });
-    const monitor = new HealthMonitor(registry, choose, options, { clock, events });
+    const monitor = new HealthMonitor(registry, plan, options, { clock, events });
     closers.push(() => monitor.close());
     monitor.start();
     await register('a');
     await clock.advanceAsync(60_000);
     expect(checked.length).toBeGreaterThan(3);
-    expect(checked[0]).toMatchObject({ passed: false, detail: { reason: 'no probe' } });
+    expect(checked[0]).toMatchObject({ passed: false, detail: { reason: 'no plan' } });
   });
 
   it('runs no more checks at a time than it may, those that wait longest first', async () => {
@@ -416,7 +419,7 @@ describe('HealthMonitor', () => {
     await other.register({ serviceName: 'users', host: '127.0.0.1', port: 8080 }, { heartbeat: 'manual' });
     const probe = new FakeProbe(clock);
     const options = resolveHealthCheckOptions({ interval: '10s' });
-    const monitor = new HealthMonitor(registry, () => probe, options, { clock });
+    const monitor = new HealthMonitor(registry, () => ({ schedule: options.schedule, probe }), options, { clock });
     closers.push(() => monitor.close());
     monitor.start();
     await registry.start();

@@ -10,9 +10,11 @@ import {
   type ServiceInstance,
 } from '../model/index.js';
 import { type ServiceRegistry } from '../registry/index.js';
+import { type CheckPlan, type CheckPlanner } from './check-plan.js';
 import { type CheckShare } from './check-share.js';
 import { type ResolvedHealthCheckOptions } from './options.js';
-import { type ProbeResult, type ProbeSelector } from './probe.js';
+import { failureReason } from './probe-failure.js';
+import { type ProbeResult } from './probe.js';
 import { runProbe } from './run-probe.js';
 import { initialState, nextState, type ThresholdState } from './status-thresholds.js';
 
@@ -39,6 +41,7 @@ export interface HealthMonitorDeps {
 /** One registration that is checked; a new generation of an instance is a new target. */
 interface Target {
   instance: ServiceInstance;
+  plan: CheckPlan;
   state: ThresholdState;
   /** Whether no check of it has ended yet. */
   isNew: boolean;
@@ -48,8 +51,12 @@ interface Target {
   cancel?: AbortController;
 }
 
-/** The longest that the first check of a new instance waits; less where that is more than a tenth of the interval. */
-const LONGEST_FIRST_WAIT_MS = 1_000;
+/** How long the first check of a new target waits at most, given the time between two. */
+type FirstWait = (intervalMs: number) => number;
+const SOON: FirstWait = (intervalMs) => Math.min(1_000, intervalMs / 10);
+const WITHIN_HALF: FirstWait = (intervalMs) => intervalMs / 2;
+const WITHIN_INTERVAL: FirstWait = (intervalMs) => intervalMs;
+
 /** A timer that fires later than this shows that the process stood still. */
 const STALL_MS = 1_000;
 
@@ -75,12 +82,12 @@ export class HealthMonitor {
   private closed = false;
 
   /**
-   * @param probes how an instance is checked, such as `defaultProbes(options)`
+   * @param planner how an instance is checked, such as `planChecks(options)`
    * @param options what `resolveHealthCheckOptions` made of the settings
    */
   constructor(
     private readonly registry: MonitoredRegistry,
-    private readonly probes: ProbeSelector,
+    private readonly planner: CheckPlanner,
     private readonly options: ResolvedHealthCheckOptions,
     deps: HealthMonitorDeps = {},
   ) {
@@ -113,26 +120,25 @@ export class HealthMonitor {
 
   private follow(snapshot: RegistrySnapshot, change: Change | null): void {
     if (change?.type === 'reset') this.reconcile(snapshot);
-    if (change?.type === 'put') this.take(change.instance, this.firstWaitMs());
+    if (change?.type === 'put') this.take(change.instance, SOON);
     if (change?.type === 'remove') this.drop(keyOf(change.key));
   }
 
   /** What another process checked until now waits less than an interval: nobody knows when it was checked last. */
   private takeShare(): void {
-    if (!this.closed) this.reconcile(this.registry.snapshot, this.options.intervalMs / 2);
+    if (!this.closed) this.reconcile(this.registry.snapshot, WITHIN_HALF);
   }
 
-  private reconcile({ services }: RegistrySnapshot, withinMs = this.options.intervalMs): void {
+  private reconcile({ services }: RegistrySnapshot, within = WITHIN_INTERVAL): void {
     const gone = new Set(this.targets.keys());
     for (const instance of [...services.values()].flat()) {
       gone.delete(keyOf(instance));
-      this.take(instance, withinMs);
+      this.take(instance, within);
     }
     for (const key of gone) this.drop(key);
   }
 
-  /** @param withinMs when a new instance is checked, at the latest */
-  private take(instance: ServiceInstance, withinMs: number): void {
+  private take(instance: ServiceInstance, within: FirstWait): void {
     const key = keyOf(instance);
     if (this.share?.has(instance) === false) {
       this.drop(key);
@@ -141,14 +147,16 @@ export class HealthMonitor {
     const known = this.targets.get(key);
     if (known?.instance.generation === instance.generation) {
       known.instance = instance;
+      known.plan = this.planOf(instance);
       // Somebody else has reported another health: what was counted towards the old one says nothing about it.
       if (known.state.status !== instance.healthStatus) known.state = initialState(instance.healthStatus);
       return;
     }
     this.drop(key);
-    const target: Target = { instance, state: initialState(instance.healthStatus), isNew: true };
+    const plan = this.planOf(instance);
+    const target: Target = { instance, plan, state: initialState(instance.healthStatus), isNew: true };
     this.targets.set(key, target);
-    this.wait(target, this.random() * withinMs);
+    this.wait(target, this.random() * within(plan.schedule.intervalMs));
   }
 
   private drop(key: string): void {
@@ -171,7 +179,7 @@ export class HealthMonitor {
    */
   private due(target: Target, dueAt: number, deferred: boolean): void {
     if (!deferred && this.clock.now() - dueAt > STALL_MS) {
-      this.wait(target, this.random() * this.options.intervalMs, true);
+      this.wait(target, this.random() * target.plan.schedule.intervalMs, true);
       return;
     }
     this.waiting.add(target);
@@ -195,8 +203,9 @@ export class HealthMonitor {
     const cancel = new AbortController();
     target.cancel = cancel;
     const startedAt = this.clock.now();
-    const limits = { clock: this.clock, timeoutMs: this.options.timeoutMs, signal: cancel.signal };
-    const result = await runProbe(this.probes, target.instance, limits);
+    const { probe, schedule } = target.plan;
+    const limits = { clock: this.clock, timeoutMs: schedule.timeoutMs, signal: cancel.signal };
+    const result = await runProbe(probe, target.instance, limits);
     if (cancel.signal.aborted) return;
     await this.report(target, result, this.clock.now() - startedAt);
     if (this.targets.get(keyOf(target.instance)) !== target) return;
@@ -210,7 +219,7 @@ export class HealthMonitor {
     const { passed, reason, statusCode, data } = result;
     const latencyMs = Math.round(tookMs * 10) / 10;
     const detail: HealthDetail = { checkedAt: this.clock.epoch(), reason, latencyMs, statusCode, data };
-    target.state = nextState(target.state, passed, this.options);
+    target.state = nextState(target.state, passed, target.plan.schedule);
     this.events.emit('health.checked', { key, passed, detail });
     try {
       await this.registry.setStatus(key, target.state.status, detail);
@@ -221,16 +230,21 @@ export class HealthMonitor {
 
   /** The second check comes at any time within the interval: instances that registered together part here. */
   private pauseMs(target: Target, startedAt: number): number {
-    const { intervalMs } = this.options;
+    const { intervalMs, jitter } = target.plan.schedule;
     if (target.isNew) {
       target.isNew = false;
       return this.random() * intervalMs;
     }
-    const untilNext = startedAt + intervalMs * (0.9 + 0.2 * this.random()) - this.clock.now();
+    const untilNext = startedAt + intervalMs * (1 - jitter + 2 * jitter * this.random()) - this.clock.now();
     return Math.max(0, untilNext);
   }
 
-  private firstWaitMs(): number {
-    return Math.min(LONGEST_FIRST_WAIT_MS, this.options.intervalMs / 10);
+  private planOf(instance: ServiceInstance): CheckPlan {
+    try {
+      return this.planner(instance);
+    } catch (error) {
+      const result: ProbeResult = { passed: false, reason: failureReason(error) };
+      return { schedule: this.options.schedule, probe: { check: () => Promise.resolve(result) } };
+    }
   }
 }

@@ -8,17 +8,19 @@ export {
   type RegistryHealth,
   type ServiceHealth,
 } from './health-aggregator.js';
+export { type CheckPlan, type CheckPlanner, type CheckSchedule } from './check-plan.js';
 export { CheckShare, type CheckShareDeps } from './check-share.js';
 export { HealthMonitor, type HealthMonitorDeps, type MonitoredRegistry } from './health-monitor.js';
 export { HttpProbe } from './http-probe.js';
 export {
   DEFAULT_HEALTH_CHECK_OPTIONS,
+  HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT,
   resolveHealthCheckOptions,
   type HealthCheckOptions,
   type ResolvedHealthCheckOptions,
   type StatusRange,
 } from './options.js';
 export { type ConnectionDeps } from './probe-connection.js';
-export { type Probe, type ProbeResult, type ProbeSelector } from './probe.js';
-export { defaultProbes } from './select-probe.js';
+export { planChecks } from './plan-checks.js';
+export { type Probe, type ProbeResult } from './probe.js';
 export { TcpProbe } from './tcp-probe.js';

@@ -6,18 +6,30 @@ describe('health check options', () => {
   it('have defaults', () => {
     expect(resolveHealthCheckOptions()).toEqual({
       enabled: true,
-      intervalMs: 30_000,
-      timeoutMs: 10_000,
-      rise: 2,
-      fall: 3,
+      schedule: {
+        intervalMs: 30_000,
+        changingIntervalMs: 30_000,
+        downIntervalMs: 30_000,
+        idleIntervalMs: 30_000,
+        jitter: 0.1,
+        timeoutMs: 10_000,
+        rise: 2,
+        fall: 3,
+      },
       concurrency: 50,
       healthyStatuses: [[200, 299]],
       bodyLimit: 65_536,
     });
   });
 
-  it('cut a timeout that is longer than the interval', () => {
-    expect(resolveHealthCheckOptions({ interval: '5s' }).timeoutMs).toBe(5_000);
+  it('cut a timeout that is longer than one of the intervals', () => {
+    expect(resolveHealthCheckOptions({ interval: '5s' }).schedule.timeoutMs).toBe(5_000);
+    expect(resolveHealthCheckOptions({ changingInterval: '1s' }).schedule.timeoutMs).toBe(1_000);
+  });
+
+  it('take the interval for those that are not given', () => {
+    const { schedule } = resolveHealthCheckOptions({ interval: '20s', downInterval: '1m' });
+    expect(schedule).toMatchObject({ changingIntervalMs: 20_000, downIntervalMs: 60_000, idleIntervalMs: 20_000 });
   });
 
   it('take single statuses and ranges', () => {
@@ -31,6 +43,8 @@ describe('health check options', () => {
       enabled: 'yes' as unknown as boolean,
       interval: 'often',
       timeout: 0,
+      downInterval: 0,
+      jitter: 0.6,
       rise: 0,
       fall: 1.5,
       concurrency: Number.NaN,
@@ -47,11 +61,13 @@ describe('health check options', () => {
     expect((thrown as InvalidConfigurationError).problems.map(({ path }) => path).sort()).toEqual([
       'healthCheck.bodyLimit',
       'healthCheck.concurrency',
+      'healthCheck.downInterval',
       'healthCheck.enabled',
       'healthCheck.fall',
       'healthCheck.healthyStatuses[0]',
       'healthCheck.healthyStatuses[1]',
       'healthCheck.interval',
+      'healthCheck.jitter',
       'healthCheck.rise',
       'healthCheck.timeout',
     ]);

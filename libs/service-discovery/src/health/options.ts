@@ -1,4 +1,5 @@
 import { OptionValidator, type Duration } from '../common/index.js';
+import { type CheckSchedule } from './check-plan.js';
 
 /** A status code, or the first and the last one of a range. */
 export type StatusRange = number | readonly [from: number, to: number];
@@ -11,13 +12,34 @@ export interface HealthCheckOptions {
    */
   enabled: boolean;
   /**
-   * Time between two checks of an instance, give or take a tenth, so that checks spread out. From 10 ms to 1 day.
+   * Time between two checks of an instance, give or take the jitter. From 10 ms to 1 day.
    * @default 30 s
    */
   interval: Duration;
   /**
+   * Time between two checks while results count towards a change of status, such as after a first failure. From 10 ms
+   * to 1 day.
+   * @default the interval
+   */
+  changingInterval?: Duration;
+  /**
+   * Time between two checks of an instance that is unhealthy. From 10 ms to 1 day.
+   * @default the interval
+   */
+  downInterval?: Duration;
+  /**
+   * Time between two checks of an instance that nobody calls from here. From 10 ms to 1 day.
+   * @default the interval
+   */
+  idleInterval?: Duration;
+  /**
+   * The share of the interval by which each check comes earlier or later, so that checks spread out. From 0 to 0.5.
+   * @default 0.1
+   */
+  jitter: number;
+  /**
    * How long one check may take, with everything from the look-up of the name to the end of the body. From 1 ms to
-   * 1 hour; one that is longer than the interval is cut to it, since checks of an instance never overlap.
+   * 1 hour; one that is longer than an interval is cut to it, since checks of an instance never overlap.
    * @default 10 s
    */
   timeout: Duration;
@@ -53,6 +75,7 @@ export interface HealthCheckOptions {
 export const DEFAULT_HEALTH_CHECK_OPTIONS: Readonly<HealthCheckOptions> = {
   enabled: true,
   interval: 30_000,
+  jitter: 0.1,
   timeout: 10_000,
   rise: 2,
   fall: 3,
@@ -61,13 +84,14 @@ export const DEFAULT_HEALTH_CHECK_OPTIONS: Readonly<HealthCheckOptions> = {
   bodyLimit: 65_536,
 };
 
+/** The options of which the default depends on others. */
+export const HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT = ['changingInterval', 'downInterval', 'idleInterval'] as const;
+
 /** Checked {@link HealthCheckOptions}, durations in milliseconds. */
 export interface ResolvedHealthCheckOptions {
   readonly enabled: boolean;
-  readonly intervalMs: number;
-  readonly timeoutMs: number;
-  readonly rise: number;
-  readonly fall: number;
+  /** When instances are checked of which nothing else is said. */
+  readonly schedule: CheckSchedule;
   readonly concurrency: number;
   readonly healthyStatuses: readonly (readonly [from: number, to: number])[];
   readonly bodyLimit: number;
@@ -83,23 +107,37 @@ export function resolveHealthCheckOptions(
   path = 'healthCheck',
 ): ResolvedHealthCheckOptions {
   const check = new OptionValidator(path);
-  const given = check.options('', options, DEFAULT_HEALTH_CHECK_OPTIONS);
-  const count = (name: 'rise' | 'fall' | 'concurrency', max: number): number =>
-    check.number(name, given[name], { min: 1, max, integer: true });
-  const intervalMs = check.duration('interval', given.interval, { minMs: 10, maxMs: 86_400_000 });
-  const timeoutMs = check.duration('timeout', given.timeout, { minMs: 1, maxMs: 3_600_000 });
+  const given = check.options('', options, DEFAULT_HEALTH_CHECK_OPTIONS, HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT);
   const resolved: ResolvedHealthCheckOptions = {
     enabled: check.boolean('enabled', given.enabled),
-    intervalMs,
-    timeoutMs: Math.min(timeoutMs, intervalMs),
-    rise: count('rise', 255),
-    fall: count('fall', 255),
-    concurrency: count('concurrency', 10_000),
+    schedule: resolveSchedule(check, given),
+    concurrency: check.number('concurrency', given.concurrency, { min: 1, max: 10_000, integer: true }),
     healthyStatuses: resolveStatuses(check, given.healthyStatuses),
     bodyLimit: check.number('bodyLimit', given.bodyLimit, { min: 0, max: 1_048_576, integer: true }),
   };
   check.throwIfAny();
   return resolved;
+}
+
+function resolveSchedule(check: OptionValidator, given: HealthCheckOptions): CheckSchedule {
+  const interval = (name: 'interval' | 'changingInterval' | 'downInterval' | 'idleInterval'): number =>
+    check.duration(name, given[name], { minMs: 10, maxMs: 86_400_000 });
+  const count = (name: 'rise' | 'fall'): number => check.number(name, given[name], { min: 1, max: 255, integer: true });
+  const intervalMs = interval('interval');
+  const intervals = {
+    intervalMs,
+    changingIntervalMs: given.changingInterval === undefined ? intervalMs : interval('changingInterval'),
+    downIntervalMs: given.downInterval === undefined ? intervalMs : interval('downInterval'),
+    idleIntervalMs: given.idleInterval === undefined ? intervalMs : interval('idleInterval'),
+  };
+  const timeoutMs = check.duration('timeout', given.timeout, { minMs: 1, maxMs: 3_600_000 });
+  return {
+    ...intervals,
+    jitter: check.number('jitter', given.jitter, { min: 0, max: 0.5 }),
+    timeoutMs: Math.min(timeoutMs, ...Object.values(intervals)),
+    rise: count('rise'),
+    fall: count('fall'),
+  };
 }
 
 /** Whether a status is in one of the ranges. */

@@ -18,6 +18,3 @@ export interface ProbeResult {
 export interface Probe {
   check(instance: ServiceInstance, signal: AbortSignal): Promise<ProbeResult>;
 }
-
-/** Which probe fits an instance. */
-export type ProbeSelector = (instance: ServiceInstance) => Probe;

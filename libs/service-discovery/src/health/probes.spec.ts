@@ -10,8 +10,9 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { toInstance, type ServiceInstance, type ServiceRegistration } from '../model/index.js';
 import { HttpProbe } from './http-probe.js';
 import { resolveHealthCheckOptions, type HealthCheckOptions } from './options.js';
+import { planChecks } from './plan-checks.js';
 import { type ProbeResult } from './probe.js';
-import { defaultProbes } from './select-probe.js';
+
 import { TcpProbe } from './tcp-probe.js';
 
 const closers: (() => Promise<void>)[] = [];
@@ -311,15 +312,16 @@ describe.each([
 });
 
 describe('the choice of a probe', () => {
-  const probes = defaultProbes(resolveHealthCheckOptions());
+  const planner = planChecks(resolveHealthCheckOptions());
 
   it('is HTTP for an instance with a health check path', () => {
-    expect(probes(at(80))).toBeInstanceOf(HttpProbe);
+    expect(planner(at(80)).probe).toBeInstanceOf(HttpProbe);
   });
 
   it('is TCP for one without', async () => {
     const instance = at(await listen(createTcpServer()), { healthCheckPath: null });
-    expect(probes(instance)).toBeInstanceOf(TcpProbe);
-    expect(await probes(instance).check(instance, new AbortController().signal)).toEqual({ passed: true });
+    const { probe } = planner(instance);
+    expect(probe).toBeInstanceOf(TcpProbe);
+    expect(await probe.check(instance, new AbortController().signal)).toEqual({ passed: true });
   });
 });

@@ -1,7 +1,7 @@
 import { type Clock, type Timer } from '../common/index.js';
 import { type ServiceInstance } from '../model/index.js';
 import { failureReason } from './probe-failure.js';
-import { type ProbeResult, type ProbeSelector } from './probe.js';
+import { type Probe, type ProbeResult } from './probe.js';
 
 export interface ProbeLimits {
   readonly clock: Clock;
@@ -18,7 +18,7 @@ const TIMEOUT_STEPS = 4;
  * goes wrong is a failure with its reason.
  */
 export async function runProbe(
-  probes: ProbeSelector,
+  probe: Probe,
   instance: ServiceInstance,
   { clock, timeoutMs, signal }: ProbeLimits,
 ): Promise<ProbeResult> {
@@ -28,16 +28,16 @@ export async function runProbe(
   signal.addEventListener('abort', onAbort, { once: true });
   const timer = afterRunning(clock, timeoutMs, () => stop.abort(new Error(`timed out after ${timeoutMs} ms`)));
   try {
-    return await Promise.race([ask(probes, instance, stop.signal), stopped(stop.signal)]);
+    return await Promise.race([ask(probe, instance, stop.signal), stopped(stop.signal)]);
   } finally {
     timer.cancel();
     signal.removeEventListener('abort', onAbort);
   }
 }
 
-async function ask(probes: ProbeSelector, instance: ServiceInstance, signal: AbortSignal): Promise<ProbeResult> {
+async function ask(probe: Probe, instance: ServiceInstance, signal: AbortSignal): Promise<ProbeResult> {
   try {
-    const { passed, reason, statusCode, data } = await probes(instance).check(instance, signal);
+    const { passed, reason, statusCode, data } = await probe.check(instance, signal);
     return { passed, reason, statusCode, data };
   } catch (error) {
     return failure(signal, error);

@@ -2,13 +2,7 @@ import { Logger, type Provider } from '@nestjs/common';
 import { APP_INTERCEPTOR, ModulesContainer } from '@nestjs/core';
 import { type Clock, type Random, systemClock, systemRandom } from '../common/index.js';
 import { ServiceCommunicator } from '../communicator/index.js';
-import {
-  CheckShare,
-  defaultProbes,
-  HealthAggregator,
-  HealthMonitor,
-  resolveHealthCheckOptions,
-} from '../health/index.js';
+import { CheckShare, HealthAggregator, HealthMonitor, planChecks, resolveHealthCheckOptions } from '../health/index.js';
 import { type InstanceKey } from '../model/index.js';
 import { DiscoveryMetrics, EventBus, EventLogger } from '../observability/index.js';
 import { ServiceRegistry } from '../registry/index.js';
@@ -219,9 +213,9 @@ function createMonitor(
   }
   const listed = timers.clockFor('health-checks');
   const setTimer: Clock['setTimer'] = (fn, ms, timerOptions) => listed.setTimer(fn, ms, timerOptions);
-  const { intervalMs } = options;
+  const { intervalMs } = options.schedule;
   const isLocal = (key: InstanceKey): boolean => registry.isPending(key);
   const share =
     store instanceof RedisRegistryStore ? new CheckShare(store, { clock, random, intervalMs, isLocal }) : undefined;
-  return new HealthMonitor(registry, defaultProbes(options), options, { clock, random, events, setTimer, share });
+  return new HealthMonitor(registry, planChecks(options), options, { clock, random, events, setTimer, share });
 }

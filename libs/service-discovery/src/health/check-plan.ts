@@ -1,0 +1,34 @@
+import { type ServiceInstance } from '../model/index.js';
+import { type Probe } from './probe.js';
+
+/** When an instance is checked, and how many results change what is said of it. All durations in milliseconds. */
+export interface CheckSchedule {
+  /** Between two checks, give or take the jitter. */
+  readonly intervalMs: number;
+  /** Between two checks while results count towards a change of status. */
+  readonly changingIntervalMs: number;
+  /** Between two checks of an instance that is unhealthy. */
+  readonly downIntervalMs: number;
+  /** Between two checks of an instance that nobody calls. */
+  readonly idleIntervalMs: number;
+  /** The share of an interval by which each check comes earlier or later, from 0 to 0.5. */
+  readonly jitter: number;
+  /** How long one check may take; no longer than the shortest of the intervals. */
+  readonly timeoutMs: number;
+  /** Successes in a row that make an unhealthy instance healthy. */
+  readonly rise: number;
+  /** Failures in a row that make a healthy instance unhealthy. */
+  readonly fall: number;
+}
+
+/** How one instance is checked. Instances that are checked alike share one plan. */
+export interface CheckPlan {
+  readonly schedule: CheckSchedule;
+  readonly probe: Probe;
+}
+
+/**
+ * How an instance is to be checked. What a planner throws is a failed check with the error's message. It is asked again
+ * when an instance changes, and answers with the same object where the plan is the same.
+ */
+export type CheckPlanner = (instance: ServiceInstance) => CheckPlan;
