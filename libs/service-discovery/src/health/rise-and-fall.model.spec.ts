@@ -1,0 +1,106 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { seededRandom } from '../common/index.js';
+import { type HealthStatus, type ServiceInstance } from '../model/index.js';
+import { ServiceRegistry } from '../registry/index.js';
+import { MemoryRegistryStore } from '../store/index.js';
+import { ManualClock } from '../testing/index.js';
+import { HealthMonitor, type MonitoredRegistry } from './health-monitor.js';
+import { resolveHealthCheckOptions } from './options.js';
+import { type ProbeResult } from './probe.js';
+import { type Thresholds } from './status-thresholds.js';
+
+const OUTCOMES = ['success', 'failure', 'timeout'] as const;
+type Outcome = (typeof OUTCOMES)[number];
+
+const LONGEST = 6;
+
+/** Every sequence of exactly `length` outcomes: each shorter one is the beginning of some. */
+function sequencesOf(length: number): Outcome[][] {
+  if (length === 0) return [[]];
+  return sequencesOf(length - 1).flatMap((start) => OUTCOMES.map((next) => [...start, next]));
+}
+
+/**
+ * What the documentation says, from all results at once and without counting on: the first result decides, then `rise`
+ * successes without a failure between them make healthy, and `fall` failures without a success between them unhealthy.
+ */
+function statusAfter(outcomes: readonly Outcome[], { rise, fall }: Thresholds): HealthStatus {
+  const passes = outcomes.map((outcome) => outcome === 'success');
+  for (let end = passes.length; end > 0; end--) {
+    const before = passes.slice(0, end);
+    if (before.length >= rise && before.slice(-rise).every((passed) => passed)) return 'healthy';
+    if (before.length >= fall && before.slice(-fall).every((passed) => !passed)) return 'unhealthy';
+  }
+  return passes[0] === undefined ? 'unknown' : passes[0] ? 'healthy' : 'unhealthy';
+}
+
+const closers: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+/** Checks an instance for each sequence, all of them side by side, and notes the status after each result. */
+async function observe(sequences: readonly Outcome[][], thresholds: Thresholds): Promise<HealthStatus[][]> {
+  const clock = new ManualClock();
+  const registry = new ServiceRegistry(new MemoryRegistryStore({ clock }), {}, { clock, random: seededRandom(1) });
+  closers.push(() => registry.close());
+  await registry.start();
+  const ids = sequences.map((_, index) => `i${index}`);
+  const seen = new Map<string, HealthStatus[]>(ids.map((id) => [id, []]));
+  const asked = new Map<string, number>();
+  const outcomesOf = ({ instanceId }: ServiceInstance): Outcome[] => sequences[Number(instanceId.slice(1))]!;
+  const probe = {
+    check: (instance: ServiceInstance): Promise<ProbeResult> => {
+      const turn = asked.get(instance.instanceId) ?? 0;
+      asked.set(instance.instanceId, turn + 1);
+      const outcome = outcomesOf(instance)[turn] ?? 'success';
+      // One that times out does not even heed that it is given up.
+      if (outcome === 'timeout') return new Promise(() => undefined);
+      return Promise.resolve({ passed: outcome === 'success' });
+    },
+  };
+  const observed: MonitoredRegistry = {
+    get snapshot() {
+      return registry.snapshot;
+    },
+    onChange: (listener) => registry.onChange(listener),
+    setStatus: async (key, ...rest) => {
+      const found = await registry.setStatus(key, ...rest);
+      seen.get(key.instanceId)!.push(registry.getInstance(key)!.healthStatus);
+      return found;
+    },
+  };
+  const options = resolveHealthCheckOptions({ interval: '60s', timeout: '1s', concurrency: 10_000, ...thresholds });
+  const plan = { schedule: options.schedule, probe };
+  const monitor = new HealthMonitor(observed, () => plan, options, { clock, random: seededRandom(2) });
+  closers.push(() => monitor.close());
+  for (const instanceId of ids) {
+    await registry.register(
+      { serviceName: 'users', host: '127.0.0.1', port: 8080, instanceId, ttl: '1d' },
+      { heartbeat: 'manual' },
+    );
+  }
+  monitor.start();
+  await clock.advanceAsync(60_000 * (LONGEST + 2));
+  return ids.map((id) => seen.get(id)!.slice(0, LONGEST));
+}
+
+describe('rise and fall, through the monitor', () => {
+  it.each<Thresholds>([
+    { rise: 2, fall: 3 },
+    { rise: 1, fall: 1 },
+    { rise: 3, fall: 2 },
+    { rise: 1, fall: 4 },
+  ])(
+    'says what the rule says after each of all sequences of up to six results, with rise $rise and fall $fall',
+    async (thresholds) => {
+      const sequences = sequencesOf(LONGEST);
+      const observed = await observe(sequences, thresholds);
+      const expected = sequences.map((outcomes) =>
+        outcomes.map((_, index) => statusAfter(outcomes.slice(0, index + 1), thresholds)),
+      );
+      expect(observed).toEqual(expected);
+    },
+  );
+});
