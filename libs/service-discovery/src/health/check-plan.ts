@@ -1,5 +1,5 @@
 import { type ServiceInstance } from '../model/index.js';
-import { type Probe } from './probe.js';
+import { type Probe } from './probes/probe.js';
 
 /** When an instance is checked, and how many results change what is said of it. All durations in milliseconds. */
 export interface CheckSchedule {

@@ -7,7 +7,7 @@ import { ManualClock } from '../testing/index.js';
 import { type CheckPlanner } from './check-plan.js';
 import { HealthMonitor, type HealthMonitorDeps, type MonitoredRegistry } from './health-monitor.js';
 import { resolveHealthCheckOptions, type HealthCheckOptions } from './options.js';
-import { type ProbeResult } from './probe.js';
+import { type ProbeResult } from './probes/probe.js';
 
 type Checked = ServiceDiscoveryEvents['health.checked'];
 

@@ -13,8 +13,8 @@ import { type ServiceRegistry } from '../registry/index.js';
 import { type CheckPlan, type CheckPlanner } from './check-plan.js';
 import { type CheckShare } from './check-share.js';
 import { type ResolvedHealthCheckOptions } from './options.js';
-import { failureReason } from './probe-failure.js';
-import { type ProbeResult } from './probe.js';
+import { failureReason } from './probes/probe-failure.js';
+import { type ProbeResult } from './probes/probe.js';
 import { runProbe } from './run-probe.js';
 import { initialState, nextState, type ThresholdState } from './status-thresholds.js';
 

@@ -11,7 +11,7 @@ export {
 export { type CheckPlan, type CheckPlanner, type CheckSchedule } from './check-plan.js';
 export { CheckShare, type CheckShareDeps } from './check-share.js';
 export { HealthMonitor, type HealthMonitorDeps, type MonitoredRegistry } from './health-monitor.js';
-export { HttpProbe } from './http-probe.js';
+export { HttpProbe } from './probes/http-probe.js';
 export {
   DEFAULT_HEALTH_CHECK_OPTIONS,
   HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT,
@@ -20,7 +20,7 @@ export {
   type ResolvedHealthCheckOptions,
   type StatusRange,
 } from './options.js';
-export { type ConnectionDeps } from './probe-connection.js';
+export { type ConnectionDeps } from './probes/connection.js';
 export { planChecks } from './plan-checks.js';
-export { type Probe, type ProbeResult } from './probe.js';
-export { TcpProbe } from './tcp-probe.js';
+export { type Probe, type ProbeResult } from './probes/probe.js';
+export { TcpProbe } from './probes/tcp-probe.js';

@@ -1,7 +1,7 @@
 import { type CheckPlan, type CheckPlanner } from './check-plan.js';
-import { HttpProbe } from './http-probe.js';
+import { HttpProbe } from './probes/http-probe.js';
 import { type ResolvedHealthCheckOptions } from './options.js';
-import { TcpProbe } from './tcp-probe.js';
+import { TcpProbe } from './probes/tcp-probe.js';
 
 /** HTTP for an instance that names a health check path, else TCP. */
 export function planChecks(options: ResolvedHealthCheckOptions): CheckPlanner {

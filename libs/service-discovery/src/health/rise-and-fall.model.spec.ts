@@ -6,7 +6,7 @@ import { MemoryRegistryStore } from '../store/index.js';
 import { ManualClock } from '../testing/index.js';
 import { HealthMonitor, type MonitoredRegistry } from './health-monitor.js';
 import { resolveHealthCheckOptions } from './options.js';
-import { type ProbeResult } from './probe.js';
+import { type ProbeResult } from './probes/probe.js';
 import { type Thresholds } from './status-thresholds.js';
 
 const OUTCOMES = ['success', 'failure', 'timeout'] as const;

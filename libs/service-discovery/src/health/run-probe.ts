@@ -1,7 +1,7 @@
 import { type Clock, type Timer } from '../common/index.js';
 import { type ServiceInstance } from '../model/index.js';
-import { failureReason } from './probe-failure.js';
-import { type Probe, type ProbeResult } from './probe.js';
+import { failureReason } from './probes/probe-failure.js';
+import { type Probe, type ProbeResult } from './probes/probe.js';
 
 export interface ProbeLimits {
   readonly clock: Clock;
@@ -37,8 +37,8 @@ export async function runProbe(
 
 async function ask(probe: Probe, instance: ServiceInstance, signal: AbortSignal): Promise<ProbeResult> {
   try {
-    const { passed, reason, statusCode, data } = await probe.check(instance, signal);
-    return { passed, reason, statusCode, data };
+    const { passed, skipped, reason, statusCode, data } = await probe.check(instance, signal);
+    return { passed, skipped, reason, statusCode, data };
   } catch (error) {
     return failure(signal, error);
   }

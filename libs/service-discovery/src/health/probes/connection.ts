@@ -1,7 +1,12 @@
 import { lookup as dnsLookup } from 'node:dns';
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { assertAddressAllowed, findForbiddenHost, HostNotAllowedError, type ServiceInstance } from '../model/index.js';
+import {
+  assertAddressAllowed,
+  findForbiddenHost,
+  HostNotAllowedError,
+  type ServiceInstance,
+} from '../../model/index.js';
 
 export interface ConnectionDeps {
   /** @default the system's resolver */

@@ -1,9 +1,9 @@
 import { type Socket } from 'node:net';
 import { Client } from 'undici';
-import { originOf, type ServiceInstance } from '../model/index.js';
+import { originOf, type ServiceInstance } from '../../model/index.js';
 import { readHealthBody } from './health-body.js';
-import { isHealthyStatus, type ResolvedHealthCheckOptions } from './options.js';
-import { openConnection, type ConnectionDeps } from './probe-connection.js';
+import { isHealthyStatus, type ResolvedHealthCheckOptions } from '../options.js';
+import { openConnection, type ConnectionDeps } from './connection.js';
 import { failureReason } from './probe-failure.js';
 import { type Probe, type ProbeResult } from './probe.js';
 

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { errors } from 'undici';
-import { messageOf } from '../common/index.js';
-import { HostNotAllowedError } from '../model/index.js';
+import { messageOf } from '../../common/index.js';
+import { HostNotAllowedError } from '../../model/index.js';
 
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',

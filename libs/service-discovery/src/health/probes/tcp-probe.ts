@@ -1,5 +1,5 @@
-import { type ServiceInstance } from '../model/index.js';
-import { openConnection, type ConnectionDeps } from './probe-connection.js';
+import { type ServiceInstance } from '../../model/index.js';
+import { openConnection, type ConnectionDeps } from './connection.js';
 import { failureReason } from './probe-failure.js';
 import { type Probe, type ProbeResult } from './probe.js';
 

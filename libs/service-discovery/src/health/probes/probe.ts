@@ -1,9 +1,11 @@
-import { type ServiceInstance } from '../model/index.js';
+import { type ServiceInstance } from '../../model/index.js';
 
 /** What one probe found. */
 export interface ProbeResult {
   readonly passed: boolean;
-  /** Why it failed, in a few words; for one that passed, what was odd about the answer. */
+  /** The answer says nothing about the instance, so it counts neither way, whatever `passed` is. */
+  readonly skipped?: true;
+  /** Why it failed or was skipped, in a few words; for one that passed, what was odd about the answer. */
   readonly reason?: string;
   /** The HTTP status, where there is one. */
   readonly statusCode?: number;

@@ -7,10 +7,10 @@ import {
   type Socket,
 } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { toInstance, type ServiceInstance, type ServiceRegistration } from '../model/index.js';
+import { toInstance, type ServiceInstance, type ServiceRegistration } from '../../model/index.js';
 import { HttpProbe } from './http-probe.js';
-import { resolveHealthCheckOptions, type HealthCheckOptions } from './options.js';
-import { planChecks } from './plan-checks.js';
+import { resolveHealthCheckOptions, type HealthCheckOptions } from '../options.js';
+import { planChecks } from '../plan-checks.js';
 import { type ProbeResult } from './probe.js';
 
 import { TcpProbe } from './tcp-probe.js';
