@@ -29,6 +29,7 @@ const SAMPLES: Record<string, common.ServiceDiscoveryError> = {
   ThrottledError: new common.ThrottledError({ probability: 0.5 }),
   ConcurrencyLimitedError: new common.ConcurrencyLimitedError({ limit: 3, queue: 1 }),
   RegistryUnavailableError: new common.RegistryUnavailableError('away'),
+  ServiceNotReadyError: new common.ServiceNotReadyError(1_000, [{ service: 'users', reason: 'there is none' }]),
   LeaseLostError: new common.LeaseLostError('users', 'a'),
   TransportError: new common.TransportError('refused', true),
   ResponseStatusError: new common.ResponseStatusError(500, {}, undefined),

@@ -1,6 +1,7 @@
 /** Every code that a {@link ServiceDiscoveryError} can carry, with its meaning. Codes are stable; messages are not. */
 export const ERROR_CODES = {
   SERVICE_NOT_FOUND: 'no service of this name is registered',
+  SERVICE_NOT_READY: 'a service that was waited for was not there in time',
   NO_AVAILABLE_INSTANCE: 'the service is known, but none of its instances may take a call now',
   CIRCUIT_OPEN: 'the circuit breaker refuses calls after repeated failures',
   DEADLINE_EXCEEDED: 'the time for the whole call is over',
@@ -132,6 +133,30 @@ export class ServiceNotFoundError extends ServiceDiscoveryError {
 export class NoAvailableInstanceError extends ServiceDiscoveryError {
   constructor(service: string, reason: string, details: ErrorDetails = {}) {
     super('NO_AVAILABLE_INSTANCE', `No instance of "${service}" can take a call: ${reason}`, { ...details, service });
+  }
+}
+
+/** What was there of a service in place of what was waited for. */
+export interface MissingService {
+  readonly service: string;
+  /** A phrase such as `2 instances, none healthy: …`. */
+  readonly reason: string;
+}
+
+/** Services that were waited for were not there in time; `missing` says of each what was there instead. */
+export class ServiceNotReadyError extends ServiceDiscoveryError {
+  constructor(
+    readonly timeoutMs: number,
+    readonly missing: readonly MissingService[],
+    /** What the wait itself may have to do with it. @default nothing */
+    hint = '',
+  ) {
+    const what = missing.length === 1 ? '' : `${missing.length} services were not there within ${timeoutMs} ms: `;
+    const verb = missing.length === 1 ? ` was not there within ${timeoutMs} ms` : '';
+    const seen = missing.map(({ service, reason }) => `"${service}"${verb}: ${reason}`);
+    super('SERVICE_NOT_READY', what + seen.join('; ') + (hint && `. ${hint}`), {
+      service: missing.length === 1 ? missing[0]?.service : undefined,
+    });
   }
 }
 

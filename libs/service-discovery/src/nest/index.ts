@@ -57,7 +57,8 @@ export {
   DiscoveryHttpModule,
   type DiscoveryHttpOptions,
 } from './axios/index.js';
-export { type DiscoveryCriteria, ServiceDiscovery, type ServiceEndpoint } from './service-discovery.js';
+export { type DiscoveryCriteria } from './discovery-criteria.js';
+export { ServiceDiscovery, type ServiceEndpoint } from './service-discovery.js';
 export {
   type AsyncFactoryOptions,
   type ServiceDiscoveryAsyncOptions,
@@ -70,4 +71,5 @@ export {
   type ServiceHealthData,
   type ServiceHealthOptions,
 } from './terminus/index.js';
+export { type WaitForServiceOptions } from './waiting/index.js';
 export { CLOCK, RANDOM, REGISTRY_STORE, SERVICE_DISCOVERY_OPTIONS, TRANSPORT } from './tokens.js';

@@ -7,7 +7,7 @@ import {
   ServiceDiscoveryError,
 } from '../common/index.js';
 import {
-  type LoadBalancing,
+  type PickContext,
   selectEligible,
   type SelectionCriteria,
   type UnavailableReason,
@@ -28,8 +28,10 @@ import {
   type Tier,
 } from '../model/index.js';
 import { ServiceRegistry } from '../registry/index.js';
+import { type DiscoveryCriteria } from './discovery-criteria.js';
 import { type ResolvedServiceDiscoveryOptions } from './options/index.js';
 import { CLOCK, RANDOM, SERVICE_DISCOVERY_OPTIONS } from './tokens.js';
+import { type ServiceWaitDeps, type WaitForServiceOptions, waitForServices } from './waiting/index.js';
 
 /** Where to call a service. */
 export interface ServiceEndpoint {
@@ -47,16 +49,6 @@ interface KnownService {
   readonly balancers: Balancers;
   /** That of the module's options. */
   readonly usual: FedBalancer;
-}
-
-/** What is wanted of an endpoint. */
-export interface DiscoveryCriteria extends SelectionCriteria {
-  /** Which of the instances that fit; a name alone goes by the module's other options. @default the module's `loadBalancing` */
-  strategy?: LoadBalancing;
-  /** What hash strategies go by. */
-  key?: string;
-  /** What `ip_hash` goes by: the address of the client on whose behalf the service is asked. */
-  clientIp?: string;
 }
 
 const REASONS: Readonly<Record<UnavailableReason, string>> = {
@@ -120,13 +112,39 @@ export class ServiceDiscovery {
       this.known.delete(serviceName);
       return null;
     }
-    const { usual, balancers } = this.known.get(serviceName) ?? this.know(serviceName);
-    const balancer = criteria.strategy === undefined ? usual : balancers.of(criteria.strategy);
-    const picked = balancer.upToDate(instances).pick(criteria);
-    if (picked.kind === 'unavailable') throw new NoAvailableInstanceError(serviceName, REASONS[picked.reason]);
-    // Whether and when it is called is not known here, so it counts as no load.
-    picked.done(NOT_CALLED);
-    return endpointOf(picked.instance);
+    const picked = this.pick(serviceName, instances, criteria);
+    if (typeof picked === 'string') throw new NoAvailableInstanceError(serviceName, REASONS[picked]);
+    return endpointOf(picked);
+  }
+
+  /**
+   * Resolves with an endpoint as soon as the service has an instance that a health check found healthy, such as before
+   * an app takes up its work. It is told of changes, and asks for nothing.
+   *
+   * Wait in the background, or after `listen()`, for a service that itself may wait for this app: an app registers when
+   * it listens, so two that wait for each other in `onModuleInit` never start.
+   * @throws ServiceNotReadyError at the timeout, with what was seen in place of the service; the signal's reason;
+   *   RegistryUnavailableError when the app closes meanwhile; InvalidConfigurationError naming every wrong option
+   */
+  async waitForService(serviceName: string, options: WaitForServiceOptions = {}): Promise<ServiceEndpoint> {
+    const [endpoint] = await this.waitForServices([serviceName], options);
+    return endpoint!;
+  }
+
+  /**
+   * The same for several services, until all are there at the same moment; one error tells of all that are missing.
+   * @returns an endpoint for each name, in their order
+   */
+  async waitForServices(
+    serviceNames: readonly string[],
+    options: WaitForServiceOptions = {},
+  ): Promise<readonly ServiceEndpoint[]> {
+    const { registry, clock } = this;
+    const choose: ServiceWaitDeps['choose'] = (name, instances, criteria) => {
+      const picked = this.pick(name, instances, criteria);
+      return typeof picked === 'string' ? REASONS[picked] : picked;
+    };
+    return (await waitForServices({ registry, clock, choose }, serviceNames, options)).map(endpointOf);
   }
 
   /**
@@ -150,6 +168,20 @@ export class ServiceDiscovery {
   /** The tier patterns in force. */
   getCommunicationPatterns(): Readonly<Record<Tier, CommunicationPattern>> {
     return this.communicator.getCommunicationPatterns();
+  }
+
+  private pick(
+    serviceName: string,
+    instances: readonly ServiceInstance[],
+    criteria: DiscoveryCriteria & Pick<PickContext, 'exclude'>,
+  ): ServiceInstance | UnavailableReason {
+    const { usual, balancers } = this.known.get(serviceName) ?? this.know(serviceName);
+    const balancer = criteria.strategy === undefined ? usual : balancers.of(criteria.strategy);
+    const picked = balancer.upToDate(instances).pick(criteria);
+    if (picked.kind === 'unavailable') return picked.reason;
+    // Whether and when it is called is not known here, so it counts as no load.
+    picked.done(NOT_CALLED);
+    return picked.instance;
   }
 
   /** Nobody may ever ask for a service again that has gone; so each new one clears away those. */

@@ -1,0 +1,154 @@
+import {
+  type Clock,
+  type Duration,
+  messageOf,
+  type MissingService,
+  onAbort,
+  OptionValidator,
+  RegistryUnavailableError,
+  ServiceNotReadyError,
+} from '../../common/index.js';
+import { type PickContext, selectServing } from '../../balancing/index.js';
+import { type ServiceInstance } from '../../model/index.js';
+import { type ServiceRegistry } from '../../registry/index.js';
+import { type DiscoveryCriteria } from '../discovery-criteria.js';
+import { describeAbsence, describeInstances, describeStaleness } from './what-was-seen.js';
+
+/** How a service is waited for. */
+export interface WaitForServiceOptions {
+  /** How long, from 0 (it is looked for once) to 1 day. @default '30s' */
+  timeout?: Duration;
+  /** Gives up when it aborts, with its reason. @default never */
+  signal?: AbortSignal;
+  /**
+   * What instances count: those that a health check has found `healthy`, or all that are `discoverable`, also those that
+   * nobody has checked yet. Where no process makes health checks, none ever becomes healthy.
+   * @default 'healthy'
+   */
+  status?: 'healthy' | 'discoverable';
+  /** How many of them there have to be: a whole number, 1 or more. @default 1 */
+  minInstances?: number;
+  /** What they have to be besides, and which of them the endpoint is. @default any, by the module's `loadBalancing` */
+  criteria?: DiscoveryCriteria;
+}
+
+const DEFAULT_WAIT_FOR_SERVICE_OPTIONS: WaitForServiceOptions = {
+  timeout: '30s',
+  status: 'healthy',
+  minInstances: 1,
+};
+
+export interface ServiceWaitDeps {
+  readonly registry: Pick<
+    ServiceRegistry,
+    'watch' | 'servedInstances' | 'follows' | 'snapshot' | 'ageMs' | 'listServices'
+  >;
+  readonly clock: Clock;
+  /** Picks an instance, none of those to be excluded where there is another one; or says why it cannot be any. */
+  choose(
+    name: string,
+    instances: readonly ServiceInstance[],
+    criteria: DiscoveryCriteria & Pick<PickContext, 'exclude'>,
+  ): ServiceInstance | string;
+  /** What to say of a wait that was in vain. @default nothing */
+  hint?(): string;
+}
+
+interface Wanted {
+  readonly status: 'healthy' | 'discoverable';
+  readonly minInstances: number;
+  readonly criteria: DiscoveryCriteria;
+}
+
+/** Why there is no instance that is wanted. */
+type Reason = () => string;
+
+/**
+ * Waits until all of the services are there at the same moment, woken by their changes. Leaves nothing behind.
+ * @returns an endpoint for each name, in their order
+ * @throws ServiceNotReadyError; the signal's reason; RegistryUnavailableError when the registry is closed meanwhile;
+ *   InvalidConfigurationError naming every wrong option
+ */
+export async function waitForServices(
+  deps: ServiceWaitDeps,
+  names: readonly string[],
+  options: WaitForServiceOptions,
+): Promise<readonly ServiceInstance[]> {
+  const { timeoutMs, signal, ...wanted } = resolveOptions(options);
+  const look = (): readonly (ServiceInstance | Reason)[] => names.map((name) => find(deps, name, wanted));
+  signal?.throwIfAborted();
+  if (names.length === 0) return [];
+  const over = new AbortController();
+  let isTooLate = false;
+  const tooLate = (): void => {
+    isTooLate = true;
+    over.abort();
+  };
+  const timer = deps.clock.setTimer(tooLate, timeoutMs);
+  const unfollow = signal && onAbort(signal, () => over.abort());
+  try {
+    for await (const change of deps.registry.watch({ services: names }, over.signal)) {
+      if (change.type === 'hold') continue;
+      const found = look();
+      if (found.every(isThere)) return found;
+    }
+  } finally {
+    timer.cancel();
+    unfollow?.();
+  }
+  signal?.throwIfAborted();
+  if (!isTooLate) throw new RegistryUnavailableError(`The registry was closed during the wait for ${names.join(', ')}`);
+  const found = look();
+  if (found.every(isThere)) return found;
+  const missing = found.flatMap((one, index): MissingService[] =>
+    isThere(one) ? [] : [{ service: names[index] ?? '', reason: one() + describeStaleness(deps.registry) }],
+  );
+  throw new ServiceNotReadyError(timeoutMs, missing, deps.hint?.());
+}
+
+function resolveOptions(
+  options: WaitForServiceOptions,
+): Wanted & { timeoutMs: number; signal: AbortSignal | undefined } {
+  const check = new OptionValidator('waitForService');
+  const given = check.options('', options, DEFAULT_WAIT_FOR_SERVICE_OPTIONS, ['signal', 'criteria']);
+  const { signal, criteria = {} } = options;
+  const resolved = {
+    signal,
+    criteria,
+    timeoutMs: check.duration('timeout', given.timeout, { maxMs: 86_400_000 }),
+    status: check.oneOf('status', given.status, ['healthy', 'discoverable'] as const),
+    minInstances: check.number('minInstances', given.minInstances, { min: 1, integer: true }),
+  };
+  check.throwIfAny();
+  return resolved;
+}
+
+function isThere(found: ServiceInstance | Reason): found is ServiceInstance {
+  return typeof found !== 'function';
+}
+
+function find(
+  deps: ServiceWaitDeps,
+  name: string,
+  { status, minInstances, criteria }: Wanted,
+): ServiceInstance | Reason {
+  let instances: readonly ServiceInstance[];
+  try {
+    instances = deps.registry.servedInstances(name);
+  } catch (error) {
+    return () => messageOf(error);
+  }
+  if (instances.length === 0) return () => describeAbsence(deps.registry, name);
+  const because =
+    (lacking: string): Reason =>
+    () =>
+      describeInstances(instances, criteria, lacking);
+  const isWanted = (instance: ServiceInstance): boolean => status === 'discoverable' || instance.status === 'healthy';
+  const wanted = new Set(selectServing(instances, criteria).filter(isWanted));
+  if (wanted.size === 0) return because(`none ${status}`);
+  if (wanted.size < minInstances) return because(`${wanted.size} of ${minInstances} ${status}`);
+  const exclude = new Set(instances.filter((one) => !wanted.has(one)).map(({ instanceId }) => instanceId));
+  const chosen = deps.choose(name, instances, { ...criteria, exclude });
+  if (typeof chosen === 'string') return because(chosen);
+  return !exclude.has(chosen.instanceId) ? chosen : because(`no calls go to the ${status} ones`);
+}

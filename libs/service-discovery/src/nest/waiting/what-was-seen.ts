@@ -1,0 +1,48 @@
+import { suggest } from '../../common/index.js';
+import { type SelectionCriteria, selectServing } from '../../balancing/index.js';
+import { type ServiceInstance } from '../../model/index.js';
+import { type ServiceRegistry } from '../../registry/index.js';
+
+/** How many instances an error describes. */
+const DESCRIBED = 3;
+
+/** How many there are, what is lacking, and how the first of them are. */
+export function describeInstances(
+  instances: readonly ServiceInstance[],
+  criteria: SelectionCriteria,
+  lacking: string,
+): string {
+  const fitting = new Set(selectServing(instances, criteria));
+  const shown = instances.slice(0, DESCRIBED).map((instance) => {
+    const state = fitting.has(instance) || !isServing(instance) ? stateOf(instance) : 'does not match the criteria';
+    return `${instance.instanceId} ${state}`;
+  });
+  const more = instances.length > DESCRIBED ? [`${instances.length - DESCRIBED} more`] : [];
+  const count = instances.length === 1 ? '1 instance' : `${instances.length} instances`;
+  return `${count}, ${lacking} (${[...shown, ...more].join('; ')})`;
+}
+
+function isServing({ weight, status }: ServiceInstance): boolean {
+  return weight > 0 && (status === 'healthy' || status === 'unknown');
+}
+
+function stateOf({ weight, status, health }: ServiceInstance): string {
+  if (weight === 0) return 'has weight 0';
+  if (status === 'unknown') return 'was not checked yet';
+  const reason = status === 'unhealthy' && health?.reason !== undefined ? `: ${health.reason}` : '';
+  return `is ${status}${reason}`;
+}
+
+/** A service without instances. */
+export function describeAbsence(registry: Pick<ServiceRegistry, 'follows' | 'listServices'>, name: string): string {
+  if (!registry.follows(name)) return 'the registry has not answered yet';
+  const near = suggest(name, registry.listServices());
+  return `no instance of it is registered${near.startsWith(':') ? '' : near}`;
+}
+
+/** What to add to what a registry says that may be out of date; nothing while it is connected. */
+export function describeStaleness(registry: Pick<ServiceRegistry, 'snapshot' | 'ageMs'>): string {
+  const { connected, ready } = registry.snapshot;
+  if (connected || !ready) return '';
+  return ` (the registry cannot be reached, and that is what it said ${Math.floor(registry.ageMs() / 1_000)} s ago)`;
+}
