@@ -28,6 +28,7 @@ import { type CallStageDescription } from './call/stage.js';
 import { type CallSettings, type CallTimes } from './options/index.js';
 import { prepareRequest, type ServiceCallRequest } from './request.js';
 import { type CircuitBreakerView, type CircuitCommand } from './channel/breakers.js';
+import { isDraining } from './channel/instance-changes.js';
 import { type EjectionView } from './channel/outlier-detectors.js';
 import { ServiceChannel } from './channel/service-channel.js';
 import { ServiceView } from './channel/service-view.js';
@@ -206,7 +207,9 @@ export class CallEngine {
       if (turnover) turnovers.push(turnover);
     }
     if (turnovers.length === 0) return;
-    const instances = [...this.services.values()].flatMap(({ channel }) => channel.instances);
+    const instances = [...this.services.values()]
+      .flatMap(({ channel }) => channel.instances)
+      .filter((one) => !isDraining(one));
     const joined = turnovers.flatMap((turnover) => turnover.joined);
     const left = turnovers.flatMap((turnover) => turnover.left);
     this.transport.retain?.(instances, { joined, left });

@@ -259,6 +259,27 @@ describe('ServiceCommunicator', () => {
     });
   });
 
+  describe('an instance that drains', () => {
+    it('has the connections to it closed, while its state and what is in flight there stay', async () => {
+      await stage.register('a', 'b');
+      const communicator = stage.communicatorWith({ loadBalancing: 'round_robin' });
+      stage.transport.hold();
+      const calls = [1, 2].map(() => communicator.callService('users', { path: '/' }));
+      const held = [await stage.transport.nextHeld(), await stage.transport.nextHeld()];
+      const retained = (): string[][] => stage.transport.retained.map((list) => list.map((one) => one.instanceId));
+
+      await stage.registry.setStatus({ serviceName: 'users', instanceId: 'a' }, 'draining');
+      expect(retained()).toEqual([['b']]);
+      for (const { respond } of held) respond();
+      await Promise.all(calls);
+
+      await stage.registry.setStatus({ serviceName: 'users', instanceId: 'a' }, 'up');
+      expect(retained()).toEqual([['b'], ['a', 'b']]);
+      await stage.registry.setStatus({ serviceName: 'users', instanceId: 'b' }, 'maintenance');
+      expect(retained()).toHaveLength(2);
+    });
+  });
+
   describe('settings', () => {
     it('come from the tier that the service declares, under those of withOptions', async () => {
       await stage.registerOne({ instanceId: 'a', tier: 'monitoring' });

@@ -54,7 +54,10 @@ export interface ServiceResponse {
   readonly body: ResponseBody;
 }
 
-/** Who came and who left. An instance that moved to another address did both. */
+/**
+ * Who came and who left. An instance that moved to another address did both; one that drains counts as gone, since it
+ * gets no new calls, and waits for its callers to close their connections before its server closes.
+ */
 export interface InstanceTurnover {
   readonly joined: readonly ServiceInstance[];
   readonly left: readonly ServiceInstance[];
@@ -73,8 +76,8 @@ export interface Transport {
    */
   dispatch?(to: ServiceInstance, request: ServiceRequest, cancellation: Cancellation): Promise<ServiceResponse>;
   /**
-   * Tells which instances exist now, of the services that are called, so that connections to others can be closed once
-   * idle. Called when somebody came or left.
+   * Tells which instances there are to call now, of the services that are called, so that connections to others can be
+   * closed once idle. Called when somebody came or left.
    * @param turnover what is new of it since the last time
    */
   retain?(instances: readonly ServiceInstance[], turnover: InstanceTurnover): void;

@@ -3,33 +3,41 @@ import fc from 'fast-check';
 import { modelRuns } from '../../../../../test/support/model-runs.js';
 import { type ServiceInstance } from '../../model/index.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
-import { changesBetween } from './instance-changes.js';
+import { changesBetween, type InstanceChanges, turnoverOf } from './instance-changes.js';
 
 const instance = (instanceId: string, more: Partial<ServiceInstance> = {}) => fakeInstance({ instanceId, ...more });
 const list = (...ids: string[]) => ids.map((id) => instance(id));
 
-function idsOf(changes: ReturnType<typeof changesBetween>): Record<keyof typeof changes, string[]> {
-  const ids = (instances: readonly ServiceInstance[]) => instances.map(({ instanceId }) => instanceId).sort();
-  return { joined: ids(changes.joined), left: ids(changes.left), replaced: ids(changes.replaced) };
+const NONE = { joined: [], left: [], replaced: [], retiring: [], resumed: [] };
+
+function idsOf(changes: InstanceChanges): Record<keyof InstanceChanges, string[]> {
+  const ids = (kind: keyof InstanceChanges) => changes[kind].map(({ instanceId }) => instanceId).sort();
+  return {
+    joined: ids('joined'),
+    left: ids('left'),
+    replaced: ids('replaced'),
+    retiring: ids('retiring'),
+    resumed: ids('resumed'),
+  };
 }
 
 describe('changesBetween', () => {
   it('tells who came and who left, wherever in the list', () => {
     expect(idsOf(changesBetween(list('a', 'b', 'c', 'd'), list('b', 'x', 'd', 'e')))).toEqual({
+      ...NONE,
       joined: ['e', 'x'],
       left: ['a', 'c'],
-      replaced: [],
     });
   });
 
   it('finds nothing new in another order, or in fields that say nothing of who it is', () => {
     const renewed = ['c', 'a', 'b'].map((id) => instance(id, { lastHeartbeat: 9, weight: 7, status: 'unhealthy' }));
-    expect(idsOf(changesBetween(list('a', 'b', 'c'), renewed))).toEqual({ joined: [], left: [], replaced: [] });
+    expect(idsOf(changesBetween(list('a', 'b', 'c'), renewed))).toEqual(NONE);
   });
 
   it('tells of those who registered anew under their id', () => {
     const after = [instance('a'), instance('b', { generation: 9 })];
-    expect(idsOf(changesBetween(list('a', 'b'), after))).toEqual({ joined: [], left: [], replaced: ['b'] });
+    expect(idsOf(changesBetween(list('a', 'b'), after))).toEqual({ ...NONE, replaced: ['b'] });
   });
 
   it.each([{ host: '10.0.0.9' }, { port: 9 }, { protocol: 'https' }] as const)(
@@ -42,14 +50,24 @@ describe('changesBetween', () => {
     },
   );
 
+  it('tells of those that begin to drain, and of those that do so no longer, who are there all the while', () => {
+    const draining = instance('b', { status: 'draining' });
+    const before = [instance('a'), instance('b'), instance('c', { status: 'draining' })];
+    const after = [instance('a', { status: 'maintenance' }), draining, instance('c')];
+    const changes = changesBetween(before, after);
+    expect(idsOf(changes)).toEqual({ ...NONE, retiring: ['b'], resumed: ['c'] });
+    expect(turnoverOf(changes)).toEqual({ joined: [after[2]], left: [draining] });
+    expect(turnoverOf(changesBetween(after, [after[0]!, { ...draining }, after[2]!]))).toBeUndefined();
+  });
+
   it('agrees with sets of ids on any two lists', () => {
     const ids = fc.uniqueArray(fc.integer({ min: 0, max: 12 }).map(String), { maxLength: 10 });
     fc.assert(
       fc.property(ids, ids, (before, after) => {
         expect(idsOf(changesBetween(list(...before), list(...after)))).toEqual({
+          ...NONE,
           joined: after.filter((id) => !before.includes(id)).sort(),
           left: before.filter((id) => !after.includes(id)).sort(),
-          replaced: [],
         });
       }),
       modelRuns('instance changes', 2_000),

@@ -6,17 +6,23 @@ import { type InstanceTurnover } from '../../transport/index.js';
 export interface InstanceChanges extends InstanceTurnover {
   /** Those under whose id somebody registered anew. */
   readonly replaced: readonly ServiceInstance[];
+  /** Those that began to drain: they are there still, and get no calls any more. */
+  readonly retiring: readonly ServiceInstance[];
+  /** Those that drain no longer. */
+  readonly resumed: readonly ServiceInstance[];
 }
 
 interface Collected extends InstanceChanges {
   readonly joined: ServiceInstance[];
   readonly left: ServiceInstance[];
   readonly replaced: ServiceInstance[];
+  readonly retiring: ServiceInstance[];
+  readonly resumed: ServiceInstance[];
 }
 
 /** Looks up only those between which the lists differ: an update of one of thousands looks nobody up. */
 export function changesBetween(before: readonly ServiceInstance[], after: readonly ServiceInstance[]): InstanceChanges {
-  const changes: Collected = { joined: [], left: [], replaced: [] };
+  const changes: Collected = { joined: [], left: [], replaced: [], retiring: [], resumed: [] };
   const { start, endBefore, endAfter } = differenceOf(before, after, haveSameId);
   compareInStep(before.slice(0, start), after, changes);
   compareInStep(before.slice(endBefore), after.slice(endAfter), changes);
@@ -50,7 +56,20 @@ function matchById(before: readonly ServiceInstance[], after: readonly ServiceIn
 
 function compare(before: ServiceInstance, after: ServiceInstance, changes: Collected): void {
   if (before.generation !== after.generation) changes.replaced.push(after);
-  if (before.host === after.host && before.port === after.port && before.protocol === after.protocol) return;
-  changes.left.push(before);
-  changes.joined.push(after);
+  if (before.host !== after.host || before.port !== after.port || before.protocol !== after.protocol) {
+    changes.left.push(before);
+    changes.joined.push(after);
+  } else if (isDraining(before) !== isDraining(after)) {
+    (isDraining(after) ? changes.retiring : changes.resumed).push(after);
+  }
+}
+
+/** What connections have to be opened and closed for; undefined: none. */
+export function turnoverOf({ joined, left, retiring, resumed }: InstanceChanges): InstanceTurnover | undefined {
+  const turnover = { joined: [...joined, ...resumed], left: [...left, ...retiring] };
+  return turnover.joined.length === 0 && turnover.left.length === 0 ? undefined : turnover;
+}
+
+export function isDraining({ status }: ServiceInstance): boolean {
+  return status === 'draining';
 }

@@ -3,7 +3,7 @@ import { type ServiceInstance } from '../../model/index.js';
 import { type InstanceTurnover } from '../../transport/index.js';
 import { Balancers } from './balancers.js';
 import { type BreakerDeps, Breakers, type CircuitBreakerView } from './breakers.js';
-import { changesBetween } from './instance-changes.js';
+import { changesBetween, turnoverOf } from './instance-changes.js';
 import { InstanceStates } from './instance-states.js';
 import { type EjectionView, OutlierDetectors } from './outlier-detectors.js';
 import { SharedPolicies } from './shared-policies.js';
@@ -43,16 +43,15 @@ export class ServiceChannel {
     return this.list;
   }
 
-  /** @returns who came and who left; undefined where nobody did */
+  /** @returns between whom and this process connections come and go; undefined: nobody */
   update(instances: readonly ServiceInstance[]): InstanceTurnover | undefined {
     if (instances === this.list) return undefined;
     const changes = changesBetween(this.list, instances);
     this.list = instances;
     this.states.update(changes);
     this.outliers.update(instances, changes);
-    if (changes.joined.length === 0 && changes.left.length === 0) return undefined;
-    this.loads.retain(instances);
-    return changes;
+    if (changes.joined.length > 0 || changes.left.length > 0) this.loads.retain(instances);
+    return turnoverOf(changes);
   }
 
   ejections(): EjectionView[] {
