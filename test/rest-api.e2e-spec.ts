@@ -437,6 +437,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
         total_services: 2,
         healthy_services: 1,
         unhealthy_services: 1,
+        missing_services: [],
         registry: { connected: true, age_seconds: 0 },
       });
     });

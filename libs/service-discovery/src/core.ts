@@ -275,6 +275,7 @@ export {
 } from './registry/index.js';
 export {
   type AggregatedHealth,
+  type AggregatedRegistry,
   type AggregatedStatus,
   type CheckPlan,
   type CheckPlanner,
@@ -285,8 +286,10 @@ export {
   DEFAULT_HEALTH_CHECK_OPTIONS,
   HealthAggregator,
   type HealthCheckOptions,
+  type HealthCounts,
   HealthMonitor,
   type HealthMonitorDeps,
+  type HealthSelection,
   type HealthSummary,
   HttpProbe,
   type InstanceHealth,

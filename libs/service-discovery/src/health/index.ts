@@ -2,12 +2,15 @@
 export {
   HealthAggregator,
   type AggregatedHealth,
+  type AggregatedRegistry,
   type AggregatedStatus,
+  type HealthCounts,
+  type HealthSelection,
   type HealthSummary,
   type InstanceHealth,
   type RegistryHealth,
   type ServiceHealth,
-} from './health-aggregator.js';
+} from './aggregator/index.js';
 export { type CheckPlan, type CheckPlanner, type CheckSchedule } from './check-plan.js';
 export { CheckShare, type CheckShareDeps } from './check-share.js';
 export { HealthMonitor, type HealthMonitorDeps, type MonitoredRegistry } from './health-monitor.js';

@@ -2,6 +2,7 @@ import { BodyPipe, QueryPipe, RawBody, RawQuery } from './dto-pipe.js';
 import { CircuitDto } from './dto/circuit.dto.js';
 import { DiscoverQuery } from './dto/discover.query.js';
 import { ExplainQuery } from './dto/explain.query.js';
+import { HealthQuery } from './dto/health.query.js';
 import { DeregisterQuery, HeartbeatDto, HeartbeatsDto } from './dto/lease.dto.js';
 import { HealthDto, StatusDto } from './dto/status.dto.js';
 import { WatchQuery } from './dto/watch.query.js';
@@ -23,4 +24,5 @@ export const CircuitBody = (): ParameterDecorator => RawBody(new BodyPipe(Circui
 export const DeregisterParams = (): ParameterDecorator => RawQuery(new QueryPipe(DeregisterQuery));
 export const DiscoverParams = (): ParameterDecorator => RawQuery(new QueryPipe(DiscoverQuery));
 export const ExplainParams = (): ParameterDecorator => RawQuery(new QueryPipe(ExplainQuery));
+export const HealthParams = (): ParameterDecorator => RawQuery(new QueryPipe(HealthQuery));
 export const WatchParams = (): ParameterDecorator => RawQuery(new QueryPipe(WatchQuery, { keepEmpty: true }));

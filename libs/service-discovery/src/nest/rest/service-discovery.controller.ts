@@ -25,11 +25,19 @@ import { ApiGuard, Restricted } from './access.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
 import { toCriteria } from './dto/criteria.query.js';
 import { type DiscoverQuery } from './dto/discover.query.js';
+import { type HealthQuery, toSelection } from './dto/health.query.js';
 import { type DeregisterQuery, type HeartbeatDto } from './dto/lease.dto.js';
 import { type RegisterServiceDto, toRegistration } from './dto/register-service.dto.js';
 import { type StatusDto } from './dto/status.dto.js';
 import { RestErrorFilter } from './error-filter.js';
-import { DeregisterParams, DiscoverParams, HeartbeatBody, RegistrationBody, StatusBody } from './params.js';
+import {
+  DeregisterParams,
+  DiscoverParams,
+  HealthParams,
+  HeartbeatBody,
+  RegistrationBody,
+  StatusBody,
+} from './params.js';
 import { Reply } from './reply.js';
 import { InstanceNotFoundError, InvalidRequestError } from './rest-error.js';
 import {
@@ -200,12 +208,18 @@ export class ServiceDiscoveryController {
     await this.registry.follow(name);
     const instances = this.registry.servedServices().get(name);
     if (!instances) throw new ServiceNotFoundError(name);
-    return this.answer(response, 200, toServiceView(name, instances, this.aggregator.getAggregatedHealth()));
+    return this.answer(
+      response,
+      200,
+      toServiceView(name, instances, this.aggregator.getAggregatedHealth({ service: name })),
+    );
   }
 
+  /** All services, or those that the query is about. */
   @Get('health/aggregated')
-  aggregatedHealth(@Res() response: unknown): AggregatedHealthView {
-    return this.answer(response, 200, toAggregatedHealthView(this.aggregator.getAggregatedHealth()));
+  aggregatedHealth(@HealthParams() query: HealthQuery, @Res() response: unknown): AggregatedHealthView {
+    const health = this.aggregator.getAggregatedHealth(toSelection(query));
+    return this.answer(response, 200, toAggregatedHealthView(health));
   }
 
   private mustBeStrategy(strategy: string | undefined): void {

@@ -17,6 +17,8 @@ export interface AggregatedHealthView {
   readonly total_services: number;
   readonly healthy_services: number;
   readonly unhealthy_services: number;
+  /** Those that are counted on, and are not registered. */
+  readonly missing_services: readonly string[];
   readonly registry: RegistryHealthView;
 }
 
@@ -73,6 +75,7 @@ export function toAggregatedHealthView(health: AggregatedHealth): AggregatedHeal
     total_services: health.totalServices,
     healthy_services: health.healthyServices,
     unhealthy_services: health.unhealthyServices,
+    missing_services: health.missingServices,
     registry: toRegistryHealthView(health.registry),
   };
 }

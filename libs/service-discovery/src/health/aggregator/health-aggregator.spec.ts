@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { EMPTY_SNAPSHOT, type ServiceInstance } from '../model/index.js';
-import { fakeInstance, ManualClock } from '../testing/index.js';
+import { EMPTY_SNAPSHOT, type ServiceInstance } from '../../model/index.js';
+import { fakeInstance, ManualClock } from '../../testing/index.js';
 import { HealthAggregator } from './health-aggregator.js';
 
 type State = 'healthy' | 'unhealthy' | 'unknown' | 'maintenance' | 'draining';
@@ -28,11 +28,12 @@ function aggregatorOf(services: Record<string, string | readonly ServiceInstance
       ] as const,
   );
   return new HealthAggregator(
-    { snapshot: { ...EMPTY_SNAPSHOT, ready: true, services: new Map(entries) }, ageMs: () => 1_999 },
+    { snapshot: { ...EMPTY_SNAPSHOT, ready: true, services: new Map(entries) }, ageMs: () => 1_999, onChange: NEVER },
     { clock: new ManualClock(1_000) },
   );
 }
 
+const NEVER = () => (): void => undefined;
 const AWAY = { connected: false, ageSeconds: 1 };
 
 describe('HealthAggregator', () => {
@@ -80,6 +81,7 @@ describe('HealthAggregator', () => {
       totalServices: 5,
       healthyServices: 1,
       unhealthyServices: 2,
+      missingServices: [],
       registry: AWAY,
     });
   });
@@ -101,6 +103,7 @@ describe('HealthAggregator', () => {
       totalServices: 1,
       healthyServices: 0,
       unhealthyServices: 0,
+      missingServices: [],
       services: {
         users: {
           status: 'degraded',
@@ -160,6 +163,7 @@ describe('HealthAggregator', () => {
     const hold = { since: 7, overdue: 9, total: 10 };
     const { services } = new HealthAggregator({
       ageMs: () => 0,
+      onChange: NEVER,
       snapshot: {
         ...EMPTY_SNAPSHOT,
         services: new Map(['users', 'orders'].map((name) => [name, [fakeInstance({ serviceName: name })]])),
@@ -181,6 +185,7 @@ describe('HealthAggregator', () => {
         services: new Map(names.map((name) => [name, [fakeInstance({ serviceName: name })]])),
       },
       ageMs: () => 0,
+      onChange: NEVER,
     }).getAggregatedHealth();
     expect(Object.keys(services)).toEqual(names);
     expect(totalServices).toBe(3);

@@ -1,0 +1,97 @@
+import { type ExpiryHold, type InstanceStatus, type Tier } from '../../model/index.js';
+
+/**
+ * How a service, or all of them together, are.
+ * - `healthy`: there is a healthy instance of every service, and no unhealthy one of any.
+ * - `degraded`: there is a healthy instance of every service, but also an unhealthy one.
+ * - `unhealthy`: some service has no healthy instance.
+ * - `unknown`: no instance was checked yet, or there is none.
+ *
+ * An instance that takes no calls because somebody wishes so, in maintenance, draining or of weight 0, is neither a
+ * healthy nor an unhealthy one: it carries none of the load, and harms nobody. Where a service has no others, it has no
+ * healthy instance; it is `unknown` only as long as none of its instances was ever checked, these included.
+ *
+ * A service that nobody has checked yet has no healthy instance either, so beside others that were checked it makes all
+ * together `unhealthy`, until its first check within a second.
+ */
+export type AggregatedStatus = 'healthy' | 'degraded' | 'unhealthy' | 'unknown';
+
+/** Which services are summed up: those that all of this applies to. */
+export interface HealthSelection {
+  /**
+   * Names of services. Whoever names a service counts on it: one that is not registered makes the status `unhealthy`,
+   * see {@link HealthSummary.missingServices}.
+   * @default all that are registered
+   */
+  readonly service?: string | readonly string[];
+  /** Services that have an instance with the tag. They count with all their instances. */
+  readonly tag?: string;
+  /** Services that have an instance that declares the tier. They count with all their instances. */
+  readonly tier?: Tier;
+}
+
+/** How current a registry's word is. */
+export interface RegistryHealth {
+  /** False while the registry cannot be reached: then the last good answer is served. */
+  readonly connected: boolean;
+  /** Whole seconds since that answer was last known to be true; 0 while connected. */
+  readonly ageSeconds: number;
+}
+
+/** What all services come to, without how current that is. */
+export interface HealthCounts {
+  readonly overallStatus: AggregatedStatus;
+  /** Services that are registered. */
+  readonly totalServices: number;
+  /** Services whose own status is `healthy`; those that are `degraded` or `unknown` are in neither of the two counts. */
+  readonly healthyServices: number;
+  /** Services whose own status is `unhealthy`. */
+  readonly unhealthyServices: number;
+  /** Services that are counted on and are not registered. None is missing before the registry has told what there is. */
+  readonly missingServices: readonly string[];
+}
+
+/** All services in a few words, and how current they are. */
+export interface HealthSummary extends HealthCounts {
+  readonly registry: RegistryHealth;
+}
+
+export interface AggregatedHealth extends HealthSummary {
+  /** When this was put together, in milliseconds since the Unix epoch. */
+  readonly timestamp: number;
+  /** By service name. */
+  readonly services: Readonly<Record<string, ServiceHealth>>;
+}
+
+/**
+ * One service. `endpoint`, `lastHeartbeat` and `healthData` are those of one instance: the first healthy one in order of
+ * registration, else the first unchecked one, else the first.
+ */
+export interface ServiceHealth {
+  readonly status: AggregatedStatus;
+  /** The base URL, such as `http://10.0.0.7:8080/api`. */
+  readonly endpoint: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly lastHeartbeat: number;
+  /** The JSON that its health endpoint answered last; null: none. */
+  readonly healthData: unknown;
+  /** Since too many of its instances miss their heartbeats at once, none is taken out; null: expiry is as usual. */
+  readonly expiryHeld: ExpiryHold | null;
+  /** In order of registration. */
+  readonly instances: readonly InstanceHealth[];
+}
+
+export interface InstanceHealth {
+  readonly instanceId: string;
+  /** The effective status: the operator's word where there is one, else what the checks found. */
+  readonly status: InstanceStatus;
+  readonly endpoint: string;
+  readonly lastHeartbeat: number;
+  /** When the last check was made, in milliseconds since the Unix epoch; null: never. */
+  readonly lastChecked: number | null;
+  readonly latencyMs: number | null;
+  readonly statusCode: number | null;
+  /** Why it is not healthy, or what was odd about its answer. */
+  readonly reason: string | null;
+  readonly healthData: unknown;
+}

@@ -1,0 +1,107 @@
+import { describe, expect, it } from '@jest/globals';
+import { type ServiceInstance } from '../../model/index.js';
+import { ChangingRegistry } from '../../testing/changing-registry.js';
+import { fakeInstance } from '../../testing/index.js';
+import { HealthAggregator } from './health-aggregator.js';
+
+const SERVICES = 1_000;
+
+/** Counts how often anybody looks at the health of an instance. */
+class Looks {
+  count = 0;
+
+  at(overrides: Partial<ServiceInstance>): ServiceInstance {
+    const instance = fakeInstance(overrides);
+    const { healthStatus } = instance;
+    return Object.defineProperty(instance, 'healthStatus', {
+      get: () => {
+        this.count += 1;
+        return healthStatus;
+      },
+    });
+  }
+
+  /** @returns how many looks something took */
+  of(work: () => void): number {
+    const before = this.count;
+    work();
+    return this.count - before;
+  }
+}
+
+function stage(): { looks: Looks; registry: ChangingRegistry; aggregator: HealthAggregator; all: ServiceInstance[] } {
+  const looks = new Looks();
+  const all = Array.from({ length: SERVICES }, (_, index) => looks.at({ serviceName: `s${index}` }));
+  const registry = new ChangingRegistry(all);
+  return { looks, registry, aggregator: new HealthAggregator(registry), all };
+}
+
+describe('HealthAggregator that is polled', () => {
+  it('looks at each instance once, however often it is asked', () => {
+    const { looks, aggregator } = stage();
+    const ask = (): void => {
+      for (let poll = 0; poll < 50; poll++) {
+        aggregator.getSummary();
+        aggregator.getSummary({ tag: 'x' });
+        aggregator.getAggregatedHealth();
+      }
+    };
+    expect(looks.of(ask)).toBe(SERVICES);
+    expect(looks.of(ask)).toBe(0);
+  });
+
+  it('looks again at the service that changed alone', () => {
+    const { looks, registry, aggregator } = stage();
+    expect(aggregator.getSummary().healthyServices).toBe(SERVICES);
+    registry.put(looks.at({ serviceName: 's7', healthStatus: 'unhealthy' }));
+    // That its health is another one is the second look.
+    expect(looks.of(() => expect(aggregator.getSummary().healthyServices).toBe(SERVICES - 1))).toBe(1);
+    registry.remove(fakeInstance({ serviceName: 's8' }));
+    expect(looks.of(() => expect(aggregator.getSummary().totalServices).toBe(SERVICES - 1))).toBe(0);
+  });
+
+  it('does not look again for heartbeats, nor for a check that found the same', () => {
+    const { looks, registry, aggregator, all } = stage();
+    aggregator.getSummary();
+    registry.beat(...all);
+    registry.put(looks.at({ serviceName: 's7', health: { checkedAt: 5 } }));
+    expect(looks.of(() => aggregator.getSummary())).toBe(0);
+    expect(aggregator.getAggregatedHealth().services.s7).toMatchObject({ instances: [{ lastChecked: 5 }] });
+  });
+
+  it('looks again only at lists that differ, when the registry tells everything anew', () => {
+    const { looks, registry, aggregator, all } = stage();
+    aggregator.getSummary();
+    registry.apply({
+      type: 'reset',
+      instances: all.with(3, looks.at({ serviceName: 's3', healthStatus: 'unhealthy' })),
+    });
+    expect(looks.of(() => expect(aggregator.getSummary().unhealthyServices).toBe(1))).toBe(1);
+  });
+
+  it('does not describe services again that did not change', () => {
+    const { registry, aggregator } = stage();
+    const before = aggregator.getAggregatedHealth().services;
+    registry.beat(fakeInstance({ serviceName: 's7' }));
+    const after = aggregator.getAggregatedHealth().services;
+    const changed = Object.keys(after).filter((name) => after[name] !== before[name]);
+    expect(changed).toEqual(['s7']);
+  });
+
+  it('is right also for a listener that hears of a change before it', () => {
+    const registry = new ChangingRegistry([fakeInstance()]);
+    const heard: string[] = [];
+    registry.onChange(() => heard.push(aggregator.getSummary().overallStatus));
+    const aggregator = new HealthAggregator(registry);
+    registry.put(fakeInstance({ healthStatus: 'unhealthy' }));
+    registry.put(fakeInstance({ healthStatus: 'healthy' }));
+    expect(heard).toEqual(['unhealthy', 'healthy']);
+  });
+
+  it('holds nothing once it is closed', () => {
+    const { registry, aggregator } = stage();
+    expect(registry.listening).toBe(1);
+    aggregator.close();
+    expect(registry.listening).toBe(0);
+  });
+});

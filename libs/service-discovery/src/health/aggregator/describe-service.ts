@@ -1,0 +1,39 @@
+import { baseUrlOf, type ExpiryHold, type ServiceInstance } from '../../model/index.js';
+import { type AggregatedStatus, type InstanceHealth, type ServiceHealth } from './aggregated-health.js';
+
+export function describeService(
+  instances: readonly ServiceInstance[],
+  status: AggregatedStatus,
+  expiryHeld: ExpiryHold | null,
+): ServiceHealth {
+  const described = instances.map(describeInstance);
+  const shown = described.reduce((best, next) => (rankOf(next) < rankOf(best) ? next : best));
+  return {
+    status,
+    endpoint: shown.endpoint,
+    lastHeartbeat: shown.lastHeartbeat,
+    healthData: shown.healthData,
+    expiryHeld,
+    instances: described,
+  };
+}
+
+/** Which instance speaks for its service: the lowest. */
+function rankOf({ status }: InstanceHealth): number {
+  return status === 'healthy' ? 0 : status === 'unknown' ? 1 : 2;
+}
+
+function describeInstance(instance: ServiceInstance): InstanceHealth {
+  const { instanceId, status, lastHeartbeat, health } = instance;
+  return {
+    instanceId,
+    status,
+    endpoint: baseUrlOf(instance),
+    lastHeartbeat,
+    lastChecked: health?.checkedAt ?? null,
+    latencyMs: health?.latencyMs ?? null,
+    statusCode: health?.statusCode ?? null,
+    reason: health?.reason ?? null,
+    healthData: health?.data ?? null,
+  };
+}

@@ -1,0 +1,138 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { modelRuns } from '../../../../../test/support/model-runs.js';
+import { type HealthStatus, type OperatorStatus, type ServiceInstance } from '../../model/index.js';
+import { ChangingRegistry } from '../../testing/changing-registry.js';
+import { fakeInstance } from '../../testing/index.js';
+import { type AggregatedStatus } from './aggregated-health.js';
+import { HealthAggregator } from './health-aggregator.js';
+
+interface State {
+  readonly operator: OperatorStatus;
+  readonly health: HealthStatus;
+  readonly weight: number;
+}
+
+const OPERATORS: readonly OperatorStatus[] = ['up', 'maintenance', 'draining'];
+const HEALTHS: readonly HealthStatus[] = ['unknown', 'healthy', 'unhealthy'];
+const STATES: readonly State[] = OPERATORS.flatMap((operator) =>
+  HEALTHS.flatMap((health) => [100, 0].map((weight) => ({ operator, health, weight }))),
+);
+
+/** The words of the documentation, as plainly as they can be said. */
+function plainly(services: readonly (readonly State[])[]): {
+  overallStatus: AggregatedStatus;
+  totalServices: number;
+  healthyServices: number;
+  unhealthyServices: number;
+} {
+  const inUse = ({ operator, weight }: State): boolean => operator === 'up' && weight > 0;
+  const has = (service: readonly State[], health: HealthStatus): boolean =>
+    service.some((state) => inUse(state) && state.health === health);
+  const wasChecked = (service: readonly State[]): boolean => service.some(({ health }) => health !== 'unknown');
+  const overall = (some: readonly (readonly State[])[]): AggregatedStatus => {
+    if (!some.some(wasChecked)) return 'unknown';
+    const everyHasHealthy = some.every((service) => has(service, 'healthy'));
+    const noneIsUnhealthy = !some.some((service) => has(service, 'unhealthy'));
+    if (everyHasHealthy && noneIsUnhealthy) return 'healthy';
+    return everyHasHealthy ? 'degraded' : 'unhealthy';
+  };
+  const each = services.map((service) => overall([service]));
+  return {
+    overallStatus: overall(services),
+    totalServices: services.length,
+    healthyServices: each.filter((status) => status === 'healthy').length,
+    unhealthyServices: each.filter((status) => status === 'unhealthy').length,
+  };
+}
+
+function instancesOf(services: readonly (readonly State[])[]): ServiceInstance[] {
+  return services.flatMap((states, at) =>
+    states.map(({ operator, health, weight }, index) =>
+      fakeInstance({
+        serviceName: `s${at}`,
+        instanceId: `i${index}`,
+        operatorStatus: operator,
+        healthStatus: health,
+        weight,
+      }),
+    ),
+  );
+}
+
+function judge(services: readonly (readonly State[])[]): unknown {
+  const { overallStatus, totalServices, healthyServices, unhealthyServices } = new HealthAggregator(
+    new ChangingRegistry(instancesOf(services)),
+  ).getSummary();
+  return { overallStatus, totalServices, healthyServices, unhealthyServices };
+}
+
+describe('aggregated health, beside a plain reference of its words', () => {
+  it('says the same of every service of up to two instances, alone and beside each other one', () => {
+    const kinds = [...STATES.map((one) => [one]), ...STATES.flatMap((one) => STATES.map((other) => [one, other]))];
+    for (const service of kinds) expect(judge([service])).toEqual(plainly([service]));
+    // One service of each status, and of each reason for it, stands for the others.
+    for (const service of kinds) {
+      for (const state of STATES) expect(judge([service, [state]])).toEqual(plainly([service, [state]]));
+    }
+  });
+
+  it('says the same of every combination of single instances over up to five services', () => {
+    const states = STATES.filter(({ weight, operator }) => weight > 0 && operator !== 'draining');
+    const combine = (services: readonly (readonly State[])[], left: number): void => {
+      expect(judge(services)).toEqual(plainly(services));
+      if (left > 0) for (const state of states) combine([...services, [state]], left - 1);
+    };
+    combine([], 5);
+  });
+
+  it('says the same of any services, and goes on to while they change', () => {
+    const state = fc.constantFrom(...STATES);
+    const services = fc.array(fc.array(state, { minLength: 1, maxLength: 4 }), { maxLength: 5 });
+    const changes = fc.array(
+      fc.record({
+        service: fc.nat({ max: 4 }),
+        instance: fc.nat({ max: 3 }),
+        to: fc.option(state),
+        asks: fc.boolean(),
+      }),
+      { maxLength: 12 },
+    );
+    fc.assert(
+      fc.property(services, changes, (given, taken) => {
+        const now = given.map((states) => new Map(states.map((one, index) => [index, one])));
+        while (now.length < 5) now.push(new Map());
+        const registry = new ChangingRegistry(instancesOf(given));
+        const aggregator = new HealthAggregator(registry);
+        let generation = 1;
+        for (const { service, instance, to, asks } of taken) {
+          const of = now[service]!;
+          const overrides = { serviceName: `s${service}`, instanceId: `i${instance}` };
+          const known = of.get(instance);
+          if (to) {
+            of.set(instance, to);
+            // Only a registration anew brings another weight.
+            if (known?.weight !== to.weight) generation += 1;
+            registry.put(
+              fakeInstance({
+                ...overrides,
+                operatorStatus: to.operator,
+                healthStatus: to.health,
+                weight: to.weight,
+                generation,
+              }),
+            );
+          } else if (known) {
+            of.delete(instance);
+            registry.remove(fakeInstance(overrides));
+          }
+          if (asks) aggregator.getSummary();
+        }
+        const left = now.filter((of) => of.size > 0).map((of) => [...of.values()]);
+        expect(aggregator.getSummary()).toMatchObject(plainly(left));
+        expect(aggregator.getAggregatedHealth()).toMatchObject(plainly(left));
+      }),
+      modelRuns('aggregated health', 10_000),
+    );
+  });
+});

@@ -1,0 +1,46 @@
+import { type ServiceInstance, type Tier } from '../../model/index.js';
+import { type AggregatedStatus } from './aggregated-health.js';
+
+/** What a sum goes by of one service: found once, and anew only where the service changed. */
+export class ServiceStanding {
+  readonly status: AggregatedStatus;
+  private knownTags: ReadonlySet<string> | undefined;
+  private knownTiers: ReadonlySet<Tier | undefined> | undefined;
+
+  constructor(readonly instances: readonly ServiceInstance[]) {
+    this.status = statusOf(instances);
+  }
+
+  /** The tags of any of its instances. */
+  get tags(): ReadonlySet<string> {
+    return (this.knownTags ??= new Set(this.instances.flatMap(({ tags }) => tags)));
+  }
+
+  /** The tiers that any of its instances declares. */
+  get tiers(): ReadonlySet<Tier | undefined> {
+    return (this.knownTiers ??= new Set(this.instances.map(({ tier }) => tier)));
+  }
+}
+
+/** Whether another state of an instance may be news to a {@link ServiceStanding}. */
+export function isNewsOfStanding(before: ServiceInstance | undefined, after: ServiceInstance): boolean {
+  return (
+    before?.generation !== after.generation ||
+    before.status !== after.status ||
+    before.healthStatus !== after.healthStatus
+  );
+}
+
+/** What the words mean stands at {@link AggregatedStatus}. */
+function statusOf(instances: readonly ServiceInstance[]): AggregatedStatus {
+  let [isChecked, hasHealthy, hasUnhealthy] = [false, false, false];
+  for (const { healthStatus, status, weight } of instances) {
+    if (healthStatus !== 'unknown') isChecked = true;
+    if (weight === 0) continue;
+    if (status === 'healthy') hasHealthy = true;
+    if (status === 'unhealthy') hasUnhealthy = true;
+  }
+  if (!isChecked) return 'unknown';
+  if (!hasHealthy) return 'unhealthy';
+  return hasUnhealthy ? 'degraded' : 'healthy';
+}

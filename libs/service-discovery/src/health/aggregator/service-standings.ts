@@ -1,0 +1,76 @@
+import { findInstance, steadyList, type Change, type RegistrySnapshot } from '../../model/index.js';
+import { type ServiceRegistry } from '../../registry/index.js';
+import { isNewsOfStanding, ServiceStanding } from './service-standing.js';
+
+/** What aggregation needs of a `ServiceRegistry`. */
+export type AggregatedRegistry = Pick<ServiceRegistry, 'snapshot' | 'ageMs' | 'onChange'>;
+
+/**
+ * How each service of a registry stands. Notes at each change which service it is about, and looks at that one again when
+ * somebody asks: nothing is done for heartbeats, for checks that find what the last one did, or while nobody asks.
+ */
+export class ServiceStandings {
+  private readonly standings = new Map<string, ServiceStanding>();
+  /** Services to look at again, all changes up to `noted` considered. */
+  private readonly changed = new Set<string>();
+  private noted: RegistrySnapshot | undefined;
+  private revision = 0;
+  private readonly unfollow: () => void;
+
+  constructor(private readonly registry: AggregatedRegistry) {
+    this.unfollow = registry.onChange((snapshot, previous, change) => this.note(snapshot, previous, change));
+  }
+
+  /** Another one whenever a service came, went, or stands otherwise than before. */
+  get version(): number {
+    this.refresh();
+    return this.revision;
+  }
+
+  /** Undefined: no such service is registered. */
+  get(name: string): ServiceStanding | undefined {
+    this.refresh();
+    return this.standings.get(name);
+  }
+
+  /** By service name, in no order. */
+  all(): ReadonlyMap<string, ServiceStanding> {
+    this.refresh();
+    return this.standings;
+  }
+
+  close(): void {
+    this.unfollow();
+  }
+
+  private note(snapshot: RegistrySnapshot, previous: RegistrySnapshot, change: Change | null): void {
+    // Who asked in the midst of the changes, as another listener may, was told by a look at everything.
+    if (this.noted !== previous || change?.type === 'reset') return;
+    this.noted = snapshot;
+    if (change?.type === 'remove') this.changed.add(change.key.serviceName);
+    if (change?.type === 'put') {
+      const { instance } = change;
+      if (isNewsOfStanding(findInstance(previous, instance), instance)) this.changed.add(instance.serviceName);
+    }
+  }
+
+  private refresh(): void {
+    const { snapshot } = this.registry;
+    if (this.noted !== snapshot) {
+      for (const name of this.standings.keys()) if (!snapshot.services.has(name)) this.changed.add(name);
+      for (const [name, list] of snapshot.services) {
+        const known = this.standings.get(name);
+        if (!known || steadyList(known.instances) !== steadyList(list)) this.changed.add(name);
+      }
+      this.noted = snapshot;
+    }
+    if (this.changed.size === 0) return;
+    for (const name of this.changed) {
+      const list = snapshot.services.get(name);
+      if (list) this.standings.set(name, new ServiceStanding(list));
+      else this.standings.delete(name);
+    }
+    this.changed.clear();
+    this.revision += 1;
+  }
+}

@@ -1,0 +1,267 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { type INestApplication } from '@nestjs/common';
+import { ServiceDiscoveryModule } from 'nest-service-discovery';
+import { Apps, PLATFORMS, urlOf } from './support/nest-app.js';
+import { send } from './support/rest-app.js';
+
+const apps = new Apps();
+afterEach(() => apps.close());
+
+const ISO = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+
+/**
+ * What is said of an instance: what a check found, and an operator's word over it, as in `healthy` or `maintenance over
+ * healthy`.
+ */
+type Word = string;
+
+interface Case {
+  readonly title: string;
+  /** The words for the instances of each service. */
+  readonly given: Readonly<Record<string, readonly Word[]>>;
+  readonly overall: string;
+  /** Of each service, in order. */
+  readonly statuses: readonly string[];
+  /** Healthy and unhealthy services. */
+  readonly counts: readonly [number, number];
+  /** For each service, which of its instances speaks for it. @default the first */
+  readonly speakers?: readonly number[];
+}
+
+const WELL = { a: ['healthy'], b: ['healthy'], c: ['healthy'], d: ['healthy'] };
+
+const CASES: readonly Case[] = [
+  { title: 'no service', given: {}, overall: 'unknown', statuses: [], counts: [0, 0] },
+  {
+    title: 'five services, all healthy',
+    given: { ...WELL, e: ['healthy', 'healthy'] },
+    overall: 'healthy',
+    statuses: ['healthy', 'healthy', 'healthy', 'healthy', 'healthy'],
+    counts: [5, 0],
+  },
+  {
+    title: 'one has an instance that nobody checked, beside a healthy one',
+    given: { ...WELL, e: ['unknown', 'healthy'] },
+    overall: 'healthy',
+    statuses: ['healthy', 'healthy', 'healthy', 'healthy', 'healthy'],
+    counts: [5, 0],
+    speakers: [0, 0, 0, 0, 1],
+  },
+  {
+    title: 'operators have taken out instances beside healthy ones',
+    given: { ...WELL, d: ['draining over healthy', 'healthy'], e: ['maintenance over unhealthy', 'healthy'] },
+    overall: 'healthy',
+    statuses: ['healthy', 'healthy', 'healthy', 'healthy', 'healthy'],
+    counts: [5, 0],
+    speakers: [0, 0, 0, 1, 1],
+  },
+  {
+    title: 'one has lost an instance',
+    given: { ...WELL, e: ['unhealthy', 'healthy'] },
+    overall: 'degraded',
+    statuses: ['healthy', 'healthy', 'healthy', 'healthy', 'degraded'],
+    counts: [4, 0],
+    speakers: [0, 0, 0, 0, 1],
+  },
+  {
+    title: 'one has lost its only instance',
+    given: { ...WELL, e: ['unhealthy'] },
+    overall: 'unhealthy',
+    statuses: ['healthy', 'healthy', 'healthy', 'healthy', 'unhealthy'],
+    counts: [4, 1],
+  },
+  {
+    title: 'one has lost all but what nobody checked',
+    given: { ...WELL, e: ['unhealthy', 'unknown'] },
+    overall: 'unhealthy',
+    statuses: ['healthy', 'healthy', 'healthy', 'healthy', 'unhealthy'],
+    counts: [4, 1],
+    speakers: [0, 0, 0, 0, 1],
+  },
+  {
+    title: 'an operator has taken out the only instance of one',
+    given: { ...WELL, e: ['maintenance over healthy'] },
+    overall: 'unhealthy',
+    statuses: ['healthy', 'healthy', 'healthy', 'healthy', 'unhealthy'],
+    counts: [4, 1],
+  },
+  {
+    title: 'the only instance of one is draining',
+    given: { ...WELL, e: ['draining over healthy'] },
+    overall: 'unhealthy',
+    statuses: ['healthy', 'healthy', 'healthy', 'healthy', 'unhealthy'],
+    counts: [4, 1],
+  },
+  {
+    title: 'the only instance of one has weight 0',
+    given: { ...WELL, e: ['healthy at rest'] },
+    overall: 'unhealthy',
+    statuses: ['healthy', 'healthy', 'healthy', 'healthy', 'unhealthy'],
+    counts: [4, 1],
+  },
+  {
+    title: 'an unhealthy instance has weight 0',
+    given: { ...WELL, e: ['healthy', 'unhealthy at rest'] },
+    overall: 'healthy',
+    statuses: ['healthy', 'healthy', 'healthy', 'healthy', 'healthy'],
+    counts: [5, 0],
+  },
+  {
+    title: 'one was not checked yet',
+    given: { ...WELL, e: ['unknown'] },
+    overall: 'unhealthy',
+    statuses: ['healthy', 'healthy', 'healthy', 'healthy', 'unknown'],
+    counts: [4, 0],
+  },
+  {
+    title: 'one of each status',
+    given: {
+      a: ['healthy'],
+      b: ['healthy', 'unhealthy'],
+      c: ['unhealthy'],
+      d: ['unknown'],
+      e: ['maintenance over unknown'],
+    },
+    overall: 'unhealthy',
+    statuses: ['healthy', 'degraded', 'unhealthy', 'unknown', 'unknown'],
+    counts: [1, 1],
+  },
+  {
+    title: 'nothing was checked yet, and an operator has taken one out',
+    given: {
+      a: ['unknown'],
+      b: ['unknown', 'unknown'],
+      c: ['unknown'],
+      d: ['unknown'],
+      e: ['maintenance over unknown'],
+    },
+    overall: 'unknown',
+    statuses: ['unknown', 'unknown', 'unknown', 'unknown', 'unknown'],
+    counts: [0, 0],
+  },
+  {
+    title: 'all five are unhealthy',
+    given: { a: ['unhealthy'], b: ['unhealthy'], c: ['unhealthy'], d: ['unhealthy', 'unhealthy'], e: ['unhealthy'] },
+    overall: 'unhealthy',
+    statuses: ['unhealthy', 'unhealthy', 'unhealthy', 'unhealthy', 'unhealthy'],
+    counts: [0, 5],
+  },
+];
+
+function read(word: Word): { operator: string; health: string; weight: number } {
+  const [said = '', rest] = word.split(' at ');
+  const [first = '', over] = said.split(' over ');
+  const [operator, health] = over === undefined ? ['up', first] : [first, over];
+  return { operator, health, weight: rest === undefined ? 100 : 0 };
+}
+
+/** As any client does it, over HTTP. */
+async function establish(app: INestApplication, given: Case['given']): Promise<void> {
+  const api = `${urlOf(app)}/service-discovery`;
+  for (const [service_name, words] of Object.entries(given)) {
+    for (const [index, word] of words.entries()) {
+      const { operator, health, weight } = read(word);
+      const instance_id = `${service_name}-${index}`;
+      const json = { service_name, instance_id, host: '10.0.0.7', port: 8_000 + index, weight };
+      expect((await send(`${api}/register`, 'POST', { json })).status).toBe(201);
+      const path = `${api}/services/${service_name}/instances/${instance_id}`;
+      const detail = { reason: `found ${health}`, latency_ms: 3, status_code: 200, data: { index } };
+      if (health !== 'unknown') await send(`${path}/health`, 'PUT', { json: { status: health, detail } });
+      if (operator !== 'up') await send(`${path}/status`, 'PUT', { json: { status: operator } });
+    }
+  }
+}
+
+function instanceView(service: string, word: Word, index: number): object {
+  const { operator, health } = read(word);
+  const checked = health !== 'unknown';
+  return {
+    instance_id: `${service}-${index}`,
+    status: operator === 'up' ? health : operator,
+    endpoint: `http://10.0.0.7:${8_000 + index}`,
+    last_heartbeat: ISO,
+    last_checked: checked ? ISO : null,
+    latency_ms: checked ? 3 : null,
+    status_code: checked ? 200 : null,
+    reason: checked ? `found ${health}` : null,
+    health_data: checked ? { index } : null,
+  };
+}
+
+describe.each(PLATFORMS)('five services in all states, on %s', (_, adapter) => {
+  it.each(CASES)('$title', async ({ given, overall, statuses, counts: [healthy, unhealthy], speakers }) => {
+    const app = await apps.listen(ServiceDiscoveryModule.forRoot({ healthCheck: false, logging: false }), adapter);
+    await establish(app, given);
+    const total = Object.keys(given).length;
+    const services = Object.entries(given).map(([name, words], at) => {
+      const instances = words.map((word, index) => instanceView(name, word, index));
+      const speaker = speakers?.[at] ?? 0;
+      const checked = read(words[speaker]!).health !== 'unknown';
+      const view = {
+        status: statuses[at],
+        endpoint: `http://10.0.0.7:${8_000 + speaker}`,
+        last_heartbeat: ISO,
+        health_data: checked ? { index: speaker } : null,
+        expiry_held: null,
+        instances,
+      };
+      return [name, view];
+    });
+    const registry = { connected: true, age_seconds: 0 };
+    const aggregated = await send(`${urlOf(app)}/service-discovery/health/aggregated`, 'GET');
+    expect([aggregated.status, aggregated.body]).toEqual([
+      200,
+      {
+        overall_status: overall,
+        timestamp: ISO,
+        services: Object.fromEntries(services),
+        total_services: total,
+        healthy_services: healthy,
+        unhealthy_services: unhealthy,
+        missing_services: [],
+        registry,
+      },
+    ]);
+    const { status, body } = await send(`${urlOf(app)}/health`, 'GET');
+    expect([status, body]).toMatchObject([
+      200,
+      {
+        status: overall === 'healthy' || overall === 'unknown' ? 'ok' : 'degraded',
+        service_discovery: {
+          overall_status: overall,
+          total_services: total,
+          healthy_services: healthy,
+          unhealthy_services: unhealthy,
+        },
+      },
+    ]);
+  });
+});
+
+describe.each(PLATFORMS)('GET /health/aggregated about some services, on %s', (_, adapter) => {
+  it('sums up those that the query is about', async () => {
+    const app = await apps.listen(ServiceDiscoveryModule.forRoot({ healthCheck: false, logging: false }), adapter);
+    const url = `${urlOf(app)}/service-discovery`;
+    await establish(app, { a: ['healthy'], b: ['unhealthy'], c: ['healthy'] });
+    const more = { service_name: 'd', host: '10.0.0.8', port: 1, tags: ['edge'], tier: 'web' };
+    await send(`${url}/register`, 'POST', { json: more });
+    const ask = async (query: string): Promise<unknown[]> => {
+      const { body } = await send(`${url}/health/aggregated?${query}`, 'GET');
+      const { overall_status, missing_services, services } = body as unknown as Record<string, object>;
+      return [overall_status, missing_services, Object.keys(services ?? {})];
+    };
+    expect(await ask('service=a')).toEqual(['healthy', [], ['a']]);
+    expect(await ask('service=a&service=c')).toEqual(['healthy', [], ['a', 'c']]);
+    expect(await ask('service=a&service=gone')).toEqual(['unhealthy', ['gone'], ['a']]);
+    expect(await ask('tag=edge')).toEqual(['unknown', [], ['d']]);
+    expect(await ask('tier=web')).toEqual(['unknown', [], ['d']]);
+    expect(await ask('tier=data')).toEqual(['unknown', [], []]);
+    expect(await ask('tag=')).toEqual(['unhealthy', [], ['a', 'b', 'c', 'd']]);
+  });
+
+  it.each(['tier=none', 'service=a/b', 'tag=x&tag=y', 'other=1'])('refuses %s', async (query) => {
+    const app = await apps.listen(ServiceDiscoveryModule.forRoot({ healthCheck: false, logging: false }), adapter);
+    const { status, body } = await send(`${urlOf(app)}/service-discovery/health/aggregated?${query}`, 'GET');
+    expect([status, body.error.code]).toEqual([400, 'INVALID_REQUEST']);
+  });
+});
