@@ -51,6 +51,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
         weight: 7,
         zone: 'eu-1',
         tier: 'app',
+        dependencies: ['order-service', 'mail'],
         instance_id: 'user-1',
         ttl: 12.5,
       };

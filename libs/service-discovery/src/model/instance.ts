@@ -49,6 +49,8 @@ export interface ServiceInstance extends InstanceKey {
   readonly weight: number;
   readonly zone?: string;
   readonly tier?: Tier;
+  /** Names of the services that it calls, as it says itself; undefined: none. */
+  readonly dependencies?: readonly string[];
   /** Derived from `operatorStatus` and `healthStatus` by {@link effectiveStatus}. */
   readonly status: InstanceStatus;
   readonly operatorStatus: OperatorStatus;
@@ -86,6 +88,7 @@ export function shapeInstance(fields: ServiceInstance): ServiceInstance {
     weight: fields.weight,
     zone: fields.zone,
     tier: fields.tier,
+    dependencies: fields.dependencies,
     status: fields.status,
     operatorStatus: fields.operatorStatus,
     healthStatus: fields.healthStatus,

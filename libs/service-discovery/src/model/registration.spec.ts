@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { InvalidInstanceError, type Problem } from '../common/index.js';
 import {
+  DEPENDENCY_LIMIT,
   findRegistrationProblems,
   METADATA_LIMIT_BYTES,
   METADATA_LIMIT_LEVELS,
@@ -73,6 +74,7 @@ describe('a registration', () => {
     weight: [0, 1, 100, 65_535],
     zone: ['eu-west-1a', 'x'.repeat(128)],
     tier: ['web', 'app', 'data', 'ml', 'monitoring'],
+    dependencies: [[], ['order-service', 'mail'], Array.from({ length: DEPENDENCY_LIMIT }, (_, index) => `s${index}`)],
     instanceId: ['a', 'pod-7_x@node:8080', 'x'.repeat(256), '_a_'],
     ttl: [1_000, '30s', '1d', 86_400_000],
   };
@@ -174,6 +176,16 @@ describe('a registration', () => {
     weight: [null, -1, 65_536, 1.5, '100', Number.NaN],
     zone: [null, '', 'a b', 'a/b', 'x'.repeat(129), 7],
     tier: [null, '', 'Web', 'frontend', 7],
+    dependencies: [
+      null,
+      'orders',
+      { 0: 'orders' },
+      [7],
+      [''],
+      ['a b'],
+      ['a/b'],
+      Array.from({ length: DEPENDENCY_LIMIT + 1 }, (_, index) => `s${index}`),
+    ],
     instanceId: [null, '', 'a b', 'a/b', '../a', '-a', 'a-', '.', '..', 'x'.repeat(257), 'ä', 7],
     ttl: [null, 0, 999, 86_400_001, '999ms', '2d', 'soon', '', Number.NaN, {}],
   };
@@ -237,6 +249,11 @@ describe('a registration', () => {
     const instance = made({ path: '/api//', host: '[::1]', tags: ['b', 'a', 'b'], version: 'v1.2.3' });
     expect(instance).toMatchObject({ path: '/api', host: '::1', tags: ['b', 'a'], version: '1.2.3' });
     expect(made({ path: '/' }).path).toBe('');
+  });
+
+  it('names each service that it calls once, and none at all where it names none', () => {
+    expect(made({ dependencies: ['b', 'a', 'b'] }).dependencies).toEqual(['b', 'a']);
+    expect(made({ dependencies: [] }).dependencies).toBeUndefined();
   });
 
   it('keeps null for a check by connection alone', () => {

@@ -33,6 +33,11 @@ export interface ServiceRegistration {
   weight?: number;
   zone?: string;
   tier?: Tier;
+  /**
+   * Names of the services that it calls, at most {@link DEPENDENCY_LIMIT}: aggregated health tells by them what an outage
+   * affects, and what is only its consequence. @default none
+   */
+  dependencies?: readonly string[];
   /** Stable over restarts when given. @default `<host>:<port>`, with `-` for the colons of an IPv6 address */
   instanceId?: string;
   /** How long the registration lives without a heartbeat: 1 s to 1 day. @default the registry's `serviceTtl` */
@@ -45,6 +50,7 @@ export const METADATA_LIMIT_BYTES = 16_384;
 /** Whatever walks through metadata, here or in a client, may do so by recursion. */
 export const METADATA_LIMIT_LEVELS = 32;
 export const TAG_LIMIT = 64;
+export const DEPENDENCY_LIMIT = 256;
 const TTL_RANGE_MS = { min: 1_000, max: 86_400_000 };
 
 export const SERVICE_NAME_PATTERN = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$/;
@@ -66,7 +72,7 @@ const RULES: Readonly<Record<keyof ServiceRegistration, FieldRule>> = {
   serviceName: {
     expected: 'a name of 1 to 128 letters, digits, ".", "_" or "-" that starts and ends with a letter or digit',
     required: true,
-    accepts: (value) => isText(value) && SERVICE_NAME_PATTERN.test(value),
+    accepts: isServiceName,
   },
   host: {
     expected: 'a host name or IP address, without protocol, port, path, zone or credentials',
@@ -102,6 +108,10 @@ const RULES: Readonly<Record<keyof ServiceRegistration, FieldRule>> = {
   weight: { expected: 'a whole number from 0 to 65535', accepts: (value) => isWholeNumber(value, 0, 65_535) },
   zone: { expected: 'a text of 1 to 128 characters without spaces or slashes', accepts: isLabel },
   tier: { expected: `one of ${TIERS.join(', ')}`, accepts: (value) => (TIERS as readonly unknown[]).includes(value) },
+  dependencies: {
+    expected: `a list of at most ${DEPENDENCY_LIMIT} names of services`,
+    accepts: (value) => Array.isArray(value) && value.length <= DEPENDENCY_LIMIT && value.every(isServiceName),
+  },
   instanceId: {
     expected:
       'an id of 1 to 256 letters, digits, ".", "_", ":", "@" or "-" that starts and ends with a letter or digit',
@@ -145,7 +155,7 @@ export function toInstance(
 ): ServiceInstance {
   const problems = findRegistrationProblems(registration);
   if (problems.length > 0) throw new InvalidInstanceError(problems);
-  const { serviceName, port, protocol, version, zone, tier } = registration;
+  const { serviceName, port, protocol, version, zone, tier, dependencies = [] } = registration;
   const host = withoutBrackets(registration.host);
   return shapeInstance({
     serviceName,
@@ -162,6 +172,7 @@ export function toInstance(
     weight: registration.weight ?? DEFAULT_WEIGHT,
     zone,
     tier,
+    dependencies: dependencies.length > 0 ? [...new Set(dependencies)] : undefined,
     status: 'unknown',
     operatorStatus: 'up',
     healthStatus: 'unknown',
@@ -187,6 +198,10 @@ function defaultInstanceId(host: string, port: number): string {
 
 function isText(value: unknown): value is string {
   return typeof value === 'string';
+}
+
+function isServiceName(value: unknown): boolean {
+  return isText(value) && SERVICE_NAME_PATTERN.test(value);
 }
 
 function isLabel(value: unknown): boolean {

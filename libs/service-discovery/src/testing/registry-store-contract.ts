@@ -62,6 +62,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
           weight: 7,
           zone: 'z',
           tier: 'web',
+          dependencies: ['orders', 'mail'],
         });
         const lease = await store.put(registered, TTL_MS);
         const { instance } = await recorder.waitFor('put of a', putOf('a'));

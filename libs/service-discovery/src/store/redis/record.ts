@@ -36,6 +36,7 @@ type Registered = Pick<
   | 'weight'
   | 'zone'
   | 'tier'
+  | 'dependencies'
 >;
 
 /** What every reader takes for granted, beside the tags: a record that lacks it would break calls, not only itself. */
@@ -50,7 +51,8 @@ const REQUIRED = Object.entries({
 
 /** A registration as JSON; the scripts never look into it. */
 export function toRecord(instance: ServiceInstance): string {
-  const { host, port, protocol, path, healthCheckPath, metadata, tags, version, weight, zone, tier } = instance;
+  const { host, port, protocol, path, healthCheckPath, metadata, tags, version, weight, zone, tier, dependencies } =
+    instance;
   const fields: Registered = {
     host,
     port,
@@ -63,6 +65,7 @@ export function toRecord(instance: ServiceInstance): string {
     weight,
     zone,
     tier,
+    dependencies,
   };
   return JSON.stringify({ v: RECORD_VERSION, ...fields });
 }
@@ -91,6 +94,7 @@ export function toServiceInstance(stored: StoredInstance): ServiceInstance {
     weight: record.weight,
     zone: record.zone,
     tier: record.tier,
+    dependencies: record.dependencies,
     generation,
     ttlMs,
     registeredAt,

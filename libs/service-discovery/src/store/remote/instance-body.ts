@@ -35,6 +35,8 @@ interface Traits {
   readonly weight: number;
   readonly zone?: string;
   readonly tier?: Tier;
+  /** Left out: none. */
+  readonly dependencies?: readonly string[];
 }
 
 /** An instance as JSON: in every answer of the REST API that shows one, and in the watch. */
@@ -96,6 +98,7 @@ function toTraits(instance: ServiceInstance): Traits {
     weight: instance.weight,
     zone: instance.zone,
     tier: instance.tier,
+    dependencies: instance.dependencies,
   };
 }
 
@@ -115,6 +118,7 @@ export function toServiceInstance(body: InstanceBody): ServiceInstance {
     weight: numberOf(body.weight),
     zone: body.zone,
     tier: body.tier,
+    dependencies: body.dependencies,
     status: body.status,
     operatorStatus: body.operator_status,
     healthStatus: body.health_status,

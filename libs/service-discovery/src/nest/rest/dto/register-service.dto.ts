@@ -46,6 +46,9 @@ export class RegisterServiceDto {
   @RegistrationField('tier')
   tier?: Tier;
 
+  @RegistrationField('dependencies')
+  dependencies?: string[];
+
   @RegistrationField('instanceId')
   instance_id?: string;
 
@@ -73,6 +76,7 @@ export function toRegistration(dto: RegisterServiceDto): ServiceRegistration {
     weight: dto.weight,
     zone: dto.zone,
     tier: dto.tier,
+    dependencies: dto.dependencies,
     instanceId: dto.instance_id,
     ttl: dto.ttl === undefined ? undefined : dto.ttl * 1_000,
   };
