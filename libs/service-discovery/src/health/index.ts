@@ -14,16 +14,17 @@ export {
 export { type CheckPlan, type CheckPlanner, type CheckSchedule } from './check-plan.js';
 export { CheckShare, type CheckShareDeps } from './check-share.js';
 export { HealthMonitor, type HealthMonitorDeps, type MonitoredRegistry } from './health-monitor.js';
-export { HttpProbe } from './probes/http-probe.js';
+export { HttpProbe, type HttpProbeSettings } from './probes/http-probe.js';
 export {
   DEFAULT_HEALTH_CHECK_OPTIONS,
   HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT,
   resolveHealthCheckOptions,
   type HealthCheckOptions,
   type ResolvedHealthCheckOptions,
-  type StatusRange,
 } from './options.js';
-export { type ConnectionDeps } from './probes/connection.js';
+export { type AnswerBody } from './probes/answer-body.js';
+export { type BodyPredicate } from './probes/body-condition.js';
+export { type ConnectionDeps, type TlsSettings } from './probes/connection.js';
 export { planChecks } from './plan-checks.js';
 export { type Probe, type ProbeResult } from './probes/probe.js';
-export { TcpProbe } from './probes/tcp-probe.js';
+export { TcpProbe, type TcpProbeSettings } from './probes/tcp-probe.js';

@@ -1,8 +1,7 @@
 import { OptionValidator, type Duration } from '../common/index.js';
+import { type StatusRange } from '../model/index.js';
 import { type CheckSchedule } from './check-plan.js';
-
-/** A status code, or the first and the last one of a range. */
-export type StatusRange = number | readonly [from: number, to: number];
+import { type StatusRanges } from './probes/statuses.js';
 
 /** Who is checked how often, and what counts as healthy. */
 export interface HealthCheckOptions {
@@ -65,8 +64,13 @@ export interface HealthCheckOptions {
    */
   healthyStatuses: readonly StatusRange[];
   /**
-   * How many bytes of an answer's body are read and kept as data where they are JSON. A whole number from 0 (the body
-   * is not read) to 1 MiB. A longer body is no failure; it is not kept.
+   * The HTTP statuses of an unhealthy answer. One that is in neither list counts neither way.
+   * @default all that are not healthy
+   */
+  unhealthyStatuses?: readonly StatusRange[];
+  /**
+   * How many bytes of an answer's body are read, and kept as data where they are JSON. A longer body, or one that is
+   * broken JSON, is a failure. A whole number from 0 (the body is not read, the status alone decides) to 1 MiB.
    * @default 64 KiB
    */
   bodyLimit: number;
@@ -85,7 +89,12 @@ export const DEFAULT_HEALTH_CHECK_OPTIONS: Readonly<HealthCheckOptions> = {
 };
 
 /** The options of which the default depends on others. */
-export const HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT = ['changingInterval', 'downInterval', 'idleInterval'] as const;
+export const HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT = [
+  'changingInterval',
+  'downInterval',
+  'idleInterval',
+  'unhealthyStatuses',
+] as const;
 
 /** Checked {@link HealthCheckOptions}, durations in milliseconds. */
 export interface ResolvedHealthCheckOptions {
@@ -93,7 +102,9 @@ export interface ResolvedHealthCheckOptions {
   /** When instances are checked of which nothing else is said. */
   readonly schedule: CheckSchedule;
   readonly concurrency: number;
-  readonly healthyStatuses: readonly (readonly [from: number, to: number])[];
+  readonly healthyStatuses: StatusRanges;
+  /** Undefined: all that are not healthy. */
+  readonly unhealthyStatuses?: StatusRanges;
   readonly bodyLimit: number;
 }
 
@@ -112,7 +123,7 @@ export function resolveHealthCheckOptions(
     enabled: check.boolean('enabled', given.enabled),
     schedule: resolveSchedule(check, given),
     concurrency: check.number('concurrency', given.concurrency, { min: 1, max: 10_000, integer: true }),
-    healthyStatuses: resolveStatuses(check, given.healthyStatuses),
+    ...resolveStatusLists(check, given),
     bodyLimit: check.number('bodyLimit', given.bodyLimit, { min: 0, max: 1_048_576, integer: true }),
   };
   check.throwIfAny();
@@ -140,14 +151,21 @@ function resolveSchedule(check: OptionValidator, given: HealthCheckOptions): Che
   };
 }
 
-/** Whether a status is in one of the ranges. */
-export function isHealthyStatus(status: number, ranges: ResolvedHealthCheckOptions['healthyStatuses']): boolean {
-  return ranges.some(([from, to]) => status >= from && status <= to);
+function resolveStatusLists(
+  check: OptionValidator,
+  { healthyStatuses, unhealthyStatuses }: HealthCheckOptions,
+): Pick<ResolvedHealthCheckOptions, 'healthyStatuses' | 'unhealthyStatuses'> {
+  const healthy = resolveStatuses(check, 'healthyStatuses', healthyStatuses);
+  if (unhealthyStatuses === undefined) return { healthyStatuses: healthy };
+  const unhealthy = resolveStatuses(check, 'unhealthyStatuses', unhealthyStatuses);
+  const both = unhealthy.find(([from, to]) => healthy.some(([first, last]) => from <= last && first <= to));
+  if (both) check.problem('unhealthyStatuses', unhealthyStatuses, 'statuses that are not among the healthy ones');
+  return { healthyStatuses: healthy, unhealthyStatuses: unhealthy };
 }
 
-function resolveStatuses(check: OptionValidator, given: unknown): [number, number][] {
+function resolveStatuses(check: OptionValidator, path: string, given: unknown): [number, number][] {
   if (!Array.isArray(given) || given.length === 0) {
-    check.problem('healthyStatuses', given, 'a list of status codes and [from, to] ranges');
+    check.problem(path, given, 'a list of status codes and [from, to] ranges');
     return [];
   }
   const isStatus = (value: unknown): value is number =>
@@ -155,7 +173,7 @@ function resolveStatuses(check: OptionValidator, given: unknown): [number, numbe
   return (given as unknown[]).flatMap((entry, index) => {
     const [from, to, ...rest] = Array.isArray(entry) ? (entry as unknown[]) : [entry, entry];
     if (isStatus(from) && isStatus(to) && from <= to && rest.length === 0) return [[from, to] as [number, number]];
-    check.problem(`healthyStatuses[${index}]`, entry, 'a status from 200 to 599, or a range [from, to] of them');
+    check.problem(`${path}[${index}]`, entry, 'a status from 200 to 599, or a range [from, to] of them');
     return [];
   });
 }

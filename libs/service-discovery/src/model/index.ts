@@ -2,6 +2,7 @@
 export * from './change.js';
 export * from './events.js';
 export * from './forbidden-host.js';
+export * from './health-check.js';
 export * from './host-policy.js';
 export * from './instance.js';
 export { steadyList } from './instance-list.js';

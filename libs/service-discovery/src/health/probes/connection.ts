@@ -1,12 +1,22 @@
 import { lookup as dnsLookup } from 'node:dns';
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
-import {
-  assertAddressAllowed,
-  findForbiddenHost,
-  HostNotAllowedError,
-  type ServiceInstance,
-} from '../../model/index.js';
+import { connect as connectTls, type SecureContext } from 'node:tls';
+import { assertAddressAllowed, findForbiddenHost, HostNotAllowedError } from '../../model/index.js';
+
+/** How an instance proves who it is, and this process to it. */
+export interface TlsSettings {
+  /** Whether the certificate must be valid for the name. @default true */
+  readonly verify?: boolean;
+  /** The name that is asked for and that the certificate must be for. @default the instance's host */
+  readonly serverName?: string;
+  /** Whom to trust, and what to show when asked. @default the authorities that Node trusts, and nothing */
+  readonly context?: SecureContext;
+}
+
+/** What the protocol above has to say to a TLS connection. */
+export interface SecureConnection extends TlsSettings {
+  readonly alpnProtocols: string[];
+}
 
 export interface ConnectionDeps {
   /** @default the system's resolver */
@@ -17,12 +27,12 @@ export interface ConnectionDeps {
  * Opens a connection to an instance for one probe. Hosts that no service may stand at are refused: a name is resolved,
  * each address checked, and the connection made to the very address that was checked, so that a name cannot answer
  * differently the second time.
- * @param secure whether to speak TLS
+ * @param secure undefined: without TLS
  * @throws HostNotAllowedError; the socket's error; the signal's reason when it aborts. No socket is left then.
  */
 export async function openConnection(
-  { host, port }: ServiceInstance,
-  secure: boolean,
+  { host, port }: { readonly host: string; readonly port: number },
+  secure: SecureConnection | undefined,
   signal: AbortSignal,
   deps: ConnectionDeps = {},
 ): Promise<Socket> {
@@ -30,9 +40,7 @@ export async function openConnection(
   const forbidden = findForbiddenHost(host);
   if (forbidden) throw new HostNotAllowedError(host, forbidden);
   const target = { host, port, lookup: guarded(deps.lookup ?? dnsLookup) };
-  const socket = secure
-    ? connectTls({ ...target, servername: isIP(host) ? undefined : host, ALPNProtocols: ['http/1.1'] })
-    : connectTcp(target);
+  const socket = secure ? connectTls({ ...target, ...tlsOptions(host, secure) }) : connectTcp(target);
   // A reset can come at any time, also before and after somebody else listens.
   socket.on('error', () => undefined);
   return new Promise((resolve, reject) => {
@@ -52,6 +60,16 @@ export async function openConnection(
     socket.once('error', onError);
     socket.once(secure ? 'secureConnect' : 'connect', () => settle(() => resolve(socket)));
   });
+}
+
+function tlsOptions(host: string, { verify = true, serverName, context, alpnProtocols }: SecureConnection) {
+  return {
+    rejectUnauthorized: verify,
+    // An address is no name that could be asked for, and Node checks the certificate against it all the same.
+    servername: serverName ?? (isIP(host) === 0 ? host : undefined),
+    secureContext: context,
+    ALPNProtocols: alpnProtocols,
+  };
 }
 
 /** A look-up that fails when any of the addresses is one that must not be connected to. */

@@ -1,66 +1,108 @@
 import { type Socket } from 'node:net';
-import { Client } from 'undici';
-import { originOf, type ServiceInstance } from '../../model/index.js';
-import { readHealthBody } from './health-body.js';
-import { isHealthyStatus, type ResolvedHealthCheckOptions } from '../options.js';
-import { openConnection, type ConnectionDeps } from './connection.js';
+import {
+  type BodyCondition,
+  DEFAULT_HEALTH_CHECK_PATH,
+  type Protocol,
+  type ServiceInstance,
+} from '../../model/index.js';
+import { bodyOf } from './answer-body.js';
+import { type BodyPredicate, findBodyProblem } from './body-condition.js';
+import { openConnection, type ConnectionDeps, type TlsSettings } from './connection.js';
+import { askOver, type HttpAnswer } from './http-exchange.js';
 import { failureReason } from './probe-failure.js';
 import { type Probe, type ProbeResult } from './probe.js';
+import { type StatusRanges, verdictOn } from './statuses.js';
 
-/** Asks `GET <path><healthCheckPath>` over a connection of its own. Follows no redirects and never throws. */
+/** What an HTTP check asks, and which answer is healthy. */
+export interface HttpProbeSettings {
+  /** @default 'GET' */
+  readonly method?: string;
+  /** What follows the instance's path prefix. @default the instance's `healthCheckPath`, or `/health` */
+  readonly path?: string;
+  /** Names in lower case. @default none but the library's own */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The host header. @default the instance's host and the port */
+  readonly host?: string;
+  /** @default the instance's port */
+  readonly port?: number;
+  /** @default the instance's */
+  readonly protocol?: Protocol;
+  readonly healthyStatuses: StatusRanges;
+  /** A status that is in neither list counts neither way. @default all that are not healthy */
+  readonly unhealthyStatuses?: StatusRanges;
+  /** What else the body of a healthy answer must be. */
+  readonly body?: BodyCondition | BodyPredicate;
+  /** How many bytes of a body are read. */
+  readonly bodyLimit: number;
+  readonly tls?: TlsSettings;
+}
+
+const ALPN_PROTOCOLS = ['http/1.1'];
+
+/** Asks `<method> <path>` over a connection of its own. Follows no redirects and never throws. */
 export class HttpProbe implements Probe {
+  private readonly headers: Readonly<Record<string, string>>;
+
   constructor(
-    private readonly options: Pick<ResolvedHealthCheckOptions, 'healthyStatuses' | 'bodyLimit'>,
+    private readonly settings: HttpProbeSettings,
     private readonly deps: ConnectionDeps = {},
-  ) {}
+  ) {
+    this.headers = {
+      accept: 'application/json, */*;q=0.5',
+      'accept-encoding': 'identity',
+      'user-agent': 'nest-service-discovery-health-check',
+      ...settings.headers,
+    };
+  }
 
   async check(instance: ServiceInstance, signal: AbortSignal): Promise<ProbeResult> {
+    const { method = 'GET', port = instance.port, protocol = instance.protocol, tls, bodyLimit } = this.settings;
+    const path = instance.path + (this.settings.path ?? instance.healthCheckPath ?? DEFAULT_HEALTH_CHECK_PATH);
+    const host = this.settings.host ?? hostHeader(instance.host, port, protocol);
     let socket: Socket | undefined;
-    let client: Client | undefined;
     try {
-      socket = await openConnection(instance, instance.protocol === 'https', signal, this.deps);
-      client = clientOver(socket, originOf(instance));
-      return await this.ask(client, instance, signal);
+      const secure = protocol === 'https' ? { ...tls, alpnProtocols: ALPN_PROTOCOLS } : undefined;
+      socket = await openConnection({ host: instance.host, port }, secure, signal, this.deps);
+      const answer = await askOver(socket, { method, path, headers: { ...this.headers, host } }, bodyLimit, signal);
+      return this.judge(answer);
     } catch (error) {
       return { passed: false, reason: failureReason(error, signal) };
     } finally {
       // A connection is not kept for the next check: that one shall see whether a connection still opens.
       socket?.destroy();
-      await client?.destroy();
     }
   }
 
-  private async ask(client: Client, instance: ServiceInstance, signal: AbortSignal): Promise<ProbeResult> {
-    const { statusCode, headers, body } = await client.request({
-      method: 'GET',
-      path: instance.path + (instance.healthCheckPath ?? '/'),
-      headers: { accept: 'application/json, */*;q=0.5', 'user-agent': 'nest-service-discovery-health-check' },
-      signal,
-    });
-    // Once the limit is reached, the rest is cut off, which the stream reports to nobody in particular.
-    body.on('error', () => undefined);
-    const contentType = headers['content-type'];
-    const { data, note } = await readHealthBody(
-      body as AsyncIterable<Uint8Array>,
-      Array.isArray(contentType) ? contentType[0] : contentType,
-      this.options.bodyLimit,
-    );
-    const passed = isHealthyStatus(statusCode, this.options.healthyStatuses);
-    return { passed, reason: passed ? note : unhealthyReason(statusCode), statusCode, data };
+  private judge(answer: HttpAnswer): ProbeResult {
+    const { healthyStatuses, unhealthyStatuses, body: condition, bodyLimit } = this.settings;
+    const { statusCode } = answer;
+    const body = bodyOf(answer, bodyLimit);
+    const { data } = body;
+    switch (verdictOn(statusCode, healthyStatuses, unhealthyStatuses)) {
+      case 'healthy': {
+        const problem = body.flaw ?? (condition && findBodyProblem(body, condition));
+        return { passed: problem === undefined, reason: problem ?? body.note, statusCode, data };
+      }
+      case 'unhealthy':
+        return { passed: false, reason: describeStatus(statusCode), statusCode, data };
+      case 'neither':
+        return {
+          passed: false,
+          skipped: true,
+          reason: `${describeStatus(statusCode)} (counts neither way)`,
+          statusCode,
+          data,
+        };
+    }
   }
 }
 
-/** A client for one request over a connection that is open. Its time is limited by the signal of the request alone. */
-function clientOver(socket: Socket, origin: string): Client {
-  return new Client(origin, {
-    // The client cannot start the request from within its call for a connection.
-    connect: (_options, callback) => queueMicrotask(() => callback(null, socket)),
-    pipelining: 0,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  });
+/** The port is left out where it is the protocol's own. */
+function hostHeader(host: string, port: number, protocol: Protocol): string {
+  const name = host.includes(':') ? `[${host}]` : host;
+  return port === (protocol === 'https' ? 443 : 80) ? name : `${name}:${port}`;
 }
 
-function unhealthyReason(status: number): string {
+function describeStatus(status: number): string {
   return status >= 300 && status < 400 ? `status ${status}: redirects are not followed` : `status ${status}`;
 }

@@ -1,5 +1,4 @@
 import { types } from 'node:util';
-import { errors } from 'undici';
 import { messageOf } from '../../common/index.js';
 import { HostNotAllowedError } from '../../model/index.js';
 
@@ -7,13 +6,24 @@ const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
   ECONNRESET: 'connection reset',
   EPIPE: 'connection reset',
+  EPROTO: 'the instance does not speak TLS as it should',
   ETIMEDOUT: 'connection timed out',
   EHOSTUNREACH: 'host unreachable',
   ENETUNREACH: 'network unreachable',
   ENOTFOUND: 'host name not found',
   EAI_AGAIN: 'host name could not be looked up',
-  UND_ERR_SOCKET: 'connection closed before the answer was complete',
-  UND_ERR_HEADERS_OVERFLOW: 'headers too large',
+  HPE_HEADER_OVERFLOW: 'headers too large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'chunk extensions too large',
+  HPE_INVALID_CONSTANT: 'the answer is not HTTP',
+  HPE_INVALID_VERSION: 'the answer is not HTTP',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'the instance does not speak TLS',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate is for another name',
+  CERT_HAS_EXPIRED: 'the certificate has expired',
+  CERT_NOT_YET_VALID: 'the certificate is not valid yet',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'the certificate is of nobody that is trusted',
+  SELF_SIGNED_CERT_IN_CHAIN: 'the certificate is of nobody that is trusted',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'the certificate is of nobody that is trusted',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'the certificate is of nobody that is trusted',
 };
 
 const LONGEST_REASON = 200;
@@ -32,7 +42,8 @@ function describe(error: unknown): string {
   if (error instanceof HostNotAllowedError) return error.message;
   // With several addresses tried, each has an error of its own; the first one speaks for them.
   if ('errors' in error && Array.isArray(error.errors) && error.errors.length > 0) return describe(error.errors[0]);
-  if (error instanceof errors.HTTPParserError) return 'the answer is not HTTP';
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  return REASONS[code] ?? messageOf(error);
+  // Node's client has one code for a connection that was reset and for one that ended too early.
+  if (code === 'ECONNRESET' && !('syscall' in error)) return 'connection closed before the answer was complete';
+  return REASONS[code] ?? (code.startsWith('HPE_') ? 'the answer is not valid HTTP' : messageOf(error));
 }

@@ -3,13 +3,21 @@ import { openConnection, type ConnectionDeps } from './connection.js';
 import { failureReason } from './probe-failure.js';
 import { type Probe, type ProbeResult } from './probe.js';
 
+export interface TcpProbeSettings {
+  /** @default the instance's port */
+  readonly port?: number;
+}
+
 /** Passes when a TCP connection opens; sends nothing. Never throws. */
 export class TcpProbe implements Probe {
-  constructor(private readonly deps: ConnectionDeps = {}) {}
+  constructor(
+    private readonly settings: TcpProbeSettings = {},
+    private readonly deps: ConnectionDeps = {},
+  ) {}
 
-  async check(instance: ServiceInstance, signal: AbortSignal): Promise<ProbeResult> {
+  async check({ host, port }: ServiceInstance, signal: AbortSignal): Promise<ProbeResult> {
     try {
-      const socket = await openConnection(instance, false, signal, this.deps);
+      const socket = await openConnection({ host, port: this.settings.port ?? port }, undefined, signal, this.deps);
       socket.destroy();
       return { passed: true };
     } catch (error) {

@@ -1,0 +1,305 @@
+import { type IncomingMessage } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import { createServer as createTcpServer, type LookupFunction } from 'node:net';
+import { createSecureContext } from 'node:tls';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import {
+  closeServers,
+  instanceAt,
+  listen,
+  overHttp,
+  overTcp,
+  pem,
+  SERVER_TLS,
+} from '../../../../../test/support/probed-server.js';
+import { type ServiceRegistration } from '../../model/index.js';
+import { HttpProbe, type HttpProbeSettings } from './http-probe.js';
+import { resolveHealthCheckOptions, type HealthCheckOptions } from '../options.js';
+import { type TlsSettings } from './connection.js';
+import { type ProbeResult } from './probe.js';
+
+afterEach(closeServers);
+
+function check(
+  port: number,
+  options: Partial<HealthCheckOptions> = {},
+  more: Partial<ServiceRegistration> = {},
+  signal = new AbortController().signal,
+): Promise<ProbeResult> {
+  return new HttpProbe(resolveHealthCheckOptions(options)).check(instanceAt(port, more), signal);
+}
+
+function timeoutSignal(): { signal: AbortSignal; abort: () => void } {
+  const controller = new AbortController();
+  return { signal: controller.signal, abort: () => controller.abort(new Error('timed out after 10 ms')) };
+}
+
+const { signal } = new AbortController();
+
+function probeWith(settings: Partial<HttpProbeSettings>): HttpProbe {
+  return new HttpProbe({ ...resolveHealthCheckOptions(), ...settings });
+}
+
+const JSON_HEAD = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n';
+
+describe('HttpProbe', () => {
+  it('passes on a 2xx status and keeps the JSON', async () => {
+    let asked: string | undefined;
+    const port = await overHttp((request, response) => {
+      asked = `${request.method} ${request.url}`;
+      response.setHeader('content-type', 'application/health+json; charset=utf-8').end('{"db":"up"}');
+    });
+    const result = await check(port, {}, { path: '/api', healthCheckPath: '/healthz' });
+    expect(result).toEqual({ passed: true, reason: undefined, statusCode: 200, data: { db: 'up' } });
+    expect(asked).toBe('GET /api/healthz');
+  });
+
+  it('fails on another status and keeps the JSON that says why', async () => {
+    const port = await overHttp((_request, response) => {
+      response.writeHead(503, { 'content-type': 'application/json' }).end('{"db":"down"}');
+    });
+    expect(await check(port)).toEqual({ passed: false, reason: 'status 503', statusCode: 503, data: { db: 'down' } });
+  });
+
+  it('takes the statuses that it is told to be healthy', async () => {
+    const port = await overHttp((_request, response) => void response.writeHead(418).end());
+    expect(await check(port, { healthyStatuses: [418] })).toMatchObject({ passed: true, statusCode: 418 });
+  });
+
+  it('does not follow a redirect and fails', async () => {
+    const urls: string[] = [];
+    const port = await overHttp((request, response) => {
+      urls.push(request.url ?? '');
+      response.writeHead(302, { location: '/elsewhere' }).end();
+    });
+    expect(await check(port)).toMatchObject({ passed: false, reason: 'status 302: redirects are not followed' });
+    expect(urls).toEqual(['/health']);
+  });
+
+  it('keeps no data of a body that is no JSON', async () => {
+    const port = await overHttp((_request, response) => void response.setHeader('content-type', 'text/plain').end('1'));
+    expect(await check(port)).toEqual({ passed: true, reason: undefined, statusCode: 200, data: undefined });
+  });
+
+  it('keeps JSON that comes without a content type', async () => {
+    const port = await overTcp((socket) => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n{"ok":1}'));
+    expect(await check(port)).toMatchObject({ passed: true, data: { ok: 1 } });
+  });
+
+  it('reads no body at all with a limit of 0', async () => {
+    const port = await overTcp((socket) => socket.write(`${JSON_HEAD}content-length: 100000\r\n\r\n[`));
+    expect(await check(port, { bodyLimit: 0 })).toMatchObject({ passed: true, reason: undefined, data: undefined });
+  });
+
+  it('fails at once for a signal that has aborted already', async () => {
+    const { signal, abort } = timeoutSignal();
+    abort();
+    expect(await check(1, {}, {}, signal)).toEqual({ passed: false, reason: 'timed out after 10 ms' });
+  });
+
+  it('takes an answer from an instance that half-closes after it', async () => {
+    const port = await listen(
+      createTcpServer({ allowHalfOpen: true }, (socket) => {
+        socket.once('data', () => socket.end(`${JSON_HEAD}connection: close\r\n\r\n{"ok":true}`));
+      }),
+    );
+    expect(await check(port)).toMatchObject({ passed: true, data: { ok: true } });
+  });
+
+  it('fails when an https instance speaks plain HTTP', async () => {
+    const port = await overHttp((_request, response) => void response.end());
+    const result = await check(port, {}, { protocol: 'https' });
+    expect(result).toMatchObject({ passed: false, reason: expect.any(String) });
+  });
+
+  it('asks with the method, the headers and the host that it is told', async () => {
+    let asked: IncomingMessage | undefined;
+    const port = await overHttp((request, response) => {
+      asked = request;
+      response.end();
+    });
+    const probe = probeWith({
+      method: 'HEAD',
+      path: '/ready',
+      host: 'users.example',
+      headers: { accept: 'text/plain', 'x-team': 'a' },
+    });
+    expect(await probe.check(instanceAt(port, { path: '/api' }), signal)).toMatchObject({
+      passed: true,
+      statusCode: 200,
+    });
+    expect(asked).toMatchObject({ method: 'HEAD', url: '/api/ready' });
+    expect(asked?.headers).toEqual({
+      host: 'users.example',
+      accept: 'text/plain',
+      'x-team': 'a',
+      'accept-encoding': 'identity',
+      'user-agent': 'nest-service-discovery-health-check',
+      connection: 'close',
+    });
+  });
+
+  it('asks at the port and in the protocol that it is told', async () => {
+    const port = await overHttp((request, response) => void response.end(`"${request.headers.host}"`));
+    const instance = instanceAt(1, { protocol: 'https' });
+    const result = await probeWith({ port, protocol: 'http' }).check(instance, signal);
+    expect(result).toMatchObject({ passed: true, data: `127.0.0.1:${port}` });
+  });
+
+  it('sends nothing for a method that has no body', async () => {
+    let length: string | undefined = 'none was asked for';
+    const port = await overHttp((request, response) => {
+      length = request.headers['content-length'];
+      response.end();
+    });
+    await probeWith({ method: 'POST' }).check(instanceAt(port), signal);
+    expect(length).toBe('0');
+  });
+
+  it('skips an answer whose status is in neither list', async () => {
+    const port = await overHttp(
+      (request, response) => void response.writeHead(Number(request.headers['x-status'])).end(),
+    );
+    const resultOf = (status: number) =>
+      probeWith({
+        healthyStatuses: [[200, 299]],
+        unhealthyStatuses: [[500, 599]],
+        headers: { 'x-status': String(status) },
+      }).check(instanceAt(port), signal);
+    expect(await resultOf(200)).toMatchObject({ passed: true });
+    expect(await resultOf(500)).toEqual({ passed: false, reason: 'status 500', statusCode: 500, data: undefined });
+    expect(await resultOf(429)).toEqual({
+      passed: false,
+      skipped: true,
+      reason: 'status 429 (counts neither way)',
+      statusCode: 429,
+      data: undefined,
+    });
+  });
+
+  describe('with a condition on the body', () => {
+    async function resultOf(
+      condition: HttpProbeSettings['body'],
+      body: string,
+      headers: Record<string, string> = { 'content-type': 'application/json' },
+      status = 200,
+    ) {
+      const port = await overHttp((_request, response) => void response.writeHead(status, headers).end(body));
+      return probeWith({ body: condition }).check(instanceAt(port), signal);
+    }
+
+    it.each<[HttpProbeSettings['body'], string]>([
+      [{ contains: 'up' }, '{"db":"up"}'],
+      [{ path: 'db', equals: 'up' }, '{"db":"up"}'],
+      [{ path: 'checks.1.ok', equals: true }, '{"checks":[{"ok":false},{"ok":true}]}'],
+      [{ path: 'queue', equals: [0, 1] }, '{"queue":1}'],
+      [{ path: 'error', equals: null }, '{"error":null}'],
+      [({ data }) => (data as { queue: number }).queue < 10, '{"queue":9}'],
+      [({ text }) => text.length === 2, '{}'],
+    ])('%j is met by %s', async (condition, body) => {
+      expect(await resultOf(condition, body)).toMatchObject({
+        passed: true,
+        reason: undefined,
+        data: JSON.parse(body),
+      });
+    });
+
+    it.each<[HttpProbeSettings['body'], string, string]>([
+      [{ contains: 'up' }, '{"db":"down"}', 'the body does not contain "up"'],
+      [{ path: 'db', equals: 'up' }, '{"db":"down"}', 'db is "down" in the body, not "up"'],
+      [{ path: 'db', equals: ['up', 'warm'] }, '{"db":"down"}', 'db is "down" in the body, not "up" or "warm"'],
+      [{ path: 'db', equals: 1 }, '{"db":"1"}', 'db is "1" in the body, not 1'],
+      [{ path: 'db.status', equals: 'up' }, '{"db":"up"}', 'the body has no db.status'],
+      [{ path: 'db.length', equals: 2 }, '{"db":"up"}', 'the body has no db.length'],
+      [{ path: 'constructor.name', equals: 'Object' }, '{}', 'the body has no constructor.name'],
+      [{ path: 'db', equals: 'up' }, `{"db":"${'x'.repeat(100)}"}`, `db is "${'x'.repeat(62)}… in the body, not "up"`],
+      [() => false, '{}', 'the body is not what a healthy one is'],
+      [
+        () => {
+          throw new Error('the queue is full');
+        },
+        '{}',
+        'the queue is full',
+      ],
+    ])('%j is not met by %s', async (condition, body, reason) => {
+      expect(await resultOf(condition, body)).toMatchObject({ passed: false, reason, statusCode: 200 });
+    });
+
+    it('fails where the body holds no JSON to look into', async () => {
+      const condition = { path: 'db', equals: 'up' };
+      expect(await resultOf(condition, 'up', { 'content-type': 'text/plain' })).toMatchObject({
+        passed: false,
+        reason: 'the body is no JSON',
+      });
+      expect(
+        await resultOf(condition, '{"db":"up"}', { 'content-type': 'application/json', 'content-encoding': 'gzip' }),
+      ).toMatchObject({
+        passed: false,
+        reason: 'the body is encoded and was not read',
+      });
+    });
+
+    it('finds a text in a body that is no JSON', async () => {
+      expect(await resultOf({ contains: 'OK' }, 'it is OK', { 'content-type': 'text/plain' })).toMatchObject({
+        passed: true,
+      });
+    });
+
+    it('does not ask for it where the status is unhealthy already', async () => {
+      expect(await resultOf({ contains: 'up' }, '{}', {}, 503)).toMatchObject({ passed: false, reason: 'status 503' });
+    });
+  });
+
+  describe('over TLS', () => {
+    const context = createSecureContext({ ca: pem('ca.pem') });
+    const secure = (): Promise<number> =>
+      listen(createHttpsServer(SERVER_TLS, (_request, response) => void response.end('{}')));
+    const resultOf = async (tls: TlsSettings, more: Partial<ServiceRegistration> = {}) =>
+      probeWith({ tls }).check(instanceAt(await secure(), { protocol: 'https', ...more }), signal);
+
+    it('passes for a certificate of an authority that it trusts', async () => {
+      expect(await resultOf({ context })).toMatchObject({ passed: true, data: {} });
+      expect(await resultOf({ context }, { host: 'localhost' })).toMatchObject({ passed: true });
+    });
+
+    it('fails for a certificate of anybody else', async () => {
+      expect(await resultOf({})).toEqual({ passed: false, reason: 'the certificate is of nobody that is trusted' });
+      const another = createSecureContext({ ca: pem('another-ca.pem') });
+      expect(await resultOf({ context: another })).toEqual({
+        passed: false,
+        reason: 'the certificate is of nobody that is trusted',
+      });
+    });
+
+    it('fails for a certificate of another name, unless that is the one to ask for', async () => {
+      const lookup: LookupFunction = (_hostname, _options, callback) =>
+        callback(null, [{ address: '127.0.0.1', family: 4 }]);
+      const check = async (tls: TlsSettings) => {
+        const probe = new HttpProbe({ ...resolveHealthCheckOptions(), tls }, { lookup });
+        return probe.check(instanceAt(await secure(), { protocol: 'https', host: 'users.example' }), signal);
+      };
+      expect(await check({ context })).toEqual({ passed: false, reason: 'the certificate is for another name' });
+      expect(await check({ context, serverName: 'localhost' })).toMatchObject({ passed: true });
+    });
+
+    it('takes any certificate where it is told not to verify', async () => {
+      expect(await resultOf({ verify: false })).toMatchObject({ passed: true });
+    });
+
+    it('shows its own certificate to who asks for it', async () => {
+      const strict = { ...SERVER_TLS, ca: pem('ca.pem'), requestCert: true, rejectUnauthorized: true };
+      const port = await listen(createHttpsServer(strict, (_request, response) => void response.end()));
+      const instance = instanceAt(port, { protocol: 'https' });
+      const own = createSecureContext({ ca: pem('ca.pem'), cert: pem('client.pem'), key: pem('client.key') });
+      expect(await probeWith({ tls: { context: own } }).check(instance, signal)).toMatchObject({ passed: true });
+      expect(await probeWith({ tls: { context } }).check(instance, signal)).toMatchObject({ passed: false });
+    });
+
+    it('fails when an instance stops in the middle of the handshake', async () => {
+      const { signal: limited, abort } = timeoutSignal();
+      const port = await overTcp(abort);
+      const result = await probeWith({}).check(instanceAt(port, { protocol: 'https' }), limited);
+      expect(result).toEqual({ passed: false, reason: 'timed out after 10 ms' });
+    });
+  });
+});
