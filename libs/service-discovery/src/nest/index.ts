@@ -57,6 +57,7 @@ export {
   DiscoveryHttpModule,
   type DiscoveryHttpOptions,
 } from './axios/index.js';
+export { type ReadinessCheck, ServiceReadiness } from './readiness/index.js';
 export { type DiscoveryCriteria } from './discovery-criteria.js';
 export { ServiceDiscovery, type ServiceEndpoint } from './service-discovery.js';
 export {

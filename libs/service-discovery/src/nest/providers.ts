@@ -22,6 +22,7 @@ import { ServiceDiscoveryExplorer } from './explorer.js';
 import { ServiceDiscoveryLifecycle } from './lifecycle/index.js';
 import { LOG_CONTEXT, nestLoggerPort } from './logging.js';
 import { type ResolvedServiceDiscoveryOptions } from './options/index.js';
+import { ServiceReadiness } from './readiness/index.js';
 import { ListedTimers } from './schedule/index.js';
 import { ServiceDiscovery } from './service-discovery.js';
 import { ServiceDiscoveryHealthIndicator } from './terminus/index.js';
@@ -77,6 +78,7 @@ export const CORE_PROVIDERS: readonly Provider[] = [
     useFactory: (events: EventBus, clock: Clock, random: Random) => new ResiliencePolicies({ events, clock, random }),
   },
   { provide: APP_INTERCEPTOR, useClass: DeadlineInterceptor },
+  ServiceReadiness,
   ServiceDiscovery,
   ServiceDiscoveryHealthIndicator,
   ServiceDiscoveryExplorer,
@@ -98,6 +100,7 @@ export const CORE_EXPORTS = [
   ResiliencePolicies,
   ServiceDiscovery,
   ServiceDiscoveryHealthIndicator,
+  ServiceReadiness,
 ];
 
 function createEventBus(clock: Clock): EventBus {

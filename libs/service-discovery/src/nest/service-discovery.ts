@@ -29,6 +29,7 @@ import {
 } from '../model/index.js';
 import { ServiceRegistry } from '../registry/index.js';
 import { type DiscoveryCriteria } from './discovery-criteria.js';
+import { ServiceDiscoveryExplorer } from './explorer.js';
 import { type ResolvedServiceDiscoveryOptions } from './options/index.js';
 import { CLOCK, RANDOM, SERVICE_DISCOVERY_OPTIONS } from './tokens.js';
 import { type ServiceWaitDeps, type WaitForServiceOptions, waitForServices } from './waiting/index.js';
@@ -68,6 +69,7 @@ export class ServiceDiscovery {
     @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
     @Inject(ServiceCommunicator) private readonly communicator: ServiceCommunicator,
     @Inject(HealthAggregator) private readonly aggregator: HealthAggregator,
+    @Inject(ServiceDiscoveryExplorer) private readonly explorer: ServiceDiscoveryExplorer,
     @Inject(SERVICE_DISCOVERY_OPTIONS) private readonly options: ResolvedServiceDiscoveryOptions,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(RANDOM) private readonly random: Random,
@@ -144,7 +146,8 @@ export class ServiceDiscovery {
       const picked = this.pick(name, instances, criteria);
       return typeof picked === 'string' ? REASONS[picked] : picked;
     };
-    return (await waitForServices({ registry, clock, choose }, serviceNames, options)).map(endpointOf);
+    const hint = (): string => this.mutualWaitHint();
+    return (await waitForServices({ registry, clock, choose, hint }, serviceNames, options)).map(endpointOf);
   }
 
   /**
@@ -168,6 +171,18 @@ export class ServiceDiscovery {
   /** The tier patterns in force. */
   getCommunicationPatterns(): Readonly<Record<Tier, CommunicationPattern>> {
     return this.communicator.getCommunicationPatterns();
+  }
+
+  /** Two apps that wait for each other before they listen are nobody's fault in particular, and hard to see from either. */
+  private mutualWaitHint(): string {
+    const registered = new Set(this.registry.ownLeases().map(({ serviceName }) => serviceName));
+    const names = this.explorer.discoverables().map(({ name }) => name);
+    const waiting = names.filter((name) => !registered.has(name)).map((name) => `"${name}"`);
+    if (waiting.length === 0) return '';
+    return (
+      `This app's own ${waiting.join(', ')} registers when the app listens and is ready: what waits for that in turn ` +
+      'never starts. Wait in the background, or after listen(), where that may be'
+    );
   }
 
   private pick(

@@ -4,6 +4,7 @@ import { type InstanceKey, type Lease } from '../../model/index.js';
 import { type RegisteredInstance } from '../../registry/index.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
 import { ManualClock } from '../../testing/manual-clock.js';
+import { ServiceReadiness } from '../readiness/index.js';
 import { Announcer } from './announcer.js';
 
 const REGISTRATION = { serviceName: 'users', host: '127.0.0.1', port: 1 };
@@ -100,5 +101,68 @@ describe('an announcement', () => {
     registry.calls[0]?.succeed();
     await stopped;
     expect(registry.deregistered).toEqual([LEASE]);
+  });
+});
+
+describe('an announcement of an app that is not ready', () => {
+  let readiness: ServiceReadiness;
+  let registered: InstanceKey[];
+
+  beforeEach(() => {
+    readiness = new ServiceReadiness(clock);
+    registered = [];
+    const logger = { error: () => undefined, warn: (message: unknown) => void warnings.push(message) };
+    const deps = { registry, clock, random: () => 1, logger, readiness };
+    announcer = new Announcer({ ...deps, registered: (key) => void registered.push(key) });
+  });
+
+  it('is made when the last hold is released, and told of', async () => {
+    const releases = [readiness.hold('migrations run'), readiness.hold('the cache is cold')];
+    announcer.announce(REGISTRATION);
+    await clock.advanceAsync(0);
+    releases[0]?.();
+    await clock.advanceAsync(0);
+    expect(registry.calls).toHaveLength(0);
+    releases[1]?.();
+    await clock.advanceAsync(0);
+    expect(registry.calls).toHaveLength(1);
+    expect(clock.pendingTimers).toBe(0);
+    registry.calls[0]?.succeed();
+    await clock.advanceAsync(0);
+    expect(registered).toEqual([LEASE]);
+  });
+
+  it('is made when its checks pass, which are looked at each second', async () => {
+    let looks = 0;
+    readiness.addCheck(() => ({ database: { status: ++looks < 3 ? 'down' : 'up' } }));
+    announcer.announce(REGISTRATION);
+    await clock.advanceAsync(1_999);
+    expect([looks, registry.calls.length]).toEqual([2, 0]);
+    await clock.advanceAsync(1);
+    expect([looks, registry.calls.length]).toEqual([3, 1]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('that has to wait is told of with the reasons, once a minute', async () => {
+    readiness.hold('migrations run');
+    announcer.announce(REGISTRATION);
+    await clock.advanceAsync(59_000);
+    expect(warnings).toEqual(['users is not registered yet: migrations run']);
+    await clock.advanceAsync(1_000);
+    expect(warnings).toHaveLength(2);
+    await announcer.stop();
+  });
+
+  it.each([
+    ['is held', () => void readiness.hold('migrations run')],
+    ['has a check that hangs', () => void readiness.addCheck(() => new Promise(() => undefined))],
+  ])('is given up at once when the app ends while it %s', async (_what, prepare) => {
+    prepare();
+    announcer.announce(REGISTRATION);
+    await clock.advanceAsync(100);
+    await announcer.stop();
+    await clock.advanceAsync(60_000);
+    expect(registry.calls).toHaveLength(0);
+    expect(clock.pendingTimers).toBe(0);
   });
 });

@@ -2,26 +2,35 @@ import { type Logger } from '@nestjs/common';
 import {
   type Clock,
   messageOf,
+  onAbort,
+  raceAbort,
   type Random,
   reconnectDelay,
   RegistryUnavailableError,
   sleep,
 } from '../../common/index.js';
-import { type ServiceRegistration } from '../../model/index.js';
+import { type InstanceKey, type ServiceRegistration } from '../../model/index.js';
 import { type ServiceRegistry } from '../../registry/index.js';
+import { reasonsOf, type ServiceReadiness } from '../readiness/index.js';
 
 const RETRY = { firstMs: 250, longestMs: 5_000 };
 /** How often it is said that a service is still not registered. */
 const REMINDER_MS = 60_000;
+/** The wait between two looks at checks that nobody tells of. */
+const RECHECK_MS = 1_000;
 
 export interface AnnouncerDeps {
   readonly registry: Pick<ServiceRegistry, 'register' | 'deregister'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Pick<Logger, 'error' | 'warn'>;
+  /** What is waited for before anything is registered. @default nothing */
+  readonly readiness?: Pick<ServiceReadiness, 'check' | 'onChange'>;
+  /** Told of each registration. */
+  registered?(key: InstanceKey): void;
 }
 
-/** Registers what the app announces, and goes on trying while the registry cannot be reached. */
+/** Registers what the app announces as soon as it is ready, and goes on trying while the registry cannot be reached. */
 export class Announcer {
   private readonly stopping = new AbortController();
   private readonly pending = new Set<Promise<void>>();
@@ -41,12 +50,15 @@ export class Announcer {
 
   private async register(registration: ServiceRegistration): Promise<void> {
     const { signal } = this.stopping;
+    const { readiness } = this.deps;
+    if (readiness) await this.untilReady(registration.serviceName, readiness);
     let reminderAt = Number.NEGATIVE_INFINITY;
     for (let failures = 0; !signal.aborted; failures++) {
       try {
         const { lease } = await this.deps.registry.register(registration);
         // Whoever stopped us may have taken back the other registrations already.
         if (signal.aborted) await this.deps.registry.deregister(lease);
+        else this.deps.registered?.(lease);
         return;
       } catch (error) {
         if (!(error instanceof RegistryUnavailableError)) {
@@ -62,6 +74,27 @@ export class Announcer {
         }
         await this.pause(failures);
       }
+    }
+  }
+
+  private async untilReady(serviceName: string, readiness: NonNullable<AnnouncerDeps['readiness']>): Promise<void> {
+    const { clock, logger } = this.deps;
+    const { signal } = this.stopping;
+    let reminderAt = Number.NEGATIVE_INFINITY;
+    while (!signal.aborted) {
+      const looked = new AbortController();
+      // From before the look, so that no change slips through between the two.
+      const stops = [readiness.onChange(() => looked.abort()), onAbort(signal, () => looked.abort())];
+      const results = await raceAbort(readiness.check(), signal).catch(() => ({}));
+      const reasons = reasonsOf(results);
+      if (reasons.length > 0 && clock.now() >= reminderAt) {
+        reminderAt = clock.now() + REMINDER_MS;
+        logger.warn(`${serviceName} is not registered yet: ${reasons.join('; ')}`);
+      }
+      if (reasons.length > 0)
+        await sleep(clock, RECHECK_MS, looked.signal, { keepAlive: false }).catch(() => undefined);
+      for (const stop of stops) stop();
+      if (reasons.length === 0) return;
     }
   }
 

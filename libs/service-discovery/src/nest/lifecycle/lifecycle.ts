@@ -13,7 +13,7 @@ import { type Subscription } from 'rxjs';
 import { type Clock, messageOf, type Random, settlesWithin, sleep } from '../../common/index.js';
 import { ServiceCommunicator } from '../../communicator/index.js';
 import { HealthMonitor } from '../../health/index.js';
-import { DiscoveryMetrics, EventLogger } from '../../observability/index.js';
+import { DiscoveryMetrics, EventBus, EventLogger } from '../../observability/index.js';
 import { type OwnInstancesReport, ServiceRegistry } from '../../registry/index.js';
 import { type RegistryStore } from '../../store/index.js';
 import { findHttpService } from '../axios/index.js';
@@ -22,10 +22,12 @@ import { ServiceDiscoveryExplorer } from '../explorer.js';
 import { LOG_CONTEXT } from '../logging.js';
 import { type ResolvedServiceDiscoveryOptions } from '../options/index.js';
 import { findSchedulerRegistry, ListedTimers } from '../schedule/index.js';
+import { ServiceReadiness } from '../readiness/index.js';
 import { findHealthCheckPath } from '../terminus/index.js';
 import { CLOCK, RANDOM, REGISTRY_STORE, SERVICE_DISCOVERY_OPTIONS } from '../tokens.js';
 import { Announcer } from './announcer.js';
 import { HttpDrain } from './http-drain.js';
+import { OwnHealth } from './own-health.js';
 import { type AdvertisedAddress, addressToAdvertise, type ListeningServer } from './server-address.js';
 
 /**
@@ -41,6 +43,7 @@ export class ServiceDiscoveryLifecycle
 {
   private readonly logger = new Logger(LOG_CONTEXT);
   private readonly announcer: Announcer;
+  private readonly ownHealth: OwnHealth;
   private discoverables: readonly DiscoverableServiceOptions[] = [];
   private listening: Subscription | undefined;
   private drain: HttpDrain | undefined;
@@ -56,12 +59,27 @@ export class ServiceDiscoveryLifecycle
     @Inject(DiscoveryMetrics) private readonly metrics: DiscoveryMetrics,
     @Inject(EventLogger) private readonly eventLogger: EventLogger | null,
     @Inject(ServiceDiscoveryExplorer) private readonly explorer: ServiceDiscoveryExplorer,
+    @Inject(EventBus) events: EventBus,
+    @Inject(ServiceReadiness) private readonly readiness: ServiceReadiness,
     @Inject(ListedTimers) private readonly timers: ListedTimers,
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
     @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
     @Inject(ApplicationConfig) private readonly appConfig: ApplicationConfig,
   ) {
-    this.announcer = new Announcer({ registry, clock, random, logger: this.logger });
+    this.ownHealth = new OwnHealth({
+      registry,
+      readiness,
+      onRecovered: (listener) => events.on('lease.recovered', ({ key }) => listener(key)),
+      clock,
+    });
+    this.announcer = new Announcer({
+      registry,
+      clock,
+      random,
+      logger: this.logger,
+      readiness: options.advertise.when === 'listening' ? undefined : readiness,
+      registered: (key) => this.ownHealth.add(key),
+    });
   }
 
   /** @throws InvalidConfigurationError for what only shows when all of the app is there */
@@ -93,7 +111,9 @@ export class ServiceDiscoveryLifecycle
 
   async onModuleDestroy(): Promise<void> {
     const { timeoutMs, drainDelayMs } = this.options.shutdown;
+    this.readiness.close();
     this.listening?.unsubscribe();
+    await settlesWithin(this.clock, timeoutMs, this.ownHealth.close());
     await settlesWithin(this.clock, timeoutMs, this.announcer.stop());
     if (this.registry.ownLeases().length > 0) {
       await settlesWithin(this.clock, timeoutMs, this.registry.drainOwn());

@@ -166,10 +166,14 @@ export function checkTransport(transport: unknown, check: OptionValidator): void
   );
 }
 
-export function checkAdvertise({ host = 'localhost', port = 1 }: AdvertiseOptions, check: OptionValidator): void {
+export function checkAdvertise(
+  { host = 'localhost', port = 1, when = 'ready' }: AdvertiseOptions,
+  check: OptionValidator,
+): void {
   for (const { path, value, expected } of findRegistrationProblems({ serviceName: 'any', host, port })) {
     check.problem(`advertise.${path}`, value, expected);
   }
+  check.oneOf('advertise.when', when, ['ready', 'listening']);
 }
 
 export function checkLogging(options: EventLoggerOptions, check: OptionValidator): void {

@@ -65,7 +65,7 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   transport: null,
   api: [...Object.keys(DEFAULT_API_OPTIONS), 'guard', 'allowedHosts'],
   inheritDeadline: null,
-  advertise: ['host', 'port'],
+  advertise: ['host', 'port', 'when'],
   shutdown: ['drainDelay', 'timeout'],
   logging: Object.keys(DEFAULT_EVENT_LOGGER_OPTIONS),
   metrics: ['registry', 'prefix', 'durationBuckets'],

@@ -27,7 +27,7 @@ export const SERVICE_DISCOVERY_MODES = ['memory_only', 'redis_backed', 'hybrid',
 export type TransportChoice = (typeof TRANSPORT_NAMES)[number] | Transport;
 export const TRANSPORT_NAMES = ['undici', 'axios'] as const;
 
-/** The address that registers. */
+/** The address that registers, and when. */
 export interface AdvertiseOptions {
   /**
    * A host name or IP address that other processes reach this one by.
@@ -37,6 +37,13 @@ export interface AdvertiseOptions {
   host?: string;
   /** 1 to 65535. @default the port that the server listens on */
   port?: number;
+  /**
+   * Whether services register when the server listens and the app is ready (see `ServiceReadiness`), or as soon as it listens.
+   * What is registered can be discovered at once, behind instances that a check has found healthy; where there are none,
+   * calls go to it.
+   * @default 'ready'
+   */
+  when?: 'ready' | 'listening';
 }
 
 /** How the process leaves. */

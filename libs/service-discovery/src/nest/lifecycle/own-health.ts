@@ -1,0 +1,121 @@
+import { type Clock, type Timer } from '../../common/index.js';
+import { type InstanceKey, keyOf, type Lease } from '../../model/index.js';
+import { type ServiceRegistry } from '../../registry/index.js';
+import { type ServiceReadiness } from '../readiness/index.js';
+
+export interface OwnHealthDeps {
+  readonly registry: Pick<ServiceRegistry, 'ownLeases' | 'getInstance' | 'setStatus' | 'onChange'>;
+  readonly readiness: Pick<ServiceReadiness, 'holdReasons' | 'isClosed' | 'onChange'>;
+  /** Calls a listener when a lease that was lost is registered again. @returns stops it */
+  onRecovered(listener: (key: InstanceKey) => void): () => void;
+  readonly clock: Clock;
+}
+
+/** What the registry heard, or may have heard, of an instance: that it is unhealthy. */
+interface Said {
+  readonly generation: number;
+  /** Undefined: whether it was heard is not known. */
+  readonly reason: string | undefined;
+}
+
+/** The wait before it is said again to a registry that did not answer. */
+const RETRY_MS = 1_000;
+
+/**
+ * Tells the registry at once when this process is not ready any more: what it announced is `unhealthy`, for the reason of
+ * the hold, and `unknown` when that has ended, until a check says how it is. Checks of the readiness route find the same,
+ * only later: this is their word taken in advance, so that it never stands above an operator's.
+ *
+ * It is said once for each reason and each registration: checks that see it otherwise have the last word.
+ */
+export class OwnHealth {
+  private readonly announced = new Set<string>();
+  private readonly said = new Map<string, Said>();
+  private readonly stops: readonly (() => void)[];
+  private telling: Promise<void> | undefined;
+  private retry: Timer | undefined;
+  private closed = false;
+
+  constructor(private readonly deps: OwnHealthDeps) {
+    this.stops = [
+      deps.readiness.onChange(() => this.tell()),
+      // A new registration, of which nothing is known; its generation may be the old one, in a registry that started anew.
+      deps.onRecovered((key) => {
+        this.said.delete(keyOf(key));
+        this.tell();
+      }),
+      deps.registry.onChange((_snapshot, _previous, change) => {
+        if (change?.type === 'put' || change?.type === 'reset') this.tell();
+      }),
+    ];
+  }
+
+  /** Goes by the readiness for this instance, too. */
+  add(key: InstanceKey): void {
+    this.announced.add(keyOf(key));
+    this.tell();
+  }
+
+  /** Says nothing more; resolves when nothing is on its way. */
+  async close(): Promise<void> {
+    this.closed = true;
+    for (const stop of this.stops) stop();
+    this.retry?.cancel();
+    await this.telling;
+  }
+
+  private tell(): void {
+    if (this.telling || this.news().length === 0) return;
+    this.retry?.cancel();
+    this.telling = this.tellAll().finally(() => (this.telling = undefined));
+  }
+
+  /** Never rejects. */
+  private async tellAll(): Promise<void> {
+    for (let news = this.news(); news.length > 0; news = this.news()) {
+      const heard = await Promise.all(news.map((lease) => this.say(lease)));
+      if (!heard.includes(false)) continue;
+      if (!this.closed) this.retry = this.deps.clock.setTimer(() => this.tell(), RETRY_MS, { keepAlive: false });
+      return;
+    }
+  }
+
+  /** The instances of which the registry has to hear something. */
+  private news(): readonly Lease[] {
+    const { registry, readiness } = this.deps;
+    if (this.closed || readiness.isClosed) return [];
+    const reason = this.reason();
+    if (reason === undefined && this.said.size === 0) return [];
+    return registry.ownLeases().filter((lease) => {
+      const said = this.said.get(keyOf(lease));
+      if (reason === undefined) return said !== undefined;
+      return this.announced.has(keyOf(lease)) && (said?.generation !== lease.generation || said.reason !== reason);
+    });
+  }
+
+  /** @returns false: the registry did not answer */
+  private async say(lease: Lease): Promise<boolean> {
+    const { registry, clock } = this.deps;
+    const { serviceName, instanceId, generation } = lease;
+    const key = { serviceName, instanceId };
+    const reason = this.reason();
+    const shown = registry.getInstance(key);
+    // Of two processes with one id, the later one holds it.
+    const isSucceeded = shown !== undefined && shown.generation > generation;
+    this.said.set(keyOf(key), { generation, reason: undefined });
+    try {
+      if (!isSucceeded && reason === undefined) await registry.setStatus(key, 'unknown');
+      else if (!isSucceeded) await registry.setStatus(key, 'unhealthy', { checkedAt: clock.epoch(), reason });
+    } catch {
+      return false;
+    }
+    if (reason === undefined) this.said.delete(keyOf(key));
+    else this.said.set(keyOf(key), { generation, reason });
+    return true;
+  }
+
+  private reason(): string | undefined {
+    const reasons = this.deps.readiness.holdReasons;
+    return reasons.length > 0 ? `not ready: ${reasons.join('; ')}` : undefined;
+  }
+}

@@ -1,0 +1,131 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { type HealthIndicatorResult } from '@nestjs/terminus';
+import { type Clock, messageOf, settlesWithin } from '../../common/index.js';
+import { CLOCK } from '../tokens.js';
+
+/** A Terminus health indicator, bound to what it asks. */
+export type ReadinessCheck = () => HealthIndicatorResult | PromiseLike<HealthIndicatorResult>;
+
+/** How long all checks together may take. */
+const CHECK_PATIENCE_MS = 5_000;
+const SHUTTING_DOWN = 'the app shuts down';
+
+interface Hold {
+  readonly reason: string;
+}
+
+/**
+ * Whether this process may get traffic: not as long as somebody holds it, a check fails, or it shuts down. Its services
+ * register when it listens and is ready; what happens later, callers and probes are told.
+ *
+ * @example
+ * const release = this.readiness.hold('the catalog is being loaded');
+ * await this.catalog.load();
+ * release();
+ */
+@Injectable()
+export class ServiceReadiness {
+  private readonly holds = new Set<Hold>();
+  private readonly checks = new Set<{ readonly run: ReadinessCheck }>();
+  private readonly listeners = new Set<{ readonly call: () => void }>();
+  private underWay: Promise<HealthIndicatorResult> | undefined;
+  private closed = false;
+
+  constructor(@Inject(CLOCK) private readonly clock: Clock) {}
+
+  /** Whether the process has begun to shut down: it never becomes ready again. */
+  get isClosed(): boolean {
+    return this.closed;
+  }
+
+  /** Why this process is not ready, whatever its checks say; empty where nothing is against it. */
+  get holdReasons(): readonly string[] {
+    const reasons = [...this.holds].map(({ reason }) => reason);
+    return this.closed ? [SHUTTING_DOWN, ...reasons] : reasons;
+  }
+
+  /**
+   * The process is not ready until this hold, and every other one, is released.
+   * @param reason what has to happen first, or what is wrong: everybody sees it who asks for the app's readiness
+   * @returns releases it; safe to call again
+   */
+  hold(reason: string): () => void {
+    const hold = { reason };
+    this.holds.add(hold);
+    this.changed();
+    return () => {
+      if (this.holds.delete(hold)) this.changed();
+    };
+  }
+
+  /**
+   * The process is not ready while a Terminus indicator says `down`, or fails. It is asked before the app's services
+   * register, and whenever the readiness route is; not in between, so an outage that callers have to hear of at once
+   * needs a {@link hold}.
+   * @param check such as `() => this.database.pingCheck('database')`; all checks together have 5 s
+   * @returns takes it out; safe to call again
+   */
+  addCheck(check: ReadinessCheck): () => void {
+    const entry = { run: check };
+    this.checks.add(entry);
+    return () => void this.checks.delete(entry);
+  }
+
+  /**
+   * Tells of holds and their ends, and of the end of the app.
+   * @returns stops it; safe to call again
+   */
+  onChange(listener: () => void): () => void {
+    const entry = { call: listener };
+    this.listeners.add(entry);
+    return () => void this.listeners.delete(entry);
+  }
+
+  /** What is against it, by name; those who ask at the same time share one run of the checks. Never rejects. */
+  check(): Promise<HealthIndicatorResult> {
+    if (this.holdReasons.length > 0) return Promise.resolve(this.own());
+    this.underWay ??= this.runChecks().finally(() => (this.underWay = undefined));
+    return this.underWay.then((results) => ({ ...this.own(), ...results }));
+  }
+
+  /** Not ready from now on, for good: the app shuts down. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.changed();
+  }
+
+  private own(): HealthIndicatorResult<'readiness'> {
+    const reasons = this.holdReasons;
+    return { readiness: reasons.length > 0 ? { status: 'down', message: reasons.join('; ') } : { status: 'up' } };
+  }
+
+  private async runChecks(): Promise<HealthIndicatorResult> {
+    const results: HealthIndicatorResult = {};
+    const running = [...this.checks].map(async ({ run }, index) => {
+      try {
+        Object.assign(results, await run());
+      } catch (error) {
+        results[`check_${index + 1}`] = { status: 'down', message: messageOf(error) };
+      }
+    });
+    if (running.length === 0) return results;
+    const isComplete = await settlesWithin(this.clock, CHECK_PATIENCE_MS, Promise.all(running));
+    if (isComplete) return results;
+    const message = `not all of ${running.length} checks have answered within ${CHECK_PATIENCE_MS} ms`;
+    return { ...results, checks: { status: 'down', message } };
+  }
+
+  private changed(): void {
+    for (const entry of [...this.listeners]) if (this.listeners.has(entry)) entry.call();
+  }
+}
+
+/** Why a process with these results is not ready; empty: it is. */
+export function reasonsOf(results: HealthIndicatorResult): string[] {
+  return Object.entries(results).flatMap(([key, { status, message }]: [string, Record<string, unknown>]) => {
+    if (status !== 'down') return [];
+    const reason = typeof message === 'string' ? message : 'down';
+    return [key === 'readiness' ? reason : `${key}: ${reason}`];
+  });
+}

@@ -1,0 +1,145 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  type DynamicModule,
+  type INestApplication,
+  Inject,
+  Module,
+  type OnModuleInit,
+  type Type,
+} from '@nestjs/common';
+import {
+  DiscoverableService,
+  ServiceDiscovery,
+  ServiceDiscoveryModule,
+  type ServiceDiscoveryOptions,
+  ServiceReadiness,
+  ServiceRegistry,
+  type WaitForServiceOptions,
+} from 'nest-service-discovery';
+import { Apps, inRegistry, registered, urlOf } from './support/nest-app.js';
+import { RedisServer } from './support/redis-server.js';
+
+const apps = new Apps();
+let registry: INestApplication;
+
+beforeEach(async () => {
+  const options: ServiceDiscoveryOptions = { logging: false, healthCheck: { interval: '100ms' } };
+  registry = await apps.listen(ServiceDiscoveryModule.forRoot({ mode: 'memory_only', ...options }));
+});
+afterEach(() => apps.close());
+
+const remote = (options: ServiceDiscoveryOptions = {}): DynamicModule =>
+  ServiceDiscoveryModule.forRoot({
+    registryUrl: urlOf(registry),
+    logging: false,
+    shutdown: { drainDelay: 0 },
+    ...options,
+  });
+
+/** An app that announces one service, and waits for another one before it starts. */
+function appOf(name: string, waitsFor: string, options: WaitForServiceOptions, discovery = remote()): Type {
+  @DiscoverableService({ name })
+  @Module({ imports: [discovery] })
+  class AppModule implements OnModuleInit {
+    constructor(@Inject(ServiceDiscovery) private readonly services: ServiceDiscovery) {}
+
+    async onModuleInit(): Promise<void> {
+      await this.services.waitForService(waitsFor, options);
+    }
+  }
+  return AppModule;
+}
+
+/** An app that announces `user-service`. */
+function users(discovery = remote()): Type {
+  @DiscoverableService({ name: 'user-service' })
+  @Module({ imports: [discovery] })
+  class AppModule {}
+  return AppModule;
+}
+
+describe('an app that waits for a service in onModuleInit', () => {
+  it.each<[string, ServiceDiscoveryOptions]>([
+    ['all services', {}],
+    ['those that it uses', { follow: 'used' }],
+  ])('starts when the service is found healthy, also where it follows %s', async (_what, options) => {
+    const starting = apps.listen(appOf('order-service', 'user-service', {}, remote(options)));
+    await apps.listen(users());
+    await starting;
+    const endpoint = await registry.get(ServiceDiscovery).waitForService('order-service');
+    expect(endpoint).toMatchObject({ serviceName: 'order-service', status: 'healthy' });
+  });
+
+  it('is told, where the service waits for it in turn, that neither would ever start', async () => {
+    const options: WaitForServiceOptions = { timeout: '200ms' };
+    const starts = [appOf('order-service', 'user-service', options), appOf('user-service', 'order-service', options)];
+    const errors = await Promise.all(starts.map((start) => apps.listen(start).catch((error: unknown) => error)));
+    expect(errors.map((error) => (error as Error).message)).toEqual([
+      '"user-service" was not there within 200 ms: no instance of it is registered. This app\'s own "order-service" ' +
+        'registers when the app listens and is ready: what waits for that in turn never starts. Wait in the background, ' +
+        'or after listen(), where that may be',
+      expect.stringContaining('own "user-service" registers when'),
+    ]);
+  });
+});
+
+it('a wait goes by what another process registers in Redis', async () => {
+  const redis = await RedisServer.start();
+  try {
+    const discovery = (): DynamicModule =>
+      ServiceDiscoveryModule.forRoot({ redis: { url: redis.url }, logging: false, healthCheck: { interval: '100ms' } });
+    const one = await apps.listen(discovery());
+    const waiting = one.get(ServiceDiscovery).waitForServices(['user-service']);
+    await apps.listen(users(discovery()));
+    expect(await waiting).toMatchObject([{ serviceName: 'user-service', status: 'healthy' }]);
+    await apps.close();
+  } finally {
+    await redis.stop();
+  }
+});
+
+describe('an app that is not ready', () => {
+  const words = (app: INestApplication): Promise<unknown[]> =>
+    inRegistry(app, ({ services }) => {
+      const found = services.get('user-service')?.[0];
+      return found && found.healthStatus !== 'unknown' ? [found.healthStatus, found.health?.reason] : undefined;
+    });
+
+  it('listens, and registers when it is ready', async () => {
+    const app = await apps.create(users());
+    const release = app.get(ServiceReadiness).hold('the catalog is being loaded');
+    await app.listen(0, '127.0.0.1');
+    expect(registry.get(ServiceRegistry).listServices()).toEqual([]);
+    release();
+    expect(await registered(registry, 'user-service')).toMatchObject({ host: '127.0.0.1' });
+  });
+
+  it('registers as soon as it listens where it is told to, and is unhealthy from the start', async () => {
+    const app = await apps.create(users(remote({ advertise: { when: 'listening' } })));
+    app.get(ServiceReadiness).hold('the catalog is being loaded');
+    await app.listen(0, '127.0.0.1');
+    expect(await words(registry)).toEqual(['unhealthy', 'not ready: the catalog is being loaded']);
+  });
+
+  it('closes all the same, and has registered nothing', async () => {
+    const app = await apps.create(users());
+    app.get(ServiceReadiness).hold('the catalog is being loaded');
+    await app.listen(0, '127.0.0.1');
+    const seen: string[] = [];
+    registry.get(ServiceRegistry).onChange((_snapshot, _previous, change) => void seen.push(change?.type ?? 'null'));
+    await app.close();
+    expect(seen).toEqual([]);
+  });
+
+  it('any more tells the registry at once, and the checks of others when it is ready again', async () => {
+    const app = await apps.listen(users());
+    expect(await words(registry)).toEqual(['healthy', undefined]);
+    const release = app.get(ServiceReadiness).hold('the database is lost');
+    await inRegistry(
+      registry,
+      ({ services }) => services.get('user-service')?.[0]?.status === 'unhealthy' || undefined,
+    );
+    release();
+    await registry.get(ServiceDiscovery).waitForService('user-service');
+  });
+});
