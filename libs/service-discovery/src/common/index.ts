@@ -5,6 +5,7 @@ export * from './cancellation.js';
 export * from './channel.js';
 export * from './clock.js';
 export * from './duration.js';
+export * from './end-queue.js';
 export * from './errors.js';
 export * from './list-difference.js';
 export * from './outcome.js';

@@ -18,7 +18,7 @@ class Service {
   }
 
   judge(now: number, steadySince = Number.NEGATIVE_INFINITY): Verdict['news'] {
-    const leases = new Map([...this.ends].map(([id, expiresAt]) => [id, { expiresAt, instance: { ttlMs: TTL_MS } }]));
+    const leases = new Map([...this.ends].map(([id, endsAt]) => [id, { endsAt, instance: { ttlMs: TTL_MS } }]));
     const { takeUpTo, news } = this.guard.judge(this.name, leases, now, steadySince, 1_000_000 + now);
     for (const [id, end] of this.ends) {
       if (end > takeUpTo) continue;

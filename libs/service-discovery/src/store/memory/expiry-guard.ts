@@ -3,7 +3,7 @@ import { type SelfPreservationOptions } from '../self-preservation.js';
 
 /** A lease as the guard sees it; times are monotonic milliseconds. */
 export interface GuardedLease {
-  readonly expiresAt: number;
+  readonly endsAt: number;
   readonly instance: { readonly ttlMs: number };
 }
 
@@ -83,7 +83,7 @@ export class ExpiryGuard {
 
 function firstToEnd(leases: ReadonlyMap<string, GuardedLease>): GuardedLease | undefined {
   let first: GuardedLease | undefined;
-  for (const lease of leases.values()) if (!first || lease.expiresAt < first.expiresAt) first = lease;
+  for (const lease of leases.values()) if (!first || lease.endsAt < first.endsAt) first = lease;
   return first;
 }
 
@@ -94,11 +94,11 @@ function count(
   spentUpTo: number,
 ): { total: number; expired: number; overdue: number } {
   let [total, expired, overdue] = [0, 0, 0];
-  for (const { expiresAt, instance } of leases.values()) {
-    if (expiresAt <= spentUpTo) continue;
+  for (const { endsAt, instance } of leases.values()) {
+    if (endsAt <= spentUpTo) continue;
     total += 1;
-    if (expiresAt <= now) expired += 1;
-    if (expiresAt - now <= instance.ttlMs / 3) overdue += 1;
+    if (endsAt <= now) expired += 1;
+    if (endsAt - now <= instance.ttlMs / 3) overdue += 1;
   }
   return { total, expired, overdue };
 }

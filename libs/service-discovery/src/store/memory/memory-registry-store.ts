@@ -1,4 +1,11 @@
-import { RegistryUnavailableError, systemClock, type Clock, type Timer } from '../../common/index.js';
+import {
+  EndQueue,
+  RegistryUnavailableError,
+  systemClock,
+  type Clock,
+  type Ending,
+  type Timer,
+} from '../../common/index.js';
 import {
   changeInstance,
   effectiveStatus,
@@ -17,9 +24,8 @@ import { isOperatorStatus, type RegistryStore } from '../registry-store.js';
 import { holdsWithin, resolveSelfPreservationOptions, type SelfPreservationOptions } from '../self-preservation.js';
 import { WatchHub, type ResetChange } from '../watch-hub.js';
 import { ExpiryGuard } from './expiry-guard.js';
-import { ExpiryQueue, type Expiring } from './expiry-queue.js';
 
-interface Entry extends Expiring {
+interface Entry extends Ending {
   instance: ServiceInstance;
   /** The generation that the registration had at first, before it was recovered. */
   readonly claim: number;
@@ -52,7 +58,7 @@ export interface MemoryRegistryStoreOptions {
 export class MemoryRegistryStore implements RegistryStore {
   private readonly clock: Clock;
   private readonly services = new Map<string, Map<string, Entry>>();
-  private readonly expiries = new ExpiryQueue<Entry>();
+  private readonly expiries = new EndQueue<Entry>();
   private readonly guard: ExpiryGuard;
   private readonly hub = new WatchHub((scope) => this.reset(scope));
   private revision = 0;
@@ -95,7 +101,7 @@ export class MemoryRegistryStore implements RegistryStore {
     const results = leases.map((lease) => {
       const entry = this.holderOf(lease);
       if (!entry) return false;
-      entry.expiresAt = now + entry.instance.ttlMs;
+      entry.endsAt = now + entry.instance.ttlMs;
       entry.instance = changeInstance(entry.instance, { lastHeartbeat: at });
       instances.push(entry.instance);
       return true;
@@ -180,7 +186,7 @@ export class MemoryRegistryStore implements RegistryStore {
         registeredAt: now,
         lastHeartbeat: now,
       }),
-      expiresAt: this.clock.now() + ttlMs,
+      endsAt: this.clock.now() + ttlMs,
       queuedFor: 0,
       position: -1,
       announced: undefined,
@@ -271,7 +277,7 @@ export class MemoryRegistryStore implements RegistryStore {
     const checkAt = isHoldCheck ? now + HOLD_CHECK_MS : Math.min(this.holdCheckAt, now + HOLD_CHECK_MS);
     const held = isHoldCheck ? this.guard.heldServices() : [];
     const ended = new Map<string, Entry[]>(held.map((name) => [name, []]));
-    for (let entry = this.expiries.takeExpired(now); entry; entry = this.expiries.takeExpired(now)) {
+    for (let entry = this.expiries.takeEnded(now); entry; entry = this.expiries.takeEnded(now)) {
       const { serviceName } = entry.instance;
       const known = ended.get(serviceName);
       if (known) known.push(entry);
@@ -288,7 +294,7 @@ export class MemoryRegistryStore implements RegistryStore {
     const { takeUpTo, news } = this.guard.judge(serviceName, entries, now, this.noExpiryBefore, this.clock.epoch());
     if (news !== undefined) this.publish({ type: 'hold', revision: ++this.revision, serviceName, hold: news });
     for (const entry of ended) {
-      if (entry.expiresAt <= takeUpTo) this.drop(entry, 'expired');
+      if (entry.endsAt <= takeUpTo) this.drop(entry, 'expired');
       else this.expiries.add(entry, checkAt);
     }
   }

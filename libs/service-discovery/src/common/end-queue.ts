@@ -1,8 +1,8 @@
 /** Something that ends at a time, unless the time is moved first. */
-export interface Expiring {
+export interface Ending {
   /** When it ends, in the caller's time. May grow while it is queued. */
-  expiresAt: number;
-  /** The queue's own: the time that it is sorted by, which may lag behind `expiresAt`. */
+  endsAt: number;
+  /** The queue's own: the time that it is sorted by, which may lag behind `endsAt`. */
   queuedFor: number;
   /** The queue's own: where it stands, -1 outside. */
   position: number;
@@ -13,7 +13,7 @@ export interface Expiring {
  * anew only when its old time comes up. Adding and removing take O(log n) steps (a binary heap that knows each
  * entry's position).
  */
-export class ExpiryQueue<T extends Expiring> {
+export class EndQueue<T extends Ending> {
   private readonly heap: T[] = [];
 
   get size(): number {
@@ -26,7 +26,7 @@ export class ExpiryQueue<T extends Expiring> {
   }
 
   /** @param checkAt when to hand it out at the earliest, though it may have ended before */
-  add(entry: T, checkAt = entry.expiresAt): void {
+  add(entry: T, checkAt = entry.endsAt): void {
     entry.queuedFor = checkAt;
     entry.position = this.heap.length;
     this.heap.push(entry);
@@ -45,13 +45,13 @@ export class ExpiryQueue<T extends Expiring> {
   }
 
   /** Takes out one entry that has ended at `now`; undefined when there is none. */
-  takeExpired(now: number): T | undefined {
+  takeEnded(now: number): T | undefined {
     for (let first = this.heap[0]; first && first.queuedFor <= now; first = this.heap[0]) {
-      if (first.expiresAt <= now) {
+      if (first.endsAt <= now) {
         this.remove(first);
         return first;
       }
-      first.queuedFor = first.expiresAt;
+      first.queuedFor = first.endsAt;
       this.siftDown(first);
     }
     return undefined;
