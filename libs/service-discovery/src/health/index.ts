@@ -12,8 +12,8 @@ export {
   type ServiceHealth,
 } from './aggregator/index.js';
 export { type CheckPlan, type CheckPlanner, type CheckSchedule } from './check-plan.js';
-export { CheckShare, type CheckShareDeps } from './check-share.js';
-export { HealthMonitor, type HealthMonitorDeps, type MonitoredRegistry } from './health-monitor.js';
+export { CheckShare, type CheckShareDeps } from './monitor/check-share.js';
+export { HealthMonitor, type HealthMonitorDeps, type MonitoredRegistry } from './monitor/health-monitor.js';
 export { HttpProbe, type HttpProbeSettings } from './probes/http-probe.js';
 export {
   DEFAULT_HEALTH_CHECK_OPTIONS,

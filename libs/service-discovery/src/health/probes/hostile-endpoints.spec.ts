@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { closeServers, instanceAt, overTcp, pump } from '../../../../../test/support/probed-server.js';
 import { ManualClock } from '../../testing/index.js';
 import { resolveHealthCheckOptions } from '../options.js';
-import { runProbe } from '../run-probe.js';
+import { runProbe } from '../monitor/run-probe.js';
 import { HttpProbe } from './http-probe.js';
 
 const BODY_LIMIT = 10_000;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { type HealthStatus } from '../model/index.js';
+import { type HealthStatus } from '../../model/index.js';
 import { initialState, nextState, type Thresholds } from './status-thresholds.js';
 
 const DEFAULTS: Thresholds = { rise: 2, fall: 3 };

@@ -1,4 +1,4 @@
-import { type HealthStatus } from '../model/index.js';
+import { type HealthStatus } from '../../model/index.js';
 
 /** How many results in a row change a status. */
 export interface Thresholds {

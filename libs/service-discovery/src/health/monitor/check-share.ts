@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { type Clock, type Random, type Timer } from '../common/index.js';
-import { keyOf, type InstanceKey } from '../model/index.js';
-import { type CheckerRoster } from '../store/index.js';
+import { type Clock, type Random, type Timer } from '../../common/index.js';
+import { keyOf, type InstanceKey } from '../../model/index.js';
+import { type CheckerRoster } from '../../store/index.js';
 
 /** Parts of the interval between two checks. Together with the first wait of a new target they stay below two. */
 const BEAT_SHARE = 1 / 4;

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { RegistryUnavailableError, seededRandom } from '../common/index.js';
-import { type InstanceKey } from '../model/index.js';
-import { type CheckerRoster } from '../store/index.js';
-import { ManualClock } from '../testing/index.js';
+import { RegistryUnavailableError, seededRandom } from '../../common/index.js';
+import { type InstanceKey } from '../../model/index.js';
+import { type CheckerRoster } from '../../store/index.js';
+import { ManualClock } from '../../testing/index.js';
 import { CheckShare } from './check-share.js';
 
 const INTERVAL_MS = 20_000;

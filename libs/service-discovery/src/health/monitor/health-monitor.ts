@@ -1,4 +1,4 @@
-import { systemClock, systemRandom, type Clock, type Random, type Timer } from '../common/index.js';
+import { systemClock, systemRandom, type Clock, type Random } from '../../common/index.js';
 import {
   keyOf,
   SILENT,
@@ -8,15 +8,19 @@ import {
   type InstanceKey,
   type RegistrySnapshot,
   type ServiceInstance,
-} from '../model/index.js';
-import { type ServiceRegistry } from '../registry/index.js';
-import { type CheckPlan, type CheckPlanner } from './check-plan.js';
+} from '../../model/index.js';
+import { type ServiceRegistry } from '../../registry/index.js';
+import { intervalOf, nextWindow, SOON, WITHIN_HALF, WITHIN_INTERVAL, type FreshWindow } from './check-pace.js';
+import { CheckPlaces } from './check-places.js';
+import { type CheckPlan, type CheckPlanner } from '../check-plan.js';
 import { type CheckShare } from './check-share.js';
-import { type ResolvedHealthCheckOptions } from './options.js';
-import { failureReason } from './probes/probe-failure.js';
-import { type ProbeResult } from './probes/probe.js';
+import { CheckTarget } from './check-target.js';
+import { CheckTimetable } from './check-timetable.js';
+import { type ResolvedHealthCheckOptions } from '../options.js';
+import { failureReason } from '../probes/probe-failure.js';
+import { type ProbeResult } from '../probes/probe.js';
 import { runProbe } from './run-probe.js';
-import { initialState, nextState, type ThresholdState } from './status-thresholds.js';
+import { nextState } from './status-thresholds.js';
 
 /** What the monitor needs of a `ServiceRegistry`. */
 export type MonitoredRegistry = Pick<ServiceRegistry, 'snapshot' | 'onChange' | 'setStatus'>;
@@ -36,48 +40,30 @@ export interface HealthMonitorDeps {
   setTimer?: Clock['setTimer'];
   /** Which instances this process checks, where several processes share them. @default all */
   share?: CheckShare;
+  /**
+   * Whether nobody calls an instance at the moment, as far as this process sees: it may be checked less often then.
+   * @default none is idle
+   */
+  isIdle?: (instance: ServiceInstance) => boolean;
 }
-
-/** One registration that is checked; a new generation of an instance is a new target. */
-interface Target {
-  instance: ServiceInstance;
-  plan: CheckPlan;
-  state: ThresholdState;
-  /** Whether no check of it has ended yet. */
-  isNew: boolean;
-  /** Runs until its next check is due. */
-  timer?: Timer;
-  /** Ends the check under way. */
-  cancel?: AbortController;
-}
-
-/** How long the first check of a new target waits at most, given the time between two. */
-type FirstWait = (intervalMs: number) => number;
-const SOON: FirstWait = (intervalMs) => Math.min(1_000, intervalMs / 10);
-const WITHIN_HALF: FirstWait = (intervalMs) => intervalMs / 2;
-const WITHIN_INTERVAL: FirstWait = (intervalMs) => intervalMs;
-
-/** A timer that fires later than this shows that the process stood still. */
-const STALL_MS = 1_000;
 
 /**
  * Checks every instance of a registry, or the share of this process, and tells the registry what it found.
  *
- * An instance that registers is checked within a second; those that were there before are spread over the interval, and
- * each check moves by up to a tenth of it, so that checks neither come in bursts nor fall into step with other
- * checkers. Checks of one instance never overlap, whatever they take. Instances in maintenance or draining are checked
- * like others, so that an operator sees whether one can come back.
+ * An instance that registers is checked within a second, unless thousands do at once; those that were there before are
+ * spread over the interval, and each check moves by the jitter, so that checks neither come in bursts (`CheckTimetable`)
+ * nor fall into step with other checkers. Checks of one instance never overlap, whatever they take. Instances in
+ * maintenance or draining are checked like others, so that an operator sees whether one can come back.
  */
 export class HealthMonitor {
   private readonly clock: Clock;
   private readonly random: Random;
   private readonly events: EventSink;
-  private readonly setTimer: Clock['setTimer'];
   private readonly share: CheckShare | undefined;
-  private readonly targets = new Map<string, Target>();
-  /** Due, but there are as many checks as may run; the longest waiting first. */
-  private readonly waiting = new Set<Target>();
-  private readonly running = new Set<Promise<void>>();
+  private readonly isIdle: (instance: ServiceInstance) => boolean;
+  private readonly targets = new Map<string, CheckTarget>();
+  private readonly timetable: CheckTimetable<CheckTarget>;
+  private readonly places: CheckPlaces<CheckTarget>;
   private unfollow: (() => void) | undefined;
   private closed = false;
 
@@ -96,7 +82,14 @@ export class HealthMonitor {
     this.random = random;
     this.events = events;
     this.share = deps.share;
-    this.setTimer = deps.setTimer ?? ((fn, ms, timer) => clock.setTimer(fn, ms, timer));
+    this.isIdle = deps.isIdle ?? (() => false);
+    this.places = new CheckPlaces(options.concurrency, (target) => this.check(target));
+    this.timetable = new CheckTimetable({
+      clock,
+      random,
+      setTimer: deps.setTimer ?? ((fn, ms, timer) => clock.setTimer(fn, ms, timer)),
+      due: (target) => this.places.enter(target),
+    });
   }
 
   /** Begins to check. Does nothing where checks are not enabled, a second time, or after `close()`. */
@@ -115,7 +108,7 @@ export class HealthMonitor {
     this.closed = true;
     this.unfollow?.();
     for (const key of [...this.targets.keys()]) this.drop(key);
-    await Promise.all([...this.running, this.share?.close()]);
+    await Promise.all([this.places.idle(), this.share?.close()]);
   }
 
   private follow(snapshot: RegistrySnapshot, change: Change | null): void {
@@ -138,68 +131,45 @@ export class HealthMonitor {
     for (const key of gone) this.drop(key);
   }
 
-  private take(instance: ServiceInstance, within: FirstWait): void {
+  private take(instance: ServiceInstance, within: FreshWindow): void {
     const key = keyOf(instance);
     if (this.share?.has(instance) === false) {
       this.drop(key);
       return;
     }
+    const plan = this.planOf(instance);
     const known = this.targets.get(key);
     if (known?.instance.generation === instance.generation) {
-      known.instance = instance;
-      known.plan = this.planOf(instance);
-      // Somebody else has reported another health: what was counted towards the old one says nothing about it.
-      if (known.state.status !== instance.healthStatus) known.state = initialState(instance.healthStatus);
+      const { schedule } = known.plan;
+      known.update(instance, plan);
+      if (plan.schedule !== schedule) this.reschedule(known);
       return;
     }
     this.drop(key);
-    const plan = this.planOf(instance);
-    const target: Target = { instance, plan, state: initialState(instance.healthStatus), isNew: true };
+    const target = new CheckTarget(instance, plan);
     this.targets.set(key, target);
-    this.wait(target, this.random() * within(plan.schedule.intervalMs));
+    const { intervalMs } = plan.schedule;
+    this.timetable.plan(target, intervalMs, within(intervalMs));
+  }
+
+  /** A target that is to be checked more or less often from now on does not wait for that until its next check. */
+  private reschedule(target: CheckTarget): void {
+    const intervalMs = this.intervalOf(target);
+    if (intervalMs === target.everyMs || !this.timetable.isWaiting(target)) return;
+    this.timetable.plan(target, intervalMs, WITHIN_INTERVAL(intervalMs));
   }
 
   private drop(key: string): void {
     const target = this.targets.get(key);
     if (!target) return;
     this.targets.delete(key);
-    this.waiting.delete(target);
-    target.timer?.cancel();
+    this.timetable.forget(target);
+    this.places.withdraw(target);
     target.cancel?.abort(new Error('the check is not wanted any more'));
   }
 
-  private wait(target: Target, ms: number, deferred = false): void {
-    const dueAt = this.clock.now() + ms;
-    target.timer = this.setTimer(() => this.due(target, dueAt, deferred), Math.ceil(ms), { keepAlive: false });
-  }
-
-  /**
-   * When the process stood still, everything is due at once, and what is checked may have stood still with it: the checks
-   * are spread over an interval anew. Once only, so that a process that is always late checks all the same.
-   */
-  private due(target: Target, dueAt: number, deferred: boolean): void {
-    if (!deferred && this.clock.now() - dueAt > STALL_MS) {
-      this.wait(target, this.random() * target.plan.schedule.intervalMs, true);
-      return;
-    }
-    this.waiting.add(target);
-    this.admit();
-  }
-
-  private admit(): void {
-    for (const target of this.waiting) {
-      if (this.running.size >= this.options.concurrency) return;
-      this.waiting.delete(target);
-      const check = this.check(target).finally(() => {
-        this.running.delete(check);
-        this.admit();
-      });
-      this.running.add(check);
-    }
-  }
-
   /** Never rejects. */
-  private async check(target: Target): Promise<void> {
+  private async check(target: CheckTarget): Promise<void> {
     const cancel = new AbortController();
     target.cancel = cancel;
     const startedAt = this.clock.now();
@@ -207,19 +177,21 @@ export class HealthMonitor {
     const limits = { clock: this.clock, timeoutMs: schedule.timeoutMs, signal: cancel.signal };
     const result = await runProbe(probe, target.instance, limits);
     if (cancel.signal.aborted) return;
-    await this.report(target, result, this.clock.now() - startedAt);
+    const tookMs = this.clock.now() - startedAt;
+    target.isSlow = tookMs >= schedule.timeoutMs / 2;
+    await this.report(target, result, tookMs);
     if (this.targets.get(keyOf(target.instance)) !== target) return;
     target.cancel = undefined;
-    this.wait(target, this.pauseMs(target, startedAt));
+    this.planNext(target, startedAt);
   }
 
-  private async report(target: Target, result: ProbeResult, tookMs: number): Promise<void> {
+  private async report(target: CheckTarget, result: ProbeResult, tookMs: number): Promise<void> {
     const { serviceName, instanceId } = target.instance;
     const key: InstanceKey = { serviceName, instanceId };
     const { passed, reason, statusCode, data } = result;
     const latencyMs = Math.round(tookMs * 10) / 10;
     const detail: HealthDetail = { checkedAt: this.clock.epoch(), reason, latencyMs, statusCode, data };
-    target.state = nextState(target.state, passed, target.plan.schedule);
+    if (!result.skipped) target.state = nextState(target.state, passed, target.plan.schedule);
     this.events.emit('health.checked', { key, passed, detail });
     try {
       await this.registry.setStatus(key, target.state.status, detail);
@@ -228,15 +200,18 @@ export class HealthMonitor {
     }
   }
 
-  /** The second check comes at any time within the interval: instances that registered together part here. */
-  private pauseMs(target: Target, startedAt: number): number {
-    const { intervalMs, jitter } = target.plan.schedule;
-    if (target.isNew) {
-      target.isNew = false;
-      return this.random() * intervalMs;
-    }
-    const untilNext = startedAt + intervalMs * (1 - jitter + 2 * jitter * this.random()) - this.clock.now();
-    return Math.max(0, untilNext);
+  private planNext(target: CheckTarget, startedAt: number): void {
+    const { isNew, plan } = target;
+    target.isNew = false;
+    const intervalMs = this.intervalOf(target);
+    const window = isNew
+      ? WITHIN_INTERVAL(intervalMs)
+      : nextWindow(intervalMs, plan.schedule.jitter, this.clock.now() - startedAt);
+    this.timetable.plan(target, intervalMs, window);
+  }
+
+  private intervalOf({ plan, state, instance }: CheckTarget): number {
+    return intervalOf(plan.schedule, state, () => this.isIdle(instance));
   }
 
   private planOf(instance: ServiceInstance): CheckPlan {

@@ -1,13 +1,13 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { seededRandom, type Clock, type Timer } from '../common/index.js';
-import { type EventSink, type ServiceDiscoveryEvents, type ServiceInstance } from '../model/index.js';
-import { ServiceRegistry } from '../registry/index.js';
-import { MemoryRegistryStore } from '../store/index.js';
-import { ManualClock } from '../testing/index.js';
-import { type CheckPlanner } from './check-plan.js';
+import { seededRandom, type Clock, type Timer } from '../../common/index.js';
+import { type EventSink, type ServiceDiscoveryEvents, type ServiceInstance } from '../../model/index.js';
+import { ServiceRegistry } from '../../registry/index.js';
+import { MemoryRegistryStore } from '../../store/index.js';
+import { ManualClock } from '../../testing/index.js';
+import { type CheckPlanner, type CheckSchedule } from '../check-plan.js';
 import { HealthMonitor, type HealthMonitorDeps, type MonitoredRegistry } from './health-monitor.js';
-import { resolveHealthCheckOptions, type HealthCheckOptions } from './options.js';
-import { type ProbeResult } from './probes/probe.js';
+import { resolveHealthCheckOptions, type HealthCheckOptions } from '../options.js';
+import { type ProbeResult } from '../probes/probe.js';
 
 type Checked = ServiceDiscoveryEvents['health.checked'];
 
@@ -69,7 +69,10 @@ class StallingClock extends ManualClock {
 
 async function setUp(
   given: Partial<HealthCheckOptions> = {},
-  deps: HealthMonitorDeps & { registry?: (registry: ServiceRegistry) => MonitoredRegistry } = {},
+  deps: HealthMonitorDeps & {
+    registry?: (registry: ServiceRegistry) => MonitoredRegistry;
+    scheduleOf?: (instance: ServiceInstance) => Partial<CheckSchedule>;
+  } = {},
 ) {
   const clock = new StallingClock();
   const registry = new ServiceRegistry(new MemoryRegistryStore({ clock }), {}, { clock, random: seededRandom(1) });
@@ -81,7 +84,10 @@ async function setUp(
     emit: (type, payload) => void (type === 'health.checked' && checked.push(payload as Checked)),
   };
   const options = resolveHealthCheckOptions({ interval: '10s', timeout: '4s', ...given });
-  const planner: CheckPlanner = () => ({ schedule: options.schedule, probe });
+  const planner: CheckPlanner = (instance) => ({
+    schedule: deps.scheduleOf ? { ...options.schedule, ...deps.scheduleOf(instance) } : options.schedule,
+    probe,
+  });
   const monitor = new HealthMonitor(deps.registry?.(registry) ?? registry, planner, options, {
     clock,
     random: seededRandom(2),
@@ -333,6 +339,115 @@ describe('HealthMonitor', () => {
       await clock.advanceAsync(1_000);
     }
     expect(probe.countOf('a') - before).toBeLessThanOrEqual(3);
+  });
+
+  describe('when the plan of an instance changes', () => {
+    const users = { serviceName: 'users', instanceId: 'a' };
+
+    it('keeps its status and what was counted', async () => {
+      let fall = 5;
+      const { clock, registry, probe, checked, monitor, register, shown } = await setUp(
+        {},
+        { scheduleOf: () => ({ fall }) },
+      );
+      monitor.start();
+      await register('a');
+      while (checked.length < 2) await clock.advanceAsync(100);
+      probe.script = () => ({ passed: false });
+      while (checked.length < 5) await clock.advanceAsync(100);
+      expect(shown('a')!.healthStatus).toBe('healthy');
+      fall = 4;
+      await registry.setStatus(users, 'maintenance');
+      expect(shown('a')!.healthStatus).toBe('healthy');
+      while (checked.length < 6) await clock.advanceAsync(100);
+      expect(shown('a')!.healthStatus).toBe('unhealthy');
+    });
+
+    it('checks it by the new interval from now on', async () => {
+      let intervalMs = 600_000;
+      const { clock, registry, probe, monitor, register } = await setUp({}, { scheduleOf: () => ({ intervalMs }) });
+      monitor.start();
+      await register('a');
+      await clock.advanceAsync(601_000);
+      const before = probe.countOf('a');
+      intervalMs = 10_000;
+      await registry.setStatus(users, 'maintenance');
+      await clock.advanceAsync(10_000);
+      expect(probe.countOf('a')).toBe(before + 1);
+    });
+  });
+
+  it('checks sooner while results count towards a change, and less often while an instance is down', async () => {
+    const { clock, probe, checked, monitor, register, shown } = await setUp({
+      timeout: '1s',
+      changingInterval: '1s',
+      downInterval: '60s',
+      jitter: 0,
+    });
+    monitor.start();
+    await register('a');
+    while (checked.length < 2) await clock.advanceAsync(100);
+    probe.script = () => ({ passed: false });
+    while (checked.length < 3) await clock.advanceAsync(100);
+    await clock.advanceAsync(2_000);
+    expect(shown('a')!.healthStatus).toBe('unhealthy');
+    await clock.advanceAsync(120_000);
+    const gaps = probe.calls.slice(1).map(({ at }, index) => Math.round(at - probe.calls[index]!.at));
+    expect(gaps.slice(1)).toEqual([10_000, 1_000, 1_000, 60_000, 60_000]);
+  });
+
+  it('checks less often who is idle', async () => {
+    let idle = true;
+    const { clock, probe, monitor, register } = await setUp({ idleInterval: '100s' }, { isIdle: () => idle });
+    monitor.start();
+    await register('a');
+    await clock.advanceAsync(1_000_000);
+    const quiet = probe.calls.length;
+    expect(quiet).toBeLessThanOrEqual(13);
+    idle = false;
+    await clock.advanceAsync(1_000_000);
+    expect(probe.calls.length - quiet).toBeGreaterThan(80);
+  });
+
+  it('tells of a check that was skipped, and counts it for nothing', async () => {
+    const { clock, probe, checked, monitor, register, shown } = await setUp();
+    const failed = { passed: false };
+    const skipped = { passed: false, skipped: true as const, reason: 'status 404: in neither list' };
+    const results: ProbeResult[] = [skipped, { passed: true }, failed, skipped, failed, skipped, failed];
+    const seen: string[] = [];
+    probe.script = () => results[checked.length] ?? failed;
+    monitor.start();
+    await register('a');
+    for (let n = 1; n <= results.length; n++) {
+      while (checked.length < n) await clock.advanceAsync(100);
+      seen.push(shown('a')!.healthStatus);
+    }
+    expect(seen).toEqual(['unknown', 'healthy', 'healthy', 'healthy', 'healthy', 'healthy', 'unhealthy']);
+    expect(checked[3]!.detail.reason).toBe('status 404: in neither list');
+  });
+
+  it('keeps places for those that answer while others hang', async () => {
+    const { clock, probe, checked, monitor, register } = await setUp({ concurrency: 4 });
+    probe.script = (id) => (id.startsWith('hung') ? undefined : { passed: true });
+    monitor.start();
+    for (let n = 0; n < 40; n++) await register(`hung${n}`);
+    for (let n = 0; n < 4; n++) await register(`well${n}`);
+    await clock.advanceAsync(100_000);
+    const wellChecks = (): number => checked.filter(({ key }) => key.instanceId.startsWith('well')).length;
+    const before = wellChecks();
+    await clock.advanceAsync(100_000);
+    expect(wellChecks() - before).toBeGreaterThan(4 * 8);
+  });
+
+  it('has one timer for all instances that wait, and one for each check under way', async () => {
+    const { clock, probe, monitor, register } = await setUp({ concurrency: 7 });
+    for (let n = 0; n < 500; n++) await register(`i${n}`);
+    const before = clock.pendingTimers;
+    monitor.start();
+    expect(clock.pendingTimers).toBe(before + 1);
+    probe.script = () => undefined;
+    while (probe.calls.length < 7) await clock.advanceAsync(100);
+    expect(clock.pendingTimers).toBe(before + 1 + 7);
   });
 
   it('goes on from a health that somebody else has reported', async () => {

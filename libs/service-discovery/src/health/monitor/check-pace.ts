@@ -1,0 +1,44 @@
+import { type CheckSchedule } from '../check-plan.js';
+import { type TimeWindow } from './check-timetable.js';
+import { type ThresholdState } from './status-thresholds.js';
+
+/**
+ * The time between two checks of an instance as it is now: the changing interval while results count towards another
+ * status, so that it is decided soon; else the down interval of one that is unhealthy; else the idle interval of one that
+ * nobody calls (`inter`, `fastinter` and `downinter` of HAProxy; `no_traffic_interval` of Envoy).
+ */
+export function intervalOf(schedule: CheckSchedule, state: ThresholdState, isIdle: () => boolean): number {
+  if (isChanging(state)) return schedule.changingIntervalMs;
+  if (state.status === 'unhealthy') return schedule.downIntervalMs;
+  const { intervalMs, idleIntervalMs } = schedule;
+  return idleIntervalMs !== intervalMs && isIdle() ? idleIntervalMs : intervalMs;
+}
+
+function isChanging({ status, successes, failures }: ThresholdState): boolean {
+  return status === 'healthy' ? failures > 0 : status === 'unhealthy' && successes > 0;
+}
+
+/** When a target is checked that has no turn yet, given the time between two checks. */
+export type FreshWindow = (intervalMs: number) => TimeWindow;
+
+/** One that has just registered: within a second, or a tenth of a short interval. */
+export const SOON: FreshWindow = (intervalMs) => ({
+  fromMs: 0,
+  toMs: Math.min(1_000, intervalMs / 10),
+  latestMs: intervalMs,
+});
+
+/** One that another process checked until now, at a time that nobody knows. */
+export const WITHIN_HALF: FreshWindow = (intervalMs) => ({ fromMs: 0, toMs: intervalMs / 2, latestMs: intervalMs });
+
+/**
+ * One that was there before this process looked; and one that was just checked for the first time, since those that
+ * registered together part there.
+ */
+export const WITHIN_INTERVAL: FreshWindow = (intervalMs) => ({ fromMs: 0, toMs: intervalMs });
+
+/** Around the end of the interval. @param sinceMs how long ago the last check began */
+export function nextWindow(intervalMs: number, jitter: number, sinceMs: number): TimeWindow {
+  const fromMs = Math.max(0, intervalMs * (1 - jitter) - sinceMs);
+  return { fromMs, toMs: Math.max(fromMs, intervalMs * (1 + jitter) - sinceMs) };
+}

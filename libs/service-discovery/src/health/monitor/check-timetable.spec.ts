@@ -1,0 +1,108 @@
+import { describe, expect, it } from '@jest/globals';
+import { seededRandom } from '../../common/index.js';
+import { ManualClock } from '../../testing/index.js';
+import { CheckTimetable, type Recurring } from './check-timetable.js';
+
+interface Named extends Recurring {
+  readonly name: string;
+}
+
+const entry = (name: string): Named => ({ name, endsAt: 0, queuedFor: 0, position: -1, everyMs: 0, putOff: false });
+
+function setUp() {
+  const clock = new ManualClock();
+  const came: string[] = [];
+  let timersSet = 0;
+  const timetable = new CheckTimetable<Named>({
+    clock,
+    random: seededRandom(1),
+    setTimer: (fn, ms) => {
+      timersSet++;
+      return clock.setTimer(fn, ms);
+    },
+    due: ({ name }) => void came.push(`${name}@${clock.now()}`),
+  });
+  const at = (name: string, ms: number): Named => {
+    const planned = entry(name);
+    timetable.plan(planned, 10_000, { fromMs: ms, toMs: ms });
+    return planned;
+  };
+  return { clock, came, timetable, at, timersSet: () => timersSet };
+}
+
+describe('CheckTimetable', () => {
+  it('tells what is due, each at its time', () => {
+    const { clock, came, at } = setUp();
+    at('b', 200);
+    at('a', 100);
+    at('c', 300);
+    clock.advance(250);
+    expect(came).toEqual(['a@100', 'b@200']);
+  });
+
+  it('has one timer, however many wait', () => {
+    const { clock, timetable, timersSet } = setUp();
+    for (let n = 0; n < 10_000; n++) timetable.plan(entry(`${n}`), 30_000, { fromMs: 10, toMs: 30_000 });
+    expect(clock.pendingTimers).toBe(1);
+    // Only what comes earlier than all before it moves the timer.
+    expect(timersSet()).toBeLessThan(50);
+  });
+
+  it('has none when nobody waits', () => {
+    const { clock, timetable, at } = setUp();
+    const entries = [at('a', 100), at('b', 200)];
+    for (const gone of entries) timetable.forget(gone);
+    expect(clock.pendingTimers).toBe(0);
+    at('c', 100);
+    clock.advance(100);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('tells nothing of what was forgotten, also when it is forgotten twice', () => {
+    const { clock, came, timetable, at } = setUp();
+    const gone = at('a', 100);
+    at('b', 100);
+    timetable.forget(gone);
+    timetable.forget(gone);
+    clock.advance(100);
+    expect(came).toEqual(['b@100']);
+  });
+
+  it('moves what is planned again', () => {
+    const { clock, came, timetable, at } = setUp();
+    const moved = at('a', 100);
+    timetable.plan(moved, 10_000, { fromMs: 300, toMs: 300 });
+    expect(timetable.isWaiting(moved)).toBe(true);
+    clock.advance(1_000);
+    expect(came).toEqual(['a@300']);
+    expect(timetable.isWaiting(moved)).toBe(false);
+  });
+
+  it('lets a few that come at once wait no longer than they should, and a crowd longer', () => {
+    const latest = (count: number): number => {
+      const { clock, came, timetable } = setUp();
+      for (let n = 0; n < count; n++) {
+        timetable.plan(entry(`${n}`), 60_000, { fromMs: 0, toMs: 1_000, latestMs: 60_000 });
+      }
+      clock.advance(60_001);
+      expect(came).toHaveLength(count);
+      return Number(came.at(-1)!.split('@')[1]);
+    };
+    expect(latest(100)).toBeLessThanOrEqual(1_001);
+    // 50 a second are the average of these; 150 a second are never a crowd.
+    expect(latest(3_000)).toBeGreaterThan(15_000);
+    expect(latest(3_000)).toBeLessThan(40_000);
+  });
+
+  it('forgets the share of the average with what it was of', () => {
+    const { clock, came, timetable } = setUp();
+    const gone = Array.from({ length: 100_000 }, (_, n) => entry(`${n}`));
+    for (const each of gone) timetable.plan(each, 10_000, { fromMs: 0, toMs: 10_000 });
+    for (const each of gone) timetable.forget(each);
+    for (let n = 0; n < 1_000; n++) {
+      timetable.plan(entry(`${n}`), 60_000, { fromMs: 0, toMs: 1_000, latestMs: 60_000 });
+    }
+    clock.advance(1_001);
+    expect(came.length).toBeLessThan(250);
+  });
+});
