@@ -49,6 +49,7 @@ export function select(
 
   const { avoid, exclude, refusal } = context;
   const survey = surveyHealth(matching, avoid, preferences.options);
+  const registered = matching.every(isWeighty) ? matching : matching.filter(isWeighty);
   const onDuty = matching.filter(isOnDuty);
   const serving = survey.isPanic ? onDuty : onDuty.filter(isServing);
   if (onLeftOut) {
@@ -76,7 +77,7 @@ export function select(
   const isUsual = refusal === undefined && (exclude === undefined || exclude.size === 0);
   const fit = isUsual ? left : selectBest(serving, { ...wishes, tried: undefined });
 
-  const pools = shareOutPools({ onDuty, fit, left }, sharing, onLeftOut);
+  const pools = shareOutPools({ registered, onDuty, fit, left }, sharing, onLeftOut);
   return { kind: 'selected', pools, fit, survey };
 }
 
@@ -131,6 +132,10 @@ function selectOpen(
     if (groups.isClosed(group)) onLeftOut?.(instance, 'version_weights', `${groups.nameOf(group)} has weight 0`);
     return !groups.isClosed(group);
   });
+}
+
+function isWeighty({ weight }: ServiceInstance): boolean {
+  return weight > 0;
 }
 
 function isServing({ status }: ServiceInstance): boolean {

@@ -16,9 +16,10 @@ export function ownerOfKey(
   const pool = poolAt(usual.pools, draw);
   const able = new Set(rest.pools.flatMap(({ members }) => members));
   const left = pool.members.filter((candidate) => able.has(candidate));
-  const choice =
+  const { members: base, registered } = pool;
+  const { members, ...lists } =
     left.length > 0
-      ? { members: left.length === pool.members.length ? pool.members : left, base: pool.members }
+      ? { members: left.length === base.length ? base : left, base, registered }
       : choiceAt(rest, usual, placeIn(usual.pools, pool, draw));
-  return strategy.ownerOf?.(choice.members, { ...wish, base: choice.base })?.instance.instanceId;
+  return strategy.ownerOf?.(members, { ...wish, ...lists })?.instance.instanceId;
 }

@@ -5,7 +5,8 @@ const pools = [0.5, 0.125, 0.375].map((share, index): CandidatePool => ({
   name: String(index),
   share,
   members: [],
-  weights: [],
+  registered: [],
+  weights: { members: [], registered: [] },
 }));
 
 describe('poolAt', () => {

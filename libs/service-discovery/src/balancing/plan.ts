@@ -7,8 +7,8 @@ import { type UnavailableReason } from './unavailable-reason.js';
 
 /** A pool as a strategy sees it. */
 export interface CandidatePool extends Pool<Candidate> {
-  /** What the members weighed when the pool was made. */
-  readonly weights: readonly number[];
+  /** What they weighed when the pool was made. */
+  readonly weights: Readonly<Record<'members' | 'registered', readonly number[]>>;
 }
 
 /** What the picks of one kind choose from. */
@@ -32,10 +32,11 @@ export function planFor(selection: Selection, roster: Roster, before?: Plan): Pl
     return { unavailable: selection.reason, pools: [], fit: [], healthyShare, isPanic };
   }
   const pools = selection.pools.map((pool): CandidatePool => {
-    const members = roster.of(pool.members);
     const known = before?.pools.find(({ name }) => name === pool.name);
-    if (known && isUnchanged(known, members)) return { ...known, share: pool.share };
-    return { ...pool, members, weights: members.map(({ weight }) => weight) };
+    const members = steady(roster.of(pool.members), known?.members, known?.weights.members);
+    const registered = steady(roster.of(pool.registered), known?.registered, known?.weights.registered);
+    const weights = { members: members.weights, registered: registered.weights };
+    return { ...pool, members: members.list, registered: registered.list, weights };
   });
   return { pools, fit: selection.fit, healthyShare, isPanic };
 }
@@ -65,14 +66,15 @@ export function placeIn(pools: readonly CandidatePool[], pool: CandidatePool, dr
   return (draw - begin) / pool.share;
 }
 
-/** The members of the pool that a number falls on, and those of the same pool before anybody was taken out. */
+/** Those left of the pool that a number falls on, and that pool before anybody was taken out. */
 export function choiceAt(
   rest: Plan,
   usual: Plan,
   draw: number,
-): Pick<Wish, 'base'> & { readonly members: readonly Candidate[] } {
-  const { name, members } = poolAt(rest.pools, draw);
-  return { members, base: usual.pools.find((known) => known.name === name)?.members ?? members };
+): Pick<Wish, 'base' | 'registered'> & { readonly members: readonly Candidate[] } {
+  const pool = poolAt(rest.pools, draw);
+  const { members: base, registered } = usual.pools.find(({ name }) => name === pool.name) ?? pool;
+  return { members: pool.members, base, registered };
 }
 
 /** The pool that most calls go to. */
@@ -83,9 +85,14 @@ export function largestPool(pools: readonly CandidatePool[]): CandidatePool | un
   );
 }
 
-function isUnchanged({ members, weights }: CandidatePool, now: readonly Candidate[]): boolean {
-  return (
-    members.length === now.length &&
-    now.every((candidate, index) => candidate === members[index] && candidate.weight === weights[index])
-  );
+/** A list with what it weighs: the one that was known, where it has the same members of the same weights. */
+function steady(
+  now: readonly Candidate[],
+  known: readonly Candidate[] = [],
+  weights: readonly number[] = [],
+): { readonly list: readonly Candidate[]; readonly weights: readonly number[] } {
+  const isUnchanged =
+    known.length === now.length &&
+    now.every((candidate, index) => candidate === known[index] && candidate.weight === weights[index]);
+  return isUnchanged ? { list: known, weights } : { list: [...now], weights: now.map(({ weight }) => weight) };
 }

@@ -12,10 +12,14 @@ export interface Pool<Member = ServiceInstance> {
   /** More than 0; those of all pools make 1. */
   readonly share: number;
   readonly members: readonly Member[];
+  /** The members, and with them in the list's order all who would be if they could take calls. */
+  readonly registered: readonly Member[];
 }
 
 /** Whom there is to share calls out among. */
 export interface Standing {
+  /** All that weigh anything, in whatever state; the others are some of them, in the same order. */
+  readonly registered: readonly ServiceInstance[];
   /** All that are meant to take calls, well or not. */
   readonly onDuty: readonly ServiceInstance[];
   /** Those of them that are well enough. */
@@ -40,6 +44,7 @@ interface Part extends Level {
   total: number;
   able: number;
   readonly members: ServiceInstance[];
+  readonly registered: ServiceInstance[];
 }
 
 /**
@@ -51,7 +56,8 @@ export function shareOutPools(standing: Standing, sharing: Sharing, onLeftOut?: 
   const { groups, priorities, zone, subset } = sharing;
   let pools: readonly Pool[];
   if (!groups && !priorities && !zone) {
-    pools = standing.left.length === 0 ? [] : [{ name: '', share: 1, members: standing.left }];
+    const { left, registered } = standing;
+    pools = left.length === 0 ? [] : [{ name: '', share: 1, members: left, registered }];
   } else {
     pools = sharedOut(partsOf(standing, sharing), sharing, onLeftOut);
   }
@@ -62,27 +68,42 @@ export function shareOutPools(standing: Standing, sharing: Sharing, onLeftOut?: 
       const reason = `not among the ${subset.size} of client ${subset.clientId}`;
       for (const member of pool.members) if (!members.includes(member)) onLeftOut(member, 'subset', reason);
     }
-    return { ...pool, members };
+    // Who stands in for whom depends on who is well, so nobody but the members belongs to a subset for good.
+    return { ...pool, members, registered: members };
   });
 }
 
-function partsOf({ onDuty, fit, left }: Standing, { groups, priorities, zone }: Sharing): readonly Part[] {
-  const parts = new Map<string, Part>();
+function partsOf({ registered, onDuty, fit, left }: Standing, { groups, priorities, zone }: Sharing): readonly Part[] {
+  const parts: Part[] = [];
   const partOf = (instance: ServiceInstance): Part => {
     const group = groups ? groups.groupOf(instance) : UNLISTED;
     const level = priorities ? levelOf(instance, priorities) : 0;
     const isNear = zone && instance.zone === zone.prefer;
-    const key = `${group} ${level} ${isNear}`;
-    let part = parts.get(key);
-    if (!part) parts.set(key, (part = { group, level, isNear, total: 0, able: 0, members: [] }));
+    const known = parts.find((one) => one.group === group && one.level === level && one.isNear === isNear);
+    if (known) return known;
+    const part: Part = { group, level, isNear, total: 0, able: 0, members: [], registered: [] };
+    parts.push(part);
     return part;
   };
-  for (const instance of onDuty) partOf(instance).total += instance.weight;
-  for (const instance of fit) partOf(instance).able += instance.weight;
-  for (const instance of left) partOf(instance).members.push(instance);
-  return [...parts.values()].sort(
-    (a, b) => a.group - b.group || a.level - b.level || Number(b.isNear) - Number(a.isNear),
-  );
+  // The others are parts of those who are registered, in the same order.
+  let [dutyAt, fitAt, leftAt] = [0, 0, 0];
+  for (const instance of registered) {
+    const part = partOf(instance);
+    part.registered.push(instance);
+    if (instance === onDuty[dutyAt]) {
+      part.total += instance.weight;
+      dutyAt++;
+    }
+    if (instance === fit[fitAt]) {
+      part.able += instance.weight;
+      fitAt++;
+    }
+    if (instance === left[leftAt]) {
+      part.members.push(instance);
+      leftAt++;
+    }
+  }
+  return parts.sort((a, b) => a.group - b.group || a.level - b.level || Number(b.isNear) - Number(a.isNear));
 }
 
 /** Of priority: the smallest number first. */
@@ -114,8 +135,9 @@ function sharedOut(parts: readonly Part[], sharing: Sharing, onLeftOut?: OnLeftO
     const first = ofGroup.findIndex(({ members }) => members.length > 0);
     ofGroup.forEach((part, index) => {
       const load = sum > 0 ? (loads[index] ?? 0) / sum : Number(index === first);
-      if (part.members.length === 0) return;
-      if (load > 0) pools.push({ name: nameOf(part), share: groupShare * load, members: part.members });
+      const { members, registered } = part;
+      if (members.length === 0) return;
+      if (load > 0) pools.push({ name: nameOf(part), share: groupShare * load, members, registered });
       else tellLeftOut(part, ofGroup, sharing, onLeftOut);
     });
   }

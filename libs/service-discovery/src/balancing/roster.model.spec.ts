@@ -12,7 +12,7 @@ import { type Candidate, type Strategy, type Wish } from './strategy.js';
 
 /** Takes the last, and remembers whom it was given. */
 class Last implements Strategy {
-  readonly lists: (readonly Candidate[])[] = [];
+  readonly wishes: Wish[] = [];
   readonly admitted: string[] = [];
 
   admit(known: Candidate): Candidate {
@@ -20,8 +20,8 @@ class Last implements Strategy {
     return known;
   }
 
-  choose(candidates: readonly Candidate[], { base }: Wish): Candidate {
-    this.lists.push(base);
+  choose(candidates: readonly Candidate[], wish: Wish): Candidate {
+    this.wishes.push(wish);
     return candidates.at(-1)!;
   }
 }
@@ -82,6 +82,8 @@ const CALLS: readonly PickContext[] = [
   { avoid: new Set(['a']) },
 ];
 
+const stateOf = ({ instance, weight }: Candidate): unknown => [instance, weight];
+
 describe('an update', () => {
   const create = (options: LoadBalancingSettings): { balancer: LoadBalancer; strategy: Last; loads: LoadTracker } => {
     const strategy = new Last();
@@ -98,7 +100,9 @@ describe('an update', () => {
       const picked = balancer.pick({ ...call, key: 'k' });
       if (picked.kind === 'unavailable') return picked.reason;
       picked.done({ kind: 'response', status: 200, latencyMs: 1 });
-      return [picked.instance, strategy.lists.at(-1)?.map(({ instance, weight }) => [instance, weight])];
+      const { base, registered } = strategy.wishes.at(-1)!;
+      expect(registered.filter((candidate) => base.includes(candidate))).toEqual(base);
+      return [picked.instance, ...[base, registered].map((list) => list.map(stateOf))];
     });
 
   it('leaves a balancer as one that knows the last list alone, but for what is known of those who stayed', () => {

@@ -65,6 +65,7 @@ export class Roster {
 
   /** The candidates of a part of the list, whose members come in its order. */
   of(members: readonly ServiceInstance[]): readonly Candidate[] {
+    if (members === this.instances) return this.listed;
     let place = 0;
     return members.map((member) => {
       while (this.instances[place] !== member && place < this.instances.length) place++;

@@ -435,6 +435,27 @@ describe('StrategyBalancer', () => {
       expect(strategy.wishes.map(({ base }) => base)).toEqual([usual, usual, usual]);
       expect(strategy.wishes.every(({ base }) => base === usual)).toBe(true);
     });
+
+    it('tells who is registered, able or not, by a list that stays the same until somebody comes, goes or weighs otherwise', () => {
+      const states: ServiceInstance[][] = [
+        [a, b, c],
+        [a, { ...b, status: 'unhealthy' }, { ...c, status: 'draining' }],
+        [{ ...a, status: 'unknown' }, { ...b, status: 'maintenance' }, c],
+        [a, { ...b, weight: 0 }, c],
+        [a, { ...b, weight: 50 }, c],
+        [a, { ...b, weight: 50, status: 'unhealthy' }, c],
+        [a, b, c],
+        [a, b],
+      ];
+      for (const state of states) {
+        balancer.update(state);
+        pick();
+        pick({ exclude: new Set(['a']) });
+      }
+      const lists = strategy.wishes.map(({ registered }) => registered);
+      expect(lists.map((list) => lists.indexOf(list))).toEqual([0, 0, 0, 0, 0, 0, 6, 6, 8, 8, 8, 8, 12, 12, 14, 14]);
+      expect([0, 6, 8, 12, 14].map((at) => idsOf(lists[at]!).join(''))).toEqual(['abc', 'ac', 'abc', 'abc', 'ab']);
+    });
   });
 
   describe('with calls shared out by version', () => {

@@ -86,7 +86,8 @@ export class StrategyBalancer implements LoadBalancer {
     const key = hashKeyOf(context, this.keySources);
     const draw = plan.pools.length === 1 ? 0 : this.draw(key ?? context.key);
     const pool = poolAt(plan.pools, draw);
-    const chosen = this.chooser.willing({ key, context, base: pool.members }, this.roster.byId);
+    const { members: base, registered } = pool;
+    const chosen = this.chooser.willing({ key, context, base, registered }, this.roster.byId);
     return chosen
       ? new Picked(chosen.instance, chosen.load)
       : this.pickBeyond(plan, { key, context, draw: placeIn(plan.pools, pool, draw) });
@@ -114,8 +115,8 @@ export class StrategyBalancer implements LoadBalancer {
   private pickBeyond(plan: Plan, { key, context, draw }: Pick<Wish, 'key' | 'context'> & { draw: number }): PickResult {
     const rest = this.plan(context);
     if (rest.unavailable !== undefined) return { kind: 'unavailable', reason: rest.unavailable };
-    const { members, base } = choiceAt(rest, plan, draw);
-    const { instance, load } = this.chooser.choose(members, { key, context, base });
+    const { members, ...lists } = choiceAt(rest, plan, draw);
+    const { instance, load } = this.chooser.choose(members, { key, context, ...lists });
     return new Picked(instance, load);
   }
 

@@ -24,6 +24,12 @@ export interface Wish<C extends Candidate = Candidate> {
    * behind others before.
    */
   readonly base: readonly C[];
+  /**
+   * All who belong where the base does, such as to its zone, and weigh anything, whether they can take calls or not: the base
+   * and more, in the same order. It stays the same array as `base` does, so an instance that falls ill or recovers leaves it
+   * as it is.
+   */
+  readonly registered: readonly C[];
 }
 
 /**

@@ -5,6 +5,10 @@ import { fakeInstance } from '../../testing/fake-instance.js';
 import { createLoadBalancer } from '../create-load-balancer.js';
 import { type LoadBalancer, type PickContext } from '../load-balancer.js';
 import { type LoadBalancing } from '../load-balancing.js';
+import { type Candidate } from '../strategy.js';
+import { Keyed } from './keyed.js';
+import { rendezvousTables } from './rendezvous-table.js';
+import { WeightedRandom } from './weighted-random.js';
 import { FIRST_MEMBER_SEED, stableHash } from './stable-hash.js';
 
 const ANSWERED: Outcome = { kind: 'response', status: 200, latencyMs: 5 };
@@ -64,6 +68,50 @@ describe.each(HASHES)('%s', (name) => {
     }
     balancer.update(many(10));
     expect(owners(balancer, keys(5_000))).toEqual(before);
+  });
+
+  it.each(['unhealthy', 'draining', 'maintenance'] as const)(
+    'gives the keys of an instance that is %s to all others, and no other key moves, in every process',
+    (status) => {
+      const balancer = create(name, many(10));
+      const before = owners(balancer, keys(5_000));
+      const ill = address(4);
+      const list = many(10).map((each) => (each.instanceId === ill ? { ...each, status } : each));
+      balancer.update(list);
+      const during = owners(balancer, keys(5_000));
+      before.forEach((owner, index) => {
+        if (owner !== ill) expect(during[index]).toBe(owner);
+      });
+      const heirs = countsOf(during.filter((_, index) => before[index] === ill));
+      const others = many(10).filter(({ instanceId }) => instanceId !== ill);
+      expect([...heirs.keys()].sort()).toEqual(others.map(({ instanceId }) => instanceId));
+      const taken = [...heirs.values()].reduce((sum, count) => sum + count, 0);
+      expect(Math.max(...heirs.values())).toBeLessThan(1.5 * (taken / 9));
+      expect(owners(create(name, list.toReversed()), keys(5_000))).toEqual(during);
+      balancer.update(many(10));
+      expect(owners(balancer, keys(5_000))).toEqual(before);
+      balancer.update(list);
+      balancer.update(others);
+      expect(owners(balancer, keys(5_000))).toEqual(owners(create(name, others), keys(5_000)));
+    },
+  );
+
+  it('tells apart what is away from each of several lists: of a zone, and without outliers', () => {
+    const list = many(12).map((each, index) => ({ ...each, zone: index % 2 === 0 ? 'near' : 'far' }));
+    const contexts: PickContext[] = [
+      {},
+      { zone: 'near' },
+      { zone: 'far' },
+      { avoid: new Set([address(0), address(3)]) },
+    ];
+    const balancer = create(name, list);
+    const states = [list, list.with(2, { ...list[2]!, status: 'unhealthy' }), list.slice(0, 11)];
+    for (const state of [...states, ...states.toReversed()]) {
+      balancer.update(state);
+      for (const context of contexts) {
+        expect(owners(balancer, keys(100), context)).toEqual(owners(create(name, state), keys(100), context));
+      }
+    }
   });
 
   it('the breaker-open owner of a hash key gives way to the next', () => {
@@ -151,6 +199,34 @@ describe.each(HASHES)('%s', (name) => {
 
   it('tells of a key in an explanation', () => {
     expect(create(name, many(2)).explain?.({ key: 'u7' })).toMatchObject({ strategy: name, key: 'u7' });
+  });
+});
+
+describe('what is worked out for keys', () => {
+  it('is so once for those who are registered, whatever becomes of them, and anew for another list or weight', () => {
+    let built = 0;
+    const deps = { random: seededRandom(1) };
+    const strategy = new Keyed<Candidate>(
+      (members) => {
+        built++;
+        return rendezvousTables<Candidate>()(members);
+      },
+      new WeightedRandom(deps.random),
+      false,
+    );
+    const balancer = createLoadBalancer(() => strategy, deps);
+    const list = many(5);
+    const next = (state: readonly ServiceInstance[], avoid?: ReadonlySet<string>): number => {
+      balancer.update(state);
+      pick(balancer, { key: 'k', avoid });
+      return built;
+    };
+    expect(next(list)).toBe(1);
+    expect(next(list.with(0, { ...list[0]!, status: 'unhealthy' }))).toBe(1);
+    expect(next(list.with(1, { ...list[1]!, status: 'draining' }))).toBe(1);
+    expect(next(list)).toBe(1);
+    expect(next(list.slice(1))).toBe(2);
+    expect(next(list.slice(1).with(0, { ...list[1]!, weight: 7 }))).toBe(3);
   });
 });
 

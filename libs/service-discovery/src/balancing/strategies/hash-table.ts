@@ -10,6 +10,8 @@ export interface HashTable<C extends Candidate> {
    * @param accepts whether a candidate can take the call; left out: everyone can
    */
   find(hash: number, accepts?: (candidate: C) => boolean): C | undefined;
+  /** The table as it is while some are away: what is theirs goes to those who come next, and nothing else moves. */
+  without(absent: ReadonlySet<C>): HashTable<C>;
 }
 
 /** Called anew when the list or a weight changes; may keep what it can use again. */

@@ -10,7 +10,8 @@ import { KEY_SEED, stableHash } from './stable-hash.js';
 export class Keyed<C extends Candidate> implements Strategy<C> {
   readonly goesBy = 'the key of the call, and without one as its fallback does';
   readonly isWeighted = true;
-  private readonly tables: PerList<readonly C[], HashTable<C>>;
+  /** By all who are registered, so that no owner changes whose own state does not. */
+  private readonly tables: PerList<readonly C[], Presences<C>>;
 
   /** @param bound how many times its fair part of the calls in flight a candidate may have; false: any number */
   constructor(
@@ -18,7 +19,7 @@ export class Keyed<C extends Candidate> implements Strategy<C> {
     readonly fallback: Strategy<C>,
     private readonly bound: number | false,
   ) {
-    this.tables = new PerList(build);
+    this.tables = new PerList((registered) => new Presences(registered, build(registered)));
   }
 
   admit(known: Candidate): C {
@@ -37,14 +38,19 @@ export class Keyed<C extends Candidate> implements Strategy<C> {
   }
 
   ownerOf(candidates: readonly C[], wish: Wish<C>): C | undefined {
-    const isLeft = candidates === wish.base ? undefined : (candidate: C) => candidates.includes(candidate);
-    return this.find(wish, candidates, isLeft);
+    if (candidates === wish.base) return this.find(wish, candidates);
+    const left = new Set(candidates);
+    return this.find(wish, candidates, (candidate) => left.has(candidate));
   }
 
   /** @param isLeft whether a candidate of the base is left; undefined: all are */
-  private find({ key, base }: Wish<C>, left: readonly C[], isLeft?: (candidate: C) => boolean): C | undefined {
+  private find(
+    { key, base, registered }: Wish<C>,
+    left: readonly C[],
+    isLeft?: (candidate: C) => boolean,
+  ): C | undefined {
     if (key === undefined) return undefined;
-    const table = this.tables.of(base);
+    const table = this.tables.of(registered).tableOf(base);
     const hash = stableHash(key, KEY_SEED);
     if (this.bound !== false) {
       const isBelow = boundOn(left, this.bound);
@@ -52,6 +58,33 @@ export class Keyed<C extends Candidate> implements Strategy<C> {
       if (owner) return owner;
     }
     return table.find(hash, isLeft);
+  }
+}
+
+/** The table of all who are registered, and what it is while only some of them are there. */
+class Presences<C extends Candidate> {
+  private readonly tables = new PerList((present: readonly C[]) => {
+    const absent = this.absentFrom(present);
+    return absent.size === 0 ? this.table : this.table.without(absent);
+  });
+
+  constructor(
+    private readonly registered: readonly C[],
+    private readonly table: HashTable<C>,
+  ) {}
+
+  tableOf(present: readonly C[]): HashTable<C> {
+    return this.tables.of(present);
+  }
+
+  private absentFrom(present: readonly C[]): ReadonlySet<C> {
+    const absent = new Set<C>();
+    let next = 0;
+    for (const candidate of this.registered) {
+      if (candidate === present[next]) next++;
+      else absent.add(candidate);
+    }
+    return absent;
   }
 }
 

@@ -3,11 +3,8 @@ import { type Member } from './hash-table.js';
 import { NOBODY } from './recent-owners.js';
 import { RendezvousDraws } from './rendezvous-draws.js';
 import { finish } from './stable-hash.js';
+import { FREE, MAGLEV_TABLE_SIZE, Walks } from './maglev-walks.js';
 
-/** A prime, so that every step walks through all slots; that of the paper's small table, and of Envoy. */
-export const MAGLEV_TABLE_SIZE = 65_537;
-/** Stands in a slot that nobody has claimed yet; also the most members that there can be. */
-export const FREE = 0xffff;
 /** The part of the slots that is claimed last, up to how many members; of more, quickly less, as it costs much then. */
 const LAST_PART = 0.02;
 const LAST_PART_UP_TO = 100;
@@ -47,24 +44,17 @@ function claimInTurns(
   rooms: Float64Array,
 ): number {
   const count = members.length;
-  /** Where each looks next, and how far from there to the one after that. */
-  const nexts = new Uint32Array(members.map(({ first }) => first % MAGLEV_TABLE_SIZE));
-  const steps = new Uint32Array(members.map(({ second }) => 1 + (second % (MAGLEV_TABLE_SIZE - 1))));
+  const walks = new Walks(slots, members);
   // Everybody gets a slot in the first round, however small its share.
   const dues = slotsARound.map((slots) => (slots < 1 ? 1 - slots : 0));
   const last = Math.floor(LAST_PART * MAGLEV_TABLE_SIZE * Math.min(1, (LAST_PART_UP_TO / count) ** 2));
-  for (let free = MAGLEV_TABLE_SIZE; ;) {
+  for (;;) {
     for (let index = 0; index < count; index++) {
       let due = (dues[index] ?? 0) + (slotsARound[index] ?? 0);
       for (; due >= 1; due--) {
-        if (free <= last) return free;
-        const step = steps[index] ?? 0;
-        let slot = nexts[index] ?? 0;
-        while (slots[slot] !== FREE) slot = (slot + step) % MAGLEV_TABLE_SIZE;
-        slots[slot] = index;
-        nexts[index] = slot;
+        if (walks.left <= last) return walks.left;
+        slots[walks.next(index)] = index;
         rooms[index] = (rooms[index] ?? 0) - 1;
-        free--;
       }
       dues[index] = due;
     }
@@ -74,10 +64,11 @@ function claimInTurns(
 function claimRest(slots: Uint16Array, members: readonly Member<Candidate>[], rooms: Float64Array): void {
   const hasRoom = (index: number): boolean => (rooms[index] ?? 0) > 0;
   const draws = new RendezvousDraws(members, ({ instance }) => instance.weight);
-  slots.forEach((taken, slot) => {
-    const owner = taken === FREE ? draws.best(finish(slot), hasRoom) : NOBODY;
-    if (owner === NOBODY) return;
+  for (let slot = 0; slot < MAGLEV_TABLE_SIZE; slot++) {
+    if (slots[slot] !== FREE) continue;
+    const owner = draws.best(finish(slot), hasRoom);
+    if (owner === NOBODY) continue;
     slots[slot] = owner;
     rooms[owner] = (rooms[owner] ?? 0) - 1;
-  });
+  }
 }

@@ -2,8 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 import { fakeInstance } from '../../testing/fake-instance.js';
 import { LoadTracker } from '../load-tracker.js';
 import { type Candidate } from '../strategy.js';
-import { claimSlots, MAGLEV_TABLE_SIZE } from './maglev-slots.js';
+import { type HashTable, OrderById } from './hash-table.js';
+import { claimSlots } from './maglev-slots.js';
 import { maglevTables } from './maglev-table.js';
+import { MAGLEV_TABLE_SIZE } from './maglev-walks.js';
+import { finish } from './stable-hash.js';
 
 const loads = new LoadTracker();
 
@@ -62,6 +65,16 @@ describe("Maglev's table", () => {
       }
     },
   );
+
+  it('gives each key to the same one in every release', () => {
+    const checksumOf = (count: number, weightOf?: (index: number) => number): number => {
+      const slots = claimSlots(new OrderById().of(candidates(count, weightOf)));
+      return slots.reduce((sum, owner) => (Math.imul(sum, 31) + owner) >>> 0, 0);
+    };
+    expect(checksumOf(10, (index) => 1 + index)).toBe(0x8ccd_19ce);
+    expect(checksumOf(1_000)).toBe(0x4676_678c);
+    expect(checksumOf(10_000, (index) => 1 + (index % 100))).toBe(0x1a83_d1bf);
+  });
 
   it('spreads the slots of each over the whole table', () => {
     const slots = slotsOf(candidates(10));
@@ -129,6 +142,80 @@ describe("Maglev's table", () => {
       const table = maglevTables()(members);
       const others = (candidate: Candidate): boolean => candidate !== members[0];
       for (let slot = 0; slot < 500; slot++) expect(others(table.find(slot, others)!)).toBe(true);
+    });
+  });
+
+  describe('while some are away', () => {
+    const everyKey = Array.from({ length: 200_000 }, (_, key) => finish(key));
+    const ownersIn = (table: HashTable<Candidate>, hashes = everyKey): string[] =>
+      hashes.map((hash) => idOf(table.find(hash)));
+
+    it('gives what is theirs to the others by their shares, and moves nothing else', () => {
+      const members = candidates(20, (index) => 50 + 10 * index);
+      const whole = maglevTables()(members);
+      const absent = new Set(members.slice(5, 12));
+      const [before, during] = [ownersIn(whole), ownersIn(whole.without(absent))];
+      const gone = new Set([...absent].map(idOf));
+      const heirs = countsOf(during.filter((id, index) => id !== before[index] && gone.has(before[index]!)));
+      expect(during.filter((id, index) => id !== before[index] && !gone.has(before[index]!))).toEqual([]);
+      const left = members.filter((member) => !absent.has(member));
+      expect([...heirs.keys()].sort()).toEqual(left.map(idOf).sort());
+      const moved = [...heirs.values()].reduce((sum, count) => sum + count, 0);
+      const weights = left.reduce((sum, { weight }) => sum + weight, 0);
+      for (const member of left) {
+        expect((heirs.get(idOf(member)) ?? 0) / moved).toBeCloseTo(member.weight / weights, 2);
+      }
+    });
+
+    it('keeps the shares as even as chance leaves them where half are away', () => {
+      const members = candidates(100);
+      const away = new Set(members.filter((_, index) => index % 2 === 0));
+      const counts = [...countsOf(ownersIn(maglevTables()(members).without(away))).values()];
+      expect(counts).toHaveLength(50);
+      expect(Math.max(...counts) / (everyKey.length / 50)).toBeLessThan(1.06);
+      expect(Math.min(...counts) / (everyKey.length / 50)).toBeGreaterThan(0.94);
+    });
+
+    it('moves only the keys of one more who goes, and of one who comes back', () => {
+      const members = candidates(30);
+      const whole = maglevTables()(members);
+      let before = ownersIn(whole, everyKey.slice(0, 5_000));
+      for (const [away, changed] of [
+        [[3], 3],
+        [[3, 17], 17],
+        [[3, 17, 20], 20],
+        [[17, 20], 3],
+      ] as const) {
+        const now = ownersIn(whole.without(new Set(away.map((at) => members[at]!))), everyKey.slice(0, 5_000));
+        const id = idOf(members[changed]);
+        expect(now.filter((owner, key) => owner !== before[key] && owner !== id && before[key] !== id)).toEqual([]);
+        expect(now).not.toEqual(before);
+        before = now;
+      }
+    });
+
+    it('finds those that hardly have a slot where they alone are left, each as often as its weight says', () => {
+      const members = candidates(1_000, (index) => (index === 7 ? 1 : index === 500 ? 3 : 10_000));
+      const left = [members[7]!, members[500]!];
+      const table = maglevTables()(members).without(new Set(members.filter((member) => !left.includes(member))));
+      const counts = countsOf(ownersIn(table, everyKey.slice(0, 2_000)));
+      expect([...counts.keys()].sort()).toEqual(left.map(idOf));
+      // A slot each, which most keys do not come to.
+      expect(counts.get(idOf(left[0]))! / 2_000).toBeGreaterThan(0.2);
+      expect(counts.get(idOf(left[1]))! / 2_000).toBeGreaterThan(0.5);
+      const others = table.find(1, (candidate) => candidate !== table.find(1));
+      expect(left).toContain(others);
+      expect(table.find(1, (candidate) => !left.includes(candidate))).toBeUndefined();
+    });
+
+    it('does not mind who of them was further in a slow start', () => {
+      const members = candidates(10);
+      for (const member of members) member.weight = 10;
+      const even = maglevTables()(members).without(new Set([members[0]!]));
+      const slots = everyKey.slice(0, 5_000);
+      const expected = ownersIn(even, slots);
+      members[0]!.weight = 100;
+      expect(ownersIn(maglevTables()(members).without(new Set([members[0]!])), slots)).toEqual(expected);
     });
   });
 

@@ -1,10 +1,17 @@
 import { type Candidate } from '../strategy.js';
 import { type BuildHashTable, type HashTable, type Member, OrderById } from './hash-table.js';
-import { claimSlots, FREE, MAGLEV_TABLE_SIZE } from './maglev-slots.js';
+import { claimSlots } from './maglev-slots.js';
+import { FREE, MAGLEV_TABLE_SIZE } from './maglev-walks.js';
+import { RendezvousDraws } from './rendezvous-draws.js';
 import { finish } from './stable-hash.js';
 
-/** How many tables are kept for lists that come back, as those of an instance that flaps do. */
+/** How many tables are kept for lists that come back, as when an instance registers again. */
 const TABLES_KEPT = 4;
+/** How many slots are looked at for somebody who takes a key in its owner's place. */
+const PROBES_EACH = 16;
+const MOST_PROBES = 1_024;
+/** Of the golden ratio, so that the places for all probes of a key are spread. */
+const STRIDE = 0x9e37_79b1;
 const TWO_TO_32 = 4_294_967_296;
 
 /**
@@ -26,7 +33,7 @@ export function maglevTables<C extends Candidate>(claim = claimSlots): BuildHash
       slots: claim(members),
     };
     known = [claimed, ...known.filter((one) => one !== claimed)].slice(0, TABLES_KEPT);
-    return new MaglevTable(members, claimed.slots);
+    return new MaglevTable(members, claimed.slots, readinessOf(members));
   };
 }
 
@@ -47,47 +54,50 @@ function isOf({ ids, weights }: Claimed, members: readonly Member<Candidate>[]):
 }
 
 class MaglevTable<C extends Candidate> implements HashTable<C> {
-  /** How much of its own keys each takes, while some start slowly; undefined: everyone takes all. */
-  private readonly readiness: { readonly seeds: Uint32Array; readonly parts: Float64Array } | undefined;
+  /** Made where it is needed: hardly ever. */
+  private draws: RendezvousDraws<C> | undefined;
 
-  private readonly members: readonly C[];
-
+  /** @param readiness how much of its own keys each takes, while some start slowly; undefined: everyone takes all */
   constructor(
-    members: readonly Member<C>[],
+    private readonly members: readonly Member<C>[],
     private readonly slots: Uint16Array,
-  ) {
-    this.members = members.map(({ candidate }) => candidate);
-    const parts = new Float64Array(this.members.map(({ weight, instance }) => weight / instance.weight));
-    const greatest = parts.reduce((most, part) => Math.max(most, part), 0);
-    if (parts.every((part) => part === greatest)) return;
-    this.readiness = {
-      seeds: new Uint32Array(members.map(({ first }) => first)),
-      parts: parts.map((part) => part / greatest),
-    };
-  }
+    private readonly readiness: Readiness | undefined,
+    private readonly absent?: ReadonlySet<C>,
+  ) {}
 
   find(hash: number, accepts?: (candidate: C) => boolean): C | undefined {
     const index = this.slots[hash % MAGLEV_TABLE_SIZE] ?? FREE;
-    const owner = this.members[index];
-    const takesIt = owner !== undefined && this.takes(index, hash) && accepts?.(owner) !== false;
-    return takesIt ? owner : this.next(hash, accepts);
+    const owner = this.members[index]?.candidate;
+    return this.mayHave(owner, accepts) && this.takes(index, hash) ? owner : this.next(hash, accepts);
   }
 
-  /** Slots side by side belong to different candidates, so the keys of one who refuses go to all the others. */
+  without(absent: ReadonlySet<C>): HashTable<C> {
+    const readiness = this.readiness && readinessOf(this.members, absent);
+    return new MaglevTable(this.members, this.slots, readiness, absent);
+  }
+
+  /**
+   * Goes on through slots in an order of the key's own, so that the keys of those who are away or refuse go to all others, and
+   * as many to each as it has slots. Where hardly anybody is left, the last resort is a draw.
+   */
   private next(hash: number, accepts?: (candidate: C) => boolean): C | undefined {
     const { members, slots } = this;
-    const asked = new Set<number>();
+    const probes = Math.min(PROBES_EACH * members.length, MOST_PROBES);
     let notReady: C | undefined;
-    for (let step = 0; step < MAGLEV_TABLE_SIZE && asked.size < members.length; step++) {
-      const index = slots[(hash + step) % MAGLEV_TABLE_SIZE] ?? FREE;
-      if (asked.has(index)) continue;
-      asked.add(index);
-      const member = members[index];
-      if (member === undefined || accepts?.(member) === false) continue;
+    for (let probe = 1; probe <= probes; probe++) {
+      const index = slots[finish(hash + probe * STRIDE) % MAGLEV_TABLE_SIZE] ?? FREE;
+      const member = members[index]?.candidate;
+      if (!this.mayHave(member, accepts)) continue;
       if (this.takes(index, hash)) return member;
       notReady ??= member;
     }
-    return notReady;
+    if (notReady) return notReady;
+    this.draws ??= new RendezvousDraws(members, ({ instance }) => instance.weight);
+    return members[this.draws.best(hash, (index) => this.mayHave(members[index]?.candidate, accepts))]?.candidate;
+  }
+
+  private mayHave(candidate: C | undefined, accepts?: (candidate: C) => boolean): boolean {
+    return candidate !== undefined && this.absent?.has(candidate) !== true && accepts?.(candidate) !== false;
   }
 
   /** Always the same keys, and more of them with time. */
@@ -96,4 +106,24 @@ class MaglevTable<C extends Candidate> implements HashTable<C> {
     const { seeds, parts } = this.readiness;
     return finish(hash ^ (seeds[index] ?? 0)) < (parts[index] ?? 0) * TWO_TO_32;
   }
+}
+
+interface Readiness {
+  readonly seeds: Uint32Array;
+  readonly parts: Float64Array;
+}
+
+/** @param absent do not count */
+function readinessOf<C extends Candidate>(
+  members: readonly Member<C>[],
+  absent?: ReadonlySet<C>,
+): Readiness | undefined {
+  const parts = new Float64Array(
+    members.map(({ candidate }) =>
+      absent?.has(candidate) === true ? 0 : candidate.weight / candidate.instance.weight,
+    ),
+  );
+  const greatest = parts.reduce((most, part) => Math.max(most, part), 0);
+  if (parts.every((part) => part === greatest || part === 0)) return undefined;
+  return { seeds: new Uint32Array(members.map(({ first }) => first)), parts: parts.map((part) => part / greatest) };
 }

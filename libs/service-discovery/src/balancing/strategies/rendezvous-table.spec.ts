@@ -4,13 +4,17 @@ import { modelRuns } from '../../../../../test/support/model-runs.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
 import { LoadTracker } from '../load-tracker.js';
 import { type Candidate } from '../strategy.js';
-import { rendezvousTables } from './rendezvous-table.js';
+import { type HashTable, OrderById } from './hash-table.js';
+import { RendezvousDraws } from './rendezvous-draws.js';
+import { RendezvousTable, rendezvousTables } from './rendezvous-table.js';
 
 const loads = new LoadTracker();
 const all = Array.from({ length: 6 }, (_, index): Candidate => {
   const instanceId = `i${index}`;
   return { instance: fakeInstance({ instanceId }), load: loads.of(instanceId), weight: 1 + (index % 3) };
 });
+
+const hashOf = (key: number): number => Math.imul(key, 0x9e37_79b1) >>> 0;
 
 describe('a table by rendezvous hashing', () => {
   it('finds the same owner of a key whoever was asked for before, and the same next one whoever refuses', () => {
@@ -30,6 +34,46 @@ describe('a table by rendezvous hashing', () => {
       }),
       modelRuns('owners of keys', 500),
     );
+  });
+
+  it('finds the same owners while some are away as one that knows the others alone, whoever was asked for before', () => {
+    const keys = fc.array(fc.record({ hash: fc.nat(20).map(hashOf), away: fc.nat(62), refusing: fc.nat(63) }), {
+      maxLength: 40,
+    });
+    fc.assert(
+      fc.property(keys, (calls) => {
+        const whole = rendezvousTables()(all);
+        const tables = new Map<number, HashTable<Candidate>>();
+        for (const { hash, away, refusing } of calls) {
+          const isIn = (bits: number) => (candidate: Candidate) => (bits & (1 << all.indexOf(candidate))) !== 0;
+          const table = tables.get(away) ?? whole.without(new Set(all.filter(isIn(away))));
+          tables.set(away, table);
+          const left = all.filter((candidate) => !isIn(away)(candidate));
+          expect(table.find(hash)).toBe(rendezvousTables()(left).find(hash));
+          const taking = left.filter((candidate) => !isIn(refusing)(candidate));
+          const found = table.find(hash, (candidate) => !isIn(refusing)(candidate));
+          expect(found).toBe(rendezvousTables()(taking).find(hash));
+        }
+      }),
+      modelRuns('owners while some are away', 500),
+    );
+  });
+
+  it('looks for the owners anew only of the keys of those who are away', () => {
+    let drawn = 0;
+    const draws = new (class extends RendezvousDraws<Candidate> {
+      override best(hash: number, accepts?: (index: number) => boolean): number {
+        drawn++;
+        return super.best(hash, accepts);
+      }
+    })(new OrderById().of(all), ({ weight }) => weight);
+    const whole = new RendezvousTable(new OrderById<Candidate>().of(all), draws);
+    const owners = Array.from({ length: 100 }, (_, key) => whole.find(hashOf(key)));
+    const away = owners[0]!;
+    drawn = 0;
+    const table = whole.without(new Set([away]));
+    for (let round = 0; round < 2; round++) for (let key = 0; key < 100; key++) table.find(hashOf(key));
+    expect(drawn).toBe(owners.filter((owner) => owner === away).length);
   });
 
   it('asks the owner of a key alone, as long as it accepts', () => {
