@@ -17,6 +17,8 @@ import {
   type RegistryStore,
 } from '../../libs/service-discovery/src/store/index.js';
 import { FakeTransport, ManualClock } from '../../libs/service-discovery/src/testing/index.js';
+import { ResiliencePolicies } from '../../libs/service-discovery/src/nest/decorators/index.js';
+import { ServiceDiscoveryExplorer } from '../../libs/service-discovery/src/nest/explorer.js';
 import {
   type ApiOptions,
   type ErrorBody,
@@ -121,6 +123,8 @@ export async function startRestApp(platform: Platform, options: RestAppOptions =
       { provide: ServiceCommunicator, useValue: communicator },
       { provide: DiscoveryMetrics, useValue: metrics },
       { provide: HealthAggregator, useValue: new HealthAggregator(registry, { clock }) },
+      { provide: ResiliencePolicies, useValue: new ResiliencePolicies({ events: bus, clock, random }) },
+      ServiceDiscoveryExplorer,
       ServiceDiscovery,
       ...restProviders(options.api),
       ...(options.providers ?? []),
