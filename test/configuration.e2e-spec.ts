@@ -57,7 +57,7 @@ describe('without any settings', () => {
       namespace: 'default',
       transport: 'undici',
       api: { path: 'service-discovery', healthPath: 'health', guardReads: false },
-      shutdown: { drainDelayMs: 0, timeoutMs: 2_000 },
+      shutdown: { drainDelayMs: 0, timeoutMs: 20_000 },
     });
   });
 

@@ -19,7 +19,7 @@ import { AxiosTransport, findHttpService } from './axios/index.js';
 import { currentDeadline, DeadlineInterceptor } from './deadline/index.js';
 import { ResiliencePolicies } from './decorators/index.js';
 import { ServiceDiscoveryExplorer } from './explorer.js';
-import { ServiceDiscoveryLifecycle } from './lifecycle/index.js';
+import { ServiceDiscoveryLifecycle, STEP_MS } from './lifecycle/index.js';
 import { LOG_CONTEXT, nestLoggerPort } from './logging.js';
 import { type ResolvedServiceDiscoveryOptions } from './options/index.js';
 import { ServiceReadiness } from './readiness/index.js';
@@ -171,7 +171,7 @@ function createMetrics({ metrics }: Options, bus: EventBus, registry: ServiceReg
 }
 
 function createTransport({ transport, shutdown }: Options, clock: Clock, modules: ModulesContainer): Transport {
-  const { timeoutMs: closeTimeoutMs } = shutdown;
+  const closeTimeoutMs = Math.min(shutdown.timeoutMs, STEP_MS);
   if (transport === 'axios') return new AxiosTransport(() => findHttpService(modules), { clock, closeTimeoutMs });
   if (transport === 'undici') return new UndiciTransport({ closeTimeout: closeTimeoutMs }, { clock });
   return transport;

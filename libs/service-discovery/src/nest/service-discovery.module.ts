@@ -10,6 +10,7 @@ import {
 import { ModulesContainer } from '@nestjs/core';
 import { InvalidConfigurationError } from '../common/index.js';
 import { isServiceClient } from './decorators/index.js';
+import { DepartureModule } from './lifecycle/index.js';
 import { findConflicts, GIVEN_OPTIONS, type GivenOptions, SharedModules } from './module-options.js';
 import { resolveServiceDiscoveryOptions, type ServiceDiscoveryOptions } from './options/index.js';
 import { CORE_EXPORTS, CORE_PROVIDERS } from './providers.js';
@@ -100,7 +101,7 @@ function rootModule(
   return {
     module: ServiceDiscoveryModule,
     global: true,
-    imports: [...imports, ...healthImports],
+    imports: [...imports, ...healthImports, DepartureModule],
     controllers,
     providers: [{ provide: GIVEN_OPTIONS, useValue: given }, options, ...CORE_PROVIDERS, ...providers],
     exports: [...CORE_EXPORTS],

@@ -5,16 +5,15 @@ import {
   Logger,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
-  type OnModuleDestroy,
   type OnModuleInit,
 } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { type Subscription } from 'rxjs';
-import { type Clock, messageOf, type Random, settlesWithin, sleep } from '../../common/index.js';
+import { type Clock, type Random } from '../../common/index.js';
 import { ServiceCommunicator } from '../../communicator/index.js';
 import { HealthMonitor } from '../../health/index.js';
 import { DiscoveryMetrics, EventBus, EventLogger } from '../../observability/index.js';
-import { type OwnInstancesReport, ServiceRegistry } from '../../registry/index.js';
+import { ServiceRegistry } from '../../registry/index.js';
 import { type RegistryStore } from '../../store/index.js';
 import { findHttpService } from '../axios/index.js';
 import { type DiscoverableServiceOptions, toRegistration } from '../decorators/index.js';
@@ -26,20 +25,22 @@ import { ServiceReadiness } from '../readiness/index.js';
 import { findHealthCheckPath } from '../terminus/index.js';
 import { CLOCK, RANDOM, REGISTRY_STORE, SERVICE_DISCOVERY_OPTIONS } from '../tokens.js';
 import { Announcer } from './announcer.js';
+import { Departure } from './departure.module.js';
 import { HttpDrain } from './http-drain.js';
+import { Leaving } from './leaving.js';
 import { OwnHealth } from './own-health.js';
 import { type AdvertisedAddress, addressToAdvertise, type ListeningServer } from './server-address.js';
 
 /**
  * Ties the library to the life of the app.
  *
- * The module is global, so its hooks run before those of all others at the start and after them at the end. HTTP
- * still serves while `onModuleDestroy` runs: that is where callers are told to go elsewhere. What calls in flight may
- * need stays open until `onApplicationShutdown`.
+ * The module is global, so its hooks run before those of all others at the start and after them at the end. Only
+ * {@link Departure} comes before all of them: callers are told to go elsewhere, and what they asked for is finished, while
+ * everything works still. What calls may need stays open until `onApplicationShutdown`.
  */
 @Injectable()
 export class ServiceDiscoveryLifecycle
-  implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy, BeforeApplicationShutdown, OnApplicationShutdown
+  implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
 {
   private readonly logger = new Logger(LOG_CONTEXT);
   private readonly announcer: Announcer;
@@ -47,6 +48,8 @@ export class ServiceDiscoveryLifecycle
   private discoverables: readonly DiscoverableServiceOptions[] = [];
   private listening: Subscription | undefined;
   private drain: HttpDrain | undefined;
+  /** Undefined until the app begins to end. */
+  private leaving: Leaving | undefined;
 
   constructor(
     @Inject(SERVICE_DISCOVERY_OPTIONS) private readonly options: ResolvedServiceDiscoveryOptions,
@@ -65,7 +68,9 @@ export class ServiceDiscoveryLifecycle
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
     @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
     @Inject(ApplicationConfig) private readonly appConfig: ApplicationConfig,
+    @Inject(Departure) departure: Departure,
   ) {
+    departure.beginsWith(() => this.leave());
     this.ownHealth = new OwnHealth({
       registry,
       readiness,
@@ -109,37 +114,31 @@ export class ServiceDiscoveryLifecycle
       );
   }
 
-  async onModuleDestroy(): Promise<void> {
-    const { timeoutMs, drainDelayMs } = this.options.shutdown;
-    this.readiness.close();
-    this.listening?.unsubscribe();
-    await settlesWithin(this.clock, timeoutMs, this.ownHealth.close());
-    await settlesWithin(this.clock, timeoutMs, this.announcer.stop());
-    if (this.registry.ownLeases().length > 0) {
-      await settlesWithin(this.clock, timeoutMs, this.registry.drainOwn());
-      if (drainDelayMs > 0) await sleep(this.clock, drainDelayMs);
-      const leaving = this.registry.deregisterOwn().then((report) => this.reportLeftovers(report));
-      await settlesWithin(this.clock, timeoutMs, leaving);
-    }
-    this.drain?.begin();
-  }
-
-  /** The server closes next, and with it what it has not sent yet. */
+  /** The server closes next. */
   async beforeApplicationShutdown(): Promise<void> {
-    if (this.drain) await settlesWithin(this.clock, this.options.shutdown.timeoutMs, this.drain.delivered());
+    await this.leaving?.beforeClose();
   }
 
   async onApplicationShutdown(): Promise<void> {
-    const { timeoutMs } = this.options.shutdown;
-    const atMostTimeout = (work: Promise<unknown> | undefined): Promise<boolean> =>
-      settlesWithin(this.clock, timeoutMs, work ?? Promise.resolve());
+    const { leaving } = this;
+    if (!leaving) return;
+    leaving.closed();
     this.timers.close();
-    await atMostTimeout(this.monitor?.close());
-    await atMostTimeout(this.communicator.close());
-    await atMostTimeout(this.registry.close());
-    await atMostTimeout(this.store.close());
+    await leaving.step(this.monitor?.close());
+    await leaving.step(this.communicator.close());
+    await leaving.step(this.registry.close());
+    await leaving.step(this.store.close());
     this.metrics.close();
     this.eventLogger?.close();
+  }
+
+  private leave(): Promise<void> {
+    this.readiness.close();
+    this.listening?.unsubscribe();
+    const { registry, drain, clock, logger } = this;
+    const fallSilent = (): Promise<unknown> => Promise.all([this.ownHealth.close(), this.announcer.stop()]);
+    this.leaving = new Leaving(this.options.shutdown, { registry, fallSilent, drain, clock, logger });
+    return this.leaving.drain();
   }
 
   private server(): ListeningServer | undefined {
@@ -168,13 +167,5 @@ export class ServiceDiscoveryLifecycle
 
   private healthCheckPath(base?: string): string | null {
     return findHealthCheckPath(this.modules, this.appConfig, this.options.api, base?.replace(/\/+$/, ''));
-  }
-
-  private reportLeftovers({ failed }: OwnInstancesReport): void {
-    for (const { key, error } of failed) {
-      this.logger.warn(
-        `${key.serviceName}/${key.instanceId} could not be deregistered, its lease will run out: ${messageOf(error)}`,
-      );
-    }
   }
 }

@@ -8,6 +8,7 @@ import { type AdvertiseOptions, type ResolvedServiceDiscoveryOptions } from '../
 /** A server that listens, as far as its address goes: Node's own, of HTTP, HTTPS or HTTP/2. */
 export interface ListeningServer {
   address(): AddressInfo | string | null;
+  readonly listening?: boolean;
 }
 
 /** What says where the registry is. */

@@ -55,9 +55,10 @@ export interface ShutdownOptions {
    */
   drainDelay?: Duration;
   /**
-   * What draining, deregistering and closing may take, each, when the registry does not answer, and the delivery of
-   * complete responses when their readers do not take them: 1 ms to 5 min.
-   * @default 2 s
+   * How long leaving may take after that as a whole: 1 ms to 5 min. Requests in flight may take all of it; then they are
+   * cut off. A step that waits for the registry takes 2 s of it at most. Keep both together below the time after which
+   * the platform kills the process, 30 s on Kubernetes.
+   * @default 20 s
    */
   timeout?: Duration;
 }
@@ -163,7 +164,7 @@ export const DEFAULT_SERVICE_DISCOVERY_OPTIONS = {
   transport: 'undici',
   inheritDeadline: true,
   maxOfflineWrites: 10_000,
-  shutdown: { drainDelay: { memory_only: 0, redis_backed: '300ms', hybrid: '300ms', remote: '300ms' }, timeout: '2s' },
+  shutdown: { drainDelay: { memory_only: 0, redis_backed: '300ms', hybrid: '300ms', remote: '300ms' }, timeout: '20s' },
 } as const;
 
 /** The options that are passed on to the communicator. */
