@@ -412,6 +412,8 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
             last_heartbeat: expect.stringMatching(ISO),
             health_data: { users: 7 },
             expiry_held: null,
+            dependencies: [],
+            affected_by: [],
             instances: [
               {
                 instance_id: 'u1',
@@ -432,6 +434,8 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
             last_heartbeat: expect.stringMatching(ISO),
             health_data: null,
             expiry_held: null,
+            dependencies: [],
+            affected_by: [],
             instances: [expect.objectContaining({ instance_id: 'o1', reason: 'connection refused' })],
           },
         },
@@ -439,6 +443,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
         healthy_services: 1,
         unhealthy_services: 1,
         missing_services: [],
+        faults: [{ services: ['order-service'], kind: 'unhealthy', cascades: [], at_risk: [] }],
         registry: { connected: true, age_seconds: 0 },
       });
     });

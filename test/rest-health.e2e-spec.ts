@@ -203,6 +203,8 @@ describe.each(PLATFORMS)('five services in all states, on %s', (_, adapter) => {
         last_heartbeat: ISO,
         health_data: checked ? { index: speaker } : null,
         expiry_held: null,
+        dependencies: [],
+        affected_by: [],
         instances,
       };
       return [name, view];
@@ -219,6 +221,9 @@ describe.each(PLATFORMS)('five services in all states, on %s', (_, adapter) => {
         healthy_services: healthy,
         unhealthy_services: unhealthy,
         missing_services: [],
+        faults: Object.keys(given)
+          .filter((__, at) => statuses[at] === 'unhealthy')
+          .map((name) => ({ services: [name], kind: 'unhealthy', cascades: [], at_risk: [] })),
         registry,
       },
     ]);
@@ -257,6 +262,39 @@ describe.each(PLATFORMS)('GET /health/aggregated about some services, on %s', (_
     expect(await ask('tier=web')).toEqual(['unknown', [], ['d']]);
     expect(await ask('tier=data')).toEqual(['unknown', [], []]);
     expect(await ask('tag=')).toEqual(['unhealthy', [], ['a', 'b', 'c', 'd']]);
+  });
+
+  it('tells a fault from its consequences', async () => {
+    const app = await apps.listen(ServiceDiscoveryModule.forRoot({ healthCheck: false, logging: false }), adapter);
+    const url = `${urlOf(app)}/service-discovery`;
+    const add = async (service_name: string, health: string, dependencies?: string[]): Promise<void> => {
+      const json = { service_name, instance_id: service_name, host: '10.0.0.7', port: 1, dependencies };
+      await send(`${url}/register`, 'POST', { json });
+      const path = `${url}/services/${service_name}/instances/${service_name}/health`;
+      await send(path, 'PUT', { json: { status: health } });
+    };
+    await add('shop', 'healthy', ['orders', 'mail']);
+    await add('orders', 'unhealthy', ['inventory', 'orders']);
+    await add('inventory', 'unhealthy');
+    await add('users', 'healthy');
+    const ask = async (query = ''): Promise<Record<string, unknown>> =>
+      (await send(`${url}/health/aggregated${query}`, 'GET')).body as unknown as Record<string, unknown>;
+    const inventory = { services: ['inventory'], kind: 'unhealthy', cascades: ['orders'], at_risk: ['shop'] };
+    const mail = { services: ['mail'], kind: 'not_registered', cascades: [], at_risk: ['shop'] };
+    expect(await ask()).toMatchObject({
+      overall_status: 'unhealthy',
+      total_services: 4,
+      unhealthy_services: 2,
+      faults: [inventory, mail],
+      services: {
+        shop: { dependencies: ['orders', 'mail'], affected_by: ['inventory', 'mail'] },
+        orders: { dependencies: ['inventory'], affected_by: ['inventory'] },
+        inventory: { dependencies: [], affected_by: [] },
+        users: { dependencies: [], affected_by: [] },
+      },
+    });
+    expect((await ask('?service=orders')).faults).toEqual([inventory]);
+    expect((await ask('?service=users')).faults).toEqual([]);
   });
 
   it.each(['tier=none', 'service=a/b', 'tag=x&tag=y', 'other=1'])('refuses %s', async (query) => {

@@ -289,6 +289,7 @@ export {
   type CheckShareDeps,
   type ConnectionDeps,
   DEFAULT_HEALTH_CHECK_OPTIONS,
+  type Fault,
   HealthAggregator,
   type HealthCheckOptions,
   type HealthCounts,

@@ -4,6 +4,7 @@ export {
   type AggregatedHealth,
   type AggregatedRegistry,
   type AggregatedStatus,
+  type Fault,
   type HealthCounts,
   type HealthSelection,
   type HealthSummary,

@@ -39,6 +39,7 @@ export {
   type EventView,
   type FieldProblem,
   type HeartbeatView,
+  type FaultView,
   type InstanceHealthView,
   isLocalRequest,
   type PatternView,

@@ -56,11 +56,31 @@ export interface HealthSummary extends HealthCounts {
   readonly registry: RegistryHealth;
 }
 
+/**
+ * Something that is out of order by itself, as far as services say whom they call (`dependencies` of a registration):
+ * nothing that it depends on is.
+ */
+export interface Fault {
+  /**
+   * One service, or several that are unhealthy and depend on each other in a circle, so that nobody can tell which of
+   * them failed first.
+   */
+  readonly services: readonly string[];
+  /** `not_registered`: some other service depends on it, or it is counted on, and there is no instance of it. */
+  readonly kind: 'unhealthy' | 'not_registered';
+  /** Services that depend on it, directly or through others, and are unhealthy: its consequences, no faults of their own. */
+  readonly cascades: readonly string[];
+  /** Services that depend on it and are not unhealthy yet. */
+  readonly atRisk: readonly string[];
+}
+
 export interface AggregatedHealth extends HealthSummary {
   /** When this was put together, in milliseconds since the Unix epoch. */
   readonly timestamp: number;
   /** By service name. */
   readonly services: Readonly<Record<string, ServiceHealth>>;
+  /** Those that concern any of these services, the ones that affect most first. */
+  readonly faults: readonly Fault[];
 }
 
 /**
@@ -77,6 +97,13 @@ export interface ServiceHealth {
   readonly healthData: unknown;
   /** Since too many of its instances miss their heartbeats at once, none is taken out; null: expiry is as usual. */
   readonly expiryHeld: ExpiryHold | null;
+  /** Names of the services that any of its instances says that it calls. */
+  readonly dependencies: readonly string[];
+  /**
+   * The services at fault that it depends on, directly or through others. Where it is unhealthy itself, that is their
+   * consequence, as far as anybody can tell.
+   */
+  readonly affectedBy: readonly string[];
   /** In order of registration. */
   readonly instances: readonly InstanceHealth[];
 }

@@ -1,9 +1,12 @@
 import { baseUrlOf, type ExpiryHold, type ServiceInstance } from '../../model/index.js';
-import { type AggregatedStatus, type InstanceHealth, type ServiceHealth } from './aggregated-health.js';
+import { type InstanceHealth, type ServiceHealth } from './aggregated-health.js';
+import { type ServiceStanding } from './service-standing.js';
+
+const NOBODY: readonly string[] = [];
 
 export function describeService(
   instances: readonly ServiceInstance[],
-  status: AggregatedStatus,
+  { status, dependencies }: Pick<ServiceStanding, 'status' | 'dependencies'>,
   expiryHeld: ExpiryHold | null,
 ): ServiceHealth {
   const described = instances.map(describeInstance);
@@ -14,6 +17,8 @@ export function describeService(
     lastHeartbeat: shown.lastHeartbeat,
     healthData: shown.healthData,
     expiryHeld,
+    dependencies,
+    affectedBy: NOBODY,
     instances: described,
   };
 }

@@ -104,6 +104,7 @@ describe('HealthAggregator', () => {
       healthyServices: 0,
       unhealthyServices: 0,
       missingServices: [],
+      faults: [],
       services: {
         users: {
           status: 'degraded',
@@ -111,6 +112,8 @@ describe('HealthAggregator', () => {
           lastHeartbeat: 30,
           healthData: { db: 'up' },
           expiryHeld: null,
+          dependencies: [],
+          affectedBy: [],
           instances: [
             {
               instanceId: 'a',

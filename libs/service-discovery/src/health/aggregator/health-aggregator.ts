@@ -2,13 +2,15 @@ import { systemClock, type Clock } from '../../common/index.js';
 import { type ExpiryHold, type ServiceInstance } from '../../model/index.js';
 import {
   type AggregatedHealth,
-  type AggregatedStatus,
+  type Fault,
   type HealthCounts,
   type HealthSelection,
   type HealthSummary,
   type ServiceHealth,
 } from './aggregated-health.js';
 import { describeService } from './describe-service.js';
+import { findFaults, type Impact } from './faults.js';
+import { type ServiceStanding } from './service-standing.js';
 import { ServiceStandings, type AggregatedRegistry } from './service-standings.js';
 import { selectServices, sumUp } from './sum-up.js';
 
@@ -22,9 +24,10 @@ const KEPT_SELECTIONS = 100;
 export class HealthAggregator {
   private readonly clock: Clock;
   private readonly standings: ServiceStandings;
-  /** By selection, as of `version`. */
-  private readonly sums = new Map<string, HealthCounts>();
+  /** What follows holds as long as this version does. */
   private version = -1;
+  private readonly sums = new Map<string, HealthCounts>();
+  private impact: Impact | undefined;
   /** Lists never change, so what is said of one holds as long as it does. */
   private readonly described = new WeakMap<readonly ServiceInstance[], ServiceHealth>();
 
@@ -40,18 +43,24 @@ export class HealthAggregator {
   /** Everything, down to each instance. @param selection which services @default all */
   getAggregatedHealth(selection: HealthSelection = {}): AggregatedHealth {
     const { services, expiryHolds } = this.registry.snapshot;
-    const { standings } = selectServices(this.standings, this.registry.snapshot, selection);
+    const summary = this.getSummary(selection);
+    const { standings } = selectServices(this.standings, selection);
+    const { faults, affectedBy } = this.impactNow();
     const described: [string, ServiceHealth][] = [];
     // In the registry's order.
     for (const [name, instances] of services) {
       const standing = standings.get(name);
       if (!standing) continue;
-      described.push([name, this.describe(instances, standing.status, expiryHolds.get(name) ?? null)]);
+      const health = this.describe(instances, standing, expiryHolds.get(name) ?? null);
+      const affected = affectedBy.get(name);
+      described.push([name, affected ? { ...health, affectedBy: affected } : health]);
     }
+    const concerned = new Set([...standings.keys(), ...summary.missingServices]);
     return {
-      ...this.getSummary(selection),
+      ...summary,
       timestamp: this.clock.epoch(),
       services: Object.fromEntries(described),
+      faults: faults.filter((fault) => concerns(fault, concerned)),
     };
   }
 
@@ -68,27 +77,49 @@ export class HealthAggregator {
   }
 
   private countsOf(selection: HealthSelection): HealthCounts {
-    const { version } = this.standings;
-    if (version !== this.version || this.sums.size > KEPT_SELECTIONS) this.sums.clear();
-    this.version = version;
-    const { snapshot } = this.registry;
+    this.forgetWhatChanged();
     const { service, tag, tier } = selection;
-    const key = JSON.stringify([service, tag, tier, snapshot.ready, snapshot.scope?.size]);
+    const key = JSON.stringify([service, tag, tier]);
     let counts = this.sums.get(key);
-    if (!counts) this.sums.set(key, (counts = sumUp(selectServices(this.standings, snapshot, selection))));
+    if (!counts) {
+      if (this.sums.size >= KEPT_SELECTIONS) this.sums.clear();
+      this.sums.set(key, (counts = sumUp(selectServices(this.standings, selection))));
+    }
     return counts;
+  }
+
+  private impactNow(): Impact {
+    this.forgetWhatChanged();
+    if (this.impact) return this.impact;
+    const all = this.standings.all();
+    const missing = new Set<string>();
+    for (const { dependencies } of all.values())
+      for (const name of dependencies) if (this.standings.isMissing(name)) missing.add(name);
+    return (this.impact = findFaults(all, missing));
+  }
+
+  private forgetWhatChanged(): void {
+    const { version } = this.standings;
+    if (version === this.version) return;
+    this.version = version;
+    this.sums.clear();
+    this.impact = undefined;
   }
 
   private describe(
     instances: readonly ServiceInstance[],
-    status: AggregatedStatus,
+    standing: ServiceStanding,
     hold: ExpiryHold | null,
   ): ServiceHealth {
     let health = this.described.get(instances);
     if (health?.expiryHeld !== hold) {
-      health = describeService(instances, status, hold);
+      health = describeService(instances, standing, hold);
       this.described.set(instances, health);
     }
     return health;
   }
+}
+
+function concerns({ services, cascades, atRisk }: Fault, names: ReadonlySet<string>): boolean {
+  return [services, cascades, atRisk].some((some) => some.some((name) => names.has(name)));
 }

@@ -2,6 +2,7 @@
 export {
   type AggregatedHealth,
   type AggregatedStatus,
+  type Fault,
   type HealthCounts,
   type HealthSelection,
   type HealthSummary,

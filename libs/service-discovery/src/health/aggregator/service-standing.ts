@@ -1,14 +1,22 @@
 import { type ServiceInstance, type Tier } from '../../model/index.js';
 import { type AggregatedStatus } from './aggregated-health.js';
 
+const NONE: readonly string[] = [];
+
 /** What a sum goes by of one service: found once, and anew only where the service changed. */
 export class ServiceStanding {
   readonly status: AggregatedStatus;
+  private knownDependencies: readonly string[] | undefined;
   private knownTags: ReadonlySet<string> | undefined;
   private knownTiers: ReadonlySet<Tier | undefined> | undefined;
 
   constructor(readonly instances: readonly ServiceInstance[]) {
     this.status = statusOf(instances);
+  }
+
+  /** The services that any of its instances calls, without itself. */
+  get dependencies(): readonly string[] {
+    return (this.knownDependencies ??= dependenciesOf(this.instances));
   }
 
   /** The tags of any of its instances. */
@@ -29,6 +37,14 @@ export function isNewsOfStanding(before: ServiceInstance | undefined, after: Ser
     before.status !== after.status ||
     before.healthStatus !== after.healthStatus
   );
+}
+
+function dependenciesOf(instances: readonly ServiceInstance[]): readonly string[] {
+  let names: Set<string> | undefined;
+  for (const { dependencies, serviceName } of instances) {
+    for (const name of dependencies ?? NONE) if (name !== serviceName) (names ??= new Set()).add(name);
+  }
+  return names ? [...names] : NONE;
 }
 
 /** What the words mean stands at {@link AggregatedStatus}. */

@@ -14,6 +14,8 @@ export class ServiceStandings {
   /** Services to look at again, all changes up to `noted` considered. */
   private readonly changed = new Set<string>();
   private noted: RegistrySnapshot | undefined;
+  private scope: RegistrySnapshot['scope'];
+  private isReady = false;
   private revision = 0;
   private readonly unfollow: () => void;
 
@@ -21,7 +23,7 @@ export class ServiceStandings {
     this.unfollow = registry.onChange((snapshot, previous, change) => this.note(snapshot, previous, change));
   }
 
-  /** Another one whenever a service came, went, or stands otherwise than before. */
+  /** Another one whenever a service came, went, or stands otherwise than before, or may be missed from now on. */
   get version(): number {
     this.refresh();
     return this.revision;
@@ -37,6 +39,12 @@ export class ServiceStandings {
   all(): ReadonlyMap<string, ServiceStanding> {
     this.refresh();
     return this.standings;
+  }
+
+  /** Whether it is certain that a service is not registered: the registry has answered, and this process reads it. */
+  isMissing(name: string): boolean {
+    const { ready, scope, services } = this.registry.snapshot;
+    return ready && scope?.has(name) !== false && !services.has(name);
   }
 
   close(): void {
@@ -64,7 +72,9 @@ export class ServiceStandings {
       }
       this.noted = snapshot;
     }
-    if (this.changed.size === 0) return;
+    const { ready, scope } = snapshot;
+    if (this.changed.size === 0 && ready === this.isReady && scope === this.scope) return;
+    [this.isReady, this.scope] = [ready, scope];
     for (const name of this.changed) {
       const list = snapshot.services.get(name);
       if (list) this.standings.set(name, new ServiceStanding(list));

@@ -1,4 +1,3 @@
-import { type RegistrySnapshot } from '../../model/index.js';
 import { type AggregatedStatus, type HealthCounts, type HealthSelection } from './aggregated-health.js';
 import { type ServiceStanding } from './service-standing.js';
 import { type ServiceStandings } from './service-standings.js';
@@ -10,11 +9,7 @@ export interface SelectedServices {
   readonly missing: readonly string[];
 }
 
-export function selectServices(
-  standings: ServiceStandings,
-  snapshot: RegistrySnapshot,
-  { service, tag, tier }: HealthSelection,
-): SelectedServices {
+export function selectServices(standings: ServiceStandings, { service, tag, tier }: HealthSelection): SelectedServices {
   const names = service === undefined ? undefined : new Set([service].flat());
   const fits = (standing: ServiceStanding): boolean =>
     (tag === undefined || standing.tags.has(tag)) && (tier === undefined || standing.tiers.has(tier));
@@ -27,14 +22,9 @@ export function selectServices(
   for (const name of names) {
     const standing = standings.get(name);
     if (standing && fits(standing)) selected.set(name, standing);
-    if (!standing && isKnownToBeMissing(snapshot, name)) missing.push(name);
+    if (standings.isMissing(name)) missing.push(name);
   }
   return { standings: selected, missing };
-}
-
-/** Not before the registry has answered, nor where this process does not read the service. */
-function isKnownToBeMissing({ ready, scope, services }: RegistrySnapshot, name: string): boolean {
-  return ready && scope?.has(name) !== false && !services.has(name);
 }
 
 export function sumUp({ standings, missing }: SelectedServices): HealthCounts {

@@ -15,6 +15,7 @@ export {
   type CallsView,
   type CircuitBreakerBody,
   type EventView,
+  type FaultView,
   type InstanceHealthView,
   type PatternView,
   type RegistryHealthView,

@@ -1,6 +1,7 @@
 import {
   type AggregatedHealth,
   type AggregatedStatus,
+  type Fault,
   type InstanceHealth,
   type RegistryHealth,
   type ServiceHealth,
@@ -19,6 +20,8 @@ export interface AggregatedHealthView {
   readonly unhealthy_services: number;
   /** Those that are counted on, and are not registered. */
   readonly missing_services: readonly string[];
+  /** What is out of order by itself, and whom that concerns; what affects most comes first. */
+  readonly faults: readonly FaultView[];
   readonly registry: RegistryHealthView;
 }
 
@@ -26,6 +29,14 @@ export interface AggregatedHealthView {
 export interface RegistryHealthView {
   readonly connected: boolean;
   readonly age_seconds: number;
+}
+
+/** What the fields mean stands at {@link Fault}. */
+export interface FaultView {
+  readonly services: readonly string[];
+  readonly kind: Fault['kind'];
+  readonly cascades: readonly string[];
+  readonly at_risk: readonly string[];
 }
 
 export interface ServiceHealthView {
@@ -38,6 +49,10 @@ export interface ServiceHealthView {
   readonly health_data: unknown;
   /** Null: expiry is as usual. */
   readonly expiry_held: ExpiryHoldView | null;
+  /** The services that it says that it calls. */
+  readonly dependencies: readonly string[];
+  /** The services at fault that it depends on, directly or through others. */
+  readonly affected_by: readonly string[];
   readonly instances: readonly InstanceHealthView[];
 }
 
@@ -76,8 +91,13 @@ export function toAggregatedHealthView(health: AggregatedHealth): AggregatedHeal
     healthy_services: health.healthyServices,
     unhealthy_services: health.unhealthyServices,
     missing_services: health.missingServices,
+    faults: health.faults.map(toFaultView),
     registry: toRegistryHealthView(health.registry),
   };
+}
+
+function toFaultView({ services, kind, cascades, atRisk }: Fault): FaultView {
+  return { services, kind, cascades, at_risk: atRisk };
 }
 
 export function toExpiryHoldView({ since, overdue, total }: ExpiryHold): ExpiryHoldView {
@@ -95,6 +115,8 @@ function toServiceView(service: ServiceHealth): ServiceHealthView {
     last_heartbeat: isoOf(service.lastHeartbeat),
     health_data: maskSecrets(service.healthData),
     expiry_held: service.expiryHeld && toExpiryHoldView(service.expiryHeld),
+    dependencies: service.dependencies,
+    affected_by: service.affectedBy,
     instances: service.instances.map(toInstanceView),
   };
 }

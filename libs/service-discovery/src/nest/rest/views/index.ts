@@ -10,6 +10,7 @@ export {
 export { type EventView, toEventView } from './event-view.js';
 export {
   type AggregatedHealthView,
+  type FaultView,
   type InstanceHealthView,
   type RegistryHealthView,
   type ServiceHealthView,
