@@ -287,7 +287,10 @@ describe.each(PLATFORMS)('secrets on %s', (platform) => {
       accessToken: ['s3cr3t'],
       nested: [{ credentials: 's3cr3t', harmless: 'shown' }],
     };
-    await rest.send('POST', '/register', { json: { ...USER, tags: ['t'], metadata: secrets } });
+    const healthCheck = { headers: { authorization: 's3cr3t', cookie: 's3cr3t', 'x-any': 's3cr3t' } };
+    await rest.send('POST', '/register', {
+      json: { ...USER, tags: ['t'], metadata: secrets, health_check: healthCheck },
+    });
     await rest.send('PUT', `${INSTANCE}/health`, { json: { status: 'healthy', detail: { data: secrets } } });
     for (const path of [
       '/services',
@@ -305,7 +308,8 @@ describe.each(PLATFORMS)('secrets on %s', (platform) => {
         true,
       ]);
     }
-    expect(rest.registry.getInstances('user-service')[0]?.metadata).toEqual(secrets);
+    const [instance] = rest.registry.getInstances('user-service');
+    expect(instance).toMatchObject({ metadata: secrets, healthCheck });
   });
 
   it('are masked below names of the prototype, too, and nothing gets into it', async () => {

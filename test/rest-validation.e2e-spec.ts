@@ -64,6 +64,9 @@ describe.each(PLATFORMS)('bad input to the REST API on %s', (platform) => {
       ['path', '//evil.example'],
       ['health_check_path', 'health'],
       ['health_check_path', 'http://evil.example/'],
+      ['health_check', '/ready'],
+      ['health_check', null],
+      ['health_check', []],
       ['metadata', 'x'],
       ['metadata', [1]],
       ['metadata', null],
@@ -105,6 +108,21 @@ describe.each(PLATFORMS)('bad input to the REST API on %s', (platform) => {
       expect(answer.body.error.message).toContain(field);
       expect(JSON.stringify(answer.body).length).toBeLessThan(2_000);
     });
+  });
+
+  it('names what is wrong inside of a health check, in the terms of REST and beside the other fields', async () => {
+    const healthCheck = { interval: 0.5, timeout: '2s', path: '/a\r\nb', headers: { host: 's3cr3t' }, aliasOf: 'a' };
+    const answer = await register({ ...USER, port: 0, health_check: healthCheck });
+    expect([answer.status, answer.body.error.code]).toEqual([400, 'INVALID_INSTANCE']);
+    expect(fieldsOf(answer)).toEqual([
+      'port',
+      'health_check.aliasOf',
+      'health_check.interval',
+      'health_check.timeout',
+      'health_check.path',
+      'health_check.headers.host',
+    ]);
+    expect(JSON.stringify(answer.body)).not.toContain('s3cr3t');
   });
 
   it('names every field that is wrong or unknown, at once', async () => {

@@ -75,21 +75,21 @@ export class Floor {
 
 /** What does not change until the next registration, as the store keeps it. */
 function recordOf(instance: ServiceInstance): string {
-  const { host, port, protocol, path, healthCheckPath, metadata, tags, version, weight, zone, tier, dependencies } =
-    instance;
+  const { host, port, protocol, path, healthCheckPath, metadata, tags, version, weight, zone, tier } = instance;
   const fields = {
     host,
     port,
     protocol,
     path,
     healthCheckPath,
+    healthCheck: instance.healthCheck,
     metadata,
     tags,
     version,
     weight,
     zone,
     tier,
-    dependencies,
+    dependencies: instance.dependencies,
   };
   return JSON.stringify({ v: 1, ...fields });
 }

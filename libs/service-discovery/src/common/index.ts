@@ -11,6 +11,7 @@ export * from './list-difference.js';
 export * from './outcome.js';
 export * from './random.js';
 export * from './reconnect-delay.js';
+export * from './snake-case.js';
 export * from './suggest.js';
 export * from './timer-wheel.js';
 export * from './validation.js';

@@ -2,10 +2,12 @@
 export * from './change.js';
 export * from './events.js';
 export * from './forbidden-host.js';
-export * from './health-check.js';
+export * from './health-check/index.js';
 export * from './host-policy.js';
 export * from './instance.js';
 export { steadyList } from './instance-list.js';
 export * from './lease.js';
+export { INSTANCE_ID_PATTERN, SERVICE_NAME_PATTERN } from './field-checks.js';
+export * from './protocol.js';
 export * from './registration.js';
 export * from './snapshot.js';

@@ -1,3 +1,6 @@
+import { type HealthCheckSpec } from './health-check/index.js';
+import { type Protocol } from './protocol.js';
+
 /** What health checks found. */
 export type HealthStatus = 'unknown' | 'healthy' | 'unhealthy';
 
@@ -6,8 +9,6 @@ export type OperatorStatus = 'up' | 'maintenance' | 'draining';
 
 /** The one status that readers see: the operator's word where it is not `up`, else what the checks found. */
 export type InstanceStatus = HealthStatus | Exclude<OperatorStatus, 'up'>;
-
-export type Protocol = 'http' | 'https';
 
 /** The tiers that have a pattern of their own. */
 export const TIERS = ['web', 'app', 'data', 'ml', 'monitoring'] as const;
@@ -41,6 +42,8 @@ export interface ServiceInstance extends InstanceKey {
   readonly path: string;
   /** Where a health check asks, with a leading slash; null: a TCP connection is check enough. */
   readonly healthCheckPath: string | null;
+  /** What it says itself of how it is to be checked, durations in milliseconds; undefined: nothing. */
+  readonly healthCheck?: HealthCheckSpec;
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly tags: readonly string[];
   /** A semantic version. */
@@ -82,6 +85,7 @@ export function shapeInstance(fields: ServiceInstance): ServiceInstance {
     protocol: fields.protocol,
     path: fields.path,
     healthCheckPath: fields.healthCheckPath,
+    healthCheck: fields.healthCheck,
     metadata: fields.metadata,
     tags: fields.tags,
     version: fields.version,

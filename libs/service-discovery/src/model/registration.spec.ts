@@ -68,6 +68,7 @@ describe('a registration', () => {
     protocol: ['http', 'https'],
     path: ['', '/', '/api', '/api/v1/', '/a..b', '/a%20b', '/~x;y=1'],
     healthCheckPath: [null, '/', '/health/ready'],
+    healthCheck: [{}, { interval: '5s' }, { type: 'tcp', port: 9_000 }],
     metadata: [{}, { team: 'x', nested: { list: [1, null] } }, nested(METADATA_LIMIT_LEVELS)],
     tags: [[], ['api', 'größe', 'a:b'], Array.from({ length: TAG_LIMIT }, (_, index) => `tag-${index}`)],
     version: ['1.2.3', '1.0.0-beta.1+build', 'v2.0.0'],
@@ -143,6 +144,7 @@ describe('a registration', () => {
       7,
     ],
     healthCheckPath: ['', 'health', 'http://169.254.169.254/', '//evil.example', '/a/../b', '/h?x', false, 0],
+    healthCheck: [null, '/ready', 7, [], true],
     metadata: [
       null,
       'x',

@@ -1,8 +1,19 @@
 import { createHash } from 'node:crypto';
-import { isIP, isIPv6 } from 'node:net';
 import semver from 'semver';
 import { InvalidInstanceError, parseDuration, type Duration, type Problem } from '../common/index.js';
-import { type Protocol, type ServiceInstance, shapeInstance, TIERS, type Tier } from './instance.js';
+import { findHealthCheckProblems, type HealthCheckSpec, recallHealthCheck } from './health-check/index.js';
+import {
+  INSTANCE_ID_PATTERN,
+  isHost,
+  isLabel,
+  isPath,
+  isServiceName,
+  isText,
+  isWholeNumber,
+  withoutBrackets,
+} from './field-checks.js';
+import { type ServiceInstance, shapeInstance, TIERS, type Tier } from './instance.js';
+import { type Protocol } from './protocol.js';
 
 /** What a user says of an instance; everything but name, host and port has a default. */
 export interface ServiceRegistration {
@@ -18,6 +29,11 @@ export interface ServiceRegistration {
   path?: string;
   /** Where a health check asks; null checks that a TCP connection opens. @default '/health' */
   healthCheckPath?: string | null;
+  /**
+   * How it is to be checked, where that is not as the checking process has it for all.
+   * @default as there
+   */
+  healthCheck?: HealthCheckSpec;
   /**
    * At most {@link METADATA_LIMIT_BYTES} when written out as JSON, nested at most {@link METADATA_LIMIT_LEVELS} deep. It
    * is kept as JSON keeps it: a date becomes a text,
@@ -52,11 +68,6 @@ export const METADATA_LIMIT_LEVELS = 32;
 export const TAG_LIMIT = 64;
 export const DEPENDENCY_LIMIT = 256;
 const TTL_RANGE_MS = { min: 1_000, max: 86_400_000 };
-
-export const SERVICE_NAME_PATTERN = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$/;
-export const INSTANCE_ID_PATTERN = /^[A-Za-z0-9_](?:[A-Za-z0-9._:@-]{0,254}[A-Za-z0-9_])?$/;
-const HOST_NAME_PATTERN =
-  /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62}))*\.?$/;
 
 /** Name of a field in the caller's own spelling, so that a REST client reads `service_name`. */
 export type FieldNames = (field: keyof ServiceRegistration) => string;
@@ -93,6 +104,7 @@ const RULES: Readonly<Record<keyof ServiceRegistration, FieldRule>> = {
     expected: 'a path that starts with "/", percent-encoded, without "..", query or fragment, or null for a TCP check',
     accepts: (value) => value === null || isPath(value),
   },
+  healthCheck: { expected: 'an object that says how the service is checked', accepts: isObject },
   metadata: {
     expected: `a JSON object of at most ${METADATA_LIMIT_BYTES} bytes and ${METADATA_LIMIT_LEVELS} levels`,
     accepts: (value) => toJsonObject(value) !== undefined,
@@ -141,6 +153,10 @@ export function findRegistrationProblems(
       problems.push({ path: nameOf(field), value, expected: rule.expected });
     }
   }
+  const { healthCheck, serviceName } = registration;
+  if (isObject(healthCheck)) {
+    problems.push(...findHealthCheckProblems(healthCheck, nameOf('healthCheck'), serviceName));
+  }
   return problems;
 }
 
@@ -166,6 +182,7 @@ export function toInstance(
     path: (registration.path ?? '').replace(/\/+$/, ''),
     healthCheckPath:
       registration.healthCheckPath === undefined ? DEFAULT_HEALTH_CHECK_PATH : registration.healthCheckPath,
+    healthCheck: registration.healthCheck && recallHealthCheck(registration.healthCheck),
     metadata: toJsonObject(registration.metadata) ?? {},
     tags: [...new Set(registration.tags ?? [])],
     version: version === undefined ? undefined : (semver.valid(version) ?? undefined),
@@ -194,41 +211,6 @@ function defaultInstanceId(host: string, port: number): string {
   // An id starts with no dash: `::1` is written as its equal `0::1`.
   const id = `${host.replaceAll(':', '-').replace(/^-/, '0-')}:${port}`;
   return INSTANCE_ID_PATTERN.test(id) ? id : createHash('sha256').update(id).digest('hex');
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === 'string';
-}
-
-function isServiceName(value: unknown): boolean {
-  return isText(value) && SERVICE_NAME_PATTERN.test(value);
-}
-
-function isLabel(value: unknown): boolean {
-  return isText(value) && /^[^\s/\p{Cc}]{1,128}$/u.test(value);
-}
-
-function isWholeNumber(value: unknown, min: number, max: number): boolean {
-  return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
-}
-
-/** Also a URL parser must take it: `999.1.1.1` and `1.2.3.4.5` are neither addresses nor names. */
-function isHost(value: unknown): boolean {
-  if (!isText(value)) return false;
-  const host = withoutBrackets(value);
-  if (isIP(host) !== 0) return !host.includes('%');
-  return HOST_NAME_PATTERN.test(value) && URL.canParse(`http://${value}`);
-}
-
-/** `[::1]` is how a URL spells the host `::1`. */
-function withoutBrackets(host: string): string {
-  const inner = /^\[(.*)\]$/.exec(host)?.[1];
-  return inner !== undefined && isIPv6(inner) ? inner : host;
-}
-
-function isPath(value: unknown): boolean {
-  if (!isText(value) || value.length > 1_024) return false;
-  return /^\/(?!\/)[\w\-.~!$&'()*+,;=:@/%]*$/.test(value) && !/\/(?:\.|%2e){2}(?:\/|$)/i.test(value);
 }
 
 function isObject(value: unknown): value is object {

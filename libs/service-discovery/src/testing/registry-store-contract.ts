@@ -63,6 +63,15 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
           zone: 'z',
           tier: 'web',
           dependencies: ['orders', 'mail'],
+          healthCheck: {
+            type: 'http',
+            interval: 5_000,
+            timeout: 250,
+            headers: { 'x-token': 'a' },
+            healthyStatuses: [200, [202, 204]],
+            body: { path: 'db', equals: ['up', null] },
+            tls: { verify: false, serverName: 'users.internal' },
+          },
         });
         const lease = await store.put(registered, TTL_MS);
         const { instance } = await recorder.waitFor('put of a', putOf('a'));

@@ -12,3 +12,10 @@ export function maskSecrets(value: unknown, depth = 0): unknown {
     Object.entries(value).map(([name, item]) => [name, SECRET_NAME.test(name) ? MASK : maskSecrets(item, depth + 1)]),
   );
 }
+
+/** A copy of what an instance says of its checks without the values of headers: a secret may go by any name there. */
+export function maskHeaders(healthCheck: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { headers } = healthCheck;
+  if (typeof headers !== 'object' || headers === null) return healthCheck;
+  return { ...healthCheck, headers: Object.fromEntries(Object.keys(headers).map((name) => [name, MASK])) };
+}

@@ -1,5 +1,5 @@
 import { Inject, Injectable, type PipeTransform } from '@nestjs/common';
-import { HostNotAllowedError, type HostPolicy } from '../../model/index.js';
+import { findHealthCheckProblems, HostNotAllowedError, type HostPolicy, WIRE_FORM } from '../../model/index.js';
 import { RegisterServiceDto } from './dto/register-service.dto.js';
 import { fieldsOf, readDto } from './dto-pipe.js';
 import { PathLimit } from './path-limit.js';
@@ -22,6 +22,9 @@ export class RegistrationPipe implements PipeTransform<BodyReading, Promise<Regi
     const wrong = new Set(problems.map(({ path }) => path));
     const reason = wrong.has('host') ? undefined : this.hosts.findProblem(value.host);
     const refused = reason === undefined ? undefined : new HostNotAllowedError(value.host, reason);
+    if (value.health_check !== undefined && !wrong.has('health_check')) {
+      problems.push(...findHealthCheckProblems(value.health_check, 'health_check', value.service_name, WIRE_FORM));
+    }
     problems.push(...this.paths.findProblems(value, wrong));
     if (problems.length > 0)
       throw new InvalidRequestError([...problems, ...(refused?.problems ?? [])], 'INVALID_INSTANCE');

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import {
   effectiveStatus,
+  recallHealthCheck,
   shapeInstance,
   type HealthDetail,
   type HealthStatus,
@@ -30,6 +31,7 @@ type Registered = Pick<
   | 'protocol'
   | 'path'
   | 'healthCheckPath'
+  | 'healthCheck'
   | 'metadata'
   | 'tags'
   | 'version'
@@ -51,21 +53,21 @@ const REQUIRED = Object.entries({
 
 /** A registration as JSON; the scripts never look into it. */
 export function toRecord(instance: ServiceInstance): string {
-  const { host, port, protocol, path, healthCheckPath, metadata, tags, version, weight, zone, tier, dependencies } =
-    instance;
+  const { host, port, protocol, path, healthCheckPath, metadata, tags, version, weight, zone, tier } = instance;
   const fields: Registered = {
     host,
     port,
     protocol,
     path,
     healthCheckPath,
+    healthCheck: instance.healthCheck,
     metadata,
     tags,
     version,
     weight,
     zone,
     tier,
-    dependencies,
+    dependencies: instance.dependencies,
   };
   return JSON.stringify({ v: RECORD_VERSION, ...fields });
 }
@@ -88,6 +90,7 @@ export function toServiceInstance(stored: StoredInstance): ServiceInstance {
     protocol: record.protocol,
     path: record.path,
     healthCheckPath: record.healthCheckPath,
+    healthCheck: record.healthCheck && recallHealthCheck(record.healthCheck),
     metadata: record.metadata,
     tags: record.tags,
     version: record.version,

@@ -1,5 +1,6 @@
 import {
   baseUrlOf,
+  recallHealthCheck,
   shapeInstance,
   type HealthDetail,
   type HealthStatus,
@@ -8,6 +9,8 @@ import {
   type Protocol,
   type ServiceInstance,
   type Tier,
+  WIRE_FORM,
+  writeHealthCheck,
 } from '../../model/index.js';
 
 /** What the last health check saw, as JSON. */
@@ -29,6 +32,8 @@ interface Traits {
   readonly protocol: Protocol;
   readonly path: string;
   readonly health_check_path: string | null;
+  /** What the instance says of its checks, durations in seconds; left out: nothing. */
+  readonly health_check?: Readonly<Record<string, unknown>>;
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly tags: readonly string[];
   readonly version?: string;
@@ -92,6 +97,7 @@ function toTraits(instance: ServiceInstance): Traits {
     protocol: instance.protocol,
     path: instance.path,
     health_check_path: instance.healthCheckPath,
+    health_check: instance.healthCheck && writeHealthCheck(instance.healthCheck, WIRE_FORM),
     metadata: instance.metadata,
     tags: instance.tags,
     version: instance.version,
@@ -112,6 +118,7 @@ export function toServiceInstance(body: InstanceBody): ServiceInstance {
     protocol: body.protocol,
     path: textOf(body.path),
     healthCheckPath: body.health_check_path,
+    healthCheck: body.health_check && recallHealthCheck(body.health_check, WIRE_FORM),
     metadata: body.metadata,
     tags: body.tags,
     version: body.version,

@@ -1,4 +1,11 @@
-import { type ServiceRegistration, type Protocol, type Tier } from '../../../model/index.js';
+import {
+  type ServiceRegistration,
+  type Protocol,
+  recallHealthCheck,
+  type Tier,
+  WIRE_FORM,
+} from '../../../model/index.js';
+import { isPlainObject } from '../../plain-object.js';
 import { RegistrationField } from './registration-field.js';
 import { isWholeNumber, Rule } from './rule.js';
 
@@ -27,6 +34,13 @@ export class RegisterServiceDto {
 
   @RegistrationField('healthCheckPath')
   health_check_path?: string | null;
+
+  /** As {@link HealthCheckSpec} with names in snake_case and durations in seconds; `RegistrationPipe` checks what is in it. */
+  @RegistrationField('healthCheck', {
+    read: (value) => (isPlainObject(value) ? {} : value),
+    expected: 'an object that says how the service is checked',
+  })
+  health_check?: Record<string, unknown>;
 
   @RegistrationField('metadata')
   metadata?: Record<string, unknown>;
@@ -70,6 +84,7 @@ export function toRegistration(dto: RegisterServiceDto): ServiceRegistration {
     protocol: dto.protocol,
     path: dto.path,
     healthCheckPath: dto.health_check_path,
+    healthCheck: dto.health_check && recallHealthCheck(dto.health_check, WIRE_FORM),
     metadata: dto.metadata,
     tags: dto.tags,
     version: dto.version,

@@ -1,3 +1,4 @@
+import { snakeCase } from '../../../common/index.js';
 import {
   type HealthDetail,
   type InstanceKey,
@@ -7,7 +8,6 @@ import {
 import { toHealthBody } from '../../../store/index.js';
 import { maskSecrets } from '../masking.js';
 import { toInstanceView } from './instance-view.js';
-import { snakeCase } from './snake-case.js';
 
 /**
  * An event as JSON: the data of each event of `GET /events`, whose name is the event's type. Fields are those of

@@ -1,8 +1,7 @@
 import { strategyName } from '../../../balancing/index.js';
-import { msOf } from '../../../common/index.js';
+import { msOf, snakeCase } from '../../../common/index.js';
 import { type CommunicationPattern } from '../../../communicator/index.js';
 import { isPlainObject } from '../../plain-object.js';
-import { snakeCase } from './snake-case.js';
 
 /** A tier's pattern as JSON. Durations are seconds. Settings that are not named have their defaults. */
 export interface PatternView {

@@ -1,12 +1,8 @@
+import { snakeCase } from '../../../common/index.js';
 import { isPlainObject } from '../../plain-object.js';
 
-/** `retryAfterMs` → `retry_after_ms` */
-export function snakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}
-
 /**
- * The same for the names in plain objects and lists, however deep. Of what JSON cannot express, a function is told by its
+ * `retryAfterMs` → `retry_after_ms`, for the names in plain objects and lists, however deep. Of what JSON cannot express, a function is told by its
  * name and a regular expression by its source; all else stays as it is.
  */
 export function snakeCaseAll(value: unknown): unknown {

@@ -1,0 +1,28 @@
+import { type DurationRange, msOf, type OptionValidator, snakeCase } from '../../common/index.js';
+
+/** How the fields of a health check are spelled where they come from or go to. */
+export interface HealthCheckForm {
+  nameOf: (field: string) => string;
+  /** The milliseconds of a duration; NaN, and a problem, for what is none within the range. */
+  readDuration(check: OptionValidator, path: string, value: unknown, range: Required<DurationRange>): number;
+  writeDuration(ms: number): number;
+}
+
+/** As in TypeScript: `downInterval: '5s'`. */
+export const CODE_FORM: HealthCheckForm = {
+  nameOf: (field) => field,
+  readDuration: (check, path, value, range) => check.duration(path, value, range),
+  writeDuration: (ms) => ms,
+};
+
+/** As over REST: `down_interval: 5`. */
+export const WIRE_FORM: HealthCheckForm = {
+  nameOf: snakeCase,
+  readDuration: (check, path, value, { minMs, maxMs }) => {
+    const ms = typeof value === 'number' ? msOf(value * 1_000) : Number.NaN;
+    if (ms >= minMs && ms <= maxMs) return ms;
+    check.problem(path, value, `a number of seconds from ${minMs / 1_000} to ${maxMs / 1_000}`);
+    return Number.NaN;
+  },
+  writeDuration: (ms) => ms / 1_000,
+};
