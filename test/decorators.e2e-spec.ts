@@ -83,11 +83,11 @@ describe.each(PLATFORMS)('@DiscoverableService on %s', (_name, adapter) => {
       tags: ['api'],
       metadata: { team: 'core' },
       zone: 'a',
-      healthCheckPath: '/health',
+      healthCheckPath: '/health/ready',
     });
   });
 
-  describe('is checked where the app answers a health check', () => {
+  describe('is checked where the app says whether it is ready', () => {
     const check = async (
       options: ServiceDiscoveryOptions,
       {
@@ -114,25 +114,39 @@ describe.each(PLATFORMS)('@DiscoverableService on %s', (_name, adapter) => {
       }
     }
 
+    @Controller('health/ready')
+    class OwnReadiness {
+      @Get()
+      check(): object {
+        return { status: 'ok' };
+      }
+    }
+
     it('below a global prefix', async () => {
-      expect(await check({}, { configure: (app) => app.setGlobalPrefix('api') })).toBe('/api/health');
+      expect(await check({}, { configure: (app) => app.setGlobalPrefix('api') })).toBe('/api/health/ready');
     });
 
     it('beside a global prefix that leaves it out', async () => {
-      const configure = (app: INestApplication) => app.setGlobalPrefix('/api/', { exclude: ['health'] });
-      expect(await check({}, { configure })).toBe('/health');
+      const configure = (app: INestApplication) => app.setGlobalPrefix('/api/', { exclude: ['health/ready'] });
+      expect(await check({}, { configure })).toBe('/health/ready');
     });
 
     it('below a path that is registered, which stands before it', async () => {
-      expect(await check({}, { path: '/api/', configure: (app) => app.setGlobalPrefix('api') })).toBe('/health');
+      expect(await check({}, { path: '/api/', configure: (app) => app.setGlobalPrefix('api') })).toBe('/health/ready');
     });
 
     it('at a path of its own', async () => {
-      expect(await check({ api: { healthPath: 'ops/alive' } }, {})).toBe('/ops/alive');
+      expect(await check({ api: { healthPath: 'ops/alive' } }, {})).toBe('/ops/alive/ready');
     });
 
-    it('by a controller of its own', async () => {
+    it('by a controller of its own, which knows what the app needs', async () => {
       expect(await check({ api: false }, { controllers: [OwnHealth] })).toBe('/health');
+      expect(await check({}, { controllers: [OwnHealth] })).toBe('/health');
+    });
+
+    it('by a controller of its own for just that, before one for its health', async () => {
+      expect(await check({ api: false }, { controllers: [OwnHealth, OwnReadiness] })).toBe('/health/ready');
+      expect(await check({}, { controllers: [OwnReadiness] })).toBe('/health/ready');
     });
 
     it('by a connection to its port where nothing answers', async () => {

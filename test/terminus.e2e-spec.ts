@@ -207,7 +207,8 @@ describe.each(PLATFORMS)('GET /health on %s', (_, adapter) => {
     );
     expect(instance).toMatchObject({
       status: 'healthy',
-      health: { statusCode: 200, data: { status: 'ok', service_discovery: { total_services: 1 } } },
+      healthCheckPath: '/health/ready',
+      health: { statusCode: 200, data: { status: 'ok', details: { readiness: { status: 'up' } } } },
     });
     expect(app.get(HealthAggregator).getAggregatedHealth()).toMatchObject({
       overallStatus: 'healthy',

@@ -7,7 +7,8 @@ export interface DiscoverableServiceOptions extends Partial<Omit<ServiceRegistra
   name: string;
   /**
    * Where a health check asks, after `path`; null: that a TCP connection opens is check enough.
-   * @default the app's health route (`api.healthPath`, below the global prefix); null where the app has none
+   * @default the app's own `GET /health/ready` or else `GET /health` (`api.healthPath`, below the global prefix), else the
+   *   library's `GET /health/ready`; null where there is none
    */
   healthCheckPath?: string | null;
 }

@@ -7,8 +7,8 @@ export interface ApiOptions {
   /** Where it is mounted, below the app's global prefix; without slashes at its ends. @default 'service-discovery' */
   path: string;
   /**
-   * Where Terminus's health check is mounted; false leaves it out. A `GET` route of the app's own on the same path takes
-   * its place.
+   * Where Terminus's health check is mounted, and below it `live` and `ready`; false leaves all three out. A `GET` route of
+   * the app's own on the same path takes its place.
    * @default 'health'
    */
   healthPath: string | false;

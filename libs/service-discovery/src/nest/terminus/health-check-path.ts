@@ -2,10 +2,13 @@ import { RequestMethod } from '@nestjs/common';
 import { type ApplicationConfig, type ModulesContainer } from '@nestjs/core';
 import { type ApiOptions, DEFAULT_API_OPTIONS } from '../rest/index.js';
 import { answersGet } from './declared-routes.js';
+import { isHealthController } from './health-controllers.js';
+import { READINESS_PATH } from './probe.controllers.js';
 
 /**
- * Where an app that listens for HTTP answers a health check: the library's own route, or a controller of the app's at
- * that path, below the global prefix. Null where there is neither: that its port accepts connections has to do then.
+ * Where an app that listens for HTTP says whether it may get traffic, below the global prefix: the app's own route for
+ * readiness, else its own health check, else the library's route for readiness. The app's come first, as they know
+ * what the app needs. Null where there is none: that its port accepts connections has to do then.
  * @param base the path of the registration, which stands before every health check path
  */
 export function findHealthCheckPath(
@@ -14,17 +17,22 @@ export function findHealthCheckPath(
   api: ApiOptions | false,
   base = '',
 ): string | null {
-  const path = (api !== false && api.healthPath) || DEFAULT_API_OPTIONS.healthPath || 'health';
+  const health = (api !== false && api.healthPath) || DEFAULT_API_OPTIONS.healthPath || 'health';
+  const readiness = `${health}/${READINESS_PATH}`;
+  const path = [readiness, health].find((own) => isAnswered(modules, own, { byApp: true })) ?? readiness;
   if (!isAnswered(modules, path)) return null;
   const prefix = isExcluded(config, path) ? '' : trimSlashes(config.getGlobalPrefix());
   const full = prefix === '' ? `/${path}` : `/${prefix}/${path}`;
   return full.startsWith(`${base}/`) ? full.slice(base.length) : full;
 }
 
-function isAnswered(modules: ModulesContainer, path: string): boolean {
+function isAnswered(modules: ModulesContainer, path: string, { byApp = false } = {}): boolean {
   return [...modules.values()].some((module) =>
     [...module.controllers.values()].some(
-      ({ metatype }) => typeof metatype === 'function' && answersGet(module.metatype, metatype, path),
+      ({ metatype }) =>
+        typeof metatype === 'function' &&
+        !(byApp && isHealthController(metatype)) &&
+        answersGet(module.metatype, metatype, path),
     ),
   );
 }

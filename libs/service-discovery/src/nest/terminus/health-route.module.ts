@@ -2,10 +2,10 @@ import { Inject, Logger, Module, type NestModule } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { LOG_CONTEXT } from '../logging.js';
 import { answersGet } from './declared-routes.js';
-import { ServiceDiscoveryHealthController } from './health.controller.js';
+import { isHealthController } from './health-controllers.js';
 
 /**
- * Lets an app's own health check stand where it stands: with two controllers for one path, Fastify does not start, and
+ * Lets an app's own health checks stand where they stand: with two controllers for one path, Fastify does not start, and
  * Express takes whichever comes first, so that the app's own checks may never run.
  */
 @Module({})
@@ -16,7 +16,7 @@ export class HealthRouteModule implements NestModule {
   configure(): void {
     for (const module of this.modules.values()) {
       for (const [token, { metatype }] of module.controllers) {
-        if (!isOurs(metatype)) continue;
+        if (!isHealthController(metatype)) continue;
         const path = Reflect.getMetadata('path', metatype) as string;
         const owner = this.ownerOf(path);
         if (!owner) continue;
@@ -29,17 +29,10 @@ export class HealthRouteModule implements NestModule {
   private ownerOf(path: string): string | undefined {
     for (const module of this.modules.values()) {
       for (const { metatype } of module.controllers.values()) {
-        if (typeof metatype !== 'function' || isOurs(metatype)) continue;
+        if (typeof metatype !== 'function' || isHealthController(metatype)) continue;
         if (answersGet(module.metatype, metatype, path)) return metatype.name;
       }
     }
     return undefined;
   }
-}
-
-function isOurs(metatype: unknown): metatype is typeof ServiceDiscoveryHealthController {
-  return (
-    typeof metatype === 'function' &&
-    (metatype === ServiceDiscoveryHealthController || metatype.prototype instanceof ServiceDiscoveryHealthController)
-  );
 }

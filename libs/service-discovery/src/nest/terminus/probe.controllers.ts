@@ -1,0 +1,47 @@
+import { Controller, Get, Inject, ServiceUnavailableException, VERSION_NEUTRAL } from '@nestjs/common';
+import { HealthCheck, type HealthCheckResult, type HealthIndicatorResult } from '@nestjs/terminus';
+import { ServiceReadiness } from '../readiness/index.js';
+import { DEFAULT_API_OPTIONS } from '../rest/index.js';
+
+/** What the path of the health check stands before. */
+export const LIVENESS_PATH = 'live';
+export const READINESS_PATH = 'ready';
+
+/**
+ * `GET /health/live`: whether this process answers at all, and so whether to restart it. Nothing else counts: neither other
+ * services and the registry, which a restart does not bring back, nor that it starts or shuts down.
+ */
+@Controller({ path: `${DEFAULT_API_OPTIONS.healthPath}/${LIVENESS_PATH}`, version: VERSION_NEUTRAL })
+export class ServiceDiscoveryLivenessController {
+  @Get()
+  @HealthCheck()
+  check(): HealthCheckResult {
+    return toAnswer('ok', {});
+  }
+}
+
+/**
+ * `GET /health/ready`: whether this process may get traffic. 503, with the reasons, while it is held or a check of
+ * {@link ServiceReadiness} says no, and from the beginning of the shutdown, when it still answers everybody. Other services
+ * do not count: all would leave at once for the outage of one.
+ */
+@Controller({ path: `${DEFAULT_API_OPTIONS.healthPath}/${READINESS_PATH}`, version: VERSION_NEUTRAL })
+export class ServiceDiscoveryReadinessController {
+  constructor(@Inject(ServiceReadiness) private readonly readiness: ServiceReadiness) {}
+
+  @Get()
+  @HealthCheck()
+  async check(): Promise<HealthCheckResult> {
+    const results = await this.readiness.check();
+    const isReady = Object.values(results).every(({ status }) => status !== 'down');
+    if (isReady) return toAnswer('ok', results);
+    throw new ServiceUnavailableException(toAnswer(this.readiness.isClosed ? 'shutting_down' : 'error', results));
+  }
+}
+
+/** As Terminus answers; without its service, which logs an error at each probe of a process that only just starts. */
+function toAnswer(status: HealthCheckResult['status'], details: HealthIndicatorResult): HealthCheckResult {
+  const having = (isDown: boolean): HealthIndicatorResult =>
+    Object.fromEntries(Object.entries(details).filter(([, one]) => (one.status === 'down') === isDown));
+  return { status, info: having(false), error: having(true), details };
+}
