@@ -330,7 +330,7 @@ describe('wrong settings', () => {
     const problems = await problemsOf({
       mode: 'memry_only',
       retry: { maxAtempts: 2 },
-      heart: '1s',
+      beat: '1s',
       retries: 3,
       patterns: { wed: {} },
     });
@@ -339,7 +339,7 @@ describe('wrong settings', () => {
       mode: 'memory_only, redis_backed, hybrid, or remote (did you mean "memory_only"?)',
       'retry.maxAtempts': 'no option of this name (did you mean "maxAttempts"?)',
       'patterns.wed': 'no option of this name (did you mean "web"?)',
-      heart: expect.stringMatching(/^no option of this name: known are .*heartbeatInterval/) as unknown as string,
+      beat: expect.stringMatching(/^no option of this name: known are .*heartbeatInterval/) as unknown as string,
       retries: 'no option of this name (did you mean "retry"?)',
       SERVICE_DISCOVERY_SERVICE_TLL: 'no variable of this name (did you mean "SERVICE_DISCOVERY_SERVICE_TTL"?)',
     });

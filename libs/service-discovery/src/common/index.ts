@@ -8,6 +8,7 @@ export * from './duration.js';
 export * from './end-queue.js';
 export * from './errors.js';
 export * from './list-difference.js';
+export * from './listeners.js';
 export * from './outcome.js';
 export * from './random.js';
 export * from './reconnect-delay.js';

@@ -1,16 +1,25 @@
 /** How instances are: probes that ask them, the monitor that decides who is asked when, and the sum of the answers. */
 export {
+  DEFAULT_HEALTH_AGGREGATOR_OPTIONS,
+  HEALTH_AGGREGATOR_OPTIONS_WITHOUT_DEFAULT,
   HealthAggregator,
+  resolveHealthAggregatorOptions,
   type AggregatedHealth,
   type AggregatedRegistry,
   type AggregatedStatus,
   type Fault,
+  type HealthAggregatorDeps,
+  type HealthAggregatorOptions,
+  type HealthChange,
   type HealthCounts,
   type HealthSelection,
   type HealthSummary,
   type InstanceHealth,
+  type OverallFindings,
+  type OverallStatusRule,
   type RegistryHealth,
   type ServiceHealth,
+  type ServiceStatusChange,
 } from './aggregator/index.js';
 export { type CheckPlan, type CheckPlanner, type CheckSchedule } from './check-plan.js';
 export { CheckShare, type CheckShareDeps } from './monitor/check-share.js';

@@ -69,8 +69,8 @@ export const CORE_PROVIDERS: readonly Provider[] = [
   },
   {
     provide: HealthAggregator,
-    inject: [ServiceRegistry, CLOCK],
-    useFactory: (registry: ServiceRegistry, clock: Clock) => new HealthAggregator(registry, { clock }),
+    inject: [SERVICE_DISCOVERY_OPTIONS, ServiceRegistry, CLOCK],
+    useFactory: createAggregator,
   },
   {
     provide: ResiliencePolicies,
@@ -188,6 +188,15 @@ function createCommunicator(
   const ambientDeadline = inheritDeadline ? currentDeadline : undefined;
   const deps = { registry, transport, events, clock, random, ambientDeadline, strategies };
   return new ServiceCommunicator(deps, communicator);
+}
+
+function createAggregator({ health }: Options, registry: ServiceRegistry, clock: Clock): HealthAggregator {
+  const logger = new Logger(LOG_CONTEXT);
+  const onError = (error: unknown): void =>
+    logger.error('What the health of all services comes to could not be told', error);
+  // Where this process reads only what it uses, it uses what it requires.
+  for (const name of health.required ?? []) void registry.follow(name).catch(() => undefined);
+  return new HealthAggregator(registry, { clock, onError }, health);
 }
 
 /** Where every process leaves the checks to others, nobody makes any, and nothing else would tell. */

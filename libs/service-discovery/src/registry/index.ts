@@ -7,4 +7,4 @@ export {
 export { type OwnInstancesReport } from './own-instances.js';
 export { type GenerationOptions, type RegisteredInstance, type RegisterOptions } from './registration.js';
 export { ServiceRegistry, type ServiceRegistryDeps } from './service-registry.js';
-export { type SnapshotListener } from './snapshot-listeners.js';
+export { type SnapshotListener } from './snapshot-listener.js';

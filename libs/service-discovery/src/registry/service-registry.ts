@@ -1,4 +1,5 @@
 import {
+  Listeners,
   messageOf,
   raceAbort,
   RegistryUnavailableError,
@@ -42,7 +43,7 @@ import { type GenerationOptions, type RegisteredInstance, type RegisterOptions }
 import { RegistryWrites } from './registry-writes.js';
 import { ServedServices } from './served-services.js';
 import { resetWithin, SnapshotFeed } from './snapshot-feed.js';
-import { SnapshotListeners, type SnapshotListener } from './snapshot-listeners.js';
+import { type SnapshotListener } from './snapshot-listener.js';
 
 export interface ServiceRegistryDeps {
   /** @default the machine's clock */
@@ -81,7 +82,7 @@ export class ServiceRegistry {
   private readonly served: ServedServices;
   private readonly offline: OfflineWrites | undefined;
   private readonly hub = new WatchHub((scope) => resetWithin(this.snapshot, scope));
-  private readonly listeners: SnapshotListeners;
+  private readonly listeners: Listeners<Parameters<SnapshotListener>>;
   private readonly effects = new EffectWaiters();
   private readonly writes: RegistryWrites;
   private readonly own = new Set<string>();
@@ -97,7 +98,7 @@ export class ServiceRegistry {
     const { clock = systemClock, random = systemRandom, events = SILENT } = deps;
     this.clock = clock;
     this.events = events;
-    this.listeners = new SnapshotListeners(deps.onListenerError);
+    this.listeners = new Listeners(deps.onListenerError);
     const { maxOfflineWrites } = this.options;
     const queue = maxOfflineWrites > 0 ? new OfflineQueue(maxOfflineWrites, clock) : undefined;
     this.feed = new SnapshotFeed(store, {

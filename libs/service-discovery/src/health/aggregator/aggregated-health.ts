@@ -14,7 +14,8 @@ import { type ExpiryHold, type InstanceStatus, type Tier } from '../../model/ind
  * A service that nobody has checked yet has no healthy instance either, so beside others that were checked it makes all
  * together `unhealthy`, until its first check within a second.
  */
-export type AggregatedStatus = 'healthy' | 'degraded' | 'unhealthy' | 'unknown';
+export type AggregatedStatus = (typeof AGGREGATED_STATUSES)[number];
+export const AGGREGATED_STATUSES = ['healthy', 'degraded', 'unhealthy', 'unknown'] as const;
 
 /** Which services are summed up: those that all of this applies to. */
 export interface HealthSelection {
@@ -54,6 +55,15 @@ export interface HealthCounts {
 /** All services in a few words, and how current they are. */
 export interface HealthSummary extends HealthCounts {
   readonly registry: RegistryHealth;
+}
+
+/** A service whose status became another one. */
+export interface ServiceStatusChange {
+  readonly service: string;
+  /** Null: it was not registered. */
+  readonly from: AggregatedStatus | null;
+  /** Null: it is not registered any more. */
+  readonly to: AggregatedStatus | null;
 }
 
 /**

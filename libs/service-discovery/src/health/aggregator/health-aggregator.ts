@@ -10,9 +10,18 @@ import {
 } from './aggregated-health.js';
 import { describeService } from './describe-service.js';
 import { findFaults, type Impact } from './faults.js';
+import { resolveHealthAggregatorOptions, type HealthAggregatorOptions } from './options.js';
 import { type ServiceStanding } from './service-standing.js';
 import { ServiceStandings, type AggregatedRegistry } from './service-standings.js';
-import { selectServices, sumUp } from './sum-up.js';
+import { selectServices, sumUp, type SelectedServices } from './sum-up.js';
+import { SummaryChanges, type HealthChange } from './summary-changes.js';
+
+export interface HealthAggregatorDeps {
+  /** @default the machine's clock */
+  readonly clock?: Clock;
+  /** Told of what a listener or a rule of the app's own threw. @default nobody: the error is dropped */
+  readonly onError?: (error: unknown) => void;
+}
 
 /** Sums of so many selections are kept: more than anybody polls. */
 const KEPT_SELECTIONS = 100;
@@ -22,7 +31,9 @@ const KEPT_SELECTIONS = 100;
  * kept until it changes, and then found anew for the service that changed: to poll it costs nothing.
  */
 export class HealthAggregator {
+  private readonly options: HealthAggregatorOptions;
   private readonly clock: Clock;
+  private readonly onError: (error: unknown) => void;
   private readonly standings: ServiceStandings;
   /** What follows holds as long as this version does. */
   private version = -1;
@@ -30,21 +41,26 @@ export class HealthAggregator {
   private impact: Impact | undefined;
   /** Lists never change, so what is said of one holds as long as it does. */
   private readonly described = new WeakMap<readonly ServiceInstance[], ServiceHealth>();
+  private readonly changes: SummaryChanges;
 
-  /** @param deps.clock the machine's clock when left out */
+  /** @throws InvalidConfigurationError naming every wrong option */
   constructor(
     private readonly registry: AggregatedRegistry,
-    deps: { clock?: Clock } = {},
+    deps: HealthAggregatorDeps = {},
+    options?: Partial<HealthAggregatorOptions>,
   ) {
+    this.options = resolveHealthAggregatorOptions(options);
     this.clock = deps.clock ?? systemClock;
-    this.standings = new ServiceStandings(registry);
+    this.onError = deps.onError ?? ((): void => undefined);
+    this.standings = new ServiceStandings(registry, () => this.changes.note());
+    this.changes = new SummaryChanges(this.standings, () => this.getSummary(), this.onError);
   }
 
   /** Everything, down to each instance. @param selection which services @default all */
   getAggregatedHealth(selection: HealthSelection = {}): AggregatedHealth {
     const { services, expiryHolds } = this.registry.snapshot;
     const summary = this.getSummary(selection);
-    const { standings } = selectServices(this.standings, selection);
+    const { standings } = this.select(selection);
     const { faults, affectedBy } = this.impactNow();
     const described: [string, ServiceHealth][] = [];
     // In the registry's order.
@@ -71,8 +87,18 @@ export class HealthAggregator {
     return { ...this.countsOf(selection), registry: { connected, ageSeconds } };
   }
 
-  /** Stops following the registry. */
+  /**
+   * Calls `listener` when the status of a service, or anything else of the summary of all, has become another one, but for
+   * how old it is. What changes in one go is told at once, after it.
+   * @returns stops it; safe to call again
+   */
+  onChange(listener: (change: HealthChange) => void): () => void {
+    return this.changes.add(listener);
+  }
+
+  /** Stops following the registry, and tells of nothing more. */
   close(): void {
+    this.changes.close();
     this.standings.close();
   }
 
@@ -83,16 +109,20 @@ export class HealthAggregator {
     let counts = this.sums.get(key);
     if (!counts) {
       if (this.sums.size >= KEPT_SELECTIONS) this.sums.clear();
-      this.sums.set(key, (counts = sumUp(selectServices(this.standings, selection))));
+      this.sums.set(key, (counts = sumUp(this.select(selection), this.options, this.onError)));
     }
     return counts;
+  }
+
+  private select(selection: HealthSelection): SelectedServices {
+    return selectServices(this.standings, selection, this.options);
   }
 
   private impactNow(): Impact {
     this.forgetWhatChanged();
     if (this.impact) return this.impact;
     const all = this.standings.all();
-    const missing = new Set<string>();
+    const missing = new Set(this.options.required.filter((name) => this.standings.isMissing(name)));
     for (const { dependencies } of all.values())
       for (const name of dependencies) if (this.standings.isMissing(name)) missing.add(name);
     return (this.impact = findFaults(all, missing));

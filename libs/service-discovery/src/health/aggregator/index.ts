@@ -9,6 +9,16 @@ export {
   type InstanceHealth,
   type RegistryHealth,
   type ServiceHealth,
+  type ServiceStatusChange,
 } from './aggregated-health.js';
-export { HealthAggregator } from './health-aggregator.js';
+export { HealthAggregator, type HealthAggregatorDeps } from './health-aggregator.js';
+export {
+  DEFAULT_HEALTH_AGGREGATOR_OPTIONS,
+  HEALTH_AGGREGATOR_OPTIONS_WITHOUT_DEFAULT,
+  resolveHealthAggregatorOptions,
+  type HealthAggregatorOptions,
+  type OverallFindings,
+  type OverallStatusRule,
+} from './options.js';
+export { type HealthChange } from './summary-changes.js';
 export { type AggregatedRegistry } from './service-standings.js';

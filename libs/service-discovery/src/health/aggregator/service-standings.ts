@@ -1,5 +1,6 @@
 import { findInstance, steadyList, type Change, type RegistrySnapshot } from '../../model/index.js';
 import { type ServiceRegistry } from '../../registry/index.js';
+import { type AggregatedStatus, type ServiceStatusChange } from './aggregated-health.js';
 import { isNewsOfStanding, ServiceStanding } from './service-standing.js';
 
 /** What aggregation needs of a `ServiceRegistry`. */
@@ -17,10 +18,18 @@ export class ServiceStandings {
   private scope: RegistrySnapshot['scope'];
   private isReady = false;
   private revision = 0;
+  /** What services were that moved since somebody asked last; undefined while nobody wants to know. */
+  private moved: Map<string, AggregatedStatus | null> | undefined;
   private readonly unfollow: () => void;
 
-  constructor(private readonly registry: AggregatedRegistry) {
-    this.unfollow = registry.onChange((snapshot, previous, change) => this.note(snapshot, previous, change));
+  /** @param onNews called when a service may stand otherwise from now on, or the registry came or went */
+  constructor(
+    private readonly registry: AggregatedRegistry,
+    private readonly onNews: () => void,
+  ) {
+    this.unfollow = registry.onChange((snapshot, previous, change) => {
+      if (this.note(snapshot, previous, change)) this.onNews();
+    });
   }
 
   /** Another one whenever a service came, went, or stands otherwise than before, or may be missed from now on. */
@@ -47,18 +56,45 @@ export class ServiceStandings {
     return ready && scope?.has(name) !== false && !services.has(name);
   }
 
+  /** The services that have another status than when this was called last; remembers them from then on. */
+  takeMoves(): readonly ServiceStatusChange[] {
+    this.refresh();
+    const moves: ServiceStatusChange[] = [];
+    for (const [service, from] of this.moved ?? []) {
+      const to = this.standings.get(service)?.status ?? null;
+      if (from !== to) moves.push({ service, from, to });
+    }
+    this.moved = new Map();
+    return moves.sort((one, other) => (one.service < other.service ? -1 : 1));
+  }
+
+  /** Nobody asks for moves any more. */
+  forgetMoves(): void {
+    this.moved = undefined;
+  }
+
   close(): void {
     this.unfollow();
   }
 
-  private note(snapshot: RegistrySnapshot, previous: RegistrySnapshot, change: Change | null): void {
+  /** @returns whether it may be news */
+  private note(snapshot: RegistrySnapshot, previous: RegistrySnapshot, change: Change | null): boolean {
     // Who asked in the midst of the changes, as another listener may, was told by a look at everything.
-    if (this.noted !== previous || change?.type === 'reset') return;
+    if (this.noted !== previous || change?.type === 'reset') return true;
     this.noted = snapshot;
-    if (change?.type === 'remove') this.changed.add(change.key.serviceName);
-    if (change?.type === 'put') {
-      const { instance } = change;
-      if (isNewsOfStanding(findInstance(previous, instance), instance)) this.changed.add(instance.serviceName);
+    switch (change?.type) {
+      case 'put':
+        if (!isNewsOfStanding(findInstance(previous, change.instance), change.instance)) return false;
+        this.changed.add(change.instance.serviceName);
+        return true;
+      case 'remove':
+        this.changed.add(change.key.serviceName);
+        return true;
+      case undefined:
+        return true;
+      case 'renewed':
+      case 'hold':
+        return false;
     }
   }
 
@@ -76,6 +112,7 @@ export class ServiceStandings {
     if (this.changed.size === 0 && ready === this.isReady && scope === this.scope) return;
     [this.isReady, this.scope] = [ready, scope];
     for (const name of this.changed) {
+      if (this.moved?.has(name) === false) this.moved.set(name, this.standings.get(name)?.status ?? null);
       const list = snapshot.services.get(name);
       if (list) this.standings.set(name, new ServiceStanding(list));
       else this.standings.delete(name);

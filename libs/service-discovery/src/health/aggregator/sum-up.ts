@@ -1,37 +1,58 @@
 import { type AggregatedStatus, type HealthCounts, type HealthSelection } from './aggregated-health.js';
+import { isAggregatedStatus, type HealthAggregatorOptions } from './options.js';
 import { type ServiceStanding } from './service-standing.js';
 import { type ServiceStandings } from './service-standings.js';
 
 /** The services that a selection is about. */
 export interface SelectedServices {
   readonly standings: ReadonlyMap<string, ServiceStanding>;
-  /** Those that it names, and that are not registered. */
+  /** Those that are counted on, and that are not registered. */
   readonly missing: readonly string[];
+  /** Those that the whole does without. */
+  readonly optional: readonly string[];
 }
 
-export function selectServices(standings: ServiceStandings, { service, tag, tier }: HealthSelection): SelectedServices {
-  const names = service === undefined ? undefined : new Set([service].flat());
+export function selectServices(
+  standings: ServiceStandings,
+  { service, tag, tier }: HealthSelection,
+  { required, optional }: HealthAggregatorOptions,
+): SelectedServices {
+  const all = standings.all();
   const fits = (standing: ServiceStanding): boolean =>
     (tag === undefined || standing.tags.has(tag)) && (tier === undefined || standing.tiers.has(tier));
-  if (!names) {
-    if (tag === undefined && tier === undefined) return { standings: standings.all(), missing: [] };
-    return { standings: new Map([...standings.all()].filter(([, standing]) => fits(standing))), missing: [] };
+  const isMissing = (name: string): boolean => standings.isMissing(name);
+  if (service === undefined) {
+    // What tags a service has that is not registered, nobody knows.
+    if (tag === undefined && tier === undefined)
+      return { standings: all, missing: required.filter(isMissing), optional };
+    return { standings: new Map([...all].filter(([, standing]) => fits(standing))), missing: [], optional };
   }
+  const names = [...new Set([service].flat())];
   const selected = new Map<string, ServiceStanding>();
-  const missing: string[] = [];
   for (const name of names) {
-    const standing = standings.get(name);
+    const standing = all.get(name);
     if (standing && fits(standing)) selected.set(name, standing);
-    if (standings.isMissing(name)) missing.push(name);
   }
-  return { standings: selected, missing };
+  return { standings: selected, missing: names.filter(isMissing), optional: [] };
 }
 
-export function sumUp({ standings, missing }: SelectedServices): HealthCounts {
+/** @param onError told of what a rule of one's own threw, or said that is no status */
+export function sumUp(
+  { standings, missing, optional }: SelectedServices,
+  { overallStatus: rule }: HealthAggregatorOptions,
+  onError: (error: unknown) => void,
+): HealthCounts {
   const counts: Record<AggregatedStatus, number> = { healthy: 0, degraded: 0, unhealthy: 0, unknown: 0 };
   for (const { status } of standings.values()) counts[status] += 1;
+  const usual = overallStatusOf(counts, missing.length, lostAmong(optional, standings));
+  const ruled = (): AggregatedStatus => {
+    const statuses = new Map([...standings].map(([name, { status }]) => [name, status]));
+    const status: unknown = rule?.({ statuses, missing, usual });
+    if (isAggregatedStatus(status)) return status;
+    throw new TypeError(`health.overallStatus said ${String(status)}, which is no status`);
+  };
   return {
-    overallStatus: overallStatusOf(counts, standings.size, missing.length),
+    overallStatus: rule ? orUsual(ruled, usual, onError) : usual,
     totalServices: standings.size,
     healthyServices: counts.healthy,
     unhealthyServices: counts.unhealthy,
@@ -39,14 +60,37 @@ export function sumUp({ standings, missing }: SelectedServices): HealthCounts {
   };
 }
 
+function orUsual(
+  ruled: () => AggregatedStatus,
+  usual: AggregatedStatus,
+  onError: (error: unknown) => void,
+): AggregatedStatus {
+  try {
+    return ruled();
+  } catch (error) {
+    onError(error);
+    return usual;
+  }
+}
+
+/** How many of these are registered without a healthy instance. */
+function lostAmong(names: readonly string[], standings: SelectedServices['standings']): number {
+  return names.filter((name) => isLost(standings.get(name)?.status)).length;
+}
+
+/** A service that nobody checked yet has no healthy instance either. */
+function isLost(status: AggregatedStatus | undefined): boolean {
+  return status === 'unhealthy' || status === 'unknown';
+}
+
 function overallStatusOf(
   counts: Readonly<Record<AggregatedStatus, number>>,
-  total: number,
   missing: number,
+  optionalLost: number,
 ): AggregatedStatus {
   if (missing > 0) return 'unhealthy';
-  if (counts.unknown === total) return 'unknown';
-  // A service that nobody checked yet has no healthy instance either.
-  if (counts.unhealthy + counts.unknown > 0) return 'unhealthy';
-  return counts.degraded > 0 ? 'degraded' : 'healthy';
+  const lost = counts.unhealthy + counts.unknown;
+  if (counts.unhealthy + counts.healthy + counts.degraded === 0) return 'unknown';
+  if (lost > optionalLost) return 'unhealthy';
+  return lost + counts.degraded > 0 ? 'degraded' : 'healthy';
 }

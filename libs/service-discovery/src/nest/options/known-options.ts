@@ -1,6 +1,11 @@
 import { DEFAULT_LOAD_BALANCING_OPTIONS } from '../../balancing/index.js';
 import { type Problem, unknownOption } from '../../common/index.js';
-import { DEFAULT_HEALTH_CHECK_OPTIONS, HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT } from '../../health/index.js';
+import {
+  DEFAULT_HEALTH_AGGREGATOR_OPTIONS,
+  DEFAULT_HEALTH_CHECK_OPTIONS,
+  HEALTH_AGGREGATOR_OPTIONS_WITHOUT_DEFAULT,
+  HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT,
+} from '../../health/index.js';
 import { TIERS } from '../../model/index.js';
 import { DEFAULT_EVENT_LOGGER_OPTIONS } from '../../observability/index.js';
 import {
@@ -43,6 +48,7 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   follow: null,
   trackHeartbeats: null,
   healthCheck: [...Object.keys(DEFAULT_HEALTH_CHECK_OPTIONS), ...HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT],
+  health: [...Object.keys(DEFAULT_HEALTH_AGGREGATOR_OPTIONS), ...HEALTH_AGGREGATOR_OPTIONS_WITHOUT_DEFAULT],
   loadBalancing: ['strategy', ...Object.keys(DEFAULT_LOAD_BALANCING_OPTIONS)],
   circuitBreaker: Object.keys(DEFAULT_CIRCUIT_BREAKER_OPTIONS),
   retry: Object.keys(DEFAULT_RETRY_OPTIONS),

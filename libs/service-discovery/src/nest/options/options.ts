@@ -1,7 +1,7 @@
 import { type NamedStrategies } from '../../balancing/index.js';
 import { type Duration } from '../../common/index.js';
 import { type CommunicatorDefaults, DEFAULT_COMMUNICATOR_OPTIONS } from '../../communicator/index.js';
-import { type HealthCheckOptions } from '../../health/index.js';
+import { type HealthAggregatorOptions, type HealthCheckOptions } from '../../health/index.js';
 import { type DiscoveryMetricsOptions, type EventLoggerOptions } from '../../observability/index.js';
 import { type ServiceRegistryOptions } from '../../registry/index.js';
 import {
@@ -114,6 +114,8 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   trackHeartbeats?: ServiceRegistryOptions['trackHeartbeats'];
   /** `SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL`, `…_TIMEOUT`; false: nothing is checked from this process. @default on */
   healthCheck?: Partial<HealthCheckOptions> | false;
+  /** What the health of all services comes to: which of them are required, and which are optional. */
+  health?: Partial<HealthAggregatorOptions>;
   /** Load balancing strategies of the app's own, by the names that stand for them wherever a strategy is named. @default none */
   strategies?: NamedStrategies;
   /** @default 'undici' */
@@ -146,6 +148,7 @@ export interface ResolvedServiceDiscoveryOptions {
   readonly registry: Partial<ServiceRegistryOptions>;
   readonly selfPreservation: Partial<SelfPreservationOptions> | false;
   readonly healthCheck: Partial<HealthCheckOptions>;
+  readonly health: Partial<HealthAggregatorOptions>;
   readonly communicator: CommunicatorDefaults;
   readonly strategies: NamedStrategies;
   readonly transport: TransportChoice;

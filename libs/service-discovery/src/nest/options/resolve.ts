@@ -1,6 +1,6 @@
 import { InvalidConfigurationError, OptionValidator, type Problem } from '../../common/index.js';
 import { type CommunicatorDefaults } from '../../communicator/index.js';
-import { resolveHealthCheckOptions } from '../../health/index.js';
+import { resolveHealthAggregatorOptions, resolveHealthCheckOptions } from '../../health/index.js';
 import { resolveServiceRegistryOptions } from '../../registry/index.js';
 import { resolveSelfPreservationOptions } from '../../store/index.js';
 import { type ApiOptions, DEFAULT_API_OPTIONS, resolveApiOptions } from '../rest/api-options.js';
@@ -76,6 +76,7 @@ function resolveMerged(options: ServiceDiscoveryOptions, check: OptionValidator)
   check.gather(() => resolveServiceRegistryOptions(registry));
   checkFollow(options, mode, check);
   check.gather(() => resolveHealthCheckOptions(healthCheck));
+  check.gather(() => resolveHealthAggregatorOptions(options.health));
   check.gather(() => resolveSelfPreservationOptions(selfPreservation));
   const strategies = checkStrategies(named, check);
   checkCalls(communicator, strategies, check);
@@ -92,6 +93,7 @@ function resolveMerged(options: ServiceDiscoveryOptions, check: OptionValidator)
     registry: { ...registry, maxOfflineWrites },
     selfPreservation,
     healthCheck,
+    health: options.health ?? {},
     communicator,
     strategies,
     transport,

@@ -1,22 +1,26 @@
-import { type Change, type RegistrySnapshot } from '../model/index.js';
-
-/** @param change null where only the connection to the store came or went */
-export type SnapshotListener = (snapshot: RegistrySnapshot, previous: RegistrySnapshot, change: Change | null) => void;
-
 /** Calls every listener in order of subscription; one that throws does not stop the others. */
-export class SnapshotListeners {
-  private readonly entries = new Set<{ readonly call: SnapshotListener }>();
+export class Listeners<Args extends readonly unknown[]> {
+  private readonly entries = new Set<{ readonly call: (...args: Args) => void }>();
 
+  /** @param onError told of what a listener threw @default nobody: the error is dropped */
   constructor(private readonly onError: (error: unknown) => void = () => undefined) {}
 
+  get size(): number {
+    return this.entries.size;
+  }
+
   /** @returns stops it; safe to call again */
-  add(listener: SnapshotListener): () => void {
+  add(listener: (...args: Args) => void): () => void {
     const entry = { call: listener };
     this.entries.add(entry);
     return () => void this.entries.delete(entry);
   }
 
-  call(...args: Parameters<SnapshotListener>): void {
+  clear(): void {
+    this.entries.clear();
+  }
+
+  call(...args: Args): void {
     for (const entry of [...this.entries]) {
       if (!this.entries.has(entry)) continue;
       try {
@@ -27,7 +31,7 @@ export class SnapshotListeners {
     }
   }
 
-  /** Whoever reports the fault must not stop the others either: the watch that calls here would be taken for lost. */
+  /** Whoever reports the fault must not stop the others, nor whoever tells them, either. */
   private report(error: unknown): void {
     try {
       this.onError(error);

@@ -1,0 +1,115 @@
+import { describe, expect, it } from '@jest/globals';
+import { InvalidConfigurationError } from '../../common/index.js';
+import { ChangingRegistry } from '../../testing/changing-registry.js';
+import { fakeInstance } from '../../testing/index.js';
+import { type HealthSelection } from './aggregated-health.js';
+import { HealthAggregator } from './health-aggregator.js';
+import { resolveHealthAggregatorOptions, type HealthAggregatorOptions, type OverallFindings } from './options.js';
+
+/** @param words such as `users healthy, mail unhealthy` */
+function aggregatorOf(
+  words: string,
+  options: Partial<HealthAggregatorOptions>,
+  onError?: (error: unknown) => void,
+): HealthAggregator {
+  const instances = words
+    .split(', ')
+    .filter(Boolean)
+    .map((text, index) => {
+      const [serviceName = '', healthStatus] = text.split(' ') as [string, 'healthy' | 'unhealthy' | 'unknown'];
+      return fakeInstance({ serviceName, instanceId: `i${index}`, healthStatus, tags: ['all'] });
+    });
+  return new HealthAggregator(new ChangingRegistry(instances), { onError }, options);
+}
+
+describe('required and optional services', () => {
+  const rules = { required: ['users'], optional: ['mail', 'ads'] };
+
+  it.each<[string, HealthSelection, string, string[]]>([
+    ['users healthy, mail healthy', {}, 'healthy', []],
+    ['users healthy, mail unhealthy', {}, 'degraded', []],
+    ['users healthy, mail unknown', {}, 'degraded', []],
+    ['users healthy, mail healthy, mail unhealthy', {}, 'degraded', []],
+    ['users healthy, mail unhealthy, ads unhealthy', {}, 'degraded', []],
+    ['users unhealthy, mail unhealthy', {}, 'unhealthy', []],
+    ['users healthy, mail unhealthy, orders unhealthy', {}, 'unhealthy', []],
+    ['users healthy, mail unhealthy, orders unknown', {}, 'unhealthy', []],
+    ['users healthy', {}, 'healthy', []],
+    ['mail healthy', {}, 'unhealthy', ['users']],
+    ['', {}, 'unhealthy', ['users']],
+    ['users unknown, mail unknown', {}, 'unknown', []],
+    // Whoever asks for it by name does not do without it.
+    ['users healthy, mail unhealthy', { service: 'mail' }, 'unhealthy', []],
+    ['users healthy, mail unhealthy', { tag: 'all' }, 'degraded', []],
+    // Nobody knows which tags it would have.
+    ['mail healthy', { tag: 'all' }, 'healthy', []],
+  ])('with "%s", %p is %s', (words, selection, status, missing) => {
+    const summary = aggregatorOf(words, rules).getSummary(selection);
+    expect([summary.overallStatus, summary.missingServices]).toEqual([status, missing]);
+  });
+
+  it('is a fault of its own where a required one is not registered', () => {
+    expect(aggregatorOf('mail healthy', rules).getAggregatedHealth().faults).toEqual([
+      { services: ['users'], kind: 'not_registered', cascades: [], atRisk: [] },
+    ]);
+  });
+});
+
+describe('a rule of the app', () => {
+  it('decides, knowing what the usual rule says', () => {
+    const heard: OverallFindings[] = [];
+    const overallStatus = (findings: OverallFindings): 'degraded' => (heard.push(findings), 'degraded');
+    const aggregator = aggregatorOf('users healthy, mail unhealthy', { required: ['gone'], overallStatus });
+    expect(aggregator.getSummary()).toMatchObject({ overallStatus: 'degraded', unhealthyServices: 1 });
+    aggregator.getSummary();
+    expect(heard).toEqual([
+      {
+        statuses: new Map([
+          ['users', 'healthy'],
+          ['mail', 'unhealthy'],
+        ]),
+        missing: ['gone'],
+        usual: 'unhealthy',
+      },
+    ]);
+  });
+
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('no');
+      },
+    ],
+    ['says something else', () => 'fine'],
+  ])('that %s is told of, and the usual one holds', (_, overallStatus) => {
+    const errors: unknown[] = [];
+    const options = { overallStatus: overallStatus as never };
+    const aggregator = aggregatorOf('users unhealthy', options, (error) => errors.push(error));
+    expect(aggregator.getSummary().overallStatus).toBe('unhealthy');
+    expect(errors).toHaveLength(1);
+  });
+});
+
+describe('the options of aggregated health', () => {
+  it('are all checked, and all wrong ones named', () => {
+    const wrong = { required: ['a b'], optional: 'mail', overallStatus: 'healthy', needed: [] };
+    let error: unknown;
+    try {
+      resolveHealthAggregatorOptions(wrong as never);
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toBeInstanceOf(InvalidConfigurationError);
+    expect((error as InvalidConfigurationError).problems.map(({ path }) => path).sort()).toEqual([
+      'health.needed',
+      'health.optional',
+      'health.overallStatus',
+      'health.required',
+    ]);
+  });
+
+  it('refuse a service that would be required and optional', () => {
+    expect(() => resolveHealthAggregatorOptions({ required: ['a', 'b'], optional: ['b'] })).toThrow(/health\.optional/);
+  });
+});

@@ -1,0 +1,78 @@
+import { OptionValidator } from '../../common/index.js';
+import { SERVICE_NAME_PATTERN } from '../../model/index.js';
+import { AGGREGATED_STATUSES, type AggregatedStatus } from './aggregated-health.js';
+
+/** What an {@link OverallStatusRule} goes by. */
+export interface OverallFindings {
+  /** By service name, in no order. */
+  readonly statuses: ReadonlyMap<string, AggregatedStatus>;
+  /** Services that are counted on and are not registered. */
+  readonly missing: readonly string[];
+  /** What the status is without the rule. */
+  readonly usual: AggregatedStatus;
+}
+
+/**
+ * What several services come to, in the app's own terms. Called once for each change, and for each selection that is asked
+ * for; what it throws, or is no status, counts as the usual one.
+ */
+export type OverallStatusRule = (findings: OverallFindings) => AggregatedStatus;
+
+/** What all services come to. */
+export interface HealthAggregatorOptions {
+  /**
+   * Names of services that all is not well without: where one is not registered, the whole is `unhealthy`. Those that are
+   * registered count as any other.
+   * @default none
+   */
+  required: readonly string[];
+  /**
+   * Names of services that the whole does without: an unhealthy one, or one that nobody checked yet, makes it `degraded`
+   * at most. Who asks for one by its name hears how it is.
+   * @default none
+   */
+  optional: readonly string[];
+  /** A rule of one's own. @default what {@link AggregatedStatus} says */
+  overallStatus?: OverallStatusRule;
+}
+
+export const DEFAULT_HEALTH_AGGREGATOR_OPTIONS: Readonly<HealthAggregatorOptions> = { required: [], optional: [] };
+
+/** What may be given, and has no default. */
+export const HEALTH_AGGREGATOR_OPTIONS_WITHOUT_DEFAULT = ['overallStatus'] as const;
+
+/**
+ * Fills in the defaults and checks every option.
+ * @param path where the options stand, for the error: `health.required`
+ * @throws InvalidConfigurationError naming every wrong option
+ */
+export function resolveHealthAggregatorOptions(
+  options?: Partial<HealthAggregatorOptions>,
+  path = 'health',
+): HealthAggregatorOptions {
+  const check = new OptionValidator(path);
+  const given = check.options(
+    '',
+    options,
+    DEFAULT_HEALTH_AGGREGATOR_OPTIONS,
+    HEALTH_AGGREGATOR_OPTIONS_WITHOUT_DEFAULT,
+  );
+  const required = resolveNames(check, 'required', given.required);
+  const optional = resolveNames(check, 'optional', given.optional);
+  const both = optional.find((name) => required.includes(name));
+  if (both !== undefined) check.problem('optional', both, 'none of the services that are required');
+  check.optionalFunction('overallStatus', given.overallStatus);
+  check.throwIfAny();
+  return { required, optional, overallStatus: given.overallStatus };
+}
+
+export function isAggregatedStatus(value: unknown): value is AggregatedStatus {
+  return (AGGREGATED_STATUSES as readonly unknown[]).includes(value);
+}
+
+function resolveNames(check: OptionValidator, path: 'required' | 'optional', given: unknown): readonly string[] {
+  const isName = (name: unknown): boolean => typeof name === 'string' && SERVICE_NAME_PATTERN.test(name);
+  if (Array.isArray(given) && given.every(isName)) return [...new Set(given as string[])];
+  check.problem(path, given, 'a list of names of services');
+  return [];
+}
