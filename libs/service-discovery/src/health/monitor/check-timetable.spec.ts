@@ -94,6 +94,23 @@ describe('CheckTimetable', () => {
     expect(latest(3_000)).toBeLessThan(40_000);
   });
 
+  it('draws what recurs as often as it should come, and no less often for the sake of spreading it', () => {
+    const clock = new ManualClock();
+    let count = 0;
+    const timetable: CheckTimetable<Named> = new CheckTimetable<Named>({
+      clock,
+      random: seededRandom(1),
+      setTimer: (fn, ms) => clock.setTimer(fn, ms),
+      due: (again) => {
+        count++;
+        timetable.plan(again, 30_000, { fromMs: 27_000, toMs: 33_000 });
+      },
+    });
+    for (let n = 0; n < 10_000; n++) timetable.plan(entry(`${n}`), 30_000, { fromMs: 0, toMs: 30_000 });
+    clock.advance(300_000);
+    expect(Math.abs(count / 100_000 - 1)).toBeLessThan(0.02);
+  });
+
   it('forgets the share of the average with what it was of', () => {
     const { clock, came, timetable } = setUp();
     const gone = Array.from({ length: 100_000 }, (_, n) => entry(`${n}`));

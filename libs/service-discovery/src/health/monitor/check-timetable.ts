@@ -27,21 +27,22 @@ export interface CheckTimetableDeps<T> {
 
 /** The time for which it is known how much will come up in it. */
 const SLOT_MS = 100;
-/** Of so many times drawn from a window the best is taken. */
+/** How many times are drawn from a window before it grows. */
 const DRAWS = 6;
-/** How much a window grows where all that was drawn is crowded. */
+/** How much it grows. */
 const WIDER = 1.25;
-/** What share of the average may come up in a slot before what can wait goes elsewhere; the rest is for what recurs. */
-const CROWD = 0.9;
+/** How many times the average may come up in a slot before it is crowded. */
+const CROWD = 1.25;
+/** The same for what can wait: what recurs comes on top. */
+const CROWD_FOR_WHO_CAN_WAIT = 0.9;
 /** So many a second are no crowd, however low the average is. */
 const NEVER_A_CROWD_PER_SECOND = 150;
 /** A timer that fires later than this shows that the process stood still. */
 const STALL_MS = 1_000;
 
 /**
- * Spreads what recurs over time: of several times drawn from a window that one is taken at which the least comes up
- * already (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001). Where all are crowded and it
- * can wait longer, the window grows. So whatever comes at once, be it that thousands register in one
+ * Spreads what recurs over time: a time is drawn from a window, and drawn again where it is crowded, from a window that
+ * grows as far as it may; the least crowded is taken where all are. So whatever comes at once, be it that thousands register in one
  * second, that a share of another checker is taken over, or that services have different intervals: what comes up in a
  * second stays close to the average, which is known from all intervals. One timer of the clock serves all.
  *
@@ -91,29 +92,26 @@ export class CheckTimetable<T extends Recurring> {
   private choose({ fromMs, toMs, latestMs = toMs }: TimeWindow): number {
     const earliest = this.deps.clock.now() + fromMs;
     const widest = latestMs - fromMs;
+    const crowd = this.crowd(latestMs > toMs ? CROWD_FOR_WHO_CAN_WAIT : CROWD);
+    let best = earliest;
+    let bestLoad = Number.POSITIVE_INFINITY;
     for (let width = toMs - fromMs; ; width = Math.max(SLOT_MS, WIDER * width)) {
-      const isLast = width >= widest;
-      const time = this.leastCrowded(earliest, isLast ? widest : width);
-      if (isLast || this.loadAt(time) < this.crowd()) return time;
+      for (let draw = 0; draw < DRAWS; draw++) {
+        const time = earliest + this.deps.random() * Math.min(width, widest);
+        const load = this.loadAt(time);
+        if (load < crowd) return time;
+        if (load < bestLoad) [best, bestLoad] = [time, load];
+      }
+      if (width >= widest) return best;
     }
-  }
-
-  private leastCrowded(earliest: number, width: number): number {
-    const { random } = this.deps;
-    let best = earliest + random() * width;
-    for (let draw = 1; draw < DRAWS && this.loadAt(best) > 0; draw++) {
-      const time = earliest + random() * width;
-      if (this.loadAt(time) < this.loadAt(best)) best = time;
-    }
-    return best;
   }
 
   private loadAt(time: number): number {
     return this.loads.get(Math.floor(time / SLOT_MS)) ?? 0;
   }
 
-  private crowd(): number {
-    return Math.max(NEVER_A_CROWD_PER_SECOND / 1_000, CROWD * this.perMs) * SLOT_MS;
+  private crowd(timesTheAverage: number): number {
+    return Math.max(NEVER_A_CROWD_PER_SECOND / 1_000, timesTheAverage * this.perMs) * SLOT_MS;
   }
 
   private count(time: number, change: 1 | -1): void {
