@@ -433,6 +433,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
                 latency_ms: 3,
                 status_code: 200,
                 reason: null,
+                flapping: false,
                 health_data: { users: 7 },
               },
             ],

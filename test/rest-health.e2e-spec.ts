@@ -184,6 +184,7 @@ function instanceView(service: string, word: Word, index: number): object {
     latency_ms: checked ? 3 : null,
     status_code: checked ? 200 : null,
     reason: checked ? `found ${health}` : null,
+    flapping: false,
     health_data: checked ? { index } : null,
   };
 }

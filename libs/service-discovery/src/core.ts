@@ -297,6 +297,8 @@ export {
   type HealthAggregatorDeps,
   type HealthAggregatorOptions,
   type HealthChange,
+  DEFAULT_FLAPPING_OPTIONS,
+  type FlappingOptions,
   type HealthCheckOptions,
   type HealthCounts,
   HealthMonitor,

@@ -23,6 +23,7 @@ export {
 } from './aggregator/index.js';
 export { type CheckPlan, type CheckPlanner, type CheckSchedule } from './check-plan.js';
 export { CheckShare, type CheckShareDeps } from './monitor/check-share.js';
+export { DEFAULT_FLAPPING_OPTIONS, type FlappingOptions } from './monitor/flapping.js';
 export { HealthMonitor, type HealthMonitorDeps, type MonitoredRegistry } from './monitor/health-monitor.js';
 export { HttpProbe, type HttpProbeSettings } from './probes/http-probe.js';
 export {

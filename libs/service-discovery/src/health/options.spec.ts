@@ -7,6 +7,7 @@ describe('health check options', () => {
   it('have defaults', () => {
     expect(resolveHealthCheckOptions()).toEqual({
       enabled: true,
+      flapping: { results: 21, start: 0.3, stop: 0.15, riseFactor: 3 },
       schedule: {
         intervalMs: 30_000,
         changingIntervalMs: 30_000,
@@ -53,6 +54,7 @@ describe('health check options', () => {
       concurrency: Number.NaN,
       healthyStatuses: [99, [300, 200] as const],
       bodyLimit: -1,
+      flapping: { start: 2 },
     };
     let thrown: unknown;
     try {
@@ -67,6 +69,7 @@ describe('health check options', () => {
       'healthCheck.downInterval',
       'healthCheck.enabled',
       'healthCheck.fall',
+      'healthCheck.flapping.start',
       'healthCheck.healthyStatuses[0]',
       'healthCheck.healthyStatuses[1]',
       'healthCheck.interval',

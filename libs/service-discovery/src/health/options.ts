@@ -1,6 +1,7 @@
 import { OptionValidator, type Duration } from '../common/index.js';
 import { type StatusRange } from '../model/index.js';
 import { type CheckSchedule } from './check-plan.js';
+import { DEFAULT_FLAPPING_OPTIONS, resolveFlappingOptions, type FlappingOptions } from './monitor/flapping.js';
 import { type StatusRanges } from './probes/statuses.js';
 
 /** Who is checked how often, and what counts as healthy. */
@@ -54,6 +55,11 @@ export interface HealthCheckOptions {
    */
   fall: number;
   /**
+   * When an instance flaps, and what it has to show then; false: nothing ever flaps.
+   * @default see {@link FlappingOptions}
+   */
+  flapping: Partial<FlappingOptions> | false;
+  /**
    * How many checks run at the same time. A whole number from 1 to 10,000.
    * @default 50
    */
@@ -83,6 +89,7 @@ export const DEFAULT_HEALTH_CHECK_OPTIONS: Readonly<HealthCheckOptions> = {
   timeout: 10_000,
   rise: 2,
   fall: 3,
+  flapping: DEFAULT_FLAPPING_OPTIONS,
   concurrency: 50,
   healthyStatuses: [[200, 299]],
   bodyLimit: 65_536,
@@ -101,6 +108,8 @@ export interface ResolvedHealthCheckOptions {
   readonly enabled: boolean;
   /** When instances are checked of which nothing else is said. */
   readonly schedule: CheckSchedule;
+  /** Undefined: nothing ever flaps. */
+  readonly flapping?: FlappingOptions;
   readonly concurrency: number;
   readonly healthyStatuses: StatusRanges;
   /** Undefined: all that are not healthy. */
@@ -122,6 +131,7 @@ export function resolveHealthCheckOptions(
   const resolved: ResolvedHealthCheckOptions = {
     enabled: check.boolean('enabled', given.enabled),
     schedule: resolveSchedule(check, given),
+    flapping: check.gather(() => resolveFlappingOptions(given.flapping, check.pathOf('flapping'))),
     concurrency: check.number('concurrency', given.concurrency, { min: 1, max: 10_000, integer: true }),
     ...resolveStatusLists(check, given),
     bodyLimit: check.number('bodyLimit', given.bodyLimit, { min: 0, max: 1_048_576, integer: true }),

@@ -54,6 +54,10 @@ export interface ServiceDiscoveryEvents {
   'instance.expired': { key: InstanceKey };
   /** The effective status changed, by a health check or an operator. */
   'instance.status_changed': { key: InstanceKey; from: InstanceStatus; to: InstanceStatus; reason?: string };
+  /** Results of its checks changed so often of late that it has to prove itself for longer to be healthy again. */
+  'instance.flapping': { key: InstanceKey; status: InstanceStatus };
+  /** It flaps no more. */
+  'instance.settled': { key: InstanceKey; status: InstanceStatus };
   /**
    * An instance does so much worse than the others that calls avoid it for a while: this process's own finding. `evidence`
    * says what was measured.

@@ -25,6 +25,8 @@ export interface HealthDetail {
   readonly statusCode?: number;
   /** The JSON that the health endpoint answered. */
   readonly data?: unknown;
+  /** Whether results changed so often of late that the instance has to prove itself for longer. */
+  readonly flapping?: boolean;
 }
 
 /** Names one instance. */

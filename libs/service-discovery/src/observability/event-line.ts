@@ -66,6 +66,18 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
         fields: { ...labels(key), from, to, reason },
       };
     }
+    case 'instance.flapping':
+      return {
+        level: 'warn',
+        message: `${keyOf(event.key)} is flapping, and ${event.status} now: the results of its checks change all the time`,
+        fields: { ...labels(event.key), status: event.status },
+      };
+    case 'instance.settled':
+      return {
+        level: 'log',
+        message: `${keyOf(event.key)} is flapping no more, and ${event.status}`,
+        fields: { ...labels(event.key), status: event.status },
+      };
     case 'instance.ejected': {
       const { key, reason, evidence, ejectedForMs, ejections } = event;
       return {

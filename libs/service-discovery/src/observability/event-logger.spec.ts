@@ -67,6 +67,8 @@ describe('EventLogger', () => {
       ejections: 1,
     });
     bus.emit('instance.readmitted', { key });
+    bus.emit('instance.flapping', { key, status: 'unhealthy' });
+    bus.emit('instance.settled', { key, status: 'healthy' });
     bus.emit('balancing.panic', { service: 'users', healthyShare: 1 / 3 });
     bus.emit('balancing.panic_ended', { service: 'users', healthyShare: 2 / 3 });
     bus.emit('call.refused', { service: 'users', stage: 'rate_limit', code: 'RATE_LIMITED', retryAfterMs: 5 });
@@ -98,6 +100,8 @@ describe('EventLogger', () => {
       'log Circuit of users closed',
       'warn users/a is ejected for 31235 ms: 70% of 100 calls succeeded',
       'log users/a is readmitted',
+      'warn users/a is flapping, and unhealthy now: the results of its checks change all the time',
+      'log users/a is flapping no more, and healthy',
       'warn Only 33% of users is healthy: calls go to all of its instances, well or not',
       'log 67% of users is healthy again: calls go to healthy instances only',
       'warn Call to users was refused unsent: RATE_LIMITED by rate_limit',

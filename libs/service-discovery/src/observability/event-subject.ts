@@ -18,6 +18,8 @@ const SUBJECTS: { readonly [Name in EventName]: SubjectOf<EventOf<Name>> | null 
   'instance.expired': ofInstance,
   // A recovery is news, not a repeat of the fault before it.
   'instance.status_changed': ({ key, to }) => `${keyOf(key)} ${to}`,
+  'instance.flapping': ofInstance,
+  'instance.settled': ofInstance,
   'instance.ejected': ofInstance,
   'instance.readmitted': ofInstance,
   'health.checked': ({ key, passed }) => `${keyOf(key)} ${passed}`,

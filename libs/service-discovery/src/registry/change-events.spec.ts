@@ -43,6 +43,19 @@ describe('emitChangeEvents', () => {
     ]);
   });
 
+  it('reports that an instance flaps, and that it does no more, after what became of its status', () => {
+    const put = (next: ServiceInstance): Change => ({ type: 'put', revision: 2, instance: next });
+    const flapping = instance('a', { healthStatus: 'unhealthy', health: { checkedAt: 1, flapping: true } });
+    expect(eventsOf(shown(a), put(flapping))).toEqual([
+      ['instance.status_changed', { key, from: 'healthy', to: 'unhealthy', reason: undefined }],
+      ['instance.flapping', { key, status: 'unhealthy' }],
+    ]);
+    const still = instance('a', { healthStatus: 'unhealthy', health: { checkedAt: 2, flapping: true } });
+    expect(eventsOf(shown(flapping), put(still))).toEqual([]);
+    const settled = instance('a', { healthStatus: 'unhealthy', health: { checkedAt: 3, flapping: false } });
+    expect(eventsOf(shown(still), put(settled))).toEqual([['instance.settled', { key, status: 'unhealthy' }]]);
+  });
+
   it('reports nothing where neither generation nor status changed', () => {
     const same = instance('a', { health: { checkedAt: 5 } });
     expect(eventsOf(shown(a), { type: 'put', revision: 2, instance: same })).toEqual([]);

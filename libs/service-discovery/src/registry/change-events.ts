@@ -81,11 +81,17 @@ function likelyReason({ lastHeartbeat, ttlMs }: ServiceInstance, epochNow: numbe
 function emitPut(events: EventSink, before: ServiceInstance | undefined, instance: ServiceInstance): void {
   if (before?.generation !== instance.generation) {
     events.emit('instance.registered', { instance, replaced: before !== undefined });
-  } else if (before.status !== instance.status) {
-    const { serviceName, instanceId, status: to, health } = instance;
-    const reason = to === 'unhealthy' ? health?.reason : undefined;
-    events.emit('instance.status_changed', { key: { serviceName, instanceId }, from: before.status, to, reason });
+    return;
   }
+  const { serviceName, instanceId, status, health } = instance;
+  if (before.status !== status) {
+    const reason = status === 'unhealthy' ? health?.reason : undefined;
+    const key = { serviceName, instanceId };
+    events.emit('instance.status_changed', { key, from: before.status, to: status, reason });
+  }
+  const isFlapping = health?.flapping ?? false;
+  if (isFlapping === (before.health?.flapping ?? false)) return;
+  events.emit(isFlapping ? 'instance.flapping' : 'instance.settled', { key: { serviceName, instanceId }, status });
 }
 
 function emitRemoval(events: EventSink, { serviceName, instanceId }: InstanceKey, reason: RemovalReason): void {

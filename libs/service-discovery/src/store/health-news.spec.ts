@@ -14,6 +14,8 @@ describe('isHealthNews', () => {
     ['a time that is a minute later', seen, { ...seen, checkedAt: 61_000 }, true],
     ['another answer', seen, { ...seen, data: { db: { up: false } } }, true],
     ['another status code', seen, { ...seen, statusCode: 204 }, true],
+    ['that it flaps', seen, { ...seen, flapping: true }, true],
+    ['that it flaps no more', { ...seen, flapping: true }, seen, true],
     ['a reason', seen, { ...seen, reason: 'slow' }, true],
   ])('of %s is answered as expected', (_what, announced, detail, news) => {
     expect(isHealthNews(announced, detail)).toBe(news);

@@ -14,6 +14,7 @@ export function isHealthNews(announced: HealthDetail | undefined, detail: Health
   return (
     announced.reason !== detail.reason ||
     announced.statusCode !== detail.statusCode ||
+    announced.flapping !== detail.flapping ||
     detail.checkedAt - announced.checkedAt >= HEALTH_ANNOUNCEMENT_INTERVAL_MS ||
     !isDeepStrictEqual(announced.data, detail.data)
   );

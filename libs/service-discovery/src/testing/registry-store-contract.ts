@@ -341,6 +341,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
           latencyMs: 12,
           statusCode: 503,
           data: { db: 'down' },
+          flapping: true,
         };
         await store.setStatus({ serviceName: 'users', instanceId: 'a' }, 'unhealthy', detail);
         const { instance } = await recorder.waitFor('the status', putWith('a', 'unhealthy'));
@@ -360,6 +361,18 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         await catchUp(recorder);
         const seen = recorder.changes.filter(putWith('a', 'healthy')).map((change) => change.instance.health?.data);
         assert.deepEqual(plain(seen), [{ users: 1 }, { users: 2 }]);
+      });
+
+      it('tells watchers when an instance begins to flap, and when it ends', async () => {
+        const recorder = await watching();
+        await put('a');
+        const key = { serviceName: 'users', instanceId: 'a' };
+        for (const flapping of [undefined, true, true, undefined]) {
+          await store.setStatus(key, 'healthy', { checkedAt: 1_767_225_600_000, flapping });
+        }
+        await catchUp(recorder);
+        const seen = recorder.changes.filter(putWith('a', 'healthy')).map(({ instance }) => instance.health?.flapping);
+        assert.deepEqual(seen, [undefined, true, undefined]);
       });
 
       it('does not trouble watchers when the operator says the same again', async () => {

@@ -130,5 +130,7 @@ export interface InstanceHealth {
   readonly statusCode: number | null;
   /** Why it is not healthy, or what was odd about its answer. */
   readonly reason: string | null;
+  /** Whether its checks change so often that it has to prove itself for longer. */
+  readonly flapping: boolean;
   readonly healthData: unknown;
 }

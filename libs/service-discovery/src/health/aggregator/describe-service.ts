@@ -39,6 +39,7 @@ function describeInstance(instance: ServiceInstance): InstanceHealth {
     latencyMs: health?.latencyMs ?? null,
     statusCode: health?.statusCode ?? null,
     reason: health?.reason ?? null,
+    flapping: health?.flapping ?? false,
     healthData: health?.data ?? null,
   };
 }

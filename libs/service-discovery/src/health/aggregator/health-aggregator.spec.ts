@@ -124,6 +124,7 @@ describe('HealthAggregator', () => {
               latencyMs: 1,
               statusCode: null,
               reason: 'connection refused',
+              flapping: false,
               healthData: null,
             },
             {
@@ -135,6 +136,7 @@ describe('HealthAggregator', () => {
               latencyMs: null,
               statusCode: null,
               reason: null,
+              flapping: false,
               healthData: null,
             },
             {
@@ -146,6 +148,7 @@ describe('HealthAggregator', () => {
               latencyMs: 3.2,
               statusCode: 200,
               reason: null,
+              flapping: false,
               healthData: { db: 'up' },
             },
           ],

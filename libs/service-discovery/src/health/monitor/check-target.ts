@@ -2,7 +2,8 @@ import { type ServiceInstance } from '../../model/index.js';
 import { type CheckPlan } from '../check-plan.js';
 import { type Candidate } from './check-places.js';
 import { type Recurring } from './check-timetable.js';
-import { initialState, type ThresholdState } from './status-thresholds.js';
+import { ResultHistory, type FlappingOptions } from './flapping.js';
+import { initialState, nextState, type ThresholdState } from './status-thresholds.js';
 
 /** One registration that is checked; a new generation of an instance is a new target. */
 export class CheckTarget implements Recurring, Candidate {
@@ -12,6 +13,7 @@ export class CheckTarget implements Recurring, Candidate {
   everyMs = 0;
   putOff = false;
   state: ThresholdState;
+  private readonly history: ResultHistory;
   /** Whether no check of it has ended yet. */
   isNew = true;
   isSlow = false;
@@ -21,8 +23,22 @@ export class CheckTarget implements Recurring, Candidate {
   constructor(
     public instance: ServiceInstance,
     public plan: CheckPlan,
+    private readonly flapping: FlappingOptions | undefined,
   ) {
     this.state = initialState(instance.healthStatus);
+    this.history = new ResultHistory(instance.health?.flapping ?? false, flapping);
+  }
+
+  get isFlapping(): boolean {
+    return this.history.isFlapping;
+  }
+
+  /** Takes a result in. One that flaps has to prove itself for longer. */
+  count(passed: boolean): void {
+    if (this.flapping) this.history.note(passed, this.flapping);
+    const { rise, fall } = this.plan.schedule;
+    const factor = this.isFlapping ? (this.flapping?.riseFactor ?? 1) : 1;
+    this.state = nextState(this.state, passed, { rise: rise * factor, fall });
   }
 
   /** Takes over what changed about the registration; what was counted holds, whatever plan it is checked by. */

@@ -161,7 +161,7 @@ describe('HealthMonitor', () => {
   });
 
   it('reports the first result at once, then after 3 failures or 2 successes in a row', async () => {
-    const { clock, probe, checked, monitor, register, shown } = await setUp();
+    const { clock, probe, checked, monitor, register, shown } = await setUp({ flapping: false });
     const results = [true, false, false, true, false, false, false, true, false, true, true];
     const seen: string[] = [];
     probe.script = () => ({ passed: results[checked.length] ?? true });
@@ -424,6 +424,61 @@ describe('HealthMonitor', () => {
     }
     expect(seen).toEqual(['unknown', 'healthy', 'healthy', 'healthy', 'healthy', 'healthy', 'unhealthy']);
     expect(checked[3]!.detail.reason).toBe('status 404: in neither list');
+  });
+
+  describe('of an instance that flaps', () => {
+    const cycle = (good: number, bad: number) => {
+      let turn = 0;
+      return (): ProbeResult => ({ passed: turn++ % (good + bad) < good });
+    };
+
+    it('says so, and wants more successes before it is healthy again', async () => {
+      const { clock, probe, checked, monitor, register, shown } = await setUp({ rise: 2, fall: 3 });
+      probe.script = cycle(4, 3);
+      monitor.start();
+      await register('a');
+      while (!shown('a')?.health?.flapping) await clock.advanceAsync(1_000);
+      // Six changes of twenty, in the fourth phase.
+      expect(checked.length).toBe(22);
+      for (let n = 0; n < 50; n++) {
+        await clock.advanceAsync(10_000);
+        if (n > 3) expect(shown('a')).toMatchObject({ healthStatus: 'unhealthy', health: { flapping: true } });
+      }
+      probe.script = () => ({ passed: true });
+      const before = checked.length;
+      while (shown('a')!.healthStatus !== 'healthy') await clock.advanceAsync(1_000);
+      expect(checked.length - before).toBeGreaterThanOrEqual(3);
+      expect(checked.length - before).toBeLessThanOrEqual(6);
+      while (shown('a')!.health?.flapping) await clock.advanceAsync(1_000);
+      expect(checked.length - before).toBeGreaterThan(12);
+    });
+
+    it('goes on from what another checker found', async () => {
+      const { clock, registry, checked, monitor, register, shown } = await setUp();
+      await register('a');
+      const key = { serviceName: 'users', instanceId: 'a' };
+      await registry.setStatus(key, 'unhealthy', { checkedAt: clock.epoch(), flapping: true });
+      monitor.start();
+      while (checked.length < 5) await clock.advanceAsync(100);
+      expect(shown('a')).toMatchObject({ healthStatus: 'unhealthy', health: { flapping: true } });
+      while (checked.length < 6) await clock.advanceAsync(100);
+      expect(shown('a')).toMatchObject({ healthStatus: 'healthy', health: { flapping: true } });
+      while (shown('a')!.health?.flapping) await clock.advanceAsync(1_000);
+      expect(checked.length).toBeLessThan(22);
+    });
+
+    it('says nothing where it is turned off, also not what another checker said', async () => {
+      const { clock, registry, probe, checked, monitor, register, shown } = await setUp({ flapping: false });
+      await register('a');
+      const key = { serviceName: 'users', instanceId: 'a' };
+      await registry.setStatus(key, 'unhealthy', { checkedAt: clock.epoch(), flapping: true });
+      probe.script = cycle(2, 3);
+      monitor.start();
+      while (checked.length < 2) await clock.advanceAsync(100);
+      expect(shown('a')!.healthStatus).toBe('healthy');
+      await clock.advanceAsync(500_000);
+      expect(checked.some(({ detail }) => detail.flapping)).toBe(false);
+    });
   });
 
   it('keeps places for those that answer while others hang', async () => {

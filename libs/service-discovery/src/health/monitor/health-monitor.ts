@@ -20,7 +20,6 @@ import { type ResolvedHealthCheckOptions } from '../options.js';
 import { failureReason } from '../probes/probe-failure.js';
 import { type ProbeResult } from '../probes/probe.js';
 import { runProbe } from './run-probe.js';
-import { nextState } from './status-thresholds.js';
 
 /** What the monitor needs of a `ServiceRegistry`. */
 export type MonitoredRegistry = Pick<ServiceRegistry, 'snapshot' | 'onChange' | 'setStatus'>;
@@ -146,7 +145,7 @@ export class HealthMonitor {
       return;
     }
     this.drop(key);
-    const target = new CheckTarget(instance, plan);
+    const target = new CheckTarget(instance, plan, this.options.flapping);
     this.targets.set(key, target);
     const { intervalMs } = plan.schedule;
     this.timetable.plan(target, intervalMs, within(intervalMs));
@@ -190,8 +189,9 @@ export class HealthMonitor {
     const key: InstanceKey = { serviceName, instanceId };
     const { passed, reason, statusCode, data } = result;
     const latencyMs = Math.round(tookMs * 10) / 10;
-    const detail: HealthDetail = { checkedAt: this.clock.epoch(), reason, latencyMs, statusCode, data };
-    if (!result.skipped) target.state = nextState(target.state, passed, target.plan.schedule);
+    if (!result.skipped) target.count(passed);
+    const flapping = target.isFlapping || undefined;
+    const detail: HealthDetail = { checkedAt: this.clock.epoch(), reason, latencyMs, statusCode, data, flapping };
     this.events.emit('health.checked', { key, passed, detail });
     try {
       await this.registry.setStatus(key, target.state.status, detail);

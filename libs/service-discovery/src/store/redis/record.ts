@@ -115,8 +115,9 @@ export function orderOf(state: string): number {
 }
 
 /** A text that is equal for details that say the same, whatever their time and latency. */
-export function printOf({ reason, statusCode, data }: HealthDetail): string {
-  const text = JSON.stringify([reason ?? null, statusCode ?? null, data ?? null], withSortedKeys);
+export function printOf({ reason, statusCode, data, flapping }: HealthDetail): string {
+  const said = [reason ?? null, statusCode ?? null, data ?? null, ...(flapping ? [flapping] : [])];
+  const text = JSON.stringify(said, withSortedKeys);
   return createHash('sha1').update(text).digest('base64url');
 }
 

@@ -23,6 +23,7 @@ export interface HealthBody {
   readonly status_code?: number;
   /** What the health endpoint answered. */
   readonly data?: unknown;
+  readonly flapping?: boolean;
 }
 
 /** What a registration says of an instance. */
@@ -137,8 +138,8 @@ export function toServiceInstance(body: InstanceBody): ServiceInstance {
   });
 }
 
-export function toHealthBody({ checkedAt, reason, latencyMs, statusCode, data }: HealthDetail): HealthBody {
-  return { checked_at: isoOf(checkedAt), reason, latency_ms: latencyMs, status_code: statusCode, data };
+export function toHealthBody({ checkedAt, reason, latencyMs, statusCode, data, flapping }: HealthDetail): HealthBody {
+  return { checked_at: isoOf(checkedAt), reason, latency_ms: latencyMs, status_code: statusCode, data, flapping };
 }
 
 function toHealthDetail(body: HealthBody): HealthDetail {
@@ -148,6 +149,7 @@ function toHealthDetail(body: HealthBody): HealthDetail {
     latencyMs: body.latency_ms,
     statusCode: body.status_code,
     data: body.data,
+    flapping: body.flapping,
   };
 }
 

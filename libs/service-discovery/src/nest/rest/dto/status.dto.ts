@@ -18,6 +18,7 @@ export interface HealthDetailBody {
   latency_ms?: number;
   status_code?: number;
   data?: unknown;
+  flapping?: boolean;
 }
 
 /** The body of `PUT .../health`: what a health check found. */
@@ -26,7 +27,7 @@ export class HealthDto {
   status!: HealthStatus;
 
   @Rule(
-    'an object with checked_at (ISO 8601), reason, latency_ms, status_code and data (at most 64 KiB), each optional',
+    'an object with checked_at (ISO 8601), reason, latency_ms, status_code, flapping and data (at most 64 KiB), each optional',
     isHealthDetail,
   )
   detail?: HealthDetailBody;
@@ -35,8 +36,9 @@ export class HealthDto {
 /** @param now milliseconds since the Unix epoch */
 export function toHealthDetail(body: HealthDetailBody | undefined, now: number): HealthDetail | undefined {
   if (body === undefined) return undefined;
-  const { checked_at: checkedAt, reason, latency_ms: latencyMs, status_code: statusCode, data } = body;
-  return { checkedAt: checkedAt === undefined ? now : Date.parse(checkedAt), reason, latencyMs, statusCode, data };
+  const { checked_at, reason, latency_ms: latencyMs, status_code: statusCode, data, flapping } = body;
+  const checkedAt = checked_at === undefined ? now : Date.parse(checked_at);
+  return { checkedAt, reason, latencyMs, statusCode, data, flapping };
 }
 
 function isHealthDetail(value: unknown): boolean {
@@ -47,6 +49,7 @@ function isHealthDetail(value: unknown): boolean {
     latency_ms: latencyMs,
     status_code: statusCode,
     data,
+    flapping,
     ...unknown
   } = value as Record<string, unknown>;
   return (
@@ -55,6 +58,7 @@ function isHealthDetail(value: unknown): boolean {
     (reason === undefined || isText(1_024)(reason)) &&
     (latencyMs === undefined || (Number.isFinite(latencyMs) && (latencyMs as number) >= 0)) &&
     (statusCode === undefined || Number.isInteger(statusCode)) &&
+    (flapping === undefined || typeof flapping === 'boolean') &&
     (data === undefined || jsonBytes(data) <= HEALTH_DATA_LIMIT_BYTES)
   );
 }

@@ -77,6 +77,8 @@ export interface InstanceHealthView {
   readonly latency_ms: number | null;
   readonly status_code: number | null;
   readonly reason: string | null;
+  /** Whether its checks change so often that it has to prove itself for longer. */
+  readonly flapping: boolean;
   readonly health_data: unknown;
 }
 
@@ -131,6 +133,7 @@ function toInstanceView(instance: InstanceHealth): InstanceHealthView {
     latency_ms: instance.latencyMs,
     status_code: instance.statusCode,
     reason: instance.reason,
+    flapping: instance.flapping,
     health_data: maskSecrets(instance.healthData),
   };
 }

@@ -1,0 +1,88 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { modelRuns } from '../../../../../test/support/model-runs.js';
+import { DEFAULT_FLAPPING_OPTIONS, resolveFlappingOptions, ResultHistory, type FlappingOptions } from './flapping.js';
+
+const rules = fc.record<FlappingOptions>({
+  results: fc.integer({ min: 5, max: 32 }),
+  start: fc.double({ min: 0.2, max: 1, noNaN: true }),
+  stop: fc.double({ min: 0.01, max: 0.2, noNaN: true }),
+  riseFactor: fc.constant(3),
+});
+
+/** Whether it flaps after each result, from the whole list every time. */
+function reference(results: readonly boolean[], rule: FlappingOptions): boolean[] {
+  let flaps = false;
+  return results.map((_, end) => {
+    const last = results.slice(0, end + 1).slice(-rule.results);
+    const changes = last.filter((passed, index) => index > 0 && passed !== last[index - 1]).length;
+    const share = changes / (rule.results - 1);
+    flaps = flaps ? share >= rule.stop : share >= rule.start;
+    return flaps;
+  });
+}
+
+function observed(results: readonly boolean[], rule: FlappingOptions, from = false): boolean[] {
+  const history = new ResultHistory(from, rule);
+  return results.map((passed) => {
+    history.note(passed, rule);
+    return history.isFlapping;
+  });
+}
+
+const results = (text: string): boolean[] => [...text].map((letter) => letter === '+');
+
+describe('ResultHistory', () => {
+  it('finds flapping as a list of all results does', () => {
+    fc.assert(
+      fc.property(fc.array(fc.boolean(), { maxLength: 100 }), rules, (list, rule) => {
+        expect(observed(list, rule)).toEqual(reference(list, rule));
+      }),
+      modelRuns('flapping', 5_000),
+    );
+  });
+
+  it('goes on as flapping where it is told so, and ends within as many results as are looked back at', () => {
+    fc.assert(
+      fc.property(rules, fc.boolean(), (rule, passed) => {
+        const steady = Array<boolean>(rule.results).fill(passed);
+        expect(new ResultHistory(true, rule).isFlapping).toBe(true);
+        const seen = observed(steady, rule, true);
+        expect(seen[0]).toBe(true);
+        expect(seen.at(-1)).toBe(false);
+      }),
+      modelRuns('flapping that goes on', 2_000),
+    );
+  });
+
+  it('does not begin with two outages within twenty checks, and does with three', () => {
+    const outages = (count: number): boolean[] => results('++++' + '---++'.repeat(count));
+    expect(observed(outages(2), DEFAULT_FLAPPING_OPTIONS)).not.toContain(true);
+    expect(observed(outages(3), DEFAULT_FLAPPING_OPTIONS).at(-1)).toBe(true);
+  });
+
+  it('never begins where it is turned off', () => {
+    expect(new ResultHistory(true, undefined).isFlapping).toBe(false);
+  });
+});
+
+describe('resolveFlappingOptions', () => {
+  it('fills in the defaults, and has none where it is turned off', () => {
+    expect(resolveFlappingOptions()).toEqual(DEFAULT_FLAPPING_OPTIONS);
+    expect(resolveFlappingOptions({ riseFactor: 1 })).toEqual({ ...DEFAULT_FLAPPING_OPTIONS, riseFactor: 1 });
+    expect(resolveFlappingOptions(false)).toBeUndefined();
+  });
+
+  it.each<[string, object]>([
+    ['flapping.results', { results: 33 }],
+    ['flapping.results', { results: 4 }],
+    ['flapping.start', { start: 1.5 }],
+    ['flapping.start', { start: 0 }],
+    ['flapping.stop', { stop: 0.31 }],
+    ['flapping.stop', { stop: 0 }],
+    ['flapping.riseFactor', { riseFactor: 1.5 }],
+    ['flapping.window', { window: 5 }],
+  ])('refuses a wrong %s', (path, options) => {
+    expect(() => resolveFlappingOptions(options)).toThrow(path);
+  });
+});
