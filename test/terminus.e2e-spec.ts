@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   Controller,
   Get,
@@ -19,6 +19,7 @@ import {
   ServiceDiscoveryModule,
   type ServiceDiscoveryOptions,
   type ServiceHealthOptions,
+  type ServiceRegistration,
   type HealthStatus,
   ServiceRegistry,
 } from 'nest-service-discovery';
@@ -252,7 +253,7 @@ describe('ServiceDiscoveryHealthIndicator', () => {
   const indicatorOf = (health: HealthStatus[], indicators = new HealthIndicatorService()) =>
     apps.listen(ServiceDiscoveryModule.forRoot(QUIET)).then(async (app) => {
       await services(app, { users: health });
-      return new ServiceDiscoveryHealthIndicator(indicators, app.get(HealthAggregator));
+      return new ServiceDiscoveryHealthIndicator(indicators, app.get(HealthAggregator), app.get(ServiceRegistry));
     });
 
   it.each<[HealthStatus[], NonNullable<ServiceHealthOptions['outage']>, string]>([
@@ -277,6 +278,60 @@ describe('ServiceDiscoveryHealthIndicator', () => {
     expect(indicator.isHealthy()).toMatchObject({
       service_discovery: { status: 'up', overall_status: 'unhealthy', unhealthy_services: 1 },
     });
+  });
+
+  describe('for some services', () => {
+    let indicator: ServiceDiscoveryHealthIndicator;
+    beforeEach(async () => {
+      const app = await apps.listen(ServiceDiscoveryModule.forRoot(QUIET));
+      const registry = app.get(ServiceRegistry);
+      for (const [serviceName, status, more] of [
+        ['users', 'healthy', { tags: ['core'] }],
+        ['orders', 'unhealthy', { tags: ['core'], tier: 'app' }],
+        ['catalog', 'healthy', { tier: 'data' }],
+      ] satisfies [string, HealthStatus, Partial<ServiceRegistration>][]) {
+        const key = { serviceName, instanceId: 'a' };
+        await registry.register({ ...key, host: '127.0.0.1', port: 1, ...more }, { heartbeat: 'manual' });
+        await registry.setStatus(key, status);
+      }
+      indicator = app.get(ServiceDiscoveryHealthIndicator);
+    });
+
+    it.each<[ServiceHealthOptions, string, object]>([
+      [{ service: 'users' }, 'up', { total_services: 1, healthy_services: 1 }],
+      [{ service: 'orders' }, 'down', { total_services: 1, unhealthy_services: 1 }],
+      [{ service: ['users', 'catalog'] }, 'up', { total_services: 2, healthy_services: 2 }],
+      [{ service: ['users', 'payments'] }, 'down', { missing_services: ['payments'] }],
+      [{ tag: 'core' }, 'down', { total_services: 2, unhealthy_services: 1 }],
+      [{ tier: 'data' }, 'up', { total_services: 1, healthy_services: 1 }],
+    ])('%j it is %s', (selection, status, data) => {
+      expect(indicator.isHealthy('some', { outage: 'down', ...selection })).toMatchObject({
+        some: { status, ...data },
+      });
+    });
+
+    it('names none that is not asked for', () => {
+      expect(indicator.isHealthy('all').all).not.toHaveProperty('missing_services');
+    });
+  });
+
+  it('follows a service that it names where the process reads those alone that it uses', async () => {
+    const registry = await apps.listen(ServiceDiscoveryModule.forRoot(QUIET));
+    await services(registry, { users: ['unhealthy'] });
+    const app = await apps.listen(
+      ServiceDiscoveryModule.forRoot({ ...QUIET, registryUrl: urlOf(registry), follow: 'used' }),
+    );
+    const indicator = app.get(ServiceDiscoveryHealthIndicator);
+    expect(indicator.isHealthy('users', { service: 'users', outage: 'down' }).users.status).toBe('up');
+    await inRegistry(app, ({ services: known }) => known.get('users'));
+    expect(indicator.isHealthy('users', { service: 'users', outage: 'down' }).users.status).toBe('down');
+  });
+
+  it('does not throw when the app has closed', async () => {
+    const app = await apps.listen(ServiceDiscoveryModule.forRoot(QUIET));
+    await services(app, { users: ['healthy'] });
+    await app.close();
+    expect(app.get(ServiceDiscoveryHealthIndicator).isHealthy('users', { service: 'users' }).users.status).toBe('up');
   });
 
   it('makes a health check of the app answer 503 where it is told that an outage is one', async () => {

@@ -1,9 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
-import { type AggregatedStatus, HealthAggregator } from '../../health/index.js';
+import { type AggregatedStatus, HealthAggregator, type HealthSelection } from '../../health/index.js';
+import { ServiceRegistry } from '../../registry/index.js';
 import { type RegistryHealthView, toRegistryHealthView } from '../rest/index.js';
 
-export interface ServiceHealthOptions {
+/** Which services a check is about, all unless some are named, and what their outage makes of it. */
+export interface ServiceHealthOptions extends HealthSelection {
   /**
    * What an outage of other services makes of this check. `down` turns the whole health check into 503: right for one
    * that an operator looks at, wrong for one that decides over restarts, or the outage takes this process down too.
@@ -18,49 +20,66 @@ export interface ServiceHealthData {
   readonly total_services: number;
   readonly healthy_services: number;
   readonly unhealthy_services: number;
+  /** Services that the check names and that are not registered; left out where there is none. */
+  readonly missing_services?: readonly string[];
   readonly registry: RegistryHealthView;
 }
 
 /**
- * The health of all services as a Terminus health indicator. Reads what is known already: it asks nobody, and never
+ * The health of all services, or of some, as a Terminus health indicator. Reads what is known already: it asks nobody, and never
  * throws.
  *
  * @example
- * this.healthCheckService.check([() => this.services.isHealthy('services')]);
+ * this.healthCheckService.check([
+ *   () => this.services.isHealthy('services'),
+ *   () => this.services.isHealthy('payments', { service: 'payment-service', outage: 'down' }),
+ *   () => this.services.isHealthy('storage', { tier: 'data' }),
+ * ]);
  */
 @Injectable()
 export class ServiceDiscoveryHealthIndicator {
   constructor(
     @Inject(HealthIndicatorService) private readonly indicators: HealthIndicatorService,
     @Inject(HealthAggregator) private readonly aggregator: HealthAggregator,
+    @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
   ) {}
 
   /**
-   * `up` when all services are healthy or none was checked yet; `degraded` when a service has lost some of its
-   * instances; else what {@link ServiceHealthOptions.outage} says.
+   * `up` when the services are healthy or none was checked yet; `degraded` when one has lost some of its instances; else
+   * what {@link ServiceHealthOptions.outage} says.
    * @param key what the result stands under
    */
   isHealthy<const Key extends string = 'service_discovery'>(
     key: Key = 'service_discovery' as Key,
-    { outage = 'degraded' }: ServiceHealthOptions = {},
+    { outage = 'degraded', ...selection }: ServiceHealthOptions = {},
   ): HealthIndicatorResult<Key> {
-    const data = this.summary();
+    this.follow(selection.service);
+    const data = this.summary(selection);
     const session = this.indicators.check(key);
     const severity = severityOf(data.overall_status, outage);
     if (severity === 'down') return session.down({ ...data });
     return severity === 'degraded' && hasDegraded(session) ? session.degraded({ ...data }) : session.up({ ...data });
   }
 
-  /** The counts by themselves. */
-  summary(): ServiceHealthData {
-    const summary = this.aggregator.getSummary();
+  /** The counts by themselves. @param selection which services @default all */
+  summary(selection: HealthSelection = {}): ServiceHealthData {
+    const summary = this.aggregator.getSummary(selection);
+    const { missingServices: missing } = summary;
     return {
       overall_status: summary.overallStatus,
       total_services: summary.totalServices,
       healthy_services: summary.healthyServices,
       unhealthy_services: summary.unhealthyServices,
+      ...(missing.length > 0 ? { missing_services: missing } : {}),
       registry: toRegistryHealthView(summary.registry),
     };
+  }
+
+  /** A process that reads those services alone which it uses, uses what it names here: it is known by the next check. */
+  private follow(names: HealthSelection['service'] = []): void {
+    for (const name of [names].flat()) {
+      if (!this.registry.follows(name)) void this.registry.follow(name).catch(() => undefined);
+    }
   }
 }
 
