@@ -127,7 +127,7 @@ describe.each(PLATFORMS)('on %s', (_, adapter) => {
   it('an app that is not ready any more stays unhealthy for those who check it, and comes back by itself', async () => {
     @DiscoverableService({ name: 'user-service' })
     @Module({
-      imports: [ServiceDiscoveryModule.forRoot({ logging: false, healthCheck: { interval: '50ms', fall: 1 } })],
+      imports: [ServiceDiscoveryModule.forRoot({ logging: false, healthCheck: { interval: '500ms', fall: 1 } })],
     })
     class AppModule {}
     const app = await apps.listen(AppModule, adapter);
