@@ -10,7 +10,7 @@ import {
 const closers: (() => Promise<unknown>)[] = [];
 
 /** Something to be done at the end of the test. */
-function atEnd(close: () => Promise<unknown>): void {
+export function atEnd(close: () => Promise<unknown>): void {
   closers.push(close);
 }
 
@@ -62,3 +62,6 @@ export function pem(name: string): string {
 
 /** What a TLS server of a test shows. */
 export const SERVER_TLS = { cert: pem('server.pem'), key: pem('server.key') };
+
+/** What an HTTP check has by default. */
+export const HTTP_SETTINGS = { healthyStatuses: [[200, 299]], bodyLimit: 65_536 } as const;

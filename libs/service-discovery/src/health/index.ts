@@ -21,6 +21,7 @@ export {
   type ServiceHealth,
   type ServiceStatusChange,
 } from './aggregator/index.js';
+export { type CheckSettings } from './check-settings.js';
 export { type CheckPlan, type CheckPlanner, type CheckSchedule } from './check-plan.js';
 export { CheckShare, type CheckShareDeps } from './monitor/check-share.js';
 export { DEFAULT_FLAPPING_OPTIONS, type FlappingOptions } from './monitor/flapping.js';
@@ -36,6 +37,10 @@ export {
 export { type AnswerBody } from './probes/answer-body.js';
 export { type BodyPredicate } from './probes/body-condition.js';
 export { type ConnectionDeps, type TlsSettings } from './probes/connection.js';
-export { planChecks } from './plan-checks.js';
+export { type CheckPlannerDeps, planChecks } from './plan-checks.js';
+export { CustomProbe, type CustomCheck } from './probes/custom-probe.js';
+export { GrpcProbe, type GrpcProbeSettings } from './probes/grpc-probe.js';
 export { type Probe, type ProbeResult } from './probes/probe.js';
+export { type ServiceCheckOptions } from './service-checks.js';
+export { type TlsOptions } from './tls-options.js';
 export { TcpProbe, type TcpProbeSettings } from './probes/tcp-probe.js';

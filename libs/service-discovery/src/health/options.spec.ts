@@ -1,12 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
+import { pem } from '../../../../test/support/probed-server.js';
 import { InvalidConfigurationError } from '../common/index.js';
 import { resolveHealthCheckOptions } from './options.js';
-import { verdictOn } from './probes/statuses.js';
 
 describe('health check options', () => {
   it('have defaults', () => {
     expect(resolveHealthCheckOptions()).toEqual({
       enabled: true,
+      concurrency: 50,
       flapping: { results: 21, start: 0.3, stop: 0.15, riseFactor: 3 },
       schedule: {
         intervalMs: 30_000,
@@ -18,9 +19,17 @@ describe('health check options', () => {
         rise: 2,
         fall: 3,
       },
-      concurrency: 50,
-      healthyStatuses: [[200, 299]],
-      bodyLimit: 65_536,
+      defaults: {
+        interval: 30_000,
+        jitter: 0.1,
+        timeout: 10_000,
+        rise: 2,
+        fall: 3,
+        healthyStatuses: [[200, 299]],
+        bodyLimit: 65_536,
+      },
+      services: new Map(),
+      probes: new Map(),
     });
   });
 
@@ -34,12 +43,81 @@ describe('health check options', () => {
     expect(schedule).toMatchObject({ changingIntervalMs: 20_000, downIntervalMs: 60_000, idleIntervalMs: 20_000 });
   });
 
-  it('take single statuses and ranges', () => {
-    const { healthyStatuses } = resolveHealthCheckOptions({ healthyStatuses: [204, [300, 302]] });
-    const healthy = [200, 204, 205, 299, 300, 302, 303].filter(
-      (status) => verdictOn(status, healthyStatuses) === 'healthy',
+  it('of a service may be more than a registration asks for', () => {
+    const ping = (): boolean => true;
+    const isUp = (): boolean => true;
+    const { services } = resolveHealthCheckOptions({
+      probes: { ping },
+      services: {
+        users: {
+          interval: '50ms',
+          timeout: 1,
+          method: 'POST',
+          headers: { Authorization: 'Bearer s3cr3t' },
+          body: isUp,
+          bodyLimit: 0,
+        },
+        cache: { type: 'custom', probe: 'ping' },
+        queue: { type: 'custom', probe: ping },
+        'proxy.v1': { type: 'alias', aliasOf: 'users', rise: 1 },
+        mail: {
+          tls: {
+            ca: [pem('ca.pem')],
+            cert: pem('client.pem'),
+            key: Buffer.from(pem('client.key')),
+            serverName: 'mail.internal',
+          },
+        },
+      },
+    });
+    expect(services.get('users')).toEqual({
+      interval: 50,
+      timeout: 1,
+      method: 'POST',
+      headers: { authorization: 'Bearer s3cr3t' },
+      body: isUp,
+      bodyLimit: 0,
+    });
+    expect(services.get('cache')).toEqual({ type: 'custom', probe: 'ping' });
+    expect(services.get('queue')).toEqual({ type: 'custom', probe: ping });
+    expect(services.get('proxy.v1')).toEqual({ type: 'alias', aliasOf: 'users', rise: 1 });
+    expect(services.get('mail')).toEqual({
+      tls: { verify: undefined, serverName: 'mail.internal', context: expect.anything() },
+    });
+  });
+
+  it.each<[path: string, wrong: object]>([
+    ['services', { services: [] }],
+    ['services', { services: 'users' }],
+    ['services.a b', { services: { 'a b': {} } }],
+    ['services.users', { services: { users: 5 } }],
+    ['services.users.intervall', { services: { users: { intervall: 5 } } }],
+    ['services.users.interval', { services: { users: { interval: 9 } } }],
+    ['services.users.timeout', { services: { users: { timeout: '2h' } } }],
+    ['services.users.method', { services: { users: { method: 'DELETE' } } }],
+    ['services.users.headers.host', { services: { users: { headers: { host: 'a' } } } }],
+    ['services.users.bodyLimit', { services: { users: { bodyLimit: 1_048_577 } } }],
+    ['services.users.enabled', { services: { users: { enabled: false } } }],
+    ['services.users.probe', { services: { users: { type: 'custom', probe: 'ping' } } }],
+    ['services.users.probe', { services: { users: { type: 'custom' } } }],
+    ['services.users.aliasOf', { services: { users: { type: 'alias' } } }],
+    ['services.users.tls.verify', { services: { users: { tls: { verify: 1 } } } }],
+    ['services.users.tls.key', { services: { users: { tls: { cert: 'x' } } } }],
+    ['services.users.tls.cert', { services: { users: { tls: { key: 's3cr3t' } } } }],
+    ['services.users.tls', { services: { users: { tls: { cert: 's3cr3t', key: 's3cr3t' } } } }],
+    ['tls', { tls: { ca: 's3cr3t' } }],
+    ['tls.pfx', { tls: { pfx: 'x' } }],
+    ['probes', { probes: 5 }],
+    ['probes.ping', { probes: { ping: 'PONG' } }],
+    ['unhealthyStatuses', { unhealthyStatuses: [299] }],
+    ['headers', { headers: {} }],
+  ])('name %s where it is wrong, and tell no secret', (path, wrong) => {
+    const resolve = (): unknown => resolveHealthCheckOptions(wrong);
+    expect(resolve).toThrow(InvalidConfigurationError);
+    expect(resolve).toThrow(
+      expect.objectContaining({ problems: [expect.objectContaining({ path: `healthCheck.${path}` })] }),
     );
-    expect(healthy).toEqual([204, 300, 302]);
+    expect(resolve).not.toThrow('s3cr3t');
   });
 
   it('are refused all together, with paths', () => {

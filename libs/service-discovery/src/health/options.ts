@@ -1,8 +1,11 @@
 import { OptionValidator, type Duration } from '../common/index.js';
 import { type StatusRange } from '../model/index.js';
 import { type CheckSchedule } from './check-plan.js';
+import { type CheckSettings, readSettings, scheduleOf } from './check-settings.js';
 import { DEFAULT_FLAPPING_OPTIONS, resolveFlappingOptions, type FlappingOptions } from './monitor/flapping.js';
-import { type StatusRanges } from './probes/statuses.js';
+import { type CustomCheck } from './probes/custom-probe.js';
+import { readProbes, readServiceChecks, type ServiceCheckOptions } from './service-checks.js';
+import { type TlsOptions } from './tls-options.js';
 
 /** Who is checked how often, and what counts as healthy. */
 export interface HealthCheckOptions {
@@ -80,6 +83,21 @@ export interface HealthCheckOptions {
    * @default 64 KiB
    */
   bodyLimit: number;
+  /**
+   * Whom instances that are checked over TLS must be certified by.
+   * @default the authorities that Node trusts
+   */
+  tls?: TlsOptions;
+  /**
+   * The same for one service, by its name, and how it is checked. What an instance registered goes before it.
+   * @default none
+   */
+  services?: Readonly<Record<string, ServiceCheckOptions>>;
+  /**
+   * Custom checks by a name, which registrations and `services` can ask for.
+   * @default none
+   */
+  probes?: Readonly<Record<string, CustomCheck>>;
 }
 
 export const DEFAULT_HEALTH_CHECK_OPTIONS: Readonly<HealthCheckOptions> = {
@@ -95,26 +113,30 @@ export const DEFAULT_HEALTH_CHECK_OPTIONS: Readonly<HealthCheckOptions> = {
   bodyLimit: 65_536,
 };
 
-/** The options of which the default depends on others. */
+/** The options of which the default is nothing, or depends on others. */
 export const HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT = [
   'changingInterval',
   'downInterval',
   'idleInterval',
   'unhealthyStatuses',
-] as const;
+  'tls',
+  'services',
+  'probes',
+] as const satisfies readonly (keyof HealthCheckOptions)[];
 
-/** Checked {@link HealthCheckOptions}, durations in milliseconds. */
+/** Checked {@link HealthCheckOptions}. */
 export interface ResolvedHealthCheckOptions {
   readonly enabled: boolean;
+  readonly concurrency: number;
   /** When instances are checked of which nothing else is said. */
   readonly schedule: CheckSchedule;
   /** Undefined: nothing ever flaps. */
   readonly flapping?: FlappingOptions;
-  readonly concurrency: number;
-  readonly healthyStatuses: StatusRanges;
-  /** Undefined: all that are not healthy. */
-  readonly unhealthyStatuses?: StatusRanges;
-  readonly bodyLimit: number;
+  /** How they are checked. */
+  readonly defaults: CheckSettings;
+  /** What is different for a service, by its name. */
+  readonly services: ReadonlyMap<string, CheckSettings>;
+  readonly probes: ReadonlyMap<string, CustomCheck>;
 }
 
 /**
@@ -128,62 +150,18 @@ export function resolveHealthCheckOptions(
 ): ResolvedHealthCheckOptions {
   const check = new OptionValidator(path);
   const given = check.options('', options, DEFAULT_HEALTH_CHECK_OPTIONS, HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT);
+  const { enabled, concurrency, flapping, services = {}, probes = {}, ...settings } = given;
+  const named = readProbes(check, probes);
+  const defaults = readSettings(check, settings);
   const resolved: ResolvedHealthCheckOptions = {
-    enabled: check.boolean('enabled', given.enabled),
-    schedule: resolveSchedule(check, given),
-    flapping: check.gather(() => resolveFlappingOptions(given.flapping, check.pathOf('flapping'))),
-    concurrency: check.number('concurrency', given.concurrency, { min: 1, max: 10_000, integer: true }),
-    ...resolveStatusLists(check, given),
-    bodyLimit: check.number('bodyLimit', given.bodyLimit, { min: 0, max: 1_048_576, integer: true }),
+    enabled: check.boolean('enabled', enabled),
+    concurrency: check.number('concurrency', concurrency, { min: 1, max: 10_000, integer: true }),
+    schedule: scheduleOf(defaults),
+    flapping: check.gather(() => resolveFlappingOptions(flapping, check.pathOf('flapping'))),
+    defaults,
+    services: readServiceChecks(check, services, named),
+    probes: named,
   };
   check.throwIfAny();
   return resolved;
-}
-
-function resolveSchedule(check: OptionValidator, given: HealthCheckOptions): CheckSchedule {
-  const interval = (name: 'interval' | 'changingInterval' | 'downInterval' | 'idleInterval'): number =>
-    check.duration(name, given[name], { minMs: 10, maxMs: 86_400_000 });
-  const count = (name: 'rise' | 'fall'): number => check.number(name, given[name], { min: 1, max: 255, integer: true });
-  const intervalMs = interval('interval');
-  const intervals = {
-    intervalMs,
-    changingIntervalMs: given.changingInterval === undefined ? intervalMs : interval('changingInterval'),
-    downIntervalMs: given.downInterval === undefined ? intervalMs : interval('downInterval'),
-    idleIntervalMs: given.idleInterval === undefined ? intervalMs : interval('idleInterval'),
-  };
-  const timeoutMs = check.duration('timeout', given.timeout, { minMs: 1, maxMs: 3_600_000 });
-  return {
-    ...intervals,
-    jitter: check.number('jitter', given.jitter, { min: 0, max: 0.5 }),
-    timeoutMs: Math.min(timeoutMs, ...Object.values(intervals)),
-    rise: count('rise'),
-    fall: count('fall'),
-  };
-}
-
-function resolveStatusLists(
-  check: OptionValidator,
-  { healthyStatuses, unhealthyStatuses }: HealthCheckOptions,
-): Pick<ResolvedHealthCheckOptions, 'healthyStatuses' | 'unhealthyStatuses'> {
-  const healthy = resolveStatuses(check, 'healthyStatuses', healthyStatuses);
-  if (unhealthyStatuses === undefined) return { healthyStatuses: healthy };
-  const unhealthy = resolveStatuses(check, 'unhealthyStatuses', unhealthyStatuses);
-  const both = unhealthy.find(([from, to]) => healthy.some(([first, last]) => from <= last && first <= to));
-  if (both) check.problem('unhealthyStatuses', unhealthyStatuses, 'statuses that are not among the healthy ones');
-  return { healthyStatuses: healthy, unhealthyStatuses: unhealthy };
-}
-
-function resolveStatuses(check: OptionValidator, path: string, given: unknown): [number, number][] {
-  if (!Array.isArray(given) || given.length === 0) {
-    check.problem(path, given, 'a list of status codes and [from, to] ranges');
-    return [];
-  }
-  const isStatus = (value: unknown): value is number =>
-    Number.isInteger(value) && (value as number) >= 200 && (value as number) <= 599;
-  return (given as unknown[]).flatMap((entry, index) => {
-    const [from, to, ...rest] = Array.isArray(entry) ? (entry as unknown[]) : [entry, entry];
-    if (isStatus(from) && isStatus(to) && from <= to && rest.length === 0) return [[from, to] as [number, number]];
-    check.problem(`${path}[${index}]`, entry, 'a status from 200 to 599, or a range [from, to] of them');
-    return [];
-  });
 }

@@ -1,24 +1,140 @@
 import { createServer as createTcpServer } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { closeServers, instanceAt, listen } from '../../../../test/support/probed-server.js';
-import { resolveHealthCheckOptions } from './options.js';
+import { closeServers, instanceAt, listen, overHttp } from '../../../../test/support/probed-server.js';
+import { type HealthCheckSpec, type ServiceRegistration } from '../model/index.js';
+import { type HealthCheckOptions, resolveHealthCheckOptions } from './options.js';
 import { planChecks } from './plan-checks.js';
+import { AliasProbe } from './probes/alias-probe.js';
+import { CustomProbe } from './probes/custom-probe.js';
+import { GrpcProbe } from './probes/grpc-probe.js';
 import { HttpProbe } from './probes/http-probe.js';
+import { type ProbeResult } from './probes/probe.js';
 import { TcpProbe } from './probes/tcp-probe.js';
 
 afterEach(closeServers);
 
-describe('the choice of a probe', () => {
-  const planner = planChecks(resolveHealthCheckOptions());
+const { signal } = new AbortController();
 
+function plannerOf(options: Partial<HealthCheckOptions> = {}) {
+  return planChecks(resolveHealthCheckOptions(options));
+}
+
+describe('the plan of a check', () => {
   it('is HTTP for an instance with a health check path', () => {
-    expect(planner(instanceAt(80)).probe).toBeInstanceOf(HttpProbe);
+    expect(plannerOf()(instanceAt(80)).probe).toBeInstanceOf(HttpProbe);
   });
 
   it('is TCP for one without', async () => {
     const instance = instanceAt(await listen(createTcpServer()), { healthCheckPath: null });
-    const { probe } = planner(instance);
+    const { probe } = plannerOf()(instance);
     expect(probe).toBeInstanceOf(TcpProbe);
-    expect(await probe.check(instance, new AbortController().signal)).toEqual({ passed: true });
+    expect(await probe.check(instance, signal)).toEqual({ passed: true });
+  });
+
+  it.each<[HealthCheckSpec, unknown]>([
+    [{ type: 'http' }, HttpProbe],
+    [{ path: '/ready' }, HttpProbe],
+    [{ type: 'tcp' }, TcpProbe],
+    [{ type: 'grpc' }, GrpcProbe],
+    [{ type: 'alias', aliasOf: 'orders' }, AliasProbe],
+    [{ type: 'custom', probe: 'ping' }, CustomProbe],
+  ])('is what the instance asks for: %j', (healthCheck, probe) => {
+    const planner = plannerOf({ probes: { ping: () => true } });
+    expect(planner(instanceAt(80, { healthCheck })).probe).toBeInstanceOf(probe);
+    expect(planner(instanceAt(80, { healthCheckPath: null, healthCheck })).probe).toBeInstanceOf(probe);
+  });
+
+  it('is what the instance says over what is said of its service over what is said of all', () => {
+    const planner = plannerOf({
+      interval: '40s',
+      rise: 5,
+      fall: 5,
+      downInterval: '2m',
+      services: { users: { interval: '20s', fall: 4, timeout: '3s' } },
+    });
+    const healthCheck: HealthCheckSpec = { fall: 1, changingInterval: '2s' };
+    expect(planner(instanceAt(1, { healthCheck })).schedule).toEqual({
+      intervalMs: 20_000,
+      changingIntervalMs: 2_000,
+      downIntervalMs: 120_000,
+      idleIntervalMs: 20_000,
+      jitter: 0.1,
+      timeoutMs: 2_000,
+      rise: 5,
+      fall: 1,
+    });
+    expect(planner(instanceAt(1)).schedule).toMatchObject({ intervalMs: 20_000, fall: 4, timeoutMs: 3_000 });
+    expect(planner(instanceAt(1, { serviceName: 'orders' })).schedule).toMatchObject({ intervalMs: 40_000, fall: 5 });
+  });
+
+  it('asks as all three say together', async () => {
+    const asked: string[] = [];
+    const port = await overHttp(({ method, url, headers }, response) => {
+      asked.push(`${method} ${url} of ${headers.host} with ${String(headers['x-team'])}`);
+      response.writeHead(418).end();
+    });
+    const planner = plannerOf({
+      healthyStatuses: [418],
+      services: { users: { method: 'PUT', path: '/service', headers: { 'x-team': 'a' } } },
+    });
+    const resultOf = (more: Partial<ServiceRegistration>): Promise<ProbeResult> => {
+      const instance = instanceAt(port, more);
+      return planner(instance).probe.check(instance, signal);
+    };
+    expect(await resultOf({})).toMatchObject({ passed: true });
+    expect(await resultOf({ path: '/api', healthCheck: { path: '/own', host: 'users.example' } })).toMatchObject({
+      passed: true,
+    });
+    expect(await resultOf({ healthCheck: { healthyStatuses: [200] } })).toMatchObject({ passed: false });
+    expect(asked).toEqual([
+      `PUT /service of 127.0.0.1:${port} with a`,
+      'PUT /api/own of users.example with a',
+      `PUT /service of 127.0.0.1:${port} with a`,
+    ]);
+  });
+
+  it('asks for the usual path where HTTP is asked for and no path is known', async () => {
+    const urls: string[] = [];
+    const port = await overHttp(({ url = '' }, response) => {
+      urls.push(url);
+      response.end();
+    });
+    const instance = instanceAt(port, { healthCheckPath: null, healthCheck: { type: 'http' } });
+    await plannerOf()(instance).probe.check(instance, signal);
+    expect(urls).toEqual(['/health']);
+  });
+
+  it('reads the body that an instance has a condition on, though bodies are not read', async () => {
+    const port = await overHttp((_request, response) => void response.end('it is OK'));
+    const instance = instanceAt(port, { healthCheck: { body: { contains: 'OK' } } });
+    expect(await plannerOf({ bodyLimit: 0 })(instance).probe.check(instance, signal)).toMatchObject({ passed: true });
+  });
+
+  it('is one object for all instances that are checked alike, and goes on as it is when an instance changes', () => {
+    const planner = plannerOf({ services: { orders: { fall: 1 } } });
+    const healthCheck: HealthCheckSpec = { fall: 2 };
+    expect(planner(instanceAt(1))).toBe(planner(instanceAt(2, { weight: 7 })));
+    expect(planner(instanceAt(1, { healthCheck }))).toBe(planner(instanceAt(2, { healthCheck: { ...healthCheck } })));
+    expect(planner(instanceAt(1, { serviceName: 'mail', healthCheck }))).toBe(planner(instanceAt(1, { healthCheck })));
+    expect(planner(instanceAt(1, { serviceName: 'orders' }))).not.toBe(planner(instanceAt(1)));
+    expect(planner(instanceAt(1, { healthCheckPath: null }))).not.toBe(planner(instanceAt(1)));
+  });
+
+  it('takes bounded memory, whatever registrants make up', () => {
+    const planner = plannerOf();
+    const first = planner(instanceAt(1, { healthCheck: { jitter: 0 } }));
+    for (let index = 1; index <= 1_000; index++) planner(instanceAt(1, { healthCheck: { jitter: index / 10_000 } }));
+    const again = planner(instanceAt(1, { healthCheck: { jitter: 0 } }));
+    expect(again).not.toBe(first);
+    expect(again.schedule).toEqual(first.schedule);
+  });
+
+  it('skips a custom check that this process does not know', async () => {
+    const instance = instanceAt(1, { healthCheck: { type: 'custom', probe: 'ping' } });
+    expect(await plannerOf()(instance).probe.check(instance, signal)).toEqual({
+      passed: false,
+      skipped: true,
+      reason: 'the process that checks knows no probe ping: add it to healthCheck.probes there',
+    });
   });
 });

@@ -1,12 +1,86 @@
+import { DEFAULT_HEALTH_CHECK_PATH, type ServiceInstance, toRanges } from '../model/index.js';
 import { type CheckPlan, type CheckPlanner } from './check-plan.js';
+import { type CheckSettings, overlay, scheduleOf } from './check-settings.js';
+import { DEFAULT_HEALTH_CHECK_OPTIONS, type ResolvedHealthCheckOptions } from './options.js';
+import { AliasProbe } from './probes/alias-probe.js';
+import { type ConnectionDeps } from './probes/connection.js';
+import { CustomProbe } from './probes/custom-probe.js';
+import { GrpcProbe } from './probes/grpc-probe.js';
 import { HttpProbe } from './probes/http-probe.js';
-import { type ResolvedHealthCheckOptions } from './options.js';
+import { type Probe } from './probes/probe.js';
+import { SkippingProbe } from './probes/skipping-probe.js';
 import { TcpProbe } from './probes/tcp-probe.js';
 
-/** HTTP for an instance that names a health check path, else TCP. */
-export function planChecks(options: ResolvedHealthCheckOptions): CheckPlanner {
-  const { schedule } = options;
-  const http: CheckPlan = { schedule, probe: new HttpProbe(options) };
-  const tcp: CheckPlan = { schedule, probe: new TcpProbe() };
-  return ({ healthCheckPath }) => (healthCheckPath === null ? tcp : http);
+export interface CheckPlannerDeps extends ConnectionDeps {
+  /** The instances of a service as they are known now, for those that are an alias of it. @default none */
+  instancesOf?: (serviceName: string) => readonly ServiceInstance[];
+}
+
+/** So many different plans are kept for instances to share; a registrant can make up ever new ones. */
+const PLANS_KEPT = 1_000;
+
+/**
+ * Plans the checks of instances by the options of this process for all, those for their service, and what they say
+ * themselves: the later go before the earlier. Where nothing says how, it is HTTP for an instance that has a path to ask
+ * for, else TCP.
+ */
+export function planChecks(options: ResolvedHealthCheckOptions, deps: CheckPlannerDeps = {}): CheckPlanner {
+  const { instancesOf = () => [] } = deps;
+  const plans = new Map<string, CheckPlan>();
+
+  const planner: CheckPlanner = (instance) => {
+    const { serviceName, healthCheckPath, healthCheck } = instance;
+    const ofService = options.services.get(serviceName);
+    const key = JSON.stringify([ofService && serviceName, healthCheckPath === null, healthCheck]);
+    let plan = plans.get(key);
+    if (plan) return plan;
+    const settings = overlay(options.defaults, ofService, healthCheck);
+    const schedule = ofService || healthCheck ? scheduleOf(settings) : options.schedule;
+    plan = { schedule, probe: probeFor(settings, healthCheckPath !== null) };
+    if (plans.size >= PLANS_KEPT) plans.clear();
+    plans.set(key, plan);
+    return plan;
+  };
+
+  const aliasOf = (instance: ServiceInstance): string | undefined => {
+    const { probe } = planner(instance);
+    return probe instanceof AliasProbe ? probe.aliasOf : undefined;
+  };
+
+  const probeFor = (settings: CheckSettings, hasPath: boolean): Probe => {
+    const { path, port, protocol, tls } = settings;
+    const { type = path !== undefined || hasPath ? 'http' : 'tcp' } = settings;
+    switch (type) {
+      case 'http':
+        return new HttpProbe(httpSettings(settings, hasPath), deps);
+      case 'tcp':
+        return new TcpProbe({ port }, deps);
+      case 'grpc':
+        return new GrpcProbe({ service: settings.grpcService, port, protocol, tls }, deps);
+      case 'alias':
+        return new AliasProbe(settings.aliasOf!, { instancesOf, aliasOf });
+      case 'custom':
+        return customProbe(settings.probe, options);
+    }
+  };
+  return planner;
+}
+
+function httpSettings({ healthyStatuses = [], unhealthyStatuses, ...settings }: CheckSettings, hasPath: boolean) {
+  const { body, bodyLimit = 0, path } = settings;
+  return {
+    ...settings,
+    path: path ?? (hasPath ? undefined : DEFAULT_HEALTH_CHECK_PATH),
+    healthyStatuses: toRanges(healthyStatuses),
+    unhealthyStatuses: unhealthyStatuses && toRanges(unhealthyStatuses),
+    // A condition cannot be met by a body that is not read.
+    bodyLimit: body === undefined || bodyLimit > 0 ? bodyLimit : DEFAULT_HEALTH_CHECK_OPTIONS.bodyLimit,
+  };
+}
+
+function customProbe(probe: CheckSettings['probe'], { probes }: ResolvedHealthCheckOptions): Probe {
+  const ask = typeof probe === 'string' ? probes.get(probe) : probe;
+  return ask
+    ? new CustomProbe(ask)
+    : new SkippingProbe(`the process that checks knows no probe ${String(probe)}: add it to healthCheck.probes there`);
 }

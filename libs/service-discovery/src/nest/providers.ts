@@ -229,5 +229,6 @@ function createMonitor(
   const isLocal = (key: InstanceKey): boolean => registry.isPending(key);
   const share =
     store instanceof RedisRegistryStore ? new CheckShare(store, { clock, random, intervalMs, isLocal }) : undefined;
-  return new HealthMonitor(registry, planChecks(options), options, { clock, random, events, setTimer, share });
+  const planner = planChecks(options, { instancesOf: (name) => registry.snapshot.services.get(name) ?? [] });
+  return new HealthMonitor(registry, planner, options, { clock, random, events, setTimer, share });
 }

@@ -1,7 +1,12 @@
 import { createServer as createTcpServer, type LookupFunction } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { closeServers, instanceAt, listen, overHttp } from '../../../../../test/support/probed-server.js';
-import { resolveHealthCheckOptions } from '../options.js';
+import {
+  closeServers,
+  HTTP_SETTINGS,
+  instanceAt,
+  listen,
+  overHttp,
+} from '../../../../../test/support/probed-server.js';
 import { HttpProbe } from './http-probe.js';
 import { TcpProbe } from './tcp-probe.js';
 
@@ -13,7 +18,7 @@ function timeoutSignal(): { signal: AbortSignal; abort: () => void } {
 }
 
 describe.each([
-  ['HttpProbe', (lookup?: LookupFunction) => new HttpProbe(resolveHealthCheckOptions(), { lookup })],
+  ['HttpProbe', (lookup?: LookupFunction) => new HttpProbe(HTTP_SETTINGS, { lookup })],
   ['TcpProbe', (lookup?: LookupFunction) => new TcpProbe({}, { lookup })],
 ])('%s', (_, make) => {
   const signal = new AbortController().signal;

@@ -5,6 +5,7 @@ import { createSecureContext } from 'node:tls';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import {
   closeServers,
+  HTTP_SETTINGS,
   instanceAt,
   listen,
   overHttp,
@@ -14,7 +15,6 @@ import {
 } from '../../../../../test/support/probed-server.js';
 import { type ServiceRegistration } from '../../model/index.js';
 import { HttpProbe, type HttpProbeSettings } from './http-probe.js';
-import { resolveHealthCheckOptions, type HealthCheckOptions } from '../options.js';
 import { type TlsSettings } from './connection.js';
 import { type ProbeResult } from './probe.js';
 
@@ -22,11 +22,11 @@ afterEach(closeServers);
 
 function check(
   port: number,
-  options: Partial<HealthCheckOptions> = {},
+  settings: Partial<HttpProbeSettings> = {},
   more: Partial<ServiceRegistration> = {},
   signal = new AbortController().signal,
 ): Promise<ProbeResult> {
-  return new HttpProbe(resolveHealthCheckOptions(options)).check(instanceAt(port, more), signal);
+  return probeWith(settings).check(instanceAt(port, more), signal);
 }
 
 function timeoutSignal(): { signal: AbortSignal; abort: () => void } {
@@ -37,7 +37,7 @@ function timeoutSignal(): { signal: AbortSignal; abort: () => void } {
 const { signal } = new AbortController();
 
 function probeWith(settings: Partial<HttpProbeSettings>): HttpProbe {
-  return new HttpProbe({ ...resolveHealthCheckOptions(), ...settings });
+  return new HttpProbe({ ...HTTP_SETTINGS, ...settings });
 }
 
 const JSON_HEAD = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n';
@@ -63,7 +63,7 @@ describe('HttpProbe', () => {
 
   it('takes the statuses that it is told to be healthy', async () => {
     const port = await overHttp((_request, response) => void response.writeHead(418).end());
-    expect(await check(port, { healthyStatuses: [418] })).toMatchObject({ passed: true, statusCode: 418 });
+    expect(await check(port, { healthyStatuses: [[418, 418]] })).toMatchObject({ passed: true, statusCode: 418 });
   });
 
   it('does not follow a redirect and fails', async () => {
@@ -275,7 +275,7 @@ describe('HttpProbe', () => {
       const lookup: LookupFunction = (_hostname, _options, callback) =>
         callback(null, [{ address: '127.0.0.1', family: 4 }]);
       const check = async (tls: TlsSettings) => {
-        const probe = new HttpProbe({ ...resolveHealthCheckOptions(), tls }, { lookup });
+        const probe = new HttpProbe({ ...HTTP_SETTINGS, tls }, { lookup });
         return probe.check(instanceAt(await secure(), { protocol: 'https', host: 'users.example' }), signal);
       };
       expect(await check({ context })).toEqual({ passed: false, reason: 'the certificate is for another name' });

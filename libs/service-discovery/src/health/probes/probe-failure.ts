@@ -12,6 +12,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENETUNREACH: 'network unreachable',
   ENOTFOUND: 'host name not found',
   EAI_AGAIN: 'host name could not be looked up',
+  ERR_HTTP2_ERROR: 'the answer is not HTTP/2',
   HPE_HEADER_OVERFLOW: 'headers too large',
   HPE_CHUNK_EXTENSIONS_OVERFLOW: 'chunk extensions too large',
   HPE_INVALID_CONSTANT: 'the answer is not HTTP',

@@ -1,4 +1,13 @@
 /** What an instance may say of how it is checked: its fields, their bounds, and their spelling in code and over REST. */
+export { type HealthCheckBounds } from './fields.js';
 export { CODE_FORM, type HealthCheckForm, WIRE_FORM } from './form.js';
-export { findHealthCheckProblems, recallHealthCheck, writeHealthCheck } from './read.js';
-export { type BodyCondition, type CheckType, type HealthCheckSpec, type JsonScalar, type StatusRange } from './spec.js';
+export { findHealthCheckProblems, readHealthCheck, recallHealthCheck, writeHealthCheck } from './read.js';
+export {
+  type BodyCondition,
+  type CheckType,
+  type HealthCheckSpec,
+  type JsonScalar,
+  SAFE_METHODS,
+  type StatusRange,
+} from './spec.js';
+export { toRanges } from './statuses.js';

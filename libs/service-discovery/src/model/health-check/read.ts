@@ -15,25 +15,26 @@ const FIELDS_OF_TYPE: Readonly<Record<string, readonly (keyof HealthCheckSpec)[]
 /** The fields without which a type makes no sense. */
 const REQUIRED_BY_TYPE: Readonly<Record<string, keyof HealthCheckSpec>> = { alias: 'aliasOf', custom: 'probe' };
 
+const FIELD_NAMES = Object.keys(FIELDS) as readonly (keyof HealthCheckSpec)[];
+
 /**
  * What of a health check is right, durations in milliseconds; all else becomes a problem of the validator.
  * @param bounds what whoever says it may ask for
  */
-function readHealthCheck(
+export function readHealthCheck(
   given: unknown,
   check: OptionValidator,
   form: HealthCheckForm,
   bounds: HealthCheckBounds = REGISTRATION_BOUNDS,
 ): HealthCheckSpec {
-  const names = Object.keys(FIELDS) as (keyof HealthCheckSpec)[];
   const values = check.options<Record<string, unknown>>(
     '',
     given as Record<string, unknown>,
     {},
-    names.map(form.nameOf),
+    FIELD_NAMES.map(form.nameOf),
   );
   const spec: Record<string, unknown> = {};
-  for (const name of names) {
+  for (const name of FIELD_NAMES) {
     const path = form.nameOf(name);
     const value = values[path];
     if (value === undefined) continue;

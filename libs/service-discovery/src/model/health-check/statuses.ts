@@ -17,7 +17,7 @@ export function readStatuses(check: OptionValidator, path: string, given: unknow
 }
 
 /** The same with a range for each. */
-function toRanges(statuses: readonly StatusRange[]): (readonly [from: number, to: number])[] {
+export function toRanges(statuses: readonly StatusRange[]): (readonly [from: number, to: number])[] {
   return statuses.map((entry) => (typeof entry === 'number' ? [entry, entry] : entry));
 }
 

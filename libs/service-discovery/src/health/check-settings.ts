@@ -1,0 +1,74 @@
+import { type OptionValidator } from '../common/index.js';
+import {
+  type BodyCondition,
+  CODE_FORM,
+  type HealthCheckBounds,
+  type HealthCheckSpec,
+  readHealthCheck,
+  SAFE_METHODS,
+} from '../model/index.js';
+import { type CheckSchedule } from './check-plan.js';
+import { type BodyPredicate } from './probes/body-condition.js';
+import { type TlsSettings } from './probes/connection.js';
+import { type CustomCheck } from './probes/custom-probe.js';
+import { TLS_SECRETS, toTlsSettings } from './tls-options.js';
+
+/**
+ * How instances are checked, as far as somebody has said, durations in milliseconds. There are three who may: the process
+ * for all, the process for a service, and the instance; what one says goes before what those before it said.
+ */
+export interface CheckSettings extends Omit<HealthCheckSpec, 'body' | 'probe'> {
+  readonly body?: BodyCondition | BodyPredicate;
+  readonly probe?: string | CustomCheck;
+  readonly bodyLimit?: number;
+  readonly tls?: TlsSettings;
+}
+
+/** What the process that checks may ask of itself. */
+const CHECKER_BOUNDS: HealthCheckBounds = {
+  intervalMs: { minMs: 10, maxMs: 86_400_000 },
+  timeoutMs: { minMs: 1, maxMs: 3_600_000 },
+  methods: [...SAFE_METHODS, 'POST', 'PUT'],
+  tlsOptions: TLS_SECRETS,
+  functions: true,
+};
+
+/**
+ * What of the options of a process is right; all else becomes a problem.
+ * @param given with the names of a {@link HealthCheckSpec}, and `bodyLimit`
+ */
+export function readSettings(check: OptionValidator, given: unknown): CheckSettings {
+  const { bodyLimit, ...others } = given as { readonly bodyLimit?: unknown };
+  const { tls, ...settings } = readHealthCheck(others, check, CODE_FORM, CHECKER_BOUNDS) as CheckSettings;
+  return {
+    ...settings,
+    ...(tls && { tls: toTlsSettings(check, 'tls', tls) }),
+    ...(bodyLimit !== undefined && {
+      bodyLimit: check.number('bodyLimit', bodyLimit, { min: 0, max: 1_048_576, integer: true }),
+    }),
+  };
+}
+
+/** The settings of all three, the later ones on top. */
+export function overlay(...layers: readonly (CheckSettings | undefined)[]): CheckSettings {
+  const tls = Object.assign({}, ...layers.map((settings) => settings?.tls)) as TlsSettings;
+  return { ...(Object.assign({}, ...layers) as CheckSettings), tls };
+}
+
+/** @param settings complete: the defaults are in them */
+export function scheduleOf(settings: CheckSettings): CheckSchedule {
+  const intervalMs = settings.interval as number;
+  const { changingInterval = intervalMs, downInterval = intervalMs, idleInterval = intervalMs } = settings;
+  const intervals = [intervalMs, changingInterval, downInterval, idleInterval] as number[];
+  return {
+    intervalMs,
+    changingIntervalMs: changingInterval as number,
+    downIntervalMs: downInterval as number,
+    idleIntervalMs: idleInterval as number,
+    jitter: settings.jitter!,
+    // Checks of an instance never overlap.
+    timeoutMs: Math.min(settings.timeout as number, ...intervals),
+    rise: settings.rise!,
+    fall: settings.fall!,
+  };
+}

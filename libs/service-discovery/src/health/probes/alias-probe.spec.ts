@@ -1,0 +1,77 @@
+import { describe, expect, it } from '@jest/globals';
+import { type HealthStatus, type OperatorStatus, type ServiceInstance } from '../../model/index.js';
+import { fakeInstance } from '../../testing/index.js';
+import { resolveHealthCheckOptions } from '../options.js';
+import { planChecks } from '../plan-checks.js';
+import { type ProbeResult } from './probe.js';
+
+type Standing = HealthStatus | Exclude<OperatorStatus, 'up'>;
+
+/** A service, the standing of each of its instances, and the service that these are an alias of. */
+type Fleet = Readonly<Record<string, { readonly is?: readonly Standing[]; readonly aliasOf?: string }>>;
+
+function check(fleet: Fleet, serviceName: string): Promise<ProbeResult> {
+  const services = new Map<string, ServiceInstance[]>();
+  for (const [name, { is = ['unknown'], aliasOf }] of Object.entries(fleet)) {
+    const healthCheck = aliasOf === undefined ? undefined : ({ type: 'alias', aliasOf } as const);
+    const instances = is.map((standing, index) => {
+      const isWord = standing === 'maintenance' || standing === 'draining';
+      const status: Partial<ServiceInstance> = isWord
+        ? { operatorStatus: standing }
+        : { healthStatus: standing as HealthStatus };
+      return fakeInstance({ serviceName: name, instanceId: String(index), healthCheck, ...status });
+    });
+    services.set(name, instances);
+  }
+  const planner = planChecks(resolveHealthCheckOptions(), { instancesOf: (name) => services.get(name) ?? [] });
+  const instance = services.get(serviceName)![0]!;
+  return planner(instance).probe.check(instance, new AbortController().signal);
+}
+
+describe('an alias', () => {
+  it.each<[readonly Standing[], Partial<ProbeResult>]>([
+    [['healthy'], { passed: true }],
+    [['unhealthy', 'healthy', 'unknown'], { passed: true }],
+    [['unhealthy'], { passed: false, skipped: undefined, reason: 'db has no healthy instance' }],
+    [['maintenance', 'draining'], { passed: false, skipped: undefined, reason: 'db has no healthy instance' }],
+    [['unknown', 'unhealthy'], { passed: false, skipped: true, reason: 'how db is, is not known yet' }],
+    [[], { passed: false, skipped: undefined, reason: 'no instance of db is registered' }],
+  ])('of a service whose instances are %j', async (is, expected) => {
+    const result = await check({ db: { is }, proxy: { aliasOf: 'db' } }, 'proxy');
+    expect(result.passed).toBe(expected.passed);
+    expect(result.skipped).toBe(expected.skipped);
+    expect(result.reason).toBe(expected.reason);
+  });
+
+  it('tells how many instances it goes by', async () => {
+    const { data } = await check({ db: { is: ['healthy', 'unhealthy'] }, proxy: { aliasOf: 'db' } }, 'proxy');
+    expect(data).toEqual({ alias_of: 'db', healthy_instances: 1, total_instances: 2 });
+  });
+
+  it('of an alias goes by what that one was found to be', async () => {
+    const fleet: Fleet = {
+      db: { is: ['healthy'] },
+      proxy: { aliasOf: 'db', is: ['unhealthy'] },
+      edge: { aliasOf: 'proxy' },
+    };
+    expect(await check(fleet, 'edge')).toMatchObject({ passed: false, reason: 'proxy has no healthy instance' });
+  });
+
+  it('has nothing to go by in a circle, whatever was said before', async () => {
+    const circle: Fleet = {
+      a: { aliasOf: 'b', is: ['healthy'] },
+      b: { aliasOf: 'c', is: ['healthy'] },
+      c: { aliasOf: 'a', is: ['healthy'] },
+    };
+    expect(await check(circle, 'a')).toEqual({
+      passed: false,
+      skipped: true,
+      reason: 'a is an alias of b is an alias of c is an alias of a: there is nothing to go by',
+    });
+  });
+
+  it('is not held up by a circle that it is not in', async () => {
+    const fleet: Fleet = { a: { aliasOf: 'b' }, b: { aliasOf: 'c', is: ['healthy'] }, c: { aliasOf: 'b' } };
+    expect(await check(fleet, 'a')).toMatchObject({ passed: true });
+  });
+});

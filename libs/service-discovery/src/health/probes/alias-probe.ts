@@ -1,0 +1,58 @@
+import { type ServiceInstance } from '../../model/index.js';
+import { type Probe, type ProbeResult } from './probe.js';
+
+export interface AliasProbeDeps {
+  /** The instances of a service, as the registry knows them now. */
+  readonly instancesOf: (serviceName: string) => readonly ServiceInstance[];
+  /** The service that an instance is an alias of, if it is one. */
+  readonly aliasOf: (instance: ServiceInstance) => string | undefined;
+}
+
+/**
+ * An instance is as healthy as another service: it passes when that one has a healthy instance. Asks nobody; the answer
+ * is what the registry knows. Where services are aliases of each other in a circle, there is nothing to go by.
+ */
+export class AliasProbe implements Probe {
+  constructor(
+    readonly aliasOf: string,
+    private readonly deps: AliasProbeDeps,
+  ) {}
+
+  check({ serviceName }: ServiceInstance): Promise<ProbeResult> {
+    return Promise.resolve(this.resultFor(serviceName));
+  }
+
+  private resultFor(serviceName: string): ProbeResult {
+    const circle = this.findCircle(serviceName);
+    if (circle) return skipped(`${circle.join(' is an alias of ')}: there is nothing to go by`);
+    const instances = this.deps.instancesOf(this.aliasOf);
+    if (instances.length === 0) return { passed: false, reason: `no instance of ${this.aliasOf} is registered` };
+    const healthy = instances.filter(({ status }) => status === 'healthy').length;
+    const data = { alias_of: this.aliasOf, healthy_instances: healthy, total_instances: instances.length };
+    if (healthy > 0) return { passed: true, data };
+    const unknown = instances.some(({ status }) => status === 'unknown');
+    if (unknown) return { ...skipped(`how ${this.aliasOf} is, is not known yet`), data };
+    return { passed: false, reason: `${this.aliasOf} has no healthy instance`, data };
+  }
+
+  /** The way from a service back to itself, if aliases lead there. */
+  private findCircle(start: string): string[] | undefined {
+    const seen = new Set<string>();
+    const walk = (service: string, way: string[]): string[] | undefined => {
+      if (service === start) return [...way, service];
+      if (seen.has(service)) return undefined;
+      seen.add(service);
+      const next = new Set(this.deps.instancesOf(service).map(this.deps.aliasOf));
+      for (const target of next) {
+        const found = target === undefined ? undefined : walk(target, [...way, service]);
+        if (found) return found;
+      }
+      return undefined;
+    };
+    return walk(this.aliasOf, [start]);
+  }
+}
+
+function skipped(reason: string): ProbeResult {
+  return { passed: false, skipped: true, reason };
+}

@@ -1,0 +1,46 @@
+import { type ServiceInstance } from '../../model/index.js';
+import { failureReason } from './probe-failure.js';
+import { type Probe, type ProbeResult } from './probe.js';
+
+/**
+ * A check of one's own: whether the instance is healthy, or more about it. What it throws is the reason of a failure. When
+ * `signal` aborts, nobody waits any more.
+ *
+ * @example
+ * const redis: CustomCheck = async ({ host, port }, signal) => {
+ *   const client = new Redis({ host, port, lazyConnect: true, retryStrategy: () => null });
+ *   signal.addEventListener('abort', () => client.disconnect());
+ *   try {
+ *     await client.connect();
+ *     return (await client.ping()) === 'PONG';
+ *   } finally {
+ *     client.disconnect();
+ *   }
+ * };
+ */
+export type CustomCheck = (
+  instance: ServiceInstance,
+  signal: AbortSignal,
+) => boolean | ProbeResult | Promise<boolean | ProbeResult>;
+
+const NO_ANSWER = 'the custom check returned neither true nor false nor a result';
+
+/** Asks a function of the app. Never throws. */
+export class CustomProbe implements Probe {
+  constructor(private readonly ask: CustomCheck) {}
+
+  async check(instance: ServiceInstance, signal: AbortSignal): Promise<ProbeResult> {
+    try {
+      const answer: unknown = await this.ask(instance, signal);
+      if (typeof answer === 'boolean')
+        return { passed: answer, reason: answer ? undefined : 'the custom check failed' };
+      return isResult(answer) ? answer : { passed: false, reason: NO_ANSWER };
+    } catch (error) {
+      return { passed: false, reason: failureReason(error, signal) };
+    }
+  }
+}
+
+function isResult(answer: unknown): answer is ProbeResult {
+  return typeof answer === 'object' && answer !== null && typeof (answer as Partial<ProbeResult>).passed === 'boolean';
+}

@@ -1,0 +1,202 @@
+import { createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2';
+import { type Socket } from 'node:net';
+import { createSecureContext } from 'node:tls';
+import {
+  Server,
+  ServerCredentials,
+  status as grpcStatus,
+  type ServerUnaryCall,
+  type sendUnaryData,
+} from '@grpc/grpc-js';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import {
+  atEnd,
+  closeServers,
+  instanceAt,
+  listen,
+  overTcp,
+  pem,
+  pump,
+  SERVER_TLS,
+} from '../../../../../test/support/probed-server.js';
+import { ManualClock } from '../../testing/index.js';
+import { runProbe } from '../monitor/run-probe.js';
+import { GrpcProbe, type GrpcProbeSettings } from './grpc-probe.js';
+import { type ProbeResult } from './probe.js';
+
+afterEach(closeServers);
+
+const { signal } = new AbortController();
+const SERVING_STATUS = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
+
+/** Never falsy: the server takes that for no message at all. */
+interface Request {
+  readonly service: string;
+}
+
+/** What the health service of a server says of each name; a number is a code that the call fails with. */
+type Said = Readonly<Record<string, string | number>>;
+
+const METHOD = {
+  path: '/grpc.health.v1.Health/Check',
+  requestStream: false,
+  responseStream: false,
+  requestSerialize: ({ service }: Request) => Buffer.from(service),
+  requestDeserialize: (message: Buffer): Request => ({ service: message.subarray(2).toString() }),
+  responseSerialize: (name: string) => Buffer.from([8, SERVING_STATUS.indexOf(name)]),
+  responseDeserialize: (message: Buffer) => message.toString(),
+} as const;
+
+/** A server of `@grpc/grpc-js`. */
+async function grpcServer(said: Said | undefined, credentials = ServerCredentials.createInsecure()): Promise<number> {
+  const server = new Server();
+  if (said) {
+    server.addService(
+      { check: METHOD },
+      {
+        check: ({ request }: ServerUnaryCall<Request, string>, callback: sendUnaryData<string>) => {
+          const word = said[request.service] ?? grpcStatus.NOT_FOUND;
+          if (typeof word === 'number') callback({ code: word, details: 'no' });
+          else callback(null, word);
+        },
+      },
+    );
+  }
+  const port = await new Promise<number>((resolve, reject) =>
+    server.bindAsync('127.0.0.1:0', credentials, (error, bound) => (error ? reject(error) : resolve(bound))),
+  );
+  atEnd(() => Promise.resolve(server.forceShutdown()));
+  return port;
+}
+
+const resultOf = (port: number, settings: GrpcProbeSettings = {}): Promise<ProbeResult> =>
+  new GrpcProbe(settings).check(instanceAt(port), signal);
+
+describe('GrpcProbe', () => {
+  it('passes where the server says that it serves', async () => {
+    const port = await grpcServer({ '': 'SERVING', 'shop.v1.Users': 'SERVING' });
+    const passed = { passed: true, reason: undefined, data: { status: 'SERVING' } };
+    expect(await resultOf(port)).toEqual(passed);
+    expect(await resultOf(port, { service: 'shop.v1.Users' })).toEqual(passed);
+  });
+
+  it.each(['NOT_SERVING', 'SERVICE_UNKNOWN', 'UNKNOWN'])('fails where the server says %s', async (word) => {
+    const port = await grpcServer({ '': word });
+    expect(await resultOf(port)).toEqual({ passed: false, reason: word, data: { status: word } });
+  });
+
+  it('fails where the server does not know the name', async () => {
+    const port = await grpcServer({ '': 'SERVING' });
+    expect(await resultOf(port, { service: 'nobody' })).toEqual({
+      passed: false,
+      reason: 'SERVICE_UNKNOWN: the server knows no service of this name',
+    });
+  });
+
+  it('fails where the server does not offer the health service', async () => {
+    expect(await resultOf(await grpcServer(undefined))).toEqual({
+      passed: false,
+      reason: 'UNIMPLEMENTED: the server does not offer grpc.health.v1.Health',
+    });
+  });
+
+  it('fails with the code of any other failure', async () => {
+    expect(await resultOf(await grpcServer({ '': grpcStatus.UNAVAILABLE }))).toMatchObject({ reason: 'UNAVAILABLE' });
+    expect(await resultOf(await grpcServer({ '': grpcStatus.DATA_LOSS }))).toMatchObject({ reason: 'gRPC status 15' });
+  });
+
+  it('speaks TLS where the protocol is https', async () => {
+    const { cert, key } = SERVER_TLS;
+    const pair = { private_key: Buffer.from(key), cert_chain: Buffer.from(cert) };
+    const port = await grpcServer({ '': 'SERVING' }, ServerCredentials.createSsl(null, [pair]));
+    const context = createSecureContext({ ca: pem('ca.pem') });
+    expect(await resultOf(port, { protocol: 'https', tls: { context } })).toMatchObject({ passed: true });
+    expect(await resultOf(port, { protocol: 'https' })).toMatchObject({
+      passed: false,
+      reason: 'the certificate is of nobody that is trusted',
+    });
+  });
+
+  it('leaves no connection behind', async () => {
+    const server = createHttp2Server();
+    server.on('stream', (stream) => answer(stream, '0', Buffer.from('00000000020801', 'hex')));
+    const closed = new Promise<void>((resolve) =>
+      server.on('connection', (socket: Socket) => socket.on('close', () => resolve())),
+    );
+    expect(await resultOf(await listen(server))).toMatchObject({ passed: true });
+    await closed;
+  });
+
+  function answer(stream: ServerHttp2Stream, code: string, body: Buffer): void {
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': code }));
+    stream.end(body);
+  }
+
+  const overHttp2 = (onStream: (stream: ServerHttp2Stream) => void): Promise<number> =>
+    listen(createHttp2Server().on('stream', (stream) => onStream(stream.on('error', () => undefined))));
+
+  it.each<[name: string, misbehave: (stream: ServerHttp2Stream) => void, reason: string]>([
+    [
+      'answers with HTTP alone',
+      (stream) => (stream.respond({ ':status': 404 }), stream.end('no')),
+      'HTTP status 404, which is no answer of gRPC',
+    ],
+    [
+      'redirects',
+      (stream) => (stream.respond({ ':status': 302, location: '/' }), stream.end()),
+      'HTTP status 302, which is no answer of gRPC',
+    ],
+    [
+      'sends no status',
+      (stream) => (stream.respond({ ':status': 200 }), stream.end(Buffer.from('00000000020801', 'hex'))),
+      'the answer ended without a gRPC status',
+    ],
+    [
+      'sends something else',
+      (stream) => answer(stream, '0', Buffer.from('<html>')),
+      'the answer is none of gRPC health',
+    ],
+    [
+      'sends a compressed answer',
+      (stream) => answer(stream, '0', Buffer.from('01000000020801', 'hex')),
+      'the answer is none of gRPC health',
+    ],
+    [
+      'sends more than anybody reads',
+      (stream) => (stream.respond({ ':status': 200 }), stream.write(Buffer.alloc(1_000_000))),
+      'the answer is longer than one of gRPC health',
+    ],
+    ['resets the stream', (stream) => stream.close(2), 'Stream closed with error code NGHTTP2_INTERNAL_ERROR'],
+    [
+      'closes the connection',
+      (stream) => stream.session?.destroy(),
+      'connection closed before the answer was complete',
+    ],
+  ])('fails where the instance %s', async (_name, misbehave, reason) => {
+    expect(await resultOf(await overHttp2(misbehave))).toMatchObject({ passed: false, reason });
+  });
+
+  it('fails where the instance does not speak HTTP/2', async () => {
+    const reason = 'the answer is not HTTP/2';
+    expect(await resultOf(await overTcp((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')))).toMatchObject({
+      reason,
+    });
+    expect(await resultOf(await overTcp((socket) => pump(socket, Buffer.alloc(65_536, 0xff))))).toMatchObject({
+      reason,
+    });
+  });
+
+  it.each<[name: string, misbehave: (stream: ServerHttp2Stream) => void]>([
+    ['never answers', () => undefined],
+    ['never ends', (stream) => (stream.respond({ ':status': 200 }), stream.write(Buffer.alloc(7)))],
+  ])('gives up at the timeout where the instance %s', async (_name, misbehave) => {
+    const clock = new ManualClock();
+    const port = await overHttp2((stream) => {
+      misbehave(stream);
+      void clock.advanceAsync(1_000);
+    });
+    const result = await runProbe(new GrpcProbe(), instanceAt(port), { clock, timeoutMs: 1_000, signal });
+    expect(result).toEqual({ passed: false, reason: 'timed out after 1000 ms' });
+  });
+});

@@ -1,0 +1,67 @@
+import { OptionValidator } from '../common/index.js';
+import { type BodyCondition, type HealthCheckSpec, SERVICE_NAME_PATTERN } from '../model/index.js';
+import { type CheckSettings, readSettings } from './check-settings.js';
+import { type BodyPredicate } from './probes/body-condition.js';
+import { type CustomCheck } from './probes/custom-probe.js';
+import { type TlsOptions } from './tls-options.js';
+
+/**
+ * How the instances of one service are checked. The same as an instance can say itself, with wider bounds: intervals from
+ * 10 ms, a timeout from 1 ms to 1 hour, `POST` and `PUT`, headers that stay in this process, and functions.
+ */
+export interface ServiceCheckOptions extends Omit<HealthCheckSpec, 'body' | 'probe' | 'tls'> {
+  /** Of HTTP: what the body of a healthy answer holds, or a function that says whether it is healthy. */
+  readonly body?: BodyCondition | BodyPredicate;
+  /** Of HTTP: as for all. */
+  readonly bodyLimit?: number;
+  /** Of a custom check: the check itself, or its name in `probes`. */
+  readonly probe?: string | CustomCheck;
+  readonly tls?: TlsOptions;
+}
+
+/** The custom checks by their names. */
+export function readProbes(check: OptionValidator, given: unknown): ReadonlyMap<string, CustomCheck> {
+  const probes = entriesOf(check, 'probes', given, 'an object of functions by name');
+  for (const [name, probe] of probes) if (probe === undefined) probes.delete(name);
+  for (const [name, probe] of probes) check.optionalFunction(`probes.${name}`, probe);
+  return probes as Map<string, CustomCheck>;
+}
+
+/** What is different for a service, by its name. */
+export function readServiceChecks(
+  check: OptionValidator,
+  given: unknown,
+  probes: ReadonlyMap<string, CustomCheck>,
+): ReadonlyMap<string, CheckSettings> {
+  const services = new Map<string, CheckSettings>();
+  for (const [name, options] of entriesOf(check, 'services', given, 'an object of options by the name of a service')) {
+    const path = `services.${name}`;
+    if (!SERVICE_NAME_PATTERN.test(name)) check.problem(path, name, 'the name of a service');
+    else if (!isObject(options)) check.problem(path, options, 'an object of options');
+    else {
+      const own = new OptionValidator(check.pathOf(path));
+      const settings = readSettings(own, options);
+      const { probe } = settings;
+      if (typeof probe === 'string' && !probes.has(probe)) {
+        own.problem(
+          'probe',
+          probe,
+          `a function, or the name of one in probes: ${[...probes.keys()].join(', ') || 'none'}`,
+        );
+      }
+      check.problems.push(...own.problems);
+      services.set(name, settings);
+    }
+  }
+  return services;
+}
+
+function entriesOf(check: OptionValidator, path: string, given: unknown, expected: string): Map<string, unknown> {
+  if (isObject(given)) return new Map(Object.entries(given));
+  check.problem(path, given, expected);
+  return new Map();
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
