@@ -10,7 +10,7 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { transformFile } from '@swc/core';
 import { Claims } from '../apps/demo/support/claims.js';
-import { Load } from '../apps/demo/support/load.js';
+import { get, Load } from '../apps/demo/support/load.js';
 import { Printer } from '../apps/demo/support/print.js';
 import { waitFor } from '../apps/demo/support/wait.js';
 import { addSources, type BuiltPackage, buildPackage } from './support/built-package.js';
@@ -229,8 +229,8 @@ describe('the load of the demo', () => {
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const load = new Load({
-      urls: [`http://127.0.0.1:${(server.address() as AddressInfo).port}/users/1`],
-      rate: 1_000,
+      requests: [get(`http://127.0.0.1:${(server.address() as AddressInfo).port}/users/1`)],
+      rate: 100,
       fault: ({ missing }) => ((missing as string[]).length > 0 ? 'incomplete' : undefined),
     });
     await load.more(30);

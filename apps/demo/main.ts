@@ -11,7 +11,9 @@ import { discovery } from './acts/discovery.js';
 import { fallback } from './acts/fallback.js';
 import { opening } from './acts/opening.js';
 import { parallel } from './acts/parallel.js';
+import { restart } from './acts/restart.js';
 import { Claims } from './support/claims.js';
+import { Journal } from './support/journal.js';
 import { Printer } from './support/print.js';
 import { Stage } from './support/stage.js';
 
@@ -21,6 +23,7 @@ const ACTS: readonly (readonly [title: string, act: (stage: Stage) => Promise<vo
   ['Calls through the gateway, spread over the instances', calls],
   ['Parallel calls', parallel],
   ['Fallback: a service is gone, another one answers', fallback],
+  ['A rolling restart: each instance of two services in turn, under load', restart],
   ['A crash: SIGKILL under load', crash],
   ['A deployment: SIGTERM under load', departure],
   ['A failing service: its circuit opens, and recovers', circuit],
@@ -31,15 +34,17 @@ const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 const print = new Printer();
 const claims = new Claims(print);
 const group = new ProcessGroup({ stopTimeoutMs: 3_000 });
+const journal = await Journal.create();
 
 // Listens for interruptions before anything starts.
 process.exitCode = await Promise.race([interruption(), play()]);
 await group.stop();
+await journal.remove();
 // Requests of a load that was interrupted may be under way still.
 process.exit();
 
 async function play(): Promise<number> {
-  const stage = new Stage(print, claims, group);
+  const stage = new Stage(print, claims, group, journal);
   try {
     for (const [index, [title, act]] of ACTS.entries()) {
       print.act(index + 1, title);

@@ -15,6 +15,8 @@ export interface ProcessSpec {
 export interface ProcessGroupOptions {
   /** Hears every line that a child prints. */
   readonly onLine?: (name: string, line: string) => void;
+  /** The folder of the compiled apps. @default the one that this file is in */
+  readonly directory?: URL;
   /** How long a child may take until it listens, in milliseconds. @default 30_000 */
   readonly startTimeoutMs?: number;
   /** How long a child may take to end after SIGTERM, before SIGKILL, in milliseconds. @default 5_000 */
@@ -27,6 +29,8 @@ export interface Ending {
   readonly signal: NodeJS.Signals | null;
 }
 
+const APPS = new URL('../', import.meta.url);
+const PRELOADED = new URL('./exit-with-parent.js', import.meta.url);
 /** What the apps print once they can be called. */
 const LISTENING = /listens on (https?:\/\/[\w.:[\]-]+)/;
 const KEPT_LINES = 20;
@@ -74,9 +78,11 @@ export class ProcessGroup {
   /** Starts a process and waits until it listens. */
   async start(spec: ProcessSpec): Promise<ServiceProcess> {
     if (this.stopping) throw new Error(`${spec.name} was not started: the group is stopping`);
+    const { directory = APPS } = this.options;
+    const preloaded = directory === APPS ? PRELOADED : new URL('support/exit-with-parent.js', directory);
     const child = spawn(
       process.execPath,
-      ['--import', new URL('./exit-with-parent.js', import.meta.url).href, resolveScript(spec.script)],
+      ['--import', preloaded.href, fileURLToPath(new URL(spec.script, directory))],
       {
         // Escape codes of a child would end up in this process's own lines.
         env: { ...process.env, NO_COLOR: '1', ...spec.env },
@@ -149,10 +155,6 @@ export class ProcessGroup {
 async function endingOf(child: ChildProcess): Promise<Ending> {
   const [code, signal] = (await once(child, 'exit')) as [Ending['code'], Ending['signal']];
   return { code, signal };
-}
-
-function resolveScript(script: string): string {
-  return fileURLToPath(new URL(`../${script}`, import.meta.url));
 }
 
 async function end(child: ChildProcess): Promise<void> {

@@ -1,5 +1,5 @@
 import { getJson, postJson } from '../support/http.js';
-import { type Body, Load } from '../support/load.js';
+import { type Body, get, Load } from '../support/load.js';
 import { type Stage } from '../support/stage.js';
 import { waitFor } from '../support/wait.js';
 
@@ -21,7 +21,7 @@ export async function circuit(stage: Stage): Promise<void> {
     waitFor(`the circuit of inventory-2 to be ${state}`, async () => ((await stateOf()) === state ? state : undefined));
 
   const load = new Load({
-    urls: ['anvil', 'lantern', 'rope'].map((sku) => stage.shop(`/stock/${sku}`)),
+    requests: ['anvil', 'lantern', 'rope'].map((sku) => get(stage.shop(`/stock/${sku}`))),
     fault: ({ available }: Body) => (available === null ? 'the stock is not known' : undefined),
   });
   await load.more(50);

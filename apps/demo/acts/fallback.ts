@@ -1,7 +1,6 @@
 import { getJson } from '../support/http.js';
 import { type Stage } from '../support/stage.js';
 import { waitFor } from '../support/wait.js';
-import { cast } from './opening.js';
 
 interface Recommendations {
   personal: boolean;
@@ -30,8 +29,7 @@ export async function fallback(stage: Stage): Promise<void> {
     `by ${during.servedBy}`,
   );
 
-  const spec = cast(stage.process('registry').url).find(({ name }) => name === 'recommendation-1');
-  if (spec) await stage.start(spec);
+  await stage.startAgain('recommendation-1');
   print.say('recommendation-1 is started again');
   const after = await waitFor('recommendation-1 to answer again', async () => {
     const answer = await ask();

@@ -3,7 +3,7 @@ import { type Stage } from '../support/stage.js';
 import { waitFor } from '../support/wait.js';
 
 /** Short times, so that the audience need not wait for what takes minutes in production. */
-const HASTE: Readonly<Record<string, string>> = {
+export const HASTE: Readonly<Record<string, string>> = {
   SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL: '1',
   SERVICE_DISCOVERY_HEALTH_CHECK_TIMEOUT: '1',
   SERVICE_DISCOVERY_SERVICE_TTL: '8',
@@ -12,7 +12,7 @@ const HASTE: Readonly<Record<string, string>> = {
 };
 
 /** The services of the shop, as the demo casts them. */
-export function cast(registryUrl: string): ShopProcess[] {
+function cast(registryUrl: string): ShopProcess[] {
   const env = { ...HASTE, ...registeredAt(registryUrl) };
   return [
     ...instancesOf('gateway', ['gateway'], env),

@@ -3,11 +3,23 @@ import { waitFor } from './wait.js';
 /** One answer of the gateway, already parsed. */
 export type Body = Readonly<Record<string, unknown>>;
 
+/** One of the requests that a load is made of. */
+export interface LoadRequest {
+  /** What it is called where it fails. */
+  readonly name: string;
+  /**
+   * @param count how many were sent before it
+   * @throws where it fails
+   */
+  send(count: number): Promise<Body>;
+}
+
 export interface LoadOptions {
-  readonly urls: readonly string[];
+  /** Taken in turn. */
+  readonly requests: readonly LoadRequest[];
   /** Requests a second. @default 150 */
   readonly rate?: number;
-  /** Says what is wrong with an answer of status 200; undefined: nothing. */
+  /** Says what is wrong with an answer; undefined: nothing. */
   readonly fault?: (body: Body) => string | undefined;
 }
 
@@ -16,7 +28,7 @@ const TIMEOUT_MS = 10_000;
 
 /**
  * Steady load, sent whether earlier requests were answered or not, as real callers do: a service that stalls faces all
- * that piles up meanwhile. Only GET, so that every failure counts against the library.
+ * that piles up meanwhile. Every failure counts against the library.
  */
 export class Load {
   sent = 0;
@@ -55,31 +67,39 @@ export class Load {
   }
 
   private sendWhatIsDue(): void {
-    const { rate = 150, urls } = this.options;
+    const { rate = 150, requests } = this.options;
     const due = ((performance.now() - this.began) / 1_000) * rate;
     while (this.sent < due) {
-      const url = urls[this.sent++ % urls.length];
-      if (url === undefined) return;
-      const request = this.send(url).finally(() => this.pending.delete(request));
-      this.pending.add(request);
+      const request = requests[this.sent % requests.length];
+      if (!request) return;
+      const sending = this.send(request, this.sent++).finally(() => this.pending.delete(sending));
+      this.pending.add(sending);
     }
   }
 
-  private async send(url: string): Promise<void> {
+  private async send(request: LoadRequest, count: number): Promise<void> {
     const began = performance.now();
-    const failure = await this.fetchOnce(url).catch((error: unknown) => String(error));
+    const failure = await this.ask(request, count).catch((error: unknown) => String(error));
     this.latencies.push(performance.now() - began);
     this.answered++;
-    if (failure !== undefined) this.failures.push(`${new URL(url).pathname}: ${failure}`);
+    if (failure !== undefined) this.failures.push(`${request.name}: ${failure}`);
   }
 
-  private async fetchOnce(url: string): Promise<string | undefined> {
-    const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
-    const text = await response.text();
-    if (response.status !== 200) return `status ${response.status}: ${text.slice(0, 200)}`;
-    const body = JSON.parse(text) as Body;
+  private async ask(request: LoadRequest, count: number): Promise<string | undefined> {
+    const body = await request.send(count);
     const { servedBy } = body;
     if (typeof servedBy === 'string') this.servedBy.set(servedBy, (this.servedBy.get(servedBy) ?? 0) + 1);
     return this.options.fault?.(body);
   }
+}
+
+/** A GET of a URL; anything but 200 is a failure. */
+export function get(url: string): LoadRequest {
+  const send = async (): Promise<Body> => {
+    const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const text = await response.text();
+    if (response.status !== 200) throw new Error(`status ${response.status}: ${text.slice(0, 200)}`);
+    return JSON.parse(text) as Body;
+  };
+  return { name: new URL(url).pathname, send };
 }

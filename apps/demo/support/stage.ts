@@ -2,6 +2,7 @@ import { type ProcessGroup, type ServiceProcess } from '../../support/processes.
 import { type ShopProcess } from '../../shop/fleet.js';
 import { type Claims } from './claims.js';
 import { getJson } from './http.js';
+import { type Journal } from './journal.js';
 import { type Printer } from './print.js';
 import { waitFor } from './wait.js';
 
@@ -21,23 +22,45 @@ interface InstanceHealth {
   readonly status: string;
 }
 
+type StageSpec = Pick<ShopProcess, 'name' | 'script' | 'env'>;
+
 /** What all acts share: the running processes, and the ways to ask them. */
 export class Stage {
   /** Every process that was ever started. */
   readonly pids: number[] = [];
   private readonly running = new Map<string, ServiceProcess>();
+  private readonly specs = new Map<string, StageSpec>();
 
   constructor(
     readonly print: Printer,
     readonly claims: Claims,
     private readonly group: ProcessGroup,
+    /** Where the services write down what they did. */
+    readonly journal: Journal,
   ) {}
 
-  async start(spec: Pick<ShopProcess, 'name' | 'script' | 'env'>): Promise<ServiceProcess> {
-    const started = await this.group.start(spec);
+  async start(spec: StageSpec): Promise<ServiceProcess> {
+    const started = await this.group.start({ ...spec, env: { ...this.journal.env, ...spec.env } });
     this.running.set(spec.name, started);
+    this.specs.set(spec.name, spec);
     if (started.pid !== undefined) this.pids.push(started.pid);
     return started;
+  }
+
+  /** Starts one that has ended once more. */
+  startAgain(name: string): Promise<ServiceProcess> {
+    const spec = this.specs.get(name);
+    if (!spec) throw new Error(`${name} was never started`);
+    return this.start(spec);
+  }
+
+  /** Asks a process to end, and waits until it has. @returns how long that took, in milliseconds */
+  async end(name: string): Promise<number> {
+    const began = performance.now();
+    const leaver = this.process(name);
+    leaver.kill('SIGTERM');
+    await leaver.ended;
+    return performance.now() - began;
   }
 
   process(name: string): ServiceProcess {

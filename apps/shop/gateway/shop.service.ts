@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { ResilientCall, ServiceCommunicator } from 'nest-service-discovery';
 import { CatalogClient, type Stock } from './catalog.client.js';
 import { INSTANCE } from '../support/instance.js';
+import { type Receipt } from '../support/receipt.js';
 
 export interface User {
   id: string;
@@ -63,6 +64,19 @@ export class ShopService {
     return data;
   }
 
+  /** POST: sent once, unless it surely never arrived. */
+  order(user: string, json: { id: string; sku: string }): Promise<Receipt> {
+    return this.post('order-service', `/users/${encodeURIComponent(user)}/orders`, json);
+  }
+
+  visit(user: string, json: { id: string }): Promise<Receipt> {
+    return this.post('user-service', `/users/${encodeURIComponent(user)}/visits`, json);
+  }
+
+  rate(user: string, json: { id: string }): Promise<Receipt> {
+    return this.post('recommendation-service', `/recommendations/${encodeURIComponent(user)}/ratings`, json);
+  }
+
   /** A policy around a method of one's own: its last word is that the stock is not known, never an error. */
   @ResilientCall({
     service: 'stock-display',
@@ -73,6 +87,10 @@ export class ShopService {
   })
   stock(sku: string): Promise<Stock> {
     return this.catalog.stock({ params: { sku } });
+  }
+
+  private post(service: string, path: string, json: object): Promise<Receipt> {
+    return this.communicator.callServiceJson<Receipt>(service, { method: 'POST', path, json });
   }
 
   protected unknownStock(sku: string): Stock {

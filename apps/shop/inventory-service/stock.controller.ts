@@ -1,6 +1,8 @@
-import { Controller, Get, NotFoundException, Param, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Get, NotFoundException, Param, Post, UseInterceptors } from '@nestjs/common';
 import { ChaosInterceptor } from '../support/chaos.js';
 import { INSTANCE } from '../support/instance.js';
+import { note } from '../support/journal.js';
+import { type Receipt } from '../support/receipt.js';
 
 interface Stock {
   sku: string;
@@ -19,5 +21,11 @@ export class StockController {
     const available = AVAILABLE[sku];
     if (available === undefined) throw new NotFoundException(`There is no article ${sku}`);
     return { sku, available, servedBy: INSTANCE };
+  }
+
+  @Post(':sku/reservations')
+  reserve(@Body() { id }: Pick<Receipt, 'id'>): Receipt {
+    note('reservation', id);
+    return { id, servedBy: INSTANCE };
   }
 }

@@ -1,6 +1,8 @@
-import { Controller, Get, Param, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Get, Param, Post, UseInterceptors } from '@nestjs/common';
 import { ChaosInterceptor } from '../support/chaos.js';
 import { INSTANCE } from '../support/instance.js';
+import { note } from '../support/journal.js';
+import { type Receipt } from '../support/receipt.js';
 import { InventoryClient } from './inventory.client.js';
 
 interface Order {
@@ -31,5 +33,12 @@ export class OrderController {
       }),
     );
     return { orders, servedBy: INSTANCE };
+  }
+
+  @Post()
+  async place(@Body() { id, sku }: { id: string; sku: string }): Promise<Receipt> {
+    await this.inventory.reserve({ params: { sku }, json: { id } });
+    note('order', id);
+    return { id, servedBy: INSTANCE };
   }
 }

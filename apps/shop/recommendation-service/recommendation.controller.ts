@@ -1,6 +1,8 @@
-import { Controller, Get, Param, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Get, Param, Post, UseInterceptors } from '@nestjs/common';
 import { ChaosInterceptor } from '../support/chaos.js';
 import { INSTANCE } from '../support/instance.js';
+import { note } from '../support/journal.js';
+import { type Receipt } from '../support/receipt.js';
 
 interface Recommendations {
   items: readonly string[];
@@ -20,5 +22,11 @@ export class RecommendationController {
   @Get(':userId')
   find(@Param('userId') userId: string): Recommendations {
     return { items: TASTES[userId] ?? ['almanac'], personal: true, servedBy: INSTANCE };
+  }
+
+  @Post(':userId/ratings')
+  rate(@Body() { id }: Pick<Receipt, 'id'>): Receipt {
+    note('rating', id);
+    return { id, servedBy: INSTANCE };
   }
 }

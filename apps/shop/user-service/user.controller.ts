@@ -1,6 +1,8 @@
-import { Controller, Get, NotFoundException, Param, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Get, NotFoundException, Param, Post, UseInterceptors } from '@nestjs/common';
 import { ChaosInterceptor } from '../support/chaos.js';
 import { INSTANCE } from '../support/instance.js';
+import { note } from '../support/journal.js';
+import { type Receipt } from '../support/receipt.js';
 
 interface User {
   id: string;
@@ -19,5 +21,11 @@ export class UserController {
     const name = NAMES[id];
     if (name === undefined) throw new NotFoundException(`There is no user ${id}`);
     return { id, name, servedBy: INSTANCE };
+  }
+
+  @Post(':id/visits')
+  visit(@Body() { id }: Pick<Receipt, 'id'>): Receipt {
+    note('visit', id);
+    return { id, servedBy: INSTANCE };
   }
 }

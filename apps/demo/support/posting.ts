@@ -1,0 +1,46 @@
+import { type Caller } from './caller.js';
+import { type Journal } from './journal.js';
+import { type LoadRequest } from './load.js';
+
+let series = 0;
+
+/** A POST that must be done once: the services write down what they did under the id that each request carries. */
+export class Posting implements LoadRequest {
+  readonly name: string;
+  private readonly acknowledged: string[] = [];
+  private readonly request: LoadRequest;
+
+  /** @param deeds what the services do for one of these, as they write it down */
+  constructor(
+    caller: Caller,
+    service: string,
+    path: string,
+    private readonly deeds: readonly string[],
+    more: object = {},
+  ) {
+    const prefix = `${process.pid}-${++series}`;
+    this.request = caller.request(service, 'POST', path, (count) => ({ ...more, id: `${prefix}-${count}` }));
+    this.name = this.request.name;
+  }
+
+  async send(count: number): ReturnType<LoadRequest['send']> {
+    const body = await this.request.send(count);
+    this.acknowledged.push(String(body.id));
+    return body;
+  }
+
+  get done(): number {
+    return this.acknowledged.length;
+  }
+
+  /** What was acknowledged and not done, or done more than once. */
+  async faults(journal: Journal): Promise<string[]> {
+    const faults: string[] = [];
+    for (const deed of this.deeds) {
+      const counts = await journal.countOf(deed);
+      for (const id of this.acknowledged) if (!counts.has(id)) faults.push(`${deed} ${id} was never done`);
+      for (const [id, count] of counts) if (count > 1) faults.push(`${deed} ${id} was done ${count} times`);
+    }
+    return faults;
+  }
+}
