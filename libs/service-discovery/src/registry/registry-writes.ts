@@ -11,7 +11,7 @@ import {
   type RegistrySnapshot,
   type ServiceInstance,
 } from '../model/index.js';
-import { isOperatorStatus, type RegistryStore } from '../store/index.js';
+import { isHealthNews, isOperatorStatus, type RegistryStore } from '../store/index.js';
 import { type EffectWaiters } from './effect-waiters.js';
 import { KeyedLock } from './keyed-lock.js';
 import { type LeaseKeeper } from './lease-keeper.js';
@@ -195,6 +195,7 @@ export class RegistryWrites {
   }
 
   private async say(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): Promise<boolean> {
+    if (detail && this.isOldNews(key, status, detail)) return true;
     const found = await this.deps.store.setStatus(key, status, detail);
     if (found) {
       await this.untilShown(key, () => {
@@ -203,6 +204,16 @@ export class RegistryWrites {
       });
     }
     return found;
+  }
+
+  /**
+   * Whether a health check found what the store has told already. Nearly all do, and would cost a shared store more than
+   * all else. Where something else was said of the instance meanwhile and has not been heard yet, the next check says
+   * it again.
+   */
+  private isOldNews(key: InstanceKey, status: OperatorStatus | HealthStatus, detail: HealthDetail): boolean {
+    const shown = this.deps.snapshot().connected ? this.deps.shown(key) : undefined;
+    return shown?.healthStatus === status && !isHealthNews(shown.health, detail);
   }
 
   private ownLeaseOf(key: InstanceKey): Lease | undefined {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { InvalidConfigurationError, InvalidInstanceError, RegistryUnavailableError } from '../common/index.js';
+import { type HealthDetail } from '../model/index.js';
 import { MemoryRegistryStore } from '../store/index.js';
 import { type FlakyRegistryStore } from '../testing/flaky-registry-store.js';
 import { ManualClock } from '../testing/manual-clock.js';
@@ -345,6 +346,31 @@ describe('ServiceRegistry', () => {
         { type: 'instance.status_changed', key: keyed('a'), from: 'unknown', to: 'healthy', reason: undefined },
         { type: 'instance.status_changed', key: keyed('a'), from: 'healthy', to: 'unhealthy', reason: 'status 503' },
       ]);
+    });
+
+    it('of health is not told to the store again where it shows as much, but for once a minute', async () => {
+      const { registry } = await stage.started();
+      await registry.register(user('a'));
+      const check = (status: 'healthy' | 'unhealthy', more: Partial<HealthDetail> = {}): Promise<boolean> =>
+        registry.setStatus(keyed('a'), status, { checkedAt: clock.epoch(), latencyMs: clock.now(), ...more });
+      const told = (): number => store.timesOf('setStatus').length;
+      await check('healthy');
+      expect(told()).toBe(1);
+      for (let n = 0; n < 5; n++) {
+        await clock.advanceAsync(10_000);
+        expect(await check('healthy')).toBe(true);
+      }
+      expect(told()).toBe(1);
+      await clock.advanceAsync(10_000);
+      await check('healthy');
+      expect(told()).toBe(2);
+      await check('healthy', { reason: 'slow' });
+      expect(told()).toBe(3);
+      await check('unhealthy', { reason: 'slow' });
+      expect(told()).toBe(4);
+      // Who says it without what was seen means it.
+      await registry.setStatus(keyed('a'), 'unhealthy');
+      expect(told()).toBe(5);
     });
 
     it('of health that the operator outranks is no event', async () => {
