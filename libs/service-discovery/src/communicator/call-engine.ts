@@ -11,6 +11,7 @@ import { type NamedStrategies } from '../balancing/index.js';
 import {
   type Change,
   type EventSink,
+  type InstanceKey,
   type RegistrySnapshot,
   type ServiceInstance,
   SILENT,
@@ -124,6 +125,12 @@ export class CallEngine {
     if (turnover) for (const instance of turnover.left) this.untold.add(instance);
     const { view, outermost } = this.pipelineOf(known, settings);
     return runCall(new Call(view, request, prepared, times, use.consume, this.callDeps), outermost);
+  }
+
+  idleMs({ serviceName, instanceId }: InstanceKey): number {
+    const state = this.services.get(serviceName)?.channel.states.find(instanceId);
+    if (!state) return Number.POSITIVE_INFINITY;
+    return state.active > 0 ? 0 : this.callDeps.clock.now() - state.calledAt;
   }
 
   circuitBreakers(): CircuitBreakerView[] {

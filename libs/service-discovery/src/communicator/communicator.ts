@@ -1,5 +1,5 @@
 import { OptionValidator } from '../common/index.js';
-import { type Tier } from '../model/index.js';
+import { type InstanceKey, type Tier } from '../model/index.js';
 import { CallEngine, type CommunicatorDependencies } from './call-engine.js';
 import { type ResponseUse } from './call/call.js';
 import { callWithFallback, type FallbackRequest, type FallbackResult } from './fallback-call.js';
@@ -125,6 +125,14 @@ export class ServiceCommunicator {
   /** The tier patterns in force. */
   getCommunicationPatterns(): Readonly<Record<Tier, CommunicationPattern>> {
     return this.patterns;
+  }
+
+  /**
+   * For how many milliseconds nobody has called an instance from this process: 0 while a call is under way, infinity
+   * where there was none.
+   */
+  idleMs(key: InstanceKey): number {
+    return this.engine.idleMs(key);
   }
 
   /** The breakers of all services and instances that were called from this process. */

@@ -64,7 +64,16 @@ export const CORE_PROVIDERS: readonly Provider[] = [
   },
   {
     provide: HealthMonitor,
-    inject: [SERVICE_DISCOVERY_OPTIONS, REGISTRY_STORE, ServiceRegistry, EventBus, CLOCK, RANDOM, ListedTimers],
+    inject: [
+      SERVICE_DISCOVERY_OPTIONS,
+      REGISTRY_STORE,
+      ServiceRegistry,
+      ServiceCommunicator,
+      EventBus,
+      CLOCK,
+      RANDOM,
+      ListedTimers,
+    ],
     useFactory: createMonitor,
   },
   {
@@ -212,6 +221,7 @@ function createMonitor(
   { mode, healthCheck, logging, registry: { follow } }: Options,
   store: RegistryStore,
   registry: ServiceRegistry,
+  communicator: ServiceCommunicator,
   events: EventBus,
   clock: Clock,
   random: Random,
@@ -230,5 +240,6 @@ function createMonitor(
   const share =
     store instanceof RedisRegistryStore ? new CheckShare(store, { clock, random, intervalMs, isLocal }) : undefined;
   const planner = planChecks(options, { instancesOf: (name) => registry.snapshot.services.get(name) ?? [] });
-  return new HealthMonitor(registry, planner, options, { clock, random, events, setTimer, share });
+  const isIdle = (key: InstanceKey): boolean => communicator.idleMs(key) >= intervalMs;
+  return new HealthMonitor(registry, planner, options, { clock, random, events, setTimer, share, isIdle });
 }

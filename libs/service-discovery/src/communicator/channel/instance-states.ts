@@ -11,6 +11,8 @@ export interface InstanceState {
   generation: number;
   /** Calls that have a place there. */
   active: number;
+  /** When a call there ended last, by `Clock.now()`; minus infinity: none did. */
+  calledAt: number;
   readonly breakers: Breakers;
 }
 
@@ -35,6 +37,7 @@ export class Place {
   settle(verdict: OutcomeClass, latencyMs: number, now?: number): void {
     if (this.settled) return;
     this.settled = true;
+    if (now !== undefined) this.state.calledAt = now;
     this.permit?.settle(verdict, now);
     this.outliers?.record(this.state.instanceId, verdict, latencyMs, now);
   }
@@ -77,7 +80,10 @@ export class InstanceStates {
     let state = this.states.get(instanceId);
     if (!state) {
       const breakers = new Breakers({ service: this.service, instanceId }, this.deps);
-      this.states.set(instanceId, (state = { instanceId, generation, active: 0, breakers }));
+      this.states.set(
+        instanceId,
+        (state = { instanceId, generation, active: 0, calledAt: Number.NEGATIVE_INFINITY, breakers }),
+      );
     }
     return state;
   }
