@@ -205,6 +205,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       await register();
       const answer = await health('10.0.0.7:8080', 'unhealthy', {
         checked_at: '2026-01-01T00:00:01.000Z',
+        since: '2026-01-01T00:00:01.000Z',
         reason: 'status 503',
         latency_ms: 12,
         status_code: 503,
@@ -427,6 +428,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
               {
                 instance_id: 'u1',
                 status: 'healthy',
+                reasons: [{ source: 'active', status: 'healthy', reason: null, since: expect.stringMatching(ISO) }],
                 endpoint: 'http://10.0.0.7:8080',
                 last_heartbeat: expect.stringMatching(ISO),
                 last_checked: expect.stringMatching(ISO),

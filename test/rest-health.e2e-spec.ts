@@ -172,12 +172,22 @@ async function establish(app: INestApplication, given: Case['given']): Promise<v
   }
 }
 
+/** Who says what, the strongest first. */
+function reasonsView(word: Word): object[] {
+  const { operator, health } = read(word);
+  const reasons: object[] = [];
+  if (operator !== 'up') reasons.push({ source: 'operator', status: operator, reason: null, since: null });
+  if (health !== 'unknown') reasons.push({ source: 'active', status: health, reason: `found ${health}`, since: ISO });
+  return reasons;
+}
+
 function instanceView(service: string, word: Word, index: number): object {
   const { operator, health } = read(word);
   const checked = health !== 'unknown';
   return {
     instance_id: `${service}-${index}`,
     status: operator === 'up' ? health : operator,
+    reasons: reasonsView(word),
     endpoint: `http://10.0.0.7:${8_000 + index}`,
     last_heartbeat: ISO,
     last_checked: checked ? ISO : null,
@@ -302,5 +312,51 @@ describe.each(PLATFORMS)('GET /health/aggregated about some services, on %s', (_
     const app = await apps.listen(ServiceDiscoveryModule.forRoot({ healthCheck: false, logging: false }), adapter);
     const { status, body } = await send(`${urlOf(app)}/service-discovery/health/aggregated?${query}`, 'GET');
     expect([status, body.error.code]).toEqual([400, 'INVALID_REQUEST']);
+  });
+});
+
+describe.each(PLATFORMS)('GET .../history on %s', (_, adapter) => {
+  it('tells what became of an instance, also when it has left', async () => {
+    const app = await apps.listen(ServiceDiscoveryModule.forRoot({ healthCheck: false, logging: false }), adapter);
+    const url = `${urlOf(app)}/service-discovery`;
+    await establish(app, { a: ['maintenance over unhealthy'] });
+    await send(`${url}/services/a/instances/a-0`, 'DELETE');
+    const answer = await send(`${url}/services/a/instances/a-0/history`, 'GET');
+    expect([answer.status, answer.body]).toEqual([
+      200,
+      {
+        service_name: 'a',
+        instance_id: 'a-0',
+        transitions: [
+          { from: null, to: 'unknown', source: 'lease', reason: 'registered', at: ISO },
+          { from: 'unknown', to: 'unhealthy', source: 'active', reason: 'found unhealthy', at: ISO },
+          { from: 'unhealthy', to: 'maintenance', source: 'operator', reason: null, at: ISO },
+          { from: 'maintenance', to: null, source: 'lease', reason: 'deregistered', at: ISO },
+        ],
+      },
+    ]);
+    const unknown = await send(`${url}/services/a/instances/other/history`, 'GET');
+    expect([unknown.status, unknown.body.error.code]).toEqual([404, 'INSTANCE_NOT_FOUND']);
+  });
+});
+
+describe.each(PLATFORMS)('the reasons of an instance on %s', (_, adapter) => {
+  it('hold since when its health is what it is, in the lists, too', async () => {
+    const app = await apps.listen(ServiceDiscoveryModule.forRoot({ healthCheck: false, logging: false }), adapter);
+    const url = `${urlOf(app)}/service-discovery`;
+    await establish(app, { a: ['healthy'] });
+    const report = async (status: string, checked_at: string): Promise<void> => {
+      await send(`${url}/services/a/instances/a-0/health`, 'PUT', { json: { status, detail: { checked_at } } });
+    };
+    const since = async (): Promise<unknown> => {
+      const { body } = await send(`${url}/services/a`, 'GET');
+      const [instance] = body.instances as unknown as { reasons: { since: string }[] }[];
+      return instance?.reasons.map((reason) => reason.since);
+    };
+    await report('unhealthy', '2026-01-01T00:00:01.000Z');
+    await report('unhealthy', '2026-01-01T00:00:02.000Z');
+    expect(await since()).toEqual(['2026-01-01T00:00:01.000Z']);
+    await report('healthy', '2026-01-01T00:00:03.000Z');
+    expect(await since()).toEqual(['2026-01-01T00:00:03.000Z']);
   });
 });

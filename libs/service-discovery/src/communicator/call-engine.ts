@@ -133,12 +133,14 @@ export class CallEngine {
     return state.active > 0 ? 0 : this.callDeps.clock.now() - state.calledAt;
   }
 
-  circuitBreakers(): CircuitBreakerView[] {
-    return [...this.services.values()].flatMap(({ channel }) => channel.circuitBreakers());
+  /** @param service whose; left out: those of all */
+  circuitBreakers(service?: string): CircuitBreakerView[] {
+    return this.channelsOf(service).flatMap((channel) => channel.circuitBreakers());
   }
 
-  ejections(): EjectionView[] {
-    return [...this.services.values()].flatMap(({ channel }) => channel.ejections());
+  /** @param service whose; left out: those of all */
+  ejections(service?: string): EjectionView[] {
+    return this.channelsOf(service).flatMap((channel) => channel.ejections());
   }
 
   describePipeline(service: string, settings: CallSettings): CallStageDescription[] {
@@ -182,6 +184,12 @@ export class CallEngine {
     this.closing.abort();
     this.unsubscribe();
     await this.transport.close();
+  }
+
+  private channelsOf(service: string | undefined): ServiceChannel[] {
+    if (service === undefined) return [...this.services.values()].map(({ channel }) => channel);
+    const known = this.services.get(service);
+    return known ? [known.channel] : [];
   }
 
   private knownService(service: string): KnownService {

@@ -135,14 +135,20 @@ export class ServiceCommunicator {
     return this.engine.idleMs(key);
   }
 
-  /** The breakers of all services and instances that were called from this process. */
-  circuitBreakers(): CircuitBreakerView[] {
-    return this.engine.circuitBreakers();
+  /**
+   * The breakers of services and instances that were called from this process.
+   * @param service whose @default those of all
+   */
+  circuitBreakers(service?: string): CircuitBreakerView[] {
+    return this.engine.circuitBreakers(service);
   }
 
-  /** The instances that picks avoid at the moment, since they did worse than the others. */
-  ejections(): EjectionView[] {
-    return this.engine.ejections();
+  /**
+   * The instances that picks avoid at the moment, since they did worse than the others.
+   * @param service whose @default those of all
+   */
+  ejections(service?: string): EjectionView[] {
+    return this.engine.ejections(service);
   }
 
   /**

@@ -1,4 +1,5 @@
 /** Assembles the stages around a call: by name, in parallel, with a fallback, by tier. */
+export { CallFindings, type EventSource } from './call-findings.js';
 export { DEADLINE_HEADER } from './call/deadline-header.js';
 export { type CommunicatorDependencies } from './call-engine.js';
 export { type CommunicatorDefaults, ServiceCommunicator } from './communicator.js';

@@ -22,6 +22,9 @@ export {
   type ServiceStatusChange,
 } from './aggregator/index.js';
 export { type CheckSettings } from './check-settings.js';
+export { NO_FINDINGS, type PassiveFinding, type PassiveHealth } from './passive-health.js';
+export { type StatusTransition } from './status-history.js';
+export { mergedStatus, reasonsOf, type StatusContext, type StatusReason, type StatusSource } from './status-merge.js';
 export { type CheckPlan, type CheckPlanner, type CheckSchedule } from './check-plan.js';
 export { CheckShare, type CheckShareDeps } from './monitor/check-share.js';
 export { DEFAULT_FLAPPING_OPTIONS, type FlappingOptions } from './monitor/flapping.js';

@@ -18,6 +18,8 @@ export type Tier = (typeof TIERS)[number];
 export interface HealthDetail {
   /** Milliseconds since the Unix epoch. */
   readonly checkedAt: number;
+  /** Since when the health has been what it is, in milliseconds since the Unix epoch; left out: not known. */
+  readonly since?: number;
   /** Why the instance is not healthy, in a sentence. */
   readonly reason?: string;
   readonly latencyMs?: number;

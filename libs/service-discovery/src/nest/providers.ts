@@ -1,7 +1,7 @@
 import { Logger, type Provider } from '@nestjs/common';
 import { APP_INTERCEPTOR, ModulesContainer } from '@nestjs/core';
 import { type Clock, type Random, systemClock, systemRandom } from '../common/index.js';
-import { ServiceCommunicator } from '../communicator/index.js';
+import { CallFindings, ServiceCommunicator } from '../communicator/index.js';
 import { CheckShare, HealthAggregator, HealthMonitor, planChecks, resolveHealthCheckOptions } from '../health/index.js';
 import { type InstanceKey } from '../model/index.js';
 import { DiscoveryMetrics, EventBus, EventLogger } from '../observability/index.js';
@@ -78,7 +78,7 @@ export const CORE_PROVIDERS: readonly Provider[] = [
   },
   {
     provide: HealthAggregator,
-    inject: [SERVICE_DISCOVERY_OPTIONS, ServiceRegistry, CLOCK],
+    inject: [SERVICE_DISCOVERY_OPTIONS, ServiceRegistry, ServiceCommunicator, EventBus, CLOCK],
     useFactory: createAggregator,
   },
   {
@@ -199,13 +199,20 @@ function createCommunicator(
   return new ServiceCommunicator(deps, communicator);
 }
 
-function createAggregator({ health }: Options, registry: ServiceRegistry, clock: Clock): HealthAggregator {
+function createAggregator(
+  { health }: Options,
+  registry: ServiceRegistry,
+  communicator: ServiceCommunicator,
+  events: EventBus,
+  clock: Clock,
+): HealthAggregator {
   const logger = new Logger(LOG_CONTEXT);
   const onError = (error: unknown): void =>
     logger.error('What the health of all services comes to could not be told', error);
   // Where this process reads only what it uses, it uses what it requires.
   for (const name of health.required ?? []) void registry.follow(name).catch(() => undefined);
-  return new HealthAggregator(registry, { clock, onError }, health);
+  const passive = new CallFindings(communicator, events, { clock });
+  return new HealthAggregator(registry, { clock, passive, onError }, health);
 }
 
 /** Where every process leaves the checks to others, nobody makes any, and nothing else would tell. */

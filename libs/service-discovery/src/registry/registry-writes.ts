@@ -79,10 +79,11 @@ export class RegistryWrites {
   }
 
   setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): Promise<boolean> {
+    const said = detail && withSince(detail, status, this.deps.shown(key));
     return this.write(
       key,
-      () => this.say(key, status, detail),
-      (offline) => offline.setStatus(key, status, detail),
+      () => this.say(key, status, said),
+      (offline) => offline.setStatus(key, status, said),
     );
   }
 
@@ -219,6 +220,16 @@ export class RegistryWrites {
   private ownLeaseOf(key: InstanceKey): Lease | undefined {
     return this.deps.offline?.leaseOf(key) ?? this.deps.keeper.leaseOf(key);
   }
+}
+
+/** Whoever checks says how an instance is, the registry since when it is so. */
+function withSince(
+  detail: HealthDetail,
+  status: OperatorStatus | HealthStatus,
+  shown: ServiceInstance | undefined,
+): HealthDetail {
+  const since = shown?.healthStatus === status ? shown.health?.since : detail.checkedAt;
+  return since === undefined ? detail : { ...detail, since };
 }
 
 function keyFrom({ serviceName, instanceId }: InstanceKey): InstanceKey {

@@ -337,6 +337,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         await put('a');
         const detail = {
           checkedAt: 1_767_225_600_000,
+          since: 1_767_225_600_000,
           reason: 'status 503',
           latencyMs: 12,
           statusCode: 503,

@@ -1,3 +1,4 @@
+import { type StatusReason } from '../status-merge.js';
 import { type ExpiryHold, type InstanceStatus, type Tier } from '../../model/index.js';
 
 /**
@@ -5,7 +6,7 @@ import { type ExpiryHold, type InstanceStatus, type Tier } from '../../model/ind
  * - `healthy`: there is a healthy instance of every service, and no unhealthy one of any.
  * - `degraded`: there is a healthy instance of every service, but also an unhealthy one.
  * - `unhealthy`: some service has no healthy instance.
- * - `unknown`: no instance was checked yet, or there is none.
+ * - `unknown`: no instance was checked yet, nor did calls of this process find it unwell, or there is none.
  *
  * An instance that takes no calls because somebody wishes so, in maintenance, draining or of weight 0, is neither a
  * healthy nor an unhealthy one: it carries none of the load, and harms nobody. Where a service has no others, it has no
@@ -120,8 +121,10 @@ export interface ServiceHealth {
 
 export interface InstanceHealth {
   readonly instanceId: string;
-  /** The effective status: the operator's word where there is one, else what the checks found. */
+  /** The operator's word where there is one, else what checks found, else what calls of this process did. */
   readonly status: InstanceStatus;
+  /** What each of them says, the strongest first: see {@link StatusReason}. */
+  readonly reasons: readonly StatusReason[];
   readonly endpoint: string;
   readonly lastHeartbeat: number;
   /** When the last check was made, in milliseconds since the Unix epoch; null: never. */

@@ -37,7 +37,7 @@ function stage(): { looks: Looks; registry: ChangingRegistry; aggregator: Health
 }
 
 describe('HealthAggregator that is polled', () => {
-  it('looks at each instance once, however often it is asked', () => {
+  it('looks at each instance once to sum up, and once to describe it, however often it is asked', () => {
     const { looks, aggregator } = stage();
     const ask = (): void => {
       for (let poll = 0; poll < 50; poll++) {
@@ -46,7 +46,7 @@ describe('HealthAggregator that is polled', () => {
         aggregator.getAggregatedHealth();
       }
     };
-    expect(looks.of(ask)).toBe(SERVICES);
+    expect(looks.of(ask)).toBe(2 * SERVICES);
     expect(looks.of(ask)).toBe(0);
   });
 

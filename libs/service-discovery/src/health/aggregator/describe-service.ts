@@ -1,4 +1,5 @@
 import { baseUrlOf, type ExpiryHold, type ServiceInstance } from '../../model/index.js';
+import { mergedStatus, reasonsOf, type StatusContext } from '../status-merge.js';
 import { type InstanceHealth, type ServiceHealth } from './aggregated-health.js';
 import { type ServiceStanding } from './service-standing.js';
 
@@ -6,10 +7,13 @@ const NOBODY: readonly string[] = [];
 
 export function describeService(
   instances: readonly ServiceInstance[],
-  { status, dependencies }: Pick<ServiceStanding, 'status' | 'dependencies'>,
+  { status, dependencies, findings }: Pick<ServiceStanding, 'status' | 'dependencies' | 'findings'>,
   expiryHeld: ExpiryHold | null,
+  now: number,
 ): ServiceHealth {
-  const described = instances.map(describeInstance);
+  const described = instances.map((instance) =>
+    describeInstance(instance, { hold: expiryHeld, finding: findings.get(instance.instanceId), now }),
+  );
   const shown = described.reduce((best, next) => (rankOf(next) < rankOf(best) ? next : best));
   return {
     status,
@@ -28,11 +32,12 @@ function rankOf({ status }: InstanceHealth): number {
   return status === 'healthy' ? 0 : status === 'unknown' ? 1 : 2;
 }
 
-function describeInstance(instance: ServiceInstance): InstanceHealth {
-  const { instanceId, status, lastHeartbeat, health } = instance;
+function describeInstance(instance: ServiceInstance, context: StatusContext): InstanceHealth {
+  const { instanceId, lastHeartbeat, health } = instance;
   return {
     instanceId,
-    status,
+    status: mergedStatus(instance, context.finding),
+    reasons: reasonsOf(instance, context),
     endpoint: baseUrlOf(instance),
     lastHeartbeat,
     lastChecked: health?.checkedAt ?? null,

@@ -87,7 +87,7 @@ describe('HealthAggregator', () => {
   });
 
   it('describes each instance, and lets a healthy one speak for the service', () => {
-    const checked = { checkedAt: 900, latencyMs: 3.2, statusCode: 200, data: { db: 'up' } };
+    const checked = { checkedAt: 900, since: 800, latencyMs: 3.2, statusCode: 200, data: { db: 'up' } };
     const failed = { checkedAt: 950, latencyMs: 1, reason: 'connection refused' };
     const aggregator = aggregatorOf({
       users: [
@@ -118,6 +118,7 @@ describe('HealthAggregator', () => {
             {
               instanceId: 'a',
               status: 'unhealthy',
+              reasons: [{ source: 'active', status: 'unhealthy', reason: 'connection refused', since: null }],
               endpoint: 'http://127.0.0.1:1',
               lastHeartbeat: 10,
               lastChecked: 950,
@@ -130,6 +131,7 @@ describe('HealthAggregator', () => {
             {
               instanceId: 'b',
               status: 'unknown',
+              reasons: [],
               endpoint: 'http://127.0.0.1:2',
               lastHeartbeat: 20,
               lastChecked: null,
@@ -142,6 +144,7 @@ describe('HealthAggregator', () => {
             {
               instanceId: 'c',
               status: 'healthy',
+              reasons: [{ source: 'active', status: 'healthy', reason: null, since: 800 }],
               endpoint: 'http://127.0.0.1:3/api',
               lastHeartbeat: 30,
               lastChecked: 900,

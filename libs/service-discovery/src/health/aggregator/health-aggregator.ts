@@ -1,5 +1,7 @@
 import { systemClock, type Clock } from '../../common/index.js';
-import { type ExpiryHold, type ServiceInstance } from '../../model/index.js';
+import { type ExpiryHold, type InstanceKey, type ServiceInstance } from '../../model/index.js';
+import { type PassiveFinding, type PassiveHealth } from '../passive-health.js';
+import { StatusHistory, type StatusTransition } from '../status-history.js';
 import {
   type AggregatedHealth,
   type Fault,
@@ -19,8 +21,16 @@ import { SummaryChanges, type HealthChange } from './summary-changes.js';
 export interface HealthAggregatorDeps {
   /** @default the machine's clock */
   readonly clock?: Clock;
+  /** What calls of this process find; counts where nobody has checked. @default nothing */
+  readonly passive?: PassiveHealth;
   /** Told of what a listener or a rule of the app's own threw. @default nobody: the error is dropped */
   readonly onError?: (error: unknown) => void;
+}
+
+/** What was said of a list of instances, and by what beside it. */
+interface Description {
+  readonly findings: ReadonlyMap<string, PassiveFinding>;
+  readonly health: ServiceHealth;
 }
 
 /** Sums of so many selections are kept: more than anybody polls. */
@@ -40,8 +50,10 @@ export class HealthAggregator {
   private readonly sums = new Map<string, HealthCounts>();
   private impact: Impact | undefined;
   /** Lists never change, so what is said of one holds as long as it does. */
-  private readonly described = new WeakMap<readonly ServiceInstance[], ServiceHealth>();
+  private readonly described = new WeakMap<readonly ServiceInstance[], Description>();
   private readonly changes: SummaryChanges;
+  private readonly transitions: StatusHistory;
+  private readonly stops: readonly (() => void)[];
 
   /** @throws InvalidConfigurationError naming every wrong option */
   constructor(
@@ -52,8 +64,18 @@ export class HealthAggregator {
     this.options = resolveHealthAggregatorOptions(options);
     this.clock = deps.clock ?? systemClock;
     this.onError = deps.onError ?? ((): void => undefined);
-    this.standings = new ServiceStandings(registry, () => this.changes.note());
+    this.standings = new ServiceStandings(registry, deps.passive);
     this.changes = new SummaryChanges(this.standings, () => this.getSummary(), this.onError);
+    this.transitions = new StatusHistory(this.clock, this.options.history);
+    const stopHearing = deps.passive?.onChange((name) => {
+      this.standings.noteFindings(name);
+      this.changes.note();
+    });
+    const unfollow = registry.onChange((...change) => {
+      this.transitions.note(...change);
+      if (this.standings.note(...change)) this.changes.note();
+    });
+    this.stops = [unfollow, ...(stopHearing ? [stopHearing] : [])];
   }
 
   /** Everything, down to each instance. @param selection which services @default all */
@@ -96,10 +118,18 @@ export class HealthAggregator {
     return this.changes.add(listener);
   }
 
+  /**
+   * The last changes of an instance's status that this process heard of, the oldest first. Of an instance that has left, they
+   * are kept for 10 min, and for no more than 1,000 such instances.
+   */
+  history(key: InstanceKey): readonly StatusTransition[] {
+    return this.transitions.of(key);
+  }
+
   /** Stops following the registry, and tells of nothing more. */
   close(): void {
     this.changes.close();
-    this.standings.close();
+    for (const stop of this.stops) stop();
   }
 
   private countsOf(selection: HealthSelection): HealthCounts {
@@ -141,11 +171,12 @@ export class HealthAggregator {
     standing: ServiceStanding,
     hold: ExpiryHold | null,
   ): ServiceHealth {
-    let health = this.described.get(instances);
-    if (health?.expiryHeld !== hold) {
-      health = describeService(instances, standing, hold);
-      this.described.set(instances, health);
-    }
+    const { findings } = standing;
+    const known = this.described.get(instances);
+    if (known?.findings === findings && !hold) return known.health;
+    const health = describeService(instances, standing, hold, this.clock.epoch());
+    // During a hold it is a matter of time who misses heartbeats.
+    if (!hold) this.described.set(instances, { findings, health });
     return health;
   }
 }

@@ -93,7 +93,7 @@ describe('a rule of the app', () => {
 
 describe('the options of aggregated health', () => {
   it('are all checked, and all wrong ones named', () => {
-    const wrong = { required: ['a b'], optional: 'mail', overallStatus: 'healthy', needed: [] };
+    const wrong = { required: ['a b'], optional: 'mail', overallStatus: 'healthy', history: -1, needed: [] };
     let error: unknown;
     try {
       resolveHealthAggregatorOptions(wrong as never);
@@ -102,6 +102,7 @@ describe('the options of aggregated health', () => {
     }
     expect(error).toBeInstanceOf(InvalidConfigurationError);
     expect((error as InvalidConfigurationError).problems.map(({ path }) => path).sort()).toEqual([
+      'health.history',
       'health.needed',
       'health.optional',
       'health.overallStatus',

@@ -34,9 +34,15 @@ export interface HealthAggregatorOptions {
   optional: readonly string[];
   /** A rule of one's own. @default what {@link AggregatedStatus} says */
   overallStatus?: OverallStatusRule;
+  /** How many changes of its status are kept of each instance: a whole number from 0 to 1,000. @default 20 */
+  history: number;
 }
 
-export const DEFAULT_HEALTH_AGGREGATOR_OPTIONS: Readonly<HealthAggregatorOptions> = { required: [], optional: [] };
+export const DEFAULT_HEALTH_AGGREGATOR_OPTIONS: Readonly<HealthAggregatorOptions> = {
+  required: [],
+  optional: [],
+  history: 20,
+};
 
 /** What may be given, and has no default. */
 export const HEALTH_AGGREGATOR_OPTIONS_WITHOUT_DEFAULT = ['overallStatus'] as const;
@@ -62,8 +68,9 @@ export function resolveHealthAggregatorOptions(
   const both = optional.find((name) => required.includes(name));
   if (both !== undefined) check.problem('optional', both, 'none of the services that are required');
   check.optionalFunction('overallStatus', given.overallStatus);
+  const history = check.number('history', given.history, { min: 0, max: 1_000, integer: true });
   check.throwIfAny();
-  return { required, optional, overallStatus: given.overallStatus };
+  return { required, optional, overallStatus: given.overallStatus, history };
 }
 
 export function isAggregatedStatus(value: unknown): value is AggregatedStatus {

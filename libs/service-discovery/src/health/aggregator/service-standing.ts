@@ -1,4 +1,6 @@
 import { type ServiceInstance, type Tier } from '../../model/index.js';
+import { type PassiveFinding } from '../passive-health.js';
+import { mergedStatus } from '../status-merge.js';
 import { type AggregatedStatus } from './aggregated-health.js';
 
 const NONE: readonly string[] = [];
@@ -10,8 +12,12 @@ export class ServiceStanding {
   private knownTags: ReadonlySet<string> | undefined;
   private knownTiers: ReadonlySet<Tier | undefined> | undefined;
 
-  constructor(readonly instances: readonly ServiceInstance[]) {
-    this.status = statusOf(instances);
+  /** @param findings what calls found, by instance id */
+  constructor(
+    readonly instances: readonly ServiceInstance[],
+    readonly findings: ReadonlyMap<string, PassiveFinding>,
+  ) {
+    this.status = statusOf(instances, findings);
   }
 
   /** The services that any of its instances calls, without itself. */
@@ -48,11 +54,16 @@ function dependenciesOf(instances: readonly ServiceInstance[]): readonly string[
 }
 
 /** What the words mean stands at {@link AggregatedStatus}. */
-function statusOf(instances: readonly ServiceInstance[]): AggregatedStatus {
+function statusOf(
+  instances: readonly ServiceInstance[],
+  findings: ReadonlyMap<string, PassiveFinding>,
+): AggregatedStatus {
   let [isChecked, hasHealthy, hasUnhealthy] = [false, false, false];
-  for (const { healthStatus, status, weight } of instances) {
-    if (healthStatus !== 'unknown') isChecked = true;
-    if (weight === 0) continue;
+  for (const instance of instances) {
+    const finding = findings.get(instance.instanceId);
+    if (instance.healthStatus !== 'unknown' || finding) isChecked = true;
+    if (instance.weight === 0) continue;
+    const status = mergedStatus(instance, finding);
     if (status === 'healthy') hasHealthy = true;
     if (status === 'unhealthy') hasUnhealthy = true;
   }

@@ -1,5 +1,6 @@
 import { findInstance, steadyList, type Change, type RegistrySnapshot } from '../../model/index.js';
 import { type ServiceRegistry } from '../../registry/index.js';
+import { NO_FINDINGS, type PassiveHealth } from '../passive-health.js';
 import { type AggregatedStatus, type ServiceStatusChange } from './aggregated-health.js';
 import { isNewsOfStanding, ServiceStanding } from './service-standing.js';
 
@@ -20,17 +21,12 @@ export class ServiceStandings {
   private revision = 0;
   /** What services were that moved since somebody asked last; undefined while nobody wants to know. */
   private moved: Map<string, AggregatedStatus | null> | undefined;
-  private readonly unfollow: () => void;
 
-  /** @param onNews called when a service may stand otherwise from now on, or the registry came or went */
+  /** @param passive what calls found, which counts where nobody has checked */
   constructor(
-    private readonly registry: AggregatedRegistry,
-    private readonly onNews: () => void,
-  ) {
-    this.unfollow = registry.onChange((snapshot, previous, change) => {
-      if (this.note(snapshot, previous, change)) this.onNews();
-    });
-  }
+    private readonly registry: Pick<AggregatedRegistry, 'snapshot'>,
+    private readonly passive?: Pick<PassiveHealth, 'findingsOn'>,
+  ) {}
 
   /** Another one whenever a service came, went, or stands otherwise than before, or may be missed from now on. */
   get version(): number {
@@ -73,12 +69,13 @@ export class ServiceStandings {
     this.moved = undefined;
   }
 
-  close(): void {
-    this.unfollow();
+  /** Calls may have found something else of a service. */
+  noteFindings(name: string): void {
+    this.changed.add(name);
   }
 
   /** @returns whether it may be news */
-  private note(snapshot: RegistrySnapshot, previous: RegistrySnapshot, change: Change | null): boolean {
+  note(snapshot: RegistrySnapshot, previous: RegistrySnapshot, change: Change | null): boolean {
     // Who asked in the midst of the changes, as another listener may, was told by a look at everything.
     if (this.noted !== previous || change?.type === 'reset') return true;
     this.noted = snapshot;
@@ -114,7 +111,7 @@ export class ServiceStandings {
     for (const name of this.changed) {
       if (this.moved?.has(name) === false) this.moved.set(name, this.standings.get(name)?.status ?? null);
       const list = snapshot.services.get(name);
-      if (list) this.standings.set(name, new ServiceStanding(list));
+      if (list) this.standings.set(name, new ServiceStanding(list, this.passive?.findingsOn(name) ?? NO_FINDINGS));
       else this.standings.delete(name);
     }
     this.changed.clear();

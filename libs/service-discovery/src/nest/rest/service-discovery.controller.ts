@@ -42,9 +42,11 @@ import { Reply } from './reply.js';
 import { InstanceNotFoundError, InvalidRequestError } from './rest-error.js';
 import {
   type AggregatedHealthView,
+  type HistoryView,
   type ServiceListView,
   type ServiceView,
   toAggregatedHealthView,
+  toHistoryView,
   toInstanceView,
   toServiceListView,
   toServiceView,
@@ -213,6 +215,25 @@ export class ServiceDiscoveryController {
       200,
       toServiceView(name, instances, this.aggregator.getAggregatedHealth({ service: name })),
     );
+  }
+
+  /**
+   * The last changes of an instance's status that this process heard of; 404 `INSTANCE_NOT_FOUND` where it is not registered, and
+   * none is known of it.
+   */
+  @Get('services/:name/instances/:id/history')
+  async getHistory(
+    @Param('name') serviceName: string,
+    @Param('id') instanceId: string,
+    @Res() response: unknown,
+  ): Promise<HistoryView> {
+    const key = { serviceName, instanceId };
+    await this.registry.follow(serviceName);
+    const transitions = this.aggregator.history(key);
+    if (transitions.length === 0 && !this.registry.getInstance(key)) {
+      throw new InstanceNotFoundError(serviceName, instanceId);
+    }
+    return this.answer(response, 200, toHistoryView(key, transitions));
   }
 
   /** All services, or those that the query is about. */

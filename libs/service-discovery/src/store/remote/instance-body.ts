@@ -17,6 +17,8 @@ import {
 export interface HealthBody {
   /** ISO 8601. */
   readonly checked_at: string;
+  /** ISO 8601: since when the health has been what it is. */
+  readonly since?: string;
   readonly reason?: string;
   readonly latency_ms?: number;
   /** The HTTP status, where the check was HTTP. */
@@ -138,13 +140,23 @@ export function toServiceInstance(body: InstanceBody): ServiceInstance {
   });
 }
 
-export function toHealthBody({ checkedAt, reason, latencyMs, statusCode, data, flapping }: HealthDetail): HealthBody {
-  return { checked_at: isoOf(checkedAt), reason, latency_ms: latencyMs, status_code: statusCode, data, flapping };
+export function toHealthBody(detail: HealthDetail): HealthBody {
+  const { checkedAt, since, reason, latencyMs, statusCode, data, flapping } = detail;
+  return {
+    checked_at: isoOf(checkedAt),
+    since: since === undefined ? undefined : isoOf(since),
+    reason,
+    latency_ms: latencyMs,
+    status_code: statusCode,
+    data,
+    flapping,
+  };
 }
 
 function toHealthDetail(body: HealthBody): HealthDetail {
   return {
     checkedAt: epochOf(body.checked_at),
+    since: body.since === undefined ? undefined : epochOf(body.since),
     reason: body.reason,
     latencyMs: body.latency_ms,
     statusCode: body.status_code,

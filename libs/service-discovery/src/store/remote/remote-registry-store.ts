@@ -10,7 +10,7 @@ import {
   type WatchScope,
 } from '../../model/index.js';
 import { isOperatorStatus, type RegistryStore } from '../registry-store.js';
-import { toHealthBody, toRegistrationBody } from './instance-body.js';
+import { type HealthBody, toHealthBody, toRegistrationBody } from './instance-body.js';
 import { resolveRemoteRegistryStoreOptions, type RemoteRegistryStoreOptions } from './options.js';
 import { toError } from './refusal.js';
 import { REMOVED_HEADER, RegistryHttp, type RegistryAnswer } from './registry-http.js';
@@ -74,7 +74,7 @@ export class RemoteRegistryStore implements RegistryStore {
   async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): Promise<boolean> {
     const answer = isOperatorStatus(status)
       ? await this.http.send('PUT', `${pathOf(key)}/status`, { status })
-      : await this.http.send('PUT', `${pathOf(key)}/health`, { status, detail: detail && toHealthBody(detail) });
+      : await this.http.send('PUT', `${pathOf(key)}/health`, { status, detail: detail && toReport(detail) });
     if (answer.status === 200) return true;
     if (codeOf(answer) === 'INSTANCE_NOT_FOUND') return false;
     throw this.refusal(answer, key);
@@ -136,4 +136,9 @@ function pathOf({ serviceName, instanceId }: InstanceKey): string {
 
 function codeOf({ body }: RegistryAnswer): unknown {
   return (body as { error?: { code?: unknown } } | undefined)?.error?.code;
+}
+
+/** Since when a health holds, the registry finds by itself. */
+function toReport(detail: HealthDetail): HealthBody {
+  return toHealthBody({ ...detail, since: undefined });
 }

@@ -5,8 +5,10 @@ import {
   type InstanceHealth,
   type RegistryHealth,
   type ServiceHealth,
+  type StatusReason,
+  type StatusTransition,
 } from '../../../health/index.js';
-import { type ExpiryHold, type InstanceStatus } from '../../../model/index.js';
+import { type ExpiryHold, type InstanceKey, type InstanceStatus } from '../../../model/index.js';
 import { maskSecrets } from '../masking.js';
 
 /** The answer of `GET /health/aggregated`. What the words mean stands at {@link AggregatedStatus}. */
@@ -66,9 +68,38 @@ export interface ExpiryHoldView {
   readonly total: number;
 }
 
+/** What one layer says of an instance; what the fields mean stands at {@link StatusReason}. */
+export interface StatusReasonView {
+  readonly source: StatusReason['source'];
+  readonly status: InstanceStatus | null;
+  readonly reason: string | null;
+  /** ISO 8601. */
+  readonly since: string | null;
+}
+
+/** The answer of `GET /services/:name/instances/:id/history`. */
+export interface HistoryView {
+  readonly service_name: string;
+  readonly instance_id: string;
+  /** The oldest first. */
+  readonly transitions: readonly StatusTransitionView[];
+}
+
+/** What the fields mean stands at {@link StatusTransition}. */
+export interface StatusTransitionView {
+  readonly from: InstanceStatus | null;
+  readonly to: InstanceStatus | null;
+  readonly source: StatusTransition['source'];
+  readonly reason: string | null;
+  /** ISO 8601. */
+  readonly at: string;
+}
+
 export interface InstanceHealthView {
   readonly instance_id: string;
   readonly status: InstanceStatus;
+  /** The strongest first: the first word is the status. */
+  readonly reasons: readonly StatusReasonView[];
   readonly endpoint: string;
   /** ISO 8601. */
   readonly last_heartbeat: string;
@@ -127,6 +158,7 @@ function toInstanceView(instance: InstanceHealth): InstanceHealthView {
   return {
     instance_id: instance.instanceId,
     status: instance.status,
+    reasons: instance.reasons.map(toReasonView),
     endpoint: instance.endpoint,
     last_heartbeat: isoOf(instance.lastHeartbeat),
     last_checked: instance.lastChecked === null ? null : isoOf(instance.lastChecked),
@@ -135,6 +167,21 @@ function toInstanceView(instance: InstanceHealth): InstanceHealthView {
     reason: instance.reason,
     flapping: instance.flapping,
     health_data: maskSecrets(instance.healthData),
+  };
+}
+
+export function toReasonView({ source, status, reason, since }: StatusReason): StatusReasonView {
+  return { source, status, reason, since: since === null ? null : isoOf(since) };
+}
+
+export function toHistoryView(
+  { serviceName, instanceId }: InstanceKey,
+  transitions: readonly StatusTransition[],
+): HistoryView {
+  return {
+    service_name: serviceName,
+    instance_id: instanceId,
+    transitions: transitions.map(({ from, to, source, reason, at }) => ({ from, to, source, reason, at: isoOf(at) })),
   };
 }
 

@@ -11,12 +11,22 @@ export { type EventView, toEventView } from './event-view.js';
 export {
   type AggregatedHealthView,
   type FaultView,
+  type HistoryView,
   type InstanceHealthView,
   type RegistryHealthView,
   type ServiceHealthView,
+  type StatusReasonView,
+  type StatusTransitionView,
   toAggregatedHealthView,
+  toHistoryView,
   toRegistryHealthView,
 } from './health-view.js';
 export { toInstanceView } from './instance-view.js';
 export { type PatternView, toPatternView } from './pattern-view.js';
-export { type ServiceListView, type ServiceView, toServiceListView, toServiceView } from './service-view.js';
+export {
+  type ListedInstanceView,
+  type ServiceListView,
+  type ServiceView,
+  toServiceListView,
+  toServiceView,
+} from './service-view.js';

@@ -1,7 +1,7 @@
 import { type AggregatedHealth, type AggregatedStatus } from '../../../health/index.js';
 import { type ServiceInstance } from '../../../model/index.js';
 import { type InstanceBody } from '../../../store/index.js';
-import { type ExpiryHoldView, toExpiryHoldView } from './health-view.js';
+import { type ExpiryHoldView, type StatusReasonView, toExpiryHoldView, toReasonView } from './health-view.js';
 import { toInstanceView } from './instance-view.js';
 
 /** One service: an element of the lists, and the answer of `GET /services/:name`. */
@@ -12,12 +12,17 @@ export interface ServiceView {
   /** Of the service as a whole, whichever of its instances are listed. */
   readonly status: AggregatedStatus;
   /** All of them, or those that the list is about, in order of registration. */
-  readonly instances: readonly InstanceBody[];
+  readonly instances: readonly ListedInstanceView[];
   /** How many the service has in all. */
   readonly total_instances: number;
   readonly healthy_instances: number;
   /** Null: expiry is as usual. */
   readonly expiry_held: ExpiryHoldView | null;
+}
+
+/** An instance in a list, and who says what of how it is, the strongest first. */
+export interface ListedInstanceView extends InstanceBody {
+  readonly reasons: readonly StatusReasonView[];
 }
 
 /** The answer of the calls that list services, in order of registration. */
@@ -47,11 +52,15 @@ export function toServiceView(
   listed = instances,
 ): ServiceView {
   const service = health.services[name];
+  const reasons = new Map(service?.instances.map((instance) => [instance.instanceId, instance.reasons]));
   return {
     service_name: name,
     base_url: service?.endpoint ?? '',
     status: service?.status ?? 'unknown',
-    instances: listed.map(toInstanceView),
+    instances: listed.map((instance) => ({
+      ...toInstanceView(instance),
+      reasons: (reasons.get(instance.instanceId) ?? []).map(toReasonView),
+    })),
     total_instances: instances.length,
     healthy_instances: instances.filter(({ status }) => status === 'healthy').length,
     expiry_held: service?.expiryHeld ? toExpiryHoldView(service.expiryHeld) : null,

@@ -1,0 +1,98 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type EventName, type ServiceDiscoveryEvent } from '../model/index.js';
+import { CallStage, failure } from '../testing/call-stage.js';
+import { CallFindings, type EventSource } from './call-findings.js';
+import { type ServiceCommunicator } from './communicator.js';
+
+/** Tells listeners when it is told to. */
+class Told implements EventSource {
+  readonly listeners = new Map<EventName, (event: never) => void>();
+
+  on<Name extends EventName>(
+    type: Name,
+    listener: (event: Extract<ServiceDiscoveryEvent, { type: Name }>) => void,
+  ): () => void {
+    this.listeners.set(type, listener);
+    return () => void this.listeners.delete(type);
+  }
+
+  tell(type: EventName, payload: object): void {
+    this.listeners.get(type)?.(payload as never);
+  }
+}
+
+describe('what calls have against instances', () => {
+  let stage: CallStage;
+
+  beforeEach(async () => {
+    stage = await CallStage.open();
+    await stage.register('a', 'b');
+  });
+
+  afterEach(async () => {
+    await stage.clock.advanceAsync(0);
+    await stage.close();
+  });
+
+  const callOften = async (communicator: ServiceCommunicator, times: number): Promise<void> => {
+    for (let n = 0; n < times; n++) await communicator.callServiceJson('users', { path: '/' }).catch(() => undefined);
+  };
+  const findingsOf = (communicator: ServiceCommunicator): CallFindings =>
+    new CallFindings(communicator, new Told(), { clock: stage.clock });
+
+  it('are circuits that are not closed, with since when', async () => {
+    stage.failOn('a');
+    const communicator = stage.communicatorWith({ circuitBreaker: { failureThreshold: 2 }, retry: false });
+    const findings = findingsOf(communicator);
+    expect(findings.findingsOn('users').size).toBe(0);
+    await callOften(communicator, 6);
+    const openedAt = stage.clock.epoch();
+    stage.clock.advance(7);
+    expect([...findings.findingsOn('users')]).toEqual([
+      ['a', { reason: 'its circuit is open after 2 failures', since: openedAt }],
+    ]);
+    expect(findings.findingsOn('orders').size).toBe(0);
+  });
+
+  it('are circuits that somebody holds open, but not those of a service as a whole', async () => {
+    const communicator = stage.communicatorWith();
+    communicator.forceCircuit('users', 'b', 'isolated');
+    communicator.forceCircuit('users', undefined, 'isolated');
+    expect((await failure(communicator.callServiceJson('users', { path: '/' }))).code).toBe('CIRCUIT_OPEN');
+    expect([...findingsOf(communicator).findingsOn('users').keys()]).toEqual(['b']);
+    expect(findingsOf(communicator).findingsOn('users').get('b')?.reason).toBe('its circuit is held open by hand');
+  });
+
+  it('are outliers, with what was measured', async () => {
+    stage.failOn('a');
+    const communicator = stage.communicatorWith({
+      outlierDetection: { consecutiveFailures: 3, ejectionJitter: 0 },
+      circuitBreaker: false,
+      retry: { maxAttempts: 2, baseDelay: 0 },
+    });
+    await callOften(communicator, 8);
+    expect([...findingsOf(communicator).findingsOn('users')]).toEqual([
+      ['a', { reason: expect.stringMatching(/^calls avoid it as an outlier: .*3/), since: null }],
+    ]);
+  });
+
+  it('are told of by the name of the service, until nobody wants to hear', () => {
+    const events = new Told();
+    const findings = new CallFindings(stage.communicatorWith(), events, { clock: stage.clock });
+    const heard: string[] = [];
+    const stop = findings.onChange((name) => heard.push(name));
+    for (const type of ['circuit.opened', 'circuit.half_opened', 'circuit.closed'] as const)
+      events.tell(type, { service: type });
+    for (const type of ['instance.ejected', 'instance.readmitted'] as const)
+      events.tell(type, { key: { serviceName: type } });
+    expect(heard).toEqual([
+      'circuit.opened',
+      'circuit.half_opened',
+      'circuit.closed',
+      'instance.ejected',
+      'instance.readmitted',
+    ]);
+    stop();
+    expect(events.listeners.size).toBe(0);
+  });
+});

@@ -1,0 +1,58 @@
+import { systemClock, type Clock } from '../common/index.js';
+import { NO_FINDINGS, type PassiveFinding, type PassiveHealth } from '../health/index.js';
+import { type EventName, type ServiceDiscoveryEvent } from '../model/index.js';
+import { type ServiceCommunicator } from './communicator.js';
+
+/** Where events can be heard, such as an `EventBus`. */
+export interface EventSource {
+  /** @returns stops it */
+  on<Name extends EventName>(
+    type: Name,
+    listener: (event: Extract<ServiceDiscoveryEvent, { type: Name }>) => void,
+  ): () => void;
+}
+
+/**
+ * What the calls of a communicator, and of all that are derived from it, have against instances: their circuit is not closed, or
+ * picks avoid them as outliers. Asks the communicator, and hears of changes by its events.
+ */
+export class CallFindings implements PassiveHealth {
+  private readonly clock: Clock;
+
+  /** @param events what the communicator reports to */
+  constructor(
+    private readonly communicator: Pick<ServiceCommunicator, 'circuitBreakers' | 'ejections'>,
+    private readonly events: EventSource,
+    { clock = systemClock }: { readonly clock?: Clock } = {},
+  ) {
+    this.clock = clock;
+  }
+
+  findingsOn(serviceName: string): ReadonlyMap<string, PassiveFinding> {
+    const now = this.clock.epoch();
+    const findings = new Map<string, PassiveFinding>();
+    for (const { instanceId, evidence } of this.communicator.ejections(serviceName)) {
+      const why = evidence === undefined ? 'calls avoid it as an outlier' : `calls avoid it as an outlier: ${evidence}`;
+      findings.set(instanceId, { reason: why, since: null });
+    }
+    for (const { instanceId, state, forced, failures, stateAgeMs } of this.communicator.circuitBreakers(serviceName)) {
+      if (instanceId === undefined || state === 'closed') continue;
+      const words = forced ? 'held open by hand' : `${state.replace('_', ' ')} after ${failures} failures`;
+      findings.set(instanceId, { reason: `its circuit is ${words}`, since: now - stateAgeMs });
+    }
+    return findings.size === 0 ? NO_FINDINGS : findings;
+  }
+
+  onChange(listener: (serviceName: string) => void): () => void {
+    const circuit = ({ service }: { readonly service: string }): void => listener(service);
+    const outlier = ({ key }: { readonly key: { readonly serviceName: string } }): void => listener(key.serviceName);
+    const stops = [
+      this.events.on('circuit.opened', circuit),
+      this.events.on('circuit.half_opened', circuit),
+      this.events.on('circuit.closed', circuit),
+      this.events.on('instance.ejected', outlier),
+      this.events.on('instance.readmitted', outlier),
+    ];
+    return () => stops.forEach((stop) => stop());
+  }
+}

@@ -1,0 +1,124 @@
+import { describe, expect, it } from '@jest/globals';
+import { type HealthStatus, type ServiceInstance } from '../model/index.js';
+import { ChangingRegistry } from '../testing/changing-registry.js';
+import { fakeInstance, ManualClock } from '../testing/index.js';
+import { HealthAggregator } from './aggregator/index.js';
+
+const KEY = { serviceName: 'user-service', instanceId: 'a' };
+const BEGAN = Date.UTC(2026, 0, 1);
+
+const one = (overrides: Partial<ServiceInstance> = {}): ServiceInstance =>
+  fakeInstance({ ...KEY, healthStatus: 'unknown', ...overrides });
+
+function stage(
+  instances: readonly ServiceInstance[] = [],
+  history = 20,
+): { clock: ManualClock; registry: ChangingRegistry; aggregator: HealthAggregator; words: (id?: string) => string[] } {
+  const clock = new ManualClock(BEGAN);
+  const registry = new ChangingRegistry(instances);
+  const aggregator = new HealthAggregator(registry, { clock }, { history });
+  const words = (instanceId = 'a'): string[] =>
+    aggregator
+      .history({ ...KEY, instanceId })
+      .map(({ from, to, source, reason, at }) => `${at - BEGAN} ${from} > ${to}: ${source}, ${reason}`);
+  return { clock, registry, aggregator, words };
+}
+
+describe('the history of an instance', () => {
+  it('tells what its status became, why, who said so and when', () => {
+    const { clock, registry, words } = stage();
+    registry.put(one());
+    clock.advance(5);
+    registry.put(one({ healthStatus: 'healthy' }));
+    clock.advance(5);
+    registry.put(one({ healthStatus: 'unhealthy', health: { checkedAt: 1, reason: 'status 503' } }));
+    registry.put(one({ healthStatus: 'unhealthy', operatorStatus: 'maintenance' }));
+    // What checks find meanwhile changes no status.
+    registry.put(one({ healthStatus: 'healthy', operatorStatus: 'maintenance' }));
+    registry.put(one({ healthStatus: 'healthy' }));
+    registry.put(one({ generation: 2 }));
+    registry.remove(KEY, 'expired');
+    expect(words()).toEqual([
+      '0 null > unknown: lease, registered',
+      '5 unknown > healthy: active, null',
+      '10 healthy > unhealthy: active, status 503',
+      '10 unhealthy > maintenance: operator, null',
+      '10 maintenance > healthy: operator, null',
+      '10 healthy > unknown: lease, registered again',
+      '10 unknown > null: lease, expired',
+    ]);
+  });
+
+  it('holds nothing of heartbeats, nor of checks that find the same', () => {
+    const { registry, words } = stage([one()]);
+    registry.beat(one());
+    registry.put(one({ health: { checkedAt: 9 } }));
+    registry.show({ ...registry.snapshot, connected: false });
+    expect(words()).toEqual([]);
+  });
+
+  it('holds no more than was asked for, the newest', () => {
+    const { registry, words } = stage([one()], 3);
+    const statuses: HealthStatus[] = ['healthy', 'unhealthy', 'healthy', 'unhealthy', 'healthy'];
+    for (const healthStatus of statuses) registry.put(one({ healthStatus }));
+    expect(words()).toEqual([
+      '0 unhealthy > healthy: active, null',
+      '0 healthy > unhealthy: active, null',
+      '0 unhealthy > healthy: active, null',
+    ]);
+    const none = stage([one()], 0);
+    none.registry.put(one({ healthStatus: 'healthy' }));
+    expect(none.words()).toEqual([]);
+  });
+
+  it('begins when this process begins to follow the registry', () => {
+    const clock = new ManualClock();
+    const registry = new ChangingRegistry();
+    const aggregator = new HealthAggregator(registry, { clock });
+    registry.apply({ type: 'reset', instances: [one({ healthStatus: 'healthy' })] });
+    expect(aggregator.history(KEY)).toEqual([]);
+  });
+
+  it('holds what happened while the registry could not be followed', () => {
+    const other = one({ instanceId: 'b', healthStatus: 'healthy' });
+    const { registry, words } = stage([one(), other]);
+    const third = one({ instanceId: 'c' });
+    registry.apply({ type: 'reset', instances: [one({ healthStatus: 'healthy' }), third] });
+    expect([words('a'), words('b'), words('c')]).toEqual([
+      ['0 unknown > healthy: active, null'],
+      ['0 healthy > null: lease, gone while the registry could not be followed'],
+      ['0 null > unknown: lease, registered'],
+    ]);
+  });
+
+  it('does not take for news what is read from now on', () => {
+    const { registry, words } = stage([one()]);
+    registry.show({ ...registry.snapshot, scope: new Set(['user-service']) });
+    const more = fakeInstance({ serviceName: 'orders', instanceId: 'o' });
+    registry.apply({ type: 'reset', instances: [one(), more] });
+    expect(words('o')).toEqual([]);
+  });
+
+  it('is remembered for ten minutes after the instance has left, and goes on when it is back', () => {
+    const { clock, registry, words } = stage([one()]);
+    registry.remove(KEY);
+    clock.advance(599_999);
+    expect(words()).toHaveLength(1);
+    registry.put(one());
+    clock.advance(600_000);
+    expect(words()).toHaveLength(2);
+    registry.remove(KEY);
+    clock.advance(600_000);
+    expect(words()).toEqual([]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('is remembered of a thousand that have left, the last to leave', () => {
+    const { registry, words } = stage();
+    for (let index = 0; index < 1_002; index++) {
+      registry.put(one({ instanceId: `i${index}` }));
+      registry.remove({ ...KEY, instanceId: `i${index}` });
+    }
+    expect(['i0', 'i1', 'i2', 'i1001'].map((id) => words(id).length)).toEqual([0, 0, 2, 2]);
+  });
+});
