@@ -72,7 +72,7 @@ async function idsOf(waiting: Promise<readonly ServiceInstance[]>): Promise<stri
 /** What a wait comes to when nothing more happens. */
 async function failure(...args: Parameters<typeof wait>): Promise<ServiceNotReadyError> {
   const failed = wait(...args).catch((error: unknown) => error);
-  await clock.advanceAsync(30_000);
+  await clock.advanceAsync(20_000);
   const error = await failed;
   expect(error).toBeInstanceOf(ServiceNotReadyError);
   return error as ServiceNotReadyError;
@@ -213,7 +213,7 @@ describe('a wait', () => {
     await stage.settled();
     expect(looks).toBe(1);
     await register('o', 'healthy', 'orders');
-    await clock.advanceAsync(20_000);
+    await clock.advanceAsync(10_000);
     expect(looks).toBe(1);
     await register('a', 'unknown');
     await stage.settled();
@@ -293,9 +293,9 @@ describe('a wait that was in vain', () => {
     await say('a', 'unhealthy', 'users', 'status 503');
     await say('b', 'draining');
     const error = await failure();
-    expect(error).toMatchObject({ code: 'SERVICE_NOT_READY', service: 'users', timeoutMs: 30_000 });
+    expect(error).toMatchObject({ code: 'SERVICE_NOT_READY', service: 'users', timeoutMs: 20_000 });
     expect(error.message).toBe(
-      '"users" was not there within 30000 ms: 5 instances, none healthy ' +
+      '"users" was not there within 20000 ms: 5 instances, none healthy ' +
         '(a is unhealthy: status 503; b is draining; c was not checked yet; 2 more). A hint.',
     );
   });
@@ -327,7 +327,7 @@ describe('a wait that was in vain', () => {
     expect(error.missing.map(({ service }) => service)).toEqual(['orders', 'payments']);
     expect(error.service).toBeUndefined();
     expect(error.message).toBe(
-      '2 services were not there within 30000 ms: "orders": no instance of it is registered; ' +
+      '2 services were not there within 20000 ms: "orders": no instance of it is registered; ' +
         '"payments": no instance of it is registered. A hint.',
     );
   });
@@ -336,7 +336,7 @@ describe('a wait that was in vain', () => {
     await register('a', 'unhealthy');
     stage.store.goAway();
     expect((await failure()).missing[0]?.reason).toBe(
-      '1 instance, none healthy (a is unhealthy) (the registry cannot be reached, and that is what it said 30 s ago)',
+      '1 instance, none healthy (a is unhealthy) (the registry cannot be reached, and that is what it said 20 s ago)',
     );
     const { registry: never } = stage.processOf();
     void never.start();

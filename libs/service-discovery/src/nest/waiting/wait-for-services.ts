@@ -16,7 +16,11 @@ import { describeAbsence, describeInstances, describeStaleness } from './what-wa
 
 /** How a service is waited for. */
 export interface WaitForServiceOptions {
-  /** How long, from 0 (it is looked for once) to 1 day. @default '30s' */
+  /**
+   * How long, from 0 (it is looked for once) to 1 day. Nest begins to shut down when the start is over, so a wait in
+   * `onModuleInit` may last no longer than the process has for its end: in Kubernetes 30 s for everything.
+   * @default '20s'
+   */
   timeout?: Duration;
   /** Gives up when it aborts, with its reason. @default never */
   signal?: AbortSignal;
@@ -33,7 +37,7 @@ export interface WaitForServiceOptions {
 }
 
 const DEFAULT_WAIT_FOR_SERVICE_OPTIONS: WaitForServiceOptions = {
-  timeout: '30s',
+  timeout: '20s',
   status: 'healthy',
   minInstances: 1,
 };

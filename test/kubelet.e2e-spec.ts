@@ -1,0 +1,247 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { Agent, get } from 'node:http';
+import { join } from 'node:path';
+import { json, text } from 'node:stream/consumers';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { type INestApplication } from '@nestjs/common';
+import { type Change, ServiceDiscoveryModule, ServiceRegistry } from 'nest-service-discovery';
+import { type BuiltPackage, buildPackage } from './support/built-package.js';
+import { Kubelet, type PodSpec } from './support/kubelet.js';
+import { Apps, urlOf } from './support/nest-app.js';
+
+/**
+ * An app in plain JavaScript, as it runs in a pod. Its parent hears `'starting'` from a module's `onModuleInit`, `'signalled'` of a
+ * signal that comes then, `{ url }` when it listens, and `'called'` when a call of /slow has come in. Each waits for a word where `WAITS` names it.
+ */
+const SERVICE = `
+import { Controller, Get, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { DiscoverableService, ServiceDiscoveryModule, ServiceReadiness } from 'nest-service-discovery';
+
+const waits = (process.env.WAITS ?? '').split(',');
+const commands = new Map();
+const command = (name) => new Promise((resolve) => commands.set(name, resolve));
+process.on('message', (name) => commands.get(name)?.());
+process.channel.unref();
+
+class WorkController {
+  quick() {
+    return { quick: true };
+  }
+  async slow() {
+    process.send('called');
+    await command('finish');
+    return { slow: true };
+  }
+}
+for (const name of ['quick', 'slow']) {
+  Get(name)(WorkController.prototype, name, Object.getOwnPropertyDescriptor(WorkController.prototype, name));
+}
+Controller()(WorkController);
+
+class StartModule {
+  async onModuleInit() {
+    if (!waits.includes('init')) return;
+    const keepAlive = setInterval(() => undefined, 1_000);
+    process.once('SIGTERM', () => process.send('signalled'));
+    process.send('starting');
+    await command('go');
+    clearInterval(keepAlive);
+  }
+}
+Module({})(StartModule);
+
+class AppModule {}
+Module({ imports: [StartModule, ServiceDiscoveryModule.forRoot(JSON.parse(process.env.SETTINGS))], controllers: [WorkController] })(AppModule);
+DiscoverableService({ name: 'work-service' })(AppModule);
+
+const app = await NestFactory.create(AppModule, { logger: ['error', 'fatal'] });
+app.enableShutdownHooks([], { useProcessExit: true });
+if (waits.includes('ready')) {
+  const release = app.get(ServiceReadiness).hold('the catalog is being loaded');
+  void command('ready').then(release);
+}
+await app.listen(0, '127.0.0.1');
+process.send({ url: await app.getUrl() });
+`;
+
+const apps = new Apps();
+const children = new Set<ChildProcess>();
+const kubelets = new Set<Kubelet>();
+let built: BuiltPackage;
+
+beforeAll(async () => {
+  built = await buildPackage({ name: 'pod', type: 'module' });
+  await writeFile(join(built.consumer, 'service.js'), SERVICE);
+}, 120_000);
+afterAll(() => built.remove());
+afterEach(async () => {
+  for (const kubelet of kubelets) kubelet.close();
+  for (const child of children) child.kill('SIGKILL');
+  kubelets.clear();
+  children.clear();
+  await apps.close();
+});
+
+const startRegistry = (): Promise<INestApplication> =>
+  apps.listen(ServiceDiscoveryModule.forRoot({ mode: 'memory_only', logging: false, healthCheck: { interval: '1s' } }));
+
+interface Pod {
+  readonly child: ChildProcess;
+  readonly output: Promise<string>;
+  message(): Promise<unknown>;
+}
+
+/** @param waits what the process waits for: `init` before it is initialised, `ready` before it is ready */
+function startPod(registry: INestApplication, waits: string): Pod {
+  const own = Object.entries(process.env).filter(([name]) => !/^(SERVICE_DISCOVERY|NODE_OPTIONS|JEST)/.test(name));
+  const SETTINGS = JSON.stringify({ registryUrl: urlOf(registry), shutdown: { drainDelay: '2s' } });
+  const child = spawn(process.execPath, [join(built.consumer, 'service.js')], {
+    env: { ...Object.fromEntries(own), SETTINGS, WAITS: waits, NO_COLOR: '1' },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  children.add(child);
+  const output = Promise.all([text(child.stdout!), text(child.stderr!)]).then((parts) => parts.join(''));
+  const ended = once(child, 'exit');
+  const message = async (): Promise<unknown> => {
+    const early = ended.then(async () => Promise.reject(new Error(`The process has ended: ${await output}`)));
+    const [received] = (await Promise.race([once(child, 'message'), early])) as [unknown];
+    return received;
+  };
+  return { child, output, message };
+}
+
+function manage(pod: Pod, url: string, changes: Partial<PodSpec> = {}): Kubelet {
+  const probe = { periodMs: 100, timeoutMs: 5_000, failureThreshold: 3 };
+  const kubelet = new Kubelet(pod.child, {
+    url,
+    liveness: { ...probe, path: '/health/live' },
+    readiness: { ...probe, path: '/health/ready', failureThreshold: 1 },
+    terminationGracePeriodMs: 30_000,
+    ...changes,
+  });
+  kubelets.add(kubelet);
+  return kubelet;
+}
+
+const servicesOf = (registry: INestApplication): readonly string[] => registry.get(ServiceRegistry).listServices();
+
+function call(url: string, agent?: Agent): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    get(url, agent ? { agent } : { agent: false }, (response) => resolve(json(response))).once('error', reject);
+  });
+}
+
+/** Calls that come one after the other, over kept connections and new ones, as long as the endpoints hold the pod. */
+class Traffic {
+  answered = 0;
+  readonly failures: unknown[] = [];
+  private readonly agent = new Agent({ keepAlive: true });
+  private stopped = false;
+  private readonly running: Promise<unknown>;
+
+  constructor(url: string) {
+    this.running = Promise.all([undefined, undefined, this.agent, this.agent].map((agent) => this.run(url, agent)));
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await this.running;
+    this.agent.destroy();
+  }
+
+  private async run(url: string, agent: Agent | undefined): Promise<void> {
+    while (!this.stopped) {
+      await call(`${url}/quick`, agent).then(
+        () => this.answered++,
+        (error: unknown) => this.failures.push(error),
+      );
+    }
+  }
+}
+
+describe('a pod', () => {
+  it('gets traffic when it is ready, loses none when it is deleted, and ends by itself with 0', async () => {
+    const registry = await startRegistry();
+    const pod = startPod(registry, 'ready');
+    const { url } = (await pod.message()) as { url: string };
+    const kubelet = manage(pod, url);
+    await kubelet.until(
+      ({ readinessAnswers, livenessAnswers }) => readinessAnswers.length >= 3 && livenessAnswers.length >= 3,
+    );
+    expect(kubelet.isReady).toBe(false);
+    expect(servicesOf(registry)).toEqual([]);
+    pod.child.send('ready');
+    await kubelet.until(({ isReady }) => isReady);
+
+    const traffic = new Traffic(url);
+    const slow = call(`${url}/slow`);
+    expect(await pod.message()).toBe('called');
+    const stop = new AbortController();
+    const changes = registry.get(ServiceRegistry).watch({ services: ['work-service'] }, stop.signal);
+    const asked = kubelet.readinessAnswers.length;
+    const ended = kubelet.terminate();
+    // Whoever sends the traffic hears of it late, here when the probe has failed twice.
+    await kubelet.until(({ readinessAnswers }) => readinessAnswers.length >= asked + 3);
+    const sentBefore = traffic.answered;
+    await kubelet.until(({ readinessAnswers }) => readinessAnswers.length >= asked + 5);
+    await traffic.stop();
+    expect(traffic.answered).toBeGreaterThan(sentBefore);
+    await untilGone(changes);
+    pod.child.send('finish');
+
+    expect(await slow).toEqual({ slow: true });
+    expect(await ended).toEqual({ code: 0, signal: null });
+    stop.abort();
+    expect(traffic.failures).toEqual([]);
+    // One probe may have been on its way when the signal came.
+    expect(new Set(kubelet.readinessAnswers.slice(asked + 1, asked + 5))).toEqual(new Set([503]));
+    expect(new Set(kubelet.livenessAnswers)).toEqual(new Set([200]));
+    expect([kubelet.restarts, kubelet.wasKilled]).toEqual([0, false]);
+  });
+
+  it('ends with its call in flight finished when it is told twice', async () => {
+    const pod = startPod(await startRegistry(), '');
+    const { url } = (await pod.message()) as { url: string };
+    const kubelet = manage(pod, url);
+    const slow = call(`${url}/slow`);
+    expect(await pod.message()).toBe('called');
+    await kubelet.until(({ isReady }) => isReady);
+    const ended = kubelet.terminate();
+    await kubelet.until(({ isReady }) => !isReady);
+    pod.child.kill('SIGTERM');
+    pod.child.send('finish');
+    expect(await slow).toEqual({ slow: true });
+    expect(await ended).toEqual({ code: 0, signal: null });
+    expect(kubelet.wasKilled).toBe(false);
+  });
+
+  it('that is deleted before it is ready ends, and was never registered', async () => {
+    const registry = await startRegistry();
+    const pod = startPod(registry, 'ready');
+    const { url } = (await pod.message()) as { url: string };
+    const kubelet = manage(pod, url);
+    expect(await kubelet.terminate()).toEqual({ code: 0, signal: null });
+    expect([kubelet.wasKilled, servicesOf(registry)]).toEqual([false, []]);
+    expect(registry.get(ServiceRegistry).snapshot.revision).toBe(0);
+  });
+
+  it('that is deleted while it is initialised ends when that is done, and was never registered', async () => {
+    const registry = await startRegistry();
+    const pod = startPod(registry, 'init');
+    expect(await pod.message()).toBe('starting');
+    const kubelet = manage(pod, 'http://127.0.0.1:1');
+    const ended = kubelet.terminate();
+    expect(await pod.message()).toBe('signalled');
+    pod.child.send('go');
+    expect(await ended).toEqual({ code: 0, signal: null });
+    expect(await pod.output).toBe('');
+    expect(registry.get(ServiceRegistry).snapshot.revision).toBe(0);
+  });
+});
+
+async function untilGone(changes: AsyncIterable<Change>): Promise<void> {
+  for await (const change of changes) if (change.type === 'remove') return;
+}
