@@ -96,6 +96,35 @@ describe.each(HASHES)('%s', (name) => {
     },
   );
 
+  it('moves no other key of a zone or a version where one of it falls ill', () => {
+    const list = many(12).map((each, index) => ({
+      ...each,
+      zone: index % 2 === 0 ? 'near' : 'far',
+      version: index % 4 < 2 ? '1.0.0' : '2.0.0',
+    }));
+    const ill = address(2);
+    const state = list.with(2, { ...list[2]!, status: 'unhealthy' });
+    for (const options of [
+      { zone: { prefer: 'near', minimumHealthyShare: 0.5 } },
+      { versionWeights: { '1.x': 1, '2.x': 1 } },
+    ]) {
+      const balancer = create({ strategy: name, ...options }, list);
+      const before = owners(balancer, keys(2_000));
+      expect(before).toContain(ill);
+      balancer.update(state);
+      const during = owners(balancer, keys(2_000));
+      expect(during.filter((id, index) => id !== before[index] && before[index] !== ill)).toEqual([]);
+    }
+  });
+
+  it('goes by the members of a subset alone', () => {
+    const balancer = create({ strategy: name, subset: { size: 5, clientId: 'c' } }, many(50));
+    const owned = owners(balancer, keys(500));
+    const members = many(50).filter(({ instanceId }) => owned.includes(instanceId));
+    expect(members).toHaveLength(5);
+    expect(owned).toEqual(owners(create(name, members), keys(500)));
+  });
+
   it('tells apart what is away from each of several lists: of a zone, and without outliers', () => {
     const list = many(12).map((each, index) => ({ ...each, zone: index % 2 === 0 ? 'near' : 'far' }));
     const contexts: PickContext[] = [

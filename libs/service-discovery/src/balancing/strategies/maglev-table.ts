@@ -78,20 +78,16 @@ class MaglevTable<C extends Candidate> implements HashTable<C> {
 
   /**
    * Goes on through slots in an order of the key's own, so that the keys of those who are away or refuse go to all others, and
-   * as many to each as it has slots. Where hardly anybody is left, the last resort is a draw.
+   * as many to each as it has slots. Where hardly anybody is left or ready, the last resort is a draw.
    */
   private next(hash: number, accepts?: (candidate: C) => boolean): C | undefined {
     const { members, slots } = this;
     const probes = Math.min(PROBES_EACH * members.length, MOST_PROBES);
-    let notReady: C | undefined;
     for (let probe = 1; probe <= probes; probe++) {
       const index = slots[finish(hash + probe * STRIDE) % MAGLEV_TABLE_SIZE] ?? FREE;
       const member = members[index]?.candidate;
-      if (!this.mayHave(member, accepts)) continue;
-      if (this.takes(index, hash)) return member;
-      notReady ??= member;
+      if (this.mayHave(member, accepts) && this.takes(index, hash)) return member;
     }
-    if (notReady) return notReady;
     this.draws ??= new RendezvousDraws(members, ({ instance }) => instance.weight);
     return members[this.draws.best(hash, (index) => this.mayHave(members[index]?.candidate, accepts))]?.candidate;
   }

@@ -82,7 +82,7 @@ class Rest {
   }
 }
 
-/** How many steps lead one slot further: the inverse in the field of the table's size, by Euclid's algorithm. */
+/** How many steps lead one slot further, perhaps backwards: the inverse modulo the table's size, by Euclid's algorithm. */
 function inverseOf(step: number): number {
   let [a, b] = [MAGLEV_TABLE_SIZE, step];
   let [x, y] = [0, 1];
@@ -91,5 +91,5 @@ function inverseOf(step: number): number {
     [a, b] = [b, a - times * b];
     [x, y] = [y, x - times * y];
   }
-  return y < 0 ? y + MAGLEV_TABLE_SIZE : y;
+  return y;
 }
