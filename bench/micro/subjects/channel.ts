@@ -1,4 +1,4 @@
-import { ServiceCommunicator } from 'nest-service-discovery/core';
+import { LoadBalancingStrategy, ServiceCommunicator } from 'nest-service-discovery/core';
 import { INSTANCE_COUNTS, type MicroCase, type MicroSubject } from '../micro-case.js';
 import { register, type Registered } from '../registered.js';
 import { stubTransport } from '../stub-transport.js';
@@ -19,7 +19,7 @@ export async function channel(): Promise<MicroSubject> {
       { outlierDetection: {} },
     );
     for (let calls = 0; calls < instances; calls++) await communicator.callService('service-0', { path: '/' });
-    for (const strategy of ['round_robin', 'p2c_ewma', 'maglev'] as const) {
+    for (const strategy of Object.values(LoadBalancingStrategy)) {
       const calling = communicator.withOptions({ loadBalancing: strategy });
       cases.push({
         what: `one instance changes, next call by ${strategy}`,

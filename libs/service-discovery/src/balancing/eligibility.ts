@@ -49,7 +49,8 @@ export function select(
 
   const { avoid, exclude, refusal } = context;
   const survey = surveyHealth(matching, avoid, preferences.options);
-  const registered = matching.every(isWeighty) ? matching : matching.filter(isWeighty);
+  const registered = (): readonly ServiceInstance[] =>
+    matching.every(isWeighty) ? matching : matching.filter(isWeighty);
   const onDuty = matching.filter(isOnDuty);
   const serving = survey.isPanic ? onDuty : onDuty.filter(isServing);
   if (onLeftOut) {

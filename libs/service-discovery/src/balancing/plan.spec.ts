@@ -1,12 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import { type CandidatePool, largestPool, placeIn, poolAt } from './plan.js';
+import { type CandidatePool, largestPool, Lineup, placeIn, poolAt } from './plan.js';
 
 const pools = [0.5, 0.125, 0.375].map((share, index): CandidatePool => ({
   name: String(index),
   share,
   members: [],
-  registered: [],
-  weights: { members: [], registered: [] },
+  weights: [],
+  registered: () => [],
+  lineup: new Lineup({ name: '', share: 1, members: [], registered: () => [] }, { list: [], candidates: [] }),
 }));
 
 describe('poolAt', () => {

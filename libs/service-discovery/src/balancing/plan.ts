@@ -1,14 +1,47 @@
 import { type ServiceInstance } from '../model/index.js';
 import { type Selection } from './eligibility.js';
 import { type Pool } from './pools.js';
-import { type Roster } from './roster.js';
+import { candidatesOf, type Roster } from './roster.js';
 import { type Candidate, type Wish } from './strategy.js';
 import { type UnavailableReason } from './unavailable-reason.js';
 
 /** A pool as a strategy sees it. */
-export interface CandidatePool extends Pool<Candidate> {
-  /** What they weighed when the pool was made. */
-  readonly weights: Readonly<Record<'members' | 'registered', readonly number[]>>;
+export interface CandidatePool extends Pool<Candidate>, Weighed {
+  readonly members: readonly Candidate[];
+  readonly lineup: Lineup;
+}
+
+/** Candidates, and what they weighed at a time. */
+interface Weighed {
+  readonly members: readonly Candidate[];
+  readonly weights: readonly number[];
+}
+
+/**
+ * All who are registered where a pool is, found when somebody asks. It holds nothing of the plans before, which would hold
+ * those before them.
+ */
+export class Lineup {
+  private found: Weighed | undefined;
+
+  /**
+   * @param roster as it is: an update that changes nothing for picks renews the list, and not the plan
+   * @param known what was found when somebody asked for the last time
+   */
+  constructor(
+    private readonly pool: Pool,
+    private readonly roster: Pick<Roster, 'list' | 'candidates'>,
+    private readonly known?: Weighed,
+  ) {}
+
+  get last(): Weighed | undefined {
+    return this.found ?? this.known;
+  }
+
+  readonly members = (): readonly Candidate[] => {
+    this.found ??= steady(candidatesOf(this.pool.registered(), this.roster), this.known);
+    return this.found.members;
+  };
 }
 
 /** What the picks of one kind choose from. */
@@ -31,12 +64,12 @@ export function planFor(selection: Selection, roster: Roster, before?: Plan): Pl
   if (selection.kind === 'unavailable') {
     return { unavailable: selection.reason, pools: [], fit: [], healthyShare, isPanic };
   }
+  const { list, candidates } = roster;
   const pools = selection.pools.map((pool): CandidatePool => {
     const known = before?.pools.find(({ name }) => name === pool.name);
-    const members = steady(roster.of(pool.members), known?.members, known?.weights.members);
-    const registered = steady(roster.of(pool.registered), known?.registered, known?.weights.registered);
-    const weights = { members: members.weights, registered: registered.weights };
-    return { ...pool, members: members.list, registered: registered.list, weights };
+    const { members, weights } = steady(candidatesOf(pool.members, roster), known);
+    const lineup = new Lineup(pool, { list, candidates }, known?.lineup.last);
+    return { ...pool, members, weights, lineup, registered: lineup.members };
   });
   return { pools, fit: selection.fit, healthyShare, isPanic };
 }
@@ -85,14 +118,10 @@ export function largestPool(pools: readonly CandidatePool[]): CandidatePool | un
   );
 }
 
-/** A list with what it weighs: the one that was known, where it has the same members of the same weights. */
-function steady(
-  now: readonly Candidate[],
-  known: readonly Candidate[] = [],
-  weights: readonly number[] = [],
-): { readonly list: readonly Candidate[]; readonly weights: readonly number[] } {
+/** Candidates with what they weigh: what was known, where it is the same members of the same weights. */
+function steady(now: readonly Candidate[], known?: Weighed): Weighed {
   const isUnchanged =
-    known.length === now.length &&
-    now.every((candidate, index) => candidate === known[index] && candidate.weight === weights[index]);
-  return isUnchanged ? { list: known, weights } : { list: [...now], weights: now.map(({ weight }) => weight) };
+    known?.members.length === now.length &&
+    now.every((candidate, index) => candidate === known.members[index] && candidate.weight === known.weights[index]);
+  return isUnchanged ? known : { members: [...now], weights: now.map(({ weight }) => weight) };
 }

@@ -13,13 +13,13 @@ export interface Pool<Member = ServiceInstance> {
   readonly share: number;
   readonly members: readonly Member[];
   /** The members, and with them in the list's order all who would be if they could take calls. */
-  readonly registered: readonly Member[];
+  readonly registered: () => readonly Member[];
 }
 
 /** Whom there is to share calls out among. */
 export interface Standing {
   /** All that weigh anything, in whatever state; the others are some of them, in the same order. */
-  readonly registered: readonly ServiceInstance[];
+  readonly registered: () => readonly ServiceInstance[];
   /** All that are meant to take calls, well or not. */
   readonly onDuty: readonly ServiceInstance[];
   /** Those of them that are well enough. */
@@ -69,7 +69,7 @@ export function shareOutPools(standing: Standing, sharing: Sharing, onLeftOut?: 
       for (const member of pool.members) if (!members.includes(member)) onLeftOut(member, 'subset', reason);
     }
     // Who stands in for whom depends on who is well, so nobody but the members belongs to a subset for good.
-    return { ...pool, members, registered: members };
+    return { ...pool, members, registered: () => members };
   });
 }
 
@@ -87,7 +87,7 @@ function partsOf({ registered, onDuty, fit, left }: Standing, { groups, prioriti
   };
   // The others are parts of those who are registered, in the same order.
   let [dutyAt, fitAt, leftAt] = [0, 0, 0];
-  for (const instance of registered) {
+  for (const instance of registered()) {
     const part = partOf(instance);
     part.registered.push(instance);
     if (instance === onDuty[dutyAt]) {
@@ -137,7 +137,7 @@ function sharedOut(parts: readonly Part[], sharing: Sharing, onLeftOut?: OnLeftO
       const load = sum > 0 ? (loads[index] ?? 0) / sum : Number(index === first);
       const { members, registered } = part;
       if (members.length === 0) return;
-      if (load > 0) pools.push({ name: nameOf(part), share: groupShare * load, members, registered });
+      if (load > 0) pools.push({ name: nameOf(part), share: groupShare * load, members, registered: () => registered });
       else tellLeftOut(part, ofGroup, sharing, onLeftOut);
     });
   }

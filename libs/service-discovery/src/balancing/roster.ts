@@ -63,16 +63,6 @@ export class Roster {
     return true;
   }
 
-  /** The candidates of a part of the list, whose members come in its order. */
-  of(members: readonly ServiceInstance[]): readonly Candidate[] {
-    if (members === this.instances) return this.listed;
-    let place = 0;
-    return members.map((member) => {
-      while (this.instances[place] !== member && place < this.instances.length) place++;
-      return candidateAt(this.listed, place++);
-    });
-  }
-
   /** Finds by their ids those who come in the place of others, and forgets those who are not among them. */
   private replace(before: readonly Candidate[], after: readonly ServiceInstance[]): readonly Candidate[] {
     const candidates = after.map((instance) => {
@@ -107,4 +97,17 @@ export class Roster {
     }
     return areAlike;
   }
+}
+
+/** The candidates of a part of a roster's list, whose members come in its order. */
+export function candidatesOf(
+  members: readonly ServiceInstance[],
+  { list, candidates }: Pick<Roster, 'list' | 'candidates'>,
+): readonly Candidate[] {
+  if (members === list) return candidates;
+  let place = 0;
+  return members.map((member) => {
+    while (list[place] !== member && place < list.length) place++;
+    return candidateAt(candidates, place++);
+  });
 }

@@ -447,12 +447,14 @@ describe('StrategyBalancer', () => {
         [a, b, c],
         [a, b],
       ];
+      const lists: (readonly Candidate[])[] = [];
       for (const state of states) {
         balancer.update(state);
-        pick();
-        pick({ exclude: new Set(['a']) });
+        for (const context of [{}, { exclude: new Set(['a']) }]) {
+          pick(context);
+          lists.push(strategy.wishes.at(-1)!.registered());
+        }
       }
-      const lists = strategy.wishes.map(({ registered }) => registered);
       expect(lists.map((list) => lists.indexOf(list))).toEqual([0, 0, 0, 0, 0, 0, 6, 6, 8, 8, 8, 8, 12, 12, 14, 14]);
       expect([0, 6, 8, 12, 14].map((at) => idsOf(lists[at]!).join(''))).toEqual(['abc', 'ac', 'abc', 'abc', 'ab']);
     });

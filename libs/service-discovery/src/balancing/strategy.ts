@@ -27,9 +27,9 @@ export interface Wish<C extends Candidate = Candidate> {
   /**
    * All who belong where the base does, such as to its zone, and weigh anything, whether they can take calls or not: the base
    * and more, in the same order. It stays the same array as `base` does, so an instance that falls ill or recovers leaves it
-   * as it is.
+   * as it is. Found when it is asked for, since most strategies do not.
    */
-  readonly registered: readonly C[];
+  readonly registered: () => readonly C[];
 }
 
 /**

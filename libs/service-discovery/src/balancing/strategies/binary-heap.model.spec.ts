@@ -14,7 +14,7 @@ describe('BinaryHeap', () => {
   it('always has the least of what a sorted list has', () => {
     fc.assert(
       fc.property(fc.array(command, { maxLength: 60 }), (commands) => {
-        const heap = new BinaryHeap<number>((a, b) => a < b);
+        const heap = new BinaryHeap(100, (a, b) => a < b);
         let model: number[] = [];
         for (const next of commands) {
           if (next === 'pop') expect(heap.pop()).toBe(model.shift());
@@ -22,7 +22,9 @@ describe('BinaryHeap', () => {
             heap.push(next);
             model = [...model, next].sort((a, b) => a - b);
           } else {
-            heap.fill(next);
+            heap.clear();
+            for (const item of next) heap.append(item);
+            heap.order();
             model = next.toSorted((a, b) => a - b);
           }
           expect(heap.first).toBe(model[0]);

@@ -1,57 +1,69 @@
-/** A binary min-heap: the first of its items by an order, found and replaced in O(log n). */
-export class BinaryHeap<T> {
-  private items: T[] = [];
+/** A binary min-heap of whole numbers: the first of them by an order, found and replaced in O(log n). */
+export class BinaryHeap {
+  private readonly items: Uint32Array;
+  private count = 0;
 
-  /** @param isBefore a strict order of all items */
-  constructor(private readonly isBefore: (a: T, b: T) => boolean) {}
-
-  get first(): T | undefined {
-    return this.items[0];
+  /**
+   * @param most of them that there may be at once
+   * @param isBefore a strict order
+   */
+  constructor(
+    most: number,
+    private readonly isBefore: (a: number, b: number) => boolean,
+  ) {
+    this.items = new Uint32Array(most);
   }
 
-  push(item: T): void {
-    this.items.push(item);
-    this.raise(item, this.items.length - 1);
+  get first(): number | undefined {
+    return this.count === 0 ? undefined : this.items[0];
   }
 
-  pop(): T | undefined {
-    const [first] = this.items;
-    const last = this.items.pop();
-    if (last !== undefined && this.items.length > 0) this.sink(last, 0);
+  push(item: number): void {
+    this.raise(item, this.count++);
+  }
+
+  pop(): number | undefined {
+    const { first } = this;
+    if (first === undefined) return undefined;
+    const last = this.items[--this.count] ?? 0;
+    if (this.count > 0) this.sink(last, 0);
     return first;
   }
 
-  /** Takes these items in place of all others, in O(n). */
-  fill(items: readonly T[]): void {
-    this.items = [...items];
-    for (let index = (items.length >>> 1) - 1; index >= 0; index--) {
-      const item = this.items[index];
-      if (item !== undefined) this.sink(item, index);
-    }
+  clear(): void {
+    this.count = 0;
   }
 
-  private raise(item: T, from: number): void {
+  /** Adds one where it may not belong; `order` has to follow. */
+  append(item: number): void {
+    this.items[this.count++] = item;
+  }
+
+  /** Puts all in order, in O(n). */
+  order(): void {
+    for (let index = (this.count >>> 1) - 1; index >= 0; index--) this.sink(this.items[index] ?? 0, index);
+  }
+
+  private raise(item: number, from: number): void {
     const { items, isBefore } = this;
     let index = from;
     while (index > 0) {
       const parent = (index - 1) >>> 1;
-      const above = items[parent];
-      if (above === undefined || !isBefore(item, above)) break;
+      const above = items[parent] ?? 0;
+      if (!isBefore(item, above)) break;
       items[index] = above;
       index = parent;
     }
     items[index] = item;
   }
 
-  private sink(item: T, from: number): void {
-    const { items, isBefore } = this;
+  private sink(item: number, from: number): void {
+    const { items, count, isBefore } = this;
     let index = from;
-    for (;;) {
-      let child = 2 * index + 1;
-      let below = items[child];
-      if (below === undefined) break;
-      const sibling = items[child + 1];
-      if (sibling !== undefined && isBefore(sibling, below)) {
+    for (let child = 2 * index + 1; child < count; child = 2 * index + 1) {
+      let below = items[child] ?? 0;
+      const sibling = items[child + 1] ?? 0;
+      if (child + 1 < count && isBefore(sibling, below)) {
         below = sibling;
         child++;
       }

@@ -50,7 +50,7 @@ export class Keyed<C extends Candidate> implements Strategy<C> {
     isLeft?: (candidate: C) => boolean,
   ): C | undefined {
     if (key === undefined) return undefined;
-    const table = this.tables.of(registered).tableOf(base);
+    const table = this.tables.of(registered()).tableOf(base);
     const hash = stableHash(key, KEY_SEED);
     if (this.bound !== false) {
       const isBelow = boundOn(left, this.bound);

@@ -50,6 +50,13 @@ export class TurnAccounts {
     this.since[place] = since;
   }
 
+  /** Takes over others' accounts, but for when their next picks are. */
+  copy({ shares, taken, since }: TurnAccounts, from: number, to: number, shift: number): void {
+    this.shares.set(shares.subarray(from + shift, to + shift), from);
+    this.taken.set(taken.subarray(from + shift, to + shift), from);
+    this.since.set(since.subarray(from + shift, to + shift), from);
+  }
+
   charge(place: number, pick: number): void {
     this.taken[place] = this.takenBy(place) + 1;
     this.since[place] = pick;
@@ -86,7 +93,9 @@ export class TurnAccounts {
     if (ahead !== 0) return ahead < 0;
     // The light ones can wait for the gap between two picks of a heavy one, not the other way round.
     const heavier = (shares[a] ?? 0) - (shares[b] ?? 0);
-    return heavier === 0 ? (since[a] ?? 0) < (since[b] ?? 0) : heavier > 0;
+    if (heavier !== 0) return heavier > 0;
+    const waitedLonger = (since[b] ?? 0) - (since[a] ?? 0);
+    return waitedLonger === 0 ? a < b : waitedLonger > 0;
   }
 
   /**

@@ -18,9 +18,8 @@ export interface TurnHistory {
   readonly away: ReadonlyMap<string, Absence>;
 }
 
-/** Where those stand in a list whom the one before it knew, and where those whom nobody knows; and who is away now. */
+/** Where those stand in a list whom nobody knew before; and who is away now. */
 export interface Succession extends Pick<TurnHistory, 'away'> {
-  readonly staying: readonly number[];
   readonly joining: readonly number[];
 }
 
@@ -29,43 +28,55 @@ export interface Succession extends Pick<TurnHistory, 'away'> {
  * @param accounts of the list
  */
 export function takeOver(list: readonly Candidate[], accounts: TurnAccounts, before?: TurnHistory): Succession {
-  if (!before) return { staying: [], joining: [...list.keys()], away: new Map() };
+  if (!before) return { joining: [...list.keys()], away: new Map() };
   const { start, endBefore, endAfter } = differenceOf(before.list, list, haveSameId);
+  goOn(list, accounts, before, { from: 0, to: start, shift: 0 });
+  goOn(list, accounts, before, { from: endAfter, to: list.length, shift: endBefore - endAfter });
   const left = new Map(before.list.slice(start, endBefore).map((candidate, index) => [idOf(candidate), start + index]));
   const back = new Set<string>();
-  const staying: number[] = [];
   const joining: number[] = [];
-  for (let place = 0; place < list.length; place++) {
+  for (let place = start; place < endAfter; place++) {
     const candidate = candidateAt(list, place);
-    const isBetween = place >= start && place < endAfter;
-    const same = place < start ? place : place - endAfter + endBefore;
-    const placeBefore = isBetween ? left.get(idOf(candidate)) : same;
-    const absence = placeBefore === undefined ? before.away.get(idOf(candidate)) : undefined;
-    if (placeBefore !== undefined) goOn(accounts, place, candidate, { before, placeBefore });
-    if (absence) comeIn(accounts, place, candidate, { ...absence, time: before.time });
-    if (isBetween) left.delete(idOf(candidate));
-    if (absence) back.add(idOf(candidate));
-    (placeBefore === undefined && !absence ? joining : staying).push(place);
+    const id = idOf(candidate);
+    const placeBefore = left.get(id);
+    const absence = before.away.get(id);
+    if (placeBefore !== undefined) {
+      goOn(list, accounts, before, { from: place, to: place + 1, shift: placeBefore - place });
+      left.delete(id);
+    } else if (absence) {
+      comeIn(accounts, place, candidate, { ...absence, time: before.time });
+      back.add(id);
+    } else {
+      joining.push(place);
+    }
   }
   const isAsBefore = left.size === 0 && back.size === 0;
-  return { staying, joining, away: isAsBefore ? before.away : absences(before, left, back, list.length) };
+  return { joining, away: isAsBefore ? before.away : absences(before, left, back, list.length) };
 }
 
 /**
- * Opens the account of somebody new before a random one of the others, so that it is not the first that all processes call.
- * @param peers the places of the others
+ * Opens the accounts of those who are new, each before a random one of the others, so that it is not the first that all
+ * processes call.
+ * @param joining their places
  */
 export function join(
-  place: number,
-  { weight }: Candidate,
-  by: { accounts: TurnAccounts; peers: readonly number[]; time: number; random: Random },
+  list: readonly Candidate[],
+  joining: readonly number[],
+  { accounts, time, random }: { accounts: TurnAccounts; time: number; random: Random },
 ): void {
-  const { accounts, peers, time, random } = by;
-  const peer = peers[Math.floor(random() * peers.length)];
-  if (peer === undefined) return accounts.set(place, weight, 0, random() - 1);
-  const isAlike = weight === accounts.shareOf(peer);
-  const taken = isAlike ? accounts.takenBy(peer) : weight * time - accounts.outstanding(peer, time);
-  accounts.set(place, weight, taken, accounts.pickBy(peer) - (1 - random()) / 2);
+  const places = new Set(joining);
+  const peers = [...list.keys()].filter((place) => !places.has(place));
+  for (const place of joining) {
+    const { weight } = candidateAt(list, place);
+    const peer = peers[Math.floor(random() * peers.length)];
+    if (peer === undefined) {
+      accounts.set(place, weight, 0, random() - 1);
+      continue;
+    }
+    const isAlike = weight === accounts.shareOf(peer);
+    const taken = isAlike ? accounts.takenBy(peer) : weight * time - accounts.outstanding(peer, time);
+    accounts.set(place, weight, taken, accounts.pickBy(peer) - (1 - random()) / 2);
+  }
 }
 
 /** How many two lists have in common. */
@@ -84,18 +95,22 @@ function haveSameId(one: Candidate, other: Candidate): boolean {
   return one === other || idOf(one) === idOf(other);
 }
 
+/** @param shift from the place of each to the one that it had before */
 function goOn(
+  list: readonly Candidate[],
   accounts: TurnAccounts,
-  place: number,
-  candidate: Candidate,
-  { before, placeBefore }: { before: TurnHistory; placeBefore: number },
+  { accounts: known, time }: TurnHistory,
+  { from, to, shift }: { from: number; to: number; shift: number },
 ): void {
-  const { accounts: known, time } = before;
-  const since = known.pickBy(placeBefore);
-  if (candidate.weight === known.shareOf(placeBefore)) {
-    accounts.set(place, candidate.weight, known.takenBy(placeBefore), since);
-  } else {
-    comeIn(accounts, place, candidate, { missing: known.outstanding(placeBefore, time), since, time });
+  accounts.copy(known, from, to, shift);
+  for (let place = from; place < to; place++) {
+    const candidate = candidateAt(list, place);
+    if (candidate.weight === accounts.shareOf(place)) continue;
+    comeIn(accounts, place, candidate, {
+      missing: accounts.outstanding(place, time),
+      since: accounts.pickBy(place),
+      time,
+    });
   }
 }
 

@@ -17,8 +17,8 @@ export class TurnQueue implements TurnHistory {
   readonly accounts: TurnAccounts;
   readonly away: ReadonlyMap<string, Absence>;
   /** Places in the list. */
-  private readonly waiting: BinaryHeap<number>;
-  private readonly open: BinaryHeap<number>;
+  private readonly waiting: BinaryHeap;
+  private readonly open: BinaryHeap;
   private isLinedUp = false;
   /** Picks in a turn, and those since it began. */
   private shares = 0;
@@ -33,16 +33,17 @@ export class TurnQueue implements TurnHistory {
   ) {
     const accounts = new TurnAccounts(list.length);
     this.accounts = accounts;
-    this.waiting = new BinaryHeap((a, b) => accounts.opensBefore(a, b));
-    this.open = new BinaryHeap((a, b) => accounts.isDueBefore(a, b));
+    this.waiting = new BinaryHeap(list.length, (a, b) => accounts.opensBefore(a, b));
+    this.open = new BinaryHeap(list.length, (a, b) => accounts.isDueBefore(a, b));
     this.picks = before?.picks ?? 0;
-    const { joining, staying, away } = takeOver(list, accounts, before);
+    const { joining, away } = takeOver(list, accounts, before);
     this.away = away;
-    const time = before && staying.length > 0 ? before.time : 0;
-    for (const place of joining) join(place, candidateAt(list, place), { accounts, peers: staying, time, random });
+    const isSucceeding = before !== undefined && joining.length < list.length;
+    const time = isSucceeding ? before.time : 0;
+    if (joining.length > 0) join(list, joining, { accounts, time, random });
     accounts.balance(time);
     this.settle();
-    if (staying.length > 0) return;
+    if (isSucceeding) return;
     // Anywhere in the turn, so that processes that start together do not walk in step.
     for (let skip = Math.floor(random() * Math.min(this.shares, START_WITHIN * list.length)); skip > 0; skip--) {
       this.take();
@@ -100,8 +101,8 @@ export class TurnQueue implements TurnHistory {
   /** Takes out of the queue whose turn it is. */
   private next(): number {
     const { waiting, open, accounts } = this;
-    if (!this.isLinedUp) this.lineUp();
     const now = (this.taken + 1) / this.shares + ROUNDING;
+    if (!this.isLinedUp) this.lineUp(now);
     for (let next = waiting.first; next !== undefined && (accounts.opens[next] ?? 0) <= now; next = waiting.first) {
       waiting.pop();
       open.push(next);
@@ -141,22 +142,28 @@ export class TurnQueue implements TurnHistory {
   private settle(): void {
     const { accounts } = this;
     this.isLinedUp = false;
-    this.shares = accounts.shares.reduce((all, share) => all + share, 0);
-    this.taken = accounts.taken.reduce((all, taken) => all + taken, 0);
+    this.shares = 0;
+    this.taken = 0;
+    for (let place = 0; place < accounts.count; place++) {
+      this.shares += accounts.shareOf(place);
+      this.taken += accounts.takenBy(place);
+    }
     const turns = Math.floor(this.time);
     if (turns === 0) return;
     this.taken -= turns * this.shares;
     accounts.forget(turns);
   }
 
-  private lineUp(): void {
-    const places: number[] = [];
-    for (let place = 0; place < this.list.length; place++) {
-      this.accounts.schedule(place);
-      places.push(place);
+  private lineUp(now: number): void {
+    const { accounts, open, waiting } = this;
+    open.clear();
+    waiting.clear();
+    for (let place = 0; place < accounts.count; place++) {
+      accounts.schedule(place);
+      ((accounts.opens[place] ?? 0) <= now ? open : waiting).append(place);
     }
-    this.open.fill([]);
-    this.waiting.fill(places);
+    open.order();
+    waiting.order();
     this.isLinedUp = true;
   }
 }

@@ -29,7 +29,7 @@ const context: PickContext = {};
 function picks(strategy: WeightedRoundRobin, list: readonly Candidate[], count: number): string[] {
   return Array.from(
     { length: count },
-    () => strategy.choose(list, { base: list, registered: list, context }).instance.instanceId,
+    () => strategy.choose(list, { base: list, registered: () => list, context }).instance.instanceId,
   );
 }
 
@@ -80,7 +80,7 @@ describe('weighted round robin', () => {
         let farthest = 0;
         const strategy = new WeightedRoundRobin(fromTheBeginning);
         for (let picks = 1; picks <= turn + 1; picks++) {
-          const chosen = strategy.choose(list, { base: list, registered: list, context });
+          const chosen = strategy.choose(list, { base: list, registered: () => list, context });
           list.forEach((candidate, index) => {
             if (candidate === chosen) taken[index] = (taken[index] ?? 0) + 1;
             const missing = (picks * candidate.weight) / turn - (taken[index] ?? 0);
@@ -112,7 +112,7 @@ describe('weighted round robin', () => {
           const left = list.filter((_, index) => (refused & (1 << index)) === 0);
           if (left.length === 0) continue;
           for (let call = 0; call < calls; call++) {
-            const wish = { base: list, registered: list, context };
+            const wish = { base: list, registered: () => list, context };
             const passed = list.filter((candidate) => !left.includes(candidate));
             const chosen =
               call % 3 === 0 ? strategy.chooseExcept(passed, wish) : strategy.choose(refused === 0 ? list : left, wish);

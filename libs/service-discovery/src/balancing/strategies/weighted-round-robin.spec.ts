@@ -169,7 +169,7 @@ describe('weighted round robin', () => {
     const next = (list: readonly Candidate[]): string => {
       // A new list with each pick.
       const base = [...list];
-      return strategy.choose(base, { base, registered: base, context: {} }).instance.instanceId;
+      return strategy.choose(base, { base, registered: () => base, context: {} }).instance.instanceId;
     };
     let [all, part] = ['', ''];
     for (let call = 0; call < 700; call++) {
