@@ -1,6 +1,6 @@
 import { lookup as dnsLookup } from 'node:dns';
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net';
-import { connect as connectTls, type SecureContext } from 'node:tls';
+import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
 import { assertAddressAllowed, findForbiddenHost, HostNotAllowedError } from '../../model/index.js';
 
 /** How an instance proves who it is, and this process to it. */
@@ -62,12 +62,15 @@ export async function openConnection(
   });
 }
 
+/** One for all that need none of their own: to make it takes as long as a good part of a handshake. */
+let usualContext: SecureContext | undefined;
+
 function tlsOptions(host: string, { verify = true, serverName, context, alpnProtocols }: SecureConnection) {
   return {
     rejectUnauthorized: verify,
     // An address is no name that could be asked for, and Node checks the certificate against it all the same.
     servername: serverName ?? (isIP(host) === 0 ? host : undefined),
-    secureContext: context,
+    secureContext: context ?? (usualContext ??= createSecureContext()),
     ALPNProtocols: alpnProtocols,
   };
 }
