@@ -1,8 +1,18 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Injectable, Module } from '@nestjs/common';
 import { Cron, Interval, ScheduleModule, SchedulerRegistry, Timeout } from '@nestjs/schedule';
 import { Test } from '@nestjs/testing';
-import { CLOCK, ServiceDiscoveryModule, ServiceRegistry } from 'nest-service-discovery';
+import {
+  CLOCK,
+  EventBus,
+  ServiceCommunicator,
+  ServiceDiscoveryModule,
+  ServiceRegistry,
+  type ServiceDiscoveryOptions,
+} from 'nest-service-discovery';
 import { ManualClock } from 'nest-service-discovery/testing';
 import { Apps } from './support/nest-app.js';
 
@@ -112,5 +122,61 @@ describe('a timer of the library that is deleted from the scheduler', () => {
     await clock.advanceAsync(120_000);
     expect(registry.listServices()).toEqual(['user-service']);
     await module.close();
+  });
+});
+
+describe('the health checks of an app', () => {
+  /** Two services at one server, checked by the clock of the test over real connections. */
+  async function start(healthCheck: ServiceDiscoveryOptions['healthCheck']) {
+    const clock = new ManualClock();
+    const server = createServer((_request, response) => response.end('{}')).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const module = await Test.createTestingModule({
+      imports: [ScheduleModule.forRoot(), ServiceDiscoveryModule.forRoot({ logging: false, healthCheck })],
+    })
+      .overrideProvider(CLOCK)
+      .useValue(clock)
+      .compile();
+    await module.init();
+    const checks = { busy: 0, quiet: 0 };
+    module.get(EventBus).on('health.checked', ({ key }) => void checks[key.serviceName as keyof typeof checks]++);
+    const { port } = server.address() as AddressInfo;
+    for (const serviceName of ['busy', 'quiet']) {
+      const registration = { serviceName, host: '127.0.0.1', port, ttl: '1d', healthCheckPath: '/' };
+      await module.get(ServiceRegistry).register(registration, { heartbeat: 'manual' });
+    }
+    const communicator = module.get(ServiceCommunicator);
+    /** Moves the clock in steps, and calls one of the services at each: what is checked meanwhile has its answer before. */
+    const pass = async (ms: number): Promise<void> => {
+      for (let elapsedMs = 0; elapsedMs < ms; elapsedMs += 1_000) {
+        await clock.advanceAsync(1_000);
+        for (let n = 0; n < 3; n++) await communicator.callServiceJson('busy', { path: '/' });
+      }
+    };
+    const close = async (): Promise<void> => {
+      await module.close();
+      server.close();
+    };
+    return { pass, checks, close, scheduler: module.get(SchedulerRegistry) };
+  }
+
+  it('stop where their entry is deleted from the scheduler', async () => {
+    const { pass, checks, close, scheduler } = await start({ interval: '3s' });
+    await pass(9_000);
+    expect(checks.busy).toBeGreaterThan(1);
+    scheduler.deleteInterval('service-discovery:health-checks');
+    await pass(1_000);
+    const before = { ...checks };
+    await pass(9_000);
+    expect(checks).toEqual(before);
+    await close();
+  });
+
+  it('are made less often of whom the app does not call', async () => {
+    const { pass, checks, close } = await start({ interval: '3s', idleInterval: '1d' });
+    await pass(30_000);
+    expect(checks.busy).toBeGreaterThan(7);
+    expect(checks.quiet).toBe(1);
+    await close();
   });
 });

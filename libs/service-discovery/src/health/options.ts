@@ -31,7 +31,8 @@ export interface HealthCheckOptions {
    */
   downInterval?: Duration;
   /**
-   * Time between two checks of an instance that nobody calls from here. From 10 ms to 1 day.
+   * Time between two checks of a healthy instance that nobody calls from here, give or take half of the interval. One that
+   * is no longer than the interval changes nothing. From 10 ms to 1 day.
    * @default the interval
    */
   idleInterval?: Duration;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { intervalOf, nextWindow, SOON } from './check-pace.js';
+import { intervalOf, mayRest, nextWindow, SOON } from './check-pace.js';
 import { type CheckSchedule } from '../check-plan.js';
 import { resolveHealthCheckOptions } from '../options.js';
 import { type ThresholdState } from './status-thresholds.js';
@@ -12,24 +12,17 @@ const { schedule } = resolveHealthCheckOptions({
   timeout: '1s',
 });
 
-describe('the time between two checks', () => {
-  it.each<[string, ThresholdState, boolean, keyof CheckSchedule]>([
-    ['healthy and called', { status: 'healthy', successes: 2, failures: 0 }, false, 'intervalMs'],
-    ['healthy, and nobody calls it', { status: 'healthy', successes: 2, failures: 0 }, true, 'idleIntervalMs'],
-    ['healthy with a failure', { status: 'healthy', successes: 0, failures: 1 }, true, 'changingIntervalMs'],
-    ['unhealthy', { status: 'unhealthy', successes: 0, failures: 3 }, true, 'downIntervalMs'],
-    ['unhealthy with a success', { status: 'unhealthy', successes: 1, failures: 0 }, false, 'changingIntervalMs'],
-    ['not known yet', { status: 'unknown', successes: 0, failures: 0 }, false, 'intervalMs'],
-  ])('of an instance that is %s', (_, state, idle, expected) => {
-    expect(intervalOf(schedule, state, () => idle)).toBe(schedule[expected]);
-  });
+const healthy: ThresholdState = { status: 'healthy', successes: 2, failures: 0 };
 
-  it('does not ask whether somebody calls where it makes no difference', () => {
-    const state: ThresholdState = { status: 'healthy', successes: 2, failures: 0 };
-    const asked = (): never => {
-      throw new Error('asked');
-    };
-    expect(intervalOf({ ...schedule, idleIntervalMs: 30_000 }, state, asked)).toBe(30_000);
+describe('the time between two checks', () => {
+  it.each<[string, ThresholdState, keyof CheckSchedule]>([
+    ['healthy', healthy, 'intervalMs'],
+    ['healthy with a failure', { status: 'healthy', successes: 0, failures: 1 }, 'changingIntervalMs'],
+    ['unhealthy', { status: 'unhealthy', successes: 0, failures: 3 }, 'downIntervalMs'],
+    ['unhealthy with a success', { status: 'unhealthy', successes: 1, failures: 0 }, 'changingIntervalMs'],
+    ['not known yet', { status: 'unknown', successes: 0, failures: 0 }, 'intervalMs'],
+  ])('of an instance that is %s', (_, state, expected) => {
+    expect(intervalOf(schedule, state)).toBe(schedule[expected]);
   });
 
   it('is counted from the beginning of a check, give or take the jitter', () => {
@@ -45,5 +38,32 @@ describe('the time between two checks', () => {
   it('is a second at most before the first check, and less where intervals are short', () => {
     expect(SOON(60_000)).toEqual({ fromMs: 0, toMs: 1_000, latestMs: 60_000 });
     expect(SOON(2_000)).toEqual({ fromMs: 0, toMs: 200, latestMs: 2_000 });
+  });
+});
+
+describe('an instance that nobody calls', () => {
+  it('may rest until the turn that is nearest to the end of the idle interval', () => {
+    const rests = [0, 30_000, 270_000, 284_999, 285_000, 300_000].map((sinceMs) =>
+      mayRest(schedule, healthy, sinceMs, () => true),
+    );
+    expect(rests).toEqual([true, true, true, true, false, false]);
+  });
+
+  it('may not while somebody calls it, and while there is something to be found out', () => {
+    expect(mayRest(schedule, healthy, 30_000, () => false)).toBe(false);
+    for (const state of [
+      { status: 'healthy', successes: 0, failures: 1 },
+      { status: 'unhealthy', successes: 0, failures: 3 },
+      { status: 'unknown', successes: 0, failures: 0 },
+    ] as const) {
+      expect(mayRest(schedule, state, 30_000, () => true)).toBe(false);
+    }
+  });
+
+  it('is not even asked after where the idle interval is no longer than the others', () => {
+    const asked = (): never => {
+      throw new Error('asked');
+    };
+    expect(mayRest({ ...schedule, idleIntervalMs: 30_000 }, healthy, 30_000, asked)).toBe(false);
   });
 });

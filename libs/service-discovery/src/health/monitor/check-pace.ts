@@ -3,15 +3,28 @@ import { type TimeWindow } from './check-timetable.js';
 import { type ThresholdState } from './status-thresholds.js';
 
 /**
- * The time between two checks of an instance as it is now: the changing interval while results count towards another
- * status, so that it is decided soon; else the down interval of one that is unhealthy; else the idle interval of one that
- * nobody calls (`inter`, `fastinter` and `downinter` of HAProxy; `no_traffic_interval` of Envoy).
+ * The time between two turns of an instance as it is now: the changing interval while results count towards another
+ * status, so that it is decided soon; else the down interval of one that is unhealthy (`inter`, `fastinter` and
+ * `downinter` of HAProxy).
  */
-export function intervalOf(schedule: CheckSchedule, state: ThresholdState, isIdle: () => boolean): number {
+export function intervalOf(schedule: CheckSchedule, state: ThresholdState): number {
   if (isChanging(state)) return schedule.changingIntervalMs;
-  if (state.status === 'unhealthy') return schedule.downIntervalMs;
-  const { intervalMs, idleIntervalMs } = schedule;
-  return idleIntervalMs !== intervalMs && isIdle() ? idleIntervalMs : intervalMs;
+  return state.status === 'unhealthy' ? schedule.downIntervalMs : schedule.intervalMs;
+}
+
+/**
+ * Whether a healthy instance need not be checked in its turn, since nobody calls it and the idle interval is not over
+ * (`no_traffic_interval` of Envoy). It keeps its turns, so that it is checked soon once somebody calls it.
+ * @param sinceMs how long ago the last check began
+ */
+export function mayRest(
+  { intervalMs, idleIntervalMs }: CheckSchedule,
+  state: ThresholdState,
+  sinceMs: number,
+  isIdle: () => boolean,
+): boolean {
+  const isOver = sinceMs + intervalMs / 2 >= idleIntervalMs;
+  return !isOver && state.status === 'healthy' && !isChanging(state) && isIdle();
 }
 
 function isChanging({ status, successes, failures }: ThresholdState): boolean {

@@ -17,6 +17,8 @@ export class CheckTarget implements Recurring, Candidate {
   /** Whether no check of it has ended yet. */
   isNew = true;
   isSlow = false;
+  /** When its last check began, by `Clock.now()`. */
+  checkedAt = Number.NEGATIVE_INFINITY;
   /** Ends the check under way. */
   cancel: AbortController | undefined = undefined;
 

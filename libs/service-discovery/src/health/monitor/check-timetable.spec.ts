@@ -111,6 +111,20 @@ describe('CheckTimetable', () => {
     expect(Math.abs(count / 100_000 - 1)).toBeLessThan(0.02);
   });
 
+  it('keeps nothing of times that are over', () => {
+    const clock = new ManualClock();
+    const timetable: CheckTimetable<Named> = new CheckTimetable<Named>({
+      clock,
+      random: seededRandom(1),
+      setTimer: (fn, ms) => clock.setTimer(fn, ms),
+      due: (again) => timetable.plan(again, 1_000, { fromMs: 900, toMs: 1_100 }),
+    });
+    for (let n = 0; n < 5; n++) timetable.plan(entry(`${n}`), 1_000, { fromMs: 0, toMs: 1_000 });
+    clock.advance(100_000);
+    const loads = Reflect.get(timetable, 'loads') as Map<number, number>;
+    expect(loads.size).toBeLessThanOrEqual(5);
+  });
+
   it('forgets the share of the average with what it was of', () => {
     const { clock, came, timetable } = setUp();
     const gone = Array.from({ length: 100_000 }, (_, n) => entry(`${n}`));

@@ -396,7 +396,7 @@ describe('HealthMonitor', () => {
     expect(gaps.slice(1)).toEqual([10_000, 1_000, 1_000, 60_000, 60_000]);
   });
 
-  it('checks less often who is idle', async () => {
+  it('checks less often who is idle, and soon again who is not', async () => {
     let idle = true;
     const { clock, probe, monitor, register } = await setUp({ idleInterval: '100s' }, { isIdle: () => idle });
     monitor.start();
@@ -404,9 +404,12 @@ describe('HealthMonitor', () => {
     await clock.advanceAsync(1_000_000);
     const quiet = probe.calls.length;
     expect(quiet).toBeLessThanOrEqual(13);
+    expect(quiet).toBeGreaterThan(8);
     idle = false;
-    await clock.advanceAsync(1_000_000);
-    expect(probe.calls.length - quiet).toBeGreaterThan(80);
+    await clock.advanceAsync(11_000);
+    expect(probe.calls.length).toBe(quiet + 1);
+    await clock.advanceAsync(100_000);
+    expect(probe.calls.length).toBeGreaterThan(quiet + 9);
   });
 
   it('tells of a check that was skipped, and counts it for nothing', async () => {

@@ -10,7 +10,7 @@ import {
   type ServiceInstance,
 } from '../../model/index.js';
 import { type ServiceRegistry } from '../../registry/index.js';
-import { intervalOf, nextWindow, SOON, WITHIN_HALF, WITHIN_INTERVAL, type FreshWindow } from './check-pace.js';
+import { intervalOf, mayRest, nextWindow, SOON, WITHIN_HALF, WITHIN_INTERVAL, type FreshWindow } from './check-pace.js';
 import { CheckPlaces } from './check-places.js';
 import { type CheckPlan, type CheckPlanner } from '../check-plan.js';
 import { type CheckShare } from './check-share.js';
@@ -33,7 +33,7 @@ export interface HealthMonitorDeps {
   events?: EventSink;
   /**
    * Sets the timers that checks wait for, so that a scheduler can list and stop them; a timer that never fires stops
-   * the checks of its instance. The timeouts of checks are the clock's in any case.
+   * all checks. The timeouts of checks are the clock's in any case.
    * @default the clock's
    */
   setTimer?: Clock['setTimer'];
@@ -87,7 +87,7 @@ export class HealthMonitor {
       clock,
       random,
       setTimer: deps.setTimer ?? ((fn, ms, timer) => clock.setTimer(fn, ms, timer)),
-      due: (target) => this.places.enter(target),
+      due: (target) => this.turnOf(target),
     });
   }
 
@@ -153,7 +153,7 @@ export class HealthMonitor {
 
   /** A target that is to be checked more or less often from now on does not wait for that until its next check. */
   private reschedule(target: CheckTarget): void {
-    const intervalMs = this.intervalOf(target);
+    const intervalMs = intervalOf(target.plan.schedule, target.state);
     if (intervalMs === target.everyMs || !this.timetable.isWaiting(target)) return;
     this.timetable.plan(target, intervalMs, WITHIN_INTERVAL(intervalMs));
   }
@@ -172,6 +172,7 @@ export class HealthMonitor {
     const cancel = new AbortController();
     target.cancel = cancel;
     const startedAt = this.clock.now();
+    target.checkedAt = startedAt;
     const { probe, schedule } = target.plan;
     const limits = { clock: this.clock, timeoutMs: schedule.timeoutMs, signal: cancel.signal };
     const result = await runProbe(probe, target.instance, limits);
@@ -200,18 +201,22 @@ export class HealthMonitor {
     }
   }
 
-  private planNext(target: CheckTarget, startedAt: number): void {
-    const { isNew, plan } = target;
-    target.isNew = false;
-    const intervalMs = this.intervalOf(target);
-    const window = isNew
-      ? WITHIN_INTERVAL(intervalMs)
-      : nextWindow(intervalMs, plan.schedule.jitter, this.clock.now() - startedAt);
-    this.timetable.plan(target, intervalMs, window);
+  private turnOf(target: CheckTarget): void {
+    const { plan, state, instance } = target;
+    const sinceMs = this.clock.now() - target.checkedAt;
+    if (mayRest(plan.schedule, state, sinceMs, () => this.isIdle(instance))) this.planNext(target, this.clock.now());
+    else this.places.enter(target);
   }
 
-  private intervalOf({ plan, state, instance }: CheckTarget): number {
-    return intervalOf(plan.schedule, state, () => this.isIdle(instance));
+  /** @param from when its last turn began */
+  private planNext(target: CheckTarget, from: number): void {
+    const { isNew, plan, state } = target;
+    target.isNew = false;
+    const intervalMs = intervalOf(plan.schedule, state);
+    const window = isNew
+      ? WITHIN_INTERVAL(intervalMs)
+      : nextWindow(intervalMs, plan.schedule.jitter, this.clock.now() - from);
+    this.timetable.plan(target, intervalMs, window);
   }
 
   private planOf(instance: ServiceInstance): CheckPlan {
