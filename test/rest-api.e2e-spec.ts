@@ -205,7 +205,6 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       await register();
       const answer = await health('10.0.0.7:8080', 'unhealthy', {
         checked_at: '2026-01-01T00:00:01.000Z',
-        since: '2026-01-01T00:00:01.000Z',
         reason: 'status 503',
         latency_ms: 12,
         status_code: 503,
@@ -221,6 +220,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       const [instance] = (await rest.send('GET', '/services/user-service')).body.instances;
       expect(instance?.health).toEqual({
         checked_at: '2026-01-01T00:00:01.000Z',
+        since: '2026-01-01T00:00:01.000Z',
         reason: 'status 503',
         latency_ms: 12,
         status_code: 503,
