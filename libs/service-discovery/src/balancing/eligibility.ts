@@ -166,7 +166,8 @@ function selectBest(
     if (onLeftOut) for (const instance of best) if (!wanted(instance)) onLeftOut(instance, stage, reason);
     best = better;
   };
-  if (outliers && outliers.size > 0) prefer('avoid', 'an outlier', ({ instanceId }) => !outliers.has(instanceId));
+  if (outliers && outliers.size > 0)
+    prefer('avoid', 'an outlier, or out of reach', ({ instanceId }) => !outliers.has(instanceId));
   if (tried && tried.size > 0) prefer('exclude', 'was tried', ({ instanceId }) => !tried.has(instanceId));
   if (mindsChecks) prefer('unchecked', 'not checked yet, and others are healthy', ({ status }) => status === 'healthy');
   return best;

@@ -18,7 +18,7 @@ export interface SelectionCriteria {
 export interface PickContext extends SelectionCriteria, HashRequest {
   /** Ids of instances tried before: avoided while there is another one. */
   exclude?: ReadonlySet<string>;
-  /** Ids of instances that do badly (outliers that were ejected): taken only if nothing else is left, not even a tried one. */
+  /** Ids of instances that do badly (outliers that were ejected, and those out of reach): taken only if nothing else is left, not even a tried one. */
   avoid?: ReadonlySet<string>;
   /** Why an instance cannot take a call just now, such as `circuit_open`; then it is not picked at all. */
   refusal?: (instance: ServiceInstance) => string | undefined;

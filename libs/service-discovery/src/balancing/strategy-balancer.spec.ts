@@ -271,7 +271,7 @@ describe('StrategyBalancer', () => {
         ['sick', 'status', 'unhealthy'],
         ['off', 'status', 'weight 0'],
         ['open', 'refusal', 'circuit_open'],
-        ['out', 'avoid', 'an outlier'],
+        ['out', 'avoid', 'an outlier, or out of reach'],
         ['tried', 'exclude', 'was tried'],
         ['new', 'unchecked', 'not checked yet, and others are healthy'],
         ['far', 'zone', 'zone x can take all calls'],

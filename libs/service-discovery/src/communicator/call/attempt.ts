@@ -126,6 +126,7 @@ export class Attempt<T> implements TimeLimit {
     this.arrivedAt = this.call.deps.clock.now();
     this.response = response;
     this.status = status;
+    this.call.view.channel.unreachable.reached(this.instance.instanceId);
     this.reason = `status ${status}`;
     this.outcome = { kind: 'response', status, latencyMs: this.arrivedAt - this.began };
     this.verdict = classifyOutcome(this.outcome, this.call.view.settings.retry);
@@ -160,6 +161,7 @@ export class Attempt<T> implements TimeLimit {
     this.reason = reasonOf(error);
     this.outcome = { kind: 'error', error, neverSent, abandoned, latencyMs: now - this.began };
     this.verdict = classifyOutcome(this.outcome, view.settings.retry);
+    if (neverSent && !deps.closing.aborted) view.channel.unreachable.failed(this.instance.instanceId, now);
     this.end(false, now);
   }
 

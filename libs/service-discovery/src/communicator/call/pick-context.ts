@@ -21,7 +21,7 @@ export function pickContextOf(
     headers,
     clientIp,
     exclude: tried,
-    avoid: view.outliers?.ejected,
+    avoid: view.avoided(now),
     refusal,
     now,
   };

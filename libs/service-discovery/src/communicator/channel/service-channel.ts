@@ -7,6 +7,7 @@ import { changesBetween, turnoverOf } from './instance-changes.js';
 import { InstanceStates } from './instance-states.js';
 import { type EjectionView, OutlierDetectors } from './outlier-detectors.js';
 import { SharedPolicies } from './shared-policies.js';
+import { UnreachableInstances } from './unreachable-instances.js';
 
 /** What a channel is made with. */
 export interface ChannelDeps extends BreakerDeps {
@@ -21,6 +22,7 @@ export class ServiceChannel {
   readonly states: InstanceStates;
   readonly balancers: Balancers;
   readonly outliers: OutlierDetectors;
+  readonly unreachable: UnreachableInstances;
   /** Those of the service as a whole. */
   readonly breakers: Breakers;
   readonly shared = new SharedPolicies();
@@ -35,6 +37,7 @@ export class ServiceChannel {
     this.loads = new LoadTracker({ clock });
     this.states = new InstanceStates(service, deps);
     this.outliers = new OutlierDetectors(service, deps);
+    this.unreachable = new UnreachableInstances({ clock, random });
     this.breakers = new Breakers({ service }, deps);
     this.balancers = new Balancers({ clock, random, events, strategies, loads: this.loads });
   }
@@ -50,6 +53,7 @@ export class ServiceChannel {
     this.list = instances;
     this.states.update(changes);
     this.outliers.update(instances, changes);
+    this.unreachable.update(changes);
     if (changes.joined.length > 0 || changes.left.length > 0) this.loads.retain(instances);
     return turnoverOf(changes);
   }

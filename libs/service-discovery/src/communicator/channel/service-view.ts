@@ -39,6 +39,11 @@ export class ServiceView {
     return this.channel.service;
   }
 
+  /** The ids of those to call only if nothing else is left. @param now `Clock.now()` */
+  avoided(now?: number): ReadonlySet<string> | undefined {
+    return this.channel.unreachable.and(this.outliers?.ejected, now);
+  }
+
   pick(context: PickContext): PickResult {
     return this.balancer.upToDate(this.channel.instances).pick(context);
   }

@@ -1,0 +1,100 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { CallStage, failure, refused, reset } from '../../testing/call-stage.js';
+import { type ServiceCommunicator } from '../communicator.js';
+
+describe('an instance that nothing connects to', () => {
+  let stage: CallStage;
+  let communicator: ServiceCommunicator;
+
+  beforeEach(async () => {
+    stage = await CallStage.open();
+    await stage.register('a', 'b', 'c');
+    communicator = stage.communicatorWith({ loadBalancing: 'round_robin', circuitBreaker: false });
+  });
+  afterEach(async () => {
+    await stage.clock.advanceAsync(0);
+    await stage.close();
+    expect(stage.clock.pendingTimers).toBe(0);
+  });
+
+  /** Makes calls of a method that is retried only if it was never sent, and tells how many attempts `a` had. */
+  async function attemptsOnA(calls = 9): Promise<number> {
+    stage.transport.sent.length = 0;
+    for (let call = 0; call < calls; call++) await communicator.callService('users', { method: 'POST', path: '/' });
+    return stage.transport.targets.filter((id) => id === 'a').length;
+  }
+
+  it('costs one attempt, and is passed over from then on', async () => {
+    stage.failOn('a', refused);
+    expect(await attemptsOnA()).toBe(1);
+    expect(await attemptsOnA()).toBe(0);
+  });
+
+  it('is tried again after a while, then after longer ones, up to 30 s', async () => {
+    stage.failOn('a', refused);
+    await attemptsOnA();
+    const waits: number[] = [];
+    for (let round = 0; round < 7; round++) {
+      let waited = 0;
+      for (; (await attemptsOnA(3)) === 0; waited += 500) await stage.clock.advanceAsync(500);
+      waits.push(waited);
+    }
+    const steps = [2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000];
+    for (const [index, step] of steps.entries()) {
+      expect(waits[index]).toBeGreaterThanOrEqual(step / 2);
+      expect(waits[index]).toBeLessThanOrEqual(step + 500);
+    }
+  });
+
+  it('takes its part again as soon as it answers, whatever the status', async () => {
+    stage.failOn('a', refused);
+    await attemptsOnA();
+    stage.transport.answer(() => ({ status: 404 }));
+    await stage.clock.advanceAsync(2_000);
+    expect(await attemptsOnA()).toBe(3);
+    // It starts from the shortest wait again.
+    stage.failOn('a', refused);
+    expect(await attemptsOnA()).toBe(1);
+    await stage.clock.advanceAsync(2_000);
+    expect(await attemptsOnA()).toBe(1);
+  });
+
+  it('takes its part again when it registers anew', async () => {
+    stage.failOn('a', refused);
+    await attemptsOnA();
+    stage.transport.answer(() => ({}));
+    await stage.register('a');
+    expect(await attemptsOnA()).toBe(3);
+  });
+
+  it('does not wait longer for what was on its way when the first attempt failed', async () => {
+    stage.transport.hold();
+    const calls = [1, 2, 3, 4, 5, 6].map(() => communicator.callService('users', { path: '/' }));
+    const held = await Promise.all(calls.map(() => stage.transport.nextHeld()));
+    stage.transport.answer(() => ({}));
+    for (const { instance, fail, respond } of held) {
+      if (instance.instanceId === 'a') fail(refused());
+      else respond();
+    }
+    await Promise.all(calls);
+    await stage.clock.advanceAsync(2_000);
+    expect(await attemptsOnA()).toBe(3);
+  });
+
+  it('is called all the same where nobody else is left', async () => {
+    await stage.registry.deregister({ serviceName: 'users', instanceId: 'b' });
+    await stage.registry.deregister({ serviceName: 'users', instanceId: 'c' });
+    stage.failOn('a', refused);
+    await failure(communicator.withOptions({ retry: false }).callService('users', { path: '/' }));
+    stage.transport.answer(() => ({}));
+    expect(await attemptsOnA(2)).toBe(2);
+  });
+
+  it('is another one than one whose connection broke off under a request', async () => {
+    stage.failOn('a', reset);
+    stage.transport.sent.length = 0;
+    for (let call = 0; call < 9; call++)
+      await communicator.callService('users', { method: 'POST', path: '/' }).catch(() => undefined);
+    expect(stage.transport.targets.filter((id) => id === 'a')).toHaveLength(3);
+  });
+});

@@ -1,0 +1,48 @@
+import { type Clock, type Random, reconnectDelay } from '../../common/index.js';
+import { type InstanceChanges } from './instance-changes.js';
+
+/** Between half of a step and all of it, and each step twice the one before. */
+const RETRY = { firstMs: 2_000, longestMs: 30_000 };
+
+interface Absence {
+  /** Attempts in a row that got no connection. */
+  failures: number;
+  until: number;
+}
+
+/**
+ * Instances to which no connection could be opened. The first attempt that finds out is the last one for a while, at
+ * growing steps: a process that is gone refuses everybody, so there is nothing to count up to a threshold for (gRPC's
+ * `TRANSIENT_FAILURE`, Finagle's fail-fast). They are avoided rather than refused, as where nobody else is left a call may
+ * as well try. There is no timer: what is over is seen when somebody asks.
+ */
+export class UnreachableInstances {
+  private readonly absences = new Map<string, Absence>();
+
+  constructor(private readonly deps: { readonly clock: Clock; readonly random: Random }) {}
+
+  failed(instanceId: string, now: number): void {
+    const known = this.absences.get(instanceId);
+    // Others that were on their way when the first one failed tell nothing new.
+    if (known && now < known.until) return;
+    const failures = (known?.failures ?? 0) + 1;
+    this.absences.set(instanceId, { failures, until: now + reconnectDelay(failures, RETRY, this.deps.random) });
+  }
+
+  reached(instanceId: string): void {
+    if (this.absences.size > 0) this.absences.delete(instanceId);
+  }
+
+  /** Forgets those that are gone, and those that were registered anew: most likely they were started again. */
+  update({ left, replaced }: InstanceChanges): void {
+    for (const { instanceId } of [...left, ...replaced]) this.reached(instanceId);
+  }
+
+  /** Those to avoid: these and the others. The others' own set where none is unreachable. */
+  and(others: ReadonlySet<string> | undefined, now = this.deps.clock.now()): ReadonlySet<string> | undefined {
+    if (this.absences.size === 0) return others;
+    const avoided = new Set(others);
+    for (const [instanceId, { until }] of this.absences) if (now < until) avoided.add(instanceId);
+    return avoided;
+  }
+}
