@@ -31,7 +31,7 @@ export async function profile(
   onReport: (report: string) => void,
 ): Promise<void> {
   for (const lane of lanes) {
-    const target = await servers.target(CATALOG[lane.contender].via, lane.instances, lane.services);
+    const target = await servers.target(CATALOG[lane.contender].via, lane);
     const client = await ClientProcess.start(lane.contender, target);
     try {
       await client.warmUp(load, warmUp);

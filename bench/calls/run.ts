@@ -98,9 +98,9 @@ class Clients {
 
   /** Starts a lane's process and warms it up, unless it runs already. */
   async start(lane: Lane, load: Load, warmUp: WarmUp): Promise<void> {
-    const { contender, instances, services } = lane;
+    const { contender } = lane;
     if (this.started.has(keyOf(lane))) return;
-    const target = await this.servers.target(CATALOG[contender].via, instances, services);
+    const target = await this.servers.target(CATALOG[contender].via, lane);
     const client = await ClientProcess.start(contender, target);
     this.started.set(keyOf(lane), client);
     await client.warmUp(load, warmUp);

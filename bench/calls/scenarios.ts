@@ -1,9 +1,16 @@
 import { type ContenderName } from './contenders/catalog.js';
 import { type Load } from './client/load.js';
 
+/**
+ * Who answers HTTP: servers that cost next to nothing, all in one process; or servers of node:http, each in a process of its own,
+ * as where the instances are Nest apps.
+ */
+export type Backends = 'canned-http' | 'node-http';
+
 /** One contender with so many instances to call, in a registry of so many services. */
 export interface Lane {
   readonly contender: ContenderName;
+  readonly backends: Backends;
   readonly instances: number;
   readonly services: number;
 }
@@ -22,11 +29,15 @@ export interface Scenario {
 const USUAL_LOAD: Load = { concurrency: 64, bytes: 200, method: 'GET' };
 
 /** @param services how many a registry knows */
-export const lane = (contender: ContenderName, instances = 3, services = 10): Lane => ({
-  contender,
-  instances,
-  services,
-});
+export const lane = (
+  contender: ContenderName,
+  instances = 3,
+  services = 10,
+  backends: Backends = 'canned-http',
+): Lane => ({ contender, backends, instances, services });
+
+/** Before three servers as those who call have them. */
+export const laneToNode = (contender: ContenderName): Lane => lane(contender, 3, 10, 'node-http');
 
 const FLOOR = lane('undici');
 
@@ -56,6 +67,9 @@ const STRATEGIES: readonly ContenderName[] = [
   'ours/ip_hash',
 ];
 
+/** What a call costs with a proxy in between, and without. */
+const PROXIED: readonly ContenderName[] = ['undici', 'ours', 'undici-nginx', 'undici-haproxy'];
+
 /** Where one dimension changes: the floor, ours, and what both are most often compared with. */
 const FEW: readonly ContenderName[] = ['undici', 'ours', 'axios-opossum', 'undici-haproxy', 'moleculer'];
 
@@ -63,10 +77,11 @@ function scenario(name: string, contenders: readonly ContenderName[], load: Part
   return { name, load: { ...USUAL_LOAD, ...load }, lanes: contenders.map((one) => lane(one)), base: FLOOR, weight };
 }
 
-/** The first two are the main table; each of the others changes one thing. */
+/** The first two are the main table; each of the others changes one thing. `node-http` is `c64` with servers that do real work. */
 export const SCENARIOS: readonly Scenario[] = [
   scenario('c64', ALL, {}, 2),
   scenario('c1', ALL, { concurrency: 1 }, 2),
+  { ...scenario('node-http', [], {}, 2), lanes: PROXIED.map(laneToNode), base: laneToNode('undici') },
   scenario('strategies', STRATEGIES, {}),
   scenario('c512', FEW, { concurrency: 512 }),
   scenario('10KB', FEW, { bytes: 10_240 }),
@@ -83,4 +98,5 @@ export const SCENARIOS: readonly Scenario[] = [
 ];
 
 /** Of lanes and their processes: equal where they are the same. */
-export const keyOf = ({ contender, instances, services }: Lane): string => `${contender}@${instances}/${services}`;
+export const keyOf = ({ contender, backends, instances, services }: Lane): string =>
+  `${contender}@${instances}x${backends}/${services}`;

@@ -2,7 +2,7 @@ import { type Spread } from '../support/statistics.js';
 import { tableOf } from '../support/table.js';
 import { shownSpread } from './report.js';
 import { laneOf, type Metric, ratioOf, type ScenarioResult } from './results.js';
-import { type Lane, lane } from './scenarios.js';
+import { type Lane, lane, laneToNode } from './scenarios.js';
 
 /** What the library is meant to reach, as a ratio of two lanes of one scenario. */
 interface Target {
@@ -28,8 +28,18 @@ const TARGETS: readonly Target[] = [
   beside('undici', 'requests/s', 'c64', 'requestsPerSecond', { atLeast: 0.9 }),
   beside('undici', 'p50', 'c1', 'p50Us', { atMost: 1.1 }),
   beside('undici', 'CPU a call', 'c64', 'cpuUsPerCall', { atMost: 1.15 }),
-  beside('undici-nginx', 'requests/s', 'c64', 'requestsPerSecond', { atLeast: 1.3 }),
-  beside('undici-haproxy', 'requests/s', 'c64', 'requestsPerSecond', { atLeast: 1.3 }),
+  ...(['undici-nginx', 'undici-haproxy'] as const).flatMap((proxied): Target[] => [
+    {
+      ...beside(proxied, 'requests/s', 'node-http', 'requestsPerSecond', { atLeast: 1.3 }),
+      what: `c64, servers of node:http: ours / ${proxied}, requests/s`,
+      of: laneToNode('ours'),
+      to: laneToNode(proxied),
+    },
+    {
+      ...beside(proxied, 'requests/s', 'c64', 'requestsPerSecond', { atLeast: 1.3 }),
+      what: `c64, canned answers: ours / ${proxied}, requests/s`,
+    },
+  ]),
   beside('axios-opossum', 'requests/s', 'c64', 'requestsPerSecond', { atLeast: 7 }),
   {
     ...beside('http-service', 'requests/s', 'c64', 'requestsPerSecond', { atLeast: 2.5 }),

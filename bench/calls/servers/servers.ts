@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { answerOf, stop } from '../../support/child-process.js';
 import { type Via } from '../contenders/catalog.js';
 import { type Target } from '../contenders/contender.js';
+import { type Backends, type Lane } from '../scenarios.js';
 import { haproxy } from './haproxy.js';
 import { nginx } from './nginx.js';
 import { Proxy, type ProxyProgram } from './proxy.js';
@@ -13,11 +14,15 @@ const MOST_INSTANCES = 100;
 export class Servers {
   private readonly children: ChildProcess[] = [];
   private readonly proxies: Proxy[] = [];
-  private backends: Promise<readonly number[]> | undefined;
+  private canned: Promise<readonly number[]> | undefined;
+  private readonly ofNode: Promise<readonly number[]>[] = [];
 
   /** @throws Error where what is between is not installed */
-  async target(via: Via, instances: number, services: number): Promise<Target> {
-    return { services, ports: await this.ports(via, instances) };
+  async target(
+    via: Via,
+    { instances, services, backends }: Pick<Lane, 'instances' | 'services' | 'backends'>,
+  ): Promise<Target> {
+    return { services, ports: await this.ports(via, instances, backends) };
   }
 
   async stop(): Promise<void> {
@@ -25,26 +30,30 @@ export class Servers {
     await Promise.all(this.children.map((child) => stop(child)));
   }
 
-  private async ports(via: Via, instances: number): Promise<readonly number[]> {
+  private async ports(via: Via, instances: number, backends: Backends): Promise<readonly number[]> {
     switch (via) {
       case 'backends':
-        return this.httpPorts(instances);
+        return this.httpPorts(instances, backends);
       case 'nginx':
-        return this.throughProxy(nginx, instances);
+        return this.throughProxy(nginx, await this.httpPorts(instances, backends));
       case 'haproxy':
-        return this.throughProxy(haproxy, instances);
+        return this.throughProxy(haproxy, await this.httpPorts(instances, backends));
       case 'moleculer':
         return this.fork('moleculer-nodes', instances);
     }
   }
 
-  private async httpPorts(instances: number): Promise<readonly number[]> {
-    this.backends ??= this.fork('backends', MOST_INSTANCES);
-    return (await this.backends).slice(0, instances);
+  private async httpPorts(instances: number, backends: Backends): Promise<readonly number[]> {
+    if (backends === 'node-http') {
+      while (this.ofNode.length < instances) this.ofNode.push(this.fork('node-http', 1));
+      return (await Promise.all(this.ofNode)).flat().slice(0, instances);
+    }
+    this.canned ??= this.fork('backends', MOST_INSTANCES);
+    return (await this.canned).slice(0, instances);
   }
 
-  private async throughProxy(program: ProxyProgram, instances: number): Promise<readonly number[]> {
-    const proxy = await Proxy.start(program, await this.httpPorts(instances));
+  private async throughProxy(program: ProxyProgram, backends: readonly number[]): Promise<readonly number[]> {
+    const proxy = await Proxy.start(program, backends);
     this.proxies.push(proxy);
     return [proxy.port];
   }
