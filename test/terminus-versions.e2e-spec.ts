@@ -1,0 +1,116 @@
+import { execFile } from 'node:child_process';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { type BuiltPackage, buildPackage } from './support/built-package.js';
+
+const exec = promisify(execFile);
+const require = createRequire(import.meta.url);
+
+/** An app in plain JavaScript that prints what its health checks answer, by what was asked in which state. */
+const APP = `
+import { Controller, Get, Inject, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { HealthCheckService, TerminusModule } from '@nestjs/terminus';
+import {
+  ServiceDiscoveryHealthIndicator, ServiceDiscoveryModule, ServiceReadiness, ServiceRegistry,
+} from 'nest-service-discovery';
+
+class OwnController {
+  constructor(health, services, readiness) {
+    Object.assign(this, { health, services, readiness });
+  }
+  all() {
+    return this.health.check([() => this.services.isHealthy('all', { outage: 'down' })]);
+  }
+  users() {
+    return this.health.check([() => this.services.isHealthy('users', { service: 'users', outage: 'down' })]);
+  }
+  data() {
+    return this.health.check([() => this.services.isHealthy('data', { tier: 'data' })]);
+  }
+  ready() {
+    return this.health.check([() => this.readiness.check()]);
+  }
+}
+[HealthCheckService, ServiceDiscoveryHealthIndicator, ServiceReadiness].forEach((token, index) => Inject(token)(OwnController, undefined, index));
+for (const name of ['all', 'users', 'data', 'ready']) {
+  Get(name)(OwnController.prototype, name, Object.getOwnPropertyDescriptor(OwnController.prototype, name));
+}
+Controller('own')(OwnController);
+
+class AppModule {}
+Module({
+  imports: [TerminusModule.forRoot({ logger: false }), ServiceDiscoveryModule.forRoot({ healthCheck: false, logging: false })],
+  controllers: [OwnController],
+})(AppModule);
+
+const app = await NestFactory.create(AppModule, { logger: ['error', 'fatal'] });
+await app.listen(0, '127.0.0.1');
+const url = await app.getUrl();
+const answers = {};
+const ask = async (state, ...paths) => {
+  for (const path of paths) {
+    const response = await fetch(url + path);
+    const { status, details } = await response.json();
+    const words = Object.entries(details).map(([name, detail]) => [name, detail.status, detail.message].filter(Boolean).join(' '));
+    answers[state + ' ' + path] = [response.status, status, ...words].join(', ');
+  }
+};
+const registry = app.get(ServiceRegistry);
+for (const [serviceName, tier, health] of [['users', 'app', 'healthy'], ['stock', 'data', 'unhealthy']]) {
+  await registry.register({ serviceName, tier, instanceId: 'a', host: '127.0.0.1', port: 1 });
+  await registry.setStatus({ serviceName, instanceId: 'a' }, health);
+}
+await ask('outage', '/health', '/own/all', '/own/users', '/own/data', '/health/ready', '/health/live');
+const readiness = app.get(ServiceReadiness);
+const release = readiness.hold('busy');
+await ask('held', '/health/ready', '/own/ready', '/health/live');
+release();
+readiness.addCheck(() => { throw new Error('no database'); });
+await ask('broken', '/health/ready', '/own/ready');
+await app.close();
+console.log(JSON.stringify(answers));
+`;
+
+const manifests = {
+  'terminus-11': require.resolve('terminus-11/package.json'),
+  '@nestjs/terminus': require.resolve('@nestjs/terminus/package.json'),
+};
+let built: BuiltPackage | undefined;
+afterEach(() => built?.remove());
+
+describe.each<[string, keyof typeof manifests, string, string]>([
+  ['11', 'terminus-11', '200, ok, service_discovery up', '200, ok, data up'],
+  ['12', '@nestjs/terminus', '200, degraded, service_discovery degraded', '200, degraded, data degraded'],
+])('with Terminus %s', (major, name, all, data) => {
+  it('checks answer what they say of other services and of readiness', async () => {
+    const manifest = manifests[name];
+    expect((require(manifest) as { version: string }).version).toMatch(new RegExp(`^${major}\\.`));
+    built = await buildPackage({ name: 'terminus', type: 'module' });
+    for (const folder of [built.package, built.consumer]) {
+      await mkdir(join(folder, 'node_modules/@nestjs'), { recursive: true });
+      await symlink(dirname(manifest), join(folder, 'node_modules/@nestjs/terminus'));
+    }
+    await writeFile(join(built.consumer, 'app.js'), APP);
+    const { stdout, stderr } = await exec(process.execPath, [join(built.consumer, 'app.js')]);
+    expect({ answers: JSON.parse(stdout) as unknown, stderr }).toEqual({
+      answers: {
+        'outage /health': all,
+        'outage /own/all': '503, error, all down',
+        'outage /own/users': '200, ok, users up',
+        'outage /own/data': data,
+        'outage /health/ready': '200, ok, readiness up',
+        'outage /health/live': '200, ok',
+        'held /health/ready': '503, error, readiness down busy',
+        'held /own/ready': '503, error, readiness down busy',
+        'held /health/live': '200, ok',
+        'broken /health/ready': '503, error, readiness up, check_1 down no database',
+        'broken /own/ready': '503, error, readiness up, check_1 down no database',
+      },
+      stderr: '',
+    });
+  }, 120_000);
+});
