@@ -176,7 +176,7 @@ async function establish(app: INestApplication, given: Case['given']): Promise<v
 function reasonsView(word: Word): object[] {
   const { operator, health } = read(word);
   const reasons: object[] = [];
-  if (operator !== 'up') reasons.push({ source: 'operator', status: operator, reason: null, since: null });
+  if (operator !== 'up') reasons.push({ source: 'operator', status: operator, reason: null, since: ISO });
   if (health !== 'unknown') reasons.push({ source: 'active', status: health, reason: `found ${health}`, since: ISO });
   return reasons;
 }
@@ -341,6 +341,30 @@ describe.each(PLATFORMS)('GET .../history on %s', (_, adapter) => {
 });
 
 describe.each(PLATFORMS)('the reasons of an instance on %s', (_, adapter) => {
+  it('say who took it out, and why', async () => {
+    const app = await apps.listen(ServiceDiscoveryModule.forRoot({ healthCheck: false, logging: false }), adapter);
+    const url = `${urlOf(app)}/service-discovery`;
+    await establish(app, { a: ['healthy'] });
+    const say = (json: object): ReturnType<typeof send> =>
+      send(`${url}/services/a/instances/a-0/status`, 'PUT', { json });
+    const said = async (): Promise<unknown[]> => {
+      const { body } = await send(`${url}/services/a`, 'GET');
+      const [instance] = body.instances as unknown as { reasons: object[]; operator_note?: object }[];
+      return [instance?.operator_note, instance?.reasons[0]];
+    };
+    await say({ status: 'maintenance', reason: 'a disk is full', by: 'ada' });
+    const note = { since: ISO, reason: 'a disk is full', by: 'ada' };
+    expect(await said()).toEqual([note, { source: 'operator', status: 'maintenance', ...note }]);
+    await say({ status: 'maintenance' });
+    expect((await said())[0]).toEqual(note);
+    const { body } = await send(`${url}/services/a/instances/a-0/history`, 'GET');
+    expect(body).toMatchObject({ transitions: [{}, {}, { source: 'operator', reason: 'a disk is full' }] });
+    await say({ status: 'up', reason: 'a new disk', by: 'ada' });
+    expect(await said()).toMatchObject([undefined, { source: 'active', status: 'healthy' }]);
+    expect((await say({ status: 'maintenance', reason: '' })).status).toBe(400);
+    expect((await say({ status: 'maintenance', by: 'x'.repeat(129) })).status).toBe(400);
+  });
+
   it('hold since when its health is what it is, in the lists, too', async () => {
     const app = await apps.listen(ServiceDiscoveryModule.forRoot({ healthCheck: false, logging: false }), adapter);
     const url = `${urlOf(app)}/service-discovery`;

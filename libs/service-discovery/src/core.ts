@@ -63,6 +63,7 @@ export {
   type InstanceStatus,
   type JsonScalar,
   type Lease,
+  type OperatorNote,
   type OperatorStatus,
   originOf,
   type Protocol,

@@ -32,7 +32,8 @@ describe('the history of an instance', () => {
     registry.put(one({ healthStatus: 'healthy' }));
     clock.advance(5);
     registry.put(one({ healthStatus: 'unhealthy', health: { checkedAt: 1, reason: 'status 503' } }));
-    registry.put(one({ healthStatus: 'unhealthy', operatorStatus: 'maintenance' }));
+    const note = { since: 1, reason: 'a disk is full' };
+    registry.put(one({ healthStatus: 'unhealthy', operatorStatus: 'maintenance', operatorNote: note }));
     // What checks find meanwhile changes no status.
     registry.put(one({ healthStatus: 'healthy', operatorStatus: 'maintenance' }));
     registry.put(one({ healthStatus: 'healthy' }));
@@ -42,7 +43,7 @@ describe('the history of an instance', () => {
       '0 null > unknown: lease, registered',
       '5 unknown > healthy: active, null',
       '10 healthy > unhealthy: active, status 503',
-      '10 unhealthy > maintenance: operator, null',
+      '10 unhealthy > maintenance: operator, a disk is full',
       '10 maintenance > healthy: operator, null',
       '10 healthy > unknown: lease, registered again',
       '10 unknown > null: lease, expired',

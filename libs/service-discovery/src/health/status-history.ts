@@ -94,7 +94,7 @@ export class StatusHistory {
       this.add(after, before?.status ?? null, after.status, 'lease', reason);
     } else if (before.status !== after.status) {
       const isOperators = before.operatorStatus !== after.operatorStatus;
-      const reason = isOperators ? null : (after.health?.reason ?? null);
+      const reason = (isOperators ? after.operatorNote?.reason : after.health?.reason) ?? null;
       this.add(after, before.status, after.status, isOperators ? 'operator' : 'active', reason);
     }
   }

@@ -23,6 +23,7 @@ describe('the status of an instance', () => {
     const detail = { checkedAt: 980_000, since: 970_000, reason: 'status 503' };
     const instance = fakeInstance({
       operatorStatus: operator,
+      operatorNote: operator === 'up' ? undefined : { since: 960_000, reason: 'a disk is full', by: 'ada' },
       healthStatus: health,
       health: health === 'unknown' ? undefined : detail,
       ttlMs: TTL_MS,
@@ -41,7 +42,9 @@ describe('the status of an instance', () => {
     expect(mergedStatus(instance, finding)).toBe(expected);
 
     const reasons: (StatusReason | undefined)[] = [
-      operator === 'up' ? undefined : { source: 'operator', status: operator, reason: null, since: null },
+      operator === 'up'
+        ? undefined
+        : { source: 'operator', status: operator, reason: 'a disk is full', since: 960_000, by: 'ada' },
       held
         ? {
             source: 'lease',
@@ -67,6 +70,9 @@ describe('the status of an instance', () => {
   });
 
   it('has no reason or time where nobody said', () => {
+    expect(reasonsOf(fakeInstance({ operatorStatus: 'draining', healthStatus: 'unknown' }), { now: NOW })).toEqual([
+      { source: 'operator', status: 'draining', reason: null, since: null },
+    ]);
     expect(reasonsOf(fakeInstance({ healthStatus: 'healthy' }), { now: NOW })).toEqual([
       { source: 'active', status: 'healthy', reason: null, since: null },
     ]);

@@ -21,6 +21,8 @@ export interface StatusReason {
   readonly reason: string | null;
   /** Since when, in milliseconds since the Unix epoch; null: not known. */
   readonly since: number | null;
+  /** Of an operator's word: who said it, where they told. */
+  readonly by?: string;
 }
 
 /** What {@link reasonsOf} goes by beside the instance. */
@@ -46,9 +48,13 @@ export function mergedStatus(instance: ServiceInstance, finding: PassiveFinding 
 
 /** What each layer says that has something to say, the strongest first: the first word is the {@link mergedStatus}. */
 export function reasonsOf(instance: ServiceInstance, { hold, finding, now }: StatusContext): readonly StatusReason[] {
-  const { operatorStatus, healthStatus, health, lastHeartbeat, ttlMs } = instance;
+  const { operatorStatus, operatorNote, healthStatus, health, lastHeartbeat, ttlMs } = instance;
   const reasons: StatusReason[] = [];
-  if (operatorStatus !== 'up') reasons.push({ source: 'operator', status: operatorStatus, reason: null, since: null });
+  if (operatorStatus !== 'up') {
+    const { reason = null, since = null, by } = operatorNote ?? {};
+    const said = { source: 'operator', status: operatorStatus, reason, since } as const;
+    reasons.push(by === undefined ? said : { ...said, by });
+  }
   if (hold && now - lastHeartbeat >= OVERDUE_SHARE * ttlMs) {
     const reason = `it misses its heartbeats, as do ${hold.overdue} of ${hold.total}: expiry is held`;
     reasons.push({ source: 'lease', status: null, reason, since: hold.since });

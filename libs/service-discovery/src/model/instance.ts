@@ -31,6 +31,18 @@ export interface HealthDetail {
   readonly flapping?: boolean;
 }
 
+/** Who took an instance out, since when and why. */
+export interface OperatorNote {
+  /** Milliseconds since the Unix epoch. */
+  readonly since: number;
+  readonly reason?: string;
+  /** Whoever said it, as they call themselves. */
+  readonly by?: string;
+}
+
+/** What goes with a status: of a health the one, of an operator's word the other. */
+export type StatusDetail = HealthDetail | OperatorNote;
+
 /** Names one instance. */
 export interface InstanceKey {
   readonly serviceName: string;
@@ -61,6 +73,8 @@ export interface ServiceInstance extends InstanceKey {
   /** Derived from `operatorStatus` and `healthStatus` by {@link effectiveStatus}. */
   readonly status: InstanceStatus;
   readonly operatorStatus: OperatorStatus;
+  /** What was said with it; undefined where it is `up`, or nothing was. */
+  readonly operatorNote?: OperatorNote;
   readonly healthStatus: HealthStatus;
   readonly health?: HealthDetail;
   /** Grows with each registration under the same id; an older one can no longer change anything. */
@@ -99,6 +113,7 @@ export function shapeInstance(fields: ServiceInstance): ServiceInstance {
     dependencies: fields.dependencies,
     status: fields.status,
     operatorStatus: fields.operatorStatus,
+    operatorNote: fields.operatorNote,
     healthStatus: fields.healthStatus,
     health: fields.health,
     generation: fields.generation,

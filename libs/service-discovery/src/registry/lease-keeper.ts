@@ -6,6 +6,7 @@ import {
   type Lease,
   type OperatorStatus,
   type ServiceInstance,
+  type OperatorNote,
 } from '../model/index.js';
 import { type RegistryStore } from '../store/index.js';
 import { inBatches } from './batches.js';
@@ -32,6 +33,7 @@ interface KeptLease {
   lease: Lease;
   /** The operator's word that was last seen for this lease. */
   operatorStatus: OperatorStatus;
+  operatorNote?: OperatorNote;
   /** Whether a recovery went unanswered: then it may have taken effect all the same. */
   inDoubt?: boolean;
   /** The operator's word that is yet to be said again after a recovery. */
@@ -155,7 +157,8 @@ export class LeaseKeeper {
 
   private observe(instance: ServiceInstance): void {
     const kept = this.kept.get(keyOf(instance));
-    if (kept?.lease.generation === instance.generation) kept.operatorStatus = instance.operatorStatus;
+    if (kept?.lease.generation === instance.generation)
+      [kept.operatorStatus, kept.operatorNote] = [instance.operatorStatus, instance.operatorNote];
   }
 
   /** Begins a round at once, or right after the one under way: there is reason to think that a lease was lost. */
@@ -243,7 +246,7 @@ export class LeaseKeeper {
 
   private async payStatus(entry: KeptLease): Promise<void> {
     if (entry.owedStatus === undefined) return;
-    await this.store.setStatus(entry.lease, entry.owedStatus);
+    await this.store.setStatus(entry.lease, entry.owedStatus, entry.operatorNote);
     entry.owedStatus = undefined;
   }
 }

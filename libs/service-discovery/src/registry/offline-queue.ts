@@ -8,9 +8,18 @@ import {
   type Lease,
   type OperatorStatus,
   type ServiceInstance,
+  type StatusDetail,
+  type OperatorNote,
 } from '../model/index.js';
 import { isOperatorStatus } from '../store/index.js';
-import { isShown, shownOver, withWords, type OfflineRegistration, type OfflineWrite } from './offline-write.js';
+import {
+  isShown,
+  shownOver,
+  withWords,
+  type OfflineRegistration,
+  type OfflineWrite,
+  type Words,
+} from './offline-write.js';
 import { type SnapshotOverlay } from './snapshot-feed.js';
 
 /** How much of the queue health results may fill: the next check brings them again, so that others go first. */
@@ -96,11 +105,12 @@ export class OfflineQueue implements SnapshotOverlay {
       kind: 'registration',
       base: Math.max(known?.base ?? 0, base),
       told: false,
-      instance: withWords(instance, { operator }),
+      instance: withWords(instance, { operator, note: operator && shown?.operatorNote }),
       keep,
       inDoubt,
       aliveAt: this.clock.now(),
       operator: owed,
+      note: known && known.kind !== 'removal' ? known.note : undefined,
     };
     this.writes.set(keyOf(asked), write);
     return write;
@@ -126,11 +136,13 @@ export class OfflineQueue implements SnapshotOverlay {
   setStatus(
     shown: ServiceInstance,
     status: OperatorStatus | HealthStatus,
-    detail: HealthDetail | undefined,
+    detail: StatusDetail | undefined,
     isOwn: boolean,
   ): boolean {
     const known = this.get(shown);
-    const words = isOperatorStatus(status) ? { operator: status } : { health: { status, detail } };
+    const words: Words = isOperatorStatus(status)
+      ? { operator: status, note: status === 'up' ? undefined : (detail as OperatorNote | undefined) }
+      : { health: { status, detail: detail as HealthDetail | undefined } };
     if (known?.kind === 'registration') {
       const instance = withWords(known.instance, words);
       this.writes.set(keyOf(shown), { ...known, ...words, instance, told: false });
@@ -226,7 +238,13 @@ export class OfflineQueue implements SnapshotOverlay {
     // What the store does not hold any more has no maintenance that it could keep.
     const owed =
       generation === undefined && write.instance.operatorStatus === 'maintenance' ? 'maintenance' : undefined;
-    this.writes.set(id, { ...write, told: false, lease: undefined, operator: write.operator ?? owed });
+    this.writes.set(id, {
+      ...write,
+      told: false,
+      lease: undefined,
+      operator: write.operator ?? owed,
+      note: write.note ?? write.instance.operatorNote,
+    });
   }
 
   private makeRoom(key: InstanceKey, limit: number): void {
@@ -250,7 +268,13 @@ export interface RegistrationContext {
 /** Whether nothing but a heartbeat came since. */
 function isSameChange(known: OfflineWrite, sent: OfflineWrite): boolean {
   if (known.kind === 'removal') return sent.kind === 'removal' && known.base === sent.base;
-  if (sent.kind !== known.kind || known.operator !== sent.operator || known.health !== sent.health) return false;
+  if (
+    sent.kind !== known.kind ||
+    known.operator !== sent.operator ||
+    known.note !== sent.note ||
+    known.health !== sent.health
+  )
+    return false;
   if (known.kind === 'registration' && sent.kind === 'registration') {
     return known.instance.generation === sent.instance.generation;
   }

@@ -4,6 +4,7 @@ import {
   type HealthDetail,
   type HealthStatus,
   type Lease,
+  type OperatorNote,
   type OperatorStatus,
   type ServiceInstance,
 } from '../model/index.js';
@@ -11,6 +12,8 @@ import {
 /** What was said about an instance: the operator's word, the health, or both. */
 export interface Words {
   readonly operator?: OperatorStatus;
+  /** What was said with it. */
+  readonly note?: OperatorNote;
   readonly health?: { readonly status: HealthStatus; readonly detail?: HealthDetail };
 }
 
@@ -51,12 +54,13 @@ export interface OfflineStatus extends Write, Words {
 export type OfflineWrite = OfflineRegistration | OfflineRemoval | OfflineStatus;
 
 /** An instance as the store would show it after it was told. */
-export function withWords(instance: ServiceInstance, { operator, health }: Words): ServiceInstance {
+export function withWords(instance: ServiceInstance, { operator, note, health }: Words): ServiceInstance {
   const operatorStatus = operator ?? instance.operatorStatus;
   const healthStatus = health?.status ?? instance.healthStatus;
   const keptDetail = healthStatus === instance.healthStatus ? instance.health : undefined;
   return changeInstance(instance, {
     operatorStatus,
+    operatorNote: operator === undefined ? instance.operatorNote : note,
     healthStatus,
     status: effectiveStatus(operatorStatus, healthStatus),
     health: health?.detail ?? keptDetail,

@@ -8,6 +8,7 @@ import {
   type Lease,
   type OperatorStatus,
   type ServiceInstance,
+  type StatusDetail,
 } from '../model/index.js';
 import { isHealthNews, isOperatorStatus, type RegistryStore } from '../store/index.js';
 import { type LeaseKeeper } from './lease-keeper.js';
@@ -130,7 +131,7 @@ export class OfflineWrites {
   }
 
   /** @returns false: the last answer of the store was that there is no such instance */
-  setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): boolean {
+  setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: StatusDetail): boolean {
     const { queue, keeper, feed, shown } = this.deps;
     const instance = shown(key);
     if (!instance) {
@@ -241,8 +242,9 @@ export class OfflineWrites {
   }
 
   /** A result that need not wait for the store: the next check brings it again. */
-  private showHealth(instance: ServiceInstance, status: OperatorStatus | HealthStatus, health?: HealthDetail): void {
+  private showHealth(instance: ServiceInstance, status: OperatorStatus | HealthStatus, detail?: StatusDetail): void {
     if (isOperatorStatus(status)) return;
+    const health = detail as HealthDetail | undefined;
     if (status === instance.healthStatus && !isHealthNews(instance.health, health)) return;
     const words = { health: { status, detail: health } };
     this.deps.feed.showLocally(instance, withWords(instance, words));

@@ -190,9 +190,9 @@ export class Reconciler {
     }
   }
 
-  private async say(key: InstanceKey, { operator, health }: Words): Promise<boolean> {
+  private async say(key: InstanceKey, { operator, note, health }: Words): Promise<boolean> {
     const { store } = this.deps;
-    const heard = operator === undefined || (await store.setStatus(key, operator));
+    const heard = operator === undefined || (await store.setStatus(key, operator, note));
     return heard && (health === undefined || store.setStatus(key, health.status, health.detail));
   }
 

@@ -10,6 +10,7 @@ import {
   type OperatorStatus,
   type RegistrySnapshot,
   type ServiceInstance,
+  type StatusDetail,
 } from '../model/index.js';
 import { isHealthNews, isOperatorStatus, type RegistryStore } from '../store/index.js';
 import { type EffectWaiters } from './effect-waiters.js';
@@ -78,8 +79,8 @@ export class RegistryWrites {
     );
   }
 
-  setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): Promise<boolean> {
-    const said = detail && withSince(detail, status, this.deps.shown(key));
+  setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: StatusDetail): Promise<boolean> {
+    const said = withSince(status, detail, this.deps.shown(key), this.deps.clock.epoch());
     return this.write(
       key,
       () => this.say(key, status, said),
@@ -92,10 +93,11 @@ export class RegistryWrites {
     const shown = this.deps.shown(lease);
     const isSucceeded = shown !== undefined && shown.generation > lease.generation;
     if (isSucceeded) return;
+    const note = { since: this.deps.clock.epoch(), reason: 'it shuts down' };
     await this.write(
       lease,
-      () => this.deps.store.setStatus(lease, 'draining'),
-      (offline) => offline.setStatus(lease, 'draining'),
+      () => this.deps.store.setStatus(lease, 'draining', note),
+      (offline) => offline.setStatus(lease, 'draining', note),
     );
   }
 
@@ -195,7 +197,7 @@ export class RegistryWrites {
     return removed;
   }
 
-  private async say(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): Promise<boolean> {
+  private async say(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: StatusDetail): Promise<boolean> {
     if (detail && this.isOldNews(key, status, detail)) return true;
     const found = await this.deps.store.setStatus(key, status, detail);
     if (found) {
@@ -212,9 +214,9 @@ export class RegistryWrites {
    * all else. Where something else was said of the instance meanwhile and has not been heard yet, the next check says
    * it again.
    */
-  private isOldNews(key: InstanceKey, status: OperatorStatus | HealthStatus, detail: HealthDetail): boolean {
+  private isOldNews(key: InstanceKey, status: OperatorStatus | HealthStatus, detail: StatusDetail): boolean {
     const shown = this.deps.snapshot().connected ? this.deps.shown(key) : undefined;
-    return shown?.healthStatus === status && !isHealthNews(shown.health, detail);
+    return shown?.healthStatus === status && !isHealthNews(shown.health, detail as HealthDetail);
   }
 
   private ownLeaseOf(key: InstanceKey): Lease | undefined {
@@ -222,14 +224,22 @@ export class RegistryWrites {
   }
 }
 
-/** Whoever checks says how an instance is, the registry since when it is so. */
+/** Whoever checks, or takes out, says what and why; the registry since when it is so. */
 function withSince(
-  detail: HealthDetail,
   status: OperatorStatus | HealthStatus,
+  detail: StatusDetail | undefined,
   shown: ServiceInstance | undefined,
-): HealthDetail {
-  const since = shown?.healthStatus === status ? shown.health?.since : detail.checkedAt;
-  return since === undefined ? detail : { ...detail, since };
+  now: number,
+): StatusDetail | undefined {
+  if (isOperatorStatus(status)) {
+    if (status === 'up') return undefined;
+    // To say it again takes nothing back of what was said with it.
+    const known = shown?.operatorStatus === status ? shown.operatorNote : undefined;
+    return { ...known, ...detail, since: known?.since ?? now };
+  }
+  const health = detail as HealthDetail | undefined;
+  const since = shown?.healthStatus === status ? shown.health?.since : health?.checkedAt;
+  return health && since !== undefined ? { ...health, since } : health;
 }
 
 function keyFrom({ serviceName, instanceId }: InstanceKey): InstanceKey {

@@ -17,7 +17,6 @@ import {
   toInstance,
   type Change,
   type EventSink,
-  type HealthDetail,
   type HealthStatus,
   type InstanceKey,
   type Lease,
@@ -26,6 +25,7 @@ import {
   type ServiceInstance,
   type ServiceRegistration,
   type WatchScope,
+  type StatusDetail,
 } from '../model/index.js';
 import { WatchHub, type RegistryStore } from '../store/index.js';
 import { emitChangeEvents } from './change-events.js';
@@ -224,7 +224,7 @@ export class ServiceRegistry {
    * @returns false: no such instance
    * @throws RegistryUnavailableError
    */
-  async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): Promise<boolean> {
+  async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: StatusDetail): Promise<boolean> {
     if (!this.follows(key.serviceName)) await this.follow(key.serviceName);
     return this.writes.setStatus(key, status, detail);
   }

@@ -1,11 +1,11 @@
 import {
   type Change,
-  type HealthDetail,
   type HealthStatus,
   type InstanceKey,
   type Lease,
   type OperatorStatus,
   type ServiceInstance,
+  type StatusDetail,
   type WatchScope,
 } from '../model/index.js';
 
@@ -36,8 +36,9 @@ export interface RegistryStore {
   /**
    * Sets the operator's word (`up`, `maintenance`, `draining`) or the health (`unknown`, `healthy`, `unhealthy`),
    * whichever the status belongs to; the other one stays. False: no such instance.
+   * @param detail a `HealthDetail` with a health, an `OperatorNote` with an operator's word
    */
-  setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): Promise<boolean>;
+  setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: StatusDetail): Promise<boolean>;
   /**
    * Opens with a reset that holds everything in scope, then every change after it: there is no gap between the two.
    * Ends when `signal` aborts or the store closes; throws `RegistryUnavailableError` when the connection is lost, and

@@ -1,13 +1,13 @@
 import { RegistryUnavailableError, sleep, type Clock } from '../common/index.js';
 import {
   type Change,
-  type HealthDetail,
   type HealthStatus,
   type InstanceKey,
   type Lease,
   type OperatorStatus,
   type ServiceInstance,
   type WatchScope,
+  type StatusDetail,
 } from '../model/index.js';
 import { MemoryRegistryStore, type RegistryStore } from '../store/index.js';
 
@@ -109,7 +109,7 @@ export class FlakyRegistryStore implements RegistryStore {
     return this.answer('remove', () => this.memory.remove(lease));
   }
 
-  setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): Promise<boolean> {
+  setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: StatusDetail): Promise<boolean> {
     return this.answer('setStatus', () => this.memory.setStatus(key, status, detail));
   }
 

@@ -332,6 +332,35 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         assert.deepEqual(await store.renew([lease]), [true]);
       });
 
+      it("keeps what was said with an operator's word until the instance is up again", async () => {
+        const recorder = await watching();
+        await put('a');
+        const key = { serviceName: 'users', instanceId: 'a' };
+        const noteOf = async (status: Parameters<typeof putWith>[1]): Promise<unknown> => {
+          const from = recorder.changes.length;
+          const { instance } = await recorder.waitFor(status, putWith('a', status), from);
+          const { since, ...said } = instance.operatorNote ?? {};
+          assert.equal(typeof since, status === 'maintenance' ? 'number' : 'undefined');
+          return said;
+        };
+        const first = { since: 1_767_225_600_000, reason: 'a disk is full: ~ "größe"', by: 'ada' };
+        const shown = noteOf('maintenance');
+        await store.setStatus(key, 'maintenance', first);
+        assert.deepEqual(await shown, { reason: first.reason, by: 'ada' });
+
+        const replaced = noteOf('maintenance');
+        await put('a');
+        assert.deepEqual(await replaced, { reason: first.reason, by: 'ada' });
+
+        const checked = recorder.changes.length;
+        await store.setStatus(key, 'healthy', { checkedAt: 1_767_225_600_000 });
+        await recorder.waitFor('the health', (change) => change.type === 'put', checked);
+
+        const up = noteOf('healthy');
+        await store.setStatus(key, 'up');
+        assert.deepEqual(await up, {});
+      });
+
       it('carries what the health check saw', async () => {
         const recorder = await watching();
         await put('a');

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   EndQueue,
   RegistryUnavailableError,
@@ -14,9 +15,11 @@ import {
   type HealthStatus,
   type InstanceKey,
   type Lease,
+  type OperatorNote,
   type OperatorStatus,
   type RemovalReason,
   type ServiceInstance,
+  type StatusDetail,
   type WatchScope,
 } from '../../model/index.js';
 import { isHealthNews } from '../health-news.js';
@@ -123,22 +126,23 @@ export class MemoryRegistryStore implements RegistryStore {
   /**
    * A detail under an unchanged status reaches watchers only where it says something new, see {@link isHealthNews};
    * it is stored in any case, so the next reset has it. Without a detail, a changed health drops the old one, which
-   * would contradict it. An operator's word takes no detail.
+   * would contradict it. An operator's word takes its note along, and `up` has none.
    */
-  async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): Promise<boolean> {
+  async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: StatusDetail): Promise<boolean> {
     this.assertOpen();
     const entry = this.find(key);
     if (!entry) return false;
     const { instance } = entry;
     if (isOperatorStatus(status)) {
-      if (status === instance.operatorStatus) return true;
+      const operatorNote = status === 'up' ? undefined : (detail as OperatorNote | undefined);
+      if (status === instance.operatorStatus && isDeepStrictEqual(operatorNote, instance.operatorNote)) return true;
       const shown = effectiveStatus(status, instance.healthStatus);
-      entry.instance = changeInstance(instance, { operatorStatus: status, status: shown });
+      entry.instance = changeInstance(instance, { operatorStatus: status, operatorNote, status: shown });
       this.announce(entry);
       return true;
     }
     const changed = status !== instance.healthStatus;
-    const health = detail ?? (changed ? undefined : instance.health);
+    const health = (detail as HealthDetail | undefined) ?? (changed ? undefined : instance.health);
     entry.instance = changeInstance(instance, {
       healthStatus: status,
       status: effectiveStatus(instance.operatorStatus, status),
@@ -178,6 +182,7 @@ export class MemoryRegistryStore implements RegistryStore {
       claim: claim ?? generation,
       instance: changeInstance(instance, {
         operatorStatus,
+        operatorNote: operatorStatus === 'up' ? undefined : previous?.instance.operatorNote,
         healthStatus: 'unknown',
         status: effectiveStatus(operatorStatus, 'unknown'),
         health: undefined,

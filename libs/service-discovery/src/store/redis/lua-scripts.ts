@@ -398,7 +398,7 @@ for index, id in ipairs(ids) do
       ttl = ttl,
       order = previous and previous.order or number,
       registeredAt = at,
-      operator = previous and previous.operator == 'maintenance' and 'maintenance' or 'up',
+      operator = previous and string.match(previous.operator, '^maintenance') and previous.operator or 'up',
       health = 'unknown',
       announcedAt = 0,
       announced = '-',
@@ -611,7 +611,7 @@ return held`,
  * - key `changes`: stream of changes; also the channel that they are told on
  * - argument `id`: the instance id
  * - argument `kind`: operator or health
- * - argument `status`: the new one
+ * - argument `status`: the new one; an operator's word may have a note behind it
  * - argument `detail`: what the health check saw, as JSON; empty for none
  * - argument `checkedAt`: when it looked, in milliseconds since the Unix epoch
  * - argument `print`: equal for details that differ only in their time and latency

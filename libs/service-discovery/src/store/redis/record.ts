@@ -6,6 +6,7 @@ import {
   type HealthDetail,
   type HealthStatus,
   type InstanceKey,
+  type OperatorNote,
   type OperatorStatus,
   type ServiceInstance,
 } from '../../model/index.js';
@@ -81,7 +82,7 @@ export function toServiceInstance(stored: StoredInstance): ServiceInstance {
   if (wrong) throw new Error(`the record has no valid ${wrong[0]}`);
   if (!Array.isArray(fields.tags)) throw new Error('the record has no valid tags');
   const record = fields as unknown as Registered;
-  const { generation, ttlMs, registeredAt, operatorStatus, healthStatus } = parseState(stored.state);
+  const { generation, ttlMs, registeredAt, operatorStatus, operatorNote, healthStatus } = parseState(stored.state);
   return shapeInstance({
     serviceName,
     instanceId,
@@ -102,6 +103,7 @@ export function toServiceInstance(stored: StoredInstance): ServiceInstance {
     ttlMs,
     registeredAt,
     operatorStatus,
+    operatorNote,
     healthStatus,
     status: effectiveStatus(operatorStatus, healthStatus),
     health: stored.detail === '' ? undefined : (parseObject(stored.detail, 'the detail') as unknown as HealthDetail),
@@ -121,15 +123,37 @@ export function printOf({ reason, statusCode, data, flapping }: HealthDetail): s
   return createHash('sha1').update(text).digest('base64url');
 }
 
-type State = Pick<ServiceInstance, 'generation' | 'ttlMs' | 'registeredAt' | 'operatorStatus' | 'healthStatus'>;
+type State = Pick<
+  ServiceInstance,
+  'generation' | 'ttlMs' | 'registeredAt' | 'operatorStatus' | 'operatorNote' | 'healthStatus'
+>;
+
+/**
+ * An operator's word as it stands in a state, which the scripts keep as it is: the word, and behind a tilde its note as JSON,
+ * in letters that a state may hold.
+ */
+export function toOperatorWord(status: OperatorStatus, note: OperatorNote | undefined): string {
+  if (status === 'up' || !note) return status;
+  return `${status}~${Buffer.from(JSON.stringify(note)).toString('base64url')}`;
+}
+
+function parseOperatorWord(word: string): Pick<ServiceInstance, 'operatorStatus' | 'operatorNote'> {
+  const [status, note] = word.split('~');
+  if (note === undefined) return { operatorStatus: status as OperatorStatus };
+  const text = Buffer.from(note, 'base64url').toString();
+  return {
+    operatorStatus: status as OperatorStatus,
+    operatorNote: parseObject(text, 'the note') as unknown as OperatorNote,
+  };
+}
 
 function parseState(text: string): State {
-  const [generation, ttlMs, , registeredAt, operatorStatus, healthStatus] = wordsOf(text);
+  const [generation, ttlMs, , registeredAt, operator = '', healthStatus] = wordsOf(text);
   return {
     generation: Number(generation),
     ttlMs: Number(ttlMs),
     registeredAt: Number(registeredAt),
-    operatorStatus: operatorStatus as OperatorStatus,
+    ...parseOperatorWord(operator),
     healthStatus: healthStatus as HealthStatus,
   };
 }

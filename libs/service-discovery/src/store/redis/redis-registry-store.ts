@@ -13,8 +13,10 @@ import {
   type HealthStatus,
   type InstanceKey,
   type Lease,
+  type OperatorNote,
   type OperatorStatus,
   type ServiceInstance,
+  type StatusDetail,
   type WatchScope,
 } from '../../model/index.js';
 import { HEALTH_ANNOUNCEMENT_INTERVAL_MS } from '../health-news.js';
@@ -27,7 +29,7 @@ import { announceChecker, remove, setStatus } from './lua-scripts.js';
 import { Mirror } from './mirror.js';
 import { resolveRedisRegistryStoreOptions, type RedisRegistryStoreOptions } from './options.js';
 import { Pulse } from './pulse.js';
-import { printOf } from './record.js';
+import { printOf, toOperatorWord } from './record.js';
 import { ReconnectSpread } from './reconnect-spread.js';
 import { RedisLink } from './redis-link.js';
 import { isWrongType, renewAll } from './renewals.js';
@@ -163,18 +165,20 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
 
   /**
    * A detail under an unchanged status reaches watchers only where it says something new, or once a minute; it is stored
-   * in any case. Without a detail, a changed health drops the old one. An operator's word takes no detail.
+   * in any case. Without a detail, a changed health drops the old one. An operator's word stands with its note in
+   * one text.
    */
-  async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): Promise<boolean> {
+  async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, given?: StatusDetail): Promise<boolean> {
     this.begin();
-    const kind = isOperatorStatus(status) ? 'operator' : 'health';
+    const isWord = isOperatorStatus(status);
+    const detail = isWord ? undefined : (given as HealthDetail | undefined);
     const found = await this.writes.run(
       key.serviceName,
       setStatus(
         this.keys.of(key.serviceName),
         key.instanceId,
-        kind,
-        status,
+        isWord ? 'operator' : 'health',
+        isWord ? toOperatorWord(status, given as OperatorNote | undefined) : status,
         detail ? JSON.stringify(detail) : '',
         Math.floor(detail?.checkedAt ?? 0),
         detail ? printOf(detail) : '-',

@@ -47,6 +47,13 @@ interface Traits {
   readonly dependencies?: readonly string[];
 }
 
+/** What was said with an operator's word. */
+interface OperatorNoteBody {
+  readonly since: string;
+  readonly reason?: string;
+  readonly by?: string;
+}
+
 /** An instance as JSON: in every answer of the REST API that shows one, and in the watch. */
 export interface InstanceBody extends Traits {
   readonly service_name: string;
@@ -55,6 +62,8 @@ export interface InstanceBody extends Traits {
   readonly base_url: string;
   readonly status: InstanceStatus;
   readonly operator_status: OperatorStatus;
+  /** Who took it out, since when (ISO 8601) and why; left out: nobody said. */
+  readonly operator_note?: OperatorNoteBody;
   readonly health_status: HealthStatus;
   readonly health?: HealthBody;
   readonly generation: number;
@@ -73,6 +82,7 @@ export function toInstanceBody(instance: ServiceInstance): InstanceBody {
     base_url: baseUrlOf(instance),
     status: instance.status,
     operator_status: instance.operatorStatus,
+    operator_note: instance.operatorNote && { ...instance.operatorNote, since: isoOf(instance.operatorNote.since) },
     health_status: instance.healthStatus,
     health: instance.health && toHealthBody(instance.health),
     ...toTraits(instance),
@@ -131,6 +141,7 @@ export function toServiceInstance(body: InstanceBody): ServiceInstance {
     dependencies: body.dependencies,
     status: body.status,
     operatorStatus: body.operator_status,
+    operatorNote: body.operator_note && { ...body.operator_note, since: epochOf(body.operator_note.since) },
     healthStatus: body.health_status,
     health: body.health && toHealthDetail(body.health),
     generation: numberOf(body.generation),

@@ -5,8 +5,10 @@ import {
   type HealthStatus,
   type InstanceKey,
   type Lease,
+  type OperatorNote,
   type OperatorStatus,
   type ServiceInstance,
+  type StatusDetail,
   type WatchScope,
 } from '../../model/index.js';
 import { isOperatorStatus, type RegistryStore } from '../registry-store.js';
@@ -71,10 +73,13 @@ export class RemoteRegistryStore implements RegistryStore {
     return answer.headers[REMOVED_HEADER] === 'true';
   }
 
-  async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: HealthDetail): Promise<boolean> {
+  async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: StatusDetail): Promise<boolean> {
     const answer = isOperatorStatus(status)
-      ? await this.http.send('PUT', `${pathOf(key)}/status`, { status })
-      : await this.http.send('PUT', `${pathOf(key)}/health`, { status, detail: detail && toReport(detail) });
+      ? await this.http.send('PUT', `${pathOf(key)}/status`, { status, ...toWordReasons(detail) })
+      : await this.http.send('PUT', `${pathOf(key)}/health`, {
+          status,
+          detail: detail && toReport(detail as HealthDetail),
+        });
     if (answer.status === 200) return true;
     if (codeOf(answer) === 'INSTANCE_NOT_FOUND') return false;
     throw this.refusal(answer, key);
@@ -136,6 +141,12 @@ function pathOf({ serviceName, instanceId }: InstanceKey): string {
 
 function codeOf({ body }: RegistryAnswer): unknown {
   return (body as { error?: { code?: unknown } } | undefined)?.error?.code;
+}
+
+/** Since when a word holds, the registry finds by itself. */
+function toWordReasons(note: StatusDetail | undefined): { reason?: string; by?: string } {
+  const { reason, by } = (note ?? {}) as Partial<OperatorNote>;
+  return { reason, by };
 }
 
 /** Since when a health holds, the registry finds by itself. */

@@ -1,4 +1,5 @@
-import { type HealthDetail, type HealthStatus, type OperatorStatus } from '../../../model/index.js';
+import { withoutUndefined } from '../../../common/index.js';
+import { type HealthDetail, type HealthStatus, type OperatorNote, type OperatorStatus } from '../../../model/index.js';
 import { isText, Rule } from './rule.js';
 
 const OPERATOR_STATUSES: readonly unknown[] = ['up', 'maintenance', 'draining'] satisfies OperatorStatus[];
@@ -9,6 +10,17 @@ const HEALTH_DATA_LIMIT_BYTES = 65_536;
 export class StatusDto {
   @Rule('one of up, maintenance, draining', (value) => OPERATOR_STATUSES.includes(value), { optional: false })
   status!: OperatorStatus;
+
+  @Rule('a text of 1 to 256 characters that says why', isText(256))
+  reason?: string;
+
+  @Rule('a text of 1 to 128 characters that says who', isText(128))
+  by?: string;
+}
+
+/** @param now milliseconds since the Unix epoch */
+export function toOperatorNote({ reason, by }: StatusDto, now: number): OperatorNote {
+  return { since: now, ...withoutUndefined({ reason, by }) };
 }
 
 export interface HealthDetailBody {

@@ -75,6 +75,8 @@ export interface StatusReasonView {
   readonly reason: string | null;
   /** ISO 8601. */
   readonly since: string | null;
+  /** Of an operator's word: who said it, where they told. */
+  readonly by?: string;
 }
 
 /** The answer of `GET /services/:name/instances/:id/history`. */
@@ -170,8 +172,8 @@ function toInstanceView(instance: InstanceHealth): InstanceHealthView {
   };
 }
 
-export function toReasonView({ source, status, reason, since }: StatusReason): StatusReasonView {
-  return { source, status, reason, since: since === null ? null : isoOf(since) };
+export function toReasonView({ source, status, reason, since, by }: StatusReason): StatusReasonView {
+  return { source, status, reason, since: since === null ? null : isoOf(since), by };
 }
 
 export function toHistoryView(

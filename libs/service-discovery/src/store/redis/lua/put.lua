@@ -48,7 +48,8 @@ for index, id in ipairs(ids) do
       ttl = ttl,
       order = previous and previous.order or number,
       registeredAt = at,
-      operator = previous and previous.operator == 'maintenance' and 'maintenance' or 'up',
+      -- With the note behind it.
+      operator = previous and string.match(previous.operator, '^maintenance') and previous.operator or 'up',
       health = 'unknown',
       announcedAt = 0,
       announced = '-',

@@ -7,7 +7,7 @@
 -- @key changes stream of changes; also the channel that they are told on
 -- @arg id text: the instance id
 -- @arg kind text: operator or health
--- @arg status text: the new one
+-- @arg status text: the new one; an operator's word may have a note behind it
 -- @arg detail text: what the health check saw, as JSON; empty for none
 -- @arg checkedAt number: when it looked, in milliseconds since the Unix epoch
 -- @arg print text: equal for details that differ only in their time and latency
