@@ -1,5 +1,12 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { type BeforeApplicationShutdown, Controller, Get, type INestApplication, Module } from '@nestjs/common';
+import {
+  type BeforeApplicationShutdown,
+  Controller,
+  Get,
+  type INestApplication,
+  Module,
+  type OnModuleDestroy,
+} from '@nestjs/common';
 import {
   DiscoverableService,
   ServiceDiscoveryModule,
@@ -110,18 +117,24 @@ describe.each(PLATFORMS)('on %s', (_, adapter) => {
     const seen: unknown[] = [];
     @DiscoverableService({ name: 'user-service' })
     @Module({ imports: [ServiceDiscoveryModule.forRoot(QUIET)] })
-    class AppModule implements BeforeApplicationShutdown {
-      async beforeApplicationShutdown(): Promise<void> {
+    class AppModule implements OnModuleDestroy, BeforeApplicationShutdown {
+      /** Called before all others of the app, as the root module's. */
+      async onModuleDestroy(): Promise<void> {
         for (const path of ['/health/ready', '/health/live']) seen.push(await ask(app, path));
+      }
+
+      beforeApplicationShutdown(): Promise<void> {
+        return this.onModuleDestroy();
       }
     }
     const app = await apps.listen(AppModule, adapter);
     await app.close();
     const error = { readiness: { status: 'down', message: 'the app shuts down' } };
-    expect(seen).toEqual([
+    const answers = [
       [503, { status: 'shutting_down', info: {}, error, details: error }],
       [200, { status: 'ok', info: {}, error: {}, details: {} }],
-    ]);
+    ];
+    expect(seen).toEqual([...answers, ...answers]);
   });
 
   it('an app that is not ready any more stays unhealthy for those who check it, and comes back by itself', async () => {
