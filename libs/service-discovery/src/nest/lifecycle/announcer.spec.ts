@@ -107,12 +107,25 @@ describe('an announcement', () => {
 describe('an announcement of an app that is not ready', () => {
   let readiness: ServiceReadiness;
   let registered: InstanceKey[];
+  let listeners: number;
 
   beforeEach(() => {
     readiness = new ServiceReadiness(clock);
     registered = [];
+    listeners = 0;
+    const counted: Pick<ServiceReadiness, 'check' | 'onChange'> = {
+      check: () => readiness.check(),
+      onChange: (listener) => {
+        listeners++;
+        const stop = readiness.onChange(listener);
+        return () => {
+          listeners--;
+          stop();
+        };
+      },
+    };
     const logger = { error: () => undefined, warn: (message: unknown) => void warnings.push(message) };
-    const deps = { registry, clock, random: () => 1, logger, readiness };
+    const deps = { registry, clock, random: () => 1, logger, readiness: counted };
     announcer = new Announcer({ ...deps, registered: (key) => void registered.push(key) });
   });
 
@@ -140,6 +153,7 @@ describe('an announcement of an app that is not ready', () => {
     expect([looks, registry.calls.length]).toEqual([2, 0]);
     await clock.advanceAsync(1);
     expect([looks, registry.calls.length]).toEqual([3, 1]);
+    expect(listeners).toBe(0);
     expect(clock.pendingTimers).toBe(0);
   });
 
