@@ -373,6 +373,16 @@ describe('ServiceRegistry', () => {
       expect(told()).toBe(5);
     });
 
+    it('of health is refused while the store is away, also where the snapshot shows as much', async () => {
+      const { registry } = await stage.started();
+      await registry.register(user('a'));
+      const check = (): Promise<boolean> => registry.setStatus(keyed('a'), 'healthy', { checkedAt: clock.epoch() });
+      await check();
+      store.goAway();
+      await stage.settled();
+      await expect(check()).rejects.toBeInstanceOf(RegistryUnavailableError);
+    });
+
     it('of health that the operator outranks is no event', async () => {
       const { registry, log } = await stage.started();
       await registry.register(user('a'));

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { type AddressInfo } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { seededRandom } from '../../common/index.js';
@@ -7,7 +10,8 @@ import { MemoryRegistryStore } from '../../store/index.js';
 import { ManualClock } from '../../testing/index.js';
 import { HealthMonitor, type MonitoredRegistry } from './health-monitor.js';
 import { resolveHealthCheckOptions } from '../options.js';
-import { type ProbeResult } from '../probes/probe.js';
+import { HttpProbe } from '../probes/http-probe.js';
+import { type Probe } from '../probes/probe.js';
 import { type Thresholds } from './status-thresholds.js';
 
 const OUTCOMES = ['success', 'failure', 'timeout', 'skipped'] as const;
@@ -38,14 +42,51 @@ function statusAfter(outcomes: readonly Outcome[], { rise, fall }: Thresholds): 
   return passes[0] === undefined ? 'unknown' : passes[0] ? 'healthy' : 'unhealthy';
 }
 
+const expectedFor = (sequences: readonly Outcome[][], thresholds: Thresholds): HealthStatus[][] =>
+  sequences.map((outcomes) => outcomes.map((_, index) => statusAfter(outcomes.slice(0, index + 1), thresholds)));
+
 const closers: (() => Promise<void>)[] = [];
 
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
+/** What asks an instance that is to answer in a certain way. */
+type ProbeFor = (outcome: Outcome) => Probe;
+
+/** Answers at once, or never: it does not even heed that it is given up. */
+const scripted: ProbeFor = (outcome) => ({
+  check: () =>
+    outcome === 'timeout'
+      ? new Promise(() => undefined)
+      : Promise.resolve({ passed: outcome === 'success', skipped: outcome === 'skipped' || undefined }),
+});
+
+const STATUS_OF: Readonly<Record<string, number>> = { success: 204, failure: 503, skipped: 404 };
+
+/** A real endpoint that answers each path with another status, and one of them never. */
+async function overHttp(): Promise<{ probeFor: ProbeFor; port: number }> {
+  const server = createServer(({ url = '' }, response) => {
+    const status = STATUS_OF[url.slice(1)];
+    if (status !== undefined) response.writeHead(status).end();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  closers.push(async () => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const lists = { healthyStatuses: [[200, 299]], unhealthyStatuses: [[500, 599]], bodyLimit: 1_000 } as const;
+  const probes = new Map(OUTCOMES.map((outcome) => [outcome, new HttpProbe({ ...lists, path: `/${outcome}` })]));
+  return { probeFor: (outcome) => probes.get(outcome)!, port: (server.address() as AddressInfo).port };
+}
+
 /** Checks an instance for each sequence, all of them side by side, and notes the status after each result. */
-async function observe(sequences: readonly Outcome[][], thresholds: Thresholds): Promise<HealthStatus[][]> {
+async function observe(
+  sequences: readonly Outcome[][],
+  thresholds: Thresholds,
+  { probeFor, port }: { probeFor: ProbeFor; port: number } = { probeFor: scripted, port: 8080 },
+): Promise<HealthStatus[][]> {
+  const length = sequences[0]!.length;
   const clock = new ManualClock();
   const registry = new ServiceRegistry(new MemoryRegistryStore({ clock }), {}, { clock, random: seededRandom(1) });
   closers.push(() => registry.close());
@@ -54,16 +95,19 @@ async function observe(sequences: readonly Outcome[][], thresholds: Thresholds):
   const seen = new Map<string, HealthStatus[]>(ids.map((id) => [id, []]));
   const asked = new Map<string, number>();
   const outcomesOf = ({ instanceId }: ServiceInstance): Outcome[] => sequences[Number(instanceId.slice(1))]!;
-  const probe = {
-    check: (instance: ServiceInstance): Promise<ProbeResult> => {
+  let answersDue = 0;
+  const probe: Probe = {
+    check: async (instance, signal) => {
       const turn = asked.get(instance.instanceId) ?? 0;
       asked.set(instance.instanceId, turn + 1);
       const outcome = outcomesOf(instance)[turn] ?? 'success';
-      // One that times out does not even heed that it is given up.
-      if (outcome === 'timeout') return new Promise(() => undefined);
-      return Promise.resolve(
-        outcome === 'skipped' ? { passed: false, skipped: true } : { passed: outcome === 'success' },
-      );
+      const due = outcome === 'timeout' ? 0 : 1;
+      answersDue += due;
+      try {
+        return await probeFor(outcome).check(instance, signal);
+      } finally {
+        answersDue -= due;
+      }
     },
   };
   const observed: MonitoredRegistry = {
@@ -83,16 +127,16 @@ async function observe(sequences: readonly Outcome[][], thresholds: Thresholds):
   closers.push(() => monitor.close());
   for (const [index, instanceId] of ids.entries()) {
     await registry.register(
-      { serviceName: `s${index % 64}`, host: '127.0.0.1', port: 8080, instanceId, ttl: '1d' },
+      { serviceName: `s${index % 64}`, host: '127.0.0.1', port, instanceId, ttl: '1d' },
       { heartbeat: 'manual' },
     );
   }
   monitor.start();
-  for (let elapsedMs = 0; elapsedMs < 60_000 * (LONGEST + 2); elapsedMs += TICK_MS) {
+  for (let elapsedMs = 0; elapsedMs < 60_000 * (length + 2); elapsedMs += TICK_MS) {
     clock.advance(TICK_MS);
-    for (let turn = 0; turn < 3; turn++) await nextTurn();
+    for (let turn = 0; turn < 3 || answersDue > 0; turn++) await nextTurn();
   }
-  return ids.map((id) => seen.get(id)!.slice(0, LONGEST));
+  return ids.map((id) => seen.get(id)!.slice(0, length));
 }
 
 describe('rise and fall, through the monitor', () => {
@@ -106,10 +150,14 @@ describe('rise and fall, through the monitor', () => {
     async (thresholds) => {
       const sequences = sequencesOf(LONGEST);
       const observed = await observe(sequences, thresholds);
-      const expected = sequences.map((outcomes) =>
-        outcomes.map((_, index) => statusAfter(outcomes.slice(0, index + 1), thresholds)),
-      );
-      expect(observed).toEqual(expected);
+      expect(observed).toEqual(expectedFor(sequences, thresholds));
     },
   );
+
+  it('says so of a real endpoint, whose statuses are in one list, in the other, or in none', async () => {
+    const thresholds = { rise: 2, fall: 2 };
+    const sequences = sequencesOf(4);
+    const observed = await observe(sequences, thresholds, await overHttp());
+    expect(observed).toEqual(expectedFor(sequences, thresholds));
+  });
 });
