@@ -82,7 +82,7 @@ describe('health check options', () => {
     expect(services.get('queue')).toEqual({ type: 'custom', probe: ping });
     expect(services.get('proxy.v1')).toEqual({ type: 'alias', aliasOf: 'users', rise: 1 });
     expect(services.get('mail')).toEqual({
-      tls: { verify: undefined, serverName: 'mail.internal', context: expect.anything() },
+      tls: { serverName: 'mail.internal', context: expect.anything() },
     });
   });
 

@@ -1,7 +1,8 @@
+import { createServer as createHttpsServer } from 'node:https';
 import { createServer as createTcpServer } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { closeServers, instanceAt, listen, overHttp } from '../../../../test/support/probed-server.js';
-import { type HealthCheckSpec, type ServiceRegistration } from '../model/index.js';
+import { closeServers, instanceAt, listen, overHttp, pem, SERVER_TLS } from '../../../../test/support/probed-server.js';
+import { type HealthCheckSpec, type ServiceInstance, type ServiceRegistration } from '../model/index.js';
 import { type HealthCheckOptions, resolveHealthCheckOptions } from './options.js';
 import { planChecks } from './plan-checks.js';
 import { AliasProbe } from './probes/alias-probe.js';
@@ -91,6 +92,27 @@ describe('the plan of a check', () => {
       'PUT /api/own of users.example with a',
       `PUT /service of 127.0.0.1:${port} with a`,
     ]);
+  });
+
+  it('takes over TLS what each of the three says of it', async () => {
+    const names: unknown[] = [];
+    const server = createHttpsServer(SERVER_TLS, (_request, response) => void response.end());
+    const port = await listen(server.on('secureConnection', ({ servername }) => names.push(servername)));
+    const planner = plannerOf({ tls: { verify: false }, services: { users: { tls: { ca: pem('ca.pem') } } } });
+    const resultOf = (instance: ServiceInstance): Promise<ProbeResult> =>
+      planner(instance).probe.check(instance, signal);
+    const [protocol, tls] = ['https', { serverName: 'users.internal' }] as const;
+    expect(await resultOf(instanceAt(port, { protocol, serviceName: 'orders' }))).toMatchObject({ passed: true });
+    expect(await resultOf(instanceAt(port, { protocol, healthCheck: { tls } }))).toMatchObject({ passed: true });
+    const strict = { serverName: 'localhost', verify: true };
+    expect(await resultOf(instanceAt(port, { protocol, healthCheck: { tls: strict } }))).toMatchObject({
+      passed: true,
+    });
+    expect(await resultOf(instanceAt(port, { protocol, healthCheck: { tls: { ...strict, ...tls } } }))).toMatchObject({
+      passed: false,
+      reason: 'the certificate is for another name',
+    });
+    expect(names.slice(0, 3)).toEqual([false, 'users.internal', 'localhost']);
   });
 
   it('asks for the usual path where HTTP is asked for and no path is known', async () => {

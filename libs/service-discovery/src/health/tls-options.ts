@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
-import { type OptionValidator } from '../common/index.js';
+import { type OptionValidator, withoutUndefined } from '../common/index.js';
 import { type TlsSettings } from './probes/connection.js';
 
 /** How instances and the checking process prove to each other who they are. */
@@ -43,13 +43,14 @@ export function toTlsSettings(check: OptionValidator, path: string, options: Tls
     check.problem(`${path}.${missing}`, undefined, 'a value, as cert and key belong together');
     return {};
   }
-  if (ca === undefined && cert === undefined) return { verify, serverName };
+  const said = withoutUndefined({ verify, serverName });
+  if (ca === undefined && cert === undefined) return said;
   try {
     const authorities =
       ca === undefined || Array.isArray(ca) ? (ca as (string | Buffer)[] | undefined) : [ca as string];
     // OpenSSL passes over what is no certificate, and would then trust nobody.
     authorities?.forEach((authority) => new X509Certificate(authority));
-    return { verify, serverName, context: createSecureContext({ ca: authorities, cert, key }) };
+    return { ...said, context: createSecureContext({ ca: authorities, cert, key }) };
   } catch {
     // Neither the key nor what OpenSSL says of it has a place in a message.
     check.problem(path, '***', 'certificates and a key in PEM, as ca, cert and key, that belong together');

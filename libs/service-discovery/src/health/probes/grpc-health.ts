@@ -26,8 +26,8 @@ export function decodeResponse(body: Buffer): ServingStatus | undefined {
     let value = 0;
     for (let scale = 1; ; scale *= 128) {
       const byte = body[at++];
-      // Ten bytes make 64 bits; a body that ends within a number is none.
-      if (byte === undefined || scale > 128 ** 9) return Number.NaN;
+      // A body that ends within a number is none. One that is too long for a number is beyond every status and length.
+      if (byte === undefined) return Number.NaN;
       value += (byte % 128) * scale;
       if (byte < 128) return value;
     }

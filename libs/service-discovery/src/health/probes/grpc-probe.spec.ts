@@ -1,8 +1,9 @@
 import { createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2';
-import { type Socket } from 'node:net';
-import { createSecureContext } from 'node:tls';
+import { createServer as createHttpsServer } from 'node:https';
+import { type Server, type Socket } from 'node:net';
+import { createSecureContext, createServer as createTlsServer } from 'node:tls';
 import {
-  Server,
+  Server as GrpcServer,
   ServerCredentials,
   status as grpcStatus,
   type ServerUnaryCall,
@@ -49,7 +50,7 @@ const METHOD = {
 
 /** A server of `@grpc/grpc-js`. */
 async function grpcServer(said: Said | undefined, credentials = ServerCredentials.createInsecure()): Promise<number> {
-  const server = new Server();
+  const server = new GrpcServer();
   if (said) {
     server.addService(
       { check: METHOD },
@@ -185,6 +186,13 @@ describe('GrpcProbe', () => {
     expect(await resultOf(await overTcp((socket) => pump(socket, Buffer.alloc(65_536, 0xff))))).toMatchObject({
       reason,
     });
+  });
+
+  it('fails where the instance speaks another protocol over TLS', async () => {
+    const reasonFrom = async (server: Server) =>
+      (await resultOf(await listen(server), { protocol: 'https', tls: { verify: false } })).reason;
+    expect(await reasonFrom(createTlsServer(SERVER_TLS))).toBe('the instance does not speak HTTP/2');
+    expect(await reasonFrom(createHttpsServer(SERVER_TLS))).toBe('the instance does not speak the protocol over TLS');
   });
 
   it.each<[name: string, misbehave: (stream: ServerHttp2Stream) => void]>([

@@ -109,7 +109,7 @@ describe('HttpProbe', () => {
   it('fails when an https instance speaks plain HTTP', async () => {
     const port = await overHttp((_request, response) => void response.end());
     const result = await check(port, {}, { protocol: 'https' });
-    expect(result).toMatchObject({ passed: false, reason: expect.any(String) });
+    expect(result).toMatchObject({ passed: false, reason: expect.stringMatching(/TLS/) });
   });
 
   it('asks with the method, the headers and the host that it is told', async () => {
@@ -211,7 +211,7 @@ describe('HttpProbe', () => {
       [{ path: 'db', equals: 1 }, '{"db":"1"}', 'db is "1" in the body, not 1'],
       [{ path: 'db.status', equals: 'up' }, '{"db":"up"}', 'the body has no db.status'],
       [{ path: 'db.length', equals: 2 }, '{"db":"up"}', 'the body has no db.length'],
-      [{ path: 'constructor.name', equals: 'Object' }, '{}', 'the body has no constructor.name'],
+      [{ path: '__proto__.length', equals: 0 }, '[]', 'the body has no __proto__.length'],
       [{ path: 'db', equals: 'up' }, `{"db":"${'x'.repeat(100)}"}`, `db is "${'x'.repeat(62)}… in the body, not "up"`],
       [() => false, '{}', 'the body is not what a healthy one is'],
       [

@@ -18,6 +18,7 @@ const REASONS: Readonly<Record<string, string>> = {
   HPE_INVALID_CONSTANT: 'the answer is not HTTP',
   HPE_INVALID_VERSION: 'the answer is not HTTP',
   ERR_SSL_WRONG_VERSION_NUMBER: 'the instance does not speak TLS',
+  ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL: 'the instance does not speak the protocol over TLS',
   ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate is for another name',
   CERT_HAS_EXPIRED: 'the certificate has expired',
   CERT_NOT_YET_VALID: 'the certificate is not valid yet',
@@ -46,5 +47,9 @@ function describe(error: unknown): string {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   // Node's client has one code for a connection that was reset and for one that ended too early.
   if (code === 'ECONNRESET' && !('syscall' in error)) return 'connection closed before the answer was complete';
-  return REASONS[code] ?? (code.startsWith('HPE_') ? 'the answer is not valid HTTP' : messageOf(error));
+  if (code in REASONS) return REASONS[code]!;
+  if (code.startsWith('HPE_')) return 'the answer is not valid HTTP';
+  // The message is OpenSSL's, with where in its sources it comes from.
+  if (code.startsWith('ERR_SSL_') && 'reason' in error) return `TLS failed: ${String(error.reason)}`;
+  return messageOf(error);
 }
