@@ -120,6 +120,27 @@ describe('while the store is away', () => {
     expect(one.registry.offlineWrites).toBe(0);
   });
 
+  it('an operator who says why is understood everywhere, whoever registers the instance anew', async () => {
+    const [one, two] = [await started(), await elsewhere()];
+    await one.registry.register(user('a'));
+    await one.registry.register(user('b'));
+    const note = { since: 1, reason: 'a disk is full', by: 'ada' };
+    const noteOf = ({ registry }: typeof one, id: string): unknown => {
+      const { since, ...said } = registry.getInstance(keyed(id))?.operatorNote ?? {};
+      return [typeof since, said];
+    };
+    const said = ['number', { reason: 'a disk is full', by: 'ada' }];
+    await one.registry.setStatus(keyed('b'), 'maintenance', note);
+    await settled();
+    await goAway();
+    await one.registry.setStatus(keyed('a'), 'maintenance', note);
+    await one.registry.register(user('b', { port: 2 }));
+    expect([noteOf(one, 'a'), noteOf(one, 'b')]).toEqual([said, said]);
+    await comeBack();
+    expect([noteOf(two, 'a'), noteOf(two, 'b')]).toEqual([said, said]);
+    expect(one.registry.offlineWrites).toBe(0);
+  });
+
   it('what is removed is gone at once, and does not come back', async () => {
     const [one, two] = [await started(), await elsewhere()];
     await one.registry.register(user('a'));
