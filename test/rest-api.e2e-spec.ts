@@ -415,6 +415,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       expect(answer.body).toEqual({
         overall_status: 'unhealthy',
         timestamp: expect.stringMatching(ISO),
+        namespace: null,
         services: {
           'user-service': {
             status: 'healthy',

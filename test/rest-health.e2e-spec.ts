@@ -227,6 +227,7 @@ describe.each(PLATFORMS)('five services in all states, on %s', (_, adapter) => {
       {
         overall_status: overall,
         timestamp: ISO,
+        namespace: 'default',
         services: Object.fromEntries(services),
         total_services: total,
         healthy_services: healthy,

@@ -200,7 +200,7 @@ function createCommunicator(
 }
 
 function createAggregator(
-  { health }: Options,
+  { health, mode, namespace }: Options,
   registry: ServiceRegistry,
   communicator: ServiceCommunicator,
   events: EventBus,
@@ -212,7 +212,9 @@ function createAggregator(
   // Where this process reads only what it uses, it uses what it requires.
   for (const name of health.required ?? []) void registry.follow(name).catch(() => undefined);
   const passive = new CallFindings(communicator, events, { clock });
-  return new HealthAggregator(registry, { clock, passive, onError }, health);
+  // Of another process's registry, it is that one's matter.
+  const shown = mode === 'remote' ? undefined : namespace;
+  return new HealthAggregator(registry, { clock, passive, namespace: shown, onError }, health);
 }
 
 /** Where every process leaves the checks to others, nobody makes any, and nothing else would tell. */

@@ -88,6 +88,8 @@ export interface Fault {
 export interface AggregatedHealth extends HealthSummary {
   /** When this was put together, in milliseconds since the Unix epoch. */
   readonly timestamp: number;
+  /** Of the registry: services of other namespaces are in none of this. Null: not known. */
+  readonly namespace: string | null;
   /** By service name. */
   readonly services: Readonly<Record<string, ServiceHealth>>;
   /** Those that concern any of these services, the ones that affect most first. */

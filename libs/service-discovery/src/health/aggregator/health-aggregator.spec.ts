@@ -100,6 +100,7 @@ describe('HealthAggregator', () => {
       overallStatus: 'degraded',
       registry: AWAY,
       timestamp: 1_000,
+      namespace: null,
       totalServices: 1,
       healthyServices: 0,
       unhealthyServices: 0,

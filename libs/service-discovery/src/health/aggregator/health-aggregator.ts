@@ -23,6 +23,8 @@ export interface HealthAggregatorDeps {
   readonly clock?: Clock;
   /** What calls of this process find; counts where nobody has checked. @default nothing */
   readonly passive?: PassiveHealth;
+  /** That of the registry, to be shown. @default none is known */
+  readonly namespace?: string;
   /** Told of what a listener or a rule of the app's own threw. @default nobody: the error is dropped */
   readonly onError?: (error: unknown) => void;
 }
@@ -58,7 +60,7 @@ export class HealthAggregator {
   /** @throws InvalidConfigurationError naming every wrong option */
   constructor(
     private readonly registry: AggregatedRegistry,
-    deps: HealthAggregatorDeps = {},
+    private readonly deps: HealthAggregatorDeps = {},
     options?: Partial<HealthAggregatorOptions>,
   ) {
     this.options = resolveHealthAggregatorOptions(options);
@@ -97,6 +99,7 @@ export class HealthAggregator {
     return {
       ...summary,
       timestamp: this.clock.epoch(),
+      namespace: this.deps.namespace ?? null,
       services: Object.fromEntries(described),
       faults: faults.filter((fault) => concerns(fault, concerned)),
     };

@@ -16,6 +16,8 @@ export interface AggregatedHealthView {
   readonly overall_status: AggregatedStatus;
   /** ISO 8601. */
   readonly timestamp: string;
+  /** Of the registry; null where that is another process's matter. */
+  readonly namespace: string | null;
   readonly services: Readonly<Record<string, ServiceHealthView>>;
   readonly total_services: number;
   readonly healthy_services: number;
@@ -119,6 +121,7 @@ export function toAggregatedHealthView(health: AggregatedHealth): AggregatedHeal
   return {
     overall_status: health.overallStatus,
     timestamp: isoOf(health.timestamp),
+    namespace: health.namespace,
     services: Object.fromEntries(
       Object.entries(health.services).map(([name, service]) => [name, toServiceView(service)]),
     ),
@@ -143,7 +146,16 @@ export function toRegistryHealthView({ connected, ageSeconds }: RegistryHealth):
   return { connected, age_seconds: ageSeconds };
 }
 
+/** What is said of a service stays the same object as long as it holds, and may be long. */
+const views = new WeakMap<ServiceHealth, ServiceHealthView>();
+
 function toServiceView(service: ServiceHealth): ServiceHealthView {
+  let view = views.get(service);
+  if (!view) views.set(service, (view = makeServiceView(service)));
+  return view;
+}
+
+function makeServiceView(service: ServiceHealth): ServiceHealthView {
   return {
     status: service.status,
     endpoint: service.endpoint,
