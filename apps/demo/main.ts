@@ -12,6 +12,7 @@ import { fallback } from './acts/fallback.js';
 import { opening } from './acts/opening.js';
 import { parallel } from './acts/parallel.js';
 import { restart } from './acts/restart.js';
+import { standstill } from './acts/standstill.js';
 import { Claims } from './support/claims.js';
 import { Journal } from './support/journal.js';
 import { Printer } from './support/print.js';
@@ -24,6 +25,7 @@ const ACTS: readonly (readonly [title: string, act: (stage: Stage) => Promise<vo
   ['Parallel calls', parallel],
   ['Fallback: a service is gone, another one answers', fallback],
   ['A rolling restart: each instance of two services in turn, under load', restart],
+  ['A standstill: SIGSTOP, and nobody waits for it', standstill],
   ['A crash: SIGKILL under load', crash],
   ['A deployment: SIGTERM under load', departure],
   ['A failing service: its circuit opens, and recovers', circuit],

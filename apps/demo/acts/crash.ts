@@ -1,3 +1,4 @@
+import { killUnderCalls } from '../support/kill-under-calls.js';
 import { shopLoad } from '../support/shop-load.js';
 import { type Stage } from '../support/stage.js';
 import { waitFor } from '../support/wait.js';
@@ -10,16 +11,16 @@ export async function crash(stage: Stage): Promise<void> {
   await load.more(150);
 
   print.say(`${load.answered} calls answered; user-2 (pid ${victim.pid}) gets SIGKILL`);
-  victim.kill('SIGKILL');
-  await victim.ended;
-  await stage.healthBecomes(
-    'degraded',
-    'while one instance is dead',
-    (health) => stage.statusIn(health, 'user-2') === 'unhealthy',
-  );
-  print.say("the registry's health check has found user-2 unhealthy");
-  await load.more(150);
-  await load.stop();
+  await killUnderCalls(stage, 'user-2', async () => {
+    await stage.healthBecomes(
+      'degraded',
+      'while one instance is dead',
+      (health) => stage.statusIn(health, 'user-2') === 'unhealthy',
+    );
+    print.say("the registry's health check has found user-2 unhealthy");
+    await load.more(150);
+    await load.stop();
+  });
 
   print.bars(load.servedBy);
   claims.check(

@@ -4,8 +4,8 @@ import { waitFor } from '../support/wait.js';
 
 /** Short times, so that the audience need not wait for what takes minutes in production. */
 export const HASTE: Readonly<Record<string, string>> = {
-  SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL: '1',
-  SERVICE_DISCOVERY_HEALTH_CHECK_TIMEOUT: '1',
+  SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL: '2',
+  SERVICE_DISCOVERY_HEALTH_CHECK_TIMEOUT: '2',
   SERVICE_DISCOVERY_SERVICE_TTL: '8',
   SERVICE_DISCOVERY_CIRCUIT_BREAKER_RECOVERY_TIMEOUT: '2',
   SERVICE_DISCOVERY_RETRY_BASE_DELAY: '0.05',

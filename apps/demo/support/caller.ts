@@ -1,21 +1,51 @@
 import {
+  type Cancellation,
   type CommunicatorOptions,
   EventBus,
   type HttpMethod,
   RemoteRegistryStore,
   ServiceCommunicator,
+  type ServiceInstance,
   ServiceRegistry,
+  type ServiceRequest,
+  type ServiceResponse,
   systemClock,
+  TransportError,
   UndiciTransport,
 } from 'nest-service-discovery/core';
 import { type Body, type LoadRequest } from './load.js';
 
 /** What happened between a caller and an instance, and when. */
 export interface Encounter {
-  readonly what: 'picked' | 'failed';
+  /**
+   * An attempt: it was picked for one, which could not be sent, or failed otherwise; or the circuit to it: it opened, or let
+   * an attempt through to see.
+   */
+  readonly what: 'picked' | 'unreachable' | 'failed' | 'opened' | 'half_opened';
   readonly instanceId: string;
   /** By `performance.now()`. */
   readonly at: number;
+}
+
+type Note = (what: Encounter['what'], instanceId: string | undefined) => void;
+
+class NotingTransport extends UndiciTransport {
+  constructor(private readonly note: Note) {
+    super();
+  }
+
+  override async dispatch(
+    to: ServiceInstance,
+    request: ServiceRequest,
+    cancellation?: Cancellation,
+  ): Promise<ServiceResponse> {
+    try {
+      return await super.dispatch(to, request, cancellation);
+    } catch (error) {
+      this.note(error instanceof TransportError && error.neverSent ? 'unreachable' : 'failed', to.instanceId);
+      throw error;
+    }
+  }
 }
 
 /**
@@ -23,27 +53,32 @@ export interface Encounter {
  * circuits of its own.
  */
 export class Caller {
-  readonly encounters: Encounter[] = [];
-
   private constructor(
+    private readonly encounters: readonly Encounter[],
     private readonly store: RemoteRegistryStore,
     private readonly registry: ServiceRegistry,
     private readonly communicator: ServiceCommunicator,
   ) {}
 
   static async start(registryUrl: string, options: CommunicatorOptions = {}): Promise<Caller> {
+    const encounters: Encounter[] = [];
+    const note: Note = (what, instanceId) => {
+      if (instanceId !== undefined) encounters.push({ what, instanceId, at: performance.now() });
+    };
     const store = new RemoteRegistryStore({ url: registryUrl });
     const registry = new ServiceRegistry(store);
     const events = new EventBus({ clock: systemClock });
-    const communicator = new ServiceCommunicator({ registry, transport: new UndiciTransport(), events }, options);
-    const caller = new Caller(store, registry, communicator);
-    const note = (what: Encounter['what'], instanceId: string | undefined): void => {
-      if (instanceId !== undefined) caller.encounters.push({ what, instanceId, at: performance.now() });
-    };
     events.on('call.picked', ({ instanceId }) => note('picked', instanceId));
-    events.on('call.failed_over', ({ from }) => note('failed', from));
+    events.on('circuit.opened', ({ instanceId }) => note('opened', instanceId));
+    events.on('circuit.half_opened', ({ instanceId }) => note('half_opened', instanceId));
     await registry.start();
-    return caller;
+    const communicator = new ServiceCommunicator({ registry, transport: new NotingTransport(note), events }, options);
+    return new Caller(encounters, store, registry, communicator);
+  }
+
+  /** What happened with an instance, in order. */
+  with(instanceId: string): Encounter[] {
+    return this.encounters.filter((encounter) => encounter.instanceId === instanceId);
   }
 
   request(service: string, method: HttpMethod, path: string, json?: (count: number) => object): LoadRequest {

@@ -1,0 +1,63 @@
+import { Caller } from '../support/caller.js';
+import { Load } from '../support/load.js';
+import { type Stage } from '../support/stage.js';
+import { waitFor } from '../support/wait.js';
+
+const THRESHOLD = 3;
+const PATIENCE_MS = 60_000;
+
+/** An instance stands still: it accepts connections, and never answers. Only time can tell. */
+export async function standstill(stage: Stage): Promise<void> {
+  const { print, claims } = stage;
+  const victim = stage.process('user-1');
+  const { instanceId } = victim;
+  const caller = await Caller.start(stage.process('registry').url, {
+    attemptTimeout: '2s',
+    circuitBreaker: { failureThreshold: THRESHOLD, recoveryTimeout: '1s' },
+  });
+  const requests = [1, 2, 3].map((id) => caller.request('user-service', 'GET', `/users/${id}`));
+  // Slow enough for what is on its way when the first attempt times out to be retried within the retry budget.
+  const load = new Load({ requests, rate: 20 });
+  await load.more(20);
+
+  victim.kill('SIGSTOP');
+  print.say(`user-1 (pid ${victim.pid}) gets SIGSTOP`);
+  const opened = (): true | undefined => caller.with(instanceId).some(({ what }) => what === 'opened') || undefined;
+  await waitFor('the circuit of user-1 to open', opened, PATIENCE_MS);
+  await load.more(40);
+  const { timeouts, calls } = whileOpen(caller, instanceId);
+  claims.check(
+    `SIGSTOP: its circuit opens after ${THRESHOLD} attempts that timed out, and nobody calls it`,
+    timeouts <= THRESHOLD && calls === 0,
+    `${calls} calls while it was open`,
+  );
+
+  victim.kill('SIGCONT');
+  print.say('user-1 gets SIGCONT');
+  const before = load.servedBy.get('user-1') ?? 0;
+  const back = (): true | undefined => (load.servedBy.get('user-1') ?? 0) > before || undefined;
+  await waitFor('user-1 to answer again', back, PATIENCE_MS);
+  await load.more(20);
+  await load.stop();
+  await caller.close();
+  print.bars(load.servedBy);
+  claims.check(
+    'it is back by itself, and no call failed',
+    load.failures.length === 0,
+    `${load.failures.length} of ${load.answered} failed`,
+  );
+  for (const failure of load.failures.slice(0, 3)) print.say(`  ${failure}`);
+}
+
+/** Attempts that failed until the circuit opened, and calls that the instance got while it was open. */
+function whileOpen(caller: Caller, instanceId: string): { timeouts: number; calls: number } {
+  let state: 'never' | 'open' | 'closed' = 'never';
+  let [timeouts, calls] = [0, 0];
+  for (const { what } of caller.with(instanceId)) {
+    if (what === 'opened') state = 'open';
+    else if (what === 'half_opened') state = 'closed';
+    else if (what === 'failed' && state === 'never') timeouts++;
+    else if (what === 'picked' && state === 'open') calls++;
+  }
+  return { timeouts, calls };
+}

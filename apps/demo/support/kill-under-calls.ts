@@ -1,0 +1,50 @@
+import { Caller, type Encounter } from './caller.js';
+import { Load } from './load.js';
+import { type Stage } from './stage.js';
+
+const CALLERS = 3;
+/** The shortest time for which an instance is left alone to which no connection could be opened. */
+const PAUSE_MS = 1_000;
+
+/**
+ * Kills an instance of `user-service` that several processes call: each finds out for itself, by one attempt that could not
+ * be sent.
+ * @param meanwhile what happens while it is dead
+ */
+export async function killUnderCalls(stage: Stage, name: string, meanwhile: () => Promise<void>): Promise<void> {
+  const { print, claims } = stage;
+  const victim = stage.process(name);
+  const registryUrl = stage.process('registry').url;
+  const callers = await Promise.all(Array.from({ length: CALLERS }, () => Caller.start(registryUrl)));
+  const requests = callers.map((caller) => caller.request('user-service', 'GET', '/users/1'));
+  const load = new Load({ requests, rate: 60 });
+  await load.more(60);
+
+  victim.kill('SIGKILL');
+  await victim.ended;
+  const endedAt = performance.now();
+  await load.more(60);
+  await meanwhile();
+  await load.stop();
+  await Promise.all(callers.map((caller) => caller.close()));
+
+  const partings = callers.map((caller) => partingOf(caller.with(victim.instanceId), endedAt));
+  const last = Math.max(...partings.map(({ after }) => after));
+  claims.check(
+    'SIGKILL: a caller leaves it alone after one attempt that could not be sent',
+    partings.every(({ more }) => more === 0),
+    `${CALLERS} callers, the last one knew after ${last.toFixed(0)} ms`,
+  );
+  claims.check('and none of their calls failed', load.failures.length === 0, `of ${load.answered}`);
+  for (const failure of load.failures.slice(0, 3)) print.say(`  ${failure}`);
+}
+
+/** When a caller found out that an instance is gone, and how often it picked it once more while it should leave it alone. */
+function partingOf(seen: readonly Encounter[], endedAt: number): { after: number; more: number } {
+  const foundOut = seen.find(({ what }) => what === 'unreachable');
+  // The registry knew before anybody picked it.
+  if (!foundOut) return { after: 0, more: 0 };
+  const { at } = foundOut;
+  const more = seen.filter((one) => one.what === 'picked' && one.at > at && one.at < at + PAUSE_MS).length;
+  return { after: Math.max(0, at - endedAt), more };
+}
