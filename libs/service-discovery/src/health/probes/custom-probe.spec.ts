@@ -20,6 +20,22 @@ describe('CustomProbe', () => {
     expect(await resultOf(() => Promise.resolve(full))).toEqual(full);
   });
 
+  it('keeps no data that cannot be written out, or that nobody needs, and says so', async () => {
+    const circle: Record<string, unknown> = {};
+    circle.self = circle;
+    const reason = 'the data of the custom check is no JSON of at most 64 KiB and was not kept';
+    for (const data of [circle, { n: 1n }, 'x'.repeat(65_536), () => 1]) {
+      expect(await resultOf(() => ({ passed: true, data }))).toEqual({ passed: true, reason });
+    }
+    const result = await resultOf(() => ({ passed: true, data: { at: new Date(0), gone: undefined } }));
+    expect(result.data).toEqual({ at: '1970-01-01T00:00:00.000Z' });
+  });
+
+  it('cuts a long reason', async () => {
+    const { reason } = await resultOf(() => ({ passed: false, reason: 'x'.repeat(1_000) }));
+    expect(reason).toBe('x'.repeat(200));
+  });
+
   it('fails with what is thrown', async () => {
     const throws = (): never => {
       throw Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:6379'), { code: 'ECONNREFUSED' });
