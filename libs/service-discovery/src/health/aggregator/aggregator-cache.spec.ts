@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type ServiceInstance } from '../../model/index.js';
 import { ChangingRegistry } from '../../testing/changing-registry.js';
-import { fakeInstance } from '../../testing/index.js';
+import { fakeInstance, ManualClock } from '../../testing/index.js';
 import { HealthAggregator } from './health-aggregator.js';
 
 const SERVICES = 1_000;
@@ -96,6 +96,22 @@ describe('HealthAggregator that is polled', () => {
     registry.put(fakeInstance({ healthStatus: 'unhealthy' }));
     registry.put(fakeInstance({ healthStatus: 'healthy' }));
     expect(heard).toEqual(['unhealthy', 'healthy']);
+  });
+
+  it('looks at the time again while expiry is held, and no longer than that', () => {
+    const clock = new ManualClock(0);
+    const registry = new ChangingRegistry([fakeInstance({ ttlMs: 30_000, lastHeartbeat: 0 })]);
+    const aggregator = new HealthAggregator(registry, { clock });
+    const sources = (): string[] | undefined =>
+      aggregator.getAggregatedHealth().services['user-service']?.instances[0]?.reasons.map(({ source }) => source);
+    expect(sources()).toEqual(['active']);
+    registry.apply({ type: 'hold', serviceName: 'user-service', hold: { since: 1, overdue: 9, total: 10 } });
+    expect(sources()).toEqual(['active']);
+    clock.advance(20_000);
+    expect(sources()).toEqual(['lease', 'active']);
+    registry.apply({ type: 'hold', serviceName: 'user-service', hold: null });
+    expect(sources()).toEqual(['active']);
+    expect(aggregator.getAggregatedHealth().services['user-service']?.expiryHeld).toBeNull();
   });
 
   it('holds nothing once it is closed', () => {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { ChangingRegistry } from '../../testing/changing-registry.js';
 import { fakeInstance } from '../../testing/index.js';
 import { HealthAggregator } from './health-aggregator.js';
@@ -21,9 +21,12 @@ const settled = (): Promise<void> => new Promise((resolve) => void setImmediate(
 describe('HealthAggregator.onChange', () => {
   it('tells of a thousand changes of one turn at once', async () => {
     const { registry, told } = stage();
+    const deferred = jest.spyOn(globalThis, 'queueMicrotask');
     for (let index = 0; index < SERVICES; index++)
       registry.put(fakeInstance({ serviceName: nameOf(index), healthStatus: 'unhealthy' }));
     expect(told).toEqual([]);
+    expect(deferred).toHaveBeenCalledTimes(1);
+    deferred.mockRestore();
     await settled();
     expect(told).toHaveLength(1);
     expect(told[0]).toMatchObject({
