@@ -175,6 +175,8 @@ describe.each(['Express', 'Fastify'])('a process on %s', (PLATFORM) => {
     }
     expect(seen.filter((step) => step !== 'up')).toEqual(['draining', 'deregistered']);
     expect(answered).toBe(false);
+    // Who is impatient changes nothing.
+    service.child.kill('SIGTERM');
 
     service.child.send('finish');
     await expect(answer).resolves.toEqual({ slow: true });
