@@ -240,16 +240,23 @@ describe.each(PLATFORMS)('five services in all states, on %s', (_, adapter) => {
       },
     ]);
     const { status, body } = await send(`${urlOf(app)}/health`, 'GET');
-    expect([status, body]).toMatchObject([
+    const outcome = overall === 'healthy' || overall === 'unknown' ? 'up' : 'degraded';
+    const summary = {
+      overall_status: overall,
+      total_services: total,
+      healthy_services: healthy,
+      unhealthy_services: unhealthy,
+      registry,
+    };
+    const details = { service_discovery: { status: outcome, ...summary } };
+    expect([status, body]).toEqual([
       200,
       {
-        status: overall === 'healthy' || overall === 'unknown' ? 'ok' : 'degraded',
-        service_discovery: {
-          overall_status: overall,
-          total_services: total,
-          healthy_services: healthy,
-          unhealthy_services: unhealthy,
-        },
+        status: outcome === 'up' ? 'ok' : 'degraded',
+        info: details,
+        error: {},
+        details,
+        service_discovery: summary,
       },
     ]);
   });
