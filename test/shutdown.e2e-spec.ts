@@ -267,7 +267,9 @@ describe('an app of another kind', () => {
     await app.listen(0, '127.0.0.1');
     await registered(app, 'order-service');
     const session = connectHttp2(`http://127.0.0.1:${portOf(app)}`);
-    const goaway = once(session, 'goaway');
+    const idle = connectHttp2(`http://127.0.0.1:${portOf(app)}`);
+    await once(idle, 'connect');
+    const goaway = Promise.all([session, idle].map((one) => once(one, 'goaway')));
     const slow = session.request({ ':path': '/slow' });
     const body = text(slow);
     await gate.arrival();
