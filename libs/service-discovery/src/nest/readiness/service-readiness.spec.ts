@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { reasonsOf, ServiceReadiness } from './service-readiness.js';
 
@@ -57,6 +58,27 @@ describe('the readiness of a process', () => {
     const stops = [readiness.onChange(() => stops[1]?.()), readiness.onChange(() => told++)];
     readiness.hold('busy');
     expect(told).toBe(0);
+  });
+});
+
+describe('a listener of the readiness that fails', () => {
+  it('stops neither the others nor the app that ends', () => {
+    const logged: unknown[] = [];
+    const note = (...args: unknown[]): void => void logged.push(args);
+    Logger.overrideLogger({ log: note, error: note, warn: note });
+    try {
+      const fault = new Error('no such gauge');
+      readiness.onChange(() => {
+        throw fault;
+      });
+      let told = 0;
+      readiness.onChange(() => told++);
+      readiness.close();
+      expect([readiness.isClosed, told]).toEqual([true, 1]);
+      expect(logged).toEqual([expect.arrayContaining(['A listener of the readiness failed', fault])]);
+    } finally {
+      Logger.overrideLogger(false);
+    }
   });
 });
 

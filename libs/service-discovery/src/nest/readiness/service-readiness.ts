@@ -1,6 +1,7 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { type HealthIndicatorResult } from '@nestjs/terminus';
-import { type Clock, messageOf, settlesWithin } from '../../common/index.js';
+import { type Clock, Listeners, messageOf, settlesWithin } from '../../common/index.js';
+import { LOG_CONTEXT } from '../logging.js';
 import { CLOCK } from '../tokens.js';
 
 /** A Terminus health indicator, bound to what it asks. */
@@ -27,7 +28,10 @@ interface Hold {
 export class ServiceReadiness {
   private readonly holds = new Set<Hold>();
   private readonly checks = new Set<{ readonly run: ReadinessCheck }>();
-  private readonly listeners = new Set<{ readonly call: () => void }>();
+  /** One that throws must not keep the app from leaving the registry. */
+  private readonly listeners = new Listeners<[]>((error) =>
+    new Logger(LOG_CONTEXT).error('A listener of the readiness failed', error),
+  );
   private underWay: Promise<HealthIndicatorResult> | undefined;
   private closed = false;
 
@@ -52,9 +56,9 @@ export class ServiceReadiness {
   hold(reason: string): () => void {
     const hold = { reason };
     this.holds.add(hold);
-    this.changed();
+    this.listeners.call();
     return () => {
-      if (this.holds.delete(hold)) this.changed();
+      if (this.holds.delete(hold)) this.listeners.call();
     };
   }
 
@@ -76,9 +80,7 @@ export class ServiceReadiness {
    * @returns stops it; safe to call again
    */
   onChange(listener: () => void): () => void {
-    const entry = { call: listener };
-    this.listeners.add(entry);
-    return () => void this.listeners.delete(entry);
+    return this.listeners.add(listener);
   }
 
   /** What is against it, by name; those who ask at the same time share one run of the checks. Never rejects. */
@@ -92,7 +94,7 @@ export class ServiceReadiness {
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    this.changed();
+    this.listeners.call();
   }
 
   private own(): HealthIndicatorResult<'readiness'> {
@@ -114,10 +116,6 @@ export class ServiceReadiness {
     if (isComplete) return results;
     const message = `not all of ${running.length} checks have answered within ${CHECK_PATIENCE_MS} ms`;
     return { ...results, checks: { status: 'down', message } };
-  }
-
-  private changed(): void {
-    for (const entry of [...this.listeners]) if (this.listeners.has(entry)) entry.call();
   }
 }
 
