@@ -13,10 +13,12 @@ import { Controller, Get, Inject, type INestApplication, type ModuleMetadata, Pa
 import { APP_FILTER, NestFactory } from '@nestjs/core';
 import {
   EventBus,
+  HealthAggregator,
   ServiceCommunicator,
   ServiceDiscovery,
   ServiceDiscoveryModule,
   type ServiceInstance,
+  ServiceReadiness,
   ServiceRegistry,
 } from 'nest-service-discovery';
 import { type FakeTransport } from 'nest-service-discovery/testing';
@@ -99,9 +101,31 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
     expect(await instance.users()).toBe(services.url);
     expect(await instance.everyone()).toEqual([{ instanceId: 'users-1', status: 'unknown', zone: 'eu-1' }]);
   },
+  'health-checks.ts': async ({ standalone, services }) => {
+    const app = await standalone('AppModule');
+    const discovery = app.get(ServiceDiscovery);
+    const summary = (): object => app.get(HealthAggregator).getSummary();
+    expect(summary()).toMatchObject({ overallStatus: 'unhealthy', missingServices: ['user-service'] });
+    // An alias that is asked before the service that it stands for is known is skipped until its next turn.
+    for (const name of ['user-service', 'public-api']) {
+      await services.registerAs(discovery, name, [name]);
+      await discovery.waitForService(name);
+    }
+    expect(summary()).toMatchObject({ overallStatus: 'healthy', missingServices: [] });
+    expect(services.requests).toEqual(['GET /ready']);
+  },
   'health.ts': async ({ provider }) => {
     const { instance } = await provider('StatusPage');
     expect(await instance.summary()).toMatch(/^unknown: 0 of \d+ services are healthy$/);
+  },
+  'startup.ts': async ({ provider }) => {
+    const { app } = await provider('Startup');
+    const readiness = app.get(ServiceReadiness);
+    expect(readiness.holdReasons).toEqual(['waits for user-service']);
+    const released = new Promise<void>((resolve) => readiness.onChange(resolve));
+    await app.get(ServiceRegistry).setStatus({ serviceName: 'user-service', instanceId: 'users-1' }, 'healthy');
+    await released;
+    expect(readiness.holdReasons).toEqual([]);
   },
   'terminus.ts': async ({ module, get }) => {
     const app = await module('ReadinessModule');
@@ -447,8 +471,7 @@ class Services {
     const fault = this.faults.get(path);
     const status = fault && fault.times-- > 0 ? fault.status : 200;
     response.writeHead(status, { 'content-type': 'application/json' });
-    const answer = path.startsWith('/users/7') ? { name: path } : { path };
-    response.end(JSON.stringify(status === 200 ? answer : { fault: status }));
+    response.end(JSON.stringify(status === 200 ? answerAt(path) : { fault: status }));
   });
 
   get url(): string {
@@ -493,6 +516,11 @@ class Services {
       await discovery.registerService({ serviceName, instanceId, host: '127.0.0.1', port: at, ...details });
     }
   }
+}
+
+function answerAt(path: string): object {
+  if (path === '/ready') return { status: 'warn' };
+  return path.startsWith('/users/7') ? { name: path } : { path };
 }
 
 /** Resolves with the instances of a service as soon as an app sees so many. */
