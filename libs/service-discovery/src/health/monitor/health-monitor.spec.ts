@@ -429,6 +429,15 @@ describe('HealthMonitor', () => {
     expect(checked[3]!.detail.reason).toBe('status 404: in neither list');
   });
 
+  it('keeps a reason short and in one line, whatever a probe makes of an answer', async () => {
+    const { clock, probe, checked, monitor, register } = await setUp();
+    probe.script = () => ({ passed: false, reason: `a\r\nERROR b\u2028c ${'x'.repeat(10_000)}` });
+    monitor.start();
+    await register('a');
+    await clock.advanceAsync(2_000);
+    expect(checked[0]!.detail.reason).toBe(`a ERROR b c ${'x'.repeat(188)}`);
+  });
+
   describe('of an instance that flaps', () => {
     const cycle = (good: number, bad: number) => {
       let turn = 0;

@@ -1,6 +1,6 @@
 import { type Clock, type Timer } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
-import { failureReason } from '../probes/probe-failure.js';
+import { failureReason, shortReason } from '../probes/probe-failure.js';
 import { type Probe, type ProbeResult } from '../probes/probe.js';
 
 export interface ProbeLimits {
@@ -38,7 +38,7 @@ export async function runProbe(
 async function ask(probe: Probe, instance: ServiceInstance, signal: AbortSignal): Promise<ProbeResult> {
   try {
     const { passed, skipped, reason, statusCode, data } = await probe.check(instance, signal);
-    return { passed, skipped, reason, statusCode, data };
+    return { passed, skipped, reason: reason === undefined ? undefined : shortReason(reason), statusCode, data };
   } catch (error) {
     return failure(signal, error);
   }

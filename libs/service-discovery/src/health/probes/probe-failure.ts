@@ -35,7 +35,15 @@ const LONGEST_REASON = 200;
  * @param signal the probe's own: once it has aborted, its reason is the reason
  */
 export function failureReason(thrown: unknown, signal?: AbortSignal): string {
-  return describe(signal?.aborted ? signal.reason : thrown).slice(0, LONGEST_REASON);
+  return shortReason(describe(signal?.aborted ? signal.reason : thrown));
+}
+
+/**
+ * A reason as it is kept: every store, watcher and log line carries it, and an instance has a say in it by what it answers
+ * and what it registered. So it is short, and cannot begin a line of its own in a log.
+ */
+export function shortReason(reason: string): string {
+  return reason.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ').slice(0, LONGEST_REASON);
 }
 
 function describe(error: unknown): string {
