@@ -10,7 +10,7 @@ type Standing = HealthStatus | Exclude<OperatorStatus, 'up'>;
 /** A service, the standing of each of its instances, and the service that these are an alias of. */
 type Fleet = Readonly<Record<string, { readonly is?: readonly Standing[]; readonly aliasOf?: string }>>;
 
-function check(fleet: Fleet, serviceName: string): Promise<ProbeResult> {
+function check(fleet: Fleet, serviceName: string, asked: string[] = []): Promise<ProbeResult> {
   const services = new Map<string, ServiceInstance[]>();
   for (const [name, { is = ['unknown'], aliasOf }] of Object.entries(fleet)) {
     const healthCheck = aliasOf === undefined ? undefined : ({ type: 'alias', aliasOf } as const);
@@ -23,7 +23,11 @@ function check(fleet: Fleet, serviceName: string): Promise<ProbeResult> {
     });
     services.set(name, instances);
   }
-  const planner = planChecks(resolveHealthCheckOptions(), { instancesOf: (name) => services.get(name) ?? [] });
+  const instancesOf = (name: string): readonly ServiceInstance[] => {
+    asked.push(name);
+    return services.get(name) ?? [];
+  };
+  const planner = planChecks(resolveHealthCheckOptions(), { instancesOf });
   const instance = services.get(serviceName)![0]!;
   return planner(instance).probe.check(instance, new AbortController().signal);
 }
@@ -73,5 +77,13 @@ describe('an alias', () => {
   it('is not held up by a circle that it is not in', async () => {
     const fleet: Fleet = { a: { aliasOf: 'b' }, b: { aliasOf: 'c', is: ['healthy'] }, c: { aliasOf: 'b' } };
     expect(await check(fleet, 'a')).toMatchObject({ passed: true });
+  });
+
+  it('does not follow a way of aliases for ever', async () => {
+    const fleet: Record<string, Fleet[string]> = { s0: { is: ['healthy'] } };
+    for (let index = 1; index < 10_000; index++) fleet[`s${index}`] = { aliasOf: `s${index - 1}`, is: ['healthy'] };
+    const asked: string[] = [];
+    expect(await check(fleet, 's9999', asked)).toMatchObject({ passed: true });
+    expect(asked.length).toBeLessThan(50);
   });
 });

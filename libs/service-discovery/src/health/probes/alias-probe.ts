@@ -8,6 +8,9 @@ export interface AliasProbeDeps {
   readonly aliasOf: (instance: ServiceInstance) => string | undefined;
 }
 
+/** Services on the way of an alias that are looked at for a circle; whoever registers can make the way as long as they wish. */
+const MOST_SERVICES = 32;
+
 /**
  * An instance is as healthy as another service: it passes when that one has a healthy instance. Asks nobody; the answer
  * is what the registry knows. Where services are aliases of each other in a circle, there is nothing to go by.
@@ -35,12 +38,12 @@ export class AliasProbe implements Probe {
     return { passed: false, reason: `${this.aliasOf} has no healthy instance`, data };
   }
 
-  /** The way from a service back to itself, if aliases lead there. */
+  /** The way from a service back to itself, if aliases lead there soon. */
   private findCircle(start: string): string[] | undefined {
     const seen = new Set<string>();
     const walk = (service: string, way: string[]): string[] | undefined => {
       if (service === start) return [...way, service];
-      if (seen.has(service)) return undefined;
+      if (seen.has(service) || seen.size >= MOST_SERVICES) return undefined;
       seen.add(service);
       const next = new Set(this.deps.instancesOf(service).map(this.deps.aliasOf));
       for (const target of next) {
