@@ -113,8 +113,8 @@ export interface ServiceHealth {
   /** Names of the services that any of its instances says that it calls. */
   readonly dependencies: readonly string[];
   /**
-   * The services at fault that it depends on, directly or through others. Where it is unhealthy itself, that is their
-   * consequence, as far as anybody can tell.
+   * The services at fault that it depends on, directly or through others; of more than 100 faults, 100. Where it is
+   * unhealthy itself, that is their consequence, as far as anybody can tell.
    */
   readonly affectedBy: readonly string[];
   /** In order of registration. */

@@ -42,6 +42,17 @@ describe('faults', () => {
     expect(faults).toEqual([{ services: ['a', 'b'], kind: 'unhealthy', cascades: [], atRisk: ['c'] }]);
   });
 
+  it('are told of a service up to a hundred, however many it and those below it depend on', () => {
+    const chain = Array.from({ length: 4 }, (_, index) => {
+      const absent = Array.from({ length: 60 }, (__, each) => `absent-${index}-${each}`);
+      return serviceOf(`s${index}`, 'unhealthy', index > 0 ? [`s${index - 1}`, ...absent] : absent);
+    });
+    const { faults, services } = healthOf(...chain);
+    expect(Object.values(services).map(({ affectedBy }) => affectedBy.length)).toEqual([60, 100, 100, 100]);
+    expect(faults.length).toBe(100);
+    expect(faults.reduce((sum, { cascades }) => sum + cascades.length, 0)).toBe(60 + 3 * 100);
+  });
+
   it('are several where nobody declares what it depends on', () => {
     const { faults } = healthOf(serviceOf('b', 'unhealthy'), serviceOf('a', 'unhealthy'), serviceOf('c', 'healthy'));
     expect(faults).toEqual([

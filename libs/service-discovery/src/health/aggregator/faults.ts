@@ -17,6 +17,12 @@ export interface Impact {
 const NOBODY: Impact['affectedBy'] = new Map();
 
 /**
+ * Of so many faults at most a service is told to be a consequence. Whoever registers can name what does not exist, and
+ * chain services after each other: each would otherwise keep all that those below it name.
+ */
+const MOST_ORIGINS = 100;
+
+/**
  * Tells faults from their consequences. A service that is unhealthy, or that is counted on and not registered, is a fault
  * unless something that it depends on, directly or through others, is one: then it is a cascade of that. Services that
  * depend on each other in a circle are looked at as one: which of them failed first cannot be told.
@@ -35,10 +41,7 @@ export function findFaults(services: ReadonlyMap<string, DependentService>, miss
   const origins = new Map<string, ReadonlySet<FaultBuilder>>();
   const found: FaultBuilder[] = [];
   for (const circle of circlesOf([...services.keys(), ...missing], services)) {
-    const below = new Set<FaultBuilder>();
-    for (const name of circle)
-      for (const dependency of dependenciesOf(services, name))
-        for (const fault of origins.get(dependency) ?? []) below.add(fault);
+    const below = originsBelow(circle, services, origins);
     if (below.size === 0 && circle.some(isBad)) {
       const fault = { services: circle.filter(isBad), cascades: [], atRisk: [] };
       found.push(fault);
@@ -59,6 +62,23 @@ export function findFaults(services: ReadonlyMap<string, DependentService>, miss
     faults: found.map((fault) => makeFault(fault.services, missing, fault.cascades, fault.atRisk)).sort(byImpact),
     affectedBy,
   };
+}
+
+function originsBelow(
+  circle: readonly string[],
+  services: ReadonlyMap<string, DependentService>,
+  origins: ReadonlyMap<string, ReadonlySet<FaultBuilder>>,
+): Set<FaultBuilder> {
+  const below = new Set<FaultBuilder>();
+  for (const name of circle) {
+    for (const dependency of dependenciesOf(services, name)) {
+      for (const fault of origins.get(dependency) ?? []) {
+        if (below.size >= MOST_ORIGINS) return below;
+        below.add(fault);
+      }
+    }
+  }
+  return below;
 }
 
 interface FaultBuilder {
