@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
+import { type HealthIndicatorResult } from '@nestjs/terminus';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { reasonsOf, ServiceReadiness } from './service-readiness.js';
 
@@ -138,6 +139,27 @@ describe('a check of the readiness', () => {
       checks: { status: 'down', message: 'not all of 2 checks have answered within 5000 ms' },
     });
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('that hangs is not made once more by everybody who asks meanwhile, and is when it has ended', async () => {
+    let runs = 0;
+    let answer: (result: HealthIndicatorResult) => void = () => undefined;
+    readiness.addCheck(() => {
+      runs++;
+      return new Promise((resolve) => (answer = resolve));
+    });
+    for (let asked = 0; asked < 3; asked++) {
+      const hung = reasons();
+      await clock.advanceAsync(5_000);
+      expect(await hung).toHaveLength(1);
+    }
+    expect(runs).toBe(1);
+    const last = reasons();
+    answer({ database: { status: 'up' } });
+    expect(await last).toEqual([]);
+    void reasons();
+    expect(runs).toBe(2);
+    await clock.advanceAsync(5_000);
   });
 
   it('that goes well while a hold comes up does not hide the hold', async () => {

@@ -70,7 +70,7 @@ export class ServiceReadiness {
    * @returns takes it out; safe to call again
    */
   addCheck(check: ReadinessCheck): () => void {
-    const entry = { run: check };
+    const entry = { run: oneAtATime(check) };
     this.checks.add(entry);
     return () => void this.checks.delete(entry);
   }
@@ -117,6 +117,13 @@ export class ServiceReadiness {
     const message = `not all of ${running.length} checks have answered within ${CHECK_PATIENCE_MS} ms`;
     return { ...results, checks: { status: 'down', message } };
   }
+}
+
+/** While a check hangs, those who ask wait for that one run: a probe comes every few seconds, and each would add one more. */
+function oneAtATime(check: ReadinessCheck): () => Promise<HealthIndicatorResult> {
+  let running: Promise<HealthIndicatorResult> | undefined;
+  const run = async (): Promise<HealthIndicatorResult> => check();
+  return () => (running ??= run().finally(() => (running = undefined)));
 }
 
 /** Why a process with these results is not ready; empty: it is. */
