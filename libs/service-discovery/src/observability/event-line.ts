@@ -89,13 +89,15 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
     case 'instance.readmitted':
       return { level: 'log', message: `${keyOf(event.key)} is readmitted`, fields: labels(event.key) };
     case 'health.checked': {
-      const { key, passed, detail } = event;
+      const { key, passed, skipped, detail } = event;
+      const outcome = skipped ? 'was skipped' : passed ? 'passed' : 'failed';
       return {
         level: 'debug',
-        message: `Health check of ${keyOf(key)} ${passed ? 'passed' : 'failed'}${because(detail.reason)}`,
+        message: `Health check of ${keyOf(key)} ${outcome}${because(detail.reason)}`,
         fields: {
           ...labels(key),
           passed,
+          skipped,
           statusCode: detail.statusCode,
           latencyMs: detail.latencyMs,
           reason: detail.reason,

@@ -40,6 +40,7 @@ describe('EventLogger', () => {
     unhealthy();
     bus.emit('instance.status_changed', { key, from: 'unhealthy', to: 'healthy' });
     bus.emit('health.checked', { key, passed: true, detail: { checkedAt: 1, statusCode: 200, latencyMs: 3 } });
+    bus.emit('health.checked', { key, passed: false, skipped: true, detail: { checkedAt: 1, reason: 'status 404' } });
     bus.emit('expiry.held', { service: 'users', since: 1, overdue: 9, total: 10 });
     bus.emit('expiry.resumed', { service: 'users' });
     bus.emit('lease.recovered', { key });
@@ -85,6 +86,7 @@ describe('EventLogger', () => {
       'warn users/a is unhealthy, was healthy: status 500',
       'log users/a is healthy, was unhealthy',
       'debug Health check of users/a passed',
+      'debug Health check of users/a was skipped: status 404',
       'warn Expiry of users is held: 9 of its 10 instances miss their heartbeats at once',
       'log Expiry of users goes on',
       'warn The lease of users/a was lost; it is registered again',

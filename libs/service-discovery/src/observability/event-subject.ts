@@ -22,7 +22,7 @@ const SUBJECTS: { readonly [Name in EventName]: SubjectOf<EventOf<Name>> | null 
   'instance.settled': ofInstance,
   'instance.ejected': ofInstance,
   'instance.readmitted': ofInstance,
-  'health.checked': ({ key, passed }) => `${keyOf(key)} ${passed}`,
+  'health.checked': ({ key, passed, skipped = false }) => `${keyOf(key)} ${passed} ${skipped}`,
   'expiry.held': ofService,
   'expiry.resumed': ofService,
   'lease.recovered': ofInstance,

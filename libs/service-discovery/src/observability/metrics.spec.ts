@@ -67,6 +67,7 @@ describe('DiscoveryMetrics', () => {
     bus.emit('instance.expired', { key: key('x') });
     bus.emit('health.checked', { key: key('a'), passed: true, detail: { checkedAt: 1 } });
     bus.emit('health.checked', { key: key('a'), passed: false, detail: { checkedAt: 1 } });
+    bus.emit('health.checked', { key: key('a'), passed: false, skipped: true, detail: { checkedAt: 1 } });
     expect(await series()).toEqual(
       expect.arrayContaining([
         'service_discovery_registrations_total 2',
@@ -74,6 +75,7 @@ describe('DiscoveryMetrics', () => {
         'service_discovery_deregistrations_total{reason="deregistered"} 0',
         'service_discovery_health_checks_total{service="users",result="success"} 1',
         'service_discovery_health_checks_total{service="users",result="failure"} 1',
+        'service_discovery_health_checks_total{service="users",result="skipped"} 1',
       ]),
     );
   });

@@ -116,7 +116,9 @@ export class DiscoveryMetrics {
       deregistrations.inc({ reason: 'expired' });
       this.forget(key);
     });
-    this.on('health.checked', ({ key, passed }) => checks.increment(key.serviceName, passed ? 'success' : 'failure'));
+    this.on('health.checked', ({ key, passed, skipped }) =>
+      checks.increment(key.serviceName, skipped ? 'skipped' : passed ? 'success' : 'failure'),
+    );
   }
 
   private countTroubles(): void {

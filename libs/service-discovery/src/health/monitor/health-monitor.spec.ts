@@ -426,7 +426,8 @@ describe('HealthMonitor', () => {
       seen.push(shown('a')!.healthStatus);
     }
     expect(seen).toEqual(['unknown', 'healthy', 'healthy', 'healthy', 'healthy', 'healthy', 'unhealthy']);
-    expect(checked[3]!.detail.reason).toBe('status 404: in neither list');
+    expect(checked[3]).toMatchObject({ skipped: true, detail: { reason: 'status 404: in neither list' } });
+    expect(checked[4]!.skipped).toBeUndefined();
   });
 
   it('keeps a reason short and in one line, whatever a probe makes of an answer', async () => {

@@ -188,12 +188,12 @@ export class HealthMonitor {
   private async report(target: CheckTarget, result: ProbeResult, tookMs: number): Promise<void> {
     const { serviceName, instanceId } = target.instance;
     const key: InstanceKey = { serviceName, instanceId };
-    const { passed, reason, statusCode, data } = result;
+    const { passed, skipped, reason, statusCode, data } = result;
     const latencyMs = Math.round(tookMs * 10) / 10;
-    if (!result.skipped) target.count(passed);
+    if (!skipped) target.count(passed);
     const flapping = target.isFlapping || undefined;
     const detail: HealthDetail = { checkedAt: this.clock.epoch(), reason, latencyMs, statusCode, data, flapping };
-    this.events.emit('health.checked', { key, passed, detail });
+    this.events.emit('health.checked', { key, passed, skipped, detail });
     try {
       await this.registry.setStatus(key, target.state.status, detail);
     } catch {
