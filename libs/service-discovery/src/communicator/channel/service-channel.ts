@@ -58,6 +58,11 @@ export class ServiceChannel {
     return turnoverOf(changes);
   }
 
+  /** No connection could be opened to it. Of one that has left, or registered anew meanwhile, that says nothing. */
+  notReached({ instanceId, generation }: ServiceInstance, now: number): void {
+    if (this.states.find(instanceId)?.generation === generation) this.unreachable.failed(instanceId, now);
+  }
+
   ejections(): EjectionView[] {
     return this.outliers.ejections();
   }

@@ -1,6 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { seededRandom } from '../../common/index.js';
+import { type Candidate, type Strategy } from '../../balancing/index.js';
 import { CallStage, failure, refused, reset } from '../../testing/call-stage.js';
+import { ManualClock } from '../../testing/manual-clock.js';
 import { type ServiceCommunicator } from '../communicator.js';
+import { UnreachableInstances } from './unreachable-instances.js';
 
 describe('an instance that nothing connects to', () => {
   let stage: CallStage;
@@ -81,6 +85,44 @@ describe('an instance that nothing connects to', () => {
     expect(await attemptsOnA()).toBe(3);
   });
 
+  it('is not taken for gone by an attempt that began before it left, or before it registered anew', async () => {
+    for (const restart of [
+      async () => {
+        await stage.registry.deregister({ serviceName: 'users', instanceId: 'a' });
+        await stage.register('a');
+      },
+      () => stage.register('a'),
+    ]) {
+      stage.transport.hold();
+      const calls = [1, 2, 3].map(() => communicator.callService('users', { path: '/' }));
+      const held = await Promise.all(calls.map(() => stage.transport.nextHeld()));
+      await restart();
+      stage.transport.answer(() => ({}));
+      for (const { instance, fail, respond } of held) {
+        if (instance.instanceId === 'a') fail(refused());
+        else respond();
+      }
+      await Promise.all(calls);
+      expect(await attemptsOnA()).toBe(3);
+    }
+  });
+
+  it('does not have those who are left looked for at each call', async () => {
+    const lists = new Set<readonly Candidate[]>();
+    const first: Strategy = {
+      choose: (candidates) => {
+        lists.add(candidates);
+        return candidates[0]!;
+      },
+    };
+    communicator = stage.communicatorWith({ loadBalancing: () => first, circuitBreaker: false });
+    stage.failOn('a', refused);
+    expect(await attemptsOnA()).toBe(1);
+    lists.clear();
+    expect(await attemptsOnA()).toBe(0);
+    expect([...lists].map((list) => list.map(({ instance }) => instance.instanceId))).toEqual([['b', 'c']]);
+  });
+
   it('is called all the same where nobody else is left', async () => {
     await stage.registry.deregister({ serviceName: 'users', instanceId: 'b' });
     await stage.registry.deregister({ serviceName: 'users', instanceId: 'c' });
@@ -96,5 +138,39 @@ describe('an instance that nothing connects to', () => {
     for (let call = 0; call < 9; call++)
       await communicator.callService('users', { method: 'POST', path: '/' }).catch(() => undefined);
     expect(stage.transport.targets.filter((id) => id === 'a')).toHaveLength(3);
+  });
+});
+
+describe('the instances to avoid', () => {
+  const clock = new ManualClock();
+  const random = seededRandom(1);
+  const [a, b, c] = ['a', 'b', 'c'] as const;
+
+  it('are one and the same set as long as there are no others', () => {
+    const unreachable = new UnreachableInstances({ clock, random });
+    expect(unreachable.and(undefined, 0)).toBeUndefined();
+    unreachable.failed(a, 0);
+    const avoided = unreachable.and(undefined, 0);
+    unreachable.failed(b, 500);
+    expect(unreachable.and(new Set(), 600)).toBe(avoided);
+    expect([...avoided!]).toEqual([a, b]);
+  });
+
+  it('are those of both kinds, each for its time', () => {
+    const unreachable = new UnreachableInstances({ clock, random: () => 0 });
+    const outliers = new Set<string>();
+    const avoided = (now: number): string[] => [...(unreachable.and(outliers, now) ?? [])].sort();
+    // A second each.
+    unreachable.failed(a, 0);
+    unreachable.failed(b, 500);
+    outliers.add(c);
+    expect(avoided(999)).toEqual([a, b, c]);
+    expect(avoided(1_000)).toEqual([b, c]);
+    outliers.delete(c);
+    expect(avoided(1_499)).toEqual([b]);
+    expect(avoided(1_500)).toEqual([]);
+    unreachable.failed(a, 1_600);
+    unreachable.reached(a);
+    expect(avoided(1_600)).toEqual([]);
   });
 });

@@ -18,6 +18,9 @@ interface Absence {
  */
 export class UnreachableInstances {
   private readonly absences = new Map<string, Absence>();
+  /** Those whose absence is not over: one set for good, so that a pick makes none. */
+  private readonly ids = new Set<string>();
+  private firstEnd = Number.POSITIVE_INFINITY;
 
   constructor(private readonly deps: { readonly clock: Clock; readonly random: Random }) {}
 
@@ -26,11 +29,14 @@ export class UnreachableInstances {
     // Others that were on their way when the first one failed tell nothing new.
     if (known && now < known.until) return;
     const failures = (known?.failures ?? 0) + 1;
-    this.absences.set(instanceId, { failures, until: now + reconnectDelay(failures, RETRY, this.deps.random) });
+    const until = now + reconnectDelay(failures, RETRY, this.deps.random);
+    this.absences.set(instanceId, { failures, until });
+    this.ids.add(instanceId);
+    this.firstEnd = Math.min(this.firstEnd, until);
   }
 
   reached(instanceId: string): void {
-    if (this.absences.size > 0) this.absences.delete(instanceId);
+    if (this.absences.size > 0 && this.absences.delete(instanceId)) this.ids.delete(instanceId);
   }
 
   /** Forgets those that are gone, and those that were registered anew: most likely they were started again. */
@@ -38,11 +44,21 @@ export class UnreachableInstances {
     for (const { instanceId } of [...left, ...replaced]) this.reached(instanceId);
   }
 
-  /** Those to avoid: these and the others. The others' own set where none is unreachable. */
-  and(others: ReadonlySet<string> | undefined, now = this.deps.clock.now()): ReadonlySet<string> | undefined {
-    if (this.absences.size === 0) return others;
-    const avoided = new Set(others);
-    for (const [instanceId, { until }] of this.absences) if (now < until) avoided.add(instanceId);
-    return avoided;
+  /** Those to avoid: these and the others. A new set only where there are some of both. */
+  and(others: ReadonlySet<string> | undefined, now?: number): ReadonlySet<string> | undefined {
+    if (this.ids.size === 0) return others;
+    this.catchUp(now ?? this.deps.clock.now());
+    if (this.ids.size === 0) return others;
+    return others === undefined || others.size === 0 ? this.ids : new Set([...others, ...this.ids]);
+  }
+
+  private catchUp(now: number): void {
+    if (now < this.firstEnd) return;
+    this.firstEnd = Number.POSITIVE_INFINITY;
+    for (const id of this.ids) {
+      const { until } = this.absences.get(id)!;
+      if (now < until) this.firstEnd = Math.min(this.firstEnd, until);
+      else this.ids.delete(id);
+    }
   }
 }
