@@ -1,6 +1,5 @@
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { HASTE } from '../apps/demo/acts/opening.js';
 import { standstill } from '../apps/demo/acts/standstill.js';
 import { Claims } from '../apps/demo/support/claims.js';
 import { Journal } from '../apps/demo/support/journal.js';
@@ -29,14 +28,12 @@ afterAll(async () => {
 });
 
 /**
- * As in the demo, but on a machine that is busy nobody is to be taken for ill, or for gone, since it is slow. A newcomer is
- * checked at once all the same.
+ * The library's own defaults for checks and leases, unlike in the demo: on a machine that is busy nobody is to be taken for ill, or for
+ * gone, since it is slow. A newcomer is checked at once all the same.
  */
-const PATIENCE = {
-  ...HASTE,
-  SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL: '60',
-  SERVICE_DISCOVERY_HEALTH_CHECK_TIMEOUT: '60',
-  SERVICE_DISCOVERY_SERVICE_TTL: '120',
+const PATIENCE: Readonly<Record<string, string>> = {
+  SERVICE_DISCOVERY_CIRCUIT_BREAKER_RECOVERY_TIMEOUT: '2',
+  SERVICE_DISCOVERY_RETRY_BASE_DELAY: '0.05',
 };
 
 /**

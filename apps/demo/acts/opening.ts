@@ -3,7 +3,7 @@ import { type Stage } from '../support/stage.js';
 import { waitFor } from '../support/wait.js';
 
 /** Short times, so that the audience need not wait for what takes minutes in production. */
-export const HASTE: Readonly<Record<string, string>> = {
+const HASTE: Readonly<Record<string, string>> = {
   SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL: '2',
   SERVICE_DISCOVERY_HEALTH_CHECK_TIMEOUT: '2',
   SERVICE_DISCOVERY_SERVICE_TTL: '8',

@@ -33,18 +33,28 @@ export async function killUnderCalls(stage: Stage, name: string, meanwhile: () =
   claims.check(
     'SIGKILL: a caller leaves it alone after one attempt that could not be sent',
     partings.every(({ more }) => more === 0),
-    `${CALLERS} callers, the last one knew after ${last.toFixed(0)} ms`,
+    `attempts that could not be sent, by caller: ${partings.map(({ unsent }) => unsent).join(', ')}; the last one knew after ${last.toFixed(0)} ms`,
   );
   claims.check('and none of their calls failed', load.failures.length === 0, `of ${load.answered}`);
   for (const failure of load.failures.slice(0, 3)) print.say(`  ${failure}`);
 }
 
+interface Parting {
+  /** Milliseconds from its end to the first attempt that could not be sent. */
+  readonly after: number;
+  /** Attempts that could not be sent: one, and those that were on their way with it. */
+  readonly unsent: number;
+  /** How often it was picked while it should be left alone. */
+  readonly more: number;
+}
+
 /** When a caller found out that an instance is gone, and how often it picked it once more while it should leave it alone. */
-function partingOf(seen: readonly Encounter[], endedAt: number): { after: number; more: number } {
+function partingOf(seen: readonly Encounter[], endedAt: number): Parting {
   const foundOut = seen.find(({ what }) => what === 'unreachable');
   // The registry knew before anybody picked it.
-  if (!foundOut) return { after: 0, more: 0 };
+  if (!foundOut) return { after: 0, unsent: 0, more: 0 };
   const { at } = foundOut;
-  const more = seen.filter((one) => one.what === 'picked' && one.at > at && one.at < at + PAUSE_MS).length;
-  return { after: Math.max(0, at - endedAt), more };
+  const inPause = (what: Encounter['what']): number =>
+    seen.filter((one) => one.what === what && one.at >= at && one.at < at + PAUSE_MS).length;
+  return { after: Math.max(0, at - endedAt), unsent: inPause('unreachable'), more: inPause('picked') };
 }
