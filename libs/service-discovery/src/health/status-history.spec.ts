@@ -93,11 +93,12 @@ describe('the history of an instance', () => {
   });
 
   it('does not take for news what is read from now on', () => {
-    const { registry, words } = stage([one()]);
+    const { registry, aggregator } = stage([one()]);
     registry.show({ ...registry.snapshot, scope: new Set(['user-service']) });
     const more = fakeInstance({ serviceName: 'orders', instanceId: 'o' });
     registry.apply({ type: 'reset', instances: [one(), more] });
-    expect(words('o')).toEqual([]);
+    expect(registry.keys()).toContain('orders/o');
+    expect(aggregator.history(more)).toEqual([]);
   });
 
   it('is remembered for ten minutes after the instance has left, and goes on when it is back', () => {

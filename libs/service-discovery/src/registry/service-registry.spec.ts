@@ -392,6 +392,22 @@ describe('ServiceRegistry', () => {
       expect(log().slice(1)).toEqual(['instance.status_changed a maintenance', 'instance.status_changed a healthy']);
     });
 
+    it('of an operator holds since it was said first, with what was said then, until it is another one', async () => {
+      const { registry } = await stage.started();
+      await registry.register(user('a'));
+      const began = clock.epoch();
+      const say = async (status: 'maintenance' | 'draining', reason?: string): Promise<unknown> => {
+        await registry.setStatus(keyed('a'), status, reason === undefined ? undefined : { since: 1, reason });
+        const note = registry.getInstance(keyed('a'))?.operatorNote;
+        await clock.advanceAsync(5);
+        return note && [note.since - began, note.reason];
+      };
+      expect(await say('maintenance', 'a disk is full')).toEqual([0, 'a disk is full']);
+      expect(await say('maintenance')).toEqual([0, 'a disk is full']);
+      expect(await say('maintenance', 'two disks are full')).toEqual([0, 'two disks are full']);
+      expect(await say('draining')).toEqual([15, undefined]);
+    });
+
     it('of an unknown instance is answered with false', async () => {
       const { registry } = await stage.started();
       expect(await registry.setStatus(keyed('a'), 'maintenance')).toBe(false);

@@ -114,6 +114,20 @@ describe('HealthAggregator that is polled', () => {
     expect(aggregator.getAggregatedHealth().services['user-service']?.expiryHeld).toBeNull();
   });
 
+  it('keeps the sums of so many selections, whatever tags are asked for', () => {
+    const { registry } = stage();
+    let sums = 0;
+    const overallStatus = (): 'healthy' => (sums++, 'healthy');
+    const aggregator = new HealthAggregator(registry, {}, { overallStatus });
+    const ask = (tag: string): void => void aggregator.getSummary({ tag });
+    ask('first');
+    ask('first');
+    expect(sums).toBe(1);
+    for (let index = 0; index < 100; index++) ask(`tag-${index}`);
+    ask('first');
+    expect(sums).toBe(102);
+  });
+
   it('holds nothing once it is closed', () => {
     const { registry, aggregator } = stage();
     expect(registry.listening).toBe(1);
