@@ -55,6 +55,8 @@ export class Leaving {
     const { drain, clock } = this.deps;
     if (!drain) return;
     await settlesWithin(clock, this.left, drain.delivered());
+    // Nest 11 goes through its hooks once for each `close()`, also at the same time.
+    this.closed();
     this.impatience = [
       clock.setTimer(() => drain.cutIdle(), LAST_WORDS_MS),
       // The app's own hooks may have taken all the time that there was.
