@@ -54,6 +54,21 @@ describe('an instance of a process that becomes not ready', () => {
     expect(clock.now()).toBe(0);
   });
 
+  it('is unhealthy also where the hold comes in any moment of the telling that the one before has ended', async () => {
+    await announce();
+    for (let moment = 0; moment < 60; moment++) {
+      const release = readiness.hold('one');
+      await stage.settled();
+      release();
+      for (let turn = 0; turn < moment; turn++) await Promise.resolve();
+      const again = readiness.hold('two');
+      await stage.settled();
+      expect([moment, ...words()]).toEqual([moment, 'up', 'unhealthy', 'not ready: two']);
+      again();
+      await stage.settled();
+    }
+  });
+
   it('keeps what an operator has said', async () => {
     await announce();
     await registry.setStatus(keyed('a'), 'maintenance');

@@ -67,17 +67,21 @@ export class OwnHealth {
   private tell(): void {
     if (this.telling || this.news().length === 0) return;
     this.retry?.cancel();
-    this.telling = this.tellAll().finally(() => (this.telling = undefined));
+    this.telling = this.tellAll();
   }
 
   /** Never rejects. */
   private async tellAll(): Promise<void> {
-    for (let news = this.news(); news.length > 0; news = this.news()) {
+    let isHeard = true;
+    for (let news = this.news(); isHeard && news.length > 0; news = this.news()) {
       const heard = await Promise.all(news.map((lease) => this.say(lease)));
-      if (!heard.includes(false)) continue;
-      if (!this.closed) this.retry = this.deps.clock.setTimer(() => this.tell(), RETRY_MS, { keepAlive: false });
-      return;
+      isHeard = !heard.includes(false);
     }
+    if (!isHeard && !this.closed) {
+      this.retry = this.deps.clock.setTimer(() => this.tell(), RETRY_MS, { keepAlive: false });
+    }
+    // In the same turn as the last look, or what changes in between would be told by nobody.
+    this.telling = undefined;
   }
 
   /** The instances of which the registry has to hear something. */
