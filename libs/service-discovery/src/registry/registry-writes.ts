@@ -7,6 +7,7 @@ import {
   type HealthStatus,
   type InstanceKey,
   type Lease,
+  type OperatorNote,
   type OperatorStatus,
   type RegistrySnapshot,
   type ServiceInstance,
@@ -233,9 +234,11 @@ function withSince(
 ): StatusDetail | undefined {
   if (isOperatorStatus(status)) {
     if (status === 'up') return undefined;
-    // To say it again takes nothing back of what was said with it.
     const known = shown?.operatorStatus === status ? shown.operatorNote : undefined;
-    return { ...known, ...detail, since: known?.since ?? now };
+    const { reason, by } = (detail ?? {}) as Partial<OperatorNote>;
+    // To say it again takes nothing back of what was said with it; but nobody gives the reasons of somebody else.
+    const said = reason === undefined && by === undefined ? known : detail;
+    return { ...said, since: known?.since ?? now };
   }
   const health = detail as HealthDetail | undefined;
   const since = shown?.healthStatus === status ? shown.health?.since : health?.checkedAt;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { InvalidConfigurationError, InvalidInstanceError, RegistryUnavailableError } from '../common/index.js';
-import { type HealthDetail } from '../model/index.js';
+import { type HealthDetail, type OperatorNote } from '../model/index.js';
 import { MemoryRegistryStore } from '../store/index.js';
 import { type FlakyRegistryStore } from '../testing/flaky-registry-store.js';
 import { ManualClock } from '../testing/manual-clock.js';
@@ -392,20 +392,21 @@ describe('ServiceRegistry', () => {
       expect(log().slice(1)).toEqual(['instance.status_changed a maintenance', 'instance.status_changed a healthy']);
     });
 
-    it('of an operator holds since it was said first, with what was said then, until it is another one', async () => {
+    it('of an operator holds since it was said first, with what was said last, until it is another one', async () => {
       const { registry } = await stage.started();
       await registry.register(user('a'));
       const began = clock.epoch();
-      const say = async (status: 'maintenance' | 'draining', reason?: string): Promise<unknown> => {
-        await registry.setStatus(keyed('a'), status, reason === undefined ? undefined : { since: 1, reason });
-        const note = registry.getInstance(keyed('a'))?.operatorNote;
+      const say = async (status: 'maintenance' | 'draining', said: Partial<OperatorNote> = {}): Promise<unknown> => {
+        await registry.setStatus(keyed('a'), status, { since: 1, ...said });
+        const { since, reason, by } = registry.getInstance(keyed('a'))!.operatorNote!;
         await clock.advanceAsync(5);
-        return note && [note.since - began, note.reason];
+        return [since - began, reason, by];
       };
-      expect(await say('maintenance', 'a disk is full')).toEqual([0, 'a disk is full']);
-      expect(await say('maintenance')).toEqual([0, 'a disk is full']);
-      expect(await say('maintenance', 'two disks are full')).toEqual([0, 'two disks are full']);
-      expect(await say('draining')).toEqual([15, undefined]);
+      expect(await say('maintenance', { reason: 'a disk is full', by: 'ada' })).toEqual([0, 'a disk is full', 'ada']);
+      expect(await say('maintenance')).toEqual([0, 'a disk is full', 'ada']);
+      expect(await say('maintenance', { by: 'bob' })).toEqual([0, undefined, 'bob']);
+      expect(await say('maintenance', { reason: 'two disks are full' })).toEqual([0, 'two disks are full', undefined]);
+      expect(await say('draining')).toEqual([20, undefined, undefined]);
     });
 
     it('of an unknown instance is answered with false', async () => {
