@@ -51,7 +51,8 @@ describe('OptionValidator', () => {
 
     it('does not show what stands under a name that looks like one of a secret', () => {
       check.options('', { password: 'hunter2', authToken: 'abc' } as never, defaults);
-      expect(check.problems.map(({ value }) => value)).toEqual(['***', '***']);
+      check.options('', { header: { authorization: 'Bearer abc' }, privateKey: '-----BEGIN' } as never, defaults);
+      expect(check.problems.map(({ value }) => value)).toEqual(['***', '***', '***', '***']);
     });
 
     it.each([null, 'fast', 3, [1]])('reports %j, which holds no options', (given) => {

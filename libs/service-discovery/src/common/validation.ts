@@ -137,11 +137,13 @@ export class OptionValidator {
 }
 
 /** Names of which the value has no place in a message, misplaced as it is. */
-const SECRET_NAME = /pass|secret|token|credential|api_?key/i;
+const SECRET_NAME = /pass|secret|token|credential|key/i;
 
 /** The problem of an option that does not exist, with the one that was meant or with all that there are. */
 export function unknownOption(path: string, name: string, value: unknown, known: readonly string[]): Problem {
-  const shown = SECRET_NAME.test(name) ? '***' : value;
+  // What an object holds, such as headers under a misspelled name, may be a secret whatever its own name is.
+  const isSecret = SECRET_NAME.test(name) || (typeof value === 'object' && value !== null);
+  const shown = isSecret ? '***' : value;
   return { path, value: shown, expected: `no option of this name${suggest(name, known)}` };
 }
 
