@@ -340,7 +340,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
           const from = recorder.changes.length;
           const { instance } = await recorder.waitFor(status, putWith('a', status), from);
           const { since, ...said } = instance.operatorNote ?? {};
-          assert.equal(typeof since, status === 'maintenance' ? 'number' : 'undefined');
+          assert.equal(typeof since, status === 'maintenance' || status === 'draining' ? 'number' : 'undefined');
           return said;
         };
         const first = { since: 1_767_225_600_000, reason: 'a disk is full: ~ "größe"', by: 'ada' };
@@ -359,6 +359,13 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         const up = noteOf('healthy');
         await store.setStatus(key, 'up');
         assert.deepEqual(await up, {});
+
+        const leaving = noteOf('draining');
+        await store.setStatus(key, 'draining', { since: 1_767_225_600_000, reason: 'it shuts down' });
+        assert.deepEqual(await leaving, { reason: 'it shuts down' });
+        const back = noteOf('unknown');
+        await put('a');
+        assert.deepEqual(await back, {});
       });
 
       it('carries what the health check saw', async () => {
