@@ -111,6 +111,22 @@ describe('CheckTimetable', () => {
     expect(Math.abs(count / 100_000 - 1)).toBeLessThan(0.02);
   });
 
+  it('puts off what was due during a standstill once, so that a process that is always late gets on', () => {
+    const clock = new ManualClock();
+    const came: number[] = [];
+    const timetable = new CheckTimetable<Named>({
+      clock,
+      random: seededRandom(1),
+      setTimer: (fn, ms) => clock.setTimer(fn, ms + 2_000),
+      due: () => void came.push(clock.now()),
+    });
+    timetable.plan(entry('a'), 10_000, { fromMs: 100, toMs: 100 });
+    clock.advance(2_100);
+    expect(came).toEqual([]);
+    clock.advance(12_000);
+    expect(came).toHaveLength(1);
+  });
+
   it('keeps nothing of times that are over', () => {
     const clock = new ManualClock();
     const timetable: CheckTimetable<Named> = new CheckTimetable<Named>({
