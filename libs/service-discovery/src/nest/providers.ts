@@ -249,6 +249,6 @@ function createMonitor(
   const share =
     store instanceof RedisRegistryStore ? new CheckShare(store, { clock, random, intervalMs, isLocal }) : undefined;
   const planner = planChecks(options, { instancesOf: (name) => registry.snapshot.services.get(name) ?? [] });
-  const isIdle = (key: InstanceKey): boolean => communicator.idleMs(key) >= intervalMs;
-  return new HealthMonitor(registry, planner, options, { clock, random, events, setTimer, share, isIdle });
+  const idleMs = (key: InstanceKey): number => communicator.idleMs(key);
+  return new HealthMonitor(registry, planner, options, { clock, random, events, setTimer, share, idleMs });
 }

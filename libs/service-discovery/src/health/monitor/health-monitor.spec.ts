@@ -397,19 +397,33 @@ describe('HealthMonitor', () => {
   });
 
   it('checks less often who is idle, and soon again who is not', async () => {
-    let idle = true;
-    const { clock, probe, monitor, register } = await setUp({ idleInterval: '100s' }, { isIdle: () => idle });
+    let idleMs = 10_000;
+    const { clock, probe, monitor, register } = await setUp({ idleInterval: '100s' }, { idleMs: () => idleMs });
     monitor.start();
     await register('a');
     await clock.advanceAsync(1_000_000);
     const quiet = probe.calls.length;
     expect(quiet).toBeLessThanOrEqual(13);
     expect(quiet).toBeGreaterThan(8);
-    idle = false;
+    idleMs = 9_999;
     await clock.advanceAsync(11_000);
     expect(probe.calls.length).toBe(quiet + 1);
     await clock.advanceAsync(100_000);
     expect(probe.calls.length).toBeGreaterThan(quiet + 9);
+  });
+
+  it('takes for idle whom nobody called for an interval of its own', async () => {
+    const scheduleOf = ({ instanceId }: ServiceInstance): Partial<CheckSchedule> => ({
+      intervalMs: instanceId === 'a' ? 10_000 : 20_000,
+      idleIntervalMs: 1_000_000,
+    });
+    const { clock, probe, monitor, register } = await setUp({}, { idleMs: () => 15_000, scheduleOf });
+    monitor.start();
+    await register('a');
+    await register('b');
+    await clock.advanceAsync(400_000);
+    expect(probe.countOf('a')).toBe(1);
+    expect(probe.countOf('b')).toBeGreaterThan(15);
   });
 
   it('tells of a check that was skipped, and counts it for nothing', async () => {

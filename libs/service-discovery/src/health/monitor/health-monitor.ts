@@ -40,10 +40,11 @@ export interface HealthMonitorDeps {
   /** Which instances this process checks, where several processes share them. @default all */
   share?: CheckShare;
   /**
-   * Whether nobody calls an instance at the moment, as far as this process sees: it may be checked less often then.
-   * @default none is idle
+   * Since how many milliseconds nobody calls an instance, as far as this process sees; infinite: never. One that nobody called
+   * for an interval may be checked less often.
+   * @default 0: all are called
    */
-  isIdle?: (instance: ServiceInstance) => boolean;
+  idleMs?: (instance: ServiceInstance) => number;
 }
 
 /**
@@ -59,7 +60,7 @@ export class HealthMonitor {
   private readonly random: Random;
   private readonly events: EventSink;
   private readonly share: CheckShare | undefined;
-  private readonly isIdle: (instance: ServiceInstance) => boolean;
+  private readonly idleMs: (instance: ServiceInstance) => number;
   private readonly targets = new Map<string, CheckTarget>();
   private readonly timetable: CheckTimetable<CheckTarget>;
   private readonly places: CheckPlaces<CheckTarget>;
@@ -81,7 +82,7 @@ export class HealthMonitor {
     this.random = random;
     this.events = events;
     this.share = deps.share;
-    this.isIdle = deps.isIdle ?? (() => false);
+    this.idleMs = deps.idleMs ?? (() => 0);
     this.places = new CheckPlaces(options.concurrency, (target) => this.check(target));
     this.timetable = new CheckTimetable({
       clock,
@@ -204,7 +205,8 @@ export class HealthMonitor {
   private turnOf(target: CheckTarget): void {
     const { plan, state, instance } = target;
     const sinceMs = this.clock.now() - target.checkedAt;
-    if (mayRest(plan.schedule, state, sinceMs, () => this.isIdle(instance))) this.planNext(target, this.clock.now());
+    const isIdle = (): boolean => this.idleMs(instance) >= plan.schedule.intervalMs;
+    if (mayRest(plan.schedule, state, sinceMs, isIdle)) this.planNext(target, this.clock.now());
     else this.places.enter(target);
   }
 
