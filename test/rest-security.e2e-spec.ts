@@ -143,7 +143,8 @@ describe.each(PLATFORMS)('who may call the REST API on %s', (platform) => {
 
     it('guardReads closes reading, too', async () => {
       await start({ api: { guardReads: true } });
-      for (const path of OPEN) {
+      await rest.send('POST', '/register', { json: USER });
+      for (const path of [...OPEN, '/services/user-service', `${INSTANCE}/history`]) {
         expect((await rest.send('GET', path)).status).toBe(200);
         expect((await rest.send('GET', path, { headers: { via: 'x' } })).status).toBe(403);
       }
