@@ -236,7 +236,12 @@ describe.each(PLATFORMS)('bad input to the REST API on %s', (platform) => {
     it.each<[method: string, path: string, json: unknown, fields: string[]]>([
       ['PUT', `${INSTANCE}/status`, { status: 'down' }, ['status']],
       ['PUT', `${INSTANCE}/status`, {}, ['status']],
-      ['PUT', `${INSTANCE}/status`, { status: 'up', reason: 'x' }, ['reason']],
+      [
+        'PUT',
+        `${INSTANCE}/status`,
+        { status: 'up', reason: '', by: 'x'.repeat(129), why: 'x' },
+        ['reason', 'by', 'why'],
+      ],
       ['PUT', `${INSTANCE}/status`, { status: 'healthy' }, ['status']],
       ['PUT', `${INSTANCE}/status`, undefined, ['body']],
       ['PUT', `${INSTANCE}/heartbeat`, { generation: '1' }, ['generation']],
