@@ -32,6 +32,8 @@ const readme = await readFile(join(root, 'README.md'), 'utf8');
 
 /** The port that the README's processes listen on. */
 const README_PORT = '3000';
+/** The port of the service in another language that the README registers. */
+const README_LEGACY_PORT = '9000';
 /** The port of the README's Redis. */
 const README_REDIS_PORT = '6379';
 
@@ -329,9 +331,12 @@ describe('the quick start', () => {
   const start = async (file: string): Promise<void> => {
     const child = spawn(process.execPath, [join(built.consumer, file)], { stdio: ['ignore', 'pipe', 'inherit'] });
     children.push(child);
+    let isUp = false;
     for await (const line of createInterface({ input: child.stdout })) {
-      if (line.includes('successfully started')) break;
+      isUp = line.includes('successfully started');
+      if (isUp) break;
     }
+    if (!isUp) throw new Error(`${file} ended instead of listening`);
     child.stdout.resume();
   };
   const curl = async (command: string): Promise<string> => {
@@ -367,13 +372,18 @@ describe('the quick start', () => {
 
   it('answers to every curl command', async () => {
     expect(commands.length).toBeGreaterThan(10);
+    const legacy = new Services();
+    await legacy.open();
+    const legacyPort = new URL(legacy.url).port;
     for (const command of commands) {
-      const answer = await curl(command.replaceAll(README_PORT, String(port)));
+      const asked = command.replaceAll(README_PORT, String(port)).replaceAll(README_LEGACY_PORT, legacyPort);
+      const answer = await curl(asked);
       expect({ command, answer }).toEqual({
         command,
         answer: command.includes('-X DELETE') ? '' : expect.stringMatching(/^[{[#]/),
       });
     }
+    await legacy.close();
   });
 
   it('fails no call when a process is killed', async () => {
