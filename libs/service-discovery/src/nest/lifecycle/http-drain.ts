@@ -33,6 +33,10 @@ export class HttpDrain {
     );
   }
 
+  get isListening(): boolean {
+    return this.server.listening === true;
+  }
+
   /** From now on, connections end with the response that they carry. A client that is told does not use one again. */
   begin(): void {
     this.draining = true;

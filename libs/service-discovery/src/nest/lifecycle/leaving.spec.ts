@@ -1,26 +1,48 @@
-import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
 import { expect, it } from '@jest/globals';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { HttpDrain } from './http-drain.js';
 import { Leaving } from './leaving.js';
 
-it('leaves no timer where the app is closed twice at the same time', async () => {
-  const clock = new ManualClock();
+function leavingWith(clock: ManualClock, drainDelayMs: number, server: Server): Leaving {
   const nothing = async (): Promise<never> => Promise.reject(new Error('nothing is registered'));
-  const leaving = new Leaving(
-    { drainDelayMs: 0, timeoutMs: 20_000 },
+  return new Leaving(
+    { drainDelayMs, timeoutMs: 20_000 },
     {
       registry: { ownLeases: () => [], drainOwn: nothing, deregisterOwn: nothing },
       fallSilent: async () => undefined,
-      drain: new HttpDrain(createServer()),
+      drain: new HttpDrain(server),
       clock,
       logger: { warn: () => undefined },
     },
   );
+}
+
+it('leaves no timer where the app is closed twice at the same time', async () => {
+  const clock = new ManualClock();
+  const leaving = leavingWith(clock, 0, createServer());
   await leaving.drain();
   await Promise.all([leaving.beforeClose(), leaving.beforeClose()]);
   expect(clock.pendingTimers).toBe(2);
   leaving.closed();
   leaving.closed();
   expect(clock.pendingTimers).toBe(0);
+});
+
+it.each([
+  ['listens', true],
+  ['does not listen', false],
+])('waits for load balancers where it is in no registry, and %s', async (_, listens) => {
+  const clock = new ManualClock();
+  const server = createServer();
+  if (listens) await once(server.listen(0, '127.0.0.1'), 'listening');
+  const leaving = leavingWith(clock, 5_000, server);
+  let isOver = false;
+  const drained = leaving.drain().then(() => (isOver = true));
+  await clock.advanceAsync(4_999);
+  expect(isOver).toBe(!listens);
+  await clock.advanceAsync(1);
+  await drained;
+  server.close();
 });

@@ -42,11 +42,12 @@ export class Leaving {
     const { registry, fallSilent, drain, clock } = this.deps;
     drain?.begin();
     await this.step(fallSilent());
-    if (registry.ownLeases().length > 0) {
-      await this.step(registry.drainOwn());
-      if (this.options.drainDelayMs > 0) await sleep(clock, this.options.drainDelayMs);
-      await this.step(registry.deregisterOwn().then((report) => this.reportLeftovers(report)));
-    }
+    const isRegistered = registry.ownLeases().length > 0;
+    if (isRegistered) await this.step(registry.drainOwn());
+    // Also one that nobody finds by the registry may get calls, by a load balancer that asks for its readiness.
+    if ((isRegistered || drain?.isListening) && this.options.drainDelayMs > 0)
+      await sleep(clock, this.options.drainDelayMs);
+    if (isRegistered) await this.step(registry.deregisterOwn().then((report) => this.reportLeftovers(report)));
     if (drain) await this.finish(drain);
   }
 

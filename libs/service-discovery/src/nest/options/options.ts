@@ -49,8 +49,8 @@ export interface AdvertiseOptions {
 /** How the process leaves. */
 export interface ShutdownOptions {
   /**
-   * How long own instances stay listed as `draining` before they deregister, so that callers hear of it and send
-   * nothing new: 0 to 5 min.
+   * How long own instances stay listed as `draining` before they deregister, and the server goes on to serve in any case, so that
+   * callers and load balancers hear of it and send nothing new: 0 to 5 min.
    * @default 0 in `memory_only`, where everybody hears of it at once, 300 ms elsewhere
    */
   drainDelay?: Duration;
