@@ -95,16 +95,16 @@ const CASES: readonly Case[] = [
   {
     title: 'the only instance of one has weight 0',
     given: { ...WELL, e: ['healthy at rest'] },
-    overall: 'unhealthy',
-    statuses: ['healthy', 'healthy', 'healthy', 'healthy', 'unhealthy'],
-    counts: [4, 1],
+    overall: 'healthy',
+    statuses: ['healthy', 'healthy', 'healthy', 'healthy', 'healthy'],
+    counts: [5, 0],
   },
   {
     title: 'an unhealthy instance has weight 0',
     given: { ...WELL, e: ['healthy', 'unhealthy at rest'] },
-    overall: 'healthy',
-    statuses: ['healthy', 'healthy', 'healthy', 'healthy', 'healthy'],
-    counts: [5, 0],
+    overall: 'degraded',
+    statuses: ['healthy', 'healthy', 'healthy', 'healthy', 'degraded'],
+    counts: [4, 0],
   },
   {
     title: 'one was not checked yet',

@@ -8,9 +8,9 @@ import { type ExpiryHold, type InstanceStatus, type Tier } from '../../model/ind
  * - `unhealthy`: some service has no healthy instance.
  * - `unknown`: no instance was checked yet, nor did calls of this process find it unwell, or there is none.
  *
- * An instance that takes no calls because somebody wishes so, in maintenance, draining or of weight 0, is neither a
- * healthy nor an unhealthy one: it carries none of the load, and harms nobody. Where a service has no others, it has no
- * healthy instance; it is `unknown` only as long as none of its instances was ever checked, these included.
+ * An instance that is in maintenance or draining is neither a healthy nor an unhealthy one: it takes no calls because somebody
+ * wishes so. Where a service has no others, it has no healthy instance; it is `unknown` only as long as none of its instances
+ * was ever checked, these included. Weights say nothing about health: an instance of weight 0 counts as any other.
  *
  * A service that nobody has checked yet has no healthy instance either, so beside others that were checked it makes all
  * together `unhealthy`, until its first check within a second.

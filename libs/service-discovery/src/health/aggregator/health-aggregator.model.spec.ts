@@ -26,7 +26,7 @@ function plainly(services: readonly (readonly State[])[]): {
   healthyServices: number;
   unhealthyServices: number;
 } {
-  const inUse = ({ operator, weight }: State): boolean => operator === 'up' && weight > 0;
+  const inUse = ({ operator }: State): boolean => operator === 'up';
   const has = (service: readonly State[], health: HealthStatus): boolean =>
     service.some((state) => inUse(state) && state.health === health);
   const wasChecked = (service: readonly State[]): boolean => service.some(({ health }) => health !== 'unknown');

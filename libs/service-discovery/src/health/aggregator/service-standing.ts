@@ -62,7 +62,6 @@ function statusOf(
   for (const instance of instances) {
     const finding = findings.get(instance.instanceId);
     if (instance.healthStatus !== 'unknown' || finding) isChecked = true;
-    if (instance.weight === 0) continue;
     const status = mergedStatus(instance, finding);
     if (status === 'healthy') hasHealthy = true;
     if (status === 'unhealthy') hasUnhealthy = true;
