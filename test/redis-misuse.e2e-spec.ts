@@ -14,13 +14,15 @@ describe('what should not be there', () => {
     await redis.startServer();
     const troubles: RedisTrouble[] = [];
     const writer = redis.openStore();
-    for (const id of ['good', 'broken', 'newer', 'partial']) await writer.put(instanceOf(id), TTL_MS);
+    for (const id of ['good', 'broken', 'newer', 'partial', 'strange']) await writer.put(instanceOf(id), TTL_MS);
     await writer.put(instanceOf('a', { serviceName: 'orders' }), TTL_MS);
     const client = redis.server.client();
     await client.hset('sd:{default:users}:records', {
       broken: '{oops',
       newer: '{"v":2,"host":"x","port":1}',
       partial: '{"v":1,"host":"x","port":1}',
+      strange:
+        '{"v":1,"host":"x","port":1,"protocol":"http","path":"","weight":1,"metadata":{},"tags":[],"dependencies":"a"}',
     });
     await client.del('sd:{default:orders}:records');
     await client.set('sd:{default:orders}:records', 'in the way');
@@ -33,10 +35,11 @@ describe('what should not be there', () => {
         ['bad_record', 'users', 'broken'],
         ['bad_record', 'users', 'newer'],
         ['bad_record', 'users', 'partial'],
+        ['bad_record', 'users', 'strange'],
         ['unreadable_service', 'orders', undefined],
       ]),
     );
-    expect(store.troubleCounts).toMatchObject({ bad_record: 3 });
+    expect(store.troubleCounts).toMatchObject({ bad_record: 4 });
     await expect(store.put(instanceOf('b', { serviceName: 'orders' }), TTL_MS)).rejects.toMatchObject(
       unavailable(/refuses: .*WRONGTYPE/),
     );

@@ -81,6 +81,8 @@ export function toServiceInstance(stored: StoredInstance): ServiceInstance {
   const wrong = REQUIRED.find(([name, type]) => typeof fields[name] !== type || fields[name] === null);
   if (wrong) throw new Error(`the record has no valid ${wrong[0]}`);
   if (!Array.isArray(fields.tags)) throw new Error('the record has no valid tags');
+  // Records of before there were any have none.
+  if (!Array.isArray(fields.dependencies ?? [])) throw new Error('the record has no valid dependencies');
   const record = fields as unknown as Registered;
   const { generation, ttlMs, registeredAt, operatorStatus, operatorNote, healthStatus } = parseState(stored.state);
   return shapeInstance({
