@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { InvalidConfigurationError } from '../common/index.js';
-import { type InstanceKey, toInstance } from '../model/index.js';
+import { type InstanceKey, type InstanceStatus, toInstance } from '../model/index.js';
 import { fakeInstance } from '../testing/fake-instance.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { EventBus } from './event-bus.js';
@@ -177,12 +177,92 @@ describe('EventLogger', () => {
     ]);
   });
 
-  it('writes a recovery at once between repeats of the fault', () => {
+  const changeTo = (to: InstanceStatus, from: InstanceStatus, about: InstanceKey = key): void =>
+    bus.emit('instance.status_changed', { key: about, from, to });
+  const messages = (): string[] => lines.map(([, message]) => message);
+
+  it('writes each change of an instance at once, and after the repeats of the one before it', () => {
     new EventLogger(bus, logger, {}, { clock });
-    unhealthy();
-    unhealthy();
-    bus.emit('instance.status_changed', { key, from: 'unhealthy', to: 'healthy' });
-    expect(lines.map(([level]) => level)).toEqual(['warn', 'log']);
+    changeTo('unhealthy', 'healthy');
+    changeTo('healthy', 'unhealthy');
+    changeTo('unhealthy', 'healthy');
+    changeTo('unhealthy', 'healthy');
+    changeTo('healthy', 'unhealthy');
+    expect(messages()).toEqual([
+      'users/a is unhealthy, was healthy',
+      'users/a is healthy, was unhealthy',
+      'users/a is unhealthy, was healthy',
+      'users/a is unhealthy, was healthy (1 like this in the last 60 s)',
+      'users/a is healthy, was unhealthy',
+    ]);
+  });
+
+  it('has the last word of an instance that is gone, or back, within a window', () => {
+    const eventLogger = new EventLogger(bus, logger, {}, { clock });
+    const registered = { instance: fakeInstance({ serviceName: 'users', instanceId: 'a' }), replaced: false };
+    bus.emit('instance.registered', registered);
+    changeTo('healthy', 'maintenance');
+    changeTo('healthy', 'maintenance');
+    bus.emit('instance.deregistered', { key });
+    eventLogger.close();
+    expect(messages().slice(1)).toEqual([
+      'users/a is healthy, was maintenance',
+      'users/a is healthy, was maintenance (1 like this in the last 60 s)',
+      'users/a deregistered',
+    ]);
+    new EventLogger(bus, logger, {}, { clock });
+    bus.emit('instance.deregistered', { key });
+    bus.emit('instance.registered', registered);
+    bus.emit('instance.deregistered', { key });
+    bus.emit('instance.registered', registered);
+    expect(messages().at(-1)).toMatch(/^users\/a registered at/);
+  });
+
+  it('has the last word of the registry, too', () => {
+    new EventLogger(bus, logger, {}, { clock });
+    for (let n = 0; n < 3; n++) {
+      bus.emit('registry.unavailable', { reason: 'refused', hasSnapshot: true });
+      bus.emit('registry.available', { downMs: 1 });
+    }
+    expect(lines.map(([level]) => level)).toEqual(['warn', 'log', 'warn', 'log', 'warn', 'log']);
+  });
+
+  it('counts the changes of an instance that flaps, says so, and ends with how it is', () => {
+    new EventLogger(bus, logger, {}, { clock });
+    changeTo('unhealthy', 'healthy', { serviceName: 'users', instanceId: 'b' });
+    for (let n = 0; n < 200; n++) {
+      if (n % 2 === 0) changeTo('unhealthy', 'healthy');
+      else changeTo('healthy', 'unhealthy');
+      clock.advance(1_000);
+    }
+    clock.advance(60_000);
+    changeTo('unhealthy', 'healthy');
+    clock.advance(180_000);
+    expect(messages().slice(1 + 10)).toEqual([
+      'users/a is unhealthy, was healthy (many changes: further ones are counted, and told of within 60 s)',
+      'users/a is healthy, was unhealthy (49 more in the last 60 s)',
+      'users/a is healthy, was unhealthy (60 more in the last 60 s)',
+      'users/a is healthy, was unhealthy (60 more in the last 60 s)',
+      'users/a is healthy, was unhealthy (20 more in the last 60 s)',
+      'users/a is unhealthy, was healthy (1 more in the last 60 s)',
+    ]);
+    expect(clock.pendingTimers).toBe(0);
+    changeTo('healthy', 'unhealthy');
+    changeTo('unhealthy', 'healthy');
+    expect(messages().slice(-2)).toEqual(['users/a is healthy, was unhealthy', 'users/a is unhealthy, was healthy']);
+  });
+
+  it('counts changes anew in each window', () => {
+    new EventLogger(bus, logger, {}, { clock });
+    for (let minute = 0; minute < 4; minute++) {
+      for (let n = 0; n < 3; n++) {
+        changeTo('unhealthy', 'healthy');
+        changeTo('healthy', 'unhealthy');
+      }
+      changeTo('healthy', 'unhealthy');
+      clock.advance(60_000);
+    }
+    expect(messages().filter((message) => message.includes('more'))).toEqual([]);
   });
 
   it('writes the count of each line at the end of its own minute', () => {
@@ -190,8 +270,8 @@ describe('EventLogger', () => {
     unhealthy();
     unhealthy();
     clock.advance(1_000);
-    bus.emit('instance.expired', { key });
-    bus.emit('instance.expired', { key });
+    bus.emit('instance.expired', { key: { serviceName: 'users', instanceId: 'b' } });
+    bus.emit('instance.expired', { key: { serviceName: 'users', instanceId: 'b' } });
     clock.advance(60_000);
     expect(lines.map(([, , { event, repeats }]) => [event, repeats])).toEqual([
       ['instance.status_changed', undefined],

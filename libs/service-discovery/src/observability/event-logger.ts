@@ -2,7 +2,7 @@ import { InvalidConfigurationError, msOf, type Clock, type Duration, type Timer 
 import { type EventName, type InstanceKey, type ServiceDiscoveryEvent } from '../model/index.js';
 import { type EventBus } from './event-bus.js';
 import { lineOf, type LogLevel } from './event-line.js';
-import { SUBJECT_TYPES, subjectOf } from './event-subject.js';
+import { stateOf, storyOf, SUBJECT_TYPES, subjectOf } from './event-subject.js';
 
 /**
  * Where lines go; one method a level, so that Nest's logger, pino or the console are a few lines away. `fields` is
@@ -13,7 +13,8 @@ export type LoggerPort = Record<LogLevel, (message: string, fields: Record<strin
 export interface EventLoggerOptions {
   /**
    * A line is written once in this time, however often it repeats; the repeats are counted and the count is written at
-   * the end of it. From 1 s to 1 day.
+   * the end of it. A change of state, such as that an instance is healthy again, is written at once, until there were ten
+   * within this time: further ones are counted, too. From 1 s to 1 day.
    * @default '60s'
    */
   repeatWindow?: Duration;
@@ -46,7 +47,7 @@ export const DEFAULT_EVENT_LOGGER_OPTIONS = {
 /** What was left out of late as a repeat of one line. */
 interface Window {
   readonly subject: string;
-  /** Those of the same type of event, by subject. */
+  /** Those of the same type of event, or of the same story, by subject. */
   readonly siblings: Map<string, Window>;
   endsAt: number;
   /** The latest one. */
@@ -54,10 +55,14 @@ interface Window {
   /** Whether it befell an instance of another process. */
   isOthers: boolean;
   repeats: number;
+  /** Of a story: what the line that was written last says. */
+  state?: string;
+  /** How many changes of state were written, in this window and those that it goes on from. */
+  changes: number;
 }
 
-/** What counts as a repeat of whichever other where there is no room for more subjects. */
-const ANY_SUBJECT = '';
+/** How many changes of state of one thing are written within a window. */
+const MAX_CHANGES = 10;
 
 /**
  * Writes one structured line an event, and folds repeats. Nothing is logged for `call.picked`. By far the most events are
@@ -91,7 +96,14 @@ export class EventLogger {
     this.maxLines = settings.maxLines;
     this.windowMs = windowMsOf(settings);
     this.withFields = settings.fields;
-    for (const type of SUBJECT_TYPES) if (this.levels[type] !== false) this.listen(bus, type);
+    const stories = new Map<readonly EventName[], Map<string, Window>>();
+    for (const type of SUBJECT_TYPES) {
+      if (this.levels[type] === false) continue;
+      const story = storyOf(type);
+      const siblings = (story && stories.get(story)) ?? new Map<string, Window>();
+      if (story) stories.set(story, siblings);
+      this.listen(bus, type, siblings, story ? stateOf : undefined);
+    }
   }
 
   /** Stops logging, after the counts of repeats that are still due. */
@@ -103,25 +115,35 @@ export class EventLogger {
     this.windows.clear();
   }
 
-  private listen(bus: EventBus, type: EventName): void {
-    const siblings = new Map<string, Window>();
-    this.subscriptions.push(bus.on(type, (event) => this.onEvent(event, siblings)));
-  }
-
-  private onEvent(event: ServiceDiscoveryEvent, siblings: Map<string, Window>): void {
-    let subject = subjectOf(event) ?? ANY_SUBJECT;
-    let window = siblings.get(subject);
-    if (!window && this.windows.size >= this.maxLines) window = siblings.get((subject = ANY_SUBJECT));
-    const isOthers = this.isOthers(event);
-    if (window) {
+  private listen(bus: EventBus, type: EventName, siblings: Map<string, Window>, state?: typeof stateOf): void {
+    // What counts as a repeat of whichever other of its type where there is no room for more subjects.
+    const anySubject = ` ${type}`;
+    const onEvent = (event: ServiceDiscoveryEvent): void => {
+      let subject = subjectOf(event) ?? anySubject;
+      let window = siblings.get(subject);
+      if (!window && this.windows.size >= this.maxLines) window = siblings.get((subject = anySubject));
+      const isOthers = this.isOthers(event);
+      if (!window) {
+        this.begin({ subject, siblings, endsAt: 0, event, isOthers, repeats: 0, state: state?.(event), changes: 0 });
+        return;
+      }
+      const isNews = state !== undefined && subject !== anySubject && state(event) !== window.state;
+      if (isNews && window.changes < MAX_CHANGES) {
+        if (window.repeats > 0) this.write(window);
+        window.repeats = 0;
+        window.changes++;
+        window.state = state(event);
+      } else window.repeats++;
       window.event = event;
       window.isOthers = isOthers;
-      window.repeats++;
-      return;
-    }
-    const opened = { subject, siblings, endsAt: 0, event, isOthers, repeats: 0 };
-    this.write(opened);
-    this.open(opened);
+      if (window.repeats === 0) this.write(window);
+    };
+    this.subscriptions.push(bus.on(type, onEvent));
+  }
+
+  private begin(window: Window): void {
+    this.write(window);
+    this.open(window);
     this.arm();
   }
 
@@ -155,18 +177,24 @@ export class EventLogger {
       if (window.repeats === 0) continue;
       this.write(window);
       // What went on repeating starts quiet: its next line is due at the end of another window.
+      if (window.state !== undefined) window.state = stateOf(window.event);
+      if (window.changes < MAX_CHANGES) window.changes = 0;
       this.open(window);
     }
     this.arm();
   }
 
-  /** Writes the latest of the events, and how many were left out. */
-  private write({ event, isOthers, repeats }: Window): void {
+  /** Writes the latest of the events, and how many were left out, or that changes are from now on. */
+  private write({ event, isOthers, repeats, changes }: Window): void {
     const line = lineOf(event);
     const level = this.levels[event.type] ?? (isOthers && line?.level === 'log' ? 'debug' : line?.level);
     if (!line || !level) return;
     const { message, fields } = line;
-    const text = repeats === 0 ? message : `${message} (${repeats} like this in the last ${this.windowMs / 1_000} s)`;
+    const many = changes >= MAX_CHANGES;
+    const time = `${this.windowMs / 1_000} s`;
+    let text = message;
+    if (repeats > 0) text += ` (${repeats} ${many ? 'more' : 'like this'} in the last ${time})`;
+    else if (many) text += ` (many changes: further ones are counted, and told of within ${time})`;
     this.logger[level](text, this.withFields ? { ...fields, ...(repeats > 0 && { repeats }) } : {});
   }
 }

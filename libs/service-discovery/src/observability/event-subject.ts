@@ -8,7 +8,8 @@ const ofService: SubjectOf<{ readonly service: string }> = ({ service }) => serv
 const ofRegistry = (): string => '';
 
 /**
- * What an event is about, more exactly than its type says: events of one type with one subject are repeats of each other.
+ * What an event is about, more exactly than its type says: events of one type with one subject are repeats of each other,
+ * but for those of a story (below).
  * Null for what happens at every call and says nothing by itself. It is asked at each event, so it builds no text where
  * the most of them come from: calls that succeed.
  */
@@ -16,8 +17,7 @@ const SUBJECTS: { readonly [Name in EventName]: SubjectOf<EventOf<Name>> | null 
   'instance.registered': ({ instance }) => keyOf(instance),
   'instance.deregistered': ofInstance,
   'instance.expired': ofInstance,
-  // A recovery is news, not a repeat of the fault before it.
-  'instance.status_changed': ({ key, to }) => `${keyOf(key)} ${to}`,
+  'instance.status_changed': ofInstance,
   'instance.flapping': ofInstance,
   'instance.settled': ofInstance,
   'instance.ejected': ofInstance,
@@ -45,6 +45,30 @@ const SUBJECTS: { readonly [Name in EventName]: SubjectOf<EventOf<Name>> | null 
   'call.answered_stale': ofService,
   'call.completed': (event) => (event.ok ? event.service : `${event.service} failed with ${causeOf(event)}`),
 };
+
+/**
+ * Those that tell of a new state, by what it is the state of. Of them the latest is the truth, so a line that differs from
+ * the one before it is never a repeat, whatever was written earlier. Each list is of one kind of thing.
+ */
+const STORIES: readonly (readonly EventName[])[] = [
+  ['instance.registered', 'instance.deregistered', 'instance.expired', 'instance.status_changed'],
+  ['instance.flapping', 'instance.settled'],
+  ['instance.ejected', 'instance.readmitted'],
+  ['expiry.held', 'expiry.resumed'],
+  ['registry.unavailable', 'registry.available'],
+  ['circuit.opened', 'circuit.half_opened', 'circuit.closed'],
+  ['balancing.panic', 'balancing.panic_ended'],
+];
+
+/** The types of events that tell one story with this one, itself included; undefined where it tells none. */
+export function storyOf(type: EventName): readonly EventName[] | undefined {
+  return STORIES.find((types) => types.includes(type));
+}
+
+/** What an event of a story says: two of one thing that say the same are repeats. */
+export function stateOf(event: ServiceDiscoveryEvent): string {
+  return event.type === 'instance.status_changed' ? event.to : event.type;
+}
 
 /** The types of events that have a subject. */
 export const SUBJECT_TYPES = (Object.keys(SUBJECTS) as EventName[]).filter((type) => SUBJECTS[type] !== null);
