@@ -61,6 +61,9 @@ describe('ServiceCommunicator', () => {
       [{ path: '/a b' }, 'path'],
       [{ path: '/', method: 'FETCH' as 'GET' }, 'method'],
       [{ path: '/', json: {}, body: 'x' }, 'body'],
+      [{ path: '/', body: { n: 1 } as never }, 'body'],
+      [{ path: '/', body: null as never }, 'body'],
+      [{ path: '/', body: [1] as never }, 'body'],
       [{ path: '/', headers: { 'x-a': 'b\r\nx-c: d' } }, 'headers.x-a'],
       [{ path: '/', timeout: 'soon' }, 'timeout'],
       [{ path: '/', timeout: '1s', attemptTimeout: '2s' }, 'attemptTimeout'],
@@ -76,6 +79,36 @@ describe('ServiceCommunicator', () => {
       expect(error.code).toBe('INVALID_REQUEST');
       expect(error.message).toContain(field);
       expect(stage.transport.sent).toHaveLength(0);
+    });
+
+    it('with an object for a body is told of json, without what the object holds', async () => {
+      const body = { password: 'hunter2' } as never;
+      const error = await failure(
+        stage.communicatorWith().callServiceJson('users', { method: 'POST', path: '/', body }),
+      );
+      expect(error.message).toBe(
+        'body: expected a text, a Buffer or Uint8Array, a stream or another async iterable ' +
+          '(an object is sent as json, in place of body), but got "[object Object]"',
+      );
+    });
+
+    it('that Node refuses to send opens no circuit, and is not tried again', async () => {
+      await stage.register('a');
+      const communicator = stage.communicatorWith({ circuitBreaker: { failureThreshold: 1 } });
+      stage.transport.answer(() => {
+        throw Object.assign(new TypeError('The argument is none'), { code: 'ERR_INVALID_ARG_TYPE' });
+      });
+      for (let call = 0; call < 3; call++) await failure(communicator.callService('users', { path: '/' }));
+      expect(stage.transport.sent).toHaveLength(3);
+      expect(communicator.circuitBreakers()[0]?.state).toBe('closed');
+    });
+
+    it.each([['text'], [Buffer.from('x')], [new Blob(['x']).stream()]])('may have %s for a body', async (body) => {
+      await stage.register('a');
+      const { status } = await stage
+        .communicatorWith()
+        .callService('users', { method: 'POST', path: '/', body: body as never });
+      expect(status).toBe(200);
     });
 
     it('may ask for attempts that settings leave no time for', async () => {

@@ -77,6 +77,8 @@ const METHODS: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELE
 /** Nearly all paths, for whom a look at each character's class would be too much. */
 const PLAIN_PATH = /^\/[!"$-~]*$/;
 const PATH = /^\/[^\s\p{Cc}#]*$/u;
+const BODY_EXPECTED =
+  'a text, a Buffer or Uint8Array, a stream or another async iterable (an object is sent as json, in place of body)';
 const INVALID: ErrorCode = 'INVALID_REQUEST';
 
 /**
@@ -116,6 +118,11 @@ export function prepareRequest(service: string, request: ServiceCallRequest, acc
     body = toJson(service, json);
     headers['content-type'] ??= 'application/json';
   }
+  const replayable = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
+  if (!replayable && !isAsyncIterable(body)) {
+    // Its kind alone: what it holds may be a secret.
+    reject(service, 'body', Object.prototype.toString.call(body), BODY_EXPECTED);
+  }
   return {
     method,
     path,
@@ -123,8 +130,12 @@ export function prepareRequest(service: string, request: ServiceCallRequest, acc
     headers,
     body,
     idempotent: isIdempotentMethod(method) || headers['idempotency-key'] !== undefined,
-    replayable: body === undefined || typeof body === 'string' || body instanceof Uint8Array,
+    replayable,
   };
+}
+
+function isAsyncIterable(value: unknown): boolean {
+  return typeof (value as Partial<AsyncIterable<unknown>> | null)?.[Symbol.asyncIterator] === 'function';
 }
 
 function reject(service: string, field: string, value: unknown, expected: string): never {

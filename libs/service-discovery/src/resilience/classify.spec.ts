@@ -41,6 +41,7 @@ describe('classifyError', () => {
     ['a wrong registration', new ServiceDiscoveryError('INVALID_INSTANCE', 'bad port')],
     ['a host that is not allowed', new ServiceDiscoveryError('HOST_NOT_ALLOWED', 'metadata address')],
     ['a wrong configuration', new InvalidConfigurationError([])],
+    ['an argument that Node refuses', withCode('ERR_INVALID_ARG_TYPE')],
   ])('says nothing about the callee at %s', (_what, error) => {
     expect(classifyError(error)).toBe('ignored');
   });

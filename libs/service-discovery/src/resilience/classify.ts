@@ -24,6 +24,14 @@ const IGNORED_CODES: ReadonlySet<string> = new Set([
   'ABORT_ERR',
   'ERR_CANCELED',
   'UND_ERR_ABORTED',
+  // Node's words for an argument that no call can be made with: whoever made the call is at fault, nobody was asked.
+  'ERR_INVALID_ARG_TYPE',
+  'ERR_INVALID_ARG_VALUE',
+  'ERR_INVALID_CHAR',
+  'ERR_INVALID_HTTP_TOKEN',
+  'ERR_INVALID_URL',
+  'ERR_OUT_OF_RANGE',
+  'ERR_UNESCAPED_CHARACTERS',
 ]);
 /** What has used up its time, its retries or its fallback already gets no better by being repeated from outside. */
 const FINAL_CODES: ReadonlySet<string> = new Set(['DEADLINE_EXCEEDED', 'FALLBACK_FAILED', 'RETRY_BUDGET_EXHAUSTED']);
@@ -34,7 +42,8 @@ const NOT_THE_CALLERS_FAULT: ReadonlySet<number> = new Set([408, 429]);
 /**
  * What an error means to breaker and retry. It goes by what the error looks like, so that errors of Nest, axios, undici
  * and this library are all understood:
- * - an abort, a limit of our own (bulkhead, rate, throttling), a request that was refused before it was sent: `ignored`;
+ * - an abort, a limit of our own (bulkhead, rate, throttling), a request that was refused before it was sent, also by
+ *   Node itself (`ERR_INVALID_ARG_TYPE`): `ignored`;
  * - a status of `retryableStatuses`: `retryable`;
  * - another 4xx, except 408 and 429: `success`, since the other side answered as it should;
  * - another 408, 429 or 5xx: `failure`;
