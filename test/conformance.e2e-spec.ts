@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { addSources, buildPackage, type BuiltPackage } from './support/built-package.js';
+import { addSources, buildPackage, type BuiltPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
 
 const exec = promisify(execFile);
 const docs = join(import.meta.dirname, '../docs');
@@ -46,7 +46,7 @@ beforeAll(async () => {
     .split('\n')
     .filter((line) => line.startsWith('| '))
     .map((line) => line.slice(2, -2).split(' | '));
-}, 120_000);
+}, BUILD_TIMEOUT_MS);
 
 afterAll(async () => {
   await built.remove();

@@ -13,7 +13,7 @@ import { Claims } from '../apps/demo/support/claims.js';
 import { get, Load } from '../apps/demo/support/load.js';
 import { Printer } from '../apps/demo/support/print.js';
 import { waitFor } from '../apps/demo/support/wait.js';
-import { addSources, type BuiltPackage, buildPackage } from './support/built-package.js';
+import { addSources, type BuiltPackage, buildPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
 
 const support = join(import.meta.dirname, '../apps/support');
 
@@ -124,7 +124,7 @@ describe('the demo, interrupted', () => {
     pidFile = join(built.consumer, 'pids');
     const note = `import { appendFileSync } from 'node:fs'; appendFileSync(${JSON.stringify(pidFile)}, process.pid + '\\n');`;
     await writeFile(join(built.consumer, 'note-pid.mjs'), note);
-  }, 120_000);
+  }, BUILD_TIMEOUT_MS);
   afterAll(() => built.remove());
 
   it.each([

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { cannedHttpServer } from '../bench/calls/servers/canned-http.js';
-import { addSources, type BuiltPackage, buildPackage } from './support/built-package.js';
+import { addSources, type BuiltPackage, buildPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
 import { type HotPathCounts } from './support/hot-path/main.js';
 import { report } from './support/timing.js';
 
@@ -46,7 +46,7 @@ beforeAll(async () => {
   const { stdout } = await exec(process.execPath, args);
   counts = JSON.parse(stdout) as HotPathCounts;
   report(`A call makes ${JSON.stringify(counts.get)}\n  a bare pool ${JSON.stringify(counts.floor)}`);
-}, 180_000);
+}, BUILD_TIMEOUT_MS);
 
 afterAll(async () => {
   for (const server of servers) server.close();

@@ -7,7 +7,7 @@ import { json, text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type INestApplication } from '@nestjs/common';
 import { type Change, ServiceDiscoveryModule, ServiceRegistry } from 'nest-service-discovery';
-import { type BuiltPackage, buildPackage } from './support/built-package.js';
+import { type BuiltPackage, buildPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
 import { Kubelet, type PodSpec } from './support/kubelet.js';
 import { Apps, urlOf } from './support/nest-app.js';
 
@@ -75,7 +75,7 @@ let built: BuiltPackage;
 beforeAll(async () => {
   built = await buildPackage({ name: 'pod', type: 'module' });
   await writeFile(join(built.consumer, 'service.js'), SERVICE);
-}, 120_000);
+}, BUILD_TIMEOUT_MS);
 afterAll(() => built.remove());
 afterEach(async () => {
   for (const kubelet of kubelets) kubelet.close();

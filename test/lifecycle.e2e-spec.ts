@@ -16,7 +16,7 @@ import {
   type ServiceDiscoveryOptions,
   ServiceRegistry,
 } from 'nest-service-discovery';
-import { type BuiltPackage, buildPackage } from './support/built-package.js';
+import { type BuiltPackage, buildPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
 import { Apps, inRegistry, PLATFORMS, portOf, registered, urlOf } from './support/nest-app.js';
 
 /**
@@ -90,7 +90,7 @@ let built: BuiltPackage;
 beforeAll(async () => {
   built = await buildPackage({ name: 'lifecycle', type: 'module' });
   await writeFile(join(built.consumer, 'service.js'), SERVICE);
-}, 120_000);
+}, BUILD_TIMEOUT_MS);
 afterAll(() => built.remove());
 afterEach(async () => {
   for (const child of children) child.kill('SIGKILL');

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import semver from 'semver';
-import { buildPackage, type BuiltPackage } from './support/built-package.js';
+import { buildPackage, type BuiltPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
 
 const exec = promisify(execFile);
 const root = join(import.meta.dirname, '..');
@@ -122,7 +122,7 @@ describe('the built package', () => {
 
   beforeAll(async () => {
     built = await buildPackage({ name: 'consumer' });
-  }, 120_000);
+  }, BUILD_TIMEOUT_MS);
 
   afterAll(() => built.remove());
 

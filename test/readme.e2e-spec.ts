@@ -23,7 +23,7 @@ import {
 } from 'nest-service-discovery';
 import { type FakeTransport } from 'nest-service-discovery/testing';
 import { freePort } from '../bench/support/free-port.js';
-import { buildPackage, type BuiltPackage } from './support/built-package.js';
+import { buildPackage, type BuiltPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
 import { RedisServer } from './support/redis-server.js';
 
 const exec = promisify(execFile);
@@ -79,7 +79,7 @@ beforeAll(async () => {
   await exec(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', built.consumer]).catch(
     ({ stdout }: { stdout: string }) => Promise.reject(new Error(`The README does not compile:\n${stdout}`)),
   );
-}, 180_000);
+}, BUILD_TIMEOUT_MS);
 
 afterAll(async () => {
   await redis.stop();

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { measureChanges } from '../bench/registry/changes.js';
 import { measureThroughput } from '../bench/registry/throughput.js';
 import { rowsOf, shown, tableOf, type Measured } from '../bench/support/table.js';
-import { addSources, type BuiltPackage, buildPackage } from './support/built-package.js';
+import { addSources, type BuiltPackage, buildPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
 import { RedisServer } from './support/redis-server.js';
 
 const SERVICES = 1_000;
@@ -12,9 +12,10 @@ let built: BuiltPackage;
 let server: RedisServer;
 
 beforeAll(async () => {
-  [built, server] = await Promise.all([buildPackage({ name: 'scale', type: 'module' }), RedisServer.start()]);
+  built = await buildPackage({ name: 'scale', type: 'module' });
+  server = await RedisServer.start();
   await addSources(built, 'bench');
-}, 60_000);
+}, BUILD_TIMEOUT_MS);
 afterAll(async () => {
   await server.stop();
   await built.remove();

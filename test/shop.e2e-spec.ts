@@ -11,7 +11,7 @@ import { Stage } from '../apps/demo/support/stage.js';
 import { waitFor } from '../apps/demo/support/wait.js';
 import { instancesOf, registeredAt } from '../apps/shop/fleet.js';
 import { ProcessGroup } from '../apps/support/processes.js';
-import { addSources, type BuiltPackage, buildPackage } from './support/built-package.js';
+import { addSources, type BuiltPackage, buildPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
 
 /** The example shop in processes of its own, as the demo shows it, and what the demo claims of it. */
 let built: BuiltPackage;
@@ -21,7 +21,7 @@ beforeAll(async () => {
   built = await buildPackage({ name: 'shop', type: 'module' });
   await addSources(built, 'apps');
   journal = await Journal.create();
-}, 120_000);
+}, BUILD_TIMEOUT_MS);
 afterAll(async () => {
   await journal.remove();
   await built.remove();

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { type BuiltPackage, buildPackage } from './support/built-package.js';
+import { BUILD_TIMEOUT_MS, type BuiltPackage, buildPackage } from './support/built-package.js';
 
 const exec = promisify(execFile);
 const require = createRequire(import.meta.url);
@@ -86,31 +86,35 @@ describe.each<[string, keyof typeof manifests, string, string]>([
   ['11', 'terminus-11', '200, ok, service_discovery up', '200, ok, data up'],
   ['12', '@nestjs/terminus', '200, degraded, service_discovery degraded', '200, degraded, data degraded'],
 ])('with Terminus %s', (major, name, all, data) => {
-  it('checks answer what they say of other services and of readiness', async () => {
-    const manifest = manifests[name];
-    expect((require(manifest) as { version: string }).version).toMatch(new RegExp(`^${major}\\.`));
-    built = await buildPackage({ name: 'terminus', type: 'module' });
-    for (const folder of [built.package, built.consumer]) {
-      await mkdir(join(folder, 'node_modules/@nestjs'), { recursive: true });
-      await symlink(dirname(manifest), join(folder, 'node_modules/@nestjs/terminus'));
-    }
-    await writeFile(join(built.consumer, 'app.js'), APP);
-    const { stdout, stderr } = await exec(process.execPath, [join(built.consumer, 'app.js')]);
-    expect({ answers: JSON.parse(stdout) as unknown, stderr }).toEqual({
-      answers: {
-        'outage /health': all,
-        'outage /own/all': '503, error, all down',
-        'outage /own/users': '200, ok, users up',
-        'outage /own/data': data,
-        'outage /health/ready': '200, ok, readiness up',
-        'outage /health/live': '200, ok',
-        'held /health/ready': '503, error, readiness down busy',
-        'held /own/ready': '503, error, readiness down busy',
-        'held /health/live': '200, ok',
-        'broken /health/ready': '503, error, readiness up, check_1 down no database',
-        'broken /own/ready': '503, error, readiness up, check_1 down no database',
-      },
-      stderr: '',
-    });
-  }, 120_000);
+  it(
+    'checks answer what they say of other services and of readiness',
+    async () => {
+      const manifest = manifests[name];
+      expect((require(manifest) as { version: string }).version).toMatch(new RegExp(`^${major}\\.`));
+      built = await buildPackage({ name: 'terminus', type: 'module' });
+      for (const folder of [built.package, built.consumer]) {
+        await mkdir(join(folder, 'node_modules/@nestjs'), { recursive: true });
+        await symlink(dirname(manifest), join(folder, 'node_modules/@nestjs/terminus'));
+      }
+      await writeFile(join(built.consumer, 'app.js'), APP);
+      const { stdout, stderr } = await exec(process.execPath, [join(built.consumer, 'app.js')]);
+      expect({ answers: JSON.parse(stdout) as unknown, stderr }).toEqual({
+        answers: {
+          'outage /health': all,
+          'outage /own/all': '503, error, all down',
+          'outage /own/users': '200, ok, users up',
+          'outage /own/data': data,
+          'outage /health/ready': '200, ok, readiness up',
+          'outage /health/live': '200, ok',
+          'held /health/ready': '503, error, readiness down busy',
+          'held /own/ready': '503, error, readiness down busy',
+          'held /health/live': '200, ok',
+          'broken /health/ready': '503, error, readiness up, check_1 down no database',
+          'broken /own/ready': '503, error, readiness up, check_1 down no database',
+        },
+        stderr: '',
+      });
+    },
+    BUILD_TIMEOUT_MS,
+  );
 });

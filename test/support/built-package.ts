@@ -14,6 +14,9 @@ export interface BuiltPackage {
   remove(): Promise<void>;
 }
 
+/** How long a hook may take that builds the package: seconds where nothing else runs, and it seldom is so. */
+export const BUILD_TIMEOUT_MS = 180_000;
+
 /** Builds the package beside what `dist` holds already. Takes several seconds. */
 export async function buildPackage(consumerManifest: object): Promise<BuiltPackage> {
   // Inside the workspace, so that the package finds its dependencies.
