@@ -12,13 +12,13 @@ import { Kubelet, type PodSpec } from './support/kubelet.js';
 import { Apps, urlOf } from './support/nest-app.js';
 
 /**
- * An app in plain JavaScript, as it runs in a pod. Its parent hears `'starting'` from a module's `onModuleInit`, `'signalled'` of a
- * signal that comes then, `{ url }` when it listens, and `'called'` when a call of /slow has come in. Each waits for a word where `WAITS` names it.
+ * An app in plain JavaScript, as it runs in a pod. Its parent hears `'starting'` from a module's `onModuleInit` that waits,
+ * `{ url }` when it listens, and `'called'` when a call of /slow has come in. Each waits for a word where `WAITS` names it.
  */
 const SERVICE = `
-import { Controller, Get, Module } from '@nestjs/common';
+import { Controller, Get, Inject, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { DiscoverableService, ServiceDiscoveryModule, ServiceReadiness } from 'nest-service-discovery';
+import { DiscoverableService, ServiceDiscovery, ServiceDiscoveryModule, ServiceReadiness } from 'nest-service-discovery';
 
 const waits = (process.env.WAITS ?? '').split(',');
 const commands = new Map();
@@ -42,15 +42,22 @@ for (const name of ['quick', 'slow']) {
 Controller()(WorkController);
 
 class StartModule {
+  constructor(discovery) {
+    this.discovery = discovery;
+  }
   async onModuleInit() {
+    if (waits.includes('service')) {
+      process.send('starting');
+      await this.discovery.waitForService('nobody', { timeout: false });
+    }
     if (!waits.includes('init')) return;
     const keepAlive = setInterval(() => undefined, 1_000);
-    process.once('SIGTERM', () => process.send('signalled'));
     process.send('starting');
-    await command('go');
+    await command('never');
     clearInterval(keepAlive);
   }
 }
+Inject(ServiceDiscovery)(StartModule, undefined, 0);
 Module({})(StartModule);
 
 class AppModule {}
@@ -94,7 +101,7 @@ interface Pod {
   message(): Promise<unknown>;
 }
 
-/** @param waits what the process waits for: `init` before it is initialised, `ready` before it is ready */
+/** @param waits what the process waits for: `init` or `service` in a hook of the start, `ready` before it is ready */
 function startPod(registry: INestApplication, waits: string): Pod {
   const own = Object.entries(process.env).filter(([name]) => !/^(SERVICE_DISCOVERY|NODE_OPTIONS|JEST)/.test(name));
   const SETTINGS = JSON.stringify({ registryUrl: urlOf(registry), shutdown: { drainDelay: '2s' } });
@@ -228,15 +235,16 @@ describe('a pod', () => {
     expect(registry.get(ServiceRegistry).snapshot.revision).toBe(0);
   });
 
-  it('that is deleted while it is initialised ends when that is done, and was never registered', async () => {
+  it.each([
+    ['is initialised', 'init'],
+    ['waits for a service', 'service'],
+  ])('that is deleted while it %s ends at once, and was never registered', async (_what, waits) => {
     const registry = await startRegistry();
-    const pod = startPod(registry, 'init');
+    const pod = startPod(registry, waits);
     expect(await pod.message()).toBe('starting');
     const kubelet = manage(pod, 'http://127.0.0.1:1');
-    const ended = kubelet.terminate();
-    expect(await pod.message()).toBe('signalled');
-    pod.child.send('go');
-    expect(await ended).toEqual({ code: 0, signal: null });
+    expect(await kubelet.terminate()).toEqual({ code: 0, signal: null });
+    expect(kubelet.wasKilled).toBe(false);
     expect(await pod.output).toBe('');
     expect(registry.get(ServiceRegistry).snapshot.revision).toBe(0);
   });

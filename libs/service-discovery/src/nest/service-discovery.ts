@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Inject, Injectable } from '@nestjs/common';
 import {
   type Clock,
   NoAvailableInstanceError,
@@ -31,6 +31,7 @@ import { ServiceRegistry } from '../registry/index.js';
 import { type DiscoveryCriteria } from './discovery-criteria.js';
 import { ServiceDiscoveryExplorer } from './explorer.js';
 import { type ResolvedServiceDiscoveryOptions } from './options/index.js';
+import { ServiceReadiness } from './readiness/index.js';
 import { CLOCK, RANDOM, SERVICE_DISCOVERY_OPTIONS } from './tokens.js';
 import { type ServiceWaitDeps, type WaitForServiceOptions, waitForServices } from './waiting/index.js';
 
@@ -62,8 +63,9 @@ const REASONS: Readonly<Record<UnavailableReason, string>> = {
 
 /** Registers and finds services. To call them, inject `ServiceCommunicator`: it also retries and cuts off. */
 @Injectable()
-export class ServiceDiscovery {
+export class ServiceDiscovery implements BeforeApplicationShutdown {
   private readonly known = new Map<string, KnownService>();
+  private endsBySignal = false;
 
   constructor(
     @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
@@ -73,7 +75,13 @@ export class ServiceDiscovery {
     @Inject(SERVICE_DISCOVERY_OPTIONS) private readonly options: ResolvedServiceDiscoveryOptions,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(RANDOM) private readonly random: Random,
+    @Inject(ServiceReadiness) private readonly readiness: ServiceReadiness,
   ) {}
+
+  /** @internal Nest calls it, before the registry is closed. */
+  beforeApplicationShutdown(signal?: string): void {
+    this.endsBySignal = signal !== undefined;
+  }
 
   /**
    * Registers an instance, or replaces the one under its id; this process renews it and takes it back at shutdown.
@@ -124,9 +132,11 @@ export class ServiceDiscovery {
    * an app takes up its work. It is told of changes, and asks for nothing.
    *
    * Wait in the background, or after `listen()`, for a service that itself may wait for this app: an app registers when
-   * it listens, so two that wait for each other in `onModuleInit` never start.
+   * it listens, so two that wait for each other in `onModuleInit` never start. Once a signal ends the process the wait is
+   * abandoned: it never settles, as an error in a hook of the start would end the process with a stack before its hooks
+   * of the end are done. `app.close()` without a signal lets it fail.
    * @throws ServiceNotReadyError at the timeout, with what was seen in place of the service; the signal's reason;
-   *   RegistryUnavailableError when the app closes meanwhile; InvalidConfigurationError naming every wrong option
+   *   RegistryUnavailableError when the app is closed meanwhile; InvalidConfigurationError naming every wrong option
    */
   async waitForService(serviceName: string, options: WaitForServiceOptions = {}): Promise<ServiceEndpoint> {
     const [endpoint] = await this.waitForServices([serviceName], options);
@@ -147,7 +157,9 @@ export class ServiceDiscovery {
       return typeof picked === 'string' ? REASONS[picked] : picked;
     };
     const hint = (): string => this.mutualWaitHint();
-    return (await waitForServices({ registry, clock, choose, hint }, serviceNames, options)).map(endpointOf);
+    const isAbandoned = (): boolean => this.endsBySignal;
+    const deps = { registry, clock, choose, isAbandoned, hint };
+    return (await waitForServices(deps, serviceNames, options)).map(endpointOf);
   }
 
   /**
@@ -179,9 +191,12 @@ export class ServiceDiscovery {
     const names = this.explorer.discoverables().map(({ name }) => name);
     const waiting = names.filter((name) => !registered.has(name)).map((name) => `"${name}"`);
     if (waiting.length === 0) return '';
+    const own = `This app's own ${waiting.join(', ')} registers when the app`;
+    const { holdReasons } = this.readiness;
+    if (holdReasons.length > 0) return `${own} is held back no more (${holdReasons.join(', ')})`;
     return (
-      `This app's own ${waiting.join(', ')} registers when the app listens and is ready: what waits for that in turn ` +
-      'never starts. Wait in the background, or after listen(), where that may be'
+      `${own} listens and is ready: what waits for that in turn never starts. Wait in the background, or after ` +
+      'listen(), where that may be'
     );
   }
 

@@ -16,12 +16,13 @@ let looks: number;
 let watches: number;
 /** Which instance is chosen, unless it is the first that is not to be excluded. */
 let choice: ServiceWaitDeps['choose'] | undefined;
+let isAbandoned: boolean;
 
 beforeEach(async () => {
   stage = new RegistryStage();
   ({ clock } = stage);
   ({ registry } = await stage.started());
-  [looks, watches, choice] = [0, 0, undefined];
+  [looks, watches, choice, isAbandoned] = [0, 0, undefined, false];
 });
 afterEach(async () => {
   await stage.close();
@@ -61,7 +62,13 @@ function wait(
   options: WaitForServiceOptions = {},
   of = registry,
 ): Promise<readonly ServiceInstance[]> {
-  const deps = { registry: counted(of), clock, choose: choice ?? first, hint: () => 'A hint.' };
+  const deps = {
+    registry: counted(of),
+    clock,
+    choose: choice ?? first,
+    isAbandoned: () => isAbandoned,
+    hint: () => 'A hint.',
+  };
   return waitForServices(deps, [names].flat(), options);
 }
 
@@ -261,11 +268,28 @@ describe('a wait', () => {
     const waiting = wait(['users', 'orders']);
     const failed = expect(waiting).rejects.toMatchObject({
       code: 'REGISTRY_UNAVAILABLE',
-      message: 'The registry was closed during the wait for users, orders',
+      message: 'The app shuts down: the wait for users, orders is over',
     });
     await stage.settled();
     await registry.close();
     await failed;
+  });
+
+  it('is abandoned when the registry is closed since a signal ends the process', async () => {
+    isAbandoned = true;
+    const waiting = wait();
+    await stage.settled();
+    await registry.close();
+    expect(await isOver(waiting)).toBe(false);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('lasts for as long as it takes where that is wanted', async () => {
+    const waiting = wait('users', { timeout: false });
+    await clock.advanceAsync(100_000_000);
+    expect(await isOver(waiting)).toBe(false);
+    await register('a');
+    expect(await idsOf(waiting)).toEqual(['a']);
   });
 
   it('without time looks once', async () => {

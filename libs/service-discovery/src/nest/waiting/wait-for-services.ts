@@ -17,11 +17,11 @@ import { describeAbsence, describeInstances, describeStaleness } from './what-wa
 /** How a service is waited for. */
 export interface WaitForServiceOptions {
   /**
-   * How long, from 0 (it is looked for once) to 1 day. Nest begins to shut down when the start is over, so a wait in
-   * `onModuleInit` may last no longer than the process has for its end: in Kubernetes 30 s for everything.
+   * How long, from 0 (it is looked for once) to 1 day; `false` for as long as it takes, which is for a wait in the
+   * background: in a hook of the start, the app would hang where it should tell what it lacks.
    * @default '20s'
    */
-  timeout?: Duration;
+  timeout?: Duration | false;
   /** Gives up when it aborts, with its reason. @default never */
   signal?: AbortSignal;
   /**
@@ -54,6 +54,8 @@ export interface ServiceWaitDeps {
     instances: readonly ServiceInstance[],
     criteria: DiscoveryCriteria & Pick<PickContext, 'exclude'>,
   ): ServiceInstance | string;
+  /** Whether a signal ends the process, so that nobody is to hear of the wait any more. @default it does not */
+  isAbandoned?(): boolean;
   /** What to say of a wait that was in vain. @default nothing */
   hint?(): string;
 }
@@ -68,7 +70,8 @@ interface Wanted {
 type Reason = () => string;
 
 /**
- * Waits until all of the services are there at the same moment, woken by their changes. Leaves nothing behind.
+ * Waits until all of the services are there at the same moment, woken by their changes. Leaves nothing behind. Never
+ * settles once it is abandoned.
  * @returns an endpoint for each name, in their order
  * @throws ServiceNotReadyError; the signal's reason; RegistryUnavailableError when the registry is closed meanwhile;
  *   InvalidConfigurationError naming every wrong option
@@ -88,7 +91,7 @@ export async function waitForServices(
     isTooLate = true;
     over.abort();
   };
-  const timer = deps.clock.setTimer(tooLate, timeoutMs);
+  const timer = timeoutMs === undefined ? undefined : deps.clock.setTimer(tooLate, timeoutMs);
   const unfollow = signal && onAbort(signal, () => over.abort());
   try {
     for await (const change of deps.registry.watch({ services: names }, over.signal)) {
@@ -97,11 +100,14 @@ export async function waitForServices(
       if (found.every(isThere)) return found;
     }
   } finally {
-    timer.cancel();
+    timer?.cancel();
     unfollow?.();
   }
   signal?.throwIfAborted();
-  if (!isTooLate) throw new RegistryUnavailableError(`The registry was closed during the wait for ${names.join(', ')}`);
+  if (timeoutMs === undefined || !isTooLate) {
+    if (deps.isAbandoned?.()) return new Promise(() => undefined);
+    throw new RegistryUnavailableError(`The app shuts down: the wait for ${names.join(', ')} is over`);
+  }
   const found = look();
   if (found.every(isThere)) return found;
   const missing = found.flatMap((one, index): MissingService[] =>
@@ -112,14 +118,14 @@ export async function waitForServices(
 
 function resolveOptions(
   options: WaitForServiceOptions,
-): Wanted & { timeoutMs: number; signal: AbortSignal | undefined } {
+): Wanted & { timeoutMs: number | undefined; signal: AbortSignal | undefined } {
   const check = new OptionValidator('waitForService');
   const given = check.options('', options, DEFAULT_WAIT_FOR_SERVICE_OPTIONS, ['signal', 'criteria']);
   const { signal, criteria = {} } = options;
   const resolved = {
     signal,
     criteria,
-    timeoutMs: check.duration('timeout', given.timeout, { maxMs: 86_400_000 }),
+    timeoutMs: given.timeout === false ? undefined : check.duration('timeout', given.timeout, { maxMs: 86_400_000 }),
     status: check.oneOf('status', given.status, ['healthy', 'discoverable'] as const),
     minInstances: check.number('minInstances', given.minInstances, { min: 1, integer: true }),
   };
