@@ -97,6 +97,8 @@ describe.each(PLATFORMS)('bad input to the REST API on %s', (platform) => {
       ['ttl', 86_401],
       ['ttl', '30s'],
       ['ttl', null],
+      ['dependencies', 'orders'],
+      ['dependencies', ['orders', 'a b']],
       ['unknown_field', 1],
       ['serviceName', 'user-service'],
       ['generation', 1],
@@ -108,6 +110,11 @@ describe.each(PLATFORMS)('bad input to the REST API on %s', (platform) => {
       expect(answer.body.error.message).toContain(field);
       expect(JSON.stringify(answer.body).length).toBeLessThan(2_000);
     });
+  });
+
+  it('tells which of the dependencies is no name', async () => {
+    const { body } = await register({ ...USER, dependencies: ['orders', 'a b'] });
+    expect(body.error.problems[0]?.expected).toMatch(/^a name of 1 to 128 letters.* as dependencies\[1\]$/);
   });
 
   it('names what is wrong inside of a health check, in the terms of REST and beside the other fields', async () => {

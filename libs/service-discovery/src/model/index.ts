@@ -10,4 +10,5 @@ export * from './lease.js';
 export { INSTANCE_ID_PATTERN, SERVICE_NAME_PATTERN } from './field-checks.js';
 export * from './protocol.js';
 export * from './registration.js';
+export { findServiceNamesProblems } from './service-names.js';
 export * from './snapshot.js';

@@ -182,10 +182,6 @@ describe('a registration', () => {
       null,
       'orders',
       { 0: 'orders' },
-      [7],
-      [''],
-      ['a b'],
-      ['a/b'],
       Array.from({ length: DEPENDENCY_LIMIT + 1 }, (_, index) => `s${index}`),
     ],
     instanceId: [null, '', 'a b', 'a/b', '../a', '-a', 'a-', '.', '..', 'x'.repeat(257), 'ä', 7],
@@ -207,6 +203,21 @@ describe('a registration', () => {
       expect(problems[0]).toMatchObject({ expected: expect.stringMatching(/^(a|an|one|")/) });
       expect(problems[0]?.value).toBe(value);
     });
+  });
+
+  it('is refused for each dependency that is no name of a service, at its place in the list', () => {
+    const wrong = ['', 'orders', 'a b', 7, 'a/b'];
+    expect(problemsWith({ dependencies: wrong })).toEqual(
+      [0, 2, 3, 4].map((index) => ({
+        path: `dependencies[${index}]`,
+        value: wrong[index],
+        expected: 'a name of 1 to 128 letters, digits, ".", "_" or "-" that starts and ends with a letter or digit',
+      })),
+    );
+    // A hole in the list is no name either.
+    const holes: unknown[] = [];
+    holes[1] = 'orders';
+    expect(pathsOf(problemsWith({ dependencies: holes }))).toEqual(['dependencies[0]']);
   });
 
   it('is refused once for everything that is wrong with it', () => {

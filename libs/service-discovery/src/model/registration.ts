@@ -14,6 +14,7 @@ import {
 } from './field-checks.js';
 import { type ServiceInstance, shapeInstance, TIERS, type Tier } from './instance.js';
 import { type Protocol } from './protocol.js';
+import { findServiceNamesProblems, SERVICE_NAME_RULE } from './service-names.js';
 
 /** What a user says of an instance; everything but name, host and port has a default. */
 export interface ServiceRegistration {
@@ -81,7 +82,7 @@ interface FieldRule {
 
 const RULES: Readonly<Record<keyof ServiceRegistration, FieldRule>> = {
   serviceName: {
-    expected: 'a name of 1 to 128 letters, digits, ".", "_" or "-" that starts and ends with a letter or digit',
+    expected: SERVICE_NAME_RULE,
     required: true,
     accepts: isServiceName,
   },
@@ -122,7 +123,7 @@ const RULES: Readonly<Record<keyof ServiceRegistration, FieldRule>> = {
   tier: { expected: `one of ${TIERS.join(', ')}`, accepts: (value) => (TIERS as readonly unknown[]).includes(value) },
   dependencies: {
     expected: `a list of at most ${DEPENDENCY_LIMIT} names of services`,
-    accepts: (value) => Array.isArray(value) && value.length <= DEPENDENCY_LIMIT && value.every(isServiceName),
+    accepts: Array.isArray,
   },
   instanceId: {
     expected:
@@ -153,7 +154,10 @@ export function findRegistrationProblems(
       problems.push({ path: nameOf(field), value, expected: rule.expected });
     }
   }
-  const { healthCheck, serviceName } = registration;
+  const { healthCheck, serviceName, dependencies } = registration;
+  if (Array.isArray(dependencies)) {
+    problems.push(...findServiceNamesProblems(dependencies, nameOf('dependencies'), DEPENDENCY_LIMIT));
+  }
   if (isObject(healthCheck)) {
     problems.push(...findHealthCheckProblems(healthCheck, nameOf('healthCheck'), serviceName));
   }

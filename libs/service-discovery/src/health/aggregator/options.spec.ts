@@ -93,7 +93,7 @@ describe('a rule of the app', () => {
 
 describe('the options of aggregated health', () => {
   it('are all checked, and all wrong ones named', () => {
-    const wrong = { required: ['a b'], optional: 'mail', overallStatus: 'healthy', history: -1, needed: [] };
+    const wrong = { required: ['a', 'a b'], optional: 'mail', overallStatus: 'healthy', history: -1, needed: [] };
     let error: unknown;
     try {
       resolveHealthAggregatorOptions(wrong as never);
@@ -106,7 +106,7 @@ describe('the options of aggregated health', () => {
       'health.needed',
       'health.optional',
       'health.overallStatus',
-      'health.required',
+      'health.required[1]',
     ]);
   });
 

@@ -1,5 +1,5 @@
 import { OptionValidator } from '../../common/index.js';
-import { SERVICE_NAME_PATTERN } from '../../model/index.js';
+import { findServiceNamesProblems } from '../../model/index.js';
 import { AGGREGATED_STATUSES, type AggregatedStatus } from './aggregated-health.js';
 
 /** What an {@link OverallStatusRule} goes by. */
@@ -78,8 +78,7 @@ export function isAggregatedStatus(value: unknown): value is AggregatedStatus {
 }
 
 function resolveNames(check: OptionValidator, path: 'required' | 'optional', given: unknown): readonly string[] {
-  const isName = (name: unknown): boolean => typeof name === 'string' && SERVICE_NAME_PATTERN.test(name);
-  if (Array.isArray(given) && given.every(isName)) return [...new Set(given as string[])];
-  check.problem(path, given, 'a list of names of services');
-  return [];
+  const problems = findServiceNamesProblems(given, path);
+  for (const { path: at, value, expected } of problems) check.problem(at, value, expected);
+  return problems.length === 0 ? [...new Set(given as string[])] : [];
 }

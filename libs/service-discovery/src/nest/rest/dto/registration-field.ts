@@ -18,7 +18,9 @@ export function RegistrationField(field: keyof ServiceRegistration, wire?: WireF
   const find = (value: unknown): Problem | undefined => {
     const read = wire && value !== undefined ? wire.read(value) : value;
     const problems = findRegistrationProblems({ [field]: read } as unknown as ServiceRegistration);
-    return problems.find(({ path }) => path === field);
+    const own = problems.find(({ path }) => path === field || path.startsWith(`${field}[`));
+    // Over HTTP the problem stands at the field, so that an element's place is told with what it has to be.
+    return own && own.path !== field ? { ...own, expected: `${own.expected} as ${own.path}` } : own;
   };
   return ValidateBy({
     name: 'registrationField',
