@@ -136,7 +136,7 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
    * abandoned: it never settles, as an error in a hook of the start would end the process with a stack before its hooks
    * of the end are done. `app.close()` without a signal lets it fail.
    * @throws ServiceNotReadyError at the timeout, with what was seen in place of the service; the signal's reason;
-   *   RegistryUnavailableError when the app is closed meanwhile; InvalidConfigurationError naming every wrong option
+   *   RegistryUnavailableError when the app is closed meanwhile; InvalidConfigurationError naming every wrong name and option
    */
   async waitForService(serviceName: string, options: WaitForServiceOptions = {}): Promise<ServiceEndpoint> {
     const [endpoint] = await this.waitForServices([serviceName], options);

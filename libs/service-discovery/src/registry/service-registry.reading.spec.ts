@@ -203,6 +203,34 @@ describe('ServiceRegistry, read from', () => {
       await recorder.stop();
     });
 
+    it.each([['users'], [7], [{}], [null], [['a b']], [['users', undefined]]])(
+      'refuses %j in place of a list of names, and goes on for everybody else',
+      async (services) => {
+        const { registry } = await stage.started();
+        const recorder = new ChangeRecorder(registry);
+        expect(() => registry.watch({ services: services as never })).toThrow(
+          expect.objectContaining({ code: 'INVALID_REQUEST', message: expect.stringMatching(/^services.*expected/) }),
+        );
+        await registry.register(user('a'), { heartbeat: 'manual' });
+        await stage.settled();
+        expect(registry.snapshot.connected).toBe(true);
+        expect(recorder.changes.map(({ type }) => type)).toEqual(['reset', 'put']);
+        await recorder.stop();
+      },
+    );
+
+    it('is about the names that it was asked for, whatever becomes of the list', async () => {
+      const { registry } = await stage.started();
+      const services = ['orders'];
+      const recorder = new ChangeRecorder(registry, { services });
+      services.pop();
+      await registry.register(user('b', { serviceName: 'orders' }));
+      await stage.settled();
+      expect(idsOf(registry, 'orders')).toEqual(['b']);
+      expect([...recorder.snapshot.services.keys()]).toEqual(['orders']);
+      await recorder.stop();
+    });
+
     it('survives an outage of the store: another reset follows', async () => {
       const { registry } = await stage.started();
       const recorder = new ChangeRecorder(registry);

@@ -1,8 +1,10 @@
 import {
+  describeProblem,
   Listeners,
   messageOf,
   raceAbort,
   RegistryUnavailableError,
+  ServiceDiscoveryError,
   settlesWithin,
   systemClock,
   systemRandom,
@@ -11,6 +13,7 @@ import {
 } from '../common/index.js';
 import {
   findInstance,
+  findServiceNamesProblems,
   keyOf,
   SERVICE_NAME_PATTERN,
   SILENT,
@@ -286,10 +289,16 @@ export class ServiceRegistry {
    * The changes of the snapshot, opening with a reset as soon as there is one. Another reset follows when the store was
    * away, or when the reader fell behind by more than 10,000 changes. Ends when `signal` aborts, the reader leaves its
    * loop or the registry closes.
+   * @throws ServiceDiscoveryError `INVALID_REQUEST` naming what is no service name: all share one feed, which it would break
    */
   watch(scope: WatchScope = {}, signal?: AbortSignal): AsyncIterable<Change> {
-    const changes = this.hub.open(scope, signal);
-    for (const name of scope.services ?? []) this.feed.follow(name);
+    const { services, renewals } = scope;
+    const problems = services === undefined ? [] : findServiceNamesProblems(services, 'services');
+    if (problems.length > 0) {
+      throw new ServiceDiscoveryError('INVALID_REQUEST', problems.map(describeProblem).join('; '));
+    }
+    const changes = this.hub.open({ services: services && [...services], renewals }, signal);
+    for (const name of services ?? []) this.feed.follow(name);
     return changes;
   }
 

@@ -302,6 +302,28 @@ describe('a wait', () => {
     expect(await idsOf(waiting)).toEqual(['a']);
   });
 
+  it.each([['users'], [undefined], [{}]])('refuses %j in place of a list of names', async (names) => {
+    const deps = { registry: counted(registry), clock, choose: first };
+    await expect(waitForServices(deps, names as never, {})).rejects.toMatchObject({
+      code: 'INVALID_CONFIGURATION',
+      problems: [{ path: 'waitForService.serviceNames', value: names, expected: 'a list of names of services' }],
+    });
+    expect(registry.snapshot.connected).toBe(true);
+  });
+
+  it('refuses what is no name of a service, naming it and the rule, with the wrong options', async () => {
+    const names = ['users', 'a b', undefined, {}] as string[];
+    const refused = wait(names, { retries: 1 } as never);
+    await expect(refused).rejects.toMatchObject({
+      code: 'INVALID_CONFIGURATION',
+      problems: [
+        ...[1, 2, 3].map((index) => ({ path: `waitForService.serviceNames[${index}]`, value: names[index] })),
+        { path: 'waitForService.retries' },
+      ],
+    });
+    await expect(refused).rejects.toThrow(/serviceNames\[1\]: expected a name of 1 to 128 letters.*but got "a b"/);
+  });
+
   it('refuses wrong options, all in one error', async () => {
     const options = { timeout: 'long', status: 'up', minInstances: 0, retries: 1 };
     await expect(wait('users', options as never)).rejects.toMatchObject({

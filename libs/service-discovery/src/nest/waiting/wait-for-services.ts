@@ -9,7 +9,7 @@ import {
   ServiceNotReadyError,
 } from '../../common/index.js';
 import { type PickContext, selectServing } from '../../balancing/index.js';
-import { type ServiceInstance } from '../../model/index.js';
+import { findServiceNamesProblems, type ServiceInstance } from '../../model/index.js';
 import { type ServiceRegistry } from '../../registry/index.js';
 import { type DiscoveryCriteria } from '../discovery-criteria.js';
 import { describeAbsence, describeInstances, describeStaleness } from './what-was-seen.js';
@@ -74,14 +74,14 @@ type Reason = () => string;
  * settles once it is abandoned.
  * @returns an endpoint for each name, in their order
  * @throws ServiceNotReadyError; the signal's reason; RegistryUnavailableError when the registry is closed meanwhile;
- *   InvalidConfigurationError naming every wrong option
+ *   InvalidConfigurationError naming every wrong name and option
  */
 export async function waitForServices(
   deps: ServiceWaitDeps,
   names: readonly string[],
   options: WaitForServiceOptions,
 ): Promise<readonly ServiceInstance[]> {
-  const { timeoutMs, signal, ...wanted } = resolveOptions(options);
+  const { timeoutMs, signal, ...wanted } = resolveOptions(names, options);
   const look = (): readonly (ServiceInstance | Reason)[] => names.map((name) => find(deps, name, wanted));
   signal?.throwIfAborted();
   if (names.length === 0) return [];
@@ -117,9 +117,13 @@ export async function waitForServices(
 }
 
 function resolveOptions(
+  names: readonly string[],
   options: WaitForServiceOptions,
 ): Wanted & { timeoutMs: number | undefined; signal: AbortSignal | undefined } {
   const check = new OptionValidator('waitForService');
+  for (const { path, value, expected } of findServiceNamesProblems(names, 'serviceNames')) {
+    check.problem(path, value, expected);
+  }
   const given = check.options('', options, DEFAULT_WAIT_FOR_SERVICE_OPTIONS, ['signal', 'criteria']);
   const { signal, criteria = {} } = options;
   const resolved = {
