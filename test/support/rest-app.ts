@@ -19,6 +19,7 @@ import {
 import { FakeTransport, ManualClock } from '../../libs/service-discovery/src/testing/index.js';
 import { ResiliencePolicies } from '../../libs/service-discovery/src/nest/decorators/index.js';
 import { ServiceDiscoveryExplorer } from '../../libs/service-discovery/src/nest/explorer.js';
+import { ServiceReadiness } from '../../libs/service-discovery/src/nest/readiness/index.js';
 import {
   type ApiOptions,
   type ErrorBody,
@@ -124,6 +125,7 @@ export async function startRestApp(platform: Platform, options: RestAppOptions =
       { provide: DiscoveryMetrics, useValue: metrics },
       { provide: HealthAggregator, useValue: new HealthAggregator(registry, { clock }) },
       { provide: ResiliencePolicies, useValue: new ResiliencePolicies({ events: bus, clock, random }) },
+      ServiceReadiness,
       ServiceDiscoveryExplorer,
       ServiceDiscovery,
       ...restProviders(options.api),
