@@ -241,7 +241,7 @@ describe('scheduled health checks', () => {
     expect(users.map(({ instanceId, status, health }) => [instanceId, status, health?.reason])).toEqual([
       ['dead', 'unhealthy', 'connection refused'],
       ['tcp', 'healthy', undefined],
-      ['lost', 'unhealthy', 'status 404'],
+      ['lost', 'unhealthy', 'status 404 at /nowhere'],
     ]);
     expect(new Set(checked.map(({ id, passed }) => `${id} ${passed}`))).toEqual(
       new Set(['dead false', 'tcp true', 'lost false']),

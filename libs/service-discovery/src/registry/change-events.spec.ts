@@ -43,6 +43,22 @@ describe('emitChangeEvents', () => {
     ]);
   });
 
+  it.each([
+    [{ reason: 'a disk is full', by: 'ada' }, 'a disk is full (by ada)'],
+    [{ reason: 'a disk is full' }, 'a disk is full'],
+    [{ by: 'ada' }, '(by ada)'],
+    [{}, undefined],
+  ])("reports an operator's word with what was said: %j", (said, reason) => {
+    const idle = instance('a', {
+      status: 'maintenance',
+      operatorStatus: 'maintenance',
+      operatorNote: { since: 1, ...said },
+    });
+    expect(eventsOf(shown(a), { type: 'put', revision: 2, instance: idle })).toEqual([
+      ['instance.status_changed', { key, from: 'healthy', to: 'maintenance', reason }],
+    ]);
+  });
+
   it('reports that an instance flaps, and that it does no more, after what became of its status', () => {
     const put = (next: ServiceInstance): Change => ({ type: 'put', revision: 2, instance: next });
     const flapping = instance('a', { healthStatus: 'unhealthy', health: { checkedAt: 1, flapping: true } });

@@ -4,6 +4,7 @@ import {
   type Change,
   type EventSink,
   type InstanceKey,
+  type OperatorNote,
   type RegistrySnapshot,
   type RemovalReason,
   type ServiceInstance,
@@ -83,15 +84,21 @@ function emitPut(events: EventSink, before: ServiceInstance | undefined, instanc
     events.emit('instance.registered', { instance, replaced: before !== undefined });
     return;
   }
-  const { serviceName, instanceId, status, health } = instance;
+  const { serviceName, instanceId, status, health, operatorStatus, operatorNote } = instance;
   if (before.status !== status) {
-    const reason = status === 'unhealthy' ? health?.reason : undefined;
+    const reason =
+      status === 'unhealthy' ? health?.reason : status === operatorStatus ? wordOf(operatorNote) : undefined;
     const key = { serviceName, instanceId };
     events.emit('instance.status_changed', { key, from: before.status, to: status, reason });
   }
   const isFlapping = health?.flapping ?? false;
   if (isFlapping === (before.health?.flapping ?? false)) return;
   events.emit(isFlapping ? 'instance.flapping' : 'instance.settled', { key: { serviceName, instanceId }, status });
+}
+
+/** Why an operator said so, and who it was, as far as they told. */
+function wordOf(note: OperatorNote | undefined): string | undefined {
+  return [note?.reason, note?.by && `(by ${note.by})`].filter(Boolean).join(' ') || undefined;
 }
 
 function emitRemoval(events: EventSink, { serviceName, instanceId }: InstanceKey, reason: RemovalReason): void {

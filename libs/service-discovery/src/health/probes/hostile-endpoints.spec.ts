@@ -148,12 +148,12 @@ const FAILING: readonly (readonly [name: string, misbehave: Misbehaviour, reason
   [
     'redirects',
     (socket) => socket.end('HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n'),
-    'status 302: redirects are not followed',
+    'status 302 at /health: redirects are not followed',
   ],
   [
     'redirects to itself',
     (socket) => socket.end('HTTP/1.1 308 Permanent Redirect\r\nlocation: /health\r\ncontent-length: 0\r\n\r\n'),
-    'status 308: redirects are not followed',
+    'status 308 at /health: redirects are not followed',
   ],
 ];
 

@@ -42,6 +42,9 @@ function probeWith(settings: Partial<HttpProbeSettings>): HttpProbe {
 
 const JSON_HEAD = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n';
 
+const UNTRUSTED =
+  'the certificate is of nobody that is trusted (healthCheck tls.ca names whom to trust; tls.verify: false trusts all)';
+
 describe('HttpProbe', () => {
   it('passes on a 2xx status and keeps the JSON', async () => {
     let asked: string | undefined;
@@ -58,7 +61,18 @@ describe('HttpProbe', () => {
     const port = await overHttp((_request, response) => {
       response.writeHead(503, { 'content-type': 'application/json' }).end('{"db":"down"}');
     });
-    expect(await check(port)).toEqual({ passed: false, reason: 'status 503', statusCode: 503, data: { db: 'down' } });
+    expect(await check(port)).toEqual({
+      passed: false,
+      reason: 'status 503 at /health',
+      statusCode: 503,
+      data: { db: 'down' },
+    });
+  });
+
+  it('names the path that it asked, but no query', async () => {
+    const port = await overHttp((_request, response) => void response.writeHead(404).end());
+    const result = await probeWith({ path: '/ready?token=s3cr3t' }).check(instanceAt(port, { path: '/api' }), signal);
+    expect(result).toMatchObject({ reason: 'status 404 at /api/ready' });
   });
 
   it('takes the statuses that it is told to be healthy', async () => {
@@ -72,7 +86,10 @@ describe('HttpProbe', () => {
       urls.push(request.url ?? '');
       response.writeHead(302, { location: '/elsewhere' }).end();
     });
-    expect(await check(port)).toMatchObject({ passed: false, reason: 'status 302: redirects are not followed' });
+    expect(await check(port)).toMatchObject({
+      passed: false,
+      reason: 'status 302 at /health: redirects are not followed',
+    });
     expect(urls).toEqual(['/health']);
   });
 
@@ -167,11 +184,16 @@ describe('HttpProbe', () => {
         headers: { 'x-status': String(status) },
       }).check(instanceAt(port), signal);
     expect(await resultOf(200)).toMatchObject({ passed: true });
-    expect(await resultOf(500)).toEqual({ passed: false, reason: 'status 500', statusCode: 500, data: undefined });
+    expect(await resultOf(500)).toEqual({
+      passed: false,
+      reason: 'status 500 at /health',
+      statusCode: 500,
+      data: undefined,
+    });
     expect(await resultOf(429)).toEqual({
       passed: false,
       skipped: true,
-      reason: 'status 429 (counts neither way)',
+      reason: 'status 429 at /health (counts neither way)',
       statusCode: 429,
       data: undefined,
     });
@@ -246,7 +268,10 @@ describe('HttpProbe', () => {
     });
 
     it('does not ask for it where the status is unhealthy already', async () => {
-      expect(await resultOf({ contains: 'up' }, '{}', {}, 503)).toMatchObject({ passed: false, reason: 'status 503' });
+      expect(await resultOf({ contains: 'up' }, '{}', {}, 503)).toMatchObject({
+        passed: false,
+        reason: 'status 503 at /health',
+      });
     });
   });
 
@@ -263,11 +288,11 @@ describe('HttpProbe', () => {
     });
 
     it('fails for a certificate of anybody else', async () => {
-      expect(await resultOf({})).toEqual({ passed: false, reason: 'the certificate is of nobody that is trusted' });
+      expect(await resultOf({})).toEqual({ passed: false, reason: UNTRUSTED });
       const another = createSecureContext({ ca: pem('another-ca.pem') });
       expect(await resultOf({ context: another })).toEqual({
         passed: false,
-        reason: 'the certificate is of nobody that is trusted',
+        reason: UNTRUSTED,
       });
     });
 

@@ -64,7 +64,7 @@ export class HttpProbe implements Probe {
       const secure = protocol === 'https' ? { ...tls, alpnProtocols: ALPN_PROTOCOLS } : undefined;
       socket = await openConnection({ host: instance.host, port }, secure, signal, this.deps);
       const answer = await askOver(socket, { method, path, headers: { ...this.headers, host } }, bodyLimit, signal);
-      return this.judge(answer);
+      return this.judge(answer, path);
     } catch (error) {
       return { passed: false, reason: failureReason(error, signal) };
     } finally {
@@ -73,7 +73,7 @@ export class HttpProbe implements Probe {
     }
   }
 
-  private judge(answer: HttpAnswer): ProbeResult {
+  private judge(answer: HttpAnswer, path: string): ProbeResult {
     const { healthyStatuses, unhealthyStatuses, body: condition, bodyLimit } = this.settings;
     const { statusCode } = answer;
     const body = bodyOf(answer, bodyLimit);
@@ -84,12 +84,12 @@ export class HttpProbe implements Probe {
         return { passed: problem === undefined, reason: problem ?? body.note, statusCode, data };
       }
       case 'unhealthy':
-        return { passed: false, reason: describeStatus(statusCode), statusCode, data };
+        return { passed: false, reason: describeStatus(statusCode, path), statusCode, data };
       case 'neither':
         return {
           passed: false,
           skipped: true,
-          reason: `${describeStatus(statusCode)} (counts neither way)`,
+          reason: `${describeStatus(statusCode, path)} (counts neither way)`,
           statusCode,
           data,
         };
@@ -103,6 +103,8 @@ function hostHeader(host: string, port: number, protocol: Protocol): string {
   return port === (protocol === 'https' ? 443 : 80) ? name : `${name}:${port}`;
 }
 
-function describeStatus(status: number): string {
-  return status >= 300 && status < 400 ? `status ${status}: redirects are not followed` : `status ${status}`;
+/** A query may hold what is no business of whoever reads the reason. */
+function describeStatus(status: number, path: string): string {
+  const what = `status ${status} at ${path.replace(/\?.*/s, '')}`;
+  return status >= 300 && status < 400 ? `${what}: redirects are not followed` : what;
 }

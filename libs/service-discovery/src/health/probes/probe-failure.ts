@@ -2,6 +2,9 @@ import { types } from 'node:util';
 import { messageOf } from '../../common/index.js';
 import { HostNotAllowedError } from '../../model/index.js';
 
+const UNTRUSTED =
+  'the certificate is of nobody that is trusted (healthCheck tls.ca names whom to trust; tls.verify: false trusts all)';
+
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
   ECONNRESET: 'connection reset',
@@ -22,10 +25,10 @@ const REASONS: Readonly<Record<string, string>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate is for another name',
   CERT_HAS_EXPIRED: 'the certificate has expired',
   CERT_NOT_YET_VALID: 'the certificate is not valid yet',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'the certificate is of nobody that is trusted',
-  SELF_SIGNED_CERT_IN_CHAIN: 'the certificate is of nobody that is trusted',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'the certificate is of nobody that is trusted',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'the certificate is of nobody that is trusted',
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
 };
 
 const LONGEST_REASON = 200;
