@@ -1,20 +1,15 @@
+import { type Server } from 'node:http';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import {
-  type BeforeApplicationShutdown,
-  Controller,
-  Get,
-  type INestApplication,
-  Module,
-  type OnModuleDestroy,
-} from '@nestjs/common';
+import { Controller, Get, type INestApplication, Module, type OnModuleDestroy } from '@nestjs/common';
 import {
   DiscoverableService,
+  EventBus,
   ServiceDiscoveryModule,
   type ServiceDiscoveryOptions,
   ServiceReadiness,
   ServiceRegistry,
 } from 'nest-service-discovery';
-import { Apps, inRegistry, PLATFORMS, urlOf } from './support/nest-app.js';
+import { Apps, inRegistry, PLATFORMS, registered, urlOf } from './support/nest-app.js';
 
 const apps = new Apps();
 afterEach(() => apps.close());
@@ -114,27 +109,41 @@ describe.each(PLATFORMS)('on %s', (_, adapter) => {
   });
 
   it('an app that shuts down is not ready, but alive, while it still serves', async () => {
-    const seen: unknown[] = [];
-    @DiscoverableService({ name: 'user-service' })
-    @Module({ imports: [ServiceDiscoveryModule.forRoot(QUIET)] })
-    class AppModule implements OnModuleDestroy, BeforeApplicationShutdown {
-      /** Called before all others of the app, as the root module's. */
-      async onModuleDestroy(): Promise<void> {
-        for (const path of ['/health/ready', '/health/live']) seen.push(await ask(app, path));
+    const probe = async (): Promise<unknown> => [await ask(app, '/health/ready'), await ask(app, '/health/live')];
+    const listened: boolean[] = [];
+    /** As long as its request is in flight, the server does not close. */
+    @Controller()
+    class LastController {
+      @Get('last')
+      async last(): Promise<unknown> {
+        const deregistered = new Promise<void>((resolve) => {
+          app.get(EventBus).onAny(({ type }) => type === 'instance.deregistered' && resolve());
+        });
+        closed = app.close();
+        await deregistered;
+        return probe();
       }
-
-      beforeApplicationShutdown(): Promise<void> {
-        return this.onModuleDestroy();
+    }
+    @DiscoverableService({ name: 'user-service' })
+    @Module({ imports: [ServiceDiscoveryModule.forRoot(QUIET)], controllers: [LastController] })
+    class AppModule implements OnModuleDestroy {
+      /** Called before all others of the app, as the root module's. */
+      onModuleDestroy(): void {
+        listened.push((app.getHttpServer() as Server).listening);
       }
     }
     const app = await apps.listen(AppModule, adapter);
-    await app.close();
+    let closed: Promise<void> | undefined;
+    await registered(app, 'user-service');
+    const [, seen] = await ask(app, '/last');
+    await closed;
     const error = { readiness: { status: 'down', message: 'the app shuts down' } };
     const answers = [
       [503, { status: 'shutting_down', info: {}, error, details: error }],
       [200, { status: 'ok', info: {}, error: {}, details: {} }],
     ];
-    expect(seen).toEqual([...answers, ...answers]);
+    expect(seen).toEqual(answers);
+    expect(listened).toEqual([false]);
   });
 
   it('an app that is not ready any more stays unhealthy for those who check it, and comes back by itself', async () => {

@@ -63,6 +63,10 @@ class Gate {
     return new Promise((resolve) => this.waiting.push(resolve));
   }
 
+  openFirst(): void {
+    this.waiting.shift()?.();
+  }
+
   open(): void {
     for (const go of this.waiting.splice(0)) go();
   }
@@ -161,6 +165,37 @@ describe.each(PLATFORMS)('an app that ends on %s', (_name, adapter) => {
     await closed;
     expect(app.get(Database).rows).toEqual(['order', 'slow']);
     agent.destroy();
+  });
+
+  it('answers whoever it lets in while calls in flight finish, and then refuses all others, before its own modules close', async () => {
+    const app = await listen(orderService({ shutdown: { drainDelay: 0 } }));
+    const url = urlOf(app);
+    const deregistered = new Promise<void>((resolve) => {
+      app.get(EventBus).onAny(({ type }) => type === 'instance.deregistered' && resolve());
+    });
+    const slow = ask(`${url}/slow`);
+    await gate.arrival();
+    const closed = app.close();
+    await deregistered;
+    const late = ask(`${url}/slow`);
+    await gate.arrival();
+    expect((await ask(`${url}/quick`, { agent: false })).statusCode).toBe(200);
+
+    gate.openFirst();
+    expect(await text(await slow)).toBe('slow');
+    const statuses = new Set<number | undefined>();
+    const askUntilRefused = async (): Promise<unknown> => {
+      try {
+        for (;;) statuses.add((await ask(`${url}/quick`, { agent: false })).resume().statusCode);
+      } catch (error) {
+        return error;
+      }
+    };
+    expect(await askUntilRefused()).toMatchObject({ syscall: expect.stringMatching(/connect|read/) });
+    expect([...statuses].filter((status) => status !== 200)).toEqual([]);
+    gate.openFirst();
+    expect(await text(await late)).toBe('slow');
+    await closed;
   });
 
   it('cuts off a request that does not end in time, and says which', async () => {

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { type IncomingMessage, Server as HttpServer, type ServerResponse } from 'node:http';
 import { type Http2ServerResponse, type Http2Session } from 'node:http2';
 import { Server as HttpsServer } from 'node:https';
+import { Server as NetServer } from 'node:net';
 import { DEADLINE_HEADER } from '../../communicator/index.js';
 import { type ListeningServer } from './server-address.js';
 
@@ -18,10 +19,14 @@ export type OpenResponse = ServerResponse | Http2ServerResponse;
  */
 export class HttpDrain {
   private draining = false;
+  /** Whether no connection is served any more, such as one whose TLS handshake takes longer than all else took. */
+  private shut = false;
   private readonly open = new Set<OpenResponse>();
   private readonly connections = new Set<Connection>();
   /** The connections of those who call by this library: they hear that the app ends, and close them then. */
   private readonly callers = new Set<Connection>();
+  /** Connections on which nobody has asked for anything yet. */
+  private readonly newcomers = new Set<Connection>();
 
   constructor(private readonly server: ListeningServer) {
     if (!(server instanceof EventEmitter)) return;
@@ -45,10 +50,31 @@ export class HttpDrain {
   }
 
   /** Resolves when those who call by this library have closed their connections: they write to none that is closed. */
-  async callersGone(): Promise<void> {
-    for (let there = this.callersThere(); there.length > 0; there = this.callersThere()) {
-      await Promise.all(there.map(closed));
-    }
+  callersGone(): Promise<void> {
+    return gone(() => this.callersThere());
+  }
+
+  /** Who connects from now on is refused, and knows that nothing was sent. Who is connected is still answered. */
+  stopListening(): void {
+    // That of HTTP would end connections, too, also those on which something is on its way.
+    if (this.isListening && this.server instanceof NetServer) NetServer.prototype.close.call(this.server);
+  }
+
+  /** Resolves when those who have just connected are answered. It may be that they never ask. */
+  newcomersGone(): Promise<void> {
+    return gone(() => this.newcomersThere());
+  }
+
+  /** Resolves when nothing is being answered, also of what comes in meanwhile, but for streams of events. */
+  idle(): Promise<void> {
+    return gone(() => [...this.inFlight(), ...this.undelivered()]);
+  }
+
+  /** Ends the connections over which more requests could come in. */
+  shutOut(): void {
+    this.shut = true;
+    for (const connection of this.newcomersThere()) connection.destroy();
+    this.server.closeIdleConnections?.();
   }
 
   /** What is being answered, but for streams of events, which do not end by themselves. */
@@ -63,9 +89,8 @@ export class HttpDrain {
   }
 
   /** Resolves when every response that is complete has reached its reader, or the reader has gone. */
-  async delivered(): Promise<void> {
-    const complete = (): OpenResponse[] => [...this.open].filter(({ writableEnded }) => writableEnded);
-    for (let waiting = complete(); waiting.length > 0; waiting = complete()) await this.ended(waiting);
+  delivered(): Promise<void> {
+    return gone(() => this.undelivered());
   }
 
   /**
@@ -86,10 +111,13 @@ export class HttpDrain {
 
   private welcome(connection: Connection): void {
     this.connections.add(connection);
+    this.newcomers.add(connection);
     connection.once('close', () => {
       this.connections.delete(connection);
+      this.newcomers.delete(connection);
       this.callers.delete(connection);
     });
+    if (this.shut) connection.destroy();
   }
 
   private enter(request: IncomingMessage, response: OpenResponse): void {
@@ -97,6 +125,7 @@ export class HttpDrain {
     // HTTP/1.1 at a server that speaks HTTP/2, too.
     if (!this.connections.has(connection)) this.welcome(connection);
     if (request.headers[DEADLINE_HEADER] !== undefined) this.callers.add(connection);
+    this.newcomers.delete(connection);
     this.open.add(response);
     if (this.draining) announceEnd(response);
     response.once('close', () => this.leave(response, connection));
@@ -109,6 +138,15 @@ export class HttpDrain {
     if (![...this.open].some((other) => connectionOf(other) === connection)) connection.destroySoon();
   }
 
+  private undelivered(): OpenResponse[] {
+    return [...this.open].filter(({ writableEnded }) => writableEnded);
+  }
+
+  /** A WebSocket never asks in the way of HTTP, but has sent something. */
+  private newcomersThere(): Connection[] {
+    return [...this.newcomers].filter((connection) => isSession(connection) || connection.bytesRead === 0);
+  }
+
   /** Those that carry a stream of events are open until the server ends it. */
   private callersThere(): Connection[] {
     const streaming = new Set([...this.open].filter(isEventStream).map(connectionOf));
@@ -119,6 +157,11 @@ export class HttpDrain {
 function connectionOf(response: OpenResponse): Connection {
   // A stream that is over has no session any more.
   return isHttp2(response) ? response.stream.session! : response.req.socket;
+}
+
+/** Resolves when none is there any more. */
+async function gone(look: () => readonly (Connection | OpenResponse)[]): Promise<void> {
+  for (let there = look(); there.length > 0; there = look()) await Promise.all(there.map(closed));
 }
 
 function closed(what: Connection | OpenResponse): Promise<void> {

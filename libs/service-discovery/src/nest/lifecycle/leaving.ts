@@ -10,7 +10,7 @@ export const STEP_MS = 2_000;
  * for being idle, as `UndiciTransport` keeps them for 4 s.
  */
 const CALLERS_PATIENCE_MS = 5_000;
-/** What those get in any case who come last, such as for the closing words of a WebSocket. */
+/** What those get in any case who come last, such as with a request that was on its way, or with the closing words of a WebSocket. */
 const LAST_WORDS_MS = 500;
 /** How many requests that were cut off are named in the log. */
 const NAMED_REQUESTS = 5;
@@ -83,9 +83,15 @@ export class Leaving {
   private async finish(drain: HttpDrain): Promise<void> {
     const { clock } = this.deps;
     await settlesWithin(clock, Math.min(this.left, CALLERS_PATIENCE_MS), drain.callersGone());
-    // Not what comes in meanwhile, from who does not know that this app ends: of that there may be no end.
+    // Not what comes in meanwhile, from who does not know that this app ends: of that there may be no end while it listens.
     const awaited = drain.inFlight();
     if (!(await settlesWithin(clock, this.left, drain.ended(awaited)))) this.cut(drain, awaited);
+    // Whoever was let in is answered before the app's own modules close.
+    drain.stopListening();
+    await settlesWithin(clock, LAST_WORDS_MS, drain.newcomersGone());
+    if (!(await settlesWithin(clock, Math.max(this.left, LAST_WORDS_MS), drain.idle())))
+      this.cut(drain, drain.inFlight());
+    drain.shutOut();
   }
 
   private cut(drain: HttpDrain, responses: readonly OpenResponse[]): void {

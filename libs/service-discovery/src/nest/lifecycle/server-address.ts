@@ -9,6 +9,8 @@ import { type AdvertiseOptions, type ResolvedServiceDiscoveryOptions } from '../
 export interface ListeningServer {
   address(): AddressInfo | string | null;
   readonly listening?: boolean;
+  /** HTTP/2 has none. */
+  closeIdleConnections?(): void;
 }
 
 /** What says where the registry is. */
