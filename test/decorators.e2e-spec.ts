@@ -33,6 +33,7 @@ import {
   bindServiceClient,
   currentSignal,
   DiscoverableService,
+  type DiscoverableServiceOptions,
   EventBus,
   InvalidConfigurationError,
   ResilientCall,
@@ -263,6 +264,10 @@ describe('@DiscoverableService', () => {
       class Wrong {}
       return Wrong;
     }).toThrow(/Wrong\.name.*Wrong\.port.*Wrong\.version/s);
+    const misspelled = { name: 'a', healthcheck: { type: 'tcp' } } as DiscoverableServiceOptions;
+    expect(() => DiscoverableService(misspelled)(class Wrong {})).toThrow(
+      /Wrong\.healthcheck: .*did you mean "healthCheck"/,
+    );
   });
 });
 

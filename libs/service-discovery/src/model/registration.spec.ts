@@ -220,6 +220,13 @@ describe('a registration', () => {
     expect(pathsOf(problemsWith({ dependencies: holes }))).toEqual(['dependencies[0]']);
   });
 
+  it('is refused for a field that there is none of, with the one that was meant', () => {
+    expect(problemsWith({ healthPath: '/x', healthcheck: { type: 'tcp' }, colour: undefined })).toEqual([
+      { path: 'healthPath', value: '/x', expected: expect.stringMatching(/did you mean "healthCheck/) },
+      { path: 'healthcheck', value: '***', expected: 'no option of this name (did you mean "healthCheck"?)' },
+    ]);
+  });
+
   it('is refused once for everything that is wrong with it', () => {
     const wrong = {
       serviceName: 'a b',

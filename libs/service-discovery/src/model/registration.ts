@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import semver from 'semver';
-import { InvalidInstanceError, parseDuration, type Duration, type Problem } from '../common/index.js';
+import { InvalidInstanceError, parseDuration, unknownOption, type Duration, type Problem } from '../common/index.js';
 import { findHealthCheckProblems, type HealthCheckSpec, recallHealthCheck } from './health-check/index.js';
 import {
   INSTANCE_ID_PATTERN,
@@ -153,6 +153,10 @@ export function findRegistrationProblems(
     if (value === undefined ? rule.required === true : !rule.accepts(value)) {
       problems.push({ path: nameOf(field), value, expected: rule.expected });
     }
+  }
+  for (const [name, value] of Object.entries(registration)) {
+    if (value === undefined || Object.hasOwn(RULES, name)) continue;
+    problems.push(unknownOption(nameOf(name as keyof ServiceRegistration), name, value, Object.keys(RULES)));
   }
   const { healthCheck, serviceName, dependencies } = registration;
   if (Array.isArray(dependencies)) {
