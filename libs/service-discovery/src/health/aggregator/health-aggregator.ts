@@ -15,7 +15,7 @@ import { findFaults, type Impact } from './faults.js';
 import { resolveHealthAggregatorOptions, type HealthAggregatorOptions } from './options.js';
 import { type ServiceStanding } from './service-standing.js';
 import { ServiceStandings, type AggregatedRegistry } from './service-standings.js';
-import { selectServices, sumUp, type SelectedServices } from './sum-up.js';
+import { checkSelection, selectServices, sumUp, type SelectedServices } from './sum-up.js';
 import { SummaryChanges, type HealthChange } from './summary-changes.js';
 
 export interface HealthAggregatorDeps {
@@ -80,7 +80,11 @@ export class HealthAggregator {
     this.stops = [unfollow, ...(stopHearing ? [stopHearing] : [])];
   }
 
-  /** Everything, down to each instance. @param selection which services @default all */
+  /**
+   * Everything, down to each instance.
+   * @param selection which services @default all
+   * @throws InvalidConfigurationError for a name in it that is none, which would be taken for all services
+   */
   getAggregatedHealth(selection: HealthSelection = {}): AggregatedHealth {
     const { services, expiryHolds } = this.registry.snapshot;
     const summary = this.getSummary(selection);
@@ -105,7 +109,11 @@ export class HealthAggregator {
     };
   }
 
-  /** The counts alone: cheap, however many instances there are. @param selection which services @default all */
+  /**
+   * The counts alone: cheap, however many instances there are.
+   * @param selection which services @default all
+   * @throws InvalidConfigurationError as {@link getAggregatedHealth}
+   */
   getSummary(selection: HealthSelection = {}): HealthSummary {
     const { connected } = this.registry.snapshot;
     const ageSeconds = Math.floor(this.registry.ageMs() / 1_000);
@@ -137,6 +145,7 @@ export class HealthAggregator {
 
   private countsOf(selection: HealthSelection): HealthCounts {
     this.forgetWhatChanged();
+    checkSelection(selection);
     const { service, tag, tier } = selection;
     const key = JSON.stringify([service, tag, tier]);
     let counts = this.sums.get(key);

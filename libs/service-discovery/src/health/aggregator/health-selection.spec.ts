@@ -45,6 +45,16 @@ describe('the health of some services', () => {
     expect(aggregator.getSummary(selection)).toMatchObject({ overallStatus: 'healthy', missingServices: [] });
   });
 
+  it('refuses a name that there is none of, which would be taken for all services', () => {
+    const aggregator = new HealthAggregator(new ChangingRegistry(INSTANCES));
+    const misspelled = { services: ['users'] } as HealthSelection;
+    for (const ask of ['getSummary', 'getAggregatedHealth'] as const) {
+      expect(() => aggregator[ask](misspelled)).toThrow(
+        'selection.services: expected no option of this name (did you mean "service"?)',
+      );
+    }
+  });
+
   it('does not miss a service before the registry has answered', () => {
     const registry = new ChangingRegistry();
     const aggregator = new HealthAggregator(registry);

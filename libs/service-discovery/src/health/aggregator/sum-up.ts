@@ -1,3 +1,4 @@
+import { OptionValidator } from '../../common/index.js';
 import { type AggregatedStatus, type HealthCounts, type HealthSelection } from './aggregated-health.js';
 import { isAggregatedStatus, type HealthAggregatorOptions } from './options.js';
 import { type ServiceStanding } from './service-standing.js';
@@ -10,6 +11,15 @@ export interface SelectedServices {
   readonly missing: readonly string[];
   /** Those that the whole does without. */
   readonly optional: readonly string[];
+}
+
+const SELECTION_NAMES = ['service', 'tag', 'tier'] as const satisfies readonly (keyof HealthSelection)[];
+
+/** @throws InvalidConfigurationError naming what is no part of a selection */
+export function checkSelection(selection: HealthSelection): void {
+  const check = new OptionValidator('selection');
+  check.options('', selection, {}, SELECTION_NAMES);
+  check.throwIfAny();
 }
 
 export function selectServices(

@@ -40,13 +40,13 @@ export class BodyPipe<T extends object> implements PipeTransform<BodyReading, Pr
 export class QueryPipe<T extends object> implements PipeTransform<unknown, Promise<T>> {
   constructor(
     private readonly dto: Type<T>,
-    private readonly options: { readonly keepEmpty?: boolean } = {},
+    private readonly options: { /** @default none */ readonly keepEmpty?: readonly (keyof T & string)[] } = {},
   ) {}
 
   async transform(query: unknown): Promise<T> {
-    const { keepEmpty = false } = this.options;
+    const keepEmpty: readonly string[] = this.options.keepEmpty ?? [];
     const given = Object.entries((query ?? {}) as Record<string, unknown>).filter(
-      ([, value]) => keepEmpty || value !== '',
+      ([name, value]) => value !== '' || keepEmpty.includes(name),
     );
     const { value, problems } = await readDto(this.dto, Object.fromEntries(given));
     if (problems.length > 0) throw new InvalidRequestError(problems);

@@ -24,5 +24,6 @@ export const CircuitBody = (): ParameterDecorator => RawBody(new BodyPipe(Circui
 export const DeregisterParams = (): ParameterDecorator => RawQuery(new QueryPipe(DeregisterQuery));
 export const DiscoverParams = (): ParameterDecorator => RawQuery(new QueryPipe(DiscoverQuery));
 export const ExplainParams = (): ParameterDecorator => RawQuery(new QueryPipe(ExplainQuery));
-export const HealthParams = (): ParameterDecorator => RawQuery(new QueryPipe(HealthQuery));
-export const WatchParams = (): ParameterDecorator => RawQuery(new QueryPipe(WatchQuery, { keepEmpty: true }));
+export const HealthParams = (): ParameterDecorator => RawQuery(new QueryPipe(HealthQuery, { keepEmpty: ['service'] }));
+export const WatchParams = (): ParameterDecorator =>
+  RawQuery(new QueryPipe(WatchQuery, { keepEmpty: ['services', 'renewals'] }));

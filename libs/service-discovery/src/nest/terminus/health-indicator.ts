@@ -26,8 +26,8 @@ export interface ServiceHealthData {
 }
 
 /**
- * The health of all services, or of some, as a Terminus health indicator. Reads what is known already: it asks nobody, and never
- * throws.
+ * The health of all services, or of some, as a Terminus health indicator. Reads what is known already: it asks nobody, and throws for
+ * nothing but a selection with a name that is none.
  *
  * @example
  * this.healthCheckService.check([
