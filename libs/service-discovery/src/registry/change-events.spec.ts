@@ -47,6 +47,7 @@ describe('emitChangeEvents', () => {
     [{ reason: 'a disk is full', by: 'ada' }, 'a disk is full (by ada)'],
     [{ reason: 'a disk is full' }, 'a disk is full'],
     [{ by: 'ada' }, '(by ada)'],
+    [{ reason: 'a\r\nb' }, 'a b'],
     [{}, undefined],
   ])("reports an operator's word with what was said: %j", (said, reason) => {
     const idle = instance('a', {

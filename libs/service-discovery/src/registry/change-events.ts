@@ -98,7 +98,9 @@ function emitPut(events: EventSink, before: ServiceInstance | undefined, instanc
 
 /** Why an operator said so, and who it was, as far as they told. */
 function wordOf(note: OperatorNote | undefined): string | undefined {
-  return [note?.reason, note?.by && `(by ${note.by})`].filter(Boolean).join(' ') || undefined;
+  const said = [note?.reason, note?.by && `(by ${note.by})`].filter(Boolean).join(' ');
+  // Anybody may have said it: it cannot begin a line of its own in a log.
+  return said.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ') || undefined;
 }
 
 function emitRemoval(events: EventSink, { serviceName, instanceId }: InstanceKey, reason: RemovalReason): void {
