@@ -101,6 +101,17 @@ describe('health check options', () => {
     ['services.users.probe', { services: { users: { type: 'custom', probe: 'ping' } } }],
     ['services.users.probe', { services: { users: { type: 'custom' } } }],
     ['services.users.aliasOf', { services: { users: { type: 'alias' } } }],
+    [
+      'services.a.aliasOf',
+      {
+        services: {
+          way: { type: 'alias', aliasOf: 'b' },
+          b: { type: 'alias', aliasOf: 'a' },
+          a: { type: 'alias', aliasOf: 'b' },
+        },
+      },
+    ],
+    ['services.a.aliasOf', { services: { a: { type: 'alias', aliasOf: 'a' } } }],
     ['services.users.tls.verify', { services: { users: { tls: { verify: 1 } } } }],
     ['services.users.tls.key', { services: { users: { tls: { cert: 'x' } } } }],
     ['services.users.tls.cert', { services: { users: { tls: { key: 's3cr3t' } } } }],

@@ -156,6 +156,7 @@ describe('the plan of a check', () => {
     expect(await plannerOf()(instance).probe.check(instance, signal)).toEqual({
       passed: false,
       skipped: true,
+      misconfigured: true,
       reason: 'the process that checks knows no probe ping: add it to healthCheck.probes there',
     });
   });

@@ -53,7 +53,30 @@ export function readServiceChecks(
       services.set(name, settings);
     }
   }
+  for (const name of services.keys()) {
+    const circle = circleFrom(name, services);
+    // Each circle is told of once, at the first of its names.
+    if (circle?.toSorted()[0] === name) {
+      check.problem(
+        `services.${name}.aliasOf`,
+        circle[1] ?? name,
+        `no circle: ${[...circle, name].join(' is an alias of ')}`,
+      );
+    }
+  }
   return services;
+}
+
+/** The services on the way of aliases from one back to itself. */
+function circleFrom(start: string, services: ReadonlyMap<string, CheckSettings>): string[] | undefined {
+  const way: string[] = [];
+  for (let name: string | undefined = start; name !== undefined && !way.includes(name);) {
+    way.push(name);
+    const settings = services.get(name);
+    name = settings?.type === 'alias' ? settings.aliasOf : undefined;
+    if (name === start) return way;
+  }
+  return undefined;
 }
 
 function entriesOf(check: OptionValidator, path: string, given: unknown, expected: string): Map<string, unknown> {

@@ -71,8 +71,14 @@ export interface ServiceDiscoveryEvents {
   };
   /** Its ejection is over, noticed by the next call. */
   'instance.readmitted': { key: InstanceKey };
-  /** One health check was made; one that was skipped counts neither way. */
-  'health.checked': { key: InstanceKey; passed: boolean; skipped?: true; detail: HealthDetail };
+  /** One health check was made; one that was skipped counts neither way, and may be so until somebody changes a setting. */
+  'health.checked': {
+    key: InstanceKey;
+    passed: boolean;
+    skipped?: true;
+    misconfigured?: true;
+    detail: HealthDetail;
+  };
   /** Too many instances of a service miss their heartbeats at once, so none is taken out for now. */
   'expiry.held': { service: string; since: number; overdue: number; total: number };
   /** The hold is over: what has not come back is taken out. */

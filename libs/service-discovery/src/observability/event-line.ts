@@ -89,15 +89,16 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
     case 'instance.readmitted':
       return { level: 'log', message: `${keyOf(event.key)} is readmitted`, fields: labels(event.key) };
     case 'health.checked': {
-      const { key, passed, skipped, detail } = event;
+      const { key, passed, skipped, misconfigured, detail } = event;
       const outcome = skipped ? 'was skipped' : passed ? 'passed' : 'failed';
       return {
-        level: 'debug',
+        level: misconfigured ? 'warn' : 'debug',
         message: `Health check of ${keyOf(key)} ${outcome}${because(detail.reason)}`,
         fields: {
           ...labels(key),
           passed,
           skipped,
+          misconfigured,
           statusCode: detail.statusCode,
           latencyMs: detail.latencyMs,
           reason: detail.reason,

@@ -41,6 +41,12 @@ describe('EventLogger', () => {
     bus.emit('instance.status_changed', { key, from: 'unhealthy', to: 'healthy' });
     bus.emit('health.checked', { key, passed: true, detail: { checkedAt: 1, statusCode: 200, latencyMs: 3 } });
     bus.emit('health.checked', { key, passed: false, skipped: true, detail: { checkedAt: 1, reason: 'status 404' } });
+    const misconfigured = {
+      skipped: true,
+      misconfigured: true,
+      detail: { checkedAt: 1, reason: 'no such probe' },
+    } as const;
+    bus.emit('health.checked', { key, passed: false, ...misconfigured });
     bus.emit('expiry.held', { service: 'users', since: 1, overdue: 9, total: 10 });
     bus.emit('expiry.resumed', { service: 'users' });
     bus.emit('lease.recovered', { key });
@@ -87,6 +93,7 @@ describe('EventLogger', () => {
       'log users/a is healthy, was unhealthy',
       'debug Health check of users/a passed',
       'debug Health check of users/a was skipped: status 404',
+      'warn Health check of users/a was skipped: no such probe',
       'warn Expiry of users is held: 9 of its 10 instances miss their heartbeats at once',
       'log Expiry of users goes on',
       'warn The lease of users/a was lost; it is registered again',

@@ -22,7 +22,8 @@ const SUBJECTS: { readonly [Name in EventName]: SubjectOf<EventOf<Name>> | null 
   'instance.settled': ofInstance,
   'instance.ejected': ofInstance,
   'instance.readmitted': ofInstance,
-  'health.checked': ({ key, passed, skipped = false }) => `${keyOf(key)} ${passed} ${skipped}`,
+  'health.checked': ({ key, passed, skipped, misconfigured }) =>
+    `${keyOf(key)} ${misconfigured ? 'misconfigured' : skipped ? 'skipped' : passed}`,
   'expiry.held': ofService,
   'expiry.resumed': ofService,
   'lease.recovered': ofInstance,

@@ -429,7 +429,12 @@ describe('HealthMonitor', () => {
   it('tells of a check that was skipped, and counts it for nothing', async () => {
     const { clock, probe, checked, monitor, register, shown } = await setUp();
     const failed = { passed: false };
-    const skipped = { passed: false, skipped: true as const, reason: 'status 404: in neither list' };
+    const skipped = {
+      passed: false,
+      skipped: true as const,
+      misconfigured: true as const,
+      reason: 'status 404: in neither list',
+    };
     const results: ProbeResult[] = [skipped, { passed: true }, failed, skipped, failed, skipped, failed];
     const seen: string[] = [];
     probe.script = () => results[checked.length] ?? failed;
@@ -440,7 +445,11 @@ describe('HealthMonitor', () => {
       seen.push(shown('a')!.healthStatus);
     }
     expect(seen).toEqual(['unknown', 'healthy', 'healthy', 'healthy', 'healthy', 'healthy', 'unhealthy']);
-    expect(checked[3]).toMatchObject({ skipped: true, detail: { reason: 'status 404: in neither list' } });
+    expect(checked[3]).toMatchObject({
+      skipped: true,
+      misconfigured: true,
+      detail: { reason: 'status 404: in neither list' },
+    });
     expect(checked[4]!.skipped).toBeUndefined();
   });
 

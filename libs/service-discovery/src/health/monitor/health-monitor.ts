@@ -189,12 +189,12 @@ export class HealthMonitor {
   private async report(target: CheckTarget, result: ProbeResult, tookMs: number): Promise<void> {
     const { serviceName, instanceId } = target.instance;
     const key: InstanceKey = { serviceName, instanceId };
-    const { passed, skipped, reason, statusCode, data } = result;
+    const { passed, skipped, misconfigured, reason, statusCode, data } = result;
     const latencyMs = Math.round(tookMs * 10) / 10;
     if (!skipped) target.count(passed);
     const flapping = target.isFlapping || undefined;
     const detail: HealthDetail = { checkedAt: this.clock.epoch(), reason, latencyMs, statusCode, data, flapping };
-    this.events.emit('health.checked', { key, passed, skipped, detail });
+    this.events.emit('health.checked', { key, passed, skipped, misconfigured, detail });
     try {
       await this.registry.setStatus(key, target.state.status, detail);
     } catch {

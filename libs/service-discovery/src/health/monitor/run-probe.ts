@@ -37,8 +37,15 @@ export async function runProbe(
 
 async function ask(probe: Probe, instance: ServiceInstance, signal: AbortSignal): Promise<ProbeResult> {
   try {
-    const { passed, skipped, reason, statusCode, data } = await probe.check(instance, signal);
-    return { passed, skipped, reason: reason === undefined ? undefined : shortReason(reason), statusCode, data };
+    const { passed, skipped, misconfigured, reason, statusCode, data } = await probe.check(instance, signal);
+    return {
+      passed,
+      skipped,
+      misconfigured,
+      reason: reason === undefined ? undefined : shortReason(reason),
+      statusCode,
+      data,
+    };
   } catch (error) {
     return failure(signal, error);
   }

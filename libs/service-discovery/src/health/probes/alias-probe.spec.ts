@@ -70,6 +70,7 @@ describe('an alias', () => {
     expect(await check(circle, 'a')).toEqual({
       passed: false,
       skipped: true,
+      misconfigured: true,
       reason: 'a is an alias of b is an alias of c is an alias of a: there is nothing to go by',
     });
   });

@@ -27,7 +27,9 @@ export class AliasProbe implements Probe {
 
   private resultFor(serviceName: string): ProbeResult {
     const circle = this.findCircle(serviceName);
-    if (circle) return skipped(`${circle.join(' is an alias of ')}: there is nothing to go by`);
+    if (circle) {
+      return { ...skipped(`${circle.join(' is an alias of ')}: there is nothing to go by`), misconfigured: true };
+    }
     const instances = this.deps.instancesOf(this.aliasOf);
     if (instances.length === 0) return { passed: false, reason: `no instance of ${this.aliasOf} is registered` };
     const healthy = instances.filter(({ status }) => status === 'healthy').length;

@@ -5,6 +5,8 @@ export interface ProbeResult {
   readonly passed: boolean;
   /** The answer says nothing about the instance, so it counts neither way, whatever `passed` is. */
   readonly skipped?: true;
+  /** Of one that was skipped: somebody has to change a setting before it can be otherwise. */
+  readonly misconfigured?: true;
   /** Why it failed or was skipped, in a few words; for one that passed, what was odd about the answer. */
   readonly reason?: string;
   /** The HTTP status, where there is one. */

@@ -5,7 +5,7 @@ export class SkippingProbe implements Probe {
   private readonly result: ProbeResult;
 
   constructor(reason: string) {
-    this.result = { passed: false, skipped: true, reason };
+    this.result = { passed: false, skipped: true, misconfigured: true, reason };
   }
 
   check(): Promise<ProbeResult> {
