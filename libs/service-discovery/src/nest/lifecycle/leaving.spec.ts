@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { expect, it } from '@jest/globals';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { HttpDrain } from './http-drain.js';
@@ -45,4 +46,21 @@ it.each([
   await clock.advanceAsync(1);
   await drained;
   server.close();
+});
+
+it('gives who has just connected half a second to ask for something, and then ends the connection', async () => {
+  const clock = new ManualClock();
+  const server = createServer();
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const leaving = leavingWith(clock, 0, server);
+  const silent = connect((server.address() as AddressInfo).port, '127.0.0.1').resume();
+  const ended = once(silent, 'close');
+  await once(server, 'connection');
+  let isOver = false;
+  const drained = leaving.drain().then(() => (isOver = true));
+  await clock.advanceAsync(499);
+  expect([server.listening, isOver]).toEqual([false, false]);
+  await clock.advanceAsync(1);
+  await drained;
+  await ended;
 });
