@@ -50,6 +50,18 @@ function appOf(name: string, waitsFor: string, options: WaitForServiceOptions, d
   return AppModule;
 }
 
+/** An app that announces `order-service` once it is held back no more, which it is for ever. */
+function appWithHold(): Type {
+  @DiscoverableService({ name: 'order-service' })
+  @Module({ imports: [remote()] })
+  class AppModule {
+    constructor(@Inject(ServiceReadiness) readiness: ServiceReadiness) {
+      readiness.hold('waits');
+    }
+  }
+  return AppModule;
+}
+
 /** An app that announces `user-service`. */
 function users(discovery = remote()): Type {
   @DiscoverableService({ name: 'user-service' })
@@ -81,6 +93,22 @@ describe('an app that waits for a service in onModuleInit', () => {
       expect.stringContaining('own "user-service" registers when'),
     ]);
   });
+});
+
+it('a wait with a hold of the readiness is told why the app is not registered', async () => {
+  const app = await apps.listen(appWithHold());
+  const failed = app.get(ServiceDiscovery).waitForService('nobody', { timeout: 0 });
+  await expect(failed).rejects.toThrow(/own "order-service" registers when the app is held back no more \(waits\)$/);
+});
+
+it('a wait fails when the app is closed without a signal, and says so', async () => {
+  const app = await apps.listen(users());
+  const failed = expect(app.get(ServiceDiscovery).waitForService('nobody', { timeout: false })).rejects.toMatchObject({
+    code: 'REGISTRY_UNAVAILABLE',
+    message: 'The app shuts down: the wait for nobody is over',
+  });
+  await app.close();
+  await failed;
 });
 
 it('a wait goes by what another process registers in Redis', async () => {
