@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { InvalidInstanceError, type Problem } from '../common/index.js';
+import { fakeInstance } from '../testing/fake-instance.js';
 import {
   DEPENDENCY_LIMIT,
   findRegistrationProblems,
@@ -225,6 +226,18 @@ describe('a registration', () => {
       { path: 'healthPath', value: '/x', expected: expect.stringMatching(/did you mean "healthCheck/) },
       { path: 'healthcheck', value: '***', expected: 'no option of this name (did you mean "healthCheck"?)' },
     ]);
+  });
+
+  it('may be an instance, whose state starts over', () => {
+    const given = { ...fakeInstance({ healthStatus: 'unhealthy', operatorStatus: 'maintenance' }), weight: 7 };
+    expect(toInstance(given, { ttlMs: 1_000, now: 5 })).toMatchObject({
+      weight: 7,
+      healthStatus: 'unknown',
+      operatorStatus: 'up',
+      generation: 0,
+      ttlMs: 1_000,
+      registeredAt: 5,
+    });
   });
 
   it('is refused once for everything that is wrong with it', () => {

@@ -139,6 +139,19 @@ const RULES: Readonly<Record<keyof ServiceRegistration, FieldRule>> = {
   },
 };
 
+/** What an instance has beside its registration: it may be registered anew as it is, and these start over. */
+const STATE: Readonly<Record<Exclude<keyof ServiceInstance, keyof ServiceRegistration>, true>> = {
+  status: true,
+  operatorStatus: true,
+  operatorNote: true,
+  healthStatus: true,
+  health: true,
+  generation: true,
+  ttlMs: true,
+  registeredAt: true,
+  lastHeartbeat: true,
+};
+
 /** Everything that is wrong with a registration; empty when it is good. */
 export function findRegistrationProblems(
   registration: ServiceRegistration,
@@ -155,7 +168,7 @@ export function findRegistrationProblems(
     }
   }
   for (const [name, value] of Object.entries(registration)) {
-    if (value === undefined || Object.hasOwn(RULES, name)) continue;
+    if (value === undefined || Object.hasOwn(RULES, name) || Object.hasOwn(STATE, name)) continue;
     problems.push(unknownOption(nameOf(name as keyof ServiceRegistration), name, value, Object.keys(RULES)));
   }
   const { healthCheck, serviceName, dependencies } = registration;
