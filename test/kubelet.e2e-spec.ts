@@ -1,12 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { Agent, get } from 'node:http';
 import { join } from 'node:path';
-import { json, text } from 'node:stream/consumers';
+import { json } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type INestApplication } from '@nestjs/common';
 import { type Change, ServiceDiscoveryModule, ServiceRegistry } from 'nest-service-discovery';
+import { type AppProcess, AppProcesses, SLOW_CONTROLLER } from './support/app-processes.js';
 import { type BuiltPackage, buildPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
 import { Kubelet, type PodSpec } from './support/kubelet.js';
 import { Apps, urlOf } from './support/nest-app.js';
@@ -21,26 +20,7 @@ import { NestFactory } from '@nestjs/core';
 import { DiscoverableService, ServiceDiscovery, ServiceDiscoveryModule, ServiceReadiness } from 'nest-service-discovery';
 
 const waits = (process.env.WAITS ?? '').split(',');
-const commands = new Map();
-const command = (name) => new Promise((resolve) => commands.set(name, resolve));
-process.on('message', (name) => commands.get(name)?.());
-process.channel.unref();
-
-class WorkController {
-  quick() {
-    return { quick: true };
-  }
-  async slow() {
-    process.send('called');
-    await command('finish');
-    return { slow: true };
-  }
-}
-for (const name of ['quick', 'slow']) {
-  Get(name)(WorkController.prototype, name, Object.getOwnPropertyDescriptor(WorkController.prototype, name));
-}
-Controller()(WorkController);
-
+${SLOW_CONTROLLER}
 class StartModule {
   constructor(discovery) {
     this.discovery = discovery;
@@ -61,7 +41,7 @@ Inject(ServiceDiscovery)(StartModule, undefined, 0);
 Module({})(StartModule);
 
 class AppModule {}
-Module({ imports: [StartModule, ServiceDiscoveryModule.forRoot(JSON.parse(process.env.SETTINGS))], controllers: [WorkController] })(AppModule);
+Module({ imports: [StartModule, ServiceDiscoveryModule.forRoot(JSON.parse(process.env.SETTINGS))], controllers: [SlowController] })(AppModule);
 DiscoverableService({ name: 'work-service' })(AppModule);
 
 const app = await NestFactory.create(AppModule, { logger: ['error', 'fatal'] });
@@ -75,7 +55,7 @@ process.send({ url: await app.getUrl() });
 `;
 
 const apps = new Apps();
-const children = new Set<ChildProcess>();
+const processes = new AppProcesses();
 const kubelets = new Set<Kubelet>();
 let built: BuiltPackage;
 
@@ -86,41 +66,21 @@ beforeAll(async () => {
 afterAll(() => built.remove());
 afterEach(async () => {
   for (const kubelet of kubelets) kubelet.close();
-  for (const child of children) child.kill('SIGKILL');
   kubelets.clear();
-  children.clear();
+  processes.kill();
   await apps.close();
 });
 
 const startRegistry = (): Promise<INestApplication> =>
   apps.listen(ServiceDiscoveryModule.forRoot({ mode: 'memory_only', logging: false, healthCheck: { interval: '1s' } }));
 
-interface Pod {
-  readonly child: ChildProcess;
-  readonly output: Promise<string>;
-  message(): Promise<unknown>;
-}
-
 /** @param waits what the process waits for: `init` or `service` in a hook of the start, `ready` before it is ready */
-function startPod(registry: INestApplication, waits: string): Pod {
-  const own = Object.entries(process.env).filter(([name]) => !/^(SERVICE_DISCOVERY|NODE_OPTIONS|JEST)/.test(name));
+function startPod(registry: INestApplication, waits: string): AppProcess {
   const SETTINGS = JSON.stringify({ registryUrl: urlOf(registry), shutdown: { drainDelay: '2s' } });
-  const child = spawn(process.execPath, [join(built.consumer, 'service.js')], {
-    env: { ...Object.fromEntries(own), SETTINGS, WAITS: waits, NO_COLOR: '1' },
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-  });
-  children.add(child);
-  const output = Promise.all([text(child.stdout!), text(child.stderr!)]).then((parts) => parts.join(''));
-  const ended = once(child, 'exit');
-  const message = async (): Promise<unknown> => {
-    const early = ended.then(async () => Promise.reject(new Error(`The process has ended: ${await output}`)));
-    const [received] = (await Promise.race([once(child, 'message'), early])) as [unknown];
-    return received;
-  };
-  return { child, output, message };
+  return processes.start(join(built.consumer, 'service.js'), { SETTINGS, WAITS: waits });
 }
 
-function manage(pod: Pod, url: string, changes: Partial<PodSpec> = {}): Kubelet {
+function manage(pod: AppProcess, url: string, changes: Partial<PodSpec> = {}): Kubelet {
   const probe = { periodMs: 100, timeoutMs: 5_000, failureThreshold: 3 };
   const kubelet = new Kubelet(pod.child, {
     url,

@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { Agent, get, type IncomingMessage } from 'node:http';
@@ -16,6 +15,7 @@ import {
   type ServiceDiscoveryOptions,
   ServiceRegistry,
 } from 'nest-service-discovery';
+import { type AppProcess, AppProcesses, SLOW_CONTROLLER } from './support/app-processes.js';
 import { type BuiltPackage, buildPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
 import { Apps, inRegistry, PLATFORMS, portOf, registered, urlOf } from './support/nest-app.js';
 
@@ -31,26 +31,7 @@ import { ScheduleModule } from '@nestjs/schedule';
 import { DiscoverableService, ServiceCommunicator, ServiceDiscoveryModule, ServiceRegistry } from 'nest-service-discovery';
 
 const { SETTINGS = '{}', FAULT, PLATFORM, LISTEN_PORT = '0' } = process.env;
-const commands = new Map();
-const command = (name) => new Promise((resolve) => commands.set(name, resolve));
-process.on('message', (name) => commands.get(name)?.());
-process.channel.unref();
-
-class SlowController {
-  quick() {
-    return { quick: true };
-  }
-  async slow() {
-    process.send('called');
-    await command('finish');
-    return { slow: true };
-  }
-}
-for (const name of ['quick', 'slow']) {
-  Get(name)(SlowController.prototype, name, Object.getOwnPropertyDescriptor(SlowController.prototype, name));
-}
-Controller()(SlowController);
-
+${SLOW_CONTROLLER}
 class FaultModule {
   onModuleInit() {
     if (FAULT === 'init') throw new Error('this module cannot start');
@@ -84,7 +65,7 @@ process.send('closed');
 `;
 
 const apps = new Apps();
-const children = new Set<ChildProcess>();
+const processes = new AppProcesses();
 let built: BuiltPackage;
 
 beforeAll(async () => {
@@ -93,39 +74,14 @@ beforeAll(async () => {
 }, BUILD_TIMEOUT_MS);
 afterAll(() => built.remove());
 afterEach(async () => {
-  for (const child of children) child.kill('SIGKILL');
-  children.clear();
+  processes.kill();
   await apps.close();
 });
 
-interface Service {
-  readonly child: ChildProcess;
-  /** How the process ended. */
-  readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
-  /** What it printed, once it has ended. */
-  readonly output: Promise<string>;
-  /** Resolves with the next message that it sends. */
-  message(): Promise<unknown>;
-}
+const startService = (env: Readonly<Record<string, string>> = {}): AppProcess =>
+  processes.start(join(built.consumer, 'service.js'), env);
 
-function startService(env: Readonly<Record<string, string>> = {}): Service {
-  const own = Object.entries(process.env).filter(([name]) => !/^(SERVICE_DISCOVERY|NODE_OPTIONS|JEST)/.test(name));
-  const child = spawn(process.execPath, [join(built.consumer, 'service.js')], {
-    env: { ...Object.fromEntries(own), ...env, NO_COLOR: '1' },
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-  });
-  children.add(child);
-  const output = Promise.all([text(child.stdout!), text(child.stderr!)]).then((parts) => parts.join(''));
-  const ended = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
-  const message = async (): Promise<unknown> => {
-    const early = ended.then(async () => Promise.reject(new Error(`The process has ended: ${await output}`)));
-    const [received] = (await Promise.race([once(child, 'message'), early])) as [unknown];
-    return received;
-  };
-  return { child, ended, output, message };
-}
-
-async function untilRegistered(service: Service): Promise<string> {
+async function untilRegistered(service: AppProcess): Promise<string> {
   return ((await service.message()) as { url: string }).url;
 }
 

@@ -1,0 +1,70 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+
+/**
+ * How an app in plain JavaScript begins that is run as a process of its own: `command(name)` resolves when its parent says
+ * `name`. `SlowController` answers /quick at once, and /slow when told to `finish`; it sends `'called'` when /slow is asked.
+ * The modules that it needs are the importing app's to import.
+ */
+export const SLOW_CONTROLLER = `
+const commands = new Map();
+const command = (name) => new Promise((resolve) => commands.set(name, resolve));
+process.on('message', (name) => commands.get(name)?.());
+process.channel.unref();
+
+class SlowController {
+  quick() {
+    return { quick: true };
+  }
+  async slow() {
+    process.send('called');
+    await command('finish');
+    return { slow: true };
+  }
+}
+for (const name of ['quick', 'slow']) {
+  Get(name)(SlowController.prototype, name, Object.getOwnPropertyDescriptor(SlowController.prototype, name));
+}
+Controller()(SlowController);
+`;
+
+/** An app in a process of its own. */
+export interface AppProcess {
+  readonly child: ChildProcess;
+  /** How the process ended. */
+  readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  /** What it printed, once it has ended. */
+  readonly output: Promise<string>;
+  /** Resolves with the next message that it sends. */
+  message(): Promise<unknown>;
+}
+
+/** The processes that a test has started. */
+export class AppProcesses {
+  private readonly children = new Set<ChildProcess>();
+
+  /** @param env beside what the test was started with, without what is meant for the test run or for this library */
+  start(script: string, env: Readonly<Record<string, string>>): AppProcess {
+    const own = Object.entries(process.env).filter(([name]) => !/^(SERVICE_DISCOVERY|NODE_OPTIONS|JEST)/.test(name));
+    const child = spawn(process.execPath, [script], {
+      env: { ...Object.fromEntries(own), ...env, NO_COLOR: '1' },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
+    this.children.add(child);
+    const output = Promise.all([text(child.stdout!), text(child.stderr!)]).then((parts) => parts.join(''));
+    const ended = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
+    const message = async (): Promise<unknown> => {
+      const early = ended.then(async () => Promise.reject(new Error(`The process has ended: ${await output}`)));
+      const [received] = (await Promise.race([once(child, 'message'), early])) as [unknown];
+      return received;
+    };
+    return { child, ended, output, message };
+  }
+
+  /** Ends those that still run. */
+  kill(): void {
+    for (const child of this.children) child.kill('SIGKILL');
+    this.children.clear();
+  }
+}
