@@ -156,8 +156,8 @@ describe('rise and fall, through the monitor', () => {
 
   it('says so of a real endpoint, whose statuses are in one list, in the other, or in none', async () => {
     const thresholds = { rise: 2, fall: 2 };
-    const sequences = sequencesOf(4);
+    const sequences = sequencesOf(LONGEST);
     const observed = await observe(sequences, thresholds, await overHttp());
     expect(observed).toEqual(expectedFor(sequences, thresholds));
-  });
+  }, 120_000);
 });
