@@ -20,6 +20,10 @@ function plannerOf(options: Partial<HealthCheckOptions> = {}) {
   return planChecks(resolveHealthCheckOptions(options));
 }
 
+function aliasOf(serviceName: string): HealthCheckSpec {
+  return { type: 'alias', aliasOf: serviceName };
+}
+
 describe('the plan of a check', () => {
   it('is HTTP for an instance with a health check path', () => {
     expect(plannerOf()(instanceAt(80)).probe).toBeInstanceOf(HttpProbe);
@@ -150,6 +154,39 @@ describe('the plan of a check', () => {
     expect(again).not.toBe(first);
     expect(again.schedule).toEqual(first.schedule);
   });
+
+  it('of an alias makes no plans for the instances that it goes by', async () => {
+    const orders = Array.from({ length: 1_000 }, (_, index) =>
+      instanceAt(1, { serviceName: 'orders', healthCheck: { jitter: index / 10_000 } }),
+    );
+    const instancesOf = (name: string): ServiceInstance[] => (name === 'orders' ? orders : []);
+    const planner = planChecks(resolveHealthCheckOptions(), { instancesOf });
+    const alias = instanceAt(1, { healthCheck: aliasOf('orders') });
+    const plan = planner(alias);
+    expect(await plan.probe.check(alias, signal)).toMatchObject({ data: { total_instances: 1_000 } });
+    expect(planner(alias)).toBe(plan);
+  });
+
+  it.each<[HealthCheckSpec | undefined, string]>([
+    [undefined, 'how orders is, is not known yet'],
+    [aliasOf('users'), 'users is an alias of orders is an alias of users: there is nothing to go by'],
+    [
+      aliasOf('mail'),
+      'users is an alias of orders is an alias of mail is an alias of users: there is nothing to go by',
+    ],
+    [{ type: 'tcp' }, 'how orders is, is not known yet'],
+  ])(
+    'of an alias minds what is said of a service, and what an instance says over it: %j',
+    async (healthCheck, reason) => {
+      const instancesOf = (serviceName: string): ServiceInstance[] => [
+        instanceAt(1, { serviceName, healthCheck: serviceName === 'orders' ? healthCheck : undefined }),
+      ];
+      const services = { users: aliasOf('orders'), orders: aliasOf('stock'), mail: aliasOf('users') };
+      const planner = planChecks(resolveHealthCheckOptions({ services }), { instancesOf });
+      const alias = instanceAt(1);
+      expect((await planner(alias).probe.check(alias, signal)).reason).toBe(reason);
+    },
+  );
 
   it('skips a custom check that this process does not know', async () => {
     const instance = instanceAt(1, { healthCheck: { type: 'custom', probe: 'ping' } });

@@ -28,8 +28,7 @@ export function planChecks(options: ResolvedHealthCheckOptions, deps: CheckPlann
   const { instancesOf = () => [] } = deps;
   const plans = new Map<string, CheckPlan>();
 
-  const planner: CheckPlanner = (instance) => {
-    const { serviceName, healthCheckPath, healthCheck } = instance;
+  const planner: CheckPlanner = ({ serviceName, healthCheckPath, healthCheck }) => {
     const ofService = options.services.get(serviceName);
     const key = JSON.stringify([ofService && serviceName, healthCheckPath === null, healthCheck]);
     let plan = plans.get(key);
@@ -42,9 +41,11 @@ export function planChecks(options: ResolvedHealthCheckOptions, deps: CheckPlann
     return plan;
   };
 
-  const aliasOf = (instance: ServiceInstance): string | undefined => {
-    const { probe } = planner(instance);
-    return probe instanceof AliasProbe ? probe.aliasOf : undefined;
+  // Asked of every instance on the way of an alias at each of its checks: far too often to look for its plan.
+  const aliasOf = ({ serviceName, healthCheck }: ServiceInstance): string | undefined => {
+    const ofService = options.services.get(serviceName);
+    const type = healthCheck?.type ?? ofService?.type;
+    return type === 'alias' ? (healthCheck?.aliasOf ?? ofService?.aliasOf) : undefined;
   };
 
   const probeFor = (settings: CheckSettings, hasPath: boolean): Probe => {

@@ -17,7 +17,7 @@ const MOST_SERVICES = 32;
  */
 export class AliasProbe implements Probe {
   constructor(
-    readonly aliasOf: string,
+    private readonly aliasOf: string,
     private readonly deps: AliasProbeDeps,
   ) {}
 
