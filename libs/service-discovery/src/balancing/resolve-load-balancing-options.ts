@@ -1,4 +1,4 @@
-import { OptionValidator } from '../common/index.js';
+import { HEADER_NAME, OptionValidator } from '../common/index.js';
 import { type ResolvedHashOptions, resolveHashOptions } from './hash-options.js';
 import {
   DEFAULT_LOAD_BALANCING_OPTIONS,
@@ -38,7 +38,6 @@ export interface ResolvedRoute {
 
 const SHARE = { min: 0, max: 1 };
 const MAX_WINDOW_MS = 3_600_000;
-const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 /**
  * Fills in the defaults and checks every option.

@@ -7,6 +7,7 @@ export * from './clock.js';
 export * from './duration.js';
 export * from './end-queue.js';
 export * from './errors.js';
+export * from './header-name.js';
 export * from './list-difference.js';
 export * from './listeners.js';
 export * from './outcome.js';

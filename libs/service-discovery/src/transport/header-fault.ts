@@ -1,4 +1,5 @@
-const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+import { HEADER_NAME } from '../common/index.js';
+
 /** A line break would start a header, or a request, of the value's own. */
 const LINE_BREAK = /[\r\n\0]/;
 
@@ -7,7 +8,7 @@ export type HeaderFault = 'name' | 'line_break';
 
 /** @param value a text, what becomes one, or a list of lines */
 export function headerFault(name: string, value: unknown): HeaderFault | undefined {
-  if (!NAME.test(name)) return 'name';
+  if (!HEADER_NAME.test(name)) return 'name';
   const lines: readonly unknown[] = Array.isArray(value) ? value : [value];
   return lines.some((line) => LINE_BREAK.test(String(line))) ? 'line_break' : undefined;
 }

@@ -1,4 +1,4 @@
-import { type OptionValidator } from '../../common/index.js';
+import { HEADER_NAME, type OptionValidator } from '../../common/index.js';
 
 const HEADER_LIMIT = 32;
 const NAME_LIMIT = 64;
@@ -46,7 +46,7 @@ export function readHeaders(check: OptionValidator, path: string, given: unknown
 
 /** What is allowed instead. */
 function findProblem(name: string, value: unknown, before: ReadonlyMap<string, string>): string | undefined {
-  if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name) || name.length > NAME_LIMIT) {
+  if (!HEADER_NAME.test(name) || name.length > NAME_LIMIT) {
     return `the name of a header, of at most ${NAME_LIMIT} letters, digits and dashes`;
   }
   if (name.toLowerCase() === 'host') return 'no header of this name: the host has an option of its own';
