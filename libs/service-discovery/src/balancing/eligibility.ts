@@ -1,4 +1,4 @@
-import { type ServiceInstance } from '../model/index.js';
+import { mayBeCalled, type ServiceInstance } from '../model/index.js';
 import { type FilterStage, type OnLeftOut } from './explanation.js';
 import { type HealthSurvey, isOnDuty, surveyHealth } from './health-survey.js';
 import { type PickContext, type SelectionCriteria } from './load-balancer.js';
@@ -52,7 +52,7 @@ export function select(
   const registered = (): readonly ServiceInstance[] =>
     matching.every(isWeighty) ? matching : matching.filter(isWeighty);
   const onDuty = matching.filter(isOnDuty);
-  const serving = survey.isPanic ? onDuty : onDuty.filter(isServing);
+  const serving = survey.isPanic ? onDuty : onDuty.filter(mayBeCalled);
   if (onLeftOut) {
     const served = new Set(serving);
     for (const instance of matching) if (!served.has(instance)) onLeftOut(instance, 'status', idleReason(instance));
@@ -87,7 +87,7 @@ export function selectServing(
   instances: readonly ServiceInstance[],
   criteria: SelectionCriteria = {},
 ): readonly ServiceInstance[] {
-  return selectMatching(instances, criteria).filter((instance) => isOnDuty(instance) && isServing(instance));
+  return selectMatching(instances, criteria).filter(mayBeCalled);
 }
 
 function selectMatching(
@@ -137,10 +137,6 @@ function selectOpen(
 
 function isWeighty({ weight }: ServiceInstance): boolean {
   return weight > 0;
-}
-
-function isServing({ status }: ServiceInstance): boolean {
-  return status === 'healthy' || status === 'unknown';
 }
 
 function idleReason({ weight, status }: ServiceInstance): string {

@@ -5,6 +5,7 @@ import {
   changeInstance,
   effectiveStatus,
   keyOf,
+  mayBeCalled,
   originOf,
   type HealthStatus,
   type InstanceStatus,
@@ -24,6 +25,18 @@ describe('the effective status', () => {
     ['draining', 'healthy', 'draining'],
   ])('of an operator who says %s and checks that say %s is %s', (operator, health, status) => {
     expect(effectiveStatus(operator, health)).toBe(status);
+  });
+});
+
+describe('calls to an instance', () => {
+  it.each<[InstanceStatus, boolean]>([
+    ['healthy', true],
+    ['unknown', true],
+    ['unhealthy', false],
+    ['draining', false],
+    ['maintenance', false],
+  ])('that is %s go there: %s; without a weight they never do', (status, expected) => {
+    expect([mayBeCalled({ status, weight: 1 }), mayBeCalled({ status, weight: 0 })]).toEqual([expected, false]);
   });
 });
 

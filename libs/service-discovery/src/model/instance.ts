@@ -133,6 +133,11 @@ export function effectiveStatus(operator: OperatorStatus, health: HealthStatus):
   return operator === 'up' ? health : operator;
 }
 
+/** Whether calls go to an instance: it weighs anything, and neither an operator nor a check speaks against it. */
+export function mayBeCalled({ status, weight }: Pick<ServiceInstance, 'status' | 'weight'>): boolean {
+  return weight > 0 && (status === 'healthy' || status === 'unknown');
+}
+
 /** `http://host:port`, with an IPv6 host in brackets. */
 export function originOf({ protocol, host, port }: Pick<ServiceInstance, 'protocol' | 'host' | 'port'>): string {
   return `${protocol}://${host.includes(':') ? `[${host}]` : host}:${port}`;

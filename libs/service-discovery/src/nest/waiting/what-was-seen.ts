@@ -1,6 +1,6 @@
 import { suggest } from '../../common/index.js';
 import { type SelectionCriteria, selectServing } from '../../balancing/index.js';
-import { type ServiceInstance } from '../../model/index.js';
+import { mayBeCalled, type ServiceInstance } from '../../model/index.js';
 import { type ServiceRegistry } from '../../registry/index.js';
 
 /** How many instances an error describes. */
@@ -14,16 +14,12 @@ export function describeInstances(
 ): string {
   const fitting = new Set(selectServing(instances, criteria));
   const shown = instances.slice(0, DESCRIBED).map((instance) => {
-    const state = fitting.has(instance) || !isServing(instance) ? stateOf(instance) : 'does not match the criteria';
+    const state = fitting.has(instance) || !mayBeCalled(instance) ? stateOf(instance) : 'does not match the criteria';
     return `${instance.instanceId} ${state}`;
   });
   const more = instances.length > DESCRIBED ? [`${instances.length - DESCRIBED} more`] : [];
   const count = instances.length === 1 ? '1 instance' : `${instances.length} instances`;
   return `${count}, ${lacking} (${[...shown, ...more].join('; ')})`;
-}
-
-function isServing({ weight, status }: ServiceInstance): boolean {
-  return weight > 0 && (status === 'healthy' || status === 'unknown');
 }
 
 function stateOf({ weight, status, health }: ServiceInstance): string {

@@ -1,6 +1,6 @@
 import { Pool } from 'undici';
 import { type Clock, settlesWithin } from '../../common/index.js';
-import { originOf, type ServiceInstance } from '../../model/index.js';
+import { mayBeCalled, originOf, type ServiceInstance } from '../../model/index.js';
 import { type ResolvedUndiciTransportOptions } from './options.js';
 import { PooledClient } from './pooled-client.js';
 import { SpareConnections } from './spare-connections.js';
@@ -126,8 +126,4 @@ export class InstancePools {
     this.byInstance.set(to, pool);
     return pool;
   }
-}
-
-function mayBeCalled({ status, weight }: ServiceInstance): boolean {
-  return weight > 0 && (status === 'healthy' || status === 'unknown');
 }
