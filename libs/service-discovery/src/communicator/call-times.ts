@@ -21,9 +21,6 @@ export function timesFor(
   if (timeout !== undefined && attemptTimeout !== undefined && attemptMs > timeoutMs) {
     check.problem('attemptTimeout', attemptTimeout, `at most the timeout of the whole call (${timeout})`);
   }
-  if (timeout !== undefined && attemptTimeout !== undefined && attemptMs > timeoutMs) {
-    check.problem('attemptTimeout', attemptTimeout, `at most the timeout of the whole call (${timeout})`);
-  }
   if (check.problems.length > 0) {
     throw new ServiceDiscoveryError('INVALID_REQUEST', check.problems.map(describeProblem).join('; '), { service });
   }

@@ -78,6 +78,7 @@ describe('ServiceCommunicator', () => {
       const error = await failure(stage.communicatorWith().callService('users', request));
       expect(error.code).toBe('INVALID_REQUEST');
       expect(error.message).toContain(field);
+      expect(error.message.match(/expected/g)).toHaveLength(1);
       expect(stage.transport.sent).toHaveLength(0);
     });
 
