@@ -52,7 +52,7 @@ export class Announcer {
     const { signal } = this.stopping;
     const { readiness } = this.deps;
     if (readiness) await this.untilReady(registration.serviceName, readiness);
-    let reminderAt = Number.NEGATIVE_INFINITY;
+    const remind = this.reminder();
     for (let failures = 0; !signal.aborted; failures++) {
       try {
         const { lease } = await this.deps.registry.register(registration);
@@ -66,36 +66,40 @@ export class Announcer {
             this.deps.logger.error(`${registration.serviceName} could not be registered: ${messageOf(error)}`);
           return;
         }
-        if (!signal.aborted && this.deps.clock.now() >= reminderAt) {
-          reminderAt = this.deps.clock.now() + REMINDER_MS;
-          this.deps.logger.warn(
-            `${registration.serviceName} is not registered; it goes on trying: ${messageOf(error)}`,
-          );
-        }
+        if (!signal.aborted)
+          remind(`${registration.serviceName} is not registered; it goes on trying: ${messageOf(error)}`);
         await this.pause(failures);
       }
     }
   }
 
   private async untilReady(serviceName: string, readiness: NonNullable<AnnouncerDeps['readiness']>): Promise<void> {
-    const { clock, logger } = this.deps;
     const { signal } = this.stopping;
-    let reminderAt = Number.NEGATIVE_INFINITY;
+    const remind = this.reminder();
     while (!signal.aborted) {
       const looked = new AbortController();
       // From before the look, so that no change slips through between the two.
       const stops = [readiness.onChange(() => looked.abort()), onAbort(signal, () => looked.abort())];
       const results = await raceAbort(readiness.check(), signal).catch(() => ({}));
       const reasons = reasonsOf(results);
-      if (reasons.length > 0 && clock.now() >= reminderAt) {
-        reminderAt = clock.now() + REMINDER_MS;
-        logger.warn(`${serviceName} is not registered yet: ${reasons.join('; ')}`);
+      if (reasons.length > 0) {
+        remind(`${serviceName} is not registered yet: ${reasons.join('; ')}`);
+        await sleep(this.deps.clock, RECHECK_MS, looked.signal, { keepAlive: false }).catch(() => undefined);
       }
-      if (reasons.length > 0)
-        await sleep(clock, RECHECK_MS, looked.signal, { keepAlive: false }).catch(() => undefined);
       for (const stop of stops) stop();
       if (reasons.length === 0) return;
     }
+  }
+
+  /** What warns of the same thing as often as it is told to, but not before it is time again. */
+  private reminder(): (text: string) => void {
+    const { clock, logger } = this.deps;
+    let dueAt = Number.NEGATIVE_INFINITY;
+    return (text) => {
+      if (clock.now() < dueAt) return;
+      dueAt = clock.now() + REMINDER_MS;
+      logger.warn(text);
+    };
   }
 
   private async pause(failures: number): Promise<void> {
