@@ -1,5 +1,5 @@
-import { RequestMethod, VERSION_NEUTRAL } from '@nestjs/common';
-import { MetadataScanner } from '@nestjs/core';
+import { RequestMethod, type Type, VERSION_NEUTRAL } from '@nestjs/common';
+import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
 
 /** Names of Nest's own metadata: it exports them from different places in 11 and 12. */
 const PATH = 'path';
@@ -9,11 +9,19 @@ const VERSION = '__version__';
 const MODULE_PATH = '__module_path__';
 
 /**
- * Whether a controller declares `GET` on exactly this path. Routes of a version, a host or a `RouterModule` prefix of
+ * The controllers that declare `GET` on exactly this path. Routes of a version, a host or a `RouterModule` prefix of
  * their own are others, whatever they end in; the app's global prefix stands before all alike.
  * @param path without slashes at its ends
  */
-export function answersGet(module: object, controller: { prototype: unknown }, path: string): boolean {
+export function* controllersAt(modules: ModulesContainer, path: string): Iterable<Type> {
+  for (const module of modules.values()) {
+    for (const { metatype } of module.controllers.values()) {
+      if (typeof metatype === 'function' && answersGet(module.metatype, metatype, path)) yield metatype as Type;
+    }
+  }
+}
+
+function answersGet(module: object, controller: { prototype: unknown }, path: string): boolean {
   if (isSetApart(controller) || Reflect.getMetadataKeys(module).some(isModulePath)) return false;
   const prototype = controller.prototype as Record<string, object>;
   const names = new MetadataScanner().getAllMethodNames(prototype);

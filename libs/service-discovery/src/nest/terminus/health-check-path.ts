@@ -1,8 +1,8 @@
 import { RequestMethod } from '@nestjs/common';
 import { type ApplicationConfig, type ModulesContainer } from '@nestjs/core';
 import { type ApiOptions, DEFAULT_API_OPTIONS } from '../rest/index.js';
-import { answersGet } from './declared-routes.js';
-import { isHealthController } from './health-controllers.js';
+import { controllersAt } from './declared-routes.js';
+import { appControllerAt } from './health-controllers.js';
 import { READINESS_PATH } from './probe.controllers.js';
 
 /**
@@ -19,22 +19,11 @@ export function findHealthCheckPath(
 ): string | null {
   const health = (api !== false && api.healthPath) || DEFAULT_API_OPTIONS.healthPath || 'health';
   const readiness = `${health}/${READINESS_PATH}`;
-  const path = [readiness, health].find((own) => isAnswered(modules, own, { byApp: true })) ?? readiness;
-  if (!isAnswered(modules, path)) return null;
+  const path = [readiness, health].find((own) => appControllerAt(modules, own)) ?? readiness;
+  if ([...controllersAt(modules, path)].length === 0) return null;
   const prefix = isExcluded(config, path) ? '' : trimSlashes(config.getGlobalPrefix());
   const full = prefix === '' ? `/${path}` : `/${prefix}/${path}`;
   return full.startsWith(`${base}/`) ? full.slice(base.length) : full;
-}
-
-function isAnswered(modules: ModulesContainer, path: string, { byApp = false } = {}): boolean {
-  return [...modules.values()].some((module) =>
-    [...module.controllers.values()].some(
-      ({ metatype }) =>
-        typeof metatype === 'function' &&
-        !(byApp && isHealthController(metatype)) &&
-        answersGet(module.metatype, metatype, path),
-    ),
-  );
 }
 
 /** Whether `setGlobalPrefix` was told to leave the route out. */

@@ -1,5 +1,7 @@
 import { Controller, type Type, VERSION_NEUTRAL } from '@nestjs/common';
+import { type ModulesContainer } from '@nestjs/core';
 import { DEFAULT_API_OPTIONS } from '../rest/index.js';
+import { controllersAt } from './declared-routes.js';
 import { ServiceDiscoveryHealthController } from './health.controller.js';
 import {
   LIVENESS_PATH,
@@ -31,6 +33,12 @@ export function healthControllersAt(path: string): Type[] {
 export function isHealthController(metatype: unknown): metatype is Type {
   if (typeof metatype !== 'function') return false;
   return CONTROLLERS.some(([, ours]) => metatype === ours || metatype.prototype instanceof ours);
+}
+
+/** The controller of the app's own that answers `GET` at a path. */
+export function appControllerAt(modules: ModulesContainer, path: string): Type | undefined {
+  for (const controller of controllersAt(modules, path)) if (!isHealthController(controller)) return controller;
+  return undefined;
 }
 
 /** The route and what is injected are inherited; the path alone is the subclass's own. */

@@ -1,8 +1,7 @@
 import { Inject, Logger, Module, type NestModule } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { LOG_CONTEXT } from '../logging.js';
-import { answersGet } from './declared-routes.js';
-import { isHealthController } from './health-controllers.js';
+import { appControllerAt, isHealthController } from './health-controllers.js';
 
 /**
  * Lets an app's own health checks stand where they stand: with two controllers for one path, Fastify does not start, and
@@ -18,21 +17,11 @@ export class HealthRouteModule implements NestModule {
       for (const [token, { metatype }] of module.controllers) {
         if (!isHealthController(metatype)) continue;
         const path = Reflect.getMetadata('path', metatype) as string;
-        const owner = this.ownerOf(path);
+        const owner = appControllerAt(this.modules, path);
         if (!owner) continue;
         module.controllers.delete(token);
-        new Logger(LOG_CONTEXT).log(`GET /${path} is answered by the app's own ${owner}`);
+        new Logger(LOG_CONTEXT).log(`GET /${path} is answered by the app's own ${owner.name}`);
       }
     }
-  }
-
-  private ownerOf(path: string): string | undefined {
-    for (const module of this.modules.values()) {
-      for (const { metatype } of module.controllers.values()) {
-        if (typeof metatype !== 'function' || isHealthController(metatype)) continue;
-        if (answersGet(module.metatype, metatype, path)) return metatype.name;
-      }
-    }
-    return undefined;
   }
 }
