@@ -64,6 +64,7 @@ export {
   type JsonScalar,
   type Lease,
   type OperatorNote,
+  type OperatorReason,
   type OperatorStatus,
   originOf,
   type Protocol,

@@ -31,17 +31,24 @@ export interface HealthDetail {
   readonly flapping?: boolean;
 }
 
-/** Who took an instance out, since when and why. */
-export interface OperatorNote {
+/** Why an instance is taken out, and by whom. */
+export interface OperatorReason {
+  readonly reason?: string;
+  /** Whoever says it, as they call themselves. */
+  readonly by?: string;
+}
+
+/** The same, and since when it is out. */
+export interface OperatorNote extends OperatorReason {
   /** Milliseconds since the Unix epoch. */
   readonly since: number;
-  readonly reason?: string;
-  /** Whoever said it, as they call themselves. */
-  readonly by?: string;
 }
 
 /** What goes with a status: of a health the one, of an operator's word the other. */
 export type StatusDetail = HealthDetail | OperatorNote;
+
+/** What whoever sets a status says of it. Since when it holds, the registry finds by itself. */
+export type StatusReport = HealthDetail | OperatorReason;
 
 /** Names one instance. */
 export interface InstanceKey {

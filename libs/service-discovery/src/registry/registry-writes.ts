@@ -1,4 +1,4 @@
-import { RegistryUnavailableError, settlesWithin, type Clock } from '../common/index.js';
+import { RegistryUnavailableError, settlesWithin, withoutUndefined, type Clock } from '../common/index.js';
 import {
   changeInstance,
   keyOf,
@@ -7,11 +7,12 @@ import {
   type HealthStatus,
   type InstanceKey,
   type Lease,
-  type OperatorNote,
+  type OperatorReason,
   type OperatorStatus,
   type RegistrySnapshot,
   type ServiceInstance,
   type StatusDetail,
+  type StatusReport,
 } from '../model/index.js';
 import { isHealthNews, isOperatorStatus, type RegistryStore } from '../store/index.js';
 import { type EffectWaiters } from './effect-waiters.js';
@@ -80,8 +81,8 @@ export class RegistryWrites {
     );
   }
 
-  setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: StatusDetail): Promise<boolean> {
-    const said = withSince(status, detail, this.deps.shown(key), this.deps.clock.epoch());
+  setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, report?: StatusReport): Promise<boolean> {
+    const said = withSince(status, report, this.deps.shown(key), this.deps.clock.epoch());
     return this.write(
       key,
       () => this.say(key, status, said),
@@ -228,19 +229,20 @@ export class RegistryWrites {
 /** Whoever checks, or takes out, says what and why; the registry since when it is so. */
 function withSince(
   status: OperatorStatus | HealthStatus,
-  detail: StatusDetail | undefined,
+  report: StatusReport | undefined,
   shown: ServiceInstance | undefined,
   now: number,
 ): StatusDetail | undefined {
   if (isOperatorStatus(status)) {
     if (status === 'up') return undefined;
     const known = shown?.operatorStatus === status ? shown.operatorNote : undefined;
-    const { reason, by } = (detail ?? {}) as Partial<OperatorNote>;
+    const since = known?.since ?? now;
+    const { reason, by } = (report ?? {}) as OperatorReason;
     // To say it again takes nothing back of what was said with it; but nobody gives the reasons of somebody else.
-    const said = reason === undefined && by === undefined ? known : detail;
-    return { ...said, since: known?.since ?? now };
+    const said = reason === undefined && by === undefined ? known : withoutUndefined({ reason, by });
+    return { ...said, since };
   }
-  const health = detail as HealthDetail | undefined;
+  const health = report as HealthDetail | undefined;
   const since = shown?.healthStatus === status ? shown.health?.since : health?.checkedAt;
   return health && since !== undefined ? { ...health, since } : health;
 }

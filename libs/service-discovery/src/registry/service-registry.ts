@@ -28,7 +28,7 @@ import {
   type ServiceInstance,
   type ServiceRegistration,
   type WatchScope,
-  type StatusDetail,
+  type StatusReport,
 } from '../model/index.js';
 import { WatchHub, type RegistryStore } from '../store/index.js';
 import { emitChangeEvents } from './change-events.js';
@@ -224,12 +224,13 @@ export class ServiceRegistry {
 
   /**
    * Sets the operator's word or the health of an instance, see {@link RegistryStore.setStatus}.
+   * @param report a `HealthDetail` with a health, an `OperatorReason` with an operator's word
    * @returns false: no such instance
    * @throws RegistryUnavailableError
    */
-  async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: StatusDetail): Promise<boolean> {
+  async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, report?: StatusReport): Promise<boolean> {
     if (!this.follows(key.serviceName)) await this.follow(key.serviceName);
-    return this.writes.setStatus(key, status, detail);
+    return this.writes.setStatus(key, status, report);
   }
 
   /** Names of the services that have an instance. */

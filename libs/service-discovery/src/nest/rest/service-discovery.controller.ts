@@ -12,14 +12,14 @@ import {
   VERSION_NEUTRAL,
 } from '@nestjs/common';
 import { isStrategyName, LoadBalancingStrategy } from '../../balancing/index.js';
-import { type Clock, LeaseLostError, ServiceNotFoundError } from '../../common/index.js';
+import { LeaseLostError, ServiceNotFoundError } from '../../common/index.js';
 import { HealthAggregator } from '../../health/index.js';
 import { baseUrlOf, type InstanceKey, type InstanceStatus, type OperatorStatus } from '../../model/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
 import { type InstanceBody, REMOVED_HEADER } from '../../store/index.js';
 import { type ResolvedServiceDiscoveryOptions } from '../options/options.js';
 import { ServiceDiscovery } from '../service-discovery.js';
-import { CLOCK, SERVICE_DISCOVERY_OPTIONS } from '../tokens.js';
+import { SERVICE_DISCOVERY_OPTIONS } from '../tokens.js';
 import { ageHeader } from './age.js';
 import { ApiGuard, Restricted } from './access.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
@@ -28,7 +28,7 @@ import { type DiscoverQuery } from './dto/discover.query.js';
 import { type HealthQuery, toSelection } from './dto/health.query.js';
 import { type DeregisterQuery, type HeartbeatDto } from './dto/lease.dto.js';
 import { type RegisterServiceDto, toRegistration } from './dto/register-service.dto.js';
-import { type StatusDto, toOperatorNote } from './dto/status.dto.js';
+import { type StatusDto } from './dto/status.dto.js';
 import { RestErrorFilter } from './error-filter.js';
 import {
   DeregisterParams,
@@ -91,7 +91,6 @@ export class ServiceDiscoveryController {
     @Inject(HealthAggregator) private readonly aggregator: HealthAggregator,
     @Inject(SERVICE_DISCOVERY_OPTIONS) private readonly options: Pick<ResolvedServiceDiscoveryOptions, 'strategies'>,
     @Inject(Reply) private readonly reply: Reply,
-    @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
   /**
@@ -155,11 +154,11 @@ export class ServiceDiscoveryController {
   async setStatus(
     @Param('name') serviceName: string,
     @Param('id') instanceId: string,
-    @StatusBody() body: StatusDto,
+    @StatusBody() { status: operatorStatus, reason, by }: StatusDto,
     @Res() response: unknown,
   ): Promise<StatusView> {
     const key = { serviceName, instanceId };
-    const found = await this.registry.setStatus(key, body.status, toOperatorNote(body, this.clock.epoch()));
+    const found = await this.registry.setStatus(key, operatorStatus, { reason, by });
     const instance = found ? this.registry.getInstance(key) : undefined;
     if (!instance) throw new InstanceNotFoundError(serviceName, instanceId);
     return this.answer(response, 200, {

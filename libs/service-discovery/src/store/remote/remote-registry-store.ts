@@ -5,7 +5,7 @@ import {
   type HealthStatus,
   type InstanceKey,
   type Lease,
-  type OperatorNote,
+  type OperatorReason,
   type OperatorStatus,
   type ServiceInstance,
   type StatusDetail,
@@ -144,8 +144,8 @@ function codeOf({ body }: RegistryAnswer): unknown {
 }
 
 /** Since when a word holds, the registry finds by itself. */
-function toWordReasons(note: StatusDetail | undefined): { reason?: string; by?: string } {
-  const { reason, by } = (note ?? {}) as Partial<OperatorNote>;
+function toWordReasons(note: StatusDetail | undefined): OperatorReason {
+  const { reason, by } = (note ?? {}) as OperatorReason;
   return { reason, by };
 }
 

@@ -1,5 +1,4 @@
-import { withoutUndefined } from '../../../common/index.js';
-import { type HealthDetail, type HealthStatus, type OperatorNote, type OperatorStatus } from '../../../model/index.js';
+import { type HealthDetail, type HealthStatus, type OperatorStatus } from '../../../model/index.js';
 import { isText, Rule } from './rule.js';
 
 const OPERATOR_STATUSES: readonly unknown[] = ['up', 'maintenance', 'draining'] satisfies OperatorStatus[];
@@ -16,11 +15,6 @@ export class StatusDto {
 
   @Rule('a text of 1 to 128 characters that says who', isText(128))
   by?: string;
-}
-
-/** @param now milliseconds since the Unix epoch */
-export function toOperatorNote({ reason, by }: StatusDto, now: number): OperatorNote {
-  return { since: now, ...withoutUndefined({ reason, by }) };
 }
 
 export interface HealthDetailBody {
