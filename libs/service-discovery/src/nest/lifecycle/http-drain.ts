@@ -83,9 +83,8 @@ export class HttpDrain {
   }
 
   /** Resolves when these are over. */
-  async ended(responses: readonly OpenResponse[]): Promise<void> {
-    const waiting = responses.filter((response) => this.open.has(response));
-    await Promise.all(waiting.map(closed));
+  ended(responses: readonly OpenResponse[]): Promise<void> {
+    return gone(() => this.openOf(responses));
   }
 
   /** Resolves when every response that is complete has reached its reader, or the reader has gone. */
@@ -98,7 +97,7 @@ export class HttpDrain {
    * @returns what was asked for, such as `GET /users/1`; without the query, which may hold what is nobody's business
    */
   cut(responses: readonly OpenResponse[]): string[] {
-    const cut = responses.filter((response) => this.open.has(response));
+    const cut = this.openOf(responses);
     for (const response of cut) destroy(response);
     return cut.map(({ req: { method, url } }) => `${method} ${url?.split('?')[0]}`);
   }
@@ -136,6 +135,10 @@ export class HttpDrain {
     // What is still used had promised to be kept open; who has that promise may be writing to it while the server listens.
     if (!this.draining || this.server.listening !== false || isSession(connection)) return;
     if (![...this.open].some((other) => connectionOf(other) === connection)) connection.destroySoon();
+  }
+
+  private openOf(responses: readonly OpenResponse[]): OpenResponse[] {
+    return responses.filter((response) => this.open.has(response));
   }
 
   private undelivered(): OpenResponse[] {
