@@ -1,6 +1,6 @@
 /** Which instance takes a call: filters, strategies, load metrics. */
 export { type LoadBalancer, type PickContext, type PickResult, type SelectionCriteria } from './load-balancer.js';
-export { type UnavailableReason } from './unavailable-reason.js';
+export { type UnavailableReason, WHY_UNAVAILABLE } from './unavailable-reason.js';
 export { type BalancingExplanation, type FilterStage, type InstanceExplanation } from './explanation.js';
 export { createLoadBalancer, type CreateLoadBalancerDeps } from './create-load-balancer.js';
 export {

@@ -10,3 +10,12 @@ export type UnavailableReason =
   | 'too_few_healthy'
   /** All healthy ones are refused by `refusal`. */
   | 'none_available';
+
+/** The same for people. */
+export const WHY_UNAVAILABLE: Readonly<Record<UnavailableReason, string>> = {
+  no_instances: 'there is none',
+  no_match: 'none matches the version and tags asked for',
+  none_healthy: 'all are unhealthy, draining, in maintenance or of weight 0',
+  too_few_healthy: 'too few of its instances are healthy to bear its calls',
+  none_available: 'all are refused',
+};

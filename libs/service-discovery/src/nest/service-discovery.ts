@@ -11,6 +11,7 @@ import {
   selectEligible,
   type SelectionCriteria,
   type UnavailableReason,
+  WHY_UNAVAILABLE,
 } from '../balancing/index.js';
 import {
   Balancers,
@@ -52,14 +53,6 @@ interface KnownService {
   /** That of the module's options. */
   readonly usual: FedBalancer;
 }
-
-const REASONS: Readonly<Record<UnavailableReason, string>> = {
-  no_instances: 'there is none',
-  no_match: 'none matches the version and tags asked for',
-  none_healthy: 'all are unhealthy, draining, in maintenance or of weight 0',
-  too_few_healthy: 'too few of its instances are healthy to bear its calls',
-  none_available: 'all are refused',
-};
 
 /** Registers and finds services. To call them, inject `ServiceCommunicator`: it also retries and cuts off. */
 @Injectable()
@@ -123,7 +116,7 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
       return null;
     }
     const picked = this.pick(serviceName, instances, criteria);
-    if (typeof picked === 'string') throw new NoAvailableInstanceError(serviceName, REASONS[picked]);
+    if (typeof picked === 'string') throw new NoAvailableInstanceError(serviceName, WHY_UNAVAILABLE[picked]);
     return endpointOf(picked);
   }
 
@@ -154,7 +147,7 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
     const { registry, clock } = this;
     const choose: ServiceWaitDeps['choose'] = (name, instances, criteria) => {
       const picked = this.pick(name, instances, criteria);
-      return typeof picked === 'string' ? REASONS[picked] : picked;
+      return typeof picked === 'string' ? WHY_UNAVAILABLE[picked] : picked;
     };
     const hint = (): string => this.mutualWaitHint();
     const isAbandoned = (): boolean => this.endsBySignal;

@@ -4,7 +4,7 @@ import {
   NoAvailableInstanceError,
   ServiceNotFoundError,
 } from '../../common/index.js';
-import { type UnavailableReason } from '../../balancing/index.js';
+import { type UnavailableReason, WHY_UNAVAILABLE } from '../../balancing/index.js';
 import { type Refusal } from '../channel/service-view.js';
 import { type Call } from './call.js';
 import { refused as reportRefusal } from './refused.js';
@@ -26,11 +26,9 @@ export function unavailableError<T>(
     case 'no_instances':
       return new ServiceNotFoundError(service);
     case 'no_match':
-      return new NoAvailableInstanceError(service, 'none matches the version and tags asked for');
     case 'none_healthy':
-      return new NoAvailableInstanceError(service, 'all are unhealthy, draining, in maintenance or of weight 0');
     case 'too_few_healthy':
-      return new NoAvailableInstanceError(service, 'too few of its instances are healthy to bear its calls');
+      return new NoAvailableInstanceError(service, WHY_UNAVAILABLE[reason]);
     case 'none_available':
       return refusalError(call, refused);
   }
