@@ -49,5 +49,5 @@ export async function circuit(stage: Stage): Promise<void> {
     (load.servedBy.get('inventory-2') ?? 0) > answered && load.failures.length === 0,
     `${load.failures.length} of ${load.answered} failed`,
   );
-  for (const failure of load.failures.slice(0, 3)) print.say(`  ${failure}`);
+  print.faults(load.failures);
 }

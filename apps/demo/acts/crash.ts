@@ -28,7 +28,7 @@ export async function crash(stage: Stage): Promise<void> {
     load.failures.length === 0,
     `${load.failures.length} of ${load.answered} failed; p50 ${load.percentile(0.5).toFixed(1)} ms, p99 ${load.percentile(0.99).toFixed(1)} ms`,
   );
-  for (const failure of load.failures.slice(0, 3)) print.say(`  ${failure}`);
+  print.faults(load.failures);
 
   await waitFor('the lease of user-2 to run out', async () =>
     (await stage.statusOf('user-2')) === undefined ? true : undefined,

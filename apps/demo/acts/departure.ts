@@ -23,7 +23,7 @@ export async function departure(stage: Stage): Promise<void> {
     load.failures.length === 0,
     `${load.failures.length} of ${load.answered} failed; p99 ${load.percentile(0.99).toFixed(1)} ms`,
   );
-  for (const failure of load.failures.slice(0, 3)) print.say(`  ${failure}`);
+  print.faults(load.failures);
   claims.check(
     'it had deregistered before it ended',
     status === undefined && (code === 0 || signal === 'SIGTERM'),

@@ -46,7 +46,7 @@ export async function standstill(stage: Stage): Promise<void> {
     load.failures.length === 0,
     `${load.failures.length} of ${load.answered} failed`,
   );
-  for (const failure of load.failures.slice(0, 3)) print.say(`  ${failure}`);
+  print.faults(load.failures);
 }
 
 /** Attempts that failed until the circuit opened, and calls that the instance got while it was open. */

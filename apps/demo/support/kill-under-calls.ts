@@ -36,7 +36,7 @@ export async function killUnderCalls(stage: Stage, name: string, meanwhile: () =
     `attempts that could not be sent, by caller: ${partings.map(({ unsent }) => unsent).join(', ')}; the last one knew after ${last.toFixed(0)} ms`,
   );
   claims.check('and none of their calls failed', load.failures.length === 0, `of ${load.answered}`);
-  for (const failure of load.failures.slice(0, 3)) print.say(`  ${failure}`);
+  print.faults(load.failures);
 }
 
 interface Parting {

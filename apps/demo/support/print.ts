@@ -3,6 +3,7 @@ import { styleText } from 'node:util';
 type Style = Parameters<typeof styleText>[0];
 
 const WIDTH = 78;
+const SHOWN_FAULTS = 3;
 
 /** Writes what the audience reads: in colour on a terminal, plain when piped or when NO_COLOR is set. */
 export class Printer {
@@ -28,6 +29,11 @@ export class Printer {
 
   say(text: string): void {
     this.write(`  ${text}`);
+  }
+
+  /** The first few of what went wrong. */
+  faults(all: readonly string[]): void {
+    for (const fault of all.slice(0, SHOWN_FAULTS)) this.say(`  ${fault}`);
   }
 
   /** What was asked, and what came back. */

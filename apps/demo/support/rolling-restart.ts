@@ -40,7 +40,7 @@ export async function restartInTurn(
     load.failures.length === 0,
     `${load.failures.length} of ${load.answered} failed; p99 ${load.percentile(0.99).toFixed(1)} ms`,
   );
-  for (const failure of load.failures.slice(0, 3)) print.say(`  ${failure}`);
+  print.faults(load.failures);
 
   const postings = requests.filter((request) => request instanceof Posting);
   const faults = (await Promise.all(postings.map((posting) => posting.faults(journal)))).flat();
@@ -49,5 +49,5 @@ export async function restartInTurn(
     faults.length === 0,
     `${postings.reduce((sum, { done }) => sum + done, 0)} POSTs, ${faults.length} lost or doubled`,
   );
-  for (const fault of faults.slice(0, 3)) print.say(`  ${fault}`);
+  print.faults(faults);
 }
