@@ -32,7 +32,7 @@ export class ServiceReadiness {
   private readonly listeners = new Listeners<[]>((error) =>
     new Logger(LOG_CONTEXT).error('A listener of the readiness failed', error),
   );
-  private underWay: Promise<HealthIndicatorResult> | undefined;
+  private readonly runAll = oneAtATime(() => this.runChecks());
   private closed = false;
 
   constructor(@Inject(CLOCK) private readonly clock: Clock) {}
@@ -86,8 +86,7 @@ export class ServiceReadiness {
   /** What is against it, by name; those who ask at the same time share one run of the checks. Never rejects. */
   check(): Promise<HealthIndicatorResult> {
     if (this.holdReasons.length > 0) return Promise.resolve(this.own());
-    this.underWay ??= this.runChecks().finally(() => (this.underWay = undefined));
-    return this.underWay.then((results) => ({ ...this.own(), ...results }));
+    return this.runAll().then((results) => ({ ...this.own(), ...results }));
   }
 
   /** Not ready from now on, for good: the app shuts down. */
@@ -119,7 +118,7 @@ export class ServiceReadiness {
   }
 }
 
-/** While a check hangs, those who ask wait for that one run: a probe comes every few seconds, and each would add one more. */
+/** Those who ask while it runs wait for that run: where a check hangs, a probe comes every few seconds, and each would add one more. */
 function oneAtATime(check: ReadinessCheck): () => Promise<HealthIndicatorResult> {
   let running: Promise<HealthIndicatorResult> | undefined;
   const run = async (): Promise<HealthIndicatorResult> => check();
