@@ -10,6 +10,7 @@ export * from './errors.js';
 export * from './header-name.js';
 export * from './list-difference.js';
 export * from './listeners.js';
+export * from './one-line.js';
 export * from './outcome.js';
 export * from './random.js';
 export * from './reconnect-delay.js';

@@ -1,4 +1,4 @@
-import { withoutUndefined } from '../common/index.js';
+import { oneLine, withoutUndefined } from '../common/index.js';
 import {
   baseUrlOf,
   keyOf,
@@ -30,7 +30,9 @@ export function lineOf(event: ServiceDiscoveryEvent): EventLine | null {
   const subject = subjectOf(event);
   const draft = draftOf(event);
   if (subject === null || !draft) return null;
-  return { ...draft, subject, fields: { event: event.type, ...withoutUndefined(draft.fields) } };
+  // Reasons come from anywhere: from other processes, and from whoever calls the API.
+  const message = oneLine(draft.message);
+  return { ...draft, message, subject, fields: { event: event.type, ...withoutUndefined(draft.fields) } };
 }
 
 function draftOf(event: ServiceDiscoveryEvent): Draft | null {

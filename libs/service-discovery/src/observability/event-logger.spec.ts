@@ -31,6 +31,17 @@ describe('EventLogger', () => {
   const unhealthy = (reason = 'status 500'): void =>
     bus.emit('instance.status_changed', { key, from: 'healthy', to: 'unhealthy', reason });
 
+  it('keeps an event on its line, whatever somebody gave for a reason', () => {
+    new EventLogger(bus, logger, {}, { clock });
+    const reason = 'a\r\nERROR b\u2028c';
+    unhealthy(reason);
+    bus.emit('registry.trouble', { kind: 'bad_record', service: 'users', instanceId: 'a', reason });
+    expect(lines.map(([, message]) => message)).toEqual([
+      'users/a is unhealthy, was healthy: a ERROR b c',
+      'In the registry, users/a: a ERROR b c',
+    ]);
+  });
+
   it('writes one structured line an event at a fitting level', () => {
     new EventLogger(bus, logger, {}, { clock });
     const instance = toInstance({ serviceName: 'users', host: '::1', port: 80, instanceId: 'a' }, { ttlMs: 9, now: 1 });

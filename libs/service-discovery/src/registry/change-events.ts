@@ -1,3 +1,4 @@
+import { oneLine } from '../common/index.js';
 import {
   findInstance,
   REMOVAL_EVENT,
@@ -99,8 +100,7 @@ function emitPut(events: EventSink, before: ServiceInstance | undefined, instanc
 /** Why an operator said so, and who it was, as far as they told. */
 function wordOf(note: OperatorNote | undefined): string | undefined {
   const said = [note?.reason, note?.by && `(by ${note.by})`].filter(Boolean).join(' ');
-  // Anybody may have said it: it cannot begin a line of its own in a log.
-  return said.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ') || undefined;
+  return oneLine(said) || undefined;
 }
 
 function emitRemoval(events: EventSink, { serviceName, instanceId }: InstanceKey, reason: RemovalReason): void {

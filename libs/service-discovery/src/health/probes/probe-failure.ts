@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { messageOf } from '../../common/index.js';
+import { messageOf, oneLine } from '../../common/index.js';
 import { HostNotAllowedError } from '../../model/index.js';
 
 const UNTRUSTED =
@@ -43,10 +43,10 @@ export function failureReason(thrown: unknown, signal?: AbortSignal): string {
 
 /**
  * A reason as it is kept: every store, watcher and log line carries it, and an instance has a say in it by what it answers
- * and what it registered. So it is short, and cannot begin a line of its own in a log.
+ * and what it registered. So it is one short line.
  */
 export function shortReason(reason: string): string {
-  return reason.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ').slice(0, LONGEST_REASON);
+  return oneLine(reason).slice(0, LONGEST_REASON);
 }
 
 function describe(error: unknown): string {
