@@ -1,5 +1,5 @@
 import { OptionValidator } from '../common/index.js';
-import { type BodyCondition, type HealthCheckSpec, SERVICE_NAME_PATTERN } from '../model/index.js';
+import { type BodyCondition, type HealthCheckSpec, isServiceName } from '../model/index.js';
 import { type CheckSettings, readSettings } from './check-settings.js';
 import { type BodyPredicate } from './probes/body-condition.js';
 import { type CustomCheck } from './probes/custom-probe.js';
@@ -36,7 +36,7 @@ export function readServiceChecks(
   const services = new Map<string, CheckSettings>();
   for (const [name, options] of entriesOf(check, 'services', given, 'an object of options by the name of a service')) {
     const path = `services.${name}`;
-    if (!SERVICE_NAME_PATTERN.test(name)) check.problem(path, name, 'the name of a service');
+    if (!isServiceName(name)) check.problem(path, name, 'the name of a service');
     else if (!isObject(options)) check.problem(path, options, 'an object of options');
     else {
       const own = new OptionValidator(check.pathOf(path));

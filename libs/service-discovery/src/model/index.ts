@@ -7,7 +7,7 @@ export * from './host-policy.js';
 export * from './instance.js';
 export { steadyList } from './instance-list.js';
 export * from './lease.js';
-export { INSTANCE_ID_PATTERN, SERVICE_NAME_PATTERN } from './field-checks.js';
+export { INSTANCE_ID_PATTERN, isServiceName, SERVICE_NAME_PATTERN } from './field-checks.js';
 export * from './protocol.js';
 export * from './registration.js';
 export { findServiceNamesProblems } from './service-names.js';

@@ -1,12 +1,10 @@
 import { type HealthSelection } from '../../../health/index.js';
-import { SERVICE_NAME_PATTERN, type Tier, TIERS } from '../../../model/index.js';
+import { isServiceName, type Tier, TIERS } from '../../../model/index.js';
 import { isText, Rule } from './rule.js';
-
-const isName = (value: unknown): boolean => typeof value === 'string' && SERVICE_NAME_PATTERN.test(value);
 
 /** The query of `GET /health/aggregated`: which services it is about; see {@link HealthSelection}. */
 export class HealthQuery {
-  @Rule('the name of a service; repeat the parameter for more', (value) => [value].flat().every(isName))
+  @Rule('the name of a service; repeat the parameter for more', (value) => [value].flat().every(isServiceName))
   service?: string | string[];
 
   @Rule('a tag of 1 to 128 characters', isText(128))

@@ -1,5 +1,5 @@
 import { type Lease } from '../../../model/index.js';
-import { INSTANCE_ID_PATTERN, SERVICE_NAME_PATTERN } from '../../../model/index.js';
+import { INSTANCE_ID_PATTERN, isServiceName } from '../../../model/index.js';
 import { isWholeNumber, Rule } from './rule.js';
 
 /** The body of a heartbeat; it may be left out. */
@@ -43,11 +43,5 @@ export function toLease(body: LeaseBody): Lease {
 function isLeaseBody(value: unknown): value is LeaseBody {
   if (typeof value !== 'object' || value === null) return false;
   const { service_name: name, instance_id: id, generation } = value as Partial<Record<keyof LeaseBody, unknown>>;
-  return (
-    typeof name === 'string' &&
-    SERVICE_NAME_PATTERN.test(name) &&
-    typeof id === 'string' &&
-    INSTANCE_ID_PATTERN.test(id) &&
-    isWholeNumber(generation)
-  );
+  return isServiceName(name) && typeof id === 'string' && INSTANCE_ID_PATTERN.test(id) && isWholeNumber(generation);
 }
