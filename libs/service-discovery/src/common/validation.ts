@@ -1,5 +1,6 @@
 import { parseDuration } from './duration.js';
 import { InvalidConfigurationError, type Problem } from './errors.js';
+import { isRecord } from './is-record.js';
 import { suggest } from './suggest.js';
 
 export interface NumberRange {
@@ -50,7 +51,7 @@ export class OptionValidator {
   ): T {
     const merged = { ...defaults };
     if (given === undefined) return merged;
-    if (!isOptionsObject(given)) {
+    if (!isRecord(given)) {
       this.problem(path, given, 'an object of options');
       return merged;
     }
@@ -145,10 +146,6 @@ export function unknownOption(path: string, name: string, value: unknown, known:
   const isSecret = SECRET_NAME.test(name) || (typeof value === 'object' && value !== null);
   const shown = isSecret ? '***' : value;
   return { path, value: shown, expected: `no option of this name${suggest(name, known)}` };
-}
-
-function isOptionsObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function describeRange(min: number, max: number, describe: (value: number) => string): string {

@@ -1,4 +1,4 @@
-import { OptionValidator } from '../common/index.js';
+import { isRecord, OptionValidator } from '../common/index.js';
 import { type BodyCondition, type HealthCheckSpec, isServiceName } from '../model/index.js';
 import { type CheckSettings, readSettings } from './check-settings.js';
 import { type BodyPredicate } from './probes/body-condition.js';
@@ -37,7 +37,7 @@ export function readServiceChecks(
   for (const [name, options] of entriesOf(check, 'services', given, 'an object of options by the name of a service')) {
     const path = `services.${name}`;
     if (!isServiceName(name)) check.problem(path, name, 'the name of a service');
-    else if (!isObject(options)) check.problem(path, options, 'an object of options');
+    else if (!isRecord(options)) check.problem(path, options, 'an object of options');
     else {
       const own = new OptionValidator(check.pathOf(path));
       const settings = readSettings(own, options);
@@ -80,11 +80,7 @@ function circleFrom(start: string, services: ReadonlyMap<string, CheckSettings>)
 }
 
 function entriesOf(check: OptionValidator, path: string, given: unknown, expected: string): Map<string, unknown> {
-  if (isObject(given)) return new Map(Object.entries(given));
+  if (isRecord(given)) return new Map(Object.entries(given));
   check.problem(path, given, expected);
   return new Map();
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

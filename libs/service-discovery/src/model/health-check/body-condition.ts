@@ -1,4 +1,4 @@
-import { type OptionValidator } from '../../common/index.js';
+import { isRecord, type OptionValidator } from '../../common/index.js';
 import { type BodyCondition, type JsonScalar } from './spec.js';
 
 const TEXT_LIMIT = 1_024;
@@ -7,13 +7,13 @@ const LIST_LIMIT = 32;
 
 /** A body condition that is plain JSON. */
 export function readBodyCondition(check: OptionValidator, path: string, given: unknown): BodyCondition {
-  const isObject = typeof given === 'object' && given !== null && !Array.isArray(given);
-  const names = isObject ? Object.keys(given).sort().join() : '';
+  const fields = isRecord(given) ? given : {};
+  const names = Object.keys(fields).sort().join();
   if (names !== 'contains' && names !== 'equals,path') {
     check.problem(path, given, "{ contains: 'text' } or { path: 'a.place', equals: 'value' }");
     return given as BodyCondition;
   }
-  const { contains, path: place, equals } = given as Record<string, unknown>;
+  const { contains, path: place, equals } = fields;
   if (names === 'contains') {
     if (!isText(contains, TEXT_LIMIT)) check.problem(`${path}.contains`, contains, textOf(TEXT_LIMIT));
     return { contains: contains as string };

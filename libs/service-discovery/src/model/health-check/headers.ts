@@ -1,4 +1,4 @@
-import { HEADER_NAME, type OptionValidator } from '../../common/index.js';
+import { HEADER_NAME, isRecord, type OptionValidator } from '../../common/index.js';
 
 const HEADER_LIMIT = 32;
 const NAME_LIMIT = 64;
@@ -25,11 +25,11 @@ const OF_THE_CONNECTION: ReadonlySet<string> = new Set([
 
 /** Headers with their names in lower case. Of one that is wrong, the value is shown nowhere: it may be a secret. */
 export function readHeaders(check: OptionValidator, path: string, given: unknown): Record<string, string> {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+  if (!isRecord(given)) {
     check.problem(path, '***', 'an object of header values by name');
     return {};
   }
-  const entries = Object.entries(given as Record<string, unknown>);
+  const entries = Object.entries(given);
   const size = entries.reduce((sum, [name, value]) => sum + name.length + String(value).length, 0);
   if (entries.length > HEADER_LIMIT || size > TOTAL_LIMIT_BYTES) {
     check.problem(path, '***', `at most ${HEADER_LIMIT} headers of ${TOTAL_LIMIT_BYTES} bytes in all`);

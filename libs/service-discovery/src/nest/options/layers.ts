@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type LoadBalancing, mergeLoadBalancing } from '../../balancing/index.js';
-import { withoutUndefined } from '../../common/index.js';
+import { isRecord, withoutUndefined } from '../../common/index.js';
 import { type ServiceDiscoveryOptions } from './options.js';
 import { KNOWN_OPTIONS } from './known-options.js';
 
@@ -64,5 +64,5 @@ function overlay(base: Layer, over: Layer): Layer {
 
 function isGroup(name: string, value: unknown): value is Layer {
   const group = Object.hasOwn(KNOWN_OPTIONS, name) && KNOWN_OPTIONS[name as keyof ServiceDiscoveryOptions] !== null;
-  return group && typeof value === 'object' && value !== null && !Array.isArray(value);
+  return group && isRecord(value);
 }

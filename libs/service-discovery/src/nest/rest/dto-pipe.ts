@@ -1,6 +1,6 @@
 import { createParamDecorator, type ExecutionContext, Injectable, type PipeTransform, type Type } from '@nestjs/common';
 import { getMetadataStorage, validate } from 'class-validator';
-import { type Problem } from '../../common/index.js';
+import { isRecord, type Problem } from '../../common/index.js';
 import { bodyOfRequest, BODY_LIMIT_BYTES, type BodyReading } from './request-body.js';
 import { InvalidRequestError, PayloadTooLargeError } from './rest-error.js';
 
@@ -73,9 +73,7 @@ export function fieldsOf(body: BodyReading): Readonly<Record<string, unknown>> {
       throw new PayloadTooLargeError(BODY_LIMIT_BYTES);
     case 'json': {
       const { value } = body;
-      return typeof value === 'object' && value !== null && !Array.isArray(value)
-        ? (value as Record<string, unknown>)
-        : refuse(value, 'a JSON object');
+      return isRecord(value) ? value : refuse(value, 'a JSON object');
     }
   }
 }

@@ -1,0 +1,4 @@
+/** Whether a value holds others by name: an object that is no list. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
