@@ -55,8 +55,8 @@ interface Window {
   /** Whether it befell an instance of another process. */
   isOthers: boolean;
   repeats: number;
-  /** Of a story: what the line that was written last says. */
-  state?: string;
+  /** What the line that was written last says. */
+  state: string;
   /** How many changes of state were written, in this window and those that it goes on from. */
   changes: number;
 }
@@ -102,7 +102,7 @@ export class EventLogger {
       const story = storyOf(type);
       const siblings = (story && stories.get(story)) ?? new Map<string, Window>();
       if (story) stories.set(story, siblings);
-      this.listen(bus, type, siblings, story ? stateOf : undefined);
+      this.listen(bus, type, siblings, story !== undefined);
     }
   }
 
@@ -115,7 +115,7 @@ export class EventLogger {
     this.windows.clear();
   }
 
-  private listen(bus: EventBus, type: EventName, siblings: Map<string, Window>, state?: typeof stateOf): void {
+  private listen(bus: EventBus, type: EventName, siblings: Map<string, Window>, tellsStory: boolean): void {
     // What counts as a repeat of whichever other of its type where there is no room for more subjects.
     const anySubject = ` ${type}`;
     const onEvent = (event: ServiceDiscoveryEvent): void => {
@@ -124,15 +124,14 @@ export class EventLogger {
       if (!window && this.windows.size >= this.maxLines) window = siblings.get((subject = anySubject));
       const isOthers = this.isOthers(event);
       if (!window) {
-        this.begin({ subject, siblings, endsAt: 0, event, isOthers, repeats: 0, state: state?.(event), changes: 0 });
+        this.begin({ subject, siblings, endsAt: 0, event, isOthers, repeats: 0, state: '', changes: 0 });
         return;
       }
-      const isNews = state !== undefined && subject !== anySubject && state(event) !== window.state;
+      const isNews = tellsStory && subject !== anySubject && stateOf(event) !== window.state;
       if (isNews && window.changes < MAX_CHANGES) {
         if (window.repeats > 0) this.write(window);
         window.repeats = 0;
         window.changes++;
-        window.state = state(event);
       } else window.repeats++;
       window.event = event;
       window.isOthers = isOthers;
@@ -177,7 +176,6 @@ export class EventLogger {
       if (window.repeats === 0) continue;
       this.write(window);
       // What went on repeating starts quiet: its next line is due at the end of another window.
-      if (window.state !== undefined) window.state = stateOf(window.event);
       if (window.changes < MAX_CHANGES) window.changes = 0;
       this.open(window);
     }
@@ -185,7 +183,9 @@ export class EventLogger {
   }
 
   /** Writes the latest of the events, and how many were left out, or that changes are from now on. */
-  private write({ event, isOthers, repeats, changes }: Window): void {
+  private write(window: Window): void {
+    const { event, isOthers, repeats, changes } = window;
+    window.state = stateOf(event);
     const line = lineOf(event);
     const level = this.levels[event.type] ?? (isOthers && line?.level === 'log' ? 'debug' : line?.level);
     if (!line || !level) return;
