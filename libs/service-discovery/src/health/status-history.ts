@@ -29,8 +29,6 @@ const DEPARTED_MS = 600_000;
 const MOST_DEPARTED = 1_000;
 const NONE: readonly StatusTransition[] = [];
 
-type Snapshots = readonly [snapshot: RegistrySnapshot, previous: RegistrySnapshot];
-
 /**
  * The last changes of each instance's status. What was there when this process began to follow it has none yet. Costs nothing
  * while statuses stay as they are.
@@ -73,7 +71,7 @@ export class StatusHistory {
     }
   }
 
-  private compareAll(...[snapshot, previous]: Snapshots): void {
+  private compareAll(snapshot: RegistrySnapshot, previous: RegistrySnapshot): void {
     const changed = ([name, list]: [string, readonly ServiceInstance[]], other: RegistrySnapshot): boolean =>
       other.services.get(name) !== list;
     for (const entry of previous.services) {
