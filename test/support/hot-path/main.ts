@@ -22,6 +22,9 @@ export interface HotPathCounts {
   readonly floor: Counted;
   readonly get: Counted;
   readonly post: Counted;
+  /** One at a time, and the same of a bare pool. */
+  readonly alone: MadePerCall;
+  readonly floorAlone: MadePerCall;
   readonly timersLeft: number;
   readonly before: Held;
   /** After many more calls. */
@@ -63,12 +66,16 @@ const bare = async (n: number): Promise<unknown> => {
   return body.json();
 };
 
-async function make(calls: number, call: (n: number) => Promise<unknown>): Promise<void> {
+async function make(
+  calls: number,
+  call: (n: number) => Promise<unknown>,
+  workers = Number(concurrency),
+): Promise<void> {
   let made = 0;
   const worker = async (): Promise<void> => {
     while (made < calls) await call(made++);
   };
-  await Promise.all(Array.from({ length: Number(concurrency) }, worker));
+  await Promise.all(Array.from({ length: workers }, worker));
 }
 
 async function count(call: (n: number) => Promise<unknown>): Promise<Counted> {
@@ -90,6 +97,8 @@ const counts: HotPathCounts = {
   post: await count(post),
   timersLeft: await timersLeftBy(() => make(COUNTED, get)),
   floor: await count(bare),
+  alone: await madeBy(COUNTED, () => make(COUNTED, get, 1)),
+  floorAlone: await madeBy(COUNTED, () => make(COUNTED, bare, 1)),
 };
 await communicator.close();
 metrics.close();

@@ -55,6 +55,8 @@ describe('systemClock', () => {
     const timer = systemClock.setTimer(() => undefined, 10, options);
     const handle = armed.mock.results[0]?.value as NodeJS.Timeout;
     expect(handle.hasRef()).toBe(held);
+    timer.setKeepAlive?.(!held);
+    expect(handle.hasRef()).toBe(!held);
     timer.cancel();
     armed.mockRestore();
   });

@@ -4,6 +4,11 @@ import { onAbort } from './abort.js';
 export interface Timer {
   /** Stops the timer; safe to call again, and after it has fired. */
   cancel(): void;
+  /**
+   * Changes {@link TimerOptions.keepAlive} while it is pending. A clock may leave it out; then a timer that nobody needs for the
+   * moment is cancelled, and set again.
+   */
+  setKeepAlive?(keepAlive: boolean): void;
 }
 
 export interface TimerOptions {
@@ -34,13 +39,19 @@ class SystemTimer implements Timer {
   constructor(
     private readonly fn: () => void,
     private remainingMs: number,
-    private readonly keepAlive: boolean,
+    private keepAlive: boolean,
   ) {
     this.handle = this.arm();
   }
 
   cancel(): void {
     clearTimeout(this.handle);
+  }
+
+  setKeepAlive(keepAlive: boolean): void {
+    this.keepAlive = keepAlive;
+    if (keepAlive) this.handle.ref();
+    else this.handle.unref();
   }
 
   private arm(): NodeJS.Timeout {

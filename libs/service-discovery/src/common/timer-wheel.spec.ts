@@ -122,4 +122,98 @@ describe('TimerWheel', () => {
     call();
     expect(ended).toEqual([['late', 10]]);
   });
+
+  describe('that keeps a spare', () => {
+    /** How many timers were set, and how many of those that are pending keep the process. */
+    let timers: number;
+    let holding: Set<object>;
+
+    beforeEach(() => {
+      timers = 0;
+      holding = new Set();
+      const holdable: Clock = {
+        now: () => clock.now(),
+        epoch: () => clock.epoch(),
+        setTimer: (fn, ms) => {
+          timers++;
+          const timer = {};
+          const inner = clock.setTimer(() => {
+            holding.delete(timer);
+            fn();
+          }, ms);
+          holding.add(timer);
+          return {
+            cancel: () => {
+              holding.delete(timer);
+              inner.cancel();
+            },
+            setKeepAlive: (keepAlive) => void (keepAlive ? holding.add(timer) : holding.delete(timer)),
+          };
+        },
+      };
+      wheel = new TimerWheel(holdable, true);
+    });
+
+    it('sets one timer for all that come one after the other, each alone, and holds the process only while one waits', () => {
+      for (let index = 0; index < 1_000; index++) {
+        const timer = add(String(index), 10_000);
+        expect(holding.size).toBe(1);
+        wheel.remove(timer);
+        expect(holding.size).toBe(0);
+        clock.advance(0.001);
+      }
+      expect([timers, clock.pendingTimers]).toEqual([1, 1]);
+      clock.advance(20_000);
+      expect([ended, clock.pendingTimers]).toEqual([[], 0]);
+    });
+
+    it('ends each at its own moment in a slot that was empty meanwhile', () => {
+      wheel.remove(add('gone', 3));
+      clock.advance(1);
+      for (const ms of [9, 2, 5]) add(String(ms), ms);
+      clock.advance(100);
+      expect(ended).toEqual([
+        ['2', 3],
+        ['5', 6],
+        ['9', 10],
+      ]);
+      expect([holding.size, clock.pendingTimers]).toEqual([0, 0]);
+    });
+
+    it('keeps one at most', () => {
+      const waiting = [5, 1_000, 2_000, 3_000].map((ms) => add(String(ms), ms));
+      for (const timer of waiting) wheel.remove(timer);
+      expect([holding.size, clock.pendingTimers]).toEqual([0, 1]);
+    });
+
+    it('leaves one alone that is in use again when another one is empty', () => {
+      wheel.remove(add('gone', 1_000));
+      add('here', 1_000);
+      wheel.remove(add('gone, too', 2_000));
+      clock.advance(1_000);
+      expect(ended).toEqual([['here', 1_000]]);
+      clock.advance(2_000);
+      expect(clock.pendingTimers).toBe(0);
+    });
+
+    it('takes up others that come when the last of a slot was taken out by another one that ends', () => {
+      add('first', 10, () => {
+        wheel.remove(second);
+        add('third', 2);
+      });
+      const second = add('second', 11);
+      clock.advance(20);
+      expect(ended.map(([name]) => name)).toEqual(['first', 'third']);
+      expect([holding.size, clock.pendingTimers]).toEqual([0, 0]);
+    });
+
+    it('has none once it is closed, but for those who wait still', () => {
+      wheel.remove(add('gone', 1_000));
+      const waiting = add('waiting', 2_000);
+      wheel.close();
+      expect(clock.pendingTimers).toBe(1);
+      wheel.remove(waiting);
+      expect(clock.pendingTimers).toBe(0);
+    });
+  });
 });

@@ -20,25 +20,60 @@ const SLOT_MS = 16;
 /**
  * The limits of time of all that is under way: one timer of the clock for those that end within the same 16 ms, in place
  * of one each, since nearly all are taken out before they end. Each still ends at its own moment. It is a hashed wheel
- * (Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", 1987) of which those slots exist that somebody waits in.
+ * (Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", 1987) of which those slots exist that somebody waits in,
+ * and, in a wheel that keeps a spare, the last one that somebody waited in: what comes one after the other, each alone, would set
+ * a timer of the clock and cancel it each time.
  */
 export class TimerWheel {
   private readonly slots = new Map<number, WheelSlot>();
   private added = 0;
+  /** Nobody may be waiting in it. */
+  private spare: WheelSlot | undefined;
 
-  constructor(readonly clock: Clock) {}
+  /** @param keepsSpare a wheel that does has to be closed */
+  constructor(
+    readonly clock: Clock,
+    private keepsSpare = false,
+  ) {}
 
   add(timer: WheelTimer): void {
     timer.order = ++this.added;
     const number = Math.floor(timer.dueAt / SLOT_MS);
     let slot = this.slots.get(number);
-    if (!slot) this.slots.set(number, (slot = new WheelSlot(number, this.slots, this.clock)));
+    if (!slot) this.slots.set(number, (slot = new WheelSlot(number, this)));
     slot.add(timer);
   }
 
   /** Safe to call again, and after its time is over. */
   remove(timer: WheelTimer): void {
-    timer.slot?.remove(timer);
+    const { slot } = timer;
+    if (!slot) return;
+    slot.takeOut(timer);
+    if (slot.isEmpty) this.emptied(slot);
+  }
+
+  /** Leaves no timer of the clock but for those who wait still. */
+  close(): void {
+    this.keepsSpare = false;
+    if (this.spare?.isEmpty) this.drop(this.spare);
+  }
+
+  /** A slot's own: nobody waits in it, and nobody will. */
+  drop(slot: WheelSlot): void {
+    slot.close();
+    if (this.spare === slot) this.spare = undefined;
+    // Another one may have taken its place while the last of its timers ended.
+    if (this.slots.get(slot.number) === slot) this.slots.delete(slot.number);
+  }
+
+  private emptied(slot: WheelSlot): void {
+    if (!this.keepsSpare || !slot.rest()) {
+      this.drop(slot);
+      return;
+    }
+    const { spare } = this;
+    if (spare !== slot && spare?.isEmpty) this.drop(spare);
+    this.spare = slot;
   }
 }
 
@@ -50,24 +85,23 @@ class WheelSlot {
   private callAt = Number.POSITIVE_INFINITY;
 
   constructor(
-    private readonly number: number,
-    private readonly slots: Map<number, WheelSlot>,
-    private readonly clock: Clock,
+    readonly number: number,
+    private readonly wheel: TimerWheel,
   ) {}
 
+  get isEmpty(): boolean {
+    return this.timers.length === 0;
+  }
+
   add(timer: WheelTimer): void {
+    if (this.isEmpty) this.call?.setKeepAlive?.(true);
     timer.slot = this;
     timer.place = this.timers.length;
     this.timers.push(timer);
     if (timer.dueAt < this.callAt) this.callBackAt(timer.dueAt);
   }
 
-  remove(timer: WheelTimer): void {
-    this.takeOut(timer);
-    if (this.timers.length === 0) this.close();
-  }
-
-  private takeOut(timer: WheelTimer): void {
+  takeOut(timer: WheelTimer): void {
     const last = this.timers.pop()!;
     if (last !== timer) {
       this.timers[timer.place] = last;
@@ -76,9 +110,22 @@ class WheelSlot {
     timer.slot = undefined;
   }
 
+  /** Lets the process end meanwhile. @returns false: the clock cannot do that */
+  rest(): boolean {
+    if (!this.call?.setKeepAlive) return false;
+    this.call.setKeepAlive(false);
+    return true;
+  }
+
+  close(): void {
+    this.call?.cancel();
+    this.call = undefined;
+    this.callAt = Number.POSITIVE_INFINITY;
+  }
+
   private endDue(): void {
     this.callAt = Number.POSITIVE_INFINITY;
-    const now = this.clock.now();
+    const now = this.wheel.clock.now();
     const due = this.timers.filter(({ dueAt }) => dueAt <= now).sort((a, b) => a.dueAt - b.dueAt || a.order - b.order);
     for (const timer of due) {
       // One that another one takes out meanwhile does not end.
@@ -86,21 +133,14 @@ class WheelSlot {
       this.takeOut(timer);
       timer.timeIsOver();
     }
-    if (this.timers.length === 0) this.close();
+    if (this.isEmpty) this.wheel.drop(this);
     else this.callBackAt(this.timers.reduce((first, { dueAt }) => Math.min(first, dueAt), Number.POSITIVE_INFINITY));
   }
 
   private callBackAt(at: number): void {
+    const { clock } = this.wheel;
     this.call?.cancel();
     this.callAt = at;
-    this.call = this.clock.setTimer(() => this.endDue(), at - this.clock.now());
-  }
-
-  private close(): void {
-    this.call?.cancel();
-    this.call = undefined;
-    this.callAt = Number.POSITIVE_INFINITY;
-    // Another one may have taken its place while the last of its timers ended.
-    if (this.slots.get(this.number) === this) this.slots.delete(this.number);
+    this.call = clock.setTimer(() => this.endDue(), at - clock.now());
   }
 }

@@ -97,7 +97,7 @@ export class CallEngine {
     this.strategies = strategies;
     this.callDeps = {
       clock,
-      timers: new TimerWheel(clock),
+      timers: new TimerWheel(clock, true),
       random,
       events,
       closing: this.closing.signal,
@@ -182,6 +182,7 @@ export class CallEngine {
   /** Refuses new calls, ends those that wait for a retry, lets the transport end its requests and connections. */
   async close(): Promise<void> {
     this.closing.abort();
+    this.callDeps.timers.close();
     this.unsubscribe();
     await this.transport.close();
   }
