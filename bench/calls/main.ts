@@ -3,23 +3,14 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
+import { namesOf, runCommand } from '../support/command-line.js';
 import { profile, type ProfileEffort } from './profile.js';
 import { reportOf } from './report.js';
 import { summariesOf } from './results.js';
-import { type Effort, run } from './run.js';
+import { type Effort, run as measureAll } from './run.js';
 import { keyOf, type Scenario, SCENARIOS } from './scenarios.js';
 import { Servers } from './servers/servers.js';
 import { targetReport, targetsOf } from './targets.js';
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    quick: { type: 'boolean', default: false },
-    only: { type: 'string' },
-    scenario: { type: 'string' },
-    json: { type: 'string', default: 'bench/results/calls.json' },
-  },
-});
 
 const THOROUGH: Effort & ProfileEffort = {
   rounds: 9,
@@ -36,60 +27,77 @@ const QUICK: Effort & ProfileEffort = {
   windowMs: 1_000,
 };
 
-/** Those asked for. What the others are compared with is always among them. */
-function chosen(): Scenario[] {
-  const [names, contenders] = [listOf('scenario'), listOf('only')];
-  refuseUnknown(
+interface Request {
+  readonly isProfile: boolean;
+  /** What the others are compared with is among the lanes of each. */
+  readonly scenarios: readonly Scenario[];
+  /** Whom the caller named; undefined: nobody. */
+  readonly contenders: readonly string[] | undefined;
+  readonly effort: Effort & ProfileEffort;
+  /** The file that everything measured is written to. */
+  readonly json: string;
+}
+
+function read(args: string[]): Request {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      scenario: { type: 'string' },
+      json: { type: 'string', default: 'bench/results/calls.json' },
+    },
+  });
+  const strange = positionals.find((word) => word !== 'profile');
+  if (strange !== undefined) throw new RangeError(`${strange}: the one word that there is beside options is profile`);
+  const scenarios = namesOf(
     'scenario',
-    names,
+    values.scenario,
     SCENARIOS.map(({ name }) => name),
   );
-  refuseUnknown(
-    'only',
+  const known = SCENARIOS.flatMap(({ lanes }) => lanes.map(({ contender }) => contender));
+  const contenders = namesOf('only', values.only, known);
+  return {
+    isProfile: positionals.length > 0,
+    scenarios: SCENARIOS.filter(({ name }) => !scenarios || scenarios.includes(name)).map((scenario) => ({
+      ...scenario,
+      lanes: scenario.lanes.filter(
+        (lane) => !contenders || contenders.includes(lane.contender) || keyOf(lane) === keyOf(scenario.base),
+      ),
+    })),
     contenders,
-    SCENARIOS.flatMap(({ lanes }) => lanes.map(({ contender }) => contender)),
-  );
-  return SCENARIOS.filter(({ name }) => !names || names.includes(name)).map((scenario) => ({
-    ...scenario,
-    lanes: scenario.lanes.filter(
-      (lane) => !contenders || contenders.includes(lane.contender) || keyOf(lane) === keyOf(scenario.base),
-    ),
-  }));
+    effort: values.quick ? QUICK : THOROUGH,
+    json: values.json,
+  };
 }
 
-function listOf(option: 'scenario' | 'only'): string[] | undefined {
-  return values[option]?.split(',');
-}
-
-function refuseUnknown(option: string, given: readonly string[] | undefined, known: readonly string[]): void {
-  const unknown = given?.filter((name) => !known.includes(name)) ?? [];
-  if (unknown.length > 0) {
-    throw new RangeError(`--${option}: ${unknown.join(', ')} is none of ${[...new Set(known)].join(', ')}`);
+async function run(request: Request): Promise<void> {
+  const machine = { node: process.version, cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length };
+  console.log(`Node ${machine.node}, ${machine.cores} cores, ${machine.cpu}\n`);
+  const servers = new Servers();
+  try {
+    await (request.isProfile ? showProfile(request, servers) : measure(request, servers, machine));
+  } finally {
+    await servers.stop();
   }
 }
 
-async function measure(scenarios: readonly Scenario[], effort: Effort, servers: Servers): Promise<void> {
-  const results = await run(scenarios, effort, servers, (result) => console.log(`${reportOf(result)}\n`));
+async function showProfile({ scenarios, contenders = ['ours'], effort }: Request, servers: Servers): Promise<void> {
+  const [scenario] = scenarios;
+  const lanes = scenario!.lanes.filter(({ contender }) => contenders.includes(contender));
+  await profile({ ...scenario!, lanes }, effort, servers, (report) => console.log(`${report}\n`));
+}
+
+async function measure({ scenarios, effort, json }: Request, servers: Servers, machine: object): Promise<void> {
+  const results = await measureAll(scenarios, effort, servers, (result) => console.log(`${reportOf(result)}\n`));
   const targets = targetsOf(results);
   console.log(targetReport(targets));
   const summaries = results.map((result) => ({ scenario: result.scenario.name, lanes: summariesOf(result) }));
   const written = { at: new Date().toISOString(), machine, effort, summaries, targets, results };
-  await mkdir(dirname(values.json), { recursive: true });
-  await writeFile(values.json, `${JSON.stringify(written, null, 2)}\n`);
-  console.log(`\nAll rounds are in ${values.json}.`);
+  await mkdir(dirname(json), { recursive: true });
+  await writeFile(json, `${JSON.stringify(written, null, 2)}\n`);
+  console.log(`\nAll rounds are in ${json}.`);
 }
 
-const machine = { node: process.version, cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length };
-console.log(`Node ${machine.node}, ${machine.cores} cores, ${machine.cpu}\n`);
-const effort = values.quick ? QUICK : THOROUGH;
-const servers = new Servers();
-try {
-  if (positionals[0] === 'profile') {
-    const [scenario] = chosen();
-    const asked = listOf('only') ?? ['ours'];
-    const lanes = scenario!.lanes.filter(({ contender }) => asked.includes(contender));
-    await profile({ ...scenario!, lanes }, effort, servers, (report) => console.log(`${report}\n`));
-  } else await measure(chosen(), effort, servers);
-} finally {
-  await servers.stop();
-}
+await runCommand('bench', read, run);

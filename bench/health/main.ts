@@ -4,42 +4,57 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { answerOf, stop } from '../support/child-process.js';
+import { countOf, runCommand } from '../support/command-line.js';
 import { startRedis } from '../support/redis-process.js';
 import { shown, tableOf } from '../support/table.js';
 import { type CheckerTask, type IntervalFigures } from './figures.js';
-
-const { values } = parseArgs({
-  options: {
-    instances: { type: 'string', default: '10000' },
-    services: { type: 'string', default: '100' },
-    /** Seconds. */
-    interval: { type: 'string', default: '30' },
-    intervals: { type: 'string', default: '5' },
-    redis: { type: 'boolean', default: false },
-  },
-});
 
 /** A connection is closed by the checker, and its port is not free for a minute: one port would run out of them. */
 const PORTS = 40;
 
 const scriptAt = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-const servers = fork(scriptAt('../calls/servers/backends.js'), [String(PORTS)]);
-const redis = values.redis ? await startRedis() : undefined;
-try {
-  const ports = await answerOf<readonly number[]>(servers, 'the servers');
-  const task: CheckerTask = {
-    ports,
-    instances: Number(values.instances),
-    services: Number(values.services),
-    intervalMs: Number(values.interval) * 1_000,
-    intervals: Number(values.intervals),
-    redisUrl: redis?.url,
+interface Request extends Pick<CheckerTask, 'instances' | 'services' | 'intervalMs' | 'intervals'> {
+  readonly withRedis: boolean;
+}
+
+function read(args: string[]): Request {
+  const { values } = parseArgs({
+    args,
+    options: {
+      instances: { type: 'string', default: '10000' },
+      services: { type: 'string', default: '100' },
+      /** Seconds. */
+      interval: { type: 'string', default: '30' },
+      intervals: { type: 'string', default: '5' },
+      redis: { type: 'boolean', default: false },
+    },
+  });
+  return {
+    instances: countOf('instances', values.instances),
+    services: countOf('services', values.services),
+    intervalMs: countOf('interval', values.interval) * 1_000,
+    intervals: countOf('intervals', values.intervals),
+    withRedis: values.redis,
   };
-  const { instances, services, intervals } = task;
-  console.log(
-    `Node ${process.version}: ${instances} instances of ${services} services, each checked every ${values.interval} s`,
-  );
+}
+
+async function run({ withRedis, ...request }: Request): Promise<void> {
+  const servers = fork(scriptAt('../calls/servers/backends.js'), [String(PORTS)]);
+  const redis = withRedis ? await startRedis() : undefined;
+  try {
+    const ports = await answerOf<readonly number[]>(servers, 'the servers');
+    await check({ ...request, ports, redisUrl: redis?.url });
+  } finally {
+    await stop(servers);
+    await redis?.stop();
+  }
+}
+
+async function check(task: CheckerTask): Promise<void> {
+  const { instances, services, intervals, intervalMs } = task;
+  const every = `each checked every ${intervalMs / 1_000} s`;
+  console.log(`Node ${process.version}: ${instances} instances of ${services} services, ${every}`);
   console.log(`The first interval begins with all registrations at once, after which nobody has been checked.\n`);
   const figures: IntervalFigures[] = [];
   const checker = fork(scriptAt('checker.js'), [JSON.stringify(task)], { execArgv: ['--expose-gc'] });
@@ -48,13 +63,16 @@ try {
     console.error(`interval ${figures.length} of ${intervals}`);
   });
   await once(checker, 'exit');
-  console.log(tableOf(headOf(), figures.map(rowOf)));
-} finally {
-  await stop(servers);
-  await redis?.stop();
+  const perSecond = (instances * 1_000) / intervalMs;
+  console.log(
+    tableOf(
+      headOf(task),
+      figures.map((one, index) => rowOf(one, index, perSecond)),
+    ),
+  );
 }
 
-function headOf(): string[] {
+function headOf({ redisUrl }: CheckerTask): string[] {
   const head = [
     'interval',
     'checks',
@@ -66,19 +84,19 @@ function headOf(): string[] {
     'heap MB',
     'rss MB',
   ];
-  return redis ? [...head, 'Redis commands', 'bytes in a check', 'bytes out a check'] : head;
+  return redisUrl ? [...head, 'Redis commands', 'bytes in a check', 'bytes out a check'] : head;
 }
 
-function rowOf(figures: IntervalFigures, index: number): string[] {
+/** @param perSecond how many checks there are in a second on average */
+function rowOf(figures: IntervalFigures, index: number, perSecond: number): string[] {
   const { checks, failed, cpuMs, elapsedMs, busiestSecond, changes, heapUsed, rss } = figures;
-  const average = Number(values.instances) / Number(values.interval);
   const row = [
     String(index + 1),
     String(checks),
     String(failed),
     `${((100 * cpuMs) / elapsedMs).toFixed(1)}%`,
     shown((1_000 * cpuMs) / checks),
-    (busiestSecond / average).toFixed(2),
+    (busiestSecond / perSecond).toFixed(2),
     String(changes),
     (heapUsed / 2 ** 20).toFixed(1),
     (rss / 2 ** 20).toFixed(0),
@@ -87,3 +105,5 @@ function rowOf(figures: IntervalFigures, index: number): string[] {
   const { commands, bytesIn, bytesOut } = figures.redis;
   return [...row, String(commands), shown(bytesIn / checks), shown(bytesOut / checks)];
 }
+
+await runCommand('bench:health', read, run);

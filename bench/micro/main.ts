@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type MeasureOptions } from './measure.js';
 import { answerOf } from '../support/child-process.js';
+import { countOf, runCommand } from '../support/command-line.js';
 import { type SubjectResult } from './micro-case.js';
 import { tablesOf } from './report.js';
 import { SUBJECTS } from './subjects.js';
@@ -12,33 +13,45 @@ import { SUBJECTS } from './subjects.js';
 /** Large enough that no collection comes between two looks at the heap. */
 const FLAGS = ['--expose-gc', '--min-semi-space-size=64', '--max-semi-space-size=128'];
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string', multiple: true },
-    rounds: { type: 'string', default: '15' },
-    json: { type: 'string' },
-  },
-});
-
 /** A process for each: what one of them does to the compiler's view of shared code does not count for the next. */
 function measured(subject: string, options: MeasureOptions): Promise<SubjectResult> {
   const script = fileURLToPath(new URL('./subject-process.js', import.meta.url));
   return answerOf<SubjectResult>(fork(script, [subject, JSON.stringify(options)], { execArgv: FLAGS }), `"${subject}"`);
 }
 
-const rounds = Number(values.rounds);
-if (!Number.isSafeInteger(rounds) || rounds < 1) throw new RangeError('--rounds: expected a whole number of 1 or more');
-const { only } = values;
-const wanted = [...SUBJECTS.keys()].filter((name) => only?.some((part) => name.includes(part)) ?? true);
-if (wanted.length === 0) throw new RangeError(`--only: expected a part of one of ${[...SUBJECTS.keys()].join(', ')}`);
+interface Request {
+  readonly subjects: readonly string[];
+  readonly rounds: number;
+  /** The file that everything measured is written to; undefined: none. */
+  readonly json: string | undefined;
+}
 
-const results: Record<string, SubjectResult> = {};
-for (const subject of wanted) {
-  const result = await measured(subject, { rounds, turnMs: 10 });
-  results[subject] = result;
-  console.log(`${tablesOf(subject, result)}\n`);
+function read(args: string[]): Request {
+  const { values } = parseArgs({
+    args,
+    options: {
+      only: { type: 'string', multiple: true },
+      rounds: { type: 'string', default: '15' },
+      json: { type: 'string' },
+    },
+  });
+  const { only, json } = values;
+  const subjects = [...SUBJECTS.keys()].filter((name) => only?.some((part) => name.includes(part)) ?? true);
+  if (subjects.length === 0)
+    throw new RangeError(`--only: expected a part of one of ${[...SUBJECTS.keys()].join(', ')}`);
+  return { subjects, rounds: countOf('rounds', values.rounds), json };
 }
-if (values.json !== undefined) {
-  const run = { node: process.version, rounds, takenAt: new Date().toISOString(), subjects: results };
-  await writeFile(values.json, `${JSON.stringify(run, null, 2)}\n`);
+
+async function run({ subjects, rounds, json }: Request): Promise<void> {
+  const results: Record<string, SubjectResult> = {};
+  for (const subject of subjects) {
+    const result = await measured(subject, { rounds, turnMs: 10 });
+    results[subject] = result;
+    console.log(`${tablesOf(subject, result)}\n`);
+  }
+  if (json === undefined) return;
+  const written = { node: process.version, rounds, takenAt: new Date().toISOString(), subjects: results };
+  await writeFile(json, `${JSON.stringify(written, null, 2)}\n`);
 }
+
+await runCommand('bench:micro', read, run);

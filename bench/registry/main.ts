@@ -1,5 +1,6 @@
 /** Measures the registry on Redis beside what the bare machine does. See ../README.md. */
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { Redis } from 'ioredis';
 import { measureChanges } from './changes.js';
 import { CLUSTER_COST_HEAD, measureClusterCost } from './cluster-cost.js';
@@ -7,6 +8,7 @@ import { measureCost } from './cost.js';
 import { FLEET_HEAD, measureFleet } from './fleet.js';
 import { COST_HEAD } from './spent.js';
 import { measureThroughput, type Throughput } from './throughput.js';
+import { runCommand } from '../support/command-line.js';
 import { startRedis } from '../support/redis-process.js';
 import { ratioOf, rowsOf, shown, tableOf } from '../support/table.js';
 
@@ -38,18 +40,31 @@ function median<T extends Parameters<typeof ratioOf>[0]>(measured: readonly T[])
   return sorted[Math.floor(sorted.length / 2)]!;
 }
 
-const redis = await startRedis();
-try {
-  const client = new Redis(redis.url);
-  const [, version] = /redis_version:(\S+)/.exec(await client.info('server')) ?? [];
-  client.disconnect();
-  console.log(`Node ${process.version}, Redis ${version}\n`);
-  if (process.argv[2] === 'cost') {
-    const costs = await measureCost(redis.url);
-    console.log(tableOf(COST_HEAD, costs.rows));
-    console.log(`\n${tableOf(FLEET_HEAD, await measureFleet(redis.url, costs.costOf))}`);
-    console.log(`\n${tableOf(CLUSTER_COST_HEAD, await measureClusterCost())}`);
-  } else await benchRegistry(redis.url);
-} finally {
-  await redis.stop();
+function read(args: string[]): { readonly isCost: boolean } {
+  const { positionals } = parseArgs({ args, allowPositionals: true, options: {} });
+  const strange = positionals.find((word) => word !== 'cost');
+  if (strange !== undefined) throw new RangeError(`${strange}: the one word that there is is cost`);
+  return { isCost: positionals.length > 0 };
 }
+
+async function run({ isCost }: { readonly isCost: boolean }): Promise<void> {
+  const redis = await startRedis();
+  try {
+    const client = new Redis(redis.url);
+    const [, version] = /redis_version:(\S+)/.exec(await client.info('server')) ?? [];
+    client.disconnect();
+    console.log(`Node ${process.version}, Redis ${version}\n`);
+    await (isCost ? showCost(redis.url) : benchRegistry(redis.url));
+  } finally {
+    await redis.stop();
+  }
+}
+
+async function showCost(url: string): Promise<void> {
+  const costs = await measureCost(url);
+  console.log(tableOf(COST_HEAD, costs.rows));
+  console.log(`\n${tableOf(FLEET_HEAD, await measureFleet(url, costs.costOf))}`);
+  console.log(`\n${tableOf(CLUSTER_COST_HEAD, await measureClusterCost())}`);
+}
+
+await runCommand('bench:registry', read, run);

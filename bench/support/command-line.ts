@@ -1,0 +1,37 @@
+/**
+ * Runs a program of the command line. What was typed wrong is told without a stack, and ends it with 2.
+ * @param read makes of the arguments what is asked for. @throws Error that names the option, what was typed, and what can be
+ */
+export async function runCommand<Request>(
+  name: string,
+  read: (args: string[]) => Request,
+  run: (request: Request) => Promise<void>,
+): Promise<void> {
+  let request: Request;
+  try {
+    request = read(process.argv.slice(2));
+  } catch (error) {
+    console.error(`${name}: ${(error as Error).message}\nWhat can be said is in bench/README.md.`);
+    process.exitCode = 2;
+    return;
+  }
+  await run(request);
+}
+
+/** @throws RangeError where it is no whole number of 1 or more */
+export function countOf(option: string, text: string): number {
+  const count = Number(text);
+  if (Number.isSafeInteger(count) && count >= 1) return count;
+  throw new RangeError(`--${option}: expected a whole number of 1 or more, but got ${JSON.stringify(text)}`);
+}
+
+/**
+ * The names of a list such as `a,b`; undefined where nothing was said.
+ * @throws RangeError that lists what there is, where one is not among it
+ */
+export function namesOf(option: string, text: string | undefined, known: readonly string[]): string[] | undefined {
+  const names = text?.split(',');
+  const unknown = names?.filter((name) => !known.includes(name)) ?? [];
+  if (unknown.length === 0) return names;
+  throw new RangeError(`--${option}: ${unknown.join(', ')} is none of ${[...new Set(known)].join(', ')}`);
+}

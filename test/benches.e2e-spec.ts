@@ -1,0 +1,115 @@
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type LaneResult, type ScenarioResult } from '../bench/calls/results.js';
+import { type MicroSubject } from '../bench/micro/micro-case.js';
+import { SUBJECTS } from '../bench/micro/subjects.js';
+import { addSources, type BuiltPackage, buildPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
+
+/*
+ * That the benchmarks run, and measure what they say; what comes out says nothing on a machine that does other things meanwhile.
+ * `redis-scale.e2e-spec.ts` runs that of the registry.
+ */
+const exec = promisify(execFile);
+/** Of a run that is loaded by the tests beside it. */
+const RUN_TIMEOUT_MS = 180_000;
+
+let built: BuiltPackage;
+
+beforeAll(async () => {
+  built = await buildPackage({ name: 'benches', type: 'module' });
+  await addSources(built, 'bench');
+}, BUILD_TIMEOUT_MS);
+afterAll(() => built.remove());
+
+/** What it prints. @param words the program below `bench`, and its arguments */
+async function bench(...[program = '', ...args]: string[]): Promise<string> {
+  return (await exec(process.execPath, [join(built.consumer, program), ...args], { cwd: built.consumer })).stdout;
+}
+
+describe('npm run bench', () => {
+  it(
+    'gets figures of every contender whose program is there, and writes all of them down',
+    async () => {
+      const file = join(built.consumer, 'calls.json');
+      const printed = await bench('calls/main.js', '--quick', '--scenario', 'c1', '--json', file);
+      const { results } = JSON.parse(await readFile(file, 'utf8')) as { results: readonly ScenarioResult[] };
+      expect(results.map(({ scenario }) => scenario.name)).toEqual(['c1']);
+      const [{ lanes }] = results as [ScenarioResult];
+      expect(lanes.length).toBeGreaterThan(10);
+      expect(lanes.filter((lane) => !isMeasured(lane) && !isNotInstalled(lane))).toEqual([]);
+      for (const { lane } of lanes) expect(printed).toContain(`\n${lane.contender} `);
+      expect(printed).toMatch(/c1: ours \/ undici, p50 +≤ 1\.10 +\d/);
+    },
+    RUN_TIMEOUT_MS,
+  );
+
+  it(
+    'profiles, and tells our own functions from the others',
+    async () => {
+      const printed = await bench('calls/main.js', 'profile', '--quick', '--only', 'ours');
+      expect(printed).toMatch(/heaviest of this library[^]*communicator\/call\/[^]*heaviest of the others/);
+    },
+    RUN_TIMEOUT_MS,
+  );
+});
+
+/** With the bytes that a call takes, and as many rounds as a quick run has, in the middle of which there were calls. */
+function isMeasured({ rounds, bytesPerCall = 0 }: LaneResult): boolean {
+  return rounds.length === 6 && rounds.every(({ p50Us }) => p50Us > 0) && bytesPerCall > 0;
+}
+
+function isNotInstalled({ lane, missing }: LaneResult): boolean {
+  return /nginx|haproxy/.test(lane.contender) && missing?.includes('is not installed') === true;
+}
+
+describe('npm run bench:micro', () => {
+  it.each([...SUBJECTS])('makes every step of "%s"', async (_, load) => {
+    const subject: MicroSubject = await load();
+    try {
+      expect(subject.cases.length + (subject.holdings ? 1 : 0)).toBeGreaterThan(0);
+      for (const one of subject.cases) await one.run(2);
+    } finally {
+      await subject.close?.();
+    }
+  });
+
+  it('measures them in a process of their own, with what they allocate', async () => {
+    const printed = await bench('micro/main.js', '--rounds', '1', '--only', 'budget');
+    expect(printed).toMatch(/^budget .*\n-.*\n\S.* \d+(\.\d+)? ns /m);
+  });
+});
+
+describe('npm run bench:health', () => {
+  it('checks every instance in every interval', async () => {
+    const printed = await bench(
+      ...['health/main.js', '--instances', '60', '--services', '3', '--interval', '1', '--intervals', '3'],
+    );
+    const rows = [...printed.matchAll(/^(\d) +(\d+) +(\d+) /gm)].map(([, ...cells]) => cells.map(Number));
+    expect(rows.map(([interval, , failed]) => [interval, failed])).toEqual([
+      [1, 0],
+      [2, 0],
+      [3, 0],
+    ]);
+    expect(rows.reduce((sum, [, checks]) => sum + checks!, 0)).toBeGreaterThan(2 * 60);
+  });
+});
+
+describe('what is typed wrong', () => {
+  it.each([
+    [['calls/main.js', '--rouns', '3'], "Unknown option '--rouns'"],
+    [['calls/main.js', '--scenario', 'c64,c2'], '--scenario: c2 is none of c64, c1, '],
+    [['calls/main.js', '--only', 'axios'], '--only: axios is none of undici, '],
+    [['calls/main.js', 'profiel'], 'profiel: the one word that there is beside options is profile'],
+    [['micro/main.js', '--rounds', '0'], '--rounds: expected a whole number of 1 or more, but got "0"'],
+    [['micro/main.js', '--only', 'x'], '--only: expected a part of one of pick round_robin, '],
+    [['health/main.js', '--interval', '1.5'], '--interval: expected a whole number of 1 or more, but got "1.5"'],
+    [['registry/main.js', 'costs'], 'costs: the one word that there is is cost'],
+  ])('%j is told in a line, before anything starts', async (words, told) => {
+    const failure = (await bench(...words).catch((error: unknown) => error)) as { code: number; stderr: string };
+    expect(failure).toMatchObject({ code: 2, stderr: expect.stringContaining(told) as unknown });
+    expect(failure.stderr).not.toContain('    at ');
+  });
+});
