@@ -14,6 +14,7 @@ import { targetReport, targetsOf } from './targets.js';
 
 const THOROUGH: Effort & ProfileEffort = {
   rounds: 9,
+  processes: 3,
   times: { leadMs: 50, windowMs: 250 },
   warmUp: { calls: 10_000, cpuMs: 1_000 },
   seed: 1,
@@ -21,6 +22,7 @@ const THOROUGH: Effort & ProfileEffort = {
 };
 const QUICK: Effort & ProfileEffort = {
   rounds: 3,
+  processes: 1,
   times: { leadMs: 30, windowMs: 100 },
   warmUp: { calls: 2_000, cpuMs: 300 },
   seed: 1,

@@ -9,13 +9,15 @@ import { type Servers } from './servers/servers.js';
 export interface Effort {
   /** Of a scenario of weight 1; those before them that do not count are not among them. */
   readonly rounds: number;
+  /** Of each lane, which take its rounds in turn. What V8 makes of the same code differs from process to process by some percent. */
+  readonly processes: number;
   readonly times: Times;
   /** Of a process that has just been started. */
   readonly warmUp: WarmUp;
   readonly seed: number;
 }
 
-/** At the start of each scenario, to get used to another load. */
+/** Of each process at the start of each scenario, to get used to another load. */
 const UNCOUNTED_ROUNDS = 2;
 
 /** Measures all scenarios, each with its lanes in turn, in another order each round. */
@@ -26,7 +28,7 @@ export async function run(
   onScenario: (result: ScenarioResult) => void,
 ): Promise<ScenarioResult[]> {
   const random = seededRandom(effort.seed);
-  const clients = new Clients(servers);
+  const clients = new Clients(servers, effort.processes);
   const results: ScenarioResult[] = [];
   try {
     for (const [n, scenario] of scenarios.entries()) {
@@ -43,24 +45,25 @@ export async function run(
 
 async function runScenario(
   { load, lanes, weight, ...scenario }: Scenario,
-  { rounds, times, warmUp }: Effort,
+  { rounds, processes, times, warmUp }: Effort,
   clients: Clients,
   random: Random,
 ): Promise<ScenarioResult> {
   const tracks = lanes.map((lane) => new Track(lane));
-  const attempt = (track: Track, what: (client: ClientProcess) => Promise<void>): Promise<void> =>
-    track.attempt(async () => what(clients.get(track.lane)));
+  const attempt = (track: Track, turn: number, what: (client: ClientProcess) => Promise<void>): Promise<void> =>
+    track.attempt(async () => what(clients.get(track.lane, turn)));
   for (const track of tracks) await track.attempt(() => clients.start(track.lane, load, warmUp));
-  for (let round = -UNCOUNTED_ROUNDS; round < rounds * weight; round++) {
+  const uncounted = UNCOUNTED_ROUNDS * processes;
+  for (let turn = 0; turn < uncounted + rounds * weight; turn++) {
     for (const track of shuffled(tracks, random)) {
-      await attempt(track, async (client) => {
+      await attempt(track, turn, async (client) => {
         const figures = await client.round(load, times);
-        if (round >= 0) track.rounds.push(figures);
+        if (turn >= uncounted) track.rounds.push(figures);
       });
     }
   }
   for (const track of tracks) {
-    await attempt(track, async (client) => {
+    await attempt(track, 0, async (client) => {
       track.bytesPerCall = await client.allocations(load, times);
     });
   }
@@ -92,31 +95,38 @@ class Track {
 
 /** The processes of lanes. They stay from scenario to scenario, so that each is started and warmed up once. */
 class Clients {
-  private readonly started = new Map<string, ClientProcess>();
+  private readonly started = new Map<string, ClientProcess[]>();
 
-  constructor(private readonly servers: Servers) {}
+  constructor(
+    private readonly servers: Servers,
+    private readonly perLane: number,
+  ) {}
 
-  /** Starts a lane's process and warms it up, unless it runs already. */
+  /** Starts a lane's processes and warms them up, unless they run already. */
   async start(lane: Lane, load: Load, warmUp: WarmUp): Promise<void> {
     const { contender } = lane;
     if (this.started.has(keyOf(lane))) return;
     const target = await this.servers.target(CATALOG[contender].via, lane);
-    const client = await ClientProcess.start(contender, target);
-    this.started.set(keyOf(lane), client);
-    await client.warmUp(load, warmUp);
+    const clients: ClientProcess[] = [];
+    this.started.set(keyOf(lane), clients);
+    for (let n = 0; n < this.perLane; n++) {
+      const client = await ClientProcess.start(contender, target);
+      clients.push(client);
+      await client.warmUp(load, warmUp);
+    }
   }
 
-  /** The process of a lane that was started. */
-  get(lane: Lane): ClientProcess {
-    return this.started.get(keyOf(lane))!;
+  /** Whose turn it is of the processes of a lane that was started. */
+  get(lane: Lane, turn: number): ClientProcess {
+    return this.started.get(keyOf(lane))![turn % this.perLane]!;
   }
 
   async keepOnly(lanes: readonly Lane[]): Promise<void> {
     const needed = new Set(lanes.map(keyOf));
-    for (const [key, client] of this.started) {
+    for (const [key, clients] of this.started) {
       if (needed.has(key)) continue;
       this.started.delete(key);
-      await client.stop();
+      for (const client of clients) await client.stop();
     }
   }
 }
