@@ -26,6 +26,7 @@ import { findHealthCheckPath } from '../terminus/index.js';
 import { CLOCK, RANDOM, REGISTRY_STORE, SERVICE_DISCOVERY_OPTIONS } from '../tokens.js';
 import { Announcer } from './announcer.js';
 import { Departure } from './departure.module.js';
+import { ForgottenHooks } from './forgotten-hooks.js';
 import { HttpDrain } from './http-drain.js';
 import { Leaving } from './leaving.js';
 import { OwnHealth } from './own-health.js';
@@ -45,6 +46,7 @@ export class ServiceDiscoveryLifecycle
   private readonly logger = new Logger(LOG_CONTEXT);
   private readonly announcer: Announcer;
   private readonly ownHealth: OwnHealth;
+  private readonly forgottenHooks: ForgottenHooks;
   private discoverables: readonly DiscoverableServiceOptions[] = [];
   private listening: Subscription | undefined;
   private drain: HttpDrain | undefined;
@@ -77,13 +79,17 @@ export class ServiceDiscoveryLifecycle
       onRecovered: (listener) => events.on('lease.recovered', ({ key }) => listener(key)),
       clock,
     });
+    this.forgottenHooks = new ForgottenHooks({ clock, logger: this.logger });
     this.announcer = new Announcer({
       registry,
       clock,
       random,
       logger: this.logger,
       readiness: options.advertise.when === 'listening' ? undefined : readiness,
-      registered: (key) => this.ownHealth.add(key),
+      registered: (key) => {
+        this.ownHealth.add(key);
+        this.forgottenHooks.registered(key);
+      },
     });
   }
 
@@ -135,6 +141,7 @@ export class ServiceDiscoveryLifecycle
   private leave(): Promise<void> {
     this.readiness.close();
     this.listening?.unsubscribe();
+    this.forgottenHooks.close();
     const { registry, drain, clock, logger } = this;
     const fallSilent = (): Promise<unknown> => Promise.all([this.ownHealth.close(), this.announcer.stop()]);
     this.leaving = new Leaving(this.options.shutdown, { registry, fallSilent, drain, clock, logger });
