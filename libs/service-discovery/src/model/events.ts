@@ -71,6 +71,13 @@ export interface ServiceDiscoveryEvents {
   };
   /** Its ejection is over, noticed by the next call. */
   'instance.readmitted': { key: InstanceKey };
+  /**
+   * No connection to it could be opened, so calls avoid it for a while: this process's own finding. `failures` is how
+   * often it was tried in a row, each time after a longer while.
+   */
+  'instance.unreachable': { key: InstanceKey; reason: string; avoidedForMs: number; failures: number };
+  /** It has answered again. */
+  'instance.reached': { key: InstanceKey };
   /** One health check was made; one that was skipped counts neither way, and may be so until somebody changes a setting. */
   'health.checked': {
     key: InstanceKey;

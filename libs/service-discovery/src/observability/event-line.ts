@@ -90,6 +90,16 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
     }
     case 'instance.readmitted':
       return { level: 'log', message: `${keyOf(event.key)} is readmitted`, fields: labels(event.key) };
+    case 'instance.unreachable': {
+      const { key, reason, avoidedForMs, failures } = event;
+      return {
+        level: 'warn',
+        message: `${keyOf(key)} cannot be reached, and is avoided for ${Math.round(avoidedForMs)} ms: ${reason}`,
+        fields: { ...labels(key), reason, avoidedForMs, failures },
+      };
+    }
+    case 'instance.reached':
+      return { level: 'log', message: `${keyOf(event.key)} can be reached again`, fields: labels(event.key) };
     case 'health.checked': {
       const { key, passed, skipped, misconfigured, detail } = event;
       const outcome = skipped ? 'was skipped' : passed ? 'passed' : 'failed';

@@ -85,6 +85,8 @@ describe('EventLogger', () => {
       ejections: 1,
     });
     bus.emit('instance.readmitted', { key });
+    bus.emit('instance.unreachable', { key, reason: 'connect ECONNREFUSED', avoidedForMs: 1_234.5, failures: 1 });
+    bus.emit('instance.reached', { key });
     bus.emit('instance.flapping', { key, status: 'unhealthy' });
     bus.emit('instance.settled', { key, status: 'healthy' });
     bus.emit('balancing.panic', { service: 'users', healthyShare: 1 / 3 });
@@ -120,6 +122,8 @@ describe('EventLogger', () => {
       'log Circuit of users closed',
       'warn users/a is ejected for 31235 ms: 70% of 100 calls succeeded',
       'log users/a is readmitted',
+      'warn users/a cannot be reached, and is avoided for 1235 ms: connect ECONNREFUSED',
+      'log users/a can be reached again',
       'warn users/a is flapping, and unhealthy now: the results of its checks change all the time',
       'log users/a is flapping no more, and healthy',
       'warn Only 33% of users is healthy: calls go to all of its instances, well or not',

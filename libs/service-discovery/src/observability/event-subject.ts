@@ -22,6 +22,8 @@ const SUBJECTS: { readonly [Name in EventName]: SubjectOf<EventOf<Name>> | null 
   'instance.settled': ofInstance,
   'instance.ejected': ofInstance,
   'instance.readmitted': ofInstance,
+  'instance.unreachable': ofInstance,
+  'instance.reached': ofInstance,
   'health.checked': ({ key, passed, skipped, misconfigured }) =>
     `${keyOf(key)} ${misconfigured ? 'misconfigured' : skipped ? 'skipped' : passed}`,
   'expiry.held': ofService,
@@ -55,6 +57,7 @@ const STORIES: readonly (readonly EventName[])[] = [
   ['instance.registered', 'instance.deregistered', 'instance.expired', 'instance.status_changed'],
   ['instance.flapping', 'instance.settled'],
   ['instance.ejected', 'instance.readmitted'],
+  ['instance.unreachable', 'instance.reached'],
   ['expiry.held', 'expiry.resumed'],
   ['registry.unavailable', 'registry.available'],
   ['circuit.opened', 'circuit.half_opened', 'circuit.closed'],

@@ -92,12 +92,13 @@ describe('DiscoveryMetrics', () => {
     expect(await heldSeries()).toEqual(['service_discovery_expiry_holds_total{service="users"} 1']);
   });
 
-  it('counts circuit changes, ejections, panics, balancing decisions, refusals, retries, hedges, failovers, stale answers and calls', async () => {
+  it('counts circuit changes, ejections, instances out of reach, panics, balancing decisions, refusals, retries, hedges, failovers, stale answers and calls', async () => {
     bus.emit('circuit.opened', { service: 'users', instanceId: 'a', failures: 5, reason: 'consecutive_failures' });
     bus.emit('circuit.half_opened', { service: 'users', instanceId: 'a', reason: 'recovery_time_over' });
     bus.emit('circuit.closed', { service: 'users', reason: 'probes_succeeded' });
     const key = { serviceName: 'users', instanceId: 'a' };
     bus.emit('instance.ejected', { key, reason: 'latency', evidence: 'slow', ejectedForMs: 1, ejections: 1 });
+    bus.emit('instance.unreachable', { key, reason: 'connect ECONNREFUSED', avoidedForMs: 1, failures: 1 });
     bus.emit('balancing.panic', { service: 'users', healthyShare: 0.25 });
     bus.emit('balancing.panic_ended', { service: 'users', healthyShare: 0.75 });
     pick('a');
@@ -115,6 +116,7 @@ describe('DiscoveryMetrics', () => {
         'service_discovery_circuit_state_changes_total{service="users",instance="a",to="half_open"} 1',
         'service_discovery_circuit_state_changes_total{service="users",instance="",to="closed"} 1',
         'service_discovery_ejections_total{service="users",instance="a",reason="latency"} 1',
+        'service_discovery_unreachable_total{service="users"} 1',
         'service_discovery_panics_total{service="users"} 1',
         'service_discovery_balancing_decisions_total{service="users",instance="a",strategy="random"} 2',
         'service_discovery_refusals_total{service="users",stage="rate_limit",code="RATE_LIMITED"} 1',

@@ -136,6 +136,11 @@ export class DiscoveryMetrics {
 
   private countEjections(): void {
     const ejections = this.instanceCounter('ejections_total', 'Instances ejected as outliers, by reason', 'reason');
+    const unreachable = this.serviceCounter(
+      'unreachable_total',
+      'Times that no connection to an instance could be opened',
+    );
+    this.on('instance.unreachable', ({ key }) => unreachable.increment(key.serviceName));
     this.on('instance.ejected', ({ key, reason }) => ejections.increment(key.serviceName, key.instanceId, reason));
   }
 

@@ -161,7 +161,7 @@ export class Attempt<T> implements TimeLimit {
     this.reason = reasonOf(error);
     this.outcome = { kind: 'error', error, neverSent, abandoned, latencyMs: now - this.began };
     this.verdict = classifyOutcome(this.outcome, view.settings.retry);
-    if (neverSent && !deps.closing.aborted) view.channel.notReached(this.instance, now);
+    if (neverSent && !deps.closing.aborted) view.channel.notReached(this.instance, error, now);
     this.end(false, now);
   }
 

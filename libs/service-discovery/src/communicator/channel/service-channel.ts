@@ -37,7 +37,7 @@ export class ServiceChannel {
     this.loads = new LoadTracker({ clock });
     this.states = new InstanceStates(service, deps);
     this.outliers = new OutlierDetectors(service, deps);
-    this.unreachable = new UnreachableInstances({ clock, random });
+    this.unreachable = new UnreachableInstances(service, deps);
     this.breakers = new Breakers({ service }, deps);
     this.balancers = new Balancers({ clock, random, events, strategies, loads: this.loads });
   }
@@ -59,8 +59,8 @@ export class ServiceChannel {
   }
 
   /** No connection could be opened to it. Of one that has left, or registered anew meanwhile, that says nothing. */
-  notReached({ instanceId, generation }: ServiceInstance, now: number): void {
-    if (this.states.find(instanceId)?.generation === generation) this.unreachable.failed(instanceId, now);
+  notReached({ instanceId, generation }: ServiceInstance, error: unknown, now: number): void {
+    if (this.states.find(instanceId)?.generation === generation) this.unreachable.failed(instanceId, error, now);
   }
 
   ejections(): EjectionView[] {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { seededRandom } from '../../common/index.js';
+import { SILENT } from '../../model/index.js';
 import { type Candidate, type Strategy } from '../../balancing/index.js';
 import { CallStage, failure, refused, reset } from '../../testing/call-stage.js';
 import { ManualClock } from '../../testing/manual-clock.js';
@@ -61,6 +62,39 @@ describe('an instance that nothing connects to', () => {
     expect(await attemptsOnA()).toBe(1);
     await stage.clock.advanceAsync(2_000);
     expect(await attemptsOnA()).toBe(1);
+  });
+
+  it('is told of once each time that it was tried in vain, and when it has answered', async () => {
+    const told = (): unknown[] =>
+      stage.events.filter(({ type }) => /^instance\.(unreachable|reached)$/.test(type)).splice(0);
+    const key = { serviceName: 'users', instanceId: 'a' };
+    const tried = { key, reason: 'connect ECONNREFUSED' };
+    stage.failOn('a', refused);
+    await attemptsOnA();
+    await stage.clock.advanceAsync(2_000);
+    await attemptsOnA();
+    const unreachable = [1, 2].map((failures) => ({
+      type: 'instance.unreachable',
+      payload: { ...tried, failures, avoidedForMs: expect.any(Number) },
+    }));
+    expect(told()).toEqual(unreachable);
+    stage.transport.answer(() => ({}));
+    await stage.clock.advanceAsync(4_000);
+    await attemptsOnA();
+    expect(told()).toEqual([...unreachable, { type: 'instance.reached', payload: { key } }]);
+  });
+
+  it('is not said to be reached again when it has left, or registers anew', async () => {
+    for (const leaves of [true, false]) {
+      stage.failOn('a', refused);
+      await attemptsOnA();
+      if (leaves) await stage.registry.deregister({ serviceName: 'users', instanceId: 'a' });
+      stage.transport.answer(() => ({}));
+      await stage.register('a');
+      await attemptsOnA();
+    }
+    expect(stage.typesOf('instance.unreachable')).toHaveLength(2);
+    expect(stage.typesOf('instance.reached')).toEqual([]);
   });
 
   it('takes its part again when it registers anew', async () => {
@@ -147,29 +181,29 @@ describe('the instances to avoid', () => {
   const [a, b, c] = ['a', 'b', 'c'] as const;
 
   it('are one and the same set as long as there are no others', () => {
-    const unreachable = new UnreachableInstances({ clock, random });
+    const unreachable = new UnreachableInstances('users', { clock, random, events: SILENT });
     expect(unreachable.and(undefined, 0)).toBeUndefined();
-    unreachable.failed(a, 0);
+    unreachable.failed(a, refused(), 0);
     const avoided = unreachable.and(undefined, 0);
-    unreachable.failed(b, 500);
+    unreachable.failed(b, refused(), 500);
     expect(unreachable.and(new Set(), 600)).toBe(avoided);
     expect([...avoided!]).toEqual([a, b]);
   });
 
   it('are those of both kinds, each for its time', () => {
-    const unreachable = new UnreachableInstances({ clock, random: () => 0 });
+    const unreachable = new UnreachableInstances('users', { clock, random: () => 0, events: SILENT });
     const outliers = new Set<string>();
     const avoided = (now: number): string[] => [...(unreachable.and(outliers, now) ?? [])].sort();
     // A second each.
-    unreachable.failed(a, 0);
-    unreachable.failed(b, 500);
+    unreachable.failed(a, refused(), 0);
+    unreachable.failed(b, refused(), 500);
     outliers.add(c);
     expect(avoided(999)).toEqual([a, b, c]);
     expect(avoided(1_000)).toEqual([b, c]);
     outliers.delete(c);
     expect(avoided(1_499)).toEqual([b]);
     expect(avoided(1_500)).toEqual([]);
-    unreachable.failed(a, 1_600);
+    unreachable.failed(a, refused(), 1_600);
     unreachable.reached(a);
     expect(avoided(1_600)).toEqual([]);
   });

@@ -1,4 +1,6 @@
-import { type Clock, type Random, reconnectDelay } from '../../common/index.js';
+import { messageOf, reconnectDelay } from '../../common/index.js';
+import { type InstanceKey } from '../../model/index.js';
+import { type BreakerDeps } from './breakers.js';
 import { type InstanceChanges } from './instance-changes.js';
 
 /** Between half of a step and all of it, and each step twice the one before. */
@@ -22,26 +24,34 @@ export class UnreachableInstances {
   private readonly ids = new Set<string>();
   private firstEnd = Number.POSITIVE_INFINITY;
 
-  constructor(private readonly deps: { readonly clock: Clock; readonly random: Random }) {}
+  constructor(
+    private readonly service: string,
+    private readonly deps: BreakerDeps,
+  ) {}
 
-  failed(instanceId: string, now: number): void {
+  failed(instanceId: string, error: unknown, now: number): void {
     const known = this.absences.get(instanceId);
     // Others that were on their way when the first one failed tell nothing new.
     if (known && now < known.until) return;
     const failures = (known?.failures ?? 0) + 1;
-    const until = now + reconnectDelay(failures, RETRY, this.deps.random);
+    const avoidedForMs = reconnectDelay(failures, RETRY, this.deps.random);
+    const until = now + avoidedForMs;
     this.absences.set(instanceId, { failures, until });
     this.ids.add(instanceId);
     this.firstEnd = Math.min(this.firstEnd, until);
+    const reason = messageOf((error as Partial<Error>).cause ?? error);
+    this.deps.events.emit('instance.unreachable', { key: this.keyOf(instanceId), reason, avoidedForMs, failures });
   }
 
+  /** It has answered. Asked at each answer. */
   reached(instanceId: string): void {
-    if (this.absences.size > 0 && this.absences.delete(instanceId)) this.ids.delete(instanceId);
+    if (this.absences.size === 0 || !this.forget(instanceId)) return;
+    this.deps.events.emit('instance.reached', { key: this.keyOf(instanceId) });
   }
 
   /** Forgets those that are gone, and those that were registered anew: most likely they were started again. */
   update({ left, replaced }: InstanceChanges): void {
-    for (const { instanceId } of [...left, ...replaced]) this.reached(instanceId);
+    for (const { instanceId } of [...left, ...replaced]) this.forget(instanceId);
   }
 
   /** Those to avoid: these and the others. A new set only where there are some of both. */
@@ -50,6 +60,16 @@ export class UnreachableInstances {
     this.catchUp(now ?? this.deps.clock.now());
     if (this.ids.size === 0) return others;
     return others === undefined || others.size === 0 ? this.ids : new Set([...others, ...this.ids]);
+  }
+
+  /** @returns whether anything was known of it */
+  private forget(instanceId: string): boolean {
+    this.ids.delete(instanceId);
+    return this.absences.delete(instanceId);
+  }
+
+  private keyOf(instanceId: string): InstanceKey {
+    return { serviceName: this.service, instanceId };
   }
 
   private catchUp(now: number): void {
