@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { ManualClock } from '../testing/manual-clock.js';
 import { type Clock } from './clock.js';
@@ -121,6 +122,27 @@ describe('TimerWheel', () => {
     clock.advance(0.5);
     call();
     expect(ended).toEqual([['late', 10]]);
+  });
+
+  it("sets timers that know nothing of the caller's async context: they serve others, too, and may outlast the call", () => {
+    const storage = new AsyncLocalStorage<string>();
+    const contexts: (string | undefined)[] = [];
+    const watched: Clock = {
+      now: () => clock.now(),
+      epoch: () => clock.epoch(),
+      setTimer: (fn, ms) => {
+        contexts.push(storage.getStore());
+        return clock.setTimer(fn, ms);
+      },
+    };
+    wheel = new TimerWheel(watched);
+    storage.run('a request', () => {
+      add('later', 9);
+      add('sooner', 2);
+    });
+    clock.advance(10);
+    expect(ended.map(([name]) => name)).toEqual(['sooner', 'later']);
+    expect(contexts).toEqual([undefined, undefined, undefined]);
   });
 
   describe('that keeps a spare', () => {

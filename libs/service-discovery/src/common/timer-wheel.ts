@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { type Clock, type Timer } from './clock.js';
 
 /** What may wait in a {@link TimerWheel}, in one wheel at a time. */
@@ -26,6 +27,11 @@ const SLOT_MS = 16;
  */
 export class TimerWheel {
   private readonly slots = new Map<number, WheelSlot>();
+  /**
+   * Where timers of the clock are set: one serves many callers and may outlast them all, so it must neither hold what the first
+   * of them has in an `AsyncLocalStorage`, nor call the others back with it.
+   */
+  private readonly scope = new AsyncResource('TimerWheel', { requireManualDestroy: true });
   private added = 0;
   /** Nobody may be waiting in it. */
   private spare: WheelSlot | undefined;
@@ -64,6 +70,11 @@ export class TimerWheel {
     if (this.spare === slot) this.spare = undefined;
     // Another one may have taken its place while the last of its timers ended.
     if (this.slots.get(slot.number) === slot) this.slots.delete(slot.number);
+  }
+
+  /** A slot's own. */
+  setTimer(fn: () => void, ms: number): Timer {
+    return this.scope.runInAsyncScope(() => this.clock.setTimer(fn, ms));
   }
 
   private emptied(slot: WheelSlot): void {
@@ -138,9 +149,8 @@ class WheelSlot {
   }
 
   private callBackAt(at: number): void {
-    const { clock } = this.wheel;
     this.call?.cancel();
     this.callAt = at;
-    this.call = clock.setTimer(() => this.endDue(), at - clock.now());
+    this.call = this.wheel.setTimer(() => this.endDue(), at - this.wheel.clock.now());
   }
 }
