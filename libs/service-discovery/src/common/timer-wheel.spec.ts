@@ -149,10 +149,14 @@ describe('TimerWheel', () => {
     /** How many timers were set, and how many of those that are pending keep the process. */
     let timers: number;
     let holding: Set<object>;
+    /** How often a timer that was not pending was told whether to keep the process. */
+    let toldTooLate: number;
 
     beforeEach(() => {
       timers = 0;
       holding = new Set();
+      toldTooLate = 0;
+      const pending = new Set<object>();
       const holdable: Clock = {
         now: () => clock.now(),
         epoch: () => clock.epoch(),
@@ -161,15 +165,22 @@ describe('TimerWheel', () => {
           const timer = {};
           const inner = clock.setTimer(() => {
             holding.delete(timer);
+            pending.delete(timer);
             fn();
           }, ms);
           holding.add(timer);
+          pending.add(timer);
           return {
             cancel: () => {
               holding.delete(timer);
+              pending.delete(timer);
               inner.cancel();
             },
-            setKeepAlive: (keepAlive) => void (keepAlive ? holding.add(timer) : holding.delete(timer)),
+            setKeepAlive: (keepAlive) => {
+              if (!pending.has(timer)) toldTooLate++;
+              if (keepAlive) holding.add(timer);
+              else holding.delete(timer);
+            },
           };
         },
       };
@@ -226,7 +237,14 @@ describe('TimerWheel', () => {
       const second = add('second', 11);
       clock.advance(20);
       expect(ended.map(([name]) => name)).toEqual(['first', 'third']);
-      expect([holding.size, clock.pendingTimers]).toEqual([0, 0]);
+      expect([holding.size, clock.pendingTimers, toldTooLate]).toEqual([0, 0, 0]);
+    });
+
+    it('takes up others for the same slot when its last one ends', () => {
+      add('first', 10, () => void add('second', 2));
+      clock.advance(20);
+      expect(ended.map(([name]) => name)).toEqual(['first', 'second']);
+      expect([holding.size, clock.pendingTimers, toldTooLate]).toEqual([0, 0, 0]);
     });
 
     it('has none once it is closed, but for those who wait still', () => {
@@ -237,5 +255,20 @@ describe('TimerWheel', () => {
       wheel.remove(waiting);
       expect(clock.pendingTimers).toBe(0);
     });
+
+    it('loses nobody who waits in the spare when it is closed', () => {
+      wheel.remove(add('gone', 1_000));
+      add('waiting', 1_000);
+      wheel.close();
+      clock.advance(1_000);
+      expect(ended).toEqual([['waiting', 1_000]]);
+      expect(clock.pendingTimers).toBe(0);
+    });
+  });
+
+  it('keeps no spare where the clock cannot let the process end meanwhile', () => {
+    wheel = new TimerWheel(clock, true);
+    wheel.remove(add('gone', 1_000));
+    expect(clock.pendingTimers).toBe(0);
   });
 });

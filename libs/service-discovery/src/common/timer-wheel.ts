@@ -135,6 +135,8 @@ class WheelSlot {
   }
 
   private endDue(): void {
+    // It has fired: those who come or go meanwhile have nothing to tell it.
+    this.call = undefined;
     this.callAt = Number.POSITIVE_INFINITY;
     const now = this.wheel.clock.now();
     const due = this.timers.filter(({ dueAt }) => dueAt <= now).sort((a, b) => a.dueAt - b.dueAt || a.order - b.order);
