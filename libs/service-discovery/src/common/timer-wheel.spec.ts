@@ -104,6 +104,14 @@ describe('TimerWheel', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  it('keeps nothing of those whose time is over', () => {
+    const first = add('first', 2);
+    const { slot } = first;
+    clock.advance(2);
+    const second = add('second', 2);
+    expect(second.slot).not.toBe(slot);
+  });
+
   it('waits on where the clock calls a little early', () => {
     let call: () => void = () => undefined;
     const early: Clock = {

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createLoadBalancer, type LoadBalancer, type LoadBalancerDeps } from '../balancing/index.js';
+import { type Clock } from '../common/index.js';
 import { balancerOf, CallStage, failure, firstListed, firstWilling, reset } from '../testing/call-stage.js';
+import { ServiceCommunicator } from './communicator.js';
 
 describe('ServiceCommunicator', () => {
   let stage: CallStage;
@@ -442,6 +444,22 @@ describe('ServiceCommunicator', () => {
     const communicator = stage.communicatorWith({ retry: { maxAttempts: 2 } });
     await communicator.callServiceJson('users', { path: '/' });
     expect(communicator.circuitBreakers()).toHaveLength(new Set(stage.transport.targets).size);
+  });
+
+  it('leaves no timer behind once it is closed, also where its clock lets one stay for the next call', async () => {
+    await stage.register('a');
+    const { registry, transport, clock } = stage;
+    const holdable: Clock = {
+      now: () => clock.now(),
+      epoch: () => clock.epoch(),
+      setTimer: (fn, ms) => ({ ...clock.setTimer(fn, ms), setKeepAlive: () => undefined }),
+    };
+    const communicator = new ServiceCommunicator({ registry, transport, clock: holdable });
+    const before = clock.pendingTimers;
+    await communicator.callServiceJson('users', { path: '/' });
+    expect(clock.pendingTimers).toBe(before + 1);
+    await communicator.close();
+    expect(clock.pendingTimers).toBe(before);
   });
 
   it('refuses calls once it is closed', async () => {
