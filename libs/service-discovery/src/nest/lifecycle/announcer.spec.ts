@@ -157,6 +157,14 @@ describe('an announcement of an app that is not ready', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  it('is told of on one line, whatever a check gives for a reason', async () => {
+    readiness.addCheck(() => ({ database: { status: 'down', message: 'Invalid invocation:\r\n\nERROR at line 1' } }));
+    announcer.announce(REGISTRATION);
+    await clock.advanceAsync(0);
+    expect(warnings).toEqual(['users is not registered yet: database: Invalid invocation: ERROR at line 1']);
+    await announcer.stop();
+  });
+
   it('that has to wait is told of with the reasons, once a minute', async () => {
     readiness.hold('migrations run');
     announcer.announce(REGISTRATION);

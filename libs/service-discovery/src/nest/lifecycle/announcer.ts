@@ -3,6 +3,7 @@ import {
   type Clock,
   messageOf,
   onAbort,
+  oneLine,
   raceAbort,
   type Random,
   reconnectDelay,
@@ -98,7 +99,8 @@ export class Announcer {
     return (text) => {
       if (clock.now() < dueAt) return;
       dueAt = clock.now() + REMINDER_MS;
-      logger.warn(text);
+      // Reasons come from the app's own checks, and errors of some clients of databases have several lines.
+      logger.warn(oneLine(text));
     };
   }
 
