@@ -6,7 +6,7 @@
  * leaves the last good one, and apps that run from dist keep their files until the new ones are there.
  */
 import { spawn } from 'node:child_process';
-import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
+import { cp, mkdir, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -23,7 +23,7 @@ const parts = [
   {
     name: 'libs/service-discovery',
     project: 'libs/service-discovery/tsconfig.build.json',
-    copies: ['libs/service-discovery/package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'],
+    copies: ['libs/service-discovery/package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'ARCHITECTURE.md', 'docs'],
   },
   { name: 'apps', project: 'apps/tsconfig.build.json', copies: [] },
   { name: 'bench', project: 'bench/tsconfig.build.json', copies: [] },
@@ -39,7 +39,7 @@ async function build({ name, project, copies }) {
   try {
     await mkdir(fresh, { recursive: true });
     await run(tsc, ['--project', join(root, project), '--outDir', fresh]);
-    for (const file of copies) await copyFile(join(root, file), join(fresh, file.split('/').at(-1)));
+    for (const path of copies) await cp(join(root, path), join(fresh, path.split('/').at(-1)), { recursive: true });
     await rename(target, old).catch((error) => {
       if (error.code !== 'ENOENT') throw error;
     });

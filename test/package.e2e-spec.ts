@@ -135,17 +135,29 @@ describe('the built package', () => {
     expect(targets).toContain('./index.d.ts');
   });
 
-  it('packs its documents and no spec', async () => {
+  async function packedPaths(): Promise<readonly string[]> {
     const { stdout } = await exec('npm', ['pack', '--dry-run', '--json'], {
       cwd: built.package,
       shell: process.platform === 'win32',
     });
     const [packed] = JSON.parse(stdout) as [{ files: { path: string }[] }];
-    const paths = packed.files.map(({ path }) => path);
+    return packed.files.map(({ path }) => path);
+  }
+
+  it('packs its documents and no spec', async () => {
+    const paths = await packedPaths();
     expect(paths).toEqual(
       expect.arrayContaining(['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'core.js', 'core.d.ts']),
     );
     expect(paths.filter((path) => /\.spec\.|tsbuildinfo/.test(path))).toEqual([]);
+  });
+
+  it('packs the pages that its README refers to, but for what is of use in the repository alone', async () => {
+    const paths = await packedPaths();
+    const readme = await readFile(join(built.package, 'README.md'), 'utf8');
+    const referred = [...readme.matchAll(/\]\((?![a-z]+:|#)([^)#]+)/g)].map(([, path]) => path!);
+    expect(referred).toContain('docs/resilience.md');
+    expect(new Set(referred.filter((path) => !paths.includes(path)))).toEqual(new Set(['apps', 'CONTRIBUTING.md']));
   });
 
   it('has types that need no Redis client to be installed', async () => {
