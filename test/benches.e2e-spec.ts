@@ -103,6 +103,7 @@ describe('what is typed wrong', () => {
     [['calls/main.js', '--scenario', 'c64,c2'], '--scenario: c2 is none of c64, c1, '],
     [['calls/main.js', '--only', 'axios'], '--only: axios is none of undici, '],
     [['calls/main.js', 'profiel'], 'profiel: the one word that there is beside options is profile'],
+    [['calls/main.js', 'profile', '--json', 'x'], '--json: a profile is printed, and not written'],
     [['micro/main.js', '--rounds', '0'], '--rounds: expected a whole number of 1 or more, but got "0"'],
     [['micro/main.js', '--only', 'x'], '--only: expected a part of one of pick round_robin, '],
     [['health/main.js', '--interval', '1.5'], '--interval: expected a whole number of 1 or more, but got "1.5"'],

@@ -29,6 +29,9 @@ const QUICK: Effort & ProfileEffort = {
   windowMs: 1_000,
 };
 
+const WHAT_STANDS_IN_TABLES =
+  'Figures are medians of all rounds. Ratios are taken round by round; shown is their median, with the quartiles in brackets.';
+
 interface Request {
   readonly isProfile: boolean;
   /** What the others are compared with is among the lanes of each. */
@@ -48,20 +51,22 @@ function read(args: string[]): Request {
       quick: { type: 'boolean', default: false },
       only: { type: 'string' },
       scenario: { type: 'string' },
-      json: { type: 'string', default: 'bench/results/calls.json' },
+      json: { type: 'string' },
     },
   });
   const strange = positionals.find((word) => word !== 'profile');
   if (strange !== undefined) throw new RangeError(`${strange}: the one word that there is beside options is profile`);
+  const isProfile = positionals.length > 0;
+  if (isProfile && values.json !== undefined) throw new RangeError('--json: a profile is printed, and not written');
   const scenarios = namesOf(
     'scenario',
-    values.scenario,
+    values.scenario ?? (isProfile ? 'c64' : undefined),
     SCENARIOS.map(({ name }) => name),
   );
   const known = SCENARIOS.flatMap(({ lanes }) => lanes.map(({ contender }) => contender));
   const contenders = namesOf('only', values.only, known);
   return {
-    isProfile: positionals.length > 0,
+    isProfile,
     scenarios: SCENARIOS.filter(({ name }) => !scenarios || scenarios.includes(name)).map((scenario) => ({
       ...scenario,
       lanes: scenario.lanes.filter(
@@ -70,7 +75,7 @@ function read(args: string[]): Request {
     })),
     contenders,
     effort: values.quick ? QUICK : THOROUGH,
-    json: values.json,
+    json: values.json ?? 'bench/results/calls.json',
   };
 }
 
@@ -86,15 +91,16 @@ async function run(request: Request): Promise<void> {
 }
 
 async function showProfile({ scenarios, contenders = ['ours'], effort }: Request, servers: Servers): Promise<void> {
-  const [scenario] = scenarios;
-  const lanes = scenario!.lanes.filter(({ contender }) => contenders.includes(contender));
-  await profile({ ...scenario!, lanes }, effort, servers, (report) => console.log(`${report}\n`));
+  for (const scenario of scenarios) {
+    const lanes = scenario.lanes.filter(({ contender }) => contenders.includes(contender));
+    await profile({ ...scenario, lanes }, effort, servers, (report) => console.log(`${scenario.name}: ${report}\n`));
+  }
 }
 
 async function measure({ scenarios, effort, json }: Request, servers: Servers, machine: object): Promise<void> {
   const results = await measureAll(scenarios, effort, servers, (result) => console.log(`${reportOf(result)}\n`));
   const targets = targetsOf(results);
-  console.log(targetReport(targets));
+  console.log(`${WHAT_STANDS_IN_TABLES}\n\n${targetReport(targets)}`);
   const summaries = results.map((result) => ({ scenario: result.scenario.name, lanes: summariesOf(result) }));
   const written = { at: new Date().toISOString(), machine, effort, summaries, targets, results };
   await mkdir(dirname(json), { recursive: true });

@@ -1,4 +1,4 @@
-import { shown, tableOf } from '../support/table.js';
+import { grouped, shown, tableOf } from '../support/table.js';
 import { type Holding, type Measurement, type SubjectResult } from './micro-case.js';
 
 export function tablesOf(subject: string, { measurements, holdings }: SubjectResult): string {
@@ -11,14 +11,14 @@ export function tablesOf(subject: string, { measurements, holdings }: SubjectRes
 function tableOfHoldings(subject: string, holdings: readonly Holding[]): string {
   return tableOf(
     [subject, 'of', 'MB', 'bytes each'],
-    holdings.map(({ what, count, bytes }) => [what, shown(count), (bytes / 1e6).toFixed(1), shown(bytes / count)]),
+    holdings.map(({ what, count, bytes }) => [what, grouped(count), (bytes / 1e6).toFixed(1), shown(bytes / count)]),
   );
 }
 
 /** A row for each thing that is done and whoever does it, with columns for each number of instances. */
 function tableOfMeasurements(subject: string, measurements: readonly Measurement[]): string {
   const counts = [...new Set(measurements.map(({ instances }) => instances))];
-  const head = [subject, ...counts.flatMap((count) => [count === undefined ? '' : shown(count), '±', 'bytes'])];
+  const head = [subject, ...counts.flatMap((count) => [count === undefined ? '' : grouped(count), '±', 'bytes'])];
   const rows = new Map<string, string[]>();
   for (const one of measurements) {
     const name = one.peer === undefined ? one.what : `  ${one.peer}`;

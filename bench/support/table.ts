@@ -36,7 +36,12 @@ export function tableOf(head: readonly string[], rows: readonly (readonly string
 
 /** Large numbers in groups, small ones with two decimals. */
 export function shown(value: number): string {
-  return value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toFixed(2);
+  return value >= 100 ? grouped(Math.round(value)) : value.toFixed(2);
+}
+
+/** A count, in groups. */
+export function grouped(count: number): string {
+  return count.toLocaleString('en-US');
 }
 
 /** @param share 0.99 for the 99th percentile */

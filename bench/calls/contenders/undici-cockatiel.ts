@@ -1,22 +1,14 @@
 import { setMaxListeners } from 'node:events';
-import {
-  circuitBreaker,
-  ConsecutiveBreaker,
-  ExponentialBackoff,
-  handleAll,
-  retry,
-  timeout,
-  TimeoutStrategy,
-  wrap,
-} from 'cockatiel';
 import { Pool } from 'undici';
 import { type Contender, inTurn, originsOf } from './contender.js';
 
 /** Undici, with cockatiel's retry, circuit breaker and timeout around it; the timeout's signal ends the request. */
 export const undiciCockatiel: Contender = {
   async setup(target) {
-    // Cockatiel listens to a signal of its own once for each call under way.
+    // Cockatiel listens once for each call under way to a signal that it makes when it is loaded.
     setMaxListeners(0);
+    const { circuitBreaker, ConsecutiveBreaker, ExponentialBackoff, handleAll, retry, timeout, TimeoutStrategy, wrap } =
+      await import('cockatiel');
     const pools = originsOf(target).map((origin) => new Pool(origin));
     const next = inTurn(pools);
     const policy = wrap(

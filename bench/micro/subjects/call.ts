@@ -1,5 +1,5 @@
 import { DiscoveryMetrics, EventBus, ServiceCommunicator } from 'nest-service-discovery/core';
-import { shown } from '../../support/table.js';
+import { grouped } from '../../support/table.js';
 import { INSTANCE_COUNTS, type MicroCase, type MicroSubject } from '../micro-case.js';
 import { register, type Registered } from '../registered.js';
 import { stubTransport } from '../stub-transport.js';
@@ -52,7 +52,7 @@ async function callingOf({ registry, changes }: Registered, services: number, ca
   for (let each = 0; each < 2 * called; each++) await communicator.callServiceJson(`service-${each % called}`, request);
   let calls = 0;
   return {
-    what: `callServiceJson of ${shown(called)} among ${shown(services)} services, a change every ${CALLS_A_CHANGE} calls`,
+    what: `callServiceJson of ${grouped(called)} among ${grouped(services)} services, a change every ${CALLS_A_CHANGE} calls`,
     async run(steps) {
       for (let step = 0; step < steps; step++) {
         if (calls % CALLS_A_CHANGE === 0) await changes.setStatus();
