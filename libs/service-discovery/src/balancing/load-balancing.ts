@@ -1,4 +1,4 @@
-import { InvalidConfigurationError, OptionValidator, suggest } from '../common/index.js';
+import { InvalidConfigurationError, isRecord, OptionValidator, suggest } from '../common/index.js';
 import { type LoadBalancerDeps } from './load-balancer-deps.js';
 import { type LoadBalancer } from './load-balancer.js';
 import { type LoadBalancingOptions } from './load-balancing-options.js';
@@ -100,11 +100,11 @@ function findStrategy(name: string, strategies: NamedStrategies): StrategyMaker 
 }
 
 function settingsOf(loadBalancing: LoadBalancing): LoadBalancingSettings {
-  return isSettings(loadBalancing)
-    ? { ...loadBalancing, strategy: loadBalancing.strategy ?? DEFAULT_LOAD_BALANCING_STRATEGY }
-    : { strategy: loadBalancing };
+  if (!isSettings(loadBalancing)) return { strategy: loadBalancing };
+  const { strategy = DEFAULT_LOAD_BALANCING_STRATEGY, ...options } = loadBalancing;
+  return { ...options, strategy };
 }
 
 function isSettings(loadBalancing: LoadBalancing): loadBalancing is LoadBalancingSettings {
-  return typeof loadBalancing === 'object' && (loadBalancing as unknown) !== null && !Array.isArray(loadBalancing);
+  return isRecord(loadBalancing);
 }

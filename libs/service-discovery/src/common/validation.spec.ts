@@ -55,7 +55,7 @@ describe('OptionValidator', () => {
       expect(check.problems.map(({ value }) => value)).toEqual(['***', '***', '***', '***']);
     });
 
-    it.each([null, 'fast', 3, [1]])('reports %j, which holds no options', (given) => {
+    it.each([null, 'fast', 3, [1], new Map(), Promise.resolve()])('reports %p, which holds no options', (given) => {
       expect(check.options('backoff', given as never, defaults)).toEqual(defaults);
       expect(found()).toEqual(['retry.backoff: an object of options']);
     });

@@ -137,6 +137,14 @@ export class OptionValidator {
   }
 }
 
+/**
+ * For what options are taken out of before anything else is checked.
+ * @throws InvalidConfigurationError for what holds none
+ */
+export function assertOptions(path: string, given: unknown, expected = 'an object of options'): void {
+  if (!isRecord(given)) throw new InvalidConfigurationError([{ path, value: given, expected }]);
+}
+
 /** Names of which the value has no place in a message, misplaced as it is. */
 const SECRET_NAME = /pass|secret|token|credential|key/i;
 

@@ -391,6 +391,22 @@ describe('ServiceCommunicator', () => {
         expect(error.message).toContain(path);
       }
     });
+
+    it.each([[null], ['1s'], [[]]])('that are none at all (%j) are refused as such', async (wrong) => {
+      const communicator = stage.communicatorWith();
+      const makers: Record<string, () => unknown> = {
+        'options: expected an object of options': () => stage.communicatorWith(wrong as never),
+        'patterns: expected an object of options by tier: web,': () =>
+          stage.communicatorWith({ patterns: wrong as never }),
+        'patterns.web: expected an object of options': () =>
+          stage.communicatorWith({ patterns: { web: wrong as never } }),
+        'options: expected an object of options, but': () => communicator.withOptions(wrong as never),
+      };
+      for (const [message, make] of Object.entries(makers)) {
+        const error = await failure((async () => make())());
+        expect(error).toMatchObject({ code: 'INVALID_CONFIGURATION', message: expect.stringContaining(message) });
+      }
+    });
   });
 
   it('reports each call as it ends', async () => {

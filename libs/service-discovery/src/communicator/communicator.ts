@@ -1,4 +1,4 @@
-import { OptionValidator } from '../common/index.js';
+import { assertOptions, OptionValidator } from '../common/index.js';
 import { type InstanceKey, type Tier } from '../model/index.js';
 import { CallEngine, type CommunicatorDependencies } from './call-engine.js';
 import { type ResponseUse } from './call/call.js';
@@ -226,10 +226,9 @@ async function rejected(error: unknown): Promise<never> {
 }
 
 /** @throws InvalidConfigurationError that lists every wrong option */
-function checkDefaults(
-  { patterns, ...options }: CommunicatorDefaults,
-  { strategies }: CommunicatorDependencies,
-): Patterns {
+function checkDefaults(defaults: CommunicatorDefaults, { strategies }: CommunicatorDependencies): Patterns {
+  assertOptions('options', defaults);
+  const { patterns, ...options } = defaults;
   validateCommunicatorOptions(options, '', { strategies });
   return resolvePatterns(patterns, options, strategies);
 }

@@ -1,4 +1,4 @@
-import { OptionValidator } from '../common/index.js';
+import { assertOptions, OptionValidator } from '../common/index.js';
 import { type NamedStrategies } from '../balancing/index.js';
 import { type Tier, TIERS } from '../model/index.js';
 import { type CommunicatorOptions, mergeOptions, validateCommunicatorOptions } from './options/index.js';
@@ -82,6 +82,7 @@ export function resolvePatterns(
   defaults: CommunicatorOptions = {},
   strategies?: NamedStrategies,
 ): Readonly<Record<Tier, CommunicationPattern>> {
+  assertOptions('patterns', overrides, `an object of options by tier: ${TIERS.join(', ')}`);
   const check = new OptionValidator();
   const patterns: Record<Tier, CommunicationPattern> = { ...COMMUNICATION_PATTERNS };
   for (const [tier, changes] of Object.entries(overrides)) {

@@ -1,5 +1,5 @@
 import { mergeLoadBalancing } from '../../balancing/index.js';
-import { msOf, withoutUndefined } from '../../common/index.js';
+import { isRecord, msOf, withoutUndefined } from '../../common/index.js';
 import { type CommunicatorOptions } from './communicator-options.js';
 import { POLICY_NAMES } from './policies.js';
 
@@ -25,8 +25,8 @@ export function mergeOptions(...layers: readonly (CommunicatorOptions | undefine
     const loadBalancing = mergeLoadBalancing((merged as CommunicatorOptions).loadBalancing, layer.loadBalancing);
     for (const [option, value] of Object.entries(layer) as [string, unknown][]) {
       if (value === undefined) continue;
-      const isPolicy = (POLICY_NAMES as readonly string[]).includes(option) && isObject(value);
-      merged[option] = isPolicy ? overlay(option, asObject(merged[option]), withoutUndefined(value)) : value;
+      const isPolicy = (POLICY_NAMES as readonly string[]).includes(option) && isRecord(value);
+      merged[option] = isPolicy ? overlay(option, asRecord(merged[option]), withoutUndefined(value)) : value;
     }
     if (loadBalancing !== undefined) merged.loadBalancing = loadBalancing;
   }
@@ -43,10 +43,6 @@ function overlay(policy: string, below: Values = {}, above: Values): Values {
   return merged;
 }
 
-function isObject(value: unknown): value is Values {
-  return typeof value === 'object' && value !== null;
-}
-
-function asObject(value: unknown): Values | undefined {
-  return isObject(value) ? value : undefined;
+function asRecord(value: unknown): Values | undefined {
+  return isRecord(value) ? value : undefined;
 }

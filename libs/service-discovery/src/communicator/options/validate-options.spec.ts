@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { type InvalidConfigurationError, type Problem } from '../../common/index.js';
-import { type CommunicatorOptions } from './communicator-options.js';
+import { type CommunicatorOptions, DEFAULT_COMMUNICATOR_OPTIONS } from './communicator-options.js';
 import { type OptionsContext, validateCommunicatorOptions } from './validate-options.js';
 
 const problemsOf = (options: unknown, context?: OptionsContext, path = ''): readonly Problem[] => {
@@ -11,6 +11,8 @@ const problemsOf = (options: unknown, context?: OptionsContext, path = ''): read
   }
   return [];
 };
+
+const ignore = (): void => undefined;
 
 describe('options of calls', () => {
   it.each<[unknown, string, string]>([
@@ -62,10 +64,32 @@ describe('options of calls', () => {
     [{ retry: 3 }, 'retry', 'object of options'],
     [{ bulkhead: null }, 'bulkhead', 'object of options'],
     [5, 'options', 'object of options'],
+    [null, 'options', 'object of options'],
+    [[], 'options', 'object of options'],
   ])('%j are refused, naming %s and what is allowed', (options, path, expected) => {
     const problems = problemsOf(options);
     expect(problems).toContainEqual(expect.objectContaining({ path }));
     expect(problems.find((problem) => problem.path === path)?.expected).toContain(expected);
+  });
+
+  describe.each(Object.keys(DEFAULT_COMMUNICATOR_OPTIONS))('%s', (name) => {
+    const right: Readonly<Record<string, readonly unknown[]>> = { loadBalancing: [ignore], coalescing: [true] };
+
+    it.each([['x'], [-5], [true], [[]], [null], [ignore], [new Map()]])(
+      'takes %p only where its type does',
+      (value) => {
+        const wrong = right[name]?.includes(value) ? [] : [name];
+        // Over a group of the same name, too, which must not take it in.
+        for (const below of [{}, { [name]: {} } as CommunicatorOptions]) {
+          const paths = problemsOf({ [name]: value }, { over: [below] }).map(({ path }) => path.split('.')[0]);
+          expect([...new Set(paths)]).toEqual(wrong);
+        }
+      },
+    );
+  });
+
+  it('that are left out are no problem', () => {
+    expect(problemsOf(undefined)).toEqual([]);
   });
 
   it.each<[CommunicatorOptions, string, string]>([

@@ -1,4 +1,4 @@
-import { msOf, OptionValidator } from '../../common/index.js';
+import { isRecord, msOf, OptionValidator } from '../../common/index.js';
 import { type NamedStrategies, resolveLoadBalancing } from '../../balancing/index.js';
 import { TIERS } from '../../model/index.js';
 import { type CommunicatorOptions, DEFAULT_COMMUNICATOR_OPTIONS } from './communicator-options.js';
@@ -25,14 +25,14 @@ export interface OptionsContext {
  * @throws InvalidConfigurationError that lists everything wrong: values, names that are no options, contradictions
  */
 export function validateCommunicatorOptions(
-  options: CommunicatorOptions,
+  options: CommunicatorOptions = {},
   path = '',
   { over = [], strategies }: OptionsContext = {},
 ): void {
   const validator = new OptionValidator(path);
   validator.options<CommunicatorOptions>('', options, DEFAULT_COMMUNICATOR_OPTIONS, WITHOUT_DEFAULT);
-  // Whatever else is wrong with what are no options at all, that is enough.
-  if (typeof options !== 'object') validator.throwIfAny();
+  // What are no options at all cannot be looked into.
+  if (!isRecord(options)) validator.throwIfAny();
   const merged = mergeOptions(DEFAULT_COMMUNICATOR_OPTIONS, ...over, options);
   const { timeout, attemptTimeout, concurrency, coalescing, pattern } = options;
   if (options.loadBalancing !== undefined) {
