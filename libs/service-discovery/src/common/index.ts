@@ -4,6 +4,7 @@ export * from './call-key.js';
 export * from './cancellation.js';
 export * from './channel.js';
 export * from './clock.js';
+export * from './detached.js';
 export * from './duration.js';
 export * from './end-queue.js';
 export * from './errors.js';

@@ -1,5 +1,5 @@
-import { AsyncResource } from 'node:async_hooks';
 import { type Clock, type Timer } from './clock.js';
+import { detached } from './detached.js';
 
 /** What may wait in a {@link TimerWheel}, in one wheel at a time. */
 export interface WheelTimer {
@@ -27,11 +27,6 @@ const SLOT_MS = 16;
  */
 export class TimerWheel {
   private readonly slots = new Map<number, WheelSlot>();
-  /**
-   * Where timers of the clock are set: one serves many callers and may outlast them all, so it must neither hold what the first
-   * of them has in an `AsyncLocalStorage`, nor call the others back with it.
-   */
-  private readonly scope = new AsyncResource('TimerWheel', { requireManualDestroy: true });
   private added = 0;
   /** Nobody may be waiting in it. */
   private spare: WheelSlot | undefined;
@@ -70,11 +65,6 @@ export class TimerWheel {
     if (this.spare === slot) this.spare = undefined;
     // Another one may have taken its place while the last of its timers ended.
     if (this.slots.get(slot.number) === slot) this.slots.delete(slot.number);
-  }
-
-  /** A slot's own. */
-  setTimer(fn: () => void, ms: number): Timer {
-    return this.scope.runInAsyncScope(() => this.clock.setTimer(fn, ms));
   }
 
   private emptied(slot: WheelSlot): void {
@@ -151,8 +141,9 @@ class WheelSlot {
   }
 
   private callBackAt(at: number): void {
+    const { clock } = this.wheel;
     this.call?.cancel();
     this.callAt = at;
-    this.call = this.wheel.setTimer(() => this.endDue(), at - this.wheel.clock.now());
+    this.call = detached(() => clock.setTimer(() => this.endDue(), at - clock.now()));
   }
 }

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   changeInstance,
@@ -310,6 +311,23 @@ describe('SnapshotFeed', () => {
     feed.refresh(key);
     const list = feed.snapshot.services.get('users')!;
     expect([list, steadyList(list)].map(([shown]) => shown?.status)).toEqual(['unknown', 'unknown']);
+  });
+
+  it('watches for good outside of the async context of whoever looks a service up first', async () => {
+    const requests = new AsyncLocalStorage<string>();
+    const watchedIn: (string | undefined)[] = [];
+    const watch = store.watch.bind(store);
+    store.watch = (...args) => {
+      watchedIn.push(requests.getStore());
+      return watch(...args);
+    };
+    await put('a');
+    const feed = feedOf(1, { follow: 'used' });
+    await feed.start(5_000);
+    requests.run('a request', () => feed.follow('users'));
+    await clock.advanceAsync(0);
+    expect(idsIn(feed.snapshot)).toEqual(['a']);
+    expect(watchedIn).toEqual([undefined, undefined]);
   });
 
   it('watches once, however often it is started', async () => {

@@ -1,4 +1,4 @@
-import { onAbort, reconnectDelay, settlesWithin, sleep, type Clock, type Random } from '../common/index.js';
+import { detached, onAbort, reconnectDelay, settlesWithin, sleep, type Clock, type Random } from '../common/index.js';
 import {
   applyChange,
   EMPTY_SNAPSHOT,
@@ -182,7 +182,8 @@ export class SnapshotFeed {
 
   private openWatch(signal: AbortSignal): StoreWatch {
     const scope: WatchScope = { services: this.followed?.names, renewals: this.deps.renewals };
-    return new StoreWatch(this.store, scope, signal, (change, watch) => this.hear(watch, change));
+    // What makes it wider may be the first look-up of a service, for a request.
+    return detached(() => new StoreWatch(this.store, scope, signal, (change, watch) => this.hear(watch, change)));
   }
 
   private widen(): void {

@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
 import { buildConnector } from 'undici';
-import { pendingInput } from '../../common/index.js';
+import { detached, pendingInput } from '../../common/index.js';
 
 type Connector = buildConnector.connector;
 type Callback = buildConnector.Callback;
@@ -21,7 +21,8 @@ export class SpareConnections {
     origin: string,
     private readonly options: SpareConnectionsOptions,
   ) {
-    this.open = buildConnector({ timeout: options.connectTimeoutMs });
+    const open = buildConnector({ timeout: options.connectTimeoutMs });
+    this.open = (target, callback) => detached(() => open(target, callback));
     const { host, hostname, protocol, port } = new URL(origin);
     // As undici has it: an address of IPv6 without its brackets.
     this.target = { host, hostname: hostname.replace(/^\[(.*)\]$/, '$1'), protocol, port };

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
@@ -7,6 +8,7 @@ import { type ServiceInstance } from '../../model/index.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { TestServer } from '../../testing/test-server.js';
 import { transportContract } from '../../testing/transport-contract.js';
+import { onBodyEnd } from '../response-body.js';
 import { type ServiceRequest } from '../transport.js';
 import { UndiciTransport } from './undici-transport.js';
 
@@ -48,6 +50,29 @@ describe('UndiciTransport', () => {
 
   it('refuses wrong options when it is made', () => {
     expect(() => new UndiciTransport({ connections: 0 })).toThrow(InvalidConfigurationError);
+  });
+
+  it('keeps nothing of the async context of the caller for whom it opened a connection, and shows it to no other', async () => {
+    const held = new Channel<() => void>();
+    const server = await serve((_request, response) => {
+      response.write('begun');
+      held.push(() => void response.end());
+    });
+    const transport = transportWith();
+    const callers = new AsyncLocalStorage<string>();
+    const seen: (string | undefined)[] = [];
+    for (const caller of ['first', 'second']) {
+      const { body } = await callers.run(caller, () => transport.send(server.instance(), get('/')));
+      const ended = new Promise<void>((resolve) =>
+        onBodyEnd(body, () => {
+          seen.push(callers.getStore());
+          resolve();
+        }),
+      );
+      ((await held.next()).value as () => void)();
+      await ended;
+    }
+    expect(seen).toEqual([undefined, undefined]);
   });
 
   it('names the address in an error, so that a wrong one is found', async () => {
