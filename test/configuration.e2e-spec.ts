@@ -419,6 +419,36 @@ describe('wrong settings', () => {
     await expect(problemsOf(options)).resolves.toHaveProperty([path]);
   });
 
+  it.each([[null], ['production'], [[]], [Promise.resolve({})]])('include %p in place of options', (wrong) => {
+    expect(() => ServiceDiscoveryModule.forRoot(wrong as never)).toThrow(InvalidConfigurationError);
+    expect(() => ServiceDiscoveryModule.forRoot(wrong as never)).toThrow(
+      /ServiceDiscoveryModule\.forRoot: expected an object of options \(forRootAsync /,
+    );
+  });
+
+  it.each([['api'], ['patterns'], ['advertise']])('include null for %s', async (name) => {
+    await expect(problemsOf({ [name]: null })).resolves.toEqual({
+      [name]: { value: null, expected: expect.stringMatching(/^an object of options/) as unknown },
+    });
+  });
+
+  it.each([[null], [undefined], ['production']])('include %p of a factory', async (made) => {
+    const error = await startError(ServiceDiscoveryModule.forRootAsync({ useFactory: () => made as never }));
+    const problem = { path: 'ServiceDiscoveryModule.forRootAsync useFactory', value: made };
+    expect(error).toMatchObject({ code: 'INVALID_CONFIGURATION', problems: [problem] });
+  });
+
+  it.each([[null], [{}]])('include %j in place of a factory', (wrong) => {
+    expect(() => ServiceDiscoveryModule.forRootAsync(wrong as never)).toThrow(InvalidConfigurationError);
+  });
+
+  it('include a group that is none in what a factory makes, and beside it', async () => {
+    const useFactory = (): object => ({ remote: 'http://registry:3000' });
+    const error = await startError(ServiceDiscoveryModule.forRootAsync({ useFactory, api: null as never }));
+    const { problems } = error as InvalidConfigurationError;
+    expect(problems.map(({ path }) => path).sort()).toEqual(['api', 'remote']);
+  });
+
   it('are named in the message, one a line', async () => {
     const error = await startError(ServiceDiscoveryModule.forRoot({ serviceTtl: 1, timeout: 0 }));
     expect((error as Error).message.split('\n')).toEqual([

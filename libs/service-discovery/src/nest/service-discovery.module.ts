@@ -8,7 +8,7 @@ import {
   type Type,
 } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import { InvalidConfigurationError } from '../common/index.js';
+import { assertOptions, InvalidConfigurationError } from '../common/index.js';
 import { isServiceClient } from './decorators/index.js';
 import { DepartureModule } from './lifecycle/index.js';
 import { findConflicts, GIVEN_OPTIONS, type GivenOptions, SharedModules } from './module-options.js';
@@ -32,6 +32,9 @@ export type AsyncFactoryOptions = Omit<ServiceDiscoveryOptions, 'api'>;
 
 const shared = new SharedModules();
 
+const FACTORY = 'ServiceDiscoveryModule.forRootAsync useFactory';
+const OPTIONS_OR_ASYNC = 'an object of options (forRootAsync takes a function that makes it, or a promise of it)';
+
 /**
  * Service discovery and resilient calls for a whole app: import it once with `forRoot` or `forRootAsync`, and inject
  * `ServiceDiscovery`, `ServiceCommunicator` and the rest anywhere.
@@ -49,8 +52,10 @@ export class ServiceDiscoveryModule {
    * import it with equal options, and then share everything.
    *
    * The app does not start when a setting is wrong: one InvalidConfigurationError lists all that are.
+   * @throws InvalidConfigurationError for what holds no options at all
    */
   static forRoot(options: ServiceDiscoveryOptions = {}): DynamicModule {
+    assertOptions('ServiceDiscoveryModule.forRoot', options, OPTIONS_OR_ASYNC);
     return shared.get(options, () =>
       rootModule(options, options.api, [], {
         provide: SERVICE_DISCOVERY_OPTIONS,
@@ -60,12 +65,21 @@ export class ServiceDiscoveryModule {
   }
 
   /** The same with options from a factory. Where several modules import it, give them one and the same result of this call. */
-  static forRootAsync({ imports = [], inject = [], useFactory, api }: ServiceDiscoveryAsyncOptions): DynamicModule {
+  static forRootAsync(options: ServiceDiscoveryAsyncOptions): DynamicModule {
+    assertOptions('ServiceDiscoveryModule.forRootAsync', options, 'an object with useFactory');
+    const { imports = [], inject = [], useFactory, api } = options;
+    if (typeof useFactory !== 'function') {
+      const expected = 'a function that makes the options';
+      throw new InvalidConfigurationError([{ path: FACTORY, value: useFactory, expected }]);
+    }
     return rootModule('forRootAsync', api, imports, {
       provide: SERVICE_DISCOVERY_OPTIONS,
       inject,
-      useFactory: async (...args: never[]) =>
-        resolveServiceDiscoveryOptions({ ...(await useFactory(...args)), api }, process.env),
+      useFactory: async (...args: never[]) => {
+        const made: ServiceDiscoveryOptions = await useFactory(...args);
+        assertOptions(FACTORY, made, 'to make an object of options');
+        return resolveServiceDiscoveryOptions({ ...made, api }, process.env);
+      },
     });
   }
 

@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
 import { type NamedStrategies } from '../../balancing/index.js';
-import { InvalidConfigurationError, type OptionValidator, suggest, systemClock } from '../../common/index.js';
+import { InvalidConfigurationError, isRecord, type OptionValidator, suggest, systemClock } from '../../common/index.js';
 import {
   COMMUNICATION_PATTERNS,
   type CommunicatorDefaults,
@@ -15,6 +15,8 @@ import {
   type EventLoggerOptions,
 } from '../../observability/index.js';
 import {
+  isNamespace,
+  NAMESPACE_RULE,
   type RedisRegistryStoreOptions,
   type RemoteRegistryStoreOptions,
   resolveRedisRegistryStoreOptions,
@@ -86,17 +88,28 @@ export function checkRemote(
 
 /** How many changes may wait for the registry: none but in the mode `hybrid`. */
 export function checkOfflineWrites(
-  { maxOfflineWrites: given }: Pick<ServiceDiscoveryOptions, 'maxOfflineWrites'>,
+  given: Pick<ServiceDiscoveryOptions, 'maxOfflineWrites'>,
   mode: ServiceDiscoveryMode,
   check: OptionValidator,
 ): number {
   if (mode === 'hybrid') {
-    const { maxOfflineWrites } = DEFAULT_SERVICE_DISCOVERY_OPTIONS;
-    return check.number('maxOfflineWrites', given ?? maxOfflineWrites, { min: 1, max: 1_000_000, integer: true });
+    const { maxOfflineWrites = DEFAULT_SERVICE_DISCOVERY_OPTIONS.maxOfflineWrites } = given;
+    return check.number('maxOfflineWrites', maxOfflineWrites, { min: 1, max: 1_000_000, integer: true });
   }
-  if (given !== undefined)
-    check.problem('maxOfflineWrites', given, `nothing in the mode ${mode}: it belongs to hybrid`);
+  if (given.maxOfflineWrites !== undefined) {
+    const expected = `nothing in the mode ${mode}: it belongs to hybrid`;
+    check.problem('maxOfflineWrites', given.maxOfflineWrites, expected);
+  }
   return 0;
+}
+
+/** Also where no Redis is: what is wrong should not wait for the day that there is one. */
+export function checkNamespace(
+  { namespace = DEFAULT_SERVICE_DISCOVERY_OPTIONS.namespace }: Pick<ServiceDiscoveryOptions, 'namespace'>,
+  check: OptionValidator,
+): string {
+  if (!isNamespace(namespace)) check.problem('namespace', namespace, NAMESPACE_RULE);
+  return namespace;
 }
 
 /** Which Redis holds the registry of the modes `redis_backed` and `hybrid`; undefined where that is wrong. */
@@ -111,7 +124,8 @@ export function checkRedis(
   } catch (error) {
     if (!(error instanceof InvalidConfigurationError)) throw error;
     for (const { path, value, expected } of error.problems) {
-      check.problem(path === 'redis.namespace' ? 'namespace' : path, value, expected);
+      // It is checked by itself.
+      if (path !== 'redis.namespace') check.problem(path, value, expected);
     }
     return undefined;
   }
@@ -128,11 +142,11 @@ export function checkFollow(
 
 /** @returns those that may be named: none where it is no such object at all */
 export function checkStrategies(strategies: unknown, check: OptionValidator): NamedStrategies {
-  if (typeof strategies !== 'object' || strategies === null || Array.isArray(strategies)) {
+  if (!isRecord(strategies)) {
     check.problem('strategies', strategies, 'an object of strategies by name');
     return {};
   }
-  for (const [name, make] of Object.entries(strategies) as [string, unknown][]) {
+  for (const [name, make] of Object.entries(strategies)) {
     if (typeof make !== 'function')
       check.problem(`strategies.${name}`, make, 'a Strategy or LoadBalancer class or factory');
   }

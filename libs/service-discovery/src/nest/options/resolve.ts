@@ -1,4 +1,10 @@
-import { InvalidConfigurationError, OptionValidator, type Problem } from '../../common/index.js';
+import {
+  assertOptions,
+  InvalidConfigurationError,
+  OptionValidator,
+  type Problem,
+  withoutUndefined,
+} from '../../common/index.js';
 import { type CommunicatorDefaults } from '../../communicator/index.js';
 import { resolveHealthAggregatorOptions, resolveHealthCheckOptions } from '../../health/index.js';
 import { resolveServiceRegistryOptions } from '../../registry/index.js';
@@ -11,6 +17,7 @@ import {
   checkLogging,
   checkMetrics,
   checkMode,
+  checkNamespace,
   checkOfflineWrites,
   checkPreset,
   checkRedis,
@@ -20,6 +27,7 @@ import {
   REGISTRY_OPTION_NAMES,
 } from './checks.js';
 import { type Environment, type EnvironmentSetting, readEnvironment, toEnvironmentProblem } from './environment.js';
+import { findWrongGroups } from './groups.js';
 import { findUnknownOptions } from './known-options.js';
 import { givingWay } from '../giving-way.js';
 import { difference, isSet, layer, single } from './layers.js';
@@ -41,9 +49,13 @@ const FIVE_MINUTES_MS = 300_000;
  * @throws InvalidConfigurationError that lists everything wrong: options, variables and unknown names of both
  */
 export function resolveServiceDiscoveryOptions(
-  options: ServiceDiscoveryOptions = {},
+  given: ServiceDiscoveryOptions = {},
   env: Environment = {},
 ): ResolvedServiceDiscoveryOptions {
+  assertOptions('options', given);
+  const wrongGroups = findWrongGroups(given);
+  // The checks below look into groups.
+  const options = without(given, wrongGroups);
   const preset = isPreset(options.preset) ? getServiceDiscoveryConfig(options.preset) : {};
   const own = difference(options, preset);
   const { settings, problems } = readEnvironment(env);
@@ -56,7 +68,7 @@ export function resolveServiceDiscoveryOptions(
   const wrong = check.problems.map((problem) => inItsOwnTerms(problem, inForce));
   // The check of a group finds them, too; not where the group is not in use.
   const unknown = findUnknownOptions(options).filter(({ path }) => !wrong.some((problem) => problem.path === path));
-  const found = [...unknown, ...wrong, ...problems];
+  const found = [...wrongGroups, ...unknown, ...wrong, ...problems];
   if (found.length > 0) throw new InvalidConfigurationError(found);
   return resolved;
 }
@@ -68,10 +80,8 @@ function resolveMerged(options: ServiceDiscoveryOptions, check: OptionValidator)
   const registry = pick(options, REGISTRY_OPTION_NAMES);
   const healthCheck = options.healthCheck === false ? { enabled: false } : (options.healthCheck ?? {});
   const communicator: CommunicatorDefaults = pick(options, COMMUNICATOR_OPTION_NAMES);
-  const transport = options.transport ?? DEFAULT_SERVICE_DISCOVERY_OPTIONS.transport;
-  const { advertise = {}, selfPreservation = {}, strategies: named = {} } = options;
-  const logging = options.logging ?? {};
-  const metrics = options.metrics ?? {};
+  const { transport, inheritDeadline } = { ...DEFAULT_SERVICE_DISCOVERY_OPTIONS, ...withoutUndefined(options) };
+  const { advertise = {}, selfPreservation = {}, strategies: named = {}, logging = {}, metrics = {} } = options;
 
   check.gather(() => resolveServiceRegistryOptions(registry));
   checkFollow(options, mode, check);
@@ -89,7 +99,7 @@ function resolveMerged(options: ServiceDiscoveryOptions, check: OptionValidator)
     mode,
     remote: mode === 'remote' ? checkRemote(options, check) : undefined,
     redis: mode === 'redis_backed' || mode === 'hybrid' ? checkRedis(options, check) : undefined,
-    namespace: options.namespace ?? DEFAULT_SERVICE_DISCOVERY_OPTIONS.namespace,
+    namespace: checkNamespace(options, check),
     registry: { ...registry, maxOfflineWrites },
     selfPreservation,
     healthCheck,
@@ -98,10 +108,7 @@ function resolveMerged(options: ServiceDiscoveryOptions, check: OptionValidator)
     strategies,
     transport,
     api: options.api === false ? false : resolveApi(options.api, check),
-    inheritDeadline: check.boolean(
-      'inheritDeadline',
-      options.inheritDeadline ?? DEFAULT_SERVICE_DISCOVERY_OPTIONS.inheritDeadline,
-    ),
+    inheritDeadline: check.boolean('inheritDeadline', inheritDeadline),
     advertise,
     shutdown: resolveShutdown(options, mode, check),
     logging,
@@ -125,6 +132,11 @@ function resolveShutdown(
     drainDelayMs: check.duration('shutdown.drainDelay', given.drainDelay, { maxMs: FIVE_MINUTES_MS }),
     timeoutMs: check.duration('shutdown.timeout', given.timeout, { minMs: 1, maxMs: FIVE_MINUTES_MS }),
   };
+}
+
+function without(options: ServiceDiscoveryOptions, wrong: readonly Problem[]): ServiceDiscoveryOptions {
+  const right = Object.entries(options).filter(([name]) => !wrong.some(({ path }) => path === name));
+  return Object.fromEntries(right);
 }
 
 /** Whether an option says in another way what one at this path would say: a client of one's own needs no URL. */

@@ -1,5 +1,5 @@
 import { type CanActivate, type Type } from '@nestjs/common';
-import { InvalidConfigurationError, type Problem } from '../../common/index.js';
+import { assertOptions, InvalidConfigurationError, type Problem } from '../../common/index.js';
 import { type AllowedHosts, HostPolicy } from '../../model/index.js';
 
 /** The bundled REST API. */
@@ -41,6 +41,7 @@ const PATH_PATTERN = /^[A-Za-z0-9._~-]+(?:\/[A-Za-z0-9._~-]+)*$/;
  * @throws InvalidConfigurationError naming every wrong option
  */
 export function resolveApiOptions(options: Partial<ApiOptions> = {}, path = 'api'): ApiOptions {
+  assertOptions(path, options);
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   const resolved: ApiOptions = { ...DEFAULT_API_OPTIONS, ...(Object.fromEntries(given) as Partial<ApiOptions>) };
   const problems: Problem[] = [];

@@ -1,6 +1,8 @@
 /** Registrations kept in Redis: the store of `redis_backed`. */
 export {
   DEFAULT_REDIS_REGISTRY_STORE_OPTIONS,
+  isNamespace,
+  NAMESPACE_RULE,
   REDIS_SERVERS_OPTION_NAMES,
   redisHostsOf,
   resolveRedisRegistryStoreOptions,

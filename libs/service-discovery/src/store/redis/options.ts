@@ -69,6 +69,7 @@ export interface ResolvedRedisRegistryStoreOptions {
 }
 
 const NAMESPACE_PATTERN = /^[A-Za-z0-9._-]{1,64}$/;
+export const NAMESPACE_RULE = '1 to 64 letters, digits, ".", "_" or "-"';
 const TLS_OPTIONS = ['ca', 'cert', 'key', 'servername', 'rejectUnauthorized'];
 
 /**
@@ -90,9 +91,7 @@ export function resolveRedisRegistryStoreOptions(
     client === undefined
       ? checkServers({ url, tls, sentinelUsername, sentinelPassword }, check)
       : checkClient(options, check);
-  if (typeof given.namespace !== 'string' || !NAMESPACE_PATTERN.test(given.namespace)) {
-    check.problem('namespace', given.namespace, '1 to 64 letters, digits, ".", "_" or "-"');
-  }
+  if (!isNamespace(given.namespace)) check.problem('namespace', given.namespace, NAMESPACE_RULE);
   const commandTimeoutMs = check.duration('commandTimeout', given.commandTimeout, { minMs: 10, maxMs: 60_000 });
   const changesKept = check.number('changesKept', given.changesKept, { min: 100, max: 100_000, integer: true });
   const selfPreservation =
@@ -100,6 +99,10 @@ export function resolveRedisRegistryStoreOptions(
     DEFAULT_SELF_PRESERVATION_OPTIONS;
   check.throwIfAny();
   return { servers: servers!, namespace: given.namespace, commandTimeoutMs, changesKept, selfPreservation };
+}
+
+export function isNamespace(value: unknown): value is string {
+  return typeof value === 'string' && NAMESPACE_PATTERN.test(value);
 }
 
 /** The hosts that lead to Redis, as they are named: of the server, of Sentinels, or of nodes. */

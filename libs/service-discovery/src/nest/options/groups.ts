@@ -1,0 +1,65 @@
+import { isRecord, type Problem } from '../../common/index.js';
+import { KNOWN_OPTIONS } from './known-options.js';
+import { type ServiceDiscoveryOptions } from './options.js';
+
+type Options = Required<ServiceDiscoveryOptions>;
+
+/** The groups that `false` leaves out, by their types. */
+type Switchable = {
+  [Name in keyof Options]: false extends Options[Name]
+    ? [Extract<Options[Name], object>] extends [never]
+      ? never
+      : Name
+    : never;
+}[keyof Options];
+
+const SWITCHABLE: Readonly<Record<Switchable, true>> = {
+  selfPreservation: true,
+  healthCheck: true,
+  circuitBreaker: true,
+  serviceCircuitBreaker: true,
+  outlierDetection: true,
+  retry: true,
+  hedging: true,
+  bulkhead: true,
+  adaptiveConcurrency: true,
+  rateLimit: true,
+  throttling: true,
+  lastGood: true,
+  chaos: true,
+  api: true,
+  logging: true,
+};
+
+/** What stands for a group most often where it is no group: where that belongs. */
+const MEANT: Readonly<Partial<Record<keyof Options, string>>> = {
+  remote: "the registry's URL is registryUrl",
+  redis: 'the URL of a Redis is redis.url, and a client redis.client',
+  health: 'healthCheck: false checks nothing, and api.healthPath: false leaves out the health routes',
+  api: 'its path is api.path',
+  advertise: "the address 10.0.0.1:80 is { host: '10.0.0.1', port: 80 }",
+  shutdown: 'how long leaving may take is shutdown.timeout',
+  logging: "how much is written, the app's own logger says, and for each event logging.levels",
+  metrics: 'api: false leaves out their route, and what the names start with is metrics.prefix',
+};
+
+/** The groups that are something else than an object of options, or what their type allows beside that. */
+export function findWrongGroups(options: ServiceDiscoveryOptions): Problem[] {
+  return Object.entries(options).flatMap(([name, value]: [string, unknown]) => {
+    const inner = Object.hasOwn(KNOWN_OPTIONS, name) ? KNOWN_OPTIONS[name as keyof Options] : null;
+    if (!inner || value === undefined || isRecord(value)) return [];
+    if (value === false && Object.hasOwn(SWITCHABLE, name)) return [];
+    // A strategy by itself, which is checked where its name is known.
+    if (name === 'loadBalancing' && (typeof value === 'string' || typeof value === 'function')) return [];
+    const off = Object.hasOwn(SWITCHABLE, name) ? ', or false' : '';
+    const meant = MEANT[name as keyof Options];
+    const expected = `an object of options${off}: any of ${inner.join(', ')}${meant ? ` (${meant})` : ''}`;
+    return [{ path: name, value: shown(value), expected }];
+  });
+}
+
+/** What is misplaced may be a URL with a password, or hold one. */
+function shown(value: unknown): unknown {
+  if (typeof value === 'string') return value.replace(/\/\/.*@/s, '//***@');
+  return typeof value === 'object' && value !== null && Object.keys(value).length > 0 ? '***' : value;
+}
