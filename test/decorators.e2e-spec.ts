@@ -269,6 +269,51 @@ describe('@DiscoverableService', () => {
       /Wrong\.healthcheck: .*did you mean "healthCheck"/,
     );
   });
+
+  it.each<[unknown, RegExp]>([
+    [{ nme: 'x' }, /Wrong\.nme: expected no option of this name \(did you mean "name"\?\)/],
+    [{ name: 'a', colour: 1 }, /Wrong\.colour: expected .*: known are name, host, port, /],
+    [{ name: 'a', serviceName: 'b' }, /Wrong\.serviceName: expected .*the name of the service is "name"/],
+    [undefined, /Wrong: expected an object: @DiscoverableService\(\{ name: 'user-service' \}\), but got nothing$/],
+    [
+      'orders',
+      /^Invalid.*\n.*Wrong: expected an object: @DiscoverableService\(\{ name: 'orders' \}\), but got "orders"$/,
+    ],
+  ])('says of %j what its options are called', (options, message) => {
+    const declare = (): unknown => DiscoverableService(options as DiscoverableServiceOptions)(class Wrong {});
+    expect(declare).toThrow(InvalidConfigurationError);
+    expect(declare).toThrow(message);
+  });
+});
+
+it.each([[null], ['2s'], [[]]])('decorators refuse %j in place of options', (wrong) => {
+  const options = wrong as never;
+  const declare: Record<string, () => unknown> = {
+    '@ResilientCall Prices\\.price': () => {
+      class Prices {
+        @ResilientCall(options)
+        async price(): Promise<void> {}
+      }
+      return Prices;
+    },
+    '@ServiceClient Users': () => ServiceClient('user-service', options)(class Users {}),
+    '@ServiceCall Users\\.all': () => {
+      class Users {
+        @ServiceCall('GET /users', options)
+        readonly all!: ServiceMethod<unknown>;
+      }
+      return Users;
+    },
+    '@DiscoverableService Users': () => DiscoverableService(options)(class Users {}),
+  };
+  for (const [where, run] of Object.entries(declare)) {
+    expect(run).toThrow(InvalidConfigurationError);
+    expect(run).toThrow(new RegExp(`${where}: expected an object`));
+  }
+});
+
+it('a client of nothing is refused', () => {
+  expect(() => ServiceClient(null as never)(class Users {})).toThrow(/@ServiceClient Users: expected the name/);
 });
 
 describe.each(PLATFORMS)('@ResilientCall on %s', (_name, adapter) => {

@@ -265,6 +265,8 @@ describe('a registration', () => {
     const nameOf = (field: string): string => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
     const problems = findRegistrationProblems({ ...GOOD, serviceName: '', instanceId: '' }, nameOf);
     expect(pathsOf(problems)).toEqual(['service_name', 'instance_id']);
+    const [unknown] = findRegistrationProblems({ ...GOOD, nonsense: 1 } as never, nameOf);
+    expect(unknown?.expected).toMatch(/known are service_name, host, .*health_check_path/);
   });
 
   it('does not put a megabyte into the message of its error', () => {

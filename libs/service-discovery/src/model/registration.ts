@@ -169,7 +169,8 @@ export function findRegistrationProblems(
   }
   for (const [name, value] of Object.entries(registration)) {
     if (value === undefined || Object.hasOwn(RULES, name) || Object.hasOwn(STATE, name)) continue;
-    problems.push(unknownOption(nameOf(name as keyof ServiceRegistration), name, value, Object.keys(RULES)));
+    const known = (Object.keys(RULES) as (keyof ServiceRegistration)[]).map(nameOf);
+    problems.push(unknownOption(nameOf(name as keyof ServiceRegistration), name, value, known));
   }
   const { healthCheck, serviceName, dependencies } = registration;
   if (Array.isArray(dependencies)) {

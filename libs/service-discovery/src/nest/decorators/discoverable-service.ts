@@ -1,4 +1,4 @@
-import { InvalidConfigurationError } from '../../common/index.js';
+import { assertOptions, InvalidConfigurationError, type Problem } from '../../common/index.js';
 import { findRegistrationProblems, type ServiceRegistration } from '../../model/index.js';
 
 /** How a service announces itself. What is left out of host, port and protocol is taken from the server that listens. */
@@ -24,15 +24,26 @@ const DISCOVERABLE = Symbol('nest-service-discovery:discoverable');
  */
 export function DiscoverableService(options: DiscoverableServiceOptions): ClassDecorator {
   return (target) => {
-    const registration = toRegistration(options, { host: options.host ?? 'localhost', port: options.port ?? 1 });
-    const nameOf = (field: keyof ServiceRegistration): string => (field === 'serviceName' ? 'name' : field);
-    const problems = findRegistrationProblems(
-      registration,
-      (field) => `@DiscoverableService ${target.name}.${nameOf(field)}`,
-    );
+    const at = `@DiscoverableService ${target.name}`;
+    // A name alone, as `@ServiceClient()` takes it.
+    const name = typeof options === 'string' ? options : 'user-service';
+    assertOptions(at, options, `an object: @DiscoverableService({ name: '${name}' })`);
+    const problems = findProblems(options).map(({ path, ...rest }) => ({ path: `${at}.${path}`, ...rest }));
     if (problems.length > 0) throw new InvalidConfigurationError(problems);
     Reflect.defineMetadata(DISCOVERABLE, options, target);
   };
+}
+
+function findProblems(options: DiscoverableServiceOptions): Problem[] {
+  const registration = toRegistration(options, { host: options.host ?? 'localhost', port: options.port ?? 1 });
+  const problems = findRegistrationProblems(registration, (field) => (field === 'serviceName' ? 'name' : field));
+  const { serviceName } = options as Partial<ServiceRegistration>;
+  // The name stands in its place in the registration.
+  if (serviceName !== undefined) {
+    const expected = 'no option of this name (the name of the service is "name")';
+    problems.push({ path: 'serviceName', value: serviceName, expected });
+  }
+  return problems;
 }
 
 /** What a class itself was decorated with; a subclass does not announce its parent's service again. */

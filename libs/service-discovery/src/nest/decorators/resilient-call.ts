@@ -1,4 +1,10 @@
-import { callKeyOf, InvalidConfigurationError, type Problem, withoutUndefined } from '../../common/index.js';
+import {
+  assertOptions,
+  callKeyOf,
+  InvalidConfigurationError,
+  type Problem,
+  withoutUndefined,
+} from '../../common/index.js';
 import { COMMUNICATION_PATTERNS } from '../../communicator/index.js';
 import { type Tier, TIERS } from '../../model/index.js';
 import { classifyError, resolveResiliencePolicyOptions, type ResiliencePolicyOptions } from '../../resilience/index.js';
@@ -61,6 +67,7 @@ export function ResilientCall(options: ResilientCallOptions = {}) {
     const owner = typeof target === 'function' ? target : target.constructor;
     const label = `${owner.name}.${String(key)}`;
     const original = checkMethod(descriptor.value, label);
+    assertOptions(`@ResilientCall ${label}`, options);
     const method: ResilientMethod = {
       name: options.service ?? label,
       options: toPolicyOptions(options, target, label),

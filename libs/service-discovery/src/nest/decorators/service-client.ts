@@ -1,5 +1,5 @@
 import { Injectable, type Type } from '@nestjs/common';
-import { InvalidConfigurationError, type Problem } from '../../common/index.js';
+import { assertOptions, InvalidConfigurationError, type Problem } from '../../common/index.js';
 import { type CommunicatorOptions, type ServiceCallRequest, ServiceCommunicator } from '../../communicator/index.js';
 import { SERVICE_NAME_PATTERN } from '../../model/index.js';
 import { onInjected } from './on-injected.js';
@@ -72,7 +72,7 @@ const BINDING = Symbol('nest-service-discovery:binding');
  */
 export function ServiceClient(service: string, options: ServiceClientOptions = {}): ClassDecorator {
   return (target) => {
-    if (!SERVICE_NAME_PATTERN.test(service)) {
+    if (typeof service !== 'string' || !SERVICE_NAME_PATTERN.test(service)) {
       const problem: Problem = {
         path: `@ServiceClient ${target.name}`,
         value: service,
@@ -80,6 +80,7 @@ export function ServiceClient(service: string, options: ServiceClientOptions = {
       };
       throw new InvalidConfigurationError([problem]);
     }
+    assertOptions(`@ServiceClient ${target.name}`, options);
     Reflect.defineMetadata(CLIENT, { service, options } satisfies ClientDefinition, target);
     Injectable()(target);
     onInjected(target.prototype as object, BINDING, ServiceCommunicator, bindServiceClient);
@@ -98,7 +99,9 @@ export function ServiceCall<const Route extends RouteTemplate>(route: Route, opt
     key: Key & RouteCheck<Target[Key], Route>,
   ): void => {
     const calls = (Reflect.getMetadata(CALLS, target) ?? []) as readonly CallDefinition[];
-    const definition = { key, route: parseRoute(route, `${target.constructor.name}.${key}`), options };
+    const label = `${target.constructor.name}.${key}`;
+    if (options !== undefined) assertOptions(`@ServiceCall ${label}`, options);
+    const definition = { key, route: parseRoute(route, label), options };
     Reflect.defineMetadata(CALLS, [...calls.filter((call) => call.key !== key), definition], target);
   };
 }
