@@ -86,6 +86,35 @@ it('a Redis without a URL is no reason to go on in memory alone, unless that is 
   await expect(optionsOf({ redis: { commandTimeout: '1s' } })).resolves.toMatchObject({ mode: 'redis_backed' });
 });
 
+it('a registry without a URL is no reason to go on in memory alone, unless that is said', async () => {
+  // Equal options share a module; not setting a URL is not the same as leaving it out.
+  await expect(optionsOf({})).resolves.toMatchObject({ mode: 'memory_only' });
+  for (const options of [
+    { registryUrl: undefined },
+    { registryUrl: undefined, ...getServiceDiscoveryConfig('testing') },
+  ])
+    await expect(optionsOf(options)).rejects.toThrow(/registryUrl: .*mode: 'memory_only'.* but got nothing/);
+  await expect(problemsOf({ registryUrl: undefined, redis: { url: undefined } })).resolves.toMatchObject({
+    registryUrl: { value: undefined },
+    'redis.url': { value: undefined },
+  });
+  const useFactory = (): ServiceDiscoveryOptions => ({ registryUrl: undefined });
+  await expect(startError(ServiceDiscoveryModule.forRootAsync({ useFactory }))).resolves.toMatchObject({
+    problems: [{ path: 'registryUrl' }],
+  });
+
+  await expect(optionsOf({ registryUrl: undefined, mode: 'memory_only' })).resolves.toMatchObject({
+    mode: 'memory_only',
+  });
+  await expect(optionsOf({ registryUrl: undefined, redis: { url: 'redis://redis' } })).resolves.toMatchObject({
+    mode: 'redis_backed',
+  });
+  setEnvironment({ REGISTRY_URL: 'http://registry:3000' });
+  await expect(optionsOf({ registryUrl: undefined })).resolves.toMatchObject({ mode: 'remote' });
+  setEnvironment({ MODE: 'memory_only', REGISTRY_URL: '' });
+  await expect(optionsOf({ registryUrl: undefined })).resolves.toMatchObject({ mode: 'memory_only' });
+});
+
 describe("strategies of the app's own", () => {
   class First {
     choose<C>(candidates: readonly C[]): C {

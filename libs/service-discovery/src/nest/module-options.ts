@@ -2,10 +2,17 @@ import { type DynamicModule, type Type } from '@nestjs/common';
 import { type ModulesContainer } from '@nestjs/core';
 import { type Problem } from '../common/index.js';
 import { isPlainObject } from './plain-object.js';
-import { type ServiceDiscoveryOptions } from './options/index.js';
+import { lacksValue, type ServiceDiscoveryOptions } from './options/index.js';
 
 /** What a module was made with, as it was given: the options, or the word that a factory makes them. */
 export type GivenOptions = ServiceDiscoveryOptions | 'forRootAsync';
+
+/** Options as they are compared: a `registryUrl` without a value is not one that was left out, since the start goes by it. */
+export function toGiven(options: ServiceDiscoveryOptions): ServiceDiscoveryOptions {
+  return lacksValue(options, 'registryUrl') ? { ...options, registryUrl: NO_VALUE } : options;
+}
+
+const NO_VALUE = 'undefined';
 
 /** Where a module keeps its {@link GivenOptions}. */
 export const GIVEN_OPTIONS = Symbol('nest-service-discovery:given-options');

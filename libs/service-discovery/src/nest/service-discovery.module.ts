@@ -11,7 +11,7 @@ import { ModulesContainer } from '@nestjs/core';
 import { assertOptions, InvalidConfigurationError } from '../common/index.js';
 import { isServiceClient } from './decorators/index.js';
 import { DepartureModule } from './lifecycle/index.js';
-import { findConflicts, GIVEN_OPTIONS, type GivenOptions, SharedModules } from './module-options.js';
+import { findConflicts, GIVEN_OPTIONS, type GivenOptions, SharedModules, toGiven } from './module-options.js';
 import { resolveServiceDiscoveryOptions, type ServiceDiscoveryOptions } from './options/index.js';
 import { CORE_EXPORTS, CORE_PROVIDERS } from './providers.js';
 import { restControllers, restProviders } from './rest/index.js';
@@ -56,8 +56,9 @@ export class ServiceDiscoveryModule {
    */
   static forRoot(options: ServiceDiscoveryOptions = {}): DynamicModule {
     assertOptions('ServiceDiscoveryModule.forRoot', options, OPTIONS_OR_ASYNC);
-    return shared.get(options, () =>
-      rootModule(options, options.api, [], {
+    const given = toGiven(options);
+    return shared.get(given, () =>
+      rootModule(given, options.api, [], {
         provide: SERVICE_DISCOVERY_OPTIONS,
         useFactory: () => resolveServiceDiscoveryOptions(options, process.env),
       }),

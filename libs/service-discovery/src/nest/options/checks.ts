@@ -31,6 +31,7 @@ import {
   type ServiceDiscoveryOptions,
   TRANSPORT_NAMES,
 } from './options.js';
+import { lacksValue } from './layers.js';
 import { isPreset } from './presets.js';
 
 /** The options that are the registry's. */
@@ -43,21 +44,28 @@ export const REGISTRY_OPTION_NAMES = [
   'trackHeartbeats',
 ] as const;
 
+const TO_DO_WITHOUT = "mode: 'memory_only' to do without";
+
 export function checkPreset(preset: unknown, check: OptionValidator): void {
   if (preset === undefined || isPreset(preset)) return;
   check.problem('preset', preset, `one of ${PRESET_NAMES.join(', ')}${suggestFor(preset, PRESET_NAMES)}`);
 }
 
+/** @param given before the environment and the preset: what is there, and has no value */
 export function checkMode(
   { mode, registryUrl, redis }: Pick<ServiceDiscoveryOptions, 'mode' | 'registryUrl' | 'redis'>,
+  given: ServiceDiscoveryOptions,
   check: OptionValidator,
 ): ServiceDiscoveryMode {
   if (mode === undefined) {
     if (registryUrl !== undefined) return 'remote';
     const namesRedis = redis?.url !== undefined || redis?.client !== undefined;
-    if (redis !== undefined && !namesRedis) {
-      // Most often a variable that is not set: a process that is alone with itself would be found out late.
-      check.problem('redis.url', undefined, "the URL of a Redis, or a client, or mode: 'memory_only' to do without");
+    // Most often a variable that is not set: a process that is alone with itself would be found out late.
+    if (!namesRedis && redis !== undefined) {
+      check.problem('redis.url', undefined, `the URL of a Redis, or a client, or ${TO_DO_WITHOUT}`);
+    }
+    if (!namesRedis && lacksValue(given, 'registryUrl')) {
+      check.problem('registryUrl', undefined, `the URL of a registry, or ${TO_DO_WITHOUT}`);
     }
     return namesRedis ? 'redis_backed' : DEFAULT_SERVICE_DISCOVERY_OPTIONS.mode;
   }

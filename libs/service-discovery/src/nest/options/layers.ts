@@ -48,6 +48,11 @@ export function isSet(options: ServiceDiscoveryOptions, path: string): boolean {
   return value[key] !== undefined;
 }
 
+/** Whether an option is named and has no value, which is not to leave it out. */
+export function lacksValue(options: ServiceDiscoveryOptions, name: keyof ServiceDiscoveryOptions): boolean {
+  return Object.hasOwn(options, name) && options[name] === undefined;
+}
+
 /** A strategy alone leaves the options beside it, and options leave the strategy; what is neither is for the check to refuse. */
 function layLoadBalancing(base: unknown, over: unknown): unknown {
   return mergeLoadBalancing(base as LoadBalancing | undefined, over as LoadBalancing);

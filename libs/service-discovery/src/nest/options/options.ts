@@ -73,7 +73,8 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   preset?: PresetName;
   /**
    * `SERVICE_DISCOVERY_MODE`.
-   * @default 'remote' where a `registryUrl` is set, 'redis_backed' where `redis` says which, else 'memory_only'
+   * @default 'remote' where a `registryUrl` is set, 'redis_backed' where `redis` says which, else 'memory_only'; but where one of
+   *   the two is there without its URL, as from a variable that is not set, the app does not start
    */
   mode?: ServiceDiscoveryMode;
   /** `SERVICE_DISCOVERY_REGISTRY_URL`: the process whose REST API is the registry, such as `http://registry:3000`. */

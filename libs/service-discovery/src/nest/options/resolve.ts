@@ -64,7 +64,7 @@ export function resolveServiceDiscoveryOptions(
   const merged = layer(base, ...inForce.map(({ path, value }) => single(path, value)), own);
 
   const check = new OptionValidator();
-  const resolved = resolveMerged(merged, check);
+  const resolved = resolveMerged(merged, options, check);
   const wrong = check.problems.map((problem) => inItsOwnTerms(problem, inForce));
   // The check of a group finds them, too; not where the group is not in use.
   const unknown = findUnknownOptions(options).filter(({ path }) => !wrong.some((problem) => problem.path === path));
@@ -73,9 +73,13 @@ export function resolveServiceDiscoveryOptions(
   return resolved;
 }
 
-function resolveMerged(options: ServiceDiscoveryOptions, check: OptionValidator): ResolvedServiceDiscoveryOptions {
+function resolveMerged(
+  options: ServiceDiscoveryOptions,
+  given: ServiceDiscoveryOptions,
+  check: OptionValidator,
+): ResolvedServiceDiscoveryOptions {
   checkPreset(options.preset, check);
-  const mode = checkMode(options, check);
+  const mode = checkMode(options, given, check);
   const maxOfflineWrites = checkOfflineWrites(options, mode, check);
   const registry = pick(options, REGISTRY_OPTION_NAMES);
   const healthCheck = options.healthCheck === false ? { enabled: false } : (options.healthCheck ?? {});
