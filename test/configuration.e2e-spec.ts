@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type INestApplication } from '@nestjs/common';
 import {
@@ -487,6 +490,53 @@ describe('wrong settings', () => {
       ) as unknown as string,
       expect.stringMatching(/^ {2}- timeout: expected .*, but got 0$/) as unknown as string,
     ]);
+  });
+});
+
+describe('options of undici in place of a transport', () => {
+  it('hold for its connections', async () => {
+    const connections = new Set<Socket>();
+    const server = createServer((request, response) => {
+      connections.add(request.socket);
+      response.end('{}');
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const app = await start({ mode: 'memory_only', transport: { connections: 1, keepAliveTimeout: '2s' } });
+    await app.init();
+    const { port } = server.address() as AddressInfo;
+    await app.get(ServiceRegistry).register({ serviceName: 'users', host: '127.0.0.1', port });
+    const communicator = app.get(ServiceCommunicator);
+    // Side by side, each would have a connection of its own.
+    await Promise.all([1, 2, 3].map(() => communicator.callServiceJson('users', { path: '/' })));
+    await app.close();
+    server.close();
+    expect(connections.size).toBe(1);
+  });
+
+  it('may all be given, and none', async () => {
+    const all = {
+      connections: 8,
+      warmConnections: 0,
+      connectTimeout: '1s',
+      keepAliveTimeout: '2s',
+      bodyTimeout: 0,
+    };
+    for (const transport of [all, {}, structuredClone(all)])
+      await expect(optionsOf({ transport })).resolves.toMatchObject({ transport });
+  });
+
+  it.each<[unknown, string, string]>([
+    [{ keepAliveTimeout: 'soon' }, 'transport.keepAliveTimeout', 'a duration from 1ms to 1d'],
+    [{ connections: 0 }, 'transport.connections', 'a whole number from 1 to 65535'],
+    [{ keepAliveTimout: '2s' }, 'transport.keepAliveTimout', 'did you mean "keepAliveTimeout"'],
+    [{ closeTimeout: '2s' }, 'transport.closeTimeout', 'nothing here: it follows from shutdown.timeout'],
+    [{ send: () => undefined }, 'transport', 'an object with send() and close()'],
+    [{ close: () => undefined }, 'transport', 'an object with send() and close()'],
+    [new (class Sender {})(), 'transport', "one of undici, axios, or a plain object of undici's options"],
+  ])('are checked: %p is refused at %s', async (transport, path, expected) => {
+    const problems = await problemsOf({ transport });
+    expect(Object.keys(problems)).toEqual([path]);
+    expect(problems[path]?.expected).toContain(expected);
   });
 });
 

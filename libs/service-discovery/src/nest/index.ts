@@ -28,6 +28,7 @@ export {
   type ServiceDiscoveryOptions,
   type ShutdownOptions,
   type TransportChoice,
+  type TransportOptions,
 } from './options/index.js';
 export {
   type AggregatedHealthView,

@@ -182,8 +182,9 @@ function createMetrics({ metrics }: Options, bus: EventBus, registry: ServiceReg
 function createTransport({ transport, shutdown }: Options, clock: Clock, modules: ModulesContainer): Transport {
   const closeTimeoutMs = Math.min(shutdown.timeoutMs, STEP_MS);
   if (transport === 'axios') return new AxiosTransport(() => findHttpService(modules), { clock, closeTimeoutMs });
-  if (transport === 'undici') return new UndiciTransport({ closeTimeout: closeTimeoutMs }, { clock });
-  return transport;
+  if (typeof transport === 'object' && 'send' in transport) return transport;
+  const options = transport === 'undici' ? {} : transport;
+  return new UndiciTransport({ ...options, closeTimeout: closeTimeoutMs }, { clock });
 }
 
 function createCommunicator(

@@ -18,5 +18,9 @@ export { targetOf } from './request-target.js';
 export { ReadBody } from './read-body.js';
 export { ReadContent } from './read-content.js';
 export { bodyOf, onBodyEnd } from './response-body.js';
-export { DEFAULT_UNDICI_TRANSPORT_OPTIONS, type UndiciTransportOptions } from './undici/options.js';
+export {
+  DEFAULT_UNDICI_TRANSPORT_OPTIONS,
+  resolveUndiciTransportOptions,
+  type UndiciTransportOptions,
+} from './undici/options.js';
 export { UndiciTransport } from './undici/undici-transport.js';

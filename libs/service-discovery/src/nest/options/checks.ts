@@ -22,6 +22,8 @@ import {
   resolveRedisRegistryStoreOptions,
   resolveRemoteRegistryStoreOptions,
 } from '../../store/index.js';
+import { resolveUndiciTransportOptions, type UndiciTransportOptions } from '../../transport/index.js';
+import { isPlainObject } from '../plain-object.js';
 import {
   type AdvertiseOptions,
   DEFAULT_SERVICE_DISCOVERY_OPTIONS,
@@ -178,14 +180,27 @@ export function checkCalls(
 
 export function checkTransport(transport: unknown, check: OptionValidator): void {
   if ((TRANSPORT_NAMES as readonly unknown[]).includes(transport)) return;
+  if (holdsOptions(transport)) {
+    const { closeTimeout, ...options } = transport;
+    check.gather(() => resolveUndiciTransportOptions(options, 'transport'));
+    if (closeTimeout !== undefined) {
+      check.problem('transport.closeTimeout', closeTimeout, 'nothing here: it follows from shutdown.timeout');
+    }
+    return;
+  }
   const own = transport as { send?: unknown; close?: unknown } | null;
   if (typeof own === 'object' && typeof own?.send === 'function' && typeof own.close === 'function') return;
   const names = TRANSPORT_NAMES.join(', ');
   check.problem(
     'transport',
     transport,
-    `one of ${names}, or an object with send() and close()${suggestFor(transport, TRANSPORT_NAMES)}`,
+    `one of ${names}, or a plain object of undici's options, or an object with send() and close()${suggestFor(transport, TRANSPORT_NAMES)}`,
   );
+}
+
+/** Options hold no functions: what does is meant as a transport, whatever it lacks. */
+function holdsOptions(transport: unknown): transport is UndiciTransportOptions {
+  return isPlainObject(transport) && !Object.values(transport).some((value) => typeof value === 'function');
 }
 
 export function checkAdvertise(

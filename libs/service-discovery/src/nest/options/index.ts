@@ -9,6 +9,7 @@ export {
   type ServiceDiscoveryOptions,
   type ShutdownOptions,
   type TransportChoice,
+  type TransportOptions,
 } from './options.js';
 export { getServiceDiscoveryConfig } from './presets.js';
 export { resolveServiceDiscoveryOptions } from './resolve.js';

@@ -9,7 +9,7 @@ import {
   type RemoteRegistryStoreOptions,
   type SelfPreservationOptions,
 } from '../../store/index.js';
-import { type Transport } from '../../transport/index.js';
+import { type Transport, type UndiciTransportOptions } from '../../transport/index.js';
 import { type ApiOptions } from '../rest/api-options.js';
 
 /** The kinds of environment that `getServiceDiscoveryConfig` has settings for. */
@@ -23,9 +23,12 @@ export const PRESET_NAMES = ['development', 'testing', 'staging', 'production'] 
 export type ServiceDiscoveryMode = (typeof SERVICE_DISCOVERY_MODES)[number];
 export const SERVICE_DISCOVERY_MODES = ['memory_only', 'redis_backed', 'hybrid', 'remote'] as const;
 
-/** What sends requests: undici, the app's own `HttpService` of `@nestjs/axios`, or a transport of your own. */
-export type TransportChoice = (typeof TRANSPORT_NAMES)[number] | Transport;
+/** What sends requests: undici, with options or without, the app's own `HttpService` of `@nestjs/axios`, or a transport of your own. */
+export type TransportChoice = (typeof TRANSPORT_NAMES)[number] | TransportOptions | Transport;
 export const TRANSPORT_NAMES = ['undici', 'axios'] as const;
+
+/** Undici's options, without the time that its connections have to close: that follows from `shutdown.timeout`. */
+export type TransportOptions = Omit<UndiciTransportOptions, 'closeTimeout'>;
 
 /** The address that registers, and when. */
 export interface AdvertiseOptions {
@@ -119,7 +122,11 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   health?: Partial<HealthAggregatorOptions>;
   /** Load balancing strategies of the app's own, by the names that stand for them wherever a strategy is named. @default none */
   strategies?: NamedStrategies;
-  /** @default 'undici' */
+  /**
+   * What sends requests. An object without `send` has options of undici: `connections` (256 to one instance by default),
+   * `warmConnections` (1), `connectTimeout` ('5s'), `keepAliveTimeout` ('4s') and `bodyTimeout` ('300s').
+   * @default 'undici', with these defaults
+   */
   transport?: TransportChoice;
   /** The REST API; false leaves it out. Beside `useFactory` in `forRootAsync`, as controllers are static. @default on */
   api?: Partial<ApiOptions> | false;
