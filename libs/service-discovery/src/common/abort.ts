@@ -1,3 +1,8 @@
+/** By its looks: some are none of the platform's, or of another realm's. */
+export function isSignal(value: unknown): value is AbortSignal {
+  return typeof (value as Partial<AbortSignal> | null | undefined)?.addEventListener === 'function';
+}
+
 interface Waiters {
   readonly callbacks: Set<() => void>;
   readonly listener: () => void;

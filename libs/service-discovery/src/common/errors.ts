@@ -72,6 +72,11 @@ export function describeProblem({ path, value, expected }: Problem): string {
   return `${path}: expected ${expected}, but got ${describeValue(value)}`;
 }
 
+/** The error of a request that is wrong in itself, with all that is. */
+export function invalidRequest(problems: readonly Problem[], service?: string): ServiceDiscoveryError {
+  return new ServiceDiscoveryError('INVALID_REQUEST', problems.map(describeProblem).join('; '), { service });
+}
+
 /** A value as a short text for a message; never throws, never longer than about 80 characters. */
 export function describeValue(value: unknown): string {
   if (value === undefined) return 'nothing';

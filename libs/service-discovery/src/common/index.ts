@@ -10,6 +10,7 @@ export * from './end-queue.js';
 export * from './errors.js';
 export * from './header-name.js';
 export * from './is-record.js';
+export * from './known-names.js';
 export * from './list-difference.js';
 export * from './listeners.js';
 export * from './one-line.js';

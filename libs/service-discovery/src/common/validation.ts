@@ -1,3 +1,4 @@
+import { isSignal } from './abort.js';
 import { parseDuration } from './duration.js';
 import { InvalidConfigurationError, type Problem } from './errors.js';
 import { isRecord } from './is-record.js';
@@ -97,6 +98,11 @@ export class OptionValidator {
   /** Reports a value that is something other than a function; undefined passes. */
   optionalFunction(path: string, value: unknown): void {
     if (value !== undefined && typeof value !== 'function') this.problem(path, value, 'a function');
+  }
+
+  /** Reports a value that is something other than an `AbortSignal`; undefined passes. */
+  optionalSignal(path: string, value: unknown): void {
+    if (value !== undefined && !isSignal(value)) this.problem(path, value, 'an AbortSignal');
   }
 
   /**

@@ -1,4 +1,4 @@
-import { describeProblem, OptionValidator, ServiceDiscoveryError } from '../common/index.js';
+import { invalidRequest, OptionValidator } from '../common/index.js';
 import { type CallSettings, type CallTimes, TIMEOUT_RANGE } from './options/index.js';
 import { type ServiceCallRequest } from './request.js';
 
@@ -21,8 +21,6 @@ export function timesFor(
   if (timeout !== undefined && attemptTimeout !== undefined && attemptMs > timeoutMs) {
     check.problem('attemptTimeout', attemptTimeout, `at most the timeout of the whole call (${timeout})`);
   }
-  if (check.problems.length > 0) {
-    throw new ServiceDiscoveryError('INVALID_REQUEST', check.problems.map(describeProblem).join('; '), { service });
-  }
+  if (check.problems.length > 0) throw invalidRequest(check.problems, service);
   return { timeoutMs, attemptTimeoutMs: attemptMs };
 }

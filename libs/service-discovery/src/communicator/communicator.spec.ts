@@ -1,8 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { createLoadBalancer, type LoadBalancer, type LoadBalancerDeps } from '../balancing/index.js';
 import { type Clock } from '../common/index.js';
 import { balancerOf, CallStage, failure, firstListed, firstWilling, reset } from '../testing/call-stage.js';
 import { ServiceCommunicator } from './communicator.js';
+import { type ServiceCallRequest } from './request.js';
 
 describe('ServiceCommunicator', () => {
   let stage: CallStage;
@@ -74,6 +75,16 @@ describe('ServiceCommunicator', () => {
       [{ path: '/', criteria: { tags: [1] as never } }, 'criteria.tags'],
       [{ path: '/', criteria: { version: 2 as never } }, 'criteria.version'],
       [{ path: '/', criteria: { zone: {} as never } }, 'criteria.zone'],
+      [{ path: '/', criteria: { verison: '^9' } as never }, 'criteria.verison'],
+      [{ path: '/', tiemout: 1 } as never, 'tiemout'],
+      [{ path: '/', signal: 3 as never }, 'signal'],
+      [{ path: '/', cancellation: 3 as never }, 'cancellation'],
+      [{ path: '/', headers: 'x' as never }, 'headers'],
+      [{ path: '/', headers: [] as never }, 'headers'],
+      [{ path: '/', headers: new Headers({ 'x-a': 'b' }) as never }, 'headers'],
+      [{ path: '/', query: 3 as never }, 'query'],
+      [{ path: '/', query: null as never }, 'query'],
+      [{ path: '/', query: new URLSearchParams('a=1') as never }, 'query'],
       [undefined as never, 'request'],
     ])('that is wrong (%j) is refused before anything is sent, naming %s', async (request, field) => {
       await stage.register('a');
@@ -82,6 +93,52 @@ describe('ServiceCommunicator', () => {
       expect(error.message).toContain(field);
       expect(error.message.match(/expected/g)).toHaveLength(1);
       expect(stage.transport.sent).toHaveLength(0);
+    });
+
+    it.each([
+      [{ tiemout: '1s' }, 'tiemout: expected no option of this name (did you mean "timeout"?), but got "1s"'],
+      [{ header: { a: 'b' } }, 'header: expected no option of this name (did you mean "headers"?), but got "***"'],
+      [
+        { idempotencykey: 'k1' },
+        'idempotencykey: expected no option of this name (did you mean "idempotencyKey"?), but got "***"',
+      ],
+      [{ retry: false }, 'retry: expected no field of this name (it is an option of withOptions), but got false'],
+      [
+        { criteria: { verison: '^9', zone: 3 } },
+        'criteria.verison: expected no option of this name (did you mean "version"?), but got "^9"; ' +
+          'criteria.zone: expected the name of a zone, but got 3',
+      ],
+    ])('with a name that there is not (%j) is told what was meant', async (given, message) => {
+      await stage.register('a');
+      const communicator = stage.communicatorWith();
+      const request = { path: '/', ...given } as ServiceCallRequest;
+      const error = await failure(communicator.callServiceJson('users', request));
+      expect(error).toMatchObject({ code: 'INVALID_REQUEST', service: 'users', message });
+      expect(() => communicator.explain('users', request)).toThrow(message);
+    });
+
+    it('may have names for what is undefined, and null where nothing is meant', async () => {
+      await stage.register('a');
+      const request = { path: '/', tiemout: undefined, headers: null, signal: null, cancellation: null };
+      expect((await stage.communicatorWith().callService('users', request as never)).status).toBe(200);
+    });
+
+    it('may be an instance of a class, with fields of its own', async () => {
+      class UserRequest {
+        constructor(readonly userId: number) {}
+        get path(): string {
+          return `/users/${this.userId}`;
+        }
+      }
+      await stage.register('a');
+      await stage.communicatorWith().callService('users', new UserRequest(7));
+      expect(stage.transport.sent[0]?.request.path).toBe('/users/7');
+    });
+
+    it('that is wrong is refused before the service is looked for', async () => {
+      jest.spyOn(stage.registry, 'follows').mockReturnValue(false);
+      const error = await failure(stage.communicatorWith().callService('users', { path: '/', signal: 3 as never }));
+      expect(error.message).toBe('signal: expected an AbortSignal, but got 3');
     });
 
     it('with an object for a body is told of json, without what the object holds', async () => {

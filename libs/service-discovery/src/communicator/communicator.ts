@@ -2,6 +2,7 @@ import { assertOptions, OptionValidator } from '../common/index.js';
 import { type InstanceKey, type Tier } from '../model/index.js';
 import { CallEngine, type CommunicatorDependencies } from './call-engine.js';
 import { type ResponseUse } from './call/call.js';
+import { checkCall } from './check-request.js';
 import { callWithFallback, type FallbackRequest, type FallbackResult } from './fallback-call.js';
 import {
   type CallSettings,
@@ -13,7 +14,7 @@ import {
 import { callInParallel, type ParallelCall, type ParallelOptions, type ParallelResult } from './parallel-calls.js';
 import { type CommunicationPattern, type PatternOverrides, resolvePatterns } from './patterns.js';
 import { readJson } from './read-json.js';
-import { checkCall, type ServiceCallRequest, type ServiceCallResponse } from './request.js';
+import { type ServiceCallRequest, type ServiceCallResponse } from './request.js';
 import { type CallStageDescription } from './call/stage.js';
 import { timesFor } from './call-times.js';
 import { CIRCUIT_COMMANDS, type CircuitBreakerView, type CircuitCommand } from './channel/breakers.js';
@@ -171,6 +172,7 @@ export class ServiceCommunicator {
    * @throws ServiceDiscoveryError `INVALID_REQUEST` for a request that makes no sense
    */
   explain(service: string, request: ServiceCallRequest = { path: '/' }): ServiceExplanation {
+    checkCall(service, request);
     return this.engine.explain(service, this.settingsFor(service), request);
   }
 

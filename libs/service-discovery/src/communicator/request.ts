@@ -1,12 +1,5 @@
-import {
-  type Cancellation,
-  describeValue,
-  type Duration,
-  type ErrorCode,
-  messageOf,
-  ServiceDiscoveryError,
-} from '../common/index.js';
-import { type SelectionCriteria } from '../balancing/index.js';
+import { type Cancellation, type Duration, invalidRequest, messageOf } from '../common/index.js';
+import { findCriteriaProblems, type SelectionCriteria } from '../balancing/index.js';
 import { isIdempotentMethod } from '../resilience/index.js';
 import { type ServiceInstance } from '../model/index.js';
 import {
@@ -19,6 +12,7 @@ import {
   type ServiceRequest,
   type ServiceResponse,
 } from '../transport/index.js';
+import { kindOf, reject } from './invalid-request.js';
 
 /** One call, as the caller says it. */
 export interface ServiceCallRequest {
@@ -79,24 +73,6 @@ const PLAIN_PATH = /^\/[!"$-~]*$/;
 const PATH = /^\/[^\s\p{Cc}#]*$/u;
 const BODY_EXPECTED =
   'a text, a Buffer or Uint8Array, a stream or another async iterable (an object is sent as json, in place of body)';
-const INVALID: ErrorCode = 'INVALID_REQUEST';
-
-/**
- * Checks what JavaScript callers get wrong before any of it is read.
- * @throws ServiceDiscoveryError `INVALID_REQUEST` that names what is no service name, or no request
- */
-export function checkCall(service: unknown, request: unknown): void {
-  if (typeof service !== 'string' || service === '') {
-    throw new ServiceDiscoveryError(
-      INVALID,
-      `service: expected the name of a service, but got ${describeValue(service)}`,
-    );
-  }
-  if (typeof request !== 'object' || request === null) {
-    const message = `request: expected an object such as { path: '/' }, but got ${describeValue(request)}`;
-    throw new ServiceDiscoveryError(INVALID, message, { service });
-  }
-}
 
 /**
  * Checks a request and fills in what follows from it.
@@ -119,10 +95,7 @@ export function prepareRequest(service: string, request: ServiceCallRequest, acc
     headers['content-type'] ??= 'application/json';
   }
   const replayable = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
-  if (!replayable && !isAsyncIterable(body)) {
-    // Its kind alone: what it holds may be a secret.
-    reject(service, 'body', Object.prototype.toString.call(body), BODY_EXPECTED);
-  }
+  if (!replayable && !isAsyncIterable(body)) reject(service, 'body', kindOf(body), BODY_EXPECTED);
   return {
     method,
     path,
@@ -138,11 +111,6 @@ function isAsyncIterable(value: unknown): boolean {
   return typeof (value as Partial<AsyncIterable<unknown>> | null)?.[Symbol.asyncIterator] === 'function';
 }
 
-function reject(service: string, field: string, value: unknown, expected: string): never {
-  const message = `${field}: expected ${expected}, but got ${describeValue(value)}`;
-  throw new ServiceDiscoveryError(INVALID, message, { service });
-}
-
 function methodOf(service: string, request: ServiceCallRequest): HttpMethod {
   const method: unknown = request.method ?? 'GET';
   if (method === 'GET') return method;
@@ -152,17 +120,8 @@ function methodOf(service: string, request: ServiceCallRequest): HttpMethod {
 }
 
 function checkCriteria(service: string, criteria: SelectionCriteria): void {
-  if (typeof criteria !== 'object' || (criteria as unknown) === null || Array.isArray(criteria)) {
-    reject(service, 'criteria', criteria, 'an object such as { version: "^1.2" }');
-  }
-  const { version, tags, zone }: { version?: unknown; tags?: unknown; zone?: unknown } = criteria;
-  if (version !== undefined && typeof version !== 'string') {
-    reject(service, 'criteria.version', version, 'a semver range');
-  }
-  if (tags !== undefined && !(Array.isArray(tags) && tags.every((tag) => typeof tag === 'string'))) {
-    reject(service, 'criteria.tags', tags, 'a list of texts');
-  }
-  if (zone !== undefined && typeof zone !== 'string') reject(service, 'criteria.zone', zone, 'the name of a zone');
+  const problems = findCriteriaProblems(criteria);
+  if (problems.length > 0) throw invalidRequest(problems, service);
 }
 
 function toJson(service: string, value: unknown): string | undefined {

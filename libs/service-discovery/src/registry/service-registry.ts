@@ -1,10 +1,9 @@
 import {
-  describeProblem,
+  invalidRequest,
   Listeners,
   messageOf,
   raceAbort,
   RegistryUnavailableError,
-  ServiceDiscoveryError,
   settlesWithin,
   systemClock,
   systemRandom,
@@ -295,9 +294,7 @@ export class ServiceRegistry {
   watch(scope: WatchScope = {}, signal?: AbortSignal): AsyncIterable<Change> {
     const { services, renewals } = scope;
     const problems = services === undefined ? [] : findServiceNamesProblems(services, 'services');
-    if (problems.length > 0) {
-      throw new ServiceDiscoveryError('INVALID_REQUEST', problems.map(describeProblem).join('; '));
-    }
+    if (problems.length > 0) throw invalidRequest(problems);
     const changes = this.hub.open({ services: services && [...services], renewals }, signal);
     for (const name of services ?? []) this.feed.follow(name);
     return changes;

@@ -1,0 +1,30 @@
+import { describe, expect, it } from '@jest/globals';
+import { CRITERIA_NAMES, findCriteriaProblems } from './criteria.js';
+
+describe('criteria', () => {
+  it.each([{}, { version: '^1', tags: ['api'], zone: 'eu' }, { version: undefined, tags: [] }])(
+    'that are good (%j) have no problems, and nothing is made for that',
+    (criteria) => {
+      expect(findCriteriaProblems(criteria)).toHaveLength(0);
+      expect(findCriteriaProblems(criteria)).toBe(findCriteriaProblems({}));
+    },
+  );
+
+  it.each([3, null, 'api', ['api'], undefined])('are no criteria where they are %j', (value) => {
+    expect(findCriteriaProblems(value)).toEqual([
+      { path: 'criteria', value, expected: 'an object such as { version: "^1.2" }' },
+    ]);
+  });
+
+  it('are told of every name and every value that is wrong, where they stand', () => {
+    const criteria = { verison: '^9', version: 1, tags: 'api', zone: [], key: 'k' };
+    expect(findCriteriaProblems(criteria, 'wait.criteria', CRITERIA_NAMES.and('key'))).toEqual([
+      { path: 'wait.criteria.verison', value: '^9', expected: 'no option of this name (did you mean "version"?)' },
+      { path: 'wait.criteria.version', value: 1, expected: 'a semver range' },
+      { path: 'wait.criteria.tags', value: 'api', expected: 'a list of texts' },
+      { path: 'wait.criteria.zone', value: [], expected: 'the name of a zone' },
+    ]);
+    expect(findCriteriaProblems({ tags: ['a', 1] }).map(({ path }) => path)).toEqual(['criteria.tags']);
+    expect(findCriteriaProblems({ key: 'k' }).map(({ path }) => path)).toEqual(['criteria.key']);
+  });
+});

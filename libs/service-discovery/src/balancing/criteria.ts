@@ -1,0 +1,42 @@
+import { isRecord, KnownNames, type Problem } from '../common/index.js';
+import { type SelectionCriteria } from './load-balancer.js';
+
+const EXPECTED: Readonly<Record<keyof SelectionCriteria, string>> = {
+  version: 'a semver range',
+  tags: 'a list of texts',
+  zone: 'the name of a zone',
+};
+
+/** Those of {@link SelectionCriteria}. */
+export const CRITERIA_NAMES = new KnownNames(Object.keys(EXPECTED));
+
+/**
+ * What is wrong with criteria by their names and kinds; empty where they are good, and then nothing is made for it.
+ * @param names what there is besides version, tags and zone may be anything @default those of a call
+ */
+export function findCriteriaProblems(criteria: unknown, path = 'criteria', names = CRITERIA_NAMES): readonly Problem[] {
+  if (!isRecord(criteria)) return [{ path, value: criteria, expected: 'an object such as { version: "^1.2" }' }];
+  let problems = names.problemsOf(criteria, path);
+  // One by one, since a call with criteria comes here each time, and a table of rules takes four times as long.
+  const { version, tags, zone } = criteria;
+  if (!isOptionalText(version)) problems = [...problems, problemOf('version', version, path)];
+  if (tags !== undefined && !isTexts(tags)) problems = [...problems, problemOf('tags', tags, path)];
+  if (!isOptionalText(zone)) problems = [...problems, problemOf('zone', zone, path)];
+  return problems;
+}
+
+function problemOf(name: keyof SelectionCriteria, value: unknown, path: string): Problem {
+  return { path: `${path}.${name}`, value, expected: EXPECTED[name] };
+}
+
+function isOptionalText(value: unknown): boolean {
+  return value === undefined || typeof value === 'string';
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every(isText);
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string';
+}

@@ -1,0 +1,100 @@
+import { invalidRequest, isSignal, KnownNames } from '../common/index.js';
+import { kindOf, reject } from './invalid-request.js';
+import { type CommunicatorOptions, DEFAULT_COMMUNICATOR_OPTIONS } from './options/index.js';
+import { type ServiceCallRequest } from './request.js';
+
+const FIELDS: Readonly<Record<keyof ServiceCallRequest, true>> = {
+  method: true,
+  path: true,
+  query: true,
+  headers: true,
+  json: true,
+  body: true,
+  timeout: true,
+  attemptTimeout: true,
+  signal: true,
+  cancellation: true,
+  idempotencyKey: true,
+  criteria: true,
+  key: true,
+  clientIp: true,
+};
+const FIELD_NAMES = Object.keys(FIELDS) as readonly (keyof ServiceCallRequest)[];
+
+const SETTINGS = [...Object.keys(DEFAULT_COMMUNICATOR_OPTIONS), 'pattern' satisfies keyof CommunicatorOptions];
+const MISPLACED = Object.fromEntries(
+  SETTINGS.map((name) => [name, 'no field of this name (it is an option of withOptions)']),
+);
+
+const QUERY_EXPECTED = 'an object such as { page: 2 } (Object.fromEntries makes one of URLSearchParams)';
+const HEADERS_EXPECTED = 'an object such as { "x-trace": "abc" } (Object.fromEntries makes one of Headers)';
+const CANCELLATION_EXPECTED = 'a Cancellation (an AbortSignal is given as signal)';
+
+/** Those of {@link ServiceCallRequest}. */
+export const REQUEST_NAMES = new KnownNames(FIELD_NAMES, MISPLACED);
+
+/**
+ * Checks what JavaScript callers get wrong before any of it is read.
+ * @throws ServiceDiscoveryError `INVALID_REQUEST` that names what is no service name, or no request
+ */
+export function checkCall(service: unknown, request: unknown): void {
+  checkServiceName(service, 'service');
+  checkRequest(service, request);
+}
+
+/** @param field what the name is called where it is asked for */
+export function checkServiceName(service: unknown, field: string): asserts service is string {
+  if (typeof service !== 'string' || service === '') reject(undefined, field, service, 'the name of a service');
+}
+
+/**
+ * Checks the names of a request, and who may end it. Made at every call, so that nothing is made where nothing is wrong.
+ * @param names those that it may have @default those of a single call
+ * @param path where it stands; empty: its names stand for themselves
+ */
+export function checkRequest(
+  service: string | undefined,
+  request: unknown,
+  names = REQUEST_NAMES,
+  path = '',
+): asserts request is Partial<ServiceCallRequest> {
+  if (typeof request !== 'object' || request === null) {
+    reject(service, path || 'request', request, "an object such as { path: '/' }");
+  }
+  const problems = names.problemsOf(request, path);
+  if (problems.length > 0) throw invalidRequest(problems, service);
+  const { signal, cancellation, query, headers } = request as Partial<ServiceCallRequest>;
+  if (!isAbsent(signal) && !isSignal(signal)) reject(service, fieldIn(path, 'signal'), signal, 'an AbortSignal');
+  if (!isAbsent(cancellation) && typeof cancellation.follow !== 'function') {
+    reject(service, fieldIn(path, 'cancellation'), cancellation, CANCELLATION_EXPECTED);
+  }
+  if (query !== undefined && !holdsByName(query))
+    reject(service, fieldIn(path, 'query'), kindOf(query), QUERY_EXPECTED);
+  if (!isAbsent(headers) && !holdsByName(headers)) {
+    reject(service, fieldIn(path, 'headers'), kindOf(headers), HEADERS_EXPECTED);
+  }
+}
+
+/**
+ * The request in an object that holds more than one. Fields are read one by one, since those of a class may be getters, and
+ * what else it holds is its own.
+ */
+export function requestIn(given: Partial<ServiceCallRequest>): Partial<ServiceCallRequest> {
+  const request: Record<string, unknown> = {};
+  for (const name of FIELD_NAMES) if (name in given) request[name] = given[name];
+  return request;
+}
+
+/** JavaScript callers say null for none. */
+function isAbsent<T>(value: T | undefined): value is undefined {
+  return value === undefined || (value as unknown) === null;
+}
+
+/** An object whose own fields count: what a list, a map, `Headers` or `URLSearchParams` holds are none. */
+function holdsByName(value: { readonly entries?: unknown } | null): boolean {
+  return typeof value === 'object' && value !== null && typeof value.entries !== 'function';
+}
+
+function fieldIn(path: string, field: string): string {
+  return path === '' ? field : `${path}.${field}`;
+}

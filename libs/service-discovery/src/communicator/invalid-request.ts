@@ -1,0 +1,12 @@
+import { invalidRequest } from '../common/index.js';
+
+/** @throws ServiceDiscoveryError `INVALID_REQUEST` */
+export function reject(service: string | undefined, field: string, value: unknown, expected: string): never {
+  throw invalidRequest([{ path: field, value, expected }], service);
+}
+
+/** Of what may be or hold a secret, its kind alone. */
+export function kindOf(value: unknown): unknown {
+  const isPlain = typeof value === 'number' || typeof value === 'boolean' || value === null;
+  return isPlain ? value : Object.prototype.toString.call(value);
+}
