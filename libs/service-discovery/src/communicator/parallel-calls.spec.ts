@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { CallStage, failure } from '../testing/call-stage.js';
+import { type ParallelCall, type ParallelOptions } from './parallel-calls.js';
 
 describe('parallel calls', () => {
   let stage: CallStage;
@@ -62,5 +63,69 @@ describe('parallel calls', () => {
   it.each([0, 1.5, Number.NaN])('with a concurrency of %p are refused', async (concurrency) => {
     const error = await failure(stage.communicatorWith().parallelServiceCalls([], { concurrency }));
     expect(error).toMatchObject({ code: 'INVALID_CONFIGURATION', message: expect.stringContaining('concurrency') });
+  });
+
+  it('answer for what is no call with an error in its place, and make the others', async () => {
+    await stage.register('a');
+    const call = { serviceName: 'users', path: '/' };
+    const wrong: readonly (readonly [unknown, string])[] = [
+      [null, "request: expected an object such as { path: '/' }, but got null"],
+      [undefined, "request: expected an object such as { path: '/' }, but got nothing"],
+      [{ ...call, signal: 3 }, 'signal: expected an AbortSignal, but got 3'],
+      [{ ...call, tiemout: 1 }, 'tiemout: expected no option of this name (did you mean "timeout"?), but got 1'],
+      [
+        { service: 'users', path: '/' },
+        'service: expected no option of this name (did you mean "serviceName"?), but got "users"',
+      ],
+      [{ path: '/' }, 'serviceName: expected the name of a service, but got nothing'],
+    ];
+    const calls = [call, ...wrong.map(([given]) => given), call] as ParallelCall[];
+    const { signal } = new AbortController();
+    const results = await stage.communicatorWith().parallelServiceCalls(calls, { signal });
+    expect(results.map(({ callIndex, success }) => [callIndex, success])).toEqual(
+      calls.map((_, index) => [index, index === 0 || index === calls.length - 1]),
+    );
+    expect(results.slice(1, -1)).toMatchObject(
+      wrong.map(([, message]) => ({ error: { code: 'INVALID_REQUEST', message } })),
+    );
+    expect(results.map(({ serviceName }) => serviceName)).toEqual(['users', '', '', 'users', 'users', '', '', 'users']);
+    expect(stage.transport.sent).toHaveLength(2);
+  });
+
+  it('may be instances of a class, with fields of their own', async () => {
+    class UserCall {
+      readonly serviceName = 'users';
+      constructor(readonly userId: number) {}
+      get path(): string {
+        return `/users/${this.userId}`;
+      }
+    }
+    await stage.register('a');
+    expect(await stage.communicatorWith().parallelServiceCalls([new UserCall(7)])).toMatchObject([{ success: true }]);
+    expect(stage.transport.sent[0]?.request.path).toBe('/users/7');
+  });
+
+  it.each([[undefined], [null], [{}], ['users'], [{ length: 1 }]])(
+    'that are no list (%j) are refused',
+    async (calls) => {
+      const error = await failure(stage.communicatorWith().parallelServiceCalls(calls as never));
+      expect(error.code).toBe('INVALID_REQUEST');
+      expect(error.message).toContain("calls: expected a list such as [{ serviceName: 'users', path: '/' }], but got");
+    },
+  );
+
+  it('with wrong options are refused, with each of them named', async () => {
+    const options = { concurency: 2, concurrency: '2', signal: 3 } as unknown as ParallelOptions;
+    expect(await failure(stage.communicatorWith().parallelServiceCalls([], options))).toMatchObject({
+      code: 'INVALID_CONFIGURATION',
+      problems: [
+        { path: 'concurency', expected: 'no option of this name (did you mean "concurrency"?)' },
+        { path: 'concurrency', value: '2' },
+        { path: 'signal', value: 3, expected: 'an AbortSignal' },
+      ],
+    });
+    expect((await failure(stage.communicatorWith().parallelServiceCalls([], null as never))).message).toContain(
+      'options: expected an object of options, but got null',
+    );
   });
 });

@@ -1,5 +1,7 @@
 import { types } from 'node:util';
 import { joinSignals, type JoinedSignal, messageOf, OptionValidator } from '../common/index.js';
+import { checkRequest, checkServiceName, REQUEST_NAMES, requestIn } from './check-request.js';
+import { reject } from './invalid-request.js';
 import { type ServiceCallRequest } from './request.js';
 
 /** One of several calls. */
@@ -20,42 +22,76 @@ export type ParallelResult<T> =
   | { readonly success: false; readonly callIndex: number; readonly serviceName: string; readonly error: Error };
 
 export const DEFAULT_PARALLEL_CONCURRENCY = 32;
+const NAMES = REQUEST_NAMES.and('serviceName' satisfies keyof ParallelCall);
 
 /**
- * Runs `call` for each of `calls`; results stand in the order of the calls, and one failure stops no other.
- * @throws InvalidConfigurationError for a wrong concurrency, before anything is sent
+ * Runs `call` for each of `calls`; results stand in the order of the calls, and one failure stops no other, not even that
+ * of one which is no call.
+ * @throws InvalidConfigurationError for wrong options, ServiceDiscoveryError `INVALID_REQUEST` for what is no list, before
+ *   anything is sent
  */
 export async function callInParallel<T>(
   calls: readonly ParallelCall[],
-  { concurrency = DEFAULT_PARALLEL_CONCURRENCY, signal }: ParallelOptions,
+  options: ParallelOptions,
   call: (serviceName: string, request: ServiceCallRequest) => Promise<T>,
 ): Promise<ParallelResult<T>[]> {
-  const validator = new OptionValidator();
-  validator.number('concurrency', concurrency, { min: 1, max: 10_000, integer: true });
-  validator.throwIfAny();
+  const { concurrency, signal } = resolveOptions(options);
+  if (!Array.isArray(calls)) {
+    reject(undefined, 'calls', calls, "a list such as [{ serviceName: 'users', path: '/' }]");
+  }
   const results = new Array<ParallelResult<T>>(calls.length);
   let next = 0;
   const worker = async (): Promise<void> => {
     for (let callIndex = next++; callIndex < calls.length; callIndex = next++) {
-      const { serviceName, ...request } = calls[callIndex]!;
-      const either = eitherOf(request.cancellation?.signal ?? request.signal, signal);
+      let either: Partial<JoinedSignal> | undefined;
+      let serviceName = '';
       try {
+        const given: unknown = calls[callIndex];
+        serviceName = nameIn(given);
+        const request = checkCall(given);
+        either = eitherOf(request.cancellation?.signal ?? request.signal, signal);
         either.signal?.throwIfAborted();
-        results[callIndex] = {
-          success: true,
-          callIndex,
-          serviceName,
-          data: await call(serviceName, { ...request, signal: either.signal, cancellation: undefined }),
-        };
+        const data = await call(serviceName, { ...request, signal: either.signal, cancellation: undefined });
+        results[callIndex] = { success: true, callIndex, serviceName, data };
       } catch (error) {
         results[callIndex] = { success: false, callIndex, serviceName, error: asError(error) };
       } finally {
-        either.release?.();
+        either?.release?.();
       }
     }
   };
   await Promise.all(Array.from({ length: Math.min(concurrency, calls.length) }, worker));
   return results;
+}
+
+function resolveOptions(options: ParallelOptions): ParallelOptions & { concurrency: number } {
+  const check = new OptionValidator();
+  const { concurrency, signal } = check.options<ParallelOptions>(
+    '',
+    options,
+    { concurrency: DEFAULT_PARALLEL_CONCURRENCY },
+    ['signal'],
+  );
+  const resolved = {
+    signal,
+    concurrency: check.number('concurrency', concurrency, { min: 1, max: 10_000, integer: true }),
+  };
+  check.optionalSignal('signal', signal);
+  check.throwIfAny();
+  return resolved;
+}
+
+/** The service of a call; empty where it names none. */
+function nameIn(call: unknown): string {
+  const name = (call as Partial<ParallelCall> | null | undefined)?.serviceName;
+  return typeof name === 'string' ? name : '';
+}
+
+/** @throws ServiceDiscoveryError `INVALID_REQUEST` naming what is wrong with a call as one of several */
+function checkCall(call: unknown): ServiceCallRequest {
+  checkRequest(nameIn(call), call, NAMES);
+  checkServiceName((call as Partial<ParallelCall>).serviceName, 'serviceName');
+  return requestIn(call) as ServiceCallRequest;
 }
 
 function eitherOf(own: AbortSignal | undefined, shared: AbortSignal | undefined): Partial<JoinedSignal> {
