@@ -7,7 +7,7 @@ import {
   RateLimitedError,
   ThrottledError,
 } from '../common/index.js';
-import { FallbackFailedError, isFallbackWorthy } from './fallback-call.js';
+import { FallbackFailedError, type FallbackRequest, isFallbackWorthy } from './fallback-call.js';
 
 describe('a call with a fallback', () => {
   let stage: CallStage;
@@ -169,6 +169,58 @@ describe('a call with a fallback', () => {
       expect(error.message).toContain('fallback');
       expect(stage.transport.sent).toHaveLength(0);
     });
+  });
+
+  it.each([
+    [undefined, "request: expected an object such as { path: '/' }, but got nothing"],
+    [{ primaryService: '' }, 'primaryService: expected the name of a service, but got ""'],
+    [{ fallbackService: 3 }, 'fallbackService: expected the name of a service, but got 3'],
+    [
+      { fallbackServce: 'backup' },
+      'fallbackServce: expected no option of this name (did you mean "fallbackService"?), but got "backup"',
+    ],
+    [{ tiemout: 1 }, 'tiemout: expected no option of this name (did you mean "timeout"?), but got 1'],
+    [{ signal: 3 }, 'signal: expected an AbortSignal, but got 3'],
+    [{ headers: 'x' }, 'headers: expected an object such as'],
+    [{ fallback: 'cache' }, 'fallback: expected a function, but got "cache"'],
+    [{ fallbackOn: 3 }, 'fallbackOn: expected a function, but got 3'],
+    [{ fallbackRequest: 3 }, "fallbackRequest: expected an object such as { path: '/' }, but got 3"],
+    [{ fallbackRequest: { headers: [] } }, 'fallbackRequest.headers: expected an object such as'],
+    [
+      { fallbackRequest: { pth: '/y' } },
+      'fallbackRequest.pth: expected no option of this name (did you mean "path"?), but got "/y"',
+    ],
+  ])(
+    'that is wrong (%j) is refused before anything is sent, whatever leads to the fallback',
+    async (given, message) => {
+      const right = { primaryService: 'users', fallbackService: 'backup', path: '/', fallbackOn: () => true };
+      const request = (given && { ...right, ...given }) as unknown as FallbackRequest;
+      const error = await failure(stage.communicatorWith().callServiceWithFallback(request));
+      expect(error.code).toBe('INVALID_REQUEST');
+      expect(error.message).toContain(message);
+      expect(stage.transport.sent).toHaveLength(0);
+    },
+  );
+
+  it('may be an instance of a class, with fields of its own', async () => {
+    class UserRequest {
+      readonly primaryService = 'users';
+      readonly fallbackService = 'backup';
+      readonly fallbackRequest = new UserPath(8);
+      constructor(private readonly userId: number) {}
+      get path(): string {
+        return `/users/${this.userId}`;
+      }
+    }
+    class UserPath {
+      constructor(private readonly userId: number) {}
+      get path(): string {
+        return `/old/${this.userId}`;
+      }
+    }
+    stage.failOn('a', refused);
+    await stage.communicatorWith({ retry: false }).callServiceWithFallback(new UserRequest(7));
+    expect(stage.transport.sent.map(({ request }) => request.path)).toEqual(['/users/7', '/old/8']);
   });
 });
 

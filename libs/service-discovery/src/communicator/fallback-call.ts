@@ -1,7 +1,9 @@
-import { describeValue, ResponseStatusError, ServiceDiscoveryError } from '../common/index.js';
+import { ResponseStatusError, ServiceDiscoveryError } from '../common/index.js';
 import { type EventSink } from '../model/index.js';
 import { reasonOf } from '../resilience/index.js';
 import { type RequestHeaders } from '../transport/index.js';
+import { checkRequest, checkServiceName, REQUEST_NAMES, requestIn } from './check-request.js';
+import { reject } from './invalid-request.js';
 import { type ServiceCallRequest } from './request.js';
 
 /** A call with something to turn to: another service, a function, or the function after the service. */
@@ -43,6 +45,15 @@ export class FallbackFailedError extends ServiceDiscoveryError {
   }
 }
 
+const FIELDS: Readonly<Record<Exclude<keyof FallbackRequest, keyof ServiceCallRequest>, true>> = {
+  primaryService: true,
+  fallbackService: true,
+  fallback: true,
+  fallbackRequest: true,
+  fallbackOn: true,
+};
+const NAMES = REQUEST_NAMES.and(...Object.keys(FIELDS));
+
 /** `idempotency-key` and the like are no secrets, so a key has to say that it opens something. */
 const CREDENTIAL_HEADERS =
   /authorization|cookie|password|secret|token|credential|(?:api|access|auth)[-_]?key|^x-auth-/i;
@@ -60,7 +71,7 @@ export function isFallbackWorthy(error: unknown): boolean {
 
 /**
  * Calls the primary service, and turns to the fallbacks where that fails.
- * @throws ServiceDiscoveryError `INVALID_REQUEST` without any fallback; FallbackFailedError where both services failed; what
+ * @throws ServiceDiscoveryError `INVALID_REQUEST` without any fallback, or for what is no request; FallbackFailedError where both services failed; what
  *   the function throws
  */
 export async function callWithFallback<T>(
@@ -68,8 +79,9 @@ export async function callWithFallback<T>(
   call: (service: string, request: ServiceCallRequest) => Promise<T>,
   events: EventSink,
 ): Promise<FallbackResult<T>> {
-  const { primaryService, fallbackService, fallbackRequest, fallback, fallbackOn = isFallbackWorthy, ...own } = request;
-  checkFallbacks(request);
+  checkFallbackRequest(request);
+  const { primaryService, fallbackService, fallbackRequest, fallback, fallbackOn = isFallbackWorthy } = request;
+  const own = requestIn(request) as ServiceCallRequest;
   const failOver = (to: string, error: unknown): void =>
     events.emit('call.failed_over', { service: primaryService, from: primaryService, to, reason: reasonOf(error) });
   let primaryError: unknown;
@@ -94,18 +106,34 @@ export async function callWithFallback<T>(
   return { data: await fallback!(lastError), fallback: true, primaryError };
 }
 
-function checkFallbacks<T>({ primaryService: service, fallbackService, fallback }: FallbackRequest<T>): void {
-  const isFunction = fallback === undefined || typeof fallback === 'function';
-  if (isFunction && (fallbackService !== undefined || fallback !== undefined)) return;
-  const expected = isFunction ? 'fallbackService or fallback: expected one of them' : 'fallback: expected a function';
-  throw new ServiceDiscoveryError('INVALID_REQUEST', `${expected}, but got ${describeValue(fallback)}`, { service });
+/** @throws ServiceDiscoveryError `INVALID_REQUEST` naming what is wrong, before anything is sent */
+function checkFallbackRequest<T>(request: FallbackRequest<T>): void {
+  checkRequest(undefined, request, NAMES);
+  const { primaryService: service, fallbackService, fallback, fallbackRequest, fallbackOn } = request;
+  checkServiceName(service, 'primaryService');
+  if (fallbackService !== undefined) checkServiceName(fallbackService, 'fallbackService');
+  if (fallbackRequest !== undefined) checkRequest(service, fallbackRequest, REQUEST_NAMES, 'fallbackRequest');
+  if (!isOptionalFunction(fallback)) reject(service, 'fallback', fallback, 'a function');
+  if (!isOptionalFunction(fallbackOn)) reject(service, 'fallbackOn', fallbackOn, 'a function');
+  if (fallbackService === undefined && fallback === undefined) {
+    reject(service, 'fallbackService or fallback', undefined, 'one of them');
+  }
+}
+
+function isOptionalFunction(value: unknown): boolean {
+  return value === undefined || typeof value === 'function';
 }
 
 function requestForFallback(own: ServiceCallRequest, changes: Partial<ServiceCallRequest> = {}): ServiceCallRequest {
   const { json, body, ...rest } = own;
   // A body of its own stands in place of the primary's, of whichever kind either is.
   const content = changes.json === undefined && changes.body === undefined ? { json, body } : {};
-  return { ...rest, ...content, ...changes, headers: { ...withoutCredentials(own.headers), ...changes.headers } };
+  return {
+    ...rest,
+    ...content,
+    ...requestIn(changes),
+    headers: { ...withoutCredentials(own.headers), ...changes.headers },
+  };
 }
 
 function withoutCredentials(headers: RequestHeaders = {}): RequestHeaders {
