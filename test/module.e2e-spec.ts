@@ -485,6 +485,43 @@ describe('the facade', () => {
     });
   });
 
+  it.each<[unknown, string]>([
+    [{ verison: '^9' }, 'criteria.verison: expected no option of this name (did you mean "version"?), but got "^9"'],
+    [{ tag: 'nope' }, 'criteria.tag: expected no option of this name (did you mean "tags"?), but got "nope"'],
+    [{ tags: 'api' }, 'criteria.tags: expected a list of texts, but got "api"'],
+    [{ version: 1, zone: {} }, 'criteria.version: expected a semver range, but got 1; criteria.zone: expected'],
+    [3, 'criteria: expected an object such as { version: "^1.2" }, but got 3'],
+    [null, 'criteria: expected an object such as { version: "^1.2" }, but got null'],
+  ])('refuses criteria that make no sense (%j), whether there is such a service or not', async (criteria, message) => {
+    const { discovery } = await start();
+    await discovery.registerService(user(1));
+    for (const name of ['user-service', 'nobody']) {
+      for (const discover of ['discoverService', 'discoverInstances'] as const) {
+        const refused = discovery[discover](name, criteria as never);
+        await expect(refused).rejects.toMatchObject({ code: 'INVALID_REQUEST', service: name });
+        await expect(refused).rejects.toThrow(message);
+      }
+    }
+  });
+
+  it.each([[3], [''], [undefined]])('refuses %j in place of the name of a service', async (name) => {
+    const { discovery } = await start();
+    for (const discover of ['discoverService', 'discoverInstances'] as const) {
+      await expect(discovery[discover](name as string)).rejects.toMatchObject({
+        code: 'INVALID_REQUEST',
+        message: expect.stringContaining('serviceName: expected the name of a service, but got'),
+      });
+    }
+  });
+
+  it('takes what a pick goes by where one is made, and not for a list', async () => {
+    const { discovery } = await start();
+    await discovery.registerService(user(1));
+    const pick = { strategy: 'random', key: 'k', clientIp: '::1' } as const;
+    await expect(discovery.discoverService('user-service', pick)).resolves.toMatchObject({ instance: { port: 1 } });
+    await expect(discovery.discoverInstances('user-service', pick as object)).rejects.toThrow('criteria.strategy');
+  });
+
   it('keeps the turns of a service only as long as it is registered', async () => {
     const { discovery } = await start();
     let made = 0;

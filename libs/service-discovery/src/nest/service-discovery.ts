@@ -7,6 +7,7 @@ import {
   ServiceDiscoveryError,
 } from '../common/index.js';
 import {
+  CRITERIA_NAMES,
   type PickContext,
   selectEligible,
   type SelectionCriteria,
@@ -29,7 +30,7 @@ import {
   type Tier,
 } from '../model/index.js';
 import { ServiceRegistry } from '../registry/index.js';
-import { type DiscoveryCriteria } from './discovery-criteria.js';
+import { checkDiscovery, type DiscoveryCriteria, NO_CRITERIA } from './discovery-criteria.js';
 import { ServiceDiscoveryExplorer } from './explorer.js';
 import { type ResolvedServiceDiscoveryOptions } from './options/index.js';
 import { ServiceReadiness } from './readiness/index.js';
@@ -105,10 +106,14 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
    * @returns null: no such service is registered
    * @throws NoAvailableInstanceError when the service is known, but none of its instances fits or can take a call;
    *   RegistryUnavailableError when the registry has not answered yet, or longer ago than `maxSnapshotAge`;
-   *   ServiceDiscoveryError `INVALID_REQUEST` when the version is no range, `INVALID_CONFIGURATION` when there is no
-   *   such strategy
+   *   ServiceDiscoveryError `INVALID_REQUEST` for what is no service name, wrong criteria, or a version that is no range;
+   *   `INVALID_CONFIGURATION` when there is no such strategy
    */
-  async discoverService(serviceName: string, criteria: DiscoveryCriteria = {}): Promise<ServiceEndpoint | null> {
+  async discoverService(
+    serviceName: string,
+    criteria: DiscoveryCriteria = NO_CRITERIA,
+  ): Promise<ServiceEndpoint | null> {
+    checkDiscovery(serviceName, criteria);
     if (!this.registry.follows(serviceName)) await this.registry.follow(serviceName);
     const instances = this.registry.servedInstances(serviceName);
     if (instances.length === 0) {
@@ -160,9 +165,13 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
    * checked yet as long as fewer than half have been found healthy. Empty for an unknown service. Their `lastHeartbeat` may be
    * an earlier one, as in an endpoint.
    * @throws RegistryUnavailableError when the registry has not answered yet, or longer ago than `maxSnapshotAge`;
-   *   ServiceDiscoveryError `INVALID_REQUEST` when the version is no range
+   *   ServiceDiscoveryError `INVALID_REQUEST` for what is no service name, wrong criteria, or a version that is no range
    */
-  async discoverInstances(serviceName: string, criteria: SelectionCriteria = {}): Promise<readonly ServiceInstance[]> {
+  async discoverInstances(
+    serviceName: string,
+    criteria: SelectionCriteria = NO_CRITERIA,
+  ): Promise<readonly ServiceInstance[]> {
+    checkDiscovery(serviceName, criteria, CRITERIA_NAMES);
     if (!this.registry.follows(serviceName)) await this.registry.follow(serviceName);
     const result = selectEligible(this.registry.servedInstances(serviceName), criteria);
     return result.kind === 'eligible' ? result.instances : [];

@@ -331,6 +331,25 @@ describe('a wait', () => {
       problems: ['retries', 'timeout', 'status', 'minInstances'].map((name) => ({ path: `waitForService.${name}` })),
     });
   });
+
+  it('refuses a signal that is none, and criteria with a name or value that is wrong', async () => {
+    const options = {
+      signal: 3,
+      criteria: { verison: '^9', tags: 'api', strategy: 'random', key: 'k', clientIp: '::1' },
+    };
+    await expect(wait('users', options as never)).rejects.toMatchObject({
+      code: 'INVALID_CONFIGURATION',
+      problems: [
+        { path: 'waitForService.signal', expected: 'an AbortSignal' },
+        { path: 'waitForService.criteria.verison', expected: 'no option of this name (did you mean "version"?)' },
+        { path: 'waitForService.criteria.tags', expected: 'a list of texts' },
+      ],
+    });
+  });
+
+  it('refuses null in place of options', async () => {
+    await expect(wait('users', null as never)).rejects.toMatchObject({ problems: [{ path: 'waitForService' }] });
+  });
 });
 
 describe('a wait that was in vain', () => {

@@ -8,10 +8,10 @@ import {
   RegistryUnavailableError,
   ServiceNotReadyError,
 } from '../../common/index.js';
-import { type PickContext, selectServing } from '../../balancing/index.js';
+import { findCriteriaProblems, type PickContext, selectServing } from '../../balancing/index.js';
 import { findServiceNamesProblems, type ServiceInstance } from '../../model/index.js';
 import { type ServiceRegistry } from '../../registry/index.js';
-import { type DiscoveryCriteria } from '../discovery-criteria.js';
+import { DISCOVERY_NAMES, type DiscoveryCriteria, NO_CRITERIA } from '../discovery-criteria.js';
 import { describeAbsence, describeInstances, describeStaleness } from './what-was-seen.js';
 
 /** How a service is waited for. */
@@ -125,7 +125,9 @@ function resolveOptions(
     check.problem(path, value, expected);
   }
   const given = check.options('', options, DEFAULT_WAIT_FOR_SERVICE_OPTIONS, ['signal', 'criteria']);
-  const { signal, criteria = {} } = options;
+  const { signal, criteria = NO_CRITERIA } = given;
+  check.optionalSignal('signal', signal);
+  check.problems.push(...findCriteriaProblems(criteria, check.pathOf('criteria'), DISCOVERY_NAMES));
   const resolved = {
     signal,
     criteria,
