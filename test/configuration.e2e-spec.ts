@@ -445,6 +445,13 @@ describe('wrong settings', () => {
     ['a heartbeat that is slower than the lease', { serviceTtl: '10s', heartbeatInterval: '10s' }, 'heartbeatInterval'],
     ['an attempt that takes longer than the call', { timeout: '1s', attemptTimeout: '2s' }, 'attemptTimeout'],
     ['a guard that is none', { api: { guard: {} } }, 'api.guard'],
+    [
+      'a level that is none',
+      { logging: { levels: { 'instance.expired': 'info' } } },
+      'logging.levels.instance.expired',
+    ],
+    ['a registry of metrics that is none', { metrics: { registry: {} } }, 'metrics.registry'],
+    ['buckets that are no list', { metrics: { durationBuckets: '1' } }, 'metrics.durationBuckets'],
     ['hosts that are none', { api: { allowedHosts: ['http://x'] } }, 'api.allowedHosts[0]'],
     ['a header that is no text', { registryUrl: 'http://r', remote: { headers: { a: 1 } } }, 'remote.headers'],
   ])('include %s', async (_what, options, path) => {

@@ -350,6 +350,22 @@ describe('EventLogger', () => {
     expect(make).toThrow(/repeatWindow.*\n.*maxLines/);
   });
 
+  it.each<[unknown, RegExp]>([
+    [{ levels: null }, /levels: expected an object of options/],
+    [{ levels: 'debug' }, /levels: expected an object of options/],
+    [{ levels: { 'instance.expird': 'warn' } }, /instance\.expird: .*did you mean "instance\.expired"/],
+    [{ levels: { 'instance.expired': 'info' } }, /instance\.expired: expected one of "debug", "log"/],
+    [{ level: 'debug' }, /level: expected no option of this name \(did you mean "levels"/],
+  ])('refuses %j, which it would not go by', (options, message) => {
+    const make = (): unknown => new EventLogger(bus, logger, options as never, { clock });
+    expect(make).toThrow(InvalidConfigurationError);
+    expect(make).toThrow(message);
+  });
+
+  it('has its default for what is undefined', () => {
+    new EventLogger(bus, logger, { fields: undefined, levels: { 'instance.expired': undefined } }, { clock }).close();
+  });
+
   it('lowers the everyday news of what is not its own', () => {
     const isOwn = ({ instanceId }: InstanceKey): boolean => instanceId === 'a';
     new EventLogger(bus, logger, {}, { clock, isOwn });

@@ -1,8 +1,8 @@
-import { InvalidConfigurationError, msOf, type Clock, type Duration, type Timer } from '../common/index.js';
+import { OptionValidator, type Clock, type Duration, type Timer } from '../common/index.js';
 import { type EventName, type InstanceKey, type ServiceDiscoveryEvent } from '../model/index.js';
 import { type EventBus } from './event-bus.js';
 import { lineOf, type LogLevel } from './event-line.js';
-import { stateOf, storyOf, SUBJECT_TYPES, subjectOf } from './event-subject.js';
+import { EVENT_TYPES, stateOf, storyOf, SUBJECT_TYPES, subjectOf } from './event-subject.js';
 
 /**
  * Where lines go; one method a level, so that Nest's logger, pino or the console are a few lines away. `fields` is
@@ -44,6 +44,8 @@ export const DEFAULT_EVENT_LOGGER_OPTIONS = {
   fields: true,
 } as const satisfies Required<EventLoggerOptions>;
 
+const LEVELS = ['debug', 'log', 'warn', 'error', false] as const satisfies readonly (LogLevel | false)[];
+
 /** What was left out of late as a repeat of one line. */
 interface Window {
   readonly subject: string;
@@ -70,7 +72,7 @@ const MAX_CHANGES = 10;
  */
 export class EventLogger {
   private readonly clock: Clock;
-  private readonly levels: Partial<Record<EventName, LogLevel | false>>;
+  private readonly levels: Levels;
   private readonly windowMs: number;
   private readonly withFields: boolean;
   private readonly maxLines: number;
@@ -90,11 +92,11 @@ export class EventLogger {
     options: EventLoggerOptions,
     private readonly deps: { readonly clock: Clock; readonly isOwn?: (key: InstanceKey) => boolean },
   ) {
-    const settings = { ...DEFAULT_EVENT_LOGGER_OPTIONS, ...options };
+    const settings = resolveEventLoggerOptions(options);
     this.clock = deps.clock;
     this.levels = settings.levels;
     this.maxLines = settings.maxLines;
-    this.windowMs = windowMsOf(settings);
+    this.windowMs = settings.windowMs;
     this.withFields = settings.fields;
     const stories = new Map<readonly EventName[], Map<string, Window>>();
     for (const type of SUBJECT_TYPES) {
@@ -199,16 +201,30 @@ export class EventLogger {
   }
 }
 
-function windowMsOf({ repeatWindow, maxLines, fields }: Required<Omit<EventLoggerOptions, 'levels'>>): number {
-  const windowMs = msOf(repeatWindow);
-  const problems = [];
-  if (!(windowMs >= 1_000 && windowMs <= 86_400_000)) {
-    problems.push({ path: 'repeatWindow', value: repeatWindow, expected: 'a duration from 1 s to 1 day' });
-  }
-  if (!Number.isInteger(maxLines) || maxLines < 1 || maxLines > 100_000) {
-    problems.push({ path: 'maxLines', value: maxLines, expected: 'a whole number from 1 to 100000' });
-  }
-  if (typeof fields !== 'boolean') problems.push({ path: 'fields', value: fields, expected: 'true or false' });
-  if (problems.length > 0) throw new InvalidConfigurationError(problems);
-  return windowMs;
+type Levels = NonNullable<EventLoggerOptions['levels']>;
+
+interface ResolvedEventLoggerOptions {
+  readonly windowMs: number;
+  readonly maxLines: number;
+  readonly levels: Levels;
+  readonly fields: boolean;
+}
+
+/**
+ * Fills in the defaults.
+ * @param path what stands before an option's name in a problem, such as `logging`
+ * @throws InvalidConfigurationError naming every wrong option
+ */
+export function resolveEventLoggerOptions(options: EventLoggerOptions, path = ''): ResolvedEventLoggerOptions {
+  const check = new OptionValidator(path);
+  const given = check.options<Required<EventLoggerOptions>>('', options, DEFAULT_EVENT_LOGGER_OPTIONS);
+  const resolved = {
+    windowMs: check.duration('repeatWindow', given.repeatWindow, { minMs: 1_000, maxMs: 86_400_000 }),
+    maxLines: check.number('maxLines', given.maxLines, { min: 1, max: 100_000, integer: true }),
+    levels: check.options<Levels>('levels', given.levels, {}, EVENT_TYPES),
+    fields: check.boolean('fields', given.fields),
+  };
+  for (const [type, level] of Object.entries(resolved.levels)) check.oneOf(`levels.${type}`, level, LEVELS);
+  check.throwIfAny();
+  return resolved;
 }

@@ -74,8 +74,10 @@ export function stateOf(event: ServiceDiscoveryEvent): string {
   return event.type === 'instance.status_changed' ? event.to : event.type;
 }
 
+export const EVENT_TYPES = Object.keys(SUBJECTS) as EventName[];
+
 /** The types of events that have a subject. */
-export const SUBJECT_TYPES = (Object.keys(SUBJECTS) as EventName[]).filter((type) => SUBJECTS[type] !== null);
+export const SUBJECT_TYPES = EVENT_TYPES.filter((type) => SUBJECTS[type] !== null);
 
 export function subjectOf(event: ServiceDiscoveryEvent): string | null {
   // TypeScript does not see that an event and the entry of its type belong together.

@@ -7,11 +7,18 @@ export {
   type SubscribeOptions,
 } from './event-bus.js';
 export { lineOf, type EventLine, type LogLevel } from './event-line.js';
-export { DEFAULT_EVENT_LOGGER_OPTIONS, EventLogger, type EventLoggerOptions, type LoggerPort } from './event-logger.js';
+export {
+  DEFAULT_EVENT_LOGGER_OPTIONS,
+  EventLogger,
+  type EventLoggerOptions,
+  type LoggerPort,
+  resolveEventLoggerOptions,
+} from './event-logger.js';
 export {
   DEFAULT_DURATION_BUCKETS,
   DEFAULT_METRICS_PREFIX,
   DiscoveryMetrics,
   type DiscoveryMetricsOptions,
+  validateDiscoveryMetricsOptions,
 } from './metrics.js';
 export { type MetricsSource } from './registry-gauges.js';

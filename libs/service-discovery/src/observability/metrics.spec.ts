@@ -286,4 +286,15 @@ describe('DiscoveryMetrics', () => {
     expect(make).toThrow(InvalidConfigurationError);
     expect(make).toThrow(/prefix.*\n.*durationBuckets/);
   });
+
+  it.each([
+    ...[null, true, 'x'].map((registry) => ({ registry })),
+    ...[null, true, ''].map((prefix) => ({ prefix })),
+    ...[null, 5, {}, [], ['1']].map((durationBuckets) => ({ durationBuckets })),
+    { buckets: [1] },
+  ])('refuses %j', (options) => {
+    const make = (): unknown => new DiscoveryMetrics(bus, undefined, options as never);
+    expect(make).toThrow(InvalidConfigurationError);
+    expect(make).toThrow(`- ${Object.keys(options)[0]}: `);
+  });
 });

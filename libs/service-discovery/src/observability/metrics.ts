@@ -1,5 +1,5 @@
 import { Counter, Registry } from 'prom-client';
-import { InvalidConfigurationError, systemClock, type Clock } from '../common/index.js';
+import { isRecord, OptionValidator, systemClock, type Clock } from '../common/index.js';
 import { REGISTRY_TROUBLE_KINDS, type EventName, type InstanceKey } from '../model/index.js';
 import { type EventBus, type EventOf } from './event-bus.js';
 import { InstanceCounter } from './instance-counter.js';
@@ -66,7 +66,7 @@ export class DiscoveryMetrics {
     private readonly options: DiscoveryMetricsOptions = {},
     deps: { readonly clock?: Clock } = {},
   ) {
-    checkOptions(options);
+    validateDiscoveryMetricsOptions(options);
     this.clock = deps.clock ?? systemClock;
     this.registry = options.registry ?? new Registry();
     this.countInstances();
@@ -237,18 +237,32 @@ function labelOf(service: string, why: string | undefined): string {
   return why === 'SERVICE_NOT_FOUND' ? UNKNOWN_SERVICE_LABEL : service;
 }
 
-function checkOptions({ prefix, durationBuckets }: DiscoveryMetricsOptions): void {
-  const problems = [];
-  if (prefix !== undefined && !/^[A-Za-z_:][A-Za-z0-9_:]*$/.test(prefix)) {
-    problems.push({
-      path: 'prefix',
-      value: prefix,
-      expected: 'letters, digits, "_" and ":", not starting with a digit',
-    });
+/**
+ * @param path what stands before an option's name in a problem, such as `metrics`
+ * @throws InvalidConfigurationError naming every wrong option
+ */
+export function validateDiscoveryMetricsOptions(options: DiscoveryMetricsOptions, path = ''): void {
+  const check = new OptionValidator(path);
+  const given = check.options<DiscoveryMetricsOptions>('', options, {}, ['registry', 'prefix', 'durationBuckets']);
+  const { registry, prefix, durationBuckets } = given as Record<keyof DiscoveryMetricsOptions, unknown>;
+  if (registry !== undefined && !isRegistry(registry)) {
+    check.problem('registry', typeof registry, 'a Registry of prom-client');
   }
-  const ascending = durationBuckets?.every((bound, index, all) => bound > (all[index - 1] ?? 0)) ?? true;
-  if (!ascending || durationBuckets?.length === 0) {
-    problems.push({ path: 'durationBuckets', value: durationBuckets, expected: 'a list of ascending numbers above 0' });
+  if (prefix !== undefined && (typeof prefix !== 'string' || !/^[A-Za-z_:][A-Za-z0-9_:]*$/.test(prefix))) {
+    check.problem('prefix', prefix, 'letters, digits, "_" and ":", not starting with a digit');
   }
-  if (problems.length > 0) throw new InvalidConfigurationError(problems);
+  if (durationBuckets !== undefined && !isAscending(durationBuckets)) {
+    check.problem('durationBuckets', durationBuckets, 'a list of ascending numbers above 0');
+  }
+  check.throwIfAny();
+}
+
+/** By its looks: an app may have a copy of prom-client of its own. */
+function isRegistry(value: unknown): boolean {
+  return isRecord(value) && typeof value.registerMetric === 'function';
+}
+
+function isAscending(bounds: unknown): boolean {
+  if (!Array.isArray(bounds) || bounds.length === 0) return false;
+  return bounds.every((bound, index) => typeof bound === 'number' && bound > ((bounds[index - 1] as number) ?? 0));
 }

@@ -1,19 +1,11 @@
-import { Registry } from 'prom-client';
 import { type NamedStrategies } from '../../balancing/index.js';
-import { InvalidConfigurationError, isRecord, type OptionValidator, suggest, systemClock } from '../../common/index.js';
+import { InvalidConfigurationError, isRecord, type OptionValidator, suggest } from '../../common/index.js';
 import {
   COMMUNICATION_PATTERNS,
   type CommunicatorDefaults,
   validateCommunicatorOptions,
 } from '../../communicator/index.js';
 import { findRegistrationProblems, type Tier, TIERS } from '../../model/index.js';
-import {
-  DiscoveryMetrics,
-  type DiscoveryMetricsOptions,
-  EventBus,
-  EventLogger,
-  type EventLoggerOptions,
-} from '../../observability/index.js';
 import {
   isNamespace,
   NAMESPACE_RULE,
@@ -213,34 +205,8 @@ export function checkAdvertise(
   check.oneOf('advertise.when', when, ['ready', 'listening']);
 }
 
-export function checkLogging(options: EventLoggerOptions, check: OptionValidator): void {
-  const nowhere = { debug: ignore, log: ignore, warn: ignore, error: ignore };
-  gatherBelow('logging', check, () =>
-    new EventLogger(new EventBus(), nowhere, options, { clock: systemClock }).close(),
-  );
-}
-
-export function checkMetrics(options: DiscoveryMetricsOptions, check: OptionValidator): void {
-  const trial = { ...options, registry: new Registry() };
-  gatherBelow('metrics', check, () => new DiscoveryMetrics(new EventBus(), undefined, trial).close());
-}
-
-/** Takes over the problems of a part that does not know under which name its options stand here. */
-function gatherBelow(path: string, check: OptionValidator, run: () => void): void {
-  try {
-    run();
-  } catch (error) {
-    if (!(error instanceof InvalidConfigurationError)) throw error;
-    for (const problem of error.problems) check.problem(`${path}.${problem.path}`, problem.value, problem.expected);
-  }
-}
-
 function suggestFor(value: unknown, known: readonly string[]): string {
   const text = typeof value === 'string' ? suggest(value, known) : '';
   // All names stand in the message already.
   return text.startsWith(':') ? '' : text;
-}
-
-function ignore(): void {
-  // Nothing is ever logged: the logger is made only to have its options checked.
 }

@@ -7,6 +7,7 @@ import {
 } from '../../common/index.js';
 import { type CommunicatorDefaults } from '../../communicator/index.js';
 import { resolveHealthAggregatorOptions, resolveHealthCheckOptions } from '../../health/index.js';
+import { resolveEventLoggerOptions, validateDiscoveryMetricsOptions } from '../../observability/index.js';
 import { resolveServiceRegistryOptions } from '../../registry/index.js';
 import { resolveSelfPreservationOptions } from '../../store/index.js';
 import { type ApiOptions, DEFAULT_API_OPTIONS, resolveApiOptions } from '../rest/api-options.js';
@@ -14,8 +15,6 @@ import {
   checkAdvertise,
   checkCalls,
   checkFollow,
-  checkLogging,
-  checkMetrics,
   checkMode,
   checkNamespace,
   checkOfflineWrites,
@@ -96,8 +95,8 @@ function resolveMerged(
   checkCalls(communicator, strategies, check);
   checkTransport(transport, check);
   checkAdvertise(advertise, check);
-  if (logging !== false) checkLogging(logging, check);
-  checkMetrics(metrics, check);
+  if (logging !== false) check.gather(() => resolveEventLoggerOptions(logging, 'logging'));
+  check.gather(() => validateDiscoveryMetricsOptions(metrics, 'metrics'));
   return {
     preset: options.preset,
     mode,
