@@ -453,6 +453,7 @@ describe('wrong settings', () => {
     ['a registry of metrics that is none', { metrics: { registry: {} } }, 'metrics.registry'],
     ['buckets that are no list', { metrics: { durationBuckets: '1' } }, 'metrics.durationBuckets'],
     ['hosts that are none', { api: { allowedHosts: ['http://x'] } }, 'api.allowedHosts[0]'],
+    ['headers in a Map', { registryUrl: 'http://r', remote: { headers: new Map() } }, 'remote.headers'],
     ['a header that is no text', { registryUrl: 'http://r', remote: { headers: { a: 1 } } }, 'remote.headers'],
   ])('include %s', async (_what, options, path) => {
     await expect(problemsOf(options)).resolves.toHaveProperty([path]);

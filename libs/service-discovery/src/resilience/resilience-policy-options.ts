@@ -1,4 +1,4 @@
-import { OptionValidator, type Duration } from '../common/index.js';
+import { isRecord, OptionValidator, type Duration } from '../common/index.js';
 import {
   resolveAdaptiveLimitOptions,
   type AdaptiveLimitOptions,
@@ -229,7 +229,7 @@ export function resolveResiliencePolicyOptions(
 function splitRetry(
   given: ResiliencePolicyOptions['retry'],
 ): Pick<ResiliencePolicyOptions, 'retry'> & Pick<PolicyRetryOptions, 'retryIf'> {
-  if (typeof given !== 'object' || given === null) return { retry: given };
+  if (!isRecord(given)) return { retry: given };
   const { retryIf, ...retry } = given;
   return { retry, retryIf };
 }

@@ -540,6 +540,17 @@ describe('resolveResiliencePolicyOptions', () => {
     expect(message).toContain('circuitBreaker.failureThreshold: expected a whole number from 1 to 1000, but got "5"');
   });
 
+  it.each([
+    ...['retry', 'hedging', 'circuitBreaker', 'rateLimit', 'throttling', 'bulkhead', 'adaptiveConcurrency', 'lastGood'],
+    ...['chaos', 'timeout', 'attemptTimeout', 'coalescing', 'fallback'],
+  ])('refuses for %s what holds no options', (name) => {
+    for (const wrong of ['x', -5, [], null, new Map()]) {
+      const make = (): unknown => new ResiliencePolicy({ [name]: wrong });
+      expect(make).toThrow(InvalidConfigurationError);
+      expect(make).toThrow(`- ${name}: expected `);
+    }
+  });
+
   it('refuses two words on the same errors', () => {
     const retry = { retryIf: () => true, retryableErrors: ['ECONNRESET'] };
     expect(() => resolveResiliencePolicyOptions({ retry })).toThrow('retry.retryIf: expected either retryIf or');

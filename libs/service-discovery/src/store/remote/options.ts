@@ -1,4 +1,4 @@
-import { OptionValidator, type Duration } from '../../common/index.js';
+import { isRecord, OptionValidator, type Duration } from '../../common/index.js';
 
 /** Headers for every request, or what makes them anew for each one, such as from a token that is renewed. */
 export type RegistryHeaders =
@@ -73,10 +73,5 @@ function baseOf(url: unknown): URL | undefined {
 }
 
 function isHeaders(value: unknown): boolean {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    Object.values(value).every((text) => typeof text === 'string')
-  );
+  return isRecord(value) && Object.values(value).every((text) => typeof text === 'string');
 }
