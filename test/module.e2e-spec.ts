@@ -315,6 +315,16 @@ describe('forRootAsync', () => {
     await expect(status(`${urlOf(without)}/service-discovery/services`)).resolves.toBe(404);
   });
 
+  it('refuses an API among what the factory makes, which would not be heeded', async () => {
+    for (const api of [false, { path: 'discovery' }] as const) {
+      const error = await startError(ServiceDiscoveryModule.forRootAsync({ useFactory: () => ({ api }) as object }));
+      expect(error).toMatchObject({ code: 'INVALID_CONFIGURATION', message: expect.stringContaining('beside') });
+    }
+    const options = { api: false } as const;
+    const useFactory = (): object => options;
+    await apps.create(ServiceDiscoveryModule.forRootAsync({ useFactory, api: options.api }));
+  });
+
   it('stops the start when the factory makes wrong options', async () => {
     const error = await startError(ServiceDiscoveryModule.forRootAsync({ useFactory: () => ({ serviceTtl: 'soon' }) }));
     expect(error).toMatchObject({ code: 'INVALID_CONFIGURATION', problems: [{ path: 'serviceTtl', value: 'soon' }] });

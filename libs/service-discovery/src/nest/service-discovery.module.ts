@@ -33,6 +33,11 @@ export type AsyncFactoryOptions = Omit<ServiceDiscoveryOptions, 'api'>;
 const shared = new SharedModules();
 
 const FACTORY = 'ServiceDiscoveryModule.forRootAsync useFactory';
+const MISPLACED_API = {
+  path: `${FACTORY} api`,
+  value: '***',
+  expected: 'to stand beside useFactory, since which controllers there are is settled before it runs',
+};
 const OPTIONS_OR_ASYNC = 'an object of options (forRootAsync takes a function that makes it, or a promise of it)';
 
 /**
@@ -79,6 +84,8 @@ export class ServiceDiscoveryModule {
       useFactory: async (...args: never[]) => {
         const made: ServiceDiscoveryOptions = await useFactory(...args);
         assertOptions(FACTORY, made, 'to make an object of options');
+        // It would be dropped, and with it a guard, or the word that there is to be no API.
+        if (made.api !== undefined && made.api !== api) throw new InvalidConfigurationError([MISPLACED_API]);
         return resolveServiceDiscoveryOptions({ ...made, api }, process.env);
       },
     });
