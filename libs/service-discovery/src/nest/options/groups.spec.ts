@@ -60,6 +60,7 @@ it.each([
   ['remote', 'http://127.0.0.1:3000', "the registry's URL is registryUrl"],
   ['redis', 'redis://localhost', 'the URL of a Redis is redis.url'],
   ['advertise', '10.0.0.1:80', "{ host: '10.0.0.1', port: 80 }"],
+  ['loadBalancing', true, 'a strategy alone is its name'],
   ['metrics', false, 'api: false leaves out their route'],
   ['logging', 'debug', 'or false: any of repeatWindow, maxLines, levels, fields'],
 ])('%s: %j is told where that belongs', (name, value, wayOut) => {
