@@ -100,9 +100,9 @@ export class OptionValidator {
     if (value !== undefined && typeof value !== 'function') this.problem(path, value, 'a function');
   }
 
-  /** Reports a value that is something other than an `AbortSignal`; undefined passes. */
+  /** Reports a value that is something other than an `AbortSignal`; undefined passes, and null, which says the same. */
   optionalSignal(path: string, value: unknown): void {
-    if (value !== undefined && !isSignal(value)) this.problem(path, value, 'an AbortSignal');
+    if (value !== undefined && value !== null && !isSignal(value)) this.problem(path, value, 'an AbortSignal');
   }
 
   /**

@@ -90,6 +90,7 @@ export class ServiceCommunicator {
   /**
    * Makes several calls at once and reads their JSON. Never rejects for a call's sake: each result says how its call
    * ended, in the order of the calls.
+   * @throws ServiceDiscoveryError `INVALID_REQUEST` for what is no list; InvalidConfigurationError naming every wrong option
    */
   async parallelServiceCalls<T = unknown>(
     calls: readonly ParallelCall[],
@@ -103,7 +104,7 @@ export class ServiceCommunicator {
    * function for an answer. Each of the two services has the whole timeout. Credentials in the headers are not handed to
    * the fallback service.
    * @throws FallbackFailedError when both services fail; the primary's own error where a fallback would not help; what the
-   *   function throws
+   *   function throws; ServiceDiscoveryError `INVALID_REQUEST` for a wrong request, before anything is sent
    */
   async callServiceWithFallback<T = unknown>(request: FallbackRequest<T>): Promise<FallbackResult<T>> {
     return callWithFallback(request, (service, own) => this.callServiceJson<T>(service, own), this.engine.events);

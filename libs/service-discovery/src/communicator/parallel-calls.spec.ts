@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { CallStage, failure } from '../testing/call-stage.js';
 import { type ParallelCall, type ParallelOptions } from './parallel-calls.js';
@@ -113,6 +114,23 @@ describe('parallel calls', () => {
       expect(error.message).toContain("calls: expected a list such as [{ serviceName: 'users', path: '/' }], but got");
     },
   );
+
+  it('that are one call, its brackets forgotten, are refused without what it holds', async () => {
+    const call = { serviceName: 'users', path: '/', headers: { authorization: 'Bearer s3cret' } };
+    const error = await failure(stage.communicatorWith().parallelServiceCalls(call as never));
+    expect(error.message).not.toContain('s3cret');
+  });
+
+  it('may have null for a signal, and leave nothing at those that they have', async () => {
+    await stage.register('a');
+    const { signal } = new AbortController();
+    const calls = [null, new AbortController().signal].map((own) => ({ serviceName: 'users', path: '/', signal: own }));
+    for (const shared of [null, signal]) {
+      const results = await stage.communicatorWith().parallelServiceCalls(calls as never, { signal: shared } as never);
+      expect(results).toMatchObject([{ success: true }, { success: true }]);
+    }
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  });
 
   it('with wrong options are refused, with each of them named', async () => {
     const options = { concurency: 2, concurrency: '2', signal: 3 } as unknown as ParallelOptions;

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { joinSignals, type JoinedSignal, messageOf, OptionValidator } from '../common/index.js';
 import { checkRequest, checkServiceName, REQUEST_NAMES, requestIn } from './check-request.js';
-import { reject } from './invalid-request.js';
+import { kindOf, reject } from './invalid-request.js';
 import { type ServiceCallRequest } from './request.js';
 
 /** One of several calls. */
@@ -16,7 +16,7 @@ export interface ParallelOptions {
   signal?: AbortSignal;
 }
 
-/** How one of several calls ended. */
+/** How one of several calls ended; its `serviceName` is empty where it named none. */
 export type ParallelResult<T> =
   | { readonly success: true; readonly callIndex: number; readonly serviceName: string; readonly data: T }
   | { readonly success: false; readonly callIndex: number; readonly serviceName: string; readonly error: Error };
@@ -37,7 +37,7 @@ export async function callInParallel<T>(
 ): Promise<ParallelResult<T>[]> {
   const { concurrency, signal } = resolveOptions(options);
   if (!Array.isArray(calls)) {
-    reject(undefined, 'calls', calls, "a list such as [{ serviceName: 'users', path: '/' }]");
+    reject(undefined, 'calls', kindOf(calls), "a list such as [{ serviceName: 'users', path: '/' }]");
   }
   const results = new Array<ParallelResult<T>>(calls.length);
   let next = 0;
