@@ -1,17 +1,31 @@
-import { Logger } from '@nestjs/common';
+import { ConsoleLogger, Logger } from '@nestjs/common';
 import { type LoggerPort } from '../observability/index.js';
 
 /** What the library's lines are logged under. */
 export const LOG_CONTEXT = 'ServiceDiscovery';
 
+/** Nest shows to subclasses alone what an app logs with. */
+class AppLogger extends Logger {
+  /** Whether it writes for people: Nest's own, unless it writes JSON. One that is derived from it may do anything. */
+  static get writesText(): boolean {
+    const logger: object | undefined = this.staticInstanceRef;
+    const { options } = (logger ?? {}) as { readonly options?: { readonly json?: boolean } };
+    return logger?.constructor === ConsoleLogger && options?.json !== true;
+  }
+}
+
 /**
- * Writes lines through Nest's Logger, and so to whatever logger the app has set. The message comes first and the
- * fields after it: Nest's own logger prints the fields as an object of their own, or as JSON where it is set to.
+ * Writes lines through Nest's Logger, and so to whatever logger the app has set at the time. The message comes first and
+ * the fields after it.
+ * @param withFields whether they do. @default where they are not one more line, or several, for a reader of text
  */
-export function nestLoggerPort(logger: Logger = new Logger(LOG_CONTEXT)): LoggerPort {
+export function nestLoggerPort(withFields?: boolean): LoggerPort {
+  const logger = new Logger(LOG_CONTEXT);
   const write =
     (level: keyof LoggerPort): LoggerPort[keyof LoggerPort] =>
-    (message, fields) =>
-      logger[level](message, ...(Object.keys(fields).length > 0 ? [fields] : []));
+    (message, fields) => {
+      const shown = (withFields ?? !AppLogger.writesText) && Object.keys(fields).length > 0;
+      logger[level](message, ...(shown ? [fields] : []));
+    };
   return { debug: write('debug'), log: write('log'), warn: write('warn'), error: write('error') };
 }

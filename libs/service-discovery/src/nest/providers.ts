@@ -128,7 +128,7 @@ function createEventLogger(
 ): EventLogger | null {
   // The process that is the registry tells of everybody; where there are many, each tells of its own.
   const isOwn = mode === 'memory_only' ? undefined : (key: InstanceKey) => registry.isOwn(key);
-  return logging === false ? null : new EventLogger(bus, nestLoggerPort(), logging, { clock, isOwn });
+  return logging === false ? null : new EventLogger(bus, nestLoggerPort(logging.fields), logging, { clock, isOwn });
 }
 
 function createStore(

@@ -30,9 +30,8 @@ export interface EventLoggerOptions {
    */
   levels?: Partial<Record<EventName, LogLevel | false>>;
   /**
-   * Whether the fields of a line go to the logger beside its message, for logs that machines read. Nest 11's own logger
-   * prints them as an entry of its own unless it writes JSON.
-   * @default true
+   * Whether the fields of a line go to the logger beside its message, for logs that machines read.
+   * @default true; in a Nest app, false while Nest's own logger writes text, where they would be lines more
    */
   fields?: boolean;
 }

@@ -1,0 +1,39 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { ConsoleLogger, Logger, type LoggerService } from '@nestjs/common';
+import { nestLoggerPort } from './logging.js';
+
+const FIELDS = { service: 'users' };
+
+/** What of a line with fields reaches a logger that an app has set. */
+function written(logger: LoggerService, withFields?: boolean): unknown[] {
+  const port = nestLoggerPort(withFields);
+  let line: unknown[] = [];
+  logger.warn = (...all: unknown[]) => void (line = all);
+  void Logger.overrideLogger(logger);
+  port.warn('a sentence', FIELDS);
+  return line;
+}
+
+class OwnLogger extends ConsoleLogger {}
+const other = (): LoggerService => ({ log: () => undefined, warn: () => undefined, error: () => undefined });
+
+afterEach(() => void Logger.overrideLogger(new ConsoleLogger()));
+
+describe('the fields of a line', () => {
+  it.each<[string, () => LoggerService]>([
+    ['that writes JSON', () => new ConsoleLogger({ json: true })],
+    ['of its own, derived from that of Nest', () => new OwnLogger()],
+    ['of its own', other],
+  ])('go to a logger %s', (_what, logger) => {
+    expect(written(logger())).toEqual(['a sentence', FIELDS, 'ServiceDiscovery']);
+  });
+
+  it('are left out where Nest itself writes text, which says the same', () => {
+    expect(written(new ConsoleLogger())).toEqual(['a sentence', 'ServiceDiscovery']);
+  });
+
+  it('are there, or not, where somebody has said so', () => {
+    expect(written(new ConsoleLogger(), true)).toEqual(['a sentence', FIELDS, 'ServiceDiscovery']);
+    expect(written(other(), false)).toEqual(['a sentence', 'ServiceDiscovery']);
+  });
+});
