@@ -100,7 +100,7 @@ async function showProfile({ scenarios, contenders = ['ours'], effort }: Request
 async function measure({ scenarios, effort, json }: Request, servers: Servers, machine: object): Promise<void> {
   const results = await measureAll(scenarios, effort, servers, (result) => console.log(`${reportOf(result)}\n`));
   const targets = targetsOf(results);
-  console.log(`${WHAT_STANDS_IN_TABLES}\n\n${targetReport(targets)}`);
+  console.log([WHAT_STANDS_IN_TABLES, ...targetReport(targets)].join('\n\n'));
   const summaries = results.map((result) => ({ scenario: result.scenario.name, lanes: summariesOf(result) }));
   const written = { at: new Date().toISOString(), machine, effort, summaries, targets, results };
   await mkdir(dirname(json), { recursive: true });

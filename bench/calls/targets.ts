@@ -74,7 +74,8 @@ export function targetsOf(results: readonly ScenarioResult[]): TargetResult[] {
   });
 }
 
-export function targetReport(targets: readonly TargetResult[]): string {
+/** A table of the targets that were measured, where there are any. */
+export function targetReport(targets: readonly TargetResult[]): string[] {
   const rows = targets
     .filter(({ measured }) => measured !== undefined)
     .map(({ what, bound, measured, reached }) => [
@@ -83,7 +84,8 @@ export function targetReport(targets: readonly TargetResult[]): string {
       measured ? shownSpread(measured) : '',
       reached === undefined ? '' : reached ? 'yes' : 'no',
     ]);
-  return tableOf(['target, by the median of the rounds', 'wanted', 'measured', 'reached'], rows);
+  if (rows.length === 0) return [];
+  return [tableOf(['target, by the median of the rounds', 'wanted', 'measured', 'reached'], rows)];
 }
 
 function beside(
