@@ -509,7 +509,9 @@ describe('options of undici in place of a transport', () => {
       response.end('{}');
     });
     await once(server.listen(0, '127.0.0.1'), 'listening');
-    const app = await start({ mode: 'memory_only', transport: { connections: 1, keepAliveTimeout: '2s' } });
+    const transport = { connections: 1, keepAliveTimeout: '60s' };
+    // A check would have a connection of its own.
+    const app = await start({ mode: 'memory_only', healthCheck: false, transport });
     await app.init();
     const { port } = server.address() as AddressInfo;
     await app.get(ServiceRegistry).register({ serviceName: 'users', host: '127.0.0.1', port });
