@@ -55,6 +55,12 @@ describe('OptionValidator', () => {
       expect(check.problems.map(({ value }) => value)).toEqual(['***', '***', '***', '***']);
     });
 
+    it('takes what a module exports, as `import * as` gives it', async () => {
+      const exported: object = await import('./is-record.js');
+      expect(check.options('', exported, {}, Object.keys(exported))).toEqual({ ...exported });
+      expect(found()).toEqual([]);
+    });
+
     it.each([null, 'fast', 3, [1], new Map(), Promise.resolve()])('reports %p, which holds no options', (given) => {
       expect(check.options('backoff', given as never, defaults)).toEqual(defaults);
       expect(found()).toEqual(['retry.backoff: an object of options']);

@@ -81,6 +81,11 @@ it('a wrong group hides nothing else that is wrong', () => {
   expect(paths.sort()).toEqual(['advertise', 'retry', 'timeout', 'wrong']);
 });
 
+it('strategies may be what a module exports', async () => {
+  const strategies = await import('../../balancing/strategies/round-robin.js');
+  expect(problemsOf({ strategies })).toEqual([]);
+});
+
 it.each([[null], ['production'], [[]], [5], [ignore], [Promise.resolve({})]])('%p holds no options', (options) => {
   expect(problemsOf(options)).toEqual([{ path: 'options', value: options, expected: 'an object of options' }]);
 });
