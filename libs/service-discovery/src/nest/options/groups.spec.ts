@@ -71,9 +71,14 @@ it.each([
 });
 
 it('shows no password of what stands in place of a group', () => {
-  const wrong = { redis: 'redis://:hush@redis', remote: ['http://me:hush@registry'] };
+  const wrong = {
+    redis: 'redis://:hush@redis',
+    remote: ['http://me:hush@registry'],
+    health: new URL('http://me:hush@health'),
+    api: 'me:hush@api',
+  };
   expect(JSON.stringify(problemsOf(wrong))).not.toContain('hush');
-  expect(problemsOf(wrong).map(({ value }) => value)).toEqual(['redis://***@redis', '***']);
+  expect(problemsOf(wrong).map(({ value }) => value)).toEqual(['redis://***@redis', '***', '***', '***@api']);
 });
 
 it('a wrong group hides nothing else that is wrong', () => {
