@@ -44,6 +44,14 @@ describe('a call with a fallback', () => {
     expect(stage.transport.sent[1]?.request.headers).not.toHaveProperty('authorization');
   });
 
+  it('turns to the fallback also where headers and who may end it are null, as JavaScript says that there are none', async () => {
+    stage.failOn('a', refused);
+    const none = { headers: null, signal: null, cancellation: null } as object;
+    const request = { primaryService: 'users', fallbackService: 'backup', path: '/', ...none };
+    const result = await stage.communicatorWith({ retry: false }).callServiceWithFallback(request);
+    expect(result).toMatchObject({ serviceName: 'backup', fallback: true });
+  });
+
   it.each(['apikey', 'api_key', 'X-Api-Key', 'Cookie', 'x-auth-user', 'X-Amz-Security-Token', 'x-client-secret'])(
     'is not given the header %s',
     async (name) => {

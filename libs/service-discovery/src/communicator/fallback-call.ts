@@ -136,6 +136,7 @@ function requestForFallback(own: ServiceCallRequest, changes: Partial<ServiceCal
   };
 }
 
-function withoutCredentials(headers: RequestHeaders = {}): RequestHeaders {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !CREDENTIAL_HEADERS.test(name)));
+function withoutCredentials(headers: RequestHeaders | undefined): RequestHeaders {
+  // Null says the same in JavaScript.
+  return Object.fromEntries(Object.entries(headers ?? {}).filter(([name]) => !CREDENTIAL_HEADERS.test(name)));
 }
