@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { joinSignals, onAbort, raceAbort } from './abort.js';
+import { joinSignals, onAbort, raceAbort, throwIfAborted } from './abort.js';
 
 const late = new Error('late');
 const listenersOf = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
@@ -115,5 +115,20 @@ describe('joinSignals', () => {
     const { signal } = new AbortController();
     for (let call = 0; call < 20; call++) joinSignals([signal, new AbortController().signal]).release();
     expect(listenersOf(signal)).toBe(0);
+  });
+});
+
+describe('throwIfAborted', () => {
+  it('throws the reason of a signal that has aborted, and nothing before that or without a signal', () => {
+    const controller = new AbortController();
+    for (const signal of [undefined, null, controller.signal]) throwIfAborted(signal);
+    controller.abort(late);
+    expect(() => throwIfAborted(controller.signal)).toThrow(late);
+  });
+
+  it('asks nothing of a signal that an older one lacks', () => {
+    const older = { aborted: false } as AbortSignal;
+    throwIfAborted(older);
+    expect(() => throwIfAborted({ ...older, aborted: true })).toThrow(expect.objectContaining({ name: 'AbortError' }));
   });
 });

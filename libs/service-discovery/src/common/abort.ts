@@ -3,6 +3,14 @@ export function isSignal(value: unknown): value is AbortSignal {
   return typeof (value as Partial<AbortSignal> | null | undefined)?.addEventListener === 'function';
 }
 
+/**
+ * What the signal's own method of this name does, which some lack that are none of the platform's.
+ * @throws the signal's reason; where it has none, what an `AbortController` would give it
+ */
+export function throwIfAborted(signal: AbortSignal | null | undefined): void {
+  if (signal?.aborted) throw signal.reason ?? new DOMException('This operation was aborted', 'AbortError');
+}
+
 interface Waiters {
   readonly callbacks: Set<() => void>;
   readonly listener: () => void;

@@ -93,6 +93,17 @@ describe('parallel calls', () => {
     expect(stage.transport.sent).toHaveLength(2);
   });
 
+  it('may have a signal that is none of the platform, as a single call may', async () => {
+    await stage.register('a');
+    const { signal } = new AbortController();
+    const older = Object.assign(new EventTarget(), { aborted: false }) as AbortSignal;
+    const calls = [older, undefined].map((own) => ({ serviceName: 'users', path: '/', signal: own }));
+    for (const all of [signal, older, undefined]) {
+      const results = await stage.communicatorWith().parallelServiceCalls(calls, { signal: all });
+      expect(results).toMatchObject([{ success: true }, { success: true }]);
+    }
+  });
+
   it('may be instances of a class, with fields of their own', async () => {
     class UserCall {
       readonly serviceName = 'users';

@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { joinSignals, type JoinedSignal, messageOf, OptionValidator } from '../common/index.js';
+import { joinSignals, type JoinedSignal, messageOf, OptionValidator, throwIfAborted } from '../common/index.js';
 import { checkRequest, checkServiceName, REQUEST_NAMES, requestIn } from './check-request.js';
 import { kindOf, reject } from './invalid-request.js';
 import { type ServiceCallRequest } from './request.js';
@@ -50,7 +50,7 @@ export async function callInParallel<T>(
         serviceName = nameIn(given);
         const request = checkCall(given);
         either = eitherOf(request.cancellation?.signal ?? request.signal, signal);
-        either.signal?.throwIfAborted();
+        throwIfAborted(either.signal);
         const data = await call(serviceName, { ...request, signal: either.signal, cancellation: undefined });
         results[callIndex] = { success: true, callIndex, serviceName, data };
       } catch (error) {

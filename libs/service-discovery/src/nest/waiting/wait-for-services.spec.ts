@@ -253,6 +253,12 @@ describe('a wait', () => {
     expect(clock.pendingTimers).toBe(timers);
   });
 
+  it('may end by a signal that is none of the platform', async () => {
+    await register('a');
+    const older = Object.assign(new EventTarget(), { aborted: false }) as AbortSignal;
+    expect(await idsOf(wait('users', { signal: older }))).toEqual(['a']);
+  });
+
   it('ends at once for the reason of its signal', async () => {
     const abort = new AbortController();
     const waiting = wait('users', { signal: abort.signal });

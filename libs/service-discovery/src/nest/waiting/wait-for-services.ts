@@ -7,6 +7,7 @@ import {
   OptionValidator,
   RegistryUnavailableError,
   ServiceNotReadyError,
+  throwIfAborted,
 } from '../../common/index.js';
 import { findCriteriaProblems, type PickContext, selectServing } from '../../balancing/index.js';
 import { findServiceNamesProblems, type ServiceInstance } from '../../model/index.js';
@@ -83,7 +84,7 @@ export async function waitForServices(
 ): Promise<readonly ServiceInstance[]> {
   const { timeoutMs, signal, ...wanted } = resolveOptions(names, options);
   const look = (): readonly (ServiceInstance | Reason)[] => names.map((name) => find(deps, name, wanted));
-  signal?.throwIfAborted();
+  throwIfAborted(signal);
   if (names.length === 0) return [];
   const over = new AbortController();
   let isTooLate = false;
@@ -103,7 +104,7 @@ export async function waitForServices(
     timer?.cancel();
     unfollow?.();
   }
-  signal?.throwIfAborted();
+  throwIfAborted(signal);
   if (timeoutMs === undefined || !isTooLate) {
     if (deps.isAbandoned?.()) return new Promise(() => undefined);
     throw new RegistryUnavailableError(`The app shuts down: the wait for ${names.join(', ')} is over`);
