@@ -320,9 +320,12 @@ describe('forRootAsync', () => {
       const error = await startError(ServiceDiscoveryModule.forRootAsync({ useFactory: () => ({ api }) as object }));
       expect(error).toMatchObject({ code: 'INVALID_CONFIGURATION', message: expect.stringContaining('beside') });
     }
-    const options = { api: false } as const;
-    const useFactory = (): object => options;
-    await apps.create(ServiceDiscoveryModule.forRootAsync({ useFactory, api: options.api }));
+    // Options that are read anew each time say the same, and are not the same object.
+    for (const api of [false, { path: 'discovery', allowedHosts: ['127.0.0.1'] }] as const) {
+      const options = (): { api: typeof api } => structuredClone({ api });
+      const module = ServiceDiscoveryModule.forRootAsync({ useFactory: (): object => options(), api: options().api });
+      await apps.create(module);
+    }
   });
 
   it('stops the start when the factory makes wrong options', async () => {

@@ -39,7 +39,7 @@ export class SharedModules {
 }
 
 /** Plain objects and lists are compared by what they hold; all else, such as a transport, a guard or a function, by identity. */
-function isSame(a: unknown, b: unknown): boolean {
+export function isSame(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (Array.isArray(a) && Array.isArray(b))
     return a.length === b.length && a.every((item, index) => isSame(item, b[index]));

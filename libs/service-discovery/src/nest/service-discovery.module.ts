@@ -11,7 +11,7 @@ import { ModulesContainer } from '@nestjs/core';
 import { assertOptions, InvalidConfigurationError } from '../common/index.js';
 import { isServiceClient } from './decorators/index.js';
 import { DepartureModule } from './lifecycle/index.js';
-import { findConflicts, GIVEN_OPTIONS, type GivenOptions, SharedModules, toGiven } from './module-options.js';
+import { findConflicts, GIVEN_OPTIONS, type GivenOptions, isSame, SharedModules, toGiven } from './module-options.js';
 import { resolveServiceDiscoveryOptions, type ServiceDiscoveryOptions } from './options/index.js';
 import { CORE_EXPORTS, CORE_PROVIDERS } from './providers.js';
 import { restControllers, restProviders } from './rest/index.js';
@@ -85,7 +85,7 @@ export class ServiceDiscoveryModule {
         const made: ServiceDiscoveryOptions = await useFactory(...args);
         assertOptions(FACTORY, made, 'to make an object of options');
         // It would be dropped, and with it a guard, or the word that there is to be no API.
-        if (made.api !== undefined && made.api !== api) throw new InvalidConfigurationError([MISPLACED_API]);
+        if (made.api !== undefined && !isSame(made.api, api)) throw new InvalidConfigurationError([MISPLACED_API]);
         return resolveServiceDiscoveryOptions({ ...made, api }, process.env);
       },
     });
