@@ -420,6 +420,15 @@ describe('wrong settings', () => {
     expect((error as Error).message).not.toContain('hush');
   });
 
+  it.each([['http://user:hush@registry:3000'], ['http://registry?token=hush'], [new URL('http://:hush@registry')]])(
+    'show the URL %s of a registry without its password',
+    async (registryUrl) => {
+      const error = await startError(ServiceDiscoveryModule.forRoot({ registryUrl: registryUrl as string }));
+      expect((error as Error).message).toMatch(/registryUrl: expected .* got "http:\/\/(\*\*\*@|registry\/?\?\*\*\*)/);
+      expect((error as Error).message).not.toContain('hush');
+    },
+  );
+
   it('include the mode remote without a registry', async () => {
     await expect(problemsOf({ mode: 'remote' })).resolves.toHaveProperty('registryUrl');
   });

@@ -17,6 +17,7 @@ export * from './one-line.js';
 export * from './outcome.js';
 export * from './random.js';
 export * from './reconnect-delay.js';
+export * from './shown-url.js';
 export * from './snake-case.js';
 export * from './suggest.js';
 export * from './timer-wheel.js';

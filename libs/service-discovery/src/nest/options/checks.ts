@@ -81,7 +81,7 @@ export function checkRemote(
   } catch (error) {
     if (!(error instanceof InvalidConfigurationError)) throw error;
     for (const { path, value, expected } of error.problems) {
-      if (path === 'remote.url') check.problem('registryUrl', registryUrl, expected);
+      if (path === 'remote.url') check.problem('registryUrl', registryUrl === undefined ? undefined : value, expected);
       else check.problem(path, value, expected);
     }
     return undefined;

@@ -75,10 +75,17 @@ it('shows no password of what stands in place of a group', () => {
     redis: 'redis://:hush@redis',
     remote: ['http://me:hush@registry'],
     health: new URL('http://me:hush@health'),
-    api: 'me:hush@api',
+    api: 'hush@api',
+    advertise: 'http://host?password=hush',
   };
   expect(JSON.stringify(problemsOf(wrong))).not.toContain('hush');
-  expect(problemsOf(wrong).map(({ value }) => value)).toEqual(['redis://***@redis', '***', '***', '***@api']);
+  expect(problemsOf(wrong).map(({ value }) => value)).toEqual([
+    'redis://***@redis',
+    '***',
+    'http://***@health/',
+    '***@api',
+    'http://host?***',
+  ]);
 });
 
 it('a wrong group hides nothing else that is wrong', () => {

@@ -1,4 +1,4 @@
-import { describeValue, isRecord, type Problem } from '../../common/index.js';
+import { isRecord, type Problem, withMaskedPassword } from '../../common/index.js';
 import { KNOWN_OPTIONS } from './known-options.js';
 import { type ServiceDiscoveryOptions } from './options.js';
 
@@ -61,8 +61,6 @@ export function findWrongGroups(options: ServiceDiscoveryOptions): Problem[] {
 
 /** What is misplaced may be a URL with a password, or hold one. */
 function shown(value: unknown): unknown {
-  if (typeof value === 'string') return value.replace(/^([a-z][\w+.-]*:\/\/)?.*@/is, '$1***@');
-  if (typeof value !== 'object' || value === null) return value;
-  // Not by its keys: a URL has none, and is written with its password all the same.
-  return /^(\{\}|\[\])$/.test(describeValue(value)) ? value : '***';
+  const masked = withMaskedPassword(value);
+  return typeof masked === 'object' && masked !== null && Object.keys(masked).length > 0 ? '***' : masked;
 }

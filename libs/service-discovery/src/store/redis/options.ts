@@ -1,10 +1,10 @@
-import { OptionValidator, type Duration } from '../../common/index.js';
+import { OptionValidator, withoutPassword, type Duration } from '../../common/index.js';
 import {
   DEFAULT_SELF_PRESERVATION_OPTIONS,
   resolveSelfPreservationOptions,
   type SelfPreservationOptions,
 } from '../self-preservation.js';
-import { parseRedisUrl, withoutPassword } from './redis-url.js';
+import { parseRedisUrl } from './redis-url.js';
 import { type RedisClient, type RedisServers, type RedisTlsOptions } from './servers.js';
 
 /** Which Redis holds the registry, and how it is talked to: `url` or `client`, one of them. */

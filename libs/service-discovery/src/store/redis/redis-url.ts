@@ -55,11 +55,6 @@ export function parseRedisUrl(url: unknown): RedisAddress | { readonly expected:
   return { topology, tls: secure === 's', ...credentials, nodes, masterName, database: Number(database) };
 }
 
-/** A URL as it may be shown. */
-export function withoutPassword(url: unknown): unknown {
-  return typeof url === 'string' ? url.replace(/^([a-z-]*:\/*)?.*@/is, '$1').replace(/[?#].*$/s, '') : url;
-}
-
 function nodeOf(text: string, defaultPort: number): RedisNode | undefined {
   const [, six, four, port = String(defaultPort)] =
     /^(?:\[([\da-f:.]+)\]|([^\s:[\]@]+))(?::(\d{1,5}))?$/i.exec(text) ?? [];

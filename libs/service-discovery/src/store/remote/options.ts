@@ -1,4 +1,4 @@
-import { isRecord, OptionValidator, type Duration } from '../../common/index.js';
+import { isRecord, OptionValidator, withMaskedPassword, type Duration } from '../../common/index.js';
 
 /** Headers for every request, or what makes them anew for each one, such as from a token that is renewed. */
 export type RegistryHeaders =
@@ -46,7 +46,11 @@ export function resolveRemoteRegistryStoreOptions(
   const given = check.options('', rest, DEFAULT_REMOTE_REGISTRY_STORE_OPTIONS, ['url']);
   const base = baseOf(url);
   if (!base) {
-    check.problem('url', url, 'a URL such as "http://registry:3000", without credentials, query and fragment');
+    check.problem(
+      'url',
+      withMaskedPassword(url),
+      'a URL such as "http://registry:3000", without credentials, query and fragment',
+    );
   }
   if (typeof given.path !== 'string' || !/^[\w.~-]+(?:\/[\w.~-]+)*$/.test(given.path)) {
     check.problem('path', given.path, 'a path such as "service-discovery", without slashes at its ends');
