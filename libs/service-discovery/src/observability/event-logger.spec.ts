@@ -382,6 +382,15 @@ describe('EventLogger', () => {
     ]);
   });
 
+  it('lowers no news of what its own calls have found of others', () => {
+    new EventLogger(bus, logger, {}, { clock, isOwn: () => false });
+    bus.emit('instance.unreachable', { key, reason: 'connect ECONNREFUSED', avoidedForMs: 1_000, failures: 1 });
+    bus.emit('instance.reached', { key });
+    bus.emit('instance.ejected', { key, reason: 'latency', evidence: 'slow', ejectedForMs: 1, ejections: 1 });
+    bus.emit('instance.readmitted', { key });
+    expect(lines.map(([level]) => level)).toEqual(['warn', 'log', 'warn', 'log']);
+  });
+
   it('writes repeats as the latest of them was: its own, or not', () => {
     let isOwn = true;
     new EventLogger(bus, logger, {}, { clock, isOwn: () => isOwn });

@@ -62,6 +62,14 @@ interface Window {
   changes: number;
 }
 
+/** What the calls of this process have found, of whomever: nobody else tells of it. */
+const OWN_FINDINGS: ReadonlySet<EventName> = new Set<EventName>([
+  'instance.ejected',
+  'instance.readmitted',
+  'instance.unreachable',
+  'instance.reached',
+]);
+
 /** How many changes of state of one thing are written within a window. */
 const MAX_CHANGES = 10;
 
@@ -148,7 +156,7 @@ export class EventLogger {
   }
 
   private isOthers(event: ServiceDiscoveryEvent): boolean {
-    if (!this.deps.isOwn) return false;
+    if (!this.deps.isOwn || OWN_FINDINGS.has(event.type)) return false;
     const key = 'instance' in event ? event.instance : 'key' in event ? event.key : undefined;
     return key !== undefined && !this.deps.isOwn(key);
   }
