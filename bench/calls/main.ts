@@ -22,7 +22,7 @@ const THOROUGH: Effort & ProfileEffort = {
 };
 const QUICK: Effort & ProfileEffort = {
   rounds: 3,
-  processes: 1,
+  processes: 2,
   times: { leadMs: 30, windowMs: 100 },
   warmUp: { calls: 2_000, cpuMs: 300 },
   seed: 1,

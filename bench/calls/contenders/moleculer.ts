@@ -1,15 +1,17 @@
 import { ServiceBroker } from 'moleculer';
-import { MOLECULER_ACTION, moleculerOptions } from '../servers/moleculer-options.js';
+import { MOLECULER_ACTION, moleculerNodeId, moleculerOptions } from '../servers/moleculer-options.js';
 import { type Contender } from './contender.js';
 
 /** Moleculer over its own TCP transporter, as it comes: round robin, and neither retries, breakers nor metrics. */
 export const moleculer: Contender = {
   async setup({ ports }) {
-    const broker = new ServiceBroker(moleculerOptions('client', ports));
+    // Two of one name would take each other's connections.
+    const broker = new ServiceBroker(moleculerOptions(`client-${process.pid}`, ports));
     const connected = new Promise<void>((resolve) => {
-      const known = new Set<string>();
+      const wanted = new Set(ports.map((_, n) => moleculerNodeId(n)));
       broker.localBus.on('$node.connected', ({ node }: { node: { id: string } }) => {
-        if (known.add(node.id).size === ports.length) resolve();
+        // They tell of other clients, too.
+        if (wanted.delete(node.id) && wanted.size === 0) resolve();
       });
     });
     await broker.start();
