@@ -14,9 +14,9 @@ import { targetReport, targetsOf } from './targets.js';
 
 const THOROUGH: Effort & ProfileEffort = {
   rounds: 9,
-  processes: 3,
+  processes: 2,
   times: { leadMs: 50, windowMs: 250 },
-  warmUp: { calls: 10_000, cpuMs: 1_000 },
+  warmUp: { calls: 10_000, cpuMs: 2_000 },
   seed: 1,
   windowMs: 5_000,
 };

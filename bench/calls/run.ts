@@ -9,7 +9,7 @@ import { type Servers } from './servers/servers.js';
 export interface Effort {
   /** Of a scenario of weight 1; those before them that do not count are not among them. */
   readonly rounds: number;
-  /** Of each lane, which take its rounds in turn. What V8 makes of the same code differs from process to process by some percent. */
+  /** Of each lane, which share its rounds. What V8 makes of the same code differs from process to process by some percent. */
   readonly processes: number;
   readonly times: Times;
   /** Of a process that has just been started. */
@@ -50,16 +50,18 @@ async function runScenario(
   random: Random,
 ): Promise<ScenarioResult> {
   const tracks = lanes.map((lane) => new Track(lane));
-  const attempt = (track: Track, turn: number, what: (client: ClientProcess) => Promise<void>): Promise<void> =>
-    track.attempt(async () => what(clients.get(track.lane, turn)));
+  const attempt = (track: Track, process: number, what: (client: ClientProcess) => Promise<void>): Promise<void> =>
+    track.attempt(async () => what(clients.get(track.lane, process)));
   for (const track of tracks) await track.attempt(() => clients.start(track.lane, load, warmUp));
-  const uncounted = UNCOUNTED_ROUNDS * processes;
-  for (let turn = 0; turn < uncounted + rounds * weight; turn++) {
-    for (const track of shuffled(tracks, random)) {
-      await attempt(track, turn, async (client) => {
-        const figures = await client.round(load, times);
-        if (turn >= uncounted) track.rounds.push(figures);
-      });
+  // One set of processes after the other: their connections stay open from round to round.
+  for (let process = 0; process < processes; process++) {
+    for (let round = -UNCOUNTED_ROUNDS; round < (rounds * weight) / processes; round++) {
+      for (const track of shuffled(tracks, random)) {
+        await attempt(track, process, async (client) => {
+          const figures = await client.round(load, times);
+          if (round >= 0) track.rounds.push(figures);
+        });
+      }
     }
   }
   for (const track of tracks) {
@@ -116,9 +118,9 @@ class Clients {
     }
   }
 
-  /** Whose turn it is of the processes of a lane that was started. */
-  get(lane: Lane, turn: number): ClientProcess {
-    return this.started.get(keyOf(lane))![turn % this.perLane]!;
+  /** One of the processes of a lane that was started. */
+  get(lane: Lane, process: number): ClientProcess {
+    return this.started.get(keyOf(lane))![process]!;
   }
 
   async keepOnly(lanes: readonly Lane[]): Promise<void> {
