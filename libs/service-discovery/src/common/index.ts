@@ -15,6 +15,7 @@ export * from './list-difference.js';
 export * from './listeners.js';
 export * from './one-line.js';
 export * from './outcome.js';
+export * from './plain-object.js';
 export * from './random.js';
 export * from './reconnect-delay.js';
 export * from './shown-url.js';

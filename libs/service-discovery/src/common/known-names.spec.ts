@@ -28,6 +28,10 @@ describe('known names', () => {
     expect([{ helper: undefined }, new Own(), inherited].flatMap((given) => pathsOf(given))).toEqual([]);
   });
 
+  it('know a plain object of another realm for one', () => {
+    expect(pathsOf(structuredClone({ helper: 1 }))).toEqual(['helper']);
+  });
+
   it('know no more than they were given, whatever objects are born with', () => {
     expect(pathsOf({ toString: 1, constructor: 2 })).toEqual(['toString', 'constructor']);
     expect(pathsOf(Object.assign(Object.create(null), { hasOwnProperty: 1 }) as object)).toEqual(['hasOwnProperty']);

@@ -1,4 +1,5 @@
 import { type Problem } from './errors.js';
+import { isPlainObject } from './plain-object.js';
 import { unknownOption } from './validation.js';
 
 const NONE: readonly Problem[] = [];
@@ -33,9 +34,8 @@ export class KnownNames {
   }
 
   private find(given: object, path: string): readonly Problem[] {
-    const prototype: unknown = Object.getPrototypeOf(given);
-    if (prototype !== null && prototype !== Object.prototype) return NONE;
-    return Object.entries(given).flatMap(([name, value]: [string, unknown]): Problem[] => {
+    if (!isPlainObject(given)) return NONE;
+    return Object.entries(given).flatMap(([name, value]): Problem[] => {
       if (value === undefined || this.known[name]) return [];
       const problem = unknownOption(path === '' ? name : `${path}.${name}`, name, value, this.names);
       return [Object.hasOwn(this.misplaced, name) ? { ...problem, expected: this.misplaced[name]! } : problem];

@@ -1,7 +1,6 @@
 import { type DynamicModule, type Type } from '@nestjs/common';
 import { type ModulesContainer } from '@nestjs/core';
-import { type Problem } from '../common/index.js';
-import { isPlainObject } from './plain-object.js';
+import { isPlainObject, type Problem } from '../common/index.js';
 import { lacksValue, type ServiceDiscoveryOptions } from './options/index.js';
 
 /** What a module was made with, as it was given: the options, or the word that a factory makes them. */

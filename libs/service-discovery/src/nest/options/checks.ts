@@ -1,5 +1,11 @@
 import { type NamedStrategies } from '../../balancing/index.js';
-import { InvalidConfigurationError, isRecord, type OptionValidator, suggest } from '../../common/index.js';
+import {
+  InvalidConfigurationError,
+  isPlainObject,
+  isRecord,
+  type OptionValidator,
+  suggest,
+} from '../../common/index.js';
 import {
   COMMUNICATION_PATTERNS,
   type CommunicatorDefaults,
@@ -15,7 +21,6 @@ import {
   resolveRemoteRegistryStoreOptions,
 } from '../../store/index.js';
 import { resolveUndiciTransportOptions, type UndiciTransportOptions } from '../../transport/index.js';
-import { isPlainObject } from '../plain-object.js';
 import {
   type AdvertiseOptions,
   DEFAULT_SERVICE_DISCOVERY_OPTIONS,

@@ -1,3 +1,4 @@
+import { isPlainObject } from '../../../common/index.js';
 import {
   type ServiceRegistration,
   type Protocol,
@@ -5,7 +6,6 @@ import {
   type Tier,
   WIRE_FORM,
 } from '../../../model/index.js';
-import { isPlainObject } from '../../plain-object.js';
 import { RegistrationField } from './registration-field.js';
 import { isWholeNumber, Rule } from './rule.js';
 

@@ -1,7 +1,6 @@
 import { strategyName } from '../../../balancing/index.js';
-import { msOf, snakeCase } from '../../../common/index.js';
+import { isPlainObject, msOf, snakeCase } from '../../../common/index.js';
 import { type CommunicationPattern } from '../../../communicator/index.js';
-import { isPlainObject } from '../../plain-object.js';
 
 /** A tier's pattern as JSON. Durations are seconds. Settings that are not named have their defaults. */
 export interface PatternView {

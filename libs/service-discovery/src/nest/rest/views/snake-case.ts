@@ -1,5 +1,4 @@
-import { snakeCase } from '../../../common/index.js';
-import { isPlainObject } from '../../plain-object.js';
+import { isPlainObject, snakeCase } from '../../../common/index.js';
 
 /**
  * `retryAfterMs` → `retry_after_ms`, for the names in plain objects and lists, however deep. Of what JSON cannot express, a function is told by its
