@@ -1,4 +1,5 @@
 import { invalidRequest, isSignal, KnownNames } from '../common/index.js';
+import { assertServiceName } from '../model/index.js';
 import { kindOf, reject } from './invalid-request.js';
 import { type CommunicatorOptions, DEFAULT_COMMUNICATOR_OPTIONS } from './options/index.js';
 import { type ServiceCallRequest } from './request.js';
@@ -38,13 +39,8 @@ export const REQUEST_NAMES = new KnownNames(FIELD_NAMES, MISPLACED);
  * @throws ServiceDiscoveryError `INVALID_REQUEST` that names what is no service name, or no request
  */
 export function checkCall(service: unknown, request: unknown): void {
-  checkServiceName(service, 'service');
+  assertServiceName(service, 'service');
   checkRequest(service, request);
-}
-
-/** @param field what the name is called where it is asked for */
-export function checkServiceName(service: unknown, field: string): asserts service is string {
-  if (typeof service !== 'string' || service === '') reject(undefined, field, service, 'the name of a service');
 }
 
 /**

@@ -1,9 +1,8 @@
-import { ResponseStatusError, ServiceDiscoveryError } from '../common/index.js';
-import { type EventSink } from '../model/index.js';
+import { invalidRequest, OptionValidator, ResponseStatusError, ServiceDiscoveryError } from '../common/index.js';
+import { assertServiceName, type EventSink } from '../model/index.js';
 import { reasonOf } from '../resilience/index.js';
 import { type RequestHeaders } from '../transport/index.js';
-import { checkRequest, checkServiceName, REQUEST_NAMES, requestIn } from './check-request.js';
-import { reject } from './invalid-request.js';
+import { checkRequest, REQUEST_NAMES, requestIn } from './check-request.js';
 import { type ServiceCallRequest } from './request.js';
 
 /** A call with something to turn to: another service, a function, or the function after the service. */
@@ -110,18 +109,16 @@ export async function callWithFallback<T>(
 function checkFallbackRequest<T>(request: FallbackRequest<T>): void {
   checkRequest(undefined, request, NAMES);
   const { primaryService: service, fallbackService, fallback, fallbackRequest, fallbackOn } = request;
-  checkServiceName(service, 'primaryService');
-  if (fallbackService !== undefined) checkServiceName(fallbackService, 'fallbackService');
+  assertServiceName(service, 'primaryService');
+  if (fallbackService !== undefined) assertServiceName(fallbackService, 'fallbackService');
   if (fallbackRequest !== undefined) checkRequest(service, fallbackRequest, REQUEST_NAMES, 'fallbackRequest');
-  if (!isOptionalFunction(fallback)) reject(service, 'fallback', fallback, 'a function');
-  if (!isOptionalFunction(fallbackOn)) reject(service, 'fallbackOn', fallbackOn, 'a function');
+  const check = new OptionValidator();
+  check.optionalFunction('fallback', fallback);
+  check.optionalFunction('fallbackOn', fallbackOn);
   if (fallbackService === undefined && fallback === undefined) {
-    reject(service, 'fallbackService or fallback', undefined, 'one of them');
+    check.problem('fallbackService or fallback', undefined, 'one of them');
   }
-}
-
-function isOptionalFunction(value: unknown): boolean {
-  return value === undefined || typeof value === 'function';
+  if (check.problems.length > 0) throw invalidRequest(check.problems, service);
 }
 
 function requestForFallback(own: ServiceCallRequest, changes: Partial<ServiceCallRequest> = {}): ServiceCallRequest {

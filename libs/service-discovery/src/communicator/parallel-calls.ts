@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { joinSignals, type JoinedSignal, messageOf, OptionValidator, throwIfAborted } from '../common/index.js';
-import { checkRequest, checkServiceName, REQUEST_NAMES, requestIn } from './check-request.js';
+import { assertServiceName } from '../model/index.js';
+import { checkRequest, REQUEST_NAMES, requestIn } from './check-request.js';
 import { kindOf, reject } from './invalid-request.js';
 import { type ServiceCallRequest } from './request.js';
 
@@ -48,7 +49,7 @@ export async function callInParallel<T>(
       try {
         const given: unknown = calls[callIndex];
         serviceName = nameIn(given);
-        const request = checkCall(given);
+        const request = requestOf(given, serviceName);
         either = eitherOf(request.cancellation?.signal ?? request.signal, signal);
         throwIfAborted(either.signal);
         const data = await call(serviceName, { ...request, signal: either.signal, cancellation: undefined });
@@ -88,9 +89,9 @@ function nameIn(call: unknown): string {
 }
 
 /** @throws ServiceDiscoveryError `INVALID_REQUEST` naming what is wrong with a call as one of several */
-function checkCall(call: unknown): ServiceCallRequest {
-  checkRequest(nameIn(call), call, NAMES);
-  checkServiceName((call as Partial<ParallelCall>).serviceName, 'serviceName');
+function requestOf(call: unknown, service: string): ServiceCallRequest {
+  checkRequest(service, call, NAMES);
+  assertServiceName((call as Partial<ParallelCall>).serviceName, 'serviceName');
   return requestIn(call) as ServiceCallRequest;
 }
 

@@ -10,5 +10,5 @@ export * from './lease.js';
 export { INSTANCE_ID_PATTERN, isServiceName, SERVICE_NAME_PATTERN } from './field-checks.js';
 export * from './protocol.js';
 export * from './registration.js';
-export { findServiceNamesProblems } from './service-names.js';
+export { assertServiceName, findServiceNamesProblems } from './service-names.js';
 export * from './snapshot.js';

@@ -5,6 +5,7 @@ import {
   type SelectionCriteria,
 } from '../balancing/index.js';
 import { invalidRequest } from '../common/index.js';
+import { assertServiceName } from '../model/index.js';
 
 /** What is wanted of an endpoint. */
 export interface DiscoveryCriteria extends SelectionCriteria {
@@ -33,9 +34,7 @@ export const NO_CRITERIA: DiscoveryCriteria = Object.freeze({});
  * @throws ServiceDiscoveryError `INVALID_REQUEST` that names what is no service name, or no criteria
  */
 export function checkDiscovery(serviceName: unknown, criteria: unknown, names = DISCOVERY_NAMES): void {
-  if (typeof serviceName !== 'string' || serviceName === '') {
-    throw invalidRequest([{ path: 'serviceName', value: serviceName, expected: 'the name of a service' }]);
-  }
+  assertServiceName(serviceName, 'serviceName');
   if (criteria === NO_CRITERIA) return;
   const problems = findCriteriaProblems(criteria, 'criteria', names);
   if (problems.length > 0) throw invalidRequest(problems, serviceName);
