@@ -1,5 +1,5 @@
 import { isRecord, type Problem, withMaskedPassword } from '../../common/index.js';
-import { KNOWN_OPTIONS } from './known-options.js';
+import { namesIn } from './known-options.js';
 import { type ServiceDiscoveryOptions } from './options.js';
 
 type Options = Required<ServiceDiscoveryOptions>;
@@ -47,7 +47,7 @@ const MEANT: Readonly<Partial<Record<keyof Options, string>>> = {
 /** The groups that are something else than an object of options, or what their type allows beside that. */
 export function findWrongGroups(options: ServiceDiscoveryOptions): Problem[] {
   return Object.entries(options).flatMap(([name, value]: [string, unknown]) => {
-    const inner = Object.hasOwn(KNOWN_OPTIONS, name) ? KNOWN_OPTIONS[name as keyof Options] : null;
+    const inner = namesIn(name);
     if (!inner || value === undefined || isRecord(value)) return [];
     if (value === false && Object.hasOwn(SWITCHABLE, name)) return [];
     // A strategy by itself, which is checked where its name is known.

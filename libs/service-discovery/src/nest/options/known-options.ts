@@ -77,12 +77,17 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   metrics: ['registry', 'prefix', 'durationBuckets'],
 };
 
+/** The names inside of a group; null for what is none, or no option at all. */
+export function namesIn(option: string): readonly string[] | null {
+  return Object.hasOwn(KNOWN_OPTIONS, option) ? KNOWN_OPTIONS[option as keyof ServiceDiscoveryOptions] : null;
+}
+
 /** Names that are no options, such as misspelled ones, at both levels. */
 export function findUnknownOptions(options: object): Problem[] {
   const names = Object.keys(KNOWN_OPTIONS);
   return Object.entries(options).flatMap(([name, value]: [string, unknown]) => {
     if (!Object.hasOwn(KNOWN_OPTIONS, name)) return [unknownOption(name, name, value, names)];
-    const inner = KNOWN_OPTIONS[name as keyof ServiceDiscoveryOptions];
+    const inner = namesIn(name);
     if (!inner || typeof value !== 'object' || value === null) return [];
     return Object.entries(value)
       .filter(([key]) => !inner.includes(key))

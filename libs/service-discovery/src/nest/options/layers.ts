@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type LoadBalancing, mergeLoadBalancing } from '../../balancing/index.js';
 import { isRecord, withoutUndefined } from '../../common/index.js';
 import { type ServiceDiscoveryOptions } from './options.js';
-import { KNOWN_OPTIONS } from './known-options.js';
+import { namesIn } from './known-options.js';
 
 type Layer = Readonly<Record<string, unknown>>;
 
@@ -68,6 +68,5 @@ function overlay(base: Layer, over: Layer): Layer {
 }
 
 function isGroup(name: string, value: unknown): value is Layer {
-  const group = Object.hasOwn(KNOWN_OPTIONS, name) && KNOWN_OPTIONS[name as keyof ServiceDiscoveryOptions] !== null;
-  return group && isRecord(value);
+  return namesIn(name) !== null && isRecord(value);
 }
