@@ -136,17 +136,16 @@ export class DiscoveryMetrics {
 
   private countEjections(): void {
     const ejections = this.instanceCounter('ejections_total', 'Instances ejected as outliers, by reason', 'reason');
-    const unreachable = this.serviceCounter(
-      'unreachable_total',
-      'Times that no connection to an instance could be opened',
-    );
-    this.on('instance.unreachable', ({ key }) => unreachable.increment(key.serviceName));
     this.on('instance.ejected', ({ key, reason }) => ejections.increment(key.serviceName, key.instanceId, reason));
   }
 
   private countCalls(): void {
     const panics = this.serviceCounter('panics_total', 'Times that health was minded no more, as too few were healthy');
     const picks = this.instanceCounter('balancing_decisions_total', 'Instances chosen for an attempt', 'strategy');
+    const unreachable = this.serviceCounter(
+      'unreachable_total',
+      'Times that no connection to an instance could be opened',
+    );
     const refusals = this.serviceCounter('refusals_total', 'Calls that were refused unsent', 'stage', 'code');
     const retries = this.serviceCounter('retries_total', 'Attempts after the first one of a call');
     const hedges = this.serviceCounter('hedges_total', 'Attempts beside one that takes long');
@@ -163,6 +162,7 @@ export class DiscoveryMetrics {
 
     this.on('balancing.panic', ({ service }) => panics.increment(service));
     this.on('call.picked', (event) => picks.increment(event.service, event.instanceId, event.strategy));
+    this.on('instance.unreachable', ({ key }) => unreachable.increment(key.serviceName));
     this.on('call.refused', ({ service, stage, code }) => refusals.increment(service, stage, code));
     this.on('call.retried', ({ service }) => retries.increment(service));
     this.on('call.hedged', ({ service }) => hedges.increment(service));
