@@ -28,6 +28,7 @@ describe('ServiceCommunicator', () => {
         json: { name: 'Ada' },
       });
       expect(response).toMatchObject({ status: 200, attempts: 1, instance: { instanceId: 'a' } });
+      expect(Object.keys(response).sort()).toEqual(['attempts', 'body', 'headers', 'instance', 'status']);
       expect(await response.body.json()).toEqual({ from: 'a' });
       expect(stage.transport.sent[0]?.request).toMatchObject({
         method: 'POST',

@@ -14,7 +14,7 @@ import {
 import { callInParallel, type ParallelCall, type ParallelOptions, type ParallelResult } from './parallel-calls.js';
 import { type CommunicationPattern, type PatternOverrides, resolvePatterns } from './patterns.js';
 import { readJson } from './read-json.js';
-import { type ServiceCallRequest, type ServiceCallResponse } from './request.js';
+import { asPlainObject, type ServiceCallRequest, type ServiceCallResponse } from './request.js';
 import { type CallStageDescription } from './call/stage.js';
 import { timesFor } from './call-times.js';
 import { CIRCUIT_COMMANDS, type CircuitBreakerView, type CircuitCommand } from './channel/breakers.js';
@@ -27,7 +27,7 @@ export interface CommunicatorDefaults extends CommunicatorOptions {
   patterns?: PatternOverrides;
 }
 
-const AS_IT_IS: ResponseUse<ServiceCallResponse> = { consume: (response) => response };
+const AS_IT_IS: ResponseUse<ServiceCallResponse> = { consume: asPlainObject };
 const AS_JSON: ResponseUse<unknown> = { consume: readJson, accept: 'application/json' };
 
 type Patterns = Readonly<Record<Tier, CommunicationPattern>>;

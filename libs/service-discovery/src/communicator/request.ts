@@ -55,6 +55,13 @@ export interface ServiceCallResponse extends ServiceResponse {
   readonly staleMs?: number;
 }
 
+/** The same with all that it has as fields of its own, for whoever spreads or logs it. */
+export function asPlainObject(response: ServiceCallResponse): ServiceCallResponse {
+  const { status, headers, body, instance, attempts, staleMs } = response;
+  const plain = { status, headers, body, instance, attempts };
+  return staleMs === undefined ? plain : { ...plain, staleMs };
+}
+
 /** A request checked and ready to be sent, as often as need be. */
 export interface PreparedRequest extends ServiceRequest {
   /** Names in lower case. Of this call alone, so that stages may add to them. */

@@ -72,7 +72,9 @@ export interface Transport {
   send(to: ServiceInstance, request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse>;
   /**
    * The same for a transport that can do without an `AbortSignal`, which costs more than all else of a call. Where it is
-   * there, calls go by it and not by `send`: who overrides one of them, or wraps a transport, does so with both.
+   * there, calls go by it and not by `send`: who overrides one of them, or wraps a transport, does so with both. Its response
+   * may be an object of a class that reads the headers once they are asked for, so who makes another one of it names what it takes
+   * and does not spread it.
    */
   dispatch?(to: ServiceInstance, request: ServiceRequest, cancellation: Cancellation): Promise<ServiceResponse>;
   /**

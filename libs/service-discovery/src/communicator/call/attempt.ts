@@ -10,6 +10,7 @@ import { type ServiceInstance } from '../../model/index.js';
 import { CancelScope, reasonOf, type TimeLimit } from '../../resilience/index.js';
 import { type ServiceRequest, type ServiceResponse } from '../../transport/index.js';
 import { type Call } from './call.js';
+import { CallResponse } from './call-response.js';
 import { classifyOutcome } from './classify-outcome.js';
 import { requestOf } from './deadline-header.js';
 import { type Target } from './pick-target.js';
@@ -135,8 +136,8 @@ export class Attempt<T> implements TimeLimit {
     if (this.verdict !== 'success') this.target.place.settle(this.verdict, this.outcome.latencyMs, this.arrivedAt);
   }
 
-  private use({ status, headers, body }: ServiceResponse): Promise<T> | T {
-    return this.call.consume({ status, headers, body, instance: this.instance, attempts: this.call.attempts });
+  private use(response: ServiceResponse): Promise<T> | T {
+    return this.call.consume(new CallResponse(response, this.instance, this.call.attempts));
   }
 
   /** @param now `Clock.now()` @default it is asked */

@@ -1,5 +1,5 @@
 import { ReadBody, ReadContent, withQuery } from '../../transport/index.js';
-import { type ServiceCallRequest, type PreparedRequest, type ServiceCallResponse } from '../request.js';
+import { asPlainObject, type ServiceCallRequest, type PreparedRequest, type ServiceCallResponse } from '../request.js';
 
 /** A response with its body read, so that it can be given to several callers, or again later. */
 export interface BufferedResponse extends Omit<ServiceCallResponse, 'body'> {
@@ -7,10 +7,11 @@ export interface BufferedResponse extends Omit<ServiceCallResponse, 'body'> {
 }
 
 /** Reads the body, as the use that a call makes of its response. */
-export async function buffer({ body, ...response }: ServiceCallResponse): Promise<BufferedResponse> {
-  const { instance, status } = response;
+export async function buffer(response: ServiceCallResponse): Promise<BufferedResponse> {
+  const { body, ...rest } = asPlainObject(response);
+  const { instance, status } = rest;
   const source = { service: instance.serviceName, instanceId: instance.instanceId, status };
-  return { ...response, content: new ReadContent(await body.bytes(), source) };
+  return { ...rest, content: new ReadContent(await body.bytes(), source) };
 }
 
 /** A response of its own for one caller, who may read it or change it. */

@@ -5,18 +5,25 @@ import { type ServiceInstance } from '../../model/index.js';
 import { type OutgoingBody, release } from '../outgoing-body.js';
 import { type ServiceRequest, type ServiceResponse } from '../transport.js';
 import { toFailure } from './failure.js';
+import { type BodyFlow } from './body-flow.js';
 import { IncomingBody } from './incoming-body.js';
+import { ResponseHead } from './response-head.js';
 
 /**
  * One request and its response: what undici is told, and what it tells. There is one of these for each request, so it
- * makes neither closures nor promises but the one for the response's head.
+ * makes neither closures nor promises but the one for the response's head. It speaks undici's older handler language, which is
+ * the one of its connections: to a handler of the newer one undici talks through an adapter, which makes an object out of
+ * the headers and another one out of the trailers of every response, that most callers never look at.
  */
-export class Exchange implements Dispatcher.DispatchOptions, Dispatcher.DispatchHandler, AbortListener {
+export class Exchange implements Dispatcher.DispatchOptions, Dispatcher.DispatchHandler, AbortListener, BodyFlow {
   readonly method: ServiceRequest['method'];
   readonly headers: Dispatcher.DispatchOptions['headers'];
   /** Whether undici says that nothing comes of it. */
   hasFailed = false;
-  private controller: Dispatcher.DispatchController | undefined = undefined;
+  /** Ends the request; undefined until it has a connection. */
+  private end: ((reason: Error) => void) | undefined = undefined;
+  private goOn: (() => void) | undefined = undefined;
+  private isPaused = false;
   private incoming: IncomingBody | undefined = undefined;
   private isOver = false;
   private resolve!: (response: ServiceResponse) => void;
@@ -47,49 +54,63 @@ export class Exchange implements Dispatcher.DispatchOptions, Dispatcher.Dispatch
 
   onAborted(reason: unknown): void {
     this.fail(reason, reason);
-    this.controller?.abort(reason as Error);
+    this.end?.(reason as Error);
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    if (!this.isPaused) return;
+    this.isPaused = false;
+    this.goOn?.();
+  }
+
+  abort(reason: Error): void {
+    this.end?.(reason);
+  }
+
+  onConnect(end: (reason?: Error) => void): void {
     // Nobody waits any more. Undici drops a request that throws here, and keeps the connection, which an abort closes.
     if (this.isOver) throw new Error('The request was given up before it was sent');
-    this.controller = controller;
+    this.end = end;
   }
 
-  onResponseStart(
-    controller: Dispatcher.DispatchController,
-    status: number,
-    headers: ServiceResponse['headers'],
-  ): void {
+  onHeaders(status: number, headers: Buffer[], goOn: () => void): boolean {
     // An interim response, such as 103 Early Hints.
-    if (status < 200) return;
+    if (status < 200) return true;
+    this.goOn = goOn;
     const { serviceName: service, instanceId } = this.to;
-    this.incoming = new IncomingBody(controller, { service, instanceId, status }, this.cancellation);
-    this.resolve({ status, headers, body: this.incoming });
+    this.incoming = new IncomingBody(this, { service, instanceId, status }, this.cancellation);
+    this.resolve(new ResponseHead(status, headers, this.incoming));
+    return true;
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  /** @returns whether undici may read on */
+  onData(chunk: Buffer): boolean {
     this.incoming?.push(chunk);
+    return !this.isPaused;
   }
 
-  onResponseEnd(): void {
+  onComplete(): void {
     this.isOver = true;
     this.cancellation?.unfollow(this);
     this.incoming?.finish();
   }
 
-  onResponseError(_controller: unknown, error: unknown): void {
+  onError(error: unknown): void {
     this.hasFailed = true;
     if (this.isOver) return;
     this.cancellation?.unfollow(this);
-    const neverSent = this.controller === undefined;
+    const neverSent = this.end === undefined;
     this.fail(error, this.incoming ? undefined : toFailure(error, this.to, this.body, neverSent));
   }
 
   /** Undici hears of a body's errors only once the request has a connection to itself. */
   private failWith(body: Readable): void {
     body.on('error', (error) => {
-      if (!this.controller) this.onResponseError(undefined, error);
+      if (!this.end) this.onError(error);
     });
   }
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { type Dispatcher } from 'undici';
+import { type BodyFlow } from './body-flow.js';
 import { IncomingBody } from './incoming-body.js';
 
 /** The network's end of a body. */
-class FakeController implements Dispatcher.DispatchController {
+class FakeController implements BodyFlow {
   paused = false;
   reason: Error | null = null;
   body!: IncomingBody;

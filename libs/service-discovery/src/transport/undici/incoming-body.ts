@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
-import { type Dispatcher } from 'undici';
 import { type BodySource, readFailure } from '../body-source.js';
 import { ReadContent } from '../read-content.js';
 import { bodyOf, DUMP_LIMIT_BYTES } from '../response-body.js';
 import { type ResponseBody } from '../transport.js';
+import { type BodyFlow } from './body-flow.js';
 import { IncomingStream } from './incoming-stream.js';
 
 /** How much is held of a body that nobody has asked for; the rest waits in the network. One read of a socket. */
@@ -31,7 +31,7 @@ export class IncomingBody implements ResponseBody {
 
   constructor(
     /** Gone when nothing more comes, as is the cancellation: whoever keeps an answer must not keep its call. */
-    private controller: Dispatcher.DispatchController | undefined,
+    private flow: BodyFlow | undefined,
     private readonly source: Omit<BodySource, 'signal'>,
     /** What aborts the call. */
     private cancellation: BodySource['signal'],
@@ -59,7 +59,7 @@ export class IncomingBody implements ResponseBody {
     if (this.use === 'undecided') {
       this.use = 'dumped';
       this.chunks = [];
-      this.controller?.resume();
+      this.flow?.resume();
     }
     await this.untilEnd();
   }
@@ -74,12 +74,12 @@ export class IncomingBody implements ResponseBody {
   push(chunk: Buffer): void {
     this.size += chunk.length;
     if (this.incoming) {
-      if (!this.incoming.push(chunk)) this.controller?.pause();
+      if (!this.incoming.push(chunk)) this.flow?.pause();
     } else if (this.use === 'dumped') {
-      if (this.size > DUMP_LIMIT_BYTES) this.controller?.abort(new Error('The rest of the body is not worth reading'));
+      if (this.size > DUMP_LIMIT_BYTES) this.flow?.abort(new Error('The rest of the body is not worth reading'));
     } else {
       this.chunks.push(chunk);
-      if (this.use === 'undecided' && this.size >= HOLD_LIMIT_BYTES) this.controller?.pause();
+      if (this.use === 'undecided' && this.size >= HOLD_LIMIT_BYTES) this.flow?.pause();
     }
   }
 
@@ -101,7 +101,7 @@ export class IncomingBody implements ResponseBody {
   private end(): void {
     const { listeners } = this;
     this.hasEnded = true;
-    this.controller = undefined;
+    this.flow = undefined;
     this.chunks = [];
     this.listeners = undefined;
     if (listeners) for (const listener of listeners) listener();
@@ -126,7 +126,7 @@ export class IncomingBody implements ResponseBody {
   private async collect(): Promise<ReadContent> {
     if (this.use === 'undecided') {
       this.use = 'collected';
-      this.controller?.resume();
+      this.flow?.resume();
     }
     await this.untilEnd();
     if (this.arrived) return this.arrived;
@@ -134,9 +134,9 @@ export class IncomingBody implements ResponseBody {
   }
 
   private openStream(): Readable {
-    if (this.use !== 'undecided' || !this.controller) return Readable.from(this.content());
+    if (this.use !== 'undecided' || !this.flow) return Readable.from(this.content());
     this.use = 'streamed';
-    this.incoming = new IncomingStream(this.controller);
+    this.incoming = new IncomingStream(this.flow);
     for (const chunk of this.chunks) this.incoming.push(chunk);
     this.chunks = [];
     return this.incoming;

@@ -48,6 +48,22 @@ describe('UndiciTransport', () => {
     transportContract({ describe, it, beforeEach, afterEach }, () => new UndiciTransport(), by);
   }
 
+  it('gives headers to who spreads what is sent for, and reads them for who names them in what is dispatched', async () => {
+    const server = await serve((_request, response) => response.setHeader('x-many', ['a', 'b']).end('fine'));
+    const transport = transportWith();
+    const sent = { ...(await transport.send(server.instance(), get('/'))) };
+    const dispatched = await transport.dispatch(server.instance(), get('/'));
+    for (const { status, headers, body } of [sent, dispatched]) {
+      expect([status, headers['x-many'], headers['content-length'], await body.text()]).toEqual([
+        200,
+        ['a', 'b'],
+        '4',
+        'fine',
+      ]);
+    }
+    expect(dispatched.headers).toBe(dispatched.headers);
+  });
+
   it('refuses wrong options when it is made', () => {
     expect(() => new UndiciTransport({ connections: 0 })).toThrow(InvalidConfigurationError);
   });

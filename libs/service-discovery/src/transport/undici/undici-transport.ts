@@ -30,8 +30,9 @@ export class UndiciTransport implements Transport {
     this.pools = new InstancePools(resolveUndiciTransportOptions(options), deps.clock ?? systemClock);
   }
 
-  send(to: ServiceInstance, request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse> {
-    return this.dispatch(to, request, signal && new SignalCancellation(signal));
+  async send(to: ServiceInstance, request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse> {
+    const { status, headers, body } = await this.dispatch(to, request, signal && new SignalCancellation(signal));
+    return { status, headers, body };
   }
 
   dispatch(to: ServiceInstance, request: ServiceRequest, cancellation?: Cancellation): Promise<ServiceResponse> {
