@@ -1,6 +1,12 @@
 import { Readable } from 'node:stream';
-import { type Dispatcher, type Pool } from 'undici';
-import { type AbortListener, type Cancellation } from '../../common/index.js';
+import { type Dispatcher, errors, type Pool } from 'undici';
+import {
+  type AbortListener,
+  type Cancellation,
+  pendingInput,
+  type TimerWheel,
+  type WheelTimer,
+} from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
 import { type OutgoingBody, release } from '../outgoing-body.js';
 import { type ServiceRequest, type ServiceResponse } from '../transport.js';
@@ -9,13 +15,27 @@ import { type BodyFlow } from './body-flow.js';
 import { IncomingBody } from './incoming-body.js';
 import { ResponseHead } from './response-head.js';
 
+/** How long bodies may stand still. */
+export interface StallLimit {
+  readonly timers: TimerWheel;
+  /** In milliseconds; 0: for ever. */
+  readonly ms: number;
+}
+
 /**
  * One request and its response: what undici is told, and what it tells. There is one of these for each request, so it
  * makes neither closures nor promises but the one for the response's head. It speaks undici's older handler language, which is
  * the one of its connections: to a handler of the newer one undici talks through an adapter, which makes an object out of
  * the headers and another one out of the trailers of every response, that most callers never look at.
  */
-export class Exchange implements Dispatcher.DispatchOptions, Dispatcher.DispatchHandler, AbortListener, BodyFlow {
+export class Exchange
+  implements Dispatcher.DispatchOptions, Dispatcher.DispatchHandler, AbortListener, BodyFlow, WheelTimer
+{
+  slot: WheelTimer['slot'] = undefined;
+  place = 0;
+  order = 0;
+  dueAt = 0;
+
   readonly method: ServiceRequest['method'];
   readonly headers: Dispatcher.DispatchOptions['headers'];
   /** Whether undici says that nothing comes of it. */
@@ -24,6 +44,8 @@ export class Exchange implements Dispatcher.DispatchOptions, Dispatcher.Dispatch
   private end: ((reason: Error) => void) | undefined = undefined;
   private goOn: (() => void) | undefined = undefined;
   private isPaused = false;
+  /** When something of the response came last, or was let come again. */
+  private heardAt = 0;
   private incoming: IncomingBody | undefined = undefined;
   private isOver = false;
   private resolve!: (response: ServiceResponse) => void;
@@ -36,6 +58,7 @@ export class Exchange implements Dispatcher.DispatchOptions, Dispatcher.Dispatch
     { method, headers }: ServiceRequest,
     readonly body: OutgoingBody,
     private readonly cancellation: Cancellation | undefined,
+    private readonly stalls: StallLimit,
   ) {
     this.method = method;
     this.headers = headers as Dispatcher.DispatchOptions['headers'];
@@ -64,6 +87,7 @@ export class Exchange implements Dispatcher.DispatchOptions, Dispatcher.Dispatch
   resume(): void {
     if (!this.isPaused) return;
     this.isPaused = false;
+    this.heardAt = this.stalls.timers.clock.now();
     this.goOn?.();
   }
 
@@ -84,27 +108,59 @@ export class Exchange implements Dispatcher.DispatchOptions, Dispatcher.Dispatch
     const { serviceName: service, instanceId } = this.to;
     this.incoming = new IncomingBody(this, { service, instanceId, status }, this.cancellation);
     this.resolve(new ResponseHead(status, headers, this.incoming));
+    this.limitStalls();
     return true;
   }
 
   /** @returns whether undici may read on */
   onData(chunk: Buffer): boolean {
+    this.heardAt = this.stalls.timers.clock.now();
     this.incoming?.push(chunk);
     return !this.isPaused;
   }
 
   onComplete(): void {
     this.isOver = true;
+    this.stalls.timers.remove(this);
     this.cancellation?.unfollow(this);
     this.incoming?.finish();
   }
 
   onError(error: unknown): void {
     this.hasFailed = true;
+    this.stalls.timers.remove(this);
     if (this.isOver) return;
     this.cancellation?.unfollow(this);
     const neverSent = this.end === undefined;
     this.fail(error, this.incoming ? undefined : toFailure(error, this.to, this.body, neverSent));
+  }
+
+  /** It is so long ago that the limit was set. */
+  timeIsOver(): void {
+    if (this.isGoingOn()) return;
+    // Where this process stood still, what came meanwhile has not been read yet.
+    void pendingInput().then(() => {
+      if (!this.isOver && !this.isGoingOn()) this.end?.(new errors.BodyTimeoutError());
+    });
+  }
+
+  /** Whether something came since, or nobody lets it come: then the limit is set anew. */
+  private isGoingOn(): boolean {
+    const { timers, ms } = this.stalls;
+    const now = timers.clock.now();
+    this.dueAt = (this.isPaused ? now : this.heardAt) + ms;
+    if (this.dueAt <= now) return false;
+    timers.add(this);
+    return true;
+  }
+
+  /** In place of undici's own limit, which makes a timer for each response that lives on for half a second. */
+  private limitStalls(): void {
+    const { timers, ms } = this.stalls;
+    if (ms === 0) return;
+    this.heardAt = timers.clock.now();
+    this.dueAt = this.heardAt + ms;
+    timers.add(this);
   }
 
   /** Undici hears of a body's errors only once the request has a connection to itself. */

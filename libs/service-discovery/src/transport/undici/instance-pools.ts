@@ -16,13 +16,14 @@ class InstancePool {
   open = 0;
 
   constructor(origin: string, options: ResolvedUndiciTransportOptions) {
-    const { connections, connectTimeoutMs, keepAliveTimeoutMs, bodyTimeoutMs } = options;
+    const { connections, connectTimeoutMs, keepAliveTimeoutMs } = options;
     this.spares = new SpareConnections(origin, { connectTimeoutMs, idleMs: keepAliveTimeoutMs });
     this.pool = new Pool(origin, {
       connections,
       connect: this.spares.connect,
       keepAliveTimeout: keepAliveTimeoutMs,
-      bodyTimeout: bodyTimeoutMs,
+      // Each request limits it by itself.
+      bodyTimeout: 0,
       // The caller's signal bounds the wait for the head: it knows the call's deadline, a constant here does not.
       headersTimeout: 0,
       factory: (url, clientOptions) => new PooledClient(url, clientOptions),

@@ -1,9 +1,16 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { type AbortListener, CancelSource, Channel, InvalidConfigurationError } from '../../common/index.js';
+import {
+  type AbortListener,
+  CancelSource,
+  Channel,
+  InvalidConfigurationError,
+  pendingInput,
+} from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { TestServer } from '../../testing/test-server.js';
@@ -336,10 +343,89 @@ describe('UndiciTransport', () => {
     await server.socketClosed(0);
   });
 
-  it('gives up a body that stands still', async () => {
-    const server = await serve((_request, response) => void response.write('half'));
-    const { body } = await transportWith({ bodyTimeout: '50ms' }).send(server.instance(), get('/'));
-    await expect(body.text()).rejects.toMatchObject({ code: 'TRANSPORT_FAILURE', neverSent: false });
-    await server.socketClosed(0);
+  describe('a body that comes bit by bit', () => {
+    /** A response of which the test sends one piece after the other. */
+    async function inPieces(): Promise<{
+      clock: ManualClock;
+      transport: UndiciTransport;
+      server: TestServer;
+      stream: Readable;
+      write: (piece: string | Buffer) => Promise<void>;
+      end: () => void;
+    }> {
+      const clock = new ManualClock();
+      const transport = transportWith({ bodyTimeout: '1s' }, { clock });
+      const answered = new Channel<ServerResponse>();
+      const server = await serve((_request, response) => {
+        response.flushHeaders();
+        answered.push(response);
+      });
+      const { body } = await transport.send(server.instance(), get('/'));
+      const { stream } = body;
+      const response = (await answered.next()).value as ServerResponse;
+      const write = async (piece: string | Buffer): Promise<void> => {
+        const read = once(stream, 'data');
+        response.write(piece);
+        await read;
+      };
+      return { clock, transport, server, stream, write, end: () => void response.end() };
+    }
+
+    it('is given up when it stands still for longer than the limit', async () => {
+      const { clock, server, stream, write } = await inPieces();
+      const failure = once(stream, 'error');
+      await write('one');
+      clock.advance(999);
+      await write('two');
+      clock.advance(999);
+      await pendingInput();
+      expect(stream.destroyed).toBe(false);
+      clock.advance(1);
+      expect(await failure).toMatchObject([{ message: 'Body Timeout Error' }]);
+      await server.socketClosed(0);
+      expect(clock.pendingTimers).toBe(0);
+    });
+
+    it('is not given up for what had come by then, and was not read yet as the process stood still', async () => {
+      const { clock, stream, write, end } = await inPieces();
+      await write('one');
+      // As after a standstill: timers that came due are called before sockets are read.
+      await new Promise<void>((resolve) =>
+        setTimeout(() => {
+          resolve(write('two'));
+          clock.advance(1_000);
+        }),
+      );
+      const ended = once(stream, 'end');
+      end();
+      await ended;
+    });
+
+    it('is not given up while nobody lets it come', async () => {
+      const { clock, stream, write, end } = await inPieces();
+      await write('one');
+      stream.pause();
+      // More than the stream holds, and so the network is held back.
+      const rest = write(Buffer.alloc(1_000_000));
+      while (stream.readableLength < stream.readableHighWaterMark) await pendingInput();
+      await clock.advanceAsync(60_000);
+      expect(stream.destroyed).toBe(false);
+      stream.resume();
+      await rest;
+      clock.advance(999);
+      const ended = once(stream, 'end');
+      end();
+      await ended;
+    });
+
+    it('leaves no timer behind once it has come, and the transport is closed', async () => {
+      const { clock, transport, stream, write, end } = await inPieces();
+      await write('one');
+      const ended = once(stream, 'end');
+      end();
+      await ended;
+      await transport.close();
+      expect(clock.pendingTimers).toBe(0);
+    });
   });
 });

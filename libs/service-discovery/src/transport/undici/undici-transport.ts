@@ -5,13 +5,14 @@ import {
   ServiceDiscoveryError,
   SignalCancellation,
   systemClock,
+  TimerWheel,
   TransportError,
 } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
 import { isSpent, type OutgoingBody, outgoingBodyOf, release } from '../outgoing-body.js';
 import { targetOf } from '../request-target.js';
 import { type InstanceTurnover, type ServiceRequest, type ServiceResponse, type Transport } from '../transport.js';
-import { Exchange } from './exchange.js';
+import { Exchange, type StallLimit } from './exchange.js';
 import { toFailure } from './failure.js';
 import { InstancePools } from './instance-pools.js';
 import { resolveUndiciTransportOptions, type UndiciTransportOptions } from './options.js';
@@ -23,11 +24,15 @@ import { resolveUndiciTransportOptions, type UndiciTransportOptions } from './op
  */
 export class UndiciTransport implements Transport {
   private readonly pools: InstancePools;
+  private readonly stalls: StallLimit;
   private closing: Promise<void> | undefined;
 
   /** @throws InvalidConfigurationError naming every wrong option */
   constructor(options: UndiciTransportOptions = {}, deps: { clock?: Clock } = {}) {
-    this.pools = new InstancePools(resolveUndiciTransportOptions(options), deps.clock ?? systemClock);
+    const resolved = resolveUndiciTransportOptions(options);
+    const clock = deps.clock ?? systemClock;
+    this.pools = new InstancePools(resolved, clock);
+    this.stalls = { timers: new TimerWheel(clock, true), ms: resolved.bodyTimeoutMs };
   }
 
   async send(to: ServiceInstance, request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse> {
@@ -41,7 +46,7 @@ export class UndiciTransport implements Transport {
       if (cancellation?.aborted) throw cancellation.reason;
       this.checkSendable(to, body);
       const path = targetOf(to, request);
-      return new Exchange(to, path, request, body, cancellation).begin(this.pools.of(to));
+      return new Exchange(to, path, request, body, cancellation, this.stalls).begin(this.pools.of(to));
     } catch (error) {
       if (body instanceof Readable) release(body);
       return Promise.reject(cancellation?.aborted ? (error as Error) : toFailure(error, to, body, true));
@@ -56,7 +61,7 @@ export class UndiciTransport implements Transport {
 
   /** Waits for what is in flight, bodies included, for up to `closeTimeout`; then closes every connection. */
   close(): Promise<void> {
-    this.closing ??= this.pools.close();
+    this.closing ??= this.pools.close().finally(() => this.stalls.timers.close());
     return this.closing;
   }
 
