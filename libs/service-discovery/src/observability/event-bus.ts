@@ -55,7 +55,8 @@ export class EventBus implements EventSink {
   }
 
   emit<Name extends EventName>(type: Name, payload: ServiceDiscoveryEvents[Name]): void {
-    if (this.forAll.length === 0 && !this.byType.has(type)) return;
+    const listeners = this.of(type);
+    if (listeners.length === 0 && this.forAll.length === 0) return;
     const event = stamp(payload, type, this.clock.epoch());
     if (this.delivering) {
       this.waiting.push(event);
@@ -63,9 +64,9 @@ export class EventBus implements EventSink {
     }
     this.delivering = true;
     try {
-      this.deliver(event);
+      this.deliver(event, listeners);
       // It grows while it is gone through.
-      for (const next of this.waiting) this.deliver(next);
+      for (const next of this.waiting) this.deliver(next, this.of(next.type));
     } finally {
       if (this.waiting.length > 0) this.waiting.length = 0;
       this.delivering = false;
@@ -78,11 +79,11 @@ export class EventBus implements EventSink {
    */
   on<Name extends EventName>(type: Name, listener: (event: EventOf<Name>) => void): () => void {
     const entry: Listener = { fn: listener as (event: ServiceDiscoveryEvent) => void, active: true };
-    this.byType.set(type, [...(this.byType.get(type) ?? []), entry]);
+    this.byType.set(type, [...this.of(type), entry]);
     return () => {
       if (!entry.active) return;
       entry.active = false;
-      const rest = (this.byType.get(type) ?? []).filter((other) => other !== entry);
+      const rest = this.of(type).filter((other) => other !== entry);
       if (rest.length > 0) this.byType.set(type, rest);
       else this.byType.delete(type);
     };
@@ -120,8 +121,12 @@ export class EventBus implements EventSink {
     return channel;
   }
 
-  private deliver(event: ServiceDiscoveryEvent): void {
-    for (const listener of this.byType.get(event.type) ?? NOBODY) this.call(listener, event);
+  private of(type: EventName): readonly Listener[] {
+    return this.byType.get(type) ?? NOBODY;
+  }
+
+  private deliver(event: ServiceDiscoveryEvent, listeners: readonly Listener[]): void {
+    for (const listener of listeners) this.call(listener, event);
     for (const listener of this.forAll) this.call(listener, event);
   }
 
