@@ -29,8 +29,6 @@ export interface Sender {
  * with a response holds it, and with it its place at the instance, until somebody says what becomes of it.
  */
 export class Attempt<T> implements TimeLimit {
-  /** For events: a status, an error's code. */
-  reason = '';
   /** Undefined where no response arrived. */
   status: number | undefined = undefined;
   verdict: OutcomeClass = 'ignored';
@@ -67,6 +65,12 @@ export class Attempt<T> implements TimeLimit {
   timeoutError(): AttemptTimeoutError {
     const { instanceId } = this.instance;
     return new AttemptTimeoutError(this.ms, { service: this.call.service, instanceId });
+  }
+
+  /** For events: a status, an error's code. Put together for whoever asks, as nobody does where all goes well. */
+  get reason(): string {
+    if (this.outcome?.kind === 'error') return reasonOf(this.outcome.error);
+    return this.status === undefined ? '' : `status ${this.status}`;
   }
 
   get instance(): ServiceInstance {
@@ -128,7 +132,6 @@ export class Attempt<T> implements TimeLimit {
     this.response = response;
     this.status = status;
     this.call.view.channel.unreachable.reached(this.instance.instanceId);
-    this.reason = `status ${status}`;
     this.outcome = { kind: 'response', status, latencyMs: this.arrivedAt - this.began };
     this.verdict = classifyOutcome(this.outcome, this.call.view.settings.retry);
     this.failed = this.verdict === 'retryable';
@@ -159,7 +162,6 @@ export class Attempt<T> implements TimeLimit {
     const neverSent = this.outcome === undefined && error instanceof TransportError && error.neverSent;
     this.failed = true;
     this.error = error;
-    this.reason = reasonOf(error);
     this.outcome = { kind: 'error', error, neverSent, abandoned, latencyMs: now - this.began };
     this.verdict = classifyOutcome(this.outcome, view.settings.retry);
     if (neverSent && !deps.closing.aborted) view.channel.notReached(this.instance, error, now);

@@ -17,11 +17,23 @@ export function requestOf<T>(call: Call<T>, now: number): PreparedRequest {
   const remainingMs = Math.min(scope.remainingMs(now), times.attemptTimeoutMs);
   const ownEnd = Math.round(deps.clock.epoch() + remainingMs);
   // One that was given goes on as it is, although the two clocks of a machine do not tick at once.
-  const deadline = String(given - ownEnd <= 1 ? Math.floor(given) : ownEnd);
+  const deadline = textOf(given - ownEnd <= 1 ? Math.floor(given) : ownEnd);
   if (attempts > 1 || shared) return { ...prepared, headers: { ...prepared.headers, [DEADLINE_HEADER]: deadline } };
   // It has not gone anywhere yet, so that there is no need of a copy.
   prepared.headers[DEADLINE_HEADER] = deadline;
   return prepared;
+}
+
+let lastMoment = Number.NaN;
+let lastText = '';
+
+/** Of a number so long the text costs more than to remember it, and calls within one millisecond have the same. */
+function textOf(moment: number): string {
+  if (moment !== lastMoment) {
+    lastText = String(moment);
+    lastMoment = moment;
+  }
+  return lastText;
 }
 
 /** What others gave the call, in milliseconds since the Unix epoch; Infinity where nobody did. */

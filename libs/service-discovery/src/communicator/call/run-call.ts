@@ -6,29 +6,42 @@ import { type CallStage } from './stage.js';
  * Runs a call through its stages, and reports how it ended.
  * @throws ServiceDiscoveryError with `attempts`; the caller's abort reason as it is
  */
-export async function runCall<T>(call: Call<T>, outermost: CallStage): Promise<T> {
-  const { clock } = call.deps;
-  let ended: { readonly error?: unknown } = {};
+export function runCall<T>(call: Call<T>, outermost: CallStage): Promise<T> {
+  let running: Promise<T>;
   try {
-    return await outermost.run(call);
+    running = outermost.run(call);
   } catch (error) {
-    ended = { error };
-    if (error instanceof ServiceDiscoveryError) error.attempts = call.attempts;
-    throw error;
-  } finally {
-    call.end();
-    const failed = 'error' in ended;
-    const error = failed ? ended.error : call.concealed;
-    call.deps.events.emit('call.completed', {
-      service: call.service,
-      instanceId: call.last?.instance.instanceId,
-      ok: error === undefined && !failed && call.verdict === 'success',
-      status: call.status,
-      code: error === undefined ? undefined : codeOf(error, call.caller?.aborted),
-      attempts: call.attempts,
-      durationMs: clock.now() - call.began,
-    });
+    running = rejected(error);
   }
+  return running.then(
+    (value) => {
+      report(call, call.concealed, call.concealed === undefined && call.verdict === 'success');
+      return value;
+    },
+    (error: unknown) => {
+      if (error instanceof ServiceDiscoveryError) error.attempts = call.attempts;
+      report(call, error, false);
+      throw error;
+    },
+  );
+}
+
+async function rejected(error: unknown): Promise<never> {
+  throw error;
+}
+
+/** @param error what went wrong, where the caller was answered all the same, too */
+function report<T>(call: Call<T>, error: unknown, ok: boolean): void {
+  call.end();
+  call.deps.events.emit('call.completed', {
+    service: call.service,
+    instanceId: call.last?.instance.instanceId,
+    ok,
+    status: call.status,
+    code: error === undefined ? undefined : codeOf(error, call.caller?.aborted),
+    attempts: call.attempts,
+    durationMs: call.deps.clock.now() - call.began,
+  });
 }
 
 /** The caller's abort may have any reason at all. */
