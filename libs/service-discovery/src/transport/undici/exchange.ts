@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { type Dispatcher, errors, type Pool } from 'undici';
+import { type Dispatcher, errors } from 'undici';
 import {
   type AbortListener,
   type Cancellation,
@@ -12,6 +12,7 @@ import { type OutgoingBody, release } from '../outgoing-body.js';
 import { type ServiceRequest, type ServiceResponse } from '../transport.js';
 import { toFailure } from './failure.js';
 import { type BodyFlow } from './body-flow.js';
+import { type Connection, type ConnectionPool, type Tenant } from './connection-pool.js';
 import { IncomingBody } from './incoming-body.js';
 import { ResponseHead } from './response-head.js';
 
@@ -28,9 +29,7 @@ export interface StallLimit {
  * the one of its connections: to a handler of the newer one undici talks through an adapter, which makes an object out of
  * the headers and another one out of the trailers of every response, that most callers never look at.
  */
-export class Exchange
-  implements Dispatcher.DispatchOptions, Dispatcher.DispatchHandler, AbortListener, BodyFlow, WheelTimer
-{
+export class Exchange implements Tenant, AbortListener, BodyFlow, WheelTimer {
   slot: WheelTimer['slot'] = undefined;
   place = 0;
   order = 0;
@@ -38,8 +37,7 @@ export class Exchange
 
   readonly method: ServiceRequest['method'];
   readonly headers: Dispatcher.DispatchOptions['headers'];
-  /** Whether undici says that nothing comes of it. */
-  hasFailed = false;
+  connection: Connection | undefined = undefined;
   /** Ends the request; undefined until it has a connection. */
   private end: ((reason: Error) => void) | undefined = undefined;
   private goOn: (() => void) | undefined = undefined;
@@ -58,6 +56,7 @@ export class Exchange
     { method, headers }: ServiceRequest,
     readonly body: OutgoingBody,
     private readonly cancellation: Cancellation | undefined,
+    private readonly pool: ConnectionPool,
     private readonly stalls: StallLimit,
   ) {
     this.method = method;
@@ -65,17 +64,18 @@ export class Exchange
   }
 
   /** Resolves when the response's head has arrived. */
-  begin(pool: Pool): Promise<ServiceResponse> {
+  begin(): Promise<ServiceResponse> {
     return new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
       this.cancellation?.follow(this);
       if (this.body instanceof Readable) this.failWith(this.body);
-      pool.dispatch(this, this);
+      this.pool.dispatch(this);
     });
   }
 
   onAborted(reason: unknown): void {
+    this.pool.withdraw(this);
     this.fail(reason, reason);
     this.end?.(reason as Error);
   }
@@ -124,10 +124,22 @@ export class Exchange
     this.stalls.timers.remove(this);
     this.cancellation?.unfollow(this);
     this.incoming?.finish();
+    const { connection } = this;
+    this.connection = undefined;
+    if (connection) this.pool.release(connection);
   }
 
   onError(error: unknown): void {
-    this.hasFailed = true;
+    const { connection } = this;
+    this.connection = undefined;
+    if (connection && this.end) this.pool.remove(connection);
+    // It was refused, or no connection could be opened.
+    else if (connection) this.pool.takeBack(connection);
+    this.lose(error);
+  }
+
+  /** Nothing comes of it. */
+  private lose(error: unknown): void {
     this.stalls.timers.remove(this);
     if (this.isOver) return;
     this.cancellation?.unfollow(this);
@@ -166,7 +178,9 @@ export class Exchange
   /** Undici hears of a body's errors only once the request has a connection to itself. */
   private failWith(body: Readable): void {
     body.on('error', (error) => {
-      if (!this.end) this.onError(error);
+      if (this.end) return;
+      this.pool.withdraw(this);
+      this.lose(error);
     });
   }
 

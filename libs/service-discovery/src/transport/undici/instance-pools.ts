@@ -1,57 +1,26 @@
-import { Pool } from 'undici';
 import { type Clock, settlesWithin } from '../../common/index.js';
 import { mayBeCalled, originOf, type ServiceInstance } from '../../model/index.js';
+import { ConnectionPool } from './connection-pool.js';
 import { type ResolvedUndiciTransportOptions } from './options.js';
-import { PooledClient } from './pooled-client.js';
-import { SpareConnections } from './spare-connections.js';
 
 /** The most connections that are open without anybody having asked for them. */
 const MAX_SPARES = 64;
 
-/** The connections to one origin. */
-class InstancePool {
-  readonly pool: Pool;
-  readonly spares: SpareConnections;
-  /** How many of the pool's connections are open. */
-  open = 0;
-
-  constructor(origin: string, options: ResolvedUndiciTransportOptions) {
-    const { connections, connectTimeoutMs, keepAliveTimeoutMs } = options;
-    this.spares = new SpareConnections(origin, { connectTimeoutMs, idleMs: keepAliveTimeoutMs });
-    this.pool = new Pool(origin, {
-      connections,
-      connect: this.spares.connect,
-      keepAliveTimeout: keepAliveTimeoutMs,
-      // Each request limits it by itself.
-      bodyTimeout: 0,
-      // The caller's signal bounds the wait for the head: it knows the call's deadline, a constant here does not.
-      headersTimeout: 0,
-      factory: (url, clientOptions) => new PooledClient(url, clientOptions),
-    });
-    this.pool.on('connect', () => this.open++).on('disconnect', () => this.open--);
-  }
-
-  close(): Promise<void> {
-    this.spares.close();
-    return this.pool.close();
-  }
-}
-
 /** One pool of connections an origin, for as long as an instance is there under it. */
 export class InstancePools {
-  private readonly byOrigin = new Map<string, InstancePool>();
+  private readonly byOrigin = new Map<string, ConnectionPool>();
   /** Spares the making of an origin for each request. */
-  private byInstance = new WeakMap<ServiceInstance, InstancePool>();
+  private byInstance = new WeakMap<ServiceInstance, ConnectionPool>();
   /** Pools of instances that are gone, until what is in flight there has ended. */
-  private readonly retired = new Set<InstancePool>();
+  private readonly retired = new Set<ConnectionPool>();
 
   constructor(
     private readonly options: ResolvedUndiciTransportOptions,
     private readonly clock: Clock,
   ) {}
 
-  of(to: ServiceInstance): Pool {
-    return (this.byInstance.get(to) ?? this.find(to)).pool;
+  of(to: ServiceInstance): ConnectionPool {
+    return this.byInstance.get(to) ?? this.find(to);
   }
 
   /** Closes the connections to all others once they are idle. */
@@ -89,9 +58,9 @@ export class InstancePools {
   async close(): Promise<void> {
     const all = [...this.byOrigin.values(), ...this.retired];
     const closed = Promise.all(all.map((pool) => pool.close()));
-    // A pool where requests wait for a connection does not end its closing when it is destroyed, so that is not awaited.
     if (!(await settlesWithin(this.clock, this.options.closeTimeoutMs, closed))) {
-      await Promise.all(all.map(({ pool }) => pool.destroy()));
+      for (const pool of all) pool.destroy();
+      await closed;
     }
     this.byOrigin.clear();
     this.byInstance = new WeakMap();
@@ -113,15 +82,15 @@ export class InstancePools {
     return uses;
   }
 
-  private known(instance: ServiceInstance): InstancePool | undefined {
+  private known(instance: ServiceInstance): ConnectionPool | undefined {
     return this.byInstance.get(instance) ?? this.byOrigin.get(originOf(instance));
   }
 
-  private find(to: ServiceInstance): InstancePool {
+  private find(to: ServiceInstance): ConnectionPool {
     const origin = originOf(to);
     let pool = this.byOrigin.get(origin);
     if (!pool) {
-      pool = new InstancePool(origin, this.options);
+      pool = new ConnectionPool(origin, this.options);
       this.byOrigin.set(origin, pool);
     }
     this.byInstance.set(to, pool);

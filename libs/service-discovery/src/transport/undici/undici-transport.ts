@@ -46,7 +46,7 @@ export class UndiciTransport implements Transport {
       if (cancellation?.aborted) throw cancellation.reason;
       this.checkSendable(to, body);
       const path = targetOf(to, request);
-      return new Exchange(to, path, request, body, cancellation, this.stalls).begin(this.pools.of(to));
+      return new Exchange(to, path, request, body, cancellation, this.pools.of(to), this.stalls).begin();
     } catch (error) {
       if (body instanceof Readable) release(body);
       return Promise.reject(cancellation?.aborted ? (error as Error) : toFailure(error, to, body, true));

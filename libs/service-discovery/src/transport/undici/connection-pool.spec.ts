@@ -1,0 +1,154 @@
+import { type RequestListener } from 'node:http';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Channel, pendingInput } from '../../common/index.js';
+import { type ServiceInstance } from '../../model/index.js';
+import { TestServer } from '../../testing/test-server.js';
+import { type ServiceRequest } from '../transport.js';
+import { type UndiciTransportOptions } from './options.js';
+import { UndiciTransport } from './undici-transport.js';
+
+const closers: (() => Promise<unknown>)[] = [];
+
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close();
+});
+
+const fine: RequestListener = (_request, response) => void response.end('fine');
+
+async function serve(listener: RequestListener): Promise<TestServer> {
+  const server = await TestServer.http(listener);
+  closers.push(() => server.close());
+  return server;
+}
+
+/** A transport, and how its requests end: with a text, or the code of an error. */
+function caller(options: UndiciTransportOptions): {
+  transport: UndiciTransport;
+  ask: (to: ServiceInstance, more?: Partial<ServiceRequest>, signal?: AbortSignal) => Promise<string>;
+} {
+  const transport = new UndiciTransport(options);
+  closers.push(() => transport.close());
+  const ask = async (
+    to: ServiceInstance,
+    more: Partial<ServiceRequest> = {},
+    signal?: AbortSignal,
+  ): Promise<string> => {
+    try {
+      const { body } = await transport.send(to, { method: 'GET', path: '/', headers: {}, ...more }, signal);
+      return await body.text();
+    } catch (error) {
+      return (error as { code: string }).code;
+    }
+  };
+  return { transport, ask };
+}
+
+const times = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, n) => make(n));
+
+describe('ConnectionPool', () => {
+  it('gives a request the connection that was used last, so that the others can be closed', async () => {
+    const held = new Channel<() => void>();
+    const ports: (number | undefined)[] = [];
+    const server = await serve((request, response) => {
+      ports.push(request.socket.remotePort);
+      if (request.url === '/held') held.push(() => void response.end('fine'));
+      else response.end('fine');
+    });
+    const { ask } = caller({});
+    const asked = times(3, () => ask(server.instance(), { path: '/held' }));
+    for (let count = 0; count < 3; count++) ((await held.next()).value as () => void)();
+    await Promise.all(asked);
+    for (let count = 0; count < 5; count++) await ask(server.instance());
+    expect(new Set(ports.slice(0, 3)).size).toBe(3);
+    expect(new Set(ports.slice(3)).size).toBe(1);
+    expect(server.sockets).toHaveLength(3);
+  });
+
+  it('opens another one for each that the server closes after its answer', async () => {
+    const server = await serve((_request, response) => void response.setHeader('connection', 'close').end('fine'));
+    const { ask } = caller({ connections: 2 });
+    for (let count = 0; count < 3; count++) expect(await ask(server.instance())).toBe('fine');
+    expect(await Promise.all(times(20, () => ask(server.instance())))).toEqual(times(20, () => 'fine'));
+    expect(server.sockets).toHaveLength(23);
+  });
+
+  it('replaces those that the server closes while nobody uses them', async () => {
+    const server = await serve(fine);
+    const { ask } = caller({ connections: 1 });
+    for (let count = 1; count <= 3; count++) {
+      expect(await ask(server.instance())).toBe('fine');
+      expect(server.sockets).toHaveLength(count);
+      server.sockets[count - 1]!.end();
+      await server.socketClosed(count - 1);
+      await pendingInput();
+    }
+  });
+
+  it('loses no connection to requests that are given up, wherever they are', async () => {
+    const begun = new Channel<string>();
+    const server = await serve((request, response) => {
+      if (request.url === '/fine') return void response.end('fine');
+      if (request.url === '/half') response.write('half');
+      begun.push(request.url!);
+    });
+    const { transport, ask } = caller({ connections: 2 });
+    for (const path of ['/silent', '/half', '/silent', '/half', '/half']) {
+      const controller = new AbortController();
+      const given = times(5, () => ask(server.instance(), { path }, controller.signal));
+      // Two are under way; the others wait.
+      for (let count = 0; count < 2; count++) await begun.next();
+      controller.abort(Object.assign(new Error('given up'), { code: 'GIVEN_UP' }));
+      expect(new Set(await Promise.all(given))).toEqual(new Set(['GIVEN_UP']));
+    }
+    expect(await Promise.all(times(4, () => ask(server.instance(), { path: '/fine' })))).toEqual(
+      times(4, () => 'fine'),
+    );
+    expect(server.requests.filter(({ url }) => url !== '/fine')).toHaveLength(10);
+    await transport.close();
+  });
+
+  it('goes through any number that are refused one after the other', async () => {
+    const held = new Channel<() => void>();
+    const server = await serve((request, response) => {
+      if (request.url === '/held') held.push(() => void response.end('held'));
+      else response.end('fine');
+    });
+    const { ask } = caller({ connections: 1 });
+    const first = ask(server.instance(), { path: '/held' });
+    const refused = times(20_000, () => ask(server.instance(), { headers: { 'no name': 'x' } }));
+    const last = ask(server.instance());
+    ((await held.next()).value as () => void)();
+    expect(await first).toBe('held');
+    expect(new Set(await Promise.all(refused))).toEqual(new Set(['INVALID_REQUEST']));
+    expect(await last).toBe('fine');
+    expect(server.sockets).toHaveLength(1);
+  });
+
+  it('fails all that wait for an instance that is not there, and reaches it once it is', async () => {
+    const server = await serve(fine);
+    const gone = server.instance();
+    await server.close();
+    const { ask } = caller({ connections: 2 });
+    expect(await Promise.all(times(50, () => ask(gone)))).toEqual(times(50, () => 'TRANSPORT_FAILURE'));
+    const back = await serve(fine);
+    expect(await ask({ ...back.instance(), instanceId: gone.instanceId })).toBe('fine');
+  });
+
+  it('closes when the last of those has ended that wait, and once more where it is closed twice', async () => {
+    const held = new Channel<() => void>();
+    const server = await serve((request, response) => held.push(() => void response.end(request.url)));
+    const { transport, ask } = caller({ connections: 1 });
+    const controller = new AbortController();
+    const asked = [ask(server.instance(), { path: '/1' }), ask(server.instance(), { path: '/2' })];
+    void ask(server.instance(), { path: '/3' }, controller.signal);
+    const answer = (await held.next()).value as () => void;
+    transport.retain([]);
+    const closing = transport.close();
+    controller.abort(new Error('given up'));
+    answer();
+    ((await held.next()).value as () => void)();
+    expect(await Promise.all(asked)).toEqual(['/1', '/2']);
+    await closing;
+    await server.socketClosed(0);
+  });
+});
