@@ -20,5 +20,9 @@ export function isSpent(body: OutgoingBody): boolean {
 /** Destroys a body that nobody will read on; an error that it still has in store concerns nobody. */
 export function release(body: Readable): void {
   body.on('error', () => undefined);
-  body.destroy();
+  try {
+    body.destroy();
+  } catch {
+    // One of a class whose `destroy` throws: the request has failed all the same.
+  }
 }

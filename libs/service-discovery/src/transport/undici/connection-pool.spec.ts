@@ -1,9 +1,10 @@
+import { once } from 'node:events';
 import { type RequestListener } from 'node:http';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Channel, pendingInput } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
 import { TestServer } from '../../testing/test-server.js';
-import { type ServiceRequest } from '../transport.js';
+import { type ResponseBody, type ServiceRequest } from '../transport.js';
 import { type UndiciTransportOptions } from './options.js';
 import { UndiciTransport } from './undici-transport.js';
 
@@ -150,5 +151,73 @@ describe('ConnectionPool', () => {
     expect(await Promise.all(asked)).toEqual(['/1', '/2']);
     await closing;
     await server.socketClosed(0);
+  });
+
+  describe('with an answer that is held back', () => {
+    /** A server that closes the connection after its answer, and a body that nobody has read yet. */
+    async function unread(
+      transport: UndiciTransport,
+      listener: RequestListener,
+    ): Promise<{ server: TestServer; body: ResponseBody }> {
+      const server = await serve((request, response) => {
+        response.shouldKeepAlive = false;
+        listener(request, response);
+      });
+      const { body } = await transport.send(server.instance(), { method: 'GET', path: '/', headers: {} });
+      // More than is held of a body that nobody reads has come by then.
+      for (let turn = 0; turn < 50; turn++) await pendingInput();
+      return { server, body };
+    }
+
+    for (const size of [66_000, 100_000, 130_000]) {
+      it(`gives all of its ${size} bytes where the server closes the connection after it`, async () => {
+        const { transport } = caller({});
+        const { body } = await unread(
+          transport,
+          (_request, response) => void response.setHeader('content-length', size).end(Buffer.alloc(size)),
+        );
+        expect((await body.bytes()).length).toBe(size);
+      });
+
+      it(`gives all of its ${size} bytes where the end of the connection is its end`, async () => {
+        const { transport } = caller({});
+        const { body } = await unread(transport, (_request, response) => {
+          response.useChunkedEncodingByDefault = false;
+          response.removeHeader('transfer-encoding');
+          response.end(Buffer.alloc(size));
+        });
+        expect((await body.bytes()).length).toBe(size);
+      });
+    }
+
+    it('fails where the server resets the connection, and another one is opened for the next', async () => {
+      const { transport, ask } = caller({ connections: 1 });
+      const { server, body } = await unread(transport, (request, response) => {
+        if (request.url === '/again') return void response.end('fine');
+        response.setHeader('content-length', 200_000).write(Buffer.alloc(100_000));
+      });
+      server.sockets[0]!.resetAndDestroy();
+      await server.socketClosed(0);
+      for (let turn = 0; turn < 50; turn++) await pendingInput();
+      await expect(body.bytes()).rejects.toMatchObject({ code: 'TRANSPORT_FAILURE', neverSent: false });
+      expect(await ask(server.instance(), { path: '/again' })).toBe('fine');
+      await transport.close();
+    });
+
+    it('is read while another one is being told', async () => {
+      const { transport } = caller({});
+      const { body: held } = await unread(
+        transport,
+        (_request, response) => void response.end(Buffer.alloc(1_000_000)),
+      );
+      const { body } = await unread(transport, (_request, response) => void response.end(Buffer.alloc(1_000_000)));
+      const { stream } = held;
+      await once(stream, 'readable');
+      let size = 0;
+      body.stream.on('data', () => (size += (stream.read() as Buffer | null)?.length ?? 0));
+      await once(body.stream, 'end');
+      for await (const chunk of stream) size += (chunk as Buffer).length;
+      expect(size).toBe(1_000_000);
+    });
   });
 });

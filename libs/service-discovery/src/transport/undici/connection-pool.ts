@@ -1,18 +1,39 @@
-import { Client, type Dispatcher, errors } from 'undici';
+import { type Socket } from 'node:net';
+import { type buildConnector, Client, type Dispatcher, errors } from 'undici';
 import { type ResolvedUndiciTransportOptions } from './options.js';
 import { SpareConnections } from './spare-connections.js';
 
 /** One connection, which undici opens when there is a request for it. */
 export class Connection extends Client {
   isOpen = false;
-  /** Whether it has no request. */
+  /** Whether it has no request, and may have one. */
   isFree = false;
+  /** Whose it is until undici is done with the request. */
+  tenant: Tenant | undefined = undefined;
+
+  /**
+   * Undici 7 takes it for a fault of its own, of which the process dies, when a server closes a connection after its answer
+   * and the answer is being held back (nodejs/undici#5360).
+   * @param socket before undici listens to it
+   */
+  guard(socket: Socket): void {
+    // It ends when all of it has been read: what is let come is not held in addition to what is there.
+    socket.on('end', () => this.tenant?.letCome());
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      // With another code it is an error like every other.
+      if (error.code === 'ECONNRESET' && this.tenant?.isHeldBack === true) error.code = 'UND_ERR_SOCKET';
+    });
+  }
 }
 
 /** A request, as a pool sees it: what undici is told, and what it tells. */
 export interface Tenant extends Dispatcher.DispatchOptions, Dispatcher.DispatchHandler {
   /** The pool's to set; who releases the connection takes it away. */
   connection: Connection | undefined;
+  /** Whether undici was told to wait with the rest of the answer. */
+  readonly isHeldBack: boolean;
+  /** Holds nothing back from now on. */
+  letCome(): void;
   onError(error: unknown): void;
 }
 
@@ -57,6 +78,7 @@ export class ConnectionPool {
 
   /** The connection can take another request. */
   release(connection: Connection): void {
+    connection.tenant = undefined;
     if (!this.connections.has(connection)) return;
     connection.isFree = true;
     this.free.push(connection);
@@ -127,12 +149,18 @@ export class ConnectionPool {
 
   private assign(connection: Connection, tenant: Tenant): void {
     tenant.connection = connection;
+    connection.tenant = tenant;
     connection.dispatch(tenant, tenant);
   }
 
   private add(): Connection {
     const connection = new Connection(this.origin, {
-      connect: this.spares.connect,
+      connect: (target, callback) =>
+        this.spares.connect(target, (...[error, socket]: Parameters<buildConnector.Callback>) => {
+          if (error) return callback(error, null);
+          connection.guard(socket);
+          callback(null, socket);
+        }),
       keepAliveTimeout: this.options.keepAliveTimeoutMs,
       // Each request limits both by itself.
       headersTimeout: 0,
@@ -142,6 +170,8 @@ export class ConnectionPool {
       connection.isOpen = true;
       this.open++;
     });
+    // Undici loses count of the requests of one whose server has a certificate for another name.
+    connection.on('connectionError', () => this.remove(connection));
     connection.on('disconnect', () => {
       if (connection.isOpen) this.open--;
       connection.isOpen = false;

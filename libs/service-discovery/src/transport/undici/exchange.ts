@@ -41,7 +41,9 @@ export class Exchange implements Tenant, AbortListener, BodyFlow, WheelTimer {
   /** Ends the request; undefined until it has a connection. */
   private end: ((reason: Error) => void) | undefined = undefined;
   private goOn: (() => void) | undefined = undefined;
-  private isPaused = false;
+  isHeldBack = false;
+  /** Whether nothing may be held back any more. */
+  private mustCome = false;
   /** When something of the response came last, or was let come again. */
   private heardAt = 0;
   private incoming: IncomingBody | undefined = undefined;
@@ -81,13 +83,22 @@ export class Exchange implements Tenant, AbortListener, BodyFlow, WheelTimer {
   }
 
   pause(): void {
-    this.isPaused = true;
+    this.isHeldBack = !this.mustCome;
   }
 
   resume(): void {
-    if (!this.isPaused) return;
-    this.isPaused = false;
+    if (!this.isHeldBack) return;
+    this.isHeldBack = false;
     this.heardAt = this.stalls.timers.clock.now();
+    // Not at once: it may be another answer, as undici tells of it, that has this one read.
+    queueMicrotask(() => {
+      if (!this.isHeldBack) this.goOn?.();
+    });
+  }
+
+  letCome(): void {
+    this.mustCome = true;
+    this.isHeldBack = false;
     this.goOn?.();
   }
 
@@ -116,7 +127,7 @@ export class Exchange implements Tenant, AbortListener, BodyFlow, WheelTimer {
   onData(chunk: Buffer): boolean {
     this.heardAt = this.stalls.timers.clock.now();
     this.incoming?.push(chunk);
-    return !this.isPaused;
+    return !this.isHeldBack;
   }
 
   onComplete(): void {
@@ -160,7 +171,7 @@ export class Exchange implements Tenant, AbortListener, BodyFlow, WheelTimer {
   private isGoingOn(): boolean {
     const { timers, ms } = this.stalls;
     const now = timers.clock.now();
-    this.dueAt = (this.isPaused ? now : this.heardAt) + ms;
+    this.dueAt = (this.isHeldBack ? now : this.heardAt) + ms;
     if (this.dueAt <= now) return false;
     timers.add(this);
     return true;
