@@ -30,6 +30,9 @@ export interface BreakerDeps {
 /** The breakers of one instance, or of a service as a whole: one for all callers whose breaker settings are the same. */
 export class Breakers {
   private readonly bySettings = new Map<string, CircuitBreaker>();
+  /** The one that was asked for last, mostly the only one: with many instances a map costs the wait for memory. */
+  private latest: CircuitBreaker | undefined = undefined;
+  private latestKey: string | undefined = undefined;
   private forced: ForcedCircuit | undefined;
 
   constructor(
@@ -45,16 +48,22 @@ export class Breakers {
   /** Whether a call by these settings would be refused now. */
   refuses(key: string): boolean {
     // Also those are held who have not called yet, or have no breaker.
-    return this.forced === 'isolated' || this.bySettings.get(key)?.canAcquire() === false;
+    return this.forced === 'isolated' || this.find(key)?.canAcquire() === false;
   }
 
   /** Undefined where nobody has called by these settings. */
   find(key: string): CircuitBreaker | undefined {
-    return this.bySettings.get(key);
+    if (key !== this.latestKey) {
+      const found = this.bySettings.get(key);
+      if (!found) return undefined;
+      this.latest = found;
+      this.latestKey = key;
+    }
+    return this.latest;
   }
 
   of(key: string, options: ResolvedCircuitBreakerOptions): CircuitBreaker {
-    let breaker = this.bySettings.get(key);
+    let breaker = this.find(key);
     if (!breaker) this.bySettings.set(key, (breaker = this.create(options)));
     return breaker;
   }
