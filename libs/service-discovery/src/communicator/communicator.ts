@@ -15,6 +15,7 @@ import { callInParallel, type ParallelCall, type ParallelOptions, type ParallelR
 import { type CommunicationPattern, type PatternOverrides, resolvePatterns } from './patterns.js';
 import { readJson } from './read-json.js';
 import { asPlainObject, type ServiceCallRequest, type ServiceCallResponse } from './request.js';
+import { rejected } from './call/rejected.js';
 import { type CallStageDescription } from './call/stage.js';
 import { timesFor } from './call-times.js';
 import { CIRCUIT_COMMANDS, type CircuitBreakerView, type CircuitCommand } from './channel/breakers.js';
@@ -221,11 +222,6 @@ export class ServiceCommunicator {
     }
     return settings;
   }
-}
-
-/** What is wrong from the start is told like everything else: by the promise. */
-async function rejected(error: unknown): Promise<never> {
-  throw error;
 }
 
 /** @throws InvalidConfigurationError that lists every wrong option */

@@ -1,5 +1,6 @@
 import { ServiceDiscoveryError } from '../../common/index.js';
 import { type Call } from './call.js';
+import { rejected } from './rejected.js';
 import { type CallStage } from './stage.js';
 
 /**
@@ -24,10 +25,6 @@ export function runCall<T>(call: Call<T>, outermost: CallStage): Promise<T> {
       throw error;
     },
   );
-}
-
-async function rejected(error: unknown): Promise<never> {
-  throw error;
 }
 
 /** @param error what went wrong, where the caller was answered all the same, too */

@@ -28,7 +28,7 @@ export class Connection extends Client {
 
 /** A request, as a pool sees it: what undici is told, and what it tells. */
 export interface Tenant extends Dispatcher.DispatchOptions, Dispatcher.DispatchHandler {
-  /** The pool's to set; who releases the connection takes it away. */
+  /** The pool's own; undefined: it has none, or none any more. */
   connection: Connection | undefined;
   /** Whether undici was told to wait with the rest of the answer. */
   readonly isHeldBack: boolean;
@@ -76,32 +76,22 @@ export class ConnectionPool {
     if (this.waiting.delete(tenant)) this.endIfDone();
   }
 
-  /** The connection can take another request. */
-  release(connection: Connection): void {
-    connection.tenant = undefined;
-    if (!this.connections.has(connection)) return;
-    connection.isFree = true;
-    this.free.push(connection);
-    // Not at once: undici is in the middle of telling how the last one ended.
-    if (this.waiting.size > 0) queueMicrotask(() => this.serve());
-    else this.endIfDone();
+  /** It has its answer, and its connection can take another request. */
+  answered(tenant: Tenant): void {
+    const connection = this.vacate(tenant);
+    if (connection) this.release(connection);
   }
 
-  /** The same of one that undici did not begin with: it may be about to fail all that it holds, and takes none meanwhile. */
-  takeBack(connection: Connection): void {
-    queueMicrotask(() => this.release(connection));
-  }
-
-  /** Closes a connection that can take no other request. */
-  remove(connection: Connection): void {
-    if (!this.connections.delete(connection)) return;
-    if (connection.isFree) this.free.splice(this.free.indexOf(connection), 1);
-    connection.isFree = false;
-    void connection.destroy().then(() => {
-      this.alive--;
-      this.tellIfEmpty();
-    });
-    if (this.waiting.size > 0) queueMicrotask(() => this.serve());
+  /**
+   * It has failed.
+   * @param wasBegun whether undici had begun with it: then its connection can take no other request
+   */
+  failed(tenant: Tenant, wasBegun: boolean): void {
+    const connection = this.vacate(tenant);
+    if (!connection) return;
+    if (wasBegun) this.remove(connection);
+    // Undici may be about to fail all that the connection holds, so that it takes none meanwhile.
+    else queueMicrotask(() => this.release(connection));
   }
 
   /** Resolves when all has ended that is under way or waits, and every connection is closed. */
@@ -139,6 +129,37 @@ export class ConnectionPool {
 
   private tellIfEmpty(): void {
     if (this.alive === 0 && this.waiting.size === 0) this.whenEmpty?.();
+  }
+
+  private vacate(tenant: Tenant): Connection | undefined {
+    const { connection } = tenant;
+    tenant.connection = undefined;
+    if (connection) connection.tenant = undefined;
+    return connection;
+  }
+
+  private release(connection: Connection): void {
+    if (!this.connections.has(connection)) return;
+    connection.isFree = true;
+    this.free.push(connection);
+    this.serveSoon();
+    this.endIfDone();
+  }
+
+  private remove(connection: Connection): void {
+    if (!this.connections.delete(connection)) return;
+    if (connection.isFree) this.free.splice(this.free.indexOf(connection), 1);
+    connection.isFree = false;
+    void connection.destroy().then(() => {
+      this.alive--;
+      this.tellIfEmpty();
+    });
+    this.serveSoon();
+  }
+
+  /** Not at once: undici is in the middle of telling how the last one ended. */
+  private serveSoon(): void {
+    if (this.waiting.size > 0) queueMicrotask(() => this.serve());
   }
 
   private take(): Connection | undefined {

@@ -135,17 +135,12 @@ export class Exchange implements Tenant, AbortListener, BodyFlow, WheelTimer {
     this.stalls.timers.remove(this);
     this.cancellation?.unfollow(this);
     this.incoming?.finish();
-    const { connection } = this;
-    this.connection = undefined;
-    if (connection) this.pool.release(connection);
+    this.pool.answered(this);
   }
 
   onError(error: unknown): void {
-    const { connection } = this;
-    this.connection = undefined;
-    if (connection && this.end) this.pool.remove(connection);
-    // It was refused, or no connection could be opened.
-    else if (connection) this.pool.takeBack(connection);
+    // Else it was refused, or no connection could be opened.
+    this.pool.failed(this, this.end !== undefined);
     this.lose(error);
   }
 

@@ -58,10 +58,9 @@ export class InstancePools {
   async close(): Promise<void> {
     const all = [...this.byOrigin.values(), ...this.retired];
     const closed = Promise.all(all.map((pool) => pool.close()));
-    if (!(await settlesWithin(this.clock, this.options.closeTimeoutMs, closed))) {
-      for (const pool of all) pool.destroy();
-      await closed;
-    }
+    const isInTime = await settlesWithin(this.clock, this.options.closeTimeoutMs, closed);
+    if (!isInTime) for (const pool of all) pool.destroy();
+    await closed;
     this.byOrigin.clear();
     this.byInstance = new WeakMap();
   }
