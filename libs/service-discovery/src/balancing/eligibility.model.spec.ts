@@ -144,7 +144,7 @@ function reference(instances: readonly ServiceInstance[], wanted: Call, given: P
   const isPanic = share < panicThreshold;
   const usable = isPanic ? onDuty : serving;
   if (usable.length === 0) return 'none_healthy';
-  if (share < minimumHealthyShare) return 'too_few_healthy';
+  if (minimumHealthyShare > 0 && share <= minimumHealthyShare) return 'too_few_healthy';
   const available = usable.filter(({ instanceId }) => !wanted.refused.includes(instanceId));
   if (available.length === 0) return 'none_available';
 

@@ -178,9 +178,9 @@ describe('selectEligible', () => {
       expect(idsOf(list, { exclude, refusal }, { panicThreshold: 1 })).toEqual(['unchecked']);
     });
 
-    it('counts the service as unavailable below the minimum', () => {
-      expect(idsOf(list, {}, { minimumHealthyShare: 0.5 })).toEqual(['well']);
-      expect(idsOf(list, {}, { minimumHealthyShare: 0.51 })).toBe('too_few_healthy');
+    it('counts the service as unavailable unless more than the minimum share is healthy, as Kong does', () => {
+      expect(idsOf(list, {}, { minimumHealthyShare: 0.49 })).toEqual(['well']);
+      expect(idsOf(list, {}, { minimumHealthyShare: 0.5 })).toBe('too_few_healthy');
       expect(idsOf(list, { avoid: new Set(['well']) }, { minimumHealthyShare: 0.5 })).toBe('too_few_healthy');
       expect(idsOf(list, {}, { panicThreshold: 0.8, minimumHealthyShare: 0.6 })).toBe('too_few_healthy');
       expect(idsOf(list.slice(2), {}, { minimumHealthyShare: 0.5 })).toBe('none_healthy');
@@ -191,8 +191,8 @@ describe('selectEligible', () => {
       const light = instance('sick', { weight: 100, healthStatus: 'unhealthy', tags: ['api'] });
       const other = instance('other', { weight: 900, healthStatus: 'unhealthy' });
       const criteria = { tags: ['api'] };
-      expect(idsOf([heavy, light, other], criteria, { minimumHealthyShare: 0.75 })).toEqual(['well']);
-      expect(idsOf([heavy, light, other], criteria, { minimumHealthyShare: 0.76 })).toBe('too_few_healthy');
+      expect(idsOf([heavy, light, other], criteria, { minimumHealthyShare: 0.74 })).toEqual(['well']);
+      expect(idsOf([heavy, light, other], criteria, { minimumHealthyShare: 0.75 })).toBe('too_few_healthy');
       expect(idsOf([heavy, light, other], {}, { minimumHealthyShare: 0.75 })).toBe('too_few_healthy');
     });
   });

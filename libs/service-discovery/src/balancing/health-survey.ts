@@ -35,7 +35,7 @@ export function surveyHealth(
   return {
     healthyShare,
     isPanic: healthyShare < panicThreshold,
-    isTooFew: healthyShare < minimumHealthyShare,
+    isTooFew: minimumHealthyShare > 0 && healthyShare <= minimumHealthyShare,
     isUncheckedBehind: healthy >= uncheckedThreshold * serving,
   };
 }

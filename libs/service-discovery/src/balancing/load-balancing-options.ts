@@ -21,8 +21,8 @@ export interface LoadBalancingOptions {
    */
   panicThreshold: number;
   /**
-   * When a smaller share of a service's instances than this, by weight, is not unhealthy, the service counts as not
-   * available at all. From 0, which means never, to 1; less than `panicThreshold` where there is one. Kong's `threshold`.
+   * The service counts as unavailable unless more than this share of its instances, by weight, is not unhealthy. Equality
+   * is too few, as with Kong's `threshold`. From 0, which is off, to below 1; less than `panicThreshold` where there is one.
    * @default 0
    */
   minimumHealthyShare: number;

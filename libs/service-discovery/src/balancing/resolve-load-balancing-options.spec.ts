@@ -80,6 +80,7 @@ describe('resolveLoadBalancingOptions', () => {
     ['not an object', [] as Given, 'lb: an object of options'],
     ['a share below 0', { panicThreshold: -0.1 }, 'lb.panicThreshold: a number from 0 to 1'],
     ['a share in percent', { minimumHealthyShare: 50 }, 'lb.minimumHealthyShare: a number from 0 to 1'],
+    ['a share that none can exceed', { minimumHealthyShare: 1 }, 'lb.minimumHealthyShare: less than 1'],
     ['NaN', { uncheckedThreshold: Number.NaN }, 'lb.uncheckedThreshold: a number from 0 to 1'],
     ['a text for a share', { uncheckedThreshold: '0.5' }, 'lb.uncheckedThreshold: a number from 0 to 1'],
     ['a slow start of no time', { slowStart: { window: 0 } }, 'lb.slowStart.window: a duration from 1ms to 1h'],
@@ -146,7 +147,7 @@ describe('resolveLoadBalancingOptions', () => {
     const expected = expect.stringContaining('lb.minimumHealthyShare: less than panicThreshold, which is 0.4');
     expect(problemsOf({ panicThreshold: 0.4, minimumHealthyShare: 0.4 })).toEqual([expected]);
     expect(problemsOf({ panicThreshold: 0.4, minimumHealthyShare: 0.39 })).toEqual([]);
-    expect(problemsOf({ minimumHealthyShare: 1 })).toEqual([]);
+    expect(problemsOf({ minimumHealthyShare: 0.99 })).toEqual([]);
   });
 
   it('tells of everything wrong at once', () => {

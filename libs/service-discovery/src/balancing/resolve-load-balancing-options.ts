@@ -63,7 +63,9 @@ export function resolveLoadBalancingOptions(
     routes: resolveRoutes(check, given.routes),
   };
   const { panicThreshold, minimumHealthyShare } = resolved;
-  if (panicThreshold > 0 && minimumHealthyShare >= panicThreshold) {
+  if (minimumHealthyShare === 1) {
+    check.problem('minimumHealthyShare', 1, 'less than 1, since a larger share than this has to be healthy');
+  } else if (panicThreshold > 0 && minimumHealthyShare >= panicThreshold) {
     const expected = `less than panicThreshold, which is ${panicThreshold}, as below it nobody is left to call in a panic`;
     check.problem('minimumHealthyShare', minimumHealthyShare, expected);
   }

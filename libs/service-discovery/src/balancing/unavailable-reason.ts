@@ -6,7 +6,7 @@ export type UnavailableReason =
   | 'no_match'
   /** All that match are unhealthy, draining, in maintenance or have weight 0. */
   | 'none_healthy'
-  /** A smaller share than `minimumHealthyShare` of those that match is healthy. */
+  /** No larger share than `minimumHealthyShare` of those that match is healthy. */
   | 'too_few_healthy'
   /** All healthy ones are refused by `refusal`. */
   | 'none_available';
