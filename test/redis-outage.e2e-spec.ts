@@ -184,3 +184,29 @@ function standStill(ms: number): void {
   const end = systemClock.now() + ms;
   while (systemClock.now() < end);
 }
+
+describe('the reason of an outage', () => {
+  const OF_THE_CLIENT = /max retries per request|Command aborted|Connection is closed|Stream isn't writeable/;
+
+  it('is that the connection was lost for commands under way when Redis is killed, and no limit of its client', async () => {
+    await redis.startServer();
+    const store = redis.openStore({}, { expiryClock: new ManualClock() });
+    const member = redis.member(store);
+    await member.registry.start();
+    await store.put(instanceOf('a'), TTL_MS);
+    const reasons: string[] = [];
+    member.bus.on('registry.unavailable', ({ reason }) => void reasons.push(reason));
+    redis.server.pause();
+    const writes = Promise.allSettled(['b', 'c', 'd'].map((id) => store.put(instanceOf(id), TTL_MS)));
+    await pendingInput();
+    const lost = member.next('registry.unavailable');
+    await redis.server.kill();
+    for (const outcome of await writes) {
+      if (outcome.status === 'rejected') reasons.push((outcome.reason as Error).message);
+    }
+    await lost;
+    expect(reasons).toHaveLength(4);
+    for (const reason of reasons) expect(reason).not.toMatch(OF_THE_CLIENT);
+    for (const reason of reasons) expect(reason).toMatch(/the connection was lost|ECONNRESET|The watch .* was lost/);
+  });
+});

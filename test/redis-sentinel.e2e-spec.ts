@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { systemClock } from '../libs/service-discovery/src/common/index.js';
 import { type RedisRegistryStoreOptions } from '../libs/service-discovery/src/store/index.js';
+import { pollUntil } from './support/poll.js';
 import { DOWN_AFTER_MS, MASTER_NAME, RedisSentinels } from './support/redis-sentinel.js';
 import { RegistryProcess } from './support/registry-process.js';
 import { report, sinceMs } from './support/timing.js';
@@ -117,5 +118,28 @@ describe('when a primary that was cut off took writes while another one was in i
     await allShow([await start()], live);
     // What ended on its own side did not come back in its view either.
     expect(shown).not.toContain('ended-there');
+  });
+});
+
+describe('when the primary is killed and its clients are told why calls fail', () => {
+  it('no reason names the limit of retries of the Redis client', async () => {
+    const one = await start();
+    await one.register('users', 'a');
+    const reasons: string[] = [];
+    one.bus.on('registry.unavailable', ({ reason }) => void reasons.push(reason));
+    const failover = sentinels.failover();
+    sentinels.primary.server.pause();
+    const underWay = one.register('users', 'b').catch((error: Error) => void reasons.push(error.message));
+    await sentinels.primary.server.kill();
+    await underWay;
+    const note = (error: Error): boolean => {
+      reasons.push(error.message);
+      return false;
+    };
+    const written = pollUntil('a registration', () => one.register('users', 'c').then(() => true, note));
+    await Promise.all([failover, written]);
+    expect(reasons.length).toBeGreaterThan(1);
+    expect(reasons.filter((reason) => /max retries|Command aborted|Connection is closed/.test(reason))).toEqual([]);
+    report(`reasons of a failover: ${[...new Set(reasons)].join(' | ')}`);
   });
 });

@@ -29,3 +29,25 @@ describe('a connection that has ended for good', () => {
     expect(one.status).toBe('end');
   });
 });
+
+describe('a command whose connection closed', () => {
+  const closed = new Error('Reached the max retries per request limit (which is 0). Refer to "maxRetriesPerRequest"');
+
+  it('fails with why the connection was given up, or that it was lost', async () => {
+    const connection = makeConnection();
+    const client = await connection.open();
+    expect(connection.unavailable(closed).message).toMatch(/cannot be reached: the connection was lost/);
+    connection.giveUp([client], new Error('it did not answer within 2000 ms'));
+    expect(connection.unavailable(closed).message).toMatch(/cannot be reached: it did not answer within 2000 ms/);
+    await connection.close();
+  });
+
+  it('never counts as the cause of what follows', async () => {
+    const connection = makeConnection();
+    const client = await connection.open();
+    client.emit('error', new Error('connect ECONNREFUSED 127.0.0.1:1'));
+    client.emit('error', closed);
+    expect(connection.failure?.message).toBe('connect ECONNREFUSED 127.0.0.1:1');
+    await connection.close();
+  });
+});

@@ -1,5 +1,5 @@
 import { RegistryUnavailableError, type Random } from '../../common/index.js';
-import { addressOf, isCluster, makeClient, reasonOf, type Client } from './connection.js';
+import { addressOf, isCluster, makeClient, reasonOf, saysOnlyClosed, type Client } from './connection.js';
 import { type ResolvedRedisRegistryStoreOptions } from './options.js';
 import { type ReconnectSpread } from './reconnect-spread.js';
 import { unavailableError } from './unavailable.js';
@@ -72,9 +72,14 @@ export class CommandConnection {
     return this.open();
   }
 
-  /** Starts over with servers that do not answer, unless they are the user's to care for. */
-  giveUp(servers: Iterable<Client>): void {
-    if (this.own) for (const server of [...servers]) server.disconnect(true);
+  /**
+   * Starts over with servers that do not answer, unless they are the user's to care for.
+   * @param why what the other commands on these connections fail with
+   */
+  giveUp(servers: Iterable<Client>, why: Error): void {
+    if (!this.own) return;
+    this.lastFailure = why;
+    for (const server of [...servers]) server.disconnect(true);
   }
 
   unavailable(cause: unknown): RegistryUnavailableError {
@@ -82,7 +87,11 @@ export class CommandConnection {
     if (this.closed) return new RegistryUnavailableError('The registry store is closed');
     const { servers } = this.options;
     const { topology, tls } = 'address' in servers ? servers.address : {};
-    return unavailableError(cause, { where: this.where, topology, tls: this.wasAnswered ? undefined : tls });
+    return unavailableError(saysOnlyClosed(cause) ? this.whyClosed : cause, {
+      where: this.where,
+      topology,
+      tls: this.wasAnswered ? undefined : tls,
+    });
   }
 
   /** Ends it, unless it is the user's own. */
@@ -129,10 +138,15 @@ export class CommandConnection {
 
   /** On a Cluster, too, when a single node is lost: its replica takes over, and may not know the last changes. */
   private readonly onClose = (): void => {
-    this.listener.onDown(this.lastFailure ?? new Error('the connection was lost'));
+    this.listener.onDown(this.whyClosed);
   };
 
   private readonly onError = (error: Error): void => {
-    this.lastFailure = reasonOf(error);
+    const reason = reasonOf(error);
+    if (!saysOnlyClosed(reason)) this.lastFailure = reason;
   };
+
+  private get whyClosed(): Error {
+    return this.lastFailure ?? new Error('the connection was lost');
+  }
 }

@@ -136,6 +136,18 @@ export function reasonOf(error: Error & { lastNodeError?: Error | null }): Error
   return error.lastNodeError ?? error;
 }
 
+/**
+ * What ioredis says of a command that was under way, or about to be sent, when its connection closed. It does not say why
+ * the connection closed.
+ */
+const ONLY_CLOSED =
+  /^(Reached the max retries per request limit|Command aborted due to connection close|Connection is closed|Stream isn't writeable)/;
+
+/** Whether an error tells that a connection closed, and not why. */
+export function saysOnlyClosed(error: unknown): boolean {
+  return ONLY_CLOSED.test((error as Partial<Error> | undefined)?.message ?? '');
+}
+
 function awaitReady(client: Client): Promise<void> {
   return new Promise((resolve, reject) => {
     let lastError: Error | undefined;

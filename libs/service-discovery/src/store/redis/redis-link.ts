@@ -278,7 +278,7 @@ export class RedisLink {
 
   private giveUp(servers: Iterable<Client>, error: Error): void {
     this.goDown(error);
-    this.connection.giveUp(servers);
+    this.connection.giveUp(servers, error);
   }
 }
 
