@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, type Socket } from 'node:net';
+import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type INestApplication } from '@nestjs/common';
 import {
@@ -178,6 +179,7 @@ describe('the environment', () => {
     setEnvironment({
       MODE: 'remote',
       REGISTRY_URL: 'http://registry:3000',
+      TOKEN: 'new,old',
       REDIS_URL: 'redis://redis:6379',
       NAMESPACE: 'shop',
       HOST: '10.0.0.7',
@@ -194,7 +196,8 @@ describe('the environment', () => {
     });
     await expect(optionsOf()).resolves.toMatchObject({
       mode: 'remote',
-      remote: { url: 'http://registry:3000' },
+      remote: { url: 'http://registry:3000', token: 'new,old' },
+      api: { token: 'new,old' },
       redis: undefined,
       namespace: 'shop',
       advertise: { host: '10.0.0.7', port: 8_080 },
@@ -253,6 +256,24 @@ describe('the environment', () => {
       communicator: { retry: false },
       healthCheck: { enabled: false },
     });
+  });
+
+  it('sets no token where the API is switched off, and gives way to those of the options', async () => {
+    setEnvironment({ TOKEN: 'environment', REGISTRY_URL: 'http://registry' });
+    await expect(optionsOf({ api: false })).resolves.toMatchObject({ api: false, remote: { token: 'environment' } });
+    await expect(optionsOf({ api: { token: 'own' }, remote: { token: 'other' } })).resolves.toMatchObject({
+      api: { token: 'own' },
+      remote: { token: 'other' },
+    });
+  });
+
+  it('names a wrong token once, by its variable and without its value', async () => {
+    setEnvironment({ TOKEN: 'hush hush', REGISTRY_URL: 'http://registry' });
+    const error = (await startError(ServiceDiscoveryModule.forRoot())) as InvalidConfigurationError;
+    expect(error.problems).toEqual([
+      { path: 'SERVICE_DISCOVERY_TOKEN', value: '***', expected: expect.stringMatching(/^a token, or several/) },
+    ]);
+    expect(inspect(error)).not.toContain('hush');
   });
 });
 
@@ -509,6 +530,15 @@ describe('wrong settings', () => {
     ]);
   });
 });
+
+it.each([[''], [' '], ['a b'], ['a,,b'], ['a,'], ['ü'], [5], [null], [['a']], ['x'.repeat(513)]])(
+  'the token %p is refused on both sides, by name',
+  async (token) => {
+    const problems = await problemsOf({ registryUrl: 'http://registry', api: { token }, remote: { token } });
+    expect(Object.keys(problems)).toEqual(['remote.token', 'api.token']);
+    expect(Object.values(problems).map(({ value }) => value)).toEqual(['***', '***']);
+  },
+);
 
 describe('options of undici in place of a transport', () => {
   it('hold for its connections', async () => {

@@ -259,7 +259,9 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
     expect(await get(app, '/nobody')).toEqual({ statusCode: 503, code: 'SERVICE_NOT_FOUND' });
   },
   'guard.ts': async ({ standalone }) => {
+    process.env.SERVICE_DISCOVERY_TOKEN = 'shared';
     const app = await standalone('RegistryModule');
+    delete process.env.SERVICE_DISCOVERY_TOKEN;
     const register = (headers: Record<string, string>): Promise<Response> =>
       fetch(`${urlOf(app)}/service-discovery/register`, {
         method: 'POST',
@@ -267,7 +269,7 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
         body: JSON.stringify({ service_name: 'a', host: '127.0.0.1', port: 1 }),
       });
     expect((await register({})).status).toBe(403);
-    expect((await register({ authorization: 'Bearer change me' })).status).toBe(201);
+    expect((await register({ authorization: 'Bearer shared' })).status).toBe(201);
   },
   'configuration.ts': async ({ standalone }) => {
     const app = await standalone('ConfiguredModule');

@@ -1,9 +1,14 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { inspect } from 'node:util';
 import { type CanActivate } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { InvalidConfigurationError, systemClock } from '../libs/service-discovery/src/common/index.js';
+import {
+  InvalidConfigurationError,
+  type ServiceDiscoveryError,
+  systemClock,
+} from '../libs/service-discovery/src/common/index.js';
 import {
   type Change,
   type EventName,
@@ -96,6 +101,27 @@ describe('RemoteRegistryStore and what a registry says', () => {
     expect(await firstOf(store)).toMatchObject({ type: 'reset', instances: [{ instanceId: 'a' }] });
   });
 
+  it('gets in with the token of the registry, of several with the first', async () => {
+    await start({ peer: '192.0.2.7', api: { token: 'old,new' } }, { token: 'new, newest' });
+    await store.put(instanceOf(), 10_000);
+    expect(await firstOf(store)).toMatchObject({ type: 'reset', instances: [{ instanceId: 'a' }] });
+  });
+
+  it.each<[what: string, remote: Partial<RemoteRegistryStoreOptions>, status: number]>([
+    ['without a token', {}, 401],
+    ['with a wrong token', { token: 'wr0ng' }, 403],
+    ['with an authorization of its own', { token: 'right', headers: { Authorization: 'Bearer wr0ng' } }, 403],
+  ])('%s, is told how to get in, and shows none', async (_what, remote, status) => {
+    await start({ peer: '192.0.2.7', api: { token: 'right' } }, remote);
+    for (const act of [() => store.put(instanceOf(), 10_000), () => firstOf(store), () => store.renew([LEASE])]) {
+      const error = (await act().catch((thrown: unknown) => thrown)) as ServiceDiscoveryError;
+      expect(error.code).toBe('REGISTRY_UNAVAILABLE');
+      expect(error.message).toContain(`(status ${status})`);
+      expect(error.message).toContain('Set `remote.token` or SERVICE_DISCOVERY_TOKEN');
+      expect(inspect(error)).not.toMatch(/wr0ng|'right'/);
+    }
+  });
+
   it('sees metadata as it is, though readers of the API see it masked', async () => {
     await start();
     await store.put(instanceOf({ metadata: { password: 'p' } }), 10_000);
@@ -130,9 +156,9 @@ describe('RemoteRegistryStore and what a registry says', () => {
   });
 
   it('lists every wrong option', () => {
-    const wrong = { url: 'ftp://x', path: '/x/', headers: { a: 1 }, requestTimeout: 0 } as never;
+    const wrong = { url: 'ftp://x', path: '/x/', token: 'a,', headers: { a: 1 }, requestTimeout: 0 } as never;
     expect(() => new RemoteRegistryStore(wrong)).toThrow(InvalidConfigurationError);
-    expect(() => new RemoteRegistryStore(wrong)).toThrow(/url[^]*path[^]*headers[^]*requestTimeout/);
+    expect(() => new RemoteRegistryStore(wrong)).toThrow(/url[^]*path[^]*token[^]*headers[^]*requestTimeout/);
     expect(() => new RemoteRegistryStore({ url: 'http://user:pass@registry:3000' })).toThrow(/url/);
   });
 });

@@ -151,6 +151,100 @@ describe.each(PLATFORMS)('who may call the REST API on %s', (platform) => {
     });
   });
 
+  describe('with a token', () => {
+    const TOKEN = 'correct-horse+battery/staple==';
+    const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });
+
+    it('a request with it may write from another machine', async () => {
+      await start({ peer: STRANGER, api: { token: TOKEN } });
+      expect((await rest.send('POST', '/register', { json: USER, headers: bearer(TOKEN) })).status).toBe(201);
+      const headers = { authorization: `bearer  ${TOKEN}`, host: 'registry.example', 'x-forwarded-for': '203.0.113.9' };
+      for (const [method, path, json] of RESTRICTED.filter(([verb]) => verb !== 'GET')) {
+        const { status } = await rest.send(method, path, { json, headers });
+        expect([method, path, status === 401 || status === 403]).toEqual([method, path, false]);
+      }
+    });
+
+    it('a request without one from another machine is answered 401 with the way out', async () => {
+      await start({ peer: STRANGER, api: { token: TOKEN } });
+      for (const headers of [{}, { authorization: 'Basic dXNlcjpwYXNz' }] as Record<string, string>[]) {
+        for (const [method, path, json] of RESTRICTED) {
+          const answer = await rest.send(method, path, { json, headers });
+          expect([method, path, answer.status]).toEqual([method, path, 401]);
+          expect(answer.headers['www-authenticate']).toBe('Bearer realm="service-discovery"');
+          expect(answer.body).toEqual({
+            error: { code: 'UNAUTHORIZED', message: expect.stringContaining('Authorization: Bearer'), problems: [] },
+            status_code: 401,
+          });
+        }
+      }
+      expect(rest.registry.listServices()).toEqual([]);
+      for (const path of OPEN) expect((await rest.send('GET', path)).status).toBe(200);
+    });
+
+    it.each(['wrong', '', TOKEN.slice(1), `${TOKEN}=`, `${TOKEN},other`, 'other'])(
+      'a request with the wrong token %p is answered 403, from this machine as well',
+      async (token) => {
+        for (const peer of [STRANGER, undefined]) {
+          await start({ peer, api: { token: `${TOKEN},another` } });
+          await refusedEverywhere((method, path, json) => rest.send(method, path, { json, headers: bearer(token) }));
+          const { body } = await rest.send('POST', '/register', { json: USER, headers: bearer(token) });
+          expect(body.error.message).toContain('SERVICE_DISCOVERY_TOKEN');
+          if (peer !== undefined) await rest.close();
+        }
+      },
+    );
+
+    it('each of several tokens lets in', async () => {
+      await start({ peer: STRANGER, api: { token: 'new, old' } });
+      for (const token of ['new', 'old']) {
+        const { status } = await rest.send('POST', '/register', { json: USER, headers: bearer(token) });
+        expect([token, status < 300]).toEqual([token, true]);
+      }
+    });
+
+    it('a request without one may write from this machine, unless a proxy forwards it', async () => {
+      await start({ api: { token: TOKEN } });
+      expect((await rest.send('POST', '/register', { json: USER })).status).toBe(201);
+      const { status } = await rest.send('POST', '/register', { json: USER, headers: { via: 'x' } });
+      expect(status).toBe(401);
+    });
+
+    it('a guard decides on a request that shows no valid one', async () => {
+      await start({ api: { token: TOKEN, guard: KeyGuard }, providers: [Keys] });
+      const statusWith = async (headers: Record<string, string>): Promise<number> =>
+        (await rest.send('POST', '/register', { json: USER, headers })).status;
+      expect(await statusWith({})).toBe(403);
+      expect(await statusWith(bearer('wrong'))).toBe(403);
+      expect(await statusWith(bearer('letmein'))).toBe(201);
+      expect(await statusWith(bearer(TOKEN))).toBe(200);
+    });
+
+    it('guardReads asks for it when reading, too', async () => {
+      await start({ peer: STRANGER, api: { token: TOKEN, guardReads: true } });
+      for (const path of OPEN) {
+        expect((await rest.send('GET', path)).status).toBe(401);
+        expect((await rest.send('GET', path, { headers: bearer('wrong') })).status).toBe(403);
+        expect((await rest.send('GET', path, { headers: bearer(TOKEN) })).status).toBe(200);
+      }
+    });
+
+    it('neither an answer nor the log shows a token', async () => {
+      const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+      const shown: unknown[] = [];
+      await start({ peer: STRANGER, api: { token: TOKEN } });
+      for (const headers of [{}, bearer('some-wrong-token'), bearer(TOKEN)]) {
+        const { text, headers: sent } = await rest.send('POST', '/register', { json: {}, headers });
+        shown.push(text, sent);
+        rest.clock.advance(60_000);
+      }
+      shown.push(warn.mock.calls);
+      warn.mockRestore();
+      expect(JSON.stringify(shown)).toMatch(/A request was refused/);
+      expect(JSON.stringify(shown)).not.toMatch(/correct-horse|some-wrong-token/);
+    });
+  });
+
   describe('with a guard', () => {
     const key = { authorization: 'Bearer letmein' };
 
@@ -197,9 +291,9 @@ describe('a guard that cannot be made', () => {
 
 describe('wrong options of the API', () => {
   it('are all named in one error', () => {
-    const wrong = { path: '/x/', guardReads: 'yes', guard: 'me', allowedHosts: ['10.0.0.0/99'] };
+    const wrong = { path: '/x/', guardReads: 'yes', guard: 'me', token: 'x y', allowedHosts: ['10.0.0.0/99'] };
     expect(() => restProviders(wrong as unknown as Partial<ApiOptions>)).toThrow(
-      /api\.path[^]*api\.guardReads[^]*api\.guard:[^]*api\.allowedHosts\[0\]/,
+      /api\.path[^]*api\.guardReads[^]*api\.guard:[^]*api\.token:[^]*api\.allowedHosts\[0\]/,
     );
   });
 });

@@ -23,6 +23,7 @@ import { ServiceReadiness } from '../../libs/service-discovery/src/nest/readines
 import {
   type ApiOptions,
   type ErrorBody,
+  resolveApiOptions,
   restControllers,
   restProviders,
 } from '../../libs/service-discovery/src/nest/rest/index.js';
@@ -118,7 +119,7 @@ export async function startRestApp(platform: Platform, options: RestAppOptions =
     providers: [
       { provide: CLOCK, useValue: clock },
       { provide: RANDOM, useValue: random },
-      { provide: SERVICE_DISCOVERY_OPTIONS, useValue: { communicator: {} } },
+      { provide: SERVICE_DISCOVERY_OPTIONS, useValue: { communicator: {}, api: resolveApiOptions(options.api) } },
       { provide: EventBus, useValue: bus },
       { provide: ServiceRegistry, useValue: registry },
       { provide: ServiceCommunicator, useValue: communicator },

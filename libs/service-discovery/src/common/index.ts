@@ -18,6 +18,7 @@ export * from './outcome.js';
 export * from './plain-object.js';
 export * from './random.js';
 export * from './reconnect-delay.js';
+export * from './shared-token.js';
 export * from './shown-url.js';
 export * from './snake-case.js';
 export * from './suggest.js';

@@ -1,7 +1,7 @@
 import { type DynamicModule, type Type } from '@nestjs/common';
 import { type ModulesContainer } from '@nestjs/core';
 import { isPlainObject, type Problem } from '../common/index.js';
-import { lacksValue, type ServiceDiscoveryOptions } from './options/index.js';
+import { lacksValue, type ServiceDiscoveryOptions, withoutSecrets } from './options/index.js';
 
 /** What a module was made with, as it was given: the options, or the word that a factory makes them. */
 export type GivenOptions = ServiceDiscoveryOptions | 'forRootAsync';
@@ -76,7 +76,7 @@ export function findConflicts(modules: ModulesContainer, metatype: Type): Proble
     .filter(({ values }) => !values.every((value) => isSame(value, values[0])))
     .map(({ name, values }) => ({
       path: `ServiceDiscoveryModule.forRoot ${name}`,
-      value: values.map((value) => value ?? null),
+      value: values.map((value) => withoutSecrets(value) ?? null),
       expected: `the same value wherever the app imports the module${WAY_OUT}`,
     }));
 }

@@ -11,8 +11,8 @@ type Kind =
   | 'seconds';
 
 interface Variable {
-  /** The option that the variable sets. */
-  readonly path: string;
+  /** The option that the variable sets, or several. */
+  readonly path: string | readonly string[];
   readonly kind: Kind;
 }
 
@@ -23,6 +23,7 @@ const VARIABLES: Readonly<Record<string, Variable>> = {
   MODE: { path: 'mode', kind: 'text' },
   REGISTRY_URL: { path: 'registryUrl', kind: 'text' },
   REDIS_URL: { path: 'redis.url', kind: 'text' },
+  TOKEN: { path: ['api.token', 'remote.token'], kind: 'text' },
   NAMESPACE: { path: 'namespace', kind: 'text' },
   HOST: { path: 'advertise.host', kind: 'text' },
   PORT: { path: 'advertise.port', kind: 'number' },
@@ -56,7 +57,7 @@ export interface EnvironmentSetting {
 
 /** A problem of the option that a variable sets, as a problem of the variable. */
 export function toEnvironmentProblem(problem: Problem, { name, raw, path }: EnvironmentSetting): Problem {
-  const { kind } = Object.values(VARIABLES).find((variable) => variable.path === path) ?? {};
+  const { kind } = Object.values(VARIABLES).find((variable) => [variable.path].flat().includes(path)) ?? {};
   const expected =
     kind === 'seconds'
       ? problem.expected.replace(/in milliseconds or as a text/, 'in seconds or as a text')
@@ -75,7 +76,8 @@ export function readEnvironment(env: Environment): { settings: EnvironmentSettin
     if (isServiceLink(rest, raw)) continue;
     const variable = Object.hasOwn(VARIABLES, rest) ? VARIABLES[rest] : undefined;
     if (variable) {
-      settings.push({ name, path: variable.path, raw, value: convert(raw.trim(), variable.kind) });
+      const value = convert(raw.trim(), variable.kind);
+      for (const path of [variable.path].flat()) settings.push({ name, path, raw, value });
     } else {
       const expected = `no variable of this name${suggest(rest, Object.keys(VARIABLES), PREFIX)}`;
       problems.push({ path: name, value: raw, expected });

@@ -55,12 +55,12 @@ export function findWrongGroups(options: ServiceDiscoveryOptions): Problem[] {
     const off = Object.hasOwn(SWITCHABLE, name) ? ', or false' : '';
     const meant = MEANT[name as keyof Options];
     const expected = `an object of options${off}: any of ${inner.join(', ')}${meant ? ` (${meant})` : ''}`;
-    return [{ path: name, value: shown(value), expected }];
+    return [{ path: name, value: withoutSecrets(value), expected }];
   });
 }
 
-/** What is misplaced may be a URL with a password, or hold one. */
-function shown(value: unknown): unknown {
+/** An option's value as a message may show it: it may be a URL with a password, or an object that holds a secret. */
+export function withoutSecrets(value: unknown): unknown {
   const masked = withMaskedPassword(value);
   return typeof masked === 'object' && masked !== null && Object.keys(masked).length > 0 ? '***' : masked;
 }

@@ -1,5 +1,6 @@
 /** Settings: options, environment and presets laid over each other, and checked all at once. */
 export { type Environment } from './environment.js';
+export { withoutSecrets } from './groups.js';
 export { lacksValue } from './layers.js';
 export {
   type AdvertiseOptions,

@@ -25,7 +25,7 @@ import {
   DEFAULT_SELF_PRESERVATION_OPTIONS,
   REDIS_SERVERS_OPTION_NAMES,
 } from '../../store/index.js';
-import { DEFAULT_API_OPTIONS } from '../rest/api-options.js';
+import { API_OPTIONS_WITHOUT_DEFAULT, DEFAULT_API_OPTIONS } from '../rest/api-options.js';
 import { type ServiceDiscoveryOptions } from './options.js';
 
 /** Every option's name, with the names inside of it where it is a group. */
@@ -33,7 +33,7 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   preset: null,
   mode: null,
   registryUrl: null,
-  remote: ['path', 'headers', 'requestTimeout'],
+  remote: ['path', 'token', 'headers', 'requestTimeout'],
   redis: [
     ...REDIS_SERVERS_OPTION_NAMES,
     ...Object.keys(DEFAULT_REDIS_REGISTRY_STORE_OPTIONS).filter((name) => name !== 'namespace'),
@@ -69,7 +69,7 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   patterns: TIERS,
   strategies: null,
   transport: null,
-  api: [...Object.keys(DEFAULT_API_OPTIONS), 'guard', 'allowedHosts'],
+  api: [...Object.keys(DEFAULT_API_OPTIONS), ...API_OPTIONS_WITHOUT_DEFAULT],
   inheritDeadline: null,
   advertise: ['host', 'port', 'when'],
   shutdown: ['drainDelay', 'timeout'],

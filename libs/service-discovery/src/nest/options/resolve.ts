@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   assertOptions,
   InvalidConfigurationError,
@@ -64,7 +65,7 @@ export function resolveServiceDiscoveryOptions(
 
   const check = new OptionValidator();
   const resolved = resolveMerged(merged, options, check);
-  const wrong = check.problems.map((problem) => inItsOwnTerms(problem, inForce));
+  const wrong = distinct(check.problems.map((problem) => inItsOwnTerms(problem, inForce)));
   // The check of a group finds them, too; not where the group is not in use.
   const unknown = findUnknownOptions(options).filter(({ path }) => !wrong.some((problem) => problem.path === path));
   const found = [...wrongGroups, ...unknown, ...wrong, ...problems];
@@ -153,6 +154,11 @@ function inItsOwnTerms(problem: Problem, inForce: readonly EnvironmentSetting[])
   const given = problem.path === 'loadBalancing.strategy' ? 'loadBalancing' : problem.path;
   const setting = inForce.find(({ path }) => path === given);
   return setting ? toEnvironmentProblem(problem, setting) : problem;
+}
+
+/** A variable that sets several options is wrong once. */
+function distinct(problems: readonly Problem[]): Problem[] {
+  return problems.filter((problem, index) => index === problems.findIndex((one) => isDeepStrictEqual(one, problem)));
 }
 
 function pick<Name extends keyof ServiceDiscoveryOptions>(

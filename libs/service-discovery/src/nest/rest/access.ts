@@ -8,6 +8,7 @@ import {
   type OnModuleInit,
   SetMetadata,
   type Type,
+  UnauthorizedException,
 } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { type Observable } from 'rxjs';
@@ -16,20 +17,26 @@ import { LOG_CONTEXT } from '../logging.js';
 import { CLOCK } from '../tokens.js';
 import { API_OPTIONS, type ApiOptions } from './api-options.js';
 import { findRemoteSign, type PeerRequest } from './local-request.js';
+import { SharedToken } from './shared-token.js';
 
-/** How often the operator is told that somebody was turned away. */
+/** How often the operator is told that a request was refused. */
 const WARNING_INTERVAL_MS = 60_000;
 const RESTRICTED = Symbol('nest-service-discovery:restricted');
 
 /** Marks a route that changes something, or that shows what is masked elsewhere. */
 export const Restricted = (): MethodDecorator => SetMetadata(RESTRICTED, true);
 
+/** The caller has to show the shared token. */
+export class TokenRequiredError extends UnauthorizedException {}
+
 /**
- * Keeps the API closed by default. Restricted routes, with `guardReads` all routes, are open to whom the app's own
- * guard lets in; where there is none, to programs on this machine.
+ * Keeps the API closed by default. Restricted routes, with `guardReads` all routes, are open to a request with the shared
+ * token, wherever it comes from. What has no valid one is asked the app's own guard; where there is none, a request
+ * without a token is let in from this machine, and a wrong token is refused.
  */
 @Injectable()
 export class ApiGuard implements CanActivate, OnModuleInit {
+  private readonly token: SharedToken | undefined;
   private guard: CanActivate | undefined;
   private warningDue = Number.NEGATIVE_INFINITY;
 
@@ -37,7 +44,9 @@ export class ApiGuard implements CanActivate, OnModuleInit {
     @Inject(API_OPTIONS) private readonly api: ApiOptions,
     @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
     @Inject(CLOCK) private readonly clock: Clock,
-  ) {}
+  ) {
+    this.token = api.token === undefined ? undefined : new SharedToken(api.token);
+  }
 
   /** @throws InvalidConfigurationError when the guard is a class that cannot be made here */
   async onModuleInit(): Promise<void> {
@@ -48,22 +57,24 @@ export class ApiGuard implements CanActivate, OnModuleInit {
   canActivate(context: ExecutionContext): boolean | Promise<boolean> | Observable<boolean> {
     const restricted = Reflect.getMetadata(RESTRICTED, context.getHandler()) === true;
     if (!restricted && !this.api.guardReads) return true;
+    const request = context.switchToHttp().getRequest<PeerRequest>();
+    const shown = this.token?.check(request.headers.authorization);
+    if (shown === 'valid') return true;
     if (this.guard) return this.guard.canActivate(context);
-    const sign = findRemoteSign(context.switchToHttp().getRequest<PeerRequest>());
+    if (shown === 'wrong') throw this.refusal(new ForbiddenException(WRONG_TOKEN));
+    const sign = findRemoteSign(request);
     if (sign === undefined) return true;
-    const message =
-      `Without a guard this is open to programs on the registry's own machine only, and ${sign}. ` +
-      'Set `api.guard` to let others in.';
-    this.warn(message);
-    throw new ForbiddenException(message);
+    throw this.refusal(this.token ? new TokenRequiredError(needsToken(sign)) : new ForbiddenException(isClosed(sign)));
   }
 
-  /** The first deployment on a second machine fails here, and whoever runs the registry is the one who can mend it. */
-  private warn(message: string): void {
+  /** The first deployment on a second machine fails here, and the registry's operator is the one who can mend it. */
+  private refusal<T extends Error>(error: T): T {
     const now = this.clock.now();
-    if (now < this.warningDue) return;
-    this.warningDue = now + WARNING_INTERVAL_MS;
-    new Logger(LOG_CONTEXT).warn(`A request was refused. ${message}`);
+    if (now >= this.warningDue) {
+      this.warningDue = now + WARNING_INTERVAL_MS;
+      new Logger(LOG_CONTEXT).warn(`A request was refused. ${error.message}`);
+    }
+    return error;
   }
 
   private async instantiate(guard: Type<CanActivate>): Promise<CanActivate> {
@@ -79,4 +90,23 @@ export class ApiGuard implements CanActivate, OnModuleInit {
       throw new InvalidConfigurationError([{ path: 'api.guard', value: guard.name, expected }]);
     }
   }
+}
+
+const WRONG_TOKEN =
+  "The token of the request is none of the registry's: send one that is in its `api.token` (SERVICE_DISCOVERY_TOKEN).";
+
+/** @param sign why the request does not count as one from this machine */
+function needsToken(sign: string): string {
+  return (
+    `From another machine this needs the registry's token, and ${sign}. ` +
+    'Send `Authorization: Bearer <token>` with one that is in its `api.token` (SERVICE_DISCOVERY_TOKEN).'
+  );
+}
+
+/** @param sign why the request does not count as one from this machine */
+function isClosed(sign: string): string {
+  return (
+    `Without a token or a guard this is open to programs on the registry's own machine only, and ${sign}. ` +
+    'Set `api.token` (SERVICE_DISCOVERY_TOKEN) in the process of the registry, or `api.guard`, to let others in.'
+  );
 }

@@ -1,5 +1,5 @@
 import { type CanActivate, type Type } from '@nestjs/common';
-import { assertOptions, InvalidConfigurationError, type Problem } from '../../common/index.js';
+import { assertOptions, InvalidConfigurationError, type Problem, readTokens, TOKENS_RULE } from '../../common/index.js';
 import { type AllowedHosts, HostPolicy } from '../../model/index.js';
 
 /** The bundled REST API. */
@@ -13,13 +13,20 @@ export interface ApiOptions {
    */
   healthPath: string | false;
   /**
-   * Who may write, and read `/watch`: a guard of the app's own, as a class or an object. It alone decides then. A
+   * `SERVICE_DISCOVERY_TOKEN`: a secret that this process shares with those that register with it. A request with
+   * `Authorization: Bearer <token>` may write, and read `/watch`, wherever it comes from. Several tokens are separated by
+   * commas, so that one can be replaced without an interruption.
+   * @default none
+   */
+  token?: string;
+  /**
+   * Who may write, and read `/watch`, without the `token`: a guard of the app's own, as a class or an object. A
    * class that is a provider somewhere in the app is used as it stands there, else it is made for the API; it cannot be
    * request-scoped.
    * @default loopback peers only, see {@link isLocalRequest}
    */
   guard?: Type<CanActivate> | CanActivate;
-  /** Whether reading calls need the guard's word too. @default false */
+  /** Whether reading calls need the same as writing ones. @default false */
   guardReads: boolean;
   /**
    * Hosts that may be registered. Link-local, cloud metadata, unspecified, multicast and broadcast addresses are
@@ -30,6 +37,7 @@ export interface ApiOptions {
 }
 
 export const DEFAULT_API_OPTIONS: ApiOptions = { path: 'service-discovery', healthPath: 'health', guardReads: false };
+export const API_OPTIONS_WITHOUT_DEFAULT = ['token', 'guard', 'allowedHosts'] satisfies (keyof ApiOptions)[];
 
 /** The API's options in force: `ApiOptions`. */
 export const API_OPTIONS = Symbol('nest-service-discovery:api-options');
@@ -58,6 +66,9 @@ export function resolveApiOptions(options: Partial<ApiOptions> = {}, path = 'api
   );
   check('guardReads', 'true or false', (value) => typeof value === 'boolean');
   check('guard', 'a guard: a class or an object with canActivate()', (value) => value === undefined || isGuard(value));
+  if (resolved.token !== undefined && !readTokens(resolved.token)) {
+    problems.push({ path: `${path}.token`, value: '***', expected: TOKENS_RULE });
+  }
   try {
     new HostPolicy(resolved.allowedHosts, `${path}.allowedHosts`);
   } catch (error) {

@@ -1,5 +1,7 @@
 import { Controller, type Provider, type Type, VERSION_NEUTRAL } from '@nestjs/common';
 import { HostPolicy } from '../../model/index.js';
+import { type ResolvedServiceDiscoveryOptions } from '../options/options.js';
+import { SERVICE_DISCOVERY_OPTIONS } from '../tokens.js';
 import { API_OPTIONS, type ApiOptions, DEFAULT_API_OPTIONS, resolveApiOptions } from './api-options.js';
 import { CallsController } from './calls.controller.js';
 import { EventStreams } from './event-streams.js';
@@ -34,16 +36,21 @@ export function restControllers(api: Partial<ApiOptions> | false = {}): Type[] {
 }
 
 /**
- * What the controllers need besides `ServiceRegistry`, `ServiceDiscovery`, `ServiceCommunicator`, `HealthAggregator`,
+ * What the controllers need besides the module's options, `ServiceRegistry`, `ServiceDiscovery`, `ServiceCommunicator`, `HealthAggregator`,
  * `EventBus`, `DiscoveryMetrics` and the clock.
  * @throws InvalidConfigurationError naming every wrong option
  */
 export function restProviders(api: Partial<ApiOptions> | false = {}): Provider[] {
   if (api === false) return [];
-  const options = resolveApiOptions(api);
+  const { allowedHosts } = resolveApiOptions(api);
   return [
-    { provide: API_OPTIONS, useValue: options },
-    { provide: HOST_POLICY, useValue: new HostPolicy(options.allowedHosts) },
+    {
+      provide: API_OPTIONS,
+      inject: [SERVICE_DISCOVERY_OPTIONS],
+      // The environment has its say in them, too.
+      useFactory: (options: Pick<ResolvedServiceDiscoveryOptions, 'api'>) => options.api,
+    },
+    { provide: HOST_POLICY, useValue: new HostPolicy(allowedHosts) },
     RequestBodyReader,
     PathLimit,
     EventStreams,

@@ -1,4 +1,11 @@
-import { isRecord, OptionValidator, withMaskedPassword, type Duration } from '../../common/index.js';
+import {
+  isRecord,
+  OptionValidator,
+  readTokens,
+  TOKENS_RULE,
+  withMaskedPassword,
+  type Duration,
+} from '../../common/index.js';
 
 /** Headers for every request, or what makes them anew for each one, such as from a token that is renewed. */
 export type RegistryHeaders =
@@ -11,6 +18,13 @@ export interface RemoteRegistryStoreOptions {
   url: string;
   /** Where the registry mounts its REST API, below the URL; without slashes at its ends. @default 'service-discovery' */
   path?: string;
+  /**
+   * The secret that the registry shares with its clients (`api.token` there), sent as `Authorization: Bearer <token>`. Of several
+   * separated by commas the first is sent, so that all processes may have the same list. Where `headers` has an
+   * `authorization`, that is sent instead.
+   * @default none
+   */
+  token?: string;
   /** What every request carries, such as `{ authorization: 'Bearer …' }` for the registry's guard. @default none */
   headers?: RegistryHeaders;
   /** How long one request, or the opening of a watch, may take: 1 ms to 10 minutes. @default '5s' */
@@ -21,7 +35,7 @@ export const DEFAULT_REMOTE_REGISTRY_STORE_OPTIONS = {
   path: 'service-discovery',
   headers: {} as RegistryHeaders,
   requestTimeout: '5s' as Duration,
-} satisfies Omit<RemoteRegistryStoreOptions, 'url'>;
+} satisfies Omit<RemoteRegistryStoreOptions, 'url' | 'token'>;
 
 export interface ResolvedRemoteRegistryStoreOptions {
   /** `http://registry:3000` */
@@ -42,8 +56,8 @@ export function resolveRemoteRegistryStoreOptions(
   path = '',
 ): ResolvedRemoteRegistryStoreOptions {
   const check = new OptionValidator(path);
-  const { url, ...rest } = options;
-  const given = check.options('', rest, DEFAULT_REMOTE_REGISTRY_STORE_OPTIONS, ['url']);
+  const { url, token, ...rest } = options;
+  const given = check.options('', rest, DEFAULT_REMOTE_REGISTRY_STORE_OPTIONS, ['url', 'token']);
   const base = baseOf(url);
   if (!base) {
     check.problem(
@@ -55,6 +69,8 @@ export function resolveRemoteRegistryStoreOptions(
   if (typeof given.path !== 'string' || !/^[\w.~-]+(?:\/[\w.~-]+)*$/.test(given.path)) {
     check.problem('path', given.path, 'a path such as "service-discovery", without slashes at its ends');
   }
+  const tokens = token === undefined ? undefined : readTokens(token);
+  if (token !== undefined && !tokens) check.problem('token', '***', TOKENS_RULE);
   const { headers } = given;
   if (typeof headers !== 'function' && !isHeaders(headers)) {
     check.problem('headers', typeof headers, 'an object of header names and texts, or a function that makes one');
@@ -64,8 +80,19 @@ export function resolveRemoteRegistryStoreOptions(
   return {
     origin: base?.origin ?? '',
     basePath: `${base?.pathname.replace(/\/+$/, '') ?? ''}/${given.path}`,
-    headers: typeof headers === 'function' ? headers : () => headers,
+    headers: withToken(tokens?.[0], typeof headers === 'function' ? headers : () => headers),
     requestTimeoutMs,
+  };
+}
+
+type MakeHeaders = ResolvedRemoteRegistryStoreOptions['headers'];
+
+function withToken(token: string | undefined, make: MakeHeaders): MakeHeaders {
+  if (token === undefined) return make;
+  return async () => {
+    const headers = await make();
+    const isAuthorized = Object.keys(headers).some((name) => name.toLowerCase() === 'authorization');
+    return isAuthorized ? headers : { ...headers, authorization: `Bearer ${token}` };
   };
 }
 

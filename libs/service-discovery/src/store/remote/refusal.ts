@@ -16,6 +16,9 @@ interface ErrorFields {
   readonly retry_after_ms?: number;
 }
 
+const WAY_IN =
+  "Set `remote.token` or SERVICE_DISCOVERY_TOKEN to the registry's shared token, or `remote.headers` to what its guard asks for";
+
 /**
  * The error that a registry's answer stands for: what it says of the request as the library's own error of that code,
  * anything else as a registry that cannot be used, which passes by itself or is a fault of the configuration.
@@ -28,6 +31,13 @@ export function toError(
 ): ServiceDiscoveryError {
   const { code, message = '', problems = [], reason, retry_after_ms: retryAfterMs } = fieldsOf(answer.body);
   const details = { service: subject?.serviceName, instanceId: subject?.instanceId };
+  if (answer.status === 401 || answer.status === 403) {
+    const said = message && `: ${message}`;
+    return new RegistryUnavailableError(
+      `The registry at ${url} does not let this process in (status ${answer.status})${said}. ${WAY_IN}`,
+      details,
+    );
+  }
   switch (code) {
     case 'INVALID_INSTANCE':
       return new InvalidInstanceError(problems.map(toProblem));
