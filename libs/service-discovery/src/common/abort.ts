@@ -52,14 +52,15 @@ function listenTo(signal: AbortSignal): Waiters {
 }
 
 /**
- * The promise, or the signal's reason as soon as it aborts, whichever comes first. Leaves no listener behind, and what
- * the promise does after an abort is nobody's unhandled rejection.
+ * The result, or the signal's reason as soon as it aborts, whichever comes first. Leaves no listener behind, and a
+ * promise that rejects after an abort causes no unhandled rejection.
+ * @param result a value is as good as a promise of it
  */
-export function raceAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+export function raceAbort<T>(result: Promise<T> | T, signal: AbortSignal): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     if (signal.aborted) reject(signal.reason as Error);
     const stopWaiting = onAbort(signal, () => reject(signal.reason as Error));
-    promise.then(
+    Promise.resolve(result).then(
       (value) => {
         stopWaiting();
         resolve(value);

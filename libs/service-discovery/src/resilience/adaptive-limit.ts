@@ -113,7 +113,7 @@ export class AdaptiveLimit {
    * Runs `fn` within the limit. When `signal` aborts the call is over and its slot free, even if `fn` goes on.
    * @throws ConcurrencyLimitedError, and `fn` is not called; the signal's reason when it aborts; what `fn` throws
    */
-  async execute<T>(fn: (signal?: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async execute<T>(fn: (signal?: AbortSignal) => Promise<T> | T, signal?: AbortSignal): Promise<T> {
     const permit = await this.acquire(signal);
     try {
       // It may have aborted after the permit was given and before this line had its turn.

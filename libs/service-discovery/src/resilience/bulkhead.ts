@@ -136,7 +136,7 @@ export class Bulkhead {
    * Runs `fn` in a slot. When `signal` aborts the call is over and its slot free, even if `fn` goes on.
    * @throws BulkheadFullError, and `fn` is not called; the signal's reason when it aborts; what `fn` throws
    */
-  async execute<T>(fn: (signal?: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async execute<T>(fn: (signal?: AbortSignal) => Promise<T> | T, signal?: AbortSignal): Promise<T> {
     const release = await this.acquire(signal);
     try {
       // It may have aborted after the slot was given and before this line had its turn.

@@ -157,7 +157,7 @@ export class ChaosPolicy {
    * Calls `fn`, at once or late, or fails or answers in its place.
    * @throws the fault; the signal's reason when it aborts while the call waits; what `fn` throws
    */
-  async execute<T>(fn: (signal?: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async execute<T>(fn: (signal?: AbortSignal) => Promise<T> | T, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();
     const { enabled, faultRate, latencyRate, outcomeRate } = this.options;
     if (!(typeof enabled === 'function' ? enabled() : enabled)) return fn(signal);

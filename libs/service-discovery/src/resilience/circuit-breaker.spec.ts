@@ -50,6 +50,20 @@ describe('CircuitBreaker', () => {
     breaker = createBreaker();
   });
 
+  describe('running a function', () => {
+    it.each([
+      ['without a signal', undefined],
+      ['with a signal', new AbortController().signal],
+    ])('takes a value for the result, and an error that is thrown at once for a failure, %s', async (_how, signal) => {
+      expect(await breaker.execute(() => 'up', signal)).toBe('up');
+      const down = (): never => {
+        throw new Error('down');
+      };
+      await expect(breaker.execute(down, signal)).rejects.toThrow('down');
+      expect([breaker.state, breaker.failures]).toEqual(['closed', 1]);
+    });
+  });
+
   describe('while closed', () => {
     it('opens at the threshold of consecutive failures, not before', () => {
       settle('failure', 'retryable');

@@ -141,7 +141,7 @@ export class CircuitBreaker {
    * never settles. An abort by the caller counts neither as a success nor as a failure; a deadline that passed is a failure.
    * @throws CircuitOpenError, with `retryAfterMs` unless isolated, and `fn` is not called; the signal's reason when it aborts; what `fn` throws
    */
-  async execute<T>(fn: (signal?: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async execute<T>(fn: (signal?: AbortSignal) => Promise<T> | T, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();
     const permit = this.tryAcquire();
     if (!permit) throw this.refusal();

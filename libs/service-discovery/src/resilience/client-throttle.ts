@@ -117,7 +117,7 @@ export class ClientThrottle {
    * Runs `fn` where the call is not dropped.
    * @throws ThrottledError, and `fn` is not called; the signal's reason when it aborts; what `fn` throws
    */
-  async execute<T>(fn: (signal?: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async execute<T>(fn: (signal?: AbortSignal) => Promise<T> | T, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();
     const permit = this.tryAcquire();
     if (!permit) throw this.refusal();

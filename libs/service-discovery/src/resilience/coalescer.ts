@@ -31,7 +31,7 @@ export class Coalescer {
    * @param fn must not ask for the same key itself: it would wait for its own end
    * @throws what `fn` throws; the signal's reason when it aborts
    */
-  async execute<T>(key: string, fn: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async execute<T>(key: string, fn: (signal: AbortSignal) => Promise<T> | T, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();
     const flight = this.flights.get(key) ?? this.start(key, fn);
     const answer = flight.answer as Promise<T>;
@@ -45,7 +45,7 @@ export class Coalescer {
     }
   }
 
-  private start(key: string, fn: (signal: AbortSignal) => Promise<unknown>): Flight {
+  private start(key: string, fn: (signal: AbortSignal) => unknown): Flight {
     const controller = new AbortController();
     const land = (): void => this.forget(key, flight);
     const answer = (async () => fn(controller.signal))();

@@ -98,7 +98,7 @@ export class RateLimiter {
    * Runs `fn` when it is its turn.
    * @throws RateLimitedError, and `fn` is not called; the signal's reason when it aborts; what `fn` throws
    */
-  async execute<T>(fn: (signal?: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async execute<T>(fn: (signal?: AbortSignal) => Promise<T> | T, signal?: AbortSignal): Promise<T> {
     await this.acquire(signal);
     signal?.throwIfAborted();
     return await (signal ? raceAbort(fn(signal), signal) : fn());

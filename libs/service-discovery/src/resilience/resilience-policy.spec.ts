@@ -18,6 +18,19 @@ import { type ResiliencePolicyOptions, resolveResiliencePolicyOptions } from './
 type Failed = Error & { attempts?: number; code?: string; retryAfterMs?: number };
 
 const hanging = (): Promise<never> => new Promise(() => undefined);
+const everyStage: ResiliencePolicyOptions = {
+  timeout: 1_000,
+  rateLimit: { rate: 1_000 },
+  throttling: {},
+  bulkhead: { maxConcurrent: 1 },
+  adaptiveConcurrency: {},
+  hedging: { delay: 50 },
+  circuitBreaker: {},
+  attemptTimeout: 100,
+  coalescing: true,
+  lastGood: {},
+  chaos: {},
+};
 const steady = { baseDelay: 100, jitter: 'none', budget: false } as const;
 
 /** The error of a promise that must reject. */
@@ -176,6 +189,25 @@ describe('ResiliencePolicy', () => {
       await expect(policyWith(all).execute(flaky(0))).resolves.toBe('up');
     });
 
+    it('takes a function that returns a value rather than a promise, and calls it once', async () => {
+      const count = (): number => ++calls;
+      expect(await policyWith({}).execute(count)).toBe(1);
+      expect(await policyWith({ ...everyStage, retry: steady }).execute(count)).toBe(2);
+      expect(events).toEqual([]);
+    });
+
+    it('takes an error that the function throws at once for one that its promise rejects with', async () => {
+      const policy = policyWith({ ...everyStage, retry: { ...steady, maxAttempts: 2 }, circuitBreaker: {} });
+      const call = failure(
+        policy.execute(() => {
+          throw new Error(`down ${++calls}`);
+        }),
+      );
+      await clock.advanceAsync(100);
+      expect(await call).toMatchObject({ message: 'down 2', attempts: 2 });
+      expect(policy.circuitBreaker?.failures).toBe(2);
+    });
+
     it('hands on its error as it is, and notes the attempts', async () => {
       const error = new TypeError('no');
       const thrown = await failure(policyWith({}).execute(() => Promise.reject(error)));
@@ -279,7 +311,7 @@ describe('ResiliencePolicy', () => {
       );
       controller.abort(new Error('whatever the reason'));
       await aborted;
-      for (const status of [404, 500]) {
+      for (const status of [404, 501]) {
         const answer = new ResponseStatusError(status, {}, null);
         expect(await failure(policy.execute(() => (calls++, Promise.reject(answer))))).toBe(answer);
       }

@@ -88,7 +88,7 @@ export class ResiliencePolicy {
   }
 
   /**
-   * Calls `fn` through all stages. When the call is over (aborted, out of time) it rejects at once, even if `fn` goes on;
+   * Calls `fn`, which may return a promise or a value, through all stages. When the call is over (aborted, out of time) it rejects at once, even if `fn` goes on;
    * `fn` is given a signal so that it can stop too.
    *
    * The error that ends the call carries `attempts`, how often `fn` was called (0: it was refused), as far as an error
@@ -101,7 +101,7 @@ export class ResiliencePolicy {
    * RateLimitedError; ThrottledError; BulkheadFullError; ConcurrencyLimitedError; CircuitOpenError; the signal's reason; what the fallback throws
    */
   async execute<T>(
-    fn: (signal: AbortSignal) => Promise<T>,
+    fn: (signal: AbortSignal) => Promise<T> | T,
     signal?: AbortSignal,
     fallback?: Fallback,
     key?: string,
@@ -122,7 +122,7 @@ export class ResiliencePolicy {
       noteAttempts(error, call.progress.attempts);
       const answer = fallback ?? this.fallback;
       if (!answer) throw error;
-      return await raceAbort(Promise.resolve(answer(error) as Promise<T>), call.signal);
+      return await raceAbort(answer(error) as Promise<T> | T, call.signal);
     }
   }
 
@@ -134,7 +134,7 @@ export class ResiliencePolicy {
     return [{ stage: 'fallback', purpose, options: {} }, ...stages];
   }
 
-  private runStages<T>(call: PolicyCall, fn: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  private runStages<T>(call: PolicyCall, fn: (signal: AbortSignal) => Promise<T> | T): Promise<T> {
     const attempt: Next<T> = async ({ signal, progress }) => {
       signal.throwIfAborted();
       progress.attempts++;
