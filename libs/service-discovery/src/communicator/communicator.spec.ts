@@ -411,7 +411,7 @@ describe('ServiceCommunicator', () => {
 
     it('that agree share a breaker; those that differ have their own', async () => {
       await stage.register('a');
-      stage.transport.answer(() => ({ status: 500 }));
+      stage.transport.answer(() => ({ status: 501 }));
       const communicator = stage.communicatorWith({ circuitBreaker: { failureThreshold: 1 } });
       await communicator.callService('users', { path: '/' });
       expect(
@@ -423,7 +423,7 @@ describe('ServiceCommunicator', () => {
             .withOptions({ circuitBreaker: { failureThreshold: 9 } })
             .callService('users', { path: '/' })
         ).status,
-      ).toBe(500);
+      ).toBe(501);
     });
 
     it('that are wrong are all named in one error', async () => {

@@ -92,7 +92,7 @@ describe('a call with a fallback', () => {
   });
 
   it('that fails too leaves both errors', async () => {
-    stage.transport.answer(() => ({ status: 500 }));
+    stage.transport.answer(() => ({ status: 501 }));
     const request = { primaryService: 'users', fallbackService: 'backup', path: '/x' };
     const error = await failure(stage.communicatorWith().callServiceWithFallback(request));
     expect(error).toBeInstanceOf(FallbackFailedError);

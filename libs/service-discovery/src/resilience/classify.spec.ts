@@ -64,7 +64,7 @@ describe('classifyError', () => {
     ['a deadline', new DeadlineExceededError(100)],
     ['a used up retry budget', new ServiceDiscoveryError('RETRY_BUDGET_EXHAUSTED', 'too many')],
     ['a fallback that failed', new ServiceDiscoveryError('FALLBACK_FAILED', 'both')],
-    ['a status 500', new ResponseStatusError(500, {}, null)],
+    ['a status 501', new ResponseStatusError(501, {}, null)],
   ])('finds a fault that a retry does not mend at %s', (_what, error) => {
     expect(classifyError(error)).toBe('failure');
   });
@@ -76,23 +76,28 @@ describe('classifyError', () => {
     ['with a status', (status: number) => Object.assign(new Error(), { status })],
     ['with a statusCode', (status: number) => Object.assign(new Error(), { statusCode: status })],
   ])('goes by the status of an error %s', (_whose, make) => {
-    const verdicts = [404, 429, 500, 503].map((status) => classifyError(make(status)));
+    const verdicts = [404, 429, 501, 503].map((status) => classifyError(make(status)));
     expect(verdicts).toEqual(['success', 'retryable', 'failure', 'retryable']);
-    expect(classifyError(make(500), [500])).toBe('retryable');
+    expect(classifyError(make(501), [501])).toBe('retryable');
   });
 });
 
 describe('classifyStatus', () => {
   it.each([
     ['success', [200, 204, 301, 400, 401, 403, 404, 409, 422, 499]],
-    ['retryable', [429, 502, 503, 504]],
-    ['failure', [408, 500, 501, 505, 599]],
+    ['retryable', [429, 500, 502, 503, 504, 506, 520, 599]],
+    ['failure', [408, 501, 505]],
   ])('finds %s in %p', (expected, statuses) => {
     for (const status of statuses) expect(classifyStatus(status, DEFAULT_RETRYABLE_STATUSES)).toBe(expected);
   });
 
   it('takes a 429 that is not to be retried for a failure', () => {
     expect(classifyStatus(429, [503])).toBe('failure');
+  });
+
+  it('takes ranges of statuses, both ends included', () => {
+    const verdicts = [499, 500, 502, 503].map((status) => classifyStatus(status, [[500, 502]]));
+    expect(verdicts).toEqual(['success', 'retryable', 'retryable', 'failure']);
   });
 });
 

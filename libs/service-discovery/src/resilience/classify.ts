@@ -5,9 +5,14 @@ import {
   ServiceDiscoveryError,
   type OutcomeClass,
 } from '../common/index.js';
+import { type StatusRange } from '../model/index.js';
+import { includesStatus, isErrorStatus } from './status-list.js';
 
-/** Statuses that say "not now": of overload, of a restart, of a hop that timed out. */
-export const DEFAULT_RETRYABLE_STATUSES: readonly number[] = [429, 502, 503, 504];
+/**
+ * 429 and every 5xx, since another instance may do better, or the same one later. All but 501 and 505: what a server does not
+ * implement, it does not implement at the second attempt either.
+ */
+export const DEFAULT_RETRYABLE_STATUSES: readonly StatusRange[] = [429, 500, [502, 504], [506, 599]];
 
 /** The caller went away, or the call was refused on our own side. */
 const IGNORED_NAMES: ReadonlySet<string> = new Set(['AbortError', 'CanceledError']);
@@ -52,7 +57,7 @@ const NOT_THE_CALLERS_FAULT: ReadonlySet<number> = new Set([408, 429]);
  */
 export function classifyError(
   error: unknown,
-  retryableStatuses: readonly number[] = DEFAULT_RETRYABLE_STATUSES,
+  retryableStatuses: readonly StatusRange[] = DEFAULT_RETRYABLE_STATUSES,
 ): OutcomeClass {
   if (typeof error !== 'object' || error === null) return 'retryable';
   const { name, code } = error as { name?: unknown; code?: unknown };
@@ -66,8 +71,9 @@ export function classifyError(
 }
 
 /** What an answer's status means; everything below 400 is a `success`. */
-export function classifyStatus(status: number, retryableStatuses: readonly number[]): OutcomeClass {
-  if (retryableStatuses.includes(status)) return 'retryable';
+export function classifyStatus(status: number, retryableStatuses: readonly StatusRange[]): OutcomeClass {
+  if (status < 400) return 'success';
+  if (includesStatus(retryableStatuses, status)) return 'retryable';
   return status < 500 && !NOT_THE_CALLERS_FAULT.has(status) ? 'success' : 'failure';
 }
 
@@ -87,10 +93,6 @@ export function statusOf(error: unknown): number | undefined {
   };
   const own: unknown = typeof getStatus === 'function' ? Reflect.apply(getStatus, error, []) : undefined;
   return [own, status, statusCode, response?.status, response?.statusCode].find(isErrorStatus);
-}
-
-function isErrorStatus(value: unknown): value is number {
-  return Number.isInteger(value) && (value as number) >= 400 && (value as number) <= 599;
 }
 
 /** An error as a short word or phrase for an event: its code, its status, else its message. */

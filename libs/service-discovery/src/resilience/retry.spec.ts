@@ -9,13 +9,13 @@ describe('resolveRetryOptions', () => {
       baseDelay: 1_000,
       maxDelay: 60_000,
       jitter: 'full',
-      retryableStatuses: [429, 502, 503, 504],
+      retryableStatuses: [429, 500, [502, 504], [506, 599]],
       budget: { ratio: 0.2, minPerSecond: 10, window: 10_000 },
     });
   });
 
   it('takes what it gave', () => {
-    const resolved = resolveRetryOptions({ baseDelay: '2s', budget: false, retryableStatuses: [500] });
+    const resolved = resolveRetryOptions({ baseDelay: '2s', budget: false, retryableStatuses: [409, [500, 503]] });
     expect(resolveRetryOptions(resolved)).toEqual(resolved);
   });
 
@@ -64,7 +64,11 @@ describe('resolveRetryOptions', () => {
         expected: 'a duration not shorter than baseDelay, which is 120000ms',
       },
     ]);
-    expect(problemsOf({ retryableStatuses: 503 })).toMatchObject([{ value: 503 }]);
+    for (const wrong of [503, [399], [600], ['503'], [503.5], [[500]], [[503, 500]], [[500, 600]], [[500, 502, 504]]]) {
+      expect(problemsOf({ retryableStatuses: wrong })).toMatchObject([
+        { path: 'clients.users.retry.retryableStatuses', value: wrong },
+      ]);
+    }
   });
 });
 

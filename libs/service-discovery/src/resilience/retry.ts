@@ -1,7 +1,9 @@
 import { OptionValidator, type Duration } from '../common/index.js';
+import { type StatusRange } from '../model/index.js';
 import { DEFAULT_RETRYABLE_STATUSES } from './classify.js';
 import { resolveRetryBudgetOptions, type ResolvedRetryBudgetOptions, type RetryBudgetOptions } from './retry-budget.js';
 import { checkRetryableErrors, type RetryableErrors } from './retryable-errors.js';
+import { ERROR_STATUSES_EXPECTED, isErrorStatusList } from './status-list.js';
 
 /**
  * How a wait is drawn, where `d` is `baseDelay` at first and doubles with each wait:
@@ -34,10 +36,10 @@ export interface RetryOptions {
   /** @default 'full' */
   jitter: Jitter;
   /**
-   * The statuses that are worth another attempt, each from 400 to 599.
-   * @default [429, 502, 503, 504]
+   * The statuses that are worth another attempt, each from 400 to 599, and `[from, to]` ranges of them.
+   * @default [429, 500, [502, 504], [506, 599]]: 429 and every 5xx but 501 and 505
    */
-  retryableStatuses: readonly number[];
+  retryableStatuses: readonly StatusRange[];
   /**
    * The errors that are worth another attempt, where no status arrived: a list of codes (`'ECONNRESET'`,
    * `'ATTEMPT_TIMEOUT'`), names and classes of errors, or a function. What a caller aborted and what is wrong on the
@@ -101,11 +103,9 @@ export function resolveRetryOptions(options?: Partial<RetryOptions>, path = 'ret
   return resolved;
 }
 
-function checkStatuses(check: OptionValidator, statuses: unknown): readonly number[] {
-  const isStatus = (status: unknown): status is number =>
-    Number.isInteger(status) && (status as number) >= 400 && (status as number) <= 599;
-  if (Array.isArray(statuses) && statuses.every(isStatus)) return [...statuses];
-  check.problem('retryableStatuses', statuses, 'a list of statuses from 400 to 599');
+function checkStatuses(check: OptionValidator, statuses: unknown): readonly StatusRange[] {
+  if (isErrorStatusList(statuses)) return [...statuses];
+  check.problem('retryableStatuses', statuses, ERROR_STATUSES_EXPECTED);
   return [];
 }
 

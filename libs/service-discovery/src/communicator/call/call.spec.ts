@@ -218,7 +218,7 @@ describe('a call through failures', () => {
 
     it('is what a refusal tells of, also where the recovery time ends in the same moment', async () => {
       await stage.register('a');
-      stage.transport.answer(() => ({ status: 500 }));
+      stage.transport.answer(() => ({ status: 501 }));
       const loadBalancing = balancerOf((instances, context) => {
         const instance = firstWilling(instances, context);
         stage.clock.advance(1_000);

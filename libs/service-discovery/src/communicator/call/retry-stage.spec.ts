@@ -27,6 +27,41 @@ describe('the retries of a call', () => {
     }
   });
 
+  it('are made for a status 500 by default: with one of two instances answering it, no GET of 200 fails', async () => {
+    const communicator = stage.communicatorWith();
+    stage.transport.answer(({ instanceId }) => ({ status: instanceId === 'a' ? 500 : 200 }));
+    const statuses: number[] = [];
+    for (let call = 0; call < 200; call++) {
+      statuses.push((await communicator.callService('users', { path: '/' })).status);
+    }
+    expect(statuses).toEqual(Array<number>(200).fill(200));
+    expect(stage.transport.targets).toContain('a');
+  });
+
+  it.each([
+    ['PUT', {}, 2],
+    ['DELETE', {}, 2],
+    ['POST with an idempotency key', { idempotencyKey: 'order-1' }, 2],
+    ['POST', {}, 1],
+    ['PATCH', {}, 1],
+  ])('send a %s that is answered with a 500 as often as it may be', async (what, more, sent) => {
+    const method = what.split(' ')[0] as 'PUT';
+    stage.transport.answer(() => ({ status: stage.transport.sent.length === 1 ? 500 : 200 }));
+    const response = await stage.communicatorWith().callService('users', { method, path: '/', ...more });
+    expect(response).toMatchObject({ status: sent === 1 ? 500 : 200, attempts: sent });
+  });
+
+  it.each([501, 505])('are not made for a status %i, which would come again', async (status) => {
+    stage.transport.answer(() => ({ status }));
+    expect(await stage.communicatorWith().callService('users', { path: '/' })).toMatchObject({ status, attempts: 1 });
+  });
+
+  it('are made for the statuses alone that are listed', async () => {
+    const communicator = stage.communicatorWith({ retry: { retryableStatuses: [[502, 504]] } });
+    stage.transport.answer(() => ({ status: 500 }));
+    expect(await communicator.callService('users', { path: '/' })).toMatchObject({ status: 500, attempts: 1 });
+  });
+
   it('are made for the errors alone that are named', async () => {
     const communicator = stage.communicatorWith({ retry: { retryableErrors: ['ECONNRESET'] } });
     const coded = (code: string): Error => Object.assign(reset(), { cause: Object.assign(new Error(code), { code }) });
