@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, type Socket } from 'node:net';
 import { inspect } from 'node:util';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { type INestApplication } from '@nestjs/common';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { type INestApplication, Logger } from '@nestjs/common';
 import {
   CircuitOpenError,
   getServiceDiscoveryConfig,
@@ -201,11 +201,11 @@ describe('the environment', () => {
       redis: undefined,
       namespace: 'shop',
       advertise: { host: '10.0.0.7', port: 8_080 },
-      registry: { serviceTtl: 60_000 },
-      healthCheck: { interval: 15_000, timeout: 2_500 },
+      registry: { serviceTtl: '60s' },
+      healthCheck: { interval: '15s', timeout: '2.5s' },
       communicator: {
-        circuitBreaker: { failureThreshold: 7, recoveryTimeout: 45_000 },
-        retry: { maxAttempts: 4, baseDelay: 500, maxDelay: 20_000 },
+        circuitBreaker: { failureThreshold: 7, recoveryTimeout: '45s' },
+        retry: { maxAttempts: 4, baseDelay: '0.5s', maxDelay: '20s' },
         loadBalancing: 'least_connections',
       },
       shutdown: { drainDelayMs: 300 },
@@ -234,6 +234,28 @@ describe('the environment', () => {
     await expect(optionsOf({ registryUrl: 'http://registry' })).resolves.toMatchObject({ mode: 'remote' });
   });
 
+  it.each(['redis_backed', 'hybrid'])('means a Redis on this machine by the mode %s alone', async (mode) => {
+    setEnvironment({ MODE: mode });
+    await expect(optionsOf()).resolves.toMatchObject({ mode, redis: { url: 'redis://127.0.0.1:6379' } });
+    await expect(optionsOf({ redis: { commandTimeout: '1s' } })).resolves.toMatchObject({
+      redis: { url: 'redis://127.0.0.1:6379', commandTimeout: '1s' },
+    });
+    setEnvironment({ REDIS_URL: 'redis://redis:6379' });
+    await expect(optionsOf()).resolves.toMatchObject({ mode, redis: { url: 'redis://redis:6379' } });
+  });
+
+  it('starts an app in the mode hybrid without a Redis, with one warning that names the variable for its URL', async () => {
+    setEnvironment({ MODE: 'hybrid' });
+    const warnings: string[] = [];
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation((text) => void warnings.push(String(text)));
+    const app = await start({ startTimeout: '1s' });
+    await app.init();
+    // A developer's machine may have one at this address.
+    const isThere = app.get(ServiceRegistry).snapshot.connected;
+    warn.mockRestore();
+    expect(warnings).toEqual(isThere ? [] : [expect.stringContaining('SERVICE_DISCOVERY_REDIS_URL')]);
+  });
+
   it("gives way to a client of Redis of the app's own", async () => {
     setEnvironment({ REDIS_URL: 'redis://redis:6379' });
     const client = new Redis({ lazyConnect: true });
@@ -246,7 +268,7 @@ describe('the environment', () => {
   it('gives way to options, value by value', async () => {
     setEnvironment({ RETRY_MAX_ATTEMPTS: '4', RETRY_BASE_DELAY: '2' });
     await expect(optionsOf({ retry: { maxAttempts: 2 } })).resolves.toMatchObject({
-      communicator: { retry: { maxAttempts: 2, baseDelay: 2_000 } },
+      communicator: { retry: { maxAttempts: 2, baseDelay: '2s' } },
     });
   });
 
@@ -288,11 +310,18 @@ describe('a preset', () => {
     await expect(problemsOf(both)).resolves.toMatchObject({ attemptTimeout: { value: '2s' } });
   });
 
+  it('gives way to a variable that its own values contradict', async () => {
+    setEnvironment({ RETRY_BASE_DELAY: '20' });
+    await expect(optionsOf({ preset: 'production' })).resolves.toMatchObject({
+      communicator: { retry: { baseDelay: '20s', maxDelay: '20s' } },
+    });
+  });
+
   it('is stronger than the defaults and weaker than the environment', async () => {
     setEnvironment({ HEALTH_CHECK_INTERVAL: '7' });
     await expect(optionsOf(getServiceDiscoveryConfig('production'))).resolves.toMatchObject({
       registry: { serviceTtl: '60s' },
-      healthCheck: { interval: 7_000, timeout: '3s' },
+      healthCheck: { interval: '7s', timeout: '3s' },
     });
   });
 
@@ -307,7 +336,7 @@ describe('a preset', () => {
     const changed = { ...getServiceDiscoveryConfig('production'), serviceTtl: '90s' };
     await expect(optionsOf(changed)).resolves.toMatchObject({
       registry: { serviceTtl: '90s' },
-      communicator: { retry: { baseDelay: 3_000, maxDelay: '10s' } },
+      communicator: { retry: { baseDelay: '3s', maxDelay: '10s' } },
     });
   });
 
@@ -413,16 +442,16 @@ describe('wrong settings', () => {
     expect((await optionsOf()).advertise).toEqual({});
   });
 
-  it('include the mode hybrid without a Redis, and its option in another mode', async () => {
+  it('include the options of the mode hybrid, and those in another mode', async () => {
     const problems = await problemsOf({ mode: 'hybrid', maxOfflineWrites: 0, maxSnapshotAge: '31d' });
-    expect(Object.keys(problems).sort()).toEqual(['maxOfflineWrites', 'maxSnapshotAge', 'redis.url']);
+    expect(Object.keys(problems).sort()).toEqual(['maxOfflineWrites', 'maxSnapshotAge']);
     await expect(problemsOf({ mode: 'memory_only', maxOfflineWrites: 10 })).resolves.toMatchObject({
       maxOfflineWrites: { value: 10, expected: 'nothing in the mode memory_only: it belongs to hybrid' },
     });
   });
 
-  it('include the mode redis_backed without a Redis, and what is wrong with one', async () => {
-    await expect(problemsOf({ mode: 'redis_backed' })).resolves.toHaveProperty(['redis.url']);
+  it('include what is wrong with a Redis', async () => {
+    await expect(problemsOf({ mode: 'redis_backed', redis: { tls: {} } })).resolves.toHaveProperty(['redis.url']);
     const wrong = { client: {}, commandTimeout: '1h', changesKept: 1, keyPrefix: 'x' };
     const problems = await problemsOf({ mode: 'redis_backed', namespace: 'a b', redis: wrong });
     expect(Object.keys(problems).sort()).toEqual([
@@ -432,6 +461,28 @@ describe('wrong settings', () => {
       'redis.commandTimeout',
       'redis.keyPrefix',
     ]);
+  });
+
+  it('name the variable of a URL that the mode of the environment needs, unless an option names it', async () => {
+    setEnvironment({ MODE: 'remote' });
+    await expect(problemsOf()).resolves.toHaveProperty('SERVICE_DISCOVERY_REGISTRY_URL');
+    await expect(problemsOf({ registryUrl: undefined })).resolves.toHaveProperty('registryUrl');
+    setEnvironment({ MODE: 'hybrid' });
+    await expect(problemsOf({ redis: { tls: {} } })).resolves.toHaveProperty('SERVICE_DISCOVERY_REDIS_URL');
+    await expect(problemsOf({ redis: { tls: { ca: 'a' }, url: undefined } })).resolves.toHaveProperty(['redis.url']);
+  });
+
+  it('name one of two variables that contradict each other; a variable gives way to an option', async () => {
+    setEnvironment({ RETRY_BASE_DELAY: '5', RETRY_MAX_DELAY: '1' });
+    await expect(problemsOf()).resolves.toEqual({
+      SERVICE_DISCOVERY_RETRY_MAX_DELAY: {
+        value: '1',
+        expected: 'a duration not shorter than baseDelay, which is 5000ms',
+      },
+    });
+    await expect(optionsOf({ retry: { maxDelay: '10s' } })).resolves.toMatchObject({
+      communicator: { retry: { baseDelay: '5s', maxDelay: '10s' } },
+    });
   });
 
   it('show a URL of Redis without its password', async () => {

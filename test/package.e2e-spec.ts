@@ -85,8 +85,8 @@ describe('the package manifest', () => {
     }
   });
 
-  it('leaves only the scheduler and the Redis client to choice', () => {
-    expect(own.peerDependenciesMeta).toEqual({ '@nestjs/schedule': { optional: true }, ioredis: { optional: true } });
+  it('leaves only the scheduler to choice', () => {
+    expect(own.peerDependenciesMeta).toEqual({ '@nestjs/schedule': { optional: true } });
   });
 
   it('declares every package that the sources import', async () => {
@@ -160,7 +160,7 @@ describe('the built package', () => {
     expect(new Set(referred.filter((path) => !paths.includes(path)))).toEqual(new Set(['apps', 'CONTRIBUTING.md']));
   });
 
-  it('has types that need no Redis client to be installed', async () => {
+  it('has types that name no Redis client, so that one of another version fits', async () => {
     const reached = new Set<string>();
     const needed = new Set<string>();
     const follow = async (file: string): Promise<void> => {
@@ -178,10 +178,14 @@ describe('the built package', () => {
     expect([...needed]).not.toContain('ioredis');
   });
 
-  it.each(['redis_backed', 'hybrid'])('does not start in the mode %s without ioredis', async (mode) => {
-    const script = join(built.consumer, 'without-ioredis.mjs');
+  it.each([
+    ['memory_only', false],
+    ['redis_backed', true],
+    ['hybrid', true],
+  ])('in the mode %s loads the Redis client: %s', async (mode, isLoaded) => {
+    const script = join(built.consumer, 'loads-ioredis.mjs');
     const hook = `export function resolve(name, context, next) {
-      if (name === 'ioredis') throw new Error('not installed');
+      if (name === 'ioredis') process._rawDebug('ioredis');
       return next(name, context);
     }`;
     const source = `
@@ -189,13 +193,16 @@ describe('the built package', () => {
       register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hook)}`)});
       const { NestFactory } = await import('@nestjs/core');
       const { ServiceDiscoveryModule } = await import('nest-service-discovery');
-      const imports = [ServiceDiscoveryModule.forRoot({ mode: '${mode}', redis: { url: 'redis://127.0.0.1:1' } })];
-      const app = NestFactory.create({ module: class App {}, imports }, { logger: false, abortOnError: false });
-      console.log(await app.then(() => 'made', ({ message }) => message));
+      const options = { mode: '${mode}', startTimeout: 0, logging: false };
+      const redis = ${isLoaded} ? { redis: { url: 'redis://127.0.0.1:1' } } : {};
+      const imports = [ServiceDiscoveryModule.forRoot({ ...options, ...redis })];
+      const app = await NestFactory.create({ module: class App {}, imports }, { logger: false });
+      await app.init();
+      await app.close();
     `;
     await writeFile(script, source);
-    const { stdout } = await exec(process.execPath, [script]);
-    expect(stdout.trim()).toBe('A registry on Redis needs the package ioredis: npm install ioredis');
+    const { stderr } = await exec(process.execPath, [script]);
+    expect(stderr.trim()).toBe(isLoaded ? 'ioredis' : '');
   });
 
   it.each([

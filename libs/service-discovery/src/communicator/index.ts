@@ -7,6 +7,7 @@ export { FallbackFailedError, type FallbackRequest, type FallbackResult, isFallb
 export {
   type CommunicatorOptions,
   DEFAULT_COMMUNICATOR_OPTIONS,
+  overlayGroup,
   validateCommunicatorOptions,
 } from './options/index.js';
 export {

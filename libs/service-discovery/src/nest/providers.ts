@@ -21,7 +21,7 @@ import { ResiliencePolicies } from './decorators/index.js';
 import { ServiceDiscoveryExplorer } from './explorer.js';
 import { ServiceDiscoveryLifecycle, STEP_MS } from './lifecycle/index.js';
 import { LOG_CONTEXT, nestLoggerPort } from './logging.js';
-import { type ResolvedServiceDiscoveryOptions } from './options/index.js';
+import { DEFAULT_REDIS_URL, type ResolvedServiceDiscoveryOptions } from './options/index.js';
 import { ServiceReadiness } from './readiness/index.js';
 import { ListedTimers } from './schedule/index.js';
 import { ServiceDiscovery } from './service-discovery.js';
@@ -137,24 +137,25 @@ function createStore(
   clock: Clock,
   random: Random,
   timers: ListedTimers,
-): RegistryStore | Promise<RegistryStore> {
+): RegistryStore {
   if (remote) return new RemoteRegistryStore(remote, { clock });
   if (redis) return createRedisStore({ ...redis, selfPreservation }, events, clock, random, timers);
   return new MemoryRegistryStore({ clock: timers.clockFor('expiry'), selfPreservation });
 }
 
-async function createRedisStore(
+function createRedisStore(
   redis: RedisRegistryStoreOptions,
   events: EventBus,
   clock: Clock,
   random: Random,
   timers: ListedTimers,
-): Promise<RedisRegistryStore> {
-  // An app that was built without it must not start, and go on trying for ever.
-  if (!redis.client) await RedisRegistryStore.prepare();
+): RedisRegistryStore {
   const onTrouble = ({ serviceName: service, ...rest }: RedisTrouble): void =>
     events.emit('registry.trouble', { service, ...rest });
-  return new RedisRegistryStore(redis, { clock, random, expiryClock: timers.clockFor('expiry'), onTrouble });
+  const expiryClock = timers.clockFor('expiry');
+  const unreachableHint =
+    redis.url === DEFAULT_REDIS_URL ? 'SERVICE_DISCOVERY_REDIS_URL, or redis.url, says where else it is' : undefined;
+  return new RedisRegistryStore(redis, { clock, random, expiryClock, onTrouble, unreachableHint });
 }
 
 function createRegistry(

@@ -32,6 +32,11 @@ describe('resolveRetryOptions', () => {
     }
   });
 
+  it('lets the default of one delay give way to the other', () => {
+    expect(resolveRetryOptions({ baseDelay: '2m' })).toMatchObject({ baseDelay: 120_000, maxDelay: 120_000 });
+    expect(resolveRetryOptions({ maxDelay: '200ms' })).toMatchObject({ baseDelay: 200, maxDelay: 200 });
+  });
+
   it('names every wrong option in one error, those of the budget too', () => {
     const problemsOf = (options: object): readonly Problem[] => {
       try {
@@ -57,10 +62,10 @@ describe('resolveRetryOptions', () => {
       'clients.users.retry.retryableStatuses',
       'clients.users.retry.budget.ratio',
     ]);
-    expect(problemsOf({ baseDelay: '2m' })).toEqual([
+    expect(problemsOf({ baseDelay: '2m', maxDelay: '1m' })).toEqual([
       {
         path: 'clients.users.retry.maxDelay',
-        value: 60_000,
+        value: '1m',
         expected: 'a duration not shorter than baseDelay, which is 120000ms',
       },
     ]);

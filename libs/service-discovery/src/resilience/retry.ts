@@ -82,10 +82,15 @@ export function resolveRetryOptions(options?: Partial<RetryOptions>, path = 'ret
   const check = new OptionValidator(path);
   const given = check.options('', options, DEFAULT_RETRY_OPTIONS);
   const { budget } = given;
+  const maxAttempts = check.number('maxAttempts', given.maxAttempts, { min: 1, max: 20, integer: true });
+  const delay = (name: 'baseDelay' | 'maxDelay'): number =>
+    check.duration(name, given[name], { maxMs: LONGEST_DELAY_MS });
+  const [baseDelay, maxDelay] = [delay('baseDelay'), delay('maxDelay')];
   const resolved: ResolvedRetryOptions = {
-    maxAttempts: check.number('maxAttempts', given.maxAttempts, { min: 1, max: 20, integer: true }),
-    baseDelay: check.duration('baseDelay', given.baseDelay, { maxMs: LONGEST_DELAY_MS }),
-    maxDelay: check.duration('maxDelay', given.maxDelay, { maxMs: LONGEST_DELAY_MS }),
+    maxAttempts,
+    // A default gives way to what was asked for; only two wishes can contradict each other.
+    baseDelay: options?.baseDelay === undefined ? Math.min(baseDelay, maxDelay) : baseDelay,
+    maxDelay: options?.maxDelay === undefined ? Math.max(baseDelay, maxDelay) : maxDelay,
     jitter: check.oneOf('jitter', given.jitter, JITTERS),
     retryableStatuses: checkStatuses(check, given.retryableStatuses),
     retryableErrors: checkRetryableErrors(check, given.retryableErrors),

@@ -1,5 +1,5 @@
 /** The options of calls: what they are, how layers of them are merged, what a call goes by in the end. */
 export { type CallSettings, type CallTimes, toSettings } from './call-settings.js';
 export { type CommunicatorOptions, DEFAULT_COMMUNICATOR_OPTIONS } from './communicator-options.js';
-export { mergeOptions } from './merge-options.js';
+export { mergeOptions, overlayGroup } from './merge-options.js';
 export { TIMEOUT_RANGE, validateCommunicatorOptions } from './validate-options.js';

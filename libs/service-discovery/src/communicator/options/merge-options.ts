@@ -6,7 +6,7 @@ import { POLICY_NAMES } from './policies.js';
 type Values = Readonly<Record<string, unknown>>;
 
 /** Durations of which the first may not be longer than the second. */
-const BOUNDS: readonly (readonly [policy: string, value: string, bound: string])[] = [
+const BOUNDS: readonly (readonly [group: string, value: string, bound: string])[] = [
   ['retry', 'baseDelay', 'maxDelay'],
   ['circuitBreaker', 'recoveryTimeout', 'maxRecoveryTimeout'],
   ['serviceCircuitBreaker', 'recoveryTimeout', 'maxRecoveryTimeout'],
@@ -26,17 +26,19 @@ export function mergeOptions(...layers: readonly (CommunicatorOptions | undefine
     for (const [option, value] of Object.entries(layer) as [string, unknown][]) {
       if (value === undefined) continue;
       const isPolicy = (POLICY_NAMES as readonly string[]).includes(option) && isRecord(value);
-      merged[option] = isPolicy ? overlay(option, asRecord(merged[option]), withoutUndefined(value)) : value;
+      merged[option] = isPolicy ? overlayGroup(option, asRecord(merged[option]), value) : value;
     }
     if (loadBalancing !== undefined) merged.loadBalancing = loadBalancing;
   }
   return merged;
 }
 
-function overlay(policy: string, below: Values = {}, above: Values): Values {
+/** Lays the values of a group over those of a weaker layer; see {@link mergeOptions} for values that bound each other. */
+export function overlayGroup(group: string, below: Values = {}, given: Values): Values {
+  const above = withoutUndefined(given);
   const merged: Record<string, unknown> = { ...below, ...above };
   for (const [of, value, bound] of BOUNDS) {
-    if (of !== policy || !(msOf(merged[value]) > msOf(merged[bound]))) continue;
+    if (of !== group || !(msOf(merged[value]) > msOf(merged[bound]))) continue;
     if (above[bound] === undefined) merged[bound] = merged[value];
     else if (above[value] === undefined) merged[value] = merged[bound];
   }

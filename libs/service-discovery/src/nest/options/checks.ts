@@ -15,6 +15,7 @@ import { findRegistrationProblems, type Tier, TIERS } from '../../model/index.js
 import {
   isNamespace,
   NAMESPACE_RULE,
+  REDIS_SERVERS_OPTION_NAMES,
   type RedisRegistryStoreOptions,
   type RemoteRegistryStoreOptions,
   resolveRedisRegistryStoreOptions,
@@ -23,6 +24,7 @@ import {
 import { resolveUndiciTransportOptions, type UndiciTransportOptions } from '../../transport/index.js';
 import {
   type AdvertiseOptions,
+  DEFAULT_REDIS_URL,
   DEFAULT_SERVICE_DISCOVERY_OPTIONS,
   PRESET_NAMES,
   SERVICE_DISCOVERY_MODES,
@@ -124,7 +126,8 @@ export function checkRedis(
   { redis = {}, namespace }: Pick<ServiceDiscoveryOptions, 'redis' | 'namespace'>,
   check: OptionValidator,
 ): RedisRegistryStoreOptions | undefined {
-  const options = { ...redis, namespace };
+  const saysWhich = REDIS_SERVERS_OPTION_NAMES.some((name) => redis[name] !== undefined);
+  const options = { ...redis, ...(!saysWhich && { url: DEFAULT_REDIS_URL }), namespace };
   try {
     resolveRedisRegistryStoreOptions(options, 'redis');
     return options;

@@ -51,13 +51,23 @@ export interface EnvironmentSetting {
   readonly path: string;
   /** As it stands in the environment. */
   readonly raw: string;
-  /** As the option takes it: durations in milliseconds. */
+  /** As the option takes it: a number of seconds as the text of a duration. */
   readonly value: unknown;
+}
+
+/** The variable that sets the option at a path; undefined where there is none. */
+export function variableFor(path: string): string | undefined {
+  const name = Object.keys(VARIABLES).find((key) => setsOption(VARIABLES[key]!, path));
+  return name && PREFIX + name;
+}
+
+function setsOption(variable: Variable, path: string): boolean {
+  return [variable.path].flat().includes(path);
 }
 
 /** A problem of the option that a variable sets, as a problem of the variable. */
 export function toEnvironmentProblem(problem: Problem, { name, raw, path }: EnvironmentSetting): Problem {
-  const { kind } = Object.values(VARIABLES).find((variable) => [variable.path].flat().includes(path)) ?? {};
+  const { kind } = Object.values(VARIABLES).find((variable) => setsOption(variable, path)) ?? {};
   const expected =
     kind === 'seconds'
       ? problem.expected.replace(/in milliseconds or as a text/, 'in seconds or as a text')
@@ -93,5 +103,5 @@ function isServiceLink(rest: string, raw: string): boolean {
 /** What is no number stays a text, for the option's own check to refuse. */
 function convert(text: string, kind: Kind): unknown {
   if (kind === 'text' || !/^[+-]?(\d+\.?\d*|\.\d+)$/.test(text)) return text;
-  return kind === 'seconds' ? Number(text) * 1_000 : Number(text);
+  return kind === 'seconds' ? `${Number(text)}s` : Number(text);
 }

@@ -4,6 +4,7 @@ export { withoutSecrets } from './groups.js';
 export { lacksValue } from './layers.js';
 export {
   type AdvertiseOptions,
+  DEFAULT_REDIS_URL,
   type PresetName,
   type ResolvedServiceDiscoveryOptions,
   type ServiceDiscoveryMode,

@@ -1,19 +1,25 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type LoadBalancing, mergeLoadBalancing } from '../../balancing/index.js';
-import { isRecord, withoutUndefined } from '../../common/index.js';
+import { isRecord } from '../../common/index.js';
+import { overlayGroup } from '../../communicator/index.js';
 import { type ServiceDiscoveryOptions } from './options.js';
 import { namesIn } from './known-options.js';
 
 type Layer = Readonly<Record<string, unknown>>;
 
-/** Lays options over each other, the later ones on top: value by value inside of groups. Undefined covers nothing. */
+/**
+ * Lays options over each other, the later ones on top: value by value inside of groups. Undefined covers nothing. Of two
+ * values that bound each other, such as `retry.baseDelay` and `retry.maxDelay`, the one of the weaker layer gives way.
+ */
 export function layer(...layers: readonly ServiceDiscoveryOptions[]): ServiceDiscoveryOptions {
   const merged: Record<string, unknown> = {};
   for (const options of layers) {
     for (const [name, value] of Object.entries(options)) {
       if (value === undefined) continue;
       if (name === 'loadBalancing') merged[name] = layLoadBalancing(merged[name], value);
-      else merged[name] = isGroup(name, value) && isGroup(name, merged[name]) ? overlay(merged[name], value) : value;
+      else
+        merged[name] =
+          isGroup(name, value) && isGroup(name, merged[name]) ? overlayGroup(name, merged[name], value) : value;
     }
   }
   return merged;
@@ -33,10 +39,16 @@ export function difference(options: ServiceDiscoveryOptions, base: ServiceDiscov
   return rest;
 }
 
-/** Options that hold one value, at a path such as `retry.maxAttempts`. */
-export function single(path: string, value: unknown): ServiceDiscoveryOptions {
-  const [name = '', key] = path.split('.');
-  return { [name]: key === undefined ? value : { [key]: value } };
+/** One layer of options out of values at paths such as `retry.maxAttempts`. */
+export function fromPaths(
+  values: readonly { readonly path: string; readonly value: unknown }[],
+): ServiceDiscoveryOptions {
+  const options: Record<string, unknown> = {};
+  for (const { path, value } of values) {
+    const [name = '', key] = path.split('.');
+    options[name] = key === undefined ? value : { ...(options[name] as Layer | undefined), [key]: value };
+  }
+  return options;
 }
 
 /** Whether something is set at a path; a group that is switched off counts as setting all that is in it. */
@@ -46,6 +58,14 @@ export function isSet(options: ServiceDiscoveryOptions, path: string): boolean {
   if (name === 'loadBalancing') return namesStrategy(value);
   if (key === undefined || !isGroup(name, value)) return value !== undefined;
   return value[key] !== undefined;
+}
+
+/** Whether an option is named at a path, with or without a value. */
+export function isNamed(options: ServiceDiscoveryOptions, path: string): boolean {
+  const [name = '', key] = path.split('.');
+  if (!Object.hasOwn(options, name) || key === undefined) return Object.hasOwn(options, name);
+  const value = (options as Layer)[name];
+  return isRecord(value) && Object.hasOwn(value, key);
 }
 
 /** Whether an option is named and has no value, which is not to leave it out. */
@@ -61,10 +81,6 @@ function layLoadBalancing(base: unknown, over: unknown): unknown {
 function namesStrategy(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return value !== undefined;
   return (value as { strategy?: unknown }).strategy !== undefined;
-}
-
-function overlay(base: Layer, over: Layer): Layer {
-  return { ...base, ...withoutUndefined(over) };
 }
 
 function isGroup(name: string, value: unknown): value is Layer {

@@ -84,7 +84,10 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   registryUrl?: string;
   /** How the remote registry is talked to. */
   remote?: Omit<RemoteRegistryStoreOptions, 'url'>;
-  /** Which Redis holds the registry, and how it is talked to; `SERVICE_DISCOVERY_REDIS_URL` for its `url`. */
+  /**
+   * Which Redis holds the registry, and how it is talked to; `SERVICE_DISCOVERY_REDIS_URL` for its `url`.
+   * @default `redis://127.0.0.1:6379` where the mode is set to `redis_backed` or `hybrid`
+   */
   redis?: Omit<RedisRegistryStoreOptions, 'namespace' | 'selfPreservation'>;
   /** `SERVICE_DISCOVERY_NAMESPACE`: registries in one Redis do not see those of other namespaces. @default 'default' */
   namespace?: string;
@@ -167,6 +170,9 @@ export interface ResolvedServiceDiscoveryOptions {
   readonly logging: EventLoggerOptions | false;
   readonly metrics: DiscoveryMetricsOptions;
 }
+
+/** Where Redis is in a mode that needs one, as its clients have it. */
+export const DEFAULT_REDIS_URL = 'redis://127.0.0.1:6379';
 
 /** The defaults that are this folder's own; the others stand beside the options that they belong to. */
 export const DEFAULT_SERVICE_DISCOVERY_OPTIONS = {

@@ -26,11 +26,17 @@ import {
   checkTransport,
   REGISTRY_OPTION_NAMES,
 } from './checks.js';
-import { type Environment, type EnvironmentSetting, readEnvironment, toEnvironmentProblem } from './environment.js';
+import {
+  type Environment,
+  type EnvironmentSetting,
+  readEnvironment,
+  toEnvironmentProblem,
+  variableFor,
+} from './environment.js';
 import { findWrongGroups } from './groups.js';
 import { findUnknownOptions } from './known-options.js';
 import { givingWay } from '../giving-way.js';
-import { difference, isSet, layer, single } from './layers.js';
+import { difference, fromPaths, isNamed, isSet, layer } from './layers.js';
 import {
   COMMUNICATOR_OPTION_NAMES,
   DEFAULT_SERVICE_DISCOVERY_OPTIONS,
@@ -61,11 +67,11 @@ export function resolveServiceDiscoveryOptions(
   const { settings, problems } = readEnvironment(env);
   const inForce = settings.filter(({ path }) => !isSet(own, path) && !isReplaced(own, path));
   const base = givingWay(preset, own);
-  const merged = layer(base, ...inForce.map(({ path, value }) => single(path, value)), own);
+  const merged = layer(base, fromPaths(inForce), own);
 
   const check = new OptionValidator();
   const resolved = resolveMerged(merged, options, check);
-  const wrong = distinct(check.problems.map((problem) => inItsOwnTerms(problem, inForce)));
+  const wrong = distinct(check.problems.map((problem) => inItsOwnTerms(problem, options, inForce)));
   // The check of a group finds them, too; not where the group is not in use.
   const unknown = findUnknownOptions(options).filter(({ path }) => !wrong.some((problem) => problem.path === path));
   const found = [...wrongGroups, ...unknown, ...wrong, ...problems];
@@ -149,11 +155,19 @@ function isReplaced(options: ServiceDiscoveryOptions, path: string): boolean {
 }
 
 /** A problem of a value that the environment gave is named, and shown, as it stands there. */
-function inItsOwnTerms(problem: Problem, inForce: readonly EnvironmentSetting[]): Problem {
+function inItsOwnTerms(
+  problem: Problem,
+  options: ServiceDiscoveryOptions,
+  inForce: readonly EnvironmentSetting[],
+): Problem {
   // A strategy stands beside its options once there are any.
   const given = problem.path === 'loadBalancing.strategy' ? 'loadBalancing' : problem.path;
   const setting = inForce.find(({ path }) => path === given);
-  return setting ? toEnvironmentProblem(problem, setting) : problem;
+  if (setting) return toEnvironmentProblem(problem, setting);
+  // A mode that the environment sets gets its URL there, too.
+  const isMissing = problem.value === undefined && !isNamed(options, given);
+  const isOfMode = isMissing && inForce.some(({ path }) => path === 'mode');
+  return isOfMode ? { ...problem, path: variableFor(given) ?? problem.path } : problem;
 }
 
 /** A variable that sets several options is wrong once. */

@@ -4,6 +4,11 @@ import { type ResolvedRedisRegistryStoreOptions } from './options.js';
 import { type ReconnectSpread } from './reconnect-spread.js';
 import { unavailableError } from './unavailable.js';
 
+export interface CommandConnectionOptions extends ResolvedRedisRegistryStoreOptions {
+  /** See {@link RedisRegistryStoreDeps.unreachableHint}. */
+  readonly unreachableHint?: string;
+}
+
 /** What becomes of it. */
 export interface CommandConnectionListener {
   /** It begins to connect; each attempt is to be bounded. */
@@ -26,7 +31,7 @@ export class CommandConnection {
   private closed = false;
 
   constructor(
-    private readonly options: ResolvedRedisRegistryStoreOptions,
+    private readonly options: CommandConnectionOptions,
     private readonly random: Random,
     private readonly spread: ReconnectSpread,
     private readonly listener: CommandConnectionListener,
@@ -85,12 +90,13 @@ export class CommandConnection {
   unavailable(cause: unknown): RegistryUnavailableError {
     if (cause instanceof RegistryUnavailableError) return cause;
     if (this.closed) return new RegistryUnavailableError('The registry store is closed');
-    const { servers } = this.options;
+    const { servers, unreachableHint } = this.options;
     const { topology, tls } = 'address' in servers ? servers.address : {};
     return unavailableError(saysOnlyClosed(cause) ? this.whyClosed : cause, {
       where: this.where,
       topology,
       tls: this.wasAnswered ? undefined : tls,
+      unreachableHint,
     });
   }
 

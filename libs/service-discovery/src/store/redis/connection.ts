@@ -1,5 +1,5 @@
 import { type Cluster, type Redis, type RedisOptions } from 'ioredis';
-import { reconnectDelay, RegistryUnavailableError, type Random } from '../../common/index.js';
+import { reconnectDelay, type Random } from '../../common/index.js';
 import { type ReconnectSpread } from './reconnect-spread.js';
 import { type RedisServers } from './servers.js';
 
@@ -31,24 +31,15 @@ function boundedOptions(timeoutMs: number, isBehindSentinel: boolean): RedisOpti
   };
 }
 
-/**
- * Not at the top of a file: whoever has no registry on Redis need not have ioredis.
- * @throws RegistryUnavailableError where it is not installed
- */
-export async function loadRedisClient(): Promise<{ Redis: typeof Redis; Cluster: typeof Cluster }> {
-  return import('ioredis').catch((cause: unknown) => {
-    throw new RegistryUnavailableError('A registry on Redis needs the package ioredis: npm install ioredis', { cause });
-  });
-}
-
-/** Makes the connection for commands, which comes back by itself. @throws RegistryUnavailableError without ioredis */
+/** Makes the connection for commands, which comes back by itself. */
 export async function makeClient(
   servers: RedisServers,
   timeoutMs: number,
   random: Random,
   spread: ReconnectSpread,
 ): Promise<Client> {
-  const ioredis = await loadRedisClient();
+  // Not at the top of a file: apps whose registry is elsewhere do not load it.
+  const ioredis = await import('ioredis');
   const { address, sentinelUsername, sentinelPassword } = servers;
   const { topology, nodes, username, password, database, masterName } = address;
   const tls = address.tls ? (servers.tls ?? {}) : undefined;

@@ -1,13 +1,12 @@
 import { type Redis } from 'ioredis';
 import { pendingInput, RegistryUnavailableError, type Clock, type Random } from '../../common/index.js';
 import { ClusterCalls } from './cluster-calls.js';
-import { CommandConnection } from './command-connection.js';
+import { CommandConnection, type CommandConnectionOptions } from './command-connection.js';
 import { addressOf, isCluster, makeSubscriber, untilReady, type Client } from './connection.js';
 import { type KeySpace } from './keys.js';
 import { callAll, type LuaAnswer } from './lua-call.js';
 import { type LuaCall } from './lua-script.js';
 import { listNames } from './lua-scripts.js';
-import { type ResolvedRedisRegistryStoreOptions } from './options.js';
 import { type ReconnectSpread } from './reconnect-spread.js';
 
 /** Services in one round trip: Redis serves nobody else while it works on one. */
@@ -35,7 +34,7 @@ export class RedisLink {
   private failedSubscription: string | undefined;
 
   constructor(
-    private readonly options: ResolvedRedisRegistryStoreOptions,
+    private readonly options: CommandConnectionOptions,
     private readonly clock: Clock,
     private readonly random: Random,
     spread: ReconnectSpread,

@@ -22,7 +22,6 @@ import {
 import { HEALTH_ANNOUNCEMENT_INTERVAL_MS } from '../health-news.js';
 import { type CheckerRoster } from '../checker-roster.js';
 import { isOperatorStatus, type RegistryStore } from '../registry-store.js';
-import { loadRedisClient } from './connection.js';
 import { KeySpace } from './keys.js';
 import { type LuaAnswer } from './lua-call.js';
 import { announceChecker, remove, setStatus } from './lua-scripts.js';
@@ -48,6 +47,8 @@ export interface RedisRegistryStoreDeps {
   random?: Random;
   /** Told of what was skipped or mended, each kind once for what it is about. @default nobody */
   onTrouble?: (trouble: RedisTrouble) => void;
+  /** What a user can do where Redis cannot be reached and the error alone does not say it. @default nothing */
+  unreachableHint?: string;
 }
 
 /** How often everything that is watched is compared with Redis. */
@@ -86,14 +87,6 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   private noExpiryBefore = Number.NEGATIVE_INFINITY;
   private closed = false;
 
-  /**
-   * Makes sure that ioredis is there, which no waiting would bring: a constructor cannot.
-   * @throws RegistryUnavailableError where it is not installed
-   */
-  static async prepare(): Promise<void> {
-    await loadRedisClient();
-  }
-
   /** @throws InvalidConfigurationError naming every wrong option */
   constructor(options: RedisRegistryStoreOptions, deps: RedisRegistryStoreDeps = {}) {
     const resolved = resolveRedisRegistryStoreOptions(options);
@@ -104,7 +97,12 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     this.troubles = new TroubleLog(deps.onTrouble);
     this.spread = new ReconnectSpread(this.clock, this.random, () => this.mirror.names().length);
     this.sweepPace = new SweepPace(this.clock, this.random);
-    this.link = new RedisLink(resolved, this.clock, this.random, this.spread);
+    this.link = new RedisLink(
+      { ...resolved, unreachableHint: deps.unreachableHint },
+      this.clock,
+      this.random,
+      this.spread,
+    );
     this.writes = new WriteQueue({ link: this.link, keys: this.keys, changesKept: this.changesKept });
     this.mirror = new Mirror((serviceName, instanceId, reason) =>
       this.troubles.note({ kind: 'bad_record', serviceName, instanceId, reason }),

@@ -1,7 +1,7 @@
 import { type ConnectionOptions } from 'node:tls';
 import { type RedisAddress } from './redis-url.js';
 
-/** An instance of `Redis` or `Cluster` of ioredis, so described that these types do not need ioredis. */
+/** An instance of `Redis` or `Cluster` of ioredis, described so that one of another version of ioredis fits, too. */
 export interface RedisClient {
   readonly status: string;
   readonly options: object;

@@ -69,3 +69,17 @@ describe('what is said of a Redis that cannot be reached', () => {
     expect(connectingSays(code, message, tls)).toBe(`Redis at redis://redis:6379 cannot be reached: ${message}`);
   });
 });
+
+it('says what a user can do where the error tells no more', () => {
+  const circumstances: Circumstances = {
+    where: 'there',
+    topology: 'single',
+    tls: undefined,
+    unreachableHint: 'try here',
+  };
+  const said = (error: Error): string => unavailableError(error, circumstances).message;
+  expect(said(new Error('connect ECONNREFUSED'))).toBe(
+    'Redis at there cannot be reached: connect ECONNREFUSED (try here)',
+  );
+  expect(said(Object.assign(new Error('BUSY'), { name: 'ReplyError' }))).toBe('Redis at there refuses: BUSY');
+});

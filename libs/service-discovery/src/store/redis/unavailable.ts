@@ -40,6 +40,8 @@ export interface Circumstances {
   readonly topology: RedisAddress['topology'] | undefined;
   /** Whether TLS is spoken; undefined once there was an answer, so that TLS cannot be what is wrong. */
   readonly tls: boolean | undefined;
+  /** What to say of a Redis that cannot be reached, where the error itself tells no more. */
+  readonly unreachableHint?: string;
 }
 
 /** Errors of ioredis hold the command that failed, with its arguments: passwords, or what is registered. */
@@ -52,8 +54,9 @@ function withoutCommand(cause: unknown): unknown {
 /** Why the registry in Redis is not available, with what to do where that is known. */
 export function unavailableError(cause: unknown, circumstances: Circumstances): RegistryUnavailableError {
   const { name, code, message } = (cause ?? {}) as Partial<NodeJS.ErrnoException>;
-  const said = name === 'ReplyError' ? 'refuses' : 'cannot be reached';
-  const hint = hintFor({ code, message }, circumstances);
+  const refuses = name === 'ReplyError';
+  const said = refuses ? 'refuses' : 'cannot be reached';
+  const hint = hintFor({ code, message }, circumstances) ?? (refuses ? undefined : circumstances.unreachableHint);
   const end = hint === undefined ? '' : ` (${hint})`;
   return new RegistryUnavailableError(`Redis at ${circumstances.where} ${said}: ${messageOf(cause)}${end}`, {
     cause: withoutCommand(cause),
