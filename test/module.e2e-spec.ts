@@ -246,7 +246,7 @@ describe.each(PLATFORMS)('an app with the module on %s', (_name, adapter) => {
         'GET /health',
         undefined,
         200,
-        { status: 'ok', service_discovery: { overall_status: 'healthy', total_services: 1 } },
+        { status: 'healthy', service_discovery: { overall_status: 'healthy', total_services: 1 } },
       ],
       [
         'GET /service-discovery/patterns',

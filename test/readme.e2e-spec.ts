@@ -130,8 +130,12 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
     expect(readiness.holdReasons).toEqual([]);
   },
   'terminus.ts': async ({ module, get }) => {
-    const app = await module('ReadinessModule');
-    expect(await get(app, '/ready')).toMatchObject({ status: 'ok', details: { services: { total_services: 8 } } });
+    const app = await module('OwnHealthModule');
+    expect(await get(app, '/health')).toMatchObject({
+      status: 'ok',
+      details: { services: { total_services: 8 } },
+      service_discovery: { total_services: 8 },
+    });
   },
   'load-balancing.ts': async ({ provider, services }) => {
     const { app, instance } = await provider('Search');

@@ -28,6 +28,12 @@ class OwnController {
   users() {
     return this.health.check([() => this.services.isHealthy('users', { service: 'users', outage: 'down' })]);
   }
+  async block() {
+    return { ...(await this.health.check([])), service_discovery: this.services.summary() };
+  }
+  stock() {
+    return this.health.check([() => this.services.isHealthy('stock', { service: 'stock', outage: 'down' })]);
+  }
   data() {
     return this.health.check([() => this.services.isHealthy('data', { tier: 'data' })]);
   }
@@ -36,7 +42,7 @@ class OwnController {
   }
 }
 [HealthCheckService, ServiceDiscoveryHealthIndicator, ServiceReadiness].forEach((token, index) => Inject(token)(OwnController, undefined, index));
-for (const name of ['all', 'users', 'data', 'ready']) {
+for (const name of ['all', 'block', 'users', 'stock', 'data', 'ready']) {
   Get(name)(OwnController.prototype, name, Object.getOwnPropertyDescriptor(OwnController.prototype, name));
 }
 Controller('own')(OwnController);
@@ -54,8 +60,9 @@ const answers = {};
 const ask = async (state, ...paths) => {
   for (const path of paths) {
     const response = await fetch(url + path);
-    const { status, details } = await response.json();
+    const { status, details, service_discovery: block } = await response.json();
     const words = Object.entries(details).map(([name, detail]) => [name, detail.status, detail.message].filter(Boolean).join(' '));
+    if (block) words.push('block ' + block.overall_status);
     answers[state + ' ' + path] = [response.status, status, ...words].join(', ');
   }
 };
@@ -64,7 +71,7 @@ for (const [serviceName, tier, health] of [['users', 'app', 'healthy'], ['stock'
   await registry.register({ serviceName, tier, instanceId: 'a', host: '127.0.0.1', port: 1 });
   await registry.setStatus({ serviceName, instanceId: 'a' }, health);
 }
-await ask('outage', '/health', '/own/all', '/own/users', '/own/data', '/health/ready', '/health/live');
+await ask('outage', '/health', '/own/all', '/own/block', '/own/users', '/own/stock', '/own/data', '/health/ready', '/health/live');
 const readiness = app.get(ServiceReadiness);
 const release = readiness.hold('busy');
 await ask('held', '/health/ready', '/own/ready', '/health/live');
@@ -82,10 +89,10 @@ const manifests = {
 let built: BuiltPackage | undefined;
 afterEach(() => built?.remove());
 
-describe.each<[string, keyof typeof manifests, string, string]>([
-  ['11', 'terminus-11', '200, ok, service_discovery up', '200, ok, data up'],
-  ['12', '@nestjs/terminus', '200, degraded, service_discovery degraded', '200, degraded, data degraded'],
-])('with Terminus %s', (major, name, all, data) => {
+describe.each<[string, keyof typeof manifests, string, (key: string) => string]>([
+  ['11', 'terminus-11', 'up', (key) => `200, ok, ${key} up`],
+  ['12', '@nestjs/terminus', 'degraded', (key) => `200, degraded, ${key} degraded`],
+])('with Terminus %s', (major, name, word, degraded) => {
   it(
     'checks answer what they say of other services and of readiness',
     async () => {
@@ -100,10 +107,12 @@ describe.each<[string, keyof typeof manifests, string, string]>([
       const { stdout, stderr } = await exec(process.execPath, [join(built.consumer, 'app.js')]);
       expect({ answers: JSON.parse(stdout) as unknown, stderr }).toEqual({
         answers: {
-          'outage /health': all,
-          'outage /own/all': '503, error, all down',
+          'outage /health': `200, degraded, service_discovery ${word}, block degraded`,
+          'outage /own/all': degraded('all'),
+          'outage /own/block': '200, ok, block degraded',
           'outage /own/users': '200, ok, users up',
-          'outage /own/data': data,
+          'outage /own/stock': '503, error, stock down',
+          'outage /own/data': degraded('data'),
           'outage /health/ready': '200, ok, readiness up',
           'outage /health/live': '200, ok',
           'held /health/ready': '503, error, readiness down busy',

@@ -6,10 +6,12 @@ import {
   Inject,
   Module,
   RequestMethod,
+  ServiceUnavailableException,
   Version,
   VersioningType,
 } from '@nestjs/common';
 import { RouterModule } from '@nestjs/core';
+import { Test } from '@nestjs/testing';
 import { HealthCheck, HealthCheckService, HealthIndicatorService, TerminusModule } from '@nestjs/terminus';
 import {
   DiscoverableService,
@@ -59,33 +61,53 @@ describe.each(PLATFORMS)('GET /health on %s', (_, adapter) => {
   it('answers that all is well, with the services beside it', async () => {
     const app = await apps.listen(ServiceDiscoveryModule.forRoot(QUIET), adapter);
     await services(app, { users: ['healthy'], orders: ['healthy', 'healthy'] });
-    const counts = { overall_status: 'healthy', total_services: 2, healthy_services: 2, unhealthy_services: 0 };
+    const none = { degraded_services: 0, unhealthy_services: 0, unknown_services: 0 };
+    const counts = { overall_status: 'healthy', total_services: 2, healthy_services: 2, ...none };
     const summary = { ...counts, registry: { connected: true, age_seconds: 0 } };
     const details = { service_discovery: { status: 'up', ...summary } };
     expect(await get(app, '/health')).toEqual({
       status: 200,
       cacheControl: 'no-cache, no-store, must-revalidate',
-      body: { status: 'ok', info: details, error: {}, details, service_discovery: summary },
+      body: { status: 'healthy', info: details, error: {}, details, service_discovery: summary },
     });
   });
 
-  it('is ok before anything was checked', async () => {
+  it('is healthy before anything was checked', async () => {
     const app = await apps.listen(ServiceDiscoveryModule.forRoot(QUIET), adapter);
     expect((await get(app, '/health')).body).toMatchObject({
-      status: 'ok',
+      status: 'healthy',
       service_discovery: { overall_status: 'unknown', total_services: 0 },
     });
   });
 
-  it.each<[string, HealthStatus[]]>([
-    ['degraded', ['healthy', 'unhealthy']],
-    ['unhealthy', ['unhealthy']],
-  ])('stays 200 when another service is %s', async (overall, healths) => {
-    const app = await apps.listen(ServiceDiscoveryModule.forRoot(QUIET), adapter);
+  it.each<[string, HealthStatus[], string]>([
+    ['has lost an instance', ['healthy', 'unhealthy'], 'degraded'],
+    ['has lost all its instances', ['unhealthy'], 'degraded'],
+    ['that is required has lost all its instances', ['unhealthy'], 'unhealthy'],
+  ])('stays 200 when another service %s', async (title, healths, overall) => {
+    const health = title.includes('required') ? { required: ['orders'] } : {};
+    const app = await apps.listen(ServiceDiscoveryModule.forRoot({ ...QUIET, health }), adapter);
     await services(app, { users: ['healthy'], orders: healths });
     const { status, body } = await get(app, '/health');
     expect(status).toBe(200);
     expect(body).toMatchObject({ status: 'degraded', error: {}, service_discovery: { overall_status: overall } });
+  });
+
+  it('answers 503 and unhealthy while Terminus says that the app shuts down, with the services beside it', async () => {
+    const result = { status: 'shutting_down', info: {}, error: {}, details: {} };
+    const check = (): Promise<never> => Promise.reject(new ServiceUnavailableException(result));
+    const module = await Test.createTestingModule({ imports: [ServiceDiscoveryModule.forRoot(QUIET)] })
+      .overrideProvider(HealthCheckService)
+      .useValue({ check })
+      .compile();
+    const app = module.createNestApplication(adapter());
+    await app.listen(0, '127.0.0.1');
+    const { status, body } = await get(app, '/health');
+    await app.close();
+    expect([status, body]).toEqual([
+      503,
+      { ...result, status: 'unhealthy', service_discovery: expect.objectContaining({ overall_status: 'unknown' }) },
+    ]);
   });
 
   it('stands where the options say, or nowhere', async () => {
@@ -93,7 +115,7 @@ describe.each(PLATFORMS)('GET /health on %s', (_, adapter) => {
       ServiceDiscoveryModule.forRoot({ ...QUIET, api: { healthPath: 'live/z' } }),
       adapter,
     );
-    expect((await get(moved, '/live/z')).body).toMatchObject({ status: 'ok' });
+    expect((await get(moved, '/live/z')).body).toMatchObject({ status: 'healthy' });
     expect((await get(moved, '/health')).status).toBe(404);
     const gone = await apps.listen(ServiceDiscoveryModule.forRoot({ ...QUIET, api: { healthPath: false } }), adapter);
     expect((await get(gone, '/health')).status).toBe(404);
@@ -127,6 +149,18 @@ describe.each(PLATFORMS)('GET /health on %s', (_, adapter) => {
       @Get(['status', '/health/'])
       check(): object {
         return { own: true };
+      }
+    }
+
+    @Controller('health')
+    class PlainHealthController {
+      constructor(
+        @Inject(ServiceDiscoveryHealthIndicator) private readonly services: ServiceDiscoveryHealthIndicator,
+      ) {}
+
+      @Get()
+      check(): object {
+        return { status: 'fine', service_discovery: this.services.summary() };
       }
     }
 
@@ -170,6 +204,17 @@ describe.each(PLATFORMS)('GET /health on %s', (_, adapter) => {
       @Module({ imports: [ServiceDiscoveryModule.forRoot(QUIET)], controllers: [RootController] })
       class AppModule {}
       expect((await get(await apps.listen(AppModule, adapter), '/health')).body).toEqual({ own: true });
+    });
+
+    it('has the same block in it by one line, also without Terminus', async () => {
+      @Module({ imports: [ServiceDiscoveryModule.forRoot(QUIET)], controllers: [PlainHealthController] })
+      class AppModule {}
+      const app = await apps.listen(AppModule, adapter);
+      await services(app, { users: ['healthy'], orders: ['unhealthy'] });
+      const bundled = await apps.listen(ServiceDiscoveryModule.forRoot(QUIET), adapter);
+      await services(bundled, { users: ['healthy'], orders: ['unhealthy'] });
+      const { service_discovery: block } = (await get(bundled, '/health')).body;
+      expect((await get(app, '/health')).body).toEqual({ status: 'fine', service_discovery: block });
     });
 
     it('stays for paths below, for versions, and for modules with a prefix', async () => {
@@ -302,7 +347,8 @@ describe('ServiceDiscoveryHealthIndicator', () => {
       [{ service: 'orders' }, 'down', { total_services: 1, unhealthy_services: 1 }],
       [{ service: ['users', 'catalog'] }, 'up', { total_services: 2, healthy_services: 2 }],
       [{ service: ['users', 'payments'] }, 'down', { missing_services: ['payments'] }],
-      [{ tag: 'core' }, 'down', { total_services: 2, unhealthy_services: 1 }],
+      [{ tag: 'core' }, 'degraded', { total_services: 2, unhealthy_services: 1 }],
+      [{ tier: 'app' }, 'down', { total_services: 1, unhealthy_services: 1 }],
       [{ tier: 'data' }, 'up', { total_services: 1, healthy_services: 1 }],
     ])('%j it is %s', (selection, status, data) => {
       expect(indicator.isHealthy('some', { outage: 'down', ...selection })).toMatchObject({

@@ -320,6 +320,7 @@ export {
   type MonitoredRegistry,
   NO_FINDINGS,
   type OverallFindings,
+  type OverallRule,
   type OverallStatusRule,
   type PassiveFinding,
   type PassiveHealth,

@@ -16,6 +16,7 @@ export {
   type HealthSummary,
   type InstanceHealth,
   type OverallFindings,
+  type OverallRule,
   type OverallStatusRule,
   type RegistryHealth,
   type ServiceHealth,

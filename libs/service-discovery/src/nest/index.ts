@@ -41,6 +41,7 @@ export {
   type FieldProblem,
   type HeartbeatView,
   type FaultView,
+  type HealthCountsView,
   type HistoryView,
   type InstanceHealthView,
   type ListedInstanceView,

@@ -2,18 +2,22 @@ import { type StatusReason } from '../status-merge.js';
 import { type ExpiryHold, type InstanceStatus, type Tier } from '../../model/index.js';
 
 /**
- * How a service, or all of them together, are.
- * - `healthy`: there is a healthy instance of every service, and no unhealthy one of any.
- * - `degraded`: there is a healthy instance of every service, but also an unhealthy one.
- * - `unhealthy`: some service has no healthy instance.
- * - `unknown`: no instance was checked yet, nor did calls of this process find it unwell, or there is none.
+ * The status of a service:
+ * - `healthy`: it has a healthy instance, and no unhealthy one.
+ * - `degraded`: it has a healthy instance, and an unhealthy one.
+ * - `unhealthy`: it has no healthy instance.
+ * - `unknown`: none of its instances was checked yet, nor did calls of this process find one unwell.
  *
- * An instance that is in maintenance or draining is neither a healthy nor an unhealthy one: it takes no calls because somebody
- * wishes so. Where a service has no others, it has no healthy instance; it is `unknown` only as long as none of its instances
- * was ever checked, these included. Weights say nothing about health: an instance of weight 0 counts as any other.
+ * The status of several services together:
+ * - `healthy`: every service can be called, and none has an unhealthy instance. A service that was not checked yet can be
+ *   called. With the rule `majority`: more than half of the services can be called.
+ * - `unhealthy`: a required service is not registered or cannot be called, or no service has a healthy instance.
+ * - `unknown`: no service was checked yet, or there is none.
+ * - `degraded`: everything else.
  *
- * A service that nobody has checked yet has no healthy instance either, so beside others that were checked it makes all
- * together `unhealthy`, until its first check within a second.
+ * An instance in maintenance or draining is neither healthy nor unhealthy, and cannot be called. A service that has only such
+ * instances is `unhealthy`, or `unknown` if none of them was ever checked. Weights do not matter: an instance of weight 0
+ * counts as any other.
  */
 export type AggregatedStatus = (typeof AGGREGATED_STATUSES)[number];
 export const AGGREGATED_STATUSES = ['healthy', 'degraded', 'unhealthy', 'unknown'] as const;
@@ -45,10 +49,11 @@ export interface HealthCounts {
   readonly overallStatus: AggregatedStatus;
   /** Services that are registered. */
   readonly totalServices: number;
-  /** Services whose own status is `healthy`; those that are `degraded` or `unknown` are in neither of the two counts. */
+  /** Services whose own status is `healthy`. The four counts add up to {@link HealthCounts.totalServices}. */
   readonly healthyServices: number;
-  /** Services whose own status is `unhealthy`. */
+  readonly degradedServices: number;
   readonly unhealthyServices: number;
+  readonly unknownServices: number;
   /** Services that are counted on and are not registered. None is missing before the registry has told what there is. */
   readonly missingServices: readonly string[];
 }

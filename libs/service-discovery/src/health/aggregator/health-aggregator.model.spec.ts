@@ -24,25 +24,35 @@ function plainly(services: readonly (readonly State[])[]): {
   overallStatus: AggregatedStatus;
   totalServices: number;
   healthyServices: number;
+  degradedServices: number;
   unhealthyServices: number;
+  unknownServices: number;
 } {
   const inUse = ({ operator }: State): boolean => operator === 'up';
   const has = (service: readonly State[], health: HealthStatus): boolean =>
     service.some((state) => inUse(state) && state.health === health);
   const wasChecked = (service: readonly State[]): boolean => service.some(({ health }) => health !== 'unknown');
-  const overall = (some: readonly (readonly State[])[]): AggregatedStatus => {
-    if (!some.some(wasChecked)) return 'unknown';
-    const everyHasHealthy = some.every((service) => has(service, 'healthy'));
-    const noneIsUnhealthy = !some.some((service) => has(service, 'unhealthy'));
-    if (everyHasHealthy && noneIsUnhealthy) return 'healthy';
-    return everyHasHealthy ? 'degraded' : 'unhealthy';
+  const canBeCalled = (service: readonly State[]): boolean => has(service, 'healthy') || has(service, 'unknown');
+  const statusOf = (service: readonly State[]): AggregatedStatus => {
+    if (!wasChecked(service)) return 'unknown';
+    if (!has(service, 'healthy')) return 'unhealthy';
+    return has(service, 'unhealthy') ? 'degraded' : 'healthy';
   };
-  const each = services.map((service) => overall([service]));
+  const overall = (): AggregatedStatus => {
+    if (!services.some(wasChecked)) return 'unknown';
+    const isWell = (service: readonly State[]): boolean => ['healthy', 'unknown'].includes(statusOf(service));
+    if (services.every((service) => isWell(service) && canBeCalled(service))) return 'healthy';
+    return services.some((service) => has(service, 'healthy')) ? 'degraded' : 'unhealthy';
+  };
+  const each = services.map(statusOf);
+  const count = (wanted: AggregatedStatus): number => each.filter((status) => status === wanted).length;
   return {
-    overallStatus: overall(services),
+    overallStatus: overall(),
     totalServices: services.length,
-    healthyServices: each.filter((status) => status === 'healthy').length,
-    unhealthyServices: each.filter((status) => status === 'unhealthy').length,
+    healthyServices: count('healthy'),
+    degradedServices: count('degraded'),
+    unhealthyServices: count('unhealthy'),
+    unknownServices: count('unknown'),
   };
 }
 
@@ -61,10 +71,11 @@ function instancesOf(services: readonly (readonly State[])[]): ServiceInstance[]
 }
 
 function judge(services: readonly (readonly State[])[]): unknown {
-  const { overallStatus, totalServices, healthyServices, unhealthyServices } = new HealthAggregator(
+  const { missingServices, registry, ...counts } = new HealthAggregator(
     new ChangingRegistry(instancesOf(services)),
   ).getSummary();
-  return { overallStatus, totalServices, healthyServices, unhealthyServices };
+  expect([missingServices, registry.connected]).toEqual([[], true]);
+  return counts;
 }
 
 describe('aggregated health, beside a plain reference of its words', () => {

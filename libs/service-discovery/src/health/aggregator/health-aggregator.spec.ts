@@ -46,15 +46,17 @@ describe('HealthAggregator', () => {
       { a: 'healthy maintenance', b: 'draining healthy' },
     ],
     ['degraded', 'one of several instances is unhealthy', { a: 'healthy unhealthy', b: 'healthy' }],
-    ['unhealthy', 'a service has no healthy instance', { a: 'unhealthy', b: 'healthy' }],
+    ['degraded', 'one of several services has no healthy instance', { a: 'unhealthy', b: 'healthy' }],
     [
-      'unhealthy',
+      'degraded',
       'a service has no healthy instance and another is degraded',
       { a: 'unhealthy', b: 'healthy unhealthy' },
     ],
+    ['unhealthy', 'no service has a healthy instance', { a: 'unhealthy', b: 'maintenance', c: 'unknown' }],
     ['unhealthy', 'an instance beside an unhealthy one was not checked yet', { a: 'unhealthy unknown' }],
-    ['unhealthy', 'one service was checked and the other one not yet', { a: 'healthy', b: 'unknown' }],
-    ['unhealthy', 'an operator has taken out the only instance', { a: 'maintenance', b: 'healthy' }],
+    ['healthy', 'one service was checked and the other one not yet', { a: 'healthy', b: 'unknown' }],
+    ['degraded', 'an operator has taken out the only instance', { a: 'maintenance', b: 'healthy' }],
+    ['degraded', 'an operator has taken out the only instance before its check', { a: 'maintenance?', b: 'healthy' }],
     ['unknown', 'nothing was checked yet', { a: 'unknown', b: 'unknown unknown' }],
     ['unknown', 'nothing was checked yet, and an operator has taken one out', { a: 'unknown', b: 'maintenance?' }],
     ['unknown', 'there is no service', {}],
@@ -75,12 +77,20 @@ describe('HealthAggregator', () => {
     const health = aggregator.getAggregatedHealth();
     const statuses = Object.entries(health.services).map(([name, { status }]) => `${name} ${status}`);
     expect(statuses).toEqual(['good healthy', 'fair degraded', 'bad unhealthy', 'gone unhealthy', 'fresh unknown']);
-    expect(health).toMatchObject({ totalServices: 5, healthyServices: 1, unhealthyServices: 2 });
-    expect(aggregator.getSummary()).toEqual({
-      overallStatus: 'unhealthy',
+    expect(health).toMatchObject({
       totalServices: 5,
       healthyServices: 1,
       unhealthyServices: 2,
+      degradedServices: 1,
+      unknownServices: 1,
+    });
+    expect(aggregator.getSummary()).toEqual({
+      overallStatus: 'degraded',
+      totalServices: 5,
+      healthyServices: 1,
+      degradedServices: 1,
+      unhealthyServices: 2,
+      unknownServices: 1,
       missingServices: [],
       registry: AWAY,
     });
@@ -103,7 +113,9 @@ describe('HealthAggregator', () => {
       namespace: null,
       totalServices: 1,
       healthyServices: 0,
+      degradedServices: 1,
       unhealthyServices: 0,
+      unknownServices: 0,
       missingServices: [],
       faults: [],
       services: {

@@ -18,6 +18,7 @@ export {
   resolveHealthAggregatorOptions,
   type HealthAggregatorOptions,
   type OverallFindings,
+  type OverallRule,
   type OverallStatusRule,
 } from './options.js';
 export { type HealthChange } from './summary-changes.js';

@@ -28,30 +28,57 @@ describe('required and optional services', () => {
   it.each<[string, HealthSelection, string, string[]]>([
     ['users healthy, mail healthy', {}, 'healthy', []],
     ['users healthy, mail unhealthy', {}, 'degraded', []],
-    ['users healthy, mail unknown', {}, 'degraded', []],
+    ['users healthy, mail unknown', {}, 'healthy', []],
+    ['users unknown, mail healthy', {}, 'healthy', []],
+    ['users unhealthy, mail healthy, orders healthy', {}, 'unhealthy', []],
     ['users healthy, mail healthy, mail unhealthy', {}, 'degraded', []],
     ['users healthy, mail unhealthy, ads unhealthy', {}, 'degraded', []],
     ['users unhealthy, mail unhealthy', {}, 'unhealthy', []],
-    ['users healthy, mail unhealthy, orders unhealthy', {}, 'unhealthy', []],
-    ['users healthy, mail unhealthy, orders unknown', {}, 'unhealthy', []],
+    ['users healthy, mail unhealthy, orders unhealthy', {}, 'degraded', []],
+    ['users healthy, mail unhealthy, orders unknown', {}, 'degraded', []],
     ['users healthy', {}, 'healthy', []],
     ['mail healthy', {}, 'unhealthy', ['users']],
     ['', {}, 'unhealthy', ['users']],
     ['users unknown, mail unknown', {}, 'unknown', []],
-    // Whoever asks for it by name does not do without it.
+    // A selection that names a service is about that one.
     ['users healthy, mail unhealthy', { service: 'mail' }, 'unhealthy', []],
     ['users healthy, mail unhealthy', { tag: 'all' }, 'degraded', []],
-    // Nobody knows which tags it would have.
+    // The tags of a service that is not registered are not known.
     ['mail healthy', { tag: 'all' }, 'healthy', []],
   ])('with "%s", %p is %s', (words, selection, status, missing) => {
     const summary = aggregatorOf(words, rules).getSummary(selection);
     expect([summary.overallStatus, summary.missingServices]).toEqual([status, missing]);
   });
 
+  it.each<[string, string]>([
+    ['mail unhealthy', 'degraded'],
+    ['mail unhealthy, ads unhealthy', 'degraded'],
+    ['mail unhealthy, orders unhealthy', 'unhealthy'],
+    ['mail healthy, orders unhealthy', 'degraded'],
+  ])('without a required one, "%s" is %s', (words, status) => {
+    const summary = aggregatorOf(words, { optional: ['mail', 'ads'] }).getSummary();
+    expect(summary.overallStatus).toBe(status);
+  });
+
   it('is a fault of its own where a required one is not registered', () => {
     expect(aggregatorOf('mail healthy', rules).getAggregatedHealth().faults).toEqual([
       { services: ['users'], kind: 'not_registered', cascades: [], atRisk: [] },
     ]);
+  });
+});
+
+describe('the rule majority', () => {
+  it.each<[string, Partial<HealthAggregatorOptions>, string]>([
+    ['a healthy, b healthy, c healthy, d healthy, e unhealthy', {}, 'healthy'],
+    ['a healthy, b healthy, b unhealthy, c unhealthy', {}, 'healthy'],
+    ['a healthy, b unknown, c unhealthy', {}, 'healthy'],
+    ['a healthy, b unhealthy', {}, 'degraded'],
+    ['a unhealthy, b unhealthy, c unknown', {}, 'unhealthy'],
+    ['a unknown, b unknown', {}, 'unknown'],
+    ['a healthy, b healthy, c unhealthy', { required: ['c'] }, 'unhealthy'],
+    ['a healthy, b healthy, c healthy', { required: ['d'] }, 'unhealthy'],
+  ])('with "%s" and %j is %s', (words, options, status) => {
+    expect(aggregatorOf(words, { ...options, rule: 'majority' }).getSummary().overallStatus).toBe(status);
   });
 });
 
@@ -93,7 +120,14 @@ describe('a rule of the app', () => {
 
 describe('the options of aggregated health', () => {
   it('are all checked, and all wrong ones named', () => {
-    const wrong = { required: ['a', 'a b'], optional: 'mail', overallStatus: 'healthy', history: -1, needed: [] };
+    const wrong = {
+      required: ['a', 'a b'],
+      optional: 'mail',
+      overallStatus: 'healthy',
+      rule: 'most',
+      history: -1,
+      needed: [],
+    };
     let error: unknown;
     try {
       resolveHealthAggregatorOptions(wrong as never);
@@ -107,6 +141,7 @@ describe('the options of aggregated health', () => {
       'health.optional',
       'health.overallStatus',
       'health.required[1]',
+      'health.rule',
     ]);
   });
 

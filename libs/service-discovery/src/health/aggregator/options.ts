@@ -12,6 +12,10 @@ export interface OverallFindings {
   readonly usual: AggregatedStatus;
 }
 
+/** When several services together are `healthy`: see {@link AggregatedStatus}. */
+export type OverallRule = (typeof OVERALL_RULES)[number];
+const OVERALL_RULES = ['every', 'majority'] as const;
+
 /**
  * What several services come to, in the app's own terms. Called once for each change, and for each selection that is asked
  * for; what it throws, or is no status, counts as the usual one.
@@ -21,18 +25,23 @@ export type OverallStatusRule = (findings: OverallFindings) => AggregatedStatus;
 /** What all services come to. */
 export interface HealthAggregatorOptions {
   /**
-   * Names of services that all is not well without: where one is not registered, the whole is `unhealthy`. Those that are
-   * registered count as any other.
+   * Names of services without which the whole is `unhealthy`: one of them is not registered, or has no healthy instance.
    * @default none
    */
   required: readonly string[];
   /**
-   * Names of services that the whole does without: an unhealthy one, or one that nobody checked yet, makes it `degraded`
-   * at most. Who asks for one by its name hears how it is.
+   * Names of services that the whole can do without: they make it `degraded` at most, even when no service has a healthy
+   * instance. A selection that names one is about that one's own status.
    * @default none
    */
   optional: readonly string[];
-  /** A rule of one's own. @default what {@link AggregatedStatus} says */
+  /**
+   * `every`: the whole is healthy while every service can be called and none has an unhealthy instance. `majority`: while
+   * more than half of the services can be called.
+   * @default 'every'
+   */
+  rule: OverallRule;
+  /** A rule of the app's own, which sees what `rule` says. @default none */
   overallStatus?: OverallStatusRule;
   /** How many changes of its status are kept of each instance: a whole number from 0 to 1,000. @default 20 */
   history: number;
@@ -41,6 +50,7 @@ export interface HealthAggregatorOptions {
 export const DEFAULT_HEALTH_AGGREGATOR_OPTIONS: Readonly<HealthAggregatorOptions> = {
   required: [],
   optional: [],
+  rule: 'every',
   history: 20,
 };
 
@@ -67,10 +77,11 @@ export function resolveHealthAggregatorOptions(
   const optional = resolveNames(check, 'optional', given.optional);
   const both = optional.find((name) => required.includes(name));
   if (both !== undefined) check.problem('optional', both, 'none of the services that are required');
+  const rule = check.oneOf('rule', given.rule, OVERALL_RULES);
   check.optionalFunction('overallStatus', given.overallStatus);
   const history = check.number('history', given.history, { min: 0, max: 1_000, integer: true });
   check.throwIfAny();
-  return { required, optional, overallStatus: given.overallStatus, history };
+  return { required, optional, rule, overallStatus: given.overallStatus, history };
 }
 
 export function isAggregatedStatus(value: unknown): value is AggregatedStatus {

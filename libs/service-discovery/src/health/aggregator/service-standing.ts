@@ -1,4 +1,4 @@
-import { type ServiceInstance, type Tier } from '../../model/index.js';
+import { type InstanceStatus, type ServiceInstance, type Tier } from '../../model/index.js';
 import { type PassiveFinding } from '../passive-health.js';
 import { mergedStatus } from '../status-merge.js';
 import { type AggregatedStatus } from './aggregated-health.js';
@@ -8,6 +8,8 @@ const NONE: readonly string[] = [];
 /** What a sum goes by of one service: found once, and anew only where the service changed. */
 export class ServiceStanding {
   readonly status: AggregatedStatus;
+  /** Whether it has neither a healthy instance nor, before its first check, one that may be called. */
+  readonly isLost: boolean;
   private knownDependencies: readonly string[] | undefined;
   private knownTags: ReadonlySet<string> | undefined;
   private knownTiers: ReadonlySet<Tier | undefined> | undefined;
@@ -17,7 +19,12 @@ export class ServiceStanding {
     readonly instances: readonly ServiceInstance[],
     readonly findings: ReadonlyMap<string, PassiveFinding>,
   ) {
-    this.status = statusOf(instances, findings);
+    const statuses = instances.map((instance) => mergedStatus(instance, findings.get(instance.instanceId)));
+    const isChecked = instances.some(
+      ({ instanceId, healthStatus }) => healthStatus !== 'unknown' || findings.has(instanceId),
+    );
+    this.status = isChecked ? statusOf(statuses) : 'unknown';
+    this.isLost = this.status === 'unhealthy' || (this.status === 'unknown' && !statuses.includes('unknown'));
   }
 
   /** The services that any of its instances calls, without itself. */
@@ -53,20 +60,8 @@ function dependenciesOf(instances: readonly ServiceInstance[]): readonly string[
   return names ? [...names] : NONE;
 }
 
-/** What the words mean stands at {@link AggregatedStatus}. */
-function statusOf(
-  instances: readonly ServiceInstance[],
-  findings: ReadonlyMap<string, PassiveFinding>,
-): AggregatedStatus {
-  let [isChecked, hasHealthy, hasUnhealthy] = [false, false, false];
-  for (const instance of instances) {
-    const finding = findings.get(instance.instanceId);
-    if (instance.healthStatus !== 'unknown' || finding) isChecked = true;
-    const status = mergedStatus(instance, finding);
-    if (status === 'healthy') hasHealthy = true;
-    if (status === 'unhealthy') hasUnhealthy = true;
-  }
-  if (!isChecked) return 'unknown';
-  if (!hasHealthy) return 'unhealthy';
-  return hasUnhealthy ? 'degraded' : 'healthy';
+/** Of a service that was checked; see {@link AggregatedStatus}. */
+function statusOf(statuses: readonly InstanceStatus[]): AggregatedStatus {
+  if (!statuses.includes('healthy')) return 'unhealthy';
+  return statuses.includes('unhealthy') ? 'degraded' : 'healthy';
 }

@@ -1,15 +1,15 @@
 import { OptionValidator } from '../../common/index.js';
 import { type AggregatedStatus, type HealthCounts, type HealthSelection } from './aggregated-health.js';
-import { isAggregatedStatus, type HealthAggregatorOptions } from './options.js';
+import { isAggregatedStatus, type HealthAggregatorOptions, type OverallRule } from './options.js';
 import { type ServiceStanding } from './service-standing.js';
 import { type ServiceStandings } from './service-standings.js';
 
 /** The services that a selection is about. */
 export interface SelectedServices {
   readonly standings: ReadonlyMap<string, ServiceStanding>;
-  /** Those that are counted on, and that are not registered. */
+  /** Those that are required, and that are not registered. */
   readonly missing: readonly string[];
-  /** Those that the whole does without. */
+  readonly required: readonly string[];
   readonly optional: readonly string[];
 }
 
@@ -32,10 +32,11 @@ export function selectServices(
     (tag === undefined || standing.tags.has(tag)) && (tier === undefined || standing.tiers.has(tier));
   const isMissing = (name: string): boolean => standings.isMissing(name);
   if (service === undefined) {
-    // What tags a service has that is not registered, nobody knows.
     if (tag === undefined && tier === undefined)
-      return { standings: all, missing: required.filter(isMissing), optional };
-    return { standings: new Map([...all].filter(([, standing]) => fits(standing))), missing: [], optional };
+      return { standings: all, missing: required.filter(isMissing), required, optional };
+    // The tags and tiers of a service that is not registered are not known, so none is missing here.
+    const fitting = new Map([...all].filter(([, standing]) => fits(standing)));
+    return { standings: fitting, missing: [], required, optional };
   }
   const names = [...new Set([service].flat())];
   const selected = new Map<string, ServiceStanding>();
@@ -43,29 +44,32 @@ export function selectServices(
     const standing = all.get(name);
     if (standing && fits(standing)) selected.set(name, standing);
   }
-  return { standings: selected, missing: names.filter(isMissing), optional: [] };
+  return { standings: selected, missing: names.filter(isMissing), required: names, optional: [] };
 }
 
-/** @param onError told of what a rule of one's own threw, or said that is no status */
+/** @param onError told of what the app's own rule threw, or returned that is no status */
 export function sumUp(
-  { standings, missing, optional }: SelectedServices,
-  { overallStatus: rule }: HealthAggregatorOptions,
+  selected: SelectedServices,
+  { rule, overallStatus: own }: HealthAggregatorOptions,
   onError: (error: unknown) => void,
 ): HealthCounts {
+  const { standings, missing } = selected;
   const counts: Record<AggregatedStatus, number> = { healthy: 0, degraded: 0, unhealthy: 0, unknown: 0 };
   for (const { status } of standings.values()) counts[status] += 1;
-  const usual = overallStatusOf(counts, missing.length, lostAmong(optional, standings));
+  const usual = overallStatusOf(selected, counts, rule);
   const ruled = (): AggregatedStatus => {
     const statuses = new Map([...standings].map(([name, { status }]) => [name, status]));
-    const status: unknown = rule?.({ statuses, missing, usual });
+    const status: unknown = own?.({ statuses, missing, usual });
     if (isAggregatedStatus(status)) return status;
     throw new TypeError(`health.overallStatus said ${String(status)}, which is no status`);
   };
   return {
-    overallStatus: rule ? orUsual(ruled, usual, onError) : usual,
+    overallStatus: own ? orUsual(ruled, usual, onError) : usual,
     totalServices: standings.size,
     healthyServices: counts.healthy,
+    degradedServices: counts.degraded,
     unhealthyServices: counts.unhealthy,
+    unknownServices: counts.unknown,
     missingServices: missing,
   };
 }
@@ -83,24 +87,19 @@ function orUsual(
   }
 }
 
-/** How many of these are registered without a healthy instance. */
-function lostAmong(names: readonly string[], standings: SelectedServices['standings']): number {
-  return names.filter((name) => isLost(standings.get(name)?.status)).length;
-}
-
-/** A service that nobody checked yet has no healthy instance either. */
-function isLost(status: AggregatedStatus | undefined): boolean {
-  return status === 'unhealthy' || status === 'unknown';
-}
-
+/** See {@link AggregatedStatus}. */
 function overallStatusOf(
+  { standings, missing, required, optional }: SelectedServices,
   counts: Readonly<Record<AggregatedStatus, number>>,
-  missing: number,
-  optionalLost: number,
+  rule: OverallRule,
 ): AggregatedStatus {
-  if (missing > 0) return 'unhealthy';
-  const lost = counts.unhealthy + counts.unknown;
-  if (counts.unhealthy + counts.healthy + counts.degraded === 0) return 'unknown';
-  if (lost > optionalLost) return 'unhealthy';
-  return lost + counts.degraded > 0 ? 'degraded' : 'healthy';
+  if (missing.length > 0) return 'unhealthy';
+  if (counts.unknown === standings.size) return 'unknown';
+  const lost = [...standings].filter(([, { isLost }]) => isLost).map(([name]) => name);
+  if (lost.some((name) => required.includes(name))) return 'unhealthy';
+  const canBeCalled = standings.size - lost.length;
+  if (rule === 'majority' ? canBeCalled > standings.size / 2 : lost.length + counts.degraded === 0) return 'healthy';
+  const isNoneHealthy = counts.healthy + counts.degraded === 0;
+  const isOptionalOnly = lost.every((name) => optional.includes(name));
+  return isNoneHealthy && !isOptionalOnly ? 'unhealthy' : 'degraded';
 }

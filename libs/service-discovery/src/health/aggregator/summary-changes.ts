@@ -65,13 +65,10 @@ export class SummaryChanges {
   }
 }
 
-/** Whatever its age. */
+/** Of summaries between which no service changed its status, so that the counts are equal. */
 function saysTheSame(one: HealthSummary, other: HealthSummary): boolean {
   return (
     one.overallStatus === other.overallStatus &&
-    one.totalServices === other.totalServices &&
-    one.healthyServices === other.healthyServices &&
-    one.unhealthyServices === other.unhealthyServices &&
     one.missingServices.join() === other.missingServices.join() &&
     one.registry.connected === other.registry.connected
   );

@@ -16,6 +16,7 @@ export {
   type CircuitBreakerBody,
   type EventView,
   type FaultView,
+  type HealthCountsView,
   type HistoryView,
   type InstanceHealthView,
   type ListedInstanceView,
@@ -26,5 +27,6 @@ export {
   type StatusTransitionView,
   type ServiceListView,
   type ServiceView,
+  toHealthCountsView,
   toRegistryHealthView,
 } from './views/index.js';

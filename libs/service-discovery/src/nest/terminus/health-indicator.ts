@@ -2,25 +2,27 @@ import { Inject, Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
 import { type AggregatedStatus, HealthAggregator, type HealthSelection } from '../../health/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
-import { type RegistryHealthView, toRegistryHealthView } from '../rest/index.js';
+import {
+  type HealthCountsView,
+  type RegistryHealthView,
+  toHealthCountsView,
+  toRegistryHealthView,
+} from '../rest/index.js';
 
 /** Which services a check is about, all unless some are named, and what their outage makes of it. */
 export interface ServiceHealthOptions extends HealthSelection {
   /**
-   * What an outage of other services makes of this check. `down` turns the whole health check into 503: right for one
-   * that an operator looks at, wrong for one that decides over restarts, or the outage takes this process down too.
+   * What the check says when these services are `unhealthy`, see {@link AggregatedStatus}. `down` turns the whole health
+   * check into 503: right for one that an operator looks at, wrong for one that decides about restarts, where an outage of
+   * others would take this process down too.
    * @default 'degraded', which is still 200; in Terminus 11, which does not have it, 'up'
    */
   outage?: 'up' | 'degraded' | 'down';
 }
 
-/** The services in four words and how current they are, in snake_case as all that goes over HTTP. */
-export interface ServiceHealthData {
-  readonly overall_status: AggregatedStatus;
-  readonly total_services: number;
-  readonly healthy_services: number;
-  readonly unhealthy_services: number;
-  /** Services that the check names and that are not registered; left out where there is none. */
+/** The services in a few figures and how current these are, in snake_case as everything that goes over HTTP. */
+export interface ServiceHealthData extends HealthCountsView {
+  /** Services that are required, or that the check names and that are not registered; left out where there is none. */
   readonly missing_services?: readonly string[];
   readonly registry: RegistryHealthView;
 }
@@ -45,8 +47,8 @@ export class ServiceDiscoveryHealthIndicator {
   ) {}
 
   /**
-   * `up` when the services are healthy or none was checked yet; `degraded` when one has lost some of its instances; else
-   * what {@link ServiceHealthOptions.outage} says.
+   * `up` when the services are `healthy` or `unknown`, `degraded` when they are `degraded`, and what
+   * {@link ServiceHealthOptions.outage} says when they are `unhealthy`. With `outage: 'up'` it is always `up`.
    * @param key what the result stands under
    */
   isHealthy<const Key extends string = 'service_discovery'>(
@@ -61,15 +63,16 @@ export class ServiceDiscoveryHealthIndicator {
     return severity === 'degraded' && hasDegraded(session) ? session.degraded({ ...data }) : session.up({ ...data });
   }
 
-  /** The counts by themselves. @param selection which services @default all */
+  /**
+   * The counts alone, as `GET /health` shows them under `service_discovery`.
+   * @param selection which services @default all
+   * @example return { ...(await this.health.check(checks)), service_discovery: this.services.summary() };
+   */
   summary(selection: HealthSelection = {}): ServiceHealthData {
     const summary = this.aggregator.getSummary(selection);
     const { missingServices: missing } = summary;
     return {
-      overall_status: summary.overallStatus,
-      total_services: summary.totalServices,
-      healthy_services: summary.healthyServices,
-      unhealthy_services: summary.unhealthyServices,
+      ...toHealthCountsView(summary),
       ...(missing.length > 0 ? { missing_services: missing } : {}),
       registry: toRegistryHealthView(summary.registry),
     };

@@ -1,10 +1,15 @@
-import { Controller, Get, Inject, VERSION_NEUTRAL } from '@nestjs/common';
+import { Controller, Get, Inject, ServiceUnavailableException, VERSION_NEUTRAL } from '@nestjs/common';
 import { HealthCheck, type HealthCheckResult, HealthCheckService } from '@nestjs/terminus';
 import { DEFAULT_API_OPTIONS } from '../rest/index.js';
 import { type ServiceHealthData, ServiceDiscoveryHealthIndicator } from './health-indicator.js';
 
-/** Terminus's own answer, and the services beside it. */
-export interface HealthAnswer extends HealthCheckResult {
+/** Terminus's own answer with a status in the words of the API, and the services beside it. */
+export interface HealthAnswer extends Omit<HealthCheckResult, 'status'> {
+  /**
+   * Of this process: `healthy`; `degraded` while other services are `degraded` or `unhealthy`; `unhealthy`, with a 503, while
+   * it shuts down.
+   */
+  readonly status: 'healthy' | 'degraded' | 'unhealthy';
   readonly service_discovery: ServiceHealthData;
 }
 
@@ -22,7 +27,16 @@ export class ServiceDiscoveryHealthController {
   @Get()
   @HealthCheck()
   async check(): Promise<HealthAnswer> {
-    const result = await this.health.check([() => this.indicator.isHealthy()]);
-    return { ...result, service_discovery: this.indicator.summary() };
+    const services = this.indicator.summary();
+    const isWell = services.overall_status === 'healthy' || services.overall_status === 'unknown';
+    try {
+      const result = await this.health.check([() => this.indicator.isHealthy()]);
+      return { ...result, status: isWell ? 'healthy' : 'degraded', service_discovery: services };
+    } catch (error) {
+      if (!(error instanceof ServiceUnavailableException)) throw error;
+      const result = error.getResponse() as HealthCheckResult;
+      const answer: HealthAnswer = { ...result, status: 'unhealthy', service_discovery: services };
+      throw new ServiceUnavailableException(answer);
+    }
   }
 }

@@ -2,6 +2,7 @@ import {
   type AggregatedHealth,
   type AggregatedStatus,
   type Fault,
+  type HealthCounts,
   type InstanceHealth,
   type RegistryHealth,
   type ServiceHealth,
@@ -11,18 +12,25 @@ import {
 import { type ExpiryHold, type InstanceKey, type InstanceStatus } from '../../../model/index.js';
 import { maskSecrets } from '../masking.js';
 
-/** The answer of `GET /health/aggregated`. What the words mean stands at {@link AggregatedStatus}. */
-export interface AggregatedHealthView {
+/** All services in a few figures. What the statuses mean is described at {@link AggregatedStatus}. */
+export interface HealthCountsView {
   readonly overall_status: AggregatedStatus;
+  readonly total_services: number;
+  /** The four counts add up to `total_services`. */
+  readonly healthy_services: number;
+  readonly degraded_services: number;
+  readonly unhealthy_services: number;
+  readonly unknown_services: number;
+}
+
+/** The answer of `GET /health/aggregated`. */
+export interface AggregatedHealthView extends HealthCountsView {
   /** ISO 8601. */
   readonly timestamp: string;
   /** Of the registry; null where that is another process's matter. */
   readonly namespace: string | null;
   readonly services: Readonly<Record<string, ServiceHealthView>>;
-  readonly total_services: number;
-  readonly healthy_services: number;
-  readonly unhealthy_services: number;
-  /** Those that are counted on, and are not registered. */
+  /** Those that are required, and are not registered. */
   readonly missing_services: readonly string[];
   /** What is out of order by itself, and whom that concerns; what affects most comes first. */
   readonly faults: readonly FaultView[];
@@ -119,18 +127,26 @@ export interface InstanceHealthView {
 
 export function toAggregatedHealthView(health: AggregatedHealth): AggregatedHealthView {
   return {
-    overall_status: health.overallStatus,
+    ...toHealthCountsView(health),
     timestamp: isoOf(health.timestamp),
     namespace: health.namespace,
     services: Object.fromEntries(
       Object.entries(health.services).map(([name, service]) => [name, toServiceView(service)]),
     ),
-    total_services: health.totalServices,
-    healthy_services: health.healthyServices,
-    unhealthy_services: health.unhealthyServices,
     missing_services: health.missingServices,
     faults: health.faults.map(toFaultView),
     registry: toRegistryHealthView(health.registry),
+  };
+}
+
+export function toHealthCountsView(counts: HealthCounts): HealthCountsView {
+  return {
+    overall_status: counts.overallStatus,
+    total_services: counts.totalServices,
+    healthy_services: counts.healthyServices,
+    degraded_services: counts.degradedServices,
+    unhealthy_services: counts.unhealthyServices,
+    unknown_services: counts.unknownServices,
   };
 }
 

@@ -11,6 +11,7 @@ export { type EventView, toEventView } from './event-view.js';
 export {
   type AggregatedHealthView,
   type FaultView,
+  type HealthCountsView,
   type HistoryView,
   type InstanceHealthView,
   type RegistryHealthView,
@@ -18,6 +19,7 @@ export {
   type StatusReasonView,
   type StatusTransitionView,
   toAggregatedHealthView,
+  toHealthCountsView,
   toHistoryView,
   toRegistryHealthView,
 } from './health-view.js';
