@@ -500,6 +500,7 @@ describe('the facade', () => {
     await expect(ports({})).resolves.toEqual([1, 2]);
     await expect(ports({ version: '>=2' })).resolves.toEqual([2]);
     await expect(ports({ tags: ['none'] })).resolves.toEqual([]);
+    await expect(ports({ tags: new Set(['none']) })).resolves.toEqual([]);
     await registry.setStatus(first, 'healthy');
     await expect(ports({})).resolves.toEqual([1]);
   });
@@ -515,7 +516,7 @@ describe('the facade', () => {
   it.each<[unknown, string]>([
     [{ verison: '^9' }, 'criteria.verison: expected no option of this name (did you mean "version"?), but got "^9"'],
     [{ tag: 'nope' }, 'criteria.tag: expected no option of this name (did you mean "tags"?), but got "nope"'],
-    [{ tags: 'api' }, 'criteria.tags: expected a list of texts, but got "api"'],
+    [{ tags: 'api' }, 'criteria.tags: expected a list or a Set of texts, but got "api"'],
     [{ version: 1, zone: {} }, 'criteria.version: expected a semver range, but got 1; criteria.zone: expected'],
     [3, 'criteria: expected an object such as { version: "^1.2" }, but got 3'],
     [null, 'criteria: expected an object such as { version: "^1.2" }, but got null'],

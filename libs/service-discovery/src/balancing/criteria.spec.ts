@@ -2,13 +2,15 @@ import { describe, expect, it } from '@jest/globals';
 import { CRITERIA_NAMES, findCriteriaProblems } from './criteria.js';
 
 describe('criteria', () => {
-  it.each([{}, { version: '^1', tags: ['api'], zone: 'eu' }, { version: undefined, tags: [] }])(
-    'that are good (%j) have no problems, and nothing is made for that',
-    (criteria) => {
-      expect(findCriteriaProblems(criteria)).toHaveLength(0);
-      expect(findCriteriaProblems(criteria)).toBe(findCriteriaProblems({}));
-    },
-  );
+  it.each([
+    {},
+    { version: '^1', tags: ['api'], zone: 'eu' },
+    { tags: new Set(['api']) },
+    { version: undefined, tags: [] },
+  ])('that are good (%j) have no problems, and nothing is made for that', (criteria) => {
+    expect(findCriteriaProblems(criteria)).toHaveLength(0);
+    expect(findCriteriaProblems(criteria)).toBe(findCriteriaProblems({}));
+  });
 
   it.each([3, null, 'api', ['api'], undefined])('are no criteria where they are %j', (value) => {
     expect(findCriteriaProblems(value)).toEqual([
@@ -21,10 +23,11 @@ describe('criteria', () => {
     expect(findCriteriaProblems(criteria, 'wait.criteria', CRITERIA_NAMES.and('key'))).toEqual([
       { path: 'wait.criteria.verison', value: '^9', expected: 'no option of this name (did you mean "version"?)' },
       { path: 'wait.criteria.version', value: 1, expected: 'a semver range' },
-      { path: 'wait.criteria.tags', value: 'api', expected: 'a list of texts' },
+      { path: 'wait.criteria.tags', value: 'api', expected: 'a list or a Set of texts' },
       { path: 'wait.criteria.zone', value: [], expected: 'the name of a zone' },
     ]);
     expect(findCriteriaProblems({ tags: ['a', 1] }).map(({ path }) => path)).toEqual(['criteria.tags']);
+    expect(findCriteriaProblems({ tags: new Set(['a', 1]) }).map(({ path }) => path)).toEqual(['criteria.tags']);
     expect(findCriteriaProblems({ key: 'k' }).map(({ path }) => path)).toEqual(['criteria.key']);
   });
 });

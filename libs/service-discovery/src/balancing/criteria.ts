@@ -1,9 +1,9 @@
-import { isRecord, KnownNames, type Problem } from '../common/index.js';
+import { elementsOf, isRecord, KnownNames, type Problem } from '../common/index.js';
 import { type SelectionCriteria } from './load-balancer.js';
 
 const EXPECTED: Readonly<Record<keyof SelectionCriteria, string>> = {
   version: 'a semver range',
-  tags: 'a list of texts',
+  tags: 'a list or a Set of texts',
   zone: 'the name of a zone',
 };
 
@@ -25,6 +25,11 @@ export function findCriteriaProblems(criteria: unknown, path = 'criteria', names
   return problems;
 }
 
+/** The tags of criteria as a pick goes by them. */
+export function tagsOf({ tags }: SelectionCriteria): readonly string[] | undefined {
+  return tags && elementsOf(tags);
+}
+
 function problemOf(name: keyof SelectionCriteria, value: unknown, path: string): Problem {
   return { path: `${path}.${name}`, value, expected: EXPECTED[name] };
 }
@@ -34,7 +39,7 @@ function isOptionalText(value: unknown): boolean {
 }
 
 function isTexts(value: unknown): boolean {
-  return Array.isArray(value) && value.every(isText);
+  return elementsOf(value)?.every(isText) ?? false;
 }
 
 function isText(value: unknown): boolean {

@@ -1,4 +1,5 @@
 import { mayBeCalled, type ServiceInstance } from '../model/index.js';
+import { tagsOf } from './criteria.js';
 import { type FilterStage, type OnLeftOut } from './explanation.js';
 import { type HealthSurvey, isOnDuty, surveyHealth } from './health-survey.js';
 import { type PickContext, type SelectionCriteria } from './load-balancer.js';
@@ -87,12 +88,12 @@ export function selectServing(
   instances: readonly ServiceInstance[],
   criteria: SelectionCriteria = {},
 ): readonly ServiceInstance[] {
-  return selectMatching(instances, criteria).filter(mayBeCalled);
+  return selectMatching(instances, { ...criteria, tags: tagsOf(criteria) }).filter(mayBeCalled);
 }
 
 function selectMatching(
   instances: readonly ServiceInstance[],
-  { version, tags, route }: SelectionCriteria & { readonly route?: string },
+  { version, tags, route }: Pick<PickContext, 'version' | 'tags'> & { readonly route?: string },
   onLeftOut?: OnLeftOut,
 ): readonly ServiceInstance[] {
   let matching = instances;

@@ -9,13 +9,15 @@ export interface SelectionCriteria {
   /** A semver range, such as `^1.2`. Instances without a version do not match. */
   version?: string;
   /** Every tag must be there. */
-  tags?: readonly string[];
+  tags?: readonly string[] | ReadonlySet<string>;
   /** Instances of this zone come first; the others follow when it has none that is as healthy. */
   zone?: string;
 }
 
 /** What one pick should mind. */
-export interface PickContext extends SelectionCriteria, HashRequest {
+export interface PickContext extends Omit<SelectionCriteria, 'tags'>, HashRequest {
+  /** Every tag must be there. */
+  tags?: readonly string[];
   /** Ids of instances tried before: avoided while there is another one. */
   exclude?: ReadonlySet<string>;
   /** Ids of instances that do badly (outliers that were ejected, and those out of reach): taken only if nothing else is left, not even a tried one. */

@@ -1,3 +1,5 @@
+import { elementsOf } from './elements-of.js';
+
 /** Every code that a {@link ServiceDiscoveryError} can carry, with its meaning. Codes are stable; messages are not. */
 export const ERROR_CODES = {
   SERVICE_NOT_FOUND: 'no service of this name is registered',
@@ -82,7 +84,10 @@ export function describeValue(value: unknown): string {
   if (value === undefined) return 'nothing';
   let text: string | undefined;
   try {
-    text = typeof value === 'bigint' || typeof value === 'number' ? String(value) : JSON.stringify(value);
+    text =
+      typeof value === 'bigint' || typeof value === 'number'
+        ? String(value)
+        : JSON.stringify(elementsOf(value) ?? value);
   } catch {
     text = undefined;
   }

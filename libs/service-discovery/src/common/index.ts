@@ -6,6 +6,7 @@ export * from './channel.js';
 export * from './clock.js';
 export * from './detached.js';
 export * from './duration.js';
+export * from './elements-of.js';
 export * from './end-queue.js';
 export * from './errors.js';
 export * from './header-name.js';

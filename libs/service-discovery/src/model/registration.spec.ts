@@ -71,7 +71,13 @@ describe('a registration', () => {
     healthCheckPath: [null, '/', '/health/ready'],
     healthCheck: [{}, { interval: '5s' }, { type: 'tcp', port: 9_000 }],
     metadata: [{}, { team: 'x', nested: { list: [1, null] } }, nested(METADATA_LIMIT_LEVELS)],
-    tags: [[], ['api', 'größe', 'a:b'], Array.from({ length: TAG_LIMIT }, (_, index) => `tag-${index}`)],
+    tags: [
+      [],
+      new Set(),
+      new Set(['api', 'user']),
+      ['api', 'größe', 'a:b'],
+      Array.from({ length: TAG_LIMIT }, (_, index) => `tag-${index}`),
+    ],
     version: ['1.2.3', '1.0.0-beta.1+build', 'v2.0.0'],
     weight: [0, 1, 100, 65_535],
     zone: ['eu-west-1a', 'x'.repeat(128)],
@@ -173,6 +179,10 @@ describe('a registration', () => {
       ['a/b'],
       ['x'.repeat(129)],
       ['a\u0000'],
+      new Set(['a b']),
+      new Set([1]),
+      new Map([['api', 1]]),
+      new Set(Array.from({ length: TAG_LIMIT + 1 }, (_, index) => `tag-${index}`)),
       Array.from({ length: TAG_LIMIT + 1 }, (_, index) => `tag-${index}`),
     ],
     version: [null, '', '1', '1.2', 'latest', '1.2.3.4', '^1.2.3', `1.2.3-${'x'.repeat(200)}`, 1, {}],
@@ -284,6 +294,24 @@ describe('a registration', () => {
     const instance = made({ path: '/api//', host: '[::1]', tags: ['b', 'a', 'b'], version: 'v1.2.3' });
     expect(instance).toMatchObject({ path: '/api', host: '::1', tags: ['b', 'a'], version: '1.2.3' });
     expect(made({ path: '/' }).path).toBe('');
+  });
+
+  it('has its tags in a list, also where they were given in a Set', () => {
+    expect(made({ tags: new Set(['b', 'a']) }).tags).toEqual(['b', 'a']);
+    expect(() => made({ tags: new Set(['a b']) })).toThrow(/tags: expected a list .* but got \["a b"\]/);
+  });
+
+  it.each([
+    ['1.0.0', undefined, '1.0.0'],
+    ['v1.0.0', undefined, '1.0.0'],
+    ['1.0.0', '2.0.0', '2.0.0'],
+    ['1.0', undefined, undefined],
+    ['latest', undefined, undefined],
+    [1, undefined, undefined],
+  ])('with %p in metadata.version and the version %p has the version %p', (inMetadata, version, expected) => {
+    const instance = made({ metadata: { version: inMetadata, team: 'x' }, version });
+    expect(instance.version).toBe(expected);
+    expect(instance.metadata).toEqual({ version: inMetadata, team: 'x' });
   });
 
   it('names each service that it calls once, and none at all where it names none', () => {

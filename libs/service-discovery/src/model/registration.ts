@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto';
 import semver from 'semver';
-import { InvalidInstanceError, parseDuration, unknownOption, type Duration, type Problem } from '../common/index.js';
+import {
+  elementsOf,
+  InvalidInstanceError,
+  parseDuration,
+  unknownOption,
+  type Duration,
+  type Problem,
+} from '../common/index.js';
 import { findHealthCheckProblems, type HealthCheckSpec, recallHealthCheck } from './health-check/index.js';
 import {
   INSTANCE_ID_PATTERN,
@@ -28,7 +35,7 @@ export interface ServiceRegistration {
   protocol?: Protocol;
   /** Prefix of every request path, percent-encoded where it needs to be. @default '' */
   path?: string;
-  /** Where a health check asks; null checks that a TCP connection opens. @default '/health' */
+  /** Where a health check asks, from the root of the host, not below `path`; null checks that a TCP connection opens. @default '/health' */
   healthCheckPath?: string | null;
   /**
    * How it is to be checked, where that is not as the checking process has it for all.
@@ -42,9 +49,9 @@ export interface ServiceRegistration {
    * @default {}
    */
   metadata?: Record<string, unknown>;
-  /** At most {@link TAG_LIMIT} texts of 1 to 128 characters. @default [] */
-  tags?: readonly string[];
-  /** A semantic version, such as `1.4.2`. */
+  /** At most {@link TAG_LIMIT} texts of 1 to 128 characters, in a list or a `Set`. @default [] */
+  tags?: readonly string[] | ReadonlySet<string>;
+  /** A semantic version, such as `1.4.2`. @default `metadata.version`, where that is one */
   version?: string;
   /** A whole number from 0 to 65535; 0 takes the instance out. @default 100 */
   weight?: number;
@@ -112,11 +119,14 @@ const RULES: Readonly<Record<keyof ServiceRegistration, FieldRule>> = {
   },
   tags: {
     expected: `a list of at most ${TAG_LIMIT} texts of 1 to 128 characters without spaces or slashes`,
-    accepts: (value) => Array.isArray(value) && value.length <= TAG_LIMIT && value.every(isLabel),
+    accepts: (value) => {
+      const tags = elementsOf(value);
+      return tags !== undefined && tags.length <= TAG_LIMIT && tags.every(isLabel);
+    },
   },
   version: {
     expected: 'a semantic version such as "1.4.2"',
-    accepts: (value) => isText(value) && value.length <= 128 && semver.valid(value) !== null,
+    accepts: (value) => versionOf(value) !== undefined,
   },
   weight: { expected: 'a whole number from 0 to 65535', accepts: (value) => isWholeNumber(value, 0, 65_535) },
   zone: { expected: 'a text of 1 to 128 characters without spaces or slashes', accepts: isLabel },
@@ -193,8 +203,9 @@ export function toInstance(
 ): ServiceInstance {
   const problems = findRegistrationProblems(registration);
   if (problems.length > 0) throw new InvalidInstanceError(problems);
-  const { serviceName, port, protocol, version, zone, tier, dependencies = [] } = registration;
+  const { serviceName, port, protocol, zone, tier, dependencies = [] } = registration;
   const host = withoutBrackets(registration.host);
+  const metadata = toJsonObject(registration.metadata) ?? {};
   return shapeInstance({
     serviceName,
     instanceId: registration.instanceId ?? defaultInstanceId(host, port),
@@ -205,9 +216,9 @@ export function toInstance(
     healthCheckPath:
       registration.healthCheckPath === undefined ? DEFAULT_HEALTH_CHECK_PATH : registration.healthCheckPath,
     healthCheck: registration.healthCheck && recallHealthCheck(registration.healthCheck),
-    metadata: toJsonObject(registration.metadata) ?? {},
+    metadata,
     tags: [...new Set(registration.tags ?? [])],
-    version: version === undefined ? undefined : (semver.valid(version) ?? undefined),
+    version: versionOf(registration.version ?? metadata.version),
     weight: registration.weight ?? DEFAULT_WEIGHT,
     zone,
     tier,
@@ -221,6 +232,12 @@ export function toInstance(
     registeredAt: defaults.now,
     lastHeartbeat: defaults.now,
   });
+}
+
+/** Undefined for what is no semantic version. */
+function versionOf(value: unknown): string | undefined {
+  if (!isText(value) || value.length > 128) return undefined;
+  return semver.valid(value) ?? undefined;
 }
 
 function ttlOf({ ttl }: ServiceRegistration, fallbackMs: number): number {

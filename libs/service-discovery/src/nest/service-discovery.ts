@@ -11,6 +11,7 @@ import {
   type PickContext,
   selectEligible,
   type SelectionCriteria,
+  tagsOf,
   type UnavailableReason,
   WHY_UNAVAILABLE,
 } from '../balancing/index.js';
@@ -173,7 +174,10 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
   ): Promise<readonly ServiceInstance[]> {
     checkDiscovery(serviceName, criteria, CRITERIA_NAMES);
     if (!this.registry.follows(serviceName)) await this.registry.follow(serviceName);
-    const result = selectEligible(this.registry.servedInstances(serviceName), criteria);
+    const result = selectEligible(this.registry.servedInstances(serviceName), {
+      ...criteria,
+      tags: tagsOf(criteria),
+    });
     return result.kind === 'eligible' ? result.instances : [];
   }
 
@@ -209,7 +213,7 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
   ): ServiceInstance | UnavailableReason {
     const { usual, balancers } = this.known.get(serviceName) ?? this.know(serviceName);
     const balancer = criteria.strategy === undefined ? usual : balancers.of(criteria.strategy);
-    const picked = balancer.upToDate(instances).pick(criteria);
+    const picked = balancer.upToDate(instances).pick({ ...criteria, tags: tagsOf(criteria) });
     if (picked.kind === 'unavailable') return picked.reason;
     // Whether and when it is called is not known here, so it counts as no load.
     picked.done(NOT_CALLED);

@@ -1,4 +1,4 @@
-import { type PickContext } from '../../balancing/index.js';
+import { type PickContext, tagsOf } from '../../balancing/index.js';
 import { type ServiceView } from '../channel/service-view.js';
 import { type PreparedRequest, type ServiceCallRequest } from '../request.js';
 
@@ -13,7 +13,7 @@ export function pickContextOf(
 ): PickContext {
   return {
     version: criteria?.version,
-    tags: criteria?.tags,
+    tags: criteria && tagsOf(criteria),
     zone: criteria?.zone,
     key,
     path,
