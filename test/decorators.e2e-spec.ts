@@ -103,8 +103,8 @@ describe.each(PLATFORMS)('@DiscoverableService on %s', (_name, adapter) => {
       const app = await apps.create(AppModule, adapter);
       configure?.(app);
       await app.listen(0, '127.0.0.1');
-      const { path: base, healthCheckPath } = await registered(app, 'user-service');
-      if (healthCheckPath !== null) expect((await get(urlOf(app) + base + healthCheckPath)).status).toBe(200);
+      const { healthCheckPath } = await registered(app, 'user-service');
+      if (healthCheckPath !== null) expect((await get(urlOf(app) + healthCheckPath)).status).toBe(200);
       return healthCheckPath;
     };
     @Controller('health')
@@ -132,8 +132,11 @@ describe.each(PLATFORMS)('@DiscoverableService on %s', (_name, adapter) => {
       expect(await check({}, { configure })).toBe('/health/ready');
     });
 
-    it('below a path that is registered, which stands before it', async () => {
-      expect(await check({}, { path: '/api/', configure: (app) => app.setGlobalPrefix('api') })).toBe('/health/ready');
+    it('from the root, whatever path is registered', async () => {
+      expect(await check({}, { path: '/api/', configure: (app) => app.setGlobalPrefix('api') })).toBe(
+        '/api/health/ready',
+      );
+      expect(await check({}, { path: '/api/' })).toBe('/health/ready');
     });
 
     it('at a path of its own', async () => {

@@ -93,7 +93,7 @@ describe('the plan of a check', () => {
     expect(await resultOf({ healthCheck: { healthyStatuses: [200] } })).toMatchObject({ passed: false });
     expect(asked).toEqual([
       `PUT /service of 127.0.0.1:${port} with a`,
-      'PUT /api/own of users.example with a',
+      'PUT /own of users.example with a',
       `PUT /service of 127.0.0.1:${port} with a`,
     ]);
   });

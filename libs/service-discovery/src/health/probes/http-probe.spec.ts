@@ -54,7 +54,21 @@ describe('HttpProbe', () => {
     });
     const result = await check(port, {}, { path: '/api', healthCheckPath: '/healthz' });
     expect(result).toEqual({ passed: true, reason: undefined, statusCode: 200, data: { db: 'up' } });
-    expect(asked).toBe('GET /api/healthz');
+    expect(asked).toBe('GET /healthz');
+  });
+
+  it('asks from the root of the host, not below the path of the instance', async () => {
+    const asked: (string | undefined)[] = [];
+    const port = await overHttp(({ url }, response) => {
+      asked.push(url);
+      response.end();
+    });
+    const ask = (path: string | undefined, instance: object): Promise<unknown> => check(port, { path }, instance);
+    await ask(undefined, { path: '/api/v1', healthCheckPath: '/health' });
+    await ask(undefined, { path: '/api/v1', healthCheckPath: '/api/v1/health' });
+    await ask('/ready', { path: '/api/v1', healthCheckPath: '/health' });
+    await ask(undefined, { path: '/api/v1', healthCheckPath: null });
+    expect(asked).toEqual(['/health', '/api/v1/health', '/ready', '/health']);
   });
 
   it('fails on another status and keeps the JSON that says why', async () => {
@@ -72,7 +86,7 @@ describe('HttpProbe', () => {
   it('names the path that it asked, but no query', async () => {
     const port = await overHttp((_request, response) => void response.writeHead(404).end());
     const result = await probeWith({ path: '/ready?token=s3cr3t' }).check(instanceAt(port, { path: '/api' }), signal);
-    expect(result).toMatchObject({ reason: 'status 404 at /api/ready' });
+    expect(result).toMatchObject({ reason: 'status 404 at /ready' });
   });
 
   it('takes the statuses that it is told to be healthy', async () => {
@@ -145,7 +159,7 @@ describe('HttpProbe', () => {
       passed: true,
       statusCode: 200,
     });
-    expect(asked).toMatchObject({ method: 'HEAD', url: '/api/ready' });
+    expect(asked).toMatchObject({ method: 'HEAD', url: '/ready' });
     expect(asked?.headers).toEqual({
       host: 'users.example',
       accept: 'text/plain',

@@ -17,7 +17,7 @@ import { type StatusRanges, verdictOn } from './statuses.js';
 export interface HttpProbeSettings {
   /** @default 'GET' */
   readonly method?: string;
-  /** What follows the instance's path prefix. @default the instance's `healthCheckPath`, or `/health` */
+  /** From the root of the host. @default the instance's `healthCheckPath`, or `/health` */
   readonly path?: string;
   /** Names in lower case. @default none but the library's own */
   readonly headers?: Readonly<Record<string, string>>;
@@ -57,7 +57,7 @@ export class HttpProbe implements Probe {
 
   async check(instance: ServiceInstance, signal: AbortSignal): Promise<ProbeResult> {
     const { method = 'GET', port = instance.port, protocol = instance.protocol, tls, bodyLimit } = this.settings;
-    const path = instance.path + (this.settings.path ?? instance.healthCheckPath ?? DEFAULT_HEALTH_CHECK_PATH);
+    const path = this.settings.path ?? instance.healthCheckPath ?? DEFAULT_HEALTH_CHECK_PATH;
     const host = this.settings.host ?? hostHeader(instance.host, port, protocol);
     let socket: Socket | undefined;
     try {

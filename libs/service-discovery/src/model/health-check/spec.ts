@@ -67,7 +67,7 @@ export interface HealthCheckSpec {
     readonly serverName?: string;
   };
 
-  /** Of HTTP: what follows the path prefix of the service. @default its `healthCheckPath` */
+  /** Of HTTP: where to ask, from the root of the host, not below the `path` of the service. @default its `healthCheckPath` */
   readonly path?: string;
   /** Of HTTP: one of `GET`, `HEAD`, `OPTIONS`. @default 'GET' */
   readonly method?: string;

@@ -6,7 +6,7 @@ export interface DiscoverableServiceOptions extends Partial<Omit<ServiceRegistra
   /** The name that other services find it under. */
   name: string;
   /**
-   * Where a health check asks, after `path`; null: that a TCP connection opens is check enough.
+   * Where a health check asks, from the root of the host, not below `path`; null: that a TCP connection opens is check enough.
    * @default the app's own `GET /health/ready` or else `GET /health` (`api.healthPath`, below the global prefix), else the
    *   library's `GET /health/ready`; null where there is none
    */

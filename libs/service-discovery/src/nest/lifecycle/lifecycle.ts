@@ -167,12 +167,12 @@ export class ServiceDiscoveryLifecycle
       this.logger.warn(`${options.name} is not registered: no server listens at a TCP port, so it needs ${missing}`);
       return;
     }
-    const { path, healthCheckPath = address ? this.healthCheckPath(path) : null } = options;
+    const { healthCheckPath = address ? this.healthCheckPath() : null } = options;
     const protocol = options.protocol ?? address?.protocol;
     this.announcer.announce(toRegistration({ ...options, healthCheckPath }, { host, port, protocol }));
   }
 
-  private healthCheckPath(base?: string): string | null {
-    return findHealthCheckPath(this.modules, this.appConfig, this.options.api, base?.replace(/\/+$/, ''));
+  private healthCheckPath(): string | null {
+    return findHealthCheckPath(this.modules, this.appConfig, this.options.api);
   }
 }

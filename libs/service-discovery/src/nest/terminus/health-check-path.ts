@@ -9,21 +9,18 @@ import { READINESS_PATH } from './probe.controllers.js';
  * Where an app that listens for HTTP says whether it may get traffic, below the global prefix: the app's own route for
  * readiness, else its own health check, else the library's route for readiness. The app's come first, as they know
  * what the app needs. Null where there is none: that its port accepts connections has to do then.
- * @param base the path of the registration, which stands before every health check path
  */
 export function findHealthCheckPath(
   modules: ModulesContainer,
   config: ApplicationConfig,
   api: ApiOptions | false,
-  base = '',
 ): string | null {
   const health = (api !== false && api.healthPath) || DEFAULT_API_OPTIONS.healthPath || 'health';
   const readiness = `${health}/${READINESS_PATH}`;
   const path = [readiness, health].find((own) => appControllerAt(modules, own)) ?? readiness;
   if ([...controllersAt(modules, path)].length === 0) return null;
   const prefix = isExcluded(config, path) ? '' : trimSlashes(config.getGlobalPrefix());
-  const full = prefix === '' ? `/${path}` : `/${prefix}/${path}`;
-  return full.startsWith(`${base}/`) ? full.slice(base.length) : full;
+  return prefix === '' ? `/${path}` : `/${prefix}/${path}`;
 }
 
 /** Whether `setGlobalPrefix` was told to leave the route out. */
