@@ -49,10 +49,14 @@ class Process {
   readonly bus = new EventBus();
   readonly registry: ServiceRegistry;
 
+  /** How much later it is for this process. */
+  private aheadMs = 0;
+
   private constructor(port: number, maxOfflineWrites: number) {
     const store = new RedisRegistryStore({ url: `redis://127.0.0.1:${port}`, commandTimeout: '500ms' });
     const options = { heartbeatInterval: '500ms', startTimeout: '1s', maxOfflineWrites };
-    this.registry = new ServiceRegistry(store, options, { events: this.bus });
+    const clock = { ...systemClock, now: () => systemClock.now() + this.aheadMs };
+    this.registry = new ServiceRegistry(store, options, { events: this.bus, clock });
     toClose.push(async () => {
       await this.registry.close();
       await store.close();
@@ -71,6 +75,11 @@ class Process {
 
   get view(): string[] {
     return this.registry.getInstances('users').map(describeInstance).sort();
+  }
+
+  /** Makes what it did until now so much older. */
+  age(ms: number): void {
+    this.aheadMs += ms;
   }
 
   next(name: EventName): Promise<void> {
@@ -187,6 +196,23 @@ describe('a process that alone is cut off from Redis', () => {
     expect(two.view).toEqual(['a:9', 'b:9', 'c:9', 'd:9']);
   });
 
+  it('takes the id over from a registration that was made elsewhere before its own', async () => {
+    const redis = await startRedis();
+    const link = await linkTo(redis);
+    const [one, two] = [await Process.start(link.port), await Process.start(redis.port)];
+    const lost = one.next('registry.unavailable');
+    link.cut();
+    await lost;
+    const store = new RedisRegistryStore({ url: redis.url });
+    toClose.push(() => store.close());
+    const earlier = (await store.generationNow()) - 10_000_000;
+    const elsewhere = { serviceName: 'users', instanceId: 'a', host: '127.0.0.1', port: 1 };
+    await two.registry.register(elsewhere, { claim: earlier });
+    await one.register('a', 2);
+    link.heal();
+    await Promise.all([one, two].map((process) => process.showing('a:2')));
+  });
+
   it('finds its changes good for a Redis that was flushed meanwhile', async () => {
     const redis = await startRedis();
     const link = await linkTo(redis);
@@ -205,6 +231,54 @@ describe('a process that alone is cut off from Redis', () => {
     link.heal();
     const fresh = await Process.start(redis.port);
     await Promise.all([one, fresh].map((process) => process.showing('a', 'c', 'd')));
+  });
+});
+
+describe('two processes that register one id while Redis is away', () => {
+  it.each<[string, 0 | 1]>([
+    ['older', 0],
+    ['newer', 1],
+  ])('leave it to the newer registration where the %s one is told first', async (_which, first) => {
+    const redis = await startRedis();
+    const links = [await linkTo(redis), await linkTo(redis)] as const;
+    const [older, newer] = [await Process.start(links[0].port), await Process.start(links[1].port)];
+    const lost = Promise.all([older, newer].map((process) => process.next('registry.unavailable')));
+    for (const link of links) link.cut();
+    await lost;
+    await older.register('a', 1);
+    older.age(10_000);
+    await newer.register('a', 2);
+    expect([older.view, newer.view]).toEqual([['a:1'], ['a:2']]);
+
+    const processes = [older, newer] as const;
+    const reconciled = processes[first].next('registry.reconciled');
+    links[first].heal();
+    await reconciled;
+    links[1 - first]!.heal();
+    const fresh = await Process.start(redis.port);
+    await Promise.all([older, newer, fresh].map((process) => process.showing('a:2')));
+  });
+});
+
+describe('what is deregistered while Redis is away', () => {
+  it('leaves the views of others when a Redis without its memory is back, as deregistered', async () => {
+    const redis = await startRedis();
+    const [one, two] = [await Process.start(redis.port), await Process.start(redis.port)];
+    await one.register('a');
+    await two.register('b');
+    await Promise.all([one, two].map((process) => process.showing('a', 'b')));
+    await kill(redis, one, two);
+    expect(await one.registry.deregister(keyed('a'))).toBe(true);
+    const reasons: EventName[] = [];
+    for (const name of ['instance.expired', 'instance.deregistered'] as const)
+      two.bus.on(name, () => reasons.push(name));
+    const gone = two.showing('b');
+    const began = systemClock.now();
+    await redis.startAgain();
+    await gone;
+    report(`deregistered while Redis was away: gone elsewhere after ${Math.round(systemClock.now() - began)} ms`);
+    // Not at the end of the time that it would have had to register again.
+    expect(reasons).toEqual(['instance.deregistered']);
   });
 });
 

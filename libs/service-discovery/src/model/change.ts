@@ -19,7 +19,7 @@ export interface ExpiryHold {
  * One step of a change stream. `revision` grows with each change of the store.
  * - `reset`: everything in scope, whole; what is not in it is gone. The first change of every stream.
  * - `put`: an instance is new, or anything but its last heartbeat changed.
- * - `remove`: an instance left.
+ * - `remove`: an instance left. `generation` is that of the registration that ended, where the store tells it.
  * - `renewed`: heartbeats arrived; sent only to watchers that asked for it ({@link WatchScope.renewals}). `instances` holds
  *   what stands under the keys now, where the store has it at hand: readers may share it instead of making their own.
  * - `hold`: expiry of a service is held from now on, or its figures moved; null: it goes on.
@@ -33,7 +33,13 @@ export type Change =
       readonly holds?: ReadonlyMap<string, ExpiryHold>;
     }
   | { readonly type: 'put'; readonly revision: number; readonly instance: ServiceInstance }
-  | { readonly type: 'remove'; readonly revision: number; readonly key: InstanceKey; readonly reason: RemovalReason }
+  | {
+      readonly type: 'remove';
+      readonly revision: number;
+      readonly key: InstanceKey;
+      readonly reason: RemovalReason;
+      readonly generation?: number;
+    }
   | {
       readonly type: 'renewed';
       readonly revision: number;

@@ -93,7 +93,7 @@ export class OfflineQueue implements SnapshotOverlay {
   }
 
   /** @throws RegistryUnavailableError where as many changes wait as may */
-  register(asked: ServiceInstance, { keep, inDoubt, shown, base }: RegistrationContext): OfflineRegistration {
+  register(asked: ServiceInstance, { keep, inDoubt, askedAt, shown, base }: RegistrationContext): OfflineRegistration {
     const known = this.get(asked);
     this.makeRoom(asked, this.limit);
     this.lastGeneration = Math.max(this.lastGeneration, shown?.generation ?? 0) + 1;
@@ -108,6 +108,7 @@ export class OfflineQueue implements SnapshotOverlay {
       instance: withWords(instance, { operator, note: operator && shown?.operatorNote }),
       keep,
       inDoubt,
+      askedAt,
       aliveAt: this.clock.now(),
       operator: owed,
       note: known && known.kind !== 'removal' ? known.note : undefined,
@@ -259,6 +260,8 @@ export class OfflineQueue implements SnapshotOverlay {
 export interface RegistrationContext {
   readonly keep: boolean;
   readonly inDoubt: boolean;
+  /** Monotonic milliseconds. */
+  readonly askedAt: number;
   /** What readers see under the id. */
   readonly shown: ServiceInstance | undefined;
   /** The generation that the store holds under the id, as far as is known; 0: none. */

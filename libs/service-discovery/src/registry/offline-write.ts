@@ -32,6 +32,8 @@ export interface OfflineRegistration extends Write, Words {
   readonly keep: boolean;
   /** Whether it was sent and not answered: then it may have taken effect all the same. */
   readonly inDoubt: boolean;
+  /** Monotonic milliseconds at which it was asked for. */
+  readonly askedAt: number;
   /** Monotonic milliseconds of the last heartbeat. */
   readonly aliveAt: number;
   /** What the store gave for it. */
@@ -71,7 +73,7 @@ export function withWords(instance: ServiceInstance, { operator, note, health }:
 export function shownOver(write: OfflineWrite, stored: ServiceInstance | undefined): ServiceInstance | undefined {
   switch (write.kind) {
     case 'registration':
-      return stored && isSuperseded(write, stored) ? stored : write.instance;
+      return write.instance;
     case 'removal':
       return stored && (write.blind || stored.generation <= write.base) ? undefined : stored;
     case 'status':

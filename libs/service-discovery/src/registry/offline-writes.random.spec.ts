@@ -20,6 +20,7 @@ function beside(store: FlakyRegistryStore): RegistryStore {
     renew: (...args) => store.truth.renew(...args),
     remove: (...args) => store.truth.remove(...args),
     setStatus: (...args) => store.truth.setStatus(...args),
+    generationNow: () => store.truth.generationNow(),
     watch: (...args) => store.truth.watch(...args),
     close: () => Promise.resolve(),
   };

@@ -29,6 +29,14 @@ export interface OfflineWritesDeps {
   readonly shown: (key: InstanceKey) => ServiceInstance | undefined;
 }
 
+/** A write that has not been taken by the store. */
+export interface WriteAttempt {
+  /** Whether it was sent and not answered: then it may have taken effect at the store all the same. */
+  readonly inDoubt: boolean;
+  /** Monotonic milliseconds. */
+  readonly askedAt: number;
+}
+
 /**
  * Lets a process work while the store is away: what it registers, removes and says of instances shows at once in its own
  * snapshot, waits in a bounded queue, and is reconciled when the store returns.
@@ -96,25 +104,30 @@ export class OfflineWrites {
 
   /**
    * Does something at the store, or where that is away, or has yet to hear of something earlier, in the queue.
-   * @param offline called with whether it may have taken effect at the store all the same
+   * @param offline called with how it stands with the write
    */
-  async write<T>(key: InstanceKey, online: () => Promise<T>, offline: (inDoubt: boolean) => T): Promise<T> {
-    const { feed, queue } = this.deps;
+  async write<T>(key: InstanceKey, online: () => Promise<T>, offline: (attempt: WriteAttempt) => T): Promise<T> {
+    const { feed, queue, clock } = this.deps;
+    const askedAt = clock.now();
     if (this.closed) return online();
-    if (!feed.snapshot.connected || queue.holds(key)) return offline(false);
+    if (!feed.snapshot.connected || queue.holds(key)) return offline({ inDoubt: false, askedAt });
     try {
       return await online();
     } catch (error) {
       if (!(error instanceof RegistryUnavailableError) || this.closed) throw error;
-      return offline(true);
+      return offline({ inDoubt: true, askedAt });
     }
   }
 
-  register(asked: ServiceInstance, keep: boolean, inDoubt: boolean): { instance: ServiceInstance; lease: Lease } {
+  register(
+    asked: ServiceInstance,
+    keep: boolean,
+    { inDoubt, askedAt }: WriteAttempt,
+  ): { instance: ServiceInstance; lease: Lease } {
     const { queue, keeper, feed, shown } = this.deps;
     const base = Math.max(feed.storedInstance(asked)?.generation ?? 0, this.ownGeneration(asked));
     const mayBeThere = inDoubt || keeper.isInDoubt(asked);
-    const { instance } = queue.register(asked, { keep, inDoubt: mayBeThere, shown: shown(asked), base });
+    const { instance } = queue.register(asked, { keep, inDoubt: mayBeThere, askedAt, shown: shown(asked), base });
     keeper.forget(asked);
     this.queued(asked);
     return { instance, lease: leaseFrom(instance) };

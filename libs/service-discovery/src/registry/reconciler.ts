@@ -1,4 +1,4 @@
-import { reconnectDelay, type Clock, type Random, type Timer } from '../common/index.js';
+import { LeaseLostError, reconnectDelay, type Clock, type Random, type Timer } from '../common/index.js';
 import { type InstanceKey, type ServiceInstance } from '../model/index.js';
 import { type RegistryStore } from '../store/index.js';
 import { inBatches } from './batches.js';
@@ -140,22 +140,48 @@ export class Reconciler {
       queue.obtained(write, own);
       return;
     }
-    if (stored && isSuperseded(write, stored)) {
-      if (write.keep && !own) keeper.adopt(write.instance, key);
-      this.drop(key, 'superseded');
-      return;
-    }
     if (!write.keep && clock.now() - write.aliveAt > write.instance.ttlMs) {
       this.drop(key, 'expired');
       return;
     }
+    const claim = await this.claimOf(write, stored);
+    if (claim === undefined && stored && isSuperseded(write, stored)) {
+      this.giveWay(key, write);
+      return;
+    }
     queue.send(key);
     try {
-      queue.obtained(write, await keeper.register(write.instance, write.keep));
+      queue.obtained(write, await keeper.register(write.instance, write.keep, claim));
     } catch (error) {
       queue.unanswered(key);
-      throw error;
+      if (!(error instanceof LeaseLostError)) throw error;
+      this.giveWay(key, write);
     }
+  }
+
+  /**
+   * The generation that a registration would have had if the store had been there, by which the store tells the later one
+   * of several. It is later than what it replaced, and than a try of its own that went unanswered.
+   * @returns undefined: the store cannot tell
+   */
+  private async claimOf(write: OfflineRegistration, stored: ServiceInstance | undefined): Promise<number | undefined> {
+    const { clock, store } = this.deps;
+    const now = await store.generationNow?.();
+    if (now === undefined) return undefined;
+    // By the time that the answer took, the claim is too early: what was registered later never gives way.
+    const ageMs = clock.now() - write.askedAt;
+    const unanswered = stored && !isSuperseded(write, stored) ? stored.generation : 0;
+    return Math.max(Math.floor(now - ageMs * 1_000), write.base + 1, unanswered);
+  }
+
+  /** A later registration holds the id, so this one is made only after that has ended. */
+  private giveWay(key: InstanceKey, write: OfflineRegistration): void {
+    const { queue, keeper } = this.deps;
+    const waiting = queue.get(key);
+    // What was registered or removed here while the store was asked is told next.
+    if (waiting?.kind !== 'registration' || waiting.instance.generation !== write.instance.generation) return;
+    if (write.keep && !keeper.leaseOf(key)) keeper.adopt(write.instance, key);
+    this.drop(key, 'superseded');
   }
 
   private async finishRegistration(key: InstanceKey, write: OfflineRegistration): Promise<void> {

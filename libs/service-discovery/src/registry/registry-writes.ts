@@ -18,7 +18,7 @@ import { isHealthNews, isOperatorStatus, type RegistryStore } from '../store/ind
 import { type EffectWaiters } from './effect-waiters.js';
 import { KeyedLock } from './keyed-lock.js';
 import { type LeaseKeeper } from './lease-keeper.js';
-import { type OfflineWrites } from './offline-writes.js';
+import { type OfflineWrites, type WriteAttempt } from './offline-writes.js';
 import { type RegisteredInstance } from './registration.js';
 
 /** How long a change waits to be seen in the own snapshot before it is taken as done all the same. */
@@ -55,7 +55,7 @@ export class RegistryWrites {
       return this.write(
         asked,
         () => this.put(asked, keep, replaced, claim),
-        (offline, inDoubt) => ({ ...offline.register(asked, keep, inDoubt), replaced }),
+        (offline, attempt) => ({ ...offline.register(asked, keep, attempt), replaced }),
       );
     });
   }
@@ -164,10 +164,10 @@ export class RegistryWrites {
   private write<T>(
     key: InstanceKey,
     online: () => Promise<T>,
-    offline: (writes: OfflineWrites, inDoubt: boolean) => T,
+    offline: (writes: OfflineWrites, attempt: WriteAttempt) => T,
   ): Promise<T> {
     const writes = this.deps.offline;
-    return writes ? writes.write(key, online, (inDoubt) => offline(writes, inDoubt)) : online();
+    return writes ? writes.write(key, online, (attempt) => offline(writes, attempt)) : online();
   }
 
   private async put(

@@ -230,6 +230,25 @@ describe('SnapshotFeed', () => {
     });
   });
 
+  it('keeps a registration when the store tells of the end of an older one under its id', async () => {
+    const older = await put('a');
+    await put('a');
+    const outdated = { type: 'remove', revision: 3, key: older, reason: 'deregistered', generation: older.generation };
+    const changes = async function* (...args: Parameters<FlakyRegistryStore['watch']>): AsyncGenerator<Change> {
+      for await (const change of store.truth.watch(...args)) {
+        yield change;
+        if (change.type === 'reset') yield outdated as Change;
+      }
+    };
+    store.watch = changes;
+    const feed = feedOf();
+    await feed.start(5_000);
+    await put('b');
+    await clock.advanceAsync(0);
+    expect(idsIn(feed.snapshot)).toEqual(['a', 'b']);
+    expect(told.map((one) => 'type' in one && one.type)).toEqual(['reset', 'put']);
+  });
+
   describe('with a store that starts anew and has forgotten everything', () => {
     const returned = async (): Promise<SnapshotFeed> => {
       for (const id of ['a', 'b', 'c']) await put(id);

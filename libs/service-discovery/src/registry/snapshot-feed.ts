@@ -214,6 +214,7 @@ export class SnapshotFeed {
   private take(received: Change): void {
     const { clock, listener } = this.deps;
     const { downSince } = this;
+    if (this.isOutdated(received)) return;
     const isReturn = received.type === 'reset' && downSince !== undefined;
     const change = isReturn ? this.carried.complete(received, this.stored) : this.carried.settle(received);
     this.apply(change, () => listener.received(received));
@@ -222,6 +223,16 @@ export class SnapshotFeed {
     if (downSince === undefined) return;
     this.downSince = undefined;
     listener.regained(clock.now() - downSince);
+  }
+
+  /**
+   * Whether it tells of the end of an older registration than the one that is shown. A store that lost both tells of the
+   * end of the one, while the other is carried until it is registered again.
+   */
+  private isOutdated(change: Change): boolean {
+    if (change.type !== 'remove' || change.generation === undefined) return false;
+    const known = this.storedInstance(change.key);
+    return known !== undefined && known.generation > change.generation;
   }
 
   private apply(change: Change, before: () => void = () => undefined): void {

@@ -52,6 +52,13 @@ export interface RegistryStore {
    */
   onReachable?(listener: () => void): () => void;
   /**
+   * About the generation that a registration made now would get. Generations grow with the store's clock, in microseconds,
+   * so this tells when something was registered while the store was away. A store whose generations do not follow a clock
+   * that it can ask for leaves it out.
+   * @throws RegistryUnavailableError
+   */
+  generationNow?(): Promise<number>;
+  /**
    * Ends all watches and frees what the store holds open, timers included. Called by whoever made the store, after the
    * registries over it are closed.
    */

@@ -11,7 +11,7 @@ import {
 } from '../model/index.js';
 import { MemoryRegistryStore, type RegistryStore } from '../store/index.js';
 
-type Method = 'put' | 'recover' | 'renew' | 'remove' | 'setStatus' | 'watch';
+type Method = 'put' | 'recover' | 'renew' | 'remove' | 'setStatus' | 'generationNow' | 'watch';
 
 /** A call that reached the store, with the clock's time. */
 export interface StoreCall {
@@ -111,6 +111,10 @@ export class FlakyRegistryStore implements RegistryStore {
 
   setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: StatusDetail): Promise<boolean> {
     return this.answer('setStatus', () => this.memory.setStatus(key, status, detail));
+  }
+
+  generationNow(): Promise<number> {
+    return this.answer('generationNow', () => this.memory.generationNow());
   }
 
   async *watch(scope: WatchScope, signal: AbortSignal): AsyncIterable<Change> {

@@ -140,6 +140,16 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         assert.deepEqual(await store.renew([third]), [true]);
       });
 
+      it('tells about which generation a registration made now would get, where it tells that at all', async () => {
+        const before = await store.generationNow?.();
+        const { generation } = await put('a');
+        const after = await store.generationNow?.();
+        if (before === undefined || after === undefined) return;
+        assert.ok(before <= generation);
+        // Of two that are made within a microsecond, the later one is a step ahead of the clock.
+        assert.ok(after >= generation - 1_000);
+      });
+
       it('keeps several instances of a service in order of registration', async () => {
         await put('c');
         await put('a');

@@ -69,7 +69,7 @@ export class MemoryRegistryStore implements RegistryStore {
    * One counter for all ids: it need not remember ids that are gone. It starts at the wall clock, so that a lease
    * given out before a restart of this process is not mistaken for one given out after it.
    */
-  private lastGeneration: number;
+  private lastGeneration = 0;
   private timer: Timer | undefined;
   private timerDue = Number.POSITIVE_INFINITY;
   private noExpiryBefore = Number.NEGATIVE_INFINITY;
@@ -81,8 +81,7 @@ export class MemoryRegistryStore implements RegistryStore {
   constructor({ clock = systemClock, selfPreservation }: MemoryRegistryStoreOptions = {}) {
     this.clock = clock;
     this.guard = new ExpiryGuard(resolveSelfPreservationOptions(selfPreservation));
-    // In microseconds, as Redis counts: it stays ahead however many registrations there are.
-    this.lastGeneration = Math.floor(this.clock.epoch() * 1_000);
+    this.lastGeneration = this.nextGeneration();
   }
 
   async put(instance: ServiceInstance, ttlMs: number): Promise<Lease> {
@@ -156,6 +155,11 @@ export class MemoryRegistryStore implements RegistryStore {
     return this.hub.open(scope, signal);
   }
 
+  async generationNow(): Promise<number> {
+    this.assertOpen();
+    return this.nextGeneration();
+  }
+
   /** Ends all watches and stops the timer. What is called later rejects; a later watch ends at once. */
   async close(): Promise<void> {
     this.closed = true;
@@ -177,7 +181,8 @@ export class MemoryRegistryStore implements RegistryStore {
 
     const operatorStatus = previous?.instance.operatorStatus === 'maintenance' ? 'maintenance' : 'up';
     const now = this.clock.epoch();
-    const generation = ++this.lastGeneration;
+    const generation = this.nextGeneration();
+    this.lastGeneration = generation;
     const entry: Entry = {
       claim: claim ?? generation,
       instance: changeInstance(instance, {
@@ -201,6 +206,11 @@ export class MemoryRegistryStore implements RegistryStore {
     this.arm();
     this.announce(entry);
     return { serviceName, instanceId, generation, ttlMs };
+  }
+
+  /** In microseconds, as Redis counts: it stays ahead however many registrations there are. */
+  private nextGeneration(): number {
+    return Math.max(this.lastGeneration + 1, Math.floor(this.clock.epoch() * 1_000));
   }
 
   private find({ serviceName, instanceId }: InstanceKey): Entry | undefined {

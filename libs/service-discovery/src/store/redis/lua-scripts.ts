@@ -150,6 +150,12 @@ local function announce(meta, changes, limit, change)
   local sequence = digits(redis.call('HINCRBY', meta, 'sequence', 1))
   redis.call('HSET', meta, 'tag', tell(changes, limit, epoch, sequence, previous, change))
 end
+local function keepForADay(keys)
+  if redis.call('ZCARD', keys.leases) > 0 then return end
+  redis.call('PEXPIRE', keys.meta, 86400000)
+  redis.call('PEXPIRE', keys.changes, 86400000)
+end
+
 local function drop(keys, limit, id, reason)
   local generation = string.match(redis.call('HGET', keys.states, id) or '', '^%d+') or '0'
   redis.call('HDEL', keys.records, id)
@@ -157,10 +163,7 @@ local function drop(keys, limit, id, reason)
   redis.call('HDEL', keys.details, id)
   redis.call('ZREM', keys.leases, id)
   announce(keys.meta, keys.changes, limit, { 'remove', id, reason, generation })
-  if redis.call('ZCARD', keys.leases) == 0 then
-    redis.call('PEXPIRE', keys.meta, 86400000)
-    redis.call('PEXPIRE', keys.changes, 86400000)
-  end
+  keepForADay(keys)
 end
 local function checkTypes(keys)
   redis.call('HLEN', keys.records)
@@ -263,6 +266,25 @@ for index = 2, #ARGV do
   if usedAt <= now - tonumber(ARGV[1]) then removed = removed + redis.call('ZREM', KEYS.names, ARGV[index]) end
 end
 return removed`,
+);
+
+/**
+ * Tells about which generation a registration made now would get.
+ * - key `names`: sorted set: service name → when it was last used
+ * - reply: in microseconds since the Unix epoch
+ */
+export const generationNow = luaScript<'names', [], number>(
+  'generation-now',
+  ['names'],
+  `local KEYS = { names = KEYS[1] }
+local time = redis.call('TIME')
+local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now = math.floor(micros / 1000)
+
+local function digits(number)
+  return string.format('%.0f', number)
+end
+return digits(micros)`,
 );
 
 /**
@@ -427,7 +449,7 @@ return generations`,
 );
 
 /**
- * Ends a lease, unless a newer generation holds the id.
+ * Ends a lease, unless a newer generation holds the id. Of a lease that Redis lost, readers are told that it has ended.
  * - key `records`: hash: instance id → the registration as JSON
  * - key `states`: hash: instance id → what changes about it
  * - key `details`: hash: instance id → what the last health check saw, as JSON
@@ -508,6 +530,12 @@ local function announce(meta, changes, limit, change)
   local sequence = digits(redis.call('HINCRBY', meta, 'sequence', 1))
   redis.call('HSET', meta, 'tag', tell(changes, limit, epoch, sequence, previous, change))
 end
+local function keepForADay(keys)
+  if redis.call('ZCARD', keys.leases) > 0 then return end
+  redis.call('PEXPIRE', keys.meta, 86400000)
+  redis.call('PEXPIRE', keys.changes, 86400000)
+end
+
 local function drop(keys, limit, id, reason)
   local generation = string.match(redis.call('HGET', keys.states, id) or '', '^%d+') or '0'
   redis.call('HDEL', keys.records, id)
@@ -515,10 +543,7 @@ local function drop(keys, limit, id, reason)
   redis.call('HDEL', keys.details, id)
   redis.call('ZREM', keys.leases, id)
   announce(keys.meta, keys.changes, limit, { 'remove', id, reason, generation })
-  if redis.call('ZCARD', keys.leases) == 0 then
-    redis.call('PEXPIRE', keys.meta, 86400000)
-    redis.call('PEXPIRE', keys.changes, 86400000)
-  end
+  keepForADay(keys)
 end
 local function checkTypes(keys)
   redis.call('HLEN', keys.records)
@@ -528,12 +553,24 @@ local function checkTypes(keys)
   redis.call('HLEN', keys.meta)
   redis.call('XLEN', keys.changes)
 end
-local text = redis.call('HGET', KEYS.states, ARGV[1])
+local id, generation, limit = ARGV[1], ARGV[2], ARGV[3]
+local text = redis.call('HGET', KEYS.states, id)
 local state = text and readState(text)
-if not state or state.generation ~= ARGV[2] then return 0 end
-checkTypes(KEYS)
-drop(KEYS, ARGV[3], ARGV[1], 'deregistered')
-return 1`,
+if state and state.generation == generation then
+  checkTypes(KEYS)
+  drop(KEYS, limit, id, 'deregistered')
+  return 1
+end
+if text then return 0 end
+local known = redis.call('HMGET', KEYS.meta, 'epoch', 'generation')
+local began, last = tonumber(known[1]), tonumber(known[2]) or 0
+local isLost = not began or tonumber(generation) < began or tonumber(generation) > last
+if isLost then
+  checkTypes(KEYS)
+  announce(KEYS.meta, KEYS.changes, limit, { 'remove', id, 'deregistered', generation })
+  keepForADay(KEYS)
+end
+return 0`,
 );
 
 /**

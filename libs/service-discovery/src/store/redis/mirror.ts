@@ -273,8 +273,10 @@ export class Mirror {
     service.instances.delete(instanceId);
     const key = { serviceName, instanceId };
     const reason = fields[2] === 'expired' ? 'expired' : 'deregistered';
-    if (type === 'remove' && reason === 'deregistered') this.end({ ...key, generation: Number(fields[3]) });
-    return { type: 'remove', revision: this.sum, key, reason };
+    if (type !== 'remove') return { type: 'remove', revision: this.sum, key, reason };
+    const generation = Number(fields[3]);
+    if (reason === 'deregistered') this.end({ ...key, generation });
+    return { type: 'remove', revision: this.sum, key, reason, generation };
   }
 
   private takeLeases(service: MirroredService, leases: readonly string[]): void {

@@ -24,7 +24,7 @@ import { type CheckerRoster } from '../checker-roster.js';
 import { isOperatorStatus, type RegistryStore } from '../registry-store.js';
 import { KeySpace } from './keys.js';
 import { type LuaAnswer } from './lua-call.js';
-import { announceChecker, remove, setStatus } from './lua-scripts.js';
+import { announceChecker, generationNow, remove, setStatus } from './lua-scripts.js';
 import { Mirror } from './mirror.js';
 import { resolveRedisRegistryStoreOptions, type RedisRegistryStoreOptions } from './options.js';
 import { Pulse } from './pulse.js';
@@ -222,6 +222,12 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
 
   async retireChecker(id: string): Promise<void> {
     await this.announceChecker(id, 0);
+  }
+
+  /** By Redis's clock; after a failover to a server whose clock is behind, it may be less than the last generation. */
+  async generationNow(): Promise<number> {
+    this.begin();
+    return Number(await this.link.call(generationNow(this.keys)));
   }
 
   /** Calls `listener` when Redis can be reached, for the first time or again. @returns stops it */

@@ -1,4 +1,4 @@
--- Ends a lease, unless a newer generation holds the id.
+-- Ends a lease, unless a newer generation holds the id. Of a lease that Redis lost, readers are told that it has ended.
 -- @key records hash: instance id → the registration as JSON
 -- @key states hash: instance id → what changes about it
 -- @key details hash: instance id → what the last health check saw, as JSON
@@ -14,9 +14,23 @@
 -- @include announce
 -- @include drop
 -- @include check
-local text = redis.call('HGET', KEYS.states, ARGV[1])
+local id, generation, limit = ARGV[1], ARGV[2], ARGV[3]
+local text = redis.call('HGET', KEYS.states, id)
 local state = text and readState(text)
-if not state or state.generation ~= ARGV[2] then return 0 end
-checkTypes(KEYS)
-drop(KEYS, ARGV[3], ARGV[1], 'deregistered')
-return 1
+if state and state.generation == generation then
+  checkTypes(KEYS)
+  drop(KEYS, limit, id, 'deregistered')
+  return 1
+end
+if text then return 0 end
+-- A lease that is older than all that Redis knows of the service, or newer, is one that Redis lost. Readers keep what was
+-- lost until it is registered again, so they have to be told that it will not be.
+local known = redis.call('HMGET', KEYS.meta, 'epoch', 'generation')
+local began, last = tonumber(known[1]), tonumber(known[2]) or 0
+local isLost = not began or tonumber(generation) < began or tonumber(generation) > last
+if isLost then
+  checkTypes(KEYS)
+  announce(KEYS.meta, KEYS.changes, limit, { 'remove', id, 'deregistered', generation })
+  keepForADay(KEYS)
+end
+return 0

@@ -1,5 +1,12 @@
--- Takes an instance out. What is left of a service without instances is kept for a day: its numbers must not start
--- anew while readers remember them.
+-- What is left of a service without instances is kept for a day: its numbers must not start over while readers remember
+-- them.
+local function keepForADay(keys)
+  if redis.call('ZCARD', keys.leases) > 0 then return end
+  redis.call('PEXPIRE', keys.meta, 86400000)
+  redis.call('PEXPIRE', keys.changes, 86400000)
+end
+
+-- Takes an instance out.
 local function drop(keys, limit, id, reason)
   local generation = string.match(redis.call('HGET', keys.states, id) or '', '^%d+') or '0'
   redis.call('HDEL', keys.records, id)
@@ -7,8 +14,5 @@ local function drop(keys, limit, id, reason)
   redis.call('HDEL', keys.details, id)
   redis.call('ZREM', keys.leases, id)
   announce(keys.meta, keys.changes, limit, { 'remove', id, reason, generation })
-  if redis.call('ZCARD', keys.leases) == 0 then
-    redis.call('PEXPIRE', keys.meta, 86400000)
-    redis.call('PEXPIRE', keys.changes, 86400000)
-  end
+  keepForADay(keys)
 end

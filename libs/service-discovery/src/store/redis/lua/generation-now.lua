@@ -1,0 +1,5 @@
+-- Tells about which generation a registration made now would get.
+-- @key names sorted set: service name → when it was last used
+-- @reply number: in microseconds since the Unix epoch
+-- @include time
+return digits(micros)
