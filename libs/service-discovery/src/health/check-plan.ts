@@ -1,8 +1,18 @@
 import { type ServiceInstance } from '../model/index.js';
-import { type Probe } from './probes/probe.js';
+import { type FailureKind, type Probe } from './probes/probe.js';
+
+/** How many results in a row change a status. */
+export interface Thresholds {
+  /** Successes that make an unhealthy instance healthy. */
+  readonly rise: number;
+  /** Failures that make a healthy instance unhealthy, of the kinds that are not counted apart. */
+  readonly fall: number;
+  /** The same by kind, of those that are counted apart. 0: they count for nothing. */
+  readonly fallOf: Readonly<Partial<Record<FailureKind, number>>>;
+}
 
 /** When an instance is checked, and how many results change what is said of it. All durations in milliseconds. */
-export interface CheckSchedule {
+export interface CheckSchedule extends Thresholds {
   /** Between two checks, give or take the jitter. */
   readonly intervalMs: number;
   /** Between two checks while results count towards a change of status. */
@@ -15,10 +25,6 @@ export interface CheckSchedule {
   readonly jitter: number;
   /** How long one check may take; no longer than the shortest of the intervals. */
   readonly timeoutMs: number;
-  /** Successes in a row that make an unhealthy instance healthy. */
-  readonly rise: number;
-  /** Failures in a row that make a healthy instance unhealthy. */
-  readonly fall: number;
 }
 
 /** How one instance is checked. Instances that are checked alike share one plan. */

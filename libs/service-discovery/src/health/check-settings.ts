@@ -1,4 +1,4 @@
-import { type OptionValidator } from '../common/index.js';
+import { type OptionValidator, withoutUndefined } from '../common/index.js';
 import {
   type BodyCondition,
   CODE_FORM,
@@ -70,5 +70,6 @@ export function scheduleOf(settings: CheckSettings): CheckSchedule {
     timeoutMs: Math.min(settings.timeout as number, ...intervals),
     rise: settings.rise!,
     fall: settings.fall!,
+    fallOf: withoutUndefined({ http: settings.httpFailures, tcp: settings.tcpFailures, timeout: settings.timeouts }),
   };
 }

@@ -18,6 +18,7 @@ describe('health check options', () => {
         timeoutMs: 10_000,
         rise: 2,
         fall: 3,
+        fallOf: {},
       },
       defaults: {
         interval: 30_000,
@@ -140,6 +141,9 @@ describe('health check options', () => {
       jitter: 0.6,
       rise: 0,
       fall: 1.5,
+      httpFailures: -1,
+      tcpFailures: 256,
+      timeouts: '3' as unknown as number,
       concurrency: Number.NaN,
       healthyStatuses: [99, [300, 200] as const],
       bodyLimit: -1,
@@ -161,10 +165,13 @@ describe('health check options', () => {
       'healthCheck.flapping.start',
       'healthCheck.healthyStatuses[0]',
       'healthCheck.healthyStatuses[1]',
+      'healthCheck.httpFailures',
       'healthCheck.interval',
       'healthCheck.jitter',
       'healthCheck.rise',
+      'healthCheck.tcpFailures',
       'healthCheck.timeout',
+      'healthCheck.timeouts',
     ]);
     expect(() => resolveHealthCheckOptions({ healthyStatuses: [] })).toThrow(/healthyStatuses/);
   });

@@ -54,10 +54,27 @@ export interface HealthCheckOptions {
    */
   rise: number;
   /**
-   * Failures in a row that make a healthy instance unhealthy. A whole number from 1 to 255.
+   * Failures in a row that make a healthy instance unhealthy, of all kinds that have no number of their own. A whole number
+   * from 1 to 255.
    * @default 3
    */
   fall: number;
+  /**
+   * The same of answers that are not healthy, over HTTP or gRPC, which are counted apart then. A whole number from 0, which
+   * lets them count for nothing, to 255. Kong's `http_failures`.
+   * @default they count towards `fall`
+   */
+  httpFailures?: number;
+  /**
+   * The same of connections that could not be made, or broke. A whole number from 0 to 255. Kong's `tcp_failures`.
+   * @default they count towards `fall`
+   */
+  tcpFailures?: number;
+  /**
+   * The same of checks that timed out. A whole number from 0 to 255. Kong's `timeouts`.
+   * @default they count towards `fall`
+   */
+  timeouts?: number;
   /**
    * When an instance flaps, and what it has to show then; false: nothing ever flaps.
    * @default see {@link FlappingOptions}
@@ -119,6 +136,9 @@ export const HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT = [
   'changingInterval',
   'downInterval',
   'idleInterval',
+  'httpFailures',
+  'tcpFailures',
+  'timeouts',
   'unhealthyStatuses',
   'tls',
   'services',

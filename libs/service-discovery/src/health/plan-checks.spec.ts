@@ -55,9 +55,11 @@ describe('the plan of a check', () => {
       rise: 5,
       fall: 5,
       downInterval: '2m',
-      services: { users: { interval: '20s', fall: 4, timeout: '3s' } },
+      httpFailures: 7,
+      tcpFailures: 8,
+      services: { users: { interval: '20s', fall: 4, timeout: '3s', tcpFailures: 1 } },
     });
-    const healthCheck: HealthCheckSpec = { fall: 1, changingInterval: '2s' };
+    const healthCheck: HealthCheckSpec = { fall: 1, changingInterval: '2s', timeouts: 0 };
     expect(planner(instanceAt(1, { healthCheck })).schedule).toEqual({
       intervalMs: 20_000,
       changingIntervalMs: 2_000,
@@ -67,6 +69,7 @@ describe('the plan of a check', () => {
       timeoutMs: 2_000,
       rise: 5,
       fall: 1,
+      fallOf: { http: 7, tcp: 1, timeout: 0 },
     });
     expect(planner(instanceAt(1)).schedule).toMatchObject({ intervalMs: 20_000, fall: 4, timeoutMs: 3_000 });
     expect(planner(instanceAt(1, { serviceName: 'orders' })).schedule).toMatchObject({ intervalMs: 40_000, fall: 5 });

@@ -27,8 +27,8 @@ export function mayRest(
   return !isOver && state.status === 'healthy' && !isChanging(state) && isIdle();
 }
 
-function isChanging({ status, successes, failures }: ThresholdState): boolean {
-  return status === 'healthy' ? failures > 0 : status === 'unhealthy' && successes > 0;
+function isChanging({ status, successes, failures, failuresOf }: ThresholdState): boolean {
+  return status === 'healthy' ? failures > 0 || failuresOf !== undefined : status === 'unhealthy' && successes > 0;
 }
 
 /** When a target is checked that has no turn yet, given the time between two checks. */

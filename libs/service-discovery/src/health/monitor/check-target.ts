@@ -3,7 +3,8 @@ import { type CheckPlan } from '../check-plan.js';
 import { type Candidate } from './check-places.js';
 import { type Recurring } from './check-timetable.js';
 import { ResultHistory, type FlappingOptions } from './flapping.js';
-import { initialState, nextState, type ThresholdState } from './status-thresholds.js';
+import { type ProbeResult } from '../probes/probe.js';
+import { initialState, isCounted, nextState, type ThresholdState } from './status-thresholds.js';
 
 /** One registration that is checked; a new generation of an instance is a new target. */
 export class CheckTarget implements Recurring, Candidate {
@@ -35,12 +36,13 @@ export class CheckTarget implements Recurring, Candidate {
     return this.history.isFlapping;
   }
 
-  /** Takes a result in. One that flaps has to prove itself for longer. */
-  count(passed: boolean): void {
-    if (this.flapping) this.history.note(passed, this.flapping);
-    const { rise, fall } = this.plan.schedule;
+  /** Takes a result in, where it counts. An instance that flaps has to prove itself for longer. */
+  count(result: ProbeResult): void {
+    const { rise, fall, fallOf } = this.plan.schedule;
+    if (!isCounted(result, this.plan.schedule)) return;
+    if (this.flapping) this.history.note(result.passed, this.flapping);
     const factor = this.isFlapping ? (this.flapping?.riseFactor ?? 1) : 1;
-    this.state = nextState(this.state, passed, { rise: rise * factor, fall });
+    this.state = nextState(this.state, result, { rise: rise * factor, fall, fallOf });
   }
 
   /** Takes over what changed about the registration; what was counted holds, whatever plan it is checked by. */

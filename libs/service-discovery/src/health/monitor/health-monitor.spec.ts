@@ -377,6 +377,38 @@ describe('HealthMonitor', () => {
     });
   });
 
+  it('counts kinds of failures apart that have numbers of their own, and checks sooner meanwhile', async () => {
+    const { clock, probe, checked, monitor, register, shown } = await setUp({
+      timeout: '1s',
+      changingInterval: '2s',
+      jitter: 0,
+      tcpFailures: 2,
+      timeouts: 0,
+    });
+    monitor.start();
+    await register('a');
+    while (checked.length < 2) await clock.advanceAsync(100);
+    // Times out, fails twice in the two ways, and then once more in the first.
+    const results: (ProbeResult | undefined)[] = [
+      undefined,
+      { passed: false, kind: 'tcp' },
+      undefined,
+      { passed: false, kind: 'http' },
+      { passed: false, kind: 'tcp' },
+    ];
+    probe.script = () => results.shift();
+    const statuses: unknown[] = [];
+    while (checked.length < 7) {
+      const before = checked.length;
+      await clock.advanceAsync(100);
+      if (checked.length > before) statuses.push(shown('a')!.healthStatus);
+    }
+    expect(statuses).toEqual(['healthy', 'healthy', 'healthy', 'healthy', 'unhealthy']);
+    expect(shown('a')!.health?.flapping).toBeUndefined();
+    const gaps = probe.calls.slice(1).map(({ at }, index) => Math.round(at - probe.calls[index]!.at));
+    expect(gaps.slice(1)).toEqual([10_000, 10_000, 2_000, 2_000, 2_000]);
+  });
+
   it('checks sooner while results count towards a change, and less often while an instance is down', async () => {
     const { clock, probe, checked, monitor, register, shown } = await setUp({
       timeout: '1s',

@@ -191,7 +191,7 @@ export class HealthMonitor {
     const key: InstanceKey = { serviceName, instanceId };
     const { passed, skipped, misconfigured, reason, statusCode, data } = result;
     const latencyMs = Math.round(tookMs * 10) / 10;
-    if (!skipped) target.count(passed);
+    target.count(result);
     const flapping = target.isFlapping || undefined;
     const detail: HealthDetail = { checkedAt: this.clock.epoch(), reason, latencyMs, statusCode, data, flapping };
     this.events.emit('health.checked', { key, passed, skipped, misconfigured, detail });

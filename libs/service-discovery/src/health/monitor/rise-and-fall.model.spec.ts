@@ -12,7 +12,9 @@ import { HealthMonitor, type MonitoredRegistry } from './health-monitor.js';
 import { resolveHealthCheckOptions } from '../options.js';
 import { HttpProbe } from '../probes/http-probe.js';
 import { type Probe } from '../probes/probe.js';
-import { type Thresholds } from './status-thresholds.js';
+import { type Thresholds as AllThresholds } from '../check-plan.js';
+
+type Thresholds = Pick<AllThresholds, 'rise' | 'fall'>;
 
 const OUTCOMES = ['success', 'failure', 'timeout', 'skipped'] as const;
 type Outcome = (typeof OUTCOMES)[number];

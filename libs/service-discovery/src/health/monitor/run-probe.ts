@@ -37,11 +37,12 @@ export async function runProbe(
 
 async function ask(probe: Probe, instance: ServiceInstance, signal: AbortSignal): Promise<ProbeResult> {
   try {
-    const { passed, skipped, misconfigured, reason, statusCode, data } = await probe.check(instance, signal);
+    const { passed, skipped, misconfigured, kind, reason, statusCode, data } = await probe.check(instance, signal);
     return {
       passed,
       skipped,
       misconfigured,
+      kind,
       reason: reason === undefined ? undefined : shortReason(reason),
       statusCode,
       data,
@@ -59,7 +60,7 @@ function stopped(signal: AbortSignal): Promise<ProbeResult> {
 }
 
 function failure(signal: AbortSignal, error?: unknown): ProbeResult {
-  return { passed: false, reason: failureReason(error, signal) };
+  return { passed: false, kind: signal.aborted ? 'timeout' : undefined, reason: failureReason(error, signal) };
 }
 
 /**

@@ -1,14 +1,26 @@
 import { describe, expect, it } from '@jest/globals';
 import { type HealthStatus } from '../../model/index.js';
-import { initialState, nextState, type Thresholds } from './status-thresholds.js';
+import { type Thresholds } from '../check-plan.js';
+import { type ProbeResult } from '../probes/probe.js';
+import { initialState, isCounted, nextState } from './status-thresholds.js';
 
-const DEFAULTS: Thresholds = { rise: 2, fall: 3 };
+const DEFAULTS: Thresholds = { rise: 2, fall: 3, fallOf: {} };
+/** A check by its letter; a minus is a failure of no kind. */
+const RESULTS: Readonly<Record<string, ProbeResult>> = {
+  '+': { passed: true },
+  '-': { passed: false },
+  h: { passed: false, kind: 'http' },
+  c: { passed: false, kind: 'tcp' },
+  t: { passed: false, kind: 'timeout' },
+  s: { passed: false, skipped: true },
+};
 
 function statuses(results: string, thresholds = DEFAULTS, from: HealthStatus = 'unknown'): string {
   let state = initialState(from);
   return [...results]
-    .map((result) => {
-      state = nextState(state, result === '+', thresholds);
+    .map((letter) => {
+      const result = RESULTS[letter]!;
+      if (isCounted(result, thresholds)) state = nextState(state, result, thresholds);
       return { healthy: 'H', unhealthy: 'U', unknown: '?' }[state.status];
     })
     .join('');
@@ -28,7 +40,23 @@ describe('status thresholds', () => {
   });
 
   it('changes with each result when both thresholds are 1', () => {
-    expect(statuses('+-+', { rise: 1, fall: 1 })).toBe('HUH');
+    expect(statuses('+-+', { ...DEFAULTS, rise: 1, fall: 1 })).toBe('HUH');
+  });
+
+  it.each<[string, Thresholds['fallOf'], string, string]>([
+    ['all kinds count together without numbers of their own', {}, '+hct', 'HHHU'],
+    ['a kind with a number of its own is counted apart', { timeout: 2 }, '+hthc', 'HHHHU'],
+    ['kinds with numbers of their own never add up, as in Kong', { http: 2, tcp: 2, timeout: 2 }, '+hctt', 'HHHHU'],
+    ['a success zeroes the failures of all kinds', { http: 2, tcp: 2 }, '+hc+hc+', 'HHHHHHH'],
+    ['a failure of any kind zeroes the successes', { tcp: 5 }, '-+c+c++', 'UUUUUUH'],
+    ['failures of a kind at 0 count for nothing', { timeout: 0 }, '+ttttt', 'HHHHHH'],
+    ['failures of a kind at 0 zero no successes', { timeout: 0 }, '-+t+', 'UUUH'],
+    ['the first failure of a kind at 0 decides nothing', { timeout: 0 }, 'tt+', '??H'],
+    ['the first failure of a kind counted apart decides at once', { tcp: 5 }, 'c', 'U'],
+    ['a failure of no kind counts towards the common number', { http: 1 }, '+---', 'HHHU'],
+    ['what is skipped zeroes nothing', { http: 2 }, '+hsh', 'HHHU'],
+  ])('%s', (_, fallOf, results, expected) => {
+    expect(statuses(results, { ...DEFAULTS, fallOf })).toBe(expected);
   });
 
   it('goes on from what is known already', () => {
@@ -38,7 +66,7 @@ describe('status thresholds', () => {
 
   it('counts no further than the thresholds, however long it runs', () => {
     let state = initialState();
-    for (let n = 0; n < 1_000; n++) state = nextState(state, false, DEFAULTS);
+    for (let n = 0; n < 1_000; n++) state = nextState(state, { passed: false }, DEFAULTS);
     expect(state).toEqual({ status: 'unhealthy', successes: 0, failures: 3 });
   });
 });

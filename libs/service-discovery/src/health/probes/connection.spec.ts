@@ -34,12 +34,16 @@ describe.each([
     const server = createTcpServer();
     const port = await listen(server);
     await closeServers();
-    expect(await make().check(instanceAt(port), signal)).toEqual({ passed: false, reason: 'connection refused' });
+    expect(await make().check(instanceAt(port), signal)).toEqual({
+      passed: false,
+      kind: 'tcp',
+      reason: 'connection refused',
+    });
   });
 
   it.each(['169.254.169.254', 'metadata.google.internal'])('never connects to %s', async (host) => {
     const result = await make().check(instanceAt(80, { host }), signal);
-    expect(result).toEqual({ passed: false, reason: expect.stringContaining('is not allowed') });
+    expect(result).toEqual({ passed: false, kind: 'tcp', reason: expect.stringContaining('is not allowed') });
   });
 
   it('connects to none of the addresses when a name resolves to one that is refused', async () => {
@@ -51,7 +55,7 @@ describe.each([
     const port = await listen(server);
     const probe = make(answering('127.0.0.1', '::ffff:169.254.169.254'));
     const result = await probe.check(instanceAt(port, { host: 'users.example' }), signal);
-    expect(result).toEqual({ passed: false, reason: expect.stringContaining('is not allowed') });
+    expect(result).toEqual({ passed: false, kind: 'tcp', reason: expect.stringContaining('is not allowed') });
     expect(connections).toBe(0);
   });
 
@@ -71,13 +75,13 @@ describe.each([
     const missing: LookupFunction = (_hostname, _options, callback) =>
       callback(Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' }), '', 4);
     const result = await make(missing).check(instanceAt(80, { host: 'users.example' }), signal);
-    expect(result).toEqual({ passed: false, reason: 'host name not found' });
+    expect(result).toEqual({ passed: false, kind: 'tcp', reason: 'host name not found' });
   });
 
   it('does not wait for a look-up that hangs', async () => {
     const { signal: limited, abort } = timeoutSignal();
     const hanging: LookupFunction = () => queueMicrotask(abort);
     const result = await make(hanging).check(instanceAt(80, { host: 'users.example' }), limited);
-    expect(result).toEqual({ passed: false, reason: 'timed out after 10 ms' });
+    expect(result).toEqual({ passed: false, kind: 'timeout', reason: 'timed out after 10 ms' });
   });
 });

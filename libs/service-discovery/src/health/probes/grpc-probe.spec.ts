@@ -83,13 +83,14 @@ describe('GrpcProbe', () => {
 
   it.each(['NOT_SERVING', 'SERVICE_UNKNOWN', 'UNKNOWN'])('fails where the server says %s', async (word) => {
     const port = await grpcServer({ '': word });
-    expect(await resultOf(port)).toEqual({ passed: false, reason: word, data: { status: word } });
+    expect(await resultOf(port)).toEqual({ passed: false, kind: 'http', reason: word, data: { status: word } });
   });
 
   it('fails where the server does not know the name', async () => {
     const port = await grpcServer({ '': 'SERVING' });
     expect(await resultOf(port, { service: 'nobody' })).toEqual({
       passed: false,
+      kind: 'http',
       reason: 'SERVICE_UNKNOWN: the server knows no service of this name',
     });
   });
@@ -97,6 +98,7 @@ describe('GrpcProbe', () => {
   it('fails where the server does not offer the health service', async () => {
     expect(await resultOf(await grpcServer(undefined))).toEqual({
       passed: false,
+      kind: 'http',
       reason: 'UNIMPLEMENTED: the server does not offer grpc.health.v1.Health',
     });
   });
@@ -205,6 +207,6 @@ describe('GrpcProbe', () => {
       void clock.advanceAsync(1_000);
     });
     const result = await runProbe(new GrpcProbe(), instanceAt(port), { clock, timeoutMs: 1_000, signal });
-    expect(result).toEqual({ passed: false, reason: 'timed out after 1000 ms' });
+    expect(result).toEqual({ passed: false, kind: 'timeout', reason: 'timed out after 1000 ms' });
   });
 });

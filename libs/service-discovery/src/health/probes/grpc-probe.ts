@@ -4,8 +4,8 @@ import { type TLSSocket } from 'node:tls';
 import { originOf, type Protocol, type ServiceInstance } from '../../model/index.js';
 import { openConnection, type ConnectionDeps, type TlsSettings } from './connection.js';
 import { decodeResponse, encodeRequest } from './grpc-health.js';
-import { failureReason } from './probe-failure.js';
-import { type Probe, type ProbeResult } from './probe.js';
+import { connectionFailure } from './probe-failure.js';
+import { type FailureKind, type Probe, type ProbeResult } from './probe.js';
 
 export interface GrpcProbeSettings {
   /** @default '', the server as a whole */
@@ -61,7 +61,8 @@ export class GrpcProbe implements Probe {
     try {
       const secure = protocol === 'https' ? { ...tls, alpnProtocols: ALPN_PROTOCOLS } : undefined;
       socket = await openConnection({ host: instance.host, port }, secure, signal, this.deps);
-      if (secure && (socket as TLSSocket).alpnProtocol !== 'h2') return failed('the instance does not speak HTTP/2');
+      if (secure && (socket as TLSSocket).alpnProtocol !== 'h2')
+        return failed('the instance does not speak HTTP/2', 'tcp');
       const opened = socket;
       session = connect(originOf({ protocol, host: instance.host, port }), {
         createConnection: () => opened,
@@ -70,7 +71,7 @@ export class GrpcProbe implements Probe {
       });
       return judge(await ask(session, this.request, signal));
     } catch (error) {
-      return failed(failureReason(error, signal));
+      return connectionFailure(error, signal);
     } finally {
       session?.destroy();
       socket?.destroy();
@@ -122,9 +123,9 @@ function judge({ headers, trailers, body }: GrpcAnswer): ProbeResult {
   if (code !== '0') return failed(REASONS[String(code)] ?? `gRPC status ${String(code)}`);
   const status = decodeResponse(body);
   if (status === undefined) return failed('the answer is none of gRPC health');
-  return { passed: status === 'SERVING', reason: status === 'SERVING' ? undefined : status, data: { status } };
+  return { ...(status === 'SERVING' ? { passed: true } : failed(status)), data: { status } };
 }
 
-function failed(reason: string): ProbeResult {
-  return { passed: false, reason };
+function failed(reason: string, kind: FailureKind = 'http'): ProbeResult {
+  return { passed: false, kind, reason };
 }

@@ -77,6 +77,7 @@ describe('HttpProbe', () => {
     });
     expect(await check(port)).toEqual({
       passed: false,
+      kind: 'http',
       reason: 'status 503 at /health',
       statusCode: 503,
       data: { db: 'down' },
@@ -125,7 +126,7 @@ describe('HttpProbe', () => {
   it('fails at once for a signal that has aborted already', async () => {
     const { signal, abort } = timeoutSignal();
     abort();
-    expect(await check(1, {}, {}, signal)).toEqual({ passed: false, reason: 'timed out after 10 ms' });
+    expect(await check(1, {}, {}, signal)).toEqual({ passed: false, kind: 'timeout', reason: 'timed out after 10 ms' });
   });
 
   it('takes an answer from an instance that half-closes after it', async () => {
@@ -200,6 +201,7 @@ describe('HttpProbe', () => {
     expect(await resultOf(200)).toMatchObject({ passed: true });
     expect(await resultOf(500)).toEqual({
       passed: false,
+      kind: 'http',
       reason: 'status 500 at /health',
       statusCode: 500,
       data: undefined,
@@ -302,10 +304,11 @@ describe('HttpProbe', () => {
     });
 
     it('fails for a certificate of anybody else', async () => {
-      expect(await resultOf({})).toEqual({ passed: false, reason: UNTRUSTED });
+      expect(await resultOf({})).toEqual({ passed: false, kind: 'tcp', reason: UNTRUSTED });
       const another = createSecureContext({ ca: pem('another-ca.pem') });
       expect(await resultOf({ context: another })).toEqual({
         passed: false,
+        kind: 'tcp',
         reason: UNTRUSTED,
       });
     });
@@ -317,7 +320,11 @@ describe('HttpProbe', () => {
         const probe = new HttpProbe({ ...HTTP_SETTINGS, tls }, { lookup });
         return probe.check(instanceAt(await secure(), { protocol: 'https', host: 'users.example' }), signal);
       };
-      expect(await check({ context })).toEqual({ passed: false, reason: 'the certificate is for another name' });
+      expect(await check({ context })).toEqual({
+        passed: false,
+        kind: 'tcp',
+        reason: 'the certificate is for another name',
+      });
       expect(await check({ context, serverName: 'localhost' })).toMatchObject({ passed: true });
     });
 
@@ -338,7 +345,7 @@ describe('HttpProbe', () => {
       const { signal: limited, abort } = timeoutSignal();
       const port = await overTcp(abort);
       const result = await probeWith({}).check(instanceAt(port, { protocol: 'https' }), limited);
-      expect(result).toEqual({ passed: false, reason: 'timed out after 10 ms' });
+      expect(result).toEqual({ passed: false, kind: 'timeout', reason: 'timed out after 10 ms' });
     });
   });
 });

@@ -9,7 +9,7 @@ import { bodyOf } from './answer-body.js';
 import { type BodyPredicate, findBodyProblem } from './body-condition.js';
 import { openConnection, type ConnectionDeps, type TlsSettings } from './connection.js';
 import { askOver, type HttpAnswer } from './http-exchange.js';
-import { failureReason } from './probe-failure.js';
+import { connectionFailure } from './probe-failure.js';
 import { type Probe, type ProbeResult } from './probe.js';
 import { type StatusRanges, verdictOn } from './statuses.js';
 
@@ -66,7 +66,7 @@ export class HttpProbe implements Probe {
       const answer = await askOver(socket, { method, path, headers: { ...this.headers, host } }, bodyLimit, signal);
       return this.judge(answer, path);
     } catch (error) {
-      return { passed: false, reason: failureReason(error, signal) };
+      return connectionFailure(error, signal);
     } finally {
       // A connection is not kept for the next check: that one shall see whether a connection still opens.
       socket?.destroy();
@@ -81,10 +81,11 @@ export class HttpProbe implements Probe {
     switch (verdictOn(statusCode, healthyStatuses, unhealthyStatuses)) {
       case 'healthy': {
         const problem = body.flaw ?? (condition && findBodyProblem(body, condition));
-        return { passed: problem === undefined, reason: problem ?? body.note, statusCode, data };
+        if (problem !== undefined) return { passed: false, kind: 'http', reason: problem, statusCode, data };
+        return { passed: true, reason: body.note, statusCode, data };
       }
       case 'unhealthy':
-        return { passed: false, reason: describeStatus(statusCode, path), statusCode, data };
+        return { passed: false, kind: 'http', reason: describeStatus(statusCode, path), statusCode, data };
       case 'neither':
         return {
           passed: false,

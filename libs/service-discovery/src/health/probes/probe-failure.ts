@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { messageOf, oneLine } from '../../common/index.js';
 import { HostNotAllowedError } from '../../model/index.js';
+import { type ProbeResult } from './probe.js';
 
 const UNTRUSTED =
   'the certificate is of nobody that is trusted (healthCheck tls.ca names whom to trust; tls.verify: false trusts all)';
@@ -32,6 +33,15 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 const LONGEST_REASON = 200;
+
+/**
+ * What becomes of a check whose connection failed.
+ * @param signal the probe's own: once it has aborted, the time was over
+ */
+export function connectionFailure(thrown: unknown, signal: AbortSignal): ProbeResult {
+  const isTimeout = signal.aborted || (types.isNativeError(thrown) && 'code' in thrown && thrown.code === 'ETIMEDOUT');
+  return { passed: false, kind: isTimeout ? 'timeout' : 'tcp', reason: failureReason(thrown, signal) };
+}
 
 /**
  * Why a probe failed, in a few words, from whatever was thrown.

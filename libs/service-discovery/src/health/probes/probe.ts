@@ -1,5 +1,8 @@
 import { type ServiceInstance } from '../../model/index.js';
 
+/** What went wrong: the answer itself (over gRPC, too), the connection, or nothing came in time. */
+export type FailureKind = 'http' | 'tcp' | 'timeout';
+
 /** What one probe found. */
 export interface ProbeResult {
   readonly passed: boolean;
@@ -7,6 +10,8 @@ export interface ProbeResult {
   readonly skipped?: true;
   /** Of one that was skipped: somebody has to change a setting before it can be otherwise. */
   readonly misconfigured?: true;
+  /** Of a failure: of which kind it is. @default of none */
+  readonly kind?: FailureKind;
   /** Why it failed or was skipped, in a few words; for one that passed, what was odd about the answer. */
   readonly reason?: string;
   /** The HTTP status, where there is one. */

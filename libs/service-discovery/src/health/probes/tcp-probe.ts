@@ -1,6 +1,6 @@
 import { type ServiceInstance } from '../../model/index.js';
 import { openConnection, type ConnectionDeps } from './connection.js';
-import { failureReason } from './probe-failure.js';
+import { connectionFailure } from './probe-failure.js';
 import { type Probe, type ProbeResult } from './probe.js';
 
 export interface TcpProbeSettings {
@@ -21,7 +21,7 @@ export class TcpProbe implements Probe {
       socket.destroy();
       return { passed: true };
     } catch (error) {
-      return { passed: false, reason: failureReason(error, signal) };
+      return connectionFailure(error, signal);
     }
   }
 }

@@ -54,6 +54,9 @@ export const FIELDS: Fields = {
   timeout: ({ value, path, check, bounds, form }) => form.readDuration(check, path, value, bounds.timeoutMs),
   rise: readCount,
   fall: readCount,
+  httpFailures: readCountOrOff,
+  tcpFailures: readCountOrOff,
+  timeouts: readCountOrOff,
   port: ({ value, path, check }) => check.number(path, value, { min: 1, max: 65_535, integer: true }),
   protocol: ({ value, path, check }) => check.oneOf<Protocol>(path, value, ['http', 'https']),
   tls: readTls,
@@ -77,6 +80,11 @@ function readInterval({ value, path, check, bounds, form }: FieldInput): number 
 
 function readCount({ value, path, check }: FieldInput): number {
   return check.number(path, value, { min: 1, max: 255, integer: true });
+}
+
+/** 0 is off. */
+function readCountOrOff({ value, path, check }: FieldInput): number {
+  return check.number(path, value, { min: 0, max: 255, integer: true });
 }
 
 function textField(expected: string, accepts: (text: string) => boolean): (input: FieldInput) => string {

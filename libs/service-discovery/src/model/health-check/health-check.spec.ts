@@ -23,6 +23,9 @@ const FULL = {
   timeout: 250,
   rise: 1,
   fall: 255,
+  httpFailures: 0,
+  tcpFailures: 1,
+  timeouts: 255,
   port: 9_000,
   protocol: 'https',
   tls: { verify: false, serverName: 'users.internal' },
@@ -66,6 +69,9 @@ describe('what an instance says of its checks', () => {
       interval: 5,
       changing_interval: 1,
       timeout: 0.25,
+      http_failures: 0,
+      tcp_failures: 1,
+      timeouts: 255,
       tls: { verify: false, server_name: 'users.internal' },
       healthy_statuses: [200, [202, 204]],
     });
@@ -109,6 +115,10 @@ describe('what an instance says of its checks', () => {
     ['rise', { rise: 0 }],
     ['fall', { fall: 256 }],
     ['fall', { fall: 1.5 }],
+    ['httpFailures', { httpFailures: -1 }],
+    ['tcpFailures', { tcpFailures: 256 }],
+    ['timeouts', { timeouts: '3' }],
+    ['timeouts', { timeouts: null }],
     ['port', { port: 0 }],
     ['port', { port: '80' }],
     ['protocol', { protocol: 'ftp' }],
@@ -222,11 +232,18 @@ describe('what an instance says of its checks', () => {
   });
 
   it('tells over REST what is wrong in the terms of REST', () => {
-    const given = { interval: 0.5, down_interval: '5s', changingInterval: 1, tls: { serverName: 'a' } };
+    const given = {
+      interval: 0.5,
+      http_failures: 1.5,
+      down_interval: '5s',
+      changingInterval: 1,
+      tls: { serverName: 'a' },
+    };
     expect(problemsOf(given, WIRE_FORM)).toMatchObject([
       { path: 'healthCheck.changingInterval', expected: expect.stringContaining('changing_interval') },
       { path: 'healthCheck.interval', value: 0.5, expected: 'a number of seconds from 1 to 86400' },
       { path: 'healthCheck.down_interval', value: '5s', expected: 'a number of seconds from 1 to 86400' },
+      { path: 'healthCheck.http_failures', value: 1.5, expected: 'a whole number from 0 to 255' },
       { path: 'healthCheck.tls.serverName', expected: expect.stringContaining('server_name') },
     ]);
   });

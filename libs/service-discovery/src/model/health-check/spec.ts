@@ -53,8 +53,14 @@ export interface HealthCheckSpec {
   readonly timeout?: Duration;
   /** Successes in a row that make it healthy again. A whole number from 1 to 255. */
   readonly rise?: number;
-  /** Failures in a row that make it unhealthy. A whole number from 1 to 255. */
+  /** Failures in a row that make it unhealthy, of all kinds that have no number of their own. A whole number from 1 to 255. */
   readonly fall?: number;
+  /** The same of answers that are not healthy, counted apart. A whole number from 0, which lets them count for nothing, to 255. */
+  readonly httpFailures?: number;
+  /** The same of connections that could not be made, or broke. A whole number from 0 to 255. */
+  readonly tcpFailures?: number;
+  /** The same of checks that timed out. A whole number from 0 to 255. */
+  readonly timeouts?: number;
 
   /** Where to ask, if not at the port of the service: 1 to 65535. */
   readonly port?: number;
