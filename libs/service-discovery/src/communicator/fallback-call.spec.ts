@@ -5,6 +5,7 @@ import {
   ConcurrencyLimitedError,
   InvalidConfigurationError,
   RateLimitedError,
+  ResponseStatusError,
   ThrottledError,
 } from '../common/index.js';
 import { FallbackFailedError, type FallbackRequest, isFallbackWorthy } from './fallback-call.js';
@@ -89,6 +90,47 @@ describe('a call with a fallback', () => {
     const request = { primaryService: 'users', fallbackService: 'backup', path: '/x' };
     expect(await failure(stage.communicatorWith().callServiceWithFallback(request))).toMatchObject({ status: 404 });
     expect(stage.transport.sent).toHaveLength(1);
+  });
+
+  describe('for the statuses that the caller lists', () => {
+    const request = {
+      primaryService: 'users',
+      fallbackService: 'backup',
+      path: '/',
+      fallbackOn: [404, [500, 502]],
+    } as const;
+    const answeredWith = (status: number): Promise<unknown> => {
+      stage.transport.answer(({ instanceId }) => ({ status: instanceId === 'a' ? status : 200, body: {} }));
+      return stage.communicatorWith({ retry: false }).callServiceWithFallback(request);
+    };
+
+    it.each([404, 500, 502])('answers in place of a %i', async (status) => {
+      expect(await answeredWith(status)).toMatchObject({ serviceName: 'backup', primaryError: { status } });
+    });
+
+    it.each([403, 503])('does not answer in place of a %i', async (status) => {
+      expect(await failure(answeredWith(status))).toMatchObject({ status });
+      expect(stage.transport.sent).toHaveLength(1);
+    });
+
+    it('answers where the primary did not', async () => {
+      stage.failOn('a', refused);
+      const result = await stage.communicatorWith({ retry: false }).callServiceWithFallback(request);
+      expect(result).toMatchObject({ serviceName: 'backup', fallback: true });
+    });
+  });
+
+  it('answers where a function of the error, with the body of the response in it, says so', async () => {
+    stage.transport.answer(({ instanceId }) =>
+      instanceId === 'a' ? { status: 422, body: { code: 'moved' } } : { body: { from: instanceId } },
+    );
+    const fallbackOn = (error: unknown): boolean =>
+      error instanceof ResponseStatusError && (error.body as { code?: string }).code === 'moved';
+    const request = { primaryService: 'users', fallbackService: 'backup', path: '/', fallbackOn };
+    expect(await stage.communicatorWith().callServiceWithFallback(request)).toMatchObject({ serviceName: 'backup' });
+    expect(
+      await failure(stage.communicatorWith().callServiceWithFallback({ ...request, fallbackOn: () => false })),
+    ).toMatchObject({ status: 422 });
   });
 
   it('that fails too leaves both errors', async () => {
@@ -191,7 +233,9 @@ describe('a call with a fallback', () => {
     [{ signal: 3 }, 'signal: expected an AbortSignal, but got 3'],
     [{ headers: 'x' }, 'headers: expected an object such as'],
     [{ fallback: 'cache' }, 'fallback: expected a function, but got "cache"'],
-    [{ fallbackOn: 3 }, 'fallbackOn: expected a function, but got 3'],
+    ...[3, '503', ['503'], [200], [[503, 500]]].map(
+      (fallbackOn) => [{ fallbackOn }, 'fallbackOn: expected a list of statuses from 400 to 599'] as const,
+    ),
     [{ fallbackRequest: 3 }, "fallbackRequest: expected an object such as { path: '/' }, but got 3"],
     [{ fallbackRequest: { headers: [] } }, 'fallbackRequest.headers: expected an object such as'],
     [

@@ -1,6 +1,6 @@
 import { invalidRequest, OptionValidator, ResponseStatusError, ServiceDiscoveryError } from '../common/index.js';
-import { assertServiceName, type EventSink } from '../model/index.js';
-import { reasonOf } from '../resilience/index.js';
+import { assertServiceName, type EventSink, type StatusRange } from '../model/index.js';
+import { ERROR_STATUSES_EXPECTED, includesStatus, isErrorStatusList, reasonOf } from '../resilience/index.js';
 import { type RequestHeaders } from '../transport/index.js';
 import { checkRequest, REQUEST_NAMES, requestIn } from './check-request.js';
 import { type ServiceCallRequest } from './request.js';
@@ -16,8 +16,13 @@ export interface FallbackRequest<T = unknown> extends ServiceCallRequest {
    * service and are left out unless they are given here.
    */
   fallbackRequest?: Partial<ServiceCallRequest>;
-  /** Which errors of the primary lead to the fallback. @default all but the caller's own faults: see {@link isFallbackWorthy} */
-  fallbackOn?: (error: unknown) => boolean;
+  /**
+   * What leads to the fallback: answers of the primary with one of these statuses (from 400 to 599, or `[from, to]` ranges
+   * of them), or what a function says of the error. An answer comes as a `ResponseStatusError`, with its status, headers and
+   * body. Beside a list of statuses, errors without an answer lead to the fallback as they do by default.
+   * @default every error but the caller's own faults: see {@link isFallbackWorthy}
+   */
+  fallbackOn?: readonly StatusRange[] | ((error: unknown) => boolean);
 }
 
 export interface FallbackResult<T> {
@@ -79,7 +84,7 @@ export async function callWithFallback<T>(
   events: EventSink,
 ): Promise<FallbackResult<T>> {
   checkFallbackRequest(request);
-  const { primaryService, fallbackService, fallbackRequest, fallback, fallbackOn = isFallbackWorthy } = request;
+  const { primaryService, fallbackService, fallbackRequest, fallback, fallbackOn } = request;
   const own = requestIn(request) as ServiceCallRequest;
   const failOver = (to: string, error: unknown): void =>
     events.emit('call.failed_over', { service: primaryService, from: primaryService, to, reason: reasonOf(error) });
@@ -88,7 +93,7 @@ export async function callWithFallback<T>(
   try {
     return { data: await call(primaryService, own), serviceName: primaryService, fallback: false };
   } catch (error) {
-    if ((own.cancellation ?? own.signal)?.aborted || !fallbackOn(error)) throw error;
+    if ((own.cancellation ?? own.signal)?.aborted || !leadsToFallback(error, fallbackOn)) throw error;
     lastError = primaryError = error;
   }
   if (fallbackService !== undefined) {
@@ -105,6 +110,11 @@ export async function callWithFallback<T>(
   return { data: await fallback!(lastError), fallback: true, primaryError };
 }
 
+function leadsToFallback(error: unknown, on: FallbackRequest['fallbackOn']): boolean {
+  if (typeof on === 'function') return on(error);
+  return on && error instanceof ResponseStatusError ? includesStatus(on, error.status) : isFallbackWorthy(error);
+}
+
 /** @throws ServiceDiscoveryError `INVALID_REQUEST` naming what is wrong, before anything is sent */
 function checkFallbackRequest<T>(request: FallbackRequest<T>): void {
   checkRequest(undefined, request, NAMES);
@@ -114,7 +124,9 @@ function checkFallbackRequest<T>(request: FallbackRequest<T>): void {
   if (fallbackRequest !== undefined) checkRequest(service, fallbackRequest, REQUEST_NAMES, 'fallbackRequest');
   const check = new OptionValidator();
   check.optionalFunction('fallback', fallback);
-  check.optionalFunction('fallbackOn', fallbackOn);
+  if (fallbackOn !== undefined && typeof fallbackOn !== 'function' && !isErrorStatusList(fallbackOn)) {
+    check.problem('fallbackOn', fallbackOn, `${ERROR_STATUSES_EXPECTED}, or a function`);
+  }
   if (fallbackService === undefined && fallback === undefined) {
     check.problem('fallbackService or fallback', undefined, 'one of them');
   }

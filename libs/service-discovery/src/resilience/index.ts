@@ -123,6 +123,7 @@ export {
   checkHedging,
   resolveHedgingOptions,
 } from './hedge-options.js';
+export { ERROR_STATUSES_EXPECTED, includesStatus, isErrorStatusList } from './status-list.js';
 export { type ErrorClass, type RetryableErrors } from './retryable-errors.js';
 export {
   DEFAULT_RETRY_OPTIONS,
