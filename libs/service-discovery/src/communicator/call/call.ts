@@ -74,6 +74,8 @@ export class Call<T> {
   scope!: CallScope;
 
   private triedIds: Set<string> | undefined = undefined;
+  /** Those tried since every instance was; undefined while one is left. */
+  private roundIds: Set<string> | undefined = undefined;
 
   constructor(
     /** The service as it is for those with the settings of this call. */
@@ -96,8 +98,23 @@ export class Call<T> {
 
   /** Ids of the instances that were tried: put together for whoever asks, and undefined where nobody was, as in most calls. */
   idsTried(): ReadonlySet<string> | undefined {
-    if (this.picked) (this.triedIds ??= new Set()).add(this.picked.instanceId);
+    if (this.picked) {
+      const { instanceId } = this.picked;
+      (this.triedIds ??= new Set()).add(instanceId);
+      this.roundIds?.add(instanceId);
+    }
     return this.triedIds;
+  }
+
+  /** Ids of the instances that the next attempt goes to only if no other is left. */
+  idsToPassOver(): ReadonlySet<string> | undefined {
+    const tried = this.idsTried();
+    return this.roundIds ?? tried;
+  }
+
+  /** Every instance was tried: from now on attempts go around once more, so that each instance gets as many. */
+  startRound(): void {
+    this.roundIds = new Set();
   }
 
   /** What ends the call for whoever makes it. */

@@ -38,7 +38,8 @@ export function pickTarget<T>(call: Call<T>, isHedge: boolean, now: number): Tar
     }
     return reason;
   };
-  const picked = view.pick(pickContextOf(view, request, prepared, call.idsTried(), refusal, now));
+  const passedOver = call.idsToPassOver();
+  const picked = view.pick(pickContextOf(view, request, prepared, passedOver, refusal, now));
   if (picked.kind === 'unavailable') throw unavailableError(call, picked.reason, refused && new Set(refused.values()));
   const { instance } = picked;
   const place = view.enter(instance);
@@ -49,6 +50,7 @@ export function pickTarget<T>(call: Call<T>, isHedge: boolean, now: number): Tar
     picked.done({ kind: 'error', error, latencyMs: 0, neverSent: true });
     throw error;
   }
+  if (passedOver?.has(instance.instanceId)) call.startRound();
   call.attempts++;
   call.picked = instance;
   events.emit('call.picked', {

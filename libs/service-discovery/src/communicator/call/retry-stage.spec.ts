@@ -62,6 +62,37 @@ describe('the retries of a call', () => {
     expect(await communicator.callService('users', { path: '/' })).toMatchObject({ status: 500, attempts: 1 });
   });
 
+  it.each(['round_robin', 'random', 'least_connections', 'p2c_ewma', 'consistent_hash'] as const)(
+    'go around once every instance was tried: six attempts over three instances are two each, by %s',
+    async (loadBalancing) => {
+      await stage.register('a', 'b', 'c');
+      stage.transport.answer(() => ({ status: 503 }));
+      const communicator = stage.communicatorWith({
+        loadBalancing,
+        retry: { maxAttempts: 6, baseDelay: 0, budget: false },
+        circuitBreaker: false,
+      });
+      for (let call = 0; call < 20; call++) {
+        stage.transport.sent.length = 0;
+        await communicator.callService('users', { path: '/', key: `user-${call}` });
+        expect([...stage.transport.targets].sort()).toEqual(['a', 'a', 'b', 'b', 'c', 'c']);
+      }
+    },
+  );
+
+  it('wait from the moment on at which every instance was tried, also while they go around once more', async () => {
+    stage.transport.answer(() => ({ status: 503 }));
+    const communicator = stage.communicatorWith({
+      retry: { maxAttempts: 5, baseDelay: 100, jitter: 'none' },
+      circuitBreaker: false,
+    });
+    const call = communicator.callService('users', { path: '/' });
+    await stage.clock.advanceAsync(700);
+    expect(await call).toMatchObject({ status: 503, attempts: 5 });
+    const delays = stage.events.filter(({ type }) => type === 'call.retried').map(({ payload }) => payload.delayMs);
+    expect(delays).toEqual([0, 100, 200, 400]);
+  });
+
   it('are made for the errors alone that are named', async () => {
     const communicator = stage.communicatorWith({ retry: { retryableErrors: ['ECONNRESET'] } });
     const coded = (code: string): Error => Object.assign(reset(), { cause: Object.assign(new Error(code), { code }) });
