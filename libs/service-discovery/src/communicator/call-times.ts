@@ -22,5 +22,5 @@ export function timesFor(
     check.problem('attemptTimeout', attemptTimeout, `at most the timeout of the whole call (${timeout})`);
   }
   if (check.problems.length > 0) throw invalidRequest(check.problems, service);
-  return { timeoutMs, attemptTimeoutMs: attemptMs };
+  return { timeoutMs, attemptTimeoutMs: attemptMs, leavesRoom: settings.leavesRoom && attemptTimeout === undefined };
 }

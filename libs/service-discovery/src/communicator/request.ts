@@ -29,7 +29,7 @@ export interface ServiceCallRequest {
   body?: RequestBody;
   /** For the whole call: all attempts, waits between them and, where the library reads it, the body. */
   timeout?: Duration;
-  /** For one attempt. */
+  /** For one attempt. @default that of the options */
   attemptTimeout?: Duration;
   /** Ends the call at once, with the signal's own reason. */
   signal?: AbortSignal;

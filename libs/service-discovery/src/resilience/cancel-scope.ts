@@ -12,6 +12,8 @@ export interface TimeLimit {
   readonly ms: number;
   /** Makes the reason of the abort; called only when time is over. */
   timeoutError(): Error;
+  /** Asked when the time is over: how many milliseconds there are beyond it after all. @default none */
+  extraMs?(): number;
 }
 
 /**
@@ -93,7 +95,10 @@ export class CancelScope extends CancelSource implements WheelTimer, AbortListen
   }
 
   timeIsOver(): void {
-    this.abort(this.limit.timeoutError());
+    const extraMs = this.limit.extraMs?.() ?? 0;
+    if (extraMs <= 0) return this.abort(this.limit.timeoutError());
+    this.dueAt += extraMs;
+    this.arm();
   }
 
   private followOnly(other: Cancellation | undefined): void {

@@ -124,7 +124,7 @@ export {
   resolveHedgingOptions,
 } from './hedge-options.js';
 export { ERROR_STATUSES_EXPECTED, includesStatus, isErrorStatusList } from './status-list.js';
-export { type ErrorClass, type RetryableErrors } from './retryable-errors.js';
+export { type ErrorClass, isRetryableError, type RetryableErrors } from './retryable-errors.js';
 export {
   DEFAULT_RETRY_OPTIONS,
   isIdempotentMethod,

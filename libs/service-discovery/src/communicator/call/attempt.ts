@@ -15,6 +15,7 @@ import { classifyOutcome } from './classify-outcome.js';
 import { requestOf } from './deadline-header.js';
 import { type Target } from './pick-target.js';
 import { discard, followCaller } from './response-stream.js';
+import { anotherCanBeTried, halfTimeOf } from './room-for-another.js';
 
 /** Sends one request to one instance, perhaps with something in between. */
 export interface Sender {
@@ -37,6 +38,8 @@ export class Attempt<T> implements TimeLimit {
   /** What it failed with; undefined where it did with a response. */
   error: unknown = undefined;
   response: ServiceResponse | undefined = undefined;
+  /** How long it may take, in milliseconds: half of its time while another instance can be tried, see {@link halfTimeOf}. */
+  ms: number;
   /** When the head of the response did. */
   private arrivedAt = 0;
   private readonly scope: CancelScope;
@@ -51,20 +54,26 @@ export class Attempt<T> implements TimeLimit {
     /** By `Clock.now()`. */
     private readonly began: number,
   ) {
+    this.ms = halfTimeOf(call, began) ?? call.times.attemptTimeoutMs;
     this.scope = new CancelScope(call.deps.timers, parent, this, began);
     // The call's first: where both are due at once, it is the call whose time is over.
     call.scope.armBefore?.(this.scope.dueAt);
     this.scope.arm();
   }
 
-  /** How long it may take, in milliseconds. */
-  get ms(): number {
-    return this.call.times.attemptTimeoutMs;
-  }
-
   timeoutError(): AttemptTimeoutError {
     const { instanceId } = this.instance;
     return new AttemptTimeoutError(this.ms, { service: this.call.service, instanceId });
+  }
+
+  /** The other half of its time, where nobody else can be tried. */
+  extraMs(): number {
+    const { call } = this;
+    const extraMs = call.times.attemptTimeoutMs - this.ms;
+    if (extraMs <= 0 || anotherCanBeTried(call, this.timeoutError())) return 0;
+    this.ms += extraMs;
+    call.scope.armBefore?.(this.scope.dueAt + extraMs);
+    return extraMs;
   }
 
   /** For events: a status, an error's code. Put together for whoever asks, as nobody does where all goes well. */

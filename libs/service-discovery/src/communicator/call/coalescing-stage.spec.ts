@@ -14,7 +14,7 @@ describe('calls that are coalesced', () => {
     stage = await CallStage.open();
     await stage.register('a', 'b');
     stage.transport.hold();
-    communicator = stage.communicatorWith({ coalescing: true });
+    communicator = stage.communicatorWith({ coalescing: true, attemptTimeout: '10s' });
   });
 
   afterEach(async () => {

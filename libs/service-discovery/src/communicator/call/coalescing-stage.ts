@@ -43,7 +43,8 @@ export class CoalescingStage implements CallStage {
     const request = keyOfRequest(call.request, call.prepared);
     if (request === undefined) return this.next.run(call);
     // How long the call as a whole may take is for each caller to say, but attempts are made for all of them.
-    const key = `${call.times.attemptTimeoutMs} ${request}`;
+    const { attemptTimeoutMs, leavesRoom } = call.times;
+    const key = `${attemptTimeoutMs} ${leavesRoom} ${request}`;
     const own = openDeadline(call);
     const { calls, coalescer } = this.flights;
     calls.get(key)?.scope.extendTo(own);

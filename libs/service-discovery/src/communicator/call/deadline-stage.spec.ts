@@ -53,7 +53,7 @@ describe('the deadline of a call', () => {
     stage.transport.hold();
     const given = stage.clock.epoch() + 1_000;
     const communicator = stage.communicatorWith(
-      {},
+      { attemptTimeout: '10s' },
       { ambientDeadline: () => (from === 'ambient' ? given : undefined) },
     );
     const headers = from === 'header' ? { 'X-Request-Deadline': String(given) } : {};

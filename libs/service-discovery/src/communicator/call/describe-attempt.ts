@@ -9,6 +9,7 @@ export function describeAttempt(settings: CallSettings): CallStageDescription[] 
     circuitBreaker,
     concurrency,
     attemptTimeoutMs,
+    leavesRoom,
     chaos,
     outlierDetection,
   } = settings;
@@ -47,7 +48,10 @@ export function describeAttempt(settings: CallSettings): CallStageDescription[] 
   stages.push({
     stage: 'attempt_timeout',
     per: 'instance',
-    purpose: 'Limits one attempt, so that another one may follow.',
+    purpose: leavesRoom
+      ? 'Limits one attempt, so that another one may follow: to half of what is left of a call that is no longer, while ' +
+        'another instance can be tried.'
+      : 'Limits one attempt, so that another one may follow.',
     options: { attemptTimeoutMs },
   });
   if (chaos) {

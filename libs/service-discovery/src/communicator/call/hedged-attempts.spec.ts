@@ -186,7 +186,7 @@ describe('hedging', () => {
   });
 
   it('ends with the call: by its deadline, which counts, and by the caller, which does not', async () => {
-    const communicator = hedging({ timeout: '1s', serviceCircuitBreaker: {} });
+    const communicator = hedging({ timeout: '1s', attemptTimeout: '1s', serviceCircuitBreaker: {} });
     const late = failure(call(communicator));
     await stage.clock.advanceAsync(1_000);
     expect(await late).toMatchObject({ code: 'DEADLINE_EXCEEDED', attempts: 2 });

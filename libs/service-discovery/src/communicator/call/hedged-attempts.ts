@@ -39,7 +39,7 @@ export class HedgedAttempts implements Attempts {
       if (number > 0) call.deps.events.emit('call.hedged', { service: call.service, attempt: call.attempts, afterMs });
       began = clock.now();
       const ended = await running;
-      if (number === 0 && ended.error instanceof AttemptTimeoutError) delay.record(call.times.attemptTimeoutMs);
+      if (number === 0 && ended.error instanceof AttemptTimeoutError) delay.record(ended.ms);
       return ended;
     };
     try {

@@ -16,6 +16,11 @@ import { TIMEOUT_RANGE } from './validate-options.js';
 export interface CallTimes {
   readonly timeoutMs: number;
   readonly attemptTimeoutMs: number;
+  /**
+   * Whether an attempt leaves room for another one in a call that is shorter than it: where `attemptTimeout` is the default,
+   * which was made for longer calls.
+   */
+  readonly leavesRoom: boolean;
 }
 
 /** What a call goes by: options with every default filled in, checked, in milliseconds. */
@@ -56,6 +61,7 @@ export function toSettings(options: CommunicatorOptions, strategies?: NamedStrat
     timeoutMs,
     // One of an earlier layer is no contradiction to a shorter timeout of a later one.
     attemptTimeoutMs: Math.min(attemptTimeoutMs, timeoutMs),
+    leavesRoom: options.attemptTimeout === undefined,
     breakerKey: JSON.stringify(policies.circuitBreaker),
     serviceBreakerKey: JSON.stringify(policies.serviceCircuitBreaker),
     concurrency:

@@ -13,7 +13,10 @@ export interface CommunicatorOptions extends PolicyOptions {
    * @default '30s'
    */
   timeout?: Duration;
-  /** For one attempt: 1 ms to 1 day, and not more than `timeout` where both are given. @default '10s' */
+  /**
+   * For one attempt: 1 ms to 1 day, and not more than `timeout` where both are given.
+   * @default '10s'; where less is left of the call, half of what is left while another instance can be tried
+   */
   attemptTimeout?: Duration;
   /** How many calls of this process may run at one instance at once: 1 to 1,000,000; false: no limit. @default false */
   concurrency?: number | false;
