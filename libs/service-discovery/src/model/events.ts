@@ -6,7 +6,8 @@ export type CircuitState = 'closed' | 'open' | 'half_open' | 'isolated';
 /**
  * Why a circuit changed its state.
  * - `consecutive_failures`, `failure_rate`, `slow_call_rate`: the condition that opened it
- * - `recovery_time_over`: it lets probes through
+ * - `recovery_time_over`, `recovered`: it lets probes through, since it was open for long enough, or since health checks
+ *   found healthy again what it protects
  * - `probe_failed`, `probe_slow`: it opened again; `probes_succeeded`: it closed
  * - `isolated`, `forced_closed`, `reset`: by hand, or since the instance registered anew
  */
@@ -15,6 +16,7 @@ export type CircuitReason =
   | 'failure_rate'
   | 'slow_call_rate'
   | 'recovery_time_over'
+  | 'recovered'
   | 'probe_failed'
   | 'probe_slow'
   | 'probes_succeeded'

@@ -140,6 +140,12 @@ class Reference {
     this.beginAnew(to, to === 'isolated' ? 'isolated' : 'forced_closed');
   }
 
+  halfOpen(): void {
+    if (this.forced || this.state === 'closed') return;
+    if (this.state === 'open') this.become('half_open', 'recovered');
+    else this.begin('half_open');
+  }
+
   reset(): void {
     this.forced = undefined;
     this.beginAnew('closed', 'reset');
@@ -162,11 +168,15 @@ class Reference {
       this.samples = [];
       this.steps.push({ kind: 'closed', at: this.now, draw: 0 });
     }
-    this.state = to;
+    this.begin(to);
+    this.changes.push({ from, to, reason, failures: this.failures, retryAfterMs: this.retryAfterMs });
+  }
+
+  private begin(state: CircuitState): void {
+    this.state = state;
     this.period++;
     this.periodBegan = this.now;
     this.verdicts = [];
-    this.changes.push({ from, to, reason, failures: this.failures, retryAfterMs: this.retryAfterMs });
   }
 
   private metCondition(): CircuitReason | undefined {
@@ -277,7 +287,7 @@ type Event =
   | { readonly type: 'advance'; readonly ms: number }
   /** To the moment that the circuit tells, or just before it. */
   | { readonly type: 'wait'; readonly short: number }
-  | { readonly type: 'isolate' | 'forceClosed' | 'reset' };
+  | { readonly type: 'halfOpen' | 'isolate' | 'forceClosed' | 'reset' };
 
 const outcome = fc.oneof(
   { weight: 5, arbitrary: fc.constantFrom<OutcomeClass>('failure', 'retryable') },
@@ -296,6 +306,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     }),
   },
   { weight: 4, arbitrary: fc.record({ type: fc.constant('wait' as const), short: fc.constantFrom(0, 0, 0, 0.5, 1) }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('halfOpen' as const) }) },
   {
     weight: 1,
     arbitrary: fc.record({ type: fc.constantFrom('isolate' as const, 'forceClosed' as const, 'reset' as const) }),
@@ -354,6 +365,10 @@ describe('the model of the circuit breaker', () => {
               return;
             case 'wait':
               advance(Math.max(0, (breaker.retryAfterMs ?? 0) - next.short));
+              return;
+            case 'halfOpen':
+              breaker.halfOpen();
+              model.halfOpen();
               return;
             case 'isolate':
               breaker.isolate();

@@ -50,20 +50,6 @@ describe('CircuitBreaker', () => {
     breaker = createBreaker();
   });
 
-  describe('running a function', () => {
-    it.each([
-      ['without a signal', undefined],
-      ['with a signal', new AbortController().signal],
-    ])('takes a value for the result, and an error that is thrown at once for a failure, %s', async (_how, signal) => {
-      expect(await breaker.execute(() => 'up', signal)).toBe('up');
-      const down = (): never => {
-        throw new Error('down');
-      };
-      await expect(breaker.execute(down, signal)).rejects.toThrow('down');
-      expect([breaker.state, breaker.failures]).toEqual(['closed', 1]);
-    });
-  });
-
   describe('while closed', () => {
     it('opens at the threshold of consecutive failures, not before', () => {
       settle('failure', 'retryable');
@@ -156,6 +142,37 @@ describe('CircuitBreaker', () => {
       clock.advance(5_000);
       settle(outcome);
       expect([breaker.state, breaker.retryAfterMs]).toEqual(['open', RECOVERY_MS]);
+    });
+
+    it('is so at once when it is told that what it protects is well again', () => {
+      open();
+      breaker.halfOpen();
+      expect([breaker.state, breaker.canAcquire()]).toEqual(['half_open', true]);
+      expect(changes.at(-1)).toMatchObject({ to: 'half_open', reason: 'recovered' });
+      settle('success');
+      expect(breaker.state).toBe('closed');
+    });
+
+    it('gives a new probe its permit when it is told so, and does not mind how those from before end', () => {
+      openAndRecover();
+      const stuck = acquire();
+      expect(breaker.canAcquire()).toBe(false);
+      breaker.halfOpen();
+      const probe = acquire();
+      stuck.settle('failure');
+      expect(breaker.state).toBe('half_open');
+      probe.settle('success');
+      expect(breaker.state).toBe('closed');
+      expect(steps()).toEqual(['closed → open', 'open → half_open', 'half_open → closed']);
+    });
+
+    it('is not so where it is closed, or held by hand', () => {
+      breaker.halfOpen();
+      expect(breaker.state).toBe('closed');
+      breaker.isolate();
+      breaker.halfOpen();
+      expect(breaker.state).toBe('isolated');
+      expect(steps()).toEqual(['closed → isolated']);
     });
 
     it('closes only after as many successes in a row as asked for', () => {
@@ -309,6 +326,18 @@ describe('CircuitBreaker', () => {
       };
       await expect(breaker.execute(throwing)).rejects.toThrow('at once');
       expect(breaker.failures).toBe(2);
+    });
+
+    it.each([
+      ['without a signal', undefined],
+      ['with a signal', new AbortController().signal],
+    ])('takes a value in place of a promise, and an error that is thrown at once, %s', async (_how, signal) => {
+      expect(await breaker.execute(() => 'up', signal)).toBe('up');
+      const down = (): never => {
+        throw new Error('down');
+      };
+      await expect(breaker.execute(down, signal)).rejects.toThrow('down');
+      expect([breaker.state, breaker.failures]).toEqual(['closed', 1]);
     });
 
     it('does not call it while open, and says when to try again', async () => {

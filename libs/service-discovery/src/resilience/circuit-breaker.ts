@@ -177,6 +177,17 @@ export class CircuitBreaker {
     this.startAnew(state, state === 'isolated' ? 'isolated' : 'forced_closed');
   }
 
+  /**
+   * Lets probes through at once where the circuit is open, such as when a health check passed. Where it is half open, probes
+   * that are under way count no more. One that is held by hand stays as it is.
+   */
+  halfOpen(): void {
+    if (this.forcedState || this.current === 'closed') return;
+    const now = this.clock.now();
+    if (this.current === 'open') this.changeTo('half_open', 'recovered', now);
+    else this.enter('half_open', now);
+  }
+
   /** Closes the circuit, whatever its state, and forgets the failures. Ends what `isolate` and `force` began. */
   reset(): void {
     this.forcedState = undefined;
@@ -256,15 +267,19 @@ export class CircuitBreaker {
       this.ramp.stop();
       this.tooSlow = reason === 'slow_call_rate' || reason === 'probe_slow';
     }
-    this.current = to;
-    this.epoch++;
-    this.changedAt = now;
-    this.successes = 0;
-    this.probes.clear();
+    this.enter(to, now);
     try {
       this.onStateChange({ from, to, reason, failures: this.failures, retryAfterMs: this.retryAfterMs });
     } catch {
       // A listener must not change how the call ends during which the state changed.
     }
+  }
+
+  private enter(state: CircuitState, now: number): void {
+    this.current = state;
+    this.epoch++;
+    this.changedAt = now;
+    this.successes = 0;
+    this.probes.clear();
   }
 }

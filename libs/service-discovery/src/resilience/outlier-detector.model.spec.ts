@@ -73,6 +73,11 @@ class Reference {
     this.keepWithinLimit();
   }
 
+  readmitNow(id: string): void {
+    this.look();
+    if (this.ejected().includes(id)) this.readmit(id, this.now);
+  }
+
   look(): void {
     for (const { id, endsAt } of this.inForce()) if (endsAt <= this.now) this.readmit(id, endsAt);
     const elapsed = this.now - this.intervalBegan;
@@ -306,7 +311,7 @@ type Event =
   /** To the end of an ejection, or just before it; then so many failures again. */
   | { readonly type: 'wait'; readonly short: number; readonly failures: number }
   | { readonly type: 'retain'; readonly ids: readonly string[] }
-  | { readonly type: 'forget'; readonly id: string }
+  | { readonly type: 'forget' | 'readmit'; readonly id: string }
   | { readonly type: 'look' };
 
 const event: fc.Arbitrary<Event> = fc.oneof(
@@ -347,6 +352,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ type: fc.constant('retain' as const), ids: fc.subarray(IDS) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('retain' as const), ids: fc.constant(IDS) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('forget' as const), id }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant('readmit' as const), id }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('look' as const) }) },
 );
 
@@ -412,6 +418,10 @@ describe('the model of the outlier detector', () => {
             case 'forget':
               detector.forget(next.id);
               model.forget(next.id);
+              return;
+            case 'readmit':
+              detector.readmit(next.id);
+              model.readmitNow(next.id);
               return;
             case 'look':
               return;

@@ -116,9 +116,19 @@ export class OutlierDetector {
   forget(instanceId: string): void {
     const now = this.catchUp();
     const record = this.records.get(instanceId);
-    if (record?.ejection) this.readmit(record, now);
+    if (record?.ejection) this.endEjection(record, now);
     this.records.delete(instanceId);
     this.keepWithinLimit(now);
+  }
+
+  /**
+   * Ends an ejection before its time, such as when a health check passed. How often the instance was ejected stays known, so
+   * that the next time is longer.
+   */
+  readmit(instanceId: string): void {
+    const now = this.catchUp();
+    const record = this.records.get(instanceId);
+    if (record?.ejection) this.endEjection(record, now);
   }
 
   explain(instanceId: string): OutlierView {
@@ -156,7 +166,7 @@ export class OutlierDetector {
   private catchUp(now = this.clock.now()): number {
     while (now >= this.firstReadmission) {
       const record = this.nextToReadmit()!;
-      this.readmit(record, record.ejection!.endsAt);
+      this.endEjection(record, record.ejection!.endsAt);
     }
     const elapsed = now - this.intervalBegan;
     if (elapsed >= this.options.interval) this.endInterval(now, elapsed < 2 * this.options.interval);
@@ -188,7 +198,7 @@ export class OutlierDetector {
     notify(() => this.deps.onEject?.({ instanceId, reason, evidence, ejectedForMs, ejections }));
   }
 
-  private readmit(record: OutlierRecord, at: number): void {
+  private endEjection(record: OutlierRecord, at: number): void {
     const { instanceId } = record;
     record.readmit(at);
     this.ejectedIds.delete(instanceId);
@@ -198,7 +208,7 @@ export class OutlierDetector {
 
   /** Where there are fewer instances than before, they have more to carry: who would be back first is back at once. */
   private keepWithinLimit(now: number): void {
-    while (this.ejectedIds.size > this.mayBeEjected()) this.readmit(this.nextToReadmit()!, now);
+    while (this.ejectedIds.size > this.mayBeEjected()) this.endEjection(this.nextToReadmit()!, now);
   }
 
   private findFirstReadmission(): void {

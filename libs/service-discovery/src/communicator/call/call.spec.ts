@@ -171,7 +171,7 @@ describe('a call through failures', () => {
       stage.transport.answer(() => ({ status: 500 }));
       const communicator = stage.communicatorWith({ circuitBreaker: { failureThreshold: 1, recoveryTimeout: '30s' } });
       await communicator.callService('users', { path: '/' });
-      await stage.registry.setStatus({ serviceName: 'users', instanceId: 'a' }, 'healthy');
+      await stage.registry.setStatus({ serviceName: 'users', instanceId: 'a' }, 'unhealthy');
       expect(communicator.circuitBreakers()).toMatchObject([{ state: 'open' }]);
 
       await stage.register('a');

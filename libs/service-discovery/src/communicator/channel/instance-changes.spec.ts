@@ -8,7 +8,7 @@ import { changesBetween, type InstanceChanges, turnoverOf } from './instance-cha
 const instance = (instanceId: string, more: Partial<ServiceInstance> = {}) => fakeInstance({ instanceId, ...more });
 const list = (...ids: string[]) => ids.map((id) => instance(id));
 
-const NONE = { joined: [], left: [], replaced: [], retiring: [], resumed: [] };
+const NONE = { joined: [], left: [], replaced: [], recovered: [], retiring: [], resumed: [] };
 
 function idsOf(changes: InstanceChanges): Record<keyof InstanceChanges, string[]> {
   const ids = (kind: keyof InstanceChanges) => changes[kind].map(({ instanceId }) => instanceId).sort();
@@ -16,6 +16,7 @@ function idsOf(changes: InstanceChanges): Record<keyof InstanceChanges, string[]
     joined: ids('joined'),
     left: ids('left'),
     replaced: ids('replaced'),
+    recovered: ids('recovered'),
     retiring: ids('retiring'),
     resumed: ids('resumed'),
   };
@@ -38,6 +39,21 @@ describe('changesBetween', () => {
   it('tells of those who registered anew under their id', () => {
     const after = [instance('a'), instance('b', { generation: 9 })];
     expect(idsOf(changesBetween(list('a', 'b'), after))).toEqual({ ...NONE, replaced: ['b'] });
+  });
+
+  it('tells of those that checks found healthy again, and not of what an operator says, nor of a new registration', () => {
+    const before = [
+      instance('a', { healthStatus: 'unhealthy' }),
+      instance('b', { healthStatus: 'unknown' }),
+      instance('c', { healthStatus: 'healthy', status: 'maintenance' }),
+      instance('d', { healthStatus: 'unhealthy' }),
+      instance('e', { healthStatus: 'healthy' }),
+      instance('f', { healthStatus: 'unhealthy', generation: 1 }),
+    ];
+    const after = ['a', 'b', 'c', 'd', 'e', 'f'].map((id) => instance(id, { healthStatus: 'healthy' }));
+    after[3] = instance('d', { healthStatus: 'unknown' });
+    after[5] = instance('f', { healthStatus: 'healthy', generation: 2 });
+    expect(idsOf(changesBetween(before, after))).toEqual({ ...NONE, recovered: ['a', 'b'], replaced: ['f'] });
   });
 
   it.each([{ host: '10.0.0.9' }, { port: 9 }, { protocol: 'https' }] as const)(

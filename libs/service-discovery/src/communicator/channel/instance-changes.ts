@@ -6,6 +6,8 @@ import { type InstanceTurnover } from '../../transport/index.js';
 export interface InstanceChanges extends InstanceTurnover {
   /** Those under whose id somebody registered anew. */
   readonly replaced: readonly ServiceInstance[];
+  /** Those that health checks found healthy, and had not before. */
+  readonly recovered: readonly ServiceInstance[];
   /** Those that began to drain: they are there still, and get no calls any more. */
   readonly retiring: readonly ServiceInstance[];
   /** Those that drain no longer. */
@@ -16,13 +18,14 @@ interface Collected extends InstanceChanges {
   readonly joined: ServiceInstance[];
   readonly left: ServiceInstance[];
   readonly replaced: ServiceInstance[];
+  readonly recovered: ServiceInstance[];
   readonly retiring: ServiceInstance[];
   readonly resumed: ServiceInstance[];
 }
 
 /** Looks up only those between which the lists differ: an update of one of thousands looks nobody up. */
 export function changesBetween(before: readonly ServiceInstance[], after: readonly ServiceInstance[]): InstanceChanges {
-  const changes: Collected = { joined: [], left: [], replaced: [], retiring: [], resumed: [] };
+  const changes: Collected = { joined: [], left: [], replaced: [], recovered: [], retiring: [], resumed: [] };
   const { start, endBefore, endAfter } = differenceOf(before, after, haveSameId);
   compareInStep(before.slice(0, start), after, changes);
   compareInStep(before.slice(endBefore), after.slice(endAfter), changes);
@@ -56,6 +59,7 @@ function matchById(before: readonly ServiceInstance[], after: readonly ServiceIn
 
 function compare(before: ServiceInstance, after: ServiceInstance, changes: Collected): void {
   if (before.generation !== after.generation) changes.replaced.push(after);
+  else if (before.healthStatus !== 'healthy' && after.healthStatus === 'healthy') changes.recovered.push(after);
   if (before.host !== after.host || before.port !== after.port || before.protocol !== after.protocol) {
     changes.left.push(before);
     changes.joined.push(after);

@@ -57,8 +57,8 @@ export class InstanceStates {
     private readonly deps: BreakerDeps,
   ) {}
 
-  /** Forgets instances that are gone. */
-  update({ joined, left, replaced }: InstanceChanges): void {
+  /** Forgets instances that are gone, and lets calls to those that are well again. */
+  update({ joined, left, replaced, recovered }: InstanceChanges): void {
     // One that moved is still there.
     const moved = new Set(left.length === 0 ? [] : joined.map(({ instanceId }) => instanceId));
     for (const { instanceId } of left) if (!moved.has(instanceId)) this.states.delete(instanceId);
@@ -69,6 +69,7 @@ export class InstanceStates {
       state.generation = generation;
       state.breakers.startAnew();
     }
+    for (const { instanceId } of recovered) this.states.get(instanceId)?.breakers.halfOpen();
   }
 
   /** Undefined while the instance has not been called. */

@@ -36,10 +36,12 @@ export class OutlierDetectors {
     return detector;
   }
 
-  update(instances: readonly ServiceInstance[], { joined, left, replaced }: InstanceChanges): void {
+  update(instances: readonly ServiceInstance[], { joined, left, replaced, recovered }: InstanceChanges): void {
     this.instances = instances;
     for (const detector of this.bySettings.values()) {
       for (const { instanceId } of replaced) detector.forget(instanceId);
+      // Envoy's `successful_active_health_check_uneject_host`.
+      for (const { instanceId } of recovered) detector.readmit(instanceId);
       if (joined.length > 0 || left.length > 0) detector.retain(idsOf(instances));
     }
   }

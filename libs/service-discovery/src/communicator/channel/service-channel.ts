@@ -54,6 +54,7 @@ export class ServiceChannel {
     this.states.update(changes);
     this.outliers.update(instances, changes);
     this.unreachable.update(changes);
+    if (changes.recovered.length > 0) this.breakers.halfOpen();
     if (changes.joined.length > 0 || changes.left.length > 0) this.loads.retain(instances);
     return turnoverOf(changes);
   }

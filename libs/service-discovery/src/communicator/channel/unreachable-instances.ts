@@ -49,9 +49,12 @@ export class UnreachableInstances {
     this.deps.events.emit('instance.reached', { key: this.keyOf(instanceId) });
   }
 
-  /** Forgets those that are gone, and those that were registered anew: most likely they were started again. */
-  update({ left, replaced }: InstanceChanges): void {
-    for (const { instanceId } of [...left, ...replaced]) this.forget(instanceId);
+  /**
+   * Forgets those that are gone, those that were registered anew, since most likely they were started again, and those that
+   * health checks reach.
+   */
+  update({ left, replaced, recovered }: InstanceChanges): void {
+    for (const { instanceId } of [...left, ...replaced, ...recovered]) this.forget(instanceId);
   }
 
   /** Those to avoid: these and the others. A new set only where there are some of both. */
