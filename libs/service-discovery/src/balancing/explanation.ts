@@ -3,6 +3,8 @@ import { type UnavailableReason } from './unavailable-reason.js';
 
 /** What can leave an instance out of a choice, in the order in which they are asked. */
 export type FilterStage =
+  /** Speaks something else than HTTP. */
+  | 'protocol'
   /** Not of the version that the call asks for. */
   | 'version'
   /** Without a tag that the call asks for. */

@@ -18,6 +18,7 @@ export const ERROR_CODES = {
   INVALID_CONFIGURATION: 'one or more settings are wrong',
   INVALID_INSTANCE: 'one or more fields of a registration are wrong',
   INVALID_REQUEST: 'the request is wrong in itself, and was not sent',
+  UNSUPPORTED_PROTOCOL: 'calls are HTTP, and the instances speak something else: look them up by discoverService',
   INSTANCE_NOT_FOUND: 'no instance is registered under this id',
   HOST_NOT_ALLOWED: 'nothing may be registered or asked at this host',
   FALLBACK_FAILED: 'the call failed, and so did its fallback',

@@ -12,6 +12,7 @@ import {
   type Change,
   type EventSink,
   type InstanceKey,
+  isHttp,
   type RegistrySnapshot,
   type ServiceInstance,
   SILENT,
@@ -34,6 +35,7 @@ import { type EjectionView } from './channel/outlier-detectors.js';
 import { ServiceChannel } from './channel/service-channel.js';
 import { ServiceView } from './channel/service-view.js';
 import { explainService, type ServiceExplanation } from './explain-service.js';
+import { unsupportedProtocol } from './unsupported-protocol.js';
 
 /** What a communicator works with. */
 export interface CommunicatorDependencies {
@@ -115,7 +117,7 @@ export class CallEngine {
     return this.registry.getInstances(service)[0]?.tier;
   }
 
-  /** @throws ServiceDiscoveryError at once where the request is wrong or the engine closed */
+  /** @throws ServiceDiscoveryError at once where the request is wrong, the engine closed, or no instance speaks HTTP */
   call<T>(service: string, request: ServiceCallRequest, { settings, times, use }: CallTerms<T>): Promise<T> {
     if (this.closing.signal.aborted) throw closedError(service);
     const prepared = prepareRequest(service, request, use.accept);
@@ -123,6 +125,7 @@ export class CallEngine {
     // What may be called changes with the age of the snapshot, too, and of that nobody tells.
     const turnover = known.channel.update(this.registry.servedInstances(service));
     if (turnover) for (const instance of turnover.left) this.untold.add(instance);
+    if (known.channel.instances.length === 0) assertHttp(known.channel);
     const { view, outermost } = this.pipelineOf(known, settings);
     return runCall(new Call(view, request, prepared, times, use.consume, this.callDeps), outermost);
   }
@@ -154,7 +157,7 @@ export class CallEngine {
     return explainService(this.pipelineOf(known, settings).view, request, prepareRequest(service, request));
   }
 
-  /** @throws ServiceDiscoveryError `SERVICE_NOT_FOUND`, `INSTANCE_NOT_FOUND` */
+  /** @throws ServiceDiscoveryError `SERVICE_NOT_FOUND`, `INSTANCE_NOT_FOUND`, `UNSUPPORTED_PROTOCOL` */
   forceCircuit(service: string, instanceId: string | undefined, command: CircuitCommand, settings: CallSettings): void {
     const instances = this.registry.getInstances(service);
     if (instances.length === 0) throw new ServiceNotFoundError(service);
@@ -174,6 +177,7 @@ export class CallEngine {
       const message = `No instance "${instanceId}" of "${service}" is registered`;
       throw new ServiceDiscoveryError('INSTANCE_NOT_FOUND', message, { service, instanceId });
     }
+    if (!isHttp(instance.protocol)) throw unsupportedProtocol(service, [instance]);
     const { breakers } = channel.states.of(instance);
     breakers.of(settings.breakerKey, settings.circuitBreaker ?? resolveCircuitBreakerOptions());
     breakers.command(command);
@@ -247,4 +251,9 @@ export class CallEngine {
         return this.services.keys();
     }
   }
+}
+
+/** A service that nobody has registered is another matter. */
+function assertHttp({ service, others }: ServiceChannel): void {
+  if (others.length > 0) throw unsupportedProtocol(service, others);
 }

@@ -73,7 +73,7 @@ export class ServiceCommunicator {
    * Read the body, or dump it: until then its connection stays taken.
    * @throws ServiceDiscoveryError when no response arrived: `SERVICE_NOT_FOUND`, `NO_AVAILABLE_INSTANCE`, `CIRCUIT_OPEN`,
    *   `DEADLINE_EXCEEDED`, `ATTEMPT_TIMEOUT`, `TRANSPORT_FAILURE`, `RETRY_BUDGET_EXHAUSTED`, `BULKHEAD_FULL`, `RATE_LIMITED`,
-   *   `THROTTLED`, `CONCURRENCY_LIMITED`, `REGISTRY_UNAVAILABLE`, `INVALID_REQUEST`; the signal's reason when the caller aborts
+   *   `THROTTLED`, `CONCURRENCY_LIMITED`, `REGISTRY_UNAVAILABLE`, `UNSUPPORTED_PROTOCOL`, `INVALID_REQUEST`; the signal's reason when the caller aborts
    */
   callService(service: string, request: ServiceCallRequest): Promise<ServiceCallResponse> {
     return this.call(service, request, AS_IT_IS);

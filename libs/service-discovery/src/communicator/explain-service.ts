@@ -57,7 +57,7 @@ export function explainService(
     service: view.service,
     ...balance,
     strategy: view.settings.strategyName,
-    instances: instances.map((instance) => standingOf(view, instance)),
+    instances: [...instances, ...view.channel.others.map(explainOther)].map((instance) => standingOf(view, instance)),
     retriesLeft: budget?.available,
     hedgeAfterMs: hedgeDelay?.currentMs,
     refusedBy: breaker?.breaker.canAcquire() === false ? 'service_circuit_breaker' : undefined,
@@ -68,6 +68,21 @@ export function explainService(
       adaptiveConcurrency: adaptive?.snapshot(),
       circuit: breaker?.breaker.snapshot(),
     },
+  };
+}
+
+/** Calls do not even consider it. */
+function explainOther({ instanceId, status, protocol, weight }: ServiceInstance): InstanceExplanation {
+  return {
+    instanceId,
+    status,
+    taken: false,
+    stage: 'protocol',
+    reason: `speaks ${protocol}, and calls are HTTP`,
+    weight,
+    slowStart: 1,
+    active: 0,
+    latencyMs: 0,
   };
 }
 

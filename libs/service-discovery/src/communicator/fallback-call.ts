@@ -1,4 +1,10 @@
-import { invalidRequest, OptionValidator, ResponseStatusError, ServiceDiscoveryError } from '../common/index.js';
+import {
+  type ErrorCode,
+  invalidRequest,
+  OptionValidator,
+  ResponseStatusError,
+  ServiceDiscoveryError,
+} from '../common/index.js';
 import { assertServiceName, type EventSink, type StatusRange } from '../model/index.js';
 import { ERROR_STATUSES_EXPECTED, includesStatus, isErrorStatusList, reasonOf } from '../resilience/index.js';
 import { type RequestHeaders } from '../transport/index.js';
@@ -62,15 +68,20 @@ const NAMES = REQUEST_NAMES.and(...Object.keys(FIELDS));
 const CREDENTIAL_HEADERS =
   /authorization|cookie|password|secret|token|credential|(?:api|access|auth)[-_]?key|^x-auth-/i;
 
+/** What is wrong with any service. */
+const OWN_FAULTS: ReadonlySet<ErrorCode> = new Set([
+  'INVALID_REQUEST',
+  'INVALID_CONFIGURATION',
+  'UNSUPPORTED_PROTOCOL',
+]);
+
 /**
  * The default of `fallbackOn`. An answer such as 404 or 422 is an answer, and a request that is wrong or was aborted
  * stays so with any service; 408 and 429 are the primary's trouble, like everything from 500 on.
  */
 export function isFallbackWorthy(error: unknown): boolean {
   if (error instanceof ResponseStatusError) return error.status >= 500 || error.status === 408 || error.status === 429;
-  return (
-    error instanceof ServiceDiscoveryError && error.code !== 'INVALID_REQUEST' && error.code !== 'INVALID_CONFIGURATION'
-  );
+  return error instanceof ServiceDiscoveryError && !OWN_FAULTS.has(error.code);
 }
 
 /**

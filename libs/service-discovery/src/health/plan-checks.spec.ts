@@ -49,6 +49,35 @@ describe('the plan of a check', () => {
     expect(planner(instanceAt(80, { healthCheckPath: null, healthCheck })).probe).toBeInstanceOf(probe);
   });
 
+  it.each<[ServiceRegistration['protocol'], unknown, unknown]>([
+    ['http', HttpProbe, HttpProbe],
+    ['https', HttpProbe, HttpProbe],
+    ['grpc', GrpcProbe, HttpProbe],
+    ['grpcs', GrpcProbe, HttpProbe],
+    ['ws', TcpProbe, HttpProbe],
+    ['wss', TcpProbe, HttpProbe],
+    ['redis', TcpProbe, HttpProbe],
+    ['tcp', TcpProbe, HttpProbe],
+  ])('goes by the protocol %s where nothing else is said, and by a path that is given', (protocol, usual, withPath) => {
+    const planner = plannerOf();
+    expect(planner(instanceAt(80, { protocol })).probe).toBeInstanceOf(usual);
+    expect(planner(instanceAt(80, { protocol, healthCheckPath: '/live' })).probe).toBeInstanceOf(withPath);
+    expect(planner(instanceAt(80, { protocol, healthCheck: { path: '/live' } })).probe).toBeInstanceOf(withPath);
+    expect(planner(instanceAt(80, { protocol, healthCheck: { type: 'tcp' } })).probe).toBeInstanceOf(TcpProbe);
+  });
+
+  it('asks over TLS where the protocol is one over TLS', async () => {
+    const server = createHttpsServer(SERVER_TLS, (_request, response) => void response.end());
+    const planner = plannerOf({ tls: { ca: pem('ca.pem') } });
+    const port = await listen(server);
+    const resultOf = (protocol: ServiceRegistration['protocol']): Promise<ProbeResult> => {
+      const instance = instanceAt(port, { protocol, healthCheckPath: '/live' });
+      return planner(instance).probe.check(instance, signal);
+    };
+    expect(await resultOf('wss')).toMatchObject({ passed: true });
+    expect(await resultOf('ws')).toMatchObject({ passed: false });
+  });
+
   it('is what the instance says over what is said of its service over what is said of all', () => {
     const planner = plannerOf({
       interval: '40s',

@@ -1,4 +1,10 @@
-import { DEFAULT_HEALTH_CHECK_PATH, type ServiceInstance, toRanges } from '../model/index.js';
+import {
+  DEFAULT_HEALTH_CHECK_PATH,
+  type CheckType,
+  type Protocol,
+  type ServiceInstance,
+  toRanges,
+} from '../model/index.js';
 import { type CheckPlan, type CheckPlanner } from './check-plan.js';
 import { type CheckSettings, overlay, scheduleOf } from './check-settings.js';
 import { DEFAULT_HEALTH_CHECK_OPTIONS, type ResolvedHealthCheckOptions } from './options.js';
@@ -22,20 +28,20 @@ const PLANS_KEPT = 1_000;
 /**
  * Plans the checks of instances by the options of this process for all, those for their service, and what they say
  * themselves: the later go before the earlier. Where nothing says how, it is HTTP for an instance that has a path to ask
- * for, else TCP.
+ * for, else gRPC health or TCP, by its protocol.
  */
 export function planChecks(options: ResolvedHealthCheckOptions, deps: CheckPlannerDeps = {}): CheckPlanner {
   const { instancesOf = () => [] } = deps;
   const plans = new Map<string, CheckPlan>();
 
-  const planner: CheckPlanner = ({ serviceName, healthCheckPath, healthCheck }) => {
+  const planner: CheckPlanner = ({ serviceName, protocol, healthCheckPath, healthCheck }) => {
     const ofService = options.services.get(serviceName);
-    const key = JSON.stringify([ofService && serviceName, healthCheckPath === null, healthCheck]);
+    const key = JSON.stringify([ofService && serviceName, protocol, healthCheckPath === null, healthCheck]);
     let plan = plans.get(key);
     if (plan) return plan;
     const settings = overlay(options.defaults, ofService, healthCheck);
     const schedule = ofService || healthCheck ? scheduleOf(settings) : options.schedule;
-    plan = { schedule, probe: probeFor(settings, healthCheckPath !== null) };
+    plan = { schedule, probe: probeFor(settings, protocol, healthCheckPath !== null) };
     if (plans.size >= PLANS_KEPT) plans.clear();
     plans.set(key, plan);
     return plan;
@@ -48,9 +54,9 @@ export function planChecks(options: ResolvedHealthCheckOptions, deps: CheckPlann
     return type === 'alias' ? (healthCheck?.aliasOf ?? ofService?.aliasOf) : undefined;
   };
 
-  const probeFor = (settings: CheckSettings, hasPath: boolean): Probe => {
+  const probeFor = (settings: CheckSettings, spoken: Protocol, hasPath: boolean): Probe => {
     const { path, port, protocol, tls } = settings;
-    const { type = path !== undefined || hasPath ? 'http' : 'tcp' } = settings;
+    const { type = path !== undefined || hasPath ? 'http' : typeWithoutPath(spoken) } = settings;
     switch (type) {
       case 'http':
         return new HttpProbe(httpSettings(settings, hasPath), deps);
@@ -65,6 +71,10 @@ export function planChecks(options: ResolvedHealthCheckOptions, deps: CheckPlann
     }
   };
   return planner;
+}
+
+function typeWithoutPath(protocol: Protocol): CheckType {
+  return protocol === 'grpc' || protocol === 'grpcs' ? 'grpc' : 'tcp';
 }
 
 function httpSettings({ healthyStatuses = [], unhealthyStatuses, ...settings }: CheckSettings, hasPath: boolean) {

@@ -63,7 +63,7 @@ export interface ServiceInstance extends InstanceKey {
   readonly protocol: Protocol;
   /** Prefix of every request path: empty, or starting with a slash and not ending with one. */
   readonly path: string;
-  /** Where a health check asks, from the root of the host; null: a TCP connection is check enough. */
+  /** Where a health check asks, from the root of the host; null: it is checked without one. */
   readonly healthCheckPath: string | null;
   /** What it says itself of how it is to be checked, durations in milliseconds; undefined: nothing. */
   readonly healthCheck?: HealthCheckSpec;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { InvalidInstanceError, type Problem } from '../common/index.js';
 import { fakeInstance } from '../testing/fake-instance.js';
+import { PROTOCOLS } from './protocol.js';
 import {
   DEPENDENCY_LIMIT,
   findRegistrationProblems,
@@ -66,7 +67,7 @@ describe('a registration', () => {
       'x1',
     ],
     port: [1, 80, 65_535],
-    protocol: ['http', 'https'],
+    protocol: PROTOCOLS,
     path: ['', '/', '/api', '/api/v1/', '/a..b', '/a%20b', '/~x;y=1'],
     healthCheckPath: [null, '/', '/health/ready'],
     healthCheck: [{}, { interval: '5s' }, { type: 'tcp', port: 9_000 }],
@@ -133,7 +134,7 @@ describe('a registration', () => {
       ['localhost'],
     ],
     port: [undefined, null, 0, -1, 65_536, 80.5, '80', '80a', Number.NaN, Number.POSITIVE_INFINITY, [80]],
-    protocol: [null, '', 'ftp', 'HTTP', 'http:', 'grpc', 1],
+    protocol: [null, '', 'ftp', 'HTTP', 'http:', 'rediss', 1, 'toString'],
     path: [
       null,
       'api',
@@ -317,6 +318,15 @@ describe('a registration', () => {
   it('names each service that it calls once, and none at all where it names none', () => {
     expect(made({ dependencies: ['b', 'a', 'b'] }).dependencies).toEqual(['b', 'a']);
     expect(made({ dependencies: [] }).dependencies).toBeUndefined();
+  });
+
+  it('has a health check path by itself only where it speaks HTTP', () => {
+    const pathOf = (more: Partial<ServiceRegistration>): string | null => made(more).healthCheckPath;
+    expect(pathOf({ protocol: 'https' })).toBe('/health');
+    for (const protocol of PROTOCOLS.slice(2)) {
+      expect([protocol, pathOf({ protocol })]).toEqual([protocol, null]);
+      expect([protocol, pathOf({ protocol, healthCheckPath: '/live' })]).toEqual([protocol, '/live']);
+    }
   });
 
   it('keeps null for a check by connection alone', () => {

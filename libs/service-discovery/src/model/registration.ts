@@ -20,7 +20,7 @@ import {
   withoutBrackets,
 } from './field-checks.js';
 import { type ServiceInstance, shapeInstance, TIERS, type Tier } from './instance.js';
-import { type Protocol } from './protocol.js';
+import { isHttp, type Protocol, PROTOCOLS } from './protocol.js';
 import { findServiceNamesProblems, SERVICE_NAME_RULE } from './service-names.js';
 
 /** What a user says of an instance; everything but name, host and port has a default. */
@@ -31,11 +31,14 @@ export interface ServiceRegistration {
   host: string;
   /** 1 to 65535. */
   port: number;
-  /** @default 'http' */
+  /** HTTP calls go to `http` and `https` alone; the others are looked up by `discoverService`. @default 'http' */
   protocol?: Protocol;
   /** Prefix of every request path, percent-encoded where it needs to be. @default '' */
   path?: string;
-  /** Where a health check asks, from the root of the host, not below `path`; null checks that a TCP connection opens. @default '/health' */
+  /**
+   * Where a health check asks over HTTP, from the root of the host, not below `path`; null checks without one: over gRPC health or TCP.
+   * @default '/health'; null for other protocols than `http` and `https`
+   */
   healthCheckPath?: string | null;
   /**
    * How it is to be checked, where that is not as the checking process has it for all.
@@ -103,7 +106,10 @@ const RULES: Readonly<Record<keyof ServiceRegistration, FieldRule>> = {
     required: true,
     accepts: (value) => isWholeNumber(value, 1, 65_535),
   },
-  protocol: { expected: '"http" or "https"', accepts: (value) => value === 'http' || value === 'https' },
+  protocol: {
+    expected: `one of ${PROTOCOLS.join(', ')}`,
+    accepts: (value) => (PROTOCOLS as readonly unknown[]).includes(value),
+  },
   path: {
     expected: 'a path that starts with "/", percent-encoded, without "..", query or fragment',
     accepts: (value) => value === '' || isPath(value),
@@ -203,18 +209,18 @@ export function toInstance(
 ): ServiceInstance {
   const problems = findRegistrationProblems(registration);
   if (problems.length > 0) throw new InvalidInstanceError(problems);
-  const { serviceName, port, protocol, zone, tier, dependencies = [] } = registration;
+  const { serviceName, port, protocol = 'http', zone, tier, dependencies = [] } = registration;
   const host = withoutBrackets(registration.host);
   const metadata = toJsonObject(registration.metadata) ?? {};
+  const usualPath = isHttp(protocol) ? DEFAULT_HEALTH_CHECK_PATH : null;
   return shapeInstance({
     serviceName,
     instanceId: registration.instanceId ?? defaultInstanceId(host, port),
     host,
     port,
-    protocol: protocol ?? 'http',
+    protocol,
     path: (registration.path ?? '').replace(/\/+$/, ''),
-    healthCheckPath:
-      registration.healthCheckPath === undefined ? DEFAULT_HEALTH_CHECK_PATH : registration.healthCheckPath,
+    healthCheckPath: registration.healthCheckPath === undefined ? usualPath : registration.healthCheckPath,
     healthCheck: registration.healthCheck && recallHealthCheck(registration.healthCheck),
     metadata,
     tags: [...new Set(registration.tags ?? [])],

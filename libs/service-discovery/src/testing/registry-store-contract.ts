@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict';
-import { toInstance, type Change, type Lease, type ServiceInstance, type ServiceRegistration } from '../model/index.js';
+import {
+  PROTOCOLS,
+  toInstance,
+  type Change,
+  type Lease,
+  type ServiceInstance,
+  type ServiceRegistration,
+} from '../model/index.js';
 import { type RegistryStore } from '../store/index.js';
 import { ChangeRecorder } from './change-recorder.js';
 import { expiryHoldContract } from './expiry-hold-contract.js';
@@ -82,6 +89,16 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         assert.equal(lease.ttlMs, TTL_MS);
         assert.equal(lease.serviceName, 'users');
         assert.equal(lease.instanceId, 'a');
+      });
+
+      it('keeps the protocol of an instance, whatever it speaks', async () => {
+        const recorder = await watching();
+        for (const protocol of PROTOCOLS) await put(protocol, { protocol });
+        for (const protocol of PROTOCOLS) {
+          const { instance } = await recorder.waitFor(`put of ${protocol}`, putOf(protocol));
+          assert.equal(instance.protocol, protocol);
+          assert.equal(instance.healthCheckPath, protocol.startsWith('http') ? '/health' : null);
+        }
       });
 
       it('replaces the registration under an id and gives it a greater generation', async () => {

@@ -1,5 +1,5 @@
 import { LoadTracker, type NamedStrategies } from '../../balancing/index.js';
-import { type ServiceInstance } from '../../model/index.js';
+import { isHttp, type ServiceInstance } from '../../model/index.js';
 import { type InstanceTurnover } from '../../transport/index.js';
 import { Balancers } from './balancers.js';
 import { type BreakerDeps, Breakers, type CircuitBreakerView } from './breakers.js';
@@ -27,6 +27,8 @@ export class ServiceChannel {
   readonly breakers: Breakers;
   readonly shared = new SharedPolicies();
   private readonly loads: LoadTracker;
+  /** As it was handed in. */
+  private registered: readonly ServiceInstance[] = [];
   private list: readonly ServiceInstance[] = [];
 
   constructor(
@@ -42,13 +44,21 @@ export class ServiceChannel {
     this.balancers = new Balancers({ clock, random, events, strategies, loads: this.loads });
   }
 
+  /** Those that a call can be sent to: all that speak HTTP. */
   get instances(): readonly ServiceInstance[] {
     return this.list;
   }
 
+  /** Those that a client of another protocol is needed for. */
+  get others(): readonly ServiceInstance[] {
+    return this.list === this.registered ? [] : this.registered.filter(({ protocol }) => !isHttp(protocol));
+  }
+
   /** @returns between whom and this process connections come and go; undefined: nobody */
-  update(instances: readonly ServiceInstance[]): InstanceTurnover | undefined {
-    if (instances === this.list) return undefined;
+  update(registered: readonly ServiceInstance[]): InstanceTurnover | undefined {
+    if (registered === this.registered) return undefined;
+    this.registered = registered;
+    const instances = speakingHttp(registered);
     const changes = changesBetween(this.list, instances);
     this.list = instances;
     this.states.update(changes);
@@ -73,4 +83,10 @@ export class ServiceChannel {
       breakers.views(),
     );
   }
+}
+
+/** The list itself where all do, as nearly always. */
+function speakingHttp(instances: readonly ServiceInstance[]): readonly ServiceInstance[] {
+  const speaksHttp = ({ protocol }: ServiceInstance): boolean => isHttp(protocol);
+  return instances.every(speaksHttp) ? instances : instances.filter(speaksHttp);
 }

@@ -81,6 +81,18 @@ describe('GrpcProbe', () => {
     expect(await resultOf(port, { service: 'shop.v1.Users' })).toEqual(passed);
   });
 
+  it('asks over TLS where the instance speaks gRPC over TLS', async () => {
+    const credentials = ServerCredentials.createSsl(null, [
+      { cert_chain: Buffer.from(SERVER_TLS.cert), private_key: Buffer.from(SERVER_TLS.key) },
+    ]);
+    const port = await grpcServer({ '': 'SERVING' }, credentials);
+    const tls = { context: createSecureContext({ ca: pem('ca.pem') }) };
+    const resultOver = (protocol: 'grpc' | 'grpcs'): Promise<ProbeResult> =>
+      new GrpcProbe({ tls }).check(instanceAt(port, { protocol }), signal);
+    expect(await resultOver('grpcs')).toMatchObject({ passed: true });
+    expect(await resultOver('grpc')).toMatchObject({ passed: false });
+  });
+
   it.each(['NOT_SERVING', 'SERVICE_UNKNOWN', 'UNKNOWN'])('fails where the server says %s', async (word) => {
     const port = await grpcServer({ '': word });
     expect(await resultOf(port)).toEqual({ passed: false, kind: 'http', reason: word, data: { status: word } });

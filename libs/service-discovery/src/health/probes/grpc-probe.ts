@@ -1,7 +1,7 @@
 import { connect, constants, type ClientHttp2Session, type IncomingHttpHeaders } from 'node:http2';
 import { type Socket } from 'node:net';
 import { type TLSSocket } from 'node:tls';
-import { originOf, type Protocol, type ServiceInstance } from '../../model/index.js';
+import { type HttpProtocol, isSecure, originOf, type ServiceInstance } from '../../model/index.js';
 import { openConnection, type ConnectionDeps, type TlsSettings } from './connection.js';
 import { decodeResponse, encodeRequest } from './grpc-health.js';
 import { connectionFailure } from './probe-failure.js';
@@ -13,7 +13,7 @@ export interface GrpcProbeSettings {
   /** @default the instance's port */
   readonly port?: number;
   /** `https` for TLS. @default the instance's */
-  readonly protocol?: Protocol;
+  readonly protocol?: HttpProtocol;
   readonly tls?: TlsSettings;
 }
 
@@ -55,7 +55,8 @@ export class GrpcProbe implements Probe {
   }
 
   async check(instance: ServiceInstance, signal: AbortSignal): Promise<ProbeResult> {
-    const { port = instance.port, protocol = instance.protocol, tls } = this.settings;
+    const { port = instance.port, protocol: given = instance.protocol, tls } = this.settings;
+    const protocol = isSecure(given) ? 'https' : 'http';
     let socket: Socket | undefined;
     let session: ClientHttp2Session | undefined;
     try {

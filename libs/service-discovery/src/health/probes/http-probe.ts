@@ -2,7 +2,8 @@ import { type Socket } from 'node:net';
 import {
   type BodyCondition,
   DEFAULT_HEALTH_CHECK_PATH,
-  type Protocol,
+  type HttpProtocol,
+  isSecure,
   type ServiceInstance,
 } from '../../model/index.js';
 import { bodyOf } from './answer-body.js';
@@ -26,7 +27,7 @@ export interface HttpProbeSettings {
   /** @default the instance's port */
   readonly port?: number;
   /** @default the instance's */
-  readonly protocol?: Protocol;
+  readonly protocol?: HttpProtocol;
   readonly healthyStatuses: StatusRanges;
   /** A status that is in neither list counts neither way. @default all that are not healthy */
   readonly unhealthyStatuses?: StatusRanges;
@@ -57,11 +58,12 @@ export class HttpProbe implements Probe {
 
   async check(instance: ServiceInstance, signal: AbortSignal): Promise<ProbeResult> {
     const { method = 'GET', port = instance.port, protocol = instance.protocol, tls, bodyLimit } = this.settings;
+    const overTls = isSecure(protocol);
     const path = this.settings.path ?? instance.healthCheckPath ?? DEFAULT_HEALTH_CHECK_PATH;
-    const host = this.settings.host ?? hostHeader(instance.host, port, protocol);
+    const host = this.settings.host ?? hostHeader(instance.host, port, overTls);
     let socket: Socket | undefined;
     try {
-      const secure = protocol === 'https' ? { ...tls, alpnProtocols: ALPN_PROTOCOLS } : undefined;
+      const secure = overTls ? { ...tls, alpnProtocols: ALPN_PROTOCOLS } : undefined;
       socket = await openConnection({ host: instance.host, port }, secure, signal, this.deps);
       const answer = await askOver(socket, { method, path, headers: { ...this.headers, host } }, bodyLimit, signal);
       return this.judge(answer, path);
@@ -99,9 +101,9 @@ export class HttpProbe implements Probe {
 }
 
 /** The port is left out where it is the protocol's own. */
-function hostHeader(host: string, port: number, protocol: Protocol): string {
+function hostHeader(host: string, port: number, overTls: boolean): string {
   const name = host.includes(':') ? `[${host}]` : host;
-  return port === (protocol === 'https' ? 443 : 80) ? name : `${name}:${port}`;
+  return port === (overTls ? 443 : 80) ? name : `${name}:${port}`;
 }
 
 /** A query may hold what is no business of whoever reads the reason. */

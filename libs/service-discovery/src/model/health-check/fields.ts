@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { type DurationRange, type OptionValidator, withoutUndefined } from '../../common/index.js';
 import { isHost, isPath, isServiceName, isText, withoutBrackets } from '../field-checks.js';
 import { findForbiddenHost } from '../forbidden-host.js';
-import { type Protocol } from '../protocol.js';
+import { type HttpProtocol } from '../protocol.js';
 import { readBodyCondition } from './body-condition.js';
 import { type HealthCheckForm } from './form.js';
 import { readHeaders } from './headers.js';
@@ -58,7 +58,7 @@ export const FIELDS: Fields = {
   tcpFailures: readCountOrOff,
   timeouts: readCountOrOff,
   port: ({ value, path, check }) => check.number(path, value, { min: 1, max: 65_535, integer: true }),
-  protocol: ({ value, path, check }) => check.oneOf<Protocol>(path, value, ['http', 'https']),
+  protocol: ({ value, path, check }) => check.oneOf<HttpProtocol>(path, value, ['http', 'https']),
   tls: readTls,
   path: textField('a path that starts with "/", percent-encoded, without "..", query or fragment', isPath),
   method: ({ value, path, check, bounds }) => check.oneOf(path, value, bounds.methods),

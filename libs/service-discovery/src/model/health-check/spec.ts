@@ -1,5 +1,5 @@
 import { type Duration } from '../../common/index.js';
-import { type Protocol } from '../protocol.js';
+import { type HttpProtocol } from '../protocol.js';
 
 /** A status code, or the first and the last one of a range. */
 export type StatusRange = number | readonly [from: number, to: number];
@@ -22,7 +22,7 @@ export type BodyCondition =
 export const CHECK_TYPES = ['http', 'tcp', 'grpc', 'alias', 'custom'] as const;
 
 /**
- * How an instance is checked: `http` asks for an answer, over TLS where the protocol is `https`; `tcp` is content with a
+ * How an instance is checked: `http` asks for an answer, over TLS where the protocol is `https` or `wss`; `tcp` is content with a
  * connection that opens; `grpc` asks `grpc.health.v1.Health/Check`; `alias` goes by the health of another service;
  * `custom` calls a function that the checking process knows.
  */
@@ -36,7 +36,7 @@ export const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS'] as const;
  * out is as there. Plain JSON, since it travels with the registration; whoever may read all of the registry reads it.
  */
 export interface HealthCheckSpec {
-  /** @default 'http' where there is a path to ask for, else 'tcp' */
+  /** @default 'http' where there is a path to ask for, else 'grpc' for the protocols `grpc` and `grpcs`, else 'tcp' */
   readonly type?: CheckType;
 
   /** Time between two checks. From 1 s to 1 day, as the other intervals. */
@@ -65,7 +65,7 @@ export interface HealthCheckSpec {
   /** Where to ask, if not at the port of the service: 1 to 65535. */
   readonly port?: number;
   /** How to ask there, if not in the protocol of the service; `https` for gRPC over TLS. */
-  readonly protocol?: Protocol;
+  readonly protocol?: HttpProtocol;
   readonly tls?: {
     /** Whether the certificate must be valid for the name. @default true */
     readonly verify?: boolean;

@@ -12,6 +12,7 @@ import { type Subscription } from 'rxjs';
 import { type Clock, type Random } from '../../common/index.js';
 import { ServiceCommunicator } from '../../communicator/index.js';
 import { HealthMonitor } from '../../health/index.js';
+import { isHttp } from '../../model/index.js';
 import { DiscoveryMetrics, EventBus, EventLogger } from '../../observability/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
 import { type RegistryStore } from '../../store/index.js';
@@ -167,8 +168,10 @@ export class ServiceDiscoveryLifecycle
       this.logger.warn(`${options.name} is not registered: no server listens at a TCP port, so it needs ${missing}`);
       return;
     }
-    const { healthCheckPath = address ? this.healthCheckPath() : null } = options;
-    const protocol = options.protocol ?? address?.protocol;
+    const protocol = options.protocol ?? address?.protocol ?? 'http';
+    // A server of another protocol at a port of its own has no routes; one at the app's port, such as for WebSockets, has.
+    const hasRoutes = address !== undefined && (isHttp(protocol) || options.port === undefined);
+    const { healthCheckPath = hasRoutes ? this.healthCheckPath() : null } = options;
     this.announcer.announce(toRegistration({ ...options, healthCheckPath }, { host, port, protocol }));
   }
 
