@@ -207,7 +207,7 @@ describe.each(PLATFORMS)('an app with the module on %s', (_name, adapter) => {
 
     const first = await ask('POST /service-discovery/register', USER);
     const { generation } = first.body;
-    const answered = { ...KEY, status: 'unknown', ttl: 300 };
+    const answered = { ...KEY, status: 'unknown', ttl: 300, lease: 'heartbeat' };
     expect([first.status, first.body]).toEqual([
       201,
       { ...answered, generation: expect.any(Number), base_url: 'http://127.0.0.1:8080' },

@@ -355,6 +355,7 @@ describe('an app in the mode hybrid', () => {
       'base_url',
       'generation',
       'instance_id',
+      'lease',
       'service_name',
       'status',
       'ttl',

@@ -34,6 +34,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
         base_url: 'http://10.0.0.7:8080',
         status: 'unknown',
         ttl: 300,
+        lease: 'checks',
       });
     });
 
@@ -101,6 +102,24 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       expect((await register({ claim: '1' })).body.error.problems).toMatchObject([{ field: 'claim' }]);
     });
 
+    it('is kept by checks, with a ttl by heartbeats, and otherwise where the body says so', async () => {
+      const leaseOf = async (more: object): Promise<unknown> => (await register(more)).body.lease;
+      expect(await leaseOf({})).toBe('checks');
+      expect(await leaseOf({ ttl: 60 })).toBe('heartbeat');
+      expect(await leaseOf({ ttl: 60, lease: 'checks' })).toBe('checks');
+      expect(await leaseOf({ lease: 'heartbeat' })).toBe('heartbeat');
+      const [problem] = (await register({ lease: 'never' })).body.error.problems;
+      expect(problem).toMatchObject({ field: 'lease', value: 'never', expected: '"checks" or "heartbeat"' });
+    });
+
+    it('whose lease is too short for the checks that are made is kept by heartbeats', async () => {
+      const leaseOf = async (more: object): Promise<unknown> => (await register(more)).body.lease;
+      // Checks come every 5 s here.
+      expect(await leaseOf({ ttl: 10, lease: 'checks' })).toBe('checks');
+      expect(await leaseOf({ ttl: 9, lease: 'checks' })).toBe('heartbeat');
+      expect(await leaseOf({ health_check: { interval: 151 } })).toBe('heartbeat');
+    });
+
     it('makes the instance discoverable at once', async () => {
       await register();
       expect((await rest.send('GET', '/discover/user-service')).body.status).toBe('unknown');
@@ -119,9 +138,20 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
         generation: body.generation,
         status: 'unknown',
         ttl: 10,
+        lease: 'heartbeat',
       });
       await rest.clock.advanceAsync(9_999);
       expect((await rest.send('PUT', `${INSTANCE}/heartbeat`)).status).toBe(200);
+    });
+
+    it('makes a registration that checks keep one that heartbeats keep, which shows', async () => {
+      const shown = async () => (await rest.send('GET', '/services/user-service')).body.instances[0];
+      await register();
+      const endOf = (ms: number): string => new Date(rest.clock.epoch() + ms).toISOString();
+      expect(await shown()).toMatchObject({ lease: 'checks', expires_at: endOf(300_000) });
+      await rest.clock.advanceAsync(1_000);
+      expect((await rest.send('PUT', `${INSTANCE}/heartbeat`)).body).toMatchObject({ lease: 'heartbeat' });
+      expect(await shown()).toMatchObject({ lease: 'heartbeat', expires_at: endOf(300_000) });
     });
 
     it('answers 404 when the lease has expired', async () => {
@@ -272,6 +302,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
         weight: 100,
         generation: expect.any(Number),
         ttl: 300,
+        lease: 'checks',
         registered_at: expect.stringMatching(ISO),
         last_heartbeat: expect.stringMatching(ISO),
       });
@@ -575,7 +606,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       EventReader.open(`${rest.origin}/service-discovery/watch${query}`);
 
     it('opens with a reset and goes on with every change', async () => {
-      await register({ metadata: { password: 'p' } });
+      await register({ metadata: { password: 'p' }, ttl: 300 });
       const events = await watch();
       const reset = await events.next();
       expect(reset).toMatchObject({ type: 'change', data: { type: 'reset', revision: 1 } });
@@ -595,7 +626,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
     });
 
     it('shows the services and the heartbeats asked for', async () => {
-      await register();
+      await register({ ttl: 300 });
       const events = await watch('?services=user-service,cart-service&renewals=true');
       await events.next();
       await register({ service_name: 'order-service' });

@@ -115,6 +115,7 @@ describe.each(PLATFORMS)('the REST API on %s, of a registry that works on while 
       base_url: 'http://10.0.0.7:8080',
       status: 'unknown',
       ttl: 86_400,
+      lease: 'heartbeat',
     });
     const beat = await rest.send('PUT', `${INSTANCE}/u2/heartbeat`, { json: { generation } });
     expect([beat.status, beat.headers.age]).toEqual([200, '3']);

@@ -23,6 +23,7 @@ export function instanceAt(index: number, services: number, metadata: Record<str
     healthStatus: 'unknown',
     generation: 0,
     ttlMs: TTL_MS,
+    lease: 'heartbeat',
     registeredAt: 0,
     lastHeartbeat: 0,
   };

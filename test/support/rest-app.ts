@@ -8,21 +8,26 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { request } from 'undici';
 import { type Clock, seededRandom } from '../../libs/service-discovery/src/common/index.js';
 import { ServiceCommunicator } from '../../libs/service-discovery/src/communicator/index.js';
-import { HealthAggregator } from '../../libs/service-discovery/src/health/index.js';
+import {
+  type CheckShare,
+  HealthAggregator,
+  type HealthCheckOptions,
+  HealthMonitor,
+  planChecks,
+  resolveHealthCheckOptions,
+} from '../../libs/service-discovery/src/health/index.js';
 import { DiscoveryMetrics, EventBus } from '../../libs/service-discovery/src/observability/index.js';
 import { ServiceRegistry, type ServiceRegistryOptions } from '../../libs/service-discovery/src/registry/index.js';
-import {
-  type InstanceBody,
-  MemoryRegistryStore,
-  type RegistryStore,
-} from '../../libs/service-discovery/src/store/index.js';
+import { MemoryRegistryStore, type RegistryStore } from '../../libs/service-discovery/src/store/index.js';
 import { FakeTransport, ManualClock } from '../../libs/service-discovery/src/testing/index.js';
 import { ResiliencePolicies } from '../../libs/service-discovery/src/nest/decorators/index.js';
+import { LeaseChoice } from '../../libs/service-discovery/src/nest/lease-choice.js';
 import { ServiceDiscoveryExplorer } from '../../libs/service-discovery/src/nest/explorer.js';
 import { ServiceReadiness } from '../../libs/service-discovery/src/nest/readiness/index.js';
 import {
   type ApiOptions,
   type ErrorBody,
+  type ListedInstanceView,
   resolveApiOptions,
   restControllers,
   restProviders,
@@ -49,12 +54,19 @@ export interface RestAppOptions {
   readonly startTimeout?: number;
   /** @default the defaults */
   readonly registryOptions?: Partial<ServiceRegistryOptions>;
+  /** @default 'memory_only' */
+  readonly mode?: 'memory_only' | 'redis_backed' | 'remote';
+  /** How instances are checked, by a monitor that begins at once. @default nothing is checked, though it might be every 5 s */
+  readonly checks?: Partial<HealthCheckOptions>;
+  /** Which of them this process checks. @default all */
+  readonly share?: (clock: Clock) => CheckShare;
   /** What the store and the API go by; `ManualClock` unless given. */
   readonly clock?: Clock;
 }
 
 /** What tests read in the JSON of answers; each answer has some of it. What stands there is what they check. */
 interface AnswerBody extends ServiceBody, Pick<ErrorBody, 'error'> {
+  readonly lease: string;
   readonly instance_id: string;
   readonly generation: number;
   readonly services: readonly ServiceBody[];
@@ -66,7 +78,7 @@ interface ServiceBody {
   readonly service_name: string;
   readonly base_url: string;
   readonly status: string;
-  readonly instances: readonly InstanceBody[];
+  readonly instances: readonly ListedInstanceView[];
   readonly total_instances: number;
 }
 
@@ -112,6 +124,11 @@ export async function startRestApp(platform: Platform, options: RestAppOptions =
   const registry = new ServiceRegistry(store, settings, { clock, random, events: bus });
   const transport = new FakeTransport();
   const communicator = new ServiceCommunicator({ registry, transport, clock, random, events: bus });
+  const checks = resolveHealthCheckOptions(options.checks ?? { interval: '5s', timeout: '1s' });
+  const share = options.share?.(clock);
+  const { mode = 'memory_only' } = options;
+  const monitor =
+    mode === 'remote' ? null : new HealthMonitor(registry, planChecks(checks), checks, { clock, random, share });
   const metrics = new DiscoveryMetrics(bus, registry);
 
   @Module({
@@ -119,13 +136,18 @@ export async function startRestApp(platform: Platform, options: RestAppOptions =
     providers: [
       { provide: CLOCK, useValue: clock },
       { provide: RANDOM, useValue: random },
-      { provide: SERVICE_DISCOVERY_OPTIONS, useValue: { communicator: {}, api: resolveApiOptions(options.api) } },
+      {
+        provide: SERVICE_DISCOVERY_OPTIONS,
+        useValue: { mode, communicator: {}, registry: settings, api: resolveApiOptions(options.api) },
+      },
       { provide: EventBus, useValue: bus },
       { provide: ServiceRegistry, useValue: registry },
       { provide: ServiceCommunicator, useValue: communicator },
       { provide: DiscoveryMetrics, useValue: metrics },
       { provide: HealthAggregator, useValue: new HealthAggregator(registry, { clock }) },
       { provide: ResiliencePolicies, useValue: new ResiliencePolicies({ events: bus, clock, random }) },
+      { provide: HealthMonitor, useValue: monitor },
+      LeaseChoice,
       ServiceReadiness,
       ServiceDiscoveryExplorer,
       ServiceDiscovery,
@@ -136,6 +158,7 @@ export async function startRestApp(platform: Platform, options: RestAppOptions =
   class RestModule {}
 
   await registry.start();
+  if (options.checks) monitor?.start();
   const adapter = platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
   const app = await NestFactory.create(RestModule, adapter, { logger: false });
   options.configure?.(app);
@@ -161,6 +184,7 @@ export async function startRestApp(platform: Platform, options: RestAppOptions =
     send: (method, path, sent) => send(`${origin}/service-discovery${path}`, method, sent),
     close: async () => {
       await app.close();
+      await monitor?.close();
       await communicator.close();
       await registry.close();
       await store.close();

@@ -1,4 +1,5 @@
 import { type HealthCheckSpec } from './health-check/index.js';
+import { type LeaseKind } from './lease-kind.js';
 import { type Protocol } from './protocol.js';
 
 /** What health checks found. */
@@ -88,11 +89,13 @@ export interface ServiceInstance extends InstanceKey {
   readonly generation: number;
   /** The lease's length in milliseconds. */
   readonly ttlMs: number;
+  /** What renews the lease. */
+  readonly lease: LeaseKind;
   /** Milliseconds since the Unix epoch. */
   readonly registeredAt: number;
   /**
-   * Milliseconds since the Unix epoch of the registration or last heartbeat that this reader knows of. Calls and look-ups hand
-   * out instances as they were before heartbeats that changed nothing else.
+   * Milliseconds since the Unix epoch of the registration or last renewal, by a heartbeat or a passing check, that this reader
+   * knows of. Calls and look-ups hand out instances as they were before renewals that changed nothing else.
    */
   readonly lastHeartbeat: number;
 }
@@ -125,6 +128,7 @@ export function shapeInstance(fields: ServiceInstance): ServiceInstance {
     health: fields.health,
     generation: fields.generation,
     ttlMs: fields.ttlMs,
+    lease: fields.lease,
     registeredAt: fields.registeredAt,
     lastHeartbeat: fields.lastHeartbeat,
   } satisfies Record<keyof ServiceInstance, unknown>;

@@ -48,6 +48,7 @@ describe('a registration', () => {
       healthStatus: 'unknown',
       generation: 0,
       ttlMs: 300_000,
+      lease: 'heartbeat',
       registeredAt: DEFAULTS.now,
       lastHeartbeat: DEFAULTS.now,
     });

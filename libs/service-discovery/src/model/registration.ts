@@ -20,6 +20,7 @@ import {
   withoutBrackets,
 } from './field-checks.js';
 import { type ServiceInstance, shapeInstance, TIERS, type Tier } from './instance.js';
+import { type LeaseKind } from './lease-kind.js';
 import { isHttp, type Protocol, PROTOCOLS } from './protocol.js';
 import { findServiceNamesProblems, SERVICE_NAME_RULE } from './service-names.js';
 
@@ -67,7 +68,7 @@ export interface ServiceRegistration {
   dependencies?: readonly string[];
   /** Stable over restarts when given. @default `<host>:<port>`, with `-` for the colons of an IPv6 address */
   instanceId?: string;
-  /** How long the registration lives without a heartbeat: 1 s to 1 day. @default the registry's `serviceTtl` */
+  /** How long the registration lives without a renewal: 1 s to 1 day. @default the registry's `serviceTtl` */
   ttl?: Duration;
 }
 
@@ -164,6 +165,7 @@ const STATE: Readonly<Record<Exclude<keyof ServiceInstance, keyof ServiceRegistr
   health: true,
   generation: true,
   ttlMs: true,
+  lease: true,
   registeredAt: true,
   lastHeartbeat: true,
 };
@@ -200,12 +202,12 @@ export function findRegistrationProblems(
 
 /**
  * Fills in the defaults.
- * @param now milliseconds since the Unix epoch
+ * @param defaults `now` in milliseconds since the Unix epoch; `lease`: what renews the lease, by default heartbeats
  * @throws InvalidInstanceError naming every wrong field
  */
 export function toInstance(
   registration: ServiceRegistration,
-  defaults: { ttlMs: number; now: number },
+  defaults: { ttlMs: number; now: number; lease?: LeaseKind },
 ): ServiceInstance {
   const problems = findRegistrationProblems(registration);
   if (problems.length > 0) throw new InvalidInstanceError(problems);
@@ -235,6 +237,7 @@ export function toInstance(
     health: undefined,
     generation: 0,
     ttlMs: ttlOf(registration, defaults.ttlMs),
+    lease: defaults.lease ?? 'heartbeat',
     registeredAt: defaults.now,
     lastHeartbeat: defaults.now,
   });

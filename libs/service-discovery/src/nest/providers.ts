@@ -19,6 +19,7 @@ import { AxiosTransport, findHttpService } from './axios/index.js';
 import { currentDeadline, DeadlineInterceptor } from './deadline/index.js';
 import { ResiliencePolicies } from './decorators/index.js';
 import { ServiceDiscoveryExplorer } from './explorer.js';
+import { LeaseChoice } from './lease-choice.js';
 import { ServiceDiscoveryLifecycle, STEP_MS } from './lifecycle/index.js';
 import { LOG_CONTEXT, nestLoggerPort } from './logging.js';
 import { DEFAULT_REDIS_URL, type ResolvedServiceDiscoveryOptions } from './options/index.js';
@@ -88,6 +89,7 @@ export const CORE_PROVIDERS: readonly Provider[] = [
   },
   { provide: APP_INTERCEPTOR, useClass: DeadlineInterceptor },
   ServiceReadiness,
+  LeaseChoice,
   ServiceDiscovery,
   ServiceDiscoveryHealthIndicator,
   ServiceDiscoveryExplorer,

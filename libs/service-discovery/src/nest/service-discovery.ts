@@ -33,6 +33,7 @@ import {
 import { ServiceRegistry } from '../registry/index.js';
 import { checkDiscovery, type DiscoveryCriteria, NO_CRITERIA } from './discovery-criteria.js';
 import { ServiceDiscoveryExplorer } from './explorer.js';
+import { LeaseChoice } from './lease-choice.js';
 import { type ResolvedServiceDiscoveryOptions } from './options/index.js';
 import { ServiceReadiness } from './readiness/index.js';
 import { CLOCK, RANDOM, SERVICE_DISCOVERY_OPTIONS } from './tokens.js';
@@ -71,6 +72,7 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(RANDOM) private readonly random: Random,
     @Inject(ServiceReadiness) private readonly readiness: ServiceReadiness,
+    @Inject(LeaseChoice) private readonly leases: LeaseChoice,
   ) {}
 
   /** @internal Nest calls it, before the registry is closed. */
@@ -79,11 +81,12 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
   }
 
   /**
-   * Registers an instance, or replaces the one under its id; this process renews it and takes it back at shutdown.
+   * Registers an instance, or replaces the one under its id; this process renews it and takes it back at shutdown. Without a
+   * `ttl`, passing health checks renew it, too: should this process end without a word, it stays for as long as it passes.
    * @throws InvalidInstanceError naming every wrong field; RegistryUnavailableError
    */
   async registerService(registration: ServiceRegistration): Promise<ServiceInstance> {
-    const { instance } = await this.registry.register(registration);
+    const { instance } = await this.registry.register(registration, { lease: this.leases.choose(registration) });
     return instance;
   }
 

@@ -1,5 +1,5 @@
 import { type Clock, type Timer } from '../common/index.js';
-import { keyOf, type Change, type RegistrySnapshot, type ServiceInstance } from '../model/index.js';
+import { keyOf, type Change, type InstanceKey, type RegistrySnapshot, type ServiceInstance } from '../model/index.js';
 import { type ResetChange } from '../store/index.js';
 
 /**
@@ -21,6 +21,10 @@ export class CarriedInstances {
     private readonly clock: Clock,
     private readonly giveUp: (forgotten: readonly ServiceInstance[]) => void,
   ) {}
+
+  has(key: InstanceKey): boolean {
+    return this.carried.has(keyOf(key));
+  }
 
   /** What to take a reset for that follows a lost watch: with what the store forgot, where it has started anew. */
   complete(reset: ResetChange, previous: RegistrySnapshot): ResetChange {

@@ -4,6 +4,7 @@ import {
   type Change,
   type InstanceKey,
   type Lease,
+  type LeaseKind,
   type OperatorStatus,
   type ServiceInstance,
   type OperatorNote,
@@ -15,6 +16,7 @@ import { KeyedLock } from './keyed-lock.js';
 const LONGEST_INTERVAL_MS = 30_000;
 const FIRST_RETRY_MS = 1_000;
 const RECOVERY_CONCURRENCY = 16;
+const KINDS: readonly LeaseKind[] = ['heartbeat', 'checks'];
 
 export interface LeaseKeeperDeps {
   clock: Clock;
@@ -31,6 +33,8 @@ interface KeptLease {
   /** The generation of the first lease: see {@link RegistryStore.recover}. */
   readonly claim: number;
   lease: Lease;
+  /** What renews the lease, as the registry showed it last. Where it is checks, this process leaves it at that. */
+  kind: LeaseKind;
   /** The operator's word that was last seen for this lease. */
   operatorStatus: OperatorStatus;
   operatorNote?: OperatorNote;
@@ -93,7 +97,7 @@ export class LeaseKeeper {
         claim === undefined ? await this.store.put(instance, ttlMs) : await this.store.recover(instance, ttlMs, claim);
       if (!lease) throw new LeaseLostError(instance.serviceName, instance.instanceId);
       if (keep) {
-        this.kept.set(id, { instance, claim: claim ?? lease.generation, lease, operatorStatus: 'up' });
+        this.kept.set(id, keptLease(instance, lease, claim ?? lease.generation));
         // Maintenance outlives a replacement, and the change that says so may have come before the lease.
         const shown = this.deps.current(lease);
         if (shown) this.observe(shown);
@@ -109,7 +113,7 @@ export class LeaseKeeper {
   /** Takes an instance over that somebody else holds the id of: it is registered once that one is gone. */
   adopt(instance: ServiceInstance, { serviceName, instanceId }: InstanceKey): void {
     const lease = { serviceName, instanceId, generation: 0, ttlMs: instance.ttlMs };
-    this.kept.set(keyOf(lease), { instance, claim: 0, lease, operatorStatus: 'up' });
+    this.kept.set(keyOf(lease), keptLease(instance, lease, 0));
     this.schedule();
   }
 
@@ -157,8 +161,10 @@ export class LeaseKeeper {
 
   private observe(instance: ServiceInstance): void {
     const kept = this.kept.get(keyOf(instance));
-    if (kept?.lease.generation === instance.generation)
-      [kept.operatorStatus, kept.operatorNote] = [instance.operatorStatus, instance.operatorNote];
+    if (kept?.lease.generation !== instance.generation) return;
+    kept.operatorStatus = instance.operatorStatus;
+    kept.operatorNote = instance.operatorNote;
+    kept.kind = instance.lease;
   }
 
   /** Begins a round at once, or right after the one under way: there is reason to think that a lease was lost. */
@@ -215,15 +221,21 @@ export class LeaseKeeper {
   }
 
   private async renewAll(): Promise<void> {
-    const kept = [...this.kept.values()];
-    const held = await this.store.renew(kept.map(({ lease }) => lease));
-    const answers = kept.map((entry, index) => ({ entry, held: held[index] === true }));
+    const answers = (await Promise.all(KINDS.map((kind) => this.renewAllOf(kind)))).flat();
     const work = answers.filter((answer) => !answer.held || answer.entry.owedStatus !== undefined);
     await inBatches(work, RECOVERY_CONCURRENCY, (answer) =>
       answer.held
         ? this.payStatus(answer.entry)
         : this.lock.run(keyOf(answer.entry.lease), () => this.recover(answer.entry)),
     );
+  }
+
+  private async renewAllOf(kind: LeaseKind): Promise<{ readonly entry: KeptLease; readonly held: boolean }[]> {
+    const entries = [...this.kept.values()].filter((entry) => entry.kind === kind);
+    if (entries.length === 0) return [];
+    const leases = entries.map(({ lease }) => lease);
+    const held = await this.store.renew(leases, kind);
+    return entries.map((entry, index) => ({ entry, held: held[index] === true }));
   }
 
   private async recover(entry: KeptLease): Promise<void> {
@@ -239,6 +251,7 @@ export class LeaseKeeper {
       return;
     }
     entry.lease = lease;
+    entry.kind = entry.instance.lease;
     if (entry.operatorStatus !== 'up') entry.owedStatus = entry.operatorStatus;
     this.deps.recovered(lease);
     await this.payStatus(entry);
@@ -249,4 +262,8 @@ export class LeaseKeeper {
     await this.store.setStatus(entry.lease, entry.owedStatus, entry.operatorNote);
     entry.owedStatus = undefined;
   }
+}
+
+function keptLease(instance: ServiceInstance, lease: Lease, claim: number): KeptLease {
+  return { instance, claim, lease, kind: instance.lease, operatorStatus: 'up' };
 }

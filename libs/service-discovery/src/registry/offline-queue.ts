@@ -6,6 +6,7 @@ import {
   type HealthStatus,
   type InstanceKey,
   type Lease,
+  type LeaseKind,
   type OperatorStatus,
   type ServiceInstance,
   type StatusDetail,
@@ -164,11 +165,11 @@ export class OfflineQueue implements SnapshotOverlay {
     return true;
   }
 
-  /** A heartbeat of what waits to be registered. */
-  touch(key: InstanceKey): void {
+  /** A renewal of what waits to be registered. */
+  touch(key: InstanceKey, by: LeaseKind): void {
     const known = this.get(key);
-    if (known?.kind !== 'registration') return;
-    const instance = changeInstance(known.instance, { lastHeartbeat: this.clock.epoch() });
+    if (known?.kind !== 'registration' || (by === 'checks' && known.instance.lease === 'heartbeat')) return;
+    const instance = changeInstance(known.instance, { lastHeartbeat: this.clock.epoch(), lease: by });
     this.writes.set(keyOf(key), { ...known, instance, aliveAt: this.clock.now() });
   }
 

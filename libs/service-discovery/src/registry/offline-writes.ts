@@ -6,6 +6,7 @@ import {
   type HealthStatus,
   type InstanceKey,
   type Lease,
+  type LeaseKind,
   type OperatorStatus,
   type ServiceInstance,
   type StatusDetail,
@@ -167,23 +168,23 @@ export class OfflineWrites {
   }
 
   /** @returns false: another generation is shown, or none */
-  heartbeat(lease: Lease): boolean {
+  heartbeat(lease: Lease, by: LeaseKind = 'heartbeat'): boolean {
     const { queue, feed } = this.deps;
     if (!this.isHeld(lease)) return false;
-    queue.touch(lease);
+    queue.touch(lease, by);
     feed.refresh(lease);
     return true;
   }
 
   /** As {@link heartbeat}, of many: in one round trip where the store is there. */
-  async renewAll(leases: readonly Lease[]): Promise<readonly boolean[]> {
+  async renewAll(leases: readonly Lease[], by: LeaseKind): Promise<readonly boolean[]> {
     const { store, queue, feed } = this.deps;
-    const offline = (): boolean[] => leases.map((lease) => this.heartbeat(lease));
+    const offline = (): boolean[] => leases.map((lease) => this.heartbeat(lease, by));
     if (!this.closed && !feed.snapshot.connected) return offline();
     const known = leases.map((lease) => ({ ...lease, generation: this.generationOf(lease, lease.generation) }));
     try {
-      const held = await store.renew(known);
-      return leases.map((lease, index) => held[index] === true || (queue.holds(lease) && this.heartbeat(lease)));
+      const held = await store.renew(known, by);
+      return leases.map((lease, index) => held[index] === true || (queue.holds(lease) && this.heartbeat(lease, by)));
     } catch (error) {
       if (!(error instanceof RegistryUnavailableError) || this.closed) throw error;
       return offline();

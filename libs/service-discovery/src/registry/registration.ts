@@ -1,4 +1,4 @@
-import { type Lease, type ServiceInstance } from '../model/index.js';
+import { type Lease, type LeaseKind, type ServiceInstance } from '../model/index.js';
 
 export interface RegisterOptions {
   /**
@@ -7,6 +7,12 @@ export interface RegisterOptions {
    * @default 'auto'
    */
   heartbeat?: 'auto' | 'manual';
+  /**
+   * What renews the lease. `checks`: health checks that pass, until the first heartbeat of somebody else comes; where this
+   * process renews it, too, that leaves it as it is.
+   * @default 'heartbeat'
+   */
+  lease?: LeaseKind;
   /**
    * For a registration that comes back after its lease was lost: the generation that it had at first. Where the id was
    * registered later than that, nothing changes, and `LeaseLostError` is thrown.

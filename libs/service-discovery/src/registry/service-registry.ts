@@ -22,6 +22,7 @@ import {
   type HealthStatus,
   type InstanceKey,
   type Lease,
+  type LeaseKind,
   type OperatorStatus,
   type RegistrySnapshot,
   type ServiceInstance,
@@ -31,6 +32,7 @@ import {
 } from '../model/index.js';
 import { WatchHub, type RegistryStore } from '../store/index.js';
 import { emitChangeEvents } from './change-events.js';
+import { CheckedLeases } from './checked-leases.js';
 import { EffectWaiters } from './effect-waiters.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import {
@@ -81,6 +83,7 @@ export class ServiceRegistry {
   private readonly events: EventSink;
   private readonly feed: SnapshotFeed;
   private readonly keeper: LeaseKeeper;
+  private readonly checked: CheckedLeases;
   private readonly served: ServedServices;
   private readonly offline: OfflineWrites | undefined;
   private readonly hub = new WatchHub((scope) => resetWithin(this.snapshot, scope));
@@ -113,6 +116,7 @@ export class ServiceRegistry {
       listener: {
         received: (change) => {
           this.keeper.follow(change);
+          this.checked.follow(change);
           if (change.type === 'reset') this.offline?.answered(change.instances);
         },
         changed: (snapshot, previous, change) => this.changed(snapshot, previous, change),
@@ -128,14 +132,21 @@ export class ServiceRegistry {
       maxAgeMs: this.options.maxSnapshotAgeMs,
       isLocal: (key) => this.offline !== undefined && (this.isPending(key) || this.keeper.leaseOf(key) !== undefined),
     });
-    const keeperDeps = {
+    const leaseDeps = {
       clock: deps.heartbeatClock ?? clock,
       random,
-      current: (key: InstanceKey) => this.feed.storedInstance(key),
       recovered: ({ serviceName, instanceId }: Lease) =>
         events.emit('lease.recovered', { key: { serviceName, instanceId } }),
     };
-    this.keeper = new LeaseKeeper(store, keeperDeps, this.options.heartbeatIntervalMs);
+    const current = (key: InstanceKey): ServiceInstance | undefined => this.feed.storedInstance(key);
+    this.keeper = new LeaseKeeper(store, { ...leaseDeps, current }, this.options.heartbeatIntervalMs);
+    this.checked = new CheckedLeases({
+      ...leaseDeps,
+      store,
+      renew: (leases) => this.renewAll(leases, 'checks'),
+      connected: () => this.snapshot.connected,
+      isForgotten: (key) => this.feed.isForgotten(key),
+    });
     const { effects, feed, keeper } = this;
     const shown = (key: InstanceKey): ServiceInstance | undefined => this.getInstance(key);
     this.offline = queue && new OfflineWrites({ clock, random, events, store, keeper, feed, queue, shown });
@@ -181,7 +192,8 @@ export class ServiceRegistry {
    * @throws RegistryUnavailableError also after `close()`, since nobody would renew the lease
    */
   async register(registration: ServiceRegistration, options: RegisterOptions = {}): Promise<RegisteredInstance> {
-    const asked = toInstance(registration, { ttlMs: this.options.serviceTtlMs, now: this.clock.epoch() });
+    const defaults = { ttlMs: this.options.serviceTtlMs, now: this.clock.epoch(), lease: options.lease };
+    const asked = toInstance(registration, defaults);
     if (this.closed) {
       const { serviceName: service, instanceId } = asked;
       throw new RegistryUnavailableError('The registry is closed', { service, instanceId });
@@ -204,7 +216,7 @@ export class ServiceRegistry {
   }
 
   /**
-   * Extends a lease by its length.
+   * Extends a lease by its length; from then on heartbeats have to keep it.
    * @returns false: it was lost, register again
    * @throws RegistryUnavailableError
    */
@@ -214,11 +226,23 @@ export class ServiceRegistry {
     return lease ? this.writes.heartbeat(lease) : false;
   }
 
-  /** Extends many leases in one round trip; answers stand at the lease's index. @throws RegistryUnavailableError */
-  async renewAll(leases: readonly Lease[]): Promise<readonly boolean[]> {
+  /**
+   * Extends many leases in one round trip; answers stand at the lease's index.
+   * @param by see {@link RegistryStore.renew}
+   * @throws RegistryUnavailableError
+   */
+  async renewAll(leases: readonly Lease[], by: LeaseKind = 'heartbeat'): Promise<readonly boolean[]> {
     if (leases.length === 0) return [];
-    if (!this.offline) return this.store.renew(leases);
-    return this.offline.renewAll(leases);
+    if (!this.offline) return this.store.renew(leases, by);
+    return this.offline.renewAll(leases, by);
+  }
+
+  /**
+   * A health check of an instance has passed: where checks keep its lease, that is renewed, together with others within a
+   * second. Never throws; what the store does not take is sent again.
+   */
+  passedCheck(instance: ServiceInstance): void {
+    this.checked.passed(instance);
   }
 
   /**
@@ -342,6 +366,7 @@ export class ServiceRegistry {
     this.closed = true;
     this.offline?.close();
     this.keeper.stop();
+    this.checked.stop();
     this.hub.close();
     await this.feed.close();
   }

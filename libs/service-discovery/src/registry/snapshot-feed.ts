@@ -100,6 +100,11 @@ export class SnapshotFeed {
     return findInstance(this.stored, key);
   }
 
+  /** Whether the store lost an instance that is still shown, so that it may be registered again. */
+  isForgotten(key: InstanceKey): boolean {
+    return this.carried.has(key);
+  }
+
   /** Shows what the overlay says of an instance now. */
   refresh(key: InstanceKey): void {
     this.showLocally(key, this.overlay.show(key, this.storedInstance(key)));

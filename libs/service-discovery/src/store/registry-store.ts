@@ -3,6 +3,7 @@ import {
   type HealthStatus,
   type InstanceKey,
   type Lease,
+  type LeaseKind,
   type OperatorStatus,
   type ServiceInstance,
   type StatusDetail,
@@ -17,8 +18,8 @@ import {
  */
 export interface RegistryStore {
   /**
-   * Registers an instance, or replaces the registration under its id. The lease carries a generation greater than
-   * every earlier one of that id. Health starts anew as `unknown`; `maintenance` outlives a replacement, `draining`
+   * Registers an instance, or replaces the registration under its id. What renews the lease is `instance.lease`. The lease
+   * carries a generation greater than every earlier one of that id. Health starts anew as `unknown`; `maintenance` outlives a replacement, `draining`
    * does not.
    */
   put(instance: ServiceInstance, ttlMs: number): Promise<Lease>;
@@ -29,8 +30,12 @@ export interface RegistryStore {
    * @returns null: a registration with a later claim holds the id, and nothing changed
    */
   recover(instance: ServiceInstance, ttlMs: number, claim: number): Promise<Lease | null>;
-  /** Extends leases, in one round trip. False, at the lease's index: lost, register again. */
-  renew(leases: readonly Lease[]): Promise<readonly boolean[]>;
+  /**
+   * Extends leases, in one round trip. False, at the lease's index: lost, register again.
+   * @param by what renews them. A heartbeat extends any lease, and from then on heartbeats keep it. Checks extend those leases
+   *   alone that checks keep; true, with nothing changed, for one that heartbeats keep. Left out: a heartbeat
+   */
+  renew(leases: readonly Lease[], by?: LeaseKind): Promise<readonly boolean[]>;
   /** Ends a lease. False: it was lost before, or a newer generation holds the id, and nothing changed. */
   remove(lease: Lease): Promise<boolean>;
   /**

@@ -29,6 +29,7 @@ export function fakeInstance(overrides: Partial<ServiceInstance> = {}): ServiceI
     healthStatus,
     generation: 1,
     ttlMs: 300_000,
+    lease: 'heartbeat',
     registeredAt,
     lastHeartbeat: registeredAt,
     ...overrides,

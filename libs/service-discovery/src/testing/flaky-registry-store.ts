@@ -4,6 +4,7 @@ import {
   type HealthStatus,
   type InstanceKey,
   type Lease,
+  type LeaseKind,
   type OperatorStatus,
   type ServiceInstance,
   type WatchScope,
@@ -100,9 +101,9 @@ export class FlakyRegistryStore implements RegistryStore {
     return this.answer('recover', () => this.memory.recover(instance, ttlMs, claim));
   }
 
-  renew(leases: readonly Lease[]): Promise<readonly boolean[]> {
+  renew(leases: readonly Lease[], by?: LeaseKind): Promise<readonly boolean[]> {
     this.renewed.push(leases);
-    return this.answer('renew', () => this.memory.renew(leases));
+    return this.answer('renew', () => this.memory.renew(leases, by));
   }
 
   remove(lease: Lease): Promise<boolean> {

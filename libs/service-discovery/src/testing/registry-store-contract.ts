@@ -9,6 +9,7 @@ import {
 } from '../model/index.js';
 import { type RegistryStore } from '../store/index.js';
 import { ChangeRecorder } from './change-recorder.js';
+import { checkedLeaseContract } from './checked-lease-contract.js';
 import { expiryHoldContract } from './expiry-hold-contract.js';
 import { type TestHarness } from './harness.js';
 import { type RegistryStoreFixture } from './registry-store-fixture.js';
@@ -580,6 +581,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
       });
     });
 
+    checkedLeaseContract(harness, () => fixture);
     expiryHoldContract(harness, () => fixture);
   });
 }

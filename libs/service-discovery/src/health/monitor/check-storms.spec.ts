@@ -50,6 +50,10 @@ class FakeRegistry implements MonitoredRegistry {
     return Promise.resolve(true);
   }
 
+  passedCheck(): void {
+    // No lease is kept by checks.
+  }
+
   register(instance: ServiceInstance): void {
     this.tell({ type: 'put', revision: 1, instance });
   }

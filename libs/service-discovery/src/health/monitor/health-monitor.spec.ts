@@ -112,6 +112,7 @@ function withPart(registry: ServiceRegistry, part: Partial<MonitoredRegistry>): 
     },
     onChange: (listener) => registry.onChange(listener),
     setStatus: (...args) => registry.setStatus(...args),
+    passedCheck: (instance) => registry.passedCheck(instance),
     ...part,
   };
 }

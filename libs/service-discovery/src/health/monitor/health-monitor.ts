@@ -22,7 +22,7 @@ import { type ProbeResult } from '../probes/probe.js';
 import { runProbe } from './run-probe.js';
 
 /** What the monitor needs of a `ServiceRegistry`. */
-export type MonitoredRegistry = Pick<ServiceRegistry, 'snapshot' | 'onChange' | 'setStatus'>;
+export type MonitoredRegistry = Pick<ServiceRegistry, 'snapshot' | 'onChange' | 'setStatus' | 'passedCheck'>;
 
 export interface HealthMonitorDeps {
   /** @default the machine's clock */
@@ -111,6 +111,12 @@ export class HealthMonitor {
     await Promise.all([this.places.idle(), this.share?.close()]);
   }
 
+  /** The longest time between two checks of an instance that passes them, before the jitter. */
+  longestIntervalMs(instance: ServiceInstance): number {
+    const { intervalMs, idleIntervalMs } = this.planOf(instance).schedule;
+    return Math.max(intervalMs, idleIntervalMs);
+  }
+
   private follow(snapshot: RegistrySnapshot, change: Change | null): void {
     if (change?.type === 'reset') this.reconcile(snapshot);
     if (change?.type === 'put') this.take(change.instance, SOON);
@@ -192,6 +198,7 @@ export class HealthMonitor {
     const { passed, skipped, misconfigured, reason, statusCode, data } = result;
     const latencyMs = Math.round(tookMs * 10) / 10;
     target.count(result);
+    if (passed && !skipped) this.registry.passedCheck(target.instance);
     const flapping = target.isFlapping || undefined;
     const detail: HealthDetail = { checkedAt: this.clock.epoch(), reason, latencyMs, statusCode, data, flapping };
     this.events.emit('health.checked', { key, passed, skipped, misconfigured, detail });

@@ -122,6 +122,7 @@ async function observe(
       seen.get(key.instanceId)!.push(registry.getInstance(key)!.healthStatus);
       return found;
     },
+    passedCheck: (instance) => registry.passedCheck(instance),
   };
   const options = resolveHealthCheckOptions({ interval: '60s', timeout: '1s', concurrency: 10_000, ...thresholds });
   const plan = { schedule: options.schedule, probe };

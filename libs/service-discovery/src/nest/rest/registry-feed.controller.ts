@@ -62,10 +62,10 @@ export class RegistryFeedController {
   @Post('heartbeats')
   @Restricted()
   async heartbeats(
-    @HeartbeatsBody() { leases }: HeartbeatsDto,
+    @HeartbeatsBody() { leases, by }: HeartbeatsDto,
     @Res() response: unknown,
   ): Promise<{ renewed: readonly boolean[] }> {
-    return this.reply.json(response, 200, { renewed: await this.registry.renewAll(leases.map(toLease)) });
+    return this.reply.json(response, 200, { renewed: await this.registry.renewAll(leases.map(toLease), by) });
   }
 
   /** What somebody's health check found: 200; 404 `INSTANCE_NOT_FOUND`. */

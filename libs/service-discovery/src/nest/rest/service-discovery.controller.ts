@@ -14,9 +14,16 @@ import {
 import { isStrategyName, LoadBalancingStrategy } from '../../balancing/index.js';
 import { LeaseLostError, ServiceNotFoundError } from '../../common/index.js';
 import { HealthAggregator } from '../../health/index.js';
-import { baseUrlOf, type InstanceKey, type InstanceStatus, type OperatorStatus } from '../../model/index.js';
+import {
+  baseUrlOf,
+  type InstanceKey,
+  type InstanceStatus,
+  type LeaseKind,
+  type OperatorStatus,
+} from '../../model/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
 import { type InstanceBody, REMOVED_HEADER } from '../../store/index.js';
+import { LeaseChoice } from '../lease-choice.js';
 import { type ResolvedServiceDiscoveryOptions } from '../options/options.js';
 import { ServiceDiscovery } from '../service-discovery.js';
 import { SERVICE_DISCOVERY_OPTIONS } from '../tokens.js';
@@ -43,6 +50,7 @@ import { InstanceNotFoundError, InvalidRequestError } from './rest-error.js';
 import {
   type AggregatedHealthView,
   type HistoryView,
+  type ListRules,
   type ServiceListView,
   type ServiceView,
   toAggregatedHealthView,
@@ -60,8 +68,10 @@ export interface RegisteredView {
   readonly generation: number;
   readonly base_url: string;
   readonly status: InstanceStatus;
-  /** Seconds until the registration ends, unless a heartbeat comes. */
+  /** Seconds until the registration ends, unless it is renewed. */
   readonly ttl: number;
+  /** What renews it: heartbeats, or the health checks that the instance passes. */
+  readonly lease: LeaseKind;
 }
 
 /** The answer to a heartbeat that came in time. */
@@ -89,20 +99,27 @@ export class ServiceDiscoveryController {
     @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
     @Inject(ServiceDiscovery) private readonly discovery: ServiceDiscovery,
     @Inject(HealthAggregator) private readonly aggregator: HealthAggregator,
-    @Inject(SERVICE_DISCOVERY_OPTIONS) private readonly options: Pick<ResolvedServiceDiscoveryOptions, 'strategies'>,
+    @Inject(SERVICE_DISCOVERY_OPTIONS)
+    private readonly options: Pick<ResolvedServiceDiscoveryOptions, 'strategies' | 'registry'>,
     @Inject(Reply) private readonly reply: Reply,
+    @Inject(LeaseChoice) private readonly leases: LeaseChoice,
   ) {}
 
   /**
-   * 201; 200 where an instance of this id was there before, which is replaced and gets a new generation. With a `claim`,
-   * 404 `LEASE_LOST` where the id was registered later than that.
+   * 201; 200 where an instance of this id was there before, which is replaced and gets a new generation. Health checks that pass
+   * renew it until its first heartbeat comes; where it has a `ttl`, only heartbeats do. With a `claim`, 404 `LEASE_LOST` where the id
+   * was registered later than that.
    */
   @Post('register')
   @Restricted()
   async register(@RegistrationBody() body: RegisterServiceDto, @Res() response: unknown): Promise<RegisteredView> {
-    // Whoever registers over HTTP sends the heartbeats, too.
-    const options = { heartbeat: 'manual', claim: body.claim } as const;
-    const { instance, lease, replaced } = await this.registry.register(toRegistration(body), options);
+    const registration = toRegistration(body);
+    const { instance, lease, replaced } = await this.registry.register(registration, {
+      // Whoever registers over HTTP sends the heartbeats, if there are to be any.
+      heartbeat: 'manual',
+      claim: body.claim,
+      lease: this.leases.choose(registration, body.lease),
+    });
     return this.answer(response, replaced ? 200 : 201, {
       service_name: lease.serviceName,
       instance_id: lease.instanceId,
@@ -110,10 +127,14 @@ export class ServiceDiscoveryController {
       base_url: baseUrlOf(instance),
       status: instance.status,
       ttl: lease.ttlMs / 1_000,
+      lease: instance.lease,
     });
   }
 
-  /** 200; 404 `LEASE_LOST` where the registration is over, or another generation holds the id: register again. */
+  /**
+   * 200; 404 `LEASE_LOST` where the registration is over, or another generation holds the id: register again. From the first
+   * one on the registration lives by heartbeats.
+   */
   @Put('services/:name/instances/:id/heartbeat')
   @Restricted()
   async heartbeat(
@@ -131,6 +152,7 @@ export class ServiceDiscoveryController {
       generation: instance.generation,
       status: instance.status,
       ttl: instance.ttlMs / 1_000,
+      lease: instance.lease,
     });
   }
 
@@ -213,7 +235,7 @@ export class ServiceDiscoveryController {
     return this.answer(
       response,
       200,
-      toServiceView(name, instances, this.aggregator.getAggregatedHealth({ service: name })),
+      toServiceView(name, instances, this.aggregator.getAggregatedHealth({ service: name }), this.listRules()),
     );
   }
 
@@ -251,12 +273,17 @@ export class ServiceDiscoveryController {
     throw new InvalidRequestError([problem]);
   }
 
+  private listRules(wanted?: ListRules['wanted']): ListRules {
+    return { wanted, tracksRenewals: this.options.registry.trackHeartbeats !== false };
+  }
+
   private answer<T extends object>(response: unknown, status: number, body: T): T {
     return this.reply.json(response, status, body, ageHeader(this.registry));
   }
 
-  private list(response: unknown, wanted?: Parameters<typeof toServiceListView>[2]): ServiceListView {
-    const view = toServiceListView(this.registry.servedServices(), this.aggregator.getAggregatedHealth(), wanted);
+  private list(response: unknown, wanted?: ListRules['wanted']): ServiceListView {
+    const health = this.aggregator.getAggregatedHealth();
+    const view = toServiceListView(this.registry.servedServices(), health, this.listRules(wanted));
     return this.answer(response, 200, view);
   }
 }

@@ -15,6 +15,7 @@ import {
   type HealthStatus,
   type InstanceKey,
   type Lease,
+  type LeaseKind,
   type OperatorNote,
   type OperatorStatus,
   type RemovalReason,
@@ -95,19 +96,24 @@ export class MemoryRegistryStore implements RegistryStore {
     return holder && holder.claim > claim ? null : this.register(instance, ttlMs, claim);
   }
 
-  async renew(leases: readonly Lease[]): Promise<readonly boolean[]> {
+  async renew(leases: readonly Lease[], by: LeaseKind = 'heartbeat'): Promise<readonly boolean[]> {
     this.assertOpen();
     const now = this.clock.now();
     const at = this.clock.epoch();
     const instances: ServiceInstance[] = [];
+    const converted: Entry[] = [];
     const results = leases.map((lease) => {
       const entry = this.holderOf(lease);
       if (!entry) return false;
-      entry.endsAt = now + entry.instance.ttlMs;
-      entry.instance = changeInstance(entry.instance, { lastHeartbeat: at });
+      const { lease: keptBy, ttlMs } = entry.instance;
+      if (keptBy === 'heartbeat' && by === 'checks') return true;
+      entry.endsAt = now + ttlMs;
+      entry.instance = changeInstance(entry.instance, { lastHeartbeat: at, lease: by });
       instances.push(entry.instance);
+      if (keptBy !== by) converted.push(entry);
       return true;
     });
+    for (const entry of converted) this.announce(entry);
     if (instances.length > 0) this.announceRenewals(instances, at);
     return results;
   }

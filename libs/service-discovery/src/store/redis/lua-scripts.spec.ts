@@ -12,8 +12,8 @@ describe('the generated wrapper of the Lua scripts', () => {
   });
 
   it('hands keys and arguments over in the order in which a script takes them', () => {
-    const keys = { leases: 'l', states: 's' };
-    expect(scripts.renew(keys, 'beats', 'a', '7')).toMatchObject({ keys: ['s', 'l'], args: ['beats', 'a', '7'] });
+    const keys = { sweep: 's' };
+    expect(scripts.beginSweep(keys, 1, 2, 3, 'processes')).toMatchObject({ keys: ['s'], args: [1, 2, 3, 'processes'] });
   });
 
   it('reaches no key that it was not handed', () => {
@@ -49,7 +49,7 @@ describe('the generated wrapper of the Lua scripts', () => {
       listNames(keys),
       put(keys, 1),
       remove(keys, '', '', 1),
-      renew(keys, ''),
+      renew(keys, '', '', 1),
       setStatus(keys, '', '', '', '', 1, '', 1, 1),
       sync(keys, '', 0, '', 0),
       touchNames(keys),

@@ -97,8 +97,8 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 local function readState(text)
-  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced, claim =
-    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+) (%d+)$')
+  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced, claim, lease =
+    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+) (%d+) (%a+)$')
   if not generation then return nil end
   return {
     generation = generation,
@@ -110,6 +110,7 @@ local function readState(text)
     announcedAt = tonumber(announcedAt),
     announced = announced,
     claim = claim,
+    lease = lease,
   }
 end
 
@@ -124,6 +125,7 @@ local function writeState(state)
     digits(state.announcedAt),
     state.announced,
     state.claim,
+    state.lease,
   }, ' ')
 end
 local function tell(changes, limit, epoch, sequence, previous, change)
@@ -309,7 +311,7 @@ return redis.call('ZRANGE', KEYS.names, 0, -1)`,
  * - key `meta`: hash: epoch, sequence, tag, generation
  * - key `changes`: stream of changes; also the channel that they are told on
  * - argument `limit`: about how many changes the stream keeps
- * - argument `registrations`: an instance id, the registration as JSON, how long the lease lives, and where it comes back the generation that it had at first, else nothing, in turn
+ * - argument `registrations`: an instance id, the registration as JSON, how long the lease lives, what renews it, and where it comes back the generation that it had at first, else nothing, in turn
  * - reply: the generations of the leases, 0 for one that gave way
  */
 export const put = luaScript<
@@ -328,8 +330,8 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 local function readState(text)
-  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced, claim =
-    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+) (%d+)$')
+  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced, claim, lease =
+    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+) (%d+) (%a+)$')
   if not generation then return nil end
   return {
     generation = generation,
@@ -341,6 +343,7 @@ local function readState(text)
     announcedAt = tonumber(announcedAt),
     announced = announced,
     claim = claim,
+    lease = lease,
   }
 end
 
@@ -355,6 +358,7 @@ local function writeState(state)
     digits(state.announcedAt),
     state.announced,
     state.claim,
+    state.lease,
   }, ' ')
 end
 local function tell(changes, limit, epoch, sequence, previous, change)
@@ -390,7 +394,7 @@ local function checkTypes(keys)
   redis.call('XLEN', keys.changes)
 end
 local ids = {}
-for index = 2, #ARGV, 4 do ids[#ids + 1] = ARGV[index] end
+for index = 2, #ARGV, 5 do ids[#ids + 1] = ARGV[index] end
 
 checkTypes(KEYS)
 local wasEmpty = redis.call('ZCARD', KEYS.leases) == 0
@@ -404,7 +408,8 @@ local generation = math.max(micros, (tonumber(meta[4]) or 0) + 1 + micros % 1000
 local at = digits(now)
 local records, states, leases, stale, generations, current = {}, {}, {}, {}, {}, {}
 for index, id in ipairs(ids) do
-  local record, ttl, claim = ARGV[4 * index - 1], tonumber(ARGV[4 * index]), ARGV[4 * index + 1]
+  local record, ttl = ARGV[5 * index - 2], tonumber(ARGV[5 * index - 1])
+  local lease, claim = ARGV[5 * index], ARGV[5 * index + 1]
   local before = current[id] or known[index]
   local previous = before and readState(before)
   if claim ~= '' and previous and tonumber(previous.claim) > tonumber(claim) then
@@ -425,6 +430,7 @@ for index, id in ipairs(ids) do
       announcedAt = 0,
       announced = '-',
       claim = claim ~= '' and claim or own,
+      lease = lease,
     })
     tag = tell(KEYS.changes, ARGV[1], epoch, number, tag, { 'put', id, record, text, at, '' })
     generations[index], current[id] = own, text
@@ -477,8 +483,8 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 local function readState(text)
-  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced, claim =
-    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+) (%d+)$')
+  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced, claim, lease =
+    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+) (%d+) (%a+)$')
   if not generation then return nil end
   return {
     generation = generation,
@@ -490,6 +496,7 @@ local function readState(text)
     announcedAt = tonumber(announcedAt),
     announced = announced,
     claim = claim,
+    lease = lease,
   }
 end
 
@@ -504,6 +511,7 @@ local function writeState(state)
     digits(state.announcedAt),
     state.announced,
     state.claim,
+    state.lease,
   }, ' ')
 end
 local function tell(changes, limit, epoch, sequence, previous, change)
@@ -574,17 +582,28 @@ return 0`,
 );
 
 /**
- * Extends leases of one service, and tells those who listen for heartbeats.
+ * Extends leases of one service, and tells those who listen for renewals. A heartbeat extends any lease, and makes one that
+ * checks keep a lease that heartbeats keep, which is told; checks leave a lease alone that heartbeats keep.
+ * - key `records`: hash: instance id → the registration as JSON
  * - key `states`: hash: instance id → what changes about it
+ * - key `details`: hash: instance id → what the last health check saw, as JSON
  * - key `leases`: sorted set: instance id → when it expires
- * - argument `channel`: where heartbeats are told
+ * - key `meta`: hash: epoch, sequence, tag, generation
+ * - key `changes`: stream of changes; also the channel that they are told on
+ * - argument `channel`: where renewals are told
+ * - argument `by`: heartbeat or checks
+ * - argument `limit`: about how many changes the stream keeps
  * - argument `leases`: an instance id and the generation of its lease, in turn
  * - reply: 1 for a lease that is held, 0 for one that is lost
  */
-export const renew = luaScript<'states' | 'leases', [channel: string, ...leases: string[]], readonly number[]>(
+export const renew = luaScript<
+  'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
+  [channel: string, by: string, limit: number, ...leases: string[]],
+  readonly number[]
+>(
   'renew',
-  ['states', 'leases'],
-  `local KEYS = { states = KEYS[1], leases = KEYS[2] }
+  ['records', 'states', 'details', 'leases', 'meta', 'changes'],
+  `local KEYS = { records = KEYS[1], states = KEYS[2], details = KEYS[3], leases = KEYS[4], meta = KEYS[5], changes = KEYS[6] }
 local time = redis.call('TIME')
 local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local now = math.floor(micros / 1000)
@@ -593,8 +612,8 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 local function readState(text)
-  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced, claim =
-    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+) (%d+)$')
+  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced, claim, lease =
+    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+) (%d+) (%a+)$')
   if not generation then return nil end
   return {
     generation = generation,
@@ -606,6 +625,7 @@ local function readState(text)
     announcedAt = tonumber(announcedAt),
     announced = announced,
     claim = claim,
+    lease = lease,
   }
 end
 
@@ -620,15 +640,59 @@ local function writeState(state)
     digits(state.announcedAt),
     state.announced,
     state.claim,
+    state.lease,
   }, ' ')
 end
+local function tell(changes, limit, epoch, sequence, previous, change)
+  local text = table.concat(change, '\\n')
+  local tag = string.sub(redis.sha1hex(previous .. text), 1, 16)
+  redis.call('XADD', changes, 'MAXLEN', '~', limit, sequence .. '-0', 'change', text, 'tag', tag)
+  redis.call('PUBLISH', changes, table.concat({ epoch, sequence, previous, tag, text }, ' '))
+  return tag
+end
+
+local function beginEpoch(meta, changes)
+  local epoch = digits(micros)
+  redis.call('HSET', meta, 'epoch', epoch)
+  redis.call('DEL', changes)
+  return epoch
+end
+
+local function announce(meta, changes, limit, change)
+  local known = redis.call('HMGET', meta, 'epoch', 'tag')
+  local epoch, previous = known[1], known[2] or '-'
+  if not epoch then
+    epoch, previous = beginEpoch(meta, changes), '-'
+  end
+  local sequence = digits(redis.call('HINCRBY', meta, 'sequence', 1))
+  redis.call('HSET', meta, 'tag', tell(changes, limit, epoch, sequence, previous, change))
+end
+local function checkTypes(keys)
+  redis.call('HLEN', keys.records)
+  redis.call('HLEN', keys.states)
+  redis.call('HLEN', keys.details)
+  redis.call('ZCARD', keys.leases)
+  redis.call('HLEN', keys.meta)
+  redis.call('XLEN', keys.changes)
+end
+local by = ARGV[2]
+local function convert(id, state)
+  checkTypes(KEYS)
+  state.lease = by
+  local text = writeState(state)
+  local record, detail = redis.call('HGET', KEYS.records, id) or '', redis.call('HGET', KEYS.details, id) or ''
+  announce(KEYS.meta, KEYS.changes, ARGV[3], { 'put', id, record, text, digits(now), detail })
+  redis.call('HSET', KEYS.states, id, text)
+end
+
 local held, told = {}, {}
-for index = 2, #ARGV, 2 do
+for index = 4, #ARGV, 2 do
   local id, generation = ARGV[index], ARGV[index + 1]
   local text = redis.call('HGET', KEYS.states, id)
   local state = text and readState(text)
   local holds = state and state.generation == generation
-  if holds then
+  if holds and (by == 'heartbeat' or state.lease == by) then
+    if state.lease ~= by then convert(id, state) end
     redis.call('ZADD', KEYS.leases, digits(now + state.ttl), id)
     told[#told + 1] = id
   end
@@ -681,8 +745,8 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 local function readState(text)
-  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced, claim =
-    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+) (%d+)$')
+  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced, claim, lease =
+    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+) (%d+) (%a+)$')
   if not generation then return nil end
   return {
     generation = generation,
@@ -694,6 +758,7 @@ local function readState(text)
     announcedAt = tonumber(announcedAt),
     announced = announced,
     claim = claim,
+    lease = lease,
   }
 end
 
@@ -708,6 +773,7 @@ local function writeState(state)
     digits(state.announcedAt),
     state.announced,
     state.claim,
+    state.lease,
   }, ' ')
 end
 local function tell(changes, limit, epoch, sequence, previous, change)

@@ -6,6 +6,7 @@ import {
   type HealthDetail,
   type HealthStatus,
   type InstanceKey,
+  type LeaseKind,
   type OperatorNote,
   type OperatorStatus,
   type ServiceInstance,
@@ -84,7 +85,9 @@ export function toServiceInstance(stored: StoredInstance): ServiceInstance {
   // Records of before there were any have none.
   if (!Array.isArray(fields.dependencies ?? [])) throw new Error('the record has no valid dependencies');
   const record = fields as unknown as Registered;
-  const { generation, ttlMs, registeredAt, operatorStatus, operatorNote, healthStatus } = parseState(stored.state);
+  const { generation, ttlMs, lease, registeredAt, operatorStatus, operatorNote, healthStatus } = parseState(
+    stored.state,
+  );
   return shapeInstance({
     serviceName,
     instanceId,
@@ -103,6 +106,7 @@ export function toServiceInstance(stored: StoredInstance): ServiceInstance {
     dependencies: record.dependencies,
     generation,
     ttlMs,
+    lease,
     registeredAt,
     operatorStatus,
     operatorNote,
@@ -127,7 +131,7 @@ export function printOf({ reason, statusCode, data, flapping }: HealthDetail): s
 
 type State = Pick<
   ServiceInstance,
-  'generation' | 'ttlMs' | 'registeredAt' | 'operatorStatus' | 'operatorNote' | 'healthStatus'
+  'generation' | 'ttlMs' | 'lease' | 'registeredAt' | 'operatorStatus' | 'operatorNote' | 'healthStatus'
 >;
 
 /**
@@ -150,10 +154,11 @@ function parseOperatorWord(word: string): Pick<ServiceInstance, 'operatorStatus'
 }
 
 function parseState(text: string): State {
-  const [generation, ttlMs, , registeredAt, operator = '', healthStatus] = wordsOf(text);
+  const [generation, ttlMs, , registeredAt, operator = '', healthStatus, , , , lease] = wordsOf(text);
   return {
     generation: Number(generation),
     ttlMs: Number(ttlMs),
+    lease: lease as LeaseKind,
     registeredAt: Number(registeredAt),
     ...parseOperatorWord(operator),
     healthStatus: healthStatus as HealthStatus,
@@ -162,7 +167,7 @@ function parseState(text: string): State {
 
 function wordsOf(state: string): string[] {
   const words = state.split(' ');
-  if (words.length !== 9) throw new Error('the state is not one that this version writes');
+  if (words.length !== 10) throw new Error('the state is not one that this version writes');
   return words;
 }
 

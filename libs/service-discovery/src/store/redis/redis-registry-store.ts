@@ -13,6 +13,7 @@ import {
   type HealthStatus,
   type InstanceKey,
   type Lease,
+  type LeaseKind,
   type OperatorNote,
   type OperatorStatus,
   type ServiceInstance,
@@ -141,12 +142,13 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     return this.writes.register(instance, ttlMs, claim);
   }
 
-  async renew(leases: readonly Lease[]): Promise<readonly boolean[]> {
+  async renew(leases: readonly Lease[], by: LeaseKind = 'heartbeat'): Promise<readonly boolean[]> {
     if (leases.length === 0) return [];
     this.begin();
-    return renewAll(leases, {
+    return renewAll(leases, by, {
       link: this.link,
       keys: this.keys,
+      changesKept: this.changesKept,
       onIndexAnswer: (answer) => this.noteIndex(answer),
       onUnreadable: this.noteUnreadable,
     });

@@ -1,4 +1,4 @@
-import { type Lease } from '../../model/index.js';
+import { type Lease, type LeaseKind } from '../../model/index.js';
 import { type KeySpace } from './keys.js';
 import { type LuaAnswer } from './lua-call.js';
 import { type LuaCall } from './lua-script.js';
@@ -11,6 +11,7 @@ const LEASES_PER_CALL = 200;
 export interface RenewalDeps {
   readonly link: RedisLink;
   readonly keys: KeySpace;
+  readonly changesKept: number;
   /** What became of the note in the index that the services are in use. */
   readonly onIndexAnswer: (answer: LuaAnswer<unknown>) => void;
   /** Redis cannot give what it holds of a service; its leases count as lost. */
@@ -24,13 +25,14 @@ export interface RenewalDeps {
  */
 export async function renewAll(
   leases: readonly Lease[],
-  { link, keys, onIndexAnswer, onUnreadable }: RenewalDeps,
+  by: LeaseKind,
+  { link, keys, changesKept, onIndexAnswer, onUnreadable }: RenewalDeps,
 ): Promise<readonly boolean[]> {
   const batches = batchesOf(leases);
   const calls = batches.map(({ serviceName, indices }) => {
     const own = keys.of(serviceName);
     const pairs = indices.flatMap((index) => [leases[index]!.instanceId, String(leases[index]!.generation)]);
-    return renew(own, own.beats, ...pairs);
+    return renew(own, own.beats, by, changesKept, ...pairs);
   });
   const names = [...new Set(batches.map(({ serviceName }) => serviceName))];
   const all: LuaCall<readonly number[] | number>[] = [...calls, touchNames(keys, ...names)];

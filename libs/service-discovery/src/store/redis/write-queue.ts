@@ -161,6 +161,7 @@ export class WriteQueue {
       instance.instanceId,
       toRecord(instance),
       String(ttlMs),
+      instance.lease,
       String(claim ?? ''),
     ]);
     return put(this.deps.keys.of(serviceName), this.deps.changesKept, ...args);

@@ -5,6 +5,7 @@ import {
   type HealthDetail,
   type HealthStatus,
   type InstanceStatus,
+  type LeaseKind,
   type OperatorStatus,
   type Protocol,
   type ServiceInstance,
@@ -69,6 +70,8 @@ export interface InstanceBody extends Traits {
   readonly generation: number;
   /** Seconds. */
   readonly ttl: number;
+  /** What renews the registration. */
+  readonly lease: LeaseKind;
   /** ISO 8601. */
   readonly registered_at: string;
   /** ISO 8601. */
@@ -88,6 +91,7 @@ export function toInstanceBody(instance: ServiceInstance): InstanceBody {
     ...toTraits(instance),
     generation: instance.generation,
     ttl: instance.ttlMs / 1_000,
+    lease: instance.lease,
     registered_at: isoOf(instance.registeredAt),
     last_heartbeat: isoOf(instance.lastHeartbeat),
   };
@@ -100,6 +104,7 @@ export function toRegistrationBody(instance: ServiceInstance, ttlMs: number): Re
     instance_id: instance.instanceId,
     ...toTraits(instance),
     ttl: ttlMs / 1_000,
+    lease: instance.lease,
   };
 }
 
@@ -146,6 +151,7 @@ export function toServiceInstance(body: InstanceBody): ServiceInstance {
     health: body.health && toHealthDetail(body.health),
     generation: numberOf(body.generation),
     ttlMs: Math.round(numberOf(body.ttl) * 1_000),
+    lease: body.lease,
     registeredAt: epochOf(body.registered_at),
     lastHeartbeat: epochOf(body.last_heartbeat),
   });

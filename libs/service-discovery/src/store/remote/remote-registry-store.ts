@@ -5,6 +5,7 @@ import {
   type HealthStatus,
   type InstanceKey,
   type Lease,
+  type LeaseKind,
   type OperatorReason,
   type OperatorStatus,
   type ServiceInstance,
@@ -59,10 +60,10 @@ export class RemoteRegistryStore implements RegistryStore {
     }
   }
 
-  async renew(leases: readonly Lease[]): Promise<readonly boolean[]> {
+  async renew(leases: readonly Lease[], by: LeaseKind = 'heartbeat'): Promise<readonly boolean[]> {
     const batches: Promise<readonly boolean[]>[] = [];
     for (let start = 0; start < leases.length; start += LEASES_PER_REQUEST) {
-      batches.push(this.renewBatch(leases.slice(start, start + LEASES_PER_REQUEST)));
+      batches.push(this.renewBatch(leases.slice(start, start + LEASES_PER_REQUEST), by));
     }
     return (await Promise.all(batches)).flat();
   }
@@ -117,13 +118,13 @@ export class RemoteRegistryStore implements RegistryStore {
     return { serviceName, instanceId, generation, ttlMs: typeof ttl === 'number' ? Math.round(ttl * 1_000) : ttlMs };
   }
 
-  private async renewBatch(leases: readonly Lease[]): Promise<readonly boolean[]> {
+  private async renewBatch(leases: readonly Lease[], by: LeaseKind): Promise<readonly boolean[]> {
     const body = leases.map(({ serviceName, instanceId, generation }) => ({
       service_name: serviceName,
       instance_id: instanceId,
       generation,
     }));
-    const answer = await this.http.send('POST', '/heartbeats', { leases: body });
+    const answer = await this.http.send('POST', '/heartbeats', { leases: body, by });
     const { renewed } = (answer.body ?? {}) as { renewed?: unknown };
     if (answer.status !== 200 || !Array.isArray(renewed) || renewed.length !== leases.length)
       throw this.refusal(answer);

@@ -1,6 +1,6 @@
-import { type Lease } from '../../../model/index.js';
+import { type Lease, type LeaseKind } from '../../../model/index.js';
 import { INSTANCE_ID_PATTERN, isServiceName } from '../../../model/index.js';
-import { isWholeNumber, Rule } from './rule.js';
+import { isLeaseKind, isWholeNumber, Rule } from './rule.js';
 
 /** The body of a heartbeat; it may be left out. */
 export class HeartbeatDto {
@@ -33,6 +33,10 @@ export class HeartbeatsDto {
     { optional: false },
   )
   leases!: LeaseBody[];
+
+  /** `checks`: they come of health checks, and extend those leases alone that checks keep. Left out: they are heartbeats. */
+  @Rule('"checks" or "heartbeat"', isLeaseKind)
+  by?: LeaseKind;
 }
 
 /** The lease's length is the store's own knowledge; it plays no part in a renewal. */

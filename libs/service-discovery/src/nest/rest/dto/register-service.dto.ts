@@ -1,13 +1,14 @@
 import { isPlainObject } from '../../../common/index.js';
 import {
   type ServiceRegistration,
+  type LeaseKind,
   type Protocol,
   recallHealthCheck,
   type Tier,
   WIRE_FORM,
 } from '../../../model/index.js';
 import { RegistrationField } from './registration-field.js';
-import { isWholeNumber, Rule } from './rule.js';
+import { isLeaseKind, isWholeNumber, Rule } from './rule.js';
 
 /** Seconds on the wire, milliseconds inside; text would be read as a duration string, so it becomes NaN. */
 const SECONDS = {
@@ -69,6 +70,10 @@ export class RegisterServiceDto {
   /** Seconds. */
   @RegistrationField('ttl', SECONDS)
   ttl?: number;
+
+  /** What renews the registration. Left out: heartbeats where there is a `ttl`, else the health checks that it passes. */
+  @Rule('"checks" or "heartbeat"', isLeaseKind)
+  lease?: LeaseKind;
 
   /** Of a registration that comes back after its lease was lost: the generation that it had at first. */
   @Rule('a generation: a whole number', isWholeNumber)

@@ -21,3 +21,5 @@ export const isText =
   (maxLength: number) =>
   (value: unknown): boolean =>
     typeof value === 'string' && value.length > 0 && value.length <= maxLength;
+
+export const isLeaseKind = (value: unknown): boolean => value === 'heartbeat' || value === 'checks';

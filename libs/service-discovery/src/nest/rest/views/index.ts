@@ -27,6 +27,7 @@ export { toInstanceView } from './instance-view.js';
 export { type PatternView, toPatternView } from './pattern-view.js';
 export {
   type ListedInstanceView,
+  type ListRules,
   type ServiceListView,
   type ServiceView,
   toServiceListView,

@@ -20,9 +20,20 @@ export interface ServiceView {
   readonly expiry_held: ExpiryHoldView | null;
 }
 
-/** An instance in a list, and who says what of how it is, the strongest first. */
+/** An instance in a list. */
 export interface ListedInstanceView extends InstanceBody {
+  /** When the registration ends unless it is renewed (ISO 8601). Left out: this process does not follow renewals. */
+  readonly expires_at?: string;
+  /** Who says what of how it is, the strongest first. */
   readonly reasons: readonly StatusReasonView[];
+}
+
+/** What a list is to show. */
+export interface ListRules {
+  /** Leaves out the instances, and with the last of them the service, that a list is not about. @default all are shown */
+  readonly wanted?: (instance: ServiceInstance) => boolean;
+  /** Whether renewals are followed, so that it is known when registrations end. */
+  readonly tracksRenewals: boolean;
 }
 
 /** The answer of the calls that list services, in order of registration. */
@@ -32,15 +43,14 @@ export interface ServiceListView {
   readonly total: number;
 }
 
-/** @param wanted leaves out the instances, and with the last of them the service, that a list is not about */
 export function toServiceListView(
   services: ReadonlyMap<string, readonly ServiceInstance[]>,
   health: AggregatedHealth,
-  wanted: (instance: ServiceInstance) => boolean = () => true,
+  rules: ListRules,
 ): ServiceListView {
   const views = [...services].flatMap(([name, instances]) => {
-    const listed = instances.filter(wanted);
-    return listed.length > 0 ? [toServiceView(name, instances, health, listed)] : [];
+    const view = toServiceView(name, instances, health, rules);
+    return view.instances.length > 0 ? [view] : [];
   });
   return { services: views, total: views.length };
 }
@@ -49,7 +59,7 @@ export function toServiceView(
   name: string,
   instances: readonly ServiceInstance[],
   health: AggregatedHealth,
-  listed = instances,
+  { wanted = () => true, tracksRenewals }: ListRules,
 ): ServiceView {
   const service = health.services[name];
   const reasons = new Map(service?.instances.map((instance) => [instance.instanceId, instance.reasons]));
@@ -57,8 +67,9 @@ export function toServiceView(
     service_name: name,
     base_url: service?.endpoint ?? '',
     status: service?.status ?? 'unknown',
-    instances: listed.map((instance) => ({
+    instances: instances.filter(wanted).map((instance) => ({
       ...toInstanceView(instance),
+      ...(tracksRenewals && { expires_at: new Date(instance.lastHeartbeat + instance.ttlMs).toISOString() }),
       reasons: (reasons.get(instance.instanceId) ?? []).map(toReasonView),
     })),
     total_instances: instances.length,

@@ -7,15 +7,15 @@
 -- @key meta hash: epoch, sequence, tag, generation
 -- @key changes stream of changes; also the channel that they are told on
 -- @arg limit number: about how many changes the stream keeps
--- @args registrations text: an instance id, the registration as JSON, how long the lease lives, and where it comes back
---   the generation that it had at first, else nothing, in turn
+-- @args registrations text: an instance id, the registration as JSON, how long the lease lives, what renews it, and where it
+--   comes back the generation that it had at first, else nothing, in turn
 -- @reply list: the generations of the leases, 0 for one that gave way
 -- @include time
 -- @include state
 -- @include announce
 -- @include check
 local ids = {}
-for index = 2, #ARGV, 4 do ids[#ids + 1] = ARGV[index] end
+for index = 2, #ARGV, 5 do ids[#ids + 1] = ARGV[index] end
 
 checkTypes(KEYS)
 local wasEmpty = redis.call('ZCARD', KEYS.leases) == 0
@@ -31,7 +31,8 @@ local generation = math.max(micros, (tonumber(meta[4]) or 0) + 1 + micros % 1000
 local at = digits(now)
 local records, states, leases, stale, generations, current = {}, {}, {}, {}, {}, {}
 for index, id in ipairs(ids) do
-  local record, ttl, claim = ARGV[4 * index - 1], tonumber(ARGV[4 * index]), ARGV[4 * index + 1]
+  local record, ttl = ARGV[5 * index - 2], tonumber(ARGV[5 * index - 1])
+  local lease, claim = ARGV[5 * index], ARGV[5 * index + 1]
   -- One id may come twice: the second registration replaces the first.
   local before = current[id] or known[index]
   local previous = before and readState(before)
@@ -54,6 +55,7 @@ for index, id in ipairs(ids) do
       announcedAt = 0,
       announced = '-',
       claim = claim ~= '' and claim or own,
+      lease = lease,
     })
     tag = tell(KEYS.changes, ARGV[1], epoch, number, tag, { 'put', id, record, text, at, '' })
     generations[index], current[id] = own, text

@@ -1,18 +1,38 @@
--- Extends leases of one service, and tells those who listen for heartbeats.
+-- Extends leases of one service, and tells those who listen for renewals. A heartbeat extends any lease, and makes one that
+-- checks keep a lease that heartbeats keep, which is told; checks leave a lease alone that heartbeats keep.
+-- @key records hash: instance id → the registration as JSON
 -- @key states hash: instance id → what changes about it
+-- @key details hash: instance id → what the last health check saw, as JSON
 -- @key leases sorted set: instance id → when it expires
--- @arg channel text: where heartbeats are told
+-- @key meta hash: epoch, sequence, tag, generation
+-- @key changes stream of changes; also the channel that they are told on
+-- @arg channel text: where renewals are told
+-- @arg by text: heartbeat or checks
+-- @arg limit number: about how many changes the stream keeps
 -- @args leases text: an instance id and the generation of its lease, in turn
 -- @reply numbers: 1 for a lease that is held, 0 for one that is lost
 -- @include time
 -- @include state
+-- @include announce
+-- @include check
+local by = ARGV[2]
+local function convert(id, state)
+  checkTypes(KEYS)
+  state.lease = by
+  local text = writeState(state)
+  local record, detail = redis.call('HGET', KEYS.records, id) or '', redis.call('HGET', KEYS.details, id) or ''
+  announce(KEYS.meta, KEYS.changes, ARGV[3], { 'put', id, record, text, digits(now), detail })
+  redis.call('HSET', KEYS.states, id, text)
+end
+
 local held, told = {}, {}
-for index = 2, #ARGV, 2 do
+for index = 4, #ARGV, 2 do
   local id, generation = ARGV[index], ARGV[index + 1]
   local text = redis.call('HGET', KEYS.states, id)
   local state = text and readState(text)
   local holds = state and state.generation == generation
-  if holds then
+  if holds and (by == 'heartbeat' or state.lease == by) then
+    if state.lease ~= by then convert(id, state) end
     redis.call('ZADD', KEYS.leases, digits(now + state.ttl), id)
     told[#told + 1] = id
   end

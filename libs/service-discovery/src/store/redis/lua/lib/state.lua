@@ -1,7 +1,7 @@
--- What changes about an instance while it is registered, as one text: nine words.
+-- What changes about an instance while it is registered, as one text: ten words.
 local function readState(text)
-  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced, claim =
-    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+) (%d+)$')
+  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced, claim, lease =
+    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+) (%d+) (%a+)$')
   if not generation then return nil end
   return {
     generation = generation,
@@ -13,6 +13,7 @@ local function readState(text)
     announcedAt = tonumber(announcedAt),
     announced = announced,
     claim = claim,
+    lease = lease,
   }
 end
 
@@ -27,5 +28,6 @@ local function writeState(state)
     digits(state.announcedAt),
     state.announced,
     state.claim,
+    state.lease,
   }, ' ')
 end

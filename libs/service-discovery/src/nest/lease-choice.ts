@@ -1,0 +1,58 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { type Clock } from '../common/index.js';
+import { HealthMonitor } from '../health/index.js';
+import { type LeaseKind, type ServiceInstance, type ServiceRegistration, toInstance } from '../model/index.js';
+import { resolveServiceRegistryOptions } from '../registry/index.js';
+import { LOG_CONTEXT } from './logging.js';
+import { type ResolvedServiceDiscoveryOptions } from './options/index.js';
+import { CLOCK, SERVICE_DISCOVERY_OPTIONS } from './tokens.js';
+
+/** Within a lease at least so many checks have to fall, so that one that is not made, or is late, costs nothing. */
+const CHECKS_PER_LEASE = 2;
+/** How often it is said that checks come too seldom. */
+const REMINDER_MS = 60_000;
+
+type ChoiceOptions = Pick<ResolvedServiceDiscoveryOptions, 'mode' | 'logging' | 'registry'>;
+
+/** Chooses what renews the lease of an instance that is registered over REST or by `registerService`. */
+@Injectable()
+export class LeaseChoice {
+  private readonly logger = new Logger(LOG_CONTEXT);
+  private readonly ttlMs: number;
+  private remindAt = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    @Inject(HealthMonitor) private readonly monitor: HealthMonitor | null,
+    @Inject(SERVICE_DISCOVERY_OPTIONS) private readonly options: ChoiceOptions,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {
+    this.ttlMs = resolveServiceRegistryOptions(options.registry).serviceTtlMs;
+  }
+
+  /**
+   * @param asked left out: heartbeats where the registration has a `ttl`, else checks
+   * @returns heartbeats, too, where this process makes no checks, or too few of them; in the mode `remote` that is for the
+   *   process to say that is the registry
+   * @throws InvalidInstanceError naming every wrong field
+   */
+  choose(registration: ServiceRegistration, asked?: LeaseKind): LeaseKind {
+    const instance = toInstance(registration, { ttlMs: this.ttlMs, now: 0 });
+    const kind = asked ?? (registration.ttl === undefined ? 'checks' : 'heartbeat');
+    if (kind === 'heartbeat' || this.options.mode === 'remote') return kind;
+    if (!this.monitor) return 'heartbeat';
+    const intervalMs = this.monitor.longestIntervalMs(instance);
+    if (CHECKS_PER_LEASE * intervalMs <= instance.ttlMs) return 'checks';
+    this.warn(instance, intervalMs);
+    return 'heartbeat';
+  }
+
+  private warn({ serviceName, instanceId, ttlMs }: ServiceInstance, intervalMs: number): void {
+    if (this.options.logging === false || this.clock.now() < this.remindAt) return;
+    this.remindAt = this.clock.now() + REMINDER_MS;
+    this.logger.warn(
+      `${serviceName} ${instanceId} has to send heartbeats: its health checks come every ${intervalMs / 1_000} s, too seldom ` +
+        `to keep a lease of ${ttlMs / 1_000} s. For checks to keep it, set serviceTtl to twice the interval or more, or ` +
+        'shorten healthCheck.interval (health_check.interval of the registration)',
+    );
+  }
+}

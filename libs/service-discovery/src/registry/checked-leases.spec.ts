@@ -1,0 +1,185 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type ServiceInstance } from '../model/index.js';
+import { idsOf, keyed, RegistryStage, type RegistryProcess, user } from '../testing/registry-stage.js';
+import { type ServiceRegistryOptions } from './index.js';
+
+const TTL_MS = 300_000;
+const CHECK_MS = 30_000;
+
+describe('leases that checks keep', () => {
+  let stage: RegistryStage;
+  beforeEach(() => {
+    stage = new RegistryStage();
+  });
+  afterEach(async () => {
+    await stage.close();
+    expect(stage.clock.pendingTimers).toBe(0);
+  });
+
+  const started = (options?: Partial<ServiceRegistryOptions>): Promise<RegistryProcess> => stage.started(options);
+  const register = ({ registry }: RegistryProcess, ...ids: string[]): Promise<unknown> =>
+    Promise.all(ids.map((id) => registry.register(user(id), { heartbeat: 'manual', lease: 'checks' })));
+  const shown = ({ registry }: RegistryProcess, id: string): ServiceInstance => registry.getInstance(keyed(id))!;
+  const pass = (process: RegistryProcess, ...ids: string[]): void => {
+    for (const id of ids) process.registry.passedCheck(shown(process, id));
+  };
+  const passFor = async (process: RegistryProcess, ms: number, ...ids: string[]): Promise<void> => {
+    for (let passed = 0; passed < ms; passed += CHECK_MS) {
+      pass(process, ...ids);
+      await stage.clock.advanceAsync(CHECK_MS);
+    }
+  };
+
+  it('are renewed by checks that pass, those of a second in one round trip', async () => {
+    const process = await started();
+    await register(process, 'a', 'b', 'c');
+    pass(process, 'a');
+    await stage.clock.advanceAsync(999);
+    pass(process, 'b', 'c', 'c');
+    expect(stage.store.renewed).toEqual([]);
+    await stage.clock.advanceAsync(1);
+    expect(stage.store.renewed.map((leases) => leases.map(({ instanceId }) => instanceId))).toEqual([['a', 'b', 'c']]);
+  });
+
+  it('last for as long as checks pass, and one lease longer', async () => {
+    const process = await started();
+    await register(process, 'well', 'ill');
+    await passFor(process, 2 * TTL_MS, 'well');
+    expect(idsOf(process.registry)).toEqual(['well']);
+    expect(process.log()).toContain('instance.expired ill');
+    await stage.clock.advanceAsync(TTL_MS - CHECK_MS + 999);
+    expect(idsOf(process.registry)).toEqual(['well']);
+    await stage.clock.advanceAsync(1);
+    expect(idsOf(process.registry)).toEqual([]);
+  });
+
+  it('are not renewed by checks from the first heartbeat on', async () => {
+    const process = await started();
+    await register(process, 'a');
+    expect(await process.registry.heartbeat(keyed('a'))).toBe(true);
+    expect(shown(process, 'a').lease).toBe('heartbeat');
+    await passFor(process, TTL_MS, 'a');
+    expect(stage.store.renewed).toHaveLength(1);
+    expect(idsOf(process.registry)).toEqual([]);
+  });
+
+  it('are not renewed by a check of an earlier registration', async () => {
+    const process = await started();
+    await register(process, 'a');
+    const before = shown(process, 'a');
+    await register(process, 'a');
+    await stage.clock.advanceAsync(TTL_MS - 1_000);
+    process.registry.passedCheck(before);
+    await stage.clock.advanceAsync(1_000);
+    expect(idsOf(process.registry)).toEqual([]);
+  });
+
+  it('that are shorter wait for a smaller part of a second', async () => {
+    const process = await started();
+    await process.registry.register(user('a', { ttl: '2s' }), { heartbeat: 'manual', lease: 'checks' });
+    pass(process, 'a');
+    await stage.clock.advanceAsync(100);
+    expect(stage.store.renewed).toHaveLength(1);
+  });
+
+  it('are renewed once the store is back, by what passed while it was away', async () => {
+    const process = await started();
+    await register(process, 'a', 'silent');
+    stage.store.goAway();
+    await passFor(process, 90_000, 'a');
+    expect(stage.store.renewed.length).toBeGreaterThan(1);
+    const before = stage.store.renewed.length;
+    stage.store.comeBack();
+    // The feed looks again within 5 s.
+    await stage.clock.advanceAsync(5_001);
+    const sent = stage.store.renewed.slice(before);
+    expect(sent.map((leases) => leases.map(({ instanceId }) => instanceId))).toEqual([['a']]);
+    await stage.clock.advanceAsync(TTL_MS - 5_002);
+    expect(idsOf(process.registry)).toEqual(['a']);
+  });
+
+  it('are sent again where the store refuses once', async () => {
+    const process = await started();
+    await register(process, 'a');
+    stage.store.refuse('renew', 1);
+    pass(process, 'a');
+    await stage.clock.advanceAsync(2_000);
+    expect(stage.store.renewed).toHaveLength(2);
+    await stage.clock.advanceAsync(10_000);
+    expect(stage.store.renewed).toHaveLength(2);
+  });
+
+  it('come back where the store lost its memory, registered by the process that checks', async () => {
+    const [checking, other] = [await started(), await started()];
+    await register(checking, 'a', 'ill');
+    pass(checking, 'a');
+    await stage.clock.advanceAsync(5_000);
+    await stage.store.restart();
+    await stage.clock.advanceAsync(5_000);
+    expect(checking.log()).toContain('lease.recovered a');
+    await stage.clock.advanceAsync(10_000);
+    for (const process of [checking, other]) expect(idsOf(process.registry)).toEqual(['a']);
+    expect(shown(other, 'a').lease).toBe('checks');
+  });
+
+  it('do not come back once they were deregistered', async () => {
+    const [checking, other] = [await started(), await started()];
+    await register(checking, 'a');
+    pass(checking, 'a');
+    await stage.clock.advanceAsync(1_000);
+    const before = shown(checking, 'a');
+    await other.registry.deregister(keyed('a'));
+    await stage.settled();
+    checking.registry.passedCheck(before);
+    await stage.clock.advanceAsync(20_000);
+    expect(idsOf(other.registry)).toEqual([]);
+    await stage.store.restart();
+    await stage.clock.advanceAsync(20_000);
+    expect(idsOf(other.registry)).toEqual([]);
+  });
+
+  it('stay provisional while the store is away, however long, and are registered once it is back', async () => {
+    const process = await started({ maxOfflineWrites: 10 });
+    stage.store.goAway();
+    await stage.settled();
+    await register(process, 'well', 'ill');
+    await passFor(process, 2 * TTL_MS, 'well');
+    stage.store.comeBack();
+    await stage.clock.advanceAsync(5_001);
+    expect(idsOf(process.registry)).toEqual(['well']);
+    expect(shown(process, 'well').lease).toBe('checks');
+  });
+
+  describe('and that the process that registered renews, too', () => {
+    const registerOwn = ({ registry }: RegistryProcess): Promise<unknown> =>
+      registry.register(user('a'), { lease: 'checks' });
+
+    it('stay what they are, and last for as long as that process lives, whatever checks say', async () => {
+      const process = await started();
+      await registerOwn(process);
+      await stage.clock.advanceAsync(3 * TTL_MS);
+      expect(shown(process, 'a').lease).toBe('checks');
+    });
+
+    it('last for as long as checks pass once that process is gone', async () => {
+      const [owner, checking] = [await started(), await started()];
+      await registerOwn(owner);
+      await stage.settled();
+      await owner.registry.close();
+      await passFor(checking, 2 * TTL_MS, 'a');
+      expect(idsOf(checking.registry)).toEqual(['a']);
+      await stage.clock.advanceAsync(TTL_MS);
+      expect(idsOf(checking.registry)).toEqual([]);
+    });
+
+    it('are kept by its heartbeats once somebody else has sent one', async () => {
+      const [owner, other] = [await started(), await started()];
+      await registerOwn(owner);
+      await stage.settled();
+      await other.registry.heartbeat(keyed('a'));
+      await stage.clock.advanceAsync(3 * TTL_MS);
+      expect(shown(owner, 'a').lease).toBe('heartbeat');
+      expect(owner.log()).not.toContain('instance.expired a');
+    });
+  });
+});
