@@ -8,6 +8,7 @@ import {
   CircuitOpenError,
   getServiceDiscoveryConfig,
   InvalidConfigurationError,
+  MemoryRegistryStore,
   type ResolvedServiceDiscoveryOptions,
   SERVICE_DISCOVERY_OPTIONS,
   ServiceCommunicator,
@@ -117,6 +118,39 @@ it('a registry without a URL is no reason to go on in memory alone, unless that 
   await expect(optionsOf({ registryUrl: undefined })).resolves.toMatchObject({ mode: 'remote' });
   setEnvironment({ MODE: 'memory_only', REGISTRY_URL: '' });
   await expect(optionsOf({ registryUrl: undefined })).resolves.toMatchObject({ mode: 'memory_only' });
+});
+
+describe("a store of the app's own", () => {
+  it('takes the place of a mode, also of one that the environment names', async () => {
+    const store = new MemoryRegistryStore();
+    const none = { mode: undefined, store, remote: undefined, redis: undefined, shutdown: { drainDelayMs: 300 } };
+    await expect(optionsOf({ store })).resolves.toMatchObject(none);
+    setEnvironment({ MODE: 'redis_backed', REDIS_URL: 'redis://redis:6379', REGISTRY_URL: 'http://registry:3000' });
+    await expect(optionsOf({ store, follow: 'used' })).resolves.toMatchObject(none);
+  });
+
+  it('is refused beside an option that names another place, and where it is none', async () => {
+    const store = new MemoryRegistryStore();
+    const beside = {
+      mode: 'hybrid',
+      registryUrl: 'http://:hush@r',
+      remote: { token: 'hush' },
+      redis: { url: 'redis://:hush@r' },
+      selfPreservation: false,
+      maxOfflineWrites: 10,
+    };
+    const problems = await problemsOf({ store, ...beside });
+    expect(Object.keys(problems).sort()).toEqual(Object.keys(beside).sort());
+    expect(inspect(problems)).not.toContain('hush');
+    for (const wrong of [{}, null, 'redis', MemoryRegistryStore]) {
+      await expect(problemsOf({ store: wrong })).resolves.toEqual({
+        store: {
+          value: expect.anything() as unknown,
+          expected: expect.stringMatching(/^an object with put\(\)/) as unknown,
+        },
+      });
+    }
+  });
 });
 
 describe("strategies of the app's own", () => {

@@ -233,7 +233,7 @@ describe('@DiscoverableService', () => {
     class AppModule {}
     const app = await NestFactory.createApplicationContext(AppModule, { logger: false, abortOnError: false });
     await expect(registered(app as never, 'worker')).resolves.toMatchObject({ port: 9_000 });
-    expect(app.get(ServiceRegistry).listServices()).toEqual(['worker']);
+    expect([...app.get(ServiceRegistry).snapshot.services.keys()]).toEqual(['worker']);
     await app.close();
   });
 

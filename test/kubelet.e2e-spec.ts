@@ -93,7 +93,9 @@ function manage(pod: AppProcess, url: string, changes: Partial<PodSpec> = {}): K
   return kubelet;
 }
 
-const servicesOf = (registry: INestApplication): readonly string[] => registry.get(ServiceRegistry).listServices();
+const servicesOf = (registry: INestApplication): readonly string[] => [
+  ...registry.get(ServiceRegistry).snapshot.services.keys(),
+];
 
 function call(url: string, agent?: Agent): Promise<unknown> {
   return new Promise((resolve, reject) => {

@@ -1,21 +1,25 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Controller, type DynamicModule, Get, Inject, Injectable, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import {
+  type AsyncFactoryOptions,
   createLoadBalancer,
   DiscoverableService,
   DiscoveryMetrics,
   EventBus,
   InvalidConfigurationError,
   type LoadBalancing,
+  MemoryRegistryStore,
   type Outcome,
   SERVICE_DISCOVERY_OPTIONS,
   ServiceCall,
   ServiceClient,
   ServiceCommunicator,
   ServiceDiscovery,
+  type ServiceDiscoveryAsyncOptions,
   ServiceDiscoveryModule,
+  type ServiceDiscoveryOptionsFactory,
   type ServiceInstance,
   type ServiceMethod,
   ServiceRegistry,
@@ -186,6 +190,22 @@ describe('the module', () => {
   });
 });
 
+it('two apps share a store of the user, who finds what is registered in it', async () => {
+  const store = new MemoryRegistryStore();
+  const close = jest.spyOn(store, 'close');
+  const [one, two] = await Promise.all([1, 2].map(() => apps.listen(ServiceDiscoveryModule.forRoot({ store }))));
+  const instance = await one!
+    .get(ServiceDiscovery)
+    .registerService({ serviceName: 'users', host: '127.0.0.1', port: 1, healthCheckPath: null });
+  await registered(two!, 'users');
+  const { registry } = two!.get(ServiceDiscovery);
+  expect(registry.listServices()).toMatchObject([
+    { serviceName: 'users', instances: [{ instanceId: instance.instanceId, generation: instance.generation }] },
+  ]);
+  await apps.close();
+  expect(close).toHaveBeenCalled();
+});
+
 describe.each(PLATFORMS)('an app with the module on %s', (_name, adapter) => {
   const USER = { service_name: 'user-service', host: '127.0.0.1', port: 8080, version: '1.2.3', tags: ['api'] };
   const KEY = { service_name: 'user-service', instance_id: '127.0.0.1:8080' };
@@ -317,6 +337,45 @@ describe('forRootAsync', () => {
       }),
     );
     expect(app.get(SERVICE_DISCOVERY_OPTIONS)).toMatchObject({ registry: { serviceTtl: '42s' } });
+  });
+
+  it('makes the options by a class, which injects what the imports export', async () => {
+    @Injectable()
+    class Options implements ServiceDiscoveryOptionsFactory {
+      constructor(@Inject(Config) private readonly config: Config) {}
+
+      async createServiceDiscoveryOptions(): Promise<AsyncFactoryOptions> {
+        return { serviceTtl: this.config.ttl };
+      }
+    }
+    const app = await apps.create(
+      ServiceDiscoveryModule.forRootAsync({ imports: [ConfigModule], useClass: Options, api: false }),
+    );
+    expect(app.get(SERVICE_DISCOVERY_OPTIONS)).toMatchObject({ registry: { serviceTtl: '42s' }, api: false });
+  });
+
+  it('makes the options by a provider that is there already', async () => {
+    const made = { createServiceDiscoveryOptions: () => ({ serviceTtl: '43s' }) };
+    @Module({ providers: [{ provide: 'OPTIONS', useValue: made }], exports: ['OPTIONS'] })
+    class OptionsModule {}
+    const app = await apps.create(
+      ServiceDiscoveryModule.forRootAsync({ imports: [OptionsModule], useExisting: 'OPTIONS' }),
+    );
+    expect(app.get(SERVICE_DISCOVERY_OPTIONS)).toMatchObject({ registry: { serviceTtl: '43s' } });
+  });
+
+  it('takes one way to make the options', async () => {
+    const useFactory = (): object => ({});
+    for (const wrong of [{}, { useFactory, useClass: Config }, { useClass: Config, useExisting: Config }]) {
+      expect(() => ServiceDiscoveryModule.forRootAsync(wrong as ServiceDiscoveryAsyncOptions)).toThrow(
+        'ServiceDiscoveryModule.forRootAsync: expected one of useFactory, useClass, useExisting',
+      );
+    }
+    expect(() => ServiceDiscoveryModule.forRootAsync({ useClass: {} as never })).toThrow('useClass: expected a class');
+    const error = await startError(ServiceDiscoveryModule.forRootAsync({ useClass: Config as never }));
+    expect((error as Error).message).toContain(
+      'forRootAsync useClass: expected to have createServiceDiscoveryOptions(), but got "Config"',
+    );
   });
 
   it('takes the API beside the factory', async () => {

@@ -276,6 +276,7 @@ export {
   type GenerationOptions,
   type OwnInstancesReport,
   type RegisteredInstance,
+  type RegisteredService,
   type RegisterOptions,
   ServiceRegistry,
   type ServiceRegistryDeps,

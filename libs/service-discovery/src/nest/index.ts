@@ -16,6 +16,11 @@ export {
   type ServiceClientOptions,
   type ServiceMethod,
 } from './decorators/index.js';
+export {
+  type AsyncFactoryOptions,
+  type ServiceDiscoveryAsyncOptions,
+  type ServiceDiscoveryOptionsFactory,
+} from './async-options.js';
 export { currentDeadline } from './deadline/index.js';
 export {
   type AdvertiseOptions,
@@ -67,11 +72,7 @@ export {
 export { type ReadinessCheck, ServiceReadiness } from './readiness/index.js';
 export { type DiscoveryCriteria } from './discovery-criteria.js';
 export { ServiceDiscovery, type ServiceEndpoint } from './service-discovery.js';
-export {
-  type AsyncFactoryOptions,
-  type ServiceDiscoveryAsyncOptions,
-  ServiceDiscoveryModule,
-} from './service-discovery.module.js';
+export { ServiceDiscoveryModule } from './service-discovery.module.js';
 export {
   type HealthAnswer,
   ServiceDiscoveryHealthController,

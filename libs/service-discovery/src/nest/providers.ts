@@ -134,12 +134,13 @@ function createEventLogger(
 }
 
 function createStore(
-  { remote, redis, selfPreservation }: Options,
+  { store, remote, redis, selfPreservation }: Options,
   events: EventBus,
   clock: Clock,
   random: Random,
   timers: ListedTimers,
 ): RegistryStore {
+  if (store) return store;
   if (remote) return new RemoteRegistryStore(remote, { clock });
   if (redis) return createRedisStore({ ...redis, selfPreservation }, events, clock, random, timers);
   return new MemoryRegistryStore({ clock: timers.clockFor('expiry'), selfPreservation });

@@ -1,43 +1,18 @@
-import {
-  type DynamicModule,
-  type FactoryProvider,
-  Inject,
-  Module,
-  type ModuleMetadata,
-  type Provider,
-  type Type,
-} from '@nestjs/common';
+import { type DynamicModule, Inject, Module, type ModuleMetadata, type Provider, type Type } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { assertOptions, InvalidConfigurationError } from '../common/index.js';
+import { asyncOptionsProviders, type ServiceDiscoveryAsyncOptions } from './async-options.js';
 import { isServiceClient } from './decorators/index.js';
 import { DepartureModule } from './lifecycle/index.js';
-import { findConflicts, GIVEN_OPTIONS, type GivenOptions, isSame, SharedModules, toGiven } from './module-options.js';
+import { findConflicts, GIVEN_OPTIONS, type GivenOptions, SharedModules, toGiven } from './module-options.js';
 import { resolveServiceDiscoveryOptions, type ServiceDiscoveryOptions } from './options/index.js';
 import { CORE_EXPORTS, CORE_PROVIDERS } from './providers.js';
 import { restControllers, restProviders } from './rest/index.js';
 import { healthControllers, healthImports } from './terminus/index.js';
 import { SERVICE_DISCOVERY_OPTIONS } from './tokens.js';
 
-/** Options that are made when the app starts, such as from a config service. */
-export interface ServiceDiscoveryAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
-  /** What the factory takes. */
-  inject?: FactoryProvider['inject'];
-  useFactory: (...args: never[]) => AsyncFactoryOptions | Promise<AsyncFactoryOptions>;
-  /** Here and not in what the factory makes: which controllers there are is settled before it runs. @default on */
-  api?: ServiceDiscoveryOptions['api'];
-}
-
-/** What the factory of `forRootAsync` makes. */
-export type AsyncFactoryOptions = Omit<ServiceDiscoveryOptions, 'api'>;
-
 const shared = new SharedModules();
 
-const FACTORY = 'ServiceDiscoveryModule.forRootAsync useFactory';
-const MISPLACED_API = {
-  path: `${FACTORY} api`,
-  value: '***',
-  expected: 'to stand beside useFactory, since which controllers there are is settled before it runs',
-};
 const OPTIONS_OR_ASYNC = 'an object of options (forRootAsync takes a function that makes it, or a promise of it)';
 
 /**
@@ -70,25 +45,10 @@ export class ServiceDiscoveryModule {
     );
   }
 
-  /** The same with options from a factory. Where several modules import it, give them one and the same result of this call. */
+  /** The same with options from a factory, a class or a provider. Where several modules import it, give them one and the same result of this call. */
   static forRootAsync(options: ServiceDiscoveryAsyncOptions): DynamicModule {
-    assertOptions('ServiceDiscoveryModule.forRootAsync', options, 'an object with useFactory');
-    const { imports = [], inject = [], useFactory, api } = options;
-    if (typeof useFactory !== 'function') {
-      const expected = 'a function that makes the options';
-      throw new InvalidConfigurationError([{ path: FACTORY, value: useFactory, expected }]);
-    }
-    return rootModule('forRootAsync', api, imports, {
-      provide: SERVICE_DISCOVERY_OPTIONS,
-      inject,
-      useFactory: async (...args: never[]) => {
-        const made: ServiceDiscoveryOptions = await useFactory(...args);
-        assertOptions(FACTORY, made, 'to make an object of options');
-        // It would be dropped, and with it a guard, or the word that there is to be no API.
-        if (made.api !== undefined && !isSame(made.api, api)) throw new InvalidConfigurationError([MISPLACED_API]);
-        return resolveServiceDiscoveryOptions({ ...made, api }, process.env);
-      },
-    });
+    const providers = asyncOptionsProviders(options);
+    return rootModule('forRootAsync', options.api, options.imports ?? [], ...providers);
   }
 
   /**
@@ -117,7 +77,7 @@ function rootModule(
   given: GivenOptions,
   api: ServiceDiscoveryOptions['api'],
   imports: NonNullable<ModuleMetadata['imports']>,
-  options: Provider,
+  ...options: readonly Provider[]
 ): DynamicModule {
   const { controllers, providers } = httpApi(api);
   return {
@@ -125,7 +85,7 @@ function rootModule(
     global: true,
     imports: [...imports, ...healthImports, DepartureModule],
     controllers,
-    providers: [{ provide: GIVEN_OPTIONS, useValue: given }, options, ...CORE_PROVIDERS, ...providers],
+    providers: [{ provide: GIVEN_OPTIONS, useValue: given }, ...options, ...CORE_PROVIDERS, ...providers],
     exports: [...CORE_EXPORTS],
   };
 }

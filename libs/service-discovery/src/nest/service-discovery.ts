@@ -64,7 +64,8 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
   private endsBySignal = false;
 
   constructor(
-    @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
+    /** What the registry knows and takes: lists, single instances, leases, changes. */
+    @Inject(ServiceRegistry) readonly registry: ServiceRegistry,
     @Inject(ServiceCommunicator) private readonly communicator: ServiceCommunicator,
     @Inject(HealthAggregator) private readonly aggregator: HealthAggregator,
     @Inject(ServiceDiscoveryExplorer) private readonly explorer: ServiceDiscoveryExplorer,

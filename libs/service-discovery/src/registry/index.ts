@@ -6,5 +6,5 @@ export {
 } from './options.js';
 export { type OwnInstancesReport } from './own-instances.js';
 export { type GenerationOptions, type RegisteredInstance, type RegisterOptions } from './registration.js';
-export { ServiceRegistry, type ServiceRegistryDeps } from './service-registry.js';
+export { type RegisteredService, ServiceRegistry, type ServiceRegistryDeps } from './service-registry.js';
 export { type SnapshotListener } from './snapshot-listener.js';

@@ -65,7 +65,7 @@ describe('ServiceRegistry', () => {
       const { instance, lease, replaced } = await registry.register(registration);
       expect(registry.getInstances('users')).toEqual([instance]);
       expect(registry.getInstance(keyed('a'))).toBe(instance);
-      expect(registry.listServices()).toEqual(['users']);
+      expect(registry.listServices()).toEqual([{ serviceName: 'users', instances: [instance] }]);
       expect(instance).toMatchObject({ ...registration, status: 'unknown', generation: lease.generation });
       expect(replaced).toBe(false);
     });

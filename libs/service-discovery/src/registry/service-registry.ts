@@ -62,6 +62,13 @@ export interface ServiceRegistryDeps {
   onListenerError?: (error: unknown) => void;
 }
 
+/** A service with all instances that are registered under its name. */
+export interface RegisteredService {
+  readonly serviceName: string;
+  /** In order of registration. */
+  readonly instances: readonly ServiceInstance[];
+}
+
 /** How long a shutdown waits for registrations and recoveries under way. */
 const LATECOMER_PATIENCE_MS = 5_000;
 const NO_INSTANCES: readonly ServiceInstance[] = [];
@@ -256,9 +263,9 @@ export class ServiceRegistry {
     return this.writes.setStatus(key, status, report);
   }
 
-  /** Names of the services that have an instance. */
-  listServices(): readonly string[] {
-    return [...this.snapshot.services.keys()];
+  /** The services that have an instance, with all of their instances, whatever their status. */
+  listServices(): readonly RegisteredService[] {
+    return [...this.snapshot.services].map(([serviceName, instances]) => ({ serviceName, instances }));
   }
 
   /** Whether the snapshot tells of a service; else {@link follow} it first. True for all, unless the option says `used`. */

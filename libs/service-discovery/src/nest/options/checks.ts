@@ -5,6 +5,7 @@ import {
   isRecord,
   type OptionValidator,
   suggest,
+  withMaskedPassword,
 } from '../../common/index.js';
 import {
   COMMUNICATION_PATTERNS,
@@ -17,6 +18,7 @@ import {
   NAMESPACE_RULE,
   REDIS_SERVERS_OPTION_NAMES,
   type RedisRegistryStoreOptions,
+  type RegistryStore,
   type RemoteRegistryStoreOptions,
   resolveRedisRegistryStoreOptions,
   resolveRemoteRegistryStoreOptions,
@@ -52,12 +54,37 @@ export function checkPreset(preset: unknown, check: OptionValidator): void {
   check.problem('preset', preset, `one of ${PRESET_NAMES.join(', ')}${suggestFor(preset, PRESET_NAMES)}`);
 }
 
-/** @param given before the environment and the preset: what is there, and has no value */
+const STORE_METHODS = ['put', 'recover', 'renew', 'remove', 'setStatus', 'watch', 'close'] as const;
+
+/** A store of the user's own, and nothing beside it that says where registrations are. */
+export function checkStore(given: ServiceDiscoveryOptions, check: OptionValidator): RegistryStore | undefined {
+  const { store } = given;
+  if (store === undefined) return undefined;
+  const methods = store as Partial<Record<(typeof STORE_METHODS)[number], unknown>> | null;
+  if (!STORE_METHODS.every((name) => typeof methods?.[name] === 'function')) {
+    const shown = typeof store === 'object' ? '***' : store;
+    check.problem('store', shown, `an object with ${STORE_METHODS.map((name) => `${name}()`).join(', ')}`);
+  }
+  for (const name of ['mode', 'registryUrl', 'remote', 'redis', 'selfPreservation'] as const) {
+    if (given[name] !== undefined) check.problem(name, withMaskedGroup(given[name]), 'nothing beside store');
+  }
+  return store;
+}
+
+function withMaskedGroup(value: unknown): unknown {
+  return isRecord(value) ? '***' : withMaskedPassword(value);
+}
+
+/**
+ * @param given before the environment and the preset: what is there, and has no value
+ * @returns undefined where a store takes the place of a mode
+ */
 export function checkMode(
-  { mode, registryUrl, redis }: Pick<ServiceDiscoveryOptions, 'mode' | 'registryUrl' | 'redis'>,
+  { mode, registryUrl, redis, store }: Pick<ServiceDiscoveryOptions, 'mode' | 'registryUrl' | 'redis' | 'store'>,
   given: ServiceDiscoveryOptions,
   check: OptionValidator,
-): ServiceDiscoveryMode {
+): ServiceDiscoveryMode | undefined {
+  if (store !== undefined) return undefined;
   if (mode === undefined) {
     if (registryUrl !== undefined) return 'remote';
     const namesRedis = redis?.url !== undefined || redis?.client !== undefined;
@@ -98,7 +125,7 @@ export function checkRemote(
 /** How many changes may wait for the registry: none but in the mode `hybrid`. */
 export function checkOfflineWrites(
   given: Pick<ServiceDiscoveryOptions, 'maxOfflineWrites'>,
-  mode: ServiceDiscoveryMode,
+  mode: ServiceDiscoveryMode | undefined,
   check: OptionValidator,
 ): number {
   if (mode === 'hybrid') {
@@ -106,7 +133,8 @@ export function checkOfflineWrites(
     return check.number('maxOfflineWrites', maxOfflineWrites, { min: 1, max: 1_000_000, integer: true });
   }
   if (given.maxOfflineWrites !== undefined) {
-    const expected = `nothing in the mode ${mode}: it belongs to hybrid`;
+    const where = mode === undefined ? 'beside store' : `in the mode ${mode}`;
+    const expected = `nothing ${where}: it belongs to hybrid`;
     check.problem('maxOfflineWrites', given.maxOfflineWrites, expected);
   }
   return 0;
@@ -144,7 +172,7 @@ export function checkRedis(
 /** A process that is the registry has everything, and is the only one to check it. */
 export function checkFollow(
   { follow }: Pick<ServiceDiscoveryOptions, 'follow'>,
-  mode: ServiceDiscoveryMode,
+  mode: ServiceDiscoveryMode | undefined,
   check: OptionValidator,
 ): void {
   if (follow === 'used' && mode === 'memory_only') check.problem('follow', follow, '"all" in the mode memory_only');

@@ -38,6 +38,7 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
     ...REDIS_SERVERS_OPTION_NAMES,
     ...Object.keys(DEFAULT_REDIS_REGISTRY_STORE_OPTIONS).filter((name) => name !== 'namespace'),
   ],
+  store: null,
   namespace: null,
   serviceTtl: null,
   heartbeatInterval: null,

@@ -6,6 +6,7 @@ import { type DiscoveryMetricsOptions, type EventLoggerOptions } from '../../obs
 import { type ServiceRegistryOptions } from '../../registry/index.js';
 import {
   type RedisRegistryStoreOptions,
+  type RegistryStore,
   type RemoteRegistryStoreOptions,
   type SelfPreservationOptions,
 } from '../../store/index.js';
@@ -89,6 +90,13 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
    * @default `redis://127.0.0.1:6379` where the mode is set to `redis_backed` or `hybrid`
    */
   redis?: Omit<RedisRegistryStoreOptions, 'namespace' | 'selfPreservation'>;
+  /**
+   * A place of your own for registrations, in the place of a mode; it passes the contract suite of
+   * `nest-service-discovery/testing`. Variables that name another place do not count beside it. The module closes it at
+   * shutdown.
+   * @default by `mode`
+   */
+  store?: RegistryStore;
   /** `SERVICE_DISCOVERY_NAMESPACE`: registries in one Redis do not see those of other namespaces. @default 'default' */
   namespace?: string;
   /** `SERVICE_DISCOVERY_SERVICE_TTL`: how long a registration lives without a heartbeat. @default '300s' */
@@ -150,7 +158,9 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
 /** The options in force: checked, with every default filled in. */
 export interface ResolvedServiceDiscoveryOptions {
   readonly preset: PresetName | undefined;
-  readonly mode: ServiceDiscoveryMode;
+  /** Undefined where `store` says where registrations are. */
+  readonly mode: ServiceDiscoveryMode | undefined;
+  readonly store: RegistryStore | undefined;
   /** Only in the mode `remote`. */
   readonly remote: RemoteRegistryStoreOptions | undefined;
   /** Only in the modes `redis_backed` and `hybrid`. */
@@ -181,7 +191,8 @@ export const DEFAULT_SERVICE_DISCOVERY_OPTIONS = {
   transport: 'undici',
   inheritDeadline: true,
   maxOfflineWrites: 10_000,
-  shutdown: { drainDelay: { memory_only: 0, redis_backed: '300ms', hybrid: '300ms', remote: '300ms' }, timeout: '20s' },
+  /** In `memory_only` all who read the registry hear of a draining instance at once. */
+  shutdown: { drainDelay: '300ms', drainDelayInMemory: 0, timeout: '20s' },
 } as const;
 
 /** The options that are passed on to the communicator. */

@@ -22,6 +22,7 @@ import {
   checkPreset,
   checkRedis,
   checkRemote,
+  checkStore,
   checkStrategies,
   checkTransport,
   REGISTRY_OPTION_NAMES,
@@ -85,6 +86,7 @@ function resolveMerged(
   check: OptionValidator,
 ): ResolvedServiceDiscoveryOptions {
   checkPreset(options.preset, check);
+  const store = checkStore(given, check);
   const mode = checkMode(options, given, check);
   const maxOfflineWrites = checkOfflineWrites(options, mode, check);
   const registry = pick(options, REGISTRY_OPTION_NAMES);
@@ -107,6 +109,7 @@ function resolveMerged(
   return {
     preset: options.preset,
     mode,
+    store,
     remote: mode === 'remote' ? checkRemote(options, check) : undefined,
     redis: mode === 'redis_backed' || mode === 'hybrid' ? checkRedis(options, check) : undefined,
     namespace: checkNamespace(options, check),
@@ -132,11 +135,14 @@ function resolveApi(options: Partial<ApiOptions> | undefined, check: OptionValid
 
 function resolveShutdown(
   options: ServiceDiscoveryOptions,
-  mode: ServiceDiscoveryMode,
+  mode: ServiceDiscoveryMode | undefined,
   check: OptionValidator,
 ): ResolvedServiceDiscoveryOptions['shutdown'] {
-  const { drainDelay, timeout } = DEFAULT_SERVICE_DISCOVERY_OPTIONS.shutdown;
-  const defaults: Required<ShutdownOptions> = { drainDelay: drainDelay[mode], timeout };
+  const { drainDelay, drainDelayInMemory, timeout } = DEFAULT_SERVICE_DISCOVERY_OPTIONS.shutdown;
+  const defaults: Required<ShutdownOptions> = {
+    drainDelay: mode === 'memory_only' ? drainDelayInMemory : drainDelay,
+    timeout,
+  };
   const given = check.options('shutdown', options.shutdown, defaults);
   return {
     drainDelayMs: check.duration('shutdown.drainDelay', given.drainDelay, { maxMs: FIVE_MINUTES_MS }),
@@ -149,9 +155,12 @@ function without(options: ServiceDiscoveryOptions, wrong: readonly Problem[]): S
   return Object.fromEntries(right);
 }
 
+const PLACES: readonly string[] = ['mode', 'registryUrl', 'redis.url'];
+
 /** Whether an option says in another way what one at this path would say: a client of one's own needs no URL. */
 function isReplaced(options: ServiceDiscoveryOptions, path: string): boolean {
-  return path === 'redis.url' && isSet(options, 'redis.client');
+  if (path === 'redis.url' && isSet(options, 'redis.client')) return true;
+  return PLACES.includes(path) && isSet(options, 'store');
 }
 
 /** A problem of a value that the environment gave is named, and shown, as it stands there. */

@@ -30,9 +30,9 @@ function stateOf({ weight, status, health }: ServiceInstance): string {
 }
 
 /** A service without instances. */
-export function describeAbsence(registry: Pick<ServiceRegistry, 'follows' | 'listServices'>, name: string): string {
+export function describeAbsence(registry: Pick<ServiceRegistry, 'follows' | 'snapshot'>, name: string): string {
   if (!registry.follows(name)) return 'the registry has not answered yet';
-  const near = suggest(name, registry.listServices());
+  const near = suggest(name, [...registry.snapshot.services.keys()]);
   return `no instance of it is registered${near.startsWith(':') ? '' : near}`;
 }
 

@@ -1,0 +1,92 @@
+import {
+  type FactoryProvider,
+  type InjectionToken,
+  type ModuleMetadata,
+  type Provider,
+  type Type,
+} from '@nestjs/common';
+import { assertOptions, InvalidConfigurationError } from '../common/index.js';
+import { isSame } from './module-options.js';
+import { resolveServiceDiscoveryOptions, type ServiceDiscoveryOptions } from './options/index.js';
+import { SERVICE_DISCOVERY_OPTIONS } from './tokens.js';
+
+/** Options that are made when the app starts, such as from a config service: by a factory, a class or a provider. */
+export interface ServiceDiscoveryAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
+  /** Makes the options. */
+  useFactory?: (...args: never[]) => Made;
+  /** What `useFactory` takes. */
+  inject?: FactoryProvider['inject'];
+  /** In place of `useFactory`: a class that makes the options, which may inject what `imports` export. */
+  useClass?: Type<ServiceDiscoveryOptionsFactory>;
+  /** In place of `useFactory`: a provider that `imports` export, and that makes the options. */
+  useExisting?: InjectionToken<ServiceDiscoveryOptionsFactory>;
+  /** Here and not in the options that are made: which controllers there are is settled before that. @default on */
+  api?: ServiceDiscoveryOptions['api'];
+}
+
+/** Makes options for `forRootAsync`, by `useClass` or `useExisting`. */
+export interface ServiceDiscoveryOptionsFactory {
+  createServiceDiscoveryOptions(): Made;
+}
+
+/** What `forRootAsync` has made when the app starts. */
+export type AsyncFactoryOptions = Omit<ServiceDiscoveryOptions, 'api'>;
+
+const FOR_ROOT_ASYNC = 'ServiceDiscoveryModule.forRootAsync';
+const WAYS = ['useFactory', 'useClass', 'useExisting'] as const;
+
+type Made = AsyncFactoryOptions | Promise<AsyncFactoryOptions>;
+
+/**
+ * The provider of the options, and what it needs.
+ * @throws InvalidConfigurationError unless exactly one way to make the options is given
+ */
+export function asyncOptionsProviders(options: ServiceDiscoveryAsyncOptions): Provider[] {
+  assertOptions(FOR_ROOT_ASYNC, options, `an object with one of ${WAYS.join(', ')}`);
+  const given = WAYS.filter((name) => options[name] !== undefined);
+  const [way] = given;
+  if (way === undefined || given.length > 1) throw wrong(FOR_ROOT_ASYNC, given, `one of ${WAYS.join(', ')}`);
+  const at = `${FOR_ROOT_ASYNC} ${way}`;
+  const { useFactory, inject = [], useClass, useExisting } = options;
+  if (useFactory !== undefined) {
+    if (typeof useFactory !== 'function') throw wrong(at, useFactory, 'a function that makes the options');
+    return [provider(at, options, inject, useFactory)];
+  }
+  if (useClass !== undefined && typeof useClass !== 'function') throw wrong(at, useClass, 'a class');
+  const ask = (maker: Partial<ServiceDiscoveryOptionsFactory>): Made => {
+    if (typeof maker.createServiceDiscoveryOptions === 'function') return maker.createServiceDiscoveryOptions();
+    throw wrong(at, maker.constructor.name, 'to have createServiceDiscoveryOptions()');
+  };
+  const own = provider(at, options, [useClass ?? useExisting!], ask);
+  return useClass ? [useClass, own] : [own];
+}
+
+/** @param at what the options come from, as errors call it */
+function provider(
+  at: string,
+  { api }: ServiceDiscoveryAsyncOptions,
+  inject: NonNullable<FactoryProvider['inject']>,
+  make: (...args: never[]) => Made,
+): Provider {
+  return {
+    provide: SERVICE_DISCOVERY_OPTIONS,
+    inject,
+    useFactory: async (...args: never[]) => {
+      const made: ServiceDiscoveryOptions = await make(...args);
+      assertOptions(at, made, 'to make an object of options');
+      // It would be dropped, and with it a guard, or the word that there is to be no API.
+      if (made.api !== undefined && !isSame(made.api, api)) {
+        throw wrong(
+          `${at} api`,
+          '***',
+          'to stand beside it, since which controllers there are is settled before it runs',
+        );
+      }
+      return resolveServiceDiscoveryOptions({ ...made, api }, process.env);
+    },
+  };
+}
+
+function wrong(path: string, value: unknown, expected: string): InvalidConfigurationError {
+  return new InvalidConfigurationError([{ path, value, expected }]);
+}
