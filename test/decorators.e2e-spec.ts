@@ -542,6 +542,76 @@ describe('@ResilientCall', () => {
     ]);
   });
 
+  it("goes by the settings of the app's module where it says nothing else", async () => {
+    @Injectable()
+    class Rates {
+      attempts = 0;
+      @ResilientCall()
+      async usual(): Promise<never> {
+        this.attempts++;
+        throw new Error('down');
+      }
+      @ResilientCall({ retry: {}, circuitBreaker: false })
+      async again(): Promise<never> {
+        this.attempts++;
+        throw new Error('down');
+      }
+      @ResilientCall({ pattern: 'batch', circuitBreaker: { failureThreshold: 9 } })
+      async batch(): Promise<never> {
+        this.attempts++;
+        throw new Error('down');
+      }
+    }
+    const settings = ServiceDiscoveryModule.forRoot({
+      circuitBreaker: { failureThreshold: 1 },
+      retry: { maxAttempts: 4, baseDelay: 0 },
+      patterns: { batch: { retry: { maxAttempts: 2 } } },
+    });
+    @Module({ imports: [settings], providers: [Rates] })
+    class AppModule {}
+    const rates = (await apps.listen(AppModule)).get(Rates);
+    // Only the author knows whether a method may run twice.
+    await expect(rates.usual()).rejects.toMatchObject({ message: 'down', attempts: 1 });
+    await expect(rates.usual()).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' });
+    await expect(rates.again()).rejects.toMatchObject({ message: 'down', attempts: 4 });
+    await expect(rates.batch()).rejects.toMatchObject({ message: 'down', attempts: 2 });
+    expect(rates.attempts).toBe(7);
+  });
+
+  it('stops the start of an app that has no such pattern, and works in one that has', async () => {
+    @Injectable()
+    class Nightly {
+      @ResilientCall({ pattern: 'batch' })
+      async run(): Promise<string> {
+        return 'done';
+      }
+    }
+    const appWith = (options: ServiceDiscoveryOptions) => {
+      @Module({ imports: [ServiceDiscoveryModule.forRoot(options)], providers: [Nightly] })
+      class AppModule {}
+      return AppModule;
+    };
+    const error = await startError(appWith({ patterns: { batches: {} } }));
+    expect((error as Error).message).toContain(
+      '@ResilientCall Nightly.run: pattern: expected one of "web", "app", "data", "ml", "monitoring", "batches" (did you mean "batches"?)',
+    );
+    const app = await apps.listen(appWith({ patterns: { batch: { timeout: '1s' } } }));
+    await expect(app.get(Nightly).run()).resolves.toBe('done');
+    await expect(new Nightly().run()).rejects.toThrow(/Nightly\.run: pattern: expected one of "web", /);
+  });
+
+  it('stops the start where its options contradict the settings that hold beside them', async () => {
+    @Injectable()
+    class Reports {
+      @ResilientCall({ bulkhead: { maxConcurrent: 1, maxQueue: 1, maxWait: '20s' } })
+      async make(): Promise<void> {}
+    }
+    @Module({ imports: [ServiceDiscoveryModule.forRoot({ preset: 'production' })], providers: [Reports] })
+    class AppModule {}
+    const error = await startError(AppModule);
+    expect((error as Error).message).toContain('@ResilientCall Reports.make: bulkhead.maxWait: expected');
+  });
+
   it('keeps a circuit of its own in each app', async () => {
     @Injectable()
     class Flaky {
@@ -630,7 +700,7 @@ describe('@ResilientCall', () => {
         @ResilientCall({
           timeout: -1,
           retry: { maxAttempts: 0 },
-          pattern: 'wed' as never,
+          pattern: 5 as never,
           fallback: 'nobody',
           key: 'sku' as never,
         })

@@ -87,7 +87,7 @@ describe.each(PLATFORMS)('bad input to the REST API on %s', (platform) => {
       ['zone', ''],
       ['zone', 'a/b'],
       ['zone', 7],
-      ['tier', 'frontend'],
+      ['tier', 'front end'],
       ['instance_id', ''],
       ['instance_id', 'a/b'],
       ['instance_id', 'a b'],

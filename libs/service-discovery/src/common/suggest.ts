@@ -16,6 +16,17 @@ export function suggest(name: string, known: readonly string[], prefix = ''): st
   return `: known are ${known.map((one) => prefix + one).join(', ')}`;
 }
 
+/** ` (did you mean "…"?)` beside a list of all known names; empty where none of them is near. */
+export function suggestNear(value: unknown, known: readonly string[]): string {
+  const text = typeof value === 'string' ? suggest(value, known) : '';
+  return text.startsWith(':') ? '' : text;
+}
+
+/** All names that a value may be, and the one that was meant, where one is near. */
+export function oneOfNames(value: unknown, known: readonly string[]): string {
+  return `one of ${known.map((name) => JSON.stringify(name)).join(', ')}${suggestNear(value, known)}`;
+}
+
 function commonStart(a: string, b: string): number {
   let length = 0;
   while (length < a.length && a[length] === b[length]) length++;

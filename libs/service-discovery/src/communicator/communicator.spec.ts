@@ -409,6 +409,38 @@ describe('ServiceCommunicator', () => {
       expect(patterns.app.timeout).toBe('15s');
     });
 
+    it('of a pattern of a name of its own hold for services of that tier, and for who asks for it', async () => {
+      await stage.registerOne({ instanceId: 'a', tier: 'batch' });
+      const communicator = stage.communicatorWith({
+        retry: { maxAttempts: 1 },
+        patterns: { batch: { timeout: '5m', attemptTimeout: '2m' }, eager: { retry: { maxAttempts: 4 } } },
+      });
+      const settings = (from: ServiceCommunicator): unknown[] =>
+        from.describePipeline('users').map(({ stage, options }) => [stage, options]);
+      expect(settings(communicator)).toContainEqual(['deadline', { timeoutMs: 300_000 }]);
+      const eager = communicator.withOptions({ pattern: 'eager' });
+      expect(settings(eager)).toContainEqual(['retry', expect.objectContaining({ maxAttempts: 4 })]);
+      expect(communicator.getCommunicationPatterns().batch).toMatchObject({
+        timeout: '5m',
+        attemptTimeout: '2m',
+        retry: { maxAttempts: 1 },
+        loadBalancing: 'round_robin',
+      });
+      expect(() => communicator.withOptions({ pattern: 'bach' })).toThrow(
+        'pattern: expected one of "web", "app", "data", "ml", "monitoring", "batch", "eager" (did you mean "batch"?), but got "bach"',
+      );
+    });
+
+    it.each(['batch', 'constructor', '__proto__'])(
+      'of a service whose tier %s has no pattern are the usual ones',
+      async (tier) => {
+        await stage.registerOne({ instanceId: 'a', tier });
+        const communicator = stage.communicatorWith({ pattern: 'web' });
+        await expect(communicator.callServiceJson('users', { path: '/' })).resolves.toEqual({ from: 'a' });
+        expect(communicator.describePipeline('users')).toEqual(communicator.describePipeline('others'));
+      },
+    );
+
     it('that agree share a breaker; those that differ have their own', async () => {
       await stage.register('a');
       stage.transport.answer(() => ({ status: 501 }));

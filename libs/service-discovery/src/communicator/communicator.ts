@@ -12,7 +12,14 @@ import {
   validateCommunicatorOptions,
 } from './options/index.js';
 import { callInParallel, type ParallelCall, type ParallelOptions, type ParallelResult } from './parallel-calls.js';
-import { type CommunicationPattern, type PatternOverrides, resolvePatterns } from './patterns.js';
+import {
+  type CommunicationPattern,
+  describePatterns,
+  patternNames,
+  type PatternOverrides,
+  type Patterns,
+  resolvePatterns,
+} from './patterns.js';
 import { readJson } from './read-json.js';
 import { asPlainObject, type ServiceCallRequest, type ServiceCallResponse } from './request.js';
 import { rejected } from './call/rejected.js';
@@ -24,14 +31,12 @@ import { type ServiceExplanation } from './explain-service.js';
 
 /** What holds for every call unless a pattern or `withOptions` says otherwise. */
 export interface CommunicatorDefaults extends CommunicatorOptions {
-  /** Changes to the tier patterns, value by value. */
+  /** Changes to the tier patterns, value by value, and patterns of names of your own: `{ batch: { timeout: '5m' } }`. */
   patterns?: PatternOverrides;
 }
 
 const AS_IT_IS: ResponseUse<ServiceCallResponse> = { consume: asPlainObject };
 const AS_JSON: ResponseUse<unknown> = { consume: readJson, accept: 'application/json' };
-
-type Patterns = Readonly<Record<Tier, CommunicationPattern>>;
 
 /** What a derived communicator has of the one that it comes from. */
 interface Derivation {
@@ -48,8 +53,8 @@ interface Derivation {
  */
 export class ServiceCommunicator {
   private readonly patterns: Patterns;
-  /** By tier. Settings are resolved once, not at every call. */
-  private readonly settings = new Map<Tier | undefined, CallSettings>();
+  /** By pattern. Settings are resolved once, not at every call. */
+  private readonly settings = new Map<string | undefined, CallSettings>();
 
   private readonly overrides: CommunicatorOptions;
   private readonly engine: CallEngine;
@@ -119,15 +124,17 @@ export class ServiceCommunicator {
   withOptions(options: CommunicatorOptions): ServiceCommunicator {
     const { patterns: _, ...defaults } = this.defaults;
     const { strategies } = this.deps;
-    validateCommunicatorOptions(options, '', { over: [defaults, this.overrides], strategies });
-    const overrides = mergeOptions(this.overrides, options);
     const { engine, patterns } = this;
+    const context = { over: [defaults, this.overrides], strategies, patterns: [...patterns.keys()] };
+    validateCommunicatorOptions(options, '', context);
+    const overrides = mergeOptions(this.overrides, options);
     return new ServiceCommunicator(this.deps, this.defaults, { overrides, engine, patterns });
   }
 
-  /** The tier patterns in force. */
+  /** The patterns in force, by name: those of the tiers, and those of the options. */
   getCommunicationPatterns(): Readonly<Record<Tier, CommunicationPattern>> {
-    return this.patterns;
+    const { patterns: _, ...defaults } = this.defaults;
+    return describePatterns(this.patterns, defaults);
   }
 
   /**
@@ -213,14 +220,20 @@ export class ServiceCommunicator {
   }
 
   private settingsFor(service: string): CallSettings {
-    const tier = this.overrides.pattern ?? this.engine.tierOf(service) ?? this.defaults.pattern;
-    let settings = this.settings.get(tier);
+    const name = this.overrides.pattern ?? this.patternOf(service) ?? this.defaults.pattern;
+    let settings = this.settings.get(name);
     if (!settings) {
-      const pattern = tier && this.patterns[tier];
+      const pattern = name === undefined ? undefined : this.patterns.get(name);
       settings = toSettings(mergeOptions(this.defaults, pattern, this.overrides), this.deps.strategies);
-      this.settings.set(tier, settings);
+      this.settings.set(name, settings);
     }
     return settings;
+  }
+
+  /** Undefined also for a tier that this process has no pattern for: others may name what they like. */
+  private patternOf(service: string): string | undefined {
+    const tier = this.engine.tierOf(service);
+    return tier !== undefined && this.patterns.has(tier) ? tier : undefined;
   }
 }
 
@@ -228,6 +241,6 @@ export class ServiceCommunicator {
 function checkDefaults(defaults: CommunicatorDefaults, { strategies }: CommunicatorDependencies): Patterns {
   assertOptions('options', defaults);
   const { patterns, ...options } = defaults;
-  validateCommunicatorOptions(options, '', { strategies });
+  validateCommunicatorOptions(options, '', { strategies, patterns: patternNames(patterns) });
   return resolvePatterns(patterns, options, strategies);
 }

@@ -16,7 +16,15 @@ export {
   type ParallelOptions,
   type ParallelResult,
 } from './parallel-calls.js';
-export { COMMUNICATION_PATTERNS, type CommunicationPattern, type PatternOverrides } from './patterns.js';
+export {
+  COMMUNICATION_PATTERNS,
+  type CommunicationPattern,
+  type PatternOptions,
+  type PatternOverrides,
+  patternNames,
+  type Patterns,
+  resolvePatterns,
+} from './patterns.js';
 export { type ServiceCallRequest, type ServiceCallResponse } from './request.js';
 export { type CallStageDescription, type CallStageName } from './call/stage.js';
 export { Balancers, type FedBalancer } from './channel/balancers.js';

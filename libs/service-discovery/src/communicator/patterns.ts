@@ -1,7 +1,12 @@
-import { assertOptions, OptionValidator } from '../common/index.js';
+import { assertOptions, isRecord, OptionValidator } from '../common/index.js';
 import { type NamedStrategies } from '../balancing/index.js';
-import { type Tier, TIERS } from '../model/index.js';
-import { type CommunicatorOptions, mergeOptions, validateCommunicatorOptions } from './options/index.js';
+import { type BuiltInTier, isLabel, LABEL_RULE, type Tier, TIERS } from '../model/index.js';
+import {
+  type CommunicatorOptions,
+  DEFAULT_COMMUNICATOR_OPTIONS,
+  mergeOptions,
+  validateCommunicatorOptions,
+} from './options/index.js';
 
 /** A named set of call settings for one kind of service. */
 export interface CommunicationPattern extends Required<
@@ -21,7 +26,7 @@ export interface CommunicationPattern extends Required<
  * - `ml` answers slowly and evenly loaded machines matter most: the least busy instance, long timeouts, few at once.
  * - `monitoring` must never disturb what it watches: one attempt, short timeouts, an eager breaker.
  */
-export const COMMUNICATION_PATTERNS: Readonly<Record<Tier, CommunicationPattern>> = {
+export const COMMUNICATION_PATTERNS: Readonly<Record<BuiltInTier, CommunicationPattern>> = {
   web: {
     description: 'Faces people: a quick error beats a late answer.',
     loadBalancing: 'p2c_ewma',
@@ -69,11 +74,21 @@ export const COMMUNICATION_PATTERNS: Readonly<Record<Tier, CommunicationPattern>
   },
 };
 
-/** What a user changes in the patterns, value by value. */
-export type PatternOverrides = Partial<Record<Tier, Omit<CommunicatorOptions, 'pattern'>>>;
+/** What one pattern sets. */
+export type PatternOptions = Omit<CommunicatorOptions, 'pattern'>;
+
+/** What a user changes in the built-in patterns, value by value, and patterns of names of their own. */
+export type PatternOverrides = { readonly [Name in Tier]?: PatternOptions };
+
+/** The patterns in force, by name. A Map, since names come from registrations, too. */
+export type Patterns = ReadonlyMap<string, PatternOptions>;
+
+export function patternNames(overrides: PatternOverrides | undefined): readonly string[] {
+  return [...new Set([...TIERS, ...(isRecord(overrides) ? Object.keys(overrides) : [])])];
+}
 
 /**
- * The patterns with a user's changes.
+ * The patterns with a user's changes, and with patterns of the user's own, which set what they name and nothing else.
  * @param defaults what they are laid over
  * @throws InvalidConfigurationError that lists every wrong value
  */
@@ -81,18 +96,34 @@ export function resolvePatterns(
   overrides: PatternOverrides = {},
   defaults: CommunicatorOptions = {},
   strategies?: NamedStrategies,
-): Readonly<Record<Tier, CommunicationPattern>> {
-  assertOptions('patterns', overrides, `an object of options by tier: ${TIERS.join(', ')}`);
+): Patterns {
+  assertOptions('patterns', overrides, `an object of options by tier: ${TIERS.join(', ')}, or a name of your own`);
   const check = new OptionValidator();
-  const patterns: Record<Tier, CommunicationPattern> = { ...COMMUNICATION_PATTERNS };
-  for (const [tier, changes] of Object.entries(overrides)) {
-    check.oneOf('patterns', tier, TIERS);
-    const pattern = COMMUNICATION_PATTERNS[tier as Tier];
-    check.gather(() =>
-      validateCommunicatorOptions(changes, `patterns.${tier}`, { over: [defaults, pattern], strategies }),
-    );
-    patterns[tier as Tier] = { ...pattern, ...mergeOptions(pattern, changes) };
+  const patterns = new Map<string, PatternOptions>(Object.entries(COMMUNICATION_PATTERNS));
+  for (const [name, changes] of Object.entries(overrides)) {
+    const pattern = patterns.get(name);
+    const path = `patterns.${name}`;
+    if (!isLabel(name)) check.problem(path, name, `a name: ${LABEL_RULE}`);
+    check.gather(() => validateCommunicatorOptions(changes, path, { over: [defaults, pattern], strategies }));
+    patterns.set(name, mergeOptions(pattern, changes));
   }
   check.throwIfAny();
   return patterns;
+}
+
+/** Patterns as they take effect over the defaults: each with all that makes one. */
+export function describePatterns(
+  patterns: Patterns,
+  defaults: CommunicatorOptions,
+): Readonly<Record<Tier, CommunicationPattern>> {
+  const { loadBalancing, timeout, attemptTimeout, retry, circuitBreaker, concurrency } = mergeOptions(
+    DEFAULT_COMMUNICATOR_OPTIONS,
+    defaults,
+  ) as Omit<CommunicationPattern, 'description'>;
+  const base = { loadBalancing, timeout, attemptTimeout, retry, circuitBreaker, concurrency };
+  const described = [...patterns].map(([name, pattern]) => [
+    name,
+    { description: 'A pattern of this app.', ...mergeOptions(base, pattern) },
+  ]);
+  return Object.fromEntries(described) as Readonly<Record<Tier, CommunicationPattern>>;
 }

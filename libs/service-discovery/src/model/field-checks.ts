@@ -13,6 +13,8 @@ export function isServiceName(value: unknown): boolean {
   return isText(value) && SERVICE_NAME_PATTERN.test(value);
 }
 
+export const LABEL_RULE = 'a text of 1 to 128 characters without spaces or slashes';
+
 export function isLabel(value: unknown): boolean {
   return isText(value) && /^[^\s/\p{Cc}]{1,128}$/u.test(value);
 }

@@ -8,7 +8,7 @@ export * from './instance.js';
 export { steadyList } from './instance-list.js';
 export * from './lease-kind.js';
 export * from './lease.js';
-export { INSTANCE_ID_PATTERN, isServiceName, SERVICE_NAME_PATTERN } from './field-checks.js';
+export { INSTANCE_ID_PATTERN, isLabel, isServiceName, LABEL_RULE, SERVICE_NAME_PATTERN } from './field-checks.js';
 export * from './protocol.js';
 export * from './registration.js';
 export { assertServiceName, findServiceNamesProblems } from './service-names.js';

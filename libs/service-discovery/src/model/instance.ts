@@ -11,9 +11,11 @@ export type OperatorStatus = 'up' | 'maintenance' | 'draining';
 /** The one status that readers see: the operator's word where it is not `up`, else what the checks found. */
 export type InstanceStatus = HealthStatus | Exclude<OperatorStatus, 'up'>;
 
-/** The tiers that have a pattern of their own. */
+/** The tiers that the library has a pattern for. */
 export const TIERS = ['web', 'app', 'data', 'ml', 'monitoring'] as const;
-export type Tier = (typeof TIERS)[number];
+export type BuiltInTier = (typeof TIERS)[number];
+/** The name of a tier: a built-in one, or one that those who call the service have a pattern for. */
+export type Tier = BuiltInTier | (string & Record<never, never>);
 
 /** What the last health check saw. */
 export interface HealthDetail {

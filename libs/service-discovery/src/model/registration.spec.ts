@@ -83,7 +83,7 @@ describe('a registration', () => {
     version: ['1.2.3', '1.0.0-beta.1+build', 'v2.0.0'],
     weight: [0, 1, 100, 65_535],
     zone: ['eu-west-1a', 'x'.repeat(128)],
-    tier: ['web', 'app', 'data', 'ml', 'monitoring'],
+    tier: ['web', 'app', 'data', 'ml', 'monitoring', 'Web', 'batch'],
     dependencies: [[], ['order-service', 'mail'], Array.from({ length: DEPENDENCY_LIMIT }, (_, index) => `s${index}`)],
     instanceId: ['a', 'pod-7_x@node:8080', 'x'.repeat(256), '_a_'],
     ttl: [1_000, '30s', '1d', 86_400_000],
@@ -190,7 +190,7 @@ describe('a registration', () => {
     version: [null, '', '1', '1.2', 'latest', '1.2.3.4', '^1.2.3', `1.2.3-${'x'.repeat(200)}`, 1, {}],
     weight: [null, -1, 65_536, 1.5, '100', Number.NaN],
     zone: [null, '', 'a b', 'a/b', 'x'.repeat(129), 7],
-    tier: [null, '', 'Web', 'frontend', 7],
+    tier: [null, '', 'a b', 'a/b', 'x'.repeat(129), 7],
     dependencies: [
       null,
       'orders',

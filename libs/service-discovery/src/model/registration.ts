@@ -13,13 +13,14 @@ import {
   INSTANCE_ID_PATTERN,
   isHost,
   isLabel,
+  LABEL_RULE,
   isPath,
   isServiceName,
   isText,
   isWholeNumber,
   withoutBrackets,
 } from './field-checks.js';
-import { type ServiceInstance, shapeInstance, TIERS, type Tier } from './instance.js';
+import { type ServiceInstance, shapeInstance, type Tier } from './instance.js';
 import { type LeaseKind } from './lease-kind.js';
 import { isHttp, type Protocol, PROTOCOLS } from './protocol.js';
 import { findServiceNamesProblems, SERVICE_NAME_RULE } from './service-names.js';
@@ -60,6 +61,7 @@ export interface ServiceRegistration {
   /** A whole number from 0 to 65535; 0 takes the instance out. @default 100 */
   weight?: number;
   zone?: string;
+  /** Whose pattern calls to it go by, where the caller has one of this name; else it changes nothing. */
   tier?: Tier;
   /**
    * Names of the services that it calls, at most {@link DEPENDENCY_LIMIT}: aggregated health tells by them what an outage
@@ -136,8 +138,8 @@ const RULES: Readonly<Record<keyof ServiceRegistration, FieldRule>> = {
     accepts: (value) => versionOf(value) !== undefined,
   },
   weight: { expected: 'a whole number from 0 to 65535', accepts: (value) => isWholeNumber(value, 0, 65_535) },
-  zone: { expected: 'a text of 1 to 128 characters without spaces or slashes', accepts: isLabel },
-  tier: { expected: `one of ${TIERS.join(', ')}`, accepts: (value) => (TIERS as readonly unknown[]).includes(value) },
+  zone: { expected: LABEL_RULE, accepts: isLabel },
+  tier: { expected: LABEL_RULE, accepts: isLabel },
   dependencies: {
     expected: `a list of at most ${DEPENDENCY_LIMIT} names of services`,
     accepts: Array.isArray,

@@ -1,7 +1,7 @@
 import { Logger, type Provider } from '@nestjs/common';
 import { APP_INTERCEPTOR, ModulesContainer } from '@nestjs/core';
 import { type Clock, type Random, systemClock, systemRandom } from '../common/index.js';
-import { CallFindings, ServiceCommunicator } from '../communicator/index.js';
+import { CallFindings, resolvePatterns, ServiceCommunicator } from '../communicator/index.js';
 import { CheckShare, HealthAggregator, HealthMonitor, planChecks, resolveHealthCheckOptions } from '../health/index.js';
 import { type InstanceKey } from '../model/index.js';
 import { DiscoveryMetrics, EventBus, EventLogger } from '../observability/index.js';
@@ -84,8 +84,8 @@ export const CORE_PROVIDERS: readonly Provider[] = [
   },
   {
     provide: ResiliencePolicies,
-    inject: [EventBus, CLOCK, RANDOM],
-    useFactory: (events: EventBus, clock: Clock, random: Random) => new ResiliencePolicies({ events, clock, random }),
+    inject: [SERVICE_DISCOVERY_OPTIONS, EventBus, CLOCK, RANDOM],
+    useFactory: createPolicies,
   },
   { provide: APP_INTERCEPTOR, useClass: DeadlineInterceptor },
   ServiceReadiness,
@@ -202,6 +202,16 @@ function createCommunicator(
   const ambientDeadline = inheritDeadline ? currentDeadline : undefined;
   const deps = { registry, transport, events, clock, random, ambientDeadline, strategies };
   return new ServiceCommunicator(deps, communicator);
+}
+
+function createPolicies(
+  { communicator: { patterns: changes, ...defaults }, strategies }: Options,
+  events: EventBus,
+  clock: Clock,
+  random: Random,
+): ResiliencePolicies {
+  const settings = { defaults, patterns: resolvePatterns(changes, defaults, strategies) };
+  return new ResiliencePolicies({ events, clock, random, settings });
 }
 
 function createAggregator(

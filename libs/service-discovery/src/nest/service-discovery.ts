@@ -190,7 +190,7 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
     return this.aggregator.getAggregatedHealth();
   }
 
-  /** The tier patterns in force. */
+  /** The patterns in force, by name: those of the tiers, and those of the options. */
   getCommunicationPatterns(): Readonly<Record<Tier, CommunicationPattern>> {
     return this.communicator.getCommunicationPatterns();
   }

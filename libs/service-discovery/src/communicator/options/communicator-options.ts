@@ -26,7 +26,7 @@ export interface CommunicatorOptions extends PolicyOptions {
    * @default false
    */
   coalescing?: boolean;
-  /** Settings of a tier, over the module's own and under everything else given here. @default the service's tier */
+  /** The pattern whose settings apply, over the module's own and under all else that is given here. @default that of the service's tier */
   pattern?: Tier;
 }
 

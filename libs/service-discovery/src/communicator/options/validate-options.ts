@@ -1,4 +1,4 @@
-import { isRecord, msOf, OptionValidator } from '../../common/index.js';
+import { isRecord, msOf, OptionValidator, oneOfNames } from '../../common/index.js';
 import { type NamedStrategies, resolveLoadBalancing } from '../../balancing/index.js';
 import { TIERS } from '../../model/index.js';
 import { type CommunicatorOptions, DEFAULT_COMMUNICATOR_OPTIONS } from './communicator-options.js';
@@ -15,6 +15,8 @@ const WITHOUT_DEFAULT: readonly string[] = ['pattern'];
 export interface OptionsContext {
   /** What they are laid over, the lowest first. @default the defaults alone */
   readonly over?: readonly (CommunicatorOptions | undefined)[];
+  /** The names of patterns. @default the built-in ones alone */
+  readonly patterns?: readonly string[];
   /** Strategies that may be named. @default the built-in ones alone */
   readonly strategies?: NamedStrategies;
 }
@@ -27,7 +29,7 @@ export interface OptionsContext {
 export function validateCommunicatorOptions(
   options: CommunicatorOptions = {},
   path = '',
-  { over = [], strategies }: OptionsContext = {},
+  { over = [], strategies, patterns = TIERS }: OptionsContext = {},
 ): void {
   const validator = new OptionValidator(path);
   validator.options<CommunicatorOptions>('', options, DEFAULT_COMMUNICATOR_OPTIONS, WITHOUT_DEFAULT);
@@ -46,7 +48,9 @@ export function validateCommunicatorOptions(
     validator.number('concurrency', concurrency, { min: 1, max: 1_000_000, integer: true });
   }
   if (coalescing !== undefined) validator.boolean('coalescing', coalescing);
-  if (pattern !== undefined) validator.oneOf('pattern', pattern, TIERS);
+  if (pattern !== undefined && !patterns.includes(pattern)) {
+    validator.problem('pattern', pattern, oneOfNames(pattern, patterns));
+  }
   const policies: { -readonly [Name in keyof ResolvedPolicies]?: ResolvedPolicies[Name] } = {};
   for (const name of POLICY_NAMES) {
     if (options[name] === undefined) continue;

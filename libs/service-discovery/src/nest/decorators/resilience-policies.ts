@@ -1,18 +1,22 @@
 import { type Clock, type Random, systemClock, systemRandom } from '../../common/index.js';
 import { type EventSink, SILENT } from '../../model/index.js';
+import { type MethodDefaults, NO_DEFAULTS } from './method-policy.js';
 import { ResiliencePolicy, type ResiliencePolicyOptions } from '../../resilience/index.js';
 
 /** A decorated method: what its policy is made from. Its identity is the key of the policy. */
 export interface ResilientMethod {
   /** What logs, events and metrics call it. */
   readonly name: string;
-  readonly options: ResiliencePolicyOptions;
+  /** @throws InvalidConfigurationError for what does not fit the settings */
+  readonly policyIn: (settings: MethodDefaults) => ResiliencePolicyOptions;
 }
 
 export interface ResiliencePoliciesDeps {
   clock?: Clock;
   random?: Random;
   events?: EventSink;
+  /** The module's settings. @default none */
+  settings?: MethodDefaults;
 }
 
 /**
@@ -24,27 +28,51 @@ export class ResiliencePolicies {
 
   constructor(private readonly deps: ResiliencePoliciesDeps = {}) {}
 
+  /**
+   * Makes the policies of all decorated methods of an instance.
+   * @throws InvalidConfigurationError for options that do not fit the module's settings
+   */
+  prepare(instance: object): void {
+    for (let at: unknown = instance; isObject(at); at = Object.getPrototypeOf(at)) {
+      for (const method of declared.get(at) ?? []) this.of(instance.constructor, method);
+    }
+  }
+
   of(owner: object, method: ResilientMethod): ResiliencePolicy {
     let policies = this.byClass.get(owner);
     if (!policies) this.byClass.set(owner, (policies = new Map<ResilientMethod, ResiliencePolicy>()));
     let policy = policies.get(method);
     if (!policy) {
-      const { clock = systemClock, random = systemRandom, events = SILENT } = this.deps;
-      policies.set(
-        method,
-        (policy = new ResiliencePolicy(method.options, { clock, random, events, name: method.name })),
-      );
+      const { clock = systemClock, random = systemRandom, events = SILENT, settings = NO_DEFAULTS } = this.deps;
+      const options = method.policyIn(settings);
+      policy = new ResiliencePolicy(options, { clock, random, events, name: method.name });
+      policies.set(method, policy);
     }
     return policy;
   }
 }
 
+/** The decorated methods of each prototype. */
+const declared = new WeakMap<object, ResilientMethod[]>();
+
+export function declareResilient(prototype: object, method: ResilientMethod): void {
+  declared.set(prototype, [...(declared.get(prototype) ?? []), method]);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
 const byInstance = new WeakMap<object, ResiliencePolicies>();
 const detached = new ResiliencePolicies();
 
-/** Says which app an instance belongs to. */
+/**
+ * Says which app an instance belongs to.
+ * @throws InvalidConfigurationError for options of its methods that do not fit the module's settings
+ */
 export function adopt(instance: object, policies: ResiliencePolicies): void {
   byInstance.set(instance, policies);
+  policies.prepare(instance);
 }
 
 /** The policies of the app that made the instance; for one made by hand, a set of the process with no events. */

@@ -2,25 +2,34 @@ import {
   assertOptions,
   callKeyOf,
   InvalidConfigurationError,
+  OptionValidator,
   type Problem,
-  withoutUndefined,
 } from '../../common/index.js';
-import { COMMUNICATION_PATTERNS } from '../../communicator/index.js';
-import { type Tier, TIERS } from '../../model/index.js';
-import { classifyError, resolveResiliencePolicyOptions, type ResiliencePolicyOptions } from '../../resilience/index.js';
-import { givingWay } from '../giving-way.js';
+import { type Tier } from '../../model/index.js';
+import { classifyError, type ResiliencePolicyOptions } from '../../resilience/index.js';
 import { currentSignal, withSignal } from './current-signal.js';
+import { methodPolicy, NO_DEFAULTS } from './method-policy.js';
 import { mimic } from './mimic.js';
 import { onInjected } from './on-injected.js';
-import { adopt, policiesOf, ResiliencePolicies, type ResilientMethod } from './resilience-policies.js';
+import {
+  adopt,
+  declareResilient,
+  policiesOf,
+  ResiliencePolicies,
+  type ResilientMethod,
+} from './resilience-policies.js';
 
 /** What stands around a method that is decorated with `@ResilientCall()`. */
 export interface ResilientCallOptions extends Omit<ResiliencePolicyOptions, 'fallback'> {
   /** The service that the method calls, for events, logs and metrics. @default `<Class>.<method>` */
   service?: string;
-  /** The timeouts, retry, breaker and concurrency of a tier, under everything else that is given here. */
+  /**
+   * The pattern, of a tier or of the module's `patterns`, whose settings apply under all else that is given here. Its retries
+   * too: say `retry: false` where the method must not run twice.
+   * @default the module's `pattern`, without its retries
+   */
   pattern?: Tier;
-  /** Refuses calls after too many failures; false: never. @default {} (5 failures in a row open it for 60 s) */
+  /** Refuses calls after too many failures; false: never. @default the module's, or {} (5 failures in a row open it for 60 s) */
   circuitBreaker?: ResiliencePolicyOptions['circuitBreaker'];
   /**
    * What answers when the call has failed for good: the name of a method of the same class, which gets the call's
@@ -49,7 +58,10 @@ const POLICIES = Symbol('nest-service-discovery:policies');
 /**
  * Puts a policy around an async method of a provider or a controller, route handlers included; its order among other
  * decorators does not matter. The policy, its breaker above all, is one for all instances of the class in the app.
- * Nothing is retried unless `retry` or `pattern` asks for it: only the author knows whether a method may run twice.
+ *
+ * What is left out is what the module's options, environment and preset set: timeouts, breaker, limits. Nothing is retried,
+ * hedged or shared unless it is asked for here: only the author knows whether a method may run twice. `retry: {}` then takes
+ * the module's values.
  *
  * @example
  * ```ts
@@ -68,10 +80,7 @@ export function ResilientCall(options: ResilientCallOptions = {}) {
     const label = `${owner.name}.${String(key)}`;
     const original = checkMethod(descriptor.value, label);
     assertOptions(`@ResilientCall ${label}`, options);
-    const method: ResilientMethod = {
-      name: options.service ?? label,
-      options: toPolicyOptions(options, target, label),
-    };
+    const method = toMethod(options, target, label);
     const { fallback, key: keyOf } = options;
 
     async function resilient(this: unknown, ...args: unknown[]): Promise<unknown> {
@@ -85,7 +94,9 @@ export function ResilientCall(options: ResilientCallOptions = {}) {
     mimic(resilient, original);
     descriptor.value = resilient as unknown as T;
     // Nest makes no classes, so a static method belongs to no app.
-    if (typeof target !== 'function') onInjected(target, POLICIES, ResiliencePolicies, adopt);
+    if (typeof target === 'function') return;
+    declareResilient(target, method);
+    onInjected(target, POLICIES, ResiliencePolicies, adopt);
   };
 }
 
@@ -94,50 +105,46 @@ function checkMethod(value: unknown, label: string): Callable {
   throw new InvalidConfigurationError([{ path: `@ResilientCall ${label}`, value, expected: 'to stand on a method' }]);
 }
 
-/** Checked here rather than at the first call: a wrong option should stop the start. */
-function toPolicyOptions(options: ResilientCallOptions, target: object, label: string): ResiliencePolicyOptions {
-  const { service: _service, pattern, fallback, key, ...own } = options;
+/**
+ * Checked here rather than at the first call: a wrong option should stop the start. What only the module knows, its
+ * patterns and what its settings contradict, is checked when an app makes the class.
+ */
+function toMethod(options: ResilientCallOptions, target: object, label: string): ResilientMethod {
+  const { service = label, fallback, key, ...policy } = options;
   const problems: Problem[] = [];
-  if (pattern !== undefined && !TIERS.includes(pattern)) {
-    problems.push({ path: 'pattern', value: pattern, expected: `one of ${TIERS.join(', ')}` });
+  const { pattern, ...own } = policy;
+  if (pattern !== undefined && typeof pattern !== 'string') {
+    problems.push({ path: 'pattern', value: pattern, expected: 'the name of a pattern' });
   }
   const answers = typeof fallback === 'string' ? (target as Record<string, unknown>)[fallback] : fallback;
   if (fallback !== undefined && typeof answers !== 'function') {
     problems.push({ path: 'fallback', value: fallback, expected: 'the name of a method of the class, or a function' });
   }
-  const sharing = own.coalescing ? 'coalescing' : own.lastGood && 'lastGood';
+  const sharing = policy.coalescing ? 'coalescing' : policy.lastGood && 'lastGood';
   if (key === undefined ? sharing : typeof key !== 'function') {
     const purpose = sharing ? `, which ${sharing} goes by` : '';
     problems.push({ path: 'key', value: key, expected: `a function that makes a text of the arguments${purpose}` });
   }
-  const policy = {
-    circuitBreaker: {},
-    ...(pattern && givingWay(patternOptions(pattern), own)),
-    ...withoutUndefined(own),
+  const check = new OptionValidator();
+  const isBuiltIn = pattern !== undefined && NO_DEFAULTS.patterns.has(pattern);
+  check.gather(() => methodPolicy(isBuiltIn ? policy : own, NO_DEFAULTS));
+  throwNamed(label, [...problems, ...check.problems]);
+  return {
+    name: service,
+    policyIn: (settings) => {
+      const inApp = new OptionValidator();
+      const made = inApp.gather(() => methodPolicy(policy, settings));
+      throwNamed(label, inApp.problems);
+      return made!;
+    },
   };
-  try {
-    resolveResiliencePolicyOptions(policy);
-  } catch (error) {
-    if (!(error instanceof InvalidConfigurationError)) throw error;
-    problems.push(...error.problems);
-  }
-  if (problems.length === 0) return policy;
+}
+
+function throwNamed(label: string, problems: readonly Problem[]): void {
+  if (problems.length === 0) return;
   throw new InvalidConfigurationError(
     problems.map((problem) => ({ ...problem, path: `@ResilientCall ${label}: ${problem.path}` })),
   );
-}
-
-function patternOptions(tier: Tier): ResiliencePolicyOptions {
-  const pattern = COMMUNICATION_PATTERNS[tier] as (typeof COMMUNICATION_PATTERNS)[Tier] | undefined;
-  if (!pattern) return {};
-  const { timeout, attemptTimeout, retry, circuitBreaker, concurrency } = pattern;
-  return {
-    timeout,
-    attemptTimeout,
-    retry,
-    circuitBreaker,
-    bulkhead: concurrency !== false && { maxConcurrent: concurrency },
-  };
 }
 
 function toFallback(

@@ -4,15 +4,16 @@ import {
   isPlainObject,
   isRecord,
   type OptionValidator,
-  suggest,
+  suggestNear,
   withMaskedPassword,
 } from '../../common/index.js';
 import {
-  COMMUNICATION_PATTERNS,
   type CommunicatorDefaults,
+  patternNames,
+  resolvePatterns,
   validateCommunicatorOptions,
 } from '../../communicator/index.js';
-import { findRegistrationProblems, type Tier, TIERS } from '../../model/index.js';
+import { findRegistrationProblems } from '../../model/index.js';
 import {
   isNamespace,
   NAMESPACE_RULE,
@@ -51,7 +52,7 @@ const TO_DO_WITHOUT = "mode: 'memory_only' to do without";
 
 export function checkPreset(preset: unknown, check: OptionValidator): void {
   if (preset === undefined || isPreset(preset)) return;
-  check.problem('preset', preset, `one of ${PRESET_NAMES.join(', ')}${suggestFor(preset, PRESET_NAMES)}`);
+  check.problem('preset', preset, `one of ${PRESET_NAMES.join(', ')}${suggestNear(preset, PRESET_NAMES)}`);
 }
 
 const STORE_METHODS = ['put', 'recover', 'renew', 'remove', 'setStatus', 'watch', 'close'] as const;
@@ -99,7 +100,7 @@ export function checkMode(
   }
   if (SERVICE_DISCOVERY_MODES.includes(mode)) return mode;
   const names = new Intl.ListFormat('en', { type: 'disjunction' }).format(SERVICE_DISCOVERY_MODES);
-  check.problem('mode', mode, `${names}${suggestFor(mode, SERVICE_DISCOVERY_MODES)}`);
+  check.problem('mode', mode, `${names}${suggestNear(mode, SERVICE_DISCOVERY_MODES)}`);
   return DEFAULT_SERVICE_DISCOVERY_OPTIONS.mode;
 }
 
@@ -196,14 +197,8 @@ export function checkCalls(
   strategies: NamedStrategies,
   check: OptionValidator,
 ): void {
-  check.gather(() => validateCommunicatorOptions(calls, '', { strategies }));
-  for (const [tier, changes] of Object.entries(patterns ?? {})) {
-    // Unknown tiers are reported with the unknown options.
-    if (TIERS.includes(tier as (typeof TIERS)[number])) {
-      const over = [calls, COMMUNICATION_PATTERNS[tier as Tier]];
-      check.gather(() => validateCommunicatorOptions(changes, `patterns.${tier}`, { over, strategies }));
-    }
-  }
+  check.gather(() => validateCommunicatorOptions(calls, '', { strategies, patterns: patternNames(patterns) }));
+  check.gather(() => resolvePatterns(patterns, calls, strategies));
 }
 
 export function checkTransport(transport: unknown, check: OptionValidator): void {
@@ -222,7 +217,7 @@ export function checkTransport(transport: unknown, check: OptionValidator): void
   check.problem(
     'transport',
     transport,
-    `one of ${names}, or a plain object of undici's options, or an object with send() and close()${suggestFor(transport, TRANSPORT_NAMES)}`,
+    `one of ${names}, or a plain object of undici's options, or an object with send() and close()${suggestNear(transport, TRANSPORT_NAMES)}`,
   );
 }
 
@@ -239,10 +234,4 @@ export function checkAdvertise(
     check.problem(`advertise.${path}`, value, expected);
   }
   check.oneOf('advertise.when', when, ['ready', 'listening']);
-}
-
-function suggestFor(value: unknown, known: readonly string[]): string {
-  const text = typeof value === 'string' ? suggest(value, known) : '';
-  // All names stand in the message already.
-  return text.startsWith(':') ? '' : text;
 }

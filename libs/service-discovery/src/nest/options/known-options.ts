@@ -6,7 +6,6 @@ import {
   HEALTH_AGGREGATOR_OPTIONS_WITHOUT_DEFAULT,
   HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT,
 } from '../../health/index.js';
-import { TIERS } from '../../model/index.js';
 import { DEFAULT_EVENT_LOGGER_OPTIONS } from '../../observability/index.js';
 import {
   DEFAULT_ADAPTIVE_LIMIT_OPTIONS,
@@ -67,7 +66,7 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   lastGood: Object.keys(DEFAULT_LAST_GOOD_OPTIONS),
   chaos: [...Object.keys(DEFAULT_CHAOS_OPTIONS), 'latency', 'outcome'],
   pattern: null,
-  patterns: TIERS,
+  patterns: null,
   strategies: null,
   transport: null,
   api: [...Object.keys(DEFAULT_API_OPTIONS), ...API_OPTIONS_WITHOUT_DEFAULT],

@@ -41,7 +41,7 @@ export class CallsController {
     @Inject(Reply) private readonly reply: Reply,
   ) {}
 
-  /** The tier patterns in force, by tier. */
+  /** The patterns in force, by name: those of the tiers, and those of the options. */
   @Get('patterns')
   listPatterns(@Res() response: unknown): { patterns: Readonly<Partial<Record<Tier, PatternView>>> } {
     const patterns = Object.entries(this.communicator.getCommunicationPatterns());

@@ -2,7 +2,7 @@ import { strategyName } from '../../../balancing/index.js';
 import { isPlainObject, msOf, snakeCase } from '../../../common/index.js';
 import { type CommunicationPattern } from '../../../communicator/index.js';
 
-/** A tier's pattern as JSON. Durations are seconds. Settings that are not named have their defaults. */
+/** A pattern as JSON. Durations are seconds. Settings that are not named have their defaults. */
 export interface PatternView {
   readonly description: string;
   /** A strategy's name, without options beside it; `custom` for one of the app's own without a name. */
