@@ -65,18 +65,21 @@ const call: fc.Arbitrary<Call> = fc
     headers: fc.record({ 'x-to': fc.constantFrom(undefined, 'two', 'other') }),
     exclude: maybe(fc.subarray(IDS)),
     avoid: maybe(fc.subarray(IDS)),
+    unreachable: maybe(fc.subarray(IDS)),
     refused: fc.oneof({ weight: 2, arbitrary: fc.constant<string[]>([]) }, fc.subarray(IDS)),
   })
-  .map(({ exclude, avoid, refused, ...more }) => ({
+  .map(({ exclude, avoid, unreachable, refused, ...more }) => ({
     ...more,
     exclude: exclude && new Set(exclude),
     avoid: avoid && new Set(avoid),
+    unreachable: unreachable && new Set(unreachable),
     refused,
     refusal: ({ instanceId }) => (refused.includes(instanceId) ? 'circuit_open' : undefined),
   }));
 
 const options: fc.Arbitrary<Partial<LoadBalancingOptions>> = fc
   .record({
+    failOpen: fc.boolean(),
     panicThreshold: fc.constantFrom(0, 0, 0.5, 0.9),
     minimumHealthyShare: fc.constantFrom(0, 0, 0.4, 0.8),
     uncheckedThreshold: fc.constantFrom(...SHARES),
@@ -112,7 +115,7 @@ const options: fc.Arbitrary<Partial<LoadBalancingOptions>> = fc
 
 /** Says the same in the plainest way: one question after the other, for each instance by itself. */
 function reference(instances: readonly ServiceInstance[], wanted: Call, given: Partial<LoadBalancingOptions>): Shares {
-  const { panicThreshold = 0, minimumHealthyShare = 0, uncheckedThreshold = 0.5 } = given;
+  const { failOpen = true, panicThreshold = 0, minimumHealthyShare = 0, uncheckedThreshold = 0.5 } = given;
   if (instances.length === 0) return 'no_instances';
   const inRange = ({ version }: ServiceInstance, range: string): boolean =>
     version !== undefined && semver.satisfies(version, range);
@@ -140,34 +143,79 @@ function reference(instances: readonly ServiceInstance[], wanted: Call, given: P
   const serving = onDuty.filter(({ status }) => status !== 'unhealthy');
   const healthy = serving.filter(({ status }) => status === 'healthy');
   const isOutlier = ({ instanceId }: ServiceInstance): boolean => wanted.avoid?.has(instanceId) ?? false;
-  const share = onDuty.length === 0 ? 1 : weigh(serving.filter((instance) => !isOutlier(instance))) / weigh(onDuty);
-  const isPanic = share < panicThreshold;
-  const usable = isPanic ? onDuty : serving;
-  if (usable.length === 0) return 'none_healthy';
-  if (minimumHealthyShare > 0 && share <= minimumHealthyShare) return 'too_few_healthy';
-  const available = usable.filter(({ instanceId }) => !wanted.refused.includes(instanceId));
-  if (available.length === 0) return 'none_available';
-
-  const checksCount = !isPanic && healthy.length > 0 && weigh(healthy) >= uncheckedThreshold * weigh(serving);
-  /** The smaller the better; a wish that comes first outweighs all that follow. */
-  const demerits = (instance: ServiceInstance, mindsTried: boolean): number =>
-    (!isPanic && isOutlier(instance) ? 4 : 0) +
-    (mindsTried && wanted.exclude?.has(instance.instanceId) ? 2 : 0) +
-    (checksCount && instance.status !== 'healthy' ? 1 : 0);
-  const best = (some: readonly ServiceInstance[], mindsTried: boolean): readonly ServiceInstance[] => {
-    const least = Math.min(...some.map((instance) => demerits(instance, mindsTried)));
-    return some.filter((instance) => demerits(instance, mindsTried) === least);
-  };
-  const left = best(available, true);
-  const fit = best(usable, false);
+  const isReachable = ({ instanceId }: ServiceInstance): boolean => wanted.unreachable?.has(instanceId) !== true;
+  const well = serving.filter((instance) => !isOutlier(instance) && isReachable(instance));
+  const shareOf = (some: readonly ServiceInstance[]): number =>
+    some.length === 0 ? 1 : weigh(well.filter((instance) => some.includes(instance))) / weigh(some);
 
   const levelOf = ({ metadata }: ServiceInstance): number => {
     if (!given.priorities) return 0;
     const level = Number(metadata.level ?? Number.NaN);
     return Number.isNaN(level) ? (given.priorities.otherwise ?? 0) : level;
   };
+  const levelMinimum = given.priorities ? (given.priorities.minimumHealthyShare ?? 0.7) : 0;
   const zone = wanted.zone ?? (given.zone ? given.zone.prefer : undefined);
+  const zoneMinimum = given.zone ? (given.zone.minimumHealthyShare ?? 0.7) : 0;
   const isNear = (instance: ServiceInstance): boolean => zone !== undefined && instance.zone === zone;
+  const names = [...weights.map(([range]) => range), 'other'];
+  /** Of each group its levels, of each level those in the zone and the others. */
+  const layout = names.map((name) => {
+    const ofGroup = onDuty.filter((instance) => groupOf(instance) === name);
+    const levels = [...new Set(ofGroup.map(levelOf))].sort((a, b) => a - b);
+    const sides = levels.map((number) => {
+      const ofLevel = ofGroup.filter((instance) => levelOf(instance) === number);
+      return [ofLevel.filter(isNear), ofLevel.filter((instance) => !isNear(instance))];
+    });
+    return { name, ofGroup, sides };
+  });
+
+  /** Whether all calls can be borne together: a minimum of 0 says nothing of that. */
+  const bear = (some: readonly (readonly ServiceInstance[])[], minimum: number): boolean => {
+    const capacities = some
+      .filter((each) => each.length > 0)
+      .map((each) => Math.min(1, shareOf(each) / (minimum === 0 ? 1 : minimum)));
+    return capacities.reduce((sum, one) => sum + one, 0) >= 1 - 1e-9;
+  };
+  const isLiving = (some: readonly ServiceInstance[]): boolean => some.some((instance) => well.includes(instance));
+  const inPanic = layout.flatMap(({ ofGroup, sides }) => {
+    if (!isLiving(ofGroup) && layout.some((other) => isLiving(other.ofGroup))) return [];
+    const levels = sides.map((ofLevel) => ofLevel.flat());
+    if (bear(levels, levelMinimum)) return [];
+    return sides
+      .filter((ofLevel) => !bear(ofLevel, zoneMinimum))
+      .flatMap((ofLevel) => ofLevel.filter((side) => shareOf(side) < panicThreshold).flat());
+  });
+
+  const share = shareOf(onDuty);
+  const isTooFew = minimumHealthyShare > 0 && share <= minimumHealthyShare;
+  const standIns = failOpen && !isTooFew ? onDuty.filter(({ status }) => status === 'unhealthy') : [];
+  const usual = onDuty.filter((instance) => serving.includes(instance) || inPanic.includes(instance));
+  if (usual.length === 0 && standIns.length === 0) return 'none_healthy';
+  if (isTooFew) return usual.length === 0 ? 'none_healthy' : 'too_few_healthy';
+  /** Within reach first, then not unhealthy. */
+  const firstOf = (mayTake: (instance: ServiceInstance) => boolean): readonly ServiceInstance[] =>
+    [usual.filter(isReachable), standIns.filter(isReachable), usual, standIns]
+      .map((some) => some.filter(mayTake))
+      .find((some) => some.length > 0) ?? [];
+  const available = firstOf(({ instanceId }) => !wanted.refused.includes(instanceId));
+  if (available.length === 0) return 'none_available';
+  const apartFromRefusals = firstOf(() => true);
+  const isFailOpen = apartFromRefusals.every((instance) => !usual.includes(instance));
+
+  const checksCount = healthy.length > 0 && weigh(healthy) >= uncheckedThreshold * weigh(serving);
+  /** The smaller the better; a wish that comes first outweighs all that follow. */
+  const demerits = (instance: ServiceInstance, mindsTried: boolean): number =>
+    (!inPanic.includes(instance) && isOutlier(instance) ? 4 : 0) +
+    (mindsTried && wanted.exclude?.has(instance.instanceId) ? 2 : 0) +
+    (!inPanic.includes(instance) && checksCount && instance.status !== 'healthy' ? 1 : 0);
+  const best = (some: readonly ServiceInstance[], mindsTried: boolean): readonly ServiceInstance[] => {
+    const least = Math.min(...some.map((instance) => demerits(instance, mindsTried)));
+    return some.filter((instance) => demerits(instance, mindsTried) === least);
+  };
+  const left = best(available, true);
+  const fit = inPanic.length > 0 || isFailOpen ? well : best(apartFromRefusals, false);
+  const ignoresHealth = (some: readonly ServiceInstance[]): boolean =>
+    isFailOpen || some.every((instance) => inPanic.includes(instance));
 
   /** How much of the calls that come to some of the instances they can bear. */
   const capacity = (some: readonly ServiceInstance[], minimum: number): number => {
@@ -176,7 +224,9 @@ function reference(instances: readonly ServiceInstance[], wanted: Call, given: P
     return minimum === 0 ? 1 : Math.min(1, able / weigh(some) / minimum);
   };
   /** Pours 1 over vessels in turn; where they can't take it all, each takes as much more. */
-  const pour = (capacities: readonly number[]): number[] => {
+  const pour = (some: readonly (readonly ServiceInstance[])[], minimum: number): number[] => {
+    if (some.every(ignoresHealth)) return some.map((each) => weigh(each) / (weigh(some.flat()) || 1));
+    const capacities = some.map((each) => capacity(each, minimum));
     const all = capacities.reduce((sum, one) => sum + one, 0);
     let rest = 1;
     return capacities.map((one) => {
@@ -187,30 +237,20 @@ function reference(instances: readonly ServiceInstance[], wanted: Call, given: P
   };
 
   const shares = new Map<string, number>();
-  const groups = weights.length === 0 ? ['other'] : [...weights.map(([range]) => range), 'other'];
   const inGroup = (name: string): ServiceInstance[] => left.filter((instance) => groupOf(instance) === name);
   const weightOf = (name: string): number => Number(weights.find(([range]) => range === name)?.[1] ?? 0);
-  const present = groups.filter((name) => inGroup(name).length > 0);
-  const sum = present.reduce((all, name) => all + weightOf(name), 0);
-  for (const name of present) {
+  const present = layout.filter(({ name }) => inGroup(name).length > 0);
+  const sum = present.reduce((all, { name }) => all + weightOf(name), 0);
+  for (const { name, sides } of present) {
     const groupShare = sum > 0 ? weightOf(name) / sum : Number(name === 'other');
     if (groupShare === 0) continue;
-    const ofGroup = onDuty.filter((instance) => groupOf(instance) === name);
-    const levels = [...new Set(ofGroup.map(levelOf))].sort((a, b) => a - b);
     const byLevel = pour(
-      levels.map((level) =>
-        capacity(
-          ofGroup.filter((instance) => levelOf(instance) === level),
-          given.priorities ? (given.priorities.minimumHealthyShare ?? 0.7) : 0,
-        ),
-      ),
+      sides.map((ofLevel) => ofLevel.flat()),
+      levelMinimum,
     );
-    const parts = levels.flatMap((level, index) => {
-      const ofLevel = ofGroup.filter((instance) => levelOf(instance) === level);
-      const sides = [ofLevel.filter(isNear), ofLevel.filter((instance) => !isNear(instance))];
-      const minimum = given.zone ? (given.zone.minimumHealthyShare ?? 0.7) : 0;
-      const bySide = pour(sides.map((side) => capacity(side, minimum)));
-      return sides.map((side, which) => ({
+    const parts = sides.flatMap((ofLevel, index) => {
+      const bySide = pour(ofLevel, zoneMinimum);
+      return ofLevel.map((side, which) => ({
         load: (byLevel[index] ?? 0) * (bySide[which] ?? 0),
         members: side.filter((instance) => left.includes(instance)),
       }));

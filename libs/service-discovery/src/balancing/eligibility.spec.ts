@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { type ServiceInstance } from '../model/index.js';
 import { fakeInstance } from '../testing/fake-instance.js';
+import { select } from './eligibility.js';
+import { Preferences } from './preferences.js';
 import { selectEligible } from './select-eligible.js';
 import { type PickContext } from './load-balancer.js';
 import { type LoadBalancingOptions } from './load-balancing-options.js';
@@ -30,11 +32,79 @@ describe('selectEligible', () => {
   const without = (...ids: string[]): ServiceInstance[] =>
     ofEachStatus.filter(({ instanceId }) => !ids.includes(instanceId));
 
-  it('takes the healthy before those not checked yet, and the unhealthy and those taken out never', () => {
+  it('takes the healthy before those not checked yet, then the unhealthy, and those taken out never', () => {
     expect(idsOf(ofEachStatus)).toEqual(['healthy']);
     expect(idsOf(without('healthy'))).toEqual(['unknown']);
-    expect(idsOf(without('healthy', 'unknown'))).toBe('none_healthy');
+    expect(idsOf(without('healthy', 'unknown'))).toEqual(['unhealthy']);
     expect(idsOf(without('healthy', 'unknown', 'unhealthy'))).toBe('none_healthy');
+  });
+
+  describe('without an instance that is healthy', () => {
+    const strict = { failOpen: false };
+    const sick = instance('sick', { status: 'unhealthy' });
+    const ill = instance('ill', { status: 'unhealthy' });
+
+    it('takes an unhealthy one rather than one that drains, is in maintenance or of weight 0', () => {
+      expect(idsOf([instance('draining', { status: 'draining' }), sick])).toEqual(['sick']);
+      expect(idsOf([instance('off', { weight: 0 }), instance('fixed', { status: 'maintenance' }), sick])).toEqual([
+        'sick',
+      ]);
+    });
+
+    it('takes none where the service must not fail open', () => {
+      expect(idsOf([sick, ill], {}, strict)).toBe('none_healthy');
+      expect(idsOf([sick, instance('unchecked', { status: 'unknown' })], {}, strict)).toEqual(['unchecked']);
+    });
+
+    it('takes none below the minimum healthy share', () => {
+      expect(idsOf([sick, ill], {}, { minimumHealthyShare: 0.1 })).toBe('none_healthy');
+    });
+
+    it('prefers one within reach to a healthy one out of reach', () => {
+      const list = [instance('gone'), instance('lost', { status: 'unknown' }), sick];
+      const unreachable = new Set(['gone', 'lost']);
+      expect(idsOf(list, { unreachable })).toEqual(['sick']);
+      expect(idsOf(list, { unreachable: new Set(['gone']) })).toEqual(['lost']);
+      expect(idsOf(list, { unreachable: new Set(['gone', 'lost', 'sick']) })).toEqual(['gone']);
+      expect(idsOf(list, { unreachable }, strict)).toEqual(['gone']);
+      expect(idsOf([sick, ill], { unreachable: new Set(['ill']) })).toEqual(['sick']);
+      expect(idsOf([sick, ill], { unreachable: new Set(['sick', 'ill']) })).toEqual(['sick', 'ill']);
+    });
+
+    it('readmits outliers before it takes unhealthy ones', () => {
+      expect(idsOf([instance('out'), sick], { avoid: new Set(['out']) })).toEqual(['out']);
+      expect(idsOf([sick, ill], { avoid: new Set(['ill']) })).toEqual(['sick']);
+    });
+
+    it('takes an unhealthy one where the circuits of all healthy ones are open, and none whose own circuit is open', () => {
+      const open = (...ids: string[]): PickContext => ({
+        refusal: ({ instanceId }) => (ids.includes(instanceId) ? 'circuit_open' : undefined),
+      });
+      expect(idsOf([instance('well'), sick], open('well'))).toEqual(['sick']);
+      expect(idsOf([instance('well'), sick], open('well'), strict)).toBe('none_available');
+      expect(idsOf([instance('well'), sick], open('well', 'sick'))).toBe('none_available');
+      expect(idsOf([sick, ill], open('sick', 'ill'))).toBe('none_available');
+    });
+
+    it('retries a healthy one rather than an unhealthy one that was not tried', () => {
+      expect(idsOf([instance('well'), sick], { exclude: new Set(['well']) })).toEqual(['well']);
+      expect(idsOf([sick, ill], { exclude: new Set(['sick']) })).toEqual(['ill']);
+    });
+
+    it('stays within what the call asks for', () => {
+      const list = [instance('other'), instance('mine', { status: 'unhealthy', tags: ['api'] })];
+      expect(idsOf(list, { tags: ['api'] })).toEqual(['mine']);
+    });
+
+    it('leaves an unhealthy version or level alone as long as another one has a healthy instance', () => {
+      const old = instance('old', { status: 'unhealthy', version: '1.0.0', metadata: { level: 0 } });
+      const next = instance('next', { version: '2.0.0', metadata: { level: 1 } });
+      expect(idsOf([old, next], {}, { versionWeights: { '1.x': 95, '2.x': 5 } })).toEqual(['next']);
+      expect(idsOf([old, next], {}, { priorities: { by: 'level' } })).toEqual(['next']);
+      const both = [old, { ...next, status: 'unhealthy' as const }];
+      expect(idsOf(both, {}, { versionWeights: { '1.x': 95, '2.x': 5 } })).toEqual(['old', 'next']);
+      expect(idsOf(both, {}, { priorities: { by: 'level' } })).toEqual(['old', 'next']);
+    });
   });
 
   it("goes by the effective status: the operator's word outranks health", () => {
@@ -70,7 +140,7 @@ describe('selectEligible', () => {
       expect(idsOf(list, { version: '^3' })).toBe('no_match');
       expect(idsOf([], { version: '^3' })).toBe('no_instances');
       const sick = [instance('a', { status: 'unhealthy', tags: ['api'] })];
-      expect(idsOf(sick, { tags: ['api'] })).toBe('none_healthy');
+      expect(idsOf(sick, { tags: ['api'] }, { failOpen: false })).toBe('none_healthy');
     });
 
     it('does not take an instance without a version into any range', () => {
@@ -194,6 +264,124 @@ describe('selectEligible', () => {
       expect(idsOf([heavy, light, other], criteria, { minimumHealthyShare: 0.74 })).toEqual(['well']);
       expect(idsOf([heavy, light, other], criteria, { minimumHealthyShare: 0.75 })).toBe('too_few_healthy');
       expect(idsOf([heavy, light, other], {}, { minimumHealthyShare: 0.75 })).toBe('too_few_healthy');
+    });
+  });
+
+  describe('in a panic of one level, zone or version', () => {
+    const several = (count: number, healthy: number, more: Partial<ServiceInstance>): ServiceInstance[] =>
+      Array.from({ length: count }, (_, index) =>
+        instance(`${JSON.stringify(more)} ${index}`, {
+          ...more,
+          status: index < healthy ? 'healthy' : 'unhealthy',
+        }),
+      );
+    const panicThreshold = 0.5;
+    const divisions: [string, Partial<LoadBalancingOptions>, Partial<ServiceInstance>, Partial<ServiceInstance>][] = [
+      ['levels', { priorities: { by: 'level' } }, { metadata: { level: 0 } }, { metadata: { level: 1 } }],
+      ['zones', { zone: { prefer: 'near' } }, { zone: 'near' }, { zone: 'far' }],
+    ];
+    /** The share of the calls for the first and the second part, and how many instances of each take them. */
+    const sharesOf = (
+      first: ServiceInstance[],
+      second: ServiceInstance[],
+      options: Partial<LoadBalancingOptions>,
+    ): [number, number][] => {
+      const list = [...first, ...second];
+      const selected = select(list, {}, new Preferences(resolveLoadBalancingOptions(options)));
+      if (selected.kind === 'unavailable') throw new Error(selected.reason);
+      return [first, second].map((part) => {
+        const pool = selected.pools.find(({ members }) => members.some((member) => part.includes(member)));
+        return [Math.round((pool?.share ?? 0) * 1_000) / 1_000, pool?.members.length ?? 0];
+      });
+    };
+
+    it.each(divisions)(
+      'sends nothing to the dead one of two %s while the other one can bear all calls',
+      (_name, by, one, other) => {
+        expect(sharesOf(several(6, 0, one), several(5, 5, other), { panicThreshold, ...by })).toEqual([
+          [0, 0],
+          [1, 5],
+        ]);
+      },
+    );
+
+    it('sends nothing to a dead version while another one has a healthy instance', () => {
+      const versionWeights = { '1.x': 95, '2.x': 5 };
+      const [old, next] = [{ version: '1.0.0' }, { version: '2.0.0' }];
+      expect(sharesOf(several(6, 0, old), several(5, 5, next), { panicThreshold, versionWeights })).toEqual([
+        [0, 0],
+        [1, 5],
+      ]);
+      // Each version decides by itself whether it is in a panic.
+      expect(sharesOf(several(10, 1, old), several(5, 5, next), { panicThreshold, versionWeights })).toEqual([
+        [0.95, 10],
+        [0.05, 5],
+      ]);
+      expect(sharesOf(several(6, 0, old), several(5, 0, next), { panicThreshold, versionWeights })).toEqual([
+        [0.95, 6],
+        [0.05, 5],
+      ]);
+    });
+
+    // The tables of Envoy's documentation, whose overprovisioning factor is 1.4.
+    it.each(divisions)('shares calls out among %s as Envoy does', (_name, by, one, other) => {
+      const { priorities, zone } = by;
+      const minimumHealthyShare = 1 / 1.4;
+      const options: Partial<LoadBalancingOptions> = {
+        panicThreshold,
+        priorities: priorities && { ...priorities, minimumHealthyShare },
+        zone: zone && { ...zone, minimumHealthyShare },
+      };
+      const shares = (first: number, second: number): [number, number][] =>
+        sharesOf(several(20, first, one), several(20, second, other), options);
+      // Both together can bear all calls, so there is no panic.
+      expect(shares(15, 15)).toEqual([
+        [1, 15],
+        [0, 0],
+      ]);
+      expect(shares(10, 10)).toEqual([
+        [0.7, 10],
+        [0.3, 10],
+      ]);
+      expect(shares(10, 12)).toEqual([
+        [0.7, 10],
+        [0.3, 12],
+      ]);
+      expect(shares(5, 20)).toEqual([
+        [0.35, 5],
+        [0.65, 20],
+      ]);
+      // They cannot, so those below the threshold are in a panic.
+      expect(shares(5, 5)).toEqual([
+        [0.5, 20],
+        [0.5, 20],
+      ]);
+      expect(shares(1, 13)).toEqual([
+        [0.071, 20],
+        [0.929, 13],
+      ]);
+      expect(shares(0, 10)).toEqual([
+        [0, 0],
+        [1, 10],
+      ]);
+      expect(shares(0, 0)).toEqual([
+        [0.5, 20],
+        [0.5, 20],
+      ]);
+    });
+
+    it('goes by the size of levels where all of them are in a panic', () => {
+      const [, by, one, other] = divisions[0]!;
+      expect(sharesOf(several(6, 1, one), several(2, 0, other), { panicThreshold, ...by })).toEqual([
+        [0.75, 6],
+        [0.25, 2],
+      ]);
+    });
+
+    it('keeps away from instances out of reach', () => {
+      const list = several(4, 1, {});
+      const gone = list[3]!.instanceId;
+      expect(idsOf(list, { unreachable: new Set([gone]) }, { panicThreshold })).toHaveLength(3);
     });
   });
 

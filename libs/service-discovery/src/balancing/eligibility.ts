@@ -3,31 +3,41 @@ import { tagsOf } from './criteria.js';
 import { type FilterStage, type OnLeftOut } from './explanation.js';
 import { type HealthSurvey, isOnDuty, surveyHealth } from './health-survey.js';
 import { type PickContext, type SelectionCriteria } from './load-balancer.js';
-import { type Pool, type Sharing, shareOutPools } from './pools.js';
+import { findPanicked } from './panic.js';
+import { type Sharing } from './parts.js';
+import { type Pool, shareOutPools } from './pools.js';
 import { type Preferences } from './preferences.js';
+import { firstTier, Refusals, tellTier, type TierSources } from './tiers.js';
 import { type UnavailableReason } from './unavailable-reason.js';
 import { rangeOf } from './version-range.js';
 
 /** The instances that may take a call, in the pools among which calls are shared out; or why there are none. */
-export type Selection =
+export type Selection = {
+  readonly survey?: HealthSurvey;
+  /** Whether the health of some instances does not count because too many of their kind are ill. */
+  readonly isPanic: boolean;
+} & (
   | {
       readonly kind: 'selected';
       readonly pools: readonly Pool[];
       /** All that are well enough for a call like this. */
       readonly fit: readonly ServiceInstance[];
-      readonly survey: HealthSurvey;
+      /** Whether they are unhealthy, as no other instance can take the call. */
+      readonly isFailOpen: boolean;
     }
-  | { readonly kind: 'unavailable'; readonly reason: UnavailableReason; readonly survey?: HealthSurvey };
+  | { readonly kind: 'unavailable'; readonly reason: UnavailableReason }
+);
 
 /**
  * Finds the instances that may take a call.
  *
- * What they must be: of the version and with the tags asked for, or routed to; neither unhealthy, draining, in
- * maintenance nor of weight 0; not refused. What they should be, as long as any is left and the first wish first: no
- * outlier, not excluded (a retry goes anywhere rather than to where it failed), healthy rather than not checked yet
- * (near is of no use where nothing answers). What is left is shared out by version, level and zone.
+ * What they must be: of the version and with the tags asked for, or routed to; neither draining, in maintenance nor of
+ * weight 0; not refused; and not unhealthy, unless no other instance can take the call and the service may fail open. What
+ * they should be, as long as any is so and the first wish first: within reach (even if unhealthy), no outlier, not excluded
+ * (a retry goes anywhere rather than to where it failed), healthy rather than not checked yet (near is of no use where
+ * nothing answers). What is left is shared out by version, level and zone.
  *
- * In a panic neither health nor outliers count: too many are ill for those that are left to bear it all.
+ * In a panic neither health nor outliers count: too many are ill for the others to bear all calls.
  * @throws ServiceDiscoveryError `INVALID_REQUEST` when `context.version` is no semver range
  */
 export function select(
@@ -36,59 +46,52 @@ export function select(
   preferences: Preferences,
   onLeftOut?: OnLeftOut,
 ): Selection {
-  if (instances.length === 0) return { kind: 'unavailable', reason: 'no_instances' };
+  if (instances.length === 0) return { kind: 'unavailable', reason: 'no_instances', isPanic: false };
   const route = preferences.routeOf(context);
   const fitting = selectMatching(instances, { ...context, route }, onLeftOut);
   let sharing = preferences.sharingOf(context, route);
   let matching = selectOpen(fitting, sharing, onLeftOut);
   if (matching.length === 0 && context.version !== undefined) {
-    // Nothing else would do: as with a route, somebody asks for what has weight 0.
+    // No other instance would do: as with a route, the caller asks for what has weight 0.
     sharing = { ...sharing, groups: false };
     matching = fitting;
   }
-  if (matching.length === 0) return { kind: 'unavailable', reason: 'no_match' };
+  if (matching.length === 0) return { kind: 'unavailable', reason: 'no_match', isPanic: false };
 
-  const { avoid, exclude, refusal } = context;
-  const survey = surveyHealth(matching, avoid, preferences.options);
-  const registered = (): readonly ServiceInstance[] =>
-    matching.every(isWeighty) ? matching : matching.filter(isWeighty);
-  const onDuty = matching.filter(isOnDuty);
-  const serving = survey.isPanic ? onDuty : onDuty.filter(mayBeCalled);
-  if (onLeftOut) {
-    const served = new Set(serving);
-    for (const instance of matching) if (!served.has(instance)) onLeftOut(instance, 'status', idleReason(instance));
-  }
-  if (serving.length === 0) return { kind: 'unavailable', reason: 'none_healthy', survey };
-  if (survey.isTooFew) return { kind: 'unavailable', reason: 'too_few_healthy', survey };
+  const standing = standingOf(matching, context, sharing, preferences);
+  const { onDuty, survey, inPanic, sources } = standing;
+  const found = { survey, isPanic: inPanic.size > 0 };
+  const isTooFew = survey.isTooFew && sources.serving.length > 0;
+  const refusals = isTooFew || !context.refusal ? undefined : new Refusals(context.refusal);
+  const tier = isTooFew ? undefined : firstTier(sources, refusals);
+  if (onLeftOut) tellTier(tier, matching, sources, refusals, onLeftOut);
+  if (isTooFew) return { kind: 'unavailable', reason: 'too_few_healthy', ...found };
+  if (!tier) return { kind: 'unavailable', reason: refusals?.areAny ? 'none_available' : 'none_healthy', ...found };
 
-  const wishes: Wishes = {
-    outliers: survey.isPanic ? undefined : avoid,
-    tried: exclude,
-    mindsChecks: survey.isUncheckedBehind && !survey.isPanic,
+  const left = selectBest(tier.members, standing, context.exclude, onLeftOut);
+  const usual = (refusals && firstTier(sources, undefined)) ?? tier;
+  const fit = found.isPanic || usual.isFailOpen ? onDuty.filter(standing.isWell) : selectBest(usual.members, standing);
+  const whoThereIs = {
+    registered: () => (matching.every(isWeighty) ? matching : matching.filter(isWeighty)),
+    onDuty,
+    fit,
+    inPanic: usual.isFailOpen ? new Set(onDuty) : inPanic,
+    left,
   };
-  let left: readonly ServiceInstance[] = serving;
-  if (refusal) {
-    left = left.filter((instance) => {
-      const reason = refusal(instance);
-      if (reason !== undefined) onLeftOut?.(instance, 'refusal', reason);
-      return reason === undefined;
-    });
-    if (left.length === 0) return { kind: 'unavailable', reason: 'none_available', survey };
-  }
-  left = selectBest(left, wishes, onLeftOut);
-  const isUsual = refusal === undefined && (exclude === undefined || exclude.size === 0);
-  const fit = isUsual ? left : selectBest(serving, { ...wishes, tried: undefined });
-
-  const pools = shareOutPools({ registered, onDuty, fit, left }, sharing, onLeftOut);
-  return { kind: 'selected', pools, fit, survey };
+  const pools = shareOutPools(whoThereIs, sharing, onLeftOut);
+  return { kind: 'selected', pools, fit, isFailOpen: tier.isFailOpen, ...found };
 }
 
-/** The instances that match and may serve, whether they are available at this moment or not. */
+/**
+ * The instances that match and may serve, whether they are available at this moment or not.
+ * @param failOpen whether unhealthy ones may stand in
+ */
 export function selectServing(
   instances: readonly ServiceInstance[],
   criteria: SelectionCriteria = {},
+  failOpen = false,
 ): readonly ServiceInstance[] {
-  return selectMatching(instances, { ...criteria, tags: tagsOf(criteria) }).filter(mayBeCalled);
+  return selectMatching(instances, { ...criteria, tags: tagsOf(criteria) }).filter(failOpen ? isOnDuty : mayBeCalled);
 }
 
 function selectMatching(
@@ -140,20 +143,47 @@ function isWeighty({ weight }: ServiceInstance): boolean {
   return weight > 0;
 }
 
-function idleReason({ weight, status }: ServiceInstance): string {
-  return weight === 0 ? 'weight 0' : status;
-}
-
-/** What instances should be, as far as it counts. */
-interface Wishes {
+/** How the instances stand for calls with the same criteria. */
+interface Standing {
+  /** All that are meant to take calls, well or not. */
+  readonly onDuty: readonly ServiceInstance[];
+  /** Whether one of them can be expected to answer. */
+  readonly isWell: (instance: ServiceInstance) => boolean;
+  readonly survey: HealthSurvey;
+  /** Those whose health does not count. */
+  readonly inPanic: ReadonlySet<ServiceInstance>;
   readonly outliers: ReadonlySet<string> | undefined;
-  readonly tried: ReadonlySet<string> | undefined;
-  readonly mindsChecks: boolean;
+  readonly sources: TierSources;
 }
 
+function standingOf(
+  matching: readonly ServiceInstance[],
+  { avoid: outliers, unreachable }: PickContext,
+  sharing: Sharing,
+  { options }: Preferences,
+): Standing {
+  const onDuty = matching.filter(isOnDuty);
+  const isWell = (instance: ServiceInstance): boolean =>
+    mayBeCalled(instance) &&
+    outliers?.has(instance.instanceId) !== true &&
+    unreachable?.has(instance.instanceId) !== true;
+  const survey = surveyHealth(onDuty, isWell, options);
+  const inPanic = findPanicked(onDuty, isWell, sharing, options.panicThreshold);
+  const isServing = (instance: ServiceInstance): boolean => mayBeCalled(instance) || inPanic.has(instance);
+  const mayFailOpen = options.failOpen && !survey.isTooFew;
+  const sources = {
+    serving: onDuty.filter(isServing),
+    standIns: () => (mayFailOpen ? onDuty.filter((instance) => !isServing(instance)) : []),
+    unreachable,
+  };
+  return { onDuty, isWell, survey, inPanic, outliers, sources };
+}
+
+/** Those that are what instances should be, as far as any is. */
 function selectBest(
   instances: readonly ServiceInstance[],
-  { outliers, tried, mindsChecks }: Wishes,
+  { outliers, survey, inPanic }: Standing,
+  tried?: ReadonlySet<string>,
   onLeftOut?: OnLeftOut,
 ): readonly ServiceInstance[] {
   let best = instances;
@@ -163,9 +193,13 @@ function selectBest(
     if (onLeftOut) for (const instance of best) if (!wanted(instance)) onLeftOut(instance, stage, reason);
     best = better;
   };
-  if (outliers && outliers.size > 0)
-    prefer('avoid', 'an outlier, or out of reach', ({ instanceId }) => !outliers.has(instanceId));
+  if (outliers && outliers.size > 0) {
+    prefer('avoid', 'an outlier', (instance) => !outliers.has(instance.instanceId) || inPanic.has(instance));
+  }
   if (tried && tried.size > 0) prefer('exclude', 'was tried', ({ instanceId }) => !tried.has(instanceId));
-  if (mindsChecks) prefer('unchecked', 'not checked yet, and others are healthy', ({ status }) => status === 'healthy');
+  if (survey.isUncheckedBehind) {
+    const reason = 'not checked yet, and others are healthy';
+    prefer('unchecked', reason, (instance) => instance.status === 'healthy' || inPanic.has(instance));
+  }
   return best;
 }

@@ -25,7 +25,8 @@ export function explainSelection(
   return {
     unavailable: selected.kind === 'unavailable' ? selected.reason : undefined,
     healthyShare: selected.survey?.healthyShare ?? 1,
-    panic: selected.survey?.isPanic ?? false,
+    panic: selected.isPanic,
+    failOpen: selected.kind === 'selected' && selected.isFailOpen,
     instances: instances.map((instance) => {
       const { instanceId, status } = instance;
       const poolShare = shares.get(instance);

@@ -11,11 +11,11 @@ export type FilterStage =
   | 'tags'
   /** Not of the version that a route sends the call to. */
   | 'route'
-  /** Unhealthy, draining, in maintenance or of weight 0. */
+  /** Unhealthy, and others are not; draining, in maintenance or of weight 0. */
   | 'status'
   /** Cannot take a call just now: its circuit is open, or it has enough calls. */
   | 'refusal'
-  /** An outlier, and there are others. */
+  /** An outlier, or out of reach, and there are others. */
   | 'avoid'
   /** Tried before by this call, and there are others. */
   | 'exclude'
@@ -70,10 +70,12 @@ export interface BalancingExplanation {
   readonly owner?: string;
   /** Why nobody can be picked; undefined where somebody can. */
   readonly unavailable?: UnavailableReason;
-  /** The share of those that fit and are meant to take calls that are neither unhealthy nor outliers, by weight. */
+  /** The share of those that fit and are meant to take calls that are neither unhealthy, outliers nor out of reach, by weight. */
   readonly healthyShare: number;
-  /** Whether so few are healthy that health is minded no more. */
+  /** Whether so few of a level or version are healthy that its health does not count. */
   readonly panic: boolean;
+  /** Whether unhealthy instances take the call, as no other can. */
+  readonly failOpen: boolean;
   /** Every instance of the service, in the order of the list. */
   readonly instances: readonly InstanceExplanation[];
 }

@@ -9,7 +9,7 @@ export interface LoadBalancerDeps {
   readonly random: Random;
   /** What is known of the service's instances; balancers of one service may share it. */
   readonly loads: LoadTracker;
-  /** Where a panic is told of. */
+  /** Where a panic, and failing open, are told of. */
   readonly events: EventSink;
   /** As given beside the strategy, with every default filled in. */
   readonly options: ResolvedLoadBalancingOptions;

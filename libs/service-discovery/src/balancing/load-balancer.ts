@@ -20,8 +20,10 @@ export interface PickContext extends Omit<SelectionCriteria, 'tags'>, HashReques
   tags?: readonly string[];
   /** Ids of instances tried before: avoided while there is another one. */
   exclude?: ReadonlySet<string>;
-  /** Ids of instances that do badly (outliers that were ejected, and those out of reach): taken only if nothing else is left, not even a tried one. */
+  /** Ids of outliers that were ejected: taken only if no other instance that may be called is left, not even a tried one. */
   avoid?: ReadonlySet<string>;
+  /** Ids of instances that refused a connection a moment ago: taken only if no other is left, not even an unhealthy one. */
+  unreachable?: ReadonlySet<string>;
   /** Why an instance cannot take a call just now, such as `circuit_open`; then it is not picked at all. */
   refusal?: (instance: ServiceInstance) => string | undefined;
   /** `Clock.now()`, where the caller has just looked. @default it is asked where it matters */
@@ -32,6 +34,8 @@ export type PickResult =
   | {
       readonly kind: 'picked';
       readonly instance: ServiceInstance;
+      /** Whether it is unhealthy, and was picked as no other instance can take the call. @default false */
+      readonly failOpen?: boolean;
       /**
        * To be called on the result once when the attempt has ended; later calls do nothing. Feeds the strategy's load state.
        * @param now `Clock.now()`, where the caller has just looked

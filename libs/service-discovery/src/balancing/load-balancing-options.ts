@@ -15,8 +15,15 @@ export interface LoadBalancingOptions {
    */
   slowStart: Partial<SlowStartOptions> | false;
   /**
-   * When a smaller share of a service's instances than this, by weight, is not unhealthy, health is minded no more: so
-   * many cannot be ill, or those that are left would not bear it. From 0, which means never, to 1. Envoy's default is 0.5.
+   * Whether calls go to unhealthy instances when no other one is left, rather than fail with `NO_AVAILABLE_INSTANCE`:
+   * never to those that drain, are in maintenance or of weight 0. An open circuit stays closed to calls.
+   * @default true
+   */
+  failOpen: boolean;
+  /**
+   * When a smaller share of a level's instances than this, by weight, is not unhealthy, and all levels together cannot bear
+   * the calls, the level's health does not count: so many cannot be ill, or those that are left would be overloaded. From 0,
+   * which means never, to 1. Envoy's default is 0.5.
    * @default 0
    */
   panicThreshold: number;
@@ -116,6 +123,7 @@ export interface RouteOptions {
 export const DEFAULT_LOAD_BALANCING_OPTIONS: Readonly<LoadBalancingOptions> = {
   hash: {},
   slowStart: false,
+  failOpen: true,
   panicThreshold: 0,
   minimumHealthyShare: 0,
   uncheckedThreshold: 0.5,

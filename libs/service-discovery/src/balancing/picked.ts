@@ -12,6 +12,7 @@ export class Picked implements Extract<PickResult, { kind: 'picked' }> {
   constructor(
     readonly instance: ServiceInstance,
     load: InstanceLoad,
+    readonly failOpen: boolean,
   ) {
     this.load = load;
     load.begin();

@@ -3,12 +3,13 @@ import { type Plan } from './plan.js';
 
 /** A service's callers ask by few criteria: beyond this, somebody makes them up. */
 const CRITERIA_LIMIT = 64;
+const NONE: ReadonlySet<string> = new Set();
 
 /** The plans of picks with the same criteria. */
 interface Entry {
   usual?: Dated;
-  /** While there are outliers. */
-  avoiding?: Dated & { readonly ids: readonly string[] };
+  /** While there are outliers, or instances out of reach. */
+  avoiding?: Dated & { readonly avoid: readonly string[]; readonly unreachable: readonly string[] };
 }
 
 interface Dated {
@@ -35,9 +36,9 @@ export class PlanCache {
    * @param route the version that a route sends the pick to
    */
   for(context: PickContext, route: string | undefined): Plan {
-    const { version, tags, zone, headers, avoid } = context;
+    const { version, tags, zone, headers, avoid = NONE, unreachable = NONE } = context;
     const entry = isUnspecific(context, route) ? this.usual : this.entryOf(context, route);
-    if (avoid === undefined || avoid.size === 0) {
+    if (avoid.size === 0 && unreachable.size === 0) {
       if (entry.usual?.revision !== this.revision) {
         const plan = this.make({ version, tags, zone, headers }, entry.usual?.plan);
         entry.usual = { revision: this.revision, plan };
@@ -45,9 +46,13 @@ export class PlanCache {
       return entry.usual.plan;
     }
     const { avoiding } = entry;
-    if (avoiding?.revision === this.revision && isSame(avoiding.ids, avoid)) return avoiding.plan;
-    const plan = this.make({ version, tags, zone, headers, avoid }, avoiding?.plan);
-    entry.avoiding = { revision: this.revision, plan, ids: [...avoid] };
+    const isKnown =
+      avoiding?.revision === this.revision &&
+      isSame(avoiding.avoid, avoid) &&
+      isSame(avoiding.unreachable, unreachable);
+    if (isKnown) return avoiding.plan;
+    const plan = this.make({ version, tags, zone, headers, avoid, unreachable }, avoiding?.plan);
+    entry.avoiding = { revision: this.revision, plan, avoid: [...avoid], unreachable: [...unreachable] };
     return plan;
   }
 

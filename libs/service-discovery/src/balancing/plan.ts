@@ -52,6 +52,8 @@ export interface Plan {
   readonly fit: readonly ServiceInstance[];
   readonly healthyShare: number;
   readonly isPanic: boolean;
+  /** Whether the instances are unhealthy, as no other can take such calls. */
+  readonly isFailOpen: boolean;
 }
 
 /**
@@ -60,9 +62,10 @@ export interface Plan {
  *   them what strategies worked out for them
  */
 export function planFor(selection: Selection, roster: Roster, before?: Plan): Plan {
-  const { healthyShare = 1, isPanic = false } = selection.survey ?? {};
+  const { survey, isPanic } = selection;
+  const healthyShare = survey?.healthyShare ?? 1;
   if (selection.kind === 'unavailable') {
-    return { unavailable: selection.reason, pools: [], fit: [], healthyShare, isPanic };
+    return { unavailable: selection.reason, pools: [], fit: [], healthyShare, isPanic, isFailOpen: false };
   }
   const { list, candidates } = roster;
   const pools = selection.pools.map((pool): CandidatePool => {
@@ -71,7 +74,7 @@ export function planFor(selection: Selection, roster: Roster, before?: Plan): Pl
     const lineup = new Lineup(pool, { list, candidates }, known?.lineup.last);
     return { ...pool, members, weights, lineup, registered: lineup.members };
   });
-  return { pools, fit: selection.fit, healthyShare, isPanic };
+  return { pools, fit: selection.fit, healthyShare, isPanic, isFailOpen: selection.isFailOpen };
 }
 
 /** The pool that a number in [0, 1) falls on. */

@@ -1,9 +1,8 @@
 import { type ServiceInstance } from '../model/index.js';
 import { type OnLeftOut } from './explanation.js';
-import { type ResolvedLoadBalancingOptions } from './resolve-load-balancing-options.js';
-import { type Level, shareOut } from './spill-over.js';
-import { type ClientSubset } from './subset.js';
-import { UNLISTED, type VersionGroups } from './version-groups.js';
+import { levelsOf, Parts, type Place, type Sharing } from './parts.js';
+import { type Level, shareOut, sumUp } from './spill-over.js';
+import { UNLISTED } from './version-groups.js';
 
 /** Instances among which a strategy chooses, and the share of the calls for which it does. */
 export interface Pool<Member = ServiceInstance> {
@@ -24,25 +23,16 @@ export interface Standing {
   readonly onDuty: readonly ServiceInstance[];
   /** Those of them that are well enough. */
   readonly fit: readonly ServiceInstance[];
-  /** Those that may take this call, mostly the same. */
+  /** Those of them whose health does not count. */
+  readonly inPanic: ReadonlySet<ServiceInstance>;
+  /** Those that may take this call, mostly those that are well enough. */
   readonly left: readonly ServiceInstance[];
 }
 
-/** What shares calls out among instances that may all take them; false: does not do so. */
-export interface Sharing {
-  readonly groups: VersionGroups | false;
-  readonly priorities: ResolvedLoadBalancingOptions['priorities'];
-  /** The zone to stay in, and the share of it that has to be able for that. */
-  readonly zone: { readonly prefer: string; readonly minimumHealthyShare: number } | false;
-  readonly subset: ClientSubset | false;
-}
-
-interface Part extends Level {
-  readonly group: number;
-  readonly level: number;
-  readonly isNear: boolean;
+interface Part extends Level, Place {
   total: number;
   able: number;
+  isPanic: boolean;
   readonly members: ServiceInstance[];
   readonly registered: ServiceInstance[];
 }
@@ -50,7 +40,7 @@ interface Part extends Level {
 /**
  * Shares calls out: first to versions, then to levels of priority, then to the zone and beyond it; of what comes of it
  * a client uses its subset. Levels and zones take what they can bear by the health of all that belongs to them, but a
- * part of which nobody is left takes nothing.
+ * part without an instance that may take the call takes nothing.
  */
 export function shareOutPools(standing: Standing, sharing: Sharing, onLeftOut?: OnLeftOut): readonly Pool[] {
   const { groups, priorities, zone, subset } = sharing;
@@ -73,25 +63,23 @@ export function shareOutPools(standing: Standing, sharing: Sharing, onLeftOut?: 
   });
 }
 
-function partsOf({ registered, onDuty, fit, left }: Standing, { groups, priorities, zone }: Sharing): readonly Part[] {
-  const parts: Part[] = [];
-  const partOf = (instance: ServiceInstance): Part => {
-    const group = groups ? groups.groupOf(instance) : UNLISTED;
-    const level = priorities ? levelOf(instance, priorities) : 0;
-    const isNear = zone && instance.zone === zone.prefer;
-    const known = parts.find((one) => one.group === group && one.level === level && one.isNear === isNear);
-    if (known) return known;
-    const part: Part = { group, level, isNear, total: 0, able: 0, members: [], registered: [] };
-    parts.push(part);
-    return part;
-  };
+function partsOf({ registered, onDuty, fit, inPanic, left }: Standing, sharing: Sharing): readonly Part[] {
+  const parts = new Parts(sharing, (place): Part => ({
+    ...place,
+    total: 0,
+    able: 0,
+    isPanic: true,
+    members: [],
+    registered: [],
+  }));
   // The others are parts of those who are registered, in the same order.
   let [dutyAt, fitAt, leftAt] = [0, 0, 0];
   for (const instance of registered()) {
-    const part = partOf(instance);
+    const part = parts.of(instance);
     part.registered.push(instance);
     if (instance === onDuty[dutyAt]) {
       part.total += instance.weight;
+      part.isPanic &&= inPanic.has(instance);
       dutyAt++;
     }
     if (instance === fit[fitAt]) {
@@ -103,17 +91,7 @@ function partsOf({ registered, onDuty, fit, left }: Standing, { groups, prioriti
       leftAt++;
     }
   }
-  return parts.sort((a, b) => a.group - b.group || a.level - b.level || Number(b.isNear) - Number(a.isNear));
-}
-
-/** Of priority: the smallest number first. */
-export function levelOf(
-  instance: ServiceInstance,
-  { by, otherwise }: Exclude<ResolvedLoadBalancingOptions['priorities'], false>,
-): number {
-  const given = typeof by === 'function' ? by(instance) : instance.metadata[by];
-  const level = typeof given === 'string' && given.trim() !== '' ? Number(given) : given;
-  return typeof level === 'number' && Number.isFinite(level) ? level : otherwise;
+  return parts.sorted();
 }
 
 function sharedOut(parts: readonly Part[], sharing: Sharing, onLeftOut?: OnLeftOut): readonly Pool[] {
@@ -146,19 +124,11 @@ function sharedOut(parts: readonly Part[], sharing: Sharing, onLeftOut?: OnLeftO
 
 /** The share of each part of one group by what its levels, and in them the zone and the others, can bear. */
 function loadsOf(parts: readonly Part[], { priorities, zone }: Sharing): number[] {
-  const numbers = [...new Set(parts.map(({ level }) => level))];
-  const levels = numbers.map((number) => parts.filter(({ level }) => level === number));
+  const levels = levelsOf(parts);
   const byLevel = shareOut(levels.map(sumUp), priorities ? priorities.minimumHealthyShare : 0);
   return levels.flatMap((level, index) =>
     shareOut(level, zone ? zone.minimumHealthyShare : 0).map((load) => load * (byLevel[index] ?? 0)),
   );
-}
-
-function sumUp(parts: readonly Part[]): Level {
-  return {
-    total: parts.reduce((sum, { total }) => sum + total, 0),
-    able: parts.reduce((sum, { able }) => sum + able, 0),
-  };
 }
 
 function nameOf({ group, level, isNear }: Part): string {
@@ -171,6 +141,6 @@ function tellLeftOut(part: Part, parts: readonly Part[], { zone }: Sharing, onLe
     zone && !part.isNear && parts.some(({ level, isNear, able }) => level === part.level && isNear && able > 0);
   for (const member of part.members) {
     if (isFar) onLeftOut(member, 'zone', `zone ${zone.prefer} can take all calls`);
-    else onLeftOut(member, 'priority', `levels before ${part.level} can take all calls`);
+    else onLeftOut(member, 'priority', 'other levels can take all calls');
   }
 }

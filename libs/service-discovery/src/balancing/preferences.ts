@@ -1,7 +1,7 @@
 import { type ServiceInstance } from '../model/index.js';
 import { type SelectionCriteria } from './load-balancer.js';
 import { type HashRequest } from './hash-source.js';
-import { levelOf, type Sharing } from './pools.js';
+import { levelOf, type Sharing } from './parts.js';
 import { routedVersion } from './request-route.js';
 import { type ResolvedLoadBalancingOptions } from './resolve-load-balancing-options.js';
 import { ClientSubset } from './subset.js';

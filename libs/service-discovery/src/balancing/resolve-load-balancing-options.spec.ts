@@ -18,10 +18,11 @@ function problemsOf(given: Given): string[] {
 }
 
 describe('resolveLoadBalancingOptions', () => {
-  it('fills in the defaults: everything that costs a user something to understand is off', () => {
+  it('fills in the defaults: it fails open, and everything that costs a user something to understand is off', () => {
     expect(resolveLoadBalancingOptions()).toEqual({
       hash: { on: ['key'], fallback: 'p2c_ewma', boundedLoad: false },
       slowStart: false,
+      failOpen: true,
       panicThreshold: 0,
       minimumHealthyShare: 0,
       uncheckedThreshold: 0.5,
@@ -78,6 +79,7 @@ describe('resolveLoadBalancingOptions', () => {
 
   it.each<[string, Given, string]>([
     ['not an object', [] as Given, 'lb: an object of options'],
+    ['a text for failing open', { failOpen: 'no' }, 'lb.failOpen: true or false'],
     ['a share below 0', { panicThreshold: -0.1 }, 'lb.panicThreshold: a number from 0 to 1'],
     ['a share in percent', { minimumHealthyShare: 50 }, 'lb.minimumHealthyShare: a number from 0 to 1'],
     ['a share that none can exceed', { minimumHealthyShare: 1 }, 'lb.minimumHealthyShare: less than 1'],

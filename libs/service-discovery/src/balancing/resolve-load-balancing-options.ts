@@ -17,6 +17,7 @@ import { isRange } from './version-range.js';
 export interface ResolvedLoadBalancingOptions {
   readonly hash: Readonly<ResolvedHashOptions>;
   readonly slowStart: Readonly<SlowStartOptions & { window: number }> | false;
+  readonly failOpen: boolean;
   readonly panicThreshold: number;
   readonly minimumHealthyShare: number;
   readonly uncheckedThreshold: number;
@@ -53,6 +54,7 @@ export function resolveLoadBalancingOptions(
   const resolved: ResolvedLoadBalancingOptions = {
     hash: check.gather(() => resolveHashOptions(given.hash, check.pathOf('hash'))) ?? resolveHashOptions(),
     slowStart: resolveSlowStart(check, given.slowStart),
+    failOpen: check.boolean('failOpen', given.failOpen),
     panicThreshold: check.number('panicThreshold', given.panicThreshold, SHARE),
     minimumHealthyShare: check.number('minimumHealthyShare', given.minimumHealthyShare, SHARE),
     uncheckedThreshold: check.number('uncheckedThreshold', given.uncheckedThreshold, SHARE),
@@ -66,7 +68,7 @@ export function resolveLoadBalancingOptions(
   if (minimumHealthyShare === 1) {
     check.problem('minimumHealthyShare', 1, 'less than 1, since a larger share than this has to be healthy');
   } else if (panicThreshold > 0 && minimumHealthyShare >= panicThreshold) {
-    const expected = `less than panicThreshold, which is ${panicThreshold}, as below it nobody is left to call in a panic`;
+    const expected = `less than panicThreshold, which is ${panicThreshold}, as below it no instance is left to call in a panic`;
     check.problem('minimumHealthyShare', minimumHealthyShare, expected);
   }
   check.throwIfAny();

@@ -3,7 +3,7 @@ import { shareOut } from './spill-over.js';
 
 const shares = (levels: readonly (readonly [able: number, total: number])[], minimum: number): number[] =>
   shareOut(
-    levels.map(([able, total]) => ({ able, total })),
+    levels.map(([able, total]) => ({ able, total, isPanic: false })),
     minimum,
   ).map((share) => Math.round(share * 1_000) / 1_000);
 

@@ -6,6 +6,7 @@ import { ManualClock } from '../testing/manual-clock.js';
 import { createLoadBalancer } from './create-load-balancer.js';
 import { LoadTracker } from './load-tracker.js';
 import { type LoadBalancer, type PickContext } from './load-balancer.js';
+import { type LoadBalancingOptions } from './load-balancing-options.js';
 import { resolveLoadBalancingOptions } from './resolve-load-balancing-options.js';
 import { StrategyBalancer } from './strategy-balancer.js';
 import { type Candidate, type Strategy, type Wish } from './strategy.js';
@@ -271,7 +272,7 @@ describe('StrategyBalancer', () => {
         ['sick', 'status', 'unhealthy'],
         ['off', 'status', 'weight 0'],
         ['open', 'refusal', 'circuit_open'],
-        ['out', 'avoid', 'an outlier, or out of reach'],
+        ['out', 'avoid', 'an outlier'],
         ['tried', 'exclude', 'was tried'],
         ['new', 'unchecked', 'not checked yet, and others are healthy'],
         ['far', 'zone', 'zone x can take all calls'],
@@ -537,6 +538,99 @@ describe('StrategyBalancer', () => {
         { instanceId: 'd', taken: false, stage: 'version_weights', reason: '3.x has weight 0' },
         { instanceId: 'e', taken: false, stage: 'version_weights', reason: 'of a version that is not listed' },
       ]);
+    });
+  });
+
+  describe('failing open', () => {
+    const sick = { status: 'unhealthy' } as const;
+    const open = (options: Partial<LoadBalancingOptions> = {}): [LoadBalancer, unknown[]] => {
+      const events: unknown[] = [];
+      const made = createLoadBalancer(options, {
+        events: { emit: (type, payload) => void events.push({ type, ...payload }) },
+      });
+      return [made, events];
+    };
+
+    it('picks unhealthy instances, and says so of each pick and in the explanation', () => {
+      const [made] = open();
+      made.update([a, { ...b, ...sick }]);
+      expect(made.pick()).toMatchObject({ failOpen: false, instance: { instanceId: 'a' } });
+      expect(made.explain?.()).toMatchObject({ failOpen: false });
+      made.update([
+        { ...a, status: 'draining' },
+        { ...b, ...sick },
+      ]);
+      expect(made.pick()).toMatchObject({ failOpen: true, instance: { instanceId: 'b' } });
+      expect(made.explain?.()).toMatchObject({
+        failOpen: true,
+        panic: false,
+        unavailable: undefined,
+        instances: [
+          { instanceId: 'a', taken: false, stage: 'status', reason: 'draining' },
+          { instanceId: 'b', taken: true },
+        ],
+      });
+    });
+
+    it('says so of a single pick that no healthy instance accepts', () => {
+      const [made, events] = open();
+      made.update([a, { ...b, ...sick }]);
+      const refusal = ({ instanceId }: ServiceInstance): string | undefined =>
+        instanceId === 'a' ? 'circuit_open' : undefined;
+      expect(made.pick({ refusal })).toMatchObject({ failOpen: true, instance: { instanceId: 'b' } });
+      expect(made.pick()).toMatchObject({ failOpen: false, instance: { instanceId: 'a' } });
+      expect(events).toEqual([]);
+    });
+
+    it('tells of its beginning and its end, once each', () => {
+      const [made, events] = open();
+      made.update([a, b]);
+      for (let update = 0; update < 3; update++) {
+        made.update([
+          { ...a, ...sick },
+          { ...b, ...sick },
+        ]);
+        made.pick();
+      }
+      made.update([a, { ...b, ...sick }]);
+      made.update([a, b]);
+      expect(events).toEqual([
+        { type: 'balancing.fail_open', service: 'user-service', unhealthy: 2 },
+        { type: 'balancing.fail_open_ended', service: 'user-service' },
+      ]);
+    });
+
+    it('is told of where every healthy instance is out of reach', () => {
+      const [made, events] = open();
+      made.update([a, { ...b, ...sick }]);
+      made.pick({ unreachable: new Set(['a']) });
+      made.pick({ unreachable: new Set(['a']) });
+      made.pick();
+      expect(events).toMatchObject([
+        { type: 'balancing.fail_open', unhealthy: 1 },
+        { type: 'balancing.fail_open_ended' },
+      ]);
+    });
+
+    it('is off with failOpen: false, and no matter in a panic', () => {
+      const [strict, events] = open({ failOpen: false });
+      strict.update([{ ...a, ...sick }]);
+      expect(strict.pick()).toEqual({ kind: 'unavailable', reason: 'none_healthy' });
+      expect(events).toEqual([]);
+      const [panicking, told] = open({ panicThreshold: 0.5 });
+      panicking.update([{ ...a, ...sick }]);
+      expect(panicking.pick()).toMatchObject({ failOpen: false, instance: { instanceId: 'a' } });
+      expect(told).toMatchObject([{ type: 'balancing.panic' }]);
+    });
+
+    it('does not let instances that stood in start slowly', () => {
+      const [made] = open({ slowStart: {} });
+      made.update([a, b]);
+      made.update([
+        { ...a, ...sick },
+        { ...b, ...sick },
+      ]);
+      expect(made.explain?.().instances.map(({ slowStart }) => slowStart)).toEqual([1, 1]);
     });
   });
 

@@ -36,9 +36,10 @@ export class StrategyBalancer implements LoadBalancer {
   private readonly clock: Clock;
   private readonly events: EventSink;
   private usual: Plan | undefined;
-  /** Whom the last pick without special wishes was to avoid: most likely the next one, too. */
-  private avoid: PickContext['avoid'];
+  /** What the last pick without special wishes was to avoid: most likely the next one, too. */
+  private avoided: Pick<PickContext, 'avoid' | 'unreachable'> = {};
   private isPanic = false;
+  private isFailOpen = false;
   /** How many loads had been forgotten when the list was last looked through for them. */
   private forgotten = 0;
   private service = '';
@@ -79,7 +80,8 @@ export class StrategyBalancer implements LoadBalancer {
     const route = this.preferences.routeOf(context);
     const plan = this.plans.for(context, route);
     if (plan !== this.usual && isUnspecific(context, route)) {
-      this.avoid = context.avoid;
+      const { avoid, unreachable } = context;
+      this.avoided = { avoid, unreachable };
       this.useAsUsual(plan);
     }
     if (plan.unavailable !== undefined) return { kind: 'unavailable', reason: plan.unavailable };
@@ -89,7 +91,7 @@ export class StrategyBalancer implements LoadBalancer {
     const { members: base, registered } = pool;
     const chosen = this.chooser.willing({ key, context, base, registered }, this.roster.byId);
     return chosen
-      ? new Picked(chosen.instance, chosen.load)
+      ? new Picked(chosen.instance, chosen.load, plan.isFailOpen)
       : this.pickBeyond(plan, { key, context, draw: placeIn(plan.pools, pool, draw) });
   }
 
@@ -117,7 +119,7 @@ export class StrategyBalancer implements LoadBalancer {
     if (rest.unavailable !== undefined) return { kind: 'unavailable', reason: rest.unavailable };
     const { members, ...lists } = choiceAt(rest, plan, draw);
     const { instance, load } = this.chooser.choose(members, { key, context, ...lists });
-    return new Picked(instance, load);
+    return new Picked(instance, load, rest.isFailOpen);
   }
 
   private plan(context: PickContext, before?: Plan): Plan {
@@ -127,7 +129,7 @@ export class StrategyBalancer implements LoadBalancer {
   private renewPlans(): void {
     this.plans.renew();
     if (this.slowStart) this.startSlowly(this.slowStart);
-    this.useAsUsual(this.plans.for({ avoid: this.avoid }, undefined));
+    this.useAsUsual(this.plans.for(this.avoided, undefined));
   }
 
   /** What most picks go by from now on. */
@@ -137,6 +139,7 @@ export class StrategyBalancer implements LoadBalancer {
     this.usual = plan;
     if (pool === undefined || pool.members !== before?.members) this.strategy.update?.(pool?.members ?? []);
     this.tellOfPanic(plan);
+    this.tellOfFailOpen(plan);
   }
 
   private tellOfPanic({ isPanic, healthyShare }: Plan): void {
@@ -144,6 +147,15 @@ export class StrategyBalancer implements LoadBalancer {
     this.isPanic = isPanic;
     const { service } = this;
     this.events.emit(isPanic ? 'balancing.panic' : 'balancing.panic_ended', { service, healthyShare });
+  }
+
+  private tellOfFailOpen({ isFailOpen, pools }: Plan): void {
+    if (isFailOpen === this.isFailOpen) return;
+    this.isFailOpen = isFailOpen;
+    const { service } = this;
+    const unhealthy = pools.reduce((sum, { members }) => sum + members.length, 0);
+    if (isFailOpen) this.events.emit('balancing.fail_open', { service, unhealthy });
+    else this.events.emit('balancing.fail_open_ended', { service });
   }
 
   /** Everybody has its whole weight again, until the next pick asks which part of it counts. */

@@ -4,7 +4,7 @@ export type UnavailableReason =
   | 'no_instances'
   /** None matches version and tags. */
   | 'no_match'
-  /** All that match are unhealthy, draining, in maintenance or have weight 0. */
+  /** All that match are draining, in maintenance, of weight 0 or, where the service must not fail open, unhealthy. */
   | 'none_healthy'
   /** No larger share than `minimumHealthyShare` of those that match is healthy. */
   | 'too_few_healthy'

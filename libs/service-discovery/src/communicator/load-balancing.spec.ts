@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Candidate, type Strategy } from '../balancing/index.js';
-import { CallStage } from '../testing/call-stage.js';
+import { CallStage, failure, refused } from '../testing/call-stage.js';
 import { type ServiceCommunicator } from './communicator.js';
 import { type ServiceCallRequest } from './request.js';
 
@@ -110,6 +110,77 @@ describe('load balancing of calls', () => {
     expect(await targetOf(communicator.withOptions({ loadBalancing: { strategy: 'last' } }), {})).toBe('d');
     expect(stage.events.find(({ type }) => type === 'call.picked')?.payload.strategy).toBe('last');
     expect(() => stage.communicatorWith({ loadBalancing: 'last' })).toThrow('loadBalancing');
+  });
+
+  describe('without a healthy instance', () => {
+    const statusOf = (status: 'healthy' | 'unhealthy' | 'draining', ...ids: string[]): Promise<unknown> =>
+      Promise.all(ids.map((instanceId) => stage.registry.setStatus({ serviceName: 'users', instanceId }, status)));
+
+    it('sends calls to unhealthy ones rather than to one that drains, and tells of it once', async () => {
+      await statusOf('draining', 'a', 'b');
+      await statusOf('unhealthy', 'c', 'd');
+      const communicator = stage.communicatorWith();
+      for (let n = 0; n < 4; n++) expect('cd').toContain(await targetOf(communicator, {}));
+      expect(communicator.explain('users')).toMatchObject({ failOpen: true, panic: false });
+      await statusOf('healthy', 'd');
+      expect(await targetOf(communicator, {})).toBe('d');
+      expect(stage.events.filter(({ type }) => type.startsWith('balancing.'))).toEqual([
+        { type: 'balancing.fail_open', payload: { service: 'users', unhealthy: 2 } },
+        { type: 'balancing.fail_open_ended', payload: { service: 'users' } },
+      ]);
+      const picks = stage.events.filter(({ type }) => type === 'call.picked');
+      expect(picks.map(({ payload }) => payload.failOpen)).toEqual([true, true, true, true, false]);
+    });
+
+    it('refuses calls with failOpen: false, for one caller or for all', async () => {
+      await statusOf('unhealthy', 'a', 'b', 'c', 'd');
+      const communicator = stage.communicatorWith();
+      const strict = communicator.withOptions({ loadBalancing: { failOpen: false } });
+      expect((await failure(targetOf(strict, {}))).code).toBe('NO_AVAILABLE_INSTANCE');
+      expect(await targetOf(communicator, {})).toMatch(/^[abcd]$/);
+      const allStrict = stage.communicatorWith({ loadBalancing: { failOpen: false } });
+      expect((await failure(targetOf(allStrict, {}))).code).toBe('NO_AVAILABLE_INSTANCE');
+      expect(() => communicator.withOptions({ loadBalancing: { failOpen: 'off' as never } })).toThrow(
+        'loadBalancing.failOpen',
+      );
+    });
+
+    it('calls none whose circuit is open, and says when one may be called again', async () => {
+      await statusOf('unhealthy', 'a', 'b', 'c', 'd');
+      const circuitBreaker = { failureThreshold: 1, recoveryTimeout: '10s' };
+      const communicator = stage.communicatorWith({ circuitBreaker, retry: false });
+      stage.transport.answer(() => ({ status: 503 }));
+      for (let n = 0; n < 4; n++) await targetOf(communicator, {});
+      const sent = stage.transport.sent.length;
+      const error = await failure(targetOf(communicator, {}));
+      expect(error).toMatchObject({ code: 'CIRCUIT_OPEN', retryAfterMs: 10_000 });
+      expect(stage.transport.sent).toHaveLength(sent);
+    });
+
+    it('sends calls to an unhealthy one where the circuits of all healthy ones are open', async () => {
+      await statusOf('unhealthy', 'd');
+      await statusOf('draining', 'a', 'b');
+      await statusOf('healthy', 'c');
+      const communicator = stage.communicatorWith({ circuitBreaker: { failureThreshold: 1 }, retry: false });
+      stage.failOn('c');
+      await failure(targetOf(communicator, {}));
+      expect(await targetOf(communicator, {})).toBe('d');
+      expect(stage.typesOf('balancing.')).toEqual([]);
+    });
+
+    it('sends calls to an unhealthy one while the healthy ones refuse connections', async () => {
+      await statusOf('healthy', 'a', 'b', 'c');
+      await statusOf('unhealthy', 'd');
+      const communicator = stage.communicatorWith({ circuitBreaker: false });
+      stage.transport.answer(({ instanceId }) => {
+        if (instanceId !== 'd') throw refused();
+        return {};
+      });
+      await failure(targetOf(communicator, {}));
+      stage.transport.sent.length = 0;
+      for (let n = 0; n < 5; n++) expect(await targetOf(communicator, {})).toBe('d');
+      expect(stage.transport.sent).toHaveLength(5);
+    });
   });
 
   it('tells of a panic, in which calls go to all', async () => {

@@ -115,16 +115,19 @@ export interface ServiceDiscoveryEvents {
   };
   'circuit.half_opened': { service: string; instanceId?: string; reason: CircuitReason };
   'circuit.closed': { service: string; instanceId?: string; reason: CircuitReason };
-  /** So few instances of a service are healthy that calls go to all of them, well or not. Shares are by weight. */
+  /** So few instances of a service, or of a level or version of it, are healthy that calls go to all of them. Shares are by weight. */
   'balancing.panic': { service: string; healthyShare: number };
   'balancing.panic_ended': { service: string; healthyShare: number };
+  /** No other instance of a service can be called, so calls go to its unhealthy ones. `unhealthy` is how many they are. */
+  'balancing.fail_open': { service: string; unhealthy: number };
+  'balancing.fail_open_ended': { service: string };
   /**
    * An instance could not take an attempt just now, so that another one was looked for. `reason` is `circuit_open`, or
    * `at_capacity` where as many calls run there as may.
    */
   'call.passed_over': { service: string; instanceId: string; reason: string };
-  /** An instance was chosen for an attempt. */
-  'call.picked': { service: string; instanceId: string; strategy: string; attempt: number };
+  /** An instance was chosen for an attempt. `failOpen` where it is unhealthy, and no other one can take the call. */
+  'call.picked': { service: string; instanceId: string; strategy: string; attempt: number; failOpen?: boolean };
   /**
    * A call or an attempt was refused on our own side, before it was sent. `code` is that of its error, `stage` what
    * refused it: `rate_limit`, `throttling`, `bulkhead`, `adaptive_concurrency`, `service_circuit_breaker`; of all

@@ -8,7 +8,9 @@ import {
 } from '../common/index.js';
 import {
   CRITERIA_NAMES,
+  mergeLoadBalancing,
   type PickContext,
+  resolveLoadBalancingOptions,
   selectEligible,
   type SelectionCriteria,
   tagsOf,
@@ -178,10 +180,8 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
   ): Promise<readonly ServiceInstance[]> {
     checkDiscovery(serviceName, criteria, CRITERIA_NAMES);
     if (!this.registry.follows(serviceName)) await this.registry.follow(serviceName);
-    const result = selectEligible(this.registry.servedInstances(serviceName), {
-      ...criteria,
-      tags: tagsOf(criteria),
-    });
+    const instances = this.registry.servedInstances(serviceName);
+    const result = selectEligible(instances, { ...criteria, tags: tagsOf(criteria) }, STRICT_OPTIONS);
     return result.kind === 'eligible' ? result.instances : [];
   }
 
@@ -233,14 +233,19 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
   private know(serviceName: string): KnownService {
     this.forgetWhatIsGone();
     const { communicator, strategies } = this.options;
-    const { loadBalancing } = communicator;
-    const balancers = new Balancers({ clock: this.clock, random: this.random, strategies }, loadBalancing);
-    const usual = balancers.of(loadBalancing ?? DEFAULT_COMMUNICATOR_OPTIONS.loadBalancing);
+    const { loadBalancing = DEFAULT_COMMUNICATOR_OPTIONS.loadBalancing } = communicator;
+    const strict = mergeLoadBalancing(loadBalancing, STRICT);
+    const balancers = new Balancers({ clock: this.clock, random: this.random, strategies }, strict);
+    const usual = balancers.of(STRICT);
     const known = { balancers, usual };
     this.known.set(serviceName, known);
     return known;
   }
 }
+
+/** An endpoint that was looked up may be kept for long, so an unhealthy one is worse than none. */
+const STRICT = { failOpen: false };
+const STRICT_OPTIONS = resolveLoadBalancingOptions(STRICT);
 
 /** What load metrics take for a request that was never sent. */
 const NOT_CALLED: Outcome = {

@@ -189,10 +189,22 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
       return {
         level: isPanic ? 'warn' : 'log',
         message: isPanic
-          ? `Only ${share} of ${service} is healthy: calls go to all of its instances, well or not`
+          ? `Only ${share} of ${service} is healthy: calls go to unhealthy instances, too`
           : `${share} of ${service} is healthy again: calls go to healthy instances only`,
         fields: { service, healthyShare },
       };
+    }
+    case 'balancing.fail_open': {
+      const { service, unhealthy } = event;
+      return {
+        level: 'warn',
+        message: `No healthy instance of ${service} can be called: calls go to its ${unhealthy} unhealthy ones`,
+        fields: { service, unhealthy },
+      };
+    }
+    case 'balancing.fail_open_ended': {
+      const { service } = event;
+      return { level: 'log', message: `Calls to ${service} go to unhealthy instances no longer`, fields: { service } };
     }
     case 'call.picked':
       return null;

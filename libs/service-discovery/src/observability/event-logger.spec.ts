@@ -91,6 +91,8 @@ describe('EventLogger', () => {
     bus.emit('instance.settled', { key, status: 'healthy' });
     bus.emit('balancing.panic', { service: 'users', healthyShare: 1 / 3 });
     bus.emit('balancing.panic_ended', { service: 'users', healthyShare: 2 / 3 });
+    bus.emit('balancing.fail_open', { service: 'users', unhealthy: 3 });
+    bus.emit('balancing.fail_open_ended', { service: 'users' });
     bus.emit('call.refused', { service: 'users', stage: 'rate_limit', code: 'RATE_LIMITED', retryAfterMs: 5 });
     bus.emit('call.retried', { service: 'users', attempt: 2, delayMs: 0, reason: 'status 503' });
     bus.emit('call.hedged', { service: 'users', attempt: 2, afterMs: 12.4 });
@@ -126,8 +128,10 @@ describe('EventLogger', () => {
       'log users/a can be reached again',
       'warn users/a is flapping, and unhealthy now: the results of its checks change all the time',
       'log users/a is flapping no more, and healthy',
-      'warn Only 33% of users is healthy: calls go to all of its instances, well or not',
+      'warn Only 33% of users is healthy: calls go to unhealthy instances, too',
       'log 67% of users is healthy again: calls go to healthy instances only',
+      'warn No healthy instance of users can be called: calls go to its 3 unhealthy ones',
+      'log Calls to users go to unhealthy instances no longer',
       'warn Call to users was refused unsent: RATE_LIMITED by rate_limit',
       'warn Call to users is retried, attempt 2: status 503',
       'debug Call to users is hedged by attempt 2: no answer after 12 ms',

@@ -39,6 +39,8 @@ const SUBJECTS: { readonly [Name in EventName]: SubjectOf<EventOf<Name>> | null 
   'circuit.closed': ofCircuit,
   'balancing.panic': ofService,
   'balancing.panic_ended': ofService,
+  'balancing.fail_open': ofService,
+  'balancing.fail_open_ended': ofService,
   'call.passed_over': ({ service, instanceId }) => `${service} ${instanceId}`,
   'call.picked': null,
   'call.refused': ({ service, stage }) => `${service} ${stage}`,
@@ -62,6 +64,7 @@ const STORIES: readonly (readonly EventName[])[] = [
   ['registry.unavailable', 'registry.available'],
   ['circuit.opened', 'circuit.half_opened', 'circuit.closed'],
   ['balancing.panic', 'balancing.panic_ended'],
+  ['balancing.fail_open', 'balancing.fail_open_ended'],
 ];
 
 /** The types of events that tell one story with this one, itself included; undefined where it tells none. */

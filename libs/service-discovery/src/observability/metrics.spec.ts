@@ -92,7 +92,7 @@ describe('DiscoveryMetrics', () => {
     expect(await heldSeries()).toEqual(['service_discovery_expiry_holds_total{service="users"} 1']);
   });
 
-  it('counts circuit changes, ejections, instances out of reach, panics, balancing decisions, refusals, retries, hedges, failovers, stale answers and calls', async () => {
+  it('counts circuit changes, ejections, instances out of reach, panics, balancing decisions, picks of unhealthy instances, refusals, retries, hedges, failovers, stale answers and calls', async () => {
     bus.emit('circuit.opened', { service: 'users', instanceId: 'a', failures: 5, reason: 'consecutive_failures' });
     bus.emit('circuit.half_opened', { service: 'users', instanceId: 'a', reason: 'recovery_time_over' });
     bus.emit('circuit.closed', { service: 'users', reason: 'probes_succeeded' });
@@ -103,6 +103,8 @@ describe('DiscoveryMetrics', () => {
     bus.emit('balancing.panic_ended', { service: 'users', healthyShare: 0.75 });
     pick('a');
     pick('a');
+    bus.emit('call.picked', { service: 'ill', instanceId: 'x', strategy: 'random', attempt: 1, failOpen: true });
+    bus.emit('call.picked', { service: 'ill', instanceId: 'y', strategy: 'random', attempt: 1, failOpen: false });
     bus.emit('call.refused', { service: 'users', stage: 'rate_limit', code: 'RATE_LIMITED', retryAfterMs: 5 });
     bus.emit('call.retried', { service: 'users', attempt: 2, delayMs: 0, reason: 'status 503' });
     bus.emit('call.hedged', { service: 'users', attempt: 2, afterMs: 12.4 });
@@ -119,6 +121,7 @@ describe('DiscoveryMetrics', () => {
         'service_discovery_unreachable_total{service="users"} 1',
         'service_discovery_panics_total{service="users"} 1',
         'service_discovery_balancing_decisions_total{service="users",instance="a",strategy="random"} 2',
+        'service_discovery_fail_open_picks_total{service="ill"} 1',
         'service_discovery_refusals_total{service="users",stage="rate_limit",code="RATE_LIMITED"} 1',
         'service_discovery_retries_total{service="users"} 1',
         'service_discovery_hedges_total{service="users"} 1',

@@ -140,7 +140,11 @@ export class DiscoveryMetrics {
   }
 
   private countCalls(): void {
-    const panics = this.serviceCounter('panics_total', 'Times that health was minded no more, as too few were healthy');
+    const panics = this.serviceCounter('panics_total', 'Times that health no longer counted, as too few were healthy');
+    const failOpens = this.serviceCounter(
+      'fail_open_picks_total',
+      'Unhealthy instances chosen for an attempt, as no other one could take it',
+    );
     const picks = this.instanceCounter('balancing_decisions_total', 'Instances chosen for an attempt', 'strategy');
     const unreachable = this.serviceCounter(
       'unreachable_total',
@@ -161,7 +165,10 @@ export class DiscoveryMetrics {
     );
 
     this.on('balancing.panic', ({ service }) => panics.increment(service));
-    this.on('call.picked', (event) => picks.increment(event.service, event.instanceId, event.strategy));
+    this.on('call.picked', (event) => {
+      picks.increment(event.service, event.instanceId, event.strategy);
+      if (event.failOpen) failOpens.increment(event.service);
+    });
     this.on('instance.unreachable', ({ key }) => unreachable.increment(key.serviceName));
     this.on('call.refused', ({ service, stage, code }) => refusals.increment(service, stage, code));
     this.on('call.retried', ({ service }) => retries.increment(service));

@@ -139,7 +139,7 @@ export function loadBalancerContract(harness: TestHarness, create: (deps: LoadBa
     });
 
     describe('choosing who may take a call', () => {
-      for (const status of ['unhealthy', 'draining', 'maintenance'] as const) {
+      for (const status of ['draining', 'maintenance'] as const) {
         it(`never picks an instance that is ${status}`, () => {
           balancing(instance('a', { status }), instance('b'));
           assert.deepEqual(picked(), ['b']);
@@ -148,6 +148,15 @@ export function loadBalancerContract(harness: TestHarness, create: (deps: LoadBa
           assertUnavailable('none_healthy');
         });
       }
+
+      it('picks an unhealthy instance only where no other one is left', () => {
+        balancing(instance('a', { status: 'unhealthy' }), instance('b'), instance('c', { status: 'unknown' }));
+        assert.deepEqual(picked(), ['b']);
+        assert.deepEqual(picked({ exclude: new Set(['b']) }), ['c']);
+        assert.deepEqual(picked({ exclude: new Set(['b', 'c']) }), ['b']);
+        balancing(instance('a', { status: 'unhealthy' }), instance('b', { status: 'draining' }));
+        assert.deepEqual(picked(), ['a']);
+      });
 
       it('never picks an instance of weight 0', () => {
         balancing(instance('a', { weight: 0 }), instance('b', { weight: 1 }));
@@ -244,6 +253,16 @@ export function loadBalancerContract(harness: TestHarness, create: (deps: LoadBa
         balancing(instance('a'), instance('b'));
         assert.deepEqual(picked({ avoid: new Set(['a']), refusal: allBut('a') }), ['a']);
         assertUnavailable('none_available', { avoid: new Set(['a']), refusal: () => 'at_capacity' });
+      });
+    });
+
+    describe('keeping away from instances out of reach', () => {
+      it('takes any other instance first, even one that was tried or is unhealthy', () => {
+        balancing(instance('a'), instance('b'), instance('c', { status: 'unhealthy' }));
+        assert.deepEqual(picked({ unreachable: new Set(['a']) }), ['b']);
+        assert.deepEqual(picked({ unreachable: new Set(['a']), exclude: new Set(['b']) }), ['b']);
+        assert.deepEqual(picked({ unreachable: new Set(['a', 'b']) }), ['c']);
+        assert.deepEqual(picked({ unreachable: new Set(['a', 'b', 'c']) }), ['a', 'b']);
       });
     });
 

@@ -78,7 +78,7 @@ describe('round robin', () => {
     create(seededRandom(5), 'abcde');
     const order = picks(5);
     expect(picks(2)).toBe(order.slice(0, 2));
-    for (const status of ['unhealthy', 'draining'] as const) {
+    for (const status of ['maintenance', 'draining'] as const) {
       balancer.update([...'abcde'].map((id) => instance(id, { status })));
       expect(picks(1)).toBe('-');
     }

@@ -209,7 +209,7 @@ describe('weighted round robin', () => {
     ];
     expect(picks(balancer, 3)).toBe(picks(undisturbed, 3));
     const list = weighted({ a: 3, b: 2, c: 2 });
-    balancer.update(list.map((each) => ({ ...each, status: 'unhealthy' as const })));
+    balancer.update(list.map((each) => ({ ...each, status: 'maintenance' as const })));
     expect(picks(balancer, 1)).toBe('-');
     balancer.update(list);
     expect(picks(balancer, 7)).toBe(picks(undisturbed, 7));

@@ -21,7 +21,8 @@ export function pickContextOf(
     headers,
     clientIp,
     exclude: tried,
-    avoid: view.avoided(now),
+    avoid: view.outliers?.ejected,
+    unreachable: view.channel.unreachable.at(now),
     refusal,
     now,
   };

@@ -58,6 +58,7 @@ export function pickTarget<T>(call: Call<T>, isHedge: boolean, now: number): Tar
     instanceId: instance.instanceId,
     strategy: view.settings.strategyName,
     attempt: call.attempts,
+    failOpen: picked.failOpen,
   });
   // A hedge follows on nothing: the attempt that it stands beside goes on.
   if (!isHedge && call.last && call.last.instance.instanceId !== instance.instanceId) {

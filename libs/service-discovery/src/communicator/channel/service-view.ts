@@ -39,11 +39,6 @@ export class ServiceView {
     return this.channel.service;
   }
 
-  /** The ids of those to call only if nothing else is left. @param now `Clock.now()` */
-  avoided(now?: number): ReadonlySet<string> | undefined {
-    return this.channel.unreachable.and(this.outliers?.ejected, now);
-  }
-
   pick(context: PickContext): PickResult {
     return this.balancer.upToDate(this.channel.instances).pick(context);
   }
@@ -90,8 +85,8 @@ export class ServiceView {
    */
   circuitWaitMs(criteria?: SelectionCriteria): number {
     let shortest = Number.POSITIVE_INFINITY;
-    for (const { instanceId } of selectServing(this.channel.instances, criteria)) {
-      const { breakerKey } = this.settings;
+    const { breakerKey, balancing } = this.settings;
+    for (const { instanceId } of selectServing(this.channel.instances, criteria, balancing.failOpen)) {
       const breakers = this.channel.states.find(instanceId)?.breakers;
       if (!breakers?.refuses(breakerKey)) return 0;
       shortest = Math.min(shortest, breakers.find(breakerKey)?.retryAfterMs ?? Number.POSITIVE_INFINITY);

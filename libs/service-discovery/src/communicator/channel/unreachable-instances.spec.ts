@@ -178,29 +178,26 @@ describe('an instance that nothing connects to', () => {
 describe('the instances to avoid', () => {
   const clock = new ManualClock();
   const random = seededRandom(1);
-  const [a, b, c] = ['a', 'b', 'c'] as const;
+  const [a, b] = ['a', 'b'] as const;
 
-  it('are one and the same set as long as there are no others', () => {
+  it('are always the same set', () => {
     const unreachable = new UnreachableInstances('users', { clock, random, events: SILENT });
-    expect(unreachable.and(undefined, 0)).toBeUndefined();
+    expect(unreachable.at(0)).toBeUndefined();
     unreachable.failed(a, refused(), 0);
-    const avoided = unreachable.and(undefined, 0);
+    const avoided = unreachable.at(0);
     unreachable.failed(b, refused(), 500);
-    expect(unreachable.and(new Set(), 600)).toBe(avoided);
+    expect(unreachable.at(600)).toBe(avoided);
     expect([...avoided!]).toEqual([a, b]);
   });
 
-  it('are those of both kinds, each for its time', () => {
+  it('are each avoided for its time', () => {
     const unreachable = new UnreachableInstances('users', { clock, random: () => 0, events: SILENT });
-    const outliers = new Set<string>();
-    const avoided = (now: number): string[] => [...(unreachable.and(outliers, now) ?? [])].sort();
+    const avoided = (now: number): string[] => [...(unreachable.at(now) ?? [])].sort();
     // A second each.
     unreachable.failed(a, refused(), 0);
     unreachable.failed(b, refused(), 500);
-    outliers.add(c);
-    expect(avoided(999)).toEqual([a, b, c]);
-    expect(avoided(1_000)).toEqual([b, c]);
-    outliers.delete(c);
+    expect(avoided(999)).toEqual([a, b]);
+    expect(avoided(1_000)).toEqual([b]);
     expect(avoided(1_499)).toEqual([b]);
     expect(avoided(1_500)).toEqual([]);
     unreachable.failed(a, refused(), 1_600);

@@ -57,12 +57,10 @@ export class UnreachableInstances {
     for (const { instanceId } of [...left, ...replaced, ...recovered]) this.forget(instanceId);
   }
 
-  /** Those to avoid: these and the others. A new set only where there are some of both. */
-  and(others: ReadonlySet<string> | undefined, now?: number): ReadonlySet<string> | undefined {
-    if (this.ids.size === 0) return others;
-    this.catchUp(now ?? this.deps.clock.now());
-    if (this.ids.size === 0) return others;
-    return others === undefined || others.size === 0 ? this.ids : new Set([...others, ...this.ids]);
+  /** The ids of those to avoid: always the same set; undefined where it is empty. @param now `Clock.now()` */
+  at(now = this.deps.clock.now()): ReadonlySet<string> | undefined {
+    if (this.ids.size > 0) this.catchUp(now);
+    return this.ids.size > 0 ? this.ids : undefined;
   }
 
   /** @returns whether anything was known of it */

@@ -1,0 +1,86 @@
+import { type ServiceInstance } from '../model/index.js';
+import { type OnLeftOut } from './explanation.js';
+import { isOnDuty } from './health-survey.js';
+import { type PickContext } from './load-balancer.js';
+
+/** Instances that stand equally well for a call, before preferences. */
+export interface Tier {
+  readonly members: readonly ServiceInstance[];
+  /** Whether they are unhealthy, and stand in as there is no other instance. */
+  readonly isFailOpen: boolean;
+}
+
+/** What the tiers of a call are made of. */
+export interface TierSources {
+  /** Those that may be called by their health. */
+  readonly serving: readonly ServiceInstance[];
+  /** Those that may be called where no other can: none where the service must not fail open. */
+  readonly standIns: () => readonly ServiceInstance[];
+  /** Ids of instances that refused a connection a moment ago. */
+  readonly unreachable: ReadonlySet<string> | undefined;
+}
+
+/** Asks which instances refuse a call, each one once. */
+export class Refusals {
+  private readonly reasons = new Map<ServiceInstance, string | undefined>();
+
+  constructor(private readonly refusal: NonNullable<PickContext['refusal']>) {}
+
+  get areAny(): boolean {
+    return this.reasons.size > 0;
+  }
+
+  /** Why an instance refuses the call; undefined where it does not, or was not asked. */
+  known(instance: ServiceInstance): string | undefined {
+    return this.reasons.get(instance);
+  }
+
+  readonly accepts = (instance: ServiceInstance): boolean => {
+    if (!this.reasons.has(instance)) this.reasons.set(instance, this.refusal(instance));
+    return this.reasons.get(instance) === undefined;
+  };
+}
+
+/**
+ * The first tier with an instance that takes the call; undefined where there is none. Within reach comes before healthy: a
+ * process that refuses connections answers nothing, one that fails its checks may.
+ */
+export function firstTier(
+  { serving, standIns, unreachable }: TierSources,
+  refusals: Refusals | undefined,
+): Tier | undefined {
+  const accepting = (some: readonly ServiceInstance[]): readonly ServiceInstance[] =>
+    refusals ? some.filter(refusals.accepts) : some;
+  if (unreachable !== undefined && unreachable.size > 0) {
+    const isReachable = ({ instanceId }: ServiceInstance): boolean => !unreachable.has(instanceId);
+    const reachable = accepting(serving.filter(isReachable));
+    if (reachable.length > 0) return { members: reachable, isFailOpen: false };
+    const reachableStandIns = accepting(standIns().filter(isReachable));
+    if (reachableStandIns.length > 0) return { members: reachableStandIns, isFailOpen: true };
+  }
+  const all = accepting(serving);
+  if (all.length > 0) return { members: all, isFailOpen: false };
+  const last = accepting(standIns());
+  return last.length > 0 ? { members: last, isFailOpen: true } : undefined;
+}
+
+/** Says why the instances that are in no pool are not in the tier. */
+export function tellTier(
+  tier: Tier | undefined,
+  matching: readonly ServiceInstance[],
+  { serving, unreachable }: TierSources,
+  refusals: Refusals | undefined,
+  onLeftOut: OnLeftOut,
+): void {
+  const taken = new Set(tier?.members);
+  const called = new Set(serving);
+  for (const instance of matching) {
+    if (taken.has(instance)) continue;
+    const { instanceId, status, weight } = instance;
+    const refusal = refusals?.known(instance);
+    const isCandidate = called.has(instance) || (tier?.isFailOpen === true && isOnDuty(instance));
+    if (refusal !== undefined) onLeftOut(instance, 'refusal', refusal);
+    else if (isCandidate && unreachable?.has(instanceId)) onLeftOut(instance, 'avoid', 'out of reach');
+    else onLeftOut(instance, 'status', weight === 0 ? 'weight 0' : status);
+  }
+}
