@@ -22,8 +22,8 @@ describe('hashKeyOf', () => {
     [{ cookie: 'theme' }, 'dark'],
     [{ cookie: 'empty' }, undefined],
     [{ cookie: 'heme' }, undefined],
-    [{ query: 'tenant' }, 'acme'],
-    [{ query: 'page' }, '3'],
+    [{ query: 'tenant' }, 'of path,acme'],
+    [{ query: 'page' }, '2,3'],
     [{ query: 'ids' }, 'a,b'],
     [{ query: 'none' }, undefined],
     [{ query: 'toString' }, undefined],
@@ -51,6 +51,40 @@ describe('hashKeyOf', () => {
     expect(hashKeyOf({ path: '/users?tenant=of+path' }, [{ query: 'tenant' }])).toBe('of path');
     expect(hashKeyOf({ path: '/users?tenant=of+path', query: { other: 1 } }, [{ query: 'tenant' }])).toBe('of path');
     expect(hashKeyOf({ path: '/users' }, [{ query: 'tenant' }])).toBeUndefined();
+  });
+
+  it.each<[HashRequest, HashRequest]>([
+    [{ path: '/users?id=1&id=2' }, { path: '/users', query: { id: [1, '2'] } }],
+    [{ path: '/users?id=1&id=2' }, { path: '/users?id=1', query: { id: 2 } }],
+    [{ path: '/users?id=1&id=2' }, { path: '/users?id=1', query: { id: [null, 2, undefined] } }],
+    [{ path: '/users?id=1' }, { path: '/users?id=1', query: { id: undefined } }],
+    [{ path: '/users?id=a%20b' }, { path: '/users', query: { id: 'a b' } }],
+    [{ path: '/users?id=true' }, { path: '/users', query: { id: true } }],
+  ])('is the same for %j as for %j, which are sent as the same query', (one, other) => {
+    const key = hashKeyOf(one, [{ query: 'id' }]);
+    expect(key).toBeDefined();
+    expect(hashKeyOf(other, [{ query: 'id' }])).toBe(key);
+  });
+
+  it.each([
+    ['/a/../b', '/b'],
+    ['/./a/b/../c/.', '/a/c/'],
+    ['/%2e%2E/a', '/a'],
+    ['/../../a?x=/../b', '/a'],
+    ['/%7Eann/%41', '/~ann/A'],
+    ['/caf%c3%a9', '/caf%C3%A9'],
+    ['/caf\u00e9', '/caf%C3%A9'],
+    ['/a%2fb', '/a%2Fb'],
+    ['/a%', '/a%'],
+    ['//host/a/./b', '//host/a/b'],
+    ['/a\\b|c^d', '/a%5Cb%7Cc%5Ed'],
+    ['users/./a', 'users/./a'],
+    ['/.well-known/a', '/.well-known/a'],
+    ['/a/b.json', '/a/b.json'],
+    ['/A/b/', '/A/b/'],
+    ['', ''],
+  ])('by the path %s is %s', (path, normal) => {
+    expect(hashKeyOf({ path }, ['path'])).toBe(normal === '' ? undefined : normal);
   });
 
   it('prefers a header in lower case, which is how requests are prepared', () => {

@@ -17,7 +17,7 @@ export interface HashRequest {
 export type HashSource =
   /** The key that the caller gives. */
   | 'key'
-  /** The path without its query. */
+  /** The path without its query, normalised as RFC 3986 says: paths that name the same resource give the same key. */
   | 'path'
   /** The address of the client. */
   | 'ip'
@@ -38,7 +38,7 @@ export function hashKeyOf(request: HashRequest, sources: readonly HashSource[]):
 
 function read(request: HashRequest, source: HashSource): string | undefined {
   if (source === 'key') return callKeyOf(request.key, 'key');
-  if (source === 'path') return request.path?.split('?', 1)[0];
+  if (source === 'path') return normalPath(request.path);
   if (source === 'ip') return request.clientIp;
   if (typeof source === 'function') return callKeyOf(source(request), 'What the function of hash.on gives');
   if ('header' in source) return headerOf(request, source.header);
@@ -65,16 +65,38 @@ function readCookie(request: HashRequest, name: string): string | undefined {
   return undefined;
 }
 
-/** Of the parameters given apart, else of those in the path. */
+/** Every value of a parameter in the order in which they are sent: those in the path, then those given apart. */
 function readQuery({ query = {}, path = '' }: HashRequest, name: string): string | undefined {
-  if (Object.hasOwn(query, name)) return textOf(query[name]);
   const mark = path.indexOf('?');
-  return mark < 0 ? undefined : (new URLSearchParams(path.slice(mark)).get(name) ?? undefined);
+  const inPath = mark < 0 ? [] : new URLSearchParams(path.slice(mark)).getAll(name);
+  const apart = Object.hasOwn(query, name) ? textOf(query[name]) : undefined;
+  if (inPath.length === 0) return apart;
+  return apart === undefined ? inPath.join(',') : [...inPath, apart].join(',');
 }
 
-/** A list is its values in order, as it is sent. */
+/** A list is its values in order, as it is sent: without those that are null or undefined. */
 function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
-  return Array.isArray(value) ? value.map(textOf).join(',') : undefined;
+  if (!Array.isArray(value)) return undefined;
+  const texts = value.map(textOf).filter((text) => text !== undefined);
+  return texts.length === 0 ? undefined : texts.join(',');
+}
+
+/** Nearly all paths: nothing is escaped, needs to be, or begins a segment with a dot. */
+const NORMAL_PATH = /^(?:\/(?!\.)[\w\-.~!$&'()*+,;=:@[\]]*)*$/;
+/** What is sent escaped, and would mean something else to `URL`. */
+const TO_ESCAPE = /[\\|^#]/g;
+const ESCAPE = /%[\da-f]{2}/gi;
+const UNRESERVED = /^[\w\-.~]$/;
+
+/** A path without its query, dot segments and needless escapes (RFC 3986, 6.2.2). */
+function normalPath(path: string | undefined): string | undefined {
+  const plain = path?.split('?', 1)[0];
+  if (!plain?.startsWith('/') || NORMAL_PATH.test(plain)) return plain;
+  const { pathname } = new URL(`http://host${plain.replace(TO_ESCAPE, encodeURIComponent)}`);
+  return pathname.replace(ESCAPE, (escape) => {
+    const character = String.fromCharCode(Number.parseInt(escape.slice(1), 16));
+    return UNRESERVED.test(character) ? character : escape.toUpperCase();
+  });
 }
