@@ -56,7 +56,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
           timeouts: 0,
           healthy_statuses: [200, [202, 204]],
           body: { path: 'db', equals: ['up', null] },
-          tls: { verify: false, server_name: 'users.internal' },
+          tls: { reject_unauthorized: false, servername: 'users.internal' },
         },
         metadata: { team: 'x', nested: { list: [1, null, true] } },
         tags: ['api', 'user'],

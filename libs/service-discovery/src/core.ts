@@ -24,6 +24,7 @@ export {
   NoAvailableInstanceError,
   type Outcome,
   type OutcomeClass,
+  type PemSource,
   type Problem,
   type Random,
   RateLimitedError,
@@ -38,6 +39,9 @@ export {
   ThrottledError,
   type Timer,
   type TimerOptions,
+  type TlsOptions,
+  type TlsSettings,
+  type TlsVersion,
   TransportError,
 } from './common/index.js';
 export {
@@ -247,7 +251,6 @@ export {
   type RedisClient,
   type RedisRegistryStoreDeps,
   type RedisRegistryStoreOptions,
-  type RedisTlsOptions,
   type RedisTrouble,
   type RedisTroubleCounts,
   type RegistryHeaders,
@@ -344,8 +347,6 @@ export {
   type StatusTransition,
   TcpProbe,
   type TcpProbeSettings,
-  type TlsOptions,
-  type TlsSettings,
 } from './health/index.js';
 export {
   CallFindings,

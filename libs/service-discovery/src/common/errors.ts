@@ -1,4 +1,5 @@
 import { elementsOf } from './elements-of.js';
+import { isRecord } from './is-record.js';
 
 /** Every code that a {@link ServiceDiscoveryError} can carry, with its meaning. Codes are stable; messages are not. */
 export const ERROR_CODES = {
@@ -88,12 +89,19 @@ export function describeValue(value: unknown): string {
     text =
       typeof value === 'bigint' || typeof value === 'number'
         ? String(value)
-        : JSON.stringify(elementsOf(value) ?? value);
+        : JSON.stringify(elementsOf(value) ?? value, withoutPem);
   } catch {
     text = undefined;
   }
   text ??= Object.prototype.toString.call(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+/** What stands in PEM may be a private key. */
+function withoutPem(_name: string, value: unknown): unknown {
+  const isPem = typeof value === 'string' && value.includes('-----BEGIN ');
+  // As `Buffer.toJSON` has made it.
+  return isPem || (isRecord(value) && value.type === 'Buffer') ? '***' : value;
 }
 
 /**

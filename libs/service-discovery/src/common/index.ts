@@ -24,5 +24,7 @@ export * from './shown-url.js';
 export * from './snake-case.js';
 export * from './suggest.js';
 export * from './timer-wheel.js';
+export * from './tls-failure.js';
+export * from './tls-options.js';
 export * from './validation.js';
 export * from './without-undefined.js';

@@ -1,4 +1,4 @@
-import { type OptionValidator, withoutUndefined } from '../common/index.js';
+import { type OptionValidator, type TlsSettings, withoutUndefined } from '../common/index.js';
 import {
   type BodyCondition,
   CODE_FORM,
@@ -9,9 +9,7 @@ import {
 } from '../model/index.js';
 import { type CheckSchedule } from './check-plan.js';
 import { type BodyPredicate } from './probes/body-condition.js';
-import { type TlsSettings } from './probes/connection.js';
 import { type CustomCheck } from './probes/custom-probe.js';
-import { TLS_SECRETS, toTlsSettings } from './tls-options.js';
 
 /**
  * How instances are checked, as far as somebody has said, durations in milliseconds. There are three who may: the process
@@ -29,20 +27,18 @@ const CHECKER_BOUNDS: HealthCheckBounds = {
   intervalMs: { minMs: 10, maxMs: 86_400_000 },
   timeoutMs: { minMs: 1, maxMs: 3_600_000 },
   methods: [...SAFE_METHODS, 'POST', 'PUT'],
-  tlsOptions: TLS_SECRETS,
   functions: true,
 };
 
 /**
  * What of the options of a process is right; all else becomes a problem.
- * @param given with the names of a {@link HealthCheckSpec}, and `bodyLimit`
+ * @param given with the names of a {@link HealthCheckSpec}, and `bodyLimit`; `tls` is read by itself
  */
 export function readSettings(check: OptionValidator, given: unknown): CheckSettings {
   const { bodyLimit, ...others } = given as { readonly bodyLimit?: unknown };
-  const { tls, ...settings } = readHealthCheck(others, check, CODE_FORM, CHECKER_BOUNDS) as CheckSettings;
+  const settings = readHealthCheck(others, check, CODE_FORM, CHECKER_BOUNDS) as CheckSettings;
   return {
     ...settings,
-    ...(tls && { tls: toTlsSettings(check, 'tls', tls) }),
     ...(bodyLimit !== undefined && {
       bodyLimit: check.number('bodyLimit', bodyLimit, { min: 0, max: 1_048_576, integer: true }),
     }),

@@ -40,11 +40,10 @@ export {
 } from './options.js';
 export { type AnswerBody } from './probes/answer-body.js';
 export { type BodyPredicate } from './probes/body-condition.js';
-export { type ConnectionDeps, type TlsSettings } from './probes/connection.js';
+export { type ConnectionDeps } from './probes/connection.js';
 export { type CheckPlannerDeps, planChecks } from './plan-checks.js';
 export { CustomProbe, type CustomCheck } from './probes/custom-probe.js';
 export { GrpcProbe, type GrpcProbeSettings } from './probes/grpc-probe.js';
 export { type Probe, type ProbeResult } from './probes/probe.js';
 export { type ServiceCheckOptions } from './service-checks.js';
-export { type TlsOptions } from './tls-options.js';
 export { TcpProbe, type TcpProbeSettings } from './probes/tcp-probe.js';

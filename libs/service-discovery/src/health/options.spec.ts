@@ -28,6 +28,7 @@ describe('health check options', () => {
         fall: 3,
         healthyStatuses: [[200, 299]],
         bodyLimit: 65_536,
+        tls: {},
       },
       services: new Map(),
       probes: new Map(),
@@ -66,7 +67,7 @@ describe('health check options', () => {
             ca: [pem('ca.pem')],
             cert: pem('client.pem'),
             key: Buffer.from(pem('client.key')),
-            serverName: 'mail.internal',
+            servername: 'mail.internal',
           },
         },
       },
@@ -83,7 +84,7 @@ describe('health check options', () => {
     expect(services.get('queue')).toEqual({ type: 'custom', probe: ping });
     expect(services.get('proxy.v1')).toEqual({ type: 'alias', aliasOf: 'users', rise: 1 });
     expect(services.get('mail')).toEqual({
-      tls: { serverName: 'mail.internal', context: expect.anything() },
+      tls: { servername: 'mail.internal', secureContext: expect.anything() },
     });
   });
 
@@ -113,11 +114,12 @@ describe('health check options', () => {
       },
     ],
     ['services.a.aliasOf', { services: { a: { type: 'alias', aliasOf: 'a' } } }],
-    ['services.users.tls.verify', { services: { users: { tls: { verify: 1 } } } }],
+    ['services.users.tls.rejectUnauthorized', { services: { users: { tls: { rejectUnauthorized: 1 } } } }],
     ['services.users.tls.key', { services: { users: { tls: { cert: 'x' } } } }],
     ['services.users.tls.cert', { services: { users: { tls: { key: 's3cr3t' } } } }],
-    ['services.users.tls', { services: { users: { tls: { cert: 's3cr3t', key: 's3cr3t' } } } }],
-    ['tls', { tls: { ca: 's3cr3t' } }],
+    ['services.users.tls.key', { services: { users: { tls: { cert: pem('client.pem'), key: 's3cr3t' } } } }],
+    ['services.users.tls.key', { services: { users: { tls: { cert: pem('client.pem'), key: pem('server.key') } } } }],
+    ['tls.ca', { tls: { ca: 's3cr3t' } }],
     ['tls.pfx', { tls: { pfx: 'x' } }],
     ['probes', { probes: 5 }],
     ['probes.ping', { probes: { ping: 'PONG' } }],

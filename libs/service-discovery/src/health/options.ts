@@ -1,11 +1,19 @@
-import { OptionValidator, type Duration } from '../common/index.js';
+import {
+  type Duration,
+  OptionValidator,
+  readTls,
+  type TlsByService,
+  type TlsMaterial,
+  type TlsOptions,
+  toTlsSettings,
+  USUAL_TLS,
+} from '../common/index.js';
 import { type StatusRange } from '../model/index.js';
 import { type CheckSchedule } from './check-plan.js';
 import { type CheckSettings, readSettings, scheduleOf } from './check-settings.js';
 import { DEFAULT_FLAPPING_OPTIONS, resolveFlappingOptions, type FlappingOptions } from './monitor/flapping.js';
 import { type CustomCheck } from './probes/custom-probe.js';
 import { readProbes, readServiceChecks, type ServiceCheckOptions } from './service-checks.js';
-import { type TlsOptions } from './tls-options.js';
 
 /** Who is checked how often, and what counts as healthy. */
 export interface HealthCheckOptions {
@@ -102,8 +110,8 @@ export interface HealthCheckOptions {
    */
   bodyLimit: number;
   /**
-   * Whom instances that are checked over TLS must be certified by.
-   * @default the authorities that Node trusts
+   * How instances are checked over TLS. What it leaves out is as in `transport.tls`, which calls go by.
+   * @default as calls
    */
   tls?: TlsOptions;
   /**
@@ -163,26 +171,34 @@ export interface ResolvedHealthCheckOptions {
 /**
  * Fills in the defaults and checks every option.
  * @param path where the options stand, for the error: `healthCheck.interval`
+ * @param callTls what calls go by, which checks do, too, unless they have their own
  * @throws InvalidConfigurationError naming every wrong option
  */
 export function resolveHealthCheckOptions(
   options?: Partial<HealthCheckOptions>,
   path = 'healthCheck',
+  callTls: TlsByService = USUAL_TLS,
 ): ResolvedHealthCheckOptions {
   const check = new OptionValidator(path);
   const given = check.options('', options, DEFAULT_HEALTH_CHECK_OPTIONS, HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT);
-  const { enabled, concurrency, flapping, services = {}, probes = {}, ...settings } = given;
+  const { enabled, concurrency, flapping, services = {}, probes = {}, tls: ownTls, ...settings } = given;
   const named = readProbes(check, probes);
-  const defaults = readSettings(check, settings);
+  const tls = overlayTls(callTls, ownTls === undefined ? {} : readTls(check, 'tls', ownTls));
+  const defaults = { ...readSettings(check, settings), tls: toTlsSettings(tls.all) };
   const resolved: ResolvedHealthCheckOptions = {
     enabled: check.boolean('enabled', enabled),
     concurrency: check.number('concurrency', concurrency, { min: 1, max: 10_000, integer: true }),
     schedule: scheduleOf(defaults),
     flapping: check.gather(() => resolveFlappingOptions(flapping, check.pathOf('flapping'))),
     defaults,
-    services: readServiceChecks(check, services, named),
+    services: readServiceChecks(check, services, named, tls),
     probes: named,
   };
   check.throwIfAny();
   return resolved;
+}
+
+function overlayTls({ all, services }: TlsByService, own: TlsMaterial): TlsByService {
+  const entries = [...services].map(([name, tls]) => [name, { ...tls, ...own }] as const);
+  return { all: { ...all, ...own }, services: new Map(entries) };
 }

@@ -134,19 +134,22 @@ describe('the plan of a check', () => {
     const names: unknown[] = [];
     const server = createHttpsServer(SERVER_TLS, (_request, response) => void response.end());
     const port = await listen(server.on('secureConnection', ({ servername }) => names.push(servername)));
-    const planner = plannerOf({ tls: { verify: false }, services: { users: { tls: { ca: pem('ca.pem') } } } });
+    const planner = plannerOf({
+      tls: { rejectUnauthorized: false },
+      services: { users: { tls: { ca: pem('ca.pem') } } },
+    });
     const resultOf = (instance: ServiceInstance): Promise<ProbeResult> =>
       planner(instance).probe.check(instance, signal);
-    const [protocol, tls] = ['https', { serverName: 'users.internal' }] as const;
+    const [protocol, tls] = ['https', { servername: 'users.internal' }] as const;
     expect(await resultOf(instanceAt(port, { protocol, serviceName: 'orders' }))).toMatchObject({ passed: true });
     expect(await resultOf(instanceAt(port, { protocol, healthCheck: { tls } }))).toMatchObject({ passed: true });
-    const strict = { serverName: 'localhost', verify: true };
+    const strict = { servername: 'localhost', rejectUnauthorized: true };
     expect(await resultOf(instanceAt(port, { protocol, healthCheck: { tls: strict } }))).toMatchObject({
       passed: true,
     });
     expect(await resultOf(instanceAt(port, { protocol, healthCheck: { tls: { ...strict, ...tls } } }))).toMatchObject({
       passed: false,
-      reason: 'the certificate is for another name',
+      reason: 'the certificate is for another name (tls.servername says which to expect)',
     });
     expect(names.slice(0, 3)).toEqual([false, 'users.internal', 'localhost']);
   });

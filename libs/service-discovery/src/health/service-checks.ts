@@ -1,9 +1,15 @@
-import { isRecord, OptionValidator } from '../common/index.js';
+import {
+  isRecord,
+  OptionValidator,
+  readTls,
+  type TlsByService,
+  type TlsOptions,
+  toTlsSettings,
+} from '../common/index.js';
 import { type BodyCondition, type HealthCheckSpec, isServiceName } from '../model/index.js';
 import { type CheckSettings, readSettings } from './check-settings.js';
 import { type BodyPredicate } from './probes/body-condition.js';
 import { type CustomCheck } from './probes/custom-probe.js';
-import { type TlsOptions } from './tls-options.js';
 
 /**
  * How the instances of one service are checked. The same as an instance can say itself, with wider bounds: intervals from
@@ -27,20 +33,26 @@ export function readProbes(check: OptionValidator, given: unknown): ReadonlyMap<
   return probes as Map<string, CustomCheck>;
 }
 
-/** What is different for a service, by its name. */
+/**
+ * What is different for a service, by its name.
+ * @param usual the TLS that a service's own lies over
+ */
 export function readServiceChecks(
   check: OptionValidator,
   given: unknown,
   probes: ReadonlyMap<string, CustomCheck>,
+  usual: TlsByService,
 ): ReadonlyMap<string, CheckSettings> {
   const services = new Map<string, CheckSettings>();
+  for (const [name, tls] of usual.services) services.set(name, { tls: toTlsSettings(tls) });
   for (const [name, options] of entriesOf(check, 'services', given, 'an object of options by the name of a service')) {
     const path = `services.${name}`;
     if (!isServiceName(name)) check.problem(path, name, 'the name of a service');
     else if (!isRecord(options)) check.problem(path, options, 'an object of options');
     else {
       const own = new OptionValidator(check.pathOf(path));
-      const settings = readSettings(own, options);
+      const { tls, ...others } = options;
+      const settings = { ...services.get(name), ...readSettings(own, others) };
       const { probe } = settings;
       if (typeof probe === 'string' && !probes.has(probe)) {
         own.problem(
@@ -49,8 +61,10 @@ export function readServiceChecks(
           `a function, or the name of one in probes: ${[...probes.keys()].join(', ') || 'none'}`,
         );
       }
+      const ownTls = tls === undefined ? {} : readTls(own, 'tls', tls);
       check.problems.push(...own.problems);
-      services.set(name, settings);
+      const base = usual.services.get(name) ?? usual.all;
+      services.set(name, tls === undefined ? settings : { ...settings, tls: toTlsSettings({ ...base, ...ownTls }) });
     }
   }
   for (const name of services.keys()) {

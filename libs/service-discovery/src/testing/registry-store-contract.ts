@@ -78,7 +78,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
             headers: { 'x-token': 'a' },
             healthyStatuses: [200, [202, 204]],
             body: { path: 'db', equals: ['up', null] },
-            tls: { verify: false, serverName: 'users.internal' },
+            tls: { rejectUnauthorized: false, servername: 'users.internal' },
           },
         });
         const lease = await store.put(registered, TTL_MS);

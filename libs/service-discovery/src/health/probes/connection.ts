@@ -1,17 +1,8 @@
 import { lookup as dnsLookup } from 'node:dns';
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net';
 import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
+import { type TlsSettings } from '../../common/index.js';
 import { assertAddressAllowed, findForbiddenHost, HostNotAllowedError } from '../../model/index.js';
-
-/** How an instance proves who it is, and this process to it. */
-export interface TlsSettings {
-  /** Whether the certificate must be valid for the name. @default true */
-  readonly verify?: boolean;
-  /** The name that is asked for and that the certificate must be for. @default the instance's host */
-  readonly serverName?: string;
-  /** Whom to trust, and what to show when asked. @default the authorities that Node trusts, and nothing */
-  readonly context?: SecureContext;
-}
 
 /** What the protocol above has to say to a TLS connection. */
 export interface SecureConnection extends TlsSettings {
@@ -65,12 +56,15 @@ export async function openConnection(
 /** One for all that need none of their own: to make it takes as long as a good part of a handshake. */
 let usualContext: SecureContext | undefined;
 
-function tlsOptions(host: string, { verify = true, serverName, context, alpnProtocols }: SecureConnection) {
+function tlsOptions(
+  host: string,
+  { rejectUnauthorized = true, servername, secureContext, alpnProtocols }: SecureConnection,
+) {
   return {
-    rejectUnauthorized: verify,
+    rejectUnauthorized,
     // An address is no name that could be asked for, and Node checks the certificate against it all the same.
-    servername: serverName ?? (isIP(host) === 0 ? host : undefined),
-    secureContext: context ?? (usualContext ??= createSecureContext()),
+    servername: servername ?? (isIP(host) === 0 ? host : undefined),
+    secureContext: secureContext ?? (usualContext ??= createSecureContext()),
     ALPNProtocols: alpnProtocols,
   };
 }

@@ -125,10 +125,12 @@ describe('GrpcProbe', () => {
     const pair = { private_key: Buffer.from(key), cert_chain: Buffer.from(cert) };
     const port = await grpcServer({ '': 'SERVING' }, ServerCredentials.createSsl(null, [pair]));
     const context = createSecureContext({ ca: pem('ca.pem') });
-    expect(await resultOf(port, { protocol: 'https', tls: { context } })).toMatchObject({ passed: true });
+    expect(await resultOf(port, { protocol: 'https', tls: { secureContext: context } })).toMatchObject({
+      passed: true,
+    });
     expect(await resultOf(port, { protocol: 'https' })).toMatchObject({
       passed: false,
-      reason: expect.stringContaining('the certificate is of nobody that is trusted'),
+      reason: expect.stringContaining('the certificate is of an authority that is not trusted'),
     });
   });
 
@@ -204,9 +206,9 @@ describe('GrpcProbe', () => {
 
   it('fails where the instance speaks another protocol over TLS', async () => {
     const reasonFrom = async (server: Server) =>
-      (await resultOf(await listen(server), { protocol: 'https', tls: { verify: false } })).reason;
+      (await resultOf(await listen(server), { protocol: 'https', tls: { rejectUnauthorized: false } })).reason;
     expect(await reasonFrom(createTlsServer(SERVER_TLS))).toBe('the instance does not speak HTTP/2');
-    expect(await reasonFrom(createHttpsServer(SERVER_TLS))).toBe('the instance does not speak the protocol over TLS');
+    expect(await reasonFrom(createHttpsServer(SERVER_TLS))).toBe('the server does not speak the protocol over TLS');
   });
 
   it.each<[name: string, misbehave: (stream: ServerHttp2Stream) => void]>([

@@ -1,8 +1,9 @@
 import { connect, constants, type ClientHttp2Session, type IncomingHttpHeaders } from 'node:http2';
 import { type Socket } from 'node:net';
 import { type TLSSocket } from 'node:tls';
+import { type TlsSettings } from '../../common/index.js';
 import { type HttpProtocol, isSecure, originOf, type ServiceInstance } from '../../model/index.js';
-import { openConnection, type ConnectionDeps, type TlsSettings } from './connection.js';
+import { type ConnectionDeps, openConnection } from './connection.js';
 import { decodeResponse, encodeRequest } from './grpc-health.js';
 import { connectionFailure } from './probe-failure.js';
 import { type FailureKind, type Probe, type ProbeResult } from './probe.js';
@@ -72,7 +73,7 @@ export class GrpcProbe implements Probe {
       });
       return judge(await ask(session, this.request, signal));
     } catch (error) {
-      return connectionFailure(error, signal);
+      return connectionFailure(error, signal, protocol === 'https' && !socket?.bytesRead);
     } finally {
       session?.destroy();
       socket?.destroy();

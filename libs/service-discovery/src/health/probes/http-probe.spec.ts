@@ -13,9 +13,9 @@ import {
   pem,
   SERVER_TLS,
 } from '../../../../../test/support/probed-server.js';
+import { type TlsSettings } from '../../common/index.js';
 import { type ServiceRegistration } from '../../model/index.js';
 import { HttpProbe, type HttpProbeSettings } from './http-probe.js';
-import { type TlsSettings } from './connection.js';
 import { type ProbeResult } from './probe.js';
 
 afterEach(closeServers);
@@ -42,8 +42,8 @@ function probeWith(settings: Partial<HttpProbeSettings>): HttpProbe {
 
 const JSON_HEAD = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n';
 
-const UNTRUSTED =
-  'the certificate is of nobody that is trusted (healthCheck tls.ca names whom to trust; tls.verify: false trusts all)';
+const ANOTHER_NAME = 'the certificate is for another name (tls.servername says which to expect)';
+const UNTRUSTED = 'the certificate is of an authority that is not trusted (tls.ca names which to trust)';
 
 describe('HttpProbe', () => {
   it('passes on a 2xx status and keeps the JSON', async () => {
@@ -299,14 +299,14 @@ describe('HttpProbe', () => {
       probeWith({ tls }).check(instanceAt(await secure(), { protocol: 'https', ...more }), signal);
 
     it('passes for a certificate of an authority that it trusts', async () => {
-      expect(await resultOf({ context })).toMatchObject({ passed: true, data: {} });
-      expect(await resultOf({ context }, { host: 'localhost' })).toMatchObject({ passed: true });
+      expect(await resultOf({ secureContext: context })).toMatchObject({ passed: true, data: {} });
+      expect(await resultOf({ secureContext: context }, { host: 'localhost' })).toMatchObject({ passed: true });
     });
 
     it('fails for a certificate of anybody else', async () => {
       expect(await resultOf({})).toEqual({ passed: false, kind: 'tcp', reason: UNTRUSTED });
       const another = createSecureContext({ ca: pem('another-ca.pem') });
-      expect(await resultOf({ context: another })).toEqual({
+      expect(await resultOf({ secureContext: another })).toEqual({
         passed: false,
         kind: 'tcp',
         reason: UNTRUSTED,
@@ -320,16 +320,12 @@ describe('HttpProbe', () => {
         const probe = new HttpProbe({ ...HTTP_SETTINGS, tls }, { lookup });
         return probe.check(instanceAt(await secure(), { protocol: 'https', host: 'users.example' }), signal);
       };
-      expect(await check({ context })).toEqual({
-        passed: false,
-        kind: 'tcp',
-        reason: 'the certificate is for another name',
-      });
-      expect(await check({ context, serverName: 'localhost' })).toMatchObject({ passed: true });
+      expect(await check({ secureContext: context })).toEqual({ passed: false, kind: 'tcp', reason: ANOTHER_NAME });
+      expect(await check({ secureContext: context, servername: 'localhost' })).toMatchObject({ passed: true });
     });
 
     it('takes any certificate where it is told not to verify', async () => {
-      expect(await resultOf({ verify: false })).toMatchObject({ passed: true });
+      expect(await resultOf({ rejectUnauthorized: false })).toMatchObject({ passed: true });
     });
 
     it('shows its own certificate to who asks for it', async () => {
@@ -337,8 +333,10 @@ describe('HttpProbe', () => {
       const port = await listen(createHttpsServer(strict, (_request, response) => void response.end()));
       const instance = instanceAt(port, { protocol: 'https' });
       const own = createSecureContext({ ca: pem('ca.pem'), cert: pem('client.pem'), key: pem('client.key') });
-      expect(await probeWith({ tls: { context: own } }).check(instance, signal)).toMatchObject({ passed: true });
-      expect(await probeWith({ tls: { context } }).check(instance, signal)).toMatchObject({ passed: false });
+      expect(await probeWith({ tls: { secureContext: own } }).check(instance, signal)).toMatchObject({ passed: true });
+      expect(await probeWith({ tls: { secureContext: context } }).check(instance, signal)).toMatchObject({
+        passed: false,
+      });
     });
 
     it('fails when an instance stops in the middle of the handshake', async () => {

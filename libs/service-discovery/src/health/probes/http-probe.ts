@@ -1,4 +1,5 @@
 import { type Socket } from 'node:net';
+import { type TlsSettings } from '../../common/index.js';
 import {
   type BodyCondition,
   DEFAULT_HEALTH_CHECK_PATH,
@@ -8,7 +9,7 @@ import {
 } from '../../model/index.js';
 import { bodyOf } from './answer-body.js';
 import { type BodyPredicate, findBodyProblem } from './body-condition.js';
-import { openConnection, type ConnectionDeps, type TlsSettings } from './connection.js';
+import { type ConnectionDeps, openConnection } from './connection.js';
 import { askOver, type HttpAnswer } from './http-exchange.js';
 import { connectionFailure } from './probe-failure.js';
 import { type Probe, type ProbeResult } from './probe.js';
@@ -68,7 +69,7 @@ export class HttpProbe implements Probe {
       const answer = await askOver(socket, { method, path, headers: { ...this.headers, host } }, bodyLimit, signal);
       return this.judge(answer, path);
     } catch (error) {
-      return connectionFailure(error, signal);
+      return connectionFailure(error, signal, protocol === 'https' && !socket?.bytesRead);
     } finally {
       // A connection is not kept for the next check: that one shall see whether a connection still opens.
       socket?.destroy();

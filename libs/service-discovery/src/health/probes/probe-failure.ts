@@ -1,16 +1,12 @@
 import { types } from 'node:util';
-import { messageOf, oneLine } from '../../common/index.js';
+import { messageOf, oneLine, tlsFailure, unansweredHint } from '../../common/index.js';
 import { HostNotAllowedError } from '../../model/index.js';
 import { type ProbeResult } from './probe.js';
-
-const UNTRUSTED =
-  'the certificate is of nobody that is trusted (healthCheck tls.ca names whom to trust; tls.verify: false trusts all)';
 
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
   ECONNRESET: 'connection reset',
   EPIPE: 'connection reset',
-  EPROTO: 'the instance does not speak TLS as it should',
   ETIMEDOUT: 'connection timed out',
   EHOSTUNREACH: 'host unreachable',
   ENETUNREACH: 'network unreachable',
@@ -21,15 +17,6 @@ const REASONS: Readonly<Record<string, string>> = {
   HPE_CHUNK_EXTENSIONS_OVERFLOW: 'chunk extensions too large',
   HPE_INVALID_CONSTANT: 'the answer is not HTTP',
   HPE_INVALID_VERSION: 'the answer is not HTTP',
-  ERR_SSL_WRONG_VERSION_NUMBER: 'the instance does not speak TLS',
-  ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL: 'the instance does not speak the protocol over TLS',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate is for another name',
-  CERT_HAS_EXPIRED: 'the certificate has expired',
-  CERT_NOT_YET_VALID: 'the certificate is not valid yet',
-  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
-  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
 };
 
 const LONGEST_REASON = 200;
@@ -37,18 +24,21 @@ const LONGEST_REASON = 200;
 /**
  * What becomes of a check whose connection failed.
  * @param signal the probe's own: once it has aborted, the time was over
+ * @param isSilent whether TLS is spoken, and nothing was answered
  */
-export function connectionFailure(thrown: unknown, signal: AbortSignal): ProbeResult {
+export function connectionFailure(thrown: unknown, signal: AbortSignal, isSilent = false): ProbeResult {
   const isTimeout = signal.aborted || (types.isNativeError(thrown) && 'code' in thrown && thrown.code === 'ETIMEDOUT');
-  return { passed: false, kind: isTimeout ? 'timeout' : 'tcp', reason: failureReason(thrown, signal) };
+  return { passed: false, kind: isTimeout ? 'timeout' : 'tcp', reason: failureReason(thrown, signal, isSilent) };
 }
 
 /**
  * Why a probe failed, in a few words, from whatever was thrown.
  * @param signal the probe's own: once it has aborted, its reason is the reason
+ * @param isSilent whether TLS is spoken, and nothing was answered
  */
-export function failureReason(thrown: unknown, signal?: AbortSignal): string {
-  return shortReason(describe(signal?.aborted ? signal.reason : thrown));
+export function failureReason(thrown: unknown, signal?: AbortSignal, isSilent = false): string {
+  const error: unknown = signal?.aborted ? signal.reason : thrown;
+  return shortReason(describe(error) + (isSilent ? unansweredHint(error) : ''));
 }
 
 /**
@@ -70,7 +60,5 @@ function describe(error: unknown): string {
   if (code === 'ECONNRESET' && !('syscall' in error)) return 'connection closed before the answer was complete';
   if (code in REASONS) return REASONS[code]!;
   if (code.startsWith('HPE_')) return 'the answer is not valid HTTP';
-  // The message is OpenSSL's, with where in its sources it comes from.
-  if (code.startsWith('ERR_SSL_') && 'reason' in error) return `TLS failed: ${String(error.reason)}`;
-  return messageOf(error);
+  return tlsFailure(error) ?? messageOf(error);
 }

@@ -1,5 +1,4 @@
-import { isIP } from 'node:net';
-import { type DurationRange, type OptionValidator, withoutUndefined } from '../../common/index.js';
+import { checkTlsIdentity, type DurationRange, type OptionValidator, withoutUndefined } from '../../common/index.js';
 import { isHost, isPath, isServiceName, isText, withoutBrackets } from '../field-checks.js';
 import { findForbiddenHost } from '../forbidden-host.js';
 import { type HttpProtocol } from '../protocol.js';
@@ -14,8 +13,6 @@ export interface HealthCheckBounds {
   readonly intervalMs: Required<DurationRange>;
   readonly timeoutMs: Required<DurationRange>;
   readonly methods: readonly string[];
-  /** Options inside of `tls` beside those of a registration; they are handed on as they are. */
-  readonly tlsOptions: readonly string[];
   /** Whether a function may stand for a body condition, and for the name of a custom check. */
   readonly functions: boolean;
 }
@@ -27,7 +24,6 @@ export const REGISTRATION_BOUNDS: HealthCheckBounds = {
   intervalMs: { minMs: 1_000, maxMs: DAY_MS },
   timeoutMs: { minMs: 10, maxMs: 60_000 },
   methods: SAFE_METHODS,
-  tlsOptions: [],
   functions: false,
 };
 
@@ -94,19 +90,15 @@ function textField(expected: string, accepts: (text: string) => boolean): (input
   };
 }
 
-function readTls({ value, path, check, bounds, form }: FieldInput): HealthCheckSpec['tls'] {
-  const serverNamePath = form.nameOf('serverName');
+function readTls({ value, path, check, form }: FieldInput): HealthCheckSpec['tls'] {
+  const verifies = form.nameOf('rejectUnauthorized');
   const given = check.options<Record<string, unknown>>(path, value as Record<string, unknown>, {}, [
-    'verify',
-    serverNamePath,
-    ...bounds.tlsOptions,
+    'servername',
+    verifies,
   ]);
-  const { verify, [serverNamePath]: serverName, ...others } = given;
-  if (verify !== undefined) check.boolean(`${path}.verify`, verify);
-  if (serverName !== undefined && (!isHost(serverName) || isIP(withoutBrackets(serverName as string)) !== 0)) {
-    check.problem(`${path}.${serverNamePath}`, serverName, 'a host name');
-  }
-  return withoutUndefined({ verify, serverName, ...others }) as HealthCheckSpec['tls'];
+  const { servername, [verifies]: rejectUnauthorized } = given;
+  checkTlsIdentity(check, path, { servername, rejectUnauthorized }, form.nameOf);
+  return withoutUndefined({ servername, rejectUnauthorized }) as HealthCheckSpec['tls'];
 }
 
 function readBody({ value, path, check, bounds }: FieldInput): HealthCheckSpec['body'] {

@@ -28,7 +28,7 @@ const FULL = {
   timeouts: 255,
   port: 9_000,
   protocol: 'https',
-  tls: { verify: false, serverName: 'users.internal' },
+  tls: { rejectUnauthorized: false, servername: 'users.internal' },
   path: '/ready',
   method: 'OPTIONS',
   headers: { 'X-Team': 'a b', authorization: 'Bearer s3cr3t', 'x-empty': '' },
@@ -72,7 +72,7 @@ describe('what an instance says of its checks', () => {
       http_failures: 0,
       tcp_failures: 1,
       timeouts: 255,
-      tls: { verify: false, server_name: 'users.internal' },
+      tls: { reject_unauthorized: false, servername: 'users.internal' },
       healthy_statuses: [200, [202, 204]],
     });
     expect(problemsOf(wire, WIRE_FORM)).toEqual([]);
@@ -123,9 +123,9 @@ describe('what an instance says of its checks', () => {
     ['port', { port: '80' }],
     ['protocol', { protocol: 'ftp' }],
     ['tls', { tls: true }],
-    ['tls.verify', { tls: { verify: 'no' } }],
-    ['tls.serverName', { tls: { serverName: '10.0.0.1' } }],
-    ['tls.serverName', { tls: { serverName: 'a b' } }],
+    ['tls.rejectUnauthorized', { tls: { rejectUnauthorized: 'no' } }],
+    ['tls.servername', { tls: { servername: '10.0.0.1' } }],
+    ['tls.servername', { tls: { servername: 'a b' } }],
     ['tls.ca', { tls: { ca: 'x' } }],
     ['path', { path: 'ready' }],
     ['path', { path: '//evil.example' }],
@@ -237,14 +237,14 @@ describe('what an instance says of its checks', () => {
       http_failures: 1.5,
       down_interval: '5s',
       changingInterval: 1,
-      tls: { serverName: 'a' },
+      tls: { rejectUnauthorized: true },
     };
     expect(problemsOf(given, WIRE_FORM)).toMatchObject([
       { path: 'healthCheck.changingInterval', expected: expect.stringContaining('changing_interval') },
       { path: 'healthCheck.interval', value: 0.5, expected: 'a number of seconds from 1 to 86400' },
       { path: 'healthCheck.down_interval', value: '5s', expected: 'a number of seconds from 1 to 86400' },
       { path: 'healthCheck.http_failures', value: 1.5, expected: 'a whole number from 0 to 255' },
-      { path: 'healthCheck.tls.serverName', expected: expect.stringContaining('server_name') },
+      { path: 'healthCheck.tls.rejectUnauthorized', expected: expect.stringContaining('reject_unauthorized') },
     ]);
   });
 });

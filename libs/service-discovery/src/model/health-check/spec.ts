@@ -1,4 +1,4 @@
-import { type Duration } from '../../common/index.js';
+import { type Duration, type TlsOptions } from '../../common/index.js';
 import { type HttpProtocol } from '../protocol.js';
 
 /** A status code, or the first and the last one of a range. */
@@ -66,12 +66,8 @@ export interface HealthCheckSpec {
   readonly port?: number;
   /** How to ask there, if not in the protocol of the service; `https` for gRPC over TLS. */
   readonly protocol?: HttpProtocol;
-  readonly tls?: {
-    /** Whether the certificate must be valid for the name. @default true */
-    readonly verify?: boolean;
-    /** The name that is asked for and that the certificate must be for. @default the host of the service */
-    readonly serverName?: string;
-  };
+  /** What the certificate of the instance must be: of what the checking process is set to, all but certificates and keys. */
+  readonly tls?: Pick<TlsOptions, 'servername' | 'rejectUnauthorized'>;
 
   /** Of HTTP: where to ask, from the root of the host, not below the `path` of the service. @default its `healthCheckPath` */
   readonly path?: string;

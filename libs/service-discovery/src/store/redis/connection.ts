@@ -42,7 +42,7 @@ export async function makeClient(
   const ioredis = await import('ioredis');
   const { address, sentinelUsername, sentinelPassword } = servers;
   const { topology, nodes, username, password, database, masterName } = address;
-  const tls = address.tls ? (servers.tls ?? {}) : undefined;
+  const tls = address.tls ? servers.tls : undefined;
   const delays = topology === 'single' ? RECONNECT : RECONNECT_AT_FAILOVER;
   const retryStrategy = (attempt: number): number => {
     spread.lost();

@@ -10,4 +10,4 @@ export {
 } from './options.js';
 export { RedisRegistryStore, type RedisRegistryStoreDeps } from './redis-registry-store.js';
 export { type RedisTrouble, type RedisTroubleCounts } from './trouble.js';
-export { type RedisClient, type RedisTlsOptions } from './servers.js';
+export { type RedisClient } from './servers.js';

@@ -1,11 +1,18 @@
-import { OptionValidator, withoutPassword, type Duration } from '../../common/index.js';
+import {
+  type Duration,
+  OptionValidator,
+  readTls,
+  type TlsOptions,
+  toTlsSettings,
+  withoutPassword,
+} from '../../common/index.js';
 import {
   DEFAULT_SELF_PRESERVATION_OPTIONS,
   resolveSelfPreservationOptions,
   type SelfPreservationOptions,
 } from '../self-preservation.js';
 import { parseRedisUrl } from './redis-url.js';
-import { type RedisClient, type RedisServers, type RedisTlsOptions } from './servers.js';
+import { type RedisClient, type RedisServers } from './servers.js';
 
 /** Which Redis holds the registry, and how it is talked to: `url` or `client`, one of them. */
 export interface RedisRegistryStoreOptions {
@@ -21,7 +28,7 @@ export interface RedisRegistryStoreOptions {
   /** The password that Sentinels ask for, where they do. @default none */
   sentinelPassword?: string;
   /** For TLS: a CA of your own, a certificate for the client. @default what Node trusts, no certificate */
-  tls?: RedisTlsOptions;
+  tls?: TlsOptions;
   /**
    * An ioredis instance of your own, `Redis` or `Cluster`, for what a URL cannot say. Without a `keyPrefix`. It is never
    * closed here; for subscriptions a duplicate of it is opened. Set its `commandTimeout` or `socketTimeout`, so that it
@@ -70,7 +77,6 @@ export interface ResolvedRedisRegistryStoreOptions {
 
 const NAMESPACE_PATTERN = /^[A-Za-z0-9._-]{1,64}$/;
 export const NAMESPACE_RULE = '1 to 64 letters, digits, ".", "_" or "-"';
-const TLS_OPTIONS = ['ca', 'cert', 'key', 'servername', 'rejectUnauthorized'];
 
 /**
  * Fills in the defaults.
@@ -126,12 +132,10 @@ function checkServers(given: Omit<RedisServersOptions, 'client'>, check: OptionV
   const address = parseRedisUrl(url);
   const isWrong = 'expected' in address;
   if (isWrong) check.problem('url', withoutPassword(url), `${address.expected}, or a client`);
-  if (tls !== undefined) {
-    if (!isWrong && !address.tls)
-      check.problem('tls', 'options', 'none beside a URL without TLS: begin it with rediss');
-    const unknown =
-      typeof tls === 'object' && tls ? Object.keys(tls).filter((name) => !TLS_OPTIONS.includes(name)) : ['?'];
-    if (unknown.length > 0) check.problem('tls', unknown.join(', '), `an object with any of ${TLS_OPTIONS.join(', ')}`);
+  const problems = check.problems.length;
+  const material = tls === undefined ? {} : readTls(check, 'tls', tls);
+  if (tls !== undefined && check.problems.length === problems && !isWrong && !address.tls) {
+    check.problem('tls', 'options', 'none beside a URL without TLS: begin it with rediss');
   }
   for (const [name, value] of Object.entries({ sentinelUsername, sentinelPassword })) {
     if (value === undefined) continue;
@@ -142,7 +146,13 @@ function checkServers(given: Omit<RedisServersOptions, 'client'>, check: OptionV
   }
   return isWrong
     ? undefined
-    : { address, tls, sentinelUsername, sentinelPassword, shownUrl: String(withoutPassword(url)) };
+    : {
+        address,
+        tls: toTlsSettings(material),
+        sentinelUsername,
+        sentinelPassword,
+        shownUrl: String(withoutPassword(url)),
+      };
 }
 
 function checkClient(given: RedisServersOptions, check: OptionValidator): RedisClient | undefined {

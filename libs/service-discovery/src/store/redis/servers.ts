@@ -1,4 +1,4 @@
-import { type ConnectionOptions } from 'node:tls';
+import { type TlsSettings } from '../../common/index.js';
 import { type RedisAddress } from './redis-url.js';
 
 /** An instance of `Redis` or `Cluster` of ioredis, described so that one of another version of ioredis fits, too. */
@@ -10,13 +10,10 @@ export interface RedisClient {
   disconnect(reconnect?: boolean): void;
 }
 
-/** How a TLS connection is made, as `tls.connect` of Node takes it. */
-export type RedisTlsOptions = Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'servername' | 'rejectUnauthorized'>;
-
 /** Which servers, and who calls them. */
 export interface RedisServers {
   readonly address: RedisAddress;
-  readonly tls: RedisTlsOptions | undefined;
+  readonly tls: TlsSettings;
   readonly sentinelUsername: string | undefined;
   readonly sentinelPassword: string | undefined;
   /** For messages. */

@@ -1,0 +1,71 @@
+const UNTRUSTED = 'the certificate is of an authority that is not trusted (tls.ca names which to trust)';
+const REFUSED = 'the server refuses the client certificate (tls.cert and tls.key)';
+const NOT_TLS = 'the server does not speak TLS';
+const OTHER_VERSION = 'the server speaks no version of TLS that is allowed (tls.minVersion)';
+
+/** What is wrong with the certificate of a server, by Node's codes: the connection ends before anything is sent. */
+const CERTIFICATE_FAULTS: Readonly<Record<string, string>> = {
+  ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate is for another name (tls.servername says which to expect)',
+  CERT_HAS_EXPIRED: 'the certificate has expired',
+  CERT_NOT_YET_VALID: 'the certificate is not valid yet',
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
+};
+
+/** By what OpenSSL says. */
+const HANDSHAKE_FAULTS: Readonly<Record<string, string>> = {
+  'wrong version number': NOT_TLS,
+  'packet length too long': NOT_TLS,
+  'http request': NOT_TLS,
+  'unsupported protocol': OTHER_VERSION,
+  'tlsv1 alert protocol version': OTHER_VERSION,
+  'tlsv1 alert no application protocol': 'the server does not speak the protocol over TLS',
+  'sslv3 alert handshake failure': 'the server refuses: it may ask for a client certificate (tls.cert and tls.key)',
+  'tlsv13 alert certificate required': 'the server asks for a client certificate (tls.cert and tls.key)',
+  'sslv3 alert bad certificate': REFUSED,
+  'sslv3 alert unsupported certificate': REFUSED,
+  'sslv3 alert certificate unknown': REFUSED,
+  'sslv3 alert certificate revoked': `${REFUSED}: it is revoked`,
+  'sslv3 alert certificate expired': `${REFUSED}: it has expired`,
+  'tlsv1 alert unknown ca': `${REFUSED}: it trusts another authority`,
+  'tlsv1 alert access denied': REFUSED,
+};
+
+/** Of a connection that the other side closed, also by undici's codes. */
+const CLOSED: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
+const CLOSED_UNANSWERED =
+  ' (the server may ask for a client certificate, or refuse the one that it was shown: tls.cert and tls.key)';
+
+interface TlsError {
+  readonly code?: unknown;
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+/** What of TLS failed, in a few words with the option that helps; undefined where something else did. */
+export function tlsFailure(error: unknown): string | undefined {
+  const { code, reason, message } = (error ?? {}) as TlsError;
+  if (typeof code !== 'string') return undefined;
+  if (!code.startsWith('ERR_SSL_') && code !== 'EPROTO') return CERTIFICATE_FAULTS[code];
+  // Where it came up as a write that failed, the message alone has it, among where in OpenSSL's sources it comes from.
+  const said = reason ?? /:SSL routines:[^:]*:([^:]+):/.exec(message ?? '')?.[1] ?? 'the handshake broke off';
+  return HANDSHAKE_FAULTS[said] ?? `TLS failed: ${said}`;
+}
+
+/**
+ * What to append to the reason of a connection over TLS that failed before anything was answered on it; empty where nothing
+ * speaks for it. A server refuses a client certificate after the handshake has succeeded for the client (TLS 1.3), and
+ * Node's servers say nothing then.
+ */
+export function unansweredHint(error: unknown): string {
+  return CLOSED.has((error as TlsError | undefined)?.code) ? CLOSED_UNANSWERED : '';
+}
+
+/** Whether a server was refused for its certificate, before anything was sent. */
+export function isCertificateFault(error: unknown): boolean {
+  const { code } = (error ?? {}) as TlsError;
+  return typeof code === 'string' && Object.hasOwn(CERTIFICATE_FAULTS, code);
+}
