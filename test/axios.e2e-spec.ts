@@ -1,4 +1,5 @@
 import { getEventListeners } from 'node:events';
+import { Agent } from 'node:https';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from '@jest/globals';
@@ -296,6 +297,28 @@ describe('HttpService of DiscoveryHttpModule', () => {
       const { data } = await firstValueFrom(app.get(HttpService).get(`http://${name}/users/1`));
       expect(data).toMatchObject({ id: '1' });
     }
+  });
+});
+
+describe('an httpsAgent', () => {
+  const agent = new Agent();
+  const WAY_OUT = /services are called with the TLS of ServiceDiscoveryModule \(transport: \{ tls \}\)/;
+
+  it('of DiscoveryHttpModule is refused at the start, with what to set instead', async () => {
+    const module = DiscoveryHttpModule.register({ httpsAgent: agent } as DiscoveryHttpOptions);
+    await expect(start(module)).rejects.toMatchObject({
+      code: 'INVALID_CONFIGURATION',
+      message: expect.stringMatching(WAY_OUT),
+    });
+  });
+
+  it('of a request to a service fails it, and serves one to another host', async () => {
+    const app = await start();
+    const http = app.get(HttpService);
+    const error = await rejection(http.get('http://user-service/users/1', { httpsAgent: agent }));
+    expect(error).toMatchObject({ code: 'INVALID_REQUEST', message: expect.stringMatching(WAY_OUT) });
+    const { data } = await firstValueFrom(http.get(`${urlOf(app)}/users/1`, { httpsAgent: agent }));
+    expect(data).toMatchObject({ id: '1' });
   });
 });
 

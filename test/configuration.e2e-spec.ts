@@ -16,6 +16,7 @@ import {
   ServiceDiscoveryModule,
   type ServiceDiscoveryOptions,
   ServiceRegistry,
+  type TlsOptions,
 } from 'nest-service-discovery';
 import { Redis } from 'ioredis';
 import { FakeTransport } from 'nest-service-discovery/testing';
@@ -629,6 +630,19 @@ it.each([[''], [' '], ['a b'], ['a,,b'], ['a,'], ['ü'], [5], [null], [['a']], [
   },
 );
 
+describe('TLS of Redis', () => {
+  it.each<[url: string, tls: unknown, path: string, expected: string]>([
+    ['rediss://redis', { ca: '/none.pem' }, 'redis.tls.ca', 'there is no such file'],
+    ['rediss://redis', { key: 'x' }, 'redis.tls.cert', 'cert and key belong together'],
+    ['rediss://redis', { services: {} }, 'redis.tls.services', 'no option of this name'],
+    ['redis://redis', { servername: 'redis.internal' }, 'redis.tls', 'begin it with rediss'],
+  ])('is checked beside %s: %j is refused at %s', async (url, tls, path, expected) => {
+    const problems = await problemsOf({ redis: { url, tls: tls as TlsOptions } });
+    expect(Object.keys(problems)).toEqual([path]);
+    expect(problems[path]?.expected).toContain(expected);
+  });
+});
+
 describe('options of undici in place of a transport', () => {
   it('hold for its connections', async () => {
     const connections = new Set<Socket>();
@@ -668,9 +682,26 @@ describe('options of undici in place of a transport', () => {
     [{ connections: 0 }, 'transport.connections', 'a whole number from 1 to 65535'],
     [{ keepAliveTimout: '2s' }, 'transport.keepAliveTimout', 'did you mean "keepAliveTimeout"'],
     [{ closeTimeout: '2s' }, 'transport.closeTimeout', 'nothing here: it follows from shutdown.timeout'],
+    [{ type: 'fetch' }, 'transport.type', 'one of "undici", "axios"'],
+    [{ type: 'axios', connections: 1 }, 'transport.connections', 'no option of this name: known are tls'],
+    [{ tls: '/ca.pem' }, 'transport.tls', 'an object of options'],
+    [{ tls: { ca: '/none.pem' } }, 'transport.tls.ca', 'there is no such file'],
+    [{ type: 'axios', tls: { ca: '/none.pem' } }, 'transport.tls.ca', 'there is no such file'],
+    [{ tls: { servername: '10.0.0.1' } }, 'transport.tls.servername', 'a host name'],
+    [{ tls: { minVersion: 'SSLv3' } }, 'transport.tls.minVersion', 'one of "TLSv1.2", "TLSv1.3"'],
+    [{ tls: { rejectUnauthorized: 0 } }, 'transport.tls.rejectUnauthorized', 'true or false'],
+    [{ tls: { verify: false } }, 'transport.tls.verify', 'no option of this name'],
+    [{ tls: { services: ['users'] } }, 'transport.tls.services', 'an object of options by the name of a service'],
+    [{ tls: { services: { 'a b': {} } } }, 'transport.tls.services.a b', 'the name of a service'],
+    [{ tls: { services: { users: true } } }, 'transport.tls.services.users', 'an object of options'],
+    [
+      { tls: { services: { users: { key: 'x' } } } },
+      'transport.tls.services.users.cert',
+      'cert and key belong together',
+    ],
     [{ send: () => undefined }, 'transport', 'an object with send() and close()'],
     [{ close: () => undefined }, 'transport', 'an object with send() and close()'],
-    [new (class Sender {})(), 'transport', "one of undici, axios, or a plain object of undici's options"],
+    [new (class Sender {})(), 'transport', 'one of undici, axios, or a plain object of options'],
   ])('are checked: %p is refused at %s', async (transport, path, expected) => {
     const problems = await problemsOf({ transport });
     expect(Object.keys(problems)).toEqual([path]);

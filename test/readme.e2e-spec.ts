@@ -2,11 +2,13 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { type TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Inject, type INestApplication, type ModuleMetadata, Param, type Type } from '@nestjs/common';
@@ -25,6 +27,7 @@ import { type FakeTransport } from 'nest-service-discovery/testing';
 import { freePort } from '../bench/support/free-port.js';
 import { buildPackage, type BuiltPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
 import { RedisServer } from './support/redis-server.js';
+import { type Identity, TestAuthority } from './support/test-authority.js';
 
 const exec = promisify(execFile);
 const root = join(import.meta.dirname, '..');
@@ -36,6 +39,8 @@ const README_PORT = '3000';
 const README_LEGACY_PORT = '9000';
 /** The port of the README's Redis. */
 const README_REDIS_PORT = '6379';
+/** Where the README's certificates are. */
+const README_CERTIFICATES = '/run/secrets/tls';
 
 /** The TypeScript of the README, by the file name in the first line of each block. */
 const sources = new Map(
@@ -49,15 +54,23 @@ const commands = [...readme.matchAll(/```sh\n(.*?)```/gs)]
 let built: BuiltPackage;
 let port: number;
 let redis: RedisServer;
+let authority: TestAuthority;
+let payments: Identity;
 
 beforeAll(async () => {
   built = await buildPackage({ name: 'reader', type: 'module' });
   port = await freePort();
   redis = await RedisServer.start();
+  authority = await TestAuthority.create();
+  await authority.issue('order-service');
+  payments = await authority.issue('payment-service', { names: 'DNS:payments.internal' });
   for (const [file, source] of sources) {
     await writeFile(
       join(built.consumer, file),
-      source.replaceAll(README_PORT, String(port)).replaceAll(README_REDIS_PORT, String(redis.port)),
+      source
+        .replaceAll(README_PORT, String(port))
+        .replaceAll(README_REDIS_PORT, String(redis.port))
+        .replaceAll(README_CERTIFICATES, authority.directory),
     );
   }
   await writeFile(
@@ -83,6 +96,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await redis.stop();
+  await authority.remove();
   await built.remove();
 });
 
@@ -292,6 +306,26 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
     expect(await get(one, '/stock/ask/anvil')).toEqual({ sku: 'anvil', servedBy: process.pid });
     await get(one, '/stock/ask/anvil');
     expect(addresses.size).toBe(2);
+  },
+  'tls.ts': async ({ standalone }) => {
+    const callers: string[] = [];
+    const { cert, key } = payments;
+    const options = { cert, key, ca: authority.ca, requestCert: true, rejectUnauthorized: true };
+    const server = createTlsServer(options, ({ socket }, response) => {
+      callers.push(String((socket as TLSSocket).getPeerCertificate().subject.CN));
+      response.end('{"paid":true}');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const app = await standalone('OrderModule');
+    const address = { host: '127.0.0.1', port: (server.address() as AddressInfo).port, protocol: 'https' } as const;
+    await app.get(ServiceDiscovery).registerService({ serviceName: 'payment-service', ...address });
+    await app.get(ServiceDiscovery).waitForService('payment-service');
+    const request = { path: '/payments/1' };
+    expect(await app.get(ServiceCommunicator).callServiceJson('payment-service', request)).toEqual({ paid: true });
+    // The check, and the call.
+    expect(callers).toEqual(['order-service', 'order-service']);
+    server.closeAllConnections();
+    server.close();
   },
   'testing.ts': async ({ call }) => {
     const { client, transport, close } = await call<{

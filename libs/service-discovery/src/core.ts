@@ -272,6 +272,7 @@ export {
   type ServiceRequest,
   type ServiceResponse,
   type Transport,
+  type TransportTlsOptions,
   UndiciTransport,
   type UndiciTransportOptions,
 } from './transport/index.js';

@@ -32,6 +32,7 @@ export {
   type ServiceDiscoveryMode,
   type ServiceDiscoveryOptions,
   type ShutdownOptions,
+  type AxiosTransportOptions,
   type TransportChoice,
   type TransportOptions,
 } from './options/index.js';

@@ -14,7 +14,7 @@ import {
   type RegistryStore,
   RemoteRegistryStore,
 } from '../store/index.js';
-import { type Transport, UndiciTransport } from '../transport/index.js';
+import { ServiceTls, type Transport, UndiciTransport } from '../transport/index.js';
 import { AxiosTransport, findHttpService } from './axios/index.js';
 import { currentDeadline, DeadlineInterceptor } from './deadline/index.js';
 import { ResiliencePolicies } from './decorators/index.js';
@@ -183,11 +183,13 @@ function createMetrics({ metrics }: Options, bus: EventBus, registry: ServiceReg
   return new DiscoveryMetrics(bus, registry, metrics, { clock });
 }
 
-function createTransport({ transport, shutdown }: Options, clock: Clock, modules: ModulesContainer): Transport {
+function createTransport({ transport, tls, shutdown }: Options, clock: Clock, modules: ModulesContainer): Transport {
   const closeTimeoutMs = Math.min(shutdown.timeoutMs, STEP_MS);
-  if (transport === 'axios') return new AxiosTransport(() => findHttpService(modules), { clock, closeTimeoutMs });
   if (typeof transport === 'object' && 'send' in transport) return transport;
-  const options = transport === 'undici' ? {} : transport;
+  const { type, ...options } = typeof transport === 'string' ? { type: transport } : transport;
+  if (type === 'axios') {
+    return new AxiosTransport(() => findHttpService(modules), { clock, closeTimeoutMs, tls: new ServiceTls(tls) });
+  }
   return new UndiciTransport({ ...options, closeTimeout: closeTimeoutMs }, { clock });
 }
 
@@ -242,7 +244,7 @@ const UNCHECKED =
  * all instances, since each has to come to the same shares.
  */
 function createMonitor(
-  { mode, healthCheck, logging, registry: { follow } }: Options,
+  { mode, healthCheck, tls, logging, registry: { follow } }: Options,
   store: RegistryStore,
   registry: ServiceRegistry,
   communicator: ServiceCommunicator,
@@ -251,7 +253,7 @@ function createMonitor(
   random: Random,
   timers: ListedTimers,
 ): HealthMonitor | null {
-  const options = resolveHealthCheckOptions(healthCheck);
+  const options = resolveHealthCheckOptions(healthCheck, 'healthCheck', tls);
   if (mode === 'remote' || !options.enabled) return null;
   if (follow === 'used') {
     if (logging !== false) new Logger(LOG_CONTEXT).warn(UNCHECKED);

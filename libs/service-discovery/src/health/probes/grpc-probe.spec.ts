@@ -86,7 +86,7 @@ describe('GrpcProbe', () => {
       { cert_chain: Buffer.from(SERVER_TLS.cert), private_key: Buffer.from(SERVER_TLS.key) },
     ]);
     const port = await grpcServer({ '': 'SERVING' }, credentials);
-    const tls = { context: createSecureContext({ ca: pem('ca.pem') }) };
+    const tls = { secureContext: createSecureContext({ ca: pem('ca.pem') }) };
     const resultOver = (protocol: 'grpc' | 'grpcs'): Promise<ProbeResult> =>
       new GrpcProbe({ tls }).check(instanceAt(port, { protocol }), signal);
     expect(await resultOver('grpcs')).toMatchObject({ passed: true });

@@ -1,13 +1,24 @@
+import { Agent } from 'node:https';
 import { finished, Readable } from 'node:stream';
 import { type HttpService } from '@nestjs/axios';
 import { type AxiosResponse, isCancel } from 'axios';
-import { type Clock, messageOf, ServiceDiscoveryError, TransportError } from '../../common/index.js';
+import {
+  type Clock,
+  isCertificateFault,
+  messageOf,
+  ServiceDiscoveryError,
+  tlsFailure,
+  type TlsSettings,
+  TransportError,
+  unansweredHint,
+} from '../../common/index.js';
 import { originOf, type ServiceInstance } from '../../model/index.js';
 import {
   bodyOf,
   outgoingBodyOf,
   type ServiceRequest,
   type ServiceResponse,
+  type ServiceTls,
   targetOf,
   type Transport,
 } from '../../transport/index.js';
@@ -26,7 +37,8 @@ const NEVER_SENT: ReadonlySet<unknown> = new Set([
 /**
  * Sends through the app's own `HttpService`, with its interceptors, agents and defaults; for apps whose interceptors
  * sign or trace every request. Slower than undici. Redirects are not followed, and statuses and bodies arrive as sent.
- * Connections are the agents' own: closing the transport waits for what is in flight, and closes none.
+ * Connections are the agents' own: closing the transport waits for what is in flight, and closes none but those over the
+ * TLS that is set here.
  */
 export class AxiosTransport implements Transport {
   private http: HttpService | undefined;
@@ -35,14 +47,17 @@ export class AxiosTransport implements Transport {
   /** Responses whose body has not been read to its end. */
   private readonly open = new Set<Readable>();
   private closed = false;
+  /** In place of the app's own, for services that TLS is set for. */
+  private readonly agents = new Map<TlsSettings, Agent>();
 
   /**
    * @param resolve finds the service; asked once, at the first request, when all of the app's providers exist
    * @param deps.closeTimeoutMs how long `close` waits before it cuts off what is in flight
+   * @param deps.tls how services are called that registered with `https`. @default as the app's `httpsAgent` says
    */
   constructor(
     private readonly resolve: () => HttpService,
-    private readonly deps: { readonly clock: Clock; readonly closeTimeoutMs: number },
+    private readonly deps: { readonly clock: Clock; readonly closeTimeoutMs: number; readonly tls?: ServiceTls },
   ) {}
 
   async send(to: ServiceInstance, request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse> {
@@ -74,6 +89,7 @@ export class AxiosTransport implements Transport {
     await Promise.allSettled(this.awaited);
     await Promise.all([...this.open].filter((stream) => !hasArrived(stream)).map(untilFinished));
     timer.cancel();
+    for (const agent of this.agents.values()) agent.destroy();
   }
 
   private exchange(
@@ -86,6 +102,7 @@ export class AxiosTransport implements Transport {
       url: originOf(to) + targetOf(to, request),
       // An app's own base URL is for its own calls.
       baseURL: undefined,
+      httpsAgent: this.agentFor(to),
       method,
       headers: withoutContentType(headers, body),
       data: body,
@@ -100,6 +117,17 @@ export class AxiosTransport implements Transport {
       transformRequest: [(data: unknown): unknown => data],
       transformResponse: [(data: unknown): unknown => data],
     });
+  }
+
+  private agentFor({ protocol, serviceName }: ServiceInstance): Agent | undefined {
+    const settings = protocol === 'https' ? this.deps.tls?.of(serviceName) : undefined;
+    if (!settings || Object.keys(settings).length === 0) return undefined;
+    let agent = this.agents.get(settings);
+    if (!agent) {
+      agent = new Agent({ keepAlive: true, ...settings });
+      this.agents.set(settings, agent);
+    }
+    return agent;
   }
 
   private async track(response: Promise<AxiosResponse<Readable>>): Promise<AxiosResponse<Readable>> {
@@ -146,8 +174,14 @@ function toFailure(error: unknown, to: ServiceInstance): ServiceDiscoveryError {
   const details = { service: to.serviceName, instanceId: to.instanceId, cause: error };
   if (isCancel(error))
     return new ServiceDiscoveryError('ABORTED', `The request was cancelled: ${messageOf(error)}`, details);
-  const neverSent = NEVER_SENT.has((error as { code?: unknown } | undefined)?.code);
+  const neverSent = NEVER_SENT.has((error as { code?: unknown } | undefined)?.code) || isCertificateFault(error);
   const what = neverSent ? 'could not be sent' : 'got no response';
-  const message = `The request to ${to.serviceName}/${to.instanceId} ${what}: ${messageOf(error)}`;
-  return new TransportError(message, neverSent, details);
+  const reason =
+    tlsFailure(error) ?? messageOf(error) + (to.protocol === 'https' && isFirst(error) ? unansweredHint(error) : '');
+  return new TransportError(`The request to ${to.serviceName}/${to.instanceId} ${what}: ${reason}`, neverSent, details);
+}
+
+/** Whether the request was the first one on its connection. */
+function isFirst(error: unknown): boolean {
+  return (error as { readonly request?: { readonly reusedSocket?: boolean } }).request?.reusedSocket === false;
 }

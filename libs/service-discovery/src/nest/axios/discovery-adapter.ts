@@ -5,7 +5,7 @@ import axios, {
   type AxiosResponse,
   type InternalAxiosRequestConfig,
 } from 'axios';
-import { ServiceDiscoveryError } from '../../common/index.js';
+import { invalidRequest, ServiceDiscoveryError } from '../../common/index.js';
 import {
   type ServiceCallRequest,
   type ServiceCallResponse,
@@ -42,6 +42,10 @@ export function discoveryAdapter(communicator: ServiceCommunicator, registry: Se
   ADAPTERS.add(adapter);
   return adapter;
 }
+
+/** Where to say what somebody wants to say with an `httpsAgent`. */
+export const HTTPS_AGENT_HINT =
+  'services are called with the TLS of ServiceDiscoveryModule (transport: { tls }); for other hosts, a request may have an agent of its own';
 
 const ABSOLUTE_URL = /^https?:\/\//i;
 /** Puts URLs together without the defaults of an instance, which a request's config holds already. */
@@ -81,10 +85,13 @@ async function send(
 }
 
 function toRequest(
-  { path }: ServiceUrl,
-  { method = 'get', data, headers: given, timeout, auth }: InternalAxiosRequestConfig,
+  { service, path }: ServiceUrl,
+  { method = 'get', data, headers: given, timeout, auth, httpsAgent }: InternalAxiosRequestConfig,
   cancellation: RequestCancellation,
 ): ServiceCallRequest {
+  if (httpsAgent) {
+    throw invalidRequest([{ path: 'httpsAgent', value: '***', expected: `none, as ${HTTPS_AGENT_HINT}` }], service);
+  }
   const { body, headers: ofBody } = toRequestBody(data);
   const headers = AxiosHeaders.from(given);
   if (ofBody) headers.set(ofBody);

@@ -1,13 +1,14 @@
 import { HttpService } from '@nestjs/axios';
 import { type DynamicModule, type FactoryProvider, Module, type ModuleMetadata, type Provider } from '@nestjs/common';
 import axios, { type CreateAxiosDefaults } from 'axios';
+import { InvalidConfigurationError } from '../../common/index.js';
 import { ServiceCommunicator } from '../../communicator/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
-import { discoveryAdapter } from './discovery-adapter.js';
+import { discoveryAdapter, HTTPS_AGENT_HINT } from './discovery-adapter.js';
 import { DiscoveryHttpService } from './discovery-http-service.js';
 
-/** Axios's defaults, but for the adapter. */
-export type DiscoveryHttpOptions = Omit<CreateAxiosDefaults, 'adapter'>;
+/** Axios's defaults, but for the adapter, and for an `httpsAgent`: services are called by `transport.tls`. */
+export type DiscoveryHttpOptions = Omit<CreateAxiosDefaults, 'adapter' | 'httpsAgent'>;
 
 /** Defaults that are made when the app starts. */
 export interface DiscoveryHttpAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
@@ -55,5 +56,9 @@ function createHttpService(
   communicator: ServiceCommunicator,
   registry: ServiceRegistry,
 ): HttpService {
+  if ((options as { readonly httpsAgent?: unknown }).httpsAgent) {
+    const expected = `none, as ${HTTPS_AGENT_HINT}`;
+    throw new InvalidConfigurationError([{ path: 'DiscoveryHttpModule httpsAgent', value: '***', expected }]);
+  }
   return new DiscoveryHttpService(axios.create({ ...options, adapter: discoveryAdapter(communicator, registry) }));
 }

@@ -6,6 +6,8 @@ import {
   type OptionValidator,
   suggestNear,
   withMaskedPassword,
+  type TlsByService,
+  USUAL_TLS,
 } from '../../common/index.js';
 import {
   type CommunicatorDefaults,
@@ -24,9 +26,10 @@ import {
   resolveRedisRegistryStoreOptions,
   resolveRemoteRegistryStoreOptions,
 } from '../../store/index.js';
-import { resolveUndiciTransportOptions, type UndiciTransportOptions } from '../../transport/index.js';
+import { readTransportTls, resolveUndiciTransportOptions, type UndiciTransportOptions } from '../../transport/index.js';
 import {
   type AdvertiseOptions,
+  type AxiosTransportOptions,
   DEFAULT_REDIS_URL,
   DEFAULT_SERVICE_DISCOVERY_OPTIONS,
   PRESET_NAMES,
@@ -34,6 +37,7 @@ import {
   type ServiceDiscoveryMode,
   type ServiceDiscoveryOptions,
   TRANSPORT_NAMES,
+  type TransportOptions,
 } from './options.js';
 import { lacksValue } from './layers.js';
 import { isPreset } from './presets.js';
@@ -201,28 +205,37 @@ export function checkCalls(
   check.gather(() => resolvePatterns(patterns, calls, strategies));
 }
 
-export function checkTransport(transport: unknown, check: OptionValidator): void {
-  if ((TRANSPORT_NAMES as readonly unknown[]).includes(transport)) return;
-  if (holdsOptions(transport)) {
-    const { closeTimeout, ...options } = transport;
-    check.gather(() => resolveUndiciTransportOptions(options, 'transport'));
-    if (closeTimeout !== undefined) {
-      check.problem('transport.closeTimeout', closeTimeout, 'nothing here: it follows from shutdown.timeout');
-    }
-    return;
-  }
+/** @returns the TLS of calls */
+export function checkTransport(transport: unknown, check: OptionValidator): TlsByService {
+  if (holdsOptions(transport)) return checkTransportOptions(transport, check);
   const own = transport as { send?: unknown; close?: unknown } | null;
-  if (typeof own === 'object' && typeof own?.send === 'function' && typeof own.close === 'function') return;
-  const names = TRANSPORT_NAMES.join(', ');
-  check.problem(
-    'transport',
-    transport,
-    `one of ${names}, or a plain object of undici's options, or an object with send() and close()${suggestNear(transport, TRANSPORT_NAMES)}`,
-  );
+  const isTransport = typeof own === 'object' && typeof own?.send === 'function' && typeof own.close === 'function';
+  if (!isTransport && !(TRANSPORT_NAMES as readonly unknown[]).includes(transport)) {
+    const names = TRANSPORT_NAMES.join(', ');
+    const expected = `one of ${names}, or a plain object of options, or an object with send() and close()`;
+    check.problem('transport', transport, expected + suggestNear(transport, TRANSPORT_NAMES));
+  }
+  return USUAL_TLS;
+}
+
+function checkTransportOptions(
+  { type = 'undici', ...options }: TransportOptions | AxiosTransportOptions,
+  check: OptionValidator,
+): TlsByService {
+  check.oneOf('transport.type', type, TRANSPORT_NAMES);
+  if (type === 'axios') {
+    const { tls } = check.options<Partial<AxiosTransportOptions>>('transport', options, {}, ['tls']);
+    return readTransportTls(check, 'transport.tls', tls);
+  }
+  const { closeTimeout, ...given } = options as UndiciTransportOptions;
+  if (closeTimeout !== undefined) {
+    check.problem('transport.closeTimeout', closeTimeout, 'nothing here: it follows from shutdown.timeout');
+  }
+  return check.gather(() => resolveUndiciTransportOptions(given, 'transport'))?.tls ?? USUAL_TLS;
 }
 
 /** Options hold no functions: what does is meant as a transport, whatever it lacks. */
-function holdsOptions(transport: unknown): transport is UndiciTransportOptions {
+function holdsOptions(transport: unknown): transport is TransportOptions | AxiosTransportOptions {
   return isPlainObject(transport) && !Object.values(transport).some((value) => typeof value === 'function');
 }
 

@@ -10,7 +10,8 @@ import {
   type RemoteRegistryStoreOptions,
   type SelfPreservationOptions,
 } from '../../store/index.js';
-import { type Transport, type UndiciTransportOptions } from '../../transport/index.js';
+import { type TlsByService } from '../../common/index.js';
+import { type Transport, type TransportTlsOptions, type UndiciTransportOptions } from '../../transport/index.js';
 import { type ApiOptions } from '../rest/api-options.js';
 
 /** The kinds of environment that `getServiceDiscoveryConfig` has settings for. */
@@ -24,12 +25,29 @@ export const PRESET_NAMES = ['development', 'testing', 'staging', 'production'] 
 export type ServiceDiscoveryMode = (typeof SERVICE_DISCOVERY_MODES)[number];
 export const SERVICE_DISCOVERY_MODES = ['memory_only', 'redis_backed', 'hybrid', 'remote'] as const;
 
-/** What sends requests: undici, with options or without, the app's own `HttpService` of `@nestjs/axios`, or a transport of your own. */
-export type TransportChoice = (typeof TRANSPORT_NAMES)[number] | TransportOptions | Transport;
+/**
+ * What sends requests: undici or the app's own `HttpService` of `@nestjs/axios`, with options or without, or a transport of
+ * your own.
+ */
+export type TransportChoice = (typeof TRANSPORT_NAMES)[number] | TransportOptions | AxiosTransportOptions | Transport;
 export const TRANSPORT_NAMES = ['undici', 'axios'] as const;
 
 /** Undici's options, without the time that its connections have to close: that follows from `shutdown.timeout`. */
-export type TransportOptions = Omit<UndiciTransportOptions, 'closeTimeout'>;
+export interface TransportOptions extends Omit<UndiciTransportOptions, 'closeTimeout'> {
+  /** @default 'undici' */
+  type?: 'undici';
+}
+
+/** What the app's `HttpService` does not say itself. */
+export interface AxiosTransportOptions {
+  type: 'axios';
+  /**
+   * How instances are called that registered with the protocol `https`. Where it says something, connections are its own,
+   * and the `httpsAgent` of the app's `HttpService` is left out.
+   * @default as that `httpsAgent` says
+   */
+  tls?: TransportTlsOptions;
+}
 
 /** The address that registers, and when. */
 export interface AdvertiseOptions {
@@ -134,8 +152,9 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   /** Load balancing strategies of the app's own, by the names that stand for them wherever a strategy is named. @default none */
   strategies?: NamedStrategies;
   /**
-   * What sends requests. An object without `send` has options of undici: `connections` (256 to one instance by default),
-   * `warmConnections` (1), `connectTimeout` ('5s'), `keepAliveTimeout` ('4s') and `bodyTimeout` ('300s').
+   * What sends requests. An object without `send` has options: `connections` (256 to one instance by default),
+   * `warmConnections` (1), `connectTimeout` ('5s'), `keepAliveTimeout` ('4s'), `bodyTimeout` ('300s') and `tls`, or with
+   * `type: 'axios'` only `tls`. Health checks go by its `tls`, too.
    * @default 'undici', with these defaults
    */
   transport?: TransportChoice;
@@ -173,6 +192,8 @@ export interface ResolvedServiceDiscoveryOptions {
   readonly communicator: CommunicatorDefaults;
   readonly strategies: NamedStrategies;
   readonly transport: TransportChoice;
+  /** The TLS of calls, with files read. */
+  readonly tls: TlsByService;
   readonly api: ApiOptions | false;
   readonly inheritDeadline: boolean;
   readonly advertise: AdvertiseOptions;

@@ -102,7 +102,7 @@ function resolveMerged(
   check.gather(() => resolveSelfPreservationOptions(selfPreservation));
   const strategies = checkStrategies(named, check);
   checkCalls(communicator, strategies, check);
-  checkTransport(transport, check);
+  const tls = checkTransport(transport, check);
   checkAdvertise(advertise, check);
   if (logging !== false) check.gather(() => resolveEventLoggerOptions(logging, 'logging'));
   check.gather(() => validateDiscoveryMetricsOptions(metrics, 'metrics'));
@@ -120,6 +120,7 @@ function resolveMerged(
     communicator,
     strategies,
     transport,
+    tls,
     api: options.api === false ? false : resolveApi(options.api, check),
     inheritDeadline: check.boolean('inheritDeadline', inheritDeadline),
     advertise,

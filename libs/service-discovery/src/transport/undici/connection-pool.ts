@@ -1,11 +1,13 @@
 import { type Socket } from 'node:net';
 import { type buildConnector, Client, type Dispatcher, errors } from 'undici';
+import { type TlsSettings } from '../../common/index.js';
 import { type ResolvedUndiciTransportOptions } from './options.js';
 import { SpareConnections } from './spare-connections.js';
 
 /** One connection, which undici opens when there is a request for it. */
 export class Connection extends Client {
   isOpen = false;
+  hasAnswered = false;
   /** Whether it has no request, and may have one. */
   isFree = false;
   /** Whose it is until undici is done with the request. */
@@ -59,9 +61,10 @@ export class ConnectionPool {
   constructor(
     private readonly origin: string,
     private readonly options: ResolvedUndiciTransportOptions,
+    tls: TlsSettings,
   ) {
     const { connectTimeoutMs, keepAliveTimeoutMs } = options;
-    this.spares = new SpareConnections(origin, { connectTimeoutMs, idleMs: keepAliveTimeoutMs });
+    this.spares = new SpareConnections(origin, { connectTimeoutMs, idleMs: keepAliveTimeoutMs, tls });
   }
 
   /** Sends it over a connection, now or as soon as one comes free. */
@@ -79,7 +82,9 @@ export class ConnectionPool {
   /** It has its answer, and its connection can take another request. */
   answered(tenant: Tenant): void {
     const connection = this.vacate(tenant);
-    if (connection) this.release(connection);
+    if (!connection) return;
+    connection.hasAnswered = true;
+    this.release(connection);
   }
 
   /**

@@ -139,18 +139,19 @@ export class Exchange implements Tenant, AbortListener, BodyFlow, WheelTimer {
   }
 
   onError(error: unknown): void {
+    const wasSilent = this.end !== undefined && this.connection?.hasAnswered === false;
     // Else it was refused, or no connection could be opened.
     this.pool.failed(this, this.end !== undefined);
-    this.lose(error);
+    this.lose(error, wasSilent);
   }
 
-  /** Nothing comes of it. */
-  private lose(error: unknown): void {
+  /** Nothing comes of it. @param wasSilent whether it had a connection that never answered anything */
+  private lose(error: unknown, wasSilent = false): void {
     this.stalls.timers.remove(this);
     if (this.isOver) return;
     this.cancellation?.unfollow(this);
     const neverSent = this.end === undefined;
-    this.fail(error, this.incoming ? undefined : toFailure(error, this.to, this.body, neverSent));
+    this.fail(error, this.incoming ? undefined : toFailure(error, this.to, this.body, neverSent, wasSilent));
   }
 
   /** It is so long ago that the limit was set. */

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { messageOf, ServiceDiscoveryError, TransportError } from '../../common/index.js';
+import { messageOf, ServiceDiscoveryError, tlsFailure, TransportError, unansweredHint } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
 
 /** Undici refused the request before it did anything: a bad header, a body of another length than announced. */
@@ -13,12 +13,14 @@ const NETWORK_SYSCALLS: ReadonlySet<string> = new Set(['connect', 'getaddrinfo',
 /**
  * What `send` throws for what undici threw.
  * @param neverSent whether undici never began to send it: it got no connection
+ * @param wasSilent whether it had a connection that never answered anything
  */
 export function toFailure(
   error: unknown,
   to: ServiceInstance,
   body: unknown,
   neverSent: boolean,
+  wasSilent = false,
 ): ServiceDiscoveryError {
   if (error instanceof ServiceDiscoveryError) return error;
   const target = `${to.serviceName}/${to.instanceId} at ${to.host}:${to.port}`;
@@ -35,7 +37,9 @@ export function toFailure(
     return new ServiceDiscoveryError('INVALID_REQUEST', `The request body failed: ${messageOf(error)}`, details);
   }
   const what = neverSent ? 'could not be sent' : 'got no response';
-  return new TransportError(`The request to ${target} ${what}: ${messageOf(error)}`, neverSent, details);
+  const hint = to.protocol === 'https' && (neverSent || wasSilent) ? unansweredHint(error) : '';
+  const reason = tlsFailure(error) ?? messageOf(error) + hint;
+  return new TransportError(`The request to ${target} ${what}: ${reason}`, neverSent, details);
 }
 
 /** Undici destroys the body with the network's error; any other error of the body is the body's own. */

@@ -1,14 +1,16 @@
 import { type Clock, settlesWithin } from '../../common/index.js';
 import { mayBeCalled, originOf, type ServiceInstance } from '../../model/index.js';
+import { ServiceTls } from '../tls.js';
 import { ConnectionPool } from './connection-pool.js';
 import { type ResolvedUndiciTransportOptions } from './options.js';
 
 /** The most connections that are open without anybody having asked for them. */
 const MAX_SPARES = 64;
 
-/** One pool of connections an origin, for as long as an instance is there under it. */
+/** One pool of connections an origin, for as long as an instance is there under it. Services with TLS of their own share none. */
 export class InstancePools {
   private readonly byOrigin = new Map<string, ConnectionPool>();
+  private readonly tls: ServiceTls;
   /** Spares the making of an origin for each request. */
   private byInstance = new WeakMap<ServiceInstance, ConnectionPool>();
   /** Pools of instances that are gone, until what is in flight there has ended. */
@@ -17,7 +19,9 @@ export class InstancePools {
   constructor(
     private readonly options: ResolvedUndiciTransportOptions,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.tls = new ServiceTls(options.tls);
+  }
 
   of(to: ServiceInstance): ConnectionPool {
     return this.byInstance.get(to) ?? this.find(to);
@@ -26,9 +30,9 @@ export class InstancePools {
   /** Closes the connections to all others once they are idle. */
   retain(instances: readonly ServiceInstance[]): void {
     const kept = new Set(instances.map((instance) => this.known(instance)));
-    for (const [origin, pool] of this.byOrigin) {
+    for (const [key, pool] of this.byOrigin) {
       if (kept.has(pool)) continue;
-      this.byOrigin.delete(origin);
+      this.byOrigin.delete(key);
       this.byInstance = new WeakMap();
       this.retired.add(pool);
       void pool.close().finally(() => this.retired.delete(pool));
@@ -82,17 +86,22 @@ export class InstancePools {
   }
 
   private known(instance: ServiceInstance): ConnectionPool | undefined {
-    return this.byInstance.get(instance) ?? this.byOrigin.get(originOf(instance));
+    return this.byInstance.get(instance) ?? this.byOrigin.get(this.keyOf(instance));
   }
 
   private find(to: ServiceInstance): ConnectionPool {
-    const origin = originOf(to);
-    let pool = this.byOrigin.get(origin);
+    const key = this.keyOf(to);
+    let pool = this.byOrigin.get(key);
     if (!pool) {
-      pool = new ConnectionPool(origin, this.options);
-      this.byOrigin.set(origin, pool);
+      pool = new ConnectionPool(originOf(to), this.options, this.tls.of(to.serviceName));
+      this.byOrigin.set(key, pool);
     }
     this.byInstance.set(to, pool);
     return pool;
+  }
+
+  private keyOf(instance: ServiceInstance): string {
+    const origin = originOf(instance);
+    return this.tls.isOwn(instance.serviceName) ? `${origin} ${instance.serviceName}` : origin;
   }
 }

@@ -11,6 +11,7 @@ describe('resolveUndiciTransportOptions', () => {
       keepAliveTimeoutMs: 4_000,
       bodyTimeoutMs: 300_000,
       closeTimeoutMs: 10_000,
+      tls: { all: {}, services: new Map() },
     });
   });
 

@@ -1,4 +1,5 @@
-import { OptionValidator, type Duration } from '../../common/index.js';
+import { type Duration, OptionValidator, type TlsByService } from '../../common/index.js';
+import { readTransportTls, type TransportTlsOptions } from '../tls.js';
 
 /** Undici arms Node's timers with these, and Node takes no longer ones. */
 const LONGEST_MS = 86_400_000;
@@ -30,9 +31,14 @@ export interface UndiciTransportOptions {
   bodyTimeout?: Duration;
   /** How long `close` waits for what is in flight before it cuts it off: up to 1 day. @default '10s' */
   closeTimeout?: Duration;
+  /**
+   * How instances are called that registered with the protocol `https`, also for each service by itself.
+   * @default what Node trusts, and no certificate for this process
+   */
+  tls?: TransportTlsOptions;
 }
 
-export const DEFAULT_UNDICI_TRANSPORT_OPTIONS: Readonly<Required<UndiciTransportOptions>> = {
+export const DEFAULT_UNDICI_TRANSPORT_OPTIONS: Readonly<Required<Omit<UndiciTransportOptions, 'tls'>>> = {
   connections: 256,
   warmConnections: 1,
   connectTimeout: '5s',
@@ -41,7 +47,7 @@ export const DEFAULT_UNDICI_TRANSPORT_OPTIONS: Readonly<Required<UndiciTransport
   closeTimeout: '10s',
 };
 
-/** The options in milliseconds. */
+/** The options in milliseconds, with files read. */
 export interface ResolvedUndiciTransportOptions {
   readonly connections: number;
   readonly warmConnections: number;
@@ -49,6 +55,7 @@ export interface ResolvedUndiciTransportOptions {
   readonly keepAliveTimeoutMs: number;
   readonly bodyTimeoutMs: number;
   readonly closeTimeoutMs: number;
+  readonly tls: TlsByService;
 }
 
 /**
@@ -61,7 +68,12 @@ export function resolveUndiciTransportOptions(
   path = 'transport',
 ): ResolvedUndiciTransportOptions {
   const check = new OptionValidator(path);
-  const given = check.options('', options, DEFAULT_UNDICI_TRANSPORT_OPTIONS);
+  const given = check.options<UndiciTransportOptions & typeof DEFAULT_UNDICI_TRANSPORT_OPTIONS>(
+    '',
+    options,
+    DEFAULT_UNDICI_TRANSPORT_OPTIONS,
+    ['tls'],
+  );
   const resolved = {
     connections: check.number('connections', given.connections, { min: 1, max: 65_535, integer: true }),
     warmConnections: check.number('warmConnections', given.warmConnections, { min: 0, max: 16, integer: true }),
@@ -69,6 +81,7 @@ export function resolveUndiciTransportOptions(
     keepAliveTimeoutMs: check.duration('keepAliveTimeout', given.keepAliveTimeout, { minMs: 1, maxMs: LONGEST_MS }),
     bodyTimeoutMs: check.duration('bodyTimeout', given.bodyTimeout, { maxMs: LONGEST_MS }),
     closeTimeoutMs: check.duration('closeTimeout', given.closeTimeout, { maxMs: LONGEST_MS }),
+    tls: readTransportTls(check, 'tls', given.tls),
   };
   check.throwIfAny();
   return resolved;

@@ -10,7 +10,7 @@ afterEach(() => server.close());
 it('keeps a spare connection from a request that names another host, which has another certificate', async () => {
   server = await TestServer.tcp((socket) => void socket.resume());
   const target = { hostname: '127.0.0.1', host: `127.0.0.1:${server.port}`, protocol: 'http:', port: `${server.port}` };
-  const spares = new SpareConnections(`http://${target.host}`, { connectTimeoutMs: 5_000, idleMs: 5_000 });
+  const spares = new SpareConnections(`http://${target.host}`, { connectTimeoutMs: 5_000, idleMs: 5_000, tls: {} });
   const connect = (more: object): Promise<Socket> =>
     new Promise((resolve, reject) =>
       spares.connect({ ...target, ...more }, (error, socket) => (error ? reject(error) : resolve(socket))),

@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
 import { buildConnector } from 'undici';
-import { detached, pendingInput } from '../../common/index.js';
+import { detached, pendingInput, type TlsSettings } from '../../common/index.js';
 
 type Connector = buildConnector.connector;
 type Callback = buildConnector.Callback;
@@ -9,6 +9,7 @@ export interface SpareConnectionsOptions {
   readonly connectTimeoutMs: number;
   /** How long a connection is kept that nobody takes. */
   readonly idleMs: number;
+  readonly tls: TlsSettings;
 }
 
 /** Opens the connections of a pool, and may open some ahead, which the pool gets first. */
@@ -21,8 +22,10 @@ export class SpareConnections {
     origin: string,
     private readonly options: SpareConnectionsOptions,
   ) {
-    const open = buildConnector({ timeout: options.connectTimeoutMs });
-    this.open = (target, callback) => detached(() => open(target, callback));
+    const open = buildConnector({ ...options.tls, timeout: options.connectTimeoutMs });
+    const { servername } = options.tls;
+    // Undici asks for the name in a request's Host header where there is one; what is set goes before it.
+    this.open = (target, callback) => detached(() => open(servername ? { ...target, servername } : target, callback));
     const { host, hostname, protocol, port } = new URL(origin);
     // As undici has it: an address of IPv6 without its brackets.
     this.target = { host, hostname: hostname.replace(/^\[(.*)\]$/, '$1'), protocol, port };
@@ -35,8 +38,8 @@ export class SpareConnections {
 
   /** What a pool connects with. */
   readonly connect: Connector = (target, callback) => {
-    // Another name than the origin's is for another certificate.
-    const [spare] = target.servername ? [] : this.spares;
+    // Another name than the origin's is for another certificate, unless one name is set for all.
+    const [spare] = target.servername && !this.options.tls.servername ? [] : this.spares;
     if (!spare) return void this.open(target, callback);
     this.spares.delete(spare);
     spare.take(callback, () => void this.open(target, callback));
