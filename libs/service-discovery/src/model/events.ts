@@ -97,6 +97,9 @@ export interface ServiceDiscoveryEvents {
   /** The registry cannot be reached, or refuses us; the last good snapshot is served, where there has been one. */
   'registry.unavailable': { reason: string; hasSnapshot: boolean };
   'registry.available': { downMs: number };
+  /** The registry can be read, and takes no writes: no registration, no heartbeat. Nothing expires there meanwhile. */
+  'registry.writes_refused': { reason: string };
+  'registry.writes_accepted': { refusedMs: number };
   /** Something in the shared registry was skipped, or was missed and mended. */
   'registry.trouble': { kind: RegistryTroubleKind; service?: string; instanceId?: string; reason: string };
   /** Changes made in this process wait for the registry, and show here alone: once until they are reconciled. */

@@ -11,6 +11,8 @@ export interface RegistrySnapshot {
   readonly ready: boolean;
   /** False while the store cannot be reached: what stands here is then the last good answer. */
   readonly connected: boolean;
+  /** Why the store takes no writes, though it can be read: heartbeats do not reach it either. Undefined: it takes them. */
+  readonly writeRefusal?: string;
   /** Monotonic milliseconds (`Clock.now()`) at which this was last known to be true. */
   readonly asOf: number;
   /** Names of the services that this tells of; undefined: all. */
@@ -42,8 +44,8 @@ export function findInstance(
 /** The snapshot after a change; lists of services that the change does not touch are kept as they are. */
 export function applyChange(snapshot: RegistrySnapshot, change: Change, now: number): RegistrySnapshot {
   const services = ServiceMap.of(snapshot.services);
-  const { expiryHolds, scope } = snapshot;
-  const base = { revision: change.revision, ready: true, connected: true, asOf: now, expiryHolds, scope };
+  const { expiryHolds, scope, writeRefusal } = snapshot;
+  const base = { revision: change.revision, ready: true, connected: true, asOf: now, writeRefusal, expiryHolds, scope };
   switch (change.type) {
     case 'reset':
       return {

@@ -147,6 +147,18 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
         message: `The registry is available again after ${Math.round(event.downMs)} ms`,
         fields: { downMs: event.downMs },
       };
+    case 'registry.writes_refused':
+      return {
+        level: 'warn',
+        message: `The registry takes no writes, so no registrations and no heartbeats${because(event.reason)}`,
+        fields: { reason: event.reason },
+      };
+    case 'registry.writes_accepted':
+      return {
+        level: 'log',
+        message: `The registry takes writes again after ${Math.round(event.refusedMs)} ms`,
+        fields: { refusedMs: event.refusedMs },
+      };
     case 'registry.trouble': {
       const { kind, service, instanceId, reason } = event;
       const place = placeOf(service, instanceId);

@@ -24,6 +24,10 @@ export function gaugeRegistry(source: MetricsSource, registry: Registry, nameOf:
   gauge('services', 'Services with at least one instance', () => source.snapshot.services.size);
   gauge('registry_snapshot_age_seconds', 'Age of the snapshot that is served', () => source.ageMs() / 1_000);
   gauge('registry_connected', '1 while the registry can be reached', () => (source.snapshot.connected ? 1 : 0));
+  gauge('registry_writable', '1 while the registry can be reached and takes writes', () => {
+    const { connected, writeRefusal } = source.snapshot;
+    return connected && writeRefusal === undefined ? 1 : 0;
+  });
   const held: Gauge = new Gauge({
     name: nameOf('expiry_held_instances'),
     help: 'Instances that miss their heartbeats, of services whose expiry is held',

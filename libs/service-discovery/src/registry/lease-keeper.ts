@@ -167,8 +167,8 @@ export class LeaseKeeper {
     kept.kind = instance.lease;
   }
 
-  /** Begins a round at once, or right after the one under way: there is reason to think that a lease was lost. */
-  private hurry(): void {
+  /** Begins a round at once, or right after the one under way, as when there is reason to think that a lease was lost. */
+  hurry(): void {
     if (this.round) this.roundWanted = true;
     else if (this.kept.size > 0 && !this.stopped) this.beginRound();
   }

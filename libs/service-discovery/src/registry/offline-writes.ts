@@ -59,7 +59,7 @@ export class OfflineWrites {
       store,
       keeper,
       queue,
-      connected: () => feed.snapshot.connected,
+      connected: () => this.isTakingWrites,
       stored: (key) => feed.storedInstance(key),
       changed: (key) => feed.refresh(key),
       done: (outcome) => {
@@ -111,7 +111,7 @@ export class OfflineWrites {
     const { feed, queue, clock } = this.deps;
     const askedAt = clock.now();
     if (this.closed) return online();
-    if (!feed.snapshot.connected || queue.holds(key)) return offline({ inDoubt: false, askedAt });
+    if (!this.isTakingWrites || queue.holds(key)) return offline({ inDoubt: false, askedAt });
     try {
       return await online();
     } catch (error) {
@@ -180,7 +180,7 @@ export class OfflineWrites {
   async renewAll(leases: readonly Lease[], by: LeaseKind): Promise<readonly boolean[]> {
     const { store, queue, feed } = this.deps;
     const offline = (): boolean[] => leases.map((lease) => this.heartbeat(lease, by));
-    if (!this.closed && !feed.snapshot.connected) return offline();
+    if (!this.closed && !this.isTakingWrites) return offline();
     const known = leases.map((lease) => ({ ...lease, generation: this.generationOf(lease, lease.generation) }));
     try {
       const held = await store.renew(known, by);
@@ -214,6 +214,11 @@ export class OfflineWrites {
     this.reconciler.run();
   }
 
+  /** The store takes writes again that it refused. */
+  accepted(): void {
+    this.reconciler.run();
+  }
+
   /** An instance is gone. */
   forget(key: InstanceKey): void {
     this.deps.queue.forget(key);
@@ -228,6 +233,11 @@ export class OfflineWrites {
   close(): void {
     this.closed = true;
     this.reconciler.close();
+  }
+
+  private get isTakingWrites(): boolean {
+    const { connected, writeRefusal } = this.deps.feed.snapshot;
+    return connected && writeRefusal === undefined;
   }
 
   /** Whether a lease is that of what is shown, or a newer one of ours that the store has not shown yet. */

@@ -35,7 +35,7 @@ export interface ReconcilerDeps {
   readonly store: RegistryStore;
   readonly keeper: LeaseKeeper;
   readonly queue: OfflineQueue;
-  /** Whether the store is being watched. */
+  /** Whether the store is being watched, and takes writes. */
   connected(): boolean;
   /** What the store shows. */
   stored(key: InstanceKey): ServiceInstance | undefined;

@@ -131,6 +131,12 @@ export class ServiceRegistry {
           events.emit('registry.unavailable', { reason: messageOf(error), hasSnapshot: this.snapshot.ready });
         },
         regained: (downMs) => events.emit('registry.available', { downMs }),
+        writesRefused: (reason) => events.emit('registry.writes_refused', { reason }),
+        writesTaken: (refusedMs) => {
+          events.emit('registry.writes_accepted', { refusedMs });
+          this.keeper.hurry();
+          this.offline?.accepted();
+        },
       },
     });
     this.served = new ServedServices({

@@ -45,6 +45,8 @@ function feedOf(random = 1, more: Partial<SnapshotFeedDeps> = {}): SnapshotFeed 
       changed: ({ connected }, _previous, change) => told.push({ type: change?.type ?? 'connection', connected }),
       lost: (error) => told.push({ lost: (error as Error).message }),
       regained: (downMs) => told.push({ regained: downMs }),
+      writesRefused: () => undefined,
+      writesTaken: () => undefined,
     },
     ...more,
   });

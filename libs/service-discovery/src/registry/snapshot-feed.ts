@@ -1,4 +1,13 @@
-import { detached, onAbort, reconnectDelay, settlesWithin, sleep, type Clock, type Random } from '../common/index.js';
+import {
+  detached,
+  messageOf,
+  onAbort,
+  reconnectDelay,
+  settlesWithin,
+  sleep,
+  type Clock,
+  type Random,
+} from '../common/index.js';
 import {
   applyChange,
   EMPTY_SNAPSHOT,
@@ -28,6 +37,9 @@ interface SnapshotFeedListener {
   lost(error: unknown): void;
   /** The first reset after {@link lost} has arrived, and `changed` was told of it. */
   regained(downMs: number): void;
+  /** The store can be read, and takes no writes; `changed` was told of it, as of the end. */
+  writesRefused(reason: string): void;
+  writesTaken(refusedMs: number): void;
 }
 
 /** What readers see in place of what the store shows, while changes of ours wait for it. */
@@ -76,6 +88,8 @@ export class SnapshotFeed {
   private successor: StoreWatch | undefined;
   private connectedAt = 0;
   private downSince: number | undefined;
+  private refusedSince: number | undefined;
+  private stopHearingOfRefusals: (() => void) | undefined;
   private readonly carried: CarriedInstances;
   private readonly overlay: SnapshotOverlay;
 
@@ -131,6 +145,7 @@ export class SnapshotFeed {
   /** Begins to watch. Resolves at the first reset, or after `timeoutMs`; the feed goes on trying then. */
   async start(timeoutMs: number): Promise<void> {
     this.running ??= this.run(this.closing.signal);
+    this.stopHearingOfRefusals ??= this.store.onWritesRefused?.((refusal) => this.noteRefusal(refusal));
     if (this.current.ready || this.closing.signal.aborted) return;
     await settlesWithin(this.deps.clock, timeoutMs, Promise.race([this.firstReset, this.running]));
   }
@@ -138,6 +153,7 @@ export class SnapshotFeed {
   /** Ends the watch; the snapshot stays readable, no longer connected. */
   async close(): Promise<void> {
     this.closing.abort();
+    this.stopHearingOfRefusals?.();
     this.carried.clear();
     await this.running;
   }
@@ -296,6 +312,23 @@ export class SnapshotFeed {
     for (const { serviceName, instanceId } of forgotten) {
       const { revision } = this.stored;
       this.apply({ type: 'remove', revision, key: { serviceName, instanceId }, reason: 'expired' });
+    }
+  }
+
+  private noteRefusal(refusal: Error | null): void {
+    const { clock, listener } = this.deps;
+    const previous = this.current;
+    const writeRefusal = refusal ? messageOf(refusal) : undefined;
+    this.stored = { ...this.stored, writeRefusal };
+    this.current = { ...previous, writeRefusal };
+    listener.changed(this.current, previous, null);
+    const since = this.refusedSince;
+    if (writeRefusal !== undefined) {
+      this.refusedSince = clock.now();
+      listener.writesRefused(writeRefusal);
+    } else if (since !== undefined) {
+      this.refusedSince = undefined;
+      listener.writesTaken(clock.now() - since);
     }
   }
 

@@ -57,6 +57,12 @@ export interface RegistryStore {
    */
   onReachable?(listener: () => void): () => void;
   /**
+   * Calls `listener` with why when the store begins to refuse writes though it can be watched, at once where it does
+   * already, and with null when it takes them again. A store that cannot tell leaves it out.
+   * @returns stops it
+   */
+  onWritesRefused?(listener: (refusal: Error | null) => void): () => void;
+  /**
    * About the generation that a registration made now would get. Generations grow with the store's clock, in microseconds,
    * so this tells when something was registered while the store was away. A store whose generations do not follow a clock
    * that it can ask for leaves it out.

@@ -42,6 +42,8 @@ export interface RegistryHealth {
   readonly connected: boolean;
   /** Whole seconds since that answer was last known to be true; 0 while connected. */
   readonly ageSeconds: number;
+  /** Why the registry takes no registrations and no heartbeats, though it can be read. Left out: it takes them. */
+  readonly writeRefusal?: string;
 }
 
 /** What all services come to, without how current that is. */

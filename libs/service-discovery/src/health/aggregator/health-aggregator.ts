@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../../common/index.js';
+import { systemClock, withoutUndefined, type Clock } from '../../common/index.js';
 import { type ExpiryHold, type InstanceKey, type ServiceInstance } from '../../model/index.js';
 import { type PassiveFinding, type PassiveHealth } from '../passive-health.js';
 import { StatusHistory, type StatusTransition } from '../status-history.js';
@@ -115,9 +115,9 @@ export class HealthAggregator {
    * @throws InvalidConfigurationError as {@link getAggregatedHealth}
    */
   getSummary(selection: HealthSelection = {}): HealthSummary {
-    const { connected } = this.registry.snapshot;
+    const { connected, writeRefusal } = this.registry.snapshot;
     const ageSeconds = Math.floor(this.registry.ageMs() / 1_000);
-    return { ...this.countsOf(selection), registry: { connected, ageSeconds } };
+    return { ...this.countsOf(selection), registry: withoutUndefined({ connected, ageSeconds, writeRefusal }) };
   }
 
   /**

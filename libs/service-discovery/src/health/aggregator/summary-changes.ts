@@ -70,6 +70,7 @@ function saysTheSame(one: HealthSummary, other: HealthSummary): boolean {
   return (
     one.overallStatus === other.overallStatus &&
     one.missingServices.join() === other.missingServices.join() &&
-    one.registry.connected === other.registry.connected
+    one.registry.connected === other.registry.connected &&
+    one.registry.writeRefusal === other.registry.writeRefusal
   );
 }

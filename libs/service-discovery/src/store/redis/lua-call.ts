@@ -34,8 +34,12 @@ export async function callAll<Reply>(redis: Redis, calls: readonly SentCall<Repl
   });
 }
 
+/** Where in a script it happened, as Redis adds it to what it says. */
+const PLACE_IN_SCRIPT = /,? script: [0-9a-f]{40}, on @user_script:\d+\.$/;
+
 /** What Redis has against a key of another type says neither which one nor what to do. */
 function plainError(error: Error, keys: readonly string[]): Error {
+  error.message = error.message.replace(PLACE_IN_SCRIPT, '');
   if (!error.message.startsWith('WRONGTYPE')) return error;
   const subject = keys.length === 1 ? keys[0]! : `one of ${keys.join(', ')}`;
   error.message = `WRONGTYPE: ${subject} holds something else than the registry keeps there; delete it, or use another namespace`;

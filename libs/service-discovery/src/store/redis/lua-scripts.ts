@@ -302,6 +302,18 @@ return redis.call('ZRANGE', KEYS.names, 0, -1)`,
 );
 
 /**
+ * Writes nothing, and is refused whenever writes are: tells whether they are taken again.
+ * - key `leases`: sorted set: instance id → when it expires
+ * - reply: 0
+ */
+export const probeWrite = luaScript<'leases', [], number>(
+  'probe-write',
+  ['leases'],
+  `local KEYS = { leases = KEYS[1] }
+return redis.call('ZADD', KEYS.leases, 'XX', 0, '')`,
+);
+
+/**
  * Registers instances of one service, or replaces the registrations under their ids. One that comes back after its lease
  * was lost gives way to a registration that was made later than it was at first.
  * - key `records`: hash: instance id → the registration as JSON

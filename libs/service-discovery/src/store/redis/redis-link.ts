@@ -8,11 +8,15 @@ import { callAll, type LuaAnswer } from './lua-call.js';
 import { type LuaCall } from './lua-script.js';
 import { listNames } from './lua-scripts.js';
 import { type ReconnectSpread } from './reconnect-spread.js';
+import { RefusedWrites } from './refused-writes.js';
+import { slotOf } from './slot.js';
 
 /** Services in one round trip: Redis serves nobody else while it works on one. */
 const SERVICES_PER_ROUND_TRIP = 500;
-/** The server is no primary any more: Sentinel, or the next connection, knows another one. */
+/** The server is no primary any more: Sentinel, or the next connection, may know another one. */
 const MISPLACED = /^(READONLY|MASTERDOWN)\b/;
+/** The waits between two connections that are given up for that. Where each leads to a replica, reading has to go on. */
+const NEXT_CONNECTION = { firstMs: 1_000, longestMs: 30_000 };
 /** Redis is there, but not for anybody yet: it has nothing against what was asked. */
 const TEMPORARY = /^(LOADING|BUSY)\b/;
 
@@ -32,6 +36,9 @@ export class RedisLink {
   private readonly connection: CommandConnection;
   /** The node that a subscription could not be had, or kept, on. */
   private failedSubscription: string | undefined;
+  private readonly refused = new RefusedWrites((error) => this.unavailable(error));
+  /** How often a connection was given up since it leads to no primary, and when another one may be. */
+  private misplaced = { times: 0, nextAt: Number.NEGATIVE_INFINITY };
 
   constructor(
     private readonly options: CommandConnectionOptions,
@@ -39,6 +46,9 @@ export class RedisLink {
     private readonly random: Random,
     spread: ReconnectSpread,
   ) {
+    this.refused.onChange((refusal) => {
+      if (!refusal) this.misplaced = { times: 0, nextAt: Number.NEGATIVE_INFINITY };
+    });
     this.connection = new CommandConnection(options, random, spread, {
       onAttempt: (client) => void this.within(untilReady(client), [client]).catch(() => undefined),
       onUp: () => this.goUp(),
@@ -66,6 +76,8 @@ export class RedisLink {
     if (calls.length === 0) return [];
     const client = await this.ready();
     const answers = isCluster(client) ? await this.runOnCluster(client, calls) : await this.runOn(client, calls);
+    this.refused.note(calls, answers, (key) => (isCluster(client) ? (client.slots[slotOf(key)]?.[0] ?? '') : ''));
+    if (!isCluster(client)) this.heedState(client, answers);
     this.connection.noteAnswer();
     if (this.isDown) this.goUp();
     return answers;
@@ -174,6 +186,19 @@ export class RedisLink {
     return () => this.upListeners.delete(listener);
   }
 
+  /**
+   * Calls `listener` with why when Redis begins to refuse writes, and with null when it takes them again.
+   * @returns stops it
+   */
+  onWritesRefused(listener: (refusal: Error | null) => void): () => void {
+    return this.refused.onChange(listener);
+  }
+
+  /** Finds out whether writes that were refused are taken again. @throws RegistryUnavailableError */
+  async probeWrites(): Promise<void> {
+    await this.run(this.refused.probes());
+  }
+
   unavailable(cause: unknown): RegistryUnavailableError {
     return this.connection.unavailable(cause);
   }
@@ -214,14 +239,23 @@ export class RedisLink {
       const late = await this.within(callAll(client, again), [client]);
       unknown.forEach((index, position) => (answers[index] = late[position]!));
     }
+    return answers;
+  }
+
+  /** @throws RegistryUnavailableError where a server is not there for anybody yet, or is no primary */
+  private heedState(client: Redis, answers: readonly LuaAnswer<unknown>[]): void {
     const early = answers.find((answer) => isRefusal(answer, TEMPORARY));
     if (early && 'error' in early) throw this.unavailable(early.error);
     const misplaced = answers.find((answer) => isRefusal(answer, MISPLACED));
-    if (misplaced && 'error' in misplaced) {
+    if (!misplaced || !('error' in misplaced)) return;
+    const now = this.clock.now();
+    if (now >= this.misplaced.nextAt) {
+      const times = this.misplaced.times + 1;
+      const waitMs = Math.min(NEXT_CONNECTION.longestMs, NEXT_CONNECTION.firstMs * 2 ** (times - 1));
+      this.misplaced = { times, nextAt: now + waitMs };
       this.giveUp([client], misplaced.error);
-      throw this.unavailable(misplaced.error);
     }
-    return answers;
+    throw this.unavailable(misplaced.error);
   }
 
   private runOnCluster<Reply>(

@@ -86,6 +86,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   private watches = 0;
   private auditDue = Number.POSITIVE_INFINITY;
   private noExpiryBefore = Number.NEGATIVE_INFINITY;
+  private refusedSince: number | undefined;
   private closed = false;
 
   /** @throws InvalidConfigurationError naming every wrong option */
@@ -104,6 +105,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
       this.random,
       this.spread,
     );
+    this.link.onWritesRefused(this.noteRefusal);
     this.writes = new WriteQueue({ link: this.link, keys: this.keys, changesKept: this.changesKept });
     this.mirror = new Mirror((serviceName, instanceId, reason) =>
       this.troubles.note({ kind: 'bad_record', serviceName, instanceId, reason }),
@@ -237,6 +239,11 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     return this.link.onUp(listener);
   }
 
+  /** Calls `listener` when Redis, or any master of a Cluster, begins to refuse writes, and when all take them again. */
+  onWritesRefused(listener: (refusal: Error | null) => void): () => void {
+    return this.link.onWritesRefused(listener);
+  }
+
   /** Ends all watches and closes every connection but the user's own. */
   async close(): Promise<void> {
     this.closed = true;
@@ -305,15 +312,15 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   }
 
   /**
-   * A process that stood still heard of no heartbeat, and may be about to act on what was true before: it takes nothing
-   * out until as much time has passed again.
+   * A process that stood still heard of no heartbeat, and may be about to act on what was true before; a Redis that refuses
+   * writes takes none. So this process takes nothing out until as much time has passed again.
    */
   private async beat(stalledMs: number): Promise<void> {
     const now = this.clock.now();
-    if (stalledMs > 0) this.noExpiryBefore = now + Math.min(stalledMs, LONGEST_GRACE_MS);
+    if (stalledMs > 0) this.holdExpiry(stalledMs);
     const session = this.listening;
-    const tasks: Promise<unknown>[] = [];
-    if (now < this.noExpiryBefore) tasks.push(this.link.ping());
+    const tasks: Promise<unknown>[] = [this.link.probeWrites()];
+    if (now < this.noExpiryBefore || this.refusedSince !== undefined) tasks.push(this.link.ping());
     else if (this.sweepPace.isDue) tasks.push(this.noting(this.sweeper.sweep()));
     if (session) tasks.push(session.check());
     if (session && now >= this.auditDue) {
@@ -323,6 +330,16 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     // What keeps them from it ends the session, which tells the watches, or is noted.
     await Promise.allSettled(tasks);
   }
+
+  private holdExpiry(ms: number): void {
+    this.noExpiryBefore = Math.max(this.noExpiryBefore, this.clock.now() + Math.min(ms, LONGEST_GRACE_MS));
+  }
+
+  private readonly noteRefusal = (refusal: Error | null): void => {
+    const since = this.refusedSince;
+    this.refusedSince = refusal ? (since ?? this.clock.now()) : undefined;
+    if (!refusal && since !== undefined) this.holdExpiry(this.clock.now() - since);
+  };
 
   private readonly noteUnreadable = (serviceName: string, reason: string): void => {
     this.troubles.note({ kind: 'unreadable_service', serviceName, reason });

@@ -14,6 +14,14 @@ const OTHER_KINDS: Readonly<Record<RedisAddress['topology'], readonly (readonly 
   cluster: [[/cluster support disabled/, 'it is no Cluster: then the URL begins with redis://']],
 };
 
+/** What is said by a server that answers, and takes no writes. */
+const REFUSALS_OF_WRITES: readonly (readonly [said: RegExp, hint: string])[] = [
+  [/^OOM\b/, 'its memory is full: give it more, or take out what else fills it'],
+  [/^NOREPLICAS\b/, 'fewer replicas keep up with it than min-replicas-to-write asks for'],
+  [/^MISCONF\b/, 'it cannot save its data to disk'],
+  [/^READONLY\b/, 'it is a replica'],
+];
+
 /** What the other end may have meant; undefined: nothing beyond what the error says. */
 function hintFor(
   { code = '', message = '' }: Partial<NodeJS.ErrnoException>,
@@ -21,6 +29,8 @@ function hintFor(
 ): string | undefined {
   const ofAnotherKind = topology && OTHER_KINDS[topology].find(([said]) => said.test(message));
   if (ofAnotherKind) return ofAnotherKind[1];
+  const ofWrites = REFUSALS_OF_WRITES.find(([said]) => said.test(message));
+  if (ofWrites) return ofWrites[1];
   if (/\bNOAUTH\b/.test(message)) return 'it asks for a password';
   if (/NOPERM|The user executing the script can't/.test(message)) {
     return 'the ACL user lacks a right that the registry needs: the README lists them';

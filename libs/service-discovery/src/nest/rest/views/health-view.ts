@@ -1,3 +1,4 @@
+import { withoutUndefined } from '../../../common/index.js';
 import {
   type AggregatedHealth,
   type AggregatedStatus,
@@ -41,6 +42,8 @@ export interface AggregatedHealthView extends HealthCountsView {
 export interface RegistryHealthView {
   readonly connected: boolean;
   readonly age_seconds: number;
+  /** Why it takes no writes; left out: it takes them. */
+  readonly write_refusal?: string;
 }
 
 /** What the fields mean stands at {@link Fault}. */
@@ -158,8 +161,8 @@ export function toExpiryHoldView({ since, overdue, total }: ExpiryHold): ExpiryH
   return { since: isoOf(since), overdue, total };
 }
 
-export function toRegistryHealthView({ connected, ageSeconds }: RegistryHealth): RegistryHealthView {
-  return { connected, age_seconds: ageSeconds };
+export function toRegistryHealthView({ connected, ageSeconds, writeRefusal }: RegistryHealth): RegistryHealthView {
+  return withoutUndefined({ connected, age_seconds: ageSeconds, write_refusal: writeRefusal });
 }
 
 /** What is said of a service stays the same object as long as it holds, and may be long. */
