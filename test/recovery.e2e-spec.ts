@@ -101,17 +101,18 @@ it('a process that stops under 20 callers with a timeout of 3 s and defaults oth
 });
 
 describe('an instance whose circuit is open by defaults takes traffic within 5 s of the second passing check', () => {
-  it.each<[what: string, away: (instance: HttpInstance) => unknown, back: (instance: HttpInstance) => unknown]>([
-    ['SIGKILL, and a restart at the same port', (one) => one.kill(), (one) => one.start()],
-    ['SIGSTOP, and SIGCONT', (one) => one.stop(), (one) => one.resume()],
-  ])('after %s', async (_what, away, back) => {
+  // It hangs in both cases, so that enough calls fail to open its circuit before checks keep them off.
+  it.each<[what: string, back: (instance: HttpInstance) => unknown]>([
+    ['SIGKILL, and a restart at the same port', (one) => one.restart()],
+    ['SIGSTOP, and SIGCONT', (one) => one.resume()],
+  ])('after %s', async (_what, back) => {
     const { app, calls } = await underCalls({ healthCheck: { interval: '1s' } });
     const turns = (status: string): Promise<true> =>
       inRegistry(app, ({ services }) => services.get(SERVICE)?.[1]?.status === status || undefined);
     await turns('healthy');
     const opened = circuitOpens(app);
     const unhealthy = turns('unhealthy');
-    await away(instances[1]!);
+    instances[1]!.stop();
     await opened;
     await unhealthy;
     const healthy = turns('healthy');

@@ -37,6 +37,11 @@ export class HttpInstance {
     await ended;
   }
 
+  async restart(): Promise<void> {
+    await this.kill();
+    await this.start();
+  }
+
   /** Stops the process: it accepts connections, and answers nothing. */
   stop(): void {
     this.child?.kill('SIGSTOP');
