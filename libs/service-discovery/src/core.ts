@@ -131,6 +131,7 @@ export {
   DEFAULT_RETRYABLE_STATUSES,
   type Ejection,
   type ErrorClass,
+  type ErrorClassifier,
   type FailedAttempt,
   type FailurePercentageOptions,
   type Fallback,

@@ -26,6 +26,7 @@ describe('the options of a circuit breaker', () => {
       recoveryJitter: 0,
       halfOpenPermits: 1,
       successThreshold: 1,
+      halfOpenFailureRate: false,
       ramp: false,
     });
   });
@@ -43,6 +44,7 @@ describe('the options of a circuit breaker', () => {
     recoveryJitter: 0.2,
     halfOpenPermits: 3,
     successThreshold: 3,
+    halfOpenFailureRate: 0.4,
     ramp: '30s',
   };
 
@@ -63,6 +65,10 @@ describe('the options of a circuit breaker', () => {
     expect(resolveCircuitBreakerOptions({ recoveryTimeout: '1h' }).maxRecoveryTimeout).toBe(3_600_000);
     const few = resolveCircuitBreakerOptions({ failureRate: 0.5, window: { calls: 8 } });
     expect([few.minimumCalls, few.window]).toEqual([8, { calls: 8, maxAge: 600_000 }]);
+    const successes = [0.6, 0.5, 0.3, 0.2, 0.1, 0.01].map(
+      (halfOpenFailureRate) => resolveCircuitBreakerOptions({ halfOpenFailureRate }).successThreshold,
+    );
+    expect(successes).toEqual([1, 2, 3, 5, 10, 100]);
   });
 
   it.each([
@@ -86,6 +92,9 @@ describe('the options of a circuit breaker', () => {
     [{ recoveryJitter: 1.5 }, 'recoveryJitter: a number from 0 to 1'],
     [{ halfOpenPermits: 101 }, 'halfOpenPermits: a whole number from 1 to 100'],
     [{ successThreshold: 1.5 }, 'successThreshold: a whole number from 1 to 1000'],
+    [{ halfOpenFailureRate: 0 }, 'halfOpenFailureRate: a number from 0.01 to 0.99'],
+    [{ halfOpenFailureRate: 1 }, 'halfOpenFailureRate: a number from 0.01 to 0.99'],
+    [{ halfOpenFailureRate: '20%' }, 'halfOpenFailureRate: a number from 0.01 to 0.99'],
     [{ ramp: true }, 'ramp: a duration from 1ms to 1d'],
   ])('refuse %j', (options, expected) => {
     expect(problemsOf(options)[0]).toMatch(`circuitBreaker.${expected}`);
@@ -99,6 +108,10 @@ describe('the options of a circuit breaker', () => {
     [{ slowCallRate: 0.5 }, 'slowCallDuration: a duration beside slowCallRate'],
     [{ failureRate: 0.5, minimumCalls: 20, window: { calls: 10 } }, 'window.calls: at least minimumCalls, which is 20'],
     [{ failureThreshold: 11, window: { calls: 10 } }, 'window.calls: at least failureThreshold, which is 11'],
+    [
+      { halfOpenFailureRate: 0.2, successThreshold: 4 },
+      'successThreshold: at least 5, so that halfOpenFailureRate tolerates a failure',
+    ],
     [
       { recoveryTimeout: '10s', maxRecoveryTimeout: '9s' },
       'maxRecoveryTimeout: a duration not shorter than recoveryTimeout, which is 10000ms',

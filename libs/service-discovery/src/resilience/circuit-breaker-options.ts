@@ -72,10 +72,17 @@ export interface CircuitBreakerOptions {
    */
   halfOpenPermits: number;
   /**
-   * How many probes must succeed in a row to close the circuit. A whole number from 1 to 1,000.
-   * @default 1
+   * How many probes must succeed to close the circuit: in a row, unless `halfOpenFailureRate` is given. A whole number from
+   * 1 to 1,000.
+   * @default 1, or as many as it takes for `halfOpenFailureRate` to tolerate one failure
    */
   successThreshold: number;
+  /**
+   * Which share of the probes has to fail to open the circuit again: from 0.01 to 0.99; false: the first failure does. It
+   * opens as soon as the share is certain to be reached, counting `successThreshold` successes.
+   * @default false
+   */
+  halfOpenFailureRate: number | false;
   /**
    * In which time after the probes the share of calls that are let through grows from a tenth to all, for what has to
    * warm up: from 1 ms to 1 day; false: all calls at once.
@@ -97,10 +104,13 @@ export const DEFAULT_CIRCUIT_BREAKER_OPTIONS: Readonly<CircuitBreakerOptions> = 
   recoveryJitter: 0,
   halfOpenPermits: 1,
   successThreshold: 1,
+  halfOpenFailureRate: false,
   ramp: false,
 };
 
 const DEFAULT_MAX_AGE_MS = 600_000;
+/** By which binary fractions of a share may be off. */
+const ROUNDING = 1e-9;
 
 /** Checked options with every default filled in: durations are milliseconds. May be given wherever options are taken. */
 export interface ResolvedCircuitBreakerOptions extends Readonly<CircuitBreakerOptions> {
@@ -149,6 +159,9 @@ export function resolveCircuitBreakerOptions(
     recoveryJitter: check.number('recoveryJitter', given.recoveryJitter, { min: 0, max: 1 }),
     halfOpenPermits: count('halfOpenPermits', 100),
     successThreshold: count('successThreshold', 1_000),
+    halfOpenFailureRate:
+      given.halfOpenFailureRate !== false &&
+      check.number('halfOpenFailureRate', given.halfOpenFailureRate, { min: 0.01, max: 0.99 }),
     ramp: optionalDuration('ramp'),
   };
   // A default gives way to what was asked for; only two wishes can contradict each other.
@@ -158,9 +171,17 @@ export function resolveCircuitBreakerOptions(
   if (options?.maxRecoveryTimeout === undefined) {
     resolved.maxRecoveryTimeout = Math.max(resolved.maxRecoveryTimeout, resolved.recoveryTimeout);
   }
+  if (options?.successThreshold === undefined && resolved.halfOpenFailureRate !== false) {
+    resolved.successThreshold = fewestSuccesses(resolved.halfOpenFailureRate);
+  }
   findContradictions(resolved, given, check);
   check.throwIfAny();
   return resolved;
+}
+
+/** Beside which one failed probe is less than that share. */
+function fewestSuccesses(halfOpenFailureRate: number): number {
+  return Math.floor(1 / halfOpenFailureRate + ROUNDING);
 }
 
 /**
@@ -212,6 +233,11 @@ function findContradictions(
     if (failureThreshold !== false && window.calls < failureThreshold) {
       check.problem('window.calls', window.calls, `at least failureThreshold, which is ${failureThreshold}`);
     }
+  }
+  const { halfOpenFailureRate, successThreshold } = resolved;
+  if (halfOpenFailureRate !== false && successThreshold < fewestSuccesses(halfOpenFailureRate)) {
+    const expected = `at least ${fewestSuccesses(halfOpenFailureRate)}, so that halfOpenFailureRate tolerates a failure`;
+    check.problem('successThreshold', successThreshold, expected);
   }
   if (resolved.maxRecoveryTimeout < resolved.recoveryTimeout) {
     const expected = `a duration not shorter than recoveryTimeout, which is ${resolved.recoveryTimeout}ms`;

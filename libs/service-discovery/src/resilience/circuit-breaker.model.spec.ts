@@ -120,7 +120,7 @@ class Reference {
     if (call.ended) return;
     call.ended = true;
     if (call.period !== this.period || outcome === 'ignored' || this.forced) return;
-    const { slowCallRate, slowCallDuration, successThreshold } = this.options;
+    const { slowCallRate, slowCallDuration, successThreshold, halfOpenFailureRate } = this.options;
     const failed = outcome !== 'success';
     const slow = slowCallRate !== false && this.now - call.began >= Number(slowCallDuration);
     this.samples.push({ at: this.now, failed, slow });
@@ -130,8 +130,11 @@ class Reference {
       return;
     }
     this.verdicts.push(!failed && !slow);
-    if (this.verdicts.includes(false)) this.become('open', failed ? 'probe_failed' : 'probe_slow');
-    else if (this.verdicts.length >= successThreshold) this.become('closed', 'probes_succeeded');
+    const bad = this.verdicts.filter((good) => !good).length;
+    // Judged as if all that it takes to close the circuit succeeded.
+    const tooMany = halfOpenFailureRate === false ? bad > 0 : bad / (bad + successThreshold) >= halfOpenFailureRate;
+    if ((failed || slow) && tooMany) this.become('open', failed ? 'probe_failed' : 'probe_slow');
+    else if (this.verdicts.length - bad >= successThreshold) this.become('closed', 'probes_succeeded');
   }
 
   force(to: 'isolated' | 'closed'): void {
@@ -276,9 +279,11 @@ const options: fc.Arbitrary<ResolvedCircuitBreakerOptions> = fc
     recoveryJitter: fc.constantFrom(0, 0.5),
     halfOpenPermits: fc.integer({ min: 1, max: 3 }),
     successThreshold: fc.integer({ min: 1, max: 3 }),
+    halfOpenFailureRate: fc.constantFrom(false as const, false as const, 0.5, 0.75),
     ramp: fc.constantFrom(false as const, 100_000, 1_000_000),
   })
-  .filter((given) => given.failureThreshold !== false || given.failureRate !== false || given.slowCallRate !== false);
+  .filter((given) => given.failureThreshold !== false || given.failureRate !== false || given.slowCallRate !== false)
+  .filter(({ halfOpenFailureRate, successThreshold }) => halfOpenFailureRate !== 0.5 || successThreshold > 1);
 
 type Event =
   | { readonly type: 'call'; readonly outcome: OutcomeClass }

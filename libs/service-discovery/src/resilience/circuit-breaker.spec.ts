@@ -188,6 +188,28 @@ describe('CircuitBreaker', () => {
       expect(breaker.state).toBe('closed');
     });
 
+    it('closes after as many successes as asked for, while fewer probes fail than the share that opens it', () => {
+      breaker = createBreaker({ halfOpenPermits: 10, successThreshold: 8, halfOpenFailureRate: 0.25 });
+      openAndRecover();
+      settle('success', 'failure', 'success', 'failure', ...Array<OutcomeClass>(5).fill('success'));
+      expect(breaker.state).toBe('half_open');
+      settle('success');
+      expect(breaker.state).toBe('closed');
+    });
+
+    it('opens again as soon as the share of failed probes is certain to be reached', () => {
+      breaker = createBreaker({ halfOpenPermits: 10, successThreshold: 8, halfOpenFailureRate: 0.25 });
+      openAndRecover();
+      settle('success', 'failure', 'failure');
+      expect(breaker.state).toBe('half_open');
+      settle('failure');
+      expect(changes.at(-1)).toMatchObject({ to: 'open', reason: 'probe_failed' });
+      // The next half-open time begins with nothing counted.
+      clock.advance(RECOVERY_MS);
+      settle('failure', 'failure');
+      expect(breaker.state).toBe('half_open');
+    });
+
     it('a call begun before the circuit opened does not change half-open', () => {
       const [succeeds, fails] = [acquire(), acquire()];
       openAndRecover();

@@ -5,7 +5,6 @@ import {
   systemClock,
   systemRandom,
   type Clock,
-  type OutcomeClass,
   type Random,
 } from '../common/index.js';
 import { type CircuitReason, type CircuitState } from '../model/index.js';
@@ -23,7 +22,7 @@ import {
   type ForcedCircuit,
 } from './circuit-view.js';
 import { Permit, type CircuitPermit, type PermitSettled } from './circuit-permit.js';
-import { classifyAbort, classifyError } from './classify.js';
+import { classifyAbort, classifyError, type ErrorClassifier } from './classify.js';
 import { ClosingRamp } from './closing-ramp.js';
 import { OpeningRule } from './opening-rule.js';
 import { ProbePermits } from './probe-permits.js';
@@ -39,7 +38,7 @@ export interface CircuitBreakerDeps {
   /** Hears of each change once the breaker is in its new state; what it throws is dropped. */
   onStateChange?: (change: CircuitStateChange) => void;
   /** What an error of `execute`'s function means. @default classifyError */
-  classify?: (error: unknown) => OutcomeClass;
+  classify?: ErrorClassifier;
 }
 
 /**
@@ -56,7 +55,7 @@ export class CircuitBreaker {
   private readonly clock: Clock;
   private readonly name: string | undefined;
   private readonly onStateChange: (change: CircuitStateChange) => void;
-  private readonly classify: (error: unknown) => OutcomeClass;
+  private readonly classify: ErrorClassifier;
 
   private readonly rule: OpeningRule;
   private readonly recovery: RecoveryTime;
@@ -71,6 +70,7 @@ export class CircuitBreaker {
   private openedAfter = 0;
   private tooSlow = false;
   private successes = 0;
+  private failedProbes = 0;
 
   /** @throws InvalidConfigurationError naming every wrong option */
   constructor(options?: Partial<CircuitBreakerOptions>, deps: CircuitBreakerDeps = {}) {
@@ -240,13 +240,19 @@ export class CircuitBreaker {
     if (this.current === 'closed') {
       if (reason) this.changeTo('open', reason, now);
     } else if (failed || slow) {
-      this.changeTo('open', failed ? 'probe_failed' : 'probe_slow', now);
+      this.failedProbes++;
+      if (this.tooManyProbesFailed()) this.changeTo('open', failed ? 'probe_failed' : 'probe_slow', now);
     } else if (++this.successes >= this.options.successThreshold) {
       this.rule.clear();
       this.recovery.closed(now);
       this.ramp.start(now);
       this.changeTo('closed', 'probes_succeeded', now);
     }
+  }
+
+  private tooManyProbesFailed(): boolean {
+    const { halfOpenFailureRate: rate, successThreshold } = this.options;
+    return rate === false || this.failedProbes / (this.failedProbes + successThreshold) >= rate;
   }
 
   private startAnew(to: CircuitState, reason: CircuitReason): void {
@@ -280,6 +286,7 @@ export class CircuitBreaker {
     this.epoch++;
     this.changedAt = now;
     this.successes = 0;
+    this.failedProbes = 0;
     this.probes.clear();
   }
 }

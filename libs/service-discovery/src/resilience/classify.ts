@@ -44,6 +44,9 @@ const FINAL_CODES: ReadonlySet<string> = new Set(['DEADLINE_EXCEEDED', 'FALLBACK
 /** Answers that ask for later: no fault of the request, unlike the rest of the 4xx. */
 const NOT_THE_CALLERS_FAULT: ReadonlySet<number> = new Set([408, 429]);
 
+/** Says what an error means, as {@link classifyError} does. */
+export type ErrorClassifier = (error: unknown) => OutcomeClass;
+
 /**
  * What an error means to breaker and retry. It goes by what the error looks like, so that errors of Nest, axios, undici
  * and this library are all understood:

@@ -61,7 +61,14 @@ export {
   type OutlierView,
 } from './outlier-detector.js';
 export { type Ejection, type OutlierListener, reportOutliers } from './outlier-events.js';
-export { classifyAbort, classifyError, classifyStatus, DEFAULT_RETRYABLE_STATUSES, reasonOf } from './classify.js';
+export {
+  classifyAbort,
+  classifyError,
+  classifyStatus,
+  DEFAULT_RETRYABLE_STATUSES,
+  type ErrorClassifier,
+  reasonOf,
+} from './classify.js';
 export {
   type ClientThrottleOptions,
   DEFAULT_CLIENT_THROTTLE_OPTIONS,
