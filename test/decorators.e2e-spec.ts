@@ -497,6 +497,26 @@ describe('@ResilientCall', () => {
     await expect(get(`${url}/stock/none`)).resolves.toMatchObject({ status: 404 });
   });
 
+  it('takes an error for what the method says that it means', async () => {
+    class OutOfStock extends Error {}
+    class Stock {
+      @ResilientCall({
+        retry: { maxAttempts: 2, baseDelay: 0 },
+        fallback: () => 'unknown',
+        classify: (error) => (error instanceof OutOfStock ? 'success' : 'retryable'),
+      })
+      async find(sku: string): Promise<string> {
+        asked.push(sku);
+        throw sku === 'none' ? new OutOfStock('none left') : new NotFoundException();
+      }
+    }
+    const asked: string[] = [];
+    const stock = new Stock();
+    await expect(stock.find('none')).rejects.toThrow('none left');
+    await expect(stock.find('rope')).resolves.toBe('unknown');
+    expect(asked).toEqual(['none', 'rope', 'rope']);
+  });
+
   it('ends what takes too long, and tells it so by the current signal', async () => {
     let aborted: unknown;
     @Injectable()

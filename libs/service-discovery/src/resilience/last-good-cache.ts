@@ -1,5 +1,5 @@
 import { type Clock, OptionValidator, systemClock, type Duration } from '../common/index.js';
-import { classifyError } from './classify.js';
+import { classifyError, type ErrorClassifier } from './classify.js';
 
 /** How many answers are kept for when there is no better one, and for how long. */
 export interface LastGoodOptions {
@@ -115,8 +115,8 @@ const REFUSED_FOR_LOAD: ReadonlySet<unknown> = new Set([
  * asked so as to spare it. Not where it answered (a 4xx other than 408 and 429 is an answer: what was there before may be
  * gone or forbidden now), where the request is wrong, nor where the caller gave up.
  */
-export function isWorthLastGood(error: unknown): boolean {
-  const kind = classifyError(error);
+export function isWorthLastGood(error: unknown, classify: ErrorClassifier = classifyError): boolean {
+  const kind = classify(error);
   if (kind === 'ignored') return REFUSED_FOR_LOAD.has((error as { code?: unknown }).code);
   return kind !== 'success';
 }

@@ -12,6 +12,7 @@ import {
   type CircuitBreakerOptions,
   type ResolvedCircuitBreakerOptions,
 } from './circuit-breaker-options.js';
+import { type ErrorClassifier } from './classify.js';
 import {
   checkHedging,
   resolveHedgingOptions,
@@ -107,6 +108,13 @@ export interface ResiliencePolicyOptions {
    */
   lastGood?: Partial<LastGoodOptions> | false;
   /**
+   * What an error means, in place of `classifyError`: the circuit breaker counts `failure` and `retryable`, retries follow
+   * `retryable`, hedging and last good answers take `success` for an answer, and `ignored` counts for nothing. `retryIf` and
+   * `retryableErrors` go on deciding about retries.
+   * @default classifyError, by `retry.retryableStatuses`
+   */
+  classify?: ErrorClassifier;
+  /**
    * Makes attempts go wrong on purpose, for tests.
    * @default none
    */
@@ -132,6 +140,7 @@ export interface ResolvedResiliencePolicyOptions {
   readonly adaptiveConcurrency?: ResolvedAdaptiveLimitOptions;
   readonly coalescing?: boolean;
   readonly lastGood?: ResolvedLastGoodOptions;
+  readonly classify?: ErrorClassifier;
   readonly chaos?: ResolvedChaosOptions;
   readonly fallback?: Fallback;
 }
@@ -149,6 +158,7 @@ const OPTION_NAMES: readonly (keyof ResiliencePolicyOptions)[] = [
   'adaptiveConcurrency',
   'coalescing',
   'lastGood',
+  'classify',
   'chaos',
   'fallback',
 ];
@@ -175,6 +185,7 @@ export function resolveResiliencePolicyOptions(
     adaptiveConcurrency,
     coalescing,
     lastGood,
+    classify,
     chaos,
     fallback,
   } = given;
@@ -198,6 +209,7 @@ export function resolveResiliencePolicyOptions(
     adaptiveConcurrency: stage('adaptiveConcurrency', adaptiveConcurrency, resolveAdaptiveLimitOptions),
     coalescing: coalescing === undefined ? undefined : check.boolean('coalescing', coalescing),
     lastGood: stage('lastGood', lastGood, resolveLastGoodOptions),
+    classify,
     chaos: stage('chaos', chaos, resolveChaosOptions),
     fallback,
   };
@@ -220,6 +232,7 @@ export function resolveResiliencePolicyOptions(
   if (retryIf && retry && retry.retryableErrors !== undefined) {
     check.problem('retry.retryIf', retryIf, 'either retryIf or retryableErrors, since both tell the same');
   }
+  check.optionalFunction('classify', classify);
   check.optionalFunction('fallback', fallback);
   check.throwIfAny();
   return resolved;

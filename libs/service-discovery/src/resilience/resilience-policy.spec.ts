@@ -6,6 +6,7 @@ import {
   CircuitOpenError,
   DeadlineExceededError,
   InvalidConfigurationError,
+  type OutcomeClass,
   ResponseStatusError,
   sleep,
 } from '../common/index.js';
@@ -325,6 +326,31 @@ describe('ResiliencePolicy', () => {
       expect(await call).toMatchObject({ message: 'down 2', attempts: 2 });
     });
 
+    it('goes by what the user says that an error means, in every stage', async () => {
+      const classify = (error: unknown): OutcomeClass => (error as { kind: OutcomeClass }).kind;
+      const failing = (kind: OutcomeClass) => async (): Promise<never> => {
+        calls++;
+        throw Object.assign(new Error(kind), { kind, status: 503 });
+      };
+      const policy = policyWith({ classify, retry: steady, circuitBreaker: { failureThreshold: 4 }, lastGood: {} });
+      const callsOf = async (kind: OutcomeClass): Promise<number> => {
+        calls = 0;
+        const call = failure(policy.execute(failing(kind), undefined, undefined, 'key'));
+        await clock.advanceAsync(10_000);
+        expect((await call).message).toBe(kind);
+        return calls;
+      };
+      expect(await callsOf('retryable')).toBe(3);
+      expect(policy.circuitBreaker?.failures).toBe(3);
+      for (const kind of ['success', 'ignored', 'failure'] as const) expect(await callsOf(kind)).toBe(1);
+      expect(policy.circuitBreaker?.failures).toBe(1);
+
+      expect(await policy.execute(() => 'good', undefined, undefined, 'key')).toBe('good');
+      expect(await policy.execute(failing('failure'), undefined, undefined, 'key')).toBe('good');
+      await callsOf('success');
+      await callsOf('failure');
+    });
+
     it('repeats only the errors that retryableErrors lists, and statuses by themselves', async () => {
       const policy = policyWith({ retry: { ...steady, maxAttempts: 2, retryableErrors: ['ECONNRESET'] } });
       const failing = (error: object): Promise<Failed> =>
@@ -541,6 +567,7 @@ describe('resolveResiliencePolicyOptions', () => {
       bulkhead: { maxConcurrent: 1.5, maxQueue: -1 },
       coalescing: 'yes',
       lastGood: { maxAge: 0 },
+      classify: 'ignored',
       chaos: { faultRate: 2 },
       fallback: 'cached',
     };
@@ -559,6 +586,7 @@ describe('resolveResiliencePolicyOptions', () => {
       'chaos.faultRate',
       'circuitBreaker.failureThreshold',
       'circuitBreaker.recoveryTimeout',
+      'classify',
       'coalescing',
       'fallback',
       'lastGood.maxAge',

@@ -70,7 +70,14 @@ export class ResiliencePolicy {
     const { clock = systemClock, random = systemRandom, events = SILENT, name = 'policy' } = deps;
     if (resolved.circuitBreaker) {
       const onStateChange = reportCircuit(events, { service: name });
-      this.circuitBreaker = new CircuitBreaker(resolved.circuitBreaker, { clock, random, name, onStateChange });
+      const { classify } = resolved;
+      this.circuitBreaker = new CircuitBreaker(resolved.circuitBreaker, {
+        clock,
+        random,
+        name,
+        onStateChange,
+        classify,
+      });
     }
     this.fallback = resolved.fallback;
     const budget = budgetOf(resolved, { clock, shared: deps.retryBudget });
@@ -174,18 +181,19 @@ function buildStages(
     retry,
     retryIf,
     hedging,
+    classify,
   } = options;
   const { circuitBreaker, attemptTimeout, chaos } = options;
   const stages: Stage[] = [];
-  if (lastGood) stages.push(new LastGoodStage(lastGood, deps));
+  if (lastGood) stages.push(new LastGoodStage(lastGood, { ...deps, classify }));
   if (coalescing) stages.push(new CoalescingStage());
   if (timeout !== undefined) stages.push(new DeadlineStage(timeout, deps));
   if (rateLimit) stages.push(new RateLimitStage(rateLimit, deps));
   if (throttling) stages.push(new ThrottlingStage(throttling, deps));
   if (bulkhead) stages.push(new BulkheadStage(bulkhead, deps));
   if (adaptiveConcurrency) stages.push(new AdaptiveConcurrencyStage(adaptiveConcurrency, deps));
-  if (retry) stages.push(new RetryStage(retry, retryIf, { ...deps, budget }));
-  if (hedging) stages.push(new HedgingStage(hedging, { ...deps, budget, retry }));
+  if (retry) stages.push(new RetryStage(retry, retryIf, { ...deps, budget, classify }));
+  if (hedging) stages.push(new HedgingStage(hedging, { ...deps, budget, retry, classify }));
   if (breaker && circuitBreaker) stages.push(new CircuitBreakerStage(breaker, circuitBreaker));
   if (attemptTimeout !== undefined) stages.push(new AttemptTimeoutStage(attemptTimeout, deps));
   if (chaos) stages.push(new ChaosStage(chaos, deps));

@@ -6,7 +6,7 @@ import {
   type Problem,
 } from '../../common/index.js';
 import { type Tier } from '../../model/index.js';
-import { classifyError, type ResiliencePolicyOptions } from '../../resilience/index.js';
+import { classifyError, type ErrorClassifier, type ResiliencePolicyOptions } from '../../resilience/index.js';
 import { currentSignal, withSignal } from './current-signal.js';
 import { methodPolicy, NO_DEFAULTS } from './method-policy.js';
 import { mimic } from './mimic.js';
@@ -81,13 +81,13 @@ export function ResilientCall(options: ResilientCallOptions = {}) {
     const original = checkMethod(descriptor.value, label);
     assertOptions(`@ResilientCall ${label}`, options);
     const method = toMethod(options, target, label);
-    const { fallback, key: keyOf } = options;
+    const { fallback, key: keyOf, classify } = options;
 
     async function resilient(this: unknown, ...args: unknown[]): Promise<unknown> {
       const policy = policiesOf(this).of(classOf(this) ?? owner, method);
       const attempt = (signal: AbortSignal): Promise<unknown> =>
         withSignal(signal, async () => Reflect.apply(original, this, args));
-      const answer = fallback === undefined ? undefined : toFallback(fallback, this, args);
+      const answer = fallback === undefined ? undefined : toFallback(fallback, this, args, classify);
       const callKey = keyOf && callKeyOf(Reflect.apply(keyOf, this, args), `The key of ${label}`);
       return policy.execute(attempt, currentSignal(), answer, callKey);
     }
@@ -151,9 +151,10 @@ function toFallback(
   fallback: string | ResilientFallback,
   instance: unknown,
   args: unknown[],
+  classify: ErrorClassifier = classifyError,
 ): (error: unknown) => unknown {
   return (error) => {
-    if (classifyError(error) === 'success') throw error;
+    if (classify(error) === 'success') throw error;
     if (typeof fallback === 'function') return Reflect.apply(fallback as Callable, instance, [error, ...args]);
     return Reflect.apply((instance as Record<string, Callable>)[fallback]!, instance, [...args, error]);
   };

@@ -1,6 +1,6 @@
 import { type Clock } from '../../common/index.js';
 import { type EventSink } from '../../model/index.js';
-import { classifyError } from '../classify.js';
+import { classifyError, type ErrorClassifier } from '../classify.js';
 import { hedge, mayHedge } from '../hedge.js';
 import { HedgeDelay } from '../hedge-delay.js';
 import { type ResolvedHedgingOptions } from '../hedge-options.js';
@@ -19,6 +19,8 @@ export interface HedgingStageDeps {
   readonly budget: RetryBudget | undefined;
   /** Undefined where the policy does not retry: then this stage is the one that tells the budget of calls. */
   readonly retry: Pick<ResolvedRetryOptions, 'maxAttempts'> | undefined;
+  /** The user's own. @default classifyError */
+  readonly classify: ErrorClassifier | undefined;
 }
 
 /** Sends another attempt beside one that takes long. */
@@ -41,7 +43,7 @@ export class HedgingStage implements Stage {
   }
 
   run<T>(call: PolicyCall, next: Next<T>): Promise<T> {
-    const { clock, events, name: service, budget, retry } = this.deps;
+    const { clock, events, name: service, budget, retry, classify = classifyError } = this.deps;
     const { progress, signal } = call;
     if (!retry) budget?.recordCall();
     const maxAttempts = retry?.maxAttempts ?? Infinity;
@@ -66,7 +68,7 @@ export class HedgingStage implements Stage {
       mayHedge: () =>
         mayHedge({ call: REPEATABLE, attempts: before + begun, maxAttempts, anotherInstance: true, budget }),
       // Such as a 404: the other side has answered, and would answer the same once more.
-      isFinal: (error) => classifyError(error) === 'success',
+      isFinal: (error) => classify(error) === 'success',
     });
   }
 }

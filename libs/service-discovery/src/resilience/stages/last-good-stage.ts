@@ -1,6 +1,6 @@
 import { type Clock } from '../../common/index.js';
 import { type EventSink } from '../../model/index.js';
-import { classifyError, reasonOf } from '../classify.js';
+import { classifyError, type ErrorClassifier, reasonOf } from '../classify.js';
 import { isWorthLastGood, LastGoodCache, type ResolvedLastGoodOptions } from '../last-good-cache.js';
 import { type Next, type PolicyCall, type Stage, type StageDescription } from './stage.js';
 
@@ -10,6 +10,8 @@ export interface LastGoodStageDeps {
   readonly events: EventSink;
   /** The `service` of its events. */
   readonly name: string;
+  /** The user's own. @default classifyError */
+  readonly classify: ErrorClassifier | undefined;
 }
 
 /** Answers with what came last where a call fails now. */
@@ -41,11 +43,11 @@ export class LastGoodStage implements Stage {
     } catch (error) {
       if (signal.aborted) throw error;
       // Such as 404: the callee answered, and what it said before holds no more.
-      if (classifyError(error) === 'success') this.cache.forget(key);
-      if (!isWorthLastGood(error)) throw error;
+      const { events, name: service, classify = classifyError } = this.deps;
+      if (classify(error) === 'success') this.cache.forget(key);
+      if (!isWorthLastGood(error, classify)) throw error;
       const lastGood = this.cache.recall(key);
       if (!lastGood) throw error;
-      const { events, name: service } = this.deps;
       events.emit('call.answered_stale', { service, ageMs: lastGood.ageMs, reason: reasonOf(error) });
       return lastGood.value as T;
     }

@@ -1,6 +1,6 @@
 import { CircuitOpenError, sleep, type Clock, type OutcomeClass, type Random } from '../../common/index.js';
 import { type EventSink } from '../../model/index.js';
-import { classifyError, reasonOf } from '../classify.js';
+import { classifyError, type ErrorClassifier, reasonOf } from '../classify.js';
 import { pushbackOf, retryAfterOf } from '../retry-after.js';
 import { type RetryBudget } from '../retry-budget.js';
 import { type FailedAttempt, type Repeatability, RetryState } from '../retry-state.js';
@@ -16,6 +16,8 @@ export interface RetryStageDeps {
   readonly name: string;
   /** Undefined: retries are not limited. */
   readonly budget: RetryBudget | undefined;
+  /** The user's own. @default classifyError */
+  readonly classify: ErrorClassifier | undefined;
 }
 
 /** Whoever gives a function to a policy that retries or hedges says that it may run twice. */
@@ -80,6 +82,7 @@ export class RetryStage implements Stage {
 
   private classify(error: unknown): OutcomeClass {
     if (this.retryIf) return this.retryIf(error) ? 'retryable' : 'failure';
-    return classifyError(error, this.options.retryableStatuses);
+    const { classify } = this.deps;
+    return classify ? classify(error) : classifyError(error, this.options.retryableStatuses);
   }
 }
