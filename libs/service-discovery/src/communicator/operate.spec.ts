@@ -242,6 +242,20 @@ describe('what an operator sees and does', () => {
       circuitBreaker: false,
     } as const;
 
+    it('only tells of it in a dry run', async () => {
+      stage.failOn('a');
+      const outlierDetection = { ...options.outlierDetection, enforcing: false };
+      const communicator = stage.communicatorWith({ ...options, outlierDetection, retry: { maxAttempts: 2 } });
+      for (let n = 0; n < 8; n++) await call(communicator);
+      expect(await targetsOf(communicator, 4)).toEqual(['a', 'b']);
+      expect(communicator.ejections()).toEqual([]);
+      expect(communicator.explain('users').instances[0]).toMatchObject({
+        taken: true,
+        outlier: { ejected: false, enforced: false, reason: 'consecutive_failures' },
+      });
+      expect(stage.events.find(({ type }) => type === 'instance.ejected')?.payload).toMatchObject({ enforced: false });
+    });
+
     it('has picks avoid an instance that does worse, until its time is over', async () => {
       stage.failOn('a');
       const communicator = stage.communicatorWith({ ...options, retry: { maxAttempts: 2, baseDelay: 0 } });

@@ -62,7 +62,7 @@ export interface ServiceDiscoveryEvents {
   'instance.settled': { key: InstanceKey; status: InstanceStatus };
   /**
    * An instance does so much worse than the others that calls avoid it for a while: this process's own finding. `evidence`
-   * says what was measured.
+   * says what was measured. `enforced: false`: a dry run, in which calls go on as before.
    */
   'instance.ejected': {
     key: InstanceKey;
@@ -70,9 +70,10 @@ export interface ServiceDiscoveryEvents {
     evidence: string;
     ejectedForMs: number;
     ejections: number;
+    enforced?: false;
   };
-  /** Its ejection is over, noticed by the next call. */
-  'instance.readmitted': { key: InstanceKey };
+  /** Its ejection is over: its time, as the next call notices, or since health checks found it healthy again. */
+  'instance.readmitted': { key: InstanceKey; enforced?: false };
   /**
    * No connection to it could be opened, so calls avoid it for a while: this process's own finding. `failures` is how
    * often it was tried in a row, each time after a longer while.

@@ -81,15 +81,19 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
         fields: { ...labels(event.key), status: event.status },
       };
     case 'instance.ejected': {
-      const { key, reason, evidence, ejectedForMs, ejections } = event;
+      const { key, reason, evidence, ejectedForMs, ejections, enforced } = event;
+      const verb = enforced === false ? 'would be' : 'is';
       return {
         level: 'warn',
-        message: `${keyOf(key)} is ejected for ${Math.round(ejectedForMs)} ms: ${evidence}`,
-        fields: { ...labels(key), reason, evidence, ejectedForMs, ejections },
+        message: `${keyOf(key)} ${verb} ejected for ${Math.round(ejectedForMs)} ms: ${evidence}`,
+        fields: { ...labels(key), reason, evidence, ejectedForMs, ejections, enforced },
       };
     }
-    case 'instance.readmitted':
-      return { level: 'log', message: `${keyOf(event.key)} is readmitted`, fields: labels(event.key) };
+    case 'instance.readmitted': {
+      const { key, enforced } = event;
+      const verb = enforced === false ? 'would be' : 'is';
+      return { level: 'log', message: `${keyOf(key)} ${verb} readmitted`, fields: { ...labels(key), enforced } };
+    }
     case 'instance.unreachable': {
       const { key, reason, avoidedForMs, failures } = event;
       return {

@@ -85,6 +85,15 @@ describe('EventLogger', () => {
       ejections: 1,
     });
     bus.emit('instance.readmitted', { key });
+    bus.emit('instance.ejected', {
+      key,
+      reason: 'latency',
+      evidence: 'latency of 90 ms, of the others 9 ms',
+      ejectedForMs: 30_000,
+      ejections: 1,
+      enforced: false,
+    });
+    bus.emit('instance.readmitted', { key, enforced: false });
     bus.emit('instance.unreachable', { key, reason: 'connect ECONNREFUSED', avoidedForMs: 1_234.5, failures: 1 });
     bus.emit('instance.reached', { key });
     bus.emit('instance.flapping', { key, status: 'unhealthy' });
@@ -124,6 +133,8 @@ describe('EventLogger', () => {
       'log Circuit of users closed',
       'warn users/a is ejected for 31235 ms: 70% of 100 calls succeeded',
       'log users/a is readmitted',
+      'warn users/a would be ejected for 30000 ms: latency of 90 ms, of the others 9 ms',
+      'log users/a would be readmitted',
       'warn users/a cannot be reached, and is avoided for 1235 ms: connect ECONNREFUSED',
       'log users/a can be reached again',
       'warn users/a is flapping, and unhealthy now: the results of its checks change all the time',

@@ -98,6 +98,8 @@ describe('DiscoveryMetrics', () => {
     bus.emit('circuit.closed', { service: 'users', reason: 'probes_succeeded' });
     const key = { serviceName: 'users', instanceId: 'a' };
     bus.emit('instance.ejected', { key, reason: 'latency', evidence: 'slow', ejectedForMs: 1, ejections: 1 });
+    const dryRun = { reason: 'latency', evidence: 'slow', ejectedForMs: 1, ejections: 1, enforced: false } as const;
+    bus.emit('instance.ejected', { key, ...dryRun });
     bus.emit('instance.unreachable', { key, reason: 'connect ECONNREFUSED', avoidedForMs: 1, failures: 1 });
     bus.emit('balancing.panic', { service: 'users', healthyShare: 0.25 });
     bus.emit('balancing.panic_ended', { service: 'users', healthyShare: 0.75 });

@@ -136,7 +136,9 @@ export class DiscoveryMetrics {
 
   private countEjections(): void {
     const ejections = this.instanceCounter('ejections_total', 'Instances ejected as outliers, by reason', 'reason');
-    this.on('instance.ejected', ({ key, reason }) => ejections.increment(key.serviceName, key.instanceId, reason));
+    this.on('instance.ejected', ({ key, reason, enforced }) => {
+      if (enforced !== false) ejections.increment(key.serviceName, key.instanceId, reason);
+    });
   }
 
   private countCalls(): void {

@@ -23,6 +23,7 @@ describe('the options of outlier detection', () => {
       maxEjectionTime: 300_000,
       ejectionJitter: 0.1,
       maxEjectedShare: 0.3,
+      enforcing: true,
     });
     expect(resolveOutlierDetectionOptions({ latency: {} }).latency).toEqual({
       minimumInstances: 3,
@@ -60,6 +61,7 @@ describe('the options of outlier detection', () => {
     [{ ejectionJitter: 2 }, 'ejectionJitter: a number from 0 to 1'],
     [{ maxEjectedShare: 0 }, 'maxEjectedShare: a number from 0.01 to 1'],
     [{ maxEjectedShare: Number.NaN }, 'maxEjectedShare: a number from 0.01 to 1'],
+    [{ enforcing: 0 }, 'enforcing: true or false'],
     [{ successRate: true }, 'successRate: an object of options'],
     [{ successRate: { minimumInstances: 1 } }, 'successRate.minimumInstances: a whole number from 2 to 1000'],
     [{ successRate: { minimumCalls: 0 } }, 'successRate.minimumCalls: a whole number from 1 to 1000000'],

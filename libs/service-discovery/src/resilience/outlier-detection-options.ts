@@ -56,6 +56,12 @@ export interface OutlierDetectionOptions {
    * @default 0.3
    */
   maxEjectedShare: number;
+  /**
+   * Whether calls avoid what is ejected. False is a dry run: events and `explain` tell of every ejection, and calls go on as
+   * before (`enforcing_*` of Envoy at 0).
+   * @default true
+   */
+  enforcing: boolean;
 }
 
 export const DEFAULT_OUTLIER_DETECTION_OPTIONS: Readonly<OutlierDetectionOptions> = {
@@ -68,6 +74,7 @@ export const DEFAULT_OUTLIER_DETECTION_OPTIONS: Readonly<OutlierDetectionOptions
   maxEjectionTime: 300_000,
   ejectionJitter: 0.1,
   maxEjectedShare: 0.3,
+  enforcing: true,
 };
 
 const DEFAULT_SUCCESS_RATE: SuccessRateOptions = { minimumInstances: 3, minimumCalls: 20, factor: 1.9, margin: 0.05 };
@@ -91,6 +98,7 @@ export interface ResolvedOutlierDetectionOptions {
   readonly maxEjectionTime: number;
   readonly ejectionJitter: number;
   readonly maxEjectedShare: number;
+  readonly enforcing: boolean;
 }
 
 const ONE_DAY_MS = 86_400_000;
@@ -124,6 +132,7 @@ export function resolveOutlierDetectionOptions(
     maxEjectionTime: options?.maxEjectionTime === undefined ? Math.max(maxEjectionTime, ejectionTime) : maxEjectionTime,
     ejectionJitter: check.number('ejectionJitter', given.ejectionJitter, { min: 0, max: 1 }),
     maxEjectedShare: check.number('maxEjectedShare', given.maxEjectedShare, { min: 0.01, max: 1 }),
+    enforcing: check.boolean('enforcing', given.enforcing),
   };
   if (resolved.maxEjectionTime < ejectionTime) {
     const expected = `a duration not shorter than ejectionTime, which is ${ejectionTime}ms`;

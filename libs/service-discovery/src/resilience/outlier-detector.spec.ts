@@ -484,6 +484,37 @@ describe('OutlierDetector', () => {
     });
   });
 
+  it('tells in a dry run of all that it would eject, and has calls avoid nobody', () => {
+    const events: unknown[] = [];
+    const sink = { emit: (type: string, payload: object) => void events.push({ type, ...payload }) };
+    const options = { ...OFF, consecutiveFailures: 1, maxEjectedShare: 0.5, enforcing: false } as const;
+    detector = new OutlierDetector(options, { clock, ...reportOutliers(sink, 'users'), random: () => 0 });
+    detector.retain(names(4));
+    for (const id of ['a', 'b', 'c']) tell(id, 'failure');
+    expect(ejected()).toEqual([]);
+    expect([detector.isEjected('a'), detector.snapshot().ejected]).toEqual([false, 2]);
+    const evidence = '1 failure in a row';
+    const found = { reason: 'consecutive_failures', evidence, ejections: 1, enforced: false };
+    expect(detector.explain('a')).toMatchObject({ ...found, ejected: false, ejectedForMs: 30_000 });
+    expect(detector.explain('c')).toMatchObject({ ejected: false, reason: undefined, failuresInRow: 1 });
+    clock.advance(30_000);
+    expect(detector.explain('a')).toMatchObject({ ejected: false, reason: undefined, ejections: 1 });
+    const key = { serviceName: 'users', instanceId: 'a' };
+    expect(events).toHaveLength(4);
+    expect(events[0]).toEqual({ type: 'instance.ejected', key, ...found, ejectedForMs: 30_000 });
+    expect(events[2]).toEqual({ type: 'instance.readmitted', key, enforced: false });
+  });
+
+  it('readmits an instance before its time where it is told to, and remembers the ejection', () => {
+    create({ ...OFF, consecutiveFailures: 1 }, names(2));
+    tell('a', 'failure');
+    detector.readmit('a');
+    detector.readmit('b');
+    expect([ejected(), readmitted]).toEqual([[], ['a']]);
+    tell('a', 'failure');
+    expect(ejections.map(({ ejections: times }) => times)).toEqual([1, 2]);
+  });
+
   it('gives the same set each time', () => {
     create({ ...OFF, consecutiveFailures: 1 }, names(2));
     const set = detector.ejected;

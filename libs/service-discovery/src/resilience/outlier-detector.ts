@@ -19,7 +19,10 @@ export interface OutlierDetectorDeps extends OutlierListener {
 /** What is known of an instance. */
 export interface OutlierView {
   readonly instanceId: string;
+  /** Whether calls avoid it. */
   readonly ejected: boolean;
+  /** False for an ejection that is only told, see `enforcing`: then `ejected` is false, and `reason` is there. */
+  readonly enforced?: false;
   readonly reason?: EjectionReason;
   /** What was measured when it was ejected, in words. */
   readonly evidence?: string;
@@ -36,12 +39,15 @@ export interface OutlierView {
 /** How a service's instances stand. */
 export interface OutlierSnapshot {
   readonly instances: readonly OutlierView[];
-  /** How many are ejected, and how many may be. */
+  /** How many are ejected, also where it is only told, and how many may be. */
   readonly ejected: number;
   readonly mayBeEjected: number;
 }
 
 const ROUNDING = 1e-9;
+const NOBODY: ReadonlySet<string> = new Set();
+const IN_FORCE = {};
+const DRY_RUN = { enforced: false } as const;
 
 /**
  * Finds the instances of a service that do worse than the others, by the calls that are made anyway, and ejects them for a
@@ -63,6 +69,7 @@ export class OutlierDetector {
   private present: ReadonlySet<string> | undefined;
   private intervalBegan: number;
   private firstReadmission = Number.POSITIVE_INFINITY;
+  private readonly enforcement: { readonly enforced?: false };
 
   /** @throws InvalidConfigurationError naming every wrong option */
   constructor(
@@ -73,12 +80,13 @@ export class OutlierDetector {
     this.clock = deps.clock ?? systemClock;
     this.random = deps.random ?? systemRandom;
     this.intervalBegan = this.clock.now();
+    this.enforcement = this.options.enforcing ? IN_FORCE : DRY_RUN;
   }
 
-  /** The ids of those that are ejected now. Always the same set, and brought up to date when it is asked for. */
+  /** The ids of those that calls avoid now. Always the same set, and brought up to date when it is asked for. */
   get ejected(): ReadonlySet<string> {
     this.catchUp();
-    return this.ejectedIds;
+    return this.options.enforcing ? this.ejectedIds : NOBODY;
   }
 
   isEjected(instanceId: string): boolean {
@@ -137,7 +145,8 @@ export class OutlierDetector {
     const { ejection, calls, failed } = record;
     return {
       instanceId,
-      ejected: ejection !== undefined,
+      ejected: ejection !== undefined && this.options.enforcing,
+      ...(ejection && this.enforcement),
       reason: ejection?.reason,
       evidence: ejection?.evidence,
       ejectedForMs: ejection && ejection.endsAt - now,
@@ -149,7 +158,8 @@ export class OutlierDetector {
   }
 
   snapshot(): OutlierSnapshot {
-    const { size: ejected } = this.ejected;
+    this.catchUp();
+    const { size: ejected } = this.ejectedIds;
     const instances = [...(this.present ?? this.records.keys())].map((id) => this.explain(id));
     return { instances, ejected, mayBeEjected: this.mayBeEjected() };
   }
@@ -195,7 +205,7 @@ export class OutlierDetector {
     record.eject(ejections, { reason, evidence, endsAt });
     this.ejectedIds.add(instanceId);
     this.firstReadmission = Math.min(this.firstReadmission, endsAt);
-    notify(() => this.deps.onEject?.({ instanceId, reason, evidence, ejectedForMs, ejections }));
+    notify(() => this.deps.onEject?.({ instanceId, reason, evidence, ejectedForMs, ejections, ...this.enforcement }));
   }
 
   private endEjection(record: OutlierRecord, at: number): void {
@@ -203,7 +213,7 @@ export class OutlierDetector {
     record.readmit(at);
     this.ejectedIds.delete(instanceId);
     this.findFirstReadmission();
-    notify(() => this.deps.onReadmit?.(instanceId));
+    notify(() => this.deps.onReadmit?.(instanceId, this.enforcement));
   }
 
   /** Where there are fewer instances than before, they have more to carry: who would be back first is back at once. */

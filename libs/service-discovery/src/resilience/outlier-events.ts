@@ -10,12 +10,15 @@ export interface Ejection {
   readonly ejectedForMs: number;
   /** How often it was ejected lately, this time included: so many times as long as the first time. */
   readonly ejections: number;
+  /** False where it is only told, see `enforcing`; left out: it is in force. */
+  readonly enforced?: false;
 }
 
 /** Who hears of ejections, once they are in force; what they throw is dropped. */
 export interface OutlierListener {
   onEject?: (ejection: Ejection) => void;
-  onReadmit?: (instanceId: string) => void;
+  /** @param readmission `enforced` as in the {@link Ejection} that is over */
+  onReadmit?: (instanceId: string, readmission: Pick<Ejection, 'enforced'>) => void;
 }
 
 /** Makes the listener that reports ejections of a service's instances as `instance.ejected` and `instance.readmitted`. */
@@ -23,6 +26,7 @@ export function reportOutliers(events: EventSink, serviceName: string): Required
   return {
     onEject: ({ instanceId, ...ejection }) =>
       events.emit('instance.ejected', { key: { serviceName, instanceId }, ...ejection }),
-    onReadmit: (instanceId) => events.emit('instance.readmitted', { key: { serviceName, instanceId } }),
+    onReadmit: (instanceId, readmission) =>
+      events.emit('instance.readmitted', { key: { serviceName, instanceId }, ...readmission }),
   };
 }
