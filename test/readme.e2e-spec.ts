@@ -289,6 +289,15 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
     expect((await register({})).status).toBe(403);
     expect((await register({ authorization: 'Bearer shared' })).status).toBe(201);
   },
+  'mounted.ts': async ({ standalone }) => {
+    const app = await standalone('MountedModule');
+    const statusOf = async (path: string, headers: Record<string, string> = {}): Promise<number> =>
+      (await fetch(urlOf(app) + path, { headers })).status;
+    expect(await statusOf('/internal/registry/services')).toBe(403);
+    expect(await statusOf('/internal/registry/services', { 'x-role': 'operator' })).toBe(200);
+    expect(await statusOf('/health')).toBe(200);
+    expect(await statusOf('/service-discovery/services')).toBe(404);
+  },
   'configuration.ts': async ({ standalone }) => {
     const app = await standalone('ConfiguredModule');
     const answer = await fetch(`${urlOf(app)}/service-discovery/services`);

@@ -1,14 +1,16 @@
 import { type DynamicModule, Inject, Module, type ModuleMetadata, type Provider, type Type } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
+import { TerminusModule } from '@nestjs/terminus';
 import { assertOptions, InvalidConfigurationError } from '../common/index.js';
 import { asyncOptionsProviders, type ServiceDiscoveryAsyncOptions } from './async-options.js';
+import { BundledRoutesModule } from './bundled-routes.module.js';
 import { isServiceClient } from './decorators/index.js';
 import { DepartureModule } from './lifecycle/index.js';
 import { findConflicts, GIVEN_OPTIONS, type GivenOptions, SharedModules, toGiven } from './module-options.js';
 import { resolveServiceDiscoveryOptions, type ServiceDiscoveryOptions } from './options/index.js';
 import { CORE_EXPORTS, CORE_PROVIDERS } from './providers.js';
-import { restControllers, restProviders } from './rest/index.js';
-import { healthControllers, healthImports } from './terminus/index.js';
+import { REST_EXPORTS, restControllers, restProviders } from './rest/index.js';
+import { healthControllers } from './terminus/index.js';
 import { SERVICE_DISCOVERY_OPTIONS } from './tokens.js';
 
 const shared = new SharedModules();
@@ -83,10 +85,11 @@ function rootModule(
   return {
     module: ServiceDiscoveryModule,
     global: true,
-    imports: [...imports, ...healthImports, DepartureModule],
+    // An app's own `TerminusModule`, with options or without, stands beside this one.
+    imports: [...imports, TerminusModule, BundledRoutesModule, DepartureModule],
     controllers,
     providers: [{ provide: GIVEN_OPTIONS, useValue: given }, ...options, ...CORE_PROVIDERS, ...providers],
-    exports: [...CORE_EXPORTS],
+    exports: [...CORE_EXPORTS, ...REST_EXPORTS, TerminusModule],
   };
 }
 
@@ -96,6 +99,6 @@ function httpApi(api: ServiceDiscoveryOptions['api']): { controllers: Type[]; pr
   } catch (error) {
     if (!(error instanceof InvalidConfigurationError)) throw error;
     // Told at the start, together with whatever else is wrong.
-    return { controllers: [], providers: [] };
+    return { controllers: [], providers: restProviders(false) };
   }
 }

@@ -26,13 +26,17 @@ const RESTRICTED = Symbol('nest-service-discovery:restricted');
 /** Marks a route that changes something, or that shows what is masked elsewhere. */
 export const Restricted = (): MethodDecorator => SetMetadata(RESTRICTED, true);
 
+/** Nest's own metadata of the guards of a class; it exports the name from different places in 11 and 12. */
+const GUARDS = '__guards__';
+
 /** The caller has to show the shared token. */
 export class TokenRequiredError extends UnauthorizedException {}
 
 /**
  * Keeps the API closed by default. Restricted routes, with `guardReads` all routes, are open to a request with the shared
  * token, wherever it comes from. What has no valid one is asked the app's own guard; where there is none, a request
- * without a token is let in from this machine, and a wrong token is refused.
+ * without a token is let in from this machine, and a wrong token is refused. Guards that a class of the app has by
+ * `@UseGuards()`, where it extends one of the controllers, are asked after this one, and decide in place of that.
  */
 @Injectable()
 export class ApiGuard implements CanActivate, OnModuleInit {
@@ -61,6 +65,7 @@ export class ApiGuard implements CanActivate, OnModuleInit {
     const shown = this.token?.check(request.headers.authorization);
     if (shown === 'valid') return true;
     if (this.guard) return this.guard.canActivate(context);
+    if (hasOwnGuard(context.getClass())) return true;
     if (shown === 'wrong') throw this.refusal(new ForbiddenException(WRONG_TOKEN));
     const sign = findRemoteSign(request);
     if (sign === undefined) return true;
@@ -92,6 +97,12 @@ export class ApiGuard implements CanActivate, OnModuleInit {
   }
 }
 
+/** Whether a class that extends a controller of the API has a guard beside this one. */
+function hasOwnGuard(controller: Type): boolean {
+  const guards = Reflect.getMetadata(GUARDS, controller) as readonly unknown[];
+  return guards.some((guard) => guard !== ApiGuard);
+}
+
 const WRONG_TOKEN =
   "The token of the request is none of the registry's: send one that is in its `api.token` (SERVICE_DISCOVERY_TOKEN).";
 
@@ -107,6 +118,7 @@ function needsToken(sign: string): string {
 function isClosed(sign: string): string {
   return (
     `Without a token or a guard this is open to programs on the registry's own machine only, and ${sign}. ` +
-    'Set `api.token` (SERVICE_DISCOVERY_TOKEN) in the process of the registry, or `api.guard`, to let others in.'
+    'Set `api.token` (SERVICE_DISCOVERY_TOKEN) in the process of the registry, or `api.guard`, to let others in; ' +
+    'a controller that a module of the app mounts gets its guard by `@UseGuards()` on a class that extends it.'
   );
 }

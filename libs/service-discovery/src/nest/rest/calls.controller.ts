@@ -34,7 +34,7 @@ export interface CircuitCommandView {
 @Controller({ path: DEFAULT_API_OPTIONS.path, version: VERSION_NEUTRAL })
 @UseGuards(ApiGuard)
 @UseFilters(RestErrorFilter)
-export class CallsController {
+export class ServiceDiscoveryCallsController {
   constructor(
     @Inject(ServiceCommunicator) private readonly communicator: ServiceCommunicator,
     @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,

@@ -1,8 +1,10 @@
 /** The bundled REST API: controllers, the answers' shapes, who may call it. */
 export { type ApiOptions, DEFAULT_API_OPTIONS, resolveApiOptions } from './api-options.js';
 export { isLocalRequest, type PeerRequest } from './local-request.js';
-export { type CircuitCommandView } from './calls.controller.js';
-export { restControllers, restProviders } from './rest-api.js';
+export { type CircuitCommandView, ServiceDiscoveryCallsController } from './calls.controller.js';
+export { ServiceDiscoveryInsightController } from './insight.controller.js';
+export { ServiceDiscoveryFeedController } from './registry-feed.controller.js';
+export { REST_CONTROLLERS, REST_EXPORTS, restControllers, restProviders } from './rest-api.js';
 export { type ErrorBody, type FieldProblem, type RestErrorCode } from './rest-error.js';
 export {
   type HeartbeatView,

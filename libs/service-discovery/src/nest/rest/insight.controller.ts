@@ -11,7 +11,7 @@ import { toEventView } from './views/index.js';
 @Controller({ path: DEFAULT_API_OPTIONS.path, version: VERSION_NEUTRAL })
 @UseGuards(ApiGuard)
 @UseFilters(RestErrorFilter)
-export class InsightController {
+export class ServiceDiscoveryInsightController {
   constructor(
     @Inject(EventBus) private readonly bus: EventBus,
     @Inject(DiscoveryMetrics) private readonly metrics: DiscoveryMetrics,

@@ -40,7 +40,7 @@ export interface HealthReportView {
 @Controller({ path: DEFAULT_API_OPTIONS.path, version: VERSION_NEUTRAL })
 @UseGuards(ApiGuard)
 @UseFilters(RestErrorFilter)
-export class RegistryFeedController {
+export class ServiceDiscoveryFeedController {
   constructor(
     @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
     @Inject(EventStreams) private readonly streams: EventStreams,

@@ -1,9 +1,7 @@
 import { type IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
-import { Inject, Injectable } from '@nestjs/common';
-import { HttpAdapterHost } from '@nestjs/core';
+import { type HttpAdapterHost } from '@nestjs/core';
 import { messageOf } from '../../common/index.js';
-import { API_OPTIONS, type ApiOptions } from './api-options.js';
 
 /** What the body of a request turned out to be. */
 export type BodyReading =
@@ -59,12 +57,12 @@ interface ExpressLike {
  * every controller, in the app's own shape and without naming a field; here a bad body arrives at the controller, after
  * the guard, and is refused like any other bad input. Other routes are left alone.
  */
-@Injectable()
 export class RequestBodyReader {
   private readonly route: RegExp;
 
-  constructor(@Inject(HttpAdapterHost) host: HttpAdapterHost, @Inject(API_OPTIONS) api: ApiOptions) {
-    this.route = writingRoute(api.path);
+  /** @param paths of the API's controllers */
+  constructor(host: HttpAdapterHost, paths: Iterable<string>) {
+    this.route = writingRoute(paths);
     // Fires when the adapter is there, which is after this in an app made by a testing module, and before any parser
     // and route in both.
     host.init$.subscribe(() => this.attach(host));
@@ -101,13 +99,27 @@ export class RequestBodyReader {
   }
 }
 
-/** The routes with bodies, wherever the app's prefixes put them; parameters may stand there as values or as names. */
-function writingRoute(path: string): RegExp {
-  const literal = path.replaceAll('.', '\\.');
+/**
+ * The routes with bodies, wherever the app's prefixes put them; parameters may stand there as values or as names. Without a
+ * path before them, they could be routes of the app's own: those bodies are left to the app's parser.
+ */
+function writingRoute(paths: Iterable<string>): RegExp {
+  const patterns = [...paths].map(patternOf).filter((pattern) => pattern !== '');
+  if (patterns.length === 0) return NO_ROUTE;
   return new RegExp(
-    `/${literal}/(?:register|heartbeats|services/[^/]+/instances/[^/]+/(?:heartbeat|status|health))/?$`,
+    `/(?:${patterns.join('|')})/(?:register|heartbeats|services/[^/]+/instances/[^/]+/(?:heartbeat|status|health))/?$`,
     'i',
   );
+}
+
+const NO_ROUTE = /(?!)/;
+
+/** @param path of a controller, such as `registry` or `:tenant/registry` */
+function patternOf(path: string): string {
+  const segments = path.split('/').filter((segment) => segment !== '');
+  return segments
+    .map((segment) => (segment.startsWith(':') ? '[^/]+' : segment.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')))
+    .join('/');
 }
 
 function settle(request: object, reading: BodyReading, next: Next): void {

@@ -1,27 +1,30 @@
 import { Controller, type Provider, type Type, VERSION_NEUTRAL } from '@nestjs/common';
+import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { HostPolicy } from '../../model/index.js';
 import { type ResolvedServiceDiscoveryOptions } from '../options/options.js';
+import { pathsOf } from '../declared-routes.js';
 import { SERVICE_DISCOVERY_OPTIONS } from '../tokens.js';
 import { API_OPTIONS, type ApiOptions, DEFAULT_API_OPTIONS, resolveApiOptions } from './api-options.js';
-import { CallsController } from './calls.controller.js';
+import { ServiceDiscoveryCallsController } from './calls.controller.js';
 import { EventStreams } from './event-streams.js';
-import { InsightController } from './insight.controller.js';
+import { ServiceDiscoveryInsightController } from './insight.controller.js';
 import { HOST_POLICY } from './registration-pipe.js';
 import { PathLimit } from './path-limit.js';
-import { RegistryFeedController } from './registry-feed.controller.js';
+import { ServiceDiscoveryFeedController } from './registry-feed.controller.js';
 import { Reply } from './reply.js';
 import { RequestBodyReader } from './request-body.js';
 import { ServiceDiscoveryController } from './service-discovery.controller.js';
 
-const CONTROLLERS: readonly Type[] = [
+/** The controllers of the REST API, each of which an app may mount in a module of its own. */
+export const REST_CONTROLLERS: readonly Type[] = [
   ServiceDiscoveryController,
-  RegistryFeedController,
-  CallsController,
-  InsightController,
+  ServiceDiscoveryFeedController,
+  ServiceDiscoveryCallsController,
+  ServiceDiscoveryInsightController,
 ];
 
 /** By path; a class has one path only, so each further path gets classes of its own, once. */
-const mounted = new Map<string, Type[]>([[DEFAULT_API_OPTIONS.path, [...CONTROLLERS]]]);
+const mounted = new Map<string, Type[]>([[DEFAULT_API_OPTIONS.path, [...REST_CONTROLLERS]]]);
 
 /**
  * The controllers of the REST API; none where it is switched off.
@@ -31,31 +34,55 @@ export function restControllers(api: Partial<ApiOptions> | false = {}): Type[] {
   if (api === false) return [];
   const { path } = resolveApiOptions(api);
   let controllers = mounted.get(path);
-  if (!controllers) mounted.set(path, (controllers = CONTROLLERS.map((controller) => mountedAt(path, controller))));
+  if (!controllers)
+    mounted.set(path, (controllers = REST_CONTROLLERS.map((controller) => mountedAt(path, controller))));
   return [...controllers];
 }
 
 /**
  * What the controllers need besides the module's options, `ServiceRegistry`, `ServiceDiscovery`, `ServiceCommunicator`, `HealthAggregator`,
- * `EventBus`, `DiscoveryMetrics` and the clock.
+ * `EventBus`, `DiscoveryMetrics` and the clock. Also where the API is switched off, since a module of the app may mount them.
  * @throws InvalidConfigurationError naming every wrong option
  */
 export function restProviders(api: Partial<ApiOptions> | false = {}): Provider[] {
-  if (api === false) return [];
-  const { allowedHosts } = resolveApiOptions(api);
+  const { allowedHosts } = resolveApiOptions(api || {});
   return [
     {
       provide: API_OPTIONS,
       inject: [SERVICE_DISCOVERY_OPTIONS],
       // The environment has its say in them, too.
-      useFactory: (options: Pick<ResolvedServiceDiscoveryOptions, 'api'>) => options.api,
+      useFactory: (options: Pick<ResolvedServiceDiscoveryOptions, 'api'>) => options.api || DEFAULT_API_OPTIONS,
     },
     { provide: HOST_POLICY, useValue: new HostPolicy(allowedHosts) },
-    RequestBodyReader,
+    {
+      provide: RequestBodyReader,
+      inject: [HttpAdapterHost, ModulesContainer],
+      useFactory: (host: HttpAdapterHost, modules: ModulesContainer) =>
+        new RequestBodyReader(host, pathsOfMounted(modules)),
+    },
     PathLimit,
     EventStreams,
     Reply,
   ];
+}
+
+/** What a module that mounts the controllers needs of the one that has the {@link restProviders}. */
+export const REST_EXPORTS = [API_OPTIONS, HOST_POLICY, PathLimit, EventStreams, Reply] as const;
+
+/** The paths of the controllers, and of classes that extend them, in whatever modules they are. */
+function pathsOfMounted(modules: ModulesContainer): Set<string> {
+  const paths = new Set<string>();
+  for (const module of modules.values()) {
+    for (const { metatype } of module.controllers.values()) {
+      if (isRestController(metatype)) for (const path of pathsOf(metatype)) paths.add(path);
+    }
+  }
+  return paths;
+}
+
+function isRestController(metatype: unknown): metatype is Type {
+  if (typeof metatype !== 'function') return false;
+  return REST_CONTROLLERS.some((ours) => metatype === ours || metatype.prototype instanceof ours);
 }
 
 /** Routes, guards and filters are inherited; the path alone is the subclass's own. */

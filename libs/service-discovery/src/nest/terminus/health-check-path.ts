@@ -1,7 +1,7 @@
 import { RequestMethod } from '@nestjs/common';
 import { type ApplicationConfig, type ModulesContainer } from '@nestjs/core';
 import { type ApiOptions, DEFAULT_API_OPTIONS } from '../rest/index.js';
-import { controllersAt } from './declared-routes.js';
+import { controllersAt } from '../declared-routes.js';
 import { appControllerAt } from './health-controllers.js';
 import { READINESS_PATH } from './probe.controllers.js';
 
@@ -18,7 +18,7 @@ export function findHealthCheckPath(
   const health = (api !== false && api.healthPath) || DEFAULT_API_OPTIONS.healthPath || 'health';
   const readiness = `${health}/${READINESS_PATH}`;
   const path = [readiness, health].find((own) => appControllerAt(modules, own)) ?? readiness;
-  if ([...controllersAt(modules, path)].length === 0) return null;
+  if ([...controllersAt(modules.values(), path)].length === 0) return null;
   const prefix = isExcluded(config, path) ? '' : trimSlashes(config.getGlobalPrefix());
   return prefix === '' ? `/${path}` : `/${prefix}/${path}`;
 }

@@ -1,7 +1,7 @@
 import { Controller, type Type, VERSION_NEUTRAL } from '@nestjs/common';
 import { type ModulesContainer } from '@nestjs/core';
 import { DEFAULT_API_OPTIONS } from '../rest/index.js';
-import { controllersAt } from './declared-routes.js';
+import { controllersAt, modulesOfApp } from '../declared-routes.js';
 import { ServiceDiscoveryHealthController } from './health.controller.js';
 import {
   LIVENESS_PATH,
@@ -35,10 +35,10 @@ export function isHealthController(metatype: unknown): metatype is Type {
   return CONTROLLERS.some(([, ours]) => metatype === ours || metatype.prototype instanceof ours);
 }
 
-/** The controller of the app's own that answers `GET` at a path. */
+/** The controller that answers `GET` at a path in a module of the app, be it its own or one of these. */
 export function appControllerAt(modules: ModulesContainer, path: string): Type | undefined {
-  for (const controller of controllersAt(modules, path)) if (!isHealthController(controller)) return controller;
-  return undefined;
+  const [first] = controllersAt(modulesOfApp(modules), path);
+  return first;
 }
 
 /** The route and what is injected are inherited; the path alone is the subclass's own. */

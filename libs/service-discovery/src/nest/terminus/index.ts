@@ -5,5 +5,7 @@ export {
   type ServiceHealthData,
 } from './health-indicator.js';
 export { type HealthAnswer, ServiceDiscoveryHealthController } from './health.controller.js';
-export { healthControllers, healthImports } from './health-api.js';
+export { healthControllers } from './health-api.js';
+export { appControllerAt, isHealthController } from './health-controllers.js';
+export { ServiceDiscoveryLivenessController, ServiceDiscoveryReadinessController } from './probe.controllers.js';
 export { findHealthCheckPath } from './health-check-path.js';
