@@ -178,6 +178,39 @@ describe('the built package', () => {
     expect([...needed]).not.toContain('ioredis');
   });
 
+  it('needs @nestjs/schedule for cron expressions alone', async () => {
+    const script = join(built.consumer, 'without-schedule.mjs');
+    const hook = `export function resolve(name, context, next) {
+      if (name === '@nestjs/schedule') throw new Error('not installed');
+      return next(name, context);
+    }`;
+    const source = `
+      import Module, { register } from 'node:module';
+      register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hook)}`)});
+      const resolve = Module._resolveFilename;
+      Module._resolveFilename = (name, ...rest) => {
+        if (name === '@nestjs/schedule') throw new Error('not installed');
+        return resolve(name, ...rest);
+      };
+      const { NestFactory } = await import('@nestjs/core');
+      const { ServiceDiscoveryModule } = await import('nest-service-discovery');
+      for (const healthCheck of [{ interval: '30s' }, { cron: '* * * * *' }]) {
+        const imports = [ServiceDiscoveryModule.forRoot({ healthCheck, logging: false })];
+        const app = NestFactory.createApplicationContext(
+          { module: class App {}, imports },
+          { logger: false, abortOnError: false },
+        );
+        console.log(await app.then((made) => made.close().then(() => 'closed'), ({ message }) => message));
+      }
+    `;
+    await writeFile(script, source);
+    const { stdout } = await exec(process.execPath, [script]);
+    const [first, ...rest] = stdout.trim().split('\n');
+    expect(first).toBe('closed');
+    expect(rest.join(' ')).toContain('healthCheck.cron');
+    expect(rest.join(' ')).toContain('npm install @nestjs/schedule');
+  });
+
   it.each([
     ['memory_only', false],
     ['redis_backed', true],

@@ -127,12 +127,12 @@ describe('a timer of the library that is deleted from the scheduler', () => {
 
 describe('the health checks of an app', () => {
   /** Two services at one server, checked by the clock of the test over real connections. */
-  async function start(healthCheck: ServiceDiscoveryOptions['healthCheck']) {
+  async function start(healthCheck: ServiceDiscoveryOptions['healthCheck'], scheduling = [ScheduleModule.forRoot()]) {
     const clock = new ManualClock();
     const server = createServer((_request, response) => response.end('{}')).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const module = await Test.createTestingModule({
-      imports: [ScheduleModule.forRoot(), ServiceDiscoveryModule.forRoot({ logging: false, healthCheck })],
+      imports: [...scheduling, ServiceDiscoveryModule.forRoot({ logging: false, healthCheck })],
     })
       .overrideProvider(CLOCK)
       .useValue(clock)
@@ -157,7 +157,8 @@ describe('the health checks of an app', () => {
       await module.close();
       server.close();
     };
-    return { pass, checks, close, scheduler: module.get(SchedulerRegistry) };
+    const scheduler = scheduling.length > 0 ? module.get(SchedulerRegistry) : new SchedulerRegistry();
+    return { pass, checks, close, scheduler };
   }
 
   it('stop where their entry is deleted from the scheduler', async () => {
@@ -169,6 +170,26 @@ describe('the health checks of an app', () => {
     const before = { ...checks };
     await pass(9_000);
     expect(checks).toEqual(before);
+    await close();
+  });
+
+  it('are made at the times of a cron expression, with a scheduler in the app', async () => {
+    const { pass, checks, close, scheduler } = await start({ cron: '*/10 * * * * *' });
+    await pass(1_000);
+    expect(checks).toEqual({ busy: 1, quiet: 1 });
+    await pass(29_000);
+    expect(checks).toEqual({ busy: 4, quiet: 4 });
+    expect(scheduler.getIntervals()).toContain('service-discovery:health-checks');
+    scheduler.deleteInterval('service-discovery:health-checks');
+    await pass(20_000);
+    expect(checks).toEqual({ busy: 4, quiet: 4 });
+    await close();
+  });
+
+  it('are made at the times of a cron expression, without a scheduler in the app', async () => {
+    const { pass, checks, close } = await start({ cron: '* * * * *' }, []);
+    await pass(61_000);
+    expect(checks).toEqual({ busy: 2, quiet: 2 });
     await close();
   });
 

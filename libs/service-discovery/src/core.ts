@@ -316,6 +316,7 @@ export {
   type HealthChange,
   DEFAULT_FLAPPING_OPTIONS,
   type FlappingOptions,
+  type CronTimes,
   type HealthCheckOptions,
   type HealthCounts,
   HealthMonitor,

@@ -1,4 +1,5 @@
 import { type ServiceInstance } from '../model/index.js';
+import { type CronTimes } from './cron-times.js';
 import { type FailureKind, type Probe } from './probes/probe.js';
 
 /** How many results in a row change a status. */
@@ -13,8 +14,10 @@ export interface Thresholds {
 
 /** When an instance is checked, and how many results change what is said of it. All durations in milliseconds. */
 export interface CheckSchedule extends Thresholds {
-  /** Between two checks, give or take the jitter. */
+  /** Between two checks, give or take the jitter; where they go by cron times, the shortest time between two of these. */
   readonly intervalMs: number;
+  /** The times of checks that are not made by another one of the intervals. */
+  readonly cron?: CronTimes;
   /** Between two checks while results count towards a change of status. */
   readonly changingIntervalMs: number;
   /** Between two checks of an instance that is unhealthy. */

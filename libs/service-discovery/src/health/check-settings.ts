@@ -8,6 +8,7 @@ import {
   SAFE_METHODS,
 } from '../model/index.js';
 import { type CheckSchedule } from './check-plan.js';
+import { type CronTimes, shortestGap } from './cron-times.js';
 import { type BodyPredicate } from './probes/body-condition.js';
 import { type CustomCheck } from './probes/custom-probe.js';
 
@@ -20,6 +21,8 @@ export interface CheckSettings extends Omit<HealthCheckSpec, 'body' | 'probe'> {
   readonly probe?: string | CustomCheck;
   readonly bodyLimit?: number;
   readonly tls?: TlsSettings;
+  /** In place of an interval; only of the process for all. */
+  readonly cron?: CronTimes;
 }
 
 /** What the process that checks may ask of itself. */
@@ -45,18 +48,22 @@ export function readSettings(check: OptionValidator, given: unknown): CheckSetti
   };
 }
 
-/** The settings of all three, the later ones on top. */
-export function overlay(...layers: readonly (CheckSettings | undefined)[]): CheckSettings {
+/** The settings of all three, the later ones on top. An interval of a later one takes the place of cron times. */
+export function overlay(all: CheckSettings, ...own: readonly (CheckSettings | undefined)[]): CheckSettings {
+  const layers = [all, ...own];
+  const cron = own.some((settings) => settings?.interval !== undefined) ? undefined : all.cron;
   const tls = Object.assign({}, ...layers.map((settings) => settings?.tls)) as TlsSettings;
-  return { ...(Object.assign({}, ...layers) as CheckSettings), tls };
+  return { ...(Object.assign({}, ...layers) as CheckSettings), tls, cron };
 }
 
 /** @param settings complete: the defaults are in them */
 export function scheduleOf(settings: CheckSettings): CheckSchedule {
-  const intervalMs = settings.interval as number;
+  const { cron } = settings;
+  const intervalMs = cron ? shortestGap(cron) : (settings.interval as number);
   const { changingInterval = intervalMs, downInterval = intervalMs, idleInterval = intervalMs } = settings;
   const intervals = [intervalMs, changingInterval, downInterval, idleInterval] as number[];
   return {
+    ...(cron && { cron }),
     intervalMs,
     changingIntervalMs: changingInterval as number,
     downIntervalMs: downInterval as number,

@@ -23,6 +23,7 @@ export {
   type ServiceStatusChange,
 } from './aggregator/index.js';
 export { type CheckSettings } from './check-settings.js';
+export { type CronTimes } from './cron-times.js';
 export { NO_FINDINGS, type PassiveFinding, type PassiveHealth } from './passive-health.js';
 export { type StatusTransition } from './status-history.js';
 export { mergedStatus, reasonsOf, type StatusContext, type StatusReason, type StatusSource } from './status-merge.js';

@@ -35,6 +35,15 @@ describe('health check options', () => {
     });
   });
 
+  it('take cron times in place of an interval, and for as long as these are apart', () => {
+    const cron = { next: (after: number) => Math.floor(after / 4_000 + 1) * 4_000 };
+    const { schedule } = resolveHealthCheckOptions({ cron });
+    expect(schedule).toMatchObject({ cron, intervalMs: 4_000, downIntervalMs: 4_000, timeoutMs: 4_000 });
+    expect(() => resolveHealthCheckOptions({ cron, interval: '10s' })).toThrow(
+      /healthCheck\.interval: expected nothing beside healthCheck\.cron/,
+    );
+  });
+
   it('cut a timeout that is longer than one of the intervals', () => {
     expect(resolveHealthCheckOptions({ interval: '5s' }).schedule.timeoutMs).toBe(5_000);
     expect(resolveHealthCheckOptions({ changingInterval: '1s' }).schedule.timeoutMs).toBe(1_000);

@@ -11,6 +11,7 @@ import {
 import { type StatusRange } from '../model/index.js';
 import { type CheckSchedule } from './check-plan.js';
 import { type CheckSettings, readSettings, scheduleOf } from './check-settings.js';
+import { type CronTimes } from './cron-times.js';
 import { DEFAULT_FLAPPING_OPTIONS, resolveFlappingOptions, type FlappingOptions } from './monitor/flapping.js';
 import { type CustomCheck } from './probes/custom-probe.js';
 import { readProbes, readServiceChecks, type ServiceCheckOptions } from './service-checks.js';
@@ -27,6 +28,12 @@ export interface HealthCheckOptions {
    * @default 30 s
    */
   interval: Duration;
+  /**
+   * Times by the wall clock at which instances are checked, all at once, in place of an interval. Services and instances that
+   * name an interval of their own go by that.
+   * @default none
+   */
+  cron?: CronTimes;
   /**
    * Time between two checks while results count towards a change of status, such as after a first failure. From 10 ms
    * to 1 day.
@@ -141,6 +148,7 @@ export const DEFAULT_HEALTH_CHECK_OPTIONS: Readonly<HealthCheckOptions> = {
 
 /** The options of which the default is nothing, or depends on others. */
 export const HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT = [
+  'cron',
   'changingInterval',
   'downInterval',
   'idleInterval',
@@ -181,10 +189,17 @@ export function resolveHealthCheckOptions(
 ): ResolvedHealthCheckOptions {
   const check = new OptionValidator(path);
   const given = check.options('', options, DEFAULT_HEALTH_CHECK_OPTIONS, HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT);
-  const { enabled, concurrency, flapping, services = {}, probes = {}, tls: ownTls, ...settings } = given;
+  const { enabled, concurrency, flapping, cron, services = {}, probes = {}, tls: ownTls, ...settings } = given;
+  if (cron !== undefined && options?.interval !== undefined) {
+    check.problem(
+      'interval',
+      options.interval,
+      'nothing beside healthCheck.cron: only one of them can say when to check',
+    );
+  }
   const named = readProbes(check, probes);
   const tls = overlayTls(callTls, ownTls === undefined ? {} : readTls(check, 'tls', ownTls));
-  const defaults = { ...readSettings(check, settings), tls: toTlsSettings(tls.all) };
+  const defaults = { ...readSettings(check, settings), tls: toTlsSettings(tls.all), ...(cron && { cron }) };
   const resolved: ResolvedHealthCheckOptions = {
     enabled: check.boolean('enabled', enabled),
     concurrency: check.number('concurrency', concurrency, { min: 1, max: 10_000, integer: true }),

@@ -104,6 +104,21 @@ describe('the plan of a check', () => {
     expect(planner(instanceAt(1, { serviceName: 'orders' })).schedule).toMatchObject({ intervalMs: 40_000, fall: 5 });
   });
 
+  it('goes by cron times, unless a service or an instance has an interval of its own', () => {
+    const cron = { next: (after: number) => Math.floor(after / 4_000 + 1) * 4_000 };
+    const planner = plannerOf({ cron, services: { orders: { interval: '20s' } } });
+    expect(planner(instanceAt(1)).schedule).toMatchObject({ cron, intervalMs: 4_000 });
+    expect(planner(instanceAt(1, { healthCheck: { fall: 1 } })).schedule).toMatchObject({ cron, fall: 1 });
+    for (const instance of [
+      instanceAt(1, { healthCheck: { interval: 20_000 } }),
+      instanceAt(1, { serviceName: 'orders' }),
+    ]) {
+      const { schedule } = planner(instance);
+      expect(schedule).toMatchObject({ intervalMs: 20_000 });
+      expect(schedule).not.toHaveProperty('cron');
+    }
+  });
+
   it('asks as all three say together', async () => {
     const asked: string[] = [];
     const port = await overHttp(({ method, url, headers }, response) => {

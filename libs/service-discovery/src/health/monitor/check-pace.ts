@@ -50,6 +50,26 @@ export const WITHIN_HALF: FreshWindow = (intervalMs) => ({ fromMs: 0, toMs: inte
  */
 export const WITHIN_INTERVAL: FreshWindow = (intervalMs) => ({ fromMs: 0, toMs: intervalMs });
 
+/** Cron times are whole seconds: one that is closer than this to the last turn is the one that this turn was for. */
+const SAME_TIME_MS = 500;
+
+/**
+ * The next cron time, for checks that go by them; undefined for others, and while an interval of its own counts (see
+ * {@link intervalOf}).
+ * @param epochMs now
+ * @param sinceMs how long ago the last turn began
+ */
+export function cronWindow(
+  { cron, intervalMs }: CheckSchedule,
+  everyMs: number,
+  epochMs: number,
+  sinceMs = Number.POSITIVE_INFINITY,
+): TimeWindow | undefined {
+  if (!cron || everyMs !== intervalMs) return undefined;
+  const inMs = cron.next(Math.max(epochMs, epochMs - sinceMs + SAME_TIME_MS)) - epochMs;
+  return { fromMs: inMs, toMs: inMs };
+}
+
 /** Around the end of the interval. @param sinceMs how long ago the last check began */
 export function nextWindow(intervalMs: number, jitter: number, sinceMs: number): TimeWindow {
   const fromMs = Math.max(0, intervalMs * (1 - jitter) - sinceMs);

@@ -5,6 +5,7 @@ import { ServiceRegistry } from '../../registry/index.js';
 import { MemoryRegistryStore } from '../../store/index.js';
 import { ManualClock } from '../../testing/index.js';
 import { type CheckPlanner, type CheckSchedule } from '../check-plan.js';
+import { type CronTimes } from '../cron-times.js';
 import { HealthMonitor, type HealthMonitorDeps, type MonitoredRegistry } from './health-monitor.js';
 import { resolveHealthCheckOptions, type HealthCheckOptions } from '../options.js';
 import { type ProbeResult } from '../probes/probe.js';
@@ -427,6 +428,75 @@ describe('HealthMonitor', () => {
     await clock.advanceAsync(120_000);
     const gaps = probe.calls.slice(1).map(({ at }, index) => Math.round(at - probe.calls[index]!.at));
     expect(gaps.slice(1)).toEqual([10_000, 1_000, 1_000, 60_000, 60_000]);
+  });
+
+  describe('by cron times', () => {
+    const START = Date.UTC(2026, 0, 1);
+    /** Every ten seconds. */
+    const cron: CronTimes = { next: (after) => Math.floor(after / 10_000 + 1) * 10_000 };
+    const isTime = (ms: number): boolean => (START + ms) % 10_000 === 0;
+
+    it('checks all at each of them, and once', async () => {
+      const { clock, probe, monitor, register } = await setUp({ interval: undefined, cron });
+      await register('a');
+      await register('b');
+      await clock.advanceAsync(1_234);
+      monitor.start();
+      await clock.advanceAsync(60_000);
+      expect(probe.countOf('a')).toBe(6);
+      expect(probe.calls.map(({ at }) => at)).toEqual([1, 2, 3, 4, 5, 6].flatMap((n) => [n * 10_000, n * 10_000]));
+    });
+
+    it('checks one that has just registered within a second', async () => {
+      const { clock, probe, monitor, register } = await setUp({ interval: undefined, cron });
+      monitor.start();
+      await clock.advanceAsync(1_500);
+      await register('a');
+      await clock.advanceAsync(1_000);
+      expect(probe.countOf('a')).toBe(1);
+      await clock.advanceAsync(20_000);
+      expect(probe.calls.slice(1).map(({ at }) => at)).toEqual([10_000, 20_000]);
+    });
+
+    it('leaves out those that pass while a check is under way', async () => {
+      const { clock, probe, monitor, register } = await setUp({ interval: undefined, cron, timeout: '10s' });
+      await register('a');
+      monitor.start();
+      probe.script = () => undefined;
+      await clock.advanceAsync(10_000);
+      expect(probe.calls).toHaveLength(1);
+      await clock.advanceAsync(10_000);
+      probe.script = () => ({ passed: true });
+      await clock.advanceAsync(10_000);
+      expect(probe.calls.map(({ at }) => at)).toEqual([10_000, 30_000]);
+    });
+
+    it('checks sooner while results count towards a change, and by an interval that an instance has of its own', async () => {
+      const { clock, probe, monitor, register } = await setUp(
+        { interval: undefined, cron, changingInterval: '2s', timeout: '1s', jitter: 0 },
+        { scheduleOf: ({ instanceId }) => (instanceId === 'own' ? { cron: undefined, intervalMs: 3_000 } : {}) },
+      );
+      await register('a');
+      await register('own');
+      monitor.start();
+      await clock.advanceAsync(20_000);
+      probe.script = (id) => ({ passed: id === 'own' });
+      await clock.advanceAsync(20_000);
+      const times = probe.calls.filter(({ id }) => id === 'a').map(({ at }) => at);
+      expect(times.slice(0, 5)).toEqual([10_000, 20_000, 30_000, 32_000, 34_000]);
+      expect(times.slice(5).every(isTime)).toBe(true);
+      expect(probe.countOf('own')).toBeGreaterThan(9);
+    });
+
+    it('goes by the wall clock, also after it was set', async () => {
+      const { clock, probe, monitor, register } = await setUp({ interval: undefined, cron });
+      await register('a');
+      monitor.start();
+      await clock.advanceAsync(12_000);
+      clock.shiftEpoch(3_000);
+      await clock.advanceAsync(30_000);
+      expect(probe.calls.map(({ at }) => at)).toEqual([10_000, 20_000, 27_000, 37_000]);
+    });
   });
 
   it('checks less often who is idle, and soon again who is not', async () => {

@@ -10,7 +10,16 @@ import {
   type ServiceInstance,
 } from '../../model/index.js';
 import { type ServiceRegistry } from '../../registry/index.js';
-import { intervalOf, mayRest, nextWindow, SOON, WITHIN_HALF, WITHIN_INTERVAL, type FreshWindow } from './check-pace.js';
+import {
+  cronWindow,
+  intervalOf,
+  mayRest,
+  nextWindow,
+  SOON,
+  WITHIN_HALF,
+  WITHIN_INTERVAL,
+  type FreshWindow,
+} from './check-pace.js';
 import { CheckPlaces } from './check-places.js';
 import { type CheckPlan, type CheckPlanner } from '../check-plan.js';
 import { type CheckShare } from './check-share.js';
@@ -154,15 +163,20 @@ export class HealthMonitor {
     this.drop(key);
     const target = new CheckTarget(instance, plan, this.options.flapping);
     this.targets.set(key, target);
-    const { intervalMs } = plan.schedule;
-    this.timetable.plan(target, intervalMs, within(intervalMs));
+    this.planFresh(target, plan.schedule.intervalMs, within);
   }
 
   /** A target that is to be checked more or less often from now on does not wait for that until its next check. */
   private reschedule(target: CheckTarget): void {
     const intervalMs = intervalOf(target.plan.schedule, target.state);
     if (intervalMs === target.everyMs || !this.timetable.isWaiting(target)) return;
-    this.timetable.plan(target, intervalMs, WITHIN_INTERVAL(intervalMs));
+    this.planFresh(target, intervalMs, WITHIN_INTERVAL);
+  }
+
+  /** One that has just registered does not wait for a cron time. */
+  private planFresh(target: CheckTarget, intervalMs: number, within: FreshWindow): void {
+    const byCron = within === SOON ? undefined : cronWindow(target.plan.schedule, intervalMs, this.clock.epoch());
+    this.timetable.plan(target, intervalMs, byCron ?? within(intervalMs));
   }
 
   private drop(key: string): void {
@@ -222,10 +236,10 @@ export class HealthMonitor {
     const { isNew, plan, state } = target;
     target.isNew = false;
     const intervalMs = intervalOf(plan.schedule, state);
-    const window = isNew
-      ? WITHIN_INTERVAL(intervalMs)
-      : nextWindow(intervalMs, plan.schedule.jitter, this.clock.now() - from);
-    this.timetable.plan(target, intervalMs, window);
+    const sinceMs = this.clock.now() - from;
+    const byInterval = isNew ? WITHIN_INTERVAL(intervalMs) : nextWindow(intervalMs, plan.schedule.jitter, sinceMs);
+    const byCron = cronWindow(plan.schedule, intervalMs, this.clock.epoch(), sinceMs);
+    this.timetable.plan(target, intervalMs, byCron ?? byInterval);
   }
 
   private planOf(instance: ServiceInstance): CheckPlan {

@@ -7,7 +7,7 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
+import { ApplicationConfig, HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { type Subscription } from 'rxjs';
 import { type Clock, type Random } from '../../common/index.js';
 import { ServiceCommunicator } from '../../communicator/index.js';
@@ -69,6 +69,7 @@ export class ServiceDiscoveryLifecycle
     @Inject(ServiceReadiness) private readonly readiness: ServiceReadiness,
     @Inject(ListedTimers) private readonly timers: ListedTimers,
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+    @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
     @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
     @Inject(ApplicationConfig) private readonly appConfig: ApplicationConfig,
     @Inject(Departure) departure: Departure,
@@ -100,7 +101,7 @@ export class ServiceDiscoveryLifecycle
     // It is looked up at the first call; here it is known that there is one.
     if (this.options.transport === 'axios') findHttpService(this.modules);
     this.explorer.wire();
-    const scheduler = findSchedulerRegistry(this.modules);
+    const scheduler = await findSchedulerRegistry(this.moduleRef);
     if (scheduler) this.timers.listIn(scheduler);
     this.monitor?.start();
     await this.registry.start();

@@ -3,6 +3,7 @@ import {
   InvalidConfigurationError,
   isPlainObject,
   isRecord,
+  messageOf,
   type OptionValidator,
   suggestNear,
   withMaskedPassword,
@@ -15,6 +16,7 @@ import {
   resolvePatterns,
   validateCommunicatorOptions,
 } from '../../communicator/index.js';
+import { type CronTimes, type HealthCheckOptions, resolveHealthCheckOptions } from '../../health/index.js';
 import { findRegistrationProblems } from '../../model/index.js';
 import {
   isNamespace,
@@ -27,6 +29,7 @@ import {
   resolveRemoteRegistryStoreOptions,
 } from '../../store/index.js';
 import { readTransportTls, resolveUndiciTransportOptions, type UndiciTransportOptions } from '../../transport/index.js';
+import { NoCronError, parseCron } from '../schedule/index.js';
 import {
   type AdvertiseOptions,
   type AxiosTransportOptions,
@@ -172,6 +175,36 @@ export function checkRedis(
     }
     return undefined;
   }
+}
+
+const CRON_RULE = 'a cron expression of five fields, or of six with seconds before them, such as "*/30 * * * * *"';
+
+/** Checks the options of health checks. @returns them with the times that the cron expression stands for */
+export function checkHealthCheck(
+  { healthCheck = {} }: Pick<ServiceDiscoveryOptions, 'healthCheck'>,
+  check: OptionValidator,
+): Partial<HealthCheckOptions> {
+  if (healthCheck === false) return { enabled: false };
+  const { cron: expression, ...others } = healthCheck;
+  const cron = expression === undefined ? undefined : readCron(expression, check);
+  const options = { ...others, ...(cron && { cron }) };
+  check.gather(() => resolveHealthCheckOptions(options));
+  return options;
+}
+
+function readCron(expression: unknown, check: OptionValidator): CronTimes | undefined {
+  try {
+    if (typeof expression === 'string') return parseCron(expression);
+    check.problem('healthCheck.cron', expression, CRON_RULE);
+  } catch (error) {
+    const [problem] = messageOf(error).split('\n');
+    const expected =
+      error instanceof NoCronError
+        ? `nothing as long as ${problem}, which brings what reads it: npm install @nestjs/schedule`
+        : `${CRON_RULE} (${problem})`;
+    check.problem('healthCheck.cron', expression, expected);
+  }
+  return undefined;
 }
 
 /** A process that is the registry has everything, and is the only one to check it. */

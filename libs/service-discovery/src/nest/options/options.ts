@@ -146,7 +146,7 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   /** Whether `lastHeartbeat` follows all heartbeats, which many processes make many of. @default true */
   trackHeartbeats?: ServiceRegistryOptions['trackHeartbeats'];
   /** `SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL`, `…_TIMEOUT`; false: nothing is checked from this process. @default on */
-  healthCheck?: Partial<HealthCheckOptions> | false;
+  healthCheck?: Partial<ScheduledHealthCheckOptions> | false;
   /** What the health of all services comes to: which of them are required, and which are optional. */
   health?: Partial<HealthAggregatorOptions>;
   /** Load balancing strategies of the app's own, by the names that stand for them wherever a strategy is named. @default none */
@@ -172,6 +172,17 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   /** How events are logged; false: not at all. @default on */
   logging?: EventLoggerOptions | false;
   metrics?: DiscoveryMetricsOptions;
+}
+
+/** Who is checked how often, and what counts as healthy. */
+export interface ScheduledHealthCheckOptions extends Omit<HealthCheckOptions, 'cron'> {
+  /**
+   * A cron expression in place of an `interval`: five fields, or six with seconds before them, in the time zone of the
+   * process. All instances are checked at those times, but for new ones, which are within a second, and those whose
+   * registration, or entry in `services`, names an interval. Needs `@nestjs/schedule` to be installed.
+   * @default none
+   */
+  cron?: string;
 }
 
 /** The options in force: checked, with every default filled in. */

@@ -7,7 +7,7 @@ import {
   withoutUndefined,
 } from '../../common/index.js';
 import { type CommunicatorDefaults } from '../../communicator/index.js';
-import { resolveHealthAggregatorOptions, resolveHealthCheckOptions } from '../../health/index.js';
+import { resolveHealthAggregatorOptions } from '../../health/index.js';
 import { resolveEventLoggerOptions, validateDiscoveryMetricsOptions } from '../../observability/index.js';
 import { resolveServiceRegistryOptions } from '../../registry/index.js';
 import { resolveSelfPreservationOptions } from '../../store/index.js';
@@ -16,6 +16,7 @@ import {
   checkAdvertise,
   checkCalls,
   checkFollow,
+  checkHealthCheck,
   checkMode,
   checkNamespace,
   checkOfflineWrites,
@@ -67,7 +68,7 @@ export function resolveServiceDiscoveryOptions(
   const own = difference(options, preset);
   const { settings, problems } = readEnvironment(env);
   const inForce = settings.filter(({ path }) => !isSet(own, path) && !isReplaced(own, path));
-  const base = givingWay(preset, own);
+  const base = withoutReplaced(givingWay(preset, own), own);
   const merged = layer(base, fromPaths(inForce), own);
 
   const check = new OptionValidator();
@@ -90,14 +91,13 @@ function resolveMerged(
   const mode = checkMode(options, given, check);
   const maxOfflineWrites = checkOfflineWrites(options, mode, check);
   const registry = pick(options, REGISTRY_OPTION_NAMES);
-  const healthCheck = options.healthCheck === false ? { enabled: false } : (options.healthCheck ?? {});
+  const healthCheck = checkHealthCheck(options, check);
   const communicator: CommunicatorDefaults = pick(options, COMMUNICATOR_OPTION_NAMES);
   const { transport, inheritDeadline } = { ...DEFAULT_SERVICE_DISCOVERY_OPTIONS, ...withoutUndefined(options) };
   const { advertise = {}, selfPreservation = {}, strategies: named = {}, logging = {}, metrics = {} } = options;
 
   check.gather(() => resolveServiceRegistryOptions(registry));
   checkFollow(options, mode, check);
-  check.gather(() => resolveHealthCheckOptions(healthCheck));
   check.gather(() => resolveHealthAggregatorOptions(options.health));
   check.gather(() => resolveSelfPreservationOptions(selfPreservation));
   const strategies = checkStrategies(named, check);
@@ -156,12 +156,22 @@ function without(options: ServiceDiscoveryOptions, wrong: readonly Problem[]): S
   return Object.fromEntries(right);
 }
 
-const PLACES: readonly string[] = ['mode', 'registryUrl', 'redis.url'];
+/** The options, by path, that say in another way what the first one would say. */
+const REPLACED_BY: Readonly<Record<string, readonly string[]>> = {
+  mode: ['store'],
+  registryUrl: ['store'],
+  'redis.url': ['redis.client', 'store'],
+  'healthCheck.interval': ['healthCheck.cron'],
+};
 
-/** Whether an option says in another way what one at this path would say: a client of one's own needs no URL. */
 function isReplaced(options: ServiceDiscoveryOptions, path: string): boolean {
-  if (path === 'redis.url' && isSet(options, 'redis.client')) return true;
-  return PLACES.includes(path) && isSet(options, 'store');
+  return (REPLACED_BY[path] ?? []).some((other) => isSet(options, other));
+}
+
+/** The interval of a preset gives way to a cron expression. */
+function withoutReplaced(preset: ServiceDiscoveryOptions, own: ServiceDiscoveryOptions): ServiceDiscoveryOptions {
+  if (!preset.healthCheck || !isReplaced(own, 'healthCheck.interval')) return preset;
+  return { ...preset, healthCheck: { ...preset.healthCheck, interval: undefined } };
 }
 
 /** A problem of a value that the environment gave is named, and shown, as it stands there. */
