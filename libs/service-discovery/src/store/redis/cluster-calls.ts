@@ -11,6 +11,8 @@ export interface ClusterCallDeps {
   /** Whether nobody waits any more: then nothing more is sent. */
   isOver(): boolean;
   sleep(ms: number): Promise<void>;
+  /** Calls are about to be sent to a node. */
+  onSend(node: Redis): void;
 }
 
 interface Target {
@@ -95,6 +97,7 @@ export class ClusterCalls<Reply> {
     }
     if (this.deps.isOver()) return;
     this.waiting.add(node);
+    this.deps.onSend(node);
     const answers = await callAll(
       node,
       indices.map((index) => ({

@@ -36,6 +36,8 @@ describe('a command whose connection closed', () => {
   it('fails with why the connection was given up, or that it was lost', async () => {
     const connection = makeConnection();
     const client = await connection.open();
+    expect(connection.unavailable(closed).message).toMatch(/cannot be reached: the connection was closed/);
+    connection.noteAnswer();
     expect(connection.unavailable(closed).message).toMatch(/cannot be reached: the connection was lost/);
     connection.giveUp([client], new Error('it did not answer within 2000 ms'));
     expect(connection.unavailable(closed).message).toMatch(/cannot be reached: it did not answer within 2000 ms/);

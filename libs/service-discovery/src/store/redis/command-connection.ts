@@ -153,6 +153,6 @@ export class CommandConnection {
   };
 
   private get whyClosed(): Error {
-    return this.lastFailure ?? new Error('the connection was lost');
+    return this.lastFailure ?? new Error(`the connection was ${this.wasAnswered ? 'lost' : 'closed'}`);
   }
 }

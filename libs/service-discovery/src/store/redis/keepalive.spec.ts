@@ -18,7 +18,7 @@ beforeEach(() => {
   silences = [];
   keepalive = new Keepalive({
     clock,
-    silenceMs: SILENCE_MS,
+    timeoutMs: 2 * SILENCE_MS,
     ask: () => {
       asked += 1;
       return new Promise<void>((resolve) => answers.push(resolve));
@@ -80,6 +80,29 @@ describe('Keepalive', () => {
     clock.advance(60_000);
     answers[0]!();
     await pendingInput();
+    expect(silences).toEqual([]);
+  });
+
+  it('gives answers as long as round trips are seen to take, and asks sooner for it', async () => {
+    const TIMEOUT_MS = 2 * SILENCE_MS;
+    // As at the subscription, before anything was asked.
+    let subscribed: () => void = () => undefined;
+    void keepalive.time(new Promise<void>((resolve) => (subscribed = resolve)));
+    const roundTrip = 0.6 * TIMEOUT_MS;
+    await pass(SILENCE_MS);
+    expect(asked).toBe(1);
+    await pass(roundTrip - SILENCE_MS);
+    subscribed();
+    await pass(SILENCE_MS);
+    answers[0]!();
+    for (let round = 1; round < 10; round++) {
+      await pass(TIMEOUT_MS / 10);
+      await pass(TIMEOUT_MS / 10);
+      expect(asked).toBe(round + 1);
+      await pass(roundTrip);
+      answers[round]!();
+      await pass(TIMEOUT_MS);
+    }
     expect(silences).toEqual([]);
   });
 

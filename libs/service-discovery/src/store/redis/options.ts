@@ -38,8 +38,9 @@ export interface RedisRegistryStoreOptions {
   /** Registries of different namespaces do not see each other. 1 to 64 letters, digits, `.`, `_`, `-`. @default 'default' */
   namespace?: string;
   /**
-   * How long a command, or a connection attempt, may take, and within how long a watch notices that Redis is silent: 10 ms
-   * to 1 minute.
+   * For how long Redis may send nothing while a command waits for its answer, and within how long a watch notices that Redis
+   * is silent: 10 ms to 1 minute. A connection attempt may take twice as long. At least twice the longest round trip to
+   * Redis: a round trip that takes longer than this counts as an outage.
    * @default '2s'
    */
   commandTimeout?: Duration;

@@ -1,5 +1,6 @@
 import { type Redis } from 'ioredis';
 import { pendingInput, RegistryUnavailableError, type Clock, type Random } from '../../common/index.js';
+import { BatchSize } from './batch-size.js';
 import { ClusterCalls } from './cluster-calls.js';
 import { CommandConnection, type CommandConnectionOptions } from './command-connection.js';
 import { addressOf, isCluster, makeSubscriber, untilReady, type Client } from './connection.js';
@@ -11,7 +12,7 @@ import { type ReconnectSpread } from './reconnect-spread.js';
 import { RefusedWrites } from './refused-writes.js';
 import { slotOf } from './slot.js';
 
-/** Services in one round trip: Redis serves nobody else while it works on one. */
+/** Services in one round trip at the most: Redis serves nobody else while it works on one. */
 const SERVICES_PER_ROUND_TRIP = 500;
 /** The server is no primary any more: Sentinel, or the next connection, may know another one. */
 const MISPLACED = /^(READONLY|MASTERDOWN)\b/;
@@ -36,6 +37,10 @@ export class RedisLink {
   private readonly connection: CommandConnection;
   /** The node that a subscription could not be had, or kept, on. */
   private failedSubscription: string | undefined;
+  /** How many services go into one round trip. */
+  private readonly services: BatchSize;
+  /** When something last came over a connection, by its socket. */
+  private readonly heardAt = new WeakMap<object, number>();
   private readonly refused = new RefusedWrites((error) => this.unavailable(error));
   /** How often a connection was given up since it leads to no primary, and when another one may be. */
   private misplaced = { times: 0, nextAt: Number.NEGATIVE_INFINITY };
@@ -49,8 +54,9 @@ export class RedisLink {
     this.refused.onChange((refusal) => {
       if (!refusal) this.misplaced = { times: 0, nextAt: Number.NEGATIVE_INFINITY };
     });
+    this.services = new BatchSize(SERVICES_PER_ROUND_TRIP, options.commandTimeoutMs, clock);
     this.connection = new CommandConnection(options, random, spread, {
-      onAttempt: (client) => void this.within(untilReady(client), [client]).catch(() => undefined),
+      onAttempt: (client) => void this.untilConnected(client).catch(() => undefined),
       onUp: () => this.goUp(),
       onDown: (error) => this.goDown(error),
     });
@@ -83,14 +89,15 @@ export class RedisLink {
     return answers;
   }
 
-  /** Calls a script for each of many services, as many in one round trip as Redis may be kept busy with. */
+  /** Calls a script for each of many services, as many in one round trip as the link and Redis can take. */
   async *runEach<Reply>(
     names: readonly string[],
     callFor: (name: string) => LuaCall<Reply>,
   ): AsyncGenerator<(readonly [name: string, answer: LuaAnswer<Reply>])[], void, undefined> {
-    for (let start = 0; start < names.length; start += SERVICES_PER_ROUND_TRIP) {
-      const batch = names.slice(start, start + SERVICES_PER_ROUND_TRIP);
-      const answers = await this.run(batch.map(callFor));
+    for (let start = 0; start < names.length;) {
+      const batch = names.slice(start, start + this.services.next);
+      start += batch.length;
+      const answers = await this.services.time(batch.length, this.run(batch.map(callFor)));
       yield batch.map((name, index) => [name, answers[index]!] as const);
     }
   }
@@ -135,7 +142,7 @@ export class RedisLink {
     own.on('error', () => undefined);
     this.failedSubscription = addressOf(own);
     try {
-      await this.within(untilReady(own), [own]);
+      await this.untilConnected(own);
       own.once('close', () => (this.failedSubscription = addressOf(own)));
       this.failedSubscription = undefined;
       return own;
@@ -220,6 +227,11 @@ export class RedisLink {
     return client;
   }
 
+  /** A connection takes round trips of its own before it can be asked for anything: for both there is the time for a command. */
+  private untilConnected(client: Client): Promise<void> {
+    return this.within(untilReady(client), [client], undefined, 2 * this.commandTimeoutMs);
+  }
+
   private goUp(): void {
     this.isDown = false;
     for (const listener of [...this.upListeners]) listener();
@@ -232,6 +244,7 @@ export class RedisLink {
   }
 
   private async runOn<Reply>(client: Redis, calls: readonly LuaCall<Reply>[]): Promise<LuaAnswer<Reply>[]> {
+    this.listenTo(client);
     const answers = await this.within(callAll(client, calls), [client]);
     const unknown = answers.flatMap((answer, index) => (isRefusal(answer, /^NOSCRIPT/) ? [index] : []));
     if (unknown.length > 0) {
@@ -265,6 +278,7 @@ export class RedisLink {
     let isOver = false;
     const work = new ClusterCalls(cluster, calls, {
       isOver: () => isOver,
+      onSend: (node) => this.listenTo(node),
       sleep: (ms) => new Promise((resolve) => this.clock.setTimer(resolve, ms)),
     });
     return this.within(
@@ -277,7 +291,22 @@ export class RedisLink {
     );
   }
 
+  /** Takes down when something comes over a connection: over a slow link, one answer may take long to arrive. */
+  private listenTo({ stream }: Redis): void {
+    if (this.heardAt.has(stream)) return;
+    this.heardAt.set(stream, Number.NEGATIVE_INFINITY);
+    stream.on('data', () => this.heardAt.set(stream, this.clock.now()));
+  }
+
+  /** Since when one of the servers, or more of them, have sent nothing. */
+  private silentSince(servers: readonly Client[]): number {
+    const heard = servers.map((server) => (isCluster(server) ? undefined : this.heardAt.get(server.stream)));
+    return Math.min(...heard.map((at) => at ?? Number.NEGATIVE_INFINITY));
+  }
+
   /**
+   * Waits for an answer. The time for it begins anew with whatever a server sends that owes it: Redis answers in order, so
+   * that is this answer, or one before it.
    * @param servers those that owe the answer: where it does not come, their connections are given up
    * @param explain why there is no answer; undefined: the servers did not give one
    */
@@ -285,20 +314,28 @@ export class RedisLink {
     work: Promise<T>,
     servers: Iterable<Client>,
     explain: () => Error | undefined = () => undefined,
+    timeoutMs = this.commandTimeoutMs,
   ): Promise<T> {
     let expire: (error: Error) => void = () => undefined;
     const expiry = new Promise<never>((_resolve, reject) => (expire = reject));
     let settled = false;
-    const timer = this.clock.setTimer(() => {
+    const begunAt = this.clock.now();
+    const look = (): void => {
       // A process that stood still finds its timer due and the answer unread.
       void pendingInput().then(() => {
         if (settled) return;
+        const owing = [...servers];
+        const leftMs = Math.max(begunAt, this.silentSince(owing)) + timeoutMs - this.clock.now();
+        if (owing.length > 0 && leftMs > 0) {
+          timer = this.clock.setTimer(look, leftMs);
+          return;
+        }
         const error = explain() ?? this.noAnswer;
         expire(error);
-        const owing = [...servers];
         if (owing.length > 0) this.giveUp(owing, error);
       });
-    }, this.commandTimeoutMs);
+    };
+    let timer = this.clock.setTimer(look, timeoutMs);
     try {
       return await Promise.race([work, expiry]);
     } catch (error) {

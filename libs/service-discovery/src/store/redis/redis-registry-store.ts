@@ -106,7 +106,12 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
       this.spread,
     );
     this.link.onWritesRefused(this.noteRefusal);
-    this.writes = new WriteQueue({ link: this.link, keys: this.keys, changesKept: this.changesKept });
+    this.writes = new WriteQueue({
+      link: this.link,
+      keys: this.keys,
+      changesKept: this.changesKept,
+      clock: this.clock,
+    });
     this.mirror = new Mirror((serviceName, instanceId, reason) =>
       this.troubles.note({ kind: 'bad_record', serviceName, instanceId, reason }),
     );

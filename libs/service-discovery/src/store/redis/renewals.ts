@@ -6,7 +6,7 @@ import { renew, touchNames } from './lua-scripts.js';
 import { type RedisLink } from './redis-link.js';
 
 /** Leases in one call: a script that takes long keeps Redis from its other work. */
-const LEASES_PER_CALL = 200;
+const LEASES_PER_CALL = 100;
 
 export interface RenewalDeps {
   readonly link: RedisLink;

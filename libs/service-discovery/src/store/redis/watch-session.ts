@@ -60,8 +60,7 @@ export class WatchSession {
     const { link, clock } = deps;
     this.keepalive = new Keepalive({
       clock,
-      // Half the time to fall silent, half to answer: together what a command may take.
-      silenceMs: link.commandTimeoutMs / 2,
+      timeoutMs: link.commandTimeoutMs,
       ask: () => subscriber.ping(),
       onSilence: () => this.fail(link.unavailable(link.noAnswer)),
     });
@@ -149,7 +148,7 @@ export class WatchSession {
   private async subscribe(command: 'subscribe' | 'psubscribe', names: readonly string[]): Promise<void> {
     const missing = names.filter((name) => !this.channels.has(name));
     if (missing.length === 0) return;
-    await this.deps.link.answer(this.subscriber[command](...missing), this.subscriber);
+    await this.keepalive.time(this.deps.link.answer(this.subscriber[command](...missing), this.subscriber));
     for (const name of missing) this.channels.add(name);
   }
 

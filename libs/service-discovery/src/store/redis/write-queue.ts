@@ -1,5 +1,6 @@
-import { RegistryUnavailableError } from '../../common/index.js';
+import { RegistryUnavailableError, type Clock } from '../../common/index.js';
 import { type Lease, type ServiceInstance } from '../../model/index.js';
+import { BatchSize } from './batch-size.js';
 import { type KeySpace } from './keys.js';
 import { type LuaCall } from './lua-script.js';
 import { put, touchNames } from './lua-scripts.js';
@@ -9,7 +10,7 @@ import { type RedisLink } from './redis-link.js';
 
 /** Registrations in one call: a script that takes long keeps Redis from its other work. */
 const REGISTRATIONS_PER_CALL = 100;
-/** Writes in one round trip, and round trips at once: enough to keep Redis busy, far from what takes up a timeout. */
+/** Writes in one round trip at the most, and round trips at once: enough to keep Redis busy. */
 const WRITES_PER_ROUND_TRIP = 1_000;
 const ROUND_TRIPS_AT_ONCE = 3;
 
@@ -17,6 +18,7 @@ export interface WriteQueueDeps {
   readonly link: RedisLink;
   readonly keys: KeySpace;
   readonly changesKept: number;
+  readonly clock: Clock;
 }
 
 /** Somebody who waits for what a script answers. */
@@ -59,8 +61,11 @@ export class WriteQueue {
   private waiting: Write[] = [];
   private roundTrips = 0;
   private isDue = false;
+  private readonly size: BatchSize;
 
-  constructor(private readonly deps: WriteQueueDeps) {}
+  constructor(private readonly deps: WriteQueueDeps) {
+    this.size = new BatchSize(WRITES_PER_ROUND_TRIP, deps.link.commandTimeoutMs, deps.clock);
+  }
 
   /**
    * @returns null: a registration with a later claim holds the id
@@ -99,8 +104,8 @@ export class WriteQueue {
 
   private sendWaiting(): void {
     while (this.waiting.length > 0 && this.roundTrips < ROUND_TRIPS_AT_ONCE) {
-      const batch = this.waiting.slice(0, WRITES_PER_ROUND_TRIP);
-      this.waiting = this.waiting.slice(WRITES_PER_ROUND_TRIP);
+      const batch = this.waiting.slice(0, this.size.next);
+      this.waiting = this.waiting.slice(batch.length);
       this.roundTrips += 1;
       void this.send(batch).finally(() => {
         this.roundTrips -= 1;
@@ -113,7 +118,7 @@ export class WriteQueue {
     const { link } = this.deps;
     const jobs = this.jobsOf(writes);
     try {
-      const answers = await this.ask(jobs, writes);
+      const answers = await this.size.time(writes.length, this.ask(jobs, writes));
       jobs.forEach((job, index) => settle(job, answers[index]!, link));
     } catch (error) {
       const failure = link.unavailable(error);

@@ -1,0 +1,56 @@
+import { describe, expect, it } from '@jest/globals';
+import { ManualClock } from '../../testing/manual-clock.js';
+import { BatchSize } from './batch-size.js';
+
+const TIMEOUT_MS = 1_000;
+
+/** A round trip that holds as much as it may. */
+async function trip(size: BatchSize, clock: ManualClock, tookMs: number, fails = false): Promise<number> {
+  const count = size.next;
+  const timed = size.time(
+    count,
+    Promise.resolve().then(() => {
+      clock.advance(tookMs);
+      if (fails) throw new Error('no answer');
+    }),
+  );
+  await timed.catch(() => undefined);
+  return size.next;
+}
+
+describe('BatchSize', () => {
+  it('doubles while round trips are quick, up to the most', async () => {
+    const clock = new ManualClock();
+    const size = new BatchSize(200, TIMEOUT_MS, clock);
+    const sizes = [size.next];
+    for (let round = 0; round < 4; round++) sizes.push(await trip(size, clock, 10));
+    expect(sizes).toEqual([32, 64, 128, 200, 200]);
+  });
+
+  it('stays where round trips take a good part of the time for a command, or were not full', async () => {
+    const clock = new ManualClock();
+    const size = new BatchSize(200, TIMEOUT_MS, clock);
+    expect(await trip(size, clock, TIMEOUT_MS / 2)).toBe(32);
+    await size.time(31, Promise.resolve());
+    expect(size.next).toBe(32);
+  });
+
+  it('halves with each round trip that fails or takes too long, and grows step by step from then on', async () => {
+    const clock = new ManualClock();
+    const size = new BatchSize(1_000, TIMEOUT_MS, clock);
+    await trip(size, clock, 10);
+    expect(await trip(size, clock, 10, true)).toBe(32);
+    expect(await trip(size, clock, TIMEOUT_MS + 1)).toBe(16);
+    expect(await trip(size, clock, 10)).toBe(48);
+    for (let round = 0; round < 20; round++) await trip(size, clock, 10, true);
+    expect(size.next).toBe(1);
+  });
+
+  it('halves once where several that were on their way together fail', async () => {
+    const clock = new ManualClock();
+    const size = new BatchSize(1_000, TIMEOUT_MS, clock);
+    const failing = [1, 2, 3].map(() => size.time(32, Promise.reject(new Error('no answer'))));
+    await Promise.allSettled(failing);
+    expect(size.next).toBe(16);
+  });
+});
