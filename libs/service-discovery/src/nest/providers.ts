@@ -96,7 +96,7 @@ export const CORE_PROVIDERS: readonly Provider[] = [
   ServiceDiscoveryLifecycle,
 ];
 
-/** What an app may inject. */
+/** What an app may inject, and what the controllers inject that a module of the app may mount. */
 export const CORE_EXPORTS = [
   SERVICE_DISCOVERY_OPTIONS,
   CLOCK,
@@ -110,6 +110,7 @@ export const CORE_EXPORTS = [
   HealthAggregator,
   ResiliencePolicies,
   ServiceDiscovery,
+  LeaseChoice,
   ServiceDiscoveryHealthIndicator,
   ServiceReadiness,
 ];

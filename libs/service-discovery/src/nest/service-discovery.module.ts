@@ -9,7 +9,7 @@ import { DepartureModule } from './lifecycle/index.js';
 import { findConflicts, GIVEN_OPTIONS, type GivenOptions, SharedModules, toGiven } from './module-options.js';
 import { resolveServiceDiscoveryOptions, type ServiceDiscoveryOptions } from './options/index.js';
 import { CORE_EXPORTS, CORE_PROVIDERS } from './providers.js';
-import { REST_EXPORTS, restControllers, restProviders } from './rest/index.js';
+import { restControllers, restProviders } from './rest/index.js';
 import { healthControllers } from './terminus/index.js';
 import { SERVICE_DISCOVERY_OPTIONS } from './tokens.js';
 
@@ -89,7 +89,8 @@ function rootModule(
     imports: [...imports, TerminusModule, BundledRoutesModule, DepartureModule],
     controllers,
     providers: [{ provide: GIVEN_OPTIONS, useValue: given }, ...options, ...CORE_PROVIDERS, ...providers],
-    exports: [...CORE_EXPORTS, ...REST_EXPORTS, TerminusModule],
+    // With what the controllers need, so that any module of the app may mount them.
+    exports: [...CORE_EXPORTS, ...providers, TerminusModule],
   };
 }
 

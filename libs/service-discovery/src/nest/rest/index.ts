@@ -4,7 +4,7 @@ export { isLocalRequest, type PeerRequest } from './local-request.js';
 export { type CircuitCommandView, ServiceDiscoveryCallsController } from './calls.controller.js';
 export { ServiceDiscoveryInsightController } from './insight.controller.js';
 export { ServiceDiscoveryFeedController } from './registry-feed.controller.js';
-export { REST_CONTROLLERS, REST_EXPORTS, restControllers, restProviders } from './rest-api.js';
+export { REST_CONTROLLERS, restControllers, restProviders } from './rest-api.js';
 export { type ErrorBody, type FieldProblem, type RestErrorCode } from './rest-error.js';
 export {
   type HeartbeatView,

@@ -66,9 +66,6 @@ export function restProviders(api: Partial<ApiOptions> | false = {}): Provider[]
   ];
 }
 
-/** What a module that mounts the controllers needs of the one that has the {@link restProviders}. */
-export const REST_EXPORTS = [API_OPTIONS, HOST_POLICY, PathLimit, EventStreams, Reply] as const;
-
 /** The paths of the controllers, and of classes that extend them, in whatever modules they are. */
 function pathsOfMounted(modules: ModulesContainer): Set<string> {
   const paths = new Set<string>();
