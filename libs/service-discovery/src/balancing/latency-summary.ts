@@ -28,6 +28,11 @@ export class LatencySummary {
     return this.sum / this.count;
   }
 
+  /** What answers take of late; 0 before the first one. */
+  get usualMs(): number {
+    return this.typicalMs;
+  }
+
   add(latencyMs: number): void {
     this.sum += latencyMs;
     this.count++;

@@ -108,6 +108,15 @@ export class LoadTable {
     cells[row * WIDTH + AS_OF] = now;
   }
 
+  /** Lowers the latency to expect to what the answers of all instances usually take. */
+  forgive(row: number, now: number): void {
+    const usualMs = this.summary.usualMs;
+    if (this.cellOf(row, IS_MEASURED) === 0 || this.ewmaMs(row, now) <= usualMs) return;
+    this.summary.replace(this.cellOf(row, LATENCY_MS), usualMs);
+    this.cells[row * WIDTH + LATENCY_MS] = usualMs;
+    this.cells[row * WIDTH + AS_OF] = now;
+  }
+
   /** The part that is left of a latency: all of it to whoever has looked at the clock before it came. */
   private kept(asOf: number, now: number): number {
     return Math.exp(Math.min(0, asOf - now) / this.decayMs);

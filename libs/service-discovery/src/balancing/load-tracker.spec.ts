@@ -43,6 +43,22 @@ describe('LoadTracker', () => {
     tracker = new LoadTracker({ clock, decayMs: DECAY_MS });
   });
 
+  it('forgives an instance its failures: it is as fast as the others usually are', () => {
+    for (let n = 0; n < 3; n++) call('a', response(20));
+    call('b', failed(new Error('refused')));
+    call('c', response(5));
+    expect(latencyOf('b')).toBeGreaterThanOrEqual(1_000);
+    tracker.forgive('b');
+    const usual = latencyOf('b');
+    expect(usual).toBeGreaterThan(5);
+    expect(usual).toBeLessThanOrEqual(20);
+    tracker.forgive('c');
+    expect(latencyOf('c')).toBe(5);
+    tracker.forgive('unknown');
+    // A new one starts with the mean of all.
+    expect(latencyOf('d')).toBeCloseTo((20 + usual + 5) / 3);
+  });
+
   describe('calls in flight', () => {
     it('are counted an instance, and never below 0', () => {
       const [a, b] = [tracker.of('a'), tracker.of('b')];

@@ -71,6 +71,14 @@ export class LoadTracker {
     this.listed = instances;
   }
 
+  /**
+   * Expects an instance to be as fast as the others again, as what it failed with is over: a failure counts as so slow that it
+   * would get no calls for long.
+   */
+  forgive(instanceId: string): void {
+    this.loads.get(instanceId)?.forgive();
+  }
+
   private forget(instanceId: string): void {
     this.loads.get(instanceId)?.detach();
     if (this.loads.delete(instanceId)) this.forgottenSoFar++;
@@ -150,6 +158,11 @@ export class InstanceLoad {
         if (latencyMs > table.ewmaMs(row, now)) table.observe(row, summary.givenUpMs(latencyMs), now);
         break;
     }
+  }
+
+  /** See {@link LoadTracker.forgive}. */
+  forgive(): void {
+    this.table.forgive(this.row, this.clock.now());
   }
 
   /** Leaves the others: the instance is gone. What still runs there ends in a table of its own. */

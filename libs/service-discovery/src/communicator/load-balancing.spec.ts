@@ -112,6 +112,24 @@ describe('load balancing of calls', () => {
     expect(() => stage.communicatorWith({ loadBalancing: 'last' })).toThrow('loadBalancing');
   });
 
+  it.each([
+    ['health checks pass again', () => stage.registry.setStatus({ serviceName: 'users', instanceId: 'a' }, 'healthy')],
+    ['it registers again', () => stage.register('a')],
+  ])('sends calls by p2c_ewma to an instance that failed, once %s', async (_when, recover) => {
+    const communicator = stage.communicatorWith({ loadBalancing: 'p2c_ewma', circuitBreaker: false, retry: false });
+    const targetsOf = async (calls: number): Promise<Set<string>> => {
+      const targets = new Set<string>();
+      for (let n = 0; n < calls; n++) targets.add(await targetOf(communicator, {}).catch(() => 'failed'));
+      return targets;
+    };
+    stage.failOn('a');
+    expect(await targetsOf(40)).toContain('failed');
+    stage.transport.answer(() => ({}));
+    expect(await targetsOf(40)).not.toContain('a');
+    await recover();
+    expect(await targetsOf(40)).toContain('a');
+  });
+
   describe('without a healthy instance', () => {
     const statusOf = (status: 'healthy' | 'unhealthy' | 'draining', ...ids: string[]): Promise<unknown> =>
       Promise.all(ids.map((instanceId) => stage.registry.setStatus({ serviceName: 'users', instanceId }, status)));

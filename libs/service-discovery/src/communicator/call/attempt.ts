@@ -140,7 +140,7 @@ export class Attempt<T> implements TimeLimit {
     this.arrivedAt = this.call.deps.clock.now();
     this.response = response;
     this.status = status;
-    this.call.view.channel.unreachable.reached(this.instance.instanceId);
+    this.call.view.channel.reached(this.instance.instanceId, this.arrivedAt);
     this.outcome = { kind: 'response', status, latencyMs: this.arrivedAt - this.began };
     this.verdict = classifyOutcome(this.outcome, this.call.view.settings.retry);
     this.failed = this.verdict === 'retryable';

@@ -39,7 +39,7 @@ export class ServiceChannel {
     this.loads = new LoadTracker({ clock });
     this.states = new InstanceStates(service, deps);
     this.outliers = new OutlierDetectors(service, deps);
-    this.unreachable = new UnreachableInstances(service, deps);
+    this.unreachable = new UnreachableInstances(service, deps, this.loads);
     this.breakers = new Breakers({ service }, deps);
     this.balancers = new Balancers({ clock, random, events, strategies, loads: this.loads });
   }
@@ -63,10 +63,16 @@ export class ServiceChannel {
     this.list = instances;
     this.states.update(changes);
     this.outliers.update(instances, changes);
-    this.unreachable.update(changes);
+    this.unreachable.update(instances, changes);
     if (changes.recovered.length > 0) this.breakers.halfOpen();
+    for (const { instanceId } of [...changes.recovered, ...changes.replaced]) this.loads.forgive(instanceId);
     if (changes.joined.length > 0 || changes.left.length > 0) this.loads.retain(instances);
     return turnoverOf(changes);
+  }
+
+  /** It has answered. Where no instance could be reached until now, those that are tried next get a probe at once. */
+  reached(instanceId: string, now: number): void {
+    for (const other of this.unreachable.reached(instanceId, now)) this.states.find(other)?.breakers.halfOpen();
   }
 
   /** No connection could be opened to it. Of one that has left, or registered anew meanwhile, that says nothing. */

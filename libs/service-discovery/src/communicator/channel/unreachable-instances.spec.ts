@@ -1,7 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { seededRandom } from '../../common/index.js';
 import { SILENT } from '../../model/index.js';
-import { type Candidate, type Strategy } from '../../balancing/index.js';
+import {
+  type Candidate,
+  LoadBalancingStrategy,
+  type LoadBalancingStrategyName,
+  LoadTracker,
+  type Strategy,
+} from '../../balancing/index.js';
 import { CallStage, failure, refused, reset } from '../../testing/call-stage.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { type ServiceCommunicator } from '../communicator.js';
@@ -175,13 +181,102 @@ describe('an instance that nothing connects to', () => {
   });
 });
 
+describe('an outage of all instances', () => {
+  const ids = Array.from({ length: 10 }, (_, index) => `i${index}`);
+  const OUTAGE_MS = 60_000;
+  let stage: CallStage;
+
+  beforeEach(async () => {
+    stage = await CallStage.open();
+    await stage.register(...ids);
+  });
+  afterEach(async () => {
+    await stage.clock.advanceAsync(0);
+    await stage.close();
+    expect(stage.clock.pendingTimers).toBe(0);
+  });
+
+  /**
+   * Makes calls from the beginning of the outage until 2 s after its end.
+   * @param backAt when each instance answers again, by its place in the list, in milliseconds since the outage began
+   * @returns how long after that each one answered for the first time, and how many attempts were refused in the meantime
+   */
+  async function recover(
+    loadBalancing: LoadBalancingStrategyName,
+    backAt: (index: number) => number,
+  ): Promise<{ delays: number[]; refusedInRecovery: number }> {
+    const communicator = stage.communicatorWith({ loadBalancing, circuitBreaker: false, timeout: '500ms' });
+    const back = ids.map((_, index) => backAt(index));
+    const firstAnswer = ids.map(() => Number.POSITIVE_INFINITY);
+    let [now, refusedInRecovery] = [0, 0];
+    stage.transport.answer(({ instanceId }) => {
+      const index = ids.indexOf(instanceId);
+      if (now < back[index]!) {
+        if (now >= Math.min(...back)) refusedInRecovery++;
+        throw refused();
+      }
+      firstAnswer[index] = Math.min(firstAnswer[index]!, now);
+      return {};
+    });
+    while (now <= Math.max(...back) + 2_000) {
+      void communicator.callService('users', { path: '/', key: String(now) }).catch(() => undefined);
+      const stepMs = now < Math.min(...back) ? 200 : 20;
+      await stage.clock.advanceAsync(stepMs);
+      now += stepMs;
+    }
+    return { delays: firstAnswer.map((at, index) => at - back[index]!), refusedInRecovery };
+  }
+
+  it.each(Object.values(LoadBalancingStrategy))(
+    'lets every instance take part within 2 s of being back: %s',
+    async (strategy) => {
+      const { delays } = await recover(strategy, () => OUTAGE_MS);
+      expect(Math.max(...delays)).toBeLessThanOrEqual(2_000);
+    },
+  );
+
+  it('lets every instance take part within 2 s of being back where they come back one after the other', async () => {
+    const { delays, refusedInRecovery } = await recover('round_robin', (index) => OUTAGE_MS + 2_000 * index);
+    expect(Math.max(...delays)).toBeLessThanOrEqual(2_000);
+    // About one a second for each instance that is still away, which is 90 s of absence in all.
+    expect(refusedInRecovery).toBeLessThan(200);
+  });
+
+  it('lets instances whose circuits have opened take part within 2 s of the first answer', async () => {
+    const communicator = stage.communicatorWith({ circuitBreaker: { failureThreshold: 2 }, retry: false });
+    const call = (): Promise<unknown> => communicator.callService('users', { path: '/' });
+    stage.transport.answer(() => {
+      throw refused();
+    });
+    // One failure of each instance, and a second one of all but the last.
+    for (let n = 0; n < 19; n++) await failure(call());
+    expect(stage.typesOf('circuit.opened')).toHaveLength(9);
+    stage.transport.answer(() => ({}));
+    stage.transport.sent.length = 0;
+    for (let passed = 0; passed < 2_000; passed += 20) {
+      await call();
+      await stage.clock.advanceAsync(20);
+    }
+    expect(new Set(stage.transport.targets).size).toBe(10);
+  });
+
+  it('does not shorten the waits of instances that are out of reach while others answer', async () => {
+    const { delays } = await recover('round_robin', (index) => (index === 0 ? OUTAGE_MS : index === 1 ? 30_000 : 0));
+    expect(Math.max(...delays)).toBeGreaterThan(2_000);
+  });
+});
+
 describe('the instances to avoid', () => {
   const clock = new ManualClock();
   const random = seededRandom(1);
   const [a, b] = ['a', 'b'] as const;
 
   it('are always the same set', () => {
-    const unreachable = new UnreachableInstances('users', { clock, random, events: SILENT });
+    const unreachable = new UnreachableInstances(
+      'users',
+      { clock, random, events: SILENT },
+      new LoadTracker({ clock }),
+    );
     expect(unreachable.at(0)).toBeUndefined();
     unreachable.failed(a, refused(), 0);
     const avoided = unreachable.at(0);
@@ -191,7 +286,11 @@ describe('the instances to avoid', () => {
   });
 
   it('are each avoided for its time', () => {
-    const unreachable = new UnreachableInstances('users', { clock, random: () => 0, events: SILENT });
+    const unreachable = new UnreachableInstances(
+      'users',
+      { clock, random: () => 0, events: SILENT },
+      new LoadTracker({ clock }),
+    );
     const avoided = (now: number): string[] => [...(unreachable.at(now) ?? [])].sort();
     // A second each.
     unreachable.failed(a, refused(), 0);
@@ -201,7 +300,7 @@ describe('the instances to avoid', () => {
     expect(avoided(1_499)).toEqual([b]);
     expect(avoided(1_500)).toEqual([]);
     unreachable.failed(a, refused(), 1_600);
-    unreachable.reached(a);
+    unreachable.reached(a, 1_600);
     expect(avoided(1_600)).toEqual([]);
   });
 });

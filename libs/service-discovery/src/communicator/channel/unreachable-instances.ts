@@ -1,10 +1,16 @@
+import { type LoadTracker } from '../../balancing/index.js';
 import { messageOf, reconnectDelay } from '../../common/index.js';
-import { type InstanceKey } from '../../model/index.js';
+import { type InstanceKey, mayBeCalled, type ServiceInstance } from '../../model/index.js';
 import { type BreakerDeps } from './breakers.js';
 import { type InstanceChanges } from './instance-changes.js';
 
 /** Between half of a step and all of it, and each step twice the one before. */
 const RETRY = { firstMs: 2_000, longestMs: 30_000 };
+/** The same while the service recovers from an outage of all its instances, for as long as the longest wait would be. */
+const RETRY_IN_RECOVERY = { firstMs: 1_000, longestMs: 1_000 };
+const RECOVERY_MS = RETRY.longestMs;
+
+const NONE: readonly string[] = [];
 
 interface Absence {
   /** Attempts in a row that got no connection. */
@@ -15,18 +21,25 @@ interface Absence {
 /**
  * Instances to which no connection could be opened. The first attempt that finds out is the last one for a while, at
  * growing steps: a process that is gone refuses everybody, so there is nothing to count up to a threshold for (gRPC's
- * `TRANSIENT_FAILURE`, Finagle's fail-fast). They are avoided rather than refused, as where nobody else is left a call may
- * as well try. There is no timer: what is over is seen when somebody asks.
+ * `TRANSIENT_FAILURE`, Finagle's fail-fast). They are avoided rather than refused, as a call may as well try where no other
+ * instance is left. There is no timer: what is over is seen at the next pick.
+ *
+ * When all were unreachable and one answers, the cause is over for the others, too, or will be soon. A growing share of them
+ * is tried within the next second, and those that still refuse about once a second from then on: otherwise the first one
+ * would take all calls until waits are over that grew through the outage.
  */
 export class UnreachableInstances {
   private readonly absences = new Map<string, Absence>();
   /** Those whose absence is not over: one set for good, so that a pick makes none. */
   private readonly ids = new Set<string>();
   private firstEnd = Number.POSITIVE_INFINITY;
+  private instances: readonly ServiceInstance[] = [];
+  private recoversUntil = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly service: string,
     private readonly deps: BreakerDeps,
+    private readonly loads: Pick<LoadTracker, 'forgive'>,
   ) {}
 
   failed(instanceId: string, error: unknown, now: number): void {
@@ -34,26 +47,33 @@ export class UnreachableInstances {
     // Others that were on their way when the first one failed tell nothing new.
     if (known && now < known.until) return;
     const failures = (known?.failures ?? 0) + 1;
-    const avoidedForMs = reconnectDelay(failures, RETRY, this.deps.random);
-    const until = now + avoidedForMs;
-    this.absences.set(instanceId, { failures, until });
-    this.ids.add(instanceId);
-    this.firstEnd = Math.min(this.firstEnd, until);
+    const limits = now < this.recoversUntil ? RETRY_IN_RECOVERY : RETRY;
+    const avoidedForMs = reconnectDelay(failures, limits, this.deps.random);
+    this.avoid(instanceId, { failures, until: now + avoidedForMs });
     const reason = messageOf((error as Partial<Error>).cause ?? error);
     this.deps.events.emit('instance.unreachable', { key: this.keyOf(instanceId), reason, avoidedForMs, failures });
   }
 
-  /** It has answered. Asked at each answer. */
-  reached(instanceId: string): void {
-    if (this.absences.size === 0 || !this.forget(instanceId)) return;
+  /**
+   * It has answered. Told at each answer.
+   * @returns the others, where all were unreachable until now
+   */
+  reached(instanceId: string, now: number): readonly string[] {
+    if (this.absences.size === 0 || !this.absences.has(instanceId)) return NONE;
+    const wereAllAbsent = this.areAllAbsent();
+    this.forget(instanceId);
     this.deps.events.emit('instance.reached', { key: this.keyOf(instanceId) });
+    if (!wereAllAbsent) return NONE;
+    this.recover(now);
+    return [...this.absences.keys()];
   }
 
   /**
-   * Forgets those that are gone, those that were registered anew, since most likely they were started again, and those that
+   * Forgets those that are gone, those that were registered again, since most likely they were restarted, and those that
    * health checks reach.
    */
-  update({ left, replaced, recovered }: InstanceChanges): void {
+  update(instances: readonly ServiceInstance[], { left, replaced, recovered }: InstanceChanges): void {
+    this.instances = instances;
     for (const { instanceId } of [...left, ...replaced, ...recovered]) this.forget(instanceId);
   }
 
@@ -63,10 +83,27 @@ export class UnreachableInstances {
     return this.ids.size > 0 ? this.ids : undefined;
   }
 
-  /** @returns whether anything was known of it */
-  private forget(instanceId: string): boolean {
+  private areAllAbsent(): boolean {
+    return this.instances.every((instance) => !mayBeCalled(instance) || this.absences.has(instance.instanceId));
+  }
+
+  private recover(now: number): void {
+    this.recoversUntil = now + RECOVERY_MS;
+    for (const [instanceId, { until }] of this.absences) {
+      const soon = now + RETRY_IN_RECOVERY.longestMs * this.deps.random();
+      this.avoid(instanceId, { failures: 0, until: Math.min(until, soon) });
+    }
+  }
+
+  private avoid(instanceId: string, absence: Absence): void {
+    this.absences.set(instanceId, absence);
+    this.ids.add(instanceId);
+    this.firstEnd = Math.min(this.firstEnd, absence.until);
+  }
+
+  private forget(instanceId: string): void {
     this.ids.delete(instanceId);
-    return this.absences.delete(instanceId);
+    this.absences.delete(instanceId);
   }
 
   private keyOf(instanceId: string): InstanceKey {
@@ -78,8 +115,13 @@ export class UnreachableInstances {
     this.firstEnd = Number.POSITIVE_INFINITY;
     for (const id of this.ids) {
       const { until } = this.absences.get(id)!;
-      if (now < until) this.firstEnd = Math.min(this.firstEnd, until);
-      else this.ids.delete(id);
+      if (now < until) {
+        this.firstEnd = Math.min(this.firstEnd, until);
+        continue;
+      }
+      this.ids.delete(id);
+      // Else a strategy that goes by latency would go on to avoid it.
+      this.loads.forgive(id);
     }
   }
 }
