@@ -6,11 +6,13 @@ import { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { transformFile } from '@swc/core';
 import { Claims } from '../apps/demo/support/claims.js';
 import { get, Load } from '../apps/demo/support/load.js';
+import { paceOf } from '../apps/demo/support/pace.js';
 import { Printer } from '../apps/demo/support/print.js';
 import { waitFor } from '../apps/demo/support/wait.js';
 import { addSources, type BuiltPackage, buildPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
@@ -216,6 +218,33 @@ describe('what the demo prints', () => {
     print.close();
     print.say('too late');
     expect(lines).toEqual([]);
+  });
+});
+
+describe('the pace of the demo', () => {
+  const pace = async (request: () => Promise<object>): Promise<{ rate: number; said: string }> => {
+    const lines: string[] = [];
+    const requests = [{ name: 'GET /', send: async () => (await request()) as Record<string, unknown> }];
+    const rate = await paceOf(requests, 200, new Printer(false, (line) => lines.push(line)));
+    return { rate, said: lines.join('\n') };
+  };
+
+  it('is a quarter of what is answered, and is told with the reason', async () => {
+    const { rate, said } = await pace(() => delay(100, {}));
+    // Eight at a time make 80 a second, and less on a machine that is slow.
+    expect(rate).toBeGreaterThanOrEqual(1);
+    expect(rate).toBeLessThanOrEqual(22);
+    expect(said).toMatch(/measured: \d+ such calls\/s can be answered; \d+\/s are sent \(a quarter:/);
+  });
+
+  it('is no more than is asked for', async () => {
+    const { rate, said } = await pace(() => nextTurn({}));
+    expect(rate).toBe(200);
+    expect(said).toMatch(/200\/s are sent \(as many as the demo ever sends\)/);
+  });
+
+  it('is none where a call fails', async () => {
+    await expect(pace(() => Promise.reject(new Error('status 503')))).rejects.toThrow('status 503');
   });
 });
 

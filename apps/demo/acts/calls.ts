@@ -1,5 +1,6 @@
 import { getJson } from '../support/http.js';
 import { get, Load } from '../support/load.js';
+import { paceOf } from '../support/pace.js';
 import { type Stage } from '../support/stage.js';
 
 const CALLS = 300;
@@ -11,7 +12,8 @@ export async function calls(stage: Stage): Promise<void> {
   print.exchange("curl '<gateway>/shop/users/1'", user);
   claims.check('a call by name reaches a service', user.name === 'Ada', `answered by ${user.servedBy}`);
 
-  const load = new Load({ requests: [1, 2, 3, 4].map((id) => get(stage.shop(`/users/${id}`))), rate: 200 });
+  const requests = [1, 2, 3, 4].map((id) => get(stage.shop(`/users/${id}`)));
+  const load = new Load({ requests, rate: await paceOf(requests, 200, print) });
   await load.more(CALLS);
   await load.stop();
   print.say(`${load.answered} calls of user-service, by the instance that answered:`);

@@ -1,5 +1,6 @@
 import { getJson, postJson } from '../support/http.js';
 import { type Body, get, Load } from '../support/load.js';
+import { paceOf } from '../support/pace.js';
 import { type Stage } from '../support/stage.js';
 import { waitFor } from '../support/wait.js';
 
@@ -20,8 +21,10 @@ export async function circuit(stage: Stage): Promise<void> {
   const becomes = (state: string): Promise<string> =>
     waitFor(`the circuit of inventory-2 to be ${state}`, async () => ((await stateOf()) === state ? state : undefined));
 
+  const requests = ['anvil', 'lantern', 'rope'].map((sku) => get(stage.shop(`/stock/${sku}`)));
   const load = new Load({
-    requests: ['anvil', 'lantern', 'rope'].map((sku) => get(stage.shop(`/stock/${sku}`))),
+    requests,
+    rate: await paceOf(requests, 150, print),
     fault: ({ available }: Body) => (available === null ? 'the stock is not known' : undefined),
   });
   await load.more(50);

@@ -7,7 +7,7 @@ import { waitFor } from '../support/wait.js';
 export async function crash(stage: Stage): Promise<void> {
   const { print, claims } = stage;
   const victim = stage.process('user-2');
-  const load = shopLoad(stage);
+  const load = await shopLoad(stage);
   await load.more(150);
 
   print.say(`${load.answered} calls answered; user-2 (pid ${victim.pid}) gets SIGKILL`);

@@ -5,7 +5,7 @@ import { type Stage } from '../support/stage.js';
 export async function departure(stage: Stage): Promise<void> {
   const { print, claims } = stage;
   const leaver = stage.process('user-3');
-  const load = shopLoad(stage);
+  const load = await shopLoad(stage);
   await load.more(150);
 
   print.say(`${load.answered} calls answered; user-3 (pid ${leaver.pid}) gets SIGTERM`);

@@ -1,5 +1,6 @@
 import { Caller } from '../support/caller.js';
 import { Load } from '../support/load.js';
+import { paceOf } from '../support/pace.js';
 import { type Stage } from '../support/stage.js';
 import { waitFor } from '../support/wait.js';
 
@@ -17,7 +18,7 @@ export async function standstill(stage: Stage): Promise<void> {
   });
   const requests = [1, 2, 3].map((id) => caller.request('user-service', 'GET', `/users/${id}`));
   // Slow enough for what is on its way when the first attempt times out to be retried within the retry budget.
-  const load = new Load({ requests, rate: 20 });
+  const load = new Load({ requests, rate: await paceOf(requests, 20, print) });
   await load.more(20);
 
   victim.kill('SIGSTOP');

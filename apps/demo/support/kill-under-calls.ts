@@ -1,5 +1,6 @@
 import { Caller, type Encounter } from './caller.js';
 import { Load } from './load.js';
+import { paceOf } from './pace.js';
 import { type Stage } from './stage.js';
 
 const CALLERS = 3;
@@ -17,7 +18,7 @@ export async function killUnderCalls(stage: Stage, name: string, meanwhile: () =
   const registryUrl = stage.process('registry').url;
   const callers = await Promise.all(Array.from({ length: CALLERS }, () => Caller.start(registryUrl)));
   const requests = callers.map((caller) => caller.request('user-service', 'GET', '/users/1'));
-  const load = new Load({ requests, rate: 60 });
+  const load = new Load({ requests, rate: await paceOf(requests, 60, print) });
   await load.more(60);
 
   victim.kill('SIGKILL');

@@ -17,13 +17,15 @@ export interface LoadRequest {
 export interface LoadOptions {
   /** Taken in turn. */
   readonly requests: readonly LoadRequest[];
-  /** Requests a second. @default 150 */
-  readonly rate?: number;
+  /** Requests a second. */
+  readonly rate: number;
   /** Says what is wrong with an answer; undefined: nothing. */
   readonly fault?: (body: Body) => string | undefined;
 }
 
 const TICK_MS = 10;
+/** How much longer than it should a number of answers may take. */
+const PATIENCE_MS = 60_000;
 const TIMEOUT_MS = 10_000;
 
 /**
@@ -51,7 +53,8 @@ export class Load {
   /** Waits until that many more requests were answered. */
   async more(count: number): Promise<void> {
     const target = this.answered + count;
-    await waitFor(`${count} more answers`, () => (this.answered >= target ? true : undefined));
+    const boundMs = (count / this.options.rate) * 1_000 + PATIENCE_MS;
+    await waitFor(`${count} more answers`, () => (this.answered >= target ? true : undefined), boundMs);
   }
 
   /** Sends no more, and waits for what is under way. */
@@ -67,7 +70,7 @@ export class Load {
   }
 
   private sendWhatIsDue(): void {
-    const { rate = 150, requests } = this.options;
+    const { rate, requests } = this.options;
     const due = ((performance.now() - this.began) / 1_000) * rate;
     while (this.sent < due) {
       const request = requests[this.sent % requests.length];

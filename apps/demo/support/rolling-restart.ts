@@ -1,11 +1,13 @@
 import { Caller } from './caller.js';
 import { Load, type LoadRequest } from './load.js';
+import { paceOf } from './pace.js';
 import { Posting } from './posting.js';
 import { incompleteness } from './shop-load.js';
 import { type Stage } from './stage.js';
 import { waitFor } from './wait.js';
 
-const RATE = 200;
+/** Requests a second. */
+const MOST = 200;
 
 /**
  * Restarts instances one after the other while they are called: 0 calls fail, and what was asked for once is done once.
@@ -19,16 +21,17 @@ export async function restartInTurn(
 ): Promise<void> {
   const { print, claims, journal } = stage;
   const caller = await Caller.start(stage.process('registry').url);
+  const rate = await paceOf(traffic(caller), MOST, print);
   const requests = traffic(caller);
-  const load = new Load({ requests, rate: RATE, fault: incompleteness });
-  await load.more(RATE);
+  const load = new Load({ requests, rate, fault: incompleteness });
+  await load.more(rate);
   const durations: number[] = [];
   for (const name of names) {
     durations.push(await stage.end(name));
     await stage.startAgain(name);
     await waitFor(`${name} to be healthy`, async () => ((await stage.statusOf(name)) === 'healthy' ? true : undefined));
   }
-  await load.more(RATE);
+  await load.more(rate);
   await load.stop();
   await caller.close();
 
@@ -36,7 +39,7 @@ export async function restartInTurn(
   print.say(`${names.length} instances restarted one after the other, each had left within ${longest} ms`);
   print.bars(load.servedBy);
   claims.check(
-    `a rolling restart under ${RATE} calls/s: no call failed`,
+    `a rolling restart under ${rate} calls/s: no call failed`,
     load.failures.length === 0,
     `${load.failures.length} of ${load.answered} failed; p99 ${load.percentile(0.99).toFixed(1)} ms`,
   );

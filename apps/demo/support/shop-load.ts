@@ -1,10 +1,12 @@
 import { type Body, get, Load } from './load.js';
+import { paceOf } from './pace.js';
 import { type Stage } from './stage.js';
 
 /** Everyday traffic: single users, and overviews that need four services; a part left out counts as a failure. */
-export function shopLoad(stage: Stage): Load {
+export async function shopLoad(stage: Stage): Promise<Load> {
   const paths = [...[1, 2, 3].map((id) => `/users/${id}`), '/users/1/overview'];
-  return new Load({ requests: paths.map((path) => get(stage.shop(path))), fault: incompleteness });
+  const requests = paths.map((path) => get(stage.shop(path)));
+  return new Load({ requests, rate: await paceOf(requests, 150, stage.print), fault: incompleteness });
 }
 
 export function incompleteness({ missing }: Body): string | undefined {

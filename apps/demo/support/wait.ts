@@ -10,7 +10,7 @@ const POLL_MS = 50;
 export async function waitFor<T>(
   what: string,
   probe: () => Promise<T | undefined> | T | undefined,
-  boundMs = 20_000,
+  boundMs = 60_000,
 ): Promise<T> {
   const end = performance.now() + boundMs;
   let lastError: unknown;
