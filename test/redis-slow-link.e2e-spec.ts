@@ -27,7 +27,7 @@ describe('a link that carries 20 KB a second', () => {
       await redis.startServer();
       const { url } = await slowLink({ bytesPerSecond: BYTES_PER_SECOND });
       // So that neither the registrations nor what a process reads fit into it.
-      const open = () => redis.member(redis.openStore({ url, commandTimeout: '1s' }), { startTimeout: '1s' });
+      const open = () => redis.member(redis.openStore({ url, commandTimeout: '2s' }), { startTimeout: '1s' });
       const one = open();
       await one.registry.start();
       const outages: string[] = [];

@@ -31,6 +31,30 @@ describe('EventLogger', () => {
   const unhealthy = (reason = 'status 500'): void =>
     bus.emit('instance.status_changed', { key, from: 'healthy', to: 'unhealthy', reason });
 
+  it('names ten instances of a service that expire together, and counts the others once a second', () => {
+    const eventLogger = new EventLogger(bus, logger, {}, { clock });
+    const expire = (serviceName: string, from: number, to: number): void => {
+      for (let n = from; n < to; n++) bus.emit('instance.expired', { key: { serviceName, instanceId: `i${n}` } });
+    };
+    expire('users', 0, 300);
+    expire('orders', 0, 1);
+    expect(lines).toHaveLength(11);
+    clock.advance(500);
+    expire('users', 300, 500);
+    clock.advance(500);
+    const told = 'more instances of users expired: their heartbeats stopped';
+    const fields = { event: 'instance.expired', service: 'users' };
+    expect(lines.slice(11)).toEqual([['warn', `490 ${told}`, { ...fields, count: 490 }]]);
+    expire('users', 500, 502);
+    clock.advance(1_000);
+    expect(lines.slice(12)).toEqual([['warn', `2 ${told}`, { ...fields, count: 2 }]]);
+    clock.advance(1_000);
+    expire('users', 502, 503);
+    expect(lines[13]?.[1]).toBe('users/i502 expired: its heartbeats stopped');
+    eventLogger.close();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   it('keeps an event on its line, whatever somebody gave for a reason', () => {
     new EventLogger(bus, logger, {}, { clock });
     const reason = 'a\r\nERROR b\u2028c';

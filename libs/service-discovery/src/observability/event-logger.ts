@@ -2,6 +2,7 @@ import { OptionValidator, type Clock, type Duration, type Timer } from '../commo
 import { type EventName, type InstanceKey, type ServiceDiscoveryEvent } from '../model/index.js';
 import { type EventBus } from './event-bus.js';
 import { lineOf, type LogLevel } from './event-line.js';
+import { ExpiryBursts } from './expiry-bursts.js';
 import { EVENT_TYPES, stateOf, storyOf, SUBJECT_TYPES, subjectOf } from './event-subject.js';
 
 /**
@@ -87,6 +88,7 @@ export class EventLogger {
   private readonly windows = new Set<Window>();
   private readonly subscriptions: (() => void)[] = [];
   private timer: Timer | undefined;
+  private readonly expiries: ExpiryBursts;
 
   /**
    * @param deps.isOwn whether an instance is of this process. What befalls others is logged at `debug` where it would be
@@ -105,6 +107,7 @@ export class EventLogger {
     this.maxLines = settings.maxLines;
     this.windowMs = settings.windowMs;
     this.withFields = settings.fields;
+    this.expiries = new ExpiryBursts(this.clock, (service, count) => this.writeExpiries(service, count));
     const stories = new Map<readonly EventName[], Map<string, Window>>();
     for (const type of SUBJECT_TYPES) {
       if (this.levels[type] === false) continue;
@@ -122,6 +125,7 @@ export class EventLogger {
     this.timer = undefined;
     for (const window of this.windows) if (window.repeats > 0) this.write(window);
     this.windows.clear();
+    this.expiries.close();
   }
 
   private listen(bus: EventBus, type: EventName, siblings: Map<string, Window>, tellsStory: boolean): void {
@@ -191,6 +195,14 @@ export class EventLogger {
     this.arm();
   }
 
+  /** Writes how many instances expired that were not named. */
+  private writeExpiries(service: string, count: number): void {
+    const level = this.levels['instance.expired'] ?? 'warn';
+    if (!level) return;
+    const what = `${count} more instance${count === 1 ? '' : 's'} of ${service} expired: their heartbeats stopped`;
+    this.logger[level](what, this.withFields ? { event: 'instance.expired', service, count } : {});
+  }
+
   /** Writes the latest of the events, and how many were left out, or that changes are from now on. */
   private write(window: Window): void {
     const { event, isOthers, repeats, changes } = window;
@@ -198,6 +210,7 @@ export class EventLogger {
     const line = lineOf(event);
     const level = this.levels[event.type] ?? (isOthers && line?.level === 'log' ? 'debug' : line?.level);
     if (!line || !level) return;
+    if (event.type === 'instance.expired' && !this.expiries.names(event.key.serviceName)) return;
     const { message, fields } = line;
     const many = changes >= MAX_CHANGES;
     const time = `${this.windowMs / 1_000} s`;
