@@ -195,6 +195,7 @@ export function checkHealthCheck(
 function readCron(expression: unknown, check: OptionValidator): CronTimes | undefined {
   try {
     if (typeof expression === 'string') return parseCron(expression);
+    if (isRecord(expression) && typeof expression.next === 'function') return expression as unknown as CronTimes;
     check.problem('healthCheck.cron', expression, CRON_RULE);
   } catch (error) {
     const [problem] = messageOf(error).split('\n');

@@ -24,6 +24,11 @@ describe('healthCheck.cron', () => {
     expect(healthCheck).toMatchObject({ timeout: '2s' });
   });
 
+  it("may be times of one's own", () => {
+    const cron = { next: (after: number) => after + 1_000 };
+    expect(resolveServiceDiscoveryOptions({ healthCheck: { cron } }).healthCheck.cron).toBe(cron);
+  });
+
   it.each<[unknown, string]>([
     ['often', 'Unknown alias: oft'],
     ['* * * *', 'Too few fields'],

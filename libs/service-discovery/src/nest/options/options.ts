@@ -1,7 +1,7 @@
 import { type NamedStrategies } from '../../balancing/index.js';
 import { type Duration } from '../../common/index.js';
 import { type CommunicatorDefaults, DEFAULT_COMMUNICATOR_OPTIONS } from '../../communicator/index.js';
-import { type HealthAggregatorOptions, type HealthCheckOptions } from '../../health/index.js';
+import { type CronTimes, type HealthAggregatorOptions, type HealthCheckOptions } from '../../health/index.js';
 import { type DiscoveryMetricsOptions, type EventLoggerOptions } from '../../observability/index.js';
 import { type ServiceRegistryOptions } from '../../registry/index.js';
 import {
@@ -179,10 +179,10 @@ export interface ScheduledHealthCheckOptions extends Omit<HealthCheckOptions, 'c
   /**
    * A cron expression in place of an `interval`: five fields, or six with seconds before them, in the time zone of the
    * process. All instances are checked at those times, but for new ones, which are within a second, and those whose
-   * registration, or entry in `services`, names an interval. Needs `@nestjs/schedule` to be installed.
+   * registration, or entry in `services`, names an interval. Needs `@nestjs/schedule` to be installed. Times of one's own do not.
    * @default none
    */
-  cron?: string;
+  cron?: string | CronTimes;
 }
 
 /** The options in force: checked, with every default filled in. */
