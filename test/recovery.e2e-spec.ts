@@ -26,7 +26,7 @@ afterEach(async () => {
   await apps.close();
 });
 
-/** Callers of whom each makes one GET after the other. */
+/** Callers that each make one GET after the other. */
 class Traffic {
   readonly errors: unknown[] = [];
   /** When each instance has answered last. */

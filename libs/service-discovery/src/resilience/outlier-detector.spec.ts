@@ -484,7 +484,7 @@ describe('OutlierDetector', () => {
     });
   });
 
-  it('tells in a dry run of all that it would eject, and has calls avoid nobody', () => {
+  it('reports in a dry run what it would eject, and ejects nothing', () => {
     const events: unknown[] = [];
     const sink = { emit: (type: string, payload: object) => void events.push({ type, ...payload }) };
     const options = { ...OFF, consecutiveFailures: 1, maxEjectedShare: 0.5, enforcing: false } as const;

@@ -45,7 +45,7 @@ export interface OutlierSnapshot {
 }
 
 const ROUNDING = 1e-9;
-const NOBODY: ReadonlySet<string> = new Set();
+const NONE: ReadonlySet<string> = new Set();
 const IN_FORCE = {};
 const DRY_RUN = { enforced: false } as const;
 
@@ -86,7 +86,7 @@ export class OutlierDetector {
   /** The ids of those that calls avoid now. Always the same set, and brought up to date when it is asked for. */
   get ejected(): ReadonlySet<string> {
     this.catchUp();
-    return this.options.enforcing ? this.ejectedIds : NOBODY;
+    return this.options.enforcing ? this.ejectedIds : NONE;
   }
 
   isEjected(instanceId: string): boolean {

@@ -66,7 +66,7 @@ export class Attempt<T> implements TimeLimit {
     return new AttemptTimeoutError(this.ms, { service: this.call.service, instanceId });
   }
 
-  /** The other half of its time, where nobody else can be tried. */
+  /** The other half of its time, where no other instance can be tried. */
   extraMs(): number {
     const { call } = this;
     const extraMs = call.times.attemptTimeoutMs - this.ms;

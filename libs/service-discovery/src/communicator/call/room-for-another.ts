@@ -6,8 +6,8 @@ import { pickContextOf } from './pick-context.js';
 
 /**
  * How long an attempt may take before another instance gets its chance, in milliseconds: half of what is left of a call
- * that is no longer than the default of an attempt. Undefined where the attempt has its whole time, since somebody set it or
- * no other attempt may follow. Looks at no instance, as it is asked at every attempt.
+ * that is no longer than the default of an attempt. Undefined where the attempt has its whole time, since
+ * `attemptTimeout` was set or no other attempt may follow. Looks at no instance, as it is asked at every attempt.
  * @param now when the attempt begins, by `Clock.now()`
  */
 export function halfTimeOf<T>(call: Call<T>, now: number): number | undefined {
