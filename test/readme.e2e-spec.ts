@@ -112,6 +112,17 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
     await instance.retire('localhost:8080');
     expect(await discovery.discoverService('billing')).toBeNull();
   },
+  'listed-services.ts': async ({ standalone }) => {
+    const app = await standalone('RegistryModule');
+    const discovery = app.get(ServiceDiscovery);
+    expect(await discovery.discoverService('billing', { tags: ['money', 'canary'] })).toMatchObject({
+      baseUrl: 'http://10.0.0.6:8080/api',
+      instance: { weight: 50, zone: 'eu-2' },
+    });
+    expect(await discovery.discoverService('cache')).toMatchObject({
+      baseUrl: expect.stringMatching(/^redis:\/\/10\.0\.0\.9:\d+$/),
+    });
+  },
   'discovery.ts': async ({ provider, services }) => {
     const { instance } = await provider('Locator');
     expect(await instance.users()).toBe(services.url);

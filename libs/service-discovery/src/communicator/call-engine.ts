@@ -253,7 +253,7 @@ export class CallEngine {
   }
 }
 
-/** A service that nobody has registered is another matter. */
+/** A service without any instance is not found, which the pick tells. */
 function assertHttp({ service, others }: ServiceChannel): void {
   if (others.length > 0) throw unsupportedProtocol(service, others);
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import semver from 'semver';
 import {
   elementsOf,
@@ -249,6 +250,13 @@ export function toInstance(
 function versionOf(value: unknown): string | undefined {
   if (!isText(value) || value.length > 128) return undefined;
   return semver.valid(value) ?? undefined;
+}
+
+/** Whether two instances were registered with the same words. */
+export function haveSameRegistration(one: ServiceInstance, other: ServiceInstance): boolean {
+  const { ttl: _, ...rules } = RULES;
+  const fields = Object.keys(rules) as (keyof typeof rules)[];
+  return one.ttlMs === other.ttlMs && fields.every((field) => isDeepStrictEqual(one[field], other[field]));
 }
 
 function ttlOf({ ttl }: ServiceRegistration, fallbackMs: number): number {

@@ -1,11 +1,11 @@
 import { Logger, type Provider } from '@nestjs/common';
 import { APP_INTERCEPTOR, ModulesContainer } from '@nestjs/core';
-import { type Clock, type Random, systemClock, systemRandom } from '../common/index.js';
+import { type Clock, messageOf, type Random, systemClock, systemRandom } from '../common/index.js';
 import { CallFindings, resolvePatterns, ServiceCommunicator } from '../communicator/index.js';
 import { CheckShare, HealthAggregator, HealthMonitor, planChecks, resolveHealthCheckOptions } from '../health/index.js';
 import { type InstanceKey } from '../model/index.js';
 import { DiscoveryMetrics, EventBus, EventLogger } from '../observability/index.js';
-import { ServiceRegistry } from '../registry/index.js';
+import { ListedInstances, resolveServiceRegistryOptions, ServiceRegistry } from '../registry/index.js';
 import {
   MemoryRegistryStore,
   RedisRegistryStore,
@@ -39,7 +39,7 @@ export const CORE_PROVIDERS: readonly Provider[] = [
   { provide: EventBus, inject: [CLOCK], useFactory: createEventBus },
   {
     provide: EventLogger,
-    inject: [SERVICE_DISCOVERY_OPTIONS, EventBus, ServiceRegistry, CLOCK],
+    inject: [SERVICE_DISCOVERY_OPTIONS, EventBus, ServiceRegistry, ListedInstances, CLOCK],
     useFactory: createEventLogger,
   },
   {
@@ -51,6 +51,11 @@ export const CORE_PROVIDERS: readonly Provider[] = [
     provide: ServiceRegistry,
     inject: [SERVICE_DISCOVERY_OPTIONS, REGISTRY_STORE, EventBus, CLOCK, RANDOM, ListedTimers],
     useFactory: createRegistry,
+  },
+  {
+    provide: ListedInstances,
+    inject: [SERVICE_DISCOVERY_OPTIONS, ServiceRegistry, RANDOM, ListedTimers],
+    useFactory: createListedInstances,
   },
   {
     provide: DiscoveryMetrics,
@@ -127,10 +132,11 @@ function createEventLogger(
   { logging, mode }: Options,
   bus: EventBus,
   registry: ServiceRegistry,
+  listed: ListedInstances,
   clock: Clock,
 ): EventLogger | null {
   // The process that is the registry tells of everybody; where there are many, each tells of its own.
-  const isOwn = mode === 'memory_only' ? undefined : (key: InstanceKey) => registry.isOwn(key);
+  const isOwn = mode === 'memory_only' ? undefined : (key: InstanceKey) => registry.isOwn(key) || listed.has(key);
   return logging === false ? null : new EventLogger(bus, nestLoggerPort(logging.fields), logging, { clock, isOwn });
 }
 
@@ -177,6 +183,26 @@ function createRegistry(
     random,
     events,
     onListenerError: (error) => logger.error('A listener of the registry failed', error),
+  });
+}
+
+function createListedInstances(
+  { services, registry: options, mode }: Options,
+  registry: ServiceRegistry,
+  random: Random,
+  timers: ListedTimers,
+): ListedInstances {
+  const { serviceTtlMs, heartbeatIntervalMs, trackHeartbeats } = resolveServiceRegistryOptions(options);
+  const logger = new Logger(LOG_CONTEXT);
+  return new ListedInstances(services, {
+    registry,
+    clock: timers.clockFor('heartbeats'),
+    random,
+    serviceTtlMs,
+    heartbeatIntervalMs,
+    removesAtEnd: mode !== 'memory_only' && trackHeartbeats,
+    refused: ({ serviceName, instanceId }, error) =>
+      logger.warn(`The registry refuses ${serviceName}/${instanceId} of the option services: ${messageOf(error)}`),
   });
 }
 

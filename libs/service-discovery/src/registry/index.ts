@@ -4,6 +4,8 @@ export {
   resolveServiceRegistryOptions,
   type ServiceRegistryOptions,
 } from './options.js';
+export { ListedInstances } from './listed-instances.js';
+export { type ListedService, type ListedTarget, readListedServices } from './listed-services.js';
 export { type OwnInstancesReport } from './own-instances.js';
 export { type GenerationOptions, type RegisteredInstance, type RegisterOptions } from './registration.js';
 export { type RegisteredService, ServiceRegistry, type ServiceRegistryDeps } from './service-registry.js';

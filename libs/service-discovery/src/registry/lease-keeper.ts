@@ -12,9 +12,8 @@ import {
 import { type RegistryStore } from '../store/index.js';
 import { inBatches } from './batches.js';
 import { KeyedLock } from './keyed-lock.js';
+import { renewalDelay } from './renewal-delay.js';
 
-const LONGEST_INTERVAL_MS = 30_000;
-const FIRST_RETRY_MS = 1_000;
 const RECOVERY_CONCURRENCY = 16;
 const KINDS: readonly LeaseKind[] = ['heartbeat', 'checks'];
 
@@ -195,12 +194,9 @@ export class LeaseKeeper {
     return shortest;
   }
 
-  /** Up to a fifth sooner than asked for, never later. */
   private delayMs(shortestTtlMs: number): number {
-    const wanted = this.intervalMs ?? Number.POSITIVE_INFINITY;
-    const interval = wanted < shortestTtlMs ? wanted : Math.min(shortestTtlMs / 3, LONGEST_INTERVAL_MS);
-    const delay = this.failures > 0 ? Math.min(interval, FIRST_RETRY_MS * 2 ** (this.failures - 1)) : interval;
-    return delay * (1 - 0.2 * this.deps.random());
+    const { intervalMs, failures } = this;
+    return renewalDelay({ shortestTtlMs, intervalMs, failures }, this.deps.random);
   }
 
   private beginRound(): void {

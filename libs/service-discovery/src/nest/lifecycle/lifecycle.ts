@@ -9,12 +9,12 @@ import {
 } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { type Subscription } from 'rxjs';
-import { type Clock, type Random } from '../../common/index.js';
+import { type Clock, type Random, settlesWithin } from '../../common/index.js';
 import { ServiceCommunicator } from '../../communicator/index.js';
 import { HealthMonitor } from '../../health/index.js';
 import { isHttp } from '../../model/index.js';
 import { DiscoveryMetrics, EventBus, EventLogger } from '../../observability/index.js';
-import { ServiceRegistry } from '../../registry/index.js';
+import { ListedInstances, ServiceRegistry } from '../../registry/index.js';
 import { type RegistryStore } from '../../store/index.js';
 import { findHttpService } from '../axios/index.js';
 import { type DiscoverableServiceOptions, toRegistration } from '../decorators/index.js';
@@ -29,7 +29,7 @@ import { Announcer } from './announcer.js';
 import { Departure } from './departure.module.js';
 import { ForgottenHooks } from './forgotten-hooks.js';
 import { HttpDrain } from './http-drain.js';
-import { Leaving } from './leaving.js';
+import { Leaving, STEP_MS } from './leaving.js';
 import { OwnHealth } from './own-health.js';
 import { type AdvertisedAddress, addressToAdvertise, type ListeningServer } from './server-address.js';
 
@@ -60,6 +60,7 @@ export class ServiceDiscoveryLifecycle
     @Inject(RANDOM) random: Random,
     @Inject(REGISTRY_STORE) private readonly store: RegistryStore,
     @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
+    @Inject(ListedInstances) private readonly listed: ListedInstances,
     @Inject(ServiceCommunicator) private readonly communicator: ServiceCommunicator,
     @Inject(HealthMonitor) private readonly monitor: HealthMonitor | null,
     @Inject(DiscoveryMetrics) private readonly metrics: DiscoveryMetrics,
@@ -105,6 +106,8 @@ export class ServiceDiscoveryLifecycle
     if (scheduler) this.timers.listIn(scheduler);
     this.monitor?.start();
     await this.registry.start();
+    // Handlers may call them from the start on. A registry that is away delays the start no longer than this.
+    await settlesWithin(this.clock, STEP_MS, this.listed.start());
   }
 
   onApplicationBootstrap(): void {
@@ -134,6 +137,8 @@ export class ServiceDiscoveryLifecycle
     this.timers.close();
     await leaving.step(this.monitor?.close());
     await leaving.step(this.communicator.close());
+    // Until here handlers may have called them.
+    await leaving.step(this.listed.close());
     await leaving.step(this.registry.close());
     await leaving.step(this.store.close());
     this.metrics.close();

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { type NamedStrategies } from '../../balancing/index.js';
 import {
   InvalidConfigurationError,
@@ -17,7 +18,8 @@ import {
   validateCommunicatorOptions,
 } from '../../communicator/index.js';
 import { type CronTimes, type HealthCheckOptions, resolveHealthCheckOptions } from '../../health/index.js';
-import { findRegistrationProblems } from '../../model/index.js';
+import { findRegistrationProblems, type ServiceRegistration } from '../../model/index.js';
+import { readListedServices } from '../../registry/index.js';
 import {
   isNamespace,
   NAMESPACE_RULE,
@@ -146,6 +148,34 @@ export function checkOfflineWrites(
     check.problem('maxOfflineWrites', given.maxOfflineWrites, expected);
   }
   return 0;
+}
+
+/**
+ * The registrations of instances that do not register by themselves.
+ * @param services from the environment the path of a file with the list
+ * @param given before the environment
+ */
+export function checkServices(
+  services: unknown,
+  given: Pick<ServiceDiscoveryOptions, 'services'>,
+  check: OptionValidator,
+): readonly ServiceRegistration[] {
+  if (services === undefined) return [];
+  const isFile = typeof services === 'string' && given.services === undefined;
+  const list = isFile ? readJsonFile(services, 'services', check) : services;
+  if (list === undefined) return [];
+  return check.gather(() => readListedServices(list, 'services')) ?? [];
+}
+
+function readJsonFile(file: string, path: string, check: OptionValidator): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as unknown;
+  } catch (error) {
+    // What is said of wrong JSON may quote it, with a secret in it.
+    const reason = error instanceof SyntaxError ? 'it is no JSON' : messageOf(error);
+    check.problem(path, file, `the path of a JSON file with a list of services (${reason})`);
+    return undefined;
+  }
 }
 
 /** Also where no Redis is: what is wrong should not wait for the day that there is one. */

@@ -7,6 +7,8 @@ type Kind =
   /** Taken as it is. */
   | 'text'
   | 'number'
+  /** The path of a file with JSON. */
+  | 'file'
   /** A number of seconds, or a text with a unit such as `250ms`. */
   | 'seconds';
 
@@ -27,6 +29,7 @@ const VARIABLES: Readonly<Record<string, Variable>> = {
   NAMESPACE: { path: 'namespace', kind: 'text' },
   HOST: { path: 'advertise.host', kind: 'text' },
   PORT: { path: 'advertise.port', kind: 'number' },
+  SERVICES: { path: 'services', kind: 'file' },
   SERVICE_TTL: { path: 'serviceTtl', kind: 'seconds' },
   HEALTH_CHECK_INTERVAL: { path: 'healthCheck.interval', kind: 'seconds' },
   HEALTH_CHECK_TIMEOUT: { path: 'healthCheck.timeout', kind: 'seconds' },
@@ -73,7 +76,9 @@ export function toEnvironmentProblem(problem: Problem, { name, raw, path }: Envi
       ? problem.expected.replace(/in milliseconds or as a text/, 'in seconds or as a text')
       : problem.expected;
   // What is wrong with a text shows it as it may be shown: a URL without its password.
-  return { path: name, value: kind === 'text' ? problem.value : raw, expected };
+  // Of a file it is told where in it something is wrong, and what.
+  const inside = kind === 'file' ? problem.path.slice(path.length) : '';
+  return { path: name + inside, value: kind === 'text' || inside !== '' ? problem.value : raw, expected };
 }
 
 /** The settings of an environment, and the names in it that mean nothing. An empty variable counts as unset. */
@@ -102,6 +107,6 @@ function isServiceLink(rest: string, raw: string): boolean {
 
 /** What is no number stays a text, for the option's own check to refuse. */
 function convert(text: string, kind: Kind): unknown {
-  if (kind === 'text' || !/^[+-]?(\d+\.?\d*|\.\d+)$/.test(text)) return text;
+  if (kind === 'text' || kind === 'file' || !/^[+-]?(\d+\.?\d*|\.\d+)$/.test(text)) return text;
   return kind === 'seconds' ? `${Number(text)}s` : Number(text);
 }

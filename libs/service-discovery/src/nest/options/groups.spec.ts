@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { InvalidConfigurationError, type Problem } from '../../common/index.js';
 import { KNOWN_OPTIONS } from './known-options.js';
@@ -18,6 +19,7 @@ const ignore = (): void => undefined;
 /** What the types allow of the values below; whatever is not here is wrong for every option. */
 const RIGHT: Readonly<Partial<Record<keyof typeof KNOWN_OPTIONS, readonly unknown[]>>> = {
   namespace: ['x'],
+  services: [[]],
   trackHeartbeats: [true],
   loadBalancing: [ignore],
   coalescing: [true],
@@ -32,7 +34,7 @@ const BESIDE: Readonly<Record<string, object>> = {
 describe.each(Object.keys(KNOWN_OPTIONS) as (keyof typeof KNOWN_OPTIONS)[])('the option %s', (name) => {
   it.each([['x'], [-5], [true], [[]], [null], [ignore], [new Map()]])('takes %p only where its type does', (value) => {
     const paths = problemsOf({ [name]: value, ...BESIDE[name] }).map(({ path }) => path);
-    if (RIGHT[name]?.includes(value)) expect(paths).toEqual([]);
+    if (RIGHT[name]?.some((right) => isDeepStrictEqual(right, value))) expect(paths).toEqual([]);
     else expect(paths).toContain(name);
   });
 

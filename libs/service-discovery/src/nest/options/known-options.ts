@@ -39,6 +39,7 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   ],
   store: null,
   namespace: null,
+  services: null,
   serviceTtl: null,
   heartbeatInterval: null,
   startTimeout: null,

@@ -3,7 +3,8 @@ import { type Duration } from '../../common/index.js';
 import { type CommunicatorDefaults, DEFAULT_COMMUNICATOR_OPTIONS } from '../../communicator/index.js';
 import { type CronTimes, type HealthAggregatorOptions, type HealthCheckOptions } from '../../health/index.js';
 import { type DiscoveryMetricsOptions, type EventLoggerOptions } from '../../observability/index.js';
-import { type ServiceRegistryOptions } from '../../registry/index.js';
+import { type ListedService, type ServiceRegistryOptions } from '../../registry/index.js';
+import { type ServiceRegistration } from '../../model/index.js';
 import {
   type RedisRegistryStoreOptions,
   type RegistryStore,
@@ -117,6 +118,12 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   store?: RegistryStore;
   /** `SERVICE_DISCOVERY_NAMESPACE`: registries in one Redis do not see those of other namespaces. @default 'default' */
   namespace?: string;
+  /**
+   * `SERVICE_DISCOVERY_SERVICES`, the path of a JSON file with the same list: instances that do not register by themselves. They are
+   * checked like all others, and registered for as long as a process that lists them runs; any number may list the same.
+   * @default none
+   */
+  services?: readonly ListedService[];
   /** `SERVICE_DISCOVERY_SERVICE_TTL`: how long a registration lives without a heartbeat. @default '300s' */
   serviceTtl?: ServiceRegistryOptions['serviceTtl'];
   /** @default a third of the lease, at most 30 s */
@@ -197,6 +204,8 @@ export interface ResolvedServiceDiscoveryOptions {
   readonly redis: RedisRegistryStoreOptions | undefined;
   readonly namespace: string;
   readonly registry: Partial<ServiceRegistryOptions>;
+  /** One for each target of `services`. */
+  readonly services: readonly ServiceRegistration[];
   readonly selfPreservation: Partial<SelfPreservationOptions> | false;
   readonly healthCheck: Partial<HealthCheckOptions>;
   readonly health: Partial<HealthAggregatorOptions>;

@@ -23,6 +23,7 @@ import {
   checkPreset,
   checkRedis,
   checkRemote,
+  checkServices,
   checkStore,
   checkStrategies,
   checkTransport,
@@ -94,6 +95,7 @@ function resolveMerged(
   const healthCheck = checkHealthCheck(options, check);
   const communicator: CommunicatorDefaults = pick(options, COMMUNICATOR_OPTION_NAMES);
   const { transport, inheritDeadline } = { ...DEFAULT_SERVICE_DISCOVERY_OPTIONS, ...withoutUndefined(options) };
+  const services = checkServices(options.services, given, check);
   const { advertise = {}, selfPreservation = {}, strategies: named = {}, logging = {}, metrics = {} } = options;
 
   check.gather(() => resolveServiceRegistryOptions(registry));
@@ -114,6 +116,7 @@ function resolveMerged(
     redis: mode === 'redis_backed' || mode === 'hybrid' ? checkRedis(options, check) : undefined,
     namespace: checkNamespace(options, check),
     registry: { ...registry, maxOfflineWrites },
+    services,
     selfPreservation,
     healthCheck,
     health: options.health ?? {},
@@ -182,7 +185,7 @@ function inItsOwnTerms(
 ): Problem {
   // A strategy stands beside its options once there are any.
   const given = problem.path === 'loadBalancing.strategy' ? 'loadBalancing' : problem.path;
-  const setting = inForce.find(({ path }) => path === given);
+  const setting = inForce.find(({ path }) => path === given || given.startsWith(`${path}[`));
   if (setting) return toEnvironmentProblem(problem, setting);
   // A mode that the environment sets gets its URL there, too.
   const isMissing = problem.value === undefined && !isNamed(options, given);

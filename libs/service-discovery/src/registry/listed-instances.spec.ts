@@ -1,0 +1,231 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { InvalidInstanceError } from '../common/index.js';
+import { type ServiceInstance, type ServiceRegistration } from '../model/index.js';
+import { idsOf, keyed, RegistryStage, type RegistryProcess, user } from '../testing/registry-stage.js';
+import { ListedInstances, type ListedInstancesDeps } from './listed-instances.js';
+import { type ServiceRegistry } from './service-registry.js';
+
+const TTL_MS = 60_000;
+const INTERVAL_MS = TTL_MS / 3;
+const HOUR_MS = 3_600_000;
+
+/** A process that lists instances. */
+interface Lister extends RegistryProcess {
+  readonly listed: ListedInstances;
+  readonly refused: string[];
+}
+
+describe('instances that processes list', () => {
+  let stage: RegistryStage;
+  let listers: Lister[];
+  beforeEach(() => {
+    stage = new RegistryStage();
+    listers = [];
+  });
+  afterEach(async () => {
+    await Promise.all(listers.map(({ listed }) => listed.close()));
+    await stage.close();
+    expect(stage.clock.pendingTimers).toBe(0);
+  });
+
+  const lister = async (
+    registrations: readonly ServiceRegistration[] = [user('a'), user('b')],
+    deps: Partial<ListedInstancesDeps> = {},
+  ): Promise<Lister> => {
+    const process = await stage.started();
+    const refused: string[] = [];
+    const listed = new ListedInstances(registrations, {
+      registry: process.registry,
+      clock: stage.clock,
+      random: () => 0,
+      serviceTtlMs: TTL_MS,
+      removesAtEnd: true,
+      refused: ({ instanceId }, error) => void refused.push(`${instanceId}: ${(error as Error).message}`),
+      ...deps,
+    });
+    await listed.start();
+    await stage.settled();
+    const lister = { ...process, listed, refused };
+    listers.push(lister);
+    return lister;
+  };
+  /** They are there at every moment of a span of time. */
+  const stayFor = async (registry: ServiceRegistry, ms: number, ids = ['a', 'b']): Promise<void> => {
+    for (let passed = 0; passed < ms; passed += 5_000) {
+      await stage.clock.advanceAsync(5_000);
+      expect(idsOf(registry).sort()).toEqual(ids);
+    }
+  };
+  const generations = (registry: ServiceRegistry): number[] =>
+    registry.getInstances('users').map(({ generation }) => generation);
+  const shown = (registry: ServiceRegistry, id = 'a'): ServiceInstance => registry.getInstance(keyed(id))!;
+
+  it('are there as long as the process that lists them, and leave with it', async () => {
+    const watcher = await stage.started();
+    const { registry, listed } = await lister();
+    expect(idsOf(registry)).toEqual(['a', 'b']);
+    await stayFor(registry, HOUR_MS);
+    expect(watcher.log().filter((line) => /expired|registered/.test(line))).toEqual([
+      'instance.registered a',
+      'instance.registered b',
+    ]);
+    await listed.close();
+    await stage.settled();
+    expect(idsOf(watcher.registry)).toEqual([]);
+  });
+
+  it('run out where that process ends without a word', async () => {
+    const watcher = await stage.started();
+    const { registry } = await lister(undefined, { removesAtEnd: false });
+    await registry.close();
+    await listers.splice(0)[0]!.listed.close();
+    await stage.clock.advanceAsync(TTL_MS);
+    expect(idsOf(watcher.registry)).toEqual([]);
+  });
+
+  it('are registered once, however many processes list them', async () => {
+    const [one] = [await lister(), await lister(), await lister()];
+    expect(idsOf(one.registry)).toEqual(['a', 'b']);
+    const before = generations(one.registry);
+    await stayFor(one.registry, HOUR_MS);
+    expect(generations(one.registry)).toEqual(before);
+  });
+
+  it.each([
+    ['the first', 0],
+    ['the last', 1],
+  ])('stay, with their health, when %s of those that list them leaves', async (_which, index) => {
+    const two = [await lister(), await lister()];
+    const stays = two[1 - index]!;
+    await stays.registry.setStatus(keyed('a'), 'healthy', { checkedAt: 0 });
+    const before = shown(stays.registry);
+    await two[index]!.listed.close();
+    await stayFor(stays.registry, HOUR_MS);
+    expect(shown(stays.registry)).toMatchObject({ generation: before.generation, healthStatus: 'healthy' });
+  });
+
+  it('stay when that happens long after both have started, and leave with the last', async () => {
+    const watcher = await stage.started();
+    const one = await lister();
+    await stage.clock.advanceAsync(7_000);
+    const two = await lister();
+    await stayFor(watcher.registry, HOUR_MS);
+    await one.listed.close();
+    await stayFor(watcher.registry, 2 * TTL_MS);
+    await two.listed.close();
+    await stage.settled();
+    expect(idsOf(watcher.registry)).toEqual([]);
+  });
+
+  it('are registered again at once where somebody removes one', async () => {
+    const { registry } = await lister();
+    await registry.deregister(keyed('a'));
+    await stage.settled();
+    expect(idsOf(registry).sort()).toEqual(['a', 'b']);
+  });
+
+  it('are registered again where the registry has lost its memory, and then renewed by all', async () => {
+    const [one, two] = [await lister(), await lister()];
+    await stage.store.restart();
+    await stage.clock.advanceAsync(INTERVAL_MS + 5_000);
+    const after = generations(one.registry);
+    await stayFor(two.registry, HOUR_MS);
+    expect(generations(two.registry)).toEqual(after);
+  });
+
+  it('keep the maintenance that an operator has set, also where the registry lost it', async () => {
+    const { registry } = await lister();
+    await registry.setStatus(keyed('a'), 'maintenance', { reason: 'a disk', by: 'ops' });
+    await stage.settled();
+    await stage.store.restart();
+    await stage.clock.advanceAsync(INTERVAL_MS + 5_000);
+    expect(shown(registry)).toMatchObject({
+      operatorStatus: 'maintenance',
+      operatorNote: { reason: 'a disk', by: 'ops' },
+    });
+    await registry.setStatus(keyed('a'), 'up');
+    await stage.settled();
+    await stage.store.restart();
+    await stage.clock.advanceAsync(INTERVAL_MS + 5_000);
+    expect(shown(registry).operatorStatus).toBe('up');
+  });
+
+  it('are what the process that started last says of them', async () => {
+    const one = await lister([user('a', { weight: 1 })]);
+    const two = await lister([user('a', { weight: 2 })]);
+    const before = generations(two.registry);
+    await stayFor(one.registry, HOUR_MS, ['a']);
+    expect(shown(one.registry).weight).toBe(2);
+    expect(generations(one.registry)).toEqual(before);
+  });
+
+  it('are left as they are by a process that says the same', async () => {
+    const registration = user('a', {
+      tags: new Set(['x', 'y']),
+      metadata: { version: '1.0.0', nested: { list: [1] } },
+      healthCheck: { interval: '5s', tls: { rejectUnauthorized: false } },
+      zone: 'eu',
+      dependencies: ['orders'],
+      ttl: '20s',
+    });
+    const { registry } = await lister([registration]);
+    const before = generations(registry);
+    await lister([{ ...registration, tags: ['x', 'y'] }]);
+    expect(generations(registry)).toEqual(before);
+  });
+
+  it('are registered when a registry that was away comes back', async () => {
+    stage.store.goAway();
+    const process = stage.processOf();
+    const starting = process.registry.start();
+    await stage.clock.advanceAsync(5_000);
+    await starting;
+    const listed = new ListedInstances([user('a')], {
+      registry: process.registry,
+      clock: stage.clock,
+      random: () => 0,
+      serviceTtlMs: TTL_MS,
+      removesAtEnd: true,
+      refused: () => undefined,
+    });
+    listers.push({ ...process, listed, refused: [] });
+    await listed.start();
+    stage.store.comeBack();
+    await stage.clock.advanceAsync(10_000);
+    expect(idsOf(process.registry)).toEqual(['a']);
+  });
+
+  it('are tried again where the registry refuses one, which is told once', async () => {
+    const process = await stage.started();
+    let isRefused = true;
+    const registry = new Proxy(process.registry, {
+      get: (target, name) => {
+        if (name !== 'register') return (target[name as keyof ServiceRegistry] as () => unknown).bind?.(target);
+        return async (...args: Parameters<ServiceRegistry['register']>) => {
+          if (isRefused) throw new InvalidInstanceError([]);
+          return target.register(...args);
+        };
+      },
+    });
+    const { refused } = await lister([user('a')], { registry });
+    await stage.clock.advanceAsync(3 * INTERVAL_MS);
+    expect(refused).toHaveLength(1);
+    isRefused = false;
+    await stage.clock.advanceAsync(INTERVAL_MS);
+    expect(idsOf(process.registry)).toEqual(['a']);
+  });
+
+  it('are not removed by a process that cannot hear of others', async () => {
+    const watcher = await stage.started();
+    const { listed } = await lister(undefined, { removesAtEnd: false });
+    await listed.close();
+    await stage.settled();
+    expect(idsOf(watcher.registry)).toEqual(['a', 'b']);
+  });
+
+  it('need nothing where there are none', async () => {
+    const { listed } = await lister([]);
+    expect(stage.store.renewed).toEqual([]);
+    expect(listed.has(keyed('a'))).toBe(false);
+  });
+});

@@ -1,0 +1,277 @@
+import { LeaseLostError, RegistryUnavailableError, type Clock, type Random, type Timer } from '../common/index.js';
+import {
+  haveSameRegistration,
+  toInstance,
+  type Change,
+  type InstanceKey,
+  type OperatorNote,
+  type OperatorStatus,
+  type ServiceInstance,
+  type ServiceRegistration,
+} from '../model/index.js';
+import { inBatches } from './batches.js';
+import { longestRenewalDelay, renewalDelay, type RenewalPace } from './renewal-delay.js';
+import { type ServiceRegistry } from './service-registry.js';
+
+const CONCURRENCY = 16;
+/** Within this time after a renewal of ours, what is heard of one may be that one. */
+const ECHO_MS = 1_000;
+/** For so many of its intervals after it was heard, another process is taken to be there. */
+const SHARED_INTERVALS = 2;
+
+export interface ListedInstancesDeps {
+  readonly registry: Pick<
+    ServiceRegistry,
+    'deregister' | 'follow' | 'getInstance' | 'onChange' | 'register' | 'renewAll' | 'setStatus'
+  >;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The length of a lease where none is given. */
+  readonly serviceTtlMs: number;
+  /** See `ServiceRegistryOptions`. @default the default rule */
+  readonly heartbeatIntervalMs?: number;
+  /**
+   * Whether instances that no other process lists leave with this one. Others show by their heartbeats, so those have to be
+   * heard of; and where the registry itself leaves, its readers go on with what they knew.
+   */
+  readonly removesAtEnd: boolean;
+  /** Told of what the registry will not take. */
+  readonly refused: (key: InstanceKey, error: unknown) => void;
+}
+
+interface Listed {
+  readonly registration: ServiceRegistration;
+  readonly instance: ServiceInstance;
+  /** Whether it was registered by this process, or found. */
+  isKnown: boolean;
+  /** Whether this process is registering it: what is heard of it then is its own doing. */
+  isBeingRegistered: boolean;
+  /** Whether the registry will not take it, which is told once. */
+  isRefused: boolean;
+  /** Of the registration that is kept alive. */
+  generation: number;
+  /** When another process showed last that it keeps it alive, by `Clock.now()`. */
+  sharedAt: number;
+  /** The operator's word that was seen last: it is said again where the registry lost it. */
+  operatorStatus: OperatorStatus;
+  operatorNote?: OperatorNote;
+}
+
+/**
+ * Keeps instances registered that do not register by themselves, for as long as this process lists them.
+ *
+ * Any number of processes may list the same. A process that finds an instance registered takes it over as it is, and renews the
+ * same lease as the others; where its description differs, it registers its own once, at its start. An instance that is
+ * missing is registered again by each process that notices. At the end it is left to the other processes, if there are any.
+ */
+export class ListedInstances {
+  private readonly byService = new Map<string, Map<string, Listed>>();
+  private readonly all: readonly Listed[];
+  private readonly pace: Pick<RenewalPace, 'shortestTtlMs' | 'intervalMs'>;
+  private stopListening: () => void = () => undefined;
+  private timer: Timer | undefined;
+  private round: Promise<void> | undefined;
+  private isRoundWanted = false;
+  private failures = 0;
+  private isRenewing = false;
+  private renewedAt = Number.NEGATIVE_INFINITY;
+  private closed = false;
+
+  /** @throws InvalidInstanceError naming every wrong field */
+  constructor(
+    registrations: readonly ServiceRegistration[],
+    private readonly deps: ListedInstancesDeps,
+  ) {
+    const { clock, serviceTtlMs: ttlMs } = deps;
+    this.all = registrations.map((registration) => ({
+      registration,
+      instance: toInstance(registration, { ttlMs, now: clock.epoch() }),
+      isKnown: false,
+      isBeingRegistered: false,
+      isRefused: false,
+      generation: 0,
+      sharedAt: Number.NEGATIVE_INFINITY,
+      operatorStatus: 'up',
+    }));
+    for (const listed of this.all) {
+      const { serviceName, instanceId } = listed.instance;
+      const ofService = this.byService.get(serviceName) ?? new Map<string, Listed>();
+      this.byService.set(serviceName, ofService.set(instanceId, listed));
+    }
+    const shortestTtlMs = Math.min(...this.all.map(({ instance }) => instance.ttlMs));
+    this.pace = { shortestTtlMs, intervalMs: deps.heartbeatIntervalMs };
+  }
+
+  has(key: InstanceKey): boolean {
+    return this.find(key) !== undefined;
+  }
+
+  /** Resolves when all are registered, or the registry could not be reached: then it goes on trying. Never rejects. */
+  async start(): Promise<void> {
+    if (this.all.length === 0) return;
+    this.stopListening = this.deps.registry.onChange((_snapshot, _previous, change) => this.changed(change));
+    this.beginRound();
+    await this.round;
+  }
+
+  /** Renews no more, and takes back what no other process lists. Never rejects. */
+  async close(): Promise<void> {
+    this.closed = true;
+    this.timer?.cancel();
+    await this.round;
+    this.stopListening();
+    if (!this.deps.removesAtEnd) return;
+    // What cannot be removed runs out.
+    await inBatches(this.all, CONCURRENCY, (listed) => this.removeUnlessShared(listed)).catch(() => undefined);
+  }
+
+  private find({ serviceName, instanceId }: InstanceKey): Listed | undefined {
+    return this.byService.get(serviceName)?.get(instanceId);
+  }
+
+  private changed(change: Change | null): void {
+    switch (change?.type) {
+      case 'put':
+        this.notice(change.instance);
+        break;
+      case 'remove':
+        if (this.find(change.key)) this.hurry();
+        break;
+      case 'renewed':
+        if (!this.mayBeOwnRenewal()) for (const key of change.keys) this.markShared(this.find(key));
+        break;
+      case 'reset':
+        if (this.all.some(({ instance }) => !this.deps.registry.getInstance(instance))) this.hurry();
+        break;
+      case 'hold':
+      case undefined:
+        break;
+    }
+  }
+
+  private notice(shown: ServiceInstance): void {
+    const listed = this.find(shown);
+    if (!listed?.isKnown) return;
+    if (shown.generation !== listed.generation && !listed.isBeingRegistered) this.markShared(listed);
+    this.take(listed, shown);
+  }
+
+  private markShared(listed: Listed | undefined): void {
+    if (listed) listed.sharedAt = this.deps.clock.now();
+  }
+
+  private mayBeOwnRenewal(): boolean {
+    return this.isRenewing || this.deps.clock.now() - this.renewedAt < ECHO_MS;
+  }
+
+  /** Begins a round at once, or right after the one under way. */
+  private hurry(): void {
+    if (this.closed) return;
+    if (this.round) this.isRoundWanted = true;
+    else this.beginRound();
+  }
+
+  private beginRound(): void {
+    this.timer?.cancel();
+    this.isRoundWanted = false;
+    this.round = this.keepAll().then(
+      () => this.endRound(0),
+      // The registry's feed reports the outage; here it only means to try again sooner.
+      () => this.endRound(this.failures + 1),
+    );
+  }
+
+  private endRound(failures: number): void {
+    this.failures = failures;
+    this.round = undefined;
+    if (this.closed) return;
+    if (this.isRoundWanted && failures === 0) {
+      this.beginRound();
+      return;
+    }
+    const { clock, random } = this.deps;
+    const delayMs = renewalDelay({ ...this.pace, failures }, random);
+    this.timer = clock.setTimer(() => this.beginRound(), delayMs, { keepAlive: false });
+  }
+
+  /** Renews what is there, and registers what is not. @throws RegistryUnavailableError */
+  private async keepAll(): Promise<void> {
+    const { registry } = this.deps;
+    await Promise.all([...this.byService.keys()].map((name) => registry.follow(name)));
+    const present: Listed[] = [];
+    const missing: Listed[] = [];
+    for (const listed of this.all) (this.isPresent(listed) ? present : missing).push(listed);
+    const lost = await this.renew(present);
+    await inBatches(missing, CONCURRENCY, (listed) => this.register(listed));
+    // A snapshot may show for a while what the registry has lost, or what another process has replaced.
+    await inBatches(lost, CONCURRENCY, (listed) => this.register(listed, listed.generation));
+  }
+
+  private isPresent(listed: Listed): boolean {
+    const shown = this.deps.registry.getInstance(listed.instance);
+    if (!shown) return false;
+    if (!listed.isKnown) {
+      if (!haveSameRegistration(shown, listed.instance)) return false;
+      // Another process has registered it; or this one did, before it was restarted, which looks the same.
+      this.markShared(listed);
+    }
+    this.take(listed, shown);
+    return true;
+  }
+
+  private take(listed: Listed, { generation, operatorStatus, operatorNote }: ServiceInstance): void {
+    Object.assign(listed, { isKnown: true, generation, operatorStatus, operatorNote });
+  }
+
+  /** @returns those whose lease is lost */
+  private async renew(present: readonly Listed[]): Promise<Listed[]> {
+    if (present.length === 0) return [];
+    const { registry, clock } = this.deps;
+    this.isRenewing = true;
+    try {
+      const held = await registry.renewAll(
+        present.map(({ instance: { serviceName, instanceId, ttlMs }, generation }) => ({
+          serviceName,
+          instanceId,
+          generation,
+          ttlMs,
+        })),
+      );
+      return present.filter((_listed, index) => held[index] !== true);
+    } finally {
+      this.isRenewing = false;
+      this.renewedAt = clock.now();
+    }
+  }
+
+  /** @param claim of a lost lease: where it was registered later, it is left as it is */
+  private async register(listed: Listed, claim?: number): Promise<void> {
+    const { registry, refused } = this.deps;
+    const { operatorStatus, operatorNote } = listed;
+    const asked = { ...listed.registration, ttl: listed.instance.ttlMs };
+    listed.isBeingRegistered = true;
+    try {
+      const { lease, instance } = await registry.register(asked, { heartbeat: 'manual', claim });
+      Object.assign(listed, { isKnown: true, isRefused: false, generation: lease.generation });
+      if (operatorStatus !== 'up' && instance.operatorStatus === 'up') {
+        await registry.setStatus(listed.instance, operatorStatus, operatorNote);
+      }
+    } catch (error) {
+      if (error instanceof RegistryUnavailableError) throw error;
+      // Another process was faster; the next round renews what it has registered.
+      if (error instanceof LeaseLostError) return;
+      if (!listed.isRefused) refused(listed.instance, error);
+      listed.isRefused = true;
+    } finally {
+      listed.isBeingRegistered = false;
+    }
+  }
+
+  private async removeUnlessShared(listed: Listed): Promise<void> {
+    const { registry, clock } = this.deps;
+    const { instance, generation, sharedAt } = listed;
+    const isShared = clock.now() - sharedAt < SHARED_INTERVALS * longestRenewalDelay(this.pace);
+    if (!listed.isKnown || isShared) return;
+    await registry.deregister(instance, { generation });
+  }
+}

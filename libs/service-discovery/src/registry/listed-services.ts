@@ -1,0 +1,161 @@
+import { createHash } from 'node:crypto';
+import { isRecord, OptionValidator, unknownOption, withMaskedPassword, withoutUndefined } from '../common/index.js';
+import {
+  findRegistrationProblems,
+  keyOf,
+  PROTOCOLS,
+  type Protocol,
+  type ServiceRegistration,
+  toInstance,
+} from '../model/index.js';
+
+/** Instances of a service that do not register by themselves; what is said of the service goes for each of them. */
+export interface ListedService extends Omit<
+  ServiceRegistration,
+  'serviceName' | 'host' | 'port' | 'protocol' | 'path' | 'instanceId'
+> {
+  /** The name that other services find it under. */
+  name: string;
+  /** One or more, each the URL of an instance, such as `http://10.0.0.5:8080` or `redis://10.0.0.9:6379`, or an object with it. */
+  targets: readonly (string | ListedTarget)[];
+}
+
+/** One instance, with what differs from the others. */
+export interface ListedTarget extends Pick<ServiceRegistration, 'weight' | 'zone'> {
+  /** Protocol, host and port, with the path prefix of every request where there is one. */
+  url: string;
+  /** Beside those of the service. */
+  tags?: ServiceRegistration['tags'];
+}
+
+/** What may be said of a service. */
+const TRAITS: Readonly<Record<Exclude<keyof ListedService, 'name' | 'targets'>, true>> = {
+  healthCheckPath: true,
+  healthCheck: true,
+  metadata: true,
+  tags: true,
+  version: true,
+  weight: true,
+  zone: true,
+  tier: true,
+  dependencies: true,
+  ttl: true,
+};
+const SERVICE_NAMES = ['name', 'targets', ...Object.keys(TRAITS)];
+const TARGET_NAMES: readonly string[] = ['url', 'weight', 'tags', 'zone'] satisfies (keyof ListedTarget)[];
+
+const USUAL_PORTS: Readonly<Partial<Record<Protocol, number>>> = { http: 80, https: 443, ws: 80, wss: 443 };
+const URL_RULE =
+  `the URL of an instance, such as "http://10.0.0.5:8080", with a protocol of ${PROTOCOLS.join(', ')}, ` +
+  'a host and a port, without credentials, query and fragment';
+
+/**
+ * The registrations that a list of services stands for. An instance has the same id in every process that lists it.
+ * @param path where the list stands, such as `services`
+ * @throws InvalidConfigurationError naming everything that is wrong
+ */
+export function readListedServices(services: unknown, path: string): readonly ServiceRegistration[] {
+  const check = new OptionValidator();
+  const registrations = Array.isArray(services)
+    ? services.flatMap((service, index) => readService(check, service, `${path}[${index}]`))
+    : [];
+  if (!Array.isArray(services)) {
+    check.problem(path, undefined, 'a list of services: [{ name, targets: ["http://10.0.0.5:8080"] }]');
+  }
+  check.throwIfAny();
+  findRepeated(check, registrations);
+  check.throwIfAny();
+  return registrations.map(({ registration }) => registration);
+}
+
+type Traits = Omit<ServiceRegistration, 'host' | 'port'>;
+
+/** For checks that are not about the address. */
+const ANYWHERE = { serviceName: 'any', host: 'localhost', port: 1 };
+
+interface Read {
+  /** Where the target stands in the list. */
+  readonly path: string;
+  readonly registration: ServiceRegistration;
+}
+
+function readService(check: OptionValidator, service: unknown, path: string): Read[] {
+  if (!isRecord(service)) {
+    check.problem(path, undefined, 'a service: { name, targets: ["http://10.0.0.5:8080"] }');
+    return [];
+  }
+  const { name, targets, ...traits } = service as Partial<ListedService>;
+  const known = Object.fromEntries(Object.entries(traits).filter(([trait]) => Object.hasOwn(TRAITS, trait)));
+  for (const [trait, value] of Object.entries(traits)) {
+    if (!Object.hasOwn(TRAITS, trait) && value !== undefined) {
+      check.problems.push(unknownOption(`${path}.${trait}`, trait, value, SERVICE_NAMES));
+    }
+  }
+  const traitsOfAll = { ...known, serviceName: name } as Traits;
+  const nameOf = (field: string): string => `${path}.${field === 'serviceName' ? 'name' : field}`;
+  const problems = findRegistrationProblems({ ...ANYWHERE, ...traitsOfAll }, nameOf);
+  check.problems.push(...problems);
+  if (!Array.isArray(targets) || targets.length === 0) {
+    check.problem(`${path}.targets`, targets, 'a list of one or more URLs, such as ["http://10.0.0.5:8080"]');
+    return [];
+  }
+  // What is wrong with the service is not told again of each of its targets.
+  const common = problems.length === 0 ? traitsOfAll : ANYWHERE;
+  return targets.flatMap((target, index) => readTarget(check, common, target, `${path}.targets[${index}]`));
+}
+
+function readTarget(check: OptionValidator, common: Traits, target: unknown, path: string): Read | [] {
+  const isObject = isRecord(target);
+  const { url, weight, tags, zone, ...unknown } = (isObject ? target : { url: target }) as Partial<ListedTarget>;
+  for (const [name, value] of Object.entries(unknown)) {
+    if (value !== undefined) check.problems.push(unknownOption(`${path}.${name}`, name, value, TARGET_NAMES));
+  }
+  const address = addressOf(url);
+  if (!address) check.problem(isObject ? `${path}.url` : path, withMaskedPassword(url), URL_RULE);
+  const nameOf = (field: string): string => `${path}.${field}`;
+  const problems = findRegistrationProblems(withoutUndefined({ ...ANYWHERE, weight, tags, zone }), nameOf);
+  check.problems.push(...problems);
+  if (!address || problems.length > 0) return [];
+  const registration = {
+    ...common,
+    ...address,
+    weight: weight ?? common.weight,
+    zone: zone ?? common.zone,
+    tags: [...(common.tags ?? []), ...(tags ?? [])],
+  };
+  // There may be too many tags together.
+  check.problems.push(...findRegistrationProblems(registration, nameOf));
+  return { path, registration };
+}
+
+/** Undefined where a URL is none of an instance. */
+function addressOf(
+  url: unknown,
+): Pick<ServiceRegistration, 'host' | 'port' | 'protocol' | 'path' | 'instanceId'> | undefined {
+  if (typeof url !== 'string' || !URL.canParse(url)) return undefined;
+  const { protocol: scheme, hostname: host, port: digits, pathname, username, password, search, hash } = new URL(url);
+  const protocol = scheme.slice(0, -1) as Protocol;
+  const port = digits === '' ? USUAL_PORTS[protocol] : Number(digits);
+  const path = pathname.replace(/\/+$/, '');
+  if (port === undefined || username !== '' || password !== '' || search !== '' || hash !== '') return undefined;
+  const address = { host, port, protocol, path };
+  if (findRegistrationProblems({ ...ANYWHERE, ...address }).length > 0) return undefined;
+  return { ...address, instanceId: idOf(address) };
+}
+
+/** The usual id, which goes by the address; what shares an address is told apart by its path. */
+function idOf({ path, ...address }: Pick<ServiceRegistration, 'host' | 'port' | 'path'>): string | undefined {
+  if (path === '' || path === undefined) return undefined;
+  const { instanceId } = toInstance({ ...ANYWHERE, ...address }, { ttlMs: 0, now: 0 });
+  return `${instanceId}@${createHash('sha256').update(path).digest('hex').slice(0, 12)}`;
+}
+
+function findRepeated(check: OptionValidator, registrations: readonly Read[]): void {
+  const seen = new Map<string, string>();
+  for (const { path, registration } of registrations) {
+    const key = keyOf(toInstance(registration, { ttlMs: 0, now: 0 }));
+    const first = seen.get(key);
+    if (first === undefined) seen.set(key, path);
+    else check.problem(path, undefined, `another instance than ${first}, at whose address it stands`);
+  }
+}
