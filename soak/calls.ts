@@ -43,7 +43,8 @@ export async function callSomehow(
   } else if (luck < 82) {
     const { body } = await communicator.callService('things', { path, signal });
     await body.dump();
-  } else if (luck < 86) await communicator.callServiceJson('things', { path, timeout: 1 + random() * 4, signal });
+  } else if (luck < 86)
+    await communicator.callServiceJson('things', { path, timeout: `${1 + random() * 4}ms`, signal });
   else if (luck < 92) {
     await communicator.callServiceWithFallback({
       primaryService: 'things',

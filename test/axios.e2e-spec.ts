@@ -92,7 +92,7 @@ async function start(
 ): Promise<INestApplication> {
   const root = ServiceDiscoveryModule.forRoot({
     logging: false,
-    retry: { baseDelay: 1 },
+    retry: { baseDelay: '1ms' },
     healthCheck: false,
     ...options,
   });

@@ -406,7 +406,7 @@ describe('wrong settings', () => {
       api: { path: '/slashes/' },
       advertise: { host: 'http://me', when: 'soon' as never },
       shutdown: { drainDelay: '1d' },
-      logging: { repeatWindow: 1 },
+      logging: { repeatWindow: '1ms' },
       metrics: { prefix: '1' },
       heartbeat: '1s',
       retry: { maxAtempts: 2 },
@@ -443,6 +443,97 @@ describe('wrong settings', () => {
     expect(problems.SERVICE_DISCOVERY_SERVICE_TTL).toEqual({
       value: 'soon',
       expected: "a duration from 1s to 1d, in seconds or as a text such as '30s'",
+    });
+  });
+
+  it('include numbers that were most likely meant in seconds, in every option that is usually seconds', async () => {
+    const problems = await problemsOf({
+      serviceTtl: 60,
+      heartbeatInterval: 10,
+      startTimeout: 5,
+      maxSnapshotAge: 60,
+      healthCheck: { interval: 30, downInterval: 5, timeout: 10, services: { users: { interval: 30 } } },
+      timeout: 15,
+      attemptTimeout: 5,
+      retry: { baseDelay: 1, maxDelay: 60, budget: { window: 10 } },
+      circuitBreaker: { recoveryTimeout: 30, maxRecoveryTimeout: 60, window: 10, ramp: 5 },
+      serviceCircuitBreaker: { recoveryTimeout: 30, window: { calls: 10, maxAge: 60 } },
+      outlierDetection: { interval: 10, ejectionTime: 30, maxEjectionTime: 60 },
+      hedging: { delay: { window: 60 } },
+      rateLimit: { rate: 5, per: 1 },
+      throttling: { window: 60 },
+      lastGood: { maxAge: 60 },
+      loadBalancing: { slowStart: { window: 30 } },
+      patterns: { batch: { timeout: 90 } },
+      redis: { url: 'redis://redis', commandTimeout: 2 },
+      transport: { connectTimeout: 5, keepAliveTimeout: 4, bodyTimeout: 60 },
+      shutdown: { drainDelay: 5, timeout: 20 },
+      logging: { repeatWindow: 60 },
+    });
+    const seconds = Object.entries(problems).filter(([, { expected }]) => / ms; write '/.test(expected));
+    expect(Object.fromEntries(seconds.map(([path, { value }]) => [path, value]))).toEqual({
+      serviceTtl: 60,
+      heartbeatInterval: 10,
+      startTimeout: 5,
+      maxSnapshotAge: 60,
+      'healthCheck.interval': 30,
+      'healthCheck.downInterval': 5,
+      'healthCheck.timeout': 10,
+      'healthCheck.services.users.interval': 30,
+      timeout: 15,
+      attemptTimeout: 5,
+      'retry.baseDelay': 1,
+      'retry.maxDelay': 60,
+      'retry.budget.window': 10,
+      'circuitBreaker.recoveryTimeout': 30,
+      'circuitBreaker.maxRecoveryTimeout': 60,
+      'circuitBreaker.window': 10,
+      'circuitBreaker.ramp': 5,
+      'serviceCircuitBreaker.recoveryTimeout': 30,
+      'serviceCircuitBreaker.window.maxAge': 60,
+      'outlierDetection.interval': 10,
+      'outlierDetection.ejectionTime': 30,
+      'outlierDetection.maxEjectionTime': 60,
+      'hedging.delay.window': 60,
+      'rateLimit.per': 1,
+      'throttling.window': 60,
+      'lastGood.maxAge': 60,
+      'loadBalancing.slowStart.window': 30,
+      'patterns.batch.timeout': 90,
+      'redis.commandTimeout': 2,
+      'transport.connectTimeout': 5,
+      'transport.keepAliveTimeout': 4,
+      'transport.bodyTimeout': 60,
+      'shutdown.drainDelay': 5,
+      'shutdown.timeout': 20,
+      'logging.repeatWindow': 60,
+    });
+    expect(problems['retry.baseDelay']?.expected).toBe("a unit: 1 is 1 ms; write '1ms' or '1s'");
+  });
+
+  it('leave alone numbers where milliseconds are usual, 0, and what the environment says in seconds', async () => {
+    setEnvironment({ RETRY_BASE_DELAY: '0.05', HEALTH_CHECK_TIMEOUT: '0.05' });
+    const few = {
+      hedging: { delay: 50 },
+      bulkhead: { maxConcurrent: 1, maxQueue: 1, maxWait: 50 },
+      adaptiveConcurrency: { window: 50, maxWait: 50 },
+      rateLimit: { rate: 1, maxWait: 50 },
+      circuitBreaker: { slowCallRate: 0.5, slowCallDuration: 50 },
+      outlierDetection: { latency: { margin: 5 } },
+      startTimeout: 0,
+      shutdown: { drainDelay: 0 },
+      timeout: '90ms',
+    };
+    const communicator = (await start(few)).get(ServiceCommunicator);
+    // What was checked once is not taken for a number without a unit.
+    const stages = communicator.withOptions({ circuitBreaker: { recoveryTimeout: '50ms' } }).describePipeline('users');
+    expect(stages.find(({ stage }) => stage === 'circuit_breaker')?.options).toMatchObject({ recoveryTimeout: 50 });
+    expect(() => communicator.withOptions({ timeout: 50 })).toThrow(
+      "timeout: expected a unit: 50 is 50 ms; write '50ms'",
+    );
+    await expect(communicator.callService('users', { path: '/', timeout: 3 })).rejects.toMatchObject({
+      code: 'INVALID_REQUEST',
+      message: expect.stringContaining("timeout: expected a unit: 3 is 3 ms; write '3ms' or '3s'") as unknown,
     });
   });
 
@@ -610,11 +701,11 @@ describe('wrong settings', () => {
   });
 
   it('are named in the message, one a line', async () => {
-    const error = await startError(ServiceDiscoveryModule.forRoot({ serviceTtl: 1, timeout: 0 }));
+    const error = await startError(ServiceDiscoveryModule.forRoot({ serviceTtl: 500, timeout: 0 }));
     expect((error as Error).message.split('\n')).toEqual([
       'Invalid configuration:',
       expect.stringMatching(
-        /^ {2}- serviceTtl: expected a duration from 1s to 1d, .*, but got 1$/,
+        /^ {2}- serviceTtl: expected a duration from 1s to 1d, .*, but got 500$/,
       ) as unknown as string,
       expect.stringMatching(/^ {2}- timeout: expected .*, but got 0$/) as unknown as string,
     ]);

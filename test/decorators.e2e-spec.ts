@@ -521,7 +521,7 @@ describe('@ResilientCall', () => {
     let aborted: unknown;
     @Injectable()
     class Slow {
-      @ResilientCall({ timeout: 20 })
+      @ResilientCall({ timeout: '20ms' })
       wait(): Promise<never> {
         const signal = currentSignal();
         return new Promise((_resolve, reject) => {

@@ -151,7 +151,11 @@ describe.each(PLATFORMS)('the REST API about the calls of this process, on %s', 
       'attempt_timeout per instance',
     ]);
     for (const { purpose } of answer.stages) expect(purpose).toMatch(/\.$/);
-    expect(answer.stages.find(({ stage }) => stage === 'retry')?.options).toMatchObject({ max_attempts: 3 });
+    const optionsOf = (name: string) => answer.stages.find(({ stage }) => stage === name)?.options;
+    // In seconds, under the names of GET /patterns.
+    expect(optionsOf('deadline')).toMatchObject({ timeout: 30 });
+    expect(optionsOf('retry')).toMatchObject({ max_attempts: 3, base_delay: 1, max_delay: 60, budget: { window: 10 } });
+    expect(optionsOf('circuit_breaker')).toMatchObject({ recovery_timeout: 60, max_recovery_timeout: 300 });
     expect((await rest.send('GET', '/pipeline/nobody')).status).toBe(404);
   });
 

@@ -24,7 +24,7 @@ const SETTINGS: readonly Setup[] = [
   NONE,
   ours('attempts of 20 ms, 3 of them', {
     timeout: TIMEOUT_MS,
-    attemptTimeout: 20,
+    attemptTimeout: '20ms',
     circuitBreaker: false,
     retry: { baseDelay: 0, maxDelay: 0, budget: false },
   }),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { parseDuration, toMs } from './duration.js';
+import { bareNumberProblem, parseDuration, toMs } from './duration.js';
 import { InvalidConfigurationError } from './errors.js';
 
 describe('a duration', () => {
@@ -45,5 +45,15 @@ describe('a duration', () => {
     expect(() => toMs('soon', 'retry.baseDelay')).toThrow(
       /retry\.baseDelay: expected milliseconds .*'30s'.* but got "soon"/,
     );
+  });
+});
+
+describe('a number that was most likely meant in seconds', () => {
+  it('is one between 0 and 100', () => {
+    expect(bareNumberProblem(30)).toBe("a unit: 30 is 30 ms; write '30ms' or '30s'");
+    expect(bareNumberProblem(0.5)).toBe("a unit: 0.5 is 0.5 ms; write '0.5ms' or '0.5s'");
+    for (const right of [0, 100, 30_000, '30ms', -1, Number.NaN, undefined]) {
+      expect(bareNumberProblem(right)).toBeUndefined();
+    }
   });
 });

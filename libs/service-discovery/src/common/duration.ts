@@ -1,6 +1,9 @@
 import { InvalidConfigurationError } from './errors.js';
 
-/** A length of time: a number of milliseconds, or a string such as `'250ms'`, `'30s'`, `'5m'`, `'1h'`. */
+/**
+ * A length of time: a string such as `'250ms'`, `'30s'`, `'5m'`, `'1h'`, or a number of milliseconds. Most options refuse a
+ * number below 100, which was most likely meant in seconds.
+ */
 export type Duration = number | string;
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -14,6 +17,17 @@ export function parseDuration(value: unknown): { ms: number } | { problem: strin
   if (!match) return { problem: "milliseconds as a number, or a string such as '250ms', '30s', '5m', '1h'" };
   const ms = Number(match[1]) * (UNIT_MS[match[2] ?? ''] ?? Number.NaN);
   return Number.isFinite(ms) ? { ms } : { problem: 'a duration that is a finite number of milliseconds' };
+}
+
+const FEWEST_BARE_MS = 100;
+
+/**
+ * What to say of a number without a unit that was most likely meant in seconds: 30 is 30 ms, which nobody means where
+ * seconds are usual. Undefined for all else.
+ */
+export function bareNumberProblem(value: unknown): string | undefined {
+  if (typeof value !== 'number' || !(value > 0 && value < FEWEST_BARE_MS)) return undefined;
+  return `a unit: ${value} is ${value} ms; write '${value}ms' or '${value}s'`;
 }
 
 /** The milliseconds of a duration; NaN for what is none, so that a comparison with it is false. */

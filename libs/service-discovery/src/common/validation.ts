@@ -1,5 +1,5 @@
 import { isSignal } from './abort.js';
-import { parseDuration } from './duration.js';
+import { bareNumberProblem, parseDuration } from './duration.js';
 import { InvalidConfigurationError, type Problem } from './errors.js';
 import { isRecord } from './is-record.js';
 import { suggest } from './suggest.js';
@@ -18,7 +18,12 @@ export interface DurationRange {
   minMs?: number;
   /** The longest allowed duration in milliseconds. @default no limit */
   maxMs?: number;
+  /** Whether it is usually a few milliseconds, so that a number below 100 is taken as it is. @default false: refused */
+  usuallyMs?: boolean;
 }
+
+/** Options that were checked, with durations in milliseconds, which are not checked for a missing unit again. */
+const CHECKED = new WeakSet<object>();
 
 /**
  * Gathers everything that is wrong with a set of options, so that one error tells it all at once. A check hands back the
@@ -34,6 +39,7 @@ export interface DurationRange {
  */
 export class OptionValidator {
   readonly problems: Problem[] = [];
+  private isChecked = false;
 
   /** @param prefix what stands before every path, such as `retry`, or `clients.users.retry` */
   constructor(private readonly prefix = '') {}
@@ -56,6 +62,7 @@ export class OptionValidator {
       this.problem(path, given, 'an object of options');
       return merged;
     }
+    this.isChecked ||= CHECKED.has(given);
     const known = [...Object.keys(defaults), ...withoutDefault];
     for (const [name, value] of Object.entries(given)) {
       if (value === undefined) continue;
@@ -73,9 +80,14 @@ export class OptionValidator {
     return this.wrongNumber(path, value, `a ${integer ? 'whole ' : ''}number${describeRange(min, max, String)}`);
   }
 
-  /** The milliseconds of a duration within the range, or NaN. */
+  /**
+   * The milliseconds of a duration within the range, or NaN. A number below 100 is refused, unless such durations are usual
+   * or come from options that were checked before.
+   */
   duration(path: string, value: unknown, range: DurationRange = {}): number {
-    const { minMs = 0, maxMs = Infinity } = range;
+    const { minMs = 0, maxMs = Infinity, usuallyMs = this.isChecked } = range;
+    const withoutUnit = usuallyMs ? undefined : bareNumberProblem(value);
+    if (withoutUnit !== undefined) return this.wrongNumber(path, value, withoutUnit);
     const parsed = parseDuration(value);
     if ('ms' in parsed && parsed.ms >= minMs && parsed.ms <= maxMs && Number.isFinite(parsed.ms)) return parsed.ms;
     const limits = describeRange(minMs, maxMs, describeMs);
@@ -130,6 +142,12 @@ export class OptionValidator {
   /** The whole path of an option, to be handed to another validator. */
   pathOf(path: string): string {
     return [this.prefix, path].filter(Boolean).join('.') || 'options';
+  }
+
+  /** Notes that these options hold what was checked, so that they may be given wherever options are taken. */
+  checked<T extends object>(options: T): T {
+    CHECKED.add(options);
+    return options;
   }
 
   /** @throws InvalidConfigurationError with all problems, where there is one */

@@ -62,7 +62,7 @@ describe('health check options', () => {
       services: {
         users: {
           interval: '50ms',
-          timeout: 1,
+          timeout: '1ms',
           method: 'POST',
           headers: { Authorization: 'Bearer s3cr3t' },
           body: isUp,
@@ -103,7 +103,7 @@ describe('health check options', () => {
     ['services.a b', { services: { 'a b': {} } }],
     ['services.users', { services: { users: 5 } }],
     ['services.users.intervall', { services: { users: { intervall: 5 } } }],
-    ['services.users.interval', { services: { users: { interval: 9 } } }],
+    ['services.users.interval', { services: { users: { interval: '9ms' } } }],
     ['services.users.timeout', { services: { users: { timeout: '2h' } } }],
     ['services.users.method', { services: { users: { method: 'DELETE' } } }],
     ['services.users.headers.host', { services: { users: { headers: { host: 'a' } } } }],

@@ -6,6 +6,7 @@ import {
   InvalidInstanceError,
   parseDuration,
   unknownOption,
+  bareNumberProblem,
   type Duration,
   type Problem,
 } from '../common/index.js';
@@ -185,7 +186,8 @@ export function findRegistrationProblems(
   for (const [field, rule] of Object.entries(RULES) as [keyof ServiceRegistration, FieldRule][]) {
     const value: unknown = registration[field];
     if (value === undefined ? rule.required === true : !rule.accepts(value)) {
-      problems.push({ path: nameOf(field), value, expected: rule.expected });
+      const expected = (field === 'ttl' ? bareNumberProblem(value) : undefined) ?? rule.expected;
+      problems.push({ path: nameOf(field), value, expected });
     }
   }
   for (const [name, value] of Object.entries(registration)) {

@@ -217,7 +217,7 @@ function createTransport({ transport, tls, shutdown }: Options, clock: Clock, mo
   if (type === 'axios') {
     return new AxiosTransport(() => findHttpService(modules), { clock, closeTimeoutMs, tls: new ServiceTls(tls) });
   }
-  return new UndiciTransport({ ...options, closeTimeout: closeTimeoutMs }, { clock });
+  return new UndiciTransport({ ...options, closeTimeout: `${closeTimeoutMs}ms` }, { clock });
 }
 
 function createCommunicator(

@@ -91,10 +91,10 @@ export function resolveAdaptiveLimitOptions(
     max,
     tolerance: check.number('tolerance', given.tolerance, { min: 1.1, max: 10 }),
     smoothing: check.number('smoothing', given.smoothing, { min: 0.01, max: 1 }),
-    window: check.duration('window', given.window, { minMs: 10, maxMs: 60_000 }),
+    window: check.duration('window', given.window, { minMs: 10, maxMs: 60_000, usuallyMs: true }),
     maxQueue: count('maxQueue', given.maxQueue, 0, MOST_CALLS),
-    maxWait: check.duration('maxWait', given.maxWait, { minMs: 1, maxMs: 3_600_000 }),
+    maxWait: check.duration('maxWait', given.maxWait, { minMs: 1, maxMs: 3_600_000, usuallyMs: true }),
   };
   check.throwIfAny();
-  return resolved;
+  return check.checked(resolved);
 }

@@ -48,13 +48,15 @@ export function resolveBulkheadOptions(options: BulkheadOptions, path = 'bulkhea
   const resolved: ResolvedBulkheadOptions = {
     maxConcurrent: check.number('maxConcurrent', given.maxConcurrent, { min: 1, max: MOST_CALLS, integer: true }),
     maxQueue: check.number('maxQueue', given.maxQueue, { min: 0, max: MOST_CALLS, integer: true }),
-    ...(maxWait !== undefined && { maxWait: check.duration('maxWait', maxWait, { minMs: 1, maxMs: 86_400_000 }) }),
+    ...(maxWait !== undefined && {
+      maxWait: check.duration('maxWait', maxWait, { minMs: 1, maxMs: 86_400_000, usuallyMs: true }),
+    }),
   };
   if (maxWait !== undefined && resolved.maxQueue === 0) {
     check.problem('maxWait', maxWait, 'nothing where maxQueue is 0, since then no call waits');
   }
   check.throwIfAny();
-  return resolved;
+  return check.checked(resolved);
 }
 
 /** Gives a slot back; safe to call again. */

@@ -199,7 +199,7 @@ describe('chaos in a policy', () => {
     const policy = new ResiliencePolicy(
       {
         attemptTimeout: 100,
-        retry: { maxAttempts: 3, baseDelay: 10, jitter: 'none', budget: false },
+        retry: { maxAttempts: 3, baseDelay: '10ms', jitter: 'none', budget: false },
         circuitBreaker: { failureThreshold: 3 },
         chaos: { faultRate: 0.1, fault: 503, latencyRate: 0.5, latency: '1s' },
       },

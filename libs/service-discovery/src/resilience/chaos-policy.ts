@@ -104,7 +104,7 @@ export function resolveChaosOptions(options: ChaosOptions = {}, path = 'chaos'):
     }
   }
   check.throwIfAny();
-  return resolved;
+  return check.checked(resolved);
 }
 
 function checkFault(check: OptionValidator, fault: unknown): Error | (() => Error) | number {
@@ -117,7 +117,7 @@ function checkFault(check: OptionValidator, fault: unknown): Error | (() => Erro
 
 function checkLatency(check: OptionValidator, latency: Duration | readonly Duration[]): readonly [number, number] {
   if (!Array.isArray(latency)) {
-    const ms = check.duration('latency', latency, LONGEST_LATENCY);
+    const ms = check.duration('latency', latency, { ...LONGEST_LATENCY, usuallyMs: true });
     return [ms, ms];
   }
   const [least, most] = (latency as readonly unknown[]).map(msOf);

@@ -140,8 +140,6 @@ export function resolveCircuitBreakerOptions(
     given[name] !== false && check.number(name, given[name], { min: 0.01, max: 1 });
   const duration = (name: 'recoveryTimeout' | 'maxRecoveryTimeout'): number =>
     check.duration(name, given[name], UP_TO_ONE_DAY);
-  const optionalDuration = (name: 'slowCallDuration' | 'ramp'): number | false =>
-    given[name] !== false && check.duration(name, given[name], UP_TO_ONE_DAY);
   const { failureThreshold } = given;
 
   const resolved = {
@@ -150,7 +148,9 @@ export function resolveCircuitBreakerOptions(
       check.number('failureThreshold', failureThreshold, { min: 1, max: 1_000, integer: true }),
     failureRate: rate('failureRate'),
     slowCallRate: rate('slowCallRate'),
-    slowCallDuration: optionalDuration('slowCallDuration'),
+    slowCallDuration:
+      given.slowCallDuration !== false &&
+      check.duration('slowCallDuration', given.slowCallDuration, { ...UP_TO_ONE_DAY, usuallyMs: true }),
     minimumCalls: count('minimumCalls', 1_000_000),
     window: resolveWindow(given.window, check),
     recoveryTimeout: duration('recoveryTimeout'),
@@ -162,7 +162,7 @@ export function resolveCircuitBreakerOptions(
     halfOpenFailureRate:
       given.halfOpenFailureRate !== false &&
       check.number('halfOpenFailureRate', given.halfOpenFailureRate, { min: 0.01, max: 0.99 }),
-    ramp: optionalDuration('ramp'),
+    ramp: given.ramp !== false && check.duration('ramp', given.ramp, UP_TO_ONE_DAY),
   };
   // A default gives way to what was asked for; only two wishes can contradict each other.
   if (options?.minimumCalls === undefined && typeof resolved.window === 'object') {
@@ -176,7 +176,7 @@ export function resolveCircuitBreakerOptions(
   }
   findContradictions(resolved, given, check);
   check.throwIfAny();
-  return resolved;
+  return check.checked(resolved);
 }
 
 /** Beside which one failed probe is less than that share. */

@@ -39,7 +39,7 @@ describe('the open time of a circuit breaker', () => {
   });
 
   it('is the longest after any number of openings', () => {
-    create({ recoveryTimeout: 1, recoveryBackoff: 10, maxRecoveryTimeout: 1_000 });
+    create({ recoveryTimeout: '1ms', recoveryBackoff: 10, maxRecoveryTimeout: 1_000 });
     expect(Array.from({ length: 2_000 }, openFor).at(-1)).toBe(1_000);
   });
 

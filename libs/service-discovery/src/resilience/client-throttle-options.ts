@@ -54,5 +54,5 @@ export function resolveClientThrottleOptions(
     maxRejection: check.number('maxRejection', given.maxRejection, { min: 0.01, max: 0.99 }),
   };
   check.throwIfAny();
-  return resolved;
+  return check.checked(resolved);
 }

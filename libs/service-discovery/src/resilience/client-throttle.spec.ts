@@ -187,7 +187,7 @@ describe('ClientThrottle', () => {
 
   it.each<[Partial<ClientThrottleOptions>, RegExp]>([
     [
-      { k: 0.9, window: 1, minRequests: 0, maxRejection: 1 },
+      { k: 0.9, window: '1ms', minRequests: 0, maxRejection: 1 },
       /k: .*1 to 100.*\n.*window: .*1s to 1h.*\n.*minRequests: .*\n.*maxRejection: .*0.01 to 0.99/,
     ],
     [{ k: Number.NaN }, /throttling\.k: .*NaN/],

@@ -49,7 +49,7 @@ describe('resolveHedgingOptions', () => {
     [{ delay: { minimum: -1 } }, 'hedging.delay.minimum: expected a duration from 0ms to 1h'],
     [{ delay: { maximum: '2h' } }, 'hedging.delay.maximum: expected a duration from 0ms to 1h'],
     [{ delay: { minimumCalls: 1 } }, 'hedging.delay.minimumCalls: expected a whole number from 2 to 100000'],
-    [{ delay: { window: 5 } }, 'hedging.delay.window: expected a duration from 1s to 1h'],
+    [{ delay: { window: '5ms' } }, 'hedging.delay.window: expected a duration from 1s to 1h'],
     [{ delay: { percent: 95 } }, 'hedging.delay.percent: expected no option of this name'],
     [{ delay: { percentile: 99, minimumCalls: 99 } }, 'hedging.delay.minimumCalls: expected at least 100, so that'],
     [

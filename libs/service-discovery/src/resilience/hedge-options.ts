@@ -86,7 +86,7 @@ export function resolveHedgingOptions(options?: Partial<HedgingOptions>, path = 
     maxHedges: check.number('maxHedges', given.maxHedges, { min: 1, max: 5, integer: true }),
   };
   check.throwIfAny();
-  return resolved;
+  return check.checked(resolved);
 }
 
 /** The shortest delay that may come of the options: where attempts end sooner, there is never a hedge. */
@@ -126,7 +126,7 @@ function resolveDelay(check: OptionValidator, delay: unknown): ResolvedHedgingOp
     check.problem('delay', delay, "a percentile from 'p50' to 'p99.9'");
     return Number.NaN;
   }
-  if (typeof delay !== 'object') return check.duration('delay', delay, { maxMs: LONGEST_DELAY_MS });
+  if (typeof delay !== 'object') return check.duration('delay', delay, { maxMs: LONGEST_DELAY_MS, usuallyMs: true });
   return (
     check.gather(() => resolveHedgeDelayOptions(delay as Partial<HedgeDelayOptions>, check.pathOf('delay'))) ??
     Number.NaN
@@ -141,8 +141,8 @@ function resolveHedgeDelayOptions(options: Partial<HedgeDelayOptions>, path: str
   const { minimumCalls = fewest > 20 ? fewest : 20 } = given;
   const resolved: ResolvedHedgeDelayOptions = {
     percentile,
-    minimum: check.duration('minimum', given.minimum, { maxMs: LONGEST_DELAY_MS }),
-    maximum: check.duration('maximum', given.maximum, { maxMs: LONGEST_DELAY_MS }),
+    minimum: check.duration('minimum', given.minimum, { maxMs: LONGEST_DELAY_MS, usuallyMs: true }),
+    maximum: check.duration('maximum', given.maximum, { maxMs: LONGEST_DELAY_MS, usuallyMs: true }),
     minimumCalls: check.number('minimumCalls', minimumCalls, { min: 2, max: 100_000, integer: true }),
     window: check.duration('window', given.window, { minMs: 1_000, maxMs: 3_600_000 }),
   };
@@ -153,7 +153,7 @@ function resolveHedgeDelayOptions(options: Partial<HedgeDelayOptions>, path: str
     check.problem('maximum', given.maximum, `a duration not shorter than minimum, which is ${resolved.minimum}ms`);
   }
   check.throwIfAny();
-  return resolved;
+  return check.checked(resolved);
 }
 
 /** Of how many calls one is expected to lie above a percentile. */

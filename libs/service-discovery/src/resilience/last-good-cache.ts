@@ -36,7 +36,7 @@ export function resolveLastGoodOptions(
     maxAge: check.duration('maxAge', given.maxAge, { minMs: 1, maxMs: 7 * 86_400_000 }),
   };
   check.throwIfAny();
-  return resolved;
+  return check.checked(resolved);
 }
 
 /** An answer from before. */

@@ -55,7 +55,7 @@ describe('the options of outlier detection', () => {
 
   it.each([
     [{ consecutiveFailures: 0 }, 'consecutiveFailures: a whole number from 1 to 1000'],
-    [{ interval: 10 }, 'interval: a duration from 100ms to 1h'],
+    [{ interval: '10ms' }, 'interval: a duration from 100ms to 1h'],
     [{ ejectionTime: 0 }, 'ejectionTime: a duration from 1ms to 1d'],
     [{ maxEjectionTime: '2d' }, 'maxEjectionTime: a duration from 1ms to 1d'],
     [{ ejectionJitter: 2 }, 'ejectionJitter: a number from 0 to 1'],

@@ -144,7 +144,7 @@ export function resolveOutlierDetectionOptions(
     check.problem('consecutiveFailures', false, expected);
   }
   check.throwIfAny();
-  return resolved;
+  return check.checked(resolved);
 }
 
 function isOff(rule: unknown): boolean {
@@ -176,7 +176,7 @@ function resolveLatency(options: Partial<LatencyOptions>, check: OptionValidator
   return {
     ...checkSample('latency', given, check),
     factor: check.number('latency.factor', given.factor, { min: 1.1, max: 1_000 }),
-    margin: check.duration('latency.margin', given.margin, { maxMs: ONE_DAY_MS }),
+    margin: check.duration('latency.margin', given.margin, { maxMs: ONE_DAY_MS, usuallyMs: true }),
     quantile: check.number('latency.quantile', given.quantile, { min: 0.01, max: 0.99 }),
   };
 }

@@ -56,11 +56,11 @@ export function resolveRateLimiterOptions(options: RateLimiterOptions, path = 'r
       given.burst === undefined
         ? Math.max(1, Math.floor(rate))
         : check.number('burst', given.burst, { min: 1, max: MOST_CALLS, integer: true }),
-    maxWait: check.duration('maxWait', given.maxWait, { maxMs: DAY_MS }),
+    maxWait: check.duration('maxWait', given.maxWait, { maxMs: DAY_MS, usuallyMs: true }),
   };
   if (resolved.rate / resolved.per > MOST_PER_MS) {
     check.problem('rate', given.rate, `at most ${MOST_PER_MS} calls a millisecond`);
   }
   check.throwIfAny();
-  return resolved;
+  return check.checked(resolved);
 }

@@ -67,7 +67,7 @@ describe('RateLimiter', () => {
   it('does as a bucket counted in whole numbers does', async () => {
     const property = fc.asyncProperty(settings, fc.array(step, { maxLength: 60 }), async (options, steps) => {
       const clock = new ManualClock();
-      const limiter = new RateLimiter(options, { clock });
+      const limiter = new RateLimiter({ ...options, per: `${options.per}ms` }, { clock });
       const model = new Model(options);
       const ended: string[] = [];
       const aborters = new Map<number, AbortController>();

@@ -194,7 +194,7 @@ describe('RateLimiter', () => {
     [{}, /rateLimit\.rate: .*0\.001 to 1000000.* but got nothing/],
     [{ rate: 0, per: 0, burst: 0.5, maxWait: -1 }, /rate: .*\n.*per: .*1ms to 1d.*\n.*burst: .*\n.*maxWait: .*to 1d/],
     [{ rate: Number.NaN, burst: Number.NaN }, /rate: .*NaN\n.*burst: .*NaN/],
-    [{ rate: 1_001, per: 1 }, /rate: expected at most 1000 calls a millisecond, but got 1001/],
+    [{ rate: 1_001, per: '1ms' }, /rate: expected at most 1000 calls a millisecond, but got 1001/],
     [{ rate: 1, bursts: 2 } as RateLimiterOptions, /rateLimit\.bursts: .*did you mean "burst"/],
   ])('refuses %j', (options, message) => {
     expect(() => create(options as RateLimiterOptions)).toThrow(InvalidConfigurationError);

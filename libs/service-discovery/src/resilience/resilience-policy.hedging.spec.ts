@@ -218,8 +218,11 @@ describe('ResiliencePolicy with hedging', () => {
 
   it.each<[ResiliencePolicyOptions, string]>([
     [{ hedging: { delay: 100 }, attemptTimeout: 100 }, 'hedging.delay: expected a delay shorter than attemptTimeout'],
-    [{ hedging: { delay: 100 }, timeout: 50 }, 'hedging.delay: expected a delay shorter than timeout, which is 50ms'],
-    [{ hedging: { delay: { minimum: 100 } }, timeout: 50 }, 'hedging.delay: expected a delay shorter than timeout'],
+    [
+      { hedging: { delay: 100 }, timeout: '50ms' },
+      'hedging.delay: expected a delay shorter than timeout, which is 50ms',
+    ],
+    [{ hedging: { delay: { minimum: 100 } }, timeout: '50ms' }, 'hedging.delay: expected a delay shorter than timeout'],
     [
       { hedging: { maxHedges: 2 }, retry: { maxAttempts: 2 } },
       'hedging.maxHedges: expected fewer than retry.maxAttempts',

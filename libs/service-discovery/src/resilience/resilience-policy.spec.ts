@@ -108,7 +108,7 @@ describe('ResiliencePolicy', () => {
     it('has only the stages that were asked for', () => {
       expect(policyWith({}).describe()).toEqual([]);
       const stages = ['retry', 'circuitBreaker', 'bulkhead', 'coalescing', 'lastGood', 'chaos'];
-      const off = { ...Object.fromEntries(stages.map((stage) => [stage, false])), timeout: 5 };
+      const off = { ...Object.fromEntries(stages.map((stage) => [stage, false])), timeout: '5ms' };
       expect(policyWith(off).describe()).toMatchObject([{ stage: 'deadline' }]);
     });
 
@@ -246,7 +246,7 @@ describe('ResiliencePolicy', () => {
 
     it('calls nothing where the caller has aborted already, and leaves no listener on its signal', async () => {
       const signal = AbortSignal.abort(new Error('gone'));
-      const policy = policyWith({ timeout: 100, attemptTimeout: 10, fallback: () => 'fallback' });
+      const policy = policyWith({ timeout: 100, attemptTimeout: '10ms', fallback: () => 'fallback' });
       expect((await failure(policy.execute(down, signal))).message).toBe('gone');
       expect(calls).toBe(0);
       const live = new AbortController();
@@ -466,7 +466,7 @@ describe('ResiliencePolicy', () => {
     });
 
     it('repeats an attempt that timed out', async () => {
-      const policy = policyWith({ attemptTimeout: 50, retry: steady });
+      const policy = policyWith({ attemptTimeout: '50ms', retry: steady });
       const call = policy.execute(() => (++calls === 1 ? hanging() : Promise.resolve('up')));
       await clock.advanceAsync(150);
       await expect(call).resolves.toBe('up');

@@ -47,7 +47,7 @@ export function resolveRetryBudgetOptions(
     window: check.duration('window', given.window, { minMs: 1_000, maxMs: 600_000 }),
   };
   check.throwIfAny();
-  return resolved;
+  return check.checked(resolved);
 }
 
 /** The window is counted in this many slices: what counts is forgotten a slice at a time, without a timer. */

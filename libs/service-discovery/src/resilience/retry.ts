@@ -105,7 +105,7 @@ export function resolveRetryOptions(options?: Partial<RetryOptions>, path = 'ret
     );
   }
   check.throwIfAny();
-  return resolved;
+  return check.checked(resolved);
 }
 
 function checkStatuses(check: OptionValidator, statuses: unknown): readonly StatusRange[] {

@@ -1,17 +1,17 @@
-import { checkTlsIdentity, type DurationRange, type OptionValidator, withoutUndefined } from '../../common/index.js';
+import { checkTlsIdentity, type OptionValidator, withoutUndefined } from '../../common/index.js';
 import { isHost, isPath, isServiceName, isText, withoutBrackets } from '../field-checks.js';
 import { findForbiddenHost } from '../forbidden-host.js';
 import { type HttpProtocol } from '../protocol.js';
 import { readBodyCondition } from './body-condition.js';
-import { type HealthCheckForm } from './form.js';
+import { type HealthCheckForm, type HealthCheckRange } from './form.js';
 import { readHeaders } from './headers.js';
 import { CHECK_TYPES, type HealthCheckSpec, SAFE_METHODS } from './spec.js';
 import { readStatuses } from './statuses.js';
 
 /** What somebody may ask for. */
 export interface HealthCheckBounds {
-  readonly intervalMs: Required<DurationRange>;
-  readonly timeoutMs: Required<DurationRange>;
+  readonly intervalMs: HealthCheckRange;
+  readonly timeoutMs: HealthCheckRange;
   readonly methods: readonly string[];
   /** Whether a function may stand for a body condition, and for the name of a custom check. */
   readonly functions: boolean;

@@ -1,10 +1,12 @@
 import { type DurationRange, msOf, type OptionValidator, snakeCase } from '../../common/index.js';
 
+export type HealthCheckRange = Required<Pick<DurationRange, 'minMs' | 'maxMs'>>;
+
 /** How the fields of a health check are spelled where they come from or go to. */
 export interface HealthCheckForm {
   nameOf: (field: string) => string;
   /** The milliseconds of a duration; NaN, and a problem, for what is none within the range. */
-  readDuration(check: OptionValidator, path: string, value: unknown, range: Required<DurationRange>): number;
+  readDuration(check: OptionValidator, path: string, value: unknown, range: HealthCheckRange): number;
   writeDuration(ms: number): number;
 }
 
@@ -13,6 +15,12 @@ export const CODE_FORM: HealthCheckForm = {
   nameOf: (field) => field,
   readDuration: (check, path, value, range) => check.duration(path, value, range),
   writeDuration: (ms) => ms,
+};
+
+/** As a registry keeps it, or has read it: in milliseconds, `downInterval: 5000`. */
+export const KEPT_FORM: HealthCheckForm = {
+  ...CODE_FORM,
+  readDuration: (check, path, value, range) => check.duration(path, value, { ...range, usuallyMs: true }),
 };
 
 /** As over REST: `down_interval: 5`. */

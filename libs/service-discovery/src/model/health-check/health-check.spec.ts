@@ -110,7 +110,7 @@ describe('what an instance says of its checks', () => {
     ['idleInterval', { idleInterval: null }],
     ['jitter', { jitter: 0.51 }],
     ['jitter', { jitter: -0.1 }],
-    ['timeout', { timeout: 9 }],
+    ['timeout', { timeout: '9ms' }],
     ['timeout', { timeout: '61s' }],
     ['rise', { rise: 0 }],
     ['fall', { fall: 256 }],

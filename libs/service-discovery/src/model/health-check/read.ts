@@ -1,6 +1,6 @@
 import { OptionValidator, type Problem } from '../../common/index.js';
 import { FIELDS, type HealthCheckBounds, REGISTRATION_BOUNDS } from './fields.js';
-import { CODE_FORM, type HealthCheckForm } from './form.js';
+import { CODE_FORM, type HealthCheckForm, KEPT_FORM } from './form.js';
 import { type HealthCheckSpec } from './spec.js';
 import { overlap } from './statuses.js';
 
@@ -47,8 +47,9 @@ export function readHealthCheck(
 }
 
 /** What is understood of a health check that a registry kept; what only a newer version knows is left out. */
-export function recallHealthCheck(kept: unknown, form: HealthCheckForm = CODE_FORM): HealthCheckSpec {
-  return readHealthCheck(kept, new OptionValidator(), form);
+export function recallHealthCheck(kept: unknown, form: HealthCheckForm = KEPT_FORM): HealthCheckSpec {
+  const check = new OptionValidator();
+  return check.checked(readHealthCheck(kept, check, form));
 }
 
 /** Everything that is wrong with what a service says of its checks. @param path where it stands */

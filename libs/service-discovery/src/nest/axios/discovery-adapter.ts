@@ -101,8 +101,8 @@ function toRequest(
     path,
     headers: headers.toJSON(),
     body,
-    // 0 is axios's word for none of its own.
-    timeout: timeout === 0 ? undefined : timeout,
+    // Axios counts in milliseconds, and 0 is its word for no timeout of its own.
+    timeout: timeout ? `${timeout}ms` : undefined,
     cancellation,
   };
 }

@@ -271,7 +271,7 @@ describe('ResiliencePolicy', () => {
       'users.bulkhead.maxWait: expected a duration not longer than timeout, which is 1000ms, but got "3s"',
     );
     expect(tooLong).toThrow('users.adaptiveConcurrency.maxWait: expected a duration not longer than timeout');
-    expect(resolve({ timeout: 10, adaptiveConcurrency: {} })).not.toThrow();
+    expect(resolve({ timeout: '10ms', adaptiveConcurrency: {} })).not.toThrow();
     expect(resolve({ rateLimit: { rate: 0 } })).toThrow('users.rateLimit.rate');
     expect(resolve({ rateLimit: false, bulkhead: false })).not.toThrow();
   });

@@ -4,6 +4,7 @@ import {
   type EjectionView,
   type ServiceExplanation,
 } from '../../../communicator/index.js';
+import { toSettingsView } from './settings-view.js';
 import { snakeCaseAll } from './snake-case.js';
 
 /** One breaker, as the answer of `GET /circuit-breakers` lists it. */
@@ -54,6 +55,7 @@ export function toExplanationBody({ service, ...explanation }: ServiceExplanatio
   return { service_name: service, ...(snakeCaseAll(explanation) as object) };
 }
 
-export function toStageBody(stage: CallStageDescription): CallsView {
-  return snakeCaseAll(stage) as CallsView;
+/** A stage and its settings, with the names and the seconds of a pattern's. */
+export function toStageBody({ options, ...stage }: CallStageDescription): CallsView {
+  return { ...(snakeCaseAll(stage) as object), options: toSettingsView(options) };
 }

@@ -1,6 +1,7 @@
 import { strategyName } from '../../../balancing/index.js';
-import { isPlainObject, msOf, snakeCase } from '../../../common/index.js';
+import { msOf } from '../../../common/index.js';
 import { type CommunicationPattern } from '../../../communicator/index.js';
+import { toSettingsView } from './settings-view.js';
 
 /** A pattern as JSON. Durations are seconds. Settings that are not named have their defaults. */
 export interface PatternView {
@@ -19,28 +20,6 @@ export interface PatternView {
   readonly [option: string]: unknown;
 }
 
-/** The options that are durations, as they may be given: numbers of milliseconds, or texts. */
-const DURATIONS: ReadonlySet<string> = new Set([
-  'baseDelay',
-  'maxDelay',
-  'window',
-  'recoveryTimeout',
-  'maxRecoveryTimeout',
-  'slowCallDuration',
-  'ramp',
-  'interval',
-  'ejectionTime',
-  'maxEjectionTime',
-  'queueTimeout',
-  'maxWait',
-  'per',
-  'maxAge',
-  'delay',
-  'minimum',
-  'maximum',
-  'latency',
-]);
-
 export function toPatternView(pattern: CommunicationPattern): PatternView {
   const { description, loadBalancing, timeout, attemptTimeout, retry, circuitBreaker, concurrency, ...more } = pattern;
   return {
@@ -48,22 +27,9 @@ export function toPatternView(pattern: CommunicationPattern): PatternView {
     load_balancing: strategyName(loadBalancing),
     timeout: msOf(timeout) / 1_000,
     attempt_timeout: msOf(attemptTimeout) / 1_000,
-    retry: retry && toGroupView(retry),
-    circuit_breaker: circuitBreaker && toGroupView(circuitBreaker),
+    retry: retry && toSettingsView(retry),
+    circuit_breaker: circuitBreaker && toSettingsView(circuitBreaker),
     concurrency,
-    ...toGroupView(more),
+    ...toSettingsView(more),
   };
-}
-
-function toGroupView(options: object): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(options).map(([name, value]: [string, unknown]) => [snakeCase(name), toValueView(name, value)]),
-  );
-}
-
-function toValueView(name: string, value: unknown): unknown {
-  if (isPlainObject(value)) return toGroupView(value);
-  if (!DURATIONS.has(name)) return value;
-  const ms = msOf(value);
-  return Number.isNaN(ms) ? value : ms / 1_000;
 }

@@ -6,10 +6,14 @@ import { isPlainObject, snakeCase } from '../../../common/index.js';
  */
 export function snakeCaseAll(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(snakeCaseAll);
-  if (typeof value === 'function') return value.name === '' ? 'a function' : value.name;
-  if (value instanceof RegExp) return String(value);
-  if (!isPlainObject(value)) return value;
+  if (!isPlainObject(value)) return shownAsJson(value);
   return Object.fromEntries(
     Object.entries(value).map(([name, own]: [string, unknown]) => [snakeCase(name), snakeCaseAll(own)]),
   );
+}
+
+/** What JSON cannot express, as a text. */
+export function shownAsJson(value: unknown): unknown {
+  if (typeof value === 'function') return value.name === '' ? 'a function' : value.name;
+  return value instanceof RegExp ? String(value) : value;
 }

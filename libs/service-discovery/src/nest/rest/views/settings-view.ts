@@ -1,0 +1,47 @@
+import { isPlainObject, msOf, snakeCase } from '../../../common/index.js';
+import { shownAsJson } from './snake-case.js';
+
+/** The options that are durations, as they may be given: numbers of milliseconds, or texts. */
+const DURATIONS: ReadonlySet<string> = new Set([
+  'baseDelay',
+  'maxDelay',
+  'window',
+  'recoveryTimeout',
+  'maxRecoveryTimeout',
+  'slowCallDuration',
+  'ramp',
+  'interval',
+  'ejectionTime',
+  'maxEjectionTime',
+  'maxWait',
+  'per',
+  'maxAge',
+  'delay',
+  'minimum',
+  'maximum',
+  'latency',
+  'margin',
+]);
+
+/** Settings of calls as JSON: names in snake_case, durations in seconds, whatever way they were given. */
+export function toSettingsView(settings: object): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(settings).map(([name, value]: [string, unknown]) => {
+      // What is settled is in milliseconds, and says so in its name.
+      const inMs = typeof value === 'number' && name.endsWith('Ms');
+      return inMs
+        ? [snakeCase(name.slice(0, -2)), value / 1_000]
+        : [snakeCase(name), DURATIONS.has(name) ? toSeconds(value) : toValueView(value)];
+    }),
+  );
+}
+
+function toValueView(value: unknown): unknown {
+  return isPlainObject(value) ? toSettingsView(value) : shownAsJson(value);
+}
+
+function toSeconds(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(toSeconds);
+  const ms = msOf(value);
+  return Number.isNaN(ms) ? toValueView(value) : ms / 1_000;
+}
