@@ -289,6 +289,34 @@ describe('SnapshotFeed', () => {
       expect(idsIn(feed.snapshot)).toEqual(['a', 'b', 'c']);
     });
 
+    it('keeps what was known for 10 s from the first loss on, however often it forgets', async () => {
+      const feed = await returned();
+      await put('b');
+      await clock.advanceAsync(6_000);
+      await store.restart();
+      // The watch is back after 100 ms, which do not count.
+      await clock.advanceAsync(100);
+      await clock.advanceAsync(3_999);
+      expect(idsIn(feed.snapshot)?.sort()).toEqual(['a', 'b', 'c']);
+      await clock.advanceAsync(1);
+      expect(idsIn(feed.snapshot)).toEqual(['b']);
+      await clock.advanceAsync(6_000);
+      expect(idsIn(feed.snapshot)).toBeUndefined();
+    });
+
+    it('goes on with the rest of the 10 s when a connection is lost that forgets nothing', async () => {
+      const feed = await returned();
+      store.tells = true;
+      await clock.advanceAsync(6_000);
+      store.goAway();
+      await clock.advanceAsync(60_000);
+      store.comeBack();
+      await clock.advanceAsync(3_999);
+      expect(idsIn(feed.snapshot)).toEqual(['a', 'b', 'c']);
+      await clock.advanceAsync(1);
+      expect(idsIn(feed.snapshot)).toBeUndefined();
+    });
+
     it('waits for nobody once it is closed', async () => {
       const feed = await returned();
       await feed.close();

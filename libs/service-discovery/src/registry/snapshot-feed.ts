@@ -335,7 +335,7 @@ export class SnapshotFeed {
   private disconnect(): void {
     const previous = this.current;
     if (!previous.connected) return;
-    this.carried.clear();
+    this.carried.pause();
     const asOf = this.deps.clock.now();
     this.stored = { ...this.stored, connected: false, asOf };
     this.current = { ...previous, connected: false, asOf };
