@@ -34,6 +34,8 @@ describe('when a connection breaks', () => {
       unreadable_namespace: 0,
       gap: 0,
       correction: 0,
+      restored: 0,
+      evictable: 0,
     });
   });
 
@@ -120,6 +122,8 @@ describe('a change that is told to nobody', () => {
       unreadable_namespace: 0,
       gap: 0,
       correction: 1,
+      restored: 0,
+      evictable: 0,
     });
   });
 });
@@ -248,6 +252,8 @@ describe('when Redis comes back without its memory', () => {
       unreadable_namespace: 0,
       gap: 0,
       correction: 0,
+      restored: 0,
+      evictable: 0,
     });
     await process.until(() => process.ids.includes('a'));
   });

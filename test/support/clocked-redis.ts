@@ -47,6 +47,19 @@ export class ClockedRedis extends Redis {
   }
 }
 
+/** The primary of a group of servers that Sentinels watch, likewise. */
+export class ClockedSentinelRedis extends Redis {
+  constructor(sentinels: readonly { readonly host: string; readonly port: number }[], name: string) {
+    super({ sentinels: [...sentinels], name });
+    takeTheTime(this);
+  }
+
+  /** @param ms since the Unix epoch, for all that are clocked */
+  setTime(ms: number): void {
+    time = ms;
+  }
+}
+
 /** A Redis Cluster, likewise. */
 export class ClockedCluster extends Cluster {
   constructor(nodes: ClusterNode[]) {

@@ -276,7 +276,7 @@ interface View {
 const PATIENCE_MS = 30_000;
 
 /** Waits until all see the same. */
-async function agree(views: readonly View[]): Promise<void> {
+export async function agree(views: readonly View[]): Promise<void> {
   const controller = new AbortController();
   const stops: (() => void)[] = [];
   const agreed = new Promise<void>((resolve) => {

@@ -6,6 +6,7 @@ import {
   type HealthStatus,
   type InstanceKey,
   type Lease,
+  type LeaseKind,
   type OperatorStatus,
   type ServiceInstance,
   type WatchScope,
@@ -88,8 +89,8 @@ class Link implements RegistryStore {
     return this.call(() => this.store.recover(instance, ttlMs, claim));
   }
 
-  renew(leases: readonly Lease[]): Promise<readonly boolean[]> {
-    return this.call(() => this.store.renew(leases));
+  renew(leases: readonly Lease[], by?: LeaseKind): Promise<readonly boolean[]> {
+    return this.call(() => this.store.renew(leases, by));
   }
 
   remove(lease: Lease): Promise<boolean> {

@@ -30,6 +30,8 @@ export const REGISTRY_TROUBLE_KINDS = [
   'unreadable_namespace',
   'gap',
   'correction',
+  'restored',
+  'evictable',
 ] as const;
 
 /**
@@ -38,6 +40,8 @@ export const REGISTRY_TROUBLE_KINDS = [
  * - `unreadable_namespace`: the same, for what belongs to no service: no lease runs out, or no health check is shared out
  * - `gap`: more changes were missed than are kept, so the service was read anew
  * - `correction`: comparing found changes that had not been told
+ * - `restored`: the registry's server had lost a part of a service, such as an evicted key, which this process put back
+ * - `evictable`: the registry's server deletes keys where its memory is full, those of the registry among them
  */
 export type RegistryTroubleKind = (typeof REGISTRY_TROUBLE_KINDS)[number];
 

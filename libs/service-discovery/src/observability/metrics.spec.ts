@@ -58,6 +58,8 @@ describe('DiscoveryMetrics', () => {
       'service_discovery_registry_troubles_total{kind="unreadable_namespace"} 0',
       'service_discovery_registry_troubles_total{kind="gap"} 1',
       'service_discovery_registry_troubles_total{kind="correction"} 0',
+      'service_discovery_registry_troubles_total{kind="restored"} 0',
+      'service_discovery_registry_troubles_total{kind="evictable"} 0',
     ]);
   });
 

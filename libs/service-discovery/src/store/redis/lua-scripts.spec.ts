@@ -13,7 +13,10 @@ describe('the generated wrapper of the Lua scripts', () => {
 
   it('hands keys and arguments over in the order in which a script takes them', () => {
     const keys = { sweep: 's' };
-    expect(scripts.beginSweep(keys, 1, 2, 3, 'processes')).toMatchObject({ keys: ['s'], args: [1, 2, 3, 'processes'] });
+    expect(scripts.beginSweep(keys, 1, 2, 3, 4, 'processes')).toMatchObject({
+      keys: ['s'],
+      args: [1, 2, 3, 4, 'processes'],
+    });
   });
 
   it('reaches no key that it was not handed', () => {
@@ -23,9 +26,11 @@ describe('the generated wrapper of the Lua scripts', () => {
       expire,
       forgetNames,
       listNames,
+      noteRefusals,
       put,
       remove,
       renew,
+      restore,
       setStatus,
       sync,
       touchNames,
@@ -43,13 +48,15 @@ describe('the generated wrapper of the Lua scripts', () => {
     };
     const calls = [
       announceChecker(keys, '', 1),
-      beginSweep(keys, 1, 1, 1, ''),
+      beginSweep(keys, 1, 1, 1, 1, ''),
       expire(keys, 1, 1, 1, 1, 1),
       forgetNames(keys, 1),
       listNames(keys),
+      noteRefusals(keys),
       put(keys, 1),
       remove(keys, '', '', 1),
       renew(keys, '', '', 1),
+      restore(keys, '', 0, '', 1),
       setStatus(keys, '', '', '', '', 1, '', 1, 1),
       sync(keys, '', 0, '', 0),
       touchNames(keys),

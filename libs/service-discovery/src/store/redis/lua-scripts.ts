@@ -29,17 +29,18 @@ return redis.call('ZRANGE', KEYS.checkers, 0, -1)`,
  * Gives one process the next sweep for expired leases. When nobody swept for a while, Redis or all processes stood
  * still, and heartbeats with them: then nothing expires until as much time has passed again.
  * Tells every process, too, how many there are.
- * - key `sweep`: hash: when the last sweep began, and until when nothing expires
+ * - key `sweep`: hash: when the last sweep began, until when nothing expires, and when writes of a service were refused last
  * - argument `intervalMs`: the time between two sweeps
  * - argument `stallMs`: how much later than that a sweep may come before it shows a standstill
  * - argument `graceMs`: the most that expiry is held for
+ * - argument `refusalMs`: for how long nothing of a service expires after writes of it were refused
  * - argument `processes`: the channel that every process listens to
- * - reply: 1 to sweep, 0 while another process does, -1 while expiry is held; until when it was held last; and the number of processes
+ * - reply: 1 to sweep, 0 while another process does, -1 while expiry is held; until when it was held last; the number of processes; and the names of the services of which nothing expires
  */
 export const beginSweep = luaScript<
   'sweep',
-  [intervalMs: number, stallMs: number, graceMs: number, processes: string],
-  readonly number[]
+  [intervalMs: number, stallMs: number, graceMs: number, refusalMs: number, processes: string],
+  readonly unknown[]
 >(
   'begin-sweep',
   ['sweep'],
@@ -52,7 +53,8 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 local interval, stall, grace = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local listening = redis.pcall('PUBSUB', 'NUMSUB', ARGV[4])
+local refusal = tonumber(ARGV[4])
+local listening = redis.pcall('PUBSUB', 'NUMSUB', ARGV[5])
 local processes = tonumber(listening[2]) or 0
 local known = redis.call('HMGET', KEYS.sweep, 'at', 'heldUntil')
 local at, heldUntil = tonumber(known[1]), tonumber(known[2]) or 0
@@ -62,12 +64,22 @@ if at and now - at > interval + stall then
   heldUntil = now + math.min(now - at, grace)
   redis.call('HSET', KEYS.sweep, 'heldUntil', digits(heldUntil))
 end
-return { now < heldUntil and -1 or 1, heldUntil, processes }`,
+local reply = { now < heldUntil and -1 or 1, heldUntil, processes }
+local fields = redis.call('HLEN', KEYS.sweep) > 2 and redis.call('HGETALL', KEYS.sweep) or {}
+for index = 1, #fields, 2 do
+  local name = string.match(fields[index], '^refused (.*)$')
+  if name and tonumber(fields[index + 1]) <= now - refusal then
+    redis.call('HDEL', KEYS.sweep, fields[index])
+  elseif name then
+    reply[#reply + 1] = name
+  end
+end
+return reply`,
 );
 
 /**
  * Takes out instances of one service whose leases have run out, those that ran out first before others; unless too many
- * miss their heartbeats at once: then expiry is held, which is told.
+ * miss their heartbeats at once: then expiry is held, which is told. Gives a lease to what has none, since Redis lost it.
  * - key `records`: hash: instance id → the registration as JSON
  * - key `states`: hash: instance id → what changes about it
  * - key `details`: hash: instance id → what the last health check saw, as JSON
@@ -79,7 +91,7 @@ return { now < heldUntil and -1 or 1, heldUntil, processes }`,
  * - argument `share`: of the instances that may miss their heartbeats together
  * - argument `least`: fewer of them always expire
  * - argument `steadySince`: no heartbeat could arrive before, so what is held counts from then on
- * - reply: how many were taken out, and how many are left
+ * - reply: how many were taken out, how many are left, and whether Redis holds all parts of those: 1, or 0
  */
 export const expire = luaScript<
   'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
@@ -158,12 +170,16 @@ local function keepForADay(keys)
   redis.call('PEXPIRE', keys.changes, 86400000)
 end
 
-local function drop(keys, limit, id, reason)
-  local generation = string.match(redis.call('HGET', keys.states, id) or '', '^%d+') or '0'
+local function take(keys, id)
   redis.call('HDEL', keys.records, id)
   redis.call('HDEL', keys.states, id)
   redis.call('HDEL', keys.details, id)
   redis.call('ZREM', keys.leases, id)
+end
+
+local function drop(keys, limit, id, reason)
+  local generation = string.match(redis.call('HGET', keys.states, id) or '', '^%d+') or '0'
+  take(keys, id)
   announce(keys.meta, keys.changes, limit, { 'remove', id, reason, generation })
   keepForADay(keys)
 end
@@ -176,6 +192,9 @@ local function checkTypes(keys)
   redis.call('XLEN', keys.changes)
 end
 local cap, limit = ARGV[1], ARGV[2]
+
+redis.call('ZADD', KEYS.leases, 'XX', 0, '')
+
 local share, least, steadySince = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local known = redis.call('HMGET', KEYS.meta, 'holdSince', 'holdCalm', 'holdOverdue', 'released')
 local since, calm, told, released = tonumber(known[1]), tonumber(known[2]), tonumber(known[3]), tonumber(known[4]) or 0
@@ -197,6 +216,17 @@ local function overdueAmong(start, count)
   end
   return math.floor(count * late / looked + 0.5)
 end
+
+local function lend(ids)
+  checkTypes(KEYS)
+  for _, id in ipairs(ids) do
+    local ttl = ttlOf(id)
+    if ttl == 0 then ttl = 60000 end
+    if not redis.call('ZSCORE', KEYS.leases, id) then redis.call('ZADD', KEYS.leases, digits(now + ttl), id) end
+  end
+end
+if redis.call('HLEN', KEYS.states) > redis.call('ZCARD', KEYS.leases) then lend(redis.call('HKEYS', KEYS.states)) end
+if redis.call('HLEN', KEYS.records) > redis.call('ZCARD', KEYS.leases) then lend(redis.call('HKEYS', KEYS.records)) end
 
 local first = redis.call('ZRANGEBYSCORE', KEYS.leases, open(), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
 local takeUpTo = now
@@ -241,7 +271,10 @@ if #expired > 0 then checkTypes(KEYS) end
 for _, id in ipairs(expired) do
   drop(KEYS, limit, id, 'expired')
 end
-return { #expired, redis.call('ZCARD', KEYS.leases) }`,
+local left = redis.call('ZCARD', KEYS.leases)
+if left == 0 and redis.call('HLEN', KEYS.details) > 0 then redis.call('DEL', KEYS.details) end
+local isWhole = redis.call('HLEN', KEYS.states) == left and redis.call('HLEN', KEYS.records) == left
+return { #expired, left, isWhole and 1 or 0 }`,
 );
 
 /**
@@ -299,6 +332,28 @@ export const listNames = luaScript<'names', [], readonly unknown[]>(
   ['names'],
   `local KEYS = { names = KEYS[1] }
 return redis.call('ZRANGE', KEYS.names, 0, -1)`,
+);
+
+/**
+ * Notes that Redis refused to be written to where the leases of services are: what runs out there is not taken out for a
+ * while, since it could not be renewed.
+ * - key `sweep`: hash: when the last sweep began, until when nothing expires, and when writes of a service were refused last
+ * - argument `names`: of the services
+ * - reply: 1
+ */
+export const noteRefusals = luaScript<'sweep', [...names: string[]], number>(
+  'note-refusals',
+  ['sweep'],
+  `local KEYS = { sweep = KEYS[1] }
+local time = redis.call('TIME')
+local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now = math.floor(micros / 1000)
+
+local function digits(number)
+  return string.format('%.0f', number)
+end
+for index = 1, #ARGV do redis.call('HSET', KEYS.sweep, 'refused ' .. ARGV[index], digits(now)) end
+return 1`,
 );
 
 /**
@@ -418,7 +473,7 @@ local sequence = tonumber(meta[2]) or 0
 local generation = math.max(micros, (tonumber(meta[4]) or 0) + 1 + micros % 1000) - 1
 
 local at = digits(now)
-local records, states, leases, stale, generations, current = {}, {}, {}, {}, {}, {}
+local records, states, leases, registered, generations, current = {}, {}, {}, {}, {}, {}
 for index, id in ipairs(ids) do
   local record, ttl = ARGV[5 * index - 2], tonumber(ARGV[5 * index - 1])
   local lease, claim = ARGV[5 * index], ARGV[5 * index + 1]
@@ -449,7 +504,7 @@ for index, id in ipairs(ids) do
     records[#records + 1], records[#records + 2] = id, record
     states[#states + 1], states[#states + 2] = id, text
     leases[#leases + 1], leases[#leases + 2] = digits(now + ttl), id
-    if before then stale[#stale + 1] = id end
+    registered[#registered + 1] = id
   end
 end
 if #records == 0 then return generations end
@@ -458,7 +513,7 @@ redis.call('HSET', KEYS.meta, 'sequence', digits(sequence), 'tag', tag, 'generat
 redis.call('HSET', KEYS.records, unpack(records))
 redis.call('HSET', KEYS.states, unpack(states))
 redis.call('ZADD', KEYS.leases, unpack(leases))
-if #stale > 0 then redis.call('HDEL', KEYS.details, unpack(stale)) end
+redis.call('HDEL', KEYS.details, unpack(registered))
 if wasEmpty then
   redis.call('PERSIST', KEYS.meta)
   redis.call('PERSIST', KEYS.changes)
@@ -556,12 +611,16 @@ local function keepForADay(keys)
   redis.call('PEXPIRE', keys.changes, 86400000)
 end
 
-local function drop(keys, limit, id, reason)
-  local generation = string.match(redis.call('HGET', keys.states, id) or '', '^%d+') or '0'
+local function take(keys, id)
   redis.call('HDEL', keys.records, id)
   redis.call('HDEL', keys.states, id)
   redis.call('HDEL', keys.details, id)
   redis.call('ZREM', keys.leases, id)
+end
+
+local function drop(keys, limit, id, reason)
+  local generation = string.match(redis.call('HGET', keys.states, id) or '', '^%d+') or '0'
+  take(keys, id)
   announce(keys.meta, keys.changes, limit, { 'remove', id, reason, generation })
   keepForADay(keys)
 end
@@ -582,20 +641,23 @@ if state and state.generation == generation then
   return 1
 end
 if text then return 0 end
+local isLeft = redis.call('ZSCORE', KEYS.leases, id) or redis.call('HEXISTS', KEYS.records, id) == 1
 local known = redis.call('HMGET', KEYS.meta, 'epoch', 'generation')
 local began, last = tonumber(known[1]), tonumber(known[2]) or 0
-local isLost = not began or tonumber(generation) < began or tonumber(generation) > last
+local isLost = isLeft or not began or tonumber(generation) < began or tonumber(generation) > last
 if isLost then
   checkTypes(KEYS)
+  take(KEYS, id)
   announce(KEYS.meta, KEYS.changes, limit, { 'remove', id, 'deregistered', generation })
   keepForADay(KEYS)
 end
-return 0`,
+return isLeft and 1 or 0`,
 );
 
 /**
  * Extends leases of one service, and tells those who listen for renewals. A heartbeat extends any lease, and makes one that
- * checks keep a lease that heartbeats keep, which is told; checks leave a lease alone that heartbeats keep.
+ * checks keep a lease that heartbeats keep, which is told; checks leave a lease alone that heartbeats keep. A lease whose
+ * record is gone, as where Redis evicts keys, is lost.
  * - key `records`: hash: instance id → the registration as JSON
  * - key `states`: hash: instance id → what changes about it
  * - key `details`: hash: instance id → what the last health check saw, as JSON
@@ -692,7 +754,7 @@ local function convert(id, state)
   checkTypes(KEYS)
   state.lease = by
   local text = writeState(state)
-  local record, detail = redis.call('HGET', KEYS.records, id) or '', redis.call('HGET', KEYS.details, id) or ''
+  local record, detail = redis.call('HGET', KEYS.records, id), redis.call('HGET', KEYS.details, id) or ''
   announce(KEYS.meta, KEYS.changes, ARGV[3], { 'put', id, record, text, digits(now), detail })
   redis.call('HSET', KEYS.states, id, text)
 end
@@ -702,7 +764,7 @@ for index = 4, #ARGV, 2 do
   local id, generation = ARGV[index], ARGV[index + 1]
   local text = redis.call('HGET', KEYS.states, id)
   local state = text and readState(text)
-  local holds = state and state.generation == generation
+  local holds = state and state.generation == generation and redis.call('HEXISTS', KEYS.records, id) == 1
   if holds and (by == 'heartbeat' or state.lease == by) then
     if state.lease ~= by then convert(id, state) end
     redis.call('ZADD', KEYS.leases, digits(now + state.ttl), id)
@@ -712,6 +774,124 @@ for index = 4, #ARGV, 2 do
 end
 if #told > 0 then redis.call('PUBLISH', ARGV[1], digits(now) .. ' ' .. table.concat(told, ' ')) end
 return held`,
+);
+
+/**
+ * Puts back what Redis lost of instances of one service, as a reader knows them that has seen every change; and tells of
+ * it, for those that have read the service since.
+ * - key `records`: hash: instance id → the registration as JSON
+ * - key `states`: hash: instance id → what changes about it
+ * - key `details`: hash: instance id → what the last health check saw, as JSON
+ * - key `leases`: sorted set: instance id → when it expires
+ * - key `meta`: hash: epoch, sequence, tag, generation
+ * - key `changes`: stream of changes; also the channel that they are told on
+ * - argument `epoch`: that the reader knows
+ * - argument `sequence`: of the last change that it knows
+ * - argument `tag`: of that change
+ * - argument `limit`: about how many changes the stream keeps
+ * - argument `instances`: an instance id, its record, its state, and its detail or nothing, in turn
+ * - reply: the sequence and the tag after it; nothing where the reader has not seen every change, and nothing was done
+ */
+export const restore = luaScript<
+  'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
+  [epoch: string, sequence: number, tag: string, limit: number, ...instances: string[]],
+  readonly unknown[]
+>(
+  'restore',
+  ['records', 'states', 'details', 'leases', 'meta', 'changes'],
+  `local KEYS = { records = KEYS[1], states = KEYS[2], details = KEYS[3], leases = KEYS[4], meta = KEYS[5], changes = KEYS[6] }
+local time = redis.call('TIME')
+local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now = math.floor(micros / 1000)
+
+local function digits(number)
+  return string.format('%.0f', number)
+end
+local function readState(text)
+  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced, claim, lease =
+    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+) (%d+) (%a+)$')
+  if not generation then return nil end
+  return {
+    generation = generation,
+    ttl = tonumber(ttl),
+    order = order,
+    registeredAt = registeredAt,
+    operator = operator,
+    health = health,
+    announcedAt = tonumber(announcedAt),
+    announced = announced,
+    claim = claim,
+    lease = lease,
+  }
+end
+
+local function writeState(state)
+  return table.concat({
+    state.generation,
+    digits(state.ttl),
+    state.order,
+    state.registeredAt,
+    state.operator,
+    state.health,
+    digits(state.announcedAt),
+    state.announced,
+    state.claim,
+    state.lease,
+  }, ' ')
+end
+local function tell(changes, limit, epoch, sequence, previous, change)
+  local text = table.concat(change, '\\n')
+  local tag = string.sub(redis.sha1hex(previous .. text), 1, 16)
+  redis.call('XADD', changes, 'MAXLEN', '~', limit, sequence .. '-0', 'change', text, 'tag', tag)
+  redis.call('PUBLISH', changes, table.concat({ epoch, sequence, previous, tag, text }, ' '))
+  return tag
+end
+
+local function beginEpoch(meta, changes)
+  local epoch = digits(micros)
+  redis.call('HSET', meta, 'epoch', epoch)
+  redis.call('DEL', changes)
+  return epoch
+end
+
+local function announce(meta, changes, limit, change)
+  local known = redis.call('HMGET', meta, 'epoch', 'tag')
+  local epoch, previous = known[1], known[2] or '-'
+  if not epoch then
+    epoch, previous = beginEpoch(meta, changes), '-'
+  end
+  local sequence = digits(redis.call('HINCRBY', meta, 'sequence', 1))
+  redis.call('HSET', meta, 'tag', tell(changes, limit, epoch, sequence, previous, change))
+end
+local function checkTypes(keys)
+  redis.call('HLEN', keys.records)
+  redis.call('HLEN', keys.states)
+  redis.call('HLEN', keys.details)
+  redis.call('ZCARD', keys.leases)
+  redis.call('HLEN', keys.meta)
+  redis.call('XLEN', keys.changes)
+end
+local known = redis.call('HMGET', KEYS.meta, 'epoch', 'sequence', 'tag')
+if known[1] ~= ARGV[1] or known[2] ~= ARGV[2] or known[3] ~= ARGV[3] then return {} end
+checkTypes(KEYS)
+for index = 5, #ARGV, 4 do
+  local id, detail = ARGV[index], ARGV[index + 3]
+  local restored = redis.call('HSETNX', KEYS.records, id, ARGV[index + 1])
+  restored = restored + redis.call('HSETNX', KEYS.states, id, ARGV[index + 2])
+  if detail ~= '' then restored = restored + redis.call('HSETNX', KEYS.details, id, detail) end
+  local text = redis.call('HGET', KEYS.states, id)
+  local state = readState(text)
+  local ends = tonumber(redis.call('ZSCORE', KEYS.leases, id))
+  if not ends then
+    restored, ends = restored + 1, now + state.ttl
+    redis.call('ZADD', KEYS.leases, digits(ends), id)
+  end
+  if restored > 0 then
+    local record, seen = redis.call('HGET', KEYS.records, id), redis.call('HGET', KEYS.details, id) or ''
+    announce(KEYS.meta, KEYS.changes, ARGV[4], { 'put', id, record, text, digits(ends - state.ttl), seen })
+  end
+end
+return redis.call('HMGET', KEYS.meta, 'sequence', 'tag')`,
 );
 
 /**
@@ -824,7 +1004,8 @@ local id, kind, status, detail = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local checkedAt, print, silence, limit = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), ARGV[8]
 local text = redis.call('HGET', KEYS.states, id)
 local state = text and readState(text)
-if not state then return 0 end
+local record = redis.call('HGET', KEYS.records, id)
+if not state or not record then return 0 end
 checkTypes(KEYS)
 
 local news
@@ -849,7 +1030,6 @@ end
 if not news then return 1 end
 
 text = writeState(state)
-local record = redis.call('HGET', KEYS.records, id) or ''
 local beat = tonumber(redis.call('ZSCORE', KEYS.leases, id) or now) - state.ttl
 announce(KEYS.meta, KEYS.changes, limit, {
   'put', id, record, text, digits(beat), redis.call('HGET', KEYS.details, id) or '',
@@ -870,7 +1050,7 @@ return 1`,
  * - argument `sequence`: of the last change that it knows
  * - argument `tag`: of that change
  * - argument `beats`: 1 to be told of heartbeats beside "same" and "changes"
- * - reply: epoch, sequence, tag, then "same", "changes", "all" or "forked" where the reader's history is not this one; what is new: nothing, change and tag in turn, or id, record, state, lease and detail of each instance in turn; beside "same" and "changes" the leases, as id and expiry in turn, beside "forked" the removals that are known; last, beside "all" and "forked", what there is to know of a hold: since when, how many are overdue, of how many
+ * - reply: epoch, sequence, tag, then "same", "changes", "all" or "forked" where the reader's history is not this one; what is new: nothing, change and tag in turn, or id, record, state, lease and detail of each instance in turn; beside "same" and "changes" the leases, as id and expiry in turn, beside "forked" the removals that are known; beside "all" and "forked" what there is to know of a hold: since when, how many are overdue, of how many; last, how many instances and details Redis holds, and whether that is all that it ever held and did not take out: 1, or 0
  */
 export const sync = luaScript<
   'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
@@ -896,8 +1076,17 @@ local function leases()
   return ARGV[4] == '1' and redis.call('ZRANGE', KEYS.leases, 0, -1, 'WITHSCORES') or {}
 end
 
+local function counts()
+  local records, states = redis.call('HLEN', KEYS.records), redis.call('HLEN', KEYS.states)
+  local leases = redis.call('ZCARD', KEYS.leases)
+  local held = math.min(records, states, leases)
+  local isWhole = records == held and states == held and leases == held
+    and (held > 0 or sequence == 0 or redis.call('PTTL', KEYS.meta) >= 0)
+  return { held, redis.call('HLEN', KEYS.details), isWhole and 1 or 0 }
+end
+
 if epoch ~= '' and epoch == ARGV[1] and not forked then
-  if sequence == from and tag == ARGV[3] then return { epoch, digits(sequence), tag, 'same', {}, leases() } end
+  if sequence == from and tag == ARGV[3] then return { epoch, digits(sequence), tag, 'same', {}, leases(), {}, counts() } end
   local entries = redis.call('XRANGE', KEYS.changes, digits(from) .. '-0', '+')
   local reaches = entries[1] and entries[1][1] == digits(from) .. '-0'
   forked = sequence == from or reaches and entries[1][2][4] ~= ARGV[3]
@@ -906,7 +1095,7 @@ if epoch ~= '' and epoch == ARGV[1] and not forked then
     for index = 2, #entries do
       news[2 * index - 3], news[2 * index - 2] = entries[index][2][2], entries[index][2][4]
     end
-    return { epoch, digits(sequence), tag, 'changes', news, leases() }
+    return { epoch, digits(sequence), tag, 'changes', news, leases(), {}, counts() }
   end
 end
 
@@ -923,18 +1112,20 @@ local records = redis.call('HGETALL', KEYS.records)
 for index = 1, #records, 2 do
   local id = records[index]
   local count = #all
-  all[count + 1], all[count + 2], all[count + 3] = id, records[index + 1], states[id] or ''
-  all[count + 4], all[count + 5] = expiries[id] or '0', details[id] or ''
+  if states[id] then
+    all[count + 1], all[count + 2], all[count + 3] = id, records[index + 1], states[id]
+    all[count + 4], all[count + 5] = expiries[id] or digits(now), details[id] or ''
+  end
 end
 local hold = redis.call('HMGET', KEYS.meta, 'holdSince', 'holdOverdue', 'holdTotal')
 if not hold[1] then hold = {} end
-if not forked then return { epoch, digits(sequence), tag, 'all', all, {}, hold } end
+if not forked then return { epoch, digits(sequence), tag, 'all', all, {}, hold, counts() } end
 local removals = {}
 for _, entry in ipairs(redis.call('XRANGE', KEYS.changes, '-', '+')) do
   local text = entry[2][2]
   if string.sub(text, 1, 7) == 'remove\\n' then removals[#removals + 1] = text end
 end
-return { epoch, digits(sequence), tag, 'forked', all, removals, hold }`,
+return { epoch, digits(sequence), tag, 'forked', all, removals, hold, counts() }`,
 );
 
 /**

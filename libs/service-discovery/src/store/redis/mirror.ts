@@ -9,7 +9,7 @@ import {
 } from '../../model/index.js';
 import { type ResetChange } from '../watch-hub.js';
 import { EndedLeases } from './ended-leases.js';
-import { orderOf, toServiceInstance, type StoredInstance } from './record.js';
+import { orderOf, toRecord, toServiceInstance, toState, type StoredInstance } from './record.js';
 
 /** One service as this process knows it. */
 interface MirroredService {
@@ -26,8 +26,8 @@ interface MirroredService {
   hold: ExpiryHold | null;
 }
 
-/** Epoch, sequence, tag, kind, what the kind says, leases or removals, hold: see `lua/sync.lua`. */
-type SyncAnswer = [string, string, string, string, string[], string[], string[]];
+/** Epoch, sequence, tag, kind, what the kind says, leases or removals, hold, counts: see `lua/sync.lua`. */
+type SyncAnswer = [string, string, string, string, string[], string[], string[], number[]];
 
 /** What {@link Mirror.sync} makes of an answer. */
 export interface SyncResult {
@@ -37,6 +37,8 @@ export interface SyncResult {
   readonly reloaded: boolean;
   /** Redis does not hold any more what it held: it was emptied, came back with older data, or another server took over. */
   readonly lost: boolean;
+  /** Redis holds less than what is known here, though nothing of it was ended: see {@link Mirror.holdingsOf}. */
+  readonly isShort: boolean;
 }
 
 /** A registration that Redis holds though it was ended: which one. */
@@ -47,7 +49,7 @@ export interface Revenant extends InstanceKey {
 /** More than all changes that Redis will ever tell of. */
 const LOSS = 2 ** 32;
 
-const NOTHING: SyncResult = { changes: [], reloaded: false, lost: false };
+const NOTHING: SyncResult = { changes: [], reloaded: false, lost: false, isShort: false };
 
 /** How far a reader of a service is. */
 export interface Position {
@@ -132,7 +134,8 @@ export class Mirror {
   apply(serviceName: string, { epoch, sequence, previous, tag, text }: ToldChange): Applied {
     const service = this.services.get(serviceName);
     if (!service || service.epoch === '') {
-      if (sequence !== 1) return 'gap';
+      // Where Redis lost its numbers, and what it numbered is still there, the first new one is not all that there is.
+      if (sequence !== 1 || (service && service.instances.size > 0)) return 'gap';
       return { change: this.take(this.begin(ownText(serviceName), epoch), text, tag) };
     }
     if (epoch !== service.epoch) return service.instances.size > 0 ? 'lost' : 'gap';
@@ -149,15 +152,15 @@ export class Mirror {
    * @param asked the position that it was asked with
    */
   sync(serviceName: string, asked: Position, answer: readonly unknown[]): SyncResult {
-    const [epoch, number, tag, kind, payload, last, hold] = answer as SyncAnswer;
+    const [epoch, number, tag, kind, payload, last, hold, [held = 0, details = 0, isWhole = 1]] = answer as SyncAnswer;
     const given: Position = { epoch, sequence: Number(number), tag };
     const known = this.services.get(serviceName);
-    if (kind === 'all') return this.load(serviceName, given, payload, toHold(hold), false);
+    if (kind === 'all') return this.load(serviceName, given, payload, toHold(hold), false, Number(isWhole) !== 1);
     if (kind === 'forked') {
       const changes = this.removalsAmong(serviceName, last);
       // Another history than the one that was asked with, but by now it may be known.
       const isNews = known?.epoch !== epoch || asked.epoch === epoch;
-      return { ...this.load(serviceName, given, payload, toHold(hold), isNews), changes };
+      return { ...this.load(serviceName, given, payload, toHold(hold), isNews, isNews), changes };
     }
     if (!known) return NOTHING;
     const changes: Change[] = [];
@@ -170,7 +173,23 @@ export class Mirror {
       }
     }
     this.takeLeases(known, last);
-    return { changes, reloaded: false, lost: false };
+    const isLevel = known.epoch === epoch && known.sequence === given.sequence && known.tag === tag;
+    const isShort = isLevel && (held < known.instances.size || details < countDetails(known));
+    return { changes, reloaded: false, lost: false, isShort };
+  }
+
+  /** All that is known of a service, each instance as four texts: id, record, state, detail; for `lua/restore.lua`. */
+  holdingsOf(serviceName: string): string[][] {
+    const instances = [...(this.services.get(serviceName)?.instances.values() ?? [])];
+    return instances.map((instance, index) => {
+      const { instanceId, health } = instance;
+      return [instanceId, toRecord(instance), toState(instance, index + 1), health ? JSON.stringify(health) : ''];
+    });
+  }
+
+  /** The services of which instances are known. */
+  usedNames(): string[] {
+    return [...this.services.values()].filter(({ instances }) => instances.size > 0).map(({ name }) => name);
   }
 
   /** Takes in heartbeats; undefined where none of them is of an instance that is known. */
@@ -199,18 +218,22 @@ export class Mirror {
     return service;
   }
 
-  /** @param forked whether Redis holds another history than the one that is known here */
+  /**
+   * @param forked whether Redis holds another history than the one that is known here
+   * @param isLess whether Redis does not hold all that it should
+   */
   private load(
     serviceName: string,
     given: Position,
     rows: readonly string[],
     hold: ExpiryHold | null,
     forked: boolean,
+    isLess: boolean,
   ): SyncResult {
     const known = this.services.get(serviceName);
     // An answer that changes have overtaken.
     if (!forked && known?.epoch === given.epoch && given.sequence < known.sequence) return NOTHING;
-    const lost = forked && known !== undefined && known.instances.size > 0;
+    const lost = isLess && known !== undefined && known.instances.size > 0;
     const added = given.sequence - (known?.sequence ?? 0);
     // A service whose last instance is long gone may start anew, which is no loss.
     this.sum += lost ? added - LOSS : Math.max(0, added);
@@ -226,7 +249,7 @@ export class Mirror {
         this.returned.set(keyOf(instance), { serviceName, instanceId, generation });
       else service.instances.set(instanceId, instance);
     }
-    return { changes: [], reloaded: true, lost };
+    return { changes: [], reloaded: true, lost, isShort: false };
   }
 
   /**
@@ -299,6 +322,12 @@ export class Mirror {
       return undefined;
     }
   }
+}
+
+function countDetails({ instances }: MirroredService): number {
+  let count = 0;
+  for (const { health } of instances.values()) if (health) count += 1;
+  return count;
 }
 
 /** Five texts an instance, in order of registration. */

@@ -153,6 +153,15 @@ function parseOperatorWord(word: string): Pick<ServiceInstance, 'operatorStatus'
   };
 }
 
+/** The state that the scripts would have written of an instance, as far as a reader knows it. @param order of registration */
+export function toState(instance: ServiceInstance, order: number): string {
+  const { generation, ttlMs, registeredAt, operatorStatus, operatorNote, healthStatus, health, lease } = instance;
+  const announced = [Math.floor(health?.checkedAt ?? 0), health ? printOf(health) : '-'];
+  const word = toOperatorWord(operatorStatus, operatorNote);
+  // Of a registration that came back the first generation is not known; the latest stands above it.
+  return [generation, ttlMs, order, registeredAt, word, healthStatus, ...announced, generation, lease].join(' ');
+}
+
 function parseState(text: string): State {
   const [generation, ttlMs, , registeredAt, operator = '', healthStatus, , , , lease] = wordsOf(text);
   return {

@@ -132,6 +132,13 @@ export class RedisLink {
     await Promise.all(servers.map((server) => this.within(server.ping(), [server])));
   }
 
+  /** What every server that commands are sent to says of its memory. */
+  async memoryInfos(): Promise<string[]> {
+    const client = await this.ready();
+    const servers = isCluster(client) ? client.nodes('master') : [client];
+    return Promise.all(servers.map((server) => this.within(server.info('memory'), [server])));
+  }
+
   /**
    * A connection of its own, which does not come back when it is lost. Whoever asked for it closes it. Made after the
    * one for commands, so that all of a process returns when that does.

@@ -23,6 +23,7 @@ import {
 import { HEALTH_ANNOUNCEMENT_INTERVAL_MS } from '../health-news.js';
 import { type CheckerRoster } from '../checker-roster.js';
 import { isOperatorStatus, type RegistryStore } from '../registry-store.js';
+import { findEviction } from './eviction.js';
 import { KeySpace } from './keys.js';
 import { type LuaAnswer } from './lua-call.js';
 import { announceChecker, generationNow, remove, setStatus } from './lua-scripts.js';
@@ -122,11 +123,14 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
       changesKept: this.changesKept,
       selfPreservation: resolved.selfPreservation,
       onUnreadable: this.noteUnreadable,
+      onIncomplete: (serviceName) => this.listening?.mend(serviceName),
+      knownNames: () => this.mirror.usedNames(),
       onFleet: (processes, servers) => {
         this.spread.fleetSeen(processes);
         this.sweepPace.tried(processes * servers);
       },
     });
+    this.warnOfEviction();
     this.pulse = new Pulse(deps.expiryClock ?? this.clock, this.random, SWEEP_INTERVAL_MS, ({ stalledMs }) =>
       this.beat(stalledMs),
     );
@@ -258,6 +262,21 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     await this.link.close();
   }
 
+  /** Once, as soon as Redis can be reached. */
+  private warnOfEviction(): void {
+    const stop = this.link.onUp(() => {
+      stop();
+      this.link.memoryInfos().then(
+        (infos) => {
+          const reason = infos.map(findEviction).find((found) => found !== undefined);
+          if (reason !== undefined) this.troubles.note({ kind: 'evictable', reason });
+        },
+        // Not every user may ask.
+        () => undefined,
+      );
+    });
+  }
+
   private begin(): void {
     if (this.closed) throw new RegistryUnavailableError('The registry store is closed');
     this.pulse.start();
@@ -287,6 +306,8 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
       onGap: (serviceName) => this.troubles.note({ kind: 'gap', serviceName, reason: 'changes were missed' }),
       onCorrection: (serviceName) =>
         this.troubles.note({ kind: 'correction', serviceName, reason: 'changes had not been told' }),
+      onRestored: (serviceName) =>
+        this.troubles.note({ kind: 'restored', serviceName, reason: 'Redis had lost a part of it' }),
       onUnreadable: this.noteUnreadable,
     });
     opening.then(

@@ -4,7 +4,7 @@ import { type LuaCall } from './lua-script.js';
 import { probeWrite } from './lua-scripts.js';
 
 /** Redis answers, and takes no writes: its memory is full, too few replicas or no disk keep up, or it is a replica. */
-const REFUSES_WRITES = /^(OOM|NOREPLICAS|MISCONF|READONLY)\b/;
+export const REFUSES_WRITES = /^(OOM|NOREPLICAS|MISCONF|READONLY)\b/;
 
 /**
  * Which servers refuse to be written to, of those that this process writes to. A refusal shows by the answer to any

@@ -17,7 +17,15 @@ const MEMORY = 1_000;
 /** Counts troubles, and tells of a fault that stays once, though it is met at every sweep. */
 export class TroubleLog {
   private readonly known = new Set<string>();
-  private readonly sums = { bad_record: 0, unreadable_service: 0, unreadable_namespace: 0, gap: 0, correction: 0 };
+  private readonly sums = {
+    bad_record: 0,
+    unreadable_service: 0,
+    unreadable_namespace: 0,
+    gap: 0,
+    correction: 0,
+    restored: 0,
+    evictable: 0,
+  };
 
   constructor(private readonly tell: (trouble: RedisTrouble) => void = () => undefined) {}
 
@@ -32,7 +40,7 @@ export class TroubleLog {
   }
 
   private isNews({ kind, serviceName, instanceId, reason }: RedisTrouble): boolean {
-    if (kind === 'gap' || kind === 'correction') return true;
+    if (kind === 'gap' || kind === 'correction' || kind === 'restored') return true;
     // Each script that meets a key of another type says it in other words.
     const about = kind === 'unreadable_service' ? '' : reason;
     const fault = JSON.stringify([kind, serviceName, instanceId, about]);

@@ -4,9 +4,12 @@ import { type Change, type WatchScope } from '../../model/index.js';
 import { WatchHub } from '../watch-hub.js';
 import { Keepalive } from './keepalive.js';
 import { type KeySpace } from './keys.js';
-import { remove, sync } from './lua-scripts.js';
-import { type Mirror, type Position } from './mirror.js';
+import { remove, restore, sync } from './lua-scripts.js';
+import { type Mirror, type Position, type SyncResult } from './mirror.js';
 import { type RedisLink } from './redis-link.js';
+
+/** Instances in one call: a script that takes long keeps Redis from its other work. */
+const INSTANCES_PER_CALL = 100;
 
 /** Why services are read: somebody begins to watch, changes were missed, or it is time to compare. */
 type Reason = 'watch' | 'gap' | 'audit';
@@ -20,6 +23,8 @@ export interface WatchSessionDeps {
   readonly onGap: (serviceName: string) => void;
   /** A pass over everything found changes that had not been told. */
   readonly onCorrection: (serviceName: string) => void;
+  /** Redis had lost a part of a service, which this process has put back. */
+  readonly onRestored: (serviceName: string) => void;
   /** Redis cannot give what it holds of a service. */
   readonly onUnreadable: (serviceName: string, reason: string) => void;
   /** It has ended, though nobody wanted it to. */
@@ -123,6 +128,11 @@ export class WatchSession {
     }
   }
 
+  /** Redis lost a part of a service: what this process knows of it is put back, where it is read. */
+  mend(serviceName: string): void {
+    if (this.covered.has(serviceName)) this.want(serviceName);
+  }
+
   /** Ends it; its watches see the error, or without one an end. */
   fail(error?: RegistryUnavailableError): void {
     if (this.over) return;
@@ -206,6 +216,7 @@ export class WatchSession {
   private async read(names: ReadonlySet<string>, why: Reason): Promise<void> {
     const { link, keys, mirror } = this.deps;
     let reloaded = false;
+    const short: string[] = [];
     const asked = new Map<string, Position>();
     const rounds = link.runEach([...names], (name) => {
       const position = mirror.positionOf(name);
@@ -217,7 +228,11 @@ export class WatchSession {
       if (this.over) return;
       for (const [name, answer] of answers) {
         if ('error' in answer) this.deps.onUnreadable(name, answer.error.message);
-        else if (this.takeIn(name, asked.get(name)!, answer.reply, why)) reloaded = true;
+        else {
+          const result = this.takeIn(name, asked.get(name)!, answer.reply, why);
+          if (result.reloaded) reloaded = true;
+          if (result.isShort) short.push(name);
+        }
       }
       if (this.over) return;
     }
@@ -225,6 +240,22 @@ export class WatchSession {
     // Once for all of them: each reader takes everything anew. What it takes is the mirror's to say.
     if (reloaded) this.hub.publish({ type: 'reset', revision: mirror.revision, instances: [] });
     await this.endAgain();
+    for (const name of short) await this.restore(name);
+  }
+
+  /** Puts back what Redis lost of a service, unless it has changed meanwhile: whoever has seen that does so then. */
+  private async restore(name: string): Promise<void> {
+    const { link, keys, mirror, changesKept } = this.deps;
+    const holdings = mirror.holdingsOf(name);
+    const { epoch } = mirror.positionOf(name);
+    let { sequence, tag } = mirror.positionOf(name);
+    for (let start = 0; start < holdings.length; start += INSTANCES_PER_CALL) {
+      const instances = holdings.slice(start, start + INSTANCES_PER_CALL).flat();
+      const [next, nextTag] = await link.call(restore(keys.of(name), epoch, sequence, tag, changesKept, ...instances));
+      if (next === undefined) return;
+      [sequence, tag] = [Number(next), String(nextTag)];
+    }
+    this.deps.onRestored(name);
   }
 
   /** Services come and go: what Redis has forgotten is not read for ever. Those that were named stay. */
@@ -249,22 +280,26 @@ export class WatchSession {
     });
   }
 
-  /** @returns whether the service was read whole */
-  private takeIn(name: string, asked: Position, reply: readonly unknown[], why: Reason): boolean {
+  private takeIn(
+    name: string,
+    asked: Position,
+    reply: readonly unknown[],
+    why: Reason,
+  ): Pick<SyncResult, 'reloaded' | 'isShort'> {
     const isFirst = !this.readBefore.has(name);
     this.readBefore.add(name);
-    const { changes, reloaded, lost } = this.deps.mirror.sync(name, asked, reply);
+    const { changes, reloaded, lost, isShort } = this.deps.mirror.sync(name, asked, reply);
     for (const change of changes) {
       this.hub.publish(change);
       if (reloaded && change.type === 'remove') this.foundRemovals.push(change);
     }
     if (!isFirst && lost) {
       this.failForLoss();
-      return false;
+      return { reloaded: false, isShort: false };
     }
     if (!isFirst && why === 'gap' && reloaded) this.deps.onGap(name);
     if (!isFirst && why === 'audit' && (reloaded || changes.length > 0)) this.deps.onCorrection(name);
-    return reloaded;
+    return { reloaded, isShort };
   }
 
   private failForLoss(): void {

@@ -1,5 +1,5 @@
 -- Takes out instances of one service whose leases have run out, those that ran out first before others; unless too many
--- miss their heartbeats at once: then expiry is held, which is told.
+-- miss their heartbeats at once: then expiry is held, which is told. Gives a lease to what has none, since Redis lost it.
 -- @key records hash: instance id → the registration as JSON
 -- @key states hash: instance id → what changes about it
 -- @key details hash: instance id → what the last health check saw, as JSON
@@ -11,13 +11,18 @@
 -- @arg share number: of the instances that may miss their heartbeats together
 -- @arg least number: fewer of them always expire
 -- @arg steadySince number: no heartbeat could arrive before, so what is held counts from then on
--- @reply numbers: how many were taken out, and how many are left
+-- @reply numbers: how many were taken out, how many are left, and whether Redis holds all parts of those: 1, or 0
 -- @include time
 -- @include state
 -- @include announce
 -- @include drop
 -- @include check
 local cap, limit = ARGV[1], ARGV[2]
+
+-- Where memory is full Redis refuses this, which changes nothing; what follows might begin with something that it lets
+-- through, and would take out what could not be renewed.
+redis.call('ZADD', KEYS.leases, 'XX', 0, '')
+
 local share, least, steadySince = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local known = redis.call('HMGET', KEYS.meta, 'holdSince', 'holdCalm', 'holdOverdue', 'released')
 local since, calm, told, released = tonumber(known[1]), tonumber(known[2]), tonumber(known[3]), tonumber(known[4]) or 0
@@ -42,6 +47,19 @@ local function overdueAmong(start, count)
   end
   return math.floor(count * late / looked + 0.5)
 end
+
+-- What has lost its lease is given one, as it has to end some time when nothing renews it. How much was left is not known. What
+-- has no state either is renewed by a registration that replaces it.
+local function lend(ids)
+  checkTypes(KEYS)
+  for _, id in ipairs(ids) do
+    local ttl = ttlOf(id)
+    if ttl == 0 then ttl = 60000 end
+    if not redis.call('ZSCORE', KEYS.leases, id) then redis.call('ZADD', KEYS.leases, digits(now + ttl), id) end
+  end
+end
+if redis.call('HLEN', KEYS.states) > redis.call('ZCARD', KEYS.leases) then lend(redis.call('HKEYS', KEYS.states)) end
+if redis.call('HLEN', KEYS.records) > redis.call('ZCARD', KEYS.leases) then lend(redis.call('HKEYS', KEYS.records)) end
 
 local first = redis.call('ZRANGEBYSCORE', KEYS.leases, open(), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
 local takeUpTo = now
@@ -86,4 +104,7 @@ if #expired > 0 then checkTypes(KEYS) end
 for _, id in ipairs(expired) do
   drop(KEYS, limit, id, 'expired')
 end
-return { #expired, redis.call('ZCARD', KEYS.leases) }
+local left = redis.call('ZCARD', KEYS.leases)
+if left == 0 and redis.call('HLEN', KEYS.details) > 0 then redis.call('DEL', KEYS.details) end
+local isWhole = redis.call('HLEN', KEYS.states) == left and redis.call('HLEN', KEYS.records) == left
+return { #expired, left, isWhole and 1 or 0 }

@@ -29,7 +29,7 @@ local sequence = tonumber(meta[2]) or 0
 local generation = math.max(micros, (tonumber(meta[4]) or 0) + 1 + micros % 1000) - 1
 
 local at = digits(now)
-local records, states, leases, stale, generations, current = {}, {}, {}, {}, {}, {}
+local records, states, leases, registered, generations, current = {}, {}, {}, {}, {}, {}
 for index, id in ipairs(ids) do
   local record, ttl = ARGV[5 * index - 2], tonumber(ARGV[5 * index - 1])
   local lease, claim = ARGV[5 * index], ARGV[5 * index + 1]
@@ -62,7 +62,7 @@ for index, id in ipairs(ids) do
     records[#records + 1], records[#records + 2] = id, record
     states[#states + 1], states[#states + 2] = id, text
     leases[#leases + 1], leases[#leases + 2] = digits(now + ttl), id
-    if before then stale[#stale + 1] = id end
+    registered[#registered + 1] = id
   end
 end
 if #records == 0 then return generations end
@@ -71,7 +71,8 @@ redis.call('HSET', KEYS.meta, 'sequence', digits(sequence), 'tag', tag, 'generat
 redis.call('HSET', KEYS.records, unpack(records))
 redis.call('HSET', KEYS.states, unpack(states))
 redis.call('ZADD', KEYS.leases, unpack(leases))
-if #stale > 0 then redis.call('HDEL', KEYS.details, unpack(stale)) end
+-- Also those of ids that are new: Redis may have lost all but their details.
+redis.call('HDEL', KEYS.details, unpack(registered))
 if wasEmpty then
   redis.call('PERSIST', KEYS.meta)
   redis.call('PERSIST', KEYS.changes)

@@ -23,14 +23,17 @@ if state and state.generation == generation then
   return 1
 end
 if text then return 0 end
+-- Where Redis lost the state alone, what is left goes, too: no lease of it can be held.
+local isLeft = redis.call('ZSCORE', KEYS.leases, id) or redis.call('HEXISTS', KEYS.records, id) == 1
 -- A lease that is older than all that Redis knows of the service, or newer, is one that Redis lost. Readers keep what was
 -- lost until it is registered again, so they have to be told that it will not be.
 local known = redis.call('HMGET', KEYS.meta, 'epoch', 'generation')
 local began, last = tonumber(known[1]), tonumber(known[2]) or 0
-local isLost = not began or tonumber(generation) < began or tonumber(generation) > last
+local isLost = isLeft or not began or tonumber(generation) < began or tonumber(generation) > last
 if isLost then
   checkTypes(KEYS)
+  take(KEYS, id)
   announce(KEYS.meta, KEYS.changes, limit, { 'remove', id, 'deregistered', generation })
   keepForADay(KEYS)
 end
-return 0
+return isLeft and 1 or 0

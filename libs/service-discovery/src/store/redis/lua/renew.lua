@@ -1,5 +1,6 @@
 -- Extends leases of one service, and tells those who listen for renewals. A heartbeat extends any lease, and makes one that
--- checks keep a lease that heartbeats keep, which is told; checks leave a lease alone that heartbeats keep.
+-- checks keep a lease that heartbeats keep, which is told; checks leave a lease alone that heartbeats keep. A lease whose
+-- record is gone, as where Redis evicts keys, is lost.
 -- @key records hash: instance id → the registration as JSON
 -- @key states hash: instance id → what changes about it
 -- @key details hash: instance id → what the last health check saw, as JSON
@@ -20,7 +21,7 @@ local function convert(id, state)
   checkTypes(KEYS)
   state.lease = by
   local text = writeState(state)
-  local record, detail = redis.call('HGET', KEYS.records, id) or '', redis.call('HGET', KEYS.details, id) or ''
+  local record, detail = redis.call('HGET', KEYS.records, id), redis.call('HGET', KEYS.details, id) or ''
   announce(KEYS.meta, KEYS.changes, ARGV[3], { 'put', id, record, text, digits(now), detail })
   redis.call('HSET', KEYS.states, id, text)
 end
@@ -30,7 +31,7 @@ for index = 4, #ARGV, 2 do
   local id, generation = ARGV[index], ARGV[index + 1]
   local text = redis.call('HGET', KEYS.states, id)
   local state = text and readState(text)
-  local holds = state and state.generation == generation
+  local holds = state and state.generation == generation and redis.call('HEXISTS', KEYS.records, id) == 1
   if holds and (by == 'heartbeat' or state.lease == by) then
     if state.lease ~= by then convert(id, state) end
     redis.call('ZADD', KEYS.leases, digits(now + state.ttl), id)

@@ -22,7 +22,9 @@ local id, kind, status, detail = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local checkedAt, print, silence, limit = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), ARGV[8]
 local text = redis.call('HGET', KEYS.states, id)
 local state = text and readState(text)
-if not state then return 0 end
+local record = redis.call('HGET', KEYS.records, id)
+-- Without its record it is lost: what is said of it must not bring back a part of it.
+if not state or not record then return 0 end
 checkTypes(KEYS)
 
 local news
@@ -47,7 +49,6 @@ end
 if not news then return 1 end
 
 text = writeState(state)
-local record = redis.call('HGET', KEYS.records, id) or ''
 local beat = tonumber(redis.call('ZSCORE', KEYS.leases, id) or now) - state.ttl
 announce(KEYS.meta, KEYS.changes, limit, {
   'put', id, record, text, digits(beat), redis.call('HGET', KEYS.details, id) or '',

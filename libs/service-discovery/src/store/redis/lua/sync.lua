@@ -11,8 +11,9 @@
 -- @arg beats number: 1 to be told of heartbeats beside "same" and "changes"
 -- @reply list: epoch, sequence, tag, then "same", "changes", "all" or "forked" where the reader's history is not this
 --   one; what is new: nothing, change and tag in turn, or id, record, state, lease and detail of each instance in turn;
---   beside "same" and "changes" the leases, as id and expiry in turn, beside "forked" the removals that are known; last,
---   beside "all" and "forked", what there is to know of a hold: since when, how many are overdue, of how many
+--   beside "same" and "changes" the leases, as id and expiry in turn, beside "forked" the removals that are known; beside
+--   "all" and "forked" what there is to know of a hold: since when, how many are overdue, of how many; last, how many
+--   instances and details Redis holds, and whether that is all that it ever held and did not take out: 1, or 0
 -- @include time
 local known = redis.call('HMGET', KEYS.meta, 'epoch', 'sequence', 'tag')
 local epoch, sequence, tag = known[1] or '', tonumber(known[2]) or 0, known[3] or '-'
@@ -23,8 +24,18 @@ local function leases()
   return ARGV[4] == '1' and redis.call('ZRANGE', KEYS.leases, 0, -1, 'WITHSCORES') or {}
 end
 
+local function counts()
+  local records, states = redis.call('HLEN', KEYS.records), redis.call('HLEN', KEYS.states)
+  local leases = redis.call('ZCARD', KEYS.leases)
+  local held = math.min(records, states, leases)
+  -- What is left of a service without instances is kept for a while only, unless they were lost.
+  local isWhole = records == held and states == held and leases == held
+    and (held > 0 or sequence == 0 or redis.call('PTTL', KEYS.meta) >= 0)
+  return { held, redis.call('HLEN', KEYS.details), isWhole and 1 or 0 }
+end
+
 if epoch ~= '' and epoch == ARGV[1] and not forked then
-  if sequence == from and tag == ARGV[3] then return { epoch, digits(sequence), tag, 'same', {}, leases() } end
+  if sequence == from and tag == ARGV[3] then return { epoch, digits(sequence), tag, 'same', {}, leases(), {}, counts() } end
   local entries = redis.call('XRANGE', KEYS.changes, digits(from) .. '-0', '+')
   local reaches = entries[1] and entries[1][1] == digits(from) .. '-0'
   forked = sequence == from or reaches and entries[1][2][4] ~= ARGV[3]
@@ -33,7 +44,7 @@ if epoch ~= '' and epoch == ARGV[1] and not forked then
     for index = 2, #entries do
       news[2 * index - 3], news[2 * index - 2] = entries[index][2][2], entries[index][2][4]
     end
-    return { epoch, digits(sequence), tag, 'changes', news, leases() }
+    return { epoch, digits(sequence), tag, 'changes', news, leases(), {}, counts() }
   end
 end
 
@@ -50,15 +61,17 @@ local records = redis.call('HGETALL', KEYS.records)
 for index = 1, #records, 2 do
   local id = records[index]
   local count = #all
-  all[count + 1], all[count + 2], all[count + 3] = id, records[index + 1], states[id] or ''
-  all[count + 4], all[count + 5] = expiries[id] or '0', details[id] or ''
+  if states[id] then
+    all[count + 1], all[count + 2], all[count + 3] = id, records[index + 1], states[id]
+    all[count + 4], all[count + 5] = expiries[id] or digits(now), details[id] or ''
+  end
 end
 local hold = redis.call('HMGET', KEYS.meta, 'holdSince', 'holdOverdue', 'holdTotal')
 if not hold[1] then hold = {} end
-if not forked then return { epoch, digits(sequence), tag, 'all', all, {}, hold } end
+if not forked then return { epoch, digits(sequence), tag, 'all', all, {}, hold, counts() } end
 local removals = {}
 for _, entry in ipairs(redis.call('XRANGE', KEYS.changes, '-', '+')) do
   local text = entry[2][2]
   if string.sub(text, 1, 7) == 'remove\n' then removals[#removals + 1] = text end
 end
-return { epoch, digits(sequence), tag, 'forked', all, removals, hold }
+return { epoch, digits(sequence), tag, 'forked', all, removals, hold, counts() }

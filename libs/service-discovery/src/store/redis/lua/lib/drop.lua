@@ -6,13 +6,17 @@ local function keepForADay(keys)
   redis.call('PEXPIRE', keys.changes, 86400000)
 end
 
--- Takes an instance out.
-local function drop(keys, limit, id, reason)
-  local generation = string.match(redis.call('HGET', keys.states, id) or '', '^%d+') or '0'
+local function take(keys, id)
   redis.call('HDEL', keys.records, id)
   redis.call('HDEL', keys.states, id)
   redis.call('HDEL', keys.details, id)
   redis.call('ZREM', keys.leases, id)
+end
+
+-- Takes an instance out, and tells of it.
+local function drop(keys, limit, id, reason)
+  local generation = string.match(redis.call('HGET', keys.states, id) or '', '^%d+') or '0'
+  take(keys, id)
   announce(keys.meta, keys.changes, limit, { 'remove', id, reason, generation })
   keepForADay(keys)
 end

@@ -1,0 +1,39 @@
+-- Puts back what Redis lost of instances of one service, as a reader knows them that has seen every change; and tells of
+-- it, for those that have read the service since.
+-- @key records hash: instance id → the registration as JSON
+-- @key states hash: instance id → what changes about it
+-- @key details hash: instance id → what the last health check saw, as JSON
+-- @key leases sorted set: instance id → when it expires
+-- @key meta hash: epoch, sequence, tag, generation
+-- @key changes stream of changes; also the channel that they are told on
+-- @arg epoch text: that the reader knows
+-- @arg sequence number: of the last change that it knows
+-- @arg tag text: of that change
+-- @arg limit number: about how many changes the stream keeps
+-- @args instances text: an instance id, its record, its state, and its detail or nothing, in turn
+-- @reply list: the sequence and the tag after it; nothing where the reader has not seen every change, and nothing was done
+-- @include time
+-- @include state
+-- @include announce
+-- @include check
+local known = redis.call('HMGET', KEYS.meta, 'epoch', 'sequence', 'tag')
+if known[1] ~= ARGV[1] or known[2] ~= ARGV[2] or known[3] ~= ARGV[3] then return {} end
+checkTypes(KEYS)
+for index = 5, #ARGV, 4 do
+  local id, detail = ARGV[index], ARGV[index + 3]
+  local restored = redis.call('HSETNX', KEYS.records, id, ARGV[index + 1])
+  restored = restored + redis.call('HSETNX', KEYS.states, id, ARGV[index + 2])
+  if detail ~= '' then restored = restored + redis.call('HSETNX', KEYS.details, id, detail) end
+  local text = redis.call('HGET', KEYS.states, id)
+  local state = readState(text)
+  local ends = tonumber(redis.call('ZSCORE', KEYS.leases, id))
+  if not ends then
+    restored, ends = restored + 1, now + state.ttl
+    redis.call('ZADD', KEYS.leases, digits(ends), id)
+  end
+  if restored > 0 then
+    local record, seen = redis.call('HGET', KEYS.records, id), redis.call('HGET', KEYS.details, id) or ''
+    announce(KEYS.meta, KEYS.changes, ARGV[4], { 'put', id, record, text, digits(ends - state.ttl), seen })
+  end
+end
+return redis.call('HMGET', KEYS.meta, 'sequence', 'tag')

@@ -1,0 +1,180 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../libs/service-discovery/src/common/index.js';
+import { ServiceRegistry } from '../libs/service-discovery/src/registry/index.js';
+import { type RedisTrouble } from '../libs/service-discovery/src/store/index.js';
+import { ManualClock } from '../libs/service-discovery/src/testing/index.js';
+import { ClockedRedis } from './support/clocked-redis.js';
+import { pollUntil } from './support/poll.js';
+import { idsOf, instanceOf, RedisSetting, TTL_MS } from './support/redis-setting.js';
+
+const redis = new RedisSetting();
+afterEach(() => redis.end());
+
+const keyOf = (part: string): string => `sd:{default:users}:${part}`;
+
+describe('losing the key records', () => {
+  it('takes no living instance out: its process registers it again at its next heartbeat', async () => {
+    await redis.startServer();
+    // Nothing but heartbeats finds out.
+    const quiet = { expiryClock: new ManualClock() };
+    const store = redis.openStore({}, quiet);
+    const lease = await store.put(instanceOf('a'), TTL_MS);
+    expect(await store.renew([lease])).toEqual([true]);
+    await redis.server.client().del(keyOf('records'));
+    expect(await store.renew([lease])).toEqual([false]);
+    const again = await store.recover(instanceOf('a'), TTL_MS, lease.generation);
+    expect(await store.renew([again!])).toEqual([true]);
+    expect(idsOf(await redis.watching(redis.openStore({}, quiet)))).toEqual(['a']);
+  });
+
+  it('is no reason to announce an instance without it, whatever its health check says', async () => {
+    await redis.startServer();
+    const quiet = { expiryClock: new ManualClock() };
+    const [store, reader] = [redis.openStore({}, quiet), redis.openStore({}, quiet)];
+    const lease = await store.put(instanceOf('a'), TTL_MS);
+    const recorder = await redis.watching(reader);
+    const client = redis.server.client();
+    await client.del(keyOf('records'));
+    const before = await client.hgetall(keyOf('states'));
+    expect(await store.setStatus(lease, 'healthy', { checkedAt: 1 })).toBe(false);
+    expect(await store.setStatus(lease, 'maintenance')).toBe(false);
+    expect(await client.hgetall(keyOf('states'))).toEqual(before);
+    await store.put(instanceOf('b'), TTL_MS);
+    await recorder.until('b', () => idsOf(recorder).includes('b'));
+    expect(idsOf(recorder)).toEqual(['a', 'b']);
+    expect(reader.troubleCounts.bad_record).toBe(0);
+  });
+
+  it('is mended by a process that reads the service, without a new registration', async () => {
+    await redis.startServer();
+    const troubles: RedisTrouble[] = [];
+    const store = redis.openStore({}, { onTrouble: (trouble) => troubles.push(trouble) });
+    const lease = await store.put(instanceOf('a', { zone: 'b' }), TTL_MS);
+    await store.setStatus(lease, 'healthy', { checkedAt: 1, data: { db: 'up' } });
+    const recorder = await redis.watching(store);
+    const client = redis.server.client();
+    const parts = ['records', 'states', 'details', 'leases'].map(keyOf);
+    const held = (): Promise<unknown> => Promise.all([client.hgetall(parts[0]!), client.hgetall(parts[2]!)]);
+    const before = await held();
+    await client.del(...parts.slice(0, 3));
+    await recorder.waitFor('its return', ({ type }) => type === 'put');
+    expect(await held()).toEqual(before);
+    expect(await store.renew([lease])).toEqual([true]);
+    expect(troubles.map(({ kind, serviceName }) => [kind, serviceName])).toEqual([['restored', 'users']]);
+    const [another] = (await redis.watching(redis.openStore())).snapshot.services.get('users')!;
+    const [known] = recorder.snapshot.services.get('users')!;
+    expect(another).toEqual({ ...known, lastHeartbeat: another!.lastHeartbeat });
+  });
+
+  it('together with all others of the service but its numbers is mended, too', async () => {
+    await redis.startServer();
+    const client = new ClockedRedis(redis.server.port, '127.0.0.1');
+    redis.atEnd(() => client.disconnect());
+    const clock = new ManualClock();
+    await client.setTime(Date.UTC(2026, 0, 1));
+    const store = redis.openStore(
+      { client },
+      { clock: { ...systemClock, now: () => clock.now() }, expiryClock: clock },
+    );
+    const lease = await store.put(instanceOf('a'), TTL_MS);
+    await redis.watching(store);
+    await client.del(...['records', 'states', 'details', 'leases', 'changes'].map(keyOf));
+    expect(await store.renew([lease])).toEqual([false]);
+    // Everything is compared within 45 s.
+    await pollUntil('its return', async () => {
+      await clock.advanceAsync(1_000);
+      return (await client.hlen(keyOf('records'))) === 1;
+    });
+    expect(await store.renew([lease])).toEqual([true]);
+  });
+});
+
+describe('a lost leases key', () => {
+  it('makes no permanent zombie: an instance whose process has died ends one lease later', async () => {
+    await redis.startServer();
+    const client = new ClockedRedis(redis.server.port, '127.0.0.1');
+    redis.atEnd(() => client.disconnect());
+    let time = Date.UTC(2026, 0, 1);
+    await client.setTime(time);
+    const store = redis.openStore({ client }, { expiryClock: new ManualClock() });
+    const sweepAfter = async (ms: number): Promise<number> => {
+      await client.setTime((time += ms));
+      await client.hset('sd:{default}:sweep', 'at', time - 1_000);
+      return store.sweep();
+    };
+    const leases = await Promise.all(['dead', 'alive'].map((id) => store.put(instanceOf(id), TTL_MS)));
+    const recorder = await redis.watching(store);
+    await client.del(keyOf('leases'));
+    expect(await sweepAfter(1_000)).toBe(0);
+    expect(await sweepAfter(TTL_MS - 1)).toBe(0);
+    expect(await store.renew(leases.slice(1))).toEqual([true]);
+    expect(await sweepAfter(1)).toBe(1);
+    await recorder.until('the end', () => idsOf(recorder).join() === 'alive');
+  });
+});
+
+describe('the grace of 10 s for what Redis forgot', () => {
+  it('runs from the first loss on: a dead process is not shown for as long as Redis restarts again and again', async () => {
+    await redis.startServer();
+    const clock = new ManualClock();
+    const registryOver = async (): Promise<ServiceRegistry> => {
+      const registry = new ServiceRegistry(redis.openStore(), {}, { clock });
+      redis.atEnd(() => registry.close());
+      await registry.start();
+      return registry;
+    };
+    const [reader, living, dead] = [await registryOver(), await registryOver(), await registryOver()];
+    const at = { serviceName: 'users', host: '127.0.0.1', port: 8080 };
+    await living.register({ ...at, instanceId: 'living' });
+    await dead.register({ ...at, instanceId: 'dead' });
+    const shown = (): string =>
+      reader
+        .getInstances('users')
+        .map(({ instanceId }) => instanceId)
+        .sort()
+        .join();
+    await pollUntil('both', async () => shown() === 'dead,living');
+    await dead.close();
+
+    const restart = async (): Promise<void> => {
+      const before = living.ownLeases()[0]!.generation;
+      await redis.server.kill();
+      await pollUntil('the loss', async () => !reader.snapshot.connected && !living.snapshot.connected);
+      await redis.server.startAgain();
+      await pollUntil('its return', async () => {
+        await clock.advanceAsync(10);
+        return living.ownLeases()[0]!.generation > before && reader.getInstances('users').length > 0;
+      });
+      await pollUntil('the living', async () => reader.snapshot.connected && shown().includes('living'));
+    };
+    await restart();
+    const lostAt = clock.now();
+    expect(shown()).toBe('dead,living');
+    await clock.advanceAsync(8_000);
+    await restart();
+    // What passed while Redis was away does not count, what passed before does.
+    await clock.advanceAsync(2_500);
+    expect(shown()).toBe('living');
+    expect(clock.now() - lostAt).toBeLessThan(18_000);
+  });
+});
+
+describe('a Redis that may evict the registry', () => {
+  it('is warned of at the start, once, with the policy and what to do', async () => {
+    await redis.startServer({ args: ['--maxmemory', '64mb', '--maxmemory-policy', 'allkeys-lru'] });
+    const troubles: RedisTrouble[] = [];
+    const store = redis.openStore({}, { onTrouble: (trouble) => troubles.push(trouble) });
+    await store.put(instanceOf('a'), TTL_MS);
+    await pollUntil('the warning', async () => troubles.length > 0);
+    await store.put(instanceOf('b'), TTL_MS);
+    expect(troubles).toEqual([{ kind: 'evictable', reason: expect.stringMatching(/allkeys-lru.*noeviction/) }]);
+  });
+
+  it('is not warned of where it spares keys that never expire by themselves', async () => {
+    await redis.startServer({ args: ['--maxmemory', '64mb', '--maxmemory-policy', 'volatile-lru'] });
+    const store = redis.openStore();
+    await store.put(instanceOf('a'), TTL_MS);
+    await redis.watching(store);
+    expect(store.troubleCounts.evictable).toBe(0);
+  });
+});

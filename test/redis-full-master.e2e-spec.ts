@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Lease } from '../libs/service-discovery/src/model/index.js';
+import { RedisRegistryStore } from '../libs/service-discovery/src/store/index.js';
+import { slotOf } from '../libs/service-discovery/src/store/redis/slot.js';
+import { ChangeRecorder, ManualClock } from '../libs/service-discovery/src/testing/index.js';
+import { ClockedCluster } from './support/clocked-redis.js';
+import { RedisCluster } from './support/redis-cluster.js';
+import { type RedisServer } from './support/redis-server.js';
+import { instanceOf } from './support/redis-setting.js';
+
+const TTL_MS = 9_000;
+const HEARTBEAT_MS = 3_000;
+const FULL_MS = 20_000;
+
+describe('a master of a Cluster whose memory is full', () => {
+  let cluster: RedisCluster;
+  let client: ClockedCluster;
+  let stores: RedisRegistryStore[];
+  let time: number;
+  beforeAll(async () => {
+    cluster = await RedisCluster.start();
+    client = new ClockedCluster(cluster.masters.map(({ port }) => ({ host: '127.0.0.1', port })));
+    stores = [1, 2].map(() => new RedisRegistryStore({ client }, { expiryClock: new ManualClock() }));
+    time = Date.UTC(2026, 0, 1);
+    client.setTime(time);
+  }, 60_000);
+  afterAll(async () => {
+    await Promise.all(stores.map((store) => store.close()));
+    client.disconnect();
+    await cluster.stop();
+  });
+
+  const masterOf = (key: string): RedisServer => {
+    const [address] = client.slots[slotOf(key)]!;
+    return cluster.masters.find(({ port }) => address === `127.0.0.1:${port}`)!;
+  };
+  /** A service on another master than what belongs to the namespace. */
+  const serviceElsewhere = (): string => {
+    const shared = masterOf('sd:{default}:sweep');
+    const names = Array.from({ length: 100 }, (_, index) => `service-${index}`);
+    return names.find((name) => masterOf(`sd:{default:${name}}:leases`) !== shared)!;
+  };
+  /** A second passes, in which one process sweeps. @returns how many instances were taken out */
+  const second = async (): Promise<number> => {
+    client.setTime((time += 1_000));
+    await client.hset('sd:{default}:sweep', 'at', time - 1_000);
+    return stores[(time / 1_000) % 2]!.sweep();
+  };
+
+  it('takes no living instance out, and what is dead only once heartbeats could arrive again', async () => {
+    // By then the slots of the masters are known.
+    await stores[0]!.remove(await stores[0]!.put(instanceOf('a'), TTL_MS));
+    const serviceName = serviceElsewhere();
+    const put = (instanceId: string): Promise<Lease> => stores[0]!.put(instanceOf(instanceId, { serviceName }), TTL_MS);
+    const [living, dead] = [await put('living'), await put('dead')];
+    const recorder = new ChangeRecorder(stores[1]!, { services: [serviceName] });
+    await recorder.waitFor('a reset', ({ type }) => type === 'reset');
+    const ids = (): string[] => (recorder.snapshot.services.get(serviceName) ?? []).map(({ instanceId }) => instanceId);
+    let refused = 0;
+    const heartbeat = (): Promise<unknown> => stores[0]!.renew([living]).catch(() => (refused += 1));
+
+    const full = masterOf(`sd:{default:${serviceName}}:leases`).client();
+    await full.config('SET', 'maxmemory', '1');
+    for (let ms = 0; ms < FULL_MS; ms += 1_000) {
+      if (ms % HEARTBEAT_MS === 0) await heartbeat();
+      await second();
+    }
+    expect(refused).toBe(7);
+    expect(await full.zcard(`sd:{default:${serviceName}}:leases`)).toBe(2);
+    await full.config('SET', 'maxmemory', '0');
+
+    // Leases ran out meanwhile. The heartbeat comes late, as after waits that grew.
+    for (let ms = 0; ms < 30_000; ms += 1_000) expect(await second()).toBe(0);
+    expect(await stores[0]!.renew([living])).toEqual([true]);
+    expect(ids().sort()).toEqual(['dead', 'living']);
+    let taken = 0;
+    for (let ms = 0; ms < 60_000; ms += 1_000) {
+      if (ms % HEARTBEAT_MS === 0) await heartbeat();
+      taken += await second();
+    }
+    expect(taken).toBe(1);
+    await recorder.until('the end of the dead', () => ids().join() === 'living');
+    expect(await stores[0]!.renew([dead])).toEqual([false]);
+    await recorder.stop();
+  });
+});

@@ -1,0 +1,74 @@
+import { afterAll, beforeAll, describe, it } from '@jest/globals';
+import fc from 'fast-check';
+import { type Cluster, type Redis } from 'ioredis';
+import { systemClock } from '../libs/service-discovery/src/common/index.js';
+import { RedisRegistryStore } from '../libs/service-discovery/src/store/index.js';
+import { ClockedCluster, ClockedRedis, ClockedSentinelRedis } from './support/clocked-redis.js';
+import { type EvictingStore, keysOf, losses, survives } from './support/lost-keys-model.js';
+import { modelRuns } from './support/model-runs.js';
+import { RedisCluster } from './support/redis-cluster.js';
+import { MASTER_NAME, RedisSentinels } from './support/redis-sentinel.js';
+import { RedisServer } from './support/redis-server.js';
+
+/** A store of a namespace of its own on a client whose scripts take the time from the test. */
+function evicting(
+  client: (Redis | Cluster) & { setTime(ms: number): Promise<void> | void },
+  namespace: string,
+): EvictingStore {
+  let time = Date.UTC(2026, 0, 1);
+  const setTime = async (): Promise<void> => client.setTime(time);
+  const ready = setTime();
+  const del = async (keys: readonly string[]): Promise<void> => {
+    await ready;
+    for (const key of keys) await client.del(key);
+  };
+  return {
+    // What is compared at times goes by the test's clock; connections are real, and their timeouts too.
+    open: (clock) =>
+      new RedisRegistryStore(
+        { client, namespace, selfPreservation: false },
+        { clock: { ...systemClock, now: () => clock.now() }, expiryClock: clock },
+      ),
+    advance: async (ms) => {
+      time += ms;
+      await setTime();
+      // As if others had swept all along, so that it is no standstill.
+      await client.hset(`sd:{${namespace}}:sweep`, 'at', time - 1_000);
+    },
+    lose: (serviceName, parts) => del(keysOf(namespace, serviceName, parts)),
+    loseShared: (parts) => del(parts.map((part) => `sd:{${namespace}}:${part}`)),
+    forget: async () => undefined,
+    close: async () => undefined,
+  };
+}
+
+describe('keys that Redis evicts at random, under calls', () => {
+  let namespaces = 0;
+  const holdsOn = (name: string, runs: number, open: () => Parameters<typeof evicting>[0]): void => {
+    it(`${name}: no instance is missed, and all come to see what is kept registered`, async () => {
+      const client = open();
+      const property = fc.asyncProperty(losses, (all) => survives(evicting(client, `lost-${++namespaces}`), all));
+      try {
+        await fc.assert(property, modelRuns(`${name}, with lost keys`, runs));
+      } finally {
+        client.disconnect();
+      }
+    }, 600_000);
+  };
+
+  let server: RedisServer;
+  let sentinels: RedisSentinels;
+  let cluster: RedisCluster;
+  beforeAll(async () => {
+    [server, sentinels, cluster] = await Promise.all([
+      RedisServer.start(),
+      RedisSentinels.start(),
+      RedisCluster.start(),
+    ]);
+  }, 60_000);
+  afterAll(() => Promise.all([server.stop(), sentinels.stop(), cluster.stop()]));
+
+  holdsOn('a single server', 20, () => new ClockedRedis(server.port, '127.0.0.1'));
+  holdsOn('Sentinel', 10, () => new ClockedSentinelRedis(sentinels.addresses, MASTER_NAME));
+  holdsOn('Cluster', 10, () => new ClockedCluster(cluster.masters.map(({ port }) => ({ host: '127.0.0.1', port }))));
+});
