@@ -25,17 +25,16 @@ export interface EventLine {
 
 type Draft = Omit<EventLine, 'subject' | 'fields'> & { readonly fields: Record<string, unknown> };
 
-/** The line for an event; null for what happens at every call and says nothing by itself. */
-export function lineOf(event: ServiceDiscoveryEvent): EventLine | null {
+/** The line for an event. */
+export function lineOf(event: ServiceDiscoveryEvent): EventLine {
   const subject = subjectOf(event);
   const draft = draftOf(event);
-  if (subject === null || !draft) return null;
   // Reasons come from anywhere: from other processes, and from whoever calls the API.
   const message = oneLine(draft.message);
   return { ...draft, message, subject, fields: { event: event.type, ...withoutUndefined(draft.fields) } };
 }
 
-function draftOf(event: ServiceDiscoveryEvent): Draft | null {
+function draftOf(event: ServiceDiscoveryEvent): Draft {
   switch (event.type) {
     case 'instance.registered': {
       const { instance, replaced } = event;
@@ -222,8 +221,15 @@ function draftOf(event: ServiceDiscoveryEvent): Draft | null {
       const { service } = event;
       return { level: 'log', message: `Calls to ${service} go to unhealthy instances no longer`, fields: { service } };
     }
-    case 'call.picked':
-      return null;
+    case 'call.picked': {
+      const { service, instanceId, strategy, attempt, failOpen } = event;
+      const why = failOpen ? `${strategy}, unhealthy as no other one can take it` : strategy;
+      return {
+        level: 'debug',
+        message: `Attempt ${attempt} of a call to ${service} goes to ${instanceId} (${why})`,
+        fields: { service, instance: instanceId, strategy, attempt, failOpen },
+      };
+    }
     case 'call.passed_over': {
       const { service, instanceId, reason } = event;
       return {

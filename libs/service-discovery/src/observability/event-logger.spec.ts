@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { InvalidConfigurationError } from '../common/index.js';
 import { type InstanceKey, type InstanceStatus, toInstance } from '../model/index.js';
 import { fakeInstance } from '../testing/fake-instance.js';
@@ -185,8 +185,30 @@ describe('EventLogger', () => {
     });
   });
 
-  it('writes nothing for picks', () => {
+  it('writes picks where they are given a level, an instance once a minute with the count', () => {
+    new EventLogger(bus, logger, { levels: { 'call.picked': 'debug' } }, { clock });
+    for (let n = 0; n < 100; n++) {
+      const instanceId = n % 4 === 0 ? 'a' : 'b';
+      bus.emit('call.picked', { service: 'users', instanceId, strategy: 'random', attempt: 1, failOpen: n % 4 === 0 });
+    }
+    const first = [
+      'debug Attempt 1 of a call to users goes to a (random, unhealthy as no other one can take it)',
+      'debug Attempt 1 of a call to users goes to b (random)',
+    ];
+    const written = (): string[] => lines.map(([level, message]) => `${level} ${message}`);
+    expect(written()).toEqual(first);
+    clock.advance(60_000);
+    expect(written()).toEqual([
+      ...first,
+      `${first[0]} (24 like this in the last 60 s)`,
+      `${first[1]} (74 like this in the last 60 s)`,
+    ]);
+  });
+
+  it('neither writes picks nor listens to them by default', () => {
+    const on = jest.spyOn(bus, 'on');
     new EventLogger(bus, logger, {}, { clock });
+    expect(on.mock.calls.map(([type]) => type)).not.toContain('call.picked');
     bus.emit('call.picked', { service: 'users', instanceId: 'a', strategy: 'random', attempt: 1 });
     expect(lines).toEqual([]);
   });

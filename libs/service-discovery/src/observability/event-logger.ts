@@ -3,7 +3,7 @@ import { type EventName, type InstanceKey, type ServiceDiscoveryEvent } from '..
 import { type EventBus } from './event-bus.js';
 import { lineOf, type LogLevel } from './event-line.js';
 import { ExpiryBursts } from './expiry-bursts.js';
-import { EVENT_TYPES, stateOf, storyOf, SUBJECT_TYPES, subjectOf } from './event-subject.js';
+import { EVENT_TYPES, stateOf, storyOf, subjectOf } from './event-subject.js';
 
 /**
  * Where lines go; one method a level, so that Nest's logger, pino or the console are a few lines away. `fields` is
@@ -26,8 +26,9 @@ export interface EventLoggerOptions {
    */
   maxLines?: number;
   /**
-   * Another level for an event type, or `false` to leave it out.
-   * @default the levels of `lineOf`
+   * Another level for an event type, or `false` to leave it out. Picks are logged only where they have a level here, such as
+   * `{ 'call.picked': 'debug' }`.
+   * @default the levels of `lineOf`, and false for `call.picked`
    */
   levels?: Partial<Record<EventName, LogLevel | false>>;
   /**
@@ -75,7 +76,7 @@ const OWN_FINDINGS: ReadonlySet<EventName> = new Set<EventName>([
 const MAX_CHANGES = 10;
 
 /**
- * Writes one structured line an event, and folds repeats. Nothing is logged for `call.picked`. By far the most events are
+ * Writes one structured line an event, and folds repeats. `call.picked` is logged on request alone. By far the most events are
  * repeats, such as that a call succeeded: each is kept in place of the one before, and made a line if it is written.
  */
 export class EventLogger {
@@ -109,8 +110,9 @@ export class EventLogger {
     this.withFields = settings.fields;
     this.expiries = new ExpiryBursts(this.clock, (service, count) => this.writeExpiries(service, count));
     const stories = new Map<readonly EventName[], Map<string, Window>>();
-    for (const type of SUBJECT_TYPES) {
-      if (this.levels[type] === false) continue;
+    for (const type of EVENT_TYPES) {
+      // Not even listened to, as a look at each pick would be a cost of each call.
+      if (this.levels[type] === false || (type === 'call.picked' && this.levels[type] === undefined)) continue;
       const story = storyOf(type);
       const siblings = (story && stories.get(story)) ?? new Map<string, Window>();
       if (story) stories.set(story, siblings);
@@ -132,7 +134,7 @@ export class EventLogger {
     // What counts as a repeat of whichever other of its type where there is no room for more subjects.
     const anySubject = ` ${type}`;
     const onEvent = (event: ServiceDiscoveryEvent): void => {
-      let subject = subjectOf(event) ?? anySubject;
+      let subject = subjectOf(event);
       let window = siblings.get(subject);
       if (!window && this.windows.size >= this.maxLines) window = siblings.get((subject = anySubject));
       const isOthers = this.isOthers(event);
@@ -208,8 +210,8 @@ export class EventLogger {
     const { event, isOthers, repeats, changes } = window;
     window.state = stateOf(event);
     const line = lineOf(event);
-    const level = this.levels[event.type] ?? (isOthers && line?.level === 'log' ? 'debug' : line?.level);
-    if (!line || !level) return;
+    const level = this.levels[event.type] ?? (isOthers && line.level === 'log' ? 'debug' : line.level);
+    if (!level) return;
     if (event.type === 'instance.expired' && !this.expiries.names(event.key.serviceName)) return;
     const { message, fields } = line;
     const many = changes >= MAX_CHANGES;

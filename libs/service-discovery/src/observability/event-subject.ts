@@ -10,10 +10,9 @@ const ofRegistry = (): string => '';
 /**
  * What an event is about, more exactly than its type says: events of one type with one subject are repeats of each other,
  * but for those of a story (below).
- * Null for what happens at every call and says nothing by itself. It is asked at each event, so it builds no text where
- * the most of them come from: calls that succeed.
+ * It is asked at each event that is logged, so it builds no text where most of them come from: calls that succeed.
  */
-const SUBJECTS: { readonly [Name in EventName]: SubjectOf<EventOf<Name>> | null } = {
+const SUBJECTS: { readonly [Name in EventName]: SubjectOf<EventOf<Name>> } = {
   'instance.registered': ({ instance }) => keyOf(instance),
   'instance.deregistered': ofInstance,
   'instance.expired': ofInstance,
@@ -44,7 +43,7 @@ const SUBJECTS: { readonly [Name in EventName]: SubjectOf<EventOf<Name>> | null 
   'balancing.fail_open': ofService,
   'balancing.fail_open_ended': ofService,
   'call.passed_over': ({ service, instanceId }) => `${service} ${instanceId}`,
-  'call.picked': null,
+  'call.picked': ({ service, instanceId }) => `${service} ${instanceId}`,
   'call.refused': ({ service, stage }) => `${service} ${stage}`,
   'call.retried': ofService,
   'call.hedged': ofService,
@@ -82,13 +81,10 @@ export function stateOf(event: ServiceDiscoveryEvent): string {
 
 export const EVENT_TYPES = Object.keys(SUBJECTS) as EventName[];
 
-/** The types of events that have a subject. */
-export const SUBJECT_TYPES = EVENT_TYPES.filter((type) => SUBJECTS[type] !== null);
-
-export function subjectOf(event: ServiceDiscoveryEvent): string | null {
+export function subjectOf(event: ServiceDiscoveryEvent): string {
   // TypeScript does not see that an event and the entry of its type belong together.
-  const subject = SUBJECTS[event.type] as SubjectOf<ServiceDiscoveryEvent> | null;
-  return subject?.(event) ?? null;
+  const subject = SUBJECTS[event.type] as SubjectOf<ServiceDiscoveryEvent>;
+  return subject(event);
 }
 
 /** What a call failed with. */
