@@ -43,7 +43,7 @@ export function discoveryAdapter(communicator: ServiceCommunicator, registry: Se
   return adapter;
 }
 
-/** Where to say what somebody wants to say with an `httpsAgent`. */
+/** What takes the place of an `httpsAgent`. */
 export const HTTPS_AGENT_HINT =
   'services are called with the TLS of ServiceDiscoveryModule (transport: { tls }); for other hosts, a request may have an agent of its own';
 
