@@ -6,7 +6,8 @@ import { waitFor } from '../support/wait.js';
 const HASTE: Readonly<Record<string, string>> = {
   SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL: '2',
   SERVICE_DISCOVERY_HEALTH_CHECK_TIMEOUT: '2',
-  SERVICE_DISCOVERY_SERVICE_TTL: '8',
+  // Long enough for three checks to fail before it runs out, also where checks and heartbeats come late.
+  SERVICE_DISCOVERY_SERVICE_TTL: '15',
   SERVICE_DISCOVERY_CIRCUIT_BREAKER_RECOVERY_TIMEOUT: '2',
   SERVICE_DISCOVERY_RETRY_BASE_DELAY: '0.05',
 };

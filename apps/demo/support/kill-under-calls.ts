@@ -18,13 +18,14 @@ export async function killUnderCalls(stage: Stage, name: string, meanwhile: () =
   const registryUrl = stage.process('registry').url;
   const callers = await Promise.all(Array.from({ length: CALLERS }, () => Caller.start(registryUrl)));
   const requests = callers.map((caller) => caller.request('user-service', 'GET', '/users/1'));
-  const load = new Load({ requests, rate: await paceOf(requests, 60, print) });
-  await load.more(60);
+  const rate = await paceOf(requests, 60, print);
+  const load = new Load({ requests, rate });
+  await load.more(rate);
 
   victim.kill('SIGKILL');
   await victim.ended;
   const endedAt = performance.now();
-  await load.more(60);
+  await load.more(rate);
   await meanwhile();
   await load.stop();
   await Promise.all(callers.map((caller) => caller.close()));
