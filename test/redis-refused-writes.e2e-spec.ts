@@ -6,6 +6,7 @@ import { HealthAggregator } from '../libs/service-discovery/src/health/index.js'
 import { type EventName } from '../libs/service-discovery/src/model/index.js';
 import { DiscoveryMetrics } from '../libs/service-discovery/src/observability/index.js';
 import { pollUntil } from './support/poll.js';
+import { RedisCluster } from './support/redis-cluster.js';
 import { RedisSetting } from './support/redis-setting.js';
 import { type RegistryMember } from './support/registry-member.js';
 import { report, sinceMs } from './support/timing.js';
@@ -143,5 +144,37 @@ describe('a Redis that can be read and refuses writes', () => {
     await reconciled;
     await two.until(() => [...two.ids].sort().join() === 'b,c');
     expect(one.registry.offlineWrites).toBe(0);
+  });
+});
+
+describe('a Cluster of which one master refuses writes', () => {
+  it('takes those for the other masters, and the outage is over when that master takes them again', async () => {
+    const cluster = await RedisCluster.start();
+    redis.atEnd(() => cluster.stop());
+    const member = redis.member(redis.openStore({ url: cluster.url, commandTimeout: '5s' }), OPTIONS);
+    const told: string[] = [];
+    member.bus.on('registry.writes_refused', ({ reason }) => void told.push(reason));
+    member.bus.on('registry.writes_accepted', () => void told.push('accepted'));
+    await member.registry.start();
+    const register = (serviceName: string): Promise<unknown> =>
+      member.registry.register({ serviceName, instanceId: 'a', host: '127.0.0.1', port: 8080 });
+    const names = ['users', 'orders', 'stock', 'billing', 'mail', 'search', 'cart', 'shop'];
+    for (const name of names) await register(name);
+
+    // It has the keys of `users`, and not the index of all names, which registrations write to.
+    const [, , full] = cluster.masters;
+    expect(await full!.client().keys('*:records')).toContain('sd:{default:users}:records');
+    const refused = member.next('registry.writes_refused');
+    await full!.client().config('SET', 'maxmemory', '1mb');
+    await refused;
+    const outcomes = await Promise.allSettled(names.map(register));
+    expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set(['fulfilled', 'rejected']));
+
+    const accepted = member.next('registry.writes_accepted');
+    await full!.client().config('SET', 'maxmemory', '0');
+    await accepted;
+    for (const name of names) await register(name);
+    expect(told).toEqual([expect.stringMatching(/refuses: OOM/), 'accepted']);
+    expect(member.registry.listServices()).toHaveLength(names.length);
   });
 });

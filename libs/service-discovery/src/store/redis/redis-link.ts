@@ -16,7 +16,7 @@ import { slotOf } from './slot.js';
 const SERVICES_PER_ROUND_TRIP = 500;
 /** The server is no primary any more: Sentinel, or the next connection, may know another one. */
 const MISPLACED = /^(READONLY|MASTERDOWN)\b/;
-/** The waits between two connections that are given up for that. Where each leads to a replica, reading has to go on. */
+/** The waits between two connections that are given up since they lead to a replica. */
 const NEXT_CONNECTION = { firstMs: 1_000, longestMs: 30_000 };
 /** Redis is there, but not for anybody yet: it has nothing against what was asked. */
 const TEMPORARY = /^(LOADING|BUSY)\b/;
@@ -42,8 +42,8 @@ export class RedisLink {
   /** When something last came over a connection, by its socket. */
   private readonly heardAt = new WeakMap<object, number>();
   private readonly refused = new RefusedWrites((error) => this.unavailable(error));
-  /** How often a connection was given up since it leads to no primary, and when another one may be. */
-  private misplaced = { times: 0, nextAt: Number.NEGATIVE_INFINITY };
+  /** How often a connection was given up since it leads to a replica, and when another one may be. */
+  private replica = { times: 0, nextAt: Number.NEGATIVE_INFINITY };
 
   constructor(
     private readonly options: CommandConnectionOptions,
@@ -52,7 +52,7 @@ export class RedisLink {
     spread: ReconnectSpread,
   ) {
     this.refused.onChange((refusal) => {
-      if (!refusal) this.misplaced = { times: 0, nextAt: Number.NEGATIVE_INFINITY };
+      if (!refusal) this.replica = { times: 0, nextAt: Number.NEGATIVE_INFINITY };
     });
     this.services = new BatchSize(SERVICES_PER_ROUND_TRIP, options.commandTimeoutMs, clock);
     this.connection = new CommandConnection(options, random, spread, {
@@ -268,14 +268,19 @@ export class RedisLink {
     if (early && 'error' in early) throw this.unavailable(early.error);
     const misplaced = answers.find((answer) => isRefusal(answer, MISPLACED));
     if (!misplaced || !('error' in misplaced)) return;
-    const now = this.clock.now();
-    if (now >= this.misplaced.nextAt) {
-      const times = this.misplaced.times + 1;
-      const waitMs = Math.min(NEXT_CONNECTION.longestMs, NEXT_CONNECTION.firstMs * 2 ** (times - 1));
-      this.misplaced = { times, nextAt: now + waitMs };
-      this.giveUp([client], misplaced.error);
-    }
+    if (this.mayLookElsewhere(misplaced.error)) this.giveUp([client], misplaced.error);
     throw this.unavailable(misplaced.error);
+  }
+
+  /** A replica can be read, so its connection is given up ever more rarely while each new one leads to a replica again. */
+  private mayLookElsewhere({ message }: Error): boolean {
+    if (!message.startsWith('READONLY')) return true;
+    const now = this.clock.now();
+    const { times, nextAt } = this.replica;
+    if (now < nextAt) return false;
+    const waitMs = Math.min(NEXT_CONNECTION.longestMs, NEXT_CONNECTION.firstMs * 2 ** times);
+    this.replica = { times: times + 1, nextAt: now + waitMs };
+    return true;
   }
 
   private runOnCluster<Reply>(
