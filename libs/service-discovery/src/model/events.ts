@@ -102,7 +102,7 @@ export interface ServiceDiscoveryEvents {
   /** The registry cannot be reached, or refuses us; the last good snapshot is served, where there has been one. */
   'registry.unavailable': { reason: string; hasSnapshot: boolean };
   'registry.available': { downMs: number };
-  /** The registry can be read, and takes no writes: no registration, no heartbeat. Nothing expires there meanwhile. */
+  /** The registry can be read, and takes no writes: no registration, no heartbeat, and nothing expires there. */
   'registry.writes_refused': { reason: string };
   'registry.writes_accepted': { refusedMs: number };
   /** Something in the shared registry was skipped, or was missed and mended. */

@@ -12,7 +12,7 @@ import { type ReconnectSpread } from './reconnect-spread.js';
 import { RefusedWrites } from './refused-writes.js';
 import { slotOf } from './slot.js';
 
-/** Services in one round trip at the most: Redis serves nobody else while it works on one. */
+/** Services in one round trip at the most: Redis does nothing else while it works on one. */
 const SERVICES_PER_ROUND_TRIP = 500;
 /** The server is no primary any more: Sentinel, or the next connection, may know another one. */
 const MISPLACED = /^(READONLY|MASTERDOWN)\b/;
@@ -317,7 +317,7 @@ export class RedisLink {
   }
 
   /**
-   * Waits for an answer. The time for it begins anew with whatever a server sends that owes it: Redis answers in order, so
+   * Waits for an answer. The time for it starts over whenever a server that owes it sends something: Redis answers in order, so
    * that is this answer, or one before it.
    * @param servers those that owe the answer: where it does not come, their connections are given up
    * @param explain why there is no answer; undefined: the servers did not give one
