@@ -367,17 +367,6 @@ it('every block of TypeScript in the README bears the name of a file, and every 
   expect([...sources.keys()].sort()).toEqual([...Object.keys(examples), ...PROCESSES].sort());
 });
 
-it('every link inside of the README leads somewhere', () => {
-  const anchors = [...readme.matchAll(/^#{2,} (.*)$/gm)].map(([, title]) =>
-    title!
-      .toLowerCase()
-      .replaceAll(/[^\w\s-]/g, '')
-      .replaceAll(' ', '-'),
-  );
-  const wanted = [...readme.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor!);
-  expect(wanted.filter((anchor) => !anchors.includes(anchor))).toEqual([]);
-});
-
 describe('an example of the README', () => {
   const running: { close(): Promise<unknown> }[] = [];
   afterAll(() => Promise.all(running.map((one) => one.close())));

@@ -38,6 +38,16 @@ export async function buildPackage(consumerManifest: object): Promise<BuiltPacka
   }
 }
 
+/** Installs in the project what npm would publish, in place of the link to what was built. */
+export async function installPacked({ package: built, consumer }: BuiltPackage): Promise<void> {
+  const { stdout } = await exec('npm', ['pack', '--json', '--pack-destination', consumer], { cwd: built });
+  const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
+  const installed = join(consumer, 'node_modules/nest-service-discovery');
+  await rm(installed);
+  await mkdir(installed);
+  await exec('tar', ['-xzf', join(consumer, filename), '-C', installed, '--strip-components=1']);
+}
+
 /** Puts the sources of a folder of the workspace into the project, as they are without their types. */
 export async function addSources({ consumer }: BuiltPackage, folder: string): Promise<void> {
   for (const file of await readdir(join(root, folder), { recursive: true })) {

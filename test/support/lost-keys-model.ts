@@ -4,7 +4,7 @@ import { type InstanceKey, keyOf, type Lease } from '../../libs/service-discover
 import { agree } from './registry-model.js';
 import { RegistryWorld, type SharedStore, type WorldProcess } from './registry-world.js';
 
-export const PARTS = ['records', 'states', 'details', 'leases', 'meta', 'changes'] as const;
+const PARTS = ['records', 'states', 'details', 'leases', 'meta', 'changes'] as const;
 const SERVICES = ['users', 'orders'] as const;
 
 /** A store that keeps a service in several keys, each of which may go at any time. */

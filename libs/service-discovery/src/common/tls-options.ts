@@ -46,7 +46,7 @@ export interface TlsOptions {
   rejectUnauthorized?: boolean;
 }
 
-export const TLS_OPTION_NAMES = [
+const TLS_OPTION_NAMES = [
   'ca',
   'cert',
   'key',

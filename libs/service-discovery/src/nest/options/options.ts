@@ -182,7 +182,7 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
 }
 
 /** Who is checked how often, and what counts as healthy. */
-export interface ScheduledHealthCheckOptions extends Omit<HealthCheckOptions, 'cron'> {
+interface ScheduledHealthCheckOptions extends Omit<HealthCheckOptions, 'cron'> {
   /**
    * A cron expression in place of an `interval`: five fields, or six with seconds before them, in the time zone of the
    * process. All instances are checked at those times, but for new ones, which are within a second, and those whose

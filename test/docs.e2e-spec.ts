@@ -1,0 +1,199 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import {
+  DiscoveryMetrics,
+  ERROR_CODES,
+  EventBus,
+  getServiceDiscoveryConfig,
+  MemoryRegistryStore,
+  ServiceRegistry,
+} from 'nest-service-discovery';
+import { Registry } from 'prom-client';
+import { KNOWN_OPTIONS } from '../libs/service-discovery/src/nest/options/known-options.js';
+import { variableFor } from '../libs/service-discovery/src/nest/options/environment.js';
+import { toErrorBody } from '../libs/service-discovery/src/nest/rest/rest-error.js';
+import { ServiceDiscoveryError } from '../libs/service-discovery/src/common/index.js';
+
+const root = join(import.meta.dirname, '..');
+const page = (name: string): Promise<string> => readFile(join(root, 'docs', name), 'utf8');
+
+/** The cells of every table row of a page whose first cell is a name in backticks. */
+function rowsOf(text: string): string[][] {
+  return [...text.matchAll(/^\| `(.*) \|$/gm)].map(([line]) =>
+    line
+      .slice(1, -1)
+      .split(/(?<!\\)\|/)
+      .map((cell) => cell.trim()),
+  );
+}
+
+const namesIn = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name!);
+
+describe('docs/errors.md', () => {
+  it('has one row for each code, with its status in the API', async () => {
+    const [library] = (await page('errors.md')).split('## Answers of the REST API');
+    const documented = rowsOf(library!).map((cells) => [namesIn(cells[0]!)[0], cells.at(-1)]);
+    const inCode = (Object.keys(ERROR_CODES) as (keyof typeof ERROR_CODES)[]).map((code) => [
+      code,
+      String(toErrorBody(new ServiceDiscoveryError(code, ''))?.status_code ?? '–'),
+    ]);
+    expect(documented.sort()).toEqual(inCode.sort());
+  });
+});
+
+/** Counts one event for each metric, so that every label has a value. */
+function countOneOfEach(bus: EventBus): void {
+  const service = 'users';
+  const instanceId = 'a';
+  const key = { serviceName: service, instanceId };
+  bus.emit('health.checked', { key, passed: true, detail: { checkedAt: 1 } });
+  bus.emit('expiry.held', { service, since: 1, overdue: 1, total: 1 });
+  bus.emit('circuit.opened', { service, instanceId, reason: 'consecutive_failures', failures: 5 });
+  bus.emit('instance.ejected', { key, reason: 'latency', evidence: '', ejectedForMs: 1, ejections: 1 });
+  bus.emit('balancing.panic', { service, healthyShare: 0 });
+  bus.emit('call.picked', { service, instanceId, strategy: 'random', attempt: 1, failOpen: true });
+  bus.emit('instance.unreachable', { key, reason: 'refused', avoidedForMs: 1, failures: 1 });
+  bus.emit('call.refused', { service, stage: 'bulkhead', code: 'BULKHEAD_FULL' });
+  bus.emit('call.retried', { service, attempt: 2, delayMs: 0, reason: '' });
+  bus.emit('call.hedged', { service, attempt: 2, afterMs: 1 });
+  bus.emit('call.failed_over', { service, from: 'a', to: 'b', reason: '' });
+  bus.emit('call.answered_stale', { service, ageMs: 1, reason: '' });
+  bus.emit('call.completed', { service, ok: true, attempts: 1, durationMs: 1 });
+}
+
+interface Shown {
+  readonly name: string;
+  readonly type: string;
+  readonly values: readonly { readonly labels: object }[];
+}
+
+describe('docs/metrics.md', () => {
+  it('has one row for each metric, with its type and labels', async () => {
+    const store = new MemoryRegistryStore();
+    const registry = new ServiceRegistry(store);
+    await registry.start();
+    await registry.register({ serviceName: 'users', instanceId: 'a', host: '127.0.0.1', port: 80 });
+    const { snapshot } = registry;
+    const expiryHolds = new Map([['users', { since: 1, overdue: 1, total: 1 }]]);
+    const source = { snapshot: { ...snapshot, expiryHolds }, ageMs: () => 0 };
+    const bus = new EventBus();
+    const collected = new Registry();
+    const metrics = new DiscoveryMetrics(bus, source, { registry: collected });
+    countOneOfEach(bus);
+
+    const shown = (await collected.getMetricsAsJSON()) as unknown as Shown[];
+    const inCode = shown.map(({ name, type, values }) => {
+      const labels = new Set(values.flatMap((value) => Object.keys(value.labels)));
+      labels.delete('le');
+      return { name: name.replace('service_discovery_', ''), type, labels: [...labels].sort() };
+    });
+    const tables = (await page('metrics.md')).split('## Queries')[0]!;
+    const documented = rowsOf(tables).map(([name, type, labels]) => ({
+      name: namesIn(name!)[0],
+      type,
+      labels: namesIn(labels!).sort(),
+    }));
+    const byName = (one: { name?: string }, other: { name?: string }): number => (one.name! < other.name! ? -1 : 1);
+    expect(documented.sort(byName)).toEqual(inCode.sort(byName));
+
+    metrics.close();
+    await registry.close();
+    await store.close();
+  });
+
+  it('names only metrics that exist in its queries', async () => {
+    const text = await page('metrics.md');
+    const [tables, queries] = text.split('## Queries') as [string, string];
+    const names = rowsOf(tables).map(([name]) => `service_discovery_${namesIn(name!)[0]}`);
+    const used = [...queries.matchAll(/service_discovery_\w+?(?=_bucket|\b)/g)].map(([name]) => name);
+    expect(used.length).toBeGreaterThan(5);
+    expect(used.filter((name) => !names.includes(name))).toEqual([]);
+  });
+});
+
+const PRESETS = ['development', 'testing', 'staging', 'production'] as const;
+
+/** What a preset sets, by path: `retry.baseDelay`. */
+function settingsOf(preset: (typeof PRESETS)[number]): Record<string, string> {
+  const { preset: _name, ...settings } = getServiceDiscoveryConfig(preset);
+  return Object.fromEntries(
+    Object.entries(settings).flatMap(([name, value]: [string, unknown]) =>
+      typeof value === 'object' && value !== null
+        ? Object.entries(value).map(([key, own]) => [`${name}.${key}`, literal(own)])
+        : [[name, literal(value)]],
+    ),
+  );
+}
+
+function literal(value: unknown): string {
+  return typeof value === 'string' ? `'${value}'` : String(value);
+}
+
+describe('docs/configuration.md', () => {
+  /** Options whose own options are shown as one value, or elsewhere. */
+  const AS_ONE = ['serviceCircuitBreaker'];
+
+  it('has every option once', async () => {
+    const [tables] = (await page('configuration.md')).split('## Presets');
+    const documented = rowsOf(tables!).flatMap(([cell]) => namesIn(cell!.replaceAll(/\(.*\)/g, '')));
+    const inCode = Object.entries(KNOWN_OPTIONS).flatMap(([name, inner]) =>
+      inner === null || AS_ONE.includes(name) ? [name] : inner.map((key) => `${name}.${key}`),
+    );
+    const transport = documented.filter((name) => name.startsWith('transport.'));
+    expect(transport.length).toBeGreaterThan(5);
+    expect(documented.filter((name) => !transport.includes(name)).sort()).toEqual(
+      inCode.filter((name) => !AS_ONE.includes(name)).sort(),
+    );
+    for (const name of AS_ONE) expect(tables).toContain(`### \`${name}\``);
+  });
+
+  it('names the variable of each option that has one', async () => {
+    const [tables] = (await page('configuration.md')).split('## Presets');
+    for (const [cell] of rowsOf(tables!)) {
+      const names = namesIn(cell!.replaceAll(/\(.*\)/g, ''));
+      const wanted = names.map((name) => variableFor(name === 'loadBalancing.strategy' ? 'loadBalancing' : name));
+      const variables = [...cell!.matchAll(/SERVICE_DISCOVERY_\w+/g)].map(([variable]) => variable);
+      expect({ names, variables }).toEqual({ names, variables: wanted.filter((name) => name !== undefined) });
+    }
+  });
+
+  it('shows the presets side by side as they are', async () => {
+    const [, presets] = (await page('configuration.md')).split('## Presets');
+    const rows = rowsOf(presets!);
+    const documented = PRESETS.map((_preset, index) => {
+      const column = rows.map((cells) => [namesIn(cells[0]!)[0]!, namesIn(cells[index + 2]!)[0]] as const);
+      return Object.fromEntries(column.filter(([, value]) => value !== undefined)) as Record<string, string>;
+    });
+    expect(documented).toEqual(PRESETS.map(settingsOf));
+  });
+});
+
+describe('the links of the docs', () => {
+  const anchorsOf = (text: string): string[] =>
+    [...text.matchAll(/^#{1,4} (.*)$/gm)].map(([, title]) =>
+      title!
+        .toLowerCase()
+        .replaceAll(/[^\w\s-]/g, '')
+        .replaceAll(' ', '-'),
+    );
+
+  it('lead to pages and headings that exist', async () => {
+    const pages = (await readdir(join(root, 'docs')))
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => `docs/${name}`);
+    const dead: string[] = [];
+    for (const from of ['README.md', ...pages]) {
+      const text = await readFile(join(root, from), 'utf8');
+      for (const [, path = '', anchor] of text.matchAll(/\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]+))?\)/g)) {
+        const target = path === '' ? from : join(dirname(from), path);
+        const exists = existsSync(join(root, target));
+        const reaches =
+          exists && (anchor === undefined || anchorsOf(await readFile(join(root, target), 'utf8')).includes(anchor));
+        if (!reaches) dead.push(`${from}: ${path}${anchor === undefined ? '' : `#${anchor}`}`);
+      }
+    }
+    expect(dead).toEqual([]);
+  });
+});
