@@ -1015,13 +1015,14 @@ if kind == 'operator' then
 else
   local changed = state.health ~= status
   local has = detail ~= ''
+  local wasMissing = false
   state.health = status
   if has then
-    redis.call('HSET', KEYS.details, id, detail)
+    wasMissing = redis.call('HSET', KEYS.details, id, detail) == 1
   elseif changed then
     redis.call('HDEL', KEYS.details, id)
   end
-  news = changed or has and (state.announced ~= print or checkedAt - state.announcedAt >= silence)
+  news = changed or has and (wasMissing or state.announced ~= print or checkedAt - state.announcedAt >= silence)
   if news then
     state.announcedAt = has and checkedAt or 0
     state.announced = has and print or '-'
