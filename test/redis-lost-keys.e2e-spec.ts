@@ -1,7 +1,8 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, it } from '@jest/globals';
 import fc from 'fast-check';
 import { type Cluster, type Redis } from 'ioredis';
-import { systemClock } from '../libs/service-discovery/src/common/index.js';
+import { pendingInput, systemClock } from '../libs/service-discovery/src/common/index.js';
 import { RedisRegistryStore } from '../libs/service-discovery/src/store/index.js';
 import { ClockedCluster, ClockedRedis, ClockedSentinelRedis } from './support/clocked-redis.js';
 import { type EvictingStore, keysOf, losses, survives } from './support/lost-keys-model.js';
@@ -10,10 +11,51 @@ import { RedisCluster } from './support/redis-cluster.js';
 import { MASTER_NAME, RedisSentinels } from './support/redis-sentinel.js';
 import { RedisServer } from './support/redis-server.js';
 
+const MARKER = 'lost-keys:marker';
+
+/** What was told on some servers: time may only go on once it has arrived, since it takes the machine's time. */
+class Messages {
+  private readonly arrived = new Map<RedisServer, Set<string>>();
+  private markers = 0;
+
+  private constructor(private readonly servers: readonly RedisServer[]) {}
+
+  static async on(servers: readonly RedisServer[]): Promise<Messages> {
+    const messages = new Messages(servers);
+    for (const server of servers) {
+      const subscriber = server.connect();
+      const arrived = new Set<string>();
+      messages.arrived.set(server, arrived);
+      subscriber.on('message', (_channel, marker: string) => arrived.add(marker));
+      await subscriber.subscribe(MARKER);
+      messages.subscribers.push(subscriber);
+    }
+    return messages;
+  }
+
+  private readonly subscribers: Redis[] = [];
+
+  /** Resolves when everything has arrived that was told before: a server tells of things in order, also to other nodes. */
+  async settle(): Promise<void> {
+    const markers = this.servers.map(() => String(++this.markers));
+    await Promise.all(this.servers.map((server, index) => server.client().publish(MARKER, markers[index]!)));
+    const all = [...this.arrived.values()];
+    while (!all.every((arrived) => markers.every((marker) => arrived.has(marker)))) await nextTurn();
+    for (const arrived of all) arrived.clear();
+    // It has been written to all sockets; this process has to read them.
+    await pendingInput();
+  }
+
+  close(): void {
+    for (const subscriber of this.subscribers) subscriber.disconnect();
+  }
+}
+
 /** A store of a namespace of its own on a client whose scripts take the time from the test. */
 function evicting(
   client: (Redis | Cluster) & { setTime(ms: number): Promise<void> | void },
   namespace: string,
+  messages: Messages,
 ): EvictingStore {
   let time = Date.UTC(2026, 0, 1);
   const setTime = async (): Promise<void> => client.setTime(time);
@@ -30,6 +72,7 @@ function evicting(
         { clock: { ...systemClock, now: () => clock.now() }, expiryClock: clock },
       ),
     advance: async (ms) => {
+      await messages.settle();
       time += ms;
       await setTime();
       // As if others had swept all along, so that it is no standstill.
@@ -44,14 +87,22 @@ function evicting(
 
 describe('keys that Redis evicts at random, under calls', () => {
   let namespaces = 0;
-  const holdsOn = (name: string, runs: number, open: () => Parameters<typeof evicting>[0]): void => {
+  const holdsOn = (
+    name: string,
+    runs: number,
+    open: () => Parameters<typeof evicting>[0],
+    servers: () => readonly RedisServer[],
+  ): void => {
     it(`${name}: no instance is missed, and all come to see what is kept registered`, async () => {
-      const client = open();
-      const property = fc.asyncProperty(losses, (all) => survives(evicting(client, `lost-${++namespaces}`), all));
+      const [client, messages] = [open(), await Messages.on(servers())];
+      const property = fc.asyncProperty(losses, (all) =>
+        survives(evicting(client, `lost-${++namespaces}`, messages), all),
+      );
       try {
         await fc.assert(property, modelRuns(`${name}, with lost keys`, runs));
       } finally {
         client.disconnect();
+        messages.close();
       }
     }, 600_000);
   };
@@ -68,7 +119,22 @@ describe('keys that Redis evicts at random, under calls', () => {
   }, 60_000);
   afterAll(() => Promise.all([server.stop(), sentinels.stop(), cluster.stop()]));
 
-  holdsOn('a single server', 20, () => new ClockedRedis(server.port, '127.0.0.1'));
-  holdsOn('Sentinel', 10, () => new ClockedSentinelRedis(sentinels.addresses, MASTER_NAME));
-  holdsOn('Cluster', 10, () => new ClockedCluster(cluster.masters.map(({ port }) => ({ host: '127.0.0.1', port }))));
+  holdsOn(
+    'a single server',
+    20,
+    () => new ClockedRedis(server.port, '127.0.0.1'),
+    () => [server],
+  );
+  holdsOn(
+    'Sentinel',
+    10,
+    () => new ClockedSentinelRedis(sentinels.addresses, MASTER_NAME),
+    () => [sentinels.primary.server],
+  );
+  holdsOn(
+    'Cluster',
+    10,
+    () => new ClockedCluster(cluster.masters.map(({ port }) => ({ host: '127.0.0.1', port }))),
+    () => cluster.masters,
+  );
 });
