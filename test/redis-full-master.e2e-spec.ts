@@ -69,7 +69,7 @@ describe('a master of a Cluster whose memory is full', () => {
     expect(await full.zcard(`sd:{default:${serviceName}}:leases`)).toBe(2);
     await full.config('SET', 'maxmemory', '0');
 
-    // Leases ran out meanwhile. The heartbeat comes late, as after waits that grew.
+    // Leases have run out. The heartbeat comes late, as after waits that grew.
     for (let ms = 0; ms < 30_000; ms += 1_000) expect(await second()).toBe(0);
     expect(await stores[0]!.renew([living])).toEqual([true]);
     expect(ids().sort()).toEqual(['dead', 'living']);

@@ -63,7 +63,7 @@ const REST_MS = 120_000;
 const TICK_MS = 2_000;
 
 /**
- * Loses keys under calls: a process goes on finding every instance that it has found, for as long as somebody keeps it
+ * Loses keys under calls: a process goes on finding every instance that it has found, for as long as it is kept
  * registered; and when all is quiet again, everybody sees what is kept, and nothing else.
  */
 class LostKeysModel {

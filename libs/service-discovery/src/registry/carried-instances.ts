@@ -15,7 +15,7 @@ interface Carried {
 }
 
 /**
- * Keeps what a store forgot because it started anew, until it is registered again. Without that, the first reader to find
+ * Keeps what a store forgot, as one does that starts without its memory, until it is registered again. Without that, the first reader to find
  * the new store would see almost no instances, and refuse calls that went well during the whole outage.
  *
  * The grace of an instance runs while the store can be reached, from the first loss on: a store that forgets again and again

@@ -172,7 +172,7 @@ describe('leases that checks keep', () => {
       expect(idsOf(checking.registry)).toEqual([]);
     });
 
-    it('are kept by its heartbeats once somebody else has sent one', async () => {
+    it('are kept by its heartbeats once another process has sent one', async () => {
       const [owner, other] = [await started(), await started()];
       await registerOwn(owner);
       await stage.settled();

@@ -8,7 +8,7 @@ export interface RegisterOptions {
    */
   heartbeat?: 'auto' | 'manual';
   /**
-   * What renews the lease. `checks`: health checks that pass, until the first heartbeat of somebody else comes; where this
+   * What renews the lease. `checks`: health checks that pass, until the first heartbeat from elsewhere comes; where this
    * process renews it, too, that leaves it as it is.
    * @default 'heartbeat'
    */

@@ -95,7 +95,7 @@ export function checkedLeaseContract(
       assert.equal(kindOf('a'), 'checks');
     });
 
-    it('start anew with a registration that replaces them, and with one that comes back', async () => {
+    it('start over with a registration that replaces them, and with one that comes back', async () => {
       const first = await put('a', 'heartbeat');
       assert.deepEqual(await store.renew([first]), [true]);
       const second = await put('a', 'checks');

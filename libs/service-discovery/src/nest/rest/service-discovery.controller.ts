@@ -115,7 +115,7 @@ export class ServiceDiscoveryController {
   async register(@RegistrationBody() body: RegisterServiceDto, @Res() response: unknown): Promise<RegisteredView> {
     const registration = toRegistration(body);
     const { instance, lease, replaced } = await this.registry.register(registration, {
-      // Whoever registers over HTTP sends the heartbeats, if there are to be any.
+      // A client that registers over HTTP sends the heartbeats, if there are to be any.
       heartbeat: 'manual',
       claim: body.claim,
       lease: this.leases.choose(registration, body.lease),

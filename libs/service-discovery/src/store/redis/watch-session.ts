@@ -243,7 +243,7 @@ export class WatchSession {
     for (const name of short) await this.restore(name);
   }
 
-  /** Puts back what Redis lost of a service, unless it has changed meanwhile: whoever has seen that does so then. */
+  /** Puts back what Redis lost of a service, unless it has changed by then: then a process that has seen the change does. */
   private async restore(name: string): Promise<void> {
     const { link, keys, mirror, changesKept } = this.deps;
     const holdings = mirror.holdingsOf(name);
