@@ -492,7 +492,7 @@ describe('the end of the app', () => {
     ['results of health checks', 'Health check of user-service'],
     ['failures of communication', 'Call to failing-service failed'],
     ['changes of circuit breakers', 'Circuit of failing-service'],
-    ['load balancing decisions', 'picked'],
+    ['load balancing decisions', 'Attempt 1 of a call to user-service goes to'],
   ])('leaves %s in the log', (_what, line) => {
     expect(log).toContain(line);
   });
