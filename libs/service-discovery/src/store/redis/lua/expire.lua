@@ -105,6 +105,8 @@ for _, id in ipairs(expired) do
   drop(KEYS, limit, id, 'expired')
 end
 local left = redis.call('ZCARD', KEYS.leases)
+-- Without numbers, readers would have to take the whole service in each time that they compare it.
+if left > 0 and redis.call('HEXISTS', KEYS.meta, 'epoch') == 0 then beginEpoch(KEYS.meta, KEYS.changes) end
 if left == 0 and redis.call('HLEN', KEYS.details) > 0 then redis.call('DEL', KEYS.details) end
 local isWhole = redis.call('HLEN', KEYS.states) == left and redis.call('HLEN', KEYS.records) == left
 return { #expired, left, isWhole and 1 or 0 }
