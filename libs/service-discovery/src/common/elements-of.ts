@@ -2,7 +2,7 @@
 export function elementsOf<T>(value: readonly T[] | ReadonlySet<T>): readonly T[];
 export function elementsOf(value: unknown): readonly unknown[] | undefined;
 export function elementsOf(value: unknown): readonly unknown[] | undefined {
-  if (Array.isArray(value)) return value;
+  if (Array.isArray(value)) return value as readonly unknown[];
   // Not by identity: a Set may be of another realm.
   return Object.prototype.toString.call(value) === '[object Set]' ? [...(value as ReadonlySet<unknown>)] : undefined;
 }

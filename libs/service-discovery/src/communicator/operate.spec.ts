@@ -325,7 +325,7 @@ describe('what an operator sees and does', () => {
     expect(stages.every(({ purpose }) => purpose.length > 20)).toBe(true);
     expect(Object.fromEntries(stages.map(({ stage: name, options }) => [name, options]))).toMatchObject({
       deadline: { timeoutMs: 5_000 },
-      retry: { maxAttempts: 2, baseDelay: '50ms' },
+      retry: { maxAttempts: 2, baseDelay: 50 },
       load_balancing: { strategy: 'p2c_ewma' },
       circuit_breaker: { failureThreshold: 5, recoveryTimeout: 10_000 },
       concurrency: { concurrency: 256 },

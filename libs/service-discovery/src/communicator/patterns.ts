@@ -78,7 +78,7 @@ export const COMMUNICATION_PATTERNS: Readonly<Record<BuiltInTier, CommunicationP
 export type PatternOptions = Omit<CommunicatorOptions, 'pattern'>;
 
 /** What a user changes in the built-in patterns, value by value, and patterns of names of their own. */
-export type PatternOverrides = { readonly [Name in Tier]?: PatternOptions };
+export type PatternOverrides = Readonly<Partial<Record<Tier, PatternOptions>>>;
 
 /** The patterns in force, by name. A Map, since names come from registrations, too. */
 export type Patterns = ReadonlyMap<string, PatternOptions>;

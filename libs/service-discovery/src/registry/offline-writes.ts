@@ -108,7 +108,7 @@ export class OfflineWrites {
    * @param offline called with how it stands with the write
    */
   async write<T>(key: InstanceKey, online: () => Promise<T>, offline: (attempt: WriteAttempt) => T): Promise<T> {
-    const { feed, queue, clock } = this.deps;
+    const { queue, clock } = this.deps;
     const askedAt = clock.now();
     if (this.closed) return online();
     if (!this.isTakingWrites || queue.holds(key)) return offline({ inDoubt: false, askedAt });
@@ -178,7 +178,7 @@ export class OfflineWrites {
 
   /** As {@link heartbeat}, of many: in one round trip where the store is there. */
   async renewAll(leases: readonly Lease[], by: LeaseKind): Promise<readonly boolean[]> {
-    const { store, queue, feed } = this.deps;
+    const { store, queue } = this.deps;
     const offline = (): boolean[] => leases.map((lease) => this.heartbeat(lease, by));
     if (!this.closed && !this.isTakingWrites) return offline();
     const known = leases.map((lease) => ({ ...lease, generation: this.generationOf(lease, lease.generation) }));

@@ -9,7 +9,7 @@ const CRON = '*/30 * * * * *';
 
 function problemsOf(healthCheck: object, env: Environment = {}): string[] {
   try {
-    resolveServiceDiscoveryOptions({ healthCheck } as ServiceDiscoveryOptions, env);
+    resolveServiceDiscoveryOptions({ healthCheck }, env);
   } catch (error) {
     if (error instanceof InvalidConfigurationError)
       return error.problems.map(({ path, value, expected }) => `${path} ${JSON.stringify(value)}: ${expected}`);

@@ -348,7 +348,7 @@ describe('a wait', () => {
       problems: [
         { path: 'waitForService.signal', expected: 'an AbortSignal' },
         { path: 'waitForService.criteria.verison', expected: 'no option of this name (did you mean "version"?)' },
-        { path: 'waitForService.criteria.tags', expected: 'a list of texts' },
+        { path: 'waitForService.criteria.tags', expected: 'a list or a Set of texts' },
       ],
     });
   });
