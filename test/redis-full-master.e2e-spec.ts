@@ -1,12 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../libs/service-discovery/src/common/index.js';
+import { ServiceCommunicator } from '../libs/service-discovery/src/communicator/index.js';
 import { type Lease } from '../libs/service-discovery/src/model/index.js';
+import { ServiceRegistry } from '../libs/service-discovery/src/registry/index.js';
 import { RedisRegistryStore } from '../libs/service-discovery/src/store/index.js';
 import { slotOf } from '../libs/service-discovery/src/store/redis/slot.js';
-import { ChangeRecorder, ManualClock } from '../libs/service-discovery/src/testing/index.js';
+import { ChangeRecorder, FakeTransport, ManualClock } from '../libs/service-discovery/src/testing/index.js';
 import { ClockedCluster } from './support/clocked-redis.js';
+import { pollUntil } from './support/poll.js';
 import { RedisCluster } from './support/redis-cluster.js';
 import { type RedisServer } from './support/redis-server.js';
 import { instanceOf } from './support/redis-setting.js';
+import { report } from './support/timing.js';
 
 const TTL_MS = 9_000;
 const HEARTBEAT_MS = 3_000;
@@ -83,4 +88,86 @@ describe('a master of a Cluster whose memory is full', () => {
     expect(await stores[0]!.renew([dead])).toEqual([false]);
     await recorder.stop();
   });
+});
+
+/** `FULL_MASTER_SECONDS=20 npm test -- <spec>` keeps the master full for longer. */
+const SECONDS = Number(process.env.FULL_MASTER_SECONDS ?? 5);
+/** Leases run out while the master is full. */
+const OPTIONS = { serviceTtl: '3s', heartbeatInterval: '1s', trackHeartbeats: true } as const;
+const SERVICES = Array.from({ length: 12 }, (_, index) => `service-${index}`);
+
+describe('calls while a master of a Cluster is full', () => {
+  let cluster: RedisCluster;
+  const ends: (() => Promise<unknown>)[] = [];
+  beforeAll(async () => {
+    cluster = await RedisCluster.start();
+  }, 60_000);
+  afterAll(async () => {
+    for (const end of ends.reverse()) await end();
+    await cluster.stop();
+  });
+
+  const registryOver = async (): Promise<ServiceRegistry> => {
+    const store = new RedisRegistryStore({ url: cluster.url });
+    const registry = new ServiceRegistry(store, OPTIONS);
+    ends.push(
+      () => store.close(),
+      () => registry.close(),
+    );
+    await registry.start();
+    return registry;
+  };
+  const viewOf = ({ snapshot }: ServiceRegistry): string =>
+    JSON.stringify(
+      [...snapshot.services.values()]
+        .flat()
+        .map(({ serviceName, instanceId, generation, lastHeartbeat }) => ({
+          serviceName,
+          instanceId,
+          generation,
+          lastHeartbeat,
+        }))
+        .sort((one, other) => (one.serviceName + one.instanceId < other.serviceName + other.instanceId ? -1 : 1)),
+    );
+  const countIn = ({ snapshot }: ServiceRegistry): number => [...snapshot.services.values()].flat().length;
+
+  it('fail none, drop no living instance, and all views are equal once it is freed', async () => {
+    const owners = await Promise.all([registryOver(), registryOver()]);
+    for (const [index, owner] of owners.entries()) {
+      for (const serviceName of SERVICES) {
+        await owner.register({ serviceName, instanceId: `i${index}`, host: '127.0.0.1', port: 8080 + index });
+      }
+    }
+    const registries = [...owners, await registryOver()];
+    const all = SERVICES.length * owners.length;
+    for (const registry of registries) await pollUntil(`all ${all} instances`, () => countIn(registry) === all);
+    const counts = new Set<number>();
+    const stops = registries.map((registry) => registry.onChange(() => counts.add(countIn(registry))));
+    const communicator = new ServiceCommunicator({ registry: registries[2]!, transport: new FakeTransport() });
+    ends.push(() => communicator.close());
+
+    const full = cluster.masters[0]!.client();
+    await full.config('SET', 'maxmemory', '1');
+    const failures: unknown[] = [];
+    let calls = 0;
+    const began = systemClock.now();
+    while (systemClock.now() - began < SECONDS * 1_000) {
+      const serviceName = SERVICES[calls++ % SERVICES.length]!;
+      await communicator.callService(serviceName, { path: '/' }).catch((error: unknown) => failures.push(error));
+      await full.ping();
+    }
+    await full.config('SET', 'maxmemory', '0');
+    const freed = systemClock.now();
+    const beats = new Map(owners.map((owner) => [owner, viewOf(owner)]));
+    await pollUntil('every view has a later heartbeat, and all are equal', () => {
+      const [first, ...others] = registries.map(viewOf);
+      return first !== beats.get(owners[0]) && others.every((view) => view === first);
+    });
+    for (const stop of stops) stop();
+    report(
+      `${calls} calls while a master was full for ${SECONDS} s: ${failures.length} failed; equal ${Math.round(systemClock.now() - freed)} ms after it was freed`,
+    );
+    expect(failures).toEqual([]);
+    expect([...counts]).toEqual([all]);
+  }, 120_000);
 });
