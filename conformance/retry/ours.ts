@@ -45,8 +45,8 @@ export const ourRetry: RetryParts = {
       {
         retry: {
           maxAttempts: attempts,
-          baseDelay: delayMs,
-          maxDelay: Math.max(delayMs, 1),
+          baseDelay: `${delayMs}ms`,
+          maxDelay: `${Math.max(delayMs, 1)}ms`,
           jitter: 'none',
           budget: budget === undefined ? false : { ratio: budget, minPerSecond: 0 },
         },
