@@ -113,6 +113,39 @@ describe('a lost leases key', () => {
   });
 });
 
+describe('the numbers of a service', () => {
+  const expiries = async (): Promise<number[]> => {
+    const client = redis.server.client();
+    return [await client.pttl(keyOf('meta')), await client.pttl(keyOf('changes'))];
+  };
+  const NEVER = [-1, -1];
+
+  it('stay when one instance deregisters after the leases of all were lost, and expire once the last one has', async () => {
+    await redis.startServer();
+    const store = redis.openStore({}, { expiryClock: new ManualClock() });
+    const [a, b, c] = await Promise.all(['a', 'b', 'c'].map((id) => store.put(instanceOf(id), TTL_MS)));
+    await redis.server.client().del(keyOf('leases'));
+    await store.remove(a!);
+    expect(await expiries()).toEqual(NEVER);
+    // Its state is lost, too, so another part of the script takes it out.
+    await redis.server.client().hdel(keyOf('states'), 'b');
+    await store.remove(b!);
+    expect(await expiries()).toEqual(NEVER);
+    await store.remove(c!);
+    for (const ms of await expiries()) expect(ms).toBeGreaterThan(0);
+  });
+
+  it('stay when the service comes back to life other than by a registration', async () => {
+    await redis.startServer();
+    const store = redis.openStore({}, { expiryClock: new ManualClock() });
+    await store.put(instanceOf('a'), TTL_MS);
+    const client = redis.server.client();
+    for (const part of ['meta', 'changes']) await client.pexpire(keyOf(part), 86_400_000);
+    await store.sweep();
+    expect(await expiries()).toEqual(NEVER);
+  });
+});
+
 describe('the grace of 10 s for what Redis forgot', () => {
   it('runs from the first loss on: a dead process is not shown for as long as Redis restarts again and again', async () => {
     await redis.startServer();

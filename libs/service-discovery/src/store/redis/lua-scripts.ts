@@ -166,6 +166,7 @@ local function announce(meta, changes, limit, change)
 end
 local function keepForADay(keys)
   if redis.call('ZCARD', keys.leases) > 0 then return end
+  if redis.call('HLEN', keys.states) > 0 or redis.call('HLEN', keys.records) > 0 then return end
   redis.call('PEXPIRE', keys.meta, 86400000)
   redis.call('PEXPIRE', keys.changes, 86400000)
 end
@@ -273,6 +274,10 @@ for _, id in ipairs(expired) do
 end
 local left = redis.call('ZCARD', KEYS.leases)
 if left > 0 and redis.call('HEXISTS', KEYS.meta, 'epoch') == 0 then beginEpoch(KEYS.meta, KEYS.changes) end
+if left > 0 and redis.call('PTTL', KEYS.meta) >= 0 then
+  redis.call('PERSIST', KEYS.meta)
+  redis.call('PERSIST', KEYS.changes)
+end
 if left == 0 and redis.call('HLEN', KEYS.details) > 0 then redis.call('DEL', KEYS.details) end
 local isWhole = redis.call('HLEN', KEYS.states) == left and redis.call('HLEN', KEYS.records) == left
 return { #expired, left, isWhole and 1 or 0 }`,
@@ -608,6 +613,7 @@ local function announce(meta, changes, limit, change)
 end
 local function keepForADay(keys)
   if redis.call('ZCARD', keys.leases) > 0 then return end
+  if redis.call('HLEN', keys.states) > 0 or redis.call('HLEN', keys.records) > 0 then return end
   redis.call('PEXPIRE', keys.meta, 86400000)
   redis.call('PEXPIRE', keys.changes, 86400000)
 end

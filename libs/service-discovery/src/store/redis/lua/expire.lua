@@ -107,6 +107,11 @@ end
 local left = redis.call('ZCARD', KEYS.leases)
 -- Without numbers, readers would have to take the whole service in each time that they compare it.
 if left > 0 and redis.call('HEXISTS', KEYS.meta, 'epoch') == 0 then beginEpoch(KEYS.meta, KEYS.changes) end
+-- A service may also come back to life without a registration: a reader restores what Redis lost.
+if left > 0 and redis.call('PTTL', KEYS.meta) >= 0 then
+  redis.call('PERSIST', KEYS.meta)
+  redis.call('PERSIST', KEYS.changes)
+end
 if left == 0 and redis.call('HLEN', KEYS.details) > 0 then redis.call('DEL', KEYS.details) end
 local isWhole = redis.call('HLEN', KEYS.states) == left and redis.call('HLEN', KEYS.records) == left
 return { #expired, left, isWhole and 1 or 0 }

@@ -1,7 +1,8 @@
 -- What is left of a service without instances is kept for a day: its numbers must not start over while readers remember
--- them.
+-- them. Redis may have lost the leases of instances that live on, so no leases alone do not make a service empty.
 local function keepForADay(keys)
   if redis.call('ZCARD', keys.leases) > 0 then return end
+  if redis.call('HLEN', keys.states) > 0 or redis.call('HLEN', keys.records) > 0 then return end
   redis.call('PEXPIRE', keys.meta, 86400000)
   redis.call('PEXPIRE', keys.changes, 86400000)
 end
