@@ -41,7 +41,8 @@ export class RefusedWrites {
     answers.forEach((answer, index) => {
       const [key = ''] = calls[index]!.keys;
       if ('error' in answer && REFUSES_WRITES.test(answer.error.message)) this.refuse(serverOf(key), key, answer.error);
-      else if (calls[index]!.script === PROBE) this.accept(key);
+      // Another error, such as LOADING or MASTERDOWN, tells nothing about writes.
+      else if ('reply' in answer && calls[index]!.script === PROBE) this.accept(key);
     });
   }
 
