@@ -1,17 +1,21 @@
 import { describe, expect, it } from '@jest/globals';
+import { RegistryUnavailableError } from '../../common/index.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { BatchSize } from './batch-size.js';
+import { NoAnswerError } from './unavailable.js';
 
 const TIMEOUT_MS = 1_000;
+const NO_ANSWER = new RegistryUnavailableError('no answer', { cause: new NoAnswerError(TIMEOUT_MS) });
+const REFUSED = new RegistryUnavailableError('refused', { cause: new Error('connect ECONNREFUSED 127.0.0.1:6379') });
 
 /** A round trip that holds as much as it may. */
-async function trip(size: BatchSize, clock: ManualClock, tookMs: number, fails = false): Promise<number> {
+async function trip(size: BatchSize, clock: ManualClock, tookMs: number, failure?: Error): Promise<number> {
   const count = size.next;
   const timed = size.time(
     count,
     Promise.resolve().then(() => {
       clock.advance(tookMs);
-      if (fails) throw new Error('no answer');
+      if (failure) throw failure;
     }),
   );
   await timed.catch(() => undefined);
@@ -35,22 +39,35 @@ describe('BatchSize', () => {
     expect(size.next).toBe(32);
   });
 
-  it('halves with each round trip that fails or takes too long, and grows step by step from then on', async () => {
+  it('halves with each round trip that gets no answer or takes too long, and grows step by step from then on', async () => {
     const clock = new ManualClock();
     const size = new BatchSize(1_000, TIMEOUT_MS, clock);
     await trip(size, clock, 10);
-    expect(await trip(size, clock, 10, true)).toBe(32);
+    expect(await trip(size, clock, 10, NO_ANSWER)).toBe(32);
     expect(await trip(size, clock, TIMEOUT_MS + 1)).toBe(16);
     expect(await trip(size, clock, 10)).toBe(48);
-    for (let round = 0; round < 20; round++) await trip(size, clock, 10, true);
+    for (let round = 0; round < 20; round++) await trip(size, clock, 10, NO_ANSWER);
     expect(size.next).toBe(1);
   });
 
   it('halves once where several that were on their way together fail', async () => {
     const clock = new ManualClock();
     const size = new BatchSize(1_000, TIMEOUT_MS, clock);
-    const failing = [1, 2, 3].map(() => size.time(32, Promise.reject(new Error('no answer'))));
+    const failing = [1, 2, 3].map(() => size.time(32, Promise.reject(NO_ANSWER)));
     await Promise.allSettled(failing);
     expect(size.next).toBe(16);
+  });
+
+  it('stays where round trips fail for another reason than a timeout', async () => {
+    const clock = new ManualClock();
+    const size = new BatchSize(1_000, TIMEOUT_MS, clock);
+    for (let round = 0; round < 3; round++) expect(await trip(size, clock, TIMEOUT_MS, REFUSED)).toBe(32);
+    expect(await trip(size, clock, 10)).toBe(64);
+  });
+
+  it('stays where a round trip of a single command gets no answer', async () => {
+    const size = new BatchSize(1_000, TIMEOUT_MS, new ManualClock());
+    await expect(size.time(1, Promise.reject(NO_ANSWER))).rejects.toBe(NO_ANSWER);
+    expect(size.next).toBe(32);
   });
 });

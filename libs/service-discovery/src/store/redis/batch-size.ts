@@ -1,4 +1,5 @@
-import { type Clock } from '../../common/index.js';
+import { RegistryUnavailableError, type Clock } from '../../common/index.js';
+import { NoAnswerError } from './unavailable.js';
 
 /** What is sent first, before anything is known of the link: about 20 KB of registrations. */
 const FIRST = 32;
@@ -6,9 +7,10 @@ const FIRST = 32;
 const QUICK = 1 / 4;
 
 /**
- * How much goes into one round trip. It doubles with each full one that is quick, and halves with each that fails or takes
- * longer than a command may; from then on it grows step by step (slow start and AIMD, as of TCP: RFC 5681). So a slow link gets
- * as much at once as it can answer in time, and what has arrived need not be sent again.
+ * How much goes into one round trip. It doubles with each full one that is quick, and halves with each that takes longer
+ * than a command may; from then on it grows step by step (slow start and AIMD, as of TCP: RFC 5681). So a slow link gets as
+ * much at once as it can answer in time, and what has arrived need not be sent again. Other failures, such as a refused
+ * connection, say nothing about how much the link can take.
  */
 export class BatchSize {
   private size: number;
@@ -38,7 +40,7 @@ export class BatchSize {
       else if (tookMs < this.timeoutMs * QUICK && count >= this.size) this.grow();
       return value;
     } catch (error) {
-      this.shrink(count);
+      if (error instanceof RegistryUnavailableError && error.cause instanceof NoAnswerError) this.shrink(count);
       throw error;
     }
   }
@@ -47,9 +49,10 @@ export class BatchSize {
     this.size = Math.min(this.most, this.hasShrunk ? this.size + FIRST : this.size * 2);
   }
 
-  /** Round trips that were on their way together shrink it once. */
+  /** Round trips that were on their way together shrink it once. One that held a single command cannot be made smaller. */
   private shrink(count: number): void {
+    if (count === 1) return;
     this.hasShrunk = true;
-    this.size = Math.min(this.size, Math.max(1, Math.floor(count / 2)));
+    this.size = Math.min(this.size, Math.floor(count / 2));
   }
 }

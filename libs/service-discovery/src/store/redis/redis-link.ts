@@ -11,6 +11,7 @@ import { listNames } from './lua-scripts.js';
 import { type ReconnectSpread } from './reconnect-spread.js';
 import { RefusedWrites } from './refused-writes.js';
 import { slotOf } from './slot.js';
+import { NoAnswerError } from './unavailable.js';
 
 /** Services in one round trip at the most: Redis does nothing else while it works on one. */
 const SERVICES_PER_ROUND_TRIP = 500;
@@ -69,7 +70,7 @@ export class RedisLink {
 
   /** What to say of a Redis that takes longer. */
   get noAnswer(): Error {
-    return new Error(`it did not answer within ${this.commandTimeoutMs} ms`);
+    return new NoAnswerError(this.commandTimeoutMs);
   }
 
   /** Where Redis is, for messages. */

@@ -54,6 +54,13 @@ export interface Circumstances {
   readonly unreachableHint?: string;
 }
 
+/** Redis did not answer in time. */
+export class NoAnswerError extends Error {
+  constructor(timeoutMs: number) {
+    super(`it did not answer within ${timeoutMs} ms`);
+  }
+}
+
 /** Errors of ioredis hold the command that failed, with its arguments: passwords, or what is registered. */
 function withoutCommand(cause: unknown): unknown {
   const { command, lastNodeError, name, message, stack } = (cause ?? {}) as Partial<Error> & Record<string, unknown>;
