@@ -117,7 +117,29 @@ describe('instances that processes list', () => {
     expect(idsOf(watcher.registry)).toEqual([]);
   });
 
-  it('are registered again at once where somebody removes one', async () => {
+  it.each(Array.from({ length: 20 }, (_, step) => step * 50))(
+    'with a 3 s lease stay until the last process leaves, where heartbeats are %d ms apart',
+    async (phaseMs) => {
+      const watcher = await stage.started();
+      const short = { serviceTtlMs: 3_000 };
+      let leaving = await lister([user('a')], short);
+      for (let round = 0; round < 5; round += 1) {
+        await stage.clock.advanceAsync(4_000 + phaseMs);
+        const staying = await lister([user('a')], short);
+        await stage.clock.advanceAsync(4_000 + 100 * round);
+        await leaving.listed.close();
+        await stage.settled();
+        leaving = staying;
+      }
+      expect(watcher.log()).toEqual(['instance.registered a']);
+      await stage.clock.advanceAsync(4_000);
+      await leaving.listed.close();
+      await stage.settled();
+      expect(watcher.log()).toEqual(['instance.registered a', 'instance.deregistered a']);
+    },
+  );
+
+  it('are registered again at once where another client removes one', async () => {
     const { registry } = await lister();
     await registry.deregister(keyed('a'));
     await stage.settled();

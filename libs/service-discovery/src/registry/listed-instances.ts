@@ -14,8 +14,6 @@ import { longestRenewalDelay, renewalDelay, type RenewalPace } from './renewal-d
 import { type ServiceRegistry } from './service-registry.js';
 
 const CONCURRENCY = 16;
-/** Within this time after a renewal of ours, what is heard of one may be that one. */
-const ECHO_MS = 1_000;
 /** For so many of its intervals after it was heard, another process is taken to be there. */
 const SHARED_INTERVALS = 2;
 
@@ -50,6 +48,8 @@ interface Listed {
   isRefused: boolean;
   /** Of the registration that is kept alive. */
   generation: number;
+  /** Whether the registry has yet to tell of the latest renewal by this process. */
+  isEchoDue: boolean;
   /** When another process showed last that it keeps it alive, by `Clock.now()`. */
   sharedAt: number;
   /** The operator's word that was seen last: it is said again where the registry lost it. */
@@ -73,8 +73,6 @@ export class ListedInstances {
   private round: Promise<void> | undefined;
   private isRoundWanted = false;
   private failures = 0;
-  private isRenewing = false;
-  private renewedAt = Number.NEGATIVE_INFINITY;
   private closed = false;
 
   /** @throws InvalidInstanceError naming every wrong field */
@@ -90,6 +88,7 @@ export class ListedInstances {
       isBeingRegistered: false,
       isRefused: false,
       generation: 0,
+      isEchoDue: false,
       sharedAt: Number.NEGATIVE_INFINITY,
       operatorStatus: 'up',
     }));
@@ -138,7 +137,7 @@ export class ListedInstances {
         if (this.find(change.key)) this.hurry();
         break;
       case 'renewed':
-        if (!this.mayBeOwnRenewal()) for (const key of change.keys) this.markShared(this.find(key));
+        for (const key of change.keys) this.noticeRenewal(this.find(key));
         break;
       case 'reset':
         if (this.all.some(({ instance }) => !this.deps.registry.getInstance(instance))) this.hurry();
@@ -156,12 +155,15 @@ export class ListedInstances {
     this.take(listed, shown);
   }
 
-  private markShared(listed: Listed | undefined): void {
-    if (listed) listed.sharedAt = this.deps.clock.now();
+  /** Each renewal is told of once, so one more than this process sent is another process's, whichever comes first. */
+  private noticeRenewal(listed: Listed | undefined): void {
+    if (!listed) return;
+    if (listed.isEchoDue) listed.isEchoDue = false;
+    else this.markShared(listed);
   }
 
-  private mayBeOwnRenewal(): boolean {
-    return this.isRenewing || this.deps.clock.now() - this.renewedAt < ECHO_MS;
+  private markShared(listed: Listed): void {
+    listed.sharedAt = this.deps.clock.now();
   }
 
   /** Begins a round at once, or right after the one under way. */
@@ -226,22 +228,19 @@ export class ListedInstances {
   /** @returns those whose lease is lost */
   private async renew(present: readonly Listed[]): Promise<Listed[]> {
     if (present.length === 0) return [];
-    const { registry, clock } = this.deps;
-    this.isRenewing = true;
-    try {
-      const held = await registry.renewAll(
-        present.map(({ instance: { serviceName, instanceId, ttlMs }, generation }) => ({
-          serviceName,
-          instanceId,
-          generation,
-          ttlMs,
-        })),
-      );
-      return present.filter((_listed, index) => held[index] !== true);
-    } finally {
-      this.isRenewing = false;
-      this.renewedAt = clock.now();
-    }
+    // The registry may tell of a renewal before it answers.
+    for (const listed of present) listed.isEchoDue = true;
+    const held = await this.deps.registry.renewAll(
+      present.map(({ instance: { serviceName, instanceId, ttlMs }, generation }) => ({
+        serviceName,
+        instanceId,
+        generation,
+        ttlMs,
+      })),
+    );
+    const lost = present.filter((_listed, index) => held[index] !== true);
+    for (const listed of lost) listed.isEchoDue = false;
+    return lost;
   }
 
   /** @param claim of a lost lease: where it was registered later, it is left as it is */
