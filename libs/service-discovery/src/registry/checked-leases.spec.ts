@@ -63,6 +63,26 @@ describe('leases that checks keep', () => {
     expect(idsOf(process.registry)).toEqual([]);
   });
 
+  it.each([
+    ['at once', false],
+    ['after an outage', true],
+  ])('do not come back from a store that lost them once a heartbeat, seen %s, keeps them', async (_when, isAway) => {
+    const [checking, other] = [await started(), await started()];
+    await register(checking, 'a');
+    pass(checking, 'a');
+    await stage.clock.advanceAsync(1_000);
+    const { generation } = shown(checking, 'a');
+    if (isAway) stage.store.goAway();
+    await stage.store.truth.renew([{ ...keyed('a'), generation, ttlMs: TTL_MS }]);
+    stage.store.comeBack();
+    await stage.clock.advanceAsync(5_001);
+    expect(shown(checking, 'a').lease).toBe('heartbeat');
+    await stage.store.restart();
+    await stage.clock.advanceAsync(20_000);
+    expect(checking.log()).not.toContain('lease.recovered a');
+    expect(idsOf(other.registry)).toEqual([]);
+  });
+
   it('are not renewed by a check of an earlier registration', async () => {
     const process = await started();
     await register(process, 'a');

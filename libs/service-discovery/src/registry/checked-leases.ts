@@ -52,11 +52,7 @@ export class CheckedLeases {
   /** Takes in what the store said, and brings back at once what it has lost. */
   follow(change: Change): void {
     if (change.type === 'remove') this.forget(change.key);
-    if (
-      change.type === 'put' &&
-      this.kept.get(keyOf(change.instance))?.instance.generation !== change.instance.generation
-    )
-      this.forget(change.instance);
+    if (change.type === 'put' && !this.keeps(change.instance)) this.forget(change.instance);
     if (change.type === 'reset') this.compare(change.instances);
   }
 
@@ -72,15 +68,20 @@ export class CheckedLeases {
   }
 
   private compare(instances: readonly ServiceInstance[]): void {
-    const present = new Map(instances.map((instance) => [keyOf(instance), instance.generation]));
+    const present = new Map(instances.map((instance) => [keyOf(instance), instance]));
     const now = this.deps.clock.now();
     for (const [id, { instance, endsAt }] of this.kept) {
-      const generation = present.get(id);
-      if (generation === instance.generation) continue;
-      if (generation === undefined && endsAt > now && this.deps.isForgotten(instance)) this.due.set(id, instance);
+      const stored = present.get(id);
+      if (stored && this.keeps(stored)) continue;
+      if (!stored && endsAt > now && this.deps.isForgotten(instance)) this.due.set(id, instance);
       else this.forget(instance);
     }
     this.hurry();
+  }
+
+  /** Whether what the store shows is what checks of this process renew: the same registration, without a heartbeat so far. */
+  private keeps(stored: ServiceInstance): boolean {
+    return stored.lease === 'checks' && this.kept.get(keyOf(stored))?.instance.generation === stored.generation;
   }
 
   private forget(key: InstanceKey): void {
