@@ -113,6 +113,44 @@ describe('a lost leases key', () => {
   });
 });
 
+describe('a leases key that is lost again and again', () => {
+  it.each([
+    ['a sweep', ['leases']],
+    ['a reader', ['leases', 'records', 'states']],
+  ])('and replaced by %s keeps living instances, and ends a dead one one lease later', async (_by, parts) => {
+    await redis.startServer();
+    const client = new ClockedRedis(redis.server.port, '127.0.0.1');
+    redis.atEnd(() => client.disconnect());
+    let time = Date.UTC(2026, 0, 1);
+    await client.setTime(time);
+    const clock = new ManualClock();
+    const store = redis.openStore(
+      { client },
+      { clock: { ...systemClock, now: () => clock.now() }, expiryClock: clock },
+    );
+    const leases = await Promise.all(['dead', 'alive'].map((id) => store.put(instanceOf(id), TTL_MS)));
+    const recorder = await redis.watching(store);
+    const sweptAt = (at: number): Promise<unknown> => client.hset('sd:{default}:sweep', 'at', at);
+    const ended: number[] = [];
+    for (let elapsed = 0; elapsed < 2 * TTL_MS; elapsed += TTL_MS / 4) {
+      await client.setTime(time);
+      await sweptAt(time);
+      await client.del(...parts.map(keyOf));
+      await pollUntil('the records', async () => {
+        if ((await client.hexists(keyOf('records'), 'alive')) === 1) return true;
+        await clock.advanceAsync(1_000);
+        return false;
+      });
+      await sweptAt(time - 1_000);
+      ended.push(await store.sweep());
+      expect(await store.renew(leases.slice(1))).toEqual([true]);
+      time += TTL_MS / 4;
+    }
+    expect(ended).toEqual([0, 0, 0, 0, 1, 0, 0, 0]);
+    await recorder.until('the end', () => idsOf(recorder).join() === 'alive');
+  });
+});
+
 describe('the numbers of a service', () => {
   const expiries = async (): Promise<number[]> => {
     const client = redis.server.client();

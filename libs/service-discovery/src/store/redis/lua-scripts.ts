@@ -84,7 +84,7 @@ return reply`,
  * - key `states`: hash: instance id → what changes about it
  * - key `details`: hash: instance id → what the last health check saw, as JSON
  * - key `leases`: sorted set: instance id → when it expires
- * - key `meta`: hash: epoch, sequence, tag, generation; of a hold: since when, since when the share is low, what was told
+ * - key `meta`: hash: epoch, sequence, tag, generation, loans; of a hold: since when, since when the share is low, what was told
  * - key `changes`: stream of changes; also the channel that they are told on
  * - argument `cap`: how many at most
  * - argument `limit`: about how many changes the stream keeps
@@ -164,6 +164,19 @@ local function announce(meta, changes, limit, change)
   local sequence = digits(redis.call('HINCRBY', meta, 'sequence', 1))
   redis.call('HSET', meta, 'tag', tell(changes, limit, epoch, sequence, previous, change))
 end
+local function loanOf(id)
+  return 'loan ' .. id
+end
+
+local function lend(keys, id, ttl)
+  local ends = tonumber(redis.call('HGET', keys.meta, loanOf(id)))
+  if not ends then
+    ends = now + ttl
+    redis.call('HSET', keys.meta, loanOf(id), digits(ends))
+  end
+  redis.call('ZADD', keys.leases, digits(ends), id)
+  return ends
+end
 local function keepForADay(keys)
   if redis.call('ZCARD', keys.leases) > 0 then return end
   if redis.call('HLEN', keys.states) > 0 or redis.call('HLEN', keys.records) > 0 then return end
@@ -176,6 +189,7 @@ local function take(keys, id)
   redis.call('HDEL', keys.states, id)
   redis.call('HDEL', keys.details, id)
   redis.call('ZREM', keys.leases, id)
+  redis.call('HDEL', keys.meta, loanOf(id))
 end
 
 local function drop(keys, limit, id, reason)
@@ -218,16 +232,16 @@ local function overdueAmong(start, count)
   return math.floor(count * late / looked + 0.5)
 end
 
-local function lend(ids)
+local function lendEach(ids)
   checkTypes(KEYS)
   for _, id in ipairs(ids) do
     local ttl = ttlOf(id)
     if ttl == 0 then ttl = 60000 end
-    if not redis.call('ZSCORE', KEYS.leases, id) then redis.call('ZADD', KEYS.leases, digits(now + ttl), id) end
+    if not redis.call('ZSCORE', KEYS.leases, id) then lend(KEYS, id, ttl) end
   end
 end
-if redis.call('HLEN', KEYS.states) > redis.call('ZCARD', KEYS.leases) then lend(redis.call('HKEYS', KEYS.states)) end
-if redis.call('HLEN', KEYS.records) > redis.call('ZCARD', KEYS.leases) then lend(redis.call('HKEYS', KEYS.records)) end
+if redis.call('HLEN', KEYS.states) > redis.call('ZCARD', KEYS.leases) then lendEach(redis.call('HKEYS', KEYS.states)) end
+if redis.call('HLEN', KEYS.records) > redis.call('ZCARD', KEYS.leases) then lendEach(redis.call('HKEYS', KEYS.records)) end
 
 local first = redis.call('ZRANGEBYSCORE', KEYS.leases, open(), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
 local takeUpTo = now
@@ -381,7 +395,7 @@ return redis.call('ZADD', KEYS.leases, 'XX', 0, '')`,
  * - key `states`: hash: instance id → what changes about it
  * - key `details`: hash: instance id → what the last health check saw, as JSON
  * - key `leases`: sorted set: instance id → when it expires
- * - key `meta`: hash: epoch, sequence, tag, generation
+ * - key `meta`: hash: epoch, sequence, tag, generation, loans
  * - key `changes`: stream of changes; also the channel that they are told on
  * - argument `limit`: about how many changes the stream keeps
  * - argument `registrations`: an instance id, the registration as JSON, how long the lease lives, what renews it, and where it comes back the generation that it had at first, else nothing, in turn
@@ -458,6 +472,19 @@ local function announce(meta, changes, limit, change)
   local sequence = digits(redis.call('HINCRBY', meta, 'sequence', 1))
   redis.call('HSET', meta, 'tag', tell(changes, limit, epoch, sequence, previous, change))
 end
+local function loanOf(id)
+  return 'loan ' .. id
+end
+
+local function lend(keys, id, ttl)
+  local ends = tonumber(redis.call('HGET', keys.meta, loanOf(id)))
+  if not ends then
+    ends = now + ttl
+    redis.call('HSET', keys.meta, loanOf(id), digits(ends))
+  end
+  redis.call('ZADD', keys.leases, digits(ends), id)
+  return ends
+end
 local function checkTypes(keys)
   redis.call('HLEN', keys.records)
   redis.call('HLEN', keys.states)
@@ -520,6 +547,7 @@ redis.call('HSET', KEYS.records, unpack(records))
 redis.call('HSET', KEYS.states, unpack(states))
 redis.call('ZADD', KEYS.leases, unpack(leases))
 redis.call('HDEL', KEYS.details, unpack(registered))
+for _, id in ipairs(registered) do redis.call('HDEL', KEYS.meta, loanOf(id)) end
 if wasEmpty then
   redis.call('PERSIST', KEYS.meta)
   redis.call('PERSIST', KEYS.changes)
@@ -533,7 +561,7 @@ return generations`,
  * - key `states`: hash: instance id → what changes about it
  * - key `details`: hash: instance id → what the last health check saw, as JSON
  * - key `leases`: sorted set: instance id → when it expires
- * - key `meta`: hash: epoch, sequence, tag, generation
+ * - key `meta`: hash: epoch, sequence, tag, generation, loans
  * - key `changes`: stream of changes; also the channel that they are told on
  * - argument `id`: the instance id
  * - argument `generation`: of the lease
@@ -611,6 +639,19 @@ local function announce(meta, changes, limit, change)
   local sequence = digits(redis.call('HINCRBY', meta, 'sequence', 1))
   redis.call('HSET', meta, 'tag', tell(changes, limit, epoch, sequence, previous, change))
 end
+local function loanOf(id)
+  return 'loan ' .. id
+end
+
+local function lend(keys, id, ttl)
+  local ends = tonumber(redis.call('HGET', keys.meta, loanOf(id)))
+  if not ends then
+    ends = now + ttl
+    redis.call('HSET', keys.meta, loanOf(id), digits(ends))
+  end
+  redis.call('ZADD', keys.leases, digits(ends), id)
+  return ends
+end
 local function keepForADay(keys)
   if redis.call('ZCARD', keys.leases) > 0 then return end
   if redis.call('HLEN', keys.states) > 0 or redis.call('HLEN', keys.records) > 0 then return end
@@ -623,6 +664,7 @@ local function take(keys, id)
   redis.call('HDEL', keys.states, id)
   redis.call('HDEL', keys.details, id)
   redis.call('ZREM', keys.leases, id)
+  redis.call('HDEL', keys.meta, loanOf(id))
 end
 
 local function drop(keys, limit, id, reason)
@@ -669,7 +711,7 @@ return isLeft and 1 or 0`,
  * - key `states`: hash: instance id → what changes about it
  * - key `details`: hash: instance id → what the last health check saw, as JSON
  * - key `leases`: sorted set: instance id → when it expires
- * - key `meta`: hash: epoch, sequence, tag, generation
+ * - key `meta`: hash: epoch, sequence, tag, generation, loans
  * - key `changes`: stream of changes; also the channel that they are told on
  * - argument `channel`: where renewals are told
  * - argument `by`: heartbeat or checks
@@ -748,6 +790,19 @@ local function announce(meta, changes, limit, change)
   local sequence = digits(redis.call('HINCRBY', meta, 'sequence', 1))
   redis.call('HSET', meta, 'tag', tell(changes, limit, epoch, sequence, previous, change))
 end
+local function loanOf(id)
+  return 'loan ' .. id
+end
+
+local function lend(keys, id, ttl)
+  local ends = tonumber(redis.call('HGET', keys.meta, loanOf(id)))
+  if not ends then
+    ends = now + ttl
+    redis.call('HSET', keys.meta, loanOf(id), digits(ends))
+  end
+  redis.call('ZADD', keys.leases, digits(ends), id)
+  return ends
+end
 local function checkTypes(keys)
   redis.call('HLEN', keys.records)
   redis.call('HLEN', keys.states)
@@ -775,6 +830,7 @@ for index = 4, #ARGV, 2 do
   if holds and (by == 'heartbeat' or state.lease == by) then
     if state.lease ~= by then convert(id, state) end
     redis.call('ZADD', KEYS.leases, digits(now + state.ttl), id)
+    redis.pcall('HDEL', KEYS.meta, loanOf(id))
     told[#told + 1] = id
   end
   held[#held + 1] = holds and 1 or 0
@@ -790,7 +846,7 @@ return held`,
  * - key `states`: hash: instance id → what changes about it
  * - key `details`: hash: instance id → what the last health check saw, as JSON
  * - key `leases`: sorted set: instance id → when it expires
- * - key `meta`: hash: epoch, sequence, tag, generation
+ * - key `meta`: hash: epoch, sequence, tag, generation, loans
  * - key `changes`: stream of changes; also the channel that they are told on
  * - argument `epoch`: that the reader knows
  * - argument `sequence`: of the last change that it knows
@@ -870,6 +926,19 @@ local function announce(meta, changes, limit, change)
   local sequence = digits(redis.call('HINCRBY', meta, 'sequence', 1))
   redis.call('HSET', meta, 'tag', tell(changes, limit, epoch, sequence, previous, change))
 end
+local function loanOf(id)
+  return 'loan ' .. id
+end
+
+local function lend(keys, id, ttl)
+  local ends = tonumber(redis.call('HGET', keys.meta, loanOf(id)))
+  if not ends then
+    ends = now + ttl
+    redis.call('HSET', keys.meta, loanOf(id), digits(ends))
+  end
+  redis.call('ZADD', keys.leases, digits(ends), id)
+  return ends
+end
 local function checkTypes(keys)
   redis.call('HLEN', keys.records)
   redis.call('HLEN', keys.states)
@@ -890,8 +959,7 @@ for index = 5, #ARGV, 4 do
   local state = readState(text)
   local ends = tonumber(redis.call('ZSCORE', KEYS.leases, id))
   if not ends then
-    restored, ends = restored + 1, now + state.ttl
-    redis.call('ZADD', KEYS.leases, digits(ends), id)
+    restored, ends = restored + 1, lend(KEYS, id, state.ttl)
   end
   if restored > 0 then
     local record, seen = redis.call('HGET', KEYS.records, id), redis.call('HGET', KEYS.details, id) or ''

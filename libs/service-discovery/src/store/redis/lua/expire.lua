@@ -4,7 +4,7 @@
 -- @key states hash: instance id → what changes about it
 -- @key details hash: instance id → what the last health check saw, as JSON
 -- @key leases sorted set: instance id → when it expires
--- @key meta hash: epoch, sequence, tag, generation; of a hold: since when, since when the share is low, what was told
+-- @key meta hash: epoch, sequence, tag, generation, loans; of a hold: since when, since when the share is low, what was told
 -- @key changes stream of changes; also the channel that they are told on
 -- @arg cap number: how many at most
 -- @arg limit number: about how many changes the stream keeps
@@ -15,6 +15,7 @@
 -- @include time
 -- @include state
 -- @include announce
+-- @include lend
 -- @include drop
 -- @include check
 local cap, limit = ARGV[1], ARGV[2]
@@ -48,18 +49,18 @@ local function overdueAmong(start, count)
   return math.floor(count * late / looked + 0.5)
 end
 
--- What has lost its lease is given one, as it has to end some time when nothing renews it. How much was left is not known. What
--- has no state either is renewed by a registration that replaces it.
-local function lend(ids)
+-- What has lost its lease is given one, as it has to end some time when nothing renews it. What has no state either is
+-- renewed by a registration that replaces it.
+local function lendEach(ids)
   checkTypes(KEYS)
   for _, id in ipairs(ids) do
     local ttl = ttlOf(id)
     if ttl == 0 then ttl = 60000 end
-    if not redis.call('ZSCORE', KEYS.leases, id) then redis.call('ZADD', KEYS.leases, digits(now + ttl), id) end
+    if not redis.call('ZSCORE', KEYS.leases, id) then lend(KEYS, id, ttl) end
   end
 end
-if redis.call('HLEN', KEYS.states) > redis.call('ZCARD', KEYS.leases) then lend(redis.call('HKEYS', KEYS.states)) end
-if redis.call('HLEN', KEYS.records) > redis.call('ZCARD', KEYS.leases) then lend(redis.call('HKEYS', KEYS.records)) end
+if redis.call('HLEN', KEYS.states) > redis.call('ZCARD', KEYS.leases) then lendEach(redis.call('HKEYS', KEYS.states)) end
+if redis.call('HLEN', KEYS.records) > redis.call('ZCARD', KEYS.leases) then lendEach(redis.call('HKEYS', KEYS.records)) end
 
 local first = redis.call('ZRANGEBYSCORE', KEYS.leases, open(), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
 local takeUpTo = now

@@ -4,7 +4,7 @@
 -- @key states hash: instance id → what changes about it
 -- @key details hash: instance id → what the last health check saw, as JSON
 -- @key leases sorted set: instance id → when it expires
--- @key meta hash: epoch, sequence, tag, generation
+-- @key meta hash: epoch, sequence, tag, generation, loans
 -- @key changes stream of changes; also the channel that they are told on
 -- @arg limit number: about how many changes the stream keeps
 -- @args registrations text: an instance id, the registration as JSON, how long the lease lives, what renews it, and where it
@@ -13,6 +13,7 @@
 -- @include time
 -- @include state
 -- @include announce
+-- @include lend
 -- @include check
 local ids = {}
 for index = 2, #ARGV, 5 do ids[#ids + 1] = ARGV[index] end
@@ -73,6 +74,7 @@ redis.call('HSET', KEYS.states, unpack(states))
 redis.call('ZADD', KEYS.leases, unpack(leases))
 -- Also those of ids that are new: Redis may have lost all but their details.
 redis.call('HDEL', KEYS.details, unpack(registered))
+for _, id in ipairs(registered) do redis.call('HDEL', KEYS.meta, loanOf(id)) end
 if wasEmpty then
   redis.call('PERSIST', KEYS.meta)
   redis.call('PERSIST', KEYS.changes)

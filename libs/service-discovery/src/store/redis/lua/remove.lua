@@ -3,7 +3,7 @@
 -- @key states hash: instance id → what changes about it
 -- @key details hash: instance id → what the last health check saw, as JSON
 -- @key leases sorted set: instance id → when it expires
--- @key meta hash: epoch, sequence, tag, generation
+-- @key meta hash: epoch, sequence, tag, generation, loans
 -- @key changes stream of changes; also the channel that they are told on
 -- @arg id text: the instance id
 -- @arg generation text: of the lease
@@ -12,6 +12,7 @@
 -- @include time
 -- @include state
 -- @include announce
+-- @include lend
 -- @include drop
 -- @include check
 local id, generation, limit = ARGV[1], ARGV[2], ARGV[3]

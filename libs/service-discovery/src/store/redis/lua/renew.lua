@@ -5,7 +5,7 @@
 -- @key states hash: instance id → what changes about it
 -- @key details hash: instance id → what the last health check saw, as JSON
 -- @key leases sorted set: instance id → when it expires
--- @key meta hash: epoch, sequence, tag, generation
+-- @key meta hash: epoch, sequence, tag, generation, loans
 -- @key changes stream of changes; also the channel that they are told on
 -- @arg channel text: where renewals are told
 -- @arg by text: heartbeat or checks
@@ -15,6 +15,7 @@
 -- @include time
 -- @include state
 -- @include announce
+-- @include lend
 -- @include check
 local by = ARGV[2]
 local function convert(id, state)
@@ -35,6 +36,8 @@ for index = 4, #ARGV, 2 do
   if holds and (by == 'heartbeat' or state.lease == by) then
     if state.lease ~= by then convert(id, state) end
     redis.call('ZADD', KEYS.leases, digits(now + state.ttl), id)
+    -- A key of another type there must not keep a lease from being extended.
+    redis.pcall('HDEL', KEYS.meta, loanOf(id))
     told[#told + 1] = id
   end
   held[#held + 1] = holds and 1 or 0

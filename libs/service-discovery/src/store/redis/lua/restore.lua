@@ -4,7 +4,7 @@
 -- @key states hash: instance id → what changes about it
 -- @key details hash: instance id → what the last health check saw, as JSON
 -- @key leases sorted set: instance id → when it expires
--- @key meta hash: epoch, sequence, tag, generation
+-- @key meta hash: epoch, sequence, tag, generation, loans
 -- @key changes stream of changes; also the channel that they are told on
 -- @arg epoch text: that the reader knows
 -- @arg sequence number: of the last change that it knows
@@ -15,6 +15,7 @@
 -- @include time
 -- @include state
 -- @include announce
+-- @include lend
 -- @include check
 local known = redis.call('HMGET', KEYS.meta, 'epoch', 'sequence', 'tag')
 if known[1] ~= ARGV[1] or known[2] ~= ARGV[2] or known[3] ~= ARGV[3] then return {} end
@@ -28,8 +29,7 @@ for index = 5, #ARGV, 4 do
   local state = readState(text)
   local ends = tonumber(redis.call('ZSCORE', KEYS.leases, id))
   if not ends then
-    restored, ends = restored + 1, now + state.ttl
-    redis.call('ZADD', KEYS.leases, digits(ends), id)
+    restored, ends = restored + 1, lend(KEYS, id, state.ttl)
   end
   if restored > 0 then
     local record, seen = redis.call('HGET', KEYS.records, id), redis.call('HGET', KEYS.details, id) or ''

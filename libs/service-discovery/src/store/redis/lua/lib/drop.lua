@@ -12,6 +12,7 @@ local function take(keys, id)
   redis.call('HDEL', keys.states, id)
   redis.call('HDEL', keys.details, id)
   redis.call('ZREM', keys.leases, id)
+  redis.call('HDEL', keys.meta, loanOf(id))
 end
 
 -- Takes an instance out, and tells of it.
