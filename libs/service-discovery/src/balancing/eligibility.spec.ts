@@ -240,6 +240,15 @@ describe('selectEligible', () => {
       expect(idsOf(list, { avoid })).toEqual(['unchecked']);
     });
 
+    it('leaves out no unchecked one in a panic of another version where none is healthy', () => {
+      const [one, other] = [
+        instance('one', { version: '1.0.0', status: 'unknown' }),
+        instance('other', { status: 'unknown' }),
+      ];
+      const options = { panicThreshold: 0.9, uncheckedThreshold: 0, versionWeights: { '1.x': 95 } };
+      expect(idsOf([one, other, instance('sick', { status: 'unhealthy' })], {}, options)).toEqual(['one']);
+    });
+
     it('still leaves out in a panic who was tried or is refused', () => {
       const exclude = new Set(['well', 'sick']);
       expect(idsOf(list, { exclude }, { panicThreshold: 1 })).toEqual(['unchecked', 'ill']);

@@ -33,7 +33,7 @@ export function surveyHealth(
   return {
     healthyShare,
     isTooFew: minimumHealthyShare > 0 && healthyShare <= minimumHealthyShare,
-    isUncheckedBehind: healthy >= uncheckedThreshold * serving,
+    isUncheckedBehind: healthy > 0 && healthy >= uncheckedThreshold * serving,
   };
 }
 
