@@ -107,7 +107,7 @@ describe('a choice that passes over some', () => {
       for (let call = 0; call < 50; call++) {
         const exclude = new Set([first.instance.instanceId, `i${call}`]);
         let refusals = 0;
-        const refusal = (): string | undefined => (asked++, refusals++ < call % 3 ? 'circuit_open' : undefined);
+        const refusal: PickContext['refusal'] = () => (asked++, refusals++ < call % 3 ? 'circuit_open' : undefined);
         expect(balancer.pick({ ...key, exclude, refusal }).kind).toBe('picked');
       }
       const lengths = lists.mock.contexts.map((list) => (list as unknown[]).length);

@@ -53,8 +53,10 @@ const list: fc.Arbitrary<ServiceInstance[]> = fc
 const maybe = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(value, { nil: undefined, freq: 1 });
 
 interface Call extends PickContext {
-  /** Ids that are refused. */
+  /** Ids whose circuit is open. */
   readonly refused: readonly string[];
+  /** Ids at capacity, unless their circuit is open. */
+  readonly full: readonly string[];
 }
 
 const call: fc.Arbitrary<Call> = fc
@@ -67,14 +69,19 @@ const call: fc.Arbitrary<Call> = fc
     avoid: maybe(fc.subarray(IDS)),
     unreachable: maybe(fc.subarray(IDS)),
     refused: fc.oneof({ weight: 2, arbitrary: fc.constant<string[]>([]) }, fc.subarray(IDS)),
+    full: fc.oneof({ weight: 2, arbitrary: fc.constant<string[]>([]) }, fc.subarray(IDS)),
   })
-  .map(({ exclude, avoid, unreachable, refused, ...more }) => ({
+  .map(({ exclude, avoid, unreachable, refused, full, ...more }) => ({
     ...more,
     exclude: exclude && new Set(exclude),
     avoid: avoid && new Set(avoid),
     unreachable: unreachable && new Set(unreachable),
     refused,
-    refusal: ({ instanceId }) => (refused.includes(instanceId) ? 'circuit_open' : undefined),
+    full,
+    refusal: ({ instanceId }) => {
+      if (refused.includes(instanceId)) return 'circuit_open';
+      return full.includes(instanceId) ? 'at_capacity' : undefined;
+    },
   }));
 
 const options: fc.Arbitrary<Partial<LoadBalancingOptions>> = fc
@@ -192,12 +199,21 @@ function reference(instances: readonly ServiceInstance[], wanted: Call, given: P
   const usual = onDuty.filter((instance) => serving.includes(instance) || inPanic.includes(instance));
   if (usual.length === 0 && standIns.length === 0) return 'none_healthy';
   if (isTooFew) return usual.length === 0 ? 'none_healthy' : 'too_few_healthy';
+  const isOpen = ({ instanceId }: ServiceInstance): boolean => wanted.refused.includes(instanceId);
+  const isFull = (instance: ServiceInstance): boolean => !isOpen(instance) && wanted.full.includes(instance.instanceId);
+  const unlessFull = (some: readonly ServiceInstance[], others: readonly ServiceInstance[]): typeof others =>
+    some.some(isFull) ? [] : others;
   /** Within reach first, then not unhealthy. */
   const firstOf = (mayTake: (instance: ServiceInstance) => boolean): readonly ServiceInstance[] =>
-    [usual.filter(isReachable), standIns.filter(isReachable), usual, standIns]
+    [
+      usual.filter(isReachable),
+      unlessFull(usual.filter(isReachable), standIns.filter(isReachable)),
+      usual,
+      unlessFull(usual, standIns),
+    ]
       .map((some) => some.filter(mayTake))
       .find((some) => some.length > 0) ?? [];
-  const available = firstOf(({ instanceId }) => !wanted.refused.includes(instanceId));
+  const available = firstOf((instance) => !isOpen(instance) && !isFull(instance));
   if (available.length === 0) return 'none_available';
   const apartFromRefusals = firstOf(() => true);
   const isFailOpen = apartFromRefusals.every((instance) => !usual.includes(instance));

@@ -86,6 +86,18 @@ describe('selectEligible', () => {
       expect(idsOf([sick, ill], open('sick', 'ill'))).toBe('none_available');
     });
 
+    it('takes no unhealthy one where a healthy one within reach is at capacity', () => {
+      const refusals = { busy: 'at_capacity', open: 'circuit_open' } as const;
+      const context: PickContext = { refusal: ({ instanceId }) => refusals[instanceId as 'busy' | 'open'] };
+      const [busy, open] = [instance('busy'), instance('open')];
+      expect(idsOf([busy, sick], context)).toBe('none_available');
+      expect(idsOf([{ ...busy, status: 'unknown' }, sick], context)).toBe('none_available');
+      expect(idsOf([busy, open, sick], context)).toBe('none_available');
+      expect(idsOf([{ ...busy, status: 'unhealthy' }, open, sick], context)).toEqual(['sick']);
+      expect(idsOf([busy, open, sick], { ...context, unreachable: new Set(['busy']) })).toEqual(['sick']);
+      expect(idsOf([busy, instance('gone'), sick], { ...context, unreachable: new Set(['gone']) })).toEqual(['gone']);
+    });
+
     it('retries a healthy one rather than an unhealthy one that was not tried', () => {
       expect(idsOf([instance('well'), sick], { exclude: new Set(['well']) })).toEqual(['well']);
       expect(idsOf([sick, ill], { exclude: new Set(['sick']) })).toEqual(['ill']);
@@ -172,8 +184,7 @@ describe('selectEligible', () => {
     });
 
     it('returns to an excluded instance rather than to nobody, but never to one that is unavailable', () => {
-      const refusal = ({ instanceId }: ServiceInstance): string | undefined =>
-        instanceId === 'a' ? undefined : 'circuit_open';
+      const refusal: PickContext['refusal'] = ({ instanceId }) => (instanceId === 'a' ? undefined : 'circuit_open');
       expect(idsOf(list, { exclude: new Set(['a']), refusal })).toEqual(['a']);
       expect(idsOf(list, { refusal: () => 'circuit_open' })).toBe('none_available');
     });
@@ -252,8 +263,7 @@ describe('selectEligible', () => {
     it('still leaves out in a panic who was tried or is refused', () => {
       const exclude = new Set(['well', 'sick']);
       expect(idsOf(list, { exclude }, { panicThreshold: 1 })).toEqual(['unchecked', 'ill']);
-      const refusal = ({ instanceId }: ServiceInstance): string | undefined =>
-        instanceId === 'ill' ? 'circuit_open' : undefined;
+      const refusal: PickContext['refusal'] = ({ instanceId }) => (instanceId === 'ill' ? 'circuit_open' : undefined);
       expect(idsOf(list, { exclude, refusal }, { panicThreshold: 1 })).toEqual(['unchecked']);
     });
 
@@ -411,8 +421,7 @@ describe('selectEligible', () => {
     it('takes versions that are not listed where none of the listed is left, but none of weight 0', () => {
       expect(idsOf(list.slice(1), {}, { versionWeights: { '1.x': 100, '2.x': 0 } })).toEqual(['none', 'next']);
       expect(idsOf(list.slice(1, 2), {}, { versionWeights: { '1.x': 100, '2.x': 0 } })).toBe('no_match');
-      const refusal = ({ version }: ServiceInstance): string | undefined =>
-        version === '2.0.0' ? undefined : 'circuit_open';
+      const refusal: PickContext['refusal'] = ({ version }) => (version === '2.0.0' ? undefined : 'circuit_open');
       expect(idsOf(list, { refusal }, { versionWeights: { '1.x': 100, '2.x': 0 } })).toBe('none_available');
       const exclude = new Set(['old', 'new']);
       expect(idsOf(list, { exclude }, { versionWeights: { '1.x': 95, '2.x': 5 } })).toEqual(['none', 'next']);

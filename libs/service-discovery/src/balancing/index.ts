@@ -1,5 +1,11 @@
 /** Which instance takes a call: filters, strategies, load metrics. */
-export { type LoadBalancer, type PickContext, type PickResult, type SelectionCriteria } from './load-balancer.js';
+export {
+  type LoadBalancer,
+  type PickContext,
+  type PickResult,
+  type Refusal,
+  type SelectionCriteria,
+} from './load-balancer.js';
 export { CRITERIA_NAMES, findCriteriaProblems, tagsOf } from './criteria.js';
 export { type UnavailableReason, WHY_UNAVAILABLE } from './unavailable-reason.js';
 export { type BalancingExplanation, type FilterStage, type InstanceExplanation } from './explanation.js';

@@ -14,6 +14,9 @@ export interface SelectionCriteria {
   zone?: string;
 }
 
+/** Why an instance cannot take a call just now. */
+export type Refusal = 'circuit_open' | 'at_capacity';
+
 /** What one pick should mind. */
 export interface PickContext extends Omit<SelectionCriteria, 'tags'>, HashRequest {
   /** Every tag must be there. */
@@ -24,8 +27,8 @@ export interface PickContext extends Omit<SelectionCriteria, 'tags'>, HashReques
   avoid?: ReadonlySet<string>;
   /** Ids of instances that refused a connection a moment ago: taken only if no other is left, not even an unhealthy one. */
   unreachable?: ReadonlySet<string>;
-  /** Why an instance cannot take a call just now, such as `circuit_open`; then it is not picked at all. */
-  refusal?: (instance: ServiceInstance) => string | undefined;
+  /** Why an instance cannot take a call just now; then it is not picked. No unhealthy one stands in for one at capacity. */
+  refusal?: (instance: ServiceInstance) => Refusal | undefined;
   /** `Clock.now()`, where the caller has just looked. @default it is asked where it matters */
   now?: number;
 }

@@ -575,8 +575,7 @@ describe('StrategyBalancer', () => {
     it('says so of a single pick that no healthy instance accepts', () => {
       const [made, events] = open();
       made.update([a, { ...b, ...sick }]);
-      const refusal = ({ instanceId }: ServiceInstance): string | undefined =>
-        instanceId === 'a' ? 'circuit_open' : undefined;
+      const refusal: PickContext['refusal'] = ({ instanceId }) => (instanceId === 'a' ? 'circuit_open' : undefined);
       expect(made.pick({ refusal })).toMatchObject({ failOpen: true, instance: { instanceId: 'b' } });
       expect(made.pick()).toMatchObject({ failOpen: false, instance: { instanceId: 'a' } });
       expect(events).toEqual([]);

@@ -1,7 +1,7 @@
 import { type ServiceInstance } from '../model/index.js';
 import { type OnLeftOut } from './explanation.js';
 import { isOnDuty } from './health-survey.js';
-import { type PickContext } from './load-balancer.js';
+import { type PickContext, type Refusal } from './load-balancer.js';
 
 /** Instances that stand equally well for a call, before preferences. */
 export interface Tier {
@@ -22,7 +22,7 @@ export interface TierSources {
 
 /** Asks which instances refuse a call, each one once. */
 export class Refusals {
-  private readonly reasons = new Map<ServiceInstance, string | undefined>();
+  private readonly reasons = new Map<ServiceInstance, Refusal | undefined>();
 
   constructor(private readonly refusal: NonNullable<PickContext['refusal']>) {}
 
@@ -31,7 +31,7 @@ export class Refusals {
   }
 
   /** Why an instance refuses the call; undefined where it does not, or was not asked. */
-  known(instance: ServiceInstance): string | undefined {
+  known(instance: ServiceInstance): Refusal | undefined {
     return this.reasons.get(instance);
   }
 
@@ -49,17 +49,25 @@ export function firstTier(
   { serving, standIns, unreachable }: TierSources,
   refusals: Refusals | undefined,
 ): Tier | undefined {
-  const accepting = (some: readonly ServiceInstance[]): readonly ServiceInstance[] =>
-    refusals ? some.filter(refusals.accepts) : some;
   if (unreachable !== undefined && unreachable.size > 0) {
     const isReachable = ({ instanceId }: ServiceInstance): boolean => !unreachable.has(instanceId);
-    const reachable = accepting(serving.filter(isReachable));
-    if (reachable.length > 0) return { members: reachable, isFailOpen: false };
-    const reachableStandIns = accepting(standIns().filter(isReachable));
-    if (reachableStandIns.length > 0) return { members: reachableStandIns, isFailOpen: true };
+    const reachable = tierOf(serving.filter(isReachable), () => standIns().filter(isReachable), refusals);
+    if (reachable) return reachable;
   }
-  const all = accepting(serving);
-  if (all.length > 0) return { members: all, isFailOpen: false };
+  return tierOf(serving, standIns, refusals);
+}
+
+/** Unhealthy instances stand in for those that cannot answer, and not for those that are busy answering. */
+function tierOf(
+  serving: readonly ServiceInstance[],
+  standIns: TierSources['standIns'],
+  refusals: Refusals | undefined,
+): Tier | undefined {
+  const accepting = (some: readonly ServiceInstance[]): readonly ServiceInstance[] =>
+    refusals ? some.filter(refusals.accepts) : some;
+  const members = accepting(serving);
+  if (members.length > 0) return { members, isFailOpen: false };
+  if (serving.some((instance) => refusals?.known(instance) === 'at_capacity')) return undefined;
   const last = accepting(standIns());
   return last.length > 0 ? { members: last, isFailOpen: true } : undefined;
 }

@@ -49,8 +49,7 @@ export function explainService(
   request: ServiceCallRequest,
   prepared: PreparedRequest,
 ): ServiceExplanation {
-  const refusal = (instance: ServiceInstance): string | undefined => view.refusal(instance);
-  const context = pickContextOf(view, request, prepared, undefined, refusal);
+  const context = pickContextOf(view, request, prepared, undefined, view.refusal);
   const { instances, ...balance } = view.explain(context);
   const { rateLimit, throttling, bulkhead, adaptive, breaker, budget, hedgeDelay } = view.limits;
   return {

@@ -186,6 +186,22 @@ describe('load balancing of calls', () => {
       expect(stage.typesOf('balancing.')).toEqual([]);
     });
 
+    it('sends no call to an unhealthy one where the healthy one is at its concurrency limit', async () => {
+      await statusOf('unhealthy', 'b', 'c');
+      await statusOf('draining', 'd');
+      const communicator = stage.communicatorWith({ concurrency: 1, hedging: { delay: 10 }, timeout: '3s' });
+      let answer = (): void => undefined;
+      stage.transport.answer(() => new Promise((resolve) => (answer = () => resolve({}))));
+      const first = targetOf(communicator, {});
+      expect(await failure(targetOf(communicator, {}))).toMatchObject({ code: 'BULKHEAD_FULL', attempts: 0 });
+      expect(communicator.explain('users')).toMatchObject({ unavailable: 'none_available', failOpen: false });
+      // Neither a hedge nor an end at half of the time, since no other instance would take the call.
+      await stage.clock.advanceAsync(2_999);
+      answer();
+      expect(await first).toBe('a');
+      expect(stage.transport.sent).toHaveLength(1);
+    });
+
     it('sends calls to an unhealthy one while the healthy ones refuse connections', async () => {
       await statusOf('healthy', 'a', 'b', 'c');
       await statusOf('unhealthy', 'd');

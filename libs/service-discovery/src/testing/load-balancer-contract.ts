@@ -326,7 +326,7 @@ function instance(instanceId: string, more: Partial<ServiceInstance> = {}): Serv
   return fakeInstance({ instanceId, ...more });
 }
 
-function allBut(id: string): (instance: ServiceInstance) => string | undefined {
+function allBut(id: string): NonNullable<PickContext['refusal']> {
   return ({ instanceId }) => (instanceId === id ? undefined : 'circuit_open');
 }
 

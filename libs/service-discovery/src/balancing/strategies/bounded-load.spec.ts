@@ -96,7 +96,7 @@ describe.each(['consistent_hash', 'maglev'])('%s with bounded loads', (strategy)
     const list = alike(10);
     const balancer = create(strategy, list, BOUND);
     const left = list.slice(0, 2).map(({ instanceId }) => instanceId);
-    const refusal = ({ instanceId }: ServiceInstance): string | undefined =>
+    const refusal: PickContext['refusal'] = ({ instanceId }) =>
       left.includes(instanceId) ? undefined : 'circuit_open';
     const counts = new Map<string, number>();
     for (let call = 0; call < 80; call++) {

@@ -144,8 +144,7 @@ describe('round robin', () => {
 
   it('passes over whom the caller finds unavailable, and keeps the others even', () => {
     create(() => 0, 'abcd');
-    const refusal = ({ instanceId }: ServiceInstance): string | undefined =>
-      instanceId === 'b' ? 'circuit_open' : undefined;
+    const refusal: PickContext['refusal'] = ({ instanceId }) => (instanceId === 'b' ? 'circuit_open' : undefined);
     expect(picks(9, { refusal })).toBe('acdacdacd');
     expect(picks(8)).toBe('abcdabcd');
   });

@@ -103,8 +103,7 @@ describe('weighted round robin', () => {
 
   it('keeps the shares of the others where the caller finds one unavailable, which is owed no more than one pick', () => {
     const balancer = create({ a: 4, b: 2, c: 1 });
-    const refusal = ({ instanceId }: ServiceInstance): string | undefined =>
-      instanceId === 'a' ? 'circuit_open' : undefined;
+    const refusal: PickContext['refusal'] = ({ instanceId }) => (instanceId === 'a' ? 'circuit_open' : undefined);
     const sequence = picks(balancer, 300, { refusal });
     expect([share(sequence, 'a'), share(sequence, 'b'), share(sequence, 'c')]).toEqual([0, 200, 100]);
     const after = picks(balancer, 70);
@@ -124,7 +123,7 @@ describe('weighted round robin', () => {
 
   it('keeps the shares of several that are unavailable together when they come back', () => {
     const balancer = create({ a: 3, b: 1, c: 2, d: 2 });
-    const refusal = ({ instanceId }: ServiceInstance): string | undefined =>
+    const refusal: PickContext['refusal'] = ({ instanceId }) =>
       'cd'.includes(instanceId) ? undefined : 'circuit_open';
     expect(share(picks(balancer, 400, { refusal }), 'c')).toBe(200);
     const after = picks(balancer, 80);

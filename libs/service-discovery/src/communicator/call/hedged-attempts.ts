@@ -1,5 +1,4 @@
 import { AttemptTimeoutError, SignalCancellation } from '../../common/index.js';
-import { type ServiceInstance } from '../../model/index.js';
 import { hedge, type HedgeDelay, mayHedge, reasonOf, type ResolvedHedgingOptions } from '../../resilience/index.js';
 import { type Attempt } from './attempt.js';
 import { type Attempts, type SingleAttempts } from './attempts.js';
@@ -61,12 +60,11 @@ export class HedgedAttempts implements Attempts {
   private mayHedge<T>(call: Call<T>): boolean {
     const { view, request, prepared, attempts, deps } = call;
     if (deps.closing.aborted) return false;
-    const refusal = (instance: ServiceInstance): string | undefined => view.refusal(instance);
     return mayHedge({
       call: prepared,
       attempts,
       maxAttempts: view.settings.retry?.maxAttempts ?? Number.POSITIVE_INFINITY,
-      anotherInstance: view.hasUntried(pickContextOf(view, request, prepared, call.idsTried(), refusal)),
+      anotherInstance: view.hasUntried(pickContextOf(view, request, prepared, call.idsTried(), view.refusal)),
       budget: view.limits.budget,
     });
   }

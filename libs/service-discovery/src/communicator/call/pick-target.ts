@@ -1,7 +1,6 @@
-import { type PickResult } from '../../balancing/index.js';
+import { type PickResult, type Refusal } from '../../balancing/index.js';
 import { type ServiceInstance } from '../../model/index.js';
 import { type Place } from '../channel/instance-states.js';
-import { type Refusal } from '../channel/service-view.js';
 import { type Call } from './call.js';
 import { pickContextOf } from './pick-context.js';
 import { unavailableError } from './unavailable-error.js';

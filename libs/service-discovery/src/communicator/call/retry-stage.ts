@@ -1,5 +1,4 @@
 import { joinSignals, sleep } from '../../common/index.js';
-import { type ServiceInstance } from '../../model/index.js';
 import {
   parsePushback,
   parseRetryAfter,
@@ -71,8 +70,7 @@ function decideOnRetry<T>(call: Call<T>, failed: Attempt<T>): RetryDecision {
     remainingMs: scope.remainingMs(),
     // Both look through all instances, which is of use only where nothing else speaks against a retry.
     get anotherInstance() {
-      const refusal = (instance: ServiceInstance): string | undefined => view.refusal(instance);
-      return view.hasUntried(pickContextOf(view, request, prepared, call.idsTried(), refusal));
+      return view.hasUntried(pickContextOf(view, request, prepared, call.idsTried(), view.refusal));
     },
     get circuitWaitMs() {
       return view.circuitWaitMs(request.criteria);

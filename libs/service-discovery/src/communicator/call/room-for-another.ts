@@ -1,5 +1,4 @@
 import { type AttemptTimeoutError } from '../../common/index.js';
-import { type ServiceInstance } from '../../model/index.js';
 import { isRetryableError, type RetryableErrors } from '../../resilience/index.js';
 import { type Call } from './call.js';
 import { pickContextOf } from './pick-context.js';
@@ -24,8 +23,7 @@ export function anotherCanBeTried<T>(call: Call<T>, ended: AttemptTimeoutError):
   if (deps.closing.aborted || !mayFollow(call) || view.limits.budget?.available === 0) return false;
   const { retryableErrors } = view.settings.retry ?? {};
   if (retryableErrors && !isWorthAnother(ended, retryableErrors)) return false;
-  const refusal = (instance: ServiceInstance): string | undefined => view.refusal(instance);
-  return view.hasUntried(pickContextOf(view, request, prepared, call.idsTried(), refusal));
+  return view.hasUntried(pickContextOf(view, request, prepared, call.idsTried(), view.refusal));
 }
 
 function isWorthAnother(ended: AttemptTimeoutError, retryableErrors: RetryableErrors): boolean {

@@ -4,8 +4,7 @@ import {
   NoAvailableInstanceError,
   ServiceNotFoundError,
 } from '../../common/index.js';
-import { type UnavailableReason, WHY_UNAVAILABLE } from '../../balancing/index.js';
-import { type Refusal } from '../channel/service-view.js';
+import { type Refusal, type UnavailableReason, WHY_UNAVAILABLE } from '../../balancing/index.js';
 import { type Call } from './call.js';
 import { refused as reportRefusal } from './refused.js';
 

@@ -2,6 +2,7 @@ import {
   type BalancingExplanation,
   type PickContext,
   type PickResult,
+  type Refusal,
   selectEligible,
   selectServing,
   type SelectionCriteria,
@@ -14,15 +15,21 @@ import { Place } from './instance-states.js';
 import { type ServiceChannel } from './service-channel.js';
 import { type ServiceLimits, serviceLimitsOf } from './service-limits.js';
 
-/** Why an instance cannot take a call just now. */
-export type Refusal = 'circuit_open' | 'at_capacity';
-
 /** One service as it is for those who call it by the same settings: whom they pick, and what refuses them. */
 export class ServiceView {
   readonly limits: ServiceLimits;
   /** Undefined where the settings have none. */
   readonly outliers: OutlierDetector | undefined;
   private readonly balancer: FedBalancer;
+
+  /** Undefined when the instance can take a call. */
+  readonly refusal = ({ instanceId }: ServiceInstance): Refusal | undefined => {
+    const state = this.channel.states.find(instanceId);
+    if (!state) return undefined;
+    const { breakerKey, concurrency } = this.settings;
+    if (state.breakers.refuses(breakerKey)) return 'circuit_open';
+    return state.active >= concurrency ? 'at_capacity' : undefined;
+  };
 
   constructor(
     readonly channel: ServiceChannel,
@@ -48,15 +55,6 @@ export class ServiceView {
     const { instances } = this.channel;
     const told = this.balancer.upToDate(instances).explain?.(context);
     return told ?? this.channel.balancers.explainFilters(this.settings.strategy, instances, context);
-  }
-
-  /** Undefined when the instance can take a call. */
-  refusal({ instanceId }: ServiceInstance): Refusal | undefined {
-    const state = this.channel.states.find(instanceId);
-    if (!state) return undefined;
-    const { breakerKey, concurrency } = this.settings;
-    if (state.breakers.refuses(breakerKey)) return 'circuit_open';
-    return state.active >= concurrency ? 'at_capacity' : undefined;
   }
 
   /** A place for a call, or why there is none, of which `refusal` tells beforehand. */
