@@ -118,6 +118,27 @@ describe('leases that checks keep', () => {
     expect(idsOf(process.registry)).toEqual(['a']);
   });
 
+  it.each([
+    ['and changes wait for it', 10],
+    ['and changes are refused', 0],
+  ])(
+    'are renewed as soon as the store takes writes again, where it can be watched %s',
+    async (_how, maxOfflineWrites) => {
+      const process = await started({ maxOfflineWrites });
+      await register(process, 'a');
+      stage.store.refuseWrites();
+      await stage.clock.advanceAsync(TTL_MS - 10_000);
+      pass(process, 'a');
+      await stage.clock.advanceAsync(9_000);
+      expect(process.registry.snapshot.connected).toBe(true);
+      stage.store.takeWrites();
+      await stage.clock.advanceAsync(TTL_MS - 1);
+      expect(idsOf(process.registry)).toEqual(['a']);
+      await stage.clock.advanceAsync(1);
+      expect(idsOf(process.registry)).toEqual([]);
+    },
+  );
+
   it('are sent again where the store refuses once', async () => {
     const process = await started();
     await register(process, 'a');

@@ -14,9 +14,9 @@ export interface CheckedLeasesDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly store: Pick<RegistryStore, 'recover'>;
-  /** Renews leases that checks keep; while the store is away, those that wait for it. */
+  /** Renews leases that checks keep; while the store takes no writes, those that wait for it. */
   renew(leases: readonly Lease[]): Promise<readonly boolean[]>;
-  connected(): boolean;
+  isTakingWrites(): boolean;
   /** Whether the store has lost an instance that the snapshot still shows. */
   isForgotten(key: InstanceKey): boolean;
   /** A lost lease was replaced by this new one. */
@@ -56,7 +56,7 @@ export class CheckedLeases {
     if (change.type === 'reset') this.compare(change.instances);
   }
 
-  /** The store is back: nothing waits any longer. */
+  /** The store takes writes again: nothing waits any longer. */
   hurry(): void {
     this.failures = 0;
     if (this.due.size > 0) this.arm(0);
@@ -110,15 +110,15 @@ export class CheckedLeases {
     try {
       await this.renew([...sent.values()]);
       this.failures = 0;
-      // While the store is away, only what waits for it has been renewed.
-      if (this.deps.connected()) this.settle(sent);
+      // While the store takes no writes, only what waits for it has been renewed.
+      if (this.deps.isTakingWrites()) this.settle(sent);
     } catch {
       // The feed reports the outage; here it only means to try again.
       this.failures += 1;
     }
     this.sending = false;
     if (this.failures > 0) this.arm(reconnectDelay(this.failures, BACKOFF, this.deps.random));
-    else if (this.due.size > 0 && this.deps.connected()) this.arm(LONGEST_WAIT_MS);
+    else if (this.due.size > 0 && this.deps.isTakingWrites()) this.arm(LONGEST_WAIT_MS);
   }
 
   private settle(sent: ReadonlyMap<string, ServiceInstance>): void {

@@ -59,7 +59,7 @@ export class OfflineWrites {
       store,
       keeper,
       queue,
-      connected: () => this.isTakingWrites,
+      connected: () => feed.isTakingWrites,
       stored: (key) => feed.storedInstance(key),
       changed: (key) => feed.refresh(key),
       done: (outcome) => {
@@ -108,10 +108,10 @@ export class OfflineWrites {
    * @param offline called with how it stands with the write
    */
   async write<T>(key: InstanceKey, online: () => Promise<T>, offline: (attempt: WriteAttempt) => T): Promise<T> {
-    const { queue, clock } = this.deps;
+    const { queue, clock, feed } = this.deps;
     const askedAt = clock.now();
     if (this.closed) return online();
-    if (!this.isTakingWrites || queue.holds(key)) return offline({ inDoubt: false, askedAt });
+    if (!feed.isTakingWrites || queue.holds(key)) return offline({ inDoubt: false, askedAt });
     try {
       return await online();
     } catch (error) {
@@ -178,9 +178,9 @@ export class OfflineWrites {
 
   /** As {@link heartbeat}, of many: in one round trip where the store is there. */
   async renewAll(leases: readonly Lease[], by: LeaseKind): Promise<readonly boolean[]> {
-    const { store, queue } = this.deps;
+    const { store, queue, feed } = this.deps;
     const offline = (): boolean[] => leases.map((lease) => this.heartbeat(lease, by));
-    if (!this.closed && !this.isTakingWrites) return offline();
+    if (!this.closed && !feed.isTakingWrites) return offline();
     const known = leases.map((lease) => ({ ...lease, generation: this.generationOf(lease, lease.generation) }));
     try {
       const held = await store.renew(known, by);
@@ -233,11 +233,6 @@ export class OfflineWrites {
   close(): void {
     this.closed = true;
     this.reconciler.close();
-  }
-
-  private get isTakingWrites(): boolean {
-    const { connected, writeRefusal } = this.deps.feed.snapshot;
-    return connected && writeRefusal === undefined;
   }
 
   /** Whether a lease is that of what is shown, or a newer one of ours that the store has not shown yet. */

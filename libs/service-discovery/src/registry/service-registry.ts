@@ -135,6 +135,7 @@ export class ServiceRegistry {
         writesTaken: (refusedMs) => {
           events.emit('registry.writes_accepted', { refusedMs });
           this.keeper.hurry();
+          this.checked.hurry();
           this.offline?.accepted();
         },
       },
@@ -157,7 +158,7 @@ export class ServiceRegistry {
       ...leaseDeps,
       store,
       renew: (leases) => this.renewAll(leases, 'checks'),
-      connected: () => this.snapshot.connected,
+      isTakingWrites: () => this.feed.isTakingWrites,
       isForgotten: (key) => this.feed.isForgotten(key),
     });
     const { effects, feed, keeper } = this;

@@ -109,6 +109,11 @@ export class SnapshotFeed {
     return this.current;
   }
 
+  /** Whether the store can be watched and takes writes, as far as is known. */
+  get isTakingWrites(): boolean {
+    return this.current.connected && this.current.writeRefusal === undefined;
+  }
+
   /** What the store shows under a key, whatever readers see. */
   storedInstance(key: InstanceKey): ServiceInstance | undefined {
     return findInstance(this.stored, key);

@@ -34,7 +34,9 @@ export class FlakyRegistryStore implements RegistryStore {
   private readonly gates = new Map<Method, { wait: Promise<void>; open: () => void }>();
   private readonly waiting = new Set<() => void>();
   private readonly refusals = new Map<Method, number>();
+  private readonly refusalListeners = new Set<(refusal: Error | null) => void>();
   private away = false;
+  private writeRefusal: Error | null = null;
 
   constructor(private readonly clock: Clock) {
     this.memory = new MemoryRegistryStore({ clock });
@@ -93,6 +95,21 @@ export class FlakyRegistryStore implements RegistryStore {
     this.refusals.set(method, times);
   }
 
+  /** From now on writes reject while watches go on, which is told, until {@link takeWrites}. */
+  refuseWrites(): void {
+    this.tellOfRefusal(new RegistryUnavailableError('The store refuses writes'));
+  }
+
+  takeWrites(): void {
+    this.tellOfRefusal(null);
+  }
+
+  onWritesRefused(listener: (refusal: Error | null) => void): () => void {
+    this.refusalListeners.add(listener);
+    if (this.writeRefusal) listener(this.writeRefusal);
+    return () => this.refusalListeners.delete(listener);
+  }
+
   put(instance: ServiceInstance, ttlMs: number): Promise<Lease> {
     return this.answer('put', () => this.memory.put(instance, ttlMs));
   }
@@ -133,6 +150,11 @@ export class FlakyRegistryStore implements RegistryStore {
     return this.memory.close();
   }
 
+  private tellOfRefusal(refusal: Error | null): void {
+    this.writeRefusal = refusal;
+    for (const listener of this.refusalListeners) listener(refusal);
+  }
+
   private async answer<T>(method: Method, act: () => Promise<T>): Promise<T> {
     this.reached(method);
     const result = await act();
@@ -143,6 +165,7 @@ export class FlakyRegistryStore implements RegistryStore {
   private reached(method: Method): void {
     this.calls.push({ method, at: this.clock.now() });
     if (this.away) throw new RegistryUnavailableError('The store is away');
+    if (this.writeRefusal && method !== 'watch') throw this.writeRefusal;
     const refusals = this.refusals.get(method) ?? 0;
     if (refusals === 0) return;
     this.refusals.set(method, refusals - 1);
