@@ -7,6 +7,7 @@ import {
   Injectable,
   Module,
   type NestInterceptor,
+  Post,
   type Type,
   UseGuards,
   UseInterceptors,
@@ -126,6 +127,36 @@ describe.each(PLATFORMS)('the bundled controllers in a module of the app, on %s'
     const refused = await send(`${url}/service-discovery/register`, 'POST', { json: USER, headers: FROM_ELSEWHERE });
     expect([refused.status, refused.body.error.code]).toEqual([403, 'FORBIDDEN']);
     expect(refused.text).toContain('@UseGuards()');
+  });
+
+  it('stay closed to other machines where a class of the app declares a writing route again', async () => {
+    @Controller('ops')
+    class OpsController extends ServiceDiscoveryController {
+      @Post('register')
+      override register(): never {
+        throw new Error('The request has reached the handler');
+      }
+    }
+    @Module({ controllers: [OpsController] })
+    class OpsModule {}
+    const { url } = await start(OpsModule, { ...QUIET, api: false });
+    const refused = await send(`${url}/ops/register`, 'POST', { json: USER, headers: FROM_ELSEWHERE });
+    expect([refused.status, refused.body.error.code]).toEqual([403, 'FORBIDDEN']);
+  });
+
+  it('let a request in that has the token of the environment', async () => {
+    @Module({ controllers: [ServiceDiscoveryController] })
+    class OpsModule {}
+    process.env.SERVICE_DISCOVERY_TOKEN = 'shared';
+    const { url } = await start(OpsModule, { ...QUIET, api: false });
+    delete process.env.SERVICE_DISCOVERY_TOKEN;
+    const register = async (authorization?: string): Promise<number> => {
+      const headers = { ...FROM_ELSEWHERE, ...(authorization === undefined ? {} : { authorization }) };
+      return (await send(`${url}/service-discovery/register`, 'POST', { json: USER, headers })).status;
+    };
+    expect(await register('Bearer shared')).toBe(201);
+    expect(await register('Bearer wrong')).toBe(403);
+    expect(await register()).toBe(401);
   });
 
   it('take a path, a version, a guard and an interceptor of a class that extends them', async () => {

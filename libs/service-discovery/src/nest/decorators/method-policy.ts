@@ -67,8 +67,7 @@ function mergeLayers(...layers: readonly (object | undefined)[]): Record<string,
   for (const layer of layers) {
     for (const [option, value] of Object.entries(withoutUndefined(layer ?? {})) as [string, unknown][]) {
       const below = merged[option];
-      merged[option] =
-        isRecord(value) && isRecord(below) ? overlayGroup(option, below, value) : value;
+      merged[option] = isRecord(value) && isRecord(below) ? overlayGroup(option, below, value) : value;
     }
   }
   return merged;

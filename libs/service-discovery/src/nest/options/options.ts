@@ -215,6 +215,8 @@ export interface ResolvedServiceDiscoveryOptions {
   /** The TLS of calls, with files read. */
   readonly tls: TlsByService;
   readonly api: ApiOptions | false;
+  /** The token of the environment, also where `api` is false. */
+  readonly token: string | undefined;
   readonly inheritDeadline: boolean;
   readonly advertise: AdvertiseOptions;
   readonly shutdown: { readonly drainDelayMs: number; readonly timeoutMs: number };

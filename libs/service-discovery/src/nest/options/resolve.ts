@@ -4,6 +4,8 @@ import {
   InvalidConfigurationError,
   OptionValidator,
   type Problem,
+  readTokens,
+  TOKENS_RULE,
   withoutUndefined,
 } from '../../common/index.js';
 import { type CommunicatorDefaults } from '../../communicator/index.js';
@@ -73,7 +75,7 @@ export function resolveServiceDiscoveryOptions(
   const merged = layer(base, fromPaths(inForce), own);
 
   const check = new OptionValidator();
-  const resolved = resolveMerged(merged, options, check);
+  const resolved = { ...resolveMerged(merged, options, check), token: tokenOf(settings, check) };
   const wrong = distinct(check.problems.map((problem) => inItsOwnTerms(problem, options, inForce)));
   // The check of a group finds them, too; not where the group is not in use.
   const unknown = findUnknownOptions(options).filter(({ path }) => !wrong.some((problem) => problem.path === path));
@@ -86,7 +88,7 @@ function resolveMerged(
   options: ServiceDiscoveryOptions,
   given: ServiceDiscoveryOptions,
   check: OptionValidator,
-): ResolvedServiceDiscoveryOptions {
+): Omit<ResolvedServiceDiscoveryOptions, 'token'> {
   checkPreset(options.preset, check);
   const store = checkStore(given, check);
   const mode = checkMode(options, given, check);
@@ -131,6 +133,14 @@ function resolveMerged(
     logging,
     metrics,
   };
+}
+
+/** The environment's token, which controllers that the app mounts itself go by. */
+function tokenOf(settings: readonly EnvironmentSetting[], check: OptionValidator): string | undefined {
+  const setting = settings.find(({ path }) => path === 'api.token');
+  if (setting === undefined || readTokens(setting.value)) return setting?.raw.trim();
+  check.problem(setting.name, '***', TOKENS_RULE);
+  return undefined;
 }
 
 function resolveApi(options: Partial<ApiOptions> | undefined, check: OptionValidator): ApiOptions {

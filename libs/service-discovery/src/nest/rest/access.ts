@@ -23,7 +23,10 @@ import { SharedToken } from './shared-token.js';
 const WARNING_INTERVAL_MS = 60_000;
 const RESTRICTED = Symbol('nest-service-discovery:restricted');
 
-/** Marks a route that changes something, or that shows what is masked elsewhere. */
+/** Requests that change nothing; all others are restricted, whatever class their route is in. */
+const READS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
+
+/** Marks a reading route that shows what is masked elsewhere. */
 export const Restricted = (): MethodDecorator => SetMetadata(RESTRICTED, true);
 
 /** Nest's own metadata of the guards of a class; it exports the name from different places in 11 and 12. */
@@ -59,9 +62,9 @@ export class ApiGuard implements CanActivate, OnModuleInit {
   }
 
   canActivate(context: ExecutionContext): boolean | Promise<boolean> | Observable<boolean> {
-    const restricted = Reflect.getMetadata(RESTRICTED, context.getHandler()) === true;
-    if (!restricted && !this.api.guardReads) return true;
-    const request = context.switchToHttp().getRequest<PeerRequest>();
+    const request = context.switchToHttp().getRequest<PeerRequest & { readonly method: string }>();
+    const isRestricted = !READS.has(request.method) || Reflect.getMetadata(RESTRICTED, context.getHandler()) === true;
+    if (!isRestricted && !this.api.guardReads) return true;
     const shown = this.token?.check(request.headers.authorization);
     if (shown === 'valid') return true;
     if (this.guard) return this.guard.canActivate(context);

@@ -3,7 +3,7 @@ import { ServiceNotFoundError } from '../../common/index.js';
 import { type CircuitCommand, ServiceCommunicator } from '../../communicator/index.js';
 import { type Tier } from '../../model/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
-import { ApiGuard, Restricted } from './access.js';
+import { ApiGuard } from './access.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
 import { type CircuitDto } from './dto/circuit.dto.js';
 import { type ExplainQuery, toRequest } from './dto/explain.query.js';
@@ -58,7 +58,6 @@ export class ServiceDiscoveryCallsController {
 
   /** Holds the circuit of a service as a whole, for the calls of this process; 404 `SERVICE_NOT_FOUND`. */
   @Put('circuit-breakers/:name')
-  @Restricted()
   async forceServiceCircuit(
     @Param('name') service: string,
     @CircuitBody() { state }: CircuitDto,
@@ -69,7 +68,6 @@ export class ServiceDiscoveryCallsController {
 
   /** Holds the circuit of an instance, for the calls of this process; 404 `SERVICE_NOT_FOUND`, `INSTANCE_NOT_FOUND`. */
   @Put('circuit-breakers/:name/instances/:id')
-  @Restricted()
   async forceInstanceCircuit(
     @Param('name') service: string,
     @Param('id') instanceId: string,

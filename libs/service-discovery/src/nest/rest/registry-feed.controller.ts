@@ -60,7 +60,6 @@ export class ServiceDiscoveryFeedController {
 
   /** Renews many leases at once: `{ renewed: [true, …] }`, in the order of the leases; false where one is lost. */
   @Post('heartbeats')
-  @Restricted()
   async heartbeats(
     @HeartbeatsBody() { leases, by }: HeartbeatsDto,
     @Res() response: unknown,
@@ -70,7 +69,6 @@ export class ServiceDiscoveryFeedController {
 
   /** What somebody's health check found: 200; 404 `INSTANCE_NOT_FOUND`. */
   @Put('services/:name/instances/:id/health')
-  @Restricted()
   async setHealth(
     @Param('name') serviceName: string,
     @Param('id') instanceId: string,

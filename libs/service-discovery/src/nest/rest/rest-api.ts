@@ -51,7 +51,8 @@ export function restProviders(api: Partial<ApiOptions> | false = {}): Provider[]
       provide: API_OPTIONS,
       inject: [SERVICE_DISCOVERY_OPTIONS],
       // The environment has its say in them, too.
-      useFactory: (options: Pick<ResolvedServiceDiscoveryOptions, 'api'>) => options.api || DEFAULT_API_OPTIONS,
+      useFactory: ({ api: own, token }: Pick<ResolvedServiceDiscoveryOptions, 'api' | 'token'>): ApiOptions =>
+        own || { ...DEFAULT_API_OPTIONS, token },
     },
     { provide: HOST_POLICY, useValue: new HostPolicy(allowedHosts) },
     {

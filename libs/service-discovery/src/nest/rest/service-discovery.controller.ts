@@ -28,7 +28,7 @@ import { type ResolvedServiceDiscoveryOptions } from '../options/options.js';
 import { ServiceDiscovery } from '../service-discovery.js';
 import { SERVICE_DISCOVERY_OPTIONS } from '../tokens.js';
 import { ageHeader } from './age.js';
-import { ApiGuard, Restricted } from './access.js';
+import { ApiGuard } from './access.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
 import { toCriteria } from './dto/criteria.query.js';
 import { type DiscoverQuery } from './dto/discover.query.js';
@@ -111,7 +111,6 @@ export class ServiceDiscoveryController {
    * was registered later than that.
    */
   @Post('register')
-  @Restricted()
   async register(@RegistrationBody() body: RegisterServiceDto, @Res() response: unknown): Promise<RegisteredView> {
     const registration = toRegistration(body);
     const { instance, lease, replaced } = await this.registry.register(registration, {
@@ -136,7 +135,6 @@ export class ServiceDiscoveryController {
    * one on the registration lives by heartbeats.
    */
   @Put('services/:name/instances/:id/heartbeat')
-  @Restricted()
   async heartbeat(
     @Param('name') serviceName: string,
     @Param('id') instanceId: string,
@@ -158,7 +156,6 @@ export class ServiceDiscoveryController {
 
   /** 204, whether it was there or not. */
   @Delete('services/:name/instances/:id')
-  @Restricted()
   async deregister(
     @Param('name') serviceName: string,
     @Param('id') instanceId: string,
@@ -172,7 +169,6 @@ export class ServiceDiscoveryController {
 
   /** An operator's word, which may say why and by whom: 200; 404 `INSTANCE_NOT_FOUND`. */
   @Put('services/:name/instances/:id/status')
-  @Restricted()
   async setStatus(
     @Param('name') serviceName: string,
     @Param('id') instanceId: string,
