@@ -161,7 +161,7 @@ describe(VARIABLE, () => {
 
   it.each<[what: string, content: string | undefined, path: string, expected: RegExp]>([
     ['that is not there', undefined, VARIABLE, /JSON file with a list of services \(ENOENT/],
-    ['that is no JSON', '[{"name": hush', VARIABLE, /JSON file with a list of services \(it is no JSON\)/],
+    ['that is no JSON', '[{"name": hush', VARIABLE, /JSON file with a list of services \(its content is not JSON\)/],
     ['that holds no list', '{"name": "a"}', VARIABLE, /a list of services/],
     ['with a wrong target', '[{"name": "a", "targets": ["x"]}]', `${VARIABLE}[0].targets[0]`, /the URL of an instance/],
     [

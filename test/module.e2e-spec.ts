@@ -202,8 +202,11 @@ it('two apps share a store of the user, who finds what is registered in it', asy
   expect(registry.listServices()).toMatchObject([
     { serviceName: 'users', instances: [{ instanceId: instance.instanceId, generation: instance.generation }] },
   ]);
+  await one!.close();
+  expect(close).not.toHaveBeenCalled();
+  await expect(two!.get(ServiceDiscovery).discoverService('users')).resolves.toBeNull();
   await apps.close();
-  expect(close).toHaveBeenCalled();
+  await store.close();
 });
 
 describe.each(PLATFORMS)('an app with the module on %s', (_name, adapter) => {

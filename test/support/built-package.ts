@@ -15,7 +15,7 @@ export interface BuiltPackage {
 }
 
 /** How long a hook may take that builds the package: seconds where nothing else runs, and it seldom is so. */
-export const BUILD_TIMEOUT_MS = 180_000;
+export const BUILD_TIMEOUT_MS = 600_000;
 
 /** Builds the package beside what `dist` holds already. Takes several seconds. */
 export async function buildPackage(consumerManifest: object): Promise<BuiltPackage> {

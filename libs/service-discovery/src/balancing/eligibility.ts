@@ -120,7 +120,12 @@ function selectVersion(
   const range = rangeOf(version);
   return instances.filter((instance) => {
     const fits = instance.version !== undefined && range.has(instance.version);
-    if (!fits) onLeftOut?.(instance, stage, `${instance.version ?? 'no version'} is not in ${version}`);
+    if (!fits)
+      onLeftOut?.(
+        instance,
+        stage,
+        instance.version === undefined ? 'it has no version' : `${instance.version} is not in ${version}`,
+      );
     return fits;
   });
 }

@@ -267,7 +267,7 @@ describe('StrategyBalancer', () => {
       expect(explained).toMatchObject({ strategy: 'first', key: 'k', unavailable: undefined });
       const reasons = explained.instances.map(({ instanceId, stage, reason }) => [instanceId, stage, reason]);
       expect(reasons).toEqual([
-        ['a', 'version', 'no version is not in ^2'],
+        ['a', 'version', 'it has no version'],
         ['b', 'version', '1.1.0 is not in ^2'],
         ['sick', 'status', 'unhealthy'],
         ['off', 'status', 'weight 0'],

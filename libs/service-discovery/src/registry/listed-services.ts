@@ -60,7 +60,7 @@ export function readListedServices(services: unknown, path: string): readonly Se
     ? services.flatMap((service, index) => readService(check, service, `${path}[${index}]`))
     : [];
   if (!Array.isArray(services)) {
-    check.problem(path, undefined, 'a list of services: [{ name, targets: ["http://10.0.0.5:8080"] }]');
+    check.problem(path, services, 'a list of services: [{ name, targets: ["http://10.0.0.5:8080"] }]');
   }
   check.throwIfAny();
   findRepeated(check, registrations);

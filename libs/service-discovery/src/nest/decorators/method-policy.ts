@@ -16,8 +16,6 @@ export interface OwnPolicyOptions extends Omit<ResiliencePolicyOptions, 'fallbac
   readonly pattern?: string;
 }
 
-type Values = Readonly<Record<string, unknown>>;
-
 /** The stages that a method has once the module's settings say so. */
 const ANYWAY = [
   'timeout',

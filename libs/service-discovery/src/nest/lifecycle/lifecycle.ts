@@ -140,7 +140,8 @@ export class ServiceDiscoveryLifecycle
     // Until here handlers may have called them.
     await leaving.step(this.listed.close());
     await leaving.step(this.registry.close());
-    await leaving.step(this.store.close());
+    // A store that was handed in may serve other apps, too.
+    if (this.options.store === undefined) await leaving.step(this.store.close());
     this.metrics.close();
     this.eventLogger?.close();
   }

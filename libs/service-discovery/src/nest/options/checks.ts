@@ -169,13 +169,21 @@ export function checkServices(
 
 function readJsonFile(file: string, path: string, check: OptionValidator): unknown {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as unknown;
+    const text = readFileSync(file, 'utf8');
+    // Editors on Windows put a byte order mark before the text.
+    return JSON.parse(text.startsWith('\uFEFF') ? text.slice(1) : text) as unknown;
   } catch (error) {
     // What is said of wrong JSON may quote it, with a secret in it.
-    const reason = error instanceof SyntaxError ? 'it is no JSON' : messageOf(error);
+    const reason = error instanceof SyntaxError ? `its content is not JSON${placeIn(error)}` : messageOf(error);
     check.problem(path, file, `the path of a JSON file with a list of services (${reason})`);
     return undefined;
   }
+}
+
+/** Where in a text JSON is wrong, as V8 says it: a position, or a line and a column. */
+function placeIn({ message }: SyntaxError): string {
+  const [, place] = /\bat (position \d+(?: \(line \d+ column \d+\))?)/.exec(message) ?? [];
+  return place === undefined ? '' : `, wrong at ${place}`;
 }
 
 /** Also where no Redis is: what is wrong should not wait for the day that there is one. */

@@ -111,8 +111,8 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   redis?: Omit<RedisRegistryStoreOptions, 'namespace' | 'selfPreservation'>;
   /**
    * A place of your own for registrations, in the place of a mode; it passes the contract suite of
-   * `nest-service-discovery/testing`. Variables that name another place do not count beside it. The module closes it at
-   * shutdown.
+   * `nest-service-discovery/testing`. Variables that name another place do not count beside it. Closing it is
+   * up to you: other apps may use it, too.
    * @default by `mode`
    */
   store?: RegistryStore;

@@ -32,7 +32,7 @@ export function toError(
   const { code, message = '', problems = [], reason, retry_after_ms: retryAfterMs } = fieldsOf(answer.body);
   const details = { service: subject?.serviceName, instanceId: subject?.instanceId };
   if (answer.status === 401 || answer.status === 403) {
-    const said = message && `: ${message}`;
+    const said = message && `: ${message.replace(/\.$/, '')}`;
     return new RegistryUnavailableError(
       `The registry at ${url} does not let this process in (status ${answer.status})${said}. ${WAY_IN}`,
       details,
