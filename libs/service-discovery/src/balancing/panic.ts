@@ -2,7 +2,7 @@ import { type ServiceInstance } from '../model/index.js';
 import { levelsOf, Parts, type Place, type Sharing } from './parts.js';
 import { canBear, type Level, sumUp } from './spill-over.js';
 
-const NOBODY: ReadonlySet<ServiceInstance> = new Set();
+const NONE: ReadonlySet<ServiceInstance> = new Set();
 
 interface Part extends Level, Place {
   able: number;
@@ -25,7 +25,7 @@ export function findPanicked(
   sharing: Sharing,
   threshold: number,
 ): ReadonlySet<ServiceInstance> {
-  if (threshold === 0) return NOBODY;
+  if (threshold === 0) return NONE;
   const parts = surveyParts(onDuty, isWell, sharing);
   const groups = [...new Set(parts.map(({ group }) => group))].map((group) =>
     parts.filter((part) => part.group === group),

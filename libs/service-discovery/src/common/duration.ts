@@ -22,7 +22,7 @@ export function parseDuration(value: unknown): { ms: number } | { problem: strin
 const FEWEST_BARE_MS = 100;
 
 /**
- * What to say of a number without a unit that was most likely meant in seconds: 30 is 30 ms, which nobody means where
+ * What to say of a number without a unit that was most likely meant in seconds: 30 is 30 ms, which is hardly meant where
  * seconds are usual. Undefined for all else.
  */
 export function bareNumberProblem(value: unknown): string | undefined {

@@ -19,7 +19,7 @@ import {
 export interface RegistryStore {
   /**
    * Registers an instance, or replaces the registration under its id. What renews the lease is `instance.lease`. The lease
-   * carries a generation greater than every earlier one of that id. Health starts anew as `unknown`; `maintenance` outlives a replacement, `draining`
+   * carries a generation greater than every earlier one of that id. Health starts as `unknown`; `maintenance` outlives a replacement, `draining`
    * does not.
    */
   put(instance: ServiceInstance, ttlMs: number): Promise<Lease>;

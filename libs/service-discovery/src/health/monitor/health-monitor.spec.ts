@@ -379,7 +379,7 @@ describe('HealthMonitor', () => {
     });
   });
 
-  it('counts kinds of failures apart that have numbers of their own, and checks sooner meanwhile', async () => {
+  it('counts kinds of failures apart that have numbers of their own, and checks sooner while they add up', async () => {
     const { clock, probe, checked, monitor, register, shown } = await setUp({
       timeout: '1s',
       changingInterval: '2s',
