@@ -162,5 +162,5 @@ describe('rise and fall, through the monitor', () => {
     const sequences = sequencesOf(LONGEST);
     const observed = await observe(sequences, thresholds, await overHttp());
     expect(observed).toEqual(expectedFor(sequences, thresholds));
-  }, 120_000);
+  }, 600_000);
 });
