@@ -45,7 +45,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
     args: ['--save', '3600 1000000'],
     begin: async () => {
       const client = redis.server.client();
-      const [, directory = ''] = (await client.config('GET', 'dir'));
+      const [, directory = ''] = await client.config('GET', 'dir');
       await mkdir(join(directory, 'dump.rdb'));
       await client.bgsave();
       await pollUntil('a save that failed', async () =>
