@@ -1,0 +1,138 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+
+const exec = promisify(execFile);
+const root = join(import.meta.dirname, '../..');
+
+/** What `npm publish` would upload, as a file that a package manager installs. */
+export interface PackedLibrary {
+  readonly tarball: string;
+  remove(): Promise<void>;
+}
+
+export interface FreshAppOptions {
+  readonly library: PackedLibrary;
+  readonly nest: 11 | 12;
+  /** The `type` of the app's package.json. */
+  readonly type: 'commonjs' | 'module';
+  readonly manager?: 'npm' | 'pnpm';
+  /** Packages beside Nest and the peers of the library, by name and range. */
+  readonly packages?: Readonly<Record<string, string>>;
+  /** Further fields of the package.json. */
+  readonly manifest?: object;
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+export interface FinishedCommand {
+  /** The exit code. */
+  readonly code: number;
+  /** What it printed on both streams. */
+  readonly output: string;
+}
+
+/** An app outside the workspace, as a user makes it: it finds only what its package manager installed. */
+export interface FreshApp {
+  readonly directory: string;
+  write(files: Readonly<Record<string, string>>): Promise<void>;
+  run(command: string, ...args: string[]): Promise<FinishedCommand>;
+  remove(): Promise<void>;
+}
+
+/** The versions that go together, of Nest and of the library's peers. */
+const NEST = {
+  11: { nest: '^11.0.0', axios: '^4.0.0', schedule: '^6.0.0', terminus: '^11.0.0' },
+  12: { nest: '^12.0.0', axios: '^12.0.0', schedule: '^12.0.0', terminus: '^12.0.0' },
+};
+
+const PNPM = 'pnpm@10';
+
+/** Builds the library and packs it. Takes several seconds. */
+export async function packLibrary(): Promise<PackedLibrary> {
+  const directory = await mkdtemp(join(tmpdir(), 'packed-library-'));
+  const remove = (): Promise<void> => rm(directory, { recursive: true, force: true });
+  try {
+    await exec(process.execPath, [
+      join(root, 'scripts/build.mjs'),
+      '--only',
+      'libs/service-discovery',
+      '--out',
+      directory,
+    ]);
+    const built = join(directory, 'libs/service-discovery');
+    await exec('npm', ['pack', '--pack-destination', directory], { cwd: built });
+    const tarball = (await readdir(directory)).find((name) => name.endsWith('.tgz'))!;
+    return { tarball: join(directory, tarball), remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+/** Makes the app, and installs its packages from the registry that npm is set up for. */
+export async function createFreshApp(options: FreshAppOptions): Promise<FreshApp> {
+  const { library, type, manager = 'npm', packages = {}, manifest = {}, files = {} } = options;
+  const { nest, axios, schedule, terminus } = NEST[options.nest];
+  const directory = await mkdtemp(join(tmpdir(), 'fresh-app-'));
+  const app: FreshApp = {
+    directory,
+    write: async (added) => {
+      for (const [file, source] of Object.entries(added)) {
+        await mkdir(dirname(join(directory, file)), { recursive: true });
+        await writeFile(join(directory, file), source);
+      }
+    },
+    run: (command, ...args) => run(directory, command, args),
+    remove: () => rm(directory, { recursive: true, force: true }),
+  };
+  const dependencies = {
+    '@nestjs/axios': axios,
+    '@nestjs/common': nest,
+    '@nestjs/core': nest,
+    '@nestjs/platform-express': nest,
+    '@nestjs/schedule': schedule,
+    '@nestjs/terminus': terminus,
+    axios: '^1.7.0',
+    'class-transformer': '^0.5.1',
+    'class-validator': '^0.15.0',
+    'nest-service-discovery': `file:${library.tarball}`,
+    'reflect-metadata': '^0.2.0',
+    rxjs: '^7.8.0',
+    ...packages,
+  };
+  try {
+    await app.write({
+      'package.json': JSON.stringify({ name: 'fresh-app', private: true, type, ...manifest, dependencies }),
+      ...files,
+    });
+    const install =
+      manager === 'npm'
+        ? ['npm', 'install', '--no-audit', '--no-fund', '--prefer-offline']
+        : ['npx', '--yes', PNPM, 'install', '--prefer-offline', '--dangerously-allow-all-builds'];
+    const { code, output } = await app.run(install[0]!, ...install.slice(1));
+    if (code !== 0) throw new Error(`${install.join(' ')} ended with ${code}:\n${output}`);
+    return app;
+  } catch (error) {
+    await app.remove();
+    throw error;
+  }
+}
+
+/** What `npm test` and Jest set for their own processes; how to reach the package registry stays. */
+const OF_THIS_RUN =
+  /^(npm_(?!config_(registry|cafile|proxy|https_proxy|noproxy)$)|NODE_OPTIONS$|NODE_ENV$|JEST_|INIT_CWD$)/;
+
+function ownEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !OF_THIS_RUN.test(name)));
+}
+
+async function run(cwd: string, command: string, args: readonly string[]): Promise<FinishedCommand> {
+  return new Promise((resolve) => {
+    execFile(command, args, { cwd, env: ownEnvironment(), maxBuffer: 64 * 1024 ** 2 }, (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
+      resolve({ code, output: `${stdout}${stderr}` });
+    });
+  });
+}
