@@ -11,6 +11,7 @@ import {
   type ServiceCallResponse,
   type ServiceCommunicator,
 } from '../../communicator/index.js';
+import { isHttp } from '../../model/index.js';
 import { type ServiceRegistry } from '../../registry/index.js';
 import { type HttpMethod, onBodyEnd } from '../../transport/index.js';
 import { RequestCancellation } from './cancellation.js';
@@ -26,8 +27,8 @@ export function isDiscoveryAdapter(adapter: unknown): boolean {
 }
 
 /**
- * An axios adapter that is the communicator: `http://user-service/users/1` is discovered, balanced, retried. What is no
- * service's URL goes to axios's own adapter. Interceptors, transforms, `params`, `timeout` (of the whole call),
+ * An axios adapter that is the communicator: `http://user-service/users/1` is discovered, balanced, retried, and so is
+ * `http://user-service:3000/users/1` where such a service is registered. Other URLs go to axios's own adapter. Interceptors, transforms, `params`, `timeout` (of the whole call),
  * `signal`, `auth`, `responseType` and `validateStatus` work as with any adapter; redirects are not followed.
  */
 export function discoveryAdapter(communicator: ServiceCommunicator, registry: ServiceRegistry): AxiosAdapter {
@@ -57,10 +58,11 @@ function urlOf({ url = '', baseURL, params, paramsSerializer, allowAbsoluteUrls 
   return URLS.getUri({ url, baseURL, params: params as unknown, paramsSerializer, allowAbsoluteUrls });
 }
 
-/** What the registry cannot tell of is taken for a host of somebody else. */
+/** A name that the registry cannot be asked about is taken for that of a host. */
 async function isRegistered(registry: ServiceRegistry, name: string): Promise<boolean> {
-  await registry.follow(name).catch(() => undefined);
-  return registry.getInstances(name).length > 0;
+  // While it is away, the answer would come after `startTimeout`, and calls to other hosts would wait for it.
+  if (registry.snapshot.connected) await registry.follow(name).catch(() => undefined);
+  return registry.getInstances(name).some(({ protocol }) => isHttp(protocol));
 }
 
 async function send(

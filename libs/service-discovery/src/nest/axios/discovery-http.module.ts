@@ -22,7 +22,8 @@ const DISCOVERY_HTTP_OPTIONS = Symbol('nest-service-discovery:http-options');
 /**
  * In place of `HttpModule` of `@nestjs/axios`: an `HttpService` that finds services by name, so that
  * `httpService.get('http://user-service/users/1')` is discovered, balanced and retried, with interceptors working.
- * What is no service's URL goes where it always went.
+ * A URL with a port, `http://user-service:3000/users/1`, finds a service that is registered under that name, at the ports of
+ * its instances. Other URLs go to their hosts as before.
  */
 @Module({
   providers: [

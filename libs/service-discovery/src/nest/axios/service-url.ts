@@ -5,20 +5,23 @@ export interface ServiceUrl {
   readonly service: string;
   /** With the query, starting with a slash. */
   readonly path: string;
-  /** Whether the host may be somebody else as well: a service has such a name only if it is registered. */
+  /** Whether the host may be that of another server: then it is a service only if one of that name is registered. */
   readonly isAmbiguous: boolean;
 }
 
-const HTTP_URL = /^https?:\/\/([^/?#]*)([^#]*)/i;
+const HTTP_URL = /^https?:\/\/([^/?#:]*)(:\d*)?(?![^/?#])([^#]*)/i;
+const ADDRESS = /^(?:localhost|[\d.]+)$/i;
 
 /**
- * Reads a URL as that of a service: `http://user-service/users/1`. Not by a URL parser, which would write the name in
- * lower case.
- * @returns undefined where the host is no service: it has a port or credentials
+ * Reads a URL as that of a service: `http://user-service/users/1`, or with any port, as in Compose and Kubernetes. Instances
+ * have ports of their own, so the one of the URL is not used. Not by a URL parser, which would write the name in lower case.
+ * @returns undefined where the host is no service: it has credentials, or is an address with a port
  */
 export function parseServiceUrl(url: string): ServiceUrl | undefined {
-  const [, host, rest = ''] = HTTP_URL.exec(url) ?? [];
+  const [, host, port, rest = ''] = HTTP_URL.exec(url) ?? [];
   if (host === undefined || !SERVICE_NAME_PATTERN.test(host)) return undefined;
-  const isAmbiguous = host.includes('.') || host.toLowerCase() === 'localhost' || /^\d+$/.test(host);
+  const isAddress = ADDRESS.test(host);
+  if (isAddress && port !== undefined) return undefined;
+  const isAmbiguous = isAddress || port !== undefined || host.includes('.');
   return { service: host, path: rest.startsWith('/') ? rest : `/${rest}`, isAmbiguous };
 }
