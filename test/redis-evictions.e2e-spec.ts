@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../libs/service-discovery/src/common/index.js';
+import { type Lease } from '../libs/service-discovery/src/model/index.js';
 import { ServiceRegistry } from '../libs/service-discovery/src/registry/index.js';
-import { type RedisTrouble } from '../libs/service-discovery/src/store/index.js';
-import { ManualClock } from '../libs/service-discovery/src/testing/index.js';
+import { type RedisRegistryStore, type RedisTrouble } from '../libs/service-discovery/src/store/index.js';
+import { type ChangeRecorder, ManualClock } from '../libs/service-discovery/src/testing/index.js';
 import { ClockedRedis } from './support/clocked-redis.js';
 import { pollUntil } from './support/poll.js';
 import { idsOf, instanceOf, RedisSetting, TTL_MS } from './support/redis-setting.js';
@@ -181,6 +182,40 @@ describe('the numbers of a service', () => {
     for (const part of ['meta', 'changes']) await client.pexpire(keyOf(part), 86_400_000);
     await store.sweep();
     expect(await expiries()).toEqual(NEVER);
+  });
+});
+
+describe('a service that the index of names has lost', () => {
+  const quiet = { expiryClock: new ManualClock() };
+  let store: RedisRegistryStore;
+  let leases: readonly Lease[];
+  const newcomerAfterLosing = async (...parts: string[]): Promise<ChangeRecorder> => {
+    await redis.startServer();
+    store = redis.openStore({}, quiet);
+    leases = await Promise.all(['a', 'b'].map((id) => store.put(instanceOf(id), TTL_MS)));
+    await redis.watching(store);
+    await redis.server.client().del('sd:{default}:names', ...parts.map(keyOf));
+    const newcomer = await redis.watching(redis.openStore({}, quiet));
+    expect(idsOf(newcomer)).toEqual([]);
+    return newcomer;
+  };
+
+  it('is seen at its next heartbeat by a process that started in between', async () => {
+    const newcomer = await newcomerAfterLosing();
+    expect(await store.renew(leases)).toEqual([true, true]);
+    await newcomer.until('both', () => idsOf(newcomer).join() === 'a,b');
+  });
+
+  it('is seen at the next sweep by a process that started in between', async () => {
+    const newcomer = await newcomerAfterLosing();
+    await store.sweep();
+    await newcomer.until('both', () => idsOf(newcomer).join() === 'a,b');
+  });
+
+  it('is seen whole at its next change, also where its numbers were lost', async () => {
+    const newcomer = await newcomerAfterLosing('meta', 'changes');
+    await store.put(instanceOf('c'), TTL_MS);
+    await newcomer.until('all three', () => idsOf(newcomer).sort().join() === 'a,b,c');
   });
 });
 

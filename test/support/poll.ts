@@ -5,15 +5,11 @@ const PAUSE_MS = 20;
 const LONGEST_MS = 15_000;
 
 /** Asks again and again, where nothing tells by itself, until the answer is yes. */
-export async function pollUntil(
-  what: string,
-  holds: () => boolean | Promise<boolean>,
-  longestMs = LONGEST_MS,
-): Promise<void> {
+export async function pollUntil(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const start = systemClock.now();
-  while (systemClock.now() - start < longestMs) {
+  while (systemClock.now() - start < LONGEST_MS) {
     if (await holds()) return;
     await sleep(PAUSE_MS);
   }
-  throw new Error(`${what}: not within ${longestMs / 1_000} s`);
+  throw new Error(`${what}: not within ${LONGEST_MS / 1_000} s`);
 }

@@ -24,7 +24,7 @@ export class KeySpace {
   readonly sweep: string;
   /** Sorted set: processes that check health. */
   readonly checkers: string;
-  /** A channel that every process listens to, so that they can be counted; nothing is told there. */
+  /** A channel that every process listens to: they are counted by it, and hear there of names that the index had lost. */
   readonly processes: string;
   /** Patterns of the channels of all services. */
   readonly allChanges: string;

@@ -59,7 +59,7 @@ describe('the generated wrapper of the Lua scripts', () => {
       restore(keys, '', 0, '', 1),
       setStatus(keys, '', '', '', '', 1, '', 1, 1),
       sync(keys, '', 0, '', 0),
-      touchNames(keys),
+      touchNames(keys, ''),
     ];
     for (const { script } of calls) {
       const firstArguments = [...script.source.matchAll(/redis\.call\('(\w+)', ([^,)]+)/g)].filter(

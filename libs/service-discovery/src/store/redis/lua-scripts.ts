@@ -148,21 +148,21 @@ local function tell(changes, limit, epoch, sequence, previous, change)
   return tag
 end
 
-local function beginEpoch(meta, changes)
+local function beginEpoch(keys)
   local epoch = digits(micros)
-  redis.call('HSET', meta, 'epoch', epoch)
-  redis.call('DEL', changes)
+  redis.call('HSET', keys.meta, 'epoch', epoch, 'sequence', redis.call('HLEN', keys.records) > 0 and '1' or '0')
+  redis.call('DEL', keys.changes)
   return epoch
 end
 
-local function announce(meta, changes, limit, change)
-  local known = redis.call('HMGET', meta, 'epoch', 'tag')
+local function announce(keys, limit, change)
+  local known = redis.call('HMGET', keys.meta, 'epoch', 'tag')
   local epoch, previous = known[1], known[2] or '-'
   if not epoch then
-    epoch, previous = beginEpoch(meta, changes), '-'
+    epoch, previous = beginEpoch(keys), '-'
   end
-  local sequence = digits(redis.call('HINCRBY', meta, 'sequence', 1))
-  redis.call('HSET', meta, 'tag', tell(changes, limit, epoch, sequence, previous, change))
+  local sequence = digits(redis.call('HINCRBY', keys.meta, 'sequence', 1))
+  redis.call('HSET', keys.meta, 'tag', tell(keys.changes, limit, epoch, sequence, previous, change))
 end
 local function loanOf(id)
   return 'loan ' .. id
@@ -195,7 +195,7 @@ end
 local function drop(keys, limit, id, reason)
   local generation = string.match(redis.call('HGET', keys.states, id) or '', '^%d+') or '0'
   take(keys, id)
-  announce(keys.meta, keys.changes, limit, { 'remove', id, reason, generation })
+  announce(keys, limit, { 'remove', id, reason, generation })
   keepForADay(keys)
 end
 local function checkTypes(keys)
@@ -266,7 +266,7 @@ if since or first[1] and tonumber(first[2]) <= now then
     if calm and (expired == 0 or now - math.max(calm, steadySince) >= lease / 3) then
       redis.call('HDEL', KEYS.meta, 'holdSince', 'holdCalm', 'holdOverdue', 'holdTotal')
       redis.call('HSET', KEYS.meta, 'released', digits(now))
-      announce(KEYS.meta, KEYS.changes, limit, { 'resume', '' })
+      announce(KEYS, limit, { 'resume', '' })
     else
       takeUpTo = math.min(released, now)
       local calmText = calm and digits(calm) or ''
@@ -275,7 +275,7 @@ if since or first[1] and tonumber(first[2]) <= now then
         since = since or now
         redis.call('HSET', KEYS.meta, 'holdSince', digits(since))
         redis.call('HSET', KEYS.meta, 'holdOverdue', digits(overdue), 'holdTotal', digits(total))
-        announce(KEYS.meta, KEYS.changes, limit, { 'hold', '', digits(since), digits(overdue), digits(total) })
+        announce(KEYS, limit, { 'hold', '', digits(since), digits(overdue), digits(total) })
       end
     end
   end
@@ -287,7 +287,7 @@ for _, id in ipairs(expired) do
   drop(KEYS, limit, id, 'expired')
 end
 local left = redis.call('ZCARD', KEYS.leases)
-if left > 0 and redis.call('HEXISTS', KEYS.meta, 'epoch') == 0 then beginEpoch(KEYS.meta, KEYS.changes) end
+if left > 0 and redis.call('HEXISTS', KEYS.meta, 'epoch') == 0 then beginEpoch(KEYS) end
 if left > 0 and redis.call('PTTL', KEYS.meta) >= 0 then
   redis.call('PERSIST', KEYS.meta)
   redis.call('PERSIST', KEYS.changes)
@@ -456,21 +456,21 @@ local function tell(changes, limit, epoch, sequence, previous, change)
   return tag
 end
 
-local function beginEpoch(meta, changes)
+local function beginEpoch(keys)
   local epoch = digits(micros)
-  redis.call('HSET', meta, 'epoch', epoch)
-  redis.call('DEL', changes)
+  redis.call('HSET', keys.meta, 'epoch', epoch, 'sequence', redis.call('HLEN', keys.records) > 0 and '1' or '0')
+  redis.call('DEL', keys.changes)
   return epoch
 end
 
-local function announce(meta, changes, limit, change)
-  local known = redis.call('HMGET', meta, 'epoch', 'tag')
+local function announce(keys, limit, change)
+  local known = redis.call('HMGET', keys.meta, 'epoch', 'tag')
   local epoch, previous = known[1], known[2] or '-'
   if not epoch then
-    epoch, previous = beginEpoch(meta, changes), '-'
+    epoch, previous = beginEpoch(keys), '-'
   end
-  local sequence = digits(redis.call('HINCRBY', meta, 'sequence', 1))
-  redis.call('HSET', meta, 'tag', tell(changes, limit, epoch, sequence, previous, change))
+  local sequence = digits(redis.call('HINCRBY', keys.meta, 'sequence', 1))
+  redis.call('HSET', keys.meta, 'tag', tell(keys.changes, limit, epoch, sequence, previous, change))
 end
 local function loanOf(id)
   return 'loan ' .. id
@@ -516,7 +516,8 @@ for index, id in ipairs(ids) do
     generations[index] = '0'
   else
     if not epoch then
-      epoch, tag = beginEpoch(KEYS.meta, KEYS.changes), '-'
+      epoch, tag = beginEpoch(KEYS), '-'
+      sequence = tonumber(redis.call('HGET', KEYS.meta, 'sequence'))
     end
     sequence, generation = sequence + 1, generation + 1
     local number, own = digits(sequence), digits(generation)
@@ -623,21 +624,21 @@ local function tell(changes, limit, epoch, sequence, previous, change)
   return tag
 end
 
-local function beginEpoch(meta, changes)
+local function beginEpoch(keys)
   local epoch = digits(micros)
-  redis.call('HSET', meta, 'epoch', epoch)
-  redis.call('DEL', changes)
+  redis.call('HSET', keys.meta, 'epoch', epoch, 'sequence', redis.call('HLEN', keys.records) > 0 and '1' or '0')
+  redis.call('DEL', keys.changes)
   return epoch
 end
 
-local function announce(meta, changes, limit, change)
-  local known = redis.call('HMGET', meta, 'epoch', 'tag')
+local function announce(keys, limit, change)
+  local known = redis.call('HMGET', keys.meta, 'epoch', 'tag')
   local epoch, previous = known[1], known[2] or '-'
   if not epoch then
-    epoch, previous = beginEpoch(meta, changes), '-'
+    epoch, previous = beginEpoch(keys), '-'
   end
-  local sequence = digits(redis.call('HINCRBY', meta, 'sequence', 1))
-  redis.call('HSET', meta, 'tag', tell(changes, limit, epoch, sequence, previous, change))
+  local sequence = digits(redis.call('HINCRBY', keys.meta, 'sequence', 1))
+  redis.call('HSET', keys.meta, 'tag', tell(keys.changes, limit, epoch, sequence, previous, change))
 end
 local function loanOf(id)
   return 'loan ' .. id
@@ -670,7 +671,7 @@ end
 local function drop(keys, limit, id, reason)
   local generation = string.match(redis.call('HGET', keys.states, id) or '', '^%d+') or '0'
   take(keys, id)
-  announce(keys.meta, keys.changes, limit, { 'remove', id, reason, generation })
+  announce(keys, limit, { 'remove', id, reason, generation })
   keepForADay(keys)
 end
 local function checkTypes(keys)
@@ -697,7 +698,7 @@ local isLost = isLeft or not began or tonumber(generation) < began or tonumber(g
 if isLost then
   checkTypes(KEYS)
   take(KEYS, id)
-  announce(KEYS.meta, KEYS.changes, limit, { 'remove', id, 'deregistered', generation })
+  announce(KEYS, limit, { 'remove', id, 'deregistered', generation })
   keepForADay(KEYS)
 end
 return isLeft and 1 or 0`,
@@ -774,21 +775,21 @@ local function tell(changes, limit, epoch, sequence, previous, change)
   return tag
 end
 
-local function beginEpoch(meta, changes)
+local function beginEpoch(keys)
   local epoch = digits(micros)
-  redis.call('HSET', meta, 'epoch', epoch)
-  redis.call('DEL', changes)
+  redis.call('HSET', keys.meta, 'epoch', epoch, 'sequence', redis.call('HLEN', keys.records) > 0 and '1' or '0')
+  redis.call('DEL', keys.changes)
   return epoch
 end
 
-local function announce(meta, changes, limit, change)
-  local known = redis.call('HMGET', meta, 'epoch', 'tag')
+local function announce(keys, limit, change)
+  local known = redis.call('HMGET', keys.meta, 'epoch', 'tag')
   local epoch, previous = known[1], known[2] or '-'
   if not epoch then
-    epoch, previous = beginEpoch(meta, changes), '-'
+    epoch, previous = beginEpoch(keys), '-'
   end
-  local sequence = digits(redis.call('HINCRBY', meta, 'sequence', 1))
-  redis.call('HSET', meta, 'tag', tell(changes, limit, epoch, sequence, previous, change))
+  local sequence = digits(redis.call('HINCRBY', keys.meta, 'sequence', 1))
+  redis.call('HSET', keys.meta, 'tag', tell(keys.changes, limit, epoch, sequence, previous, change))
 end
 local function loanOf(id)
   return 'loan ' .. id
@@ -817,7 +818,7 @@ local function convert(id, state)
   state.lease = by
   local text = writeState(state)
   local record, detail = redis.call('HGET', KEYS.records, id), redis.call('HGET', KEYS.details, id) or ''
-  announce(KEYS.meta, KEYS.changes, ARGV[3], { 'put', id, record, text, digits(now), detail })
+  announce(KEYS, ARGV[3], { 'put', id, record, text, digits(now), detail })
   redis.call('HSET', KEYS.states, id, text)
 end
 
@@ -910,21 +911,21 @@ local function tell(changes, limit, epoch, sequence, previous, change)
   return tag
 end
 
-local function beginEpoch(meta, changes)
+local function beginEpoch(keys)
   local epoch = digits(micros)
-  redis.call('HSET', meta, 'epoch', epoch)
-  redis.call('DEL', changes)
+  redis.call('HSET', keys.meta, 'epoch', epoch, 'sequence', redis.call('HLEN', keys.records) > 0 and '1' or '0')
+  redis.call('DEL', keys.changes)
   return epoch
 end
 
-local function announce(meta, changes, limit, change)
-  local known = redis.call('HMGET', meta, 'epoch', 'tag')
+local function announce(keys, limit, change)
+  local known = redis.call('HMGET', keys.meta, 'epoch', 'tag')
   local epoch, previous = known[1], known[2] or '-'
   if not epoch then
-    epoch, previous = beginEpoch(meta, changes), '-'
+    epoch, previous = beginEpoch(keys), '-'
   end
-  local sequence = digits(redis.call('HINCRBY', meta, 'sequence', 1))
-  redis.call('HSET', meta, 'tag', tell(changes, limit, epoch, sequence, previous, change))
+  local sequence = digits(redis.call('HINCRBY', keys.meta, 'sequence', 1))
+  redis.call('HSET', keys.meta, 'tag', tell(keys.changes, limit, epoch, sequence, previous, change))
 end
 local function loanOf(id)
   return 'loan ' .. id
@@ -963,7 +964,7 @@ for index = 5, #ARGV, 4 do
   end
   if restored > 0 then
     local record, seen = redis.call('HGET', KEYS.records, id), redis.call('HGET', KEYS.details, id) or ''
-    announce(KEYS.meta, KEYS.changes, ARGV[4], { 'put', id, record, text, digits(ends - state.ttl), seen })
+    announce(KEYS, ARGV[4], { 'put', id, record, text, digits(ends - state.ttl), seen })
   end
 end
 return redis.call('HMGET', KEYS.meta, 'sequence', 'tag')`,
@@ -1051,21 +1052,21 @@ local function tell(changes, limit, epoch, sequence, previous, change)
   return tag
 end
 
-local function beginEpoch(meta, changes)
+local function beginEpoch(keys)
   local epoch = digits(micros)
-  redis.call('HSET', meta, 'epoch', epoch)
-  redis.call('DEL', changes)
+  redis.call('HSET', keys.meta, 'epoch', epoch, 'sequence', redis.call('HLEN', keys.records) > 0 and '1' or '0')
+  redis.call('DEL', keys.changes)
   return epoch
 end
 
-local function announce(meta, changes, limit, change)
-  local known = redis.call('HMGET', meta, 'epoch', 'tag')
+local function announce(keys, limit, change)
+  local known = redis.call('HMGET', keys.meta, 'epoch', 'tag')
   local epoch, previous = known[1], known[2] or '-'
   if not epoch then
-    epoch, previous = beginEpoch(meta, changes), '-'
+    epoch, previous = beginEpoch(keys), '-'
   end
-  local sequence = digits(redis.call('HINCRBY', meta, 'sequence', 1))
-  redis.call('HSET', meta, 'tag', tell(changes, limit, epoch, sequence, previous, change))
+  local sequence = digits(redis.call('HINCRBY', keys.meta, 'sequence', 1))
+  redis.call('HSET', keys.meta, 'tag', tell(keys.changes, limit, epoch, sequence, previous, change))
 end
 local function checkTypes(keys)
   redis.call('HLEN', keys.records)
@@ -1107,7 +1108,7 @@ if not news then return 1 end
 
 text = writeState(state)
 local beat = tonumber(redis.call('ZSCORE', KEYS.leases, id) or now) - state.ttl
-announce(KEYS.meta, KEYS.changes, limit, {
+announce(KEYS, limit, {
   'put', id, record, text, digits(beat), redis.call('HGET', KEYS.details, id) or '',
 })
 redis.call('HSET', KEYS.states, id, text)
@@ -1205,12 +1206,13 @@ return { epoch, digits(sequence), tag, 'forked', all, removals, hold, counts() }
 );
 
 /**
- * Notes in the index that services are in use.
+ * Notes in the index that services are in use, and may tell of those that it had lost.
  * - key `names`: sorted set: service name → when it was last used
+ * - argument `channel`: where every process hears of names that were not in the index; empty where they are new
  * - argument `names`: of the services
  * - reply: how many were not in the index before
  */
-export const touchNames = luaScript<'names', [...names: string[]], number>(
+export const touchNames = luaScript<'names', [channel: string, ...names: string[]], number>(
   'touch-names',
   ['names'],
   `local KEYS = { names = KEYS[1] }
@@ -1221,9 +1223,10 @@ local now = math.floor(micros / 1000)
 local function digits(number)
   return string.format('%.0f', number)
 end
-local added = 0
-for _, name in ipairs(ARGV) do
-  added = added + redis.call('ZADD', KEYS.names, digits(now), name)
+local added = {}
+for index = 2, #ARGV do
+  if redis.call('ZADD', KEYS.names, digits(now), ARGV[index]) == 1 then added[#added + 1] = ARGV[index] end
 end
-return added`,
+if ARGV[1] ~= '' and #added > 0 then redis.call('PUBLISH', ARGV[1], table.concat(added, ' ')) end
+return #added`,
 );

@@ -35,7 +35,7 @@ export async function renewAll(
     return renew(own, own.beats, by, changesKept, ...pairs);
   });
   const names = [...new Set(batches.map(({ serviceName }) => serviceName))];
-  const all: LuaCall<readonly number[] | number>[] = [...calls, touchNames(keys, ...names)];
+  const all: LuaCall<readonly number[] | number>[] = [...calls, touchNames(keys, keys.processes, ...names)];
   const answers = await link.run(all);
   onIndexAnswer(answers.pop()!);
   const held = leases.map(() => false);

@@ -81,7 +81,7 @@ export class Sweeper {
     const indexed = await link.names(keys);
     const known = new Set(indexed);
     const lost = knownNames().filter((name) => !known.has(name));
-    if (lost.length > 0) await link.call(touchNames(keys, ...lost));
+    if (lost.length > 0) await link.call(touchNames(keys, keys.processes, ...lost));
     return [...indexed, ...lost];
   }
 

@@ -47,6 +47,8 @@ export class WatchSession {
   /** Removals that came to light while services were read: what a watch is told after its reset. */
   private readonly foundRemovals: Extract<Change, { type: 'remove' }>[] = [];
   private coversAll = false;
+  /** Services that are not covered, and were told of: an index that lost their names does not show them. */
+  private readonly passedOver = new Set<string>();
   private syncing: Promise<void> | undefined;
   private over: RegistryUnavailableError | undefined;
   private readonly keepalive: Keepalive;
@@ -86,9 +88,11 @@ export class WatchSession {
   async cover(scope: WatchScope): Promise<void> {
     await this.listen(scope);
     const { link, keys, mirror } = this.deps;
-    const names = scope.services ?? [...(await link.names(keys)), ...mirror.names()];
+    // What was told of a service while the names were on their way may be all that shows that there is one.
+    const names = scope.services ?? [...(await link.names(keys)), ...mirror.names(), ...this.passedOver];
     // All at once: what is told of a service before it was read would be lost.
     if (!scope.services) this.coversAll = true;
+    this.passedOver.clear();
     for (const name of names) this.covered.add(name);
     await this.read(new Set(names), 'watch');
     if (this.over) throw this.over;
@@ -164,12 +168,28 @@ export class WatchSession {
 
   private hear(channel: string, message: string): void {
     this.keepalive.heard();
+    if (this.over) return;
+    if (channel === this.deps.keys.processes) this.hearNames(message.split(' '));
     const origin = this.deps.keys.parse(channel);
-    if (!origin || this.over) return;
+    if (!origin) return;
     const { serviceName } = origin;
-    if (!this.coversAll && !this.covered.has(serviceName)) return;
+    if (!this.coversAll && !this.covered.has(serviceName)) {
+      this.passedOver.add(serviceName);
+      return;
+    }
     if (origin.tells === 'beats') this.hearBeats(serviceName, message);
     else this.hearChange(serviceName, message);
+  }
+
+  /** Names that the index had lost: who read it before has not seen those services. */
+  private hearNames(names: readonly string[]): void {
+    for (const name of names) {
+      if (!this.coversAll) this.passedOver.add(name);
+      else if (!this.covered.has(name)) {
+        this.covered.add(name);
+        this.want(name);
+      }
+    }
   }
 
   private hearChange(serviceName: string, message: string): void {

@@ -132,7 +132,7 @@ export class WriteQueue {
     const names = new Set(writes.filter(isRegistration).map(({ instance }) => instance.serviceName));
     const calls = jobs.map(({ call }) => call());
     if (names.size === 0) return link.run(calls);
-    const [touched, ...answers] = await link.run([touchNames(keys, ...names), ...calls]);
+    const [touched, ...answers] = await link.run([touchNames(keys, '', ...names), ...calls]);
     // A service that is not in the index is not found by those who begin to watch.
     if ('error' in touched!) jobs.forEach(({ registers }, index) => registers && (answers[index] = touched));
     return answers;

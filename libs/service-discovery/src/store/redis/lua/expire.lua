@@ -85,7 +85,7 @@ if since or first[1] and tonumber(first[2]) <= now then
     if calm and (expired == 0 or now - math.max(calm, steadySince) >= lease / 3) then
       redis.call('HDEL', KEYS.meta, 'holdSince', 'holdCalm', 'holdOverdue', 'holdTotal')
       redis.call('HSET', KEYS.meta, 'released', digits(now))
-      announce(KEYS.meta, KEYS.changes, limit, { 'resume', '' })
+      announce(KEYS, limit, { 'resume', '' })
     else
       takeUpTo = math.min(released, now)
       local calmText = calm and digits(calm) or ''
@@ -94,7 +94,7 @@ if since or first[1] and tonumber(first[2]) <= now then
         since = since or now
         redis.call('HSET', KEYS.meta, 'holdSince', digits(since))
         redis.call('HSET', KEYS.meta, 'holdOverdue', digits(overdue), 'holdTotal', digits(total))
-        announce(KEYS.meta, KEYS.changes, limit, { 'hold', '', digits(since), digits(overdue), digits(total) })
+        announce(KEYS, limit, { 'hold', '', digits(since), digits(overdue), digits(total) })
       end
     end
   end
@@ -107,7 +107,7 @@ for _, id in ipairs(expired) do
 end
 local left = redis.call('ZCARD', KEYS.leases)
 -- Without numbers, readers would have to take the whole service in each time that they compare it.
-if left > 0 and redis.call('HEXISTS', KEYS.meta, 'epoch') == 0 then beginEpoch(KEYS.meta, KEYS.changes) end
+if left > 0 and redis.call('HEXISTS', KEYS.meta, 'epoch') == 0 then beginEpoch(KEYS) end
 -- A service may also come back to life without a registration: a reader restores what Redis lost.
 if left > 0 and redis.call('PTTL', KEYS.meta) >= 0 then
   redis.call('PERSIST', KEYS.meta)

@@ -41,7 +41,8 @@ for index, id in ipairs(ids) do
     generations[index] = '0'
   else
     if not epoch then
-      epoch, tag = beginEpoch(KEYS.meta, KEYS.changes), '-'
+      epoch, tag = beginEpoch(KEYS), '-'
+      sequence = tonumber(redis.call('HGET', KEYS.meta, 'sequence'))
     end
     sequence, generation = sequence + 1, generation + 1
     local number, own = digits(sequence), digits(generation)

@@ -34,7 +34,7 @@ local isLost = isLeft or not began or tonumber(generation) < began or tonumber(g
 if isLost then
   checkTypes(KEYS)
   take(KEYS, id)
-  announce(KEYS.meta, KEYS.changes, limit, { 'remove', id, 'deregistered', generation })
+  announce(KEYS, limit, { 'remove', id, 'deregistered', generation })
   keepForADay(KEYS)
 end
 return isLeft and 1 or 0

@@ -23,7 +23,7 @@ local function convert(id, state)
   state.lease = by
   local text = writeState(state)
   local record, detail = redis.call('HGET', KEYS.records, id), redis.call('HGET', KEYS.details, id) or ''
-  announce(KEYS.meta, KEYS.changes, ARGV[3], { 'put', id, record, text, digits(now), detail })
+  announce(KEYS, ARGV[3], { 'put', id, record, text, digits(now), detail })
   redis.call('HSET', KEYS.states, id, text)
 end
 

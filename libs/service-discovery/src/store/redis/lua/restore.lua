@@ -33,7 +33,7 @@ for index = 5, #ARGV, 4 do
   end
   if restored > 0 then
     local record, seen = redis.call('HGET', KEYS.records, id), redis.call('HGET', KEYS.details, id) or ''
-    announce(KEYS.meta, KEYS.changes, ARGV[4], { 'put', id, record, text, digits(ends - state.ttl), seen })
+    announce(KEYS, ARGV[4], { 'put', id, record, text, digits(ends - state.ttl), seen })
   end
 end
 return redis.call('HMGET', KEYS.meta, 'sequence', 'tag')

@@ -52,7 +52,7 @@ if not news then return 1 end
 
 text = writeState(state)
 local beat = tonumber(redis.call('ZSCORE', KEYS.leases, id) or now) - state.ttl
-announce(KEYS.meta, KEYS.changes, limit, {
+announce(KEYS, limit, {
   'put', id, record, text, digits(beat), redis.call('HGET', KEYS.details, id) or '',
 })
 redis.call('HSET', KEYS.states, id, text)

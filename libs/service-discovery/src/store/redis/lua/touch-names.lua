@@ -1,10 +1,12 @@
--- Notes in the index that services are in use.
+-- Notes in the index that services are in use, and may tell of those that it had lost.
 -- @key names sorted set: service name → when it was last used
+-- @arg channel text: where every process hears of names that were not in the index; empty where they are new
 -- @args names text: of the services
 -- @reply number: how many were not in the index before
 -- @include time
-local added = 0
-for _, name in ipairs(ARGV) do
-  added = added + redis.call('ZADD', KEYS.names, digits(now), name)
+local added = {}
+for index = 2, #ARGV do
+  if redis.call('ZADD', KEYS.names, digits(now), ARGV[index]) == 1 then added[#added + 1] = ARGV[index] end
 end
-return added
+if ARGV[1] ~= '' and #added > 0 then redis.call('PUBLISH', ARGV[1], table.concat(added, ' ')) end
+return #added

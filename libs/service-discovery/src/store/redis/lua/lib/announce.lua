@@ -9,22 +9,23 @@ local function tell(changes, limit, epoch, sequence, previous, change)
   return tag
 end
 
--- A service that starts anew has another epoch, so that a reader of the old one does not take the new numbers for old
--- ones.
-local function beginEpoch(meta, changes)
+-- Begins the numbering of a service again, under another epoch, so that a reader of the old one does not take the new
+-- numbers for old ones. Where Redis lost the numbers and still has instances, they begin at 2: a reader takes the first
+-- change for all that there is.
+local function beginEpoch(keys)
   local epoch = digits(micros)
-  redis.call('HSET', meta, 'epoch', epoch)
-  redis.call('DEL', changes)
+  redis.call('HSET', keys.meta, 'epoch', epoch, 'sequence', redis.call('HLEN', keys.records) > 0 and '1' or '0')
+  redis.call('DEL', keys.changes)
   return epoch
 end
 
 -- Numbers a change and tells of it.
-local function announce(meta, changes, limit, change)
-  local known = redis.call('HMGET', meta, 'epoch', 'tag')
+local function announce(keys, limit, change)
+  local known = redis.call('HMGET', keys.meta, 'epoch', 'tag')
   local epoch, previous = known[1], known[2] or '-'
   if not epoch then
-    epoch, previous = beginEpoch(meta, changes), '-'
+    epoch, previous = beginEpoch(keys), '-'
   end
-  local sequence = digits(redis.call('HINCRBY', meta, 'sequence', 1))
-  redis.call('HSET', meta, 'tag', tell(changes, limit, epoch, sequence, previous, change))
+  local sequence = digits(redis.call('HINCRBY', keys.meta, 'sequence', 1))
+  redis.call('HSET', keys.meta, 'tag', tell(keys.changes, limit, epoch, sequence, previous, change))
 end

@@ -19,6 +19,6 @@ end
 local function drop(keys, limit, id, reason)
   local generation = string.match(redis.call('HGET', keys.states, id) or '', '^%d+') or '0'
   take(keys, id)
-  announce(keys.meta, keys.changes, limit, { 'remove', id, reason, generation })
+  announce(keys, limit, { 'remove', id, reason, generation })
   keepForADay(keys)
 end
