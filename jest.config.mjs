@@ -1,4 +1,4 @@
-/** One configuration for unit specs (beside the source) and end-to-end specs (in test/). */
+/** Unit specs (beside the source) and end-to-end specs (in test/), but for those that `npm run test:long` runs. */
 export default {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
@@ -10,6 +10,7 @@ export default {
     '^nest-service-discovery/testing$': '<rootDir>/libs/service-discovery/src/testing.ts',
   },
   testMatch: ['<rootDir>/libs/**/*.spec.ts', '<rootDir>/apps/**/*.spec.ts', '<rootDir>/test/**/*.e2e-spec.ts'],
+  testPathIgnorePatterns: ['\\.long\\.(e2e-)?spec\\.ts$'],
   // The published manifest bears the workspace's name, on purpose: apps here import the package as users do.
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/libs/service-discovery/package.json'],
   globalSetup: './test/support/tools.mjs',

@@ -1,11 +1,14 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { transformFile } from '@swc/core';
+import { buildLibrary } from './build-library.js';
 
 const exec = promisify(execFile);
 const root = join(import.meta.dirname, '../..');
+/** Inside the workspace, so that the package finds its dependencies. */
+const dist = join(root, 'dist');
 
 /** The package as it would be published, and an empty project that has it installed. */
 export interface BuiltPackage {
@@ -17,16 +20,13 @@ export interface BuiltPackage {
 /** How long a hook may take that builds the package: seconds where nothing else runs, and it seldom is so. */
 export const BUILD_TIMEOUT_MS = 600_000;
 
-/** Builds the package beside what `dist` holds already. Takes several seconds. */
+/** The package in a folder of its own, and a project that has it. Takes some seconds where the sources are new. */
 export async function buildPackage(consumerManifest: object): Promise<BuiltPackage> {
-  // Inside the workspace, so that the package finds its dependencies.
-  await mkdir(join(root, 'dist'), { recursive: true });
-  const directory = await mkdtemp(join(root, 'dist', 'built-package-'));
+  const directory = await mkdtemp(join(dist, 'built-package-'));
   const remove = (): Promise<void> => rm(directory, { recursive: true, force: true });
   try {
     const built = join(directory, 'libs/service-discovery');
-    const build = join(root, 'scripts/build.mjs');
-    await exec(process.execPath, [build, '--only', 'libs/service-discovery', '--out', directory]);
+    await cp(await buildLibrary(), built, { recursive: true });
     const consumer = join(directory, 'consumer');
     await mkdir(join(consumer, 'node_modules'), { recursive: true });
     await symlink(built, join(consumer, 'node_modules/nest-service-discovery'));

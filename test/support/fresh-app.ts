@@ -3,9 +3,9 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { buildLibrary } from './build-library.js';
 
 const exec = promisify(execFile);
-const root = join(import.meta.dirname, '../..');
 
 /** What `npm publish` would upload, as a file that a package manager installs. */
 export interface PackedLibrary {
@@ -49,20 +49,12 @@ const NEST = {
 
 const PNPM = 'pnpm@10';
 
-/** Builds the library and packs it. Takes several seconds. */
+/** What users install, packed. Takes some seconds where the sources are new. */
 export async function packLibrary(): Promise<PackedLibrary> {
   const directory = await mkdtemp(join(tmpdir(), 'packed-library-'));
   const remove = (): Promise<void> => rm(directory, { recursive: true, force: true });
   try {
-    await exec(process.execPath, [
-      join(root, 'scripts/build.mjs'),
-      '--only',
-      'libs/service-discovery',
-      '--out',
-      directory,
-    ]);
-    const built = join(directory, 'libs/service-discovery');
-    await exec('npm', ['pack', '--pack-destination', directory], { cwd: built });
+    await exec('npm', ['pack', '--pack-destination', directory], { cwd: await buildLibrary() });
     const tarball = (await readdir(directory)).find((name) => name.endsWith('.tgz'))!;
     return { tarball: join(directory, tarball), remove };
   } catch (error) {

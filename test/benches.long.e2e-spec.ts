@@ -10,7 +10,7 @@ import { addSources, type BuiltPackage, buildPackage, BUILD_TIMEOUT_MS } from '.
 
 /*
  * That the benchmarks run, and measure what they say; what comes out says nothing on a machine that does other things meanwhile.
- * `redis-scale.e2e-spec.ts` runs that of the registry.
+ * `redis-scale.long.e2e-spec.ts` runs that of the registry.
  */
 const exec = promisify(execFile);
 /** Of a run that is loaded by the tests beside it. */

@@ -9,7 +9,7 @@ import { report } from './support/timing.js';
 
 const SERVICES = Array.from({ length: 20 }, (_, index) => `service-${index}`);
 const INSTANCES_PER_SERVICE = 3;
-/** `SHARED_CACHE_SECONDS=60 npm test -- <spec>` fills the cache for longer. */
+/** `SHARED_CACHE_SECONDS=60 npm run test:long -- <spec>` fills the cache for longer. */
 const SECONDS = Number(process.env.SHARED_CACHE_SECONDS ?? 3);
 const VALUE = 'x'.repeat(4_096);
 const VALUES_PER_BATCH = 250;

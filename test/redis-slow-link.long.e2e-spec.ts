@@ -16,7 +16,7 @@ async function slowLink(options: SlowLinkOptions): Promise<SlowLink> {
 
 describe('a link that carries 20 KB a second', () => {
   const BYTES_PER_SECOND = 20_000;
-  // SLOW_LINK_INSTANCES=500 npm test -- test/redis-slow-link
+  // SLOW_LINK_INSTANCES=500 npm run test:long -- test/redis-slow-link
   const INSTANCES = Number(process.env.SLOW_LINK_INSTANCES ?? 120);
   // What registering, hearing of it and reading it takes, if nothing is sent twice, is 1.5 KB an instance.
   const BOUND_MS = (2 * INSTANCES * 1_500 * 1_000) / BYTES_PER_SECOND;
