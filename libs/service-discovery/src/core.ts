@@ -366,6 +366,7 @@ export {
   DEFAULT_COMMUNICATOR_OPTIONS,
   DEFAULT_PARALLEL_CONCURRENCY,
   type EjectionView,
+  type UnreachableView,
   type EventSource,
   FallbackFailedError,
   type FallbackRequest,

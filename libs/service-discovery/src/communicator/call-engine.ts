@@ -34,6 +34,7 @@ import { isDraining } from './channel/instance-changes.js';
 import { type EjectionView } from './channel/outlier-detectors.js';
 import { ServiceChannel } from './channel/service-channel.js';
 import { ServiceView } from './channel/service-view.js';
+import { type UnreachableView } from './channel/unreachable-instances.js';
 import { explainService, type ServiceExplanation } from './explain-service.js';
 import { unsupportedProtocol } from './unsupported-protocol.js';
 
@@ -144,6 +145,14 @@ export class CallEngine {
   /** @param service whose; left out: those of all */
   ejections(service?: string): EjectionView[] {
     return this.channelsOf(service).flatMap((channel) => channel.ejections());
+  }
+
+  unreachable(service: string): UnreachableView[] {
+    return this.services.get(service)?.channel.unreachable.views() ?? [];
+  }
+
+  unreachableIds(service: string): ReadonlySet<string> | undefined {
+    return this.services.get(service)?.channel.unreachable.at();
   }
 
   describePipeline(service: string, settings: CallSettings): CallStageDescription[] {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type EventName, type ServiceDiscoveryEvent } from '../model/index.js';
-import { CallStage, failure } from '../testing/call-stage.js';
+import { CallStage, failure, refused } from '../testing/call-stage.js';
 import { CallFindings, type EventSource } from './call-findings.js';
 import { type ServiceCommunicator } from './communicator.js';
 
@@ -76,6 +76,24 @@ describe('what calls have against instances', () => {
     ]);
   });
 
+  it('are failed connections, with since when, until the instance answers', async () => {
+    stage.failOn('a', refused);
+    const communicator = stage.communicatorWith();
+    const findings = findingsOf(communicator);
+    await callOften(communicator, 2);
+    const since = stage.clock.epoch();
+    await stage.clock.advanceAsync(40_000);
+    await callOften(communicator, 2);
+    expect([...findings.findingsOn('users')]).toEqual([
+      ['a', { reason: 'calls could not connect to it: connect ECONNREFUSED', since }],
+    ]);
+    expect(communicator.unreachable('orders')).toEqual([]);
+    stage.failOn('none');
+    await stage.clock.advanceAsync(40_000);
+    await callOften(communicator, 2);
+    expect(findings.findingsOn('users').size).toBe(0);
+  });
+
   it('are told of by the name of the service, until nobody wants to hear', () => {
     const events = new Told();
     const findings = new CallFindings(stage.communicatorWith(), events, { clock: stage.clock });
@@ -83,7 +101,7 @@ describe('what calls have against instances', () => {
     const stop = findings.onChange((name) => heard.push(name));
     for (const type of ['circuit.opened', 'circuit.half_opened', 'circuit.closed'] as const)
       events.tell(type, { service: type });
-    for (const type of ['instance.ejected', 'instance.readmitted'] as const)
+    for (const type of ['instance.ejected', 'instance.readmitted', 'instance.unreachable', 'instance.reached'] as const)
       events.tell(type, { key: { serviceName: type } });
     expect(heard).toEqual([
       'circuit.opened',
@@ -91,6 +109,8 @@ describe('what calls have against instances', () => {
       'circuit.closed',
       'instance.ejected',
       'instance.readmitted',
+      'instance.unreachable',
+      'instance.reached',
     ]);
     stop();
     expect(events.listeners.size).toBe(0);

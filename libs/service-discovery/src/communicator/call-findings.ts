@@ -13,15 +13,15 @@ export interface EventSource {
 }
 
 /**
- * What the calls of a communicator, and of all that are derived from it, have against instances: their circuit is not closed, or
- * picks avoid them as outliers. Asks the communicator, and hears of changes by its events.
+ * What the calls of a communicator, and of all that are derived from it, have against instances: their circuit is not closed,
+ * picks avoid them as outliers, or no connection could be opened to them. Asks the communicator, and hears of changes by its events.
  */
 export class CallFindings implements PassiveHealth {
   private readonly clock: Clock;
 
   /** @param events what the communicator reports to */
   constructor(
-    private readonly communicator: Pick<ServiceCommunicator, 'circuitBreakers' | 'ejections'>,
+    private readonly communicator: Pick<ServiceCommunicator, 'circuitBreakers' | 'ejections' | 'unreachable'>,
     private readonly events: EventSource,
     { clock = systemClock }: { readonly clock?: Clock } = {},
   ) {
@@ -40,18 +40,23 @@ export class CallFindings implements PassiveHealth {
       const words = forced ? 'held open by hand' : `${state.replace('_', ' ')} after ${failures} failures`;
       findings.set(instanceId, { reason: `its circuit is ${words}`, since: now - stateAgeMs });
     }
+    for (const { instanceId, reason, since } of this.communicator.unreachable(serviceName)) {
+      findings.set(instanceId, { reason: `calls could not connect to it: ${reason}`, since });
+    }
     return findings.size === 0 ? NO_FINDINGS : findings;
   }
 
   onChange(listener: (serviceName: string) => void): () => void {
     const circuit = ({ service }: { readonly service: string }): void => listener(service);
-    const outlier = ({ key }: { readonly key: { readonly serviceName: string } }): void => listener(key.serviceName);
+    const instance = ({ key }: { readonly key: { readonly serviceName: string } }): void => listener(key.serviceName);
     const stops = [
       this.events.on('circuit.opened', circuit),
       this.events.on('circuit.half_opened', circuit),
       this.events.on('circuit.closed', circuit),
-      this.events.on('instance.ejected', outlier),
-      this.events.on('instance.readmitted', outlier),
+      this.events.on('instance.ejected', instance),
+      this.events.on('instance.readmitted', instance),
+      this.events.on('instance.unreachable', instance),
+      this.events.on('instance.reached', instance),
     ];
     return () => stops.forEach((stop) => stop());
   }

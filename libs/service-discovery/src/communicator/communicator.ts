@@ -27,6 +27,7 @@ import { type CallStageDescription } from './call/stage.js';
 import { timesFor } from './call-times.js';
 import { CIRCUIT_COMMANDS, type CircuitBreakerView, type CircuitCommand } from './channel/breakers.js';
 import { type EjectionView } from './channel/outlier-detectors.js';
+import { type UnreachableView } from './channel/unreachable-instances.js';
 import { type ServiceExplanation } from './explain-service.js';
 
 /** What holds for every call unless a pattern or `withOptions` says otherwise. */
@@ -159,6 +160,16 @@ export class ServiceCommunicator {
    */
   ejections(service?: string): EjectionView[] {
     return this.engine.ejections(service);
+  }
+
+  /** The instances of a service that calls from this process could not connect to, and have not reached since. */
+  unreachable(service: string): UnreachableView[] {
+    return this.engine.unreachable(service);
+  }
+
+  /** The ids of those that picks avoid for that at the moment, always in the same set; undefined: none. */
+  unreachableIds(service: string): ReadonlySet<string> | undefined {
+    return this.engine.unreachableIds(service);
   }
 
   /**

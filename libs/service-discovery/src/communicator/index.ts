@@ -30,4 +30,5 @@ export { type CallStageDescription, type CallStageName } from './call/stage.js';
 export { Balancers, type FedBalancer } from './channel/balancers.js';
 export { CIRCUIT_COMMANDS, type CircuitBreakerView, type CircuitCommand } from './channel/breakers.js';
 export { type EjectionView } from './channel/outlier-detectors.js';
+export { type UnreachableView } from './channel/unreachable-instances.js';
 export { type InstanceStanding, type ServiceExplanation } from './explain-service.js';

@@ -26,7 +26,7 @@ export interface CheckSchedule extends Thresholds {
   readonly idleIntervalMs: number;
   /** The share of an interval by which each check comes earlier or later, from 0 to 0.5. */
   readonly jitter: number;
-  /** How long one check may take; no longer than the shortest of the intervals. */
+  /** How long one check may take; no longer than the shortest interval that was set. */
   readonly timeoutMs: number;
 }
 

@@ -56,12 +56,19 @@ export function overlay(all: CheckSettings, ...own: readonly (CheckSettings | un
   return { ...(Object.assign({}, ...layers) as CheckSettings), tls, cron };
 }
 
+/** A changing interval that is not set is this share of the interval, and not below the shortest. */
+const CHANGING_SHARE = 0.1;
+const SHORTEST_CHANGING_MS = 1_000;
+
 /** @param settings complete: the defaults are in them */
 export function scheduleOf(settings: CheckSettings): CheckSchedule {
   const { cron } = settings;
   const intervalMs = cron ? shortestGap(cron) : (settings.interval as number);
-  const { changingInterval = intervalMs, downInterval = intervalMs, idleInterval = intervalMs } = settings;
-  const intervals = [intervalMs, changingInterval, downInterval, idleInterval] as number[];
+  const { downInterval = intervalMs, idleInterval = intervalMs } = settings;
+  const usualChangingMs = cron ? intervalMs : Math.max(CHANGING_SHARE * intervalMs, SHORTEST_CHANGING_MS);
+  const { changingInterval = Math.min(usualChangingMs, intervalMs) } = settings;
+  // A changing interval that nobody set does not shorten the timeout: a check that takes longer is followed by the next one.
+  const intervals = [intervalMs, settings.changingInterval ?? intervalMs, downInterval, idleInterval] as number[];
   return {
     ...(cron && { cron }),
     intervalMs,

@@ -11,7 +11,7 @@ describe('health check options', () => {
       flapping: { results: 21, start: 0.3, stop: 0.15, riseFactor: 3 },
       schedule: {
         intervalMs: 30_000,
-        changingIntervalMs: 30_000,
+        changingIntervalMs: 3_000,
         downIntervalMs: 30_000,
         idleIntervalMs: 30_000,
         jitter: 0.1,
@@ -38,7 +38,13 @@ describe('health check options', () => {
   it('take cron times in place of an interval, and for as long as these are apart', () => {
     const cron = { next: (after: number) => Math.floor(after / 4_000 + 1) * 4_000 };
     const { schedule } = resolveHealthCheckOptions({ cron });
-    expect(schedule).toMatchObject({ cron, intervalMs: 4_000, downIntervalMs: 4_000, timeoutMs: 4_000 });
+    expect(schedule).toMatchObject({
+      cron,
+      intervalMs: 4_000,
+      changingIntervalMs: 4_000,
+      downIntervalMs: 4_000,
+      timeoutMs: 4_000,
+    });
     expect(() => resolveHealthCheckOptions({ cron, interval: '10s' })).toThrow(
       /healthCheck\.interval: expected nothing beside healthCheck\.cron/,
     );
@@ -51,7 +57,15 @@ describe('health check options', () => {
 
   it('take the interval for those that are not given', () => {
     const { schedule } = resolveHealthCheckOptions({ interval: '20s', downInterval: '1m' });
-    expect(schedule).toMatchObject({ changingIntervalMs: 20_000, downIntervalMs: 60_000, idleIntervalMs: 20_000 });
+    expect(schedule).toMatchObject({ downIntervalMs: 60_000, idleIntervalMs: 20_000 });
+  });
+
+  it.each([
+    ['30s', 3_000],
+    ['5s', 1_000],
+    ['200ms', 200],
+  ] as const)('follow up on a first failure within a tenth of an interval of %s', (interval, changingIntervalMs) => {
+    expect(resolveHealthCheckOptions({ interval }).schedule).toMatchObject({ changingIntervalMs });
   });
 
   it('of a service may be more than a registration asks for', () => {

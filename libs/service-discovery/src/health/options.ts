@@ -37,7 +37,7 @@ export interface HealthCheckOptions {
   /**
    * Time between two checks while results count towards a change of status, such as after a first failure. From 10 ms
    * to 1 day.
-   * @default the interval
+   * @default a tenth of the interval, 1 s at least and no longer than the interval; with `cron` its times
    */
   changingInterval?: Duration;
   /**
@@ -58,7 +58,7 @@ export interface HealthCheckOptions {
   jitter: number;
   /**
    * How long one check may take, with everything from the look-up of the name to the end of the body. From 1 ms to
-   * 1 hour; one that is longer than an interval is cut to it, since checks of an instance never overlap.
+   * 1 hour; one that is longer than an interval that is set is cut to it, since checks of an instance never overlap.
    * @default 10 s
    */
   timeout: Duration;

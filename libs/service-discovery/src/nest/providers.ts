@@ -2,7 +2,14 @@ import { Logger, type Provider } from '@nestjs/common';
 import { APP_INTERCEPTOR, ModulesContainer } from '@nestjs/core';
 import { type Clock, messageOf, type Random, systemClock, systemRandom } from '../common/index.js';
 import { CallFindings, resolvePatterns, ServiceCommunicator } from '../communicator/index.js';
-import { CheckShare, HealthAggregator, HealthMonitor, planChecks, resolveHealthCheckOptions } from '../health/index.js';
+import {
+  CheckShare,
+  HealthAggregator,
+  HealthMonitor,
+  type HealthMonitorDeps,
+  planChecks,
+  resolveHealthCheckOptions,
+} from '../health/index.js';
 import { type InstanceKey } from '../model/index.js';
 import { DiscoveryMetrics, EventBus, EventLogger } from '../observability/index.js';
 import { ListedInstances, resolveServiceRegistryOptions, ServiceRegistry } from '../registry/index.js';
@@ -294,5 +301,15 @@ function createMonitor(
     store instanceof RedisRegistryStore ? new CheckShare(store, { clock, random, intervalMs, isLocal }) : undefined;
   const planner = planChecks(options, { instancesOf: (name) => registry.snapshot.services.get(name) ?? [] });
   const idleMs = (key: InstanceKey): number => communicator.idleMs(key);
-  return new HealthMonitor(registry, planner, options, { clock, random, events, setTimer, share, idleMs });
+  const onUnreachable: HealthMonitorDeps['onUnreachable'] = (listener) =>
+    events.on('instance.unreachable', ({ key }) => listener(key));
+  return new HealthMonitor(registry, planner, options, {
+    clock,
+    random,
+    events,
+    setTimer,
+    share,
+    idleMs,
+    onUnreachable,
+  });
 }

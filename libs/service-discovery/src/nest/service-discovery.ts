@@ -217,7 +217,8 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
   ): ServiceInstance | UnavailableReason {
     const { usual, balancers } = this.known.get(serviceName) ?? this.know(serviceName);
     const balancer = criteria.strategy === undefined ? usual : balancers.of(criteria.strategy);
-    const picked = balancer.upToDate(instances).pick({ ...criteria, tags: tagsOf(criteria) });
+    const unreachable = this.communicator.unreachableIds(serviceName);
+    const picked = balancer.upToDate(instances).pick({ ...criteria, tags: tagsOf(criteria), unreachable });
     if (picked.kind === 'unavailable') return picked.reason;
     // Whether and when it is called is not known here, so it counts as no load.
     picked.done(NOT_CALLED);

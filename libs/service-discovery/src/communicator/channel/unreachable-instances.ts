@@ -12,10 +12,21 @@ const RECOVERY_MS = RETRY.longestMs;
 
 const NONE: readonly string[] = [];
 
+/** An instance that calls could not connect to, and have not reached since. */
+export interface UnreachableView {
+  readonly instanceId: string;
+  /** What the last attempt met, such as `connect ECONNREFUSED 10.0.0.7:8080`. */
+  readonly reason: string;
+  /** When the first of these attempts failed, in milliseconds since the Unix epoch. */
+  readonly since: number;
+}
+
 interface Absence {
   /** Attempts in a row that got no connection. */
-  failures: number;
-  until: number;
+  readonly failures: number;
+  readonly until: number;
+  readonly reason: string;
+  readonly since: number;
 }
 
 /**
@@ -49,8 +60,9 @@ export class UnreachableInstances {
     const failures = (known?.failures ?? 0) + 1;
     const limits = now < this.recoversUntil ? RETRY_IN_RECOVERY : RETRY;
     const avoidedForMs = reconnectDelay(failures, limits, this.deps.random);
-    this.avoid(instanceId, { failures, until: now + avoidedForMs });
     const reason = messageOf((error as Partial<Error>).cause ?? error);
+    const since = known?.since ?? this.deps.clock.epoch();
+    this.avoid(instanceId, { failures, until: now + avoidedForMs, reason, since });
     this.deps.events.emit('instance.unreachable', { key: this.keyOf(instanceId), reason, avoidedForMs, failures });
   }
 
@@ -83,15 +95,19 @@ export class UnreachableInstances {
     return this.ids.size > 0 ? this.ids : undefined;
   }
 
+  views(): UnreachableView[] {
+    return [...this.absences].map(([instanceId, { reason, since }]) => ({ instanceId, reason, since }));
+  }
+
   private areAllAbsent(): boolean {
     return this.instances.every((instance) => !mayBeCalled(instance) || this.absences.has(instance.instanceId));
   }
 
   private recover(now: number): void {
     this.recoversUntil = now + RECOVERY_MS;
-    for (const [instanceId, { until }] of this.absences) {
+    for (const [instanceId, absence] of this.absences) {
       const soon = now + RETRY_IN_RECOVERY.longestMs * this.deps.random();
-      this.avoid(instanceId, { failures: 0, until: Math.min(until, soon) });
+      this.avoid(instanceId, { ...absence, failures: 0, until: Math.min(absence.until, soon) });
     }
   }
 

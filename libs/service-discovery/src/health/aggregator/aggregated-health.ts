@@ -105,7 +105,8 @@ export interface AggregatedHealth extends HealthSummary {
 
 /**
  * One service. `endpoint`, `lastHeartbeat` and `healthData` are those of one instance: the first healthy one in order of
- * registration, else the first unchecked one, else the first.
+ * registration, one that its latest check has nothing against if there is one; else the first unchecked one, the first that
+ * calls alone have something against, the first unhealthy one, the first.
  */
 export interface ServiceHealth {
   readonly status: AggregatedStatus;

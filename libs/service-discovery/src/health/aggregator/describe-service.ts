@@ -1,4 +1,4 @@
-import { baseUrlOf, type ExpiryHold, type ServiceInstance } from '../../model/index.js';
+import { baseUrlOf, type ExpiryHold, mayBeCalled, type ServiceInstance } from '../../model/index.js';
 import { mergedStatus, reasonsOf, type StatusContext } from '../status-merge.js';
 import { type InstanceHealth, type ServiceHealth } from './aggregated-health.js';
 import { type ServiceStanding } from './service-standing.js';
@@ -14,7 +14,8 @@ export function describeService(
   const described = instances.map((instance) =>
     describeInstance(instance, { hold: expiryHeld, finding: findings.get(instance.instanceId), now }),
   );
-  const shown = described.reduce((best, next) => (rankOf(next) < rankOf(best) ? next : best));
+  const ranks = described.map((one, index) => rankOf(one, instances[index]!, findings.has(one.instanceId)));
+  const shown = described[ranks.indexOf(Math.min(...ranks))]!;
   return {
     status,
     endpoint: shown.endpoint,
@@ -27,9 +28,16 @@ export function describeService(
   };
 }
 
-/** Which instance speaks for its service: the lowest. */
-function rankOf({ status }: InstanceHealth): number {
-  return status === 'healthy' ? 0 : status === 'unknown' ? 1 : 2;
+/**
+ * Which instance speaks for its service: the lowest, the first of several. A healthy one whose latest check had something to
+ * say comes after those without, and one that calls have something against after all others that may be called: it may be
+ * gone, though its status does not show that yet.
+ */
+function rankOf({ status, reason }: InstanceHealth, instance: ServiceInstance, hasFinding: boolean): number {
+  if (!mayBeCalled(instance)) return status === 'unhealthy' && instance.weight > 0 ? 4 : 5;
+  if (hasFinding) return 3;
+  if (status === 'unknown') return 2;
+  return reason === null ? 0 : 1;
 }
 
 function describeInstance(instance: ServiceInstance, context: StatusContext): InstanceHealth {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { EMPTY_SNAPSHOT, type ServiceInstance } from '../../model/index.js';
 import { fakeInstance, ManualClock } from '../../testing/index.js';
+import { type PassiveHealth } from '../passive-health.js';
 import { HealthAggregator } from './health-aggregator.js';
 
 type State = 'healthy' | 'unhealthy' | 'unknown' | 'maintenance' | 'draining';
@@ -19,7 +20,10 @@ function instanceOf(serviceName: string, word: string, index: number): ServiceIn
 }
 
 /** @param services the words for the instances of each service, such as `{ users: 'healthy unknown' }` */
-function aggregatorOf(services: Record<string, string | readonly ServiceInstance[]>): HealthAggregator {
+function aggregatorOf(
+  services: Record<string, string | readonly ServiceInstance[]>,
+  passive?: PassiveHealth,
+): HealthAggregator {
   const entries = Object.entries(services).map(
     ([name, given]) =>
       [
@@ -29,7 +33,7 @@ function aggregatorOf(services: Record<string, string | readonly ServiceInstance
   );
   return new HealthAggregator(
     { snapshot: { ...EMPTY_SNAPSHOT, ready: true, services: new Map(entries) }, ageMs: () => 1_999, onChange: NEVER },
-    { clock: new ManualClock(1_000) },
+    { clock: new ManualClock(1_000), passive },
   );
 }
 
@@ -179,6 +183,47 @@ describe('HealthAggregator', () => {
   ])('without a healthy instance, lets %s speak for the service', (_, words, index) => {
     const { services } = aggregatorOf({ users: words }).getAggregatedHealth();
     expect(services.users).toMatchObject({ endpoint: `http://127.0.0.1:${8_000 + index}` });
+  });
+
+  it.each<[string, Partial<ServiceInstance>[], number]>([
+    [
+      'a healthy one, before one whose latest check failed',
+      [
+        { healthStatus: 'healthy', health: { checkedAt: 1, reason: 'connection refused' } },
+        { healthStatus: 'healthy' },
+      ],
+      1,
+    ],
+    [
+      'one that was not checked yet, before one whose latest check failed',
+      [
+        { healthStatus: 'healthy', health: { checkedAt: 1, reason: 'connection refused' } },
+        { healthStatus: 'unknown' },
+      ],
+      1,
+    ],
+    [
+      'a healthy one, before one that calls cannot connect to',
+      [{ instanceId: 'gone', healthStatus: 'healthy' }, { healthStatus: 'healthy' }],
+      1,
+    ],
+    [
+      'one whose latest check failed, before an unhealthy one',
+      [{ healthStatus: 'unhealthy' }, { healthStatus: 'healthy', health: { checkedAt: 1, reason: 'status 500' } }],
+      1,
+    ],
+    [
+      'an unhealthy one, before what an operator has taken out, and what weighs nothing',
+      [{ operatorStatus: 'maintenance' }, { weight: 0, healthStatus: 'healthy' }, { healthStatus: 'unhealthy' }],
+      2,
+    ],
+  ])('lets %s speak for the service', (_, given, index) => {
+    const instances = given.map((fields, port) => fakeInstance({ instanceId: `i${port}`, port: 1 + port, ...fields }));
+    const findings = new Map([['gone', { reason: 'calls could not connect to it', since: 1 }]]);
+    const aggregator = aggregatorOf({ users: instances }, { findingsOn: () => findings, onChange: NEVER });
+    expect(aggregator.getAggregatedHealth().services.users).toMatchObject({
+      endpoint: `http://127.0.0.1:${1 + index}`,
+    });
   });
 
   it('says of a service whether its expiry is held', () => {

@@ -34,10 +34,13 @@ function isChanging({ status, successes, failures, failuresOf }: ThresholdState)
 /** When a target is checked that has no turn yet, given the time between two checks. */
 export type FreshWindow = (intervalMs: number) => TimeWindow;
 
+/** For so long what is to be checked soon may be spread. */
+const CROWDED_MS = 1_000;
+
 /** One that has just registered: within a second, or a tenth of a short interval. */
 export const SOON: FreshWindow = (intervalMs) => ({
   fromMs: 0,
-  toMs: Math.min(1_000, intervalMs / 10),
+  toMs: Math.min(CROWDED_MS, intervalMs / 10),
   latestMs: intervalMs,
 });
 
@@ -49,6 +52,12 @@ export const WITHIN_HALF: FreshWindow = (intervalMs) => ({ fromMs: 0, toMs: inte
  * registered together part there.
  */
 export const WITHIN_INTERVAL: FreshWindow = (intervalMs) => ({ fromMs: 0, toMs: intervalMs });
+
+/** At once, but no sooner after the last check than checks follow on a failed one. @param sinceMs how long ago that began */
+export function soonAfter({ changingIntervalMs }: CheckSchedule, sinceMs: number): TimeWindow {
+  const fromMs = Math.max(0, changingIntervalMs - sinceMs);
+  return { fromMs, toMs: fromMs, latestMs: fromMs + CROWDED_MS };
+}
 
 /** Cron times are whole seconds: one that is closer than this to the last turn is the one that this turn was for. */
 const SAME_TIME_MS = 500;

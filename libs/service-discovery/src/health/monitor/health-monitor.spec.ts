@@ -1,6 +1,11 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { seededRandom, type Clock, type Timer } from '../../common/index.js';
-import { type EventSink, type ServiceDiscoveryEvents, type ServiceInstance } from '../../model/index.js';
+import {
+  type EventSink,
+  type InstanceKey,
+  type ServiceDiscoveryEvents,
+  type ServiceInstance,
+} from '../../model/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
 import { MemoryRegistryStore } from '../../store/index.js';
 import { ManualClock } from '../../testing/index.js';
@@ -428,6 +433,89 @@ describe('HealthMonitor', () => {
     await clock.advanceAsync(120_000);
     const gaps = probe.calls.slice(1).map(({ at }, index) => Math.round(at - probe.calls[index]!.at));
     expect(gaps.slice(1)).toEqual([10_000, 1_000, 1_000, 60_000, 60_000]);
+  });
+
+  it('checks three seconds after a first failure where the interval is the usual one', async () => {
+    const { clock, probe, checked, monitor, register, shown } = await setUp({ interval: '30s', jitter: 0 });
+    monitor.start();
+    await register('a');
+    while (checked.length < 2) await clock.advanceAsync(100);
+    probe.script = () => ({ passed: false, kind: 'tcp' });
+    while (checked.length < 3) await clock.advanceAsync(100);
+    await clock.advanceAsync(5_900);
+    expect(shown('a')!.healthStatus).toBe('healthy');
+    await clock.advanceAsync(200);
+    expect(shown('a')!.healthStatus).toBe('unhealthy');
+  });
+
+  describe('where a call could not connect to an instance', () => {
+    const setUpTold = async (given: Partial<HealthCheckOptions> = {}) => {
+      const listeners = new Set<(key: InstanceKey) => void>();
+      const onUnreachable: HealthMonitorDeps['onUnreachable'] = (listener) => {
+        listeners.add(listener);
+        return () => void listeners.delete(listener);
+      };
+      const stage = await setUp({ interval: '60s', ...given }, { onUnreachable });
+      const tell = (instanceId: string): void =>
+        listeners.forEach((listener) => listener({ serviceName: 'users', instanceId }));
+      stage.monitor.start();
+      await stage.register('a');
+      await stage.clock.advanceAsync(70_000);
+      expect(stage.shown('a')!.healthStatus).toBe('healthy');
+      return { ...stage, listeners, tell };
+    };
+
+    it('checks it at once, and follows up until it is unhealthy', async () => {
+      const { clock, probe, tell, shown } = await setUpTold();
+      await clock.advanceAsync(6_000);
+      const before = probe.calls.length;
+      probe.script = () => ({ passed: false, kind: 'tcp' });
+      tell('a');
+      await clock.advanceAsync(0);
+      expect(probe.calls).toHaveLength(before + 1);
+      await clock.advanceAsync(13_300);
+      expect(shown('a')!.healthStatus).toBe('unhealthy');
+    });
+
+    it('keeps checks the changing interval apart, however often it is told', async () => {
+      const { clock, probe, tell } = await setUpTold();
+      const before = probe.calls.length;
+      for (let n = 0; n < 300; n++) {
+        tell('a');
+        await clock.advanceAsync(100);
+      }
+      const times = probe.calls.slice(before - 1).map(({ at }) => at);
+      const gaps = times.slice(1).map((at, index) => at - times[index]!);
+      expect(gaps.length).toBeGreaterThanOrEqual(4);
+      expect(Math.min(...gaps)).toBeGreaterThanOrEqual(6_000);
+    });
+
+    it('goes on in its turns afterwards, and never waits longer than without', async () => {
+      const { clock, probe, tell } = await setUpTold({ jitter: 0 });
+      await clock.advanceAsync(40_000);
+      tell('a');
+      await clock.advanceAsync(0);
+      const told = probe.calls.length;
+      await clock.advanceAsync(59_900);
+      expect(probe.calls).toHaveLength(told);
+      await clock.advanceAsync(200);
+      expect(probe.calls).toHaveLength(told + 1);
+    });
+
+    it('leaves one alone that is unhealthy, that is not known, or after it was closed', async () => {
+      const { clock, probe, tell, monitor, shown, listeners } = await setUpTold({ downInterval: '1h' });
+      probe.script = () => ({ passed: false, kind: 'tcp' });
+      await clock.advanceAsync(80_000);
+      expect(shown('a')!.healthStatus).toBe('unhealthy');
+      const before = probe.calls.length;
+      await clock.advanceAsync(10_000);
+      tell('a');
+      tell('b');
+      await clock.advanceAsync(0);
+      expect(probe.calls).toHaveLength(before);
+      await monitor.close();
+      expect(listeners.size).toBe(0);
+    });
   });
 
   describe('by cron times', () => {

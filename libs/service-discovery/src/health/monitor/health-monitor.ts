@@ -16,6 +16,7 @@ import {
   mayRest,
   nextWindow,
   SOON,
+  soonAfter,
   WITHIN_HALF,
   WITHIN_INTERVAL,
   type FreshWindow,
@@ -54,6 +55,12 @@ export interface HealthMonitorDeps {
    * @default 0: all are called
    */
   idleMs?: (instance: ServiceInstance) => number;
+  /**
+   * Calls a listener with each instance to which a call could not open a connection, so that it is checked at once.
+   * @returns stops it
+   * @default checks come in their turn
+   */
+  onUnreachable?: (listener: (key: InstanceKey) => void) => () => void;
 }
 
 /**
@@ -73,7 +80,8 @@ export class HealthMonitor {
   private readonly targets = new Map<string, CheckTarget>();
   private readonly timetable: CheckTimetable<CheckTarget>;
   private readonly places: CheckPlaces<CheckTarget>;
-  private unfollow: (() => void) | undefined;
+  private readonly onUnreachable: NonNullable<HealthMonitorDeps['onUnreachable']>;
+  private readonly stops: (() => void)[] = [];
   private closed = false;
 
   /**
@@ -92,6 +100,7 @@ export class HealthMonitor {
     this.events = events;
     this.share = deps.share;
     this.idleMs = deps.idleMs ?? (() => 0);
+    this.onUnreachable = deps.onUnreachable ?? (() => () => undefined);
     this.places = new CheckPlaces(options.concurrency, (target) => this.check(target));
     this.timetable = new CheckTimetable({
       clock,
@@ -103,8 +112,9 @@ export class HealthMonitor {
 
   /** Begins to check. Does nothing where checks are not enabled, a second time, or after `close()`. */
   start(): void {
-    if (!this.options.enabled || this.unfollow || this.closed) return;
-    this.unfollow = this.registry.onChange((snapshot, _previous, change) => this.follow(snapshot, change));
+    if (!this.options.enabled || this.stops.length > 0 || this.closed) return;
+    this.stops.push(this.registry.onChange((snapshot, _previous, change) => this.follow(snapshot, change)));
+    this.stops.push(this.onUnreachable((key) => this.checkSoon(key)));
     this.share?.start(() => this.takeShare());
     this.reconcile(this.registry.snapshot);
   }
@@ -115,9 +125,22 @@ export class HealthMonitor {
    */
   async close(): Promise<void> {
     this.closed = true;
-    this.unfollow?.();
+    for (const stop of this.stops) stop();
     for (const key of [...this.targets.keys()]) this.drop(key);
     await Promise.all([this.places.idle(), this.share?.close()]);
+  }
+
+  /**
+   * Checks an instance out of its turn, since there is reason to believe that it is gone. It does nothing for one that
+   * this process does not check, that is being checked, or that is unhealthy already. However often it is asked for, checks
+   * of an instance stay the changing interval apart.
+   */
+  checkSoon(key: InstanceKey): void {
+    const target = this.targets.get(keyOf(key));
+    if (!target || target.state.status === 'unhealthy' || !this.timetable.isWaiting(target)) return;
+    const now = this.clock.now();
+    const window = soonAfter(target.plan.schedule, now - target.checkedAt);
+    if (now + window.fromMs < target.endsAt) this.timetable.plan(target, target.everyMs, window);
   }
 
   /** The longest time between two checks of an instance that passes them, before the jitter. */

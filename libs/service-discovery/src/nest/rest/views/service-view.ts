@@ -7,7 +7,7 @@ import { toInstanceView } from './instance-view.js';
 /** One service: an element of the lists, and the answer of `GET /services/:name`. */
 export interface ServiceView {
   readonly service_name: string;
-  /** Where the instance that speaks for the service is: a healthy one where there is one. */
+  /** Where the instance that speaks for the service is: one that can be called, where there is one. */
   readonly base_url: string;
   /** Of the service as a whole, whichever of its instances are listed. */
   readonly status: AggregatedStatus;
