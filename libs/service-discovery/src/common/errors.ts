@@ -35,6 +35,8 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 export interface ErrorDetails {
   service?: string;
   instanceId?: string;
+  /** Method and path of the request, see {@link nameOfRequest}. */
+  request?: string;
   /** How many attempts were made, where the error ends a call. */
   attempts?: number;
   /** When trying again may make sense, in milliseconds from now. */
@@ -48,6 +50,7 @@ export class ServiceDiscoveryError extends Error {
   // Declared, not defined: what is not known has no place in what is printed of an error.
   declare readonly service?: string;
   declare readonly instanceId?: string;
+  declare readonly request?: string;
   declare attempts?: number;
   declare readonly retryAfterMs?: number;
 
@@ -55,11 +58,21 @@ export class ServiceDiscoveryError extends Error {
     super(message, cause === undefined ? undefined : { cause });
     this.name = new.target.name;
     this.code = code;
-    const { service, instanceId, attempts, retryAfterMs } = details;
-    for (const [key, value] of Object.entries({ service, instanceId, attempts, retryAfterMs })) {
+    const { service, instanceId, request, attempts, retryAfterMs } = details;
+    for (const [key, value] of Object.entries({ service, instanceId, request, attempts, retryAfterMs })) {
       if (value !== undefined) Object.assign(this, { [key]: value });
     }
   }
+}
+
+/** A request as errors name it, such as `GET /users/999`: without the query, which may hold secrets. */
+export function nameOfRequest({ method, path }: { readonly method: string; readonly path: string }): string {
+  return `${method} ${path.split('?', 1)[0]}`;
+}
+
+/** `GET /users/999 of user-service`, or what of it is known. */
+function subjectOf({ request, service }: ErrorDetails, otherwise: string): string {
+  return request === undefined ? otherwise : `${request} of ${service ?? 'the service'}`;
 }
 
 /** One setting or field that is wrong. */
@@ -194,8 +207,8 @@ export class DeadlineExceededError extends ServiceDiscoveryError {
   ) {
     const message =
       timeoutMs > 0
-        ? `The call did not finish within ${timeoutMs} ms`
-        : 'The time for the call was over before it began';
+        ? `${subjectOf(details, 'The call')} did not finish within ${timeoutMs} ms`
+        : `The time for ${subjectOf(details, 'the call')} was over before it began`;
     super('DEADLINE_EXCEEDED', message, details);
   }
 }
@@ -206,7 +219,8 @@ export class AttemptTimeoutError extends ServiceDiscoveryError {
     readonly timeoutMs: number,
     details: ErrorDetails = {},
   ) {
-    super('ATTEMPT_TIMEOUT', `The attempt did not finish within ${timeoutMs} ms`, details);
+    const subject = details.request === undefined ? 'The attempt' : `An attempt at ${subjectOf(details, '')}`;
+    super('ATTEMPT_TIMEOUT', `${subject} did not finish within ${timeoutMs} ms`, details);
   }
 }
 
@@ -294,7 +308,7 @@ export class ResponseStatusError extends ServiceDiscoveryError {
     body: unknown,
     details: ErrorDetails = {},
   ) {
-    super('RESPONSE_STATUS', `${details.service ?? 'The service'} answered with status ${status}`, details);
+    super('RESPONSE_STATUS', `${subjectOf(details, details.service ?? 'The service')} answered ${status}`, details);
     Object.defineProperty(this, 'headers', { value: headers, enumerable: false });
     Object.defineProperty(this, 'body', { value: body, enumerable: false });
   }

@@ -1,5 +1,5 @@
-import { ResponseStatusError } from '../common/index.js';
-import { type ServiceCallResponse } from './request.js';
+import { nameOfRequest, ResponseStatusError } from '../common/index.js';
+import { type PreparedRequest, type ServiceCallResponse } from './request.js';
 
 const ERROR_BODY_LIMIT = 65_536;
 
@@ -7,17 +7,25 @@ const ERROR_BODY_LIMIT = 65_536;
  * The JSON of a response; undefined where it has no body.
  * @throws ResponseStatusError for a status from 400 on, with the body in it; `RESPONSE_BODY` when it is no JSON
  */
-export function readJson<T>(response: ServiceCallResponse): Promise<T> | T {
+export function readJson<T>(response: ServiceCallResponse, request: PreparedRequest): Promise<T> | T {
   const { status, body } = response;
-  if (status >= 400) return throwStatus(response);
+  if (status >= 400) return throwStatus(response, request);
   // Mostly the body has come along with the head, and there is nothing to wait for.
   return body.arrived ? body.arrived.json<T>() : body.json<T>();
 }
 
-async function throwStatus({ status, headers, body, instance, attempts }: ServiceCallResponse): Promise<never> {
+async function throwStatus(
+  { status, headers, body, instance, attempts }: ServiceCallResponse,
+  request: PreparedRequest,
+): Promise<never> {
   const text = (await body.text()).slice(0, ERROR_BODY_LIMIT);
   const { serviceName: service, instanceId } = instance;
-  throw new ResponseStatusError(status, headers, parseLeniently(text), { service, instanceId, attempts });
+  throw new ResponseStatusError(status, headers, parseLeniently(text), {
+    service,
+    instanceId,
+    request: nameOfRequest(request),
+    attempts,
+  });
 }
 
 function parseLeniently(text: string): unknown {

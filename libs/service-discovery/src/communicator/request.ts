@@ -90,7 +90,12 @@ export function prepareRequest(service: string, request: ServiceCallRequest, acc
   const { path, query, json, criteria, idempotencyKey } = request;
   const method = methodOf(service, request);
   if (typeof path !== 'string' || !(PLAIN_PATH.test(path) || PATH.test(path))) {
-    reject(service, 'path', path, 'a path that starts with "/" and has its special characters percent-encoded');
+    reject(
+      service,
+      'path',
+      withoutQuery(path),
+      'a path that starts with "/" and has its special characters percent-encoded',
+    );
   }
   if (criteria !== undefined) checkCriteria(service, criteria);
   const headers = prepareHeaders(service, request.headers, accept);
@@ -112,6 +117,11 @@ export function prepareRequest(service: string, request: ServiceCallRequest, acc
     idempotent: isIdempotentMethod(method) || headers['idempotency-key'] !== undefined,
     replayable,
   };
+}
+
+/** A query may hold secrets. */
+function withoutQuery(path: unknown): unknown {
+  return typeof path === 'string' ? path.replace(/\?[^]*/, '?***') : path;
 }
 
 function isAsyncIterable(value: unknown): boolean {

@@ -1,9 +1,12 @@
-import { messageOf, ServiceDiscoveryError, TransportError } from '../common/index.js';
+import { messageOf, nameOfRequest, ServiceDiscoveryError, TransportError } from '../common/index.js';
 
 /** Whose body it is, for errors. */
 export interface BodySource {
   readonly service?: string;
   readonly instanceId?: string;
+  /** Of the request. */
+  readonly method?: string;
+  readonly path?: string;
   /** The response's status. */
   readonly status?: number;
   /** What aborts the call: once it has, reading rejects with its reason. */
@@ -17,8 +20,10 @@ export function readFailure(source: BodySource, cause: unknown): unknown {
   const { service, instanceId, signal } = source;
   if (signal?.aborted) return signal.reason;
   if (cause instanceof ServiceDiscoveryError) return cause;
-  const message = `The response of ${originOf(source)} broke off: ${messageOf(cause)}`;
-  return new TransportError(message, false, { service, instanceId, cause });
+  const request = requestOf(source);
+  const what = request === undefined ? 'The response' : `The response to ${request}`;
+  const message = `${what} of ${originOf(source)} broke off: ${messageOf(cause)}`;
+  return new TransportError(message, false, { service, instanceId, request, cause });
 }
 
 /**
@@ -36,13 +41,19 @@ export function parseJson<T>(text: string, source: BodySource): T {
 
 function notJson(text: string, source: BodySource, cause: unknown): ServiceDiscoveryError {
   const { service, instanceId, status } = source;
+  const request = requestOf(source);
+  const subject = request === undefined ? originOf(source) : `${request} of ${originOf(source)}`;
   const answered = status === undefined ? 'answered' : `answered with status ${status} and`;
   const excerpt = text.length > EXCERPT_LENGTH ? `${text.slice(0, EXCERPT_LENGTH)}...` : text;
   return new ServiceDiscoveryError(
     'RESPONSE_BODY',
-    `${originOf(source)} ${answered} a body that is no JSON: ${JSON.stringify(excerpt)}`,
-    { service, instanceId, cause },
+    `${subject} ${answered} a body that is no JSON: ${JSON.stringify(excerpt)}`,
+    { service, instanceId, request, cause },
   );
+}
+
+function requestOf({ method, path }: BodySource): string | undefined {
+  return method === undefined || path === undefined ? undefined : nameOfRequest({ method, path });
 }
 
 function originOf({ service, instanceId }: BodySource): string {

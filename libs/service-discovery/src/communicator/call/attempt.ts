@@ -1,6 +1,7 @@
 import {
   AttemptTimeoutError,
   type Cancellation,
+  nameOfRequest,
   type Outcome,
   type OutcomeClass,
   ServiceDiscoveryError,
@@ -62,8 +63,9 @@ export class Attempt<T> implements TimeLimit {
   }
 
   timeoutError(): AttemptTimeoutError {
+    const { service, prepared } = this.call;
     const { instanceId } = this.instance;
-    return new AttemptTimeoutError(this.ms, { service: this.call.service, instanceId });
+    return new AttemptTimeoutError(this.ms, { service, instanceId, request: nameOfRequest(prepared) });
   }
 
   /** The other half of its time, where no other instance can be tried. */
@@ -149,7 +151,8 @@ export class Attempt<T> implements TimeLimit {
   }
 
   private use(response: ServiceResponse): Promise<T> | T {
-    return this.call.consume(new CallResponse(response, this.instance, this.call.attempts));
+    const { consume, attempts, prepared } = this.call;
+    return consume(new CallResponse(response, this.instance, attempts), prepared);
   }
 
   /** @param now `Clock.now()` @default it is asked */
@@ -194,11 +197,15 @@ export class Attempt<T> implements TimeLimit {
 }
 
 /** The error of a call that would be tried again if fewer were. */
-export function budgetExhausted(service: string, { instance, error: cause }: Attempt<unknown>): ServiceDiscoveryError {
+export function budgetExhausted(
+  { service, prepared }: Call<unknown>,
+  { instance, error: cause }: Attempt<unknown>,
+): ServiceDiscoveryError {
+  const request = nameOfRequest(prepared);
   return new ServiceDiscoveryError(
     'RETRY_BUDGET_EXHAUSTED',
-    `The call to ${service} failed (${reasonOf(cause)}) and too many calls are being retried to retry this one`,
-    { service, instanceId: instance.instanceId, cause },
+    `${request} of ${service} failed (${reasonOf(cause)}) and too many calls are being retried to retry this one`,
+    { service, instanceId: instance.instanceId, request, cause },
   );
 }
 

@@ -7,10 +7,13 @@ export interface BufferedResponse extends Omit<ServiceCallResponse, 'body'> {
 }
 
 /** Reads the body, as the use that a call makes of its response. */
-export async function buffer(response: ServiceCallResponse): Promise<BufferedResponse> {
+export async function buffer(
+  response: ServiceCallResponse,
+  { method, path }: PreparedRequest,
+): Promise<BufferedResponse> {
   const { body, ...rest } = asPlainObject(response);
   const { instance, status } = rest;
-  const source = { service: instance.serviceName, instanceId: instance.instanceId, status };
+  const source = { service: instance.serviceName, instanceId: instance.instanceId, method, path, status };
   return { ...rest, content: new ReadContent(await body.bytes(), source) };
 }
 

@@ -5,8 +5,8 @@ import { type ServiceView } from '../channel/service-view.js';
 import { type CallTimes } from '../options/index.js';
 import { type PreparedRequest, type ServiceCallRequest, type ServiceCallResponse } from '../request.js';
 
-/** Turns a response into what the caller asked for; runs inside the attempt, so its failures and its time count. */
-export type Consume<T> = (response: ServiceCallResponse) => Promise<T> | T;
+/** Turns the response to a request into what the caller asked for; runs inside the attempt, so its failures and its time count. */
+export type Consume<T> = (response: ServiceCallResponse, request: PreparedRequest) => Promise<T> | T;
 
 /** What becomes of a response. */
 export interface ResponseUse<T> {

@@ -52,7 +52,7 @@ export class CoalescingStage implements CallStage {
       const landing = await coalescer.execute(key, (signal) => this.fly(call, key, own, signal), own.signal);
       call.adopt(landing.call);
       if ('error' in landing) throw landing.error;
-      return await call.consume(replay(landing.response));
+      return await call.consume(replay(landing.response), call.prepared);
     } catch (error) {
       // Whoever leaves before the end knows of what was done until then.
       const shared = own.signal.aborted ? calls.get(key) : undefined;

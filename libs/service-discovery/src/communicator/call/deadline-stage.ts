@@ -1,4 +1,4 @@
-import { asCancellation, type Clock, DeadlineExceededError } from '../../common/index.js';
+import { asCancellation, type Clock, DeadlineExceededError, nameOfRequest } from '../../common/index.js';
 import { CancelScope, type TimeLimit } from '../../resilience/index.js';
 import { type CallTimes } from '../options/index.js';
 import { type Call } from './call.js';
@@ -54,7 +54,8 @@ class CallLimit<T> implements TimeLimit {
   ) {}
 
   timeoutError(): DeadlineExceededError {
-    const { service, attempts, last } = this.call;
-    return new DeadlineExceededError(Math.max(0, this.ms), { service, attempts, cause: last?.error });
+    const { service, prepared, attempts, last } = this.call;
+    const request = nameOfRequest(prepared);
+    return new DeadlineExceededError(Math.max(0, this.ms), { service, request, attempts, cause: last?.error });
   }
 }

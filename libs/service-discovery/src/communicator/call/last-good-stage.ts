@@ -1,4 +1,4 @@
-import { ResponseStatusError } from '../../common/index.js';
+import { nameOfRequest, ResponseStatusError } from '../../common/index.js';
 import {
   classifyError,
   isWorthLastGood,
@@ -31,12 +31,15 @@ export class LastGoodStage implements CallStage {
     let failure: unknown;
     try {
       const response = await this.next.run(inner);
-      answer = { value: await call.consume(replay(response)) };
+      answer = { value: await call.consume(replay(response), call.prepared) };
       if (response.status < 400) {
         this.cache.remember(key, response);
         return answer.value;
       }
-      failure = new ResponseStatusError(response.status, {}, undefined, { service: call.service });
+      failure = new ResponseStatusError(response.status, {}, undefined, {
+        service: call.service,
+        request: nameOfRequest(call.prepared),
+      });
     } catch (error) {
       failure = error;
     } finally {
@@ -48,7 +51,7 @@ export class LastGoodStage implements CallStage {
       const { service, deps } = call;
       call.concealed = failure;
       deps.events.emit('call.answered_stale', { service, ageMs: stale.ageMs, reason: reasonOf(failure) });
-      return call.consume({ ...replay(stale.value), staleMs: stale.ageMs });
+      return call.consume({ ...replay(stale.value), staleMs: stale.ageMs }, call.prepared);
     }
     if (answer) return answer.value;
     throw failure;

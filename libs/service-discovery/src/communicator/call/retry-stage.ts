@@ -44,7 +44,7 @@ export class RetryStage implements CallStage {
       if (!attempt.failed) return attempt.result();
       const decision = decideOnRetry(call, attempt);
       if (!decision.retry) {
-        if (decision.why === 'budget_exhausted' && !attempt.response) throw budgetExhausted(call.service, attempt);
+        if (decision.why === 'budget_exhausted' && !attempt.response) throw budgetExhausted(call, attempt);
         return await attempt.accept();
       }
       attempt.discard();

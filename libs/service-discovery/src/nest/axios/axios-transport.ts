@@ -6,6 +6,7 @@ import {
   type Clock,
   isCertificateFault,
   messageOf,
+  nameOfRequest,
   ServiceDiscoveryError,
   tlsFailure,
   type TlsSettings,
@@ -66,7 +67,8 @@ export class AxiosTransport implements Transport {
     if (body instanceof Readable) body.once('error', (error) => (bodyError = error));
     try {
       signal?.throwIfAborted();
-      const source = { service: to.serviceName, instanceId: to.instanceId };
+      const { method, path } = request;
+      const source = { service: to.serviceName, instanceId: to.instanceId, method, path };
       if (this.closed) throw new TransportError('The transport is closed', true, source);
       checkOutgoing(request, body, to);
       this.http ??= this.resolve();
@@ -76,7 +78,7 @@ export class AxiosTransport implements Transport {
       if (body instanceof Readable) body.destroy();
       if (signal?.aborted) throw signal.reason;
       if (bodyError !== undefined) throw invalid(`its body failed: ${messageOf(bodyError)}`, to, bodyError);
-      throw toFailure(error, to);
+      throw toFailure(error, to, request);
     }
   }
 
@@ -169,16 +171,17 @@ function plain(headers: AxiosResponse['headers']): ServiceResponse['headers'] {
   );
 }
 
-function toFailure(error: unknown, to: ServiceInstance): ServiceDiscoveryError {
+function toFailure(error: unknown, to: ServiceInstance, sent: ServiceRequest): ServiceDiscoveryError {
   if (error instanceof ServiceDiscoveryError) return error;
-  const details = { service: to.serviceName, instanceId: to.instanceId, cause: error };
+  const request = nameOfRequest(sent);
+  const details = { service: to.serviceName, instanceId: to.instanceId, request, cause: error };
   if (isCancel(error))
     return new ServiceDiscoveryError('ABORTED', `The request was cancelled: ${messageOf(error)}`, details);
   const neverSent = NEVER_SENT.has((error as { code?: unknown } | undefined)?.code) || isCertificateFault(error);
   const what = neverSent ? 'could not be sent' : 'got no response';
   const reason =
     tlsFailure(error) ?? messageOf(error) + (to.protocol === 'https' && isFirst(error) ? unansweredHint(error) : '');
-  return new TransportError(`The request to ${to.serviceName}/${to.instanceId} ${what}: ${reason}`, neverSent, details);
+  return new TransportError(`${request} of ${to.serviceName}/${to.instanceId} ${what}: ${reason}`, neverSent, details);
 }
 
 /** Whether the request was the first one on its connection. */

@@ -116,8 +116,9 @@ export class Exchange implements Tenant, AbortListener, BodyFlow, WheelTimer {
     // An interim response, such as 103 Early Hints.
     if (status < 200) return true;
     this.goOn = goOn;
+    const { method, path } = this;
     const { serviceName: service, instanceId } = this.to;
-    this.incoming = new IncomingBody(this, { service, instanceId, status }, this.cancellation);
+    this.incoming = new IncomingBody(this, { service, instanceId, method, path, status }, this.cancellation);
     this.resolve(new ResponseHead(status, headers, this.incoming));
     this.limitStalls();
     return true;
@@ -151,7 +152,7 @@ export class Exchange implements Tenant, AbortListener, BodyFlow, WheelTimer {
     if (this.isOver) return;
     this.cancellation?.unfollow(this);
     const neverSent = this.end === undefined;
-    this.fail(error, this.incoming ? undefined : toFailure(error, this.to, this.body, neverSent, wasSilent));
+    this.fail(error, this.incoming ? undefined : toFailure(error, this.to, this, neverSent, wasSilent));
   }
 
   /** It is so long ago that the limit was set. */

@@ -1,5 +1,12 @@
 import { Readable } from 'node:stream';
-import { messageOf, ServiceDiscoveryError, tlsFailure, TransportError, unansweredHint } from '../../common/index.js';
+import {
+  messageOf,
+  nameOfRequest,
+  ServiceDiscoveryError,
+  tlsFailure,
+  TransportError,
+  unansweredHint,
+} from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
 
 /** Undici refused the request before it did anything: a bad header, a body of another length than announced. */
@@ -18,28 +25,25 @@ const NETWORK_SYSCALLS: ReadonlySet<string> = new Set(['connect', 'getaddrinfo',
 export function toFailure(
   error: unknown,
   to: ServiceInstance,
-  body: unknown,
+  sent: { readonly method: string; readonly path: string; readonly body: unknown },
   neverSent: boolean,
   wasSilent = false,
 ): ServiceDiscoveryError {
   if (error instanceof ServiceDiscoveryError) return error;
-  const target = `${to.serviceName}/${to.instanceId} at ${to.host}:${to.port}`;
-  const details = { service: to.serviceName, instanceId: to.instanceId, cause: error };
+  const request = nameOfRequest(sent);
+  const subject = `${request} of ${to.serviceName}/${to.instanceId} at ${to.host}:${to.port}`;
+  const details = { service: to.serviceName, instanceId: to.instanceId, request, cause: error };
   const code = textOf(error, 'code');
   if (REFUSED_CODES.has(code)) {
-    return new ServiceDiscoveryError(
-      'INVALID_REQUEST',
-      `The request to ${target} is not valid: ${messageOf(error)}`,
-      details,
-    );
+    return new ServiceDiscoveryError('INVALID_REQUEST', `${subject} is not valid: ${messageOf(error)}`, details);
   }
-  if (failedByItself(body, error, code)) {
-    return new ServiceDiscoveryError('INVALID_REQUEST', `The request body failed: ${messageOf(error)}`, details);
+  if (failedByItself(sent.body, error, code)) {
+    return new ServiceDiscoveryError('INVALID_REQUEST', `The body of ${subject} failed: ${messageOf(error)}`, details);
   }
   const what = neverSent ? 'could not be sent' : 'got no response';
   const hint = to.protocol === 'https' && (neverSent || wasSilent) ? unansweredHint(error) : '';
   const reason = tlsFailure(error) ?? messageOf(error) + hint;
-  return new TransportError(`The request to ${target} ${what}: ${reason}`, neverSent, details);
+  return new TransportError(`${subject} ${what}: ${reason}`, neverSent, details);
 }
 
 /** Undici destroys the body with the network's error; any other error of the body is the body's own. */

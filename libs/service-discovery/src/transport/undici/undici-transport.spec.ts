@@ -103,7 +103,7 @@ describe('UndiciTransport', () => {
     const instance = server.instance();
     await server.close();
     await expect(transportWith().send(instance, get('/'))).rejects.toThrow(
-      `The request to users/a at 127.0.0.1:${instance.port} could not be sent: connect ECONNREFUSED`,
+      `GET / of users/a at 127.0.0.1:${instance.port} could not be sent: connect ECONNREFUSED`,
     );
   });
 

@@ -49,7 +49,9 @@ export class UndiciTransport implements Transport {
       return new Exchange(to, path, request, body, cancellation, this.pools.of(to), this.stalls).begin();
     } catch (error) {
       if (body instanceof Readable) release(body);
-      return Promise.reject(cancellation?.aborted ? (error as Error) : toFailure(error, to, body, true));
+      return Promise.reject(
+        cancellation?.aborted ? (error as Error) : toFailure(error, to, { ...request, body }, true),
+      );
     }
   }
 
