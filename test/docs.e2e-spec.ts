@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
+import { describe, expect, it, jest } from '@jest/globals';
 import {
   DiscoveryMetrics,
   ERROR_CODES,
@@ -9,6 +11,7 @@ import {
   getServiceDiscoveryConfig,
   MemoryRegistryStore,
   ServiceRegistry,
+  UpstreamErrorFilter,
 } from 'nest-service-discovery';
 import { Registry } from 'prom-client';
 import { KNOWN_OPTIONS } from '../libs/service-discovery/src/nest/options/known-options.js';
@@ -41,7 +44,30 @@ describe('docs/errors.md', () => {
     ]);
     expect(documented.sort()).toEqual(inCode.sort());
   });
+
+  it('has the status that the users of an app are answered, for each code', async () => {
+    const [, table] = (await page('errors.md')).split('## Answers to the users of your app');
+    const documented = [...table!.matchAll(/^\| (5\d\d)[^|]* \| (.*) \|$/gm)].flatMap(([, status, codes]) =>
+      namesIn(codes!).map((code) => [code, Number(status)]),
+    );
+    const inCode = (Object.keys(ERROR_CODES) as (keyof typeof ERROR_CODES)[]).map((code) => [
+      code,
+      statusFor(new ServiceDiscoveryError(code, '')),
+    ]);
+    expect(documented.sort()).toEqual(inCode.sort());
+  });
 });
+
+function statusFor(error: ServiceDiscoveryError): number | undefined {
+  let answered: number | undefined;
+  const response = { status: (status: number) => (answered = status), header: () => undefined, send: () => undefined };
+  const host = new ExecutionContextHost([{}, response]);
+  const filter = new UpstreamErrorFilter();
+  for (const level of ['warn', 'error'] as const) jest.spyOn(Logger.prototype, level).mockReturnValue(undefined);
+  filter.catch(error, host);
+  jest.restoreAllMocks();
+  return answered;
+}
 
 /** Counts one event for each metric, so that every label has a value. */
 function countOneOfEach(bus: EventBus): void {

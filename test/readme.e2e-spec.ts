@@ -12,7 +12,7 @@ import { type TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Inject, type INestApplication, type ModuleMetadata, Param, type Type } from '@nestjs/common';
-import { APP_FILTER, NestFactory } from '@nestjs/core';
+import { NestFactory } from '@nestjs/core';
 import {
   EventBus,
   HealthAggregator,
@@ -270,7 +270,7 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
     app.get(EventBus).emit('circuit.opened', opened);
     expect(instance.alarms).toEqual(['user-service/users-1 was cut off after 5 failures']);
   },
-  'upstream-error.filter.ts': async ({ exported, serve, get, services }) => {
+  'upstream-errors.ts': async ({ exported, serve, get, services }) => {
     @Controller()
     class Front {
       constructor(@Inject(ServiceCommunicator) private readonly communicator: ServiceCommunicator) {}
@@ -279,13 +279,10 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
         return this.communicator.callServiceJson(service, { path: '/users/1' });
       }
     }
-    const app = await serve({
-      controllers: [Front],
-      providers: [{ provide: APP_FILTER, useClass: exported('UpstreamErrorFilter') }],
-    });
+    const app = await serve({ imports: [exported('ErrorsModule')], controllers: [Front] });
     services.answer('/users/1', 404, 1);
     expect(await get(app, '/user-service')).toEqual({ fault: 404 });
-    expect(await get(app, '/nobody')).toEqual({ statusCode: 503, code: 'SERVICE_NOT_FOUND' });
+    expect(await get(app, '/nobody')).toMatchObject({ statusCode: 503, code: 'SERVICE_NOT_FOUND' });
   },
   'guard.ts': async ({ standalone }) => {
     process.env.SERVICE_DISCOVERY_TOKEN = 'shared';

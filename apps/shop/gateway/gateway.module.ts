@@ -1,11 +1,10 @@
 import { Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
-import { DiscoverableService, ServiceDiscoveryModule } from 'nest-service-discovery';
+import { DiscoverableService, ServiceDiscoveryModule, UpstreamErrorFilter } from 'nest-service-discovery';
 import { INSTANCE } from '../support/instance.js';
 import { CatalogClient } from './catalog.client.js';
 import { ShopController } from './shop.controller.js';
 import { ShopService } from './shop.service.js';
-import { UpstreamErrorFilter } from './upstream-error.filter.js';
 
 @DiscoverableService({ name: 'gateway', version: '1.0.0', tags: ['edge'], metadata: { instance: INSTANCE } })
 @Module({

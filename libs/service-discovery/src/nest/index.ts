@@ -87,5 +87,6 @@ export {
   type ServiceHealthData,
   type ServiceHealthOptions,
 } from './terminus/index.js';
+export { UpstreamErrorFilter, type UpstreamErrorOptions } from './upstream-error.filter.js';
 export { type WaitForServiceOptions } from './waiting/index.js';
 export { CLOCK, RANDOM, REGISTRY_STORE, SERVICE_DISCOVERY_OPTIONS, TRANSPORT } from './tokens.js';

@@ -1,0 +1,151 @@
+import { STATUS_CODES } from 'node:http';
+import { type ArgumentsHost, Catch, type ExceptionFilter, Logger, Optional } from '@nestjs/common';
+import {
+  type ErrorCode,
+  isRecord,
+  messageOf,
+  oneLine,
+  OptionValidator,
+  ResponseStatusError,
+  ServiceDiscoveryError,
+} from '../common/index.js';
+import { type StatusRange } from '../model/index.js';
+import { ERROR_STATUSES_EXPECTED, includesStatus, isErrorStatusList } from '../resilience/index.js';
+import { LOG_CONTEXT } from './logging.js';
+
+export interface UpstreamErrorOptions {
+  /**
+   * Statuses of a callee's answers that are passed on as they are, with their body: from 400 to 599, or `[from, to]` ranges.
+   * @default every 4xx but 408 and 429, which are about this process's call and not about the request of its client
+   */
+  passOn?: readonly StatusRange[];
+}
+
+const DEFAULT_PASS_ON: readonly StatusRange[] = [
+  [400, 407],
+  [409, 428],
+  [430, 499],
+];
+
+/** What belongs to a status that is passed on. */
+const PASSED_ON_HEADERS = ['retry-after', 'www-authenticate'] as const;
+
+/** In seconds, where nothing better is known. */
+const DEFAULT_RETRY_AFTER = '1';
+
+/** What a callee's own answer means for the client, where it is not passed on; any other is of no use. */
+const STATUS_BY_CALLEES_STATUS: Readonly<Record<number, number>> = { 408: 504, 429: 503, 503: 503, 504: 504 };
+
+/** 500 is what the app has to mend: its code or its configuration. */
+const STATUS_BY_CODE: Readonly<Record<ErrorCode, number>> = {
+  SERVICE_NOT_FOUND: 503,
+  SERVICE_NOT_READY: 503,
+  NO_AVAILABLE_INSTANCE: 503,
+  CIRCUIT_OPEN: 503,
+  DEADLINE_EXCEEDED: 504,
+  ATTEMPT_TIMEOUT: 504,
+  RETRY_BUDGET_EXHAUSTED: 503,
+  BULKHEAD_FULL: 503,
+  RATE_LIMITED: 503,
+  THROTTLED: 503,
+  CONCURRENCY_LIMITED: 503,
+  REGISTRY_UNAVAILABLE: 503,
+  FALLBACK_FAILED: 503,
+  RESPONSE_STATUS: 502,
+  RESPONSE_BODY: 502,
+  TRANSPORT_FAILURE: 503,
+  ABORTED: 503,
+  LEASE_LOST: 500,
+  INVALID_CONFIGURATION: 500,
+  INVALID_INSTANCE: 500,
+  INVALID_REQUEST: 500,
+  UNSUPPORTED_PROTOCOL: 500,
+  INSTANCE_NOT_FOUND: 500,
+  HOST_NOT_ALLOWED: 500,
+};
+
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+  readonly headers: Readonly<Record<string, string | string[]>>;
+}
+
+/** Express's response and Fastify's reply, in what is the same of them. */
+interface PlatformResponse {
+  /** Node's own response, on Fastify. */
+  readonly raw?: { readonly headersSent: boolean; end(): void };
+  readonly headersSent: boolean;
+  end(): void;
+  status(status: number): unknown;
+  header(name: string, value: string | string[]): unknown;
+  send(body: unknown): unknown;
+}
+
+/**
+ * Answers the client of this app for calls to other services that failed: a callee's 4xx is passed on, a service that cannot
+ * be called now is 503 with `Retry-After`, one that took too long is 504, an answer that is of no use 502. Without it, Nest
+ * answers 500 to all of them. Answers of its own tell the error's `code` and no names or addresses; the log has the rest.
+ *
+ * @example { provide: APP_FILTER, useClass: UpstreamErrorFilter }
+ * @example { provide: APP_FILTER, useValue: new UpstreamErrorFilter({ passOn: [404, 409, 422] }) }
+ */
+@Catch(ServiceDiscoveryError)
+export class UpstreamErrorFilter implements ExceptionFilter<ServiceDiscoveryError> {
+  private readonly logger = new Logger(LOG_CONTEXT);
+  private readonly passOn: readonly StatusRange[];
+
+  /** @throws InvalidConfigurationError naming every wrong option */
+  constructor(@Optional() options: UpstreamErrorOptions = {}) {
+    const check = new OptionValidator();
+    const { passOn } = check.options('UpstreamErrorFilter', options, { passOn: DEFAULT_PASS_ON });
+    if (!isErrorStatusList(passOn)) check.problem('UpstreamErrorFilter.passOn', passOn, ERROR_STATUSES_EXPECTED);
+    check.throwIfAny();
+    this.passOn = passOn;
+  }
+
+  catch(error: ServiceDiscoveryError, host: ArgumentsHost): void {
+    // Elsewhere Nest goes on with the error as it is.
+    if (host.getType() !== 'http') return;
+    const { status, headers, body } = this.answerTo(error);
+    if (status === 500) this.logger.error(error);
+    else if (status > 500) this.logger.warn(oneLine(`Answered ${status}: ${messageOf(error)}`));
+    const response = host.switchToHttp().getResponse<PlatformResponse>();
+    const raw = response.raw ?? response;
+    if (raw.headersSent) {
+      raw.end();
+      return;
+    }
+    response.status(status);
+    for (const [name, value] of Object.entries(headers)) response.header(name, value);
+    response.send(body);
+  }
+
+  private answerTo(error: ServiceDiscoveryError): Answer {
+    if (!(error instanceof ResponseStatusError)) return ownAnswer(STATUS_BY_CODE[error.code], error);
+    if (includesStatus(this.passOn, error.status)) return passedOn(error);
+    return ownAnswer(STATUS_BY_CALLEES_STATUS[error.status] ?? STATUS_BY_CODE[error.code], error);
+  }
+}
+
+function passedOn({ status, headers, body }: ResponseStatusError): Answer {
+  const names = PASSED_ON_HEADERS.filter((name) => headers[name] !== undefined);
+  const kept = Object.fromEntries(names.map((name) => [name, headers[name]!]));
+  // A text would be sent as HTML, whatever it was.
+  const isJson = isRecord(body) || Array.isArray(body);
+  const message = typeof body === 'string' && body.trim() !== '' ? body : STATUS_CODES[status];
+  return { status, headers: kept, body: isJson ? body : { statusCode: status, message } };
+}
+
+function ownAnswer(status: number, error: ServiceDiscoveryError): Answer {
+  const headers: Record<string, string> = status === 503 ? { 'retry-after': retryAfterOf(error) } : {};
+  return { status, headers, body: { statusCode: status, message: STATUS_CODES[status], code: error.code } };
+}
+
+/** As the callee says it, else in whole seconds. */
+function retryAfterOf(error: ServiceDiscoveryError): string {
+  const said = error instanceof ResponseStatusError ? [error.headers['retry-after']].flat()[0] : undefined;
+  if (said !== undefined) return said;
+  return error.retryAfterMs === undefined
+    ? DEFAULT_RETRY_AFTER
+    : String(Math.max(1, Math.ceil(error.retryAfterMs / 1_000)));
+}

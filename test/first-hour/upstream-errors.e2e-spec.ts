@@ -1,0 +1,240 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { type AddressInfo } from 'node:net';
+import { Controller, Get, Inject, Logger, Param, Res } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import {
+  InvalidConfigurationError,
+  MemoryRegistryStore,
+  ServiceCommunicator,
+  type ServiceCallRequest,
+  ServiceDiscovery,
+  ServiceDiscoveryError,
+  ServiceDiscoveryModule,
+  ServiceRegistry,
+  UpstreamErrorFilter,
+} from 'nest-service-discovery';
+import { Apps, PLATFORMS, urlOf } from '../support/nest-app.js';
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** What `user-service` answers, by path; it never answers anything else. */
+const ANSWERS: Readonly<Record<string, Answer>> = {
+  '/users/999': json(404, { reason: 'there is no such user' }),
+  '/users/html': (_request, response) => response.writeHead(404, { 'content-type': 'text/html' }).end('<b>no</b>'),
+  '/users/empty': (_request, response) => response.writeHead(404).end(),
+  '/users/list': json(422, [{ field: 'name' }]),
+  '/users/secret': (_request, response) => response.writeHead(401, { 'www-authenticate': 'Bearer' }).end('{}'),
+  '/users/taken': json(409, { taken: true }),
+  '/users/busy': json(429, {}, { 'retry-after': '7' }),
+  '/users/late': json(504, {}),
+  '/users/broken': json(500, { stack: 'at secret.js' }),
+  '/users/text': (_request, response) => response.end('fine'),
+};
+
+function json(status: number, body: unknown, headers: Record<string, string> = {}): Answer {
+  return (_request, response) =>
+    response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
+}
+
+@Controller()
+class Gateway {
+  constructor(
+    @Inject(ServiceCommunicator) private readonly communicator: ServiceCommunicator,
+    @Inject(ServiceDiscovery) private readonly discovery: ServiceDiscovery,
+  ) {}
+
+  @Get('users/:id')
+  user(@Param('id') id: string): Promise<unknown> {
+    return this.call({ path: `/users/${id}`, timeout: id === 'hangs' ? '100ms' : undefined });
+  }
+
+  @Get('unknown')
+  unknown(): Promise<unknown> {
+    return this.communicator.callServiceJson('nobody-service', { path: '/' });
+  }
+
+  @Get('wrong')
+  wrong(): Promise<unknown> {
+    return this.call({ path: 'no-slash' });
+  }
+
+  @Get('begun')
+  async begun(@Res() response: { raw?: ServerResponse }): Promise<void> {
+    (response.raw ?? (response as ServerResponse)).write('half');
+    await this.call({ path: '/users/999' });
+  }
+
+  @Get('isolated')
+  async isolated(): Promise<unknown> {
+    const wary = this.communicator.withOptions({
+      circuitBreaker: { failureThreshold: 1, recoveryTimeout: '1h' },
+      retry: false,
+    });
+    await wary.callServiceJson('user-service', { path: '/users/broken' }).catch(() => undefined);
+    return wary.callServiceJson('user-service', { path: '/users/999' });
+  }
+
+  @Get('unregistered')
+  unregistered(): Promise<unknown> {
+    return this.discovery.registerService({ serviceName: '', host: '127.0.0.1', port: 1 });
+  }
+
+  private call(request: ServiceCallRequest): Promise<unknown> {
+    return this.communicator.callServiceJson('user-service', request);
+  }
+}
+
+const apps = new Apps();
+let callee: Server;
+
+beforeEach(async () => {
+  callee = createServer((request, response) => ANSWERS[request.url!.split('?')[0]!]?.(request, response));
+  await new Promise<void>((resolve) => callee.listen(0, '127.0.0.1', resolve));
+});
+
+afterEach(async () => {
+  jest.restoreAllMocks();
+  await apps.close();
+  callee.closeAllConnections();
+  callee.close();
+});
+
+function moduleWith(filter: UpstreamErrorFilter | undefined): object {
+  return {
+    module: class {},
+    imports: [
+      ServiceDiscoveryModule.forRoot({
+        store: new MemoryRegistryStore(),
+        healthCheck: false,
+        retry: { maxAttempts: 1 },
+      }),
+    ],
+    controllers: [Gateway],
+    providers: [
+      filter ? { provide: APP_FILTER, useValue: filter } : { provide: APP_FILTER, useClass: UpstreamErrorFilter },
+    ],
+  };
+}
+
+async function register(registry: ServiceRegistry): Promise<void> {
+  const { port } = callee.address() as AddressInfo;
+  await registry.register({ serviceName: 'user-service', host: '127.0.0.1', port, healthCheckPath: null });
+}
+
+describe.each(PLATFORMS)('UpstreamErrorFilter on %s', (_name, adapter) => {
+  async function ask(
+    path: string,
+    filter?: UpstreamErrorFilter,
+  ): Promise<{ status: number; body: unknown; type: string | null; headers: Headers }> {
+    const app = await apps.listen(moduleWith(filter) as never, adapter);
+    await register(app.get(ServiceRegistry));
+    const response = await fetch(urlOf(app) + path);
+    const { status, headers } = response;
+    return { status, body: await response.json(), type: headers.get('content-type'), headers };
+  }
+
+  it.each([
+    ['/users/999', 404, { reason: 'there is no such user' }],
+    ['/users/html', 404, { statusCode: 404, message: '<b>no</b>' }],
+    ['/users/empty', 404, { statusCode: 404, message: 'Not Found' }],
+    ['/users/list', 422, [{ field: 'name' }]],
+    ['/users/taken', 409, { taken: true }],
+  ])('passes on the 4xx of a callee, as JSON (%s)', async (path, status, body) => {
+    const answer = await ask(path);
+    expect(answer).toMatchObject({ status, body });
+    expect(answer.type).toMatch(/^application\/json/);
+  });
+
+  it('passes on what belongs to a status', async () => {
+    const { status, headers } = await ask('/users/secret');
+    expect([status, headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
+  });
+
+  it('passes on only the statuses that it was told to', async () => {
+    expect((await ask('/users/taken', new UpstreamErrorFilter({ passOn: [[404, 409]] }))).status).toBe(409);
+    const { status, body } = await ask('/users/taken', new UpstreamErrorFilter({ passOn: [404] }));
+    expect(status).toBe(502);
+    expect(body).toEqual({ statusCode: 502, message: 'Bad Gateway', code: 'RESPONSE_STATUS' });
+  });
+
+  it.each([
+    ['/unknown', 503, 'SERVICE_NOT_FOUND', /^1$/],
+    // Less by the time that the test takes.
+    ['/isolated', 503, 'CIRCUIT_OPEN', /^3[56]\d\d$/],
+    ['/users/busy', 503, 'RESPONSE_STATUS', /^7$/],
+    ['/users/hangs', 504, 'DEADLINE_EXCEEDED', /^$/],
+    ['/users/late', 504, 'RESPONSE_STATUS', /^$/],
+    ['/users/broken', 502, 'RESPONSE_STATUS', /^$/],
+    ['/users/text', 502, 'RESPONSE_BODY', /^$/],
+    ['/wrong', 500, 'INVALID_REQUEST', /^$/],
+    ['/unregistered', 500, 'INVALID_INSTANCE', /^$/],
+  ])('answers %s with %i and the code %s', async (path, status, code, retryAfter) => {
+    const { body, ...answer } = await ask(path);
+    expect(body).toEqual({ statusCode: status, message: expect.any(String), code });
+    expect(answer.status).toBe(status);
+    expect(answer.headers.get('retry-after') ?? '').toMatch(retryAfter);
+  });
+
+  it('ends a response that has begun already', async () => {
+    const app = await apps.listen(moduleWith(undefined) as never, adapter);
+    await register(app.get(ServiceRegistry));
+    expect(await (await fetch(`${urlOf(app)}/begun`)).text()).toBe('half');
+  });
+});
+
+describe('UpstreamErrorFilter', () => {
+  it('logs why the app answered 5xx, in one line', async () => {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    const app = await apps.listen(moduleWith(undefined) as never);
+    await fetch(`${urlOf(app)}/unknown`);
+    expect(warn.mock.calls).toContainEqual(['Answered 503: No service named "nobody-service" is registered']);
+  });
+
+  it.each([
+    [{ passOn: [200] }, 'UpstreamErrorFilter.passOn: expected a list of statuses from 400 to 599'],
+    [{ pass: [404] }, 'UpstreamErrorFilter.pass: expected no option of this name (did you mean'],
+    [[404], 'UpstreamErrorFilter: expected an object of options, but got [404]'],
+  ])('refuses options that are wrong (%j)', (options, message) => {
+    const make = (): unknown => new UpstreamErrorFilter(options as object);
+    expect(make).toThrow(InvalidConfigurationError);
+    expect(make).toThrow(message);
+  });
+});
+
+describe('the error of a call', () => {
+  async function messageOf(request: ServiceCallRequest): Promise<string> {
+    const app = await apps.listen(moduleWith(undefined) as never);
+    await register(app.get(ServiceRegistry));
+    const error: unknown = await app
+      .get(ServiceCommunicator)
+      .callServiceJson('user-service', { query: { token: 's3cret' }, ...request })
+      .catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(ServiceDiscoveryError);
+    return (error as Error).message;
+  }
+
+  it.each([
+    [{ path: '/users/999' }, /^GET \/users\/999 of user-service answered 404$/],
+    [{ path: '/users/999?key=s3cret', method: 'DELETE' }, /^DELETE \/users\/999 of user-service answered 404$/],
+    [{ path: '/users/hangs', timeout: '100ms' }, /^GET \/users\/hangs of user-service did not finish within 100 ms$/],
+    [{ path: '/users/hangs', attemptTimeout: '100ms' }, /^An attempt at GET \/users\/hangs of user-service did not /],
+    [{ path: '/users/text' }, /^GET \/users\/text of user-service\/\S+ answered with status 200 and a body that is no/],
+  ] as [ServiceCallRequest, RegExp][])('names method and path, and not the query (%j)', async (request, message) => {
+    expect(await messageOf(request)).toMatch(message);
+  });
+
+  it('that could not be sent names them as well', async () => {
+    const app = await apps.listen(moduleWith(undefined) as never);
+    await register(app.get(ServiceRegistry));
+    callee.close();
+    const call = app
+      .get(ServiceCommunicator)
+      .callServiceJson('user-service', { path: '/users/1', query: { token: 's3cret' } });
+    await expect(call).rejects.toThrow(/^GET \/users\/1 of user-service\/\S+ at 127\.0\.0\.1:\d+ could not be sent: /);
+  });
+
+  it('that has a wrong path shows none of its query', async () => {
+    expect(await messageOf({ path: 'users?token=s3cret', query: {} })).not.toContain('s3cret');
+  });
+});
