@@ -156,8 +156,9 @@ export class InvalidInstanceError extends ServiceDiscoveryError {
 
 /** No such service is registered. */
 export class ServiceNotFoundError extends ServiceDiscoveryError {
-  constructor(service: string, details: ErrorDetails = {}) {
-    super('SERVICE_NOT_FOUND', `No service named "${service}" is registered`, { ...details, service });
+  /** @param suggestion the name that was meant, as ` (did you mean "…"?)` */
+  constructor(service: string, details: ErrorDetails = {}, suggestion = '') {
+    super('SERVICE_NOT_FOUND', `No service named "${service}" is registered${suggestion}`, { ...details, service });
   }
 }
 

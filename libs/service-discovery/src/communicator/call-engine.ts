@@ -26,6 +26,7 @@ import { Call, type CallDependencies, type ResponseUse } from './call/call.js';
 import { closedError } from './call/closed-error.js';
 import { type Pipeline, buildPipeline } from './call/pipeline.js';
 import { runCall } from './call/run-call.js';
+import { givenDeadline } from './call/deadline-header.js';
 import { type CallStageDescription } from './call/stage.js';
 import { type CallSettings, type CallTimes } from './options/index.js';
 import { prepareRequest, type ServiceCallRequest } from './request.js';
@@ -36,6 +37,8 @@ import { ServiceChannel } from './channel/service-channel.js';
 import { ServiceView } from './channel/service-view.js';
 import { type UnreachableView } from './channel/unreachable-instances.js';
 import { explainService, type ServiceExplanation } from './explain-service.js';
+import { FirstRegistrations } from './first-registrations.js';
+import { NearNames } from './near-names.js';
 import { unsupportedProtocol } from './unsupported-protocol.js';
 
 /** What a communicator works with. */
@@ -66,6 +69,8 @@ export interface CallTerms<T> {
   /** The settings' own, unless the request has others. */
   readonly times: CallTimes;
   readonly use: ResponseUse<T>;
+  /** How long the call has waited already for the service to be registered. @default 0 */
+  readonly waitedMs?: number;
 }
 
 interface KnownService {
@@ -85,6 +90,8 @@ export class CallEngine {
   private readonly strategies: NamedStrategies;
   private readonly unsubscribe: () => void;
   private readonly closing = new AbortController();
+  /** Undefined once no first registration is waited for any more. */
+  private firstRegistrations: FirstRegistrations | undefined;
 
   constructor({
     registry,
@@ -105,7 +112,9 @@ export class CallEngine {
       events,
       closing: this.closing.signal,
       ambientDeadline,
+      nearNames: new NearNames(() => registry.snapshot.services.keys(), clock),
     };
+    this.firstRegistrations = new FirstRegistrations(registry, clock);
     this.unsubscribe = registry.onChange((snapshot, _previous, change) => this.reconcile(snapshot, change));
   }
 
@@ -118,8 +127,28 @@ export class CallEngine {
     return this.registry.getInstances(service)[0]?.tier;
   }
 
+  /** Whether a call has to wait for the first registration of the service. */
+  awaitsFirst(service: string, { waitForFirstMs }: CallSettings): boolean {
+    return this.firstRegistrations?.mayCome(service) === true && waitForFirstMs > 0;
+  }
+
+  /**
+   * Waits for the first registration of a service, no longer than a call to it may take.
+   * @returns how long that took, in milliseconds
+   * @throws ServiceDiscoveryError at once where the request is wrong, or the engine closed
+   */
+  async untilFirst<T>(service: string, request: ServiceCallRequest, terms: CallTerms<T>): Promise<number> {
+    const { settings, times, use } = terms;
+    if (this.closing.signal.aborted) throw closedError(service);
+    const { clock } = this.callDeps;
+    const deadline = givenDeadline({ deps: this.callDeps, prepared: prepareRequest(service, request, use.accept) });
+    const maxMs = Math.min(settings.waitForFirstMs, times.timeoutMs, deadline - clock.epoch());
+    const caller = request.cancellation?.signal ?? request.signal;
+    return (await this.firstRegistrations?.wait(service, Math.max(0, maxMs), caller, this.closing.signal)) ?? 0;
+  }
+
   /** @throws ServiceDiscoveryError at once where the request is wrong, the engine closed, or no instance speaks HTTP */
-  call<T>(service: string, request: ServiceCallRequest, { settings, times, use }: CallTerms<T>): Promise<T> {
+  call<T>(service: string, request: ServiceCallRequest, { settings, times, use, waitedMs }: CallTerms<T>): Promise<T> {
     if (this.closing.signal.aborted) throw closedError(service);
     const prepared = prepareRequest(service, request, use.accept);
     const known = this.knownService(service);
@@ -128,7 +157,7 @@ export class CallEngine {
     if (turnover) for (const instance of turnover.left) this.untold.add(instance);
     if (known.channel.instances.length === 0) assertHttp(known.channel);
     const { view, outermost } = this.pipelineOf(known, settings);
-    return runCall(new Call(view, request, prepared, times, use.consume, this.callDeps), outermost);
+    return runCall(new Call(view, request, prepared, times, use.consume, this.callDeps, false, waitedMs), outermost);
   }
 
   idleMs({ serviceName, instanceId }: InstanceKey): number {
@@ -169,7 +198,9 @@ export class CallEngine {
   /** @throws ServiceDiscoveryError `SERVICE_NOT_FOUND`, `INSTANCE_NOT_FOUND`, `UNSUPPORTED_PROTOCOL` */
   forceCircuit(service: string, instanceId: string | undefined, command: CircuitCommand, settings: CallSettings): void {
     const instances = this.registry.getInstances(service);
-    if (instances.length === 0) throw new ServiceNotFoundError(service);
+    if (instances.length === 0) {
+      throw new ServiceNotFoundError(service, {}, this.callDeps.nearNames.suggest(service));
+    }
     const known = this.knownService(service);
     const { channel } = known;
     channel.update(steadyList(instances));
@@ -227,7 +258,10 @@ export class CallEngine {
     return pipeline;
   }
 
-  private reconcile({ services }: RegistrySnapshot, change: Change | null): void {
+  private reconcile(snapshot: RegistrySnapshot, change: Change | null): void {
+    const { services } = snapshot;
+    this.firstRegistrations?.note(snapshot, change);
+    if (this.firstRegistrations?.isOver) this.firstRegistrations = undefined;
     const turnovers: InstanceTurnover[] = [];
     if (this.untold.size > 0) turnovers.push({ joined: NO_INSTANCES, left: [...this.untold] });
     this.untold.clear();

@@ -47,7 +47,7 @@ describe('ServiceCommunicator', () => {
     });
 
     it('to an unknown service is refused and sends nothing', async () => {
-      const error = await failure(stage.communicatorWith().callService('nobody', { path: '/' }));
+      const error = await failure(stage.communicatorWith({ waitForFirst: false }).callService('nobody', { path: '/' }));
       expect(error).toMatchObject({ code: 'SERVICE_NOT_FOUND', service: 'nobody', attempts: 0 });
       expect(stage.transport.sent).toHaveLength(0);
     });

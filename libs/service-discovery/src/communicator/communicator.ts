@@ -1,6 +1,6 @@
 import { assertOptions, OptionValidator } from '../common/index.js';
 import { type InstanceKey, type Tier } from '../model/index.js';
-import { CallEngine, type CommunicatorDependencies } from './call-engine.js';
+import { CallEngine, type CallTerms, type CommunicatorDependencies } from './call-engine.js';
 import { type ResponseUse } from './call/call.js';
 import { checkCall } from './check-request.js';
 import { callWithFallback, type FallbackRequest, type FallbackResult } from './fallback-call.js';
@@ -75,7 +75,8 @@ export class ServiceCommunicator {
   }
 
   /**
-   * Calls a service and answers with whatever response arrived at last, also one with an error status.
+   * Calls a service and answers with whatever response arrived at last, also one with an error status. At the start of
+   * the process, a service that was never registered is waited for, see {@link CommunicatorOptions.waitForFirst}.
    * Read the body, or dump it: until then its connection stays taken.
    * @throws ServiceDiscoveryError when no response arrived: `SERVICE_NOT_FOUND`, `NO_AVAILABLE_INSTANCE`, `CIRCUIT_OPEN`,
    *   `DEADLINE_EXCEEDED`, `ATTEMPT_TIMEOUT`, `TRANSPORT_FAILURE`, `RETRY_BUDGET_EXHAUSTED`, `BULKHEAD_FULL`, `RATE_LIMITED`,
@@ -226,8 +227,20 @@ export class ServiceCommunicator {
   }
 
   private callFollowed<T>(service: string, request: ServiceCallRequest, use: ResponseUse<T>): Promise<T> {
+    const terms = this.termsOf(service, request, use);
+    if (this.engine.awaitsFirst(service, terms.settings)) return this.awaitAndCall(service, request, terms);
+    return this.engine.call(service, request, terms);
+  }
+
+  private async awaitAndCall<T>(service: string, request: ServiceCallRequest, terms: CallTerms<T>): Promise<T> {
+    const waitedMs = await this.engine.untilFirst(service, request, terms);
+    // Once more, as they may go by the tier that the service declares.
+    return this.engine.call(service, request, { ...this.termsOf(service, request, terms.use), waitedMs });
+  }
+
+  private termsOf<T>(service: string, request: ServiceCallRequest, use: ResponseUse<T>): CallTerms<T> {
     const settings = this.settingsFor(service);
-    return this.engine.call(service, request, { settings, times: timesFor(service, request, settings), use });
+    return { settings, times: timesFor(service, request, settings), use };
   }
 
   private settingsFor(service: string): CallSettings {

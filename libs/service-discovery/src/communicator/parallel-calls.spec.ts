@@ -18,7 +18,7 @@ describe('parallel calls', () => {
   it('answer in the order of the calls, and one failure stops no other', async () => {
     await stage.register('a');
     stage.transport.answer((_, { path }) => (path === '/bad' ? { status: 404 } : { body: { path } }));
-    const results = await stage.communicatorWith().parallelServiceCalls([
+    const results = await stage.communicatorWith({ waitForFirst: false }).parallelServiceCalls([
       { serviceName: 'users', path: '/one' },
       { serviceName: 'users', path: '/bad' },
       { serviceName: 'nobody', path: '/' },

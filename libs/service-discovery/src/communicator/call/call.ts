@@ -2,6 +2,7 @@ import { type Cancellation, type Clock, type OutcomeClass, type Random, type Tim
 import { type EventSink, type ServiceInstance } from '../../model/index.js';
 import { classifyAbort, type RetryState } from '../../resilience/index.js';
 import { type ServiceView } from '../channel/service-view.js';
+import { type NearNames } from '../near-names.js';
 import { type CallTimes } from '../options/index.js';
 import { type PreparedRequest, type ServiceCallRequest, type ServiceCallResponse } from '../request.js';
 
@@ -26,6 +27,7 @@ export interface CallDependencies {
   readonly closing: AbortSignal;
   /** When whoever this process works for stops waiting, in milliseconds since the Unix epoch. */
   readonly ambientDeadline: (() => number | undefined) | undefined;
+  readonly nearNames: NearNames;
 }
 
 /** An attempt that has ended. */
@@ -88,8 +90,10 @@ export class Call<T> {
     readonly deps: CallDependencies,
     /** Whether several callers wait for it: none of them is its caller then, and its scope is there from the start. */
     readonly shared = false,
+    /** How long it has waited already for the service to be registered. */
+    readonly waitedMs = 0,
   ) {
-    this.began = deps.clock.now();
+    this.began = deps.clock.now() - waitedMs;
   }
 
   get service(): string {

@@ -37,7 +37,7 @@ function textOf(moment: number): string {
 }
 
 /** What others gave the call, in milliseconds since the Unix epoch; Infinity where nobody did. */
-export function givenDeadline<T>({ deps, prepared }: Call<T>): number {
+export function givenDeadline<T>({ deps, prepared }: Pick<Call<T>, 'deps' | 'prepared'>): number {
   const ambient = deps.ambientDeadline?.();
   const own = prepared.headers[DEADLINE_HEADER];
   if (ambient === undefined && own === undefined) return Number.POSITIVE_INFINITY;

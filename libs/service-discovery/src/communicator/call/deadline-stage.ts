@@ -31,7 +31,7 @@ export class DeadlineStage implements CallStage {
 }
 
 /**
- * The limit of time of whoever makes the call, which begins now.
+ * The limit of time of whoever makes the call, which began with the call.
  * @throws DeadlineExceededError where the time is over already
  */
 export function openDeadline<T>(call: Call<T>): CancelScope {
@@ -42,9 +42,10 @@ export function openDeadline<T>(call: Call<T>): CancelScope {
   return new CancelScope(timers, call.caller && asCancellation(call.caller), limit, call.began);
 }
 
-function timeLeft<T>({ times, givenDeadline }: Call<T>, clock: Clock): number {
+/** Milliseconds from the beginning of the call. */
+function timeLeft<T>({ times, givenDeadline, waitedMs }: Call<T>, clock: Clock): number {
   if (givenDeadline === Number.POSITIVE_INFINITY) return times.timeoutMs;
-  return Math.min(times.timeoutMs, givenDeadline - clock.epoch());
+  return Math.min(times.timeoutMs, givenDeadline - clock.epoch() + waitedMs);
 }
 
 class CallLimit<T> implements TimeLimit {

@@ -23,7 +23,7 @@ export function unavailableError<T>(
   if (last?.error !== undefined) return last.error;
   switch (reason) {
     case 'no_instances':
-      return new ServiceNotFoundError(service);
+      return new ServiceNotFoundError(service, {}, call.deps.nearNames.suggest(service));
     case 'no_match':
     case 'none_healthy':
     case 'too_few_healthy':

@@ -10,7 +10,7 @@ import {
 import { type CommunicatorOptions, DEFAULT_COMMUNICATOR_OPTIONS } from './communicator-options.js';
 import { mergeOptions } from './merge-options.js';
 import { POLICY_NAMES, resolvePolicy, type ResolvedPolicies } from './policies.js';
-import { TIMEOUT_RANGE } from './validate-options.js';
+import { TIMEOUT_RANGE, WAIT_RANGE } from './validate-options.js';
 
 /** How long a call may take, in milliseconds. */
 export interface CallTimes {
@@ -36,6 +36,8 @@ export interface CallSettings extends CallTimes, ResolvedPolicies {
   /** Infinity: no limit. */
   readonly concurrency: number;
   readonly coalescing: boolean;
+  /** 0: not at all. */
+  readonly waitForFirstMs: number;
 }
 
 /**
@@ -47,6 +49,8 @@ export function toSettings(options: CommunicatorOptions, strategies?: NamedStrat
   const check = new OptionValidator();
   const timeoutMs = check.duration('timeout', merged.timeout, TIMEOUT_RANGE);
   const attemptTimeoutMs = check.duration('attemptTimeout', merged.attemptTimeout, TIMEOUT_RANGE);
+  const { waitForFirst } = merged;
+  const waitForFirstMs = waitForFirst === false ? 0 : check.duration('waitForFirst', waitForFirst, WAIT_RANGE);
   const policies = Object.fromEntries(
     POLICY_NAMES.map((name) => [name, check.gather(() => resolvePolicy(name, merged[name], name)) ?? null]),
   ) as ResolvedPolicies;
@@ -67,5 +71,6 @@ export function toSettings(options: CommunicatorOptions, strategies?: NamedStrat
     concurrency:
       merged.concurrency === false ? Number.POSITIVE_INFINITY : (merged.concurrency ?? Number.POSITIVE_INFINITY),
     coalescing: merged.coalescing ?? false,
+    waitForFirstMs,
   };
 }

@@ -26,6 +26,13 @@ export interface CommunicatorOptions extends PolicyOptions {
    * @default false
    */
   coalescing?: boolean;
+  /**
+   * How long a call waits for a service that was never registered since the start, 1 ms to 1 minute, where the call begins
+   * within 10 s of the registry's first answer: callers often start a moment before the service. The time counts
+   * towards `timeout`. False: it fails at once.
+   * @default '2s'
+   */
+  waitForFirst?: Duration | false;
   /** The pattern whose settings apply, over the module's own and under all else that is given here. @default that of the service's tier */
   pattern?: Tier;
 }
@@ -46,6 +53,7 @@ export const DEFAULT_COMMUNICATOR_OPTIONS = {
   rateLimit: false,
   throttling: false,
   coalescing: false,
+  waitForFirst: '2s',
   lastGood: false,
   chaos: false,
 } as const satisfies CommunicatorOptions;

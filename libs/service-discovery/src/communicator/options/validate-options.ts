@@ -7,6 +7,7 @@ import { mergeOptions } from './merge-options.js';
 import { POLICY_NAMES, resolvePolicy, type ResolvedPolicies } from './policies.js';
 
 export const TIMEOUT_RANGE = { minMs: 1, maxMs: 86_400_000 };
+export const WAIT_RANGE = { minMs: 1, maxMs: 60_000 };
 
 /** What the defaults have no value for: the tier is the service's own. */
 const WITHOUT_DEFAULT: readonly string[] = ['pattern'];
@@ -36,7 +37,7 @@ export function validateCommunicatorOptions(
   // What are no options at all cannot be looked into.
   if (!isRecord(options)) validator.throwIfAny();
   const merged = mergeOptions(DEFAULT_COMMUNICATOR_OPTIONS, ...over, options);
-  const { timeout, attemptTimeout, concurrency, coalescing, pattern } = options;
+  const { timeout, attemptTimeout, concurrency, coalescing, waitForFirst, pattern } = options;
   if (options.loadBalancing !== undefined) {
     const at = validator.pathOf('loadBalancing');
     validator.gather(() => resolveLoadBalancing(merged.loadBalancing!, { path: at, strategies }));
@@ -46,6 +47,9 @@ export function validateCommunicatorOptions(
   }
   if (concurrency !== undefined && concurrency !== false) {
     validator.number('concurrency', concurrency, { min: 1, max: 1_000_000, integer: true });
+  }
+  if (waitForFirst !== undefined && waitForFirst !== false) {
+    validator.duration('waitForFirst', waitForFirst, WAIT_RANGE);
   }
   if (coalescing !== undefined) validator.boolean('coalescing', coalescing);
   if (pattern !== undefined && !patterns.includes(pattern)) {

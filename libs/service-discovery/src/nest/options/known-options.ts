@@ -64,6 +64,7 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   rateLimit: [...Object.keys(DEFAULT_RATE_LIMITER_OPTIONS), 'rate', 'burst'],
   throttling: Object.keys(DEFAULT_CLIENT_THROTTLE_OPTIONS),
   coalescing: null,
+  waitForFirst: null,
   lastGood: Object.keys(DEFAULT_LAST_GOOD_OPTIONS),
   chaos: [...Object.keys(DEFAULT_CHAOS_OPTIONS), 'latency', 'outcome'],
   pattern: null,

@@ -21,6 +21,7 @@ const testing: Preset = {
   retry: { baseDelay: '1ms', maxDelay: '10ms' },
   timeout: '5s',
   attemptTimeout: '2s',
+  waitForFirst: false,
   shutdown: { drainDelay: 0, timeout: '500ms' },
   logging: false,
 };
