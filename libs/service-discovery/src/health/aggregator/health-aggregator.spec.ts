@@ -195,11 +195,8 @@ describe('HealthAggregator', () => {
       1,
     ],
     [
-      'one that was not checked yet, before one whose latest check failed',
-      [
-        { healthStatus: 'healthy', health: { checkedAt: 1, reason: 'connection refused' } },
-        { healthStatus: 'unknown' },
-      ],
+      'one that was not checked yet, before one that calls cannot connect to',
+      [{ instanceId: 'gone', healthStatus: 'healthy' }, { healthStatus: 'unknown' }],
       1,
     ],
     [
