@@ -7,13 +7,13 @@ export {
   DEFAULT_ADAPTIVE_LIMIT_OPTIONS,
   type ResolvedAdaptiveLimitOptions,
   resolveAdaptiveLimitOptions,
-} from './adaptive-limit-options.js';
+} from './adaptive-concurrency/adaptive-limit-options.js';
 export {
   AdaptiveLimit,
   type AdaptiveLimitDeps,
   type AdaptiveLimitSnapshot,
   type ConcurrencyPermit,
-} from './adaptive-limit.js';
+} from './adaptive-concurrency/adaptive-limit.js';
 export {
   Bulkhead,
   DEFAULT_BULKHEAD_OPTIONS,
@@ -23,15 +23,15 @@ export {
   type Release,
   type ResolvedBulkheadOptions,
   resolveBulkheadOptions,
-} from './bulkhead.js';
-export { CancelScope, type TimeLimit } from './cancel-scope.js';
+} from './bulkhead/bulkhead.js';
+export { CancelScope, type TimeLimit } from './deadline/cancel-scope.js';
 export {
   ChaosPolicy,
   DEFAULT_CHAOS_OPTIONS,
   resolveChaosOptions,
   type ChaosOptions,
   type ChaosPolicyDeps,
-} from './chaos-policy.js';
+} from './chaos/chaos-policy.js';
 export {
   checkSlowCalls,
   DEFAULT_CIRCUIT_BREAKER_OPTIONS,
@@ -39,11 +39,16 @@ export {
   type CallCountWindow,
   type CircuitBreakerOptions,
   type ResolvedCircuitBreakerOptions,
-} from './circuit-breaker-options.js';
-export { CircuitBreaker, type CircuitBreakerDeps } from './circuit-breaker.js';
-export { reportCircuit, type CircuitStateChange } from './circuit-events.js';
-export { type CircuitPermit } from './circuit-permit.js';
-export { FORCED_CIRCUITS, type CircuitSnapshot, type CircuitWindow, type ForcedCircuit } from './circuit-view.js';
+} from './circuit-breaker/circuit-breaker-options.js';
+export { CircuitBreaker, type CircuitBreakerDeps } from './circuit-breaker/circuit-breaker.js';
+export { reportCircuit, type CircuitStateChange } from './circuit-breaker/circuit-events.js';
+export { type CircuitPermit } from './circuit-breaker/circuit-permits.js';
+export {
+  FORCED_CIRCUITS,
+  type CircuitSnapshot,
+  type CircuitWindow,
+  type ForcedCircuit,
+} from './circuit-breaker/circuit-view.js';
 export {
   DEFAULT_OUTLIER_DETECTION_OPTIONS,
   type FailurePercentageOptions,
@@ -53,14 +58,14 @@ export {
   type ResolvedOutlierDetectionOptions,
   resolveOutlierDetectionOptions,
   type SuccessRateOptions,
-} from './outlier-detection-options.js';
+} from './outliers/outlier-detection-options.js';
 export {
   OutlierDetector,
   type OutlierDetectorDeps,
   type OutlierSnapshot,
   type OutlierView,
-} from './outlier-detector.js';
-export { type Ejection, type OutlierListener, reportOutliers } from './outlier-events.js';
+} from './outliers/outlier-detector.js';
+export { type Ejection, type OutlierListener, reportOutliers } from './outliers/outlier-events.js';
 export {
   classifyAbort,
   classifyError,
@@ -74,14 +79,14 @@ export {
   DEFAULT_CLIENT_THROTTLE_OPTIONS,
   resolveClientThrottleOptions,
   type ResolvedClientThrottleOptions,
-} from './client-throttle-options.js';
+} from './throttling/client-throttle-options.js';
 export {
   ClientThrottle,
   type ClientThrottleDeps,
   type ClientThrottleSnapshot,
   type ThrottlePermit,
-} from './client-throttle.js';
-export { Coalescer } from './coalescer.js';
+} from './throttling/client-throttle.js';
+export { Coalescer } from './coalescing/coalescer.js';
 export {
   DEFAULT_LAST_GOOD_OPTIONS,
   isWorthLastGood,
@@ -91,24 +96,24 @@ export {
   type LastGoodOptions,
   resolveLastGoodOptions,
   type ResolvedLastGoodOptions,
-} from './last-good-cache.js';
+} from './stale-answers/last-good-cache.js';
 export {
   DEFAULT_RATE_LIMITER_OPTIONS,
   type RateLimiterOptions,
   type ResolvedRateLimiterOptions,
   resolveRateLimiterOptions,
-} from './rate-limiter-options.js';
-export { RateLimiter, type RateLimiterDeps, type RateLimiterSnapshot } from './rate-limiter.js';
+} from './rate-limit/rate-limiter-options.js';
+export { RateLimiter, type RateLimiterDeps, type RateLimiterSnapshot } from './rate-limit/rate-limiter.js';
 export { loadSignalOf, loadSignalOfFailure, loadSignalOfStatus, type LoadSignal } from './load-signal.js';
 export {
   resolveResiliencePolicyOptions,
   type Fallback,
   type PolicyRetryOptions,
   type ResiliencePolicyOptions,
-} from './resilience-policy-options.js';
-export { ResiliencePolicy, type ResiliencePolicyDeps } from './resilience-policy.js';
-export { parsePushback, parseRetryAfter } from './retry-after.js';
-export { DEFAULT_RETRY_BUDGET_OPTIONS, RetryBudget, type RetryBudgetOptions } from './retry-budget.js';
+} from './pipeline/resilience-policy-options.js';
+export { ResiliencePolicy, type ResiliencePolicyDeps } from './pipeline/resilience-policy.js';
+export { parsePushback, parseRetryAfter } from './retry/retry-after.js';
+export { DEFAULT_RETRY_BUDGET_OPTIONS, RetryBudget, type RetryBudgetOptions } from './retry/retry-budget.js';
 export {
   type FailedAttempt,
   type NoRetryReason,
@@ -117,9 +122,9 @@ export {
   type RetryReason,
   RetryState,
   type RetryStateDeps,
-} from './retry-state.js';
-export { hedge, mayHedge, type HedgeChance, type HedgeOptions } from './hedge.js';
-export { HedgeDelay } from './hedge-delay.js';
+} from './retry/retry-state.js';
+export { hedge, mayHedge, type HedgeChance, type HedgeOptions } from './hedging/hedge.js';
+export { HedgeDelay } from './hedging/hedge-delay.js';
 export {
   DEFAULT_HEDGE_DELAY_OPTIONS,
   DEFAULT_HEDGING_OPTIONS,
@@ -129,9 +134,9 @@ export {
   type ResolvedHedgingOptions,
   checkHedging,
   resolveHedgingOptions,
-} from './hedge-options.js';
+} from './hedging/hedge-options.js';
 export { ERROR_STATUSES_EXPECTED, includesStatus, isErrorStatusList } from './status-list.js';
-export { type ErrorClass, isRetryableError, type RetryableErrors } from './retryable-errors.js';
+export { type ErrorClass, isRetryableError, type RetryableErrors } from './retry/retryable-errors.js';
 export {
   DEFAULT_RETRY_OPTIONS,
   isIdempotentMethod,
@@ -139,5 +144,5 @@ export {
   type Jitter,
   type ResolvedRetryOptions,
   type RetryOptions,
-} from './retry.js';
-export { type StageDescription, type StageName } from './stages/stage.js';
+} from './retry/retry-options.js';
+export { type StageDescription, type StageName } from './pipeline/stage.js';

@@ -1,0 +1,156 @@
+import { ConcurrencyLimitedError, raceAbort, systemClock, type Clock } from '../../common/index.js';
+import {
+  resolveAdaptiveLimitOptions,
+  type AdaptiveLimitOptions,
+  type ResolvedAdaptiveLimitOptions,
+} from './adaptive-limit-options.js';
+import { ConcurrencyEstimator } from './concurrency-estimator.js';
+import { loadSignalOfFailure, type LoadSignal } from '../load-signal.js';
+import { WaitQueue } from '../wait-queue.js';
+
+export interface AdaptiveLimitDeps {
+  /** @default the system's clock */
+  clock?: Clock;
+  /** What is called: the `service` of the errors. @default none */
+  name?: string;
+}
+
+/** The right to make one call. Whoever took it settles it when the call has ended, however it ended. */
+export interface ConcurrencyPermit {
+  /**
+   * Says how the call ended, and gives its slot back. `answered` calls count with the time that they took, `overloaded`
+   * ones as dropped, others not. The first time counts, later ones do nothing.
+   */
+  settle(load: LoadSignal): void;
+}
+
+/** A limit at one moment, for dashboards. */
+export interface AdaptiveLimitSnapshot {
+  readonly limit: number;
+  /** Calls that run now, and that wait now. */
+  readonly inFlight: number;
+  readonly queued: number;
+  /** How long answers take without load, and how long they took of late; undefined where nothing is known yet. */
+  readonly baselineMs: number | undefined;
+  readonly latencyMs: number | undefined;
+  /** Whether the limit is low for a moment, to find out how long answers take without load. */
+  readonly isProbing: boolean;
+}
+
+/**
+ * A limit of concurrency that finds out by itself how many calls its callee handles at once: with more of them it does
+ * not do more in a time, they only wait in it.
+ *
+ * It is a gradient limit, as Gradient2 of Netflix's concurrency-limits and the adaptive concurrency of Envoy are: where
+ * calls reach the limit it grows by a part of its root, and where answers take longer than `tolerance` times what they
+ * take without load, it falls by as much. What those take for the latency without load drifts upwards as long as the
+ * callee has a queue. Here the limit is lowered for some round trips whenever it was too high, so that the queue runs
+ * empty and the latency shows, as BBR does in ProbeRTT. Calls that it keeps out for that may wait.
+ *
+ * - Timeouts, 429 and 503 lower the limit in proportion to their share of the calls.
+ * - Where fewer than half of the allowed calls run, the limit stays: nothing shows whether it is right.
+ * - It serves one callee. With instances of different speed behind it, it goes by their mean.
+ */
+export class AdaptiveLimit {
+  private readonly options: ResolvedAdaptiveLimitOptions;
+  private readonly clock: Clock;
+  private readonly name: string | undefined;
+  private readonly estimator: ConcurrencyEstimator;
+  private readonly queue: WaitQueue<ConcurrencyPermit>;
+  private running = 0;
+
+  /** @throws InvalidConfigurationError naming every wrong option */
+  constructor(options?: Partial<AdaptiveLimitOptions>, deps: AdaptiveLimitDeps = {}) {
+    this.options = resolveAdaptiveLimitOptions(options);
+    this.clock = deps.clock ?? systemClock;
+    this.name = deps.name;
+    this.estimator = new ConcurrencyEstimator(this.options, this.clock.now());
+    const { maxWait: maxWaitMs } = this.options;
+    this.queue = new WaitQueue(undefined, { clock: this.clock, maxWaitMs, error: () => this.refusal() });
+  }
+
+  /** The most calls that may run at once now. */
+  get limit(): number {
+    return this.estimator.limit;
+  }
+
+  /** Calls that run. */
+  get inFlight(): number {
+    return this.running;
+  }
+
+  /** Calls that wait. */
+  get queued(): number {
+    return this.queue.size;
+  }
+
+  snapshot(): AdaptiveLimitSnapshot {
+    const { limit, inFlight, queued } = this;
+    const { baselineMs, latencyMs, isProbing } = this.estimator;
+    return { limit, inFlight, queued, baselineMs, latencyMs, isProbing };
+  }
+
+  /** A permit for one call, or null where it would have to wait. It overtakes nobody that waits. */
+  tryAcquire(): ConcurrencyPermit | null {
+    // Where some wait, all slots are taken.
+    return this.running < this.limit ? this.createPermit() : null;
+  }
+
+  /**
+   * A permit for one call, as soon as there is one.
+   * @throws ConcurrencyLimitedError when the queue is full too, or `maxWait` is over; the signal's reason when it aborts
+   */
+  async acquire(signal?: AbortSignal): Promise<ConcurrencyPermit> {
+    signal?.throwIfAborted();
+    const permit = this.tryAcquire();
+    if (permit) return permit;
+    // Whom a probe keeps out would have been let in without it.
+    if (this.queue.size >= this.options.maxQueue + this.estimator.withheld) throw this.refusal();
+    return this.queue.wait(signal);
+  }
+
+  /**
+   * Runs `fn` within the limit. When `signal` aborts the call is over and its slot free, even if `fn` goes on.
+   * @throws ConcurrencyLimitedError, and `fn` is not called; the signal's reason when it aborts; what `fn` throws
+   */
+  async execute<T>(fn: (signal?: AbortSignal) => Promise<T> | T, signal?: AbortSignal): Promise<T> {
+    const permit = await this.acquire(signal);
+    try {
+      // It may have aborted after the permit was given and before this line had its turn.
+      signal?.throwIfAborted();
+      const result = await (signal ? raceAbort(fn(signal), signal) : fn());
+      permit.settle('answered');
+      return result;
+    } catch (error) {
+      permit.settle(loadSignalOfFailure(error, signal));
+      throw error;
+    }
+  }
+
+  /** The error for a call that is refused now. */
+  refusal(): ConcurrencyLimitedError {
+    return new ConcurrencyLimitedError({ limit: this.limit, queue: this.queued, service: this.name });
+  }
+
+  private createPermit(): ConcurrencyPermit {
+    const startedAt = this.clock.now();
+    this.estimator.begin(startedAt, ++this.running);
+    let settled = false;
+    return {
+      settle: (load) => {
+        if (settled) return;
+        settled = true;
+        this.running--;
+        this.learn(startedAt, load);
+        // The limit may have changed either way: nobody follows, or several do.
+        while (this.queue.size > 0 && this.running < this.limit) this.queue.serve(this.createPermit());
+      },
+    };
+  }
+
+  private learn(startedAt: number, load: LoadSignal): void {
+    const now = this.clock.now();
+    if (load === 'answered') this.estimator.end(now, now - startedAt, this.running);
+    else if (load === 'overloaded') this.estimator.end(now, undefined, this.running);
+  }
+}

@@ -1,0 +1,171 @@
+import {
+  BulkheadFullError,
+  OptionValidator,
+  raceAbort,
+  systemClock,
+  type Clock,
+  type Duration,
+} from '../../common/index.js';
+import { WaitQueue } from '../wait-queue.js';
+
+/** How many calls may run at once, and how many may wait for that. */
+export interface BulkheadOptions {
+  /** Calls that may run at the same time. A whole number from 1 to 1,000,000; there is no default. */
+  maxConcurrent: number;
+  /**
+   * Calls that may wait for a slot, first come first served; more are refused. A whole number from 0 to 1,000,000.
+   * @default 0
+   */
+  maxQueue?: number;
+  /**
+   * How long a call may wait for a slot, from 1 ms to 1 day. Only with a `maxQueue`.
+   * @default as long as the call itself may take
+   */
+  maxWait?: Duration;
+}
+
+/** `maxConcurrent` depends on what is protected, so it has to be given. */
+export const DEFAULT_BULKHEAD_OPTIONS: Readonly<Pick<Required<BulkheadOptions>, 'maxQueue'>> = { maxQueue: 0 };
+
+/** Checked options with every default filled in: durations are milliseconds. May be given wherever options are taken. */
+export interface ResolvedBulkheadOptions {
+  readonly maxConcurrent: number;
+  readonly maxQueue: number;
+  readonly maxWait?: number;
+}
+
+const MOST_CALLS = 1_000_000;
+
+/**
+ * Fills in the defaults and checks every option.
+ * @throws InvalidConfigurationError naming every wrong option
+ */
+export function resolveBulkheadOptions(options: BulkheadOptions, path = 'bulkhead'): ResolvedBulkheadOptions {
+  const check = new OptionValidator(path);
+  const withoutDefault = ['maxConcurrent', 'maxWait'];
+  const given = check.options<Partial<BulkheadOptions>>('', options, DEFAULT_BULKHEAD_OPTIONS, withoutDefault);
+  const { maxWait } = given;
+  const resolved: ResolvedBulkheadOptions = {
+    maxConcurrent: check.number('maxConcurrent', given.maxConcurrent, { min: 1, max: MOST_CALLS, integer: true }),
+    maxQueue: check.number('maxQueue', given.maxQueue, { min: 0, max: MOST_CALLS, integer: true }),
+    ...(maxWait !== undefined && {
+      maxWait: check.duration('maxWait', maxWait, { minMs: 1, maxMs: 86_400_000, usuallyMs: true }),
+    }),
+  };
+  if (maxWait !== undefined && resolved.maxQueue === 0) {
+    check.problem('maxWait', maxWait, 'nothing where maxQueue is 0, since then no call waits');
+  }
+  check.throwIfAny();
+  return check.checked(resolved);
+}
+
+/** Gives a slot back; safe to call again. */
+export type Release = () => void;
+
+export interface BulkheadDeps {
+  /** @default the system's clock */
+  clock?: Clock;
+  /** What is protected: the `service` of the errors. @default none */
+  name?: string;
+}
+
+/** A bulkhead at one moment, for dashboards. */
+export interface BulkheadSnapshot {
+  /** The most calls that run at once, and that wait. */
+  readonly limit: number;
+  readonly maxQueue: number;
+  /** Those that run now, and that wait now. */
+  readonly active: number;
+  readonly queued: number;
+}
+
+/** Keeps one slow dependency from taking all the resources: calls beyond the limit wait or are refused at once. */
+export class Bulkhead {
+  private readonly options: ResolvedBulkheadOptions;
+  private readonly waiting: WaitQueue<Release>;
+  private running = 0;
+
+  /** @throws InvalidConfigurationError naming every wrong option */
+  constructor(
+    options: BulkheadOptions,
+    private readonly deps: BulkheadDeps = {},
+  ) {
+    this.options = resolveBulkheadOptions(options);
+    const { maxWait: maxWaitMs } = this.options;
+    const { clock = systemClock } = deps;
+    const limit = maxWaitMs === undefined ? undefined : { clock, maxWaitMs, error: () => this.refusal(maxWaitMs) };
+    this.waiting = new WaitQueue(undefined, limit);
+  }
+
+  /** Calls that hold a slot. */
+  get active(): number {
+    return this.running;
+  }
+
+  /** Calls that wait for a slot. */
+  get queued(): number {
+    return this.waiting.size;
+  }
+
+  snapshot(): BulkheadSnapshot {
+    const { maxConcurrent, maxQueue } = this.options;
+    return { limit: maxConcurrent, maxQueue, active: this.active, queued: this.queued };
+  }
+
+  /** What gives a slot back, or null where the call would have to wait. It overtakes nobody that waits. */
+  tryAcquire(): Release | null {
+    // Where some wait, all slots are taken.
+    if (this.running >= this.options.maxConcurrent) return null;
+    this.running++;
+    return this.createRelease();
+  }
+
+  /**
+   * Waits for a slot where all are busy.
+   * @returns what gives the slot back
+   * @throws BulkheadFullError when the queue is full too, or `maxWait` is over; the signal's reason when it aborts, and
+   * the call leaves the queue
+   */
+  async acquire(signal?: AbortSignal): Promise<Release> {
+    signal?.throwIfAborted();
+    const release = this.tryAcquire();
+    if (release) return release;
+    if (this.waiting.size >= this.options.maxQueue) throw this.refusal();
+    return this.waiting.wait(signal);
+  }
+
+  /**
+   * Runs `fn` in a slot. When `signal` aborts the call is over and its slot free, even if `fn` goes on.
+   * @throws BulkheadFullError, and `fn` is not called; the signal's reason when it aborts; what `fn` throws
+   */
+  async execute<T>(fn: (signal?: AbortSignal) => Promise<T> | T, signal?: AbortSignal): Promise<T> {
+    const release = await this.acquire(signal);
+    try {
+      // It may have aborted after the slot was given and before this line had its turn.
+      signal?.throwIfAborted();
+      return await (signal ? raceAbort(fn(signal), signal) : fn());
+    } finally {
+      release();
+    }
+  }
+
+  private refusal(waitedMs?: number): BulkheadFullError {
+    return new BulkheadFullError({
+      limit: this.options.maxConcurrent,
+      queue: this.waiting.size,
+      waitedMs,
+      service: this.deps.name,
+    });
+  }
+
+  private createRelease(): Release {
+    let released = false;
+    return () => {
+      if (released) return;
+      released = true;
+      // The slot passes on without becoming free, so that a newcomer cannot overtake those that wait.
+      if (this.waiting.size > 0) this.waiting.serve(this.createRelease());
+      else this.running--;
+    };
+  }
+}

@@ -1,0 +1,57 @@
+import { CircuitOpenError } from '../../common/index.js';
+import { type CircuitState } from '../../model/index.js';
+import { type CallCounts } from './call-window.js';
+
+/** What a circuit can be held at by hand. */
+export type ForcedCircuit = (typeof FORCED_CIRCUITS)[number];
+export const FORCED_CIRCUITS = ['isolated', 'closed'] as const;
+
+/** The calls that a rate goes by. */
+export interface CircuitWindow extends CallCounts {
+  /** The share of them that failed; undefined while there is none. */
+  readonly failureRate?: number;
+  /** The share of them that were slow; undefined while there is none. */
+  readonly slowCallRate?: number;
+}
+
+/** How a circuit stands. */
+export interface CircuitSnapshot {
+  readonly state: CircuitState;
+  /** What it is held at by hand. */
+  readonly forced?: ForcedCircuit;
+  /** Those that count now, or that opened it. */
+  readonly failures: number;
+  /** Left out where no rate opens the circuit. */
+  readonly window?: CircuitWindow;
+  /** How long it has been in this state, in milliseconds. */
+  readonly stateAgeMs: number;
+  /** How long until a call may be let through; undefined where none is refused, and where only `reset` ends the refusal. */
+  readonly retryAfterMs?: number;
+  /** Half open: the permits that are taken. */
+  readonly probes: number;
+  /** Closed: the share of the calls that is let through, less than 1 during the ramp. */
+  readonly share: number;
+}
+
+export function viewWindow({ calls, failed, slow }: CallCounts): CircuitWindow {
+  const counts = { calls, failed, slow };
+  return calls === 0 ? counts : { ...counts, failureRate: failed / calls, slowCallRate: slow / calls };
+}
+
+/** The error for a call that is refused. */
+export function createRefusal(
+  { state, retryAfterMs }: Pick<CircuitSnapshot, 'state' | 'retryAfterMs'>,
+  service: string | undefined,
+  tooSlow: boolean,
+): CircuitOpenError {
+  const subject = service === undefined ? 'The circuit' : `The circuit of "${service}"`;
+  if (state === 'isolated') return new CircuitOpenError(`${subject} was opened by hand`, { service });
+  const why =
+    state === 'closed'
+      ? 'has closed just now and lets only a part of the calls through'
+      : `is open after too many ${tooSlow ? 'slow calls' : 'failures'}`;
+  if (retryAfterMs === undefined) return new CircuitOpenError(`${subject} ${why}`, { service });
+  // Up, so that who comes back then does not come too early.
+  const wholeMs = Math.ceil(retryAfterMs);
+  return new CircuitOpenError(`${subject} ${why}: try again in ${wholeMs} ms`, { service, retryAfterMs: wholeMs });
+}

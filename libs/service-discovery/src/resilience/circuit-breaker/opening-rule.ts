@@ -1,0 +1,73 @@
+import { type CallCounts, CountWindow, TimeWindow, type CallWindow } from './call-window.js';
+import { type ResolvedCircuitBreakerOptions } from './circuit-breaker-options.js';
+import { ConsecutiveFailures } from '../consecutive-failures.js';
+
+/** Which condition a closed circuit has met. */
+export type OpeningReason = 'consecutive_failures' | 'failure_rate' | 'slow_call_rate';
+
+/** Decides when a closed circuit opens: failures in a row, the share of failures, the share of slow calls. */
+export class OpeningRule {
+  /** Left out where no failure in a row opens the circuit. */
+  private readonly run: ConsecutiveFailures | undefined;
+  /** Left out where no rate opens the circuit. */
+  private readonly window: CallWindow | undefined;
+  private readonly slowAfterMs: number;
+
+  constructor(private readonly options: ResolvedCircuitBreakerOptions) {
+    const { failureThreshold, failureRate, slowCallRate, slowCallDuration, window } = options;
+    this.slowAfterMs = slowCallRate === false || slowCallDuration === false ? Infinity : slowCallDuration;
+    if (failureThreshold !== false) {
+      this.run = new ConsecutiveFailures(failureThreshold, typeof window === 'number' ? window : window.maxAge);
+    }
+    if (failureRate !== false || slowCallRate !== false) {
+      this.window = typeof window === 'number' ? new TimeWindow(window) : new CountWindow(window.calls, window.maxAge);
+    }
+  }
+
+  /** Whether it matters how long calls take. */
+  get timesCalls(): boolean {
+    return this.slowAfterMs < Infinity;
+  }
+
+  /** Whether it matters how many calls succeed, besides that a success ends the failures in a row. */
+  get countsCalls(): boolean {
+    return this.window !== undefined;
+  }
+
+  /** Whether a call took too long; false where that does not matter. */
+  isSlow(durationMs: number): boolean {
+    return durationMs >= this.slowAfterMs;
+  }
+
+  /** What is met with this call; undefined: nothing. */
+  record(now: number, failed: boolean, slow: boolean): OpeningReason | undefined {
+    const runIsFull = failed && this.run?.recordFailure(now) === true;
+    if (!failed) this.run?.clear();
+    this.window?.record(now, failed, slow);
+    return runIsFull ? 'consecutive_failures' : this.rateThatIsMet(now);
+  }
+
+  /** The failures in a row that count now; where those open nothing, the failures of the window. */
+  failures(now: number): number {
+    return this.run?.count(now) ?? this.counts(now)?.failed ?? 0;
+  }
+
+  /** Those that count now, until the next call of any method; undefined where no rate opens the circuit. */
+  counts(now: number): CallCounts | undefined {
+    this.window?.forget(now);
+    return this.window;
+  }
+
+  clear(): void {
+    this.run?.clear();
+    this.window?.clear();
+  }
+
+  private rateThatIsMet(now: number): OpeningReason | undefined {
+    const counts = this.counts(now);
+    const { minimumCalls, failureRate, slowCallRate } = this.options;
+    if (!counts || counts.calls < minimumCalls) return undefined;
+    if (failureRate !== false && counts.failed / counts.calls >= failureRate) return 'failure_rate';
+    return slowCallRate !== false && counts.slow / counts.calls >= slowCallRate ? 'slow_call_rate' : undefined;
+  }
+}

@@ -1,0 +1,168 @@
+import { AttemptTimeoutError, onAbort, ServiceDiscoveryError, type Clock, type Timer } from '../../common/index.js';
+import { type HedgeDelay } from './hedge-delay.js';
+import { type RetryBudget } from '../retry/retry-budget.js';
+import { type Repeatability } from '../retry/retry-state.js';
+
+/** How attempts of one call race each other. */
+export interface HedgeOptions<T> {
+  readonly clock: Clock;
+  /** The call's: its abort ends the race at once, and reaches every attempt. */
+  readonly signal: AbortSignal;
+  readonly delay: Pick<HedgeDelay, 'currentMs' | 'record'>;
+  /** How many attempts may be sent beside the first one. */
+  readonly maxHedges: number;
+  /** Asked when a hedge is due, which is sent where this is true. After the first false no more are due. */
+  readonly mayHedge: () => boolean;
+  /** Whether an answer ends the race; one that does not is a failure. @default each does */
+  readonly isWorthy?: (answer: T) => boolean;
+  /** Whether an error ends the race, since it is an answer as well. @default none does */
+  readonly isFinal?: (error: unknown) => boolean;
+  /** Gets each answer that nobody will see, to let go of what it holds. */
+  readonly discard?: (answer: T) => void;
+}
+
+/**
+ * Runs one attempt and, each time an answer takes longer than the delay, another one beside it. The first worthy answer
+ * wins and the others are aborted. A failure ends the race only where no other attempt runs: then it is the result, for
+ * retries to go by.
+ * @param run makes an attempt; number 0 is the first one, the others are hedges
+ * @throws the signal's reason; the error of the attempt that failed last
+ */
+export function hedge<T>(
+  run: (signal: AbortSignal, number: number) => Promise<T>,
+  options: HedgeOptions<T>,
+): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const settle = (end: End<T>): void => ('error' in end ? reject(end.error) : resolve(end.answer));
+    new Race(run, options, settle).start();
+  });
+}
+
+/** What speaks for a hedge, apart from that it is due. */
+export interface HedgeChance {
+  readonly call: Repeatability;
+  /** How many attempts of the call were made so far. */
+  readonly attempts: number;
+  readonly maxAttempts: number;
+  /** Whether an instance that was not tried yet can take the call: the one that is slow is not asked twice. */
+  readonly anotherInstance: boolean;
+  readonly budget?: Pick<RetryBudget, 'tryRetry'>;
+}
+
+/** Whether a hedge may be sent; if so, the budget has paid for it. */
+export function mayHedge({ call, attempts, maxAttempts, anotherInstance, budget }: HedgeChance): boolean {
+  if (!call.idempotent || !call.replayable || attempts >= maxAttempts || !anotherInstance) return false;
+  return budget?.tryRetry() !== false;
+}
+
+type End<T> = { readonly answer: T } | { readonly error: Error };
+
+interface Running {
+  readonly controller: AbortController;
+  readonly began: number;
+  readonly isFirst: boolean;
+}
+
+class Race<T> {
+  private readonly running = new Set<Running>();
+  /** Undefined: nothing is hedged. The same for all attempts of a race. */
+  private readonly delayMs: number | undefined;
+  private begun = 0;
+  private over = false;
+  /** How the attempt that ended last has failed. */
+  private failed: End<T> | undefined;
+  private timer: Timer | undefined;
+  private stopFollowing: () => void = () => undefined;
+
+  constructor(
+    private readonly run: (signal: AbortSignal, number: number) => Promise<T>,
+    private readonly options: HedgeOptions<T>,
+    private readonly settle: (end: End<T>) => void,
+  ) {
+    this.delayMs = options.delay.currentMs;
+  }
+
+  start(): void {
+    const { signal } = this.options;
+    if (signal.aborted) return this.settle({ error: signal.reason as Error });
+    this.stopFollowing = onAbort(signal, () => this.finish({ error: signal.reason as Error }));
+    this.begin();
+    this.scheduleHedge();
+  }
+
+  private scheduleHedge(): void {
+    const { clock, maxHedges, mayHedge } = this.options;
+    if (this.over || this.delayMs === undefined || this.begun > maxHedges) return;
+    const send = (): void => {
+      if (!mayHedge()) return;
+      this.begin();
+      this.scheduleHedge();
+    };
+    this.timer = clock.setTimer(send, this.delayMs);
+  }
+
+  private begin(): void {
+    const number = this.begun++;
+    const attempt = { controller: new AbortController(), began: this.options.clock.now(), isFirst: number === 0 };
+    this.running.add(attempt);
+    void this.follow(attempt, number);
+  }
+
+  private async follow(attempt: Running, number: number): Promise<void> {
+    const { isWorthy, isFinal } = this.options;
+    let end: End<T>;
+    let worthy: boolean;
+    try {
+      const answer = await this.run(attempt.controller.signal, number);
+      end = { answer };
+      worthy = isWorthy?.(answer) ?? true;
+    } catch (error) {
+      end = { error: error as Error };
+      worthy = isFinal?.(error) ?? false;
+    }
+    this.running.delete(attempt);
+    if (this.over) return this.letGo(end);
+    if (worthy || isTimeout(end)) this.record(attempt);
+    if (!worthy) {
+      this.letGo(this.failed);
+      this.failed = end;
+    }
+    if (worthy || this.running.size === 0) this.finish(end);
+  }
+
+  private finish(end: End<T>): void {
+    const { signal } = this.options;
+    this.over = true;
+    this.timer?.cancel();
+    this.stopFollowing();
+    if (this.failed !== end) this.letGo(this.failed);
+    this.settle(end);
+    for (const attempt of this.running) {
+      this.recordIfSlow(attempt);
+      attempt.controller.abort(signal.aborted ? signal.reason : outrun());
+    }
+  }
+
+  /** Of hedges only those would be known that were fast enough to win, so they say nothing. */
+  private record({ began, isFirst }: Running): void {
+    if (isFirst) this.options.delay.record(this.options.clock.now() - began);
+  }
+
+  /** How long it would have taken is not known, but that it was one of the slow ones is. */
+  private recordIfSlow(attempt: Running): void {
+    const elapsedMs = this.options.clock.now() - attempt.began;
+    if (this.delayMs !== undefined && elapsedMs >= this.delayMs) this.record(attempt);
+  }
+
+  private letGo(end: End<T> | undefined): void {
+    if (end && 'answer' in end) this.options.discard?.(end.answer);
+  }
+}
+
+function isTimeout<T>(end: End<T>): boolean {
+  return 'error' in end && end.error instanceof AttemptTimeoutError;
+}
+
+function outrun(): Error {
+  return new ServiceDiscoveryError('ABORTED', 'Another attempt of the same call was answered first');
+}

@@ -1,0 +1,32 @@
+import { type EjectionReason, type EventSink } from '../../model/index.js';
+
+/** An instance is ejected. */
+export interface Ejection {
+  readonly instanceId: string;
+  readonly reason: EjectionReason;
+  /** What was measured, in words. */
+  readonly evidence: string;
+  /** How long it lasts. */
+  readonly ejectedForMs: number;
+  /** How often it was ejected lately, this time included: so many times as long as the first time. */
+  readonly ejections: number;
+  /** False where it is only told, see `enforcing`; left out: it is in force. */
+  readonly enforced?: false;
+}
+
+/** Who hears of ejections, once they are in force; what they throw is dropped. */
+export interface OutlierListener {
+  onEject?: (ejection: Ejection) => void;
+  /** @param readmission `enforced` as in the {@link Ejection} that is over */
+  onReadmit?: (instanceId: string, readmission: Pick<Ejection, 'enforced'>) => void;
+}
+
+/** Makes the listener that reports ejections of a service's instances as `instance.ejected` and `instance.readmitted`. */
+export function reportOutliers(events: EventSink, serviceName: string): Required<OutlierListener> {
+  return {
+    onEject: ({ instanceId, ...ejection }) =>
+      events.emit('instance.ejected', { key: { serviceName, instanceId }, ...ejection }),
+    onReadmit: (instanceId, readmission) =>
+      events.emit('instance.readmitted', { key: { serviceName, instanceId }, ...readmission }),
+  };
+}

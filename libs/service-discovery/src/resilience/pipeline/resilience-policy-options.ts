@@ -1,0 +1,252 @@
+import { isRecord, OptionValidator, type Duration } from '../../common/index.js';
+import {
+  resolveAdaptiveLimitOptions,
+  type AdaptiveLimitOptions,
+  type ResolvedAdaptiveLimitOptions,
+} from '../adaptive-concurrency/adaptive-limit-options.js';
+import { resolveBulkheadOptions, type BulkheadOptions, type ResolvedBulkheadOptions } from '../bulkhead/bulkhead.js';
+import { resolveChaosOptions, type ChaosOptions, type ResolvedChaosOptions } from '../chaos/chaos-policy.js';
+import {
+  checkSlowCalls,
+  resolveCircuitBreakerOptions,
+  type CircuitBreakerOptions,
+  type ResolvedCircuitBreakerOptions,
+} from '../circuit-breaker/circuit-breaker-options.js';
+import { type ErrorClassifier } from '../classify.js';
+import {
+  checkHedging,
+  resolveHedgingOptions,
+  type HedgingOptions,
+  type ResolvedHedgingOptions,
+} from '../hedging/hedge-options.js';
+import {
+  resolveClientThrottleOptions,
+  type ClientThrottleOptions,
+  type ResolvedClientThrottleOptions,
+} from '../throttling/client-throttle-options.js';
+import {
+  resolveLastGoodOptions,
+  type LastGoodOptions,
+  type ResolvedLastGoodOptions,
+} from '../stale-answers/last-good-cache.js';
+import {
+  resolveRateLimiterOptions,
+  type RateLimiterOptions,
+  type ResolvedRateLimiterOptions,
+} from '../rate-limit/rate-limiter-options.js';
+import { resolveRetryOptions, type ResolvedRetryOptions, type RetryOptions } from '../retry/retry-options.js';
+
+/** What a policy answers with in place of an error; may throw one itself. */
+export type Fallback = (error: unknown) => unknown;
+
+/** How a policy retries: {@link RetryOptions}, and a word of the user's own on what is worth it. */
+export interface PolicyRetryOptions extends RetryOptions {
+  /**
+   * Whether an error is worth another attempt.
+   * @default what `classifyError` finds `retryable`, by `retryableStatuses`
+   */
+  retryIf?: (error: unknown) => boolean;
+}
+
+/** The stages of a policy. What is left out is not there; with no option at all the function is called as it is. */
+export interface ResiliencePolicyOptions {
+  /**
+   * The time for the whole call: all attempts, delays and the wait for a slot. From 1 ms to 1 day.
+   * @default none
+   */
+  timeout?: Duration;
+  /**
+   * The time for one attempt, at most `timeout`. From 1 ms to 1 day.
+   * @default none
+   */
+  attemptTimeout?: Duration;
+  /**
+   * Repeats failed attempts, so give it only to what may run twice. `{}` takes the defaults of {@link RetryOptions}.
+   * @default none
+   */
+  retry?: Partial<PolicyRetryOptions> | false;
+  /**
+   * Sends another attempt beside one that takes long, so give it only to what may run twice. `{}` takes the defaults of
+   * {@link HedgingOptions}. Hedges are paid from the retry budget, and count as attempts.
+   * @default none
+   */
+  hedging?: Partial<HedgingOptions> | false;
+  /**
+   * Refuses calls after too many failures. `{}` takes the defaults of {@link CircuitBreakerOptions}.
+   * @default none
+   */
+  circuitBreaker?: Partial<CircuitBreakerOptions> | false;
+  /**
+   * Limits the calls that are made in a time; a call is refused at once where it would have to wait for longer than
+   * `maxWait`. Its retries do not count.
+   * @default none
+   */
+  rateLimit?: RateLimiterOptions | false;
+  /**
+   * Drops a share of the calls before they are sent while the callee refuses too many. `{}` takes the defaults of
+   * {@link ClientThrottleOptions}.
+   * @default none
+   */
+  throttling?: Partial<ClientThrottleOptions> | false;
+  /**
+   * Limits the calls that run at once.
+   * @default none
+   */
+  bulkhead?: BulkheadOptions | false;
+  /**
+   * Limits the calls that run at once to what the callee is found to handle. `{}` takes the defaults of
+   * {@link AdaptiveLimitOptions}.
+   * @default none
+   */
+  adaptiveConcurrency?: Partial<AdaptiveLimitOptions> | false;
+  /**
+   * Makes one call of those with equal keys that overlap, and answers all of them with one and the same object. It takes
+   * a key for each call, as `execute()` does.
+   * @default false
+   */
+  coalescing?: boolean;
+  /**
+   * Answers a failed call with the last good answer for its key, where the fault is the callee's. `{}` takes the
+   * defaults of {@link LastGoodOptions}. It takes a key for each call, as `execute()` does.
+   * @default none
+   */
+  lastGood?: Partial<LastGoodOptions> | false;
+  /**
+   * What an error means, in place of `classifyError`: the circuit breaker counts `failure` and `retryable`, retries follow
+   * `retryable`, hedging and last good answers take `success` for an answer, and `ignored` counts for nothing. `retryIf` and
+   * `retryableErrors` go on deciding about retries.
+   * @default classifyError, by `retry.retryableStatuses`
+   */
+  classify?: ErrorClassifier;
+  /**
+   * Makes attempts go wrong on purpose, for tests.
+   * @default none
+   */
+  chaos?: ChaosOptions | false;
+  /**
+   * Answers in place of an error, except where the caller aborted. It is not under the deadline.
+   * @default none
+   */
+  fallback?: Fallback;
+}
+
+/** Checked options: durations are milliseconds, undefined where a stage is left out. */
+export interface ResolvedResiliencePolicyOptions {
+  readonly timeout?: number;
+  readonly attemptTimeout?: number;
+  readonly retry?: ResolvedRetryOptions;
+  readonly retryIf?: (error: unknown) => boolean;
+  readonly hedging?: ResolvedHedgingOptions;
+  readonly circuitBreaker?: ResolvedCircuitBreakerOptions;
+  readonly rateLimit?: ResolvedRateLimiterOptions;
+  readonly throttling?: ResolvedClientThrottleOptions;
+  readonly bulkhead?: ResolvedBulkheadOptions;
+  readonly adaptiveConcurrency?: ResolvedAdaptiveLimitOptions;
+  readonly coalescing?: boolean;
+  readonly lastGood?: ResolvedLastGoodOptions;
+  readonly classify?: ErrorClassifier;
+  readonly chaos?: ResolvedChaosOptions;
+  readonly fallback?: Fallback;
+}
+
+/** None has a default: a stage that is not asked for is not there. */
+const OPTION_NAMES: readonly (keyof ResiliencePolicyOptions)[] = [
+  'timeout',
+  'attemptTimeout',
+  'retry',
+  'hedging',
+  'circuitBreaker',
+  'rateLimit',
+  'throttling',
+  'bulkhead',
+  'adaptiveConcurrency',
+  'coalescing',
+  'lastGood',
+  'classify',
+  'chaos',
+  'fallback',
+];
+
+const TIMEOUT_RANGE = { minMs: 1, maxMs: 86_400_000 };
+
+/**
+ * Checks every option of every stage.
+ * @param path what stands before the options' paths in the error; empty for none
+ * @throws InvalidConfigurationError naming every wrong option
+ */
+export function resolveResiliencePolicyOptions(
+  options: ResiliencePolicyOptions = {},
+  path = '',
+): ResolvedResiliencePolicyOptions {
+  const check = new OptionValidator(path);
+  const given = check.options<ResiliencePolicyOptions>('', options, {}, OPTION_NAMES);
+  const {
+    hedging,
+    circuitBreaker,
+    rateLimit,
+    throttling,
+    bulkhead,
+    adaptiveConcurrency,
+    coalescing,
+    lastGood,
+    classify,
+    chaos,
+    fallback,
+  } = given;
+  const { retry, retryIf } = splitRetry(given.retry);
+  const duration = (name: 'timeout' | 'attemptTimeout'): number | undefined =>
+    given[name] === undefined ? undefined : check.duration(name, given[name], TIMEOUT_RANGE);
+  /** A stage that is switched off, by false or by leaving it out, needs no checking. */
+  const stage = <O, R>(name: string, value: O | false | undefined, resolve: (value: O, path: string) => R) =>
+    value === undefined || value === false ? undefined : check.gather(() => resolve(value, check.pathOf(name)));
+
+  const resolved: ResolvedResiliencePolicyOptions = {
+    timeout: duration('timeout'),
+    attemptTimeout: duration('attemptTimeout'),
+    retry: stage('retry', retry, resolveRetryOptions),
+    retryIf,
+    hedging: stage('hedging', hedging, resolveHedgingOptions),
+    circuitBreaker: stage('circuitBreaker', circuitBreaker, resolveCircuitBreakerOptions),
+    rateLimit: stage('rateLimit', rateLimit, resolveRateLimiterOptions),
+    throttling: stage('throttling', throttling, resolveClientThrottleOptions),
+    bulkhead: stage('bulkhead', bulkhead, resolveBulkheadOptions),
+    adaptiveConcurrency: stage('adaptiveConcurrency', adaptiveConcurrency, resolveAdaptiveLimitOptions),
+    coalescing: coalescing === undefined ? undefined : check.boolean('coalescing', coalescing),
+    lastGood: stage('lastGood', lastGood, resolveLastGoodOptions),
+    classify,
+    chaos: stage('chaos', chaos, resolveChaosOptions),
+    fallback,
+  };
+  const { timeout = Infinity } = resolved;
+  const within = (path: string, value: unknown, ms = 0): void => {
+    if (ms > timeout) check.problem(path, value, `a duration not longer than timeout, which is ${timeout}ms`);
+  };
+  within('attemptTimeout', given.attemptTimeout, resolved.attemptTimeout);
+  within('rateLimit.maxWait', rateLimit && rateLimit.maxWait, resolved.rateLimit?.maxWait);
+  within('bulkhead.maxWait', bulkhead && bulkhead.maxWait, resolved.bulkhead?.maxWait);
+  if (adaptiveConcurrency && adaptiveConcurrency.maxWait !== undefined) {
+    within('adaptiveConcurrency.maxWait', adaptiveConcurrency.maxWait, resolved.adaptiveConcurrency?.maxWait);
+  }
+  if (resolved.circuitBreaker) {
+    const { attemptTimeout = timeout } = resolved;
+    checkSlowCalls(check, 'circuitBreaker', resolved.circuitBreaker, { what: 'an attempt', ms: attemptTimeout });
+  }
+  if (resolved.hedging) checkHedging(check, resolved.hedging, resolved);
+  check.optionalFunction('retry.retryIf', retryIf);
+  if (retryIf && retry && retry.retryableErrors !== undefined) {
+    check.problem('retry.retryIf', retryIf, 'either retryIf or retryableErrors, since both tell the same');
+  }
+  check.optionalFunction('classify', classify);
+  check.optionalFunction('fallback', fallback);
+  check.throwIfAny();
+  return resolved;
+}
+
+/** What the policy alone knows of its retries apart from the rest; what is no object is left for the check to refuse. */
+function splitRetry(
+  given: ResiliencePolicyOptions['retry'],
+): Pick<ResiliencePolicyOptions, 'retry'> & Pick<PolicyRetryOptions, 'retryIf'> {
+  if (!isRecord(given)) return { retry: given };
+  const { retryIf, ...retry } = given;
+  return { retry, retryIf };
+}

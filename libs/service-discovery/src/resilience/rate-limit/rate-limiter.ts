@@ -1,0 +1,133 @@
+import { raceAbort, RateLimitedError, systemClock, type Clock, type Timer } from '../../common/index.js';
+import {
+  resolveRateLimiterOptions,
+  type RateLimiterOptions,
+  type ResolvedRateLimiterOptions,
+} from './rate-limiter-options.js';
+import { WaitQueue } from '../wait-queue.js';
+
+export interface RateLimiterDeps {
+  /** @default the system's clock */
+  clock?: Clock;
+  /** What is called: the `service` of the errors. @default none */
+  name?: string;
+}
+
+/** A rate limiter at one moment, for dashboards. */
+export interface RateLimiterSnapshot {
+  readonly rate: number;
+  readonly perMs: number;
+  readonly burst: number;
+  /** Calls that could be made at once now. */
+  readonly available: number;
+  readonly waiting: number;
+  /** How long a call that comes now would wait. */
+  readonly waitMs: number;
+}
+
+/** A token that lacks a millionth is there, whatever binary fractions make of it. What it lacks is missing from the next. */
+const ROUNDING = 1e-6;
+/** So that each timer finds that time has passed, however long the clock has run: a double holds no less beside a year. */
+const SHORTEST_TIMER_MS = 0.001;
+
+/**
+ * A token bucket: it holds `burst` tokens and is refilled at `rate`; a call takes one, or waits for one. It knows time
+ * and a level, however many calls were made, and has a timer only while calls wait.
+ */
+export class RateLimiter {
+  private readonly options: ResolvedRateLimiterOptions;
+  private readonly clock: Clock;
+  private readonly name: string | undefined;
+  private readonly queue: WaitQueue<void>;
+  private readonly msPerToken: number;
+  private tokens: number;
+  private filledAt: number;
+  private timer: Timer | undefined;
+
+  /** @throws InvalidConfigurationError naming every wrong option */
+  constructor(options: RateLimiterOptions, deps: RateLimiterDeps = {}) {
+    this.options = resolveRateLimiterOptions(options);
+    this.clock = deps.clock ?? systemClock;
+    this.name = deps.name;
+    this.queue = new WaitQueue(() => this.arm());
+    this.msPerToken = this.options.per / this.options.rate;
+    this.tokens = this.options.burst;
+    this.filledAt = this.clock.now();
+  }
+
+  /** Calls that wait for their turn. */
+  get waiting(): number {
+    return this.queue.size;
+  }
+
+  snapshot(): RateLimiterSnapshot {
+    this.serve();
+    const { rate, per, burst } = this.options;
+    const available = Math.max(0, Math.floor(this.tokens + ROUNDING));
+    return { rate, perMs: per, burst, available, waiting: this.waiting, waitMs: this.waitMs() };
+  }
+
+  /** Whether a call may be made now; where it may, it counts as made. It overtakes nobody that waits. */
+  tryAcquire(): boolean {
+    this.serve();
+    // Where some still wait, there is none left.
+    if (!this.hasToken()) return false;
+    this.tokens--;
+    return true;
+  }
+
+  /**
+   * Waits for the call's turn, where that comes within `maxWait`.
+   * @param withinMs how much time the call has; where its turn comes later, it is refused at once too
+   * @throws RateLimitedError, with `retryAfterMs`; the signal's reason when it aborts, and those behind move up
+   */
+  async acquire(signal?: AbortSignal, withinMs = Infinity): Promise<void> {
+    signal?.throwIfAborted();
+    if (this.tryAcquire()) return;
+    const waitMs = this.waitMs();
+    const { rate, per: perMs, maxWait } = this.options;
+    if (waitMs > Math.min(maxWait, withinMs)) {
+      throw new RateLimitedError({ rate, perMs, retryAfterMs: Math.ceil(waitMs), service: this.name });
+    }
+    const turn = this.queue.wait(signal);
+    this.arm();
+    return turn;
+  }
+
+  /**
+   * Runs `fn` when it is its turn.
+   * @throws RateLimitedError, and `fn` is not called; the signal's reason when it aborts; what `fn` throws
+   */
+  async execute<T>(fn: (signal?: AbortSignal) => Promise<T> | T, signal?: AbortSignal): Promise<T> {
+    await this.acquire(signal);
+    signal?.throwIfAborted();
+    return await (signal ? raceAbort(fn(signal), signal) : fn());
+  }
+
+  private hasToken(): boolean {
+    return this.tokens >= 1 - ROUNDING;
+  }
+
+  /** How long a call that comes now waits: for its own token, and for one for each call before it. */
+  private waitMs(): number {
+    return Math.max(0, 1 + this.queue.size - this.tokens - ROUNDING) * this.msPerToken;
+  }
+
+  /** Refills, and lets in who is due. */
+  private serve(): void {
+    const now = this.clock.now();
+    this.tokens = Math.min(this.options.burst, this.tokens + (now - this.filledAt) / this.msPerToken);
+    this.filledAt = now;
+    if (this.queue.size === 0) return;
+    while (this.hasToken() && this.queue.serve()) this.tokens--;
+    this.arm();
+  }
+
+  private arm(): void {
+    this.timer?.cancel();
+    this.timer = undefined;
+    if (this.queue.size === 0) return;
+    const dueAt = this.filledAt + (1 - this.tokens - ROUNDING / 2) * this.msPerToken;
+    this.timer = this.clock.setTimer(() => this.serve(), Math.max(SHORTEST_TIMER_MS, dueAt - this.clock.now()));
+  }
+}

@@ -1,0 +1,86 @@
+import { describe, expect, it } from '@jest/globals';
+import { InvalidConfigurationError, type Problem } from '../../common/index.js';
+import { isIdempotentMethod, resolveRetryOptions } from './retry-options.js';
+
+describe('resolveRetryOptions', () => {
+  it('fills in the defaults: three attempts, full jitter, a budget', () => {
+    expect(resolveRetryOptions()).toEqual({
+      maxAttempts: 3,
+      baseDelay: 1_000,
+      maxDelay: 60_000,
+      jitter: 'full',
+      retryableStatuses: [429, 500, [502, 504], [506, 599]],
+      budget: { ratio: 0.2, minPerSecond: 10, window: 10_000 },
+    });
+  });
+
+  it('takes what it gave', () => {
+    const resolved = resolveRetryOptions({ baseDelay: '2s', budget: false, retryableStatuses: [409, [500, 503]] });
+    expect(resolveRetryOptions(resolved)).toEqual(resolved);
+  });
+
+  it('takes codes, classes or a function for the errors that are worth another attempt', () => {
+    const list = ['ECONNRESET', TypeError];
+    const word = (): boolean => true;
+    expect(resolveRetryOptions({ retryableErrors: list }).retryableErrors).toEqual(list);
+    expect(resolveRetryOptions({ retryableErrors: [] }).retryableErrors).toEqual([]);
+    expect(resolveRetryOptions({ retryableErrors: word }).retryableErrors).toBe(word);
+    for (const wrong of ['ECONNRESET', [''], [503], [word], TypeError, Error, null, true]) {
+      expect(() => resolveRetryOptions({ retryableErrors: wrong as never })).toThrow(
+        'retry.retryableErrors: expected a list of error codes and classes of errors, or a function',
+      );
+    }
+  });
+
+  it('lets the default of one delay give way to the other', () => {
+    expect(resolveRetryOptions({ baseDelay: '2m' })).toMatchObject({ baseDelay: 120_000, maxDelay: 120_000 });
+    expect(resolveRetryOptions({ maxDelay: '200ms' })).toMatchObject({ baseDelay: 200, maxDelay: 200 });
+  });
+
+  it('names every wrong option in one error, those of the budget too', () => {
+    const problemsOf = (options: object): readonly Problem[] => {
+      try {
+        resolveRetryOptions(options, 'clients.users.retry');
+      } catch (error) {
+        if (error instanceof InvalidConfigurationError) return error.problems;
+      }
+      return [];
+    };
+    const wrong = {
+      maxAttempts: 21,
+      baseDelay: -5,
+      maxDelay: 'long',
+      jitter: 'some',
+      retryableStatuses: [200],
+      budget: { ratio: 11 },
+    };
+    expect(problemsOf(wrong).map(({ path }) => path)).toEqual([
+      'clients.users.retry.maxAttempts',
+      'clients.users.retry.baseDelay',
+      'clients.users.retry.maxDelay',
+      'clients.users.retry.jitter',
+      'clients.users.retry.retryableStatuses',
+      'clients.users.retry.budget.ratio',
+    ]);
+    expect(problemsOf({ baseDelay: '2m', maxDelay: '1m' })).toEqual([
+      {
+        path: 'clients.users.retry.maxDelay',
+        value: '1m',
+        expected: 'a duration not shorter than baseDelay, which is 120000ms',
+      },
+    ]);
+    for (const wrong of [503, [399], [600], ['503'], [503.5], [[500]], [[503, 500]], [[500, 600]], [[500, 502, 504]]]) {
+      expect(problemsOf({ retryableStatuses: wrong })).toMatchObject([
+        { path: 'clients.users.retry.retryableStatuses', value: wrong },
+      ]);
+    }
+  });
+});
+
+describe('isIdempotentMethod', () => {
+  it('knows the methods that may be sent twice, in any case of letters', () => {
+    const idempotent = ['GET', 'head', 'Put', 'DELETE', 'OPTIONS', 'TRACE'];
+    const not = ['POST', 'patch', 'CONNECT', 'PROPFIND', ''];
+    expect([...idempotent, ...not].filter(isIdempotentMethod)).toEqual(idempotent);
+  });
+});

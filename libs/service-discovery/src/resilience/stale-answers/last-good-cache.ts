@@ -1,0 +1,122 @@
+import { type Clock, OptionValidator, systemClock, type Duration } from '../../common/index.js';
+import { classifyError, type ErrorClassifier } from '../classify.js';
+
+/** How many answers are kept for when there is no better one, and for how long. */
+export interface LastGoodOptions {
+  /**
+   * Answers that are kept, one a key. Beyond it the one that was used least recently goes. A whole number from 1 to
+   * 1,000,000.
+   * @default 1000
+   */
+  maxEntries?: number;
+  /**
+   * How old an answer may be to stand in for an error. From 1 ms to 7 days.
+   * @default '1h'
+   */
+  maxAge?: Duration;
+}
+
+export const DEFAULT_LAST_GOOD_OPTIONS: Readonly<Required<LastGoodOptions>> = { maxEntries: 1_000, maxAge: '1h' };
+
+/** Checked options, durations in milliseconds. May be given wherever options are taken. */
+export type ResolvedLastGoodOptions = Readonly<{ maxEntries: number; maxAge: number }>;
+
+/**
+ * Fills in the defaults and checks every option.
+ * @throws InvalidConfigurationError naming every wrong option
+ */
+export function resolveLastGoodOptions(
+  options: Partial<LastGoodOptions> = {},
+  path = 'lastGood',
+): ResolvedLastGoodOptions {
+  const check = new OptionValidator(path);
+  const given = check.options('', options, DEFAULT_LAST_GOOD_OPTIONS);
+  const resolved: ResolvedLastGoodOptions = {
+    maxEntries: check.number('maxEntries', given.maxEntries, { min: 1, max: 1_000_000, integer: true }),
+    maxAge: check.duration('maxAge', given.maxAge, { minMs: 1, maxMs: 7 * 86_400_000 }),
+  };
+  check.throwIfAny();
+  return check.checked(resolved);
+}
+
+/** An answer from before. */
+export interface LastGood<T> {
+  readonly value: T;
+  /** How long ago it was given. */
+  readonly ageMs: number;
+}
+
+export interface LastGoodCacheDeps {
+  /** @default the system's clock */
+  clock?: Clock;
+}
+
+/**
+ * The last good answer for each key, to answer with in place of an error (HTTP's `stale-if-error`, RFC 5861). It is not
+ * a cache that saves calls: every call is made, and only a failed one is answered from here.
+ *
+ * What is remembered is handed out as it is, so whoever changes it changes it for all. A key has to tell apart whatever
+ * the answer depends on, above all who asks.
+ */
+export class LastGoodCache<T = unknown> {
+  private readonly options: ResolvedLastGoodOptions;
+  private readonly clock: Clock;
+  /** The one that was used least recently comes first. */
+  private readonly entries = new Map<string, { readonly value: T; readonly at: number }>();
+
+  /** @throws InvalidConfigurationError naming every wrong option */
+  constructor(options: Partial<LastGoodOptions> = {}, { clock = systemClock }: LastGoodCacheDeps = {}) {
+    this.options = resolveLastGoodOptions(options);
+    this.clock = clock;
+  }
+
+  /** How many answers are kept. One that is too old may be among them until it is asked for or room is needed. */
+  get size(): number {
+    return this.entries.size;
+  }
+
+  /** Keeps an answer in place of the one before it. */
+  remember(key: string, value: T): void {
+    this.entries.delete(key);
+    this.entries.set(key, { value, at: this.clock.now() });
+    if (this.entries.size <= this.options.maxEntries) return;
+    const [leastRecent] = this.entries.keys();
+    this.entries.delete(leastRecent!);
+  }
+
+  /** The last answer for the key, and how old it is; undefined where there is none that is young enough. */
+  recall(key: string): LastGood<T> | undefined {
+    const entry = this.entries.get(key);
+    if (!entry) return undefined;
+    this.entries.delete(key);
+    const ageMs = this.clock.now() - entry.at;
+    if (ageMs > this.options.maxAge) return undefined;
+    this.entries.set(key, entry);
+    return { value: entry.value, ageMs };
+  }
+
+  /** Forgets the answer for a key, such as after a write that makes it wrong; without a key all of them. */
+  forget(key?: string): void {
+    if (key === undefined) this.entries.clear();
+    else this.entries.delete(key);
+  }
+}
+
+/** Refused on our own side for the load of the callee: it did not answer, and the request has no fault. */
+const REFUSED_FOR_LOAD: ReadonlySet<unknown> = new Set([
+  'BULKHEAD_FULL',
+  'CONCURRENCY_LIMITED',
+  'RATE_LIMITED',
+  'THROTTLED',
+]);
+
+/**
+ * Whether an answer from before is better than this error: where the callee failed, could not be reached, or was not
+ * asked so as to spare it. Not where it answered (a 4xx other than 408 and 429 is an answer: what was there before may be
+ * gone or forbidden now), where the request is wrong, nor where the caller gave up.
+ */
+export function isWorthLastGood(error: unknown, classify: ErrorClassifier = classifyError): boolean {
+  const kind = classify(error);
+  if (kind === 'ignored') return REFUSED_FOR_LOAD.has((error as { code?: unknown }).code);
+  return kind !== 'success';
+}

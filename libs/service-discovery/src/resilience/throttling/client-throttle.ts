@@ -1,0 +1,172 @@
+import { raceAbort, systemClock, systemRandom, ThrottledError, type Clock, type Random } from '../../common/index.js';
+import {
+  resolveClientThrottleOptions,
+  type ClientThrottleOptions,
+  type ResolvedClientThrottleOptions,
+} from './client-throttle-options.js';
+import { loadSignalOfFailure, type LoadSignal } from '../load-signal.js';
+
+export interface ClientThrottleDeps {
+  /** @default the system's clock */
+  clock?: Clock;
+  /** Draws which calls are dropped. @default the runtime's generator */
+  random?: Random;
+  /** What is called: the `service` of the errors. @default none */
+  name?: string;
+}
+
+/** The right to make one call. Whoever took it settles it when the call has ended, however it ended. */
+export interface ThrottlePermit {
+  /** Says how the call ended. The first time counts, later ones do nothing. */
+  settle(load: LoadSignal): void;
+}
+
+/** A throttle at one moment, for dashboards. */
+export interface ClientThrottleSnapshot {
+  /** Calls of the window. */
+  readonly requests: number;
+  /** How many of them were dropped, are under way, were accepted by the callee; the rest it did not accept. */
+  readonly dropped: number;
+  readonly inFlight: number;
+  readonly accepts: number;
+  /** The share of the calls that is dropped now. */
+  readonly rejection: number;
+}
+
+/** What was counted in a part of the window. */
+interface Slice {
+  readonly index: number;
+  requests: number;
+  dropped: number;
+  inFlight: number;
+  accepts: number;
+}
+
+/** The window is forgotten in so many parts, without a timer. */
+const SLICES = 24;
+/** Of the parts, how many from the newest on have calls that may well be answered still: 5 to 10 s by default. */
+const YOUNG_SLICES = 2;
+
+/**
+ * Client-side throttling as in "Handling Overload" of Google's book on Site Reliability Engineering: of the calls, a
+ * share of max(0, (requests − k × accepts) / (requests + 1)) is dropped before it is sent, so that a callee that
+ * refuses most calls is not busy with refusing. All clients together send it about `k` times what it accepts.
+ *
+ * - A call counts from the moment it is asked for, also where it is dropped, so that a callee that hangs shows too. One
+ *   that is under way is left out at first: else each burst would look refused until the first answers.
+ * - Accepted is whatever is not `overloaded` or `unreachable` (see {@link LoadSignal}): also a 404 or a 500 takes the
+ *   callee its work. What is `ignored` does not count at all.
+ */
+export class ClientThrottle {
+  private readonly options: ResolvedClientThrottleOptions;
+  private readonly clock: Clock;
+  private readonly random: Random;
+  private readonly name: string | undefined;
+  /** Those with something in them, oldest first. */
+  private readonly slices: Slice[] = [];
+
+  /** @throws InvalidConfigurationError naming every wrong option */
+  constructor(options?: Partial<ClientThrottleOptions>, deps: ClientThrottleDeps = {}) {
+    this.options = resolveClientThrottleOptions(options);
+    this.clock = deps.clock ?? systemClock;
+    this.random = deps.random ?? systemRandom;
+    this.name = deps.name;
+  }
+
+  /** The share of the calls that is dropped now, from 0 to `maxRejection`. */
+  get rejection(): number {
+    const current = this.forget();
+    const { k, minRequests, maxRejection } = this.options;
+    let requests = 0;
+    let accepts = 0;
+    for (const slice of this.slices) {
+      const isYoung = slice.index > current - YOUNG_SLICES;
+      requests += isYoung ? slice.requests - slice.inFlight : slice.requests;
+      accepts += slice.accepts;
+    }
+    if (requests < minRequests) return 0;
+    return Math.min(maxRejection, Math.max(0, (requests - k * accepts) / (requests + 1)));
+  }
+
+  snapshot(): ClientThrottleSnapshot {
+    const { rejection } = this;
+    const total = { requests: 0, dropped: 0, inFlight: 0, accepts: 0, rejection };
+    for (const { requests, dropped, inFlight, accepts } of this.slices) {
+      total.requests += requests;
+      total.dropped += dropped;
+      total.inFlight += inFlight;
+      total.accepts += accepts;
+    }
+    return total;
+  }
+
+  /** A permit for one call, or null where it is dropped. It counts either way. */
+  tryAcquire(): ThrottlePermit | null {
+    const { rejection } = this;
+    const slice = this.currentSlice();
+    slice.requests++;
+    if (rejection > 0 && this.random() < rejection) {
+      slice.dropped++;
+      return null;
+    }
+    slice.inFlight++;
+    return createPermit(slice);
+  }
+
+  /**
+   * Runs `fn` where the call is not dropped.
+   * @throws ThrottledError, and `fn` is not called; the signal's reason when it aborts; what `fn` throws
+   */
+  async execute<T>(fn: (signal?: AbortSignal) => Promise<T> | T, signal?: AbortSignal): Promise<T> {
+    signal?.throwIfAborted();
+    const permit = this.tryAcquire();
+    if (!permit) throw this.refusal();
+    try {
+      const result = await (signal ? raceAbort(fn(signal), signal) : fn());
+      permit.settle('answered');
+      return result;
+    } catch (error) {
+      permit.settle(loadSignalOfFailure(error, signal));
+      throw error;
+    }
+  }
+
+  /** The error for a call that is dropped now. */
+  refusal(): ThrottledError {
+    return new ThrottledError({ probability: this.rejection, service: this.name });
+  }
+
+  /** Drops what is older than the window. */
+  private forget(): number {
+    const current = this.sliceNow();
+    while (this.slices[0] && this.slices[0].index <= current - SLICES) this.slices.shift();
+    return current;
+  }
+
+  private currentSlice(): Slice {
+    const index = this.sliceNow();
+    const last = this.slices.at(-1);
+    if (last?.index === index) return last;
+    const slice = { index, requests: 0, dropped: 0, inFlight: 0, accepts: 0 };
+    this.slices.push(slice);
+    return slice;
+  }
+
+  private sliceNow(): number {
+    return Math.floor((this.clock.now() * SLICES) / this.options.window);
+  }
+}
+
+/** It counts where its call counts; where that is forgotten already, it changes nothing that is seen. */
+function createPermit(slice: Slice): ThrottlePermit {
+  let settled = false;
+  return {
+    settle: (load) => {
+      if (settled) return;
+      settled = true;
+      slice.inFlight--;
+      if (load === 'ignored') slice.requests--;
+      else if (load === 'answered' || load === 'failed') slice.accepts++;
+    },
+  };
+}
