@@ -6,10 +6,11 @@
  * leaves the last good one, and apps that run from dist keep their files until the new ones are there.
  */
 import { spawn } from 'node:child_process';
-import { cp, mkdir, rename, rm } from 'node:fs/promises';
+import { copyFile, cp, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { transformFile } from '@swc/core';
 
 const root = dirname(import.meta.dirname);
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
@@ -23,6 +24,7 @@ const parts = [
   {
     name: 'libs/service-discovery',
     project: 'libs/service-discovery/tsconfig.build.json',
+    commonjs: true,
     copies: ['libs/service-discovery/package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'ARCHITECTURE.md', 'docs'],
   },
   { name: 'apps', project: 'apps/tsconfig.build.json', copies: [] },
@@ -32,13 +34,14 @@ const parts = [
   { name: 'conformance', project: 'conformance/tsconfig.build.json', copies: [] },
 ];
 
-async function build({ name, project, copies }) {
+async function build({ name, project, commonjs, copies }) {
   const target = resolve(values.out, name);
   const fresh = `${target}.${process.pid}.new`;
   const old = `${target}.${process.pid}.old`;
   try {
     await mkdir(fresh, { recursive: true });
     await run(tsc, ['--project', join(root, project), '--outDir', fresh]);
+    if (commonjs) await addCommonJs(fresh);
     for (const path of copies) await cp(join(root, path), join(fresh, path.split('/').at(-1)), { recursive: true });
     await rename(target, old).catch((error) => {
       if (error.code !== 'ENOENT') throw error;
@@ -47,6 +50,19 @@ async function build({ name, project, copies }) {
   } finally {
     await Promise.all([fresh, old].map((directory) => rm(directory, { recursive: true, force: true })));
   }
+}
+
+/** What `tsc` compiled to ES modules, once more as CommonJS in the folder `cjs`: for those that cannot `require()` an ES module. */
+async function addCommonJs(directory) {
+  const target = join(directory, 'cjs');
+  for (const file of await readdir(directory, { recursive: true })) {
+    const from = join(directory, file);
+    const to = join(target, file);
+    await mkdir(dirname(to), { recursive: true });
+    if (file.endsWith('.d.ts')) await copyFile(from, to);
+    else if (file.endsWith('.js')) await writeFile(to, (await transformFile(from, COMMONJS)).code);
+  }
+  await writeFile(join(target, 'package.json'), '{ "type": "commonjs" }\n');
 }
 
 function run(script, args) {
@@ -62,6 +78,13 @@ function run(script, args) {
     });
   });
 }
+
+const COMMONJS = {
+  swcrc: false,
+  jsc: { target: 'es2022' },
+  // Defaults of CommonJS packages are what Node makes of them, as in the ES modules.
+  module: { type: 'commonjs', importInterop: 'node' },
+};
 
 const wanted = parts.filter(({ name }) => values.only === undefined || name === values.only);
 try {

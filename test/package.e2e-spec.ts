@@ -12,6 +12,8 @@ const exec = promisify(execFile);
 const root = join(import.meta.dirname, '..');
 const library = join(root, 'libs/service-discovery');
 
+type Target = string | { [condition: string]: Target };
+
 interface Manifest {
   name: string;
   version: string;
@@ -19,7 +21,7 @@ interface Manifest {
   type: string;
   sideEffects: boolean;
   engines: { node: string };
-  exports: Record<string, string | { types: string; default: string }>;
+  exports: Record<string, Target>;
   dependencies: Record<string, string>;
   devDependencies?: Record<string, string>;
   peerDependencies: Record<string, string>;
@@ -29,6 +31,12 @@ interface Manifest {
 
 const readManifest = async (directory: string): Promise<Manifest> =>
   JSON.parse(await readFile(join(directory, 'package.json'), 'utf8')) as Manifest;
+
+const mapValues = (of: Record<string, Target>, change: (target: Target) => Target): Record<string, Target> =>
+  Object.fromEntries(Object.entries(of).map(([key, target]) => [key, change(target)]));
+
+const filesOf = (target: Target): readonly string[] =>
+  typeof target === 'string' ? [target] : Object.values(target).flatMap(filesOf);
 
 /** Names of packages that the published sources import. */
 async function importedPackages(): Promise<string[]> {
@@ -100,20 +108,10 @@ describe('the package manifest', () => {
   });
 
   it('has the entries that the workspace offers its own apps', () => {
-    const inDist = Object.fromEntries(
-      Object.entries(own.exports)
-        .filter(([, target]) => typeof target === 'object')
-        .map(([entry, target]) => [
-          entry,
-          Object.fromEntries(
-            Object.entries(target).map(([condition, file]) => [
-              condition,
-              file.replace('./', './dist/libs/service-discovery/'),
-            ]),
-          ),
-        ]),
-    );
-    expect(workspace.exports).toEqual(inDist);
+    const { './package.json': _, ...entries } = own.exports;
+    const inDist = (target: Target): Target =>
+      typeof target === 'string' ? target.replace('./', './dist/libs/service-discovery/') : mapValues(target, inDist);
+    expect(workspace.exports).toEqual(mapValues(entries, inDist));
   });
 });
 
@@ -128,11 +126,9 @@ describe('the built package', () => {
 
   it('holds the file behind every export, types included', async () => {
     const { exports } = await readManifest(built.package);
-    const targets = Object.values(exports).flatMap((target) =>
-      typeof target === 'string' ? [target] : Object.values(target),
-    );
+    const targets = filesOf(exports);
     expect(targets.filter((target) => !existsSync(join(built.package, target)))).toEqual([]);
-    expect(targets).toContain('./index.d.ts');
+    expect(targets).toEqual(expect.arrayContaining(['./index.d.ts', './cjs/index.d.ts']));
   });
 
   async function packedPaths(): Promise<readonly string[]> {
@@ -147,7 +143,10 @@ describe('the built package', () => {
   it('packs its documents and no spec', async () => {
     const paths = await packedPaths();
     expect(paths).toEqual(
-      expect.arrayContaining(['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'core.js', 'core.d.ts']),
+      expect.arrayContaining([
+        ...['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'core.js', 'core.d.ts'],
+        ...['cjs/package.json', 'cjs/core.js', 'cjs/core.d.ts'],
+      ]),
     );
     expect(paths.filter((path) => /\.spec\.|tsbuildinfo/.test(path))).toEqual([]);
   });
@@ -238,19 +237,51 @@ describe('the built package', () => {
     expect(stderr.trim()).toBe(isLoaded ? 'ioredis' : '');
   });
 
-  it.each([
-    ['import', 'main.mjs', (entry: string) => `import * as entry from '${entry}';`],
-    ['require', 'main.cjs', (entry: string) => `const entry = require('${entry}');`],
-  ])('answers to %s', async (_kind, file, load) => {
-    for (const [entry, name] of [
-      ['nest-service-discovery', 'ServiceDiscoveryModule'],
-      ['nest-service-discovery/core', 'createLoadBalancer'],
-      ['nest-service-discovery/testing', 'ManualClock'],
-    ] as const) {
-      const script = join(built.consumer, file);
-      await writeFile(script, `${load(entry)}\nconsole.log(typeof entry.${name});`);
-      const { stdout, stderr } = await exec(process.execPath, [script]);
-      expect({ entry, stdout: stdout.trim(), stderr }).toEqual({ entry, stdout: 'function', stderr: '' });
-    }
+  it.each(['nest-service-discovery', 'nest-service-discovery/core', 'nest-service-discovery/testing'])(
+    'gives require() and import of %s the same classes in one process',
+    async (entry) => {
+      const { differing, names } = await compareBoth(entry);
+      expect(names.length).toBeGreaterThan(5);
+      expect(differing).toEqual([]);
+    },
+  );
+
+  // Nest 12 cannot be loaded this way, but what needs no framework can.
+  it('has all of it as CommonJS for what cannot require() an ES module', async () => {
+    const { required, names, missing } = await compareBoth(
+      'nest-service-discovery/core',
+      '--no-experimental-require-module',
+    );
+    expect(required).toBe(join(built.package, 'cjs/core.js'));
+    expect(names).toContain('ServiceCommunicator');
+    expect(missing).toEqual([]);
   });
+
+  interface Comparison {
+    /** The file that `require()` loads. */
+    readonly required: string;
+    /** What `import` gives. */
+    readonly names: readonly string[];
+    /** Of these, what `require()` does not give. */
+    readonly missing: readonly string[];
+    /** Of these, what `require()` gives otherwise. */
+    readonly differing: readonly string[];
+  }
+
+  async function compareBoth(entry: string, ...flags: readonly string[]): Promise<Comparison> {
+    const script = join(built.consumer, 'both.cjs');
+    const source = `
+      const { realpathSync } = require('node:fs');
+      const required = require('${entry}');
+      import('${entry}').then((imported) => {
+        const names = Object.keys(imported);
+        const missing = names.filter((name) => !(name in required));
+        const differing = names.filter((name) => imported[name] !== required[name]);
+        console.log(JSON.stringify({ required: realpathSync(require.resolve('${entry}')), names, missing, differing }));
+      });
+    `;
+    await writeFile(script, source);
+    const { stdout } = await exec(process.execPath, [...flags, script]);
+    return JSON.parse(stdout) as Comparison;
+  }
 });
