@@ -290,7 +290,7 @@ it('refuses changes beyond the limit while Redis is away, and says so', async ()
   await one.register('b');
   await expect(one.register('c')).rejects.toMatchObject({
     code: 'REGISTRY_UNAVAILABLE',
-    message: expect.stringMatching(/2 changes wait for it already, as many as maxOfflineWrites allows/),
+    message: expect.stringMatching(/2 changes are waiting for it, the limit set by maxOfflineWrites/),
   });
   expect(one.view).toEqual(['a', 'b']);
   const reconciled = one.next('registry.reconciled');

@@ -1,4 +1,6 @@
-/** Runs `task` for every item, at most `concurrency` at a time. Rejects with the first failure after all have ended. */
+/**
+ * Runs `task` for every item, at most `concurrency` at a time. Rejects with the first failure once all have settled.
+ */
 export async function inBatches<T>(
   items: readonly T[],
   concurrency: number,

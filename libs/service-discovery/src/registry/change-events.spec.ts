@@ -26,14 +26,14 @@ describe('emitChangeEvents', () => {
   const a = instance('a');
   const key = { serviceName: a.serviceName, instanceId: 'a' };
 
-  it('reports a registration and a replacement by the generation', () => {
+  it('reports a new generation as a registration, with whether it replaced another', () => {
     const put = (next: ServiceInstance): Change => ({ type: 'put', revision: 2, instance: next });
     expect(eventsOf(shown(), put(a))).toEqual([['instance.registered', { instance: a, replaced: false }]]);
     const next = { ...a, generation: 2 };
     expect(eventsOf(shown(a), put(next))).toEqual([['instance.registered', { instance: next, replaced: true }]]);
   });
 
-  it('reports a changed status, with a reason where it turned bad', () => {
+  it('reports a changed status, with the reason if it became unhealthy', () => {
     const sick = instance('a', { healthStatus: 'unhealthy', health: { checkedAt: 1, reason: 'status 503' } });
     const [event] = eventsOf(shown(a), { type: 'put', revision: 2, instance: sick });
     expect(event).toEqual(['instance.status_changed', { key, from: 'healthy', to: 'unhealthy', reason: 'status 503' }]);
@@ -49,7 +49,7 @@ describe('emitChangeEvents', () => {
     [{ by: 'ada' }, '(by ada)'],
     [{ reason: 'a\r\nb' }, 'a b'],
     [{}, undefined],
-  ])("reports an operator's word with what was said: %j", (said, reason) => {
+  ])('reports the reason and author of an operator status: %j', (said, reason) => {
     const idle = instance('a', {
       status: 'maintenance',
       operatorStatus: 'maintenance',
@@ -60,7 +60,7 @@ describe('emitChangeEvents', () => {
     ]);
   });
 
-  it('reports that an instance flaps, and that it does no more, after what became of its status', () => {
+  it('reports when an instance starts and stops flapping, after its status change', () => {
     const put = (next: ServiceInstance): Change => ({ type: 'put', revision: 2, instance: next });
     const flapping = instance('a', { healthStatus: 'unhealthy', health: { checkedAt: 1, flapping: true } });
     expect(eventsOf(shown(a), put(flapping))).toEqual([
@@ -73,7 +73,7 @@ describe('emitChangeEvents', () => {
     expect(eventsOf(shown(still), put(settled))).toEqual([['instance.settled', { key, status: 'unhealthy' }]]);
   });
 
-  it('reports nothing where neither generation nor status changed', () => {
+  it('reports nothing if neither generation nor status changed', () => {
     const same = instance('a', { health: { checkedAt: 5 } });
     expect(eventsOf(shown(a), { type: 'put', revision: 2, instance: same })).toEqual([]);
     expect(eventsOf(shown(a), { type: 'renewed', revision: 2, keys: [key], at: 5 })).toEqual([]);
@@ -82,13 +82,13 @@ describe('emitChangeEvents', () => {
   it.each([
     ['deregistered', 'instance.deregistered'],
     ['expired', 'instance.expired'],
-  ] as const)('reports what was %s, if it was known', (reason, type) => {
+  ] as const)('reports a known instance that was %s', (reason, type) => {
     const removal: Change = { type: 'remove', revision: 2, key, reason };
     expect(eventsOf(shown(a), removal)).toEqual([[type, { key }]]);
     expect(eventsOf(shown(), removal)).toEqual([]);
   });
 
-  it('reports that expiry is held, and that it goes on, but not figures that move', () => {
+  it('reports when an expiry hold starts and ends, but not when its figures change', () => {
     const serviceName = 'users';
     const [hold, moved] = [9, 4].map((overdue) => ({ since: 1, overdue, total: 10 }));
     const told = (now: typeof hold | null): Change => ({ type: 'hold', revision: 2, serviceName, hold: now ?? null });
@@ -100,12 +100,12 @@ describe('emitChangeEvents', () => {
     expect(eventsOf(shown(a), told(null))).toEqual([]);
   });
 
-  describe('of a reset', () => {
-    it('reports nothing the first time', () => {
+  describe('on a reset', () => {
+    it('reports nothing for the first reset', () => {
       expect(eventsOf(EMPTY_SNAPSHOT, reset(a))).toEqual([]);
     });
 
-    it('reports later what differs, and nothing else', () => {
+    it('reports only the differences for a later reset', () => {
       const [b, c] = [instance('b'), instance('c', { serviceName: 'orders' })];
       const healed = { ...b, status: 'draining' as const };
       const types = eventsOf(shown(a, b), reset(healed, c), a.lastHeartbeat).map((event) => (event as [string])[0]);
@@ -113,7 +113,7 @@ describe('emitChangeEvents', () => {
       expect(eventsOf(shown(a, b), reset({ ...a }, { ...b }))).toEqual([]);
     });
 
-    it('takes what is gone for expired where its last heartbeat is that long ago', () => {
+    it('reports a missing instance as expired if its last heartbeat is older than its lease', () => {
       const due = a.lastHeartbeat + a.ttlMs;
       expect(eventsOf(shown(a), reset(), due - 1)).toEqual([['instance.deregistered', { key }]]);
       expect(eventsOf(shown(a), reset(), due)).toEqual([['instance.expired', { key }]]);

@@ -12,8 +12,8 @@ import {
 } from '../model/index.js';
 
 /**
- * Reports what a change means: registered, deregistered, expired, or of another status. The very first reset tells
- * what was there before, so it is no event; what differs after a later reset happened while nobody looked.
+ * Emits the events that a change amounts to: registered, deregistered, expired, status changed. The first reset emits
+ * none, since it shows what was there before. A later reset emits the differences from the previous snapshot.
  * @param epochNow milliseconds since the Unix epoch
  */
 export function emitChangeEvents(
@@ -57,7 +57,7 @@ function emitDifferences(
   }
   for (const [name, after] of next.services) {
     const before = previous.services.get(name);
-    // What is followed from now on was there before.
+    // A service that is followed from now on existed before.
     if (after === before || previous.scope?.has(name) === false) continue;
     const known = new Map(before?.map((instance) => [instance.instanceId, instance]));
     for (const instance of after) emitPut(events, known.get(instance.instanceId), instance);
@@ -67,7 +67,7 @@ function emitDifferences(
   }
 }
 
-/** Figures that move are no event. */
+/** A hold whose figures change emits no event. */
 function emitHold(events: EventSink, service: string, previous: RegistrySnapshot, next: RegistrySnapshot): void {
   const before = previous.expiryHolds.get(service);
   const hold = next.expiryHolds.get(service);
@@ -75,7 +75,7 @@ function emitHold(events: EventSink, service: string, previous: RegistrySnapshot
   else if (before && !hold) events.emit('expiry.resumed', { service });
 }
 
-/** What left while the store could not be watched either said so or ran out; the heartbeat that we saw last decides. */
+/** An instance that left during an outage was deregistered or expired; the last heartbeat seen tells which. */
 function likelyReason({ lastHeartbeat, ttlMs }: ServiceInstance, epochNow: number): RemovalReason {
   return lastHeartbeat + ttlMs <= epochNow ? 'expired' : 'deregistered';
 }
@@ -88,7 +88,7 @@ function emitPut(events: EventSink, before: ServiceInstance | undefined, instanc
   const { serviceName, instanceId, status, health, operatorStatus, operatorNote } = instance;
   if (before.status !== status) {
     const reason =
-      status === 'unhealthy' ? health?.reason : status === operatorStatus ? wordOf(operatorNote) : undefined;
+      status === 'unhealthy' ? health?.reason : status === operatorStatus ? reasonOf(operatorNote) : undefined;
     const key = { serviceName, instanceId };
     events.emit('instance.status_changed', { key, from: before.status, to: status, reason });
   }
@@ -97,8 +97,8 @@ function emitPut(events: EventSink, before: ServiceInstance | undefined, instanc
   events.emit(isFlapping ? 'instance.flapping' : 'instance.settled', { key: { serviceName, instanceId }, status });
 }
 
-/** Why an operator said so, and who it was, as far as they told. */
-function wordOf(note: OperatorNote | undefined): string | undefined {
+/** The operator's reason and name, as far as given. */
+function reasonOf(note: OperatorNote | undefined): string | undefined {
   const said = [note?.reason, note?.by && `(by ${note.by})`].filter(Boolean).join(' ');
   return oneLine(said) || undefined;
 }

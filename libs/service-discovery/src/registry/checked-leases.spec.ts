@@ -6,7 +6,7 @@ import { type ServiceRegistryOptions } from './index.js';
 const TTL_MS = 300_000;
 const CHECK_MS = 30_000;
 
-describe('leases that checks keep', () => {
+describe('checked leases', () => {
   let stage: RegistryStage;
   beforeEach(() => {
     stage = new RegistryStage();
@@ -30,7 +30,7 @@ describe('leases that checks keep', () => {
     }
   };
 
-  it('are renewed by checks that pass, those of a second in one round trip', async () => {
+  it('are renewed when checks pass, in one round trip per second', async () => {
     const process = await started();
     await register(process, 'a', 'b', 'c');
     pass(process, 'a');
@@ -41,7 +41,7 @@ describe('leases that checks keep', () => {
     expect(stage.store.renewed.map((leases) => leases.map(({ instanceId }) => instanceId))).toEqual([['a', 'b', 'c']]);
   });
 
-  it('last for as long as checks pass, and one lease longer', async () => {
+  it('expire one lease after the last check that passed', async () => {
     const process = await started();
     await register(process, 'well', 'ill');
     await passFor(process, 2 * TTL_MS, 'well');
@@ -53,7 +53,7 @@ describe('leases that checks keep', () => {
     expect(idsOf(process.registry)).toEqual([]);
   });
 
-  it('are not renewed by checks from the first heartbeat on', async () => {
+  it('are not renewed by checks after the first heartbeat', async () => {
     const process = await started();
     await register(process, 'a');
     expect(await process.registry.heartbeat(keyed('a'))).toBe(true);
@@ -66,7 +66,7 @@ describe('leases that checks keep', () => {
   it.each([
     ['at once', false],
     ['after an outage', true],
-  ])('do not come back from a store that lost them once a heartbeat, seen %s, keeps them', async (_when, isAway) => {
+  ])('are not recovered from a store that lost them after a heartbeat seen %s', async (_when, isAway) => {
     const [checking, other] = [await started(), await started()];
     await register(checking, 'a');
     pass(checking, 'a');
@@ -94,7 +94,7 @@ describe('leases that checks keep', () => {
     expect(idsOf(process.registry)).toEqual([]);
   });
 
-  it('that are shorter wait for a smaller part of a second', async () => {
+  it('wait less than a second for other renewals if they are short', async () => {
     const process = await started();
     await process.registry.register(user('a', { ttl: '2s' }), { heartbeat: 'manual', lease: 'checks' });
     pass(process, 'a');
@@ -102,7 +102,7 @@ describe('leases that checks keep', () => {
     expect(stage.store.renewed).toHaveLength(1);
   });
 
-  it('are renewed once the store is back, by what passed while it was away', async () => {
+  it('are renewed after an outage by the checks that passed during it', async () => {
     const process = await started();
     await register(process, 'a', 'silent');
     stage.store.goAway();
@@ -110,7 +110,7 @@ describe('leases that checks keep', () => {
     expect(stage.store.renewed.length).toBeGreaterThan(1);
     const before = stage.store.renewed.length;
     stage.store.comeBack();
-    // The feed looks again within 5 s.
+    // The feed retries within 5 s.
     await stage.clock.advanceAsync(5_001);
     const sent = stage.store.renewed.slice(before);
     expect(sent.map((leases) => leases.map(({ instanceId }) => instanceId))).toEqual([['a']]);
@@ -119,27 +119,24 @@ describe('leases that checks keep', () => {
   });
 
   it.each([
-    ['and changes wait for it', 10],
-    ['and changes are refused', 0],
-  ])(
-    'are renewed as soon as the store takes writes again, where it can be watched %s',
-    async (_how, maxOfflineWrites) => {
-      const process = await started({ maxOfflineWrites });
-      await register(process, 'a');
-      stage.store.refuseWrites();
-      await stage.clock.advanceAsync(TTL_MS - 10_000);
-      pass(process, 'a');
-      await stage.clock.advanceAsync(9_000);
-      expect(process.registry.snapshot.connected).toBe(true);
-      stage.store.takeWrites();
-      await stage.clock.advanceAsync(TTL_MS - 1);
-      expect(idsOf(process.registry)).toEqual(['a']);
-      await stage.clock.advanceAsync(1);
-      expect(idsOf(process.registry)).toEqual([]);
-    },
-  );
+    ['queued', 10],
+    ['rejected', 0],
+  ])('are renewed as soon as the store takes writes again that were %s', async (_how, maxOfflineWrites) => {
+    const process = await started({ maxOfflineWrites });
+    await register(process, 'a');
+    stage.store.refuseWrites();
+    await stage.clock.advanceAsync(TTL_MS - 10_000);
+    pass(process, 'a');
+    await stage.clock.advanceAsync(9_000);
+    expect(process.registry.snapshot.connected).toBe(true);
+    stage.store.takeWrites();
+    await stage.clock.advanceAsync(TTL_MS - 1);
+    expect(idsOf(process.registry)).toEqual(['a']);
+    await stage.clock.advanceAsync(1);
+    expect(idsOf(process.registry)).toEqual([]);
+  });
 
-  it('are sent again where the store refuses once', async () => {
+  it('are renewed again after the store refused once', async () => {
     const process = await started();
     await register(process, 'a');
     stage.store.refuse('renew', 1);
@@ -150,7 +147,7 @@ describe('leases that checks keep', () => {
     expect(stage.store.renewed).toHaveLength(2);
   });
 
-  it('come back where the store lost its memory, registered by the process that checks', async () => {
+  it('are registered again by the checking process if the store lost its data', async () => {
     const [checking, other] = [await started(), await started()];
     await register(checking, 'a', 'ill');
     pass(checking, 'a');
@@ -163,7 +160,7 @@ describe('leases that checks keep', () => {
     expect(shown(other, 'a').lease).toBe('checks');
   });
 
-  it('do not come back once they were deregistered', async () => {
+  it('are not registered again after they were deregistered', async () => {
     const [checking, other] = [await started(), await started()];
     await register(checking, 'a');
     pass(checking, 'a');
@@ -179,7 +176,7 @@ describe('leases that checks keep', () => {
     expect(idsOf(other.registry)).toEqual([]);
   });
 
-  it('stay provisional while the store is away, however long, and are registered once it is back', async () => {
+  it('stay provisional while the store is unreachable, and are registered once it is back', async () => {
     const process = await started({ maxOfflineWrites: 10 });
     stage.store.goAway();
     await stage.settled();
@@ -191,18 +188,18 @@ describe('leases that checks keep', () => {
     expect(shown(process, 'well').lease).toBe('checks');
   });
 
-  describe('and that the process that registered renews, too', () => {
+  describe('with automatic heartbeats', () => {
     const registerOwn = ({ registry }: RegistryProcess): Promise<unknown> =>
       registry.register(user('a'), { lease: 'checks' });
 
-    it('stay what they are, and last for as long as that process lives, whatever checks say', async () => {
+    it('stay checked leases, and last while the registering process lives even if checks fail', async () => {
       const process = await started();
       await registerOwn(process);
       await stage.clock.advanceAsync(3 * TTL_MS);
       expect(shown(process, 'a').lease).toBe('checks');
     });
 
-    it('last for as long as checks pass once that process is gone', async () => {
+    it('last while checks pass after the registering process is gone', async () => {
       const [owner, checking] = [await started(), await started()];
       await registerOwn(owner);
       await stage.settled();
@@ -213,7 +210,7 @@ describe('leases that checks keep', () => {
       expect(idsOf(checking.registry)).toEqual([]);
     });
 
-    it('are kept by its heartbeats once another process has sent one', async () => {
+    it('are kept by heartbeats once another process has sent one', async () => {
       const [owner, other] = [await started(), await started()];
       await registerOwn(owner);
       await stage.settled();

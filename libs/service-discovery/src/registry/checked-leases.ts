@@ -3,10 +3,10 @@ import { keyOf, type Change, type InstanceKey, type Lease, type ServiceInstance 
 import { type RegistryStore } from '../store/index.js';
 import { inBatches } from './batches.js';
 
-/** How long a renewal waits for others, so that they share a round trip; a short lease waits for a part of its length. */
+/** How long a renewal waits to be batched with others: 1 s, for short leases a twentieth of the lease. */
 const LONGEST_WAIT_MS = 1_000;
 const WAIT_SHARE = 1 / 20;
-/** The waits after renewals that the store did not take. */
+/** The delay after a failed renewal. */
 const BACKOFF = { firstMs: 1_000, longestMs: 10_000 };
 const RECOVERY_CONCURRENCY = 16;
 
@@ -14,23 +14,23 @@ export interface CheckedLeasesDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly store: Pick<RegistryStore, 'recover'>;
-  /** Renews leases that checks keep; while the store takes no writes, those that wait for it. */
+  /** Renews checked leases. While the store takes no writes, only those of instances in the offline queue. */
   renew(leases: readonly Lease[]): Promise<readonly boolean[]>;
   isTakingWrites(): boolean;
-  /** Whether the store has lost an instance that the snapshot still shows. */
+  /** Whether the store lost an instance that the snapshot still shows. */
   isForgotten(key: InstanceKey): boolean;
   /** A lost lease was replaced by this new one. */
   recovered(lease: Lease): void;
 }
 
 /**
- * Renews the leases that health checks of this process keep, all that passed within a second in one round trip. What the
- * store did not take is sent again, also once it is back. An instance that the store lost has no other process that would
- * register it again, so this one does.
+ * Renews the leases of instances that passed a health check of this process, batched to one round trip per second.
+ * Renewals that failed are retried, and sent again once the store is back. This process also registers again an
+ * instance that the store lost, since no other process would.
  */
 export class CheckedLeases {
   private readonly due = new Map<string, ServiceInstance>();
-  /** What this process renews, with the end of the lease in monotonic milliseconds. */
+  /** The leases that this process renews; `endsAt` in monotonic milliseconds. */
   private readonly kept = new Map<string, { readonly instance: ServiceInstance; readonly endsAt: number }>();
   private timer: Timer | undefined;
   private timerDue = Number.POSITIVE_INFINITY;
@@ -40,7 +40,7 @@ export class CheckedLeases {
 
   constructor(private readonly deps: CheckedLeasesDeps) {}
 
-  /** A check of an instance has passed. */
+  /** Called when an instance passes a health check. */
   passed(instance: ServiceInstance): void {
     if (instance.lease !== 'checks' || this.stopped) return;
     const endsAt = this.deps.clock.now() + instance.ttlMs;
@@ -49,15 +49,15 @@ export class CheckedLeases {
     if (this.failures === 0) this.arm(Math.min(LONGEST_WAIT_MS, instance.ttlMs * WAIT_SHARE));
   }
 
-  /** Takes in what the store said, and brings back at once what it has lost. */
+  /** Follows the store's changes, and recovers at once the instances that the store lost. */
   follow(change: Change): void {
     if (change.type === 'remove') this.forget(change.key);
     if (change.type === 'put' && !this.keeps(change.instance)) this.forget(change.instance);
     if (change.type === 'reset') this.compare(change.instances);
   }
 
-  /** The store takes writes again: nothing waits any longer. */
-  hurry(): void {
+  /** The store takes writes again: sends everything that is due now. */
+  sendNow(): void {
     this.failures = 0;
     if (this.due.size > 0) this.arm(0);
   }
@@ -76,10 +76,10 @@ export class CheckedLeases {
       if (!stored && endsAt > now && this.deps.isForgotten(instance)) this.due.set(id, instance);
       else this.forget(instance);
     }
-    this.hurry();
+    this.sendNow();
   }
 
-  /** Whether what the store shows is what checks of this process renew: the same registration, without a heartbeat so far. */
+  /** Whether `stored` is the registration whose lease this process renews, and checks still keep it. */
   private keeps(stored: ServiceInstance): boolean {
     return stored.lease === 'checks' && this.kept.get(keyOf(stored))?.instance.generation === stored.generation;
   }
@@ -110,10 +110,10 @@ export class CheckedLeases {
     try {
       await this.renew([...sent.values()]);
       this.failures = 0;
-      // While the store takes no writes, only what waits for it has been renewed.
-      if (this.deps.isTakingWrites()) this.settle(sent);
+      // While the store takes no writes, only instances in the offline queue were renewed.
+      if (this.deps.isTakingWrites()) this.clearDue(sent);
     } catch {
-      // The feed reports the outage; here it only means to try again.
+      // The feed reports the outage; here a failure only means a retry.
       this.failures += 1;
     }
     this.sending = false;
@@ -121,7 +121,7 @@ export class CheckedLeases {
     else if (this.due.size > 0 && this.deps.isTakingWrites()) this.arm(LONGEST_WAIT_MS);
   }
 
-  private settle(sent: ReadonlyMap<string, ServiceInstance>): void {
+  private clearDue(sent: ReadonlyMap<string, ServiceInstance>): void {
     for (const [id, instance] of sent) if (this.due.get(id) === instance) this.due.delete(id);
   }
 
@@ -132,7 +132,7 @@ export class CheckedLeases {
   }
 
   private async recover(instance: ServiceInstance): Promise<void> {
-    // It ended or was replaced, which will be told; or the store lost it, which will show.
+    // Not lost by the store: it ended or was replaced, or the loss will show at the next reset.
     if (!this.deps.isForgotten(instance)) return;
     const lease = await this.deps.store.recover(instance, instance.ttlMs, instance.generation);
     if (lease) this.deps.recovered(lease);

@@ -36,8 +36,8 @@ const put = (serviceName: string, instanceId: string): Promise<Lease> =>
   store.truth.put(fakeInstance({ serviceName, instanceId }), 86_400_000);
 const idsOf = (name: string): string[] => registry.getInstances(name).map(({ instanceId }) => instanceId);
 
-describe('a registry that follows what is used', () => {
-  it('reads a service when it is asked for, and those alone', async () => {
+describe('a registry that follows used services only', () => {
+  it('reads a service once it is followed, and no others', async () => {
     expect(registry.listServices()).toEqual([]);
     expect(registry.follows('users')).toBe(false);
     await registry.follow('users');
@@ -50,7 +50,7 @@ describe('a registry that follows what is used', () => {
     expect([...registry.snapshot.services.keys()]).toEqual(['users']);
   });
 
-  it('knows that a service which it follows is registered by nobody', async () => {
+  it('follows a service without instances', async () => {
     await registry.follow('nobody');
     expect(registry.follows('nobody')).toBe(true);
     await put('nobody', 'a');
@@ -58,12 +58,12 @@ describe('a registry that follows what is used', () => {
     expect(idsOf('nobody')).toEqual(['a']);
   });
 
-  it('shows the status that it set of an instance whose service it did not follow', async () => {
+  it('shows the status that it set in a service it did not follow before', async () => {
     expect(await registry.setStatus({ serviceName: 'users', instanceId: 'a' }, 'maintenance')).toBe(true);
     expect(registry.getInstance({ serviceName: 'users', instanceId: 'a' })?.status).toBe('maintenance');
   });
 
-  it('does not take what was there before for news, and tells of what comes after', async () => {
+  it('reports changes of a followed service, but not the instances that existed before', async () => {
     await registry.follow('users');
     expect(events).toEqual([]);
     await put('users', 'b');
@@ -71,7 +71,7 @@ describe('a registry that follows what is used', () => {
     expect(events).toEqual(['instance.registered']);
   });
 
-  it('misses no change of a service while it begins to follow others', async () => {
+  it('misses no change of a service while it starts to follow others', async () => {
     await registry.follow('users');
     const list = registry.getInstances('users');
     store.lagMs = 50;
@@ -85,14 +85,14 @@ describe('a registry that follows what is used', () => {
     expect(events).toEqual(['instance.registered']);
   });
 
-  it('keeps a list as it is while others are added', async () => {
+  it('keeps the list of a service while others are added', async () => {
     await registry.follow('users');
     const list = registry.getInstances('users');
     await registry.follow('orders');
     expect(registry.getInstances('users')).toBe(list);
   });
 
-  it('follows what it registers', async () => {
+  it('follows the services of its own registrations', async () => {
     await registry.register({ serviceName: 'mine', instanceId: 'x', host: '127.0.0.1', port: 1 });
     expect(idsOf('mine')).toEqual(['x']);
     await store.restart();
@@ -102,7 +102,7 @@ describe('a registry that follows what is used', () => {
     expect(idsOf('mine')).toEqual(['x']);
   });
 
-  it('refuses what it never read while the store is away, serves the rest, and finds both afterwards', async () => {
+  it('rejects unread services while the store is unreachable, and reads them afterwards', async () => {
     await registry.follow('users');
     store.goAway();
     await clock.advanceAsync(0);
@@ -115,7 +115,7 @@ describe('a registry that follows what is used', () => {
     expect(events).toEqual(['registry.unavailable', 'registry.available']);
   });
 
-  it('starts over when the store goes away while it begins to follow', async () => {
+  it('starts over if the store fails while the watch is being widened', async () => {
     await registry.follow('users');
     store.lagMs = 100;
     const following = registry.follow('orders');
@@ -127,19 +127,19 @@ describe('a registry that follows what is used', () => {
     expect([...registry.snapshot.services.keys()].sort()).toEqual(['orders', 'users']);
   });
 
-  it('keeps what a store that starts anew forgot while it begins to follow others', async () => {
+  it('keeps the instances that a restarted store lost while the watch is being widened', async () => {
     await registry.follow('users');
     await store.restart();
     await clock.advanceAsync(1_000);
     expect(idsOf('users')).toEqual(['a']);
     await registry.follow('orders');
     expect(idsOf('users')).toEqual(['a']);
-    // Nobody registers it again.
+    // Its process does not register it again.
     await clock.advanceAsync(10_000);
     expect(idsOf('users')).toEqual([]);
   });
 
-  it('goes on following what is watched by name, however many names that nobody registered are asked for', async () => {
+  it('keeps following a watched service when many names without instances are looked up', async () => {
     const watching = new AbortController();
     const changes = registry.watch({ services: ['later'] }, watching.signal)[Symbol.asyncIterator]();
     await changes.next();
@@ -154,7 +154,7 @@ describe('a registry that follows what is used', () => {
     expect(idsOf('n1099')).toEqual([]);
   });
 
-  it('reads a service also where many names that nobody registered are asked for at the same time', async () => {
+  it('reads a service while many names without instances are looked up', async () => {
     store.lagMs = 20;
     const others = Array.from({ length: 1_500 }, (_, index) => registry.follow(`n${index}`));
     const following = registry.follow('users');
@@ -165,7 +165,7 @@ describe('a registry that follows what is used', () => {
     expect(idsOf('users')).toEqual(['a']);
   });
 
-  it('waits no longer than its start may take, or the caller wants', async () => {
+  it('waits at most startTimeout, or until the signal aborts', async () => {
     store.lagMs = 60_000;
     const leaving = new AbortController();
     const [slow, left] = [registry.follow('users'), registry.follow('orders', leaving.signal)];
@@ -176,14 +176,14 @@ describe('a registry that follows what is used', () => {
     await late;
   });
 
-  it('asks the store for nothing that cannot be the name of a service', async () => {
+  it('does not ask the store for an invalid service name', async () => {
     const before = store.timesOf('watch').length;
     await registry.follow('a b/../c');
     expect(registry.getInstances('a b/../c')).toEqual([]);
     expect(store.timesOf('watch')).toHaveLength(before);
   });
 
-  it('follows what is watched by name, and ends an unknown instance of a service that it did not follow', async () => {
+  it('follows services that are watched by name, and deregisters an instance of a service not followed before', async () => {
     const lease = await put('users', 'b');
     expect(await registry.deregister(lease)).toBe(true);
     expect(idsOf('users')).toEqual(['a']);
@@ -195,7 +195,7 @@ describe('a registry that follows what is used', () => {
 });
 
 describe('FollowedServices', () => {
-  it('never forgets what is being read, or is needed, however many names there are', () => {
+  it('never forgets a name that is being read or is needed', () => {
     const followed = new FollowedServices((name) => name === 'watched');
     const snapshot = { ...EMPTY_SNAPSHOT, connected: true, scope: new Set<string>(['watched']) };
     followed.add('watched', snapshot);
@@ -208,7 +208,7 @@ describe('FollowedServices', () => {
     expect(followed.exceeds(followed.names)).toBe(false);
   });
 
-  it('forgets names that nobody registered when there are too many, and no others', () => {
+  it('forgets only names without instances once there are too many', () => {
     const followed = new FollowedServices();
     const snapshot = { ...EMPTY_SNAPSHOT, services: new Map([['users', [fakeInstance({ serviceName: 'users' })]]]) };
     expect(followed.add('users', snapshot)).toBe(true);

@@ -1,16 +1,16 @@
 import { type RegistrySnapshot } from '../model/index.js';
 
 /**
- * How many names are remembered of which nobody is registered: a name may come from anywhere, such as the path of a
- * request, and each one costs the store a subscription.
+ * How many names without instances are remembered. A name may come from anywhere, such as the path of a request, and
+ * each costs the store a subscription.
  */
 const ABSENT_NAMES = 1_000;
 
-/** The services that a process has used: what a watch covers that does not cover everything. */
+/** The services that this process has used, which are the scope of its watch. */
 export class FollowedServices {
   private readonly known = new Set<string>();
 
-  /** @param isNeeded whether somebody waits for what happens to a service, also while nobody is registered */
+  /** @param isNeeded whether a service has to be followed even while it has no instances */
   constructor(private readonly isNeeded: (name: string) => boolean = () => false) {}
 
   get names(): readonly string[] {
@@ -22,8 +22,8 @@ export class FollowedServices {
   }
 
   /**
-   * @param snapshot what tells which of the names are in use
-   * @returns false where it was there before
+   * @param snapshot shows which names have instances
+   * @returns false if the name was known
    */
   add(name: string, snapshot: RegistrySnapshot): boolean {
     if (this.known.has(name)) return false;
@@ -32,7 +32,7 @@ export class FollowedServices {
     return true;
   }
 
-  /** Whether there is one that a watch of these does not cover. */
+  /** Whether a watch of `names` misses any of these services. */
   exceeds(names: readonly string[]): boolean {
     const covered = new Set(names);
     return this.names.some((name) => !covered.has(name));
@@ -40,7 +40,7 @@ export class FollowedServices {
 
   private forgetAbsent(newest: string, { services, scope, connected }: RegistrySnapshot): void {
     for (const name of this.known) {
-      // What is being read may yet turn out to be there.
+      // A service that is still being read may turn out to have instances.
       const isBeingRead = connected && scope?.has(name) === false;
       const stays = name === newest || services.has(name) || isBeingRead || this.isNeeded(name);
       if (!stays) this.known.delete(name);

@@ -1,4 +1,4 @@
-/** The registry as one process sees it: registrations and their leases, and a snapshot that follows the store. */
+/** The registry as one process sees it: its registrations and leases, and a snapshot that follows the store. */
 export {
   DEFAULT_SERVICE_REGISTRY_OPTIONS,
   resolveServiceRegistryOptions,
@@ -8,5 +8,9 @@ export { ListedInstances } from './listed-instances.js';
 export { type ListedService, type ListedTarget, readListedServices } from './listed-services.js';
 export { type OwnInstancesReport } from './own-instances.js';
 export { type GenerationOptions, type RegisteredInstance, type RegisterOptions } from './registration.js';
-export { type RegisteredService, ServiceRegistry, type ServiceRegistryDeps } from './service-registry.js';
-export { type SnapshotListener } from './snapshot-listener.js';
+export {
+  type RegisteredService,
+  ServiceRegistry,
+  type ServiceRegistryDeps,
+  type SnapshotListener,
+} from './service-registry.js';

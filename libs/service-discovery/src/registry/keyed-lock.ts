@@ -1,8 +1,8 @@
-/** Runs tasks under one key one after the other, in order of arrival; different keys do not wait for each other. */
+/** Runs the tasks of one key one at a time, in order of arrival. Tasks of different keys do not wait for each other. */
 export class KeyedLock {
   private readonly tails = new Map<string, Promise<unknown>>();
 
-  /** Resolves when no task runs or waits. */
+  /** Resolves when no task is running or queued. */
   async idle(): Promise<void> {
     while (this.tails.size > 0) await Promise.all(this.tails.values());
   }

@@ -37,7 +37,7 @@ afterEach(async () => {
   expect(clock.pendingTimers).toBe(0);
 });
 
-/** @param random the same number each time; 0 leaves the intervals at their full length */
+/** @param random returned on each call; 0 leaves the intervals at their full length */
 function keeperOf({ intervalMs, random = 0 }: { intervalMs?: number; random?: number } = {}): LeaseKeeper {
   const deps = {
     clock,
@@ -51,7 +51,7 @@ function keeperOf({ intervalMs, random = 0 }: { intervalMs?: number; random?: nu
   return keeper;
 }
 
-/** Lets a keeper see what happens in the store, as its registry does. */
+/** Passes the store's changes to a keeper, as its registry does. */
 async function follow(keeper: LeaseKeeper): Promise<void> {
   const { truth } = store;
   void (async () => {
@@ -67,7 +67,7 @@ const instance = (instanceId: string, ttlMs = TTL_MS, more: Partial<ServiceInsta
   fakeInstance({ serviceName: 'users', instanceId, ttlMs, ...more });
 const keyed = (instanceId: string) => ({ serviceName: 'users', instanceId });
 
-/** The truth, whatever is in between. */
+/** The store without the faults in between. */
 async function listed(): Promise<readonly ServiceInstance[]> {
   for await (const change of store.truth.watch({}, new AbortController().signal)) {
     if (change.type === 'reset') return change.instances;
@@ -76,39 +76,39 @@ async function listed(): Promise<readonly ServiceInstance[]> {
 }
 
 describe('LeaseKeeper', () => {
-  describe('renewing', () => {
-    it('renews after a third of the lease', async () => {
+  describe('renewal', () => {
+    it('happens after a third of the lease', async () => {
       await keeperOf().register(instance('a'), true);
       await clock.advanceAsync(60_000);
       expect(store.timesOf('renew')).toEqual([20_000, 40_000, 60_000]);
     });
 
-    it('renews every 30 s where a third of the lease is longer', async () => {
+    it('happens every 30 s if a third of the lease is longer', async () => {
       await keeperOf().register(instance('a', 300_000), true);
       await clock.advanceAsync(60_000);
       expect(store.timesOf('renew')).toEqual([30_000, 60_000]);
     });
 
-    it('comes up to a fifth sooner, never later, so that processes spread', async () => {
+    it('happens up to a fifth sooner, never later, to spread processes', async () => {
       await keeperOf({ random: 0.5 }).register(instance('a'), true);
       await keeperOf({ random: 0.999_999 }).register(instance('b'), true);
       await clock.advanceAsync(19_999);
       expect(store.timesOf('renew').map(Math.round)).toEqual([16_000, 18_000]);
     });
 
-    it('renews as often as it is told', async () => {
+    it('follows a configured interval', async () => {
       await keeperOf({ intervalMs: 5_000 }).register(instance('a'), true);
       await clock.advanceAsync(15_000);
       expect(store.timesOf('renew')).toEqual([5_000, 10_000, 15_000]);
     });
 
-    it('goes by the lease where it is shorter than the interval that it was told', async () => {
+    it('ignores a configured interval that is longer than the lease', async () => {
       await keeperOf({ intervalMs: 5_000 }).register(instance('a', 3_000), true);
       await clock.advanceAsync(2_000);
       expect(store.timesOf('renew')).toEqual([1_000, 2_000]);
     });
 
-    it('renews all leases in one round trip, at the pace of the shortest', async () => {
+    it('sends all leases in one round trip, at the pace of the shortest', async () => {
       const keeper = keeperOf();
       const leases = [];
       for (let index = 0; index < 50; index++) leases.push(await keeper.register(instance(`long-${index}`), true));
@@ -117,21 +117,21 @@ describe('LeaseKeeper', () => {
       expect(store.renewed).toEqual([leases]);
     });
 
-    it('keeps an instance alive for as long as it runs', async () => {
+    it('keeps an instance alive while the keeper runs', async () => {
       await keeperOf({ random: 0.3 }).register(instance('a', 1_000), true);
       await clock.advanceAsync(3_600_000);
       expect(await listed()).toHaveLength(1);
       expect(recovered).toEqual([]);
     });
 
-    it('leaves alone what is not to be kept', async () => {
+    it('leaves out instances that are not to be kept', async () => {
       await keeperOf().register(instance('a'), false);
       await clock.advanceAsync(TTL_MS);
       expect(store.renewed).toEqual([]);
       expect(await listed()).toEqual([]);
     });
 
-    it('no longer renews what registers again and is not to be kept', async () => {
+    it('ends when the instance is registered again without being kept', async () => {
       const keeper = keeperOf();
       await keeper.register(instance('a'), true);
       await keeper.register(instance('a'), false);
@@ -148,7 +148,7 @@ describe('LeaseKeeper', () => {
       expect(clock.pendingTimers).toBe(0);
     });
 
-    it('never has two rounds under way', async () => {
+    it('never runs two rounds at once', async () => {
       const keeper = keeperOf();
       await follow(keeper);
       await keeper.register(instance('a'), true);
@@ -157,21 +157,21 @@ describe('LeaseKeeper', () => {
       expect(store.timesOf('renew')).toEqual([20_000]);
       answer();
       await clock.advanceAsync(0);
-      // It expired meanwhile, so there was reason for another round at once.
+      // It expired in the meantime, which triggers another round at once.
       expect(store.timesOf('renew')).toEqual([20_000, 200_000]);
       expect(await listed()).toHaveLength(1);
     });
   });
 
-  describe('while the store is away', () => {
-    it('tries again after 1 s, then at doubled steps up to the interval', async () => {
+  describe('while the store is unreachable', () => {
+    it('retries after 1 s, then with doubled delays up to the interval', async () => {
       await keeperOf().register(instance('a', 30_000), true);
       store.goAway();
       await clock.advanceAsync(46_999);
       expect(store.timesOf('renew')).toEqual([10_000, 11_000, 13_000, 17_000, 25_000, 35_000, 45_000]);
     });
 
-    it('goes back to its pace afterwards', async () => {
+    it('returns to the normal interval afterwards', async () => {
       await keeperOf().register(instance('a', 30_000), true);
       store.goAway();
       await clock.advanceAsync(10_500);
@@ -180,7 +180,7 @@ describe('LeaseKeeper', () => {
       expect(store.timesOf('renew')).toEqual([10_000, 11_000, 21_000, 31_000]);
     });
 
-    it('registers again what was lost meanwhile', async () => {
+    it('registers again what was lost in the meantime', async () => {
       await keeperOf().register(instance('a', 30_000), true);
       store.goAway();
       await clock.advanceAsync(60_000);
@@ -191,7 +191,7 @@ describe('LeaseKeeper', () => {
       expect(recovered).toHaveLength(1);
     });
 
-    it('does not keep what failed to register', async () => {
+    it('does not keep an instance that failed to register', async () => {
       const keeper = keeperOf();
       store.goAway();
       await expect(keeper.register(instance('a'), true)).rejects.toMatchObject({ code: 'REGISTRY_UNAVAILABLE' });
@@ -201,7 +201,7 @@ describe('LeaseKeeper', () => {
   });
 
   describe('a lost lease', () => {
-    it('is found at the next renewal: the same instance registers again, under a new generation', async () => {
+    it('is registered again under a new generation at the next renewal', async () => {
       const keeper = keeperOf();
       const registered = instance('a', TTL_MS, { metadata: { team: 'x' }, tags: ['api'] });
       const first = await keeper.register(registered, true);
@@ -216,7 +216,7 @@ describe('LeaseKeeper', () => {
       expect(recovered).toHaveLength(1);
     });
 
-    it('is looked for at once where the registry shows the instance no more', async () => {
+    it('is recovered at once when the registry no longer shows the instance', async () => {
       const keeper = keeperOf();
       await keeper.register(instance('a'), true);
       await keeper.register(instance('b'), true);
@@ -226,14 +226,14 @@ describe('LeaseKeeper', () => {
       expect((await listed()).map(({ instanceId }) => instanceId)).toEqual(['a', 'b']);
     });
 
-    it('is not looked for where the registry shows all', async () => {
+    it('triggers no extra round if the registry shows all instances', async () => {
       const keeper = keeperOf();
       await keeper.register(instance('a'), true);
       await follow(keeper);
       expect(store.timesOf('renew')).toEqual([]);
     });
 
-    it('is not looked for where somebody deregistered the instance, until the next renewal', async () => {
+    it('triggers no extra round if the instance was deregistered by another process', async () => {
       const keeper = keeperOf();
       await follow(keeper);
       const lease = await keeper.register(instance('a'), true);
@@ -242,7 +242,7 @@ describe('LeaseKeeper', () => {
       expect(store.timesOf('renew')).toEqual([]);
     });
 
-    it('of an id that a newer registration holds is left to it, and taken back when that expires', async () => {
+    it('is left to a newer registration of the id, and taken back when that expires', async () => {
       const keeper = keeperOf();
       await follow(keeper);
       await keeper.register(instance('a', 30_000), true);
@@ -255,7 +255,7 @@ describe('LeaseKeeper', () => {
       expect((await listed())[0]?.generation).toBe(recovered[0]?.generation);
     });
 
-    it('of an id that a newer registration holds is left to it, also by a process that has not heard of that', async () => {
+    it('is left to a newer registration of the id that this process has not seen', async () => {
       const keeper = keeperOf();
       await keeper.register(instance('a'), true);
       const successor = await store.truth.put(instance('a'), 2 * TTL_MS);
@@ -264,7 +264,7 @@ describe('LeaseKeeper', () => {
       expect(recovered).toEqual([]);
     });
 
-    it('is taken back from a predecessor that came back before', async () => {
+    it('is taken back from an older registration that recovered first', async () => {
       const [predecessor, keeper] = [keeperOf(), keeperOf()];
       await predecessor.register(instance('a', TTL_MS, { port: 1 }), true);
       await keeper.register(instance('a', TTL_MS, { port: 2 }), true);
@@ -273,7 +273,7 @@ describe('LeaseKeeper', () => {
       expect(await listed()).toMatchObject([{ port: 2 }]);
     });
 
-    it('is kept after a recovery that took effect, but whose answer was lost', async () => {
+    it('is kept after a recovery that took effect but whose answer was lost', async () => {
       const keeper = keeperOf();
       await follow(keeper);
       const first = await keeper.register(instance('a'), true);
@@ -293,7 +293,7 @@ describe('LeaseKeeper', () => {
       expect(await store.truth.remove(lease!)).toBe(true);
     });
 
-    it('that another address holds is left to it, also after a recovery without an answer', async () => {
+    it('is left to a registration at another address, also after a recovery without an answer', async () => {
       const keeper = keeperOf();
       await follow(keeper);
       await store.truth.remove(await keeper.register(instance('a'), true));
@@ -306,7 +306,7 @@ describe('LeaseKeeper', () => {
       expect((await listed()).map(({ generation }) => generation)).toEqual([successor.generation]);
     });
 
-    it('is given up where the instance is deregistered while it registers again', async () => {
+    it('is given up if the instance is deregistered during the recovery', async () => {
       const keeper = keeperOf();
       const lease = await keeper.register(instance('a'), true);
       await store.truth.remove(lease);
@@ -320,7 +320,7 @@ describe('LeaseKeeper', () => {
       expect(recovered).toEqual([]);
     });
 
-    it('gives way to a registration that comes while it is recovered', async () => {
+    it('gives way to a registration made during the recovery', async () => {
       const keeper = keeperOf();
       const lease = await keeper.register(instance('a'), true);
       await store.truth.remove(lease);
@@ -334,7 +334,7 @@ describe('LeaseKeeper', () => {
       expect(keeper.leases()).toEqual([latest]);
     });
 
-    it('does not make the process register more than 16 instances at a time', async () => {
+    it('is recovered with at most 16 registrations at a time', async () => {
       const keeper = keeperOf();
       for (let index = 0; index < 40; index++) await keeper.register(instance(`i${index}`), true);
       await store.restart();
@@ -348,8 +348,8 @@ describe('LeaseKeeper', () => {
     });
   });
 
-  describe("the operator's word", () => {
-    it.each(['maintenance', 'draining'] as const)('%s is said again after a recovery', async (status) => {
+  describe('the operator status', () => {
+    it.each(['maintenance', 'draining'] as const)('%s is set again after a recovery', async (status) => {
       const keeper = keeperOf();
       await follow(keeper);
       const lease = await keeper.register(instance('a'), true);
@@ -360,7 +360,7 @@ describe('LeaseKeeper', () => {
       expect(await listed()).toMatchObject([{ status, operatorStatus: status }]);
     });
 
-    it('is said again later where the store goes away in between', async () => {
+    it('is set again later if the store fails in between', async () => {
       const keeper = keeperOf();
       await follow(keeper);
       const lease = await keeper.register(instance('a'), true);
@@ -378,7 +378,7 @@ describe('LeaseKeeper', () => {
       expect(await listed()).toMatchObject([{ status: 'maintenance' }]);
     });
 
-    it('that was taken back is not said again', async () => {
+    it('is not set again if it was withdrawn', async () => {
       const keeper = keeperOf();
       await follow(keeper);
       const lease = await keeper.register(instance('a'), true);
@@ -390,7 +390,7 @@ describe('LeaseKeeper', () => {
       expect(await listed()).toMatchObject([{ status: 'unknown' }]);
     });
 
-    it('that outlived a replacement is known, also where the change comes before the lease', async () => {
+    it('that a replacement kept is known even if the change arrives before the lease', async () => {
       const keeper = keeperOf();
       await follow(keeper);
       const first = await keeper.register(instance('a'), true);
@@ -406,7 +406,7 @@ describe('LeaseKeeper', () => {
     });
   });
 
-  it('does nothing any more once it is stopped', async () => {
+  it('does nothing after stop()', async () => {
     const keeper = keeperOf();
     await follow(keeper);
     const lease = await keeper.register(instance('a'), true);
@@ -418,7 +418,7 @@ describe('LeaseKeeper', () => {
     expect(store.renewed).toEqual([]);
   });
 
-  it('is idle when what is being registered is there', async () => {
+  it('is idle once running registrations are done', async () => {
     const keeper = keeperOf();
     const answer = store.hold('put');
     void keeper.register(instance('a'), true);

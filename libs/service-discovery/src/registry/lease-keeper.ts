@@ -20,35 +20,35 @@ const KINDS: readonly LeaseKind[] = ['heartbeat', 'checks'];
 export interface LeaseKeeperDeps {
   clock: Clock;
   random: Random;
-  /** What the registry shows under a key now. */
+  /** The instance that the store last showed under a key. */
   current(key: InstanceKey): ServiceInstance | undefined;
   /** A lost lease was replaced by this new one. */
   recovered(lease: Lease): void;
 }
 
 interface KeptLease {
-  /** What is registered again when the lease is lost. */
+  /** Registered again when the lease is lost. */
   readonly instance: ServiceInstance;
   /** The generation of the first lease: see {@link RegistryStore.recover}. */
   readonly claim: number;
   lease: Lease;
-  /** What renews the lease, as the registry showed it last. Where it is checks, this process leaves it at that. */
+  /** What renews the lease, as last seen in the registry. Renewals as `checks` keep it a checked lease. */
   kind: LeaseKind;
-  /** The operator's word that was last seen for this lease. */
+  /** The operator status last seen for this lease. */
   operatorStatus: OperatorStatus;
   operatorNote?: OperatorNote;
-  /** Whether a recovery went unanswered: then it may have taken effect all the same. */
+  /** Whether a recovery got no answer and may still have taken effect. */
   inDoubt?: boolean;
-  /** The operator's word that is yet to be said again after a recovery. */
-  owedStatus?: OperatorStatus;
+  /** The operator status to set again after a recovery. */
+  statusToRestore?: OperatorStatus;
 }
 
 /**
- * Renews the leases of this process, all in one round trip, and registers again what was lost. Rounds never overlap.
- * While the store cannot be reached it goes on trying, first after 1 s, then at growing steps up to the interval.
+ * Renews the leases of this process in one round trip, and registers lost instances again. Rounds never overlap. While
+ * the store is unreachable, it retries first after 1 s, then with a growing delay up to the interval.
  *
- * An id that was registered by somebody later is left alone for as long as that lives, such as by our own successor in a
- * rolling update. The store decides, since what this process has seen may be older.
+ * An id that another process registered later is left alone while that registration lives, for example that of our own
+ * successor in a rolling update. The store decides this, since this process may have seen older data.
  */
 export class LeaseKeeper {
   private readonly kept = new Map<string, KeptLease>();
@@ -60,7 +60,7 @@ export class LeaseKeeper {
   private failures = 0;
   private stopped = false;
 
-  /** @param intervalMs how often; left out, or too long for a lease: a third of the shortest lease, at most 30 s */
+  /** @param intervalMs default, and for leases that are not longer: a third of the shortest lease, at most 30 s */
   constructor(
     private readonly store: RegistryStore,
     private readonly deps: LeaseKeeperDeps,
@@ -76,17 +76,18 @@ export class LeaseKeeper {
     return this.kept.get(keyOf(key))?.lease;
   }
 
-  /** Whether a recovery is under way or went unanswered: a registration of ours that nobody knows of may be there. */
+  /**
+   * Whether a recovery is running or got no answer, so that the store may hold a registration of unknown generation.
+   */
   isInDoubt(key: InstanceKey): boolean {
     return this.kept.get(keyOf(key))?.inDoubt === true;
   }
 
   /**
-   * Puts an instance into the store. What is registered or recovered under one id goes one after the other, so that the
-   * last call wins.
-   * @param keep whether to renew the lease from now on; if not, an earlier lease under the id is no longer renewed
-   * @param claim see {@link RegistryStore.recover}; left out: it is a new registration
-   * @throws LeaseLostError where the id was registered later than the claim
+   * Puts an instance into the store. Registrations and recoveries of one id run one at a time, so the last call wins.
+   * @param keep whether to renew the lease from now on; if false, an earlier lease of the id is no longer renewed
+   * @param claim see {@link RegistryStore.recover}; undefined for a new registration
+   * @throws LeaseLostError if the id was registered later than the claim
    */
   register(instance: ServiceInstance, keep: boolean, claim?: number): Promise<Lease> {
     const id = keyOf(instance);
@@ -97,10 +98,10 @@ export class LeaseKeeper {
       if (!lease) throw new LeaseLostError(instance.serviceName, instance.instanceId);
       if (keep) {
         this.kept.set(id, keptLease(instance, lease, claim ?? lease.generation));
-        // Maintenance outlives a replacement, and the change that says so may have come before the lease.
+        // A replacement keeps maintenance, and the change that says so may have arrived before the lease.
         const shown = this.deps.current(lease);
         if (shown) this.observe(shown);
-        // The others have a timer already.
+        // The timer is already set for the other leases.
         this.schedule(lease.ttlMs);
       } else {
         this.forget(instance);
@@ -109,22 +110,22 @@ export class LeaseKeeper {
     });
   }
 
-  /** Takes an instance over that somebody else holds the id of: it is registered once that one is gone. */
+  /** Takes over an instance whose id another registration holds: it is registered once that one is gone. */
   adopt(instance: ServiceInstance, { serviceName, instanceId }: InstanceKey): void {
     const lease = { serviceName, instanceId, generation: 0, ttlMs: instance.ttlMs };
     this.kept.set(keyOf(lease), keptLease(instance, lease, 0));
     this.schedule();
   }
 
-  /** Stops renewing. */
+  /** Stops renewing a lease. */
   forget(key: InstanceKey): void {
     this.kept.delete(keyOf(key));
     if (this.kept.size === 0) this.disarm();
   }
 
   /**
-   * Looks at what happens in the registry: remembers the operator's word on own instances, so that a recovery can say
-   * it again, and registers at once what is missing though nobody removed it.
+   * Follows the store's changes: remembers the operator status of own instances, so that a recovery can set it again,
+   * and recovers at once an instance that is gone without having been deregistered.
    */
   follow(change: Change): void {
     switch (change.type) {
@@ -132,13 +133,13 @@ export class LeaseKeeper {
         this.observe(change.instance);
         break;
       case 'remove':
-        if (change.reason === 'expired' && this.leaseOf(change.key)) this.hurry();
+        if (change.reason === 'expired' && this.leaseOf(change.key)) this.renewNow();
         break;
       case 'reset': {
         const present = new Map(change.instances.map((instance) => [keyOf(instance), instance]));
         const own = this.leases().map((lease) => present.get(keyOf(lease)));
         for (const instance of own) if (instance) this.observe(instance);
-        if (own.includes(undefined)) this.hurry();
+        if (own.includes(undefined)) this.renewNow();
         break;
       }
       case 'renewed':
@@ -147,7 +148,7 @@ export class LeaseKeeper {
     }
   }
 
-  /** Resolves when no round is under way, and nothing is being registered. */
+  /** Resolves when no round and no registration is running. */
   async idle(): Promise<void> {
     await this.lock.idle();
     while (this.round) await this.round;
@@ -166,8 +167,8 @@ export class LeaseKeeper {
     kept.kind = instance.lease;
   }
 
-  /** Begins a round at once, or right after the one under way, as when there is reason to think that a lease was lost. */
-  hurry(): void {
+  /** Starts a round now, or right after the current one. Called when a lease may have been lost. */
+  renewNow(): void {
     if (this.round) this.roundWanted = true;
     else if (this.kept.size > 0 && !this.stopped) this.beginRound();
   }
@@ -204,7 +205,7 @@ export class LeaseKeeper {
     this.roundWanted = false;
     this.round = this.renewAll().then(
       () => this.endRound(0),
-      // Whoever watches the registry reports the outage; here it only means to try again sooner.
+      // The feed reports the outage; here a failure only brings the next round forward.
       () => this.endRound(this.failures + 1),
     );
   }
@@ -212,16 +213,16 @@ export class LeaseKeeper {
   private endRound(failures: number): void {
     this.failures = failures;
     this.round = undefined;
-    if (this.roundWanted && failures === 0) this.hurry();
+    if (this.roundWanted && failures === 0) this.renewNow();
     else this.schedule();
   }
 
   private async renewAll(): Promise<void> {
     const answers = (await Promise.all(KINDS.map((kind) => this.renewAllOf(kind)))).flat();
-    const work = answers.filter((answer) => !answer.held || answer.entry.owedStatus !== undefined);
+    const work = answers.filter((answer) => !answer.held || answer.entry.statusToRestore !== undefined);
     await inBatches(work, RECOVERY_CONCURRENCY, (answer) =>
       answer.held
-        ? this.payStatus(answer.entry)
+        ? this.restoreStatus(answer.entry)
         : this.lock.run(keyOf(answer.entry.lease), () => this.recover(answer.entry)),
     );
   }
@@ -242,21 +243,21 @@ export class LeaseKeeper {
     entry.inDoubt = false;
     if (!lease) return;
     if (this.kept.get(id) !== entry) {
-      // Deregistered while we registered again.
+      // Deregistered during the recovery.
       await this.store.remove(lease);
       return;
     }
     entry.lease = lease;
     entry.kind = entry.instance.lease;
-    if (entry.operatorStatus !== 'up') entry.owedStatus = entry.operatorStatus;
+    if (entry.operatorStatus !== 'up') entry.statusToRestore = entry.operatorStatus;
     this.deps.recovered(lease);
-    await this.payStatus(entry);
+    await this.restoreStatus(entry);
   }
 
-  private async payStatus(entry: KeptLease): Promise<void> {
-    if (entry.owedStatus === undefined) return;
-    await this.store.setStatus(entry.lease, entry.owedStatus, entry.operatorNote);
-    entry.owedStatus = undefined;
+  private async restoreStatus(entry: KeptLease): Promise<void> {
+    if (entry.statusToRestore === undefined) return;
+    await this.store.setStatus(entry.lease, entry.statusToRestore, entry.operatorNote);
+    entry.statusToRestore = undefined;
   }
 }
 

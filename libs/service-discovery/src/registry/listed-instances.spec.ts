@@ -15,7 +15,7 @@ interface Lister extends RegistryProcess {
   readonly refused: string[];
 }
 
-describe('instances that processes list', () => {
+describe('listed instances', () => {
   let stage: RegistryStage;
   let listers: Lister[];
   beforeEach(() => {
@@ -49,7 +49,7 @@ describe('instances that processes list', () => {
     listers.push(lister);
     return lister;
   };
-  /** They are there at every moment of a span of time. */
+  /** Checks that they are registered at every moment of a time span. */
   const stayFor = async (registry: ServiceRegistry, ms: number, ids = ['a', 'b']): Promise<void> => {
     for (let passed = 0; passed < ms; passed += 5_000) {
       await stage.clock.advanceAsync(5_000);
@@ -60,7 +60,7 @@ describe('instances that processes list', () => {
     registry.getInstances('users').map(({ generation }) => generation);
   const shown = (registry: ServiceRegistry, id = 'a'): ServiceInstance => registry.getInstance(keyed(id))!;
 
-  it('are there as long as the process that lists them, and leave with it', async () => {
+  it('are registered while the process that lists them runs, and deregistered when it closes', async () => {
     const watcher = await stage.started();
     const { registry, listed } = await lister();
     expect(idsOf(registry)).toEqual(['a', 'b']);
@@ -74,7 +74,7 @@ describe('instances that processes list', () => {
     expect(idsOf(watcher.registry)).toEqual([]);
   });
 
-  it('run out where that process ends without a word', async () => {
+  it('expire if the process that lists them crashes', async () => {
     const watcher = await stage.started();
     const { registry } = await lister(undefined, { removesAtEnd: false });
     await registry.close();
@@ -83,7 +83,7 @@ describe('instances that processes list', () => {
     expect(idsOf(watcher.registry)).toEqual([]);
   });
 
-  it('are registered once, however many processes list them', async () => {
+  it('are registered once by several processes', async () => {
     const [one] = [await lister(), await lister(), await lister()];
     expect(idsOf(one.registry)).toEqual(['a', 'b']);
     const before = generations(one.registry);
@@ -94,7 +94,7 @@ describe('instances that processes list', () => {
   it.each([
     ['the first', 0],
     ['the last', 1],
-  ])('stay, with their health, when %s of those that list them leaves', async (_which, index) => {
+  ])('stay registered with their health when %s of two processes that list them closes', async (_which, index) => {
     const two = [await lister(), await lister()];
     const stays = two[1 - index]!;
     await stays.registry.setStatus(keyed('a'), 'healthy', { checkedAt: 0 });
@@ -104,7 +104,7 @@ describe('instances that processes list', () => {
     expect(shown(stays.registry)).toMatchObject({ generation: before.generation, healthStatus: 'healthy' });
   });
 
-  it('stay when that happens long after both have started, and leave with the last', async () => {
+  it('stay registered until the last of the processes that list them closes, hours later', async () => {
     const watcher = await stage.started();
     const one = await lister();
     await stage.clock.advanceAsync(7_000);
@@ -118,7 +118,7 @@ describe('instances that processes list', () => {
   });
 
   it.each(Array.from({ length: 20 }, (_, step) => step * 50))(
-    'with a 3 s lease stay until the last process leaves, where heartbeats are %d ms apart',
+    'with a 3 s lease stay until the last process closes, with heartbeats %d ms out of phase',
     async (phaseMs) => {
       const watcher = await stage.started();
       const short = { serviceTtlMs: 3_000 };
@@ -139,14 +139,14 @@ describe('instances that processes list', () => {
     },
   );
 
-  it('are registered again at once where another client removes one', async () => {
+  it('are registered again at once when a client deregisters one', async () => {
     const { registry } = await lister();
     await registry.deregister(keyed('a'));
     await stage.settled();
     expect(idsOf(registry).sort()).toEqual(['a', 'b']);
   });
 
-  it('are registered again where the registry has lost its memory, and then renewed by all', async () => {
+  it('are registered again and renewed by all after the registry lost its data', async () => {
     const [one, two] = [await lister(), await lister()];
     await stage.store.restart();
     await stage.clock.advanceAsync(INTERVAL_MS + 5_000);
@@ -155,7 +155,7 @@ describe('instances that processes list', () => {
     expect(generations(two.registry)).toEqual(after);
   });
 
-  it('keep the maintenance that an operator has set, also where the registry lost it', async () => {
+  it('keep their maintenance, also after the registry lost its data', async () => {
     const { registry } = await lister();
     await registry.setStatus(keyed('a'), 'maintenance', { reason: 'a disk', by: 'ops' });
     await stage.settled();
@@ -172,7 +172,7 @@ describe('instances that processes list', () => {
     expect(shown(registry).operatorStatus).toBe('up');
   });
 
-  it('are what the process that started last says of them', async () => {
+  it('take the description of the process that started last', async () => {
     const one = await lister([user('a', { weight: 1 })]);
     const two = await lister([user('a', { weight: 2 })]);
     const before = generations(two.registry);
@@ -181,7 +181,7 @@ describe('instances that processes list', () => {
     expect(generations(one.registry)).toEqual(before);
   });
 
-  it('are left as they are by a process that says the same', async () => {
+  it('are left as they are by a process with the same description', async () => {
     const registration = user('a', {
       tags: new Set(['x', 'y']),
       metadata: { version: '1.0.0', nested: { list: [1] } },
@@ -196,7 +196,7 @@ describe('instances that processes list', () => {
     expect(generations(registry)).toEqual(before);
   });
 
-  it('are registered when a registry that was away comes back', async () => {
+  it('are registered once an unreachable registry is back', async () => {
     stage.store.goAway();
     const process = stage.processOf();
     const starting = process.registry.start();
@@ -217,7 +217,7 @@ describe('instances that processes list', () => {
     expect(idsOf(process.registry)).toEqual(['a']);
   });
 
-  it('are tried again where the registry refuses one, which is told once', async () => {
+  it('are retried when the registry rejects one, which is reported once', async () => {
     const process = await stage.started();
     let isRefused = true;
     const registry = new Proxy(process.registry, {
@@ -237,7 +237,7 @@ describe('instances that processes list', () => {
     expect(idsOf(process.registry)).toEqual(['a']);
   });
 
-  it('are not removed by a process that cannot hear of others', async () => {
+  it('are not removed by a process that cannot hear other processes', async () => {
     const watcher = await stage.started();
     const { listed } = await lister(undefined, { removesAtEnd: false });
     await listed.close();
@@ -245,7 +245,7 @@ describe('instances that processes list', () => {
     expect(idsOf(watcher.registry)).toEqual(['a', 'b']);
   });
 
-  it('need nothing where there are none', async () => {
+  it('need nothing if the list is empty', async () => {
     const { listed } = await lister([]);
     expect(stage.store.renewed).toEqual([]);
     expect(listed.has(keyed('a'))).toBe(false);

@@ -14,7 +14,7 @@ import { longestRenewalDelay, renewalDelay, type RenewalPace } from './renewal-d
 import { type ServiceRegistry } from './service-registry.js';
 
 const CONCURRENCY = 16;
-/** For so many of its intervals after it was heard, another process is taken to be there. */
+/** Another process counts as present for this many renewal intervals after its last sign of life. */
 const SHARED_INTERVALS = 2;
 
 export interface ListedInstancesDeps {
@@ -24,45 +24,47 @@ export interface ListedInstancesDeps {
   >;
   readonly clock: Clock;
   readonly random: Random;
-  /** The length of a lease where none is given. */
+  /** The lease length of registrations without a `ttl`. */
   readonly serviceTtlMs: number;
   /** See `ServiceRegistryOptions`. @default the default rule */
   readonly heartbeatIntervalMs?: number;
   /**
-   * Whether instances that no other process lists leave with this one. Others show by their heartbeats, so those have to be
-   * heard of; and where the registry itself leaves, its readers go on with what they knew.
+   * Whether `close()` deregisters instances that no other process lists. Other processes are noticed by their
+   * heartbeats, so this needs a store that reports those. With the registry in memory it is off, since its readers keep
+   * their last snapshot.
    */
   readonly removesAtEnd: boolean;
-  /** Told of what the registry will not take. */
+  /** Called once for each instance that the registry rejects. */
   readonly refused: (key: InstanceKey, error: unknown) => void;
 }
 
 interface Listed {
   readonly registration: ServiceRegistration;
   readonly instance: ServiceInstance;
-  /** Whether it was registered by this process, or found. */
+  /** Whether this process registered it or found it registered. */
   isKnown: boolean;
-  /** Whether this process is registering it: what is heard of it then is its own doing. */
+  /** Whether this process is registering it, so that a new generation is its own. */
   isBeingRegistered: boolean;
-  /** Whether the registry will not take it, which is told once. */
+  /** Whether the registry rejected it, which is reported once. */
   isRefused: boolean;
-  /** Of the registration that is kept alive. */
+  /** The generation of the registration that is renewed. */
   generation: number;
-  /** Whether the registry has yet to tell of the latest renewal by this process. */
+  /** Whether the registry has yet to report this process's last renewal. */
   isEchoDue: boolean;
-  /** When another process showed last that it keeps it alive, by `Clock.now()`. */
+  /** When another process last renewed it, by `Clock.now()`. */
   sharedAt: number;
-  /** The operator's word that was seen last: it is said again where the registry lost it. */
+  /** The operator status last seen, set again if the registry loses it. */
   operatorStatus: OperatorStatus;
   operatorNote?: OperatorNote;
 }
 
 /**
- * Keeps instances registered that do not register by themselves, for as long as this process lists them.
+ * Keeps instances registered that do not register themselves, for as long as this process lists them.
  *
- * Any number of processes may list the same. A process that finds an instance registered takes it over as it is, and renews the
- * same lease as the others; where its description differs, it registers its own once, at its start. An instance that is
- * missing is registered again by each process that notices. At the end it is left to the other processes, if there are any.
+ * Any number of processes may list the same instance. A process that finds it registered takes over that registration
+ * and renews the same lease as the others; if its description differs, the process registers its own once at startup. A
+ * missing instance is registered again by each process that notices. At shutdown, an instance that other processes list
+ * stays registered.
  */
 export class ListedInstances {
   private readonly byService = new Map<string, Map<string, Listed>>();
@@ -105,7 +107,10 @@ export class ListedInstances {
     return this.find(key) !== undefined;
   }
 
-  /** Resolves when all are registered, or the registry could not be reached: then it goes on trying. Never rejects. */
+  /**
+   * Resolves after the first attempt to register all; retries in the background if the registry is unreachable. Never
+   * rejects.
+   */
   async start(): Promise<void> {
     if (this.all.length === 0) return;
     this.stopListening = this.deps.registry.onChange((_snapshot, _previous, change) => this.changed(change));
@@ -113,14 +118,14 @@ export class ListedInstances {
     await this.round;
   }
 
-  /** Renews no more, and takes back what no other process lists. Never rejects. */
+  /** Stops renewing, and deregisters what no other process lists. Never rejects. */
   async close(): Promise<void> {
     this.closed = true;
     this.timer?.cancel();
     await this.round;
     this.stopListening();
     if (!this.deps.removesAtEnd) return;
-    // What cannot be removed runs out.
+    // An instance that cannot be removed expires.
     await inBatches(this.all, CONCURRENCY, (listed) => this.removeUnlessShared(listed)).catch(() => undefined);
   }
 
@@ -134,13 +139,13 @@ export class ListedInstances {
         this.notice(change.instance);
         break;
       case 'remove':
-        if (this.find(change.key)) this.hurry();
+        if (this.find(change.key)) this.renewNow();
         break;
       case 'renewed':
         for (const key of change.keys) this.noticeRenewal(this.find(key));
         break;
       case 'reset':
-        if (this.all.some(({ instance }) => !this.deps.registry.getInstance(instance))) this.hurry();
+        if (this.all.some(({ instance }) => !this.deps.registry.getInstance(instance))) this.renewNow();
         break;
       case 'hold':
       case undefined:
@@ -152,10 +157,10 @@ export class ListedInstances {
     const listed = this.find(shown);
     if (!listed?.isKnown) return;
     if (shown.generation !== listed.generation && !listed.isBeingRegistered) this.markShared(listed);
-    this.take(listed, shown);
+    this.adopt(listed, shown);
   }
 
-  /** Each renewal is told of once, so one more than this process sent is another process's, whichever comes first. */
+  /** The registry reports each renewal once, so one report more than this process sent comes from another process. */
   private noticeRenewal(listed: Listed | undefined): void {
     if (!listed) return;
     if (listed.isEchoDue) listed.isEchoDue = false;
@@ -166,8 +171,8 @@ export class ListedInstances {
     listed.sharedAt = this.deps.clock.now();
   }
 
-  /** Begins a round at once, or right after the one under way. */
-  private hurry(): void {
+  /** Starts a round now, or right after the current one. */
+  private renewNow(): void {
     if (this.closed) return;
     if (this.round) this.isRoundWanted = true;
     else this.beginRound();
@@ -178,7 +183,7 @@ export class ListedInstances {
     this.isRoundWanted = false;
     this.round = this.keepAll().then(
       () => this.endRound(0),
-      // The registry's feed reports the outage; here it only means to try again sooner.
+      // The feed reports the outage; here a failure only brings the next round forward.
       () => this.endRound(this.failures + 1),
     );
   }
@@ -196,7 +201,7 @@ export class ListedInstances {
     this.timer = clock.setTimer(() => this.beginRound(), delayMs, { keepAlive: false });
   }
 
-  /** Renews what is there, and registers what is not. @throws RegistryUnavailableError */
+  /** Renews the instances that are registered, and registers the others. @throws RegistryUnavailableError */
   private async keepAll(): Promise<void> {
     const { registry } = this.deps;
     await Promise.all([...this.byService.keys()].map((name) => registry.follow(name)));
@@ -205,7 +210,7 @@ export class ListedInstances {
     for (const listed of this.all) (this.isPresent(listed) ? present : missing).push(listed);
     const lost = await this.renew(present);
     await inBatches(missing, CONCURRENCY, (listed) => this.register(listed));
-    // A snapshot may show for a while what the registry has lost, or what another process has replaced.
+    // The snapshot may still show what the registry has lost or another process has replaced.
     await inBatches(lost, CONCURRENCY, (listed) => this.register(listed, listed.generation));
   }
 
@@ -214,21 +219,21 @@ export class ListedInstances {
     if (!shown) return false;
     if (!listed.isKnown) {
       if (!haveSameRegistration(shown, listed.instance)) return false;
-      // Another process has registered it; or this one did, before it was restarted, which looks the same.
+      // Registered by another process, or by this one before a restart, which looks the same.
       this.markShared(listed);
     }
-    this.take(listed, shown);
+    this.adopt(listed, shown);
     return true;
   }
 
-  private take(listed: Listed, { generation, operatorStatus, operatorNote }: ServiceInstance): void {
+  private adopt(listed: Listed, { generation, operatorStatus, operatorNote }: ServiceInstance): void {
     Object.assign(listed, { isKnown: true, generation, operatorStatus, operatorNote });
   }
 
   /** @returns those whose lease is lost */
   private async renew(present: readonly Listed[]): Promise<Listed[]> {
     if (present.length === 0) return [];
-    // The registry may tell of a renewal before it answers.
+    // The registry may report a renewal before it answers.
     for (const listed of present) listed.isEchoDue = true;
     const held = await this.deps.registry.renewAll(
       present.map(({ instance: { serviceName, instanceId, ttlMs }, generation }) => ({
@@ -243,7 +248,7 @@ export class ListedInstances {
     return lost;
   }
 
-  /** @param claim of a lost lease: where it was registered later, it is left as it is */
+  /** @param claim the generation of a lost lease: a later registration is left as it is */
   private async register(listed: Listed, claim?: number): Promise<void> {
     const { registry, refused } = this.deps;
     const { operatorStatus, operatorNote } = listed;
@@ -257,7 +262,7 @@ export class ListedInstances {
       }
     } catch (error) {
       if (error instanceof RegistryUnavailableError) throw error;
-      // Another process was faster; the next round renews what it has registered.
+      // Another process registered it first; the next round renews that registration.
       if (error instanceof LeaseLostError) return;
       if (!listed.isRefused) refused(listed.instance, error);
       listed.isRefused = true;

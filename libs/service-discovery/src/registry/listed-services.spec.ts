@@ -20,8 +20,8 @@ function problemsOf(services: unknown): Record<string, unknown> {
   return {};
 }
 
-describe('a list of services', () => {
-  it('stands for a registration of each target, with what is said of the service and of the target', () => {
+describe('readListedServices', () => {
+  it('makes a registration of each target from the values of the service and the target', () => {
     const healthCheck = { interval: '5s' } as const;
     const service = {
       name: 'user-service',
@@ -76,11 +76,11 @@ describe('a list of services', () => {
     ['postgresql://db.internal:5432', { protocol: 'postgresql', host: 'db.internal', port: 5432, path: '' }],
     ['ws://chat', { protocol: 'ws', host: 'chat', port: 80 }],
     ['http://[2001:db8::1]:8080', { protocol: 'http', host: '[2001:db8::1]', port: 8080 }],
-  ])('takes the target %s', (url, address) => {
+  ])('accepts the target %s', (url, address) => {
     expect(read({ name: 'a', targets: [url] })).toMatchObject([address]);
   });
 
-  it('gives an instance the id of its address, and of its path where it has one', () => {
+  it('derives the instance id from the address, and from the path if there is one', () => {
     expect(idOf('http://10.0.0.5:8080')).toBe('10.0.0.5:8080');
     expect(idOf('http://10.0.0.5:8080/')).toBe('10.0.0.5:8080');
     expect(idOf('http://10.0.0.5:8080/a')).toMatch(/^10\.0\.0\.5:8080@[0-9a-f]{12}$/);
@@ -88,11 +88,11 @@ describe('a list of services', () => {
     expect(idOf('http://10.0.0.5:8080/a')).not.toBe(idOf('http://10.0.0.5:8080/b'));
   });
 
-  it('may be empty', () => {
+  it('accepts an empty list', () => {
     expect(read()).toEqual([]);
   });
 
-  it.each([['x'], [{}], [null], [7], [true]])('is no %p', (services) => {
+  it.each([['x'], [{}], [null], [7], [true]])('rejects %p as a list', (services) => {
     expect(Object.keys(problemsOf(services))).toEqual(['services']);
   });
 
@@ -141,11 +141,11 @@ describe('a list of services', () => {
       'services[0].targets[0].wieght',
     ],
     ['with a target twice', { name: 'a', targets: ['http://a:1', 'http://a:1/'] }, 'services[0].targets[1]'],
-  ])('names in one error a service %s', (_what, service, path) => {
+  ])('names the wrong option of a service %s', (_what, service, path) => {
     expect(Object.keys(problemsOf([service]))).toEqual([path]);
   });
 
-  it('refuses what stands at one address twice, also in two entries of one service', () => {
+  it('rejects an address that is listed twice, also in two entries of one service', () => {
     const service = { name: 'a', targets: ['http://a:1'] };
     expect(Object.keys(problemsOf([service, { ...service, version: '2.0.0' }]))).toEqual(['services[1].targets[0]']);
     expect(problemsOf([service, { ...service, name: 'b' }])).toEqual({});

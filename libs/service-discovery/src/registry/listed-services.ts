@@ -9,26 +9,28 @@ import {
   toInstance,
 } from '../model/index.js';
 
-/** Instances of a service that do not register by themselves; what is said of the service goes for each of them. */
+/** A service whose instances do not register themselves. Its fields apply to each of its instances. */
 export interface ListedService extends Omit<
   ServiceRegistration,
   'serviceName' | 'host' | 'port' | 'protocol' | 'path' | 'instanceId'
 > {
-  /** The name that other services find it under. */
+  /** The name by which other services find it. */
   name: string;
-  /** One or more, each the URL of an instance, such as `http://10.0.0.5:8080` or `redis://10.0.0.9:6379`, or an object with it. */
+  /**
+   * One or more instances, each a URL such as `http://10.0.0.5:8080` or `redis://10.0.0.9:6379`, or an object with one.
+   */
   targets: readonly (string | ListedTarget)[];
 }
 
-/** One instance, with what differs from the others. */
+/** One instance, with the values that differ from those of its service. */
 export interface ListedTarget extends Pick<ServiceRegistration, 'weight' | 'zone'> {
-  /** Protocol, host and port, with the path prefix of every request where there is one. */
+  /** Protocol, host and port, optionally with a path prefix for every request. */
   url: string;
-  /** Beside those of the service. */
+  /** Added to those of the service. */
   tags?: ServiceRegistration['tags'];
 }
 
-/** What may be said of a service. */
+/** The options of a service that apply to its instances. */
 const TRAITS: Readonly<Record<Exclude<keyof ListedService, 'name' | 'targets'>, true>> = {
   healthCheckPath: true,
   healthCheck: true,
@@ -50,7 +52,7 @@ const URL_RULE =
   'a host and a port, without credentials, query and fragment';
 
 /**
- * The registrations that a list of services stands for. An instance has the same id in every process that lists it.
+ * The registrations of a list of services. An instance gets the same id in every process that lists it.
  * @param path where the list stands, such as `services`
  * @throws InvalidConfigurationError naming everything that is wrong
  */
@@ -70,11 +72,11 @@ export function readListedServices(services: unknown, path: string): readonly Se
 
 type Traits = Omit<ServiceRegistration, 'host' | 'port'>;
 
-/** For checks that are not about the address. */
+/** A placeholder address, to check the other fields alone. */
 const ANYWHERE = { serviceName: 'any', host: 'localhost', port: 1 };
 
 interface Read {
-  /** Where the target stands in the list. */
+  /** The position of the target in the list. */
   readonly path: string;
   readonly registration: ServiceRegistration;
 }
@@ -99,7 +101,7 @@ function readService(check: OptionValidator, service: unknown, path: string): Re
     check.problem(`${path}.targets`, targets, 'a list of one or more URLs, such as ["http://10.0.0.5:8080"]');
     return [];
   }
-  // What is wrong with the service is not told again of each of its targets.
+  // Problems of the service are reported once, not for each target.
   const common = problems.length === 0 ? traitsOfAll : ANYWHERE;
   return targets.flatMap((target, index) => readTarget(check, common, target, `${path}.targets[${index}]`));
 }
@@ -123,12 +125,12 @@ function readTarget(check: OptionValidator, common: Traits, target: unknown, pat
     zone: zone ?? common.zone,
     tags: [...(common.tags ?? []), ...(tags ?? [])],
   };
-  // There may be too many tags together.
+  // Together, the tags of the service and the target may be too many.
   check.problems.push(...findRegistrationProblems(registration, nameOf));
   return { path, registration };
 }
 
-/** Undefined where a URL is none of an instance. */
+/** Undefined if the URL does not address an instance. */
 function addressOf(
   url: unknown,
 ): Pick<ServiceRegistration, 'host' | 'port' | 'protocol' | 'path' | 'instanceId'> | undefined {
@@ -143,7 +145,7 @@ function addressOf(
   return { ...address, instanceId: idOf(address) };
 }
 
-/** The usual id, which goes by the address; what shares an address is told apart by its path. */
+/** The default id, derived from host and port; a hash of the path tells instances at one address apart. */
 function idOf({ path, ...address }: Pick<ServiceRegistration, 'host' | 'port' | 'path'>): string | undefined {
   if (path === '' || path === undefined) return undefined;
   const { instanceId } = toInstance({ ...ANYWHERE, ...address }, { ttlMs: 0, now: 0 });
@@ -156,6 +158,6 @@ function findRepeated(check: OptionValidator, registrations: readonly Read[]): v
     const key = keyOf(toInstance(registration, { ttlMs: 0, now: 0 }));
     const first = seen.get(key);
     if (first === undefined) seen.set(key, path);
-    else check.problem(path, undefined, `another instance than ${first}, at whose address it stands`);
+    else check.problem(path, undefined, `another address than that of ${first}`);
   }
 }

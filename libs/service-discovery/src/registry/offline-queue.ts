@@ -16,28 +16,30 @@ import { isOperatorStatus } from '../store/index.js';
 import {
   isShown,
   shownOver,
-  withWords,
+  withStatus,
   type OfflineRegistration,
   type OfflineWrite,
-  type Words,
+  type StatusUpdate,
 } from './offline-write.js';
 import { type SnapshotOverlay } from './snapshot-feed.js';
 
-/** How much of the queue health results may fill: the next check brings them again, so that others go first. */
+/**
+ * The share of the queue that health results may fill. The next check repeats them, so other writes take precedence.
+ */
 const HEALTH_SHARE = 1 / 2;
 
 /**
- * The changes that wait for the store, one an instance, and what readers see because of them. A change stays after it was
- * told to the store until the store shows it, so that nothing disappears in between. Does no I/O.
+ * The writes that wait for the store, one per instance, and the overlay that shows them to readers. A write stays after
+ * the store acknowledged it, until the store shows it, so that readers see no gap in between. Does no I/O.
  */
 export class OfflineQueue implements SnapshotOverlay {
   private readonly writes = new Map<string, OfflineWrite>();
-  /** What the store gave in place of a provisional generation, by key: whoever registered knows only that one. */
-  private readonly given = new Map<string, { readonly provisional: number; readonly generation: number }>();
+  /** The generations that the store assigned in place of provisional ones, which callers still use. By key. */
+  private readonly assigned = new Map<string, { readonly provisional: number; readonly generation: number }>();
   private readonly sending = new Set<string>();
   private lastGeneration: number;
 
-  /** @param limit how many instances may have changes that wait */
+  /** @param limit how many instances may have queued writes */
   constructor(
     private readonly limit: number,
     private readonly clock: Clock,
@@ -49,9 +51,9 @@ export class OfflineQueue implements SnapshotOverlay {
     return this.writes.size;
   }
 
-  /** Of those that the store has not taken yet. */
+  /** The instances whose write the store has not acknowledged. */
   waiting(): InstanceKey[] {
-    return [...this.writes].filter(([, { told }]) => !told).map(([id]) => keyFrom(id));
+    return [...this.writes].filter(([, { acknowledged }]) => !acknowledged).map(([id]) => keyFrom(id));
   }
 
   keys(): InstanceKey[] {
@@ -62,51 +64,51 @@ export class OfflineQueue implements SnapshotOverlay {
     return this.writes.get(keyOf(key));
   }
 
-  /** Whether a change waits: what is done to the instance next has to wait behind it. */
+  /** Whether a write is waiting, so that later writes to the instance have to be queued behind it. */
   holds(key: InstanceKey): boolean {
-    return this.get(key)?.told === false;
+    return this.get(key)?.acknowledged === false;
   }
 
   show(key: InstanceKey, stored: ServiceInstance | undefined): ServiceInstance | undefined {
     const write = this.get(key);
     if (!write) return stored;
-    // What the store shows before it answers is most likely what it is being told.
+    // What the store shows before it answers is most likely the registration being sent.
     if (write.kind === 'registration' && this.sending.has(keyOf(key))) return write.instance;
     if (!isShown(write, stored)) return shownOver(write, stored);
     this.drop(key);
     return stored;
   }
 
-  /** The generation by which the store knows what was registered under a provisional one. */
+  /** The store's generation for a provisional one. */
   generationOf(key: InstanceKey, generation: number): number {
-    const given = this.given.get(keyOf(key));
-    return given?.provisional === generation && !this.holds(key) ? given.generation : generation;
+    const assigned = this.assigned.get(keyOf(key));
+    return assigned?.provisional === generation && !this.holds(key) ? assigned.generation : generation;
   }
 
-  /** Provisional generations of an instance that is gone will not be asked for any more. */
+  /** Drops the provisional generation of an instance that is gone. */
   forget(key: InstanceKey): void {
-    if (!this.writes.has(keyOf(key))) this.given.delete(keyOf(key));
+    if (!this.writes.has(keyOf(key))) this.assigned.delete(keyOf(key));
   }
 
-  /** Forgets as {@link forget} whatever is not there. */
+  /** Drops the provisional generations of all instances that are gone. */
   retain(isThere: (key: InstanceKey) => boolean): void {
-    for (const id of this.given.keys()) if (!isThere(keyFrom(id))) this.forget(keyFrom(id));
+    for (const id of this.assigned.keys()) if (!isThere(keyFrom(id))) this.forget(keyFrom(id));
   }
 
-  /** @throws RegistryUnavailableError where as many changes wait as may */
+  /** @throws RegistryUnavailableError if the queue is full */
   register(asked: ServiceInstance, { keep, inDoubt, askedAt, shown, base }: RegistrationContext): OfflineRegistration {
     const known = this.get(asked);
     this.makeRoom(asked, this.limit);
     this.lastGeneration = Math.max(this.lastGeneration, shown?.generation ?? 0) + 1;
     const instance = { ...asked, generation: this.lastGeneration };
-    // As in every store: maintenance outlives a replacement.
+    // As in every store, a replacement keeps maintenance.
     const operator = shown?.operatorStatus === 'maintenance' ? 'maintenance' : undefined;
     const owed = known && known.kind !== 'removal' && known.operator !== 'draining' ? known.operator : undefined;
     const write: OfflineRegistration = {
       kind: 'registration',
       base: Math.max(known?.base ?? 0, base),
-      told: false,
-      instance: withWords(instance, { operator, note: operator && shown?.operatorNote }),
+      acknowledged: false,
+      instance: withStatus(instance, { operator, note: operator && shown?.operatorNote }),
       keep,
       inDoubt,
       askedAt,
@@ -118,22 +120,22 @@ export class OfflineQueue implements SnapshotOverlay {
     return write;
   }
 
-  /** @param generation of what is to go @throws RegistryUnavailableError where as many changes wait as may */
+  /** @param generation the one to remove @throws RegistryUnavailableError if the queue is full */
   remove(key: InstanceKey, generation: number): void {
     const id = keyOf(key);
     const known = this.writes.get(id);
     this.makeRoom(key, this.limit);
     const base = known?.kind === 'registration' ? known.base : generation;
-    const blind = this.sending.has(id);
-    // What the store never heard of need not be taken back.
-    if (base === 0 && !blind) this.writes.delete(id);
-    else this.writes.set(id, { kind: 'removal', base, told: false, blind });
+    const isRegistering = this.sending.has(id);
+    // The store never saw this registration, so there is nothing to remove.
+    if (base === 0 && !isRegistering) this.writes.delete(id);
+    else this.writes.set(id, { kind: 'removal', base, acknowledged: false, isRegistering });
   }
 
   /**
-   * @param shown what readers see
-   * @returns false: it is no more than a health result, and there is no room for it
-   * @throws RegistryUnavailableError where as many changes wait as may
+   * @param shown the instance as readers see it
+   * @returns false for a health result that finds no room
+   * @throws RegistryUnavailableError if the queue is full
    */
   setStatus(
     shown: ServiceInstance,
@@ -142,30 +144,30 @@ export class OfflineQueue implements SnapshotOverlay {
     isOwn: boolean,
   ): boolean {
     const known = this.get(shown);
-    const words: Words = isOperatorStatus(status)
+    const update: StatusUpdate = isOperatorStatus(status)
       ? { operator: status, note: status === 'up' ? undefined : (detail as OperatorNote | undefined) }
       : { health: { status, detail: detail as HealthDetail | undefined } };
     if (known?.kind === 'registration') {
-      const instance = withWords(known.instance, words);
-      this.writes.set(keyOf(shown), { ...known, ...words, instance, told: false });
+      const instance = withStatus(known.instance, update);
+      this.writes.set(keyOf(shown), { ...known, ...update, instance, acknowledged: false });
       return true;
     }
     const isRoom = known !== undefined || this.writes.size < this.limit * HEALTH_SHARE;
-    if (words.health && !isRoom) return false;
+    if (update.health && !isRoom) return false;
     this.makeRoom(shown, this.limit);
     const earlier = known?.kind === 'status' && known.base === shown.generation ? known : {};
     this.writes.set(keyOf(shown), {
       ...earlier,
-      ...words,
+      ...update,
       kind: 'status',
       base: shown.generation,
-      told: false,
+      acknowledged: false,
       isOwn,
     });
     return true;
   }
 
-  /** A renewal of what waits to be registered. */
+  /** Renews a queued registration. */
   touch(key: InstanceKey, by: LeaseKind): void {
     const known = this.get(key);
     if (known?.kind !== 'registration' || (by === 'checks' && known.instance.lease === 'heartbeat')) return;
@@ -173,27 +175,29 @@ export class OfflineQueue implements SnapshotOverlay {
     this.writes.set(keyOf(key), { ...known, instance, aliveAt: this.clock.now() });
   }
 
-  /** Says that a registration is on its way to the store, until {@link obtained} or {@link unanswered}. */
+  /** Marks a registration as being sent, until {@link obtained} or {@link unanswered}. */
   send(key: InstanceKey): void {
     this.sending.add(keyOf(key));
   }
 
-  /** The store gave a lease; what was done to the instance meanwhile is about that from now on. */
+  /**
+   * The store returned a lease. Writes queued while the registration was being sent apply to that lease from now on.
+   */
   obtained(sent: OfflineRegistration, lease: Lease): void {
     const id = keyOf(lease);
     this.sending.delete(id);
-    this.given.set(id, { provisional: sent.instance.generation, generation: lease.generation });
+    this.assigned.set(id, { provisional: sent.instance.generation, generation: lease.generation });
     const known = this.writes.get(id);
     const { generation: base } = lease;
     if (known?.kind === 'registration') {
       const isSame = known.instance.generation === sent.instance.generation;
       this.writes.set(id, { ...known, base, lease: isSame ? lease : undefined });
     } else {
-      this.writes.set(id, { kind: 'removal', base, told: false, blind: false });
+      this.writes.set(id, { kind: 'removal', base, acknowledged: false, isRegistering: false });
     }
   }
 
-  /** The store did not say whether it took a registration. */
+  /** Sending a registration failed: the store may or may not have it. */
   unanswered(key: InstanceKey): void {
     const id = keyOf(key);
     this.sending.delete(id);
@@ -201,18 +205,18 @@ export class OfflineQueue implements SnapshotOverlay {
     if (known?.kind === 'registration') this.writes.set(id, { ...known, inDoubt: true });
     if (known?.kind !== 'removal') return;
     if (known.base === 0) this.writes.delete(id);
-    else this.writes.set(id, { ...known, blind: false });
+    else this.writes.set(id, { ...known, isRegistering: false });
   }
 
-  /** The store has taken a change, unless another one replaced it meanwhile. @returns whether none did */
-  settle(key: InstanceKey, sent: OfflineWrite): boolean {
+  /** Marks a write as acknowledged. @returns false if another write replaced it in the meantime */
+  acknowledge(key: InstanceKey, sent: OfflineWrite): boolean {
     const known = this.get(key);
     if (!known || !isSameChange(known, sent)) return false;
-    this.writes.set(keyOf(key), { ...known, told: true });
+    this.writes.set(keyOf(key), { ...known, acknowledged: true });
     return true;
   }
 
-  /** Where the own registration is under another generation now, what was said about it is about that one. */
+  /** The own registration has a new generation: applies the queued status to that one. */
   rebase(key: InstanceKey, base: number): void {
     const known = this.get(key);
     if (known) this.writes.set(keyOf(key), { ...known, base });
@@ -223,26 +227,26 @@ export class OfflineQueue implements SnapshotOverlay {
   }
 
   /**
-   * The store is back, and may have lost what it was told before it went: what it does not show has to be told again.
-   * @param held the generation that it holds
+   * The store is back and may have lost acknowledged writes: those that it does not show are sent again.
+   * @param held the generation that the store holds
    */
   reopen(held: (key: InstanceKey) => number | undefined): void {
     for (const [id, write] of this.writes) {
-      // A status that was told and is not shown was changed by somebody else since.
-      if (write.kind === 'status' && write.told) this.writes.delete(id);
-      else if (write.kind === 'removal') this.writes.set(id, { ...write, told: false });
+      // Acknowledged but not shown: another process has changed the status since.
+      if (write.kind === 'status' && write.acknowledged) this.writes.delete(id);
+      else if (write.kind === 'removal') this.writes.set(id, { ...write, acknowledged: false });
       else if (write.kind === 'registration') this.reopenRegistration(id, write, held(keyFrom(id)));
     }
   }
 
   private reopenRegistration(id: string, write: OfflineRegistration, generation: number | undefined): void {
     if (generation !== undefined && generation === write.lease?.generation) return;
-    // What the store does not hold any more has no maintenance that it could keep.
+    // A store that lost the instance has also lost its maintenance, so a replacement could not keep it.
     const owed =
       generation === undefined && write.instance.operatorStatus === 'maintenance' ? 'maintenance' : undefined;
     this.writes.set(id, {
       ...write,
-      told: false,
+      acknowledged: false,
       lease: undefined,
       operator: write.operator ?? owed,
       note: write.note ?? write.instance.operatorNote,
@@ -252,7 +256,7 @@ export class OfflineQueue implements SnapshotOverlay {
   private makeRoom(key: InstanceKey, limit: number): void {
     if (this.writes.has(keyOf(key)) || this.writes.size < limit) return;
     throw new RegistryUnavailableError(
-      `The registry cannot be reached, and ${this.writes.size} changes wait for it already, as many as maxOfflineWrites allows`,
+      `The registry is unreachable, and ${this.writes.size} changes are waiting for it, the limit set by maxOfflineWrites`,
       { service: key.serviceName, instanceId: key.instanceId },
     );
   }
@@ -263,13 +267,13 @@ export interface RegistrationContext {
   readonly inDoubt: boolean;
   /** Monotonic milliseconds. */
   readonly askedAt: number;
-  /** What readers see under the id. */
+  /** The instance as readers see it. */
   readonly shown: ServiceInstance | undefined;
-  /** The generation that the store holds under the id, as far as is known; 0: none. */
+  /** The generation that the store is known to hold under the id; 0 if none. */
   readonly base: number;
 }
 
-/** Whether nothing but a heartbeat came since. */
+/** Whether the write is still the one that was sent; heartbeats do not make it another one. */
 function isSameChange(known: OfflineWrite, sent: OfflineWrite): boolean {
   if (known.kind === 'removal') return sent.kind === 'removal' && known.base === sent.base;
   if (

@@ -9,54 +9,53 @@ import {
   type ServiceInstance,
 } from '../model/index.js';
 
-/** What was said about an instance: the operator's word, the health, or both. */
-export interface Words {
+/** A status update: of the operator status, the health, or both. */
+export interface StatusUpdate {
   readonly operator?: OperatorStatus;
-  /** What was said with it. */
   readonly note?: OperatorNote;
   readonly health?: { readonly status: HealthStatus; readonly detail?: HealthDetail };
 }
 
 interface Write {
-  /** The generation in the store that the change is about; 0: none. What is newer belongs to somebody else. */
+  /** The generation in the store that the write applies to; 0 if none. A newer one belongs to another registration. */
   readonly base: number;
-  /** Whether the store has taken the change: then it is only kept until the store shows it. */
-  readonly told: boolean;
+  /** Whether the store has taken the write, which is then kept only until the store shows it. */
+  readonly acknowledged: boolean;
 }
 
-export interface OfflineRegistration extends Write, Words {
+export interface OfflineRegistration extends Write, StatusUpdate {
   readonly kind: 'registration';
-  /** What is shown, under a provisional generation. */
+  /** The instance as shown to readers, with a provisional generation. */
   readonly instance: ServiceInstance;
   /** Whether this process renews the lease. */
   readonly keep: boolean;
-  /** Whether it was sent and not answered: then it may have taken effect all the same. */
+  /** Whether it was sent without an answer and may have taken effect. */
   readonly inDoubt: boolean;
-  /** Monotonic milliseconds at which it was asked for. */
+  /** When it was requested, in monotonic milliseconds. */
   readonly askedAt: number;
-  /** Monotonic milliseconds of the last heartbeat. */
+  /** When the last heartbeat came, in monotonic milliseconds. */
   readonly aliveAt: number;
-  /** What the store gave for it. */
+  /** The lease that the store returned for it. */
   readonly lease?: Lease;
 }
 
 export interface OfflineRemoval extends Write {
   readonly kind: 'removal';
-  /** Whether what was removed is being registered just now, under a generation that is yet to be known. */
-  readonly blind: boolean;
+  /** Whether the removed instance is being registered right now, under a generation not yet known. */
+  readonly isRegistering: boolean;
 }
 
-export interface OfflineStatus extends Write, Words {
+export interface OfflineStatus extends Write, StatusUpdate {
   readonly kind: 'status';
-  /** Whether the instance is one that this process keeps registered, under another generation if need be. */
+  /** Whether this process keeps the instance registered, so that the status follows it to a new generation. */
   readonly isOwn: boolean;
 }
 
-/** A change to one instance that was made while the store was away; the latest, as far as it replaces earlier ones. */
+/** The pending write to one instance. A later write replaces or extends an earlier one. */
 export type OfflineWrite = OfflineRegistration | OfflineRemoval | OfflineStatus;
 
-/** An instance as the store would show it after it was told. */
-export function withWords(instance: ServiceInstance, { operator, note, health }: Words): ServiceInstance {
+/** The instance as the store will show it after the update. */
+export function withStatus(instance: ServiceInstance, { operator, note, health }: StatusUpdate): ServiceInstance {
   const operatorStatus = operator ?? instance.operatorStatus;
   const healthStatus = health?.status ?? instance.healthStatus;
   const keptDetail = healthStatus === instance.healthStatus ? instance.health : undefined;
@@ -69,44 +68,44 @@ export function withWords(instance: ServiceInstance, { operator, note, health }:
   });
 }
 
-/** What readers are to see while a change waits. @param stored what the store shows, undefined: nothing */
+/** What readers see while a write is pending. @param stored what the store shows; undefined if nothing */
 export function shownOver(write: OfflineWrite, stored: ServiceInstance | undefined): ServiceInstance | undefined {
   switch (write.kind) {
     case 'registration':
       return write.instance;
     case 'removal':
-      return stored && (write.blind || stored.generation <= write.base) ? undefined : stored;
+      return stored && (write.isRegistering || stored.generation <= write.base) ? undefined : stored;
     case 'status':
-      return stored?.generation === write.base ? withWords(stored, write) : stored;
+      return stored?.generation === write.base ? withStatus(stored, write) : stored;
   }
 }
 
-/** Whether the store shows what it was told, or something newer: then the change has served its purpose. */
+/** Whether the store shows the acknowledged write or something newer, so that the write can be dropped. */
 export function isShown(write: OfflineWrite, stored: ServiceInstance | undefined): boolean {
-  if (!write.told) return false;
+  if (!write.acknowledged) return false;
   switch (write.kind) {
     case 'registration':
       return (
         stored !== undefined &&
-        (stored.generation > write.base || (stored.generation === write.base && says(stored, write)))
+        (stored.generation > write.base || (stored.generation === write.base && matches(stored, write)))
       );
     case 'removal':
       return stored === undefined || stored.generation > write.base;
     case 'status':
-      return stored?.generation !== write.base || says(stored, write);
+      return stored?.generation !== write.base || matches(stored, write);
   }
 }
 
 /**
- * Whether somebody else took the id over since. What stands at the same address may be a registration of ours that went
- * unanswered.
+ * Whether another process has registered the id since. A registration at the same address may be our own whose answer
+ * was lost.
  */
 export function isSuperseded({ base, instance, inDoubt }: OfflineRegistration, stored: ServiceInstance): boolean {
   if (stored.generation <= base) return false;
   return !inDoubt || stored.host !== instance.host || stored.port !== instance.port;
 }
 
-function says(stored: ServiceInstance, { operator, health }: Words): boolean {
+function matches(stored: ServiceInstance, { operator, health }: StatusUpdate): boolean {
   return (
     (operator === undefined || stored.operatorStatus === operator) &&
     (health === undefined || stored.healthStatus === health.status)

@@ -9,10 +9,10 @@ import { ServiceRegistry } from './service-registry.js';
 const IDS = ['a', 'b', 'c', 'd'];
 const WORDS: OperatorStatus[] = ['up', 'maintenance', 'draining'];
 const STEPS = 40;
-/** Longer than what a store forgot is carried, and than any wait between two tries. */
+/** Longer than the grace period of lost instances, and than any reconnect delay. */
 const QUIET_MS = 30_000;
 
-/** The same store, for a process that is never cut off from it. */
+/** The same store, for a process that is never cut off. */
 function beside(store: FlakyRegistryStore): RegistryStore {
   return {
     put: (...args) => store.truth.put(...args),
@@ -111,7 +111,7 @@ async function run(seed: number): Promise<void> {
   expect(clock.pendingTimers).toBe(0);
 }
 
-it('whatever is done on both sides of an outage, all see the same in the end', async () => {
+it('all processes see the same after random writes on both sides of an outage', async () => {
   for (let seed = 1; seed <= 300; seed++) {
     await run(seed).catch((error: unknown) => {
       throw new Error(`With seed ${seed}: ${(error as Error).message}`, { cause: error });

@@ -15,7 +15,7 @@ import { ServiceRegistry } from './service-registry.js';
 
 type Emitted = { type: EventName } & Record<string, unknown>;
 
-/** One process over the shared store; it may be cut off from it. */
+/** A process over the shared store that can be cut off from it. */
 interface Process {
   registry: ServiceRegistry;
   events: Emitted[];
@@ -59,7 +59,7 @@ async function started(...args: Parameters<typeof processOf>): Promise<Process> 
   return process;
 }
 
-/** Beside the outage: what others see. */
+/** A process without the outage: what others see. */
 const elsewhere = (): Promise<Process> => started({}, store.truth);
 const user = (instanceId: string, more: Partial<ServiceRegistration> = {}): ServiceRegistration => ({
   serviceName: 'users',
@@ -74,7 +74,7 @@ const describeInstance = ({ instanceId, status, port }: ServiceInstance): string
 const view = (registry: ServiceRegistry): string[] => registry.getInstances('users').map(describeInstance);
 const settled = (): Promise<void> => clock.advanceAsync(0);
 
-/** Until that was noticed, writes are tried. */
+/** Until the outage is noticed, writes are attempted. */
 async function goAway(): Promise<void> {
   store.goAway();
   await settled();
@@ -85,8 +85,8 @@ async function comeBack(): Promise<void> {
   await clock.advanceAsync(5_000);
 }
 
-describe('while the store is away', () => {
-  it('what is registered can be discovered when that resolves, and is everywhere after the return', async () => {
+describe('while the store is unreachable', () => {
+  it('a registration can be discovered at once, and by all processes after the outage', async () => {
     const [one, two] = [await started(), await elsewhere()];
     await one.registry.register(user('a'));
     await goAway();
@@ -107,7 +107,7 @@ describe('while the store is away', () => {
     expect(view(two.registry)).toEqual(['a', 'b']);
   });
 
-  it('nothing that is there disappears from the own view on the return, however late changes arrive', async () => {
+  it('no instance disappears from the own snapshot during the return, however late changes arrive', async () => {
     const one = await started();
     await one.registry.register(user('a'));
     await goAway();
@@ -120,7 +120,7 @@ describe('while the store is away', () => {
     expect(one.registry.offlineWrites).toBe(0);
   });
 
-  it('an operator who says why is understood everywhere, whoever registers the instance anew', async () => {
+  it('the reason of an operator status reaches all processes, also after the instance is registered again', async () => {
     const [one, two] = [await started(), await elsewhere()];
     await one.registry.register(user('a'));
     await one.registry.register(user('b'));
@@ -141,7 +141,7 @@ describe('while the store is away', () => {
     expect(one.registry.offlineWrites).toBe(0);
   });
 
-  it('what is removed is gone at once, and does not come back', async () => {
+  it('a removed instance is gone at once and does not come back', async () => {
     const [one, two] = [await started(), await elsewhere()];
     await one.registry.register(user('a'));
     await two.registry.register(user('b'));
@@ -158,11 +158,11 @@ describe('while the store is away', () => {
     store.lagMs = 300;
     await comeBack();
     expect(new Set(one.shown)).toEqual(new Set(['']));
-    // It was ours to renew no more; the other process registers its own again.
+    // The lease was given up here; the other process registers its instance again.
     expect(view(two.registry)).toEqual([]);
   });
 
-  it('what was registered and removed meanwhile never reaches the store', async () => {
+  it('an instance that was registered and removed never reaches the store', async () => {
     const one = await started();
     await goAway();
     await one.registry.register(user('a'));
@@ -173,7 +173,7 @@ describe('while the store is away', () => {
     expect(store.timesOf('remove')).toEqual([]);
   });
 
-  it('statuses show at once, the latest is told, and heartbeats of what is known are taken', async () => {
+  it('statuses show at once, the latest is sent, and heartbeats of known instances are accepted', async () => {
     const [one, two] = [await started(), await elsewhere()];
     await two.registry.register(user('a'), { heartbeat: 'manual' });
     await settled();
@@ -190,7 +190,7 @@ describe('while the store is away', () => {
     expect(store.timesOf('setStatus')).toHaveLength(2);
   });
 
-  it('says once that changes wait, and what became of them', async () => {
+  it('queued writes are reported once, and so is their outcome', async () => {
     const [one, two] = [await started(), await elsewhere()];
     for (const id of ['gone', 'newer', 'kept']) await two.registry.register(user(id), { heartbeat: 'manual' });
     await settled();
@@ -211,7 +211,7 @@ describe('while the store is away', () => {
     expect(view(two.registry).sort()).toEqual(['kept:maintenance', 'newer:9']);
   });
 
-  it('a newer registration made elsewhere wins over what waits, and is left alone for as long as it lives', async () => {
+  it('a newer registration made elsewhere wins over a queued one, and is left alone while it lives', async () => {
     const [one, two] = [await started(), await elsewhere()];
     const { lease } = await one.registry.register(user('a', { port: 1 }));
     await one.registry.register(user('b', { port: 1 }));
@@ -226,11 +226,11 @@ describe('while the store is away', () => {
     expect(two.registry.getInstance(keyed('a'))!.generation).toBeGreaterThan(lease.generation);
     await two.registry.deregisterOwn();
     await clock.advanceAsync(300_000);
-    // As ever: what the successor leaves, its predecessor takes back.
+    // The predecessor registers again once its successor is gone.
     expect(view(two.registry).sort()).toEqual(['a:1', 'c:1']);
   });
 
-  it('replaces an own registration, under one id', async () => {
+  it('a registration replaces an earlier one of this process under the same id', async () => {
     const [one, two] = [await started(), await elsewhere()];
     await one.registry.register(user('a', { port: 1 }));
     await one.registry.setStatus(keyed('a'), 'maintenance');
@@ -250,7 +250,7 @@ describe('while the store is away', () => {
   });
 
   it.each(['auto', 'manual'] as const)(
-    'registers again with the maintenance that a flushed store has forgotten (heartbeat: %s)',
+    'a registration keeps maintenance that the store lost (heartbeat: %s)',
     async (heartbeat) => {
       const one = await started();
       await one.registry.register(user('a', { port: 1 }), { heartbeat });
@@ -266,7 +266,7 @@ describe('while the store is away', () => {
     },
   );
 
-  it('a provisional generation is good after the return, too', async () => {
+  it('a provisional generation stays valid after the return', async () => {
     const [one, two] = [await started(), await elsewhere()];
     await goAway();
     const { lease } = await one.registry.register(user('a'), { heartbeat: 'manual' });
@@ -279,7 +279,7 @@ describe('while the store is away', () => {
     expect(view(two.registry)).toEqual([]);
   });
 
-  it('refuses what has no place in the queue, and goes on with the rest', async () => {
+  it('a write that exceeds the queue is rejected, and the others go on', async () => {
     const one = await started({ maxOfflineWrites: 2 });
     await one.registry.register(user('a'));
     await goAway();
@@ -288,9 +288,9 @@ describe('while the store is away', () => {
     await one.registry.register(user('c'));
     for (const refused of [one.registry.register(user('d')), one.registry.setStatus(keyed('a'), 'draining')]) {
       await expect(refused).rejects.toThrow(RegistryUnavailableError);
-      await expect(refused).rejects.toThrow(/2 changes wait for it already, as many as maxOfflineWrites allows/);
+      await expect(refused).rejects.toThrow(/2 changes are waiting for it, the limit set by maxOfflineWrites/);
     }
-    // A health result shows all the same: the next check brings it again.
+    // The health result shows anyway, and the next check repeats it.
     expect(await one.registry.setStatus(keyed('a'), 'healthy')).toBe(true);
     expect(view(one.registry)).toEqual(['a:healthy', 'b:maintenance', 'c']);
     expect(one.registry.offlineWrites).toBe(2);
@@ -298,7 +298,7 @@ describe('while the store is away', () => {
     expect(view(one.registry)).toEqual(['a', 'b:maintenance', 'c']);
   });
 
-  it('goes on with its own instances alone when the snapshot is too old', async () => {
+  it('only own instances are served once the snapshot is too old', async () => {
     const [one, two] = [await started({ maxSnapshotAge: '1h' }), await elsewhere()];
     await one.registry.register(user('own'));
     await two.registry.register(user('other'));
@@ -313,8 +313,8 @@ describe('while the store is away', () => {
   });
 });
 
-describe('at the first start without a store', () => {
-  it('works locally, and joins when there is one', async () => {
+describe('on a first start without the store', () => {
+  it('the registry works locally, and joins the store when it can be reached', async () => {
     await goAway();
     const [one, two] = [await started(), await elsewhere()];
     await two.registry.register(user('b'));
@@ -332,11 +332,11 @@ describe('at the first start without a store', () => {
     expect(view(two.registry).sort()).toEqual(['a:healthy', 'b']);
     const registered = one.events.filter(({ type }) => type === 'instance.registered');
     expect(registered).toMatchObject([{ replaced: false }, { replaced: true }]);
-    // Nor was it ever shown as unchecked in between.
+    // It was never shown as unchecked in between.
     expect(one.shown.slice(1).filter((line) => !line.includes('a:healthy'))).toEqual([]);
   });
 
-  it('what registers before the start is told at the start', async () => {
+  it('registrations made before start() are reported at the start', async () => {
     const one = processOf();
     await one.registry.register(user('a'));
     expect(view(one.registry)).toEqual(['a']);
@@ -346,8 +346,8 @@ describe('at the first start without a store', () => {
   });
 });
 
-describe('on the return', () => {
-  it('of a store without its memory, all is registered and said again', async () => {
+describe("on the store's return", () => {
+  it('everything is registered and set again if the store lost its data', async () => {
     const one = await started();
     await one.registry.register(user('a'));
     await goAway();
@@ -361,13 +361,13 @@ describe('on the return', () => {
     expect(view(two.registry).sort()).toEqual(['a:maintenance', 'b']);
   });
 
-  it('a loss in the middle of it is made up for at the next one', async () => {
+  it('another outage during the reconciliation is made up for at the next return', async () => {
     const one = await started();
     await one.registry.register(user('old'));
     await goAway();
     await one.registry.register(user('a'));
     await one.registry.deregister(keyed('old'));
-    // It takes effect, and is answered when the store has gone again.
+    // It takes effect, but the store is gone again before it answers.
     const answers = [store.hold('put'), store.hold('remove')];
     store.comeBack();
     await clock.advanceAsync(200);
@@ -384,7 +384,7 @@ describe('on the return', () => {
     expect(view((await elsewhere()).registry)).toEqual([]);
   });
 
-  it('a refused command is tried again while the store can be watched', async () => {
+  it('a rejected command is retried while the store is connected', async () => {
     const [one, two] = [await started(), await elsewhere()];
     await one.registry.register(user('old'));
     store.refuse('put', 3);
@@ -399,8 +399,8 @@ describe('on the return', () => {
   });
 });
 
-describe('shutting down while the store is away', () => {
-  it('ends in bounded time, with what it could not tell in the report', async () => {
+describe('shutdown while the store is unreachable', () => {
+  it('ends in bounded time, and reports what it could not send', async () => {
     const one = await started();
     await one.registry.register(user('a'));
     await goAway();

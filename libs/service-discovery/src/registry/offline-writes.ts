@@ -14,7 +14,7 @@ import {
 import { isHealthNews, isOperatorStatus, type RegistryStore } from '../store/index.js';
 import { type LeaseKeeper } from './lease-keeper.js';
 import { type OfflineQueue } from './offline-queue.js';
-import { withWords } from './offline-write.js';
+import { withStatus } from './offline-write.js';
 import { Reconciler } from './reconciler.js';
 import { type SnapshotFeed } from './snapshot-feed.js';
 
@@ -26,28 +26,28 @@ export interface OfflineWritesDeps {
   readonly keeper: LeaseKeeper;
   readonly feed: SnapshotFeed;
   readonly queue: OfflineQueue;
-  /** What readers see. */
+  /** The instance as readers see it. */
   readonly shown: (key: InstanceKey) => ServiceInstance | undefined;
 }
 
-/** A write that has not been taken by the store. */
+/** A write that the store has not taken. */
 export interface WriteAttempt {
-  /** Whether it was sent and not answered: then it may have taken effect at the store all the same. */
+  /** Whether it was sent without an answer and may have taken effect. */
   readonly inDoubt: boolean;
   /** Monotonic milliseconds. */
   readonly askedAt: number;
 }
 
 /**
- * Lets a process work while the store is away: what it registers, removes and says of instances shows at once in its own
- * snapshot, waits in a bounded queue, and is reconciled when the store returns.
+ * Lets a process go on while the store is unreachable: its registrations, removals and status updates show at once in
+ * its own snapshot, wait in a bounded queue, and are reconciled when the store is back.
  */
 export class OfflineWrites {
   private readonly reconciler: Reconciler;
-  /** Generations that the store gave and has not shown, by key. */
+  /** Generations that the store assigned but has not shown, by key. */
   private readonly unshown = new Map<string, number>();
   private isAnnounced = false;
-  /** Generations that the store holds, by key, between its answer and what comes of it. */
+  /** The generations in the store's latest reset, by key, until {@link returned} uses them. */
   private held: ReadonlyMap<string, number> = new Map();
   private closed = false;
 
@@ -71,23 +71,23 @@ export class OfflineWrites {
     });
   }
 
-  /** How many instances have a change that the store has not taken yet. */
+  /** How many instances have a write that the store has not taken. */
   get waiting(): number {
     return this.deps.queue.waiting().length;
   }
 
-  /** Whether an instance is registered with this process alone: the store has not taken it yet. */
+  /** Whether only this process knows the instance, since the store has not taken its registration. */
   isPending(key: InstanceKey): boolean {
     const write = this.deps.queue.get(key);
     return write?.kind === 'registration' && write.lease === undefined;
   }
 
-  /** Whether a removal waits for the store. */
+  /** Whether a removal is waiting for the store. */
   isRemoving(key: InstanceKey): boolean {
     return this.deps.queue.holds(key) && this.deps.queue.get(key)?.kind === 'removal';
   }
 
-  /** The provisional lease of what this process will renew once the store has taken it. */
+  /** The provisional lease of an instance that this process will renew once the store has taken it. */
   leaseOf(key: InstanceKey): Lease | undefined {
     const write = this.deps.queue.get(key);
     if (write?.kind !== 'registration' || !write.keep || write.lease) return undefined;
@@ -98,14 +98,13 @@ export class OfflineWrites {
     return this.deps.queue.keys().flatMap((key) => this.leaseOf(key) ?? []);
   }
 
-  /** The generation by which the store knows what was registered under a provisional one. */
+  /** The store's generation for a provisional one. */
   generationOf(key: InstanceKey, generation: number): number {
     return this.deps.queue.generationOf(key, generation);
   }
 
   /**
-   * Does something at the store, or where that is away, or has yet to hear of something earlier, in the queue.
-   * @param offline called with how it stands with the write
+   * Writes to the store, or to the queue if the store is unavailable or an earlier write to the instance is waiting.
    */
   async write<T>(key: InstanceKey, online: () => Promise<T>, offline: (attempt: WriteAttempt) => T): Promise<T> {
     const { queue, clock, feed } = this.deps;
@@ -134,7 +133,7 @@ export class OfflineWrites {
     return { instance, lease: leaseFrom(instance) };
   }
 
-  /** @returns false: another generation is shown, or none */
+  /** @returns false if readers see another generation or none */
   deregister(lease: Lease): boolean {
     const { queue, keeper } = this.deps;
     if (!this.isHeld(lease)) return false;
@@ -144,14 +143,14 @@ export class OfflineWrites {
     return true;
   }
 
-  /** @returns false: the last answer of the store was that there is no such instance */
+  /** @returns false if the store last answered that there is no such instance */
   setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: StatusDetail): boolean {
     const { queue, keeper, feed, shown } = this.deps;
     const instance = shown(key);
     if (!instance) {
       if (feed.snapshot.connected) return false;
       const { serviceName: service, instanceId } = key;
-      const message = 'The registry cannot be reached, and no earlier answer holds this instance';
+      const message = 'The registry is unreachable, and this instance is not in the last snapshot';
       throw new RegistryUnavailableError(message, { service, instanceId });
     }
     const isRepeat = !isOperatorStatus(status) && status === instance.healthStatus && !queue.get(key);
@@ -162,12 +161,12 @@ export class OfflineWrites {
     }
     this.queued(key);
     const said = shown(key);
-    // Should the store lose its memory, the word is said again with the registration.
+    // The keeper sets the status again if the store loses its data and the instance is registered again.
     if (isOwn && said) keeper.follow({ type: 'put', revision: feed.snapshot.revision, instance: said });
     return true;
   }
 
-  /** @returns false: another generation is shown, or none */
+  /** @returns false if readers see another generation or none */
   heartbeat(lease: Lease, by: LeaseKind = 'heartbeat'): boolean {
     const { queue, feed } = this.deps;
     if (!this.isHeld(lease)) return false;
@@ -176,7 +175,7 @@ export class OfflineWrites {
     return true;
   }
 
-  /** As {@link heartbeat}, of many: in one round trip where the store is there. */
+  /** {@link heartbeat} for many leases, in one round trip if the store is available. */
   async renewAll(leases: readonly Lease[], by: LeaseKind): Promise<readonly boolean[]> {
     const { store, queue, feed } = this.deps;
     const offline = (): boolean[] => leases.map((lease) => this.heartbeat(lease, by));
@@ -191,18 +190,18 @@ export class OfflineWrites {
     }
   }
 
-  /** The store was lost before it showed what it gave this lease for. */
+  /** The store was lost before it showed the registration of this lease. */
   unseen(lease: Lease): void {
     this.unshown.set(keyOf(lease), lease.generation);
   }
 
-  /** What the store itself holds; the snapshot may go on to show what it has forgotten. */
+  /** Takes in what the store holds; the snapshot may also show instances that the store lost. */
   answered(instances: readonly ServiceInstance[]): void {
     if (this.deps.queue.size === 0) return;
     this.held = new Map(instances.map((instance) => [keyOf(instance), instance.generation]));
   }
 
-  /** The store has answered again, and the snapshot shows what it said. */
+  /** The store is back, and the snapshot shows its answer. */
   returned(): void {
     const { queue, feed, shown } = this.deps;
     const keys = queue.keys();
@@ -214,7 +213,7 @@ export class OfflineWrites {
     this.reconciler.run();
   }
 
-  /** The store takes writes again that it refused. */
+  /** The store takes writes again. */
   accepted(): void {
     this.reconciler.run();
   }
@@ -225,7 +224,7 @@ export class OfflineWrites {
     this.unshown.delete(keyOf(key));
   }
 
-  /** Resolves when nothing is being told to the store. */
+  /** Resolves when no write is being sent to the store. */
   idle(): Promise<void> {
     return this.reconciler.idle();
   }
@@ -235,7 +234,7 @@ export class OfflineWrites {
     this.reconciler.close();
   }
 
-  /** Whether a lease is that of what is shown, or a newer one of ours that the store has not shown yet. */
+  /** Whether a lease is that of the instance that readers see, or a newer one of ours that the store has not shown. */
   private isHeld(lease: Lease): boolean {
     const own = this.ownGeneration(lease);
     const instance = this.deps.shown(lease);
@@ -245,7 +244,7 @@ export class OfflineWrites {
     return own === lease.generation && own > known;
   }
 
-  /** The latest that this process has a lease of; 0: none. It may be newer than what the store has shown. */
+  /** The latest generation of our own leases, which may be newer than what the store has shown; 0 if none. */
   private ownGeneration(key: InstanceKey): number {
     return Math.max(this.deps.keeper.leaseOf(key)?.generation ?? 0, this.unshown.get(keyOf(key)) ?? 0);
   }
@@ -260,13 +259,13 @@ export class OfflineWrites {
     this.reconciler.wake();
   }
 
-  /** A result that need not wait for the store: the next check brings it again. */
+  /** Shows a health result without queueing it: the next check repeats it. */
   private showHealth(instance: ServiceInstance, status: OperatorStatus | HealthStatus, detail?: StatusDetail): void {
     if (isOperatorStatus(status)) return;
     const health = detail as HealthDetail | undefined;
     if (status === instance.healthStatus && !isHealthNews(instance.health, health)) return;
-    const words = { health: { status, detail: health } };
-    this.deps.feed.showLocally(instance, withWords(instance, words));
+    const update = { health: { status, detail: health } };
+    this.deps.feed.showLocally(instance, withStatus(instance, update));
   }
 }
 

@@ -2,13 +2,13 @@ import { OptionValidator, type Duration } from '../common/index.js';
 
 export interface ServiceRegistryOptions {
   /**
-   * How long a registration that names no `ttl` of its own lives without a heartbeat: 1 s to 1 day.
+   * How long a registration without a `ttl` of its own lives without a heartbeat: 1 s to 1 day.
    * @default '300s'
    */
   serviceTtl: Duration;
   /**
-   * How often this process renews its own leases: 100 ms or more, less than `serviceTtl`. A lease that is shorter than
-   * this is renewed by the default rule.
+   * How often this process renews its own leases: at least 100 ms and less than `serviceTtl`. Leases that are not
+   * longer than this are renewed at the default interval.
    * @default a third of the shortest lease, at most 30 s
    */
   heartbeatInterval?: Duration;
@@ -18,28 +18,30 @@ export interface ServiceRegistryOptions {
    */
   startTimeout: Duration;
   /**
-   * Whether `lastHeartbeat` follows the heartbeats of all instances. Turn it off where thousands of processes watch
-   * one registry: then it shows the time of the last other change of the instance.
+   * Whether `lastHeartbeat` follows the heartbeats of all instances. Turn it off if thousands of processes watch one
+   * registry; `lastHeartbeat` is then the time of the last other change of the instance.
    * @default true
    */
   trackHeartbeats: boolean;
   /**
-   * How long the last good snapshot serves while the store is away, 1 s to 30 days; after that, discovery and calls fail
-   * with `REGISTRY_UNAVAILABLE`. By then addresses may belong to somebody else. The default outlasts a weekend.
+   * How long the last snapshot is served while the store is unreachable, 1 s to 30 days. After that, discovery and
+   * calls fail with `REGISTRY_UNAVAILABLE`, since the addresses may belong to other services by then. The default
+   * outlasts a weekend.
    * @default '3d'
    */
   maxSnapshotAge: Duration;
   /**
-   * How many instances may have changes that wait for a store that is away, 0 to 1,000,000. They show in the own snapshot
-   * at once, and are reconciled when the store returns. 0: writes reject while it is away.
+   * How many instances may have writes queued while the store is unreachable, 0 to 1,000,000. Queued writes show in
+   * this process's snapshot at once, and are reconciled when the store is back. 0: writes are rejected while it is
+   * unreachable.
    * @default 0
    */
   maxOfflineWrites: number;
   /**
-   * Which services this process reads: all, or only those that it registers, calls, discovers or watches by name. The
-   * second saves memory and traffic where there are thousands of services or processes; lists, counts and aggregated
-   * health then tell of these services alone, and the process takes no part in health checks: some other has to follow
-   * all, or nothing is checked. The first call of a service waits for the registry, at most `startTimeout`.
+   * Which services this process reads: all, or only those that it registers, calls, discovers or watches by name.
+   * `used` saves memory and traffic with thousands of services or processes. Lists, counts and aggregated health then
+   * cover only these services, and the process runs no health checks, so at least one other process has to follow all.
+   * The first call to a service waits for the registry, at most `startTimeout`.
    * @default 'all'
    */
   follow: 'all' | 'used';
@@ -66,7 +68,7 @@ export interface ResolvedServiceRegistryOptions {
 
 /**
  * Fills in the defaults.
- * @param path what stands before an option's name in a problem, such as `registry`
+ * @param path prefix of option names in error messages, such as `registry`
  * @throws InvalidConfigurationError naming every wrong option
  */
 export function resolveServiceRegistryOptions(

@@ -3,18 +3,18 @@ import { type InstanceKey, type Lease } from '../model/index.js';
 import { inBatches } from './batches.js';
 
 const CONCURRENCY = 16;
-/** How long a shutdown waits for the store. */
+/** How long a shutdown waits for the store, in milliseconds. */
 const PATIENCE_MS = 5_000;
 
-/** What became of the instances that this process registered. */
+/** The outcome for the instances that this process registered. */
 export interface OwnInstancesReport {
-  /** Done, or no longer ours. */
+  /** Done, or no longer registered by this process. */
   readonly done: readonly InstanceKey[];
-  /** Not done within 5 s: the store refused, or did not answer. Their leases run out. */
+  /** Failed, or not done within 5 s. Their leases expire. */
   readonly failed: readonly { readonly key: InstanceKey; readonly error: unknown }[];
 }
 
-/** Does one thing to every own lease, 16 at a time, for at most 5 s; never rejects. */
+/** Runs `task` for each lease, 16 at a time, for at most 5 s. Never rejects. */
 export async function forEachOwn(
   clock: Clock,
   leases: readonly Lease[],

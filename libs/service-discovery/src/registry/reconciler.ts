@@ -10,22 +10,22 @@ import {
   type OfflineRemoval,
   type OfflineStatus,
   type OfflineWrite,
-  type Words,
+  type StatusUpdate,
 } from './offline-write.js';
 
 const CONCURRENCY = 16;
-/** The waits after a pass in which the store did not take everything, though it can be watched. */
+/** The delay after a pass in which the store was connected but did not take every write. */
 const BACKOFF = { firstMs: 1_000, longestMs: 10_000 };
 
-/** What became of the changes that waited, one an instance. */
+/** The outcome of the queued writes, one per instance. */
 interface Reconciliation {
-  /** Told to the store. */
+  /** Sent to the store. */
   readonly applied: number;
-  /** Dropped: a newer registration holds the id. */
+  /** Dropped because a newer registration holds the id. */
   readonly superseded: number;
-  /** Dropped: there is no such registration any more. */
+  /** Dropped because the registration no longer exists. */
   readonly gone: number;
-  /** Dropped: heartbeats of what waited to be registered have stopped. */
+  /** Dropped because the heartbeats of a queued registration have stopped. */
   readonly expired: number;
 }
 
@@ -35,20 +35,20 @@ export interface ReconcilerDeps {
   readonly store: RegistryStore;
   readonly keeper: LeaseKeeper;
   readonly queue: OfflineQueue;
-  /** Whether the store is being watched, and takes writes. */
+  /** Whether the store is being watched and takes writes. */
   connected(): boolean;
-  /** What the store shows. */
+  /** The instance as the store shows it. */
   stored(key: InstanceKey): ServiceInstance | undefined;
-  /** Something about a change is different from before: readers may see something else now. */
+  /** A queued write has changed, so readers may see another instance. */
   changed(key: InstanceKey): void;
-  /** Nothing waits any more. */
+  /** No write is waiting any more. */
   done(outcome: Reconciliation): void;
 }
 
 /**
- * Tells the store what was done while it was away: removals by generation, statuses where the same registration still
- * stands, registrations unless a newer one was made elsewhere. Goes on trying while the store can be watched; when it
- * is away again, waits for its next return.
+ * Sends the queued writes to the store: removals by generation, statuses if the same registration is still there,
+ * registrations unless another process made a newer one. Retries while the store is connected; once it is lost, waits
+ * for its return.
  */
 export class Reconciler {
   private counts = { applied: 0, superseded: 0, gone: 0, expired: 0 };
@@ -59,7 +59,7 @@ export class Reconciler {
 
   constructor(private readonly deps: ReconcilerDeps) {}
 
-  /** Begins a pass; does nothing while one is under way, as that takes in what comes meanwhile. */
+  /** Starts a pass. Does nothing while one is running: it also sends writes queued in the meantime. */
   run(): void {
     if (this.running || this.closed || !this.deps.connected()) return;
     this.disarm();
@@ -69,14 +69,14 @@ export class Reconciler {
     });
   }
 
-  /** Something waits though the store can be watched: it is tried again soon. */
+  /** A write is queued although the store is connected: schedules a pass. */
   wake(): void {
     if (this.running || this.timer || this.closed || !this.deps.connected()) return;
     const delay = reconnectDelay(Math.max(1, this.failures), BACKOFF, this.deps.random);
     this.timer = this.deps.clock.setTimer(() => this.run(), delay, { keepAlive: false });
   }
 
-  /** Resolves when no pass is under way. */
+  /** Resolves when no pass is running. */
   async idle(): Promise<void> {
     await this.running;
   }
@@ -95,8 +95,8 @@ export class Reconciler {
     let failed = false;
     await inBatches(this.deps.queue.waiting(), CONCURRENCY, async (key) => {
       if (this.closed || !this.deps.connected()) return;
-      // Whoever watches the registry reports the outage; here it only means to try again.
-      await this.deliver(key).catch(() => (failed = true));
+      // The feed reports the outage; here a failure only means a retry.
+      await this.sendAll(key).catch(() => (failed = true));
     });
     this.failures = failed ? this.failures + 1 : 0;
   }
@@ -112,12 +112,12 @@ export class Reconciler {
     this.deps.done(counts);
   }
 
-  /** Until nothing waits for an instance: what is done to it meanwhile is told, too. */
-  private async deliver(key: InstanceKey): Promise<void> {
+  /** Sends writes until none is waiting for the instance, including those queued in the meantime. */
+  private async sendAll(key: InstanceKey): Promise<void> {
     const { queue } = this.deps;
-    for (let write = queue.get(key); write && !write.told; write = queue.get(key)) {
+    for (let write = queue.get(key); write && !write.acknowledged; write = queue.get(key)) {
       try {
-        await this.tell(key, write);
+        await this.send(key, write);
       } finally {
         if (!this.closed) this.deps.changed(key);
       }
@@ -125,7 +125,7 @@ export class Reconciler {
     }
   }
 
-  private tell(key: InstanceKey, write: OfflineWrite): Promise<void> {
+  private send(key: InstanceKey, write: OfflineWrite): Promise<void> {
     if (write.kind === 'removal') return this.remove(key, write);
     if (write.kind === 'status') return this.setStatus(key, write);
     return write.lease ? this.finishRegistration(key, write) : this.register(key, write);
@@ -136,7 +136,7 @@ export class Reconciler {
     const stored = this.deps.stored(key);
     const own = keeper.leaseOf(key);
     if (own && own.generation === stored?.generation) {
-      // It was put before, lost with the store's memory, and registered again by whoever keeps the lease.
+      // Sent before, lost with the store's data, and registered again by the lease keeper.
       queue.obtained(write, own);
       return;
     }
@@ -146,7 +146,7 @@ export class Reconciler {
     }
     const claim = await this.claimOf(write, stored);
     if (claim === undefined && stored && isSuperseded(write, stored)) {
-      this.giveWay(key, write);
+      this.yieldToNewer(key, write);
       return;
     }
     queue.send(key);
@@ -155,45 +155,46 @@ export class Reconciler {
     } catch (error) {
       queue.unanswered(key);
       if (!(error instanceof LeaseLostError)) throw error;
-      this.giveWay(key, write);
+      this.yieldToNewer(key, write);
     }
   }
 
   /**
-   * The generation that a registration would have had if the store had been there, by which the store tells the later one
-   * of several. It is later than what it replaced, and than a try of its own that went unanswered.
-   * @returns undefined: the store cannot tell
+   * The generation that the registration would have got had the store been reachable. The store compares claims to find
+   * the latest registration of an id. The claim is above that of the replaced registration, and above that of an
+   * earlier attempt that got no answer.
+   * @returns undefined if the store's generations do not follow a clock
    */
   private async claimOf(write: OfflineRegistration, stored: ServiceInstance | undefined): Promise<number | undefined> {
     const { clock, store } = this.deps;
     const now = await store.generationNow?.();
     if (now === undefined) return undefined;
-    // By the time that the answer took, the claim is too early: what was registered later never gives way.
+    // The round trip makes the claim too early, never too late, so it cannot displace a later registration.
     const ageMs = clock.now() - write.askedAt;
     const unanswered = stored && !isSuperseded(write, stored) ? stored.generation : 0;
     return Math.max(Math.floor(now - ageMs * 1_000), write.base + 1, unanswered);
   }
 
-  /** A later registration holds the id, so this one is made only after that has ended. */
-  private giveWay(key: InstanceKey, write: OfflineRegistration): void {
+  /** A later registration holds the id: this one is registered once that one is gone. */
+  private yieldToNewer(key: InstanceKey, write: OfflineRegistration): void {
     const { queue, keeper } = this.deps;
     const waiting = queue.get(key);
-    // What was registered or removed here while the store was asked is told next.
+    // A newer local write was queued while the store was asked; it is sent next.
     if (waiting?.kind !== 'registration' || waiting.instance.generation !== write.instance.generation) return;
     if (write.keep && !keeper.leaseOf(key)) keeper.adopt(write.instance, key);
     this.drop(key, 'superseded');
   }
 
   private async finishRegistration(key: InstanceKey, write: OfflineRegistration): Promise<void> {
-    await this.say(key, write);
-    if (this.deps.queue.settle(key, write)) this.counts.applied += 1;
+    await this.applyStatus(key, write);
+    if (this.deps.queue.acknowledge(key, write)) this.counts.applied += 1;
   }
 
   private async remove(key: InstanceKey, write: OfflineRemoval): Promise<void> {
     const { keeper, store, queue } = this.deps;
     if (keeper.leaseOf(key)?.generation === write.base) keeper.forget(key);
     const removed = await store.remove({ ...key, generation: write.base, ttlMs: 0 });
-    if (!queue.settle(key, write)) return;
+    if (!queue.acknowledge(key, write)) return;
     const stored = this.deps.stored(key);
     if (removed) this.counts.applied += 1;
     else this.counts[stored && stored.generation > write.base ? 'superseded' : 'gone'] += 1;
@@ -206,9 +207,9 @@ export class Reconciler {
     if (!stored) {
       this.drop(key, 'gone');
     } else if (stored.generation === write.base) {
-      // Where the store has forgotten it, whoever keeps the lease says the operator's word again.
-      const isKnown = (await this.say(key, write)) || own !== undefined;
-      if (queue.settle(key, write)) this.counts[isKnown ? 'applied' : 'gone'] += 1;
+      // If the store lost the instance, the keeper sets the operator status again when it registers it.
+      const isKnown = (await this.applyStatus(key, write)) || own !== undefined;
+      if (queue.acknowledge(key, write)) this.counts[isKnown ? 'applied' : 'gone'] += 1;
     } else if (stored.generation === own?.generation) {
       queue.rebase(key, stored.generation);
     } else {
@@ -216,7 +217,7 @@ export class Reconciler {
     }
   }
 
-  private async say(key: InstanceKey, { operator, note, health }: Words): Promise<boolean> {
+  private async applyStatus(key: InstanceKey, { operator, note, health }: StatusUpdate): Promise<boolean> {
     const { store } = this.deps;
     const heard = operator === undefined || (await store.setStatus(key, operator, note));
     return heard && (health === undefined || store.setStatus(key, health.status, health.detail));

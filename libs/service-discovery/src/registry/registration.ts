@@ -2,34 +2,37 @@ import { type Lease, type LeaseKind, type ServiceInstance } from '../model/index
 
 export interface RegisterOptions {
   /**
-   * `auto`: this process renews the lease, registers again when it was lost, and ends it in `deregisterOwn()`.
-   * `manual`: somebody calls `heartbeat` in time, such as another process over REST.
+   * `auto`: this process renews the lease, registers the instance again if the lease is lost, and ends the lease in
+   * `deregisterOwn()`. `manual`: the caller calls `heartbeat` in time, as other processes do over REST.
    * @default 'auto'
    */
   heartbeat?: 'auto' | 'manual';
   /**
-   * What renews the lease. `checks`: health checks that pass, until the first heartbeat from elsewhere comes; where this
-   * process renews it, too, that leaves it as it is.
+   * What renews the lease. `checks`: passing health checks, until the first heartbeat that does not come from this
+   * process's own renewals.
    * @default 'heartbeat'
    */
   lease?: LeaseKind;
   /**
-   * For a registration that comes back after its lease was lost: the generation that it had at first. Where the id was
-   * registered later than that, nothing changes, and `LeaseLostError` is thrown.
-   * @default none: it replaces whatever holds the id
+   * The original generation of an instance that is registered again after its lease was lost. If the id was registered
+   * later than that, nothing changes and `LeaseLostError` is thrown.
+   * @default none: replaces the registration that holds the id
    */
   claim?: number;
 }
 
 export interface GenerationOptions {
-  /** Acts only while this registration holds the id. @default our own registration's, else the one that the snapshot shows */
+  /**
+   * Applies only while this generation holds the id.
+   * @default the generation of our own lease, else that in the snapshot
+   */
   generation?: number;
 }
 
-/** What became of a registration. */
+/** The result of a registration. */
 export interface RegisteredInstance {
   readonly instance: ServiceInstance;
   readonly lease: Lease;
-  /** Whether an instance stood under this id before. */
+  /** Whether it replaced an earlier registration of the id. */
   readonly replaced: boolean;
 }

@@ -15,13 +15,13 @@ import {
   type StatusReport,
 } from '../model/index.js';
 import { isHealthNews, isOperatorStatus, type RegistryStore } from '../store/index.js';
-import { type EffectWaiters } from './effect-waiters.js';
+import { type SnapshotWaiters } from './snapshot-waiters.js';
 import { KeyedLock } from './keyed-lock.js';
 import { type LeaseKeeper } from './lease-keeper.js';
 import { type OfflineWrites, type WriteAttempt } from './offline-writes.js';
 import { type RegisteredInstance } from './registration.js';
 
-/** How long a change waits to be seen in the own snapshot before it is taken as done all the same. */
+/** How long a write waits for the snapshot to reflect it. After that it resolves anyway. */
 const VISIBILITY_PATIENCE_MS = 1_000;
 
 export interface RegistryWritesDeps {
@@ -29,27 +29,30 @@ export interface RegistryWritesDeps {
   readonly events: EventSink;
   readonly store: RegistryStore;
   readonly keeper: LeaseKeeper;
-  readonly effects: EffectWaiters;
-  /** Where changes go while the store is away; left out: they reject. */
+  readonly waiters: SnapshotWaiters;
+  /** Queues writes while the store is unavailable. If undefined, they are rejected. */
   readonly offline: OfflineWrites | undefined;
-  /** The length of a lease where none is known. */
+  /** The lease length to assume for instances that are not in the snapshot. */
   readonly serviceTtlMs: number;
   snapshot(): RegistrySnapshot;
-  /** What readers see. */
+  /** The instance as readers see it. */
   shown(key: InstanceKey): ServiceInstance | undefined;
 }
 
-/** Changes the registry: at the store, or while that is away in the queue. Resolves when the own snapshot shows it. */
+/**
+ * Writes to the store, or to the offline queue while the store is unavailable. Resolves once the snapshot shows the
+ * write.
+ */
 export class RegistryWrites {
   private readonly registering = new KeyedLock();
-  /** What is being registered before there is a snapshot: the first one holds it, and so is news for once. */
+  /** Registered before the first snapshot. That snapshot emits no events, so `reportUnseen` emits them. */
   private readonly unseen = new Set<string>();
 
   constructor(private readonly deps: RegistryWritesDeps) {}
 
   /** @param keep whether this process renews the lease */
   register(asked: ServiceInstance, keep: boolean, claim?: number): Promise<RegisteredInstance> {
-    // One after the other under one id: the second of two that come together has to see the first.
+    // Registrations of one id run one at a time: `replaced` of the second has to see the first.
     return this.registering.run(keyOf(asked), () => {
       const replaced = this.deps.shown(asked) !== undefined;
       return this.write(
@@ -82,20 +85,20 @@ export class RegistryWrites {
   }
 
   setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, report?: StatusReport): Promise<boolean> {
-    const said = withSince(status, report, this.deps.shown(key), this.deps.clock.epoch());
+    const detail = withSince(status, report, this.deps.shown(key), this.deps.clock.epoch());
     return this.write(
       key,
-      () => this.say(key, status, said),
-      (offline) => offline.setStatus(key, status, said),
+      () => this.applyStatus(key, status, detail),
+      (offline) => offline.setStatus(key, status, detail),
     );
   }
 
-  /** Sets an own instance to `draining`, unless a successor holds its id. */
+  /** Sets an own instance to `draining`, unless a newer registration holds its id. */
   async drain(lease: Lease): Promise<void> {
     const shown = this.deps.shown(lease);
     const isSucceeded = shown !== undefined && shown.generation > lease.generation;
     if (isSucceeded) return;
-    const note = { since: this.deps.clock.epoch(), reason: 'it shuts down' };
+    const note = { since: this.deps.clock.epoch(), reason: 'shutting down' };
     await this.write(
       lease,
       () => this.deps.store.setStatus(lease, 'draining', note),
@@ -103,19 +106,20 @@ export class RegistryWrites {
     );
   }
 
-  /** Ends an own lease. @throws RegistryUnavailableError also where that waits for the store */
+  /** Ends an own lease. @throws RegistryUnavailableError also if the removal was only queued */
   async end(lease: Lease): Promise<void> {
     await this.write(
       lease,
       () => this.remove(lease),
       (offline) => offline.deregister(lease),
     );
-    if (this.deps.offline?.isRemoving(lease)) throw new RegistryUnavailableError('The registry cannot be reached');
+    if (this.deps.offline?.isRemoving(lease)) throw new RegistryUnavailableError('The registry is unreachable');
   }
 
   /**
-   * The lease that a caller means. @param generation left out: the own registration's, else the one that is shown
-   * @throws RegistryUnavailableError where the snapshot cannot tell whether there is such an instance
+   * The lease that a caller refers to.
+   * @param generation defaults to that of our own lease, else to the one in the snapshot
+   * @throws RegistryUnavailableError if the snapshot cannot tell whether the instance exists
    */
   leaseFor(key: InstanceKey, generation = this.ownLeaseOf(key)?.generation): Lease | undefined {
     const { offline, serviceTtlMs } = this.deps;
@@ -126,19 +130,19 @@ export class RegistryWrites {
       return { ...keyFrom(key), generation: known, ttlMs: instance?.ttlMs ?? serviceTtlMs };
     }
     if (this.deps.snapshot().connected) return undefined;
-    throw new RegistryUnavailableError('The registry cannot be reached, and no earlier answer holds this instance', {
+    throw new RegistryUnavailableError('The registry is unreachable, and this instance is not in the last snapshot', {
       service: key.serviceName,
       instanceId: key.instanceId,
     });
   }
 
-  /** Resolves when the own snapshot shows an effect, when patience ends, or at once where it does not follow the store now. */
+  /** Resolves when the snapshot shows the effect, after `patienceMs`, or at once while disconnected from the store. */
   async untilShown(key: InstanceKey, holds: () => boolean, patienceMs = VISIBILITY_PATIENCE_MS): Promise<void> {
     const isOver = (): boolean => holds() || !this.deps.snapshot().connected;
     if (isOver()) return;
     let stop: () => void = () => undefined;
     const shown = new Promise<void>((resolve) => {
-      stop = this.deps.effects.add(key, () => {
+      stop = this.deps.waiters.add(key, () => {
         if (isOver()) resolve();
       });
     });
@@ -146,7 +150,7 @@ export class RegistryWrites {
     stop();
   }
 
-  /** There is a first snapshot: tells of what was registered before it. */
+  /** Called at the first snapshot: emits the events of what was registered before it. */
   reportUnseen(): void {
     for (const instance of [...this.deps.snapshot().services.values()].flat()) {
       if (this.unseen.has(keyOf(instance))) this.deps.events.emit('instance.registered', { instance, replaced: false });
@@ -154,7 +158,7 @@ export class RegistryWrites {
     this.unseen.clear();
   }
 
-  /** Resolves when nothing is being registered, recovered or reconciled. */
+  /** Resolves when no registration, recovery or reconciliation is running. */
   async idle(): Promise<void> {
     await this.registering.idle();
     await this.deps.keeper.idle();
@@ -199,8 +203,12 @@ export class RegistryWrites {
     return removed;
   }
 
-  private async say(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: StatusDetail): Promise<boolean> {
-    if (detail && this.isOldNews(key, status, detail)) return true;
+  private async applyStatus(
+    key: InstanceKey,
+    status: OperatorStatus | HealthStatus,
+    detail?: StatusDetail,
+  ): Promise<boolean> {
+    if (detail && this.isUnchanged(key, status, detail)) return true;
     const found = await this.deps.store.setStatus(key, status, detail);
     if (found) {
       await this.untilShown(key, () => {
@@ -212,11 +220,10 @@ export class RegistryWrites {
   }
 
   /**
-   * Whether a health check found what the store has told already. Nearly all do, and would cost a shared store more than
-   * all else. Where something else was said of the instance meanwhile and has not been heard yet, the next check says
-   * it again.
+   * Whether a health check found what the snapshot already shows. Nearly all do, and sending them would cost a shared
+   * store more than anything else. If another process changed the status in between, the next check corrects it.
    */
-  private isOldNews(key: InstanceKey, status: OperatorStatus | HealthStatus, detail: StatusDetail): boolean {
+  private isUnchanged(key: InstanceKey, status: OperatorStatus | HealthStatus, detail: StatusDetail): boolean {
     const shown = this.deps.snapshot().connected ? this.deps.shown(key) : undefined;
     return shown?.healthStatus === status && !isHealthNews(shown.health, detail as HealthDetail);
   }
@@ -226,7 +233,7 @@ export class RegistryWrites {
   }
 }
 
-/** Whoever checks, or takes out, says what and why; the registry since when it is so. */
+/** Adds when the status began: `since` of the current status if it stays the same. */
 function withSince(
   status: OperatorStatus | HealthStatus,
   report: StatusReport | undefined,
@@ -238,9 +245,9 @@ function withSince(
     const known = shown?.operatorStatus === status ? shown.operatorNote : undefined;
     const since = known?.since ?? now;
     const { reason, by } = (report ?? {}) as OperatorReason;
-    // To say it again takes nothing back of what was said with it; but nobody gives the reasons of somebody else.
-    const said = reason === undefined && by === undefined ? known : withoutUndefined({ reason, by });
-    return { ...said, since };
+    // Repeating a status without a reason keeps the reason given before; a new reason or author replaces both.
+    const detail = reason === undefined && by === undefined ? known : withoutUndefined({ reason, by });
+    return { ...detail, since };
   }
   const health = report as HealthDetail | undefined;
   const since = shown?.healthStatus === status ? shown.health?.since : health?.checkedAt;

@@ -7,21 +7,21 @@ const NO_INSTANCES: readonly ServiceInstance[] = [];
 
 export interface ServedServicesDeps {
   snapshot(): RegistrySnapshot;
-  /** How old the snapshot is, in milliseconds. */
+  /** The age of the snapshot, in milliseconds. */
   ageMs(): number;
-  /** How old it may become. */
+  /** The age up to which the whole snapshot is served. */
   readonly maxAgeMs: number;
-  /** Whether an instance is known first-hand, so that it serves however old all else is. */
+  /** Whether this process registered the instance itself; such instances are served at any age of the snapshot. */
   isLocal(key: InstanceKey): boolean;
 }
 
-/** What of the last snapshot may be gone by: all of it, until it is too old; then what is known first-hand. */
+/** The part of the snapshot that calls may use: all of it up to its maximum age, then only local instances. */
 export class ServedServices {
   private local: { readonly of: RegistrySnapshot; readonly services: Services } | undefined;
 
   constructor(private readonly deps: ServedServicesDeps) {}
 
-  /** All services. @throws RegistryUnavailableError rather than an empty list, which would say that there is nothing */
+  /** All services. @throws RegistryUnavailableError if an empty list would only mean that nothing is known */
   all(): Services {
     const services = this.services();
     if (services.size === 0) this.assertKnown();
@@ -29,7 +29,7 @@ export class ServedServices {
   }
 
   /**
-   * The instances of one service; the list keeps its identity until anything but heartbeats changes it.
+   * The instances of one service. The list keeps its identity until something other than a heartbeat changes it.
    * @throws RegistryUnavailableError
    */
   of(name: string): readonly ServiceInstance[] {
@@ -43,7 +43,7 @@ export class ServedServices {
     return this.isTooOld() ? this.localServices() : this.deps.snapshot().services;
   }
 
-  /** Put together once a snapshot, so that lists keep their identity. */
+  /** Computed once per snapshot, so that lists keep their identity. */
   private localServices(): Services {
     const snapshot = this.deps.snapshot();
     if (this.local?.of === snapshot) return this.local.services;
@@ -71,7 +71,7 @@ export class ServedServices {
   private tooOld(): RegistryUnavailableError {
     const [age, limit] = [this.deps.ageMs(), this.deps.maxAgeMs].map((ms) => Math.floor(ms / 1_000));
     return new RegistryUnavailableError(
-      `The registry cannot be reached, and its last answer is ${age} s old: more than the ${limit} s of maxSnapshotAge`,
+      `The registry is unreachable, and its last answer is ${age} s old: more than the ${limit} s of maxSnapshotAge`,
     );
   }
 }

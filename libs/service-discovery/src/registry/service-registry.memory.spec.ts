@@ -8,7 +8,7 @@ import { ServiceRegistry } from './service-registry.js';
 const INSTANCES = 10_000;
 const SERVICES = 100;
 
-/** As it arrives over HTTP: nothing of it is shared with another one. */
+/** Parsed anew, as it arrives over HTTP, so that no two share anything. */
 function registrationAt(index: number): ServiceRegistration {
   const service = `service-${index % SERVICES}`;
   return JSON.parse(
@@ -25,15 +25,15 @@ function registrationAt(index: number): ServiceRegistration {
   ) as ServiceRegistration;
 }
 
-describe('The memory of a registry', () => {
-  it('is less than 800 bytes an instance, store and snapshot together', async () => {
+describe('the memory use of a registry', () => {
+  it('is below 800 bytes per instance, store and snapshot together', async () => {
     const clock = new ManualClock();
     const store = new MemoryRegistryStore({ clock });
     const registry = new ServiceRegistry(store, {}, { clock });
     await registry.start();
     const register = async (index: number): Promise<Lease> =>
       (await registry.register(registrationAt(index), { heartbeat: 'manual' })).lease;
-    // The first ones bring what is made once.
+    // The first ones include one-time allocations.
     for (let index = 0; index < SERVICES; index++) await register(index);
 
     const before = usedHeap();

@@ -21,9 +21,9 @@ afterEach(async () => {
   expect(clock.pendingTimers).toBe(0);
 });
 
-describe('ServiceRegistry, read from', () => {
+describe('ServiceRegistry reads', () => {
   describe('events', () => {
-    it('of a change reach each process once', async () => {
+    it('report a change once in each process', async () => {
       const [one, two] = [await stage.started(), await stage.started()];
       await one.registry.register(user('a'));
       await one.registry.register(user('a'));
@@ -44,15 +44,15 @@ describe('ServiceRegistry, read from', () => {
       expect(two.log()).toEqual(expected);
     });
 
-    it('do not tell of what was there before', async () => {
+    it('do not report what existed before', async () => {
       const first = await stage.started();
       await first.registry.register(user('a'));
       expect((await stage.started()).log()).toEqual([]);
     });
   });
 
-  describe('the instances that calls go to', () => {
-    it('stay one list through heartbeats, which getInstances shows', async () => {
+  describe('servedInstances', () => {
+    it('returns the same list across heartbeats, which getInstance shows', async () => {
       const { registry } = await stage.started();
       const { lease, instance } = await registry.register(user('a'), { heartbeat: 'manual' });
       const [served, shown] = [registry.servedInstances('users'), registry.getInstances('users')];
@@ -64,7 +64,7 @@ describe('ServiceRegistry, read from', () => {
       expect(registry.getInstance(keyed('a'))?.lastHeartbeat).toBe(instance.lastHeartbeat + 5_000);
     });
 
-    it('are another list when anything else changes', async () => {
+    it('returns a new list on any other change', async () => {
       const { registry } = await stage.started();
       const { lease } = await registry.register(user('a'), { heartbeat: 'manual' });
       await registry.renewAll([lease]);
@@ -75,8 +75,8 @@ describe('ServiceRegistry, read from', () => {
     });
   });
 
-  describe('while the store is away', () => {
-    it('serves the last good snapshot, and says how old it is', async () => {
+  describe('while the store is unreachable', () => {
+    it('serves the last snapshot with its age', async () => {
       const { registry, events } = await stage.started();
       await registry.register(user('a'));
       events.length = 0;
@@ -88,7 +88,7 @@ describe('ServiceRegistry, read from', () => {
       expect(events).toEqual([{ type: 'registry.unavailable', reason: 'The connection was lost', hasSnapshot: true }]);
     });
 
-    it('serves it no longer than it may, then says so, until there is a new one', async () => {
+    it('rejects reads once the snapshot is too old, until there is a new one', async () => {
       const { registry } = await stage.started({ maxSnapshotAge: '1h' });
       await registry.register(user('a', { ttl: '1d' }));
       const served = (): unknown[] => registry.servedInstances('users').map(({ instanceId }) => instanceId);
@@ -107,7 +107,7 @@ describe('ServiceRegistry, read from', () => {
       expect(served()).toEqual(['a']);
     });
 
-    it('comes back by itself, and reports what happened meanwhile', async () => {
+    it('recovers by itself, and reports what happened in the meantime', async () => {
       const { registry, events, log } = await stage.started();
       for (const id of ['stays', 'goes', 'replaced']) await registry.register(user(id), { heartbeat: 'manual' });
       await registry.register(user('runs-out', { ttl: '5s' }), { heartbeat: 'manual' });
@@ -138,7 +138,7 @@ describe('ServiceRegistry, read from', () => {
       expect(events.find(({ type }) => type === 'registry.available')?.downMs).toBeGreaterThanOrEqual(10_000);
     });
 
-    it('says so where it never answered, and reports once what registers before its first answer', async () => {
+    it('rejects reads before the first answer, and reports the registrations made before it once', async () => {
       store.goAway();
       const { registry, events, log } = stage.processOf({ startTimeout: '1s' });
       const start = registry.start();
@@ -147,7 +147,7 @@ describe('ServiceRegistry, read from', () => {
       expect(events).toMatchObject([{ type: 'registry.unavailable', hasSnapshot: false }]);
       await expect(registry.register(user('early'))).rejects.toThrow('away');
       store.comeBack();
-      // It gets through before the watch is opened again.
+      // It arrives before the watch is opened again.
       await registry.register(user('a'));
       await clock.advanceAsync(5_000);
       expect(log().filter((line) => line.startsWith('instance.'))).toEqual(['instance.registered a']);
@@ -167,8 +167,8 @@ describe('ServiceRegistry, read from', () => {
     });
   });
 
-  describe('watching', () => {
-    it('opens with a reset, then gives every change', async () => {
+  describe('watch', () => {
+    it('starts with a reset, then yields every change', async () => {
       const { registry } = await stage.started();
       await registry.register(user('a'));
       const recorder = new ChangeRecorder(registry);
@@ -181,7 +181,7 @@ describe('ServiceRegistry, read from', () => {
       await recorder.stop();
     });
 
-    it('may begin before the registry has started: the reset comes when there is one', async () => {
+    it('may be called before start(): the reset follows once there is a snapshot', async () => {
       const { registry } = stage.processOf();
       const recorder = new ChangeRecorder(registry);
       await stage.settled();
@@ -192,7 +192,7 @@ describe('ServiceRegistry, read from', () => {
       await recorder.stop();
     });
 
-    it('heeds its scope', async () => {
+    it('is limited to its scope', async () => {
       const { registry } = await stage.started();
       const recorder = new ChangeRecorder(registry, { services: ['orders'] });
       await registry.register(user('a'));
@@ -204,7 +204,7 @@ describe('ServiceRegistry, read from', () => {
     });
 
     it.each([['users'], [7], [{}], [null], [['a b']], [['users', undefined]]])(
-      'refuses %j in place of a list of names, and goes on for everybody else',
+      'rejects %j as a list of names without disturbing other watches',
       async (services) => {
         const { registry } = await stage.started();
         const recorder = new ChangeRecorder(registry);
@@ -219,7 +219,7 @@ describe('ServiceRegistry, read from', () => {
       },
     );
 
-    it('is about the names that it was asked for, whatever becomes of the list', async () => {
+    it('keeps the names that it was given, even if the caller changes the list', async () => {
       const { registry } = await stage.started();
       const services = ['orders'];
       const recorder = new ChangeRecorder(registry, { services });
@@ -231,14 +231,14 @@ describe('ServiceRegistry, read from', () => {
       await recorder.stop();
     });
 
-    it('survives an outage of the store: another reset follows', async () => {
+    it('continues with another reset after an outage of the store', async () => {
       const { registry } = await stage.started();
       const recorder = new ChangeRecorder(registry);
       await registry.register(user('a'), { heartbeat: 'manual' });
       await store.restart();
       await clock.advanceAsync(5_000);
       expect(recorder.changes.map(({ type }) => type)).toEqual(['reset', 'put', 'reset']);
-      // The store has forgotten it, but it may register again.
+      // The store lost it, but it may register again.
       expect(recorder.snapshot.services.size).toBe(1);
       await clock.advanceAsync(10_000);
       expect(recorder.changes.at(-1)).toMatchObject({ type: 'remove', reason: 'expired' });
@@ -246,7 +246,7 @@ describe('ServiceRegistry, read from', () => {
       await recorder.stop();
     });
 
-    it('ends with the registry', async () => {
+    it('ends when the registry closes', async () => {
       const { registry } = await stage.started();
       const recorder = new ChangeRecorder(registry);
       await stage.settled();
@@ -258,8 +258,8 @@ describe('ServiceRegistry, read from', () => {
     });
   });
 
-  describe('listeners', () => {
-    it('are called in order with the snapshots before and after, until they are taken off', async () => {
+  describe('onChange listeners', () => {
+    it('are called in order with the snapshots before and after, until they are removed', async () => {
       const { registry } = await stage.started();
       const seen: string[] = [];
       const stop = registry.onChange((snapshot, previous, change) => {
@@ -273,7 +273,7 @@ describe('ServiceRegistry, read from', () => {
       expect(seen).toEqual(['first put 0->1', 'second put', 'second remove']);
     });
 
-    it('do not disturb each other by what they throw', async () => {
+    it('are not affected by the errors of others', async () => {
       const errors: unknown[] = [];
       const { registry } = await stage.started({}, { onListenerError: (error) => errors.push(error) });
       const mistake = new Error('a mistake');
@@ -287,7 +287,7 @@ describe('ServiceRegistry, read from', () => {
       expect(errors).toEqual([mistake]);
     });
 
-    it('may throw, and so may whoever is told of it, without the watch being taken for lost', async () => {
+    it('may throw, as may the error handler, without losing the watch', async () => {
       const { registry } = await stage.started(
         {},
         {
@@ -305,7 +305,7 @@ describe('ServiceRegistry, read from', () => {
       expect(connected).toEqual([true]);
     });
 
-    it('hear that the connection came and went', async () => {
+    it('are called when the connection is lost and regained', async () => {
       const { registry } = await stage.started();
       const seen: unknown[] = [];
       registry.onChange(({ connected }, _previous, change) => seen.push([connected, change?.type ?? null]));

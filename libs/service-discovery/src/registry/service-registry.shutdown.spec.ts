@@ -18,9 +18,9 @@ afterEach(async () => {
   expect(clock.pendingTimers).toBe(0);
 });
 
-describe('ServiceRegistry, at its end', () => {
-  describe('shutting down', () => {
-    it('drains, then deregisters, what this process registered, and nothing else', async () => {
+describe('ServiceRegistry shutdown', () => {
+  describe('draining and deregistering', () => {
+    it('cover the instances of this process and no others', async () => {
       const [leaving, staying] = [await stage.started(), await stage.started()];
       await leaving.registry.register(user('a'));
       await leaving.registry.register(user('b'));
@@ -41,14 +41,14 @@ describe('ServiceRegistry, at its end', () => {
       expect(['a', 'b', 'remote', 'c'].map(isOwn)).toEqual([true, true, false, false]);
     });
 
-    it('sees its own instances leave before it is done', async () => {
+    it('resolve once the snapshot no longer shows the instances', async () => {
       const { registry, log } = await stage.started();
       await registry.register(user('a'));
       await registry.deregisterOwn();
       expect(log().at(-1)).toBe('instance.deregistered a');
     });
 
-    it('leaves a successor under the same id alone', async () => {
+    it('leave a successor under the same id alone', async () => {
       const [old, successor] = [await stage.started(), await stage.started()];
       await old.registry.register(user('a'));
       await successor.registry.register(user('a'));
@@ -59,7 +59,7 @@ describe('ServiceRegistry, at its end', () => {
       expect(successor.registry.getInstances('users')).toMatchObject([{ instanceId: 'a', status: 'unknown' }]);
     });
 
-    it('also ends what is being registered meanwhile', async () => {
+    it('cover registrations that are still running', async () => {
       const { registry } = await stage.started();
       const answer = store.hold('put');
       const registering = registry.register(user('a'));
@@ -72,7 +72,7 @@ describe('ServiceRegistry, at its end', () => {
       expect(idsOf(registry)).toEqual([]);
     });
 
-    it('does not fail where the store is away: it says what could not be done', async () => {
+    it('report what could not be done while the store is unreachable', async () => {
       const { registry } = await stage.started();
       await registry.register(user('a'));
       store.goAway();
@@ -81,7 +81,7 @@ describe('ServiceRegistry, at its end', () => {
       expect(await registry.deregisterOwn()).toEqual({ done: [], failed });
     });
 
-    it('waits 5 s at most for a store that does not answer', async () => {
+    it('wait at most 5 s for a store that does not answer', async () => {
       const { registry } = await stage.started();
       await registry.register(user('a'));
       for (const method of ['setStatus', 'remove'] as const) store.hold(method);
@@ -94,15 +94,15 @@ describe('ServiceRegistry, at its end', () => {
       expect(await ending).toEqual({ done: [], failed });
     });
 
-    it('is done at once where there is nothing to end', async () => {
+    it('resolve at once without own instances', async () => {
       const { registry } = await stage.started();
       expect(await registry.drainOwn()).toEqual({ done: [], failed: [] });
       expect(await registry.deregisterOwn()).toEqual({ done: [], failed: [] });
     });
   });
 
-  describe('closing', () => {
-    it('leaves no timer, neither of its own nor, once its owner closes that, of the store', async () => {
+  describe('close()', () => {
+    it('leaves no timer, and none in the store once its owner closes it', async () => {
       const { registry } = await stage.started();
       await registry.register(user('a'));
       await registry.close();
@@ -111,21 +111,21 @@ describe('ServiceRegistry, at its end', () => {
       expect(clock.pendingTimers).toBe(0);
     });
 
-    it('leaves the store to the other registries over it', async () => {
+    it('leaves the store open for other registries', async () => {
       const [closing, staying] = [await stage.started(), await stage.started()];
       await closing.registry.close();
       await staying.registry.register(user('a'));
       expect(idsOf(staying.registry)).toEqual(['a']);
     });
 
-    it('takes no registration any more, since nobody would renew it', async () => {
+    it('makes later registrations reject, since they would not be renewed', async () => {
       const { registry } = await stage.started();
       await registry.close();
       await expect(registry.register(user('a'))).rejects.toBeInstanceOf(RegistryUnavailableError);
       expect(store.timesOf('put')).toEqual([]);
     });
 
-    it('may be asked for twice, and without a start', async () => {
+    it('may be called twice, and without start()', async () => {
       const { registry } = stage.processOf();
       await registry.close();
       await registry.close();

@@ -46,14 +46,14 @@ describe('ServiceRegistry', () => {
     ]);
   });
 
-  it('refuses heartbeats that come no sooner than a lease ends', () => {
+  it('rejects a heartbeat interval that is not shorter than the lease', () => {
     expect(() => new ServiceRegistry(store, { serviceTtl: '10s', heartbeatInterval: '10s' })).toThrow(
       /heartbeatInterval: expected less than serviceTtl \(10s\)/,
     );
   });
 
-  describe('registering', () => {
-    it('can be discovered as soon as it resolves, with all that was said', async () => {
+  describe('register()', () => {
+    it('resolves when the instance can be discovered with all its fields', async () => {
       const { registry } = await stage.started();
       const registration = user('a', {
         tags: ['api'],
@@ -77,7 +77,7 @@ describe('ServiceRegistry', () => {
       expect(idsOf(two.registry)).toEqual(['a']);
     });
 
-    it('twice replaces: one instance, a new generation', async () => {
+    it('replaces the instance and its generation when called again', async () => {
       const { registry } = await stage.started();
       const first = await registry.register(user('a'));
       const second = await registry.register(user('a', { weight: 5 }));
@@ -87,7 +87,7 @@ describe('ServiceRegistry', () => {
       expect(registry.ownLeases()).toEqual([second.lease]);
     });
 
-    it('twice at the same moment is one registration and one replacement', async () => {
+    it('makes one registration and one replacement of two simultaneous calls', async () => {
       const { registry, log } = await stage.started();
       store.lagMs = 50;
       const both = Promise.all([registry.register(user('a')), registry.register(user('a', { weight: 5 }))]);
@@ -97,14 +97,14 @@ describe('ServiceRegistry', () => {
       expect(log()).toEqual(['instance.registered a', 'instance.registered a replaced']);
     });
 
-    it('from one address without an id is the same instance', async () => {
+    it('gives instances at the same address without an id the same id', async () => {
       const { registry } = await stage.started();
       for (const host of ['10.0.0.7', '10.0.0.7', '::1', '::1'])
         await registry.register(user('', { host, instanceId: undefined }));
       expect(idsOf(registry)).toEqual(['10.0.0.7:8080', '0--1:8080']);
     });
 
-    it('refuses what is wrong before it touches the store', async () => {
+    it('rejects invalid fields before it calls the store', async () => {
       const { registry } = await stage.started();
       const wrong = registry.register(user('a', { port: 0, host: 'http://x' }));
       await expect(wrong).rejects.toBeInstanceOf(InvalidInstanceError);
@@ -112,13 +112,13 @@ describe('ServiceRegistry', () => {
       expect(store.timesOf('put')).toEqual([]);
     });
 
-    it('takes the lease length from the options unless it has its own', async () => {
+    it('takes the lease length from the options unless the registration has one', async () => {
       const { registry } = await stage.started({ serviceTtl: '90s' });
       expect((await registry.register(user('a'))).lease.ttlMs).toBe(90_000);
       expect((await registry.register(user('b', { ttl: '5s' }))).lease.ttlMs).toBe(5_000);
     });
 
-    it('works before the start, though nothing is shown yet', async () => {
+    it('works before start(), though the snapshot is still empty', async () => {
       const { registry } = stage.processOf();
       const { instance, lease } = await registry.register(user('a'));
       expect(instance).toMatchObject({ instanceId: 'a', generation: lease.generation });
@@ -127,7 +127,7 @@ describe('ServiceRegistry', () => {
       expect(idsOf(registry)).toEqual(['a']);
     });
 
-    it('rejects while the store is away', async () => {
+    it('rejects while the store is unreachable', async () => {
       const { registry } = await stage.started();
       store.goAway();
       await expect(registry.register(user('a'))).rejects.toBeInstanceOf(RegistryUnavailableError);
@@ -135,8 +135,8 @@ describe('ServiceRegistry', () => {
     });
   });
 
-  describe('where changes take their time', () => {
-    it('resolves what was done when the own snapshot shows it', async () => {
+  describe('with delayed changes', () => {
+    it('writes resolve when the own snapshot shows them', async () => {
       const { registry } = await stage.started();
       store.lagMs = 400;
       const seen: unknown[] = [];
@@ -153,7 +153,7 @@ describe('ServiceRegistry', () => {
       expect(seen).toEqual([400, ['a'], 800, 'maintenance', 1_200, []]);
     });
 
-    it('waits no longer than a second', async () => {
+    it('writes wait at most a second', async () => {
       const { registry } = await stage.started();
       store.lagMs = 60_000;
       const registering = registry.register(user('a'));
@@ -162,7 +162,7 @@ describe('ServiceRegistry', () => {
       expect(idsOf(registry)).toEqual([]);
     });
 
-    it('does not wait where the snapshot follows no more', async () => {
+    it('writes do not wait while disconnected', async () => {
       const { registry } = await stage.started();
       store.lagMs = 900;
       const registering = registry.register(user('a'), { heartbeat: 'manual' });
@@ -174,7 +174,7 @@ describe('ServiceRegistry', () => {
   });
 
   describe('heartbeats', () => {
-    it('keep an instance for as long as the process runs', async () => {
+    it('keep an instance alive while the process runs', async () => {
       const { registry, log } = await stage.started();
       await registry.register(user('a', { ttl: '3s' }));
       await clock.advanceAsync(600_000);
@@ -182,7 +182,7 @@ describe('ServiceRegistry', () => {
       expect(log()).toEqual(['instance.registered a']);
     });
 
-    it('of all own instances go out together', async () => {
+    it('of all own instances are sent together', async () => {
       const { registry } = await stage.started({ heartbeatInterval: '10s' });
       for (const id of ['a', 'b', 'c']) await registry.register(user(id));
       await clock.advanceAsync(30_000);
@@ -190,7 +190,7 @@ describe('ServiceRegistry', () => {
       expect(store.renewed.map((batch) => batch.length)).toEqual([3, 3, 3]);
     });
 
-    it('can be timed by a clock of their own, all else by the other', async () => {
+    it('can have a clock of their own', async () => {
       const heartbeatClock = new ManualClock();
       const { registry } = await stage.started({}, { heartbeatClock });
       await registry.register(user('a', { ttl: '60s' }));
@@ -201,7 +201,7 @@ describe('ServiceRegistry', () => {
       expect(heartbeatClock.pendingTimers).toBe(0);
     });
 
-    it('are not sent for what somebody else heartbeats: without one it expires', async () => {
+    it('are not sent for manual registrations, which expire without one', async () => {
       const { registry, log } = await stage.started();
       await registry.register(user('a', { ttl: '10s' }), { heartbeat: 'manual' });
       expect(registry.ownLeases()).toEqual([]);
@@ -215,7 +215,7 @@ describe('ServiceRegistry', () => {
       expect(log()).toEqual(['instance.registered a', 'instance.expired a']);
     });
 
-    it('of an older registration do not keep a newer one', async () => {
+    it('of an older registration do not renew a newer one', async () => {
       const { registry } = await stage.started();
       const first = await registry.register(user('a', { ttl: '10s' }), { heartbeat: 'manual' });
       await registry.register(user('a', { ttl: '10s' }), { heartbeat: 'manual' });
@@ -223,7 +223,7 @@ describe('ServiceRegistry', () => {
       expect(await registry.heartbeat(keyed('a'))).toBe(true);
     });
 
-    it('go to the own registration, not to that of a successor', async () => {
+    it('apply to the own registration, not to that of a successor', async () => {
       const [old, successor] = [await stage.started(), await stage.started()];
       await old.registry.register(user('a'));
       await successor.registry.register(user('a'));
@@ -241,7 +241,7 @@ describe('ServiceRegistry', () => {
       expect(store.timesOf('renew')).toHaveLength(1);
     });
 
-    it('move the last heartbeat that is shown, unless that is not wanted', async () => {
+    it('update lastHeartbeat unless trackHeartbeats is off', async () => {
       const [following, quiet] = [await stage.started(), await stage.started({ trackHeartbeats: false })];
       const { lease, instance } = await following.registry.register(user('a'), { heartbeat: 'manual' });
       await clock.advanceAsync(5_000);
@@ -254,7 +254,7 @@ describe('ServiceRegistry', () => {
   });
 
   describe('a lost lease', () => {
-    it('is registered again as soon as the registry shows that it lost it, and said so', async () => {
+    it('is registered again and reported as soon as the registry shows the loss', async () => {
       const { registry, events } = await stage.started();
       const { lease } = await registry.register(user('a', { ttl: '300s' }));
       await clock.advanceAsync(1_000);
@@ -277,8 +277,8 @@ describe('ServiceRegistry', () => {
     });
   });
 
-  describe('deregistering', () => {
-    it('is seen as soon as it resolves, and stays so', async () => {
+  describe('deregister()', () => {
+    it('resolves when the instance is gone, and it stays gone', async () => {
       const { registry, log } = await stage.started();
       await registry.register(user('a'));
       expect(await registry.deregister(keyed('a'))).toBe(true);
@@ -288,7 +288,7 @@ describe('ServiceRegistry', () => {
       expect(log()).toEqual(['instance.registered a', 'instance.deregistered a']);
     });
 
-    it('twice, or of what never was, says false', async () => {
+    it('returns false the second time and for an unknown instance', async () => {
       const { registry } = await stage.started();
       await registry.register(user('a'));
       await registry.deregister(keyed('a'));
@@ -296,7 +296,7 @@ describe('ServiceRegistry', () => {
       expect(await registry.deregister(keyed('a', 'nobody'))).toBe(false);
     });
 
-    it('by an older generation never removes a newer registration', async () => {
+    it('does not remove a newer registration by an older generation', async () => {
       const { registry } = await stage.started();
       const first = await registry.register(user('a'), { heartbeat: 'manual' });
       await registry.register(user('a'), { heartbeat: 'manual' });
@@ -304,7 +304,7 @@ describe('ServiceRegistry', () => {
       expect(idsOf(registry)).toEqual(['a']);
     });
 
-    it('leaves what a successor registered under the id', async () => {
+    it('leaves a successor under the same id', async () => {
       const [old, successor] = [await stage.started(), await stage.started()];
       await old.registry.register(user('a'));
       await successor.registry.register(user('a'));
@@ -314,7 +314,7 @@ describe('ServiceRegistry', () => {
       expect(idsOf(successor.registry)).toEqual(['a']);
     });
 
-    it("can be done for another process's instance", async () => {
+    it('can remove an instance of another process', async () => {
       const [one, two] = [await stage.started(), await stage.started()];
       await one.registry.register(user('a'), { heartbeat: 'manual' });
       await stage.settled();
@@ -323,7 +323,7 @@ describe('ServiceRegistry', () => {
       expect(idsOf(one.registry)).toEqual([]);
     });
 
-    it('says that it cannot know, rather than false, where no answer has ever come', async () => {
+    it('rejects instead of returning false before the store has ever answered', async () => {
       store.goAway();
       const { registry } = stage.processOf({ startTimeout: 0 });
       await Promise.all([registry.start(), stage.settled()]);
@@ -332,8 +332,8 @@ describe('ServiceRegistry', () => {
     });
   });
 
-  describe('status', () => {
-    it('is shown as soon as it is set, and reported once', async () => {
+  describe('a status', () => {
+    it('shows as soon as setStatus resolves, and is reported once', async () => {
       const { registry, events } = await stage.started();
       await registry.register(user('a'));
       events.length = 0;
@@ -348,7 +348,7 @@ describe('ServiceRegistry', () => {
       ]);
     });
 
-    it('of health is not told to the store again where it shows as much, but for once a minute', async () => {
+    it('of health that the snapshot already shows is sent to the store at most once a minute', async () => {
       const { registry } = await stage.started();
       await registry.register(user('a'));
       const check = (status: 'healthy' | 'unhealthy', more: Partial<HealthDetail> = {}): Promise<boolean> =>
@@ -368,12 +368,12 @@ describe('ServiceRegistry', () => {
       expect(told()).toBe(3);
       await check('unhealthy', { reason: 'slow' });
       expect(told()).toBe(4);
-      // Who says it without what was seen means it.
+      // Without a detail it is always sent.
       await registry.setStatus(keyed('a'), 'unhealthy');
       expect(told()).toBe(5);
     });
 
-    it('of health is refused while the store is away, also where the snapshot shows as much', async () => {
+    it('of health is rejected while the store is unreachable, even if the snapshot already shows it', async () => {
       const { registry } = await stage.started();
       await registry.register(user('a'));
       const check = (): Promise<boolean> => registry.setStatus(keyed('a'), 'healthy', { checkedAt: clock.epoch() });
@@ -383,7 +383,7 @@ describe('ServiceRegistry', () => {
       await expect(check()).rejects.toBeInstanceOf(RegistryUnavailableError);
     });
 
-    it('of health that the operator outranks is no event', async () => {
+    it('of health that the operator status overrides emits no event', async () => {
       const { registry, log } = await stage.started();
       await registry.register(user('a'));
       await registry.setStatus(keyed('a'), 'maintenance');
@@ -392,7 +392,7 @@ describe('ServiceRegistry', () => {
       expect(log().slice(1)).toEqual(['instance.status_changed a maintenance', 'instance.status_changed a healthy']);
     });
 
-    it('of an operator holds since it was said first, with what was said last, until it is another one', async () => {
+    it('of an operator keeps its start and takes the latest reason until it changes', async () => {
       const { registry } = await stage.started();
       await registry.register(user('a'));
       const began = clock.epoch();
@@ -409,13 +409,13 @@ describe('ServiceRegistry', () => {
       expect(await say('draining')).toEqual([20, undefined, undefined]);
     });
 
-    it('of an unknown instance is answered with false', async () => {
+    it('of an unknown instance returns false', async () => {
       const { registry } = await stage.started();
       expect(await registry.setStatus(keyed('a'), 'maintenance')).toBe(false);
     });
   });
 
-  it('needs nothing but a store', async () => {
+  it('works with nothing but a store', async () => {
     const memory = new MemoryRegistryStore();
     const registry = new ServiceRegistry(memory);
     await registry.start();

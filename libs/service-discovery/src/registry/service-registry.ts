@@ -33,7 +33,7 @@ import {
 import { WatchHub, type RegistryStore } from '../store/index.js';
 import { emitChangeEvents } from './change-events.js';
 import { CheckedLeases } from './checked-leases.js';
-import { EffectWaiters } from './effect-waiters.js';
+import { SnapshotWaiters } from './snapshot-waiters.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import {
   resolveServiceRegistryOptions,
@@ -47,42 +47,44 @@ import { type GenerationOptions, type RegisteredInstance, type RegisterOptions }
 import { RegistryWrites } from './registry-writes.js';
 import { ServedServices } from './served-services.js';
 import { resetWithin, SnapshotFeed } from './snapshot-feed.js';
-import { type SnapshotListener } from './snapshot-listener.js';
 
 export interface ServiceRegistryDeps {
-  /** @default the machine's clock */
+  /** @default the system clock */
   clock?: Clock;
-  /** Times the heartbeats alone, so that they can be listed and stopped apart from all else. @default `clock` */
+  /** The clock of the heartbeat timers, so that they can be listed and stopped separately. @default `clock` */
   heartbeatClock?: Clock;
-  /** @default the runtime's generator */
+  /** @default the system's random generator */
   random?: Random;
-  /** @default nobody listens */
+  /** @default none: events are dropped */
   events?: EventSink;
-  /** Told of what a listener of `onChange` threw. @default nobody: the error is dropped */
+  /** Called with the errors that listeners of `onChange` throw. @default none: they are dropped */
   onListenerError?: (error: unknown) => void;
 }
 
-/** A service with all instances that are registered under its name. */
+/** A service with all instances registered under its name. */
 export interface RegisteredService {
   readonly serviceName: string;
   /** In order of registration. */
   readonly instances: readonly ServiceInstance[];
 }
 
-/** How long a shutdown waits for registrations and recoveries under way. */
+/** @param change null if only the connection state changed */
+export type SnapshotListener = (snapshot: RegistrySnapshot, previous: RegistrySnapshot, change: Change | null) => void;
+
+/** How long a shutdown waits for registrations and recoveries that are still running, in milliseconds. */
 const LATECOMER_PATIENCE_MS = 5_000;
 const NO_INSTANCES: readonly ServiceInstance[] = [];
 
 /**
- * The registry as this process sees it: reads come from a snapshot that follows the store, writes go to the store and
- * resolve when the snapshot shows them, so that what was just registered can be discovered.
+ * The registry as this process sees it. Reads come from a snapshot that follows the store. Writes go to the store and
+ * resolve once the snapshot shows them, so an instance can be discovered as soon as `register` resolves.
  *
- * Writes reject with `RegistryUnavailableError` while the store cannot be reached; reads go on with the last good
- * snapshot. With `maxOfflineWrites`, writes take effect in this snapshot meanwhile, and in the store when it is back;
- * then only what has no place in the queue, or what cannot be known, rejects.
+ * While the store is unreachable, reads use the last snapshot and writes reject with `RegistryUnavailableError`. With
+ * `maxOfflineWrites`, writes take effect in the snapshot at once and in the store when it is back; they then reject
+ * only if the queue is full or the instance is unknown.
  *
- * The store belongs to whoever made it: several registries may share one, so `close()` leaves it open. Close it after
- * the last of them; until then it may hold a timer, as for the next lease to expire.
+ * Several registries may share a store, so `close()` leaves it open. Close the store after the last registry; until
+ * then it may hold timers, such as that of the next lease to expire.
  */
 export class ServiceRegistry {
   private readonly options: ResolvedServiceRegistryOptions;
@@ -95,7 +97,7 @@ export class ServiceRegistry {
   private readonly offline: OfflineWrites | undefined;
   private readonly hub = new WatchHub((scope) => resetWithin(this.snapshot, scope));
   private readonly listeners: Listeners<Parameters<SnapshotListener>>;
-  private readonly effects = new EffectWaiters();
+  private readonly waiters = new SnapshotWaiters();
   private readonly writes: RegistryWrites;
   private readonly own = new Set<string>();
   private closed = false;
@@ -134,8 +136,8 @@ export class ServiceRegistry {
         writesRefused: (reason) => events.emit('registry.writes_refused', { reason }),
         writesTaken: (refusedMs) => {
           events.emit('registry.writes_accepted', { refusedMs });
-          this.keeper.hurry();
-          this.checked.hurry();
+          this.keeper.renewNow();
+          this.checked.sendNow();
           this.offline?.accepted();
         },
       },
@@ -161,7 +163,7 @@ export class ServiceRegistry {
       isTakingWrites: () => this.feed.isTakingWrites,
       isForgotten: (key) => this.feed.isForgotten(key),
     });
-    const { effects, feed, keeper } = this;
+    const { waiters, feed, keeper } = this;
     const shown = (key: InstanceKey): ServiceInstance | undefined => this.getInstance(key);
     this.offline = queue && new OfflineWrites({ clock, random, events, store, keeper, feed, queue, shown });
     this.writes = new RegistryWrites({
@@ -169,7 +171,7 @@ export class ServiceRegistry {
       events,
       store,
       keeper,
-      effects,
+      waiters,
       offline: this.offline,
       serviceTtlMs: this.options.serviceTtlMs,
       snapshot: () => this.snapshot,
@@ -177,7 +179,7 @@ export class ServiceRegistry {
     });
   }
 
-  /** Begins to follow the store. Resolves at the first snapshot, or after `startTimeout`: then it goes on trying. */
+  /** Starts to follow the store. Resolves at the first snapshot, or after `startTimeout` while it goes on trying. */
   start(): Promise<void> {
     return this.feed.start(this.options.startTimeoutMs);
   }
@@ -186,14 +188,14 @@ export class ServiceRegistry {
     return this.feed.snapshot;
   }
 
-  /** Milliseconds since the snapshot was last known to be true: 0 while connected. */
+  /** Milliseconds since the snapshot was last confirmed by the store: 0 while connected. */
   ageMs(): number {
     return this.feed.ageMs();
   }
 
   /**
-   * Calls `listener` after each change, synchronously and in order. What it throws does not reach the others.
-   * @returns stops it; safe to call again
+   * Calls `listener` after each change, synchronously and in order. An error that it throws does not affect the others.
+   * @returns removes the listener; safe to call again
    */
   onChange(listener: SnapshotListener): () => void {
     return this.listeners.add(listener);
@@ -201,9 +203,9 @@ export class ServiceRegistry {
 
   /**
    * Registers an instance, or replaces the one under its id.
-   * @throws InvalidInstanceError naming every wrong field, before the store is touched
-   * @throws LeaseLostError where the id was registered later than `claim`
-   * @throws RegistryUnavailableError also after `close()`, since nobody would renew the lease
+   * @throws InvalidInstanceError naming every wrong field, before anything is sent to the store
+   * @throws LeaseLostError if the id was registered later than `claim`
+   * @throws RegistryUnavailableError also after `close()`, since the lease would not be renewed
    */
   async register(registration: ServiceRegistration, options: RegisterOptions = {}): Promise<RegisteredInstance> {
     const defaults = { ttlMs: this.options.serviceTtlMs, now: this.clock.epoch(), lease: options.lease };
@@ -220,7 +222,7 @@ export class ServiceRegistry {
 
   /**
    * Ends a registration.
-   * @returns false: it was not there, or another generation holds the id
+   * @returns false if it does not exist, or another generation holds the id
    * @throws RegistryUnavailableError
    */
   async deregister(key: InstanceKey, options: GenerationOptions = {}): Promise<boolean> {
@@ -230,8 +232,8 @@ export class ServiceRegistry {
   }
 
   /**
-   * Extends a lease by its length; from then on heartbeats have to keep it.
-   * @returns false: it was lost, register again
+   * Extends a lease by its length. From then on the lease has to be kept by heartbeats.
+   * @returns false if the lease is lost: register again
    * @throws RegistryUnavailableError
    */
   async heartbeat(key: InstanceKey, options: GenerationOptions = {}): Promise<boolean> {
@@ -241,8 +243,9 @@ export class ServiceRegistry {
   }
 
   /**
-   * Extends many leases in one round trip; answers stand at the lease's index.
+   * Extends many leases in one round trip.
    * @param by see {@link RegistryStore.renew}
+   * @returns whether each lease is held, in the order of `leases`
    * @throws RegistryUnavailableError
    */
   async renewAll(leases: readonly Lease[], by: LeaseKind = 'heartbeat'): Promise<readonly boolean[]> {
@@ -252,17 +255,17 @@ export class ServiceRegistry {
   }
 
   /**
-   * A health check of an instance has passed: where checks keep its lease, that is renewed, together with others within a
-   * second. Never throws; what the store does not take is sent again.
+   * Call it when an instance passes a health check: renews its lease if checks keep it, batched with others within a
+   * second. Never throws; failed renewals are retried.
    */
   passedCheck(instance: ServiceInstance): void {
     this.checked.passed(instance);
   }
 
   /**
-   * Sets the operator's word or the health of an instance, see {@link RegistryStore.setStatus}.
-   * @param report a `HealthDetail` with a health, an `OperatorReason` with an operator's word
-   * @returns false: no such instance
+   * Sets the operator status or the health of an instance, see {@link RegistryStore.setStatus}.
+   * @param report a `HealthDetail` with a health, an `OperatorReason` with an operator status
+   * @returns false if there is no such instance
    * @throws RegistryUnavailableError
    */
   async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, report?: StatusReport): Promise<boolean> {
@@ -270,20 +273,22 @@ export class ServiceRegistry {
     return this.writes.setStatus(key, status, report);
   }
 
-  /** The services that have an instance, with all of their instances, whatever their status. */
+  /** The services that have at least one instance, with all of their instances in any status. */
   listServices(): readonly RegisteredService[] {
     return [...this.snapshot.services].map(([serviceName, instances]) => ({ serviceName, instances }));
   }
 
-  /** Whether the snapshot tells of a service; else {@link follow} it first. True for all, unless the option says `used`. */
+  /**
+   * Whether the snapshot covers a service; if not, call {@link follow} first. Always true unless `follow` is `used`.
+   */
   follows(name: string): boolean {
     const { scope, services } = this.snapshot;
     return !scope || scope.has(name) || services.has(name);
   }
 
   /**
-   * Takes a service into the snapshot, and goes on following it.
-   * @throws RegistryUnavailableError where it could not be read within `startTimeout`; the signal's reason
+   * Adds a service to the snapshot and follows it from then on.
+   * @throws RegistryUnavailableError if it could not be read within `startTimeout`; the signal's reason if that aborts
    */
   async follow(name: string, signal?: AbortSignal): Promise<void> {
     if (this.follows(name) || !SERVICE_NAME_PATTERN.test(name)) return;
@@ -306,15 +311,15 @@ export class ServiceRegistry {
   }
 
   /**
-   * The instances that calls may go to, in order of registration. Heartbeats do not change the list: `lastHeartbeat` is that
-   * of the last other change of its service, and {@link getInstance} knows the newest.
-   * @throws RegistryUnavailableError when the registry has not answered yet, or longer ago than `maxSnapshotAge`
+   * The instances that calls may use, in order of registration. Heartbeats do not change the list: `lastHeartbeat` in
+   * it may be old, {@link getInstance} returns the latest.
+   * @throws RegistryUnavailableError if the registry has not answered yet, or not within `maxSnapshotAge`
    */
   servedInstances(name: string): readonly ServiceInstance[] {
     return this.served.of(name);
   }
 
-  /** All services with the instances that calls may go to. @throws RegistryUnavailableError as {@link servedInstances} */
+  /** All services with the instances that calls may use. @throws RegistryUnavailableError as {@link servedInstances} */
   servedServices(): RegistrySnapshot['services'] {
     return this.served.all();
   }
@@ -324,10 +329,10 @@ export class ServiceRegistry {
   }
 
   /**
-   * The changes of the snapshot, opening with a reset as soon as there is one. Another reset follows when the store was
-   * away, or when the reader fell behind by more than 10,000 changes. Ends when `signal` aborts, the reader leaves its
-   * loop or the registry closes.
-   * @throws ServiceDiscoveryError `INVALID_REQUEST` naming what is no service name: all share one feed, which it would break
+   * The changes of the snapshot, starting with a reset once there is a snapshot. Another reset follows after an outage
+   * of the store, or if the reader falls behind by more than 10,000 changes. Ends when `signal` aborts, the reader
+   * leaves its loop or the registry closes.
+   * @throws ServiceDiscoveryError `INVALID_REQUEST` naming invalid service names, which would break the shared watch
    */
   watch(scope: WatchScope = {}, signal?: AbortSignal): AsyncIterable<Change> {
     const { services, renewals } = scope;
@@ -338,43 +343,43 @@ export class ServiceRegistry {
     return changes;
   }
 
-  /** Whether this process registered an instance and renewed it, now or earlier. */
+  /** Whether this process has ever registered the instance with automatic heartbeats. */
   isOwn(key: InstanceKey): boolean {
     return this.own.has(keyOf(key));
   }
 
-  /** Whether an instance is registered with this process alone, since the store is away. */
+  /** Whether only this process knows the instance, since the store is unavailable. */
   isPending(key: InstanceKey): boolean {
     return this.offline?.isPending(key) ?? false;
   }
 
-  /** How many instances have changes that wait for the store, see `maxOfflineWrites`. */
+  /** How many instances have writes waiting for the store, see `maxOfflineWrites`. */
   get offlineWrites(): number {
     return this.offline?.waiting ?? 0;
   }
 
-  /** The leases that this process renews, or will, once the store has taken the registration. */
+  /** The leases that this process renews, or will renew once the store has taken the registration. */
   ownLeases(): readonly Lease[] {
     return [...this.keeper.leases(), ...(this.offline?.leases() ?? [])];
   }
 
-  /** Sets every own instance to `draining`, so that callers go elsewhere. Takes 5 s at most, never rejects. */
+  /** Sets every own instance to `draining`, so that callers use others. Takes at most 5 s, never rejects. */
   drainOwn(): Promise<OwnInstancesReport> {
     return forEachOwn(this.clock, this.ownLeases(), (lease) => this.writes.drain(lease));
   }
 
-  /** Ends every own lease, also of what is being registered meanwhile. Takes 15 s at most, never rejects. */
+  /** Ends every own lease, also of registrations still running. Takes at most 15 s, never rejects. */
   async deregisterOwn(): Promise<OwnInstancesReport> {
     const first = await this.endOwnLeases();
-    // A recovery under way finds that it is not wanted any more, and takes its lease back.
+    // A recovery still running finds that its lease was forgotten and removes the new one.
     await settlesWithin(this.clock, LATECOMER_PATIENCE_MS, this.writes.idle());
     const late = await this.endOwnLeases();
     return { done: [...first.done, ...late.done], failed: [...first.failed, ...late.failed] };
   }
 
   /**
-   * Stops following the store and renewing leases, and ends all watches; no timer is left. What is registered stays
-   * until it expires, and the store stays open.
+   * Stops following the store and renewing leases, and ends all watches; no timer is left. Registered instances stay
+   * until they expire, and the store stays open.
    */
   async close(): Promise<void> {
     this.closed = true;
@@ -393,7 +398,7 @@ export class ServiceRegistry {
 
   private changed(snapshot: RegistrySnapshot, previous: RegistrySnapshot, change: Change | null): void {
     this.listeners.call(snapshot, previous, change);
-    this.effects.tell(change);
+    this.waiters.notify(change);
     if (!change) return;
     if (change.type === 'remove') this.offline?.forget(change.key);
     this.hub.publish(change);

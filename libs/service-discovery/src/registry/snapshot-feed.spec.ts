@@ -33,7 +33,7 @@ afterEach(async () => {
   expect(clock.pendingTimers).toBe(0);
 });
 
-/** @param random the same number each time; 1 leaves the waits at their full length */
+/** @param random returned on each call; 1 leaves the delays at their full length */
 function feedOf(random = 1, more: Partial<SnapshotFeedDeps> = {}): SnapshotFeed {
   const feed = new SnapshotFeed(store, {
     clock,
@@ -59,7 +59,7 @@ const put = (instanceId: string, serviceName = 'users') =>
 const idsIn = ({ services }: RegistrySnapshot, name = 'users') => services.get(name)?.map((known) => known.instanceId);
 
 describe('SnapshotFeed', () => {
-  it('is empty, and not ready, before it starts', () => {
+  it('is empty and not ready before start()', () => {
     const feed = feedOf();
     expect(feed.snapshot).toMatchObject({ ready: false, connected: false, revision: 0 });
     expect(feed.snapshot.services.size).toBe(0);
@@ -67,7 +67,7 @@ describe('SnapshotFeed', () => {
     expect(feed.ageMs()).toBe(700);
   });
 
-  it('has what is registered when its start resolves', async () => {
+  it('has the registered instances once start() resolves', async () => {
     await put('a');
     const feed = feedOf();
     await feed.start(5_000);
@@ -76,7 +76,7 @@ describe('SnapshotFeed', () => {
     expect(told).toEqual([{ type: 'reset', connected: true }]);
   });
 
-  it('follows every change, and is of no age as long as it does', async () => {
+  it('follows every change with an age of 0', async () => {
     const feed = feedOf();
     await feed.start(5_000);
     const lease = await put('a');
@@ -88,7 +88,7 @@ describe('SnapshotFeed', () => {
     expect(feed.snapshot.services.size).toBe(0);
   });
 
-  it('keeps the lists of services that a change does not touch', async () => {
+  it('keeps the lists of services that a change does not affect', async () => {
     const feed = feedOf();
     await put('a', 'users');
     await feed.start(5_000);
@@ -99,7 +99,7 @@ describe('SnapshotFeed', () => {
     expect(feed.snapshot.services.get('users')).toBe(before);
   });
 
-  it('starts in bounded time while the store is away, and goes on trying', async () => {
+  it('starts in bounded time while the store is unreachable, and goes on trying', async () => {
     store.goAway();
     const feed = feedOf();
     const start = feed.start(2_000);
@@ -115,8 +115,8 @@ describe('SnapshotFeed', () => {
     expect(told.slice(1)).toEqual([{ type: 'reset', connected: true }, { regained: 3_100 }]);
   });
 
-  describe('while the store is away', () => {
-    it('keeps the last good snapshot, and counts its age', async () => {
+  describe('while the store is unreachable', () => {
+    it('keeps the last snapshot and counts its age', async () => {
       await put('a');
       const feed = feedOf();
       await feed.start(5_000);
@@ -127,7 +127,7 @@ describe('SnapshotFeed', () => {
       expect(feed.ageMs()).toBe(3_600_000);
     });
 
-    it('tells of it once, and once of the end', async () => {
+    it('reports the loss once and the return once', async () => {
       const feed = feedOf();
       await feed.start(5_000);
       store.goAway();
@@ -144,20 +144,20 @@ describe('SnapshotFeed', () => {
       expect(feed.ageMs()).toBe(0);
     });
 
-    it('tries again after 100 ms, then at doubled steps up to 5 s', async () => {
+    it('retries after 100 ms, then with doubled delays up to 5 s', async () => {
       const feed = feedOf();
       store.goAway();
       await Promise.all([feed.start(0), clock.advanceAsync(16_300)]);
       expect(store.timesOf('watch')).toEqual([0, 100, 300, 700, 1_500, 3_100, 6_300, 11_300, 16_300]);
     });
 
-    it('waits between half of a step and all of it, so that readers come back one by one', async () => {
+    it('jitters each delay between half and all of it', async () => {
       store.goAway();
       await Promise.all([feedOf(0).start(0), clock.advanceAsync(750)]);
       expect(store.timesOf('watch')).toEqual([0, 50, 150, 350, 750]);
     });
 
-    it('tries again at once when the store tells that it can be reached', async () => {
+    it('retries at once when the store reports that it can be reached', async () => {
       store.tells = true;
       const feed = feedOf();
       store.goAway();
@@ -168,7 +168,7 @@ describe('SnapshotFeed', () => {
       expect(feed.snapshot.connected).toBe(true);
     });
 
-    it('does not hammer a store that answers and drops it right away', async () => {
+    it('does not hammer a store that answers and fails at once', async () => {
       await feedOf().start(5_000);
       for (let round = 0; round < 4; round++) {
         store.goAway();
@@ -178,7 +178,7 @@ describe('SnapshotFeed', () => {
       expect(store.timesOf('watch')).toEqual([0, 100, 300, 700]);
     });
 
-    it('starts with short waits again after a watch that held', async () => {
+    it('resets the backoff after a watch that lasted', async () => {
       const feed = feedOf();
       await feed.start(5_000);
       for (let round = 0; round < 3; round++) {
@@ -192,8 +192,8 @@ describe('SnapshotFeed', () => {
     });
   });
 
-  describe('when it closes', () => {
-    it('ends the watch, and stays readable', async () => {
+  describe('close()', () => {
+    it('ends the watch and leaves the snapshot readable', async () => {
       await put('a');
       const feed = feedOf();
       await feed.start(5_000);
@@ -206,7 +206,7 @@ describe('SnapshotFeed', () => {
       expect(told).not.toContainEqual({ lost: expect.anything() });
     });
 
-    it('ends the wait for another try', async () => {
+    it('ends a backoff delay', async () => {
       store.goAway();
       const feed = feedOf();
       await Promise.all([feed.start(0), clock.advanceAsync(0)]);
@@ -215,7 +215,7 @@ describe('SnapshotFeed', () => {
       expect(clock.pendingTimers).toBe(0);
     });
 
-    it('ends the wait of its start', async () => {
+    it('ends a pending start()', async () => {
       store.goAway();
       const feed = feedOf();
       const start = feed.start(60_000);
@@ -224,7 +224,7 @@ describe('SnapshotFeed', () => {
       expect(clock.pendingTimers).toBe(0);
     });
 
-    it('cannot be started again', async () => {
+    it('makes a later start() do nothing', async () => {
       const feed = feedOf();
       await feed.close();
       await feed.start(5_000);
@@ -232,7 +232,7 @@ describe('SnapshotFeed', () => {
     });
   });
 
-  it('keeps a registration when the store tells of the end of an older one under its id', async () => {
+  it('keeps a registration when the store reports the end of an older one under its id', async () => {
     const older = await put('a');
     await put('a');
     const outdated = { type: 'remove', revision: 3, key: older, reason: 'deregistered', generation: older.generation };
@@ -251,7 +251,7 @@ describe('SnapshotFeed', () => {
     expect(told.map((one) => 'type' in one && one.type)).toEqual(['reset', 'put']);
   });
 
-  describe('with a store that starts anew and has forgotten everything', () => {
+  describe('with a store that restarts without its data', () => {
     const returned = async (): Promise<SnapshotFeed> => {
       for (const id of ['a', 'b', 'c']) await put(id);
       const feed = feedOf();
@@ -262,7 +262,7 @@ describe('SnapshotFeed', () => {
       return feed;
     };
 
-    it('keeps what was known for 10 s, so that it can be registered again', async () => {
+    it('keeps known instances for 10 s so that they can register again', async () => {
       const feed = await returned();
       await put('b');
       await clock.advanceAsync(9_999);
@@ -275,21 +275,21 @@ describe('SnapshotFeed', () => {
       ]);
     });
 
-    it('drops at once what the store says has left', async () => {
+    it('drops at once an instance that the store reports as removed', async () => {
       const feed = await returned();
       await store.truth.remove(await put('b'));
       await clock.advanceAsync(0);
       expect(idsIn(feed.snapshot)).toEqual(['a', 'c']);
     });
 
-    it('serves what it had, and waits no more, when the store is lost again', async () => {
+    it('keeps its instances, and stops the grace period, when the store is lost again', async () => {
       const feed = await returned();
       store.goAway();
       await clock.advanceAsync(60_000);
       expect(idsIn(feed.snapshot)).toEqual(['a', 'b', 'c']);
     });
 
-    it('keeps what was known for 10 s from the first loss on, however often it forgets', async () => {
+    it('keeps known instances for 10 s from the first loss, however often the store restarts', async () => {
       const feed = await returned();
       await put('b');
       await clock.advanceAsync(6_000);
@@ -304,7 +304,7 @@ describe('SnapshotFeed', () => {
       expect(idsIn(feed.snapshot)).toBeUndefined();
     });
 
-    it('goes on with the rest of the 10 s when a connection is lost that forgets nothing', async () => {
+    it('continues the grace period after a lost connection without data loss', async () => {
       const feed = await returned();
       store.tells = true;
       await clock.advanceAsync(6_000);
@@ -317,7 +317,7 @@ describe('SnapshotFeed', () => {
       expect(idsIn(feed.snapshot)).toBeUndefined();
     });
 
-    it('waits for nobody once it is closed', async () => {
+    it('drops no instance after close()', async () => {
       const feed = await returned();
       await feed.close();
       await clock.advanceAsync(10_000);
@@ -325,7 +325,7 @@ describe('SnapshotFeed', () => {
     });
   });
 
-  it('drops at once what left while a store that remembers was away', async () => {
+  it('drops at once what left during an outage of a store that kept its data', async () => {
     const lease = await put('a');
     await put('b');
     const feed = feedOf();
@@ -338,7 +338,7 @@ describe('SnapshotFeed', () => {
     expect(idsIn(feed.snapshot)).toEqual(['b']);
   });
 
-  it('shows what lies over an instance through its heartbeats, and what the store says to calls, too, after that', async () => {
+  it('keeps overlaid instances through heartbeats, and passes later changes of the store on', async () => {
     const lease = await put('a');
     const key = { serviceName: 'users', instanceId: 'a' };
     const overlay = {
@@ -362,7 +362,7 @@ describe('SnapshotFeed', () => {
     expect([list, steadyList(list)].map(([shown]) => shown?.status)).toEqual(['unknown', 'unknown']);
   });
 
-  it('watches for good outside of the async context of whoever looks a service up first', async () => {
+  it('opens watches outside the async context of the first lookup', async () => {
     const requests = new AsyncLocalStorage<string>();
     const watchedIn: (string | undefined)[] = [];
     const watch = store.watch.bind(store);
@@ -379,7 +379,7 @@ describe('SnapshotFeed', () => {
     expect(watchedIn).toEqual([undefined, undefined]);
   });
 
-  it('watches once, however often it is started', async () => {
+  it('opens one watch for several calls of start()', async () => {
     const feed = feedOf();
     await Promise.all([feed.start(5_000), feed.start(5_000)]);
     await feed.start(5_000);
@@ -388,7 +388,7 @@ describe('SnapshotFeed', () => {
 });
 
 describe('resetWithin', () => {
-  it('opens a watch of what a snapshot holds in scope, and waits for the first one', async () => {
+  it('makes the first change of a watch from a snapshot, or null before the first one', async () => {
     const feed = feedOf();
     expect(resetWithin(feed.snapshot, {})).toBeNull();
     await put('a', 'users');

@@ -20,34 +20,34 @@ import {
   type WatchScope,
 } from '../model/index.js';
 import { holdsWithin, type RegistryStore, type ResetChange } from '../store/index.js';
-import { CarriedInstances } from './carried-instances.js';
+import { RestartGrace } from './restart-grace.js';
 import { FollowedServices } from './followed-services.js';
 import { StoreWatch } from './store-watch.js';
 
-/** The waits after a lost watch. */
+/** The delay after a lost watch. */
 const BACKOFF = { firstMs: 100, longestMs: 5_000 };
 
-/** What a feed tells of; called in the order in which things happened, and must not throw. */
+/** Receives what a feed reports, in order; must not throw. */
 interface SnapshotFeedListener {
-  /** What the store said, word for word; the snapshot may hold more: see {@link CarriedInstances}. */
+  /** A change exactly as the store sent it; the snapshot may hold more instances: see {@link RestartGrace}. */
   received(change: Change): void;
-  /** @param change null where only the connection came or went */
+  /** @param change null if only the connection state changed */
   changed(snapshot: RegistrySnapshot, previous: RegistrySnapshot, change: Change | null): void;
-  /** The watch could not be opened, or was lost: once per outage. */
+  /** The watch could not be opened, or was lost; called once per outage. */
   lost(error: unknown): void;
-  /** The first reset after {@link lost} has arrived, and `changed` was told of it. */
+  /** The first reset after {@link lost} arrived; called after `changed`. */
   regained(downMs: number): void;
-  /** The store can be read, and takes no writes; `changed` was told of it, as of the end. */
+  /** The store can be read but refuses writes; called after `changed`, as is `writesTaken`. */
   writesRefused(reason: string): void;
   writesTaken(refusedMs: number): void;
 }
 
-/** What readers see in place of what the store shows, while changes of ours wait for it. */
+/** Pending local writes, shown to readers in place of what the store shows. */
 export interface SnapshotOverlay {
-  /** How many instances it is about. */
+  /** How many instances it covers. */
   readonly size: number;
   keys(): readonly InstanceKey[];
-  /** @param stored what the store shows; undefined: nothing */
+  /** @param stored what the store shows; undefined if nothing */
   show(key: InstanceKey, stored: ServiceInstance | undefined): ServiceInstance | undefined;
 }
 
@@ -55,11 +55,11 @@ export interface SnapshotFeedDeps {
   clock: Clock;
   random: Random;
   listener: SnapshotFeedListener;
-  /** Whether to ask for heartbeats. */
+  /** Whether to receive heartbeats. */
   renewals: boolean;
-  /** Whether to watch everything, or those services alone that {@link SnapshotFeed.follow} was called with. */
+  /** Whether to watch everything, or only the services passed to {@link SnapshotFeed.follow}. */
   follow: 'all' | 'used';
-  /** Whether somebody waits for what happens to a service: then it is followed also while nobody is registered. @default no */
+  /** Whether a service has to be followed even while it has no instances. @default no */
   isNeeded?: (serviceName: string) => boolean;
   /** @default none */
   overlay?: SnapshotOverlay;
@@ -68,14 +68,14 @@ export interface SnapshotFeedDeps {
 const NO_OVERLAY: SnapshotOverlay = { size: 0, keys: () => [], show: (_key, stored) => stored };
 
 /**
- * Mirrors a store: watches it, watches it again with a jittered backoff from 0.1 to 5 s whenever the watch is lost, and
- * keeps the last good snapshot meanwhile. Where the store comes back without its memory, instances have time to
- * register again before they are dropped.
+ * Mirrors a store. A lost watch is opened again with a jittered backoff of 0.1 to 5 s, and the last snapshot stays in
+ * use until then. If the store comes back without its data, instances get time to register again before they are
+ * dropped: see {@link RestartGrace}.
  */
 export class SnapshotFeed {
-  /** What the store says. */
+  /** As the store shows it. */
   private stored: RegistrySnapshot;
-  /** The same with the overlay. */
+  /** `stored` with the overlay applied. */
   private current: RegistrySnapshot;
   private readonly closing = new AbortController();
   private readonly firstReset: Promise<void>;
@@ -84,13 +84,13 @@ export class SnapshotFeed {
   private readonly followed: FollowedServices | undefined;
   /** The watch that the snapshot follows. */
   private active: StoreWatch | undefined;
-  /** One with a wider scope, until its reset takes the place of the active one's changes. */
+  /** A watch with a wider scope. It replaces the active one at its reset. */
   private successor: StoreWatch | undefined;
   private connectedAt = 0;
   private downSince: number | undefined;
   private refusedSince: number | undefined;
   private stopHearingOfRefusals: (() => void) | undefined;
-  private readonly carried: CarriedInstances;
+  private readonly grace: RestartGrace;
   private readonly overlay: SnapshotOverlay;
 
   constructor(
@@ -101,7 +101,7 @@ export class SnapshotFeed {
     this.stored = { ...EMPTY_SNAPSHOT, asOf: deps.clock.now(), scope: this.followed && new Set() };
     this.current = this.stored;
     this.overlay = deps.overlay ?? NO_OVERLAY;
-    this.carried = new CarriedInstances(deps.clock, (forgotten) => this.drop(forgotten));
+    this.grace = new RestartGrace(deps.clock, (forgotten) => this.drop(forgotten));
     this.firstReset = new Promise((resolve) => (this.announceFirstReset = resolve));
   }
 
@@ -109,27 +109,27 @@ export class SnapshotFeed {
     return this.current;
   }
 
-  /** Whether the store can be watched and takes writes, as far as is known. */
+  /** Whether the store is being watched and, as far as is known, takes writes. */
   get isTakingWrites(): boolean {
     return this.current.connected && this.current.writeRefusal === undefined;
   }
 
-  /** What the store shows under a key, whatever readers see. */
+  /** The instance as the store shows it, without the overlay. */
   storedInstance(key: InstanceKey): ServiceInstance | undefined {
     return findInstance(this.stored, key);
   }
 
   /** Whether the store lost an instance that is still shown, so that it may be registered again. */
   isForgotten(key: InstanceKey): boolean {
-    return this.carried.has(key);
+    return this.grace.has(key);
   }
 
-  /** Shows what the overlay says of an instance now. */
+  /** Shows the overlay's current state of an instance. */
   refresh(key: InstanceKey): void {
     this.showLocally(key, this.overlay.show(key, this.storedInstance(key)));
   }
 
-  /** Shows an instance, or nothing, under a key until the store says otherwise. */
+  /** Shows an instance, or none, under a key until the store sends a change of it. */
   showLocally({ serviceName, instanceId }: InstanceKey, instance: ServiceInstance | undefined): void {
     const previous = this.current;
     const { revision, ready, connected, asOf } = previous;
@@ -142,12 +142,12 @@ export class SnapshotFeed {
     this.deps.listener.changed(this.current, previous, change);
   }
 
-  /** How long the snapshot was not confirmed: 0 while connected; before the first reset, since the feed was made. */
+  /** How long the snapshot has not been confirmed: 0 while connected; before the first reset, the age of the feed. */
   ageMs(): number {
     return this.current.connected ? 0 : this.deps.clock.now() - this.current.asOf;
   }
 
-  /** Begins to watch. Resolves at the first reset, or after `timeoutMs`; the feed goes on trying then. */
+  /** Starts to watch. Resolves at the first reset, or after `timeoutMs` while it goes on trying. */
   async start(timeoutMs: number): Promise<void> {
     this.running ??= this.run(this.closing.signal);
     this.stopHearingOfRefusals ??= this.store.onWritesRefused?.((refusal) => this.noteRefusal(refusal));
@@ -155,15 +155,15 @@ export class SnapshotFeed {
     await settlesWithin(this.deps.clock, timeoutMs, Promise.race([this.firstReset, this.running]));
   }
 
-  /** Ends the watch; the snapshot stays readable, no longer connected. */
+  /** Ends the watch. The snapshot stays readable but is no longer connected. */
   async close(): Promise<void> {
     this.closing.abort();
     this.stopHearingOfRefusals?.();
-    this.carried.clear();
+    this.grace.clear();
     await this.running;
   }
 
-  /** Takes a service into the snapshot, where that does not hold everything anyway; without a gap for the others. */
+  /** Adds a service to the watch if that does not cover everything. The other services see no gap. */
   follow(serviceName: string): void {
     if (this.followed?.add(serviceName, this.current)) this.widen();
   }
@@ -176,13 +176,13 @@ export class SnapshotFeed {
       this.disconnect();
       if (signal.aborted) return;
       this.reportLoss(error);
-      // A store that answers and fails right away is not hammered: only a watch that held starts the backoff anew.
+      // Only a watch that lasted resets the backoff, so that a store that answers and fails at once is not hammered.
       losses = heldMs >= BACKOFF.longestMs ? 1 : losses + 1;
       await this.pause(reconnectDelay(losses, BACKOFF, this.deps.random), signal);
     }
   }
 
-  /** Waits before the next try; not any longer once the store says that it can be reached. Never rejects. */
+  /** Waits before the next attempt, or until the store reports that it can be reached. Never rejects. */
   private async pause(ms: number, signal: AbortSignal): Promise<void> {
     const over = new AbortController();
     const end = (): void => over.abort();
@@ -192,7 +192,7 @@ export class SnapshotFeed {
     for (const stop of stops) stop?.();
   }
 
-  /** Watches until that fails, with one watch after another where the scope grows. */
+  /** Reads watches until one fails; a wider watch takes over from the active one. */
   private async readToEnd(signal: AbortSignal): Promise<unknown> {
     this.active = this.openWatch(signal);
     for (;;) {
@@ -208,7 +208,7 @@ export class SnapshotFeed {
 
   private openWatch(signal: AbortSignal): StoreWatch {
     const scope: WatchScope = { services: this.followed?.names, renewals: this.deps.renewals };
-    // What makes it wider may be the first look-up of a service, for a request.
+    // A request may trigger this; its async context must not be kept by the watch.
     return detached(() => new StoreWatch(this.store, scope, signal, (change, watch) => this.hear(watch, change)));
   }
 
@@ -218,7 +218,7 @@ export class SnapshotFeed {
     this.successor = watch;
     void watch.ended.then(() => {
       if (this.successor !== watch) return;
-      // The store is out of reach: the other watch hears of it too, and begins anew with everything.
+      // The wider watch failed: start over with one watch on everything followed.
       this.successor = undefined;
       this.active?.stop();
     });
@@ -242,7 +242,7 @@ export class SnapshotFeed {
     const { downSince } = this;
     if (this.isOutdated(received)) return;
     const isReturn = received.type === 'reset' && downSince !== undefined;
-    const change = isReturn ? this.carried.complete(received, this.stored) : this.carried.settle(received);
+    const change = isReturn ? this.grace.extendReset(received, this.stored) : this.grace.apply(received);
     this.apply(change, () => listener.received(received));
     if (received.type !== 'reset') return;
     this.announceFirstReset();
@@ -252,8 +252,8 @@ export class SnapshotFeed {
   }
 
   /**
-   * Whether it tells of the end of an older registration than the one that is shown. A store that lost both tells of the
-   * end of the one, while the other is carried until it is registered again.
+   * Whether it removes an older registration than the one shown. A store that lost both may report the end of the older
+   * one while the newer one is in its grace period.
    */
   private isOutdated(change: Change): boolean {
     if (change.type !== 'remove' || change.generation === undefined) return false;
@@ -270,7 +270,7 @@ export class SnapshotFeed {
     if (covered) this.stored = { ...this.stored, scope: new Set(covered) };
     const { scope } = this.stored;
     const shown = this.overlay.size > 0 ? this.overlaid(change) : change;
-    // Looking at it may have been the end of the overlay.
+    // Applying the overlay may have emptied it.
     if (this.overlay.size === 0) this.current = this.stored;
     else if (shown) this.current = { ...applyChange(previous, shown, now), scope };
     else this.current = { ...this.stored, services: previous.services };
@@ -278,7 +278,7 @@ export class SnapshotFeed {
     if (shown) this.deps.listener.changed(this.current, previous, shown);
   }
 
-  /** What a change of the store means for readers; null: nothing. */
+  /** The change that readers see; null if they see none. */
   private overlaid(change: Change): Change | null {
     if (change.type === 'hold') return change;
     if (change.type === 'renewed') return this.overlaidRenewal(change);
@@ -292,7 +292,7 @@ export class SnapshotFeed {
     return change.type === 'remove' ? change : { type: 'remove', revision, key, reason: 'deregistered' };
   }
 
-  /** A heartbeat tells of instances as the store has them, and says nothing against what lies over them. */
+  /** Removes overlaid instances from a heartbeat change, which carries them as the store has them. */
   private overlaidRenewal(change: Extract<Change, { type: 'renewed' }>): Change {
     const covered = new Set(this.overlay.keys().map(keyOf));
     return { ...change, instances: change.instances?.filter((instance) => !covered.has(keyOf(instance))) };
@@ -312,7 +312,7 @@ export class SnapshotFeed {
     return instances;
   }
 
-  /** What a store that started anew still does not know is gone. */
+  /** Removes the instances whose grace period has ended. */
   private drop(forgotten: readonly ServiceInstance[]): void {
     for (const { serviceName, instanceId } of forgotten) {
       const { revision } = this.stored;
@@ -340,7 +340,7 @@ export class SnapshotFeed {
   private disconnect(): void {
     const previous = this.current;
     if (!previous.connected) return;
-    this.carried.pause();
+    this.grace.pause();
     const asOf = this.deps.clock.now();
     this.stored = { ...this.stored, connected: false, asOf };
     this.current = { ...previous, connected: false, asOf };
@@ -354,7 +354,9 @@ export class SnapshotFeed {
   }
 }
 
-/** A snapshot as the opening of a watch; null before anything is known, or while a service of the scope is being read. */
+/**
+ * A snapshot as the first change of a watch; null before anything is known, or while a service in scope is being read.
+ */
 export function resetWithin(snapshot: RegistrySnapshot, scope: WatchScope): ResetChange | null {
   const { ready, connected, revision, services, expiryHolds, scope: covered } = snapshot;
   if (!ready && services.size === 0) return null;

@@ -4,11 +4,13 @@ import { type RegistryStore } from '../store/index.js';
 
 /** One watch on a store, read until it ends. */
 export class StoreWatch {
-  /** Resolves at the end with why: what the store threw, or that it ended the watch. Never rejects. */
+  /**
+   * Resolves with the reason when the watch ends: the store's error, or that the store ended the watch. Never rejects.
+   */
   readonly ended: Promise<unknown>;
   private readonly stopping = new AbortController();
 
-  /** @param take called with each change, in order, and with this watch */
+  /** @param take called with each change, in order */
   constructor(
     store: RegistryStore,
     readonly scope: WatchScope,
