@@ -28,6 +28,8 @@ export default tseslint.config(
       '@typescript-eslint/no-extraneous-class': 'off',
       '@typescript-eslint/require-await': 'off',
       '@typescript-eslint/no-empty-function': 'off',
+      // Apps declare their names in it.
+      '@typescript-eslint/no-empty-object-type': ['error', { allowWithName: '^CustomStrategies$' }],
       eqeqeq: ['error', 'always', { null: 'ignore' }],
       'no-console': 'error',
     },

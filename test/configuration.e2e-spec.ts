@@ -84,7 +84,7 @@ it('whether calls inherit deadlines is a matter of true or false', async () => {
 });
 
 it('a Redis without a URL is no reason to go on in memory alone, unless that is said', async () => {
-  for (const redis of [{}, { url: undefined }, { commandTimeout: '1s' }]) {
+  for (const redis of [{}, { url: undefined }, { commandTimeout: '1s' }] as const) {
     await expect(optionsOf({ redis })).rejects.toThrow(/redis\.url: .*mode: 'memory_only'/);
     await expect(optionsOf({ redis, mode: 'memory_only' })).resolves.toMatchObject({ mode: 'memory_only' });
   }
@@ -165,13 +165,13 @@ describe("strategies of the app's own", () => {
     setEnvironment({ DEFAULT_LOAD_BALANCING: 'first' });
     const module = ServiceDiscoveryModule.forRoot({
       strategies: { first: First },
-      patterns: { web: { loadBalancing: 'first' } },
+      patterns: { web: { loadBalancing: 'first' as never } },
     });
     const app = await apps.listen(module);
     const discovery = app.get(ServiceDiscovery);
     for (const port of [1, 2]) await discovery.registerService({ serviceName: 'users', host: 'localhost', port });
     const found = async (): Promise<number | undefined> =>
-      (await discovery.discoverService('users', { strategy: 'first' }))?.instance.port;
+      (await discovery.discoverService('users', { strategy: 'first' as never }))?.instance.port;
     expect([await found(), await found()]).toEqual([1, 1]);
     expect(app.get(ServiceCommunicator).explain('users').strategy).toBe('first');
     const answer = await fetch(`${urlOf(app)}/service-discovery/discover/users?strategy=first`);
@@ -186,10 +186,10 @@ describe("strategies of the app's own", () => {
   it('are functions by name', async () => {
     await expect(optionsOf({ strategies: { first: 'x' } as never })).rejects.toThrow(/strategies\.first: .*class/);
     await expect(optionsOf({ strategies: [First] as never })).rejects.toThrow(/strategies: .*by name/);
-    await expect(optionsOf({ strategies: null as never, loadBalancing: 'first' })).rejects.toThrow(
+    await expect(optionsOf({ strategies: null as never, loadBalancing: 'first' as never })).rejects.toThrow(
       /strategies: .*by name.*\n.*loadBalancing: /,
     );
-    await expect(optionsOf({ strategies: { first: First }, loadBalancing: 'frist' })).rejects.toThrow(/first/);
+    await expect(optionsOf({ strategies: { first: First }, loadBalancing: 'frist' as never })).rejects.toThrow(/first/);
   });
 });
 
@@ -368,7 +368,7 @@ describe('a preset', () => {
 
   it('changed by hand is stronger than the environment, where it was changed', async () => {
     setEnvironment({ SERVICE_TTL: '10', RETRY_BASE_DELAY: '3' });
-    const changed = { ...getServiceDiscoveryConfig('production'), serviceTtl: '90s' };
+    const changed = { ...getServiceDiscoveryConfig('production'), serviceTtl: '90s' } as const;
     await expect(optionsOf(changed)).resolves.toMatchObject({
       registry: { serviceTtl: '90s' },
       communicator: { retry: { baseDelay: '3s', maxDelay: '10s' } },
@@ -523,7 +523,7 @@ describe('wrong settings', () => {
       startTimeout: 0,
       shutdown: { drainDelay: 0 },
       timeout: '90ms',
-    };
+    } as const;
     const communicator = (await start(few)).get(ServiceCommunicator);
     // What was checked once is not taken for a number without a unit.
     const stages = communicator.withOptions({ circuitBreaker: { recoveryTimeout: '50ms' } }).describePipeline('users');
@@ -742,7 +742,7 @@ describe('options of undici in place of a transport', () => {
       response.end('{}');
     });
     await once(server.listen(0, '127.0.0.1'), 'listening');
-    const transport = { connections: 1, keepAliveTimeout: '60s' };
+    const transport = { connections: 1, keepAliveTimeout: '60s' } as const;
     // A check would have a connection of its own.
     const app = await start({ mode: 'memory_only', healthCheck: false, transport });
     await app.init();

@@ -105,7 +105,7 @@ describe('checks of the instances of an app', () => {
 
   it('stop the start with everything that is wrong about them', async () => {
     const healthCheck = {
-      services: { users: { methods: 'GET', timeout: 'soon' }, cache: { type: 'custom', probe: 'redsi' } },
+      services: { users: { methods: 'GET', timeout: 'soon' as never }, cache: { type: 'custom', probe: 'redsi' } },
       probes: { redis: () => true },
     } as ServiceDiscoveryOptions['healthCheck'];
     @Module({ imports: [ServiceDiscoveryModule.forRoot({ healthCheck })] })

@@ -405,7 +405,9 @@ describe('forRootAsync', () => {
   });
 
   it('stops the start when the factory makes wrong options', async () => {
-    const error = await startError(ServiceDiscoveryModule.forRootAsync({ useFactory: () => ({ serviceTtl: 'soon' }) }));
+    const error = await startError(
+      ServiceDiscoveryModule.forRootAsync({ useFactory: () => ({ serviceTtl: 'soon' as never }) }),
+    );
     expect(error).toMatchObject({ code: 'INVALID_CONFIGURATION', problems: [{ path: 'serviceTtl', value: 'soon' }] });
   });
 });

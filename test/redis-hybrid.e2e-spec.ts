@@ -54,7 +54,7 @@ class Process {
 
   private constructor(port: number, maxOfflineWrites: number) {
     const store = new RedisRegistryStore({ url: `redis://127.0.0.1:${port}`, commandTimeout: '500ms' });
-    const options = { heartbeatInterval: '500ms', startTimeout: '1s', maxOfflineWrites };
+    const options = { heartbeatInterval: '500ms', startTimeout: '1s', maxOfflineWrites } as const;
     const clock = { ...systemClock, now: () => systemClock.now() + this.aheadMs };
     this.registry = new ServiceRegistry(store, options, { events: this.bus, clock });
     toClose.push(async () => {

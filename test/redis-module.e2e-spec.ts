@@ -183,7 +183,7 @@ it('apps share the health checks: each instance is checked by one, and taken ove
 it('the checks of an app that is gone without a word are taken over within two intervals', async () => {
   const intervalMs = 1_000;
   const relay = await Relay.to(redis.port);
-  const healthCheck = { interval: `${intervalMs}ms`, timeout: '200ms' };
+  const healthCheck = { interval: `${intervalMs}ms`, timeout: '200ms' } as const;
   const running = [
     await listen({ healthCheck }),
     await listen({ healthCheck }),

@@ -17,7 +17,7 @@ afterEach(() => redis.end());
 
 const LEASES = 'sd:{default:users}:leases';
 /** Longer than sweeps may stop without being taken for a standstill. */
-const OPTIONS = { heartbeatInterval: '300ms', serviceTtl: '5s' };
+const OPTIONS = { heartbeatInterval: '300ms', serviceTtl: '5s' } as const;
 
 /** A way in which Redis comes to refuse writes, and back. */
 interface Refusal {

@@ -142,7 +142,7 @@ describe('the health checks of an app', () => {
     module.get(EventBus).on('health.checked', ({ key }) => void checks[key.serviceName as keyof typeof checks]++);
     const { port } = server.address() as AddressInfo;
     for (const serviceName of ['busy', 'quiet']) {
-      const registration = { serviceName, host: '127.0.0.1', port, ttl: '1d', healthCheckPath: '/' };
+      const registration = { serviceName, host: '127.0.0.1', port, ttl: '1d', healthCheckPath: '/' } as const;
       await module.get(ServiceRegistry).register(registration, { heartbeat: 'manual' });
     }
     const communicator = module.get(ServiceCommunicator);

@@ -183,7 +183,7 @@ describe('the option of the module', () => {
         for (const name of ['expiry.held', 'instance.expired'] as const) bus.on(name, () => resolve(name));
       });
       for (const instanceId of ['a', 'b', 'c']) {
-        const registration = { serviceName: 'users', instanceId, host: '127.0.0.1', port: 9, ttl: '1s' };
+        const registration = { serviceName: 'users', instanceId, host: '127.0.0.1', port: 9, ttl: '1s' } as const;
         await registry.register(registration, { heartbeat: 'manual' });
       }
       return first;

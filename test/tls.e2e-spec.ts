@@ -249,7 +249,7 @@ describe('health checks over TLS', () => {
     const own = await authority.issue('ledger-client');
     const port = await serve();
     const services = { 'ledger-service': { cert: own.cert, key: own.key } };
-    const healthCheck = { interval: '1s', services: { 'payment-service': { path: '/ready' } } };
+    const healthCheck = { interval: '1s', services: { 'payment-service': { path: '/ready' } } } as const;
     const { app } = await start('undici', { ...filesOf(client), services }, { healthCheck });
     for (const serviceName of ['payment-service', 'ledger-service']) {
       await register(app, port, { serviceName });
@@ -261,7 +261,7 @@ describe('health checks over TLS', () => {
   it('go by a TLS of their own where there is one, and an instance may say which name to expect', async () => {
     const checker = await authority.issue('checker');
     const port = await serve();
-    const healthCheck = { interval: '1s', tls: { cert: checker.certFile, key: checker.keyFile } };
+    const healthCheck = { interval: '1s', tls: { cert: checker.certFile, key: checker.keyFile } } as const;
     const { app } = await start('axios', filesOf(client), { healthCheck });
     await register(app, port, { healthCheck: { tls: { servername: 'payments.internal' } } });
     expect(await checked(app, 'payment-service')).toMatchObject({ healthStatus: 'healthy' });

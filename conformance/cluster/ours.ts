@@ -17,7 +17,13 @@ async function ourCluster({ ids, attempts, keyed, ejects }: ClusterSettings): Pr
   const registry = new ServiceRegistry(store, {}, { clock, random });
   await registry.start();
   for (const [index, instanceId] of ids.entries()) {
-    const registration = { serviceName: 'users', instanceId, host: '127.0.0.1', port: 8_000 + index, ttl: '1d' };
+    const registration = {
+      serviceName: 'users',
+      instanceId,
+      host: '127.0.0.1',
+      port: 8_000 + index,
+      ttl: '1d',
+    } as const;
     await registry.register(registration, { heartbeat: 'manual' });
   }
   const transport = new FakeTransport(({ instanceId }, { path }) => {

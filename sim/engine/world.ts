@@ -70,7 +70,7 @@ export class World {
   }
 
   async register(instanceId: string): Promise<void> {
-    const registration = { serviceName: SERVICE, instanceId, host: '127.0.0.1', port: 8080, ttl: '1d' };
+    const registration = { serviceName: SERVICE, instanceId, host: '127.0.0.1', port: 8080, ttl: '1d' } as const;
     await this.registry.register(registration, { heartbeat: 'manual' });
     await this.registry.setStatus({ serviceName: SERVICE, instanceId }, 'healthy');
   }

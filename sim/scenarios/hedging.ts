@@ -1,4 +1,4 @@
-import { type CommunicatorDefaults, type RetryBudgetOptions } from 'nest-service-discovery/core';
+import { type CommunicatorDefaults, type HedgingOptions, type RetryBudgetOptions } from 'nest-service-discovery/core';
 import { openLoop } from '../engine/open-loop.js';
 import { normal } from '../engine/randomness.js';
 import { count, milliseconds, percent } from '../engine/table.js';
@@ -60,7 +60,11 @@ export const hedging = compare({
   },
 });
 
-function hedged(name: string, budget: Partial<RetryBudgetOptions> | false, delay: string | undefined): Setup {
+function hedged(
+  name: string,
+  budget: Partial<RetryBudgetOptions> | false,
+  delay: HedgingOptions['delay'] | undefined,
+): Setup {
   const options: CommunicatorDefaults = { timeout: TIMEOUT_MS, attemptTimeout: TIMEOUT_MS, retry: { budget } };
   return ours(name, { ...options, hedging: delay !== undefined && { delay } });
 }

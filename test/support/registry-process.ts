@@ -1,4 +1,4 @@
-import { systemClock } from '../../libs/service-discovery/src/common/index.js';
+import { type Duration, systemClock } from '../../libs/service-discovery/src/common/index.js';
 import { RedisRegistryStore, type RedisRegistryStoreOptions } from '../../libs/service-discovery/src/store/index.js';
 import { ObservedRegistry } from './observed-registry.js';
 import { pollUntil } from './poll.js';
@@ -9,12 +9,12 @@ export class RegistryProcess extends ObservedRegistry {
   /** How often a lease of its own was lost, and registered again. */
   recoveries = 0;
 
-  constructor(options: RedisRegistryStoreOptions, heartbeatInterval = '500ms') {
+  constructor(options: RedisRegistryStoreOptions, heartbeatInterval: Duration = '500ms') {
     super(new RedisRegistryStore({ commandTimeout: 1_000, ...options }), { heartbeatInterval });
     this.bus.on('lease.recovered', () => void (this.recoveries += 1));
   }
 
-  static async start(options: RedisRegistryStoreOptions, heartbeatInterval?: string): Promise<RegistryProcess> {
+  static async start(options: RedisRegistryStoreOptions, heartbeatInterval?: Duration): Promise<RegistryProcess> {
     const process = new RegistryProcess(options, heartbeatInterval);
     await process.registry.start();
     return process;

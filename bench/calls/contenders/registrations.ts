@@ -14,7 +14,7 @@ export function registrationsOf({ ports, services }: Target): ServiceRegistratio
       serviceName: n === 0 ? CALLED_SERVICE : `service-${n}`,
       host: '127.0.0.1',
       port,
-      ttl: '1d',
+      ttl: '1d' as const,
     })),
   ).flat();
 }

@@ -43,7 +43,7 @@ const store = new MemoryRegistryStore();
 const registry = new ServiceRegistry(store, {}, { events });
 await registry.start();
 for (const port of ports.split(',')) {
-  const registration = { serviceName: 'users', host: '127.0.0.1', port: Number(port), ttl: '1d' };
+  const registration = { serviceName: 'users', host: '127.0.0.1', port: Number(port), ttl: '1d' } as const;
   await registry.register(registration, { heartbeat: 'manual' });
 }
 const metrics = new DiscoveryMetrics(events, registry);

@@ -12,6 +12,7 @@ export { type BalancingExplanation, type FilterStage, type InstanceExplanation }
 export { createLoadBalancer, type CreateLoadBalancerDeps } from './create-load-balancer.js';
 export {
   type LoadBalancerConstructor,
+  type CustomStrategies,
   type LoadBalancerFactory,
   type LoadBalancing,
   type LoadBalancingSettings,
@@ -20,6 +21,7 @@ export {
   mergeLoadBalancing,
   type NamedStrategies,
   resolveLoadBalancing,
+  type StrategyName,
   strategyName,
 } from './load-balancing.js';
 export {

@@ -4,14 +4,14 @@ import { type BalancingExplanation } from './explanation.js';
 import { type HashRequest } from './hash-source.js';
 import { type UnavailableReason } from './unavailable-reason.js';
 
-/** What a caller wants of an instance. */
+/** What a caller wants of an instance. What is undefined counts as left out. */
 export interface SelectionCriteria {
   /** A semver range, such as `^1.2`. Instances without a version do not match. */
-  version?: string;
+  version?: string | undefined;
   /** Every tag must be there. */
-  tags?: readonly string[] | ReadonlySet<string>;
+  tags?: readonly string[] | ReadonlySet<string> | undefined;
   /** Instances of this zone come first; the others follow when it has none that is as healthy. */
-  zone?: string;
+  zone?: string | undefined;
 }
 
 /** Why an instance cannot take a call just now. */

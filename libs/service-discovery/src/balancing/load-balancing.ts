@@ -15,11 +15,32 @@ export type LoadBalancerConstructor = new (deps: LoadBalancerDeps) => LoadBalanc
 
 export type StrategyMaker = LoadBalancerFactory | LoadBalancerConstructor;
 
-/** Strategies of the user's own, by the names that stand for them in options, variables and queries. */
+/**
+ * Strategies of the user's own, by the names that stand for them in options, variables and queries. {@link CustomStrategies}
+ * tells the compiler of the names.
+ */
 export type NamedStrategies = Readonly<Record<string, StrategyMaker>>;
 
-/** A strategy: the name of a built-in one, or of one of {@link NamedStrategies}, or a factory or class. */
-export type LoadBalancingStrategyChoice = LoadBalancingStrategyName | (string & Record<never, never>) | StrategyMaker;
+/**
+ * The names of the app's own strategies, so that the compiler accepts them, and refuses a typo.
+ *
+ * @example
+ * declare module 'nest-service-discovery' {
+ *   interface CustomStrategies {
+ *     nearest: true;
+ *   }
+ * }
+ */
+export interface CustomStrategies {}
+
+/**
+ * The name of a built-in strategy, or one of {@link CustomStrategies}. A name that is only known at run time is given
+ * `as StrategyName`: it is checked where it is taken.
+ */
+export type StrategyName = keyof (Record<LoadBalancingStrategyName, unknown> & CustomStrategies);
+
+/** A strategy: the name of a built-in one, or of one of {@link CustomStrategies}, or a factory or class. */
+export type LoadBalancingStrategyChoice = StrategyName | StrategyMaker;
 
 /** A strategy with options. */
 export interface LoadBalancingSettings extends Partial<LoadBalancingOptions> {
@@ -74,7 +95,7 @@ export function mergeLoadBalancing(
 }
 
 /** Whether a text, such as one from a query, names a strategy: a built-in one, or one of the user's own. */
-export function isStrategyName(name: unknown, strategies: NamedStrategies = {}): name is string {
+export function isStrategyName(name: unknown, strategies: NamedStrategies = {}): name is StrategyName {
   return typeof name === 'string' && findStrategy(name, strategies) !== undefined;
 }
 

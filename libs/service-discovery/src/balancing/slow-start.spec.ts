@@ -158,7 +158,7 @@ describe('slow start', () => {
 
   it('holds for calls without a key, whatever a hash strategy leaves them to', () => {
     for (const fallback of ['round_robin', 'weighted_round_robin'] as const) {
-      const loadBalancing = { strategy: 'consistent_hash', hash: { fallback }, slowStart: { window: '10s' } };
+      const loadBalancing = { strategy: 'consistent_hash', hash: { fallback }, slowStart: { window: '10s' } } as const;
       const balancer = createLoadBalancer(loadBalancing, { clock, random: seededRandom(1) });
       balancer.update([a]);
       balancer.update([a, b]);

@@ -300,7 +300,7 @@ describe('StrategyBalancer', () => {
       expect(createLoadBalancer(() => strategy).explain?.().goesBy).toBeUndefined();
     });
 
-    it.each(['consistent_hash', 'maglev'])(
+    it.each(['consistent_hash', 'maglev'] as const)(
       'names the one whom a key belongs to with %s, as the pick finds it',
       (name) => {
         const versionWeights = { '1.x': 60, '2.x': 40 };

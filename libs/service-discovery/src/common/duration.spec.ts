@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { bareNumberProblem, parseDuration, toMs } from './duration.js';
+import { bareNumberProblem, type Duration, parseDuration, toMs } from './duration.js';
 import { InvalidConfigurationError } from './errors.js';
 
 describe('a duration', () => {
@@ -14,7 +14,7 @@ describe('a duration', () => {
     ['2d', 172_800_000],
     [' 30 s ', 30_000],
   ])('%j is %d ms', (value, ms) => {
-    expect(toMs(value, 'x')).toBe(ms);
+    expect(toMs(value as Duration, 'x')).toBe(ms);
   });
 
   it.each([
@@ -41,8 +41,8 @@ describe('a duration', () => {
   });
 
   it('that is wrong is named with its path, its value and what is allowed', () => {
-    expect(() => toMs('soon', 'retry.baseDelay')).toThrow(InvalidConfigurationError);
-    expect(() => toMs('soon', 'retry.baseDelay')).toThrow(
+    expect(() => toMs('soon' as Duration, 'retry.baseDelay')).toThrow(InvalidConfigurationError);
+    expect(() => toMs('soon' as Duration, 'retry.baseDelay')).toThrow(
       /retry\.baseDelay: expected milliseconds .*'30s'.* but got "soon"/,
     );
   });

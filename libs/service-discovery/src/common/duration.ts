@@ -1,12 +1,15 @@
 import { InvalidConfigurationError } from './errors.js';
 
 /**
- * A length of time: a string such as `'250ms'`, `'30s'`, `'5m'`, `'1h'`, or a number of milliseconds. Most options refuse a
- * number below 100, which was most likely meant in seconds.
+ * A length of time: a string such as `'250ms'`, `'30s'`, `'5m'`, `'1h'`, `'2d'`, or a number of milliseconds. Most options
+ * refuse a number below 100, which was most likely meant in seconds.
+ *
+ * A string that is only known at run time, such as one of a config service, is given `as Duration`: it is checked at the start.
  */
-export type Duration = number | string;
+export type Duration = number | `${number}${DurationUnit}`;
+type DurationUnit = 'ms' | 's' | 'm' | 'h' | 'd';
 
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const UNIT_MS: Readonly<Record<DurationUnit, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** Says why a value is no duration, or gives its milliseconds. */
 export function parseDuration(value: unknown): { ms: number } | { problem: string } {
@@ -15,7 +18,7 @@ export function parseDuration(value: unknown): { ms: number } | { problem: strin
   }
   const match = typeof value === 'string' ? /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$/.exec(value.trim()) : null;
   if (!match) return { problem: "milliseconds as a number, or a string such as '250ms', '30s', '5m', '1h'" };
-  const ms = Number(match[1]) * (UNIT_MS[match[2] ?? ''] ?? Number.NaN);
+  const ms = Number(match[1]) * UNIT_MS[match[2] as DurationUnit];
   return Number.isFinite(ms) ? { ms } : { problem: 'a duration that is a finite number of milliseconds' };
 }
 

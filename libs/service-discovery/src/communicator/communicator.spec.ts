@@ -60,7 +60,7 @@ describe('ServiceCommunicator', () => {
       expect(error.code).toBe('NO_AVAILABLE_INSTANCE');
     });
 
-    it.each([
+    it.each<[ServiceCallRequest, string]>([
       [{ path: 'users' }, 'path'],
       [{ path: '/a b' }, 'path'],
       [{ path: '/', method: 'FETCH' as 'GET' }, 'method'],
@@ -69,7 +69,7 @@ describe('ServiceCommunicator', () => {
       [{ path: '/', body: null as never }, 'body'],
       [{ path: '/', body: [1] as never }, 'body'],
       [{ path: '/', headers: { 'x-a': 'b\r\nx-c: d' } }, 'headers.x-a'],
-      [{ path: '/', timeout: 'soon' }, 'timeout'],
+      [{ path: '/', timeout: 'soon' as never }, 'timeout'],
       [{ path: '/', timeout: '1s', attemptTimeout: '2s' }, 'attemptTimeout'],
       [{ path: '/', criteria: 'api' as never }, 'criteria'],
       [{ path: '/', criteria: { tags: 'api' as never } }, 'criteria.tags'],
@@ -253,7 +253,7 @@ describe('ServiceCommunicator', () => {
 
   it('tells for how many whole milliseconds the circuits of all instances stay open', async () => {
     await stage.register('a');
-    const circuitBreaker = { failureThreshold: 1, recoveryTimeout: '1s' };
+    const circuitBreaker = { failureThreshold: 1, recoveryTimeout: '1s' } as const;
     const communicator = stage.communicatorWith({ circuitBreaker, retry: false });
     stage.transport.answer(() => {
       throw reset();
@@ -462,7 +462,7 @@ describe('ServiceCommunicator', () => {
       const error = await failure(
         (async () =>
           stage.communicatorWith().withOptions({
-            loadBalancing: 'fastest',
+            loadBalancing: 'fastest' as never,
             timeout: '1s',
             attemptTimeout: '2s',
             concurrency: 0,

@@ -68,7 +68,7 @@ describe('a call to a service that was never registered', () => {
       const { clock } = stage;
       const deadline = clock.epoch() + 250;
       const request = {
-        'its timeout': { timeout: '250ms' },
+        'its timeout': { timeout: '250ms' as const },
         'the deadline in its header': { headers: { 'x-request-deadline': String(deadline) } },
       }[limit];
       const ambientDeadline = limit === 'the deadline of its caller' ? (): number => deadline : undefined;

@@ -6,6 +6,7 @@ import { CallStage } from '../testing/call-stage.js';
 import { type FakeResponse } from '../testing/fake-transport.js';
 import { type ServiceCommunicator } from './communicator.js';
 import { type CommunicatorOptions } from './options/index.js';
+import { type ServiceCallRequest } from './request.js';
 
 const EVERYTHING: CommunicatorOptions = {
   loadBalancing: { strategy: 'p2c_ewma', slowStart: {} },
@@ -62,7 +63,7 @@ describe('after many calls that end in every way', () => {
     random: Random,
     signal: AbortSignal,
   ): Promise<void> => {
-    const request = {
+    const request: ServiceCallRequest = {
       path: `/${Math.floor(random() * 5)}`,
       signal: random() < 0.8 ? signal : undefined,
       timeout: random() < 0.2 ? '300ms' : undefined,

@@ -105,11 +105,11 @@ describe('load balancing of calls', () => {
         return candidates.at(-1)!;
       }
     }
-    const communicator = stage.communicatorWith({ loadBalancing: 'last' }, { strategies: { last: Last } });
+    const communicator = stage.communicatorWith({ loadBalancing: 'last' as never }, { strategies: { last: Last } });
     for (let n = 0; n < 4; n++) expect(await targetOf(communicator, {})).toBe('d');
-    expect(await targetOf(communicator.withOptions({ loadBalancing: { strategy: 'last' } }), {})).toBe('d');
+    expect(await targetOf(communicator.withOptions({ loadBalancing: { strategy: 'last' as never } }), {})).toBe('d');
     expect(stage.events.find(({ type }) => type === 'call.picked')?.payload.strategy).toBe('last');
-    expect(() => stage.communicatorWith({ loadBalancing: 'last' })).toThrow('loadBalancing');
+    expect(() => stage.communicatorWith({ loadBalancing: 'last' as never })).toThrow('loadBalancing');
   });
 
   it.each([
@@ -165,7 +165,7 @@ describe('load balancing of calls', () => {
 
     it('calls none whose circuit is open, and says when one may be called again', async () => {
       await statusOf('unhealthy', 'a', 'b', 'c', 'd');
-      const circuitBreaker = { failureThreshold: 1, recoveryTimeout: '10s' };
+      const circuitBreaker = { failureThreshold: 1, recoveryTimeout: '10s' } as const;
       const communicator = stage.communicatorWith({ circuitBreaker, retry: false });
       stage.transport.answer(() => ({ status: 503 }));
       for (let n = 0; n < 4; n++) await targetOf(communicator, {});

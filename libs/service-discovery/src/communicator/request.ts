@@ -14,35 +14,35 @@ import {
 } from '../transport/index.js';
 import { kindOf, reject } from './invalid-request.js';
 
-/** One call, as the caller says it. */
+/** One call, as the caller says it. A field that is undefined counts as left out. */
 export interface ServiceCallRequest {
   /** @default 'GET' */
-  method?: HttpMethod | Lowercase<HttpMethod>;
+  method?: HttpMethod | Lowercase<HttpMethod> | undefined;
   /** Starts with a slash; appended to the instance's base path. */
   path: string;
   /** Added to the query that `path` may hold; null and undefined values are left out. */
-  query?: Query;
-  headers?: RequestHeaders;
+  query?: Query | undefined;
+  headers?: RequestHeaders | undefined;
   /** Sent as JSON, with `content-type: application/json`. Not together with `body`. */
   json?: unknown;
   /** Sent as it is. A stream can be sent only once, so such a call is never retried. Not together with `json`. */
-  body?: RequestBody;
+  body?: RequestBody | undefined;
   /** For the whole call: all attempts, waits between them and, where the library reads it, the body. */
-  timeout?: Duration;
+  timeout?: Duration | undefined;
   /** For one attempt. @default that of the options */
-  attemptTimeout?: Duration;
+  attemptTimeout?: Duration | undefined;
   /** Ends the call at once, with the signal's own reason. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** The same for who cancels in another way, without an `AbortSignal`'s price. Goes before `signal`. */
-  cancellation?: Cancellation;
+  cancellation?: Cancellation | undefined;
   /** Sent as `idempotency-key`; lets a POST or PATCH be retried. */
-  idempotencyKey?: string;
+  idempotencyKey?: string | undefined;
   /** Which instances may be asked. */
-  criteria?: SelectionCriteria;
+  criteria?: SelectionCriteria | undefined;
   /** What hash strategies go by. */
-  key?: string;
+  key?: string | undefined;
   /** The address of the client for whom the call is made, for strategies that go by it. It is not sent. */
-  clientIp?: string;
+  clientIp?: string | undefined;
 }
 
 /** A response, with who gave it. */

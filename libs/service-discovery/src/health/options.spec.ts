@@ -160,7 +160,7 @@ describe('health check options', () => {
   it('are refused all together, with paths', () => {
     const wrong = {
       enabled: 'yes' as unknown as boolean,
-      interval: 'often',
+      interval: 'often' as never,
       timeout: 0,
       downInterval: 0,
       jitter: 0.6,

@@ -12,7 +12,7 @@ import { SERVICE_DISCOVERY_OPTIONS } from './tokens.js';
 
 /** Options that are made when the app starts, such as from a config service: by a factory, a class or a provider. */
 export interface ServiceDiscoveryAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
-  /** Makes the options. */
+  /** Makes the options; {@link defineServiceDiscoveryOptions} has the compiler refuse a misspelled one. */
   useFactory?: (...args: never[]) => Made;
   /** What `useFactory` takes. */
   inject?: FactoryProvider['inject'];
@@ -31,6 +31,21 @@ export interface ServiceDiscoveryOptionsFactory {
 
 /** What `forRootAsync` has made when the app starts. */
 export type AsyncFactoryOptions = Omit<ServiceDiscoveryOptions, 'api'>;
+
+/**
+ * The options as they are, for `useFactory` and `createServiceDiscoveryOptions`: TypeScript does not look for misspelled names in
+ * what a function returns, and does in what this one is given.
+ *
+ * @example
+ * ServiceDiscoveryModule.forRootAsync({
+ *   inject: [ConfigService],
+ *   useFactory: (config: ConfigService) =>
+ *     defineServiceDiscoveryOptions({ mode: 'remote', registryUrl: config.getOrThrow<string>('REGISTRY_URL') }),
+ * });
+ */
+export function defineServiceDiscoveryOptions(options: AsyncFactoryOptions): AsyncFactoryOptions {
+  return options;
+}
 
 const FOR_ROOT_ASYNC = 'ServiceDiscoveryModule.forRootAsync';
 const WAYS = ['useFactory', 'useClass', 'useExisting'] as const;

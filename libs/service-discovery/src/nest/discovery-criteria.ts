@@ -10,11 +10,11 @@ import { assertServiceName } from '../model/index.js';
 /** What is wanted of an endpoint. */
 export interface DiscoveryCriteria extends SelectionCriteria {
   /** Which of the instances that fit; a name alone goes by the module's other options. @default the module's `loadBalancing` */
-  strategy?: LoadBalancing;
+  strategy?: LoadBalancing | undefined;
   /** What hash strategies go by. */
-  key?: string;
+  key?: string | undefined;
   /** What `ip_hash` goes by: the address of the client on whose behalf the service is asked. */
-  clientIp?: string;
+  clientIp?: string | undefined;
 }
 
 const FIELDS: Readonly<Record<Exclude<keyof DiscoveryCriteria, keyof SelectionCriteria>, true>> = {

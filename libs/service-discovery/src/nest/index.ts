@@ -18,6 +18,7 @@ export {
 } from './decorators/index.js';
 export {
   type AsyncFactoryOptions,
+  defineServiceDiscoveryOptions,
   type ServiceDiscoveryAsyncOptions,
   type ServiceDiscoveryOptionsFactory,
 } from './async-options.js';

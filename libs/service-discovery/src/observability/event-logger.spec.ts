@@ -406,7 +406,8 @@ describe('EventLogger', () => {
   });
 
   it('refuses wrong options all together', () => {
-    const make = (): unknown => new EventLogger(bus, logger, { repeatWindow: 'soon', maxLines: Number.NaN }, { clock });
+    const make = (): unknown =>
+      new EventLogger(bus, logger, { repeatWindow: 'soon' as never, maxLines: Number.NaN }, { clock });
     expect(make).toThrow(InvalidConfigurationError);
     expect(make).toThrow(/repeatWindow.*\n.*maxLines/);
   });

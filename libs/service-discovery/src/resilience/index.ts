@@ -129,6 +129,7 @@ export {
   DEFAULT_HEDGE_DELAY_OPTIONS,
   DEFAULT_HEDGING_OPTIONS,
   type HedgeDelayOptions,
+  type HedgePercentile,
   type HedgingOptions,
   type ResolvedHedgeDelayOptions,
   type ResolvedHedgingOptions,

@@ -4,6 +4,7 @@ import { type ServiceInstance } from '../../model/index.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
 import { createLoadBalancer } from '../create-load-balancer.js';
 import { type LoadBalancer, type PickContext } from '../load-balancer.js';
+import { type LoadBalancingStrategyName } from '../strategy-names.js';
 
 const ANSWERED: Outcome = { kind: 'response', status: 200, latencyMs: 5 };
 const BOUND = 1.25;
@@ -12,7 +13,11 @@ const instances = (weights: readonly number[]): ServiceInstance[] =>
   weights.map((weight, index) => fakeInstance({ instanceId: `10.0.0.${index}:8080`, weight }));
 const alike = (count: number): ServiceInstance[] => instances(Array.from({ length: count }, () => 100));
 
-function create(strategy: string, list: readonly ServiceInstance[], boundedLoad: number | false): LoadBalancer {
+function create(
+  strategy: LoadBalancingStrategyName,
+  list: readonly ServiceInstance[],
+  boundedLoad: number | false,
+): LoadBalancer {
   const balancer = createLoadBalancer({ strategy, hash: { boundedLoad } }, { random: seededRandom(1) });
   balancer.update(list);
   return balancer;
@@ -36,7 +41,7 @@ function zipfKeys(count: number, exponent: number, random: Random): () => string
   };
 }
 
-describe.each(['consistent_hash', 'maglev'])('%s with bounded loads', (strategy) => {
+describe.each(['consistent_hash', 'maglev'] as const)('%s with bounded loads', (strategy) => {
   it('lets no instance have more than 1.25 times the mean load, whatever keys are popular', () => {
     const peakOf = (bound: number | false): number => {
       const balancer = create(strategy, alike(10), bound);

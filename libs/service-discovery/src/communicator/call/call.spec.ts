@@ -85,7 +85,7 @@ describe('a call through failures', () => {
       stage.transport.answer(() => {
         throw reset();
       });
-      const budget = { ratio: 0, minPerSecond: 0.1, window: '10s' };
+      const budget = { ratio: 0, minPerSecond: 0.1, window: '10s' } as const;
       const communicator = stage.communicatorWith({ retry: { maxAttempts: 2, budget }, circuitBreaker: false });
       expect((await failure(communicator.callService('users', { path: '/' }))).code).toBe('TRANSPORT_FAILURE');
       const error = await failure(communicator.callService('users', { path: '/' }));

@@ -118,7 +118,7 @@ describe('hedging', () => {
   });
 
   it('is paid for by the retry budget, and counted among the attempts', async () => {
-    const budget = { ratio: 0, minPerSecond: 0.1, window: '10s' };
+    const budget = { ratio: 0, minPerSecond: 0.1, window: '10s' } as const;
     const communicator = hedging({ retry: { budget, maxAttempts: 5 } });
     const answers = [call(communicator), call(communicator)];
     const held = [await stage.transport.nextHeld(), await stage.transport.nextHeld()];

@@ -122,7 +122,7 @@ describe('options of calls', () => {
   });
 
   it('are checked together with what they are laid over', () => {
-    const over = [{ bulkhead: { maxConcurrent: 5 }, circuitBreaker: { slowCallDuration: '2s' } }];
+    const over = [{ bulkhead: { maxConcurrent: 5 }, circuitBreaker: { slowCallDuration: '2s' } }] as const;
     const options = { bulkhead: { maxQueue: 5 }, circuitBreaker: { slowCallRate: 0.5 } };
     expect(problemsOf(options)).toHaveLength(2);
     expect(problemsOf(options, { over })).toEqual([]);

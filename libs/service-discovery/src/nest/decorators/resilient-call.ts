@@ -20,7 +20,7 @@ import {
 } from './resilience-policies.js';
 
 /** What stands around a method that is decorated with `@ResilientCall()`. */
-export interface ResilientCallOptions extends Omit<ResiliencePolicyOptions, 'fallback'> {
+export interface ResilientCallOptions extends Omit<ResiliencePolicyOptions, 'circuitBreaker' | 'fallback'> {
   /** The service that the method calls, for events, logs and metrics. @default `<Class>.<method>` */
   service?: string;
   /**

@@ -11,7 +11,7 @@ import {
   UseGuards,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
-import { isStrategyName, LoadBalancingStrategy } from '../../balancing/index.js';
+import { isStrategyName, LoadBalancingStrategy, type StrategyName } from '../../balancing/index.js';
 import { LeaseLostError, ServiceNotFoundError } from '../../common/index.js';
 import { HealthAggregator } from '../../health/index.js';
 import {
@@ -261,7 +261,7 @@ export class ServiceDiscoveryController {
     return this.answer(response, 200, toAggregatedHealthView(health));
   }
 
-  private mustBeStrategy(strategy: string | undefined): void {
+  private mustBeStrategy(strategy: string | undefined): asserts strategy is StrategyName | undefined {
     const { strategies = {} } = this.options;
     if (strategy === undefined || isStrategyName(strategy, strategies)) return;
     const names = new Set([...Object.values(LoadBalancingStrategy), ...Object.keys(strategies)]);

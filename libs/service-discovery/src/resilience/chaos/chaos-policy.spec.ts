@@ -236,7 +236,13 @@ describe('chaos in a policy', () => {
   });
 
   it('describes what a dashboard can show of it', () => {
-    const options = { faultRate: 0.1, fault: new Error('x'), latencyRate: 0.2, latency: '1s', enabled: () => true };
+    const options = {
+      faultRate: 0.1,
+      fault: new Error('x'),
+      latencyRate: 0.2,
+      latency: '1s',
+      enabled: () => true,
+    } as const;
     expect(new ResiliencePolicy({ chaos: options }).describe()).toMatchObject([
       { stage: 'chaos', options: { faultRate: 0.1, latencyRate: 0.2, latency: [1_000, 1_000], outcomeRate: 0 } },
     ]);

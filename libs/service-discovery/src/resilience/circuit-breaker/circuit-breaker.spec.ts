@@ -15,7 +15,13 @@ import { reportCircuit, type CircuitStateChange } from './circuit-events.js';
 import { type CircuitPermit } from './circuit-permits.js';
 import { ResiliencePolicy } from '../pipeline/resilience-policy.js';
 
-const OPTIONS = { failureThreshold: 3, window: '60s', recoveryTimeout: '30s', halfOpenPermits: 1, successThreshold: 1 };
+const OPTIONS = {
+  failureThreshold: 3,
+  window: '60s',
+  recoveryTimeout: '30s',
+  halfOpenPermits: 1,
+  successThreshold: 1,
+} satisfies Partial<CircuitBreakerOptions>;
 const RECOVERY_MS = 30_000;
 const failing = (): Promise<never> => Promise.reject(new Error('down'));
 const hanging = (): Promise<never> => new Promise(() => undefined);
@@ -570,7 +576,12 @@ describe('CircuitBreaker', () => {
 
   it('takes seconds and texts, fills in defaults and names every wrong option at once', () => {
     expect(() => new CircuitBreaker()).not.toThrow();
-    const wrong = { failureThreshold: 0, window: '-1s', recoveryTimeout: 'soon', halfOpenPermits: 1.5 };
+    const wrong = {
+      failureThreshold: 0,
+      window: '-1s',
+      recoveryTimeout: 'soon' as never,
+      halfOpenPermits: 1.5,
+    } as const;
     let problems: readonly { path: string }[] = [];
     try {
       new CircuitBreaker(wrong);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { resolveHedgingOptions, shortestHedgeDelay } from './hedge-options.js';
+import { type HedgePercentile, resolveHedgingOptions, shortestHedgeDelay } from './hedge-options.js';
 
 const p95 = { percentile: 95, minimum: 1, maximum: 10_000, minimumCalls: 20, window: 60_000 };
 
@@ -11,15 +11,15 @@ describe('resolveHedgingOptions', () => {
   });
 
   it('takes a percentile, with as many calls as it needs', () => {
-    const callsFor = (delay: string): unknown => resolveHedgingOptions({ delay }).delay;
+    const callsFor = (delay: HedgePercentile): unknown => resolveHedgingOptions({ delay }).delay;
     expect(callsFor('p50')).toEqual({ ...p95, percentile: 50 });
-    expect(callsFor(' p99 ')).toEqual({ ...p95, percentile: 99, minimumCalls: 100 });
+    expect(callsFor(' p99 ' as HedgePercentile)).toEqual({ ...p95, percentile: 99, minimumCalls: 100 });
     expect(callsFor('p97.5')).toEqual({ ...p95, percentile: 97.5, minimumCalls: 40 });
     expect(callsFor('p99.9')).toEqual({ ...p95, percentile: 99.9, minimumCalls: 1_000 });
   });
 
   it('takes settings of the percentile, or a fixed delay', () => {
-    const delay = { percentile: 99, minimum: '5ms', maximum: '2s', minimumCalls: 500, window: '5m' };
+    const delay = { percentile: 99, minimum: '5ms', maximum: '2s', minimumCalls: 500, window: '5m' } as const;
     expect(resolveHedgingOptions({ delay, maxHedges: 2 })).toEqual({
       delay: { percentile: 99, minimum: 5, maximum: 2_000, minimumCalls: 500, window: 300_000 },
       maxHedges: 2,
@@ -29,7 +29,7 @@ describe('resolveHedgingOptions', () => {
   });
 
   it('takes what it gave', () => {
-    for (const options of [{}, { delay: 20 }, { delay: 'p99', maxHedges: 3 }]) {
+    for (const options of [{}, { delay: 20 }, { delay: 'p99', maxHedges: 3 }] as const) {
       const resolved = resolveHedgingOptions(options);
       expect(resolveHedgingOptions(resolved)).toEqual(resolved);
     }
@@ -64,7 +64,7 @@ describe('resolveHedgingOptions', () => {
   });
 
   it('names every wrong option in one error', () => {
-    const wrong = { maxHedges: 9, delay: { percentile: 1, minimum: 'x', window: 0 } };
+    const wrong = { maxHedges: 9, delay: { percentile: 1, minimum: 'x' as never, window: 0 } };
     expect(() => resolveHedgingOptions(wrong, 'users.hedging')).toThrow(
       /users\.hedging\.delay\.percentile.*\n.*delay\.minimum.*\n.*delay\.window.*\n.*users\.hedging\.maxHedges/,
     );

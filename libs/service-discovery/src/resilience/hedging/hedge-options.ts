@@ -30,6 +30,9 @@ export interface HedgeDelayOptions {
   window: Duration;
 }
 
+/** A percentile of the latencies, from `'p50'` to `'p99.9'`. */
+export type HedgePercentile = `p${number}`;
+
 /**
  * When a second attempt is sent beside a first one that takes long, and the first answer wins (Dean and Barroso, "The
  * Tail at Scale", 2013). Only what may be sent twice is hedged, and the retry budget pays for it.
@@ -40,7 +43,7 @@ export interface HedgingOptions {
    * `'p95'`, one with settings of its own, or a fixed duration from 0 to 1 h.
    * @default 'p95'
    */
-  delay: Duration | Partial<HedgeDelayOptions>;
+  delay: Duration | HedgePercentile | Partial<HedgeDelayOptions>;
   /**
    * How many attempts may be sent beside the first one, each a delay after the one before. A whole number from 1 to 5.
    * @default 1

@@ -108,7 +108,7 @@ describe('ResiliencePolicy', () => {
     it('has only the stages that were asked for', () => {
       expect(policyWith({}).describe()).toEqual([]);
       const stages = ['retry', 'circuitBreaker', 'bulkhead', 'coalescing', 'lastGood', 'chaos'];
-      const off = { ...Object.fromEntries(stages.map((stage) => [stage, false])), timeout: '5ms' };
+      const off = { ...Object.fromEntries(stages.map((stage) => [stage, false])), timeout: '5ms' } as const;
       expect(policyWith(off).describe()).toMatchObject([{ stage: 'deadline' }]);
     });
 
@@ -402,7 +402,7 @@ describe('ResiliencePolicy', () => {
     });
 
     it('ends the call with its own error where the budget is used up', async () => {
-      const budget = { ratio: 0, minPerSecond: 1, window: '1s' };
+      const budget = { ratio: 0, minPerSecond: 1, window: '1s' } as const;
       const policy = policyWith({ retry: { ...steady, budget, baseDelay: 0 } });
       expect(await failure(policy.execute(down))).toMatchObject({ message: 'down 2', attempts: 2 });
       expect(await failure(policy.execute(down))).toMatchObject({ message: 'down 3', attempts: 1 });
@@ -430,7 +430,7 @@ describe('ResiliencePolicy', () => {
     });
 
     it('waits for the circuit where the deadline leaves time for it', async () => {
-      const circuitBreaker = { failureThreshold: 1, recoveryTimeout: '5s' };
+      const circuitBreaker = { failureThreshold: 1, recoveryTimeout: '5s' } as const;
       const policy = policyWith({ timeout: '20s', retry: steady, circuitBreaker });
       const call = policy.execute(flaky(1));
       await clock.advanceAsync(4_999);

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { type Random } from '../../common/index.js';
+import { type Duration, type Random } from '../../common/index.js';
 import { Backoff } from './retry-backoff.js';
 import { type Jitter, resolveRetryOptions } from './retry-options.js';
 
 const ALMOST_ONE = 1 - Number.EPSILON;
-const backoff = (jitter: Jitter, random: Random, maxDelay = '1s'): Backoff =>
+const backoff = (jitter: Jitter, random: Random, maxDelay: Duration = '1s'): Backoff =>
   new Backoff(resolveRetryOptions({ baseDelay: '100ms', maxDelay, jitter }), random);
 const take = (source: Backoff, waits: number): number[] => Array.from({ length: waits }, () => source.next());
 

@@ -71,7 +71,7 @@ describe('LastGoodCache', () => {
   });
 
   it('lists every wrong option in one error', () => {
-    const wrong = { maxEntries: 0, maxAge: '8d' };
+    const wrong = { maxEntries: 0, maxAge: '8d' } as const;
     expect(() => new LastGoodCache(wrong)).toThrow(InvalidConfigurationError);
     expect(() => resolveLastGoodOptions(wrong, 'users.lastGood')).toThrow(
       /users\.lastGood\.maxEntries: expected a whole number from 1 to 1000000, but got 0[^]*users\.lastGood\.maxAge: expected a duration from 1ms to 7d/,

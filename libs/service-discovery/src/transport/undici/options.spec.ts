@@ -20,10 +20,10 @@ describe('resolveUndiciTransportOptions', () => {
       connections: 0,
       warmConnections: 17,
       connectTimeout: 0,
-      keepAliveTimeout: 'soon',
+      keepAliveTimeout: 'soon' as never,
       bodyTimeout: -1,
       closeTimeout: '2d',
-    };
+    } as const;
     let error: unknown;
     try {
       resolveUndiciTransportOptions(wrong);
