@@ -121,6 +121,65 @@ it('a registry without a URL is no reason to go on in memory alone, unless that 
   await expect(optionsOf({ registryUrl: undefined })).resolves.toMatchObject({ mode: 'memory_only' });
 });
 
+describe('a variable of a URL that is empty', () => {
+  it.each([
+    ['REGISTRY_URL', 'the URL of a registry'],
+    ['REDIS_URL', 'the URL of a Redis, or a client'],
+  ])('stops the start, unless something else says where the registry is (%s)', async (name, expected) => {
+    setEnvironment({ [name]: ' ' });
+    await expect(problemsOf({})).resolves.toEqual({
+      [PREFIX + name]: {
+        value: '',
+        expected: `${expected}, or mode: 'memory_only' (SERVICE_DISCOVERY_MODE=memory_only) to do without`,
+      },
+    });
+    await expect(optionsOf({ mode: 'memory_only' })).resolves.toMatchObject({ mode: 'memory_only' });
+    await expect(optionsOf({ registryUrl: 'http://registry:3000' })).resolves.toMatchObject({ mode: 'remote' });
+    await expect(optionsOf({ store: new MemoryRegistryStore() })).resolves.toMatchObject({ mode: undefined });
+    setEnvironment({ MODE: 'memory_only' });
+    await expect(optionsOf()).resolves.toMatchObject({ mode: 'memory_only' });
+  });
+
+  it('is no fault where the other one has a value', async () => {
+    setEnvironment({ REGISTRY_URL: '', REDIS_URL: 'redis://redis' });
+    await expect(optionsOf()).resolves.toMatchObject({ mode: 'redis_backed' });
+    setEnvironment({ REGISTRY_URL: 'http://registry:3000', REDIS_URL: '' });
+    await expect(optionsOf()).resolves.toMatchObject({ mode: 'remote' });
+  });
+});
+
+describe('the mode memory_only', () => {
+  const expected = expect.stringMatching(/^nothing beside the mode memory_only/) as unknown;
+
+  it('contradicts the address of a registry beside it, in the options and in the environment', async () => {
+    await expect(problemsOf({ mode: 'memory_only', registryUrl: 'http://:hush@registry:3000' })).resolves.toEqual({
+      registryUrl: { value: 'http://***@registry:3000', expected },
+    });
+    await expect(problemsOf({ mode: 'memory_only', redis: { url: 'redis://:hush@redis' } })).resolves.toEqual({
+      'redis.url': { value: 'redis://***@redis', expected },
+    });
+    await expect(problemsOf({ mode: 'memory_only', redis: { client: {} } })).resolves.toMatchObject({
+      'redis.client': { value: '***', expected },
+    });
+    setEnvironment({ MODE: 'memory_only', REGISTRY_URL: 'http://:hush@registry:3000', REDIS_URL: 'redis://redis' });
+    await expect(problemsOf()).resolves.toEqual({
+      SERVICE_DISCOVERY_REGISTRY_URL: { value: 'http://***@registry:3000', expected },
+      SERVICE_DISCOVERY_REDIS_URL: { value: 'redis://redis', expected },
+    });
+  });
+
+  it('replaces the address that the environment has, and in a test the one that the options have', async () => {
+    setEnvironment({ REGISTRY_URL: 'http://registry:3000', REDIS_URL: 'redis://redis' });
+    await expect(optionsOf({ mode: 'memory_only' })).resolves.toMatchObject({ mode: 'memory_only' });
+    delete process.env.SERVICE_DISCOVERY_REGISTRY_URL;
+    setEnvironment({ MODE: 'memory_only' });
+    delete process.env.SERVICE_DISCOVERY_REDIS_URL;
+    for (const options of [{ registryUrl: 'http://registry:3000' }, { redis: { url: 'redis://redis' } }]) {
+      await expect(optionsOf(options)).resolves.toMatchObject({ mode: 'memory_only' });
+    }
+  });
+});
+
 describe("a store of the app's own", () => {
   it('takes the place of a mode, also of one that the environment names', async () => {
     const store = new MemoryRegistryStore();

@@ -57,7 +57,9 @@ export const REGISTRY_OPTION_NAMES = [
   'trackHeartbeats',
 ] as const;
 
-const TO_DO_WITHOUT = "mode: 'memory_only' to do without";
+const TO_DO_WITHOUT = "mode: 'memory_only' (SERVICE_DISCOVERY_MODE=memory_only) to do without";
+const BESIDE_MEMORY =
+  'nothing beside the mode memory_only, which keeps the registry in this process: leave one of the two out';
 
 export function checkPreset(preset: unknown, check: OptionValidator): void {
   if (preset === undefined || isPreset(preset)) return;
@@ -86,31 +88,48 @@ function withMaskedGroup(value: unknown): unknown {
 }
 
 /**
- * @param given before the environment and the preset: what is there, and has no value
+ * @param given before the environment and the preset
+ * @param empty the options whose variable is there without a value
  * @returns undefined where a store takes the place of a mode
  */
 export function checkMode(
   { mode, registryUrl, redis, store }: Pick<ServiceDiscoveryOptions, 'mode' | 'registryUrl' | 'redis' | 'store'>,
   given: ServiceDiscoveryOptions,
+  empty: readonly string[],
   check: OptionValidator,
 ): ServiceDiscoveryMode | undefined {
   if (store !== undefined) return undefined;
   if (mode === undefined) {
     if (registryUrl !== undefined) return 'remote';
-    const namesRedis = redis?.url !== undefined || redis?.client !== undefined;
+    if (namesRedis(redis)) return 'redis_backed';
     // Most often a variable that is not set: a process that is alone with itself would be found out late.
-    if (!namesRedis && redis !== undefined) {
+    if (redis !== undefined || empty.includes('redis.url')) {
       check.problem('redis.url', undefined, `the URL of a Redis, or a client, or ${TO_DO_WITHOUT}`);
     }
-    if (!namesRedis && lacksValue(given, 'registryUrl')) {
+    if (lacksValue(given, 'registryUrl') || empty.includes('registryUrl')) {
       check.problem('registryUrl', undefined, `the URL of a registry, or ${TO_DO_WITHOUT}`);
     }
-    return namesRedis ? 'redis_backed' : DEFAULT_SERVICE_DISCOVERY_OPTIONS.mode;
+    return DEFAULT_SERVICE_DISCOVERY_OPTIONS.mode;
+  }
+  if (mode === 'memory_only') {
+    // A mode may replace what a weaker layer says, as in a test of an app that has a registry else.
+    const isIn = (ofLayer: boolean): boolean => ofLayer === (given.mode !== undefined);
+    if (registryUrl !== undefined && isIn(given.registryUrl !== undefined)) {
+      check.problem('registryUrl', withMaskedPassword(registryUrl), BESIDE_MEMORY);
+    }
+    if (namesRedis(redis) && isIn(namesRedis(given.redis))) {
+      const [name, shown] = redis?.client ? ['client', '***'] : ['url', withMaskedPassword(redis?.url)];
+      check.problem(`redis.${name}`, shown, BESIDE_MEMORY);
+    }
   }
   if (SERVICE_DISCOVERY_MODES.includes(mode)) return mode;
   const names = new Intl.ListFormat('en', { type: 'disjunction' }).format(SERVICE_DISCOVERY_MODES);
   check.problem('mode', mode, `${names}${suggestNear(mode, SERVICE_DISCOVERY_MODES)}`);
   return DEFAULT_SERVICE_DISCOVERY_OPTIONS.mode;
+}
+
+function namesRedis(redis: ServiceDiscoveryOptions['redis']): boolean {
+  return redis?.url !== undefined || redis?.client !== undefined;
 }
 
 /** Where the registry of the mode `remote` is; undefined where that is wrong. */

@@ -81,15 +81,28 @@ export function toEnvironmentProblem(problem: Problem, { name, raw, path }: Envi
   return { path: name + inside, value: kind === 'text' || inside !== '' ? problem.value : raw, expected };
 }
 
-/** The settings of an environment, and the names in it that mean nothing. An empty variable counts as unset. */
-export function readEnvironment(env: Environment): { settings: EnvironmentSetting[]; problems: Problem[] } {
+/** What an environment says. */
+export interface EnvironmentReading {
+  readonly settings: EnvironmentSetting[];
+  /** The options whose variable is there without a value. It counts as unset, where nothing depends on it. */
+  readonly empty: string[];
+  /** The names that mean nothing. */
+  readonly problems: Problem[];
+}
+
+export function readEnvironment(env: Environment): EnvironmentReading {
   const settings: EnvironmentSetting[] = [];
+  const empty: string[] = [];
   const problems: Problem[] = [];
   for (const [name, raw] of Object.entries(env)) {
-    if (!name.startsWith(PREFIX) || raw === undefined || raw.trim() === '') continue;
+    if (!name.startsWith(PREFIX) || raw === undefined) continue;
     const rest = name.slice(PREFIX.length);
-    if (isServiceLink(rest, raw)) continue;
     const variable = Object.hasOwn(VARIABLES, rest) ? VARIABLES[rest] : undefined;
+    if (raw.trim() === '') {
+      if (variable) empty.push(...[variable.path].flat());
+      continue;
+    }
+    if (isServiceLink(rest, raw)) continue;
     if (variable) {
       const value = convert(raw.trim(), variable.kind);
       for (const path of [variable.path].flat()) settings.push({ name, path, raw, value });
@@ -98,7 +111,7 @@ export function readEnvironment(env: Environment): { settings: EnvironmentSettin
       problems.push({ path: name, value: raw, expected });
     }
   }
-  return { settings, problems };
+  return { settings, empty, problems };
 }
 
 function isServiceLink(rest: string, raw: string): boolean {

@@ -69,14 +69,14 @@ export function resolveServiceDiscoveryOptions(
   const options = without(given, wrongGroups);
   const preset = isPreset(options.preset) ? getServiceDiscoveryConfig(options.preset) : {};
   const own = difference(options, preset);
-  const { settings, problems } = readEnvironment(env);
+  const { settings, empty, problems } = readEnvironment(env);
   const inForce = settings.filter(({ path }) => !isSet(own, path) && !isReplaced(own, path));
   const base = withoutReplaced(givingWay(preset, own), own);
   const merged = layer(base, fromPaths(inForce), own);
 
   const check = new OptionValidator();
-  const resolved = { ...resolveMerged(merged, options, check), token: tokenOf(settings, check) };
-  const wrong = distinct(check.problems.map((problem) => inItsOwnTerms(problem, options, inForce)));
+  const resolved = { ...resolveMerged(merged, options, empty, check), token: tokenOf(settings, check) };
+  const wrong = distinct(check.problems.map((problem) => inItsOwnTerms(problem, options, inForce, empty)));
   // The check of a group finds them, too; not where the group is not in use.
   const unknown = findUnknownOptions(options).filter(({ path }) => !wrong.some((problem) => problem.path === path));
   const found = [...wrongGroups, ...unknown, ...wrong, ...problems];
@@ -87,11 +87,12 @@ export function resolveServiceDiscoveryOptions(
 function resolveMerged(
   options: ServiceDiscoveryOptions,
   given: ServiceDiscoveryOptions,
+  empty: readonly string[],
   check: OptionValidator,
 ): Omit<ResolvedServiceDiscoveryOptions, 'token'> {
   checkPreset(options.preset, check);
   const store = checkStore(given, check);
-  const mode = checkMode(options, given, check);
+  const mode = checkMode(options, given, empty, check);
   const maxOfflineWrites = checkOfflineWrites(options, mode, check);
   const registry = pick(options, REGISTRY_OPTION_NAMES);
   const healthCheck = checkHealthCheck(options, check);
@@ -192,13 +193,15 @@ function inItsOwnTerms(
   problem: Problem,
   options: ServiceDiscoveryOptions,
   inForce: readonly EnvironmentSetting[],
+  empty: readonly string[],
 ): Problem {
   // A strategy stands beside its options once there are any.
   const given = problem.path === 'loadBalancing.strategy' ? 'loadBalancing' : problem.path;
   const setting = inForce.find(({ path }) => path === given || given.startsWith(`${path}[`));
   if (setting) return toEnvironmentProblem(problem, setting);
-  // A mode that the environment sets gets its URL there, too.
   const isMissing = problem.value === undefined && !isNamed(options, given);
+  if (isMissing && empty.includes(given)) return { ...problem, path: variableFor(given) ?? problem.path, value: '' };
+  // A mode that the environment sets gets its URL there, too.
   const isOfMode = isMissing && inForce.some(({ path }) => path === 'mode');
   return isOfMode ? { ...problem, path: variableFor(given) ?? problem.path } : problem;
 }
