@@ -53,7 +53,7 @@ function answersGet(controller: Type, path: string): boolean {
   return names.some((name) => {
     const handler = prototype[name];
     if (!handler || !isGet(handler) || isSetApart(handler)) return false;
-    return pathsOf(controller).some((prefix) => pathsOf(handler).some((rest) => join(prefix, rest) === path));
+    return pathsOf(controller).some((prefix) => pathsOf(handler).some((rest) => joinPaths(prefix, rest) === path));
   });
 }
 
@@ -78,7 +78,8 @@ export function pathsOf(target: object): string[] {
   return paths === undefined ? [''] : [paths].flat();
 }
 
-function join(...parts: string[]): string {
+/** Without slashes at the ends. */
+export function joinPaths(...parts: string[]): string {
   return parts
     .flatMap((part) => part.split('/'))
     .filter((part) => part !== '')

@@ -19,7 +19,7 @@ import { type RegistryStore } from '../../store/index.js';
 import { findHttpService } from '../axios/index.js';
 import { type DiscoverableServiceOptions, toRegistration } from '../decorators/index.js';
 import { ServiceDiscoveryExplorer } from '../explorer.js';
-import { LOG_CONTEXT } from '../logging.js';
+import { LOG_CONTEXT, nestLoggerPort } from '../logging.js';
 import { type ResolvedServiceDiscoveryOptions } from '../options/index.js';
 import { findSchedulerRegistry, ListedTimers } from '../schedule/index.js';
 import { ServiceReadiness } from '../readiness/index.js';
@@ -31,6 +31,7 @@ import { ForgottenHooks } from './forgotten-hooks.js';
 import { HttpDrain } from './http-drain.js';
 import { Leaving, STEP_MS } from './leaving.js';
 import { OwnHealth } from './own-health.js';
+import { logStart } from './start-line.js';
 import { type AdvertisedAddress, addressToAdvertise, type ListeningServer } from './server-address.js';
 
 /**
@@ -113,6 +114,7 @@ export class ServiceDiscoveryLifecycle
   onApplicationBootstrap(): void {
     // Node's adapters only: an application context or a microservice has none, and nothing that listens for HTTP.
     const server = this.server();
+    this.tellStart(server !== undefined);
     if (!server) {
       this.announceAt(undefined);
       return;
@@ -160,6 +162,13 @@ export class ServiceDiscoveryLifecycle
     const adapter = this.adapterHost.httpAdapter as { getHttpServer(): unknown } | undefined;
     const server = adapter?.getHttpServer() as Partial<ListeningServer> | null | undefined;
     return typeof server?.address === 'function' ? (server as ListeningServer) : undefined;
+  }
+
+  private tellStart(listens: boolean): void {
+    if (this.options.logging === false) return;
+    const registers = this.discoverables.map(({ name }) => name);
+    const prefix = listens ? this.appConfig.getGlobalPrefix() : undefined;
+    logStart(nestLoggerPort(), this.options, { registers, prefix });
   }
 
   /** @param address undefined: nothing listens for HTTP */

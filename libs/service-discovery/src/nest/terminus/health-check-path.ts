@@ -1,7 +1,7 @@
 import { RequestMethod } from '@nestjs/common';
 import { type ApplicationConfig, type ModulesContainer } from '@nestjs/core';
 import { type ApiOptions, DEFAULT_API_OPTIONS } from '../rest/index.js';
-import { controllersAt } from '../declared-routes.js';
+import { controllersAt, joinPaths } from '../declared-routes.js';
 import { appControllerAt } from './health-controllers.js';
 import { READINESS_PATH } from './probe.controllers.js';
 
@@ -19,8 +19,8 @@ export function findHealthCheckPath(
   const readiness = `${health}/${READINESS_PATH}`;
   const path = [readiness, health].find((own) => appControllerAt(modules, own)) ?? readiness;
   if ([...controllersAt(modules.values(), path)].length === 0) return null;
-  const prefix = isExcluded(config, path) ? '' : trimSlashes(config.getGlobalPrefix());
-  return prefix === '' ? `/${path}` : `/${prefix}/${path}`;
+  const prefix = isExcluded(config, path) ? '' : config.getGlobalPrefix();
+  return `/${joinPaths(prefix, path)}`;
 }
 
 /** Whether `setGlobalPrefix` was told to leave the route out. */
@@ -29,8 +29,4 @@ function isExcluded(config: ApplicationConfig, path: string): boolean {
     ({ pathRegex, requestMethod }) =>
       [RequestMethod.GET, RequestMethod.ALL].includes(requestMethod) && pathRegex.test(`/${path}`),
   );
-}
-
-function trimSlashes(path: string): string {
-  return path.replace(/^\/+|\/+$/g, '');
 }

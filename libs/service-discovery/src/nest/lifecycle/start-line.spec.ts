@@ -1,0 +1,66 @@
+import { describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { MemoryRegistryStore } from '../../store/index.js';
+import { resolveServiceDiscoveryOptions, type ServiceDiscoveryOptions } from '../options/index.js';
+import { logStart, type StartedApp } from './start-line.js';
+
+class OperatorsOnly {
+  canActivate(): boolean {
+    return false;
+  }
+}
+
+function lineOf(options: ServiceDiscoveryOptions, app: Partial<StartedApp> = {}): string {
+  const lines: string[] = [];
+  const log = (line: string): void => void lines.push(line);
+  const logger = { debug: log, log, warn: log, error: log };
+  logStart(logger, resolveServiceDiscoveryOptions(options), { registers: [], prefix: '', ...app });
+  expect(lines).toHaveLength(1);
+  return lines[0]!;
+}
+
+describe('the line at the start', () => {
+  it('says where the registry is, what the app registers, and who may write', () => {
+    expect(lineOf({})).toBe(
+      'Registry: this process (memory_only); namespace default; registers nothing; ' +
+        'API at /service-discovery, reading open, writing from this machine',
+    );
+    const services = [{ name: 'billing', targets: ['http://10.0.0.5:80', 'http://10.0.0.6:80'] }];
+    expect(lineOf({ services }, { registers: ['user-service', 'admin'], prefix: '/v1/' })).toBe(
+      'Registry: this process (memory_only); namespace default; registers user-service, admin; lists billing; ' +
+        'API at /v1/service-discovery, reading open, writing from this machine',
+    );
+  });
+
+  it.each([
+    [{ registryUrl: 'http://registry:3000/api' }, 'http://registry:3000/api (remote); registers'],
+    [
+      { redis: { url: 'redis://:hush@redis:6379' }, namespace: 'shop' },
+      'redis://redis:6379 (redis_backed); namespace shop;',
+    ],
+    [{ mode: 'hybrid' }, 'redis://127.0.0.1:6379 (hybrid); namespace default;'],
+    [
+      { redis: { client: new Redis({ lazyConnect: true }) } },
+      "Redis, by the app's own client (redis_backed); namespace",
+    ],
+    [{ store: new MemoryRegistryStore() }, 'a store of the app (MemoryRegistryStore); namespace default;'],
+  ])('names the registry, without its password (%#)', (options, registry) => {
+    const line = lineOf(options as ServiceDiscoveryOptions);
+    expect(line).toContain(`Registry: ${registry}`);
+    expect(line).not.toContain('hush');
+  });
+
+  it.each([
+    [{ token: 'hush' }, 'reading open, writing with the token or from this machine'],
+    [{ guard: OperatorsOnly }, 'reading open, writing as OperatorsOnly decides'],
+    [{ guard: new OperatorsOnly(), token: 'hush' }, 'reading open, writing with the token or as OperatorsOnly decides'],
+    [{ guardReads: true }, 'reading and writing from this machine'],
+  ])('says who may write (%#)', (api, access) => {
+    expect(lineOf({ api })).toMatch(new RegExp(`API at /service-discovery, ${access}$`));
+  });
+
+  it('says that there is no API where it is off, or nothing listens for HTTP', () => {
+    expect(lineOf({ api: false })).toMatch(/; no API$/);
+    expect(lineOf({}, { prefix: undefined })).toMatch(/; no API$/);
+  });
+});

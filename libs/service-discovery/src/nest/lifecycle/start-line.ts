@@ -1,0 +1,56 @@
+import { withoutPassword } from '../../common/index.js';
+import { type LoggerPort } from '../../observability/index.js';
+import { joinPaths } from '../declared-routes.js';
+import { type ResolvedServiceDiscoveryOptions } from '../options/index.js';
+
+type Options = Pick<
+  ResolvedServiceDiscoveryOptions,
+  'api' | 'mode' | 'namespace' | 'redis' | 'remote' | 'services' | 'store'
+>;
+
+/** What of an app shows only when all of it is there. */
+export interface StartedApp {
+  /** The names of the services that it registers by itself. */
+  readonly registers: readonly string[];
+  /** The global prefix; undefined where nothing listens for HTTP. */
+  readonly prefix: string | undefined;
+}
+
+/**
+ * One line that says which registry the app is part of, and what it adds to it. Two apps that do not see each other
+ * differ in it.
+ */
+export function logStart(logger: LoggerPort, options: Options, { registers, prefix }: StartedApp): void {
+  const { mode, services } = options;
+  const registry = registryOf(options);
+  // In the mode `remote` it is the registry's own.
+  const namespace = mode === 'remote' ? undefined : options.namespace;
+  const lists = [...new Set(services.map(({ serviceName }) => serviceName))];
+  const parts = [
+    `Registry: ${registry}${mode === undefined ? '' : ` (${mode})`}`,
+    namespace === undefined ? '' : `namespace ${namespace}`,
+    registers.length === 0 ? 'registers nothing' : `registers ${registers.join(', ')}`,
+    lists.length === 0 ? '' : `lists ${lists.join(', ')}`,
+    apiOf(options.api, prefix),
+  ];
+  logger.log(parts.filter((part) => part !== '').join('; '), { mode, registry, namespace, registers, lists });
+}
+
+function registryOf({ mode, store, remote, redis }: Options): string {
+  if (store !== undefined) return `a store of the app (${store.constructor.name})`;
+  if (mode === 'memory_only') return 'this process';
+  const url = remote?.url ?? redis?.url;
+  return url === undefined ? "Redis, by the app's own client" : String(withoutPassword(url));
+}
+
+function apiOf(api: Options['api'], prefix: string | undefined): string {
+  if (api === false || prefix === undefined) return 'no API';
+  const what = api.guardReads ? 'reading and writing' : 'reading open, writing';
+  return `API at /${joinPaths(prefix, api.path)}, ${what} ${whoMayWrite(api)}`;
+}
+
+function whoMayWrite({ token, guard }: Exclude<Options['api'], false>): string {
+  const withToken = token === undefined ? [] : ['with the token'];
+  if (guard === undefined) return [...withToken, 'from this machine'].join(' or ');
+  return [...withToken, `as ${guard instanceof Function ? guard.name : guard.constructor.name} decides`].join(' or ');
+}
