@@ -785,7 +785,7 @@ describe('TLS of Redis', () => {
     ['rediss://redis', { ca: '/none.pem' }, 'redis.tls.ca', 'there is no such file'],
     ['rediss://redis', { key: 'x' }, 'redis.tls.cert', 'cert and key belong together'],
     ['rediss://redis', { services: {} }, 'redis.tls.services', 'no option of this name'],
-    ['redis://redis', { servername: 'redis.internal' }, 'redis.tls', 'begin it with rediss'],
+    ['redis://redis', { servername: 'redis.internal' }, 'redis.tls', 'a rediss URL'],
   ])('is checked beside %s: %j is refused at %s', async (url, tls, path, expected) => {
     const problems = await problemsOf({ redis: { url, tls: tls as TlsOptions } });
     expect(Object.keys(problems)).toEqual([path]);

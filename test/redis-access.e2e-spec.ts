@@ -18,7 +18,7 @@ describe('a Redis that cannot be used', () => {
       () => redis.server.url.replace('//', '//:wrong@'),
       /refuses: .*WRONGPASS|cannot be reached: .*WRONGPASS/,
     ],
-    ['no password', () => redis.server.url, /NOAUTH.*it asks for a password/],
+    ['no password', () => redis.server.url, /NOAUTH.*it requires a password/],
     [
       'TLS where there is none',
       () => redis.server.url.replace('redis:', 'rediss:').replace('//', '//:secret@'),

@@ -47,7 +47,8 @@ describe('what should not be there', () => {
 });
 
 describe('a key of another type in the way', () => {
-  const whose = (key: string): RegExp => new RegExp(`refuses: WRONGTYPE: .*${key}.* holds something else .* delete it`);
+  const whose = (key: string): RegExp =>
+    new RegExp(`refuses: WRONGTYPE: .*${key}.* holds something other than .* delete it`);
 
   it('of the names keeps nobody from starting, and everybody is told which one it is', async () => {
     await redis.startServer();

@@ -36,7 +36,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
     end: () => set('maxmemory', '0'),
   },
   NOREPLICAS: {
-    said: /refuses: NOREPLICAS .*\(fewer replicas keep up with it than min-replicas-to-write asks for\)$/,
+    said: /refuses: NOREPLICAS .*\(fewer replicas are in sync than min-replicas-to-write requires\)$/,
     begin: () => set('min-replicas-to-write', '1'),
     end: () => set('min-replicas-to-write', '0'),
   },

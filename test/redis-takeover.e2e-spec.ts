@@ -80,7 +80,7 @@ describe('a server that took over and had missed the last changes', () => {
     await takeOver();
     // The last of these has the number of the last change that the watch knows, or the next one.
     for (let index = 0; index < changes; index++) await writer.put(instanceOf(`new-${index}`), TTL_MS);
-    await expect(recorder.ended).rejects.toThrow(/lost what it held of the registry/);
+    await expect(recorder.ended).rejects.toThrow(/lost the registry's data/);
   });
 
   it('is noticed by a process that comes back with the numbers of before', async () => {

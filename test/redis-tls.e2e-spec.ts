@@ -82,11 +82,7 @@ describe('Redis over TLS', () => {
       () => ({ url: server.url, tls: { ca: CA, servername: 'redis.example' } }),
       /TLS certificate is not trusted/,
     ],
-    [
-      'no TLS',
-      () => ({ url: server.url.replace('rediss', 'redis') }),
-      /speaks TLS there: then the URL begins with rediss/,
-    ],
+    ['no TLS', () => ({ url: server.url.replace('rediss', 'redis') }), /requires TLS there: use a rediss:/],
   ])('is refused with %s, by an error that says so in time', async (_what, options, message) => {
     await startServer({ tls: 'server' });
     expect((await failure(options())).message).toMatch(message);
@@ -104,11 +100,11 @@ describe('a URL that is not for what stands there', () => {
     [
       'a Cluster where there is none',
       (port) => `redis-cluster://:secret@127.0.0.1:${port}`,
-      /cluster support disabled.*it is no Cluster: then the URL begins with redis:/,
+      /cluster support disabled.*it is not a Cluster: use a redis:/,
     ],
     ['a Cluster, with a wrong password', (port) => `redis-cluster://:wrong@127.0.0.1:${port}`, /WRONGPASS/],
     ['a Cluster where nobody listens', () => 'redis-cluster://127.0.0.1:1,127.0.0.1:2', /cannot be reached: .*closed/],
-    ['Sentinels where there are none', (port) => `redis-sentinel://127.0.0.1:${port}/main`, /it asks for a password/],
+    ['Sentinels where there are none', (port) => `redis-sentinel://127.0.0.1:${port}/main`, /it requires a password/],
     [
       'Sentinels where nobody listens',
       () => 'redis-sentinel://:secret@127.0.0.1:1,127.0.0.1:2/main',
@@ -124,7 +120,7 @@ describe('a URL that is not for what stands there', () => {
   it('is told of where a server without a password is no Sentinel', async () => {
     await startServer({});
     const { message } = await failure({ url: `redis-sentinel://127.0.0.1:${server.port}/main` });
-    expect(message).toMatch(/it is no Sentinel: then the URL begins with redis:/);
+    expect(message).toMatch(/it is not a Sentinel: use a redis:/);
   });
 });
 
@@ -143,9 +139,9 @@ describe('an ACL user', () => {
   });
 
   it.each<[string, string[], RegExp]>([
-    ['no right to the keys', ['~other:*', '&sd:{shop*', '+@all'], /NOPERM.*ACL user lacks a right/s],
-    ['no right to a command', ['~sd:{shop*', '&sd:{shop*', '+@all', '-hset'], /ACL user lacks a right/],
-    ['no right to scripts', ['~sd:{shop*', '&sd:{shop*', '+@all', '-evalsha'], /NOPERM.*ACL user lacks a right/s],
+    ['no right to the keys', ['~other:*', '&sd:{shop*', '+@all'], /NOPERM.*ACL user lacks a permission/s],
+    ['no right to a command', ['~sd:{shop*', '&sd:{shop*', '+@all', '-hset'], /ACL user lacks a permission/],
+    ['no right to scripts', ['~sd:{shop*', '&sd:{shop*', '+@all', '-evalsha'], /NOPERM.*ACL user lacks a permission/s],
   ])('with %s is told so', async (_what, rules, message) => {
     await startWithUser(...rules);
     const error = await failure({ url: url(), namespace: 'shop' });
@@ -157,6 +153,6 @@ describe('an ACL user', () => {
     await startWithUser('~sd:{shop*', '+@all');
     const recorder = new ChangeRecorder(openStore({ url: url(), namespace: 'shop' }));
     toClose.push(() => recorder.stop());
-    await expect(recorder.ended).rejects.toThrow(/NOPERM.*ACL user lacks a right/s);
+    await expect(recorder.ended).rejects.toThrow(/NOPERM.*ACL user lacks a permission/s);
   });
 });

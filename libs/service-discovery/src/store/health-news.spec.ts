@@ -5,19 +5,19 @@ import { isHealthNews } from './health-news.js';
 const seen: HealthDetail = { checkedAt: 1_000, latencyMs: 5, statusCode: 200, data: { db: { up: true } } };
 
 describe('isHealthNews', () => {
-  it.each<[string, HealthDetail | undefined, HealthDetail | undefined, boolean]>([
-    ['a first detail', undefined, seen, true],
-    ['a detail that is gone', seen, undefined, true],
-    ['none, as before', undefined, undefined, false],
-    ['another time and latency', seen, { ...seen, checkedAt: 60_999, latencyMs: 90 }, false],
-    ['an equal answer in another object', seen, { ...seen, data: { db: { up: true } } }, false],
-    ['a time that is a minute later', seen, { ...seen, checkedAt: 61_000 }, true],
-    ['another answer', seen, { ...seen, data: { db: { up: false } } }, true],
-    ['another status code', seen, { ...seen, statusCode: 204 }, true],
-    ['that it flaps', seen, { ...seen, flapping: true }, true],
-    ['that it flaps no more', { ...seen, flapping: true }, seen, true],
-    ['a reason', seen, { ...seen, reason: 'slow' }, true],
-  ])('of %s is answered as expected', (_what, announced, detail, news) => {
+  it.each<[what: string, news: boolean, announced: HealthDetail | undefined, detail: HealthDetail | undefined]>([
+    ['a first detail', true, undefined, seen],
+    ['a removed detail', true, seen, undefined],
+    ['no detail, as before', false, undefined, undefined],
+    ['another time and latency only', false, seen, { ...seen, checkedAt: 60_999, latencyMs: 90 }],
+    ['an equal response in another object', false, seen, { ...seen, data: { db: { up: true } } }],
+    ['a time a minute later', true, seen, { ...seen, checkedAt: 61_000 }],
+    ['another response', true, seen, { ...seen, data: { db: { up: false } } }],
+    ['another status code', true, seen, { ...seen, statusCode: 204 }],
+    ['the start of flapping', true, seen, { ...seen, flapping: true }],
+    ['the end of flapping', true, { ...seen, flapping: true }, seen],
+    ['a new reason', true, seen, { ...seen, reason: 'slow' }],
+  ])('for %s is %p', (_what, news, announced, detail) => {
     expect(isHealthNews(announced, detail)).toBe(news);
   });
 });

@@ -1,7 +1,6 @@
-/** Where registrations live: the port that every store fills, and the stores. */
+/** Where registrations live: the `RegistryStore` port and its implementations. */
 export { isHealthNews } from './health-news.js';
-export { isOperatorStatus, type RegistryStore } from './registry-store.js';
-export { type CheckerRoster } from './checker-roster.js';
+export { isOperatorStatus, type CheckerRoster, type RegistryStore } from './registry-store.js';
 export { WatchHub, type ResetChange } from './watch-hub.js';
 export {
   DEFAULT_SELF_PRESERVATION_OPTIONS,

@@ -12,68 +12,85 @@ import {
 
 /**
  * Where registrations live. Every implementation passes `registryStoreContract` of `./testing`.
- * A lease that runs out takes its instance along, unless expiry of the service is held: see `SelfPreservationOptions`.
- * Methods reject with `RegistryUnavailableError` when the store cannot be reached, in bounded time: a store over a
- * network gives up by itself.
+ * When a lease expires, its instance is removed, unless expiry of the service is held: see `SelfPreservationOptions`.
+ * Methods reject with `RegistryUnavailableError` in bounded time when the store cannot be reached: a store over a
+ * network has its own timeouts.
  */
 export interface RegistryStore {
   /**
-   * Registers an instance, or replaces the registration under its id. What renews the lease is `instance.lease`. The lease
-   * carries a generation greater than every earlier one of that id. Health starts as `unknown`; `maintenance` outlives a replacement, `draining`
-   * does not.
+   * Registers an instance, or replaces the registration under its id. `instance.lease` says what renews the lease. The
+   * generation of the lease is greater than every earlier one of the id. The health starts as `unknown`. The operator
+   * status `maintenance` outlasts a replacement, `draining` does not.
    */
   put(instance: ServiceInstance, ttlMs: number): Promise<Lease>;
   /**
-   * Registers an instance again whose lease was lost, as {@link put} does, unless the id was registered by somebody later.
-   * @param claim the generation that the registration had at first; it is kept with the new one, so that of several that
-   *   come back the latest holds the id in the end, in whichever order they come
-   * @returns null: a registration with a later claim holds the id, and nothing changed
+   * Registers an instance again whose lease was lost, as {@link put} does, unless the id was registered later by
+   * another process.
+   * @param claim the original generation of the registration, which is stored with the new one. Of several instances
+   *   that recover, the one with the latest claim holds the id in the end, in any order
+   * @returns null if a registration with a later claim holds the id; nothing changed
    */
   recover(instance: ServiceInstance, ttlMs: number, claim: number): Promise<Lease | null>;
   /**
-   * Extends leases, in one round trip. False, at the lease's index: lost, register again.
-   * @param by what renews them. A heartbeat extends any lease, and from then on heartbeats keep it. Checks extend those leases
-   *   alone that checks keep; true, with nothing changed, for one that heartbeats keep. Left out: a heartbeat
+   * Extends leases in one round trip. Returns false at the index of a lost lease: register again.
+   * @param by what renews the leases. A heartbeat extends any lease, and turns it into a lease kept by heartbeats.
+   *   Checks extend only leases that checks keep; for one that heartbeats keep they return true and change nothing.
+   *   Default: a heartbeat
    */
   renew(leases: readonly Lease[], by?: LeaseKind): Promise<readonly boolean[]>;
-  /** Ends a lease. False: it was lost before, or a newer generation holds the id, and nothing changed. */
+  /** Ends a lease. Returns false if it was lost before, or a newer generation holds the id; nothing changed. */
   remove(lease: Lease): Promise<boolean>;
   /**
-   * Sets the operator's word (`up`, `maintenance`, `draining`) or the health (`unknown`, `healthy`, `unhealthy`),
-   * whichever the status belongs to; the other one stays. False: no such instance.
-   * @param detail a `HealthDetail` with a health, an `OperatorNote` with an operator's word
+   * Sets the operator status (`up`, `maintenance`, `draining`) or the health (`unknown`, `healthy`, `unhealthy`); the
+   * other one stays. Returns false if there is no such instance.
+   * @param detail a `HealthDetail` with a health, an `OperatorNote` with an operator status
    */
   setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: StatusDetail): Promise<boolean>;
   /**
-   * Opens with a reset that holds everything in scope, then every change after it: there is no gap between the two.
-   * Ends when `signal` aborts or the store closes; throws `RegistryUnavailableError` when the connection is lost, and
-   * may then be called again.
+   * Starts with a reset that holds everything in scope, followed by every change after it, without a gap. Ends when
+   * `signal` aborts or the store closes. Throws `RegistryUnavailableError` when the connection is lost; call it again
+   * then.
    */
   watch(scope: WatchScope, signal: AbortSignal): AsyncIterable<Change>;
   /**
-   * Calls `listener` when the store can be reached again after an outage: whoever wants to open a lost watch anew need
-   * not wait any longer. A store that cannot tell leaves it out.
-   * @returns stops it
+   * Calls `listener` when the store can be reached again after an outage, so that a lost watch can be opened without
+   * further delay. Omitted by stores that cannot tell.
+   * @returns removes the listener
    */
   onReachable?(listener: () => void): () => void;
   /**
-   * Calls `listener` with why when the store begins to refuse writes though it can be watched, at once where it does
-   * already, and with null when it takes them again. A store that cannot tell leaves it out.
-   * @returns stops it
+   * Calls `listener` with the reason when the store starts to refuse writes while it can be watched, at once if it
+   * already does, and with null when it accepts them again. Omitted by stores that cannot tell.
+   * @returns removes the listener
    */
   onWritesRefused?(listener: (refusal: Error | null) => void): () => void;
   /**
-   * About the generation that a registration made now would get. Generations grow with the store's clock, in microseconds,
-   * so this tells when something was registered while the store was away. A store whose generations do not follow a clock
-   * that it can ask for leaves it out.
+   * The approximate generation that a registration made now would get. Generations grow with the store's clock, in
+   * microseconds, so this tells when something was registered during an outage. Omitted by stores whose generations do
+   * not follow a clock.
    * @throws RegistryUnavailableError
    */
   generationNow?(): Promise<number>;
   /**
-   * Ends all watches and frees what the store holds open, timers included. Called by whoever made the store, after the
-   * registries over it are closed.
+   * Ends all watches and releases all resources, including timers. Called by the owner of the store after the
+   * registries that use it are closed.
    */
   close(): Promise<void>;
+}
+
+/**
+ * The processes that run health checks, kept by a store that several processes share, so that they can divide the
+ * checks among them.
+ */
+export interface CheckerRoster {
+  /**
+   * Registers a checker, or renews it, for `ttlMs`.
+   * @returns the ids of all checkers, including this one
+   * @throws RegistryUnavailableError
+   */
+  announceChecker(id: string, ttlMs: number): Promise<readonly string[]>;
+  /** Removes a checker. @throws RegistryUnavailableError */
+  retireChecker(id: string): Promise<void>;
 }
 
 const OPERATOR_STATUSES: readonly string[] = ['up', 'maintenance', 'draining'] satisfies OperatorStatus[];

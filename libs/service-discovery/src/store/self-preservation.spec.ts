@@ -7,7 +7,7 @@ describe('resolveSelfPreservationOptions', () => {
     expect(resolveSelfPreservationOptions({ share: 0.3 })).toEqual({ share: 0.3, minInstances: 3 });
   });
 
-  it('makes of false a share that is never exceeded', () => {
+  it('turns false into a share that is never exceeded', () => {
     expect(resolveSelfPreservationOptions(false).share).toBe(1);
   });
 

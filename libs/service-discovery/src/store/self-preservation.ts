@@ -2,41 +2,43 @@ import { OptionValidator } from '../common/index.js';
 import { type ExpiryHold, type WatchScope } from '../model/index.js';
 
 /**
- * When expiry of a service is held. Most instances of a service do not crash at once, their network or the registry
- * fails; taking them out would turn that into an outage. So when the lease of one runs out while `minInstances` or more,
- * and more than `share`, of all listed instances of its service miss their heartbeats, nothing of that service expires:
+ * When expiry of a service is held. Most instances of a service rarely crash at once; a failing network or registry is
+ * more likely, and expiring the instances would turn that failure into an outage. So when a lease expires while at
+ * least `minInstances`, and more than `share`, of the instances of its service are missing heartbeats, no instance of
+ * that service expires:
  *
- * - An instance misses its heartbeats when nothing came of it for two thirds of its lease. Heartbeats come every third,
- *   each instance at its own moment: to count only what has run out would let them all go, a few at a time. (Where
- *   they come less often than every two thirds, live instances look late, too; a hold is then likelier than it need be.)
- * - A hold ends when no lease is run out any more, or when the share has been low for a third of a lease, in which those
- *   that are about to come back do.
- * - No instance is held for longer than one more lease, so a real scale-down is through after two leases without
- *   heartbeats. What was held once is not held again.
+ * - An instance is missing heartbeats if none came for two thirds of its lease. Instances send one every third of a
+ *   lease, each at its own time; counting expired leases only would let all of them expire, a few at a time. (If
+ *   heartbeats come less often than every two thirds of a lease, live instances count as missing too, which makes a
+ *   hold more likely.)
+ * - A hold ends when no lease is expired any more, or when the share has been low for a third of a lease, by which time
+ *   the instances that are still alive have sent a heartbeat.
+ * - An instance is held for at most one more lease, so a real scale-down completes after two leases without heartbeats.
+ *   An instance is held only once.
  *
- * The idea is Eureka's self-preservation, which counts over all services, and never ends after a real scale-down.
+ * The idea is Eureka's self-preservation, which counts over all services and never ends after a real scale-down.
  */
 export interface SelfPreservationOptions {
   /**
-   * The share of a service's instances that may miss their heartbeats together and still expire as usual: 0 to 1. The
-   * loss of a zone out of two or three stays below the default. Where more go, those that are left could hardly carry
-   * the load, as with the panic threshold of Envoy.
+   * The share of a service's instances that may miss heartbeats together and still expire as usual: 0 to 1. Losing one
+   * of two or three zones stays within the default. If more are lost, the remaining instances could hardly carry the
+   * load, as with Envoy's panic threshold.
    * @default 0.5
    */
   share: number;
-  /** Fewer than these always expire as usual, however few there are: 1 to 100,000. @default 3 */
+  /** Fewer instances than this always expire as usual: 1 to 100,000. @default 3 */
   minInstances: number;
 }
 
 export const DEFAULT_SELF_PRESERVATION_OPTIONS: SelfPreservationOptions = { share: 0.5, minInstances: 3 };
 
-/** More than all of them never miss their heartbeats. */
+/** A share of 1 is never exceeded. */
 const NEVER: SelfPreservationOptions = { share: 1, minInstances: 1 };
 
 /**
  * Fills in the defaults.
  * @param options false: expiry is never held
- * @param path what stands before an option's name in a problem
+ * @param path prefix of option names in error messages
  * @throws InvalidConfigurationError naming every wrong option
  */
 export function resolveSelfPreservationOptions(
@@ -52,7 +54,7 @@ export function resolveSelfPreservationOptions(
   return { share, minInstances };
 }
 
-/** The holds within a scope, as a reset carries them: nothing where there is none. */
+/** The holds within a scope, in the form that a reset carries them; empty if there are none. */
 export function holdsWithin(
   holds: ReadonlyMap<string, ExpiryHold>,
   { services }: WatchScope,

@@ -14,7 +14,7 @@ beforeEach(() => {
   hub = new WatchHub(() => (known ? { type: 'reset', revision, instances: [] } : null), 3);
 });
 
-/** Says that an instance changed, as a source does: first it takes the change in, then it tells. */
+/** Publishes a change as a source does: applied first, then published. */
 function publish(serviceName = 'users'): void {
   revision += 1;
   hub.publish({ type: 'put', revision, instance: fakeInstance({ serviceName }) });
@@ -31,7 +31,7 @@ async function take(stream: AsyncIterator<Change>, count: number): Promise<strin
 }
 
 describe('WatchHub', () => {
-  it('opens each stream with the state at the time of reading, then gives what follows', async () => {
+  it('starts each stream with the state at the time of reading, followed by later changes', async () => {
     const stream = hub.open({});
     publish();
     publish();
@@ -40,7 +40,7 @@ describe('WatchHub', () => {
     expect(await take(stream, 1)).toEqual(['put 3']);
   });
 
-  it('serves a reader that waits already', async () => {
+  it('serves a reader that is already waiting', async () => {
     const stream = hub.open({});
     const taken = take(stream, 3);
     await Promise.resolve();
@@ -50,7 +50,7 @@ describe('WatchHub', () => {
     expect(await taken).toEqual(['reset 0', 'put 1', 'put 2']);
   });
 
-  it('answers reads that overlap in their order', async () => {
+  it('answers overlapping reads in order', async () => {
     const stream = hub.open({});
     const reads = [stream.next(), stream.next(), stream.next()];
     publish();
@@ -59,7 +59,7 @@ describe('WatchHub', () => {
     expect(values).toEqual([0, 1, 2]);
   });
 
-  it('opens a stream only once there is a state', async () => {
+  it('starts a stream only once there is a state', async () => {
     known = false;
     const stream = hub.open({});
     const first = take(stream, 1);
@@ -79,7 +79,7 @@ describe('WatchHub', () => {
     expect(await take(slow, 2)).toEqual(['put 1', 'put 2']);
   });
 
-  it('gives a reader that falls too far behind a fresh state instead of a growing backlog', async () => {
+  it('gives a reader that falls too far behind a new reset instead of a growing backlog', async () => {
     const stream = hub.open({});
     await take(stream, 1);
     for (let index = 0; index < 3; index++) publish();
@@ -92,7 +92,7 @@ describe('WatchHub', () => {
     expect(await take(stream, 1)).toEqual(['put 10']);
   });
 
-  it('does not count what is out of scope against a reader', async () => {
+  it('does not count changes out of scope against a reader', async () => {
     const stream = hub.open({ services: ['orders'] });
     await take(stream, 1);
     for (let index = 0; index < 10; index++) publish('users');
@@ -109,7 +109,7 @@ describe('WatchHub', () => {
     expect(await take(stream, 1)).toEqual(['reset 50']);
   });
 
-  it('gives renewals to those that ask, for what is in their scope', async () => {
+  it('sends renewals only to streams that ask for them, within their scope', async () => {
     const [all, some, none] = [
       hub.open({ renewals: true }),
       hub.open({ renewals: true, services: ['b'] }),
@@ -124,7 +124,7 @@ describe('WatchHub', () => {
     expect((await none.next()).value).toMatchObject({ type: 'put' });
   });
 
-  it('tells of a hold to those who have the service in their scope', async () => {
+  it('sends a hold to streams with the service in their scope', async () => {
     const [all, some, none] = [hub.open({}), hub.open({ services: ['b'] }), hub.open({ services: ['a'] })];
     for (const stream of [all, some, none]) await stream.next();
     hub.publish({ type: 'hold', revision: 1, serviceName: 'b', hold: null });
@@ -134,7 +134,7 @@ describe('WatchHub', () => {
   });
 
   describe('a stream', () => {
-    it('ends when its signal aborts, also for a reader that waits, and drops what it holds', async () => {
+    it('ends when its signal aborts, also for a waiting reader, and drops its backlog', async () => {
       const controller = new AbortController();
       const stream = hub.open({}, controller.signal);
       await take(stream, 1);
@@ -163,7 +163,7 @@ describe('WatchHub', () => {
       expect((await stream.next()).done).toBe(true);
     });
 
-    it('ends when the hub closes, and one that is opened later at once', async () => {
+    it('ends when the hub closes, as does one opened later', async () => {
       const stream = hub.open({});
       const waiting = take(stream, 5);
       hub.close();

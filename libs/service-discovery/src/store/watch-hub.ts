@@ -1,26 +1,26 @@
 import { onAbort } from '../common/index.js';
 import { type Change, type InstanceKey, type WatchScope } from '../model/index.js';
 
-/** A reset change: everything that a watcher's scope holds. */
+/** A reset: everything in a watcher's scope. */
 export type ResetChange = Extract<Change, { type: 'reset' }>;
 
-/** What is true now within a scope; null while nothing is known yet. */
+/** Returns the current state within a scope; null while it is not known yet. */
 export type ResetSource = (scope: WatchScope) => ResetChange | null;
 
-/** How many changes may wait for one reader before they give way to a fresh reset. */
+/** How many changes may be queued for one reader before they are replaced by a reset. */
 const WATCH_BACKLOG_LIMIT = 10_000;
 
 /**
- * Hands one stream of changes to any number of readers, each at its own pace. A stream opens with a reset that is
- * taken when the reader asks for it, and everything published from then on follows: there is no gap. A reader that
- * falls behind by more than the limit gets a fresh reset instead of a backlog that grows without bound.
+ * Distributes one stream of changes to any number of readers, each at its own pace. A stream starts with a reset, taken
+ * when the reader first reads, and continues with every change published after it, so there is no gap. A reader that
+ * falls behind by more than the limit gets a new reset instead of an unbounded backlog.
  */
 export class WatchHub {
   private readonly streams = new Set<WatchStream>();
   private closed = false;
 
   /**
-   * @param source answers with the state after the last published change
+   * @param source returns the state after the last published change
    * @param limit see {@link WATCH_BACKLOG_LIMIT}
    */
   constructor(
@@ -28,7 +28,7 @@ export class WatchHub {
     private readonly limit = WATCH_BACKLOG_LIMIT,
   ) {}
 
-  /** Ends when `signal` aborts, when the reader leaves its loop, or when the hub closes. */
+  /** The stream ends when `signal` aborts, when the reader leaves its loop, or when the hub closes. */
   open(scope: WatchScope, signal?: AbortSignal): AsyncIterableIterator<Change> {
     let stopWaiting: (() => void) | undefined;
     const stream = new WatchStream(scope, this.source, this.limit, () => {
@@ -44,18 +44,18 @@ export class WatchHub {
     return stream;
   }
 
-  /** Call it after the source has taken the change in. A reset makes every stream start over from the source. */
+  /** Call it after the source has applied the change. A reset makes every stream start over from the source. */
   publish(change: Change): void {
     for (const stream of this.streams) stream.publish(change);
   }
 
-  /** Whether an open stream was asked for this service by name. */
+  /** Whether an open stream names this service in its scope. */
   asksFor(serviceName: string): boolean {
     for (const stream of this.streams) if (stream.asksFor(serviceName)) return true;
     return false;
   }
 
-  /** Ends every stream, now and in future. */
+  /** Ends every stream, including those opened later. */
   close(): void {
     this.closed = true;
     for (const stream of [...this.streams]) stream.close();
@@ -66,7 +66,7 @@ class WatchStream implements AsyncIterableIterator<Change> {
   private readonly backlog: Change[] = [];
   private readonly readers: ((result: IteratorResult<Change>) => void)[] = [];
   private readonly services: ReadonlySet<string> | null;
-  /** True at first and after a lag: what is published meanwhile will be part of the reset. */
+  /** True initially and after a reader fell behind. Changes published while it is true are part of the reset. */
   private owesReset = true;
   private closed = false;
 

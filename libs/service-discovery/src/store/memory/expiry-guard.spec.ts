@@ -3,7 +3,7 @@ import { ExpiryGuard, type Verdict } from './expiry-guard.js';
 
 const TTL_MS = 9_000;
 
-/** Leases of one service by the time at which they end; what a verdict takes out is gone. */
+/** The leases of one service; expired ones are removed. */
 class Service {
   readonly taken: [number, string][] = [];
   private readonly ends = new Map<string, number>();
@@ -40,7 +40,7 @@ describe('ExpiryGuard', () => {
     users = new Service(guard);
   });
 
-  it('holds what makes more than the share, but not what makes just the share', () => {
+  it('holds expiry above the share, but not exactly at it', () => {
     const orders = new Service(guard, 'orders');
     users.renew(0, ...ids('a', 6));
     orders.renew(0, ...ids('a', 5));
@@ -51,13 +51,13 @@ describe('ExpiryGuard', () => {
     expect([users.taken.length, orders.taken.length]).toEqual([0, 5]);
   });
 
-  it('holds nothing while no lease has run out, however many are late', () => {
+  it('holds nothing while no lease has expired, however many are overdue', () => {
     users.renew(0, ...ids('a', 6));
     expect(users.judge(TTL_MS - 1)).toBeUndefined();
     expect(guard.isHolding()).toBe(false);
   });
 
-  it('gives each wave a lease of its own', () => {
+  it('holds each wave of failures for one lease', () => {
     users.renew(0, ...ids('first', 6));
     users.renew(7_000, ...ids('second', 4));
     for (let now = TTL_MS; now <= 30_000; now += 1_000) users.judge(now);
@@ -66,7 +66,7 @@ describe('ExpiryGuard', () => {
     expect(guard.isHolding()).toBe(false);
   });
 
-  it('goes on holding while the share goes up and down, but none for longer than one more lease', () => {
+  it('keeps holding while the share goes up and down, but no instance for longer than one more lease', () => {
     const [dead, one, other] = [ids('dead', 4), ids('one', 3), ids('other', 3)];
     users.renew(0, ...dead, ...one);
     users.renew(3_000, ...other);
@@ -74,7 +74,7 @@ describe('ExpiryGuard', () => {
     const news: unknown[] = [];
     const shares: (number | undefined)[] = [];
     for (let now = TTL_MS; now < 2 * TTL_MS; now += 1_000) {
-      // Each is overdue for two seconds out of eight: too many are, and two seconds later they are not.
+      // Each is overdue for two seconds out of eight: too many at first, and not two seconds later.
       if (now === 11_000) users.renew(now, ...other);
       if (now === 15_000) users.renew(now, ...one);
       news.push(users.judge(now));
@@ -87,7 +87,7 @@ describe('ExpiryGuard', () => {
     expect(users.taken.map(([, id]) => id)).toEqual(dead);
   });
 
-  it('waits a third of a lease for those that are coming back', () => {
+  it('waits a third of a lease for instances that are coming back', () => {
     users.renew(0, ...ids('a', 9));
     users.judge(TTL_MS);
     users.renew(10_000, ...ids('a', 5));
@@ -98,7 +98,7 @@ describe('ExpiryGuard', () => {
     expect(users.taken.map(([, id]) => id)).toEqual(['a5', 'a6', 'a7', 'a8']);
   });
 
-  it('ends at once when all are back', () => {
+  it('ends the hold at once when all are back', () => {
     users.renew(0, ...ids('a', 9));
     users.judge(TTL_MS);
     users.renew(9_500, ...ids('a', 9));
@@ -106,7 +106,7 @@ describe('ExpiryGuard', () => {
     expect(users.taken).toEqual([]);
   });
 
-  it('tells its figures again when they have moved by a tenth', () => {
+  it('reports figures again when they have moved by a tenth', () => {
     users.renew(0, ...ids('a', 20));
     users.judge(TTL_MS);
     users.renew(10_000, 'a0');
@@ -125,7 +125,7 @@ describe('ExpiryGuard', () => {
     expect(users.taken).toHaveLength(9);
   });
 
-  it('takes what it is told to: a share of all never is exceeded, one of none always', () => {
+  it('never exceeds a share of 1, and always exceeds a share of 0', () => {
     const [off, strict] = [
       new Service(new ExpiryGuard({ share: 1, minInstances: 1 })),
       new Service(new ExpiryGuard({ share: 0, minInstances: 1 })),

@@ -1,53 +1,53 @@
 import { type ExpiryHold } from '../../model/index.js';
 import { type SelfPreservationOptions } from '../self-preservation.js';
 
-/** A lease as the guard sees it; times are monotonic milliseconds. */
+/** A lease as the guard sees it; in monotonic milliseconds. */
 export interface GuardedLease {
   readonly endsAt: number;
   readonly instance: { readonly ttlMs: number };
 }
 
 export interface Verdict {
-  /** Leases that ended by then are taken out, others are held. */
+  /** Leases that ended by then expire; the others are held. */
   readonly takeUpTo: number;
-  /** What to tell of the hold: null when it is over, undefined when there is nothing new. */
+  /** The change of the hold to publish: null if it is over, undefined if there is none. */
   readonly news: ExpiryHold | null | undefined;
 }
 
 interface Held {
   readonly since: number;
-  /** Since when the share has been low; undefined while it is not. */
+  /** When the share became low; undefined while it is not. */
   readonly calmSince: number | undefined;
-  /** What was told last. */
-  readonly told: ExpiryHold;
+  /** What was published last. */
+  readonly published: ExpiryHold;
 }
 
-/** How much of the total the count of overdue instances has to move by, before it is told again. */
-const TELLING_SHARE = 0.1;
+/** How far the number of overdue instances has to move to be published again, as a share of the total. */
+const PUBLISH_SHARE = 0.1;
 
-/** Decides for each service whether its leases may end, see {@link SelfPreservationOptions}. */
+/** Decides for each service whether its leases may expire, see {@link SelfPreservationOptions}. */
 export class ExpiryGuard {
   private readonly held = new Map<string, Held>();
 
   constructor(private readonly rules: SelfPreservationOptions) {}
 
   get holds(): ReadonlyMap<string, ExpiryHold> {
-    return new Map([...this.held].map(([name, { told }]) => [name, told]));
+    return new Map([...this.held].map(([name, { published }]) => [name, published]));
   }
 
-  /** The services that have to be judged again, though no further lease of theirs ends. */
+  /** The services to judge again even if none of their leases ends. */
   heldServices(): string[] {
     return [...this.held.keys()];
   }
 
-  /** @param serviceName left out: of any service */
+  /** @param serviceName undefined: any service */
   isHolding(serviceName?: string): boolean {
     return serviceName === undefined ? this.held.size > 0 : this.held.has(serviceName);
   }
 
   /**
-   * @param leases all of the service
-   * @param steadySince no heartbeat could arrive before: what counts from then on
+   * @param leases all leases of the service
+   * @param steadySince no heartbeat could arrive before, so time counts from then on
    * @param epochNow `now` in milliseconds since the Unix epoch
    */
   judge(
@@ -59,7 +59,7 @@ export class ExpiryGuard {
   ): Verdict {
     const known = this.held.get(serviceName);
     const { share, minInstances } = this.rules;
-    // As nothing is held then, there is no need to count.
+    // Nothing can be held, so there is nothing to count.
     if (!known && (share >= 1 || leases.size < minInstances)) return { takeUpTo: now, news: undefined };
     const leaseMs = firstToEnd(leases)?.instance.ttlMs ?? 0;
     const isSpent = known !== undefined && Math.max(known.since, steadySince) + leaseMs <= now;
@@ -74,9 +74,9 @@ export class ExpiryGuard {
       this.held.delete(serviceName);
       return { takeUpTo: now, news: null };
     }
-    const hold = { since: known?.told.since ?? epochNow, overdue, total };
-    const isNews = !known || Math.abs(overdue - known.told.overdue) >= TELLING_SHARE * total;
-    this.held.set(serviceName, { since: known?.since ?? now, calmSince, told: isNews ? hold : known.told });
+    const hold = { since: known?.published.since ?? epochNow, overdue, total };
+    const isNews = !known || Math.abs(overdue - known.published.overdue) >= PUBLISH_SHARE * total;
+    this.held.set(serviceName, { since: known?.since ?? now, calmSince, published: isNews ? hold : known.published });
     return { takeUpTo: spentUpTo, news: isNews ? hold : undefined };
   }
 }
@@ -87,7 +87,7 @@ function firstToEnd(leases: ReadonlyMap<string, GuardedLease>): GuardedLease | u
   return first;
 }
 
-/** @param spentUpTo leases that ended by then are left out */
+/** @param spentUpTo leases that ended by then are not counted */
 function count(
   leases: ReadonlyMap<string, GuardedLease>,
   now: number,

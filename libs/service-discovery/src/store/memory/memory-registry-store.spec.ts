@@ -9,7 +9,7 @@ import { haveSameShape } from '../../../../../test/support/object-shapes.js';
 import { HEALTH_ANNOUNCEMENT_INTERVAL_MS } from '../health-news.js';
 import { MemoryRegistryStore } from './memory-registry-store.js';
 
-/** A process that stands still: timers fire this much too late. */
+/** A stalled process: timers fire this much too late. */
 class StallingClock extends ManualClock {
   lateMs = 0;
 
@@ -36,7 +36,7 @@ describe('MemoryRegistryStore', () => {
     return { store, advance: (ms) => clock.advanceAsync(ms), close: () => store.close() };
   });
 
-  it('keeps all instances in one shape, and tells of heartbeats with those that it holds', async () => {
+  it('keeps all instances in one hidden class, and publishes heartbeats with them', async () => {
     const store = new MemoryRegistryStore({ clock: new ManualClock() });
     const recorder = new ChangeRecorder(store, { renewals: true });
     await recorder.waitFor('the reset', ({ type }) => type === 'reset');
@@ -52,8 +52,8 @@ describe('MemoryRegistryStore', () => {
     await store.close();
   });
 
-  describe('its timer', () => {
-    it('is one, however many leases there are, and goes with the last of them', async () => {
+  describe('the timer', () => {
+    it('is one for all leases, and is cancelled with the last of them', async () => {
       const clock = new ManualClock();
       const store = new MemoryRegistryStore({ clock });
       const leases = await Promise.all(['a', 'b', 'c'].map((id, index) => store.put(instance(id), TTL_MS + index)));
@@ -62,7 +62,7 @@ describe('MemoryRegistryStore', () => {
       expect(clock.pendingTimers).toBe(0);
     });
 
-    it('ends when the store closes', async () => {
+    it('is cancelled when the store closes', async () => {
       const clock = new ManualClock();
       const store = new MemoryRegistryStore({ clock });
       await store.put(instance('a'), TTL_MS);
@@ -70,7 +70,7 @@ describe('MemoryRegistryStore', () => {
       expect(clock.pendingTimers).toBe(0);
     });
 
-    it('goes on while expiry is held, also when nothing is left of the service', async () => {
+    it('keeps running while expiry is held, also when the service is empty', async () => {
       const clock = new ManualClock();
       const store = new MemoryRegistryStore({ clock });
       const recorder = new ChangeRecorder(store);
@@ -86,7 +86,7 @@ describe('MemoryRegistryStore', () => {
       await store.close();
     });
 
-    it('finds what expires among many leases that are renewed, replaced and removed', async () => {
+    it('finds expired leases among many that are renewed, replaced and removed', async () => {
       const [clock, random] = [new ManualClock(), seededRandom(7)];
       const store = new MemoryRegistryStore({ clock, selfPreservation: false });
       const due = new Map<string, number>();
@@ -109,8 +109,8 @@ describe('MemoryRegistryStore', () => {
     });
   });
 
-  describe('after the process stood still', () => {
-    it('gives leases as much time again, since no heartbeat could arrive', async () => {
+  describe('after a stall of the process', () => {
+    it('extends leases by the duration of the stall, since no heartbeat could arrive', async () => {
       const clock = new StallingClock();
       const store = new MemoryRegistryStore({ clock });
       clock.lateMs = 5_000;
@@ -127,7 +127,7 @@ describe('MemoryRegistryStore', () => {
       await store.close();
     });
 
-    it('gives 30 s at most', async () => {
+    it('extends leases by at most 30 s', async () => {
       const clock = new StallingClock();
       const store = new MemoryRegistryStore({ clock });
       clock.lateMs = 3_600_000;
@@ -139,7 +139,7 @@ describe('MemoryRegistryStore', () => {
       expect(await idsIn(store)).toEqual([]);
     });
 
-    it('takes a timer that is a little late for no standstill', async () => {
+    it('does not take a slightly late timer for a stall', async () => {
       const clock = new StallingClock();
       const store = new MemoryRegistryStore({ clock });
       clock.lateMs = 1_000;
@@ -149,7 +149,7 @@ describe('MemoryRegistryStore', () => {
     });
   });
 
-  it('counts a hold anew after the process stood still, since no heartbeat could arrive', async () => {
+  it('restarts a hold after a stall of the process, since no heartbeat could arrive', async () => {
     const clock = new StallingClock();
     const store = new MemoryRegistryStore({ clock });
     for (const id of ['a', 'b', 'c']) await store.put(instance(id), TTL_MS);
@@ -165,7 +165,7 @@ describe('MemoryRegistryStore', () => {
     await store.close();
   });
 
-  it('announces an unchanged health once a minute, and shows the latest to whoever asks', async () => {
+  it('publishes an unchanged health once a minute, but shows the latest in a reset', async () => {
     const clock = new ManualClock();
     const store = new MemoryRegistryStore({ clock });
     const recorder = new ChangeRecorder(store);
@@ -174,13 +174,13 @@ describe('MemoryRegistryStore', () => {
       await store.setStatus(key, 'healthy', { checkedAt: clock.epoch(), latencyMs: check });
       await clock.advanceAsync(HEALTH_ANNOUNCEMENT_INTERVAL_MS / 6);
     }
-    const told = recorder.changes.filter(({ type }) => type === 'put') as Extract<Change, { type: 'put' }>[];
-    expect(told.map((change) => change.instance.health?.latencyMs)).toEqual([undefined, 0, 6, 12]);
+    const published = recorder.changes.filter(({ type }) => type === 'put') as Extract<Change, { type: 'put' }>[];
+    expect(published.map((change) => change.instance.health?.latencyMs)).toEqual([undefined, 0, 6, 12]);
     await recorder.stop();
     await store.close();
   });
 
-  it('drops what a check saw when the status changes without one', async () => {
+  it('drops the health detail when the status changes without one', async () => {
     const store = new MemoryRegistryStore({ clock: new ManualClock() });
     const recorder = new ChangeRecorder(store);
     await store.put(instance('a'), TTL_MS);
@@ -196,7 +196,7 @@ describe('MemoryRegistryStore', () => {
     await store.close();
   });
 
-  it('gives greater generations after a restart of the process', async () => {
+  it('assigns greater generations after a restart of the process', async () => {
     const clock = new ManualClock();
     const before = await new MemoryRegistryStore({ clock }).put(instance('a'), TTL_MS);
     clock.advance(1_000);
@@ -207,7 +207,7 @@ describe('MemoryRegistryStore', () => {
     await restarted.close();
   });
 
-  it('rejects whatever is asked of it once it is closed', async () => {
+  it('rejects all calls after close()', async () => {
     const store = new MemoryRegistryStore({ clock: new ManualClock() });
     const lease = await store.put(instance('a'), TTL_MS);
     await store.close();

@@ -31,33 +31,33 @@ import { ExpiryGuard } from './expiry-guard.js';
 
 interface Entry extends Ending {
   instance: ServiceInstance;
-  /** The generation that the registration had at first, before it was recovered. */
+  /** The generation of the first registration, before it was recovered. */
   readonly claim: number;
-  /** The detail that watchers saw last. */
+  /** The detail last sent to watchers. */
   announced: HealthDetail | undefined;
 }
 
-/** An expiry timer that fires later than this shows that the process stood still. */
+/** An expiry timer that fires later than this shows that the process was stalled. */
 const STALL_MS = 1_000;
-/** The most that leases are extended after the process stood still. */
+/** The most that leases are extended after a stall. */
 const LONGEST_GRACE_MS = 30_000;
-/** How often it is asked whether a hold is over. */
+/** How often services whose expiry is held are judged again. */
 const HOLD_CHECK_MS = 1_000;
 const NO_ENTRIES: ReadonlyMap<string, Entry> = new Map();
 
 export interface MemoryRegistryStoreOptions {
-  /** @default the machine's clock */
+  /** @default the system clock */
   clock?: Clock;
-  /** When expiry is held, since too many instances of a service miss their heartbeats at once; false: never. @default on */
+  /** When expiry is held because too many instances of a service miss heartbeats at once; false: never. @default on */
   selfPreservation?: Partial<SelfPreservationOptions> | false;
 }
 
 /**
- * Keeps registrations in this process. A renewal costs the same however many instances there are; one timer, which
- * does not hold the process open, waits for the earliest lease; `close()` ends it.
+ * Keeps registrations in the memory of this process. The cost of a renewal does not depend on the number of instances.
+ * One timer, which does not keep the process alive, waits for the earliest lease; `close()` stops it.
  *
- * When the process itself stood still (a debugger, a long blocking call), heartbeats could not arrive, so nothing
- * expires until as much time has passed again, at most 30 s.
+ * After the process was stalled (by a debugger or a long blocking call), heartbeats could not arrive, so nothing
+ * expires for as long as the stall lasted, at most 30 s.
  */
 export class MemoryRegistryStore implements RegistryStore {
   private readonly clock: Clock;
@@ -67,14 +67,14 @@ export class MemoryRegistryStore implements RegistryStore {
   private readonly hub = new WatchHub((scope) => this.reset(scope));
   private revision = 0;
   /**
-   * One counter for all ids: it need not remember ids that are gone. It starts at the wall clock, so that a lease
-   * given out before a restart of this process is not mistaken for one given out after it.
+   * One counter for all ids, so that removed ids need not be remembered. It starts at the wall clock, so that leases
+   * from before a restart of this process are not mistaken for newer ones.
    */
   private lastGeneration = 0;
   private timer: Timer | undefined;
   private timerDue = Number.POSITIVE_INFINITY;
   private noExpiryBefore = Number.NEGATIVE_INFINITY;
-  /** When services whose expiry is held are looked at next. */
+  /** When services whose expiry is held are judged next. */
   private holdCheckAt = Number.POSITIVE_INFINITY;
   private closed = false;
 
@@ -129,9 +129,9 @@ export class MemoryRegistryStore implements RegistryStore {
   }
 
   /**
-   * A detail under an unchanged status reaches watchers only where it says something new, see {@link isHealthNews};
-   * it is stored in any case, so the next reset has it. Without a detail, a changed health drops the old one, which
-   * would contradict it. An operator's word takes its note along, and `up` has none.
+   * A detail under an unchanged status is sent to watchers only if {@link isHealthNews} says so, but always stored, so
+   * the next reset has it. A changed health without a detail drops the old detail, which would contradict it. The
+   * operator status keeps its note; `up` has none.
    */
   async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: StatusDetail): Promise<boolean> {
     this.assertOpen();
@@ -166,7 +166,7 @@ export class MemoryRegistryStore implements RegistryStore {
     return this.nextGeneration();
   }
 
-  /** Ends all watches and stops the timer. What is called later rejects; a later watch ends at once. */
+  /** Ends all watches and stops the timer. Later calls reject; a later watch ends at once. */
   async close(): Promise<void> {
     this.closed = true;
     this.disarm();
@@ -177,7 +177,7 @@ export class MemoryRegistryStore implements RegistryStore {
     if (this.closed) throw new RegistryUnavailableError('The registry store is closed');
   }
 
-  /** @param claim left out: its own generation */
+  /** @param claim default: its own generation */
   private register(instance: ServiceInstance, ttlMs: number, claim?: number): Lease {
     const { serviceName, instanceId } = instance;
     let entries = this.services.get(serviceName);
@@ -214,7 +214,7 @@ export class MemoryRegistryStore implements RegistryStore {
     return { serviceName, instanceId, generation, ttlMs };
   }
 
-  /** In microseconds, as Redis counts: it stays ahead however many registrations there are. */
+  /** In microseconds, as in Redis, so that the counter never outruns the clock. */
   private nextGeneration(): number {
     return Math.max(this.lastGeneration + 1, Math.floor(this.clock.epoch() * 1_000));
   }
@@ -268,7 +268,7 @@ export class MemoryRegistryStore implements RegistryStore {
     if (due >= this.timerDue) return;
     this.disarm();
     this.timerDue = due;
-    // Rounded up: a runtime that counts whole milliseconds would wake just before the time, and have to wait again.
+    // Rounded up: timers count whole milliseconds and would otherwise fire just before the time.
     this.timer = this.clock.setTimer(() => this.sweep(), Math.ceil(due - this.clock.now()), { keepAlive: false });
   }
 
@@ -290,8 +290,8 @@ export class MemoryRegistryStore implements RegistryStore {
   }
 
   /**
-   * Asks the guard about each service of which leases have ended; about those that it holds once a second, however many
-   * of their leases end meanwhile.
+   * Has the guard judge each service that has expired leases. Services whose expiry is held are judged once a second,
+   * however many of their leases end in between.
    */
   private expireUntil(now: number): void {
     const isHoldCheck = now >= this.holdCheckAt;
@@ -309,7 +309,7 @@ export class MemoryRegistryStore implements RegistryStore {
     this.holdCheckAt = this.guard.isHolding() ? checkAt : Number.POSITIVE_INFINITY;
   }
 
-  /** @param ended the leases of the service that have come up */
+  /** @param ended the leases of the service that have expired */
   private expire(serviceName: string, ended: readonly Entry[], now: number, checkAt: number): void {
     const entries = this.services.get(serviceName) ?? NO_ENTRIES;
     const { takeUpTo, news } = this.guard.judge(serviceName, entries, now, this.noExpiryBefore, this.clock.epoch());

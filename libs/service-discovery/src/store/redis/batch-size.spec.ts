@@ -8,7 +8,7 @@ const TIMEOUT_MS = 1_000;
 const NO_ANSWER = new RegistryUnavailableError('no answer', { cause: new NoAnswerError(TIMEOUT_MS) });
 const REFUSED = new RegistryUnavailableError('refused', { cause: new Error('connect ECONNREFUSED 127.0.0.1:6379') });
 
-/** A round trip that holds as much as it may. */
+/** A full round trip. */
 async function trip(size: BatchSize, clock: ManualClock, tookMs: number, failure?: Error): Promise<number> {
   const count = size.next;
   const timed = size.time(
@@ -23,7 +23,7 @@ async function trip(size: BatchSize, clock: ManualClock, tookMs: number, failure
 }
 
 describe('BatchSize', () => {
-  it('doubles while round trips are quick, up to the most', async () => {
+  it('doubles while round trips are fast, up to the limit', async () => {
     const clock = new ManualClock();
     const size = new BatchSize(200, TIMEOUT_MS, clock);
     const sizes = [size.next];
@@ -31,7 +31,7 @@ describe('BatchSize', () => {
     expect(sizes).toEqual([32, 64, 128, 200, 200]);
   });
 
-  it('stays where round trips take a good part of the time for a command, or were not full', async () => {
+  it('stays if round trips are not fast or not full', async () => {
     const clock = new ManualClock();
     const size = new BatchSize(200, TIMEOUT_MS, clock);
     expect(await trip(size, clock, TIMEOUT_MS / 2)).toBe(32);
@@ -39,7 +39,7 @@ describe('BatchSize', () => {
     expect(size.next).toBe(32);
   });
 
-  it('halves with each round trip that gets no answer or takes too long, and grows step by step from then on', async () => {
+  it('halves on timeouts and slow round trips, and grows linearly from then on', async () => {
     const clock = new ManualClock();
     const size = new BatchSize(1_000, TIMEOUT_MS, clock);
     await trip(size, clock, 10);
@@ -50,7 +50,7 @@ describe('BatchSize', () => {
     expect(size.next).toBe(1);
   });
 
-  it('halves once where several that were on their way together fail', async () => {
+  it('halves once when concurrent round trips fail', async () => {
     const clock = new ManualClock();
     const size = new BatchSize(1_000, TIMEOUT_MS, clock);
     const failing = [1, 2, 3].map(() => size.time(32, Promise.reject(NO_ANSWER)));
@@ -58,14 +58,14 @@ describe('BatchSize', () => {
     expect(size.next).toBe(16);
   });
 
-  it('stays where round trips fail for another reason than a timeout', async () => {
+  it('stays when round trips fail for another reason than a timeout', async () => {
     const clock = new ManualClock();
     const size = new BatchSize(1_000, TIMEOUT_MS, clock);
     for (let round = 0; round < 3; round++) expect(await trip(size, clock, TIMEOUT_MS, REFUSED)).toBe(32);
     expect(await trip(size, clock, 10)).toBe(64);
   });
 
-  it('stays where a round trip of a single command gets no answer', async () => {
+  it('stays when a round trip of a single command times out', async () => {
     const size = new BatchSize(1_000, TIMEOUT_MS, new ManualClock());
     await expect(size.time(1, Promise.reject(NO_ANSWER))).rejects.toBe(NO_ANSWER);
     expect(size.next).toBe(32);

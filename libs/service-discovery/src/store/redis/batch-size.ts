@@ -1,22 +1,22 @@
 import { RegistryUnavailableError, type Clock } from '../../common/index.js';
 import { NoAnswerError } from './unavailable.js';
 
-/** What is sent first, before anything is known of the link: about 20 KB of registrations. */
+/** The first batch, sent before the link is known: about 20 KB of registrations. */
 const FIRST = 32;
-/** A round trip that takes less than this share of the time for a command could have held more. */
+/** A round trip faster than this share of the command timeout could have carried more. */
 const QUICK = 1 / 4;
 
 /**
- * How much goes into one round trip. It doubles with each full one that is quick, and halves with each that takes longer
- * than a command may; from then on it grows step by step (slow start and AIMD, as of TCP: RFC 5681). So a slow link gets as
- * much at once as it can answer in time, and what has arrived need not be sent again. Other failures, such as a refused
- * connection, say nothing about how much the link can take.
+ * Adapts how much goes into one round trip. The size doubles with each full batch that is fast and halves with each
+ * that exceeds the command timeout; after the first halving it grows linearly (slow start and AIMD, as in TCP: RFC
+ * 5681). So a slow link gets no more at once than it can answer in time. Other failures, such as a refused connection,
+ * say nothing about the capacity of the link.
  */
 export class BatchSize {
   private size: number;
   private hasShrunk = false;
 
-  /** @param most what Redis may be kept busy with at once */
+  /** @param most the largest batch, so that Redis is not blocked for too long */
   constructor(
     private readonly most: number,
     private readonly timeoutMs: number,
@@ -25,12 +25,12 @@ export class BatchSize {
     this.size = Math.min(FIRST, most);
   }
 
-  /** How many go into the next round trip. */
+  /** The size of the next batch. */
   get next(): number {
     return this.size;
   }
 
-  /** Makes a round trip of `count`, and learns from how long it takes. @throws what `work` rejects with */
+  /** Measures a round trip with `count` items and adapts the size. @throws what `work` rejects with */
   async time<T>(count: number, work: Promise<T>): Promise<T> {
     const start = this.clock.now();
     try {
@@ -49,7 +49,7 @@ export class BatchSize {
     this.size = Math.min(this.most, this.hasShrunk ? this.size + FIRST : this.size * 2);
   }
 
-  /** Round trips that were on their way together shrink it once. One that held a single command cannot be made smaller. */
+  /** Concurrent round trips shrink it once. A batch of one cannot be made smaller. */
   private shrink(count: number): void {
     if (count === 1) return;
     this.hasShrunk = true;

@@ -4,31 +4,31 @@ import { callAll, type LuaAnswer } from './lua-call.js';
 import { type LuaCall } from './lua-script.js';
 import { slotOf } from './slot.js';
 
-/** The wait before nodes are asked again that could not answer, such as while a replica takes over. */
+/** The delay before nodes that could not answer are asked again, for example during a failover. */
 const RETRY_MS = 50;
 
 export interface ClusterCallDeps {
-  /** Whether nobody waits any more: then nothing more is sent. */
+  /** Whether the caller has given up, so that nothing more is sent. */
   isOver(): boolean;
   sleep(ms: number): Promise<void>;
-  /** Calls are about to be sent to a node. */
+  /** Called before calls are sent to a node. */
   onSend(node: Redis): void;
 }
 
 interface Target {
   readonly address: string | undefined;
-  /** The node takes the slot over, and has to be told that it was asked for. */
+  /** Whether the node is importing the slot, so that the call needs ASKING. */
   readonly asking: boolean;
 }
 
-/** What a node says instead of an answer; all but the first two mean that it may have one soon, or another node has. */
+/** Refusals that another node, or the same node later, can resolve. */
 const REDIRECTION = /^(MOVED|ASK) \d+ (\S+)/;
 const NOT_NOW = /^(TRYAGAIN|CLUSTERDOWN|MASTERDOWN|LOADING|READONLY)\b/;
 
 /**
- * Calls scripts on a Cluster: what goes to one node goes in one round trip, to all nodes at once. What a node refuses
- * since the slot is, or is about to be, somewhere else is sent again, where it belongs by then, for as long as somebody
- * waits. ioredis would send each call by itself, and go on after the time for it.
+ * Calls scripts on a Cluster, in one round trip per node and to all nodes at once. Calls that a node refuses because
+ * the slot has moved or is moving are sent again to its new owner, for as long as the caller waits. ioredis would send
+ * each call separately, and continue after the timeout.
  */
 export class ClusterCalls<Reply> {
   /** Nodes that owe an answer. */
@@ -38,9 +38,9 @@ export class ClusterCalls<Reply> {
   private readonly unknown = new Set<number>();
   private readonly pending: Set<number>;
   private lastRefusal: Error = new Error('no node of the Cluster is known');
-  /** Whether the owners of the slots have to be asked for anew. */
+  /** Whether the slot table has to be refreshed. */
   private isStale = false;
-  /** Whether there is reason to ask again at once. */
+  /** Whether to try again without a delay. */
   private isProgress = false;
 
   constructor(
@@ -51,12 +51,12 @@ export class ClusterCalls<Reply> {
     this.pending = new Set(calls.keys());
   }
 
-  /** Why calls are still not answered. */
+  /** Why calls are still unanswered. */
   get refusal(): Error {
     return this.lastRefusal;
   }
 
-  /** @throws Error where a connection breaks that calls were sent on: whether they took effect is not known */
+  /** @throws Error if a connection fails after calls were sent: they may have taken effect */
   async run(): Promise<LuaAnswer<Reply>[]> {
     while (!this.deps.isOver()) {
       this.isProgress = false;
@@ -118,7 +118,7 @@ export class ClusterCalls<Reply> {
         this.lastRefusal = answer.error;
         this.isProgress ||= this.redirected.get(index)?.address !== address;
         this.redirected.set(index, { address, asking: kind === 'ASK' });
-        // A slot that moves is still its old owner's.
+        // With ASK, the slot still belongs to its old owner.
         if (kind === 'MOVED') this.isStale = true;
         return;
       }
@@ -144,7 +144,7 @@ export class ClusterCalls<Reply> {
   }
 }
 
-/** Asks for the owners of the slots. That it may fail shows at the next try. */
+/** Refreshes the slot table. A failure shows at the next attempt. */
 function refreshSlots(cluster: Cluster): Promise<void> {
   return new Promise((resolve) => cluster.refreshSlotsCache(() => resolve()));
 }

@@ -13,8 +13,8 @@ function makeConnection(): CommandConnection {
   });
 }
 
-describe('a connection that has ended for good', () => {
-  it('is made anew once, however many find it so', async () => {
+describe('a command connection', () => {
+  it('that has ended for good is opened again once, for all callers', async () => {
     const connection = makeConnection();
     const ended = await connection.open();
     // Resolves in the status "end": it was never connected.
@@ -33,7 +33,7 @@ describe('a connection that has ended for good', () => {
 describe('a command whose connection closed', () => {
   const closed = new Error('Reached the max retries per request limit (which is 0). Refer to "maxRetriesPerRequest"');
 
-  it('fails with why the connection was given up, or that it was lost', async () => {
+  it('fails with the reason the connection was closed, or that it was lost', async () => {
     const connection = makeConnection();
     const client = await connection.open();
     expect(connection.unavailable(closed).message).toMatch(/cannot be reached: the connection was closed/);
@@ -44,7 +44,7 @@ describe('a command whose connection closed', () => {
     await connection.close();
   });
 
-  it('never counts as the cause of what follows', async () => {
+  it('is never taken for the cause of later failures', async () => {
     const connection = makeConnection();
     const client = await connection.open();
     client.emit('error', new Error('connect ECONNREFUSED 127.0.0.1:1'));

@@ -9,19 +9,18 @@ export interface CommandConnectionOptions extends ResolvedRedisRegistryStoreOpti
   readonly unreachableHint?: string;
 }
 
-/** What becomes of it. */
 export interface CommandConnectionListener {
-  /** It begins to connect; each attempt is to be bounded. */
+  /** A connection attempt starts; the listener bounds it. */
   onAttempt(client: Client): void;
-  /** It is there, for the first time or again. */
+  /** The connection is up, for the first time or again. */
   onUp(): void;
-  /** It, or that to one node, has ended. */
+  /** The connection, or that to one node, has closed. */
   onDown(error: Error): void;
 }
 
 /**
- * The connection for commands: made at the first use, and anew where it has ended for good. On a Cluster it is one to
- * each node that is used.
+ * The connection for commands. It is opened at the first use, and opened again if it has ended for good. On a Cluster
+ * there is one to each node in use.
  */
 export class CommandConnection {
   private opening: Promise<Client> | undefined;
@@ -39,7 +38,7 @@ export class CommandConnection {
     this.own = 'address' in options.servers;
   }
 
-  /** Where Redis is, for messages. */
+  /** The address of Redis, for error messages. */
   get where(): string {
     const { servers } = this.options;
     if ('address' in servers) return servers.shownUrl;
@@ -47,18 +46,18 @@ export class CommandConnection {
     return isCluster(client) ? client.nodes().map(addressOf).join(',') : addressOf(client);
   }
 
-  /** What last kept it from working. */
+  /** The last failure. */
   get failure(): Error | undefined {
     return this.lastFailure;
   }
 
-  /** There was an answer: what kept it from working before does so no more. */
+  /** An answer arrived: earlier failures are resolved. */
   noteAnswer(): void {
     this.wasAnswered = true;
     this.lastFailure = undefined;
   }
 
-  /** It may not be there yet, or not any more. @throws RegistryUnavailableError where there cannot be one */
+  /** The client, which may not be connected. @throws RegistryUnavailableError if it cannot be created */
   async open(): Promise<Client> {
     if (this.closed) throw new RegistryUnavailableError('The registry store is closed');
     this.opening ??= this.make().catch((error: unknown) => {
@@ -67,9 +66,9 @@ export class CommandConnection {
     });
     const { opening } = this;
     const client = await opening;
-    // One that was given up while it looked for a server does not come back.
+    // A client that was closed while it looked for a server does not reconnect.
     if (client.status !== 'end' || !this.own) return client;
-    // Of all that find it so, one starts over.
+    // Of several callers that find it closed, one starts over.
     if (this.opening === opening) {
       this.release(client);
       this.opening = undefined;
@@ -78,8 +77,8 @@ export class CommandConnection {
   }
 
   /**
-   * Starts over with servers that do not answer, unless they are the user's to care for.
-   * @param why what the other commands on these connections fail with
+   * Reconnects to servers that do not answer, unless the client belongs to the user.
+   * @param why the error for other commands on these connections
    */
   giveUp(servers: Iterable<Client>, why: Error): void {
     if (!this.own) return;
@@ -100,7 +99,7 @@ export class CommandConnection {
     });
   }
 
-  /** Ends it, unless it is the user's own. */
+  /** Closes the connection unless the client belongs to the user. */
   async close(): Promise<void> {
     this.closed = true;
     const client = await this.opening?.catch(() => undefined);
@@ -125,7 +124,7 @@ export class CommandConnection {
     client.disconnect();
   }
 
-  /** Those of a single server, and those that only a Cluster has. */
+  /** The events of a single server, and those of a Cluster. */
   private handlers(): (readonly [event: string, handler: (error: Error) => void])[] {
     return [
       ['connecting', this.onConnecting],
@@ -142,7 +141,7 @@ export class CommandConnection {
 
   private readonly onReady = (): void => this.listener.onUp();
 
-  /** On a Cluster, too, when a single node is lost: its replica takes over, and may not know the last changes. */
+  /** Also when a single node of a Cluster is lost: its replica takes over and may lack the last changes. */
   private readonly onClose = (): void => {
     this.listener.onDown(this.whyClosed);
   };

@@ -3,42 +3,42 @@ import { reconnectDelay, type Random } from '../../common/index.js';
 import { type ReconnectSpread } from './reconnect-spread.js';
 import { type RedisServers } from './servers.js';
 
-/** A connection to one server, or to all of a Cluster. */
+/** A connection to one server, or to a whole Cluster. */
 export type Client = Redis | Cluster;
 
 const RECONNECT = { firstMs: 50, longestMs: 2_000 };
-/** While another server takes over, it is Sentinels and other nodes that are asked: often, so that nobody waits for long. */
+/** During a failover, Sentinels and other nodes are asked, often so that the outage stays short. */
 const RECONNECT_AT_FAILOVER = { firstMs: 50, longestMs: 500 };
-/** How long a connection that is given up may take to end by itself. */
+/** How long a connection that is closed may take to end by itself, in milliseconds. */
 const DISCONNECT_MS = 50;
-/** Of several Sentinels, or nodes that are asked for the slots, one may hang: this many fit into the time for a command. */
+/** One of several Sentinels or nodes may hang: this many attempts fit into the command timeout. */
 const TRIES = 3;
 
-/** What keeps a connection of ours from doing what nobody waits for any more, and from holding on to what is gone. */
+/** Options that keep a connection from sending commands whose callers gave up, and from waiting for dead servers. */
 function boundedOptions(timeoutMs: number, isBehindSentinel: boolean): RedisOptions {
   return {
     lazyConnect: true,
     connectTimeout: timeoutMs,
     disconnectTimeout: DISCONNECT_MS,
-    // A command that could not be sent in its time must not be sent later: whoever gave it has gone on.
+    // A command that could not be sent in time must not be sent later: its caller has moved on.
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    // What a connection costs Redis, everybody's comes at once after an outage. HELLO tells that somebody answers; that
-    // Redis still loads its data, the first command will tell. A Sentinel's word has to be checked, however.
+    // These would cost Redis extra commands when all processes reconnect. HELLO shows that the server answers, and the
+    // first command shows whether it is still loading. The role of a server behind Sentinel has to be checked, however.
     disableClientInfo: true,
     enableReadyCheck: isBehindSentinel,
   };
 }
 
-/** Makes the connection for commands, which comes back by itself. */
+/** Creates the connection for commands, which reconnects by itself. */
 export async function makeClient(
   servers: RedisServers,
   timeoutMs: number,
   random: Random,
   spread: ReconnectSpread,
 ): Promise<Client> {
-  // Not at the top of a file: apps whose registry is elsewhere do not load it.
+  // Imported lazily: apps with another store do not load ioredis.
   const ioredis = await import('ioredis');
   const { address, sentinelUsername, sentinelPassword } = servers;
   const { topology, nodes, username, password, database, masterName } = address;
@@ -55,9 +55,9 @@ export async function makeClient(
       enableOfflineQueue: false,
       clusterRetryStrategy: retryStrategy,
       slotsRefreshTimeout: Math.ceil(timeoutMs / TRIES),
-      // A certificate is for names: they must not give way to addresses.
+      // Certificates are issued for names, so names must not be replaced by addresses.
       ...(tls ? { dnsLookup: (name: string, done: (error: null, address: string) => void) => done(null, name) } : {}),
-      // The offline queue of a node stays on, since ioredis itself asks nodes while they connect; we wait for them.
+      // The offline queue of nodes stays on, since ioredis itself queries nodes while they connect; we wait for them.
       redisOptions: common,
     });
   }
@@ -73,16 +73,16 @@ export async function makeClient(
     sentinelRetryStrategy: retryStrategy,
     sentinelReconnectStrategy: retryStrategy,
     sentinelCommandTimeout: Math.ceil(timeoutMs / TRIES),
-    // Who still reaches a primary that the Sentinels have replaced hears of it from them.
+    // A client that still reaches a replaced primary learns that from the Sentinels.
     failoverDetector: true,
   });
 }
 
-/** Makes a connection for subscriptions, not yet open. It does not come back: its owner starts over with another one. */
+/** Creates a connection for subscriptions, not yet open. It does not reconnect: its owner creates another one. */
 export function makeSubscriber(client: Client, timeoutMs: number, random: Random, avoid?: string): Redis {
   return (isCluster(client) ? anyMaster(client, random, avoid) : client).duplicate({
     ...boundedOptions(timeoutMs, !isCluster(client) && Boolean(client.options.sentinels)),
-    // For `disconnect` to take effect.
+    // Required for `disconnect` to take effect.
     retryStrategy: () => null,
     sentinelRetryStrategy: () => null,
     failoverDetector: false,
@@ -91,7 +91,7 @@ export function makeSubscriber(client: Client, timeoutMs: number, random: Random
   });
 }
 
-/** What is published reaches all nodes of a Cluster, so each process may listen to another one. */
+/** All nodes of a Cluster receive published messages, so each process may subscribe to a different one. */
 function anyMaster(cluster: Cluster, random: Random, avoid?: string): Redis {
   const masters = cluster.nodes('master');
   const others = masters.filter((master) => addressOf(master) !== avoid);
@@ -111,7 +111,7 @@ export function addressOf({ options: { host = 'localhost', port = 6_379, path } 
 
 const becoming = new WeakMap<Client, Promise<void>>();
 
-/** However many wait, they listen once. @throws what keeps the connection from being made, or from staying */
+/** Shared by all callers that wait for one client. @throws why the connection could not be made or kept */
 export function untilReady(client: Client): Promise<void> {
   if (client.status === 'ready') return Promise.resolve();
   let waiting = becoming.get(client);
@@ -122,19 +122,19 @@ export function untilReady(client: Client): Promise<void> {
   return waiting;
 }
 
-/** A Cluster itself says only that none of its nodes can be used. */
+/** The error of the node: a Cluster itself only says that none of its nodes can be used. */
 export function reasonOf(error: Error & { lastNodeError?: Error | null }): Error {
   return error.lastNodeError ?? error;
 }
 
 /**
- * What ioredis says of a command that was under way, or about to be sent, when its connection closed. It does not say why
- * the connection closed.
+ * The ioredis errors of commands whose connection closed while they were in flight or about to be sent. They do not say
+ * why it closed.
  */
 const ONLY_CLOSED =
   /^(Reached the max retries per request limit|Command aborted due to connection close|Connection is closed|Stream isn't writeable)/;
 
-/** Whether an error tells that a connection closed, and not why. */
+/** Whether an error says only that a connection closed, not why. */
 export function saysOnlyClosed(error: unknown): boolean {
   return ONLY_CLOSED.test((error as Partial<Error> | undefined)?.message ?? '');
 }

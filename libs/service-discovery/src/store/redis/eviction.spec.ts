@@ -4,16 +4,19 @@ import { findEviction } from './eviction.js';
 const infoOf = (maxmemory: number, policy: string): string =>
   `# Memory\r\nused_memory:1024\r\nmaxmemory:${maxmemory}\r\nmaxmemory_human:0B\r\nmaxmemory_policy:${policy}\r\n`;
 
-describe('what Redis deletes where its memory is full', () => {
-  it.each(['allkeys-lru', 'allkeys-lfu', 'allkeys-random'])('are keys of the registry, too, by %s', (policy) => {
-    expect(findEviction(infoOf(64_000_000, policy))).toContain(`maxmemory-policy of Redis is ${policy}`);
-  });
+describe('findEviction', () => {
+  it.each(['allkeys-lru', 'allkeys-lfu', 'allkeys-random'])(
+    'warns of %s, which evicts keys of the registry',
+    (policy) => {
+      expect(findEviction(infoOf(64_000_000, policy))).toContain(`maxmemory-policy of Redis is ${policy}`);
+    },
+  );
 
-  it.each(['noeviction', 'volatile-lru', 'volatile-ttl'])('are no keys of the registry by %s', (policy) => {
+  it.each(['noeviction', 'volatile-lru', 'volatile-ttl'])('accepts %s, which spares keys of the registry', (policy) => {
     expect(findEviction(infoOf(64_000_000, policy))).toBeUndefined();
   });
 
-  it('is nothing where its memory has no limit', () => {
+  it('accepts any policy without a memory limit', () => {
     expect(findEviction(infoOf(0, 'allkeys-lru'))).toBeUndefined();
   });
 });

@@ -1,4 +1,4 @@
-/** Registrations kept in Redis: the store of `redis_backed`. */
+/** Registrations kept in Redis: the store of `redis_backed` and `hybrid`. */
 export {
   DEFAULT_REDIS_REGISTRY_STORE_OPTIONS,
   isNamespace,

@@ -48,7 +48,7 @@ describe('Keepalive', () => {
     expect(silences).toEqual([2 * SILENCE_MS]);
   });
 
-  it('notices an end right after a sign of life within twice the silence of it', async () => {
+  it('notices an end right after a sign of life within twice the silence', async () => {
     await pass(700);
     keepalive.heard();
     await pass(SILENCE_MS);
@@ -56,7 +56,7 @@ describe('Keepalive', () => {
     expect(silences).toEqual([700 + 2 * SILENCE_MS]);
   });
 
-  it('asks nobody who speaks', async () => {
+  it('does not ask while data arrives', async () => {
     for (let round = 0; round < 10; round++) {
       await pass(SILENCE_MS - 1);
       keepalive.heard();
@@ -64,7 +64,7 @@ describe('Keepalive', () => {
     expect(asked).toBe(0);
   });
 
-  it('takes an answer, or whatever else comes meanwhile, for a sign of life', async () => {
+  it('takes an answer or any other data for a sign of life', async () => {
     await pass(SILENCE_MS);
     answers[0]!();
     await pass(SILENCE_MS);
@@ -75,7 +75,7 @@ describe('Keepalive', () => {
     expect(silences).toEqual([]);
   });
 
-  it('looks once more before it gives up: after a standstill, the answer is there but unread', async () => {
+  it('reads pending data before it gives up, since after a stall the answer may be unread', async () => {
     await pass(SILENCE_MS);
     clock.advance(60_000);
     answers[0]!();
@@ -83,9 +83,9 @@ describe('Keepalive', () => {
     expect(silences).toEqual([]);
   });
 
-  it('gives answers as long as round trips are seen to take, and asks sooner for it', async () => {
+  it('allows as much time as round trips take, and asks sooner for it', async () => {
     const TIMEOUT_MS = 2 * SILENCE_MS;
-    // As at the subscription, before anything was asked.
+    // As at the subscription, before the first ping.
     let subscribed: () => void = () => undefined;
     void keepalive.time(new Promise<void>((resolve) => (subscribed = resolve)));
     const roundTrip = 0.6 * TIMEOUT_MS;
@@ -106,7 +106,7 @@ describe('Keepalive', () => {
     expect(silences).toEqual([]);
   });
 
-  it('says nothing once it is stopped', async () => {
+  it('does nothing after stop()', async () => {
     await pass(SILENCE_MS);
     clock.advance(SILENCE_MS);
     keepalive.stop();

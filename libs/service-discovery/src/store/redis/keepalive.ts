@@ -2,27 +2,26 @@ import { pendingInput, type Clock, type Timer } from '../../common/index.js';
 
 export interface KeepaliveDeps {
   readonly clock: Clock;
-  /** How long an answer may take, in milliseconds. */
+  /** The time for an answer, in milliseconds. */
   readonly timeoutMs: number;
-  /** Asks the other end for a sign of life. What it answers is no matter. */
+  /** Sends something that the other end answers; the answer itself is ignored. */
   readonly ask: () => Promise<unknown>;
   /** Called once, when no answer came. */
   readonly onSilence: () => void;
 }
 
-/** The shortest silence before the other end is asked, as a share of the time for an answer. */
+/** The shortest silence before the other end is asked, as a share of `timeoutMs`. */
 const SHORTEST_SILENCE = 1 / 10;
 
 /**
- * Notices that the other end of a connection is gone within the time for an answer: it is asked after half of it, and has the
- * other half to answer. Where round trips are seen to take longer than a quarter of that time, an answer may take twice as
- * long as they do, up to the whole time, and the other end is asked sooner; then the end is noticed a tenth later at the
- * latest. Whatever is heard counts as a sign of life, so that a busy connection is never asked. Its timers do not hold the
- * process.
+ * Detects within `timeoutMs` that the other end of a connection is gone: it asks after half of that time in silence,
+ * and waits the other half for an answer. If round trips take longer than a quarter of `timeoutMs`, it waits twice a
+ * round trip, up to `timeoutMs`, and asks sooner; the detection is then at most a tenth later. Any data received counts
+ * as a sign of life, so a busy connection is never asked. The timers do not keep the process alive.
  */
 export class Keepalive {
   private heardAt: number;
-  /** How long a round trip takes: the latest, or the mean with earlier ones where those took longer. */
+  /** The estimated round trip: the latest one, or its mean with earlier ones if those were longer. */
   private roundTripMs = 0;
   private timer: Timer | undefined;
   private stopped = false;
@@ -32,12 +31,12 @@ export class Keepalive {
     this.listen();
   }
 
-  /** Something came over the connection. */
+  /** Data was received. */
   readonly heard = (): void => {
     this.heardAt = this.deps.clock.now();
   };
 
-  /** Waits for an answer of the other end, which shows how long a round trip takes. @throws what `answer` rejects with */
+  /** Measures a round trip. @throws what `answer` rejects with */
   async time<T>(answer: Promise<T>): Promise<T> {
     const { clock } = this.deps;
     const start = clock.now();
@@ -65,10 +64,10 @@ export class Keepalive {
   private ask(): void {
     const { clock, ask, onSilence } = this.deps;
     const askedAt = clock.now();
-    // What ends the connection is told of elsewhere.
+    // A failure ends the connection, which is reported elsewhere.
     this.time(ask()).catch(() => undefined);
     this.after(this.patienceMs, () => {
-      // A process that stood still finds its timer due and the answer unread.
+      // After a stall the timer fires before the answer that has arrived is read.
       void pendingInput().then(() => {
         if (this.stopped) return;
         if (this.heardAt >= askedAt) this.listen();
@@ -77,13 +76,13 @@ export class Keepalive {
     });
   }
 
-  /** How long an answer may take. */
+  /** How long to wait for an answer. */
   private get patienceMs(): number {
     const { timeoutMs } = this.deps;
     return Math.min(timeoutMs, Math.max(timeoutMs / 2, 2 * this.roundTripMs));
   }
 
-  /** After how long a silence the other end is asked. */
+  /** How long a silence lasts before the other end is asked. */
   private get silenceMs(): number {
     const { timeoutMs } = this.deps;
     return Math.max(timeoutMs - this.patienceMs, timeoutMs * SHORTEST_SILENCE);

@@ -6,7 +6,7 @@ export interface ServiceKeys {
   readonly leases: string;
   readonly meta: string;
   readonly changes: string;
-  /** A channel, no key: nothing is kept of heartbeats but what the leases show. */
+  /** A channel, not a key: heartbeats are not stored, they only extend leases. */
   readonly beats: string;
 }
 
@@ -14,24 +14,25 @@ const CHANGES = 'changes';
 const BEATS = 'beats';
 
 /**
- * Names everything in Redis: `sd:{<namespace>:<service>}:…` for a service, `sd:{<namespace>}:…` for what belongs to
- * none. The braces make Redis Cluster keep what belongs together in one slot, and spread the services over all.
+ * The names of all keys and channels in Redis: `sd:{<namespace>:<service>}:…` for a service, `sd:{<namespace>}:…` for
+ * the namespace. The braces keep the keys of a service in one slot of a Redis Cluster, and spread services over all
+ * slots.
  */
 export class KeySpace {
   /** Sorted set: service names. */
   readonly names: string;
-  /** Hash: when the last sweep was. */
+  /** Hash: the time of the last sweep. */
   readonly sweep: string;
   /** Sorted set: processes that check health. */
   readonly checkers: string;
-  /** A channel that every process listens to: they are counted by it, and hear there of names that the index had lost. */
+  /** A channel that every process subscribes to, to count processes and to publish names that the index had lost. */
   readonly processes: string;
-  /** Patterns of the channels of all services. */
+  /** Channel patterns that match all services. */
   readonly allChanges: string;
   readonly allBeats: string;
   private readonly start: string;
 
-  /** @param namespace without braces, colons, blanks, and characters that mean something in a pattern */
+  /** @param namespace without braces, colons, spaces, and wildcards */
   constructor(namespace: string) {
     this.start = `sd:{${namespace}:`;
     this.names = `sd:{${namespace}}:names`;
@@ -55,7 +56,7 @@ export class KeySpace {
     };
   }
 
-  /** The service that a channel belongs to, and what is told there; undefined for a channel of somebody else. */
+  /** The service of a channel and what is published there; undefined for a channel that is not ours. */
   parse(channel: string): { serviceName: string; tells: 'changes' | 'beats' } | undefined {
     if (!channel.startsWith(this.start)) return undefined;
     const [serviceName = '', tells] = channel.slice(this.start.length).split('}:');

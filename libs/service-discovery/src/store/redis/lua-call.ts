@@ -1,19 +1,19 @@
 import { type Redis } from 'ioredis';
 import { type LuaCall, type LuaScript } from './lua-script.js';
 
-/** What a call gave: its reply, or what Redis has against it. */
+/** The answer to a call: the reply of the script, or an error. */
 export type LuaAnswer<Reply> = { readonly reply: Reply } | { readonly error: Error };
 
 interface SentCall<Reply> extends LuaCall<Reply> {
-  /** Whether the server has to be given the script first. */
+  /** Whether to load the script first. */
   readonly load?: boolean;
-  /** Whether the server is to answer for a slot that it is about to take over. */
+  /** Whether to send ASKING, for a slot that the server is importing. */
   readonly asking?: boolean;
 }
 
 /**
- * Calls scripts on one server, all in one round trip. Answers stand at the call's index.
- * @throws Error where the connection breaks
+ * Calls scripts on one server in one round trip. Answers are in the order of the calls.
+ * @throws Error if the connection fails
  */
 export async function callAll<Reply>(redis: Redis, calls: readonly SentCall<Reply>[]): Promise<LuaAnswer<Reply>[]> {
   const pipeline = redis.pipeline();
@@ -34,14 +34,14 @@ export async function callAll<Reply>(redis: Redis, calls: readonly SentCall<Repl
   });
 }
 
-/** Where in a script it happened, as Redis adds it to what it says. */
+/** The place in the script, which Redis appends to error messages. */
 const PLACE_IN_SCRIPT = /,? script: [0-9a-f]{40}, on @user_script:\d+\.$/;
 
-/** What Redis has against a key of another type says neither which one nor what to do. */
+/** Names the keys of a WRONGTYPE error and what to do about it, which Redis does not. */
 function plainError(error: Error, keys: readonly string[]): Error {
   error.message = error.message.replace(PLACE_IN_SCRIPT, '');
   if (!error.message.startsWith('WRONGTYPE')) return error;
   const subject = keys.length === 1 ? keys[0]! : `one of ${keys.join(', ')}`;
-  error.message = `WRONGTYPE: ${subject} holds something else than the registry keeps there; delete it, or use another namespace`;
+  error.message = `WRONGTYPE: ${subject} holds something other than the registry's data; delete it, or use another namespace`;
   return error;
 }

@@ -1,25 +1,25 @@
 import { createHash } from 'node:crypto';
 
-/** A script as Redis knows it. */
+/** A script for Redis. */
 export interface LuaScript {
   readonly name: string;
   readonly source: string;
-  /** SHA-1 of the source: what Redis calls a script by that it has seen before. */
+  /** SHA-1 of the source, by which EVALSHA calls a loaded script. */
   readonly sha: string;
 }
 
-/** A script with what it is called with. */
+/** A script with its keys and arguments. */
 export interface LuaCall<Reply> {
   readonly script: LuaScript;
   readonly keys: readonly string[];
   readonly args: readonly (string | number)[];
-  /** Never there: it makes the type of the reply known. */
+  /** Never set: carries the type of the reply. */
   readonly reply?: Reply;
 }
 
 /**
- * Makes the typed wrapper of a script.
- * @param keyNames in the order in which the script takes its keys
+ * Creates the typed wrapper of a script.
+ * @param keyNames in the order of the script's keys
  */
 export function luaScript<Key extends string, Args extends (string | number)[], Reply>(
   name: string,

@@ -5,13 +5,13 @@ import * as scripts from './lua-scripts.js';
 
 const generator = join(import.meta.dirname, '../../../../../scripts/generate-lua.mjs');
 
-describe('the generated wrapper of the Lua scripts', () => {
-  it('is what the scripts say now', () => {
+describe('the generated wrappers of the Lua scripts', () => {
+  it('match the scripts', () => {
     const { status, stderr } = spawnSync(process.execPath, [generator, '--check'], { encoding: 'utf8' });
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   });
 
-  it('hands keys and arguments over in the order in which a script takes them', () => {
+  it('pass keys and arguments in the order of the script', () => {
     const keys = { sweep: 's' };
     expect(scripts.beginSweep(keys, 1, 2, 3, 4, 'processes')).toMatchObject({
       keys: ['s'],
@@ -19,7 +19,7 @@ describe('the generated wrapper of the Lua scripts', () => {
     });
   });
 
-  it('reaches no key that it was not handed', () => {
+  it('access only keys that are passed to them', () => {
     const {
       announceChecker,
       beginSweep,

@@ -3,11 +3,11 @@
 import { luaScript } from './lua-script.js';
 
 /**
- * Notes that a checker of health is alive, and forgets those of which nothing was heard.
- * - key `checkers`: sorted set: checker id → until when it counts as alive
+ * Registers or renews a health checker, and removes checkers that have expired.
+ * - key `checkers`: sorted set: checker id → when it expires
  * - argument `id`: of the checker
- * - argument `ttlMs`: for how long it counts as alive; 0: no longer
- * - reply: the ids of all that are alive
+ * - argument `ttlMs`: the time until it expires; 0 to remove it
+ * - reply: the ids of all checkers
  */
 export const announceChecker = luaScript<'checkers', [id: string, ttlMs: number], readonly unknown[]>(
   'announce-checker',
@@ -26,16 +26,15 @@ return redis.call('ZRANGE', KEYS.checkers, 0, -1)`,
 );
 
 /**
- * Gives one process the next sweep for expired leases. When nobody swept for a while, Redis or all processes stood
- * still, and heartbeats with them: then nothing expires until as much time has passed again.
- * Tells every process, too, how many there are.
- * - key `sweep`: hash: when the last sweep began, until when nothing expires, and when writes of a service were refused last
+ * Lets one process sweep for expired leases. If the last sweep is too long ago, Redis or all processes were stalled,
+ * and heartbeats with them: nothing expires until the same time has passed again. Also returns the number of processes.
+ * - key `sweep`: hash: when the last sweep began, until when nothing expires, and when writes of a service were last refused
  * - argument `intervalMs`: the time between two sweeps
- * - argument `stallMs`: how much later than that a sweep may come before it shows a standstill
- * - argument `graceMs`: the most that expiry is held for
- * - argument `refusalMs`: for how long nothing of a service expires after writes of it were refused
- * - argument `processes`: the channel that every process listens to
- * - reply: 1 to sweep, 0 while another process does, -1 while expiry is held; until when it was held last; the number of processes; and the names of the services of which nothing expires
+ * - argument `stallMs`: how late a sweep may be before it counts as a stall
+ * - argument `graceMs`: the longest that expiry is held after a stall
+ * - argument `refusalMs`: how long nothing of a service expires after its writes were refused
+ * - argument `processes`: the channel that every process subscribes to
+ * - reply: 1 to sweep, 0 if another process sweeps, -1 while expiry is held; the end of the last hold; the number of processes; and the names of the services of which nothing expires
  */
 export const beginSweep = luaScript<
   'sweep',
@@ -78,20 +77,20 @@ return reply`,
 );
 
 /**
- * Takes out instances of one service whose leases have run out, those that ran out first before others; unless too many
- * miss their heartbeats at once: then expiry is held, which is told. Gives a lease to what has none, since Redis lost it.
+ * Removes instances of one service whose leases have expired, oldest first. If too many miss their heartbeats at once,
+ * expiry is held instead, which is published. Gives a lease to instances whose lease Redis has lost.
  * - key `records`: hash: instance id → the registration as JSON
- * - key `states`: hash: instance id → what changes about it
- * - key `details`: hash: instance id → what the last health check saw, as JSON
+ * - key `states`: hash: instance id → its state, see lib/state.lua
+ * - key `details`: hash: instance id → the detail of its last health check, as JSON
  * - key `leases`: sorted set: instance id → when it expires
- * - key `meta`: hash: epoch, sequence, tag, generation, loans; of a hold: since when, since when the share is low, what was told
- * - key `changes`: stream of changes; also the channel that they are told on
- * - argument `cap`: how many at most
+ * - key `meta`: hash: epoch, sequence, tag, generation, loans; of a hold: its start, when the share became low, what was published
+ * - key `changes`: stream of changes, and the channel on which they are published
+ * - argument `cap`: the most instances to remove
  * - argument `limit`: about how many changes the stream keeps
- * - argument `share`: of the instances that may miss their heartbeats together
- * - argument `least`: fewer of them always expire
- * - argument `steadySince`: no heartbeat could arrive before, so what is held counts from then on
- * - reply: how many were taken out, how many are left, and whether Redis holds all parts of those: 1, or 0
+ * - argument `share`: the share of instances that may miss their heartbeats together
+ * - argument `least`: fewer instances than this always expire
+ * - argument `steadySince`: no heartbeat could arrive before, so holds count from then on
+ * - reply: how many were removed, how many are left, and whether Redis has all parts of those: 1 or 0
  */
 export const expire = luaScript<
   'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
@@ -298,11 +297,11 @@ return { #expired, left, isWhole and 1 or 0 }`,
 );
 
 /**
- * Takes services out of the index that nobody used for a while.
+ * Removes services from the index that have not been used for a while.
  * - key `names`: sorted set: service name → when it was last used
  * - argument `idleMs`: for how long
  * - argument `names`: of services without instances
- * - reply: how many were taken out
+ * - reply: how many were removed
  */
 export const forgetNames = luaScript<'names', [idleMs: number, ...names: string[]], number>(
   'forget-names',
@@ -324,7 +323,7 @@ return removed`,
 );
 
 /**
- * Tells about which generation a registration made now would get.
+ * Returns the approximate generation that a registration made now would get.
  * - key `names`: sorted set: service name → when it was last used
  * - reply: in microseconds since the Unix epoch
  */
@@ -355,9 +354,9 @@ return redis.call('ZRANGE', KEYS.names, 0, -1)`,
 );
 
 /**
- * Notes that Redis refused to be written to where the leases of services are: what runs out there is not taken out for a
- * while, since it could not be renewed.
- * - key `sweep`: hash: when the last sweep began, until when nothing expires, and when writes of a service were refused last
+ * Records that Redis refused writes for services. Their leases cannot be renewed, so nothing of them expires for a
+ * while.
+ * - key `sweep`: hash: when the last sweep began, until when nothing expires, and when writes of a service were last refused
  * - argument `names`: of the services
  * - reply: 1
  */
@@ -377,7 +376,7 @@ return 1`,
 );
 
 /**
- * Writes nothing, and is refused whenever writes are: tells whether they are taken again.
+ * Changes nothing, but fails while writes are refused: shows whether they are accepted again.
  * - key `leases`: sorted set: instance id → when it expires
  * - reply: 0
  */
@@ -389,17 +388,17 @@ return redis.call('ZADD', KEYS.leases, 'XX', 0, '')`,
 );
 
 /**
- * Registers instances of one service, or replaces the registrations under their ids. One that comes back after its lease
- * was lost gives way to a registration that was made later than it was at first.
+ * Registers instances of one service, replacing registrations of the same ids. A recovered registration gives way to
+ * one that was made after its original registration.
  * - key `records`: hash: instance id → the registration as JSON
- * - key `states`: hash: instance id → what changes about it
- * - key `details`: hash: instance id → what the last health check saw, as JSON
+ * - key `states`: hash: instance id → its state, see lib/state.lua
+ * - key `details`: hash: instance id → the detail of its last health check, as JSON
  * - key `leases`: sorted set: instance id → when it expires
  * - key `meta`: hash: epoch, sequence, tag, generation, loans
- * - key `changes`: stream of changes; also the channel that they are told on
+ * - key `changes`: stream of changes, and the channel on which they are published
  * - argument `limit`: about how many changes the stream keeps
- * - argument `registrations`: an instance id, the registration as JSON, how long the lease lives, what renews it, and where it comes back the generation that it had at first, else nothing, in turn
- * - reply: the generations of the leases, 0 for one that gave way
+ * - argument `registrations`: for each instance its id, the registration as JSON, the length of the lease, what renews it, and for a recovery the original generation, else an empty text
+ * - reply: the generations of the leases, 0 for a registration that gave way
  */
 export const put = luaScript<
   'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
@@ -557,17 +556,17 @@ return generations`,
 );
 
 /**
- * Ends a lease, unless a newer generation holds the id. Of a lease that Redis lost, readers are told that it has ended.
+ * Removes a lease, unless a newer generation holds the id. The end of a lease that Redis lost is published too.
  * - key `records`: hash: instance id → the registration as JSON
- * - key `states`: hash: instance id → what changes about it
- * - key `details`: hash: instance id → what the last health check saw, as JSON
+ * - key `states`: hash: instance id → its state, see lib/state.lua
+ * - key `details`: hash: instance id → the detail of its last health check, as JSON
  * - key `leases`: sorted set: instance id → when it expires
  * - key `meta`: hash: epoch, sequence, tag, generation, loans
- * - key `changes`: stream of changes; also the channel that they are told on
+ * - key `changes`: stream of changes, and the channel on which they are published
  * - argument `id`: the instance id
  * - argument `generation`: of the lease
  * - argument `limit`: about how many changes the stream keeps
- * - reply: 1 when it was there, else 0
+ * - reply: 1 if it was there, else 0
  */
 export const remove = luaScript<
   'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
@@ -705,19 +704,19 @@ return isLeft and 1 or 0`,
 );
 
 /**
- * Extends leases of one service, and tells those who listen for renewals. A heartbeat extends any lease, and makes one that
- * checks keep a lease that heartbeats keep, which is told; checks leave a lease alone that heartbeats keep. A lease whose
- * record is gone, as where Redis evicts keys, is lost.
+ * Extends leases of one service, and publishes the renewals. A heartbeat extends any lease and turns a checked lease
+ * into one kept by heartbeats, which is published; checks do not extend a lease kept by heartbeats. A lease without its
+ * record, for example after an eviction, is lost.
  * - key `records`: hash: instance id → the registration as JSON
- * - key `states`: hash: instance id → what changes about it
- * - key `details`: hash: instance id → what the last health check saw, as JSON
+ * - key `states`: hash: instance id → its state, see lib/state.lua
+ * - key `details`: hash: instance id → the detail of its last health check, as JSON
  * - key `leases`: sorted set: instance id → when it expires
  * - key `meta`: hash: epoch, sequence, tag, generation, loans
- * - key `changes`: stream of changes; also the channel that they are told on
- * - argument `channel`: where renewals are told
+ * - key `changes`: stream of changes, and the channel on which they are published
+ * - argument `channel`: where renewals are published
  * - argument `by`: heartbeat or checks
  * - argument `limit`: about how many changes the stream keeps
- * - argument `leases`: an instance id and the generation of its lease, in turn
+ * - argument `leases`: for each lease its instance id and its generation
  * - reply: 1 for a lease that is held, 0 for one that is lost
  */
 export const renew = luaScript<
@@ -841,20 +840,20 @@ return held`,
 );
 
 /**
- * Puts back what Redis lost of instances of one service, as a reader knows them that has seen every change; and tells of
- * it, for those that have read the service since.
+ * Restores what Redis lost of instances of one service from a reader that has seen every change, and publishes it for
+ * readers that have read the service since the loss.
  * - key `records`: hash: instance id → the registration as JSON
- * - key `states`: hash: instance id → what changes about it
- * - key `details`: hash: instance id → what the last health check saw, as JSON
+ * - key `states`: hash: instance id → its state, see lib/state.lua
+ * - key `details`: hash: instance id → the detail of its last health check, as JSON
  * - key `leases`: sorted set: instance id → when it expires
  * - key `meta`: hash: epoch, sequence, tag, generation, loans
- * - key `changes`: stream of changes; also the channel that they are told on
- * - argument `epoch`: that the reader knows
- * - argument `sequence`: of the last change that it knows
- * - argument `tag`: of that change
+ * - key `changes`: stream of changes, and the channel on which they are published
+ * - argument `epoch`: the epoch that the reader knows
+ * - argument `sequence`: the last change that it knows
+ * - argument `tag`: the tag of that change
  * - argument `limit`: about how many changes the stream keeps
- * - argument `instances`: an instance id, its record, its state, and its detail or nothing, in turn
- * - reply: the sequence and the tag after it; nothing where the reader has not seen every change, and nothing was done
+ * - argument `instances`: for each instance its id, record, state, and detail or an empty text
+ * - reply: the new sequence and tag; empty if the reader has not seen every change, and nothing was restored
  */
 export const restore = luaScript<
   'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
@@ -971,22 +970,22 @@ return redis.call('HMGET', KEYS.meta, 'sequence', 'tag')`,
 );
 
 /**
- * Sets the operator's word or the health of an instance. A health that stays is told only where its detail is news.
+ * Sets the operator status or the health of an instance. An unchanged health is published only if its detail is news.
  * - key `records`: hash: instance id → the registration as JSON
- * - key `states`: hash: instance id → what changes about it
- * - key `details`: hash: instance id → what the last health check saw, as JSON
+ * - key `states`: hash: instance id → its state, see lib/state.lua
+ * - key `details`: hash: instance id → the detail of its last health check, as JSON
  * - key `leases`: sorted set: instance id → when it expires
  * - key `meta`: hash: epoch, sequence, tag, generation
- * - key `changes`: stream of changes; also the channel that they are told on
+ * - key `changes`: stream of changes, and the channel on which they are published
  * - argument `id`: the instance id
  * - argument `kind`: operator or health
- * - argument `status`: the new one; an operator's word may have a note behind it
- * - argument `detail`: what the health check saw, as JSON; empty for none
- * - argument `checkedAt`: when it looked, in milliseconds since the Unix epoch
- * - argument `print`: equal for details that differ only in their time and latency
- * - argument `silenceMs`: how old the told time may become while nothing else changes
+ * - argument `status`: the new one; an operator status may include a note
+ * - argument `detail`: the detail of the health check, as JSON; empty if there is none
+ * - argument `checkedAt`: the time of the check, in milliseconds since the Unix epoch
+ * - argument `print`: equal for details that differ only in time and latency
+ * - argument `silenceMs`: how long an otherwise unchanged detail is not published
  * - argument `limit`: about how many changes the stream keeps
- * - reply: 1 when there is such an instance, else 0
+ * - reply: 1 if there is such an instance, else 0
  */
 export const setStatus = luaScript<
   'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
@@ -1116,18 +1115,18 @@ return 1`,
 );
 
 /**
- * What a reader of one service lacks: nothing, the changes since the one that it knows, or everything.
+ * Returns what a reader of one service is missing: nothing, the changes since its position, or everything.
  * - key `records`: hash: instance id → the registration as JSON
- * - key `states`: hash: instance id → what changes about it
- * - key `details`: hash: instance id → what the last health check saw, as JSON
+ * - key `states`: hash: instance id → its state, see lib/state.lua
+ * - key `details`: hash: instance id → the detail of its last health check, as JSON
  * - key `leases`: sorted set: instance id → when it expires
  * - key `meta`: hash: epoch, sequence, tag, generation
- * - key `changes`: stream of changes; also the channel that they are told on
- * - argument `epoch`: that the reader knows; empty for none
- * - argument `sequence`: of the last change that it knows
- * - argument `tag`: of that change
- * - argument `beats`: 1 to be told of heartbeats beside "same" and "changes"
- * - reply: epoch, sequence, tag, then "same", "changes", "all" or "forked" where the reader's history is not this one; what is new: nothing, change and tag in turn, or id, record, state, lease and detail of each instance in turn; beside "same" and "changes" the leases, as id and expiry in turn, beside "forked" the removals that are known; beside "all" and "forked" what there is to know of a hold: since when, how many are overdue, of how many; last, how many instances and details Redis holds, and whether that is all that it ever held and did not take out: 1, or 0
+ * - key `changes`: stream of changes, and the channel on which they are published
+ * - argument `epoch`: the epoch that the reader knows; empty if none
+ * - argument `sequence`: the last change that it knows
+ * - argument `tag`: the tag of that change
+ * - argument `beats`: 1 to include heartbeats with "same" and "changes"
+ * - reply: epoch, sequence, tag; "same", "changes", "all", or "forked" if the reader has another history; the news: nothing, or change and tag of each change, or id, record, state, lease and detail of each instance; with "same" and "changes" id and expiry of each lease, with "forked" the known removals; with "all" and "forked" the hold: its start, how many are overdue, of how many; last, how many instances and details Redis has, and whether that is everything that was registered and not removed: 1 or 0
  */
 export const sync = luaScript<
   'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
@@ -1206,11 +1205,11 @@ return { epoch, digits(sequence), tag, 'forked', all, removals, hold, counts() }
 );
 
 /**
- * Notes in the index that services are in use, and may tell of those that it had lost.
+ * Records in the index that services are in use, and may publish the names that the index had lost.
  * - key `names`: sorted set: service name → when it was last used
- * - argument `channel`: where every process hears of names that were not in the index; empty where they are new
+ * - argument `channel`: where names that were not in the index are published; empty for new registrations
  * - argument `names`: of the services
- * - reply: how many were not in the index before
+ * - reply: how many were not in the index
  */
 export const touchNames = luaScript<'names', [channel: string, ...names: string[]], number>(
   'touch-names',

@@ -13,78 +13,78 @@ import { orderOf, toRecord, toServiceInstance, toState, type StoredInstance } fr
 
 /** One service as this process knows it. */
 interface MirroredService {
-  /** One text for all its instances. */
+  /** The string shared by all its instances. */
   readonly name: string;
-  /** Empty where Redis knows nothing of the service. */
+  /** Empty if Redis knows nothing of the service. */
   epoch: string;
-  /** The number of the last change that was taken in. */
+  /** The number of the last applied change. */
   sequence: number;
-  /** What tells that change from another one of the same number. */
+  /** Tells that change from another one with the same number. */
   tag: string;
   readonly instances: Map<string, ServiceInstance>;
-  /** Null: expiry of the service is not held. */
+  /** Null if expiry of the service is not held. */
   hold: ExpiryHold | null;
 }
 
-/** Epoch, sequence, tag, kind, what the kind says, leases or removals, hold, counts: see `lua/sync.lua`. */
+/** Epoch, sequence, tag, kind, payload, leases or removals, hold, counts: see `lua/sync.lua`. */
 type SyncAnswer = [string, string, string, string, string[], string[], string[], number[]];
 
-/** What {@link Mirror.sync} makes of an answer. */
+/** The outcome of {@link Mirror.sync}. */
 export interface SyncResult {
-  /** To be told, in order, where the reader was not too far behind. */
+  /** Changes to publish, in order, if the reader was not too far behind. */
   readonly changes: readonly Change[];
-  /** The service was read whole: who had an older state has to start over. */
+  /** The whole service was read, so readers have to start over. */
   readonly reloaded: boolean;
-  /** Redis does not hold any more what it held: it was emptied, came back with older data, or another server took over. */
+  /** Redis lost data that it held: it was flushed, restored from an older dump, or failed over to a server behind. */
   readonly lost: boolean;
-  /** Redis holds less than what is known here, though nothing of it was ended: see {@link Mirror.holdingsOf}. */
-  readonly isShort: boolean;
+  /** Redis holds less than is known here although nothing was removed: see {@link Mirror.rowsForRestore}. */
+  readonly isIncomplete: boolean;
 }
 
-/** A registration that Redis holds though it was ended: which one. */
-export interface Revenant extends InstanceKey {
+/** A lease that was removed, but that Redis holds again after a failover. */
+export interface ResurrectedLease extends InstanceKey {
   readonly generation: number;
 }
 
-/** More than all changes that Redis will ever tell of. */
-const LOSS = 2 ** 32;
+/** More than the number of changes that Redis will ever publish. */
+const LOSS_PENALTY = 2 ** 32;
 
-const NOTHING: SyncResult = { changes: [], reloaded: false, lost: false, isShort: false };
+const NOTHING: SyncResult = { changes: [], reloaded: false, lost: false, isIncomplete: false };
 
-/** How far a reader of a service is. */
+/** How far a service has been read. */
 export interface Position {
   readonly epoch: string;
   readonly sequence: number;
   readonly tag: string;
 }
 
-/** A change as it is told on the channel of a service. */
-export interface ToldChange {
+/** A change as published on the channel of a service. */
+export interface PublishedChange {
   readonly epoch: string;
   readonly sequence: number;
-  /** The tag of the change before. */
+  /** The tag of the previous change. */
   readonly previous: string;
   readonly tag: string;
   readonly text: string;
 }
 
-/** What became of a change that was told. One that means nothing to this version is taken in, but not told on. */
+/** The outcome of a published change. A change of an unknown type is applied, but not passed on. */
 export type Applied = { readonly change: Change | undefined } | 'known' | 'gap' | 'lost';
 
 /**
- * The services that this process reads, as Redis last told of them. Changes of a service are numbered without a gap, so
- * that one that was missed shows; where the tags do not agree, numbers stand for other changes than those known here.
+ * The services that this process reads, as Redis last reported them. The changes of a service are numbered without
+ * gaps, so a missed change is detected; a mismatch of the tags shows that the numbers belong to another history.
  *
- * The revision grows by one with each change, and falls only where Redis lost data; then by so much that it stays below
- * what it was, however many changes the new data has seen already.
+ * The revision grows by one with each change and falls only when Redis lost data. It then falls so far that it stays
+ * below earlier revisions, however many changes the new data has already had.
  */
 export class Mirror {
   private readonly services = new Map<string, MirroredService>();
   private readonly ended = new EndedLeases();
-  private readonly returned = new Map<string, Revenant>();
+  private readonly resurrectedById = new Map<string, ResurrectedLease>();
   private sum = 0;
 
-  /** @param onBadRecord told of what cannot be read, which is left out */
+  /** @param onBadRecord called with each record that cannot be read, which is skipped */
   constructor(private readonly onBadRecord: (serviceName: string, instanceId: string, reason: string) => void) {}
 
   get revision(): number {
@@ -95,7 +95,7 @@ export class Mirror {
     return [...this.services.keys()];
   }
 
-  /** What to ask Redis for: what comes after this. */
+  /** The position to read from. */
   positionOf(serviceName: string): Position {
     const { epoch = '', sequence = 0, tag = '' } = this.services.get(serviceName) ?? {};
     return { epoch, sequence, tag };
@@ -105,16 +105,16 @@ export class Mirror {
     return this.services.get(serviceName)?.instances.has(instanceId) ?? false;
   }
 
-  /** What Redis holds though it was ended, and is left out here: to be ended again. */
-  get revenants(): readonly Revenant[] {
-    return [...this.returned.values()];
+  /** Removed leases that Redis holds again. They are hidden here and have to be removed again. */
+  get resurrected(): readonly ResurrectedLease[] {
+    return [...this.resurrectedById.values()];
   }
 
-  /** A lease was ended by this process, or is again. */
-  end({ serviceName, instanceId, generation }: Revenant): void {
+  /** Call it when this process has removed a lease, for the first time or again. */
+  end({ serviceName, instanceId, generation }: ResurrectedLease): void {
     const key = { serviceName, instanceId };
     this.ended.add(key, generation);
-    this.returned.delete(keyOf(key));
+    this.resurrectedById.delete(keyOf(key));
   }
 
   resetWithin(scope: WatchScope): ResetChange {
@@ -130,16 +130,16 @@ export class Mirror {
     return { type: 'reset', revision: this.sum, instances, ...(holds.size > 0 && { holds }) };
   }
 
-  /** Takes in a change that was told on the channel of a service. */
-  apply(serviceName: string, { epoch, sequence, previous, tag, text }: ToldChange): Applied {
+  /** Applies a change published on the channel of a service. */
+  apply(serviceName: string, { epoch, sequence, previous, tag, text }: PublishedChange): Applied {
     const service = this.services.get(serviceName);
     if (!service || service.epoch === '') {
-      // Where Redis lost its numbers, and what it numbered is still there, the first new one is not all that there is.
+      // If Redis lost its numbers but still has instances, its first new change is not all that there is.
       if (sequence !== 1 || (service && service.instances.size > 0)) return 'gap';
       return { change: this.take(this.begin(ownText(serviceName), epoch), text, tag) };
     }
     if (epoch !== service.epoch) return service.instances.size > 0 ? 'lost' : 'gap';
-    // Told before it was read. What another history says about an older number shows at the next comparison.
+    // Published before the service was read. Another history at an older number shows at the next audit.
     if (sequence < service.sequence) return 'known';
     if (sequence === service.sequence) return tag === service.tag ? 'known' : 'lost';
     if (sequence > service.sequence + 1) return 'gap';
@@ -148,8 +148,8 @@ export class Mirror {
   }
 
   /**
-   * Takes in what the script `sync` answered.
-   * @param asked the position that it was asked with
+   * Applies the reply of the script `sync`.
+   * @param asked the position that was passed to it
    */
   sync(serviceName: string, asked: Position, answer: readonly unknown[]): SyncResult {
     const [epoch, number, tag, kind, payload, last, hold, [held = 0, details = 0, isWhole = 1]] = answer as SyncAnswer;
@@ -158,14 +158,14 @@ export class Mirror {
     if (kind === 'all') return this.load(serviceName, given, payload, toHold(hold), false, Number(isWhole) !== 1);
     if (kind === 'forked') {
       const changes = this.removalsAmong(serviceName, last);
-      // Another history than the one that was asked with, but by now it may be known.
+      // Not the history that was asked for, but it may have been loaded in the meantime.
       const isNews = known?.epoch !== epoch || asked.epoch === epoch;
       return { ...this.load(serviceName, given, payload, toHold(hold), isNews, isNews), changes };
     }
     if (!known) return NOTHING;
     const changes: Change[] = [];
     if (known.epoch === epoch) {
-      // Some of them may have been told meanwhile.
+      // Some of them may have been published and applied in the meantime.
       const first = given.sequence - payload.length / 2 + 1;
       for (let index = 2 * Math.max(0, known.sequence + 1 - first); index < payload.length; index += 2) {
         const change = this.take(known, payload[index]!, payload[index + 1]!);
@@ -174,12 +174,12 @@ export class Mirror {
     }
     this.takeLeases(known, last);
     const isLevel = known.epoch === epoch && known.sequence === given.sequence && known.tag === tag;
-    const isShort = isLevel && (held < known.instances.size || details < countDetails(known));
-    return { changes, reloaded: false, lost: false, isShort };
+    const isIncomplete = isLevel && (held < known.instances.size || details < countDetails(known));
+    return { changes, reloaded: false, lost: false, isIncomplete };
   }
 
-  /** All that is known of a service, each instance as four texts: id, record, state, detail; for `lua/restore.lua`. */
-  holdingsOf(serviceName: string): string[][] {
+  /** All instances of a service, each as id, record, state and detail, for `lua/restore.lua`. */
+  rowsForRestore(serviceName: string): string[][] {
     const instances = [...(this.services.get(serviceName)?.instances.values() ?? [])];
     return instances.map((instance, index) => {
       const { instanceId, health } = instance;
@@ -187,12 +187,12 @@ export class Mirror {
     });
   }
 
-  /** The services of which instances are known. */
+  /** The services with known instances. */
   usedNames(): string[] {
     return [...this.services.values()].filter(({ instances }) => instances.size > 0).map(({ name }) => name);
   }
 
-  /** Takes in heartbeats; undefined where none of them is of an instance that is known. */
+  /** Applies heartbeats. @returns undefined if none of them is of a known instance */
   renew(serviceName: string, at: number, ids: readonly string[]): Change | undefined {
     const instances = this.services.get(serviceName)?.instances;
     const known = ids.filter((id) => instances?.has(id));
@@ -203,7 +203,7 @@ export class Mirror {
     return { type: 'renewed', revision: this.sum, keys, at, instances: renewed };
   }
 
-  /** Forgets services that Redis knows nothing of. @returns which */
+  /** Forgets services that Redis knows nothing of. @returns their names */
   prune(names: Iterable<string>): string[] {
     return [...names].filter((name) => {
       const service = this.services.get(name);
@@ -219,8 +219,8 @@ export class Mirror {
   }
 
   /**
-   * @param forked whether Redis holds another history than the one that is known here
-   * @param isLess whether Redis does not hold all that it should
+   * @param forked whether Redis has another history than the one known here
+   * @param isPartial whether Redis has lost a part of the service
    */
   private load(
     serviceName: string,
@@ -228,15 +228,15 @@ export class Mirror {
     rows: readonly string[],
     hold: ExpiryHold | null,
     forked: boolean,
-    isLess: boolean,
+    isPartial: boolean,
   ): SyncResult {
     const known = this.services.get(serviceName);
-    // An answer that changes have overtaken.
+    // The reply is older than changes that were applied since.
     if (!forked && known?.epoch === given.epoch && given.sequence < known.sequence) return NOTHING;
-    const lost = isLess && known !== undefined && known.instances.size > 0;
+    const lost = isPartial && known !== undefined && known.instances.size > 0;
     const added = given.sequence - (known?.sequence ?? 0);
-    // A service whose last instance is long gone may start anew, which is no loss.
-    this.sum += lost ? added - LOSS : Math.max(0, added);
+    // A service may start a new epoch long after its last instance was removed, which is not a loss.
+    this.sum += lost ? added - LOSS_PENALTY : Math.max(0, added);
     const service = this.begin(serviceName, given.epoch);
     service.sequence = given.sequence;
     service.tag = given.tag;
@@ -246,15 +246,15 @@ export class Mirror {
       if (!instance) continue;
       const { instanceId, generation } = instance;
       if (this.ended.has(instance, generation))
-        this.returned.set(keyOf(instance), { serviceName, instanceId, generation });
+        this.resurrectedById.set(keyOf(instance), { serviceName, instanceId, generation });
       else service.instances.set(instanceId, instance);
     }
-    return { changes: [], reloaded: true, lost, isShort: false };
+    return { changes: [], reloaded: true, lost, isIncomplete: false };
   }
 
   /**
-   * What the server that took over was told of, and this process was not: that the registrations were ended which it
-   * knows. Else they would count as lost, and be kept for a while.
+   * The removals that the server that took over knows and this process does not. Without them the instances would count
+   * as lost and be kept for a while.
    */
   private removalsAmong(serviceName: string, texts: readonly string[]): Change[] {
     const instances = this.services.get(serviceName)?.instances;
@@ -268,7 +268,7 @@ export class Mirror {
     });
   }
 
-  /** @returns undefined for a change of a kind that only newer processes know */
+  /** @returns undefined for a change of a type that only newer versions know */
   private take(service: MirroredService, text: string, tag: string): Change | undefined {
     service.sequence += 1;
     service.tag = ownText(tag);
@@ -289,10 +289,10 @@ export class Mirror {
         return { type: 'put', revision: this.sum, instance };
       }
     } else if (type !== 'remove') {
-      this.onBadRecord(serviceName, instanceId, `a change of the unknown type ${JSON.stringify(type)}`);
+      this.onBadRecord(serviceName, instanceId, `a change of unknown type ${JSON.stringify(type)}`);
       return undefined;
     }
-    // Also what cannot be read any more: whatever it was replaced by, the old registration holds no longer.
+    // Also if the new record cannot be read: the old registration is no longer valid.
     service.instances.delete(instanceId);
     const key = { serviceName, instanceId };
     const reason = fields[2] === 'expired' ? 'expired' : 'deregistered';
@@ -316,7 +316,7 @@ export class Mirror {
   private read(stored: StoredInstance): ServiceInstance | undefined {
     try {
       const instance = toServiceInstance(stored);
-      return this.returned.get(keyOf(instance))?.generation === instance.generation ? undefined : instance;
+      return this.resurrectedById.get(keyOf(instance))?.generation === instance.generation ? undefined : instance;
     } catch (error) {
       this.onBadRecord(stored.serviceName, stored.instanceId, (error as Error).message);
       return undefined;
@@ -330,7 +330,7 @@ function countDetails({ instances }: MirroredService): number {
   return count;
 }
 
-/** Five texts an instance, in order of registration. */
+/** Five strings per instance; sorted by the order of registration. */
 function storedIn(serviceName: string, rows: readonly string[]): StoredInstance[] {
   const stored: (StoredInstance & { order: number })[] = [];
   for (let index = 0; index < rows.length; index += 5) {
@@ -342,12 +342,12 @@ function storedIn(serviceName: string, rows: readonly string[]): StoredInstance[
   return stored.sort((a, b) => a.order - b.order);
 }
 
-/** Since when, how many are overdue, of how many; empty: none. */
+/** Since when, how many are overdue, of how many; empty if there is no hold. */
 function toHold([since, overdue, total]: readonly string[]): ExpiryHold | null {
   return since === undefined ? null : { since: Number(since), overdue: Number(overdue), total: Number(total) };
 }
 
-/** A part of a longer text keeps the whole of it in memory; this copy does not. */
+/** Copies a substring, which would otherwise keep the whole string in memory. */
 function ownText(part: string): string {
   return Buffer.from(part).toString();
 }

@@ -14,45 +14,49 @@ import {
 import { parseRedisUrl } from './redis-url.js';
 import { type RedisClient, type RedisServers } from './servers.js';
 
-/** Which Redis holds the registry, and how it is talked to: `url` or `client`, one of them. */
+/** Which Redis holds the registry, and how to reach it. Set either `url` or `client`. */
 export interface RedisRegistryStoreOptions {
   /**
-   * Where Redis is, with a user and a password of it, percent-encoded; each with `rediss` in front for TLS:
+   * The URL of Redis, with percent-encoded user and password. Each form also exists for TLS, starting with `rediss`:
    * - one server: `redis://user:password@redis:6379/0`
-   * - behind Sentinel: `redis-sentinel://user:password@one:26379,two:26379/mymaster/0`
-   * - a Cluster, by some of its nodes: `redis-cluster://user:password@one:6379,two:6379`
+   * - Sentinel: `redis-sentinel://user:password@one:26379,two:26379/mymaster/0`
+   * - a Cluster, with some of its nodes: `redis-cluster://user:password@one:6379,two:6379`
    */
   url?: string;
-  /** The user that Sentinels ask for, where they do. @default none */
+  /** The user for the Sentinels, if they require one. @default none */
   sentinelUsername?: string;
-  /** The password that Sentinels ask for, where they do. @default none */
+  /** The password for the Sentinels, if they require one. @default none */
   sentinelPassword?: string;
-  /** For TLS: a CA of your own, a certificate for the client. @default what Node trusts, no certificate */
+  /** For TLS: a CA of your own, a client certificate. @default the CAs that Node trusts, no certificate */
   tls?: TlsOptions;
   /**
-   * An ioredis instance of your own, `Redis` or `Cluster`, for what a URL cannot say. Without a `keyPrefix`. It is never
-   * closed here; for subscriptions a duplicate of it is opened. Set its `commandTimeout` or `socketTimeout`, so that it
-   * gives up a dead connection, and where there are many processes a `retryStrategy` that spreads their return.
+   * An ioredis instance of your own, `Redis` or `Cluster`, for settings that a URL cannot express. It must not have a
+   * `keyPrefix`. It is never closed by the store; subscriptions use a duplicate of it. Set its `commandTimeout` or
+   * `socketTimeout`, so that it closes a dead connection, and with many processes a `retryStrategy` that spreads their
+   * return.
    */
   client?: RedisClient;
-  /** Registries of different namespaces do not see each other. 1 to 64 letters, digits, `.`, `_`, `-`. @default 'default' */
+  /**
+   * Registries in different namespaces do not see each other. 1 to 64 letters, digits, `.`, `_`, `-`.
+   * @default 'default'
+   */
   namespace?: string;
   /**
-   * For how long Redis may send nothing while a command waits for its answer, and within how long a watch notices that Redis
-   * is silent: 10 ms to 1 minute. A connection attempt may take twice as long. At least twice the longest round trip to
+   * How long Redis may send nothing while a command waits for its answer, and how soon a watch notices that Redis is
+   * silent: 10 ms to 1 minute. Connecting may take twice as long. Set it to at least twice the longest round trip to
    * Redis: a round trip that takes longer than this counts as an outage.
    * @default '2s'
    */
   commandTimeout?: Duration;
   /**
-   * About how many changes of a service Redis keeps for readers that were away: 100 to 100,000. A reader that missed
-   * more reads the whole service again.
+   * About how many changes of a service Redis keeps for readers that were disconnected: 100 to 100,000. A reader that
+   * missed more reads the whole service again.
    * @default 256
    */
   changesKept?: number;
   /**
-   * When expiry is held, since too many instances of a service miss their heartbeats at once; false: never. The same in
-   * all processes: whichever makes a sweep goes by its own.
+   * When expiry is held because too many instances of a service miss heartbeats at once; false: never. Use the same
+   * value in all processes: each sweep uses that of the process that makes it.
    * @default on
    */
   selfPreservation?: Partial<SelfPreservationOptions> | false;
@@ -64,7 +68,7 @@ export const DEFAULT_REDIS_REGISTRY_STORE_OPTIONS = {
   changesKept: 256,
 } satisfies Omit<RedisRegistryStoreOptions, keyof RedisServersOptions | 'selfPreservation'>;
 
-/** Those that say which servers: none has a default. */
+/** The options that select the servers; none has a default. */
 export const REDIS_SERVERS_OPTION_NAMES = ['url', 'client', 'tls', 'sentinelUsername', 'sentinelPassword'] as const;
 type RedisServersOptions = Pick<RedisRegistryStoreOptions, (typeof REDIS_SERVERS_OPTION_NAMES)[number]>;
 
@@ -81,7 +85,7 @@ export const NAMESPACE_RULE = '1 to 64 letters, digits, ".", "_" or "-"';
 
 /**
  * Fills in the defaults.
- * @param path what stands before an option's name in a problem, such as `redis`
+ * @param path prefix of option names in error messages, such as `redis`
  * @throws InvalidConfigurationError naming every wrong option
  */
 export function resolveRedisRegistryStoreOptions(
@@ -112,7 +116,7 @@ export function isNamespace(value: unknown): value is string {
   return typeof value === 'string' && NAMESPACE_PATTERN.test(value);
 }
 
-/** The hosts that lead to Redis, as they are named: of the server, of Sentinels, or of nodes. */
+/** The hosts in the configuration of Redis: of the server, the Sentinels, or the nodes. */
 export function redisHostsOf({ url, client }: Pick<RedisRegistryStoreOptions, 'url' | 'client'>): readonly string[] {
   if (!client) {
     const address = parseRedisUrl(url);
@@ -136,13 +140,13 @@ function checkServers(given: Omit<RedisServersOptions, 'client'>, check: OptionV
   const problems = check.problems.length;
   const material = tls === undefined ? {} : readTls(check, 'tls', tls);
   if (tls !== undefined && check.problems.length === problems && !isWrong && !address.tls) {
-    check.problem('tls', 'options', 'none beside a URL without TLS: begin it with rediss');
+    check.problem('tls', 'options', 'a rediss URL: the URL given does not use TLS');
   }
   for (const [name, value] of Object.entries({ sentinelUsername, sentinelPassword })) {
     if (value === undefined) continue;
-    if (typeof value !== 'string') check.problem(name, typeof value, 'a text');
+    if (typeof value !== 'string') check.problem(name, typeof value, 'a string');
     else if (!isWrong && address.topology !== 'sentinel') {
-      check.problem(name, '***', 'none beside a URL that names no Sentinels: "redis-sentinel://…"');
+      check.problem(name, '***', 'a URL of Sentinels: "redis-sentinel://…"');
     }
   }
   return isWrong
@@ -158,16 +162,16 @@ function checkServers(given: Omit<RedisServersOptions, 'client'>, check: OptionV
 
 function checkClient(given: RedisServersOptions, check: OptionValidator): RedisClient | undefined {
   const { url, tls, sentinelUsername, sentinelPassword, client } = given;
-  if (url !== undefined) check.problem('url', withoutPassword(url), 'no URL beside a client');
+  if (url !== undefined) check.problem('url', withoutPassword(url), 'either a URL or a client, not both');
   for (const [name, value] of Object.entries({ tls, sentinelUsername, sentinelPassword })) {
-    if (value !== undefined) check.problem(name, '***', 'none beside a client: it has its own');
+    if (value !== undefined) check.problem(name, '***', 'not set together with a client, which has its own');
   }
   if (!isClient(client)) {
     check.problem('client', typeof client, 'an instance of Redis or Cluster of ioredis');
     return undefined;
   }
   const { keyPrefix } = client.options as { keyPrefix?: string };
-  if (keyPrefix) check.problem('client', keyPrefix, 'a client without keyPrefix: the namespace stands for it');
+  if (keyPrefix) check.problem('client', keyPrefix, 'a client without keyPrefix: use the namespace instead');
   return client;
 }
 

@@ -25,11 +25,11 @@ describe('ReconnectSpread', () => {
     [1_000, 10, 20_000],
     [1_000, 1_000, 30_000],
     [100_000, 1, 30_000],
-  ])('of %d processes that read %d services takes %d ms', (processes, services, ms) => {
+  ])('spreads %d processes that read %d services over %d ms', (processes, services, ms) => {
     expect(spreadOf(processes, { services }).windowMs).toBeCloseTo(ms);
   });
 
-  it('draws one moment for all that a process lost', () => {
+  it('draws one moment for all lost connections of a process', () => {
     const spread = spreadOf(1_000);
     expect(spread.waitMs).toBe(0);
     spread.lost();
@@ -38,7 +38,7 @@ describe('ReconnectSpread', () => {
     expect(spread.waitMs).toBe(4_000);
   });
 
-  it('draws anew where the return failed', () => {
+  it('draws again after a failed return', () => {
     const spread = spreadOf(1_000);
     spread.lost();
     clock.advance(5_500);
@@ -47,7 +47,7 @@ describe('ReconnectSpread', () => {
     expect(spread.waitMs).toBe(5_500);
   });
 
-  it('forgets slowly how many there were, since those that are back first see few', () => {
+  it('lets the fleet size decay slowly, since processes that return first count few others', () => {
     const spread = spreadOf(1_000);
     for (let second = 0; second < 10; second++) spread.fleetSeen(1);
     expect(spread.windowMs).toBeGreaterThan(8_000);
@@ -55,7 +55,7 @@ describe('ReconnectSpread', () => {
     expect(spread.windowMs).toBeCloseTo(22);
   });
 
-  it('goes on where the number of processes cannot be told', () => {
+  it('keeps working if the number of processes is unknown', () => {
     expect(spreadOf(0).windowMs).toBe(11);
   });
 });

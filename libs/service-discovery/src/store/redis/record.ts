@@ -12,20 +12,20 @@ import {
   type ServiceInstance,
 } from '../../model/index.js';
 
-/** The version of the records that are written; newer ones are not understood. */
+/** The version of written records; newer versions cannot be read. */
 const RECORD_VERSION = 1;
 
-/** What Redis holds of one instance, as its scripts hand it over. */
+/** The data of one instance as the scripts return it. */
 export interface StoredInstance extends InstanceKey {
   readonly record: string;
   readonly state: string;
-  /** Milliseconds since the Unix epoch, as digits; undefined: unknown. */
+  /** Milliseconds since the Unix epoch, as digits; undefined if unknown. */
   readonly lastHeartbeat?: string;
-  /** Empty: none. */
+  /** Empty if there is none. */
   readonly detail: string;
 }
 
-/** What a record holds: what does not change until the next registration. */
+/** The content of a record: what does not change until the next registration. */
 type Registered = Pick<
   ServiceInstance,
   | 'host'
@@ -43,7 +43,7 @@ type Registered = Pick<
   | 'dependencies'
 >;
 
-/** What every reader takes for granted, beside the tags: a record that lacks it would break calls, not only itself. */
+/** The fields that every reader relies on, besides the tags: without one of them calls would fail. */
 const REQUIRED = Object.entries({
   host: 'string',
   port: 'number',
@@ -53,7 +53,7 @@ const REQUIRED = Object.entries({
   metadata: 'object',
 } satisfies Partial<Record<keyof Registered, string>>);
 
-/** A registration as JSON; the scripts never look into it. */
+/** A registration as JSON. The scripts treat it as opaque. */
 export function toRecord(instance: ServiceInstance): string {
   const { host, port, protocol, path, healthCheckPath, metadata, tags, version, weight, zone, tier } = instance;
   const fields: Registered = {
@@ -74,7 +74,7 @@ export function toRecord(instance: ServiceInstance): string {
   return JSON.stringify({ v: RECORD_VERSION, ...fields });
 }
 
-/** @throws Error saying what is wrong, for what this version cannot read */
+/** @throws Error describing the problem, for data that this version cannot read */
 export function toServiceInstance(stored: StoredInstance): ServiceInstance {
   const { serviceName, instanceId } = stored;
   const fields = parseObject(stored.record, 'the record');
@@ -82,7 +82,7 @@ export function toServiceInstance(stored: StoredInstance): ServiceInstance {
   const wrong = REQUIRED.find(([name, type]) => typeof fields[name] !== type || fields[name] === null);
   if (wrong) throw new Error(`the record has no valid ${wrong[0]}`);
   if (!Array.isArray(fields.tags)) throw new Error('the record has no valid tags');
-  // Records of before there were any have none.
+  // Older records have none.
   if (!Array.isArray(fields.dependencies ?? [])) throw new Error('the record has no valid dependencies');
   const record = fields as unknown as Registered;
   const { generation, ttlMs, lease, registeredAt, operatorStatus, operatorNote, healthStatus } = parseState(
@@ -117,13 +117,13 @@ export function toServiceInstance(stored: StoredInstance): ServiceInstance {
   });
 }
 
-/** In which order instances registered; what is no state comes first. */
+/** The order of registration; an invalid state sorts first. */
 export function orderOf(state: string): number {
   return Number(state.split(' ')[2] ?? 0);
 }
 
-/** A text that is equal for details that say the same, whatever their time and latency. */
-export function printOf({ reason, statusCode, data, flapping }: HealthDetail): string {
+/** A hash that is equal for details that differ only in time and latency. */
+export function fingerprintOf({ reason, statusCode, data, flapping }: HealthDetail): string {
   const said = [reason ?? null, statusCode ?? null, data ?? null, ...(flapping ? [flapping] : [])];
   const text = JSON.stringify(said, withSortedKeys);
   return createHash('sha1').update(text).digest('base64url');
@@ -135,16 +135,16 @@ type State = Pick<
 >;
 
 /**
- * An operator's word as it stands in a state, which the scripts keep as it is: the word, and behind a tilde its note as JSON,
- * in letters that a state may hold.
+ * An operator status as stored in a state, which the scripts treat as opaque: the status, and after a tilde its note as
+ * base64url-encoded JSON, since a state must not contain spaces.
  */
-export function toOperatorWord(status: OperatorStatus, note: OperatorNote | undefined): string {
+export function encodeOperatorStatus(status: OperatorStatus, note: OperatorNote | undefined): string {
   if (status === 'up' || !note) return status;
   return `${status}~${Buffer.from(JSON.stringify(note)).toString('base64url')}`;
 }
 
-function parseOperatorWord(word: string): Pick<ServiceInstance, 'operatorStatus' | 'operatorNote'> {
-  const [status, note] = word.split('~');
+function decodeOperatorStatus(encoded: string): Pick<ServiceInstance, 'operatorStatus' | 'operatorNote'> {
+  const [status, note] = encoded.split('~');
   if (note === undefined) return { operatorStatus: status as OperatorStatus };
   const text = Buffer.from(note, 'base64url').toString();
   return {
@@ -153,31 +153,31 @@ function parseOperatorWord(word: string): Pick<ServiceInstance, 'operatorStatus'
   };
 }
 
-/** The state that the scripts would have written of an instance, as far as a reader knows it. @param order of registration */
+/** The state that the scripts would have written, as far as a reader knows it. @param order of registration */
 export function toState(instance: ServiceInstance, order: number): string {
   const { generation, ttlMs, registeredAt, operatorStatus, operatorNote, healthStatus, health, lease } = instance;
-  const announced = [Math.floor(health?.checkedAt ?? 0), health ? printOf(health) : '-'];
-  const word = toOperatorWord(operatorStatus, operatorNote);
-  // Of a registration that came back the first generation is not known; the latest stands above it.
-  return [generation, ttlMs, order, registeredAt, word, healthStatus, ...announced, generation, lease].join(' ');
+  const announced = [Math.floor(health?.checkedAt ?? 0), health ? fingerprintOf(health) : '-'];
+  const operator = encodeOperatorStatus(operatorStatus, operatorNote);
+  // The claim of a recovered registration is unknown; its latest generation is higher.
+  return [generation, ttlMs, order, registeredAt, operator, healthStatus, ...announced, generation, lease].join(' ');
 }
 
 function parseState(text: string): State {
-  const [generation, ttlMs, , registeredAt, operator = '', healthStatus, , , , lease] = wordsOf(text);
+  const [generation, ttlMs, , registeredAt, operator = '', healthStatus, , , , lease] = fieldsOf(text);
   return {
     generation: Number(generation),
     ttlMs: Number(ttlMs),
     lease: lease as LeaseKind,
     registeredAt: Number(registeredAt),
-    ...parseOperatorWord(operator),
+    ...decodeOperatorStatus(operator),
     healthStatus: healthStatus as HealthStatus,
   };
 }
 
-function wordsOf(state: string): string[] {
-  const words = state.split(' ');
-  if (words.length !== 10) throw new Error('the state is not one that this version writes');
-  return words;
+function fieldsOf(state: string): string[] {
+  const fields = state.split(' ');
+  if (fields.length !== 10) throw new Error('the state has an unknown format');
+  return fields;
 }
 
 function parseObject(text: string, what: string): Record<string, unknown> {
@@ -185,9 +185,9 @@ function parseObject(text: string, what: string): Record<string, unknown> {
   try {
     value = JSON.parse(text);
   } catch {
-    // Reported below, together with JSON of another kind.
+    // Reported below, together with other values that are not objects.
   }
-  if (typeof value !== 'object' || value === null) throw new Error(`${what} is no JSON object`);
+  if (typeof value !== 'object' || value === null) throw new Error(`${what} is not a JSON object`);
   return value as Record<string, unknown>;
 }
 

@@ -13,37 +13,37 @@ import { RefusedWrites } from './refused-writes.js';
 import { slotOf } from './slot.js';
 import { NoAnswerError } from './unavailable.js';
 
-/** Services in one round trip at the most: Redis does nothing else while it works on one. */
+/** The most services in one round trip, since Redis does nothing else while it processes one. */
 const SERVICES_PER_ROUND_TRIP = 500;
-/** The server is no primary any more: Sentinel, or the next connection, may know another one. */
-const MISPLACED = /^(READONLY|MASTERDOWN)\b/;
-/** The waits between two connections that are given up since they lead to a replica. */
+/** The server is not the primary any more; Sentinel or a new connection may lead to another one. */
+const NOT_PRIMARY = /^(READONLY|MASTERDOWN)\b/;
+/** The delay between reconnects that lead to a replica. */
 const NEXT_CONNECTION = { firstMs: 1_000, longestMs: 30_000 };
-/** Redis is there, but not for anybody yet: it has nothing against what was asked. */
-const TEMPORARY = /^(LOADING|BUSY)\b/;
+/** Redis is up but not ready. This is not an error of the call. */
+const NOT_READY = /^(LOADING|BUSY)\b/;
 
 /**
- * The connections to one Redis: one for commands, which comes back by itself, and one more for whoever subscribes. On a
- * Cluster, that for commands is one to each node that is used.
+ * The connections to one Redis: one for commands, which reconnects by itself, and one per subscriber. On a Cluster
+ * there is a command connection for each node in use.
  *
- * Whatever keeps an answer from arriving, for longer than the time for a command too, is a `RegistryUnavailableError`.
- * A connection of ours that does not answer in time is given up, since a socket whose other end is gone may stay open
- * for many minutes; so is one to a server that is no primary any more.
+ * Whatever prevents an answer, including a timeout, is a `RegistryUnavailableError`. A connection that does not answer
+ * in time is closed, since a socket may stay open for many minutes after the other end is gone; so is a connection to a
+ * server that is not the primary any more.
  */
 export class RedisLink {
   private readonly downListeners = new Set<(error: Error) => void>();
   private readonly upListeners = new Set<() => void>();
-  /** Whether it was not there the last time that it was needed. */
+  /** Whether the last attempt to use it failed. */
   private isDown = false;
   private readonly connection: CommandConnection;
-  /** The node that a subscription could not be had, or kept, on. */
+  /** The node on which the last subscription failed. */
   private failedSubscription: string | undefined;
   /** How many services go into one round trip. */
   private readonly services: BatchSize;
-  /** When something last came over a connection, by its socket. */
+  /** When data was last received on a connection, by its socket. */
   private readonly heardAt = new WeakMap<object, number>();
   private readonly refused = new RefusedWrites((error) => this.unavailable(error));
-  /** How often a connection was given up since it leads to a replica, and when another one may be. */
+  /** How often a connection was closed because it leads to a replica, and when the next one may be. */
   private replica = { times: 0, nextAt: Number.NEGATIVE_INFINITY };
 
   constructor(
@@ -63,34 +63,34 @@ export class RedisLink {
     });
   }
 
-  /** How long a command may take. */
+  /** The timeout of a command. */
   get commandTimeoutMs(): number {
     return this.options.commandTimeoutMs;
   }
 
-  /** What to say of a Redis that takes longer. */
+  /** The error of a command that exceeds it. */
   get noAnswer(): Error {
     return new NoAnswerError(this.commandTimeoutMs);
   }
 
-  /** Where Redis is, for messages. */
+  /** The address of Redis, for error messages. */
   get where(): string {
     return this.connection.where;
   }
 
-  /** Calls scripts, all in one round trip, or in one to each node of a Cluster. Answers stand at the call's index. */
+  /** Calls scripts in one round trip, on a Cluster one per node. Answers are in the order of the calls. */
   async run<Reply>(calls: readonly LuaCall<Reply>[]): Promise<LuaAnswer<Reply>[]> {
     if (calls.length === 0) return [];
     const client = await this.ready();
     const answers = isCluster(client) ? await this.runOnCluster(client, calls) : await this.runOn(client, calls);
     this.refused.note(calls, answers, (key) => (isCluster(client) ? (client.slots[slotOf(key)]?.[0] ?? '') : ''));
-    if (!isCluster(client)) this.heedState(client, answers);
+    if (!isCluster(client)) this.assertReady(client, answers);
     this.connection.noteAnswer();
     if (this.isDown) this.goUp();
     return answers;
   }
 
-  /** Calls a script for each of many services, as many in one round trip as the link and Redis can take. */
+  /** Calls a script for each of many services, in batches that the link and Redis can handle. */
   async *runEach<Reply>(
     names: readonly string[],
     callFor: (name: string) => LuaCall<Reply>,
@@ -103,37 +103,37 @@ export class RedisLink {
     }
   }
 
-  /** Calls one script. @throws RegistryUnavailableError also for what Redis has against it */
+  /** Calls one script. @throws RegistryUnavailableError also if Redis answers with an error */
   async call<Reply>(call: LuaCall<Reply>): Promise<Reply> {
     const [answer] = await this.run([call]);
     return this.replyOf(answer!);
   }
 
-  /** @throws RegistryUnavailableError with what Redis has against a call */
+  /** @throws RegistryUnavailableError if the answer is an error */
   replyOf<Reply>(answer: LuaAnswer<Reply>): Reply {
     if ('error' in answer) throw this.unavailable(answer.error);
     return answer.reply;
   }
 
-  /** The services that are in use. */
+  /** The names of all services in use. */
   async names(keys: Pick<KeySpace, 'names'>): Promise<string[]> {
     return (await this.call(listNames(keys))).map(String);
   }
 
-  /** How many servers there are that {@link connect} chooses from. */
+  /** The number of servers that {@link connect} chooses from. */
   async serversToListenTo(): Promise<number> {
     const client = await this.ready();
     return isCluster(client) ? client.nodes('master').length : 1;
   }
 
-  /** Asks every server that commands are sent to whether it is there. */
+  /** Pings every server that commands are sent to. */
   async ping(): Promise<void> {
     const client = await this.ready();
     const servers = isCluster(client) ? client.nodes('master').filter(({ status }) => status === 'ready') : [client];
     await Promise.all(servers.map((server) => this.within(server.ping(), [server])));
   }
 
-  /** What every server that commands are sent to says of its memory. */
+  /** `INFO memory` of every server that commands are sent to. */
   async memoryInfos(): Promise<string[]> {
     const client = await this.ready();
     const servers = isCluster(client) ? client.nodes('master') : [client];
@@ -141,8 +141,8 @@ export class RedisLink {
   }
 
   /**
-   * A connection of its own, which does not come back when it is lost. Whoever asked for it closes it. Made after the
-   * one for commands, so that all of a process returns when that does.
+   * Opens a separate connection, which does not reconnect. The caller closes it. It is opened after the command
+   * connection, so that all connections of a process return at the same time.
    */
   async connect(): Promise<Redis> {
     const client = await this.ready();
@@ -160,14 +160,14 @@ export class RedisLink {
     }
   }
 
-  /** Waits for an answer on a connection that {@link connect} made. */
+  /** Waits for an answer on a connection from {@link connect}. */
   answer<T>(promise: Promise<T>, client: Redis): Promise<T> {
     return this.within(promise, [client]);
   }
 
   /**
-   * Whether a connection that {@link connect} made still hears of everything. A node that a Cluster has lost answers,
-   * but hears nothing from the others; it says so once it has waited for them for the Cluster's node timeout.
+   * Checks that a connection from {@link connect} still receives everything. A node that the Cluster has lost still
+   * answers but receives nothing from the others; it reports that after the node timeout of the Cluster.
    * @throws RegistryUnavailableError
    */
   async check(subscriber: Redis): Promise<void> {
@@ -178,13 +178,13 @@ export class RedisLink {
     await this.within(untilReady(node), [node]);
     const info = String(await this.within(node.cluster('INFO'), [node]));
     if (!info.includes('cluster_state:ok')) {
-      throw new RegistryUnavailableError(`The node ${addressOf(subscriber)} says that the Cluster is down`);
+      throw new RegistryUnavailableError(`The node ${addressOf(subscriber)} reports that the Cluster is down`);
     }
   }
 
   /**
-   * Calls `listener` when a connection for commands ends, or does not answer.
-   * @returns stops it
+   * Calls `listener` when a command connection ends or does not answer.
+   * @returns removes the listener
    */
   onDown(listener: (error: Error) => void): () => void {
     this.downListeners.add(listener);
@@ -192,9 +192,9 @@ export class RedisLink {
   }
 
   /**
-   * Calls `listener` when the connection for commands is there, for the first time or again; on a Cluster that may show
-   * only by an answer, as a single node comes and goes.
-   * @returns stops it
+   * Calls `listener` when the command connection is up, for the first time or again. On a Cluster, where single nodes
+   * come and go, only an answer may show that.
+   * @returns removes the listener
    */
   onUp(listener: () => void): () => void {
     this.upListeners.add(listener);
@@ -202,14 +202,14 @@ export class RedisLink {
   }
 
   /**
-   * Calls `listener` with why when Redis begins to refuse writes, and with null when it takes them again.
-   * @returns stops it
+   * Calls `listener` with the reason when Redis starts to refuse writes, and with null when it accepts them again.
+   * @returns removes the listener
    */
   onWritesRefused(listener: (refusal: Error | null) => void): () => void {
     return this.refused.onChange(listener);
   }
 
-  /** Finds out whether writes that were refused are taken again. @throws RegistryUnavailableError */
+  /** Checks whether refused writes are accepted again. @throws RegistryUnavailableError */
   async probeWrites(): Promise<void> {
     await this.run(this.refused.probes());
   }
@@ -218,7 +218,7 @@ export class RedisLink {
     return this.connection.unavailable(cause);
   }
 
-  /** Ends the connection, unless it is the user's own. */
+  /** Closes the connection unless it is a client of the user. */
   close(): Promise<void> {
     return this.connection.close();
   }
@@ -227,15 +227,15 @@ export class RedisLink {
     const client = await this.connection.open();
     if (client.status === 'ready') return client;
     const becoming = untilReady(client).catch((error: unknown) => {
-      // What comes after it, that the connection is closed, says less.
+      // The rejection itself only says that the connection is closed.
       throw this.connection.failure ?? error;
     });
-    // Who waits for a turn that comes late must not end the attempt that it waited for: that is bounded by itself.
+    // Timing out here must not end the connection attempt, which has its own timeout.
     await this.within(becoming, [], () => this.connection.failure);
     return client;
   }
 
-  /** A connection takes round trips of its own before it can be asked for anything: for both there is the time for a command. */
+  /** Connecting takes round trips of its own, so it may take two command timeouts. */
   private untilConnected(client: Client): Promise<void> {
     return this.within(untilReady(client), [client], undefined, 2 * this.commandTimeoutMs);
   }
@@ -252,29 +252,29 @@ export class RedisLink {
   }
 
   private async runOn<Reply>(client: Redis, calls: readonly LuaCall<Reply>[]): Promise<LuaAnswer<Reply>[]> {
-    this.listenTo(client);
+    this.trackActivity(client);
     const answers = await this.within(callAll(client, calls), [client]);
     const unknown = answers.flatMap((answer, index) => (isRefusal(answer, /^NOSCRIPT/) ? [index] : []));
     if (unknown.length > 0) {
-      const again = unknown.map((index) => ({ ...calls[index]!, load: true }));
-      const late = await this.within(callAll(client, again), [client]);
-      unknown.forEach((index, position) => (answers[index] = late[position]!));
+      const reloaded = unknown.map((index) => ({ ...calls[index]!, load: true }));
+      const retried = await this.within(callAll(client, reloaded), [client]);
+      unknown.forEach((index, position) => (answers[index] = retried[position]!));
     }
     return answers;
   }
 
-  /** @throws RegistryUnavailableError where a server is not there for anybody yet, or is no primary */
-  private heedState(client: Redis, answers: readonly LuaAnswer<unknown>[]): void {
-    const early = answers.find((answer) => isRefusal(answer, TEMPORARY));
-    if (early && 'error' in early) throw this.unavailable(early.error);
-    const misplaced = answers.find((answer) => isRefusal(answer, MISPLACED));
-    if (!misplaced || !('error' in misplaced)) return;
-    if (this.mayLookElsewhere(misplaced.error)) this.giveUp([client], misplaced.error);
-    throw this.unavailable(misplaced.error);
+  /** @throws RegistryUnavailableError if the server is not ready or is not the primary */
+  private assertReady(client: Redis, answers: readonly LuaAnswer<unknown>[]): void {
+    const notReady = answers.find((answer) => isRefusal(answer, NOT_READY));
+    if (notReady && 'error' in notReady) throw this.unavailable(notReady.error);
+    const demoted = answers.find((answer) => isRefusal(answer, NOT_PRIMARY));
+    if (!demoted || !('error' in demoted)) return;
+    if (this.mayReconnect(demoted.error)) this.giveUp([client], demoted.error);
+    throw this.unavailable(demoted.error);
   }
 
-  /** A replica can be read, so its connection is given up ever more rarely while each new one leads to a replica again. */
-  private mayLookElsewhere({ message }: Error): boolean {
+  /** Reconnects away from a replica with a growing delay, since it can at least be read. */
+  private mayReconnect({ message }: Error): boolean {
     if (!message.startsWith('READONLY')) return true;
     const now = this.clock.now();
     const { times, nextAt } = this.replica;
@@ -291,7 +291,7 @@ export class RedisLink {
     let isOver = false;
     const work = new ClusterCalls(cluster, calls, {
       isOver: () => isOver,
-      onSend: (node) => this.listenTo(node),
+      onSend: (node) => this.trackActivity(node),
       sleep: (ms) => new Promise((resolve) => this.clock.setTimer(resolve, ms)),
     });
     return this.within(
@@ -304,24 +304,24 @@ export class RedisLink {
     );
   }
 
-  /** Takes down when something comes over a connection: over a slow link, one answer may take long to arrive. */
-  private listenTo({ stream }: Redis): void {
+  /** Records when data is received on a connection: over a slow link, one answer may take long to arrive. */
+  private trackActivity({ stream }: Redis): void {
     if (this.heardAt.has(stream)) return;
     this.heardAt.set(stream, Number.NEGATIVE_INFINITY);
     stream.on('data', () => this.heardAt.set(stream, this.clock.now()));
   }
 
-  /** Since when one of the servers, or more of them, have sent nothing. */
+  /** When the server that has been silent for longest last sent something. */
   private silentSince(servers: readonly Client[]): number {
     const heard = servers.map((server) => (isCluster(server) ? undefined : this.heardAt.get(server.stream)));
     return Math.min(...heard.map((at) => at ?? Number.NEGATIVE_INFINITY));
   }
 
   /**
-   * Waits for an answer. The time for it starts over whenever a server that owes it sends something: Redis answers in order, so
-   * that is this answer, or one before it.
-   * @param servers those that owe the answer: where it does not come, their connections are given up
-   * @param explain why there is no answer; undefined: the servers did not give one
+   * Waits for an answer. The timeout restarts whenever a server that owes an answer sends something: Redis answers in
+   * order, so that is this answer or an earlier one.
+   * @param servers those that owe the answer; on a timeout their connections are closed
+   * @param explain the reason for the timeout; undefined if the servers did not answer
    */
   private async within<T>(
     work: Promise<T>,
@@ -334,7 +334,7 @@ export class RedisLink {
     let settled = false;
     const begunAt = this.clock.now();
     const look = (): void => {
-      // A process that stood still finds its timer due and the answer unread.
+      // After a stall the timer fires before the answer that has arrived is read.
       void pendingInput().then(() => {
         if (settled) return;
         const owing = [...servers];

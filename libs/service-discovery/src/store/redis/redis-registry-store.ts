@@ -21,16 +21,15 @@ import {
   type WatchScope,
 } from '../../model/index.js';
 import { HEALTH_ANNOUNCEMENT_INTERVAL_MS } from '../health-news.js';
-import { type CheckerRoster } from '../checker-roster.js';
-import { isOperatorStatus, type RegistryStore } from '../registry-store.js';
+import { isOperatorStatus, type CheckerRoster, type RegistryStore } from '../registry-store.js';
 import { findEviction } from './eviction.js';
 import { KeySpace } from './keys.js';
 import { type LuaAnswer } from './lua-call.js';
 import { announceChecker, generationNow, remove, setStatus } from './lua-scripts.js';
 import { Mirror } from './mirror.js';
 import { resolveRedisRegistryStoreOptions, type RedisRegistryStoreOptions } from './options.js';
-import { Pulse } from './pulse.js';
-import { printOf, toOperatorWord } from './record.js';
+import { JitteredInterval } from './jittered-interval.js';
+import { fingerprintOf, encodeOperatorStatus } from './record.js';
 import { ReconnectSpread } from './reconnect-spread.js';
 import { RedisLink } from './redis-link.js';
 import { isWrongType, renewAll } from './renewals.js';
@@ -41,15 +40,15 @@ import { WatchSession, type WatchSessionDeps } from './watch-session.js';
 import { WriteQueue } from './write-queue.js';
 
 export interface RedisRegistryStoreDeps {
-  /** @default the machine's clock */
+  /** @default the system clock */
   clock?: Clock;
-  /** Times the sweeps for expired leases, so that they can be listed apart from all else. @default `clock` */
+  /** The clock of the sweeps for expired leases, so that they can be listed separately. @default `clock` */
   expiryClock?: Clock;
-  /** @default the runtime's generator */
+  /** @default the system's random generator */
   random?: Random;
-  /** Told of what was skipped or mended, each kind once for what it is about. @default nobody */
+  /** Called when something was skipped or repaired; a persistent fault is reported once. @default none */
   onTrouble?: (trouble: RedisTrouble) => void;
-  /** What a user can do where Redis cannot be reached and the error alone does not say it. @default nothing */
+  /** What a user can do if Redis is unreachable, added to errors that do not say so themselves. @default none */
   unreachableHint?: string;
 }
 
@@ -57,13 +56,13 @@ export interface RedisRegistryStoreDeps {
 const AUDIT_INTERVAL_MS = 30_000;
 
 /**
- * Registrations kept in Redis, shared by all processes of a namespace. Redis's own clock decides when a lease has run
- * out; a generation, which grows with it, keeps an older registration from touching a newer one.
+ * Registrations kept in Redis, shared by all processes of a namespace. The clock of Redis decides when a lease has
+ * expired. Generations grow with that clock and keep an older registration from affecting a newer one.
  *
- * A process has two connections: one for commands, one that changes are told on. Each command is bounded by a timeout.
- * A watch that is lost throws, and whoever watches opens it anew: `ServiceRegistry` does, with a jittered backoff, and
- * keeps its last good snapshot meanwhile. It is lost, too, when Redis turns out to have lost its data, so that
- * registrations come back while the snapshot still serves.
+ * A process has two connections: one for commands and one for subscriptions. Each command has a timeout. A lost watch
+ * throws, and its reader opens it again: `ServiceRegistry` does so with a jittered backoff, and keeps its last snapshot
+ * until then. A watch also throws when Redis turns out to have lost its data, so that instances register again while
+ * the snapshot is still served.
  *
  * Nothing is connected before the first call.
  */
@@ -77,11 +76,11 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   private readonly writes: WriteQueue;
   private readonly sweeper: Sweeper;
   private readonly sweepPace: SweepPace;
-  private readonly pulse: Pulse;
+  private readonly interval: JitteredInterval;
   private readonly troubles: TroubleLog;
   private readonly spread: ReconnectSpread;
   private session: Promise<WatchSession> | undefined;
-  /** The session once it has begun. */
+  /** The session once it is open. */
   private listening: WatchSession | undefined;
   private leaving = new AbortController();
   private watches = 0;
@@ -123,7 +122,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
       changesKept: this.changesKept,
       selfPreservation: resolved.selfPreservation,
       onUnreadable: this.noteUnreadable,
-      onIncomplete: (serviceName) => this.listening?.mend(serviceName),
+      onIncomplete: (serviceName) => this.listening?.repair(serviceName),
       knownNames: () => this.mirror.usedNames(),
       onFleet: (processes, servers) => {
         this.spread.fleetSeen(processes);
@@ -131,20 +130,23 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
       },
     });
     this.warnOfEviction();
-    this.pulse = new Pulse(deps.expiryClock ?? this.clock, this.random, SWEEP_INTERVAL_MS, ({ stalledMs }) =>
-      this.beat(stalledMs),
+    this.interval = new JitteredInterval(
+      deps.expiryClock ?? this.clock,
+      this.random,
+      SWEEP_INTERVAL_MS,
+      ({ stalledMs }) => this.tick(stalledMs),
     );
   }
 
-  /** How often something was skipped or mended since the store was made. */
+  /** How often something was skipped or repaired since the store was created. */
   get troubleCounts(): RedisTroubleCounts {
     return this.troubles.counts;
   }
 
-  /** What is registered together goes to Redis together. */
+  /** Concurrent registrations share a round trip. */
   async put(instance: ServiceInstance, ttlMs: number): Promise<Lease> {
     this.begin();
-    // Only what comes back can be refused.
+    // Only a recovery can be refused.
     return (await this.writes.register(instance, ttlMs))!;
   }
 
@@ -175,24 +177,23 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   }
 
   /**
-   * A detail under an unchanged status reaches watchers only where it says something new, or once a minute; it is stored
-   * in any case. Without a detail, a changed health drops the old one. An operator's word stands with its note in
-   * one text.
+   * A detail under an unchanged status is sent to watchers only if it says something new, or once a minute, but always
+   * stored. A changed health without a detail drops the old one. The operator status is stored together with its note.
    */
   async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, given?: StatusDetail): Promise<boolean> {
     this.begin();
-    const isWord = isOperatorStatus(status);
-    const detail = isWord ? undefined : (given as HealthDetail | undefined);
+    const isOperator = isOperatorStatus(status);
+    const detail = isOperator ? undefined : (given as HealthDetail | undefined);
     const found = await this.writes.run(
       key.serviceName,
       setStatus(
         this.keys.of(key.serviceName),
         key.instanceId,
-        isWord ? 'operator' : 'health',
-        isWord ? toOperatorWord(status, given as OperatorNote | undefined) : status,
+        isOperator ? 'operator' : 'health',
+        isOperator ? encodeOperatorStatus(status, given as OperatorNote | undefined) : status,
         detail ? JSON.stringify(detail) : '',
         Math.floor(detail?.checkedAt ?? 0),
-        detail ? printOf(detail) : '-',
+        detail ? fingerprintOf(detail) : '-',
         HEALTH_ANNOUNCEMENT_INTERVAL_MS,
         this.changesKept,
       ),
@@ -217,9 +218,9 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   }
 
   /**
-   * Takes out instances whose leases have run out, unless another process did so within the last second. It happens by
-   * itself every second; call it where that is not soon enough, as in a test.
-   * @returns how many instances were taken out
+   * Removes instances whose leases have expired, unless another process swept within the last second. This happens
+   * automatically every second; call it where that is too late, for example in a test.
+   * @returns how many instances were removed
    * @throws RegistryUnavailableError
    */
   async sweep(): Promise<number> {
@@ -237,32 +238,34 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     await this.announceChecker(id, 0);
   }
 
-  /** By Redis's clock; after a failover to a server whose clock is behind, it may be less than the last generation. */
+  /** By the clock of Redis. After a failover to a server whose clock is behind, it may be below the last generation. */
   async generationNow(): Promise<number> {
     this.begin();
     return Number(await this.link.call(generationNow(this.keys)));
   }
 
-  /** Calls `listener` when Redis can be reached, for the first time or again. @returns stops it */
+  /** Calls `listener` when Redis becomes reachable, for the first time or again. @returns removes the listener */
   onReachable(listener: () => void): () => void {
     return this.link.onUp(listener);
   }
 
-  /** Calls `listener` when Redis, or any master of a Cluster, begins to refuse writes, and when all take them again. */
+  /**
+   * Calls `listener` when Redis, or a master of a Cluster, starts to refuse writes, and with null when all accept them.
+   */
   onWritesRefused(listener: (refusal: Error | null) => void): () => void {
     return this.link.onWritesRefused(listener);
   }
 
-  /** Ends all watches and closes every connection but the user's own. */
+  /** Ends all watches and closes all connections except a client of the user. */
   async close(): Promise<void> {
     this.closed = true;
-    this.pulse.stop();
+    this.interval.stop();
     this.writes.close();
     await this.endSession();
     await this.link.close();
   }
 
-  /** Once, as soon as Redis can be reached. */
+  /** Checks the eviction policy once, as soon as Redis is reachable. */
   private warnOfEviction(): void {
     const stop = this.link.onUp(() => {
       stop();
@@ -271,7 +274,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
           const reason = infos.map(findEviction).find((found) => found !== undefined);
           if (reason !== undefined) this.troubles.note({ kind: 'evictable', reason });
         },
-        // Not every user may ask.
+        // The ACL user may not be allowed to read it.
         () => undefined,
       );
     });
@@ -279,15 +282,15 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
 
   private begin(): void {
     if (this.closed) throw new RegistryUnavailableError('The registry store is closed');
-    this.pulse.start();
+    this.interval.start();
   }
 
   private async join(scope: WatchScope, signal: AbortSignal): Promise<WatchSession> {
     const before = this.session;
     const present = await before?.catch(() => undefined);
-    // A session that nobody waits for any more would be ended by nobody.
+    // Without a reader, no one would end the session.
     signal.throwIfAborted();
-    // Another watch may have begun anew meanwhile.
+    // Another watch may have opened a new session in the meantime.
     if (!this.session || (this.session === before && present?.error)) this.session = this.openSession();
     const session = await this.session;
     await session.cover(scope);
@@ -305,7 +308,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
       changesKept: this.changesKept,
       onGap: (serviceName) => this.troubles.note({ kind: 'gap', serviceName, reason: 'changes were missed' }),
       onCorrection: (serviceName) =>
-        this.troubles.note({ kind: 'correction', serviceName, reason: 'changes had not been told' }),
+        this.troubles.note({ kind: 'correction', serviceName, reason: 'changes had not been published' }),
       onRestored: (serviceName) =>
         this.troubles.note({ kind: 'restored', serviceName, reason: 'Redis had lost a part of it' }),
       onUnreadable: this.noteUnreadable,
@@ -321,7 +324,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     return opening;
   }
 
-  /** After a loss this process waits for its turn, also where only the connection that it listens on was lost. */
+  /** Waits for this process's turn after a loss, also if only the subscription was lost. */
   private async openInTurn(deps: WatchSessionDeps): Promise<WatchSession> {
     const { waitMs } = this.spread;
     if (waitMs > 0) await sleep(this.clock, waitMs, this.leaving.signal, { keepAlive: false });
@@ -338,10 +341,10 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   }
 
   /**
-   * A process that stood still heard of no heartbeat, and may be about to act on what was true before; a Redis that refuses
-   * writes takes none. So this process takes nothing out until as much time has passed again.
+   * A stalled process received no heartbeats and may act on old data, and a Redis that refuses writes renews no leases.
+   * This process therefore expires nothing until the same time has passed again.
    */
-  private async beat(stalledMs: number): Promise<void> {
+  private async tick(stalledMs: number): Promise<void> {
     const now = this.clock.now();
     if (stalledMs > 0) this.holdExpiry(stalledMs);
     const session = this.listening;
@@ -353,7 +356,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
       this.auditDue = now + AUDIT_INTERVAL_MS * (0.9 + 0.2 * this.random());
       tasks.push(session.audit());
     }
-    // What keeps them from it ends the session, which tells the watches, or is noted.
+    // Failures end the session, which its watches see, or are noted as trouble.
     await Promise.allSettled(tasks);
   }
 
@@ -371,7 +374,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     this.troubles.note({ kind: 'unreadable_service', serviceName, reason });
   };
 
-  /** The leases hold, though the services cannot be noted as used: that is for an operator to mend. */
+  /** The leases are renewed even if the index cannot be updated; an operator has to fix that. */
   private noteIndex(answer: LuaAnswer<unknown>): void {
     if ('error' in answer && isWrongType(answer.error)) this.noteUnreadableNamespace(answer.error);
     else this.link.replyOf(answer);
@@ -381,7 +384,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     this.troubles.note({ kind: 'unreadable_namespace', reason: this.link.unavailable(error).message });
   }
 
-  /** What goes on in the background has nobody to tell what Redis has against it. */
+  /** Reports a key of the wrong type that background work finds, since no caller would see the error. */
   private async noting<T>(work: Promise<T>): Promise<T> {
     try {
       return await work;

@@ -12,7 +12,7 @@ const single: RedisAddress = {
   database: 0,
 };
 
-describe('a URL of Redis', () => {
+describe('parseRedisUrl', () => {
   it.each<[string, Partial<RedisAddress>]>([
     ['redis://redis', {}],
     ['redis://redis:6379/', {}],
@@ -51,7 +51,7 @@ describe('a URL of Redis', () => {
       },
     ],
     ['rediss-cluster://one:1/0', { topology: 'cluster', tls: true, nodes: [{ host: 'one', port: 1 }] }],
-  ])('%s says where it is', (url, expected) => {
+  ])('parses %s', (url, expected) => {
     expect(parseRedisUrl(url)).toEqual({ ...single, ...expected });
   });
 
@@ -75,7 +75,7 @@ describe('a URL of Redis', () => {
     ['redis-sentinel://one:26379', /name of the primary/],
     ['redis-sentinel://one/main/x', /number of a database/],
     ['redis-cluster://one/1', /database 0/],
-  ])('%j is refused, without a password in what is said', (url, expected) => {
+  ])('rejects %j without showing a password', (url, expected) => {
     const problem = parseRedisUrl(url);
     expect(problem).toEqual({ expected: expect.stringMatching(expected) });
     expect(JSON.stringify([problem, withoutPassword(url)])).not.toMatch(/secret/);

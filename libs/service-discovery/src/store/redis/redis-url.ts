@@ -4,16 +4,16 @@ interface RedisNode {
   readonly port: number;
 }
 
-/** What a URL says of where Redis is, and of who calls. */
+/** The content of a Redis URL. */
 export interface RedisAddress {
   readonly topology: 'single' | 'sentinel' | 'cluster';
   readonly tls: boolean;
-  /** Of the servers that hold the data. */
+  /** Of the data servers. */
   readonly username: string | undefined;
   readonly password: string | undefined;
   /** The server, the Sentinels, or some nodes of the Cluster. */
   readonly nodes: readonly RedisNode[];
-  /** What Sentinel calls the primary; only there. */
+  /** The name of the primary in Sentinel; undefined otherwise. */
   readonly masterName: string | undefined;
   readonly database: number;
 }
@@ -25,9 +25,9 @@ const EXAMPLES =
   '(rediss… for TLS)';
 
 /**
- * Reads a URL of Redis. Those of Sentinel and of a Cluster name several hosts, so that one that is down does not keep
- * anybody from the others; the URL of the platform knows one only.
- * @returns what is wrong, as what is expected instead, without any part of the URL
+ * Parses a Redis URL. URLs of Sentinel and Cluster name several hosts, so that one of them may be down; the platform's
+ * `URL` supports only one.
+ * @returns the address, or what is expected instead, which contains no part of the URL
  */
 export function parseRedisUrl(url: unknown): RedisAddress | { readonly expected: string } {
   const [, secure, kind = 'single', rest = ''] = (typeof url === 'string' ? SCHEME.exec(url) : null) ?? [];
@@ -66,7 +66,7 @@ function nodeOf(text: string, defaultPort: number): RedisNode | undefined {
 function credentialsOf(login: string | undefined): Pick<RedisAddress, 'username' | 'password'> | undefined {
   if (login === undefined) return { username: undefined, password: undefined };
   const colon = login.indexOf(':');
-  // As everywhere: what stands alone is the user.
+  // As usual, a login without a colon is the user.
   const username = decode(colon < 0 ? login : login.slice(0, colon));
   const password = decode(colon < 0 ? '' : login.slice(colon + 1));
   if (username === undefined || password === undefined) return undefined;

@@ -5,7 +5,7 @@ import { RefusedWrites } from './refused-writes.js';
 const LEASES = 'sd:{default:users}:leases';
 const OOM = 'OOM command not allowed when used memory > maxmemory.';
 
-/** After a write was refused, with what listeners were told. */
+/** After a refused write, with what listeners received. */
 function refusing(): { readonly refused: RefusedWrites; readonly told: (string | undefined)[] } {
   const refused = new RefusedWrites((error) => error);
   const told: (string | undefined)[] = [];
@@ -15,7 +15,7 @@ function refusing(): { readonly refused: RefusedWrites; readonly told: (string |
 }
 
 describe('RefusedWrites', () => {
-  it('tells that writes are taken again once a probe is answered without an error', () => {
+  it('reports that writes are accepted again once a probe succeeds', () => {
     const { refused, told } = refusing();
     refused.note(refused.probes(), [{ reply: 0 }], () => '');
     expect(told).toEqual([OOM, undefined]);
@@ -27,14 +27,14 @@ describe('RefusedWrites', () => {
     "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
     'BUSY Redis is busy running a script.',
     'CLUSTERDOWN The cluster is down',
-  ])('takes a probe that fails with %p for no sign that writes are taken', (message) => {
+  ])('does not take a probe that fails with %p as a sign that writes are accepted', (message) => {
     const { refused, told } = refusing();
     refused.note(refused.probes(), [{ error: new Error(message) }], () => '');
     expect(told).toEqual([OOM]);
     expect(refused.probes()).toEqual([probeWrite({ leases: LEASES })]);
   });
 
-  it('takes the answer to a script that reads for no sign either', () => {
+  it('does not take the answer of a reading script as that sign', () => {
     const { refused, told } = refusing();
     refused.note([listNames({ names: LEASES })], [{ reply: [] }], () => '');
     expect(told).toEqual([OOM]);

@@ -3,26 +3,26 @@ import { type LuaAnswer } from './lua-call.js';
 import { type LuaCall } from './lua-script.js';
 import { probeWrite } from './lua-scripts.js';
 
-/** Redis answers, and takes no writes: its memory is full, too few replicas or no disk keep up, or it is a replica. */
+/** Redis answers but refuses writes: out of memory, too few replicas, a failed snapshot to disk, or it is a replica. */
 export const REFUSES_WRITES = /^(OOM|NOREPLICAS|MISCONF|READONLY)\b/;
 
 /**
- * Which servers refuse to be written to, of those that this process writes to. A refusal shows by the answer to any
- * script; that it is over shows by {@link probes}, since it may be long until something else is written there.
+ * Which of the servers that this process writes to refuse writes. A refusal shows in the answer to any script. That it
+ * is over is found by {@link probes}, since the next write there may be far off.
  */
 export class RefusedWrites {
-  /** By server: a key there. */
+  /** A key on each server, by server. */
   private readonly keys = new Map<string, string>();
   private reason: Error | null = null;
   private readonly listeners = new Listeners<[refusal: Error | null]>();
 
-  /** @param explain makes what callers are told of what Redis said */
+  /** @param explain makes the error for callers from that of Redis */
   constructor(private readonly explain: (error: Error) => Error) {}
 
   /**
-   * Calls `listener` with why when writes begin to be refused, at once where they are already, and with null when they are
-   * taken everywhere again.
-   * @returns stops it
+   * Calls `listener` with the reason when a server starts to refuse writes, at once if one already does, and with null
+   * when all servers accept them again.
+   * @returns removes the listener
    */
   onChange(listener: (refusal: Error | null) => void): () => void {
     if (this.reason) listener(this.reason);
@@ -30,8 +30,8 @@ export class RefusedWrites {
   }
 
   /**
-   * Takes in what Redis answered.
-   * @param serverOf the server that a key belongs to, as any text
+   * Updates the state from the answers of Redis.
+   * @param serverOf the server that holds a key, as any string
    */
   note(
     calls: readonly LuaCall<unknown>[],
@@ -41,18 +41,18 @@ export class RefusedWrites {
     answers.forEach((answer, index) => {
       const [key = ''] = calls[index]!.keys;
       if ('error' in answer && REFUSES_WRITES.test(answer.error.message)) this.refuse(serverOf(key), key, answer.error);
-      // Another error, such as LOADING or MASTERDOWN, tells nothing about writes.
+      // Other errors, such as LOADING or MASTERDOWN, say nothing about writes.
       else if ('reply' in answer && calls[index]!.script === PROBE) this.accept(key);
     });
   }
 
-  /** Calls that are refused for as long as writes are, one a server. */
+  /** One call for each server that refuses writes, which fails while it still does. */
   probes(): LuaCall<unknown>[] {
     return [...this.keys.values()].map((leases) => probeWrite({ leases }));
   }
 
   private refuse(server: string, key: string, error: Error): void {
-    // Any key of the same slot does.
+    // Any key in the same slot will do.
     this.keys.set(server, key.replace(/[^:]*$/, 'leases'));
     if (this.reason) return;
     this.reason = this.explain(error);

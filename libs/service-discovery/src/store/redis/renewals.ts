@@ -5,16 +5,16 @@ import { type LuaCall } from './lua-script.js';
 import { renew, touchNames } from './lua-scripts.js';
 import { type RedisLink } from './redis-link.js';
 
-/** Leases in one call: a script that takes long keeps Redis from its other work. */
+/** Leases per call: a long script would block Redis. */
 const LEASES_PER_CALL = 100;
 
 export interface RenewalDeps {
   readonly link: RedisLink;
   readonly keys: KeySpace;
   readonly changesKept: number;
-  /** What became of the note in the index that the services are in use. */
+  /** Called with the answer to the update of the index of service names. */
   readonly onIndexAnswer: (answer: LuaAnswer<unknown>) => void;
-  /** Redis cannot give what it holds of a service; its leases count as lost. */
+  /** Called if the data of a service cannot be read; its leases count as lost. */
   readonly onUnreadable: (serviceName: string, reason: string) => void;
 }
 
@@ -51,7 +51,7 @@ export async function renewAll(
   return held;
 }
 
-/** Leases by service, at most {@link LEASES_PER_CALL} in one batch, as indices. */
+/** Leases by service, at most {@link LEASES_PER_CALL} per batch, as indices. */
 function batchesOf(leases: readonly Lease[]): { serviceName: string; indices: number[] }[] {
   const open = new Map<string, { serviceName: string; indices: number[] }>();
   const batches: { serviceName: string; indices: number[] }[] = [];

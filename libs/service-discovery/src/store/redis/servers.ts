@@ -1,7 +1,7 @@
 import { type TlsSettings } from '../../common/index.js';
 import { type RedisAddress } from './redis-url.js';
 
-/** An instance of `Redis` or `Cluster` of ioredis, described so that one of another version of ioredis fits, too. */
+/** An ioredis instance of `Redis` or `Cluster`, described so that one of another ioredis version fits too. */
 export interface RedisClient {
   readonly status: string;
   readonly options: object;
@@ -10,12 +10,12 @@ export interface RedisClient {
   disconnect(reconnect?: boolean): void;
 }
 
-/** Which servers, and who calls them. */
+/** The servers and their credentials. */
 export interface RedisServers {
   readonly address: RedisAddress;
   readonly tls: TlsSettings;
   readonly sentinelUsername: string | undefined;
   readonly sentinelPassword: string | undefined;
-  /** For messages. */
+  /** For error messages. */
   readonly shownUrl: string;
 }

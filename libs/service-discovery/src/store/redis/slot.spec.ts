@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { slotOf } from './slot.js';
 
-describe('the slot of a key', () => {
-  // As CLUSTER KEYSLOT answers.
+describe('slotOf', () => {
+  // As returned by CLUSTER KEYSLOT.
   it.each([
     ['123456789', 12_739],
     ['foo', 12_182],
@@ -11,7 +11,7 @@ describe('the slot of a key', () => {
     ['foo{{bar}}zap', 4_015],
     ['sd:{default:users}:meta', 12_096],
     ['sd:{default:größe}:meta', 3_821],
-  ])('of %j is %d', (key, slot) => {
+  ])('maps %j to %d', (key, slot) => {
     expect(slotOf(key)).toBe(slot);
   });
 });

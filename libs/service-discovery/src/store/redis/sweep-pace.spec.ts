@@ -9,11 +9,11 @@ beforeEach(() => {
 });
 
 describe('SweepPace', () => {
-  it('is due at first, before anything is known', () => {
+  it('is due initially', () => {
     expect(new SweepPace(clock, () => 0.5).isDue).toBe(true);
   });
 
-  it.each([0, 1, 1_000])('stays due for each of %d processes', (processes) => {
+  it.each([0, 1, 1_000])('stays due with %d processes', (processes) => {
     const pace = new SweepPace(clock, () => 1);
     pace.tried(processes);
     expect(pace.isDue).toBe(true);
@@ -25,7 +25,7 @@ describe('SweepPace', () => {
     [10_000, 0.5, 10_000],
     [100_000, 0.5, 30_000],
     [100_000, 1, 45_000],
-  ])('of %d processes with the draw %d waits for %d ms', (processes, random, ms) => {
+  ])('waits with %d processes and a random value of %d for %d ms', (processes, random, ms) => {
     const pace = new SweepPace(clock, () => random);
     pace.tried(processes);
     clock.advance(ms - 1);
@@ -34,7 +34,7 @@ describe('SweepPace', () => {
     expect(pace.isDue).toBe(true);
   });
 
-  it('is due at each pulse again once a try has told of a smaller fleet', () => {
+  it('is due at each interval again once an attempt reports a smaller fleet', () => {
     const pace = new SweepPace(clock, () => 0.5);
     pace.tried(100_000);
     clock.advance(30_000);
@@ -42,23 +42,20 @@ describe('SweepPace', () => {
     expect(pace.isDue).toBe(true);
   });
 
-  it.each([1_000, 5_000, 20_000])(
-    'lets %d processes try in each second, a thousand times on the average',
-    (processes) => {
-      const random = seededRandom(7);
-      const fleet = Array.from({ length: processes }, () => new SweepPace(clock, random));
-      const tries: number[] = [];
-      for (let second = 0; second < 90; second++) {
-        const due = fleet.filter((pace) => pace.isDue);
-        for (const pace of due) pace.tried(processes);
-        tries.push(due.length);
-        clock.advance(1_000);
-      }
-      const settled = tries.slice(45);
-      expect(Math.min(...settled)).toBeGreaterThan(0);
-      const mean = settled.reduce((sum, count) => sum + count, 0) / settled.length;
-      expect(mean).toBeGreaterThan(600);
-      expect(mean).toBeLessThanOrEqual(1_050);
-    },
-  );
+  it.each([1_000, 5_000, 20_000])('makes about a thousand attempts per second with %d processes', (processes) => {
+    const random = seededRandom(7);
+    const fleet = Array.from({ length: processes }, () => new SweepPace(clock, random));
+    const tries: number[] = [];
+    for (let second = 0; second < 90; second++) {
+      const due = fleet.filter((pace) => pace.isDue);
+      for (const pace of due) pace.tried(processes);
+      tries.push(due.length);
+      clock.advance(1_000);
+    }
+    const settled = tries.slice(45);
+    expect(Math.min(...settled)).toBeGreaterThan(0);
+    const mean = settled.reduce((sum, count) => sum + count, 0) / settled.length;
+    expect(mean).toBeGreaterThan(600);
+    expect(mean).toBeLessThanOrEqual(1_050);
+  });
 });

@@ -5,21 +5,18 @@ import { beginSweep, expire, forgetNames, noteRefusals, touchNames } from './lua
 import { type RedisLink } from './redis-link.js';
 import { REFUSES_WRITES } from './refused-writes.js';
 
-/** The time between two sweeps, whichever process makes them. */
+/** The time between two sweeps, by any process. */
 export const SWEEP_INTERVAL_MS = 1_000;
-/** When nobody swept for this much longer, nothing could be heard of heartbeats either. */
+/** If the last sweep is this much longer ago, Redis or all processes were stalled, and heartbeats with them. */
 const STALL_MS = 2_000;
-/** The most that expiry is held for after a standstill. */
+/** The longest that expiry is held after a stall. */
 export const LONGEST_GRACE_MS = 30_000;
-/**
- * For how long nothing of a service expires after Redis refused to be written to there: twice the longest time between two
- * heartbeats.
- */
+/** How long nothing of a service expires after Redis refused its writes: twice the longest heartbeat interval. */
 const REFUSAL_GRACE_MS = 60_000;
-/** The most that one sweep takes out of a service, and altogether: a sweep must not keep Redis from its other work. */
+/** The most that one sweep removes from a service and in total, since a sweep must not block Redis. */
 const CAP_PER_SERVICE = 100;
 const CAP_PER_SWEEP = 2_000;
-/** For how long a service without instances keeps its place in the index. */
+/** How long a service without instances stays in the index. */
 const IDLE_MS = 3_600_000;
 
 export interface SweeperDeps {
@@ -28,15 +25,15 @@ export interface SweeperDeps {
   readonly random: Random;
   readonly changesKept: number;
   readonly selfPreservation: SelfPreservationOptions;
-  /** Redis refused to expire what it holds of a service. */
+  /** Redis rejected the expiry of a service. */
   readonly onUnreadable: (serviceName: string, reason: string) => void;
-  /** Redis lost a part of what it held of a service. */
+  /** Redis lost a part of the data of a service. */
   readonly onIncomplete: (serviceName: string) => void;
   /** Services that have instances, as far as this process knows. */
   readonly knownNames: () => readonly string[];
   /**
-   * Told at each attempt how many processes listen to the server that was asked, and how many servers a process may
-   * choose from to listen to.
+   * Called at each attempt with the number of processes that listen to the server asked, and the number of servers that
+   * a process may listen to.
    */
   readonly onFleet: (processes: number, servers: number) => void;
 }
@@ -51,14 +48,14 @@ interface SweepTurn {
 }
 
 /**
- * Takes out instances whose leases have run out, by Redis's own time. Of all processes that try, one makes the sweep of
- * a second; each instance is taken out, and told of, by the script that finds it, so once.
+ * Removes instances whose leases have expired by the clock of Redis. All processes try, and one of them sweeps each
+ * second. The script that finds an expired instance removes and publishes it, so that happens once.
  */
 export class Sweeper {
   constructor(private readonly deps: SweeperDeps) {}
 
   /**
-   * @returns how many instances were taken out
+   * @returns how many instances were removed
    * @throws RegistryUnavailableError
    */
   async sweep(): Promise<number> {
@@ -75,7 +72,7 @@ export class Sweeper {
     }
   }
 
-  /** Of all services that are in use; those that the index lost are put back into it. */
+  /** The names of all services in use. Names that the index lost are added to it again. */
   private async names(): Promise<string[]> {
     const { link, keys, knownNames } = this.deps;
     const indexed = await link.names(keys);
@@ -86,11 +83,11 @@ export class Sweeper {
   }
 
   private async expireAll(all: readonly string[], turn: SweepTurn): Promise<number> {
-    // In another order each time: where the cap cuts a sweep short, it is not always the same services that wait.
+    // In random order, so that a sweep cut short by the cap does not always skip the same services.
     const names = shuffle(all, this.deps.random);
     const taken = new Map<string, number>();
     let left = CAP_PER_SWEEP;
-    // Many services share a round trip, so each has a share of what may be taken; those that used it up get more.
+    // Services share a round trip, so each gets a share of the cap; those that used it up get more in the next pass.
     for (let due = names; due.length > 0 && left > 0;) {
       const share = Math.min(CAP_PER_SERVICE, Math.ceil(left / due.length));
       const full: string[] = [];
@@ -108,7 +105,7 @@ export class Sweeper {
     return CAP_PER_SWEEP - left;
   }
 
-  /** @returns in rounds, how many were taken out of each service */
+  /** @returns in rounds, how many instances were removed from each service */
   private async *expireEach(
     names: readonly string[],
     cap: number,
@@ -139,7 +136,7 @@ export class Sweeper {
   }
 }
 
-/** Fisher and Yates. */
+/** Fisher-Yates. */
 function shuffle<T>(items: readonly T[], random: Random): T[] {
   const shuffled = [...items];
   for (let last = shuffled.length - 1; last > 0; last--) {

@@ -1,9 +1,9 @@
 import { type RegistryTroubleKind } from '../../model/index.js';
 
-/** Something in Redis that was skipped, or something that was missed and mended. */
+/** Something in Redis that was skipped, or that was missed and repaired. */
 export interface RedisTrouble {
   readonly kind: RegistryTroubleKind;
-  /** Undefined where it is about the namespace. */
+  /** Undefined if it affects the whole namespace. */
   readonly serviceName?: string;
   readonly instanceId?: string;
   readonly reason: string;
@@ -11,10 +11,10 @@ export interface RedisTrouble {
 
 export type RedisTroubleCounts = Readonly<Record<RegistryTroubleKind, number>>;
 
-/** How many faults are remembered, so that they are told of once. */
+/** How many faults are remembered, so that each is reported once. */
 const MEMORY = 1_000;
 
-/** Counts troubles, and tells of a fault that stays once, though it is met at every sweep. */
+/** Counts troubles, and reports a persistent fault only once although every sweep finds it. */
 export class TroubleLog {
   private readonly known = new Set<string>();
   private readonly sums = {
@@ -27,7 +27,7 @@ export class TroubleLog {
     evictable: 0,
   };
 
-  constructor(private readonly tell: (trouble: RedisTrouble) => void = () => undefined) {}
+  constructor(private readonly onTrouble: (trouble: RedisTrouble) => void = () => undefined) {}
 
   get counts(): RedisTroubleCounts {
     return { ...this.sums };
@@ -36,12 +36,12 @@ export class TroubleLog {
   note(trouble: RedisTrouble): void {
     if (!this.isNews(trouble)) return;
     this.sums[trouble.kind] += 1;
-    this.tell(trouble);
+    this.onTrouble(trouble);
   }
 
   private isNews({ kind, serviceName, instanceId, reason }: RedisTrouble): boolean {
     if (kind === 'gap' || kind === 'correction' || kind === 'restored') return true;
-    // Each script that meets a key of another type says it in other words.
+    // Each script words its WRONGTYPE error differently.
     const about = kind === 'unreadable_service' ? '' : reason;
     const fault = JSON.stringify([kind, serviceName, instanceId, about]);
     if (this.known.has(fault)) return false;

@@ -5,35 +5,31 @@ const messageOf = (said: string, topology: Circumstances['topology']): string =>
   unavailableError(Object.assign(new Error(said), { name: 'ReplyError' }), { where: 'there', topology, tls: undefined })
     .message;
 
-describe('what Redis refuses', () => {
+describe('the error for a server that rejects commands', () => {
   it.each<[Circumstances['topology'], string, string]>([
-    ['single', 'MOVED 3808 127.0.0.1:7111', 'it is a node of a Cluster: then the URL begins with redis-cluster'],
+    ['single', 'MOVED 3808 127.0.0.1:7111', 'it is a node of a Cluster: use a redis-cluster:// URL'],
     [
       'single',
       "ERR unknown command 'evalsha', with args beginning with: 'cc8f' '1'",
-      'perhaps it is a Sentinel: then the URL begins with redis-sentinel',
+      'perhaps it is a Sentinel: use a redis-sentinel:// URL',
     ],
-    ['single', 'NOAUTH HELLO must be called with the client already authenticated', 'it asks for a password'],
+    ['single', 'NOAUTH HELLO must be called with the client already authenticated', 'it requires a password'],
     [
       'sentinel',
       "All sentinels are unreachable. Last error: ERR unknown command 'sentinel', with args beginning with: 'get'",
-      'it is no Sentinel: then the URL begins with redis://',
+      'it is not a Sentinel: use a redis:// URL',
     ],
     [
       'sentinel',
       'All sentinels are unreachable. Last error: ERR No such master with that name',
-      'the path of the URL names the primary as the Sentinels know it',
+      'the path of the URL has to be the name of the primary in Sentinel',
     ],
-    [
-      'cluster',
-      'ERR This instance has cluster support disabled',
-      'it is no Cluster: then the URL begins with redis://',
-    ],
-  ])('by a URL of the kind %s is told with the way out: %s', (topology, said, hint) => {
+    ['cluster', 'ERR This instance has cluster support disabled', 'it is not a Cluster: use a redis:// URL'],
+  ])('with a URL of the kind %s tells the way out: %s', (topology, said, hint) => {
     expect(messageOf(said, topology)).toBe(`Redis at there refuses: ${said} (${hint})`);
   });
 
-  it('to a Cluster, or to a client of the user, says nothing of the URL when a slot has moved', () => {
+  it('of a Cluster, or of a client of the user, says nothing of the URL when a slot has moved', () => {
     for (const topology of ['cluster', undefined] as const) {
       expect(messageOf('MOVED 3808 127.0.0.1:7111', topology)).toBe(
         'Redis at there refuses: MOVED 3808 127.0.0.1:7111',
@@ -49,13 +45,13 @@ const connectingSays = (code: string, message: string, tls: boolean | undefined)
     tls,
   }).message;
 
-describe('what is said of a Redis that cannot be reached', () => {
+describe('the error for an unreachable Redis', () => {
   it.each<[string, string, boolean | undefined, RegExp]>([
     ['ETIMEDOUT', 'connect ETIMEDOUT', true, /does not speak TLS there/],
     ['', 'it did not answer within 2000 ms', true, /does not speak TLS there/],
-    ['', 'the connection was closed', false, /speaks TLS there: then the URL begins with rediss/],
-    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'self-signed certificate', true, /the option tls takes a CA of your own/],
-    ['', "NOPERM User shop has no permissions to run the 'xadd' command", undefined, /the README lists them/],
+    ['', 'the connection was closed', false, /requires TLS there: use a rediss:/],
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'self-signed certificate', true, /set the option tls to a CA of your own/],
+    ['', "NOPERM User shop has no permissions to run the 'xadd' command", undefined, /see docs.redis.md/],
   ])('names the likely cause: %s %s', (code, message, tls, expected) => {
     expect(connectingSays(code, message, tls)).toMatch(expected);
     expect(connectingSays(code, message, tls)).toContain(message);
@@ -65,12 +61,12 @@ describe('what is said of a Redis that cannot be reached', () => {
     ['ECONNREFUSED', 'connect ECONNREFUSED 127.0.0.1:6379', true],
     ['ETIMEDOUT', 'connect ETIMEDOUT', false],
     ['', 'it did not answer within 2000 ms', undefined],
-  ])('guesses nothing where nothing speaks for it: %s %s', (code, message, tls) => {
+  ])('does not guess a cause without evidence: %s %s', (code, message, tls) => {
     expect(connectingSays(code, message, tls)).toBe(`Redis at redis://redis:6379 cannot be reached: ${message}`);
   });
 });
 
-it('says what a user can do where the error tells no more', () => {
+it('includes the hint for users if the error says no more', () => {
   const circumstances: Circumstances = {
     where: 'there',
     topology: 'single',

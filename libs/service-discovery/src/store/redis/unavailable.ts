@@ -1,28 +1,28 @@
 import { messageOf, RegistryUnavailableError } from '../../common/index.js';
 import { type RedisAddress } from './redis-url.js';
 
-/** What is said by a server that is of another kind than the URL says. */
+/** The errors of a server that is of another kind than the URL says. */
 const OTHER_KINDS: Readonly<Record<RedisAddress['topology'], readonly (readonly [said: RegExp, hint: string])[]>> = {
   single: [
-    [/^MOVED\b/, 'it is a node of a Cluster: then the URL begins with redis-cluster'],
-    [/unknown command 'evalsha'/i, 'perhaps it is a Sentinel: then the URL begins with redis-sentinel'],
+    [/^MOVED\b/, 'it is a node of a Cluster: use a redis-cluster:// URL'],
+    [/unknown command 'evalsha'/i, 'perhaps it is a Sentinel: use a redis-sentinel:// URL'],
   ],
   sentinel: [
-    [/unknown command 'sentinel'/i, 'it is no Sentinel: then the URL begins with redis://'],
-    [/No such master/, 'the path of the URL names the primary as the Sentinels know it'],
+    [/unknown command 'sentinel'/i, 'it is not a Sentinel: use a redis:// URL'],
+    [/No such master/, 'the path of the URL has to be the name of the primary in Sentinel'],
   ],
-  cluster: [[/cluster support disabled/, 'it is no Cluster: then the URL begins with redis://']],
+  cluster: [[/cluster support disabled/, 'it is not a Cluster: use a redis:// URL']],
 };
 
-/** What is said by a server that answers, and takes no writes. */
+/** The errors of a server that answers but refuses writes. */
 const REFUSALS_OF_WRITES: readonly (readonly [said: RegExp, hint: string])[] = [
-  [/^OOM\b/, 'its memory is full: give it more, or take out what else fills it'],
-  [/^NOREPLICAS\b/, 'fewer replicas keep up with it than min-replicas-to-write asks for'],
+  [/^OOM\b/, 'its memory is full: give it more, or remove other data'],
+  [/^NOREPLICAS\b/, 'fewer replicas are in sync than min-replicas-to-write requires'],
   [/^MISCONF\b/, 'it cannot save its data to disk'],
   [/^READONLY\b/, 'it is a replica'],
 ];
 
-/** What the other end may have meant; undefined: nothing beyond what the error says. */
+/** A likely cause and fix; undefined if none is known beyond the error itself. */
 function hintFor(
   { code = '', message = '' }: Partial<NodeJS.ErrnoException>,
   { topology, tls }: Circumstances,
@@ -31,26 +31,26 @@ function hintFor(
   if (ofAnotherKind) return ofAnotherKind[1];
   const ofWrites = REFUSALS_OF_WRITES.find(([said]) => said.test(message));
   if (ofWrites) return ofWrites[1];
-  if (/\bNOAUTH\b/.test(message)) return 'it asks for a password';
+  if (/\bNOAUTH\b/.test(message)) return 'it requires a password';
   if (/NOPERM|The user executing the script can't/.test(message)) {
-    return 'the ACL user lacks a right that the registry needs: the README lists them';
+    return 'the ACL user lacks a permission that the registry needs: see docs/redis.md';
   }
-  if (/^(ERR_SSL|EPROTO)/.test(code)) return 'perhaps it does not speak TLS there, or asks for a certificate';
-  if (/CERT|UNABLE_TO_/.test(code)) return 'its TLS certificate is not trusted: the option tls takes a CA of your own';
-  // Who speaks no TLS may wait for a whole command, and so let the handshake wait.
+  if (/^(ERR_SSL|EPROTO)/.test(code)) return 'perhaps it does not speak TLS there, or requires a client certificate';
+  if (/CERT|UNABLE_TO_/.test(code)) return 'its TLS certificate is not trusted: set the option tls to a CA of your own';
+  // A server without TLS may wait for a whole command, so that the handshake times out.
   if (tls && code === 'ETIMEDOUT') return 'perhaps it does not speak TLS there';
   if (tls === undefined || !/closed|lost|did not answer|ECONNRESET|EPIPE/.test(`${message} ${code}`)) return undefined;
-  return tls ? 'perhaps it does not speak TLS there' : 'perhaps it speaks TLS there: then the URL begins with rediss';
+  return tls ? 'perhaps it does not speak TLS there' : 'perhaps it requires TLS there: use a rediss:// URL';
 }
 
 export interface Circumstances {
-  /** Where Redis is. */
+  /** The address of Redis. */
   readonly where: string;
-  /** What the URL says that it is; undefined without a URL. */
+  /** The kind of server in the URL; undefined without a URL. */
   readonly topology: RedisAddress['topology'] | undefined;
-  /** Whether TLS is spoken; undefined once there was an answer, so that TLS cannot be what is wrong. */
+  /** Whether TLS is used; undefined once there was an answer, since TLS cannot be the problem then. */
   readonly tls: boolean | undefined;
-  /** What to say of a Redis that cannot be reached, where the error itself tells no more. */
+  /** A hint for a Redis that is unreachable, if the error itself has none. */
   readonly unreachableHint?: string;
 }
 
@@ -61,14 +61,14 @@ export class NoAnswerError extends Error {
   }
 }
 
-/** Errors of ioredis hold the command that failed, with its arguments: passwords, or what is registered. */
+/** Removes the failed command from an ioredis error: its arguments may contain passwords and registrations. */
 function withoutCommand(cause: unknown): unknown {
   const { command, lastNodeError, name, message, stack } = (cause ?? {}) as Partial<Error> & Record<string, unknown>;
   if (command === undefined && !lastNodeError) return cause;
   return Object.assign(new Error(message), { name, stack });
 }
 
-/** Why the registry in Redis is not available, with what to do where that is known. */
+/** The error for an unavailable registry, with a hint if one is known. */
 export function unavailableError(cause: unknown, circumstances: Circumstances): RegistryUnavailableError {
   const { name, code, message } = (cause ?? {}) as Partial<NodeJS.ErrnoException>;
   const refuses = name === 'ReplyError';

@@ -8,10 +8,10 @@ import { remove, restore, sync } from './lua-scripts.js';
 import { type Mirror, type Position, type SyncResult } from './mirror.js';
 import { type RedisLink } from './redis-link.js';
 
-/** Instances in one call: a script that takes long keeps Redis from its other work. */
+/** Instances per call: a long script would block Redis. */
 const INSTANCES_PER_CALL = 100;
 
-/** Why services are read: somebody begins to watch, changes were missed, or it is time to compare. */
+/** Why services are read: a watch starts, changes were missed, or an audit is due. */
 type Reason = 'watch' | 'gap' | 'audit';
 
 export interface WatchSessionDeps {
@@ -19,36 +19,36 @@ export interface WatchSessionDeps {
   readonly keys: KeySpace;
   readonly mirror: Mirror;
   readonly changesKept: number;
-  /** A service had to be read anew, since changes of it were missed. */
+  /** A service had to be read again because changes of it were missed. */
   readonly onGap: (serviceName: string) => void;
-  /** A pass over everything found changes that had not been told. */
+  /** An audit found changes that had not been published. */
   readonly onCorrection: (serviceName: string) => void;
-  /** Redis had lost a part of a service, which this process has put back. */
+  /** Redis had lost a part of a service, which this process has restored. */
   readonly onRestored: (serviceName: string) => void;
-  /** Redis cannot give what it holds of a service. */
+  /** The data of a service cannot be read. */
   readonly onUnreadable: (serviceName: string, reason: string) => void;
-  /** It has ended, though nobody wanted it to. */
+  /** The session failed. */
   readonly onLost: () => void;
   readonly clock: Clock;
 }
 
 /**
- * One connection's time of listening, shared by all watches of this process. Changes are told on the channels of the
- * services, in full, and numbered; what was missed is read from the stream of the service, or where that is too short,
- * from what Redis holds now. Ends, and does not come back, when a connection is lost or when Redis lost its data.
+ * The subscription of this process, shared by all its watches. Changes are published on the channels of the services,
+ * in full and numbered. Missed changes are read from the stream of the service or, if that is too short, by reading the
+ * whole service. A session ends for good when its connection is lost or Redis lost its data.
  */
 export class WatchSession {
   private readonly hub: WatchHub;
   private readonly channels = new Set<string>();
   private readonly covered = new Set<string>();
-  private readonly wanted = new Set<string>();
-  /** Of which something was taken in already: what is missed from then on is a gap. */
+  private readonly scheduled = new Set<string>();
+  /** Services that were read in this session: from then on, a missed change is a gap. */
   private readonly readBefore = new Set<string>();
-  /** Removals that came to light while services were read: what a watch is told after its reset. */
+  /** Removals found while services were read. They follow the reset of a new watch. */
   private readonly foundRemovals: Extract<Change, { type: 'remove' }>[] = [];
   private coversAll = false;
-  /** Services that are not covered, and were told of: an index that lost their names does not show them. */
-  private readonly passedOver = new Set<string>();
+  /** Services that published changes but are not covered; an index that lost their names does not list them. */
+  private readonly uncovered = new Set<string>();
   private syncing: Promise<void> | undefined;
   private over: RegistryUnavailableError | undefined;
   private readonly keepalive: Keepalive;
@@ -59,8 +59,8 @@ export class WatchSession {
     private readonly deps: WatchSessionDeps,
   ) {
     this.hub = new WatchHub((scope) => deps.mirror.resetWithin(scope));
-    subscriber.on('message', (channel: string, message: string) => this.hear(channel, message));
-    subscriber.on('pmessage', (_pattern: string, channel: string, message: string) => this.hear(channel, message));
+    subscriber.on('message', (channel: string, message: string) => this.onMessage(channel, message));
+    subscriber.on('pmessage', (_pattern: string, channel: string, message: string) => this.onMessage(channel, message));
     subscriber.on('close', () =>
       this.fail(new RegistryUnavailableError(`The watch on Redis at ${deps.link.where} was lost`)),
     );
@@ -79,26 +79,26 @@ export class WatchSession {
     return new WatchSession(await deps.link.connect(), deps);
   }
 
-  /** Why it has ended; undefined while it goes on. */
+  /** Why it ended; undefined while it is running. */
   get error(): RegistryUnavailableError | undefined {
     return this.over;
   }
 
-  /** Listens to a scope, and reads what is in it. @throws RegistryUnavailableError */
+  /** Subscribes to a scope and reads it. @throws RegistryUnavailableError */
   async cover(scope: WatchScope): Promise<void> {
     await this.listen(scope);
     const { link, keys, mirror } = this.deps;
-    // What was told of a service while the names were on their way may be all that shows that there is one.
-    const names = scope.services ?? [...(await link.names(keys)), ...mirror.names(), ...this.passedOver];
-    // All at once: what is told of a service before it was read would be lost.
+    // A change published while the names were being read may be the only sign of a service.
+    const names = scope.services ?? [...(await link.names(keys)), ...mirror.names(), ...this.uncovered];
+    // Before the services are read: a change published until then would be lost.
     if (!scope.services) this.coversAll = true;
-    this.passedOver.clear();
+    this.uncovered.clear();
     for (const name of names) this.covered.add(name);
     await this.read(new Set(names), 'watch');
     if (this.over) throw this.over;
   }
 
-  /** What happens within a scope that is covered, from now on. */
+  /** The changes within a covered scope, from now on. */
   async *watch(scope: WatchScope, signal: AbortSignal): AsyncGenerator<Change, void, undefined> {
     const stream = this.hub.open(scope, signal);
     try {
@@ -112,7 +112,7 @@ export class WatchSession {
     }
   }
 
-  /** Looks whether it still hears of everything. */
+  /** Checks that the subscription still receives everything. */
   async check(): Promise<void> {
     try {
       await this.deps.link.check(this.subscriber);
@@ -121,7 +121,7 @@ export class WatchSession {
     }
   }
 
-  /** Compares everything with Redis, and corrects what was missed. */
+  /** Compares everything covered with Redis, and corrects what was missed. */
   async audit(): Promise<void> {
     try {
       const { link, keys } = this.deps;
@@ -132,12 +132,12 @@ export class WatchSession {
     }
   }
 
-  /** Redis lost a part of a service: what this process knows of it is put back, where it is read. */
-  mend(serviceName: string): void {
-    if (this.covered.has(serviceName)) this.want(serviceName);
+  /** Redis lost a part of a service: restores it from the mirror if the service is covered. */
+  repair(serviceName: string): void {
+    if (this.covered.has(serviceName)) this.scheduleRead(serviceName);
   }
 
-  /** Ends it; its watches see the error, or without one an end. */
+  /** Ends the session. Its watches throw the error; without one they end. */
   fail(error?: RegistryUnavailableError): void {
     if (this.over) return;
     this.over = error ?? new RegistryUnavailableError('The registry store is closed');
@@ -166,69 +166,69 @@ export class WatchSession {
     for (const name of missing) this.channels.add(name);
   }
 
-  private hear(channel: string, message: string): void {
+  private onMessage(channel: string, message: string): void {
     this.keepalive.heard();
     if (this.over) return;
-    if (channel === this.deps.keys.processes) this.hearNames(message.split(' '));
+    if (channel === this.deps.keys.processes) this.onNames(message.split(' '));
     const origin = this.deps.keys.parse(channel);
     if (!origin) return;
     const { serviceName } = origin;
     if (!this.coversAll && !this.covered.has(serviceName)) {
-      this.passedOver.add(serviceName);
+      this.uncovered.add(serviceName);
       return;
     }
-    if (origin.tells === 'beats') this.hearBeats(serviceName, message);
-    else this.hearChange(serviceName, message);
+    if (origin.tells === 'beats') this.onBeats(serviceName, message);
+    else this.onChange(serviceName, message);
   }
 
-  /** Names that the index had lost: who read it before has not seen those services. */
-  private hearNames(names: readonly string[]): void {
+  /** Names that had been missing in the index: processes that read it before do not know those services. */
+  private onNames(names: readonly string[]): void {
     for (const name of names) {
-      if (!this.coversAll) this.passedOver.add(name);
+      if (!this.coversAll) this.uncovered.add(name);
       else if (!this.covered.has(name)) {
         this.covered.add(name);
-        this.want(name);
+        this.scheduleRead(name);
       }
     }
   }
 
-  private hearChange(serviceName: string, message: string): void {
+  private onChange(serviceName: string, message: string): void {
     const parts = /^(\d+) (\d+) (\S+) (\S+) (.*)$/s.exec(message);
     if (!parts) {
-      // Nothing that this version writes: what there is, the service itself tells.
-      this.want(serviceName);
+      // Not written by this version: read the service instead.
+      this.scheduleRead(serviceName);
       return;
     }
     const [, epoch = '', sequence = '', previous = '', tag = '', text = ''] = parts;
     this.covered.add(serviceName);
-    const told = { epoch, sequence: Number(sequence), previous, tag, text };
-    const applied = this.deps.mirror.apply(serviceName, told);
+    const published = { epoch, sequence: Number(sequence), previous, tag, text };
+    const applied = this.deps.mirror.apply(serviceName, published);
     if (typeof applied === 'object') {
       this.readBefore.add(serviceName);
       if (applied.change) this.hub.publish(applied.change);
     } else if (applied === 'lost' && this.readBefore.has(serviceName)) this.failForLoss();
-    // A loss from before this session began is what its first reading takes in.
-    else if (applied !== 'known') this.want(serviceName);
+    // A loss from before this session is resolved by the first read.
+    else if (applied !== 'known') this.scheduleRead(serviceName);
   }
 
-  private hearBeats(serviceName: string, message: string): void {
+  private onBeats(serviceName: string, message: string): void {
     const [at, ...ids] = message.split(' ');
     const change = this.deps.mirror.renew(serviceName, Number(at), ids);
     if (change) this.hub.publish(change);
   }
 
-  /** Reads a service of which something was missed; one such reading at a time, for all that there are. */
-  private want(serviceName: string): void {
-    this.wanted.add(serviceName);
-    this.syncing ??= this.readWanted()
+  /** Schedules a read of a service with missed changes. Reads do not overlap; each covers all that are scheduled. */
+  private scheduleRead(serviceName: string): void {
+    this.scheduled.add(serviceName);
+    this.syncing ??= this.readScheduled()
       .catch((error: unknown) => this.fail(this.deps.link.unavailable(error)))
       .finally(() => (this.syncing = undefined));
   }
 
-  private async readWanted(): Promise<void> {
-    while (this.wanted.size > 0 && !this.over) {
-      const names = new Set(this.wanted);
-      this.wanted.clear();
+  private async readScheduled(): Promise<void> {
+    while (this.scheduled.size > 0 && !this.over) {
+      const names = new Set(this.scheduled);
+      this.scheduled.clear();
       await this.read(names, 'gap');
     }
   }
@@ -236,7 +236,7 @@ export class WatchSession {
   private async read(names: ReadonlySet<string>, why: Reason): Promise<void> {
     const { link, keys, mirror } = this.deps;
     let reloaded = false;
-    const short: string[] = [];
+    const incomplete: string[] = [];
     const asked = new Map<string, Position>();
     const rounds = link.runEach([...names], (name) => {
       const position = mirror.positionOf(name);
@@ -251,26 +251,26 @@ export class WatchSession {
         else {
           const result = this.takeIn(name, asked.get(name)!, answer.reply, why);
           if (result.reloaded) reloaded = true;
-          if (result.isShort) short.push(name);
+          if (result.isIncomplete) incomplete.push(name);
         }
       }
       if (this.over) return;
     }
     this.forget(mirror.prune(names));
-    // Once for all of them: each reader takes everything anew. What it takes is the mirror's to say.
+    // One reset for all services: each reader takes its state from the mirror.
     if (reloaded) this.hub.publish({ type: 'reset', revision: mirror.revision, instances: [] });
-    await this.endAgain();
-    for (const name of short) await this.restore(name);
+    await this.removeResurrected();
+    for (const name of incomplete) await this.restore(name);
   }
 
-  /** Puts back what Redis lost of a service, unless it has changed by then: then a process that has seen the change does. */
+  /** Restores what Redis lost of a service, unless it has changed in the meantime: then another process restores it. */
   private async restore(name: string): Promise<void> {
     const { link, keys, mirror, changesKept } = this.deps;
-    const holdings = mirror.holdingsOf(name);
+    const rows = mirror.rowsForRestore(name);
     const { epoch } = mirror.positionOf(name);
     let { sequence, tag } = mirror.positionOf(name);
-    for (let start = 0; start < holdings.length; start += INSTANCES_PER_CALL) {
-      const instances = holdings.slice(start, start + INSTANCES_PER_CALL).flat();
+    for (let start = 0; start < rows.length; start += INSTANCES_PER_CALL) {
+      const instances = rows.slice(start, start + INSTANCES_PER_CALL).flat();
       const [next, nextTag] = await link.call(restore(keys.of(name), epoch, sequence, tag, changesKept, ...instances));
       if (next === undefined) return;
       [sequence, tag] = [Number(next), String(nextTag)];
@@ -278,7 +278,7 @@ export class WatchSession {
     this.deps.onRestored(name);
   }
 
-  /** Services come and go: what Redis has forgotten is not read for ever. Those that were named stay. */
+  /** Forgets services that Redis no longer knows. Services named in a scope stay covered. */
   private forget(names: readonly string[]): void {
     for (const name of names) {
       this.readBefore.delete(name);
@@ -286,17 +286,17 @@ export class WatchSession {
     }
   }
 
-  /** What a server brought back that took over: whoever saw it end tells that server too. */
-  private async endAgain(): Promise<void> {
+  /** Removes again what a failover brought back: the new server never saw the removal. */
+  private async removeResurrected(): Promise<void> {
     const { link, keys, mirror, changesKept } = this.deps;
-    const { revenants } = mirror;
+    const { resurrected } = mirror;
     const answers = await link.run(
-      revenants.map(({ serviceName, instanceId, generation }) =>
+      resurrected.map(({ serviceName, instanceId, generation }) =>
         remove(keys.of(serviceName), instanceId, String(generation), changesKept),
       ),
     );
     answers.forEach((answer, index) => {
-      if (!('error' in answer)) mirror.end(revenants[index]!);
+      if (!('error' in answer)) mirror.end(resurrected[index]!);
     });
   }
 
@@ -305,25 +305,25 @@ export class WatchSession {
     asked: Position,
     reply: readonly unknown[],
     why: Reason,
-  ): Pick<SyncResult, 'reloaded' | 'isShort'> {
+  ): Pick<SyncResult, 'reloaded' | 'isIncomplete'> {
     const isFirst = !this.readBefore.has(name);
     this.readBefore.add(name);
-    const { changes, reloaded, lost, isShort } = this.deps.mirror.sync(name, asked, reply);
+    const { changes, reloaded, lost, isIncomplete } = this.deps.mirror.sync(name, asked, reply);
     for (const change of changes) {
       this.hub.publish(change);
       if (reloaded && change.type === 'remove') this.foundRemovals.push(change);
     }
     if (!isFirst && lost) {
       this.failForLoss();
-      return { reloaded: false, isShort: false };
+      return { reloaded: false, isIncomplete: false };
     }
     if (!isFirst && why === 'gap' && reloaded) this.deps.onGap(name);
     if (!isFirst && why === 'audit' && (reloaded || changes.length > 0)) this.deps.onCorrection(name);
-    return { reloaded, isShort };
+    return { reloaded, isIncomplete };
   }
 
   private failForLoss(): void {
     const { link } = this.deps;
-    this.fail(new RegistryUnavailableError(`Redis at ${link.where} lost what it held of the registry`));
+    this.fail(new RegistryUnavailableError(`Redis at ${link.where} lost the registry's data`));
   }
 }

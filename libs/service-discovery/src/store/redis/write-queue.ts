@@ -8,9 +8,9 @@ import { toRecord } from './record.js';
 import { type LuaAnswer } from './lua-call.js';
 import { type RedisLink } from './redis-link.js';
 
-/** Registrations in one call: a script that takes long keeps Redis from its other work. */
+/** Registrations per call: a long script would block Redis. */
 const REGISTRATIONS_PER_CALL = 100;
-/** Writes in one round trip at the most, and round trips at once: enough to keep Redis busy. */
+/** The most writes in one round trip, and the most concurrent round trips: enough to keep Redis busy. */
 const WRITES_PER_ROUND_TRIP = 1_000;
 const ROUND_TRIPS_AT_ONCE = 3;
 
@@ -21,7 +21,7 @@ export interface WriteQueueDeps {
   readonly clock: Clock;
 }
 
-/** Somebody who waits for what a script answers. */
+/** The caller of a write. */
 interface Waiter<Reply> {
   readonly resolve: (reply: Reply) => void;
   readonly reject: (error: Error) => void;
@@ -30,7 +30,7 @@ interface Waiter<Reply> {
 interface Registration extends Waiter<number> {
   readonly instance: ServiceInstance;
   readonly ttlMs: number;
-  /** Of a registration that comes back; undefined: a new one. */
+  /** The claim of a registration that is recovered; undefined for a new one. */
   readonly claim: number | undefined;
 }
 
@@ -49,13 +49,13 @@ interface Job {
 }
 
 /**
- * Sends writes that are issued together in one round trip, and those that register instances of one service in one call
- * of a script. Writes to one service take effect in the order in which they were issued, but for a script that Redis
- * does not know yet: it is called again after the others. What Redis has against one call, it has against none of the
- * others.
+ * Sends the writes that are issued together in one round trip, and registrations of one service in one call of a
+ * script. Writes to one service take effect in the order in which they were issued, except for a script that Redis does
+ * not know yet, which is called again after the others. An error of one call does not affect the others.
  *
- * Those that do not fit wait for a round trip to come back. The time for a command begins when it is sent, and what
- * waits behind one that is not answered fails with it: so nobody waits longer than that for a Redis that is away.
+ * Writes that do not fit wait for a round trip to complete. The timeout of a command starts when it is sent. If a round
+ * trip is not answered, the writes waiting behind it fail with it, so no write waits longer than that for an
+ * unreachable Redis.
  */
 export class WriteQueue {
   private waiting: Write[] = [];
@@ -86,7 +86,7 @@ export class WriteQueue {
     return new Promise((resolve, reject) => this.add({ serviceName, call, resolve, reject }));
   }
 
-  /** Whatever has not been sent fails. */
+  /** Rejects all writes that have not been sent. */
   close(): void {
     this.failWaiting(new RegistryUnavailableError('The registry store is closed'));
   }
@@ -95,7 +95,7 @@ export class WriteQueue {
     this.waiting.push(write);
     if (this.isDue || this.roundTrips >= ROUND_TRIPS_AT_ONCE) return;
     this.isDue = true;
-    // Not at once: what is issued in the same turn, also by promises that settled together, goes along.
+    // Deferred, so that writes issued in the same turn, also by promises that settled together, share the round trip.
     process.nextTick(() => {
       this.isDue = false;
       this.sendWaiting();
@@ -119,7 +119,7 @@ export class WriteQueue {
     const jobs = this.jobsOf(writes);
     try {
       const answers = await this.size.time(writes.length, this.ask(jobs, writes));
-      jobs.forEach((job, index) => settle(job, answers[index]!, link));
+      jobs.forEach((job, index) => resolveJob(job, answers[index]!, link));
     } catch (error) {
       const failure = link.unavailable(error);
       for (const { reject } of writes) reject(failure);
@@ -133,7 +133,7 @@ export class WriteQueue {
     const calls = jobs.map(({ call }) => call());
     if (names.size === 0) return link.run(calls);
     const [touched, ...answers] = await link.run([touchNames(keys, '', ...names), ...calls]);
-    // A service that is not in the index is not found by those who begin to watch.
+    // A service that is missing in the index would not be found by new watches.
     if ('error' in touched!) jobs.forEach(({ registers }, index) => registers && (answers[index] = touched));
     return answers;
   }
@@ -143,7 +143,7 @@ export class WriteQueue {
     const open = new Map<string, Registration[]>();
     for (const write of writes) {
       if (!isRegistration(write)) {
-        // What is registered after it must not overtake it.
+        // A later registration must not overtake this write.
         open.delete(write.serviceName);
         jobs.push({ call: () => write.call, waiters: [write], registers: false });
         continue;
@@ -181,7 +181,7 @@ function isRegistration(write: Write): write is Registration {
   return 'instance' in write;
 }
 
-function settle({ waiters }: Job, answer: LuaAnswer<number | readonly unknown[]>, link: RedisLink): void {
+function resolveJob({ waiters }: Job, answer: LuaAnswer<number | readonly unknown[]>, link: RedisLink): void {
   if ('error' in answer) {
     const failure = link.unavailable(answer.error);
     for (const { reject } of waiters) reject(failure);

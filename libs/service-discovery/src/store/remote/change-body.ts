@@ -21,20 +21,20 @@ interface HoldBody {
   readonly total: number;
 }
 
-/** A change as JSON: the data of each `change` event of the watch. What the types mean stands at {@link Change}. */
+/** A change as JSON: the data of each `change` event of the watch. For the types see {@link Change}. */
 export type ChangeBody =
   | {
       readonly type: 'reset';
       readonly revision: number;
       readonly instances: readonly InstanceBody[];
-      /** By service name. Left out: none. */
+      /** By service name; undefined if there are none. */
       readonly holds?: Readonly<Record<string, HoldBody>>;
     }
   | { readonly type: 'put'; readonly revision: number; readonly instance: InstanceBody }
   | ({ readonly type: 'remove'; readonly revision: number; readonly reason: RemovalReason } & KeyBody)
   /** `at` is in ISO 8601. */
   | { readonly type: 'renewed'; readonly revision: number; readonly keys: readonly KeyBody[]; readonly at: string }
-  /** Null: expiry goes on. */
+  /** Null: expiry is resumed. */
   | { readonly type: 'hold'; readonly revision: number; readonly service_name: string; readonly hold: HoldBody | null };
 
 export function toChangeBody(change: Change): ChangeBody {
@@ -66,8 +66,8 @@ export function toChangeBody(change: Change): ChangeBody {
 }
 
 /**
- * The change that a body stands for; undefined for a type that only a newer registry knows.
- * @throws TypeError for what is no such body
+ * Parses a change. Returns undefined for a type that only newer registries know.
+ * @throws TypeError for an invalid body
  */
 export function toChange(body: ChangeBody): Change | undefined {
   const revision = numberOf(body.revision);

@@ -42,12 +42,12 @@ describe('readEventStream', () => {
     ['LF', '\n'],
     ['CRLF', '\r\n'],
     ['CR', '\r'],
-  ])('reads the same events however they are cut, with lines that end in %s', async (_name, end) => {
+  ])('parses the same events however they are split, with lines that end in %s', async (_name, end) => {
     const text = stream.join(end);
     for (const size of [1, 2, 3, 7, 64, text.length]) expect(await read(chunksOf(text, size))).toEqual(events);
   });
 
-  it('reads a long line in time that grows with its length', async () => {
+  it('parses a long line in linear time', async () => {
     const data = 'x'.repeat(20_000_000);
     const [event] = await read(chunksOf(`data: ${data}\n\n`, 65_536));
     expect(event?.data.length).toBe(data.length);

@@ -6,9 +6,9 @@ export interface StreamedEvent {
 }
 
 /**
- * Reads an event stream (WHATWG HTML, "Server-sent events"): `event` and `data` fields; `id` and `retry` have no
- * meaning here, since every watch opens with everything. An event that the stream's end cuts off is dropped.
- * @param chunks decoded text, cut anywhere
+ * Parses an event stream (WHATWG HTML, "Server-sent events"): the fields `event` and `data`. `id` and `retry` are
+ * ignored, since every watch starts with a reset. An event cut off by the end of the stream is dropped.
+ * @param chunks decoded text, split anywhere
  */
 export async function* readEventStream(chunks: AsyncIterable<string>): AsyncGenerator<StreamedEvent, void, undefined> {
   let type = '';
@@ -26,12 +26,12 @@ export async function* readEventStream(chunks: AsyncIterable<string>): AsyncGene
   }
 }
 
-/** Lines without their ends, which are LF, CR or CRLF. Linear in the length of a line, however it is cut. */
+/** Lines without their terminators LF, CR or CRLF. Linear in the length of a line, however it is split. */
 async function* linesOf(chunks: AsyncIterable<string>): AsyncGenerator<string, void, undefined> {
   let pieces: string[] = [];
   let afterCr = false;
   for await (const chunk of chunks) {
-    // The LF of a CRLF may come with the next chunk.
+    // The LF of a CRLF may be in the next chunk.
     const text = afterCr && chunk.startsWith('\n') ? chunk.slice(1) : chunk;
     if (chunk !== '') afterCr = chunk.endsWith('\r');
     const [first = '', ...rest] = text.split(/\r\n|\n|\r/);

@@ -1,4 +1,4 @@
-/** Registrations kept by another process, reached over its REST API: the store of `remote`, and its wire format. */
+/** The registry of another process, reached over its REST API: the store of `remote`, and its wire format. */
 export {
   DEFAULT_REMOTE_REGISTRY_STORE_OPTIONS,
   resolveRemoteRegistryStoreOptions,

@@ -14,29 +14,29 @@ import {
   writeHealthCheck,
 } from '../../model/index.js';
 
-/** What the last health check saw, as JSON. */
+/** The result of the last health check, as JSON. */
 export interface HealthBody {
   /** ISO 8601. */
   readonly checked_at: string;
-  /** ISO 8601: since when the health has been what it is. */
+  /** When the health last changed, in ISO 8601. */
   readonly since?: string;
   readonly reason?: string;
   readonly latency_ms?: number;
-  /** The HTTP status, where the check was HTTP. */
+  /** The HTTP status of an HTTP check. */
   readonly status_code?: number;
-  /** What the health endpoint answered. */
+  /** The response of the health endpoint. */
   readonly data?: unknown;
   readonly flapping?: boolean;
 }
 
-/** What a registration says of an instance. */
+/** The fields of a registration. */
 interface Traits {
   readonly host: string;
   readonly port: number;
   readonly protocol: Protocol;
   readonly path: string;
   readonly health_check_path: string | null;
-  /** What the instance says of its checks, durations in seconds; left out: nothing. */
+  /** The health check of the instance, durations in seconds; undefined if it has none. */
   readonly health_check?: Readonly<Record<string, unknown>>;
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly tags: readonly string[];
@@ -44,11 +44,11 @@ interface Traits {
   readonly weight: number;
   readonly zone?: string;
   readonly tier?: Tier;
-  /** Left out: none. */
+  /** Undefined if there are none. */
   readonly dependencies?: readonly string[];
 }
 
-/** What was said with an operator's word. */
+/** The note of an operator status. */
 interface OperatorNoteBody {
   readonly since: string;
   readonly reason?: string;
@@ -59,11 +59,11 @@ interface OperatorNoteBody {
 export interface InstanceBody extends Traits {
   readonly service_name: string;
   readonly instance_id: string;
-  /** What a request path is appended to. */
+  /** The URL that request paths are appended to. */
   readonly base_url: string;
   readonly status: InstanceStatus;
   readonly operator_status: OperatorStatus;
-  /** Who took it out, since when (ISO 8601) and why; left out: nobody said. */
+  /** Who set the operator status, since when (ISO 8601) and why; undefined if there is no note. */
   readonly operator_note?: OperatorNoteBody;
   readonly health_status: HealthStatus;
   readonly health?: HealthBody;
@@ -97,7 +97,7 @@ export function toInstanceBody(instance: ServiceInstance): InstanceBody {
   };
 }
 
-/** What a registration says, as the API takes it. */
+/** The body of a registration request. */
 export function toRegistrationBody(instance: ServiceInstance, ttlMs: number): Record<string, unknown> {
   return {
     service_name: instance.serviceName,
@@ -126,7 +126,7 @@ function toTraits(instance: ServiceInstance): Traits {
   };
 }
 
-/** The instance that a body stands for. @throws TypeError for what is no such body */
+/** Parses an instance. @throws TypeError for an invalid body */
 export function toServiceInstance(body: InstanceBody): ServiceInstance {
   return shapeInstance({
     serviceName: textOf(body.service_name),
@@ -187,18 +187,18 @@ export function isoOf(epoch: number): string {
   return new Date(epoch).toISOString();
 }
 
-/** Milliseconds since the Unix epoch. @throws TypeError for what is no ISO 8601 time */
+/** Milliseconds since the Unix epoch. @throws TypeError if it is not an ISO 8601 time */
 export function epochOf(iso: unknown): number {
   return numberOf(Date.parse(textOf(iso)));
 }
 
-/** @throws TypeError for what is no text */
+/** @throws TypeError if it is not a string */
 export function textOf(value: unknown): string {
   if (typeof value !== 'string') throw new TypeError(`expected a text, but got ${JSON.stringify(value)}`);
   return value;
 }
 
-/** @throws TypeError for what is no number */
+/** @throws TypeError if it is not a number */
 export function numberOf(value: unknown): number {
   if (typeof value !== 'number' || Number.isNaN(value))
     throw new TypeError(`expected a number, but got ${String(value)}`);

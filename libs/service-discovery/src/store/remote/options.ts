@@ -7,27 +7,30 @@ import {
   type Duration,
 } from '../../common/index.js';
 
-/** Headers for every request, or what makes them anew for each one, such as from a token that is renewed. */
+/** Headers for every request, or a function that returns them for each request, for example with a renewed token. */
 export type RegistryHeaders =
   | Readonly<Record<string, string>>
   | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>);
 
-/** Where the registry is, and how it is talked to. */
+/** Where the registry is, and how to reach it. */
 export interface RemoteRegistryStoreOptions {
-  /** Such as `http://registry:3000`, with a path where the registry's app stands below one. */
+  /** Such as `http://registry:3000`, with a path if the registry's app is mounted below one. */
   url: string;
-  /** Where the registry mounts its REST API, below the URL; without slashes at its ends. @default 'service-discovery' */
+  /**
+   * The mount path of the registry's REST API below the URL, without leading or trailing slashes.
+   * @default 'service-discovery'
+   */
   path?: string;
   /**
-   * The secret that the registry shares with its clients (`api.token` there), sent as `Authorization: Bearer <token>`. Of several
-   * separated by commas the first is sent, so that all processes may have the same list. Where `headers` has an
-   * `authorization`, that is sent instead.
+   * The secret that the registry shares with its clients (its `api.token`), sent as `Authorization: Bearer <token>`. Of
+   * a comma-separated list the first is sent, so that all processes may have the same list. An `authorization` header
+   * in `headers` takes precedence.
    * @default none
    */
   token?: string;
-  /** What every request carries, such as `{ authorization: 'Bearer …' }` for the registry's guard. @default none */
+  /** Sent with every request, such as `{ authorization: 'Bearer …' }` for the registry's guard. @default none */
   headers?: RegistryHeaders;
-  /** How long one request, or the opening of a watch, may take: 1 ms to 10 minutes. @default '5s' */
+  /** The timeout of a request and of opening a watch: 1 ms to 10 minutes. @default '5s' */
   requestTimeout?: Duration;
 }
 
@@ -40,7 +43,7 @@ export const DEFAULT_REMOTE_REGISTRY_STORE_OPTIONS = {
 export interface ResolvedRemoteRegistryStoreOptions {
   /** `http://registry:3000` */
   readonly origin: string;
-  /** `/service-discovery`, with whatever the URL has before it. */
+  /** `/service-discovery`, with the path of the URL before it. */
   readonly basePath: string;
   readonly headers: () => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
   readonly requestTimeoutMs: number;
@@ -48,7 +51,7 @@ export interface ResolvedRemoteRegistryStoreOptions {
 
 /**
  * Fills in the defaults.
- * @param path what stands before an option's name in a problem, such as `remote`
+ * @param path prefix of option names in error messages, such as `remote`
  * @throws InvalidConfigurationError naming every wrong option
  */
 export function resolveRemoteRegistryStoreOptions(

@@ -7,7 +7,7 @@ import {
 } from '../../common/index.js';
 import { HostNotAllowedError, type InstanceKey } from '../../model/index.js';
 
-/** The part of an error's body that is read here. */
+/** The fields of an error body that are read here. */
 interface ErrorFields {
   readonly code?: string;
   readonly message?: string;
@@ -20,9 +20,9 @@ const WAY_IN =
   "Set `remote.token` or SERVICE_DISCOVERY_TOKEN to the registry's shared token, or `remote.headers` to what its guard asks for";
 
 /**
- * The error that a registry's answer stands for: what it says of the request as the library's own error of that code,
- * anything else as a registry that cannot be used, which passes by itself or is a fault of the configuration.
- * @param subject the instance that the request was about, with its host where it was to register
+ * The error for an answer of the registry. An answer about the request itself becomes the library's error of the same
+ * code; any other answer becomes a `RegistryUnavailableError`.
+ * @param subject the instance that the request was about, with its host for a registration
  */
 export function toError(
   url: string,
@@ -65,7 +65,7 @@ function fieldsOf(body: unknown): ErrorFields {
   return typeof error === 'object' && error !== null ? error : {};
 }
 
-/** Here the fields have the library's own names. */
+/** Converts field names to those of the library. */
 function toProblem({ field, value, expected }: { field: string; value: unknown; expected: string }): Problem {
   return { path: field.replace(/_([a-z])/g, (_match, letter: string) => letter.toUpperCase()), value, expected };
 }

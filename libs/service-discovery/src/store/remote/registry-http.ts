@@ -9,22 +9,22 @@ import {
 import { type ResolvedRemoteRegistryStoreOptions } from './options.js';
 import { toError } from './refusal.js';
 
-/** `true` or `false` in the answer to a deregistration, which has no body: whether it changed anything. */
+/** A header of the answer to a deregistration, which has no body: `true` if the instance was removed, else `false`. */
 export const REMOVED_HEADER = 'x-service-discovery-removed';
 
-/** An answer that was read to its end. */
+/** An answer with its whole body. */
 export interface RegistryAnswer {
   readonly status: number;
   readonly headers: Dispatcher.ResponseData['headers'];
-  /** Parsed JSON; undefined where there is none. */
+  /** Parsed JSON; undefined if it is not JSON. */
   readonly body: unknown;
 }
 
-/** An answer whose body is still to be read. */
+/** An answer whose body has not been read. */
 export type OpenAnswer = Dispatcher.ResponseData;
 
 /**
- * Talks to one registry over connections that are kept. Whatever keeps an answer from arriving, a timeout too, is a
+ * Sends requests to one registry over pooled connections. Whatever prevents an answer, including a timeout, is a
  * `RegistryUnavailableError`.
  */
 export class RegistryHttp {
@@ -37,18 +37,18 @@ export class RegistryHttp {
   ) {
     this.pool = new Pool(options.origin, {
       connectTimeout: options.requestTimeoutMs,
-      // The limits are ours: one for a request as a whole, one for the silence of a watch.
+      // `within` bounds requests as a whole, and watches have a limit of silence.
       headersTimeout: 0,
       bodyTimeout: 0,
     });
   }
 
-  /** Where the registry is, for messages. */
+  /** The URL of the registry, for error messages. */
   get url(): string {
     return this.options.origin + this.options.basePath;
   }
 
-  /** Sends, and reads the whole answer, within the time for a request. */
+  /** Sends a request and reads the whole answer within the request timeout. */
   send(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<RegistryAnswer> {
     return this.within(new AbortController(), async (signal) => {
       const response = await this.dispatch(method, path, body, signal);
@@ -58,8 +58,8 @@ export class RegistryHttp {
   }
 
   /**
-   * Opens a stream of events. The head is awaited within the time for a request; `stop` ends the body too.
-   * @throws what {@link toError} makes of any other answer, which is read within the same time
+   * Opens an event stream. The timeout covers the response head; `stop` also ends the body.
+   * @throws the {@link toError} of any other answer, which is read within the same timeout
    */
   open(path: string, stop: AbortController): Promise<OpenAnswer> {
     return this.within(stop, async (signal) => {
@@ -70,7 +70,7 @@ export class RegistryHttp {
     });
   }
 
-  /** Closes every connection, whatever is in flight. */
+  /** Closes all connections, including those in use. */
   async close(): Promise<void> {
     this.closed = true;
     await this.pool.destroy();
@@ -84,7 +84,7 @@ export class RegistryHttp {
       requestTimeoutMs,
     );
     try {
-      // Undici heeds a signal only once the request has a connection; nobody need wait for that.
+      // Undici applies a signal only once the request has a connection.
       return await raceAbort(task(stop.signal), stop.signal);
     } catch (error) {
       throw this.unavailable(error);

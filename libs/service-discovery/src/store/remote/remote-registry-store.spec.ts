@@ -3,7 +3,7 @@ import { type ServerResponse } from 'node:http';
 import { TestServer } from '../../testing/test-server.js';
 import { RemoteRegistryStore } from './remote-registry-store.js';
 
-/** The behaviour with a real registry is tested end to end; here are the answers that a real one never gives. */
+/** The behaviour with a real registry is tested end to end. These are answers that a real one never gives. */
 describe('RemoteRegistryStore', () => {
   let server: TestServer;
   let store: RemoteRegistryStore;
@@ -25,12 +25,12 @@ describe('RemoteRegistryStore', () => {
   it.each([
     [503, 'application/json'],
     [200, 'text/html'],
-  ])('gives a watch up that is answered with %i %s and a body that never ends', async (status, type) => {
+  ])('gives up a watch that is answered with %i %s and a body that never ends', async (status, type) => {
     answer = (response) => response.writeHead(status, { 'content-type': type }).write('{');
     await expect(firstChange()).rejects.toMatchObject({ code: 'REGISTRY_UNAVAILABLE' });
   });
 
-  it('says what a registry has against a watch', async () => {
+  it("reports the registry's error for a watch", async () => {
     answer = (response) => {
       const error = { code: 'INVALID_REQUEST', message: 'services: no such thing' };
       response.writeHead(400, { 'content-type': 'application/json' }).end(JSON.stringify({ error }));

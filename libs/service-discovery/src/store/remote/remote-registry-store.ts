@@ -20,20 +20,20 @@ import { REMOVED_HEADER, RegistryHttp, type RegistryAnswer } from './registry-ht
 import { readChanges } from './watch-stream.js';
 
 export interface RemoteRegistryStoreDeps {
-  /** @default the machine's clock */
+  /** @default the system clock */
   clock?: Clock;
 }
 
-/** Leases in one request: as many as fit well below the length of a body that a registry reads. */
+/** Leases per request, so that the body stays well below the registry's limit. */
 const LEASES_PER_REQUEST = 5_000;
 
 /**
  * Registrations kept by the process behind a URL, reached over its REST API; the watch is an event stream. Each request
- * is bounded by a timeout. A watch that is lost throws, and whoever watches opens it anew: `ServiceRegistry` does, with
- * a jittered backoff, and keeps its last good snapshot meanwhile.
+ * has a timeout. A lost watch throws, and its reader opens it again: `ServiceRegistry` does so with a jittered backoff,
+ * and keeps its last snapshot until then.
  *
- * Besides `RegistryUnavailableError`, `put` rejects with what the registry's own rules say: `InvalidInstanceError`,
- * `HostNotAllowedError`.
+ * Besides `RegistryUnavailableError`, `put` rejects with the errors of the registry's own rules:
+ * `InvalidInstanceError`, `HostNotAllowedError`.
  */
 export class RemoteRegistryStore implements RegistryStore {
   private readonly clock: Clock;
@@ -76,7 +76,7 @@ export class RemoteRegistryStore implements RegistryStore {
 
   async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: StatusDetail): Promise<boolean> {
     const answer = isOperatorStatus(status)
-      ? await this.http.send('PUT', `${pathOf(key)}/status`, { status, ...toWordReasons(detail) })
+      ? await this.http.send('PUT', `${pathOf(key)}/status`, { status, ...toOperatorReason(detail) })
       : await this.http.send('PUT', `${pathOf(key)}/health`, {
           status,
           detail: detail && toReport(detail as HealthDetail),
@@ -102,7 +102,7 @@ export class RemoteRegistryStore implements RegistryStore {
     }
   }
 
-  /** Ends all watches and closes every connection, whatever is in flight. */
+  /** Ends all watches and closes all connections, including those in use. */
   async close(): Promise<void> {
     this.closed = true;
     for (const watch of this.watches) watch.abort();
@@ -144,13 +144,13 @@ function codeOf({ body }: RegistryAnswer): unknown {
   return (body as { error?: { code?: unknown } } | undefined)?.error?.code;
 }
 
-/** Since when a word holds, the registry finds by itself. */
-function toWordReasons(note: StatusDetail | undefined): OperatorReason {
+/** Without `since`, which the registry sets itself. */
+function toOperatorReason(note: StatusDetail | undefined): OperatorReason {
   const { reason, by } = (note ?? {}) as OperatorReason;
   return { reason, by };
 }
 
-/** Since when a health holds, the registry finds by itself. */
+/** Without `since`, which the registry sets itself. */
 function toReport(detail: HealthDetail): HealthBody {
   return toHealthBody({ ...detail, since: undefined });
 }

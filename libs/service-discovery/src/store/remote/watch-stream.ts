@@ -4,12 +4,12 @@ import { toChange, type ChangeBody } from './change-body.js';
 import { readEventStream } from './event-stream.js';
 import { type OpenAnswer, type RegistryHttp } from './registry-http.js';
 
-/** A registry pings every 10 s; one that is silent for this long is lost, whatever its connection says. */
+/** A registry pings every 10 s. A watch that is silent for this long is lost. */
 const WATCH_SILENCE_MS = 25_000;
 
 /**
- * Opens a watch and reads its changes, until `stop` aborts.
- * @throws RegistryUnavailableError when the watch cannot be opened, breaks off, falls silent or cannot be understood
+ * Opens a watch and yields its changes until `stop` aborts.
+ * @throws RegistryUnavailableError if the watch cannot be opened, ends, falls silent or is not understood
  */
 export async function* readChanges(
   http: RegistryHttp,
@@ -21,7 +21,7 @@ export async function* readChanges(
   const lost = (reason: string, cause?: unknown): Error =>
     new RegistryUnavailableError(`The watch on the registry at ${http.url} was lost: ${reason}`, { cause });
   try {
-    for await (const { type, data } of readEventStream(watchfully(answer, stop, clock))) {
+    for await (const { type, data } of readEventStream(chunksOf(answer, stop, clock))) {
       const change = type === 'change' ? toChange(JSON.parse(data) as ChangeBody) : undefined;
       if (change) yield change;
     }
@@ -31,8 +31,8 @@ export async function* readChanges(
   throw lost('the registry ended it');
 }
 
-/** The chunks of a body. When none comes for {@link WATCH_SILENCE_MS}, the request is given up. */
-async function* watchfully(
+/** The decoded chunks of a body. Aborts the request if none arrives for {@link WATCH_SILENCE_MS}. */
+async function* chunksOf(
   { body }: OpenAnswer,
   stop: AbortController,
   clock: Clock,
@@ -45,7 +45,7 @@ async function* watchfully(
   };
   arm();
   try {
-    // Not the body's own setEncoding: undici keeps that for its text(), and iterates over bytes.
+    // Not the body's own setEncoding: undici applies that to text() only and yields bytes.
     const decoder = new TextDecoder();
     for await (const chunk of body as AsyncIterable<Uint8Array>) {
       arm();

@@ -1,8 +1,8 @@
--- Notes that a checker of health is alive, and forgets those of which nothing was heard.
--- @key checkers sorted set: checker id → until when it counts as alive
+-- Registers or renews a health checker, and removes checkers that have expired.
+-- @key checkers sorted set: checker id → when it expires
 -- @arg id text: of the checker
--- @arg ttlMs number: for how long it counts as alive; 0: no longer
--- @reply list: the ids of all that are alive
+-- @arg ttlMs number: the time until it expires; 0 to remove it
+-- @reply list: the ids of all checkers
 -- @include time
 redis.call('ZADD', KEYS.checkers, digits(now + tonumber(ARGV[2])), ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS.checkers, '-inf', digits(now))

@@ -1,18 +1,18 @@
--- Gives one process the next sweep for expired leases. When nobody swept for a while, Redis or all processes stood
--- still, and heartbeats with them: then nothing expires until as much time has passed again.
--- Tells every process, too, how many there are.
--- @key sweep hash: when the last sweep began, until when nothing expires, and when writes of a service were refused last
+-- Lets one process sweep for expired leases. If the last sweep is too long ago, Redis or all processes were stalled,
+-- and heartbeats with them: nothing expires until the same time has passed again. Also returns the number of processes.
+-- @key sweep hash: when the last sweep began, until when nothing expires, and when writes of a service were last
+--   refused
 -- @arg intervalMs number: the time between two sweeps
--- @arg stallMs number: how much later than that a sweep may come before it shows a standstill
--- @arg graceMs number: the most that expiry is held for
--- @arg refusalMs number: for how long nothing of a service expires after writes of it were refused
--- @arg processes text: the channel that every process listens to
--- @reply list: 1 to sweep, 0 while another process does, -1 while expiry is held; until when it was held last; the number
+-- @arg stallMs number: how late a sweep may be before it counts as a stall
+-- @arg graceMs number: the longest that expiry is held after a stall
+-- @arg refusalMs number: how long nothing of a service expires after its writes were refused
+-- @arg processes text: the channel that every process subscribes to
+-- @reply list: 1 to sweep, 0 if another process sweeps, -1 while expiry is held; the end of the last hold; the number
 --   of processes; and the names of the services of which nothing expires
 -- @include time
 local interval, stall, grace = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local refusal = tonumber(ARGV[4])
--- A user who may not ask gets no answer, and sweeps all the same.
+-- Without the permission for PUBSUB the reply is an error, and the sweep goes on.
 local listening = redis.pcall('PUBSUB', 'NUMSUB', ARGV[5])
 local processes = tonumber(listening[2]) or 0
 local known = redis.call('HMGET', KEYS.sweep, 'at', 'heldUntil')

@@ -1,17 +1,18 @@
--- Takes out instances of one service whose leases have run out, those that ran out first before others; unless too many
--- miss their heartbeats at once: then expiry is held, which is told. Gives a lease to what has none, since Redis lost it.
+-- Removes instances of one service whose leases have expired, oldest first. If too many miss their heartbeats at once,
+-- expiry is held instead, which is published. Gives a lease to instances whose lease Redis has lost.
 -- @key records hash: instance id → the registration as JSON
--- @key states hash: instance id → what changes about it
--- @key details hash: instance id → what the last health check saw, as JSON
+-- @key states hash: instance id → its state, see lib/state.lua
+-- @key details hash: instance id → the detail of its last health check, as JSON
 -- @key leases sorted set: instance id → when it expires
--- @key meta hash: epoch, sequence, tag, generation, loans; of a hold: since when, since when the share is low, what was told
--- @key changes stream of changes; also the channel that they are told on
--- @arg cap number: how many at most
+-- @key meta hash: epoch, sequence, tag, generation, loans; of a hold: its start, when the share became low, what was
+--   published
+-- @key changes stream of changes, and the channel on which they are published
+-- @arg cap number: the most instances to remove
 -- @arg limit number: about how many changes the stream keeps
--- @arg share number: of the instances that may miss their heartbeats together
--- @arg least number: fewer of them always expire
--- @arg steadySince number: no heartbeat could arrive before, so what is held counts from then on
--- @reply numbers: how many were taken out, how many are left, and whether Redis holds all parts of those: 1, or 0
+-- @arg share number: the share of instances that may miss their heartbeats together
+-- @arg least number: fewer instances than this always expire
+-- @arg steadySince number: no heartbeat could arrive before, so holds count from then on
+-- @reply numbers: how many were removed, how many are left, and whether Redis has all parts of those: 1 or 0
 -- @include time
 -- @include state
 -- @include announce
@@ -20,15 +21,15 @@
 -- @include check
 local cap, limit = ARGV[1], ARGV[2]
 
--- Where memory is full Redis refuses this, which changes nothing; what follows might begin with something that it lets
--- through, and would take out what could not be renewed.
+-- Fails when memory is full, before anything has changed. Otherwise the script could start with commands that Redis
+-- still accepts and remove instances that could not renew their leases.
 redis.call('ZADD', KEYS.leases, 'XX', 0, '')
 
 local share, least, steadySince = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local known = redis.call('HMGET', KEYS.meta, 'holdSince', 'holdCalm', 'holdOverdue', 'released')
 local since, calm, told, released = tonumber(known[1]), tonumber(known[2]), tonumber(known[3]), tonumber(known[4]) or 0
 
--- What was released once is held no more, though it may have to wait for its turn.
+-- Instances released from a hold are not held again, even if the cap delays their removal.
 local function open()
   return '(' .. digits(released)
 end
@@ -37,8 +38,8 @@ local function ttlOf(id)
   local state = text and readState(text)
   return state and state.ttl or 0
 end
--- Leases of a service may be of different lengths: that they end soon does not mean that they are late. Of more than a
--- hundred, a hundred are looked at: the script has to be short, however many there are.
+-- Leases of a service may differ in length, so one that ends soon need not be overdue. Of more than a hundred, a sample
+-- of a hundred is checked to keep the script short.
 local function overdueAmong(start, count)
   local looked, late = math.min(count, 100), 0
   for index = 0, looked - 1 do
@@ -49,8 +50,8 @@ local function overdueAmong(start, count)
   return math.floor(count * late / looked + 0.5)
 end
 
--- What has lost its lease is given one, as it has to end some time when nothing renews it. What has no state either is
--- renewed by a registration that replaces it.
+-- Gives a lease to instances that lost theirs, since they would otherwise never expire. If the state is lost too, the
+-- length is unknown; such an instance is replaced when it registers again.
 local function lendEach(ids)
   checkTypes(KEYS)
   for _, id in ipairs(ids) do
@@ -106,9 +107,9 @@ for _, id in ipairs(expired) do
   drop(KEYS, limit, id, 'expired')
 end
 local left = redis.call('ZCARD', KEYS.leases)
--- Without numbers, readers would have to take the whole service in each time that they compare it.
+-- Without an epoch, readers would read the whole service at each audit.
 if left > 0 and redis.call('HEXISTS', KEYS.meta, 'epoch') == 0 then beginEpoch(KEYS) end
--- A service may also come back to life without a registration: a reader restores what Redis lost.
+-- A service may also come back without a registration, when a reader restores what Redis lost.
 if left > 0 and redis.call('PTTL', KEYS.meta) >= 0 then
   redis.call('PERSIST', KEYS.meta)
   redis.call('PERSIST', KEYS.changes)

@@ -1,8 +1,8 @@
--- Takes services out of the index that nobody used for a while.
+-- Removes services from the index that have not been used for a while.
 -- @key names sorted set: service name → when it was last used
 -- @arg idleMs number: for how long
 -- @args names text: of services without instances
--- @reply number: how many were taken out
+-- @reply number: how many were removed
 -- @include time
 local removed = 0
 for index = 2, #ARGV do

@@ -1,6 +1,7 @@
--- Notes that Redis refused to be written to where the leases of services are: what runs out there is not taken out for a
--- while, since it could not be renewed.
--- @key sweep hash: when the last sweep began, until when nothing expires, and when writes of a service were refused last
+-- Records that Redis refused writes for services. Their leases cannot be renewed, so nothing of them expires for a
+-- while.
+-- @key sweep hash: when the last sweep began, until when nothing expires, and when writes of a service were last
+--   refused
 -- @args names text: of the services
 -- @reply number: 1
 -- @include time

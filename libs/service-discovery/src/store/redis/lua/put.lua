@@ -1,15 +1,15 @@
--- Registers instances of one service, or replaces the registrations under their ids. One that comes back after its lease
--- was lost gives way to a registration that was made later than it was at first.
+-- Registers instances of one service, replacing registrations of the same ids. A recovered registration gives way to
+-- one that was made after its original registration.
 -- @key records hash: instance id → the registration as JSON
--- @key states hash: instance id → what changes about it
--- @key details hash: instance id → what the last health check saw, as JSON
+-- @key states hash: instance id → its state, see lib/state.lua
+-- @key details hash: instance id → the detail of its last health check, as JSON
 -- @key leases sorted set: instance id → when it expires
 -- @key meta hash: epoch, sequence, tag, generation, loans
--- @key changes stream of changes; also the channel that they are told on
+-- @key changes stream of changes, and the channel on which they are published
 -- @arg limit number: about how many changes the stream keeps
--- @args registrations text: an instance id, the registration as JSON, how long the lease lives, what renews it, and where it
---   comes back the generation that it had at first, else nothing, in turn
--- @reply list: the generations of the leases, 0 for one that gave way
+-- @args registrations text: for each instance its id, the registration as JSON, the length of the lease, what renews
+--   it, and for a recovery the original generation, else an empty text
+-- @reply list: the generations of the leases, 0 for a registration that gave way
 -- @include time
 -- @include state
 -- @include announce
@@ -25,8 +25,8 @@ local meta = redis.call('HMGET', KEYS.meta, 'epoch', 'sequence', 'tag', 'generat
 
 local epoch, tag = meta[1], meta[3] or '-'
 local sequence = tonumber(meta[2]) or 0
--- A server that took over with a clock that is behind counts on from the last generation that it knows. The step keeps
--- two such servers from giving the same generations.
+-- After a failover to a server whose clock is behind, generations continue from the last one it knows. The step keeps
+-- two such servers from assigning the same generations.
 local generation = math.max(micros, (tonumber(meta[4]) or 0) + 1 + micros % 1000) - 1
 
 local at = digits(now)
@@ -34,7 +34,7 @@ local records, states, leases, registered, generations, current = {}, {}, {}, {}
 for index, id in ipairs(ids) do
   local record, ttl = ARGV[5 * index - 2], tonumber(ARGV[5 * index - 1])
   local lease, claim = ARGV[5 * index], ARGV[5 * index + 1]
-  -- One id may come twice: the second registration replaces the first.
+  -- An id may occur twice: the second registration replaces the first.
   local before = current[id] or known[index]
   local previous = before and readState(before)
   if claim ~= '' and previous and tonumber(previous.claim) > tonumber(claim) then
@@ -51,7 +51,7 @@ for index, id in ipairs(ids) do
       ttl = ttl,
       order = previous and previous.order or number,
       registeredAt = at,
-      -- With the note behind it.
+      -- The operator status includes its note.
       operator = previous and string.match(previous.operator, '^maintenance') and previous.operator or 'up',
       health = 'unknown',
       announcedAt = 0,
@@ -73,7 +73,7 @@ redis.call('HSET', KEYS.meta, 'sequence', digits(sequence), 'tag', tag, 'generat
 redis.call('HSET', KEYS.records, unpack(records))
 redis.call('HSET', KEYS.states, unpack(states))
 redis.call('ZADD', KEYS.leases, unpack(leases))
--- Also those of ids that are new: Redis may have lost all but their details.
+-- Also for new ids: Redis may have lost everything but their details.
 redis.call('HDEL', KEYS.details, unpack(registered))
 for _, id in ipairs(registered) do redis.call('HDEL', KEYS.meta, loanOf(id)) end
 if wasEmpty then

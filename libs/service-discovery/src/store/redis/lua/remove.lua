@@ -1,14 +1,14 @@
--- Ends a lease, unless a newer generation holds the id. Of a lease that Redis lost, readers are told that it has ended.
+-- Removes a lease, unless a newer generation holds the id. The end of a lease that Redis lost is published too.
 -- @key records hash: instance id → the registration as JSON
--- @key states hash: instance id → what changes about it
--- @key details hash: instance id → what the last health check saw, as JSON
+-- @key states hash: instance id → its state, see lib/state.lua
+-- @key details hash: instance id → the detail of its last health check, as JSON
 -- @key leases sorted set: instance id → when it expires
 -- @key meta hash: epoch, sequence, tag, generation, loans
--- @key changes stream of changes; also the channel that they are told on
+-- @key changes stream of changes, and the channel on which they are published
 -- @arg id text: the instance id
 -- @arg generation text: of the lease
 -- @arg limit number: about how many changes the stream keeps
--- @reply number: 1 when it was there, else 0
+-- @reply number: 1 if it was there, else 0
 -- @include time
 -- @include state
 -- @include announce
@@ -24,10 +24,10 @@ if state and state.generation == generation then
   return 1
 end
 if text then return 0 end
--- Where Redis lost the state alone, what is left goes, too: no lease of it can be held.
+-- If Redis lost only the state, the rest is removed too, since its lease cannot be verified.
 local isLeft = redis.call('ZSCORE', KEYS.leases, id) or redis.call('HEXISTS', KEYS.records, id) == 1
--- A lease that is older than all that Redis knows of the service, or newer, is one that Redis lost. Readers keep what was
--- lost until it is registered again, so they have to be told that it will not be.
+-- The generation is older or newer than everything Redis knows of the service, so Redis lost the lease. Readers keep
+-- lost instances until they register again, so they have to learn that this one will not.
 local known = redis.call('HMGET', KEYS.meta, 'epoch', 'generation')
 local began, last = tonumber(known[1]), tonumber(known[2]) or 0
 local isLost = isLeft or not began or tonumber(generation) < began or tonumber(generation) > last

@@ -1,16 +1,16 @@
--- Extends leases of one service, and tells those who listen for renewals. A heartbeat extends any lease, and makes one that
--- checks keep a lease that heartbeats keep, which is told; checks leave a lease alone that heartbeats keep. A lease whose
--- record is gone, as where Redis evicts keys, is lost.
+-- Extends leases of one service, and publishes the renewals. A heartbeat extends any lease and turns a checked lease
+-- into one kept by heartbeats, which is published; checks do not extend a lease kept by heartbeats. A lease without its
+-- record, for example after an eviction, is lost.
 -- @key records hash: instance id → the registration as JSON
--- @key states hash: instance id → what changes about it
--- @key details hash: instance id → what the last health check saw, as JSON
+-- @key states hash: instance id → its state, see lib/state.lua
+-- @key details hash: instance id → the detail of its last health check, as JSON
 -- @key leases sorted set: instance id → when it expires
 -- @key meta hash: epoch, sequence, tag, generation, loans
--- @key changes stream of changes; also the channel that they are told on
--- @arg channel text: where renewals are told
+-- @key changes stream of changes, and the channel on which they are published
+-- @arg channel text: where renewals are published
 -- @arg by text: heartbeat or checks
 -- @arg limit number: about how many changes the stream keeps
--- @args leases text: an instance id and the generation of its lease, in turn
+-- @args leases text: for each lease its instance id and its generation
 -- @reply numbers: 1 for a lease that is held, 0 for one that is lost
 -- @include time
 -- @include state
@@ -36,7 +36,7 @@ for index = 4, #ARGV, 2 do
   if holds and (by == 'heartbeat' or state.lease == by) then
     if state.lease ~= by then convert(id, state) end
     redis.call('ZADD', KEYS.leases, digits(now + state.ttl), id)
-    -- A key of another type there must not keep a lease from being extended.
+    -- A key of another type must not keep the lease from being extended.
     redis.pcall('HDEL', KEYS.meta, loanOf(id))
     told[#told + 1] = id
   end

@@ -1,17 +1,17 @@
--- Puts back what Redis lost of instances of one service, as a reader knows them that has seen every change; and tells of
--- it, for those that have read the service since.
+-- Restores what Redis lost of instances of one service from a reader that has seen every change, and publishes it for
+-- readers that have read the service since the loss.
 -- @key records hash: instance id → the registration as JSON
--- @key states hash: instance id → what changes about it
--- @key details hash: instance id → what the last health check saw, as JSON
+-- @key states hash: instance id → its state, see lib/state.lua
+-- @key details hash: instance id → the detail of its last health check, as JSON
 -- @key leases sorted set: instance id → when it expires
 -- @key meta hash: epoch, sequence, tag, generation, loans
--- @key changes stream of changes; also the channel that they are told on
--- @arg epoch text: that the reader knows
--- @arg sequence number: of the last change that it knows
--- @arg tag text: of that change
+-- @key changes stream of changes, and the channel on which they are published
+-- @arg epoch text: the epoch that the reader knows
+-- @arg sequence number: the last change that it knows
+-- @arg tag text: the tag of that change
 -- @arg limit number: about how many changes the stream keeps
--- @args instances text: an instance id, its record, its state, and its detail or nothing, in turn
--- @reply list: the sequence and the tag after it; nothing where the reader has not seen every change, and nothing was done
+-- @args instances text: for each instance its id, record, state, and detail or an empty text
+-- @reply list: the new sequence and tag; empty if the reader has not seen every change, and nothing was restored
 -- @include time
 -- @include state
 -- @include announce

@@ -1,19 +1,19 @@
--- Sets the operator's word or the health of an instance. A health that stays is told only where its detail is news.
+-- Sets the operator status or the health of an instance. An unchanged health is published only if its detail is news.
 -- @key records hash: instance id → the registration as JSON
--- @key states hash: instance id → what changes about it
--- @key details hash: instance id → what the last health check saw, as JSON
+-- @key states hash: instance id → its state, see lib/state.lua
+-- @key details hash: instance id → the detail of its last health check, as JSON
 -- @key leases sorted set: instance id → when it expires
 -- @key meta hash: epoch, sequence, tag, generation
--- @key changes stream of changes; also the channel that they are told on
+-- @key changes stream of changes, and the channel on which they are published
 -- @arg id text: the instance id
 -- @arg kind text: operator or health
--- @arg status text: the new one; an operator's word may have a note behind it
--- @arg detail text: what the health check saw, as JSON; empty for none
--- @arg checkedAt number: when it looked, in milliseconds since the Unix epoch
--- @arg print text: equal for details that differ only in their time and latency
--- @arg silenceMs number: how old the told time may become while nothing else changes
+-- @arg status text: the new one; an operator status may include a note
+-- @arg detail text: the detail of the health check, as JSON; empty if there is none
+-- @arg checkedAt number: the time of the check, in milliseconds since the Unix epoch
+-- @arg print text: equal for details that differ only in time and latency
+-- @arg silenceMs number: how long an otherwise unchanged detail is not published
 -- @arg limit number: about how many changes the stream keeps
--- @reply number: 1 when there is such an instance, else 0
+-- @reply number: 1 if there is such an instance, else 0
 -- @include time
 -- @include state
 -- @include announce
@@ -23,7 +23,7 @@ local checkedAt, print, silence, limit = tonumber(ARGV[5]), ARGV[6], tonumber(AR
 local text = redis.call('HGET', KEYS.states, id)
 local state = text and readState(text)
 local record = redis.call('HGET', KEYS.records, id)
--- Without its record it is lost: what is said of it must not bring back a part of it.
+-- Without its record the instance is lost, and setting a status must not bring back a part of it.
 if not state or not record then return 0 end
 checkTypes(KEYS)
 
@@ -37,7 +37,7 @@ else
   local wasMissing = false
   state.health = status
   if has then
-    -- Readers may have come to know the instance since Redis lost the detail that was told.
+    -- Readers may have read the instance after Redis lost its detail.
     wasMissing = redis.call('HSET', KEYS.details, id, detail) == 1
   elseif changed then
     redis.call('HDEL', KEYS.details, id)

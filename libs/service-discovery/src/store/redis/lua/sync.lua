@@ -1,19 +1,19 @@
--- What a reader of one service lacks: nothing, the changes since the one that it knows, or everything.
+-- Returns what a reader of one service is missing: nothing, the changes since its position, or everything.
 -- @key records hash: instance id → the registration as JSON
--- @key states hash: instance id → what changes about it
--- @key details hash: instance id → what the last health check saw, as JSON
+-- @key states hash: instance id → its state, see lib/state.lua
+-- @key details hash: instance id → the detail of its last health check, as JSON
 -- @key leases sorted set: instance id → when it expires
 -- @key meta hash: epoch, sequence, tag, generation
--- @key changes stream of changes; also the channel that they are told on
--- @arg epoch text: that the reader knows; empty for none
--- @arg sequence number: of the last change that it knows
--- @arg tag text: of that change
--- @arg beats number: 1 to be told of heartbeats beside "same" and "changes"
--- @reply list: epoch, sequence, tag, then "same", "changes", "all" or "forked" where the reader's history is not this
---   one; what is new: nothing, change and tag in turn, or id, record, state, lease and detail of each instance in turn;
---   beside "same" and "changes" the leases, as id and expiry in turn, beside "forked" the removals that are known; beside
---   "all" and "forked" what there is to know of a hold: since when, how many are overdue, of how many; last, how many
---   instances and details Redis holds, and whether that is all that it ever held and did not take out: 1, or 0
+-- @key changes stream of changes, and the channel on which they are published
+-- @arg epoch text: the epoch that the reader knows; empty if none
+-- @arg sequence number: the last change that it knows
+-- @arg tag text: the tag of that change
+-- @arg beats number: 1 to include heartbeats with "same" and "changes"
+-- @reply list: epoch, sequence, tag; "same", "changes", "all", or "forked" if the reader has another history; the news:
+--   nothing, or change and tag of each change, or id, record, state, lease and detail of each instance; with "same" and
+--   "changes" id and expiry of each lease, with "forked" the known removals; with "all" and "forked" the hold: its
+--   start, how many are overdue, of how many; last, how many instances and details Redis has, and whether that is
+--   everything that was registered and not removed: 1 or 0
 -- @include time
 local known = redis.call('HMGET', KEYS.meta, 'epoch', 'sequence', 'tag')
 local epoch, sequence, tag = known[1] or '', tonumber(known[2]) or 0, known[3] or '-'
@@ -28,7 +28,7 @@ local function counts()
   local records, states = redis.call('HLEN', KEYS.records), redis.call('HLEN', KEYS.states)
   local leases = redis.call('ZCARD', KEYS.leases)
   local held = math.min(records, states, leases)
-  -- What is left of a service without instances is kept for a while only, unless they were lost.
+  -- The metadata of an empty service has a TTL, unless its instances were lost.
   local isWhole = records == held and states == held and leases == held
     and (held > 0 or sequence == 0 or redis.call('PTTL', KEYS.meta) >= 0)
   return { held, redis.call('HLEN', KEYS.details), isWhole and 1 or 0 }

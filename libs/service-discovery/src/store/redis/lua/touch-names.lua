@@ -1,8 +1,8 @@
--- Notes in the index that services are in use, and may tell of those that it had lost.
+-- Records in the index that services are in use, and may publish the names that the index had lost.
 -- @key names sorted set: service name → when it was last used
--- @arg channel text: where every process hears of names that were not in the index; empty where they are new
+-- @arg channel text: where names that were not in the index are published; empty for new registrations
 -- @args names text: of the services
--- @reply number: how many were not in the index before
+-- @reply number: how many were not in the index
 -- @include time
 local added = {}
 for index = 2, #ARGV do

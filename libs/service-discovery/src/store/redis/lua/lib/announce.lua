@@ -1,6 +1,6 @@
--- Keeps a change in the stream under its number, and tells whoever listens. Its fields, none of which holds a line
--- break, stand one a line. Each change has a tag, made of the tag before it and of the change, so equal tags mean equal
--- histories: servers that went apart in a failover use the same numbers for different changes, but not the same tags.
+-- Adds a change to the stream under its number, and publishes it. Its fields contain no line breaks and are separated
+-- by them. The tag of a change is a hash of the previous tag and the change, so equal tags mean equal histories:
+-- servers that diverged in a failover use the same numbers for different changes, but not the same tags.
 local function tell(changes, limit, epoch, sequence, previous, change)
   local text = table.concat(change, '\n')
   local tag = string.sub(redis.sha1hex(previous .. text), 1, 16)
@@ -9,9 +9,9 @@ local function tell(changes, limit, epoch, sequence, previous, change)
   return tag
 end
 
--- Begins the numbering of a service again, under another epoch, so that a reader of the old one does not take the new
--- numbers for old ones. Where Redis lost the numbers and still has instances, they begin at 2: a reader takes the first
--- change for all that there is.
+-- Starts a new epoch of the change numbers of a service, so that readers do not mistake new numbers for old ones. If
+-- Redis lost the numbers but still has instances, they start at 2, since a reader takes a change number 1 for the whole
+-- service.
 local function beginEpoch(keys)
   local epoch = digits(micros)
   redis.call('HSET', keys.meta, 'epoch', epoch, 'sequence', redis.call('HLEN', keys.records) > 0 and '1' or '0')
@@ -19,7 +19,7 @@ local function beginEpoch(keys)
   return epoch
 end
 
--- Numbers a change and tells of it.
+-- Numbers and publishes a change.
 local function announce(keys, limit, change)
   local known = redis.call('HMGET', keys.meta, 'epoch', 'tag')
   local epoch, previous = known[1], known[2] or '-'

@@ -1,5 +1,5 @@
--- Reads every key of a service before the first one is written: one of another type in the way stops the script with
--- nothing done.
+-- Reads every key of a service before the first write, so that a key of the wrong type stops the script before it
+-- changes anything.
 local function checkTypes(keys)
   redis.call('HLEN', keys.records)
   redis.call('HLEN', keys.states)

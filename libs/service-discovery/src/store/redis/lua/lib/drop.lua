@@ -1,5 +1,5 @@
--- What is left of a service without instances is kept for a day: its numbers must not start over while readers remember
--- them. Redis may have lost the leases of instances that live on, so no leases alone do not make a service empty.
+-- Keeps the metadata of an empty service for a day, so that its numbers do not restart while readers remember them. A
+-- service without leases is not empty if Redis still has its records or states.
 local function keepForADay(keys)
   if redis.call('ZCARD', keys.leases) > 0 then return end
   if redis.call('HLEN', keys.states) > 0 or redis.call('HLEN', keys.records) > 0 then return end
@@ -15,7 +15,7 @@ local function take(keys, id)
   redis.call('HDEL', keys.meta, loanOf(id))
 end
 
--- Takes an instance out, and tells of it.
+-- Removes an instance and publishes the removal.
 local function drop(keys, limit, id, reason)
   local generation = string.match(redis.call('HGET', keys.states, id) or '', '^%d+') or '0'
   take(keys, id)

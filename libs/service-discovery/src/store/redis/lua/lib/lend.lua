@@ -2,8 +2,8 @@ local function loanOf(id)
   return 'loan ' .. id
 end
 
--- Gives a lease to an instance whose lease Redis has lost; how much of it was left is not known. Until the instance renews
--- it, another loss does not extend it: a dead instance would stay for as long as Redis goes on losing leases.
+-- Gives a full lease to an instance whose lease Redis has lost. Until the instance renews it, another loss does not
+-- extend it; a dead instance would otherwise stay for as long as Redis keeps losing leases.
 local function lend(keys, id, ttl)
   local ends = tonumber(redis.call('HGET', keys.meta, loanOf(id)))
   if not ends then

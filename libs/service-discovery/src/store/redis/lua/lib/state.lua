@@ -1,4 +1,4 @@
--- What changes about an instance while it is registered, as one text: ten words.
+-- The mutable data of an instance, as ten fields separated by spaces.
 local function readState(text)
   local generation, ttl, order, registeredAt, operator, health, announcedAt, announced, claim, lease =
     string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+) (%d+) (%a+)$')

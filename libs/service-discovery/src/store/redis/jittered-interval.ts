@@ -1,16 +1,16 @@
 import { type Clock, type Random, type Timer } from '../../common/index.js';
 
-/** A pulse that comes later than this shows that the process stood still. */
+/** A run that is later than this shows that the process was stalled. */
 const STALL_MS = 1_000;
 
-/** What happens at a pulse; must not reject. */
-export type PulseTask = (pulse: {
-  /** For how long, until now, this process stood still; 0 where it did not. */
+/** Must not reject. */
+export type IntervalTask = (run: {
+  /** How long this process was stalled until now, in milliseconds; 0 if it was not. */
   readonly stalledMs: number;
 }) => Promise<void>;
 
-/** Does something about once a second for as long as it runs. One never overlaps the next; no timer holds the process. */
-export class Pulse {
+/** Runs a task at a jittered interval. Runs never overlap, and the timer does not keep the process alive. */
+export class JitteredInterval {
   private timer: Timer | undefined;
   private running = false;
 
@@ -18,7 +18,7 @@ export class Pulse {
     private readonly clock: Clock,
     private readonly random: Random,
     private readonly intervalMs: number,
-    private readonly task: PulseTask,
+    private readonly task: IntervalTask,
   ) {}
 
   start(): void {
@@ -34,13 +34,13 @@ export class Pulse {
 
   private arm(): void {
     if (!this.running) return;
-    // A tenth earlier or later, so that processes do not fall into step.
+    // Up to a tenth earlier or later, so that processes do not synchronize.
     const ms = this.intervalMs * (0.9 + 0.2 * this.random());
     const due = this.clock.now() + ms;
-    this.timer = this.clock.setTimer(() => void this.beat(due), Math.ceil(ms), { keepAlive: false });
+    this.timer = this.clock.setTimer(() => void this.run(due), Math.ceil(ms), { keepAlive: false });
   }
 
-  private async beat(due: number): Promise<void> {
+  private async run(due: number): Promise<void> {
     const lateMs = this.clock.now() - due;
     await this.task({ stalledMs: lateMs > STALL_MS ? lateMs : 0 });
     this.arm();
