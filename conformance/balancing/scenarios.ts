@@ -63,7 +63,7 @@ async function flap(balancer: BalancerPart, size: number, flapping: number, peri
 
 export const balancingScenarios: readonly Scenario[] = [
   onBalancers(
-    'round robin over a list that flaps starves nobody',
+    'round robin over a list that flaps starves no instance',
     'while one instance comes and goes, another gets hardly any calls',
     ({ balancing }) => balancing?.roundRobin,
     async (balancers) => {

@@ -225,6 +225,7 @@ export {
   type NamedStrategies,
   type CustomStrategies,
   type StrategyName,
+  type PickArgs,
   type PickContext,
   type PickResult,
   type PriorityOptions,
@@ -238,7 +239,6 @@ export {
   type Strategy,
   type SubsetOptions,
   type UnavailableReason,
-  type Wish,
   type ZoneOptions,
 } from './balancing/index.js';
 export {

@@ -7,23 +7,23 @@ import { fakeInstance } from '../testing/fake-instance.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { createLoadBalancer } from './create-load-balancer.js';
 import { type LoadBalancer, type PickContext, type PickResult } from './load-balancer.js';
-import { type LoadBalancerDeps } from './load-balancer-deps.js';
+import { type LoadBalancerDeps } from './load-balancer.js';
 import { STRATEGIES } from './strategies/index.js';
-import { type Strategy } from './strategy.js';
-import { LoadBalancingStrategy, type LoadBalancingStrategyName } from './strategy-names.js';
+import { type Strategy } from './strategies/strategy.js';
+import { LoadBalancingStrategy, type LoadBalancingStrategyName } from './strategies/strategy-names.js';
 
 const NAMES = Object.values(LoadBalancingStrategy);
 const MOST = 12;
 
 interface Step {
-  /** By bits. */
+  /** As a bit mask. */
   readonly tried: number;
   readonly refusing: number;
   /** Which of the running calls ends. */
   readonly ends: number;
   readonly latencyMs: number;
   readonly key: number;
-  /** Which instance is sick from now on; beyond the last one: none is. */
+  /** The instance that is unhealthy from now on; none beyond the last one. */
   readonly sick: number;
 }
 
@@ -70,11 +70,11 @@ function run(
   });
 }
 
-describe('a choice that passes over some', () => {
-  /** The others have tests of their own: turns by weight are only as even, and chance finds the least busy in another order. */
+describe('a choice that skips some candidates', () => {
+  /** Not weighted round robin, which is equal only in fairness, nor least connections, which uses random numbers in another order. */
   const alike = NAMES.filter((name) => !['weighted_round_robin', 'least_connections', 'maglev'].includes(name));
 
-  it.each(alike)('is that among the others: %s', (name) => {
+  it.each(alike)('equals a choice from a list without them: %s', (name) => {
     const made = (adapt: (strategy: Strategy) => Strategy, seed: number): [LoadBalancer, ManualClock] => {
       const clock = new ManualClock();
       const factory = (deps: LoadBalancerDeps): Strategy => adapt(STRATEGIES[name](deps));
@@ -94,7 +94,7 @@ describe('a choice that passes over some', () => {
   });
 
   it.each(NAMES.filter((name) => name !== 'least_connections'))(
-    'makes no list of a long one: %s',
+    'does not copy a long list: %s',
     (name: LoadBalancingStrategyName) => {
       const count = 1_000;
       const balancer = createLoadBalancer(name, { random: seededRandom(1), clock: new ManualClock() });

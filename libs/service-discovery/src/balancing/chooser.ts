@@ -1,14 +1,13 @@
 import { type Clock } from '../common/index.js';
-import { type SlowStart } from './slow-start.js';
-import { type Candidate, choosePast, leftOf, type Strategy, type Wish } from './strategy.js';
+import { type SlowStart } from './load/slow-start.js';
+import { type Candidate, chooseSkipping, excluding, type PickArgs, type Strategy } from './strategies/strategy.js';
 
-/** So many are passed over one by one; more are taken out of the list. */
-const MOST_PASSED = 16;
-const NOBODY: readonly Candidate[] = [];
+/** Up to this many candidates are skipped one by one; beyond, the list is filtered. */
+const MAX_SKIPPED = 16;
+const NONE: readonly Candidate[] = [];
 
-/** Lets a strategy choose, past those who cannot take the call or must not yet. */
+/** Lets a strategy choose, skipping candidates that cannot take the call or have to skip turns during slow start. */
 export class Chooser {
-  /** @param slowStart knows who must not have its whole share yet */
   constructor(
     private readonly strategy: Strategy,
     private readonly slowStart: SlowStart | undefined,
@@ -16,49 +15,52 @@ export class Chooser {
   ) {}
 
   /**
-   * One of the base that was not tried and does not refuse; undefined where there is none. Asking about those alone that
-   * are chosen is cheaper than asking about all: a refusal is the exception. When it is not, all are asked.
+   * One of the base that was not tried and does not refuse; undefined if there is none. Refusals are rare, so only chosen
+   * candidates are asked at first; after a few refusals all of them are asked.
    * @param known the candidates by id
    */
-  willing(wish: Wish, known: ReadonlyMap<string, Candidate>): Candidate | undefined {
-    const { exclude, refusal } = wish.context;
-    let members = wish.base;
-    let passed = exclude === undefined || exclude.size === 0 ? NOBODY : triedOf(members, exclude, known);
-    for (let refused = 1; passed.length < members.length; refused++) {
-      const chosen = this.choose(members, wish, passed);
+  chooseAccepting(args: PickArgs, known: ReadonlyMap<string, Candidate>): Candidate | undefined {
+    const { exclude, refusal } = args.context;
+    let members = args.base;
+    let skipped = exclude === undefined || exclude.size === 0 ? NONE : triedOf(members, exclude, known);
+    for (let refused = 1; skipped.length < members.length; refused++) {
+      const chosen = this.choose(members, args, skipped);
       if (refusal?.(chosen.instance) === undefined) return chosen;
-      passed = [...passed, chosen];
+      skipped = [...skipped, chosen];
       if (refused < Math.log2(members.length)) continue;
-      members = leftOf(members, passed).filter(({ instance }) => refusal(instance) === undefined);
-      passed = NOBODY;
+      members = excluding(members, skipped).filter(({ instance }) => refusal(instance) === undefined);
+      skipped = NONE;
     }
     return undefined;
   }
 
   /**
-   * One of the members apart from those that are passed over, which are not all of them. One that starts slowly passes a
-   * part of its turns, where the strategy does not mind its weight by itself.
+   * One of the members without those skipped, which must not be all of them. If the strategy is not weighted, a candidate in
+   * slow start skips part of its turns.
    */
-  choose(members: readonly Candidate[], wish: Wish, passed: readonly Candidate[] = NOBODY): Candidate {
-    let chosen = this.chooseOf(members, wish, passed);
+  choose(members: readonly Candidate[], args: PickArgs, skipped: readonly Candidate[] = NONE): Candidate {
+    let chosen = this.chooseFrom(members, args, skipped);
     const { slowStart, strategy } = this;
     if (!slowStart?.isWarming(chosen.instance.instanceId)) return chosen;
-    const { isWeighted } = wish.key === undefined ? (strategy.fallback ?? strategy) : strategy;
+    const { isWeighted } = args.key === undefined ? (strategy.fallback ?? strategy) : strategy;
     if (isWeighted === true) return chosen;
     const now = this.clock.now();
-    const all = leftOf(members, passed);
-    let passing = passed;
-    while (members.length - passing.length > 1 && slowStart.passes(chosen.instance.instanceId, all, now, wish.key)) {
-      passing = [...passing, chosen];
-      chosen = this.chooseOf(members, wish, passing);
+    const all = excluding(members, skipped);
+    let skipping = skipped;
+    while (
+      members.length - skipping.length > 1 &&
+      slowStart.skipsTurn(chosen.instance.instanceId, all, now, args.key)
+    ) {
+      skipping = [...skipping, chosen];
+      chosen = this.chooseFrom(members, args, skipping);
     }
     return chosen;
   }
 
-  private chooseOf(members: readonly Candidate[], wish: Wish, passed: readonly Candidate[]): Candidate {
-    const isFew = passed.length <= MOST_PASSED;
-    if (members === wish.base && isFew) return choosePast(this.strategy, passed, wish);
-    return this.strategy.choose(leftOf(members, passed), wish);
+  private chooseFrom(members: readonly Candidate[], args: PickArgs, skipped: readonly Candidate[]): Candidate {
+    const isFew = skipped.length <= MAX_SKIPPED;
+    if (members === args.base && isFew) return chooseSkipping(this.strategy, skipped, args);
+    return this.strategy.choose(excluding(members, skipped), args);
   }
 }
 
@@ -67,7 +69,7 @@ function triedOf(
   exclude: ReadonlySet<string>,
   known: ReadonlyMap<string, Candidate>,
 ): readonly Candidate[] {
-  if (exclude.size > MOST_PASSED) return members.filter(({ instance }) => exclude.has(instance.instanceId));
+  if (exclude.size > MAX_SKIPPED) return members.filter(({ instance }) => exclude.has(instance.instanceId));
   const tried: Candidate[] = [];
   for (const instanceId of exclude) {
     const candidate = known.get(instanceId);

@@ -4,17 +4,17 @@ import { fakeInstance } from '../testing/fake-instance.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { SILENT } from '../model/index.js';
 import { createLoadBalancer } from './create-load-balancer.js';
-import { type LoadBalancerDeps } from './load-balancer-deps.js';
+import { type LoadBalancerDeps } from './load-balancer.js';
 import { type LoadBalancer, type PickResult } from './load-balancer.js';
 import { isStrategyName, type LoadBalancing, strategyName } from './load-balancing.js';
-import { LoadTracker } from './load-tracker.js';
+import { LoadTracker } from './load/load-tracker.js';
 import { resolveLoadBalancingOptions } from './resolve-load-balancing-options.js';
-import { type Candidate, type Strategy } from './strategy.js';
-import { LoadBalancingStrategy } from './strategy-names.js';
+import { type Candidate, type Strategy } from './strategies/strategy.js';
+import { LoadBalancingStrategy } from './strategies/strategy-names.js';
 
 const NAMES = Object.values(LoadBalancingStrategy);
 
-class Nobody implements LoadBalancer {
+class CustomBalancer implements LoadBalancer {
   constructor(readonly deps: LoadBalancerDeps) {}
   update(): void {}
   pick(): PickResult {
@@ -23,35 +23,35 @@ class Nobody implements LoadBalancer {
 }
 
 describe('createLoadBalancer', () => {
-  it.each(NAMES)('makes a balancer of the strategy %s with nothing else given', (name) => {
+  it.each(NAMES)('creates a balancer with the strategy %s and no dependencies', (name) => {
     const balancer = createLoadBalancer(name);
     balancer.update([fakeInstance({ instanceId: 'a' })]);
     expect(balancer.pick()).toMatchObject({ kind: 'picked', instance: { instanceId: 'a' } });
   });
 
-  it('hands clock, randomness and loads to a class or a factory, with defaults for what is left out', () => {
+  it('passes clock, random and loads to a class or a factory, with defaults for missing ones', () => {
     const clock = new ManualClock();
     const deps = { clock, random: seededRandom(1), loads: new LoadTracker({ clock }), events: SILENT };
     const options = resolveLoadBalancingOptions();
-    expect((createLoadBalancer(Nobody, deps) as Nobody).deps).toEqual({ ...deps, options });
-    const made = createLoadBalancer((given) => new Nobody(given)) as Nobody;
+    expect((createLoadBalancer(CustomBalancer, deps) as CustomBalancer).deps).toEqual({ ...deps, options });
+    const made = createLoadBalancer((given) => new CustomBalancer(given)) as CustomBalancer;
     expect(made.deps.random()).toBeLessThan(1);
     expect(made.deps.clock.now()).toBeGreaterThan(0);
     expect(made.deps.loads).toBeInstanceOf(LoadTracker);
   });
 
-  it('knows a class from a factory, in every way that either is written', () => {
+  it('tells a class from a factory however they are written', () => {
     const factories: LoadBalancing[] = [
-      (deps) => new Nobody(deps),
+      (deps) => new CustomBalancer(deps),
       function factory(deps: LoadBalancerDeps) {
-        return new Nobody(deps);
+        return new CustomBalancer(deps);
       },
     ];
-    const classes: LoadBalancing[] = [Nobody, class extends Nobody {}];
-    for (const given of [...factories, ...classes]) expect(createLoadBalancer(given)).toBeInstanceOf(Nobody);
+    const classes: LoadBalancing[] = [CustomBalancer, class extends CustomBalancer {}];
+    for (const given of [...factories, ...classes]) expect(createLoadBalancer(given)).toBeInstanceOf(CustomBalancer);
   });
 
-  it('makes balancers that share no counter: each service walks its own instances in turn', () => {
+  it('creates balancers without shared counters: the turns of one service do not affect another', () => {
     const [users, orders] = ['users', 'orders'].map((serviceName) => {
       const balancer = createLoadBalancer('round_robin', { random: () => 0 });
       balancer.update(['a', 'b'].map((instanceId) => fakeInstance({ serviceName, instanceId })));
@@ -67,7 +67,7 @@ describe('createLoadBalancer', () => {
     expect(picks).toEqual(['a', 'b', 'a', 'b'].flatMap((id) => [`users/${id}`, `orders/${id}`]));
   });
 
-  it('lets the balancers of one service share what is known of its load', () => {
+  it('lets the balancers of one service share its loads', () => {
     const loads = new LoadTracker();
     const [one, other] = [
       createLoadBalancer('round_robin', { loads }),
@@ -91,7 +91,7 @@ describe('createLoadBalancer', () => {
     return undefined;
   };
 
-  describe("with a strategy of the user's own", () => {
+  describe('with a custom strategy', () => {
     class Last implements Strategy {
       constructor(readonly deps: LoadBalancerDeps) {}
       choose(candidates: readonly Candidate[]): Candidate {
@@ -105,13 +105,13 @@ describe('createLoadBalancer', () => {
     };
     const sick = fakeInstance({ instanceId: 'c', healthStatus: 'unhealthy' });
 
-    it('puts the filters before it, be it a class or made by a factory', () => {
+    it('applies the filters before a class or a factory', () => {
       expect(picked(createLoadBalancer(Last))).toBe('b');
       expect(picked(createLoadBalancer((deps) => new Last(deps)))).toBe('b');
       expect(picked(createLoadBalancer({ strategy: Last }))).toBe('b');
     });
 
-    it('finds it by its name, also in place of a built-in one', () => {
+    it('finds it by name, also in place of a built-in one', () => {
       const strategies = { last: Last, random: (deps: LoadBalancerDeps) => new Last(deps) };
       expect(picked(createLoadBalancer('last' as never, { strategies }))).toBe('b');
       expect(picked(createLoadBalancer({ strategy: 'random' }, { strategies }))).toBe('b');
@@ -119,7 +119,7 @@ describe('createLoadBalancer', () => {
       expect(isStrategyName('last')).toBe(false);
     });
 
-    it('hands it the options that stand beside it', () => {
+    it('passes it the options given beside it', () => {
       let made: Last | undefined;
       createLoadBalancer({ strategy: (deps) => (made = new Last(deps)), uncheckedThreshold: 0.25 });
       expect(made?.deps.options.uncheckedThreshold).toBe(0.25);
@@ -132,18 +132,18 @@ describe('createLoadBalancer', () => {
     ['null', () => null, null],
     ['instances of an empty class', class {}, {}],
     ['half a balancer', () => ({ pick: () => undefined }), { pick: expect.any(Function) }],
-  ])('refuses what makes %s, and says what has to be made', (_what, make, value) => {
+  ])('rejects a factory that creates %s, and names what it has to create', (_what, make, value) => {
     const expected = expect.stringContaining('a Strategy, with choose(), or a LoadBalancer, with update() and pick()');
     expect(problemOf(make)).toEqual([{ path: 'loadBalancing', value, expected }]);
     expect(problemOf({ strategy: make })).toEqual([{ path: 'loadBalancing.strategy', value, expected }]);
   });
 
-  it('takes the default strategy where options name none', () => {
+  it('uses the default strategy for options without one', () => {
     expect(createLoadBalancer({}).explain?.().strategy).toBe('round_robin');
     expect(createLoadBalancer({ strategy: 'random' }).explain?.().strategy).toBe('random');
   });
 
-  it('names a wrong strategy among options by its path, and wrong options beside it', () => {
+  it('reports a wrong strategy in options by its path, together with wrong options', () => {
     expect(problemOf({ strategy: 'fastest', uncheckedThreshold: 2 })).toMatchObject([
       { path: 'loadBalancing.strategy', value: 'fastest' },
       { path: 'loadBalancing.uncheckedThreshold', value: 2, expected: 'a number from 0 to 1' },
@@ -151,7 +151,7 @@ describe('createLoadBalancer', () => {
   });
 
   it.each(['fastest', '', 'toString', '__proto__', 5, null, undefined])(
-    'refuses %p and names what there is',
+    'rejects %p and lists the strategies',
     (strategy) => {
       const expected = `one of ${NAMES.join(', ')}, or a Strategy or LoadBalancer class or factory, or options`;
       expect(problemOf(strategy)).toEqual([{ path: 'loadBalancing', value: strategy, expected }]);
@@ -160,7 +160,7 @@ describe('createLoadBalancer', () => {
   );
 });
 
-describe('a strategy that is misspelled', () => {
+describe('a misspelled strategy', () => {
   it.each([
     ['round-robin', 'round_robin'],
     ['roundrobin', 'round_robin'],
@@ -168,18 +168,19 @@ describe('a strategy that is misspelled', () => {
     ['consistent-hash', 'consistent_hash'],
     ['maglevv', 'maglev'],
     ['frist', 'first'],
-  ])('%s is refused with what was meant', (given, meant) => {
-    const strategies = { first: (deps: LoadBalancerDeps) => new Nobody(deps) };
+  ])('%s is rejected with a suggestion', (given, meant) => {
+    const strategies = { first: (deps: LoadBalancerDeps) => new CustomBalancer(deps) };
     const refused = expect.objectContaining({ message: expect.stringContaining(`(did you mean "${meant}"?)`) });
     expect(() => createLoadBalancer(given as never, { strategies })).toThrow(refused);
   });
 });
 
 describe('strategyName', () => {
-  it('is the name of the strategy, the class or the function', () => {
-    const anonymous = [() => new Nobody({} as LoadBalancerDeps)][0] as LoadBalancing;
-    expect((['p2c_ewma', Nobody, anonymous] as const).map(strategyName)).toEqual(['p2c_ewma', 'Nobody', 'custom']);
-    const settings: LoadBalancing[] = [{ strategy: Nobody }, { strategy: 'random' }, {}];
-    expect(settings.map(strategyName)).toEqual(['Nobody', 'random', 'round_robin']);
+  it('returns the name of the strategy, the class or the function', () => {
+    const anonymous = [() => new CustomBalancer({} as LoadBalancerDeps)][0] as LoadBalancing;
+    const given: LoadBalancing[] = ['p2c_ewma', CustomBalancer, anonymous];
+    expect(given.map(strategyName)).toEqual(['p2c_ewma', 'CustomBalancer', 'custom']);
+    const settings: LoadBalancing[] = [{ strategy: CustomBalancer }, { strategy: 'random' }, {}];
+    expect(settings.map(strategyName)).toEqual(['CustomBalancer', 'random', 'round_robin']);
   });
 });

@@ -1,27 +1,27 @@
 import { InvalidConfigurationError, systemClock, systemRandom } from '../common/index.js';
 import { SILENT } from '../model/index.js';
-import { type LoadBalancerDeps } from './load-balancer-deps.js';
-import { type LoadBalancer } from './load-balancer.js';
+import { type LoadBalancer, type LoadBalancerDeps } from './load-balancer.js';
 import {
   type LoadBalancing,
   resolveLoadBalancing,
   type NamedStrategies,
   type StrategyMaker,
 } from './load-balancing.js';
-import { LoadTracker } from './load-tracker.js';
+import { LoadTracker } from './load/load-tracker.js';
 import { StrategyBalancer } from './strategy-balancer.js';
-import { type Strategy } from './strategy.js';
+import { type Strategy } from './strategies/strategy.js';
 
-/** What `createLoadBalancer` may be given; everything has a default. */
+/** The optional dependencies of `createLoadBalancer`. */
 export interface CreateLoadBalancerDeps extends Partial<Omit<LoadBalancerDeps, 'options'>> {
-  /** Strategies of the user's own that may be named. @default none */
+  /** Custom strategies, by the names that `loadBalancing` may use. @default none */
   strategies?: NamedStrategies;
 }
 
 /**
- * A load balancer for one service. It keeps state, so each service needs one of its own.
- * @param deps by default the system's clock and randomness, a load tracker that nobody else uses, no listener
- * @throws InvalidConfigurationError when there is no such strategy, an option is wrong, or the class or factory makes something else
+ * Creates a load balancer for one service. It has state, so each service needs its own.
+ * @param deps by default the system clock, `Math.random`, a load tracker of its own and no event sink
+ * @throws InvalidConfigurationError when the strategy is unknown, an option is invalid, or the class or factory creates
+ *   something else
  */
 export function createLoadBalancer(loadBalancing: LoadBalancing, deps: CreateLoadBalancerDeps = {}): LoadBalancer {
   const { name, make, options } = resolveLoadBalancing(loadBalancing, { strategies: deps.strategies });
@@ -38,7 +38,7 @@ export function createLoadBalancer(loadBalancing: LoadBalancing, deps: CreateLoa
   if (isLoadBalancer(made)) return made;
   const expected =
     'a class or factory that makes a Strategy, with choose(), or a LoadBalancer, with update() and pick()';
-  // What was made says more than the function that made it.
+  // The object that was created is more helpful in the error than the function that created it.
   throw new InvalidConfigurationError([{ path: pathOf(loadBalancing), value: made, expected }]);
 }
 
@@ -59,7 +59,7 @@ function isLoadBalancer(made: unknown): made is LoadBalancer {
   return typeof pick === 'function' && typeof update === 'function';
 }
 
-/** A class cannot be called, a factory should not be constructed; the methods on the prototype tell which it is. */
+/** A class cannot be called, and a factory should not be constructed. Compiled classes show by the methods of their prototype. */
 function isConstructor(make: StrategyMaker): make is Extract<StrategyMaker, new (...args: never[]) => unknown> {
   const { prototype } = make as { prototype?: Partial<LoadBalancer & Strategy> };
   if (typeof prototype?.pick === 'function' || typeof prototype?.choose === 'function') return true;

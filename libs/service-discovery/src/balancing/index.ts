@@ -1,14 +1,20 @@
-/** Which instance takes a call: filters, strategies, load metrics. */
+/** Chooses the instance for a call: filters, strategies, load. */
 export {
   type LoadBalancer,
+  type LoadBalancerDeps,
   type PickContext,
   type PickResult,
   type Refusal,
   type SelectionCriteria,
 } from './load-balancer.js';
-export { CRITERIA_NAMES, findCriteriaProblems, tagsOf } from './criteria.js';
-export { type UnavailableReason, WHY_UNAVAILABLE } from './unavailable-reason.js';
-export { type BalancingExplanation, type FilterStage, type InstanceExplanation } from './explanation.js';
+export { CRITERIA_NAMES, findCriteriaProblems, tagsOf } from './selection/criteria.js';
+export {
+  type BalancingExplanation,
+  type FilterStage,
+  type InstanceExplanation,
+  type UnavailableReason,
+  WHY_UNAVAILABLE,
+} from './selection/explanation.js';
 export { createLoadBalancer, type CreateLoadBalancerDeps } from './create-load-balancer.js';
 export {
   type LoadBalancerConstructor,
@@ -35,9 +41,8 @@ export {
   type ZoneOptions,
 } from './load-balancing-options.js';
 export { type ResolvedLoadBalancingOptions, resolveLoadBalancingOptions } from './resolve-load-balancing-options.js';
-export { type LoadBalancerDeps } from './load-balancer-deps.js';
-export { selectServing } from './eligibility.js';
-export { type EligibleResult, selectEligible } from './select-eligible.js';
+export { selectServing } from './selection/eligibility.js';
+export { type EligibleResult, selectEligible } from './selection/select-eligible.js';
 export {
   DEFAULT_HASH_OPTIONS,
   type HashOptions,
@@ -45,8 +50,13 @@ export {
   type KeylessStrategyName,
   type ResolvedHashOptions,
   resolveHashOptions,
-} from './hash-options.js';
-export { hashKeyOf, type HashRequest, type HashSource } from './hash-source.js';
-export { DEFAULT_LOAD_TRACKER_OPTIONS, InstanceLoad, LoadTracker, type LoadTrackerOptions } from './load-tracker.js';
-export { type Candidate, type Strategy, type Wish } from './strategy.js';
-export { LoadBalancingStrategy, type LoadBalancingStrategyName } from './strategy-names.js';
+} from './strategies/hash-options.js';
+export { hashKeyOf, type HashRequest, type HashSource } from './strategies/hash-source.js';
+export {
+  DEFAULT_LOAD_TRACKER_OPTIONS,
+  InstanceLoad,
+  LoadTracker,
+  type LoadTrackerOptions,
+} from './load/load-tracker.js';
+export { type Candidate, type Strategy, type PickArgs } from './strategies/strategy.js';
+export { LoadBalancingStrategy, type LoadBalancingStrategyName } from './strategies/strategy-names.js';

@@ -7,13 +7,13 @@ import { createLoadBalancer } from './create-load-balancer.js';
 import { type LoadBalancing } from './load-balancing.js';
 
 const UPDATES = 60;
-/** The present list, and the ones that stand in plans which nobody has asked for since. */
+/** The current list, and those in plans that were not used since. */
 const AT_MOST = 6;
 
 async function collectGarbage(): Promise<void> {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
-  // What a WeakRef has given stays until the turn is over.
+  // A dereferenced WeakRef keeps its target alive until the end of the job.
   await new Promise((resolve) => setImmediate(resolve));
   collect();
 }
@@ -25,13 +25,13 @@ it.each<[string, LoadBalancing]>([
   ['maglev', 'maglev'],
   ['consistent_hash in zones', { strategy: 'consistent_hash', zone: { prefer: 'a' } }],
   ['maglev with slow start', { strategy: 'maglev', slowStart: {} }],
-])('%s lets go of the lists that updates replace', async (_name, balancing) => {
+])('%s releases the lists that updates replace', async (_name, balancing) => {
   const balancer = createLoadBalancer(balancing, { random: seededRandom(1) });
   const lists: WeakRef<object>[] = [];
   const update = (round: number): void => {
     const list = Array.from({ length: 20 }, (_, index) =>
       fakeInstance({
-        // Somebody comes and goes, and somebody falls ill and recovers, so that each update makes plans anew.
+        // One instance comes and goes and one becomes unhealthy and recovers, so that each update makes new plans.
         instanceId: `10.0.0.${index === 0 ? `${round % 3}:81` : `${index}:80`}`,
         zone: index % 2 === 0 ? 'a' : 'b',
         status: round % 20 === index ? 'unhealthy' : 'healthy',

@@ -1,35 +1,39 @@
-import { type Outcome } from '../common/index.js';
-import { type ServiceInstance } from '../model/index.js';
-import { type BalancingExplanation } from './explanation.js';
-import { type HashRequest } from './hash-source.js';
-import { type UnavailableReason } from './unavailable-reason.js';
+import { type Clock, type Outcome, type Random } from '../common/index.js';
+import { type EventSink, type ServiceInstance } from '../model/index.js';
+import { type LoadTracker } from './load/load-tracker.js';
+import { type ResolvedLoadBalancingOptions } from './resolve-load-balancing-options.js';
+import { type BalancingExplanation, type UnavailableReason } from './selection/explanation.js';
+import { type HashRequest } from './strategies/hash-source.js';
 
-/** What a caller wants of an instance. What is undefined counts as left out. */
+/** What a caller requires of an instance, and the zone that it prefers. Undefined counts as left out. */
 export interface SelectionCriteria {
   /** A semver range, such as `^1.2`. Instances without a version do not match. */
   version?: string | undefined;
-  /** Every tag must be there. */
+  /** The instance must have every one of these tags. */
   tags?: readonly string[] | ReadonlySet<string> | undefined;
-  /** Instances of this zone come first; the others follow when it has none that is as healthy. */
+  /** Prefers instances in this zone; others are used when the zone has none that is as healthy. */
   zone?: string | undefined;
 }
 
-/** Why an instance cannot take a call just now. */
+/** Why an instance cannot take a call now. */
 export type Refusal = 'circuit_open' | 'at_capacity';
 
-/** What one pick should mind. */
+/** What one pick takes into account. */
 export interface PickContext extends Omit<SelectionCriteria, 'tags'>, HashRequest {
-  /** Every tag must be there. */
+  /** The instance must have every one of these tags. */
   tags?: readonly string[];
   /** Ids of instances tried before: avoided while there is another one. */
   exclude?: ReadonlySet<string>;
-  /** Ids of outliers that were ejected: taken only if no other instance that may be called is left, not even a tried one. */
+  /** Ids of ejected outliers: used only if no other callable instance is left, not even one tried before. */
   avoid?: ReadonlySet<string>;
-  /** Ids of instances that refused a connection a moment ago: taken only if no other is left, not even an unhealthy one. */
+  /** Ids of instances that refused a connection a moment ago: used only if no other is left, not even an unhealthy one. */
   unreachable?: ReadonlySet<string>;
-  /** Why an instance cannot take a call just now; then it is not picked. No unhealthy one stands in for one at capacity. */
+  /**
+   * Why an instance cannot take a call now; it is not picked then. Unhealthy instances do not stand in for one that is at
+   * capacity.
+   */
   refusal?: (instance: ServiceInstance) => Refusal | undefined;
-  /** `Clock.now()`, where the caller has just looked. @default it is asked where it matters */
+  /** `Clock.now()`, if the caller has just read it. @default read when needed */
   now?: number;
 }
 
@@ -37,21 +41,34 @@ export type PickResult =
   | {
       readonly kind: 'picked';
       readonly instance: ServiceInstance;
-      /** Whether it is unhealthy, and was picked as no other instance can take the call. @default false */
+      /** Whether the instance is unhealthy and was picked because no other can take the call. @default false */
       readonly failOpen?: boolean;
       /**
-       * To be called on the result once when the attempt has ended; later calls do nothing. Feeds the strategy's load state.
-       * @param now `Clock.now()`, where the caller has just looked
+       * Call this once, on the result, when the attempt has ended; later calls do nothing. It updates the load that strategies
+       * go by.
+       * @param now `Clock.now()`, if the caller has just read it
        */
       done(outcome: Outcome, now?: number): void;
     }
   | { readonly kind: 'unavailable'; readonly reason: UnavailableReason };
 
-/** Chooses one of a service's instances. Every implementation passes `loadBalancerContract` of `./testing`. */
+/** Picks an instance of one service for each call. Every implementation passes `loadBalancerContract` of `./testing`. */
 export interface LoadBalancer {
-  /** Takes over the present instances. What is known of an instance (load, latency) stays as long as its id stays. */
+  /** Replaces the list of instances. An instance's load and latency are kept as long as its id stays listed. */
   update(instances: readonly ServiceInstance[]): void;
   pick(context?: PickContext): PickResult;
-  /** What `pick` would go by now, instance by instance. Changes nothing. Every built-in balancer has it. */
+  /** Explains, instance by instance, what `pick` would do now. Changes nothing. Every built-in balancer has it. */
   explain?(context?: PickContext): BalancingExplanation;
+}
+
+/** What a load balancer or a strategy is created with. */
+export interface LoadBalancerDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The load of the service's instances; balancers of one service may share it. */
+  readonly loads: LoadTracker;
+  /** Receives the events of panic and failing open. */
+  readonly events: EventSink;
+  /** The options given beside the strategy, with every default filled in. */
+  readonly options: ResolvedLoadBalancingOptions;
 }

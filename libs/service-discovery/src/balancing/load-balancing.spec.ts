@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { type LoadBalancing, mergeLoadBalancing, resolveLoadBalancing } from './load-balancing.js';
 
 describe('resolveLoadBalancing', () => {
-  it('makes a name, its options and what makes the strategy out of every way to say how to balance', () => {
+  it('resolves a name, a factory, a class and options to a name, a maker and options', () => {
     const make: LoadBalancing = () => ({ choose: (candidates) => candidates[0]! });
     expect(resolveLoadBalancing('random')).toMatchObject({ name: 'random', options: { slowStart: false } });
     expect(resolveLoadBalancing(make)).toMatchObject({ name: 'make', make });
@@ -27,7 +27,7 @@ describe('mergeLoadBalancing', () => {
       { strategy: undefined, panicThreshold: 0 },
       { strategy: 'random', panicThreshold: 0, uncheckedThreshold: 0 },
     ],
-  ])('lays %s', (_what, base, over, merged) => {
+  ])('merges %s', (_what, base, over, merged) => {
     expect(mergeLoadBalancing(base, over)).toEqual(merged);
   });
 });

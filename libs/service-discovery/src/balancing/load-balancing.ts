@@ -1,28 +1,27 @@
 import { InvalidConfigurationError, isRecord, OptionValidator, suggest } from '../common/index.js';
-import { type LoadBalancerDeps } from './load-balancer-deps.js';
-import { type LoadBalancer } from './load-balancer.js';
+import { type LoadBalancer, type LoadBalancerDeps } from './load-balancer.js';
 import { type LoadBalancingOptions } from './load-balancing-options.js';
 import { type ResolvedLoadBalancingOptions, resolveLoadBalancingOptions } from './resolve-load-balancing-options.js';
 import { STRATEGIES } from './strategies/index.js';
-import { type Strategy } from './strategy.js';
-import { DEFAULT_LOAD_BALANCING_STRATEGY, type LoadBalancingStrategyName } from './strategy-names.js';
+import { type Strategy } from './strategies/strategy.js';
+import { DEFAULT_LOAD_BALANCING_STRATEGY, type LoadBalancingStrategyName } from './strategies/strategy-names.js';
 
-/** Makes a strategy of the user's own, or a whole load balancer, which has to mind the options by itself. */
+/** Creates a custom strategy, or a whole load balancer, which then has to apply the options itself. */
 export type LoadBalancerFactory = (deps: LoadBalancerDeps) => LoadBalancer | Strategy;
 
-/** A class of the user's own. */
+/** A class that is a custom strategy or load balancer. */
 export type LoadBalancerConstructor = new (deps: LoadBalancerDeps) => LoadBalancer | Strategy;
 
 export type StrategyMaker = LoadBalancerFactory | LoadBalancerConstructor;
 
 /**
- * Strategies of the user's own, by the names that stand for them in options, variables and queries. {@link CustomStrategies}
- * tells the compiler of the names.
+ * Custom strategies, by the names used for them in options, environment variables and query parameters.
+ * {@link CustomStrategies} tells the compiler these names.
  */
 export type NamedStrategies = Readonly<Record<string, StrategyMaker>>;
 
 /**
- * The names of the app's own strategies, so that the compiler accepts them, and refuses a typo.
+ * The names of an app's custom strategies, so that the compiler accepts them and rejects typos.
  *
  * @example
  * declare module 'nest-service-discovery' {
@@ -34,24 +33,24 @@ export type NamedStrategies = Readonly<Record<string, StrategyMaker>>;
 export interface CustomStrategies {}
 
 /**
- * The name of a built-in strategy, or one of {@link CustomStrategies}. A name that is only known at run time is given
- * `as StrategyName`: it is checked where it is taken.
+ * The name of a built-in strategy or of one of {@link CustomStrategies}. Pass a name that is only known at run time
+ * `as StrategyName`; it is validated there.
  */
 export type StrategyName = keyof (Record<LoadBalancingStrategyName, unknown> & CustomStrategies);
 
-/** A strategy: the name of a built-in one, or of one of {@link CustomStrategies}, or a factory or class. */
+/** A strategy: the name of a built-in one or of one of {@link CustomStrategies}, or a factory or class. */
 export type LoadBalancingStrategyChoice = StrategyName | StrategyMaker;
 
-/** A strategy with options. */
+/** A strategy and its options. */
 export interface LoadBalancingSettings extends Partial<LoadBalancingOptions> {
   /** @default 'round_robin' */
   strategy?: LoadBalancingStrategyChoice;
 }
 
-/** How to balance: a strategy, by its name or made by a factory or class of the user's own, or one with options. */
+/** How to balance: a strategy (a name, or a custom factory or class), or one with options. */
 export type LoadBalancing = LoadBalancingStrategyChoice | LoadBalancingSettings;
 
-/** What a {@link LoadBalancing} means. */
+/** A {@link LoadBalancing} with the strategy looked up and every default filled in. */
 export interface ResolvedLoadBalancing {
   readonly name: string;
   readonly make: StrategyMaker;
@@ -59,8 +58,8 @@ export interface ResolvedLoadBalancing {
 }
 
 /**
- * Checks how to balance, and fills in the defaults.
- * @throws InvalidConfigurationError naming everything wrong: an unknown strategy, options
+ * Validates a {@link LoadBalancing} and fills in the defaults.
+ * @throws InvalidConfigurationError naming everything that is wrong: an unknown strategy, invalid options
  */
 export function resolveLoadBalancing(
   loadBalancing: LoadBalancing,
@@ -78,8 +77,7 @@ export function resolveLoadBalancing(
 }
 
 /**
- * Lays one way to balance over another, option by option: what says nothing of the strategy, or of an option, leaves
- * it as it is.
+ * Merges two settings option by option: a strategy or an option that `over` does not set keeps its value from `base`.
  */
 export function mergeLoadBalancing(
   base: LoadBalancing | undefined,
@@ -94,12 +92,12 @@ export function mergeLoadBalancing(
   return merged;
 }
 
-/** Whether a text, such as one from a query, names a strategy: a built-in one, or one of the user's own. */
+/** Whether a value, such as a query parameter, is the name of a built-in or custom strategy. */
 export function isStrategyName(name: unknown, strategies: NamedStrategies = {}): name is StrategyName {
   return typeof name === 'string' && findStrategy(name, strategies) !== undefined;
 }
 
-/** What to call a strategy in events and on the dashboard: its name, or that of the user's class or function. */
+/** The name of a strategy for events and views: its own, or that of the custom class or function. */
 export function strategyName(loadBalancing: LoadBalancing): string {
   const { strategy } = settingsOf(loadBalancing);
   if (typeof strategy === 'string') return strategy;
@@ -109,12 +107,12 @@ export function strategyName(loadBalancing: LoadBalancing): string {
 function expectedLoadBalancing(given: unknown, strategies: NamedStrategies): string {
   const names = [...Object.keys(STRATEGIES), ...Object.keys(strategies)];
   const meant = typeof given === 'string' ? suggest(given, names) : '';
-  // All names stand here already, where none is near.
+  // Without a near match, the hint lists all names, which the message already does.
   const hint = meant.startsWith(' (') ? meant : '';
   return `one of ${names.join(', ')}, or a Strategy or LoadBalancer class or factory, or options${hint}`;
 }
 
-/** Names of the user's own come first: a built-in strategy may be replaced. */
+/** Custom names come first, so that a built-in strategy can be replaced. */
 function findStrategy(name: string, strategies: NamedStrategies): StrategyMaker | undefined {
   if (Object.hasOwn(strategies, name)) return strategies[name];
   return Object.hasOwn(STRATEGIES, name) ? STRATEGIES[name as LoadBalancingStrategyName] : undefined;

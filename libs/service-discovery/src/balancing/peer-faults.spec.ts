@@ -46,7 +46,7 @@ function countsOf(ids: readonly string[]): Record<string, number> {
 /** What other balancers get wrong; docs/peer-faults.md tells of it, and `npm run conformance` shows it. */
 describe('the faults of other balancers', () => {
   it.each(['round_robin', 'weighted_round_robin'] as const)(
-    'round robin over a list that flaps starves nobody: %s',
+    'round robin over a list that flaps starves no instance: %s',
     (strategy) => {
       for (const period of [1, 2, 3, 7]) {
         for (const flapping of ['a', 'b', 'c', 'd']) {

@@ -1,43 +1,43 @@
 import { type PickContext } from './load-balancer.js';
 import { type Plan } from './plan.js';
 
-/** A service's callers ask by few criteria: beyond this, somebody makes them up. */
+/** Far more criteria than a service's callers use; bounds the cache against callers that generate them. */
 const CRITERIA_LIMIT = 64;
 const NONE: ReadonlySet<string> = new Set();
 
 /** The plans of picks with the same criteria. */
 interface Entry {
-  usual?: Dated;
-  /** While there are outliers, or instances out of reach. */
-  avoiding?: Dated & { readonly avoid: readonly string[]; readonly unreachable: readonly string[] };
+  usual?: CachedPlan;
+  /** For picks while there are outliers or unreachable instances. */
+  avoiding?: CachedPlan & { readonly avoid: readonly string[]; readonly unreachable: readonly string[] };
 }
 
-interface Dated {
+interface CachedPlan {
   readonly revision: number;
   readonly plan: Plan;
 }
 
-/** Remembers plans by what a pick asks for, so that each is worked out once as long as nothing changes. */
+/** Caches plans by the criteria of a pick, so that each is made once until something changes. */
 export class PlanCache {
   private readonly usual: Entry = {};
   private readonly entries = new Map<string, Entry>();
   private revision = 0;
 
-  /** @param make works a plan out; `before` is what it was when it was last asked for */
+  /** @param make makes a plan; `before` is the previous one for the same criteria */
   constructor(private readonly make: (context: PickContext, before?: Plan) => Plan) {}
 
-  /** Everything has to be worked out again. */
-  renew(): void {
+  /** Makes every plan outdated. */
+  invalidate(): void {
     this.revision++;
   }
 
   /**
-   * The plan of a pick, apart from whom it has tried and who refuses it.
+   * The plan of a pick, ignoring which instances it has tried and which refuse it.
    * @param route the version that a route sends the pick to
    */
   for(context: PickContext, route: string | undefined): Plan {
     const { version, tags, zone, headers, avoid = NONE, unreachable = NONE } = context;
-    const entry = isUnspecific(context, route) ? this.usual : this.entryOf(context, route);
+    const entry = hasDefaultCriteria(context, route) ? this.usual : this.entryOf(context, route);
     if (avoid.size === 0 && unreachable.size === 0) {
       if (entry.usual?.revision !== this.revision) {
         const plan = this.make({ version, tags, zone, headers }, entry.usual?.plan);
@@ -46,11 +46,11 @@ export class PlanCache {
       return entry.usual.plan;
     }
     const { avoiding } = entry;
-    const isKnown =
+    const isCurrent =
       avoiding?.revision === this.revision &&
       isSame(avoiding.avoid, avoid) &&
       isSame(avoiding.unreachable, unreachable);
-    if (isKnown) return avoiding.plan;
+    if (isCurrent) return avoiding.plan;
     const plan = this.make({ version, tags, zone, headers, avoid, unreachable }, avoiding?.plan);
     entry.avoiding = { revision: this.revision, plan, avoid: [...avoid], unreachable: [...unreachable] };
     return plan;
@@ -67,8 +67,8 @@ export class PlanCache {
   }
 }
 
-/** Whether a pick asks for nothing that not every other one wants, too. */
-export function isUnspecific({ version, tags, zone }: PickContext, route: string | undefined): boolean {
+/** Whether a pick asks for no version, tag, zone or route. */
+export function hasDefaultCriteria({ version, tags, zone }: PickContext, route: string | undefined): boolean {
   return (
     version === undefined && zone === undefined && route === undefined && (tags === undefined || tags.length === 0)
   );

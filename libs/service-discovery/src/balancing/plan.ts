@@ -1,83 +1,83 @@
 import { type ServiceInstance } from '../model/index.js';
-import { type Selection } from './eligibility.js';
-import { type Pool } from './pools.js';
-import { candidatesOf, type Roster } from './roster.js';
-import { type Candidate, type Wish } from './strategy.js';
-import { type UnavailableReason } from './unavailable-reason.js';
+import { type CandidateList, candidatesOf } from './candidate-list.js';
+import { type Selection } from './selection/eligibility.js';
+import { type UnavailableReason } from './selection/explanation.js';
+import { type Pool } from './selection/pools.js';
+import { type Candidate, type PickArgs, type Strategy } from './strategies/strategy.js';
 
 /** A pool as a strategy sees it. */
-export interface CandidatePool extends Pool<Candidate>, Weighed {
+export interface CandidatePool extends Pool<Candidate>, WeightedMembers {
   readonly members: readonly Candidate[];
-  readonly lineup: Lineup;
+  readonly registeredList: RegisteredList;
 }
 
-/** Candidates, and what they weighed at a time. */
-interface Weighed {
+/** Candidates and the weights that they had when the list was made. */
+interface WeightedMembers {
   readonly members: readonly Candidate[];
   readonly weights: readonly number[];
 }
 
 /**
- * All who are registered where a pool is, found when somebody asks. It holds nothing of the plans before, which would hold
- * those before them.
+ * All registered candidates of a pool, computed when first needed. It keeps the members of the list before it rather than
+ * that list itself, which would keep all earlier ones alive.
  */
-export class Lineup {
-  private found: Weighed | undefined;
+export class RegisteredList {
+  private computed: WeightedMembers | undefined;
 
   /**
-   * @param roster as it is: an update that changes nothing for picks renews the list, and not the plan
-   * @param known what was found when somebody asked for the last time
+   * @param source as it was when the plan was made: an update that changes nothing for picks replaces its list, not the plan
+   * @param previous the members of the list before this one, if they were computed
    */
   constructor(
     private readonly pool: Pool,
-    private readonly roster: Pick<Roster, 'list' | 'candidates'>,
-    private readonly known?: Weighed,
+    private readonly source: Pick<CandidateList, 'list' | 'candidates'>,
+    private readonly previous?: WeightedMembers,
   ) {}
 
-  get last(): Weighed | undefined {
-    return this.found ?? this.known;
+  get last(): WeightedMembers | undefined {
+    return this.computed ?? this.previous;
   }
 
   readonly members = (): readonly Candidate[] => {
-    this.found ??= steady(candidatesOf(this.pool.registered(), this.roster), this.known);
-    return this.found.members;
+    this.computed ??= reuseIfUnchanged(candidatesOf(this.pool.registered(), this.source), this.previous);
+    return this.computed.members;
   };
 }
 
-/** What the picks of one kind choose from. */
+/** What picks with the same criteria choose from. */
 export interface Plan {
-  /** Why there is nobody; then there is no pool either. */
+  /** Why no instance can be picked; there are no pools then. */
   readonly unavailable?: UnavailableReason;
   readonly pools: readonly CandidatePool[];
-  readonly fit: readonly ServiceInstance[];
+  readonly usable: readonly ServiceInstance[];
   readonly healthyShare: number;
   readonly isPanic: boolean;
-  /** Whether the instances are unhealthy, as no other can take such calls. */
+  /** Whether the pools hold unhealthy instances because no other can take such calls. */
   readonly isFailOpen: boolean;
 }
 
 /**
  * The plan for a selection.
- * @param before the plan of such picks until now: of pools that are as they were, the lists stay the same, and with
- *   them what strategies worked out for them
+ * @param before the previous plan for the same criteria: pools that have not changed keep their arrays, and with them what
+ *   strategies have cached for them
  */
-export function planFor(selection: Selection, roster: Roster, before?: Plan): Plan {
+export function planFor(selection: Selection, candidateList: CandidateList, before?: Plan): Plan {
   const { survey, isPanic } = selection;
   const healthyShare = survey?.healthyShare ?? 1;
   if (selection.kind === 'unavailable') {
-    return { unavailable: selection.reason, pools: [], fit: [], healthyShare, isPanic, isFailOpen: false };
+    return { unavailable: selection.reason, pools: [], usable: [], healthyShare, isPanic, isFailOpen: false };
   }
-  const { list, candidates } = roster;
+  const { list, candidates } = candidateList;
   const pools = selection.pools.map((pool): CandidatePool => {
-    const known = before?.pools.find(({ name }) => name === pool.name);
-    const { members, weights } = steady(candidatesOf(pool.members, roster), known);
-    const lineup = new Lineup(pool, { list, candidates }, known?.lineup.last);
-    return { ...pool, members, weights, lineup, registered: lineup.members };
+    const previous = before?.pools.find(({ name }) => name === pool.name);
+    const { members, weights } = reuseIfUnchanged(candidatesOf(pool.members, candidateList), previous);
+    const registeredList = new RegisteredList(pool, { list, candidates }, previous?.registeredList.last);
+    return { ...pool, members, weights, registeredList, registered: registeredList.members };
   });
-  return { pools, fit: selection.fit, healthyShare, isPanic, isFailOpen: selection.isFailOpen };
+  return { pools, usable: selection.usable, healthyShare, isPanic, isFailOpen: selection.isFailOpen };
 }
 
-/** The pool that a number in [0, 1) falls on. */
+/** The pool that a number in [0, 1) falls into, by the pools' shares. */
 export function poolAt(pools: readonly CandidatePool[], draw: number): CandidatePool {
   const [only] = pools;
   if (only && pools.length === 1) return only;
@@ -92,8 +92,8 @@ export function poolAt(pools: readonly CandidatePool[], draw: number): Candidate
   return chosen;
 }
 
-/** Where in its pool a number falls, from 0 to 1: another even number, for another choice. */
-export function placeIn(pools: readonly CandidatePool[], pool: CandidatePool, draw: number): number {
+/** The position of a number within the pool that it falls into, in [0, 1): again uniform, for another draw. */
+export function positionIn(pools: readonly CandidatePool[], pool: CandidatePool, draw: number): number {
   let begin = 0;
   for (const other of pools) {
     if (other === pool) break;
@@ -102,12 +102,12 @@ export function placeIn(pools: readonly CandidatePool[], pool: CandidatePool, dr
   return (draw - begin) / pool.share;
 }
 
-/** Those left of the pool that a number falls on, and that pool before anybody was taken out. */
+/** The members of the remaining pool that a number falls into, and that pool's base before instances were removed. */
 export function choiceAt(
   rest: Plan,
   usual: Plan,
   draw: number,
-): Pick<Wish, 'base' | 'registered'> & { readonly members: readonly Candidate[] } {
+): Pick<PickArgs, 'base' | 'registered'> & { readonly members: readonly Candidate[] } {
   const pool = poolAt(rest.pools, draw);
   const { members: base, registered } = usual.pools.find(({ name }) => name === pool.name) ?? pool;
   return { members: pool.members, base, registered };
@@ -121,10 +121,35 @@ export function largestPool(pools: readonly CandidatePool[]): CandidatePool | un
   );
 }
 
-/** Candidates with what they weigh: what was known, where it is the same members of the same weights. */
-function steady(now: readonly Candidate[], known?: Weighed): Weighed {
+/**
+ * The instance that a hash strategy would choose for a key: found as a pick finds it, but without changing anything.
+ * @param usual the plan that ignores which instances the call has tried and which refuse it
+ * @param rest the plan without those
+ * @param draw the number that the key selects a pool with
+ */
+export function ownerOfKey(
+  strategy: Strategy,
+  { usual, rest, draw }: { readonly usual: Plan; readonly rest: Plan; readonly draw: number },
+  args: Pick<PickArgs, 'key' | 'context'>,
+): string | undefined {
+  if (usual.unavailable !== undefined || rest.unavailable !== undefined) return undefined;
+  const pool = poolAt(usual.pools, draw);
+  const eligible = new Set(rest.pools.flatMap(({ members }) => members));
+  const left = pool.members.filter((candidate) => eligible.has(candidate));
+  const { members: base, registered } = pool;
+  const { members, ...lists } =
+    left.length > 0
+      ? { members: left.length === base.length ? base : left, base, registered }
+      : choiceAt(rest, usual, positionIn(usual.pools, pool, draw));
+  return strategy.ownerOf?.(members, { ...args, ...lists })?.instance.instanceId;
+}
+
+/** The previous arrays if members and weights are the same, so that what is cached for them stays valid. */
+function reuseIfUnchanged(now: readonly Candidate[], previous?: WeightedMembers): WeightedMembers {
   const isUnchanged =
-    known?.members.length === now.length &&
-    now.every((candidate, index) => candidate === known.members[index] && candidate.weight === known.weights[index]);
-  return isUnchanged ? known : { members: [...now], weights: now.map(({ weight }) => weight) };
+    previous?.members.length === now.length &&
+    now.every(
+      (candidate, index) => candidate === previous.members[index] && candidate.weight === previous.weights[index],
+    );
+  return isUnchanged ? previous : { members: [...now], weights: now.map(({ weight }) => weight) };
 }

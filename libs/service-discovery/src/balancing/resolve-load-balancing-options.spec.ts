@@ -18,7 +18,7 @@ function problemsOf(given: Given): string[] {
 }
 
 describe('resolveLoadBalancingOptions', () => {
-  it('fills in the defaults: it fails open, and everything that costs a user something to understand is off', () => {
+  it('fills in the defaults: failing open is on, every other feature is off', () => {
     expect(resolveLoadBalancingOptions()).toEqual({
       hash: { on: ['key'], fallback: 'p2c_ewma', boundedLoad: false },
       slowStart: false,
@@ -34,7 +34,7 @@ describe('resolveLoadBalancingOptions', () => {
     });
   });
 
-  it('fills in the defaults inside of groups, and makes durations milliseconds', () => {
+  it('fills in the defaults of groups and converts durations to milliseconds', () => {
     const byLevel = (): number => 1;
     expect(
       resolve({
@@ -56,7 +56,7 @@ describe('resolveLoadBalancingOptions', () => {
     expect(resolve({ slowStart: {} }).slowStart).toEqual({ window: 30_000, aggression: 1, minimumWeight: 0.1 });
   });
 
-  it('takes what it has resolved', () => {
+  it('accepts resolved options', () => {
     const resolved = resolve({
       slowStart: {},
       zone: { prefer: 'a' },
@@ -68,7 +68,7 @@ describe('resolveLoadBalancingOptions', () => {
 
   const ROUTE = { header: 'X-Canary', pattern: '^(yes|1)$', version: '2.x' };
 
-  it('makes header names lower case, and texts expressions without memory', () => {
+  it('lower-cases header names and compiles patterns without state', () => {
     const routes = resolve({ routes: [ROUTE, { ...ROUTE, pattern: /on/giy }, { header: 'a', version: '1' }] }).routes;
     expect(routes).toEqual([
       { header: 'x-canary', pattern: /^(yes|1)$/, version: '2.x' },
@@ -94,7 +94,7 @@ describe('resolveLoadBalancingOptions', () => {
     ['a zone of too much', { zone: { prefer: 'a', minimumHealthyShare: 2 } }, 'lb.zone.minimumHealthyShare: a number'],
     ['levels by nothing', { priorities: {} }, 'lb.priorities.by: the name of a metadata field, or a function'],
     ['a level NaN', { priorities: { by: 'p', otherwise: Number.NaN } }, 'lb.priorities.otherwise: a number'],
-    ['a subset of nobody', { subset: { size: 0, clientId: 'me' } }, 'lb.subset.size: a whole number from 1 to 100000'],
+    ['an empty subset', { subset: { size: 0, clientId: 'me' } }, 'lb.subset.size: a whole number from 1 to 100000'],
     ['a subset without a size', { subset: { clientId: 'me' } }, 'lb.subset.size: a whole number from 1 to 100000'],
     ['an empty client', { subset: { size: 1, clientId: '' } }, 'lb.subset.clientId: a text that is not empty'],
     ['a version that is no range', { versionWeights: { new: 1 } }, 'lb.versionWeights: semver ranges, such as "1.x"'],
@@ -124,12 +124,12 @@ describe('resolveLoadBalancingOptions', () => {
     ['an unknown option', { slowstart: {} } as Given, 'lb.slowstart: no option of this name'],
     ['an unknown option of a group', { slowStart: { time: 1 } }, 'lb.slowStart.time: no option of this name'],
     ['an unknown option of a route', { routes: [{ ...ROUTE, to: '2' }] }, 'lb.routes[0].to: no option of this name'],
-  ])('refuses %s', (_what, given, expected) => {
+  ])('rejects %s', (_what, given, expected) => {
     expect(problemsOf(given)[0]).toContain(expected);
     expect(problemsOf(given)).toHaveLength(1);
   });
 
-  it('says of what is missing that there is nothing', () => {
+  it('reports missing values as undefined', () => {
     const refused = (given: Given): unknown => {
       try {
         return resolve(given);
@@ -145,14 +145,14 @@ describe('resolveLoadBalancingOptions', () => {
     ]);
   });
 
-  it('refuses a minimum that leaves nobody to panic with', () => {
+  it('rejects a minimum healthy share at or above the panic threshold', () => {
     const expected = expect.stringContaining('lb.minimumHealthyShare: less than panicThreshold, which is 0.4');
     expect(problemsOf({ panicThreshold: 0.4, minimumHealthyShare: 0.4 })).toEqual([expected]);
     expect(problemsOf({ panicThreshold: 0.4, minimumHealthyShare: 0.39 })).toEqual([]);
     expect(problemsOf({ minimumHealthyShare: 0.99 })).toEqual([]);
   });
 
-  it('tells of everything wrong at once', () => {
+  it('reports everything that is wrong at once', () => {
     expect(problemsOf({ panicThreshold: 2, subset: { size: 1.5, clientId: 'me' }, zone: { prefer: 5 } })).toHaveLength(
       3,
     );

@@ -1,5 +1,5 @@
 import { HEADER_NAME, OptionValidator } from '../common/index.js';
-import { type ResolvedHashOptions, resolveHashOptions } from './hash-options.js';
+import { type ResolvedHashOptions, resolveHashOptions } from './strategies/hash-options.js';
 import {
   DEFAULT_LOAD_BALANCING_OPTIONS,
   DEFAULT_SLOW_START_OPTIONS,
@@ -11,9 +11,9 @@ import {
   type SubsetOptions,
   type ZoneOptions,
 } from './load-balancing-options.js';
-import { isRange } from './version-range.js';
+import { isRange } from './selection/version-range.js';
 
-/** Checked options with every default filled in; durations are milliseconds. */
+/** Validated options with every default filled in; durations are in milliseconds. */
 export interface ResolvedLoadBalancingOptions {
   readonly hash: Readonly<ResolvedHashOptions>;
   readonly slowStart: Readonly<SlowStartOptions & { window: number }> | false;
@@ -28,7 +28,7 @@ export interface ResolvedLoadBalancingOptions {
   readonly routes: readonly ResolvedRoute[];
 }
 
-/** A route whose text patterns are regular expressions. */
+/** A route with its pattern compiled. */
 export interface ResolvedRoute {
   /** In lower case. */
   readonly header: string;
@@ -41,8 +41,8 @@ const SHARE = { min: 0, max: 1 };
 const MAX_WINDOW_MS = 3_600_000;
 
 /**
- * Fills in the defaults and checks every option.
- * @param path where the options stand, for the error: `loadBalancing.slowStart.window`
+ * Fills in the defaults and validates every option.
+ * @param path prefix of the option names in errors, as in `loadBalancing.slowStart.window`
  * @throws InvalidConfigurationError naming every wrong option
  */
 export function resolveLoadBalancingOptions(
@@ -164,12 +164,12 @@ function resolveRoute(check: OptionValidator, path: string, options: RouteOption
 
 function resolvePattern(check: OptionValidator, path: string, pattern: unknown): RegExp | undefined {
   if (pattern === undefined) return undefined;
-  // A global or sticky expression remembers where it stopped, so that every other request would not match.
+  // Global and sticky expressions keep `lastIndex` between calls, so every other request would not match.
   if (pattern instanceof RegExp) return new RegExp(pattern.source, pattern.flags.replaceAll(/[gy]/g, ''));
   try {
     if (typeof pattern === 'string') return new RegExp(pattern);
   } catch {
-    // Told below.
+    // Reported below.
   }
   check.problem(`${path}.pattern`, pattern, 'a regular expression');
   return undefined;

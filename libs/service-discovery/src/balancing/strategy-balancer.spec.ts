@@ -4,22 +4,22 @@ import { type ServiceInstance, SILENT } from '../model/index.js';
 import { fakeInstance } from '../testing/fake-instance.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { createLoadBalancer } from './create-load-balancer.js';
-import { LoadTracker } from './load-tracker.js';
+import { LoadTracker } from './load/load-tracker.js';
 import { type LoadBalancer, type PickContext } from './load-balancer.js';
 import { type LoadBalancingOptions } from './load-balancing-options.js';
 import { resolveLoadBalancingOptions } from './resolve-load-balancing-options.js';
 import { StrategyBalancer } from './strategy-balancer.js';
-import { type Candidate, type Strategy, type Wish } from './strategy.js';
-import { LoadBalancingStrategy } from './strategy-names.js';
+import { type Candidate, type Strategy, type PickArgs } from './strategies/strategy.js';
+import { LoadBalancingStrategy } from './strategies/strategy-names.js';
 
 const ANSWERED: Outcome = { kind: 'response', status: 200, latencyMs: 10 };
 
-/** Takes the first candidate, and remembers what it was asked. */
+/** Chooses the first candidate and records its arguments. */
 class First implements Strategy {
   readonly admitted: string[] = [];
   readonly updates: string[][] = [];
   readonly choices: (readonly Candidate[])[] = [];
-  readonly wishes: Wish[] = [];
+  readonly wishes: PickArgs[] = [];
   usual: readonly Candidate[] = [];
 
   admit(known: Candidate): Candidate {
@@ -32,9 +32,9 @@ class First implements Strategy {
     this.updates.push(idsOf(usual));
   }
 
-  choose(candidates: readonly Candidate[], wish: Wish): Candidate {
+  choose(candidates: readonly Candidate[], args: PickArgs): Candidate {
     this.choices.push(candidates);
-    this.wishes.push(wish);
+    this.wishes.push(args);
     return candidates[0]!;
   }
 }
@@ -74,7 +74,7 @@ describe('StrategyBalancer', () => {
     });
   });
 
-  it('works out once for each criteria what there is to choose from, and anew after a change', () => {
+  it('makes a plan once per criteria, and again after a change', () => {
     balancer.update([a, { ...b, zone: 'z' }, { ...c, zone: 'z' }]);
     for (let time = 0; time < 2; time++) expect(pick({ zone: 'z' })).toBe('b');
     expect(strategy.choices[1]).toBe(strategy.choices[0]);
@@ -85,7 +85,7 @@ describe('StrategyBalancer', () => {
     expect(pick({ zone: 'z' })).toBe('c');
   });
 
-  it('keeps a bounded number of criteria, however many there are', () => {
+  it('bounds the number of cached criteria', () => {
     balancer.update([a]);
     for (let index = 0; index < 1_000; index++) pick({ zone: `zone-${index}` });
     const before = strategy.choices.length;
@@ -95,7 +95,7 @@ describe('StrategyBalancer', () => {
     expect(strategy.choices[before + 1]).toBe(strategy.choices[999]);
   });
 
-  it('keeps the load history of an instance through changes that do not concern it', () => {
+  it('keeps the load of an instance through unrelated changes', () => {
     balancer.update([a, b]);
     const inFlight = balancer.pick();
     balancer.update([{ ...a, metadata: { changed: true } }, b, c]);
@@ -107,7 +107,7 @@ describe('StrategyBalancer', () => {
     expect(strategy.admitted).toEqual(['a', 'b', 'c']);
   });
 
-  it('admits an instance anew that had left the list', () => {
+  it('admits an instance again that had left the list', () => {
     balancer.update([a]);
     balancer.pick();
     balancer.update([b]);
@@ -116,7 +116,7 @@ describe('StrategyBalancer', () => {
     expect(loads.of('a').active).toBe(0);
   });
 
-  it('shares what is known of an instance that left and came back, though it did not hear of that', () => {
+  it('uses the shared load of an instance that left and came back in a list that another balancer got', () => {
     const clock = new ManualClock();
     const shared = new LoadTracker({ clock });
     for (const name of Object.values(LoadBalancingStrategy)) {
@@ -136,7 +136,7 @@ describe('StrategyBalancer', () => {
     }
   });
 
-  it('shares what is known also of an instance that others have forgotten since its last update', () => {
+  it('uses the shared load also of an instance that another balancer forgot since its last update', () => {
     const shared = new LoadTracker({ clock: new ManualClock() });
     for (const name of Object.values(LoadBalancingStrategy)) {
       const [still, other] = [0, 1].map(() => createLoadBalancer(name, { loads: shared })) as [
@@ -152,7 +152,7 @@ describe('StrategyBalancer', () => {
     }
   });
 
-  it('tells the strategy once an update whom usual calls go to, and hands it that very list', () => {
+  it('updates the strategy once per update, with the same array that choose() gets', () => {
     balancer.update([a, { ...b, status: 'unknown' }, c]);
     pick();
     pick({});
@@ -162,20 +162,20 @@ describe('StrategyBalancer', () => {
     for (const candidates of strategy.choices) expect(candidates).toBe(strategy.usual);
   });
 
-  it('does nothing at an update with the list that it has', () => {
+  it('ignores an update with the list that it has', () => {
     const list = [a, b];
     balancer.update(list);
     balancer.update(list);
     expect(strategy.updates).toHaveLength(1);
   });
 
-  it('chooses among fewer where the caller has wishes', () => {
+  it('chooses among fewer instances when the call has criteria', () => {
     balancer.update([a, b, c]);
     expect(pick({ exclude: new Set(['a']) })).toBe('b');
     expect(strategy.choices.map(idsOf)).toEqual([['b', 'c']]);
   });
 
-  it('asks those alone that it would choose, and all where refusals are many', () => {
+  it('asks only chosen instances whether they refuse, and all of them after several refusals', () => {
     const many = Array.from({ length: 20 }, (_, index) => fakeInstance({ instanceId: `i${index}` }));
     balancer.update(many);
     const asked: string[] = [];
@@ -192,7 +192,7 @@ describe('StrategyBalancer', () => {
     expect(pick(from(20))).toBe('none_available');
   });
 
-  it('chooses again among the available ones where its first choice is not', () => {
+  it('chooses again among the available instances if the first choice refuses', () => {
     balancer.update([a, b, c]);
     expect(pick({ refusal: refusing('a') })).toBe('b');
     expect(strategy.choices.map(idsOf)).toEqual([
@@ -213,7 +213,7 @@ describe('StrategyBalancer', () => {
     expect(loads.of('a').active).toBe(1);
   });
 
-  it('makes a pick of one kind of object, without functions of its own', () => {
+  it('returns picks of one class, without closures', () => {
     balancer.update([a, b]);
     const [one, other] = [balancer.pick(), balancer.pick({ refusal: refusing('a') })];
     expect(Object.getPrototypeOf(one)).toBe(Object.getPrototypeOf(other));
@@ -221,7 +221,7 @@ describe('StrategyBalancer', () => {
     expect(one).toMatchObject({ kind: 'picked', instance: a });
   });
 
-  it('hands the time on that it is told with the end of a call', () => {
+  it('passes on the time given to done()', () => {
     balancer.update([a]);
     for (const [latencyMs, now] of [
       [100, 0],
@@ -233,14 +233,14 @@ describe('StrategyBalancer', () => {
     expect(loads.of('a').ewmaMs(loads.decayMs)).toBeCloseTo(100 / Math.E + 20 * (1 - 1 / Math.E), 9);
   });
 
-  it('counts nothing where nobody is picked', () => {
+  it('counts no call if no instance is picked', () => {
     balancer.update([a]);
     expect(pick({ refusal: () => 'circuit_open' })).toBe('none_available');
     expect(loads.of('a').active).toBe(0);
   });
 
-  describe('explaining a choice', () => {
-    it('says of each instance whether it can be taken, or what leaves it out and why', () => {
+  describe('explain()', () => {
+    it('reports for each instance whether it may be picked, or which filter left it out and why', () => {
       const list = [
         a,
         { ...b, tags: ['api'], version: '1.1.0' },
@@ -282,7 +282,7 @@ describe('StrategyBalancer', () => {
       expect(explained.instances.filter(({ taken }) => taken).map(({ instanceId }) => instanceId)).toEqual(['good']);
     });
 
-    it('says why nobody can be taken, and tells of load and weight', () => {
+    it('reports why no instance can be picked, with load and weight', () => {
       balancer.update([a, b]);
       const picked = balancer.pick();
       if (picked.kind === 'picked') picked.done(ANSWERED);
@@ -293,42 +293,39 @@ describe('StrategyBalancer', () => {
       expect(balancer.explain({ tags: ['none'] }).unavailable).toBe('no_match');
     });
 
-    it('says what every strategy goes by', () => {
+    it('reports what every strategy chooses by', () => {
       for (const name of Object.values(LoadBalancingStrategy)) {
         expect(createLoadBalancer(name).explain?.().goesBy).toEqual(expect.any(String));
       }
       expect(createLoadBalancer(() => strategy).explain?.().goesBy).toBeUndefined();
     });
 
-    it.each(['consistent_hash', 'maglev'] as const)(
-      'names the one whom a key belongs to with %s, as the pick finds it',
-      (name) => {
-        const versionWeights = { '1.x': 60, '2.x': 40 };
-        const made = createLoadBalancer({ strategy: name, versionWeights }, { random: seededRandom(1) });
-        made.update(
-          Array.from({ length: 8 }, (_, index) =>
-            fakeInstance({ instanceId: `i${index}`, version: index < 6 ? '1.0.0' : '2.0.0' }),
-          ),
-        );
-        for (const context of [
-          {},
-          { exclude: new Set(['i1', 'i6', 'i7']) },
-          { avoid: new Set(['i0', 'i6']), refusal: refusing('i7') },
-          { exclude: new Set(['i0', 'i1', 'i2', 'i3', 'i4', 'i5', 'i6']) },
-        ]) {
-          for (let index = 0; index < 40; index++) {
-            const call = { ...context, key: `key-${index}` };
-            const { owner, key } = made.explain!(call);
-            expect(key).toBe(call.key);
-            expect(made.pick(call)).toMatchObject({ instance: { instanceId: owner } });
-          }
+    it.each(['consistent_hash', 'maglev'] as const)('names the owner of a key with %s as a pick finds it', (name) => {
+      const versionWeights = { '1.x': 60, '2.x': 40 };
+      const made = createLoadBalancer({ strategy: name, versionWeights }, { random: seededRandom(1) });
+      made.update(
+        Array.from({ length: 8 }, (_, index) =>
+          fakeInstance({ instanceId: `i${index}`, version: index < 6 ? '1.0.0' : '2.0.0' }),
+        ),
+      );
+      for (const context of [
+        {},
+        { exclude: new Set(['i1', 'i6', 'i7']) },
+        { avoid: new Set(['i0', 'i6']), refusal: refusing('i7') },
+        { exclude: new Set(['i0', 'i1', 'i2', 'i3', 'i4', 'i5', 'i6']) },
+      ]) {
+        for (let index = 0; index < 40; index++) {
+          const call = { ...context, key: `key-${index}` };
+          const { owner, key } = made.explain!(call);
+          expect(key).toBe(call.key);
+          expect(made.pick(call)).toMatchObject({ instance: { instanceId: owner } });
         }
-        expect(made.explain?.({ key: 'k', tags: ['none'] }).owner).toBeUndefined();
-        expect(made.explain?.().owner).toBeUndefined();
-      },
-    );
+      }
+      expect(made.explain?.({ key: 'k', tags: ['none'] }).owner).toBeUndefined();
+      expect(made.explain?.().owner).toBeUndefined();
+    });
 
-    it('changes nothing by it', () => {
+    it('has no side effects', () => {
       balancer.update([a, b]);
       balancer.explain();
       balancer.explain({ zone: 'z' });
@@ -356,7 +353,7 @@ describe('StrategyBalancer', () => {
   });
 
   describe('with outliers', () => {
-    it('works out once whom to choose from as long as they are the same', () => {
+    it('makes a plan once while the outliers are the same', () => {
       balancer.update([a, b, c]);
       for (let time = 0; time < 3; time++) expect(pick({ avoid: new Set(['a']) })).toBe('b');
       expect(pick({ avoid: new Set(['b']) })).toBe('a');
@@ -367,7 +364,7 @@ describe('StrategyBalancer', () => {
       expect(strategy.choices.map(idsOf).slice(2)).toEqual([['b', 'c'], ['a', 'c'], ['c'], ['a', 'b', 'c']]);
     });
 
-    it('tells the strategy that usual calls go to the others, and when they are back', () => {
+    it('updates the strategy when outliers are ejected and when they are back', () => {
       balancer.update([a, b, c]);
       const avoid = new Set(['a']);
       pick({ avoid });
@@ -381,7 +378,7 @@ describe('StrategyBalancer', () => {
       ]);
     });
 
-    it('hears of those that are outliers no more in the set that it knows', () => {
+    it('notices changes within the same set of outliers', () => {
       balancer.update([a, b, c]);
       const avoid = new Set(['a']);
       expect(pick({ avoid })).toBe('b');
@@ -391,8 +388,8 @@ describe('StrategyBalancer', () => {
     });
   });
 
-  describe('with lists that strategies worked something out for', () => {
-    it('hands out the same list for as long as it has the same members of the same weights', () => {
+  describe('the arrays that strategies cache by', () => {
+    it('stay the same while members and weights are the same', () => {
       balancer.update([a, b]);
       pick();
       balancer.update([{ ...a, metadata: { changed: true } }, b]);
@@ -408,7 +405,7 @@ describe('StrategyBalancer', () => {
       expect(strategy.choices.map((list) => strategy.choices.indexOf(list))).toEqual([0, 0, 0, 3, 4]);
     });
 
-    it('looks at nobody but the one that an update is about, where that changes nothing for picks', () => {
+    it('are not rebuilt by an update that changes nothing for picks', () => {
       let looks = 0;
       const list = Array.from(
         { length: 100 },
@@ -428,7 +425,7 @@ describe('StrategyBalancer', () => {
       expect(strategy.usual[50]?.instance).toBe(renewed);
     });
 
-    it('tells what the list was before those were taken out that cannot take the call', () => {
+    it('include the list before instances that cannot take the call were removed', () => {
       balancer.update([a, b, c]);
       const usual = strategy.usual;
       pick({ exclude: new Set(['a']) });
@@ -437,7 +434,7 @@ describe('StrategyBalancer', () => {
       expect(strategy.wishes.every(({ base }) => base === usual)).toBe(true);
     });
 
-    it('tells who is registered, able or not, by a list that stays the same until somebody comes, goes or weighs otherwise', () => {
+    it('include all registered instances, the same array until one joins, leaves or changes its weight', () => {
       const states: ServiceInstance[][] = [
         [a, b, c],
         [a, { ...b, status: 'unhealthy' }, { ...c, status: 'draining' }],
@@ -461,7 +458,7 @@ describe('StrategyBalancer', () => {
     });
   });
 
-  describe('with calls shared out by version', () => {
+  describe('with version weights', () => {
     const versions = (more: Partial<ServiceInstance> = {}): ServiceInstance[] => [
       { ...a, version: '1.0.0' },
       { ...b, version: '1.1.0' },
@@ -477,7 +474,7 @@ describe('StrategyBalancer', () => {
       return found;
     };
 
-    it('gives each its share, among few calls as among many, and while the list keeps changing', () => {
+    it('gives each version its share, among few calls as among many, and while the list keeps changing', () => {
       const canary = createLoadBalancer({ versionWeights }, { random: seededRandom(1) });
       canary.update(versions());
       expect(Math.abs(shareOf(canary, 'c', 100, () => ({})) - 5)).toBeLessThanOrEqual(1);
@@ -490,7 +487,7 @@ describe('StrategyBalancer', () => {
       expect(found).toBeLessThanOrEqual(52);
     });
 
-    it('keeps calls of one key at one version', () => {
+    it('keeps calls with one key at one version', () => {
       const canary = createLoadBalancer({ versionWeights }, { random: seededRandom(1) });
       canary.update(versions());
       const canaries = Array.from({ length: 1_000 }, (_, key) =>
@@ -501,7 +498,7 @@ describe('StrategyBalancer', () => {
       expect(Math.abs(users - 50)).toBeLessThan(20);
     });
 
-    it('sends each request to the version that its own route names', () => {
+    it('sends each request to the version of its route', () => {
       const routed = createLoadBalancer({
         routes: [
           { header: 'x-to', value: '1', version: '1.0.0' },
@@ -517,14 +514,14 @@ describe('StrategyBalancer', () => {
       }
     });
 
-    it('retries at the other version where one has nobody else', () => {
+    it('retries at the other version if a version has no other instance', () => {
       const canary = createLoadBalancer({ versionWeights });
       canary.update(versions().slice(1));
       const result = canary.pick({ exclude: new Set(['b']) });
       expect(result).toMatchObject({ kind: 'picked', instance: { instanceId: 'c' } });
     });
 
-    it('explains which share of the calls who gets', () => {
+    it('explains the share of calls of each instance', () => {
       const canary = createLoadBalancer({ versionWeights: { '1.x': 95, '2.x': 5, '3.x': 0 } });
       canary.update([
         ...versions(),
@@ -551,7 +548,7 @@ describe('StrategyBalancer', () => {
       return [made, events];
     };
 
-    it('picks unhealthy instances, and says so of each pick and in the explanation', () => {
+    it('picks unhealthy instances, and reports it in each pick and in the explanation', () => {
       const [made] = open();
       made.update([a, { ...b, ...sick }]);
       expect(made.pick()).toMatchObject({ failOpen: false, instance: { instanceId: 'a' } });
@@ -572,7 +569,7 @@ describe('StrategyBalancer', () => {
       });
     });
 
-    it('says so of a single pick that no healthy instance accepts', () => {
+    it('reports it for a single pick that no healthy instance accepts', () => {
       const [made, events] = open();
       made.update([a, { ...b, ...sick }]);
       const refusal: PickContext['refusal'] = ({ instanceId }) => (instanceId === 'a' ? 'circuit_open' : undefined);
@@ -581,7 +578,7 @@ describe('StrategyBalancer', () => {
       expect(events).toEqual([]);
     });
 
-    it('tells of its beginning and its end, once each', () => {
+    it('emits one event when it begins and one when it ends', () => {
       const [made, events] = open();
       made.update([a, b]);
       for (let update = 0; update < 3; update++) {
@@ -599,7 +596,7 @@ describe('StrategyBalancer', () => {
       ]);
     });
 
-    it('is told of where every healthy instance is out of reach', () => {
+    it('emits an event when every healthy instance is unreachable', () => {
       const [made, events] = open();
       made.update([a, { ...b, ...sick }]);
       made.pick({ unreachable: new Set(['a']) });
@@ -611,7 +608,7 @@ describe('StrategyBalancer', () => {
       ]);
     });
 
-    it('is off with failOpen: false, and no matter in a panic', () => {
+    it('is off with failOpen: false and has no effect in a panic', () => {
       const [strict, events] = open({ failOpen: false });
       strict.update([{ ...a, ...sick }]);
       expect(strict.pick()).toEqual({ kind: 'unavailable', reason: 'none_healthy' });
@@ -622,7 +619,7 @@ describe('StrategyBalancer', () => {
       expect(told).toMatchObject([{ type: 'balancing.panic' }]);
     });
 
-    it('does not let instances that stood in start slowly', () => {
+    it('does not start slow start for instances that stood in', () => {
       const [made] = open({ slowStart: {} });
       made.update([a, b]);
       made.update([
@@ -643,7 +640,7 @@ describe('StrategyBalancer', () => {
       );
     beforeEach(() => void events.splice(0));
 
-    it('tells of its beginning and its end, once each', () => {
+    it('emits one event when it begins and one when it ends', () => {
       const made = create();
       made.update([a, b, c]);
       made.update([a, { ...b, ...sick }, { ...c, ...sick }]);
@@ -661,7 +658,7 @@ describe('StrategyBalancer', () => {
       ]);
     });
 
-    it('is one of outliers, too, and ends with them', () => {
+    it('counts outliers, and ends when they are back', () => {
       const made = create();
       made.update([a, b, c]);
       made.pick({ avoid: new Set(['a', 'b']) });
@@ -670,7 +667,7 @@ describe('StrategyBalancer', () => {
       expect(events).toMatchObject([{ type: 'balancing.panic' }, { type: 'balancing.panic_ended' }]);
     });
 
-    it('goes on through changes of the list while it is one of outliers', () => {
+    it('lasts through changes of the list while there are outliers', () => {
       const made = create();
       const avoid = new Set(['a', 'b']);
       made.update([a, b, c]);
@@ -684,7 +681,7 @@ describe('StrategyBalancer', () => {
       expect(events).toMatchObject([{ type: 'balancing.panic' }, { type: 'balancing.panic_ended', healthyShare: 0.5 }]);
     });
 
-    it('is over when the service is gone', () => {
+    it('ends when the service is gone', () => {
       const made = create();
       made.update([{ ...a, ...sick }]);
       made.update([]);
@@ -694,7 +691,7 @@ describe('StrategyBalancer', () => {
       ]);
     });
 
-    it('is told of by what concerns the service as a whole, not by what single calls ask for', () => {
+    it('emits events for the service as a whole, not for single calls with criteria', () => {
       const made = create();
       made.update([a, b, { ...c, ...sick, tags: ['x'] }]);
       expect(made.pick({ tags: ['x'] })).toMatchObject({ kind: 'picked', instance: { instanceId: 'c' } });

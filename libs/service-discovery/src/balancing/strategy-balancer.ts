@@ -1,50 +1,47 @@
-import { type Clock } from '../common/index.js';
+import { type Clock, type Outcome } from '../common/index.js';
 import { type EventSink, type ServiceInstance } from '../model/index.js';
+import { CandidateList } from './candidate-list.js';
 import { Chooser } from './chooser.js';
-import { select } from './eligibility.js';
-import { EvenSequence } from './even-sequence.js';
-import { explainSelection } from './explain-selection.js';
-import { type BalancingExplanation } from './explanation.js';
-import { hashSourcesFor } from './hash-options.js';
-import { hashKeyOf, type HashSource } from './hash-source.js';
-import { type LoadBalancerDeps } from './load-balancer-deps.js';
-import { type LoadBalancer, type PickContext, type PickResult } from './load-balancer.js';
-import { type LoadTracker } from './load-tracker.js';
-import { isUnspecific, PlanCache } from './plan-cache.js';
-import { ownerOfKey } from './owner-of-key.js';
-import { Picked } from './picked.js';
-import { choiceAt, largestPool, placeIn, type Plan, planFor, poolAt } from './plan.js';
-import { Preferences } from './preferences.js';
-import { Roster } from './roster.js';
-import { SlowStart } from './slow-start.js';
-import { type Candidate, type Strategy, type Wish } from './strategy.js';
-import { unitHash } from './unit-hash.js';
+import { type InstanceLoad, type LoadTracker } from './load/load-tracker.js';
+import { SlowStart } from './load/slow-start.js';
+import { type LoadBalancer, type LoadBalancerDeps, type PickContext, type PickResult } from './load-balancer.js';
+import { choiceAt, largestPool, ownerOfKey, type Plan, planFor, poolAt, positionIn } from './plan.js';
+import { hasDefaultCriteria, PlanCache } from './plan-cache.js';
+import { select } from './selection/eligibility.js';
+import { explainSelection } from './selection/explain-selection.js';
+import { type BalancingExplanation } from './selection/explanation.js';
+import { Preferences } from './selection/preferences.js';
+import { hashSourcesFor } from './strategies/hash-options.js';
+import { hashKeyOf, type HashSource } from './strategies/hash-source.js';
+import { unitHash } from './strategies/stable-hash.js';
+import { type Candidate, type PickArgs, type Strategy } from './strategies/strategy.js';
+import { WeylSequence } from './weyl-sequence.js';
 
 /**
- * A load balancer out of the filters, a strategy and a load tracker. What a pick chooses from is worked out once for
- * each update and criteria.
+ * A load balancer made of filters, a strategy and a load tracker. What a pick chooses from is computed once per update and
+ * criteria.
  */
 export class StrategyBalancer implements LoadBalancer {
-  private readonly roster: Roster;
+  private readonly candidateList: CandidateList;
   private readonly plans: PlanCache;
   private readonly preferences: Preferences;
   private readonly slowStart: SlowStart | undefined;
   private readonly chooser: Chooser;
-  private readonly draws: EvenSequence;
+  private readonly draws: WeylSequence;
   private readonly keySources: readonly HashSource[];
   private readonly loads: LoadTracker;
   private readonly clock: Clock;
   private readonly events: EventSink;
   private usual: Plan | undefined;
-  /** What the last pick without special wishes was to avoid: most likely the next one, too. */
+  /** What the last pick with default criteria had to avoid: most likely the next one has to, too. */
   private avoided: Pick<PickContext, 'avoid' | 'unreachable'> = {};
   private isPanic = false;
   private isFailOpen = false;
-  /** How many loads had been forgotten when the list was last looked through for them. */
+  /** `LoadTracker.forgotten` when the candidates were last checked for forgotten loads. */
   private forgotten = 0;
   private service = '';
 
-  /** @param name the strategy's */
+  /** @param name the strategy's name */
   constructor(
     private readonly name: string,
     private readonly strategy: Strategy,
@@ -54,32 +51,32 @@ export class StrategyBalancer implements LoadBalancer {
     this.clock = clock;
     this.events = events;
     this.preferences = new Preferences(options);
-    this.roster = new Roster(
+    this.candidateList = new CandidateList(
       (instance) => this.admit(instance),
       (before, after) => this.preferences.areAlike(before, after),
     );
     this.slowStart = options.slowStart ? new SlowStart(options.slowStart, clock, random) : undefined;
     this.chooser = new Chooser(strategy, this.slowStart, clock);
-    this.draws = new EvenSequence(random);
+    this.draws = new WeylSequence(random);
     this.keySources = hashSourcesFor(name, options.hash);
     this.plans = new PlanCache((context, before) => this.plan(context, before));
   }
 
   update(instances: readonly ServiceInstance[]): void {
-    if (instances === this.roster.list) return;
+    if (instances === this.candidateList.list) return;
     this.service = instances[0]?.serviceName ?? this.service;
     this.loads.retain(instances);
-    const isChanged = this.roster.update(instances);
-    // Most updates are of a health check or a heartbeat, and leave everything as it is.
-    if (this.readmit() || isChanged) this.renewPlans();
+    const isChanged = this.candidateList.update(instances);
+    // Most updates come from a health check or a heartbeat and change nothing for picks.
+    if (this.readmit() || isChanged) this.invalidatePlans();
   }
 
   pick(context: PickContext = {}): PickResult {
-    if (this.readmit()) this.renewPlans();
-    if (this.slowStart?.takeStep(context.now ?? this.clock.now()) === true) this.followWarming(this.slowStart);
+    if (this.readmit()) this.invalidatePlans();
+    if (this.slowStart?.takeStep(context.now ?? this.clock.now()) === true) this.applySlowStart(this.slowStart);
     const route = this.preferences.routeOf(context);
     const plan = this.plans.for(context, route);
-    if (plan !== this.usual && isUnspecific(context, route)) {
+    if (plan !== this.usual && hasDefaultCriteria(context, route)) {
       const { avoid, unreachable } = context;
       this.avoided = { avoid, unreachable };
       this.useAsUsual(plan);
@@ -89,15 +86,15 @@ export class StrategyBalancer implements LoadBalancer {
     const draw = plan.pools.length === 1 ? 0 : this.draw(key ?? context.key);
     const pool = poolAt(plan.pools, draw);
     const { members: base, registered } = pool;
-    const chosen = this.chooser.willing({ key, context, base, registered }, this.roster.byId);
+    const chosen = this.chooser.chooseAccepting({ key, context, base, registered }, this.candidateList.byId);
     return chosen
       ? new Picked(chosen.instance, chosen.load, plan.isFailOpen)
-      : this.pickBeyond(plan, { key, context, draw: placeIn(plan.pools, pool, draw) });
+      : this.pickFromRest(plan, { key, context, draw: positionIn(plan.pools, pool, draw) });
   }
 
   explain(context: PickContext = {}): BalancingExplanation {
     const now = this.clock.now();
-    const selection = explainSelection(this.roster.list, context, this.preferences, ({ instanceId, weight }) => {
+    const selection = explainSelection(this.candidateList.list, context, this.preferences, ({ instanceId, weight }) => {
       const load = this.loads.of(instanceId);
       const slowStart = this.slowStart?.factorOf(instanceId, now) ?? 1;
       return { weight, slowStart, active: load.active, latencyMs: load.peekMs(now) };
@@ -113,8 +110,11 @@ export class StrategyBalancer implements LoadBalancer {
     return ownerOfKey(this.strategy, { usual, rest: this.plan(context), draw: unitHash(key) }, { key, context });
   }
 
-  /** Where nobody of the pool can take the call: what comes next is worked out for this pick alone. */
-  private pickBeyond(plan: Plan, { key, context, draw }: Pick<Wish, 'key' | 'context'> & { draw: number }): PickResult {
+  /** For a pick that no instance of its pool can take: makes a plan for this pick alone. */
+  private pickFromRest(
+    plan: Plan,
+    { key, context, draw }: Pick<PickArgs, 'key' | 'context'> & { draw: number },
+  ): PickResult {
     const rest = this.plan(context);
     if (rest.unavailable !== undefined) return { kind: 'unavailable', reason: rest.unavailable };
     const { members, ...lists } = choiceAt(rest, plan, draw);
@@ -123,33 +123,33 @@ export class StrategyBalancer implements LoadBalancer {
   }
 
   private plan(context: PickContext, before?: Plan): Plan {
-    return planFor(select(this.roster.list, context, this.preferences), this.roster, before);
+    return planFor(select(this.candidateList.list, context, this.preferences), this.candidateList, before);
   }
 
-  private renewPlans(): void {
-    this.plans.renew();
-    if (this.slowStart) this.startSlowly(this.slowStart);
+  private invalidatePlans(): void {
+    this.plans.invalidate();
+    if (this.slowStart) this.restartSlowStart(this.slowStart);
     this.useAsUsual(this.plans.for(this.avoided, undefined));
   }
 
-  /** What most picks go by from now on. */
+  /** Makes this the plan of picks with default criteria, and tells the strategy and the event sink what changed. */
   private useAsUsual(plan: Plan): void {
     const before = largestPool(this.usual?.pools ?? []);
     const pool = largestPool(plan.pools);
     this.usual = plan;
     if (pool === undefined || pool.members !== before?.members) this.strategy.update?.(pool?.members ?? []);
-    this.tellOfPanic(plan);
-    this.tellOfFailOpen(plan);
+    this.reportPanic(plan);
+    this.reportFailOpen(plan);
   }
 
-  private tellOfPanic({ isPanic, healthyShare }: Plan): void {
+  private reportPanic({ isPanic, healthyShare }: Plan): void {
     if (isPanic === this.isPanic) return;
     this.isPanic = isPanic;
     const { service } = this;
     this.events.emit(isPanic ? 'balancing.panic' : 'balancing.panic_ended', { service, healthyShare });
   }
 
-  private tellOfFailOpen({ isFailOpen, pools }: Plan): void {
+  private reportFailOpen({ isFailOpen, pools }: Plan): void {
     if (isFailOpen === this.isFailOpen) return;
     this.isFailOpen = isFailOpen;
     const { service } = this;
@@ -158,41 +158,63 @@ export class StrategyBalancer implements LoadBalancer {
     else this.events.emit('balancing.fail_open_ended', { service });
   }
 
-  /** Everybody has its whole weight again, until the next pick asks which part of it counts. */
-  private startSlowly(slowStart: SlowStart): void {
-    for (const candidate of this.roster.candidates) candidate.weight = candidate.instance.weight;
-    slowStart.update(this.plans.for({}, undefined).fit);
+  /** Resets weights to those of the instances; the next pick applies the slow-start factors. */
+  private restartSlowStart(slowStart: SlowStart): void {
+    for (const candidate of this.candidateList.candidates) candidate.weight = candidate.instance.weight;
+    slowStart.update(this.plans.for({}, undefined).usable);
   }
 
-  /** Weights that grow are told to strategies that go by them; the others are passed over by the chooser. */
-  private followWarming(slowStart: SlowStart): void {
+  /** Weighted strategies see the growing weights; for others the chooser skips turns. */
+  private applySlowStart(slowStart: SlowStart): void {
     if (this.strategy.isWeighted !== true) return;
     const now = this.clock.now();
-    for (const candidate of this.roster.candidates) {
+    for (const candidate of this.candidateList.candidates) {
       const { weight, instanceId } = candidate.instance;
       candidate.weight = weight * slowStart.factorOf(instanceId, now);
     }
-    this.plans.renew();
+    this.plans.invalidate();
   }
 
-  /** Calls with the same key fall into the same pool, as long as its share stays. */
+  /** Calls with the same key use the same pool, as long as the pools keep their shares. */
   private draw(key: string | undefined): number {
     return key === undefined ? this.draws.next() : unitHash(key);
   }
 
   /**
-   * Others who share the loads may have seen lists that did not come here: they forgot who is on the list here, and the rows
-   * of those are somebody else's by now.
+   * Another balancer that shares the loads may have seen a list without some of these instances. Their loads are forgotten then,
+   * and the table rows may belong to other instances by now.
    */
   private readmit(): boolean {
     const { forgotten } = this.loads;
     if (forgotten === this.forgotten) return false;
     this.forgotten = forgotten;
-    return this.roster.readmit();
+    return this.candidateList.readmit();
   }
 
   private admit(instance: ServiceInstance): Candidate {
     const known = { instance, load: this.loads.of(instance.instanceId), weight: instance.weight };
     return this.strategy.admit?.(known) ?? known;
+  }
+}
+
+/** A picked instance. Its call counts as in flight from now until `done`. */
+class Picked implements Extract<PickResult, { kind: 'picked' }> {
+  readonly kind = 'picked';
+  /** Undefined once done. */
+  private load: InstanceLoad | undefined;
+
+  constructor(
+    readonly instance: ServiceInstance,
+    load: InstanceLoad,
+    readonly failOpen: boolean,
+  ) {
+    this.load = load;
+    load.begin();
+  }
+
+  done(outcome: Outcome, now?: number): void {
+    const { load } = this;
+    this.load = undefined;
+    load?.end(outcome, now);
   }
 }

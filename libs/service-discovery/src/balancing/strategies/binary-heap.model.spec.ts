@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { modelRuns } from '../../../../../test/support/model-runs.js';
 import { BinaryHeap } from './binary-heap.js';
 
-/** To add a number, to take the first away, or to start over with others. */
+/** Adds a number, removes the first, or starts over with other numbers. */
 const command = fc.oneof(
   { weight: 3, arbitrary: fc.integer({ min: 0, max: 20 }) },
   { weight: 2, arbitrary: fc.constant('pop' as const) },
@@ -11,7 +11,7 @@ const command = fc.oneof(
 );
 
 describe('BinaryHeap', () => {
-  it('always has the least of what a sorted list has', () => {
+  it('always returns the smallest, like a sorted list', () => {
     fc.assert(
       fc.property(fc.array(command, { maxLength: 60 }), (commands) => {
         const heap = new BinaryHeap(100, (a, b) => a < b);

@@ -4,7 +4,7 @@ import { type ServiceInstance } from '../../model/index.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
 import { createLoadBalancer } from '../create-load-balancer.js';
 import { type LoadBalancer, type PickContext } from '../load-balancer.js';
-import { type LoadBalancingStrategyName } from '../strategy-names.js';
+import { type LoadBalancingStrategyName } from './strategy-names.js';
 
 const ANSWERED: Outcome = { kind: 'response', status: 200, latencyMs: 5 };
 const BOUND = 1.25;
@@ -23,14 +23,14 @@ function create(
   return balancer;
 }
 
-/** Begins a call, and gives what ends it. */
+/** Begins a call and returns a function that ends it. */
 function begin(balancer: LoadBalancer, context: PickContext): { id: string; end: () => void } {
   const result = balancer.pick(context);
   if (result.kind !== 'picked') throw new Error(result.reason);
   return { id: result.instance.instanceId, end: () => result.done(ANSWERED) };
 }
 
-/** Keys as real ones are: the k-th most popular is asked for in proportion to 1 / k^exponent. */
+/** Keys with Zipf's distribution: the k-th most popular is used in proportion to 1 / k^exponent. */
 function zipfKeys(count: number, exponent: number, random: Random): () => string {
   const sums: number[] = [];
   let sum = 0;
@@ -42,7 +42,7 @@ function zipfKeys(count: number, exponent: number, random: Random): () => string
 }
 
 describe.each(['consistent_hash', 'maglev'] as const)('%s with bounded loads', (strategy) => {
-  it('lets no instance have more than 1.25 times the mean load, whatever keys are popular', () => {
+  it('keeps every instance below 1.25 times the mean load with popular keys', () => {
     const peakOf = (bound: number | false): number => {
       const balancer = create(strategy, alike(10), bound);
       const nextKey = zipfKeys(1_000, 1.1, seededRandom(3));
@@ -64,11 +64,11 @@ describe.each(['consistent_hash', 'maglev'] as const)('%s with bounded loads', (
       return peak;
     };
     expect(peakOf(false)).toBeGreaterThan(2);
-    // A whole call of 40 is rounded up.
+    // Rounded up to a whole call of 40.
     expect(peakOf(BOUND)).toBeLessThanOrEqual(BOUND + 1 / 40);
   });
 
-  it('never goes above the bound, rounded up, by weight', () => {
+  it('never exceeds the bound, rounded up, by weight', () => {
     const weights = [100, 200, 300, 50, 350];
     const list = instances(weights);
     const balancer = create(strategy, list, BOUND);
@@ -83,21 +83,21 @@ describe.each(['consistent_hash', 'maglev'] as const)('%s with bounded loads', (
     expect(active.size).toBeGreaterThanOrEqual(3);
   });
 
-  it('leaves a key with its owner as long as that one has room, and comes back to it', () => {
+  it('keeps a key at its owner while that is below the bound, and returns to it', () => {
     const [free, bounded] = [create(strategy, alike(10), false), create(strategy, alike(10), BOUND)];
     const owner = begin(free, { key: 'k' }).id;
     const first = begin(bounded, { key: 'k' });
     const second = begin(bounded, { key: 'k' });
     expect(first.id).toBe(owner);
     expect(second.id).not.toBe(owner);
-    // Always the same next one, so that it too has what the key needs.
+    // Always the same next one, so that it caches what the key needs.
     second.end();
     expect(begin(bounded, { key: 'k' }).id).toBe(second.id);
     first.end();
     expect(begin(bounded, { key: 'k' }).id).toBe(owner);
   });
 
-  it('takes the mean over those that can take calls', () => {
+  it('uses the mean over the instances that can take calls', () => {
     const list = alike(10);
     const balancer = create(strategy, list, BOUND);
     const left = list.slice(0, 2).map(({ instanceId }) => instanceId);

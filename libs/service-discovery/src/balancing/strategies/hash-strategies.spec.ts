@@ -5,7 +5,7 @@ import { fakeInstance } from '../../testing/fake-instance.js';
 import { createLoadBalancer } from '../create-load-balancer.js';
 import { type LoadBalancer, type PickContext } from '../load-balancer.js';
 import { type LoadBalancing } from '../load-balancing.js';
-import { type Candidate } from '../strategy.js';
+import { type Candidate } from './strategy.js';
 import { Keyed } from './keyed.js';
 import { rendezvousTables } from './rendezvous-table.js';
 import { WeightedRandom } from './weighted-random.js';
@@ -46,7 +46,7 @@ function countsOf(ids: readonly string[]): Map<string, number> {
 }
 
 describe.each(HASHES)('%s', (name) => {
-  it('sends the same key to the same instance, whatever happens in between and whoever asks', () => {
+  it('sends the same key to the same instance over time and from every process', () => {
     const [one, other] = [create(name, many(10)), create(name, many(10).reverse(), seededRandom(99))];
     const before = owners(one, keys(200));
     expect(owners(one, keys(200))).toEqual(before);
@@ -55,7 +55,7 @@ describe.each(HASHES)('%s', (name) => {
     expect(owners(one, keys(200))).toEqual(before);
   });
 
-  it('gives the keys of an instance that leaves to all others, and no other key moves', () => {
+  it('spreads the keys of an instance that leaves over all others, and moves no other key', () => {
     const balancer = create(name, many(10));
     const before = owners(balancer, keys(5_000));
     balancer.update(many(9));
@@ -71,7 +71,7 @@ describe.each(HASHES)('%s', (name) => {
   });
 
   it.each(['unhealthy', 'draining', 'maintenance'] as const)(
-    'gives the keys of an instance that is %s to all others, and no other key moves, in every process',
+    'spreads the keys of an instance that is %s over all others in every process, and moves no other key',
     (status) => {
       const balancer = create(name, many(10));
       const before = owners(balancer, keys(5_000));
@@ -96,7 +96,7 @@ describe.each(HASHES)('%s', (name) => {
     },
   );
 
-  it('moves no other key of a zone or a version where one of it falls ill', () => {
+  it('moves no other key of a zone or version when one of its instances becomes unhealthy', () => {
     const list = many(12).map((each, index) => ({
       ...each,
       zone: index % 2 === 0 ? 'near' : 'far',
@@ -117,7 +117,7 @@ describe.each(HASHES)('%s', (name) => {
     }
   });
 
-  it('goes by the members of a subset alone', () => {
+  it('uses only the members of a subset', () => {
     const balancer = create({ strategy: name, subset: { size: 5, clientId: 'c' } }, many(50));
     const owned = owners(balancer, keys(500));
     const members = many(50).filter(({ instanceId }) => owned.includes(instanceId));
@@ -125,7 +125,7 @@ describe.each(HASHES)('%s', (name) => {
     expect(owned).toEqual(owners(create(name, members), keys(500)));
   });
 
-  it('tells apart what is away from each of several lists: of a zone, and without outliers', () => {
+  it('keeps absences from several lists apart: of a zone, and without outliers', () => {
     const list = many(12).map((each, index) => ({ ...each, zone: index % 2 === 0 ? 'near' : 'far' }));
     const contexts: PickContext[] = [
       {},
@@ -153,14 +153,14 @@ describe.each(HASHES)('%s', (name) => {
     before.forEach((owner, index) => {
       if (owner !== open) expect(during[index]).toBe(owner);
     });
-    // Its keys are spread over all the others, and each has one next that it stays with.
+    // Its keys are spread over all others, and each key stays at its next one.
     const heirs = countsOf(during.filter((_, index) => before[index] === open));
     expect(heirs.size).toBe(9);
     expect(owners(balancer, keys(2_000), { refusal })).toEqual(during);
     expect(owners(balancer, keys(2_000))).toEqual(before);
   });
 
-  it('goes to the next with a retry, and to the one after that with another', () => {
+  it('sends a retry to the next one, and a second retry to the one after that', () => {
     const balancer = create(name, many(5));
     for (const key of keys(50)) {
       const [first, second] = [
@@ -174,7 +174,7 @@ describe.each(HASHES)('%s', (name) => {
     }
   });
 
-  it('reaches the last one that can take calls, however many cannot', () => {
+  it('finds the last instance that can take calls among many that cannot', () => {
     const all = many(200);
     const balancer = create(name, all);
     const last = address(123);
@@ -182,7 +182,7 @@ describe.each(HASHES)('%s', (name) => {
     expect(new Set(owners(balancer, keys(20), { refusal }))).toEqual(new Set([last]));
   });
 
-  it('finds an owner among those of a zone, and among those not checked yet where no other is left', () => {
+  it('finds an owner within a zone, and among unchecked instances if no other is left', () => {
     const far = many(5).map((each) => ({ ...each, zone: 'far' }));
     const near = many(5, 5).map((each) => ({ ...each, zone: 'near' }));
     const balancer = create(name, [...far, ...near]);
@@ -193,7 +193,7 @@ describe.each(HASHES)('%s', (name) => {
     expect(new Set(unchecked)).toEqual(new Set([address(2), address(3), address(4)]));
   });
 
-  it('gives each the share of the keys that its weight says', () => {
+  it('gives each instance a share of the keys in proportion to its weight', () => {
     const weights = [100, 200, 300, 1, 99, 300];
     const instances = many(6).map((each, index) => ({ ...each, weight: weights[index] ?? 0 }));
     const counts = countsOf(owners(create(name, instances), keys(50_000)));
@@ -204,7 +204,7 @@ describe.each(HASHES)('%s', (name) => {
     });
   });
 
-  it('chooses for calls without a key as the fallback does', () => {
+  it('uses the fallback for calls without a key', () => {
     const instances = many(3).map((each, index) => ({ ...each, weight: index + 1 }));
     for (const fallback of ['round_robin', 'weighted_round_robin', 'least_connections', 'random'] as const) {
       for (let seed = 1; seed <= 5; seed++) {
@@ -218,7 +218,7 @@ describe.each(HASHES)('%s', (name) => {
     }
   });
 
-  it('takes the key from where the options say', () => {
+  it('reads the key from the configured source', () => {
     const balancer = create({ strategy: name, hash: { on: [{ header: 'x-user' }, 'path'] } }, many(10));
     const byKey = create(name, many(10));
     const [byUser, byPath] = [pick(byKey, { key: 'u7' }), pick(byKey, { key: '/users/7' })];
@@ -226,13 +226,13 @@ describe.each(HASHES)('%s', (name) => {
     expect(pick(balancer, { path: '/users/7?page=2' })).toBe(byPath);
   });
 
-  it('tells of a key in an explanation', () => {
+  it('reports the key in an explanation', () => {
     expect(create(name, many(2)).explain?.({ key: 'u7' })).toMatchObject({ strategy: name, key: 'u7' });
   });
 });
 
-describe('what is worked out for keys', () => {
-  it('is so once for those who are registered, whatever becomes of them, and anew for another list or weight', () => {
+describe('the tables of keys', () => {
+  it('are built once for the registered instances in any state, and again for another list or weight', () => {
     let built = 0;
     const deps = { random: seededRandom(1) };
     const strategy = new Keyed<Candidate>(
@@ -264,7 +264,7 @@ describe('consistent_hash', () => {
     [10, 1],
     [100, 1],
     [1_000, 10],
-  ])('a consistent hash moves 1/(n+1) of the keys: to %i instances come %i', (n, newcomers) => {
+  ])('a consistent hash moves 1/(n+1) of the keys: %i instances and %i more', (n, newcomers) => {
     const balancer = create('consistent_hash', many(n));
     const sample = keys(50_000);
     const before = owners(balancer, sample);
@@ -277,7 +277,7 @@ describe('consistent_hash', () => {
     expect(moved.length).toBeGreaterThanOrEqual(0.9 * due);
   });
 
-  it('moves nothing but keys from or to the one whose weight changes, and as many as that is worth', () => {
+  it('moves only keys from or to the instance whose weight changes, in proportion to the change', () => {
     const balancer = create('consistent_hash', many(10));
     const before = owners(balancer, keys(20_000));
     const changed = address(4);
@@ -289,7 +289,7 @@ describe('consistent_hash', () => {
     expect(movedFrom.length / 20_000).toBeCloseTo(0.1 - 5 / 95, 2);
   });
 
-  it('tells apart two ids of which one hash is the same', () => {
+  it('distinguishes two ids with one equal hash', () => {
     const byHash = new Map<number, string>();
     let alike: [string, string] | undefined;
     for (let number = 0; !alike; number++) {
@@ -307,7 +307,7 @@ describe('consistent_hash', () => {
     for (const id of alike) expect(counts.get(id)).toBeGreaterThan(400);
   });
 
-  it('tells apart any two ids, also those of one shape', () => {
+  it('distinguishes any two ids, also similar ones', () => {
     const counts = countsOf(owners(create('consistent_hash', many(1_000)), keys(50_000)));
     expect(counts.size).toBe(1_000);
     expect(Math.max(...counts.values())).toBeLessThan(50 * 1.6);
@@ -316,7 +316,7 @@ describe('consistent_hash', () => {
 });
 
 describe('ip_hash', () => {
-  it("is a consistent hash of the client's address, and minds no other key", () => {
+  it("is a consistent hash of the client's address and ignores other keys", () => {
     const [balancer, byKey] = [create('ip_hash', many(10)), create('consistent_hash', many(10))];
     const ips = keys(100).map((_, index) => `192.168.0.${index}`);
     const owned = ips.map((clientIp, index) => pick(balancer, { clientIp, key: `other-${index}` }));

@@ -1,33 +1,33 @@
 import { differenceOf } from '../../common/index.js';
-import { type Candidate } from '../strategy.js';
+import { type Candidate } from './strategy.js';
 import { FIRST_MEMBER_SEED, SECOND_MEMBER_SEED, stableHash } from './stable-hash.js';
 
-/** Finds the owner of a key among the candidates that it was built from, whichever order they came in. */
+/** Finds the owner of a key among the candidates that it was built from, independent of their order. */
 export interface HashTable<C extends Candidate> {
   /**
-   * The owner, or whoever comes next and is accepted; undefined where nobody is.
+   * The owner, or the next candidate for this key that is accepted; undefined if none is.
    * @param hash of the key, 32 bits
-   * @param accepts whether a candidate can take the call; left out: everyone can
+   * @param accepts whether a candidate can take the call; by default all can
    */
   find(hash: number, accepts?: (candidate: C) => boolean): C | undefined;
-  /** The table as it is while some are away: what is theirs goes to those who come next, and nothing else moves. */
+  /** The table while some candidates are absent: their keys go to the next candidates, and no other key moves. */
   without(absent: ReadonlySet<C>): HashTable<C>;
 }
 
-/** Called anew when the list or a weight changes; may keep what it can use again. */
+/** Called when the list or a weight changes; may cache what it can reuse. */
 export type BuildHashTable<C extends Candidate> = (members: readonly C[]) => HashTable<C>;
 
-/** A candidate with what tables know it by, worked out once for as long as it is listed. */
+/** A candidate and its hashes, computed once while it is listed. */
 export interface Member<C extends Candidate> {
   readonly candidate: C;
-  /** Two numbers that know nothing of each other. */
+  /** Two independent hashes of the id. */
   readonly first: number;
   readonly second: number;
 }
 
 /**
- * Puts lists in the order that all processes agree on, whatever order theirs have. A list that is like the one before leaves a
- * sort little to do.
+ * Sorts lists by id, so that all processes agree on the order. It starts from the previous result, which makes sorting a list
+ * that changed little fast.
  */
 export class OrderById<C extends Candidate> {
   private list: readonly C[] = [];

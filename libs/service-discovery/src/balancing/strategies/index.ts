@@ -1,6 +1,6 @@
-import { type LoadBalancerDeps } from '../load-balancer-deps.js';
-import { type Candidate, type Strategy } from '../strategy.js';
-import { type LoadBalancingStrategyName } from '../strategy-names.js';
+import { type LoadBalancerDeps } from '../load-balancer.js';
+import { type Candidate, type Strategy } from './strategy.js';
+import { type LoadBalancingStrategyName } from './strategy-names.js';
 import { type BuildHashTable } from './hash-table.js';
 import { Keyed } from './keyed.js';
 import { LeastConnections } from './least-connections.js';
@@ -13,7 +13,7 @@ import { WeightedRoundRobin } from './weighted-round-robin.js';
 
 type MakeStrategy = (deps: LoadBalancerDeps) => Strategy;
 
-/** Every built-in strategy by its name: a new one is a file of its own, a name and a line here. */
+/** The built-in strategies by name. To add one, add a file, a name and a line here. */
 export const STRATEGIES: Readonly<Record<LoadBalancingStrategyName, MakeStrategy>> = {
   round_robin: ({ random }) => new RoundRobin(random),
   weighted_round_robin: ({ random }) => new WeightedRoundRobin(random),

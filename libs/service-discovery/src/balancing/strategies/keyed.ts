@@ -1,51 +1,53 @@
-import { type Candidate, choosePast, leftOf, type Strategy, type Wish } from '../strategy.js';
+import { type Candidate, chooseSkipping, excluding, type Strategy, type PickArgs } from './strategy.js';
 import { type BuildHashTable, type HashTable } from './hash-table.js';
 import { PerList } from './per-list.js';
 import { KEY_SEED, stableHash } from './stable-hash.js';
 
 /**
- * Calls with the same key go to the same instance, as long as it can take them; then to the one that comes next for
- * this key, so that what the owner leaves is spread over all others. Calls without a key go by another strategy.
+ * Sends calls with the same key to the same instance while it can take them, and otherwise to the next one for this key, so
+ * that an owner's keys are spread over all others. Calls without a key use the fallback strategy.
  */
 export class Keyed<C extends Candidate> implements Strategy<C> {
   readonly goesBy = 'the key of the call, and without one as its fallback does';
   readonly isWeighted = true;
-  /** By all who are registered, so that no owner changes whose own state does not. */
-  private readonly tables: PerList<readonly C[], Presences<C>>;
+  /** Built from all registered candidates, so that a key's owner does not change with the state of other instances. */
+  private readonly tables: PerList<readonly C[], PresentTables<C>>;
 
-  /** @param bound how many times its fair part of the calls in flight a candidate may have; false: any number */
+  /** @param bound the multiple of its fair share of calls in flight that a candidate may have; false: no limit */
   constructor(
     build: BuildHashTable<C>,
     readonly fallback: Strategy<C>,
     private readonly bound: number | false,
   ) {
-    this.tables = new PerList((registered) => new Presences(registered, build(registered)));
+    this.tables = new PerList((registered) => new PresentTables(registered, build(registered)));
   }
 
   admit(known: Candidate): C {
     return this.fallback.admit?.(known) ?? (known as C);
   }
 
-  choose(candidates: readonly C[], wish: Wish<C>): C {
-    // Nobody of the base is left where calls have to go to those who would not get any else.
-    return this.ownerOf(candidates, wish) ?? this.fallback.choose(candidates, wish);
+  choose(candidates: readonly C[], args: PickArgs<C>): C {
+    // No owner: the candidates may all be outside the base, when only instances are left that others were preferred to.
+    return this.ownerOf(candidates, args) ?? this.fallback.choose(candidates, args);
   }
 
-  chooseExcept(passed: readonly C[], wish: Wish<C>): C {
-    // Those left are counted only where there is a bound.
-    const left = this.bound === false ? wish.base : leftOf(wish.base, passed);
-    return this.find(wish, left, (candidate) => !passed.includes(candidate)) ?? choosePast(this.fallback, passed, wish);
+  chooseExcept(skipped: readonly C[], args: PickArgs<C>): C {
+    // Only the bound needs the remaining candidates.
+    const left = this.bound === false ? args.base : excluding(args.base, skipped);
+    return (
+      this.find(args, left, (candidate) => !skipped.includes(candidate)) ?? chooseSkipping(this.fallback, skipped, args)
+    );
   }
 
-  ownerOf(candidates: readonly C[], wish: Wish<C>): C | undefined {
-    if (candidates === wish.base) return this.find(wish, candidates);
+  ownerOf(candidates: readonly C[], args: PickArgs<C>): C | undefined {
+    if (candidates === args.base) return this.find(args, candidates);
     const left = new Set(candidates);
-    return this.find(wish, candidates, (candidate) => left.has(candidate));
+    return this.find(args, candidates, (candidate) => left.has(candidate));
   }
 
-  /** @param isLeft whether a candidate of the base is left; undefined: all are */
+  /** @param isLeft whether a candidate of the base can take the call; undefined: all can */
   private find(
-    { key, base, registered }: Wish<C>,
+    { key, base, registered }: PickArgs<C>,
     left: readonly C[],
     isLeft?: (candidate: C) => boolean,
   ): C | undefined {
@@ -61,8 +63,8 @@ export class Keyed<C extends Candidate> implements Strategy<C> {
   }
 }
 
-/** The table of all who are registered, and what it is while only some of them are there. */
-class Presences<C extends Candidate> {
+/** The table of all registered candidates, and those derived from it for when only some of them are present. */
+class PresentTables<C extends Candidate> {
   private readonly tables = new PerList((present: readonly C[]) => {
     const absent = this.absentFrom(present);
     return absent.size === 0 ? this.table : this.table.without(absent);
@@ -89,9 +91,9 @@ class Presences<C extends Candidate> {
 }
 
 /**
- * Whether a candidate may have one more call, which is as long as it has less than its part, by weight, of all calls in
- * flight with this one, times the bound. Somebody always is (Mirrokni, Thorup and Zadimoghaddam, "Consistent Hashing with
- * Bounded Loads", 2016). The calls are counted only where it matters.
+ * Returns whether a candidate may have one more call: it has to be below its share, by weight, of all calls in flight
+ * including this one, times the bound. At least one candidate always is (Mirrokni, Thorup and Zadimoghaddam, "Consistent
+ * Hashing with Bounded Loads", 2016). The calls are only summed up when a candidate is not idle.
  */
 function boundOn(candidates: readonly Candidate[], bound: number): (candidate: Candidate) => boolean {
   let calls = 0;
@@ -105,7 +107,7 @@ function boundOn(candidates: readonly Candidate[], bound: number): (candidate: C
         weights += candidate.weight;
       }
     }
-    // In this form whole numbers stay whole, so that no rounding error makes one call more.
+    // Multiplied out, integers stay exact, so that no rounding error admits one call too many.
     return load.active * weights < bound * calls * weight;
   };
 }

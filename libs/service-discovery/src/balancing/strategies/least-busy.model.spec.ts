@@ -4,8 +4,8 @@ import { modelRuns } from '../../../../../test/support/model-runs.js';
 import { type Outcome } from '../../common/index.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
 import { ManualClock } from '../../testing/manual-clock.js';
-import { LoadTracker } from '../load-tracker.js';
-import { type Candidate } from '../strategy.js';
+import { LoadTracker } from '../load/load-tracker.js';
+import { type Candidate } from './strategy.js';
 import { leastBusyOf } from './least-connections.js';
 import { LeastBusy } from './least-busy.js';
 
@@ -19,7 +19,7 @@ const steps = fc.array(
     { weight: 3, arbitrary: fc.record({ ends: fc.nat(15) }) },
     // More than a log of changes holds.
     { weight: 1, arbitrary: fc.record({ bustles: fc.nat(15) }) },
-    { weight: 3, arbitrary: fc.record({ passed: fc.nat(2 ** 10) }) },
+    { weight: 3, arbitrary: fc.record({ skipped: fc.nat(2 ** 10) }) },
   ),
   { minLength: 1, maxLength: 30 },
 );
@@ -55,12 +55,12 @@ describe('the choice of the least busy', () => {
             loads[step.bustles]!.begin();
             if (call > 2) loads[step.bustles]!.end(ANSWERED, 0);
           }
-          if (!('passed' in step)) continue;
-          const passed = list.filter((_, index) => (step.passed & (1 << index)) !== 0);
-          const left = list.filter((candidate) => !passed.includes(candidate));
+          if (!('skipped' in step)) continue;
+          const skipped = list.filter((_, index) => (step.skipped & (1 << index)) !== 0);
+          const left = list.filter((candidate) => !skipped.includes(candidate));
           if (left.length === 0) continue;
           const expected = tally((number) => leastBusyOf(left, () => number));
-          const chosen = tally((number) => ((drawn = number), leastBusy.choose(passed)));
+          const chosen = tally((number) => ((drawn = number), leastBusy.choose(skipped)));
           for (const candidate of list) {
             const [due, count] = [expected.get(candidate) ?? 0, chosen.get(candidate) ?? 0];
             // At each edge of what falls to somebody, one number more or less.

@@ -1,6 +1,6 @@
 import { type Random } from '../../common/index.js';
-import { type LoadTable } from '../load-table.js';
-import { type Candidate, candidateAt } from '../strategy.js';
+import { type LoadTable } from '../load/load-table.js';
+import { type Candidate, candidateAt } from './strategy.js';
 import { Peers } from './peers.js';
 import { costOf, partOf } from './room.js';
 
@@ -50,12 +50,12 @@ export class LeastBusy {
     for (let member = 0; member < list.length; member++) this.follow(member);
   }
 
-  /** @param passed those of the list that are passed over: not all of it */
-  choose(passed: readonly Candidate[] = []): Candidate {
+  /** @param skipped those of the list that are skipped over: not all of it */
+  choose(skipped: readonly Candidate[] = []): Candidate {
     this.catchUp();
-    if (passed.length === 0) return this.chooseBy((this.calls + 1) / this.weights);
+    if (skipped.length === 0) return this.chooseBy((this.calls + 1) / this.weights);
     let { calls, weights } = this;
-    const out = passed.map(({ load }) => this.members[load.row] ?? NOBODY);
+    const out = skipped.map(({ load }) => this.members[load.row] ?? NOBODY);
     for (const member of out) {
       const active = this.active[member] ?? 0;
       calls -= active;

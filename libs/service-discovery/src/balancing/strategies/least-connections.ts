@@ -1,6 +1,6 @@
 import { type Random } from '../../common/index.js';
-import { type LoadTable } from '../load-table.js';
-import { type Candidate, candidateAt, leftOf, type Strategy, type Wish } from '../strategy.js';
+import { type LoadTable } from '../load/load-table.js';
+import { type Candidate, candidateAt, excluding, type Strategy, type PickArgs } from './strategy.js';
 import { LeastBusy } from './least-busy.js';
 import { PerList } from './per-list.js';
 import { costOf, partOf } from './room.js';
@@ -26,14 +26,14 @@ export class LeastConnections implements Strategy {
     this.indexes = new PerList((list) => new LeastBusy(list, loads, random));
   }
 
-  choose(candidates: readonly Candidate[], { base }: Wish): Candidate {
+  choose(candidates: readonly Candidate[], { base }: PickArgs): Candidate {
     if (candidates === base && base.length > FEW) return this.indexes.of(base).choose();
     return leastBusyOf(candidates, this.random);
   }
 
-  chooseExcept(passed: readonly Candidate[], { base }: Wish): Candidate {
-    if (base.length > FEW) return this.indexes.of(base).choose(passed);
-    return leastBusyOf(leftOf(base, passed), this.random);
+  chooseExcept(skipped: readonly Candidate[], { base }: PickArgs): Candidate {
+    if (base.length > FEW) return this.indexes.of(base).choose(skipped);
+    return leastBusyOf(excluding(base, skipped), this.random);
   }
 }
 

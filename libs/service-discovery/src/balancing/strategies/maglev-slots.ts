@@ -1,20 +1,20 @@
-import { type Candidate } from '../strategy.js';
+import { type Candidate } from './strategy.js';
 import { type Member } from './hash-table.js';
-import { NOBODY } from './recent-owners.js';
-import { RendezvousDraws } from './rendezvous-draws.js';
+import { NO_OWNER } from './recent-owners.js';
+import { RendezvousScores } from './rendezvous-scores.js';
 import { finish } from './stable-hash.js';
-import { FREE, MAGLEV_TABLE_SIZE, Walks } from './maglev-walks.js';
+import { FREE, MAGLEV_TABLE_SIZE, MaglevPermutations } from './maglev-permutations.js';
 
-/** The part of the slots that is claimed last, up to how many members; of more, quickly less, as it costs much then. */
-const LAST_PART = 0.02;
-const LAST_PART_UP_TO = 100;
-/** How many times its share of the slots a member may have then. */
+/** The fraction of slots that is assigned last; beyond this many members it shrinks quickly, because of its cost. */
+const LAST_FRACTION = 0.02;
+const LAST_FRACTION_UP_TO = 100;
+/** The multiple of its share of slots that a member may reach with those. */
 const SLACK = 1.015;
 
 /**
- * The index of the owner of each slot. Members claim slots in turns, each in an order of its own. When nearly all are
- * taken, they have to look long for free ones, and any change of the list sends them to others; so the last ones go by
- * rendezvous hashing, as far as that leaves the shares even.
+ * The index of the owner of each slot. Members claim slots in turns, each in the order of its own permutation. The last free
+ * slots take long to find, and with any change of the list they would go to other members; so they are assigned by rendezvous
+ * hashing, as far as the shares stay even.
  * @param members in the order that all processes agree on
  */
 export function claimSlots(members: readonly Member<Candidate>[]): Uint16Array {
@@ -28,14 +28,14 @@ export function claimSlots(members: readonly Member<Candidate>[]): Uint16Array {
   return slots;
 }
 
-/** How many slots a member may have whose share is so many. */
+/** The most slots that a member with this share may have. */
 function roomOf(share: number): number {
   return Math.max(Math.floor(SLACK * share), Math.ceil(share));
 }
 
 /**
- * @param rooms how many slots more each may have
- * @returns how many slots are left
+ * @param rooms the slots that each member may still get
+ * @returns the number of free slots
  */
 function claimInTurns(
   slots: Uint16Array,
@@ -44,16 +44,16 @@ function claimInTurns(
   rooms: Float64Array,
 ): number {
   const count = members.length;
-  const walks = new Walks(slots, members);
-  // Everybody gets a slot in the first round, however small its share.
+  const permutations = new MaglevPermutations(slots, members);
+  // Every member gets a slot in the first round, however small its share.
   const dues = slotsARound.map((slots) => (slots < 1 ? 1 - slots : 0));
-  const last = Math.floor(LAST_PART * MAGLEV_TABLE_SIZE * Math.min(1, (LAST_PART_UP_TO / count) ** 2));
+  const last = Math.floor(LAST_FRACTION * MAGLEV_TABLE_SIZE * Math.min(1, (LAST_FRACTION_UP_TO / count) ** 2));
   for (;;) {
     for (let index = 0; index < count; index++) {
       let due = (dues[index] ?? 0) + (slotsARound[index] ?? 0);
       for (; due >= 1; due--) {
-        if (walks.left <= last) return walks.left;
-        slots[walks.next(index)] = index;
+        if (permutations.left <= last) return permutations.left;
+        slots[permutations.next(index)] = index;
         rooms[index] = (rooms[index] ?? 0) - 1;
       }
       dues[index] = due;
@@ -63,11 +63,11 @@ function claimInTurns(
 
 function claimRest(slots: Uint16Array, members: readonly Member<Candidate>[], rooms: Float64Array): void {
   const hasRoom = (index: number): boolean => (rooms[index] ?? 0) > 0;
-  const draws = new RendezvousDraws(members, ({ instance }) => instance.weight);
+  const scores = new RendezvousScores(members, ({ instance }) => instance.weight);
   for (let slot = 0; slot < MAGLEV_TABLE_SIZE; slot++) {
     if (slots[slot] !== FREE) continue;
-    const owner = draws.best(finish(slot), hasRoom);
-    if (owner === NOBODY) continue;
+    const owner = scores.best(finish(slot), hasRoom);
+    if (owner === NO_OWNER) continue;
     slots[slot] = owner;
     rooms[owner] = (rooms[owner] ?? 0) - 1;
   }

@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { fakeInstance } from '../../testing/fake-instance.js';
-import { LoadTracker } from '../load-tracker.js';
-import { type Candidate } from '../strategy.js';
+import { LoadTracker } from '../load/load-tracker.js';
+import { type Candidate } from './strategy.js';
 import { type HashTable, OrderById } from './hash-table.js';
 import { claimSlots } from './maglev-slots.js';
 import { maglevTables } from './maglev-table.js';
-import { MAGLEV_TABLE_SIZE } from './maglev-walks.js';
+import { MAGLEV_TABLE_SIZE } from './maglev-permutations.js';
 import { finish } from './stable-hash.js';
 
 const loads = new LoadTracker();
@@ -19,7 +19,7 @@ function candidates(count: number, weightOf: (index: number) => number = () => 1
 
 const idOf = (candidate: Candidate | undefined): string => candidate?.instance.instanceId ?? '-';
 
-/** The owner of every slot. */
+/** The owners of all slots. */
 function slotsOf(members: readonly Candidate[], build = maglevTables()): string[] {
   const table = build(members);
   return Array.from({ length: MAGLEV_TABLE_SIZE }, (_, slot) => idOf(table.find(slot)));
@@ -31,8 +31,8 @@ function countsOf(ids: readonly string[]): Map<string, number> {
   return counts;
 }
 
-describe("Maglev's table", () => {
-  it('is within 2 % of even for 1,000 candidates', () => {
+describe('the Maglev table', () => {
+  it('is within 2% of even for 1,000 candidates', () => {
     const counts = [...countsOf(slotsOf(candidates(1_000))).values()];
     const mean = MAGLEV_TABLE_SIZE / 1_000;
     expect(counts).toHaveLength(1_000);
@@ -40,7 +40,7 @@ describe("Maglev's table", () => {
     expect(Math.min(...counts) / mean).toBeGreaterThanOrEqual(0.98);
   });
 
-  it.each([10, 30, 100])('moves at most 1.6 times the slots that it must where one more than %i arrives', (n) => {
+  it.each([10, 30, 100])('moves at most 1.6 times the necessary slots when one joins %i candidates', (n) => {
     const all = candidates(n + 5);
     for (let newcomer = n; newcomer < n + 5; newcomer++) {
       const before = slotsOf(all.slice(0, n));
@@ -52,7 +52,7 @@ describe("Maglev's table", () => {
   });
 
   it.each([[[5, 5, 5, 5, 5, 1]], [[1, 2, 3, 4]], [[65_535, 1, 1]], [[0.5, 1.5]], [[7]]])(
-    'gives each a slot at least, and a number of them within 1.5 %% of its share by weight: %p',
+    'gives each at least one slot, and a number of slots within 1.5%% of its share by weight: %p',
     (weights) => {
       const members = candidates(weights.length, (index) => weights[index] ?? 0);
       const counts = countsOf(slotsOf(members));
@@ -66,7 +66,7 @@ describe("Maglev's table", () => {
     },
   );
 
-  it('gives each key to the same one in every release', () => {
+  it('gives each key the same owner in every release', () => {
     const checksumOf = (count: number, weightOf?: (index: number) => number): number => {
       const slots = claimSlots(new OrderById().of(candidates(count, weightOf)));
       return slots.reduce((sum, owner) => (Math.imul(sum, 31) + owner) >>> 0, 0);
@@ -76,18 +76,18 @@ describe("Maglev's table", () => {
     expect(checksumOf(10_000, (index) => 1 + (index % 100))).toBe(0x1a83_d1bf);
   });
 
-  it('spreads the slots of each over the whole table', () => {
+  it('spreads the slots of each candidate over the whole table', () => {
     const slots = slotsOf(candidates(10));
     for (let from = 0; from < MAGLEV_TABLE_SIZE; from += 6_554) {
       expect(countsOf(slots.slice(from, from + 6_554)).size).toBe(10);
     }
   });
 
-  it('is the same for any order of the list', () => {
+  it('is the same for any list order', () => {
     expect(slotsOf(candidates(50).reverse())).toEqual(slotsOf(candidates(50)));
   });
 
-  it('is made once for lists with the same members and weights, and kept for the last four that were in use', () => {
+  it('is built once for lists with the same members and weights, and cached for the last four lists used', () => {
     const made: string[] = [];
     const build = maglevTables((members) => {
       made.push(`${members.length}/${members[0]?.candidate.weight}`);
@@ -98,14 +98,14 @@ describe("Maglev's table", () => {
     build(candidates(10, () => 50));
     for (const count of [2, 3, 10, 4]) build(candidates(count));
     expect(made).toEqual(['10/100', '10/50', '2/100', '3/100', '4/100']);
-    // Of weight 50 is the one that was used longest ago.
+    // The list with weight 50 is the least recently used.
     for (const count of [2, 3, 4, 10]) build(candidates(count));
     expect(made).toHaveLength(5);
     build(candidates(10, () => 50));
     expect(made).toHaveLength(6);
   });
 
-  describe('while a candidate starts slowly', () => {
+  describe('during slow start of a candidate', () => {
     const startingAt = (weight: number): string[] => {
       const members = candidates(10);
       members[3]!.weight = weight;
@@ -113,7 +113,7 @@ describe("Maglev's table", () => {
     };
     const slow = idOf(candidates(10)[3]);
 
-    it('gives it more and more of its own keys, and never takes one back', () => {
+    it('gives it more and more of its own keys without taking any back', () => {
       const before = startingAt(100);
       let fewer = new Set<number>();
       for (const weight of [10, 25, 50, 75, 100]) {
@@ -127,14 +127,14 @@ describe("Maglev's table", () => {
       }
     });
 
-    it('goes by the part that it has of the greatest one', () => {
+    it('uses its factor relative to the greatest one', () => {
       const members = candidates(10);
       for (const member of members) member.weight = 50;
       members[3]!.weight = 10;
       expect(slotsOf(members)).toEqual(startingAt(20));
     });
 
-    it('moves nothing where all start at once, and finds somebody where nobody is ready', () => {
+    it('moves nothing if all start at once, and finds a candidate if none is ready', () => {
       const members = candidates(10);
       for (const member of members) member.weight = 10;
       expect(slotsOf(members)).toEqual(slotsOf(candidates(10)));
@@ -145,12 +145,12 @@ describe("Maglev's table", () => {
     });
   });
 
-  describe('while some are away', () => {
+  describe('while some candidates are absent', () => {
     const everyKey = Array.from({ length: 200_000 }, (_, key) => finish(key));
     const ownersIn = (table: HashTable<Candidate>, hashes = everyKey): string[] =>
       hashes.map((hash) => idOf(table.find(hash)));
 
-    it('gives what is theirs to the others by their shares, and moves nothing else', () => {
+    it('gives their keys to the others by their shares, and moves no other key', () => {
       const members = candidates(20, (index) => 50 + 10 * index);
       const whole = maglevTables()(members);
       const absent = new Set(members.slice(5, 12));
@@ -167,7 +167,7 @@ describe("Maglev's table", () => {
       }
     });
 
-    it('keeps the shares as even as chance leaves them where half are away', () => {
+    it('keeps the shares as even as at random when half are absent', () => {
       const members = candidates(100);
       const away = new Set(members.filter((_, index) => index % 2 === 0));
       const counts = [...countsOf(ownersIn(maglevTables()(members).without(away))).values()];
@@ -176,7 +176,7 @@ describe("Maglev's table", () => {
       expect(Math.min(...counts) / (everyKey.length / 50)).toBeGreaterThan(0.94);
     });
 
-    it('moves only the keys of one more who goes, and of one who comes back', () => {
+    it('moves only the keys of another one that leaves, and of one that returns', () => {
       const members = candidates(30);
       const whole = maglevTables()(members);
       let before = ownersIn(whole, everyKey.slice(0, 5_000));
@@ -194,20 +194,20 @@ describe("Maglev's table", () => {
       }
     });
 
-    it('finds those that hardly have a slot where they alone are left, each as often as its weight says', () => {
+    it('finds candidates with hardly any slots if only they are left, in proportion to their weights', () => {
       const members = candidates(1_000, (index) => (index === 7 ? 1 : index === 500 ? 3 : 10_000));
       const left = [members[7]!, members[500]!];
       const table = maglevTables()(members).without(new Set(members.filter((member) => !left.includes(member))));
       const counts = countsOf(ownersIn(table, everyKey.slice(0, 2_000)));
       expect([...counts.keys()].sort()).toEqual(left.map(idOf));
-      // A slot each, which most keys do not come to.
+      // One slot each, which most keys do not reach.
       expect(counts.get(idOf(left[0]))! / 2_000).toBeCloseTo(0.25, 1);
       const others = table.find(1, (candidate) => candidate !== table.find(1));
       expect(left).toContain(others);
       expect(table.find(1, (candidate) => !left.includes(candidate))).toBeUndefined();
     });
 
-    it('does not mind who of them was further in a slow start', () => {
+    it('ignores the slow-start factors of absent candidates', () => {
       const members = candidates(10);
       for (const member of members) member.weight = 10;
       const even = maglevTables()(members).without(new Set([members[0]!]));
@@ -218,7 +218,7 @@ describe("Maglev's table", () => {
     });
   });
 
-  it('finds nobody where nobody is accepted', () => {
+  it('finds no owner if none is accepted', () => {
     expect(maglevTables()(candidates(3)).find(7, () => false)).toBeUndefined();
   });
 });

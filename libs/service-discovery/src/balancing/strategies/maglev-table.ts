@@ -1,30 +1,30 @@
-import { type Candidate } from '../strategy.js';
+import { type Candidate } from './strategy.js';
 import { type BuildHashTable, type HashTable, type Member, OrderById } from './hash-table.js';
 import { claimSlots } from './maglev-slots.js';
-import { FREE, MAGLEV_TABLE_SIZE } from './maglev-walks.js';
-import { RendezvousDraws } from './rendezvous-draws.js';
+import { FREE, MAGLEV_TABLE_SIZE } from './maglev-permutations.js';
+import { RendezvousScores } from './rendezvous-scores.js';
 import { finish } from './stable-hash.js';
 
-/** How many tables are kept for lists that come back, as when an instance registers again. */
+/** Tables cached for lists that come back, such as when an instance registers again. */
 const TABLES_KEPT = 4;
-/** How many slots are looked at for somebody who takes a key in its owner's place. */
-const PROBES_EACH = 16;
-const MOST_PROBES = 1_024;
-/** Of the golden ratio, so that the places for all probes of a key are spread. */
+/** Slots probed to find a replacement for a key's owner. */
+const PROBES_PER_MEMBER = 16;
+const MAX_PROBES = 1_024;
+/** From the golden ratio, so that the probes of a key are spread over the table. */
 const STRIDE = 0x9e37_79b1;
 const TWO_TO_32 = 4_294_967_296;
 
 /**
- * Makes tables by Maglev's algorithm (Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load Balancer",
- * 2016): the candidates take turns to claim slots of a large table, each in an order of its own. A look-up is one
- * step however many candidates there are, and the shares are as even as whole slots allow; in return, a change moves
- * more keys than it must.
+ * Builds tables by Maglev's algorithm (Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load Balancer", 2016):
+ * the candidates take turns to claim slots of a large table, each in the order of its own permutation. A lookup is one step
+ * for any number of candidates, and the shares are as even as whole slots allow; in return, a change of the list moves more
+ * keys than necessary.
  * @param claim fills a table; for tests
  */
 export function maglevTables<C extends Candidate>(claim = claimSlots): BuildHashTable<C> {
   const order = new OrderById<C>();
-  /** Those that were in use last come first. */
-  let known: readonly Claimed[] = [];
+  /** Most recently used first. */
+  let known: readonly ClaimedSlots[] = [];
   return (list) => {
     const members = order.of(list).slice(0, FREE);
     const claimed = known.find((one) => isOf(one, members)) ?? {
@@ -38,13 +38,13 @@ export function maglevTables<C extends Candidate>(claim = claimSlots): BuildHash
 }
 
 /** The slots of a list, and what they depend on. */
-interface Claimed {
+interface ClaimedSlots {
   readonly ids: readonly string[];
   readonly weights: readonly number[];
   readonly slots: Uint16Array;
 }
 
-function isOf({ ids, weights }: Claimed, members: readonly Member<Candidate>[]): boolean {
+function isOf({ ids, weights }: ClaimedSlots, members: readonly Member<Candidate>[]): boolean {
   return (
     ids.length === members.length &&
     members.every(({ candidate: { instance } }, index) => {
@@ -54,10 +54,10 @@ function isOf({ ids, weights }: Claimed, members: readonly Member<Candidate>[]):
 }
 
 class MaglevTable<C extends Candidate> implements HashTable<C> {
-  /** Made where it is needed: hardly ever. */
-  private draws: RendezvousDraws<C> | undefined;
+  /** Created when needed, which is rare. */
+  private scores: RendezvousScores<C> | undefined;
 
-  /** @param readiness how much of its own keys each takes, while some start slowly; undefined: everyone takes all */
+  /** @param readiness the fraction of its keys that each member takes during slow start; undefined: all take all */
   constructor(
     private readonly members: readonly Member<C>[],
     private readonly slots: Uint16Array,
@@ -77,49 +77,52 @@ class MaglevTable<C extends Candidate> implements HashTable<C> {
   }
 
   /**
-   * Goes on through slots in an order of the key's own, so that the keys of those who are away or refuse go to all others, and
-   * as many to each as it has slots. Where hardly anybody is left or ready, the last resort is a draw.
+   * Probes slots in an order given by the key, so that the keys of members that are absent or refuse are spread over all others
+   * in proportion to their slots. If hardly any member is left or ready, rendezvous hashing decides.
    */
   private next(hash: number, accepts?: (candidate: C) => boolean): C | undefined {
     const { members, slots } = this;
-    const probes = Math.min(PROBES_EACH * members.length, MOST_PROBES);
+    const probes = Math.min(PROBES_PER_MEMBER * members.length, MAX_PROBES);
     for (let probe = 1; probe <= probes; probe++) {
       const index = slots[finish(hash + probe * STRIDE) % MAGLEV_TABLE_SIZE] ?? FREE;
       const member = members[index]?.candidate;
       if (this.mayHave(member, accepts) && this.takes(index, hash)) return member;
     }
-    this.draws ??= new RendezvousDraws(members, ({ instance }) => instance.weight);
-    return members[this.draws.best(hash, (index) => this.mayHave(members[index]?.candidate, accepts))]?.candidate;
+    this.scores ??= new RendezvousScores(members, ({ instance }) => instance.weight);
+    return members[this.scores.best(hash, (index) => this.mayHave(members[index]?.candidate, accepts))]?.candidate;
   }
 
   private mayHave(candidate: C | undefined, accepts?: (candidate: C) => boolean): boolean {
     return candidate !== undefined && this.absent?.has(candidate) !== true && accepts?.(candidate) !== false;
   }
 
-  /** Always the same keys, and more of them with time. */
+  /** Whether a member takes a key during slow start: always the same keys, and more of them over time. */
   private takes(index: number, hash: number): boolean {
     if (this.readiness === undefined) return true;
-    const { seeds, parts } = this.readiness;
-    return finish(hash ^ (seeds[index] ?? 0)) < (parts[index] ?? 0) * TWO_TO_32;
+    const { seeds, fractions } = this.readiness;
+    return finish(hash ^ (seeds[index] ?? 0)) < (fractions[index] ?? 0) * TWO_TO_32;
   }
 }
 
 interface Readiness {
   readonly seeds: Uint32Array;
-  readonly parts: Float64Array;
+  readonly fractions: Float64Array;
 }
 
-/** @param absent do not count */
+/** @param absent the members to ignore */
 function readinessOf<C extends Candidate>(
   members: readonly Member<C>[],
   absent?: ReadonlySet<C>,
 ): Readiness | undefined {
-  const parts = new Float64Array(
+  const fractions = new Float64Array(
     members.map(({ candidate }) =>
       absent?.has(candidate) === true ? 0 : candidate.weight / candidate.instance.weight,
     ),
   );
-  const greatest = parts.reduce((most, part) => Math.max(most, part), 0);
-  if (parts.every((part) => part === greatest || part === 0)) return undefined;
-  return { seeds: new Uint32Array(members.map(({ first }) => first)), parts: parts.map((part) => part / greatest) };
+  const greatest = fractions.reduce((most, fraction) => Math.max(most, fraction), 0);
+  if (fractions.every((fraction) => fraction === greatest || fraction === 0)) return undefined;
+  return {
+    seeds: new Uint32Array(members.map(({ first }) => first)),
+    fractions: fractions.map((fraction) => fraction / greatest),
+  };
 }

@@ -5,7 +5,7 @@ import { fakeInstance } from '../../testing/fake-instance.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { createLoadBalancer } from '../create-load-balancer.js';
 import { type LoadBalancer } from '../load-balancer.js';
-import { LoadTracker } from '../load-tracker.js';
+import { LoadTracker } from '../load/load-tracker.js';
 
 const answered = (latencyMs: number): Outcome => ({ kind: 'response', status: 200, latencyMs });
 
@@ -19,7 +19,7 @@ describe('p2c ewma', () => {
     balancer = createLoadBalancer('p2c_ewma', { clock, random, loads });
     balancer.update([...ids].map((instanceId) => fakeInstance({ instanceId, ...more })));
   };
-  /** Always these two of three: draws are the first's index, and the second's among the others. */
+  /** Always the same two of three: the draws are the index of the first, and that of the second among the others. */
   const drawing = (first: number, second: number): Random => {
     let calls = 0;
     return () => (calls++ % 2 === 0 ? (first + 0.5) / 3 : (second + 0.5) / 2);
@@ -36,7 +36,7 @@ describe('p2c ewma', () => {
     clock = new ManualClock();
   });
 
-  it('goes by the time that the caller tells, and looks at the clock no more', () => {
+  it('uses the time given by the caller without reading the clock', () => {
     let looks = 0;
     const now = (): number => {
       looks++;
@@ -57,7 +57,7 @@ describe('p2c ewma', () => {
     expect(looks).toBe(2);
   });
 
-  it('takes the faster of two, whichever of them comes first', () => {
+  it('chooses the faster of two in either order', () => {
     for (const [first, second] of [
       [0, 0],
       [1, 0],
@@ -70,7 +70,7 @@ describe('p2c ewma', () => {
     }
   });
 
-  it('never weighs an instance against itself', () => {
+  it('never compares an instance with itself', () => {
     for (let first = 0; first < 3; first++) {
       for (let second = 0; second < 2; second++) {
         create('abc', drawing(first, second));
@@ -80,14 +80,14 @@ describe('p2c ewma', () => {
     }
   });
 
-  it('multiplies latency by the calls in flight with this one', () => {
+  it('multiplies latency by the calls in flight including this one', () => {
     create('ab', () => 0);
     measure('a', 10);
     measure('b', 25);
     expect([pick(), pick(), pick(), pick()]).toEqual(['a', 'a', 'b', 'a']);
   });
 
-  it('minds calls in flight before anything is known of latency', () => {
+  it('compares calls in flight before any latency is known', () => {
     create('ab', seededRandom(1));
     const ids = Array.from({ length: 10 }, () => pick());
     expect([ids.filter((id) => id === 'a').length, ids.filter((id) => id === 'b').length]).toEqual([5, 5]);
@@ -97,7 +97,7 @@ describe('p2c ewma', () => {
     create('', random);
     balancer.update(Object.entries(weights).map(([instanceId, weight]) => fakeInstance({ instanceId, weight })));
   };
-  /** Every pair of draws of an even spread. */
+  /** Every pair of evenly spaced draws. */
   const everyDraw = (steps: number): Random => {
     let calls = 0;
     return () => {
@@ -115,13 +115,13 @@ describe('p2c ewma', () => {
     return counts;
   };
 
-  it('gives the shares of the weights where all are as fast', () => {
+  it('gives shares in proportion to the weights if all are equally fast', () => {
     balance({ a: 600, b: 300, c: 100 }, everyDraw(20));
     for (const id of 'abc') measure(id, 10);
     expect(sharesOf(400)).toEqual({ a: 240, b: 120, c: 40 });
   });
 
-  it('does not run over a light one that is faster, and turns from a heavy one that is stuck', () => {
+  it('does not overload a light instance that is faster, and avoids a heavy one that is stuck', () => {
     balance({ heavy: 95, light: 5 }, everyDraw(20));
     measure('heavy', 10);
     measure('light', 2);
@@ -140,7 +140,7 @@ describe('p2c ewma', () => {
     expect(ids.filter((id) => id === 'a').length).toBeLessThan(310);
   });
 
-  it('draws no calls to an instance because it fails fast', () => {
+  it('does not prefer an instance that fails fast', () => {
     create('ab', seededRandom(1));
     const failed: Outcome = { kind: 'error', error: new Error('refused'), latencyMs: 0, neverSent: true };
     measure('a', 50);
@@ -157,11 +157,11 @@ describe('p2c ewma', () => {
       clock.advance(1_000);
       calls++;
     }
-    // 10 s take a latency to 1/e: after 54 s, 2 s have become less than the 10 ms of a second ago.
+    // A latency decays to 1/e in 10 s: after 54 s, 2 s are less than the 10 ms of a second ago.
     expect(calls).toBe(54);
   });
 
-  it('keeps calls away from the one that got stuck, and spreads them over the others', () => {
+  it('sends no more calls to an instance that got stuck, and spreads them over the others', () => {
     create('abcdefghijk', seededRandom(5));
     const counts: Record<string, number> = {};
     for (let call = 0; call < 11_000; call++) {

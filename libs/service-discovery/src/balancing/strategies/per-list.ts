@@ -1,6 +1,6 @@
 /**
- * What a strategy works out for a list of candidates, kept for as long as somebody holds the list. The list that was asked
- * for last, mostly that of the next pick, is found without a look-up.
+ * Caches what a strategy computes for a list of candidates, as long as the list is referenced. The last list, which most
+ * picks use again, needs no map lookup.
  */
 export class PerList<List extends object, Value> {
   private readonly known = new WeakMap<List, Value>();

@@ -1,49 +1,49 @@
-/** In place of the index of an owner. */
-export const NOBODY = -1;
+/** In place of an owner's index. */
+export const NO_OWNER = -1;
 
-/** Places for the keys of each member, within bounds that are powers of two. */
-const PLACES_EACH = 16;
-const FEWEST_PLACES = 1_024;
-const MOST_PLACES = 16_384;
-/** So many places are shared by the same keys, so that few that are in use evict each other. */
-const SHARED = 4;
+/** Cache entries per member, within bounds that are powers of two. */
+const ENTRIES_PER_MEMBER = 16;
+const MIN_ENTRIES = 1_024;
+const MAX_ENTRIES = 16_384;
+/** Entries that a key can be stored in, so that keys in use rarely evict each other. */
+const WAYS = 4;
 
 /**
- * The owners of keys that were asked for of late, by the keys' hashes, as a processor's cache keeps its lines: what is remembered is
- * bounded, and costs next to nothing to keep.
+ * The owners of recently used keys, by the keys' hashes, in a set-associative cache like that of a CPU: bounded, and almost
+ * free to maintain.
  */
 export class RecentOwners {
   private readonly hashes: Uint32Array;
   private readonly owners: Int32Array;
   private evicted = 0;
 
-  /** @param members how many may own keys */
+  /** @param members the number of possible owners */
   constructor(members: number) {
-    const wanted = Math.min(Math.max(PLACES_EACH * members, FEWEST_PLACES), MOST_PLACES);
-    const places = 2 ** Math.ceil(Math.log2(wanted));
-    this.hashes = new Uint32Array(places);
-    this.owners = new Int32Array(places).fill(NOBODY);
+    const wanted = Math.min(Math.max(ENTRIES_PER_MEMBER * members, MIN_ENTRIES), MAX_ENTRIES);
+    const entries = 2 ** Math.ceil(Math.log2(wanted));
+    this.hashes = new Uint32Array(entries);
+    this.owners = new Int32Array(entries).fill(NO_OWNER);
   }
 
-  /** The index of an owner; `NOBODY` where it is not remembered. */
+  /** The index of a key's owner; `NO_OWNER` if it is not cached. */
   of(hash: number): number {
     const first = this.firstFor(hash);
-    for (let place = first; place < first + SHARED; place++) {
-      if (this.hashes[place] === hash) return this.owners[place] ?? NOBODY;
+    for (let entry = first; entry < first + WAYS; entry++) {
+      if (this.hashes[entry] === hash) return this.owners[entry] ?? NO_OWNER;
     }
-    return NOBODY;
+    return NO_OWNER;
   }
 
   set(hash: number, owner: number): void {
     const first = this.firstFor(hash);
-    let place = first;
-    while (place < first + SHARED && this.owners[place] !== NOBODY) place++;
-    if (place === first + SHARED) place = first + (this.evicted++ % SHARED);
-    this.hashes[place] = hash;
-    this.owners[place] = owner;
+    let entry = first;
+    while (entry < first + WAYS && this.owners[entry] !== NO_OWNER) entry++;
+    if (entry === first + WAYS) entry = first + (this.evicted++ % WAYS);
+    this.hashes[entry] = hash;
+    this.owners[entry] = owner;
   }
 
   private firstFor(hash: number): number {
-    return (SHARED * hash) & (this.hashes.length - 1);
+    return (WAYS * hash) & (this.hashes.length - 1);
   }
 }

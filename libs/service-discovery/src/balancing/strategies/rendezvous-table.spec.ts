@@ -2,10 +2,10 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { modelRuns } from '../../../../../test/support/model-runs.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
-import { LoadTracker } from '../load-tracker.js';
-import { type Candidate } from '../strategy.js';
+import { LoadTracker } from '../load/load-tracker.js';
+import { type Candidate } from './strategy.js';
 import { type HashTable, OrderById } from './hash-table.js';
-import { RendezvousDraws } from './rendezvous-draws.js';
+import { RendezvousScores } from './rendezvous-scores.js';
 import { RendezvousTable, rendezvousTables } from './rendezvous-table.js';
 
 const loads = new LoadTracker();
@@ -16,8 +16,8 @@ const all = Array.from({ length: 6 }, (_, index): Candidate => {
 
 const hashOf = (key: number): number => Math.imul(key, 0x9e37_79b1) >>> 0;
 
-describe('a table by rendezvous hashing', () => {
-  it('finds the same owner of a key whoever was asked for before, and the same next one whoever refuses', () => {
+describe('RendezvousTable', () => {
+  it('finds the same owner of a key after any other lookups, and the same next one with any refusals', () => {
     const asked = fc.array(
       fc.record({ hash: fc.nat(20).map((key) => Math.imul(key, 0x9e37_79b1) >>> 0), refusing: fc.nat(63) }),
       { maxLength: 40 },
@@ -36,7 +36,7 @@ describe('a table by rendezvous hashing', () => {
     );
   });
 
-  it('finds the same owners while some are away as one that knows the others alone, whoever was asked for before', () => {
+  it('finds the same owners while some are absent as a table of the others, after any other lookups', () => {
     const keys = fc.array(fc.record({ hash: fc.nat(20).map(hashOf), away: fc.nat(62), refusing: fc.nat(63) }), {
       maxLength: 40,
     });
@@ -59,9 +59,9 @@ describe('a table by rendezvous hashing', () => {
     );
   });
 
-  it('looks for the owners anew only of the keys of those who are away', () => {
+  it('recomputes only the owners of keys of absent candidates', () => {
     let drawn = 0;
-    const draws = new (class extends RendezvousDraws<Candidate> {
+    const draws = new (class extends RendezvousScores<Candidate> {
       override best(hash: number, accepts?: (index: number) => boolean): number {
         drawn++;
         return super.best(hash, accepts);
@@ -76,7 +76,7 @@ describe('a table by rendezvous hashing', () => {
     expect(drawn).toBe(owners.filter((owner) => owner === away).length);
   });
 
-  it('asks the owner of a key alone, as long as it accepts', () => {
+  it('asks only the owner of a key if it accepts', () => {
     const table = rendezvousTables()(all);
     for (let hash = 0; hash < 100; hash++) {
       const asked: Candidate[] = [];
@@ -85,7 +85,7 @@ describe('a table by rendezvous hashing', () => {
     }
   });
 
-  it('goes by the list alone, whichever was there before', () => {
+  it('depends only on the list, not on previous lists', () => {
     const build = rendezvousTables();
     for (const list of [all, all.slice(1), all.toReversed(), [], all.slice(0, 4), [all[5]!, ...all.slice(0, 4)]]) {
       const [kept, fresh] = [build(list), rendezvousTables()(list)];

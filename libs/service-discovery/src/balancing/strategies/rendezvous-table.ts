@@ -1,31 +1,31 @@
-import { type Candidate } from '../strategy.js';
+import { type Candidate } from './strategy.js';
 import { type BuildHashTable, type HashTable, type Member, OrderById } from './hash-table.js';
-import { NOBODY, RecentOwners } from './recent-owners.js';
-import { RendezvousDraws } from './rendezvous-draws.js';
+import { NO_OWNER, RecentOwners } from './recent-owners.js';
+import { RendezvousScores } from './rendezvous-scores.js';
 
 export function rendezvousTables<C extends Candidate>(): BuildHashTable<C> {
   const order = new OrderById<C>();
   return (list) => {
     const members = order.of(list);
-    return new RendezvousTable(members, new RendezvousDraws(members, ({ weight }) => weight));
+    return new RendezvousTable(members, new RendezvousScores(members, ({ weight }) => weight));
   };
 }
 
 /**
- * The owners of keys by rendezvous hashing. It keeps the promise of a hash ring, without the ring's lucky and unlucky
- * members, at the price of one draw a candidate, of a few nanoseconds. So the owners of the keys that were asked for of late
- * are remembered. The next after the owner is who would own the key without it.
+ * Finds the owners of keys by rendezvous hashing. Like a hash ring, it moves as few keys as possible, but its shares are more
+ * even. A lookup costs a few nanoseconds per candidate, so the owners of recently used keys are cached. The next candidate
+ * after the owner is the one that would own the key without it.
  */
 export class RendezvousTable<C extends Candidate> implements HashTable<C> {
   private readonly recent: RecentOwners;
 
   /**
    * @param members in the order that all processes agree on
-   * @param whole where some of them are absent, the table as it is when they are there: it remembers most owners already
+   * @param whole if some members are absent, the table with all of them, which has most owners cached already
    */
   constructor(
     private readonly members: readonly Member<C>[],
-    private readonly draws: RendezvousDraws<C>,
+    private readonly scores: RendezvousScores<C>,
     private readonly whole?: RendezvousTable<C>,
     private readonly absent?: ReadonlySet<C>,
   ) {
@@ -40,12 +40,12 @@ export class RendezvousTable<C extends Candidate> implements HashTable<C> {
   }
 
   without(absent: ReadonlySet<C>): HashTable<C> {
-    return new RendezvousTable(this.members, this.draws, this, absent);
+    return new RendezvousTable(this.members, this.scores, this, absent);
   }
 
   private ownerOf(hash: number): number {
     const known = this.recent.of(hash);
-    if (known !== NOBODY) return known;
+    if (known !== NO_OWNER) return known;
     const usual = this.whole?.ownerOf(hash);
     const owner = usual !== undefined && this.isThere(usual) ? usual : this.best(hash);
     this.recent.set(hash, owner);
@@ -53,8 +53,11 @@ export class RendezvousTable<C extends Candidate> implements HashTable<C> {
   }
 
   private best(hash: number, accepts?: (candidate: C) => boolean): number {
-    if (!this.absent && !accepts) return this.draws.best(hash);
-    return this.draws.best(hash, (index) => this.isThere(index) && accepts?.(this.members[index]!.candidate) !== false);
+    if (!this.absent && !accepts) return this.scores.best(hash);
+    return this.scores.best(
+      hash,
+      (index) => this.isThere(index) && accepts?.(this.members[index]!.candidate) !== false,
+    );
   }
 
   private isThere(index: number): boolean {

@@ -28,12 +28,12 @@ describe('round robin', () => {
     expect(picks(9)).toBe('abcabcabc');
   });
 
-  it('takes no notice of weights other than 0', () => {
+  it('ignores weights other than 0', () => {
     balancer.update([instance('a', { weight: 1 }), instance('b', { weight: 1_000 }), instance('c', { weight: 0 })]);
     expect(picks(6)).toBe('ababab');
   });
 
-  it('goes in an order of its own, so that processes do not call in step, nor leave the calls of one to the same next', () => {
+  it('has a random order, so that processes are not in step and do not send the calls of one instance to the same next', () => {
     const orders = new Set<string>();
     for (let seed = 0; seed < 200; seed++) {
       create(seededRandom(seed), 'abc');
@@ -45,7 +45,7 @@ describe('round robin', () => {
     expect([...orders].sort()).toEqual(['abc', 'acb', 'bac', 'bca', 'cab', 'cba']);
   });
 
-  it('goes on where it was when the list is published again', () => {
+  it('continues its order when the list is published again', () => {
     expect(picks(2)).toBe('ab');
     balancer.update(instances('abc'));
     expect(picks(2)).toBe('ca');
@@ -61,13 +61,13 @@ describe('round robin', () => {
       const id = picks(1);
       counts[id] = (counts[id] ?? 0) + 1;
     }
-    // c is there every other time only, and gets no more than a third of those calls.
+    // c is listed every other time, and gets at most a third of those calls.
     expect(counts.c).toBeGreaterThan(20);
     expect(counts.c).toBeLessThanOrEqual(100);
     expect(Math.abs((counts.a ?? 0) - (counts.b ?? 0))).toBeLessThanOrEqual(1);
   });
 
-  it('calls an instance that was out for long once, not until it has caught up', () => {
+  it('picks an instance that was unavailable for long once, not until it has caught up', () => {
     balancer.update([instance('a'), instance('b'), instance('c', { status: 'unhealthy' })]);
     expect(picks(6)).toBe('ababab');
     balancer.update(instances('abc'));
@@ -86,7 +86,7 @@ describe('round robin', () => {
     expect(picks(8)).toBe(order.slice(2) + order);
   });
 
-  it('stays even within every part of the list that picks choose from, in turns with the whole', () => {
+  it('stays even within parts of the list and the whole list when picks alternate between them', () => {
     const zones = { a: 'x', b: 'x', c: 'y', d: 'y', e: 'y' };
     balancer.update(Object.entries(zones).map(([id, zone]) => instance(id, { zone })));
     const counts: Record<string, number> = {};
@@ -100,7 +100,7 @@ describe('round robin', () => {
     for (const calls of [a, b, c, d, e]) expect(calls).toBeGreaterThanOrEqual(90);
   });
 
-  it('gives an instance that joins a random place in the queue, within one round', () => {
+  it('gives an instance that joins a random position in the queue, within one round', () => {
     const places = [0.1, 0.5, 0.9].map((draw) => {
       let joins = false;
       create(() => (joins ? draw : 0), 'abc');
@@ -112,7 +112,7 @@ describe('round robin', () => {
     expect(places).toEqual(['abdcabdc', 'adbcadbc', 'dabcdabc']);
   });
 
-  it('stays fair when some picks choose from a part of the list', () => {
+  it('stays fair when some picks exclude an instance', () => {
     const withoutA = { exclude: new Set(['a']) };
     expect(picks(1)).toBe('a');
     expect(picks(1, withoutA)).toBe('b');
@@ -122,27 +122,27 @@ describe('round robin', () => {
     expect(picks(3)).toBe('cba');
   });
 
-  it('puts at the end of the queue whom a pick took out of turn, though it had been called just before', () => {
+  it('moves an instance that was picked out of turn to the end of the queue', () => {
     create(() => 0, 'abcd');
     expect(picks(2)).toBe('ab');
     expect(picks(1, { exclude: new Set(['b', 'c', 'd']) })).toBe('a');
     expect(picks(8)).toBe('cdbacdba');
   });
 
-  it('takes from any part of the list whoever has waited longest', () => {
+  it('picks the instance that has waited longest from any part of the list', () => {
     balancer.update([instance('a', { zone: 'x' }), instance('b', { zone: 'y' }), instance('c', { zone: 'y' })]);
     expect(picks(4, { zone: 'y' })).toBe('bcbc');
     expect(picks(4)).toBe('abca');
   });
 
-  it('takes a call to a part of the list for a turn in the whole, and the other way round', () => {
+  it('counts a pick from a part of the list as a turn in the whole, and vice versa', () => {
     const zones = { a: 'x', b: 'x', c: 'y', d: 'y' };
     balancer.update(Object.entries(zones).map(([id, zone]) => instance(id, { zone })));
     const near = { zone: 'y' };
     expect(picks(1) + picks(1, near) + picks(2) + picks(2, near) + picks(2)).toBe('acbdcdab');
   });
 
-  it('passes over whom the caller finds unavailable, and keeps the others even', () => {
+  it('skips instances that refuse, and keeps the others even', () => {
     create(() => 0, 'abcd');
     const refusal: PickContext['refusal'] = ({ instanceId }) => (instanceId === 'b' ? 'circuit_open' : undefined);
     expect(picks(9, { refusal })).toBe('acdacdacd');

@@ -1,163 +1,163 @@
 import { type Random } from '../../common/index.js';
-import { type Candidate, candidateAt, type Strategy, type Wish } from '../strategy.js';
+import { type Candidate, candidateAt, type Strategy, type PickArgs } from './strategy.js';
 import { PerList } from './per-list.js';
 
-/** So many join an order one by one; with more it is made anew. */
+/** Up to this many new candidates are inserted one by one; with more, the order is sorted again. */
 const FEW = 16;
 
-interface Waiting extends Candidate {
-  /** Grows with each pick: who has the smallest has waited longest. */
-  turn: number;
-  /** Where it waits. */
-  line: Line | undefined;
+interface QueuedCandidate extends Candidate {
+  /** The number of its last pick: the candidate with the smallest has waited longest. */
+  lastPick: number;
+  /** The queue that it was last picked from. */
+  queue: RoundRobinQueue | undefined;
 }
 
 /**
- * In turn: whoever has waited longest is next. That stays fair where a counter over the list does not: when the list
- * changes between picks, when picks choose from different parts of it, and when nobody is left for a while.
+ * Picks the candidate that has waited longest. Unlike a counter over the list, this stays fair when the list changes between
+ * picks, when picks choose from different parts of it, and after a time without any instance.
  *
- * The order is random, so that many processes that start together do not all call the same instance first, nor leave
- * the calls of one that fails to the same next one; an instance that joins gets a random place for the same reason.
+ * The order is random, so that processes that start together do not all call the same instance first, nor send the calls of
+ * one that fails to the same next one; an instance that joins gets a random position for the same reason.
  */
-export class RoundRobin implements Strategy<Waiting> {
+export class RoundRobin implements Strategy<QueuedCandidate> {
   readonly goesBy = 'turns';
-  private readonly lines = new PerList((list: readonly Waiting[]) => new Line(list));
-  private turns = 0;
-  /** How many take turns. */
+  private readonly queues = new PerList((list: readonly QueuedCandidate[]) => new RoundRobinQueue(list));
+  private picks = 0;
+  /** The size of the last list. */
   private count = 1;
 
   constructor(private readonly random: Random) {}
 
-  admit(known: Candidate): Waiting {
-    return Object.assign(known, { turn: this.turns - this.random() * this.count, line: undefined });
+  admit(known: Candidate): QueuedCandidate {
+    return Object.assign(known, { lastPick: this.picks - this.random() * this.count, queue: undefined });
   }
 
-  choose(candidates: readonly Waiting[], { base }: Wish<Waiting>): Waiting {
-    return this.charge(candidates === base ? this.lineOf(base).next() : longestWaiting(candidates));
+  choose(candidates: readonly QueuedCandidate[], { base }: PickArgs<QueuedCandidate>): QueuedCandidate {
+    return this.recordPick(candidates === base ? this.queueOf(base).next() : longestWaiting(candidates));
   }
 
-  chooseExcept(passed: readonly Waiting[], { base }: Wish<Waiting>): Waiting {
-    return this.charge(this.lineOf(base).nextExcept(passed));
+  chooseExcept(skipped: readonly QueuedCandidate[], { base }: PickArgs<QueuedCandidate>): QueuedCandidate {
+    return this.recordPick(this.queueOf(base).nextExcept(skipped));
   }
 
-  private charge(chosen: Waiting): Waiting {
-    chosen.turn = ++this.turns;
+  private recordPick(chosen: QueuedCandidate): QueuedCandidate {
+    chosen.lastPick = ++this.picks;
     return chosen;
   }
 
-  private lineOf(base: readonly Waiting[]): Line {
+  private queueOf(base: readonly QueuedCandidate[]): RoundRobinQueue {
     this.count = base.length;
-    return this.lines.of(base);
+    return this.queues.of(base);
   }
 }
 
-/** Out of turn, so that the line in which it waits has to be put in order before it is used again. */
-function longestWaiting(candidates: readonly Waiting[]): Waiting {
+/** This pick is out of order, so the candidate's queue has to be sorted before its next use. */
+function longestWaiting(candidates: readonly QueuedCandidate[]): QueuedCandidate {
   let chosen = candidateAt(candidates, 0);
-  for (const candidate of candidates) if (candidate.turn < chosen.turn) chosen = candidate;
-  chosen.line?.disturb();
+  for (const candidate of candidates) if (candidate.lastPick < chosen.lastPick) chosen = candidate;
+  chosen.queue?.markUnsorted();
   return chosen;
 }
 
-/** Everyone of a list, longest wait first, around the end. */
-class Line {
-  private members: Waiting[];
+/** The candidates of a list as a ring buffer, longest wait first. */
+class RoundRobinQueue {
+  private members: QueuedCandidate[];
   private first = 0;
   private isNew = true;
-  private isInOrder = false;
+  private isSorted = false;
 
-  constructor(list: readonly Waiting[]) {
+  constructor(list: readonly QueuedCandidate[]) {
     this.members = [...list];
   }
 
-  next(): Waiting {
-    if (!this.isInOrder) this.putInOrder();
+  next(): QueuedCandidate {
+    if (!this.isSorted) this.sort();
     const next = candidateAt(this.members, this.first);
     this.first = this.after(this.first);
     return next;
   }
 
-  /** The first who is not passed over. */
-  nextExcept(passed: readonly Waiting[]): Waiting {
-    if (!this.isInOrder) this.putInOrder();
+  /** The first that is not skipped. */
+  nextExcept(skipped: readonly QueuedCandidate[]): QueuedCandidate {
+    if (!this.isSorted) this.sort();
     const { members } = this;
-    let place = this.first;
-    while (passed.includes(candidateAt(members, place))) place = this.after(place);
-    const next = candidateAt(members, place);
-    // It goes to the end, so those before it move one place on, and are still the first.
-    for (; place !== this.first; place = this.before(place)) members[place] = candidateAt(members, this.before(place));
-    members[place] = next;
-    this.first = this.after(place);
+    let index = this.first;
+    while (skipped.includes(candidateAt(members, index))) index = this.after(index);
+    const next = candidateAt(members, index);
+    // It moves to the end of the queue; those skipped move up by one and stay first.
+    for (; index !== this.first; index = this.before(index)) members[index] = candidateAt(members, this.before(index));
+    members[index] = next;
+    this.first = this.after(index);
     return next;
   }
 
-  private after(place: number): number {
-    return place + 1 === this.members.length ? 0 : place + 1;
+  private after(index: number): number {
+    return index + 1 === this.members.length ? 0 : index + 1;
   }
 
-  private before(place: number): number {
-    return (place === 0 ? this.members.length : place) - 1;
+  private before(index: number): number {
+    return (index === 0 ? this.members.length : index) - 1;
   }
 
-  disturb(): void {
-    this.isInOrder = false;
+  markUnsorted(): void {
+    this.isSorted = false;
   }
 
-  private putInOrder(): void {
-    const before = this.isNew ? this.members.find(({ line }) => line !== undefined)?.line : undefined;
+  private sort(): void {
+    const before = this.isNew ? this.members.find(({ queue }) => queue !== undefined)?.queue : undefined;
     if (before) {
       this.takeOver(before);
     } else {
       for (const member of this.members) this.take(member);
-      this.members.sort(byTurn);
+      this.members.sort(byLastPick);
     }
     this.first = 0;
-    this.isInOrder = true;
+    this.isSorted = true;
     this.isNew = false;
   }
 
-  /** A new list goes on from the line in which its first waits: its order, but for those who join, is there already. */
-  private takeOver(before: Line): void {
-    const joining: Waiting[] = [];
+  /** Continues the queue of the list's predecessor, which has the order of all but the new members. */
+  private takeOver(before: RoundRobinQueue): void {
+    const joining: QueuedCandidate[] = [];
     for (const member of this.members) {
-      if (member.line === before) member.line = this;
+      if (member.queue === before) member.queue = this;
       else joining.push(member);
     }
-    const { isInOrder } = before;
-    const members = before.sequence().filter(({ line }) => line === this);
-    before.disturb();
+    const { isSorted } = before;
+    const members = before.sequence().filter(({ queue }) => queue === this);
+    before.markUnsorted();
     for (const member of joining) this.take(member);
-    if (isInOrder && joining.length <= FEW) {
-      for (const member of joining) members.splice(placeFor(member, members), 0, member);
+    if (isSorted && joining.length <= FEW) {
+      for (const member of joining) members.splice(positionFor(member, members), 0, member);
     } else {
       for (const member of joining) members.push(member);
-      members.sort(byTurn);
+      members.sort(byLastPick);
     }
     this.members = members;
   }
 
-  /** Picks from one list change the order of the others that it has members in common with. */
-  private take(member: Waiting): void {
-    if (member.line !== this) member.line?.disturb();
-    member.line = this;
+  /** Moves a member to this queue. Picks from here put the queue that it came from out of order. */
+  private take(member: QueuedCandidate): void {
+    if (member.queue !== this) member.queue?.markUnsorted();
+    member.queue = this;
   }
 
-  /** From the longest wait to the shortest, unless it was disturbed. */
-  private sequence(): Waiting[] {
+  /** From the longest wait to the shortest, if sorted. */
+  private sequence(): QueuedCandidate[] {
     return [...this.members.slice(this.first), ...this.members.slice(0, this.first)];
   }
 }
 
-function byTurn(a: Waiting, b: Waiting): number {
-  return a.turn - b.turn;
+function byLastPick(a: QueuedCandidate, b: QueuedCandidate): number {
+  return a.lastPick - b.lastPick;
 }
 
-/** Where somebody has to stand among others who are in order. */
-function placeFor({ turn }: Waiting, members: readonly Waiting[]): number {
+/** The position at which a candidate belongs among sorted members. */
+function positionFor({ lastPick }: QueuedCandidate, members: readonly QueuedCandidate[]): number {
   let [from, to] = [0, members.length];
   while (from < to) {
     const middle = (from + to) >> 1;
-    if (candidateAt(members, middle).turn <= turn) from = middle + 1;
+    if (candidateAt(members, middle).lastPick <= lastPick) from = middle + 1;
     else to = middle;
   }
   return from;

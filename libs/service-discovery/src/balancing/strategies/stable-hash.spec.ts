@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { finish, stableHash } from './stable-hash.js';
 
 describe('stableHash', () => {
-  // Of the reference implementation: any other value would move every key of every user.
+  // From the reference implementation: any other value would move every key of every user.
   it.each([
     ['', 0, 0],
     ['', 1, 0x514e28b7],
@@ -22,13 +22,13 @@ describe('stableHash', () => {
     expect(stableHash(text, seed)).toBe(hash);
   });
 
-  it('goes by the bytes of the text, wherever in it they are not ASCII', () => {
+  it('hashes the UTF-8 bytes of texts with non-ASCII characters at any position', () => {
     const texts = ['é', 'aé', 'aaé', 'aaaé', 'aaaaé', 'éaaaa', 'aaaaaéa', '😀', 'aa😀bb', 'a', 'aaaaa', 'x'.repeat(99)];
     for (const text of texts) expect(stableHash(text, 7)).toBe(asSpecified(new TextEncoder().encode(text), 7));
   });
 });
 
-/** The same function, written down block by block. */
+/** The same function, written block by block. */
 function asSpecified(bytes: Uint8Array, seed: number): number {
   const rotate = (word: number, by: number): number => (word << by) | (word >>> (32 - by));
   const scramble = (word: number): number => Math.imul(rotate(Math.imul(word, 0xcc9e2d51), 15), 0x1b873593);
@@ -44,7 +44,7 @@ function asSpecified(bytes: Uint8Array, seed: number): number {
 }
 
 describe('finish', () => {
-  it('keeps apart what differs, and scatters it', () => {
+  it('is one to one and mixes the bits', () => {
     const out = new Set<number>();
     let changed = 0;
     for (let input = 0; input < 4_096; input++) {

@@ -1,17 +1,19 @@
-/** Each gives a text another hash, so that one text can have several that know nothing of each other. */
+/** Different seeds give a text independent hashes. */
 export const KEY_SEED = 0;
 export const FIRST_MEMBER_SEED = 0x2545_f491;
 export const SECOND_MEMBER_SEED = 0x9e37_79b9;
+/** Its own seed, since the keys of one pool must not all have the same owner in it. */
+const POOL_SEED = 0x51ed_270b;
 
 const C1 = 0xcc9e_2d51;
 const C2 = 0x1b87_3593;
 const encoder = new TextEncoder();
-// As this module's own, since where globals are looked up with every call, as in a VM context, it costs a hundredfold.
+// A local binding: in a VM context, such as Jest's, looking up the global with every call costs a hundred times as much.
 const { imul } = Math;
 
 /**
- * The same 32 bits for a text in every process, release and language: MurmurHash3_x86_32 (Austin Appleby, public
- * domain) of its UTF-8 bytes. For spreading keys, not for secrets: whoever chooses keys can make them collide.
+ * A 32-bit hash that is the same in every process, release and language: MurmurHash3_x86_32 (Austin Appleby, public domain)
+ * of the text's UTF-8 bytes. It spreads keys but is not collision-resistant against chosen keys.
  */
 export function stableHash(text: string, seed: number): number {
   let hash = seed >>> 0;
@@ -34,7 +36,12 @@ export function stableHash(text: string, seed: number): number {
   return finish(mixTail(hash, tail) ^ text.length);
 }
 
-/** Scatters 32 bits, one to one: inputs that differ in any bit come out with half their bits different. */
+/** A number in [0, 1) from a text, the same in every process. */
+export function unitHash(text: string): number {
+  return stableHash(text, POOL_SEED) / 4_294_967_296;
+}
+
+/** Mixes 32 bits, one to one: inputs that differ in any bit differ in about half the bits of the result. */
 export function finish(bits: number): number {
   let mixed = bits;
   mixed = imul(mixed ^ (mixed >>> 16), 0x85eb_ca6b);
@@ -42,7 +49,7 @@ export function finish(bits: number): number {
   return (mixed ^ (mixed >>> 16)) >>> 0;
 }
 
-/** What is not ASCII goes by its bytes. */
+/** For texts that are not ASCII. */
 function hashBytes(bytes: Uint8Array, seed: number): number {
   let hash = seed >>> 0;
   let word = 0;

@@ -2,12 +2,12 @@ import { afterEach, beforeEach, describe, it } from '@jest/globals';
 import { type ServiceInstance } from '../../model/index.js';
 import { loadBalancerContract } from '../../testing/load-balancer-contract.js';
 import { createLoadBalancer } from '../create-load-balancer.js';
-import { selectEligible } from '../select-eligible.js';
-import { type LoadBalancerDeps } from '../load-balancer-deps.js';
+import { selectEligible } from '../selection/select-eligible.js';
+import { type LoadBalancerDeps } from '../load-balancer.js';
 import { type LoadBalancer, type PickContext, type PickResult } from '../load-balancer.js';
-import { LoadBalancingStrategy } from '../strategy-names.js';
+import { LoadBalancingStrategy } from './strategy-names.js';
 
-/** As a user may write one: the library's filters and a choice of its own. */
+/** A custom balancer: the library's filters and a choice of its own. */
 class ByChance implements LoadBalancer {
   private instances: readonly ServiceInstance[] = [];
 
@@ -32,6 +32,6 @@ describe.each(Object.values(LoadBalancingStrategy))('%s', (name) => {
   loadBalancerContract(harness, (deps) => createLoadBalancer(name, deps));
 });
 
-describe("a balancer of the user's own", () => {
+describe('a custom balancer', () => {
   loadBalancerContract(harness, (deps) => createLoadBalancer(ByChance, deps));
 });

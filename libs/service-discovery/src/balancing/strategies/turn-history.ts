@@ -1,5 +1,5 @@
 import { differenceOf, type Random } from '../../common/index.js';
-import { type Candidate, candidateAt } from '../strategy.js';
+import { type Candidate, candidateAt } from './strategy.js';
 import { type TurnAccounts } from './turn-accounts.js';
 
 /** Of one who has left: what it had outstanding then, and the number of its last pick. */

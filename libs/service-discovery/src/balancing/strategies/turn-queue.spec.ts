@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { modelRuns } from '../../../../../test/support/model-runs.js';
 import { type Random, seededRandom } from '../../common/index.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
-import { LoadTracker } from '../load-tracker.js';
-import { type Candidate } from '../strategy.js';
+import { LoadTracker } from '../load/load-tracker.js';
+import { type Candidate } from './strategy.js';
 import { TurnQueue } from './turn-queue.js';
 
 const loads = new LoadTracker();

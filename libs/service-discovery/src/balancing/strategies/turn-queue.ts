@@ -1,5 +1,5 @@
 import { type Random } from '../../common/index.js';
-import { type Candidate, candidateAt } from '../strategy.js';
+import { type Candidate, candidateAt } from './strategy.js';
 import { BinaryHeap } from './binary-heap.js';
 import { TurnAccounts } from './turn-accounts.js';
 import { type Absence, commonTo, idOf, join, takeOver, type TurnHistory } from './turn-history.js';
@@ -56,10 +56,10 @@ export class TurnQueue implements TurnHistory {
   }
 
   /** Whose turn it is of all but a few, who keep theirs. */
-  takeExcept(passed: readonly Candidate[]): Candidate {
+  takeExcept(skipped: readonly Candidate[]): Candidate {
     const before: number[] = [];
     let place = this.next();
-    for (; passed.includes(candidateAt(this.list, place)); place = this.next()) before.push(place);
+    for (; skipped.includes(candidateAt(this.list, place)); place = this.next()) before.push(place);
     const taken = this.charged(place);
     this.forgive(before);
     for (const missed of before) this.enqueue(missed);
@@ -121,7 +121,7 @@ export class TurnQueue implements TurnHistory {
     return candidateAt(this.list, place);
   }
 
-  /** Those who are passed over are not owed all that they miss meanwhile. */
+  /** Those who are skipped over are not owed all that they miss meanwhile. */
   private forgive(missed: readonly number[]): void {
     const { accounts } = this;
     const time = (this.taken - sum(missed, accounts.taken)) / (this.shares - sum(missed, accounts.shares));

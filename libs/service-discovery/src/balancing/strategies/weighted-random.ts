@@ -1,24 +1,24 @@
 import { type Random } from '../../common/index.js';
-import { type Candidate, candidateAt, type Strategy, type Wish } from '../strategy.js';
+import { type Candidate, candidateAt, type Strategy, type PickArgs } from './strategy.js';
 import { PerList } from './per-list.js';
-import { placesOf, WeightDraw } from './weight-draw.js';
+import { indexesOf, WeightedSampler } from './weighted-sampler.js';
 
-/** By chance, each in proportion to its weight; equal weights make it uniform. */
+/** At random, in proportion to the weights. */
 export class WeightedRandom implements Strategy {
   readonly goesBy = 'chance by weight';
   readonly isWeighted = true;
-  private readonly draws: PerList<readonly Candidate[], WeightDraw>;
+  private readonly samplers: PerList<readonly Candidate[], WeightedSampler>;
 
   constructor(private readonly random: Random) {
-    this.draws = new PerList((list) => new WeightDraw(list, random));
+    this.samplers = new PerList((list) => new WeightedSampler(list, random));
   }
 
-  choose(candidates: readonly Candidate[], { base }: Wish): Candidate {
-    const draw = candidates === base ? this.draws.of(base) : new WeightDraw(candidates, this.random);
-    return candidateAt(candidates, draw.one());
+  choose(candidates: readonly Candidate[], { base }: PickArgs): Candidate {
+    const sampler = candidates === base ? this.samplers.of(base) : new WeightedSampler(candidates, this.random);
+    return candidateAt(candidates, sampler.sample());
   }
 
-  chooseExcept(passed: readonly Candidate[], { base }: Wish): Candidate {
-    return candidateAt(base, this.draws.of(base).except(placesOf(passed, base)));
+  chooseExcept(skipped: readonly Candidate[], { base }: PickArgs): Candidate {
+    return candidateAt(base, this.samplers.of(base).sampleExcept(indexesOf(skipped, base)));
   }
 }

@@ -4,8 +4,8 @@ import { modelRuns } from '../../../../../test/support/model-runs.js';
 import { type Random, seededRandom } from '../../common/index.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
 import { type PickContext } from '../load-balancer.js';
-import { LoadTracker } from '../load-tracker.js';
-import { type Candidate } from '../strategy.js';
+import { LoadTracker } from '../load/load-tracker.js';
+import { type Candidate } from './strategy.js';
 import { WeightedRoundRobin } from './weighted-round-robin.js';
 
 const loads = new LoadTracker();
@@ -112,10 +112,12 @@ describe('weighted round robin', () => {
           const left = list.filter((_, index) => (refused & (1 << index)) === 0);
           if (left.length === 0) continue;
           for (let call = 0; call < calls; call++) {
-            const wish = { base: list, registered: () => list, context };
-            const passed = list.filter((candidate) => !left.includes(candidate));
+            const args = { base: list, registered: () => list, context };
+            const skipped = list.filter((candidate) => !left.includes(candidate));
             const chosen =
-              call % 3 === 0 ? strategy.chooseExcept(passed, wish) : strategy.choose(refused === 0 ? list : left, wish);
+              call % 3 === 0
+                ? strategy.chooseExcept(skipped, args)
+                : strategy.choose(refused === 0 ? list : left, args);
             if (!left.includes(chosen)) throw new Error('One was picked that cannot take the call');
           }
         }

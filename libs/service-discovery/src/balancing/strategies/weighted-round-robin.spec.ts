@@ -4,8 +4,8 @@ import { type ServiceInstance } from '../../model/index.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
 import { createLoadBalancer } from '../create-load-balancer.js';
 import { type LoadBalancer, type PickContext } from '../load-balancer.js';
-import { LoadTracker } from '../load-tracker.js';
-import { type Candidate } from '../strategy.js';
+import { LoadTracker } from '../load/load-tracker.js';
+import { type Candidate } from './strategy.js';
 import { WeightedRoundRobin } from './weighted-round-robin.js';
 
 const weighted = (weights: Record<string, number>): ServiceInstance[] =>

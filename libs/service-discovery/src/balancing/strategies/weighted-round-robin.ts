@@ -1,8 +1,8 @@
 import { type Random } from '../../common/index.js';
-import { type Candidate, candidateAt, type Strategy, type Wish } from '../strategy.js';
+import { type Candidate, candidateAt, type Strategy, type PickArgs } from './strategy.js';
 import { PerList } from './per-list.js';
 import { TurnQueue } from './turn-queue.js';
-import { WeightDraw } from './weight-draw.js';
+import { WeightedSampler } from './weighted-sampler.js';
 
 /** How many queues a new list may go on from: those of the lists that picks choose from by turns, such as zones. */
 const QUEUES_KEPT = 4;
@@ -24,15 +24,17 @@ export class WeightedRoundRobin implements Strategy {
 
   constructor(private readonly random: Random) {}
 
-  choose(candidates: readonly Candidate[], { base }: Wish): Candidate {
+  choose(candidates: readonly Candidate[], { base }: PickArgs): Candidate {
     const queue = this.queues.of(base);
     if (candidates === base) return queue.take();
     // Who is on no list that picks choose from has no turns either.
-    return queue.takeAmong(candidates) ?? candidateAt(candidates, new WeightDraw(candidates, this.random).one());
+    return (
+      queue.takeAmong(candidates) ?? candidateAt(candidates, new WeightedSampler(candidates, this.random).sample())
+    );
   }
 
-  chooseExcept(passed: readonly Candidate[], { base }: Wish): Candidate {
-    return this.queues.of(base).takeExcept(passed);
+  chooseExcept(skipped: readonly Candidate[], { base }: PickArgs): Candidate {
+    return this.queues.of(base).takeExcept(skipped);
   }
 
   private queueFor(list: readonly Candidate[]): TurnQueue {

@@ -1,0 +1,92 @@
+import { OptionValidator } from '../../common/index.js';
+import { type HashSource } from './hash-source.js';
+import { LoadBalancingStrategy, type LoadBalancingStrategyName } from './strategy-names.js';
+
+/** Options of hash strategies. */
+export interface HashOptions {
+  /**
+   * The source of a call's key: `'key'` (of the call), `'path'`, `'ip'`, `{ header }`, `{ cookie }`, `{ query }` or a function
+   * of the request; of a list, the first that returns a text. `ip_hash` always uses `'ip'`.
+   * @default 'key'
+   */
+  on: HashSource | readonly HashSource[];
+  /** The strategy that chooses for calls without a key. @default 'p2c_ewma' */
+  fallback: KeylessStrategyName;
+  /**
+   * The multiple of the mean load, by weight, at which an instance's keys go to the next one: above 1, up to 10; false: no
+   * limit. See Mirrokni, Thorup and Zadimoghaddam, "Consistent Hashing with Bounded Loads", 2016.
+   * @default false
+   */
+  boundedLoad: number | false;
+}
+
+/** The strategies that need no key. */
+export type KeylessStrategyName = Exclude<LoadBalancingStrategyName, (typeof HASH_STRATEGIES)[number]>;
+
+const HASH_STRATEGIES = ['consistent_hash', 'maglev', 'ip_hash'] as const;
+
+/** Validated, with every default filled in. */
+export interface ResolvedHashOptions extends HashOptions {
+  readonly on: readonly HashSource[];
+}
+
+export const DEFAULT_HASH_OPTIONS: Readonly<HashOptions> = { on: 'key', fallback: 'p2c_ewma', boundedLoad: false };
+
+const KEYLESS_STRATEGIES = Object.values(LoadBalancingStrategy).filter(
+  (name): name is KeylessStrategyName => !(HASH_STRATEGIES as readonly string[]).includes(name),
+);
+const SOURCES_BY_NAME: readonly unknown[] = ['key', 'path', 'ip'];
+const KINDS_WITH_NAME: readonly unknown[] = ['header', 'cookie', 'query'];
+const MAX_BOUND = 10;
+
+/**
+ * Fills in the defaults and validates every option.
+ * @param path prefix of the option names in errors
+ * @throws InvalidConfigurationError naming every wrong option
+ */
+export function resolveHashOptions(
+  options?: Partial<HashOptions>,
+  path = 'loadBalancing.hash',
+): Readonly<ResolvedHashOptions> {
+  const check = new OptionValidator(path);
+  const given = check.options('', options, DEFAULT_HASH_OPTIONS);
+  const on = resolveSources(check, given.on);
+  const fallback = check.oneOf('fallback', given.fallback, KEYLESS_STRATEGIES);
+  const { boundedLoad } = given;
+  if (boundedLoad !== false && !(typeof boundedLoad === 'number' && boundedLoad > 1 && boundedLoad <= MAX_BOUND)) {
+    check.problem('boundedLoad', boundedLoad, `a number more than 1, up to ${MAX_BOUND}, or false`);
+  }
+  check.throwIfAny();
+  return { on, fallback, boundedLoad };
+}
+
+/**
+ * The sources of the keys that a strategy gets. Built-in strategies that use no key get none; custom strategies may use one.
+ * @param strategy the strategy's name
+ */
+export function hashSourcesFor(strategy: string, { on }: ResolvedHashOptions): readonly HashSource[] {
+  if (strategy === 'ip_hash') return ['ip'];
+  return (KEYLESS_STRATEGIES as readonly string[]).includes(strategy) ? [] : on;
+}
+
+function resolveSources(check: OptionValidator, on: HashOptions['on']): readonly HashSource[] {
+  const sources: readonly unknown[] = Array.isArray(on) ? on : [on];
+  if (sources.length === 0) check.problem('on', on, 'at least one source of a key');
+  sources.forEach((source, index) => {
+    if (isSource(source)) return;
+    const expected = "'key', 'path', 'ip', { header }, { cookie } or { query } with a name, or a function";
+    check.problem(Array.isArray(on) ? `on[${index}]` : 'on', source, expected);
+  });
+  return sources as readonly HashSource[];
+}
+
+function isSource(source: unknown): boolean {
+  if (typeof source === 'function' || SOURCES_BY_NAME.includes(source)) return true;
+  if (typeof source !== 'object' || source === null) return false;
+  const entries = Object.entries(source) as [string, unknown][];
+  return entries.length === 1 && entries.every(([kind, name]) => KINDS_WITH_NAME.includes(kind) && isName(name));
+}
+
+function isName(name: unknown): boolean {
+  return typeof name === 'string' && name !== '';
+}
