@@ -7,7 +7,7 @@ import { EventBus } from './event-bus.js';
 const key = { serviceName: 'users', instanceId: 'a' };
 
 describe('EventBus', () => {
-  it('stamps each event with the wall clock and hands it to listeners of its type and of all types', () => {
+  it('stamps each event with the wall clock and delivers it to listeners of its type and of all types', () => {
     const clock = new ManualClock(1_000);
     const bus = new EventBus({ clock });
     const seen: unknown[] = [];
@@ -23,7 +23,7 @@ describe('EventBus', () => {
     ]);
   });
 
-  it('leaves a payload alone that is frozen', () => {
+  it('copies a frozen payload', () => {
     const bus = new EventBus({ clock: new ManualClock(1_000) });
     const seen: unknown[] = [];
     bus.onAny((event) => seen.push(event));
@@ -32,7 +32,7 @@ describe('EventBus', () => {
     expect([seen, payload]).toEqual([[{ type: 'instance.expired', at: 1_000, key }], { key }]);
   });
 
-  it('contains what a listener throws and reports it', () => {
+  it('isolates and reports errors of listeners', () => {
     const reported: unknown[] = [];
     const bus = new EventBus({
       onListenerError: (error) => {
@@ -50,7 +50,7 @@ describe('EventBus', () => {
     expect(reported).toEqual([new Error('listener')]);
   });
 
-  it('delivers an event published from within a listener after the current one', () => {
+  it('delivers an event published by a listener after the current one', () => {
     const bus = new EventBus();
     const order: string[] = [];
     bus.on('instance.expired', () => bus.emit('lease.recovered', { key }));
@@ -59,7 +59,7 @@ describe('EventBus', () => {
     expect(order).toEqual(['instance.expired', 'lease.recovered']);
   });
 
-  it('delivers what listeners publish in the order in which they did, and nothing twice', () => {
+  it('delivers events published by listeners in order, and none twice', () => {
     const bus = new EventBus();
     const seen: string[] = [];
     bus.on('instance.expired', ({ key: { instanceId } }) => {
@@ -72,7 +72,7 @@ describe('EventBus', () => {
     expect(seen).toEqual(['a', 'ax', 'ay', 'axx', 'axy', 'ayx', 'ayy', 'end']);
   });
 
-  it('makes the payload the event, with no copy of it', () => {
+  it('turns the payload into the event without a copy', () => {
     const bus = new EventBus();
     const payload = { key };
     let seen: unknown;
@@ -81,7 +81,7 @@ describe('EventBus', () => {
     expect(seen).toBe(payload);
   });
 
-  it('never calls a listener after it was stopped, even by an earlier listener of the same event', () => {
+  it('never calls a removed listener, even one removed by an earlier listener of the same event', () => {
     const bus = new EventBus();
     let calls = 0;
     bus.on('instance.expired', () => stop());
@@ -106,7 +106,7 @@ describe('EventBus', () => {
     expect(types).toEqual(['instance.expired', 'lease.recovered']);
   });
 
-  it('forgets a reader that leaves its loop', async () => {
+  it('removes a reader that leaves its loop', async () => {
     const bus = new EventBus();
     const events = bus.subscribe();
     bus.emit('instance.expired', { key });
@@ -115,7 +115,7 @@ describe('EventBus', () => {
     expect(await events.next()).toEqual({ value: undefined, done: true });
   });
 
-  it('has one listener at a signal that many readers share, and leaves none behind', () => {
+  it('has one listener on a signal shared by many readers, and leaves none behind', () => {
     const { signal } = new AbortController();
     const bus = new EventBus();
     const readers = Array.from({ length: 12 }, () => bus.subscribe(signal));
@@ -124,12 +124,12 @@ describe('EventBus', () => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
-  it('ends at once for a signal that has aborted already', async () => {
+  it('ends at once if its signal has already aborted', async () => {
     const events = new EventBus().subscribe(AbortSignal.abort());
     expect(await events.next()).toEqual({ value: undefined, done: true });
   });
 
-  it('keeps at most the capacity for a reader that stalls, and goes on once it reads again', async () => {
+  it('queues at most the capacity for a stalled reader, and continues once it reads again', async () => {
     const bus = new EventBus();
     const events = bus.subscribe(undefined, { capacity: 2 });
     for (const instanceId of ['1', '2', '3']) bus.emit('instance.expired', { key: { serviceName: 's', instanceId } });

@@ -6,20 +6,20 @@ import {
   type ServiceDiscoveryEvents,
 } from '../model/index.js';
 
-/** The event of one type. */
+/** The event of a given type. */
 export type EventOf<Name extends EventName> = Extract<ServiceDiscoveryEvent, { type: Name }>;
 
 export interface EventBusDeps {
-  /** @default the machine's clock */
+  /** @default the system clock */
   clock?: Clock;
-  /** Told of what a listener threw. @default nobody: the error is dropped */
+  /** Called with the errors that listeners throw. @default none: they are dropped */
   onListenerError?: (error: unknown, event: ServiceDiscoveryEvent) => void;
 }
 
 export interface SubscribeOptions {
   /**
-   * How many events may wait for the reader, 1 or more. While that many wait, newer ones are left out, so that a
-   * reader that stalls holds a bounded amount of memory.
+   * How many events may be queued for the reader, 1 or more. While the queue is full, new events are dropped, so that a
+   * stalled reader uses a bounded amount of memory.
    * @default 1000
    */
   capacity?: number;
@@ -32,20 +32,20 @@ interface Listener {
   active: boolean;
 }
 
-const NOBODY: readonly Listener[] = [];
+const NO_LISTENERS: readonly Listener[] = [];
 
 /**
- * The one place where events pass. Listeners are called synchronously, those of a type before those of all types, each
- * in order of subscription. What a listener throws reaches neither the publisher nor the other listeners. An event that
- * is published from within a listener is delivered after the one being delivered, so that all see the same order.
+ * Delivers all events. Listeners are called synchronously, those of one type before those of all types, each in order
+ * of subscription. An error in a listener affects neither the publisher nor other listeners. An event published by a
+ * listener is delivered after the current one, so all listeners see the same order.
  */
 export class EventBus implements EventSink {
   private readonly clock: Clock;
   private readonly onListenerError: NonNullable<EventBusDeps['onListenerError']>;
-  /** Lists are replaced, never changed, so that a delivery under way is not disturbed. */
+  /** Lists are replaced, not modified, so that a running delivery is not affected. */
   private readonly byType = new Map<EventName, readonly Listener[]>();
   private forAll: readonly Listener[] = [];
-  /** What listeners published during a delivery. */
+  /** Events that listeners published during a delivery. */
   private readonly waiting: ServiceDiscoveryEvent[] = [];
   private delivering = false;
 
@@ -65,7 +65,7 @@ export class EventBus implements EventSink {
     this.delivering = true;
     try {
       this.deliver(event, listeners);
-      // It grows while it is gone through.
+      // Listeners may append to it during the loop.
       for (const next of this.waiting) this.deliver(next, this.of(next.type));
     } finally {
       if (this.waiting.length > 0) this.waiting.length = 0;
@@ -74,8 +74,8 @@ export class EventBus implements EventSink {
   }
 
   /**
-   * Calls `listener` at each event of one type.
-   * @returns stops it; safe to call again
+   * Calls `listener` for each event of one type.
+   * @returns removes the listener; safe to call again
    */
   on<Name extends EventName>(type: Name, listener: (event: EventOf<Name>) => void): () => void {
     const entry: Listener = { fn: listener as (event: ServiceDiscoveryEvent) => void, active: true };
@@ -90,8 +90,8 @@ export class EventBus implements EventSink {
   }
 
   /**
-   * Calls `listener` at each event.
-   * @returns stops it; safe to call again
+   * Calls `listener` for each event.
+   * @returns removes the listener; safe to call again
    */
   onAny(listener: (event: ServiceDiscoveryEvent) => void): () => void {
     const entry: Listener = { fn: listener, active: true };
@@ -103,8 +103,8 @@ export class EventBus implements EventSink {
   }
 
   /**
-   * The events from this call on, for one reader. Ends when `signal` aborts or the reader leaves its loop; one of the
-   * two must happen, else the subscription stays.
+   * The events from this call on, for one reader. Ends when `signal` aborts or the reader leaves its loop. One of the
+   * two has to happen, otherwise the subscription stays.
    */
   subscribe(signal?: AbortSignal, options: SubscribeOptions = {}): AsyncIterableIterator<ServiceDiscoveryEvent> {
     const capacity = options.capacity ?? DEFAULT_SUBSCRIPTION_CAPACITY;
@@ -122,7 +122,7 @@ export class EventBus implements EventSink {
   }
 
   private of(type: EventName): readonly Listener[] {
-    return this.byType.get(type) ?? NOBODY;
+    return this.byType.get(type) ?? NO_LISTENERS;
   }
 
   private deliver(event: ServiceDiscoveryEvent, listeners: readonly Listener[]): void {
@@ -138,18 +138,18 @@ export class EventBus implements EventSink {
       try {
         this.onListenerError(error, event);
       } catch {
-        // The promise that publishing never throws holds for whoever reports the fault as well.
+        // `emit` never throws, not even for an error in the error handler.
       }
     }
   }
 }
 
-/** Makes a payload the event itself: a copy of it would cost more than all that listeners do at every call. */
+/** Turns the payload itself into the event: copying it would cost more than all listeners at every call. */
 function stamp(payload: object, type: EventName, at: number): ServiceDiscoveryEvent {
-  // Whoever froze it holds it.
+  // A frozen payload is copied.
   const event = (Object.isExtensible(payload) ? payload : { ...payload }) as { type: EventName; at: number };
   event.type = type;
   event.at = at;
-  // TypeScript does not see that a name and its payload make one member of the union.
+  // TypeScript cannot tell that a name and its payload form a member of the union.
   return event as unknown as ServiceDiscoveryEvent;
 }

@@ -9,27 +9,27 @@ import {
 } from '../model/index.js';
 import { causeOf, placeOf, subjectOf } from './event-subject.js';
 
-/** From least to most urgent, by the names that Nest's logger gives them. */
+/** In ascending order of severity, with the names of Nest's logger. */
 export type LogLevel = 'debug' | 'log' | 'warn' | 'error';
 
-/** One event as a line of a log. */
+/** One event as a log line. */
 export interface EventLine {
   readonly level: LogLevel;
-  /** Lines of one subject and one type are repeats of each other. */
+  /** Lines with the same subject and type are repeats of each other. */
   readonly subject: string;
   /** A sentence for people, without a full stop. */
   readonly message: string;
-  /** The same for machines. Holds neither metadata nor bodies, so nothing in it is secret. */
+  /** The same for machines. Contains no metadata and no bodies, so it holds no secrets. */
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
 type Draft = Omit<EventLine, 'subject' | 'fields'> & { readonly fields: Record<string, unknown> };
 
-/** The line for an event. */
+/** Creates the log line of an event. */
 export function lineOf(event: ServiceDiscoveryEvent): EventLine {
   const subject = subjectOf(event);
   const draft = draftOf(event);
-  // Reasons come from anywhere: from other processes, and from whoever calls the API.
+  // Reasons may come from other processes and from clients of the API.
   const message = oneLine(draft.message);
   return { ...draft, message, subject, fields: { event: event.type, ...withoutUndefined(draft.fields) } };
 }
@@ -70,13 +70,13 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
     case 'instance.flapping':
       return {
         level: 'warn',
-        message: `${keyOf(event.key)} is flapping, and ${event.status} now: the results of its checks change all the time`,
+        message: `${keyOf(event.key)} is flapping and now ${event.status}: its health check results keep changing`,
         fields: { ...labels(event.key), status: event.status },
       };
     case 'instance.settled':
       return {
         level: 'log',
-        message: `${keyOf(event.key)} is flapping no more, and ${event.status}`,
+        message: `${keyOf(event.key)} stopped flapping and is ${event.status}`,
         fields: { ...labels(event.key), status: event.status },
       };
     case 'instance.ejected': {
@@ -97,12 +97,12 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
       const { key, reason, avoidedForMs, failures } = event;
       return {
         level: 'warn',
-        message: `${keyOf(key)} cannot be reached, and is avoided for ${Math.round(avoidedForMs)} ms: ${reason}`,
+        message: `${keyOf(key)} is unreachable and avoided for ${Math.round(avoidedForMs)} ms: ${reason}`,
         fields: { ...labels(key), reason, avoidedForMs, failures },
       };
     }
     case 'instance.reached':
-      return { level: 'log', message: `${keyOf(event.key)} can be reached again`, fields: labels(event.key) };
+      return { level: 'log', message: `${keyOf(event.key)} is reachable again`, fields: labels(event.key) };
     case 'health.checked': {
       const { key, passed, skipped, misconfigured, detail } = event;
       const outcome = skipped ? 'was skipped' : passed ? 'passed' : 'failed';
@@ -124,24 +124,24 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
       const { service, since, overdue, total } = event;
       return {
         level: 'warn',
-        message: `Expiry of ${service} is held: ${overdue} of its ${total} instances miss their heartbeats at once`,
+        message: `Expiry of ${service} is held: ${overdue} of its ${total} instances are missing heartbeats`,
         fields: { service, since, overdue, total },
       };
     }
     case 'expiry.resumed': {
       const { service } = event;
-      return { level: 'log', message: `Expiry of ${service} goes on`, fields: { service } };
+      return { level: 'log', message: `Expiry of ${service} is resumed`, fields: { service } };
     }
     case 'lease.recovered':
       return {
         level: 'warn',
-        message: `The lease of ${keyOf(event.key)} was lost; it is registered again`,
+        message: `The lease of ${keyOf(event.key)} was lost; it has been registered again`,
         fields: labels(event.key),
       };
     case 'registry.unavailable':
       return {
         level: 'warn',
-        message: `The registry is not available; ${event.hasSnapshot ? 'the last good snapshot is served' : 'no service is known yet'}${because(event.reason)}`,
+        message: `The registry is unavailable; ${event.hasSnapshot ? 'the last snapshot is served' : 'no service is known yet'}${because(event.reason)}`,
         fields: { reason: event.reason, hasSnapshot: event.hasSnapshot },
       };
     case 'registry.available':
@@ -153,13 +153,13 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
     case 'registry.writes_refused':
       return {
         level: 'warn',
-        message: `The registry takes no writes, so no registrations and no heartbeats${because(event.reason)}`,
+        message: `The registry refuses writes, so registrations and heartbeats fail${because(event.reason)}`,
         fields: { reason: event.reason },
       };
     case 'registry.writes_accepted':
       return {
         level: 'log',
-        message: `The registry takes writes again after ${Math.round(event.refusedMs)} ms`,
+        message: `The registry accepts writes again after ${Math.round(event.refusedMs)} ms`,
         fields: { refusedMs: event.refusedMs },
       };
     case 'registry.trouble': {
@@ -167,14 +167,14 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
       const place = placeOf(service, instanceId);
       return {
         level: 'warn',
-        message: `In the registry${place && `, ${place}`}: ${reason}`,
+        message: `Registry trouble${place && ` (${place})`}: ${reason}`,
         fields: { kind, service, instance: instanceId, reason },
       };
     }
     case 'registry.offline':
       return {
         level: 'warn',
-        message: 'Changes to the registry are kept in this process until it is available again',
+        message: 'The registry is unavailable; changes are queued in this process',
         fields: {},
       };
     case 'registry.reconciled': {
@@ -182,7 +182,7 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
       const dropped = `${superseded} superseded, ${gone} of instances that are gone, ${expired} expired`;
       return {
         level: 'log',
-        message: `The registry was told what had waited for it: ${applied} applied, dropped ${dropped}`,
+        message: `Queued changes were sent to the registry: ${applied} applied; dropped: ${dropped}`,
         fields: { applied, superseded, gone, expired },
       };
     }
@@ -193,9 +193,9 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
       return circuit(event, 'warn', `opened ${why}${until}`, { failures, retryAfterMs });
     }
     case 'circuit.half_opened':
-      return circuit(event, 'log', 'is half open and lets a trial call through');
+      return circuit(event, 'log', 'is half-open and allows a trial call');
     case 'circuit.closed':
-      return circuit(event, 'log', event.reason === 'forced_closed' ? 'is held closed by hand' : 'closed');
+      return circuit(event, 'log', event.reason === 'forced_closed' ? 'is forced closed' : 'closed');
     case 'balancing.panic':
     case 'balancing.panic_ended': {
       const { service, healthyShare } = event;
@@ -204,8 +204,8 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
       return {
         level: isPanic ? 'warn' : 'log',
         message: isPanic
-          ? `Only ${share} of ${service} is healthy: calls go to unhealthy instances, too`
-          : `${share} of ${service} is healthy again: calls go to healthy instances only`,
+          ? `Only ${share} of ${service} is healthy: calls also go to unhealthy instances`
+          : `${share} of ${service} is healthy again: calls go only to healthy instances`,
         fields: { service, healthyShare },
       };
     }
@@ -219,11 +219,11 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
     }
     case 'balancing.fail_open_ended': {
       const { service } = event;
-      return { level: 'log', message: `Calls to ${service} go to unhealthy instances no longer`, fields: { service } };
+      return { level: 'log', message: `Calls to ${service} no longer go to unhealthy instances`, fields: { service } };
     }
     case 'call.picked': {
       const { service, instanceId, strategy, attempt, failOpen } = event;
-      const why = failOpen ? `${strategy}, unhealthy as no other one can take it` : strategy;
+      const why = failOpen ? `${strategy}, unhealthy because no other is available` : strategy;
       return {
         level: 'debug',
         message: `Attempt ${attempt} of a call to ${service} goes to ${instanceId} (${why})`,
@@ -242,7 +242,7 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
       const { service, stage, code, retryAfterMs } = event;
       return {
         level: 'warn',
-        message: `Call to ${service} was refused unsent: ${code} by ${stage}`,
+        message: `Call to ${service} was rejected before sending: ${code} by ${stage}`,
         fields: { service, stage, code, retryAfterMs },
       };
     }
@@ -274,7 +274,7 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
       const { service, ageMs, reason } = event;
       return {
         level: 'warn',
-        message: `Call to ${service} failed, and is answered as it was ${Math.round(ageMs)} ms ago${because(reason)}`,
+        message: `Call to ${service} failed and got a stale answer, ${Math.round(ageMs)} ms old${because(reason)}`,
         fields: { service, ageMs, reason },
       };
     }
@@ -291,11 +291,11 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
 }
 
 const WHY_OPENED: Partial<Record<CircuitReason, string>> = {
-  failure_rate: 'since too many of the calls failed',
-  slow_call_rate: 'since too many of the calls were slow',
-  probe_failed: 'again, since a trial call failed',
-  probe_slow: 'again, since a trial call was slow',
-  isolated: 'by hand',
+  failure_rate: 'because too many calls failed',
+  slow_call_rate: 'because too many calls were slow',
+  probe_failed: 'again because a trial call failed',
+  probe_slow: 'again because a trial call was slow',
+  isolated: 'manually',
 };
 
 function circuit(

@@ -55,18 +55,18 @@ describe('EventLogger', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('keeps an event on its line, whatever somebody gave for a reason', () => {
+  it('keeps an event on one line, whatever its reason contains', () => {
     new EventLogger(bus, logger, {}, { clock });
     const reason = 'a\r\nERROR b\u2028c';
     unhealthy(reason);
     bus.emit('registry.trouble', { kind: 'bad_record', service: 'users', instanceId: 'a', reason });
     expect(lines.map(([, message]) => message)).toEqual([
       'users/a is unhealthy, was healthy: a ERROR b c',
-      'In the registry, users/a: a ERROR b c',
+      'Registry trouble (users/a): a ERROR b c',
     ]);
   });
 
-  it('writes one structured line an event at a fitting level', () => {
+  it('writes one structured line per event at a fitting level', () => {
     new EventLogger(bus, logger, {}, { clock });
     const instance = toInstance({ serviceName: 'users', host: '::1', port: 80, instanceId: 'a' }, { ttlMs: 9, now: 1 });
     bus.emit('instance.registered', { instance, replaced: false });
@@ -142,36 +142,36 @@ describe('EventLogger', () => {
       'debug Health check of users/a passed',
       'debug Health check of users/a was skipped: status 404',
       'warn Health check of users/a was skipped: no such probe',
-      'warn Expiry of users is held: 9 of its 10 instances miss their heartbeats at once',
-      'log Expiry of users goes on',
-      'warn The lease of users/a was lost; it is registered again',
-      'warn The registry is not available; the last good snapshot is served: refused',
-      'warn Changes to the registry are kept in this process until it is available again',
+      'warn Expiry of users is held: 9 of its 10 instances are missing heartbeats',
+      'log Expiry of users is resumed',
+      'warn The lease of users/a was lost; it has been registered again',
+      'warn The registry is unavailable; the last snapshot is served: refused',
+      'warn The registry is unavailable; changes are queued in this process',
       'log The registry is available again after 1200 ms',
-      'warn In the registry, users/a: no JSON',
-      'warn In the registry: WRONGTYPE',
-      'warn In the registry, users: changes were missed',
-      'log The registry was told what had waited for it: 3 applied, dropped 1 superseded, 0 of instances that are gone, 2 expired',
+      'warn Registry trouble (users/a): no JSON',
+      'warn Registry trouble: WRONGTYPE',
+      'warn Registry trouble (users): changes were missed',
+      'log Queued changes were sent to the registry: 3 applied; dropped: 1 superseded, 0 of instances that are gone, 2 expired',
       'warn Circuit of users/a opened after 5 failures, next try in 60000 ms',
-      'log Circuit of users/a is half open and lets a trial call through',
+      'log Circuit of users/a is half-open and allows a trial call',
       'log Circuit of users closed',
       'warn users/a is ejected for 31235 ms: 70% of 100 calls succeeded',
       'log users/a is readmitted',
       'warn users/a would be ejected for 30000 ms: latency of 90 ms, of the others 9 ms',
       'log users/a would be readmitted',
-      'warn users/a cannot be reached, and is avoided for 1235 ms: connect ECONNREFUSED',
-      'log users/a can be reached again',
-      'warn users/a is flapping, and unhealthy now: the results of its checks change all the time',
-      'log users/a is flapping no more, and healthy',
-      'warn Only 33% of users is healthy: calls go to unhealthy instances, too',
-      'log 67% of users is healthy again: calls go to healthy instances only',
+      'warn users/a is unreachable and avoided for 1235 ms: connect ECONNREFUSED',
+      'log users/a is reachable again',
+      'warn users/a is flapping and now unhealthy: its health check results keep changing',
+      'log users/a stopped flapping and is healthy',
+      'warn Only 33% of users is healthy: calls also go to unhealthy instances',
+      'log 67% of users is healthy again: calls go only to healthy instances',
       'warn No healthy instance of users can be called: calls go to its 3 unhealthy ones',
-      'log Calls to users go to unhealthy instances no longer',
-      'warn Call to users was refused unsent: RATE_LIMITED by rate_limit',
+      'log Calls to users no longer go to unhealthy instances',
+      'warn Call to users was rejected before sending: RATE_LIMITED by rate_limit',
       'warn Call to users is retried, attempt 2: status 503',
       'debug Call to users is hedged by attempt 2: no answer after 12 ms',
       'warn Call to users failed over from a to b: status 503',
-      'warn Call to users failed, and is answered as it was 1500 ms ago: CIRCUIT_OPEN',
+      'warn Call to users failed and got a stale answer, 1500 ms old: CIRCUIT_OPEN',
       'debug Call to users succeeded after 1 attempt',
       'warn Call to users failed with CIRCUIT_OPEN after 1 attempt',
     ]);
@@ -185,14 +185,14 @@ describe('EventLogger', () => {
     });
   });
 
-  it('writes picks where they are given a level, an instance once a minute with the count', () => {
+  it('writes picks if they have a level, once a minute per instance with the count', () => {
     new EventLogger(bus, logger, { levels: { 'call.picked': 'debug' } }, { clock });
     for (let n = 0; n < 100; n++) {
       const instanceId = n % 4 === 0 ? 'a' : 'b';
       bus.emit('call.picked', { service: 'users', instanceId, strategy: 'random', attempt: 1, failOpen: n % 4 === 0 });
     }
     const first = [
-      'debug Attempt 1 of a call to users goes to a (random, unhealthy as no other one can take it)',
+      'debug Attempt 1 of a call to users goes to a (random, unhealthy because no other is available)',
       'debug Attempt 1 of a call to users goes to b (random)',
     ];
     const written = (): string[] => lines.map(([level, message]) => `${level} ${message}`);
@@ -205,7 +205,7 @@ describe('EventLogger', () => {
     ]);
   });
 
-  it('neither writes picks nor listens to them by default', () => {
+  it('neither writes picks nor subscribes to them by default', () => {
     const on = jest.spyOn(bus, 'on');
     new EventLogger(bus, logger, {}, { clock });
     expect(on.mock.calls.map(([type]) => type)).not.toContain('call.picked');
@@ -213,7 +213,7 @@ describe('EventLogger', () => {
     expect(lines).toEqual([]);
   });
 
-  it('folds a thousand repeats into the first line and one count a minute', () => {
+  it('folds a thousand repeats into the first line and one count per minute', () => {
     new EventLogger(bus, logger, {}, { clock });
     for (let second = 0; second < 90; second++) {
       for (let n = 0; n < 10; n++) unhealthy(`failure ${second}`);
@@ -227,7 +227,7 @@ describe('EventLogger', () => {
     ]);
   });
 
-  it('makes a line of those events alone that are written', () => {
+  it('formats only events that are written', () => {
     new EventLogger(bus, logger, {}, { clock });
     let reads = 0;
     const succeed = (attempts: number): void => {
@@ -246,7 +246,7 @@ describe('EventLogger', () => {
     ]);
   });
 
-  it('tells calls apart that failed for different causes, and those from calls that succeeded', () => {
+  it('distinguishes calls that failed for different causes, and those from calls that succeeded', () => {
     new EventLogger(bus, logger, {}, { clock });
     const ends = [{ ok: true }, { ok: false, status: 500 }, { ok: false, code: 'CIRCUIT_OPEN' }, { ok: false }];
     for (const end of [...ends, ...ends]) {
@@ -264,7 +264,7 @@ describe('EventLogger', () => {
     bus.emit('instance.status_changed', { key: about, from, to });
   const messages = (): string[] => lines.map(([, message]) => message);
 
-  it('writes each change of an instance at once, and after the repeats of the one before it', () => {
+  it('writes each change of an instance at once, after the repeats of the previous one', () => {
     new EventLogger(bus, logger, {}, { clock });
     changeTo('unhealthy', 'healthy');
     changeTo('healthy', 'unhealthy');
@@ -280,7 +280,7 @@ describe('EventLogger', () => {
     ]);
   });
 
-  it('has the last word of an instance that is gone, or back, within a window', () => {
+  it('ends with the latest state of an instance that left or returned within a window', () => {
     const eventLogger = new EventLogger(bus, logger, {}, { clock });
     const registered = { instance: fakeInstance({ serviceName: 'users', instanceId: 'a' }), replaced: false };
     bus.emit('instance.registered', registered);
@@ -301,7 +301,7 @@ describe('EventLogger', () => {
     expect(messages().at(-1)).toMatch(/^users\/a registered at/);
   });
 
-  it('has the last word of the registry, too', () => {
+  it('ends with the latest state of the registry too', () => {
     new EventLogger(bus, logger, {}, { clock });
     for (let n = 0; n < 3; n++) {
       bus.emit('registry.unavailable', { reason: 'refused', hasSnapshot: true });
@@ -310,7 +310,7 @@ describe('EventLogger', () => {
     expect(lines.map(([level]) => level)).toEqual(['warn', 'log', 'warn', 'log', 'warn', 'log']);
   });
 
-  it('counts the changes of an instance that flaps, says so, and ends with how it is', () => {
+  it('counts the changes of a flapping instance, says so, and ends with its state', () => {
     new EventLogger(bus, logger, {}, { clock });
     changeTo('unhealthy', 'healthy', { serviceName: 'users', instanceId: 'b' });
     for (let n = 0; n < 200; n++) {
@@ -322,7 +322,7 @@ describe('EventLogger', () => {
     changeTo('unhealthy', 'healthy');
     clock.advance(180_000);
     expect(messages().slice(1 + 10)).toEqual([
-      'users/a is unhealthy, was healthy (many changes: further ones are counted, and told of within 60 s)',
+      'users/a is unhealthy, was healthy (many changes: further ones are counted and reported within 60 s)',
       'users/a is healthy, was unhealthy (49 more in the last 60 s)',
       'users/a is healthy, was unhealthy (60 more in the last 60 s)',
       'users/a is healthy, was unhealthy (60 more in the last 60 s)',
@@ -335,7 +335,7 @@ describe('EventLogger', () => {
     expect(messages().slice(-2)).toEqual(['users/a is healthy, was unhealthy', 'users/a is unhealthy, was healthy']);
   });
 
-  it('counts changes anew in each window', () => {
+  it('counts changes separately in each window', () => {
     new EventLogger(bus, logger, {}, { clock });
     for (let minute = 0; minute < 4; minute++) {
       for (let n = 0; n < 3; n++) {
@@ -364,7 +364,7 @@ describe('EventLogger', () => {
     ]);
   });
 
-  it('holds no window and no timer once all is quiet', () => {
+  it('holds no window and no timer once there are no events', () => {
     new EventLogger(bus, logger, {}, { clock });
     unhealthy();
     unhealthy();
@@ -375,7 +375,7 @@ describe('EventLogger', () => {
     expect(lines).toHaveLength(4);
   });
 
-  it('folds lines by event type once too many different ones come within a window', () => {
+  it('folds lines by event type if there are too many different ones within a window', () => {
     const eventLogger = new EventLogger(bus, logger, { maxLines: 2 }, { clock });
     for (let n = 0; n < 100; n++) bus.emit('instance.expired', { key: { serviceName: 'users', instanceId: `i${n}` } });
     eventLogger.close();
@@ -387,7 +387,7 @@ describe('EventLogger', () => {
     ]);
   });
 
-  it('takes another level, or none, for an event type', () => {
+  it('accepts another level, or none, for an event type', () => {
     const levels = { 'instance.expired': 'error', 'lease.recovered': false } as const;
     new EventLogger(bus, logger, { levels }, { clock });
     bus.emit('instance.expired', { key });
@@ -395,7 +395,7 @@ describe('EventLogger', () => {
     expect(lines.map(([level]) => level)).toEqual(['error']);
   });
 
-  it('writes outstanding counts when it is closed, and nothing after', () => {
+  it('writes pending counts on close(), and nothing afterwards', () => {
     const eventLogger = new EventLogger(bus, logger, {}, { clock });
     unhealthy();
     unhealthy();
@@ -405,7 +405,7 @@ describe('EventLogger', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('refuses wrong options all together', () => {
+  it('names all invalid options at once', () => {
     const make = (): unknown =>
       new EventLogger(bus, logger, { repeatWindow: 'soon' as never, maxLines: Number.NaN }, { clock });
     expect(make).toThrow(InvalidConfigurationError);
@@ -418,17 +418,17 @@ describe('EventLogger', () => {
     [{ levels: { 'instance.expird': 'warn' } }, /instance\.expird: .*did you mean "instance\.expired"/],
     [{ levels: { 'instance.expired': 'info' } }, /instance\.expired: expected one of "debug", "log"/],
     [{ level: 'debug' }, /level: expected no option of this name \(did you mean "levels"/],
-  ])('refuses %j, which it would not go by', (options, message) => {
+  ])('rejects %j', (options, message) => {
     const make = (): unknown => new EventLogger(bus, logger, options as never, { clock });
     expect(make).toThrow(InvalidConfigurationError);
     expect(make).toThrow(message);
   });
 
-  it('has its default for what is undefined', () => {
+  it('uses the default for undefined', () => {
     new EventLogger(bus, logger, { fields: undefined, levels: { 'instance.expired': undefined } }, { clock }).close();
   });
 
-  it('lowers the everyday news of what is not its own', () => {
+  it("logs routine events of other processes' instances at debug", () => {
     const isOwn = ({ instanceId }: InstanceKey): boolean => instanceId === 'a';
     new EventLogger(bus, logger, {}, { clock, isOwn });
     for (const instanceId of ['a', 'b']) {
@@ -444,7 +444,7 @@ describe('EventLogger', () => {
     ]);
   });
 
-  it('lowers no news of what its own calls have found of others', () => {
+  it('keeps the level of results of its own calls to others', () => {
     new EventLogger(bus, logger, {}, { clock, isOwn: () => false });
     bus.emit('instance.unreachable', { key, reason: 'connect ECONNREFUSED', avoidedForMs: 1_000, failures: 1 });
     bus.emit('instance.reached', { key });
@@ -453,7 +453,7 @@ describe('EventLogger', () => {
     expect(lines.map(([level]) => level)).toEqual(['warn', 'log', 'warn', 'log']);
   });
 
-  it('writes repeats as the latest of them was: its own, or not', () => {
+  it("writes repeats at the level of the latest one: its own, or another's", () => {
     let isOwn = true;
     new EventLogger(bus, logger, {}, { clock, isOwn: () => isOwn });
     const register = (): void =>
@@ -466,7 +466,7 @@ describe('EventLogger', () => {
     expect(lines.map(([level]) => level)).toEqual(['log', 'debug']);
   });
 
-  it('writes the message alone where fields are off', () => {
+  it('writes only the message if fields are off', () => {
     new EventLogger(bus, logger, { fields: false }, { clock });
     unhealthy();
     unhealthy();

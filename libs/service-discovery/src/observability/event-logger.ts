@@ -3,37 +3,37 @@ import { type EventName, type InstanceKey, type ServiceDiscoveryEvent } from '..
 import { type EventBus } from './event-bus.js';
 import { lineOf, type LogLevel } from './event-line.js';
 import { ExpiryBursts } from './expiry-bursts.js';
-import { EVENT_TYPES, stateOf, storyOf, subjectOf } from './event-subject.js';
+import { EVENT_TYPES, stateOf, stateGroupOf, subjectOf } from './event-subject.js';
 
 /**
- * Where lines go; one method a level, so that Nest's logger, pino or the console are a few lines away. `fields` is
- * empty where `EventLoggerOptions.fields` is off.
+ * Where lines are written, with one method per level, so that Nest's logger, pino or the console are easily adapted.
+ * `fields` is empty if `EventLoggerOptions.fields` is false.
  */
 export type LoggerPort = Record<LogLevel, (message: string, fields: Record<string, unknown>) => void>;
 
 export interface EventLoggerOptions {
   /**
-   * A line is written once in this time, however often it repeats; the repeats are counted and the count is written at
-   * the end of it. A change of state, such as that an instance is healthy again, is written at once, until there were ten
-   * within this time: further ones are counted, too. From 1 s to 1 day.
+   * Repeats of a line within this time are counted, and the count is written at its end. A change of state, such as an
+   * instance that is healthy again, is written at once, up to ten times within this time; further ones are counted too.
+   * 1 s to 1 day.
    * @default '60s'
    */
   repeatWindow?: Duration;
   /**
-   * How many different lines are told apart within a window, from 1 to 100,000; beyond it, all further lines of one
+   * How many different lines are distinguished within a window, 1 to 100,000. Beyond that, all further lines of one
    * event type count as repeats of each other.
    * @default 1000
    */
   maxLines?: number;
   /**
-   * Another level for an event type, or `false` to leave it out. Picks are logged only where they have a level here, such as
+   * The level of an event type, or `false` to leave it out. Picks are logged only if they have a level here, such as
    * `{ 'call.picked': 'debug' }`.
    * @default the levels of `lineOf`, and false for `call.picked`
    */
   levels?: Partial<Record<EventName, LogLevel | false>>;
   /**
-   * Whether the fields of a line go to the logger beside its message, for logs that machines read.
-   * @default true; in a Nest app, false while Nest's own logger writes text, where they would be lines more
+   * Whether to pass the fields of a line to the logger in addition to its message, for logs read by machines.
+   * @default true; in a Nest app, false while Nest's own logger writes text, where they would add lines
    */
   fields?: boolean;
 }
@@ -47,37 +47,37 @@ export const DEFAULT_EVENT_LOGGER_OPTIONS = {
 
 const LEVELS = ['debug', 'log', 'warn', 'error', false] as const satisfies readonly (LogLevel | false)[];
 
-/** What was left out of late as a repeat of one line. */
+/** The repeats of one line within a time window. */
 interface Window {
   readonly subject: string;
-  /** Those of the same type of event, or of the same story, by subject. */
+  /** The windows of the same event type, or of the same kind of state, by subject. */
   readonly siblings: Map<string, Window>;
   endsAt: number;
-  /** The latest one. */
+  /** The latest event. */
   event: ServiceDiscoveryEvent;
-  /** Whether it befell an instance of another process. */
-  isOthers: boolean;
+  /** Whether it is about an instance of another process. */
+  isRemote: boolean;
   repeats: number;
-  /** What the line that was written last says. */
+  /** The state in the last line written. */
   state: string;
-  /** How many changes of state were written, in this window and those that it goes on from. */
+  /** How many changes of state were written, in this window and those that it continues. */
   changes: number;
 }
 
-/** What the calls of this process have found, of whomever: nobody else tells of it. */
-const OWN_FINDINGS: ReadonlySet<EventName> = new Set<EventName>([
+/** Results of this process's own calls, which no other process logs. */
+const LOCAL_EVENTS: ReadonlySet<EventName> = new Set<EventName>([
   'instance.ejected',
   'instance.readmitted',
   'instance.unreachable',
   'instance.reached',
 ]);
 
-/** How many changes of state of one thing are written within a window. */
+/** How many changes of state of one subject are written within a window. */
 const MAX_CHANGES = 10;
 
 /**
- * Writes one structured line an event, and folds repeats. `call.picked` is logged on request alone. By far the most events are
- * repeats, such as that a call succeeded: each is kept in place of the one before, and made a line if it is written.
+ * Writes one structured line per event, and counts repeats. `call.picked` is logged only on request. Most events are
+ * repeats, such as successful calls; each only replaces the one before, and is formatted only when it is written.
  */
 export class EventLogger {
   private readonly clock: Clock;
@@ -85,15 +85,15 @@ export class EventLogger {
   private readonly windowMs: number;
   private readonly withFields: boolean;
   private readonly maxLines: number;
-  /** In order of `endsAt`, which is the order of insertion as all windows are equally long. */
+  /** In order of `endsAt`, which is the order of insertion since all windows have the same length. */
   private readonly windows = new Set<Window>();
   private readonly subscriptions: (() => void)[] = [];
   private timer: Timer | undefined;
   private readonly expiries: ExpiryBursts;
 
   /**
-   * @param deps.isOwn whether an instance is of this process. What befalls others is logged at `debug` where it would be
-   *   at `log`: with a thousand processes, each would log every deployment. @default all are
+   * @param deps.isOwn whether an instance belongs to this process. Events of other instances are logged at `debug`
+   *   instead of `log`; otherwise each of a thousand processes would log every deployment. @default all are its own
    * @throws InvalidConfigurationError naming every wrong option
    */
   constructor(
@@ -109,18 +109,18 @@ export class EventLogger {
     this.windowMs = settings.windowMs;
     this.withFields = settings.fields;
     this.expiries = new ExpiryBursts(this.clock, (service, count) => this.writeExpiries(service, count));
-    const stories = new Map<readonly EventName[], Map<string, Window>>();
+    const groups = new Map<readonly EventName[], Map<string, Window>>();
     for (const type of EVENT_TYPES) {
-      // Not even listened to, as a look at each pick would be a cost of each call.
+      // Not subscribed: a listener would add to the cost of every call.
       if (this.levels[type] === false || (type === 'call.picked' && this.levels[type] === undefined)) continue;
-      const story = storyOf(type);
-      const siblings = (story && stories.get(story)) ?? new Map<string, Window>();
-      if (story) stories.set(story, siblings);
-      this.listen(bus, type, siblings, story !== undefined);
+      const group = stateGroupOf(type);
+      const siblings = (group && groups.get(group)) ?? new Map<string, Window>();
+      if (group) groups.set(group, siblings);
+      this.listen(bus, type, siblings, group !== undefined);
     }
   }
 
-  /** Stops logging, after the counts of repeats that are still due. */
+  /** Stops logging, after writing the pending counts of repeats. */
   close(): void {
     for (const unsubscribe of this.subscriptions.splice(0)) unsubscribe();
     this.timer?.cancel();
@@ -130,26 +130,26 @@ export class EventLogger {
     this.expiries.close();
   }
 
-  private listen(bus: EventBus, type: EventName, siblings: Map<string, Window>, tellsStory: boolean): void {
-    // What counts as a repeat of whichever other of its type where there is no room for more subjects.
+  private listen(bus: EventBus, type: EventName, siblings: Map<string, Window>, isState: boolean): void {
+    // Counts as the subject of all events of the type when there are too many subjects.
     const anySubject = ` ${type}`;
     const onEvent = (event: ServiceDiscoveryEvent): void => {
       let subject = subjectOf(event);
       let window = siblings.get(subject);
       if (!window && this.windows.size >= this.maxLines) window = siblings.get((subject = anySubject));
-      const isOthers = this.isOthers(event);
+      const isRemote = this.isRemote(event);
       if (!window) {
-        this.begin({ subject, siblings, endsAt: 0, event, isOthers, repeats: 0, state: '', changes: 0 });
+        this.begin({ subject, siblings, endsAt: 0, event, isRemote, repeats: 0, state: '', changes: 0 });
         return;
       }
-      const isNews = tellsStory && subject !== anySubject && stateOf(event) !== window.state;
+      const isNews = isState && subject !== anySubject && stateOf(event) !== window.state;
       if (isNews && window.changes < MAX_CHANGES) {
         if (window.repeats > 0) this.write(window);
         window.repeats = 0;
         window.changes++;
       } else window.repeats++;
       window.event = event;
-      window.isOthers = isOthers;
+      window.isRemote = isRemote;
       if (window.repeats === 0) this.write(window);
     };
     this.subscriptions.push(bus.on(type, onEvent));
@@ -161,8 +161,8 @@ export class EventLogger {
     this.arm();
   }
 
-  private isOthers(event: ServiceDiscoveryEvent): boolean {
-    if (!this.deps.isOwn || OWN_FINDINGS.has(event.type)) return false;
+  private isRemote(event: ServiceDiscoveryEvent): boolean {
+    if (!this.deps.isOwn || LOCAL_EVENTS.has(event.type)) return false;
     const key = 'instance' in event ? event.instance : 'key' in event ? event.key : undefined;
     return key !== undefined && !this.deps.isOwn(key);
   }
@@ -174,7 +174,7 @@ export class EventLogger {
     this.windows.add(window);
   }
 
-  /** One timer serves all windows: it waits for the one that ends first. */
+  /** One timer for all windows, set to the first that ends. */
   private arm(): void {
     const [first] = this.windows.values();
     if (this.timer || !first) return;
@@ -190,14 +190,14 @@ export class EventLogger {
       window.siblings.delete(window.subject);
       if (window.repeats === 0) continue;
       this.write(window);
-      // What went on repeating starts quiet: its next line is due at the end of another window.
+      // A line that keeps repeating is next written at the end of another window.
       if (window.changes < MAX_CHANGES) window.changes = 0;
       this.open(window);
     }
     this.arm();
   }
 
-  /** Writes how many instances expired that were not named. */
+  /** Writes how many more instances expired. */
   private writeExpiries(service: string, count: number): void {
     const level = this.levels['instance.expired'] ?? 'warn';
     if (!level) return;
@@ -205,12 +205,12 @@ export class EventLogger {
     this.logger[level](what, this.withFields ? { event: 'instance.expired', service, count } : {});
   }
 
-  /** Writes the latest of the events, and how many were left out, or that changes are from now on. */
+  /** Writes the latest event with the number of repeats, or a note that further changes will be counted. */
   private write(window: Window): void {
-    const { event, isOthers, repeats, changes } = window;
+    const { event, isRemote, repeats, changes } = window;
     window.state = stateOf(event);
     const line = lineOf(event);
-    const level = this.levels[event.type] ?? (isOthers && line.level === 'log' ? 'debug' : line.level);
+    const level = this.levels[event.type] ?? (isRemote && line.level === 'log' ? 'debug' : line.level);
     if (!level) return;
     if (event.type === 'instance.expired' && !this.expiries.names(event.key.serviceName)) return;
     const { message, fields } = line;
@@ -218,7 +218,7 @@ export class EventLogger {
     const time = `${this.windowMs / 1_000} s`;
     let text = message;
     if (repeats > 0) text += ` (${repeats} ${many ? 'more' : 'like this'} in the last ${time})`;
-    else if (many) text += ` (many changes: further ones are counted, and told of within ${time})`;
+    else if (many) text += ` (many changes: further ones are counted and reported within ${time})`;
     this.logger[level](text, this.withFields ? { ...fields, ...(repeats > 0 && { repeats }) } : {});
   }
 }
@@ -234,7 +234,7 @@ interface ResolvedEventLoggerOptions {
 
 /**
  * Fills in the defaults.
- * @param path what stands before an option's name in a problem, such as `logging`
+ * @param path prefix of option names in error messages, such as `logging`
  * @throws InvalidConfigurationError naming every wrong option
  */
 export function resolveEventLoggerOptions(options: EventLoggerOptions, path = ''): ResolvedEventLoggerOptions {

@@ -8,9 +8,8 @@ const ofService: SubjectOf<{ readonly service: string }> = ({ service }) => serv
 const ofRegistry = (): string => '';
 
 /**
- * What an event is about, more exactly than its type says: events of one type with one subject are repeats of each other,
- * but for those of a story (below).
- * It is asked at each event that is logged, so it builds no text where most of them come from: calls that succeed.
+ * What an event is about. Events of one type with the same subject are repeats of each other, except for state changes
+ * (below). This runs for every logged event, so it builds no string for the most frequent ones: calls that succeed.
  */
 const SUBJECTS: { readonly [Name in EventName]: SubjectOf<EventOf<Name>> } = {
   'instance.registered': ({ instance }) => keyOf(instance),
@@ -53,10 +52,10 @@ const SUBJECTS: { readonly [Name in EventName]: SubjectOf<EventOf<Name>> } = {
 };
 
 /**
- * Those that tell of a new state, by what it is the state of. Of them the latest is the truth, so a line that differs from
- * the one before it is never a repeat, whatever was written earlier. Each list is of one kind of thing.
+ * The event types that report a change of state, grouped by the kind of state. The latest event of a group counts, so a
+ * line that differs from the previous one is never a repeat.
  */
-const STORIES: readonly (readonly EventName[])[] = [
+const STATE_GROUPS: readonly (readonly EventName[])[] = [
   ['instance.registered', 'instance.deregistered', 'instance.expired', 'instance.status_changed'],
   ['instance.flapping', 'instance.settled'],
   ['instance.ejected', 'instance.readmitted'],
@@ -69,12 +68,12 @@ const STORIES: readonly (readonly EventName[])[] = [
   ['balancing.fail_open', 'balancing.fail_open_ended'],
 ];
 
-/** The types of events that tell one story with this one, itself included; undefined where it tells none. */
-export function storyOf(type: EventName): readonly EventName[] | undefined {
-  return STORIES.find((types) => types.includes(type));
+/** The event types that report the same kind of state as this one; undefined if it reports none. */
+export function stateGroupOf(type: EventName): readonly EventName[] | undefined {
+  return STATE_GROUPS.find((types) => types.includes(type));
 }
 
-/** What an event of a story says: two of one thing that say the same are repeats. */
+/** The state that an event reports: two events of one subject with the same state are repeats. */
 export function stateOf(event: ServiceDiscoveryEvent): string {
   return event.type === 'instance.status_changed' ? event.to : event.type;
 }
@@ -82,17 +81,17 @@ export function stateOf(event: ServiceDiscoveryEvent): string {
 export const EVENT_TYPES = Object.keys(SUBJECTS) as EventName[];
 
 export function subjectOf(event: ServiceDiscoveryEvent): string {
-  // TypeScript does not see that an event and the entry of its type belong together.
+  // TypeScript cannot tell that an event and the entry of its type belong together.
   const subject = SUBJECTS[event.type] as SubjectOf<ServiceDiscoveryEvent>;
   return subject(event);
 }
 
-/** What a call failed with. */
+/** The cause of a failed call. */
 export function causeOf({ code, status }: { readonly code?: string; readonly status?: number }): string {
   return code ?? `status ${status ?? 'unknown'}`;
 }
 
-/** The instance, where it is known, the service, where that is known, or an empty text. */
+/** The service and the instance, as far as they are known. */
 export function placeOf(service: string | undefined, instanceId: string | undefined): string {
   return [service, instanceId].filter(Boolean).join('/');
 }

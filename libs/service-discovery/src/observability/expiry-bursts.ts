@@ -1,8 +1,8 @@
 import { type Clock, type Timer } from '../common/index.js';
 
-/** How many instances of a service are named when they expire one right after the other. */
+/** How many instances of a service are logged by name when they expire in quick succession. */
 const NAMED = 10;
-/** How long the others are counted before they are told of. */
+/** How often the others are reported, in milliseconds. */
 const BURST_MS = 1_000;
 
 interface Burst {
@@ -12,19 +12,19 @@ interface Burst {
 }
 
 /**
- * Folds the lines of many instances of one service that expire together, as all do that one lost network was in front of:
- * the first ten are named, the others counted, and told of once a second.
+ * Summarizes instances of one service that expire together, for example after the loss of a network: the first ten are
+ * logged by name, the others are counted and reported once a second.
  */
 export class ExpiryBursts {
   private readonly bursts = new Map<string, Burst>();
 
-  /** @param tell called with how many more expired than were named, or told of before */
+  /** @param report called with the number of instances that expired since the last report without being named */
   constructor(
     private readonly clock: Clock,
-    private readonly tell: (service: string, count: number) => void,
+    private readonly report: (service: string, count: number) => void,
   ) {}
 
-  /** An instance of a service has expired. @returns whether it is to be named */
+  /** Call it when an instance expires. @returns whether to log it by name */
   names(service: string): boolean {
     const burst = this.bursts.get(service) ?? this.begin(service);
     if (burst.named < NAMED) {
@@ -35,11 +35,11 @@ export class ExpiryBursts {
     return false;
   }
 
-  /** Tells of what was counted. */
+  /** Reports what was counted. */
   close(): void {
     for (const [service, { counted, timer }] of this.bursts) {
       timer.cancel();
-      if (counted > 0) this.tell(service, counted);
+      if (counted > 0) this.report(service, counted);
     }
     this.bursts.clear();
   }
@@ -54,7 +54,7 @@ export class ExpiryBursts {
     return this.clock.setTimer(() => this.end(service), BURST_MS, { keepAlive: false });
   }
 
-  /** One that goes on is told of again a second later, and names no more instances. */
+  /** A burst that continues is reported again a second later, and names no more instances. */
   private end(service: string): void {
     const burst = this.bursts.get(service);
     if (!burst) return;
@@ -65,6 +65,6 @@ export class ExpiryBursts {
     }
     burst.counted = 0;
     burst.timer = this.arm(service);
-    this.tell(service, counted);
+    this.report(service, counted);
   }
 }

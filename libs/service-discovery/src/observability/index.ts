@@ -1,4 +1,4 @@
-/** What can be seen from outside: the event bus, and the log and the metrics that are made of its events. */
+/** Observability: the event bus, and the log and the metrics derived from its events. */
 export {
   DEFAULT_SUBSCRIPTION_CAPACITY,
   EventBus,

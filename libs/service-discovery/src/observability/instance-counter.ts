@@ -2,7 +2,7 @@ import { type Registry } from 'prom-client';
 import { type RegistrySnapshot } from '../model/index.js';
 import { ScrapedMetric, type ScrapedValue } from './scraped-metric.js';
 
-/** What happened to one instance with the same value of the other label. */
+/** The count of one instance for one value of the other label. */
 interface Series {
   readonly value: string;
   count: number;
@@ -10,7 +10,7 @@ interface Series {
 
 type SeriesByInstance = Map<string, Series[]>;
 
-/** A counter with the labels `service`, `instance` and one more, whose series go away with their instance. */
+/** A counter with the labels `service`, `instance` and one more. The series of an instance are removed with it. */
 export class InstanceCounter extends ScrapedMetric<SeriesByInstance> {
   readonly type = 'counter';
 
@@ -41,7 +41,7 @@ export class InstanceCounter extends ScrapedMetric<SeriesByInstance> {
     if (instances?.delete(instance) && instances.size === 0) this.services.delete(service);
   }
 
-  /** Forgets every instance that is not known any more. What has no instance, but a service, stays. */
+  /** Removes all instances that are not in the snapshot. Series of a service without an instance stay. */
   retain({ services }: RegistrySnapshot): void {
     for (const [service, instances] of this.services) {
       const present = new Set(services.get(service)?.map(({ instanceId }) => instanceId));

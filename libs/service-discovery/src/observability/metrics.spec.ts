@@ -50,7 +50,7 @@ describe('DiscoveryMetrics', () => {
 
   afterEach(() => metrics.close());
 
-  it('counts troubles of the registry by kind, from the start', async () => {
+  it('counts troubles of the registry by kind, starting at 0', async () => {
     bus.emit('registry.trouble', { kind: 'gap', service: 'users', reason: 'changes were missed' });
     expect((await series()).filter((line) => line.includes('troubles'))).toEqual([
       'service_discovery_registry_troubles_total{kind="bad_record"} 0',
@@ -82,7 +82,7 @@ describe('DiscoveryMetrics', () => {
     );
   });
 
-  it('counts holds of expiry, and shows how many instances they concern as long as they last', async () => {
+  it('counts expiry holds, and shows how many instances they affect while they last', async () => {
     const heldSeries = async (): Promise<string[]> => (await series()).filter((line) => line.includes('expiry_h'));
     bus.emit('expiry.held', { service: 'users', since: 1, overdue: 9, total: 10 });
     snapshot = { ...snapshot, expiryHolds: new Map([['users', { since: 1, overdue: 9, total: 10 }]]) };
@@ -94,7 +94,7 @@ describe('DiscoveryMetrics', () => {
     expect(await heldSeries()).toEqual(['service_discovery_expiry_holds_total{service="users"} 1']);
   });
 
-  it('counts circuit changes, ejections, instances out of reach, panics, balancing decisions, picks of unhealthy instances, refusals, retries, hedges, failovers, stale answers and calls', async () => {
+  it('counts each event of circuits, balancing and calls by its labels', async () => {
     bus.emit('circuit.opened', { service: 'users', instanceId: 'a', failures: 5, reason: 'consecutive_failures' });
     bus.emit('circuit.half_opened', { service: 'users', instanceId: 'a', reason: 'recovery_time_over' });
     bus.emit('circuit.closed', { service: 'users', reason: 'probes_succeeded' });
@@ -140,7 +140,7 @@ describe('DiscoveryMetrics', () => {
     );
   });
 
-  it('scrapes the same counts twice', async () => {
+  it('returns the same counts when scraped twice', async () => {
     pick('a');
     const first = await series();
     expect(await series()).toEqual(first);
@@ -164,7 +164,7 @@ describe('DiscoveryMetrics', () => {
     );
   });
 
-  it('removes the series of an instance that left, also when a late event brings it back', async () => {
+  it('removes the series of an instance that left, also after a late event', async () => {
     pick('a');
     pick('b');
     bus.emit('circuit.opened', { service: 'users', instanceId: 'b', failures: 5, reason: 'consecutive_failures' });
@@ -177,7 +177,7 @@ describe('DiscoveryMetrics', () => {
     ]);
   });
 
-  describe('of a service that everybody left', () => {
+  describe('of a service without instances', () => {
     const seriesOfUsers = async (): Promise<string[]> =>
       (await series()).filter((line) => line.includes('service="users"'));
     const call = (service = 'users'): void =>
@@ -193,7 +193,7 @@ describe('DiscoveryMetrics', () => {
       bus.emit('call.retried', { service: 'users', attempt: 2, delayMs: 0, reason: 'status 503' });
     });
 
-    it('keeps the series until everybody has seen the last calls, and starts from nothing when it comes back', async () => {
+    it('keeps the series until its last calls have been scraped, and starts from 0 when it returns', async () => {
       snapshot = { ...EMPTY_SNAPSHOT, ready: true };
       leave('a', 'b');
       clock.advance(SERIES_KEPT_MS - 1);
@@ -215,7 +215,7 @@ describe('DiscoveryMetrics', () => {
       );
     });
 
-    it('counts on where another instance is there when the time is over', async () => {
+    it('continues the series if there is another instance by then', async () => {
       serve(instance('a'));
       leave('b');
       clock.advance(SERIES_KEPT_MS);
@@ -226,7 +226,7 @@ describe('DiscoveryMetrics', () => {
       expect((await seriesOfUsers()).length).toBeGreaterThan(3);
     });
 
-    it('waits anew with each instance that leaves', async () => {
+    it('restarts the delay with each instance that leaves', async () => {
       snapshot = { ...EMPTY_SNAPSHOT, ready: true };
       leave('a');
       clock.advance(SERIES_KEPT_MS - 1);
@@ -237,7 +237,7 @@ describe('DiscoveryMetrics', () => {
       expect(await seriesOfUsers()).toEqual([]);
     });
 
-    it('does not wait for a service that others left later', async () => {
+    it('does not wait for a service that was left later', async () => {
       snapshot = { ...EMPTY_SNAPSHOT, ready: true };
       bus.emit('instance.expired', { key: { serviceName: 'orders', instanceId: 'a' } });
       leave('a');
@@ -247,7 +247,7 @@ describe('DiscoveryMetrics', () => {
       expect(await seriesOfUsers()).toEqual([]);
     });
 
-    it('drops them without a scrape, too, when others leave', async () => {
+    it('removes the series without a scrape when other instances leave', async () => {
       snapshot = { ...EMPTY_SNAPSHOT, ready: true };
       leave('a', 'b');
       clock.advance(SERIES_KEPT_MS);
@@ -256,14 +256,14 @@ describe('DiscoveryMetrics', () => {
       expect(await seriesOfUsers()).toEqual([]);
     });
 
-    it('keeps the series of what has a name, but no registration', async () => {
+    it('keeps the series of names without registrations', async () => {
       call('own-function');
       clock.advance(10 * SERIES_KEPT_MS);
       expect((await series()).filter((line) => line.includes('own-function'))).not.toEqual([]);
     });
   });
 
-  it('makes one series of all calls to services that do not exist', async () => {
+  it('counts all calls to unknown services in one series', async () => {
     for (const service of ['x', 'y']) {
       bus.emit('call.completed', { service, ok: false, code: 'SERVICE_NOT_FOUND', attempts: 0, durationMs: 0 });
       bus.emit('call.failed_over', { service, from: service, to: 'backup', reason: 'SERVICE_NOT_FOUND' });
@@ -276,7 +276,7 @@ describe('DiscoveryMetrics', () => {
     ]);
   });
 
-  it('leaves the global registry alone and takes its metrics out of a given one when closed', async () => {
+  it('leaves the global registry alone, and removes its metrics from a given one on close()', async () => {
     expect(await globalRegistry.metrics()).not.toContain('service_discovery_');
     const registry = new Registry();
     const own = new DiscoveryMetrics(bus, undefined, { registry, prefix: 'sd_' });
@@ -287,7 +287,7 @@ describe('DiscoveryMetrics', () => {
     expect((await registry.metrics()).trim()).toBe('');
   });
 
-  it('refuses wrong options all together', () => {
+  it('names all invalid options at once', () => {
     const make = (): unknown =>
       new DiscoveryMetrics(bus, undefined, { prefix: '1 ', durationBuckets: [1, Number.NaN] });
     expect(make).toThrow(InvalidConfigurationError);
@@ -299,7 +299,7 @@ describe('DiscoveryMetrics', () => {
     ...[null, true, ''].map((prefix) => ({ prefix })),
     ...[null, 5, {}, [], ['1']].map((durationBuckets) => ({ durationBuckets })),
     { buckets: [1] },
-  ])('refuses %j', (options) => {
+  ])('rejects %j', (options) => {
     const make = (): unknown => new DiscoveryMetrics(bus, undefined, options as never);
     expect(make).toThrow(InvalidConfigurationError);
     expect(make).toThrow(`- ${Object.keys(options)[0]}: `);

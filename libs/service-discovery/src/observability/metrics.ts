@@ -10,23 +10,23 @@ import { ServiceHistogram } from './service-histogram.js';
 
 export interface DiscoveryMetricsOptions {
   /**
-   * The prom-client registry that the metrics are added to, such as the app's own.
+   * The prom-client registry to add the metrics to, such as that of the app.
    * @default a new one, never prom-client's global registry
    */
   registry?: Registry;
   /**
-   * What every name starts with: letters, digits, `_` and `:`, not starting with a digit.
+   * The prefix of all metric names: letters, digits, `_` and `:`, not starting with a digit.
    * @default 'service_discovery_'
    */
   prefix?: string;
   /**
-   * Upper bounds of the call duration histogram's buckets, in seconds, ascending.
+   * The upper bounds of the buckets of call durations, in seconds, ascending.
    * @default DEFAULT_DURATION_BUCKETS
    */
   durationBuckets?: readonly number[];
 }
 
-/** From a call over loopback to one that runs into the default timeouts. */
+/** From a call over loopback to one that reaches the default timeouts. */
 export const DEFAULT_DURATION_BUCKETS: readonly number[] = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 ];
@@ -34,18 +34,18 @@ export const DEFAULT_DURATION_BUCKETS: readonly number[] = [
 export const DEFAULT_METRICS_PREFIX = 'service_discovery_';
 
 /**
- * The service label of calls to names that nobody registered. Such names may come from a caller's input, and each
- * would be a series for ever. No service can have this name.
+ * The service label of calls to unregistered names. Such names may come from user input, and each would become a
+ * permanent series. No service can have this name.
  */
 const UNKNOWN_SERVICE_LABEL = '_unknown';
 
 /**
- * How long the series of a service stay after its last instance left: two of the five minutes that rates commonly look
- * back, so that whoever scrapes has seen how its last calls ended.
+ * How long the series of a service stay after its last instance left: twice the usual five-minute window of rates, so
+ * that its last calls have been scraped.
  */
 export const SERIES_KEPT_MS = 600_000;
 
-/** Prometheus metrics made of the event bus's events and, at each scrape, of the registry's snapshot. */
+/** Prometheus metrics, computed from the events of the bus and, at each scrape, from the snapshot of the registry. */
 export class DiscoveryMetrics {
   private readonly registry: Registry;
   private readonly names: string[] = [];
@@ -53,11 +53,11 @@ export class DiscoveryMetrics {
   private readonly perService: ScrapedMetric<unknown>[] = [];
   private readonly perInstance: InstanceCounter[] = [];
   private readonly clock: Clock;
-  /** When the last of the instances left that left a service, the longest ago first. */
+  /** When the last instance to leave a service left, oldest first. */
   private readonly leftAt = new Map<string, number>();
 
   /**
-   * @param source left out: no gauges, and series of services that are gone stay
+   * @param source undefined: there are no gauges, and the series of removed services stay
    * @throws InvalidConfigurationError naming every wrong option
    */
   constructor(
@@ -77,14 +77,14 @@ export class DiscoveryMetrics {
     if (source) gaugeRegistry(source, this.registry, (rest) => this.name(rest));
   }
 
-  /** What a scrape's `Content-Type` header says. */
+  /** The `Content-Type` of a scrape. */
   get contentType(): string {
     return this.registry.contentType;
   }
 
-  /** Every metric of the registry in Prometheus's text format. */
+  /** All metrics of the registry in Prometheus's text format. */
   metrics(): Promise<string> {
-    // An event that comes after its instance left, such as the end of a call in flight, brings its series back.
+    // A late event, such as the end of a call in flight, brings back the series of an instance that has left.
     if (this.source?.snapshot.ready) {
       for (const counter of this.perInstance) counter.retain(this.source.snapshot);
     }
@@ -92,7 +92,7 @@ export class DiscoveryMetrics {
     return this.registry.metrics();
   }
 
-  /** Stops counting and takes the metrics out of the registry. */
+  /** Stops counting and removes the metrics from the registry. */
   close(): void {
     for (const unsubscribe of this.subscriptions.splice(0)) unsubscribe();
     for (const name of this.names.splice(0)) this.registry.removeSingleMetric(name);
@@ -102,7 +102,7 @@ export class DiscoveryMetrics {
     const registrations = this.counter('registrations_total', 'Registrations, first and repeated');
     const deregistrations = this.counter('deregistrations_total', 'Instances that left, by reason', ['reason']);
     const checks = this.serviceCounter('health_checks_total', 'Health checks, by result', 'result');
-    // Present from the start, so that a rate over the first event is right.
+    // Present from the start, so that rates include the first event.
     for (const reason of ['deregistered', 'expired']) deregistrations.inc({ reason }, 0);
 
     const holds = this.serviceCounter('expiry_holds_total', 'Times that expiry of a service was held');
@@ -122,7 +122,9 @@ export class DiscoveryMetrics {
   }
 
   private countTroubles(): void {
-    const troubles = this.counter('registry_troubles_total', 'What was skipped, or missed and mended', ['kind']);
+    const troubles = this.counter('registry_troubles_total', 'Problems in the registry that were skipped or repaired', [
+      'kind',
+    ]);
     for (const kind of REGISTRY_TROUBLE_KINDS) troubles.inc({ kind }, 0);
     this.on('registry.trouble', ({ kind }) => troubles.inc({ kind }));
   }
@@ -142,21 +144,27 @@ export class DiscoveryMetrics {
   }
 
   private countCalls(): void {
-    const panics = this.serviceCounter('panics_total', 'Times that health no longer counted, as too few were healthy');
+    const panics = this.serviceCounter(
+      'panics_total',
+      'Times that health was ignored because too few instances were healthy',
+    );
     const failOpens = this.serviceCounter(
       'fail_open_picks_total',
-      'Unhealthy instances chosen for an attempt, as no other one could take it',
+      'Unhealthy instances chosen for an attempt because no other was available',
     );
     const picks = this.instanceCounter('balancing_decisions_total', 'Instances chosen for an attempt', 'strategy');
     const unreachable = this.serviceCounter(
       'unreachable_total',
       'Times that no connection to an instance could be opened',
     );
-    const refusals = this.serviceCounter('refusals_total', 'Calls that were refused unsent', 'stage', 'code');
+    const refusals = this.serviceCounter('refusals_total', 'Calls rejected before sending', 'stage', 'code');
     const retries = this.serviceCounter('retries_total', 'Attempts after the first one of a call');
-    const hedges = this.serviceCounter('hedges_total', 'Attempts beside one that takes long');
-    const failovers = this.serviceCounter('failovers_total', 'Retries and fallbacks that went elsewhere');
-    const stale = this.serviceCounter('stale_answers_total', 'Failed calls that got the last good answer');
+    const hedges = this.serviceCounter('hedges_total', 'Hedged attempts');
+    const failovers = this.serviceCounter(
+      'failovers_total',
+      'Retries and fallbacks that went to another instance or service',
+    );
+    const stale = this.serviceCounter('stale_answers_total', 'Failed calls that got a stale answer');
     const calls = this.serviceCounter('calls_total', 'Calls with all their attempts, by result', 'result', 'code');
     const buckets = this.options.durationBuckets ?? DEFAULT_DURATION_BUCKETS;
     const durations = this.histogram(
@@ -220,9 +228,9 @@ export class DiscoveryMetrics {
   }
 
   /**
-   * Forgets services that have been without an instance for long: where each deployment has a name of its own, their series
-   * would be ever more. One that comes back after all is counted from 0, as after a restart of this process, which is what
-   * rates expect of a counter. What was never registered stays: policies of an app's own functions have names, too.
+   * Removes the series of services that have had no instance for long, since they would pile up if each deployment has
+   * a name of its own. A service that returns is counted from 0, which rates treat as a counter reset. Names that were
+   * never registered stay: they are policies around the app's own functions.
    */
   private forgetServices(): void {
     const longAgo = this.clock.now() - SERIES_KEPT_MS;
@@ -241,13 +249,13 @@ export class DiscoveryMetrics {
   }
 }
 
-/** @param why the code of what went wrong */
+/** @param code of the failure */
 function labelOf(service: string, why: string | undefined): string {
   return why === 'SERVICE_NOT_FOUND' ? UNKNOWN_SERVICE_LABEL : service;
 }
 
 /**
- * @param path what stands before an option's name in a problem, such as `metrics`
+ * @param path prefix of option names in error messages, such as `metrics`
  * @throws InvalidConfigurationError naming every wrong option
  */
 export function validateDiscoveryMetricsOptions(options: DiscoveryMetricsOptions, path = ''): void {
@@ -266,7 +274,7 @@ export function validateDiscoveryMetricsOptions(options: DiscoveryMetricsOptions
   check.throwIfAny();
 }
 
-/** By its looks: an app may have a copy of prom-client of its own. */
+/** Duck-typed, since the app may have its own copy of prom-client. */
 function isRegistry(value: unknown): boolean {
   return isRecord(value) && typeof value.registerMetric === 'function';
 }

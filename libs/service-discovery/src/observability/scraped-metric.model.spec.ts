@@ -14,7 +14,7 @@ interface Counts {
   completed(service: string, result: string, code: string, seconds: number): void;
 }
 
-/** Ours. */
+/** Our metrics. */
 function count(registry: Registry): Counts {
   const picks = new InstanceCounter('picks_total', 'Picks', 'strategy', registry);
   const refusals = new ServiceCounter('refusals_total', 'Refusals', [], registry);
@@ -30,7 +30,7 @@ function count(registry: Registry): Counts {
   };
 }
 
-/** The same by prom-client's own. */
+/** The same metrics by prom-client. */
 function countWithPromClient(registry: Registry): Counts {
   const registers = [registry];
   const picks = new Counter({
@@ -87,7 +87,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       kind: fc.constant('completed' as const),
       service,
       code: fc.constantFrom('', 'CIRCUIT_OPEN', 'DEADLINE_EXCEEDED'),
-      // On the bounds, below and above them.
+      // At the bounds, below and above them.
       seconds: fc.oneof(fc.constantFrom(0, ...BOUNDS, 10.000_001), fc.double({ min: 0, max: 12, noNaN: true })),
     }),
   },
@@ -124,7 +124,7 @@ function create({ contentType, defaultLabels }: Format): Registry {
 
 type Shown = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
 
-/** In an order of their own: no format defines that of series. Exemplars are off, and have a value all the same. */
+/** Sorted, since no format defines the order of series. Exemplars are disabled but have a value. */
 function sorted(metrics: Shown): unknown {
   return metrics.map(({ values, ...rest }) => ({
     ...rest,
@@ -135,8 +135,8 @@ function sorted(metrics: Shown): unknown {
   }));
 }
 
-describe('metrics that count for themselves', () => {
-  it('show what those of prom-client show, to the letter, in whatever order series come', async () => {
+describe('scraped metrics', () => {
+  it('produce the same output as those of prom-client, in any order of series', async () => {
     const property = fc.asyncProperty(format, fc.array(step, { maxLength: 40 }), async (given, steps) => {
       const [ours, theirs] = [create(given), create(given)];
       take(steps, count(ours), ours);
@@ -147,7 +147,7 @@ describe('metrics that count for themselves', () => {
     await fc.assert(property, modelRuns('metrics beside those of prom-client', 1_000));
   });
 
-  it('show the same text where one service is called after the other', async () => {
+  it('produce the same output when services are called one after the other', async () => {
     const given = { contentType: Registry.PROMETHEUS_CONTENT_TYPE, defaultLabels: { app: 'shop' } } as const;
     const [ours, theirs] = [create(given), create(given)];
     for (const counts of [count(ours), countWithPromClient(theirs)]) {
@@ -163,7 +163,7 @@ describe('metrics that count for themselves', () => {
     expect(await ours.getSingleMetricAsString('calls_total')).toBe(await theirs.getSingleMetricAsString('calls_total'));
   });
 
-  it('are added up over the processes of a cluster', async () => {
+  it('are aggregated over the processes of a cluster', async () => {
     const given = { contentType: Registry.PROMETHEUS_CONTENT_TYPE, defaultLabels: {} } as const;
     const steps = fc.sample(fc.array(step, { minLength: 30 }), { numRuns: 3, seed: 1 });
     const merged = await Promise.all(
@@ -174,7 +174,7 @@ describe('metrics that count for themselves', () => {
           return registry;
         });
         const told = await Promise.all(workers.map((worker) => worker.getMetricsAsJSON()));
-        // As it goes from process to process.
+        // As sent between processes.
         const all = AggregatorRegistry.aggregate(JSON.parse(JSON.stringify(told)) as object[]);
         return (await all.metrics()).split('\n').sort();
       }),

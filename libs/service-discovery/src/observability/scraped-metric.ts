@@ -4,7 +4,7 @@ import { type Metric, type Registry } from 'prom-client';
 export interface ScrapedValue {
   readonly value: number;
   readonly labels: Readonly<Record<string, string | number>>;
-  /** Left out where it is the metric's. */
+  /** If it differs from that of the metric. */
   readonly metricName?: string;
 }
 
@@ -17,16 +17,17 @@ interface Scraped<Value> {
 }
 
 /**
- * A metric by service, and perhaps more, that counts in fields of its own, and tells its values when prom-client is scraped. A metric of prom-client
- * finds a series by a text that it makes of all labels, at each call: that costs more than all the rest of what is counted.
- * This is as much of one as a registry needs to show, reset and aggregate it; those of `AggregatorRegistry` are no more.
+ * A metric by service that counts in fields of its own and reports its values to prom-client at a scrape. A prom-client
+ * metric looks up a series by a string built of all labels, at each call, which would cost more than all other
+ * counting. This implements only what a registry needs to show, reset and aggregate a metric, as the metrics of
+ * `AggregatorRegistry` do.
  */
 export abstract class ScrapedMetric<OfService> {
   abstract readonly type: 'counter' | 'histogram';
   readonly aggregator = 'sum';
   protected readonly services = new Map<string, OfService>();
 
-  /** @param name a registry of the OpenMetrics format changes it: takes `_total` off */
+  /** @param name changed by a registry in OpenMetrics format, which strips `_total` */
   constructor(
     public name: string,
     readonly help: string,
@@ -39,19 +40,19 @@ export abstract class ScrapedMetric<OfService> {
     return Promise.resolve(this.scraped(this.values()));
   }
 
-  /** Forgets all series, as prom-client asks it to. */
+  /** Removes all series; called by prom-client. */
   reset(): void {
     this.services.clear();
   }
 
-  /** Forgets the series of a service. */
+  /** Removes the series of a service. */
   forgetService(service: string): void {
     this.services.delete(service);
   }
 
   protected abstract values(): ScrapedValue[];
 
-  /** What there is of a service that was not counted yet. */
+  /** The initial state of a service. */
   protected abstract begin(): OfService;
 
   protected of(service: string): OfService {

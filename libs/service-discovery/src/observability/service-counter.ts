@@ -1,18 +1,18 @@
 import { type Registry } from 'prom-client';
 import { ScrapedMetric, type ScrapedValue } from './scraped-metric.js';
 
-/** The calls of one service with the same values of the other labels. */
+/** The count of one service for one combination of the other labels. */
 interface Series {
   readonly first: string;
   readonly second: string;
   count: number;
 }
 
-/** A counter with the label `service` and up to two more, of which each service has few values. */
+/** A counter with the label `service` and up to two more, which have few values per service. */
 export class ServiceCounter extends ScrapedMetric<Series[]> {
   readonly type = 'counter';
 
-  /** @param labels those beside `service` */
+  /** @param labels the labels besides `service` */
   constructor(
     name: string,
     help: string,

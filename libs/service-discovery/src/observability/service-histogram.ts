@@ -1,26 +1,26 @@
 import { type Registry } from 'prom-client';
 import { ScrapedMetric, type ScrapedValue } from './scraped-metric.js';
 
-/** What was observed of one service with the same value of the other label. */
+/** The observations of one service for one value of the other label. */
 interface Distribution {
   readonly value: string;
-  /** How many fell into each bucket, and not into one below; those above the last bound come last. */
+  /** How many fell into each bucket but not into a lower one; the last counts those above all bounds. */
   readonly buckets: Float64Array;
   sum: number;
 }
 
 interface Part extends ScrapedValue {
   readonly metricName: string;
-  /** Those that all values of a series have: prom-client puts them behind the others. */
+  /** The labels that all values of a series share; prom-client appends them to the others. */
   readonly sharedLabels: Readonly<Record<string, string>>;
 }
 
-/** A histogram with the label `service` and another one, of which each service has few values. */
+/** A histogram with the label `service` and one more, which has few values per service. */
 export class ServiceHistogram extends ScrapedMetric<Distribution[]> {
   readonly type = 'histogram';
   private readonly bounds: Float64Array;
 
-  /** @param bounds the upper ones of the buckets, ascending */
+  /** @param bounds upper bounds of the buckets, ascending */
   constructor(
     name: string,
     help: string,
@@ -34,14 +34,14 @@ export class ServiceHistogram extends ScrapedMetric<Distribution[]> {
 
   observe(service: string, value: string, observed: number): void {
     const distribution = this.distributionOf(service, value);
-    // The first are the most likely ones, so nothing is gained by halving.
+    // The first buckets are the most likely ones, so a binary search would gain nothing.
     let bucket = 0;
     while (observed > this.bounds[bucket]!) bucket++;
     distribution.buckets[bucket]!++;
     distribution.sum += observed;
   }
 
-  /** What prom-client asks for to make its text: the labels apart that need to be written out once only. */
+  /** Called by prom-client to format text, with the shared labels apart so that they are formatted only once. */
   getForPromString(): ReturnType<typeof this.get> {
     return Promise.resolve(this.scraped(this.parts()));
   }

@@ -51,11 +51,11 @@ describe('a registry that follows used services only', () => {
   });
 
   it('follows a service without instances', async () => {
-    await registry.follow('nobody');
-    expect(registry.follows('nobody')).toBe(true);
-    await put('nobody', 'a');
+    await registry.follow('absent');
+    expect(registry.follows('absent')).toBe(true);
+    await put('absent', 'a');
     await clock.advanceAsync(0);
-    expect(idsOf('nobody')).toEqual(['a']);
+    expect(idsOf('absent')).toEqual(['a']);
   });
 
   it('shows the status that it set in a service it did not follow before', async () => {

@@ -8,7 +8,7 @@ import { ServiceRegistry } from './service-registry.js';
 const INSTANCES = 10_000;
 const SERVICES = 100;
 
-/** Parsed anew, as it arrives over HTTP, so that no two share anything. */
+/** Parsed separately, as it arrives over HTTP, so that no two share anything. */
 function registrationAt(index: number): ServiceRegistration {
   const service = `service-${index % SERVICES}`;
   return JSON.parse(

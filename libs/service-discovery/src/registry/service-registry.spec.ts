@@ -293,7 +293,7 @@ describe('ServiceRegistry', () => {
       await registry.register(user('a'));
       await registry.deregister(keyed('a'));
       expect(await registry.deregister(keyed('a'))).toBe(false);
-      expect(await registry.deregister(keyed('a', 'nobody'))).toBe(false);
+      expect(await registry.deregister(keyed('a', 'absent'))).toBe(false);
     });
 
     it('does not remove a newer registration by an older generation', async () => {

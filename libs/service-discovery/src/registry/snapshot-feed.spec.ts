@@ -397,7 +397,7 @@ describe('resetWithin', () => {
     const ids = (services?: string[]) =>
       resetWithin(feed.snapshot, { services })?.instances.map(({ instanceId }) => instanceId);
     expect(ids()).toEqual(['a', 'b']);
-    expect(ids(['orders', 'orders', 'nobody'])).toEqual(['b']);
+    expect(ids(['orders', 'orders', 'absent'])).toEqual(['b']);
     expect(ids([])).toEqual([]);
   });
 });

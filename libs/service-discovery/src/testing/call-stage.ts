@@ -11,7 +11,9 @@ import { MemoryRegistryStore } from '../store/index.js';
 import { FakeTransport } from './fake-transport.js';
 import { ManualClock } from './manual-clock.js';
 
-/** A communicator under control: its registry in memory, its transport, its time, and the events that come of its calls. */
+/**
+ * A communicator for tests, with a registry in memory, a fake transport, a manual clock, and a record of its events.
+ */
 export class CallStage {
   readonly clock = new ManualClock();
   readonly transport = new FakeTransport((instance) => ({ body: { from: instance.instanceId } }));
@@ -31,7 +33,7 @@ export class CallStage {
     return stage;
   }
 
-  /** Afterwards no timer may be left. */
+  /** After this, no timer may be left. */
   async close(): Promise<void> {
     await this.registry.close();
     await this.store.close();
@@ -46,7 +48,7 @@ export class CallStage {
     return new ServiceCommunicator({ registry, transport, clock, random: seededRandom(1), events, ...more }, defaults);
   }
 
-  /** Instances of `users`. */
+  /** Registers instances of `users`. */
   async register(...ids: string[]): Promise<void> {
     for (const [index, instanceId] of ids.entries()) await this.registerOne({ instanceId, port: 8001 + index });
   }
@@ -69,10 +71,10 @@ export class CallStage {
   }
 }
 
-/** A request that surely never left. */
+/** The error of a request that was never sent. */
 export const refused = (): TransportError => new TransportError('connect ECONNREFUSED', true);
 
-/** A request that may have arrived. */
+/** The error of a request that may have arrived. */
 export const reset = (): TransportError => new TransportError('socket hang up', false);
 
 /** The error of a promise that must reject. */
@@ -86,9 +88,9 @@ export async function failure(promise: Promise<unknown>): Promise<ServiceDiscove
 }
 
 /**
- * A load balancer of an app's own, as a factory: it does what it is told, and nothing else.
- * @param choose whom to take of the present instances; undefined: nobody
- * @param done called when an attempt has ended
+ * The factory of a custom load balancer for tests.
+ * @param choose picks one of the registered instances, or undefined
+ * @param done called at the end of each attempt
  */
 export function balancerOf(
   choose: (instances: readonly ServiceInstance[], context: PickContext) => ServiceInstance | undefined,
@@ -106,10 +108,10 @@ export function balancerOf(
   };
 }
 
-/** The first one, whatever speaks against it. */
+/** The first instance, in any state. */
 export const firstListed = ([instance]: readonly ServiceInstance[]): ServiceInstance | undefined => instance;
 
-/** The first one that does not refuse. */
+/** The first instance that is not refused. */
 export const firstWilling = (
   instances: readonly ServiceInstance[],
   { refusal }: PickContext,

@@ -3,20 +3,20 @@ import { applyChange, EMPTY_SNAPSHOT, type Change, type RegistrySnapshot, type W
 
 const PATIENCE_MS = 5_000;
 
-/** What can be watched: a store, or a registry. */
+/** A store or a registry. */
 export interface Watchable {
   watch(scope: WatchScope, signal: AbortSignal): AsyncIterable<Change>;
 }
 
 /**
- * Watches, and keeps every change that arrived. Tests wait for the change that they expect, so they pass at once
- * where delivery is immediate and need not know how long it takes elsewhere.
+ * Watches and records every change. Tests wait for the change that they expect, so they pass at once if delivery is
+ * immediate, and need not know how long it takes otherwise.
  */
 export class ChangeRecorder {
   readonly changes: Change[] = [];
-  /** What a reader of this stream believes now. */
+  /** The state according to the changes so far. */
   snapshot: RegistrySnapshot = EMPTY_SNAPSHOT;
-  /** Resolves when the stream ended by itself or was stopped; rejects with what it threw. */
+  /** Resolves when the stream ended or was stopped; rejects with its error. */
   readonly ended: Promise<void>;
   private readonly controller = new AbortController();
   private readonly checks = new Set<() => void>();
@@ -27,7 +27,7 @@ export class ChangeRecorder {
     this.ended.catch(() => undefined);
   }
 
-  /** The first change, from the `from`th on, for which `matches` holds. @throws Error after 5 s, saying what came instead */
+  /** The first change from index `from` on that matches. @throws Error after 5 s, listing the recorded changes */
   async waitFor<C extends Change>(what: string, matches: (change: Change) => change is C, from?: number): Promise<C>;
   async waitFor(what: string, matches: (change: Change) => boolean, from?: number): Promise<Change>;
   async waitFor(what: string, matches: (change: Change) => boolean, from = 0): Promise<Change> {
@@ -39,7 +39,7 @@ export class ChangeRecorder {
     return found as unknown as Change;
   }
 
-  /** Resolves once `holds` does, which is asked after each change. @throws Error after 5 s, saying what came instead */
+  /** Resolves once `holds` is true; checked after each change. @throws Error after 5 s, listing the recorded changes */
   until(what: string, holds: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const finish = (error?: Error): void => {

@@ -9,14 +9,14 @@ import {
 } from '../model/index.js';
 import { type SnapshotListener } from '../registry/index.js';
 
-type Told = Change extends infer Each ? (Each extends Change ? Omit<Each, 'revision'> : never) : never;
+type NewChange = Change extends infer Each ? (Each extends Change ? Omit<Each, 'revision'> : never) : never;
 
-/** What readers see of a registry, for tests that say themselves what changes, and in what. */
+/** A registry for readers, whose changes the test makes itself. */
 export class ChangingRegistry {
   snapshot: RegistrySnapshot = EMPTY_SNAPSHOT;
   private readonly listeners = new Set<SnapshotListener>();
 
-  /** @param instances left out: the registry has not answered yet */
+  /** @param instances undefined: the registry has not answered yet */
   constructor(instances?: readonly ServiceInstance[]) {
     if (instances) this.apply({ type: 'reset', instances });
   }
@@ -34,12 +34,12 @@ export class ChangingRegistry {
     return this.listeners.size;
   }
 
-  apply(told: Told): void {
-    const change = { ...told, revision: this.snapshot.revision + 1 } as Change;
+  apply(unnumbered: NewChange): void {
+    const change = { ...unnumbered, revision: this.snapshot.revision + 1 } as Change;
     this.show(applyChange(this.snapshot, change, 0), change);
   }
 
-  /** Another snapshot, such as one that is not connected. */
+  /** Replaces the snapshot, for example by one that is not connected. */
   show(snapshot: RegistrySnapshot, change: Change | null = null): void {
     const previous = this.snapshot;
     this.snapshot = snapshot;

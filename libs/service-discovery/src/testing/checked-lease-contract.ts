@@ -7,12 +7,12 @@ import { type RegistryStoreFixture } from './registry-store-fixture.js';
 
 const TTL_MS = 10_000;
 
-/** The part of `registryStoreContract` on leases that passing health checks keep. */
+/** The part of `registryStoreContract` about leases that are kept by health checks. */
 export function checkedLeaseContract(
   { describe, it, beforeEach, afterEach }: TestHarness,
   fixtureOf: () => RegistryStoreFixture,
 ): void {
-  describe('leases that checks keep', () => {
+  describe('checked leases', () => {
     let fixture: RegistryStoreFixture;
     let store: RegistryStore;
     let recorder: ChangeRecorder;
@@ -30,7 +30,7 @@ export function checkedLeaseContract(
         `the end of ${instanceId}`,
         (change): change is Change => change.type === 'remove' && change.key.instanceId === instanceId,
       );
-    /** Whether it is listed still, once all changes so far have arrived. */
+    /** Whether it is still listed, once all changes so far have arrived. */
     const isListed = async (instanceId: string): Promise<boolean> => {
       await put('marker', 'heartbeat');
       const reader = new ChangeRecorder(store);
@@ -47,7 +47,7 @@ export function checkedLeaseContract(
     });
     afterEach(() => recorder.stop());
 
-    it('show it to every reader', async () => {
+    it('are shown as such to every reader', async () => {
       await put('checked', 'checks');
       await put('beating', 'heartbeat');
       await untilKind('checked', 'checks');
@@ -62,7 +62,7 @@ export function checkedLeaseContract(
       ]);
     });
 
-    it('are extended by checks, and stay what they are', async () => {
+    it('are extended by checks, and stay checked leases', async () => {
       const lease = await put('a', 'checks');
       await fixture.advance(TTL_MS - 1);
       assert.deepEqual(await store.renew([lease], 'checks'), [true]);
@@ -73,7 +73,7 @@ export function checkedLeaseContract(
       await ends('a');
     });
 
-    it('belong to heartbeats from the first one on', async () => {
+    it('are kept by heartbeats after the first one', async () => {
       const lease = await put('a', 'checks');
       await fixture.advance(TTL_MS - 1);
       assert.deepEqual(await store.renew([lease]), [true]);
@@ -85,7 +85,7 @@ export function checkedLeaseContract(
       await ends('a');
     });
 
-    it('outlive what else is said of the instance', async () => {
+    it('stay checked leases when a status is set', async () => {
       const lease = await put('a', 'checks');
       await store.setStatus(lease, 'maintenance');
       await store.setStatus(lease, 'healthy');
@@ -95,7 +95,7 @@ export function checkedLeaseContract(
       assert.equal(kindOf('a'), 'checks');
     });
 
-    it('start over with a registration that replaces them, and with one that comes back', async () => {
+    it('restart with a replacement, and with a recovery', async () => {
       const first = await put('a', 'heartbeat');
       assert.deepEqual(await store.renew([first]), [true]);
       const second = await put('a', 'checks');
@@ -108,7 +108,7 @@ export function checkedLeaseContract(
       await untilKind('a', 'checks');
     });
 
-    it('are renewed beside others, each answered at its index', async () => {
+    it('are renewed together with others, each answered at its index', async () => {
       const [checked, beating] = [await put('checked', 'checks'), await put('beating', 'heartbeat')];
       const lost = await put('lost', 'checks');
       await store.remove(lost);

@@ -7,18 +7,18 @@ import { type RegistryStoreFixture } from './registry-store-fixture.js';
 const TTL_MS = 12_000;
 const THIRD_MS = TTL_MS / 3;
 
-/** The part of `registryStoreContract` on expiry that is held, since too many leases of a service run out at once. */
+/** The part of `registryStoreContract` about holding expiry when too many leases of a service expire at once. */
 export function expiryHoldContract(
   { describe, it, beforeEach, afterEach }: TestHarness,
   fixtureOf: () => RegistryStoreFixture,
 ): void {
-  describe('expiry of most of a service at once', () => {
+  describe('when most leases of a service expire at once', () => {
     let fixture: RegistryStoreFixture;
     let recorders: ChangeRecorder[];
     let recorder: ChangeRecorder;
-    /** Of `i0` to `i9`, of the service `users`. */
+    /** Of `i0` to `i9` of the service `users`. */
     let leases: Lease[];
-    let word: 'up' | 'maintenance';
+    let status: 'up' | 'maintenance';
 
     const watching = async (store = fixture.store): Promise<ChangeRecorder> => {
       const opened = new ChangeRecorder(store);
@@ -29,13 +29,13 @@ export function expiryHoldContract(
     const put = (instanceId: string, serviceName = 'users', ttlMs = TTL_MS): Promise<Lease> =>
       fixture.store.put(instanceOf(serviceName, instanceId, ttlMs), ttlMs);
     const renew = (...renewed: Lease[]): Promise<unknown> => fixture.store.renew(renewed);
-    /** A change that comes after all earlier ones of the service: those of another one may overtake it. */
+    /** Waits until all earlier changes of the service have arrived; those of other services may be overtaken. */
     const catchUp = async (): Promise<void> => {
-      word = word === 'up' ? 'maintenance' : 'up';
+      status = status === 'up' ? 'maintenance' : 'up';
       const from = recorder.changes.length;
-      await fixture.store.setStatus(leases[0]!, word);
-      const isWord = (change: Change): boolean => change.type === 'put' && change.instance.operatorStatus === word;
-      await recorder.waitFor('the word on the first', isWord, from);
+      await fixture.store.setStatus(leases[0]!, status);
+      const isUpdate = (change: Change): boolean => change.type === 'put' && change.instance.operatorStatus === status;
+      await recorder.waitFor('the status of the first', isUpdate, from);
     };
     const removed = (): string[] =>
       recorder.changes.flatMap((change) => (change.type === 'remove' ? [change.key.instanceId] : []));
@@ -48,7 +48,7 @@ export function expiryHoldContract(
         held ? 'a hold' : 'the end of a hold',
         (change): change is Hold => isHold(change) && (change.hold !== null) === held,
       );
-    /** `i0` goes on with its heartbeats, the others are silent until their leases run out. */
+    /** `i0` keeps sending heartbeats, the others stop until their leases expire. */
     const fallSilent = async (): Promise<void> => {
       await fixture.advance(TTL_MS - 1);
       await renew(leases[0]!);
@@ -56,7 +56,7 @@ export function expiryHoldContract(
     };
 
     beforeEach(async () => {
-      word = 'up';
+      status = 'up';
       fixture = fixtureOf();
       recorders = [];
       leases = [];
@@ -67,7 +67,7 @@ export function expiryHoldContract(
       await Promise.all(recorders.map((opened) => opened.stop()));
     });
 
-    it('is held, and every reader is told', async () => {
+    it('holds expiry, and publishes that', async () => {
       await fallSilent();
       const { hold, serviceName } = await nextHold(true);
       assert.equal(serviceName, 'users');
@@ -80,7 +80,7 @@ export function expiryHoldContract(
       assert.equal(another.snapshot.services.get('users')?.length, 10);
     });
 
-    it('is held though they run out one after another', async () => {
+    it('holds expiry if they expire one after another', async () => {
       for (const lease of leases) {
         await renew(lease);
         await fixture.advance(THIRD_MS / 10);
@@ -94,7 +94,7 @@ export function expiryHoldContract(
       assert.equal(holds().includes(null), false);
     });
 
-    it('goes on once their heartbeats are back, and nothing is lost', async () => {
+    it('resumes once their heartbeats are back, and loses nothing', async () => {
       await fallSilent();
       await renew(...leases);
       await fixture.advance(1_000);
@@ -105,7 +105,7 @@ export function expiryHoldContract(
       assert.equal(recorder.snapshot.expiryHolds.size, 0);
     });
 
-    it('goes on after one more lease, in which those that are there no more did not come back', async () => {
+    it('resumes after one more lease, and removes those that did not come back', async () => {
       await fallSilent();
       for (let third = 0; third < 3; third++) {
         await catchUp();
@@ -128,7 +128,7 @@ export function expiryHoldContract(
       );
     });
 
-    it('goes on without those that come back late, but not before a third of a lease has passed', async () => {
+    it('removes late instances, but not before a third of a lease has passed', async () => {
       await fallSilent();
       await renew(...leases.slice(0, 6));
       await fixture.advance(1_000);
@@ -142,7 +142,7 @@ export function expiryHoldContract(
       assert.deepEqual(removed().sort(), ['i7', 'i8', 'i9']);
     });
 
-    it('does not keep an instance from deregistering', async () => {
+    it('still deregisters an instance', async () => {
       await fallSilent();
       await nextHold(true);
       assert.equal(await fixture.store.remove(leases[3]!), true);
@@ -150,7 +150,7 @@ export function expiryHoldContract(
       assert.deepEqual(removed(), ['i3']);
     });
 
-    it('does not concern other services', async () => {
+    it('does not affect other services', async () => {
       await put('a', 'orders');
       await fallSilent();
       await nextHold(true);
@@ -159,7 +159,7 @@ export function expiryHoldContract(
       assert.deepEqual([...recorder.snapshot.expiryHolds.keys()], ['users']);
     });
 
-    it('is not held where it is one or two', async () => {
+    it('does not hold one or two instances', async () => {
       for (const id of ['a', 'b']) await put(id, 'orders');
       const others = await Promise.all(['c', 'd', 'e'].map((id) => put(id, 'carts')));
       await fixture.advance(TTL_MS - 1);
@@ -171,7 +171,7 @@ export function expiryHoldContract(
       assert.deepEqual(holds(), []);
     });
 
-    it('takes no short lease, which always ends soon, for one that is late', async () => {
+    it('does not take a short lease, which always ends soon, for an overdue one', async () => {
       const long = await put('long', 'orders', 3 * TTL_MS);
       const short = await Promise.all(['a', 'b', 'c'].map((id) => put(id, 'orders', TTL_MS / 2)));
       for (let step = 0; step < 12; step++) {

@@ -1,8 +1,8 @@
 import { effectiveStatus, shapeInstance, type ServiceInstance } from '../model/index.js';
 
 /**
- * An instance as the registry would show it, for tests: healthy, weight 100, at `127.0.0.1:8080`. The id follows host
- * and port, and `status` follows the operator's and the health status, unless given.
+ * An instance as the registry shows it, for tests: healthy, weight 100, at `127.0.0.1:8080`. By default the id is
+ * derived from host and port, and `status` from the operator status and the health.
  *
  * @example
  * const [a, b] = ['a', 'b'].map((instanceId) => fakeInstance({ instanceId }));

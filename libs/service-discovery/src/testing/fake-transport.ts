@@ -3,17 +3,17 @@ import { Channel, onAbort, raceAbort, TransportError } from '../common/index.js'
 import { type ServiceInstance } from '../model/index.js';
 import { bodyOf, type ServiceRequest, type ServiceResponse, type Transport } from '../transport/index.js';
 
-/** An answer of a {@link FakeTransport}. */
+/** A response of {@link FakeTransport}. */
 export interface FakeResponse {
   /** @default 200 */
   status?: number;
   /** Names in lower case. @default content-type of a JSON body, else none */
   headers?: Readonly<Record<string, string | string[]>>;
-  /** A text, bytes or a stream go out as they are; anything else as JSON. @default an empty body */
+  /** A string, bytes or a stream are sent as they are, anything else as JSON. @default an empty body */
   body?: unknown;
 }
 
-/** Answers a request, now or later; what it throws is what `send` throws. */
+/** Answers a request, synchronously or later. An error that it throws is thrown by `send`. */
 export type FakeHandler = (
   instance: ServiceInstance,
   request: ServiceRequest,
@@ -27,15 +27,15 @@ export interface FakeExchange {
   readonly signal?: AbortSignal;
 }
 
-/** A request that waits for the test to answer it. */
+/** A request that waits for the test to answer. */
 export interface HeldExchange extends FakeExchange {
   respond(response?: FakeResponse): void;
   fail(error: unknown): void;
 }
 
 /**
- * A transport without a network, under the control of a test. It records what is sent; a function answers, or the
- * test does, request by request, after {@link FakeTransport.hold}.
+ * A transport without a network, controlled by a test. It records all requests. A function answers them, or the test
+ * does so one by one after {@link FakeTransport.hold}.
  *
  * @example
  * const transport = new FakeTransport((instance) => ({ body: { id: instance.instanceId } }));
@@ -44,15 +44,15 @@ export interface HeldExchange extends FakeExchange {
  * (await transport.nextHeld()).respond({ status: 503 });
  */
 export class FakeTransport implements Transport {
-  /** Everything that was sent, in order, failed requests included. */
+  /** All requests in order, including failed ones. */
   readonly sent: FakeExchange[] = [];
-  /** The lists of instances that `retain` was called with, without what was new of them. */
+  /** The instances of each call of `retain`. */
   readonly retained: (readonly ServiceInstance[])[] = [];
   private readonly held = new Channel<HeldExchange>();
   private readonly inFlight = new Set<Promise<unknown>>();
   private isClosed = false;
 
-  /** @param handler how to answer; by default each request gets an empty 200 */
+  /** @param handler default: answers each request with an empty 200 */
   constructor(private handler: FakeHandler = () => ({})) {}
 
   /** Whether `close` was called. */
@@ -60,17 +60,17 @@ export class FakeTransport implements Transport {
     return this.isClosed;
   }
 
-  /** The ids of the instances that were sent to, in order. */
+  /** The instance ids of all requests, in order. */
   get targets(): string[] {
     return this.sent.map(({ instance }) => instance.instanceId);
   }
 
-  /** From now on `handler` answers. */
+  /** Answers requests with `handler` from now on. */
   answer(handler: FakeHandler): void {
     this.handler = handler;
   }
 
-  /** From now on each request waits for the test: see {@link nextHeld}. Undone by {@link answer}. */
+  /** Makes each request wait for the test: see {@link nextHeld}. Undone by {@link answer}. */
   hold(): void {
     this.handler = (instance, request, signal) =>
       new Promise((resolve, reject) => {
@@ -84,7 +84,7 @@ export class FakeTransport implements Transport {
       });
   }
 
-  /** The next held request, in order of sending; waits until there is one. */
+  /** The next held request in order of sending; waits until there is one. */
   async nextHeld(): Promise<HeldExchange> {
     const next = await this.held.next();
     if (next.done) throw new Error('The transport is closed');

@@ -14,20 +14,20 @@ import { MemoryRegistryStore, type RegistryStore } from '../store/index.js';
 
 type Method = 'put' | 'recover' | 'renew' | 'remove' | 'setStatus' | 'generationNow' | 'watch';
 
-/** A call that reached the store, with the clock's time. */
+/** A call that reached the store, with its time. */
 export interface StoreCall {
   readonly method: Method;
   readonly at: number;
 }
 
-/** A store in memory that goes away, comes back, forgets everything or does not answer, as a test wants it. */
+/** A store in memory that a test can make unreachable, restart without its data, or keep from answering. */
 export class FlakyRegistryStore implements RegistryStore {
   readonly calls: StoreCall[] = [];
-  /** How late each change reaches the watchers. */
+  /** How late each change reaches the watchers, in milliseconds. */
   lagMs = 0;
-  /** Whether it tells at once that it has come back. */
+  /** Whether `onReachable` reports the end of an outage. */
   tells = false;
-  /** The batches that `renew` was called with. */
+  /** The leases of each call of `renew`. */
   readonly renewed: (readonly Lease[])[] = [];
   private memory: MemoryRegistryStore;
   private connections = new AbortController();
@@ -42,17 +42,17 @@ export class FlakyRegistryStore implements RegistryStore {
     this.memory = new MemoryRegistryStore({ clock });
   }
 
-  /** What is registered, beside the outage. */
+  /** The store without the outage. */
   get truth(): MemoryRegistryStore {
     return this.memory;
   }
 
-  /** When a method was called. */
+  /** The times at which a method was called. */
   timesOf(method: Method): number[] {
     return this.calls.filter((call) => call.method === method).map(({ at }) => at);
   }
 
-  /** From now on every call rejects, and the watches that are open fail. */
+  /** Makes every call reject and fails open watches. */
   goAway(): void {
     this.away = true;
     this.connections.abort();
@@ -70,7 +70,7 @@ export class FlakyRegistryStore implements RegistryStore {
     return () => this.waiting.delete(listener);
   }
 
-  /** Forgets everything, as a registry that starts anew, and drops the watches. */
+  /** Loses all data and drops the watches, like a restarted registry. */
   async restart(): Promise<void> {
     const old = this.memory;
     this.memory = new MemoryRegistryStore({ clock: this.clock });
@@ -79,7 +79,7 @@ export class FlakyRegistryStore implements RegistryStore {
     await old.close();
   }
 
-  /** From now on calls of a method take effect, but are not answered before the function that is returned is called. */
+  /** Holds the answers of a method, whose calls still take effect, until the returned function is called. */
   hold(method: Method): () => void {
     let open: () => void = () => undefined;
     const wait = new Promise<void>((resolve) => (open = resolve));
@@ -90,18 +90,18 @@ export class FlakyRegistryStore implements RegistryStore {
     };
   }
 
-  /** The next calls of a method reject, while all else goes on. */
+  /** Makes the next calls of a method reject. */
   refuse(method: Method, times: number): void {
     this.refusals.set(method, times);
   }
 
-  /** From now on writes reject while watches go on, which is told, until {@link takeWrites}. */
+  /** Makes writes reject while watches go on, and reports that, until {@link takeWrites}. */
   refuseWrites(): void {
-    this.tellOfRefusal(new RegistryUnavailableError('The store refuses writes'));
+    this.setRefusal(new RegistryUnavailableError('The store refuses writes'));
   }
 
   takeWrites(): void {
-    this.tellOfRefusal(null);
+    this.setRefusal(null);
   }
 
   onWritesRefused(listener: (refusal: Error | null) => void): () => void {
@@ -150,7 +150,7 @@ export class FlakyRegistryStore implements RegistryStore {
     return this.memory.close();
   }
 
-  private tellOfRefusal(refusal: Error | null): void {
+  private setRefusal(refusal: Error | null): void {
     this.writeRefusal = refusal;
     for (const listener of this.refusalListeners) listener(refusal);
   }

@@ -1,5 +1,5 @@
 /**
- * What a contract suite needs of a test runner. Jest, Vitest, Mocha and `node:test` all have these functions under
+ * The functions of a test runner that contract suites use. Jest, Vitest, Mocha and `node:test` all have them under
  * these names; the suites bring their own assertions (`node:assert`).
  *
  * @example

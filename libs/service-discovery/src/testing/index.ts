@@ -1,4 +1,4 @@
-/** For tests: time under control, fakes, and the suite that each implementation of a port passes. */
+/** For tests: a manual clock, fakes, and the contract suites of the ports. */
 export { ChangeRecorder, type Watchable } from './change-recorder.js';
 export { fakeInstance } from './fake-instance.js';
 export {

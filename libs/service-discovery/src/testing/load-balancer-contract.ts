@@ -21,15 +21,15 @@ const OUTCOMES: readonly Outcome[] = [
   { kind: 'error', error: new ServiceDiscoveryError('ABORTED', 'gone'), latencyMs: 2, neverSent: true },
   { kind: 'error', error: undefined, latencyMs: Number.NaN, neverSent: false },
 ];
-/** Enough for chance to come by everywhere; the seed makes sure that it does so in each run. */
+/** Enough calls for every random outcome; the seed makes it the same in each run. */
 const MANY = 300;
 const SEED = 7;
 
 /**
- * What every {@link LoadBalancer} must do, as tests: whom it may pick, whatever its strategy, and what it must not
- * forget or mix up. How evenly it spreads calls is for the tests of the strategy.
+ * Tests that every {@link LoadBalancer} has to pass: which instances it may pick, with any strategy, and what it has to
+ * keep track of. How evenly it spreads calls is up to the tests of the strategy.
  * @param harness the test runner, such as Jest's globals
- * @param create makes a balancer out of what `createLoadBalancer` hands to a class or factory
+ * @param create creates a balancer from the dependencies that `createLoadBalancer` passes to a class or factory
  */
 export function loadBalancerContract(harness: TestHarness, create: (deps: LoadBalancerDeps) => LoadBalancer): void {
   const { describe, it, beforeEach } = harness;
@@ -45,7 +45,7 @@ export function loadBalancerContract(harness: TestHarness, create: (deps: LoadBa
       options: resolveLoadBalancingOptions(),
     });
   const balancing = (...instances: ServiceInstance[]): void => balancer.update(instances);
-  /** Whom many calls go to, in order of the ids. Each has a key of its own, for strategies that go by it. */
+  /** The ids picked by many calls, sorted. Each call has its own key, for strategies that use it. */
   const picked = (context?: PickContext): string[] => {
     const ids = new Set<string>();
     for (let call = 0; call < MANY; call++) ids.add(pick(balancer, { ...context, key: `key-${call}` }).instanceId);
@@ -60,34 +60,34 @@ export function loadBalancerContract(harness: TestHarness, create: (deps: LoadBa
       balancer = newBalancer();
     });
 
-    describe('over a list that changes', () => {
-      it('has nobody before the first update and after an empty one', () => {
+    describe('with a changing list', () => {
+      it('has no instance before the first update and after an empty one', () => {
         assertUnavailable('no_instances');
         balancing(instance('a'));
         balancing();
         assertUnavailable('no_instances');
       });
 
-      it('picks every instance of equal standing sooner or later', () => {
+      it('picks every equal instance eventually', () => {
         balancing(instance('a'), instance('b'), instance('c'));
         assert.deepEqual(picked(), ['a', 'b', 'c']);
       });
 
-      it('picks nobody who is no longer listed, and whoever is new', () => {
+      it('stops picking removed instances and starts picking new ones', () => {
         balancing(instance('a'), instance('b'));
         picked();
         balancing(instance('b'), instance('c'));
         assert.deepEqual(picked(), ['b', 'c']);
       });
 
-      it('hands out an instance as it was listed last', () => {
+      it('returns an instance as it was last listed', () => {
         balancing(instance('a', { port: 1111 }));
         pick(balancer);
         balancing(instance('a', { port: 2222, generation: 2 }));
         assert.equal(pick(balancer).port, 2222);
       });
 
-      it('follows an instance from health to sickness and back', () => {
+      it('follows an instance as it becomes unhealthy and healthy again', () => {
         const [a, b] = [instance('a'), instance('b')];
         balancing(a, b);
         balancing(a, { ...b, status: 'unhealthy' });
@@ -115,7 +115,7 @@ export function loadBalancerContract(harness: TestHarness, create: (deps: LoadBa
           ['a', 'b'],
         ],
         [
-          'is listed anew',
+          'is updated',
           [
             [a, b, c],
             [a, b, c],
@@ -138,7 +138,7 @@ export function loadBalancerContract(harness: TestHarness, create: (deps: LoadBa
       }
     });
 
-    describe('choosing who may take a call', () => {
+    describe('eligibility', () => {
       for (const status of ['draining', 'maintenance'] as const) {
         it(`never picks an instance that is ${status}`, () => {
           balancing(instance('a', { status }), instance('b'));
@@ -149,7 +149,7 @@ export function loadBalancerContract(harness: TestHarness, create: (deps: LoadBa
         });
       }
 
-      it('picks an unhealthy instance only where no other one is left', () => {
+      it('picks an unhealthy instance only if no other is left', () => {
         balancing(instance('a', { status: 'unhealthy' }), instance('b'), instance('c', { status: 'unknown' }));
         assert.deepEqual(picked(), ['b']);
         assert.deepEqual(picked({ exclude: new Set(['b']) }), ['c']);
@@ -165,26 +165,26 @@ export function loadBalancerContract(harness: TestHarness, create: (deps: LoadBa
         assertUnavailable('none_healthy');
       });
 
-      it('lets instances that have not been checked yet stand behind healthy ones', () => {
+      it('prefers healthy instances to unchecked ones', () => {
         balancing(instance('a', { status: 'unknown' }), instance('b'));
         assert.deepEqual(picked(), ['b']);
         balancing(instance('a', { status: 'unknown' }), instance('b', { status: 'unhealthy' }));
         assert.deepEqual(picked(), ['a']);
       });
 
-      it('does not send the calls of all to the few that have been checked', () => {
+      it('does not send all calls to a few checked instances', () => {
         balancing(instance('a'), instance('b', { status: 'unknown' }), instance('c', { status: 'unknown' }));
         assert.deepEqual(picked(), ['a', 'b', 'c']);
       });
 
-      it('picks only instances with all the tags asked for', () => {
+      it('picks only instances with all requested tags', () => {
         balancing(instance('a', { tags: ['api'] }), instance('b', { tags: ['fast', 'api'] }));
         assert.deepEqual(picked({ tags: ['api', 'fast'] }), ['b']);
         assert.deepEqual(picked({ tags: [] }), ['a', 'b']);
         assertUnavailable('no_match', { tags: ['api', 'slow'] });
       });
 
-      it('picks only instances of the version asked for', () => {
+      it('picks only instances of the requested version', () => {
         balancing(instance('a', { version: '1.1.0' }), instance('b', { version: '1.2.5' }), instance('c'));
         assert.deepEqual(picked({ version: '^1.2' }), ['b']);
         assert.deepEqual(picked({ version: '1.x' }), ['a', 'b']);
@@ -192,12 +192,12 @@ export function loadBalancerContract(harness: TestHarness, create: (deps: LoadBa
         assertUnavailable('no_match', { version: '^2' });
       });
 
-      it('throws at a version that is no range', () => {
+      it('throws for an invalid version range', () => {
         balancing(instance('a', { version: '1.0.0' }));
         assert.throws(() => balancer.pick({ version: 'not a version' }), { code: 'INVALID_REQUEST' });
       });
 
-      it('stays in the zone asked for while somebody there can take the call', () => {
+      it('stays in the requested zone while an instance there can take the call', () => {
         balancing(instance('a', { zone: 'x' }), instance('b', { zone: 'y' }), instance('c', { zone: 'y' }));
         assert.deepEqual(picked({ zone: 'y' }), ['b', 'c']);
         balancing(instance('a', { zone: 'x' }), instance('b', { zone: 'y', status: 'unhealthy' }));
@@ -205,21 +205,21 @@ export function loadBalancerContract(harness: TestHarness, create: (deps: LoadBa
         assert.deepEqual(picked({ zone: 'z' }), ['a']);
       });
 
-      it('picks nobody whom the caller refuses', () => {
+      it('picks no instance that the caller refuses', () => {
         balancing(instance('a'), instance('b'), instance('c'));
         assert.deepEqual(picked({ refusal: allBut('b') }), ['b']);
         assertUnavailable('none_available', { refusal: () => 'circuit_open' });
         assert.deepEqual(picked(), ['a', 'b', 'c']);
       });
 
-      it('goes to one not checked yet where the caller refuses all healthy ones', () => {
+      it('picks an unchecked instance if the caller refuses all healthy ones', () => {
         balancing(instance('a'), instance('b', { status: 'unknown' }));
         assert.deepEqual(picked({ refusal: allBut('b') }), ['b']);
       });
     });
 
-    describe('trying again', () => {
-      it('avoids the instances that were tried while there is another one', () => {
+    describe('retries', () => {
+      it('avoid tried instances while there is another one', () => {
         balancing(instance('a'), instance('b'), instance('c'));
         assert.deepEqual(picked({ exclude: new Set(['a']) }), ['b', 'c']);
         assert.deepEqual(picked({ exclude: new Set(['a', 'c']) }), ['b']);
@@ -227,21 +227,21 @@ export function loadBalancerContract(harness: TestHarness, create: (deps: LoadBa
         assert.deepEqual(picked({ exclude: new Set(['gone']) }), ['a', 'b', 'c']);
       });
 
-      it('goes anywhere rather than back to the instance that failed', () => {
+      it('use any other instance rather than the one that failed', () => {
         balancing(instance('a', { zone: 'x' }), instance('b', { zone: 'y' }));
         assert.deepEqual(picked({ zone: 'x', exclude: new Set(['a']) }), ['b']);
         balancing(instance('a'), instance('b', { status: 'unknown' }));
         assert.deepEqual(picked({ exclude: new Set(['a']) }), ['b']);
       });
 
-      it('goes back to the instance that failed rather than to one without what was asked for', () => {
+      it('return to the failed instance rather than to one that does not match', () => {
         balancing(instance('a', { tags: ['api'] }), instance('b'));
         assert.deepEqual(picked({ tags: ['api'], exclude: new Set(['a']) }), ['a']);
       });
     });
 
-    describe('keeping away from outliers', () => {
-      it('avoids them while there is another one, even one that was tried', () => {
+    describe('outliers', () => {
+      it('are avoided while there is another instance, even a tried one', () => {
         balancing(instance('a'), instance('b'), instance('c', { status: 'unknown' }));
         assert.deepEqual(picked({ avoid: new Set(['a']) }), ['b']);
         assert.deepEqual(picked({ avoid: new Set(['a', 'b']) }), ['c']);
@@ -249,15 +249,15 @@ export function loadBalancerContract(harness: TestHarness, create: (deps: LoadBa
         assert.deepEqual(picked({ avoid: new Set(['a', 'b', 'c']) }), ['a', 'b']);
       });
 
-      it('takes an outlier rather than nobody, but not one that is refused', () => {
+      it('are picked rather than no instance, unless they are refused', () => {
         balancing(instance('a'), instance('b'));
         assert.deepEqual(picked({ avoid: new Set(['a']), refusal: allBut('a') }), ['a']);
         assertUnavailable('none_available', { avoid: new Set(['a']), refusal: () => 'at_capacity' });
       });
     });
 
-    describe('keeping away from instances out of reach', () => {
-      it('takes any other instance first, even one that was tried or is unhealthy', () => {
+    describe('unreachable instances', () => {
+      it('are picked after all others, even tried or unhealthy ones', () => {
         balancing(instance('a'), instance('b'), instance('c', { status: 'unhealthy' }));
         assert.deepEqual(picked({ unreachable: new Set(['a']) }), ['b']);
         assert.deepEqual(picked({ unreachable: new Set(['a']), exclude: new Set(['b']) }), ['b']);
@@ -266,8 +266,8 @@ export function loadBalancerContract(harness: TestHarness, create: (deps: LoadBa
       });
     });
 
-    describe('hearing how calls end', () => {
-      it('takes every outcome, once or several times, and goes on', () => {
+    describe('outcomes', () => {
+      it('are accepted once or several times', () => {
         balancing(instance('a'), instance('b'));
         for (const outcome of OUTCOMES) {
           for (let call = 0; call < 10; call++) {
@@ -282,7 +282,7 @@ export function loadBalancerContract(harness: TestHarness, create: (deps: LoadBa
         assert.deepEqual(picked(), ['a', 'b']);
       });
 
-      it('takes the outcome of a call to an instance that is gone', () => {
+      it('are accepted for an instance that is gone', () => {
         balancing(instance('a'));
         const result = balancer.pick();
         assert.ok(result.kind === 'picked');
@@ -291,7 +291,7 @@ export function loadBalancerContract(harness: TestHarness, create: (deps: LoadBa
         assert.deepEqual(picked(), ['b']);
       });
 
-      it('spreads calls that have not ended over more than one instance', () => {
+      it('that are still pending spread calls over several instances', () => {
         balancing(instance('a'), instance('b'), instance('c'));
         const ids = new Set<string>();
         for (let call = 0; call < MANY; call++) {
@@ -330,10 +330,10 @@ function allBut(id: string): NonNullable<PickContext['refusal']> {
   return ({ instanceId }) => (instanceId === id ? undefined : 'circuit_open');
 }
 
-/** Makes one call, which is answered at once. */
+/** Makes one call, which succeeds at once. */
 function pick(balancer: LoadBalancer, context?: PickContext): ServiceInstance {
   const result = balancer.pick(context);
-  assert.ok(result.kind === 'picked', 'nobody was picked');
+  assert.ok(result.kind === 'picked', 'no instance was picked');
   result.done(ANSWERED);
   return result.instance;
 }

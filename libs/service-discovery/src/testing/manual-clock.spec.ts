@@ -20,7 +20,7 @@ describe('ManualClock', () => {
     expect([clock.now() - now, clock.epoch() - epoch]).toEqual([1_500, 1_500]);
   });
 
-  it('starts at a date that it is given', () => {
+  it('starts at a given date', () => {
     expect(new ManualClock(5).epoch()).toBe(5);
   });
 
@@ -33,27 +33,27 @@ describe('ManualClock', () => {
     expect(clock.pendingTimers).toBe(1);
   });
 
-  it('fires timers of the same time in order of their making', () => {
+  it('fires timers of the same time in order of creation', () => {
     for (const name of ['a', 'b', 'c']) arm(name, 10);
     clock.advance(10);
     expect(fired).toEqual(['a@10', 'b@10', 'c@10']);
   });
 
-  it('fires in the same move what a timer arms, if it is due', () => {
+  it('fires a timer set by another one within the same move, if it is due', () => {
     clock.setTimer(() => arm('second', 50), 50);
     clock.setTimer(() => arm('third', 51), 50);
     clock.advance(100);
     expect(fired).toEqual(['second@100']);
   });
 
-  it('takes a negative delay for none, and fires nothing by itself', () => {
+  it('treats a negative delay as 0, and fires nothing by itself', () => {
     arm('a', -5);
     expect(fired).toEqual([]);
     clock.advance(0);
     expect(fired).toEqual(['a@0']);
   });
 
-  it('does not fire what was cancelled, also in the same moment', () => {
+  it('does not fire a cancelled timer, even one cancelled at the same moment', () => {
     const second = { cancel: () => undefined as void };
     clock.setTimer(() => second.cancel(), 10);
     const timer = arm('a', 10);
@@ -64,7 +64,7 @@ describe('ManualClock', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('lets promises run on between timers, where it is asked to', async () => {
+  it('runs promise callbacks between timers on request', async () => {
     const walk = (async () => {
       for (let step = 0; step < 3; step++) {
         await sleep(clock, 100);
@@ -76,13 +76,13 @@ describe('ManualClock', () => {
     expect(fired).toEqual(['step@100', 'step@200', 'step@300']);
   });
 
-  it('changes the wall clock alone', () => {
+  it('changes the wall clock only', () => {
     const [now, epoch] = [clock.now(), clock.epoch()];
     clock.shiftEpoch(-3_600_000);
     expect([clock.now() - now, clock.epoch() - epoch]).toEqual([0, -3_600_000]);
   });
 
-  it('works beside faked timers of the test runner', async () => {
+  it('works alongside fake timers of the test runner', async () => {
     jest.useFakeTimers();
     try {
       arm('a', 5);

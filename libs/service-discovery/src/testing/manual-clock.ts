@@ -8,18 +8,18 @@ interface Pending {
 }
 
 /**
- * A clock that stands still until it is told to move. Timers fire in order of their time, and of their creation
- * where the time is the same.
+ * A clock that only moves when told to. Timers fire in order of their time; timers of the same time, in order of their
+ * creation.
  */
 export class ManualClock implements Clock {
   private readonly pending = new Set<Pending>();
   private time = 0;
   private order = 0;
 
-  /** @param startEpoch what `epoch()` answers at first, in milliseconds since 1970 */
+  /** @param startEpoch the initial value of `epoch()`, in milliseconds since 1970 */
   constructor(private startEpoch: number = Date.UTC(2026, 0, 1)) {}
 
-  /** How many timers are waiting. */
+  /** The number of pending timers. */
   get pendingTimers(): number {
     return this.pending.size;
   }
@@ -38,26 +38,26 @@ export class ManualClock implements Clock {
     return { cancel: () => void this.pending.delete(entry) };
   }
 
-  /** Moves time and fires what falls due, without letting promises run in between. */
+  /** Moves the time and fires due timers, without running promise callbacks in between. */
   advance(ms: number): void {
     const target = this.time + ms;
     for (let next = this.earliest(target); next; next = this.earliest(target)) this.fire(next);
     this.time = target;
   }
 
-  /** Moves time and fires what falls due; after each timer, promises that it settled run on. */
+  /** Moves the time and fires due timers, running promise callbacks after each. */
   async advanceAsync(ms: number): Promise<void> {
     const target = this.time + ms;
-    await settle();
+    await flushPromises();
     for (let next = this.earliest(target); next; next = this.earliest(target)) {
       this.fire(next);
-      await settle();
+      await flushPromises();
     }
     this.time = target;
-    await settle();
+    await flushPromises();
   }
 
-  /** Changes the wall clock alone, as a clock adjustment does. */
+  /** Changes the wall clock only, like a clock adjustment. */
   shiftEpoch(ms: number): void {
     this.startEpoch += ms;
   }
@@ -78,7 +78,7 @@ export class ManualClock implements Clock {
   }
 }
 
-/** Lets promise chains run on: each turn of the loop drains the whole microtask queue. */
-async function settle(): Promise<void> {
+/** Runs pending promise callbacks: each turn of the event loop drains the microtask queue. */
+async function flushPromises(): Promise<void> {
   for (let turn = 0; turn < 3; turn++) await nextTurn();
 }

@@ -11,15 +11,15 @@ import { ManualClock } from './manual-clock.js';
 
 type Emitted = { type: EventName } & Record<string, unknown>;
 
-/** One process: a registry over the shared store, with the events that it reported. */
+/** One process: a registry over the shared store, with its events. */
 export interface RegistryProcess {
   readonly registry: ServiceRegistry;
   readonly events: Emitted[];
-  /** The types of the events, and what they are about. */
+  /** The type and subject of each event. */
   log(): string[];
 }
 
-/** Registries of several processes over one store, by one clock that is driven by hand. */
+/** Registries of several processes over one store, with one manual clock. */
 export class RegistryStage {
   readonly clock = new ManualClock();
   readonly store = new FlakyRegistryStore(this.clock);
@@ -44,12 +44,12 @@ export class RegistryStage {
     return process;
   }
 
-  /** Lets everything happen that is due now. */
+  /** Runs everything that is due now. */
   settled(): Promise<void> {
     return this.clock.advanceAsync(0);
   }
 
-  /** Afterwards the clock must have no timer. */
+  /** After this, the clock must have no timers. */
   async close(): Promise<void> {
     await Promise.all(this.processes.map(({ registry }) => registry.close()));
     await this.store.close();

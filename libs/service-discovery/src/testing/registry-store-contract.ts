@@ -17,9 +17,9 @@ import { type RegistryStoreFixture } from './registry-store-fixture.js';
 const TTL_MS = 10_000;
 
 /**
- * What every {@link RegistryStore} must do, as tests. Delivery may be as asynchronous as it likes.
+ * Tests that every {@link RegistryStore} has to pass. Delivery may be asynchronous.
  * @param harness the test runner, such as Jest's globals
- * @param create makes an empty store
+ * @param create creates an empty store
  */
 export function registryStoreContract(harness: TestHarness, create: () => Promise<RegistryStoreFixture>): void {
   const { describe, it, beforeEach, afterEach } = harness;
@@ -33,7 +33,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
     recorders.push(recorder);
     return recorder;
   };
-  /** Watches, and has seen the reset. */
+  /** Watches and waits for the reset. */
   const watching = async (scope = {}, on: RegistryStore = store): Promise<ChangeRecorder> => {
     const recorder = watch(scope, on);
     await recorder.waitFor('a reset', isReset);
@@ -42,7 +42,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
   const secondView = async (): Promise<RegistryStore> => (fixture.another ? fixture.another() : store);
   const put = (id: string, more: Partial<ServiceRegistration> = {}): Promise<Lease> =>
     store.put(instanceOf(id, more), TTL_MS);
-  /** A change that comes after all earlier ones: once it is seen, what was not seen did not happen. */
+  /** Writes a marker and waits for it: what has not been seen by then did not happen. */
   const catchUp = async (recorder: ChangeRecorder): Promise<void> => {
     const id = `marker-${++markers}`;
     await store.put(instanceOf(id), 86_400_000);
@@ -61,7 +61,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
     });
 
     describe('registering', () => {
-      it('tells watchers of a new instance, whole and of unknown health', async () => {
+      it('publishes a new instance with all fields and unknown health', async () => {
         const recorder = await watching();
         const registered = instanceOf('a', {
           metadata: { team: 'x' },
@@ -92,7 +92,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         assert.equal(lease.instanceId, 'a');
       });
 
-      it('keeps the protocol of an instance, whatever it speaks', async () => {
+      it('keeps any protocol of an instance', async () => {
         const recorder = await watching();
         for (const protocol of PROTOCOLS) await put(protocol, { protocol });
         for (const protocol of PROTOCOLS) {
@@ -126,7 +126,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         assert.ok((await put('a')).generation > first.generation);
       });
 
-      it('lets a registration come back that nobody has followed', async () => {
+      it('recovers a registration without a successor', async () => {
         const recorder = await watching();
         const first = await put('a', { port: 1111 });
         await store.remove(first);
@@ -137,16 +137,16 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
           'its return',
           () => recorder.snapshot.services.get('users')?.[0]?.generation === again.generation,
         );
-        // Asked for again, as after an answer that was lost: it follows itself.
+        // Repeated, as after a lost answer: it comes after itself.
         assert.ok(await store.recover(instanceOf('a', { port: 1111 }), TTL_MS, first.generation));
       });
 
-      it('lets no registration come back over a later one, whoever came back before', async () => {
+      it('never recovers a registration over a later one, in any order of recovery', async () => {
         const first = await put('a', { port: 1111 });
         const second = await put('a', { port: 2222 });
         assert.equal(await store.recover(instanceOf('a', { port: 1111 }), TTL_MS, first.generation), null);
         assert.deepEqual(await store.renew([second]), [true]);
-        // Both are lost, and the older one is the first to come back.
+        // Both are lost, and the older one recovers first.
         await store.remove(second);
         assert.ok(await store.recover(instanceOf('a', { port: 1111 }), TTL_MS, first.generation));
         const last = await (await secondView()).recover(instanceOf('a', { port: 2222 }), TTL_MS, second.generation);
@@ -158,13 +158,13 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         assert.deepEqual(await store.renew([third]), [true]);
       });
 
-      it('tells about which generation a registration made now would get, where it tells that at all', async () => {
+      it('returns the approximate generation of a registration made now, if it supports that', async () => {
         const before = await store.generationNow?.();
         const { generation } = await put('a');
         const after = await store.generationNow?.();
         if (before === undefined || after === undefined) return;
         assert.ok(before <= generation);
-        // Of two that are made within a microsecond, the later one is a step ahead of the clock.
+        // Of two registrations within a microsecond, the second is one ahead of the clock.
         assert.ok(after >= generation - 1_000);
       });
 
@@ -187,7 +187,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
     });
 
     describe('leases', () => {
-      it('removes an instance once, and says so', async () => {
+      it('removes an instance once, and publishes that', async () => {
         const recorder = await watching();
         const lease = await put('a');
         assert.equal(await store.remove(lease), true);
@@ -221,7 +221,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         const [a, b] = [await put('a'), await put('b')];
         await put('replaced');
         await store.remove(lost);
-        const never: Lease = { serviceName: 'nobody', instanceId: 'x', generation: 1, ttlMs: TTL_MS };
+        const never: Lease = { serviceName: 'absent', instanceId: 'x', generation: 1, ttlMs: TTL_MS };
         assert.deepEqual(await store.renew([lost, a, replaced, b, never]), [false, true, false, true, false]);
         assert.deepEqual(await store.renew([]), []);
       });
@@ -264,7 +264,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         await recorder.waitFor('the expiry', removalOf('a'));
       });
 
-      it('counts a lease anew when the instance registers again', async () => {
+      it('restarts a lease when the instance registers again', async () => {
         const recorder = await watching();
         await put('a');
         await fixture.advance(TTL_MS - 1);
@@ -274,7 +274,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         assert.equal(recorder.changes.some(removalOf('a')), false);
       });
 
-      it('never renews or removes what has expired', async () => {
+      it('never renews or removes an expired lease', async () => {
         const recorder = await watching();
         const lease = await put('a');
         await fixture.advance(TTL_MS);
@@ -285,7 +285,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
     });
 
     describe('renewals', () => {
-      it('reach only the watchers that ask, one change for a batch', async () => {
+      it('reach only watchers that ask for them, as one change per batch', async () => {
         const [asking, silent] = [await watching({ renewals: true }), await watching()];
         const leases = [await put('a'), await put('b')];
         await store.renew(leases);
@@ -302,7 +302,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         );
       });
 
-      it('leave out what is beyond the scope, and what was lost', async () => {
+      it('leave out instances out of scope and lost leases', async () => {
         const recorder = await watching({ renewals: true, services: ['users'] });
         const lost = await put('lost');
         await store.remove(lost);
@@ -316,7 +316,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         ]);
       });
 
-      it('move the last heartbeat that a later reset shows', async () => {
+      it('update the last heartbeat that a later reset shows', async () => {
         const lease = await put('a');
         const before = (await watching()).snapshot.services.get('users')?.[0]?.lastHeartbeat ?? 0;
         await fixture.advance(5_000);
@@ -327,7 +327,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
     });
 
     describe('status', () => {
-      it("sets health and the operator's word apart from each other, and the operator's word wins", async () => {
+      it('sets the health and the operator status independently, and the operator status takes precedence', async () => {
         const recorder = await watching();
         await put('a');
         const seen = async (status: Parameters<RegistryStore['setStatus']>[1]): Promise<unknown[]> => {
@@ -345,10 +345,10 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         assert.deepEqual(await seen('unknown'), ['draining', 'draining', 'unknown']);
       });
 
-      it('answers false for an instance that is not there', async () => {
+      it('returns false for an unknown instance', async () => {
         await put('a');
         assert.equal(await store.setStatus({ serviceName: 'users', instanceId: 'b' }, 'healthy'), false);
-        assert.equal(await store.setStatus({ serviceName: 'nobody', instanceId: 'a' }, 'maintenance'), false);
+        assert.equal(await store.setStatus({ serviceName: 'absent', instanceId: 'a' }, 'maintenance'), false);
       });
 
       it('keeps the generation and the lease', async () => {
@@ -360,7 +360,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         assert.deepEqual(await store.renew([lease]), [true]);
       });
 
-      it("keeps what was said with an operator's word until the instance is up again", async () => {
+      it('keeps the note of an operator status until the instance is up again', async () => {
         const recorder = await watching();
         await put('a');
         const key = { serviceName: 'users', instanceId: 'a' };
@@ -396,7 +396,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         assert.deepEqual(await back, {});
       });
 
-      it('carries what the health check saw', async () => {
+      it('includes the detail of the health check', async () => {
         const recorder = await watching();
         await put('a');
         const detail = {
@@ -413,7 +413,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         assert.deepEqual(plain(instance.health), detail);
       });
 
-      it('tells watchers of a new answer under the same status, but not of an equal one', async () => {
+      it('publishes a new response under the same status, but not an equal one', async () => {
         const recorder = await watching();
         await put('a');
         const key = { serviceName: 'users', instanceId: 'a' };
@@ -428,7 +428,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         assert.deepEqual(plain(seen), [{ users: 1 }, { users: 2 }]);
       });
 
-      it('tells watchers when an instance begins to flap, and when it ends', async () => {
+      it('publishes when an instance starts and stops flapping', async () => {
         const recorder = await watching();
         await put('a');
         const key = { serviceName: 'users', instanceId: 'a' };
@@ -440,7 +440,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         assert.deepEqual(seen, [undefined, true, undefined]);
       });
 
-      it('does not trouble watchers when the operator says the same again', async () => {
+      it('publishes a repeated operator status only once', async () => {
         const recorder = await watching();
         await put('a');
         const key = { serviceName: 'users', instanceId: 'a' };
@@ -450,7 +450,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         assert.equal(recorder.changes.filter(putWith('a', 'maintenance')).length, 1);
       });
 
-      it('of maintenance outlives a replacement, health starts anew', async () => {
+      it('of maintenance outlasts a replacement, while health is reset', async () => {
         await put('a');
         await store.setStatus({ serviceName: 'users', instanceId: 'a' }, 'maintenance');
         await store.setStatus({ serviceName: 'users', instanceId: 'a' }, 'healthy', { checkedAt: 1 });
@@ -480,7 +480,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
     });
 
     describe('watching', () => {
-      it('opens with a reset, also of an empty store', async () => {
+      it('starts with a reset, also for an empty store', async () => {
         assert.deepEqual((await watching()).changes, [
           { type: 'reset', revision: (await watching()).snapshot.revision, instances: [] },
         ]);
@@ -490,7 +490,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         assert.deepEqual(idsOf(recorder, 'users'), ['a']);
       });
 
-      it('shows only the services in scope', async () => {
+      it('shows only services in scope', async () => {
         await put('a');
         await put('b', { serviceName: 'orders' });
         const [some, none] = [await watching({ services: ['orders', 'carts'] }), await watching({ services: [] })];
@@ -522,7 +522,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         );
       });
 
-      it('lets a second view change what the first one registered', async () => {
+      it('lets a second connection change what the first one registered', async () => {
         const second = await secondView();
         const recorder = await watching();
         const lease = await put('a');
@@ -533,7 +533,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         await recorder.waitFor('the removal', removalOf('a'));
       });
 
-      it('has no gap between the reset and what follows, while others write', async () => {
+      it('has no gap between the reset and later changes during concurrent writes', async () => {
         const started: ChangeRecorder[] = [];
         const writes: Promise<unknown>[] = [];
         for (let round = 0; round < 40; round++) {
@@ -551,7 +551,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         }
       });
 
-      it('ends when its signal aborts, and leaves the other watches alone', async () => {
+      it('ends when its signal aborts, without affecting other watches', async () => {
         const [leaving, staying] = [await watching(), await watching()];
         await leaving.stop();
         await leaving.ended;
@@ -560,7 +560,7 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
         assert.equal(leaving.changes.length, 1);
       });
 
-      it('ends at once when its signal has aborted already', async () => {
+      it('ends at once if its signal has already aborted', async () => {
         const seen: Change[] = [];
         for await (const change of store.watch({}, AbortSignal.abort())) seen.push(change);
         assert.deepEqual(seen, []);

@@ -1,11 +1,11 @@
 import { type RegistryStore } from '../store/index.js';
 
-/** One store under test, made anew for each test, with the default `selfPreservation` where it does the expiring. */
+/** A store under test, created for each test, with the default `selfPreservation` if it expires leases itself. */
 export interface RegistryStoreFixture {
   readonly store: RegistryStore;
-  /** A second view of the same truth, as another process has it; left out: `store` itself is used. */
+  /** A second connection to the same data, as another process has; if undefined, `store` is used. */
   another?(): Promise<RegistryStore>;
-  /** Moves the time by which the store's leases run out. */
+  /** Advances the time by which leases expire. */
   advance(ms: number): Promise<void>;
   /** Closes everything that the fixture opened. */
   close(): Promise<void>;

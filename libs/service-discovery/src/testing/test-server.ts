@@ -3,32 +3,32 @@ import { createServer, type IncomingHttpHeaders, type RequestListener, type Serv
 import { createServer as createTcpServer, type AddressInfo, type Server as TcpServer, type Socket } from 'node:net';
 import { toInstance, type ServiceInstance, type ServiceRegistration } from '../model/index.js';
 
-/** A request as it arrived. */
+/** A request that was received. */
 export interface ReceivedRequest {
   readonly method: string;
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
-  /** Names and values as they stood on the wire. */
+  /** Names and values as sent. */
   readonly rawHeaders: readonly string[];
   readonly body: Buffer;
 }
 
-/** A real server on a free port of the loopback interface, which a test can ask what has reached it. */
+/** A real server on a free loopback port, which records its requests and connections. */
 export class TestServer {
-  /** Every request whose body has arrived, in that order. */
+  /** All requests, in the order in which their bodies were complete. */
   readonly requests: ReceivedRequest[] = [];
-  /** Every connection that was ever opened, in order. */
+  /** All connections, in order. */
   readonly sockets: Socket[] = [];
 
   private constructor(private readonly server: Server | TcpServer) {
     server.on('connection', (socket: Socket) => {
       this.sockets.push(socket);
-      // A client may vanish at any moment, that is what the tests are about.
+      // Tests disconnect clients at any time.
       socket.on('error', () => undefined);
     });
   }
 
-  /** Answers HTTP. The body of a request is read and recorded before `listener` is called. */
+  /** An HTTP server. The body of a request is read and recorded before `listener` is called. */
   static http(listener: RequestListener): Promise<TestServer> {
     const server = createServer((request, response) => {
       const chunks: Buffer[] = [];
@@ -40,13 +40,13 @@ export class TestServer {
         listener(request, response);
       });
     });
-    // What the server itself does to idle connections would depend on how long a test takes.
+    // Otherwise idle connections would be closed depending on how long a test takes.
     server.keepAliveTimeout = 0;
     const started = new TestServer(server);
     return started.listen();
   }
 
-  /** Hands over raw connections. */
+  /** A TCP server. */
   static tcp(onConnection: (socket: Socket) => void): Promise<TestServer> {
     return new TestServer(createTcpServer(onConnection)).listen();
   }
@@ -55,20 +55,20 @@ export class TestServer {
     return (this.server.address() as AddressInfo).port;
   }
 
-  /** This server as a registered instance. */
+  /** This server as an instance. */
   instance(more: Partial<ServiceRegistration> = {}): ServiceInstance {
     const registration = { serviceName: 'users', host: '127.0.0.1', port: this.port, instanceId: 'a', ...more };
     return toInstance(registration, { ttlMs: 10_000, now: 0 });
   }
 
-  /** Resolves when the connection, counted from 0, is closed on both sides. */
+  /** Resolves when a connection, by its index, is closed on both sides. */
   async socketClosed(index: number): Promise<void> {
     const socket = this.sockets[index];
     if (!socket) throw new Error(`Only ${this.sockets.length} connections were opened`);
     if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
   }
 
-  /** Stops listening and cuts every connection. */
+  /** Stops listening and destroys all connections. */
   async close(): Promise<void> {
     if (!this.server.listening) return;
     const closed = once(this.server, 'close');

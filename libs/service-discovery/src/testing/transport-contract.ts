@@ -12,10 +12,10 @@ import { type TestHarness } from './harness.js';
 import { TestServer } from './test-server.js';
 
 /**
- * What every {@link Transport} must do, as tests against real servers on the loopback interface.
+ * Tests that every {@link Transport} has to pass, against real servers on the loopback interface.
  * @param harness the test runner, such as Jest's globals
- * @param create makes a transport for one test; the suite closes it
- * @param by how requests are sent; a transport that has `dispatch` does the same by either
+ * @param create creates a transport for one test; the suite closes it
+ * @param by the method that sends requests; a transport with `dispatch` has to pass with both
  */
 export function transportContract(
   harness: TestHarness,
@@ -43,7 +43,7 @@ export function transportContract(
   };
   const send = (server: TestServer, request: Partial<ServiceRequest> = {}, signal?: AbortSignal) =>
     sendTo(server.instance(), requestOf(request), signal);
-  /** Sends, reads the answer to its end, and gives what the server got. */
+  /** Sends, reads the whole response, and returns what the server received. */
   const exchange = async (server: TestServer, request: Partial<ServiceRequest>) => {
     await (await send(server, request)).body.bytes();
     const received = server.requests.at(-1);
@@ -77,18 +77,18 @@ export function transportContract(
         );
       });
 
-      it('appends the query to what the path has: encoded, lists as repeated names, nothing for null', async () => {
+      it('appends the query to that of the path: encoded, lists as repeated names, null omitted', async () => {
         const query = { q: 'a b&c=ü', tag: ['x', 'y'], page: 2, all: false, none: null, missing: undefined, empty: '' };
         const { url } = await exchange(await quiet(), { path: '/find?sort=asc', query });
         assert.equal(url, '/find?sort=asc&q=a%20b%26c%3D%C3%BC&tag=x&tag=y&page=2&all=false&empty=');
       });
 
-      it('encodes what has no place in a URL, and leaves what is encoded', async () => {
+      it('encodes what is not allowed in a URL, and leaves what is encoded', async () => {
         const { url } = await exchange(await quiet(), { path: '/käse/a b/%2F#x' });
         assert.equal(url, '/k%C3%A4se/a%20b/%2F%23x');
       });
 
-      it('sends headers: a list as several lines, numbers as text, nothing for undefined', async () => {
+      it('sends headers: a list as several lines, numbers as text, undefined omitted', async () => {
         const headers = { 'x-one': 'a', 'x-list': ['b', 'c'], 'x-number': 7, 'x-none': undefined };
         const { rawHeaders } = await exchange(await quiet(), { headers });
         const sent = pairs(rawHeaders).filter(([name]) => name.startsWith('x-'));
@@ -101,7 +101,7 @@ export function transportContract(
       });
 
       const bodies: Record<string, () => ServiceRequest['body']> = {
-        'a text': () => '{"name":"Ä"}',
+        'a string': () => '{"name":"Ä"}',
         bytes: () => Buffer.from('{"name":"Ä"}'),
         'a stream': () => Readable.from([Buffer.from('{"name":'), Buffer.from('"Ä"}')]),
         'an async iterable': () => chunks('{"name":', '"Ä"}'),
@@ -115,7 +115,7 @@ export function transportContract(
         });
       }
 
-      it('sends a long stream whole', async () => {
+      it('sends a long stream completely', async () => {
         const size = 64;
         const body = Readable.from(Array.from({ length: size }, (_, index) => Buffer.alloc(65_536, index)));
         const received = await exchange(await quiet(), { method: 'PUT', body });
@@ -125,7 +125,7 @@ export function transportContract(
     });
 
     describe('receiving', () => {
-      it('gives status and headers, names in lower case, repeated cookies as a list', async () => {
+      it('returns status and headers, names in lower case, repeated cookies as a list', async () => {
         const { status, headers } = await answerOf((_request, response) => {
           response.writeHead(201, { 'X-Request-Id': 'r1', 'Set-Cookie': ['a=1', 'b=2'] }).end();
         });
@@ -135,7 +135,7 @@ export function transportContract(
       });
 
       for (const status of [400, 404, 429, 500, 503]) {
-        it(`takes status ${status} for a response like any other`, async () => {
+        it(`returns status ${status} like any other response`, async () => {
           const response = await answerOf((_request, answer) => void answer.writeHead(status).end('{"why":"so"}'));
           assert.equal(response.status, status);
           assert.deepEqual(await response.body.json(), { why: 'so' });
@@ -151,7 +151,7 @@ export function transportContract(
         assert.equal(server.requests.length, 1);
       });
 
-      it('resolves with the head, while the body is still on its way', async () => {
+      it('resolves with the head while the body is still arriving', async () => {
         let finish: () => void = () => undefined;
         const response = await answerOf((_request, answer) => {
           answer.write('first ');
@@ -161,14 +161,14 @@ export function transportContract(
         assert.equal(await response.body.text(), 'first last');
       });
 
-      it('gives the body as text, bytes and JSON, one after the other', async () => {
+      it('returns the body as text, bytes and JSON, one after the other', async () => {
         const { body } = await answerOf((_request, response) => void response.end('{"a":"ü"}'));
         assert.deepEqual(await body.json(), { a: 'ü' });
         assert.equal(await body.text(), '{"a":"ü"}');
         assert.equal(Buffer.from(await body.bytes()).toString(), '{"a":"ü"}');
       });
 
-      it('keeps a character whole that arrives in two pieces', async () => {
+      it('decodes a character that arrives in two pieces', async () => {
         const { body } = await answerOf((_request, response) => {
           const [head, tail] = [Buffer.from('ü').subarray(0, 1), Buffer.from('ü').subarray(1)];
           response.write(head, () => response.end(tail));
@@ -176,14 +176,14 @@ export function transportContract(
         assert.equal(await body.text(), 'ü');
       });
 
-      it('gives the body as a stream', async () => {
+      it('returns the body as a stream', async () => {
         const { body } = await answerOf((_request, response) => void response.end(Buffer.alloc(300_000, 'x')));
         let size = 0;
         for await (const chunk of body.stream as AsyncIterable<Uint8Array>) size += chunk.length;
         assert.equal(size, 300_000);
       });
 
-      it('takes what comes before the response, such as early hints, for none', async () => {
+      it('ignores informational responses such as early hints', async () => {
         const hints = 'HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\n';
         const answer = 'HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine';
         const server = await serveTcp((socket) => void socket.once('data', () => socket.write(hints + answer)));
@@ -193,14 +193,14 @@ export function transportContract(
         assert.equal(headers.link, undefined);
       });
 
-      it('takes an empty body for JSON that is undefined', async () => {
+      it('returns undefined as the JSON of an empty body', async () => {
         const { body } = await answerOf((_request, response) => void response.writeHead(204).end());
         assert.equal(await body.json(), undefined);
         const head = await answerOf((_request, response) => void response.end('long'), { method: 'HEAD' });
         assert.equal(await head.body.text(), '');
       });
 
-      it('says what came where JSON was expected', async () => {
+      it('shows the body in the error if it is not JSON', async () => {
         const { body } = await answerOf((_request, response) => void response.writeHead(502).end('<html>Bad gateway'));
         const error = await rejection(body.json());
         assert.equal(codeOf(error), 'RESPONSE_BODY');
@@ -223,34 +223,35 @@ export function transportContract(
         'is empty': '',
         'has no slash': 'users',
         'names another host': 'http://evil.example/users',
-        'holds a line break': '/users HTTP/1.1\r\nx-evil: 1',
-        'holds a null byte': '/users\0',
+        'contains a line break': '/users HTTP/1.1\r\nx-evil: 1',
+        'contains a null byte': '/users\0',
         'leaves the base path': '/../admin',
         'leaves the base path with escapes': '/x/%2E%2e/admin',
-        'is half of a character': '/\ud800',
+        'is half of a surrogate pair': '/\ud800',
       };
       for (const [what, path] of Object.entries(paths)) {
-        it(`refuses a path that ${what}`, () => refuses({ path }));
+        it(`rejects a path that ${what}`, () => refuses({ path }));
       }
 
-      it('refuses a line break in the value of a header', () => refuses({ headers: { 'x-a': 'b\r\nx-evil: 1' } }));
+      it('rejects a line break in a header value', () => refuses({ headers: { 'x-a': 'b\r\nx-evil: 1' } }));
 
-      it('refuses a line break in one of many values', () => refuses({ headers: { 'x-a': ['ok', 'b\nx-evil: 1'] } }));
+      it('rejects a line break in one of several header values', () =>
+        refuses({ headers: { 'x-a': ['ok', 'b\nx-evil: 1'] } }));
 
-      it('refuses a line break in the name of a header', () => refuses({ headers: { 'x-a: 1\r\nx-evil': '1' } }));
+      it('rejects a line break in a header name', () => refuses({ headers: { 'x-a: 1\r\nx-evil': '1' } }));
 
-      it('refuses a line break in a query no more than any text: it is encoded', async () => {
+      it('encodes a line break in a query like any other text', async () => {
         const { url } = await exchange(await quiet(), { query: { q: '1 HTTP/1.1\r\nx-evil: 1' } });
         assert.equal(url, '/?q=1%20HTTP%2F1.1%0D%0Ax-evil%3A%201');
       });
 
-      it('refuses a body that was read already', async () => {
+      it('rejects a body that has already been read', async () => {
         const body = Readable.from(['x']);
         await body.toArray();
         await refuses({ method: 'POST', body });
       });
 
-      it('sends a path with two slashes to the instance, not to a host that it looks like', async () => {
+      it('sends a path with two leading slashes to the instance, not to the host that it resembles', async () => {
         const server = await quiet();
         const { url, headers } = await exchange(server, { path: '//evil.example/users' });
         assert.equal(url, '//evil.example/users');
@@ -259,7 +260,7 @@ export function transportContract(
     });
 
     describe('failing', () => {
-      it('says that a request was never sent where nobody listens', async () => {
+      it('says that a request was never sent if the connection was refused', async () => {
         const server = await quiet();
         const instance = server.instance();
         await server.close();
@@ -270,22 +271,22 @@ export function transportContract(
         assert.ok(types.isNativeError(cause));
       });
 
-      it('does not say so of a request that got no response', async () => {
+      it('does not say so for a request that got no response', async () => {
         const server = await serve((request) => request.socket.destroy());
         assert.equal(asTransportError(await rejection(send(server))).neverSent, false);
       });
 
-      it('nor where the head breaks off', async () => {
+      it('does not say so if the head is cut off', async () => {
         const server = await serveTcp((socket) => void socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nx-')));
         assert.equal(asTransportError(await rejection(send(server))).neverSent, false);
       });
 
-      it('nor where the answer is no HTTP', async () => {
+      it('does not say so if the answer is not HTTP', async () => {
         const server = await serveTcp((socket) => void socket.once('data', () => socket.end('SSH-2.0-OpenSSH\r\n')));
         assert.equal(asTransportError(await rejection(send(server))).neverSent, false);
       });
 
-      it('fails the reading of a body that is reset midway', async () => {
+      it('fails reading a body that is reset midway', async () => {
         let cut: () => void = () => undefined;
         const { status, body } = await answerOf((request, response) => {
           response.write('half');
@@ -296,14 +297,14 @@ export function transportContract(
         assert.equal(asTransportError(await rejection(body.text())).neverSent, false);
       });
 
-      it('fails the reading of a body that is shorter than announced', async () => {
+      it('fails reading a body that is shorter than announced', async () => {
         const head = 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n';
         const server = await serveTcp((socket) => void socket.once('data', () => socket.end(`${head}half`)));
         const response = await send(server);
         assert.equal(asTransportError(await rejection(response.body.json())).neverSent, false);
       });
 
-      it("calls a request body's own failure the caller's fault", async () => {
+      it('attributes a failing request body to the caller', async () => {
         const broken = new Error('disk on fire');
         const server = await quiet();
         const body = Readable.from(failing('first', broken));
@@ -313,7 +314,7 @@ export function transportContract(
         assert.equal(server.requests.length, 0);
       });
 
-      it('destroys a request body that nobody will read', async () => {
+      it('destroys a request body that is not needed any more', async () => {
         const server = await quiet();
         const instance = server.instance();
         await server.close();
@@ -337,7 +338,7 @@ export function transportContract(
     describe('aborting', () => {
       const reason = new Error('given up');
 
-      it('sends nothing where the signal has aborted already', async () => {
+      it('sends nothing if the signal has already aborted', async () => {
         const server = await quiet();
         const body = Readable.from(['x']);
         const sent = send(server, { method: 'POST', body }, AbortSignal.abort(reason));
@@ -346,21 +347,21 @@ export function transportContract(
         assert.equal(server.sockets.length, 0);
       });
 
-      it('rejects with the reason while the head is awaited, and frees the connection', async () => {
+      it('rejects with the reason while waiting for the head, and frees the connection', async () => {
         const controller = new AbortController();
         const server = await serve(() => controller.abort(reason));
         assert.equal(await rejection(send(server, {}, controller.signal)), reason);
         await server.socketClosed(0);
       });
 
-      it('rejects with the reason where the time that it was given is over', async () => {
+      it('rejects with the reason of a timeout signal', async () => {
         const server = await serve(() => undefined);
         const error = await rejection(send(server, {}, AbortSignal.timeout(20)));
         assert.equal((error as Error).name, 'TimeoutError');
         await Promise.all(server.sockets.map((_, index) => server.socketClosed(index)));
       });
 
-      it('ends a body that is being read with the reason, and frees the connection', async () => {
+      it('ends a body being read with the reason, and frees the connection', async () => {
         const controller = new AbortController();
         const server = await serve((_request, response) => void response.write('half'));
         const { body } = await send(server, {}, controller.signal);
@@ -370,7 +371,7 @@ export function transportContract(
         await server.socketClosed(0);
       });
 
-      it('frees the connection of a body that nobody reads', async () => {
+      it('frees the connection of a body that is not read', async () => {
         const controller = new AbortController();
         const server = await serve((_request, response) => void response.write('half'));
         const { body } = await send(server, {}, controller.signal);
@@ -389,7 +390,7 @@ export function transportContract(
         assert.equal(body.destroyed, true);
       });
 
-      it('leaves nothing at the signal when the response was read', async () => {
+      it('leaves no listener on the signal after the response was read', async () => {
         const controller = new AbortController();
         const server = await serve((_request, response) => void response.end('done'));
         for (let round = 0; round < 3; round++) await (await send(server, {}, controller.signal)).body.text();
@@ -404,20 +405,20 @@ export function transportContract(
         'an error status': (response) => response.writeHead(500).end('broken'),
       };
       for (const [what, answer] of Object.entries(answers)) {
-        it(`are used again after ${what} was read`, async () => {
+        it(`are reused after ${what} was read`, async () => {
           const server = await serve((_request, response) => answer(response));
           for (let round = 0; round < 10; round++) await (await send(server)).body.bytes();
           assertReused(server);
         });
 
-        it(`are used again after ${what} was thrown away`, async () => {
+        it(`are reused after ${what} was dumped`, async () => {
           const server = await serve((_request, response) => answer(response));
           for (let round = 0; round < 10; round++) await (await send(server)).body.dump();
           assertReused(server);
         });
       }
 
-      it('are given up rather than kept for an endless body that is thrown away', async () => {
+      it('are closed rather than kept for an endless body that is dumped', async () => {
         const server = await serve((_request, response) => {
           const more = (): void => {
             while (response.write(Buffer.alloc(65_536)));
@@ -429,7 +430,7 @@ export function transportContract(
         await server.socketClosed(0);
       });
 
-      it('that the server closed while they were idle cost no request', async () => {
+      it('that the server closed while idle cost no request', async () => {
         const server = await serve((_request, response) => void response.end('fine'));
         for (let round = 0; round < 3; round++) {
           await (await send(server, { method: 'POST', body: 'x' })).body.text();
@@ -440,11 +441,11 @@ export function transportContract(
         assert.equal(server.sockets.length, 3);
       });
 
-      it('serve many requests at a time', async () => {
+      it('serve many requests concurrently', async () => {
         const waiting: ServerResponse[] = [];
         const server = await serve((request, response) => {
           response.setHeader('x-url', request.url ?? '');
-          // Nobody is answered before all are here.
+          // Responds only once all requests have arrived.
           if (waiting.push(response) === 20) for (const held of waiting) held.end();
         });
         const urls = Array.from({ length: 20 }, (_, index) => `/${index}`);
@@ -458,7 +459,7 @@ export function transportContract(
     });
 
     describe('closing', () => {
-      it('waits for what is in flight, bodies included', async () => {
+      it('waits for requests in flight, including bodies', async () => {
         let finish: () => void = () => undefined;
         const { body } = await answerOf((_request, response) => {
           response.write('first ');
@@ -481,14 +482,14 @@ export function transportContract(
         await server.socketClosed(0);
       });
 
-      it('sends nothing any more, and says so', async () => {
+      it('rejects later requests', async () => {
         const server = await quiet();
         await transport.close();
         assert.equal(asTransportError(await rejection(send(server))).neverSent, true);
         assert.equal(server.sockets.length, 0);
       });
 
-      it('may be asked for again', async () => {
+      it('may be repeated', async () => {
         await transport.close();
         await transport.close();
       });
@@ -496,7 +497,7 @@ export function transportContract(
   });
 }
 
-/** A client may take a moment to see that a connection is free, and open a second one meanwhile, but no third. */
+/** A client may notice late that a connection is free and open a second one, but no third. */
 function assertReused(server: TestServer): void {
   assert.ok(server.sockets.length <= 2, `${server.sockets.length} connections were opened`);
 }
@@ -520,7 +521,7 @@ async function* failing(first: string, error: Error): AsyncGenerator<Uint8Array>
   throw error;
 }
 
-/** What a promise rejects with. */
+/** The reason with which a promise rejects. */
 async function rejection(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(
     () => assert.fail('it did not reject'),

@@ -1,6 +1,6 @@
 import { messageOf, nameOfRequest, ServiceDiscoveryError, TransportError } from '../common/index.js';
 
-/** Whose body it is, for errors. */
+/** Where a response body comes from, for errors. */
 export interface BodySource {
   readonly service?: string;
   readonly instanceId?: string;
@@ -9,26 +9,26 @@ export interface BodySource {
   readonly path?: string;
   /** The response's status. */
   readonly status?: number;
-  /** What aborts the call: once it has, reading rejects with its reason. */
+  /** The signal of the call: once it has aborted, reading rejects with its reason. */
   readonly signal?: Pick<AbortSignal, 'aborted' | 'reason'>;
 }
 
 const EXCERPT_LENGTH = 120;
 
-/** What the reading of a body rejects with that broke off. */
+/** The error for a body that was interrupted while being read. */
 export function readFailure(source: BodySource, cause: unknown): unknown {
   const { service, instanceId, signal } = source;
   if (signal?.aborted) return signal.reason;
   if (cause instanceof ServiceDiscoveryError) return cause;
   const request = requestOf(source);
   const what = request === undefined ? 'The response' : `The response to ${request}`;
-  const message = `${what} of ${originOf(source)} broke off: ${messageOf(cause)}`;
+  const message = `${what} of ${originOf(source)} was interrupted: ${messageOf(cause)}`;
   return new TransportError(message, false, { service, instanceId, request, cause });
 }
 
 /**
- * The parsed text; undefined where there is nothing but white space.
- * @throws ServiceDiscoveryError `RESPONSE_BODY` when it is no JSON
+ * The parsed text; undefined if it is empty or whitespace.
+ * @throws ServiceDiscoveryError `RESPONSE_BODY` if it is not JSON
  */
 export function parseJson<T>(text: string, source: BodySource): T {
   if (text.trim() === '') return undefined as T;
@@ -47,7 +47,7 @@ function notJson(text: string, source: BodySource, cause: unknown): ServiceDisco
   const excerpt = text.length > EXCERPT_LENGTH ? `${text.slice(0, EXCERPT_LENGTH)}...` : text;
   return new ServiceDiscoveryError(
     'RESPONSE_BODY',
-    `${subject} ${answered} a body that is no JSON: ${JSON.stringify(excerpt)}`,
+    `${subject} ${answered} a body that is not JSON: ${JSON.stringify(excerpt)}`,
     { service, instanceId, request, cause },
   );
 }

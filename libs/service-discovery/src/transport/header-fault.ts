@@ -1,12 +1,12 @@
 import { HEADER_NAME } from '../common/index.js';
 
-/** A line break would start a header, or a request, of the value's own. */
+/** Characters that would let a value add another header or request. */
 const LINE_BREAK = /[\r\n\0]/;
 
-/** What keeps a header from being sent; undefined where nothing does. */
+/** Why a header cannot be sent. */
 export type HeaderFault = 'name' | 'line_break';
 
-/** @param value a text, what becomes one, or a list of lines */
+/** @param value a string, a value that is converted to one, or a list of them */
 export function headerFault(name: string, value: unknown): HeaderFault | undefined {
   if (!HEADER_NAME.test(name)) return 'name';
   const lines: readonly unknown[] = Array.isArray(value) ? value : [value];

@@ -1,4 +1,4 @@
-/** Sending one request to one instance: the port, and the transport over undici. */
+/** Sends one request to one instance: the `Transport` port, and its implementation with undici. */
 export {
   type HttpMethod,
   type InstanceTurnover,

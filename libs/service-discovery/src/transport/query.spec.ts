@@ -12,11 +12,11 @@ describe('withQuery', () => {
     ['/a?b&', { x: 1 }, '/a?b&x=1'],
     ['/a', { x: ['1', null, 2, false] }, '/a?x=1&x=2&x=false'],
     ['/a', { 'a&b': 'c=d#e?f' }, '/a?a%26b=c%3Dd%23e%3Ff'],
-  ])('makes of %s and %j the path %s', (path, query, expected) => {
+  ])('turns %s and %j into the path %s', (path, query, expected) => {
     expect(withQuery(path, query)).toBe(expected);
   });
 
-  it('refuses half of a character by name', () => {
+  it('rejects half of a surrogate pair, naming it', () => {
     expect(() => withQuery('/a', { x: '\ud800' })).toThrow(expect.objectContaining({ code: 'INVALID_REQUEST' }));
   });
 });

@@ -2,8 +2,8 @@ import { ServiceDiscoveryError } from '../common/index.js';
 import { type Query, type QueryValue } from './transport.js';
 
 /**
- * A path with a query appended to whatever query it has. Lists repeat their name; null and undefined are left out.
- * @throws ServiceDiscoveryError `INVALID_REQUEST` when a text is no valid Unicode
+ * Appends a query to a path, which may already have one. Lists repeat their name; null and undefined are omitted.
+ * @throws ServiceDiscoveryError `INVALID_REQUEST` for a string that is not valid Unicode
  */
 export function withQuery(path: string, query: Query | undefined): string {
   if (query === undefined) return path;
@@ -25,13 +25,17 @@ function isList(value: Query[string]): value is readonly QueryValue[] {
   return Array.isArray(value);
 }
 
-/** Percent-encodes a text as UTF-8; half of a surrogate pair, which has no UTF-8, is the caller's mistake. */
+/** Percent-encodes a string as UTF-8. Half of a surrogate pair has no UTF-8 encoding and is an error of the caller. */
 export function encode(text: string): string {
   try {
     return encodeURIComponent(text);
   } catch (cause) {
-    throw new ServiceDiscoveryError('INVALID_REQUEST', 'The path or query holds a text that is no valid Unicode', {
-      cause,
-    });
+    throw new ServiceDiscoveryError(
+      'INVALID_REQUEST',
+      'The path or query contains a string that is not valid Unicode',
+      {
+        cause,
+      },
+    );
   }
 }

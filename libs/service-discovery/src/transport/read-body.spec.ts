@@ -7,7 +7,7 @@ const source = { service: 'users', instanceId: 'a', status: 200 };
 describe('ReadBody', () => {
   const content = new ReadContent(Buffer.from('{"a":1}'));
 
-  it('gives each taker a value of its own', async () => {
+  it('returns a separate value to each caller', async () => {
     const body = new ReadBody(content);
     (await body.bytes()).fill(0);
     const first = await body.json<{ a: number }>();
@@ -16,7 +16,7 @@ describe('ReadBody', () => {
     expect(await body.text()).toBe('{"a":1}');
   });
 
-  it('gives its stream once, which can be thrown away', async () => {
+  it('returns the same stream each time, which can be dumped', async () => {
     const body = new ReadBody(content);
     const chunks: unknown[] = [];
     for await (const chunk of body.stream) chunks.push(String(chunk));
@@ -28,14 +28,14 @@ describe('ReadBody', () => {
     expect(stream.destroyed).toBe(true);
   });
 
-  it('says whose body is no JSON', async () => {
+  it('names the source of a body that is not JSON', async () => {
     const error: unknown = await new ReadBody(new ReadContent(Buffer.from('<html>'), source))
       .json()
       .catch((e: unknown) => e);
     expect(error).toMatchObject({ code: 'RESPONSE_BODY', service: 'users', instanceId: 'a' });
   });
 
-  it('is undefined as JSON when it is empty', async () => {
+  it('returns undefined as the JSON of an empty body', async () => {
     expect(await new ReadBody(new ReadContent(new Uint8Array())).json()).toBeUndefined();
   });
 });

@@ -2,7 +2,9 @@ import { Readable } from 'node:stream';
 import { type ReadContent } from './read-content.js';
 import { type ResponseBody } from './transport.js';
 
-/** Bytes that were read, given out as text, JSON or a stream any number of times: each taker has its own. */
+/**
+ * A body that has been read, available as text, JSON or a stream any number of times. Each result is a separate value.
+ */
 export class ReadBody implements ResponseBody {
   private readable: Readable | undefined;
 
@@ -15,7 +17,7 @@ export class ReadBody implements ResponseBody {
   }
 
   bytes(): Promise<Uint8Array> {
-    // A copy: `slice` of a Buffer would be a view of the same memory.
+    // `slice` of a Buffer would return a view of the same memory.
     return Promise.resolve(new Uint8Array(this.arrived.bytes));
   }
 

@@ -6,7 +6,7 @@ import { ReadContent } from './read-content.js';
 const source = { service: 'users', instanceId: 'a', status: 200 };
 
 describe('ReadContent', () => {
-  it('decodes as a TextDecoder does, whatever the bytes', () => {
+  it('decodes any bytes like a TextDecoder', () => {
     const pieces = fc.constantFrom('a', 'ü', '😀', '\ufeff').map((text) => Buffer.from(text));
     const broken = fc.uint8Array({ minLength: 1, maxLength: 4 });
     const property = fc.property(fc.array(fc.oneof(pieces, broken), { maxLength: 8 }), (parts) => {
@@ -18,18 +18,18 @@ describe('ReadContent', () => {
     fc.assert(property, modelRuns('decoding', 10_000));
   });
 
-  it('decodes bytes that are part of a longer memory', () => {
+  it('decodes a view of a larger buffer', () => {
     expect(new ReadContent(new Uint8Array(Buffer.from('-abc-')).subarray(1, 4)).text).toBe('abc');
   });
 
-  it('gives each taker JSON of its own', () => {
+  it('parses separate JSON for each caller', () => {
     const content = new ReadContent(Buffer.from('\ufeff{"a":1}'));
     content.json<{ a: number }>().a = 2;
     expect(content.json()).toEqual({ a: 1 });
   });
 
-  it('says whose content is no JSON', () => {
+  it('names the source of content that is not JSON', () => {
     const content = new ReadContent(Buffer.from('<html>'), source);
-    expect(() => content.json()).toThrow(/^users\/a answered with status 200 and a body that is no JSON: "<html>"$/);
+    expect(() => content.json()).toThrow(/^users\/a answered with status 200 and a body that is not JSON: "<html>"$/);
   });
 });

@@ -2,33 +2,33 @@ import { type BodySource, parseJson } from './body-source.js';
 
 const BYTE_ORDER_MARK = 0xfeff;
 
-/** The content of a body, all of it. */
+/** The complete content of a body. */
 export class ReadContent {
   private decoded: string | undefined;
 
-  /** @param bytes not to be written to: others have them too */
+  /** @param bytes shared, so they must not be modified */
   constructor(
     readonly bytes: Uint8Array,
     private readonly source: BodySource = {},
   ) {}
 
-  /** Decoded once, however many take it. */
+  /** Decoded once. */
   get text(): string {
     this.decoded ??= decodeUtf8(this.bytes);
     return this.decoded;
   }
 
   /**
-   * Parsed anew for each taker; undefined when it is empty.
-   * @throws ServiceDiscoveryError `RESPONSE_BODY` when it is no JSON
+   * Parsed on each call; undefined if it is empty.
+   * @throws ServiceDiscoveryError `RESPONSE_BODY` if it is not JSON
    */
   json<T>(): T {
-    // A text that is kept costs the garbage collector more than all else of a long body, and few ask for it, too.
+    // The decoded text is not kept: for a long body that would cost the garbage collector more than decoding it again.
     return parseJson<T>(this.decoded ?? decodeUtf8(this.bytes), this.source);
   }
 }
 
-/** What a `TextDecoder` gives, without one of them for each text. */
+/** Decodes like a `TextDecoder`, without creating one for each text. */
 function decodeUtf8(bytes: Uint8Array): string {
   const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const text = buffer.toString();

@@ -3,22 +3,22 @@ import { type ServiceInstance } from '../model/index.js';
 import { encode, withQuery } from './query.js';
 import { type ServiceRequest } from './transport.js';
 
-/** Nearly every path: nothing to escape, nothing that could be an escape. It may climb, if it has two dots in a row. */
+/** Matches almost every path: nothing to escape and no escapes. It may still contain "..". */
 const ORDINARY_PATH = /^\/[\w\-.~!$&'()*+,;=:@/?[\]]*$/;
-/** What stands in a path or query as it is; `%` is taken for an escape that the caller made. */
+/** Characters that are sent as they are. `%` counts as an escape by the caller. */
 const PLAIN_TARGET = /^[\w\-.~!$&'()*+,;=:@/?%[\]]*$/;
 const TO_ESCAPE = /[^\w\-.~!$&'()*+,;=:@/?%[\]]+/gu;
-/** Control characters end a request line or a header: with them a path could smuggle in a second request. */
+/** Control characters end a request line or a header, so a path could smuggle in a second request. */
 const CONTROL_CHARACTER = /\p{Cc}/u;
-/** A segment `..`, also when escaped: it would leave the instance's base path. */
+/** A `..` segment, also escaped, which would leave the base path of the instance. */
 const PARENT_SEGMENT = /(?:^|[/\\])(?:\.|%2e){2}(?:$|[/\\?])/i;
 
 /**
- * What stands in the request line: the instance's base path, the request's path and its query. Characters that have no
- * place in a URL are percent-encoded, `#` among them, since a fragment is never sent. It always starts with a slash,
- * so it can name no other host.
- * @throws ServiceDiscoveryError `INVALID_REQUEST` for a path that does not start with a slash, has control characters
- * or climbs with `..`
+ * The request target: the base path of the instance, the path of the request and its query. Characters that are not
+ * allowed in a URL are percent-encoded, including `#`, since fragments are never sent. The target always starts with a
+ * slash, so it cannot name another host.
+ * @throws ServiceDiscoveryError `INVALID_REQUEST` for a path without a leading slash, with control characters, or with
+ *   `..` segments
  */
 export function targetOf(to: ServiceInstance, request: Pick<ServiceRequest, 'path' | 'query'>): string {
   const { path, query } = request;
@@ -40,6 +40,6 @@ function findPathProblem(path: unknown): string | undefined {
   if (typeof path !== 'string' || !path.startsWith('/')) return 'does not start with "/"';
   if (CONTROL_CHARACTER.test(path)) return 'has control characters';
   const end = path.indexOf('?');
-  if (PARENT_SEGMENT.test(end < 0 ? path : path.slice(0, end))) return 'climbs out of the base path with ".."';
+  if (PARENT_SEGMENT.test(end < 0 ? path : path.slice(0, end))) return 'leaves the base path with ".."';
   return undefined;
 }

@@ -8,21 +8,21 @@ import { type ResponseBody } from './transport.js';
 const source = { service: 'users', instanceId: 'a', status: 200 };
 
 describe('bodyOf', () => {
-  it('reads a stream once, however often it is asked', async () => {
+  it('reads a stream once, however often it is requested', async () => {
     const body = bodyOf(Readable.from([Buffer.from('{"a":'), '1}']));
     const [text, json, bytes] = await Promise.all([body.text(), body.json(), body.bytes()]);
     expect([text, json, bytes.length]).toEqual(['{"a":1}', { a: 1 }, 7]);
   });
 
-  it('takes a byte order mark for none of the JSON', async () => {
+  it('ignores a byte order mark before JSON', async () => {
     expect(await bodyOf(Readable.from([Buffer.from('\ufeff{"a":1}')])).json()).toEqual({ a: 1 });
   });
 
-  it.each(['', '  \r\n'])('takes %j for JSON that is undefined', async (text) => {
+  it.each(['', '  \r\n'])('returns undefined as the JSON of %j', async (text) => {
     expect(await bodyOf(Readable.from([text])).json()).toBeUndefined();
   });
 
-  it('cuts what is no JSON in the error, and keeps the text readable', async () => {
+  it('shortens what is not JSON in the error, and keeps the text readable', async () => {
     const body = bodyOf(Readable.from([`<html>${'x'.repeat(1_000)}`]), source);
     const error: unknown = await body.json().catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'RESPONSE_BODY', service: 'users', instanceId: 'a' });
@@ -30,18 +30,18 @@ describe('bodyOf', () => {
     expect(await body.text()).toHaveLength(1_006);
   });
 
-  it('names the origin of a stream that breaks off', async () => {
+  it('names the source of a stream that was interrupted', async () => {
     const stream = new Readable({ read: () => undefined });
     const reading = bodyOf(stream, source).text();
     stream.destroy(new Error('cable cut'));
     await expect(reading).rejects.toMatchObject({
       code: 'TRANSPORT_FAILURE',
       neverSent: false,
-      message: 'The response of users/a broke off: cable cut',
+      message: 'The response of users/a was interrupted: cable cut',
     });
   });
 
-  it('rejects with the reason where the call was aborted', async () => {
+  it('rejects with the reason if the call was aborted', async () => {
     const controller = new AbortController();
     const stream = new Readable({ read: () => undefined });
     const reading = bodyOf(stream, { signal: controller.signal }).text();
@@ -51,14 +51,14 @@ describe('bodyOf', () => {
     await expect(reading).rejects.toBe(reason);
   });
 
-  describe('when it is thrown away', () => {
-    it('is read to its end', async () => {
+  describe('dump()', () => {
+    it('reads the body to its end', async () => {
       const stream = Readable.from([Buffer.alloc(65_536), Buffer.alloc(65_536)]);
       await bodyOf(stream).dump();
       expect(stream.readableEnded).toBe(true);
     });
 
-    it('is destroyed where reading on would cost more than a new connection', async () => {
+    it('destroys the body if reading on would cost more than a new connection', async () => {
       let read = 0;
       const stream = new Readable({
         read() {
@@ -79,7 +79,7 @@ describe('bodyOf', () => {
       await expect(bodyOf(stream).dump()).resolves.toBeUndefined();
     });
 
-    it('may have been read before', async () => {
+    it('may follow a read', async () => {
       const body = bodyOf(Readable.from(['x']));
       await body.text();
       await body.dump();
@@ -92,21 +92,21 @@ describe('onBodyEnd', () => {
   const endOf = (body: ResponseBody): Promise<void> =>
     new Promise((resolve) => expect(onBodyEnd(body, resolve)).toBe(true));
 
-  it('tells when the stream was read to its end', async () => {
+  it('calls the listener when the stream was read to its end', async () => {
     const body = bodyOf(Readable.from(['x']));
     const ended = endOf(body);
     await body.text();
     await ended;
   });
 
-  it('tells when the stream breaks off', async () => {
+  it('calls the listener when the stream is interrupted', async () => {
     const stream = new Readable({ read: () => undefined });
     const ended = endOf(bodyOf(stream));
     stream.destroy(new Error('cable cut'));
     await ended;
   });
 
-  it('calls nothing where it is over already', async () => {
+  it('returns false without calling the listener if the body has already ended', async () => {
     const called = (): never => {
       throw new Error('called');
     };
@@ -117,7 +117,7 @@ describe('onBodyEnd', () => {
     expect([read, destroyed, arrived].map((body) => onBodyEnd(body, called))).toEqual([false, false, false]);
   });
 
-  it('makes no stream where the body tells by itself', () => {
+  it('creates no stream if the body reports its end itself', () => {
     const listener = (): void => undefined;
     let told: unknown;
     const body = {

@@ -3,17 +3,17 @@ import { type BodySource, readFailure } from './body-source.js';
 import { ReadContent } from './read-content.js';
 import { type ResponseBody } from './transport.js';
 
-/** Up to here reading the rest is cheaper than a new connection; beyond it the connection is dropped. */
+/** Up to this size, reading the rest of a body is cheaper than a new connection; beyond it the connection is closed. */
 export const DUMP_LIMIT_BYTES = 131_072;
 
-/** Offers a response's stream as text, JSON or bytes. What was read is kept, so that it can be read in another form. */
+/** Wraps the stream of a response. Its content is kept once read, so that it can be read again in another form. */
 export function bodyOf(stream: Readable, source: BodySource = {}): ResponseBody {
   return new StreamBody(stream, source);
 }
 
 /**
- * Calls `listener` once when nothing more of a body comes: it was taken or thrown away, or it broke off.
- * @returns false where that is so already; then nothing is called
+ * Calls `listener` once when the body ends: it was read, dumped, or interrupted.
+ * @returns false if it has already ended; `listener` is not called then
  */
 export function onBodyEnd(body: ResponseBody, listener: () => void): boolean {
   if (body.arrived) return false;
@@ -31,7 +31,7 @@ class StreamBody implements ResponseBody {
     readonly stream: Readable,
     private readonly source: BodySource,
   ) {
-    // A body that breaks off while nobody reads it is nobody's error; whoever reads it hears of it all the same.
+    // An interrupted body must not be an unhandled error if it is never read; a reader gets the error from the stream.
     stream.on('error', () => undefined);
   }
 
@@ -56,7 +56,7 @@ class StreamBody implements ResponseBody {
         size += chunk.length;
         if (size > DUMP_LIMIT_BYTES) stream.destroy();
       });
-      // Nobody asked for this body, so it does not matter how it ends.
+      // The body is discarded, so an error does not matter.
       stream.once('error', resolve).once('close', resolve).once('end', resolve);
       stream.resume();
     });

@@ -11,16 +11,16 @@ import {
 } from '../common/index.js';
 import { isServiceName } from '../model/index.js';
 
-/** How instances are called that registered with the protocol `https`. */
+/** TLS settings for instances registered with the protocol `https`. */
 export interface TransportTlsOptions extends TlsOptions {
   /**
-   * What is different for a service, by its name; what it leaves out is as for all.
+   * Settings for single services, by name; they override those above.
    * @default none
    */
   services?: Readonly<Record<string, TlsOptions>>;
 }
 
-/** Reads the files, and reports everything that is wrong. */
+/** Reads the files, and reports all problems. */
 export function readTransportTls(check: OptionValidator, path: string, given: unknown): TlsByService {
   if (given === undefined) return USUAL_TLS;
   const { services = {}, ...usual } = isRecord(given) ? given : {};
@@ -35,7 +35,7 @@ export function readTransportTls(check: OptionValidator, path: string, given: un
   return { all, services: own };
 }
 
-/** What connections to each service are made with; the same object each time. */
+/** The TLS settings for connections to each service. Returns the same object for each call. */
 export class ServiceTls {
   private readonly all: TlsSettings;
   private readonly services: ReadonlyMap<string, TlsSettings>;
@@ -49,7 +49,7 @@ export class ServiceTls {
     return this.services.get(serviceName) ?? this.all;
   }
 
-  /** Whether a service shares no connections with others at the same origin. */
+  /** Whether a service has settings of its own, and so does not share connections with others at the same origin. */
   isOwn(serviceName: string): boolean {
     return this.services.has(serviceName);
   }

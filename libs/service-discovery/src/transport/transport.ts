@@ -8,15 +8,15 @@ export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 
 export type QueryValue = string | number | boolean | null | undefined;
 export type Query = Readonly<Record<string, QueryValue | readonly QueryValue[]>>;
 
-/** Header names in any spelling; a list is sent as several lines; undefined is left out. */
+/** Header names in any case. A list is sent as several header lines; undefined is omitted. */
 export type RequestHeaders = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
 export type RequestBody = string | Uint8Array | Readable | AsyncIterable<Uint8Array>;
 
-/** One attempt, ready to be sent. */
+/** The request of one attempt. */
 export interface ServiceRequest {
   readonly method: HttpMethod;
-  /** Starts with a slash; appended to the instance's base path. May hold a query already. */
+  /** Starts with a slash and is appended to the base path of the instance. May contain a query. */
   readonly path: string;
   readonly query?: Query;
   /** Names in lower case. */
@@ -24,25 +24,25 @@ export interface ServiceRequest {
   readonly body?: RequestBody;
 }
 
-/** A response whose body has not been read yet. Read or dump it, else its connection stays taken. */
+/** A response body. Read or dump it, otherwise its connection stays in use. */
 export interface ResponseBody {
-  /** The content as it comes. Not made before somebody asks for it where a transport can do without. */
+  /** The content as a stream. Created on first access if the transport can do without. */
   readonly stream: Readable;
   /**
-   * The content once all of it has arrived, so that whoever reads it need not wait; undefined before, and where only the
-   * stream would tell.
+   * The content once all of it has arrived, so that it can be read synchronously; undefined before that, and for a body
+   * that is only available as a stream.
    */
   readonly arrived?: ReadContent;
   text(): Promise<string>;
-  /** The parsed body; undefined when it is empty. Rejects with code `RESPONSE_BODY` when it is no JSON. */
+  /** The parsed body; undefined if it is empty. Rejects with code `RESPONSE_BODY` if it is not JSON. */
   json<T = unknown>(): Promise<T>;
   bytes(): Promise<Uint8Array>;
-  /** Throws the body away so that the connection can be used again. */
+  /** Discards the body, so that the connection can be reused. */
   dump(): Promise<void>;
   /**
-   * Calls `listener` once when nothing more of the body comes: it has arrived, broke off, or was thrown away. Left out
-   * where the end of the stream tells.
-   * @returns false where that is so already; then nothing is called
+   * Calls `listener` once when the body ends: it has arrived, was interrupted, or was dumped. Omitted if the end of the
+   * stream shows that.
+   * @returns false if it has already ended; `listener` is not called then
    */
   onEnd?(listener: () => void): boolean;
 }
@@ -55,8 +55,8 @@ export interface ServiceResponse {
 }
 
 /**
- * Who came and who left. An instance that moved to another address did both; one that drains counts as gone, since it
- * gets no new calls, and waits for its callers to close their connections before its server closes.
+ * The instances that joined and left. An instance with a new address did both. A draining instance counts as left: it
+ * gets no new calls, and its server waits for clients to close their connections before it closes.
  */
 export interface InstanceTurnover {
   readonly joined: readonly ServiceInstance[];
@@ -66,23 +66,22 @@ export interface InstanceTurnover {
 /** Sends one request to one instance. Every implementation passes `transportContract` of `./testing`. */
 export interface Transport {
   /**
-   * Resolves when the response's head has arrived, whatever its status.
-   * @throws TransportError when there is no response; the signal's reason when it aborts
+   * Resolves when the response head has arrived, whatever its status.
+   * @throws TransportError if there is no response; the signal's reason if it aborts
    */
   send(to: ServiceInstance, request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse>;
   /**
-   * The same for a transport that can do without an `AbortSignal`, which costs more than all else of a call. Where it is
-   * there, calls go by it and not by `send`: who overrides one of them, or wraps a transport, does so with both. Its response
-   * may be an object of a class that reads the headers once they are asked for, so who makes another one of it names what it takes
-   * and does not spread it.
+   * {@link send} with a `Cancellation` instead of an `AbortSignal`, which would be the most expensive part of a call.
+   * If present, calls use it instead of `send`, so a subclass or wrapper has to cover both. The response may have a
+   * lazy `headers` getter: copy its fields by name; don't spread it.
    */
   dispatch?(to: ServiceInstance, request: ServiceRequest, cancellation: Cancellation): Promise<ServiceResponse>;
   /**
-   * Tells which instances there are to call now, of the services that are called, so that connections to others can be
-   * closed once idle. Called when somebody came or left.
-   * @param turnover what is new of it since the last time
+   * Called when instances join or leave, with all instances of the services that are called, so that connections to
+   * others can be closed once idle.
+   * @param turnover the difference from the previous call
    */
   retain?(instances: readonly ServiceInstance[], turnover: InstanceTurnover): void;
-  /** Waits for what is in flight, then closes every connection. */
+  /** Waits for requests in flight, then closes all connections. */
   close(): Promise<void>;
 }

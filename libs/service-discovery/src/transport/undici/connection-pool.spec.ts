@@ -47,7 +47,7 @@ function caller(options: UndiciTransportOptions): {
 const times = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, n) => make(n));
 
 describe('ConnectionPool', () => {
-  it('gives a request the connection that was used last, so that the others can be closed', async () => {
+  it('uses the most recently used connection, so that the others can be closed', async () => {
     const held = new Channel<() => void>();
     const ports: (number | undefined)[] = [];
     const server = await serve((request, response) => {
@@ -65,7 +65,7 @@ describe('ConnectionPool', () => {
     expect(server.sockets).toHaveLength(3);
   });
 
-  it('opens another one for each that the server closes after its answer', async () => {
+  it('opens another connection for each that the server closes after its response', async () => {
     const server = await serve((_request, response) => void response.setHeader('connection', 'close').end('fine'));
     const { ask } = caller({ connections: 2 });
     for (let count = 0; count < 3; count++) expect(await ask(server.instance())).toBe('fine');
@@ -73,7 +73,7 @@ describe('ConnectionPool', () => {
     expect(server.sockets).toHaveLength(23);
   });
 
-  it('replaces those that the server closes while nobody uses them', async () => {
+  it('replaces connections that the server closes while they are idle', async () => {
     const server = await serve(fine);
     const { ask } = caller({ connections: 1 });
     for (let count = 1; count <= 3; count++) {
@@ -85,7 +85,7 @@ describe('ConnectionPool', () => {
     }
   });
 
-  it('loses no connection to requests that are given up, wherever they are', async () => {
+  it('loses no connection to aborted requests in any state', async () => {
     const begun = new Channel<string>();
     const server = await serve((request, response) => {
       if (request.url === '/fine') return void response.end('fine');
@@ -96,7 +96,7 @@ describe('ConnectionPool', () => {
     for (const path of ['/silent', '/half', '/silent', '/half', '/half']) {
       const controller = new AbortController();
       const given = times(5, () => ask(server.instance(), { path }, controller.signal));
-      // Two are under way; the others wait.
+      // Two are in flight; the others wait.
       for (let count = 0; count < 2; count++) await begun.next();
       controller.abort(Object.assign(new Error('given up'), { code: 'GIVEN_UP' }));
       expect(new Set(await Promise.all(given))).toEqual(new Set(['GIVEN_UP']));
@@ -108,7 +108,7 @@ describe('ConnectionPool', () => {
     await transport.close();
   });
 
-  it('goes through any number that are refused one after the other', async () => {
+  it('handles any number of rejected requests in a row', async () => {
     const held = new Channel<() => void>();
     const server = await serve((request, response) => {
       if (request.url === '/held') held.push(() => void response.end('held'));
@@ -125,7 +125,7 @@ describe('ConnectionPool', () => {
     expect(server.sockets).toHaveLength(1);
   });
 
-  it('fails all that wait for an instance that is not there, and reaches it once it is', async () => {
+  it('fails all waiting requests if the instance is down, and connects once it is up', async () => {
     const server = await serve(fine);
     const gone = server.instance();
     await server.close();
@@ -135,7 +135,7 @@ describe('ConnectionPool', () => {
     expect(await ask({ ...back.instance(), instanceId: gone.instanceId })).toBe('fine');
   });
 
-  it('closes when the last of those has ended that wait, and once more where it is closed twice', async () => {
+  it('closes when the last waiting request has ended, also if it is closed twice', async () => {
     const held = new Channel<() => void>();
     const server = await serve((request, response) => held.push(() => void response.end(request.url)));
     const { transport, ask } = caller({ connections: 1 });
@@ -153,8 +153,8 @@ describe('ConnectionPool', () => {
     await server.socketClosed(0);
   });
 
-  describe('with an answer that is held back', () => {
-    /** A server that closes the connection after its answer, and a body that nobody has read yet. */
+  describe('with a paused response', () => {
+    /** A server that closes the connection after its response, and a body that has not been read. */
     async function unread(
       transport: UndiciTransport,
       listener: RequestListener,
@@ -164,13 +164,13 @@ describe('ConnectionPool', () => {
         listener(request, response);
       });
       const { body } = await transport.send(server.instance(), { method: 'GET', path: '/', headers: {} });
-      // More than is held of a body that nobody reads has come by then.
+      // By then, more has arrived than is buffered of an unread body.
       for (let turn = 0; turn < 50; turn++) await pendingInput();
       return { server, body };
     }
 
     for (const size of [66_000, 100_000, 130_000]) {
-      it(`gives all of its ${size} bytes where the server closes the connection after it`, async () => {
+      it(`returns all of its ${size} bytes if the server closes the connection after it`, async () => {
         const { transport } = caller({});
         const { body } = await unread(
           transport,
@@ -179,7 +179,7 @@ describe('ConnectionPool', () => {
         expect((await body.bytes()).length).toBe(size);
       });
 
-      it(`gives all of its ${size} bytes where the end of the connection is its end`, async () => {
+      it(`returns all of its ${size} bytes if it ends with the connection`, async () => {
         const { transport } = caller({});
         const { body } = await unread(transport, (_request, response) => {
           response.useChunkedEncodingByDefault = false;
@@ -190,7 +190,7 @@ describe('ConnectionPool', () => {
       });
     }
 
-    it('fails where the server resets the connection, and another one is opened for the next', async () => {
+    it('fails if the server resets the connection, and opens another one for the next request', async () => {
       const { transport, ask } = caller({ connections: 1 });
       const { server, body } = await unread(transport, (request, response) => {
         if (request.url === '/again') return void response.end('fine');
@@ -204,7 +204,7 @@ describe('ConnectionPool', () => {
       await transport.close();
     });
 
-    it('is read while another one is being told', async () => {
+    it('can be read while another response is being reported', async () => {
       const { transport } = caller({});
       const { body: held } = await unread(
         transport,

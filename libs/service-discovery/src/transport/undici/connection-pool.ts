@@ -4,56 +4,56 @@ import { type TlsSettings } from '../../common/index.js';
 import { type ResolvedUndiciTransportOptions } from './options.js';
 import { SpareConnections } from './spare-connections.js';
 
-/** One connection, which undici opens when there is a request for it. */
+/** One connection, which undici opens at its first request. */
 export class Connection extends Client {
   isOpen = false;
   hasAnswered = false;
-  /** Whether it has no request, and may have one. */
+  /** Whether it is idle and can take a request. */
   isFree = false;
-  /** Whose it is until undici is done with the request. */
-  tenant: Tenant | undefined = undefined;
+  /** The request that uses it, until undici is done with it. */
+  current: PooledRequest | undefined = undefined;
 
   /**
-   * Undici 7 takes it for a fault of its own, of which the process dies, when a server closes a connection after its answer
-   * and the answer is being held back (nodejs/undici#5360).
-   * @param socket before undici listens to it
+   * Works around nodejs/undici#5360: undici 7 crashes the process when a server closes the connection while the
+   * response is paused.
+   * @param socket before undici adds its listeners
    */
   guard(socket: Socket): void {
-    // It ends when all of it has been read: what is let come is not held in addition to what is there.
-    socket.on('end', () => this.tenant?.letCome());
+    // The socket ends only after all data was read, so draining buffers nothing beyond what has already arrived.
+    socket.on('end', () => this.current?.drain());
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      // With another code it is an error like every other.
-      if (error.code === 'ECONNRESET' && this.tenant?.isHeldBack === true) error.code = 'UND_ERR_SOCKET';
+      // With another code, undici treats it as an ordinary error.
+      if (error.code === 'ECONNRESET' && this.current?.isPaused === true) error.code = 'UND_ERR_SOCKET';
     });
   }
 }
 
-/** A request, as a pool sees it: what undici is told, and what it tells. */
-export interface Tenant extends Dispatcher.DispatchOptions, Dispatcher.DispatchHandler {
-  /** The pool's own; undefined: it has none, or none any more. */
+/** A request in a pool: undici's options and handler. */
+export interface PooledRequest extends Dispatcher.DispatchOptions, Dispatcher.DispatchHandler {
+  /** Set by the pool; undefined while the request has no connection. */
   connection: Connection | undefined;
-  /** Whether undici was told to wait with the rest of the answer. */
-  readonly isHeldBack: boolean;
-  /** Holds nothing back from now on. */
-  letCome(): void;
+  /** Whether reading of the response is paused. */
+  readonly isPaused: boolean;
+  /** Resumes reading for good. */
+  drain(): void;
   onError(error: unknown): void;
 }
 
 /**
- * The connections to one origin. A request gets the free one that was used last, so that the others are closed by and by
- * when fewer are needed; else a new one; at the limit it waits, and the first come is served first. Each is an undici
- * `Client` with one request at a time. Undici's own `Pool` hears that a client is free by events, a turn of the event loop
- * later, and so opens more connections than requests are under way, looks for a free one from the start of its list, and
- * keeps in its queue what was given up meanwhile.
+ * The connections to one origin. A request gets the free connection used most recently, so that surplus connections
+ * become idle and are closed; otherwise a new one; at the limit it waits in FIFO order. Each connection is an undici
+ * `Client` with one request at a time. Undici's own `Pool` learns that a client is free only a turn of the event loop
+ * later, and so opens more connections than there are requests; it picks the first free one of its list and keeps
+ * aborted requests in its queue.
  */
 export class ConnectionPool {
   readonly spares: SpareConnections;
-  /** How many connections are open. */
+  /** The number of open connections. */
   open = 0;
   private readonly connections = new Set<Connection>();
   private readonly free: Connection[] = [];
-  private readonly waiting = new Set<Tenant>();
-  /** How many connections there are, those counted that are still closing. */
+  private readonly waiting = new Set<PooledRequest>();
+  /** The number of connections, including those still closing. */
   private alive = 0;
   private closing: Promise<void> | undefined;
   private whenEmpty: (() => void) | undefined;
@@ -67,39 +67,39 @@ export class ConnectionPool {
     this.spares = new SpareConnections(origin, { connectTimeoutMs, idleMs: keepAliveTimeoutMs, tls });
   }
 
-  /** Sends it over a connection, now or as soon as one comes free. */
-  dispatch(tenant: Tenant): void {
+  /** Sends a request over a connection, now or when one is free. */
+  dispatch(request: PooledRequest): void {
     const connection = this.waiting.size === 0 ? this.take() : undefined;
-    if (connection) this.assign(connection, tenant);
-    else this.waiting.add(tenant);
+    if (connection) this.assign(connection, request);
+    else this.waiting.add(request);
   }
 
-  /** Nobody waits for it any more. Safe to call for one that has a connection, which it keeps until undici is done with it. */
-  withdraw(tenant: Tenant): void {
-    if (this.waiting.delete(tenant)) this.endIfDone();
+  /** Removes a waiting request. No effect on one that has a connection, which it keeps until undici is done with it. */
+  withdraw(request: PooledRequest): void {
+    if (this.waiting.delete(request)) this.endIfDone();
   }
 
-  /** It has its answer, and its connection can take another request. */
-  answered(tenant: Tenant): void {
-    const connection = this.vacate(tenant);
+  /** The response is complete, and the connection can take another request. */
+  answered(request: PooledRequest): void {
+    const connection = this.vacate(request);
     if (!connection) return;
     connection.hasAnswered = true;
     this.release(connection);
   }
 
   /**
-   * It has failed.
-   * @param wasBegun whether undici had begun with it: then its connection can take no other request
+   * The request has failed.
+   * @param wasBegun whether undici had begun to send it, so that its connection cannot be reused
    */
-  failed(tenant: Tenant, wasBegun: boolean): void {
-    const connection = this.vacate(tenant);
+  failed(request: PooledRequest, wasBegun: boolean): void {
+    const connection = this.vacate(request);
     if (!connection) return;
     if (wasBegun) this.remove(connection);
-    // Undici may be about to fail all that the connection holds, so that it takes none meanwhile.
+    // Deferred: undici may be about to fail everything that the connection holds.
     else queueMicrotask(() => this.release(connection));
   }
 
-  /** Resolves when all has ended that is under way or waits, and every connection is closed. */
+  /** Resolves when all requests have ended, including waiting ones, and all connections are closed. */
   close(): Promise<void> {
     this.closing ??= new Promise((resolve) => (this.whenEmpty = resolve));
     this.spares.close();
@@ -107,25 +107,25 @@ export class ConnectionPool {
     return this.closing;
   }
 
-  /** Ends at once what is under way or waits, for a pool that is closing. */
+  /** Aborts all requests of a pool that is closing, including waiting ones. */
   destroy(): void {
     const unserved = [...this.waiting];
     this.waiting.clear();
-    for (const tenant of unserved) tenant.onError(new errors.ClientDestroyedError());
+    for (const request of unserved) request.onError(new errors.ClientDestroyedError());
     for (const connection of this.connections) this.remove(connection);
   }
 
   private serve(): void {
-    for (const tenant of this.waiting) {
+    for (const request of this.waiting) {
       const connection = this.take();
       if (!connection) break;
-      this.waiting.delete(tenant);
-      this.assign(connection, tenant);
+      this.waiting.delete(request);
+      this.assign(connection, request);
     }
     this.endIfDone();
   }
 
-  /** A pool that closes keeps those that are free only for who waits. */
+  /** A closing pool keeps free connections only for waiting requests. */
   private endIfDone(): void {
     if (!this.closing || this.waiting.size > 0) return;
     for (const connection of [...this.free]) this.remove(connection);
@@ -136,10 +136,10 @@ export class ConnectionPool {
     if (this.alive === 0 && this.waiting.size === 0) this.whenEmpty?.();
   }
 
-  private vacate(tenant: Tenant): Connection | undefined {
-    const { connection } = tenant;
-    tenant.connection = undefined;
-    if (connection) connection.tenant = undefined;
+  private vacate(request: PooledRequest): Connection | undefined {
+    const { connection } = request;
+    request.connection = undefined;
+    if (connection) connection.current = undefined;
     return connection;
   }
 
@@ -162,7 +162,7 @@ export class ConnectionPool {
     this.serveSoon();
   }
 
-  /** Not at once: undici is in the middle of telling how the last one ended. */
+  /** Deferred: undici is still reporting the end of the previous request. */
   private serveSoon(): void {
     if (this.waiting.size > 0) queueMicrotask(() => this.serve());
   }
@@ -173,10 +173,10 @@ export class ConnectionPool {
     return connection ?? (this.connections.size < this.options.connections ? this.add() : undefined);
   }
 
-  private assign(connection: Connection, tenant: Tenant): void {
-    tenant.connection = connection;
-    connection.tenant = tenant;
-    connection.dispatch(tenant, tenant);
+  private assign(connection: Connection, request: PooledRequest): void {
+    request.connection = connection;
+    connection.current = request;
+    connection.dispatch(request, request);
   }
 
   private add(): Connection {
@@ -188,7 +188,7 @@ export class ConnectionPool {
           callback(null, socket);
         }),
       keepAliveTimeout: this.options.keepAliveTimeoutMs,
-      // Each request limits both by itself.
+      // Each request has limits of its own.
       headersTimeout: 0,
       bodyTimeout: 0,
     });
@@ -196,7 +196,7 @@ export class ConnectionPool {
       connection.isOpen = true;
       this.open++;
     });
-    // Undici loses count of the requests of one whose server has a certificate for another name.
+    // Undici loses track of the requests of a connection whose certificate does not match the name.
     connection.on('connectionError', () => this.remove(connection));
     connection.on('disconnect', () => {
       if (connection.isOpen) this.open--;

@@ -11,25 +11,24 @@ import { type ServiceInstance } from '../../model/index.js';
 import { type OutgoingBody, release } from '../outgoing-body.js';
 import { type ServiceRequest, type ServiceResponse } from '../transport.js';
 import { toFailure } from './failure.js';
-import { type BodyFlow } from './body-flow.js';
-import { type Connection, type ConnectionPool, type Tenant } from './connection-pool.js';
-import { IncomingBody } from './incoming-body.js';
+import { type Connection, type ConnectionPool, type PooledRequest } from './connection-pool.js';
+import { type BodyFlow, IncomingBody } from './incoming-body.js';
 import { ResponseHead } from './response-head.js';
 
-/** How long bodies may stand still. */
+/** The limit for bodies that make no progress. */
 export interface StallLimit {
   readonly timers: TimerWheel;
-  /** In milliseconds; 0: for ever. */
+  /** In milliseconds; 0 for no limit. */
   readonly ms: number;
 }
 
 /**
- * One request and its response: what undici is told, and what it tells. There is one of these for each request, so it
- * makes neither closures nor promises but the one for the response's head. It speaks undici's older handler language, which is
- * the one of its connections: to a handler of the newer one undici talks through an adapter, which makes an object out of
- * the headers and another one out of the trailers of every response, that most callers never look at.
+ * One request and its response, as undici's handler. There is one for each request, so it creates no closures, and no
+ * promise but that of the response head. It implements undici's older handler interface, the native one of its
+ * connections: undici wraps a handler of the newer interface in an adapter that creates objects of the headers and
+ * trailers of every response, which most callers never read.
  */
-export class Exchange implements Tenant, AbortListener, BodyFlow, WheelTimer {
+export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTimer {
   slot: WheelTimer['slot'] = undefined;
   place = 0;
   order = 0;
@@ -38,20 +37,20 @@ export class Exchange implements Tenant, AbortListener, BodyFlow, WheelTimer {
   readonly method: ServiceRequest['method'];
   readonly headers: Dispatcher.DispatchOptions['headers'];
   connection: Connection | undefined = undefined;
-  /** Ends the request; undefined until it has a connection. */
+  /** Aborts the request in undici; undefined until it has a connection. */
   private end: ((reason: Error) => void) | undefined = undefined;
-  private goOn: (() => void) | undefined = undefined;
-  isHeldBack = false;
-  /** Whether nothing may be held back any more. */
-  private mustCome = false;
-  /** When something of the response came last, or was let come again. */
+  private resumeReading: (() => void) | undefined = undefined;
+  isPaused = false;
+  /** Whether reading may not be paused any more. */
+  private isDraining = false;
+  /** When data of the response last arrived, or reading was resumed. */
   private heardAt = 0;
   private incoming: IncomingBody | undefined = undefined;
   private isOver = false;
   private resolve!: (response: ServiceResponse) => void;
   private reject!: (error: unknown) => void;
 
-  /** @param path what stands in the request line */
+  /** @param path the request target */
   constructor(
     private readonly to: ServiceInstance,
     readonly path: string,
@@ -65,13 +64,13 @@ export class Exchange implements Tenant, AbortListener, BodyFlow, WheelTimer {
     this.headers = headers as Dispatcher.DispatchOptions['headers'];
   }
 
-  /** Resolves when the response's head has arrived. */
+  /** Sends the request. Resolves when the response head has arrived. */
   begin(): Promise<ServiceResponse> {
     return new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
       this.cancellation?.follow(this);
-      if (this.body instanceof Readable) this.failWith(this.body);
+      if (this.body instanceof Readable) this.watchBody(this.body);
       this.pool.dispatch(this);
     });
   }
@@ -83,23 +82,23 @@ export class Exchange implements Tenant, AbortListener, BodyFlow, WheelTimer {
   }
 
   pause(): void {
-    this.isHeldBack = !this.mustCome;
+    this.isPaused = !this.isDraining;
   }
 
   resume(): void {
-    if (!this.isHeldBack) return;
-    this.isHeldBack = false;
+    if (!this.isPaused) return;
+    this.isPaused = false;
     this.heardAt = this.stalls.timers.clock.now();
-    // Not at once: it may be another answer, as undici tells of it, that has this one read.
+    // Deferred: undici may be in the middle of reporting another response.
     queueMicrotask(() => {
-      if (!this.isHeldBack) this.goOn?.();
+      if (!this.isPaused) this.resumeReading?.();
     });
   }
 
-  letCome(): void {
-    this.mustCome = true;
-    this.isHeldBack = false;
-    this.goOn?.();
+  drain(): void {
+    this.isDraining = true;
+    this.isPaused = false;
+    this.resumeReading?.();
   }
 
   abort(reason: Error): void {
@@ -107,15 +106,15 @@ export class Exchange implements Tenant, AbortListener, BodyFlow, WheelTimer {
   }
 
   onConnect(end: (reason?: Error) => void): void {
-    // Nobody waits any more. Undici drops a request that throws here, and keeps the connection, which an abort closes.
+    // Undici drops a request that throws here and keeps the connection, which an abort would close.
     if (this.isOver) throw new Error('The request was given up before it was sent');
     this.end = end;
   }
 
-  onHeaders(status: number, headers: Buffer[], goOn: () => void): boolean {
-    // An interim response, such as 103 Early Hints.
+  onHeaders(status: number, headers: Buffer[], resumeReading: () => void): boolean {
+    // An informational response, such as 103 Early Hints.
     if (status < 200) return true;
-    this.goOn = goOn;
+    this.resumeReading = resumeReading;
     const { method, path } = this;
     const { serviceName: service, instanceId } = this.to;
     this.incoming = new IncomingBody(this, { service, instanceId, method, path, status }, this.cancellation);
@@ -124,11 +123,11 @@ export class Exchange implements Tenant, AbortListener, BodyFlow, WheelTimer {
     return true;
   }
 
-  /** @returns whether undici may read on */
+  /** @returns whether undici may continue to read */
   onData(chunk: Buffer): boolean {
     this.heardAt = this.stalls.timers.clock.now();
     this.incoming?.push(chunk);
-    return !this.isHeldBack;
+    return !this.isPaused;
   }
 
   onComplete(): void {
@@ -141,13 +140,13 @@ export class Exchange implements Tenant, AbortListener, BodyFlow, WheelTimer {
 
   onError(error: unknown): void {
     const wasSilent = this.end !== undefined && this.connection?.hasAnswered === false;
-    // Else it was refused, or no connection could be opened.
+    // Without `end` it was rejected, or no connection could be opened.
     this.pool.failed(this, this.end !== undefined);
-    this.lose(error, wasSilent);
+    this.onFailure(error, wasSilent);
   }
 
-  /** Nothing comes of it. @param wasSilent whether it had a connection that never answered anything */
-  private lose(error: unknown, wasSilent = false): void {
+  /** @param wasSilent whether its connection never got an answer to any request */
+  private onFailure(error: unknown, wasSilent = false): void {
     this.stalls.timers.remove(this);
     if (this.isOver) return;
     this.cancellation?.unfollow(this);
@@ -155,26 +154,26 @@ export class Exchange implements Tenant, AbortListener, BodyFlow, WheelTimer {
     this.fail(error, this.incoming ? undefined : toFailure(error, this.to, this, neverSent, wasSilent));
   }
 
-  /** It is so long ago that the limit was set. */
+  /** Called when the stall limit may have expired. */
   timeIsOver(): void {
-    if (this.isGoingOn()) return;
-    // Where this process stood still, what came meanwhile has not been read yet.
+    if (this.extendLimit()) return;
+    // After a stall of the process, data that has arrived may be unread.
     void pendingInput().then(() => {
-      if (!this.isOver && !this.isGoingOn()) this.end?.(new errors.BodyTimeoutError());
+      if (!this.isOver && !this.extendLimit()) this.end?.(new errors.BodyTimeoutError());
     });
   }
 
-  /** Whether something came since, or nobody lets it come: then the limit is set anew. */
-  private isGoingOn(): boolean {
+  /** Restarts the limit if data arrived since, or reading is paused. */
+  private extendLimit(): boolean {
     const { timers, ms } = this.stalls;
     const now = timers.clock.now();
-    this.dueAt = (this.isHeldBack ? now : this.heardAt) + ms;
+    this.dueAt = (this.isPaused ? now : this.heardAt) + ms;
     if (this.dueAt <= now) return false;
     timers.add(this);
     return true;
   }
 
-  /** In place of undici's own limit, which makes a timer for each response that lives on for half a second. */
+  /** Replaces undici's own limit, which creates a timer for each response that takes half a second or more. */
   private limitStalls(): void {
     const { timers, ms } = this.stalls;
     if (ms === 0) return;
@@ -183,18 +182,18 @@ export class Exchange implements Tenant, AbortListener, BodyFlow, WheelTimer {
     timers.add(this);
   }
 
-  /** Undici hears of a body's errors only once the request has a connection to itself. */
-  private failWith(body: Readable): void {
+  /** Undici listens to the errors of a body only once the request has a connection. */
+  private watchBody(body: Readable): void {
     body.on('error', (error) => {
       if (this.end) return;
       this.pool.withdraw(this);
-      this.lose(error);
+      this.onFailure(error);
     });
   }
 
   /**
-   * @param cause what its body breaks off with where there is a response
-   * @param rejection what the request is rejected with where there is none
+   * @param cause the error of the response body if there is a response
+   * @param rejection the error of the request if there is none
    */
   private fail(cause: unknown, rejection: unknown): void {
     this.isOver = true;

@@ -9,7 +9,7 @@ import {
 } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
 
-/** Undici refused the request before it did anything: a bad header, a body of another length than announced. */
+/** Errors of requests that undici rejects before sending anything: an invalid header, a wrong content length. */
 const REFUSED_CODES: ReadonlySet<string> = new Set([
   'UND_ERR_INVALID_ARG',
   'UND_ERR_NOT_SUPPORTED',
@@ -18,9 +18,9 @@ const REFUSED_CODES: ReadonlySet<string> = new Set([
 const NETWORK_SYSCALLS: ReadonlySet<string> = new Set(['connect', 'getaddrinfo', 'read', 'write']);
 
 /**
- * What `send` throws for what undici threw.
- * @param neverSent whether undici never began to send it: it got no connection
- * @param wasSilent whether it had a connection that never answered anything
+ * Converts an error of undici to the one that `send` throws.
+ * @param neverSent whether undici never began to send the request
+ * @param wasSilent whether its connection never got an answer to any request
  */
 export function toFailure(
   error: unknown,
@@ -46,7 +46,7 @@ export function toFailure(
   return new TransportError(`${subject} ${what}: ${reason}`, neverSent, details);
 }
 
-/** Undici destroys the body with the network's error; any other error of the body is the body's own. */
+/** On a network error undici destroys the body with that error; any other error comes from the body itself. */
 function failedByItself(body: unknown, error: unknown, code: string): boolean {
   if (!(body instanceof Readable) || body.errored !== error) return false;
   return !code.startsWith('UND_ERR_') && !NETWORK_SYSCALLS.has(textOf(error, 'syscall'));

@@ -1,8 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { type BodyFlow } from './body-flow.js';
-import { IncomingBody } from './incoming-body.js';
+import { type BodyFlow, IncomingBody } from './incoming-body.js';
 
-/** The network's end of a body. */
+/** The network side of a body. */
 class FakeController implements BodyFlow {
   paused = false;
   reason: Error | null = null;
@@ -37,7 +36,7 @@ function incoming(signal?: AbortSignal): { body: IncomingBody; network: FakeCont
 const KIB = 1_024;
 
 describe('IncomingBody', () => {
-  it('keeps nothing of its call once all of it has come', () => {
+  it('releases its call once it is complete', () => {
     const { signal } = new AbortController();
     const { body, network } = incoming(signal);
     const held = (): unknown[] => Object.values(body) as unknown[];
@@ -46,7 +45,7 @@ describe('IncomingBody', () => {
     expect(held().filter((value) => value === network || value === signal)).toEqual([]);
   });
 
-  it('has nothing to give at once before all has come', () => {
+  it('has nothing to read synchronously before it is complete', () => {
     const { body } = incoming();
     body.push(Buffer.from('{"a":'));
     expect(body.arrived).toBeUndefined();
@@ -55,7 +54,7 @@ describe('IncomingBody', () => {
     expect(body.arrived?.json()).toEqual({ a: 1 });
   });
 
-  it('gives what comes after it was asked for, however often it is asked', async () => {
+  it('returns what arrives after it was requested, however often', async () => {
     const { body } = incoming();
     const reading = Promise.all([body.text(), body.json(), body.bytes()]);
     body.push(Buffer.from('[1]'));
@@ -64,15 +63,15 @@ describe('IncomingBody', () => {
     expect(await body.text()).toBe('[1]');
   });
 
-  it('says whose body is no JSON', async () => {
+  it('names the source of a body that is not JSON', async () => {
     const { body } = incoming();
     body.push(Buffer.from('<html>'));
     body.finish();
     await expect(body.json()).rejects.toMatchObject({ code: 'RESPONSE_BODY', service: 'users', instanceId: 'a' });
   });
 
-  describe('while nobody asks for it', () => {
-    it('holds 64 KiB, and then the network back', () => {
+  describe('while it is not being read', () => {
+    it('buffers 64 KiB, then pauses the connection', () => {
       const { body, network } = incoming();
       body.push(Buffer.alloc(64 * KIB - 1));
       expect(network.paused).toBe(false);
@@ -80,7 +79,7 @@ describe('IncomingBody', () => {
       expect(network.paused).toBe(true);
     });
 
-    it('lets the network go on when somebody asks, and not stop again', async () => {
+    it('resumes the connection when it is read, and does not pause again', async () => {
       const { body, network } = incoming();
       body.push(Buffer.alloc(64 * KIB, 'x'));
       const text = body.text();
@@ -91,18 +90,18 @@ describe('IncomingBody', () => {
       expect(await text).toHaveLength(128 * KIB);
     });
 
-    it('may break off, and is an error to whoever reads it later only', async () => {
+    it('may be interrupted, which is an error only for a later reader', async () => {
       const { body } = incoming();
       body.push(Buffer.from('half'));
       body.fail(new Error('cable cut'));
-      const message = 'The response of users/a broke off: cable cut';
+      const message = 'The response of users/a was interrupted: cable cut';
       await expect(body.text()).rejects.toMatchObject({ code: 'TRANSPORT_FAILURE', neverSent: false, message });
       await expect(body.stream.toArray()).rejects.toThrow(message);
       await expect(body.dump()).resolves.toBeUndefined();
     });
   });
 
-  it('rejects with the reason where the call was aborted', async () => {
+  it('rejects with the reason if the call was aborted', async () => {
     const reason = new Error('too late');
     const { body } = incoming(AbortSignal.abort(reason));
     const reading = body.text();
@@ -111,7 +110,7 @@ describe('IncomingBody', () => {
   });
 
   describe('as a stream', () => {
-    it('gives what was held and what comes', async () => {
+    it('yields the buffered data and what follows', async () => {
       const { body } = incoming();
       body.push(Buffer.from('first '));
       const chunks = body.stream.toArray();
@@ -121,7 +120,7 @@ describe('IncomingBody', () => {
       expect(body.arrived).toBeUndefined();
     });
 
-    it('holds the network back while nobody reads, and no longer', async () => {
+    it('pauses the connection only while it is not being read', async () => {
       const { body, network } = incoming();
       const { stream } = body;
       body.push(Buffer.alloc(63 * KIB));
@@ -132,20 +131,20 @@ describe('IncomingBody', () => {
       expect(network.paused).toBe(false);
     });
 
-    it('is held back at once where as much was held before', () => {
+    it('pauses the connection at once if enough is buffered', () => {
       const { body, network } = incoming();
       body.push(Buffer.alloc(64 * KIB));
       expect(body.stream.readableLength).toBe(64 * KIB);
       expect(network.paused).toBe(true);
     });
 
-    it('ends the request when it is destroyed', () => {
+    it('aborts the request when it is destroyed', () => {
       const { body, network } = incoming();
       body.stream.destroy();
       expect(network.aborted).toBe(true);
     });
 
-    it('leaves the connection alone when it was read to its end', async () => {
+    it('leaves the connection open after it was read to its end', async () => {
       const { body, network } = incoming();
       const chunks = body.stream.toArray();
       body.finish();
@@ -154,7 +153,7 @@ describe('IncomingBody', () => {
       expect(network.aborted).toBe(false);
     });
 
-    it('breaks off with its cause, and is no unhandled error', async () => {
+    it('is interrupted with its cause, without an unhandled error', async () => {
       const { body } = incoming();
       const cause = new Error('cable cut');
       const { stream } = body;
@@ -163,7 +162,7 @@ describe('IncomingBody', () => {
       await expect(body.text()).rejects.toMatchObject({ code: 'TRANSPORT_FAILURE' });
     });
 
-    it('may be read as a whole all the same', async () => {
+    it('can still be read as a whole', async () => {
       const { body } = incoming();
       expect(body.stream).toBe(body.stream);
       const text = body.text();
@@ -172,7 +171,7 @@ describe('IncomingBody', () => {
       expect(await text).toBe('x');
     });
 
-    it('gives once more what was read or is being read', async () => {
+    it('yields again what was read or is being read', async () => {
       const { body } = incoming();
       const text = body.text();
       const during = body.stream.toArray();
@@ -187,15 +186,15 @@ describe('IncomingBody', () => {
       expect(await later.text()).toBe('y');
     });
 
-    it('is empty where there is nothing', async () => {
+    it('is empty for an empty body', async () => {
       const { body } = incoming();
       body.finish();
       expect(await body.stream.toArray()).toEqual([]);
     });
   });
 
-  describe('when it is thrown away', () => {
-    it('is read on, and kept by nobody', async () => {
+  describe('dump()', () => {
+    it('reads on without keeping the data', async () => {
       const { body, network } = incoming();
       body.push(Buffer.alloc(64 * KIB));
       const dumped = body.dump();
@@ -205,10 +204,10 @@ describe('IncomingBody', () => {
       await dumped;
       expect(network.aborted).toBe(false);
       expect(body.arrived).toBeUndefined();
-      await expect(body.text()).rejects.toThrow('The response of users/a broke off: It was thrown away');
+      await expect(body.text()).rejects.toThrow('The response of users/a was interrupted: The body was discarded');
     });
 
-    it('drops the connection where reading on would cost more than a new one', async () => {
+    it('closes the connection if reading on would cost more than a new one', async () => {
       const { body, network } = incoming();
       const dumped = body.dump();
       body.push(Buffer.alloc(128 * KIB));
@@ -218,7 +217,7 @@ describe('IncomingBody', () => {
       expect(network.aborted).toBe(true);
     });
 
-    it('is not taken from whoever reads it', async () => {
+    it('does not affect a reader', async () => {
       const { body } = incoming();
       const text = body.text();
       const dumped = body.dump();
@@ -228,7 +227,7 @@ describe('IncomingBody', () => {
       expect(await text).toHaveLength(200 * KIB);
     });
 
-    it('takes the stream along', async () => {
+    it('destroys the stream', async () => {
       const { body, network } = incoming();
       const { stream } = body;
       const dumped = body.dump();
@@ -238,7 +237,7 @@ describe('IncomingBody', () => {
       expect(network.aborted).toBe(true);
     });
 
-    it('stays where it is there already', async () => {
+    it('keeps a body that is already complete', async () => {
       const { body } = incoming();
       body.push(Buffer.from('x'));
       body.finish();
@@ -247,8 +246,8 @@ describe('IncomingBody', () => {
     });
   });
 
-  describe('telling of its end', () => {
-    it('does so once, to all who asked, however it ends', () => {
+  describe('onEnd()', () => {
+    it('calls each listener once, for any kind of end', () => {
       for (const how of ['finish', 'fail'] as const) {
         const { body } = incoming();
         let told = 0;
@@ -261,7 +260,7 @@ describe('IncomingBody', () => {
       }
     });
 
-    it('does not wait for whoever reads the stream', () => {
+    it('does not wait for a reader of the stream', () => {
       const { body } = incoming();
       expect(body.stream.readableFlowing).toBeNull();
       let told = false;

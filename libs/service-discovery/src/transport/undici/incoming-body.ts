@@ -1,20 +1,27 @@
 import { Readable } from 'node:stream';
+import { errors } from 'undici';
 import { type BodySource, readFailure } from '../body-source.js';
 import { ReadContent } from '../read-content.js';
 import { bodyOf, DUMP_LIMIT_BYTES } from '../response-body.js';
 import { type ResponseBody } from '../transport.js';
-import { type BodyFlow } from './body-flow.js';
-import { IncomingStream } from './incoming-stream.js';
 
-/** How much is held of a body that nobody has asked for; the rest waits in the network. One read of a socket. */
+/** The network side of a body. */
+export interface BodyFlow {
+  pause(): void;
+  resume(): void;
+  /** Aborts the request and closes its connection. */
+  abort(reason: Error): void;
+}
+
+/** How much of a body is buffered before it is read; the rest waits in the network. The size of one socket read. */
 const HOLD_LIMIT_BYTES = 65_536;
 
-/** What becomes of a body: nobody has said yet, it is collected, goes through a stream, or is thrown away. */
+/** How a body is used: not decided yet, collected, streamed, or discarded. */
 type Use = 'undecided' | 'collected' | 'streamed' | 'dumped';
 
 /**
- * A body as it comes in. Small ones are there as a whole before anybody can ask, so chunks are collected from the start,
- * and a stream is made only for who asks for one.
+ * A response body as it arrives. Small bodies are complete before they are read, so chunks are collected from the
+ * start, and a stream is created only on request.
  */
 export class IncomingBody implements ResponseBody {
   arrived: ReadContent | undefined = undefined;
@@ -22,18 +29,18 @@ export class IncomingBody implements ResponseBody {
   private chunks: Buffer[] = [];
   private size = 0;
   private hasEnded = false;
-  /** What it broke off with. */
+  /** The error that interrupted it. */
   private cause: unknown = undefined;
   private incoming: IncomingStream | undefined = undefined;
-  /** The body as one with a stream, once it has one. */
+  /** The stream-based body, once the stream was requested. */
   private streamed: ResponseBody | undefined = undefined;
   private listeners: (() => void)[] | undefined = undefined;
 
   constructor(
-    /** Gone when nothing more comes, as is the cancellation: whoever keeps an answer must not keep its call. */
+    /** Cleared at the end, as is the cancellation: a response that is kept must not keep its call in memory. */
     private flow: BodyFlow | undefined,
     private readonly source: Omit<BodySource, 'signal'>,
-    /** What aborts the call. */
+    /** The cancellation of the call. */
     private cancellation: BodySource['signal'],
   ) {}
 
@@ -70,7 +77,7 @@ export class IncomingBody implements ResponseBody {
     return true;
   }
 
-  /** Takes a chunk from the network. */
+  /** Handles a chunk from the network. */
   push(chunk: Buffer): void {
     this.size += chunk.length;
     if (this.incoming) {
@@ -83,7 +90,7 @@ export class IncomingBody implements ResponseBody {
     }
   }
 
-  /** All of it has come. */
+  /** The body is complete. */
   finish(): void {
     if (this.incoming) this.incoming.push(null);
     else if (this.use !== 'dumped') this.arrived = new ReadContent(this.joined(), this.source);
@@ -91,7 +98,7 @@ export class IncomingBody implements ResponseBody {
     this.end();
   }
 
-  /** It broke off: nobody's error unless somebody reads it, and then he hears of it. */
+  /** The body was interrupted. This is an error only for a reader of the body. */
   fail(cause: unknown): void {
     this.cause = cause;
     this.incoming?.destroy(cause as Error);
@@ -107,7 +114,7 @@ export class IncomingBody implements ResponseBody {
     if (listeners) for (const listener of listeners) listener();
   }
 
-  /** Whose body it is while it may break off. */
+  /** The source for errors while the body may still be interrupted. */
   private sourceOfPart(): BodySource {
     return { ...this.source, signal: this.cancellation };
   }
@@ -130,7 +137,7 @@ export class IncomingBody implements ResponseBody {
     }
     await this.untilEnd();
     if (this.arrived) return this.arrived;
-    throw readFailure(this.sourceOfPart(), this.cause ?? new Error('It was thrown away'));
+    throw readFailure(this.sourceOfPart(), this.cause ?? new Error('The body was discarded'));
   }
 
   private openStream(): Readable {
@@ -142,7 +149,7 @@ export class IncomingBody implements ResponseBody {
     return this.incoming;
   }
 
-  /** What was read, or is being read, once more. */
+  /** The content again, after it was read or while it is being read. */
   private async *content(): AsyncGenerator<Uint8Array> {
     const { bytes } = this.arrived ?? (await this.collect());
     if (bytes.length > 0) yield bytes;
@@ -151,5 +158,22 @@ export class IncomingBody implements ResponseBody {
   private joined(): Buffer {
     const [first] = this.chunks;
     return first && this.chunks.length === 1 ? first : Buffer.concat(this.chunks, this.size);
+  }
+}
+
+/** A body as a stream with backpressure to the network. Destroying it aborts the request. */
+class IncomingStream extends Readable {
+  constructor(private readonly flow: BodyFlow) {
+    super({ highWaterMark: 65_536 });
+  }
+
+  override _read(): void {
+    this.flow.resume();
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    const cause = error ?? (this.readableEnded ? null : new errors.RequestAbortedError());
+    if (cause) this.flow.abort(cause);
+    callback(cause);
   }
 }

@@ -12,7 +12,7 @@ afterEach(async () => {
   for (const close of closers.splice(0)) await close();
 });
 
-/** A server that tells of each connection, and answers each request on it. */
+/** A server that reports each connection, and answers each request on it. */
 class Peer {
   private constructor(
     readonly server: TestServer,
@@ -39,14 +39,14 @@ class Peer {
   }
 }
 
-/** Makes a request, and waits until its connection can be used again. */
+/** Makes a request, and waits until its connection can be reused. */
 async function request(transport: UndiciTransport, to: ServiceInstance): Promise<void> {
   const { body } = await transport.send(to, { method: 'GET', path: '/', headers: {} });
   expect(await body.text()).toBe('fine');
   await pendingInput();
 }
 
-describe('connections that are opened ahead', () => {
+describe('connections opened ahead', () => {
   let transport: UndiciTransport;
   let busy: Peer;
 
@@ -58,7 +58,7 @@ describe('connections that are opened ahead', () => {
 
   const call = (peer: Peer): Promise<void> => request(transport, peer.instance);
 
-  /** Tells the transport that these came to the one that is called already. */
+  /** Reports these instances as joined, in addition to the one that is being called. */
   function join(...peers: Peer[]): void {
     const joined = peers.map(({ instance }) => instance);
     transport.retain([busy.instance, ...joined], { joined, left: [] });
@@ -68,7 +68,7 @@ describe('connections that are opened ahead', () => {
     busy = await Peer.start();
   });
 
-  it('go to who joins a service that is in use, and are what the first request takes', async () => {
+  it('go to instances that join a service in use, and serve their first request', async () => {
     await begin();
     const peer = await Peer.start();
     join(peer);
@@ -78,7 +78,7 @@ describe('connections that are opened ahead', () => {
     expect(peer.sockets).toBe(1);
   });
 
-  it('are taken while they open, too', async () => {
+  it('are used even while they are being opened', async () => {
     await begin();
     const peer = await Peer.start();
     join(peer);
@@ -86,14 +86,14 @@ describe('connections that are opened ahead', () => {
     expect(peer.sockets).toBe(1);
   });
 
-  it('go to newcomers where half of the others are called, and no less', async () => {
+  it('go to new instances if at least half of the others are being called', async () => {
     await begin();
     const [idle, peer] = [await Peer.start(), await Peer.start()];
     transport.retain([busy.instance, idle.instance, peer.instance], { joined: [peer.instance], left: [] });
     await peer.connection();
   });
 
-  it('are as many as the options say, each for one request at a time', async () => {
+  it('are as many as configured, each for one request at a time', async () => {
     await begin({ warmConnections: 3 });
     const peer = await Peer.start();
     join(peer);
@@ -102,7 +102,7 @@ describe('connections that are opened ahead', () => {
     expect(peer.sockets).toBe(4);
   });
 
-  it('go to nobody where the options say so', async () => {
+  it('are not opened if set to 0', async () => {
     await begin({ warmConnections: 0 });
     const peer = await Peer.start();
     join(peer);
@@ -111,7 +111,7 @@ describe('connections that are opened ahead', () => {
     expect(peer.sockets).toBe(0);
   });
 
-  it('go to nobody who may not be called, or whose service is hardly called', async () => {
+  it('are not opened to instances that may not be called, or whose service is hardly called', async () => {
     await begin();
     const idle = await Promise.all([Peer.start(), Peer.start()]);
     const rarely = [
@@ -128,7 +128,7 @@ describe('connections that are opened ahead', () => {
     await pendingInput();
     expect(rarely.map(({ server }) => server.sockets.length)).toEqual([0, 0, 0]);
 
-    // One of three is called: too few to tell that the next one will be soon.
+    // One of three is called: too few to expect a call to the next one soon.
     const [last, other] = [await Peer.start(), await Peer.start({ serviceName: 'orders' })];
     const known = [busy, ...idle].map(({ instance }) => instance);
     transport.retain([...known, last.instance], { joined: [last.instance], left: [] });
@@ -139,7 +139,7 @@ describe('connections that are opened ahead', () => {
     expect(last.sockets).toBe(0);
   });
 
-  it('cost one look through all instances, however many services they join', async () => {
+  it('cost one pass over all instances, however many services the new ones join', async () => {
     await begin();
     const joined = ['orders', 'carts', 'stocks'].map((serviceName) => ({ ...busy.instance, serviceName }));
     const all = [busy.instance, ...joined];
@@ -154,7 +154,7 @@ describe('connections that are opened ahead', () => {
     expect(passes).toBe(1);
   });
 
-  it('are 64 at most', async () => {
+  it('are at most 64', async () => {
     await begin({ warmConnections: 16 });
     const peers = await Promise.all(Array.from({ length: 5 }, () => Peer.start()));
     join(...peers.slice(0, 4));
@@ -168,7 +168,7 @@ describe('connections that are opened ahead', () => {
     await peers[4]!.connection();
   });
 
-  it('close when nobody takes them in time', async () => {
+  it('are closed if they are not used in time', async () => {
     await begin({ keepAliveTimeout: '50ms' });
     const peer = await Peer.start();
     join(peer);
@@ -188,7 +188,7 @@ describe('connections that are opened ahead', () => {
     expect(peer.sockets).toBe(2);
   });
 
-  it('that break off as they are taken cost no request either', async () => {
+  it('that fail when they are about to be used cost no request', async () => {
     await begin();
     const peer = await Peer.start();
     join(peer);
@@ -199,7 +199,7 @@ describe('connections that are opened ahead', () => {
     expect(peer.sockets).toBe(2);
   });
 
-  it('on which the server speaks first are of no use', async () => {
+  it('on which the server speaks first are not used', async () => {
     await begin();
     const peer = await Peer.start();
     join(peer);
@@ -208,7 +208,7 @@ describe('connections that are opened ahead', () => {
     await call(peer);
   });
 
-  it('that fail to open concern nobody but whoever waits for them', async () => {
+  it('that fail to open affect only requests that wait for them', async () => {
     await begin();
     const peer = await Peer.start();
     await peer.server.close();
@@ -218,7 +218,7 @@ describe('connections that are opened ahead', () => {
     await expect(call(busy)).resolves.toBeUndefined();
   });
 
-  it('close when the instance goes', async () => {
+  it('are closed when the instance leaves', async () => {
     await begin();
     const peer = await Peer.start();
     join(peer);
@@ -227,7 +227,7 @@ describe('connections that are opened ahead', () => {
     await peer.server.socketClosed(0);
   });
 
-  it('close with the transport, and none are opened any more', async () => {
+  it('are closed with the transport, and none are opened afterwards', async () => {
     await begin();
     const [peer, late] = [await Peer.start(), await Peer.start()];
     join(peer);
@@ -240,7 +240,7 @@ describe('connections that are opened ahead', () => {
     expect(late.sockets).toBe(0);
   });
 
-  it('keep no process alive before somebody takes them', async () => {
+  it('do not keep the process alive before they are used', async () => {
     const held = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length;
     await begin();
     const peer = await Peer.start();
@@ -259,7 +259,7 @@ describe('connections that are opened ahead', () => {
 });
 
 describe('connections to instances', () => {
-  it('are opened anew to one that comes back', async () => {
+  it('are opened again to an instance that returns', async () => {
     const peer = await Peer.start();
     const transport = new UndiciTransport();
     closers.push(() => transport.close());
@@ -270,7 +270,7 @@ describe('connections to instances', () => {
     expect(peer.sockets).toBe(2);
   });
 
-  it('are kept where one instance takes the place of another at the same address', async () => {
+  it('are kept if another instance takes over the same address', async () => {
     const peer = await Peer.start();
     const transport = new UndiciTransport();
     closers.push(() => transport.close());
@@ -281,7 +281,7 @@ describe('connections to instances', () => {
     expect(peer.sockets).toBe(1);
   });
 
-  it('stay as they are while nobody leaves', async () => {
+  it('are unaffected while no instance leaves', async () => {
     const [peer, other] = [await Peer.start(), await Peer.start()];
     const transport = new UndiciTransport();
     closers.push(() => transport.close());

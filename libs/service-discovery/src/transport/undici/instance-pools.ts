@@ -4,16 +4,16 @@ import { ServiceTls } from '../tls.js';
 import { ConnectionPool } from './connection-pool.js';
 import { type ResolvedUndiciTransportOptions } from './options.js';
 
-/** The most connections that are open without anybody having asked for them. */
+/** The most connections opened ahead of requests. */
 const MAX_SPARES = 64;
 
-/** One pool of connections an origin, for as long as an instance is there under it. Services with TLS of their own share none. */
+/** One connection pool per origin while it has an instance. Services with TLS settings of their own share no pool. */
 export class InstancePools {
   private readonly byOrigin = new Map<string, ConnectionPool>();
   private readonly tls: ServiceTls;
-  /** Spares the making of an origin for each request. */
+  /** Avoids building the origin string for each request. */
   private byInstance = new WeakMap<ServiceInstance, ConnectionPool>();
-  /** Pools of instances that are gone, until what is in flight there has ended. */
+  /** Pools of instances that are gone, until their requests have ended. */
   private readonly retired = new Set<ConnectionPool>();
 
   constructor(
@@ -27,7 +27,7 @@ export class InstancePools {
     return this.byInstance.get(to) ?? this.find(to);
   }
 
-  /** Closes the connections to all others once they are idle. */
+  /** Closes the connections to all other instances once they are idle. */
   retain(instances: readonly ServiceInstance[]): void {
     const kept = new Set(instances.map((instance) => this.known(instance)));
     for (const [key, pool] of this.byOrigin) {
@@ -40,10 +40,10 @@ export class InstancePools {
   }
 
   /**
-   * Opens connections ahead to those who joined a service that this process is calling all the time, for the first
-   * request not to wait for one. "All the time" means that at least half of the others have a connection open, as it is
-   * closed when it is idle: then one to the newcomer would be opened within moments anyhow. Of thousands of callers who
-   * call now and then, hardly any opens one that it does not need.
+   * Opens connections ahead to instances that joined a service in constant use, so that their first request need not
+   * wait for one. A service is in constant use if at least half of its other instances have an open connection; idle
+   * ones are closed, so a connection to the new instance would soon be opened anyway. Of thousands of occasional
+   * callers, hardly any opens a connection that it does not need.
    */
   openAhead(joined: readonly ServiceInstance[], instances: readonly ServiceInstance[]): void {
     const { warmConnections } = this.options;
@@ -58,7 +58,7 @@ export class InstancePools {
     }
   }
 
-  /** Waits for what is in flight, bodies included, for up to `closeTimeout`; then closes every connection. */
+  /** Waits for requests in flight, including bodies, for up to `closeTimeout`; then closes all connections. */
   async close(): Promise<void> {
     const all = [...this.byOrigin.values(), ...this.retired];
     const closed = Promise.all(all.map((pool) => pool.close()));
@@ -69,7 +69,7 @@ export class InstancePools {
     this.byInstance = new WeakMap();
   }
 
-  /** By service that somebody joined, how many were there before, and to how many of them connections are open. */
+  /** For each service with new instances: how many others it has, and how many of them have open connections. */
   private usesByOthers(
     joined: readonly ServiceInstance[],
     instances: readonly ServiceInstance[],

@@ -15,7 +15,7 @@ describe('resolveUndiciTransportOptions', () => {
     });
   });
 
-  it('names everything that is wrong at once', () => {
+  it('names all problems at once', () => {
     const wrong = {
       connections: 0,
       warmConnections: 17,

@@ -1,39 +1,40 @@
 import { type Duration, OptionValidator, type TlsByService } from '../../common/index.js';
 import { readTransportTls, type TransportTlsOptions } from '../tls.js';
 
-/** Undici arms Node's timers with these, and Node takes no longer ones. */
+/** The longest duration: undici passes these to Node timers, which take no longer ones. */
 const LONGEST_MS = 86_400_000;
 
 export interface UndiciTransportOptions {
   /**
-   * The most connections to one instance, from 1 to 65535. A request beyond them waits for a connection to come free,
-   * and its deadline runs meanwhile.
+   * The most connections to one instance, 1 to 65535. Further requests wait for a free connection while their deadline
+   * runs.
    * @default 256
    */
   connections?: number;
   /**
-   * How many connections are opened ahead to an instance that joins a service, from 0 to 16. Only where this process has
-   * connections open to half of the others at least, so that it would open one within moments anyhow: thousands of
-   * callers, most of whom call now and then, do not all meet a new instance with a handshake. Never more than 64 in all,
-   * and each is closed when it is not used within `keepAliveTimeout`.
+   * How many connections are opened ahead to an instance that joins a service, 0 to 16. Only if this process has open
+   * connections to at least half of the other instances, so that it would soon open one anyway; otherwise thousands of
+   * occasional callers would all connect to each new instance. At most 64 in total; each is closed if it is not used
+   * within `keepAliveTimeout`.
    * @default 1
    */
   warmConnections?: number;
-  /** How long a connection may take to open, TLS included: 1 ms to 1 day. @default '5s' */
+  /** The timeout for opening a connection, including TLS: 1 ms to 1 day. @default '5s' */
   connectTimeout?: Duration;
   /**
-   * How long an idle connection is kept: 1 ms to 1 day. A server's own `keep-alive` hint goes first. It should be
-   * shorter than the servers' timeout (5 s in Node), else a request may meet a connection that is just being closed.
+   * How long an idle connection is kept: 1 ms to 1 day. A `keep-alive` hint of the server takes precedence. Keep it
+   * shorter than the timeout of the servers (5 s in Node), otherwise a request may be sent on a connection that is
+   * being closed.
    * @default '4s'
    */
   keepAliveTimeout?: Duration;
-  /** How long a response's body may stand still while it is being read: up to 1 day, 0: for ever. @default '300s' */
+  /** How long a response body may make no progress while it is read: up to 1 day, 0 for no limit. @default '300s' */
   bodyTimeout?: Duration;
-  /** How long `close` waits for what is in flight before it cuts it off: up to 1 day. @default '10s' */
+  /** How long `close` waits for requests in flight before it aborts them: up to 1 day. @default '10s' */
   closeTimeout?: Duration;
   /**
-   * How instances are called that registered with the protocol `https`, also for each service by itself.
-   * @default what Node trusts, and no certificate for this process
+   * TLS settings for instances registered with the protocol `https`, also per service.
+   * @default the CAs that Node trusts, no client certificate
    */
   tls?: TransportTlsOptions;
 }
@@ -60,7 +61,7 @@ export interface ResolvedUndiciTransportOptions {
 
 /**
  * Fills in the defaults.
- * @param path what stands before an option's name in a problem, such as `transport`
+ * @param path prefix of option names in error messages, such as `transport`
  * @throws InvalidConfigurationError naming every wrong option
  */
 export function resolveUndiciTransportOptions(

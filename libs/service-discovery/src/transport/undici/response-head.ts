@@ -1,12 +1,12 @@
 import { util } from 'undici';
 import { type ResponseBody, type ServiceResponse } from '../transport.js';
 
-/** A response as it arrives. Its headers are read for whoever asks for them, as most callers want the body alone. */
+/** A response whose headers are parsed on first access, since most callers only want the body. */
 export class ResponseHead implements ServiceResponse {
   private raw: Buffer[] | undefined;
   private read: ServiceResponse['headers'] | undefined = undefined;
 
-  /** @param raw names and values by turns */
+  /** @param raw names and values alternating */
   constructor(
     readonly status: number,
     raw: Buffer[],

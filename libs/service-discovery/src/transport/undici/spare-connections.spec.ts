@@ -7,7 +7,7 @@ let server: TestServer;
 
 afterEach(() => server.close());
 
-it('keeps a spare connection from a request that names another host, which has another certificate', async () => {
+it('does not use a spare connection for a request to another host name, which has another certificate', async () => {
   server = await TestServer.tcp((socket) => void socket.resume());
   const target = { hostname: '127.0.0.1', host: `127.0.0.1:${server.port}`, protocol: 'http:', port: `${server.port}` };
   const spares = new SpareConnections(`http://${target.host}`, { connectTimeoutMs: 5_000, idleMs: 5_000, tls: {} });

@@ -7,12 +7,12 @@ type Callback = buildConnector.Callback;
 
 export interface SpareConnectionsOptions {
   readonly connectTimeoutMs: number;
-  /** How long a connection is kept that nobody takes. */
+  /** How long an unused connection is kept. */
   readonly idleMs: number;
   readonly tls: TlsSettings;
 }
 
-/** Opens the connections of a pool, and may open some ahead, which the pool gets first. */
+/** Opens the connections of a pool, some of them ahead of requests; the pool uses those first. */
 export class SpareConnections {
   private readonly open: Connector;
   private readonly spares = new Set<SpareConnection>();
@@ -24,28 +24,28 @@ export class SpareConnections {
   ) {
     const open = buildConnector({ ...options.tls, timeout: options.connectTimeoutMs });
     const { servername } = options.tls;
-    // Undici asks for the name in a request's Host header where there is one; what is set goes before it.
+    // Undici derives the TLS name from a request's Host header if there is one; a configured name takes precedence.
     this.open = (target, callback) => detached(() => open(servername ? { ...target, servername } : target, callback));
     const { host, hostname, protocol, port } = new URL(origin);
-    // As undici has it: an address of IPv6 without its brackets.
+    // In undici's form: an IPv6 address without brackets.
     this.target = { host, hostname: hostname.replace(/^\[(.*)\]$/, '$1'), protocol, port };
   }
 
-  /** How many are there, or on their way, and taken by nobody. */
+  /** The number of unused connections, including those being opened. */
   get size(): number {
     return this.spares.size;
   }
 
-  /** What a pool connects with. */
+  /** The connector of the pool. */
   readonly connect: Connector = (target, callback) => {
-    // Another name than the origin's is for another certificate, unless one name is set for all.
+    // Another TLS name than that of the origin needs a connection of its own, unless one name is configured for all.
     const [spare] = target.servername && !this.options.tls.servername ? [] : this.spares;
     if (!spare) return void this.open(target, callback);
     this.spares.delete(spare);
     spare.take(callback, () => void this.open(target, callback));
   };
 
-  /** Opens one more. It keeps no process alive, and failing is its own affair. */
+  /** Opens one more connection. It does not keep the process alive, and its failure is ignored. */
   openOne(): void {
     this.spares.add(
       new SpareConnection(this.open, this.target, this.options.idleMs, (spare) => this.spares.delete(spare)),
@@ -57,7 +57,7 @@ export class SpareConnections {
   }
 }
 
-/** A connection that nobody has asked for yet. */
+/** A connection opened ahead of requests. */
 class SpareConnection {
   private socket: Socket | undefined;
   private isOpen = false;
@@ -70,19 +70,19 @@ class SpareConnection {
     private readonly idleMs: number,
     private readonly onGone: (spare: SpareConnection) => void,
   ) {
-    // Undici gives the socket at once, though its types do not say so.
+    // Undici returns the socket synchronously, although its types do not say so.
     const socket: unknown = open(target, (...opened) => this.opened(...opened));
     if (socket instanceof Socket) this.socket = socket.unref();
   }
 
-  /** @param openAnother called where this one is of no use any more */
+  /** @param openAnother called if this connection can no longer be used */
   take(taker: Callback, openAnother: () => void): void {
     this.socket?.ref();
     if (this.isOpen) void this.handOver(taker, openAnother);
     else this.taker = taker;
   }
 
-  /** Closes it for good. */
+  /** Closes the connection for good. */
   readonly drop = (): void => {
     this.isDropped = true;
     this.socket?.destroy();
@@ -90,7 +90,7 @@ class SpareConnection {
   };
 
   private async handOver(taker: Callback, openAnother: () => void): Promise<void> {
-    // The server may have closed it just now.
+    // The server may just have closed it.
     await pendingInput();
     const { socket } = this;
     if (!socket?.writable) return openAnother();
@@ -103,7 +103,7 @@ class SpareConnection {
     this.isOpen = true;
     this.socket = socket ?? undefined;
     if (!socket || this.isDropped) return this.drop();
-    // Reading tells of a server that closes it; what it says without being asked is no answer to anything.
+    // Reading detects that the server closes it. Unsolicited data makes it unusable.
     socket.unref().setTimeout(this.idleMs).on('timeout', this.drop).on('data', this.drop).on('close', this.drop);
   }
 }

@@ -55,7 +55,7 @@ describe('UndiciTransport', () => {
     transportContract({ describe, it, beforeEach, afterEach }, () => new UndiciTransport(), by);
   }
 
-  it('gives headers to who spreads what is sent for, and reads them for who names them in what is dispatched', async () => {
+  it('returns headers as a plain property from send(), and as a lazy getter from dispatch()', async () => {
     const server = await serve((_request, response) => response.setHeader('x-many', ['a', 'b']).end('fine'));
     const transport = transportWith();
     const sent = { ...(await transport.send(server.instance(), get('/'))) };
@@ -71,11 +71,11 @@ describe('UndiciTransport', () => {
     expect(dispatched.headers).toBe(dispatched.headers);
   });
 
-  it('refuses wrong options when it is made', () => {
+  it('rejects invalid options in the constructor', () => {
     expect(() => new UndiciTransport({ connections: 0 })).toThrow(InvalidConfigurationError);
   });
 
-  it('keeps nothing of the async context of the caller for whom it opened a connection, and shows it to no other', async () => {
+  it('keeps no async context of the caller that opened a connection, and exposes it to no other', async () => {
     const held = new Channel<() => void>();
     const server = await serve((_request, response) => {
       response.write('begun');
@@ -107,12 +107,12 @@ describe('UndiciTransport', () => {
     );
   });
 
-  it('reaches an instance at an IPv6 address', async () => {
+  it('connects to an instance at an IPv6 address', async () => {
     const server = createServer((request, response) => response.end(request.headers.host));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     closers.push(() => new Promise((resolve) => server.close(resolve)));
     const { port } = server.address() as AddressInfo;
-    // 127.0.0.1 as an address of IPv6: not every machine has ::1.
+    // 127.0.0.1 as an IPv6 address, since not every machine has ::1.
     const host = '::ffff:7f00:1';
     const transport = transportWith();
     const instance = { ...(await serve(() => undefined)).instance(), host, port };
@@ -120,8 +120,8 @@ describe('UndiciTransport', () => {
     await transport.close();
   });
 
-  describe('with all connections taken', () => {
-    it('lets a request wait for one to come free', async () => {
+  describe('with all connections in use', () => {
+    it('lets a request wait for a free one', async () => {
       const { server, next } = await holding();
       const transport = transportWith({ connections: 1 });
       const texts = [textOf(transport, server.instance(), '/1'), textOf(transport, server.instance(), '/2')];
@@ -131,7 +131,7 @@ describe('UndiciTransport', () => {
       expect(server.sockets).toHaveLength(1);
     });
 
-    it('gives up a request whose signal aborts, at once and for good', async () => {
+    it('removes a request whose signal aborts at once and for good', async () => {
       const { server, next } = await holding();
       const transport = transportWith({ connections: 1 });
       const first = textOf(transport, server.instance(), '/1');
@@ -150,7 +150,7 @@ describe('UndiciTransport', () => {
       expect(server.sockets).toHaveLength(1);
     });
 
-    it('gives up a request whose body fails while it waits for one', async () => {
+    it('removes a request whose body fails while it waits', async () => {
       const { server, next } = await holding();
       const transport = transportWith({ connections: 1 });
       const first = textOf(transport, server.instance(), '/1');
@@ -168,7 +168,7 @@ describe('UndiciTransport', () => {
       expect(server.requests.map(({ url }) => url)).toEqual(['/1', '/3']);
     });
 
-    it('has as many as before after requests that are refused, also where these waited for one', async () => {
+    it('has as many connections as before after rejected requests, also if they had waited', async () => {
       const { server, next } = await holding();
       const transport = transportWith({ connections: 1 });
       const refused = async (): Promise<void> => {
@@ -186,7 +186,7 @@ describe('UndiciTransport', () => {
       expect(server.sockets).toHaveLength(1);
     });
 
-    it('has a connection again once a body is thrown away', async () => {
+    it('has a free connection once a body is dumped', async () => {
       const server = await serve((_request, response) => void response.end('x'.repeat(100_000)));
       const transport = transportWith({ connections: 1 });
       for (let round = 0; round < 3; round++) await (await transport.send(server.instance(), get('/'))).body.dump();
@@ -194,8 +194,8 @@ describe('UndiciTransport', () => {
     });
   });
 
-  describe('without a signal', () => {
-    /** One that nobody turns into a signal; it knows how many listen to it. */
+  describe('with a cancellation', () => {
+    /** Never converted to a signal; counts its listeners. */
     class BareCancellation extends CancelSource {
       readonly followers = new Set<AbortListener>();
 
@@ -214,7 +214,7 @@ describe('UndiciTransport', () => {
       }
     }
 
-    it('answers, and is gone from the cancellation when the body has come', async () => {
+    it('responds, and removes its listener when the body is complete', async () => {
       const cancellation = new BareCancellation();
       let finish: () => void = () => undefined;
       const server = await serve((_request, response) => {
@@ -228,7 +228,7 @@ describe('UndiciTransport', () => {
       expect(cancellation.followers.size).toBe(0);
     });
 
-    it('is gone from the cancellation when the request fails', async () => {
+    it('removes its listener when the request fails', async () => {
       const cancellation = new BareCancellation();
       const server = await serve((request) => request.socket.destroy());
       const sent = transportWith().dispatch(server.instance(), get('/'), cancellation);
@@ -236,7 +236,7 @@ describe('UndiciTransport', () => {
       expect(cancellation.followers.size).toBe(0);
     });
 
-    it('heeds the cancellation while it waits for the head', async () => {
+    it('aborts while it waits for the head', async () => {
       const cancellation = new BareCancellation();
       const { server, next } = await holding();
       const sent = transportWith().dispatch(server.instance(), get('/'), cancellation);
@@ -247,14 +247,14 @@ describe('UndiciTransport', () => {
       await server.socketClosed(0);
     });
 
-    it('has the body of a small response by the time of its head', async () => {
+    it('has the body of a small response together with its head', async () => {
       const server = await serve((_request, response) => void response.end('{"a":1}'));
       const { body } = await transportWith().send(server.instance(), get('/'));
       expect(body.arrived?.json()).toEqual({ a: 1 });
     });
   });
 
-  it('knows of a request that never got a connection that it was not sent', async () => {
+  it('reports a request that never got a connection as not sent', async () => {
     const clock = new ManualClock();
     const { server, next } = await holding();
     const transport = transportWith({ connections: 1, closeTimeout: '10s' }, { clock });
@@ -266,8 +266,8 @@ describe('UndiciTransport', () => {
     expect(await Promise.all(errors)).toMatchObject([{ neverSent: false }, { neverSent: true }]);
   });
 
-  describe('when told which instances remain', () => {
-    it('closes idle connections to the others', async () => {
+  describe('retain()', () => {
+    it('closes idle connections to other instances', async () => {
       const [gone, stays] = [
         await serve((_, response) => response.end()),
         await serve((_, response) => response.end()),
@@ -280,7 +280,7 @@ describe('UndiciTransport', () => {
       expect(stays.sockets).toHaveLength(1);
     });
 
-    it('lets what is in flight to the others end, and waits for it when it closes', async () => {
+    it('lets requests in flight to other instances end, and close() waits for them', async () => {
       const { server, next } = await holding();
       const transport = transportWith();
       const text = textOf(transport, server.instance());
@@ -292,7 +292,7 @@ describe('UndiciTransport', () => {
       await closing;
     });
 
-    it('reaches one that comes back', async () => {
+    it('allows an instance to return', async () => {
       const server = await serve((_request, response) => response.end('fine'));
       const transport = transportWith();
       await textOf(transport, server.instance());
@@ -301,8 +301,8 @@ describe('UndiciTransport', () => {
     });
   });
 
-  describe('closing', () => {
-    it('cuts off what is still in flight when the time is over', async () => {
+  describe('close()', () => {
+    it('aborts requests that are still in flight after the timeout', async () => {
       const clock = new ManualClock();
       const { server, next } = await holding();
       const transport = transportWith({ closeTimeout: '10s' }, { clock });
@@ -315,7 +315,7 @@ describe('UndiciTransport', () => {
       expect(clock.pendingTimers).toBe(0);
     });
 
-    it('cuts off a body that nobody reads', async () => {
+    it('aborts a body that is not being read', async () => {
       const clock = new ManualClock();
       const server = await serve((_request, response) => void response.write('half'));
       const transport = transportWith({}, { clock });
@@ -327,15 +327,15 @@ describe('UndiciTransport', () => {
       await expect(body.text()).rejects.toMatchObject({ code: 'TRANSPORT_FAILURE' });
     });
 
-    it('leaves no timer where nothing was in flight', async () => {
+    it('leaves no timer if nothing was in flight', async () => {
       const clock = new ManualClock();
       await transportWith({}, { clock }).close();
       expect(clock.pendingTimers).toBe(0);
     });
   });
 
-  it('gives up a connection that does not open in time: nothing was sent', async () => {
-    // It reads, and never answers the TLS handshake.
+  it('gives up a connection that does not open in time, reporting the request as not sent', async () => {
+    // Reads, but never answers the TLS handshake.
     const server = await TestServer.tcp((socket) => void socket.resume());
     closers.push(() => server.close());
     const sent = transportWith({ connectTimeout: '50ms' }).send(server.instance({ protocol: 'https' }), get('/'));
@@ -343,8 +343,8 @@ describe('UndiciTransport', () => {
     await server.socketClosed(0);
   });
 
-  describe('a body that comes bit by bit', () => {
-    /** A response of which the test sends one piece after the other. */
+  describe('a body that arrives slowly', () => {
+    /** A response that the test sends in pieces. */
     async function inPieces(): Promise<{
       clock: ManualClock;
       transport: UndiciTransport;
@@ -371,7 +371,7 @@ describe('UndiciTransport', () => {
       return { clock, transport, server, stream, write, end: () => void response.end() };
     }
 
-    it('is given up when it stands still for longer than the limit', async () => {
+    it('is aborted when it makes no progress for longer than the limit', async () => {
       const { clock, server, stream, write } = await inPieces();
       const failure = once(stream, 'error');
       await write('one');
@@ -386,10 +386,10 @@ describe('UndiciTransport', () => {
       expect(clock.pendingTimers).toBe(0);
     });
 
-    it('is not given up for what had come by then, and was not read yet as the process stood still', async () => {
+    it('is not aborted if data had arrived unread while the process was stalled', async () => {
       const { clock, stream, write, end } = await inPieces();
       await write('one');
-      // As after a standstill: timers that came due are called before sockets are read.
+      // As after a stall: due timers fire before sockets are read.
       await new Promise<void>((resolve) =>
         setTimeout(() => {
           resolve(write('two'));
@@ -401,11 +401,11 @@ describe('UndiciTransport', () => {
       await ended;
     });
 
-    it('is not given up while nobody lets it come', async () => {
+    it('is not aborted while reading is paused', async () => {
       const { clock, stream, write, end } = await inPieces();
       await write('one');
       stream.pause();
-      // More than the stream holds, and so the network is held back.
+      // More than the stream buffers, so the connection is paused.
       const rest = write(Buffer.alloc(1_000_000));
       while (stream.readableLength < stream.readableHighWaterMark) await pendingInput();
       await clock.advanceAsync(60_000);
@@ -418,7 +418,7 @@ describe('UndiciTransport', () => {
       await ended;
     });
 
-    it('leaves no timer behind once it has come, and the transport is closed', async () => {
+    it('leaves no timer after it has arrived and the transport is closed', async () => {
       const { clock, transport, stream, write, end } = await inPieces();
       await write('one');
       const ended = once(stream, 'end');

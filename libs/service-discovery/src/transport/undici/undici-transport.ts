@@ -18,9 +18,8 @@ import { InstancePools } from './instance-pools.js';
 import { resolveUndiciTransportOptions, type UndiciTransportOptions } from './options.js';
 
 /**
- * Sends over HTTP/1.1 with undici, one pool of connections an origin. Connections are opened as they are needed, the
- * first one to who joins a busy service ahead of that, and kept for the next request; redirects are not followed;
- * nothing is retried here.
+ * Sends over HTTP/1.1 with undici, with one connection pool per origin. Connections are opened on demand (the first one
+ * to a new instance of a busy service in advance) and reused. It does not follow redirects or retry.
  */
 export class UndiciTransport implements Transport {
   private readonly pools: InstancePools;
@@ -61,7 +60,7 @@ export class UndiciTransport implements Transport {
     if (turnover) this.pools.openAhead(turnover.joined, instances);
   }
 
-  /** Waits for what is in flight, bodies included, for up to `closeTimeout`; then closes every connection. */
+  /** Waits for requests in flight, including bodies, for up to `closeTimeout`; then closes all connections. */
   close(): Promise<void> {
     this.closing ??= this.pools.close().finally(() => this.stalls.timers.close());
     return this.closing;
@@ -70,7 +69,7 @@ export class UndiciTransport implements Transport {
   private checkSendable({ serviceName: service, instanceId }: ServiceInstance, body: OutgoingBody): void {
     if (this.closing) throw new TransportError('The transport is closed', true, { service, instanceId });
     if (isSpent(body)) {
-      const message = 'The request body is a stream that was read already';
+      const message = 'The request body is a stream that has already been read';
       throw new ServiceDiscoveryError('INVALID_REQUEST', message, { service, instanceId });
     }
   }
