@@ -24,7 +24,7 @@ const KEPT: readonly { readonly key: InstanceKey; readonly by: 'process' | 'hear
   { key: { serviceName: 'orders', instanceId: 'a' }, by: 'process' },
 ];
 
-type Step =
+export type Step =
   | { readonly do: 'lose'; readonly service: (typeof SERVICES)[number]; readonly parts: (typeof PARTS)[number][] }
   | { readonly do: 'lose-shared'; readonly parts: ('names' | 'sweep' | 'checkers')[] }
   | { readonly do: 'wait'; readonly ms: number }

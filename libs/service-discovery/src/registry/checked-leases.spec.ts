@@ -160,6 +160,18 @@ describe('checked leases', () => {
     expect(shown(other, 'a').lease).toBe('checks');
   });
 
+  it('are registered again as they were registered last, before a check has passed there', async () => {
+    const [checking, other] = [await started(), await started()];
+    await register(checking, 'a');
+    pass(checking, 'a');
+    await stage.clock.advanceAsync(5_000);
+    await register(checking, 'a');
+    const { generation } = shown(checking, 'a');
+    await stage.store.restart();
+    await stage.clock.advanceAsync(15_000);
+    expect(shown(other, 'a').generation).toBeGreaterThan(generation);
+  });
+
   it('are not registered again after they were deregistered', async () => {
     const [checking, other] = [await started(), await started()];
     await register(checking, 'a');

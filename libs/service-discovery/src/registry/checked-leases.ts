@@ -52,7 +52,7 @@ export class CheckedLeases {
   /** Follows the store's changes, and recovers at once the instances that the store lost. */
   follow(change: Change): void {
     if (change.type === 'remove') this.forget(change.key);
-    if (change.type === 'put' && !this.keeps(change.instance)) this.forget(change.instance);
+    if (change.type === 'put' && !this.keeps(change.instance)) this.replace(change.instance);
     if (change.type === 'reset') this.compare(change.instances);
   }
 
@@ -82,6 +82,16 @@ export class CheckedLeases {
   /** Whether `stored` is the registration whose lease this process renews, and checks still keep it. */
   private keeps(stored: ServiceInstance): boolean {
     return stored.lease === 'checks' && this.kept.get(keyOf(stored))?.instance.generation === stored.generation;
+  }
+
+  /** A new registration has a full lease: until that ends it is recovered, too, though it has passed no check yet. */
+  private replace(instance: ServiceInstance): void {
+    const id = keyOf(instance);
+    const wasKept = this.kept.has(id);
+    this.forget(instance);
+    if (wasKept && instance.lease === 'checks') {
+      this.kept.set(id, { instance, endsAt: this.deps.clock.now() + instance.ttlMs });
+    }
   }
 
   private forget(key: InstanceKey): void {

@@ -58,7 +58,7 @@ export class WatchHub {
   /** Ends every stream, including those opened later. */
   close(): void {
     this.closed = true;
-    for (const stream of [...this.streams]) stream.close();
+    for (const stream of [...this.streams]) stream.end();
   }
 }
 
@@ -68,6 +68,7 @@ class WatchStream implements AsyncIterableIterator<Change> {
   private readonly services: ReadonlySet<string> | null;
   /** True initially and after a reader fell behind. Changes published while it is true are part of the reset. */
   private owesReset = true;
+  private ending = false;
   private closed = false;
 
   constructor(
@@ -91,6 +92,12 @@ class WatchStream implements AsyncIterableIterator<Change> {
 
   asksFor(serviceName: string): boolean {
     return this.services?.has(serviceName) ?? false;
+  }
+
+  /** Ends the stream once its reader has taken what was published; a reset that is owed is not made any more. */
+  end(): void {
+    this.ending = true;
+    if (this.owesReset || this.backlog.length === 0) this.close();
   }
 
   close(): void {
@@ -129,6 +136,7 @@ class WatchStream implements AsyncIterableIterator<Change> {
       if (!change) return;
       this.readers.shift()?.({ value: change, done: false });
     }
+    if (this.ending && this.backlog.length === 0) this.close();
   }
 
   private take(): Change | null {

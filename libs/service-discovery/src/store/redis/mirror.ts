@@ -68,8 +68,11 @@ export interface PublishedChange {
   readonly text: string;
 }
 
-/** The outcome of a published change. A change of an unknown type is applied, but not passed on. */
-export type Applied = { readonly change: Change | undefined } | 'known' | 'gap' | 'lost';
+/**
+ * The outcome of a published change. A change of an unknown type is applied, but not passed on. `isLoss`: Redis lost what
+ * it held before, so the change is true and its number means nothing here.
+ */
+export type Applied = { readonly change: Change | undefined; readonly isLoss?: boolean } | 'known' | 'gap';
 
 /**
  * The services that this process reads, as Redis last reported them. The changes of a service are numbered without
@@ -138,12 +141,12 @@ export class Mirror {
       if (sequence !== 1 || (service && service.instances.size > 0)) return 'gap';
       return { change: this.take(this.begin(ownText(serviceName), epoch), text, tag) };
     }
-    if (epoch !== service.epoch) return service.instances.size > 0 ? 'lost' : 'gap';
+    if (epoch !== service.epoch) return service.instances.size > 0 ? this.takeAfterLoss(service, text) : 'gap';
     // Published before the service was read. Another history at an older number shows at the next audit.
     if (sequence < service.sequence) return 'known';
-    if (sequence === service.sequence) return tag === service.tag ? 'known' : 'lost';
+    if (sequence === service.sequence) return tag === service.tag ? 'known' : this.takeAfterLoss(service, text);
     if (sequence > service.sequence + 1) return 'gap';
-    if (previous !== service.tag) return 'lost';
+    if (previous !== service.tag) return this.takeAfterLoss(service, text);
     return { change: this.take(service, text, tag) };
   }
 
@@ -300,6 +303,15 @@ export class Mirror {
     const generation = Number(fields[3]);
     if (reason === 'deregistered') this.end({ ...key, generation });
     return { type: 'remove', revision: this.sum, key, reason, generation };
+  }
+
+  /** Keeps a registration that Redis may lose, too, before it is read. The position stays that of the history before. */
+  private takeAfterLoss(service: MirroredService, text: string): Applied {
+    if (!text.startsWith('put\n')) return { change: undefined, isLoss: true };
+    const { sequence, tag } = service;
+    const change = this.take(service, text, tag);
+    service.sequence = sequence;
+    return { change, isLoss: true };
   }
 
   private takeLeases(service: MirroredService, leases: readonly string[]): void {

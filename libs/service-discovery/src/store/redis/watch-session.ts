@@ -203,12 +203,15 @@ export class WatchSession {
     this.covered.add(serviceName);
     const published = { epoch, sequence: Number(sequence), previous, tag, text };
     const applied = this.deps.mirror.apply(serviceName, published);
-    if (typeof applied === 'object') {
-      this.readBefore.add(serviceName);
-      if (applied.change) this.hub.publish(applied.change);
-    } else if (applied === 'lost' && this.readBefore.has(serviceName)) this.failForLoss();
+    if (applied === 'known') return;
     // A loss from before this session is resolved by the first read.
-    else if (applied !== 'known') this.scheduleRead(serviceName);
+    if (applied === 'gap' || (applied.isLoss && !this.readBefore.has(serviceName))) {
+      this.scheduleRead(serviceName);
+      return;
+    }
+    this.readBefore.add(serviceName);
+    if (applied.change) this.hub.publish(applied.change);
+    if (applied.isLoss) this.failForLoss();
   }
 
   private onBeats(serviceName: string, message: string): void {
