@@ -262,10 +262,24 @@ function createAggregator(
     logger.error('What the health of all services comes to could not be told', error);
   // Where this process reads only what it uses, it uses what it requires.
   for (const name of health.required ?? []) void registry.follow(name).catch(() => undefined);
-  const passive = new CallFindings(communicator, events, { clock });
+  const passive = new CallFindings(callsOf(communicator), events, { clock });
   // Of another process's registry, it is that one's matter.
   const shown = mode === 'remote' ? undefined : namespace;
   return new HealthAggregator(registry, { clock, passive, namespace: shown, onError }, health);
+}
+
+type CallsOfProcess = Pick<ServiceCommunicator, 'circuitBreakers' | 'ejections' | 'unreachable' | 'idleMs'>;
+
+const NO_CALLS: CallsOfProcess = {
+  circuitBreakers: () => [],
+  ejections: () => [],
+  unreachable: () => [],
+  idleMs: () => Number.POSITIVE_INFINITY,
+};
+
+/** What calls tell of instances. A test may have put a stand-in in the communicator's place, with nothing but the methods that the app calls. */
+function callsOf(communicator: ServiceCommunicator): CallsOfProcess {
+  return communicator instanceof ServiceCommunicator ? communicator : NO_CALLS;
 }
 
 /** Where every process leaves the checks to others, nobody makes any, and nothing else would tell. */
@@ -300,7 +314,8 @@ function createMonitor(
   const share =
     store instanceof RedisRegistryStore ? new CheckShare(store, { clock, random, intervalMs, isLocal }) : undefined;
   const planner = planChecks(options, { instancesOf: (name) => registry.snapshot.services.get(name) ?? [] });
-  const idleMs = (key: InstanceKey): number => communicator.idleMs(key);
+  const calls = callsOf(communicator);
+  const idleMs = (key: InstanceKey): number => calls.idleMs(key);
   const onUnreachable: HealthMonitorDeps['onUnreachable'] = (listener) =>
     events.on('instance.unreachable', ({ key }) => listener(key));
   return new HealthMonitor(registry, planner, options, {

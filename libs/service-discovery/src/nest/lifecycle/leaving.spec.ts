@@ -31,6 +31,19 @@ it('leaves no timer where the app is closed twice at the same time', async () =>
   expect(clock.pendingTimers).toBe(0);
 });
 
+it('takes the next step where one fails, at once or later', async () => {
+  const leaving = leavingWith(new ManualClock(), 0, createServer());
+  const taken: string[] = [];
+  const fail = (): never => {
+    taken.push('fails');
+    throw new TypeError('close is not a function');
+  };
+  await leaving.step(fail);
+  await leaving.step(() => Promise.reject(new Error('away')));
+  await leaving.step(() => taken.push('next'));
+  expect(taken).toEqual(['fails', 'next']);
+});
+
 it.each([
   ['listens', true],
   ['does not listen', false],

@@ -41,13 +41,14 @@ export class Leaving {
   async drain(): Promise<void> {
     const { registry, fallSilent, drain, clock } = this.deps;
     drain?.begin();
-    await this.step(fallSilent());
-    const isRegistered = registry.ownLeases().length > 0;
-    if (isRegistered) await this.step(registry.drainOwn());
+    await this.step(fallSilent);
+    let isRegistered = false;
+    await this.step(() => (isRegistered = registry.ownLeases().length > 0));
+    if (isRegistered) await this.step(() => registry.drainOwn());
     // Also one that nobody finds by the registry may get calls, by a load balancer that asks for its readiness.
     if ((isRegistered || drain?.isListening) && this.options.drainDelayMs > 0)
       await sleep(clock, this.options.drainDelayMs);
-    if (isRegistered) await this.step(registry.deregisterOwn().then((report) => this.reportLeftovers(report)));
+    if (isRegistered) await this.step(async () => this.reportLeftovers(await registry.deregisterOwn()));
     if (drain) await this.finish(drain);
   }
 
@@ -70,10 +71,14 @@ export class Leaving {
     for (const timer of this.impatience) timer.cancel();
   }
 
-  /** Whether the work was done in the time for a step. */
-  step(work: Promise<unknown> | undefined): Promise<boolean> {
+  /**
+   * Whether the work was done in the time for a step. Never rejects: the next step is taken in any case, also where a test has
+   * put something in place of what does the work that cannot do it.
+   */
+  step(work: () => unknown): Promise<boolean> {
     const { clock } = this.deps;
-    return settlesWithin(clock, Math.min(STEP_MS, this.options.timeoutMs), work ?? Promise.resolve());
+    const done = (async () => work())();
+    return settlesWithin(clock, Math.min(STEP_MS, this.options.timeoutMs), done);
   }
 
   private get left(): number {

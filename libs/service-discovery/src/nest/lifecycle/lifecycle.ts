@@ -137,25 +137,25 @@ export class ServiceDiscoveryLifecycle
     if (!leaving) return;
     leaving.closed();
     this.timers.close();
-    await leaving.step(this.monitor?.close());
-    await leaving.step(this.communicator.close());
+    await leaving.step(() => this.monitor?.close());
+    await leaving.step(() => this.communicator.close());
     // Until here handlers may have called them.
-    await leaving.step(this.listed.close());
-    await leaving.step(this.registry.close());
+    await leaving.step(() => this.listed.close());
+    await leaving.step(() => this.registry.close());
     // A store that was handed in may serve other apps, too.
-    if (this.options.store === undefined) await leaving.step(this.store.close());
-    this.metrics.close();
-    this.eventLogger?.close();
+    if (this.options.store === undefined) await leaving.step(() => this.store.close());
+    await leaving.step(() => this.metrics.close());
+    await leaving.step(() => this.eventLogger?.close());
   }
 
-  private leave(): Promise<void> {
-    this.readiness.close();
-    this.listening?.unsubscribe();
-    this.forgottenHooks.close();
+  private async leave(): Promise<void> {
     const { registry, drain, clock, logger } = this;
     const fallSilent = (): Promise<unknown> => Promise.all([this.ownHealth.close(), this.announcer.stop()]);
     this.leaving = new Leaving(this.options.shutdown, { registry, fallSilent, drain, clock, logger });
-    return this.leaving.drain();
+    await this.leaving.step(() => this.readiness.close());
+    this.listening?.unsubscribe();
+    this.forgottenHooks.close();
+    await this.leaving.drain();
   }
 
   private server(): ListeningServer | undefined {
