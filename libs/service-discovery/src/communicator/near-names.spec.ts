@@ -1,0 +1,14 @@
+import { expect, it } from '@jest/globals';
+import { ManualClock } from '../testing/manual-clock.js';
+import { NearNames } from './near-names.js';
+
+const numbered = (count: number): string[] => Array.from({ length: count }, (_, index) => `service-${index + 1}`);
+
+it.each([
+  ['nothing where nothing is registered', [], 'mail', ''],
+  ['the near one', ['user', 'mails'], 'mail', ' (did you mean "mails"?)'],
+  ['all where they are few and none is near', ['user', 'order'], 'mail', ': known are user, order'],
+  ['nothing where they are many and none is near', numbered(11), 'mail', ''],
+])('suggests %s', (_what, names, name, text) => {
+  expect(new NearNames(() => names, new ManualClock()).suggest(name)).toBe(text);
+});
