@@ -11,8 +11,18 @@ import { text } from 'node:stream/consumers';
 import { type TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Controller, Get, Inject, type INestApplication, type ModuleMetadata, Param, type Type } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  Inject,
+  type INestApplication,
+  Module,
+  type ModuleMetadata,
+  Param,
+  type Type,
+} from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { type TestingModule } from '@nestjs/testing';
 import {
   EventBus,
   HealthAggregator,
@@ -23,7 +33,6 @@ import {
   ServiceReadiness,
   ServiceRegistry,
 } from 'nest-service-discovery';
-import { type FakeTransport } from 'nest-service-discovery/testing';
 import { freePort } from '../bench/support/free-port.js';
 import { buildPackage, type BuiltPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
 import { RedisServer } from './support/redis-server.js';
@@ -345,14 +354,18 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
     server.close();
   },
   'testing.ts': async ({ call }) => {
-    const { client, transport, close } = await call<{
-      client: { get(args: object): Promise<unknown> };
-      transport: FakeTransport;
-      close(): Promise<void>;
-    }>('fakeUserClient');
-    expect(await client.get({ params: { id: '5' } })).toEqual({ id: '5', name: 'Grace' });
-    expect(transport.sent).toHaveLength(1);
-    await close();
+    const greeter = await call<{ greet(id: string): Promise<string> }>('makeGreeter');
+    expect(await greeter.greet('1')).toBe('Hello Grace');
+    await expect(greeter.greet('2')).rejects.toMatchObject({ status: 404, body: { message: 'no such user' } });
+
+    const library = ServiceDiscoveryModule.forRoot({ registryUrl: 'http://127.0.0.1:1', logging: false });
+    class AppModule {}
+    Module({ imports: [library] })(AppModule);
+    const whole = await call<TestingModule>('compileApp', AppModule);
+    await whole.init();
+    const user = await whole.get(ServiceCommunicator).callServiceJson('user-service', { path: '/users/1' });
+    expect(user).toEqual({ id: '1', name: 'Grace' });
+    await whole.close();
   },
 };
 
@@ -488,7 +501,8 @@ class Example {
 
   readonly exported = (name: string): Type => this.exports[name] as Type;
 
-  readonly call = async <T>(name: string): Promise<T> => (this.exports[name] as () => Promise<T>)();
+  readonly call = async <T>(name: string, ...args: readonly unknown[]): Promise<T> =>
+    (this.exports[name] as (...args: readonly unknown[]) => Promise<T>)(...args);
 
   readonly provider = async (name: string): Promise<{ app: INestApplication; instance: Methods }> => {
     const app = await this.serve({ providers: [this.exported(name)] });

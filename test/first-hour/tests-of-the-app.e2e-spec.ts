@@ -33,24 +33,25 @@ const appFiles = (ext: '' | '.js'): Record<string, string> => ({
     import { AppController } from './app.controller${ext}';
 
     @DiscoverableService({ name: 'gateway' })
-    @Module({ imports: [ServiceDiscoveryModule.forRoot({ mode: 'memory_only' })], controllers: [AppController] })
+    @Module({ imports: [ServiceDiscoveryModule.forRoot({ registryUrl: 'http://127.0.0.1:1' })], controllers: [AppController] })
     export class AppModule {}
   `,
   'src/app.controller.spec.ts': `
     import { Test } from '@nestjs/testing';
-    import { ServiceDiscoveryModule, ServiceNotFoundError } from 'nest-service-discovery';
-    import { RedisRegistryStore, ServiceNotFoundError as sameFromCore } from 'nest-service-discovery/core';
+    import { ServiceDiscoveryModule } from 'nest-service-discovery';
+    import { RedisRegistryStore, ResponseStatusError } from 'nest-service-discovery/core';
+    import { reply, ServiceDiscoveryTestingModule } from 'nest-service-discovery/testing';
     import { AppController } from './app.controller${ext}';
 
+    const services = { 'user-service': ({ path }: { path: string }) => (path === '/users/1' ? { name: 'Ada' } : reply(404)) };
+
     describe('AppController', () => {
-      it('gets what the module provides', async () => {
-        const imports = [ServiceDiscoveryModule.forRoot({ mode: 'memory_only', logging: false })];
+      it('gets its answers from the test', async () => {
+        const imports = [ServiceDiscoveryTestingModule.forRoot({ services })];
         const app = await Test.createTestingModule({ imports, controllers: [AppController] }).compile();
-        await app.init();
-        const failure = await app.get(AppController).user('1').catch((error: unknown) => error);
-        expect(failure).toBeInstanceOf(ServiceNotFoundError);
-        expect(ServiceNotFoundError).toBe(sameFromCore);
-        await app.close();
+        expect(await app.get(AppController).user('1')).toEqual({ name: 'Ada' });
+        const failure = await app.get(AppController).user('2').catch((error: unknown) => error);
+        expect(failure).toBeInstanceOf(ResponseStatusError);
       });
 
       it('reads cron expressions, and loads the Redis client', async () => {
@@ -70,19 +71,26 @@ const appFiles = (ext: '' | '.js'): Record<string, string> => ({
     import { Test, TestingModule } from '@nestjs/testing';
     import request from 'supertest';
     import { App } from 'supertest/types${ext}';
+    import { SERVICE_DISCOVERY_OPTIONS } from 'nest-service-discovery';
+    import { ServiceDiscoveryTestingModule } from 'nest-service-discovery/testing';
     import { AppModule } from './../src/app.module${ext}';
+
+    const services = { 'user-service': () => ({ name: 'Ada' }) };
 
     describe('AppController (e2e)', () => {
       let app: INestApplication<App>;
 
       beforeEach(async () => {
-        const moduleFixture: TestingModule = await Test.createTestingModule({ imports: [AppModule] }).compile();
+        const moduleFixture: TestingModule = await Test.createTestingModule({ imports: [AppModule] })
+          .overrideProvider(SERVICE_DISCOVERY_OPTIONS)
+          .useValue(ServiceDiscoveryTestingModule.options({ services }))
+          .compile();
         app = moduleFixture.createNestApplication();
         await app.init();
       });
 
-      it('/health (GET)', () => {
-        return request(app.getHttpServer()).get('/health').expect(200);
+      it('/users/1 (GET)', () => {
+        return request(app.getHttpServer()).get('/users/1').expect(200).expect({ name: 'Ada' });
       });
 
       afterEach(async () => {
@@ -151,8 +159,10 @@ describe.each(PROJECTS)('in a project as `nest new` writes it (%s)', (_name, nes
   afterAll(() => app.remove());
 
   it.each(['test', 'test:e2e'])('`npm run %s` passes', async (script) => {
-    const { code, output } = await app.run('npm', 'run', script);
+    const flags = nest === 11 ? ['--', '--detectOpenHandles'] : [];
+    const { code, output } = await app.run('npm', 'run', script, ...flags);
     expect(output).toMatch(/[1-9] passed/);
+    expect(output).not.toContain('open handle');
     expect(code).toBe(0);
   });
 

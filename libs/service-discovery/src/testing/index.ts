@@ -13,5 +13,16 @@ export { loadBalancerContract } from './load-balancer-contract.js';
 export { ManualClock } from './manual-clock.js';
 export { registryStoreContract } from './registry-store-contract.js';
 export { type RegistryStoreFixture } from './registry-store-fixture.js';
+export {
+  ServiceDiscoveryTestingModule,
+  type ServiceDiscoveryTestingOptions,
+} from './service-discovery-testing.module.js';
+export {
+  type HandledRequest,
+  reply,
+  type Reply,
+  type ServiceHandler,
+  type ServiceHandlers,
+} from './service-handlers.js';
 export { transportContract } from './transport-contract.js';
 export { seededRandom } from '../common/index.js';

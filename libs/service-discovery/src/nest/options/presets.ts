@@ -15,7 +15,7 @@ const development: Preset = {
 /** Nothing runs by itself or waits for long; a test says what happens. */
 const testing: Preset = {
   serviceTtl: '30s',
-  startTimeout: '1s',
+  startTimeout: 0,
   healthCheck: false,
   circuitBreaker: { recoveryTimeout: '1s' },
   retry: { baseDelay: '1ms', maxDelay: '10ms' },

@@ -1,0 +1,253 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { HttpService } from '@nestjs/axios';
+import {
+  Controller,
+  Get,
+  type INestApplicationContext,
+  Injectable,
+  Module,
+  type OnApplicationShutdown,
+  Param,
+} from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import {
+  CircuitOpenError,
+  CLOCK,
+  DiscoverableService,
+  DiscoveryHttpModule,
+  HealthAggregator,
+  ResilientCall,
+  SERVICE_DISCOVERY_OPTIONS,
+  ServiceCommunicator,
+  ServiceDiscovery,
+  ServiceDiscoveryModule,
+} from 'nest-service-discovery';
+import {
+  ManualClock,
+  reply,
+  ServiceDiscoveryTestingModule,
+  type ServiceHandlers,
+} from 'nest-service-discovery/testing';
+import { firstValueFrom } from 'rxjs';
+import { urlOf } from '../support/nest-app.js';
+
+const running: INestApplicationContext[] = [];
+afterEach(() => Promise.all(running.splice(0).map((app) => app.close())));
+
+/** A module as most unit tests make it: compiled, and not initialised. */
+async function communicatorWith(services: ServiceHandlers): Promise<ServiceCommunicator> {
+  const imports = [ServiceDiscoveryTestingModule.forRoot({ services })];
+  const module = await Test.createTestingModule({ imports }).compile();
+  running.push(module);
+  return module.get(ServiceCommunicator);
+}
+
+const failure = (call: Promise<unknown>): Promise<unknown> =>
+  call.then(
+    () => 'no failure',
+    (error: unknown) => error,
+  );
+
+describe('a call in a test', () => {
+  it('reaches the handler of its service as a request that is easy to read', async () => {
+    const seen: unknown[] = [];
+    const communicator = await communicatorWith({
+      'user-service': ({ headers, ...request }) => {
+        seen.push({ ...request, tenant: headers['x-tenant'] });
+        return { id: 1 };
+      },
+    });
+    const request = { path: '/users?sort=name', query: { tag: ['a', 'b'], page: 2, none: undefined } };
+    const answer = await communicator.callServiceJson('user-service', { ...request, headers: { 'X-Tenant': 't1' } });
+    await communicator.callServiceJson('user-service', { method: 'POST', path: '/users', json: { name: 'Ada' } });
+    await communicator.callService('user-service', { method: 'PUT', path: '/notes/1', body: Buffer.from('plain') });
+    expect(answer).toEqual({ id: 1 });
+    expect(seen).toEqual([
+      { method: 'GET', path: '/users', query: { sort: 'name', tag: ['a', 'b'], page: '2' }, tenant: 't1' },
+      { method: 'POST', path: '/users', query: {}, body: { name: 'Ada' } },
+      { method: 'PUT', path: '/notes/1', query: {}, body: 'plain' },
+    ]);
+  });
+
+  it('is answered with a status, and is sent once', async () => {
+    let calls = 0;
+    const communicator = await communicatorWith({
+      'user-service': () => {
+        calls++;
+        return reply(503, { message: 'closed' }, { 'retry-after': '5', 'content-type': 'application/json' });
+      },
+    });
+    for (let call = 1; call <= 10; call++) {
+      const error = await failure(communicator.callServiceJson('user-service', { path: '/' }));
+      expect(error).toMatchObject({ code: 'RESPONSE_STATUS', status: 503, body: { message: 'closed' } });
+      expect(calls).toBe(call);
+    }
+    const ofData = communicator.withOptions({ pattern: 'data' });
+    expect((await ofData.callService('user-service', { path: '/' })).headers['retry-after']).toBe('5');
+    expect(calls).toBe(11);
+  });
+
+  it('is repeated without a wait where it asks for it', async () => {
+    let calls = 0;
+    const communicator = await communicatorWith({ 'user-service': () => reply(++calls < 5 ? 503 : 200, { calls }) });
+    const patient = communicator.withOptions({ retry: { maxAttempts: 5 } });
+    expect(await patient.callServiceJson('user-service', { path: '/' })).toEqual({ calls: 5 });
+    const { retry } = communicator.getCommunicationPatterns().web;
+    expect(retry).toMatchObject({ maxAttempts: 1, maxDelay: '1ms' });
+  });
+
+  it('fails as a request without a response where the handler throws, with the reason', async () => {
+    const reason = new Error('connection reset');
+    const communicator = await communicatorWith({
+      'user-service': () => {
+        throw reason;
+      },
+    });
+    expect(await failure(communicator.callService('user-service', { path: '/' }))).toMatchObject({
+      code: 'TRANSPORT_FAILURE',
+      message: 'The handler of "user-service" failed: connection reset',
+      cause: reason,
+    });
+  });
+
+  it('fails as the handler says where it throws an error of the library', async () => {
+    const open = new CircuitOpenError('open');
+    const communicator = await communicatorWith({ 'user-service': () => Promise.reject(open) });
+    expect(await failure(communicator.callService('user-service', { path: '/' }))).toBe(open);
+  });
+
+  it('to a service without a handler is told which ones have one', async () => {
+    const communicator = await communicatorWith({ 'user-service': () => 1, 'order-service': () => 2 });
+    const error = await failure(communicator.callService('mail-service', { path: '/' }));
+    expect(error).toMatchObject({ code: 'SERVICE_NOT_FOUND' });
+    expect(String(error)).toMatch(/"mail-service".*user-service, order-service/);
+  });
+});
+
+@Injectable()
+class Users {
+  constructor(
+    private readonly communicator: ServiceCommunicator,
+    private readonly http: HttpService,
+  ) {}
+
+  @ResilientCall({ fallback: () => ({ name: 'unknown' }) })
+  async find(id: string): Promise<unknown> {
+    return this.communicator.callServiceJson('user-service', { path: `/users/${id}` });
+  }
+
+  async findByUrl(id: string): Promise<unknown> {
+    const { data } = await firstValueFrom(this.http.get<unknown>(`http://user-service/users/${id}`));
+    return data;
+  }
+}
+
+@Controller('users')
+class UsersController {
+  constructor(private readonly users: Users) {}
+
+  @Get(':id')
+  find(@Param('id') id: string): Promise<unknown> {
+    return this.users.find(id);
+  }
+}
+
+@DiscoverableService({ name: 'gateway' })
+@Module({ imports: [DiscoveryHttpModule.register()], controllers: [UsersController], providers: [Users] })
+class GatewayModule {}
+
+const services: ServiceHandlers = {
+  'user-service': ({ path }) => (path === '/users/1' ? { name: 'Ada' } : reply(500)),
+};
+
+describe('the testing module', () => {
+  it('runs decorators, HttpService and fallbacks as in production', async () => {
+    const imports = [ServiceDiscoveryTestingModule.forRoot({ services }), GatewayModule];
+    const module = await Test.createTestingModule({ imports }).compile();
+    running.push(module);
+    const users = module.get(Users);
+    expect([await users.find('1'), await users.find('2'), await users.findByUrl('1')]).toEqual([
+      { name: 'Ada' },
+      { name: 'unknown' },
+      { name: 'Ada' },
+    ]);
+  });
+
+  it('shows each service as healthy, and none besides', async () => {
+    const module = await Test.createTestingModule({
+      imports: [ServiceDiscoveryTestingModule.forRoot({ services })],
+    }).compile();
+    running.push(await module.init());
+    const { overallStatus, totalServices } = module.get(HealthAggregator).getAggregatedHealth();
+    expect({ overallStatus, totalServices }).toEqual({ overallStatus: 'healthy', totalServices: 1 });
+    expect(await module.get(ServiceDiscovery).discoverService('mail-service')).toBeNull();
+  });
+
+  it('refuses what is no handler, with its name', () => {
+    const wrong = { 'user-service': { id: 1 }, 'no name': () => 1 } as unknown as ServiceHandlers;
+    expect(() => ServiceDiscoveryTestingModule.forRoot({ services: wrong })).toThrow(
+      /services\.user-service.*a function[\s\S]*services\.no name/,
+    );
+  });
+});
+
+describe('an app whose own module has a registry that is away', () => {
+  const registryUrl = 'http://127.0.0.1:1';
+
+  async function startTesting(): Promise<{ url: string; close(): Promise<void> }> {
+    const module = await Test.createTestingModule({
+      imports: [ServiceDiscoveryModule.forRoot({ registryUrl }), GatewayModule],
+    })
+      .overrideProvider(SERVICE_DISCOVERY_OPTIONS)
+      .useValue(ServiceDiscoveryTestingModule.options({ services }))
+      .compile();
+    const app = module.createNestApplication({ logger: false });
+    running.push(app);
+    await app.listen(0, '127.0.0.1');
+    return { url: urlOf(app), close: () => app.close() };
+  }
+
+  it('is tested with handlers by one line', async () => {
+    const { url } = await startTesting();
+    expect(await (await fetch(`${url}/users/1`)).json()).toEqual({ name: 'Ada' });
+    expect(await (await fetch(`${url}/health`)).json()).toMatchObject({ status: 'healthy' });
+  });
+
+  it('starts while no time passes by the testing preset', async () => {
+    const imports = [ServiceDiscoveryModule.forRoot({ preset: 'testing', registryUrl })];
+    const clock = new ManualClock();
+    const module = await Test.createTestingModule({ imports }).overrideProvider(CLOCK).useValue(clock).compile();
+    let isStarted = false;
+    const starting = module.init().then(() => (isStarted = true));
+    for (let turn = 0; turn < 1_000 && !isStarted; turn++) await clock.advanceAsync(0);
+    expect(isStarted).toBe(true);
+    await starting;
+    const closing = module.close();
+    await clock.advanceAsync(10_000);
+    await closing;
+  });
+});
+
+describe('a stand-in for the communicator', () => {
+  it('neither fails the end of the app nor keeps the rest of it from being done', async () => {
+    const closed: string[] = [];
+    @Injectable()
+    class Database implements OnApplicationShutdown {
+      onApplicationShutdown(): void {
+        closed.push('database');
+      }
+    }
+    const imports = [ServiceDiscoveryModule.forRoot({ mode: 'memory_only', logging: false }), GatewayModule];
+    const module = await Test.createTestingModule({ imports, providers: [Database] })
+      .overrideProvider(ServiceCommunicator)
+      .useValue({ callServiceJson: async () => ({ name: 'Grace' }) })
+      .compile();
+    const app = module.createNestApplication({ logger: false });
+    await app.listen(0, '127.0.0.1');
+    const url = urlOf(app);
+    expect(await (await fetch(`${url}/users/1`)).json()).toEqual({ name: 'Grace' });
+    expect((await fetch(`${url}/health`)).status).toBe(200);
+    await app.close();
+    expect(closed).toEqual(['database']);
+  });
+});
