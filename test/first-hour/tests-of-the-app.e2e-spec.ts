@@ -1,14 +1,15 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createFreshApp, type FreshApp, packLibrary, type PackedLibrary } from '../support/fresh-app.js';
 import { type GeneratedProject, NEST_11, NEST_12 } from '../support/nest-new.js';
 
-const INSTALL_TIMEOUT_MS = 600_000;
+// Package managers, compilers and bundlers take seconds on a quiet machine, and minutes on a busy one.
+jest.setTimeout(600_000);
 
 let library: PackedLibrary;
 
 beforeAll(async () => {
   library = await packLibrary();
-}, INSTALL_TIMEOUT_MS);
+});
 afterAll(() => library.remove());
 
 /** @param ext of imports within the app */
@@ -155,7 +156,7 @@ describe.each(PROJECTS)('in a project as `nest new` writes it (%s)', (_name, nes
     const type = nest === 11 ? 'commonjs' : 'module';
     const files = { ...project.files, ...appFiles(nest === 11 ? '' : '.js') };
     app = await createFreshApp({ ...project, library, nest, type, manager, files });
-  }, INSTALL_TIMEOUT_MS);
+  });
   afterAll(() => app.remove());
 
   it.each(['test', 'test:e2e'])('`npm run %s` passes', async (script) => {
@@ -177,7 +178,7 @@ describe('in a CommonJS project on Nest 11', () => {
   beforeAll(async () => {
     const packages = { '@types/node': '^24.0.0', esbuild: '^0.28.0', typescript: '^5.7.3', webpack: '^5.100.0' };
     app = await createFreshApp({ library, nest: 11, type: 'commonjs', packages, files: BUNDLED });
-  }, INSTALL_TIMEOUT_MS);
+  });
   afterAll(() => app.remove());
 
   it.each(['esbuild', 'webpack'])('a bundle made by %s has every class once', async (bundler) => {
