@@ -8,6 +8,7 @@ export {
   type SelectionCriteria,
 } from './load-balancer.js';
 export { CRITERIA_NAMES, findCriteriaProblems, tagsOf } from './selection/criteria.js';
+export { describeUnavailable } from './selection/describe-unavailable.js';
 export {
   type BalancingExplanation,
   type FilterStage,

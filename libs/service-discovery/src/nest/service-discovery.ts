@@ -8,6 +8,7 @@ import {
 } from '../common/index.js';
 import {
   CRITERIA_NAMES,
+  describeUnavailable,
   mergeLoadBalancing,
   type PickContext,
   resolveLoadBalancingOptions,
@@ -128,7 +129,9 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
       return null;
     }
     const picked = this.pick(serviceName, instances, criteria);
-    if (typeof picked === 'string') throw new NoAvailableInstanceError(serviceName, WHY_UNAVAILABLE[picked]);
+    if (typeof picked === 'string') {
+      throw new NoAvailableInstanceError(serviceName, describeUnavailable(picked, instances, criteria));
+    }
     return endpointOf(picked);
   }
 

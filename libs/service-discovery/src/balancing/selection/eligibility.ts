@@ -102,7 +102,8 @@ export function selectServing(
   return matching.filter(failOpen ? isInRotation : mayBeCalled);
 }
 
-function selectMatching(
+/** The instances of the version and with the tags asked for. */
+export function selectMatching(
   instances: readonly ServiceInstance[],
   { version, tags, route }: Pick<PickContext, 'version' | 'tags'> & { readonly route?: string },
   onLeftOut?: OnLeftOut,

@@ -4,7 +4,7 @@ import {
   NoAvailableInstanceError,
   ServiceNotFoundError,
 } from '../../common/index.js';
-import { type Refusal, type UnavailableReason, WHY_UNAVAILABLE } from '../../balancing/index.js';
+import { describeUnavailable, type Refusal, type UnavailableReason } from '../../balancing/index.js';
 import { type Call } from './call.js';
 import { refused as reportRefusal } from './refused.js';
 
@@ -18,7 +18,7 @@ export function unavailableError<T>(
   reason: UnavailableReason,
   refused: ReadonlySet<Refusal> | undefined,
 ): unknown {
-  const { service, last } = call;
+  const { service, last, view, request } = call;
   // What went wrong first tells more than that nobody is left to ask.
   if (last?.error !== undefined) return last.error;
   switch (reason) {
@@ -27,7 +27,10 @@ export function unavailableError<T>(
     case 'no_match':
     case 'none_healthy':
     case 'too_few_healthy':
-      return new NoAvailableInstanceError(service, WHY_UNAVAILABLE[reason]);
+      return new NoAvailableInstanceError(
+        service,
+        describeUnavailable(reason, view.channel.instances, request.criteria),
+      );
     case 'none_available':
       return refusalError(call, refused);
   }
