@@ -30,6 +30,7 @@ export { mergedStatus, reasonsOf, type StatusContext, type StatusReason, type St
 export { type CheckPlan, type CheckPlanner, type CheckSchedule } from './check-plan.js';
 export { CheckShare, type CheckShareDeps } from './monitor/check-share.js';
 export { DEFAULT_FLAPPING_OPTIONS, type FlappingOptions } from './monitor/flapping.js';
+export { runProbe } from './monitor/run-probe.js';
 export { HealthMonitor, type HealthMonitorDeps, type MonitoredRegistry } from './monitor/health-monitor.js';
 export { HttpProbe, type HttpProbeSettings } from './probes/http-probe.js';
 export {

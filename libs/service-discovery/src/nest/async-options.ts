@@ -7,7 +7,7 @@ import {
 } from '@nestjs/common';
 import { assertOptions, InvalidConfigurationError } from '../common/index.js';
 import { isSame } from './module-options.js';
-import { resolveServiceDiscoveryOptions, type ServiceDiscoveryOptions } from './options/index.js';
+import { type HealthOptions, resolveServiceDiscoveryOptions, type ServiceDiscoveryOptions } from './options/index.js';
 import { SERVICE_DISCOVERY_OPTIONS } from './tokens.js';
 
 /** Options that are made when the app starts, such as from a config service: by a factory, a class or a provider. */
@@ -22,6 +22,8 @@ export interface ServiceDiscoveryAsyncOptions extends Pick<ModuleMetadata, 'impo
   useExisting?: InjectionToken<ServiceDiscoveryOptionsFactory>;
   /** Here and not in the options that are made: which controllers there are is settled before that. @default on */
   api?: ServiceDiscoveryOptions['api'];
+  /** The decorators of the health routes, here for the same reason; the other options of health are made. @default `api.decorators` */
+  health?: Pick<Partial<HealthOptions>, 'decorators'>;
 }
 
 /** Makes options for `forRootAsync`, by `useClass` or `useExisting`. */
@@ -30,7 +32,9 @@ export interface ServiceDiscoveryOptionsFactory {
 }
 
 /** What `forRootAsync` has made when the app starts. */
-export type AsyncFactoryOptions = Omit<ServiceDiscoveryOptions, 'api'>;
+export type AsyncFactoryOptions = Omit<ServiceDiscoveryOptions, 'api' | 'health'> & {
+  health?: Omit<Partial<HealthOptions>, 'decorators'>;
+};
 
 /**
  * The options as they are, for `useFactory` and `createServiceDiscoveryOptions`: TypeScript does not look for misspelled names in
@@ -79,7 +83,7 @@ export function asyncOptionsProviders(options: ServiceDiscoveryAsyncOptions): Pr
 /** @param at what the options come from, as errors call it */
 function provider(
   at: string,
-  { api }: ServiceDiscoveryAsyncOptions,
+  { api, health }: ServiceDiscoveryAsyncOptions,
   inject: NonNullable<FactoryProvider['inject']>,
   make: (...args: never[]) => Made,
 ): Provider {
@@ -90,16 +94,19 @@ function provider(
       const made: ServiceDiscoveryOptions = await make(...args);
       assertOptions(at, made, 'to make an object of options');
       // It would be dropped, and with it a guard, or the word that there is to be no API.
-      if (made.api !== undefined && !isSame(made.api, api)) {
-        throw wrong(
-          `${at} api`,
-          '***',
-          'to stand beside it, since which controllers there are is settled before it runs',
-        );
+      if (made.api !== undefined && !isSame(made.api, api)) throw tooLate(`${at} api`);
+      const { decorators } = health ?? {};
+      if (made.health?.decorators !== undefined && !isSame(made.health.decorators, decorators)) {
+        throw tooLate(`${at} health.decorators`);
       }
-      return resolveServiceDiscoveryOptions({ ...made, api }, process.env);
+      const whole = decorators === undefined ? made.health : { ...made.health, decorators };
+      return resolveServiceDiscoveryOptions({ ...made, api, health: whole }, process.env);
     },
   };
+}
+
+function tooLate(path: string): InvalidConfigurationError {
+  return wrong(path, '***', 'to stand beside it, since which controllers there are is settled before it runs');
 }
 
 function wrong(path: string, value: unknown, expected: string): InvalidConfigurationError {

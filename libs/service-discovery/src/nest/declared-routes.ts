@@ -57,6 +57,11 @@ function answersGet(controller: Type, path: string): boolean {
   });
 }
 
+/** Whether a method of a controller answers requests. */
+export function isRoute(handler: object): boolean {
+  return Reflect.hasMetadata(METHOD, handler);
+}
+
 function isGet(handler: object): boolean {
   const method: unknown = Reflect.getMetadata(METHOD, handler);
   return method === RequestMethod.GET || method === RequestMethod.ALL;

@@ -40,7 +40,7 @@ export class ServiceDiscoveryModule {
     assertOptions('ServiceDiscoveryModule.forRoot', options, OPTIONS_OR_ASYNC);
     const given = toGiven(options);
     return shared.get(given, () =>
-      rootModule(given, options.api, [], {
+      rootModule(given, options, [], {
         provide: SERVICE_DISCOVERY_OPTIONS,
         useFactory: () => resolveServiceDiscoveryOptions(options, process.env),
       }),
@@ -50,7 +50,7 @@ export class ServiceDiscoveryModule {
   /** The same with options from a factory, a class or a provider. Where several modules import it, give them one and the same result of this call. */
   static forRootAsync(options: ServiceDiscoveryAsyncOptions): DynamicModule {
     const providers = asyncOptionsProviders(options);
-    return rootModule('forRootAsync', options.api, options.imports ?? [], ...providers);
+    return rootModule('forRootAsync', options, options.imports ?? [], ...providers);
   }
 
   /**
@@ -75,13 +75,16 @@ export class ServiceDiscoveryModule {
 @Module({})
 class ServiceDiscoveryFeatureModule {}
 
+/** What controllers are made of, which is settled before any provider is there. */
+type RouteOptions = Pick<ServiceDiscoveryAsyncOptions, 'api' | 'health'>;
+
 function rootModule(
   given: GivenOptions,
-  api: ServiceDiscoveryOptions['api'],
+  routes: RouteOptions,
   imports: NonNullable<ModuleMetadata['imports']>,
   ...options: readonly Provider[]
 ): DynamicModule {
-  const { controllers, providers } = httpApi(api);
+  const { controllers, providers } = httpApi(routes);
   return {
     module: ServiceDiscoveryModule,
     global: true,
@@ -94,9 +97,10 @@ function rootModule(
   };
 }
 
-function httpApi(api: ServiceDiscoveryOptions['api']): { controllers: Type[]; providers: Provider[] } {
+function httpApi({ api, health }: RouteOptions): { controllers: Type[]; providers: Provider[] } {
   try {
-    return { controllers: [...restControllers(api), ...healthControllers(api)], providers: restProviders(api) };
+    const controllers = [...restControllers(api), ...healthControllers(api, health?.decorators)];
+    return { controllers, providers: restProviders(api) };
   } catch (error) {
     if (!(error instanceof InvalidConfigurationError)) throw error;
     // Told at the start, together with whatever else is wrong.

@@ -31,6 +31,8 @@ export interface AnnouncerDeps {
   registered?(key: InstanceKey): void;
 }
 
+export type Examine = (signal: AbortSignal) => Promise<ServiceRegistration>;
+
 /** Registers what the app announces as soon as it is ready, and goes on trying while the registry cannot be reached. */
 export class Announcer {
   private readonly stopping = new AbortController();
@@ -38,8 +40,9 @@ export class Announcer {
 
   constructor(private readonly deps: AnnouncerDeps) {}
 
-  announce(registration: ServiceRegistration): void {
-    const work = this.register(registration).finally(() => this.pending.delete(work));
+  /** @param examine has the last word on what is registered, before anything else; it never rejects @default it stays */
+  announce(registration: ServiceRegistration, examine?: Examine): void {
+    const work = this.register(registration, examine).finally(() => this.pending.delete(work));
     this.pending.add(work);
   }
 
@@ -49,8 +52,9 @@ export class Announcer {
     await Promise.all(this.pending);
   }
 
-  private async register(registration: ServiceRegistration): Promise<void> {
+  private async register(given: ServiceRegistration, examine?: Examine): Promise<void> {
     const { signal } = this.stopping;
+    const registration = examine ? await examine(signal) : given;
     const { readiness } = this.deps;
     if (readiness) await this.untilReady(registration.serviceName, readiness);
     const remind = this.reminder();

@@ -11,7 +11,7 @@ import { ApplicationConfig, HttpAdapterHost, ModuleRef, ModulesContainer } from 
 import { type Subscription } from 'rxjs';
 import { type Clock, type Random, settlesWithin } from '../../common/index.js';
 import { ServiceCommunicator } from '../../communicator/index.js';
-import { HealthMonitor } from '../../health/index.js';
+import { type CheckPlanner, HealthMonitor, planChecks, resolveHealthCheckOptions } from '../../health/index.js';
 import { isHttp } from '../../model/index.js';
 import { DiscoveryMetrics, EventBus, EventLogger } from '../../observability/index.js';
 import { ListedInstances, ServiceRegistry } from '../../registry/index.js';
@@ -23,7 +23,7 @@ import { LOG_CONTEXT, nestLoggerPort } from '../logging.js';
 import { type ResolvedServiceDiscoveryOptions } from '../options/index.js';
 import { findSchedulerRegistry, ListedTimers } from '../schedule/index.js';
 import { ServiceReadiness } from '../readiness/index.js';
-import { findHealthCheckPath } from '../terminus/index.js';
+import { findHealthCheckPath, ownerOfRoute } from '../terminus/index.js';
 import { CLOCK, RANDOM, REGISTRY_STORE, SERVICE_DISCOVERY_OPTIONS } from '../tokens.js';
 import { Announcer } from './announcer.js';
 import { Departure } from './departure.module.js';
@@ -31,8 +31,9 @@ import { ForgottenHooks } from './forgotten-hooks.js';
 import { HttpDrain } from './http-drain.js';
 import { Leaving, STEP_MS } from './leaving.js';
 import { OwnHealth } from './own-health.js';
+import { OwnRoute } from './own-route.js';
 import { logStart } from './start-line.js';
-import { type AdvertisedAddress, addressToAdvertise, type ListeningServer } from './server-address.js';
+import { type AdvertisedAddress, addressToAdvertise, type ListeningServer, localAddress } from './server-address.js';
 
 /**
  * Ties the library to the life of the app.
@@ -48,6 +49,7 @@ export class ServiceDiscoveryLifecycle
   private readonly logger = new Logger(LOG_CONTEXT);
   private readonly announcer: Announcer;
   private readonly ownHealth: OwnHealth;
+  private readonly ownRoute: OwnRoute;
   private readonly forgottenHooks: ForgottenHooks;
   private discoverables: readonly DiscoverableServiceOptions[] = [];
   private listening: Subscription | undefined;
@@ -83,6 +85,14 @@ export class ServiceDiscoveryLifecycle
       onRecovered: (listener) => events.on('lease.recovered', ({ key }) => listener(key)),
       clock,
     });
+    this.ownRoute = new OwnRoute({
+      clock,
+      logger: this.logger,
+      readiness,
+      planner: ownPlanner(options),
+      guards: () => globalGuardsOf(appConfig),
+      ownerOf: (path) => ownerOfRoute(modules, appConfig, path),
+    });
     this.forgottenHooks = new ForgottenHooks({ clock, logger: this.logger });
     this.announcer = new Announcer({
       registry,
@@ -116,15 +126,12 @@ export class ServiceDiscoveryLifecycle
     const server = this.server();
     this.tellStart(server !== undefined);
     if (!server) {
-      this.announceAt(undefined);
+      this.announceAll();
       return;
     }
     this.drain = new HttpDrain(server);
-    if (this.adapterHost.listening) this.announceAt(addressToAdvertise(server, this.options));
-    else
-      this.listening = this.adapterHost.listen$.subscribe(() =>
-        this.announceAt(addressToAdvertise(server, this.options)),
-      );
+    if (this.adapterHost.listening) this.announceAll(server);
+    else this.listening = this.adapterHost.listen$.subscribe(() => this.announceAll(server));
   }
 
   /** The server closes next. */
@@ -171,12 +178,18 @@ export class ServiceDiscoveryLifecycle
     logStart(nestLoggerPort(), this.options, { registers, prefix });
   }
 
-  /** @param address undefined: nothing listens for HTTP */
-  private announceAt(address: AdvertisedAddress | undefined): void {
-    for (const options of this.discoverables) this.announce(options, address);
+  /** @param server undefined: nothing listens for HTTP */
+  private announceAll(server?: ListeningServer): void {
+    const address = server && addressToAdvertise(server, this.options);
+    for (const options of this.discoverables) this.announce(options, address, server && localAddress(server));
   }
 
-  private announce(options: DiscoverableServiceOptions, address: AdvertisedAddress | undefined): void {
+  /** @param local where this process reaches its own server */
+  private announce(
+    options: DiscoverableServiceOptions,
+    address: AdvertisedAddress | undefined,
+    local: AdvertisedAddress | undefined,
+  ): void {
     const host = options.host ?? address?.host ?? this.options.advertise.host;
     const port = options.port ?? address?.port ?? this.options.advertise.port;
     if (host === undefined || port === undefined) {
@@ -188,10 +201,28 @@ export class ServiceDiscoveryLifecycle
     // A server of another protocol at a port of its own has no routes; one at the app's port, such as for WebSockets, has.
     const hasRoutes = address !== undefined && (isHttp(protocol) || options.port === undefined);
     const { healthCheckPath = hasRoutes ? this.healthCheckPath() : null } = options;
-    this.announcer.announce(toRegistration({ ...options, healthCheckPath }, { host, port, protocol }));
+    const registration = toRegistration({ ...options, healthCheckPath }, { host, port, protocol });
+    const isOwnServer = options.port === undefined && local !== undefined;
+    const question = isOwnServer && {
+      registration,
+      address: local,
+      mayChoose: options.healthCheckPath === undefined,
+    };
+    this.announcer.announce(registration, question ? (signal) => this.ownRoute.examine(question, signal) : undefined);
   }
 
   private healthCheckPath(): string | null {
     return findHealthCheckPath(this.modules, this.appConfig, this.options.api);
   }
+}
+
+/** Checks as a process with these options makes them, but for the certificate, which is not one for the loopback address. */
+function ownPlanner({ healthCheck, tls }: ResolvedServiceDiscoveryOptions): CheckPlanner {
+  const own = { ...healthCheck, tls: { ...healthCheck.tls, rejectUnauthorized: false } };
+  return planChecks(resolveHealthCheckOptions(own, 'healthCheck', tls));
+}
+
+function globalGuardsOf(config: ApplicationConfig): string[] {
+  const ofRequests = config.getGlobalRequestGuards().flatMap(({ metatype }) => (metatype ? [metatype.name] : []));
+  return [...config.getGlobalGuards().map(({ constructor }) => constructor.name), ...ofRequests];
 }

@@ -39,7 +39,19 @@ export function addressToAdvertise(
   const port = advertise.port ?? at?.port;
   const host = advertise.host ?? (at && reachableHost(at.address, options, interfaces));
   if (host === undefined || port === undefined) return undefined;
-  return { host, port, protocol: server instanceof TlsServer ? 'https' : 'http' };
+  return { host, port, protocol: protocolOf(server) };
+}
+
+/** Where this process itself reaches the server; undefined for one at a Unix socket. */
+export function localAddress(server: ListeningServer): AdvertisedAddress | undefined {
+  const bound = server.address();
+  if (typeof bound !== 'object' || bound === null) return undefined;
+  const host = parseAddress(bound.address)?.range() === 'unspecified' ? '127.0.0.1' : bound.address;
+  return { host, port: bound.port, protocol: protocolOf(server) };
+}
+
+function protocolOf(server: ListeningServer): Protocol {
+  return server instanceof TlsServer ? 'https' : 'http';
 }
 
 /** A server at all addresses of the machine is registered at one of them. */

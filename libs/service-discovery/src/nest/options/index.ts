@@ -5,6 +5,7 @@ export { lacksValue } from './layers.js';
 export {
   type AdvertiseOptions,
   DEFAULT_REDIS_URL,
+  type HealthOptions,
   type PresetName,
   type ResolvedServiceDiscoveryOptions,
   type ServiceDiscoveryMode,

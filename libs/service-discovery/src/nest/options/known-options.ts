@@ -49,7 +49,11 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   follow: null,
   trackHeartbeats: null,
   healthCheck: [...Object.keys(DEFAULT_HEALTH_CHECK_OPTIONS), ...HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT],
-  health: [...Object.keys(DEFAULT_HEALTH_AGGREGATOR_OPTIONS), ...HEALTH_AGGREGATOR_OPTIONS_WITHOUT_DEFAULT],
+  health: [
+    ...Object.keys(DEFAULT_HEALTH_AGGREGATOR_OPTIONS),
+    ...HEALTH_AGGREGATOR_OPTIONS_WITHOUT_DEFAULT,
+    'decorators',
+  ],
   loadBalancing: ['strategy', ...Object.keys(DEFAULT_LOAD_BALANCING_OPTIONS)],
   circuitBreaker: Object.keys(DEFAULT_CIRCUIT_BREAKER_OPTIONS),
   retry: Object.keys(DEFAULT_RETRY_OPTIONS),

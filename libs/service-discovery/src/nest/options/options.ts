@@ -14,6 +14,7 @@ import {
 import { type TlsByService } from '../../common/index.js';
 import { type Transport, type TransportTlsOptions, type UndiciTransportOptions } from '../../transport/index.js';
 import { type ApiOptions } from '../rest/api-options.js';
+import { type RouteDecorators } from '../route-decorators.js';
 
 /** The kinds of environment that `getServiceDiscoveryConfig` has settings for. */
 export type PresetName = (typeof PRESET_NAMES)[number];
@@ -155,7 +156,7 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   /** `SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL`, `…_TIMEOUT`; false: nothing is checked from this process. @default on */
   healthCheck?: Partial<ScheduledHealthCheckOptions> | false;
   /** What the health of all services comes to: which of them are required, and which are optional. */
-  health?: Partial<HealthAggregatorOptions>;
+  health?: Partial<HealthOptions>;
   /** Load balancing strategies of the app's own, by the names that stand for them wherever a strategy is named. @default none */
   strategies?: NamedStrategies;
   /**
@@ -179,6 +180,16 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   /** How events are logged; false: not at all. @default on */
   logging?: EventLoggerOptions | false;
   metrics?: DiscoveryMetricsOptions;
+}
+
+/** What the health of all services comes to, and the routes that tell of this process. */
+export interface HealthOptions extends HealthAggregatorOptions {
+  /**
+   * Decorators of the app's own for `GET /health`, `/health/live` and `/health/ready`, in place of `api.decorators`: such as the
+   * `@Public()` that lets a route pass the app's global guard. Beside `useFactory` in `forRootAsync`, as controllers are static.
+   * @default `api.decorators`
+   */
+  decorators?: RouteDecorators;
 }
 
 /** Who is checked how often, and what counts as healthy. */

@@ -41,6 +41,7 @@ import {
 import { findWrongGroups } from './groups.js';
 import { findUnknownOptions } from './known-options.js';
 import { givingWay } from '../giving-way.js';
+import { findDecoratorProblems } from '../route-decorators.js';
 import { difference, fromPaths, isNamed, isSet, layer } from './layers.js';
 import {
   COMMUNICATOR_OPTION_NAMES,
@@ -103,7 +104,9 @@ function resolveMerged(
 
   check.gather(() => resolveServiceRegistryOptions(registry));
   checkFollow(options, mode, check);
-  check.gather(() => resolveHealthAggregatorOptions(options.health));
+  const { decorators, ...health } = options.health ?? {};
+  check.gather(() => resolveHealthAggregatorOptions(health));
+  check.problems.push(...findDecoratorProblems(decorators, 'health.decorators'));
   check.gather(() => resolveSelfPreservationOptions(selfPreservation));
   const strategies = checkStrategies(named, check);
   checkCalls(communicator, strategies, check);
@@ -122,7 +125,7 @@ function resolveMerged(
     services,
     selfPreservation,
     healthCheck,
-    health: options.health ?? {},
+    health,
     communicator,
     strategies,
     transport,

@@ -1,6 +1,7 @@
 import { type CanActivate, type Type } from '@nestjs/common';
 import { assertOptions, InvalidConfigurationError, type Problem, readTokens, TOKENS_RULE } from '../../common/index.js';
 import { type AllowedHosts, HostPolicy } from '../../model/index.js';
+import { findDecoratorProblems, type RouteDecorators } from '../route-decorators.js';
 
 /** The bundled REST API. */
 export interface ApiOptions {
@@ -34,10 +35,21 @@ export interface ApiOptions {
    * @default every other host
    */
   allowedHosts?: AllowedHosts;
+  /**
+   * Decorators of the app's own for every route of the library, those of the health check among them: such as the `@Public()`
+   * that lets a route pass the app's global guard. Who may call the API is decided all the same: see `token` and `guard`.
+   * @default none
+   */
+  decorators?: RouteDecorators;
 }
 
 export const DEFAULT_API_OPTIONS: ApiOptions = { path: 'service-discovery', healthPath: 'health', guardReads: false };
-export const API_OPTIONS_WITHOUT_DEFAULT = ['token', 'guard', 'allowedHosts'] satisfies (keyof ApiOptions)[];
+export const API_OPTIONS_WITHOUT_DEFAULT = [
+  'token',
+  'guard',
+  'allowedHosts',
+  'decorators',
+] satisfies (keyof ApiOptions)[];
 
 /** The API's options in force: `ApiOptions`. */
 export const API_OPTIONS = Symbol('nest-service-discovery:api-options');
@@ -69,6 +81,7 @@ export function resolveApiOptions(options: Partial<ApiOptions> = {}, path = 'api
   if (resolved.token !== undefined && !readTokens(resolved.token)) {
     problems.push({ path: `${path}.token`, value: '***', expected: TOKENS_RULE });
   }
+  problems.push(...findDecoratorProblems(resolved.decorators, `${path}.decorators`));
   try {
     new HostPolicy(resolved.allowedHosts, `${path}.allowedHosts`);
   } catch (error) {

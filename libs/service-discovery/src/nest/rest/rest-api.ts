@@ -1,8 +1,9 @@
-import { Controller, type Provider, type Type, VERSION_NEUTRAL } from '@nestjs/common';
+import { type Provider, type Type } from '@nestjs/common';
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { HostPolicy } from '../../model/index.js';
 import { type ResolvedServiceDiscoveryOptions } from '../options/options.js';
 import { pathsOf } from '../declared-routes.js';
+import { mountController } from '../route-decorators.js';
 import { SERVICE_DISCOVERY_OPTIONS } from '../tokens.js';
 import { API_OPTIONS, type ApiOptions, DEFAULT_API_OPTIONS, resolveApiOptions } from './api-options.js';
 import { ServiceDiscoveryCallsController } from './calls.controller.js';
@@ -23,7 +24,7 @@ export const REST_CONTROLLERS: readonly Type[] = [
   ServiceDiscoveryInsightController,
 ];
 
-/** By path; a class has one path only, so each further path gets classes of its own, once. */
+/** Without decorators, by path: each further path gets classes of its own, once. */
 const mounted = new Map<string, Type[]>([[DEFAULT_API_OPTIONS.path, [...REST_CONTROLLERS]]]);
 
 /**
@@ -32,10 +33,11 @@ const mounted = new Map<string, Type[]>([[DEFAULT_API_OPTIONS.path, [...REST_CON
  */
 export function restControllers(api: Partial<ApiOptions> | false = {}): Type[] {
   if (api === false) return [];
-  const { path } = resolveApiOptions(api);
+  const { path, decorators } = resolveApiOptions(api);
+  const mount = (): Type[] => REST_CONTROLLERS.map((controller) => mountController(controller, path, decorators));
+  if (decorators) return mount();
   let controllers = mounted.get(path);
-  if (!controllers)
-    mounted.set(path, (controllers = REST_CONTROLLERS.map((controller) => mountedAt(path, controller))));
+  if (!controllers) mounted.set(path, (controllers = mount()));
   return [...controllers];
 }
 
@@ -81,11 +83,4 @@ function pathsOfMounted(modules: ModulesContainer): Set<string> {
 function isRestController(metatype: unknown): metatype is Type {
   if (typeof metatype !== 'function') return false;
   return REST_CONTROLLERS.some((ours) => metatype === ours || metatype.prototype instanceof ours);
-}
-
-/** Routes, guards and filters are inherited; the path alone is the subclass's own. */
-function mountedAt(path: string, controller: Type): Type {
-  const subclass = { [controller.name]: class extends controller {} }[controller.name] as Type;
-  Controller({ path, version: VERSION_NEUTRAL })(subclass);
-  return subclass;
 }

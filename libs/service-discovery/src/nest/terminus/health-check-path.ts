@@ -23,6 +23,28 @@ export function findHealthCheckPath(
   return `/${joinPaths(prefix, path)}`;
 }
 
+/** Who answers at a path. */
+export interface RouteOwner {
+  /** The name of the controller. */
+  readonly name: string;
+  /** Whether the module has mounted it, so that the app decorates it by an option. */
+  readonly isLibrary: boolean;
+}
+
+/** The controller that answers `GET` at a path, below the global prefix or beside it; undefined where none is found. */
+export function ownerOfRoute(
+  modules: ModulesContainer,
+  config: ApplicationConfig,
+  path: string,
+): RouteOwner | undefined {
+  const prefix = `${joinPaths(config.getGlobalPrefix())}/`;
+  const whole = joinPaths(path);
+  const declared = whole.startsWith(prefix) ? whole.slice(prefix.length) : whole;
+  const own = appControllerAt(modules, declared);
+  const [any] = controllersAt(modules.values(), declared);
+  return any && { name: (own ?? any).name, isLibrary: own === undefined };
+}
+
 /** Whether `setGlobalPrefix` was told to leave the route out. */
 function isExcluded(config: ApplicationConfig, path: string): boolean {
   return (config.getGlobalPrefixOptions().exclude ?? []).some(

@@ -1,7 +1,8 @@
-import { Controller, type Type, VERSION_NEUTRAL } from '@nestjs/common';
+import { type Type } from '@nestjs/common';
 import { type ModulesContainer } from '@nestjs/core';
 import { DEFAULT_API_OPTIONS } from '../rest/index.js';
 import { controllersAt, modulesOfApp } from '../declared-routes.js';
+import { mountController, type RouteDecorators } from '../route-decorators.js';
 import { ServiceDiscoveryHealthController } from './health.controller.js';
 import {
   LIVENESS_PATH,
@@ -17,15 +18,15 @@ const CONTROLLERS: readonly (readonly [rest: string, controller: Type])[] = [
   [`/${READINESS_PATH}`, ServiceDiscoveryReadinessController],
 ];
 
-/** By path; a class has one path only, so each further path gets classes of its own, once. */
+/** Without decorators, by path: each further path gets classes of its own, once. */
 const mounted = new Map([[DEFAULT_API_OPTIONS.healthPath, CONTROLLERS.map(([, controller]) => controller)]]);
 
-export function healthControllersAt(path: string): Type[] {
+export function healthControllersAt(path: string, decorators?: RouteDecorators): Type[] {
+  const mount = (): Type[] =>
+    CONTROLLERS.map(([rest, controller]) => mountController(controller, path + rest, decorators));
+  if (decorators) return mount();
   let controllers = mounted.get(path);
-  if (!controllers) {
-    controllers = CONTROLLERS.map(([rest, controller]) => mountedAt(path + rest, controller));
-    mounted.set(path, controllers);
-  }
+  if (!controllers) mounted.set(path, (controllers = mount()));
   return [...controllers];
 }
 
@@ -39,11 +40,4 @@ export function isHealthController(metatype: unknown): metatype is Type {
 export function appControllerAt(modules: ModulesContainer, path: string): Type | undefined {
   const [first] = controllersAt(modulesOfApp(modules), path);
   return first;
-}
-
-/** The route and what is injected are inherited; the path alone is the subclass's own. */
-function mountedAt(path: string, controller: Type): Type {
-  const subclass = { [controller.name]: class extends controller {} }[controller.name] as Type;
-  Controller({ path, version: VERSION_NEUTRAL })(subclass);
-  return subclass;
 }

@@ -8,4 +8,4 @@ export { type HealthAnswer, ServiceDiscoveryHealthController } from './health.co
 export { healthControllers } from './health-api.js';
 export { appControllerAt, isHealthController } from './health-controllers.js';
 export { ServiceDiscoveryLivenessController, ServiceDiscoveryReadinessController } from './probe.controllers.js';
-export { findHealthCheckPath } from './health-check-path.js';
+export { findHealthCheckPath, ownerOfRoute, type RouteOwner } from './health-check-path.js';
