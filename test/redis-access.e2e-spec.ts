@@ -20,7 +20,7 @@ describe('a Redis that cannot be used', () => {
     ],
     ['no password', () => redis.server.url, /NOAUTH.*it requires a password/],
     [
-      'TLS where there is none',
+      'TLS on a server without TLS',
       () => redis.server.url.replace('redis:', 'rediss:').replace('//', '//:secret@'),
       /cannot be reached/,
     ],
@@ -29,9 +29,9 @@ describe('a Redis that cannot be used', () => {
       () => redis.server.url.replace('redis://', 'redis-cluster://:wrong@'),
       /WRONGPASS/,
     ],
-    ['an address where nobody listens', () => 'redis://127.0.0.1:1', /ECONNREFUSED/],
-    ['a name that nobody has', () => 'redis://redis.invalid:6379', /cannot be reached/],
-  ])('is told of in bounded time: %s', async (_what, url, message) => {
+    ['an address that refuses connections', () => 'redis://127.0.0.1:1', /ECONNREFUSED/],
+    ['an unknown host name', () => 'redis://redis.invalid:6379', /cannot be reached/],
+  ])('is reported in bounded time: %s', async (_what, url, message) => {
     await redis.startServer({ password: 'secret' });
     const store = redis.openStore({ url: url() });
     const start = systemClock.now();
@@ -41,13 +41,13 @@ describe('a Redis that cannot be used', () => {
         (thrown: unknown) => thrown as Error,
       );
       expect(error).toMatchObject(unavailable(message));
-      // Nor does it when it is logged with all that it holds.
+      // Nor does logging the error with all its properties.
       expect(inspect(error, { depth: null })).not.toMatch(/wrong@|'wrong'|secret/);
     }
     expect(sinceMs(start)).toBeLessThan(2 * COMMAND_TIMEOUT_MS + 500);
   });
 
-  it('lets a socket go that nobody answers on', async () => {
+  it('closes a socket that does not answer', async () => {
     const sockets = new Set<Socket>();
     const silent: Server = createServer((socket) => sockets.add(socket)).listen(0, '127.0.0.1');
     await once(silent, 'listening');
@@ -69,7 +69,7 @@ describe('a Redis that cannot be used', () => {
   });
 });
 
-describe("a client of the user's own", () => {
+describe('a client of the user', () => {
   it('is used, and stays open', async () => {
     await redis.startServer({ password: 'secret' });
     const client = redis.server.connect();
@@ -85,7 +85,7 @@ describe("a client of the user's own", () => {
     expect(names.filter((name) => !/^sd:\{shop(:users)?\}:/.test(name))).toEqual([]);
   });
 
-  it('with a prefix is refused, as are other wrong options', async () => {
+  it('with a key prefix is rejected, as are other invalid options', async () => {
     await redis.startServer();
     const client = redis.server.connect({ keyPrefix: 'x:' });
     redis.atEnd(async () => client.disconnect());

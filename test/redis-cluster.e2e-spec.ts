@@ -20,7 +20,7 @@ afterAll(() => cluster.stop());
 
 describe('RedisRegistryStore on a Cluster', () => {
   registryStoreContract({ describe, it, beforeEach, afterEach }, async () => {
-    // What was told of another registry may still be on its way between the nodes.
+    // Messages of another registry may still be on their way between the nodes.
     const namespace = `contract-${++registries}`;
     let time = Date.UTC(2026, 0, 1);
     const clients: ClockedCluster[] = [];
@@ -40,7 +40,7 @@ describe('RedisRegistryStore on a Cluster', () => {
       advance: async (ms) => {
         time += ms;
         clients[0]!.setTime(time);
-        // As if others had swept all along, so that it is no standstill.
+        // As if other processes had swept all the time, so that it does not count as a stall.
         await clients[0]!.hset(`sd:{${namespace}}:sweep`, 'at', time - 1_000);
         await store.sweep();
       },
@@ -53,7 +53,7 @@ describe('RedisRegistryStore on a Cluster', () => {
 });
 
 const SERVICES = Array.from({ length: 60 }, (_, index) => `service-${index}`);
-/** How many services each of the masters holds. */
+/** How many services each master holds. */
 const spread = async (): Promise<number[]> =>
   Promise.all(cluster.masters.map(async (master) => (await master.client().keys('sd:{default:*}:records')).length));
 
@@ -73,7 +73,7 @@ describe('a registry on a Cluster', () => {
   afterEach(() => Promise.all([one, two].map((process) => process.close())));
 
   const isComplete = (process: RegistryProcess): boolean => SERVICES.every((name) => process.ids(name).join() === 'a');
-  /** Fails as soon as a process sees less than there is. */
+  /** Fails as soon as a process sees fewer instances than there are. */
   const watchForLosses = (): string[] => {
     const losses: string[] = [];
     for (const process of [one, two]) {
@@ -97,7 +97,7 @@ describe('a registry on a Cluster', () => {
     for (const count of counts) expect(count).toBeGreaterThanOrEqual(SERVICES.length / 6);
   });
 
-  it('takes a user with no more rights than the README says', async () => {
+  it('needs no more permissions than documented', async () => {
     const rules = [...(await rulesOfReadme()), '+cluster|slots', '+cluster|info', '+asking', '+client|setname'];
     for (const node of cluster.nodes) await node.client().call('ACL', 'SETUSER', 'shop', 'on', '>secret', ...rules);
     const url = cluster.url.replace('//', '//shop:secret@');
@@ -109,7 +109,7 @@ describe('a registry on a Cluster', () => {
     expect(refused.flat()).toEqual([]);
   });
 
-  it('loses nothing while slots move that hold services', async () => {
+  it('loses nothing while slots with services are moved', async () => {
     const [from, to] = cluster.masters as [RedisServer, RedisServer];
     const losses = watchForLosses();
     let isMoving = true;
@@ -127,7 +127,7 @@ describe('a registry on a Cluster', () => {
     const slots = await cluster.usedSlots(from);
     for (const slot of slots) await cluster.moveSlot(slot, from, to);
     const movedMs = sinceMs(start);
-    // Each of them still tells of its changes, and takes heartbeats.
+    // Each service still publishes changes, and accepts heartbeats.
     for (const name of SERVICES) await one.register(name, 'b');
     await two.until(() => SERVICES.every((name) => two.ids(name).join() === 'a,b'));
     for (const name of SERVICES) await one.registry.deregister({ serviceName: name, instanceId: 'b' });
@@ -135,7 +135,7 @@ describe('a registry on a Cluster', () => {
     await changing;
     await Promise.all([one, two].map((process) => process.until(() => isComplete(process))));
     report(
-      `${slots.length} slots moved in ${movedMs} ms, with ${changes} rounds of changes meanwhile; now ${(await spread()).join(', ')}`,
+      `${slots.length} slots moved in ${movedMs} ms, with ${changes} rounds of changes at the same time; now ${(await spread()).join(', ')}`,
     );
     expect(slots.length).toBeGreaterThan(5);
     expect(losses).toEqual([]);

@@ -13,10 +13,10 @@ afterEach(() => redis.end());
 
 const keyOf = (part: string): string => `sd:{default:users}:${part}`;
 
-describe('losing the key records', () => {
-  it('takes no living instance out: its process registers it again at its next heartbeat', async () => {
+describe('a lost records key', () => {
+  it('does not remove a live instance: its process registers it again at the next heartbeat', async () => {
     await redis.startServer();
-    // Nothing but heartbeats finds out.
+    // Only heartbeats can detect it.
     const quiet = { expiryClock: new ManualClock() };
     const store = redis.openStore({}, quiet);
     const lease = await store.put(instanceOf('a'), TTL_MS);
@@ -28,7 +28,7 @@ describe('losing the key records', () => {
     expect(idsOf(await redis.watching(redis.openStore({}, quiet)))).toEqual(['a']);
   });
 
-  it('is no reason to announce an instance without it, whatever its health check says', async () => {
+  it('does not publish an instance without its record after a health check', async () => {
     await redis.startServer();
     const quiet = { expiryClock: new ManualClock() };
     const [store, reader] = [redis.openStore({}, quiet), redis.openStore({}, quiet)];
@@ -46,7 +46,7 @@ describe('losing the key records', () => {
     expect(reader.troubleCounts.bad_record).toBe(0);
   });
 
-  it('is mended by a process that reads the service, without a new registration', async () => {
+  it('is restored by a process that reads the service, without a new registration', async () => {
     await redis.startServer();
     const troubles: RedisTrouble[] = [];
     const store = redis.openStore({}, { onTrouble: (trouble) => troubles.push(trouble) });
@@ -67,7 +67,7 @@ describe('losing the key records', () => {
     expect(another).toEqual({ ...known, lastHeartbeat: another!.lastHeartbeat });
   });
 
-  it('together with all others of the service but its numbers is mended, too', async () => {
+  it('is restored together with all other keys of the service except its numbers', async () => {
     await redis.startServer();
     const client = new ClockedRedis(redis.server.port, '127.0.0.1');
     redis.atEnd(() => client.disconnect());
@@ -81,7 +81,7 @@ describe('losing the key records', () => {
     await redis.watching(store);
     await client.del(...['records', 'states', 'details', 'leases', 'changes'].map(keyOf));
     expect(await store.renew([lease])).toEqual([false]);
-    // Everything is compared within 45 s.
+    // Everything is audited within 45 s.
     await pollUntil('its return', async () => {
       await clock.advanceAsync(1_000);
       return (await client.hlen(keyOf('records'))) === 1;
@@ -91,7 +91,7 @@ describe('losing the key records', () => {
 });
 
 describe('a lost leases key', () => {
-  it('makes no permanent zombie: an instance whose process has died ends one lease later', async () => {
+  it('leaves no permanent zombie: a dead instance expires one lease later', async () => {
     await redis.startServer();
     const client = new ClockedRedis(redis.server.port, '127.0.0.1');
     redis.atEnd(() => client.disconnect());
@@ -114,11 +114,11 @@ describe('a lost leases key', () => {
   });
 });
 
-describe('a leases key that is lost again and again', () => {
+describe('a leases key that is lost repeatedly', () => {
   it.each([
     ['a sweep', ['leases']],
     ['a reader', ['leases', 'records', 'states']],
-  ])('and replaced by %s keeps living instances, and ends a dead one one lease later', async (_by, parts) => {
+  ])('and replaced by %s keeps live instances, and expires a dead one after one lease', async (_by, parts) => {
     await redis.startServer();
     const client = new ClockedRedis(redis.server.port, '127.0.0.1');
     redis.atEnd(() => client.disconnect());
@@ -152,21 +152,21 @@ describe('a leases key that is lost again and again', () => {
   });
 });
 
-describe('the numbers of a service', () => {
+describe('the change numbers of a service', () => {
   const expiries = async (): Promise<number[]> => {
     const client = redis.server.client();
     return [await client.pttl(keyOf('meta')), await client.pttl(keyOf('changes'))];
   };
   const NEVER = [-1, -1];
 
-  it('stay when one instance deregisters after the leases of all were lost, and expire once the last one has', async () => {
+  it('stay when an instance deregisters after all leases were lost, and expire after the last one has', async () => {
     await redis.startServer();
     const store = redis.openStore({}, { expiryClock: new ManualClock() });
     const [a, b, c] = await Promise.all(['a', 'b', 'c'].map((id) => store.put(instanceOf(id), TTL_MS)));
     await redis.server.client().del(keyOf('leases'));
     await store.remove(a!);
     expect(await expiries()).toEqual(NEVER);
-    // Its state is lost, too, so another part of the script takes it out.
+    // Its state is lost too, so another part of the script removes it.
     await redis.server.client().hdel(keyOf('states'), 'b');
     await store.remove(b!);
     expect(await expiries()).toEqual(NEVER);
@@ -174,7 +174,7 @@ describe('the numbers of a service', () => {
     for (const ms of await expiries()) expect(ms).toBeGreaterThan(0);
   });
 
-  it('stay when the service comes back to life other than by a registration', async () => {
+  it('stay when the service comes back without a registration', async () => {
     await redis.startServer();
     const store = redis.openStore({}, { expiryClock: new ManualClock() });
     await store.put(instanceOf('a'), TTL_MS);
@@ -200,27 +200,27 @@ describe('a service that the index of names has lost', () => {
     return newcomer;
   };
 
-  it('is seen at its next heartbeat by a process that started in between', async () => {
+  it('is found at its next heartbeat by a process that started in between', async () => {
     const newcomer = await newcomerAfterLosing();
     expect(await store.renew(leases)).toEqual([true, true]);
     await newcomer.until('both', () => idsOf(newcomer).join() === 'a,b');
   });
 
-  it('is seen at the next sweep by a process that started in between', async () => {
+  it('is found at the next sweep by a process that started in between', async () => {
     const newcomer = await newcomerAfterLosing();
     await store.sweep();
     await newcomer.until('both', () => idsOf(newcomer).join() === 'a,b');
   });
 
-  it('is seen whole at its next change, also where its numbers were lost', async () => {
+  it('is found completely at its next change, even if its numbers were lost', async () => {
     const newcomer = await newcomerAfterLosing('meta', 'changes');
     await store.put(instanceOf('c'), TTL_MS);
     await newcomer.until('all three', () => idsOf(newcomer).sort().join() === 'a,b,c');
   });
 });
 
-describe('the grace of 10 s for what Redis forgot', () => {
-  it('runs from the first loss on: a dead process is not shown for as long as Redis restarts again and again', async () => {
+describe('the 10 s grace period for instances that Redis lost', () => {
+  it('starts at the first loss: a dead process is not shown while Redis keeps restarting', async () => {
     await redis.startServer();
     const clock = new ManualClock();
     const registryOver = async (): Promise<ServiceRegistry> => {
@@ -258,7 +258,7 @@ describe('the grace of 10 s for what Redis forgot', () => {
     expect(shown()).toBe('dead,living');
     await clock.advanceAsync(8_000);
     await restart();
-    // What passed while Redis was away does not count, what passed before does.
+    // Time during which Redis was unreachable does not count; time before does.
     await clock.advanceAsync(2_500);
     expect(shown()).toBe('living');
     expect(clock.now() - lostAt).toBeLessThan(18_000);
@@ -266,7 +266,7 @@ describe('the grace of 10 s for what Redis forgot', () => {
 });
 
 describe('a Redis that may evict the registry', () => {
-  it('is warned of at the start, once, with the policy and what to do', async () => {
+  it('is warned of once at the start, with its policy and what to do', async () => {
     await redis.startServer({ args: ['--maxmemory', '64mb', '--maxmemory-policy', 'allkeys-lru'] });
     const troubles: RedisTrouble[] = [];
     const store = redis.openStore({}, { onTrouble: (trouble) => troubles.push(trouble) });
@@ -276,7 +276,7 @@ describe('a Redis that may evict the registry', () => {
     expect(troubles).toEqual([{ kind: 'evictable', reason: expect.stringMatching(/allkeys-lru.*noeviction/) }]);
   });
 
-  it('is not warned of where it spares keys that never expire by themselves', async () => {
+  it('is not warned of if it spares keys without a TTL', async () => {
     await redis.startServer({ args: ['--maxmemory', '64mb', '--maxmemory-policy', 'volatile-lru'] });
     const store = redis.openStore();
     await store.put(instanceOf('a'), TTL_MS);

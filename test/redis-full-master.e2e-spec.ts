@@ -17,7 +17,7 @@ const TTL_MS = 9_000;
 const HEARTBEAT_MS = 3_000;
 const FULL_MS = 20_000;
 
-describe('a master of a Cluster whose memory is full', () => {
+describe('a Cluster master with full memory', () => {
   let cluster: RedisCluster;
   let client: ClockedCluster;
   let stores: RedisRegistryStore[];
@@ -39,20 +39,20 @@ describe('a master of a Cluster whose memory is full', () => {
     const [address] = client.slots[slotOf(key)]!;
     return cluster.masters.find(({ port }) => address === `127.0.0.1:${port}`)!;
   };
-  /** A service on another master than what belongs to the namespace. */
+  /** A service on another master than the keys of the namespace. */
   const serviceElsewhere = (): string => {
     const shared = masterOf('sd:{default}:sweep');
     const names = Array.from({ length: 100 }, (_, index) => `service-${index}`);
     return names.find((name) => masterOf(`sd:{default:${name}}:leases`) !== shared)!;
   };
-  /** A second passes, in which one process sweeps. @returns how many instances were taken out */
+  /** Advances a second, in which one process sweeps. @returns how many instances were removed */
   const second = async (): Promise<number> => {
     client.setTime((time += 1_000));
     await client.hset('sd:{default}:sweep', 'at', time - 1_000);
     return stores[(time / 1_000) % 2]!.sweep();
   };
 
-  it('takes no living instance out, and what is dead only once heartbeats could arrive again', async () => {
+  it('expires no live instance, and dead ones only once heartbeats could arrive again', async () => {
     // By then the slots of the masters are known.
     await stores[0]!.remove(await stores[0]!.put(instanceOf('a'), TTL_MS));
     const serviceName = serviceElsewhere();
@@ -74,7 +74,7 @@ describe('a master of a Cluster whose memory is full', () => {
     expect(await full.zcard(`sd:{default:${serviceName}}:leases`)).toBe(2);
     await full.config('SET', 'maxmemory', '0');
 
-    // Leases have run out. The heartbeat comes late, as after waits that grew.
+    // Leases have expired. The heartbeat comes late, as after a long backoff.
     for (let ms = 0; ms < 30_000; ms += 1_000) expect(await second()).toBe(0);
     expect(await stores[0]!.renew([living])).toEqual([true]);
     expect(ids().sort()).toEqual(['dead', 'living']);
@@ -92,11 +92,11 @@ describe('a master of a Cluster whose memory is full', () => {
 
 /** `FULL_MASTER_SECONDS=20 npm test -- <spec>` keeps the master full for longer. */
 const SECONDS = Number(process.env.FULL_MASTER_SECONDS ?? 5);
-/** Leases run out while the master is full. */
+/** Leases expire while the master is full. */
 const OPTIONS = { serviceTtl: '3s', heartbeatInterval: '1s', trackHeartbeats: true } as const;
 const SERVICES = Array.from({ length: 12 }, (_, index) => `service-${index}`);
 
-describe('calls while a master of a Cluster is full', () => {
+describe('calls while a Cluster master is full', () => {
   let cluster: RedisCluster;
   const ends: (() => Promise<unknown>)[] = [];
   beforeAll(async () => {
@@ -131,7 +131,7 @@ describe('calls while a master of a Cluster is full', () => {
     );
   const countIn = ({ snapshot }: ServiceRegistry): number => [...snapshot.services.values()].flat().length;
 
-  it('fail none, drop no living instance, and all views are equal once it is freed', async () => {
+  it('all succeed, no live instance is dropped, and all views are equal once it has memory again', async () => {
     const owners = await Promise.all([registryOver(), registryOver()]);
     for (const [index, owner] of owners.entries()) {
       for (const serviceName of SERVICES) {

@@ -44,12 +44,12 @@ async function linkTo(redis: RedisServer): Promise<TcpLink> {
   return link;
 }
 
-/** A process: a registry over a store of its own. */
+/** A process: a registry with its own store. */
 class Process {
   readonly bus = new EventBus();
   readonly registry: ServiceRegistry;
 
-  /** How much later it is for this process. */
+  /** How far the clock of this process is ahead. */
   private aheadMs = 0;
 
   private constructor(port: number, maxOfflineWrites: number) {
@@ -77,7 +77,7 @@ class Process {
     return this.registry.getInstances('users').map(describeInstance).sort();
   }
 
-  /** Makes what it did until now so much older. */
+  /** Makes the past of this process older by that much. */
   age(ms: number): void {
     this.aheadMs += ms;
   }
@@ -91,7 +91,7 @@ class Process {
     });
   }
 
-  /** Resolves when this is what it shows, now or after a change. */
+  /** Resolves when it shows this, now or after a change. */
   showing(...wanted: string[]): Promise<void> {
     const text = [...wanted].sort().join(' ');
     return new Promise((resolve) => {
@@ -119,10 +119,10 @@ async function kill(redis: RedisServer, ...processes: Process[]): Promise<void> 
 const WITH_MEMORY = ['--appendonly', 'yes', '--appendfsync', 'always'];
 
 describe.each<[string, string[]]>([
-  ['with its memory', WITH_MEMORY],
-  ['without its memory', []],
+  ['with its data', WITH_MEMORY],
+  ['without its data', []],
 ])('a Redis that is killed and comes back %s', (how, args) => {
-  it('finds what was done on both sides meanwhile, and all see the same', async () => {
+  it('reconciles the changes on both sides, and all processes see the same', async () => {
     const redis = await startRedis(args);
     const [one, two] = [await Process.start(redis.port), await Process.start(redis.port)];
     for (const id of ['a1', 'a2', 'a3']) await one.register(id);
@@ -143,7 +143,7 @@ describe.each<[string, string[]]>([
     expect(two.view).toEqual(['a1', 'a2', 'a3', 'b1', 'b3:9090', 'b4:maintenance']);
     expect([one, two].map(({ registry }) => registry.snapshot.connected)).toEqual([false, false]);
 
-    // What a process has done is never undone in its own view.
+    // A process never sees its own changes undone.
     const regressions: string[] = [];
     one.registry.onChange(() => {
       if (one.view.includes('a2') || one.view.includes('a1') || !one.view.includes('a4'))
@@ -165,13 +165,13 @@ describe.each<[string, string[]]>([
       'b3',
       'b4',
     ]);
-    // A word on an instance that had to be registered anew is said after it, by whoever keeps it.
-    if (how === 'with its memory') expect(regressions).toEqual([]);
+    // The status of an instance that had to be registered again is set after that by its owner.
+    if (how === 'with its data') expect(regressions).toEqual([]);
     expect([one, two].map(({ registry }) => registry.offlineWrites)).toEqual([0, 0]);
   });
 });
 
-describe('a process that alone is cut off from Redis', () => {
+describe('a single process cut off from Redis', () => {
   it('leaves newer registrations made elsewhere alone', async () => {
     const redis = await startRedis();
     const link = await linkTo(redis);
@@ -196,7 +196,7 @@ describe('a process that alone is cut off from Redis', () => {
     expect(two.view).toEqual(['a:9', 'b:9', 'c:9', 'd:9']);
   });
 
-  it('takes the id over from a registration that was made elsewhere before its own', async () => {
+  it('takes over the id of a registration that was made elsewhere before its own', async () => {
     const redis = await startRedis();
     const link = await linkTo(redis);
     const [one, two] = [await Process.start(link.port), await Process.start(redis.port)];
@@ -213,7 +213,7 @@ describe('a process that alone is cut off from Redis', () => {
     await Promise.all([one, two].map((process) => process.showing('a:2')));
   });
 
-  it('finds its changes good for a Redis that was flushed meanwhile', async () => {
+  it('applies its changes to a Redis that was flushed in the meantime', async () => {
     const redis = await startRedis();
     const link = await linkTo(redis);
     const [one, two] = [await Process.start(link.port), await Process.start(redis.port)];
@@ -234,11 +234,11 @@ describe('a process that alone is cut off from Redis', () => {
   });
 });
 
-describe('two processes that register one id while Redis is away', () => {
+describe('two processes that register one id while Redis is unreachable', () => {
   it.each<[string, 0 | 1]>([
     ['older', 0],
     ['newer', 1],
-  ])('leave it to the newer registration where the %s one is told first', async (_which, first) => {
+  ])('leave it to the newer registration if the %s one is sent first', async (_which, first) => {
     const redis = await startRedis();
     const links = [await linkTo(redis), await linkTo(redis)] as const;
     const [older, newer] = [await Process.start(links[0].port), await Process.start(links[1].port)];
@@ -260,8 +260,8 @@ describe('two processes that register one id while Redis is away', () => {
   });
 });
 
-describe('what is deregistered while Redis is away', () => {
-  it('leaves the views of others when a Redis without its memory is back, as deregistered', async () => {
+describe('an instance deregistered while Redis is unreachable', () => {
+  it('disappears for others as deregistered when Redis returns without its data', async () => {
     const redis = await startRedis();
     const [one, two] = [await Process.start(redis.port), await Process.start(redis.port)];
     await one.register('a');
@@ -277,12 +277,12 @@ describe('what is deregistered while Redis is away', () => {
     await redis.startAgain();
     await gone;
     report(`deregistered while Redis was away: gone elsewhere after ${Math.round(systemClock.now() - began)} ms`);
-    // Not at the end of the time that it would have had to register again.
+    // Not at the end of its grace period.
     expect(reasons).toEqual(['instance.deregistered']);
   });
 });
 
-it('refuses changes beyond the limit while Redis is away, and says so', async () => {
+it('rejects changes beyond the limit while Redis is unreachable, and says so', async () => {
   const redis = await startRedis();
   const one = await Process.start(redis.port, 2);
   await kill(redis, one);
@@ -300,7 +300,7 @@ it('refuses changes beyond the limit while Redis is away, and says so', async ()
   await (await Process.start(redis.port)).showing('a', 'b', 'c');
 });
 
-describe('an app in the mode hybrid', () => {
+describe('an app in hybrid mode', () => {
   async function startBackend(): Promise<number> {
     const server: Server = createServer((_request, response) => response.end('{"name":"Ada"}')).listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -332,7 +332,7 @@ describe('an app in the mode hybrid', () => {
   const healthy = (app: INestApplication, service: string): Promise<ServiceInstance> =>
     inRegistry(app, ({ services }) => services.get(service)?.find(({ status }) => status === 'healthy'));
 
-  it('starts, checks and calls without Redis, and joins the others when it comes', async () => {
+  it('starts, checks and calls without Redis, and joins the others when it is available', async () => {
     const redis = await startRedis();
     await redis.kill();
     const [one, two] = [
@@ -381,7 +381,7 @@ describe('an app in the mode hybrid', () => {
     expect([late.status, late.headers['x-service-discovery-removed']]).toEqual([204, 'true']);
   });
 
-  it('ends in bounded time while Redis is away', async () => {
+  it('shuts down in bounded time while Redis is unreachable', async () => {
     const redis = await startRedis();
     const app = await apps.listen(moduleFor(redis.url, 'orders'));
     await registered(app, 'orders');

@@ -10,7 +10,7 @@ const redis = new RedisSetting();
 afterEach(() => redis.end());
 
 describe('leases', () => {
-  it('of processes whose clocks are an hour off are not taken out', async () => {
+  it('do not expire if the clock of a process is an hour off', async () => {
     await redis.startServer();
     const stores = [-3_600_000, 0, 3_600_000].map((shift) => {
       const clock = { ...systemClock, epoch: () => systemClock.epoch() + shift };
@@ -24,7 +24,7 @@ describe('leases', () => {
     expect(Math.max(...generations) - Math.min(...generations)).toBeLessThan(60_000_000);
   });
 
-  it('of an older registration change nothing, and end with their deregistration', async () => {
+  it('of an older registration change nothing, and end with its deregistration', async () => {
     await redis.startServer();
     const [before, after] = [redis.openStore(), redis.openStore()];
     const old = await before.put(instanceOf('a', { port: 1 }), TTL_MS);
@@ -41,13 +41,13 @@ describe('leases', () => {
     await redis.startServer();
     const client = new CountingRedis(redis.server.port, '127.0.0.1');
     redis.atEnd(async () => client.disconnect());
-    // Sweeps, which take round trips of their own, wait for a clock that stands still.
+    // Sweeps have round trips of their own; they wait for a clock that stands still.
     const store = redis.openStore({ client }, { expiryClock: new ManualClock() });
     const leases: Lease[] = [];
     for (let index = 0; index < 500; index++) {
       leases.push(await store.put(instanceOf(`i${index}`, { serviceName: `s${index % 20}` }), TTL_MS));
     }
-    // The first time, Redis has yet to be given the script.
+    // The first time, the script has to be loaded.
     await store.renew(leases.slice(0, 1));
     const before = client.pipelines;
     expect((await store.renew(leases)).every(Boolean)).toBe(true);
@@ -67,7 +67,7 @@ describe('expiry', () => {
   });
   const advance = (ms: number): Promise<void> => client.setTime((time += ms));
 
-  it('is held after a time in which nobody swept, until heartbeats could arrive again', async () => {
+  it('is held after a time without sweeps, until heartbeats could arrive again', async () => {
     const store = redis.openStore({ client }, { expiryClock: new ManualClock() });
     const lease = await store.put(instanceOf('a'), TTL_MS);
     await store.sweep();
@@ -83,7 +83,7 @@ describe('expiry', () => {
     expect(await store.sweep()).toBe(1);
   });
 
-  it('is not brought about by a process that stood still', async () => {
+  it('is not caused by a stalled process', async () => {
     const clock = new StallingClock();
     const store = redis.openStore(
       { client },
@@ -91,7 +91,7 @@ describe('expiry', () => {
     );
     await store.put(instanceOf('a'), TTL_MS);
     await advance(TTL_MS);
-    // As if another process swept all along, but for this one second.
+    // As if another process had swept all the time except for this one second.
     await client.hset('sd:{default}:sweep', 'at', time - 1_000);
     const pinged = new Promise((resolve) => (client.ping = () => Promise.resolve(resolve('PONG')) as never));
     clock.standStill(2 * TTL_MS);
@@ -99,7 +99,7 @@ describe('expiry', () => {
     expect(await client.zcard('sd:{default:users}:leases')).toBe(1);
   });
 
-  it('of many takes several sweeps, and tells of each once, whichever process sweeps', async () => {
+  it('of many instances takes several sweeps, and is published once each, whichever process sweeps', async () => {
     const options = { client, selfPreservation: false } as const;
     const stores = [1, 2, 3].map(() => redis.openStore(options, { expiryClock: new ManualClock() }));
     for (let index = 0; index < 250; index++) await stores[0]!.put(instanceOf(`i${index}`), TTL_MS);
@@ -120,7 +120,7 @@ describe('expiry', () => {
 });
 
 describe('a sweep', () => {
-  it('takes no more than it may, of however many services, and of each at most a part', async () => {
+  it('removes no more than its cap in total, and a part of it per service', async () => {
     await redis.startServer();
     const options = { selfPreservation: false } as const;
     const store = redis.openStore(options, { expiryClock: new ManualClock() });
@@ -138,13 +138,13 @@ describe('a sweep', () => {
       large.push(await leftOf('large'));
     }
     expect(took.reduce((sum, count) => sum + count, 0)).toBe(40 * 60 + 150);
-    // What one round trip holds may go beyond it by one a service.
+    // One round trip may exceed the cap by one per service.
     expect(Math.max(...took)).toBeLessThanOrEqual(2_041);
     expect(large.find((count) => count < 150)).toBeGreaterThanOrEqual(50);
   });
 });
 
-/** Counts what is sent as one. */
+/** Counts each pipeline as one round trip. */
 class CountingRedis extends Redis {
   pipelines = 0;
 
@@ -154,7 +154,7 @@ class CountingRedis extends Redis {
   }
 }
 
-/** A clock whose timers come too late, all at once. */
+/** A clock whose timers fire late, all at once. */
 class StallingClock extends ManualClock {
   private extraMs = 0;
 

@@ -16,7 +16,7 @@ const OUTAGE_MS = 60_000;
 const CALLS_PER_SECOND = 50;
 /** A third of the lease. */
 const HEARTBEAT_MS = 10_000;
-/** The longest wait between two tries to reach the store. */
+/** The longest delay between two attempts to reach the store. */
 const JITTER_MS = 5_000;
 
 const apps = new Apps();
@@ -26,7 +26,7 @@ afterAll(async () => {
   await redis?.stop();
 });
 
-/** Calls `users` at a steady pace, whether earlier calls were answered or not, and without retries to hide behind. */
+/** Calls `users` at a steady rate, independent of responses, without retries that would hide failures. */
 class SteadyCalls {
   readonly failures: unknown[] = [];
   readonly servedBy = new Set<number>();
@@ -87,7 +87,7 @@ function discovery(url: string): ReturnType<typeof ServiceDiscoveryModule.forRoo
   });
 }
 
-/** A service process: an app that answers with the port that it listens at. */
+/** A service process: an app that answers with its port. */
 async function startUserService(url: string): Promise<INestApplication> {
   let port = 0;
 
@@ -109,7 +109,7 @@ async function startUserService(url: string): Promise<INestApplication> {
 }
 
 it(
-  'SIGKILL of Redis for a minute fails no call, and everything is registered again soon after its return',
+  'a minute without Redis after SIGKILL fails no call, and everything is registered again soon after its return',
   async () => {
     redis = await RedisServer.start();
     const { url } = redis;
@@ -117,7 +117,7 @@ it(
     const caller = await apps.listen(discovery(url));
     const all = (app: INestApplication): Promise<true> =>
       inRegistry(app, (snapshot) => (snapshot.services.get('users')?.length === 3 ? true : undefined));
-    // One that nobody has checked yet would stand behind the others all the time: no health is reported without Redis.
+    // An unchecked instance would rank behind the others all the time, since no health is reported without Redis.
     await inRegistry(caller, (snapshot) => {
       const healthy = snapshot.services.get('users')?.filter(({ status }) => status === 'healthy');
       return healthy?.length === 3 ? true : undefined;
@@ -134,7 +134,7 @@ it(
     const regained = next(caller.get(EventBus), 'registry.available');
     await redis.startAgain();
     const returned = systemClock.now();
-    // One that never saw them before: what it shows is in Redis.
+    // A process that never saw them before shows only what is in Redis.
     const newcomer = await apps.listen(discovery(url));
     await all(newcomer);
     const presentMs = Math.round(systemClock.now() - returned);

@@ -13,7 +13,9 @@ import { RedisServer } from './support/redis-server.js';
 
 const MARKER = 'lost-keys:marker';
 
-/** What was told on some servers: time may only go on once it has arrived, since it takes the machine's time. */
+/**
+ * Messages published on some servers. The test clock may only advance once they have arrived, which takes real time.
+ */
 class Messages {
   private readonly arrived = new Map<RedisServer, Set<string>>();
   private markers = 0;
@@ -35,14 +37,14 @@ class Messages {
 
   private readonly subscribers: Redis[] = [];
 
-  /** Resolves when everything has arrived that was told before: a server tells of things in order, also to other nodes. */
+  /** Resolves when all earlier messages have arrived: a server delivers messages in order, also to other nodes. */
   async settle(): Promise<void> {
     const markers = this.servers.map(() => String(++this.markers));
     await Promise.all(this.servers.map((server, index) => server.client().publish(MARKER, markers[index]!)));
     const all = [...this.arrived.values()];
     while (!all.every((arrived) => markers.every((marker) => arrived.has(marker)))) await nextTurn();
     for (const arrived of all) arrived.clear();
-    // It has been written to all sockets; this process has to read them.
+    // They have been written to all sockets, and have to be read by this process.
     await pendingInput();
   }
 
@@ -51,7 +53,7 @@ class Messages {
   }
 }
 
-/** A store of a namespace of its own on a client whose scripts take the time from the test. */
+/** A store with its own namespace, on a client whose scripts take the time from the test. */
 function evicting(
   client: (Redis | Cluster) & { setTime(ms: number): Promise<void> | void },
   namespace: string,
@@ -65,7 +67,7 @@ function evicting(
     for (const key of keys) await client.del(key);
   };
   return {
-    // What is compared at times goes by the test's clock; connections are real, and their timeouts too.
+    // Audits follow the test's clock; connections and their timeouts are real.
     open: (clock) =>
       new RedisRegistryStore(
         { client, namespace, selfPreservation: false },
@@ -75,7 +77,7 @@ function evicting(
       await messages.settle();
       time += ms;
       await setTime();
-      // As if others had swept all along, so that it is no standstill.
+      // As if other processes had swept all the time, so that it does not count as a stall.
       await client.hset(`sd:{${namespace}}:sweep`, 'at', time - 1_000);
     },
     lose: (serviceName, parts) => del(keysOf(namespace, serviceName, parts)),
@@ -85,10 +87,10 @@ function evicting(
   };
 }
 
-/** What went wrong once. */
+/** Steps that failed once. */
 const FAULTS: [Step[]][] = [
   [
-    // The address registered last was forgotten, and the one before came back.
+    // The latest registration was lost, and the previous one came back.
     [
       { do: 'lose', service: 'users', parts: ['meta', 'changes'] },
       { do: 'replace', index: 3 },
@@ -98,7 +100,7 @@ const FAULTS: [Step[]][] = [
   ],
 ];
 
-describe('keys that Redis evicts at random, under calls', () => {
+describe('keys that Redis evicts at random while calls are made', () => {
   let namespaces = 0;
   const holdsOn = (
     name: string,
@@ -106,7 +108,7 @@ describe('keys that Redis evicts at random, under calls', () => {
     open: () => Parameters<typeof evicting>[0],
     servers: () => readonly RedisServer[],
   ): void => {
-    it(`${name}: no instance is missed, and all come to see what is kept registered`, async () => {
+    it(`${name}: no instance is missing for calls, and all processes see the registered instances in the end`, async () => {
       const [client, messages] = [open(), await Messages.on(servers())];
       const property = fc.asyncProperty(losses, (all) =>
         survives(evicting(client, `lost-${++namespaces}`, messages), all),

@@ -9,8 +9,8 @@ import { unavailable } from './support/unavailable.js';
 const redis = new RedisSetting();
 afterEach(() => redis.end());
 
-describe('what should not be there', () => {
-  it('is skipped, counted and told of once', async () => {
+describe('foreign data in Redis', () => {
+  it('is skipped, counted and reported once', async () => {
     await redis.startServer();
     const troubles: RedisTrouble[] = [];
     const writer = redis.openStore();
@@ -46,11 +46,11 @@ describe('what should not be there', () => {
   });
 });
 
-describe('a key of another type in the way', () => {
+describe('a key of the wrong type', () => {
   const whose = (key: string): RegExp =>
     new RegExp(`refuses: WRONGTYPE: .*${key}.* holds something other than .* delete it`);
 
-  it('of the names keeps nobody from starting, and everybody is told which one it is', async () => {
+  it('in place of the names does not prevent a start, and is named in each error', async () => {
     await redis.startServer();
     await redis.server.client().set('sd:{default}:names', 'in the way');
     const one = redis.member(redis.openStore(), { startTimeout: '1s' });
@@ -66,7 +66,7 @@ describe('a key of another type in the way', () => {
     await one.register('a');
   });
 
-  it('of the names fails registrations alone, and lets leases live on', async () => {
+  it('in place of the names fails only registrations, while leases are renewed', async () => {
     await redis.startServer();
     const store = redis.openStore({}, { expiryClock: new ManualClock() });
     const lease = await store.put(instanceOf('a'), TTL_MS);
@@ -91,7 +91,7 @@ describe('a key of another type in the way', () => {
     ['names', (store) => store.sweep()],
     ['sweep', (store) => store.sweep()],
     ['checkers', (store) => store.announceChecker('a', 1_000)],
-  ])('of the %s is counted and told of once, and leaves the rest alone', async (part, act) => {
+  ])('in place of the %s is counted and reported once, and affects nothing else', async (part, act) => {
     await redis.startServer();
     const key = `sd:{default}:${part}`;
     const troubles: RedisTrouble[] = [];
@@ -112,7 +112,7 @@ describe('a key of another type in the way', () => {
   });
 
   it.each(['records', 'details', 'leases', 'meta', 'changes'])(
-    'of the %s of a service that is in use leaves what it refuses undone',
+    'in place of the %s of a service in use leaves no rejected change half done',
     async (part) => {
       await redis.startServer();
       const store = redis.openStore({ selfPreservation: false }, { expiryClock: new ManualClock() });
@@ -139,7 +139,7 @@ describe('a key of another type in the way', () => {
   );
 
   it.each(['records', 'states', 'details', 'leases', 'meta', 'changes'])(
-    'of the %s of a service refuses that service, and no other',
+    'in place of the %s of a service fails that service and no other',
     async (part) => {
       await redis.startServer();
       await redis.server.client().set(`sd:{default:users}:${part}`, 'in the way');

@@ -17,7 +17,7 @@ import { Apps, inRegistry } from './support/nest-app.js';
 import { Relay } from './support/relay.js';
 import { RedisServer } from './support/redis-server.js';
 
-/** So much later may a timer of a busy machine come. */
+/** How late a timer may fire on a busy machine. */
 const NOISE_MS = 250;
 
 const apps = new Apps();
@@ -43,7 +43,7 @@ function listen(options: ServiceDiscoveryOptions = {}): Promise<INestApplication
   );
 }
 
-it('what one app registers, another one discovers and calls, also while Redis is away', async () => {
+it('an instance that one app registers is discovered and called by another, also while Redis is unreachable', async () => {
   const backend = createServer((_request, response) => response.end('{"name":"Ada"}')).listen(0, '127.0.0.1');
   await once(backend, 'listening');
   const { port } = backend.address() as AddressInfo;
@@ -61,7 +61,7 @@ it('what one app registers, another one discovers and calls, also while Redis is
   backend.closeAllConnections();
 });
 
-it('an app that follows what it uses subscribes to that alone, from its first call on', async () => {
+it('an app with follow "used" subscribes only to used services, from its first call on', async () => {
   const backend = createServer((_request, response) => response.end('{"name":"Ada"}')).listen(0, '127.0.0.1');
   await once(backend, 'listening');
   const { port } = backend.address() as AddressInfo;
@@ -82,7 +82,7 @@ it('an app that follows what it uses subscribes to that alone, from its first ca
   backend.closeAllConnections();
 });
 
-it('an app that follows what it uses warns that it checks nothing, unless it was told not to', async () => {
+it('an app with follow "used" warns that it runs no checks, unless they were turned off', async () => {
   const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue(undefined);
   const warnings = (): string[] =>
     warn.mock.calls.map(([text]) => String(text)).filter((text) => text.includes('health checks'));
@@ -95,7 +95,7 @@ it('an app that follows what it uses warns that it checks nothing, unless it was
   warn.mockRestore();
 });
 
-it('what an app finds wrong in Redis is an event, and counted in its metrics', async () => {
+it('an app emits an event for a problem in Redis, and counts it in its metrics', async () => {
   const [one, two] = [await listen(), await listen()];
   const trouble = new Promise((resolve) => two.get(EventBus).on('registry.trouble', resolve));
   await one
@@ -103,7 +103,7 @@ it('what an app finds wrong in Redis is an event, and counted in its metrics', a
     .registerService({ serviceName: 'users', instanceId: 'a', host: '127.0.0.1', port: 9 });
   await inRegistry(two, ({ services }) => services.get('users'));
   await redis.client().hset('sd:{default:users}:records', 'a', '{"v":2}');
-  // Whoever watches anew, and has missed changes that are gone, reads what is there.
+  // A new watch that has missed changes no longer kept reads the whole service.
   await redis.client().del('sd:{default:users}:changes');
   await redis.client().hincrby('sd:{default:users}:meta', 'sequence', 5);
   await redis.client().call('CLIENT', 'KILL', 'TYPE', 'pubsub');
@@ -112,15 +112,15 @@ it('what an app finds wrong in Redis is an event, and counted in its metrics', a
   expect(metrics).toContain('service_discovery_registry_troubles_total{kind="bad_record"} 1');
 });
 
-/** Who checks which instance, as the apps tell. */
+/** Which app checks which instance, according to the apps. */
 class Checks {
-  /** Of each instance, the apps that checked it since {@link forget}, as indices. */
+  /** For each instance, the indices of the apps that checked it since {@link forget}. */
   readonly by = new Map<string, Set<number>>();
   private news: () => void = () => undefined;
 
   private constructor(private readonly ids: readonly string[]) {}
 
-  /** Registers instances with the first of the apps. Nothing listens there: what fails its checks is checked all the same. */
+  /** Registers instances with the first app. They do not listen: an instance is checked even if its checks fail. */
   static async begin(running: readonly INestApplication[]): Promise<Checks> {
     const checks = new Checks(Array.from({ length: 30 }, (_, index) => `i${index}`));
     running.forEach((app, index) => {
@@ -149,14 +149,14 @@ class Checks {
     });
   }
 
-  /** Who checks each instance, from now until each was checked. */
+  /** The apps that check each instance, from now until each was checked. */
   async round(): Promise<Map<string, number[]>> {
     this.forget();
     await this.until(() => this.ids.every((id) => this.by.has(id)));
     return new Map(this.ids.map((id) => [id, [...this.by.get(id)!]]));
   }
 
-  /** The owner of each instance once there is one: until all have heard of each other, two may check an instance. */
+  /** The owner of each instance. Until the apps know each other, two may check the same instance. */
   async settled(checkers: number): Promise<Map<string, number>> {
     for (;;) {
       const owners = await this.round();
@@ -168,7 +168,7 @@ class Checks {
   }
 }
 
-it('apps share the health checks: each instance is checked by one, and taken over when that one leaves', async () => {
+it('apps share the health checks: one app checks each instance, and another takes over when it leaves', async () => {
   const running = [await listen(), await listen(), await listen()];
   const checks = await Checks.begin(running);
   const owners = await checks.settled(3);
@@ -180,7 +180,7 @@ it('apps share the health checks: each instance is checked by one, and taken ove
   for (const [id, owner] of owners) if (owner !== 2) expect(after.get(id)).toBe(owner);
 });
 
-it('the checks of an app that is gone without a word are taken over within two intervals', async () => {
+it('the checks of an app that crashed are taken over within two intervals', async () => {
   const intervalMs = 1_000;
   const relay = await Relay.to(redis.port);
   const healthCheck = { interval: `${intervalMs}ms`, timeout: '200ms' } as const;

@@ -11,7 +11,7 @@ const redis = new RedisSetting();
 afterEach(() => redis.end());
 
 describe('when Redis is killed', () => {
-  it('the last snapshot serves, and everything is there again soon after it returns without its memory', async () => {
+  it('the last snapshot is served, and everything is back soon after Redis returns without its data', async () => {
     await redis.startServer();
     const processes = await redis.twoMembers();
     const sizes = new Set<number>();
@@ -29,11 +29,11 @@ describe('when Redis is killed', () => {
     report(`SIGKILL and return: all registered again after ${sinceMs(start)} ms`);
     const fresh = await redis.watching(redis.openStore());
     expect(idsOf(fresh).sort()).toEqual(['a', 'b']);
-    // Nobody who called meanwhile found fewer.
+    // No call in the meantime found fewer.
     expect([...sizes]).toEqual([2]);
   });
 
-  it('commands are answered within the time for one, whatever state the connection is in', async () => {
+  it('commands are answered within the command timeout, in any state of the connection', async () => {
     await redis.startServer();
     const store = redis.openStore();
     await store.put(instanceOf('a'), TTL_MS);
@@ -46,10 +46,10 @@ describe('when Redis is killed', () => {
   });
 });
 
-describe('while Redis is away', () => {
+describe('while Redis is unreachable', () => {
   const held = (): string[] => process.getActiveResourcesInfo().filter((kind) => /^(Timeout|TCP)/.test(kind));
 
-  it('attempts that fail leave neither a timer nor a socket behind', async () => {
+  it('failed attempts leave neither a timer nor a socket behind', async () => {
     await redis.startServer();
     const store = redis.openStore({}, { expiryClock: new ManualClock() });
     const lease = await store.put(instanceOf('a'), TTL_MS);
@@ -59,13 +59,13 @@ describe('while Redis is away', () => {
       const renewals = Array.from({ length: 10 }, () => store.renew([lease]));
       await Promise.allSettled([...renewals, redis.watch(store).ended]);
     }
-    // The wait for the next try to connect, or that try, in place of the connection.
+    // Either the timer of the next attempt, or that attempt, in place of the connection.
     expect(held().length).toBeLessThanOrEqual(before);
   });
 });
 
 describe('when Redis is flushed', () => {
-  it('everything registers again, and no reader loses sight of what was there', async () => {
+  it('everything registers again, and no reader loses an instance', async () => {
     await redis.startServer();
     const processes = await redis.twoMembers();
     const sizes = new Set<number>();
@@ -80,8 +80,8 @@ describe('when Redis is flushed', () => {
   });
 });
 
-describe('when Redis has lost its memory, and seen more changes since than before', () => {
-  it('who finds it keeps what it knew until that is registered again', async () => {
+describe('when Redis lost its data and has had more changes since than before', () => {
+  it('a reader keeps its instances until they are registered again', async () => {
     await redis.startServer();
     const links = [await TcpLink.to(redis.server.port), await TcpLink.to(redis.server.port)];
     for (const link of links) redis.atEnd(() => link.close());
@@ -112,8 +112,8 @@ describe('when Redis has lost its memory, and seen more changes since than befor
   });
 });
 
-describe('when Redis stops to answer', () => {
-  it('that is noticed within the time for a command, and passes', async () => {
+describe('when Redis stops responding', () => {
+  it('it is noticed within the command timeout, and recovers', async () => {
     await redis.startServer();
     const processes = await redis.twoMembers();
     const lost = Promise.all(processes.map((process) => process.next('registry.unavailable')));
@@ -136,11 +136,11 @@ describe('when Redis stops to answer', () => {
   });
 });
 
-describe('when Redis stops to answer and nobody calls', () => {
-  // So much later may a timer of a busy machine come.
+describe('when Redis stops responding while idle', () => {
+  // How late a timer may fire on a busy machine.
   const NOISE_MS = 250;
 
-  it.each([COMMAND_TIMEOUT_MS, 2_000])('a watch notices within the time for a command: %d ms', async (timeoutMs) => {
+  it.each([COMMAND_TIMEOUT_MS, 2_000])('a watch notices within the command timeout: %d ms', async (timeoutMs) => {
     await redis.startServer();
     const watcher = redis.member(redis.openStore({ commandTimeout: timeoutMs }), {});
     await watcher.registry.start();
@@ -160,14 +160,14 @@ describe('when Redis stops to answer and nobody calls', () => {
     report(`SIGCONT: a watch again after ${sinceMs(resumed)} ms`);
   });
 
-  it('a process that stood still itself does not take that for an outage', async () => {
+  it('a process that was stalled itself does not take that for an outage', async () => {
     await redis.startServer();
     const one = redis.member();
     await one.registry.start();
     await one.register('a');
     let outages = 0;
     one.bus.on('registry.unavailable', () => (outages += 1));
-    // Sent, and not answered before this process stands still.
+    // Sent, and unanswered when this process is stalled.
     redis.server.pause();
     const registered = one.register('b');
     await pendingInput();
@@ -188,7 +188,7 @@ function standStill(ms: number): void {
 describe('the reason of an outage', () => {
   const OF_THE_CLIENT = /max retries per request|Command aborted|Connection is closed|Stream isn't writeable/;
 
-  it('is that the connection was lost for commands under way when Redis is killed, and no limit of its client', async () => {
+  it('is the lost connection for commands in flight when Redis is killed, not the retry limit of the client', async () => {
     await redis.startServer();
     const store = redis.openStore({}, { expiryClock: new ManualClock() });
     const member = redis.member(store);

@@ -16,10 +16,10 @@ const redis = new RedisSetting();
 afterEach(() => redis.end());
 
 const LEASES = 'sd:{default:users}:leases';
-/** Longer than sweeps may stop without being taken for a standstill. */
+/** Longer than sweeps may pause without counting as a stall. */
 const OPTIONS = { heartbeatInterval: '300ms', serviceTtl: '5s' } as const;
 
-/** A way in which Redis comes to refuse writes, and back. */
+/** A way to make Redis refuse writes, and accept them again. */
 interface Refusal {
   readonly said: RegExp;
   readonly args?: readonly string[];
@@ -61,7 +61,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   },
 };
 
-/** Resolves when all leases have run out, or all go on. */
+/** Resolves when all leases have expired, or all have been renewed. */
 function leasesAre(state: 'over' | 'held'): Promise<void> {
   const client = redis.server.client();
   return pollUntil(`leases that are ${state}`, async () => {
@@ -85,9 +85,9 @@ async function twoMembers(maxOfflineWrites = 0): Promise<[RegistryMember, Regist
   return members;
 }
 
-describe('a Redis that can be read and refuses writes', () => {
+describe('a Redis that can be read but refuses writes', () => {
   it.each(Object.entries(REFUSALS))(
-    '%s: the outage is told once with its cause, nothing expires, and heartbeats go on after it',
+    '%s: the outage is reported once with its cause, nothing expires, and heartbeats continue after it',
     async (_code, { said, args, begin, end }) => {
       await redis.startServer({ args });
       const [one, two] = await twoMembers();
@@ -124,7 +124,7 @@ describe('a Redis that can be read and refuses writes', () => {
     },
   );
 
-  it('lets changes wait in the mode hybrid, while changes made before are read', async () => {
+  it('queues changes in hybrid mode, while earlier changes can be read', async () => {
     await redis.startServer();
     const [one, two] = await twoMembers(100);
     const offline: EventName[] = [];
@@ -147,8 +147,8 @@ describe('a Redis that can be read and refuses writes', () => {
   });
 });
 
-describe('a Cluster of which one master refuses writes', () => {
-  it('takes those for the other masters, and the outage is over when that master takes them again', async () => {
+describe('a Cluster with one master that refuses writes', () => {
+  it('accepts writes on the other masters, and the outage ends when that master accepts them again', async () => {
     const cluster = await RedisCluster.start();
     redis.atEnd(() => cluster.stop());
     const member = redis.member(redis.openStore({ url: cluster.url, commandTimeout: '5s' }), OPTIONS);
@@ -161,7 +161,7 @@ describe('a Cluster of which one master refuses writes', () => {
     const names = ['users', 'orders', 'stock', 'billing', 'mail', 'search', 'cart', 'shop'];
     for (const name of names) await register(name);
 
-    // It has the keys of `users`, and not the index of all names, which registrations write to.
+    // It holds the keys of `users` but not the index of names, which registrations write to.
     const [, , full] = cluster.masters;
     expect(await full!.client().keys('*:records')).toContain('sd:{default:users}:records');
     const refused = member.next('registry.writes_refused');

@@ -30,7 +30,7 @@ async function start(options: RedisRegistryStoreOptions = { url: sentinels.url }
   return process;
 }
 
-/** Everything that a process shows of the users from now on. */
+/** Everything that a process shows of `users` from now on. */
 function recordIds(process: RegistryProcess): Set<string> {
   const shown = new Set(process.ids('users'));
   process.registry.onChange(() => process.ids('users').forEach((id) => shown.add(id)));
@@ -40,8 +40,8 @@ function recordIds(process: RegistryProcess): Set<string> {
 const allShow = (processes: RegistryProcess[], ids: string[]): Promise<unknown> =>
   Promise.all(processes.map((process) => process.until(() => process.ids('users').join() === ids.join())));
 
-describe('when the primary is killed and Sentinel puts a replica in its place', () => {
-  it('writes and watches go on there, nothing live is lost, and nothing deregistered comes back', async () => {
+describe('when the primary is killed and Sentinel promotes a replica', () => {
+  it('writes and watches continue there, nothing live is lost, and nothing deregistered comes back', async () => {
     const [one, two] = [await start(), await start()];
     for (const id of ['a', 'b', 'gone']) await one.register('users', id);
     await two.register('users', 'c');
@@ -70,10 +70,10 @@ describe('when the primary is killed and Sentinel puts a replica in its place', 
   });
 });
 
-describe('when a primary that was cut off took writes while another one was in its place', () => {
-  it('all live instances are there within a heartbeat after it came back, and no others', async () => {
+describe('when a primary that was cut off accepted writes after a failover', () => {
+  it('all live instances, and no others, are there within a heartbeat of its return', async () => {
     const { server, proxy } = sentinels.primary;
-    // Who is on its side of the cut reaches it past the proxy.
+    // Processes on its side of the partition bypass the proxy.
     const client = new Redis({
       sentinels: sentinels.addresses,
       name: MASTER_NAME,
@@ -90,7 +90,7 @@ describe('when a primary that was cut off took writes while another one was in i
     await two.register('users', 'b');
     await allShow([isolated, one, two], ['a', 'b', 'ended-here', 'ended-there', 'x']);
 
-    // What has not reached the others by now is no matter of the cut.
+    // Data that has not been replicated by now is not affected by the partition.
     await server.client().wait(2, 5_000);
     await proxy.cut();
     await isolated.register('users', 'born-there');
@@ -116,13 +116,13 @@ describe('when a primary that was cut off took writes while another one was in i
     );
     expect(convergedMs).toBeLessThan(HEARTBEAT_MS);
     await allShow([await start()], live);
-    // What ended on its own side did not come back in its view either.
+    // Instances that ended on its own side did not come back in its view either.
     expect(shown).not.toContain('ended-there');
   });
 });
 
-describe('when the primary is killed and its clients are told why calls fail', () => {
-  it('no reason names the limit of retries of the Redis client', async () => {
+describe('when the primary is killed', () => {
+  it('no error names the retry limit of the Redis client', async () => {
     const one = await start();
     await one.register('users', 'a');
     const reasons: string[] = [];

@@ -13,13 +13,13 @@ const INSTANCES_PER_SERVICE = 3;
 const SECONDS = Number(process.env.SHARED_CACHE_SECONDS ?? 3);
 const VALUE = 'x'.repeat(4_096);
 const VALUES_PER_BATCH = 250;
-/** Each key of the registry's has been the oldest of all several times by then: Redis holds about 13,000 values. */
+/** By then each key of the registry has been the oldest several times: Redis holds about 13,000 values. */
 const LEAST_EVICTIONS = 50_000;
 
 const redis = new RedisSetting();
 afterEach(() => redis.end());
 
-it('a Redis that is shared with a cache, and evicts by allkeys-lru, loses no instance under calls', async () => {
+it('a Redis that is shared with a cache and evicts with allkeys-lru loses no instance during calls', async () => {
   await redis.startServer({ args: ['--maxmemory', '64mb', '--maxmemory-policy', 'allkeys-lru'] });
   const registryOver = async (): Promise<ServiceRegistry> => {
     const store = redis.openStore({ commandTimeout: '5s' });

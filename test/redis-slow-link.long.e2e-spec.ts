@@ -14,11 +14,11 @@ async function slowLink(options: SlowLinkOptions): Promise<SlowLink> {
   return link;
 }
 
-describe('a link that carries 20 KB a second', () => {
+describe('a link with 20 KB per second', () => {
   const BYTES_PER_SECOND = 20_000;
   // SLOW_LINK_INSTANCES=500 npm run test:long -- test/redis-slow-link
   const INSTANCES = Number(process.env.SLOW_LINK_INSTANCES ?? 120);
-  // What registering, hearing of it and reading it takes, if nothing is sent twice, is 1.5 KB an instance.
+  // Registering an instance, and receiving and reading it, takes 1.5 KB if nothing is sent twice.
   const BOUND_MS = (2 * INSTANCES * 1_500 * 1_000) / BYTES_PER_SECOND;
 
   it(
@@ -26,7 +26,7 @@ describe('a link that carries 20 KB a second', () => {
     async () => {
       await redis.startServer();
       const { url } = await slowLink({ bytesPerSecond: BYTES_PER_SECOND });
-      // So that neither the registrations nor what a process reads fit into it.
+      // Too small for the registrations and for what a process reads.
       const open = () => redis.member(redis.openStore({ url, commandTimeout: '2s' }), { startTimeout: '1s' });
       const one = open();
       await one.registry.start();
@@ -58,8 +58,8 @@ describe('a link that carries 20 KB a second', () => {
   );
 });
 
-describe('a link whose round trip takes more than half of the time for a command', () => {
-  it('keeps the watch up', async () => {
+describe('a link with a round trip of more than half the command timeout', () => {
+  it('keeps the watch open', async () => {
     await redis.startServer();
     const { url } = await slowLink({ roundTripMs: 1_200 });
     const member = redis.member(redis.openStore({ url, commandTimeout: '2s' }), { heartbeatInterval: '30s' });

@@ -32,7 +32,7 @@ describe('RedisRegistryStore', () => {
       advance: async (ms) => {
         time += ms;
         await clients[0]!.setTime(time);
-        // As if others had swept all along, so that it is no standstill.
+        // As if other processes had swept all the time, so that it does not count as a stall.
         await clients[0]!.hset('sd:{default}:sweep', 'at', time - 1_000);
         await store.sweep();
       },

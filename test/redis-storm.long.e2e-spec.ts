@@ -11,16 +11,17 @@ const CLIENTS = 1_000;
 const SERVICES = 100;
 const HEARTBEAT_MS = 10_000;
 const AWAY_MS = 3_000;
-/** What a thousand processes that read one service each return in. */
+/** The window in which a thousand processes that read one service each return. */
 const WINDOW_MS = 11_000;
-/** So much longer may it take on a machine that does other things besides. */
+/** How much longer it may take on a busy machine. */
 const NOISE_MS = 4_000;
-/** After all are back, their first heartbeats are yet to come. */
+/** Before the first heartbeats after the return. */
 const AFTERWARDS_MS = 3_000;
 
 /**
- * Sees its own service alone, as a process does that uses no other. Where everybody sees everything, a thousand that
- * register make a million messages, more than two cores take in. Messages are no commands: the count is the same.
+ * Sees only its own service, like a process that uses no other. If all processes saw all services, a thousand
+ * registrations would cause a million messages, too many for two cores. Messages are not commands, so the count is the
+ * same.
  */
 class OneServiceStore extends RedisRegistryStore {
   constructor(
@@ -61,8 +62,8 @@ async function registered(): Promise<number> {
 const watching = (): number => registries.filter(({ snapshot }) => snapshot.connected).length;
 
 /**
- * @param wereLost whether all of them have noticed the outage
- * @returns how long it took until all were registered, in milliseconds
+ * @param wereLost whether all clients have noticed the outage
+ * @returns the time until all were registered, in milliseconds
  */
 async function expectNoStorm(what: string, wereLost: () => boolean): Promise<number> {
   const start = systemClock.now();
@@ -81,7 +82,7 @@ async function expectNoStorm(what: string, wereLost: () => boolean): Promise<num
     `${what}: ${CLIENTS} clients registered after ${registeredMs} ms, all watch after ${backMs} ms, at most ${Math.round(peak)} commands in a second, ` +
       `${(peak / quiet.mean).toFixed(2)} times the mean of a quiet time, ${(peak / quiet.peak).toFixed(2)} times its busiest one`,
   );
-  // Second against second: the mean falls where the machine is busy and the clients come late, the busiest second does not.
+  // Compares the busiest seconds: on a busy machine clients are late, which lowers the mean but not the peak.
   expect(peak / quiet.peak).toBeLessThanOrEqual(2);
   expect(backMs).toBeLessThanOrEqual(HEARTBEAT_MS + WINDOW_MS + NOISE_MS);
   return registeredMs;
@@ -91,7 +92,7 @@ beforeAll(async () => {
   server = await RedisServer.start();
   const all = Array.from({ length: CLIENTS }, (_, index) => index);
   for (let start = 0; start < CLIENTS; start += 50) await Promise.all(all.slice(start, start + 50).map(join));
-  // Each sends its heartbeat once meanwhile.
+  // Each sends one heartbeat in this time.
   quiet = await CommandRate.during(server, HEARTBEAT_MS);
 }, 60_000);
 
@@ -101,7 +102,7 @@ afterAll(async () => {
   await server.stop();
 }, 60_000);
 
-it('a Redis that comes back empty gets its clients back one after the other, within a heartbeat', async () => {
+it('clients return to an empty Redis one after the other, within a heartbeat', async () => {
   await server.kill();
   await sleep(systemClock, AWAY_MS);
   expect(watching()).toBe(0);
@@ -109,7 +110,7 @@ it('a Redis that comes back empty gets its clients back one after the other, wit
   expect(await expectNoStorm('SIGKILL', () => true)).toBeLessThanOrEqual(HEARTBEAT_MS + WINDOW_MS);
 }, 60_000);
 
-it('connections that are all cut at once come back one after the other', async () => {
+it('connections that are all cut at once return one after the other', async () => {
   const lost = new Set<ServiceRegistry>();
   for (const registry of registries) {
     registry.onChange(({ connected }) => {

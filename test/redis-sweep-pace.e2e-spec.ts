@@ -26,14 +26,14 @@ afterEach(async () => {
   await server.stop();
 });
 
-/** As many processes as that listen beside ours. */
+/** This many other processes listen. */
 async function listen(count: number): Promise<void> {
   others = Array.from({ length: count }, () => connect(server.port, '127.0.0.1'));
   for (const socket of others) socket.write('SUBSCRIBE sd:{default}:processes\r\n');
   await Promise.all(others.map((socket) => once(socket, 'data')));
 }
 
-/** How often the process tried to sweep at so many pulses. */
+/** How often the process tried to sweep in that many intervals. */
 async function triesAt(count: number): Promise<number> {
   for (let pulse = 0; pulse < count; pulse++) {
     clock.advance(1_000);
@@ -44,19 +44,19 @@ async function triesAt(count: number): Promise<number> {
   return Number(/^cmdstat_pubsub\|numsub:calls=(\d+)/m.exec(stats)?.[1]);
 }
 
-/** Begins the pulses. */
+/** Starts the sweep interval. */
 async function register(): Promise<void> {
   const registration = { serviceName: 'users', instanceId: 'one', host: '127.0.0.1', port: 8080 };
   await store.put(toInstance(registration, { ttlMs: 60_000, now: 0 }), 60_000);
 }
 
-it('one of few processes tries to sweep at each pulse', async () => {
+it('one of few processes tries to sweep in each interval', async () => {
   await register();
   await listen(3);
   expect(await triesAt(10)).toBe(10);
 });
 
-it('one of three thousand tries at every third pulse, so that all together do not keep Redis busy', async () => {
+it('one of three thousand processes tries in every third interval, so that Redis is not kept busy', async () => {
   await register();
   await listen(3_000);
   expect(await triesAt(10)).toBe(4);

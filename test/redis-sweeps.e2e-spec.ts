@@ -22,7 +22,7 @@ afterEach(async () => {
   for (const close of toClose.reverse()) await close();
 });
 
-describe('the sweeps of Redis', () => {
+describe('sweeps', () => {
   const TTL_MS = 60_000;
   let time: number;
   let client: ClockedRedis;
@@ -56,7 +56,7 @@ describe('the sweeps of Redis', () => {
     }
     return leases;
   };
-  /** Moves Redis's time, and sweeps; as if others had swept all along, unless it is a standstill. */
+  /** Advances the time of Redis and sweeps, as if other processes had swept all the time unless it is a stall. */
   const advance = async (ms: number, { standstill = false } = {}): Promise<number> => {
     await client.setTime((time += ms));
     if (!standstill) await client.hset('sd:{default}:sweep', 'at', time - 1_000);
@@ -64,7 +64,7 @@ describe('the sweeps of Redis', () => {
   };
   const heldNow = async (): Promise<boolean> => (await client.hexists('sd:{default:users}:meta', 'holdSince')) === 1;
 
-  it('take what was held in capped turns, and do not hold it again while it waits', async () => {
+  it('expire held instances in capped turns, and do not hold them again while they wait', async () => {
     await put(250);
     const [alive] = await put(1, 'alive');
     await advance(TTL_MS - 1);
@@ -87,7 +87,7 @@ describe('the sweeps of Redis', () => {
     expect(recorder.changes.filter(({ type }) => type === 'remove')).toHaveLength(250);
   });
 
-  it('do not hold again what waits for its turn, when others fall silent next', async () => {
+  it('do not hold waiting instances again when others fall silent', async () => {
     const [alive, silent] = [await put(240, 'alive'), await put(260)];
     await advance(41_500);
     await store.renew(alive);
@@ -96,16 +96,16 @@ describe('the sweeps of Redis', () => {
     await store.renew(silent.slice(0, 20));
     expect(await advance(1_000)).toBe(0);
     const taken = [await advance(TTL_MS / 3)];
-    // From now on nothing came of the first ones for two thirds of their leases.
+    // By now the first ones have missed heartbeats for two thirds of their leases.
     for (let sweep = 0; sweep < 3; sweep++) taken.push(await advance(1_000));
     expect(taken).toEqual([100, 100, 40, 0]);
   });
 
-  it('count a hold anew after a standstill of Redis, in which no heartbeat could arrive', async () => {
+  it('restart a hold after a stall of Redis, during which no heartbeat could arrive', async () => {
     const leases = await put(10);
     await advance(TTL_MS);
     expect(await heldNow()).toBe(true);
-    // 30 s of grace follow, in which nothing expires at all.
+    // A grace period of 30 s follows in which nothing expires.
     await advance(10 * TTL_MS, { standstill: true });
     for (let second = 0; second < 30; second++) expect(await advance(1_000)).toBe(0);
     await store.renew(leases.slice(0, 3));
@@ -115,7 +115,7 @@ describe('the sweeps of Redis', () => {
     expect(await advance(1_000)).toBe(7);
   });
 
-  it('hold what ran out in a standstill, until it could be heard of', async () => {
+  it('hold instances whose leases expired during a stall until heartbeats could arrive', async () => {
     const leases = await put(10);
     await store.sweep();
     await advance(10 * TTL_MS, { standstill: true });
@@ -144,7 +144,7 @@ describe('the sweeps of Redis', () => {
     expect(await heldNow()).toBe(false);
   });
 
-  it('take a Redis for a good one whose time went back', async () => {
+  it('keep working when the clock of Redis goes back', async () => {
     const leases = await put(10);
     await advance(TTL_MS);
     await advance(TTL_MS);
@@ -157,7 +157,7 @@ describe('the sweeps of Redis', () => {
     expect(await store.renew(fresh)).toEqual(fresh.map(() => true));
   });
 
-  it('decide as the store in memory does, whatever happens', async () => {
+  it('decide like the store in memory in random runs', async () => {
     const random = seededRandom(3);
     const pick = (below: number): number => Math.floor(random() * below);
     const clock = new ManualClock();
@@ -200,7 +200,7 @@ describe('the sweeps of Redis', () => {
             if (!answers[0]![0]) leases.delete(key);
           }
         }
-        // Now and then, nothing is heard of most of a service for a while.
+        // From time to time most of a service is silent for a while.
         if (pick(40) === 0) for (let index = 0; index < 9; index++) silent.add(`${name}/i${index}`);
         if (pick(15) === 0) silent.clear();
       }
@@ -211,7 +211,7 @@ describe('the sweeps of Redis', () => {
     expect(held.size).toBeGreaterThan(10);
   });
 
-  it('are not troubled by changes that only newer processes know', async () => {
+  it('ignore changes that only newer processes know', async () => {
     await put(3);
     const meta = 'sd:{default:users}:meta';
     const [epoch, previous] = await client.hmget(meta, 'epoch', 'tag');

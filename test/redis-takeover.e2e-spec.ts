@@ -37,7 +37,7 @@ async function watching(store: RedisRegistryStore): Promise<ChangeRecorder> {
 const idsOf = (recorder: ChangeRecorder): string[] =>
   (recorder.snapshot.services.get('users') ?? []).map(({ instanceId }) => instanceId);
 
-/** What Redis holds now, to be put back: as a replica has it that takes over without what came later. */
+/** Dumps the data of Redis to restore it later, as on a replica that takes over without the latest changes. */
 async function remember(): Promise<() => Promise<void>> {
   const redis = server.client();
   const keys = await redis.keys('*');
@@ -48,8 +48,8 @@ async function remember(): Promise<() => Promise<void>> {
   };
 }
 
-describe('a server that is made a replica', () => {
-  it('is given up at once, and used again when it is a primary', async () => {
+describe('a server that becomes a replica', () => {
+  it('is disconnected at once, and used again when it is a primary', async () => {
     const process = await RegistryProcess.start({ url: server.url });
     toClose.push(() => process.close());
     await process.register('users', 'a');
@@ -68,8 +68,8 @@ describe('a server that is made a replica', () => {
   });
 });
 
-describe('a server that took over and had missed the last changes', () => {
-  it.each([2, 3])('is noticed by a watch at its change %d, though the number fits', async (changes) => {
+describe('a server that took over without the latest changes', () => {
+  it.each([2, 3])('is detected by a watch at change %d, although the number fits', async (changes) => {
     const writer = openStore();
     await writer.put(instanceOf('a'), TTL_MS);
     const takeOver = await remember();
@@ -83,7 +83,7 @@ describe('a server that took over and had missed the last changes', () => {
     await expect(recorder.ended).rejects.toThrow(/lost the registry's data/);
   });
 
-  it('is noticed by a process that comes back with the numbers of before', async () => {
+  it('is detected by a process that reconnects with its earlier position', async () => {
     const writer = openStore();
     await writer.put(instanceOf('a'), TTL_MS);
     const takeOver = await remember();
@@ -100,7 +100,7 @@ describe('a server that took over and had missed the last changes', () => {
     expect(after.changes[0]!.revision).toBeLessThan(before.changes.at(-1)!.revision);
   });
 
-  it('does not bring back what was deregistered, and is told that it was, by anyone who saw it', async () => {
+  it('does not bring back a deregistered instance, which any process that saw the removal removes again', async () => {
     const [witness, owner] = await Promise.all([1, 2].map(() => RegistryProcess.start({ url: server.url })));
     toClose.push(...[witness!, owner!].map((process) => () => process.close()));
     for (const id of ['a', 'gone']) await owner!.register('users', id);
@@ -115,13 +115,13 @@ describe('a server that took over and had missed the last changes', () => {
     const regained = witness!.next('registry.available');
     await server.client().call('CLIENT', 'KILL', 'TYPE', 'pubsub');
     await regained;
-    // A change that comes after all that the witness did when it came back.
+    // A change after everything that the witness did when it reconnected.
     await witness!.register('users', 'b');
     expect([...shown].sort()).toEqual(['a', 'b']);
     expect((await server.client().hkeys('sd:{default:users}:records')).sort()).toEqual(['a', 'b']);
   });
 
-  it('gives greater generations though its clock is behind, and others than such a server before it', async () => {
+  it('assigns greater generations although its clock is behind, and others than such a server before it', async () => {
     const client = new ClockedRedis(server.port, '127.0.0.1');
     toClose.push(() => client.disconnect());
     const store = new RedisRegistryStore({ client }, { expiryClock: new ManualClock() });

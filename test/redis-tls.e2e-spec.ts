@@ -33,7 +33,7 @@ function openStore(options: RedisRegistryStoreOptions): RedisRegistryStore {
   return store;
 }
 
-/** All that a process does with a registry. */
+/** Everything that a process does with a registry. */
 async function use(options: RedisRegistryStoreOptions): Promise<void> {
   const store = openStore(options);
   const recorder = new ChangeRecorder(store, { renewals: true });
@@ -62,13 +62,13 @@ async function failure(options: RedisRegistryStoreOptions): Promise<Error> {
 }
 
 describe('Redis over TLS', () => {
-  it('is used with a CA of your own', async () => {
+  it('works with a custom CA', async () => {
     await startServer({ tls: 'server' });
     await use({ url: server.url, tls: { ca: CA } });
     await use({ url: server.url.replace('127.0.0.1', 'localhost'), tls: { ca: CA } });
   });
 
-  it('is used with a certificate for the client, and not without', async () => {
+  it('works with a client certificate, and not without', async () => {
     await startServer({ tls: 'both' });
     await use({ url: server.url, tls: CLIENT_TLS });
     expect((await failure({ url: server.url, tls: { ca: CA } })).message).toMatch(/TLS/);
@@ -83,41 +83,45 @@ describe('Redis over TLS', () => {
       /TLS certificate is not trusted/,
     ],
     ['no TLS', () => ({ url: server.url.replace('rediss', 'redis') }), /requires TLS there: use a rediss:/],
-  ])('is refused with %s, by an error that says so in time', async (_what, options, message) => {
+  ])('fails with %s, with an error that says so in time', async (_what, options, message) => {
     await startServer({ tls: 'server' });
     expect((await failure(options())).message).toMatch(message);
   });
 
-  it('is missed where the server has none, by an error that says so in time', async () => {
+  it('fails if the server does not support it, with an error that says so in time', async () => {
     await startServer({});
     const { message } = await failure({ url: server.url.replace('redis', 'rediss'), tls: { ca: CA } });
     expect(message).toMatch(/does not speak TLS there/);
   });
 });
 
-describe('a URL that is not for what stands there', () => {
+describe('a URL that does not match the server', () => {
   it.each<[string, (port: number) => string, RegExp]>([
     [
-      'a Cluster where there is none',
+      'a Cluster on a single server',
       (port) => `redis-cluster://:secret@127.0.0.1:${port}`,
       /cluster support disabled.*it is not a Cluster: use a redis:/,
     ],
     ['a Cluster, with a wrong password', (port) => `redis-cluster://:wrong@127.0.0.1:${port}`, /WRONGPASS/],
-    ['a Cluster where nobody listens', () => 'redis-cluster://127.0.0.1:1,127.0.0.1:2', /cannot be reached: .*closed/],
-    ['Sentinels where there are none', (port) => `redis-sentinel://127.0.0.1:${port}/main`, /it requires a password/],
     [
-      'Sentinels where nobody listens',
+      'a Cluster that refuses connections',
+      () => 'redis-cluster://127.0.0.1:1,127.0.0.1:2',
+      /cannot be reached: .*closed/,
+    ],
+    ['Sentinels on a Redis server', (port) => `redis-sentinel://127.0.0.1:${port}/main`, /it requires a password/],
+    [
+      'Sentinels that refuse connections',
       () => 'redis-sentinel://:secret@127.0.0.1:1,127.0.0.1:2/main',
       /cannot be reached: .*closed/,
     ],
-  ])('is told of in bounded time: %s', async (_what, urlAt, message) => {
+  ])('is reported in bounded time: %s', async (_what, urlAt, message) => {
     await startServer({ password: 'secret' });
     const error = await failure({ url: urlAt(server.port) });
     expect(error.message).toMatch(message);
     expect(error.message).not.toMatch(/wrong@|secret@/);
   });
 
-  it('is told of where a server without a password is no Sentinel', async () => {
+  it('is reported if a server without a password is not a Sentinel', async () => {
     await startServer({});
     const { message } = await failure({ url: `redis-sentinel://127.0.0.1:${server.port}/main` });
     expect(message).toMatch(/it is not a Sentinel: use a redis:/);
@@ -131,7 +135,7 @@ describe('an ACL user', () => {
     await server.client().call('ACL', 'SETUSER', 'shop', 'on', '>secret', ...rules);
   }
 
-  it('needs no more rights than the README says', async () => {
+  it('needs no more permissions than documented', async () => {
     await startWithUser(...(await rulesOfReadme()));
     await use({ url: url(), namespace: 'shop' });
     const refused = (await server.client().call('ACL', 'LOG')) as unknown[][];
@@ -139,17 +143,21 @@ describe('an ACL user', () => {
   });
 
   it.each<[string, string[], RegExp]>([
-    ['no right to the keys', ['~other:*', '&sd:{shop*', '+@all'], /NOPERM.*ACL user lacks a permission/s],
-    ['no right to a command', ['~sd:{shop*', '&sd:{shop*', '+@all', '-hset'], /ACL user lacks a permission/],
-    ['no right to scripts', ['~sd:{shop*', '&sd:{shop*', '+@all', '-evalsha'], /NOPERM.*ACL user lacks a permission/s],
-  ])('with %s is told so', async (_what, rules, message) => {
+    ['no permission for the keys', ['~other:*', '&sd:{shop*', '+@all'], /NOPERM.*ACL user lacks a permission/s],
+    ['no permission for a command', ['~sd:{shop*', '&sd:{shop*', '+@all', '-hset'], /ACL user lacks a permission/],
+    [
+      'no permission for scripts',
+      ['~sd:{shop*', '&sd:{shop*', '+@all', '-evalsha'],
+      /NOPERM.*ACL user lacks a permission/s,
+    ],
+  ])('with %s gets an error that says so', async (_what, rules, message) => {
     await startWithUser(...rules);
     const error = await failure({ url: url(), namespace: 'shop' });
     expect(error.message).toMatch(message);
     expect(error.message).not.toMatch(/secret/);
   });
 
-  it('with no right to the channels is told so by the watch', async () => {
+  it('without permission for the channels gets an error that says so from the watch', async () => {
     await startWithUser('~sd:{shop*', '+@all');
     const recorder = new ChangeRecorder(openStore({ url: url(), namespace: 'shop' }));
     toClose.push(() => recorder.stop());

@@ -15,7 +15,7 @@ const redis = new RedisSetting();
 afterEach(() => redis.end());
 
 describe('when a connection breaks', () => {
-  it('the watch resumes from what it knows, and says so to nobody where nothing happened', async () => {
+  it('the watch resumes from its position, and reports nothing if nothing happened', async () => {
     await redis.startServer();
     const store = redis.openStore();
     const process = redis.member(store);
@@ -39,7 +39,7 @@ describe('when a connection breaks', () => {
     });
   });
 
-  it('changes that Redis no longer keeps are noticed, and the service is read anew', async () => {
+  it('changes that Redis no longer keeps are detected, and the service is read again', async () => {
     await redis.startServer();
     const store = redis.openStore();
     const recorder = await redis.watching(store);
@@ -47,7 +47,7 @@ describe('when a connection breaks', () => {
     await writer.put(instanceOf('a'), TTL_MS);
     await recorder.until('a', () => idsOf(recorder).includes('a'));
 
-    // As if five changes had been told while nobody heard them, and been cut off since.
+    // As if five changes had been published while disconnected, and been trimmed since.
     const [changes, meta] = ['sd:{default:users}:changes', 'sd:{default:users}:meta'];
     await redis.server.client().multi().del(changes).hincrby(meta, 'sequence', 5).exec();
     await writer.put(instanceOf('b'), TTL_MS);
@@ -57,10 +57,10 @@ describe('when a connection breaks', () => {
   });
 });
 
-describe('watches that come and go', () => {
+describe('watches', () => {
   const open = (store: RedisRegistryStore, signal: AbortSignal): Promise<unknown> => store.watch({}, signal).next();
 
-  it('leave no connection behind where they end before they have begun', async () => {
+  it('leave no connection behind if they end before they start', async () => {
     await redis.startServer();
     const client = new CopiedRedis(redis.server.port, '127.0.0.1');
     redis.atEnd(() => client.disconnect());
@@ -77,13 +77,13 @@ describe('watches that come and go', () => {
     expect(client.copies.map(({ status }) => status)).toEqual(['end']);
   });
 
-  it('share one connection when they begin anew together', async () => {
+  it('share one connection when they restart together', async () => {
     await redis.startServer();
     const client = new CopiedRedis(redis.server.port, '127.0.0.1');
     redis.atEnd(() => client.disconnect());
     const store = redis.openStore({ client }, { expiryClock: new ManualClock() });
     const leaving = new AbortController();
-    // Its reader has yet to ask whether it goes on.
+    // Its reader has not yet asked for the next change.
     const slow = store.watch({}, leaving.signal);
     await slow.next();
     const before = await redis.watching(store);
@@ -96,8 +96,8 @@ describe('watches that come and go', () => {
   });
 });
 
-describe('a change that is told to nobody', () => {
-  it('is found when everything is compared, taken in, and counted', async () => {
+describe('a change that was not published', () => {
+  it('is found by an audit, applied, and counted', async () => {
     await redis.startServer();
     let passedMs = 0;
     const clock = { ...systemClock, now: () => systemClock.now() + passedMs };
@@ -128,8 +128,8 @@ describe('a change that is told to nobody', () => {
   });
 });
 
-describe('what is no change, on the channel of a service', () => {
-  it('is no loss, and the next change is told', async () => {
+describe('an unknown message on the channel of a service', () => {
+  it('causes no loss, and the next change is delivered', async () => {
     await redis.startServer();
     const store = redis.openStore();
     const recorder = await redis.watching(store);
@@ -141,8 +141,8 @@ describe('what is no change, on the channel of a service', () => {
   });
 });
 
-describe('a service that Redis has forgotten', () => {
-  it('is read no more, and the revision does not fall for it', async () => {
+describe('a service that Redis no longer knows', () => {
+  it('is not read any more, and does not lower the revision', async () => {
     await redis.startServer();
     let passedMs = 0;
     const clock = { ...systemClock, now: () => systemClock.now() + passedMs };
@@ -174,7 +174,7 @@ describe('a service that Redis has forgotten', () => {
   });
 });
 
-/** Tells which services are read, by the first of their keys. */
+/** Reports which services are read, by the first of their keys. */
 class ListeningRedis extends Redis {
   readonly synced = new Set<unknown>();
   private readonly wanted = sync(new KeySpace('default').of('any'), '', 0, '', 0).script.sha;
@@ -190,15 +190,15 @@ class ListeningRedis extends Redis {
   }
 }
 
-/** A Redis whose scripts tell nobody of what they do. */
+/** A Redis whose scripts publish nothing. */
 class MutedRedis extends RewrittenScripts {
   protected rewrite(source: string): string {
     return source.replaceAll("redis.call('PUBLISH',", 'type(');
   }
 }
 
-describe('when Redis comes back without its memory', () => {
-  it('what is told before a service was read is no loss of what this connection read', async () => {
+describe('when Redis comes back without its data', () => {
+  it('a message before a service was read does not count as a loss for this connection', async () => {
     await redis.startServer();
     const client = new GatedRedis(redis.server.port, '127.0.0.1');
     redis.atEnd(async () => client.disconnect());
@@ -207,7 +207,7 @@ describe('when Redis comes back without its memory', () => {
     for (let change = 0; change < 5; change++) await writer.put(instanceOf('a'), TTL_MS);
     const before = await redis.watching(store);
 
-    // The next watch listens, and then is not answered what there is.
+    // The next watch subscribes, and then gets no answer to its read.
     const asked = client.hold();
     await redis.server.client().call('CLIENT', 'KILL', 'TYPE', 'pubsub');
     await expect(before.ended).rejects.toMatchObject(unavailable(/was lost/));
@@ -221,7 +221,7 @@ describe('when Redis comes back without its memory', () => {
     expect(idsOf(next)).toEqual(['b', 'c']);
   });
 
-  it('while it loads its data it counts as away, and nothing in it as unreadable', async () => {
+  it('it counts as unreachable while it loads its data, and its data not as unreadable', async () => {
     await redis.startServer();
     const process = redis.member();
     await process.registry.start();
@@ -259,7 +259,7 @@ describe('when Redis comes back without its memory', () => {
   });
 });
 
-/** Keeps the connections that are made after its example. */
+/** Keeps the connections that are duplicated from it. */
 class CopiedRedis extends Redis {
   readonly copies: Redis[] = [];
   private tell: () => void = () => undefined;
@@ -274,13 +274,13 @@ class CopiedRedis extends Redis {
   }
 }
 
-/** Holds back the scripts that it is to call, when told so. */
+/** Holds back script calls on request. */
 class GatedRedis extends Redis {
   private asked: () => void = () => undefined;
   private gate: Promise<void> | undefined;
   release: () => void = () => undefined;
 
-  /** @returns resolves when somebody asked */
+  /** Resolves when a script was called. */
   hold(): Promise<void> {
     this.gate = new Promise((resolve) => (this.release = resolve));
     return new Promise((resolve) => (this.asked = resolve));

@@ -51,7 +51,7 @@ beforeEach(async () => {
   client = new CountingRedis(server.port, '127.0.0.1');
   toClose.push(async () => client.disconnect());
   store = openStore({ client });
-  // From here on Redis knows the scripts: one that it does not know is called again after all others.
+  // From here on Redis knows the scripts: an unknown one is called again after all others.
   const lease = await store.put(instanceOf('warm-up', 'a'), TTL_MS);
   await store.setStatus(lease, 'up');
   await store.remove(lease);
@@ -72,7 +72,7 @@ const ports = (changes: readonly Change[]): number[] =>
   changes.flatMap((change) => (change.type === 'put' ? [change.instance.port] : []));
 
 describe('writes that are issued together', () => {
-  it('make one round trip, with one call a service', async () => {
+  it('make one round trip, with one call per service', async () => {
     const asked = ['users', 'orders'].flatMap((name) =>
       Array.from({ length: 16 }, (_, n) => instanceOf(name, `${name}-${n}`)),
     );
@@ -85,9 +85,9 @@ describe('writes that are issued together', () => {
     await expect(store.renew(leases)).resolves.toEqual(leases.map(() => true));
   });
 
-  it('make as many round trips as it takes, each larger while answers are quick, and lose none', async () => {
+  it('make as many round trips as needed, each larger while answers are fast, and lose none', async () => {
     const recorder = await watching();
-    // No answer takes any time by this clock.
+    // By this clock, answers take no time.
     store = openStore({ client }, { clock: new ManualClock() });
     client.roundTrips.length = 0;
     const asked = Array.from({ length: 2_500 }, (_, n) => instanceOf('users', `users-${n}`, n + 1));
@@ -135,7 +135,7 @@ describe('writes that are issued together', () => {
     ]);
   });
 
-  it('keep the last registration where one id comes twice, and its place in the order', async () => {
+  it('keep the last of two registrations of one id, and its place in the order', async () => {
     const [first, , second] = await Promise.all([
       store.put(instanceOf('users', 'a', 1), TTL_MS),
       store.put(instanceOf('users', 'b', 2), TTL_MS),
@@ -146,7 +146,7 @@ describe('writes that are issued together', () => {
     expect(snapshot.services.get('users')?.map(({ port }) => port)).toEqual([3, 2]);
   });
 
-  it('fail apart: what Redis has against one service touches no other', async () => {
+  it('fail separately: an error of one service affects no other', async () => {
     await server.client().set('sd:{default:broken}:leases', 'a text');
     const results = await Promise.allSettled(
       ['users', 'broken', 'orders', 'broken'].map((name, n) => store.put(instanceOf(name, String(n)), TTL_MS)),
@@ -157,7 +157,7 @@ describe('writes that are issued together', () => {
     await expect(server.client().exists('sd:{default:broken}:meta')).resolves.toBe(0);
   });
 
-  it('fail all when the store closes before they are answered', async () => {
+  it('all fail when the store closes before they are answered', async () => {
     const writing = Promise.allSettled(
       Array.from({ length: 5_000 }, (_, n) => store.put(instanceOf('users', String(n)), TTL_MS)),
     );
@@ -169,7 +169,7 @@ describe('writes that are issued together', () => {
     }
   });
 
-  it('fail all within the time for one command when Redis does not answer, also those that still waited', async () => {
+  it('all fail within one command timeout when Redis does not answer, including waiting ones', async () => {
     const patient = openStore({ url: server.url, commandTimeout: '300ms' });
     await patient.put(instanceOf('users', 'a'), TTL_MS);
     server.pause();
@@ -188,7 +188,7 @@ describe('writes that are issued together', () => {
   });
 });
 
-/** The connection comes back by itself; until then a call fails. */
+/** The connection reconnects by itself; until then a call fails. */
 async function waitForAnswer<T>(call: () => Promise<T>): Promise<T> {
   for (;;) {
     try {

@@ -12,13 +12,13 @@ import { holdsFor, steps } from './support/registry-model.js';
 import { type SharedStore } from './support/registry-world.js';
 import { startRestApp } from './support/rest-app.js';
 
-/** What is compared at times goes by the test's clock; connections are real, and their timeouts too. */
+/** Audits follow the test's clock; connections and their timeouts are real. */
 function clocksOf(clock: Clock): { clock: Clock; expiryClock: Clock } {
   return { clock: { ...systemClock, now: () => clock.now() }, expiryClock: clock };
 }
 
 function holdsOn(name: string, runs: number, open: () => Promise<SharedStore>): void {
-  it(`${name}: whatever happens, all come to see what is kept registered, and nothing else`, async () => {
+  it(`${name}: all processes see exactly the registered instances in the end`, async () => {
     const property = fc.asyncProperty(steps, async (all) => holdsFor(await open(), all));
     await fc.assert(property, modelRuns(name, runs));
   }, 600_000);
@@ -55,7 +55,7 @@ describe('random registrations, outages and restarts', () => {
       advance: async (ms) => {
         time += ms;
         await client.setTime(time);
-        // As if others had swept all along, so that it is no standstill.
+        // As if other processes had swept all the time, so that it does not count as a stall.
         await client.hset('sd:{default}:sweep', 'at', time - 1_000);
         await sweeping.sweep();
       },
@@ -71,7 +71,7 @@ describe('random registrations, outages and restarts', () => {
   });
 
   holdsOn('Redis Cluster', 40, async () => {
-    // What was told of another registry may still be on its way between the nodes.
+    // Messages of another registry may still be on their way between the nodes.
     const namespace = `model-${++registries}`;
     let time = Date.UTC(2026, 0, 1);
     const client = new ClockedCluster(cluster.masters.map(({ port }) => ({ host: '127.0.0.1', port })));

@@ -51,7 +51,7 @@ describe.each(PLATFORMS)('RemoteRegistryStore, with a registry on %s', (platform
   });
 });
 
-describe('RemoteRegistryStore and what a registry says', () => {
+describe('RemoteRegistryStore and the errors of a registry', () => {
   let rest: RestApp;
   let store: RemoteRegistryStore;
   const start = async (options?: RestAppOptions, remote?: Partial<RemoteRegistryStoreOptions>): Promise<void> => {
@@ -63,7 +63,7 @@ describe('RemoteRegistryStore and what a registry says', () => {
     await rest.close();
   });
 
-  it('rejects with the fields that the registry refuses, in the names of the library', async () => {
+  it("rejects with the fields that the registry rejects, under the library's names", async () => {
     await start();
     await expect(store.put(instanceOf({ tags: ['a b'], healthCheckPath: 'x' }), 10_000)).rejects.toMatchObject({
       code: 'INVALID_INSTANCE',
@@ -74,7 +74,7 @@ describe('RemoteRegistryStore and what a registry says', () => {
     });
   });
 
-  it('rejects with HOST_NOT_ALLOWED for a host that the registry refuses', async () => {
+  it('rejects with HOST_NOT_ALLOWED for a host that the registry rejects', async () => {
     await start({ api: { allowedHosts: ['10.0.0.0/8'] } });
     await expect(store.put(instanceOf(), 10_000)).rejects.toMatchObject({
       code: 'HOST_NOT_ALLOWED',
@@ -83,7 +83,7 @@ describe('RemoteRegistryStore and what a registry says', () => {
     });
   });
 
-  it('says what the guard said, and gets in with the right headers', async () => {
+  it("reports the guard's message, and is authorized with the right headers", async () => {
     const guard: CanActivate = {
       canActivate: (context) =>
         context.switchToHttp().getRequest<IncomingMessage>().headers.authorization === 'Bearer letmein',
@@ -101,7 +101,7 @@ describe('RemoteRegistryStore and what a registry says', () => {
     expect(await firstOf(store)).toMatchObject({ type: 'reset', instances: [{ instanceId: 'a' }] });
   });
 
-  it('gets in with the token of the registry, of several with the first', async () => {
+  it('is authorized with the token of the registry, or the first of several', async () => {
     await start({ peer: '192.0.2.7', api: { token: 'old,new' } }, { token: 'new, newest' });
     await store.put(instanceOf(), 10_000);
     expect(await firstOf(store)).toMatchObject({ type: 'reset', instances: [{ instanceId: 'a' }] });
@@ -111,7 +111,7 @@ describe('RemoteRegistryStore and what a registry says', () => {
     ['without a token', {}, 401],
     ['with a wrong token', { token: 'wr0ng' }, 403],
     ['with an authorization of its own', { token: 'right', headers: { Authorization: 'Bearer wr0ng' } }, 403],
-  ])('%s, is told how to get in, and shows none', async (_what, remote, status) => {
+  ])('%s, gets an error that says how to authorize and shows no token', async (_what, remote, status) => {
     await start({ peer: '192.0.2.7', api: { token: 'right' } }, remote);
     for (const act of [() => store.put(instanceOf(), 10_000), () => firstOf(store), () => store.renew([LEASE])]) {
       const error = (await act().catch((thrown: unknown) => thrown)) as ServiceDiscoveryError;
@@ -122,7 +122,7 @@ describe('RemoteRegistryStore and what a registry says', () => {
     }
   });
 
-  it('sees metadata as it is, though readers of the API see it masked', async () => {
+  it('sees unmasked metadata, although readers of the API see it masked', async () => {
     await start();
     await store.put(instanceOf({ metadata: { password: 'p' } }), 10_000);
     expect(await firstOf(store)).toMatchObject({ instances: [{ metadata: { password: 'p' } }] });
@@ -135,7 +135,7 @@ describe('RemoteRegistryStore and what a registry says', () => {
     expect((await store.put(instanceOf(), 10_000)).generation).toBeGreaterThan(0);
   });
 
-  it('says that the path may be wrong where the server is no registry', async () => {
+  it('suggests a wrong path if the server is not a registry', async () => {
     await start(undefined, { path: 'elsewhere' });
     for (const act of [() => store.put(instanceOf(), 10_000), () => firstOf(store), () => store.remove(LEASE)]) {
       await expect(act()).rejects.toMatchObject({
@@ -155,7 +155,7 @@ describe('RemoteRegistryStore and what a registry says', () => {
     expect([held.length, held.filter(Boolean).length, held[7_000]]).toEqual([12_001, 1, true]);
   });
 
-  it('lists every wrong option', () => {
+  it('lists every invalid option', () => {
     const wrong = { url: 'ftp://x', path: '/x/', token: 'a,', headers: { a: 1 }, requestTimeout: 0 } as never;
     expect(() => new RemoteRegistryStore(wrong)).toThrow(InvalidConfigurationError);
     expect(() => new RemoteRegistryStore(wrong)).toThrow(/url[^]*path[^]*token[^]*headers[^]*requestTimeout/);
@@ -163,7 +163,7 @@ describe('RemoteRegistryStore and what a registry says', () => {
   });
 });
 
-describe('RemoteRegistryStore and a registry in trouble', () => {
+describe('RemoteRegistryStore and a failing registry', () => {
   let server: Server;
   let sockets: Set<Socket>;
   let url: string;
@@ -192,7 +192,7 @@ describe('RemoteRegistryStore and a registry in trouble', () => {
     await once(server, 'close');
   });
 
-  /** Answers every request by this, and resolves when the first one has come. */
+  /** Answers every request with this, and resolves when the first one has arrived. */
   const answering = (by: typeof answer): Promise<ServerResponse> =>
     new Promise((resolve) => {
       answer = (request, response) => {
@@ -207,7 +207,7 @@ describe('RemoteRegistryStore and a registry in trouble', () => {
     message: expect.stringMatching(message),
   });
 
-  it('says where the registry was looked for when nobody listens', async () => {
+  it('names the address of the registry when the connection is refused', async () => {
     server.close();
     await once(server, 'close');
     const acts = [
@@ -224,8 +224,8 @@ describe('RemoteRegistryStore and a registry in trouble', () => {
 
   it.each<[string, (response: ServerResponse) => void]>([
     ['never answers', () => undefined],
-    ['stops in the middle of its answer', (response) => response.writeHead(201).write('{"generation":')],
-  ])('gives up after the time for a request when the registry %s', async (_what, by) => {
+    ['stops in the middle of its response', (response) => response.writeHead(201).write('{"generation":')],
+  ])('gives up after the request timeout when the registry %s', async (_what, by) => {
     const came = answering((_request, response) => by(response));
     const put = store.put(instanceOf(), 10_000);
     put.catch(() => undefined);
@@ -236,7 +236,7 @@ describe('RemoteRegistryStore and a registry in trouble', () => {
     await hungUp;
   });
 
-  it('gives up after the time for a request when a watch does not open', async () => {
+  it('gives up after the request timeout when a watch does not open', async () => {
     const came = answering(() => undefined);
     const first = firstOf(store);
     first.catch(() => undefined);
@@ -246,7 +246,7 @@ describe('RemoteRegistryStore and a registry in trouble', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('takes 25 s of silence on a watch as a loss', async () => {
+  it('treats 25 s of silence on a watch as a loss', async () => {
     const came = answering((_request, response) => response.writeHead(200, EVENTS).write(RESET));
     const watch = store.watch({}, new AbortController().signal);
     expect((await watch.next()).value).toMatchObject({ type: 'reset' });
@@ -259,7 +259,7 @@ describe('RemoteRegistryStore and a registry in trouble', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('holds on to a watch that pings', async () => {
+  it('keeps a watch that receives pings', async () => {
     const came = answering((_request, response) => response.writeHead(200, EVENTS).write(RESET));
     const watch = store.watch({}, new AbortController().signal);
     await watch.next();
@@ -267,7 +267,7 @@ describe('RemoteRegistryStore and a registry in trouble', () => {
     const response = await came;
     for (let ping = 0; ping < 3; ping++) {
       await clock.advanceAsync(24_999);
-      // The watchdog is armed anew when the ping arrives; only the store itself can tell when that is.
+      // The timer is restarted when the ping arrives; only the store itself knows when that is.
       const armed = new Promise<void>((resolve) => {
         const setTimer = clock.setTimer.bind(clock);
         clock.setTimer = (fn, ms) => {
@@ -286,17 +286,17 @@ describe('RemoteRegistryStore and a registry in trouble', () => {
 
   it.each<[string, (response: ServerResponse) => void, RegExp]>([
     ['ends', (response) => response.end(), /the registry ended it/],
-    ['breaks off', (response) => response.destroy(), /lost: /],
-    ['sends no JSON', (response) => response.write('event: change\ndata: {oops\n\n'), /lost: .*JSON/],
+    ['is cut off', (response) => response.destroy(), /lost: /],
+    ['sends invalid JSON', (response) => response.write('event: change\ndata: {oops\n\n'), /lost: .*JSON/],
     [
-      'sends no change',
+      'sends an invalid change',
       (response) => response.write('event: change\ndata: {"type":"reset"}\n\n'),
       /lost: expected a number/,
     ],
     [
-      'sends no instance',
+      'sends an invalid instance',
       (response) => response.write('event: change\ndata: {"type":"put","revision":2,"instance":{}}\n\n'),
-      /lost: expected a text/,
+      /lost: expected a string/,
     ],
   ])('throws from a watch that %s', async (_what, by, message) => {
     const came = answering((_request, response) => response.writeHead(200, EVENTS).write(RESET));
@@ -307,31 +307,31 @@ describe('RemoteRegistryStore and a registry in trouble', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('passes over events and changes that only a newer registry knows', async () => {
+  it('ignores events and changes that only newer registries know', async () => {
     const news = 'event: news\ndata: {}\n\nevent: change\ndata: {"type":"archived","revision":2}\n\n';
     answer = (_request, response) => response.writeHead(200, EVENTS).end(news + RESET);
     expect(await firstOf(store)).toMatchObject({ type: 'reset', revision: 1 });
   });
 
-  it('refuses a watch that is answered with a page', async () => {
+  it('rejects a watch that is answered with an HTML page', async () => {
     answer = (_request, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<p>Welcome</p>');
     await expect(firstOf(store)).rejects.toMatchObject(unavailable(/is the path right/));
     await expect(store.put(instanceOf(), 10_000)).rejects.toMatchObject(unavailable(/is the path right/));
     await expect(store.renew([LEASE])).rejects.toMatchObject(unavailable(/is the path right/));
   });
 
-  it('follows no redirects', async () => {
+  it('does not follow redirects', async () => {
     answer = (_request, response) => response.writeHead(307, { location: 'http://169.254.169.254/' }).end();
     await expect(store.put(instanceOf(), 10_000)).rejects.toMatchObject(unavailable(/status 307/));
   });
 
-  it('rejects when the headers cannot be made', async () => {
+  it('rejects when the headers function fails', async () => {
     const failing = new RemoteRegistryStore({ url, headers: () => Promise.reject(new Error('no token')) }, { clock });
     await expect(failing.put(instanceOf(), 10_000)).rejects.toMatchObject(unavailable(/no token/));
     await failing.close();
   });
 
-  it('close() ends what is in flight and leaves no socket', async () => {
+  it('close() aborts requests in flight and leaves no socket', async () => {
     answer = (request, response) => {
       if (request.url?.endsWith('/watch')) response.writeHead(200, EVENTS).write(RESET);
       else if (request.method === 'DELETE') response.writeHead(204).end();
@@ -393,14 +393,14 @@ describe('ServiceRegistry over RemoteRegistryStore', () => {
       };
       check();
     });
-  /** As a process that is killed: no goodbye, and nothing remembered. */
+  /** Like a process that is killed, without a shutdown. */
   const kill = async (app: RestApp): Promise<void> => {
     const closing = app.close();
     (app.app.getHttpServer() as Server).closeAllConnections();
     await closing;
   };
 
-  it('keeps what it knows while the registry is away, and registers again when it is back', async () => {
+  it('keeps its instances while the registry is unreachable, and registers again when it is back', async () => {
     await registry.register({ serviceName: 'users', host: '127.0.0.1', port: 8080, instanceId: 'a' });
     await registry.register({ serviceName: 'users', host: '127.0.0.1', port: 8081, instanceId: 'b' });
     await registry.setStatus({ serviceName: 'users', instanceId: 'b' }, 'maintenance');
@@ -421,7 +421,7 @@ describe('ServiceRegistry over RemoteRegistryStore', () => {
     await until(registry, () => registry.getInstances('users').length === 2);
   });
 
-  it('sees what others register, and lets others see what it registers', async () => {
+  it('sees what others register, and others see what it registers', async () => {
     const other = new RemoteRegistryStore({ url: primary.origin });
     const reader = new ServiceRegistry(other);
     await reader.start();
@@ -436,7 +436,7 @@ describe('ServiceRegistry over RemoteRegistryStore', () => {
     await other.close();
   });
 
-  it('says over REST that the registry has not answered yet, rather than that there is nothing', async () => {
+  it('reports over REST that the registry has not answered yet, instead of an empty list', async () => {
     await kill(primary);
     const unanswered = new RemoteRegistryStore({ url: primary.origin });
     const secondary = await startRestApp('express', { store: unanswered, startTimeout: 0, clock: systemClock });

@@ -194,7 +194,7 @@ export function epochOf(iso: unknown): number {
 
 /** @throws TypeError if it is not a string */
 export function textOf(value: unknown): string {
-  if (typeof value !== 'string') throw new TypeError(`expected a text, but got ${JSON.stringify(value)}`);
+  if (typeof value !== 'string') throw new TypeError(`expected a string, but got ${JSON.stringify(value)}`);
   return value;
 }
 
