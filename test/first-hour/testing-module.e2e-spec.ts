@@ -213,6 +213,18 @@ describe('an app whose own module has a registry that is away', () => {
     expect(await (await fetch(`${url}/health`)).json()).toMatchObject({ status: 'healthy' });
   });
 
+  it('says how to test it where the testing module stands beside its own', async () => {
+    const imports = [
+      ServiceDiscoveryTestingModule.forRoot({ services }),
+      ServiceDiscoveryModule.forRoot({ registryUrl }),
+    ];
+    const error = await failure(Test.createTestingModule({ imports }).compile());
+    expect(String(error).split('\n')).toEqual([
+      'InvalidConfigurationError: Invalid configuration:',
+      expect.stringContaining('.useValue(ServiceDiscoveryTestingModule.options({ services }))'),
+    ]);
+  });
+
   it('starts while no time passes by the testing preset', async () => {
     const imports = [ServiceDiscoveryModule.forRoot({ preset: 'testing', registryUrl })];
     const clock = new ManualClock();

@@ -59,6 +59,9 @@ export function findConflicts(modules: ModulesContainer, metatype: Type): Proble
     return [{ path: 'imports', value: metatype.name, expected }];
   }
   if (given.length === 1) return [];
+  if ([...modules.values()].some((module) => module.metatype.name === TESTING_MODULE)) {
+    return [{ path: 'imports', value: TESTING_MODULE, expected: IN_PLACE_OF_THE_OWN }];
+  }
   const lists = given.filter((options) => options !== 'forRootAsync');
   if (lists.length < given.length) {
     const value = given.map((options) => (options === 'forRootAsync' ? options : 'forRoot'));
@@ -80,5 +83,11 @@ export function findConflicts(modules: ModulesContainer, metatype: Type): Proble
       expected: `the same value wherever the app imports the module${WAY_OUT}`,
     }));
 }
+
+/** The class is in a layer below. */
+const TESTING_MODULE = 'ServiceDiscoveryTestingModule';
+const IN_PLACE_OF_THE_OWN =
+  'no other ServiceDiscoveryModule beside it; where the app imports that, leave this one out and test with ' +
+  'overrideProvider(SERVICE_DISCOVERY_OPTIONS).useValue(ServiceDiscoveryTestingModule.options({ services }))';
 
 const WAY_OUT = ' (it is global: importing it in the root module is enough)';
