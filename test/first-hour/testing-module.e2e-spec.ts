@@ -259,6 +259,9 @@ describe('a stand-in for the communicator', () => {
     const url = urlOf(app);
     expect(await (await fetch(`${url}/users/1`)).json()).toEqual({ name: 'Grace' });
     expect((await fetch(`${url}/health`)).status).toBe(200);
+    const discovery = app.get(ServiceDiscovery);
+    await discovery.registerService({ serviceName: 'users', host: '127.0.0.1', port: 1 });
+    expect(await discovery.discoverService('users')).toMatchObject({ baseUrl: 'http://127.0.0.1:1' });
     await app.close();
     expect(closed).toEqual(['database']);
   });

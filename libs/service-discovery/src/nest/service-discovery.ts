@@ -220,12 +220,18 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
   ): ServiceInstance | UnavailableReason {
     const { usual, balancers } = this.known.get(serviceName) ?? this.know(serviceName);
     const balancer = criteria.strategy === undefined ? usual : balancers.of(criteria.strategy);
-    const unreachable = this.communicator.unreachableIds(serviceName);
+    const unreachable = this.unreachableIds(serviceName);
     const picked = balancer.upToDate(instances).pick({ ...criteria, tags: tagsOf(criteria), unreachable });
     if (picked.kind === 'unavailable') return picked.reason;
     // Whether and when it is called is not known here, so it counts as no load.
     picked.done(NOT_CALLED);
     return picked.instance;
+  }
+
+  /** A test may have put a stand-in in the communicator's place, with nothing but the methods that the app calls. */
+  private unreachableIds(serviceName: string): ReadonlySet<string> | undefined {
+    const { communicator } = this;
+    return communicator instanceof ServiceCommunicator ? communicator.unreachableIds(serviceName) : undefined;
   }
 
   /** Nobody may ever ask for a service again that has gone; so each new one clears away those. */

@@ -45,12 +45,13 @@ export class OwnRoute {
   /** What to register. @param signal gives the question up */
   async examine({ registration, address, mayChoose }: OwnQuestion, signal: AbortSignal): Promise<ServiceRegistration> {
     const instance = instanceToAsk(registration, address);
-    const status = instance && (await this.refusalOf(instance, signal));
+    if (!instance) return registration;
+    const status = await this.refusalOf(instance, signal);
     if (status === undefined) return registration;
     const withoutPath = { ...registration, healthCheckPath: null };
     const other = mayChoose ? instanceToAsk(withoutPath, address) : undefined;
     const isOverTcp = other !== undefined && this.deps.planner(other).probe instanceof TcpProbe;
-    this.warn(instance!, status, isOverTcp);
+    this.warn(instance, status, isOverTcp);
     return isOverTcp ? withoutPath : registration;
   }
 
