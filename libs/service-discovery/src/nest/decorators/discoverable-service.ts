@@ -20,6 +20,12 @@ const DISCOVERABLE = Symbol('nest-service-discovery:discoverable');
  * at shutdown. For a module, a controller or a provider class: where it stands changes nothing.
  * In an app without a server, the registration needs `host` and `port`.
  *
+ * Nothing registers, and nothing warns of it, in an app that does not import `ServiceDiscoveryModule.forRoot()`: the module
+ * is what looks for this decorator. In a monorepo, each app that is to register imports it.
+ *
+ * A microservice registers when it listens, where its transport has a port: TCP as `tcp`, gRPC as `grpc`. In an app with an
+ * HTTP server, which registers there, `protocol: 'tcp'` or `'grpc'` without a `port` registers the microservice beside it.
+ *
  * @throws InvalidConfigurationError when the class is defined, naming everything that is wrong with the options
  */
 export function DiscoverableService(options: DiscoverableServiceOptions): ClassDecorator {

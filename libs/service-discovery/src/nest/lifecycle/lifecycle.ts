@@ -30,6 +30,7 @@ import { Departure } from './departure.module.js';
 import { ForgottenHooks } from './forgotten-hooks.js';
 import { HttpDrain } from './http-drain.js';
 import { Leaving, STEP_MS } from './leaving.js';
+import { Microservices } from './microservices.js';
 import { OwnHealth } from './own-health.js';
 import { OwnRoute } from './own-route.js';
 import { logStart } from './start-line.js';
@@ -53,6 +54,7 @@ export class ServiceDiscoveryLifecycle
   private readonly forgottenHooks: ForgottenHooks;
   private discoverables: readonly DiscoverableServiceOptions[] = [];
   private listening: Subscription | undefined;
+  private readonly microservices: Microservices;
   private drain: HttpDrain | undefined;
   /** Undefined until the app begins to end. */
   private leaving: Leaving | undefined;
@@ -79,6 +81,7 @@ export class ServiceDiscoveryLifecycle
     @Inject(Departure) departure: Departure,
   ) {
     departure.beginsWith(() => this.leave());
+    this.microservices = new Microservices(modules);
     this.ownHealth = new OwnHealth({
       registry,
       readiness,
@@ -126,12 +129,19 @@ export class ServiceDiscoveryLifecycle
     const server = this.server();
     this.tellStart(server !== undefined);
     if (!server) {
-      this.announceAll();
+      if (this.microservices.isEmpty) this.announceAll(this.discoverables);
+      else this.announceAtMicroservices(this.discoverables);
       return;
     }
     this.drain = new HttpDrain(server);
-    if (this.adapterHost.listening) this.announceAll(server);
-    else this.listening = this.adapterHost.listen$.subscribe(() => this.announceAll(server));
+    this.announceAtMicroservices(this.discoverables.filter((one) => this.isOfMicroservice(one)));
+    const announce = (): void =>
+      this.announceAll(
+        this.discoverables.filter((one) => !this.isOfMicroservice(one)),
+        server,
+      );
+    if (this.adapterHost.listening) announce();
+    else this.listening = this.adapterHost.listen$.subscribe(announce);
   }
 
   /** The server closes next. */
@@ -161,6 +171,7 @@ export class ServiceDiscoveryLifecycle
     this.leaving = new Leaving(this.options.shutdown, { registry, fallSilent, drain, clock, logger });
     await this.leaving.step(() => this.readiness.close());
     this.listening?.unsubscribe();
+    this.microservices.close();
     this.forgottenHooks.close();
     await this.leaving.drain();
   }
@@ -178,17 +189,39 @@ export class ServiceDiscoveryLifecycle
     logStart(nestLoggerPort(), this.options, { registers, prefix });
   }
 
+  /** Whether one registers where a microservice of the app listens, rather than its HTTP server. */
+  private isOfMicroservice({ protocol, port }: DiscoverableServiceOptions): boolean {
+    return protocol !== undefined && port === undefined && this.microservices.speaks(protocol);
+  }
+
+  /** Each when the first microservice listens that speaks its protocol; one that none speaks goes by its own word. */
+  private announceAtMicroservices(discoverables: readonly DiscoverableServiceOptions[]): void {
+    const waiting = new Set(discoverables);
+    const { host, port } = this.options.advertise;
+    // The port that is advertised for the HTTP server is not the one of a microservice beside it.
+    const place = { ...this.options, advertise: { host, port: this.drain ? undefined : port } };
+    this.microservices.listening$.subscribe(({ protocols, server }) => {
+      const address = server && addressToAdvertise(server, place);
+      for (const options of waiting) {
+        const protocol = options.protocol ?? protocols[0];
+        if (protocol && this.microservices.speaks(protocol) && !protocols.includes(protocol)) continue;
+        waiting.delete(options);
+        this.announce(options, address && protocol && { ...address, protocol });
+      }
+    });
+  }
+
   /** @param server undefined: nothing listens for HTTP */
-  private announceAll(server?: ListeningServer): void {
+  private announceAll(discoverables: readonly DiscoverableServiceOptions[], server?: ListeningServer): void {
     const address = server && addressToAdvertise(server, this.options);
-    for (const options of this.discoverables) this.announce(options, address, server && localAddress(server));
+    for (const options of discoverables) this.announce(options, address, server && localAddress(server));
   }
 
   /** @param local where this process reaches its own server */
   private announce(
     options: DiscoverableServiceOptions,
     address: AdvertisedAddress | undefined,
-    local: AdvertisedAddress | undefined,
+    local?: AdvertisedAddress,
   ): void {
     const host = options.host ?? address?.host ?? this.options.advertise.host;
     const port = options.port ?? address?.port ?? this.options.advertise.port;
@@ -199,7 +232,8 @@ export class ServiceDiscoveryLifecycle
     }
     const protocol = options.protocol ?? address?.protocol ?? 'http';
     // A server of another protocol at a port of its own has no routes; one at the app's port, such as for WebSockets, has.
-    const hasRoutes = address !== undefined && (isHttp(protocol) || options.port === undefined);
+    const hasRoutes =
+      address !== undefined && isHttp(address.protocol) && (isHttp(protocol) || options.port === undefined);
     const { healthCheckPath = hasRoutes ? this.healthCheckPath() : null } = options;
     const registration = toRegistration({ ...options, healthCheckPath }, { host, port, protocol });
     const isOwnServer = options.port === undefined && local !== undefined;
