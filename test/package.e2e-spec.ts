@@ -93,8 +93,11 @@ describe('the package manifest', () => {
     }
   });
 
-  it('leaves only the scheduler to choice', () => {
-    expect(own.peerDependenciesMeta).toEqual({ '@nestjs/schedule': { optional: true } });
+  it('leaves only the scheduler and Terminus to choice', () => {
+    expect(own.peerDependenciesMeta).toEqual({
+      '@nestjs/schedule': { optional: true },
+      '@nestjs/terminus': { optional: true },
+    });
   });
 
   it('declares every package that the sources import', async () => {

@@ -96,7 +96,7 @@ describe.each(PLATFORMS)('GET /health on %s', (_, adapter) => {
   it('answers 503 and unhealthy while Terminus says that the app shuts down, with the services beside it', async () => {
     const result = { status: 'shutting_down', info: {}, error: {}, details: {} };
     const check = (): Promise<never> => Promise.reject(new ServiceUnavailableException(result));
-    const module = await Test.createTestingModule({ imports: [ServiceDiscoveryModule.forRoot(QUIET)] })
+    const module = await Test.createTestingModule({ imports: [ServiceDiscoveryModule.forRoot(QUIET), TerminusModule] })
       .overrideProvider(HealthCheckService)
       .useValue({ check })
       .compile();

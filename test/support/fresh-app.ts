@@ -19,8 +19,8 @@ export interface FreshAppOptions {
   /** The `type` of the app's package.json. */
   readonly type: 'commonjs' | 'module';
   readonly manager?: 'npm' | 'pnpm';
-  /** Packages beside Nest and the peers of the library, by name and range. */
-  readonly packages?: Readonly<Record<string, string>>;
+  /** Packages beside Nest and the peers of the library, by name and range; undefined leaves out one of those. */
+  readonly packages?: Readonly<Record<string, string | undefined>>;
   /** Further fields of the package.json. */
   readonly manifest?: object;
   readonly files?: Readonly<Record<string, string>>;

@@ -33,7 +33,7 @@ import { DEFAULT_REDIS_URL, type ResolvedServiceDiscoveryOptions } from './optio
 import { ServiceReadiness } from './readiness/index.js';
 import { ListedTimers } from './schedule/index.js';
 import { ServiceDiscovery } from './service-discovery.js';
-import { ServiceDiscoveryHealthIndicator } from './terminus/index.js';
+import { HealthChecks, HealthIndicators, ServiceDiscoveryHealthIndicator } from './terminus/index.js';
 import { CLOCK, RANDOM, REGISTRY_STORE, SERVICE_DISCOVERY_OPTIONS, TRANSPORT } from './tokens.js';
 
 type Options = ResolvedServiceDiscoveryOptions;
@@ -103,6 +103,8 @@ export const CORE_PROVIDERS: readonly Provider[] = [
   ServiceReadiness,
   LeaseChoice,
   ServiceDiscovery,
+  HealthChecks,
+  HealthIndicators,
   ServiceDiscoveryHealthIndicator,
   ServiceDiscoveryExplorer,
   ServiceDiscoveryLifecycle,
@@ -123,6 +125,8 @@ export const CORE_EXPORTS = [
   ResiliencePolicies,
   ServiceDiscovery,
   LeaseChoice,
+  HealthChecks,
+  HealthIndicators,
   ServiceDiscoveryHealthIndicator,
   ServiceReadiness,
 ];

@@ -1,6 +1,5 @@
 import { type DynamicModule, Inject, Module, type ModuleMetadata, type Provider, type Type } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import { TerminusModule } from '@nestjs/terminus';
 import { assertOptions, InvalidConfigurationError } from '../common/index.js';
 import { asyncOptionsProviders, type ServiceDiscoveryAsyncOptions } from './async-options.js';
 import { BundledRoutesModule } from './bundled-routes.module.js';
@@ -88,12 +87,11 @@ function rootModule(
   return {
     module: ServiceDiscoveryModule,
     global: true,
-    // An app's own `TerminusModule`, with options or without, stands beside this one.
-    imports: [...imports, TerminusModule, BundledRoutesModule, DepartureModule],
+    imports: [...imports, BundledRoutesModule, DepartureModule],
     controllers,
     providers: [{ provide: GIVEN_OPTIONS, useValue: given }, ...options, ...CORE_PROVIDERS, ...providers],
     // With what the controllers need, so that any module of the app may mount them.
-    exports: [...CORE_EXPORTS, ...providers, TerminusModule],
+    exports: [...CORE_EXPORTS, ...providers],
   };
 }
 

@@ -42,9 +42,8 @@ export class Microservices {
 
   constructor(modules: ModulesContainer) {
     // Not in the first versions of Nest 11.
-    const { getRpcTargetRegistry }: Partial<ModulesContainer> = modules;
-    const servers = getRpcTargetRegistry?.call(modules) as Observable<RpcServer> | undefined;
-    this.following = servers?.subscribe((server) => this.follow(server));
+    if (!('getRpcTargetRegistry' in modules)) return;
+    this.following = modules.getRpcTargetRegistry<RpcServer>().subscribe((server) => this.follow(server));
   }
 
   /** Each one that listens, also those that did before. */

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
+import { type HealthIndicatorResult } from '@nestjs/terminus';
 import { type AggregatedStatus, HealthAggregator, type HealthSelection } from '../../health/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
 import {
@@ -8,6 +8,7 @@ import {
   toHealthCountsView,
   toRegistryHealthView,
 } from '../rest/index.js';
+import { HealthIndicators } from './health-indicators.js';
 
 /** Which services a check is about, all unless some are named, and what their outage makes of it. */
 export interface ServiceHealthOptions extends HealthSelection {
@@ -41,7 +42,7 @@ export interface ServiceHealthData extends HealthCountsView {
 @Injectable()
 export class ServiceDiscoveryHealthIndicator {
   constructor(
-    @Inject(HealthIndicatorService) private readonly indicators: HealthIndicatorService,
+    @Inject(HealthIndicators) private readonly indicators: Pick<HealthIndicators, 'check'>,
     @Inject(HealthAggregator) private readonly aggregator: HealthAggregator,
     @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
   ) {}
@@ -60,7 +61,8 @@ export class ServiceDiscoveryHealthIndicator {
     const session = this.indicators.check(key);
     const severity = severityOf(data.overall_status, outage);
     if (severity === 'down') return session.down({ ...data });
-    return severity === 'degraded' && hasDegraded(session) ? session.degraded({ ...data }) : session.up({ ...data });
+    const degraded = severity === 'degraded' ? session.degraded?.({ ...data }) : undefined;
+    return degraded ?? session.up({ ...data });
   }
 
   /**
@@ -92,9 +94,4 @@ function severityOf(
 ): NonNullable<ServiceHealthOptions['outage']> {
   if (status === 'healthy' || status === 'unknown') return 'up';
   return status === 'degraded' && outage === 'down' ? 'degraded' : outage;
-}
-
-/** Terminus has it from 12 on. */
-function hasDegraded(session: object): boolean {
-  return typeof Reflect.get(session, 'degraded') === 'function';
 }

@@ -1,9 +1,11 @@
 import { Controller, Get, Inject, ServiceUnavailableException, VERSION_NEUTRAL } from '@nestjs/common';
-import { HealthCheck, type HealthCheckResult, HealthCheckService } from '@nestjs/terminus';
+import { type HealthCheckResult } from '@nestjs/terminus';
 import { DEFAULT_API_OPTIONS } from '../rest/index.js';
+import { HealthChecks } from './health-checks.js';
 import { type ServiceHealthData, ServiceDiscoveryHealthIndicator } from './health-indicator.js';
+import { NotCached } from './health-result.js';
 
-/** Terminus's own answer with a status in the words of the API, and the services beside it. */
+/** An answer in Terminus's form with a status in the words of the API, and the services beside it. */
 export interface HealthAnswer extends Omit<HealthCheckResult, 'status'> {
   /**
    * Of this process: `healthy`; `degraded` while other services are `degraded` or `unhealthy`; `unhealthy`, with a 503, while
@@ -20,17 +22,17 @@ export interface HealthAnswer extends Omit<HealthCheckResult, 'status'> {
 @Controller({ path: DEFAULT_API_OPTIONS.healthPath || [], version: VERSION_NEUTRAL })
 export class ServiceDiscoveryHealthController {
   constructor(
-    @Inject(HealthCheckService) private readonly health: HealthCheckService,
+    @Inject(HealthChecks) private readonly health: HealthChecks,
     @Inject(ServiceDiscoveryHealthIndicator) private readonly indicator: ServiceDiscoveryHealthIndicator,
   ) {}
 
   @Get()
-  @HealthCheck()
+  @NotCached()
   async check(): Promise<HealthAnswer> {
     const services = this.indicator.summary();
     const isWell = services.overall_status === 'healthy' || services.overall_status === 'unknown';
     try {
-      const result = await this.health.check([() => this.indicator.isHealthy()]);
+      const result = await this.health.check(() => this.indicator.isHealthy());
       return { ...result, status: isWell ? 'healthy' : 'degraded', service_discovery: services };
     } catch (error) {
       if (!(error instanceof ServiceUnavailableException)) throw error;

@@ -1,7 +1,8 @@
 import { Controller, Get, Inject, ServiceUnavailableException, VERSION_NEUTRAL } from '@nestjs/common';
-import { HealthCheck, type HealthCheckResult, type HealthIndicatorResult } from '@nestjs/terminus';
+import { type HealthCheckResult } from '@nestjs/terminus';
 import { ServiceReadiness } from '../readiness/index.js';
 import { DEFAULT_API_OPTIONS } from '../rest/index.js';
+import { NotCached, toHealthResult } from './health-result.js';
 
 /** What the path of the health check stands before. */
 export const LIVENESS_PATH = 'live';
@@ -14,9 +15,9 @@ export const READINESS_PATH = 'ready';
 @Controller({ path: `${DEFAULT_API_OPTIONS.healthPath}/${LIVENESS_PATH}`, version: VERSION_NEUTRAL })
 export class ServiceDiscoveryLivenessController {
   @Get()
-  @HealthCheck()
+  @NotCached()
   check(): HealthCheckResult {
-    return toAnswer('ok', {});
+    return toHealthResult('ok', {});
   }
 }
 
@@ -30,18 +31,12 @@ export class ServiceDiscoveryReadinessController {
   constructor(@Inject(ServiceReadiness) private readonly readiness: ServiceReadiness) {}
 
   @Get()
-  @HealthCheck()
+  @NotCached()
   async check(): Promise<HealthCheckResult> {
     const results = await this.readiness.check();
     const isReady = Object.values(results).every(({ status }) => status !== 'down');
-    if (isReady) return toAnswer('ok', results);
-    throw new ServiceUnavailableException(toAnswer(this.readiness.isClosed ? 'shutting_down' : 'error', results));
+    // Without Terminus's service, which logs an error at each probe of a process that is still starting.
+    if (isReady) return toHealthResult('ok', results);
+    throw new ServiceUnavailableException(toHealthResult(this.readiness.isClosed ? 'shutting_down' : 'error', results));
   }
-}
-
-/** As Terminus answers; without its service, which logs an error at each probe of a process that only just starts. */
-function toAnswer(status: HealthCheckResult['status'], details: HealthIndicatorResult): HealthCheckResult {
-  const having = (isDown: boolean): HealthIndicatorResult =>
-    Object.fromEntries(Object.entries(details).filter(([, one]) => (one.status === 'down') === isDown));
-  return { status, info: having(false), error: having(true), details };
 }
