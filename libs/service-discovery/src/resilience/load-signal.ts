@@ -58,7 +58,10 @@ export function loadSignalOf(error: unknown): LoadSignal {
 }
 
 /** The same for a call that could be aborted: a caller that lost interest says nothing, time that ran out does. */
-export function loadSignalOfFailure(error: unknown, signal: AbortSignal | undefined): LoadSignal {
+export function loadSignalOfFailure(
+  error: unknown,
+  signal: Pick<AbortSignal, 'aborted' | 'reason'> | undefined,
+): LoadSignal {
   if (!signal?.aborted || error !== signal.reason) return loadSignalOf(error);
   return classifyAbort(error) === 'failure' ? 'overloaded' : 'ignored';
 }

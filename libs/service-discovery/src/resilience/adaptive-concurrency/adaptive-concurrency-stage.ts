@@ -1,48 +1,48 @@
-import { type Clock } from '../../common/index.js';
+import { type LoadSignal } from '../load-signal.js';
+import { type CallContext } from '../pipeline/call-context.js';
+import { refused } from '../pipeline/refused.js';
+import { type Next, type Stage, type StageDescription } from '../pipeline/stage.js';
 import { type ResolvedAdaptiveLimitOptions } from './adaptive-limit-options.js';
-import { AdaptiveLimit } from './adaptive-limit.js';
-import { loadSignalOfFailure, type LoadSignal } from '../load-signal.js';
-import { runGuarded, type GuardDeps } from '../pipeline/guard.js';
-import { type Next, type PolicyCall, type Stage, type StageDescription } from '../pipeline/stage.js';
+import { type AdaptiveLimit, type ConcurrencyPermit } from './adaptive-limit.js';
 
-/** Lets only as many calls run at once as the callee is found to handle. */
-export class AdaptiveConcurrencyStage implements Stage {
+/** Limits the concurrent calls to what the callee turns out to handle. */
+export class AdaptiveConcurrencyStage<Context extends CallContext> implements Stage<Context> {
   readonly description: StageDescription;
-  private readonly limit: AdaptiveLimit;
 
   constructor(
     options: ResolvedAdaptiveLimitOptions,
-    private readonly deps: GuardDeps & { readonly clock: Clock },
+    private readonly limit: AdaptiveLimit,
   ) {
-    this.limit = new AdaptiveLimit(options, deps);
     this.description = {
       stage: 'adaptive_concurrency',
       purpose:
-        'Limits the calls that run at once to what the callee is found to handle. Outside of retry, so that a refusal is ' +
-        'neither retried nor counted by the circuit breaker.',
+        'Limits the concurrent calls to what the callee turns out to handle. Outside of the retry, so that a refusal is ' +
+        'neither retried nor counted by a circuit breaker.',
       options: { ...options },
     };
   }
 
-  run<T>(call: PolicyCall, next: Next<T>): Promise<T> {
-    const guard = async (enter: () => Promise<T>): Promise<T> => {
-      const permit = await this.limit.acquire(call.signal);
-      const end = (load: LoadSignal): void => permit.settle(asMeasured(load, call));
-      try {
-        call.signal.throwIfAborted();
-        const result = await enter();
-        end('answered');
-        return result;
-      } catch (error) {
-        end(loadSignalOfFailure(error, call.signal));
-        throw error;
-      }
-    };
-    return runGuarded({ stage: 'adaptive_concurrency', code: 'CONCURRENCY_LIMITED' }, guard, call, next, this.deps);
+  async run<T>(call: Context, next: Next<Context, T>): Promise<T> {
+    const { scope } = call;
+    let permit: ConcurrencyPermit;
+    try {
+      // Only a call that has to wait needs a signal.
+      permit = (scope.aborted ? null : this.limit.tryAcquire()) ?? (await this.limit.acquire(scope.signal));
+    } catch (error) {
+      throw refused(call, 'adaptive_concurrency', error);
+    }
+    try {
+      const value = await next.run(call);
+      permit.settle(asSample(call.loadSignal(), call));
+      return value;
+    } catch (error) {
+      permit.settle(asSample(call.loadSignal({ error }), call));
+      throw error;
+    }
   }
 }
 
-/** A call that was retried took the time of failed attempts and of waits, which says nothing of how fast the callee is. */
-function asMeasured(load: LoadSignal, { progress }: PolicyCall): LoadSignal {
-  return load === 'answered' && progress.lastError !== undefined ? 'failed' : load;
+/** The time of a call that was retried includes failed attempts and waits, so it is no sample of the callee's latency. */
+function asSample(load: LoadSignal, { retried }: CallContext): LoadSignal {
+  return load === 'answered' && retried ? 'failed' : load;
 }

@@ -1,28 +1,38 @@
-import { Bulkhead, type BulkheadDeps, type ResolvedBulkheadOptions } from './bulkhead.js';
-import { runGuarded, type GuardDeps } from '../pipeline/guard.js';
-import { type Next, type PolicyCall, type Stage, type StageDescription } from '../pipeline/stage.js';
+import { type CallContext } from '../pipeline/call-context.js';
+import { refused } from '../pipeline/refused.js';
+import { type Next, type Stage, type StageDescription } from '../pipeline/stage.js';
+import { type Bulkhead, type Release, type ResolvedBulkheadOptions } from './bulkhead.js';
 
-/** Lets only so many calls run at once. */
-export class BulkheadStage implements Stage {
+/** Limits the concurrent calls. */
+export class BulkheadStage<Context extends CallContext> implements Stage<Context> {
   readonly description: StageDescription;
-  private readonly bulkhead: Bulkhead;
 
   constructor(
     options: ResolvedBulkheadOptions,
-    private readonly deps: BulkheadDeps & GuardDeps,
+    private readonly bulkhead: Bulkhead,
   ) {
-    this.bulkhead = new Bulkhead(options, deps);
     this.description = {
       stage: 'bulkhead',
       purpose:
-        'Limits the calls that run at once. Outside of retry, so that a call keeps its slot over all its attempts ' +
-        'and a refusal is neither retried nor counted by the circuit breaker.',
+        'Limits the concurrent calls. Outside of the retry, so that a call keeps its slot over all its attempts and a ' +
+        'refusal is neither retried nor counted by a circuit breaker.',
       options: { ...options },
     };
   }
 
-  run<T>(call: PolicyCall, next: Next<T>): Promise<T> {
-    const guard = (enter: () => Promise<T>): Promise<T> => this.bulkhead.execute(enter, call.signal);
-    return runGuarded({ stage: 'bulkhead', code: 'BULKHEAD_FULL' }, guard, call, next, this.deps);
+  async run<T>(call: Context, next: Next<Context, T>): Promise<T> {
+    const { scope } = call;
+    let release: Release;
+    try {
+      // Only a call that has to wait needs a signal.
+      release = (scope.aborted ? null : this.bulkhead.tryAcquire()) ?? (await this.bulkhead.acquire(scope.signal));
+    } catch (error) {
+      throw refused(call, 'bulkhead', error);
+    }
+    try {
+      return await next.run(call);
+    } finally {
+      release();
+    }
   }
 }

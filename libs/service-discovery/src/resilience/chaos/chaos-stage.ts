@@ -1,38 +1,44 @@
-import { ChaosPolicy, type ChaosPolicyDeps, type ResolvedChaosOptions } from './chaos-policy.js';
-import { type Next, type PolicyCall, type Stage, type StageDescription } from '../pipeline/stage.js';
+import { type Cancellation } from '../../common/index.js';
+import { type Next, type Stage, type StageDescription } from '../pipeline/stage.js';
+import { type ChaosPolicy, type ResolvedChaosOptions } from './chaos-policy.js';
 
-/** Makes attempts go wrong on purpose. */
-export class ChaosStage implements Stage {
+interface DisturbedAttempt {
+  readonly scope: Cancellation;
+  /** Counts an attempt that chaos answers in place of the function. */
+  count(): void;
+}
+
+/** Injects faults, latency and outcomes into attempts. */
+export class ChaosStage<Context extends DisturbedAttempt> implements Stage<Context> {
   readonly description: StageDescription;
-  private readonly chaos: ChaosPolicy;
 
-  constructor(options: ResolvedChaosOptions, deps: ChaosPolicyDeps) {
-    this.chaos = new ChaosPolicy(options, deps);
+  constructor(
+    options: ResolvedChaosOptions,
+    private readonly chaos: ChaosPolicy,
+  ) {
     this.description = {
       stage: 'chaos',
-      purpose: 'Makes attempts go wrong on purpose. Innermost, so that all other stages take it for the function.',
+      purpose:
+        'Injects faults, latency and outcomes. Innermost, so that to all other stages they look like those of the function.',
       options: plainOptions(options),
     };
   }
 
-  async run<T>(call: PolicyCall, next: Next<T>): Promise<T> {
-    const { signal, progress } = call;
-    signal.throwIfAborted();
+  async run<T>(attempt: Context, next: Next<Context, T>): Promise<T> {
     let passedOn = false;
     const passOn = (): Promise<T> => {
       passedOn = true;
-      return next(call);
+      return next.run(attempt);
     };
     try {
-      return await this.chaos.execute(passOn, signal);
+      return await this.chaos.execute(passOn, attempt.scope.signal);
     } finally {
-      // What it does in place of the function is an attempt too.
-      if (!passedOn) progress.attempts++;
+      if (!passedOn) attempt.count();
     }
   }
 }
 
-/** Without what has no place in a description: errors, answers and functions. */
+/** Leaves out errors, answers and functions. */
 function plainOptions({
   faultRate,
   latencyRate,

@@ -1,9 +1,10 @@
+import { type Cancellation } from '../../common/index.js';
+import { type Next, type Stage, type StageDescription } from '../pipeline/stage.js';
 import { type CircuitBreaker } from './circuit-breaker.js';
 import { type ResolvedCircuitBreakerOptions } from './circuit-breaker-options.js';
-import { type Next, type PolicyCall, type Stage, type StageDescription } from '../pipeline/stage.js';
 
 /** Refuses attempts while the function keeps failing. */
-export class CircuitBreakerStage implements Stage {
+export class CircuitBreakerStage<Context extends { readonly scope: Cancellation }> implements Stage<Context> {
   readonly description: StageDescription;
 
   constructor(
@@ -17,7 +18,7 @@ export class CircuitBreakerStage implements Stage {
     };
   }
 
-  run<T>(call: PolicyCall, next: Next<T>): Promise<T> {
-    return this.breaker.execute(() => next(call), call.signal);
+  run<T>(attempt: Context, next: Next<Context, T>): Promise<T> {
+    return this.breaker.execute(() => next.run(attempt), attempt.scope.signal);
   }
 }

@@ -1,32 +1,40 @@
-import { AttemptTimeoutError } from '../../common/index.js';
-import {
-  type Next,
-  type PolicyCall,
-  type Stage,
-  type StageDescription,
-  type TimeStageDeps,
-} from '../pipeline/stage.js';
-import { withinLimit } from './within-limit.js';
+import { AttemptTimeoutError, type Cancellation, type TimerWheel } from '../../common/index.js';
+import { type Next, type Stage, type StageDescription } from '../pipeline/stage.js';
+import { CancelScope } from './cancel-scope.js';
+
+/** What the stages around one attempt of a function see of it. */
+export interface TimedAttempt {
+  /** Ends the attempt. */
+  scope: Cancellation;
+}
 
 /** Ends an attempt that takes too long, so that another one may still succeed in time. */
-export class AttemptTimeoutStage implements Stage {
+export class AttemptTimeoutStage<Context extends TimedAttempt> implements Stage<Context> {
   readonly description: StageDescription;
 
+  /** @param deps `name` is the `service` of its errors */
   constructor(
     private readonly timeoutMs: number,
-    private readonly deps: TimeStageDeps,
+    private readonly deps: { readonly timers: TimerWheel; readonly name: string },
   ) {
     this.description = {
       stage: 'attempt_timeout',
       purpose:
-        'Limits one attempt. Inside of retry and circuit breaker, so that they see a slow attempt as a failed one.',
+        'Limits the time of one attempt. Inside of retry and circuit breaker, so that they see a slow attempt as a failed one.',
       options: { timeoutMs },
     };
   }
 
-  run<T>(call: PolicyCall, next: Next<T>): Promise<T> {
-    const { timeoutMs, deps } = this;
-    const timeoutError = (): Error => new AttemptTimeoutError(timeoutMs, { service: deps.name });
-    return withinLimit(call, deps.timers, { ms: timeoutMs, timeoutError }, ({ signal }) => next({ ...call, signal }));
+  async run<T>(attempt: Context, next: Next<Context, T>): Promise<T> {
+    const { timeoutMs: ms, deps } = this;
+    const timeoutError = (): Error => new AttemptTimeoutError(ms, { service: deps.name });
+    const scope = new CancelScope(deps.timers, attempt.scope, { ms, timeoutError });
+    scope.arm();
+    attempt.scope = scope;
+    try {
+      return await next.run(attempt);
+    } finally {
+      scope.dispose();
+    }
   }
 }

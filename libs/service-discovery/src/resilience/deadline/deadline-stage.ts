@@ -1,34 +1,22 @@
-import { DeadlineExceededError } from '../../common/index.js';
-import {
-  type Next,
-  type PolicyCall,
-  type Stage,
-  type StageDescription,
-  type TimeStageDeps,
-} from '../pipeline/stage.js';
-import { withinLimit } from './within-limit.js';
+import { type CallContext } from '../pipeline/call-context.js';
+import { type Next, type Stage, type StageDescription } from '../pipeline/stage.js';
 
-/** Ends the call when its time is over, whatever it is at then. */
-export class DeadlineStage implements Stage {
+/** Limits the time of the whole call. */
+export class DeadlineStage<Context extends CallContext> implements Stage<Context> {
   readonly description: StageDescription;
 
-  constructor(
-    private readonly timeoutMs: number,
-    private readonly deps: TimeStageDeps,
-  ) {
+  constructor(private readonly timeoutMs: number) {
     this.description = {
       stage: 'deadline',
-      purpose: 'Limits the whole call. Outside of everything that can wait: the queue, the attempts, the delays.',
+      purpose:
+        'Limits the time of the whole call. Outside of everything that waits or repeats, so that it bounds waits and ' +
+        'attempts together.',
       options: { timeoutMs },
     };
   }
 
-  run<T>(call: PolicyCall, next: Next<T>): Promise<T> {
-    const { timeoutMs, deps } = this;
-    const timeoutError = (): Error =>
-      new DeadlineExceededError(timeoutMs, { service: deps.name, cause: call.progress.lastError });
-    return withinLimit(call, deps.timers, { ms: timeoutMs, timeoutError }, ({ signal, dueAt: deadline }) =>
-      next({ ...call, signal, deadline }),
-    );
+  run<T>(call: Context, next: Next<Context, T>): Promise<T> {
+    call.startDeadline(this.timeoutMs);
+    return next.run(call);
   }
 }

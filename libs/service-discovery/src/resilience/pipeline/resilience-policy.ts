@@ -11,28 +11,37 @@ import {
   type Random,
 } from '../../common/index.js';
 import { SILENT, type EventSink } from '../../model/index.js';
+import { AdaptiveConcurrencyStage } from '../adaptive-concurrency/adaptive-concurrency-stage.js';
+import { AdaptiveLimit } from '../adaptive-concurrency/adaptive-limit.js';
+import { Bulkhead } from '../bulkhead/bulkhead.js';
+import { BulkheadStage } from '../bulkhead/bulkhead-stage.js';
+import { ChaosPolicy } from '../chaos/chaos-policy.js';
+import { ChaosStage } from '../chaos/chaos-stage.js';
 import { CircuitBreaker } from '../circuit-breaker/circuit-breaker.js';
+import { CircuitBreakerStage } from '../circuit-breaker/circuit-breaker-stage.js';
 import { reportCircuit } from '../circuit-breaker/circuit-events.js';
+import { CoalescingStage, Flights } from '../coalescing/coalescing-stage.js';
+import { AttemptTimeoutStage } from '../deadline/attempt-timeout-stage.js';
+import { DeadlineStage } from '../deadline/deadline-stage.js';
+import { HedgeDelay } from '../hedging/hedge-delay.js';
+import { HedgedAttempts } from '../hedging/hedged-attempts.js';
+import { RateLimiter } from '../rate-limit/rate-limiter.js';
+import { RateLimitStage } from '../rate-limit/rate-limit-stage.js';
+import { DEFAULT_RETRY_BUDGET_OPTIONS, RetryBudget } from '../retry/retry-budget.js';
+import { RetryStage } from '../retry/retry-stage.js';
+import { LastGoodCache } from '../stale-answers/last-good-cache.js';
+import { LastGoodStage } from '../stale-answers/last-good-stage.js';
+import { ClientThrottle } from '../throttling/client-throttle.js';
+import { ThrottlingStage } from '../throttling/throttling-stage.js';
+import { type FunctionAttempt, FunctionAttempts } from './function-attempts.js';
+import { PolicyCall, type PolicyCallDeps } from './policy-call.js';
 import {
   resolveResiliencePolicyOptions,
   type Fallback,
   type ResiliencePolicyOptions,
   type ResolvedResiliencePolicyOptions,
 } from './resilience-policy-options.js';
-import { DEFAULT_RETRY_BUDGET_OPTIONS, RetryBudget } from '../retry/retry-budget.js';
-import { AdaptiveConcurrencyStage } from '../adaptive-concurrency/adaptive-concurrency-stage.js';
-import { AttemptTimeoutStage } from '../deadline/attempt-timeout-stage.js';
-import { BulkheadStage } from '../bulkhead/bulkhead-stage.js';
-import { ChaosStage } from '../chaos/chaos-stage.js';
-import { CircuitBreakerStage } from '../circuit-breaker/circuit-breaker-stage.js';
-import { CoalescingStage } from '../coalescing/coalescing-stage.js';
-import { DeadlineStage } from '../deadline/deadline-stage.js';
-import { HedgingStage } from '../hedging/hedging-stage.js';
-import { LastGoodStage } from '../stale-answers/last-good-stage.js';
-import { RateLimitStage } from '../rate-limit/rate-limit-stage.js';
-import { RetryStage } from '../retry/retry-stage.js';
-import { type Next, type PolicyCall, type Stage, type StageDescription, type TimeStageDeps } from './stage.js';
-import { ThrottlingStage } from '../throttling/throttling-stage.js';
+import { chain, type Next, type Stage, type StageDescription } from './stage.js';
 
 export interface ResiliencePolicyDeps {
   /** @default the system's clock */
@@ -61,7 +70,9 @@ export interface ResiliencePolicyDeps {
  */
 export class ResiliencePolicy {
   readonly circuitBreaker?: CircuitBreaker;
-  private readonly stages: readonly Stage[];
+  private readonly deps: PolicyCallDeps;
+  private readonly outermost: Next<PolicyCall, unknown>;
+  private readonly stages: readonly StageDescription[];
   private readonly fallback: Fallback | undefined;
 
   /** @throws InvalidConfigurationError naming every wrong option */
@@ -80,18 +91,18 @@ export class ResiliencePolicy {
       });
     }
     this.fallback = resolved.fallback;
+    this.deps = { clock, events, name, timers: new TimerWheel(clock) };
     const budget = budgetOf(resolved, { clock, shared: deps.retryBudget });
-    this.stages = buildStages(
-      resolved,
-      { breaker: this.circuitBreaker, budget },
-      {
-        clock,
-        random,
-        events,
-        name,
-        timers: new TimerWheel(clock),
-      },
-    );
+    const parts: PipelineParts = { ...this.deps, random, budget, breaker: this.circuitBreaker };
+    const stages = callStages(resolved, parts);
+    const attemptStages = stagesOfAttempt(resolved, parts);
+    const { innermost, descriptions } = attemptsOf(resolved, attemptStages, parts);
+    this.outermost = chain(stages, innermost);
+    this.stages = [
+      ...stages.map(({ description }) => description),
+      ...descriptions,
+      ...attemptStages.map(({ description }) => description),
+    ];
   }
 
   /**
@@ -116,38 +127,26 @@ export class ResiliencePolicy {
     checkSignal(signal);
     signal?.throwIfAborted();
     const callKey = callKeyOf(key, 'key');
-    const call: PolicyCall = {
-      signal: signal ?? new AbortController().signal,
-      deadline: Infinity,
-      key: callKey,
-      progress: { attempts: 0, hedges: 0 },
-    };
+    const call = new PolicyCall(fn, callKey, signal, this.deps);
     try {
-      return await this.runStages(call, fn);
+      return (await this.outermost.run(call)) as T;
     } catch (error) {
       if (signal?.aborted) throw error;
-      noteAttempts(error, call.progress.attempts);
+      noteAttempts(error, call.attempts);
       const answer = fallback ?? this.fallback;
       if (!answer) throw error;
-      return await raceAbort(answer(error) as Promise<T> | T, call.signal);
+      const answered = answer(error) as Promise<T> | T;
+      return await (signal ? raceAbort(answered, signal) : answered);
+    } finally {
+      call.end();
     }
   }
 
   /** The stages that the policy has, outermost first. */
   describe(): StageDescription[] {
-    const stages = this.stages.map(({ description }) => description);
-    if (!this.fallback) return stages;
+    if (!this.fallback) return [...this.stages];
     const purpose = 'Answers in place of an error. Outside of everything, so that it answers for whatever went wrong.';
-    return [{ stage: 'fallback', purpose, options: {} }, ...stages];
-  }
-
-  private runStages<T>(call: PolicyCall, fn: (signal: AbortSignal) => Promise<T> | T): Promise<T> {
-    const attempt: Next<T> = async ({ signal, progress }) => {
-      signal.throwIfAborted();
-      progress.attempts++;
-      return raceAbort(fn(signal), signal);
-    };
-    return this.stages.reduceRight<Next<T>>((next, stage) => (inner) => stage.run(inner, next), attempt)(call);
+    return [{ stage: 'fallback', purpose, options: {} }, ...this.stages];
   }
 }
 
@@ -159,45 +158,61 @@ function budgetOf(
   return options ? (shared ?? new RetryBudget(options, { clock })) : undefined;
 }
 
-/** What all calls of a policy share, and several of its stages. */
-interface SharedParts {
+/** What the stages of a policy are made of. */
+interface PipelineParts extends PolicyCallDeps {
+  readonly random: Random;
   readonly breaker: CircuitBreaker | undefined;
   readonly budget: RetryBudget | undefined;
 }
 
-function buildStages(
-  options: ResolvedResiliencePolicyOptions,
-  { breaker, budget }: SharedParts,
-  deps: Required<Omit<ResiliencePolicyDeps, 'retryBudget'>> & TimeStageDeps,
-): Stage[] {
-  const {
-    lastGood,
-    coalescing,
-    timeout,
-    rateLimit,
-    throttling,
-    bulkhead,
-    adaptiveConcurrency,
-    retry,
-    retryIf,
-    hedging,
-    classify,
-  } = options;
-  const { circuitBreaker, attemptTimeout, chaos } = options;
-  const stages: Stage[] = [];
-  if (lastGood) stages.push(new LastGoodStage(lastGood, { ...deps, classify }));
-  if (coalescing) stages.push(new CoalescingStage());
-  if (timeout !== undefined) stages.push(new DeadlineStage(timeout, deps));
-  if (rateLimit) stages.push(new RateLimitStage(rateLimit, deps));
-  if (throttling) stages.push(new ThrottlingStage(throttling, deps));
-  if (bulkhead) stages.push(new BulkheadStage(bulkhead, deps));
-  if (adaptiveConcurrency) stages.push(new AdaptiveConcurrencyStage(adaptiveConcurrency, deps));
-  if (retry) stages.push(new RetryStage(retry, retryIf, { ...deps, budget, classify }));
-  if (hedging) stages.push(new HedgingStage(hedging, { ...deps, budget, retry, classify }));
-  if (breaker && circuitBreaker) stages.push(new CircuitBreakerStage(breaker, circuitBreaker));
-  if (attemptTimeout !== undefined) stages.push(new AttemptTimeoutStage(attemptTimeout, deps));
-  if (chaos) stages.push(new ChaosStage(chaos, deps));
+/** The stages around all attempts of a call, outermost first. */
+function callStages(options: ResolvedResiliencePolicyOptions, parts: PipelineParts): Stage<PolicyCall>[] {
+  const { lastGood, coalescing, timeout, rateLimit, throttling, bulkhead, adaptiveConcurrency, classify } = options;
+  const stages: Stage<PolicyCall>[] = [];
+  if (lastGood) stages.push(new LastGoodStage(lastGood, new LastGoodCache(lastGood, parts), classify));
+  if (coalescing) stages.push(new CoalescingStage(new Flights()));
+  if (timeout !== undefined) stages.push(new DeadlineStage(timeout));
+  if (rateLimit) stages.push(new RateLimitStage(rateLimit, new RateLimiter(rateLimit, parts)));
+  if (throttling) stages.push(new ThrottlingStage(throttling, new ClientThrottle(throttling, parts)));
+  if (bulkhead) stages.push(new BulkheadStage(bulkhead, new Bulkhead(bulkhead, parts)));
+  if (adaptiveConcurrency) {
+    const limit = new AdaptiveLimit(adaptiveConcurrency, parts);
+    stages.push(new AdaptiveConcurrencyStage(adaptiveConcurrency, limit));
+  }
   return stages;
+}
+
+/** The stages around each attempt, outermost first. */
+function stagesOfAttempt(
+  { circuitBreaker, attemptTimeout, chaos }: ResolvedResiliencePolicyOptions,
+  parts: PipelineParts,
+): Stage<FunctionAttempt>[] {
+  const { breaker } = parts;
+  const stages: Stage<FunctionAttempt>[] = [];
+  if (breaker && circuitBreaker) stages.push(new CircuitBreakerStage(breaker, circuitBreaker));
+  if (attemptTimeout !== undefined) stages.push(new AttemptTimeoutStage(attemptTimeout, parts));
+  if (chaos) stages.push(new ChaosStage(chaos, new ChaosPolicy(chaos, parts)));
+  return stages;
+}
+
+/** The attempts with their retries and hedges, and what there is to tell about those. */
+function attemptsOf(
+  { retry, retryIf, hedging, classify }: ResolvedResiliencePolicyOptions,
+  stages: readonly Stage<FunctionAttempt>[],
+  parts: PipelineParts,
+): { innermost: Next<PolicyCall, unknown>; descriptions: StageDescription[] } {
+  const { clock, budget } = parts;
+  const driver = new FunctionAttempts(stages, { retry, retryIf, classify }, clock);
+  const hedged =
+    hedging &&
+    new HedgedAttempts(hedging, driver, {
+      clock,
+      budget,
+      delay: new HedgeDelay(hedging, clock),
+      maxAttempts: retry?.maxAttempts ?? Number.POSITIVE_INFINITY,
+    });
+  const innermost = new RetryStage(retry, driver, { ...parts, hedged });
+  return { innermost, descriptions: innermost.describe() };
 }
 
 /**

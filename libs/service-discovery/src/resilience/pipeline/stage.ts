@@ -1,5 +1,3 @@
-import { type TimerWheel } from '../../common/index.js';
-
 /** The stages of a policy in their order, the outermost first. */
 export type StageName =
   | 'fallback'
@@ -25,39 +23,36 @@ export interface StageDescription {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-/** What the stages of one call share. */
-interface CallProgress {
-  /** How often the function was called so far. */
-  attempts: number;
-  /** How many attempts were sent beside another one. */
-  hedges: number;
-  /** The error of the last attempt that was followed by a retry. */
-  lastError?: unknown;
+/** The stages that follow, and the attempts at their end. */
+export interface Next<Context, T> {
+  run(call: Context): Promise<T>;
 }
 
-/** What a stage that limits time works with. */
-export interface TimeStageDeps {
-  readonly timers: TimerWheel;
-  /** The `service` of its errors. */
-  readonly name: string;
+/**
+ * One layer around a call. It keeps what it counts over all calls; what belongs to one call is in its context. It works
+ * for each kind of call that offers what its context asks for.
+ */
+export interface Stage<Context, Description = StageDescription> {
+  readonly description: Description;
+  /** @throws the error that ends the call */
+  run<T>(call: Context, next: Next<Context, T>): Promise<T>;
 }
 
-/** One call on its way through the stages. A stage that limits its time hands on a changed copy. */
-export interface PolicyCall {
-  /** Ends the call, or the attempt that the call is at. */
-  readonly signal: AbortSignal;
-  /** Monotonic milliseconds at which the whole call is over; Infinity without a deadline. */
-  readonly deadline: number;
-  /** What tells apart calls with different answers; undefined where nothing is shared or kept between calls. */
-  readonly key: string | undefined;
-  readonly progress: CallProgress;
+/** Puts stages around the innermost part, the first one outermost. Done once for all calls, so that none makes closures. */
+export function chain<Context, T>(
+  stages: readonly Stage<Context, unknown>[],
+  innermost: Next<Context, T>,
+): Next<Context, T> {
+  return stages.reduceRight((next, stage) => new Link(stage, next), innermost);
 }
 
-/** The rest of the stages, and at their end the function. */
-export type Next<T> = (call: PolicyCall) => Promise<T>;
+class Link<Context, T> implements Next<Context, T> {
+  constructor(
+    private readonly stage: Stage<Context, unknown>,
+    private readonly next: Next<Context, T>,
+  ) {}
 
-/** One layer around a call. It keeps what it counts over all calls; what belongs to one call is in {@link PolicyCall}. */
-export interface Stage {
-  readonly description: StageDescription;
-  run<T>(call: PolicyCall, next: Next<T>): Promise<T>;
+  run(call: Context): Promise<T> {
+    return this.stage.run(call, this.next);
+  }
 }

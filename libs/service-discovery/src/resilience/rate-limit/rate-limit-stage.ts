@@ -1,30 +1,35 @@
-import { type Clock } from '../../common/index.js';
+import { type CallContext } from '../pipeline/call-context.js';
+import { refused } from '../pipeline/refused.js';
+import { type Next, type Stage, type StageDescription } from '../pipeline/stage.js';
 import { type ResolvedRateLimiterOptions } from './rate-limiter-options.js';
-import { RateLimiter } from './rate-limiter.js';
-import { runGuarded, type GuardDeps } from '../pipeline/guard.js';
-import { type Next, type PolicyCall, type Stage, type StageDescription } from '../pipeline/stage.js';
+import { type RateLimiter } from './rate-limiter.js';
 
-/** Lets only so many calls through in a time. */
-export class RateLimitStage implements Stage {
+/** Limits the calls per unit of time. */
+export class RateLimitStage<Context extends CallContext> implements Stage<Context> {
   readonly description: StageDescription;
-  private readonly limiter: RateLimiter;
 
   constructor(
     options: ResolvedRateLimiterOptions,
-    private readonly deps: GuardDeps & { readonly clock: Clock },
+    private readonly limiter: RateLimiter,
   ) {
-    this.limiter = new RateLimiter(options, deps);
     this.description = {
       stage: 'rate_limit',
       purpose:
-        'Limits the calls in a time. Inside of the deadline, which the wait for a turn counts for; outside of the ' +
-        'bulkhead, so that nobody waits for it with a slot in hand.',
+        'Limits the calls per unit of time. Inside of the deadline, which covers the wait for a token; outside of the ' +
+        'bulkhead, so that no call holds a slot while it waits.',
       options: { ...options },
     };
   }
 
-  run<T>(call: PolicyCall, next: Next<T>): Promise<T> {
-    const guard = (enter: () => Promise<T>): Promise<T> => this.limiter.execute(enter, call.signal);
-    return runGuarded({ stage: 'rate_limit', code: 'RATE_LIMITED' }, guard, call, next, this.deps);
+  async run<T>(call: Context, next: Next<Context, T>): Promise<T> {
+    const { scope } = call;
+    // Only a call that has to wait needs a signal.
+    if (!scope.aborted && this.limiter.tryAcquire()) return next.run(call);
+    try {
+      await this.limiter.acquire(scope.signal, call.remainingMs());
+    } catch (error) {
+      throw refused(call, 'rate_limit', error);
+    }
+    return next.run(call);
   }
 }

@@ -1,88 +1,74 @@
-import { CircuitOpenError, sleep, type Clock, type OutcomeClass, type Random } from '../../common/index.js';
-import { type EventSink } from '../../model/index.js';
-import { classifyError, type ErrorClassifier, reasonOf } from '../classify.js';
-import { pushbackOf, retryAfterOf } from './retry-after.js';
+import { type Random } from '../../common/index.js';
+import { type HedgedAttempts } from '../hedging/hedged-attempts.js';
+import { type Next, type StageDescription } from '../pipeline/stage.js';
+import { type AttemptDriver, type EndedAttempt, type RetriedContext } from './attempts.js';
 import { type RetryBudget } from './retry-budget.js';
-import { type FailedAttempt, type Repeatability, RetryState } from './retry-state.js';
 import { type ResolvedRetryOptions } from './retry-options.js';
-import { type Next, type PolicyCall, type Stage, type StageDescription } from '../pipeline/stage.js';
+import { type RetryDecision, RetryState } from './retry-state.js';
 
-/** What the retry stage works with. */
-export interface RetryStageDeps {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly events: EventSink;
-  /** The `service` of its events. */
-  readonly name: string;
-  /** Undefined: retries are not limited. */
+export interface RetryStageDeps<Context extends RetriedContext<Attempt>, Attempt extends EndedAttempt> {
+  /** Undefined: attempts are made one after the other. */
+  readonly hedged: HedgedAttempts<Context, Attempt> | undefined;
+  /** For retries and hedges alike; undefined: neither is limited. */
   readonly budget: RetryBudget | undefined;
-  /** The user's own. @default classifyError */
-  readonly classify: ErrorClassifier | undefined;
+  readonly random: Random;
 }
 
-/** Whoever gives a function to a policy that retries or hedges says that it may run twice. */
-export const REPEATABLE: Repeatability = { idempotent: true, replayable: true };
-
 /**
- * Repeats attempts that failed in a way that may pass.
+ * Makes attempts until one succeeds or no other may follow: the innermost part of each pipeline.
  *
- * Where no retry follows, the last attempt's own error ends the call at once: also where the budget is used up, and
- * where the delay would not end before the deadline, since waiting for a failure that is certain helps nobody.
+ * A failed attempt that no retry follows ends the call at once. That includes a retry whose delay would end after the
+ * deadline, since waiting for a certain failure is useless.
  */
-export class RetryStage implements Stage {
-  readonly description: StageDescription;
-
+export class RetryStage<Context extends RetriedContext<Attempt>, Attempt extends EndedAttempt> implements Next<
+  Context,
+  unknown
+> {
+  /** @param options undefined: each call gets one attempt, and its hedges */
   constructor(
-    private readonly options: ResolvedRetryOptions,
-    private readonly retryIf: ((error: unknown) => boolean) | undefined,
-    private readonly deps: RetryStageDeps,
-  ) {
-    this.description = {
-      stage: 'retry',
-      purpose: 'Repeats failed attempts. Inside of the deadline and the bulkhead, so that no repetition escapes them.',
-      options: { ...options },
-    };
+    private readonly options: ResolvedRetryOptions | undefined,
+    private readonly driver: AttemptDriver<Context, Attempt>,
+    private readonly deps: RetryStageDeps<Context, Attempt>,
+  ) {}
+
+  /** Itself where it retries, and the hedging. */
+  describe(): StageDescription[] {
+    const purpose =
+      'Repeats failed attempts, within a budget for all calls. Inside of the deadline and the limits, so that no retry ' +
+      'escapes them.';
+    const { options, deps } = this;
+    const own: StageDescription[] = options ? [{ stage: 'retry', purpose, options: { ...options } }] : [];
+    return deps.hedged ? [...own, deps.hedged.description] : own;
   }
 
-  async run<T>(call: PolicyCall, next: Next<T>): Promise<T> {
-    const { name: service, clock, random, events, budget } = this.deps;
+  async run(call: Context): Promise<unknown> {
+    const { driver } = this;
+    const { hedged, budget } = this.deps;
     budget?.recordCall();
-    const state = new RetryState(this.options, REPEATABLE, { random, budget });
-    for (let rounds = 1; ; rounds++) {
-      try {
-        return await next(call);
-      } catch (error) {
-        const attempts = rounds + call.progress.hedges;
-        const decision = state.afterFailure(this.describeFailure(error, attempts, call));
-        if (!decision.retry) throw error;
-        const { delayMs } = decision;
-        call.progress.lastError = error;
-        events.emit('call.retried', { service, attempt: attempts + 1, delayMs, reason: reasonOf(error) });
-        if (delayMs > 0) await sleep(clock, delayMs, call.signal);
-      }
+    let state: RetryState | undefined;
+    for (;;) {
+      call.throwIfOver();
+      const ended = await (hedged ? hedged.run(call) : driver.run(call));
+      call.note(ended);
+      if (!ended.failed) return ended.result();
+      if (!this.options) return await driver.accept(call, ended, 'attempts_used');
+      state ??= new RetryState(this.options, call.repeatability, this.deps);
+      const decision = this.decide(call, ended, state);
+      if (!decision.retry) return await driver.accept(call, ended, decision.why);
+      ended.discard();
+      if (decision.delayMs > 0) await call.pause(decision.delayMs);
     }
   }
 
-  private describeFailure(error: unknown, attempts: number, { signal, deadline }: PolicyCall): FailedAttempt {
-    const { clock } = this.deps;
-    const retryAfterMs = retryAfterOf(error, clock.epoch());
-    // Where nobody said how long this call may wait, failing fast is what a breaker is for.
-    const circuitWaitMs = (deadline === Infinity ? undefined : retryAfterMs) ?? Infinity;
-    return {
-      attempts,
-      outcome: this.classify(error),
-      error,
-      retryAfterMs,
-      pushbackMs: pushbackOf(error),
-      circuitWaitMs: error instanceof CircuitOpenError ? circuitWaitMs : undefined,
-      remainingMs: deadline - clock.now(),
-      aborted: signal.aborted,
-    };
-  }
-
-  private classify(error: unknown): OutcomeClass {
-    if (this.retryIf) return this.retryIf(error) ? 'retryable' : 'failure';
-    const { classify } = this.deps;
-    return classify ? classify(error) : classifyError(error, this.options.retryableStatuses);
+  private decide(call: Context, ended: Attempt, state: RetryState): RetryDecision {
+    const failure = this.driver.failureOf(call, ended);
+    const decision = state.afterFailure(failure);
+    if (decision.retry) {
+      const { service, events } = call;
+      const { delayMs } = decision;
+      call.retried = true;
+      events.emit('call.retried', { service, attempt: failure.attempts + 1, delayMs, reason: ended.reason });
+    }
+    return decision;
   }
 }

@@ -1,55 +1,60 @@
-import { type Clock } from '../../common/index.js';
-import { type EventSink } from '../../model/index.js';
 import { classifyError, type ErrorClassifier, reasonOf } from '../classify.js';
-import { isWorthLastGood, LastGoodCache, type ResolvedLastGoodOptions } from './last-good-cache.js';
-import { type Next, type PolicyCall, type Stage, type StageDescription } from '../pipeline/stage.js';
+import { type ShareableContext } from '../pipeline/call-context.js';
+import { type Next, type Stage, type StageDescription } from '../pipeline/stage.js';
+import { isWorthLastGood, type LastGood, type LastGoodCache, type ResolvedLastGoodOptions } from './last-good-cache.js';
 
-/** What the stage of last good answers works with. */
-export interface LastGoodStageDeps {
-  readonly clock: Clock;
-  readonly events: EventSink;
-  /** The `service` of its events. */
-  readonly name: string;
-  /** The user's own. @default classifyError */
-  readonly classify: ErrorClassifier | undefined;
-}
-
-/** Answers with what came last where a call fails now. */
-export class LastGoodStage implements Stage {
+/** Answers a failed call with the last good answer. */
+export class LastGoodStage<Context extends ShareableContext<Context>> implements Stage<Context> {
   readonly description: StageDescription;
-  private readonly cache: LastGoodCache;
 
   constructor(
     options: ResolvedLastGoodOptions,
-    private readonly deps: LastGoodStageDeps,
+    private readonly cache: LastGoodCache,
+    private readonly classify: ErrorClassifier = classifyError,
   ) {
-    this.cache = new LastGoodCache(options, deps);
     this.description = {
       stage: 'last_good',
       purpose:
-        'Answers a failed call with the last good answer. Outside of whatever may fail or refuse; inside of the fallback, ' +
-        'which is a poorer answer.',
+        'Answers a failed call with the last good answer. Outside of everything that may fail or refuse; inside of a ' +
+        'fallback, which is a poorer answer.',
       options: { ...options },
     };
   }
 
-  async run<T>(call: PolicyCall, next: Next<T>): Promise<T> {
-    const { key, signal } = call;
-    if (key === undefined) return next(call);
+  async run<T>(call: Context, next: Next<Context, T>): Promise<T> {
+    const { key } = call;
+    if (key === undefined) return next.run(call);
+    const inner = call.forKeeping();
+    let answer: { readonly value: T } | undefined;
+    let failure: unknown;
     try {
-      const value = await next(call);
-      this.cache.remember(key, value);
-      return value;
+      const kept = await next.run(inner);
+      answer = { value: await call.receive(kept) };
+      failure = call.failureIn(kept);
+      if (failure === undefined) {
+        this.cache.remember(key, kept);
+        return answer.value;
+      }
     } catch (error) {
-      if (signal.aborted) throw error;
-      // Such as 404: the callee answered, and what it said before holds no more.
-      const { events, name: service, classify = classifyError } = this.deps;
-      if (classify(error) === 'success') this.cache.forget(key);
-      if (!isWorthLastGood(error, classify)) throw error;
-      const lastGood = this.cache.recall(key);
-      if (!lastGood) throw error;
-      events.emit('call.answered_stale', { service, ageMs: lastGood.ageMs, reason: reasonOf(error) });
-      return lastGood.value as T;
+      failure = error;
+    } finally {
+      inner.end();
+      call.adopt(inner);
     }
+    const stale = call.isAborted ? undefined : this.recall<T>(key, failure);
+    if (stale) {
+      const { service, events } = call;
+      call.concealed = failure;
+      events.emit('call.answered_stale', { service, ageMs: stale.ageMs, reason: reasonOf(failure) });
+      return call.receive(stale.value, stale.ageMs);
+    }
+    if (answer) return answer.value;
+    throw failure;
+  }
+
+  private recall<T>(key: string, failure: unknown): LastGood<T> | undefined {
+    // An answer such as 404 makes what was kept obsolete.
+    if (this.classify(failure) === 'success') this.cache.forget(key);
+    return isWorthLastGood(failure, this.classify) ? (this.cache.recall(key) as LastGood<T> | undefined) : undefined;
   }
 }

@@ -1,44 +1,37 @@
-import { type Clock, type Random } from '../../common/index.js';
+import { type CallContext } from '../pipeline/call-context.js';
+import { refused } from '../pipeline/refused.js';
+import { type Next, type Stage, type StageDescription } from '../pipeline/stage.js';
 import { type ResolvedClientThrottleOptions } from './client-throttle-options.js';
-import { ClientThrottle } from './client-throttle.js';
-import { loadSignalOfFailure } from '../load-signal.js';
-import { runGuarded, type GuardDeps } from '../pipeline/guard.js';
-import { type Next, type PolicyCall, type Stage, type StageDescription } from '../pipeline/stage.js';
+import { type ClientThrottle } from './client-throttle.js';
 
-/** Drops a share of the calls while the callee refuses too many. */
-export class ThrottlingStage implements Stage {
+/** Drops a share of the calls while the callee rejects too many. */
+export class ThrottlingStage<Context extends CallContext> implements Stage<Context> {
   readonly description: StageDescription;
-  private readonly throttle: ClientThrottle;
 
   constructor(
     options: ResolvedClientThrottleOptions,
-    private readonly deps: GuardDeps & { readonly clock: Clock; readonly random: Random },
+    private readonly throttle: ClientThrottle,
   ) {
-    this.throttle = new ClientThrottle(options, deps);
     this.description = {
       stage: 'throttling',
       purpose:
-        'Drops a share of the calls while the callee refuses too many. Outside of the bulkhead, so that no call waits for ' +
-        'a slot to be dropped then; outside of the retry, so that it goes by what calls come to in the end.',
+        'Drops a share of the calls while the callee rejects too many. Outside of the bulkhead, so that no call waits for ' +
+        'a slot only to be dropped; outside of the retry, so that it counts the final outcome of each call.',
       options: { ...options },
     };
   }
 
-  run<T>(call: PolicyCall, next: Next<T>): Promise<T> {
-    const guard = async (enter: () => Promise<T>): Promise<T> => {
-      call.signal.throwIfAborted();
-      const permit = this.throttle.tryAcquire();
-      if (!permit) throw this.throttle.refusal();
-      try {
-        const result = await enter();
-        permit.settle('answered');
-        return result;
-      } catch (error) {
-        // Whose time ran out while it waited for a slot has asked nobody.
-        permit.settle(call.progress.attempts === 0 ? 'ignored' : loadSignalOfFailure(error, call.signal));
-        throw error;
-      }
-    };
-    return runGuarded({ stage: 'throttling', code: 'THROTTLED' }, guard, call, next, this.deps);
+  async run<T>(call: Context, next: Next<Context, T>): Promise<T> {
+    if (call.scope.aborted) throw call.scope.reason;
+    const permit = this.throttle.tryAcquire();
+    if (!permit) throw refused(call, 'throttling', this.throttle.refusal());
+    try {
+      const value = await next.run(call);
+      permit.settle(call.loadSignal());
+      return value;
+    } catch (error) {
+      permit.settle(call.loadSignal({ error }));
+      throw error;
+    }
   }
 }
