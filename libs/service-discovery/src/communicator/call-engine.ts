@@ -22,9 +22,10 @@ import {
 import { type ServiceRegistry } from '../registry/index.js';
 import { resolveCircuitBreakerOptions } from '../resilience/index.js';
 import { type InstanceTurnover, type Transport } from '../transport/index.js';
-import { Call, type CallDependencies, type ResponseUse } from './call/call.js';
+import { Call, type ResponseUse } from './call/call.js';
+import { type CallDependencies } from './call/call-dependencies.js';
 import { closedError } from './call/closed-error.js';
-import { type Pipeline, buildPipeline } from './call/pipeline.js';
+import { Pipeline } from './call/pipeline.js';
 import { runCall } from './call/run-call.js';
 import { givenDeadline } from './call/deadline-header.js';
 import { type CallStageDescription } from './call/stage.js';
@@ -185,7 +186,7 @@ export class CallEngine {
   }
 
   describePipeline(service: string, settings: CallSettings): CallStageDescription[] {
-    return this.pipelineOf(this.knownService(service), settings).outermost.describe();
+    return this.pipelineOf(this.knownService(service), settings).describe();
   }
 
   /** @param request an `INVALID_REQUEST` is thrown where it is wrong */
@@ -252,7 +253,7 @@ export class CallEngine {
   private pipelineOf({ channel, pipelines }: KnownService, settings: CallSettings): Pipeline {
     let pipeline = pipelines.get(settings);
     if (!pipeline) {
-      pipeline = buildPipeline(new ServiceView(channel, settings), this.transport, this.callDeps);
+      pipeline = new Pipeline(new ServiceView(channel, settings), this.transport, this.callDeps);
       pipelines.set(settings, pipeline);
     }
     return pipeline;

@@ -146,4 +146,16 @@ export {
   type ResolvedRetryOptions,
   type RetryOptions,
 } from './retry/retry-options.js';
-export { type StageDescription, type StageName } from './pipeline/stage.js';
+export { AdaptiveConcurrencyStage } from './adaptive-concurrency/adaptive-concurrency-stage.js';
+export { BulkheadStage } from './bulkhead/bulkhead-stage.js';
+export { CoalescingStage, Flights } from './coalescing/coalescing-stage.js';
+export { DeadlineStage } from './deadline/deadline-stage.js';
+export { HedgedAttempts } from './hedging/hedged-attempts.js';
+export { type ShareableContext } from './pipeline/call-context.js';
+export { refused } from './pipeline/refused.js';
+export { chain, type Next, type Stage, type StageDescription, type StageName } from './pipeline/stage.js';
+export { RateLimitStage } from './rate-limit/rate-limit-stage.js';
+export { type AttemptDriver, type EndedAttempt, type RetriedContext } from './retry/attempts.js';
+export { RetryStage } from './retry/retry-stage.js';
+export { LastGoodStage } from './stale-answers/last-good-stage.js';
+export { ThrottlingStage } from './throttling/throttling-stage.js';

@@ -4,11 +4,10 @@ import {
   nameOfRequest,
   type Outcome,
   type OutcomeClass,
-  ServiceDiscoveryError,
   TransportError,
 } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
-import { CancelScope, reasonOf, type TimeLimit } from '../../resilience/index.js';
+import { CancelScope, type EndedAttempt, reasonOf, type TimeLimit } from '../../resilience/index.js';
 import { type ServiceRequest, type ServiceResponse } from '../../transport/index.js';
 import { type Call } from './call.js';
 import { CallResponse } from './call-response.js';
@@ -30,7 +29,7 @@ export interface Sender {
  * The body is read inside, where the library reads it, so that one that breaks off is a failed attempt. One that failed
  * with a response holds it, and with it its place at the instance, until somebody says what becomes of it.
  */
-export class Attempt<T> implements TimeLimit {
+export class Attempt<T> implements EndedAttempt, TimeLimit {
   /** Undefined where no response arrived. */
   status: number | undefined = undefined;
   verdict: OutcomeClass = 'ignored';
@@ -82,6 +81,10 @@ export class Attempt<T> implements TimeLimit {
   get reason(): string {
     if (this.outcome?.kind === 'error') return reasonOf(this.outcome.error);
     return this.status === undefined ? '' : `status ${this.status}`;
+  }
+
+  get isAnswer(): boolean {
+    return !this.failed;
   }
 
   get instance(): ServiceInstance {
@@ -194,19 +197,6 @@ export class Attempt<T> implements TimeLimit {
     // Last, since a strategy of the user's own may throw, and the place is free all the same.
     if (this.outcome) picked.done(this.outcome, now);
   }
-}
-
-/** The error of a call that would be tried again if fewer were. */
-export function budgetExhausted(
-  { service, prepared }: Call<unknown>,
-  { instance, error: cause }: Attempt<unknown>,
-): ServiceDiscoveryError {
-  const request = nameOfRequest(prepared);
-  return new ServiceDiscoveryError(
-    'RETRY_BUDGET_EXHAUSTED',
-    `${request} of ${service} failed (${reasonOf(cause)}) and too many calls are being retried to retry this one`,
-    { service, instanceId: instance.instanceId, request, cause },
-  );
 }
 
 /** Not to wait where there is nothing to wait for. */

@@ -1,10 +1,32 @@
-import { type Cancellation, type Clock, type OutcomeClass, type Random, type TimerWheel } from '../../common/index.js';
+import {
+  asCancellation,
+  type Cancellation,
+  DeadlineExceededError,
+  joinSignals,
+  nameOfRequest,
+  type OutcomeClass,
+  ResponseStatusError,
+  sleep,
+} from '../../common/index.js';
 import { type EventSink, type ServiceInstance } from '../../model/index.js';
-import { classifyAbort, type RetryState } from '../../resilience/index.js';
+import {
+  CancelScope,
+  classifyAbort,
+  type LoadSignal,
+  loadSignalOf,
+  loadSignalOfStatus,
+  type RetriedContext,
+  type ShareableContext,
+  type TimeLimit,
+} from '../../resilience/index.js';
 import { type ServiceView } from '../channel/service-view.js';
-import { type NearNames } from '../near-names.js';
 import { type CallTimes } from '../options/index.js';
 import { type PreparedRequest, type ServiceCallRequest, type ServiceCallResponse } from '../request.js';
+import { buffer, type BufferedResponse, keyOfRequest, replay } from './buffered-response.js';
+import { type CallDependencies } from './call-dependencies.js';
+import { type CallScope, SharedScope } from './call-scope.js';
+import { closedError } from './closed-error.js';
+import { givenDeadline } from './deadline-header.js';
 
 /** Turns the response to a request into what the caller asked for; runs inside the attempt, so its failures and its time count. */
 export type Consume<T> = (response: ServiceCallResponse, request: PreparedRequest) => Promise<T> | T;
@@ -14,20 +36,6 @@ export interface ResponseUse<T> {
   readonly consume: Consume<T>;
   /** What the request says that it accepts, where its caller does not say. */
   readonly accept?: string;
-}
-
-/** What all calls of one engine work with. */
-export interface CallDependencies {
-  readonly clock: Clock;
-  /** For the limits of time of all calls. */
-  readonly timers: TimerWheel;
-  readonly random: Random;
-  readonly events: EventSink;
-  /** Aborts when no further attempt may be made. */
-  readonly closing: AbortSignal;
-  /** When whoever this process works for stops waiting, in milliseconds since the Unix epoch. */
-  readonly ambientDeadline: (() => number | undefined) | undefined;
-  readonly nearNames: NearNames;
 }
 
 /** An attempt that has ended. */
@@ -42,21 +50,8 @@ export interface AttemptEnd {
   readonly error: unknown;
 }
 
-/** Ends a call with all its attempts and waits: when its time is over, or when its caller wants no more. */
-export interface CallScope extends Cancellation {
-  /**
-   * Milliseconds until its time is over, never below 0.
-   * @param now `Clock.now()` @default it is asked
-   */
-  remainingMs(now?: number): number;
-  /** Waits for its time where that is over no later than something else that ends the same work, by `Clock.now()`. */
-  armBefore?(dueAt: number): void;
-  /** Lets go of what it waits with; left out where it waits with nothing of its own. */
-  dispose?(): void;
-}
-
-/** One call: what was asked for, and how far it has come. The stages do the work, and note down here what they did. */
-export class Call<T> {
+/** One call: what was asked for, and how far it has come. The stages and the attempts do the work, and record it here. */
+export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<AttemptEnd>, TimeLimit {
   /** By `Clock.now()`. */
   readonly began: number;
   attempts = 0;
@@ -66,14 +61,14 @@ export class Call<T> {
   last: AttemptEnd | undefined = undefined;
   /** Of the last response. */
   status: number | undefined = undefined;
-  /** What went wrong where the caller is answered all the same. */
   concealed: unknown = undefined;
-  /** Decides on retries; undefined until an attempt has failed. */
-  retryState: RetryState | undefined = undefined;
-  /** What others gave the call, in milliseconds since the Unix epoch; the deadline stage finds it. */
+  retried = false;
+  /** The deadline that the caller works under, in milliseconds since the Unix epoch; known once the call has a deadline. */
   givenDeadline = Number.POSITIVE_INFINITY;
-  /** Of whoever waits for the call; the deadline stage sets it, and every stage inside of it has it. */
+  /** Set with the deadline: the stages inside of it have one. */
   scope!: CallScope;
+  /** The time limit of the call, in milliseconds from its beginning; set with the deadline. */
+  ms = 0;
 
   private triedIds: Set<string> | undefined = undefined;
   /** Those tried since every instance was; undefined while one is left. */
@@ -98,6 +93,70 @@ export class Call<T> {
 
   get service(): string {
     return this.view.service;
+  }
+
+  get events(): EventSink {
+    return this.deps.events;
+  }
+
+  get repeatability(): PreparedRequest {
+    return this.prepared;
+  }
+
+  get attemptsBegun(): number {
+    return this.attempts;
+  }
+
+  remainingMs(now?: number): number {
+    return this.scope.remainingMs(now);
+  }
+
+  /**
+   * The deadline is the nearest of the call's own timeout, of what the caller works under, and of the header that it has
+   * set. A shared call has none: each of its callers has one.
+   */
+  startDeadline(): void {
+    if (this.shared) return;
+    const { clock, timers } = this.deps;
+    this.givenDeadline = givenDeadline(this);
+    const { timeoutMs } = this.times;
+    const hasNone = this.givenDeadline === Number.POSITIVE_INFINITY;
+    this.ms = hasNone ? timeoutMs : Math.min(timeoutMs, this.givenDeadline - clock.epoch() + this.waitedMs);
+    if (this.ms <= 0) throw this.timeoutError();
+    this.scope = new CancelScope(timers, this.caller && asCancellation(this.caller), this, this.began);
+  }
+
+  timeoutError(): DeadlineExceededError {
+    const { service, prepared, attempts, last } = this;
+    const request = nameOfRequest(prepared);
+    return new DeadlineExceededError(Math.max(0, this.ms), { service, request, attempts, cause: last?.error });
+  }
+
+  throwIfOver(): void {
+    if (this.scope.aborted) throw this.scope.reason;
+    if (this.deps.closing.aborted) throw closedError(this.service, this.last?.error);
+  }
+
+  async pause(delayMs: number): Promise<void> {
+    const { clock, closing } = this.deps;
+    const { signal } = this.scope;
+    const either = joinSignals([signal, closing]);
+    try {
+      await sleep(clock, delayMs, either.signal);
+    } catch (error) {
+      throw signal.aborted ? error : closedError(this.service, this.last?.error);
+    } finally {
+      either.release();
+    }
+  }
+
+  /** Goes by the last attempt. A call that made none, since its time ran out in a queue of ours, says nothing. */
+  loadSignal(failure?: { readonly error: unknown }): LoadSignal {
+    const { last, attempts, abandoned } = this;
+    if (abandoned || attempts === 0) return 'ignored';
+    if (last?.error !== undefined) return loadSignalOf(last.error);
+    if (last?.status !== undefined) return loadSignalOfStatus(last.status);
+    return loadSignalOf(failure?.error);
   }
 
   /** Ids of the instances that were tried: put together for whoever asks, and undefined where nobody was, as in most calls. */
@@ -134,9 +193,55 @@ export class Call<T> {
     return !this.shared || classifyAbort(caller.reason) === 'ignored';
   }
 
-  /** The call with another use for the response, for a stage that makes the caller's own answer of it. */
-  forUse<U>(consume: Consume<U>): Call<U> {
-    return new Call(this.view, this.request, this.prepared, this.times, consume, this.deps);
+  /** Only the answers to GETs without a body are interchangeable. */
+  get key(): string | undefined {
+    return keyOfRequest(this.request, this.prepared);
+  }
+
+  /** How long an attempt may take is part of it: attempts are made for all callers, while each has its own deadline. */
+  get flightKey(): string | undefined {
+    const { key } = this;
+    const { attemptTimeoutMs, leavesRoom } = this.times;
+    return key === undefined ? undefined : `${attemptTimeoutMs} ${leavesRoom} ${key}`;
+  }
+
+  get isAborted(): boolean {
+    return this.caller?.aborted === true;
+  }
+
+  startWaiting(): void {
+    this.startDeadline();
+  }
+
+  forKeeping(): Call<BufferedResponse> {
+    const { view, request, prepared, times, deps, waitedMs } = this;
+    return new Call(view, request, prepared, times, buffer, deps, false, waitedMs);
+  }
+
+  forSharing(signal: AbortSignal): Call<BufferedResponse> {
+    const { view, prepared, times, deps } = this;
+    const request = { ...this.request, signal, cancellation: undefined };
+    const call = new Call(view, request, prepared, times, buffer, deps, true);
+    call.scope = new SharedScope(signal, deps.clock, this.remainingMs());
+    return call;
+  }
+
+  extendFor({ scope }: Call<unknown>): void {
+    if (this.scope instanceof SharedScope) this.scope.extendTo(scope);
+  }
+
+  /** @param kept the response that a call of {@link forKeeping} or {@link forSharing} ended with */
+  receive<Kept>(kept: Kept, staleMs?: number): Promise<Kept> | Kept {
+    const response = replay(kept as BufferedResponse);
+    const answer = this.consume(staleMs === undefined ? response : { ...response, staleMs }, this.prepared);
+    return answer as Promise<Kept> | Kept;
+  }
+
+  failureIn(kept: unknown): ResponseStatusError | undefined {
+    const { status } = kept as BufferedResponse;
+    if (status < 400) return undefined;
+    const { service, prepared } = this;
+    return new ResponseStatusError(status, {}, undefined, { service, request: nameOfRequest(prepared) });
   }
 
   /** What the last attempt says of the instance; `ignored` where there was none. */

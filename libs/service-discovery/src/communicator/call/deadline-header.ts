@@ -1,25 +1,38 @@
+import { type CallTimes } from '../options/index.js';
 import { type PreparedRequest } from '../request.js';
-import { type Call } from './call.js';
+import { type CallDependencies } from './call-dependencies.js';
+import { type CallScope } from './call-scope.js';
 
 /**
- * The header that tells an instance when its caller stops waiting for it, in milliseconds since the Unix epoch. It is a
- * moment and not a length of time, so that whoever calls on hands it on as it is; the clocks of machines have to be in step.
+ * The header that tells an instance when its caller stops waiting, in milliseconds since the Unix epoch. It is a point in
+ * time, not a duration, so that a service passes it on unchanged to the services that it calls; the machines' clocks have
+ * to be in sync.
  */
 export const DEADLINE_HEADER = 'x-request-deadline';
 
+interface CallWithDeadline {
+  readonly deps: Pick<CallDependencies, 'clock'>;
+  readonly prepared: PreparedRequest;
+  readonly scope: CallScope;
+  readonly times: CallTimes;
+  readonly attempts: number;
+  readonly shared: boolean;
+  readonly givenDeadline: number;
+}
+
 /**
- * The request of the next attempt, with the moment at which nobody waits for this attempt any more: the end of its own
- * time or of the call's. An instance that goes on after that works for nobody, also where another attempt follows.
+ * The request of the next attempt, with the deadline of this attempt: the end of its own time or of the call's. An
+ * instance that works on after that does so in vain, even if another attempt follows.
  * @param now when it begins, by `Clock.now()`
  */
-export function requestOf<T>(call: Call<T>, now: number): PreparedRequest {
+export function requestOf(call: CallWithDeadline, now: number): PreparedRequest {
   const { deps, prepared, scope, times, attempts, shared, givenDeadline: given } = call;
   const remainingMs = Math.min(scope.remainingMs(now), times.attemptTimeoutMs);
   const ownEnd = Math.round(deps.clock.epoch() + remainingMs);
-  // One that was given goes on as it is, although the two clocks of a machine do not tick at once.
+  // A given deadline is passed on unchanged; the rounding allows for the two clocks of a machine, which do not tick at once.
   const deadline = textOf(given - ownEnd <= 1 ? Math.floor(given) : ownEnd);
   if (attempts > 1 || shared) return { ...prepared, headers: { ...prepared.headers, [DEADLINE_HEADER]: deadline } };
-  // It has not gone anywhere yet, so that there is no need of a copy.
+  // The request has not been sent yet, so it needs no copy.
   prepared.headers[DEADLINE_HEADER] = deadline;
   return prepared;
 }
@@ -27,7 +40,7 @@ export function requestOf<T>(call: Call<T>, now: number): PreparedRequest {
 let lastMoment = Number.NaN;
 let lastText = '';
 
-/** Of a number so long the text costs more than to remember it, and calls within one millisecond have the same. */
+/** Caches the last text: making it costs more, and calls within one millisecond share it. */
 function textOf(moment: number): string {
   if (moment !== lastMoment) {
     lastText = String(moment);
@@ -36,15 +49,21 @@ function textOf(moment: number): string {
   return lastText;
 }
 
-/** What others gave the call, in milliseconds since the Unix epoch; Infinity where nobody did. */
-export function givenDeadline<T>({ deps, prepared }: Pick<Call<T>, 'deps' | 'prepared'>): number {
+/** The deadline that the caller works under or has set in the header, in milliseconds since the Unix epoch; Infinity: none. */
+export function givenDeadline({
+  deps,
+  prepared,
+}: {
+  readonly deps: Pick<CallDependencies, 'ambientDeadline'>;
+  readonly prepared: PreparedRequest;
+}): number {
   const ambient = deps.ambientDeadline?.();
   const own = prepared.headers[DEADLINE_HEADER];
   if (ambient === undefined && own === undefined) return Number.POSITIVE_INFINITY;
   return Math.min(asDeadline(ambient), asDeadline(own));
 }
 
-/** What makes no sense is no reason to refuse the call: the header may have come from outside, and is replaced. */
+/** A malformed deadline is ignored instead of refused: the header may have come from outside, and is replaced. */
 function asDeadline(value: unknown): number {
   const isDeadline = typeof value === 'number' || (typeof value === 'string' && /^\d+(?:\.\d+)?$/.test(value));
   const deadline = isDeadline ? Number(value) : Number.NaN;

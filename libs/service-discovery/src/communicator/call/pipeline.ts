@@ -1,60 +1,98 @@
-import { ChaosPolicy, LastGoodCache } from '../../resilience/index.js';
+import {
+  AdaptiveConcurrencyStage,
+  BulkheadStage,
+  chain,
+  ChaosPolicy,
+  CoalescingStage,
+  DeadlineStage,
+  Flights,
+  HedgedAttempts,
+  LastGoodCache,
+  LastGoodStage,
+  type Next,
+  RateLimitStage,
+  RetryStage,
+  type Stage,
+  ThrottlingStage,
+} from '../../resilience/index.js';
 import { type Transport } from '../../transport/index.js';
 import { type ServiceView } from '../channel/service-view.js';
-import { AdaptiveConcurrencyStage } from './adaptive-concurrency-stage.js';
-import { type Attempts, SingleAttempts } from './attempts.js';
-import { type Sender } from './attempt.js';
-import { BulkheadStage } from './bulkhead-stage.js';
-import { type BufferedResponse } from './buffered-response.js';
-import { type CallDependencies } from './call.js';
+import { type Attempt, type Sender } from './attempt.js';
+import { type Call } from './call.js';
+import { type CallDependencies } from './call-dependencies.js';
 import { ChaosSender } from './chaos-sender.js';
-import { CoalescingStage, Flights } from './coalescing-stage.js';
-import { DeadlineStage } from './deadline-stage.js';
-import { HedgedAttempts } from './hedged-attempts.js';
-import { LastGoodStage } from './last-good-stage.js';
-import { RateLimitStage } from './rate-limit-stage.js';
-import { RetryStage } from './retry-stage.js';
+import { describeAttempt } from './describe-attempt.js';
+import { HttpAttempts } from './http-attempts.js';
 import { ServiceBreakerStage } from './service-breaker-stage.js';
-import { type CallStage } from './stage.js';
-import { ThrottlingStage } from './throttling-stage.js';
+import { type CallStageDescription, type ServiceStageDescription } from './stage.js';
 
-/** The stages of every call to one service by the same settings. */
-export interface Pipeline {
-  readonly view: ServiceView;
-  readonly outermost: CallStage;
-}
+type ServiceStage = Stage<Call<unknown>, ServiceStageDescription>;
+type Attempts = RetryStage<Call<unknown>, Attempt<unknown>>;
 
-/** Puts the stages together, from the inside out; what is off is left out. */
-export function buildPipeline(view: ServiceView, transport: Transport, deps: CallDependencies): Pipeline {
-  const { settings, limits } = view;
-  const { adaptiveConcurrency: adaptive, bulkhead, throttling, rateLimit, lastGood, coalescing } = settings;
-  const { shared } = view.channel;
-  let stage: CallStage = new RetryStage(settings.retry, buildAttempts(view, transport, deps));
-  if (limits.breaker) stage = new ServiceBreakerStage(limits.breaker.options, limits.breaker.breaker, stage);
-  if (adaptive && limits.adaptive) stage = new AdaptiveConcurrencyStage(adaptive, limits.adaptive, stage);
-  if (bulkhead && limits.bulkhead) stage = new BulkheadStage(bulkhead, limits.bulkhead, stage);
-  if (throttling && limits.throttling) stage = new ThrottlingStage(throttling, limits.throttling, stage);
-  if (rateLimit && limits.rateLimit) stage = new RateLimitStage(rateLimit, limits.rateLimit, stage);
-  stage = new DeadlineStage(settings, stage);
-  if (coalescing)
-    stage = new CoalescingStage(
-      shared.of('coalescing', settings, () => new Flights()),
-      stage,
-    );
-  if (lastGood) {
-    const cache = shared.of('lastGood', lastGood, () => new LastGoodCache<BufferedResponse>(lastGood, deps));
-    stage = new LastGoodStage(lastGood, cache, stage);
+/** The stages of every call to one service by the same settings, put together once; a stage that is off is left out. */
+export class Pipeline {
+  readonly outermost: Next<Call<unknown>, unknown>;
+  private readonly stages: readonly ServiceStage[];
+  private readonly attempts: Attempts;
+
+  constructor(
+    readonly view: ServiceView,
+    transport: Transport,
+    deps: CallDependencies,
+  ) {
+    this.stages = stagesOf(view, deps);
+    this.attempts = attemptsOf(view, transport, deps);
+    this.outermost = chain(this.stages, this.attempts);
   }
-  return { view, outermost: stage };
+
+  /** Outermost first. */
+  describe(): CallStageDescription[] {
+    const ofService = [...this.stages.map(({ description }) => description), ...this.attempts.describe()];
+    return [
+      ...ofService.map((description) => ({ ...description, per: 'service' as const })),
+      ...describeAttempt(this.view.settings),
+    ];
+  }
 }
 
-function buildAttempts(view: ServiceView, transport: Transport, deps: CallDependencies): Attempts {
-  const { settings, service: name, limits } = view;
-  const { chaos, hedging } = settings;
-  const policy = chaos && new ChaosPolicy(chaos, { ...deps, name });
+function stagesOf({ settings, limits, channel }: ServiceView, deps: CallDependencies): ServiceStage[] {
+  const { adaptiveConcurrency, bulkhead, throttling, rateLimit, lastGood, coalescing } = settings;
+  const { shared } = channel;
+  const stages: ServiceStage[] = [];
+  if (lastGood) {
+    const cache = shared.of('lastGood', lastGood, () => new LastGoodCache(lastGood, deps));
+    stages.push(new LastGoodStage(lastGood, cache));
+  }
+  if (coalescing) {
+    const flights = shared.of('coalescing', settings, () => new Flights<Call<unknown>>());
+    stages.push(new CoalescingStage(flights));
+  }
+  stages.push(new DeadlineStage(settings.timeoutMs));
+  if (rateLimit && limits.rateLimit) stages.push(new RateLimitStage(rateLimit, limits.rateLimit));
+  if (throttling && limits.throttling) stages.push(new ThrottlingStage(throttling, limits.throttling));
+  if (bulkhead && limits.bulkhead) stages.push(new BulkheadStage(bulkhead, limits.bulkhead));
+  if (adaptiveConcurrency && limits.adaptive) {
+    stages.push(new AdaptiveConcurrencyStage(adaptiveConcurrency, limits.adaptive));
+  }
+  if (limits.breaker) stages.push(new ServiceBreakerStage(limits.breaker.options, limits.breaker.breaker));
+  return stages;
+}
+
+function attemptsOf(
+  { settings, service: name, limits }: ServiceView,
+  transport: Transport,
+  deps: CallDependencies,
+): Attempts {
+  const { chaos, hedging, retry } = settings;
+  const { budget, hedgeDelay } = limits;
   const sender = senderOver(transport);
-  const single = new SingleAttempts(settings, policy ? new ChaosSender(policy, sender) : sender);
-  return hedging && limits.hedgeDelay ? new HedgedAttempts(hedging, limits.hedgeDelay, single) : single;
+  const driver = new HttpAttempts(chaos ? new ChaosSender(new ChaosPolicy(chaos, { ...deps, name }), sender) : sender);
+  const maxAttempts = retry?.maxAttempts ?? Number.POSITIVE_INFINITY;
+  const hedged =
+    hedging && hedgeDelay
+      ? new HedgedAttempts(hedging, driver, { clock: deps.clock, delay: hedgeDelay, budget, maxAttempts })
+      : undefined;
+  return new RetryStage(retry ?? undefined, driver, { random: deps.random, budget, hedged });
 }
 
 function senderOver(transport: Transport): Sender {

@@ -1,16 +1,16 @@
 import { ServiceDiscoveryError } from '../../common/index.js';
+import { type Next } from '../../resilience/index.js';
 import { type Call } from './call.js';
 import { rejected } from './rejected.js';
-import { type CallStage } from './stage.js';
 
 /**
  * Runs a call through its stages, and reports how it ended.
  * @throws ServiceDiscoveryError with `attempts`; the caller's abort reason as it is
  */
-export function runCall<T>(call: Call<T>, outermost: CallStage): Promise<T> {
+export function runCall<T>(call: Call<T>, outermost: Next<Call<unknown>, unknown>): Promise<T> {
   let running: Promise<T>;
   try {
-    running = outermost.run(call);
+    running = outermost.run(call) as Promise<T>;
   } catch (error) {
     running = rejected(error);
   }

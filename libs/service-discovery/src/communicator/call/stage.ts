@@ -1,5 +1,4 @@
 import { type StageName } from '../../resilience/index.js';
-import { type Call } from './call.js';
 
 /** The stages of a call in their order, the outermost first; from `load_balancing` on they are of one instance. */
 export type CallStageName =
@@ -16,13 +15,5 @@ export interface CallStageDescription {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-/**
- * One stage of every call with the same settings, and what it wraps. It keeps what it counts over all calls; what
- * belongs to one call is in {@link Call}. Stages are put together once, so that a stage which is off costs nothing.
- */
-export interface CallStage {
-  /** Its own, then those of what it wraps. */
-  describe(): CallStageDescription[];
-  /** @throws what ends the call */
-  run<T>(call: Call<T>): Promise<T>;
-}
+/** The same of a stage that there is one of for a service. */
+export type ServiceStageDescription = Omit<CallStageDescription, 'per'>;

@@ -5,8 +5,8 @@ import {
   ServiceNotFoundError,
 } from '../../common/index.js';
 import { describeUnavailable, type Refusal, type UnavailableReason } from '../../balancing/index.js';
+import { refused as reportRefusal } from '../../resilience/index.js';
 import { type Call } from './call.js';
-import { refused as reportRefusal } from './refused.js';
 
 /**
  * What to throw where a pick found nobody. It goes by what kept the instances from being picked, and not by how they

@@ -7,18 +7,18 @@ import { type AdaptiveLimit, type ConcurrencyPermit } from './adaptive-limit.js'
 
 /** Limits the concurrent calls to what the callee turns out to handle. */
 export class AdaptiveConcurrencyStage<Context extends CallContext> implements Stage<Context> {
-  readonly description: StageDescription;
-
   constructor(
-    options: ResolvedAdaptiveLimitOptions,
+    private readonly options: ResolvedAdaptiveLimitOptions,
     private readonly limit: AdaptiveLimit,
-  ) {
-    this.description = {
+  ) {}
+
+  get description(): StageDescription {
+    return {
       stage: 'adaptive_concurrency',
       purpose:
         'Limits the concurrent calls to what the callee turns out to handle. Outside of the retry, so that a refusal is ' +
         'neither retried nor counted by a circuit breaker.',
-      options: { ...options },
+      options: { ...this.options },
     };
   }
 

@@ -5,18 +5,18 @@ import { type Bulkhead, type Release, type ResolvedBulkheadOptions } from './bul
 
 /** Limits the concurrent calls. */
 export class BulkheadStage<Context extends CallContext> implements Stage<Context> {
-  readonly description: StageDescription;
-
   constructor(
-    options: ResolvedBulkheadOptions,
+    private readonly options: ResolvedBulkheadOptions,
     private readonly bulkhead: Bulkhead,
-  ) {
-    this.description = {
+  ) {}
+
+  get description(): StageDescription {
+    return {
       stage: 'bulkhead',
       purpose:
         'Limits the concurrent calls. Outside of the retry, so that a call keeps its slot over all its attempts and a ' +
         'refusal is neither retried nor counted by a circuit breaker.',
-      options: { ...options },
+      options: { ...this.options },
     };
   }
 

@@ -10,17 +10,17 @@ interface DisturbedAttempt {
 
 /** Injects faults, latency and outcomes into attempts. */
 export class ChaosStage<Context extends DisturbedAttempt> implements Stage<Context> {
-  readonly description: StageDescription;
-
   constructor(
-    options: ResolvedChaosOptions,
+    private readonly options: ResolvedChaosOptions,
     private readonly chaos: ChaosPolicy,
-  ) {
-    this.description = {
+  ) {}
+
+  get description(): StageDescription {
+    return {
       stage: 'chaos',
       purpose:
         'Injects faults, latency and outcomes. Innermost, so that to all other stages they look like those of the function.',
-      options: plainOptions(options),
+      options: plainOptions(this.options),
     };
   }
 

@@ -5,16 +5,16 @@ import { type ResolvedCircuitBreakerOptions } from './circuit-breaker-options.js
 
 /** Refuses attempts while the function keeps failing. */
 export class CircuitBreakerStage<Context extends { readonly scope: Cancellation }> implements Stage<Context> {
-  readonly description: StageDescription;
-
   constructor(
     private readonly breaker: CircuitBreaker,
-    options: ResolvedCircuitBreakerOptions,
-  ) {
-    this.description = {
+    private readonly options: ResolvedCircuitBreakerOptions,
+  ) {}
+
+  get description(): StageDescription {
+    return {
       stage: 'circuit_breaker',
       purpose: 'Refuses attempts after too many failures. Inside of retry, so that it counts each attempt by itself.',
-      options: { ...options },
+      options: { ...this.options },
     };
   }
 

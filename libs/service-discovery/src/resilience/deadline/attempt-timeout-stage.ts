@@ -10,18 +10,18 @@ export interface TimedAttempt {
 
 /** Ends an attempt that takes too long, so that another one may still succeed in time. */
 export class AttemptTimeoutStage<Context extends TimedAttempt> implements Stage<Context> {
-  readonly description: StageDescription;
-
   /** @param deps `name` is the `service` of its errors */
   constructor(
     private readonly timeoutMs: number,
     private readonly deps: { readonly timers: TimerWheel; readonly name: string },
-  ) {
-    this.description = {
+  ) {}
+
+  get description(): StageDescription {
+    return {
       stage: 'attempt_timeout',
       purpose:
         'Limits the time of one attempt. Inside of retry and circuit breaker, so that they see a slow attempt as a failed one.',
-      options: { timeoutMs },
+      options: { timeoutMs: this.timeoutMs },
     };
   }
 

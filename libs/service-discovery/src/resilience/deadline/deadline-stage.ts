@@ -3,15 +3,15 @@ import { type Next, type Stage, type StageDescription } from '../pipeline/stage.
 
 /** Limits the time of the whole call. */
 export class DeadlineStage<Context extends CallContext> implements Stage<Context> {
-  readonly description: StageDescription;
+  constructor(private readonly timeoutMs: number) {}
 
-  constructor(private readonly timeoutMs: number) {
-    this.description = {
+  get description(): StageDescription {
+    return {
       stage: 'deadline',
       purpose:
         'Limits the time of the whole call. Outside of everything that waits or repeats, so that it bounds waits and ' +
         'attempts together.',
-      options: { timeoutMs },
+      options: { timeoutMs: this.timeoutMs },
     };
   }
 

@@ -18,19 +18,19 @@ export interface HedgedAttemptsDeps {
 
 /** Sends another attempt beside one that takes long. The first answer wins, and the attempts that it outran are aborted. */
 export class HedgedAttempts<Context extends RetriedContext<Attempt>, Attempt extends EndedAttempt> {
-  readonly description: StageDescription;
-
   constructor(
     private readonly options: ResolvedHedgingOptions,
     private readonly driver: AttemptDriver<Context, Attempt>,
     private readonly deps: HedgedAttemptsDeps,
-  ) {
-    this.description = {
+  ) {}
+
+  get description(): StageDescription {
+    return {
       stage: 'hedging',
       purpose:
         'Sends another attempt beside one that takes long. Inside of the retry, so that a retry follows only when all of ' +
         'them have failed; outside of everything that belongs to a single attempt.',
-      options: { ...options },
+      options: { ...this.options },
     };
   }
 

@@ -6,18 +6,18 @@ import { type RateLimiter } from './rate-limiter.js';
 
 /** Limits the calls per unit of time. */
 export class RateLimitStage<Context extends CallContext> implements Stage<Context> {
-  readonly description: StageDescription;
-
   constructor(
-    options: ResolvedRateLimiterOptions,
+    private readonly options: ResolvedRateLimiterOptions,
     private readonly limiter: RateLimiter,
-  ) {
-    this.description = {
+  ) {}
+
+  get description(): StageDescription {
+    return {
       stage: 'rate_limit',
       purpose:
         'Limits the calls per unit of time. Inside of the deadline, which covers the wait for a token; outside of the ' +
         'bulkhead, so that no call holds a slot while it waits.',
-      options: { ...options },
+      options: { ...this.options },
     };
   }
 

@@ -24,12 +24,18 @@ export class RetryStage<Context extends RetriedContext<Attempt>, Attempt extends
   Context,
   unknown
 > {
+  private readonly budget: RetryBudget | undefined;
+  private readonly attempts: Pick<AttemptDriver<Context, Attempt>, 'run'>;
+
   /** @param options undefined: each call gets one attempt, and its hedges */
   constructor(
     private readonly options: ResolvedRetryOptions | undefined,
     private readonly driver: AttemptDriver<Context, Attempt>,
     private readonly deps: RetryStageDeps<Context, Attempt>,
-  ) {}
+  ) {
+    this.budget = deps.budget;
+    this.attempts = deps.hedged ?? driver;
+  }
 
   /** Itself where it retries, and the hedging. */
   describe(): StageDescription[] {
@@ -42,13 +48,12 @@ export class RetryStage<Context extends RetriedContext<Attempt>, Attempt extends
   }
 
   async run(call: Context): Promise<unknown> {
-    const { driver } = this;
-    const { hedged, budget } = this.deps;
-    budget?.recordCall();
+    const { driver, attempts } = this;
+    this.budget?.recordCall();
     let state: RetryState | undefined;
     for (;;) {
       call.throwIfOver();
-      const ended = await (hedged ? hedged.run(call) : driver.run(call));
+      const ended = await attempts.run(call);
       call.note(ended);
       if (!ended.failed) return ended.result();
       if (!this.options) return await driver.accept(call, ended, 'attempts_used');

@@ -5,19 +5,19 @@ import { isWorthLastGood, type LastGood, type LastGoodCache, type ResolvedLastGo
 
 /** Answers a failed call with the last good answer. */
 export class LastGoodStage<Context extends ShareableContext<Context>> implements Stage<Context> {
-  readonly description: StageDescription;
-
   constructor(
-    options: ResolvedLastGoodOptions,
+    private readonly options: ResolvedLastGoodOptions,
     private readonly cache: LastGoodCache,
     private readonly classify: ErrorClassifier = classifyError,
-  ) {
-    this.description = {
+  ) {}
+
+  get description(): StageDescription {
+    return {
       stage: 'last_good',
       purpose:
         'Answers a failed call with the last good answer. Outside of everything that may fail or refuse; inside of a ' +
         'fallback, which is a poorer answer.',
-      options: { ...options },
+      options: { ...this.options },
     };
   }
 

@@ -6,18 +6,18 @@ import { type ClientThrottle } from './client-throttle.js';
 
 /** Drops a share of the calls while the callee rejects too many. */
 export class ThrottlingStage<Context extends CallContext> implements Stage<Context> {
-  readonly description: StageDescription;
-
   constructor(
-    options: ResolvedClientThrottleOptions,
+    private readonly options: ResolvedClientThrottleOptions,
     private readonly throttle: ClientThrottle,
-  ) {
-    this.description = {
+  ) {}
+
+  get description(): StageDescription {
+    return {
       stage: 'throttling',
       purpose:
         'Drops a share of the calls while the callee rejects too many. Outside of the bulkhead, so that no call waits for ' +
         'a slot only to be dropped; outside of the retry, so that it counts the final outcome of each call.',
-      options: { ...options },
+      options: { ...this.options },
     };
   }
 
