@@ -612,7 +612,7 @@ describe('wrong settings', () => {
       'retry.maxAtempts': 'no option of this name (did you mean "maxAttempts"?)',
       pattern: 'one of "web", "app", "data", "ml", "monitoring", "batch" (did you mean "batch"?)',
       beat: expect.stringMatching(/^no option of this name: known are .*heartbeatInterval/) as unknown as string,
-      retries: 'no option of this name (did you mean "retry"?)',
+      retries: 'no option of this name (did you mean "retry.maxAttempts"?)',
       SERVICE_DISCOVERY_SERVICE_TLL: 'no variable of this name (did you mean "SERVICE_DISCOVERY_SERVICE_TTL"?)',
     });
   });

@@ -33,6 +33,12 @@ export function bareNumberProblem(value: unknown): string | undefined {
   return `a unit: ${value} is ${value} ms; write '${value}ms' or '${value}s'`;
 }
 
+/** What to say beside a range of a number that is too short for it, and would not be if it were seconds. */
+export function secondsMeant(value: unknown, minMs: number, maxMs: number): string {
+  if (typeof value !== 'number' || value >= minMs || value * 1_000 < minMs || value * 1_000 > maxMs) return '';
+  return ` (${value} is ${value} ms: did you mean '${value}s'?)`;
+}
+
 /** The milliseconds of a duration; NaN for what is none, so that a comparison with it is false. */
 export function msOf(value: unknown): number {
   const parsed = parseDuration(value);

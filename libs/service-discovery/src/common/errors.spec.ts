@@ -151,4 +151,26 @@ describe('messageOf', () => {
     expect(printed).toContain("service: 'users'");
     expect(printed).not.toMatch(/s3cret|ada@|undefined/);
   });
+
+  it('has its message in JSON, and neither the stack nor the cause', () => {
+    const cause = new Error('refused');
+    const error = new common.TransportError('No connection', true, { service: 'users', attempts: 3, cause });
+    expect(JSON.parse(JSON.stringify({ error }))).toEqual({
+      error: {
+        name: 'TransportError',
+        code: 'TRANSPORT_FAILURE',
+        message: 'No connection',
+        service: 'users',
+        attempts: 3,
+        neverSent: true,
+      },
+    });
+  });
+
+  it('of a configuration is printed as one list, and has its problems in JSON', () => {
+    const problems = [{ path: 'timeout', value: 'soon', expected: 'a duration' }];
+    const error = new InvalidConfigurationError(problems);
+    expect(inspect(error)).toBe(error.stack);
+    expect(JSON.parse(JSON.stringify(error))).toMatchObject({ message: error.message, problems });
+  });
 });

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { elementsOf } from './elements-of.js';
 import { isRecord } from './is-record.js';
 
@@ -62,6 +63,11 @@ export class ServiceDiscoveryError extends Error {
     for (const [key, value] of Object.entries({ service, instanceId, request, attempts, retryAfterMs })) {
       if (value !== undefined) Object.assign(this, { [key]: value });
     }
+  }
+
+  /** What `JSON.stringify` makes of it: code, message and the other fields, neither the stack nor the cause. */
+  toJSON(): object {
+    return { ...this, message: this.message };
   }
 }
 
@@ -137,13 +143,18 @@ function isErrorLike(value: unknown): value is Error {
   return typeof name === 'string' && typeof message === 'string';
 }
 
-/** Thrown once for all wrong settings together. */
+/** Thrown once for all wrong settings together: its message is the list of them, and `problems` the same for a program. */
 export class InvalidConfigurationError extends ServiceDiscoveryError {
   constructor(readonly problems: readonly Problem[]) {
     super(
       'INVALID_CONFIGURATION',
       `Invalid configuration:\n${problems.map((problem) => `  - ${describeProblem(problem)}`).join('\n')}`,
     );
+  }
+
+  /** What Node and loggers print: the list in the message, and not a second time what it is made of. */
+  [inspect.custom](): string {
+    return this.stack ?? `${this.name}: ${this.message}`;
   }
 }
 

@@ -52,7 +52,7 @@ describe('OptionValidator', () => {
     it('does not show what stands under a name that looks like one of a secret', () => {
       check.options('', { password: 'hunter2', authToken: 'abc' } as never, defaults);
       check.options('', { header: { authorization: 'Bearer abc' }, privateKey: '-----BEGIN' } as never, defaults);
-      expect(check.problems.map(({ value }) => value)).toEqual(['***', '***', '***', '***']);
+      expect(check.problems.map(({ value }) => value)).toEqual(['***', '***', { authorization: '***' }, '***']);
     });
 
     it('takes what a module exports, as `import * as` gives it', async () => {

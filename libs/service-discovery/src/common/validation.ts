@@ -1,8 +1,9 @@
 import { isSignal } from './abort.js';
-import { bareNumberProblem, parseDuration } from './duration.js';
+import { bareNumberProblem, parseDuration, secondsMeant } from './duration.js';
 import { InvalidConfigurationError, type Problem } from './errors.js';
 import { isRecord } from './is-record.js';
-import { suggest } from './suggest.js';
+import { isPlainObject } from './plain-object.js';
+import { suggestOption } from './suggest.js';
 
 export interface NumberRange {
   /** The smallest allowed number. @default no limit */
@@ -90,8 +91,8 @@ export class OptionValidator {
     if (withoutUnit !== undefined) return this.wrongNumber(path, value, withoutUnit);
     const parsed = parseDuration(value);
     if ('ms' in parsed && parsed.ms >= minMs && parsed.ms <= maxMs && Number.isFinite(parsed.ms)) return parsed.ms;
-    const limits = describeRange(minMs, maxMs, describeMs);
-    return this.wrongNumber(path, value, `a duration${limits}, in milliseconds or as a text such as '30s'`);
+    const expected = `a duration${describeRange(minMs, maxMs, describeMs)}, in milliseconds or as a text such as '30s'`;
+    return this.wrongNumber(path, value, expected + secondsMeant(value, minMs, maxMs));
   }
 
   /** One of the listed values. */
@@ -172,12 +173,32 @@ export function assertOptions(path: string, given: unknown, expected = 'an objec
 /** Names of which the value has no place in a message, misplaced as it is. */
 const SECRET_NAME = /pass|secret|token|credential|key/i;
 
-/** The problem of an option that does not exist, with the one that was meant or with all that there are. */
-export function unknownOption(path: string, name: string, value: unknown, known: readonly string[]): Problem {
-  // What an object holds, such as headers under a misspelled name, may be a secret whatever its own name is.
-  const isSecret = SECRET_NAME.test(name) || (typeof value === 'object' && value !== null);
-  const shown = isSecret ? '***' : value;
-  return { path, value: shown, expected: `no option of this name${suggest(name, known)}` };
+/**
+ * The problem of an option that does not exist, with the one that was meant or with all that there are.
+ * @param inGroups the options in groups beside it, such as `healthCheck.interval`, which may have been meant
+ */
+export function unknownOption(
+  path: string,
+  name: string,
+  value: unknown,
+  known: readonly string[],
+  inGroups?: readonly string[],
+): Problem {
+  const shown = SECRET_NAME.test(name) ? MASK : withoutContents(value);
+  return { path, value: shown, expected: `no option of this name${suggestOption(name, known, inGroups)}` };
+}
+
+const MASK = '***';
+
+/**
+ * The names in an object, and of its values those that are no texts: what it holds, such as headers under a misspelled name,
+ * may be a secret whatever its own name is.
+ */
+function withoutContents(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (!isPlainObject(value)) return MASK;
+  const isShown = (name: string, held: unknown): boolean => typeof held === 'boolean' && !SECRET_NAME.test(name);
+  return Object.fromEntries(Object.entries(value).map(([name, held]) => [name, isShown(name, held) ? held : MASK]));
 }
 
 function describeRange(min: number, max: number, describe: (value: number) => string): string {

@@ -1,3 +1,4 @@
+import { type SelectionCriteria } from '../balancing/index.js';
 import { invalidRequest, isSignal, KnownNames } from '../common/index.js';
 import { assertServiceName } from '../model/index.js';
 import { kindOf, reject } from './invalid-request.js';
@@ -23,9 +24,27 @@ const FIELDS: Readonly<Record<keyof ServiceCallRequest, true>> = {
 const FIELD_NAMES = Object.keys(FIELDS) as readonly (keyof ServiceCallRequest)[];
 
 const SETTINGS = [...Object.keys(DEFAULT_COMMUNICATOR_OPTIONS), 'pattern' satisfies keyof CommunicatorOptions];
-const MISPLACED = Object.fromEntries(
-  SETTINGS.map((name) => [name, 'no field of this name (it is an option of withOptions)']),
-);
+const MISPLACED: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(SETTINGS.map((name) => [name, 'no field of this name (it is an option of withOptions)'])),
+  ...Object.fromEntries(
+    ['retries', 'maxRetries', 'maxAttempts'].map((name) => [
+      name,
+      'no field of this name (withOptions({ retry: { maxAttempts: 2 } }) makes a communicator that has it)',
+    ]),
+  ),
+  ...Object.fromEntries(
+    (['version', 'tags', 'zone'] satisfies (keyof SelectionCriteria)[]).map((name) => [
+      name,
+      `no field of this name (did you mean "criteria.${name}"?)`,
+    ]),
+  ),
+  ...Object.fromEntries(
+    ['fallback', 'fallbackService'].map((name) => [name, 'no field of this name (callServiceWithFallback takes it)']),
+  ),
+  responseType:
+    'no field of this name (callServiceJson reads JSON, and callService has body.text(), body.json() and body.stream)',
+  baseURL: 'no field of this name (the name of the service stands in its place)',
+};
 
 const QUERY_EXPECTED = 'an object such as { page: 2 } (Object.fromEntries makes one of URLSearchParams)';
 const HEADERS_EXPECTED = 'an object such as { "x-trace": "abc" } (Object.fromEntries makes one of Headers)';

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { createLoadBalancer, type LoadBalancer, type LoadBalancerDeps } from '../balancing/index.js';
 import { type Clock } from '../common/index.js';
 import { balancerOf, CallStage, failure, firstListed, firstWilling, reset } from '../testing/call-stage.js';
+import { type CommunicatorDependencies } from './call-engine.js';
 import { ServiceCommunicator } from './communicator.js';
 import { type ServiceCallRequest } from './request.js';
 
@@ -44,6 +45,24 @@ describe('ServiceCommunicator', () => {
       const communicator = stage.communicatorWith();
       for (let call = 0; call < 6; call++) await communicator.callServiceJson('users', { path: '/' });
       expect([...stage.transport.targets].sort()).toEqual(['a', 'a', 'b', 'b', 'c', 'c']);
+    });
+
+    it.each<[string, unknown, string[]]>([
+      ['nothing', undefined, ['ServiceCommunicator']],
+      ['an empty object', {}, ['ServiceCommunicator.registry', 'ServiceCommunicator.transport']],
+      [
+        'what is no transport',
+        { registry: { onChange: () => undefined }, transport: {} },
+        ['ServiceCommunicator.transport'],
+      ],
+    ])('cannot be made with %s, which is told by name', (_what, deps, paths) => {
+      let thrown: unknown;
+      try {
+        new ServiceCommunicator(deps as CommunicatorDependencies);
+      } catch (error) {
+        thrown = error;
+      }
+      expect(thrown).toMatchObject({ code: 'INVALID_CONFIGURATION', problems: paths.map((path) => ({ path })) });
     });
 
     it('to an unknown service is refused and sends nothing', async () => {
@@ -98,7 +117,10 @@ describe('ServiceCommunicator', () => {
 
     it.each([
       [{ tiemout: '1s' }, 'tiemout: expected no option of this name (did you mean "timeout"?), but got "1s"'],
-      [{ header: { a: 'b' } }, 'header: expected no option of this name (did you mean "headers"?), but got "***"'],
+      [
+        { header: { a: 'b' } },
+        'header: expected no option of this name (did you mean "headers"?), but got {"a":"***"}',
+      ],
       [
         { idempotencykey: 'k1' },
         'idempotencykey: expected no option of this name (did you mean "idempotencyKey"?), but got "***"',

@@ -3,6 +3,7 @@ import { type InstanceKey, type Tier } from '../model/index.js';
 import { CallEngine, type CallTerms, type CommunicatorDependencies } from './call-engine.js';
 import { type ResponseUse } from './call/call.js';
 import { checkCall } from './check-request.js';
+import { kindOf } from './invalid-request.js';
 import { callWithFallback, type FallbackRequest, type FallbackResult } from './fallback-call.js';
 import {
   type CallSettings,
@@ -62,7 +63,7 @@ export class ServiceCommunicator {
 
   /**
    * @param derivation for `withOptions` alone
-   * @throws InvalidConfigurationError that lists every wrong option
+   * @throws InvalidConfigurationError that lists every wrong option, and what is missing of registry and transport
    */
   constructor(
     private readonly deps: CommunicatorDependencies,
@@ -70,7 +71,7 @@ export class ServiceCommunicator {
     derivation?: Derivation,
   ) {
     this.overrides = derivation?.overrides ?? {};
-    this.engine = derivation?.engine ?? new CallEngine(deps);
+    this.engine = derivation?.engine ?? new CallEngine(checkDependencies(deps));
     this.patterns = derivation?.patterns ?? checkDefaults(defaults, deps);
   }
 
@@ -259,6 +260,20 @@ export class ServiceCommunicator {
     const tier = this.engine.tierOf(service);
     return tier !== undefined && this.patterns.has(tier) ? tier : undefined;
   }
+}
+
+/** @throws InvalidConfigurationError naming what is missing of what every call needs */
+function checkDependencies(deps: CommunicatorDependencies): CommunicatorDependencies {
+  const needed = 'an object with a registry and a transport: new ServiceCommunicator({ registry, transport })';
+  assertOptions('ServiceCommunicator', deps, needed);
+  const { registry, transport } = deps as Partial<CommunicatorDependencies>;
+  const check = new OptionValidator('ServiceCommunicator');
+  if (typeof registry?.onChange !== 'function') check.problem('registry', kindOf(registry), 'a ServiceRegistry');
+  if (typeof transport?.send !== 'function') {
+    check.problem('transport', kindOf(transport), 'a Transport, such as new UndiciTransport()');
+  }
+  check.throwIfAny();
+  return deps;
 }
 
 /** @throws InvalidConfigurationError that lists every wrong option */

@@ -7,6 +7,6 @@ export function reject(service: string | undefined, field: string, value: unknow
 
 /** Of what may be or hold a secret, its kind alone. */
 export function kindOf(value: unknown): unknown {
-  const isPlain = typeof value === 'number' || typeof value === 'boolean' || value === null;
+  const isPlain = typeof value === 'number' || typeof value === 'boolean' || value === null || value === undefined;
   return isPlain ? value : Object.prototype.toString.call(value);
 }

@@ -236,7 +236,7 @@ describe('a registration', () => {
   it('is refused for a field that there is none of, with the one that was meant', () => {
     expect(problemsWith({ healthPath: '/x', healthcheck: { type: 'tcp' }, colour: undefined })).toEqual([
       { path: 'healthPath', value: '/x', expected: expect.stringMatching(/did you mean "healthCheck/) },
-      { path: 'healthcheck', value: '***', expected: 'no option of this name (did you mean "healthCheck"?)' },
+      { path: 'healthcheck', value: { type: '***' }, expected: 'no option of this name (did you mean "healthCheck"?)' },
     ]);
   });
 

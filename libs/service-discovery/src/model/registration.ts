@@ -7,10 +7,16 @@ import {
   parseDuration,
   unknownOption,
   bareNumberProblem,
+  secondsMeant,
   type Duration,
   type Problem,
 } from '../common/index.js';
-import { findHealthCheckProblems, type HealthCheckSpec, recallHealthCheck } from './health-check/index.js';
+import {
+  findHealthCheckProblems,
+  HEALTH_CHECK_FIELD_NAMES,
+  type HealthCheckSpec,
+  recallHealthCheck,
+} from './health-check/index.js';
 import {
   INSTANCE_ID_PATTERN,
   isHost,
@@ -186,14 +192,15 @@ export function findRegistrationProblems(
   for (const [field, rule] of Object.entries(RULES) as [keyof ServiceRegistration, FieldRule][]) {
     const value: unknown = registration[field];
     if (value === undefined ? rule.required === true : !rule.accepts(value)) {
-      const expected = (field === 'ttl' ? bareNumberProblem(value) : undefined) ?? rule.expected;
+      const expected = field === 'ttl' ? expectedTtl(value, rule.expected) : rule.expected;
       problems.push({ path: nameOf(field), value, expected });
     }
   }
   for (const [name, value] of Object.entries(registration)) {
     if (value === undefined || Object.hasOwn(RULES, name) || Object.hasOwn(STATE, name)) continue;
     const known = (Object.keys(RULES) as (keyof ServiceRegistration)[]).map(nameOf);
-    problems.push(unknownOption(nameOf(name as keyof ServiceRegistration), name, value, known));
+    const inGroups = HEALTH_CHECK_FIELD_NAMES.map((field) => `${nameOf('healthCheck')}.${field}`);
+    problems.push(unknownOption(nameOf(name as keyof ServiceRegistration), name, value, known, inGroups));
   }
   const { healthCheck, serviceName, dependencies } = registration;
   if (Array.isArray(dependencies)) {
@@ -259,6 +266,10 @@ export function haveSameRegistration(one: ServiceInstance, other: ServiceInstanc
   const { ttl: _, ...rules } = RULES;
   const fields = Object.keys(rules) as (keyof typeof rules)[];
   return one.ttlMs === other.ttlMs && fields.every((field) => isDeepStrictEqual(one[field], other[field]));
+}
+
+function expectedTtl(value: unknown, usual: string): string {
+  return bareNumberProblem(value) ?? usual + secondsMeant(value, TTL_RANGE_MS.min, TTL_RANGE_MS.max);
 }
 
 function ttlOf({ ttl }: ServiceRegistration, fallbackMs: number): number {

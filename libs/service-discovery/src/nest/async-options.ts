@@ -6,8 +6,14 @@ import {
   type Type,
 } from '@nestjs/common';
 import { assertOptions, InvalidConfigurationError } from '../common/index.js';
+import { atStart } from './at-start.js';
 import { isSame } from './module-options.js';
-import { type HealthOptions, resolveServiceDiscoveryOptions, type ServiceDiscoveryOptions } from './options/index.js';
+import {
+  type HealthOptions,
+  type ResolvedServiceDiscoveryOptions,
+  resolveServiceDiscoveryOptions,
+  type ServiceDiscoveryOptions,
+} from './options/index.js';
 import { SERVICE_DISCOVERY_OPTIONS } from './tokens.js';
 
 /** Options that are made when the app starts, such as from a config service: by a factory, a class or a provider. */
@@ -91,18 +97,26 @@ function provider(
     provide: SERVICE_DISCOVERY_OPTIONS,
     inject,
     useFactory: async (...args: never[]) => {
-      const made: ServiceDiscoveryOptions = await make(...args);
-      assertOptions(at, made, 'to make an object of options');
-      // It would be dropped, and with it a guard, or the word that there is to be no API.
-      if (made.api !== undefined && !isSame(made.api, api)) throw tooLate(`${at} api`);
-      const { decorators } = health ?? {};
-      if (made.health?.decorators !== undefined && !isSame(made.health.decorators, decorators)) {
-        throw tooLate(`${at} health.decorators`);
-      }
-      const whole = decorators === undefined ? made.health : { ...made.health, decorators };
-      return resolveServiceDiscoveryOptions({ ...made, api, health: whole }, process.env);
+      const made = await make(...args);
+      return atStart(() => resolveMade(at, made, { api, health }));
     },
   };
+}
+
+function resolveMade(
+  at: string,
+  made: ServiceDiscoveryOptions,
+  { api, health }: Pick<ServiceDiscoveryAsyncOptions, 'api' | 'health'>,
+): ResolvedServiceDiscoveryOptions {
+  assertOptions(at, made, 'to make an object of options');
+  // It would be dropped, and with it a guard, or the word that there is to be no API.
+  if (made.api !== undefined && !isSame(made.api, api)) throw tooLate(`${at} api`);
+  const { decorators } = health ?? {};
+  if (made.health?.decorators !== undefined && !isSame(made.health.decorators, decorators)) {
+    throw tooLate(`${at} health.decorators`);
+  }
+  const whole = decorators === undefined ? made.health : { ...made.health, decorators };
+  return resolveServiceDiscoveryOptions({ ...made, api, health: whole }, process.env);
 }
 
 function tooLate(path: string): InvalidConfigurationError {

@@ -1,6 +1,7 @@
 import { type DynamicModule, Inject, Module, type ModuleMetadata, type Provider, type Type } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { assertOptions, InvalidConfigurationError } from '../common/index.js';
+import { atStart } from './at-start.js';
 import { asyncOptionsProviders, type ServiceDiscoveryAsyncOptions } from './async-options.js';
 import { BundledRoutesModule } from './bundled-routes.module.js';
 import { isServiceClient } from './decorators/index.js';
@@ -24,8 +25,10 @@ const OPTIONS_OR_ASYNC = 'an object of options (forRootAsync takes a function th
 export class ServiceDiscoveryModule {
   /** @throws InvalidConfigurationError when modules of one app were given different options */
   constructor(@Inject(ModulesContainer) modules: ModulesContainer) {
-    const conflicts = findConflicts(modules, ServiceDiscoveryModule);
-    if (conflicts.length > 0) throw new InvalidConfigurationError(conflicts);
+    atStart(() => {
+      const conflicts = findConflicts(modules, ServiceDiscoveryModule);
+      if (conflicts.length > 0) throw new InvalidConfigurationError(conflicts);
+    });
   }
 
   /**
@@ -41,7 +44,7 @@ export class ServiceDiscoveryModule {
     return shared.get(given, () =>
       rootModule(given, options, [], {
         provide: SERVICE_DISCOVERY_OPTIONS,
-        useFactory: () => resolveServiceDiscoveryOptions(options, process.env),
+        useFactory: () => atStart(() => resolveServiceDiscoveryOptions(options, process.env)),
       }),
     );
   }

@@ -1,7 +1,13 @@
 /** What an instance may say of how it is checked: its fields, their bounds, and their spelling in code and over REST. */
 export { type HealthCheckBounds } from './fields.js';
 export { CODE_FORM, type HealthCheckForm, WIRE_FORM } from './form.js';
-export { findHealthCheckProblems, readHealthCheck, recallHealthCheck, writeHealthCheck } from './read.js';
+export {
+  findHealthCheckProblems,
+  HEALTH_CHECK_FIELD_NAMES,
+  readHealthCheck,
+  recallHealthCheck,
+  writeHealthCheck,
+} from './read.js';
 export {
   type BodyCondition,
   type CheckType,

@@ -15,7 +15,7 @@ const FIELDS_OF_TYPE: Readonly<Record<string, readonly (keyof HealthCheckSpec)[]
 /** The fields without which a type makes no sense. */
 const REQUIRED_BY_TYPE: Readonly<Record<string, keyof HealthCheckSpec>> = { alias: 'aliasOf', custom: 'probe' };
 
-const FIELD_NAMES = Object.keys(FIELDS) as readonly (keyof HealthCheckSpec)[];
+export const HEALTH_CHECK_FIELD_NAMES = Object.keys(FIELDS) as readonly (keyof HealthCheckSpec)[];
 
 /**
  * What of a health check is right, durations in milliseconds; all else becomes a problem of the validator.
@@ -31,10 +31,10 @@ export function readHealthCheck(
     '',
     given as Record<string, unknown>,
     {},
-    FIELD_NAMES.map(form.nameOf),
+    HEALTH_CHECK_FIELD_NAMES.map(form.nameOf),
   );
   const spec: Record<string, unknown> = {};
-  for (const name of FIELD_NAMES) {
+  for (const name of HEALTH_CHECK_FIELD_NAMES) {
     const path = form.nameOf(name);
     const value = values[path];
     if (value === undefined) continue;

@@ -124,13 +124,27 @@ export function checkMode(
   }
   if (SERVICE_DISCOVERY_MODES.includes(mode)) return mode;
   const names = new Intl.ListFormat('en', { type: 'disjunction' }).format(SERVICE_DISCOVERY_MODES);
-  check.problem('mode', mode, `${names}${suggestNear(mode, SERVICE_DISCOVERY_MODES)}`);
+  check.problem('mode', mode, names + modeMeant(mode));
   return DEFAULT_SERVICE_DISCOVERY_OPTIONS.mode;
 }
 
 function namesRedis(redis: ServiceDiscoveryOptions['redis']): boolean {
   return redis?.url !== undefined || redis?.client !== undefined;
 }
+
+/** What may be meant by something that is no mode. */
+function modeMeant(mode: unknown): string {
+  const near = suggestNear(mode, SERVICE_DISCOVERY_MODES);
+  if (near !== '' || typeof mode !== 'string') return near;
+  const meant = MODES_BY_PART.find(([part]) => part.test(mode))?.[1];
+  return meant === undefined ? ' (a registry of your own is given as store)' : ` (did you mean "${meant}"?)`;
+}
+
+const MODES_BY_PART: readonly (readonly [RegExp, ServiceDiscoveryMode])[] = [
+  [/redis/i, 'redis_backed'],
+  [/memory|local|single/i, 'memory_only'],
+  [/http|rest|client|url/i, 'remote'],
+];
 
 /** Where the registry of the mode `remote` is; undefined where that is wrong. */
 export function checkRemote(

@@ -33,6 +33,11 @@ const SWITCHABLE: Readonly<Record<Switchable, true>> = {
 
 /** What stands for a group most often where it is no group: where that belongs. */
 const MEANT: Readonly<Partial<Record<keyof Options, string>>> = {
+  healthCheck: 'how often is healthCheck.interval',
+  circuitBreaker: 'how many failures open it is circuitBreaker.failureThreshold',
+  retry: 'how often is retry.maxAttempts',
+  bulkhead: 'how many calls is bulkhead.maxConcurrent',
+  rateLimit: 'how many calls is rateLimit.rate, and in what time rateLimit.per',
   remote: "the registry's URL is registryUrl",
   redis: 'the URL of a Redis is redis.url, and a client redis.client',
   health: 'healthCheck: false checks nothing, and api.healthPath: false leaves out the health routes',

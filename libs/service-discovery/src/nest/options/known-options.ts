@@ -24,6 +24,7 @@ import {
   DEFAULT_SELF_PRESERVATION_OPTIONS,
   REDIS_SERVERS_OPTION_NAMES,
 } from '../../store/index.js';
+import { DEFAULT_UNDICI_TRANSPORT_OPTIONS } from '../../transport/index.js';
 import { API_OPTIONS_WITHOUT_DEFAULT, DEFAULT_API_OPTIONS } from '../rest/api-options.js';
 import { type ServiceDiscoveryOptions } from './options.js';
 
@@ -91,8 +92,12 @@ export function namesIn(option: string): readonly string[] | null {
 /** Names that are no options, such as misspelled ones, at both levels. */
 export function findUnknownOptions(options: object): Problem[] {
   const names = Object.keys(KNOWN_OPTIONS);
+  const inGroups = Object.entries({
+    ...KNOWN_OPTIONS,
+    transport: Object.keys(DEFAULT_UNDICI_TRANSPORT_OPTIONS),
+  }).flatMap(([name, inner]) => (inner ?? []).map((own) => `${name}.${own}`));
   return Object.entries(options).flatMap(([name, value]: [string, unknown]) => {
-    if (!Object.hasOwn(KNOWN_OPTIONS, name)) return [unknownOption(name, name, value, names)];
+    if (!Object.hasOwn(KNOWN_OPTIONS, name)) return [unknownOption(name, name, value, names, inGroups)];
     const inner = namesIn(name);
     if (!inner || typeof value !== 'object' || value === null) return [];
     return Object.entries(value)
