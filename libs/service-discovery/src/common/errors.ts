@@ -30,6 +30,7 @@ export const ERROR_CODES = {
   ABORTED: 'the call was given up before it ended',
 } as const satisfies Record<string, string>;
 
+/** The stable code of an error; {@link ERROR_CODES} says what each means. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
 /** What an error knows besides its message. */

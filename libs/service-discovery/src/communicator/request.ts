@@ -16,20 +16,24 @@ import { kindOf, reject } from './invalid-request.js';
 
 /** One call, as the caller says it. A field that is undefined counts as left out. */
 export interface ServiceCallRequest {
-  /** @default 'GET' */
+  /** In capitals or small letters. Only idempotent methods are retried, unless there is an `idempotencyKey`. @default 'GET' */
   method?: HttpMethod | Lowercase<HttpMethod> | undefined;
   /** Starts with a slash; appended to the instance's base path. */
   path: string;
   /** Added to the query that `path` may hold; null and undefined values are left out. */
   query?: Query | undefined;
+  /** By name; those that are undefined are left out. */
   headers?: RequestHeaders | undefined;
   /** Sent as JSON, with `content-type: application/json`. Not together with `body`. */
   json?: unknown;
   /** Sent as it is. A stream can be sent only once, so such a call is never retried. Not together with `json`. */
   body?: RequestBody | undefined;
-  /** For the whole call: all attempts, waits between them and, where the library reads it, the body. */
+  /**
+   * The time for the whole call: all attempts, the waits between them and, where the library reads it, the body.
+   * @default that of the options
+   */
   timeout?: Duration | undefined;
-  /** For one attempt. @default that of the options */
+  /** The time for one attempt. @default that of the options */
   attemptTimeout?: Duration | undefined;
   /** Ends the call at once, with the signal's own reason. */
   signal?: AbortSignal | undefined;

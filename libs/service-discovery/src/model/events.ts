@@ -55,14 +55,15 @@ export type EjectionReason = 'consecutive_failures' | 'success_rate' | 'failure_
 export interface ServiceDiscoveryEvents {
   /** An instance registered, for the first time or again. */
   'instance.registered': { instance: ServiceInstance; replaced: boolean };
+  /** An instance was taken out of the registry, by its own process or by hand. */
   'instance.deregistered': { key: InstanceKey };
-  /** No heartbeat came for the length of the lease. */
+  /** The lease of an instance ran out: no heartbeat came for its length. */
   'instance.expired': { key: InstanceKey };
   /** The effective status changed, by a health check or an operator. */
   'instance.status_changed': { key: InstanceKey; from: InstanceStatus; to: InstanceStatus; reason?: string };
   /** Results of its checks changed so often of late that it has to prove itself for longer to be healthy again. */
   'instance.flapping': { key: InstanceKey; status: InstanceStatus };
-  /** It flaps no more. */
+  /** The results of its checks have been steady for long enough, so the instance counts as flapping no more. */
   'instance.settled': { key: InstanceKey; status: InstanceStatus };
   /**
    * An instance does so much worse than the others that calls avoid it for a while: this process's own finding. `evidence`
@@ -76,14 +77,14 @@ export interface ServiceDiscoveryEvents {
     ejections: number;
     enforced?: false;
   };
-  /** Its ejection is over: its time, as the next call notices, or since health checks found it healthy again. */
+  /** The ejection of an instance is over: its time, as the next call notices, or since health checks found it healthy again. */
   'instance.readmitted': { key: InstanceKey; enforced?: false };
   /**
    * No connection to it could be opened, so calls avoid it for a while: this process's own finding. `failures` is how
    * often it was tried in a row, each time after a longer while.
    */
   'instance.unreachable': { key: InstanceKey; reason: string; avoidedForMs: number; failures: number };
-  /** It has answered again. */
+  /** An instance that could not be reached has answered again. */
   'instance.reached': { key: InstanceKey };
   /** One health check was made; one that was skipped counts neither way, and may be so until somebody changes a setting. */
   'health.checked': {
@@ -95,15 +96,17 @@ export interface ServiceDiscoveryEvents {
   };
   /** Too many instances of a service miss their heartbeats at once, so none is taken out for now. */
   'expiry.held': { service: string; since: number; overdue: number; total: number };
-  /** The hold is over: what has not come back is taken out. */
+  /** Expiry of a service is held no more: instances that have not come back are taken out. */
   'expiry.resumed': { service: string };
   /** Our own lease was lost and the instance registered again. */
   'lease.recovered': { key: InstanceKey };
   /** The registry cannot be reached, or refuses us; the last good snapshot is served, where there has been one. */
   'registry.unavailable': { reason: string; hasSnapshot: boolean };
+  /** The registry can be reached again, `downMs` after it could not. */
   'registry.available': { downMs: number };
   /** The registry can be read, and takes no writes: no registration, no heartbeat, and nothing expires there. */
   'registry.writes_refused': { reason: string };
+  /** The registry takes writes again, `refusedMs` after it refused them. */
   'registry.writes_accepted': { refusedMs: number };
   /** Something in the shared registry was skipped, or was missed and mended. */
   'registry.trouble': { kind: RegistryTroubleKind; service?: string; instanceId?: string; reason: string };
@@ -114,6 +117,7 @@ export interface ServiceDiscoveryEvents {
    * registration holds the id, since the instance is gone, or since the heartbeats of what waited had stopped.
    */
   'registry.reconciled': { applied: number; superseded: number; gone: number; expired: number };
+  /** A circuit breaker opened, and refuses calls: that of an instance, or of the service as a whole where there is no `instanceId`. */
   'circuit.opened': {
     service: string;
     instanceId?: string;
@@ -121,13 +125,17 @@ export interface ServiceDiscoveryEvents {
     failures: number;
     retryAfterMs?: number;
   };
+  /** An open circuit breaker lets a few calls through to find out whether its instance or service has recovered. */
   'circuit.half_opened': { service: string; instanceId?: string; reason: CircuitReason };
+  /** A circuit breaker lets all calls through again. */
   'circuit.closed': { service: string; instanceId?: string; reason: CircuitReason };
   /** So few instances of a service, or of a level or version of it, are healthy that calls go to all of them. Shares are by weight. */
   'balancing.panic': { service: string; healthyShare: number };
+  /** Enough instances are healthy again, and calls go to these alone. */
   'balancing.panic_ended': { service: string; healthyShare: number };
   /** No other instance of a service can be called, so calls go to its unhealthy ones. `unhealthy` is how many they are. */
   'balancing.fail_open': { service: string; unhealthy: number };
+  /** An instance that is not unhealthy can be called again. */
   'balancing.fail_open_ended': { service: string };
   /**
    * An instance could not take an attempt just now, so that another one was looked for. `reason` is `circuit_open`, or
@@ -162,6 +170,7 @@ export interface ServiceDiscoveryEvents {
   };
 }
 
+/** The name of an event: what happened to what, such as `circuit.opened`. */
 export type EventName = keyof ServiceDiscoveryEvents;
 
 /** Any event, told apart by `type`. */

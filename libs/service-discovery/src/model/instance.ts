@@ -13,6 +13,14 @@ export type InstanceStatus = HealthStatus | Exclude<OperatorStatus, 'up'>;
 
 /** The tiers that the library has a pattern for. */
 export const TIERS = ['web', 'app', 'data', 'ml', 'monitoring'] as const;
+/**
+ * A tier that the library has a pattern for.
+ * - `web` faces people: a quick error beats a late answer
+ * - `app` works between the edge and the data
+ * - `data` answers fast or is in trouble: few attempts, and no pressure on top
+ * - `ml` gives slow, costly answers: the least busy instance, few calls at once
+ * - `monitoring` must not disturb what it watches: one attempt, no waiting
+ */
 export type BuiltInTier = (typeof TIERS)[number];
 /** The name of a tier: a built-in one, or one that those who call the service have a pattern for. */
 export type Tier = BuiltInTier | (string & Record<never, never>);

@@ -35,11 +35,11 @@ import { findServiceNamesProblems, SERVICE_NAME_RULE } from './service-names.js'
 
 /** What a user says of an instance; everything but name, host and port has a default. */
 export interface ServiceRegistration {
-  /** 1 to 128 letters, digits, `.`, `_`, `-`, starting and ending with a letter or digit. */
+  /** The name that it is found under: 1 to 128 letters, digits, `.`, `_`, `-`, starting and ending with a letter or digit. */
   serviceName: string;
   /** A host name or an IP address, without protocol, path or credentials. */
   host: string;
-  /** 1 to 65535. */
+  /** The port that the instance listens on: 1 to 65535. */
   port: number;
   /** HTTP calls go to `http` and `https` alone; the others are looked up by `discoverService`. @default 'http' */
   protocol?: Protocol;
@@ -68,6 +68,7 @@ export interface ServiceRegistration {
   version?: string;
   /** A whole number from 0 to 65535; 0 takes the instance out. @default 100 */
   weight?: number;
+  /** The availability zone, for callers that prefer instances of their own zone. */
   zone?: string;
   /** Whose pattern calls to it go by, where the caller has one of this name; else it changes nothing. */
   tier?: Tier;

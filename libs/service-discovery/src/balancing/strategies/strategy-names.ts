@@ -18,6 +18,7 @@ export const LoadBalancingStrategy = {
   IP_HASH: 'ip_hash',
 } as const;
 
+/** The name of a built-in strategy; what each does, {@link LoadBalancingStrategy} says. */
 export type LoadBalancingStrategyName = (typeof LoadBalancingStrategy)[keyof typeof LoadBalancingStrategy];
 
 /** Used when no strategy is named. */

@@ -5,16 +5,27 @@ import { type PolicyOptions } from './policies.js';
 
 /** How calls are balanced, bounded and repeated. Everything has a default. */
 export interface CommunicatorOptions extends PolicyOptions {
-  /** @default 'round_robin' */
+  /**
+   * Which instance gets a call: a strategy, or `{ strategy, … }` with options such as `failOpen`, `slowStart` and `zone`.
+   * `SERVICE_DISCOVERY_DEFAULT_LOAD_BALANCING` in the environment.
+   * - `round_robin`: in turn
+   * - `weighted_round_robin`: in turn, each as often as its weight says
+   * - `random`: by chance, in proportion to the weights
+   * - `least_connections`: the one with the fewest calls in flight for its weight
+   * - `p2c_ewma`: the better of two taken by chance, by latency and calls in flight
+   * - `consistent_hash`, `maglev`: the same instance for the same `key`
+   * - `ip_hash`: the same instance for the same client address
+   * @default 'round_robin'
+   */
   loadBalancing?: LoadBalancing;
   /**
-   * For the whole call: 1 ms to 1 day. Less where the caller's own time ends sooner, by `ambientDeadline` or the request's
+   * The time for the whole call, all attempts and the waits between them: 1 ms to 1 day. Less where the caller's own time ends sooner, by `ambientDeadline` or the request's
    * `x-request-deadline`.
    * @default '30s'
    */
   timeout?: Duration;
   /**
-   * For one attempt: 1 ms to 1 day, and not more than `timeout` where both are given.
+   * The time for one attempt: 1 ms to 1 day, and not more than `timeout` where both are given.
    * @default '10s'; where less is left of the call, half of what is left while another instance can be tried
    */
   attemptTimeout?: Duration;
@@ -33,7 +44,11 @@ export interface CommunicatorOptions extends PolicyOptions {
    * @default '2s'
    */
   waitForFirst?: Duration | false;
-  /** The pattern whose settings apply, over the module's own and under all else that is given here. @default that of the service's tier */
+  /**
+   * The tier pattern whose settings apply, over the module's own and under all else that is given here: `web`, `app`, `data`,
+   * `ml`, `monitoring`, or a name of `patterns`.
+   * @default that of the service's tier
+   */
   pattern?: Tier;
 }
 

@@ -23,13 +23,20 @@ import { resolveCallChaosOptions } from './chaos-options.js';
 
 /** The options that are a group of values each, `false` where the stage that they are for is left out. */
 export interface PolicyOptions {
-  /** A breaker for each instance. @default 5 consecutive failures open it for 60 s */
+  /**
+   * A circuit breaker for each instance, which takes it out of the choice after repeated failures. False: none.
+   * @default 5 consecutive failures open it for 60 s
+   */
   circuitBreaker?: Partial<CircuitBreakerOptions> | false;
-  /** A breaker for the service as a whole, which counts calls with all their attempts. @default false */
+  /** A circuit breaker for the service as a whole, which counts what calls come to with all their attempts. @default false */
   serviceCircuitBreaker?: Partial<CircuitBreakerOptions> | false;
   /** Compares the instances of a service, and avoids for a while those that do worse. @default false */
   outlierDetection?: Partial<OutlierDetectionOptions> | false;
-  /** False: one attempt only. @default 3 attempts in all */
+  /**
+   * Repeats attempts that failed where the request may be sent twice, on another instance at once where there is one, else after a
+   * backoff with jitter; a budget bounds the share of retries. False: one attempt only.
+   * @default 3 attempts in all, 1 s base delay
+   */
   retry?: Partial<RetryOptions> | false;
   /**
    * Sends another attempt, to another instance, beside one that takes long, where the request may be sent twice. The
@@ -39,11 +46,11 @@ export interface PolicyOptions {
   hedging?: Partial<HedgingOptions> | false;
   /** Limits the calls of this process to a service that run at once; further ones wait, or are refused. @default false */
   bulkhead?: Partial<BulkheadOptions> | false;
-  /** The same, to as many calls as the service is found to handle at once. @default false */
+  /** Limits the calls of this process to a service that run at once to as many as the service is found to handle. @default false */
   adaptiveConcurrency?: Partial<AdaptiveLimitOptions> | false;
-  /** Limits the calls of this process to a service in a time. @default false */
+  /** Limits how many calls this process makes to a service within a time: `{ rate: 100, per: '1s' }`. @default false */
   rateLimit?: Partial<RateLimiterOptions> | false;
-  /** Drops calls before they are sent while the service refuses too many. @default false */
+  /** Drops a share of the calls before they are sent while the service refuses too many. @default false */
   throttling?: Partial<ClientThrottleOptions> | false;
   /**
    * Answers a GET that failed with the last good answer to the same request, as long as that is not too old; so the

@@ -93,17 +93,26 @@ export interface ShutdownOptions {
  * `retry`, `timeout`, `attemptTimeout`, `concurrency`, `pattern`, `patterns`) stand at the top level.
  */
 export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
-  /** Whose values apply where nothing else is said. @default none */
+  /**
+   * Settings for a kind of environment (`development`, `testing`, `staging`, `production`), which apply where neither an option
+   * nor the environment says otherwise.
+   * @default none
+   */
   preset?: PresetName;
   /**
-   * `SERVICE_DISCOVERY_MODE`.
+   * Where registrations live; `SERVICE_DISCOVERY_MODE` in the environment.
+   * - `memory_only`: in this process, which needs no other: for one process, tests, and the process that is the registry of others
+   * - `redis_backed`: in Redis, shared by any number of processes; while Redis is away reads serve the last snapshot, and
+   *   writes fail with `REGISTRY_UNAVAILABLE`
+   * - `hybrid`: the same, and while Redis is away writes take effect in this process alone and are reconciled afterwards
+   * - `remote`: in the process behind `registryUrl`, over its REST API
    * @default 'remote' where a `registryUrl` is set, 'redis_backed' where `redis` says which, else 'memory_only'; but where one of
    *   the two is there without its URL, as from a variable that is not set, the app does not start
    */
   mode?: ServiceDiscoveryMode;
   /** `SERVICE_DISCOVERY_REGISTRY_URL`: the process whose REST API is the registry, such as `http://registry:3000`. */
   registryUrl?: string;
-  /** How the remote registry is talked to. */
+  /** How the remote registry is talked to: its `path` and `token`, further `headers`, `requestTimeout`. */
   remote?: Omit<RemoteRegistryStoreOptions, 'url'>;
   /**
    * Which Redis holds the registry, and how it is talked to; `SERVICE_DISCOVERY_REDIS_URL` for its `url`.
@@ -127,7 +136,7 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   services?: readonly ListedService[];
   /** `SERVICE_DISCOVERY_SERVICE_TTL`: how long a registration lives without a heartbeat. @default '300s' */
   serviceTtl?: ServiceRegistryOptions['serviceTtl'];
-  /** @default a third of the lease, at most 30 s */
+  /** How often this process renews the leases of its own instances. @default a third of the lease, at most 30 s */
   heartbeatInterval?: ServiceRegistryOptions['heartbeatInterval'];
   /** How long the app's start waits for the registry's first answer; then it starts without. @default '5s' */
   startTimeout?: ServiceRegistryOptions['startTimeout'];
@@ -153,7 +162,11 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   follow?: ServiceRegistryOptions['follow'];
   /** Whether `lastHeartbeat` follows all heartbeats, which many processes make many of. @default true */
   trackHeartbeats?: ServiceRegistryOptions['trackHeartbeats'];
-  /** `SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL`, `…_TIMEOUT`; false: nothing is checked from this process. @default on */
+  /**
+   * How instances are checked: how often, how long a check may take, and how many results in a row change the status. False:
+   * nothing is checked from this process. `SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL` and `…_TIMEOUT` in the environment.
+   * @default on: each instance every 30 s, for 10 s at most
+   */
   healthCheck?: Partial<ScheduledHealthCheckOptions> | false;
   /** What the health of all services comes to: which of them are required, and which are optional. */
   health?: Partial<HealthOptions>;
@@ -166,7 +179,11 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
    * @default 'undici', with these defaults
    */
   transport?: TransportChoice;
-  /** The REST API; false leaves it out. Beside `useFactory` in `forRootAsync`, as controllers are static. @default on */
+  /**
+   * The REST API under `/service-discovery`, and the health routes: where they are mounted, and who may write. False leaves
+   * both out. In `forRootAsync` it stands beside `useFactory`, since controllers are settled before that runs.
+   * @default on, for reading; writing calls come from this machine alone until a `token` or a `guard` is set
+   */
   api?: Partial<ApiOptions> | false;
   /**
    * Whether calls that are made while a request is answered end by the deadline in its `x-request-deadline`, beside their
@@ -174,11 +191,17 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
    * @default true
    */
   inheritDeadline?: boolean;
-  /** `SERVICE_DISCOVERY_HOST`, `SERVICE_DISCOVERY_PORT`. */
+  /**
+   * The address that own services register under, and when they do: for port mappings, and hosts that others know by another name.
+   * `SERVICE_DISCOVERY_HOST` and `SERVICE_DISCOVERY_PORT` in the environment.
+   * @default the address that the server listens on, once the app is ready
+   */
   advertise?: AdvertiseOptions;
+  /** How long own instances drain at the end, and how long leaving may take in all. @default 300 ms (0 in `memory_only`), 20 s */
   shutdown?: ShutdownOptions;
   /** How events are logged; false: not at all. @default on */
   logging?: EventLoggerOptions | false;
+  /** The prom-client registry that metrics go into, what their names start with, and the buckets of durations. */
   metrics?: DiscoveryMetricsOptions;
 }
 
