@@ -98,6 +98,19 @@ const FAULTS: [Step[]][] = [
       { do: 'crash' },
     ],
   ],
+  [
+    // The same, where no process listened when it was registered.
+    [
+      { do: 'lose', service: 'users', parts: ['meta', 'changes'] },
+      { do: 'replace', index: 0 },
+      { do: 'replace', index: 3 },
+      { do: 'lose', service: 'users', parts: ['states', 'changes'] },
+      { do: 'wait', ms: 500 },
+      { do: 'lose', service: 'users', parts: ['leases'] },
+      { do: 'lose', service: 'users', parts: ['meta'] },
+      { do: 'lose', service: 'users', parts: ['leases'] },
+    ],
+  ],
 ];
 
 describe('keys that Redis evicts at random while calls are made', () => {

@@ -40,12 +40,18 @@ export class CheckedLeases {
 
   constructor(private readonly deps: CheckedLeasesDeps) {}
 
+  /** Called when no snapshot shows an instance yet that this process has registered: no other process would recover it. */
+  unseen(instance: ServiceInstance): void {
+    if (instance.lease !== 'checks' || this.stopped) return;
+    this.forget(instance);
+    this.keep(instance);
+  }
+
   /** Called when an instance passes a health check. */
   passed(instance: ServiceInstance): void {
-    if (instance.lease !== 'checks' || this.stopped) return;
-    const endsAt = this.deps.clock.now() + instance.ttlMs;
+    if (instance.lease !== 'checks' || this.stopped || this.keepsLater(instance)) return;
     this.due.set(keyOf(instance), instance);
-    this.kept.set(keyOf(instance), { instance, endsAt });
+    this.keep(instance);
     if (this.failures === 0) this.arm(Math.min(LONGEST_WAIT_MS, instance.ttlMs * WAIT_SHARE));
   }
 
@@ -89,9 +95,16 @@ export class CheckedLeases {
     const id = keyOf(instance);
     const wasKept = this.kept.has(id);
     this.forget(instance);
-    if (wasKept && instance.lease === 'checks') {
-      this.kept.set(id, { instance, endsAt: this.deps.clock.now() + instance.ttlMs });
-    }
+    if (wasKept && instance.lease === 'checks') this.keep(instance);
+  }
+
+  private keep(instance: ServiceInstance): void {
+    this.kept.set(keyOf(instance), { instance, endsAt: this.deps.clock.now() + instance.ttlMs });
+  }
+
+  private keepsLater(instance: ServiceInstance): boolean {
+    const kept = this.kept.get(keyOf(instance));
+    return kept !== undefined && kept.instance.generation > instance.generation;
   }
 
   private forget(key: InstanceKey): void {

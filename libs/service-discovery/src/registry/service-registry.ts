@@ -217,7 +217,10 @@ export class ServiceRegistry {
     const keep = options.heartbeat !== 'manual';
     this.feed.follow(asked.serviceName);
     if (keep) this.own.add(keyOf(asked));
-    return this.writes.register(asked, keep, options.claim);
+    const registered = await this.writes.register(asked, keep, options.claim);
+    const isShown = this.getInstance(asked)?.generation === registered.lease.generation;
+    if (!keep && !isShown) this.checked.unseen(registered.instance);
+    return registered;
   }
 
   /**
