@@ -39,6 +39,8 @@ export interface SyncResult {
   readonly lost: boolean;
   /** Redis holds less than is known here although nothing was removed: see {@link Mirror.rowsForRestore}. */
   readonly isIncomplete: boolean;
+  /** Changes of another history were applied while the answer was on its way: nothing was taken from it, ask again. */
+  readonly isOvertaken: boolean;
 }
 
 /** A lease that was removed, but that Redis holds again after a failover. */
@@ -49,7 +51,7 @@ export interface ResurrectedLease extends InstanceKey {
 /** More than the number of changes that Redis will ever publish. */
 const LOSS_PENALTY = 2 ** 32;
 
-const NOTHING: SyncResult = { changes: [], reloaded: false, lost: false, isIncomplete: false };
+const NOTHING: SyncResult = { changes: [], reloaded: false, lost: false, isIncomplete: false, isOvertaken: false };
 
 /** How far a service has been read. */
 export interface Position {
@@ -158,6 +160,8 @@ export class Mirror {
     const [epoch, number, tag, kind, payload, last, hold, [held = 0, details = 0, isWhole = 1]] = answer as SyncAnswer;
     const given: Position = { epoch, sequence: Number(number), tag };
     const known = this.services.get(serviceName);
+    const isOvertaken = known !== undefined && known.epoch !== asked.epoch && known.epoch !== epoch;
+    if (isOvertaken) return { ...NOTHING, isOvertaken };
     if (kind === 'all') return this.load(serviceName, given, payload, toHold(hold), false, Number(isWhole) !== 1);
     if (kind === 'forked') {
       const changes = this.removalsAmong(serviceName, last);
@@ -178,7 +182,7 @@ export class Mirror {
     this.takeLeases(known, last);
     const isLevel = known.epoch === epoch && known.sequence === given.sequence && known.tag === tag;
     const isIncomplete = isLevel && (held < known.instances.size || details < countDetails(known));
-    return { changes, reloaded: false, lost: false, isIncomplete };
+    return { ...NOTHING, changes, isIncomplete };
   }
 
   /** All instances of a service, each as id, record, state and detail, for `lua/restore.lua`. */
@@ -252,7 +256,7 @@ export class Mirror {
         this.resurrectedById.set(keyOf(instance), { serviceName, instanceId, generation });
       else service.instances.set(instanceId, instance);
     }
-    return { changes: [], reloaded: true, lost, isIncomplete: false };
+    return { ...NOTHING, reloaded: true, lost };
   }
 
   /**

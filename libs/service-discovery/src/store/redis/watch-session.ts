@@ -311,7 +311,8 @@ export class WatchSession {
   ): Pick<SyncResult, 'reloaded' | 'isIncomplete'> {
     const isFirst = !this.readBefore.has(name);
     this.readBefore.add(name);
-    const { changes, reloaded, lost, isIncomplete } = this.deps.mirror.sync(name, asked, reply);
+    const { changes, reloaded, lost, isIncomplete, isOvertaken } = this.deps.mirror.sync(name, asked, reply);
+    if (isOvertaken) this.scheduleRead(name);
     for (const change of changes) {
       this.hub.publish(change);
       if (reloaded && change.type === 'remove') this.foundRemovals.push(change);
