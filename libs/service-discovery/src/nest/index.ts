@@ -61,6 +61,7 @@ export {
   ServiceDiscoveryController,
   ServiceDiscoveryFeedController,
   ServiceDiscoveryInsightController,
+  ShowInSwagger,
   type ServiceHealthView,
   type StatusReasonView,
   type StatusTransitionView,

@@ -3,17 +3,27 @@ import { MetadataScanner } from '@nestjs/core';
 import { type Problem } from '../common/index.js';
 import { isRoute } from './declared-routes.js';
 import { mimic } from './decorators/mimic.js';
+import { ShowInSwagger } from './rest/swagger.js';
 
 /** An app's own decorators for routes of the library, such as the `@Public()` that its guard goes by. */
 export type RouteDecorators = readonly MethodDecorator[];
+
+/** What an app says of the routes that the library mounts. */
+export interface RouteMarks {
+  readonly decorators?: RouteDecorators;
+  /** Whether they stand in the app's Swagger document. @default false */
+  readonly swagger?: boolean;
+}
 
 /**
  * A controller of the library at a path, with decorators on each of its routes. It is a subclass, since a class has one path
  * and one set of decorators only; what is injected, and guards, filters and parameters of routes are inherited.
  */
-export function mountController(controller: Type, path: string, decorators: RouteDecorators = []): Type {
+export function mountController(controller: Type, path: string, { decorators = [], swagger }: RouteMarks): Type {
   const subclass = { [controller.name]: class extends controller {} }[controller.name] as Type;
   Controller({ path, version: VERSION_NEUTRAL })(subclass);
+  // Before the app's decorators, which may add to what it says.
+  if (swagger) ShowInSwagger()(subclass);
   if (decorators.length > 0) decorateRoutes(subclass.prototype as object, decorators);
   return subclass;
 }

@@ -30,6 +30,12 @@ export interface ApiOptions {
   /** Whether reading calls need the same as writing ones. @default false */
   guardReads: boolean;
   /**
+   * Whether the library's routes stand in the app's own Swagger document, with their schemas. Without it, `openapi.json` of
+   * the package describes them.
+   * @default false
+   */
+  swagger: boolean;
+  /**
    * Hosts that may be registered. Link-local, cloud metadata, unspecified, multicast and broadcast addresses are
    * refused whatever stands here.
    * @default every other host
@@ -43,7 +49,12 @@ export interface ApiOptions {
   decorators?: RouteDecorators;
 }
 
-export const DEFAULT_API_OPTIONS: ApiOptions = { path: 'service-discovery', healthPath: 'health', guardReads: false };
+export const DEFAULT_API_OPTIONS: ApiOptions = {
+  path: 'service-discovery',
+  healthPath: 'health',
+  guardReads: false,
+  swagger: false,
+};
 export const API_OPTIONS_WITHOUT_DEFAULT = [
   'token',
   'guard',
@@ -76,7 +87,8 @@ export function resolveApiOptions(options: Partial<ApiOptions> = {}, path = 'api
     'a path such as "health", without slashes at its ends, or false',
     (value) => value === false || isPath(value),
   );
-  check('guardReads', 'true or false', (value) => typeof value === 'boolean');
+  for (const name of ['guardReads', 'swagger'] as const)
+    check(name, 'true or false', (value) => typeof value === 'boolean');
   check('guard', 'a guard: a class or an object with canActivate()', (value) => value === undefined || isGuard(value));
   if (resolved.token !== undefined && !readTokens(resolved.token)) {
     problems.push({ path: `${path}.token`, value: '***', expected: TOKENS_RULE });

@@ -10,6 +10,7 @@ import { type ExplainQuery, toRequest } from './dto/explain.query.js';
 import { RestErrorFilter } from './error-filter.js';
 import { CircuitBody, ExplainParams } from './params.js';
 import { Reply } from './reply.js';
+import { HiddenFromSwagger } from './swagger.js';
 import {
   type CallsView,
   type CircuitBreakerBody,
@@ -34,6 +35,7 @@ export interface CircuitCommandView {
 @Controller({ path: DEFAULT_API_OPTIONS.path, version: VERSION_NEUTRAL })
 @UseGuards(ApiGuard)
 @UseFilters(RestErrorFilter)
+@HiddenFromSwagger()
 export class ServiceDiscoveryCallsController {
   constructor(
     @Inject(ServiceCommunicator) private readonly communicator: ServiceCommunicator,

@@ -5,6 +5,7 @@ export { type CircuitCommandView, ServiceDiscoveryCallsController } from './call
 export { ServiceDiscoveryInsightController } from './insight.controller.js';
 export { ServiceDiscoveryFeedController } from './registry-feed.controller.js';
 export { REST_CONTROLLERS, restControllers, restProviders } from './rest-api.js';
+export { HiddenFromSwagger, ShowInSwagger } from './swagger.js';
 export { type ErrorBody, type FieldProblem, type RestErrorCode } from './rest-error.js';
 export {
   type HeartbeatView,

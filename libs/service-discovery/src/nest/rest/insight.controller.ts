@@ -5,12 +5,14 @@ import { DEFAULT_API_OPTIONS } from './api-options.js';
 import { RestErrorFilter } from './error-filter.js';
 import { EventStreams, type OutgoingEvent } from './event-streams.js';
 import { Reply } from './reply.js';
+import { HiddenFromSwagger } from './swagger.js';
 import { toEventView } from './views/index.js';
 
 /** The part of the REST API that shows what happens in this process. */
 @Controller({ path: DEFAULT_API_OPTIONS.path, version: VERSION_NEUTRAL })
 @UseGuards(ApiGuard)
 @UseFilters(RestErrorFilter)
+@HiddenFromSwagger()
 export class ServiceDiscoveryInsightController {
   constructor(
     @Inject(EventBus) private readonly bus: EventBus,

@@ -25,6 +25,7 @@ import { RestErrorFilter } from './error-filter.js';
 import { EventStreams, type OutgoingEvent } from './event-streams.js';
 import { HealthBody, HeartbeatsBody, WatchParams } from './params.js';
 import { Reply } from './reply.js';
+import { HiddenFromSwagger } from './swagger.js';
 import { InstanceNotFoundError } from './rest-error.js';
 
 /** The answer to a health report. */
@@ -40,6 +41,7 @@ export interface HealthReportView {
 @Controller({ path: DEFAULT_API_OPTIONS.path, version: VERSION_NEUTRAL })
 @UseGuards(ApiGuard)
 @UseFilters(RestErrorFilter)
+@HiddenFromSwagger()
 export class ServiceDiscoveryFeedController {
   constructor(
     @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,

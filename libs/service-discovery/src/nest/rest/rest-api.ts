@@ -24,7 +24,7 @@ export const REST_CONTROLLERS: readonly Type[] = [
   ServiceDiscoveryInsightController,
 ];
 
-/** Without decorators, by path: each further path gets classes of its own, once. */
+/** Without decorators and hidden from Swagger, by path: each further path gets classes of its own, once. */
 const mounted = new Map<string, Type[]>([[DEFAULT_API_OPTIONS.path, [...REST_CONTROLLERS]]]);
 
 /**
@@ -33,9 +33,10 @@ const mounted = new Map<string, Type[]>([[DEFAULT_API_OPTIONS.path, [...REST_CON
  */
 export function restControllers(api: Partial<ApiOptions> | false = {}): Type[] {
   if (api === false) return [];
-  const { path, decorators } = resolveApiOptions(api);
-  const mount = (): Type[] => REST_CONTROLLERS.map((controller) => mountController(controller, path, decorators));
-  if (decorators) return mount();
+  const { path, decorators, swagger } = resolveApiOptions(api);
+  const mount = (): Type[] =>
+    REST_CONTROLLERS.map((controller) => mountController(controller, path, { decorators, swagger }));
+  if (decorators || swagger) return mount();
   let controllers = mounted.get(path);
   if (!controllers) mounted.set(path, (controllers = mount()));
   return [...controllers];

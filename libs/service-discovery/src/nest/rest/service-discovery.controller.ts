@@ -46,6 +46,7 @@ import {
   StatusBody,
 } from './params.js';
 import { Reply } from './reply.js';
+import { HiddenFromSwagger } from './swagger.js';
 import { InstanceNotFoundError, InvalidRequestError } from './rest-error.js';
 import {
   type AggregatedHealthView,
@@ -94,6 +95,7 @@ export interface StatusView {
 @Controller({ path: DEFAULT_API_OPTIONS.path, version: VERSION_NEUTRAL })
 @UseGuards(ApiGuard)
 @UseFilters(RestErrorFilter)
+@HiddenFromSwagger()
 export class ServiceDiscoveryController {
   constructor(
     @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,

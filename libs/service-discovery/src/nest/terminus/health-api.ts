@@ -13,6 +13,6 @@ export function healthControllers(api: Partial<ApiOptions> | false = {}, decorat
   if (api === false) return [];
   const problems = findDecoratorProblems(decorators, 'health.decorators');
   if (problems.length > 0) throw new InvalidConfigurationError(problems);
-  const { healthPath, decorators: usual } = resolveApiOptions(api);
-  return healthPath === false ? [] : healthControllersAt(healthPath, decorators ?? usual);
+  const { healthPath, decorators: usual, swagger } = resolveApiOptions(api);
+  return healthPath === false ? [] : healthControllersAt(healthPath, { decorators: decorators ?? usual, swagger });
 }

@@ -2,7 +2,7 @@ import { type Type } from '@nestjs/common';
 import { type ModulesContainer } from '@nestjs/core';
 import { DEFAULT_API_OPTIONS } from '../rest/index.js';
 import { controllersAt, modulesOfApp } from '../declared-routes.js';
-import { mountController, type RouteDecorators } from '../route-decorators.js';
+import { mountController, type RouteMarks } from '../route-decorators.js';
 import { ServiceDiscoveryHealthController } from './health.controller.js';
 import {
   LIVENESS_PATH,
@@ -18,13 +18,12 @@ const CONTROLLERS: readonly (readonly [rest: string, controller: Type])[] = [
   [`/${READINESS_PATH}`, ServiceDiscoveryReadinessController],
 ];
 
-/** Without decorators, by path: each further path gets classes of its own, once. */
+/** Without marks, by path: each further path gets classes of its own, once. */
 const mounted = new Map([[DEFAULT_API_OPTIONS.healthPath, CONTROLLERS.map(([, controller]) => controller)]]);
 
-export function healthControllersAt(path: string, decorators?: RouteDecorators): Type[] {
-  const mount = (): Type[] =>
-    CONTROLLERS.map(([rest, controller]) => mountController(controller, path + rest, decorators));
-  if (decorators) return mount();
+export function healthControllersAt(path: string, marks: RouteMarks): Type[] {
+  const mount = (): Type[] => CONTROLLERS.map(([rest, controller]) => mountController(controller, path + rest, marks));
+  if (marks.decorators || marks.swagger) return mount();
   let controllers = mounted.get(path);
   if (!controllers) mounted.set(path, (controllers = mount()));
   return [...controllers];

@@ -1,6 +1,6 @@
 import { Controller, Get, Inject, ServiceUnavailableException, VERSION_NEUTRAL } from '@nestjs/common';
 import { type HealthCheckResult } from '@nestjs/terminus';
-import { DEFAULT_API_OPTIONS } from '../rest/index.js';
+import { DEFAULT_API_OPTIONS, HiddenFromSwagger } from '../rest/index.js';
 import { HealthChecks } from './health-checks.js';
 import { type ServiceHealthData, ServiceDiscoveryHealthIndicator } from './health-indicator.js';
 import { NotCached } from './health-result.js';
@@ -20,6 +20,7 @@ export interface HealthAnswer extends Omit<HealthCheckResult, 'status'> {
  * while the process shuts down it is 503. Open to everybody, as probes bring no credentials: it names no service.
  */
 @Controller({ path: DEFAULT_API_OPTIONS.healthPath || [], version: VERSION_NEUTRAL })
+@HiddenFromSwagger()
 export class ServiceDiscoveryHealthController {
   constructor(
     @Inject(HealthChecks) private readonly health: HealthChecks,

@@ -1,7 +1,7 @@
 import { Controller, Get, Inject, ServiceUnavailableException, VERSION_NEUTRAL } from '@nestjs/common';
 import { type HealthCheckResult } from '@nestjs/terminus';
 import { ServiceReadiness } from '../readiness/index.js';
-import { DEFAULT_API_OPTIONS } from '../rest/index.js';
+import { DEFAULT_API_OPTIONS, HiddenFromSwagger } from '../rest/index.js';
 import { NotCached, toHealthResult } from './health-result.js';
 
 /** What the path of the health check stands before. */
@@ -13,6 +13,7 @@ export const READINESS_PATH = 'ready';
  * services and the registry, which a restart does not bring back, nor that it starts or shuts down.
  */
 @Controller({ path: `${DEFAULT_API_OPTIONS.healthPath}/${LIVENESS_PATH}`, version: VERSION_NEUTRAL })
+@HiddenFromSwagger()
 export class ServiceDiscoveryLivenessController {
   @Get()
   @NotCached()
@@ -27,6 +28,7 @@ export class ServiceDiscoveryLivenessController {
  * do not count: all would leave at once for the outage of one.
  */
 @Controller({ path: `${DEFAULT_API_OPTIONS.healthPath}/${READINESS_PATH}`, version: VERSION_NEUTRAL })
+@HiddenFromSwagger()
 export class ServiceDiscoveryReadinessController {
   constructor(@Inject(ServiceReadiness) private readonly readiness: ServiceReadiness) {}
 

@@ -1,0 +1,180 @@
+import { list, oneOf, type Schema, text } from './schema.js';
+import { type SCHEMAS } from './schemas.js';
+
+type SchemaName = keyof typeof SCHEMAS;
+
+/** One route of the API. */
+export interface Operation {
+  /** Method and path, as the controllers declare them. */
+  readonly route: string;
+  readonly summary: string;
+  readonly query?: Readonly<Record<string, Schema>>;
+  readonly body?: SchemaName;
+  /** Whether it may be left out. @default false */
+  readonly bodyIsOptional?: boolean;
+  /** What is answered where all is well, by status. */
+  readonly answers: Readonly<Record<number, SchemaName | 'nothing' | 'text/plain' | 'text/event-stream'>>;
+  /** The codes of errors, by status, beside those of access and of a request that is wrong. */
+  readonly errors?: Readonly<Record<number, string>>;
+  /** Whether it shows what is masked elsewhere, so that it needs what writing needs. @default false */
+  readonly isRestricted?: boolean;
+}
+
+const criteria = {
+  version: text('A semver range, such as ^1.2.'),
+  tag: list(text(), 'Every one has to be there.'),
+  zone: text('Instances of this zone come first.'),
+  key: text('What hash strategies go by.'),
+  client_ip: text('What ip_hash goes by.'),
+};
+const NO_SERVICE = { 404: 'SERVICE_NOT_FOUND' };
+const NO_INSTANCE = { 404: 'INSTANCE_NOT_FOUND' };
+
+/** By the name of the handler. */
+export const OPERATIONS: Readonly<Record<string, Operation>> = {
+  register: {
+    route: 'POST /register',
+    summary: 'Registers an instance, or replaces the one of the same id',
+    body: 'RegisterService',
+    answers: { 200: 'Registered', 201: 'Registered' },
+    errors: { 404: 'LEASE_LOST: with a claim, where the id was registered later', 503: 'REGISTRY_UNAVAILABLE' },
+  },
+  heartbeat: {
+    route: 'PUT /services/:name/instances/:id/heartbeat',
+    summary: 'Renews a registration',
+    body: 'Heartbeat',
+    bodyIsOptional: true,
+    answers: { 200: 'Renewed' },
+    errors: { 404: 'LEASE_LOST: register again', 503: 'REGISTRY_UNAVAILABLE' },
+  },
+  deregister: {
+    route: 'DELETE /services/:name/instances/:id',
+    summary: 'Deregisters an instance, whether it is there or not',
+    query: { generation: text('Only if this generation still holds the lease.') },
+    answers: { 204: 'nothing' },
+    errors: { 503: 'REGISTRY_UNAVAILABLE' },
+  },
+  setStatus: {
+    route: 'PUT /services/:name/instances/:id/status',
+    summary: "Sets an operator's word: maintenance, draining, or up again",
+    body: 'OperatorWord',
+    answers: { 200: 'OperatorStatus' },
+    errors: { ...NO_INSTANCE, 503: 'REGISTRY_UNAVAILABLE' },
+  },
+  discover: {
+    route: 'GET /discover/:name',
+    summary: 'One instance that may be called, chosen by the strategy',
+    query: { ...criteria, strategy: text('The name of a strategy.') },
+    answers: { 200: 'Instance' },
+    errors: { ...NO_SERVICE, 503: 'NO_AVAILABLE_INSTANCE, REGISTRY_UNAVAILABLE' },
+  },
+  listServices: {
+    route: 'GET /services',
+    summary: 'All services with their instances',
+    answers: { 200: 'Services' },
+  },
+  listHealthy: {
+    route: 'GET /services/healthy',
+    summary: 'Services that have a healthy instance, with these instances',
+    answers: { 200: 'Services' },
+  },
+  listByTag: {
+    route: 'GET /services/by-tag/:tag',
+    summary: 'Services that have an instance with the tag, with these instances',
+    answers: { 200: 'Services' },
+  },
+  getService: {
+    route: 'GET /services/:name',
+    summary: 'One service with all its instances',
+    answers: { 200: 'Service' },
+    errors: NO_SERVICE,
+  },
+  getHistory: {
+    route: 'GET /services/:name/instances/:id/history',
+    summary: "The last changes of an instance's status",
+    answers: { 200: 'History' },
+    errors: NO_INSTANCE,
+  },
+  aggregatedHealth: {
+    route: 'GET /health/aggregated',
+    summary: 'The health of all services, or of some',
+    query: { service: list(text(), 'Those alone.'), tag: text('Services with it.'), tier: text('Services of it.') },
+    answers: { 200: 'AggregatedHealth' },
+  },
+  watch: {
+    route: 'GET /watch',
+    summary: 'Changes of the registry as server-sent events: a reset first, then every change, unmasked',
+    query: {
+      services: text('Names with commas between them. Left out: all.'),
+      renewals: oneOf(['true', 'false'], 'Whether heartbeats are told, too. Default: false.'),
+    },
+    answers: { 200: 'text/event-stream' },
+    isRestricted: true,
+  },
+  heartbeats: {
+    route: 'POST /heartbeats',
+    summary: 'Renews many registrations',
+    body: 'Heartbeats',
+    answers: { 200: 'RenewedLeases' },
+    errors: { 503: 'REGISTRY_UNAVAILABLE' },
+  },
+  setHealth: {
+    route: 'PUT /services/:name/instances/:id/health',
+    summary: 'Reports what a health check found',
+    body: 'HealthReport',
+    answers: { 200: 'ReportedHealth' },
+    errors: { ...NO_INSTANCE, 503: 'REGISTRY_UNAVAILABLE' },
+  },
+  listPatterns: {
+    route: 'GET /patterns',
+    summary: 'The patterns of calls in force',
+    answers: { 200: 'Patterns' },
+  },
+  listCircuitBreakers: {
+    route: 'GET /circuit-breakers',
+    summary: 'The circuit breakers of the calls of this process',
+    answers: { 200: 'CircuitBreakers' },
+  },
+  forceServiceCircuit: {
+    route: 'PUT /circuit-breakers/:name',
+    summary: 'Holds the circuit of a service as a whole, for the calls of this process',
+    body: 'CircuitCommand',
+    answers: { 200: 'ForcedCircuit' },
+    errors: NO_SERVICE,
+  },
+  forceInstanceCircuit: {
+    route: 'PUT /circuit-breakers/:name/instances/:id',
+    summary: 'Holds the circuit of an instance, for the calls of this process',
+    body: 'CircuitCommand',
+    answers: { 200: 'ForcedCircuit' },
+    errors: { 404: 'SERVICE_NOT_FOUND, INSTANCE_NOT_FOUND' },
+  },
+  listEjections: {
+    route: 'GET /ejections',
+    summary: 'The instances that calls of this process avoid, since they did worse than the others',
+    answers: { 200: 'Ejections' },
+  },
+  explain: {
+    route: 'GET /explain/:name',
+    summary: 'Which instances would take a call, which would not, and why',
+    query: { ...criteria, path: text('That of the call. Default: /.') },
+    answers: { 200: 'Explanation' },
+    errors: NO_SERVICE,
+  },
+  describePipeline: {
+    route: 'GET /pipeline/:name',
+    summary: 'The stages around every call to a service, with their settings',
+    answers: { 200: 'Pipeline' },
+    errors: NO_SERVICE,
+  },
+  events: {
+    route: 'GET /events',
+    summary: 'What happens in this process from now on, as server-sent events',
+    answers: { 200: 'text/event-stream' },
+  },
+  scrape: {
+    route: 'GET /metrics',
+    summary: "Metrics in Prometheus's text format",
+    answers: { 200: 'text/plain' },
+  },
+};

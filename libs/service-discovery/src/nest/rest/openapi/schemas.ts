@@ -1,0 +1,250 @@
+import { CIRCUIT_COMMANDS } from '../../../communicator/index.js';
+import { PROTOCOLS } from '../../../model/index.js';
+import {
+  anything,
+  flag,
+  integer,
+  list,
+  mapOf,
+  moment,
+  number,
+  object,
+  oneOf,
+  orNull,
+  reference,
+  type Schema,
+  text,
+} from './schema.js';
+
+const HEALTH_STATUSES = ['unknown', 'healthy', 'unhealthy'];
+const INSTANCE_STATUSES = [...HEALTH_STATUSES, 'maintenance', 'draining'];
+const OPERATOR_STATUSES = ['up', 'maintenance', 'draining'];
+const AGGREGATED_STATUSES = ['healthy', 'degraded', 'unhealthy', 'unknown'];
+const LEASES = ['heartbeat', 'checks'];
+
+const key = { service_name: text(), instance_id: text() };
+const status = oneOf(INSTANCE_STATUSES, 'What callers go by.');
+const aggregated = oneOf(AGGREGATED_STATUSES);
+const generation = integer('Grows with each registration of the id. Sent along, it proves who registered last.', {
+  minimum: 0,
+});
+const ttl = number('Seconds until the registration ends, unless it is renewed.');
+const lease = oneOf(LEASES, 'What renews the registration.');
+const label = { minLength: 1, maxLength: 128 };
+
+/** What a registration says of an instance, as it is shown. */
+const traits = {
+  host: text(),
+  port: integer(),
+  protocol: oneOf(PROTOCOLS),
+  path: text('What comes before every path; empty where nothing does.'),
+  health_check_path: orNull(text('From the root of the host; null: its port has to accept a connection.')),
+  'health_check?': mapOf(true, 'How the instance asks to be checked, durations in seconds.'),
+  metadata: mapOf(true, 'Values that look like secrets are masked.'),
+  tags: list(text()),
+  'version?': text('A semantic version.'),
+  weight: number(),
+  'zone?': text(),
+  'tier?': text(),
+  'dependencies?': list(text(), 'The services that it calls.'),
+};
+
+const instance = {
+  ...key,
+  base_url: text('What a request path is appended to.'),
+  status,
+  operator_status: oneOf(OPERATOR_STATUSES),
+  'operator_note?': object({ since: moment(), 'reason?': text(), 'by?': text() }),
+  health_status: oneOf(HEALTH_STATUSES),
+  'health?': reference('HealthDetail'),
+  ...traits,
+  generation,
+  ttl,
+  lease,
+  registered_at: moment(),
+  last_heartbeat: moment(),
+};
+
+const counts = {
+  overall_status: aggregated,
+  total_services: integer(),
+  healthy_services: integer(),
+  degraded_services: integer(),
+  unhealthy_services: integer(),
+  unknown_services: integer(),
+};
+
+const DETAIL = {
+  'reason?': text(),
+  'latency_ms?': number(),
+  'status_code?': integer('The HTTP status, where the check was HTTP.'),
+  'data?': anything('What the health endpoint answered.'),
+  'flapping?': flag(),
+};
+
+/** What the REST API takes and answers, by name. */
+export const SCHEMAS = {
+  Error: object({
+    error: object({
+      code: text('Stable; docs/errors.md lists all.'),
+      message: text('For people; may change between releases.'),
+      problems: list(
+        object({ field: text(), value: anything('What was sent, shortened.'), expected: text() }),
+        'Every wrong field of the request.',
+      ),
+      'service?': text(),
+      'instance_id?': text(),
+      'reason?': text(),
+      'retry_after_ms?': number(),
+    }),
+    status_code: integer(),
+  }),
+  RegisterService: object({
+    service_name: text(undefined, label),
+    host: text('Where callers reach it.'),
+    port: integer(undefined, { minimum: 1, maximum: 65_535 }),
+    'protocol?': oneOf(PROTOCOLS, 'Default: http.'),
+    'path?': text('What comes before every path.'),
+    'health_check_path?': orNull(text('Default: /health; null: its port has to accept a connection.')),
+    'health_check?': mapOf(true, 'How it is checked, with durations in seconds: docs/health.md.'),
+    'metadata?': mapOf(true),
+    'tags?': list(text()),
+    'version?': text('A semantic version.'),
+    'weight?': number('Its share of the calls beside the others. Default: 100.'),
+    'zone?': text(),
+    'tier?': text('The pattern of calls to it, such as web or ml.'),
+    'dependencies?': list(text(), 'The services that it calls.'),
+    'instance_id?': text('Default: host:port.'),
+    'ttl?': number('Seconds. With it, only heartbeats renew the registration.', { minimum: 1, maximum: 86_400 }),
+    'lease?': oneOf(LEASES, 'Default: heartbeat with a ttl, else checks.'),
+    'claim?': integer('The generation of the first registration, for one that comes back after its lease was lost.'),
+  }),
+  Registered: object({ ...key, generation, base_url: text(), status, ttl, lease }),
+  Heartbeat: object({ 'generation?': generation }),
+  Renewed: object({ ...key, generation, status, ttl, lease }),
+  Heartbeats: object({
+    leases: { ...list(object({ ...key, generation })), maxItems: 10_000 },
+    'by?': oneOf(LEASES, 'checks: the leases that checks keep are renewed. Default: heartbeat.'),
+  }),
+  RenewedLeases: object({ renewed: list(flag(), 'In the order of the leases; false where one is lost.') }),
+  OperatorWord: object({
+    status: oneOf(OPERATOR_STATUSES),
+    'reason?': text(undefined, { minLength: 1, maxLength: 256 }),
+    'by?': text(undefined, label),
+  }),
+  OperatorStatus: object({ ...key, status, operator_status: oneOf(OPERATOR_STATUSES) }),
+  HealthReport: object({
+    status: oneOf(HEALTH_STATUSES),
+    'detail?': object({ 'checked_at?': moment('Default: now.'), ...DETAIL }),
+  }),
+  ReportedHealth: object({ ...key, status, health_status: oneOf(HEALTH_STATUSES) }),
+  HealthDetail: object({ checked_at: moment(), 'since?': moment(), ...DETAIL }, 'What the last health check saw.'),
+  Instance: object(instance),
+  ListedInstance: object({
+    ...instance,
+    'expires_at?': moment('Left out where this process does not follow renewals.'),
+    reasons: list(reference('StatusReason'), 'The strongest first.'),
+  }),
+  StatusReason: object({
+    source: oneOf(['operator', 'lease', 'active', 'passive']),
+    status: orNull(oneOf(INSTANCE_STATUSES)),
+    reason: orNull(text()),
+    since: orNull(moment()),
+    'by?': text(),
+  }),
+  ExpiryHold: orNull(
+    object(
+      { since: moment(), overdue: integer(), total: integer() },
+      'Too many instances miss their heartbeats at once. Null: expiry is as usual.',
+    ),
+  ),
+  Service: object({
+    service_name: text(),
+    base_url: text('Of an instance that can be called, where there is one.'),
+    status: aggregated,
+    instances: list(reference('ListedInstance')),
+    total_instances: integer(),
+    healthy_instances: integer(),
+    expiry_held: reference('ExpiryHold'),
+  }),
+  Services: object({ services: list(reference('Service')), total: integer() }),
+  History: object({
+    ...key,
+    transitions: list(
+      object({
+        from: orNull(oneOf(INSTANCE_STATUSES)),
+        to: orNull(oneOf(INSTANCE_STATUSES)),
+        source: text(),
+        reason: orNull(text()),
+        at: moment(),
+      }),
+      'The oldest first.',
+    ),
+  }),
+  AggregatedHealth: object({
+    ...counts,
+    timestamp: moment(),
+    namespace: orNull(text('Null where the registry is another process.')),
+    services: mapOf(reference('ServiceHealth')),
+    missing_services: list(text(), 'Required, and not registered.'),
+    faults: list(
+      object({ services: list(text()), kind: text(), cascades: list(text()), at_risk: list(text()) }),
+      'What is out of order by itself, and which services it affects.',
+    ),
+    registry: object({ connected: flag(), age_seconds: integer(), 'write_refusal?': text() }),
+  }),
+  ServiceHealth: object({
+    status: aggregated,
+    endpoint: text(),
+    last_heartbeat: moment(),
+    health_data: anything('What its health endpoint answered last.'),
+    expiry_held: reference('ExpiryHold'),
+    dependencies: list(text()),
+    affected_by: list(text()),
+    instances: list(reference('InstanceHealth')),
+  }),
+  InstanceHealth: object({
+    instance_id: text(),
+    status,
+    reasons: list(reference('StatusReason')),
+    endpoint: text(),
+    last_heartbeat: moment(),
+    last_checked: orNull(moment()),
+    latency_ms: orNull(number()),
+    status_code: orNull(integer()),
+    reason: orNull(text()),
+    flapping: flag(),
+    health_data: anything('What its health endpoint answered last.'),
+  }),
+  Patterns: object({ patterns: mapOf(mapOf(true), 'By name; durations in seconds.') }),
+  CircuitBreakers: object({
+    circuit_breakers: list(
+      object({
+        service_name: text(),
+        instance_id: orNull(text('Null: the service as a whole.')),
+        state: oneOf(['closed', 'open', 'half_open', 'isolated']),
+        forced: orNull(oneOf(CIRCUIT_COMMANDS.filter((command) => command !== 'automatic'))),
+        failures: integer(),
+        window: orNull(mapOf(number())),
+        state_age_ms: number(),
+        probes: integer(),
+        share: number('The share of the calls that is let through.'),
+        retry_after_ms: orNull(number()),
+      }),
+    ),
+    total: integer(),
+  }),
+  CircuitCommand: object({ state: oneOf(CIRCUIT_COMMANDS) }),
+  ForcedCircuit: object({
+    service_name: text(),
+    instance_id: orNull(text('Null: the service as a whole.')),
+    state: oneOf(CIRCUIT_COMMANDS),
+  }),
+  Ejections: object({ ejections: list(mapOf(true)), total: integer() }),
+  Explanation: {
+    ...mapOf(true),
+    properties: { service_name: text(), instances: list(mapOf(true)) },
+    required: ['service_name', 'instances'],
+  },
+  Pipeline: object({ service_name: text(), stages: list(mapOf(true), 'The outermost first.') }),
+} as const satisfies Record<string, Schema>;

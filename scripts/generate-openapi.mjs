@@ -1,0 +1,11 @@
+/** Writes the OpenAPI document of the REST API, as the built library describes it, into the file that the package brings along. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { format, resolveConfig } from 'prettier';
+import { openApiDocument } from '../dist/libs/service-discovery/nest/rest/openapi/document.js';
+
+const library = join(import.meta.dirname, '../libs/service-discovery');
+const target = join(library, 'openapi.json');
+const { version } = JSON.parse(await readFile(join(library, 'package.json'), 'utf8'));
+const options = { ...(await resolveConfig(target)), filepath: target };
+await writeFile(target, await format(JSON.stringify(openApiDocument(version)), options));

@@ -1,0 +1,152 @@
+import 'reflect-metadata';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { RequestMethod } from '@nestjs/common';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { getMetadataStorage } from 'class-validator';
+import { CircuitDto } from '../libs/service-discovery/src/nest/rest/dto/circuit.dto.js';
+import { DiscoverQuery } from '../libs/service-discovery/src/nest/rest/dto/discover.query.js';
+import { ExplainQuery } from '../libs/service-discovery/src/nest/rest/dto/explain.query.js';
+import { HealthQuery } from '../libs/service-discovery/src/nest/rest/dto/health.query.js';
+import { DeregisterQuery, HeartbeatDto, HeartbeatsDto } from '../libs/service-discovery/src/nest/rest/dto/lease.dto.js';
+import { RegisterServiceDto } from '../libs/service-discovery/src/nest/rest/dto/register-service.dto.js';
+import { HealthDto, StatusDto } from '../libs/service-discovery/src/nest/rest/dto/status.dto.js';
+import { WatchQuery } from '../libs/service-discovery/src/nest/rest/dto/watch.query.js';
+import { REST_CONTROLLERS } from '../libs/service-discovery/src/nest/rest/index.js';
+import { openApiDocument } from '../libs/service-discovery/src/nest/rest/openapi/document.js';
+import { OPERATIONS } from '../libs/service-discovery/src/nest/rest/openapi/operations.js';
+import { type Schema, withoutReferences } from '../libs/service-discovery/src/nest/rest/openapi/schema.js';
+import { SCHEMAS } from '../libs/service-discovery/src/nest/rest/openapi/schemas.js';
+import { type RestApp, startRestApp } from './support/rest-app.js';
+import { schemaFaults } from './support/schema-faults.js';
+
+const library = join(import.meta.dirname, '../libs/service-discovery');
+
+describe('openapi.json', () => {
+  it('is what `npm run generate:openapi` writes', async () => {
+    const [file, manifest] = await Promise.all(
+      ['openapi.json', 'package.json'].map(async (name) => readFile(join(library, name), 'utf8')),
+    );
+    const { version } = JSON.parse(manifest!) as { version: string };
+    expect(JSON.parse(file!)).toEqual(JSON.parse(JSON.stringify(openApiDocument(version))));
+  });
+
+  it('has every route of the controllers, and no other', () => {
+    const routes = REST_CONTROLLERS.flatMap(({ prototype }) =>
+      Object.getOwnPropertyNames(prototype).flatMap((name) => {
+        const handler = (prototype as Record<string, object>)[name]!;
+        const method = Reflect.getMetadata('method', handler) as RequestMethod | undefined;
+        if (method === undefined) return [];
+        return [[name, `${RequestMethod[method]} /${String(Reflect.getMetadata('path', handler))}`]];
+      }),
+    );
+    const described = Object.entries(OPERATIONS).map(([name, { route }]) => [name, route]);
+    expect(described.sort()).toEqual(routes.sort());
+  });
+
+  const fieldsOf = (dto: new () => object): string[] => {
+    const rules = getMetadataStorage().getTargetValidationMetadatas(dto, '', false, false);
+    return [...new Set(rules.map(({ propertyName }) => propertyName))].sort();
+  };
+
+  it.each([
+    ['RegisterService', RegisterServiceDto],
+    ['Heartbeat', HeartbeatDto],
+    ['Heartbeats', HeartbeatsDto],
+    ['OperatorWord', StatusDto],
+    ['HealthReport', HealthDto],
+    ['CircuitCommand', CircuitDto],
+  ] as const)('has the fields that a body may have (%s)', (name, dto) => {
+    expect(Object.keys(SCHEMAS[name].properties ?? {}).sort()).toEqual(fieldsOf(dto));
+  });
+
+  it.each([
+    ['discover', DiscoverQuery],
+    ['explain', ExplainQuery],
+    ['aggregatedHealth', HealthQuery],
+    ['deregister', DeregisterQuery],
+    ['watch', WatchQuery],
+  ])('has the parameters that a query may have (%s)', (name, dto) => {
+    expect(Object.keys(OPERATIONS[name]?.query ?? {}).sort()).toEqual(fieldsOf(dto));
+  });
+});
+
+describe('the answers of the API', () => {
+  let rest: RestApp;
+
+  beforeAll(async () => {
+    rest = await startRestApp('express');
+    const { registry, clock } = rest;
+    await registry.register(
+      {
+        serviceName: 'users',
+        instanceId: 'a',
+        host: '127.0.0.1',
+        port: 8001,
+        version: '1.2.0',
+        tags: ['api'],
+        zone: 'eu-1',
+        tier: 'web',
+        dependencies: ['mail'],
+        metadata: { team: 'payments' },
+        healthCheck: { interval: '5s' },
+      },
+      { heartbeat: 'manual' },
+    );
+    const detail = { checkedAt: clock.epoch(), latencyMs: 3, statusCode: 200, data: null, flapping: false };
+    await registry.setStatus({ serviceName: 'users', instanceId: 'a' }, 'healthy', detail);
+    // A breaker is there from the first call on.
+    await rest.communicator.callService('users', { path: '/' });
+  });
+
+  afterAll(async () => {
+    await rest.close();
+  });
+
+  function faultsOf(value: unknown, name: string): string[] {
+    return schemaFaults(value, withoutReferences<Schema>(SCHEMAS[name as keyof typeof SCHEMAS], SCHEMAS));
+  }
+
+  const instance = '/services/users/instances/a';
+  const lease = { service_name: 'users', instance_id: 'a', generation: 1 };
+
+  it.each([
+    ['POST', '/register', 201, { service_name: 'mail', host: '127.0.0.1', port: 8002, lease: 'heartbeat' }],
+    ['POST', '/register', 400, { service_name: '' }],
+    ['PUT', `${instance}/heartbeat`, 200, undefined],
+    ['PUT', '/services/users/instances/none/heartbeat', 404, undefined],
+    ['PUT', `${instance}/status`, 200, { status: 'maintenance', reason: 'a new disk', by: 'ada' }],
+    ['GET', '/services/users', 200, undefined],
+    ['GET', `${instance}/history`, 200, undefined],
+    ['GET', '/health/aggregated', 200, undefined],
+    ['PUT', `${instance}/status`, 200, { status: 'up' }],
+    ['PUT', `${instance}/health`, 200, { status: 'healthy', detail: { reason: 'fine', latency_ms: 1 } }],
+    ['GET', '/discover/users?version=^1.2&tag=api', 200, undefined],
+    ['GET', '/discover/nobody', 404, undefined],
+    ['GET', '/services', 200, undefined],
+    ['GET', '/services/healthy', 200, undefined],
+    ['GET', '/services/by-tag/api', 200, undefined],
+    ['GET', '/health/aggregated?service=users', 200, undefined],
+    ['POST', '/heartbeats', 200, { leases: [lease] }],
+    ['GET', '/patterns', 200, undefined],
+    ['PUT', '/circuit-breakers/users', 200, { state: 'isolated' }],
+    ['PUT', `/circuit-breakers/users/instances/a`, 200, { state: 'closed' }],
+    ['GET', '/circuit-breakers', 200, undefined],
+    ['GET', '/ejections', 200, undefined],
+    ['GET', '/explain/users', 200, undefined],
+    ['GET', '/pipeline/users', 200, undefined],
+  ] as const)('are what the document says: %s %s, %i', async (method, path, status, json) => {
+    const operation = Object.values(OPERATIONS).find((one) => matches(one.route, method, path.split('?')[0]!))!;
+    const answer = await rest.send(method, path, { json });
+    expect(answer.status).toBe(status);
+    const name = status < 400 ? operation.answers[status]! : 'Error';
+    expect(faultsOf(answer.body, name)).toEqual([]);
+    if (json !== undefined && status < 400) expect(faultsOf(json, operation.body!)).toEqual([]);
+  });
+});
+
+/** Whether a path is one of a route; of several, the one without parameters stands first. */
+function matches(route: string, method: string, path: string): boolean {
+  const [declared, template = ''] = route.split(' ');
+  return declared === method && new RegExp(`^${template.replace(/:\w+/g, '[^/]+')}$`).test(path);
+}
