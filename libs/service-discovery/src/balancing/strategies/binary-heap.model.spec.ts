@@ -22,9 +22,7 @@ describe('BinaryHeap', () => {
             heap.push(next);
             model = [...model, next].sort((a, b) => a - b);
           } else {
-            heap.clear();
-            for (const item of next) heap.append(item);
-            heap.order();
+            heap.reset(next);
             model = next.toSorted((a, b) => a - b);
           }
           expect(heap.first).toBe(model[0]);

@@ -1,74 +1,56 @@
-/** A binary min-heap of whole numbers: the first of them by an order, found and replaced in O(log n). */
+/** A binary min-heap of whole numbers. */
 export class BinaryHeap {
   private readonly items: Uint32Array;
   private count = 0;
 
   /**
-   * @param most of them that there may be at once
+   * @param capacity the most items at a time
    * @param isBefore a strict order
    */
   constructor(
-    most: number,
+    capacity: number,
     private readonly isBefore: (a: number, b: number) => boolean,
   ) {
-    this.items = new Uint32Array(most);
+    this.items = new Uint32Array(capacity);
   }
 
+  /** The smallest item; undefined if empty. */
   get first(): number | undefined {
     return this.count === 0 ? undefined : this.items[0];
   }
 
+  /** Replaces all items, in O(n). */
+  reset(items: readonly number[]): void {
+    this.items.set(items);
+    this.count = items.length;
+    for (let index = (this.count >>> 1) - 1; index >= 0; index--) this.sink(this.items[index]!, index);
+  }
+
   push(item: number): void {
-    this.raise(item, this.count++);
+    const { items, isBefore } = this;
+    let index = this.count++;
+    while (index > 0) {
+      const parent = (index - 1) >>> 1;
+      if (!isBefore(item, items[parent]!)) break;
+      items[index] = items[parent]!;
+      index = parent;
+    }
+    items[index] = item;
   }
 
   pop(): number | undefined {
     const { first } = this;
-    if (first === undefined) return undefined;
-    const last = this.items[--this.count] ?? 0;
-    if (this.count > 0) this.sink(last, 0);
+    if (first !== undefined && --this.count > 0) this.sink(this.items[this.count]!, 0);
     return first;
-  }
-
-  clear(): void {
-    this.count = 0;
-  }
-
-  /** Adds one where it may not belong; `order` has to follow. */
-  append(item: number): void {
-    this.items[this.count++] = item;
-  }
-
-  /** Puts all in order, in O(n). */
-  order(): void {
-    for (let index = (this.count >>> 1) - 1; index >= 0; index--) this.sink(this.items[index] ?? 0, index);
-  }
-
-  private raise(item: number, from: number): void {
-    const { items, isBefore } = this;
-    let index = from;
-    while (index > 0) {
-      const parent = (index - 1) >>> 1;
-      const above = items[parent] ?? 0;
-      if (!isBefore(item, above)) break;
-      items[index] = above;
-      index = parent;
-    }
-    items[index] = item;
   }
 
   private sink(item: number, from: number): void {
     const { items, count, isBefore } = this;
     let index = from;
     for (let child = 2 * index + 1; child < count; child = 2 * index + 1) {
-      let below = items[child] ?? 0;
-      const sibling = items[child + 1] ?? 0;
-      if (child + 1 < count && isBefore(sibling, below)) {
-        below = sibling;
-        child++;
-      }
-      if (!isBefore(below, item)) break;
-      items[index] = below;
+      if (child + 1 < count && isBefore(items[child + 1]!, items[child]!)) child++;
+      if (!isBefore(items[child]!, item)) break;
+      items[index] = items[child]!;
       index = child;
     }
     items[index] = item;

@@ -11,7 +11,7 @@ import { WeightedRoundRobin } from './weighted-round-robin.js';
 const loads = new LoadTracker();
 const candidates = new Map<string, Candidate>();
 
-/** The same object for the same instance, as a strategy is used to. */
+/** The same object for the same instance, as a balancer provides it. */
 function candidateOf(id: number, weight: number): Candidate {
   const key = `${id}/${weight}`;
   let candidate = candidates.get(key);
@@ -41,7 +41,7 @@ function countsOf(ids: readonly string[]): Map<string, number> {
 
 const sum = (weights: readonly number[]): number => weights.reduce((total, weight) => total + weight, 0);
 
-/** Mostly small ones, with a few that are large, and turns that can be walked through. */
+/** Mostly small weights and a few large ones, with turns short enough to complete. */
 const weights = fc.array(
   fc.oneof(
     { weight: 4, arbitrary: fc.integer({ min: 1, max: 9 }) },
@@ -52,7 +52,7 @@ const weights = fc.array(
 const seed = fc.integer({ min: 0, max: 1_000_000 });
 
 describe('weighted round robin', () => {
-  it('gives exact shares over a full turn, wherever it begins, for any whole weights', () => {
+  it('gives exact shares over a full turn from any start, for any integer weights', () => {
     fc.assert(
       fc.property(weights, seed, fc.double({ min: 0, max: 1, noNaN: true }), (given, from, part) => {
         const list = listOf(given);
@@ -70,7 +70,7 @@ describe('weighted round robin', () => {
     );
   });
 
-  it('is never a whole pick away from the exact shares, and as near as can be', () => {
+  it('is never a whole pick away from the exact shares, and as close as is possible', () => {
     const fromTheBeginning: Random = () => 0;
     fc.assert(
       fc.property(weights, (given) => {
@@ -88,7 +88,7 @@ describe('weighted round robin', () => {
             if (away > farthest) farthest = away;
           });
         }
-        // The least that is possible in general, by Tijdeman.
+        // The least that is possible in general (Tijdeman).
         const least = list.length === 1 ? 0 : 1 - 1 / (2 * list.length - 2);
         expect(farthest).toBeLessThanOrEqual(least + 1e-9);
       }),
@@ -96,12 +96,12 @@ describe('weighted round robin', () => {
     );
   });
 
-  it('starves nobody and bunches nothing after any history of lists, weights, refusals and retries', () => {
+  it('is within two picks of a turn after any history of lists, weights, refusals and retries, then within one', () => {
     const step = fc.record({
-      /** Of instances 0 to 5; 0: not there. */
+      /** The weights of instances 0 to 5; 0: not listed. */
       list: fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 6, maxLength: 6 }),
       calls: fc.integer({ min: 0, max: 20 }),
-      /** Which of the list cannot take these calls, bit by bit. */
+      /** A bit mask of the listed instances that cannot take these calls. */
       refused: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 63 })),
     });
     fc.assert(
@@ -129,7 +129,7 @@ describe('weighted round robin', () => {
           return Math.max(...away.map(Math.abs));
         };
         expect(farthest()).toBeLessThanOrEqual(2);
-        // It settles: from then on, no turn is more than a pick from exact.
+        // From then on, no turn is more than one pick from exact.
         expect(farthest()).toBeLessThanOrEqual(1);
       }),
       modelRuns('turns after any history', 10_000),
