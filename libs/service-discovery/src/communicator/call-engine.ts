@@ -21,7 +21,7 @@ import {
 } from '../model/index.js';
 import { type ServiceRegistry } from '../registry/index.js';
 import { resolveCircuitBreakerOptions } from '../resilience/index.js';
-import { type InstanceTurnover, type Transport } from '../transport/index.js';
+import { type InstanceDelta, type Transport } from '../transport/index.js';
 import { Call, type ResponseUse } from './call/call.js';
 import { type CallDependencies } from './call/call-dependencies.js';
 import { closedError } from './call/closed-error.js';
@@ -54,7 +54,8 @@ export interface CommunicatorDependencies {
   readonly events?: EventSink;
   /**
    * When whoever this process works for at the moment stops waiting, in milliseconds since the Unix epoch: no call made
-   * meanwhile takes longer. Asked at each call, so that it may read an `AsyncLocalStorage`; undefined where nobody waits.
+   * meanwhile takes longer. Asked at each call, so that it may read an `AsyncLocalStorage`; undefined where nobody
+   * waits.
    * @default no such limit
    */
   readonly ambientDeadline?: () => number | undefined;
@@ -154,8 +155,8 @@ export class CallEngine {
     const prepared = prepareRequest(service, request, use.accept);
     const known = this.knownService(service);
     // What may be called changes with the age of the snapshot, too, and of that nobody tells.
-    const turnover = known.channel.update(this.registry.servedInstances(service));
-    if (turnover) for (const instance of turnover.left) this.untold.add(instance);
+    const delta = known.channel.update(this.registry.servedInstances(service));
+    if (delta) for (const instance of delta.left) this.untold.add(instance);
     if (known.channel.instances.length === 0) assertHttp(known.channel);
     const { view, outermost } = this.pipelineOf(known, settings);
     return runCall(new Call(view, request, prepared, times, use.consume, this.callDeps, false, waitedMs), outermost);
@@ -263,19 +264,19 @@ export class CallEngine {
     const { services } = snapshot;
     this.firstRegistrations?.note(snapshot, change);
     if (this.firstRegistrations?.isOver) this.firstRegistrations = undefined;
-    const turnovers: InstanceTurnover[] = [];
-    if (this.untold.size > 0) turnovers.push({ joined: NO_INSTANCES, left: [...this.untold] });
+    const deltas: InstanceDelta[] = [];
+    if (this.untold.size > 0) deltas.push({ joined: NO_INSTANCES, left: [...this.untold] });
     this.untold.clear();
     for (const service of this.affectedBy(change)) {
-      const turnover = this.services.get(service)?.channel.update(steadyList(services.get(service) ?? NO_INSTANCES));
-      if (turnover) turnovers.push(turnover);
+      const delta = this.services.get(service)?.channel.update(steadyList(services.get(service) ?? NO_INSTANCES));
+      if (delta) deltas.push(delta);
     }
-    if (turnovers.length === 0) return;
+    if (deltas.length === 0) return;
     const instances = [...this.services.values()]
       .flatMap(({ channel }) => channel.instances)
       .filter((one) => !isDraining(one));
-    const joined = turnovers.flatMap((turnover) => turnover.joined);
-    const left = turnovers.flatMap((turnover) => turnover.left);
+    const joined = deltas.flatMap((delta) => delta.joined);
+    const left = deltas.flatMap((delta) => delta.left);
     this.transport.retain?.(instances, { joined, left });
   }
 

@@ -99,8 +99,8 @@ function emitPut(events: EventSink, before: ServiceInstance | undefined, instanc
 
 /** The operator's reason and name, as far as given. */
 function reasonOf(note: OperatorNote | undefined): string | undefined {
-  const said = [note?.reason, note?.by && `(by ${note.by})`].filter(Boolean).join(' ');
-  return oneLine(said) || undefined;
+  const text = [note?.reason, note?.by && `(by ${note.by})`].filter(Boolean).join(' ');
+  return oneLine(text) || undefined;
 }
 
 function emitRemoval(events: EventSink, { serviceName, instanceId }: InstanceKey, reason: RemovalReason): void {

@@ -163,7 +163,7 @@ describe('checked leases', () => {
   it.each([
     ['by the process that registered them', 0],
     ['by the process that checks them', 1],
-  ])('are registered again as they were registered last, before a check has passed there, %s', async (_by, index) => {
+  ])('are recovered %s as last registered, even before that registration has passed a check', async (_by, index) => {
     const [checking, other] = [await started(), await started()];
     await register(checking, 'a');
     pass(checking, 'a');

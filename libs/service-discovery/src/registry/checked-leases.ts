@@ -40,7 +40,7 @@ export class CheckedLeases {
 
   constructor(private readonly deps: CheckedLeasesDeps) {}
 
-  /** Called when no snapshot shows an instance yet that this process has registered: no other process would recover it. */
+  /** Call it for a registration that the snapshot does not show: if it is lost, no other process can recover it. */
   unseen(instance: ServiceInstance): void {
     if (instance.lease !== 'checks' || this.stopped) return;
     this.forget(instance);
@@ -90,7 +90,7 @@ export class CheckedLeases {
     return stored.lease === 'checks' && this.kept.get(keyOf(stored))?.instance.generation === stored.generation;
   }
 
-  /** A new registration has a full lease: until that ends it is recovered, too, though it has passed no check yet. */
+  /** Keeps a replacement for its full lease, so that it is recovered even before it has passed a check. */
   private replace(instance: ServiceInstance): void {
     const id = keyOf(instance);
     const wasKept = this.kept.has(id);

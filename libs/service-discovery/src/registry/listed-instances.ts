@@ -252,10 +252,10 @@ export class ListedInstances {
   private async register(listed: Listed, claim?: number): Promise<void> {
     const { registry, refused } = this.deps;
     const { operatorStatus, operatorNote } = listed;
-    const asked = { ...listed.registration, ttl: listed.instance.ttlMs };
+    const requested = { ...listed.registration, ttl: listed.instance.ttlMs };
     listed.isBeingRegistered = true;
     try {
-      const { lease, instance } = await registry.register(asked, { heartbeat: 'manual', claim });
+      const { lease, instance } = await registry.register(requested, { heartbeat: 'manual', claim });
       Object.assign(listed, { isKnown: true, isRefused: false, generation: lease.generation });
       if (operatorStatus !== 'up' && instance.operatorStatus === 'up') {
         await registry.setStatus(listed.instance, operatorStatus, operatorNote);

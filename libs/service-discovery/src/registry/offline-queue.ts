@@ -96,11 +96,14 @@ export class OfflineQueue implements SnapshotOverlay {
   }
 
   /** @throws RegistryUnavailableError if the queue is full */
-  register(asked: ServiceInstance, { keep, inDoubt, askedAt, shown, base }: RegistrationContext): OfflineRegistration {
-    const known = this.get(asked);
-    this.makeRoom(asked, this.limit);
+  register(
+    requested: ServiceInstance,
+    { keep, inDoubt, requestedAt, shown, base }: RegistrationContext,
+  ): OfflineRegistration {
+    const known = this.get(requested);
+    this.makeRoom(requested, this.limit);
     this.lastGeneration = Math.max(this.lastGeneration, shown?.generation ?? 0) + 1;
-    const instance = { ...asked, generation: this.lastGeneration };
+    const instance = { ...requested, generation: this.lastGeneration };
     // As in every store, a replacement keeps maintenance.
     const operator = shown?.operatorStatus === 'maintenance' ? 'maintenance' : undefined;
     const owed = known && known.kind !== 'removal' && known.operator !== 'draining' ? known.operator : undefined;
@@ -111,12 +114,12 @@ export class OfflineQueue implements SnapshotOverlay {
       instance: withStatus(instance, { operator, note: operator && shown?.operatorNote }),
       keep,
       inDoubt,
-      askedAt,
+      requestedAt,
       aliveAt: this.clock.now(),
       operator: owed,
       note: known && known.kind !== 'removal' ? known.note : undefined,
     };
-    this.writes.set(keyOf(asked), write);
+    this.writes.set(keyOf(requested), write);
     return write;
   }
 
@@ -266,7 +269,7 @@ export interface RegistrationContext {
   readonly keep: boolean;
   readonly inDoubt: boolean;
   /** Monotonic milliseconds. */
-  readonly askedAt: number;
+  readonly requestedAt: number;
   /** The instance as readers see it. */
   readonly shown: ServiceInstance | undefined;
   /** The generation that the store is known to hold under the id; 0 if none. */

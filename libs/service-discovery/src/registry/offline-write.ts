@@ -32,7 +32,7 @@ export interface OfflineRegistration extends Write, StatusUpdate {
   /** Whether it was sent without an answer and may have taken effect. */
   readonly inDoubt: boolean;
   /** When it was requested, in monotonic milliseconds. */
-  readonly askedAt: number;
+  readonly requestedAt: number;
   /** When the last heartbeat came, in monotonic milliseconds. */
   readonly aliveAt: number;
   /** The lease that the store returned for it. */

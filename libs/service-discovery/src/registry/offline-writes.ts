@@ -35,7 +35,7 @@ export interface WriteAttempt {
   /** Whether it was sent without an answer and may have taken effect. */
   readonly inDoubt: boolean;
   /** Monotonic milliseconds. */
-  readonly askedAt: number;
+  readonly requestedAt: number;
 }
 
 /**
@@ -108,28 +108,34 @@ export class OfflineWrites {
    */
   async write<T>(key: InstanceKey, online: () => Promise<T>, offline: (attempt: WriteAttempt) => T): Promise<T> {
     const { queue, clock, feed } = this.deps;
-    const askedAt = clock.now();
+    const requestedAt = clock.now();
     if (this.closed) return online();
-    if (!feed.isTakingWrites || queue.holds(key)) return offline({ inDoubt: false, askedAt });
+    if (!feed.isTakingWrites || queue.holds(key)) return offline({ inDoubt: false, requestedAt });
     try {
       return await online();
     } catch (error) {
       if (!(error instanceof RegistryUnavailableError) || this.closed) throw error;
-      return offline({ inDoubt: true, askedAt });
+      return offline({ inDoubt: true, requestedAt });
     }
   }
 
   register(
-    asked: ServiceInstance,
+    requested: ServiceInstance,
     keep: boolean,
-    { inDoubt, askedAt }: WriteAttempt,
+    { inDoubt, requestedAt }: WriteAttempt,
   ): { instance: ServiceInstance; lease: Lease } {
     const { queue, keeper, feed, shown } = this.deps;
-    const base = Math.max(feed.storedInstance(asked)?.generation ?? 0, this.ownGeneration(asked));
-    const mayBeThere = inDoubt || keeper.isInDoubt(asked);
-    const { instance } = queue.register(asked, { keep, inDoubt: mayBeThere, askedAt, shown: shown(asked), base });
-    keeper.forget(asked);
-    this.queued(asked);
+    const base = Math.max(feed.storedInstance(requested)?.generation ?? 0, this.ownGeneration(requested));
+    const mayBeThere = inDoubt || keeper.isInDoubt(requested);
+    const { instance } = queue.register(requested, {
+      keep,
+      inDoubt: mayBeThere,
+      requestedAt,
+      shown: shown(requested),
+      base,
+    });
+    keeper.forget(requested);
+    this.queued(requested);
     return { instance, lease: leaseFrom(instance) };
   }
 
@@ -160,9 +166,9 @@ export class OfflineWrites {
       return true;
     }
     this.queued(key);
-    const said = shown(key);
+    const updated = shown(key);
     // The keeper sets the status again if the store loses its data and the instance is registered again.
-    if (isOwn && said) keeper.follow({ type: 'put', revision: feed.snapshot.revision, instance: said });
+    if (isOwn && updated) keeper.follow({ type: 'put', revision: feed.snapshot.revision, instance: updated });
     return true;
   }
 

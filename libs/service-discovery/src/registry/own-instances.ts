@@ -21,9 +21,9 @@ export async function forEachOwn(
   task: (lease: Lease) => Promise<unknown>,
 ): Promise<OwnInstancesReport> {
   const outcomes = new Map<Lease, { error?: unknown }>();
-  let givenUp = false;
+  let timedOut = false;
   const work = inBatches(leases, CONCURRENCY, async (lease) => {
-    if (givenUp) return;
+    if (timedOut) return;
     try {
       await task(lease);
       outcomes.set(lease, {});
@@ -32,7 +32,7 @@ export async function forEachOwn(
     }
   });
   await settlesWithin(clock, PATIENCE_MS, work);
-  givenUp = true;
+  timedOut = true;
 
   const tooLate = new RegistryUnavailableError(`The registry did not answer within ${PATIENCE_MS} ms`);
   const done: InstanceKey[] = [];

@@ -170,7 +170,7 @@ export class Reconciler {
     const now = await store.generationNow?.();
     if (now === undefined) return undefined;
     // The round trip makes the claim too early, never too late, so it cannot displace a later registration.
-    const ageMs = clock.now() - write.askedAt;
+    const ageMs = clock.now() - write.requestedAt;
     const unanswered = stored && !isSuperseded(write, stored) ? stored.generation : 0;
     return Math.max(Math.floor(now - ageMs * 1_000), write.base + 1, unanswered);
   }
@@ -219,8 +219,8 @@ export class Reconciler {
 
   private async applyStatus(key: InstanceKey, { operator, note, health }: StatusUpdate): Promise<boolean> {
     const { store } = this.deps;
-    const heard = operator === undefined || (await store.setStatus(key, operator, note));
-    return heard && (health === undefined || store.setStatus(key, health.status, health.detail));
+    const found = operator === undefined || (await store.setStatus(key, operator, note));
+    return found && (health === undefined || store.setStatus(key, health.status, health.detail));
   }
 
   private drop(key: InstanceKey, why: 'superseded' | 'gone' | 'expired'): void {

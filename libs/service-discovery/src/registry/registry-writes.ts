@@ -51,14 +51,14 @@ export class RegistryWrites {
   constructor(private readonly deps: RegistryWritesDeps) {}
 
   /** @param keep whether this process renews the lease */
-  register(asked: ServiceInstance, keep: boolean, claim?: number): Promise<RegisteredInstance> {
+  register(requested: ServiceInstance, keep: boolean, claim?: number): Promise<RegisteredInstance> {
     // Registrations of one id run one at a time: `replaced` of the second has to see the first.
-    return this.registering.run(keyOf(asked), () => {
-      const replaced = this.deps.shown(asked) !== undefined;
+    return this.registering.run(keyOf(requested), () => {
+      const replaced = this.deps.shown(requested) !== undefined;
       return this.write(
-        asked,
-        () => this.put(asked, keep, replaced, claim),
-        (offline, attempt) => ({ ...offline.register(asked, keep, attempt), replaced }),
+        requested,
+        () => this.put(requested, keep, replaced, claim),
+        (offline, attempt) => ({ ...offline.register(requested, keep, attempt), replaced }),
       );
     });
   }
@@ -124,9 +124,9 @@ export class RegistryWrites {
   leaseFor(key: InstanceKey, generation = this.ownLeaseOf(key)?.generation): Lease | undefined {
     const { offline, serviceTtlMs } = this.deps;
     const instance = this.deps.shown(key);
-    const asked = generation ?? instance?.generation;
-    if (asked !== undefined) {
-      const known = offline?.generationOf(key, asked) ?? asked;
+    const requested = generation ?? instance?.generation;
+    if (requested !== undefined) {
+      const known = offline?.generationOf(key, requested) ?? requested;
       return { ...keyFrom(key), generation: known, ttlMs: instance?.ttlMs ?? serviceTtlMs };
     }
     if (this.deps.snapshot().connected) return undefined;
@@ -175,14 +175,14 @@ export class RegistryWrites {
   }
 
   private async put(
-    asked: ServiceInstance,
+    requested: ServiceInstance,
     keep: boolean,
     replaced: boolean,
     claim?: number,
   ): Promise<RegisteredInstance> {
-    if (!this.deps.snapshot().ready) this.unseen.add(keyOf(asked));
-    const lease = await this.deps.keeper.register(asked, keep, claim).catch((error: unknown) => {
-      this.unseen.delete(keyOf(asked));
+    if (!this.deps.snapshot().ready) this.unseen.add(keyOf(requested));
+    const lease = await this.deps.keeper.register(requested, keep, claim).catch((error: unknown) => {
+      this.unseen.delete(keyOf(requested));
       throw error;
     });
     const shown = (): ServiceInstance | undefined => {
@@ -193,7 +193,7 @@ export class RegistryWrites {
     const seen = shown();
     if (!seen) this.deps.offline?.unseen(lease);
     const instance =
-      seen?.generation === lease.generation ? seen : changeInstance(asked, { generation: lease.generation });
+      seen?.generation === lease.generation ? seen : changeInstance(requested, { generation: lease.generation });
     return { instance, lease, replaced };
   }
 

@@ -209,16 +209,16 @@ export class ServiceRegistry {
    */
   async register(registration: ServiceRegistration, options: RegisterOptions = {}): Promise<RegisteredInstance> {
     const defaults = { ttlMs: this.options.serviceTtlMs, now: this.clock.epoch(), lease: options.lease };
-    const asked = toInstance(registration, defaults);
+    const requested = toInstance(registration, defaults);
     if (this.closed) {
-      const { serviceName: service, instanceId } = asked;
+      const { serviceName: service, instanceId } = requested;
       throw new RegistryUnavailableError('The registry is closed', { service, instanceId });
     }
     const keep = options.heartbeat !== 'manual';
-    this.feed.follow(asked.serviceName);
-    if (keep) this.own.add(keyOf(asked));
-    const registered = await this.writes.register(asked, keep, options.claim);
-    const isShown = this.getInstance(asked)?.generation === registered.lease.generation;
+    this.feed.follow(requested.serviceName);
+    if (keep) this.own.add(keyOf(requested));
+    const registered = await this.writes.register(requested, keep, options.claim);
+    const isShown = this.getInstance(requested)?.generation === registered.lease.generation;
     if (!keep && !isShown) this.checked.unseen(registered.instance);
     return registered;
   }
@@ -303,7 +303,7 @@ export class ServiceRegistry {
     );
     await (signal ? raceAbort(shown, signal) : shown);
     if (this.follows(name)) return;
-    throw new RegistryUnavailableError(`The registry could not be asked for "${name}", which was not used before`, {
+    throw new RegistryUnavailableError(`The instances of "${name}" could not be read from the registry`, {
       service: name,
     });
   }

@@ -158,7 +158,7 @@ describe('SnapshotFeed', () => {
     });
 
     it('retries at once when the store reports that it can be reached', async () => {
-      store.tells = true;
+      store.reportsReachable = true;
       const feed = feedOf();
       store.goAway();
       await Promise.all([feed.start(0), clock.advanceAsync(7_000)]);
@@ -306,7 +306,7 @@ describe('SnapshotFeed', () => {
 
     it('continues the grace period after a lost connection without data loss', async () => {
       const feed = await returned();
-      store.tells = true;
+      store.reportsReachable = true;
       await clock.advanceAsync(6_000);
       store.goAway();
       await clock.advanceAsync(60_000);

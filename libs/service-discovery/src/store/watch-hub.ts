@@ -94,7 +94,7 @@ class WatchStream implements AsyncIterableIterator<Change> {
     return this.services?.has(serviceName) ?? false;
   }
 
-  /** Ends the stream once its reader has taken what was published; a reset that is owed is not made any more. */
+  /** Ends the stream once its reader has received the published changes. A pending reset is dropped. */
   end(): void {
     this.ending = true;
     if (this.owesReset || this.backlog.length === 0) this.close();

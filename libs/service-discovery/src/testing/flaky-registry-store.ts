@@ -26,7 +26,7 @@ export class FlakyRegistryStore implements RegistryStore {
   /** How late each change reaches the watchers, in milliseconds. */
   lagMs = 0;
   /** Whether `onReachable` reports the end of an outage. */
-  tells = false;
+  reportsReachable = false;
   /** The leases of each call of `renew`. */
   readonly renewed: (readonly Lease[])[] = [];
   private memory: MemoryRegistryStore;
@@ -65,7 +65,7 @@ export class FlakyRegistryStore implements RegistryStore {
   }
 
   onReachable(listener: () => void): () => void {
-    if (!this.tells) return () => undefined;
+    if (!this.reportsReachable) return () => undefined;
     this.waiting.add(listener);
     return () => this.waiting.delete(listener);
   }

@@ -260,7 +260,7 @@ export function transportContract(
     });
 
     describe('failing', () => {
-      it('says that a request was never sent if the connection was refused', async () => {
+      it('reports a request as never sent if the connection was refused', async () => {
         const server = await quiet();
         const instance = server.instance();
         await server.close();
@@ -271,17 +271,17 @@ export function transportContract(
         assert.ok(types.isNativeError(cause));
       });
 
-      it('does not say so for a request that got no response', async () => {
+      it('reports a request without a response as possibly sent', async () => {
         const server = await serve((request) => request.socket.destroy());
         assert.equal(asTransportError(await rejection(send(server))).neverSent, false);
       });
 
-      it('does not say so if the head is cut off', async () => {
+      it('reports a request whose response head is cut off as possibly sent', async () => {
         const server = await serveTcp((socket) => void socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nx-')));
         assert.equal(asTransportError(await rejection(send(server))).neverSent, false);
       });
 
-      it('does not say so if the answer is not HTTP', async () => {
+      it('reports a request whose answer is not HTTP as possibly sent', async () => {
         const server = await serveTcp((socket) => void socket.once('data', () => socket.end('SSH-2.0-OpenSSH\r\n')));
         assert.equal(asTransportError(await rejection(send(server))).neverSent, false);
       });

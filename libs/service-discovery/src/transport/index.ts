@@ -1,7 +1,7 @@
 /** Sends one request to one instance: the `Transport` port, and its implementation with undici. */
 export {
   type HttpMethod,
-  type InstanceTurnover,
+  type InstanceDelta,
   type Query,
   type QueryValue,
   type RequestBody,

@@ -58,7 +58,7 @@ export interface ServiceResponse {
  * The instances that joined and left. An instance with a new address did both. A draining instance counts as left: it
  * gets no new calls, and its server waits for clients to close their connections before it closes.
  */
-export interface InstanceTurnover {
+export interface InstanceDelta {
   readonly joined: readonly ServiceInstance[];
   readonly left: readonly ServiceInstance[];
 }
@@ -79,9 +79,9 @@ export interface Transport {
   /**
    * Called when instances join or leave, with all instances of the services that are called, so that connections to
    * others can be closed once idle.
-   * @param turnover the difference from the previous call
+   * @param delta the difference from the previous call
    */
-  retain?(instances: readonly ServiceInstance[], turnover: InstanceTurnover): void;
+  retain?(instances: readonly ServiceInstance[], delta: InstanceDelta): void;
   /** Waits for requests in flight, then closes all connections. */
   close(): Promise<void>;
 }

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { modelRuns } from '../../../../../test/support/model-runs.js';
 import { type ServiceInstance } from '../../model/index.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
-import { changesBetween, type InstanceChanges, turnoverOf } from './instance-changes.js';
+import { changesBetween, type InstanceChanges, deltaOf } from './instance-changes.js';
 
 const instance = (instanceId: string, more: Partial<ServiceInstance> = {}) => fakeInstance({ instanceId, ...more });
 const list = (...ids: string[]) => ids.map((id) => instance(id));
@@ -72,8 +72,8 @@ describe('changesBetween', () => {
     const after = [instance('a', { status: 'maintenance' }), draining, instance('c')];
     const changes = changesBetween(before, after);
     expect(idsOf(changes)).toEqual({ ...NONE, retiring: ['b'], resumed: ['c'] });
-    expect(turnoverOf(changes)).toEqual({ joined: [after[2]], left: [draining] });
-    expect(turnoverOf(changesBetween(after, [after[0]!, { ...draining }, after[2]!]))).toBeUndefined();
+    expect(deltaOf(changes)).toEqual({ joined: [after[2]], left: [draining] });
+    expect(deltaOf(changesBetween(after, [after[0]!, { ...draining }, after[2]!]))).toBeUndefined();
   });
 
   it('agrees with sets of ids on any two lists', () => {

@@ -1,9 +1,9 @@
 import { differenceOf } from '../../common/index.js';
 import { haveSameId, type ServiceInstance } from '../../model/index.js';
-import { type InstanceTurnover } from '../../transport/index.js';
+import { type InstanceDelta } from '../../transport/index.js';
 
 /** What an update did to the instances of a service. */
-export interface InstanceChanges extends InstanceTurnover {
+export interface InstanceChanges extends InstanceDelta {
   /** Those under whose id somebody registered anew. */
   readonly replaced: readonly ServiceInstance[];
   /** Those that health checks found healthy, and had not before. */
@@ -69,9 +69,9 @@ function compare(before: ServiceInstance, after: ServiceInstance, changes: Colle
 }
 
 /** What connections have to be opened and closed for; undefined: none. */
-export function turnoverOf({ joined, left, retiring, resumed }: InstanceChanges): InstanceTurnover | undefined {
-  const turnover = { joined: [...joined, ...resumed], left: [...left, ...retiring] };
-  return turnover.joined.length === 0 && turnover.left.length === 0 ? undefined : turnover;
+export function deltaOf({ joined, left, retiring, resumed }: InstanceChanges): InstanceDelta | undefined {
+  const delta = { joined: [...joined, ...resumed], left: [...left, ...retiring] };
+  return delta.joined.length === 0 && delta.left.length === 0 ? undefined : delta;
 }
 
 export function isDraining({ status }: ServiceInstance): boolean {

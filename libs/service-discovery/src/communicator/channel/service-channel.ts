@@ -1,9 +1,9 @@
 import { LoadTracker, type NamedStrategies } from '../../balancing/index.js';
 import { isHttp, type ServiceInstance } from '../../model/index.js';
-import { type InstanceTurnover } from '../../transport/index.js';
+import { type InstanceDelta } from '../../transport/index.js';
 import { Balancers } from './balancers.js';
 import { type BreakerDeps, Breakers, type CircuitBreakerView } from './breakers.js';
-import { changesBetween, turnoverOf } from './instance-changes.js';
+import { changesBetween, deltaOf } from './instance-changes.js';
 import { InstanceStates } from './instance-states.js';
 import { type EjectionView, OutlierDetectors } from './outlier-detectors.js';
 import { SharedPolicies } from './shared-policies.js';
@@ -55,7 +55,7 @@ export class ServiceChannel {
   }
 
   /** @returns between whom and this process connections come and go; undefined: nobody */
-  update(registered: readonly ServiceInstance[]): InstanceTurnover | undefined {
+  update(registered: readonly ServiceInstance[]): InstanceDelta | undefined {
     if (registered === this.registered) return undefined;
     this.registered = registered;
     const instances = speakingHttp(registered);
@@ -67,7 +67,7 @@ export class ServiceChannel {
     if (changes.recovered.length > 0) this.breakers.halfOpen();
     for (const { instanceId } of [...changes.recovered, ...changes.replaced]) this.loads.forgive(instanceId);
     if (changes.joined.length > 0 || changes.left.length > 0) this.loads.retain(instances);
-    return turnoverOf(changes);
+    return deltaOf(changes);
   }
 
   /** It has answered. Where no instance could be reached until now, those that are tried next get a probe at once. */

@@ -50,7 +50,7 @@ describe('Keepalive', () => {
 
   it('notices an end right after a sign of life within twice the silence', async () => {
     await pass(700);
-    keepalive.heard();
+    keepalive.received();
     await pass(SILENCE_MS);
     await pass(SILENCE_MS);
     expect(silences).toEqual([700 + 2 * SILENCE_MS]);
@@ -59,7 +59,7 @@ describe('Keepalive', () => {
   it('does not ask while data arrives', async () => {
     for (let round = 0; round < 10; round++) {
       await pass(SILENCE_MS - 1);
-      keepalive.heard();
+      keepalive.received();
     }
     expect(asked).toBe(0);
   });
@@ -70,7 +70,7 @@ describe('Keepalive', () => {
     await pass(SILENCE_MS);
     await pass(SILENCE_MS);
     expect(asked).toBe(2);
-    keepalive.heard();
+    keepalive.received();
     await pass(SILENCE_MS);
     expect(silences).toEqual([]);
   });

@@ -20,20 +20,20 @@ const SHORTEST_SILENCE = 1 / 10;
  * as a sign of life, so a busy connection is never asked. The timers do not keep the process alive.
  */
 export class Keepalive {
-  private heardAt: number;
+  private receivedAt: number;
   /** The estimated round trip: the latest one, or its mean with earlier ones if those were longer. */
   private roundTripMs = 0;
   private timer: Timer | undefined;
   private stopped = false;
 
   constructor(private readonly deps: KeepaliveDeps) {
-    this.heardAt = deps.clock.now();
+    this.receivedAt = deps.clock.now();
     this.listen();
   }
 
   /** Data was received. */
-  readonly heard = (): void => {
-    this.heardAt = this.deps.clock.now();
+  readonly received = (): void => {
+    this.receivedAt = this.deps.clock.now();
   };
 
   /** Measures a round trip. @throws what `answer` rejects with */
@@ -43,7 +43,7 @@ export class Keepalive {
     const value = await answer;
     const tookMs = clock.now() - start;
     this.roundTripMs = Math.max(tookMs, (this.roundTripMs + tookMs) / 2);
-    this.heard();
+    this.received();
     return value;
   }
 
@@ -55,22 +55,22 @@ export class Keepalive {
   private listen(): void {
     if (this.stopped) return;
     const { clock } = this.deps;
-    this.after(this.heardAt + this.silenceMs - clock.now(), () => {
-      if (clock.now() - this.heardAt < this.silenceMs) this.listen();
+    this.after(this.receivedAt + this.silenceMs - clock.now(), () => {
+      if (clock.now() - this.receivedAt < this.silenceMs) this.listen();
       else this.ask();
     });
   }
 
   private ask(): void {
     const { clock, ask, onSilence } = this.deps;
-    const askedAt = clock.now();
+    const requestedAt = clock.now();
     // A failure ends the connection, which is reported elsewhere.
     this.time(ask()).catch(() => undefined);
     this.after(this.patienceMs, () => {
       // After a stall the timer fires before the answer that has arrived is read.
       void pendingInput().then(() => {
         if (this.stopped) return;
-        if (this.heardAt >= askedAt) this.listen();
+        if (this.receivedAt >= requestedAt) this.listen();
         else onSilence();
       });
     });

@@ -57,9 +57,9 @@ export class KeySpace {
   }
 
   /** The service of a channel and what is published there; undefined for a channel that is not ours. */
-  parse(channel: string): { serviceName: string; tells: 'changes' | 'beats' } | undefined {
+  parse(channel: string): { serviceName: string; kind: 'changes' | 'beats' } | undefined {
     if (!channel.startsWith(this.start)) return undefined;
-    const [serviceName = '', tells] = channel.slice(this.start.length).split('}:');
-    return tells === CHANGES || tells === BEATS ? { serviceName, tells } : undefined;
+    const [serviceName = '', kind] = channel.slice(this.start.length).split('}:');
+    return kind === CHANGES || kind === BEATS ? { serviceName, kind } : undefined;
   }
 }

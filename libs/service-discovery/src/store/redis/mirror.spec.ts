@@ -14,11 +14,11 @@ const put = (instance: ServiceInstance, epoch: string): PublishedChange => ({
   text: ['put', instance.instanceId, toRecord(instance), toState(instance, 1), '1000', ''].join('\n'),
 });
 
-/** What the script answers about a service of which Redis holds nothing. */
+/** The reply of the script for a service that Redis does not know. */
 const EMPTY = ['', '0', '-', 'all', [], [], [], [0, 0, 1]];
 
 describe('Mirror', () => {
-  it('takes nothing from an answer that a change of a newer history has overtaken', () => {
+  it('ignores a reply that a change of a newer history has overtaken', () => {
     const mirror = new Mirror(() => undefined);
     const asked = mirror.positionOf(NAME);
     mirror.apply(NAME, put(fakeInstance({ serviceName: NAME, instanceId: 'a', generation: 7 }), '1'));
@@ -26,7 +26,7 @@ describe('Mirror', () => {
     expect(mirror.has({ serviceName: NAME, instanceId: 'a' })).toBe(true);
   });
 
-  it('takes an answer about the history that it knows', () => {
+  it('applies a reply about the history that it knows', () => {
     const mirror = new Mirror(() => undefined);
     mirror.apply(NAME, put(fakeInstance({ serviceName: NAME, instanceId: 'a', generation: 7 }), '1'));
     const asked = mirror.positionOf(NAME);

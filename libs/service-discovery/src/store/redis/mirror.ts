@@ -39,7 +39,7 @@ export interface SyncResult {
   readonly lost: boolean;
   /** Redis holds less than is known here although nothing was removed: see {@link Mirror.rowsForRestore}. */
   readonly isIncomplete: boolean;
-  /** Changes of another history were applied while the answer was on its way: nothing was taken from it, ask again. */
+  /** A change of another history was applied before the reply arrived: the reply was ignored, so read again. */
   readonly isOvertaken: boolean;
 }
 
@@ -71,8 +71,8 @@ export interface PublishedChange {
 }
 
 /**
- * The outcome of a published change. A change of an unknown type is applied, but not passed on. `isLoss`: Redis lost what
- * it held before, so the change is true and its number means nothing here.
+ * The outcome of a published change. A change of an unknown type is applied, but not passed on. `isLoss`: Redis lost
+ * its data, so the change is valid but its number belongs to a new history.
  */
 export type Applied = { readonly change: Change | undefined; readonly isLoss?: boolean } | 'known' | 'gap';
 
@@ -154,19 +154,19 @@ export class Mirror {
 
   /**
    * Applies the reply of the script `sync`.
-   * @param asked the position that was passed to it
+   * @param requested the position that was passed to it
    */
-  sync(serviceName: string, asked: Position, answer: readonly unknown[]): SyncResult {
+  sync(serviceName: string, requested: Position, answer: readonly unknown[]): SyncResult {
     const [epoch, number, tag, kind, payload, last, hold, [held = 0, details = 0, isWhole = 1]] = answer as SyncAnswer;
     const given: Position = { epoch, sequence: Number(number), tag };
     const known = this.services.get(serviceName);
-    const isOvertaken = known !== undefined && known.epoch !== asked.epoch && known.epoch !== epoch;
+    const isOvertaken = known !== undefined && known.epoch !== requested.epoch && known.epoch !== epoch;
     if (isOvertaken) return { ...NOTHING, isOvertaken };
     if (kind === 'all') return this.load(serviceName, given, payload, toHold(hold), false, Number(isWhole) !== 1);
     if (kind === 'forked') {
       const changes = this.removalsAmong(serviceName, last);
       // Not the history that was asked for, but it may have been loaded in the meantime.
-      const isNews = known?.epoch !== epoch || asked.epoch === epoch;
+      const isNews = known?.epoch !== epoch || requested.epoch === epoch;
       return { ...this.load(serviceName, given, payload, toHold(hold), isNews, isNews), changes };
     }
     if (!known) return NOTHING;
@@ -309,7 +309,7 @@ export class Mirror {
     return { type: 'remove', revision: this.sum, key, reason, generation };
   }
 
-  /** Keeps a registration that Redis may lose, too, before it is read. The position stays that of the history before. */
+  /** Applies a registration that Redis may lose before it is read. The position stays in the old history. */
   private takeAfterLoss(service: MirroredService, text: string): Applied {
     if (!text.startsWith('put\n')) return { change: undefined, isLoss: true };
     const { sequence, tag } = service;

@@ -124,8 +124,8 @@ export function orderOf(state: string): number {
 
 /** A hash that is equal for details that differ only in time and latency. */
 export function fingerprintOf({ reason, statusCode, data, flapping }: HealthDetail): string {
-  const said = [reason ?? null, statusCode ?? null, data ?? null, ...(flapping ? [flapping] : [])];
-  const text = JSON.stringify(said, withSortedKeys);
+  const content = [reason ?? null, statusCode ?? null, data ?? null, ...(flapping ? [flapping] : [])];
+  const text = JSON.stringify(content, withSortedKeys);
   return createHash('sha1').update(text).digest('base64url');
 }
 

@@ -41,7 +41,7 @@ export class RedisLink {
   /** How many services go into one round trip. */
   private readonly services: BatchSize;
   /** When data was last received on a connection, by its socket. */
-  private readonly heardAt = new WeakMap<object, number>();
+  private readonly receivedAt = new WeakMap<object, number>();
   private readonly refused = new RefusedWrites((error) => this.unavailable(error));
   /** How often a connection was closed because it leads to a replica, and when the next one may be. */
   private replica = { times: 0, nextAt: Number.NEGATIVE_INFINITY };
@@ -306,15 +306,15 @@ export class RedisLink {
 
   /** Records when data is received on a connection: over a slow link, one answer may take long to arrive. */
   private trackActivity({ stream }: Redis): void {
-    if (this.heardAt.has(stream)) return;
-    this.heardAt.set(stream, Number.NEGATIVE_INFINITY);
-    stream.on('data', () => this.heardAt.set(stream, this.clock.now()));
+    if (this.receivedAt.has(stream)) return;
+    this.receivedAt.set(stream, Number.NEGATIVE_INFINITY);
+    stream.on('data', () => this.receivedAt.set(stream, this.clock.now()));
   }
 
   /** When the server that has been silent for longest last sent something. */
   private silentSince(servers: readonly Client[]): number {
-    const heard = servers.map((server) => (isCluster(server) ? undefined : this.heardAt.get(server.stream)));
-    return Math.min(...heard.map((at) => at ?? Number.NEGATIVE_INFINITY));
+    const received = servers.map((server) => (isCluster(server) ? undefined : this.receivedAt.get(server.stream)));
+    return Math.min(...received.map((at) => at ?? Number.NEGATIVE_INFINITY));
   }
 
   /**

@@ -34,7 +34,7 @@ describe('RefusedWrites', () => {
     expect(refused.probes()).toEqual([probeWrite({ leases: LEASES })]);
   });
 
-  it('does not take the answer of a reading script as that sign', () => {
+  it('does not take the answer of a reading script as a sign that writes are accepted', () => {
     const { refused, told } = refusing();
     refused.note([listNames({ names: LEASES })], [{ reply: [] }], () => '');
     expect(told).toEqual([OOM]);

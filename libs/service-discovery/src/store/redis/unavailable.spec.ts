@@ -25,11 +25,11 @@ describe('the error for a server that rejects commands', () => {
       'the path of the URL has to be the name of the primary in Sentinel',
     ],
     ['cluster', 'ERR This instance has cluster support disabled', 'it is not a Cluster: use a redis:// URL'],
-  ])('with a URL of the kind %s tells the way out: %s', (topology, said, hint) => {
+  ])('with a %s URL says how to fix it: %s', (topology, said, hint) => {
     expect(messageOf(said, topology)).toBe(`Redis at there refuses: ${said} (${hint})`);
   });
 
-  it('of a Cluster, or of a client of the user, says nothing of the URL when a slot has moved', () => {
+  it('gives no hint about the URL when a slot has moved in a Cluster or with a client of the user', () => {
     for (const topology of ['cluster', undefined] as const) {
       expect(messageOf('MOVED 3808 127.0.0.1:7111', topology)).toBe(
         'Redis at there refuses: MOVED 3808 127.0.0.1:7111',
@@ -66,7 +66,7 @@ describe('the error for an unreachable Redis', () => {
   });
 });
 
-it('includes the hint for users if the error says no more', () => {
+it('includes the configured hint if the error itself has none', () => {
   const circumstances: Circumstances = {
     where: 'there',
     topology: 'single',

@@ -2,7 +2,7 @@ import { messageOf, RegistryUnavailableError } from '../../common/index.js';
 import { type RedisAddress } from './redis-url.js';
 
 /** The errors of a server that is of another kind than the URL says. */
-const OTHER_KINDS: Readonly<Record<RedisAddress['topology'], readonly (readonly [said: RegExp, hint: string])[]>> = {
+const OTHER_KINDS: Readonly<Record<RedisAddress['topology'], readonly (readonly [pattern: RegExp, hint: string])[]>> = {
   single: [
     [/^MOVED\b/, 'it is a node of a Cluster: use a redis-cluster:// URL'],
     [/unknown command 'evalsha'/i, 'perhaps it is a Sentinel: use a redis-sentinel:// URL'],
@@ -15,7 +15,7 @@ const OTHER_KINDS: Readonly<Record<RedisAddress['topology'], readonly (readonly 
 };
 
 /** The errors of a server that answers but refuses writes. */
-const REFUSALS_OF_WRITES: readonly (readonly [said: RegExp, hint: string])[] = [
+const REFUSALS_OF_WRITES: readonly (readonly [pattern: RegExp, hint: string])[] = [
   [/^OOM\b/, 'its memory is full: give it more, or remove other data'],
   [/^NOREPLICAS\b/, 'fewer replicas are in sync than min-replicas-to-write requires'],
   [/^MISCONF\b/, 'it cannot save its data to disk'],
@@ -27,9 +27,9 @@ function hintFor(
   { code = '', message = '' }: Partial<NodeJS.ErrnoException>,
   { topology, tls }: Circumstances,
 ): string | undefined {
-  const ofAnotherKind = topology && OTHER_KINDS[topology].find(([said]) => said.test(message));
+  const ofAnotherKind = topology && OTHER_KINDS[topology].find(([pattern]) => pattern.test(message));
   if (ofAnotherKind) return ofAnotherKind[1];
-  const ofWrites = REFUSALS_OF_WRITES.find(([said]) => said.test(message));
+  const ofWrites = REFUSALS_OF_WRITES.find(([pattern]) => pattern.test(message));
   if (ofWrites) return ofWrites[1];
   if (/\bNOAUTH\b/.test(message)) return 'it requires a password';
   if (/NOPERM|The user executing the script can't/.test(message)) {
@@ -72,10 +72,10 @@ function withoutCommand(cause: unknown): unknown {
 export function unavailableError(cause: unknown, circumstances: Circumstances): RegistryUnavailableError {
   const { name, code, message } = (cause ?? {}) as Partial<NodeJS.ErrnoException>;
   const refuses = name === 'ReplyError';
-  const said = refuses ? 'refuses' : 'cannot be reached';
+  const verb = refuses ? 'refuses' : 'cannot be reached';
   const hint = hintFor({ code, message }, circumstances) ?? (refuses ? undefined : circumstances.unreachableHint);
   const end = hint === undefined ? '' : ` (${hint})`;
-  return new RegistryUnavailableError(`Redis at ${circumstances.where} ${said}: ${messageOf(cause)}${end}`, {
+  return new RegistryUnavailableError(`Redis at ${circumstances.where} ${verb}: ${messageOf(cause)}${end}`, {
     cause: withoutCommand(cause),
   });
 }

@@ -167,7 +167,7 @@ export class WatchSession {
   }
 
   private onMessage(channel: string, message: string): void {
-    this.keepalive.heard();
+    this.keepalive.received();
     if (this.over) return;
     if (channel === this.deps.keys.processes) this.onNames(message.split(' '));
     const origin = this.deps.keys.parse(channel);
@@ -177,7 +177,7 @@ export class WatchSession {
       this.uncovered.add(serviceName);
       return;
     }
-    if (origin.tells === 'beats') this.onBeats(serviceName, message);
+    if (origin.kind === 'beats') this.onBeats(serviceName, message);
     else this.onChange(serviceName, message);
   }
 
@@ -240,10 +240,10 @@ export class WatchSession {
     const { link, keys, mirror } = this.deps;
     let reloaded = false;
     const incomplete: string[] = [];
-    const asked = new Map<string, Position>();
+    const requested = new Map<string, Position>();
     const rounds = link.runEach([...names], (name) => {
       const position = mirror.positionOf(name);
-      asked.set(name, position);
+      requested.set(name, position);
       const { epoch, sequence, tag } = position;
       return sync(keys.of(name), epoch, sequence, tag, why === 'watch' ? 1 : 0);
     });
@@ -252,7 +252,7 @@ export class WatchSession {
       for (const [name, answer] of answers) {
         if ('error' in answer) this.deps.onUnreadable(name, answer.error.message);
         else {
-          const result = this.takeIn(name, asked.get(name)!, answer.reply, why);
+          const result = this.takeIn(name, requested.get(name)!, answer.reply, why);
           if (result.reloaded) reloaded = true;
           if (result.isIncomplete) incomplete.push(name);
         }
@@ -305,13 +305,13 @@ export class WatchSession {
 
   private takeIn(
     name: string,
-    asked: Position,
+    requested: Position,
     reply: readonly unknown[],
     why: Reason,
   ): Pick<SyncResult, 'reloaded' | 'isIncomplete'> {
     const isFirst = !this.readBefore.has(name);
     this.readBefore.add(name);
-    const { changes, reloaded, lost, isIncomplete, isOvertaken } = this.deps.mirror.sync(name, asked, reply);
+    const { changes, reloaded, lost, isIncomplete, isOvertaken } = this.deps.mirror.sync(name, requested, reply);
     if (isOvertaken) this.scheduleRead(name);
     for (const change of changes) {
       this.hub.publish(change);

@@ -32,9 +32,9 @@ export function toError(
   const { code, message = '', problems = [], reason, retry_after_ms: retryAfterMs } = fieldsOf(answer.body);
   const details = { service: subject?.serviceName, instanceId: subject?.instanceId };
   if (answer.status === 401 || answer.status === 403) {
-    const said = message && `: ${message.replace(/\.$/, '')}`;
+    const reason = message && `: ${message.replace(/\.$/, '')}`;
     return new RegistryUnavailableError(
-      `The registry at ${url} does not let this process in (status ${answer.status})${said}. ${WAY_IN}`,
+      `The registry at ${url} does not let this process in (status ${answer.status})${reason}. ${WAY_IN}`,
       details,
     );
   }

@@ -129,10 +129,10 @@ export class ConnectionPool {
   private endIfDone(): void {
     if (!this.closing || this.waiting.size > 0) return;
     for (const connection of [...this.free]) this.remove(connection);
-    this.tellIfEmpty();
+    this.notifyIfEmpty();
   }
 
-  private tellIfEmpty(): void {
+  private notifyIfEmpty(): void {
     if (this.alive === 0 && this.waiting.size === 0) this.whenEmpty?.();
   }
 
@@ -157,7 +157,7 @@ export class ConnectionPool {
     connection.isFree = false;
     void connection.destroy().then(() => {
       this.alive--;
-      this.tellIfEmpty();
+      this.notifyIfEmpty();
     });
     this.serveSoon();
   }

@@ -44,7 +44,7 @@ export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTi
   /** Whether reading may not be paused any more. */
   private isDraining = false;
   /** When data of the response last arrived, or reading was resumed. */
-  private heardAt = 0;
+  private receivedAt = 0;
   private incoming: IncomingBody | undefined = undefined;
   private isOver = false;
   private resolve!: (response: ServiceResponse) => void;
@@ -88,7 +88,7 @@ export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTi
   resume(): void {
     if (!this.isPaused) return;
     this.isPaused = false;
-    this.heardAt = this.stalls.timers.clock.now();
+    this.receivedAt = this.stalls.timers.clock.now();
     // Deferred: undici may be in the middle of reporting another response.
     queueMicrotask(() => {
       if (!this.isPaused) this.resumeReading?.();
@@ -125,7 +125,7 @@ export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTi
 
   /** @returns whether undici may continue to read */
   onData(chunk: Buffer): boolean {
-    this.heardAt = this.stalls.timers.clock.now();
+    this.receivedAt = this.stalls.timers.clock.now();
     this.incoming?.push(chunk);
     return !this.isPaused;
   }
@@ -167,7 +167,7 @@ export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTi
   private extendLimit(): boolean {
     const { timers, ms } = this.stalls;
     const now = timers.clock.now();
-    this.dueAt = (this.isPaused ? now : this.heardAt) + ms;
+    this.dueAt = (this.isPaused ? now : this.receivedAt) + ms;
     if (this.dueAt <= now) return false;
     timers.add(this);
     return true;
@@ -177,8 +177,8 @@ export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTi
   private limitStalls(): void {
     const { timers, ms } = this.stalls;
     if (ms === 0) return;
-    this.heardAt = timers.clock.now();
-    this.dueAt = this.heardAt + ms;
+    this.receivedAt = timers.clock.now();
+    this.dueAt = this.receivedAt + ms;
     timers.add(this);
   }
 

@@ -11,7 +11,7 @@ import {
 import { type ServiceInstance } from '../../model/index.js';
 import { isSpent, type OutgoingBody, outgoingBodyOf, release } from '../outgoing-body.js';
 import { targetOf } from '../request-target.js';
-import { type InstanceTurnover, type ServiceRequest, type ServiceResponse, type Transport } from '../transport.js';
+import { type InstanceDelta, type ServiceRequest, type ServiceResponse, type Transport } from '../transport.js';
 import { Exchange, type StallLimit } from './exchange.js';
 import { toFailure } from './failure.js';
 import { InstancePools } from './instance-pools.js';
@@ -54,10 +54,10 @@ export class UndiciTransport implements Transport {
     }
   }
 
-  retain(instances: readonly ServiceInstance[], turnover?: InstanceTurnover): void {
+  retain(instances: readonly ServiceInstance[], delta?: InstanceDelta): void {
     if (this.closing) return;
-    if (turnover?.left.length !== 0) this.pools.retain(instances);
-    if (turnover) this.pools.openAhead(turnover.joined, instances);
+    if (delta?.left.length !== 0) this.pools.retain(instances);
+    if (delta) this.pools.openAhead(delta.joined, instances);
   }
 
   /** Waits for requests in flight, including bodies, for up to `closeTimeout`; then closes all connections. */
