@@ -91,7 +91,7 @@ describe('classifyStatus', () => {
     for (const status of statuses) expect(classifyStatus(status, DEFAULT_RETRYABLE_STATUSES)).toBe(expected);
   });
 
-  it('takes a 429 that is not to be retried for a failure', () => {
+  it('takes a 429 that is not retryable for a failure', () => {
     expect(classifyStatus(429, [503])).toBe('failure');
   });
 
@@ -102,14 +102,14 @@ describe('classifyStatus', () => {
 });
 
 describe('classifyAbort', () => {
-  it('blames the callee for time that ran out, and nobody for any other abort', () => {
+  it('blames the callee for a timeout, and ignores any other abort', () => {
     const reasons = [new DeadlineExceededError(1), new AttemptTimeoutError(1), new Error('the user left'), undefined];
     expect(reasons.map(classifyAbort)).toEqual(['failure', 'failure', 'ignored', 'ignored']);
   });
 });
 
 describe('statusOf', () => {
-  it('finds the status of an error, and none where there is none', () => {
+  it('finds the status of an error, if it has one', () => {
     expect([httpException(404), axiosError(503)].map(statusOf)).toEqual([404, 503]);
     const none = [
       undefined,

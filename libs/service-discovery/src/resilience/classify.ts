@@ -9,12 +9,12 @@ import { type StatusRange } from '../model/index.js';
 import { includesStatus, isErrorStatus } from './status-list.js';
 
 /**
- * 429 and every 5xx, since another instance may do better, or the same one later. All but 501 and 505: what a server does not
- * implement, it does not implement at the second attempt either.
+ * 429 and every 5xx, since another instance, or the same one later, may succeed. All but 501 and 505: a retry does not make
+ * a server implement something.
  */
 export const DEFAULT_RETRYABLE_STATUSES: readonly StatusRange[] = [429, 500, [502, 504], [506, 599]];
 
-/** The caller went away, or the call was refused on our own side. */
+/** The caller aborted, or our own side refused the call. */
 const IGNORED_NAMES: ReadonlySet<string> = new Set(['AbortError', 'CanceledError']);
 const IGNORED_CODES: ReadonlySet<string> = new Set([
   'ABORTED',
@@ -29,7 +29,7 @@ const IGNORED_CODES: ReadonlySet<string> = new Set([
   'ABORT_ERR',
   'ERR_CANCELED',
   'UND_ERR_ABORTED',
-  // Node's words for an argument that no call can be made with: whoever made the call is at fault, nobody was asked.
+  // Node's codes for an invalid argument: the caller is at fault, and the callee was not asked.
   'ERR_INVALID_ARG_TYPE',
   'ERR_INVALID_ARG_VALUE',
   'ERR_INVALID_CHAR',
@@ -38,18 +38,18 @@ const IGNORED_CODES: ReadonlySet<string> = new Set([
   'ERR_OUT_OF_RANGE',
   'ERR_UNESCAPED_CHARACTERS',
 ]);
-/** What has used up its time, its retries or its fallback already gets no better by being repeated from outside. */
+/** A call that has used up its time, retries or fallback is not worth repeating from outside. */
 const FINAL_CODES: ReadonlySet<string> = new Set(['DEADLINE_EXCEEDED', 'FALLBACK_FAILED', 'RETRY_BUDGET_EXHAUSTED']);
 
-/** Answers that ask for later: no fault of the request, unlike the rest of the 4xx. */
+/** These ask to retry later: the request is not at fault, unlike with the rest of the 4xx. */
 const NOT_THE_CALLERS_FAULT: ReadonlySet<number> = new Set([408, 429]);
 
-/** Says what an error means, as {@link classifyError} does. */
+/** Classifies errors, as {@link classifyError} does. */
 export type ErrorClassifier = (error: unknown) => OutcomeClass;
 
 /**
- * What an error means to breaker and retry. It goes by what the error looks like, so that errors of Nest, axios, undici
- * and this library are all understood:
+ * Classifies an error for breaker and retry. It judges errors by their shape, so that it understands those of Nest, axios,
+ * undici and this library:
  * - an abort, a limit of our own (bulkhead, rate, throttling), a request that was refused before it was sent, also by
  *   Node itself (`ERR_INVALID_ARG_TYPE`): `ignored`;
  * - a status of `retryableStatuses`: `retryable`;
@@ -73,14 +73,14 @@ export function classifyError(
   return status === undefined ? 'retryable' : classifyStatus(status, retryableStatuses);
 }
 
-/** What an answer's status means; everything below 400 is a `success`. */
+/** Classifies the status of a response; everything below 400 is a `success`. */
 export function classifyStatus(status: number, retryableStatuses: readonly StatusRange[]): OutcomeClass {
   if (status < 400) return 'success';
   if (includesStatus(retryableStatuses, status)) return 'retryable';
   return status < 500 && !NOT_THE_CALLERS_FAULT.has(status) ? 'success' : 'failure';
 }
 
-/** What the reason of an aborted signal means: time that ran out is the callee's fault, any other abort nobody's. */
+/** What the reason of an aborted signal means: a timeout is the callee's fault, any other abort is ignored. */
 export function classifyAbort(reason: unknown): OutcomeClass {
   return reason instanceof DeadlineExceededError || reason instanceof AttemptTimeoutError ? 'failure' : 'ignored';
 }
@@ -98,7 +98,7 @@ export function statusOf(error: unknown): number | undefined {
   return [own, status, statusCode, response?.status, response?.statusCode].find(isErrorStatus);
 }
 
-/** An error as a short word or phrase for an event: its code, its status, else its message. */
+/** A short description of an error for events: its code, its status, else its message. */
 export function reasonOf(error: unknown): string {
   if (error instanceof ServiceDiscoveryError && error.code !== 'RESPONSE_STATUS') return error.code;
   const status = statusOf(error);

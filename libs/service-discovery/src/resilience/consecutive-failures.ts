@@ -1,11 +1,11 @@
 /**
- * Decides when a closed circuit opens: at so many failures in a row, all of them younger than the window.
- * Nothing ages by a timer; what is too old is dropped when somebody looks.
+ * Counts consecutive failures, as far as they are younger than the window. There is no timer: failures that are too old
+ * are dropped at the next look.
  */
 export class ConsecutiveFailures {
-  /** A ring of monotonic milliseconds: of the failures since the last success. Made with the first, as most never fail. */
+  /** The times of the failures since the last success, as a ring buffer; allocated with the first failure. */
   private times: Float64Array | undefined;
-  /** The place of the oldest failure that counts; the others follow it around the ring. */
+  /** The index of the oldest failure; the others follow around the ring. */
   private oldest = 0;
   private size = 0;
 
@@ -20,7 +20,7 @@ export class ConsecutiveFailures {
     return this.size;
   }
 
-  /** Whether this failure makes the threshold full. */
+  /** Whether this failure reaches the threshold. */
   recordFailure(now: number): boolean {
     this.times ??= new Float64Array(this.threshold);
     if (this.size === this.threshold) this.dropOldest();

@@ -1,5 +1,5 @@
 /**
- * What keeps a call safe from a failing callee, and the callee from its callers: breaker, retry, budget, bulkhead,
+ * Protects calls from failing callees, and callees from their callers: circuit breaker, retry and its budget, limits,
  * deadline, coalescing, last good answers.
  */
 export {

@@ -69,7 +69,7 @@ describe('loadSignalOf', () => {
     expect(loadSignalOf(error)).toBe(signal);
   });
 
-  it('gives up on causes that go in a circle', () => {
+  it('stops at circular causes', () => {
     const error = new Error('?');
     error.cause = error;
     expect(loadSignalOf(error)).toBe('failed');
@@ -77,7 +77,7 @@ describe('loadSignalOf', () => {
 });
 
 describe('loadSignalOfFailure', () => {
-  it('learns nothing from a caller that gave up, whatever its reason', () => {
+  it("ignores a caller's abort, whatever its reason", () => {
     const reason = answered(503);
     expect(loadSignalOfFailure(reason, AbortSignal.abort(reason))).toBe('ignored');
     expect(loadSignalOfFailure(reason, AbortSignal.abort(new Error('another')))).toBe('overloaded');
@@ -85,7 +85,7 @@ describe('loadSignalOfFailure', () => {
     expect(loadSignalOfFailure(reason, undefined)).toBe('overloaded');
   });
 
-  it('takes time that ran out for the fault of the callee', () => {
+  it('takes a timeout for overload of the callee', () => {
     const reason = new DeadlineExceededError(5);
     expect(loadSignalOfFailure(reason, AbortSignal.abort(reason))).toBe('overloaded');
   });

@@ -1,13 +1,13 @@
 import { classifyAbort, classifyError, statusOf } from './classify.js';
 
 /**
- * What the end of a call says of its callee's load:
- * - `answered`: it did its work, or said why not, and took the time that this takes; every status but those below;
- * - `failed`: it went wrong for another reason than load, so neither is the time that it took a measure: 500 and other
- *   5xx, broken responses, errors of a function;
+ * What the outcome of a call says about the callee's load:
+ * - `answered`: it did its work, or said why not, so its latency is a sample; every status but those below;
+ * - `failed`: it failed for a reason other than load, so its latency is no sample: 500 and other 5xx, broken responses,
+ *   errors of a function;
  * - `overloaded`: it said so (429, 503), or it or a service behind it took too long (504, timeouts);
- * - `unreachable`: no connection was made (refused, unknown host), or none by the proxy before it (502);
- * - `ignored`: nothing. The caller gave up, or the call was refused on our own side.
+ * - `unreachable`: no connection was made (refused, unknown host), or a proxy in front of it made none (502);
+ * - `ignored`: nothing. The caller aborted, or our own side refused the call.
  */
 export type LoadSignal = 'answered' | 'failed' | 'overloaded' | 'unreachable' | 'ignored';
 
@@ -29,24 +29,24 @@ const NOT_CONNECTED: ReadonlySet<unknown> = new Set([
   'ENOTFOUND',
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
-/** Beside what `classifyError` ignores: nobody was asked. */
+/** Besides what `classifyError` ignores: the callee was not asked. */
 const NOT_ASKED: ReadonlySet<unknown> = new Set([
   'CIRCUIT_OPEN',
   'NO_AVAILABLE_INSTANCE',
   'REGISTRY_UNAVAILABLE',
   'SERVICE_NOT_FOUND',
 ]);
-/** Deeper causes than anybody makes on purpose; a chain of causes may be a circle. */
+/** Deeper than real chains of causes; one may be circular. */
 const DEEPEST_CAUSE = 8;
 
-/** What a response's status says of its sender's load. */
+/** What a response's status says about the load of its sender. */
 export function loadSignalOfStatus(status: number): LoadSignal {
   if (status === 429 || status === 503 || status === 504) return 'overloaded';
   if (status === 502) return 'unreachable';
   return status < 500 ? 'answered' : 'failed';
 }
 
-/** What an error, or else its causes, says of the callee's load. Goes by what errors look like, as `classifyError` does. */
+/** What an error, or else its causes, says about the callee's load. Judges errors by their shape, as `classifyError` does. */
 export function loadSignalOf(error: unknown): LoadSignal {
   let cause = error;
   for (let depth = 0; depth < DEEPEST_CAUSE && typeof cause === 'object' && cause !== null; depth++) {
@@ -57,7 +57,7 @@ export function loadSignalOf(error: unknown): LoadSignal {
   return 'failed';
 }
 
-/** The same for a call that could be aborted: a caller that lost interest says nothing, time that ran out does. */
+/** The same for a call that could be aborted: a caller that leaves says nothing about load, a timeout does. */
 export function loadSignalOfFailure(
   error: unknown,
   signal: Pick<AbortSignal, 'aborted' | 'reason'> | undefined,

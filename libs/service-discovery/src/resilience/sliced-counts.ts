@@ -1,11 +1,11 @@
 /**
- * Counts of the last while, of several kinds, in constant memory. The window is cut into slices, which are forgotten one
- * at a time, when somebody looks: nothing ages by a timer, and no call pays for a sum.
+ * Counts of several kinds within a sliding window, in constant memory. The window is cut into slices, which expire one at
+ * a time in `advance`: there is no timer, and reading needs no sum.
  */
 export class SlicedCounts {
-  /** What is within the window, a number for each kind. */
+  /** The counts within the window, one for each kind. */
   readonly totals: Float64Array;
-  /** The same, a row for each slice. */
+  /** The counts of each slice, a row per slice. */
   private readonly rows: Float64Array;
   /** The number of the current slice, counted from the clock's origin. */
   private slice = Number.NEGATIVE_INFINITY;
@@ -27,7 +27,7 @@ export class SlicedCounts {
     this.totals[kind]!++;
   }
 
-  /** Forgets what is too old. A time that is earlier than that of another call stands for it. */
+  /** Expires old slices. A time before that of the latest call is treated as equal to it. */
   advance(now: number): void {
     if (now < this.sliceEndsAt) return;
     const current = Math.floor((now * this.slices) / this.windowMs);

@@ -19,7 +19,7 @@ describe('WaitQueue', () => {
     seen = [];
   });
 
-  it('serves in the order of arrival, and closes up where somebody leaves', async () => {
+  it('serves in order of arrival, and closes the gap when a caller leaves', async () => {
     let left = 0;
     const queue = new WaitQueue<number>(() => left++);
     const leaving = ['a', 'c', 'e'].map((name) => [name, new AbortController()] as const);
@@ -34,7 +34,7 @@ describe('WaitQueue', () => {
     expect([queue.size, left]).toEqual([0, 3]);
   });
 
-  it('keeps those before and behind two neighbours that leave', async () => {
+  it('keeps the callers around two neighbours that leave', async () => {
     const queue = new WaitQueue<number>();
     const [second, third] = [new AbortController(), new AbortController()];
     for (const [name, signal] of [['a'], ['b', second.signal], ['c', third.signal], ['d']] as [
@@ -50,7 +50,7 @@ describe('WaitQueue', () => {
     expect(seen).toEqual(['b: gone', 'c: gone', 'a: 1', 'd: 2']);
   });
 
-  it('sends away who has waited too long, with one timer for all', async () => {
+  it('rejects callers that have waited too long, with one timer for all', async () => {
     const queue = limited(100);
     enter(queue, 'a');
     clock.advance(60);
@@ -69,7 +69,7 @@ describe('WaitQueue', () => {
     expect([queue.size, clock.pendingTimers]).toEqual([0, 0]);
   });
 
-  it('has no timer when nobody waits, however the last one left', async () => {
+  it('has no timer while it is empty, however the last caller left', async () => {
     const queue = limited(100);
     enter(queue, 'a');
     queue.serve(1);
@@ -95,7 +95,7 @@ describe('WaitQueue', () => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
-  it('takes the same time for each of many', () => {
+  it('takes constant time per caller', () => {
     const queue = new WaitQueue<number>();
     for (let made = 0; made < 200_000; made++) void queue.wait();
     const start = performance.now();

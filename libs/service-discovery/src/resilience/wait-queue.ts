@@ -4,7 +4,7 @@ import { onAbort, type Clock, type Timer } from '../common/index.js';
 export interface WaitLimit {
   readonly clock: Clock;
   readonly maxWaitMs: number;
-  /** Makes the error of a caller that has waited for so long. */
+  /** Creates the error for a caller whose wait is over. */
   readonly error: () => Error;
 }
 
@@ -17,8 +17,8 @@ interface Waiter<T> {
 }
 
 /**
- * Callers that wait for their turn, first come first served. To come, to be served and to leave from anywhere in the
- * queue take the same time however many wait, which a `Set` does not give: it walks past all that it has forgotten.
+ * A FIFO queue of waiting callers. Entering, being served and leaving from any position are O(1), which a `Set` does not
+ * guarantee: its iteration walks over deleted entries.
  */
 export class WaitQueue<T> {
   private first: Waiter<T> | undefined;
@@ -27,7 +27,7 @@ export class WaitQueue<T> {
   private timer: Timer | undefined;
 
   /**
-   * @param onLeave hears of each caller that leaves without having been served
+   * @param onLeave called when a caller leaves without being served
    * @param limit left out: callers wait until they are served or abort
    */
   constructor(
@@ -70,7 +70,7 @@ export class WaitQueue<T> {
     });
   }
 
-  /** Gives the first of those that wait its turn; false where nobody waits. */
+  /** Serves the first waiter; false when the queue is empty. */
   serve(turn: T): boolean {
     const { first } = this;
     if (!first) return false;
@@ -96,7 +96,7 @@ export class WaitQueue<T> {
     this.timer = undefined;
   }
 
-  /** One timer serves all, since all may wait equally long: the first is the first to leave. */
+  /** One timer is enough: all have the same limit, so the first in the queue is the first to leave. */
   private arm(): void {
     const { first, limit } = this;
     if (!limit || !first || this.timer) return;

@@ -17,7 +17,7 @@ import { type Target } from './pick-target.js';
 import { discard, followCaller } from './response-stream.js';
 import { anotherCanBeTried, halfTimeOf } from './room-for-another.js';
 
-/** Sends one request to one instance, perhaps with something in between. */
+/** Sends one request to one instance. */
 export interface Sender {
   /** As `Transport.dispatch`. */
   send(to: ServiceInstance, request: ServiceRequest, cancellation: Cancellation): Promise<ServiceResponse>;
@@ -26,16 +26,16 @@ export interface Sender {
 /**
  * One attempt: the request to one instance, within the attempt's time.
  *
- * The body is read inside, where the library reads it, so that one that breaks off is a failed attempt. One that failed
- * with a response holds it, and with it its place at the instance, until somebody says what becomes of it.
+ * If the library reads the body, it does so inside the attempt, so that one that breaks off is a failed attempt. An attempt
+ * that failed with a response holds it, and its place at the instance, until `accept` or `discard`.
  */
 export class Attempt<T> implements EndedAttempt, TimeLimit {
   /** Undefined where no response arrived. */
   status: number | undefined = undefined;
   verdict: OutcomeClass = 'ignored';
-  /** Whether another attempt may do better; false where there is an answer, were it an error. */
+  /** Whether another attempt may do better; false when there is an answer, even an error. */
   failed = false;
-  /** What it failed with; undefined where it did with a response. */
+  /** What it failed with; undefined when it failed with a response. */
   error: unknown = undefined;
   response: ServiceResponse | undefined = undefined;
   /** How long it may take, in milliseconds: half of its time while another instance can be tried, see {@link halfTimeOf}. */
@@ -56,7 +56,7 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
   ) {
     this.ms = halfTimeOf(call, began) ?? call.times.attemptTimeoutMs;
     this.scope = new CancelScope(call.deps.timers, parent, this, began);
-    // The call's first: where both are due at once, it is the call whose time is over.
+    // The call's first: when both are due at once, the call is out of time.
     call.scope.armBefore?.(this.scope.dueAt);
     this.scope.arm();
   }
@@ -67,7 +67,7 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
     return new AttemptTimeoutError(this.ms, { service, instanceId, request: nameOfRequest(prepared) });
   }
 
-  /** The other half of its time, where no other instance can be tried. */
+  /** The other half of its time, when no other instance can be tried. */
   extraMs(): number {
     const { call } = this;
     const extraMs = call.times.attemptTimeoutMs - this.ms;
@@ -77,7 +77,7 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
     return extraMs;
   }
 
-  /** For events: a status, an error's code. Put together for whoever asks, as nobody does where all goes well. */
+  /** For events: a status, an error's code. Built lazily, since a successful attempt needs none. */
   get reason(): string {
     if (this.outcome?.kind === 'error') return reasonOf(this.outcome.error);
     return this.status === undefined ? '' : `status ${this.status}`;
@@ -91,12 +91,12 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
     return this.target.instance;
   }
 
-  /** Whether it is certain that the instance never saw the request. */
+  /** Whether the instance certainly never saw the request. */
   get neverSent(): boolean {
     return this.outcome?.kind === 'error' && this.outcome.neverSent;
   }
 
-  /** Sends the request. Never rejects: how it ended is noted down. */
+  /** Sends the request. Never rejects: the outcome is recorded in the attempt. */
   async run(sender: Sender): Promise<this> {
     try {
       const response = await sender.send(this.instance, requestOf(this.call, this.began), this.scope);
@@ -112,7 +112,7 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
   }
 
   /**
-   * Gives the caller what there is, as no other attempt follows: the answer, the response that failed, or the error.
+   * The result for the caller when no other attempt follows: the answer, the response that failed, or the error.
    * @throws the error
    */
   async accept(): Promise<T> {
@@ -134,7 +134,7 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
     return this.answer.value;
   }
 
-  /** Lets go of what the attempt holds, as nobody wants it any more. */
+  /** Releases what the attempt holds, since its result is not wanted. */
   discard(): void {
     if (this.response) discard(this.response, this.scope);
     this.end(true);
@@ -149,8 +149,8 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
     this.outcome = { kind: 'response', status, latencyMs: this.arrivedAt - this.began };
     this.verdict = classifyOutcome(this.outcome, this.call.view.settings.retry);
     this.failed = this.verdict === 'retryable';
-    // What the status says of the instance stands, however the body ends.
-    if (this.verdict !== 'success') this.target.place.settle(this.verdict, this.outcome.latencyMs, this.arrivedAt);
+    // The verdict on the status stands, however the body ends.
+    if (this.verdict !== 'success') this.target.place.record(this.verdict, this.outcome.latencyMs, this.arrivedAt);
   }
 
   private use(response: ServiceResponse): Promise<T> | T {
@@ -165,7 +165,7 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
   }
 
   private threw(error: unknown): void {
-    // Where the head was good, but the body broke off or never ended, the attempt as a whole has failed.
+    // A good head with a body that broke off or never ended is a failed attempt.
     if (!this.response || error instanceof TransportError || this.scope.aborted) return this.fail(error);
     this.answer = { error };
     this.end(false);
@@ -184,7 +184,7 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
   }
 
   /**
-   * @param outlived whether the body of the response is open still, and the attempt's scope with it
+   * @param outlived whether the body of the response, and so the attempt's scope, is still open
    * @param now `Clock.now()` @default it is asked
    */
   private end(outlived: boolean, now = this.call.deps.clock.now()): void {
@@ -192,14 +192,14 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
     if (this.isOver) return;
     this.isOver = true;
     const { place, picked } = this.target;
-    if (this.outcome) place.settle(this.verdict, this.outcome.latencyMs, now);
+    if (this.outcome) place.record(this.verdict, this.outcome.latencyMs, now);
     place.leave();
-    // Last, since a strategy of the user's own may throw, and the place is free all the same.
+    // Last, since a user's strategy may throw, and the place must be free anyway.
     if (this.outcome) picked.done(this.outcome, now);
   }
 }
 
-/** Not to wait where there is nothing to wait for. */
+/** Avoids an await, and so a turn, for plain values. */
 function isPromise<T>(value: Promise<T> | T): value is Promise<T> {
   return typeof (value as Partial<Promise<T>> | undefined | null)?.then === 'function';
 }

@@ -1,12 +1,12 @@
 import { ReadBody, ReadContent, withQuery } from '../../transport/index.js';
 import { asPlainObject, type ServiceCallRequest, type PreparedRequest, type ServiceCallResponse } from '../request.js';
 
-/** A response with its body read, so that it can be given to several callers, or again later. */
+/** A response with its body read, so that several callers, or later ones, can receive it. */
 export interface BufferedResponse extends Omit<ServiceCallResponse, 'body'> {
   readonly content: ReadContent;
 }
 
-/** Reads the body, as the use that a call makes of its response. */
+/** Reads the body; the `consume` of a call whose response is shared or kept. */
 export async function buffer(
   response: ServiceCallResponse,
   { method, path }: PreparedRequest,
@@ -17,12 +17,12 @@ export async function buffer(
   return { ...rest, content: new ReadContent(await body.bytes(), source) };
 }
 
-/** A response of its own for one caller, who may read it or change it. */
+/** A copy for one caller, who may read or modify it. */
 export function replay({ content, ...response }: BufferedResponse): ServiceCallResponse {
   return { ...response, headers: structuredClone(response.headers), body: new ReadBody(content) };
 }
 
-/** What differs from call to call only so that calls can be told apart: it changes nothing of the answer. */
+/** Headers that only identify a call, and do not affect the answer. */
 const CALL_HEADERS: ReadonlySet<string> = new Set([
   'x-request-deadline',
   'x-request-id',
@@ -39,8 +39,8 @@ const CALL_HEADERS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * A text that is equal for requests whose answers are interchangeable; undefined where no two are: all but a GET without
- * a body. Every header counts that is not known to be of no account, above all those that say who asks.
+ * Equal for requests whose answers are interchangeable; undefined for all but a GET without a body, whose answers never are.
+ * Every header counts unless it is known not to matter; above all, those that identify the caller do.
  */
 export function keyOfRequest(
   { key, clientIp, criteria }: ServiceCallRequest,
@@ -50,7 +50,7 @@ export function keyOfRequest(
   if (method !== 'GET' || body !== undefined) return undefined;
   const counted = Object.entries(headers)
     .filter(([name]) => !CALL_HEADERS.has(name))
-    // As they are sent: JSON has one and the same null for several numbers.
+    // As they are sent: JSON turns NaN and the infinities into the same null.
     .map(([name, value]) => [name, typeof value === 'number' ? String(value) : value] as const)
     .sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify([withQuery(path, query), counted, key, clientIp, criteria]);

@@ -2,7 +2,7 @@ import { type ServiceInstance } from '../../model/index.js';
 import { type ServiceResponse } from '../../transport/index.js';
 import { type ServiceCallResponse } from '../request.js';
 
-/** A response, with who gave it, for the use that a call makes of it. Its headers are not asked for before somebody does. */
+/** A response and the instance that gave it. Its headers are read lazily: copy it by field, don't spread it. */
 export class CallResponse implements ServiceCallResponse {
   readonly status: number;
   readonly body: ServiceResponse['body'];

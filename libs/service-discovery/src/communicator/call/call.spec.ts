@@ -34,7 +34,7 @@ describe('a call through failures', () => {
       });
     });
 
-    it('waits for the backoff where nobody else is left, and stops at the last attempt', async () => {
+    it('waits for the backoff when no other instance is left, and stops at the last attempt', async () => {
       await stage.register('a');
       stage.transport.answer(() => {
         throw reset();
@@ -166,7 +166,7 @@ describe('a call through failures', () => {
       expect(stage.transport.sent).toHaveLength(1);
     });
 
-    it('is closed for whoever registers anew under the id, as a process that was restarted does', async () => {
+    it('is closed for an instance that registers again under the id, as a restarted process does', async () => {
       await stage.register('a');
       stage.transport.answer(() => ({ status: 500 }));
       const communicator = stage.communicatorWith({ circuitBreaker: { failureThreshold: 1, recoveryTimeout: '30s' } });
@@ -358,7 +358,7 @@ describe('a call through failures', () => {
       expect(outcomes).toMatchObject([{ kind: 'error', abandoned: true }]);
     });
 
-    it("may come without a signal, and is nobody else's fault either", async () => {
+    it("may come without a signal, and is not the instance's fault either", async () => {
       await stage.register('a');
       stage.transport.hold();
       const cancellation = new CancelSource();
@@ -406,7 +406,7 @@ describe('a call through failures', () => {
       expect(sources.every((source) => source.destroyed)).toBe(true);
     });
 
-    it("of a response that nobody reads is nobody's unhandled error", async () => {
+    it('of an unread response is no unhandled error', async () => {
       await stage.register('a');
       const source = new Readable({ read: () => undefined });
       stage.transport.answer(() => ({ body: source }));

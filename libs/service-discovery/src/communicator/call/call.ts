@@ -31,10 +31,10 @@ import { givenDeadline } from './deadline-header.js';
 /** Turns the response to a request into what the caller asked for; runs inside the attempt, so its failures and its time count. */
 export type Consume<T> = (response: ServiceCallResponse, request: PreparedRequest) => Promise<T> | T;
 
-/** What becomes of a response. */
+/** What a call does with its response. */
 export interface ResponseUse<T> {
   readonly consume: Consume<T>;
-  /** What the request says that it accepts, where its caller does not say. */
+  /** The `accept` header, unless the caller sets one. */
   readonly accept?: string;
 }
 
@@ -57,7 +57,7 @@ export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<
   attempts = 0;
   /** Of the attempt that began last. */
   picked: ServiceInstance | undefined = undefined;
-  /** The attempt that ended last, of those that were not overtaken by another one. */
+  /** The attempt that ended last, of those that were not outrun by a hedge. */
   last: AttemptEnd | undefined = undefined;
   /** Of the last response. */
   status: number | undefined = undefined;
@@ -75,7 +75,7 @@ export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<
   private roundIds: Set<string> | undefined = undefined;
 
   constructor(
-    /** The service as it is for those with the settings of this call. */
+    /** The service as callers with the settings of this call see it. */
     readonly view: ServiceView,
     readonly request: ServiceCallRequest,
     readonly prepared: PreparedRequest,
@@ -83,9 +83,9 @@ export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<
     readonly times: CallTimes,
     readonly consume: Consume<T>,
     readonly deps: CallDependencies,
-    /** Whether several callers wait for it: none of them is its caller then, and its scope is there from the start. */
+    /** Whether several callers share it: then its scope is set from the start. */
     readonly shared = false,
-    /** How long it has waited already for the service to be registered. */
+    /** How long it has already waited for the service to be registered. */
     readonly waitedMs = 0,
   ) {
     this.began = deps.clock.now() - waitedMs;
@@ -159,7 +159,7 @@ export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<
     return loadSignalOf(failure?.error);
   }
 
-  /** Ids of the instances that were tried: put together for whoever asks, and undefined where nobody was, as in most calls. */
+  /** Ids of the instances that were tried, built lazily; undefined before the first attempt. */
   idsTried(): ReadonlySet<string> | undefined {
     if (this.picked) {
       const { instanceId } = this.picked;
@@ -169,27 +169,27 @@ export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<
     return this.triedIds;
   }
 
-  /** Ids of the instances that the next attempt goes to only if no other is left. */
+  /** Ids of the instances that the next attempt uses only if no other is left. */
   idsToPassOver(): ReadonlySet<string> | undefined {
     const tried = this.idsTried();
     return this.roundIds ?? tried;
   }
 
-  /** Every instance was tried: from now on attempts go around once more, so that each instance gets as many. */
+  /** Every instance was tried: starts another round, so that each gets equally many attempts. */
   startRound(): void {
     this.roundIds = new Set();
   }
 
-  /** What ends the call for whoever makes it. */
+  /** The caller's cancellation. */
   get caller(): Cancellation | AbortSignal | undefined {
     return this.request.cancellation ?? this.request.signal;
   }
 
-  /** Whether nobody waits any more: then what ends an attempt says nothing about the instance. */
+  /** Whether the caller has aborted: then the end of an attempt says nothing about the instance. */
   get abandoned(): boolean {
     const { caller } = this;
     if (!caller?.aborted) return false;
-    // Where the time of all who shared it ran out, the instance was too slow for them.
+    // When the time of all callers of a shared call ran out, the instance was too slow for them.
     return !this.shared || classifyAbort(caller.reason) === 'ignored';
   }
 
@@ -244,14 +244,14 @@ export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<
     return new ResponseStatusError(status, {}, undefined, { service, request: nameOfRequest(prepared) });
   }
 
-  /** What the last attempt says of the instance; `ignored` where there was none. */
+  /** The class of the last attempt's outcome; `ignored` without one. */
   get verdict(): OutcomeClass {
     return this.last?.verdict ?? 'ignored';
   }
 
-  /** Lets go of its limit of time, as it is over. */
+  /** Releases its time limit. */
   end(): void {
-    // There is none yet where it ended before.
+    // It may have ended before it had a deadline.
     (this.scope as CallScope | undefined)?.dispose?.();
   }
 
@@ -260,7 +260,7 @@ export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<
     this.status = end.status ?? this.status;
   }
 
-  /** Takes over what was noted of a call that was made for this one. */
+  /** Takes over what was recorded for a call that was made for this one. */
   adopt({ attempts, last, status, concealed }: Call<unknown>): void {
     this.attempts = attempts;
     this.last = last;

@@ -5,7 +5,7 @@ import { type ChaosPolicy } from '../../resilience/index.js';
 import { bodyOf, type ServiceRequest, type ServiceResponse } from '../../transport/index.js';
 import { type Sender } from './attempt.js';
 
-/** A response that chaos answers with in place of an instance. */
+/** A response that chaos gives in place of an instance. */
 interface ChaosResponse {
   status?: number;
   headers?: Readonly<Record<string, string | string[]>>;
@@ -13,7 +13,7 @@ interface ChaosResponse {
   body?: unknown;
 }
 
-/** Sends with chaos in between, so that every other stage takes what it does for the instance's doing. */
+/** Injects chaos before the transport, so that to every other stage it looks like the instance's behaviour. */
 export class ChaosSender implements Sender {
   constructor(
     private readonly chaos: ChaosPolicy,
@@ -31,7 +31,7 @@ export class ChaosSender implements Sender {
       );
       return answer === sent ? sent : responseOf(answer as ChaosResponse, to, signal);
     } catch (error) {
-      // A status is a response here, and what becomes of it is for the stages to say.
+      // Here a status is a response, which the stages judge.
       if (error instanceof ResponseStatusError) return responseOf({ status: error.status }, to, signal);
       throw error;
     }

@@ -1,7 +1,7 @@
 import { type CallSettings } from '../options/index.js';
 import { type CallStageDescription } from './stage.js';
 
-/** The stages of one attempt, which `attempt.ts` and what it calls put into one function. */
+/** The stages of one attempt. For speed they are not `Stage`s: `attempt.ts` and what it calls do their work. */
 export function describeAttempt(settings: CallSettings): CallStageDescription[] {
   const {
     strategyName: strategy,
@@ -17,7 +17,7 @@ export function describeAttempt(settings: CallSettings): CallStageDescription[] 
     {
       stage: 'load_balancing',
       per: 'service',
-      purpose: 'Picks an instance that matches and can take the call; those that were tried come last.',
+      purpose: 'Picks an instance that matches and can take the call; those already tried come last.',
       options: { strategy, ...balancing },
     },
   ];
@@ -55,7 +55,7 @@ export function describeAttempt(settings: CallSettings): CallStageDescription[] 
     options: { attemptTimeoutMs },
   });
   if (chaos) {
-    const purpose = 'Makes attempts go wrong on purpose, where all other stages take it for the doing of the instance.';
+    const purpose = 'Injects faults, latency and outcomes, which to all other stages look like those of the instance.';
     stages.push({ stage: 'chaos', per: 'instance', purpose, options: { ...chaos } });
   }
   return stages;

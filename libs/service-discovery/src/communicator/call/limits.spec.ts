@@ -269,7 +269,7 @@ describe('limits of the calls to a service', () => {
       expect(communicator.circuitBreakers()).toMatchObject([{ state: 'closed' }]);
     });
 
-    it('does not mind what succeeds at another instance, what callers abort, nor that nobody is there', async () => {
+    it('does not count calls that succeed at another instance, that callers abort, or that find no instance', async () => {
       stage.failOn('a');
       const communicator = stage.communicatorWith(options);
       for (let n = 0; n < 6; n++) await call(communicator);
@@ -306,7 +306,7 @@ describe('limits of the calls to a service', () => {
     });
   });
 
-  it('are asked in their order, so that nobody takes what a later one refuses', async () => {
+  it('are applied in order, so that a call takes no token or slot before a later limit refuses it', async () => {
     const communicator = stage.communicatorWith({
       lastGood: {},
       coalescing: true,

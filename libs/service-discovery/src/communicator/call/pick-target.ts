@@ -16,10 +16,10 @@ export interface Target {
 }
 
 /**
- * Picks an instance and takes a place there.
+ * Picks an instance and takes a place at it.
  * @param isHedge whether the attempt is made beside another one that goes on
  * @param now `Clock.now()`
- * @throws ServiceDiscoveryError when nobody can take the call
+ * @throws ServiceDiscoveryError when no instance can take the call
  */
 export function pickTarget<T>(call: Call<T>, isHedge: boolean, now: number): Target {
   const { view, request, prepared, service } = call;
@@ -27,7 +27,7 @@ export function pickTarget<T>(call: Call<T>, isHedge: boolean, now: number): Tar
   let refused: Map<string, Refusal> | undefined;
   const refusal = (instance: ServiceInstance): Refusal | undefined => {
     const { instanceId } = instance;
-    // Balancers may ask more than once, where nobody of those that come first is left.
+    // Balancers may ask more than once, as they go from one preference to the next.
     const known = refused?.get(instanceId);
     if (known !== undefined) return known;
     const reason = view.refusal(instance);
@@ -43,7 +43,7 @@ export function pickTarget<T>(call: Call<T>, isHedge: boolean, now: number): Tar
   const { instance } = picked;
   const place = view.enter(instance);
   if (typeof place === 'string') {
-    // Only a balancer that does not ask `refusal` comes here.
+    // Reached only with a balancer that does not call `refusal`.
     events.emit('call.passed_over', { service, instanceId: instance.instanceId, reason: place });
     const error = unavailableError(call, 'none_available', new Set([place]));
     picked.done({ kind: 'error', error, latencyMs: 0, neverSent: true });
@@ -59,7 +59,7 @@ export function pickTarget<T>(call: Call<T>, isHedge: boolean, now: number): Tar
     attempt: call.attempts,
     failOpen: picked.failOpen,
   });
-  // A hedge follows on nothing: the attempt that it stands beside goes on.
+  // A hedge is no failover: the attempt beside it goes on.
   if (!isHedge && call.last && call.last.instance.instanceId !== instance.instanceId) {
     const { instance: from, reason } = call.last;
     events.emit('call.failed_over', { service, from: from.instanceId, to: instance.instanceId, reason });

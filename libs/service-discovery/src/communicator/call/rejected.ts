@@ -1,4 +1,4 @@
-/** What is wrong from the start is told like everything else: by the promise. */
+/** Reports an error from before the call began as a rejected promise, like any other. */
 export async function rejected(error: unknown): Promise<never> {
   throw error;
 }

@@ -30,7 +30,7 @@ function isWorthAnother(ended: AttemptTimeoutError, retryableErrors: RetryableEr
   try {
     return isRetryableError(ended, retryableErrors);
   } catch {
-    // A function of the user's that throws: the retry asks it again, where its error reaches the caller.
+    // The user's function threw: the retry calls it again, and then its error reaches the caller.
     return true;
   }
 }

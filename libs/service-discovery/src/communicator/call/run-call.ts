@@ -27,7 +27,7 @@ export function runCall<T>(call: Call<T>, outermost: Next<Call<unknown>, unknown
   );
 }
 
-/** @param error what went wrong, where the caller was answered all the same, too */
+/** @param error also the one behind a stale answer */
 function report<T>(call: Call<T>, error: unknown, ok: boolean): void {
   call.end();
   call.deps.events.emit('call.completed', {
@@ -41,7 +41,7 @@ function report<T>(call: Call<T>, error: unknown, ok: boolean): void {
   });
 }
 
-/** The caller's abort may have any reason at all. */
+/** The reason of a caller's abort may be any value. */
 function codeOf(error: unknown, isAborted: boolean | undefined): string | undefined {
   if (error instanceof ServiceDiscoveryError) return error.code;
   return isAborted ? 'ABORTED' : undefined;

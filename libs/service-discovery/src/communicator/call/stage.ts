@@ -7,7 +7,7 @@ export type CallStageName =
 /** What one stage of a call does, for people and for dashboards. */
 export interface CallStageDescription {
   readonly stage: CallStageName;
-  /** Of what there is one: a service, for all its calls, or each of its instances. */
+  /** Whether there is one for the service or one for each of its instances. */
   readonly per: 'service' | 'instance';
   /** What the stage does, and why it stands where it stands. */
   readonly purpose: string;

@@ -16,9 +16,9 @@ export interface InstanceState {
   readonly breakers: Breakers;
 }
 
-/** A call's place at an instance. */
+/** The place of an attempt among those that run at an instance. */
 export class Place {
-  private settled = false;
+  private recorded = false;
 
   constructor(
     private readonly state: InstanceState,
@@ -31,18 +31,18 @@ export class Place {
   }
 
   /**
-   * Says how the attempt went; the first time counts.
+   * Records the outcome of the attempt; only the first call has an effect.
    * @param now when it ended, by `Clock.now()` @default it is asked
    */
-  settle(verdict: OutcomeClass, latencyMs: number, now?: number): void {
-    if (this.settled) return;
-    this.settled = true;
+  record(verdict: OutcomeClass, latencyMs: number, now?: number): void {
+    if (this.recorded) return;
+    this.recorded = true;
     if (now !== undefined) this.state.calledAt = now;
     this.permit?.settle(verdict, now);
     this.outliers?.record(this.state.instanceId, verdict, latencyMs, now);
   }
 
-  /** Gives the place back; to be called once, after it was settled. */
+  /** Frees the place; call it once, after the outcome was recorded. */
   leave(): void {
     this.state.active--;
   }

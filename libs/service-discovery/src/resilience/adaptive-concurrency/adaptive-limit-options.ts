@@ -1,36 +1,36 @@
 import { OptionValidator, type Duration } from '../../common/index.js';
 
-/** How a limit of concurrency follows what the callee can handle. */
+/** How a concurrency limit adapts to the callee. */
 export interface AdaptiveLimitOptions {
   /**
-   * Where the limit begins. A whole number from `min` to `max`.
+   * The first limit. A whole number from `min` to `max`.
    * @default 20, or the nearest that is allowed
    */
   initial: number;
   /**
-   * The calls that may run at once whatever happens. A whole number from 1 to `max`.
+   * The lowest limit. A whole number from 1 to `max`.
    * @default 4, or `max`
    */
   min: number;
   /**
-   * The most calls that may run at once. A whole number from 1 to 100,000.
+   * The highest limit. A whole number from 1 to 100,000.
    * @default 1000
    */
   max: number;
   /**
-   * How many times as long as without load answers may take before the limit goes down. From 1.1 to 10.
+   * The factor by which latency may exceed that without load before the limit falls. From 1.1 to 10.
    * @default 1.5
    */
   tolerance: number;
   /**
-   * How fast the limit goes up while calls reach it and answers are fast: by this many times its root with each window.
+   * How fast the limit rises while calls reach it and answers are fast: by this factor of its square root per window.
    * From 0.01 to 1.
    * @default 0.2
    */
   smoothing: number;
   /**
-   * The time whose answers make one step of the limit: longer where they are fewer than 20, or take half of it. From
-   * 10 ms to 1 min.
+   * The time between two steps of the limit: longer when there are fewer than 20 answers, or when they take more than half
+   * of it. From 10 ms to 1 min.
    * @default 100 ms
    */
   window: Duration;
@@ -80,7 +80,7 @@ export function resolveAdaptiveLimitOptions(
   const max = count('max', given.max, 1, MOST_CALLS);
   const min = count('min', options?.min ?? Math.min(given.min, max), 1, max || MOST_CALLS);
   const { initial: asked } = options ?? {};
-  // Between limits that are wrong themselves the default fits nowhere, which is no mistake of its own.
+  // With wrong limits no default fits, which is not reported as another mistake.
   const initial =
     asked === undefined
       ? Math.max(min, Math.min(given.initial, max))

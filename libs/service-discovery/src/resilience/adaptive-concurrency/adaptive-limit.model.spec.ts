@@ -51,7 +51,7 @@ interface Waiter {
 }
 
 describe('AdaptiveLimit', () => {
-  it('keeps its limit within bounds, calls within the limit, those that wait in order, and loses none', async () => {
+  it('keeps the limit within bounds, the calls within the limit and the queue in order, and loses no call', async () => {
     const property = fc.asyncProperty(settings, fc.array(step, { maxLength: 60 }), async (options, steps) => {
       const clock = new ManualClock();
       const limit = new AdaptiveLimit(options, { clock });

@@ -130,15 +130,18 @@ class World {
 const overloaded: Setting = { workers: 30, serviceMs: 50, callsPerSecond: 1_200 };
 
 describe('AdaptiveLimit, in front of a simulated server', () => {
-  it.each(Object.keys(SERVICE_TIMES))('finds what it handles, with a service time that is %s', (serviceTime) => {
-    const world = new World({ ...overloaded, serviceTime });
-    world.run(10);
-    const { throughput, latency, limit } = world.run(50);
-    expect(throughput).toBeGreaterThan(0.85);
-    expect(latency).toBeLessThan(1.5);
-    expect(limit).toBeGreaterThan(30);
-    expect(limit).toBeLessThan(45);
-  });
+  it.each(Object.keys(SERVICE_TIMES))(
+    'finds the concurrency that the server handles, with a service time that is %s',
+    (serviceTime) => {
+      const world = new World({ ...overloaded, serviceTime });
+      world.run(10);
+      const { throughput, latency, limit } = world.run(50);
+      expect(throughput).toBeGreaterThan(0.85);
+      expect(latency).toBeLessThan(1.5);
+      expect(limit).toBeGreaterThan(30);
+      expect(limit).toBeLessThan(45);
+    },
+  );
 
   it.each([
     [5, 200, 10],
@@ -169,7 +172,7 @@ describe('AdaptiveLimit, in front of a simulated server', () => {
     expect(world.run(60).throughput).toBeGreaterThan(0.98);
   });
 
-  it('stays where it is while it is not needed', () => {
+  it('stays unchanged while calls stay below it', () => {
     const world = new World({ ...overloaded, callsPerSecond: 60 });
     expect(world.run(60)).toMatchObject({ limit: 20 });
   });
@@ -204,7 +207,7 @@ describe('AdaptiveLimit, in front of a simulated server', () => {
     expect(fast.latency).toBeLessThan(1.6);
   });
 
-  it('goes by refusals where the server has no queue that would show', () => {
+  it('follows rejections when the server has no queue', () => {
     const world = new World({ workers: 20, serviceMs: 50, callsPerSecond: 800, maxQueue: 0 });
     world.run(10);
     const { throughput, limit } = world.run(50);

@@ -54,7 +54,7 @@ describe('AdaptiveLimit', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('lets calls wait in order, for a time, and nobody overtakes them', async () => {
+  it('queues calls in order for at most maxWait, and lets none overtake them', async () => {
     const limit = create({ maxQueue: 2, maxWait: '1s' });
     const [first, second] = fill(limit);
     const seen: string[] = [];
@@ -82,7 +82,7 @@ describe('AdaptiveLimit', () => {
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
   });
 
-  it('goes by how long answers take and by what is dropped, and by nothing else', () => {
+  it('uses the latency of answers and the drops, and nothing else', () => {
     const limitAfter = (latencyMs: number, load: LoadSignal): number => {
       const limit = create({ initial: 40, max: 60 });
       callInRounds(limit, 30, 50, 'answered');
@@ -97,7 +97,7 @@ describe('AdaptiveLimit', () => {
     for (const load of ['failed', 'unreachable', 'ignored'] as const) expect(limitAfter(250, load)).toBe(1);
   });
 
-  it('lets those wait whom a probe keeps out, also without a queue, and lets them in at once after it', async () => {
+  it('queues the calls that a probe keeps out even without a queue, and admits them when it ends', async () => {
     const limit = create({ initial: 40, maxQueue: 0 });
     callInRounds(limit, 3, 50, 'answered');
     expect(limit.snapshot()).toMatchObject({ limit: 20, isProbing: true, inFlight: 0 });
@@ -114,7 +114,7 @@ describe('AdaptiveLimit', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('lets in at once all that have room when the limit goes up', async () => {
+  it('admits every waiting call that fits when the limit rises', async () => {
     const limit = create({ initial: 40, maxQueue: 40 });
     callInRounds(limit, 3, 50, 'answered');
     const permits = fill(limit);
@@ -129,7 +129,7 @@ describe('AdaptiveLimit', () => {
     await Promise.all(waiting);
   });
 
-  it('counts calls that run on from one window to the next', () => {
+  it('counts calls that span two windows', () => {
     const limit = create({ initial: 60 });
     callInRounds(limit, 5, 50, 'answered');
     expect(limit.snapshot()).toMatchObject({ baselineMs: 50, isProbing: false });
@@ -164,7 +164,7 @@ describe('AdaptiveLimit', () => {
     expect(limit.inFlight).toBe(0);
   });
 
-  it('calls nothing for a caller that aborts in the moment in which it gets its permit', async () => {
+  it('does not call the function for a caller that aborts just as it gets its permit', async () => {
     const limit = create({ maxQueue: 1 });
     const [permit] = fill(limit);
     const controller = new AbortController();

@@ -15,11 +15,11 @@ export interface AdaptiveLimitDeps {
   name?: string;
 }
 
-/** The right to make one call. Whoever took it settles it when the call has ended, however it ended. */
+/** Permission for one call. Settle it when the call has ended, whatever the outcome. */
 export interface ConcurrencyPermit {
   /**
-   * Says how the call ended, and gives its slot back. `answered` calls count with the time that they took, `overloaded`
-   * ones as dropped, others not. The first time counts, later ones do nothing.
+   * Records the outcome and releases the slot. `answered` calls count as latency samples, `overloaded` ones as drops,
+   * others not at all. Only the first call has an effect.
    */
   settle(load: LoadSignal): void;
 }
@@ -38,18 +38,18 @@ export interface AdaptiveLimitSnapshot {
 }
 
 /**
- * A limit of concurrency that finds out by itself how many calls its callee handles at once: with more of them it does
- * not do more in a time, they only wait in it.
+ * A concurrency limit that finds out how many concurrent calls the callee handles. Beyond that, its throughput does not
+ * grow: further calls only queue inside it.
  *
- * It is a gradient limit, as Gradient2 of Netflix's concurrency-limits and the adaptive concurrency of Envoy are: where
- * calls reach the limit it grows by a part of its root, and where answers take longer than `tolerance` times what they
- * take without load, it falls by as much. What those take for the latency without load drifts upwards as long as the
- * callee has a queue. Here the limit is lowered for some round trips whenever it was too high, so that the queue runs
- * empty and the latency shows, as BBR does in ProbeRTT. Calls that it keeps out for that may wait.
+ * A gradient limit, like Gradient2 of Netflix's concurrency-limits and Envoy's adaptive concurrency: while calls reach
+ * the limit it grows by a part of its square root, and when latency exceeds `tolerance` times the latency without load it
+ * falls in proportion. Their estimate of the latency without load drifts upwards while the callee has a queue. This one
+ * lowers the limit for some round trips whenever it was too high, so that the queue drains and the true latency shows,
+ * like ProbeRTT of BBR. Calls that a probe keeps out may wait.
  *
  * - Timeouts, 429 and 503 lower the limit in proportion to their share of the calls.
- * - Where fewer than half of the allowed calls run, the limit stays: nothing shows whether it is right.
- * - It serves one callee. With instances of different speed behind it, it goes by their mean.
+ * - While fewer than half of the allowed calls run, the limit stays: nothing shows whether it is right.
+ * - It serves one callee. With instances of different speed behind it, it uses their mean latency.
  */
 export class AdaptiveLimit {
   private readonly options: ResolvedAdaptiveLimitOptions;
@@ -90,9 +90,9 @@ export class AdaptiveLimit {
     return { limit, inFlight, queued, baselineMs, latencyMs, isProbing };
   }
 
-  /** A permit for one call, or null where it would have to wait. It overtakes nobody that waits. */
+  /** A permit for one call, or null when it would have to wait. Never overtakes calls that wait. */
   tryAcquire(): ConcurrencyPermit | null {
-    // Where some wait, all slots are taken.
+    // While calls wait, all slots are taken.
     return this.running < this.limit ? this.createPermit() : null;
   }
 
@@ -104,19 +104,19 @@ export class AdaptiveLimit {
     signal?.throwIfAborted();
     const permit = this.tryAcquire();
     if (permit) return permit;
-    // Whom a probe keeps out would have been let in without it.
+    // The queue also takes the calls that only the probe keeps out.
     if (this.queue.size >= this.options.maxQueue + this.estimator.withheld) throw this.refusal();
     return this.queue.wait(signal);
   }
 
   /**
-   * Runs `fn` within the limit. When `signal` aborts the call is over and its slot free, even if `fn` goes on.
+   * Runs `fn` within the limit. When `signal` aborts, the call ends and frees its slot, even if `fn` continues.
    * @throws ConcurrencyLimitedError, and `fn` is not called; the signal's reason when it aborts; what `fn` throws
    */
   async execute<T>(fn: (signal?: AbortSignal) => Promise<T> | T, signal?: AbortSignal): Promise<T> {
     const permit = await this.acquire(signal);
     try {
-      // It may have aborted after the permit was given and before this line had its turn.
+      // It may have aborted between the grant of the permit and this line.
       signal?.throwIfAborted();
       const result = await (signal ? raceAbort(fn(signal), signal) : fn());
       permit.settle('answered');
@@ -142,7 +142,7 @@ export class AdaptiveLimit {
         settled = true;
         this.running--;
         this.learn(startedAt, load);
-        // The limit may have changed either way: nobody follows, or several do.
+        // The limit may have changed either way, so this admits none, one or several calls.
         while (this.queue.size > 0 && this.running < this.limit) this.queue.serve(this.createPermit());
       },
     };

@@ -63,7 +63,7 @@ describe('ConcurrencyEstimator', () => {
     expect(estimator.limit).toBe(11);
   });
 
-  it('falls to what the callee works on at a time, once answers take too long', () => {
+  it('falls to the concurrency of the callee once answers take too long', () => {
     create();
     settle(40);
     window(200);
@@ -84,7 +84,7 @@ describe('ConcurrencyEstimator', () => {
     expect(estimator.limit).toBeGreaterThan(100);
   });
 
-  it('probes again where calls reach the limit for half a minute, and goes on where it was', () => {
+  it('probes again when calls reach the limit for half a minute, and then restores the limit', () => {
     create();
     settle(40);
     for (let second = 5; second < 30; second += 5) {
@@ -98,7 +98,7 @@ describe('ConcurrencyEstimator', () => {
     expect(estimator.limit).toBe(limit);
   });
 
-  it('does not probe where it is put to no test, nor where it saw the callee without load of late', () => {
+  it('does not probe when calls stay below the limit, nor soon after it saw the callee without load', () => {
     create();
     settle(40);
     for (let times = 0; times < 20; times++) {
@@ -110,7 +110,7 @@ describe('ConcurrencyEstimator', () => {
     expect(estimator.isProbing).toBe(false);
   });
 
-  it('learns nothing about the limit while fewer than half of the calls run, but how long those take', () => {
+  it('keeps the limit while fewer than half of the allowed calls run, and learns their latency', () => {
     create();
     settle(40);
     for (let times = 0; times < 100; times++) window(400, { drops: 10, peak: 49 });
@@ -168,7 +168,7 @@ describe('ConcurrencyEstimator', () => {
     expect(estimator.latencyMs).toBeGreaterThan(80);
   });
 
-  it('does not count in a probe what began before it', () => {
+  it('does not count calls in a probe that began before it', () => {
     create();
     settle(40);
     window(200);
@@ -195,7 +195,7 @@ describe('ConcurrencyEstimator', () => {
     expect(estimator.baselineMs).toBeCloseTo(40 + 260 / 2, 5);
   });
 
-  it('follows a slower callee at once where the limit cannot be less', () => {
+  it('follows a slower callee at once when the limit is at its minimum', () => {
     create({ initial: 4, min: 4, max: 4 });
     for (let times = 0; times < 20; times++) settle(40);
     window(400);

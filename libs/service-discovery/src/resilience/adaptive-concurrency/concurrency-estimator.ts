@@ -1,55 +1,54 @@
 import { type ResolvedAdaptiveLimitOptions } from './adaptive-limit-options.js';
 
-/** What came back in a stretch of time. */
+/** The results of one window of time. */
 interface Window {
   readonly opensAt: number;
   readonly closesAt: number;
   answers: number;
   latencySum: number;
   drops: number;
-  /** The most calls that ran at once. */
+  /** The most concurrent calls. */
   peak: number;
 }
 
-/** The limit is low for a moment, so that the queue in the callee runs empty and its latency without load shows. */
+/** A short time with a low limit, so that the callee's queue drains and its latency without load shows. */
 interface Probe {
-  /** The limit before, and how long answers took with it. */
+  /** The limit before, and the latency at that limit. */
   readonly limit: number;
   readonly latencyMs: number | undefined;
 }
 
-/** Fewer answers say too little about their mean; one that decides for half a minute wants more of them. */
+/** The fewest answers for a reliable mean; a probe, which decides for half a minute, needs more. */
 const LEAST_ANSWERS = 20;
 const LEAST_PROBE_ANSWERS = 40;
-/** Of the latency without load: one answer that takes longer, among the least answers, must not look like an overload. */
+/** Latencies are capped at this many times the one without load, so that a single slow answer does not look like overload. */
 const LONGEST_COUNTED = 10;
-/** Windows after which the latency of late is half new: in answers, since few of them say little. */
+/** The inertia of the recent latency, in answers: a window of this many replaces half of it. */
 const LATENCY_INERTIA = 20;
-/** The share of what the callee seems to handle that is sent during a probe: with less, its queue runs empty. */
+/** The share of the estimated capacity that is sent during a probe, so that the callee's queue drains. */
 const PROBE_SHARE = 0.5;
-/** Where all of the limit is used all the time, the latency without load is looked for this often. */
+/** How often to probe while calls reach the limit all the time. */
 const PROBE_EVERY_MS = 30_000;
-/** What came back before a quiet time as long as this says nothing any more. */
+/** Samples from before a quiet time of this length no longer count. */
 const STALE_AFTER_MS = 60_000;
 
 /**
- * How much news change the latency without load. A probe that finds a lower one is right: there was a queue before. One
- * that finds a higher one may see a queue of other clients' making, and they all drift upwards if they follow that.
+ * The weight of new samples of the latency without load. A probe that finds a lower one is right: there was a queue before.
+ * One that finds a higher one may see the queue of other clients, and all of them would drift upwards if they followed it.
  */
 const WEIGHT = { idle: 0.1, faster: 0.1, lowerProbe: 0.5, higherProbe: 0.1, atMin: 1 };
-/** How many times faster than without load answers have to be for that to be no chance. */
+/** The factor by which answers have to be faster than without load for it to be no coincidence. */
 const CLEARLY_FASTER = 1.25;
 
 /**
- * How many calls a callee can handle at once, judged by how long it takes. Little's law is the base: where `limit`
- * calls are in the callee, and each takes `r` times as long as without load, `limit / r` of them are worked on and the
- * rest wait there.
+ * Estimates the concurrency that a callee handles from its latency, by Little's law: when `limit` calls are in the callee
+ * and each takes `r` times as long as without load, `limit / r` of them are processed and the rest wait there.
  */
 export class ConcurrencyEstimator {
-  /** The limit, with its fraction. */
+  /** The limit before rounding down. */
   private level: number;
   private baseline: number | undefined;
-  /** How often the baseline was measured: the first ones count alike. */
+  /** The number of baseline samples; the first ones have equal weight. */
   private measured = 0;
   private latency: number | undefined;
   private window: Window;
@@ -68,7 +67,7 @@ export class ConcurrencyEstimator {
     return Math.floor(this.level);
   }
 
-  /** By how much a probe lowers the limit now. */
+  /** By how much a running probe lowers the limit. */
   get withheld(): number {
     return this.probe ? Math.max(0, Math.floor(this.probe.limit) - this.limit) : 0;
   }
@@ -77,12 +76,12 @@ export class ConcurrencyEstimator {
     return this.probe !== undefined;
   }
 
-  /** How long answers take without load. */
+  /** The latency without load. */
   get baselineMs(): number | undefined {
     return this.baseline;
   }
 
-  /** How long they took of late. */
+  /** The recent latency. */
   get latencyMs(): number | undefined {
     return this.latency;
   }
@@ -94,8 +93,8 @@ export class ConcurrencyEstimator {
   }
 
   /**
-   * A call has ended that tells of the callee's load.
-   * @param latencyMs undefined where the callee did not answer, since it had too much to do
+   * A call ended whose outcome says something about the callee's load.
+   * @param latencyMs undefined when the callee was overloaded and did not answer
    * @param inFlight the calls that run now, without this one
    */
   end(now: number, latencyMs: number | undefined, inFlight: number): void {
@@ -111,7 +110,7 @@ export class ConcurrencyEstimator {
     if (now < window.closesAt || window.answers + window.drops < least) return;
     if (this.probe) this.endProbe(this.probe, now);
     else this.follow(now);
-    // Those that began before the limit was lowered still meet the queue of then.
+    // Calls from before the limit was lowered still see the old queue.
     this.window = this.openWindow(this.probe ? now + (this.latency ?? 0) : now, inFlight);
   }
 
@@ -120,7 +119,7 @@ export class ConcurrencyEstimator {
     const mean = this.meanOfWindow();
     if (mean !== undefined) this.latency = mix(this.latency ?? mean, mean, answers / (answers + LATENCY_INERTIA));
     if (peak * 2 < this.level) {
-      // It is not busy with our calls, so it answers as it does without load, and the limit is put to no test.
+      // The callee is not busy with our calls: this is the latency without load, and says nothing about the limit.
       if (mean === undefined) return;
       this.learnBaseline(mean, WEIGHT.idle);
       this.probedAt = now;
@@ -144,7 +143,7 @@ export class ConcurrencyEstimator {
     const mean = this.meanOfWindow();
     if (mean !== undefined) {
       const isHigher = mean > (this.baseline ?? mean);
-      // At the least that the limit can be, what answers take has nothing to do with it.
+      // At the minimum limit, latency does not depend on the limit.
       const higher = limit <= this.options.min ? WEIGHT.atMin : WEIGHT.higherProbe;
       this.learnBaseline(mean, isHigher ? higher : WEIGHT.lowerProbe);
       this.latency = mean;
@@ -156,13 +155,13 @@ export class ConcurrencyEstimator {
     this.backOff();
   }
 
-  /** Goes down by half of the share of calls that were dropped, as DCTCP (RFC 8257) does by that of marked packets. */
+  /** Falls by half the share of dropped calls, as DCTCP (RFC 8257) does by that of marked packets. */
   private backOff(): void {
     const { answers, drops } = this.window;
     if (drops > 0) this.setLevel(this.level * (1 - drops / (answers + drops) / 2));
   }
 
-  /** How many times as long as without load a latency is. */
+  /** The ratio of a latency to the one without load. */
   private slowness(latencyMs: number | undefined): number {
     return latencyMs === undefined || this.baseline === undefined ? 1 : latencyMs / this.baseline;
   }

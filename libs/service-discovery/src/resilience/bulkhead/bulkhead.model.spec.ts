@@ -63,7 +63,7 @@ class Model {
 }
 
 describe('Bulkhead', () => {
-  it('does as one that keeps lists does', async () => {
+  it('behaves as a model that keeps lists', async () => {
     const property = fc.asyncProperty(settings, fc.array(step, { maxLength: 60 }), async (options, steps) => {
       const clock = new ManualClock();
       const bulkhead = new Bulkhead(options, { clock });

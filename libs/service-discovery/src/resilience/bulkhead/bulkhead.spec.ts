@@ -9,7 +9,7 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 const stateOf = ({ active, queued }: Bulkhead): [number, number] => [active, queued];
 
 describe('Bulkhead', () => {
-  it('refuses at once what exceeds the limit, without calling it', async () => {
+  it('refuses calls beyond the limit at once, without running them', async () => {
     const bulkhead = new Bulkhead({ maxConcurrent: 2 }, { name: 'users' });
     void bulkhead.execute(hanging);
     void bulkhead.execute(hanging);
@@ -25,7 +25,7 @@ describe('Bulkhead', () => {
     expect(stateOf(bulkhead)).toEqual([2, 0]);
   });
 
-  it('gives a slot at once, or none, and none before those that wait', async () => {
+  it('gives a slot at once or none, and never overtakes waiting calls', async () => {
     const bulkhead = new Bulkhead({ maxConcurrent: 1, maxQueue: 1 });
     const release = bulkhead.tryAcquire();
     expect(bulkhead.tryAcquire()).toBeNull();
@@ -48,7 +48,7 @@ describe('Bulkhead', () => {
     expect(stateOf(bulkhead)).toEqual([0, 0]);
   });
 
-  it('lets those that wait in as they came, and no newcomer overtakes them', async () => {
+  it('admits waiting calls in order, and lets no newcomer overtake them', async () => {
     const bulkhead = new Bulkhead({ maxConcurrent: 1, maxQueue: 3 });
     const first = await bulkhead.acquire();
     const order: string[] = [];
@@ -102,7 +102,7 @@ describe('Bulkhead', () => {
     expect(stateOf(bulkhead)).toEqual([0, 0]);
   });
 
-  it('takes nobody in who has aborted already', async () => {
+  it('refuses a caller that has already aborted', async () => {
     const bulkhead = new Bulkhead({ maxConcurrent: 1 });
     await expect(bulkhead.acquire(AbortSignal.abort(new Error('gone')))).rejects.toThrow('gone');
     expect(bulkhead.active).toBe(0);
@@ -118,7 +118,7 @@ describe('Bulkhead', () => {
     expect(bulkhead.active).toBe(0);
   });
 
-  it('calls nothing for a caller that aborts in the moment in which it gets its slot', async () => {
+  it('does not call the function for a caller that aborts just as it gets its slot', async () => {
     const bulkhead = new Bulkhead({ maxConcurrent: 1, maxQueue: 1 });
     const release = await bulkhead.acquire();
     const controller = new AbortController();
@@ -131,7 +131,7 @@ describe('Bulkhead', () => {
     expect([called, bulkhead.active]).toEqual([false, 0]);
   });
 
-  it('sends away who has waited too long, and says so', async () => {
+  it('rejects a caller that has waited too long, and says so', async () => {
     const clock = new ManualClock();
     const bulkhead = new Bulkhead({ maxConcurrent: 1, maxQueue: 5, maxWait: '2s' }, { clock, name: 'users' });
     const release = await bulkhead.acquire();
@@ -149,7 +149,7 @@ describe('Bulkhead', () => {
     expect([...stateOf(bulkhead), clock.pendingTimers]).toEqual([0, 0, 0]);
   });
 
-  it('shows its limits, and what it holds', async () => {
+  it('shows its limits, its active and its queued calls', async () => {
     const bulkhead = new Bulkhead({ maxConcurrent: 1, maxQueue: 2 });
     const release = await bulkhead.acquire();
     const waiting = bulkhead.acquire();
@@ -174,7 +174,7 @@ describe('Bulkhead', () => {
     expect(() => new Bulkhead({ maxConcurrent: 1, maxQueue: 1, maxWait: 0 })).toThrow(/bulkhead\.maxWait: .*1ms to 1d/);
   });
 
-  it('refuses a time to wait where nobody may wait', () => {
+  it('refuses maxWait without a queue', () => {
     const create = (): Bulkhead => new Bulkhead({ maxConcurrent: 1, maxWait: '1s' });
     expect(create).toThrow('bulkhead.maxWait: expected nothing where maxQueue is 0');
   });

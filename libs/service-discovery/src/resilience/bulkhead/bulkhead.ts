@@ -8,7 +8,7 @@ import {
 } from '../../common/index.js';
 import { WaitQueue } from '../wait-queue.js';
 
-/** How many calls may run at once, and how many may wait for that. */
+/** The concurrent calls, and the calls that may wait for a slot. */
 export interface BulkheadOptions {
   /** Calls that may run at the same time. A whole number from 1 to 1,000,000; there is no default. */
   maxConcurrent: number;
@@ -59,7 +59,7 @@ export function resolveBulkheadOptions(options: BulkheadOptions, path = 'bulkhea
   return check.checked(resolved);
 }
 
-/** Gives a slot back; safe to call again. */
+/** Releases a slot; safe to call again. */
 export type Release = () => void;
 
 export interface BulkheadDeps {
@@ -79,7 +79,7 @@ export interface BulkheadSnapshot {
   readonly queued: number;
 }
 
-/** Keeps one slow dependency from taking all the resources: calls beyond the limit wait or are refused at once. */
+/** Keeps one slow dependency from taking all resources: calls beyond the limit wait or are refused at once. */
 export class Bulkhead {
   private readonly options: ResolvedBulkheadOptions;
   private readonly waiting: WaitQueue<Release>;
@@ -112,17 +112,17 @@ export class Bulkhead {
     return { limit: maxConcurrent, maxQueue, active: this.active, queued: this.queued };
   }
 
-  /** What gives a slot back, or null where the call would have to wait. It overtakes nobody that waits. */
+  /** Takes a slot, or returns null when the call would have to wait. Never overtakes calls that wait. */
   tryAcquire(): Release | null {
-    // Where some wait, all slots are taken.
+    // While calls wait, all slots are taken.
     if (this.running >= this.options.maxConcurrent) return null;
     this.running++;
     return this.createRelease();
   }
 
   /**
-   * Waits for a slot where all are busy.
-   * @returns what gives the slot back
+   * Takes a slot, and waits for one when all are taken.
+   * @returns releases the slot
    * @throws BulkheadFullError when the queue is full too, or `maxWait` is over; the signal's reason when it aborts, and
    * the call leaves the queue
    */
@@ -135,13 +135,13 @@ export class Bulkhead {
   }
 
   /**
-   * Runs `fn` in a slot. When `signal` aborts the call is over and its slot free, even if `fn` goes on.
+   * Runs `fn` in a slot. When `signal` aborts, the call ends and frees its slot, even if `fn` continues.
    * @throws BulkheadFullError, and `fn` is not called; the signal's reason when it aborts; what `fn` throws
    */
   async execute<T>(fn: (signal?: AbortSignal) => Promise<T> | T, signal?: AbortSignal): Promise<T> {
     const release = await this.acquire(signal);
     try {
-      // It may have aborted after the slot was given and before this line had its turn.
+      // It may have aborted between the grant of the slot and this line.
       signal?.throwIfAborted();
       return await (signal ? raceAbort(fn(signal), signal) : fn());
     } finally {
@@ -163,7 +163,7 @@ export class Bulkhead {
     return () => {
       if (released) return;
       released = true;
-      // The slot passes on without becoming free, so that a newcomer cannot overtake those that wait.
+      // The slot passes to the next waiter without becoming free, so that a newcomer cannot overtake.
       if (this.waiting.size > 0) this.waiting.serve(this.createRelease());
       else this.running--;
     };

@@ -26,7 +26,7 @@ describe('ChaosPolicy', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('divides what it draws among fault, latency and outcome, and leaves the rest alone', async () => {
+  it('splits the draws among fault, latency and outcome, and leaves the rest undisturbed', async () => {
     const rates = { faultRate: 0.125, latencyRate: 0.25, outcomeRate: 0.25 };
     const policy = policyWith(
       { ...rates, latency: 5, outcome: 'chaos' },
@@ -73,7 +73,7 @@ describe('ChaosPolicy', () => {
     expect(calls).toBe(0);
   });
 
-  it('answers with a value, or with what a function makes for each call', async () => {
+  it('answers with a value, or with the result of a function per call', async () => {
     await expect(policyWith({ outcomeRate: 1, outcome: { id: 1 } }).execute(answer)).resolves.toEqual({ id: 1 });
     let made = 0;
     const policy = policyWith({ outcomeRate: 1, outcome: () => ++made });
@@ -164,7 +164,7 @@ describe('resolveChaosOptions', () => {
     expect(() => resolveChaosOptions({ latency: latency as never })).toThrow(InvalidConfigurationError);
   });
 
-  it('refuses what has no rate, and so would do nothing', () => {
+  it('refuses a fault, latency or outcome without a rate, which would do nothing', () => {
     expect(problemsOf({ fault: 500, latency: 1, outcome: null })).toEqual([
       '  - users.chaos.faultRate: expected to be given beside fault: the share of calls that it is for, but got nothing',
       '  - users.chaos.latencyRate: expected to be given beside latency: the share of calls that it is for, but got nothing',
@@ -173,7 +173,7 @@ describe('resolveChaosOptions', () => {
     expect(problemsOf({ latency: 1, latencyRate: 0 })).toEqual([]);
   });
 
-  it('refuses rates that are more than 1 together, but not for what fractions lose', () => {
+  it('refuses rates with a sum above 1, with a tolerance for binary fractions', () => {
     const rest = { latency: 1, outcome: null };
     expect(problemsOf({ faultRate: 0.5, latencyRate: 0.3, outcomeRate: 0.25, ...rest })).toEqual([
       '  - users.chaos.faultRate + latencyRate + outcomeRate: expected rates that exclude each other, so 1 or less in sum, but got 1.05',
@@ -192,7 +192,7 @@ describe('resolveChaosOptions', () => {
 });
 
 describe('chaos in a policy', () => {
-  it('stands in the place of the function: other stages take what it does for an attempt', async () => {
+  it('acts in place of the function: to other stages its effect is an attempt', async () => {
     const clock = new ManualClock();
     let calls = 0;
     const draws = [0, 0.5, 0.9];
@@ -235,7 +235,7 @@ describe('chaos in a policy', () => {
     await late;
   });
 
-  it('describes what a dashboard can show of it', () => {
+  it('describes its plain settings only', () => {
     const options = {
       faultRate: 0.1,
       fault: new Error('x'),

@@ -10,7 +10,7 @@ import {
   type Random,
 } from '../../common/index.js';
 
-/** Which share of the calls goes wrong, and how. The rates exclude each other, so together they are at most 1. */
+/** The share of calls that is disturbed, and how. The rates are exclusive, so their sum is at most 1. */
 export interface ChaosOptions {
   /**
    * The share of calls that fail with `fault` without being made. From 0 to 1.
@@ -38,7 +38,7 @@ export interface ChaosOptions {
   /** What they are answered with; a function is called for each. There is no default. */
   outcome?: unknown;
   /**
-   * Whether anything goes wrong at all. A function is asked at each call, such as for a switch that a test turns.
+   * Whether chaos is on. A function is called for each call, such as for a switch in a test.
    * @default true
    */
   enabled?: boolean | (() => boolean);
@@ -87,7 +87,7 @@ export function resolveChaosOptions(options: ChaosOptions = {}, path = 'chaos'):
   };
   const { faultRate, latencyRate, outcomeRate } = resolved;
   const sum = faultRate + latencyRate + outcomeRate;
-  // As much as three decimal fractions that make 1 may be off.
+  // Tolerance for binary fractions.
   if (sum > 1 + 1e-9) {
     check.problem('faultRate + latencyRate + outcomeRate', sum, 'rates that exclude each other, so 1 or less in sum');
   }
@@ -98,7 +98,7 @@ export function resolveChaosOptions(options: ChaosOptions = {}, path = 'chaos'):
   }
   const said = Object(options) as ChaosOptions;
   for (const name of ['fault', 'latency', 'outcome'] as const) {
-    // Alone it would do nothing, without a word. A rate of 0 that is given is meant.
+    // Alone it would silently do nothing. A rate of 0 that is set is intended.
     if (said[name] !== undefined && said[`${name}Rate`] === undefined) {
       check.problem(`${name}Rate`, undefined, `to be given beside ${name}: the share of calls that it is for`);
     }
@@ -129,15 +129,15 @@ function checkLatency(check: OptionValidator, latency: Duration | readonly Durat
 export interface ChaosPolicyDeps {
   /** @default the system's clock */
   clock?: Clock;
-  /** Draws what happens to a call. @default the runtime's generator */
+  /** Decides what happens to a call. @default the runtime's generator */
   random?: Random;
   /** What is disturbed: the `service` of the errors. @default none */
   name?: string;
 }
 
 /**
- * Makes calls go wrong on purpose, so that a test shows what timeouts, retries, breakers and fallbacks are worth (fault,
- * latency and outcome as in Polly's chaos strategies). With a seeded `random` the same calls go wrong in each run.
+ * Injects faults, latency and outcomes, so that a test shows what timeouts, retries, breakers and fallbacks do (as Polly's
+ * chaos strategies). With a seeded `random` the same calls are disturbed in each run.
  */
 export class ChaosPolicy {
   private readonly options: ResolvedChaosOptions;

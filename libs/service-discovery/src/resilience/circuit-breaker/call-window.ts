@@ -9,8 +9,7 @@ export interface CallCounts {
 }
 
 /**
- * Remembers how calls ended, for as long as they count. Nothing ages by a timer: the counts are those of the last time that
- * somebody told.
+ * Counts the outcomes of recent calls. There is no timer: the counts are as of the last `record` or `forget`.
  */
 export interface CallWindow extends CallCounts {
   record(now: number, failed: boolean, slow: boolean): void;
@@ -19,13 +18,13 @@ export interface CallWindow extends CallCounts {
   clear(): void;
 }
 
-/** A window is counted in this many slices: enough that forgetting one hardly shows, few enough to be cheap. */
+/** Enough slices that expiring one hardly shows, few enough to be cheap. */
 const WINDOW_SLICES = 20;
 
 const KINDS = 3;
 const [CALLS, FAILED, SLOW] = [0, 1, 2];
 
-/** The calls of the last so many milliseconds, in constant memory; they are forgotten a slice at a time. */
+/** The calls of the last `lengthMs`, in constant memory; they expire one slice at a time. */
 export class TimeWindow implements CallWindow {
   private readonly counted: SlicedCounts;
 
@@ -61,7 +60,7 @@ export class TimeWindow implements CallWindow {
   }
 }
 
-/** The last so many calls, and of these only what is younger than the greatest age. */
+/** The last `size` calls, as far as they are younger than `maxAgeMs`. */
 export class CountWindow implements CallWindow {
   calls = 0;
   failed = 0;

@@ -61,7 +61,7 @@ describe('the options of a circuit breaker', () => {
     expect(resolveCircuitBreakerOptions(resolved)).toEqual(resolved);
   });
 
-  it('keep a default out of the way of what was asked for', () => {
+  it('let a default yield to an option that was set', () => {
     expect(resolveCircuitBreakerOptions({ recoveryTimeout: '1h' }).maxRecoveryTimeout).toBe(3_600_000);
     const few = resolveCircuitBreakerOptions({ failureRate: 0.5, window: { calls: 8 } });
     expect([few.minimumCalls, few.window]).toEqual([8, { calls: 8, maxAge: 600_000 }]);
@@ -120,7 +120,7 @@ describe('the options of a circuit breaker', () => {
     expect(problemsOf(options)).toEqual([`circuitBreaker.${expected}`]);
   });
 
-  it('may hold what has no effect, since they are laid over those of a pattern', () => {
+  it('may contain options without effect, since they override those of a pattern', () => {
     expect(
       problemsOf({ slowCallRate: false, slowCallDuration: '1s', window: { calls: 10 }, minimumCalls: 20 }),
     ).toEqual([]);

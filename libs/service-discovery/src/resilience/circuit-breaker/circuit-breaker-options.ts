@@ -109,7 +109,7 @@ export const DEFAULT_CIRCUIT_BREAKER_OPTIONS: Readonly<CircuitBreakerOptions> = 
 };
 
 const DEFAULT_MAX_AGE_MS = 600_000;
-/** By which binary fractions of a share may be off. */
+/** Tolerance for binary fractions. */
 const ROUNDING = 1e-9;
 
 /** Checked options with every default filled in: durations are milliseconds. May be given wherever options are taken. */
@@ -164,7 +164,7 @@ export function resolveCircuitBreakerOptions(
       check.number('halfOpenFailureRate', given.halfOpenFailureRate, { min: 0.01, max: 0.99 }),
     ramp: given.ramp !== false && check.duration('ramp', given.ramp, UP_TO_ONE_DAY),
   };
-  // A default gives way to what was asked for; only two wishes can contradict each other.
+  // A default yields to what was set; only two options that were both set can contradict each other.
   if (options?.minimumCalls === undefined && typeof resolved.window === 'object') {
     resolved.minimumCalls = Math.min(resolved.minimumCalls, resolved.window.calls);
   }
@@ -179,13 +179,13 @@ export function resolveCircuitBreakerOptions(
   return check.checked(resolved);
 }
 
-/** Beside which one failed probe is less than that share. */
+/** The successes beside which one failed probe is less than that share. */
 function fewestSuccesses(halfOpenFailureRate: number): number {
   return Math.floor(1 / halfOpenFailureRate + ROUNDING);
 }
 
 /**
- * Reports calls that could never be slow, since they are ended before.
+ * Reports a `slowCallDuration` that no call can reach, since a timeout ends it before.
  * @param check of the options that the breaker's are among, under `name`
  * @param limit what the breaker watches, and how long that may take
  */

@@ -82,7 +82,7 @@ describe('a circuit breaker that goes by rates', () => {
       expect([breaker.state, counted()]).toEqual(['closed', [2, 2, 0]]);
     });
 
-    it('stands beside the failures in a row: what is met first opens the circuit', () => {
+    it('works beside consecutive failures: the first condition met opens the circuit', () => {
       create({ failureThreshold: 3, failureRate: 0.5, minimumCalls: 4, window: 60_000 });
       settle('failure', 3);
       expect(changes[0]?.reason).toBe('consecutive_failures');
@@ -169,7 +169,7 @@ describe('a circuit breaker that goes by rates', () => {
       expect(counted()).toEqual([5, 4, 0]);
     });
 
-    it('bounds how long failures in a row count, too', () => {
+    it('bounds how long consecutive failures count, too', () => {
       create({ failureThreshold: 3, window: { calls: 10, maxAge: 10_000 } });
       settle('failure', 2);
       clock.advance(10_000);
@@ -181,7 +181,7 @@ describe('a circuit breaker that goes by rates', () => {
   describe('of slow calls', () => {
     const slowRule = { slowCallRate: 0.5, slowCallDuration: 1_000, minimumCalls: 4, window: 60_000 };
 
-    it('opens when too many calls take so long, though all succeed', () => {
+    it('opens when too many calls are slow, even if all succeed', () => {
       create(slowRule);
       take(999);
       take(999);
@@ -192,7 +192,7 @@ describe('a circuit breaker that goes by rates', () => {
       expect(breaker.refusal().message).toBe('The circuit is open after too many slow calls: try again in 30000 ms');
     });
 
-    it('counts failures that were slow as slow, too', () => {
+    it('counts slow failures as slow, too', () => {
       create({ ...slowRule, failureRate: 1 });
       take(1_000, 'failure');
       take(1, 'failure');
@@ -212,7 +212,7 @@ describe('a circuit breaker that goes by rates', () => {
       expect(breaker.state).toBe('closed');
     });
 
-    it('takes time for nothing where no rate of slow calls is given', () => {
+    it('does not measure durations without a slow-call rate', () => {
       create({ failureRate: 0.5, slowCallDuration: 10, minimumCalls: 1 });
       take(5_000);
       expect([breaker.state, counted()]).toEqual(['closed', [1, 0, 0]]);
@@ -221,7 +221,7 @@ describe('a circuit breaker that goes by rates', () => {
     });
   });
 
-  it('tells what it goes by', () => {
+  it('reports the counts that the rates are computed from', () => {
     create({ failureRate: 0.5, minimumCalls: 10, window: 60_000, halfOpenPermits: 3 });
     expect(breaker.snapshot()).toEqual({
       state: 'closed',

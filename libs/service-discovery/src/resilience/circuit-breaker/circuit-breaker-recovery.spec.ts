@@ -62,14 +62,14 @@ describe('the open time of a circuit breaker', () => {
     expect([openFor(), openFor()]).toEqual([20_000, 40_000]);
   });
 
-  it('begins anew after a reset', () => {
+  it('starts over after a reset', () => {
     create({ recoveryTimeout: 10_000, recoveryBackoff: 2 });
     expect([openFor(), openFor()]).toEqual([10_000, 20_000]);
     breaker.reset();
     expect(openFor()).toBe(10_000);
   });
 
-  it('is longer by a random share of it, beyond the longest, too', () => {
+  it('is longer by a random share, even beyond maxRecoveryTimeout', () => {
     const draws = [0.5, 0, 0.75];
     const options = { recoveryTimeout: 10_000, recoveryBackoff: 2, maxRecoveryTimeout: 20_000, recoveryJitter: 0.2 };
     create(options, () => draws.shift() ?? 0);
@@ -131,7 +131,7 @@ describe('the ramp of a circuit breaker', () => {
     expect([breaker.snapshot().share, passed(5_000)]).toEqual([1, 5_000]);
   });
 
-  it('ends when the circuit opens again, and begins anew when it closes', () => {
+  it('ends when the circuit opens again, and restarts when it closes', () => {
     ramping();
     clock.advance(50_000);
     expect(openFor()).toBe(1_000);
@@ -139,7 +139,7 @@ describe('the ramp of a circuit breaker', () => {
     expect(breaker.snapshot().share).toBe(0.1);
   });
 
-  it('is left out after a reset, and where the circuit is forced closed', () => {
+  it('does not run after a reset or in a circuit that is forced closed', () => {
     ramping();
     breaker.reset();
     expect(passed(5_000)).toBe(5_000);

@@ -23,9 +23,9 @@ interface ModelCall {
   ended: boolean;
 }
 
-/** What the open times go by; `anew` forgets all before it. */
+/** What determines the open times; `restart` forgets everything before it. */
 type Step =
-  { readonly kind: 'opened' | 'closed'; readonly at: number; readonly draw: number } | { readonly kind: 'anew' };
+  { readonly kind: 'opened' | 'closed'; readonly at: number; readonly draw: number } | { readonly kind: 'restart' };
 
 /**
  * What the circuit should do, told by its history: nothing is counted as it happens, everything is worked out from the
@@ -157,7 +157,7 @@ class Reference {
   private beginAnew(to: 'isolated' | 'closed', reason: CircuitReason): void {
     this.failuresAtOpening = this.failures;
     this.samples = [];
-    this.steps.push({ kind: 'anew' });
+    this.steps.push({ kind: 'restart' });
     if (this.state === to) this.period++;
     else this.become(to, reason);
   }
@@ -217,7 +217,7 @@ class Reference {
   /** Of the latest opening. */
   private openTime(): number {
     const { recoveryTimeout, recoveryBackoff, maxRecoveryTimeout, recoveryJitter } = this.options;
-    const since = this.steps.slice(this.steps.findLastIndex(({ kind }) => kind === 'anew') + 1);
+    const since = this.steps.slice(this.steps.findLastIndex(({ kind }) => kind === 'restart') + 1);
     let repeats = 0;
     let ms = 0;
     for (const [index, step] of since.entries()) {
@@ -325,7 +325,7 @@ function draws(): () => number {
 }
 
 describe('the model of the circuit breaker', () => {
-  it('does what its history says, whatever happens to it', () => {
+  it('behaves as its model, in any sequence of events', () => {
     fc.assert(
       fc.property(options, fc.array(event, { minLength: 1, maxLength: 60 }), (given, events) => {
         const clock = new ManualClock();

@@ -117,7 +117,7 @@ describe('CircuitBreaker', () => {
       expect(breaker.retryAfterMs).toBe(0);
     });
 
-    it('stays open until somebody asks, with no timer of its own', () => {
+    it('stays open until the next call asks, without a timer', () => {
       openAndRecover();
       expect([breaker.state, breaker.canAcquire(), breaker.state]).toEqual(['open', true, 'open']);
       acquire();
@@ -150,7 +150,7 @@ describe('CircuitBreaker', () => {
       expect([breaker.state, breaker.retryAfterMs]).toEqual(['open', RECOVERY_MS]);
     });
 
-    it('is so at once when it is told that what it protects is well again', () => {
+    it('is half open at once when it is told that the callee has recovered', () => {
       open();
       breaker.halfOpen();
       expect([breaker.state, breaker.canAcquire()]).toEqual(['half_open', true]);
@@ -159,7 +159,7 @@ describe('CircuitBreaker', () => {
       expect(breaker.state).toBe('closed');
     });
 
-    it('gives a new probe its permit when it is told so, and does not mind how those from before end', () => {
+    it('admits a new probe when told to, and ignores the outcomes of earlier probes', () => {
       openAndRecover();
       const stuck = acquire();
       expect(breaker.canAcquire()).toBe(false);
@@ -172,7 +172,7 @@ describe('CircuitBreaker', () => {
       expect(steps()).toEqual(['closed → open', 'open → half_open', 'half_open → closed']);
     });
 
-    it('is not so where it is closed, or held by hand', () => {
+    it('does not become half open when it is closed or forced', () => {
       breaker.halfOpen();
       expect(breaker.state).toBe('closed');
       breaker.isolate();
@@ -347,7 +347,7 @@ describe('CircuitBreaker', () => {
       await expect(breaker.execute((given) => Promise.resolve(given))).resolves.toBeUndefined();
     });
 
-    it('counts what it throws, also where it throws before there is a promise', async () => {
+    it('counts errors, including synchronous ones', async () => {
       await expect(breaker.execute(failing)).rejects.toThrow('down');
       const throwing = (): never => {
         throw new Error('at once');
@@ -406,7 +406,7 @@ describe('CircuitBreaker', () => {
       expect([breaker.state, breaker.canAcquire()]).toEqual(['half_open', true]);
     });
 
-    it('tells a wait of whole milliseconds, never too short', async () => {
+    it('reports the wait in whole milliseconds, rounded up', async () => {
       const breaker = new CircuitBreaker({ failureThreshold: 1, recoveryTimeout: '1s' }, { clock });
       await expect(breaker.execute(() => Promise.reject(new Error('down')))).rejects.toThrow('down');
       clock.advance(0.25);
@@ -478,7 +478,7 @@ describe('CircuitBreaker', () => {
       ]);
     });
 
-    it('shows what it is forced to, whichever was asked for last', () => {
+    it('shows the latest forced state', () => {
       breaker.isolate();
       expect(breaker.forced).toBe('isolated');
       breaker.force('closed');
@@ -518,7 +518,7 @@ describe('CircuitBreaker', () => {
       looks = 0;
     });
 
-    it('is not asked for while calls succeed and nobody minds how many do', () => {
+    it('is not read while calls succeed and no rate counts them', () => {
       breaker = createBreaker();
       looks = 0;
       settle('success', 'ignored', 'success');
@@ -536,7 +536,7 @@ describe('CircuitBreaker', () => {
       expect([breaker.canAcquire(), breaker.canAcquire(), looks]).toEqual([true, true, 2]);
     });
 
-    it('is not asked for by who knows it', () => {
+    it('is not read when the caller passes the time', () => {
       breaker = createBreaker({ slowCallRate: 1, slowCallDuration: 100, minimumCalls: 2, failureThreshold: false });
       looks = 0;
       breaker.tryAcquire(1_000)?.settle('success', 1_099);
@@ -555,7 +555,7 @@ describe('CircuitBreaker', () => {
     });
   });
 
-  it('does what it should though its listener throws', () => {
+  it('works even if its listener throws', () => {
     breaker = new CircuitBreaker(OPTIONS, {
       clock,
       onStateChange: () => {

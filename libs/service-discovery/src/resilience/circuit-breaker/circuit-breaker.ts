@@ -34,20 +34,20 @@ export interface CircuitBreakerDeps {
   random?: Random;
   /** What is protected: the `service` of the errors. @default none */
   name?: string;
-  /** Hears of each change once the breaker is in its new state; what it throws is dropped. */
+  /** Called after each change of state; what it throws is dropped. */
   onStateChange?: (change: CircuitStateChange) => void;
   /** What an error of `execute`'s function means. @default classifyError */
   classify?: ErrorClassifier;
 }
 
 /**
- * Stops calls to what keeps failing, or answers too slowly, and lets a few probes through after a while.
+ * Stops calls to a callee that keeps failing or answers too slowly, and admits a few probes after a while.
  *
- * - The circuit has no timer. The step from open to half open is made by the first call that asks when the open time is
- *   over; until then `state` stays `open`, with `retryAfterMs` at 0.
+ * - There is no timer. The first call after the open time moves the circuit from open to half open; until then `state`
+ *   stays `open`, with `retryAfterMs` at 0.
  * - A call counts only in the state in which it began: one from before the circuit opened says nothing about the probes.
- * - A probe that has not ended within `recoveryTimeout` no longer takes a permit, so that a lost one cannot keep the
- *   circuit half open for ever; should it end after all, its outcome still counts.
+ * - A probe that has not ended within `recoveryTimeout` no longer holds a permit, so that a lost one cannot keep the
+ *   circuit half open for ever; if it ends after all, its outcome still counts.
  */
 export class CircuitBreaker {
   private readonly options: ResolvedCircuitBreakerOptions;
@@ -62,7 +62,7 @@ export class CircuitBreaker {
   private readonly probes: ProbePermits;
   private current: CircuitState = 'closed';
   private forcedState: ForcedCircuit | undefined;
-  /** Grows with each change of state, so that outcomes of earlier states are told apart. */
+  /** Grows with each change of state, to recognize outcomes from earlier states. */
   private epoch = 0;
   private changedAt: number;
   private openUntil = 0;
@@ -89,7 +89,7 @@ export class CircuitBreaker {
     return this.current;
   }
 
-  /** What the circuit was forced to by hand, until `reset`. */
+  /** The state that an operator forced, until `reset`. */
   get forced(): ForcedCircuit | undefined {
     return this.forcedState;
   }
@@ -112,21 +112,21 @@ export class CircuitBreaker {
     return this.refusedMs(now) || undefined;
   }
 
-  /** Whether `tryAcquire` would give a permit now. Takes and changes nothing. */
+  /** Whether `tryAcquire` would grant a permit now; has no side effect. */
   canAcquire(now?: number): boolean {
     if (this.current === 'isolated') return false;
-    // By far the most calls, which need no look at the clock.
+    // The common case needs no clock read.
     if (this.current === 'closed' && !this.ramp.isRunning) return true;
     return this.refusedMs(now ?? this.clock.now()) === 0;
   }
 
   /**
-   * A permit for one call, or null where the circuit refuses it.
-   * @param now the clock's time, from who knows it already
+   * A permit for one call, or null when the circuit refuses it.
+   * @param now `Clock.now()`, when the caller already has it
    */
   tryAcquire(now?: number): CircuitPermit | null {
     if (!this.canAcquire(now)) return null;
-    // Nor do these, unless somebody asks how long they take.
+    // The start time matters only to the slow-call rate.
     if (this.current === 'closed' && !this.rule.timesCalls) return new Permit(this.settled, this.epoch, 0);
     const startedAt = now ?? this.clock.now();
     if (this.current === 'open') this.changeTo('half_open', 'recovery_time_over', startedAt);
@@ -173,12 +173,12 @@ export class CircuitBreaker {
     check.oneOf('state', state, FORCED_CIRCUITS);
     check.throwIfAny();
     this.forcedState = state;
-    this.startAnew(state, state === 'isolated' ? 'isolated' : 'forced_closed');
+    this.restart(state, state === 'isolated' ? 'isolated' : 'forced_closed');
   }
 
   /**
-   * Lets probes through at once where the circuit is open, such as when a health check passed. Where it is half open, probes
-   * that are under way count no more. One that is held by hand stays as it is.
+   * Admits probes at once when the circuit is open, such as after a passed health check. When it is half open, probes that
+   * are under way no longer count. A forced circuit stays as it is.
    */
   halfOpen(): void {
     if (this.forcedState || this.current === 'closed') return;
@@ -190,10 +190,10 @@ export class CircuitBreaker {
   /** Closes the circuit, whatever its state, and forgets the failures. Ends what `isolate` and `force` began. */
   reset(): void {
     this.forcedState = undefined;
-    this.startAnew('closed', 'reset');
+    this.restart('closed', 'reset');
   }
 
-  /** Everything that can be told about the circuit at this moment. */
+  /** The state of the circuit and its counts at this moment. */
   snapshot(): CircuitSnapshot {
     const now = this.clock.now();
     const counts = this.rule.counts(now);
@@ -209,7 +209,7 @@ export class CircuitBreaker {
     };
   }
 
-  /** Milliseconds that a call is refused for, where that ends by itself; 0: it is let through. */
+  /** Milliseconds until calls are admitted, when time ends the refusal; 0: they are now. */
   private refusedMs(now: number): number {
     switch (this.current) {
       case 'closed':
@@ -228,7 +228,7 @@ export class CircuitBreaker {
     if (permit.epoch !== this.epoch) return;
     if (this.current === 'half_open') this.probes.giveBack(permit);
     if (outcome === 'ignored' || this.forcedState) return;
-    // By far the most calls again: all that they count for is that the failures before them were not the last.
+    // The common case: a success only ends the run of consecutive failures.
     if (outcome === 'success' && this.current === 'closed' && !this.rule.countsCalls) this.rule.clear();
     else this.record(outcome !== 'success', permit.startedAt, now ?? this.clock.now());
   };
@@ -254,12 +254,12 @@ export class CircuitBreaker {
     return rate === false || this.failedProbes / (this.failedProbes + successThreshold) >= rate;
   }
 
-  private startAnew(to: CircuitState, reason: CircuitReason): void {
+  private restart(to: CircuitState, reason: CircuitReason): void {
     this.openedAfter = this.failures;
     this.rule.clear();
     this.recovery.clear();
     this.ramp.stop();
-    // Calls that are under way began before, so they count no more.
+    // Calls that are under way began before, so they no longer count.
     if (this.current === to) this.epoch++;
     else this.changeTo(to, reason, this.clock.now());
   }
@@ -276,7 +276,7 @@ export class CircuitBreaker {
     try {
       this.onStateChange({ from, to, reason, failures: this.failures, retryAfterMs: this.retryAfterMs });
     } catch {
-      // A listener must not change how the call ends during which the state changed.
+      // A listener's error must not affect the call that caused the change.
     }
   }
 

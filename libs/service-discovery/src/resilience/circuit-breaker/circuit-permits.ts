@@ -1,24 +1,24 @@
 import { type OutcomeClass } from '../../common/index.js';
 
-/** The right to make one call. Whoever took it settles it when the call has ended, however it ended. */
+/** Permission for one call. Settle it when the call has ended, whatever the outcome. */
 export interface CircuitPermit {
   /**
-   * Says how the call ended: `ignored` only gives the permit back. The first call counts, later ones do nothing.
-   * @param now the clock's time, from who knows it already
+   * Records the outcome; `ignored` only returns the permit. Only the first call has an effect.
+   * @param now `Clock.now()`, when the caller already has it
    */
   settle(outcome: OutcomeClass, now?: number): void;
 }
 
-/** What a permit's end is told to. */
+/** Called when a permit is settled. */
 export type PermitSettled = (permit: Permit, outcome: OutcomeClass, now: number | undefined) => void;
 
-/** As the circuit breaker knows it. */
+/** The breaker's own view of a permit. */
 export class Permit implements CircuitPermit {
   private isSettled = false;
 
   /**
    * @param epoch in which the call began
-   * @param startedAt 0 where nobody asks how long the call took
+   * @param startedAt 0 when the duration of the call does not matter
    */
   constructor(
     private readonly settled: PermitSettled,
@@ -34,8 +34,8 @@ export class Permit implements CircuitPermit {
 }
 
 /**
- * Who may probe a half-open circuit. A probe that does not end takes its permit for `hungAfterMs` only, so that a lost
- * one cannot keep the circuit half open for ever.
+ * The permits for probes of a half-open circuit. A probe that does not end holds its permit for `hungAfterMs` only, so
+ * that a lost one cannot keep the circuit half open for ever.
  */
 export class ProbePermits {
   /** Under way, oldest first. */

@@ -2,11 +2,11 @@ import { CircuitOpenError } from '../../common/index.js';
 import { type CircuitState } from '../../model/index.js';
 import { type CallCounts } from './call-window.js';
 
-/** What a circuit can be held at by hand. */
+/** The states that an operator can force. */
 export type ForcedCircuit = (typeof FORCED_CIRCUITS)[number];
 export const FORCED_CIRCUITS = ['isolated', 'closed'] as const;
 
-/** The calls that a rate goes by. */
+/** The calls that the rates are computed from. */
 export interface CircuitWindow extends CallCounts {
   /** The share of them that failed; undefined while there is none. */
   readonly failureRate?: number;
@@ -14,12 +14,12 @@ export interface CircuitWindow extends CallCounts {
   readonly slowCallRate?: number;
 }
 
-/** How a circuit stands. */
+/** The state of a circuit at one moment. */
 export interface CircuitSnapshot {
   readonly state: CircuitState;
-  /** What it is held at by hand. */
+  /** The state that an operator forced. */
   readonly forced?: ForcedCircuit;
-  /** Those that count now, or that opened it. */
+  /** The failures that count now, or that opened it. */
   readonly failures: number;
   /** Left out where no rate opens the circuit. */
   readonly window?: CircuitWindow;
@@ -51,7 +51,7 @@ export function createRefusal(
       ? 'has closed just now and lets only a part of the calls through'
       : `is open after too many ${tooSlow ? 'slow calls' : 'failures'}`;
   if (retryAfterMs === undefined) return new CircuitOpenError(`${subject} ${why}`, { service });
-  // Up, so that who comes back then does not come too early.
+  // Rounded up, so that a retry after that time is not too early.
   const wholeMs = Math.ceil(retryAfterMs);
   return new CircuitOpenError(`${subject} ${why}: try again in ${wholeMs} ms`, { service, retryAfterMs: wholeMs });
 }

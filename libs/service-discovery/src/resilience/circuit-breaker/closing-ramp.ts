@@ -1,11 +1,11 @@
 const SLICES = 100;
-/** Milliseconds that binary fractions may be off. */
+/** Tolerance for binary fractions, in milliseconds. */
 const ROUNDING = 1e-6;
 
 /**
- * Lets a growing share of the calls through, after a circuit has closed. It is a share of the time: the ramp is cut into
- * a hundred slices, and each lets calls through in its first part, a longer one in each. So it needs to count nothing,
- * whether a call may pass can be asked without taking anything, and a refused one can be told when the next slice begins.
+ * Admits a growing share of the calls after a circuit has closed. It is a share of the time: the ramp is cut into a
+ * hundred slices, and each admits calls during its first part, which gets longer from slice to slice. So it counts
+ * nothing, asking has no side effect, and a refused call can be told when the next slice begins.
  */
 export class ClosingRamp {
   private startedAt: number | undefined;
@@ -29,13 +29,13 @@ export class ClosingRamp {
     return this.startedAt !== undefined;
   }
 
-  /** The share of the calls that is let through now. */
+  /** The share of the calls that is admitted now. */
   share(now: number): number {
     const elapsedMs = this.elapsedMs(now);
     return elapsedMs === undefined ? 1 : shareOf(Math.floor(elapsedMs / this.sliceMs));
   }
 
-  /** Milliseconds until a call is let through; 0: it is now. */
+  /** Milliseconds until a call is admitted; 0: now. */
   waitMs(now: number): number {
     const elapsedMs = this.elapsedMs(now);
     if (elapsedMs === undefined) return 0;
@@ -46,7 +46,7 @@ export class ClosingRamp {
     return wait > ROUNDING ? wait : 0;
   }
 
-  /** Undefined where the ramp does not run; it ends when somebody finds it over. */
+  /** Undefined while no ramp runs. Stops one whose time is over. */
   private elapsedMs(now: number): number | undefined {
     if (this.startedAt === undefined) return undefined;
     const elapsedMs = now - this.startedAt;

@@ -7,9 +7,9 @@ export type OpeningReason = 'consecutive_failures' | 'failure_rate' | 'slow_call
 
 /** Decides when a closed circuit opens: failures in a row, the share of failures, the share of slow calls. */
 export class OpeningRule {
-  /** Left out where no failure in a row opens the circuit. */
+  /** Undefined when consecutive failures do not open the circuit. */
   private readonly run: ConsecutiveFailures | undefined;
-  /** Left out where no rate opens the circuit. */
+  /** Undefined when no rate opens the circuit. */
   private readonly window: CallWindow | undefined;
   private readonly slowAfterMs: number;
 
@@ -24,12 +24,12 @@ export class OpeningRule {
     }
   }
 
-  /** Whether it matters how long calls take. */
+  /** Whether the duration of calls matters. */
   get timesCalls(): boolean {
     return this.slowAfterMs < Infinity;
   }
 
-  /** Whether it matters how many calls succeed, besides that a success ends the failures in a row. */
+  /** Whether successes count for more than ending a run of consecutive failures. */
   get countsCalls(): boolean {
     return this.window !== undefined;
   }
@@ -39,7 +39,7 @@ export class OpeningRule {
     return durationMs >= this.slowAfterMs;
   }
 
-  /** What is met with this call; undefined: nothing. */
+  /** The condition that this call meets, if any. */
   record(now: number, failed: boolean, slow: boolean): OpeningReason | undefined {
     const runIsFull = failed && this.run?.recordFailure(now) === true;
     if (!failed) this.run?.clear();
@@ -47,12 +47,12 @@ export class OpeningRule {
     return runIsFull ? 'consecutive_failures' : this.rateThatIsMet(now);
   }
 
-  /** The failures in a row that count now; where those open nothing, the failures of the window. */
+  /** The consecutive failures that count now; without a threshold for them, the failures within the window. */
   failures(now: number): number {
     return this.run?.count(now) ?? this.counts(now)?.failed ?? 0;
   }
 
-  /** Those that count now, until the next call of any method; undefined where no rate opens the circuit. */
+  /** The counts as of now, valid until the next call of any method; undefined when no rate opens the circuit. */
   counts(now: number): CallCounts | undefined {
     this.window?.forget(now);
     return this.window;

@@ -7,8 +7,8 @@ type RecoveryOptions = Pick<
 >;
 
 /**
- * How long a circuit stays open: longer each time that it opens again. A circuit that opens soon after it has closed goes
- * on where it was, since one probe that succeeded by chance says little about what keeps failing.
+ * How long a circuit stays open: longer each time that it opens again. A circuit that opens soon after it closed continues
+ * where it was, since one lucky probe says little about a callee that keeps failing.
  */
 export class RecoveryTime {
   /** How often the circuit opened again since it was closed for long enough. */
@@ -21,13 +21,13 @@ export class RecoveryTime {
     private readonly random: Random,
   ) {}
 
-  /** To be called once for each opening: the milliseconds that it lasts. */
+  /** The open time in milliseconds; call it once per opening. */
   next(now: number): number {
     if (this.closedAt !== undefined && now - this.closedAt >= this.lastMs) this.repeats = 0;
     this.closedAt = undefined;
     const { recoveryTimeout, recoveryBackoff, maxRecoveryTimeout, recoveryJitter } = this.options;
     const ms = Math.min(maxRecoveryTimeout, recoveryTimeout * recoveryBackoff ** this.repeats++);
-    // On top of the longest time, too: there above all, everybody would probe in step.
+    // Jitter applies to the longest time too: there, above all, processes would probe in sync.
     this.lastMs = recoveryJitter === 0 ? ms : ms * (1 + recoveryJitter * this.random());
     return this.lastMs;
   }

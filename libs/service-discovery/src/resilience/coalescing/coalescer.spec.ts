@@ -35,7 +35,7 @@ describe('Coalescer', () => {
     expect(coalescer.inFlight).toBe(0);
   });
 
-  it('makes one call for all who ask while it is under way, and gives all of them its answer', async () => {
+  it('makes one call for all callers while it is under way, and gives them all its answer', async () => {
     const asked = [ask('a'), ask('a', new AbortController().signal), ask('a')];
     await turn();
     asked.push(ask('a'));
@@ -44,7 +44,7 @@ describe('Coalescer', () => {
     await expect(Promise.all(asked)).resolves.toEqual(['answer', 'answer', 'answer', 'answer']);
   });
 
-  it('shares an error too, in whichever way the function fails', async () => {
+  it('shares errors too, including synchronous ones', async () => {
     const asked = [ask('a'), ask('a', new AbortController().signal)];
     const error = new Error('down');
     calls[0]!.reject(error);
@@ -62,7 +62,7 @@ describe('Coalescer', () => {
     await expect(Promise.all(asked)).resolves.toEqual(['of a', 'of b']);
   });
 
-  it('keeps no answer: whoever asks on hearing it starts a new call', async () => {
+  it('keeps no answer: a caller that asks again on receiving it starts a new call', async () => {
     const again = ask('a').then(() => ask('a'));
     calls[0]!.resolve('first');
     await turn();

@@ -1,6 +1,6 @@
 import { onAbort, raceAbort } from '../../common/index.js';
 
-/** A call that is under way, and those who wait for its answer. */
+/** A call that is under way, and its callers. */
 interface Flight {
   readonly answer: Promise<unknown>;
   readonly controller: AbortController;
@@ -8,12 +8,11 @@ interface Flight {
 }
 
 /**
- * Single flight: of calls with equal keys that overlap, one is made, and all who asked share its answer or its error.
- * It keeps a popular answer that ran out from being fetched once by everybody at the same moment (Go's `singleflight`,
- * nginx's `proxy_cache_lock`).
+ * Single flight: overlapping calls with equal keys make one call and share its result. It prevents a stampede when a
+ * popular cache entry expires (Go's `singleflight`, nginx's `proxy_cache_lock`).
  *
- * Nothing is kept when a call is over: the next one with its key is made anew. What is shared is one and the same object,
- * so whoever changes it changes it for all.
+ * Nothing is kept when a call is over: the next one with its key starts a new call. All callers get the same object, so one
+ * that modifies it modifies it for all.
  */
 export class Coalescer {
   private readonly flights = new Map<string, Flight>();
@@ -24,11 +23,11 @@ export class Coalescer {
   }
 
   /**
-   * The answer of the call with this key that is under way, or of `fn` where there is none.
+   * The answer of the call with this key that is under way, or of `fn` when there is none.
    *
-   * The call belongs to all who wait for it: one who aborts leaves it to the others. When the last one has left, its own
-   * signal aborts with that one's reason, and the next who asks begins another call.
-   * @param fn must not ask for the same key itself: it would wait for its own end
+   * A caller that aborts leaves the call to the others. When the last one has left, the signal of the call aborts with its
+   * reason, and the next caller starts another call.
+   * @param fn must not ask for the same key itself, or it waits for itself for ever
    * @throws what `fn` throws; the signal's reason when it aborts
    */
   async execute<T>(key: string, fn: (signal: AbortSignal) => Promise<T> | T, signal?: AbortSignal): Promise<T> {
@@ -51,7 +50,7 @@ export class Coalescer {
     const answer = (async () => fn(controller.signal))();
     const flight: Flight = { answer, controller, callers: 0 };
     this.flights.set(key, flight);
-    // Ahead of those who wait, so that one who asks again on hearing the answer is not given the same one.
+    // Runs before the callers continue, so that one that asks again at once starts a new call.
     answer.then(land, land);
     return flight;
   }
@@ -62,7 +61,7 @@ export class Coalescer {
     flight.controller.abort(reason);
   }
 
-  /** Another call may have begun under the key meanwhile. */
+  /** Another call may have begun under the key. */
   private forget(key: string, flight: Flight): void {
     if (this.flights.get(key) === flight) this.flights.delete(key);
   }

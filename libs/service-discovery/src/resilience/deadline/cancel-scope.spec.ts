@@ -27,7 +27,7 @@ describe('CancelScope', () => {
     return scope;
   }
 
-  it('waits for its time only once it is armed, before something that is due later, or when its signal is asked for', () => {
+  it('waits for its limit only once it is armed, before something due later, or when its signal is read', () => {
     const scope = new CancelScope(timers, undefined, within(100));
     scope.armBefore(99);
     expect(clock.pendingTimers).toBe(0);
@@ -62,7 +62,7 @@ describe('CancelScope', () => {
     expect(scope.signal.reason).toBe('gone');
   });
 
-  it('is aborted from the start under a parent that is', () => {
+  it('is aborted from the start under an aborted parent', () => {
     parent.abort('gone');
     const scope = armed(parentSignal, within(100));
     expect([scope.signal.reason, clock.pendingTimers]).toEqual(['gone', 0]);
@@ -78,7 +78,7 @@ describe('CancelScope', () => {
     expect([made, (scope.signal.reason as Error).message]).toEqual([1, '1']);
   });
 
-  it('makes no signal unless somebody looks', () => {
+  it('makes no signal unless it is read', () => {
     let made = 0;
     const { AbortController: original } = globalThis;
     globalThis.AbortController = class extends original {
@@ -99,7 +99,7 @@ describe('CancelScope', () => {
     }
   });
 
-  it('adds one listener to a parent that many share, which is no leak to warn of', () => {
+  it('adds one listener to a parent that many scopes share', () => {
     const scopes = Array.from({ length: 20 }, () => armed(parentSignal, within(100)));
     expect(listenersOf(parent.signal)).toBe(1);
     parent.abort('gone');
@@ -119,7 +119,7 @@ describe('CancelScope', () => {
     expect(scopes.some(({ signal }) => signal.aborted)).toBe(false);
   });
 
-  it('handed over has no limit of time any more, and follows the other signal alone', () => {
+  it('handed over, has no time limit and follows only the other signal', () => {
     const caller = new AbortController();
     const scope = armed(parentSignal, within(100));
     scope.handOver(new SignalCancellation(caller.signal));
@@ -130,7 +130,7 @@ describe('CancelScope', () => {
     expect([scope.signal.reason, listenersOf(caller.signal)]).toEqual([late, 0]);
   });
 
-  it('handed over to a signal that has aborted aborts with it', () => {
+  it('handed over to an aborted signal, aborts with it', () => {
     const scope = armed(parentSignal, within(100));
     scope.handOver(new SignalCancellation(AbortSignal.abort(late)));
     expect(scope.signal.reason).toBe(late);

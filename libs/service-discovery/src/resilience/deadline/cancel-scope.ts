@@ -6,20 +6,20 @@ import {
   type WheelTimer,
 } from '../../common/index.js';
 
-/** A limit of time for a {@link CancelScope}. */
+/** A time limit for a {@link CancelScope}. */
 export interface TimeLimit {
   /** Milliseconds from the creation of the scope. */
   readonly ms: number;
-  /** Makes the reason of the abort; called only when time is over. */
+  /** Creates the reason of the abort; called only when the time is over. */
   timeoutError(): Error;
-  /** Asked when the time is over: how many milliseconds there are beyond it after all. @default none */
+  /** Called when the time is over: the milliseconds by which to extend it. @default none */
   extraMs?(): number;
 }
 
 /**
- * One cancellation out of another one, its parent, and a limit of time, which is waited for once somebody arms it: while
- * something sooner ends the same work, there is no need. Dispose it when the work is over: then it neither
- * waits in the wheel nor follows its parent.
+ * Joins a parent cancellation and a time limit. The limit has no timer before it is armed, since something else may be
+ * due sooner that ends the same work. Dispose it when the work is over: then it neither waits in the wheel nor follows its
+ * parent.
  */
 export class CancelScope extends CancelSource implements WheelTimer, AbortListener {
   slot: WheelTimer['slot'] = undefined;
@@ -27,7 +27,7 @@ export class CancelScope extends CancelSource implements WheelTimer, AbortListen
   order = 0;
   dueAt: number;
   private following: Cancellation | undefined = undefined;
-  /** Whether its limit of time is in force. */
+  /** Whether its time limit is in force. */
   private isLimited = true;
 
   /** @param now `Clock.now()` @default it is asked */
@@ -46,18 +46,18 @@ export class CancelScope extends CancelSource implements WheelTimer, AbortListen
     this.followOnly(parent);
   }
 
-  /** The same as a signal; whoever asks for it waits with it, also for the limit. */
+  /** The same as an `AbortSignal`. Reading it arms the time limit. */
   override get signal(): AbortSignal {
     this.arm();
     return super.signal;
   }
 
-  /** Waits for the limit from now on, where it comes no later than something else that ends the same work. */
+  /** Arms the limit if it is due no later than something else that ends the same work. */
   armBefore(dueAt: number): void {
     if (this.dueAt <= dueAt) this.arm();
   }
 
-  /** Waits for the limit from now on. */
+  /** Starts waiting for the limit. */
   arm(): void {
     if (this.isLimited && this.slot === undefined) this.timers.add(this);
   }
@@ -68,8 +68,8 @@ export class CancelScope extends CancelSource implements WheelTimer, AbortListen
   }
 
   /**
-   * Lifts the limit of time, and follows another cancellation in place of the parent from now on. For what outlives the
-   * work, such as the stream of a response.
+   * Drops the time limit, and follows another cancellation in place of the parent. For what outlives the work, such as the
+   * stream of a response.
    */
   handOver(to: Cancellation): void {
     this.dispose();
@@ -77,7 +77,7 @@ export class CancelScope extends CancelSource implements WheelTimer, AbortListen
     else this.followOnly(to);
   }
 
-  /** Frees the timer and the listener; it will not abort any more. Safe to call again. */
+  /** Frees the timer and the listener; it no longer aborts. Safe to call again. */
   dispose(): void {
     this.isLimited = false;
     this.timers.remove(this);

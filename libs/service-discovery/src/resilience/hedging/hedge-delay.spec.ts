@@ -10,7 +10,7 @@ const record = (delay: HedgeDelay, times: number, ms: number): void => {
 };
 
 describe('HedgeDelay', () => {
-  it('is what was fixed, whatever the latencies', () => {
+  it('is the fixed delay, whatever the latencies', () => {
     const delay = delayOf('30ms');
     expect(delay.currentMs).toBe(30);
     record(delay, 100, 5_000);

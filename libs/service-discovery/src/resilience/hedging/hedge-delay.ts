@@ -14,19 +14,19 @@ export class HedgeDelay {
     this.latencies = typeof delay === 'number' ? undefined : new LatencyWindow(delay.window, clock);
   }
 
-  /** Undefined while too few latencies are known to tell what is slow: then nothing is hedged. */
+  /** Undefined while there are too few samples to tell what is slow: then nothing is hedged. */
   get currentMs(): number | undefined {
     const { delay } = this.options;
     if (typeof delay === 'number') return delay;
-    // One call a moment ago is not a whole one any more.
+    // Rounded up, since the weight of a call falls below 1 at once.
     if (!this.latencies || Math.ceil(this.latencies.count) < delay.minimumCalls) return undefined;
     const slow = this.latencies.percentile(delay.percentile) ?? Infinity;
     return Math.min(Math.max(slow, delay.minimum), delay.maximum);
   }
 
   /**
-   * To be told of each first attempt that was answered, or that was given up for being slow: how long it took so far.
-   * Leaving the latter out would make the slow ones fewer, the delay shorter and the hedges more with each hedge.
+   * Records the latency of a first attempt that was answered, or the time so far of one that was given up for being slow.
+   * Without the latter, each hedge would remove a slow sample, shorten the delay and so cause more hedges.
    */
   record(latencyMs: number): void {
     this.latencies?.record(latencyMs);

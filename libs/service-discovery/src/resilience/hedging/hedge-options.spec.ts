@@ -28,7 +28,7 @@ describe('resolveHedgingOptions', () => {
     expect(resolveHedgingOptions({ delay: 0 }).delay).toBe(0);
   });
 
-  it('takes what it gave', () => {
+  it('accepts its own result', () => {
     for (const options of [{}, { delay: 20 }, { delay: 'p99', maxHedges: 3 }] as const) {
       const resolved = resolveHedgingOptions(options);
       expect(resolveHedgingOptions(resolved)).toEqual(resolved);

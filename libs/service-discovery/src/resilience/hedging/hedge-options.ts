@@ -1,6 +1,6 @@
 import { OptionValidator, type Duration } from '../../common/index.js';
 
-/** A delay that follows the latencies: what is still unanswered then is slower than most. */
+/** A delay that follows the latencies: an attempt that is unanswered then is slower than most. */
 export interface HedgeDelayOptions {
   /**
    * The percentile of the latencies after which an attempt is hedged: 95 hedges the slowest 5%. From 50 to 99.9.
@@ -18,8 +18,7 @@ export interface HedgeDelayOptions {
    */
   maximum: Duration;
   /**
-   * How many calls the percentile needs; with fewer there are no hedges. At least as many as it takes for one call to lie
-   * above it: 20 for the 95th, 100 for the 99th. A whole number from 2 to 100,000.
+   * How many calls the percentile needs; with fewer there are no hedges. At least enough for one call to lie above it: 20 for the 95th, 100 for the 99th. A whole number from 2 to 100,000.
    * @default 20, or as many as the percentile takes
    */
   minimumCalls: number;
@@ -35,7 +34,7 @@ export type HedgePercentile = `p${number}`;
 
 /**
  * When a second attempt is sent beside a first one that takes long, and the first answer wins (Dean and Barroso, "The
- * Tail at Scale", 2013). Only what may be sent twice is hedged, and the retry budget pays for it.
+ * Tail at Scale", 2013). Only calls that may be sent twice are hedged, within the retry budget.
  */
 export interface HedgingOptions {
   /**
@@ -92,12 +91,12 @@ export function resolveHedgingOptions(options?: Partial<HedgingOptions>, path = 
   return check.checked(resolved);
 }
 
-/** The shortest delay that may come of the options: where attempts end sooner, there is never a hedge. */
+/** The shortest possible delay: if attempts end sooner, there is never a hedge. */
 export function shortestHedgeDelay({ delay }: ResolvedHedgingOptions): number {
   return typeof delay === 'number' ? delay : delay.minimum;
 }
 
-/** What hedges have to fit into, in milliseconds; undefined: no such limit. */
+/** The limits that hedges have to fit into, in milliseconds; undefined: no such limit. */
 export interface HedgeLimits {
   readonly timeout?: number;
   readonly attemptTimeout?: number;
@@ -159,7 +158,7 @@ function resolveHedgeDelayOptions(options: Partial<HedgeDelayOptions>, path: str
   return check.checked(resolved);
 }
 
-/** Of how many calls one is expected to lie above a percentile. */
+/** The number of calls of which one is expected above a percentile. */
 function callsFor(percentile: number): number {
   return Math.ceil(Math.round(1e8 / (100 - percentile)) / 1e6);
 }

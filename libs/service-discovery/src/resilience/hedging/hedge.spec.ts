@@ -66,7 +66,7 @@ describe('hedge', () => {
     expect(getEventListeners(caller.signal, 'abort')).toHaveLength(0);
   });
 
-  it('sends one attempt only where it is answered within the delay', async () => {
+  it('sends a single attempt when it is answered within the delay', async () => {
     const race = start();
     await clock.advanceAsync(49);
     await attempt(0).answer('first');
@@ -178,7 +178,7 @@ describe('hedge', () => {
     expect(attempts).toHaveLength(2);
   });
 
-  it('takes an answer that is not worthy for a failure, and gives it out where there is no better one', async () => {
+  it('treats an unworthy answer as a failure, and returns it when there is no better one', async () => {
     const isWorthy = (answer: string): boolean => answer !== '503';
     const race = start({ isWorthy });
     await clock.advanceAsync(50);
@@ -202,7 +202,7 @@ describe('hedge', () => {
     expect(attempt(0).signal.aborted).toBe(true);
   });
 
-  it('fails with what a judgement of an answer throws', async () => {
+  it('fails with the error that isWorthy throws', async () => {
     const race = start({
       isWorthy: () => {
         throw new Error('no judge');
@@ -212,7 +212,7 @@ describe('hedge', () => {
     await expect(race).rejects.toThrow('no judge');
   });
 
-  it('fails with what an attempt throws at once', async () => {
+  it("fails with an attempt's synchronous error", async () => {
     const run = (): never => {
       throw new Error('at once');
     };
@@ -221,7 +221,7 @@ describe('hedge', () => {
     await expect(hedge(run, { clock, signal, delay, maxHedges: 1, mayHedge: () => true })).rejects.toThrow('at once');
   });
 
-  it('lets go of answers that come too late, and hears no failure after the end', async () => {
+  it('discards late answers, and ignores failures after the end', async () => {
     const race = start({ maxHedges: 2 });
     await clock.advanceAsync(100);
     await attempt(2).answer('third');
@@ -253,13 +253,13 @@ describe('hedge', () => {
       expect(discarded).toEqual(['503']);
     });
 
-    it('sends nothing where it has aborted already', async () => {
+    it('sends nothing when the signal has already aborted', async () => {
       const signal = AbortSignal.abort(gone);
       await expect(start({ signal })).rejects.toBe(gone);
       expect(attempts).toHaveLength(0);
     });
 
-    it('sends nothing more where an attempt makes it abort', async () => {
+    it('sends nothing more when an attempt aborts the signal', async () => {
       const signal = caller.signal;
       const delay = { currentMs: 50, record: () => undefined };
       const run = (): Promise<string> => {
@@ -279,7 +279,7 @@ describe('hedge', () => {
       expect(recorded).toEqual([60]);
     });
 
-    it('but not of hedges, of which only the fast ones would be known', async () => {
+    it('but not of hedges, since only fast ones would be known', async () => {
       const race = start();
       await clock.advanceAsync(80);
       await attempt(0).answer('first');
@@ -299,7 +299,7 @@ describe('hedge', () => {
       expect(recorded).toEqual([40]);
     });
 
-    it('where the caller left only if it was slow by then', async () => {
+    it('of an abandoned attempt only if it was slow by then', async () => {
       const early = start();
       await clock.advanceAsync(20);
       caller.abort();
@@ -323,7 +323,7 @@ describe('mayHedge', () => {
     anotherInstance: true,
   } as const;
 
-  it('allows a hedge of what may be sent twice, to another instance, within the attempts', () => {
+  it('allows a hedge of a repeatable call, to another instance, within maxAttempts', () => {
     expect(mayHedge(chance)).toBe(true);
     expect(mayHedge({ ...chance, attempts: 2 })).toBe(true);
   });

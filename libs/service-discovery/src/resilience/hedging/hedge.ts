@@ -3,7 +3,7 @@ import { type HedgeDelay } from './hedge-delay.js';
 import { type RetryBudget } from '../retry/retry-budget.js';
 import { type Repeatability } from '../retry/retry-state.js';
 
-/** How attempts of one call race each other. */
+/** How the attempts of one call race each other. */
 export interface HedgeOptions<T> {
   readonly clock: Clock;
   /** The call's: its abort ends the race at once, and reaches every attempt. */
@@ -11,13 +11,13 @@ export interface HedgeOptions<T> {
   readonly delay: Pick<HedgeDelay, 'currentMs' | 'record'>;
   /** How many attempts may be sent beside the first one. */
   readonly maxHedges: number;
-  /** Asked when a hedge is due, which is sent where this is true. After the first false no more are due. */
+  /** Called when a hedge is due, and decides whether it is sent. After the first false no more become due. */
   readonly mayHedge: () => boolean;
   /** Whether an answer ends the race; one that does not is a failure. @default each does */
   readonly isWorthy?: (answer: T) => boolean;
   /** Whether an error ends the race, since it is an answer as well. @default none does */
   readonly isFinal?: (error: unknown) => boolean;
-  /** Gets each answer that nobody will see, to let go of what it holds. */
+  /** Called with each unused answer, to release what it holds. */
   readonly discard?: (answer: T) => void;
 }
 
@@ -38,18 +38,18 @@ export function hedge<T>(
   });
 }
 
-/** What speaks for a hedge, apart from that it is due. */
+/** What decides whether a hedge that is due is sent. */
 export interface HedgeChance {
   readonly call: Repeatability;
   /** How many attempts of the call were made so far. */
   readonly attempts: number;
   readonly maxAttempts: number;
-  /** Whether an instance that was not tried yet can take the call: the one that is slow is not asked twice. */
+  /** Whether an instance that was not tried yet can take the call: the slow one is not tried twice. */
   readonly anotherInstance: boolean;
   readonly budget?: Pick<RetryBudget, 'tryRetry'>;
 }
 
-/** Whether a hedge may be sent; if so, the budget has paid for it. */
+/** Whether a hedge may be sent; if so, it has been taken from the budget. */
 export function mayHedge({ call, attempts, maxAttempts, anotherInstance, budget }: HedgeChance): boolean {
   if (!call.idempotent || !call.replayable || attempts >= maxAttempts || !anotherInstance) return false;
   return budget?.tryRetry() !== false;
@@ -69,7 +69,7 @@ class Race<T> {
   private readonly delayMs: number | undefined;
   private begun = 0;
   private over = false;
-  /** How the attempt that ended last has failed. */
+  /** The latest failure. */
   private failed: End<T> | undefined;
   private timer: Timer | undefined;
   private stopFollowing: () => void = () => undefined;
@@ -143,12 +143,12 @@ class Race<T> {
     }
   }
 
-  /** Of hedges only those would be known that were fast enough to win, so they say nothing. */
+  /** Hedges are left out: only those fast enough to win would be known, which would bias the samples. */
   private record({ began, isFirst }: Running): void {
     if (isFirst) this.options.delay.record(this.options.clock.now() - began);
   }
 
-  /** How long it would have taken is not known, but that it was one of the slow ones is. */
+  /** Its full latency is unknown, but it was one of the slow ones. */
   private recordIfSlow(attempt: Running): void {
     const elapsedMs = this.options.clock.now() - attempt.began;
     if (this.delayMs !== undefined && elapsedMs >= this.delayMs) this.record(attempt);

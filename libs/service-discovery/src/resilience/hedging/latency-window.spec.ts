@@ -27,7 +27,7 @@ describe('LatencyWindow', () => {
     expect(latencies.percentile(percent)).toBeLessThanOrEqual(exact * 1.05);
   });
 
-  it('lets no more than the rest lie above, where all are nearly alike', () => {
+  it('lets no more than the remaining share lie above, when all samples are nearly equal', () => {
     record(...from(1, 100).map((each) => 10 + each / 1_000));
     expect(latencies.percentile(95)).toBeGreaterThanOrEqual(10.1);
   });

@@ -6,7 +6,7 @@ const GROWTH = 1.05;
 const LOWEST_MS = 0.1;
 const LONGEST_MS = 3_600_000;
 const BUCKETS = bucketOf(LONGEST_MS) + 1;
-/** New weights grow by e with each window; long before they are no numbers any more, all are scaled down. */
+/** New weights grow by a factor of e per window; they are scaled down long before they overflow. */
 const GREATEST_EXPONENT = 50;
 
 function bucketOf(ms: number): number {
@@ -14,11 +14,11 @@ function bucketOf(ms: number): number {
 }
 
 /**
- * Latencies of about the last while, in buckets that grow by 5%: a percentile is too high by that at most, and never too
- * low. Old ones fade: the weight of each falls to 1/e within the window, so that at a steady rate all weights together
- * are the calls of one window.
+ * A histogram of recent latencies in buckets that grow by 5%: a percentile is at most that much too high, and never too
+ * low. Samples decay: the weight of each falls to 1/e within the window, so that at a steady rate the weights add up to
+ * the calls of one window.
  *
- * It needs neither a timer nor the latencies themselves. The fading is the forward decay of Cormode, Shkapenyuk,
+ * It needs neither a timer nor the single samples. The fading is the forward decay of Cormode, Shkapenyuk,
  * Srivastava and Xu (2009): instead of old weights falling, new ones grow.
  */
 export class LatencyWindow {
@@ -34,7 +34,7 @@ export class LatencyWindow {
     this.landmark = clock.now();
   }
 
-  /** How many latencies there are, each with what is left of its weight. */
+  /** The number of samples, each by its remaining weight. */
   get count(): number {
     return this.total / this.weightAt(this.clock.now());
   }
@@ -49,12 +49,12 @@ export class LatencyWindow {
   }
 
   /**
-   * A latency that no more than the rest of all are above; undefined where there are none.
+   * The latency below which that share of the samples lies; undefined without samples.
    * @param percent 95: at most 5% are above
    */
   percentile(percent: number): number | undefined {
     if (this.total === 0) return undefined;
-    // What additions of fractions make of a whole share must not decide.
+    // Tolerance for rounding errors of the summed weights.
     const most = this.total * (1 - percent / 100) * (1 + 1e-9);
     let above = 0;
     let bucket = BUCKETS - 1;
@@ -65,7 +65,7 @@ export class LatencyWindow {
     return LOWEST_MS * GROWTH ** bucket;
   }
 
-  /** Of a latency that is recorded at this time. */
+  /** The weight of a sample that is recorded now. */
   private weightAt(now: number): number {
     return Math.exp((now - this.landmark) / this.windowMs);
   }

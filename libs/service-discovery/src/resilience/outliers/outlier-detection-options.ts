@@ -1,6 +1,6 @@
 import { OptionValidator, type Duration } from '../../common/index.js';
 
-/** What every comparison of instances needs. */
+/** The minimum sample for comparing instances. */
 export interface OutlierSample {
   /** How many instances must have had `minimumCalls` within the interval. A whole number from 2 to 1,000. */
   minimumInstances: number;
@@ -8,7 +8,7 @@ export interface OutlierSample {
   minimumCalls: number;
 }
 
-/** Ejects what succeeds less often than the other instances. */
+/** Ejects instances that succeed less often than the others. */
 export interface SuccessRateOptions extends OutlierSample {
   /** By how many standard deviations of the others the rate has to be below theirs. From 0 to 100. @default 1.9 */
   factor: number;
@@ -16,13 +16,13 @@ export interface SuccessRateOptions extends OutlierSample {
   margin: number;
 }
 
-/** Ejects what fails too often, however the others do. */
+/** Ejects instances that fail too often, regardless of the others. */
 export interface FailurePercentageOptions extends OutlierSample {
   /** How many percent of the calls have to fail. From 1 to 100. @default 85 */
   threshold: number;
 }
 
-/** Ejects what answers more slowly than the other instances. Goes by the calls that succeeded. */
+/** Ejects instances that answer more slowly than the others. Uses successful calls only. */
 export interface LatencyOptions extends OutlierSample {
   /** How many times as long as the others' an instance's latency has to be. From 1.1 to 1,000. @default 3 */
   factor: number;
@@ -48,7 +48,7 @@ export interface OutlierDetectionOptions {
   ejectionTime: Duration;
   /** The longest ejection, at least `ejectionTime`. From 1 ms to 1 day. @default 300 s, or `ejectionTime` where that is longer */
   maxEjectionTime: Duration;
-  /** By which share of it an ejection is longer, at random, so that not all callers come back in the same moment. From 0 to 1. @default 0.1 */
+  /** The random share by which an ejection is longer, so that not all callers come back at the same moment. From 0 to 1. @default 0.1 */
   ejectionJitter: number;
   /**
    * Which share of the instances may be ejected at the same time, rounded down, from 0.01 to 1. One may always be where
@@ -57,8 +57,8 @@ export interface OutlierDetectionOptions {
    */
   maxEjectedShare: number;
   /**
-   * Whether calls avoid what is ejected. False is a dry run: events and `explain` tell of every ejection, and calls go on as
-   * before (`enforcing_*` of Envoy at 0).
+   * Whether calls avoid ejected instances. False is a dry run: events and `explain` show every ejection, and calls are not
+   * affected (`enforcing_*` of Envoy at 0).
    * @default true
    */
   enforcing: boolean;
@@ -128,7 +128,7 @@ export function resolveOutlierDetectionOptions(
     latency: given.latency !== false && resolveLatency(given.latency, check),
     interval: check.duration('interval', given.interval, { minMs: 100, maxMs: 3_600_000 }),
     ejectionTime,
-    // A default gives way to what was asked for; only two wishes can contradict each other.
+    // A default yields to what was set; only two options that were both set can contradict each other.
     maxEjectionTime: options?.maxEjectionTime === undefined ? Math.max(maxEjectionTime, ejectionTime) : maxEjectionTime,
     ejectionJitter: check.number('ejectionJitter', given.ejectionJitter, { min: 0, max: 1 }),
     maxEjectedShare: check.number('maxEjectedShare', given.maxEjectedShare, { min: 0.01, max: 1 }),
@@ -181,7 +181,7 @@ function resolveLatency(options: Partial<LatencyOptions>, check: OptionValidator
   };
 }
 
-/** Two make a comparison; the failure percentage compares with nobody, but one instance alone is never ejected. */
+/** A comparison takes two; the failure percentage compares nothing, but a single instance is never ejected. */
 function checkSample(rule: string, given: OutlierSample, check: OptionValidator): OutlierSample {
   return {
     minimumInstances: check.number(`${rule}.minimumInstances`, given.minimumInstances, {

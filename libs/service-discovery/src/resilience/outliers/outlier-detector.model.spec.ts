@@ -365,7 +365,7 @@ function draws(): () => number {
 }
 
 describe('the model of the outlier detector', () => {
-  it('does what its history says, whatever happens to it, and recovers by itself', () => {
+  it('behaves as its model in any sequence of events, and recovers by itself', () => {
     fc.assert(
       fc.property(options, fc.array(event, { minLength: 1, maxLength: 30 }), (given, events) => {
         const clock = new ManualClock();
@@ -452,7 +452,7 @@ describe('the model of the outlier detector', () => {
           act(next);
           compare();
         }
-        // What was told last may eject somebody still, once its interval is judged; after that nothing does.
+        // The last outcomes may still eject an instance, when their interval is evaluated; after that nothing does.
         for (let time = 0; time < 2; time++) {
           advance(Math.max(given.maxEjectionTime * (1 + given.ejectionJitter), given.interval));
           compare();

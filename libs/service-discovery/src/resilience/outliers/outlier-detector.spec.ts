@@ -59,7 +59,7 @@ describe('OutlierDetector', () => {
       ]);
     });
 
-    it('counts from nothing again after a success, and passes over what says nothing', () => {
+    it('starts over after a success, and skips ignored outcomes', () => {
       tell('a', 'failure', 2);
       tell('a', 'success');
       tell('a', 'failure', 2);
@@ -80,7 +80,7 @@ describe('OutlierDetector', () => {
   describe('by success rate', () => {
     const rule = { ...OFF, successRate: {} };
 
-    it('ejects what succeeds less often than the others, at the end of the interval', () => {
+    it('ejects an instance that succeeds less often than the others, at the end of the interval', () => {
       create(rule, names(5));
       for (const id of names(4)) calls(id, 99, 1);
       calls('e', 80, 20);
@@ -111,7 +111,7 @@ describe('OutlierDetector', () => {
       expect(ejected()).toEqual(['f', 'g']);
     });
 
-    it('leaves everybody in while all fail alike', () => {
+    it('ejects none while all fail alike', () => {
       create(rule, names(5));
       for (const [index, id] of names(5).entries()) calls(id, 50 + index, 50 - index);
       clock.advance(INTERVAL);
@@ -138,7 +138,7 @@ describe('OutlierDetector', () => {
       expect(ejected()).toEqual(['d']);
     });
 
-    it('expects more of a difference where the others differ, too', () => {
+    it('requires a larger difference when the others differ, too', () => {
       create(rule, names(6));
       for (const [index, id] of names(5).entries()) calls(id, 1_000 - index * 75, index * 75);
       calls('f', 650, 350);
@@ -151,7 +151,7 @@ describe('OutlierDetector', () => {
       expect(ejected()).toEqual(['f']);
     });
 
-    it('compares no fewer instances than asked for, of those that had enough calls', () => {
+    it('compares no fewer than minimumInstances with enough calls', () => {
       create({ ...rule, successRate: { minimumInstances: 3, minimumCalls: 50 } }, names(4));
       calls('a', 50, 0);
       calls('b', 49, 0);
@@ -168,7 +168,7 @@ describe('OutlierDetector', () => {
   });
 
   describe('by failure percentage', () => {
-    it('ejects what reaches it, the worst first where not all of them may go', () => {
+    it('ejects instances that reach it, the worst first when not all may be ejected', () => {
       create({ ...OFF, failurePercentage: { threshold: 60 } }, names(4));
       calls('a', 100, 0);
       calls('b', 40, 60);
@@ -194,7 +194,7 @@ describe('OutlierDetector', () => {
     };
     beforeEach(() => clock.advance(3_600_000));
 
-    it('ejects what is several times as slow as the others', () => {
+    it('ejects an instance that is several times as slow as the others', () => {
       create({ ...OFF, latency: {} }, names(4));
       answer('a', 90);
       answer('b', 100);
@@ -209,7 +209,7 @@ describe('OutlierDetector', () => {
       expect(ejections).toMatchObject([{ reason: 'latency', evidence: 'latency of 300 ms, of the others 100 ms' }]);
     });
 
-    it('minds no difference of a few milliseconds', () => {
+    it('ignores a difference of a few milliseconds', () => {
       create({ ...OFF, latency: {} }, names(3));
       answer('a', 1);
       answer('b', 1);
@@ -292,7 +292,7 @@ describe('OutlierDetector', () => {
       return ejected().length;
     };
 
-    it('is one where there are two or more, and a share of more, rounded down', () => {
+    it('is one of two or more instances, or the share of them, rounded down', () => {
       expect([1, 2, 3, 5, 6, 7, 10, 20].map((count) => ejectAll(count))).toEqual([0, 1, 1, 1, 1, 2, 3, 6]);
     });
 
@@ -304,7 +304,7 @@ describe('OutlierDetector', () => {
       expect([ejectAll(10, 0.7), ejectAll(50, 0.58)]).toEqual([7, 29]);
     });
 
-    it('goes down with the instances: who would be back first is back at once', () => {
+    it('falls with the number of instances: the first to return is readmitted at once', () => {
       create({ ...OFF, consecutiveFailures: 1, maxEjectedShare: 0.5 }, names(6));
       for (const id of ['c', 'a', 'b']) {
         tell(id, 'failure');
@@ -316,7 +316,7 @@ describe('OutlierDetector', () => {
       expect(ejected()).toEqual([]);
     });
 
-    it('goes by those that were heard of where nobody tells which there are', () => {
+    it('uses the instances with calls when `retain` was not called', () => {
       detector = new OutlierDetector({ ...OFF, consecutiveFailures: 1 }, { clock });
       tell('a', 'failure');
       expect(ejected()).toEqual([]);
@@ -325,7 +325,7 @@ describe('OutlierDetector', () => {
       expect(ejected()).toEqual(['a']);
     });
 
-    it('leaves who had no place in with what is known of it: its next failure ejects it when there is one', () => {
+    it('keeps the record of an instance that could not be ejected: its next failure ejects it when there is room', () => {
       create({ ...OFF, consecutiveFailures: 2 }, names(3));
       tell('a', 'failure', 2);
       tell('b', 'failure', 4);
@@ -377,7 +377,7 @@ describe('OutlierDetector', () => {
       expect([detector.explain('a').ejections, ejectAgain()]).toEqual([0, 30_000]);
     });
 
-    it('grows where an interval that follows the readmission is as bad', () => {
+    it('grows when the interval after the readmission is as bad', () => {
       create({ ...OFF, failurePercentage: {} }, names(2));
       for (const expected of [30_000, 60_000, 90_000]) {
         calls('a', 0, 20);
@@ -432,7 +432,7 @@ describe('OutlierDetector', () => {
       expect(ejected()).toEqual([]);
     });
 
-    it('keep what is known of them while others change', () => {
+    it('keep their records while others change', () => {
       tell('a', 'failure', 2);
       tell('b', 'failure');
       for (let update = 0; update < 1_000; update++) detector.retain(update % 2 ? names(3) : [...names(3), 'x']);
@@ -449,7 +449,7 @@ describe('OutlierDetector', () => {
     });
   });
 
-  it('tells what it knows of each instance', () => {
+  it('reports the state of each instance', () => {
     create({ consecutiveFailures: 3 }, names(2));
     tell('a', 'success', 2);
     tell('a', 'failure', 3);
@@ -484,7 +484,7 @@ describe('OutlierDetector', () => {
     });
   });
 
-  it('reports in a dry run what it would eject, and ejects nothing', () => {
+  it('reports in a dry run which instances it would eject, and ejects none', () => {
     const events: unknown[] = [];
     const sink = { emit: (type: string, payload: object) => void events.push({ type, ...payload }) };
     const options = { ...OFF, consecutiveFailures: 1, maxEjectedShare: 0.5, enforcing: false } as const;
@@ -505,7 +505,7 @@ describe('OutlierDetector', () => {
     expect(events[2]).toEqual({ type: 'instance.readmitted', key, enforced: false });
   });
 
-  it('readmits an instance before its time where it is told to, and remembers the ejection', () => {
+  it('readmits an instance early on request, and remembers the ejection', () => {
     create({ ...OFF, consecutiveFailures: 1 }, names(2));
     tell('a', 'failure');
     detector.readmit('a');
@@ -522,7 +522,7 @@ describe('OutlierDetector', () => {
     expect([detector.ejected === set, [...set]]).toEqual([true, ['a']]);
   });
 
-  it('reports as events, and does what it should though a listener throws', () => {
+  it('reports events, and works even if a listener throws', () => {
     const events: unknown[] = [];
     const sink = { emit: (type: string, payload: object) => void events.push({ type, ...payload }) };
     detector = new OutlierDetector(

@@ -16,12 +16,12 @@ export interface OutlierDetectorDeps extends OutlierListener {
   random?: Random;
 }
 
-/** What is known of an instance. */
+/** The state of an instance. */
 export interface OutlierView {
   readonly instanceId: string;
   /** Whether calls avoid it. */
   readonly ejected: boolean;
-  /** False for an ejection that is only told, see `enforcing`: then `ejected` is false, and `reason` is there. */
+  /** False in a dry run, see `enforcing`: then `ejected` is false, and `reason` is set. */
   readonly enforced?: false;
   readonly reason?: EjectionReason;
   /** What was measured when it was ejected, in words. */
@@ -36,10 +36,10 @@ export interface OutlierView {
   readonly failed: number;
 }
 
-/** How a service's instances stand. */
+/** The state of a service's instances. */
 export interface OutlierSnapshot {
   readonly instances: readonly OutlierView[];
-  /** How many are ejected, also where it is only told, and how many may be. */
+  /** How many are ejected, including those of a dry run, and how many may be. */
   readonly ejected: number;
   readonly mayBeEjected: number;
 }
@@ -50,14 +50,14 @@ const IN_FORCE = {};
 const DRY_RUN = { enforced: false } as const;
 
 /**
- * Finds the instances of a service that do worse than the others, by the calls that are made anyway, and ejects them for a
- * while: Envoy's outlier detection, made to behave in small clusters.
+ * Finds the instances of a service that do worse than the others in regular calls, and ejects them for a while: Envoy's
+ * outlier detection, adapted to small clusters.
  *
- * - The others are compared with by their median and without the instance itself. Among n instances none can be further from
- *   the mean of all than √(n − 1) standard deviations, so Envoy's rule finds nothing among fewer than five.
+ * - An instance is compared with the median of the others, without itself. Among n instances none can be further from the
+ *   mean of all than √(n − 1) standard deviations, so Envoy's rule finds nothing among fewer than five.
  * - One of two instances may be ejected, never all of them. Ten percent of five, rounded down, would be none.
- * - There is no timer. Ejections end, and intervals are judged, when the next call asks or tells; an interval that ended
- *   longer ago than it lasted is not judged any more.
+ * - There is no timer. Ejections end and intervals are evaluated at the next call; an interval that ended longer ago than
+ *   it lasted is skipped.
  */
 export class OutlierDetector {
   private readonly options: ResolvedOutlierDetectionOptions;
@@ -65,7 +65,7 @@ export class OutlierDetector {
   private readonly random: Random;
   private readonly records = new Map<string, OutlierRecord>();
   private readonly ejectedIds = new Set<string>();
-  /** Undefined until somebody tells: then those that were heard of are all that there are. */
+  /** The known instances; undefined before the first `retain`: then those with calls. */
   private present: ReadonlySet<string> | undefined;
   private intervalBegan: number;
   private firstReadmission = Number.POSITIVE_INFINITY;
@@ -83,7 +83,7 @@ export class OutlierDetector {
     this.enforcement = this.options.enforcing ? IN_FORCE : DRY_RUN;
   }
 
-  /** The ids of those that calls avoid now. Always the same set, and brought up to date when it is asked for. */
+  /** The ids of the instances that calls avoid. Always the same set, updated at each read. */
   get ejected(): ReadonlySet<string> {
     this.catchUp();
     return this.options.enforcing ? this.ejectedIds : NONE;
@@ -94,9 +94,9 @@ export class OutlierDetector {
   }
 
   /**
-   * Tells how a call ended; what is `ignored` says nothing.
-   * @param latencyMs how long it took. A call that began before the instance was readmitted says nothing either
-   * @param now the clock's time, from who knows it already
+   * Records the outcome of a call; `ignored` does not count.
+   * @param latencyMs how long it took. A call that began before the instance was readmitted does not count either
+   * @param now `Clock.now()`, when the caller already has it
    */
   record(instanceId: string, outcome: OutcomeClass, latencyMs: number, now = this.clock.now()): void {
     this.catchUp(now);
@@ -108,7 +108,7 @@ export class OutlierDetector {
     this.eject({ instanceId, reason: 'consecutive_failures', evidence }, now);
   }
 
-  /** Tells which instances there are; what is known of others is forgotten. How many may be ejected goes by them. */
+  /** Sets the known instances, and forgets all others. Their number determines how many may be ejected. */
   retain(instanceIds: Iterable<string>): void {
     this.present = new Set(instanceIds);
     for (const id of this.records.keys()) {
@@ -120,7 +120,7 @@ export class OutlierDetector {
     this.keepWithinLimit(this.catchUp());
   }
 
-  /** Forgets an instance, and readmits it: such as when it has registered anew. */
+  /** Forgets an instance and readmits it, such as when it has registered again. */
   forget(instanceId: string): void {
     const now = this.catchUp();
     const record = this.records.get(instanceId);
@@ -130,8 +130,8 @@ export class OutlierDetector {
   }
 
   /**
-   * Ends an ejection before its time, such as when a health check passed. How often the instance was ejected stays known, so
-   * that the next time is longer.
+   * Ends an ejection early, such as after a passed health check. The number of ejections is kept, so that the next one is
+   * longer.
    */
   readmit(instanceId: string): void {
     const now = this.catchUp();
@@ -172,7 +172,7 @@ export class OutlierDetector {
     return record;
   }
 
-  /** Does what time has brought since somebody looked. @returns the time */
+  /** Applies the readmissions and the interval that became due since the last look. @returns the time */
   private catchUp(now = this.clock.now()): number {
     while (now >= this.firstReadmission) {
       const record = this.nextToReadmit()!;
@@ -199,7 +199,7 @@ export class OutlierDetector {
     if (!record || this.ejectedIds.size >= this.mayBeEjected()) return;
     const { ejectionTime, maxEjectionTime, ejectionJitter } = this.options;
     const ejections = record.ejectionsAt(now) + 1;
-    // On top of the longest time, too: there above all, everybody would come back in step.
+    // Jitter applies to the longest time too: there, above all, callers would come back in sync.
     const ejectedForMs = Math.min(maxEjectionTime, ejectionTime * ejections) * (1 + ejectionJitter * this.random());
     const endsAt = now + ejectedForMs;
     record.eject(ejections, { reason, evidence, endsAt });
@@ -216,7 +216,7 @@ export class OutlierDetector {
     notify(() => this.deps.onReadmit?.(instanceId, this.enforcement));
   }
 
-  /** Where there are fewer instances than before, they have more to carry: who would be back first is back at once. */
+  /** When instances leave, fewer may be ejected: those that would be readmitted first are readmitted at once. */
   private keepWithinLimit(now: number): void {
     while (this.ejectedIds.size > this.mayBeEjected()) this.endEjection(this.nextToReadmit()!, now);
   }
@@ -245,6 +245,6 @@ function notify(hook: () => void): void {
   try {
     hook();
   } catch {
-    // A listener must not change how the call ends that brought it the news.
+    // A listener's error must not affect the call that caused the ejection.
   }
 }

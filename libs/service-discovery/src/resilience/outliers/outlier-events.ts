@@ -1,6 +1,6 @@
 import { type EjectionReason, type EventSink } from '../../model/index.js';
 
-/** An instance is ejected. */
+/** The ejection of an instance. */
 export interface Ejection {
   readonly instanceId: string;
   readonly reason: EjectionReason;
@@ -8,13 +8,13 @@ export interface Ejection {
   readonly evidence: string;
   /** How long it lasts. */
   readonly ejectedForMs: number;
-  /** How often it was ejected lately, this time included: so many times as long as the first time. */
+  /** Recent ejections, this one included: the factor by which it is longer than the first. */
   readonly ejections: number;
-  /** False where it is only told, see `enforcing`; left out: it is in force. */
+  /** False in a dry run, see `enforcing`; left out: it is in force. */
   readonly enforced?: false;
 }
 
-/** Who hears of ejections, once they are in force; what they throw is dropped. */
+/** Called after ejections and readmissions; what it throws is dropped. */
 export interface OutlierListener {
   onEject?: (ejection: Ejection) => void;
   /** @param readmission `enforced` as in the {@link Ejection} that is over */

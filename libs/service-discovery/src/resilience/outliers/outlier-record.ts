@@ -3,7 +3,7 @@ import { ConsecutiveFailures } from '../consecutive-failures.js';
 import { type ResolvedOutlierDetectionOptions } from './outlier-detection-options.js';
 import { type IntervalSample } from './outlier-rules.js';
 
-/** So many of the latest latencies stand for those of an interval. */
+/** The latest latencies represent those of an interval. */
 const LATENCIES_KEPT = 100;
 
 /** An ejection in force. */
@@ -13,13 +13,13 @@ interface EjectionInForce {
   readonly endsAt: number;
 }
 
-/** What is known of one instance: its calls within the interval, its failures in a row, its ejections. */
+/** The record of one instance: its calls within the interval, its consecutive failures, its ejections. */
 export class OutlierRecord {
   calls = 0;
   failed = 0;
   ejection: EjectionInForce | undefined;
   private readonly run: ConsecutiveFailures | undefined;
-  /** A ring; left out where latencies do not matter. */
+  /** A ring buffer; undefined when latencies do not matter. */
   private readonly latencies: Float64Array | undefined;
   private ejections = 0;
   private readmittedAt = Number.NEGATIVE_INFINITY;
@@ -28,15 +28,15 @@ export class OutlierRecord {
     readonly instanceId: string,
     private readonly options: ResolvedOutlierDetectionOptions,
   ) {
-    // Failures from before the longest ejection would be over say nothing any more.
+    // Failures older than the longest ejection no longer count.
     const { consecutiveFailures, maxEjectionTime, latency } = options;
     if (consecutiveFailures !== false) this.run = new ConsecutiveFailures(consecutiveFailures, maxEjectionTime);
     if (latency !== false) this.latencies = new Float64Array(LATENCIES_KEPT);
   }
 
-  /** @returns whether the failures in a row are as many as eject it */
+  /** @returns whether its consecutive failures reach the threshold */
   count(now: number, isFailure: boolean, latencyMs: number): boolean {
-    // A call from before the ejection tells of what the instance was ejected for, not of what it is now.
+    // A call from before the ejection says nothing about the present state of the instance.
     if (this.ejection || now - latencyMs < this.readmittedAt) return false;
     this.calls++;
     if (isFailure) {
@@ -63,14 +63,14 @@ export class OutlierRecord {
     this.failed = 0;
   }
 
-  /** How often it was ejected lately: each interval that it was not in takes one off, except the one that it fails in. */
+  /** Recent ejections: each healthy interval since the readmission takes one off. */
   ejectionsAt(now: number): number {
     if (this.ejection || this.ejections === 0) return this.ejections;
     const healthy = Math.max(0, Math.ceil((now - this.readmittedAt) / this.options.interval) - 1);
     return Math.max(0, this.ejections - healthy);
   }
 
-  /** @param ejections how often lately, this time included */
+  /** @param ejections recent ejections, this one included */
   eject(ejections: number, ejection: EjectionInForce): void {
     this.ejections = ejections;
     this.ejection = ejection;

@@ -11,7 +11,7 @@ export interface IntervalSample {
   readonly latencies: Float64Array;
 }
 
-/** Why an instance should be ejected. */
+/** The reason to eject an instance. */
 export interface OutlierVerdict {
   readonly instanceId: string;
   readonly reason: EjectionReason;
@@ -20,19 +20,19 @@ export interface OutlierVerdict {
 }
 
 /**
- * By chance alone the rates of equals differ, too, the more the fewer the calls. It has to be more than so many standard
- * errors: with two, one of ten equal instances would be taken for an outlier every few intervals.
+ * How many standard errors a rate has to be off: rates of equal instances differ by chance, the more the fewer the calls.
+ * With two, one of ten equal instances would be taken for an outlier every few intervals.
  */
 const CERTAINTY = 3;
 
 interface Finding extends OutlierVerdict {
-  /** Findings of one rule are ordered by it. */
+  /** The sort key among the findings of one rule. */
   readonly badness: number;
 }
 
 type Rule = (samples: readonly IntervalSample[], options: ResolvedOutlierDetectionOptions) => Finding[];
 
-/** The instances that are outliers in one interval, each once: those that fail before those that are slow, the worst first. */
+/** The outliers of one interval, without duplicates: failing ones before slow ones, the worst first. */
 export function findOutliers(
   samples: readonly IntervalSample[],
   options: ResolvedOutlierDetectionOptions,
@@ -85,7 +85,7 @@ const byLatency: Rule = (samples, { latency: rule }) => {
   });
 };
 
-/** Those with enough calls; none where they are too few to be compared, or the rule is off. */
+/** The samples with enough calls; empty when they are too few to compare, or the rule is off. */
 function judged(
   samples: readonly IntervalSample[],
   rule: OutlierSample | false,

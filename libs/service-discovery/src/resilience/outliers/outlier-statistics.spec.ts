@@ -33,7 +33,7 @@ describe('statistics without the one that is judged', () => {
 });
 
 describe('the standard error of a share', () => {
-  it('is smaller with more calls, and not 0 where all succeeded', () => {
+  it('shrinks with more calls, and is not 0 when all succeeded', () => {
     expect(standardError(0.5, 96)).toBeCloseTo(0.05103, 5);
     expect(standardError(1, 96)).toBeCloseTo(0.01429, 5);
     expect(standardError(1, 9_996)).toBeCloseTo(0.000141, 6);

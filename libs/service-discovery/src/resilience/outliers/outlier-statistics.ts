@@ -1,7 +1,7 @@
 /**
- * Statistics of a sorted list with one value left out, so that what is judged takes no part in what it is compared with:
- * among a few values a single wrong one moves mean and deviation so far that it is never an outlier. Medians, so that
- * several wrong ones do not hide behind each other while they are the minority.
+ * Statistics of a list with one value left out, so that a value is not compared with itself: among a few values, a single
+ * outlier moves mean and deviation so far that it is never found. Medians, so that a minority of outliers does not hide
+ * each other.
  */
 export class LeaveOneOut {
   private readonly sorted: Float64Array;
@@ -10,7 +10,7 @@ export class LeaveOneOut {
     this.sorted = Float64Array.from(values).sort();
   }
 
-  /** The median of the others; NaN where there is no other. */
+  /** The median of the others; NaN without others. */
   median(value: number): number {
     const others = this.sorted.length - 1;
     const skip = this.placeOf(value);
@@ -18,13 +18,13 @@ export class LeaveOneOut {
     return others % 2 === 1 ? upper : (this.at((others >> 1) - 1, skip) + upper) / 2;
   }
 
-  /** The standard deviation of the others, as their median absolute deviation tells it; 0 where there is no other. */
+  /** The standard deviation of the others, estimated from their median absolute deviation; 0 without others. */
   deviation(value: number): number {
     const others = this.sorted.length - 1;
     if (others < 1) return 0;
     const skip = this.placeOf(value);
     const center = this.median(value);
-    // The deviations in their order: from the middle outwards, on whichever side the next one is nearer.
+    // Walks the deviations in ascending order: from the middle outwards, taking the nearer side each time.
     let above = others >> 1;
     let below = above - 1;
     let lower = 0;
@@ -57,12 +57,12 @@ export class LeaveOneOut {
   }
 }
 
-/** The standard deviation of a normal distribution is so many times its median absolute deviation. */
+/** The ratio of standard deviation to median absolute deviation in a normal distribution. */
 const NORMAL = 1.4826;
 
 /**
- * By how much a share that is counted over so many calls varies by chance: its standard error, of a share that is drawn a
- * little towards one half (Agresti and Coull), so that a hundred successes do not pass for certainty.
+ * The standard error of a share of `calls`. The share is first moved a little towards one half (Agresti and Coull), so
+ * that a hundred successes do not pass for certainty.
  */
 export function standardError(share: number, calls: number): number {
   const drawn = (share * calls + 2) / (calls + 4);

@@ -10,7 +10,7 @@ import { ManualClock } from '../../testing/manual-clock.js';
 import { type ResiliencePolicyOptions, resolveResiliencePolicyOptions } from './resilience-policy-options.js';
 import { ResiliencePolicy } from './resilience-policy.js';
 
-/** The stages that refuse calls for load, as parts of a policy. */
+/** The stages that refuse calls because of load, as parts of a policy. */
 describe('ResiliencePolicy', () => {
   let clock: ManualClock;
   let events: { type: EventName; payload: object }[];
@@ -43,7 +43,7 @@ describe('ResiliencePolicy', () => {
   });
 
   describe('with a rate limit', () => {
-    it('refuses what is too much, says so, and neither retries nor counts it', async () => {
+    it('refuses excess calls with an event, and neither retries nor counts them', async () => {
       const policy = policyWith({
         rateLimit: { rate: 10, burst: 1 },
         retry: {},
@@ -72,7 +72,7 @@ describe('ResiliencePolicy', () => {
       await expect(call).resolves.toBe('up');
     });
 
-    it('lets a call wait for its turn, and refuses at once what would wait too long', async () => {
+    it('queues a call, and refuses one at once that would wait too long', async () => {
       const policy = policyWith({ timeout: 250, rateLimit: { rate: 10, burst: 1, maxWait: 250 } });
       const waiting = [policy.execute(up), policy.execute(up), policy.execute(up)];
       expect(await failure(policy.execute(up))).toMatchObject({ code: 'RATE_LIMITED', retryAfterMs: 300 });
@@ -80,7 +80,7 @@ describe('ResiliencePolicy', () => {
       await expect(Promise.all(waiting)).resolves.toEqual(['answer 1', 'answer 2', 'answer 3']);
     });
 
-    it('waits outside of the bulkhead: no slot is held meanwhile', async () => {
+    it('waits outside of the bulkhead, without holding a slot', async () => {
       const policy = policyWith({ rateLimit: { rate: 10, burst: 1, maxWait: '1s' }, bulkhead: { maxConcurrent: 1 } });
       const calling = [policy.execute(up), policy.execute(up), policy.execute(up)];
       await clock.advanceAsync(200);
@@ -88,7 +88,7 @@ describe('ResiliencePolicy', () => {
       expect(events).toEqual([]);
     });
 
-    it('reports no refusal of who gives up while it waits', async () => {
+    it('reports no refusal when a caller aborts while it waits', async () => {
       const policy = policyWith({ rateLimit: { rate: 1, maxWait: '10s' } });
       await policy.execute(up);
       const controller = new AbortController();
@@ -110,7 +110,7 @@ describe('ResiliencePolicy', () => {
       return Promise.reject(Object.assign(new Error('too much'), { status: 503 }));
     };
 
-    it('drops calls while too many are refused, says so, and neither retries nor counts them', async () => {
+    it('drops calls with an event while too many are rejected, and neither retries nor counts them', async () => {
       const policy = policyWith({ throttling, retry: false, circuitBreaker: { failureThreshold: 3 } });
       for (let made = 0; made < 2; made++) await failure(policy.execute(overloaded));
       expect(await failure(policy.execute(up))).toMatchObject({ code: 'THROTTLED', service: 'users', attempts: 0 });
@@ -118,7 +118,7 @@ describe('ResiliencePolicy', () => {
       expect([calls, policy.circuitBreaker?.failures]).toEqual([2, 2]);
     });
 
-    it('goes by what a call comes to in the end, not by its attempts', async () => {
+    it('counts the final outcome of a call, not its attempts', async () => {
       const policy = policyWith({ throttling, retry: { maxAttempts: 2, baseDelay: 0, jitter: 'none' } });
       for (let made = 0; made < 10; made++) {
         let attempt = 0;
@@ -129,7 +129,7 @@ describe('ResiliencePolicy', () => {
       expect(events.filter(({ type }) => type === 'call.refused')).toEqual([]);
     });
 
-    it('holds nothing against the callee where a call ran out of time before it was sent', async () => {
+    it('does not count a call against the callee that ran out of time before it was sent', async () => {
       const policy = policyWith({ throttling, timeout: 100, bulkhead: { maxConcurrent: 1, maxQueue: 20 } });
       const first = policy.execute(() => sleep(clock, 60));
       await clock.advanceAsync(10);
@@ -155,7 +155,7 @@ describe('ResiliencePolicy', () => {
   });
 
   describe('with a bulkhead', () => {
-    it('reports what it refuses, at once or after a wait, and nothing that fails within', async () => {
+    it('reports refusals, at once or after a wait, and no failures of calls that run', async () => {
       const policy = policyWith({ bulkhead: { maxConcurrent: 1, maxQueue: 1, maxWait: '1s' } });
       const controller = new AbortController();
       const running = failure(policy.execute(hanging, controller.signal));
@@ -175,7 +175,7 @@ describe('ResiliencePolicy', () => {
   });
 
   describe('with adaptive concurrency', () => {
-    it('refuses what is beyond the limit, says so, and neither retries nor counts it', async () => {
+    it('refuses calls beyond the limit with an event, and neither retries nor counts them', async () => {
       const policy = policyWith({
         adaptiveConcurrency: { max: 1 },
         retry: {},

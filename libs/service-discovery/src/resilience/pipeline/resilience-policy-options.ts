@@ -36,19 +36,19 @@ import {
 } from '../rate-limit/rate-limiter-options.js';
 import { resolveRetryOptions, type ResolvedRetryOptions, type RetryOptions } from '../retry/retry-options.js';
 
-/** What a policy answers with in place of an error; may throw one itself. */
+/** Provides the answer in place of an error; may throw one itself. */
 export type Fallback = (error: unknown) => unknown;
 
-/** How a policy retries: {@link RetryOptions}, and a word of the user's own on what is worth it. */
+/** How a policy retries: {@link RetryOptions}, and a predicate of the user's own. */
 export interface PolicyRetryOptions extends RetryOptions {
   /**
-   * Whether an error is worth another attempt.
+   * Whether an error is retried.
    * @default what `classifyError` finds `retryable`, by `retryableStatuses`
    */
   retryIf?: (error: unknown) => boolean;
 }
 
-/** The stages of a policy. What is left out is not there; with no option at all the function is called as it is. */
+/** The stages of a policy. A stage that is left out does not apply; without any option the function is called directly. */
 export interface ResiliencePolicyOptions {
   /**
    * The time for the whole call: all attempts, delays and the wait for a slot. From 1 ms to 1 day.
@@ -61,13 +61,13 @@ export interface ResiliencePolicyOptions {
    */
   attemptTimeout?: Duration;
   /**
-   * Repeats failed attempts, so give it only to what may run twice. `{}` takes the defaults of {@link RetryOptions}.
+   * Repeats failed attempts, so use it only for what may run twice. `{}` takes the defaults of {@link RetryOptions}.
    * @default none
    */
   retry?: Partial<PolicyRetryOptions> | false;
   /**
-   * Sends another attempt beside one that takes long, so give it only to what may run twice. `{}` takes the defaults of
-   * {@link HedgingOptions}. Hedges are paid from the retry budget, and count as attempts.
+   * Sends another attempt beside one that takes long, so use it only for what may run twice. `{}` takes the defaults of
+   * {@link HedgingOptions}. Hedges use the retry budget, and count as attempts.
    * @default none
    */
   hedging?: Partial<HedgingOptions> | false;
@@ -77,60 +77,60 @@ export interface ResiliencePolicyOptions {
    */
   circuitBreaker?: Partial<CircuitBreakerOptions> | false;
   /**
-   * Limits the calls that are made in a time; a call is refused at once where it would have to wait for longer than
-   * `maxWait`. Its retries do not count.
+   * Limits the calls per unit of time; a call that would have to wait longer than `maxWait` is refused at once. Retries do
+   * not count.
    * @default none
    */
   rateLimit?: RateLimiterOptions | false;
   /**
-   * Drops a share of the calls before they are sent while the callee refuses too many. `{}` takes the defaults of
+   * Drops a share of the calls before they are sent while the callee rejects too many. `{}` takes the defaults of
    * {@link ClientThrottleOptions}.
    * @default none
    */
   throttling?: Partial<ClientThrottleOptions> | false;
   /**
-   * Limits the calls that run at once.
+   * Limits the concurrent calls.
    * @default none
    */
   bulkhead?: BulkheadOptions | false;
   /**
-   * Limits the calls that run at once to what the callee is found to handle. `{}` takes the defaults of
+   * Limits the concurrent calls to what the callee turns out to handle. `{}` takes the defaults of
    * {@link AdaptiveLimitOptions}.
    * @default none
    */
   adaptiveConcurrency?: Partial<AdaptiveLimitOptions> | false;
   /**
-   * Makes one call of those with equal keys that overlap, and answers all of them with one and the same object. It takes
-   * a key for each call, as `execute()` does.
+   * Makes one call for overlapping calls with equal keys, and gives all of them the same object. It needs a key for each
+   * call, see `execute()`.
    * @default false
    */
   coalescing?: boolean;
   /**
-   * Answers a failed call with the last good answer for its key, where the fault is the callee's. `{}` takes the
-   * defaults of {@link LastGoodOptions}. It takes a key for each call, as `execute()` does.
+   * Answers a failed call with the last good answer for its key, when the callee is at fault. `{}` takes the defaults of
+   * {@link LastGoodOptions}. It needs a key for each call, see `execute()`.
    * @default none
    */
   lastGood?: Partial<LastGoodOptions> | false;
   /**
-   * What an error means, in place of `classifyError`: the circuit breaker counts `failure` and `retryable`, retries follow
-   * `retryable`, hedging and last good answers take `success` for an answer, and `ignored` counts for nothing. `retryIf` and
-   * `retryableErrors` go on deciding about retries.
+   * Classifies errors in place of `classifyError`: the circuit breaker counts `failure` and `retryable`, `retryable` is
+   * retried, hedging and last good answers treat `success` as an answer, and `ignored` counts for nothing. `retryIf` and
+   * `retryableErrors` still decide on retries.
    * @default classifyError, by `retry.retryableStatuses`
    */
   classify?: ErrorClassifier;
   /**
-   * Makes attempts go wrong on purpose, for tests.
+   * Injects faults, latency and outcomes, for tests.
    * @default none
    */
   chaos?: ChaosOptions | false;
   /**
-   * Answers in place of an error, except where the caller aborted. It is not under the deadline.
+   * Answers in place of an error, except when the caller aborted. The deadline does not cover it.
    * @default none
    */
   fallback?: Fallback;
 }
 
-/** Checked options: durations are milliseconds, undefined where a stage is left out. */
+/** Checked options: durations are milliseconds; undefined: the stage is off. */
 export interface ResolvedResiliencePolicyOptions {
   readonly timeout?: number;
   readonly attemptTimeout?: number;
@@ -149,7 +149,7 @@ export interface ResolvedResiliencePolicyOptions {
   readonly fallback?: Fallback;
 }
 
-/** None has a default: a stage that is not asked for is not there. */
+/** None has a default: a stage that is not set does not apply. */
 const OPTION_NAMES: readonly (keyof ResiliencePolicyOptions)[] = [
   'timeout',
   'attemptTimeout',
@@ -196,7 +196,7 @@ export function resolveResiliencePolicyOptions(
   const { retry, retryIf } = splitRetry(given.retry);
   const duration = (name: 'timeout' | 'attemptTimeout'): number | undefined =>
     given[name] === undefined ? undefined : check.duration(name, given[name], TIMEOUT_RANGE);
-  /** A stage that is switched off, by false or by leaving it out, needs no checking. */
+  /** Skips a stage that is off. */
   const stage = <O, R>(name: string, value: O | false | undefined, resolve: (value: O, path: string) => R) =>
     value === undefined || value === false ? undefined : check.gather(() => resolve(value, check.pathOf(name)));
 
@@ -242,7 +242,7 @@ export function resolveResiliencePolicyOptions(
   return resolved;
 }
 
-/** What the policy alone knows of its retries apart from the rest; what is no object is left for the check to refuse. */
+/** Separates `retryIf`, which only policies have; what is not an object is left to validation. */
 function splitRetry(
   given: ResiliencePolicyOptions['retry'],
 ): Pick<ResiliencePolicyOptions, 'retry'> & Pick<PolicyRetryOptions, 'retryIf'> {

@@ -76,7 +76,7 @@ describe('ResiliencePolicy with hedging', () => {
     ]);
   });
 
-  it('learns from the latencies what is slow', async () => {
+  it('learns from latencies when an attempt is slow', async () => {
     const policy = policyWith({ hedging: { delay: 'p95' } });
     for (let made = 0; made < 20; made++) {
       const call = policy.execute(taking(...signals.map(() => 0), 30));
@@ -115,7 +115,7 @@ describe('ResiliencePolicy with hedging', () => {
     expect(sent).toBeLessThanOrEqual(5_250);
   });
 
-  it('leaves a failure to the retries, which hedge anew', async () => {
+  it('leaves a failure to the retries, each of which may hedge again', async () => {
     const policy = policyWith({ hedging: { delay: 50 }, retry: { ...steady, maxAttempts: 4 } });
     const call = policy.execute(taking(-10, 1_000, 10));
     await clock.advanceAsync(170);
@@ -156,7 +156,7 @@ describe('ResiliencePolicy with hedging', () => {
     expect(retryBudget.available).toBe(4);
   });
 
-  it('has the default budget of retries where there are none, and no limit only where retries have none', async () => {
+  it('has the default retry budget without retries, and no limit only with `budget: false`', async () => {
     const hedgesOf = async (options: ResiliencePolicyOptions): Promise<number> => {
       events = [];
       const policy = policyWith({ hedging: { delay: 50 }, ...options });

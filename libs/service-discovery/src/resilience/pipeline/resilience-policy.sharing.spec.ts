@@ -40,7 +40,7 @@ describe('ResiliencePolicy, between calls of one key', () => {
     const asking = (policy: ResiliencePolicy, key?: string, signal?: AbortSignal): Promise<string> =>
       policy.execute(slowAnswer, signal, undefined, key);
 
-    it('makes one call of those that overlap, through all stages inside of it', async () => {
+    it('makes one call for overlapping ones, through all inner stages', async () => {
       const policy = policyWith({ coalescing: true, bulkhead: { maxConcurrent: 1 }, timeout: 1_000 });
       const asked = [asking(policy, 'a'), asking(policy, 'a'), asking(policy, 'a')];
       await clock.advanceAsync(10);
@@ -50,7 +50,7 @@ describe('ResiliencePolicy, between calls of one key', () => {
       await expect(again).resolves.toBe('answer 2');
     });
 
-    it('makes each call that has no key, and each where nobody asked for coalescing', async () => {
+    it('makes every call without a key, and every call of a policy without coalescing', async () => {
       const policy = policyWith({ coalescing: true });
       const asked = [asking(policy), asking(policy), asking(policyWith({}), 'a'), asking(policyWith({}), 'a')];
       await clock.advanceAsync(10);
@@ -64,12 +64,12 @@ describe('ResiliencePolicy, between calls of one key', () => {
       await expect(Promise.all(asked)).resolves.toEqual(['answer 1', 'answer 2']);
     });
 
-    it('refuses a key that would be the same for everybody', async () => {
+    it('refuses a key that would be the same for all callers', async () => {
       const asked = asking(policyWith({ coalescing: true }), { id: 1 } as never);
       await expect(asked).rejects.toMatchObject({ code: 'INVALID_REQUEST', message: expect.stringMatching(/^key: /) });
     });
 
-    it('tells all who share an error how many attempts were made, whoever began them', async () => {
+    it('gives all callers that share an error the number of attempts, whichever of them began the call', async () => {
       const policy = policyWith({ coalescing: true, retry: { ...steady, maxAttempts: 3 } });
       const heard: unknown[] = [];
       const fallback: Fallback = (error) => {
@@ -99,7 +99,7 @@ describe('ResiliencePolicy, between calls of one key', () => {
       await expect(stayed).resolves.toBe('answer 2');
     });
 
-    it('ends the call of those who have all left, and the wait between its attempts', async () => {
+    it('ends the call and its backoff when all its callers have left', async () => {
       const policy = policyWith({ coalescing: true, retry: { ...steady, baseDelay: '60s' } });
       const callers = [new AbortController(), new AbortController()];
       const asked = callers.map(({ signal }) => policy.execute(down, signal, undefined, 'a'));
@@ -140,7 +140,7 @@ describe('ResiliencePolicy, between calls of one key', () => {
       expect(events).toEqual([]);
     });
 
-    it('give way to what the callee answers now, and are wrong from then on', async () => {
+    it('are dropped when the callee answers otherwise', async () => {
       const policy = policyWith({ lastGood: {} });
       await asking(policy, answer, 'a');
       const gone = new ResponseStatusError(404, {}, null);
@@ -159,7 +159,7 @@ describe('ResiliencePolicy, between calls of one key', () => {
       await expect(asking(policy, down, 'a')).resolves.toBe('answer 1');
     });
 
-    it('do not answer where the function gave up by itself, or was called in a wrong way', async () => {
+    it('do not replace an abort by the function, or an invalid request', async () => {
       const policy = policyWith({ lastGood: {} });
       await asking(policy, answer, 'a');
       for (const error of [new DOMException('stopped', 'AbortError'), new InvalidConfigurationError([])]) {
@@ -182,7 +182,7 @@ describe('ResiliencePolicy, between calls of one key', () => {
       expect(reasons).toMatchObject([{ reason: 'DEADLINE_EXCEEDED' }, { reason: 'CIRCUIT_OPEN' }]);
     });
 
-    it('answer each of those who shared a failed call', async () => {
+    it('answer each caller of a shared call that failed', async () => {
       const policy = policyWith({ lastGood: {}, coalescing: true });
       await asking(policy, answer, 'a');
       const asked = [asking(policy, down, 'a'), asking(policy, down, 'a')];

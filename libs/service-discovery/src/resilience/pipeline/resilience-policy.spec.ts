@@ -244,7 +244,7 @@ describe('ResiliencePolicy', () => {
       expect(reasons).toEqual(['ATTEMPT_TIMEOUT', 'DEADLINE_EXCEEDED']);
     });
 
-    it('calls nothing where the caller has aborted already, and leaves no listener on its signal', async () => {
+    it('does not call the function when the caller has already aborted, and leaves no listener on its signal', async () => {
       const signal = AbortSignal.abort(new Error('gone'));
       const policy = policyWith({ timeout: 100, attemptTimeout: '10ms', fallback: () => 'fallback' });
       expect((await failure(policy.execute(down, signal))).message).toBe('gone');
@@ -319,14 +319,14 @@ describe('ResiliencePolicy', () => {
       expect([calls, events]).toEqual([3, []]);
     });
 
-    it("goes by the user's own word where there is one", async () => {
+    it("uses the user's `retryIf`", async () => {
       const retryIf = (error: unknown): boolean => (error as Error).message === 'down 1';
       const call = failure(policyWith({ retry: { ...steady, maxAttempts: 5, retryIf } }).execute(down));
       await clock.advanceAsync(10_000);
       expect(await call).toMatchObject({ message: 'down 2', attempts: 2 });
     });
 
-    it('goes by what the user says that an error means, in every stage', async () => {
+    it("uses the user's `classify` in every stage", async () => {
       const classify = (error: unknown): OutcomeClass => (error as { kind: OutcomeClass }).kind;
       const failing = (kind: OutcomeClass) => async (): Promise<never> => {
         calls++;
@@ -401,7 +401,7 @@ describe('ResiliencePolicy', () => {
       expect(events).toMatchObject([{ type: 'call.retried', payload: { delayMs: 30 } }]);
     });
 
-    it('ends the call with its own error where the budget is used up', async () => {
+    it("ends the call with the attempt's own error when the budget is exhausted", async () => {
       const budget = { ratio: 0, minPerSecond: 1, window: '1s' } as const;
       const policy = policyWith({ retry: { ...steady, budget, baseDelay: 0 } });
       expect(await failure(policy.execute(down))).toMatchObject({ message: 'down 2', attempts: 2 });
@@ -429,7 +429,7 @@ describe('ResiliencePolicy', () => {
       expect(calls).toBe(1);
     });
 
-    it('waits for the circuit where the deadline leaves time for it', async () => {
+    it('waits for the circuit when the deadline leaves time for it', async () => {
       const circuitBreaker = { failureThreshold: 1, recoveryTimeout: '5s' } as const;
       const policy = policyWith({ timeout: '20s', retry: steady, circuitBreaker });
       const call = policy.execute(flaky(1));
@@ -494,7 +494,7 @@ describe('ResiliencePolicy', () => {
       expect(heard).toMatchObject([{ message: 'down 2', attempts: 2 }]);
     });
 
-    it("prefers the call's own fallback, and hands on what a fallback throws", async () => {
+    it("prefers the call's own fallback, and passes on the error of a fallback", async () => {
       const policy = policyWith({ fallback: () => 'cached' });
       await expect(policy.execute<string>(down, undefined, () => Promise.resolve('own'))).resolves.toBe('own');
       const throwing = (): never => {
@@ -552,7 +552,7 @@ describe('ResiliencePolicy', () => {
 });
 
 describe('resolveResiliencePolicyOptions', () => {
-  it('turns durations into milliseconds and leaves out what was left out', () => {
+  it('turns durations into milliseconds, and adds no stage', () => {
     expect(resolveResiliencePolicyOptions({ timeout: '2s', retry: false })).toEqual({ timeout: 2_000 });
     expect(resolveResiliencePolicyOptions({ circuitBreaker: {} }).circuitBreaker).toMatchObject({ window: 60_000 });
     expect(resolveResiliencePolicyOptions()).toEqual({});

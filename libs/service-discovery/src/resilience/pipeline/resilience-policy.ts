@@ -46,27 +46,27 @@ import { chain, type Next, type Stage, type StageDescription } from './stage.js'
 export interface ResiliencePolicyDeps {
   /** @default the system's clock */
   clock?: Clock;
-  /** Draws the jitter of delays, and what chaos does. @default the runtime's generator */
+  /** For the jitter of delays and for chaos. @default the runtime's generator */
   random?: Random;
-  /** Hears `circuit.*`, `call.refused`, `call.retried`, `call.hedged` and `call.answered_stale`. @default nobody */
+  /** Receives `circuit.*`, `call.refused`, `call.retried`, `call.hedged` and `call.answered_stale`. @default none */
   events?: EventSink;
   /** What the policy protects: the `service` of its events and errors. @default 'policy' */
   name?: string;
   /**
-   * Pays for retries and hedges, in place of a budget of the policy's own: shared by policies that call the same service,
-   * it bounds them together. With `retry.budget: false` it is not asked.
+   * Limits retries and hedges in place of the policy's own budget: shared by policies that call the same service, it
+   * bounds them together. Not used with `retry.budget: false`.
    * @default a budget of the policy's own, by `retry.budget`
    */
   retryBudget?: RetryBudget;
 }
 
 /**
- * Resilience around any async function, in this order of stages, of which each may be left out:
+ * Resilience around any async function. The stages in their order, each of them optional:
  * fallback → last good answer → coalescing → deadline → rate limit → throttling → bulkhead → adaptive concurrency → retry → hedging → circuit breaker →
  * attempt timeout → chaos → the function.
  *
- * One policy belongs to one thing that can fail and is shared by all calls of it: circuit, slots and retry budget are
- * the policy's, not a call's. Several policies may share a retry budget.
+ * Create one policy per dependency and share it among all calls to that: circuit, slots and retry budget belong to the
+ * policy, not to a call. Several policies may share a retry budget.
  */
 export class ResiliencePolicy {
   readonly circuitBreaker?: CircuitBreaker;
@@ -106,15 +106,15 @@ export class ResiliencePolicy {
   }
 
   /**
-   * Calls `fn`, which may return a promise or a value, through all stages. When the call is over (aborted, out of time) it rejects at once, even if `fn` goes on;
-   * `fn` is given a signal so that it can stop too.
+   * Calls `fn`, which may return a promise or a value, through all stages. When the call is aborted or out of time it
+   * rejects at once, even if `fn` continues; the signal that `fn` receives tells it to stop, too.
    *
    * The error that ends the call carries `attempts`, how often `fn` was called (0: it was refused), as far as an error
    * can carry it: not where the caller's own abort is the error.
    * @param signal the caller's: an abort ends the call with the signal's reason, and no fallback follows
-   * @param fallback in place of the policy's own fallback, such as one that knows this call's arguments
-   * @param key what coalescing and last good answers go by: equal for calls that may share an answer, so it tells apart
-   * whatever the answer depends on, above all who asks. Without a key (nothing, null, an empty text) neither applies
+   * @param fallback replaces the policy's own fallback, such as one that knows this call's arguments
+   * @param key for coalescing and last good answers: equal for calls that may share an answer, so it must cover everything
+   * that the answer depends on, above all who asks. Without a key (nothing, null, an empty text) neither applies
    * @throws ServiceDiscoveryError `INVALID_REQUEST` for a key that is no text; what `fn` throws last; DeadlineExceededError, with the last attempt's error as its cause; AttemptTimeoutError;
    * RateLimitedError; ThrottledError; BulkheadFullError; ConcurrencyLimitedError; CircuitOpenError; the signal's reason; what the fallback throws
    */
@@ -142,10 +142,10 @@ export class ResiliencePolicy {
     }
   }
 
-  /** The stages that the policy has, outermost first. */
+  /** The stages of the policy, outermost first. */
   describe(): StageDescription[] {
     if (!this.fallback) return [...this.stages];
-    const purpose = 'Answers in place of an error. Outside of everything, so that it answers for whatever went wrong.';
+    const purpose = 'Answers in place of an error. Outermost, so that it covers every error.';
     return [{ stage: 'fallback', purpose, options: {} }, ...this.stages];
   }
 }
@@ -195,7 +195,7 @@ function stagesOfAttempt(
   return stages;
 }
 
-/** The attempts with their retries and hedges, and what there is to tell about those. */
+/** The attempts with their retries and hedges, and the descriptions of those. */
 function attemptsOf(
   { retry, retryIf, hedging, classify }: ResolvedResiliencePolicyOptions,
   stages: readonly Stage<FunctionAttempt>[],
@@ -216,8 +216,8 @@ function attemptsOf(
 }
 
 /**
- * Tells an error how many attempts were made. Where the error brought a count from a call inside `fn`, that one stays
- * unless this policy itself made several. On errors of others the property is hidden from listings.
+ * Sets `attempts` on an error. A count from a call inside `fn` stays unless this policy itself made several attempts. On
+ * foreign errors the property is not enumerable.
  */
 function noteAttempts(error: unknown, attempts: number): void {
   if (!types.isNativeError(error) || !Object.isExtensible(error)) return;
@@ -227,7 +227,7 @@ function noteAttempts(error: unknown, attempts: number): void {
   else Reflect.defineProperty(error, 'attempts', { value: attempts, writable: true, configurable: true });
 }
 
-/** The key comes last, so that in JavaScript it is soon given in the signal's place. */
+/** In JavaScript the key is easily passed in the signal's place. */
 function checkSignal(signal: unknown): void {
   if (signal === undefined || signal === null) return;
   if (typeof (signal as Partial<AbortSignal>).throwIfAborted === 'function') return;

@@ -1,6 +1,6 @@
 import { OptionValidator, type Duration } from '../../common/index.js';
 
-/** How many calls may be made in how much time. */
+/** How many calls may be made per unit of time. */
 export interface RateLimiterOptions {
   /** Calls per `per`, in the long run. From 0.001 to 1,000,000, and at most 1,000 a millisecond; there is no default. */
   rate: number;
@@ -10,13 +10,13 @@ export interface RateLimiterOptions {
    */
   per?: Duration;
   /**
-   * Calls that may be made at once after a quiet time; 1 spaces all calls out evenly. In no stretch of time are there
-   * more calls than `burst` and what `rate` gives for it. A whole number from 1 to 1,000,000.
+   * Calls that may be made at once after a quiet time; 1 spaces all calls evenly. No period has more calls than `burst`
+   * plus what `rate` allows for it. A whole number from 1 to 1,000,000.
    * @default `rate`, rounded down, at least 1
    */
   burst?: number;
   /**
-   * How long a call may wait for its turn, first come first served; one that would wait longer is refused at once.
+   * How long a call may wait for a token, first come first served; one that would wait longer is refused at once.
    * From 0 to 1 day.
    * @default 0
    */
@@ -37,7 +37,7 @@ export interface ResolvedRateLimiterOptions extends Readonly<Required<RateLimite
 
 const DAY_MS = 86_400_000;
 const MOST_CALLS = 1_000_000;
-/** With more, the time between two calls would be lost in the rounding of a clock that has run for months. */
+/** With more, the time between two calls would get lost in the rounding of a clock that has run for months. */
 const MOST_PER_MS = 1_000;
 
 /**

@@ -64,7 +64,7 @@ class Model {
 }
 
 describe('RateLimiter', () => {
-  it('does as a bucket counted in whole numbers does', async () => {
+  it('behaves as a bucket counted in whole numbers', async () => {
     const property = fc.asyncProperty(settings, fc.array(step, { maxLength: 60 }), async (options, steps) => {
       const clock = new ManualClock();
       const limiter = new RateLimiter({ ...options, per: `${options.per}ms` }, { clock });

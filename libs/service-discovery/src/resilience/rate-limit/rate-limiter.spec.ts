@@ -40,13 +40,13 @@ describe('RateLimiter', () => {
     expect(exhaust(limiter)).toBe(3);
   });
 
-  it('takes the rate for the burst where none is given, and at least one', () => {
+  it('defaults burst to the rate, at least one', () => {
     expect(exhaust(create({ rate: 5 }))).toBe(5);
     expect(exhaust(create({ rate: 2.9, per: '1m' }))).toBe(2);
     expect(exhaust(create({ rate: 0.1 }))).toBe(1);
   });
 
-  it('gives exactly the rate in the long run, whatever binary fractions make of it', () => {
+  it('gives exactly the rate in the long run, in spite of binary fractions', () => {
     const limiter = create({ rate: 3, burst: 1 });
     let calls = 0;
     for (let ms = 0; ms < 30_000; ms++) {
@@ -84,7 +84,7 @@ describe('RateLimiter', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('lets calls wait for their turn, in order, and nobody overtakes them', async () => {
+  it('queues calls in order, and lets none overtake them', async () => {
     const limiter = create({ rate: 10, burst: 1, maxWait: '300ms' });
     const seen: string[] = [];
     for (const name of ['a', 'b', 'c', 'd']) log(limiter, name, seen);
@@ -98,7 +98,7 @@ describe('RateLimiter', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('refuses at once where the turn comes only when the time of the call is over', async () => {
+  it("refuses at once when the token would come after the end of the call's time", async () => {
     const limiter = create({ rate: 10, burst: 1, maxWait: '1s' });
     await limiter.acquire(undefined, 0);
     expect(await failure(limiter.acquire(undefined, 99))).toMatchObject({ retryAfterMs: 100 });
@@ -107,7 +107,7 @@ describe('RateLimiter', () => {
     await waiting;
   });
 
-  it('moves those behind up when one leaves, and counts nothing for it', async () => {
+  it('moves later calls up when one leaves, and takes no token for it', async () => {
     const limiter = create({ rate: 10, burst: 1, maxWait: '1s' });
     const seen: string[] = [];
     const first = new AbortController();
@@ -141,7 +141,7 @@ describe('RateLimiter', () => {
     expect(getEventListeners(aborter.signal, 'abort')).toHaveLength(0);
   });
 
-  it('takes nothing from who has aborted already', async () => {
+  it('takes no token for a caller that has already aborted', async () => {
     const limiter = create({ rate: 1 });
     await expect(limiter.acquire(AbortSignal.abort(new Error('gone')))).rejects.toThrow('gone');
     expect(limiter.tryAcquire()).toBe(true);
@@ -156,11 +156,11 @@ describe('RateLimiter', () => {
     await clock.advanceAsync(100);
     expect(seen).toHaveLength(3);
     await clock.advanceAsync(5_100);
-    // A stand-still is a quiet time: a burst, not all that would have been due meanwhile.
+    // A stall counts as a quiet time: a burst, not all that would have been due during it.
     expect(seen).toHaveLength(5);
   });
 
-  it('runs a function when it is its turn, and not at all where it is refused or aborted', async () => {
+  it('runs a function once there is a token, and not when the call is refused or aborted', async () => {
     const limiter = create({ rate: 10, burst: 1, maxWait: '100ms' });
     let runs = 0;
     const run = async (): Promise<number> => ++runs;
@@ -178,7 +178,7 @@ describe('RateLimiter', () => {
     expect(runs).toBe(1);
   });
 
-  it('shows what it would let through', async () => {
+  it('shows how many calls it would admit', async () => {
     const limiter = create({ rate: 10, burst: 2, maxWait: '1s' });
     const shown = { rate: 10, perMs: 1_000, burst: 2 };
     expect(limiter.snapshot()).toEqual({ ...shown, available: 2, waiting: 0, waitMs: 0 });

@@ -25,14 +25,14 @@ export interface RateLimiterSnapshot {
   readonly waitMs: number;
 }
 
-/** A token that lacks a millionth is there, whatever binary fractions make of it. What it lacks is missing from the next. */
+/** Tolerance for binary fractions, in tokens. What one token lacks, the next one has to make up for. */
 const ROUNDING = 1e-6;
-/** So that each timer finds that time has passed, however long the clock has run: a double holds no less beside a year. */
+/** Ensures that time has passed when a timer fires: beside a year, a double resolves no less. */
 const SHORTEST_TIMER_MS = 0.001;
 
 /**
- * A token bucket: it holds `burst` tokens and is refilled at `rate`; a call takes one, or waits for one. It knows time
- * and a level, however many calls were made, and has a timer only while calls wait.
+ * A token bucket: it holds `burst` tokens and is refilled at `rate`; a call takes one, or waits for one. It has constant
+ * state, and a timer only while calls wait.
  */
 export class RateLimiter {
   private readonly options: ResolvedRateLimiterOptions;
@@ -55,7 +55,7 @@ export class RateLimiter {
     this.filledAt = this.clock.now();
   }
 
-  /** Calls that wait for their turn. */
+  /** Calls that wait for a token. */
   get waiting(): number {
     return this.queue.size;
   }
@@ -67,19 +67,19 @@ export class RateLimiter {
     return { rate, perMs: per, burst, available, waiting: this.waiting, waitMs: this.waitMs() };
   }
 
-  /** Whether a call may be made now; where it may, it counts as made. It overtakes nobody that waits. */
+  /** Takes a token; false when the call would have to wait. Never overtakes calls that wait. */
   tryAcquire(): boolean {
     this.serve();
-    // Where some still wait, there is none left.
+    // While calls wait, no token is left.
     if (!this.hasToken()) return false;
     this.tokens--;
     return true;
   }
 
   /**
-   * Waits for the call's turn, where that comes within `maxWait`.
-   * @param withinMs how much time the call has; where its turn comes later, it is refused at once too
-   * @throws RateLimitedError, with `retryAfterMs`; the signal's reason when it aborts, and those behind move up
+   * Takes a token, and waits for one up to `maxWait`.
+   * @param withinMs the time left for the call; when its token comes later, it is refused at once too
+   * @throws RateLimitedError, with `retryAfterMs`; the signal's reason when it aborts, and the calls behind it move up
    */
   async acquire(signal?: AbortSignal, withinMs = Infinity): Promise<void> {
     signal?.throwIfAborted();
@@ -95,7 +95,7 @@ export class RateLimiter {
   }
 
   /**
-   * Runs `fn` when it is its turn.
+   * Runs `fn` once there is a token.
    * @throws RateLimitedError, and `fn` is not called; the signal's reason when it aborts; what `fn` throws
    */
   async execute<T>(fn: (signal?: AbortSignal) => Promise<T> | T, signal?: AbortSignal): Promise<T> {
@@ -108,12 +108,12 @@ export class RateLimiter {
     return this.tokens >= 1 - ROUNDING;
   }
 
-  /** How long a call that comes now waits: for its own token, and for one for each call before it. */
+  /** The wait of a new call: for its own token, and for those of the calls before it. */
   private waitMs(): number {
     return Math.max(0, 1 + this.queue.size - this.tokens - ROUNDING) * this.msPerToken;
   }
 
-  /** Refills, and lets in who is due. */
+  /** Refills the bucket, and serves the calls that are due. */
   private serve(): void {
     const now = this.clock.now();
     this.tokens = Math.min(this.options.burst, this.tokens + (now - this.filledAt) / this.msPerToken);

@@ -41,7 +41,7 @@ describe('parseRetryAfter', () => {
 });
 
 describe('retryAfterOf', () => {
-  it('reads what an error of the library knows', () => {
+  it("reads retryAfterMs of the library's own errors", () => {
     expect(retryAfterOf(new CircuitOpenError('open', { retryAfterMs: 250 }), NOW)).toBe(250);
     expect(retryAfterOf(new CircuitOpenError('isolated'), NOW)).toBeUndefined();
   });

@@ -58,7 +58,7 @@ describe('Backoff', () => {
   });
 
   it.each(['none', 'decorrelated'] as const)(
-    'begins anew with the shortest wait after a reset, jitter %s',
+    'starts over with the shortest wait after a reset, jitter %s',
     (jitter) => {
       const source = backoff(jitter, () => 0.5);
       const first = take(source, 3);
@@ -67,7 +67,7 @@ describe('Backoff', () => {
     },
   );
 
-  it('does not wait at all where the base is 0', () => {
+  it('does not wait when baseDelay is 0', () => {
     for (const jitter of ['full', 'equal', 'decorrelated', 'none'] as const) {
       const source = new Backoff(resolveRetryOptions({ baseDelay: 0, jitter }), () => 0.5);
       expect(take(source, 3)).toEqual([0, 0, 0]);

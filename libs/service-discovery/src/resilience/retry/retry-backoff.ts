@@ -5,13 +5,13 @@ import { type ResolvedRetryOptions } from './retry-options.js';
 export type BackoffOptions = Pick<ResolvedRetryOptions, 'baseDelay' | 'maxDelay' | 'jitter'>;
 
 /**
- * The waits of one call: exponential, with jitter, never above `maxDelay`. It is the waits that make them grow, not the
- * attempts: a call that went from one instance to the next at once has not waited yet.
+ * The waits of one call: exponential, with jitter, never above `maxDelay`. They grow with the number of waits, not of
+ * attempts: a call that went straight to another instance has not waited yet.
  *
  * The kinds of jitter are those of Marc Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015).
  */
 export class Backoff {
-  /** What the next wait is drawn below; with decorrelated jitter, the wait before. */
+  /** The upper bound of the next wait; with decorrelated jitter, the previous wait. */
   private reach: number;
 
   constructor(
@@ -40,7 +40,7 @@ export class Backoff {
     }
   }
 
-  /** Begins anew with the shortest wait. */
+  /** Starts over with the shortest wait. */
   reset(): void {
     this.reach = this.options.baseDelay;
   }

@@ -26,7 +26,7 @@ const options = fc.record({
   window: fc.constantFrom(1_000, 5_000, 10_000),
 });
 
-/** Remembers everything, and counts anew what is not older than the window, by tenths of it. */
+/** Remembers everything, and recounts what is within the window, by tenths of it. */
 class ModelBudget {
   private readonly events: { readonly at: number; readonly calls: number; readonly retries: number }[] = [];
 
@@ -71,7 +71,7 @@ function recordCalls(budget: RetryBudget, times: number): void {
 }
 
 describe('RetryBudget', () => {
-  it('allows what a model that remembers everything allows, whatever happens', () => {
+  it('allows the same retries as a model that remembers everything', () => {
     const property = fc.property(options, steps, (given, all) => {
       const clock = new ManualClock();
       const budget = new RetryBudget(given, { clock });

@@ -55,7 +55,7 @@ describe('RetryBudget', () => {
     expect(sent).toBe(6_000);
   });
 
-  it('sends 1.1 times the calls at most, at 10%, where every attempt is rejected', () => {
+  it('sends at most 1.1 times the calls at 10%, when every attempt is rejected', () => {
     const budget = createBudget({ ratio: 0.1, minPerSecond: 0 });
     const options = resolveRetryOptions({ maxAttempts: 20, baseDelay: 0 });
     let sent = 0;

@@ -9,12 +9,12 @@ export interface RetryBudgetOptions {
    */
   ratio: number;
   /**
-   * Retries per second that are allowed at any rate, so that a rarely used client may retry too. From 0 to 10,000.
+   * Retries per second that are allowed regardless of the calls, so that a rarely used client may retry too. From 0 to 10,000.
    * @default 10
    */
   minPerSecond: number;
   /**
-   * How long a call and a retry count. From 1 s to 10 min.
+   * How long calls and retries count. From 1 s to 10 min.
    * @default 10 s
    */
   window: Duration;
@@ -50,16 +50,16 @@ export function resolveRetryBudgetOptions(
   return check.checked(resolved);
 }
 
-/** The window is counted in this many slices: what counts is forgotten a slice at a time, without a timer. */
+/** Counts expire one slice at a time, without a timer. */
 const SLICES = 10;
 const KINDS = 2;
 const [CALLS, RETRIES] = [0, 1];
-/** Five calls at 0.2 are one retry, whatever binary fractions make of it. */
+/** Compensates for binary fractions: five calls at 0.2 allow exactly one retry. */
 const ROUNDING = 1e-9;
 
 /**
- * Counts calls and retries of the last window and refuses the retries that are too many. One budget belongs to one
- * thing that can be overloaded (a service, a method) and is shared by all its calls.
+ * Counts calls and retries of the last window and refuses excess retries. One budget belongs to one thing that can be
+ * overloaded (a service, a method) and is shared by all calls to it.
  */
 export class RetryBudget {
   private readonly options: ResolvedRetryBudgetOptions;
@@ -83,15 +83,15 @@ export class RetryBudget {
   }
 
   /**
-   * To be called once for each call, not for its retries.
-   * @param now the clock's time, from who knows it already
+   * Call it once per call, not for its retries.
+   * @param now `Clock.now()`, when the caller already has it
    */
   recordCall(now = this.clock.now()): void {
     this.counted.advance(now);
     this.counted.add(CALLS);
   }
 
-  /** Takes one retry, or one hedge, from the budget; false where it has none left. */
+  /** Takes one retry or hedge from the budget; false when it is exhausted. */
   tryRetry(): boolean {
     if (this.available < 1) return false;
     this.counted.add(RETRIES);

@@ -14,7 +14,7 @@ describe('resolveRetryOptions', () => {
     });
   });
 
-  it('takes what it gave', () => {
+  it('accepts its own result', () => {
     const resolved = resolveRetryOptions({ baseDelay: '2s', budget: false, retryableStatuses: [409, [500, 503]] });
     expect(resolveRetryOptions(resolved)).toEqual(resolved);
   });
@@ -37,7 +37,7 @@ describe('resolveRetryOptions', () => {
     expect(resolveRetryOptions({ maxDelay: '200ms' })).toMatchObject({ baseDelay: 200, maxDelay: 200 });
   });
 
-  it('names every wrong option in one error, those of the budget too', () => {
+  it('names every wrong option in one error, including those of the budget', () => {
     const problemsOf = (options: object): readonly Problem[] => {
       try {
         resolveRetryOptions(options, 'clients.users.retry');

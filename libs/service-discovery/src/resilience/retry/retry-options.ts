@@ -6,10 +6,10 @@ import { checkRetryableErrors, type RetryableErrors } from './retryable-errors.j
 import { ERROR_STATUSES_EXPECTED, isErrorStatusList } from '../status-list.js';
 
 /**
- * How a wait is drawn, where `d` is `baseDelay` at first and doubles with each wait:
- * - `full`: from `[0, d)`, which spreads clients that failed together the best;
+ * How a wait is drawn, where `d` starts at `baseDelay` and doubles with each wait:
+ * - `full`: from `[0, d)`, which best spreads clients that failed together;
  * - `equal`: from the upper half of it;
- * - `decorrelated`: from `baseDelay` to three times the wait before;
+ * - `decorrelated`: from `baseDelay` to three times the previous wait;
  * - `none`: always `d`, for tests and for a single client.
  */
 export type Jitter = (typeof JITTERS)[number];
@@ -36,7 +36,7 @@ export interface RetryOptions {
   /** @default 'full' */
   jitter: Jitter;
   /**
-   * The statuses that are worth another attempt, each from 400 to 599, and `[from, to]` ranges of them.
+   * The statuses that are retried, each from 400 to 599, and `[from, to]` ranges of them.
    * @default [429, 500, [502, 504], [506, 599]]: 429 and every 5xx but 501 and 505
    */
   retryableStatuses: readonly StatusRange[];
@@ -88,7 +88,7 @@ export function resolveRetryOptions(options?: Partial<RetryOptions>, path = 'ret
   const [baseDelay, maxDelay] = [delay('baseDelay'), delay('maxDelay')];
   const resolved: ResolvedRetryOptions = {
     maxAttempts,
-    // A default gives way to what was asked for; only two wishes can contradict each other.
+    // A default yields to what was set; only two options that were both set can contradict each other.
     baseDelay: options?.baseDelay === undefined ? Math.min(baseDelay, maxDelay) : baseDelay,
     maxDelay: options?.maxDelay === undefined ? Math.max(baseDelay, maxDelay) : maxDelay,
     jitter: check.oneOf('jitter', given.jitter, JITTERS),

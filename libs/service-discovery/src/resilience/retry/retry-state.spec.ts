@@ -59,7 +59,7 @@ describe('RetryState', () => {
       expect(state.afterFailure(failed({ circuitWaitMs: 0 }))).toEqual(after(200, 'backoff'));
     });
 
-    it('obeys a pushback wherever the call goes next, in place of the backoff, which begins anew', () => {
+    it('obeys a pushback wherever the call goes next, in place of the backoff, which starts over', () => {
       const state = stateOf(GET);
       expect(state.afterFailure(failed())).toEqual(after(100, 'backoff'));
       expect(state.afterFailure(failed({ pushbackMs: 30 }))).toEqual(after(30, 'pushback'));
@@ -151,7 +151,7 @@ describe('RetryState', () => {
     });
   });
 
-  it('does not look for what does not matter: another instance where none may be asked, a circuit where one may', () => {
+  it('reads no fact that does not matter: no other instance when none may be tried, no circuit when one may', () => {
     const looked: string[] = [];
     const facts = (more: Partial<FailedAttempt>, another: boolean): FailedAttempt => ({
       ...failed(more),

@@ -5,7 +5,7 @@ import { type RetryBudget } from './retry-budget.js';
 import { isRetryableError } from './retryable-errors.js';
 import { type ResolvedRetryOptions } from './retry-options.js';
 
-/** What of a call says whether it may be sent again. */
+/** Whether a call may be sent again. */
 export interface Repeatability {
   /** Whether sending it twice does no more than sending it once. */
   readonly idempotent: boolean;
@@ -14,28 +14,28 @@ export interface Repeatability {
 }
 
 export interface RetryStateDeps {
-  /** Draws the jitter. */
+  /** For the jitter. */
   readonly random: Random;
-  /** Pays for each retry; without one they are not limited. */
+  /** Limits the retries; undefined: they are not limited. */
   readonly budget?: Pick<RetryBudget, 'tryRetry'>;
 }
 
-/** An attempt that has failed, and what is known at that moment. */
+/** A failed attempt, and the state of its call at that moment. */
 export interface FailedAttempt {
-  /** How many attempts of the call were made so far, this one and its hedges counted. */
+  /** Attempts of the call so far, including this one and hedges. */
   readonly attempts: number;
   readonly outcome: OutcomeClass;
-  /** What the attempt threw, for `retryableErrors`; left out where a response arrived. */
+  /** What the attempt threw, for `retryableErrors`; left out when a response arrived. */
   readonly error?: unknown;
   /** Whether it is certain that the server never saw the request: then any method may be sent again. */
   readonly notSent?: boolean;
   /** Whether an instance that was not tried yet can take the call now. */
   readonly anotherInstance?: boolean;
-  /** The wait that a `Retry-After` header asks for: a word of this instance only, so another one may be asked at once. */
+  /** The wait that a `Retry-After` header asks for. It applies to this instance only, so another one may be tried at once. */
   readonly retryAfterMs?: number;
-  /** The wait that the server asks of the call wherever it goes; negative where it must not be sent again. */
+  /** The wait that the server asks of the call for any instance; negative when it must not be sent again. */
   readonly pushbackMs?: number;
-  /** Until a circuit lets the call through; Infinity where nobody can tell, or where it is not to be waited for. */
+  /** Milliseconds until a circuit lets the call through; Infinity when that is unknown or not to be waited for. */
   readonly circuitWaitMs?: number;
   /** Until the call's deadline. @default no deadline */
   readonly remainingMs?: number;
@@ -43,17 +43,17 @@ export interface FailedAttempt {
   readonly aborted?: boolean;
 }
 
-/** What the length of the wait follows from. */
+/** What determined the length of the wait. */
 export type RetryReason = 'another_instance' | 'backoff' | 'retry_after' | 'pushback' | 'circuit_wait';
 
 /**
  * Why a call is not retried:
  * - `aborted`: the caller or the deadline has ended it;
- * - `not_retryable`: the failure is one that would come again;
+ * - `not_retryable`: the failure would repeat;
  * - `attempts_used`: `maxAttempts` were made;
  * - `not_replayable`: its body cannot be sent twice;
  * - `not_idempotent`: the server may have acted on it, and would act twice;
- * - `pushed_back`: the server asked not to be asked again;
+ * - `pushed_back`: the server asked for no retry;
  * - `circuit_open`: the circuit is open and not to be waited for;
  * - `delay_too_long`: the wait that is asked for is longer than `maxDelay`;
  * - `no_time_left`: the deadline comes before the end of the wait;
@@ -83,9 +83,9 @@ interface Wait {
 /**
  * Decides for one call, after each failed attempt, whether another one follows and when.
  *
- * An instance that was not tried yet is asked at once: it is the best cure, and no wait makes it better. With none left,
- * the call backs off, for as long as the server asks at least. The budget is asked last, so that only a retry that
- * takes place is paid for.
+ * An instance that was not tried yet is tried at once: it is the best remedy, and waiting does not improve it. When none
+ * is left the call backs off, for at least as long as the server asks. The budget comes last, so that only retries that
+ * take place are charged.
  */
 export class RetryState {
   private readonly backoff: Backoff;
@@ -109,7 +109,7 @@ export class RetryState {
     return { retry: true, ...wait };
   }
 
-  /** What speaks against any further attempt, however long it waits. */
+  /** What rules out any further attempt, however long it waits. */
   private objectionTo(failed: FailedAttempt): NoRetryReason | undefined {
     const { attempts, notSent, pushbackMs, aborted } = failed;
     if (aborted) return 'aborted';
@@ -120,19 +120,19 @@ export class RetryState {
     return pushbackMs !== undefined && pushbackMs < 0 ? 'pushed_back' : undefined;
   }
 
-  /** Statuses have been judged already, by `retryableStatuses`; errors without one are for `retryableErrors` to judge. */
+  /** `retryableStatuses` has already classified statuses; `retryableErrors` decides on errors without one. */
   private isRetryable({ outcome, error }: FailedAttempt): boolean {
     const { retryableErrors } = this.options;
     if (!retryableErrors || error === undefined || statusOf(error) !== undefined) return outcome === 'retryable';
     return (outcome === 'retryable' || outcome === 'failure') && isRetryableError(error, retryableErrors);
   }
 
-  /** Reads only what matters of the facts: some of them take a look at all instances. */
+  /** Reads no more of the facts than it needs: some are getters that scan all instances. */
   private waitAfter(failed: FailedAttempt): Wait {
     const { anotherInstance, pushbackMs, retryAfterMs = 0 } = failed;
     const circuitWaitMs = anotherInstance ? 0 : (failed.circuitWaitMs ?? 0);
     if (pushbackMs !== undefined) {
-      // As gRPC has it (proposal A6): the server's word takes the place of the backoff, which begins anew after it.
+      // As in gRPC (proposal A6), the pushback replaces the backoff, which starts over after it.
       this.backoff.reset();
       return atLeast({ delayMs: pushbackMs, reason: 'pushback' }, circuitWaitMs, 'circuit_wait');
     }

@@ -1,16 +1,16 @@
 import { type OptionValidator } from '../../common/index.js';
 
-/** A class of errors: an error of a class below it is meant too. */
+/** A class of errors; its subclasses match too. */
 export type ErrorClass = abstract new (...args: never[]) => Error;
 
 /**
- * Which errors are worth another attempt: those with one of the codes or names, those of one of the classes, or those
- * that a function says. Codes and classes are looked for in the causes of an error too, so that `'ECONNRESET'` finds the
- * `TransportError` that the socket's error led to.
+ * Which errors are retried: those with one of the codes or names, those of one of the classes, or those for which a
+ * function returns true. The causes of an error are searched too, so that `'ECONNRESET'` matches the `TransportError` that
+ * the socket's error led to.
  */
 export type RetryableErrors = readonly (string | ErrorClass)[] | ((error: unknown) => boolean);
 
-/** Deeper causes than anybody makes on purpose; a chain of causes may be a circle. */
+/** Deeper than real chains of causes; one may be circular. */
 const DEEPEST_CAUSE = 8;
 
 export function isRetryableError(error: unknown, retryable: RetryableErrors): boolean {
@@ -26,7 +26,7 @@ export function isRetryableError(error: unknown, retryable: RetryableErrors): bo
   return false;
 }
 
-/** Reports what is neither a list of codes and classes nor a function. */
+/** Accepts a list of codes and classes, or a function. */
 export function checkRetryableErrors(check: OptionValidator, value: unknown): RetryableErrors | undefined {
   if (value === undefined || (typeof value === 'function' && !isErrorClass(value))) {
     return value as RetryableErrors | undefined;

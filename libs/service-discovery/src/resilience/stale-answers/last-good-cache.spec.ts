@@ -34,7 +34,7 @@ describe('LastGoodCache', () => {
     ]);
   });
 
-  it('forgets what is older than the greatest age, and no recall makes an answer younger', () => {
+  it('drops answers older than maxAge, and a recall does not renew them', () => {
     const cache = new LastGoodCache<string>({ maxAge: '10s' }, { clock });
     cache.remember('a', 'answer');
     clock.advance(5_000);
@@ -45,7 +45,7 @@ describe('LastGoodCache', () => {
     expect([cache.recall('a'), cache.size]).toEqual([undefined, 0]);
   });
 
-  it('makes room by forgetting what was used least recently, by an answer or by a recall', () => {
+  it('evicts the least recently used entry, where recalls count as use', () => {
     const cache = new LastGoodCache<number>({ maxEntries: 3 }, { clock });
     for (const [index, key] of ['a', 'b', 'c'].entries()) cache.remember(key, index);
     cache.recall('a');
@@ -102,7 +102,7 @@ describe('isWorthLastGood', () => {
   it.each<[string, unknown]>([
     ['what is not found', status(404)],
     ['what is forbidden', status(403)],
-    ['what somebody else changed', status(409)],
+    ['a conflict with another change', status(409)],
     ['a caller that gave up', new DOMException('gone', 'AbortError')],
     ['a wrong option', new InvalidConfigurationError([])],
   ])('does not hold for %s', (_what, error) => {

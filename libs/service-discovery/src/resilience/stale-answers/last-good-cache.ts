@@ -1,10 +1,10 @@
 import { type Clock, OptionValidator, systemClock, type Duration } from '../../common/index.js';
 import { classifyError, type ErrorClassifier } from '../classify.js';
 
-/** How many answers are kept for when there is no better one, and for how long. */
+/** How many answers are kept to stand in for failed calls, and for how long. */
 export interface LastGoodOptions {
   /**
-   * Answers that are kept, one a key. Beyond it the one that was used least recently goes. A whole number from 1 to
+   * Answers that are kept, one per key. Beyond that, the least recently used one is dropped. A whole number from 1 to
    * 1,000,000.
    * @default 1000
    */
@@ -52,16 +52,16 @@ export interface LastGoodCacheDeps {
 }
 
 /**
- * The last good answer for each key, to answer with in place of an error (HTTP's `stale-if-error`, RFC 5861). It is not
- * a cache that saves calls: every call is made, and only a failed one is answered from here.
+ * The last good answer for each key, to use in place of an error (HTTP's `stale-if-error`, RFC 5861). Unlike a normal
+ * cache it saves no calls: every call is made, and only a failed one is answered from here.
  *
- * What is remembered is handed out as it is, so whoever changes it changes it for all. A key has to tell apart whatever
- * the answer depends on, above all who asks.
+ * Values are not copied, so a caller that modifies one modifies it for all. The key must cover everything that the answer
+ * depends on, above all who asks.
  */
 export class LastGoodCache<T = unknown> {
   private readonly options: ResolvedLastGoodOptions;
   private readonly clock: Clock;
-  /** The one that was used least recently comes first. */
+  /** Least recently used first. */
   private readonly entries = new Map<string, { readonly value: T; readonly at: number }>();
 
   /** @throws InvalidConfigurationError naming every wrong option */
@@ -70,12 +70,12 @@ export class LastGoodCache<T = unknown> {
     this.clock = clock;
   }
 
-  /** How many answers are kept. One that is too old may be among them until it is asked for or room is needed. */
+  /** How many answers are kept, including ones that are too old and not dropped yet. */
   get size(): number {
     return this.entries.size;
   }
 
-  /** Keeps an answer in place of the one before it. */
+  /** Keeps an answer, replacing the previous one. */
   remember(key: string, value: T): void {
     this.entries.delete(key);
     this.entries.set(key, { value, at: this.clock.now() });
@@ -84,7 +84,7 @@ export class LastGoodCache<T = unknown> {
     this.entries.delete(leastRecent!);
   }
 
-  /** The last answer for the key, and how old it is; undefined where there is none that is young enough. */
+  /** The last answer for the key and its age; undefined when there is none that is young enough. */
   recall(key: string): LastGood<T> | undefined {
     const entry = this.entries.get(key);
     if (!entry) return undefined;
@@ -95,14 +95,14 @@ export class LastGoodCache<T = unknown> {
     return { value: entry.value, ageMs };
   }
 
-  /** Forgets the answer for a key, such as after a write that makes it wrong; without a key all of them. */
+  /** Drops the answer for a key, such as after a write that makes it obsolete; without a key, all answers. */
   forget(key?: string): void {
     if (key === undefined) this.entries.clear();
     else this.entries.delete(key);
   }
 }
 
-/** Refused on our own side for the load of the callee: it did not answer, and the request has no fault. */
+/** Refused by our own limits, to protect the callee: it was not asked, and the request is fine. */
 const REFUSED_FOR_LOAD: ReadonlySet<unknown> = new Set([
   'BULKHEAD_FULL',
   'CONCURRENCY_LIMITED',
@@ -111,9 +111,9 @@ const REFUSED_FOR_LOAD: ReadonlySet<unknown> = new Set([
 ]);
 
 /**
- * Whether an answer from before is better than this error: where the callee failed, could not be reached, or was not
- * asked so as to spare it. Not where it answered (a 4xx other than 408 and 429 is an answer: what was there before may be
- * gone or forbidden now), where the request is wrong, nor where the caller gave up.
+ * Whether a stale answer is better than this error: when the callee failed, was unreachable, or was not asked in order to
+ * spare it. Not when it answered (a 4xx other than 408 and 429 is an answer: the resource may be gone or forbidden now),
+ * when the request is invalid, nor when the caller aborted.
  */
 export function isWorthLastGood(error: unknown, classify: ErrorClassifier = classifyError): boolean {
   const kind = classify(error);

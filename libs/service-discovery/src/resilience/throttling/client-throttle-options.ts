@@ -1,10 +1,10 @@
 import { OptionValidator, type Duration } from '../../common/index.js';
 
-/** When calls are dropped before they are sent, since the callee refuses too many. */
+/** When calls are dropped before they are sent, because the callee rejects too many. */
 export interface ClientThrottleOptions {
   /**
-   * Calls that are made for each that is accepted, before any is dropped. At 2, half of what arrives at the callee may
-   * be refused there; less spares it more, and drops calls that it would have accepted. From 1 to 100.
+   * Calls that are made for each accepted one before any is dropped. At 2, the callee may reject half of the calls that
+   * reach it; a lower value spares it more, and drops calls that it would have accepted. From 1 to 100.
    * @default 2
    */
   k: number;
@@ -19,7 +19,7 @@ export interface ClientThrottleOptions {
    */
   minRequests: number;
   /**
-   * The greatest share of calls that is dropped: the rest finds out when the callee accepts calls again. From 0.01 to 0.99.
+   * The highest share of calls that is dropped: the rest find out when the callee accepts calls again. From 0.01 to 0.99.
    * @default 0.9
    */
   maxRejection: number;

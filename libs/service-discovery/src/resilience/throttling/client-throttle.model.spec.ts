@@ -42,7 +42,7 @@ interface Call {
   end: LoadSignal | 'dropped' | 'under way';
 }
 
-/** All calls that there ever were, counted anew each time. */
+/** All calls ever made, recounted each time. */
 class Model {
   readonly calls: Call[] = [];
 
@@ -73,7 +73,7 @@ class Model {
 }
 
 describe('ClientThrottle', () => {
-  it('does as one that remembers every call does', () => {
+  it('behaves as a model that remembers every call', () => {
     const property = fc.property(settings, fc.array(step, { maxLength: 80 }), (options, steps) => {
       const clock = new ManualClock();
       let draw = 0;

@@ -26,7 +26,7 @@ describe('ClientThrottle', () => {
     draw = 0.999;
   });
 
-  it('drops the share that exceeds k times what is accepted', () => {
+  it('drops the share of calls beyond k times the accepted ones', () => {
     const throttle = create();
     call(throttle, 10, 'answered');
     call(throttle, 10, 'overloaded');
@@ -47,7 +47,7 @@ describe('ClientThrottle', () => {
     expect(call(strict, 1, 'answered')).toBe(1);
   });
 
-  it('counts what it drops, so that the share goes up to the cap, and never beyond', () => {
+  it('counts dropped calls, so that the share rises to maxRejection and never beyond', () => {
     const throttle = create({ maxRejection: 0.75 });
     call(throttle, 10, 'overloaded');
     expect(throttle.rejection).toBe(0.75);
@@ -79,7 +79,7 @@ describe('ClientThrottle', () => {
     expect(throttle.rejection).toBe(0.9);
   });
 
-  it('takes a burst after a quiet time for what it is, and a callee that hangs too', () => {
+  it('tolerates a burst after a quiet time, and notices a callee that hangs', () => {
     const throttle = create({ window: '2m' });
     const permits = Array.from({ length: 1_000 }, () => throttle.tryAcquire());
     for (const permit of permits.slice(0, 20)) permit?.settle('answered');
@@ -92,7 +92,7 @@ describe('ClientThrottle', () => {
     expect(throttle.rejection).toBe(0);
   });
 
-  it('forgets what is older than the window', () => {
+  it('forgets calls older than the window', () => {
     const throttle = create({ window: '24s' });
     call(throttle, 10, 'overloaded');
     clock.advance(12_000);
@@ -114,7 +114,7 @@ describe('ClientThrottle', () => {
     expect(throttle.snapshot()).toMatchObject({ requests: 10, accepts: 0, inFlight: 0 });
   });
 
-  it('takes only the first word on how a call ended', () => {
+  it('uses only the first outcome of a call', () => {
     const throttle = create();
     const permit = throttle.tryAcquire();
     permit?.settle('overloaded');
@@ -123,7 +123,7 @@ describe('ClientThrottle', () => {
     expect(throttle.snapshot()).toEqual({ requests: 1, dropped: 0, inFlight: 0, accepts: 0, rejection: 0 });
   });
 
-  it('sends an overloaded callee about k times what it accepts, and comes back by itself', () => {
+  it('sends an overloaded callee about k times what it accepts, and recovers by itself', () => {
     const random = seededRandom(7);
     const throttle = new ClientThrottle({ window: '30s' }, { clock, random });
     /** Offers 1,000 calls a second to a callee that can take so many of them; tells how many were sent, a second. */

@@ -15,9 +15,9 @@ export interface ClientThrottleDeps {
   name?: string;
 }
 
-/** The right to make one call. Whoever took it settles it when the call has ended, however it ended. */
+/** Permission for one call. Settle it when the call has ended, whatever the outcome. */
 export interface ThrottlePermit {
-  /** Says how the call ended. The first time counts, later ones do nothing. */
+  /** Records the outcome. Only the first call has an effect. */
   settle(load: LoadSignal): void;
 }
 
@@ -25,7 +25,7 @@ export interface ThrottlePermit {
 export interface ClientThrottleSnapshot {
   /** Calls of the window. */
   readonly requests: number;
-  /** How many of them were dropped, are under way, were accepted by the callee; the rest it did not accept. */
+  /** Those that were dropped, are under way, or were accepted by the callee; it rejected the rest. */
   readonly dropped: number;
   readonly inFlight: number;
   readonly accepts: number;
@@ -33,7 +33,7 @@ export interface ClientThrottleSnapshot {
   readonly rejection: number;
 }
 
-/** What was counted in a part of the window. */
+/** The counts of one part of the window. */
 interface Slice {
   readonly index: number;
   requests: number;
@@ -42,27 +42,27 @@ interface Slice {
   accepts: number;
 }
 
-/** The window is forgotten in so many parts, without a timer. */
+/** The window expires one slice at a time, without a timer. */
 const SLICES = 24;
-/** Of the parts, how many from the newest on have calls that may well be answered still: 5 to 10 s by default. */
+/** The newest slices, whose open calls may still be answered: 5 to 10 s by default. */
 const YOUNG_SLICES = 2;
 
 /**
- * Client-side throttling as in "Handling Overload" of Google's book on Site Reliability Engineering: of the calls, a
- * share of max(0, (requests − k × accepts) / (requests + 1)) is dropped before it is sent, so that a callee that
- * refuses most calls is not busy with refusing. All clients together send it about `k` times what it accepts.
+ * Client-side throttling as in the chapter "Handling Overload" of Google's book on Site Reliability Engineering: a share
+ * of max(0, (requests − k × accepts) / (requests + 1)) of the calls is dropped before it is sent, so that an overloaded
+ * callee is not busy with rejecting calls. All clients together send it about `k` times what it accepts.
  *
- * - A call counts from the moment it is asked for, also where it is dropped, so that a callee that hangs shows too. One
- *   that is under way is left out at first: else each burst would look refused until the first answers.
- * - Accepted is whatever is not `overloaded` or `unreachable` (see {@link LoadSignal}): also a 404 or a 500 takes the
- *   callee its work. What is `ignored` does not count at all.
+ * - A call counts as a request from its beginning, even when it is dropped, so that a hanging callee shows too. Recent calls
+ *   that are under way are left out, or each burst would look rejected until its first answers.
+ * - Every outcome but `overloaded` and `unreachable` (see {@link LoadSignal}) counts as accepted: a 404 or a 500 costs the
+ *   callee work, too. `ignored` calls do not count at all.
  */
 export class ClientThrottle {
   private readonly options: ResolvedClientThrottleOptions;
   private readonly clock: Clock;
   private readonly random: Random;
   private readonly name: string | undefined;
-  /** Those with something in them, oldest first. */
+  /** The slices with calls, oldest first. */
   private readonly slices: Slice[] = [];
 
   /** @throws InvalidConfigurationError naming every wrong option */
@@ -100,7 +100,7 @@ export class ClientThrottle {
     return total;
   }
 
-  /** A permit for one call, or null where it is dropped. It counts either way. */
+  /** A permit for one call, or null when it is dropped. It counts either way. */
   tryAcquire(): ThrottlePermit | null {
     const { rejection } = this;
     const slice = this.currentSlice();
@@ -157,7 +157,7 @@ export class ClientThrottle {
   }
 }
 
-/** It counts where its call counts; where that is forgotten already, it changes nothing that is seen. */
+/** Its outcome counts in the slice of its call; an expired slice is no longer read. */
 function createPermit(slice: Slice): ThrottlePermit {
   let settled = false;
   return {

@@ -103,7 +103,7 @@ describe('the last good answer', () => {
     expect((await call).message).toBe('changed my mind');
   });
 
-  it('stands in when nobody is left to ask, for all who share a call too', async () => {
+  it('stands in when no instance is left, for all who share a call too', async () => {
     const sharing = communicator.withOptions({ coalescing: true });
     answer({ body: 1 });
     await sharing.callServiceJson('users', { path: '/users' });

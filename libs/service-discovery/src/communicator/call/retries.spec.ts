@@ -124,7 +124,7 @@ describe('the retries of a call', () => {
     }
   });
 
-  it('that nobody pays for leave the caller the response that there is', async () => {
+  it('return the last response when the retry budget is exhausted', async () => {
     stage.transport.answer(() => ({ status: 503, body: 'busy' }));
     const communicator = stage.communicatorWith({ retry: { budget: { ratio: 0, minPerSecond: 0 } } });
     const response = await communicator.callService('users', { path: '/' });

@@ -30,7 +30,7 @@ describe('the deadline of a call', () => {
     expect(sentDeadlines()).toEqual([deadline, deadline]);
   });
 
-  it('is, for the instance, the end of the attempt where that comes sooner, since nobody waits for it any longer', async () => {
+  it('tells the instance the end of the attempt when that comes sooner, since the caller waits no longer', async () => {
     const began = stage.clock.epoch();
     stage.transport.answer(() => {
       stage.clock.advance(100);

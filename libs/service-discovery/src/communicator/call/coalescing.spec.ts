@@ -41,7 +41,7 @@ describe('calls that are coalesced', () => {
     expect(stage.typesOf('call.completed')).toHaveLength(3);
   });
 
-  it('end together, and the next one is made anew', async () => {
+  it('end together, and the next call is made again', async () => {
     const first = call();
     (await sent()).respond({ body: 1 });
     await first;
