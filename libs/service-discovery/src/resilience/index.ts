@@ -5,7 +5,6 @@
 export {
   type AdaptiveLimitOptions,
   DEFAULT_ADAPTIVE_LIMIT_OPTIONS,
-  type ResolvedAdaptiveLimitOptions,
   resolveAdaptiveLimitOptions,
 } from './adaptive-concurrency/adaptive-limit-options.js';
 export {
@@ -21,7 +20,6 @@ export {
   type BulkheadOptions,
   type BulkheadSnapshot,
   type Release,
-  type ResolvedBulkheadOptions,
   resolveBulkheadOptions,
 } from './bulkhead/bulkhead.js';
 export { CancelScope, type TimeLimit } from './deadline/cancel-scope.js';
@@ -78,7 +76,6 @@ export {
   type ClientThrottleOptions,
   DEFAULT_CLIENT_THROTTLE_OPTIONS,
   resolveClientThrottleOptions,
-  type ResolvedClientThrottleOptions,
 } from './throttling/client-throttle-options.js';
 export {
   ClientThrottle,
@@ -95,12 +92,10 @@ export {
   type LastGoodCacheDeps,
   type LastGoodOptions,
   resolveLastGoodOptions,
-  type ResolvedLastGoodOptions,
 } from './stale-answers/last-good-cache.js';
 export {
   DEFAULT_RATE_LIMITER_OPTIONS,
   type RateLimiterOptions,
-  type ResolvedRateLimiterOptions,
   resolveRateLimiterOptions,
 } from './rate-limit/rate-limiter-options.js';
 export { RateLimiter, type RateLimiterDeps, type RateLimiterSnapshot } from './rate-limit/rate-limiter.js';
