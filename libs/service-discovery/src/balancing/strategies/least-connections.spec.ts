@@ -14,7 +14,7 @@ function create(weights: Record<string, number>, random = seededRandom(3)): Load
   return balancer;
 }
 
-/** Begins a call, and gives what ends it. */
+/** Begins a call and returns a function that ends it. */
 function begin(balancer: LoadBalancer, context?: PickContext): { id: string; end: () => void } {
   const result = balancer.pick(context);
   if (result.kind !== 'picked') throw new Error(result.reason);
@@ -34,7 +34,7 @@ describe('least connections', () => {
     expect(countsOf(calls.map(({ id }) => id))).toEqual({ a: 10, b: 10, c: 10 });
   });
 
-  it('takes the one with the fewest calls in flight', () => {
+  it('chooses the instance with the fewest calls in flight', () => {
     const balancer = create({ a: 100, b: 100, c: 100 });
     const calls = Array.from({ length: 9 }, () => begin(balancer));
     const ofB = calls.filter(({ id }) => id === 'b');
@@ -48,7 +48,7 @@ describe('least connections', () => {
     expect(countsOf(calls.map(({ id }) => id))).toEqual({ a: 30, b: 20, c: 10 });
   });
 
-  it('spreads the calls of an idle time rather than always take the first', () => {
+  it('spreads calls while idle rather than always choosing the first', () => {
     const draws = [0, 0.34, 0.67, 0.99];
     const balancer = create({ a: 100, b: 100, c: 100 }, () => draws.shift() ?? 0);
     const ids = [0, 1, 2, 3].map(() => {
@@ -59,7 +59,7 @@ describe('least connections', () => {
     expect(ids).toEqual(['a', 'b', 'c', 'c']);
   });
 
-  it('spreads the calls of an idle time in proportion to the weights', () => {
+  it('spreads calls while idle in proportion to the weights', () => {
     const draws = Array.from({ length: 100 }, (_, step) => (step + 0.5) / 100);
     const balancer = create({ a: 70, b: 30 }, () => draws.shift() ?? 0);
     const ids = Array.from({ length: 100 }, () => {
@@ -70,15 +70,15 @@ describe('least connections', () => {
     expect(countsOf(ids)).toEqual({ a: 70, b: 30 });
   });
 
-  it('decides by chance only among those that are equal', () => {
+  it('chooses at random only among equal instances', () => {
     const balancer = create({ a: 100, b: 100, c: 100 }, () => 0.5);
     const busy = begin(balancer);
     expect(busy.id).toBe('b');
     expect([begin(balancer).id, begin(balancer).id].sort()).toEqual(['a', 'c']);
   });
 
-  describe('where one has so many calls that several others have room for more than one', () => {
-    /** Of each draw, who gets the next call. */
+  describe('if one has so many calls that several others have room for more than one', () => {
+    /** The instance that gets the next call, for each random number. */
     const next = (weights: Record<string, number>, running: Record<string, number>, draws: readonly number[]): string =>
       draws
         .map((draw) => {
@@ -92,18 +92,18 @@ describe('least connections', () => {
         .join('');
     const evenly = Array.from({ length: 12 }, (_, step) => (step + 0.5) / 12);
 
-    it('takes the one with the smallest (calls + 1) / weight', () => {
+    it('chooses the one with the smallest (calls + 1) / weight', () => {
       expect(next({ a: 300, b: 100, c: 100 }, { a: 1, c: 20 }, evenly)).toBe('a'.repeat(12));
       expect(next({ a: 300, b: 100, c: 100 }, { a: 3, c: 20 }, evenly)).toBe('b'.repeat(12));
     });
 
-    it('goes by weight where that is equal, whoever comes before in the list', () => {
+    it('chooses by weight if that is equal, in any list order', () => {
       expect(next({ a: 200, b: 100, c: 100 }, { a: 1, c: 20 }, evenly)).toBe('a'.repeat(8) + 'b'.repeat(4));
       expect(next({ c: 100, d: 100, a: 100, b: 100 }, { c: 30, d: 1 }, evenly)).toBe('a'.repeat(6) + 'b'.repeat(6));
     });
   });
 
-  it('leaves calls to the heavy as long as there are too few for a light one to have its part', () => {
+  it('sends calls to a heavy instance while there are too few for a light one to have its share', () => {
     for (const seed of [1, 2, 3, 4]) {
       const balancer = create({ heavy: 1_000, light: 1 }, seededRandom(seed));
       const calls = Array.from({ length: 100 }, () => begin(balancer));
@@ -111,7 +111,7 @@ describe('least connections', () => {
     }
   });
 
-  it('is never a whole call from the exact part by weight while calls only begin', () => {
+  it('is never a whole call from the exact share by weight while calls only begin', () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1, maxLength: 10 }),
@@ -134,7 +134,7 @@ describe('least connections', () => {
     );
   });
 
-  it('takes one of the fewest where the weights are equal, however calls end', () => {
+  it('chooses one with the fewest calls for equal weights, in whatever order calls end', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 8 }),
@@ -158,7 +158,7 @@ describe('least connections', () => {
     );
   });
 
-  it('counts calls of retries too', () => {
+  it('counts calls of retries, too', () => {
     const balancer = create({ a: 100, b: 100 });
     const exclude = new Set(['a']);
     const retries = [begin(balancer, { exclude }), begin(balancer, { exclude })];

@@ -6,18 +6,18 @@ import { fakeInstance } from '../../testing/fake-instance.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { LoadTracker } from '../load/load-tracker.js';
 import { type Candidate } from './strategy.js';
-import { leastBusyOf } from './least-connections.js';
-import { LeastBusy } from './least-busy.js';
+import { leastConnected } from './least-connections.js';
+import { LeastConnectionsIndex } from './least-connections-index.js';
 
 const ANSWERED: Outcome = { kind: 'response', status: 200, latencyMs: 5 };
 const DRAWS = 120;
 
-/** What happens between choices, to members and to others who share the table. */
+/** Changes between choices, of listed instances and of others in the same table. */
 const steps = fc.array(
   fc.oneof(
     { weight: 4, arbitrary: fc.record({ begins: fc.nat(15) }) },
     { weight: 3, arbitrary: fc.record({ ends: fc.nat(15) }) },
-    // More than a log of changes holds.
+    // More changes than the log keeps.
     { weight: 1, arbitrary: fc.record({ bustles: fc.nat(15) }) },
     { weight: 3, arbitrary: fc.record({ skipped: fc.nat(2 ** 10) }) },
   ),
@@ -25,7 +25,7 @@ const steps = fc.array(
 );
 const weights = fc.array(fc.constantFrom(1, 1, 2, 3, 10, 0.5), { minLength: 1, maxLength: 10 });
 
-/** How often each is chosen of numbers that are evenly spread. */
+/** How often each is chosen for evenly spaced random numbers. */
 function tally(choose: (drawn: number) => Candidate): Map<Candidate, number> {
   const counts = new Map<Candidate, number>();
   for (let draw = 0; draw < DRAWS; draw++) {
@@ -35,8 +35,8 @@ function tally(choose: (drawn: number) => Candidate): Map<Candidate, number> {
   return counts;
 }
 
-describe('the choice of the least busy', () => {
-  it('is, with the same chances, that of a look at all of them, whatever happened since', () => {
+describe('LeastConnectionsIndex', () => {
+  it('chooses with the same chances as a scan of all candidates after any changes', () => {
     fc.assert(
       fc.property(weights, steps, (given, sequence) => {
         const tracker = new LoadTracker({ clock: new ManualClock() });
@@ -47,7 +47,7 @@ describe('the choice of the least busy', () => {
         });
         let drawn = 0;
         loads[4]!.begin();
-        const leastBusy = new LeastBusy(list, tracker.table, () => drawn);
+        const leastBusy = new LeastConnectionsIndex(list, tracker.table, () => drawn);
         for (const step of sequence) {
           if ('begins' in step) loads[step.begins]!.begin();
           if ('ends' in step) loads[step.ends]!.end(ANSWERED, 0);
@@ -59,11 +59,11 @@ describe('the choice of the least busy', () => {
           const skipped = list.filter((_, index) => (step.skipped & (1 << index)) !== 0);
           const left = list.filter((candidate) => !skipped.includes(candidate));
           if (left.length === 0) continue;
-          const expected = tally((number) => leastBusyOf(left, () => number));
+          const expected = tally((number) => leastConnected(left, () => number));
           const chosen = tally((number) => ((drawn = number), leastBusy.choose(skipped)));
           for (const candidate of list) {
             const [due, count] = [expected.get(candidate) ?? 0, chosen.get(candidate) ?? 0];
-            // At each edge of what falls to somebody, one number more or less.
+            // One number more or less at each boundary.
             if (Math.abs(count - due) > (due === 0 ? 1 : 2)) throw new Error(`${count} choices in place of ${due}`);
           }
         }
@@ -72,13 +72,13 @@ describe('the choice of the least busy', () => {
     );
   });
 
-  it('looks at those alone whose calls have changed', () => {
+  it('reads only the rows whose calls have changed', () => {
     const tracker = new LoadTracker({ clock: new ManualClock() });
     const list = Array.from({ length: 1_000 }, (_, index): Candidate => {
       const instanceId = `i${index}`;
       return { instance: fakeInstance({ instanceId }), load: tracker.of(instanceId), weight: 100 };
     });
-    const leastBusy = new LeastBusy(list, tracker.table, () => 0.5);
+    const leastBusy = new LeastConnectionsIndex(list, tracker.table, () => 0.5);
     const looks = jest.spyOn(tracker.table, 'active');
     const taken = new Set<Candidate>();
     for (let call = 0; call < 1_000; call++) {
