@@ -41,6 +41,16 @@ describe('a call to a service that was never registered', () => {
     expect(completed()).toMatchObject([{ service: 'users', ok: true, attempts: 1, durationMs: 1_500 }]);
   });
 
+  it('has only the rest of its time when it keeps last good answers, too', async () => {
+    const communicator = stage.communicatorWith({ lastGood: {} });
+    const call = communicator.callServiceJson('users', { path: '/', timeout: '5s' });
+    await stage.clock.advanceAsync(1_500);
+    await stage.register('a');
+    await call;
+    const deadline = Number(stage.transport.sent[0]!.request.headers['x-request-deadline']);
+    expect(deadline - stage.clock.epoch()).toBe(3_500);
+  });
+
   it('ends with SERVICE_NOT_FOUND after 2 s, with the name that was meant', async () => {
     await stage.register('a');
     const call = failure(stage.communicatorWith().callService('user', { path: '/' }));
