@@ -225,6 +225,8 @@ describe("strategies of the app's own", () => {
     const module = ServiceDiscoveryModule.forRoot({
       strategies: { first: First },
       patterns: { web: { loadBalancing: 'first' as never } },
+      // Nothing listens at these ports, and an instance that a check has found unhealthy is none of the first.
+      healthCheck: false,
     });
     const app = await apps.listen(module);
     const discovery = app.get(ServiceDiscovery);
