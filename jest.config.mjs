@@ -19,4 +19,6 @@ export default {
   // A process that has run many specs is slow: modules loaded as ES modules are not let go.
   maxWorkers: 2,
   workerIdleMemoryLimit: '1GB',
+  // Jest's 500 ms are too short for a process that ends on a busy machine; one that a test holds still outlasts these.
+  workerGracefulExitTimeout: 30_000,
 };
