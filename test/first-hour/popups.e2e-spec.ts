@@ -55,7 +55,7 @@ describe('an editor that shows the docs of a name', () => {
     popups = new Popups();
   }, 120_000);
 
-  it.each(['ServiceDiscoveryOptions', 'ServiceDiscoveryEvents', 'LoadBalancingStrategy'])(
+  it.each(['ServiceDiscoveryOptions', 'ServiceDiscoveryEvents', 'LoadBalancingStrategy', 'ERROR_CODES'])(
     'has a sentence for everything in %s',
     (name) => {
       const fields = Object.entries(popups.fieldsOf(name));

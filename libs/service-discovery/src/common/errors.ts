@@ -4,29 +4,53 @@ import { isRecord } from './is-record.js';
 
 /** Every code that a {@link ServiceDiscoveryError} can carry, with its meaning. Codes are stable; messages are not. */
 export const ERROR_CODES = {
+  /** No service of this name is registered. See {@link ServiceNotFoundError}. */
   SERVICE_NOT_FOUND: 'no service of this name is registered',
+  /** A service that was waited for was not there in time. See {@link ServiceNotReadyError}. */
   SERVICE_NOT_READY: 'a service that was waited for was not there in time',
+  /** The service is registered, but none of its instances may take a call now. See {@link NoAvailableInstanceError}. */
   NO_AVAILABLE_INSTANCE: 'the service is known, but none of its instances may take a call now',
+  /** A circuit breaker refuses calls after repeated failures; `retryAfterMs` says for how long. See {@link CircuitOpenError}. */
   CIRCUIT_OPEN: 'the circuit breaker refuses calls after repeated failures',
+  /** The `timeout` of the whole call, with all its attempts and waits, is over. See {@link DeadlineExceededError}. */
   DEADLINE_EXCEEDED: 'the time for the whole call is over',
+  /** One attempt took longer than `attemptTimeout`, and no other followed. See {@link AttemptTimeoutError}. */
   ATTEMPT_TIMEOUT: 'one attempt took too long',
+  /** The call failed and was not retried, because too many calls are being retried already; `cause` is the failure. */
   RETRY_BUDGET_EXHAUSTED: 'the call failed, and too many calls are being retried already to try it again',
+  /** All slots of the bulkhead are busy, and no further call may wait or wait longer. See {@link BulkheadFullError}. */
   BULKHEAD_FULL: 'too many calls run and wait already',
+  /** More calls are made than the rate limit allows; the call was not sent. See {@link RateLimitedError}. */
   RATE_LIMITED: 'more calls are made than the rate limit allows',
+  /** The callee has been refusing calls, so a share of them is dropped before it is sent. See {@link ThrottledError}. */
   THROTTLED: 'the callee has been refusing calls, so a share of them is dropped before it is sent',
+  /** As many calls run as the adaptive limit allows; the call was not sent. See {@link ConcurrencyLimitedError}. */
   CONCURRENCY_LIMITED: 'as many calls run as the callee was found to handle at once',
+  /** The registry cannot be reached, or has not answered yet. See {@link RegistryUnavailableError}. */
   REGISTRY_UNAVAILABLE: 'the registry cannot be reached, or has not answered yet',
+  /** The lease of a registration ran out or was replaced: register again. See {@link LeaseLostError}. */
   LEASE_LOST: 'the lease ran out or was replaced: register again',
+  /** One or more options are wrong; `problems` lists them all. See {@link InvalidConfigurationError}. */
   INVALID_CONFIGURATION: 'one or more settings are wrong',
+  /** One or more fields of a registration are wrong; `problems` lists them all. See {@link InvalidInstanceError}. */
   INVALID_INSTANCE: 'one or more fields of a registration are wrong',
+  /** The request itself is wrong, such as an unknown field, and was not sent. */
   INVALID_REQUEST: 'the request is wrong in itself, and was not sent',
+  /** Calls are made over HTTP, and the instances speak another protocol: look them up with `discoverService`. */
   UNSUPPORTED_PROTOCOL: 'calls are HTTP, and the instances speak something else: look them up by discoverService',
+  /** No instance is registered under this id. */
   INSTANCE_NOT_FOUND: 'no instance is registered under this id',
+  /** The host is not one at which instances may be registered or checked. */
   HOST_NOT_ALLOWED: 'nothing may be registered or asked at this host',
+  /** The call failed, and its fallback failed as well. */
   FALLBACK_FAILED: 'the call failed, and so did its fallback',
+  /** The instance answered with an error status. See {@link ResponseStatusError}. */
   RESPONSE_STATUS: 'the instance answered with an error status',
+  /** The instance answered with a body that cannot be read as requested, such as invalid JSON. */
   RESPONSE_BODY: 'the instance answered with a body that cannot be read as asked for',
+  /** No response arrived, or it broke off; `cause` is the error of the socket. See {@link TransportError}. */
   TRANSPORT_FAILURE: 'no response arrived, or it broke off',
+  /** The call was cancelled before it ended, by its `signal` or because the communicator was closed. */
   ABORTED: 'the call was given up before it ended',
 } as const satisfies Record<string, string>;
 
