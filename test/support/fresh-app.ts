@@ -26,7 +26,7 @@ export interface FreshAppOptions {
   readonly files?: Readonly<Record<string, string>>;
 }
 
-export interface FinishedCommand {
+interface FinishedCommand {
   /** The exit code. */
   readonly code: number;
   /** What it printed on both streams. */
