@@ -22,6 +22,7 @@ export const BUILD_TIMEOUT_MS = 600_000;
 
 /** The package in a folder of its own, and a project that has it. Takes some seconds where the sources are new. */
 export async function buildPackage(consumerManifest: object): Promise<BuiltPackage> {
+  await mkdir(dist, { recursive: true });
   const directory = await mkdtemp(join(dist, 'built-package-'));
   const remove = (): Promise<void> => rm(directory, { recursive: true, force: true });
   try {
