@@ -12,7 +12,7 @@ import { type Candidate, type Strategy, type PickArgs } from './strategies/strat
 
 /** Chooses the last candidate and records what it was given. */
 class Last implements Strategy {
-  readonly wishes: PickArgs[] = [];
+  readonly picks: PickArgs[] = [];
   readonly admitted: string[] = [];
 
   admit(known: Candidate): Candidate {
@@ -21,7 +21,7 @@ class Last implements Strategy {
   }
 
   choose(candidates: readonly Candidate[], args: PickArgs): Candidate {
-    this.wishes.push(args);
+    this.picks.push(args);
     return candidates.at(-1)!;
   }
 }
@@ -100,7 +100,7 @@ describe('an update', () => {
       const picked = balancer.pick({ ...call, key: 'k' });
       if (picked.kind === 'unavailable') return picked.reason;
       picked.done({ kind: 'response', status: 200, latencyMs: 1 });
-      const { base, registered: find } = strategy.wishes.at(-1)!;
+      const { base, registered: find } = strategy.picks.at(-1)!;
       const registered = find();
       expect(registered.filter((candidate) => base.includes(candidate))).toEqual(base);
       return [picked.instance, ...[base, registered].map((list) => list.map(stateOf))];

@@ -19,7 +19,7 @@ class First implements Strategy {
   readonly admitted: string[] = [];
   readonly updates: string[][] = [];
   readonly choices: (readonly Candidate[])[] = [];
-  readonly wishes: PickArgs[] = [];
+  readonly picks: PickArgs[] = [];
   usual: readonly Candidate[] = [];
 
   admit(known: Candidate): Candidate {
@@ -34,7 +34,7 @@ class First implements Strategy {
 
   choose(candidates: readonly Candidate[], args: PickArgs): Candidate {
     this.choices.push(candidates);
-    this.wishes.push(args);
+    this.picks.push(args);
     return candidates[0]!;
   }
 }
@@ -430,8 +430,8 @@ describe('StrategyBalancer', () => {
       const usual = strategy.usual;
       pick({ exclude: new Set(['a']) });
       pick({ refusal: refusing('a') });
-      expect(strategy.wishes.map(({ base }) => base)).toEqual([usual, usual, usual]);
-      expect(strategy.wishes.every(({ base }) => base === usual)).toBe(true);
+      expect(strategy.picks.map(({ base }) => base)).toEqual([usual, usual, usual]);
+      expect(strategy.picks.every(({ base }) => base === usual)).toBe(true);
     });
 
     it('include all registered instances, the same array until one joins, leaves or changes its weight', () => {
@@ -450,7 +450,7 @@ describe('StrategyBalancer', () => {
         balancer.update(state);
         for (const context of [{}, { exclude: new Set(['a']) }]) {
           pick(context);
-          lists.push(strategy.wishes.at(-1)!.registered());
+          lists.push(strategy.picks.at(-1)!.registered());
         }
       }
       expect(lists.map((list) => lists.indexOf(list))).toEqual([0, 0, 0, 0, 0, 0, 6, 6, 8, 8, 8, 8, 12, 12, 14, 14]);
