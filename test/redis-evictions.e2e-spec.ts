@@ -67,6 +67,20 @@ describe('a lost records key', () => {
     expect(another).toEqual({ ...known, lastHeartbeat: another!.lastHeartbeat });
   });
 
+  it('is restored with the claim of its registration, so that its process can recover it again', async () => {
+    await redis.startServer();
+    const store = redis.openStore();
+    const { generation: claim } = await store.put(instanceOf('a'), TTL_MS);
+    const recovered = await store.recover(instanceOf('a'), TTL_MS, claim);
+    expect(recovered!.generation).toBeGreaterThan(claim);
+    const recorder = await redis.watching(store);
+    const client = redis.server.client();
+    await client.del(keyOf('states'));
+    await recorder.waitFor('its return', ({ type }) => type === 'put');
+    await client.del(keyOf('records'));
+    expect(await store.recover(instanceOf('a'), TTL_MS, claim)).not.toBeNull();
+  });
+
   it('is restored together with all other keys of the service except its numbers', async () => {
     await redis.startServer();
     const client = new ClockedRedis(redis.server.port, '127.0.0.1');

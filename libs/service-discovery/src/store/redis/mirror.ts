@@ -9,7 +9,7 @@ import {
 } from '../../model/index.js';
 import { type ResetChange } from '../watch-hub.js';
 import { EndedLeases } from './ended-leases.js';
-import { orderOf, toRecord, toServiceInstance, toState, type StoredInstance } from './record.js';
+import { claimOf, orderOf, toRecord, toServiceInstance, toState, type StoredInstance } from './record.js';
 
 /** One service as this process knows it. */
 interface MirroredService {
@@ -22,6 +22,8 @@ interface MirroredService {
   /** Tells that change from another one with the same number. */
   tag: string;
   readonly instances: Map<string, ServiceInstance>;
+  /** The claims of recovered registrations, by instance id. A restored state with a higher one would refuse its owner. */
+  readonly claims: Map<string, number>;
   /** Null if expiry of the service is not held. */
   hold: ExpiryHold | null;
 }
@@ -187,10 +189,12 @@ export class Mirror {
 
   /** All instances of a service, each as id, record, state and detail, for `lua/restore.lua`. */
   rowsForRestore(serviceName: string): string[][] {
-    const instances = [...(this.services.get(serviceName)?.instances.values() ?? [])];
+    const service = this.services.get(serviceName);
+    const instances = [...(service?.instances.values() ?? [])];
     return instances.map((instance, index) => {
       const { instanceId, health } = instance;
-      return [instanceId, toRecord(instance), toState(instance, index + 1), health ? JSON.stringify(health) : ''];
+      const state = toState(instance, index + 1, service?.claims.get(instanceId));
+      return [instanceId, toRecord(instance), state, health ? JSON.stringify(health) : ''];
     });
   }
 
@@ -220,7 +224,8 @@ export class Mirror {
 
   private begin(serviceName: string, epoch: string): MirroredService {
     const instances = new Map<string, ServiceInstance>();
-    const service: MirroredService = { name: serviceName, epoch, sequence: 0, tag: '', instances, hold: null };
+    const claims = new Map<string, number>();
+    const service: MirroredService = { name: serviceName, epoch, sequence: 0, tag: '', instances, claims, hold: null };
     this.services.set(serviceName, service);
     return service;
   }
@@ -254,7 +259,7 @@ export class Mirror {
       const { instanceId, generation } = instance;
       if (this.ended.has(instance, generation))
         this.resurrectedById.set(keyOf(instance), { serviceName, instanceId, generation });
-      else service.instances.set(instanceId, instance);
+      else setInstance(service, instance, stored.state);
     }
     return { ...NOTHING, reloaded: true, lost };
   }
@@ -292,7 +297,7 @@ export class Mirror {
       const [, , record = '', state = '', lastHeartbeat, detail = ''] = fields;
       const instance = this.read({ serviceName, instanceId, record, state, lastHeartbeat, detail });
       if (instance) {
-        service.instances.set(instanceId, instance);
+        setInstance(service, instance, state);
         return { type: 'put', revision: this.sum, instance };
       }
     } else if (type !== 'remove') {
@@ -301,6 +306,7 @@ export class Mirror {
     }
     // Also if the new record cannot be read: the old registration is no longer valid.
     service.instances.delete(instanceId);
+    service.claims.delete(instanceId);
     const key = { serviceName, instanceId };
     const reason = fields[2] === 'expired' ? 'expired' : 'deregistered';
     if (type !== 'remove') return { type: 'remove', revision: this.sum, key, reason };
@@ -338,6 +344,14 @@ export class Mirror {
       return undefined;
     }
   }
+}
+
+function setInstance({ instances, claims }: MirroredService, instance: ServiceInstance, state: string): void {
+  const { instanceId, generation } = instance;
+  instances.set(instanceId, instance);
+  const claim = claimOf(state);
+  if (claim === generation) claims.delete(instanceId);
+  else claims.set(instanceId, claim);
 }
 
 function countDetails({ instances }: MirroredService): number {

@@ -153,13 +153,17 @@ function decodeOperatorStatus(encoded: string): Pick<ServiceInstance, 'operatorS
   };
 }
 
+/** What a recovered registration claims: the generation that it had at first. */
+export function claimOf(state: string): number {
+  return Number(fieldsOf(state)[8]);
+}
+
 /** The state that the scripts would have written, as far as a reader knows it. @param order of registration */
-export function toState(instance: ServiceInstance, order: number): string {
+export function toState(instance: ServiceInstance, order: number, claim = instance.generation): string {
   const { generation, ttlMs, registeredAt, operatorStatus, operatorNote, healthStatus, health, lease } = instance;
   const announced = [Math.floor(health?.checkedAt ?? 0), health ? fingerprintOf(health) : '-'];
   const operator = encodeOperatorStatus(operatorStatus, operatorNote);
-  // The claim of a recovered registration is unknown; its latest generation is higher.
-  return [generation, ttlMs, order, registeredAt, operator, healthStatus, ...announced, generation, lease].join(' ');
+  return [generation, ttlMs, order, registeredAt, operator, healthStatus, ...announced, claim, lease].join(' ');
 }
 
 function parseState(text: string): State {
