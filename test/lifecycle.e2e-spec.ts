@@ -20,6 +20,18 @@ import { type BuiltPackage, buildPackage, BUILD_TIMEOUT_MS } from './support/bui
 import { Apps, inRegistry, PLATFORMS, portOf, registered, urlOf } from './support/nest-app.js';
 
 /**
+ * What could keep a process alive after its end lasts for minutes or for ever: a process that ends within the time for a
+ * test was kept by none of it.
+ */
+const LASTING: ServiceDiscoveryOptions = {
+  serviceTtl: '1h',
+  timeout: '5m',
+  attemptTimeout: '5m',
+  transport: { keepAliveTimeout: '5m' },
+  shutdown: { timeout: '5m' },
+};
+
+/**
  * An app in plain JavaScript, run as a process of its own. Its parent hears `{ url }` when it is registered, `'called'` when a
  * call of /slow has come in, and `'closed'` when `app.close()` has resolved.
  */
@@ -50,6 +62,7 @@ const adapter = PLATFORM === 'Fastify' ? [new FastifyAdapter()] : [];
 const app = await NestFactory.create(AppModule, ...adapter, { logger: ['error', 'fatal'] });
 app.enableShutdownHooks();
 await app.listen(Number(LISTEN_PORT), '127.0.0.1');
+app.getHttpServer().keepAliveTimeout = 300_000;
 await new Promise((resolve) => {
   const registry = app.get(ServiceRegistry);
   const check = () => registry.getInstances('slow-service').length > 0 && resolve();
@@ -96,21 +109,22 @@ const startRegistry = (): Promise<INestApplication> =>
 
 describe.each(['Express', 'Fastify'])('a process on %s', (PLATFORM) => {
   it.each([
-    ['whose registry is its own', async () => ({ SETTINGS: JSON.stringify({ healthCheck: { interval: '50ms' } }) })],
-    ['whose registry is another one', async () => remoteSettings(await startRegistry())],
-  ])('%s ends by itself within 1 s of app.close()', async (_what, settings) => {
+    [
+      'whose registry is its own',
+      async () => ({ SETTINGS: JSON.stringify({ ...LASTING, healthCheck: { interval: '50ms' } }) }),
+    ],
+    ['whose registry is another one', async () => remoteSettings(await startRegistry(), LASTING)],
+  ])('%s ends by itself after app.close()', async (_what, settings) => {
     const service = startService({ PLATFORM, ...(await settings()) });
     await untilRegistered(service);
     service.child.send('close');
     await expect(service.message()).resolves.toBe('closed');
-    const closedAt = performance.now();
     await expect(service.ended).resolves.toEqual({ code: 0, signal: null });
-    expect(performance.now() - closedAt).toBeLessThan(1_000);
   });
 
   it('told to stop drains, deregisters, finishes the call in flight, and then ends', async () => {
     const registry = await startRegistry();
-    const service = startService({ PLATFORM, ...remoteSettings(registry) });
+    const service = startService({ PLATFORM, ...remoteSettings(registry, LASTING) });
     const url = await untilRegistered(service);
     await registered(registry, 'slow-service');
     const stop = new AbortController();
@@ -136,9 +150,7 @@ describe.each(['Express', 'Fastify'])('a process on %s', (PLATFORM) => {
 
     service.child.send('finish');
     await expect(answer).resolves.toEqual({ slow: true });
-    const answeredAt = performance.now();
     await expect(service.ended).resolves.toEqual({ code: null, signal: 'SIGTERM' });
-    expect(performance.now() - answeredAt).toBeLessThan(1_000);
     agent.destroy();
     stop.abort();
   });
