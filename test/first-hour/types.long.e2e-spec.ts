@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { BUILD_TIMEOUT_MS } from '../support/built-package.js';
-import { createFreshApp, type FreshApp, packLibrary, type PackedLibrary } from '../support/fresh-app.js';
+import {
+  createFreshApp,
+  type FreshApp,
+  type FreshAppOptions,
+  packLibrary,
+  type PackedLibrary,
+} from '../support/fresh-app.js';
 
 /** What an app writes. */
 const RIGHT = `
@@ -149,7 +155,6 @@ new CircuitBreaker({ window: '1 hour' }); // Type '"1 hour"' is not assignable t
 
 /** The strictest that an app may ask for, and the oldest target. */
 const COMPILER_OPTIONS = {
-  module: 'nodenext',
   target: 'es2021',
   lib: ['es2021'],
   types: ['node'],
@@ -162,33 +167,41 @@ const COMPILER_OPTIONS = {
   noEmit: true,
 };
 
+/** Nest 12 consists of ES modules, which a CommonJS file cannot import with `module: node16`. */
+const APPS: [name: string, options: Pick<FreshAppOptions, 'nest' | 'type'>, module: string][] = [
+  ['a Nest 12 app of ES modules, module: nodenext', { nest: 12, type: 'module' }, 'nodenext'],
+  ['a Nest 11 app in CommonJS, module: node16', { nest: 11, type: 'commonjs' }, 'node16'],
+];
+
 let library: PackedLibrary;
-let app: FreshApp;
 
 beforeAll(async () => {
   library = await packLibrary();
-  app = await createFreshApp({
-    library,
-    nest: 12,
-    type: 'module',
-    packages: { '@types/node': '^20.0.0', typescript: '^6.0.0', 'typescript-5': 'npm:typescript@~5.9.0' },
-    files: {
-      'right.ts': RIGHT,
-      'wrong.ts': WRONG,
-      'tsconfig.json': JSON.stringify({ compilerOptions: COMPILER_OPTIONS, files: ['right.ts', 'wrong.ts'] }),
-    },
-  });
 }, BUILD_TIMEOUT_MS);
 
-afterAll(async () => {
-  await app.remove();
-  await library.remove();
-});
+afterAll(() => library.remove());
 
-describe.each(['typescript', 'typescript-5'])('with %s, right code compiles', (compiler) => {
-  it(
-    'and each mistake is refused where it stands, the declarations of the package checked as well',
-    async () => {
+describe.each(APPS)('in %s, right code compiles', (_name, options, module) => {
+  let app: FreshApp;
+
+  beforeAll(async () => {
+    const compilerOptions = { ...COMPILER_OPTIONS, module };
+    app = await createFreshApp({
+      library,
+      ...options,
+      packages: { '@types/node': '^20.0.0', typescript: '^6.0.0', 'typescript-5': 'npm:typescript@~5.9.0' },
+      files: {
+        'right.ts': RIGHT,
+        'wrong.ts': WRONG,
+        'tsconfig.json': JSON.stringify({ compilerOptions, files: ['right.ts', 'wrong.ts'] }),
+      },
+    });
+  }, BUILD_TIMEOUT_MS);
+  afterAll(() => app.remove());
+
+  it.each(['typescript', 'typescript-5'])(
+    'with %s, and each mistake is refused where it stands, the declarations of the package checked as well',
+    async (compiler) => {
       const { output } = await app.run(process.execPath, `node_modules/${compiler}/bin/tsc`, '-p', 'tsconfig.json');
       const told = new Map<string, string>();
       let place = '';
