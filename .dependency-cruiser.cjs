@@ -12,7 +12,7 @@ const rows = [
   ['observability'],
   ['interop'],
   ['nest'],
-  ['testing'],
+  ['testing', 'cli'],
 ];
 const src = '^libs/service-discovery/src/';
 
@@ -34,9 +34,9 @@ module.exports = {
     ...layerRules,
     {
       name: 'nest-only-in-nest',
-      comment: 'Only nest/ knows the framework.',
+      comment: 'Only nest/, and the command that starts an app of it, know the framework.',
       severity: 'error',
-      from: { path: src, pathNot: `${src}nest/|${src}index\\.ts$|\\.spec\\.ts$` },
+      from: { path: src, pathNot: `${src}(nest|cli)/|${src}index\\.ts$|\\.spec\\.ts$` },
       to: { path: 'node_modules/@nestjs/' },
     },
     {

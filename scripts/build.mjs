@@ -60,10 +60,14 @@ async function build({ name, project, commonjs, copies }) {
   }
 }
 
-/** What `tsc` compiled to ES modules, once more as CommonJS in the folder `cjs`: for those that cannot `require()` an ES module. */
+/**
+ * What `tsc` compiled to ES modules, once more as CommonJS in the folder `cjs`: for those that cannot `require()` an ES module.
+ * The command is not among it: nothing imports it.
+ */
 async function addCommonJs(directory) {
   const target = join(directory, 'cjs');
   for (const file of await readdir(directory, { recursive: true })) {
+    if (dirname(file) === 'cli') continue;
     const from = join(directory, file);
     const to = join(target, file);
     await mkdir(dirname(to), { recursive: true });

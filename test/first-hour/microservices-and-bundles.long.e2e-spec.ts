@@ -82,6 +82,28 @@ async function main() {
 void main();
 `;
 
+/** Runs the registry as a command until it listens, and says how it ended. */
+const COMMAND = `
+const { spawn } = require('node:child_process');
+const { createInterface } = require('node:readline');
+const child = spawn('node_modules/.bin/nest-service-discovery', ['registry', '--port', '0', '--token', 'secret'], {
+  env: { ...process.env, NO_COLOR: '1' },
+});
+child.stderr.pipe(process.stderr);
+createInterface(child.stdout).on('line', async (line) => {
+  const url = /listens on (http:\\S+)/.exec(line)?.[1];
+  if (url === undefined) return;
+  const response = await fetch(url + '/service-discovery/register', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: 'Bearer secret' },
+    body: JSON.stringify({ service_name: 'billing', host: 'localhost', port: 8080 }),
+  });
+  console.log('registered', response.status);
+  child.kill('SIGTERM');
+});
+child.on('exit', (code, signal) => console.log('ended', code, signal));
+`;
+
 /** What Nest itself requires only where it is used, and has to be kept out of every bundle of an app without it. */
 const OPTIONAL_IN_NEST = ['@nestjs/microservices', '@nestjs/websockets', 'class-transformer/storage'];
 
@@ -116,7 +138,12 @@ describe('a Nest 11 app without @nestjs/terminus and @nestjs/schedule', () => {
         webpack: '^5.0.0',
         'webpack-cli': '^6.0.0',
       },
-      files: { 'http.js': HTTP_APP, 'microservices.js': MICROSERVICES, 'webpack.config.js': WEBPACK_CONFIG },
+      files: {
+        'http.js': HTTP_APP,
+        'microservices.js': MICROSERVICES,
+        'command.js': COMMAND,
+        'webpack.config.js': WEBPACK_CONFIG,
+      },
     });
     elsewhere = await mkdtemp(join(tmpdir(), 'bundles-'));
   }, 300_000);
@@ -135,6 +162,12 @@ describe('a Nest 11 app without @nestjs/terminus and @nestjs/schedule', () => {
 
   it('has its health routes, and registers at one of them', async () => {
     expect(linesOf(await app.run('node', 'http.js'))).toEqual(PRINTED);
+  });
+
+  it('has the registry as a command', async () => {
+    const { code, output } = await app.run('npx', 'nest-service-discovery', '--help');
+    expect([code, output]).toEqual([0, expect.stringContaining('Usage: nest-service-discovery registry')]);
+    expect(linesOf(await app.run('node', 'command.js'))).toEqual(['registered 201', 'ended 0 null']);
   });
 
   it('is bundled by esbuild', async () => {

@@ -1,0 +1,101 @@
+import { ConsoleLogger, type INestApplication } from '@nestjs/common';
+import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
+import { InvalidConfigurationError } from '../common/index.js';
+import { resolveServiceDiscoveryOptions, ServiceDiscoveryModule, type ServiceDiscoveryOptions } from '../nest/index.js';
+import { type RegistryFlags } from './arguments.js';
+import { CommandError, UsageError } from './command-error.js';
+import { missingPackage } from './missing-package.js';
+
+/** Runs until SIGTERM or SIGINT. @throws CommandError */
+export async function runRegistry(flags: RegistryFlags): Promise<void> {
+  const options = optionsOf(flags);
+  check(options);
+  const logger = new RegistryLogger();
+  const module = { module: class Registry {}, imports: [ServiceDiscoveryModule.forRoot(options)] };
+  const app = await NestFactory.create(module, await loadHttpAdapter(), { logger, abortOnError: false });
+  const ended = endsBySignal(app);
+  await listen(app, flags);
+  logger.log(`The registry listens on ${await app.getUrl()}`, 'Registry');
+  await ended;
+}
+
+function optionsOf({ token, redisUrl, namespace }: RegistryFlags): ServiceDiscoveryOptions {
+  return {
+    ...(token !== undefined && { api: { token } }),
+    ...(redisUrl !== undefined && { redis: { url: redisUrl } }),
+    ...(namespace !== undefined && { namespace }),
+  };
+}
+
+/** The flags by the option that they set. */
+const FLAGS: Readonly<Record<string, string>> = {
+  'api.token': '--token',
+  'redis.url': '--redis-url',
+  namespace: '--namespace',
+};
+
+function check(options: ServiceDiscoveryOptions): void {
+  let mode;
+  try {
+    ({ mode } = resolveServiceDiscoveryOptions(options, process.env));
+  } catch (error) {
+    if (!(error instanceof InvalidConfigurationError)) throw error;
+    const problems = error.problems.map((problem) => ({ ...problem, path: FLAGS[problem.path] ?? problem.path }));
+    const { message } = new InvalidConfigurationError(problems);
+    throw problems.some(({ path }) => path.startsWith('--')) ? new UsageError(message) : new CommandError(message);
+  }
+  if (mode !== 'remote') return;
+  throw new CommandError(
+    'SERVICE_DISCOVERY_REGISTRY_URL or SERVICE_DISCOVERY_MODE makes this process follow another registry: unset it to run one here',
+  );
+}
+
+/** Express or Fastify, whichever is installed. */
+async function loadHttpAdapter(): Promise<AbstractHttpAdapter> {
+  const loaders = [
+    () => import('@nestjs/platform-express').then(({ ExpressAdapter }) => new ExpressAdapter()),
+    () => import('@nestjs/platform-fastify').then(({ FastifyAdapter }) => new FastifyAdapter()),
+  ];
+  for (const load of loaders) {
+    try {
+      return await load();
+    } catch (error) {
+      if (missingPackage(error) === undefined) throw error;
+    }
+  }
+  throw new CommandError(
+    'The registry needs an HTTP platform of Nest, in the version of your @nestjs/core: npm install @nestjs/platform-express ' +
+      '(or @nestjs/platform-fastify)',
+  );
+}
+
+/** Leaves out what Nest says of its own start, such as a line for each route. */
+class RegistryLogger extends ConsoleLogger {
+  private static readonly ofNest = [
+    'NestFactory',
+    'InstanceLoader',
+    'RoutesResolver',
+    'RouterExplorer',
+    'NestApplication',
+  ];
+
+  override log(message: unknown, ...rest: unknown[]): void {
+    if (!RegistryLogger.ofNest.includes(String(rest.at(-1)))) super.log(message, ...rest);
+  }
+}
+
+/** Closes the app at the first signal; a second one ends the process at once. */
+function endsBySignal(app: INestApplication): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(app.close()));
+  });
+}
+
+async function listen(app: INestApplication, { port, host }: RegistryFlags): Promise<void> {
+  try {
+    await app.listen(port, host);
+  } catch (error) {
+    await app.close();
+    throw new CommandError(`The registry cannot listen on ${host}, port ${port}: ${(error as Error).message}`);
+  }
+}
