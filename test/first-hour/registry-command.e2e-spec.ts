@@ -145,8 +145,9 @@ describe('npx nest-service-discovery registry', () => {
     },
   );
 
-  it('takes the token from SERVICE_DISCOVERY_TOKEN', async () => {
-    const registry = await startRegistry([], project, { SERVICE_DISCOVERY_TOKEN: 'secret' });
+  it('listens on the given host, with the token of SERVICE_DISCOVERY_TOKEN', async () => {
+    const registry = await startRegistry(['--host', '0.0.0.0'], project, { SERVICE_DISCOVERY_TOKEN: 'secret' });
+    expect(new URL(registry.url).hostname).toBe('0.0.0.0');
     expect(await register(registry.url, 'Bearer secret')).toBe(201);
   });
 

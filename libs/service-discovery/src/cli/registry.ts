@@ -1,3 +1,4 @@
+import { type AddressInfo, type Server } from 'node:net';
 import { ConsoleLogger, type INestApplication } from '@nestjs/common';
 import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
 import { InvalidConfigurationError } from '../common/index.js';
@@ -15,7 +16,7 @@ export async function runRegistry(flags: RegistryFlags): Promise<void> {
   const app = await NestFactory.create(module, await loadHttpAdapter(), { logger, abortOnError: false });
   const ended = endsBySignal(app);
   await listen(app, flags);
-  logger.log(`The registry listens on ${await app.getUrl()}`, 'Registry');
+  logger.log(`The registry listens on ${urlOf(app, flags)}`, 'Registry');
   await ended;
 }
 
@@ -89,6 +90,12 @@ function endsBySignal(app: INestApplication): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(app.close()));
   });
+}
+
+/** With the host that it is bound to: Nest would show 0.0.0.0 as 127.0.0.1. */
+function urlOf(app: INestApplication<Server>, { host }: RegistryFlags): string {
+  const { port } = app.getHttpServer().address() as AddressInfo;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 async function listen(app: INestApplication, { port, host }: RegistryFlags): Promise<void> {
