@@ -13,7 +13,10 @@ export async function runRegistry(flags: RegistryFlags): Promise<void> {
   check(options);
   const logger = new RegistryLogger();
   const module = { module: class Registry {}, imports: [ServiceDiscoveryModule.forRoot(options)] };
-  const app = await NestFactory.create(module, await loadHttpAdapter(), { logger, abortOnError: false });
+  const app = await NestFactory.create<INestApplication<Server>>(module, await loadHttpAdapter(), {
+    logger,
+    abortOnError: false,
+  });
   const ended = endsBySignal(app);
   await listen(app, flags);
   logger.log(`The registry listens on ${urlOf(app, flags)}`, 'Registry');
