@@ -3,11 +3,13 @@ import { HttpService } from '@nestjs/axios';
 import {
   Controller,
   Get,
+  type INestApplication,
   type INestApplicationContext,
   Injectable,
   Module,
   type OnApplicationShutdown,
   Param,
+  type Type,
 } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import {
@@ -16,11 +18,13 @@ import {
   DiscoverableService,
   DiscoveryHttpModule,
   HealthAggregator,
+  MemoryRegistryStore,
   ResilientCall,
   SERVICE_DISCOVERY_OPTIONS,
   ServiceCommunicator,
   ServiceDiscovery,
   ServiceDiscoveryModule,
+  type ServiceDiscoveryOptions,
 } from 'nest-service-discovery';
 import {
   ManualClock,
@@ -29,7 +33,7 @@ import {
   type ServiceHandlers,
 } from 'nest-service-discovery/testing';
 import { firstValueFrom } from 'rxjs';
-import { urlOf } from '../support/nest-app.js';
+import { registered, urlOf } from '../support/nest-app.js';
 
 const running: INestApplicationContext[] = [];
 afterEach(() => Promise.all(running.splice(0).map((app) => app.close())));
@@ -156,6 +160,18 @@ class UsersController {
 @Module({ imports: [DiscoveryHttpModule.register()], controllers: [UsersController], providers: [Users] })
 class GatewayModule {}
 
+@Controller('users')
+class UserServiceController {
+  @Get(':id')
+  find(): { name: string } {
+    return { name: 'Grace' };
+  }
+}
+
+@DiscoverableService({ name: 'user-service' })
+@Module({ controllers: [UserServiceController] })
+class UserServiceModule {}
+
 const services: ServiceHandlers = {
   'user-service': ({ path }) => (path === '/users/1' ? { name: 'Ada' } : reply(500)),
 };
@@ -211,6 +227,32 @@ describe('an app whose own module has a registry that is away', () => {
     const { url } = await startTesting();
     expect(await (await fetch(`${url}/users/1`)).json()).toEqual({ name: 'Ada' });
     expect(await (await fetch(`${url}/health`)).json()).toMatchObject({ status: 'healthy' });
+  });
+
+  async function listenWith(imports: readonly Type[], options: ServiceDiscoveryOptions): Promise<INestApplication> {
+    const module = await Test.createTestingModule({
+      imports: [ServiceDiscoveryModule.forRoot({ registryUrl }), ...imports],
+    })
+      .overrideProvider(SERVICE_DISCOVERY_OPTIONS)
+      .useValue(options)
+      .compile();
+    const app = module.createNestApplication({ logger: false });
+    running.push(app);
+    await app.listen(0, '127.0.0.1');
+    return app;
+  }
+
+  it('calls another app of the same test over a store that both are given by one line', async () => {
+    const store = new MemoryRegistryStore();
+    await listenWith([UserServiceModule], { store });
+    const gateway = await listenWith([GatewayModule], { store });
+    await registered(gateway, 'user-service');
+    expect(await (await fetch(`${urlOf(gateway)}/users/1`)).json()).toEqual({ name: 'Grace' });
+  });
+
+  it('is told of wrong options in the place of its own, by name', async () => {
+    const error = await failure(listenWith([], { serviceTtl: -1 }));
+    expect(String(error)).toMatch(/^InvalidConfigurationError: Invalid configuration:[\s\S]*serviceTtl/);
   });
 
   it('says how to test it where the testing module stands beside its own', async () => {

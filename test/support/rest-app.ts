@@ -33,7 +33,7 @@ import {
   restProviders,
 } from '../../libs/service-discovery/src/nest/rest/index.js';
 import { ServiceDiscovery } from '../../libs/service-discovery/src/nest/service-discovery.js';
-import { CLOCK, RANDOM, SERVICE_DISCOVERY_OPTIONS } from '../../libs/service-discovery/src/nest/tokens.js';
+import { CLOCK, OPTIONS_IN_FORCE, RANDOM } from '../../libs/service-discovery/src/nest/tokens.js';
 
 export const PLATFORMS = ['express', 'fastify'] as const;
 export type Platform = (typeof PLATFORMS)[number];
@@ -137,7 +137,7 @@ export async function startRestApp(platform: Platform, options: RestAppOptions =
       { provide: CLOCK, useValue: clock },
       { provide: RANDOM, useValue: random },
       {
-        provide: SERVICE_DISCOVERY_OPTIONS,
+        provide: OPTIONS_IN_FORCE,
         useValue: { mode, communicator: {}, registry: settings, api: resolveApiOptions(options.api) },
       },
       { provide: EventBus, useValue: bus },

@@ -5,7 +5,7 @@ import { type LeaseKind, type ServiceInstance, type ServiceRegistration, toInsta
 import { resolveServiceRegistryOptions } from '../registry/index.js';
 import { LOG_CONTEXT } from './logging.js';
 import { type ResolvedServiceDiscoveryOptions } from './options/index.js';
-import { CLOCK, SERVICE_DISCOVERY_OPTIONS } from './tokens.js';
+import { CLOCK, OPTIONS_IN_FORCE } from './tokens.js';
 
 /** Within a lease at least so many checks have to fall, so that one that is not made, or is late, costs nothing. */
 const CHECKS_PER_LEASE = 2;
@@ -23,7 +23,7 @@ export class LeaseChoice {
 
   constructor(
     @Inject(HealthMonitor) private readonly monitor: HealthMonitor | null,
-    @Inject(SERVICE_DISCOVERY_OPTIONS) private readonly options: ChoiceOptions,
+    @Inject(OPTIONS_IN_FORCE) private readonly options: ChoiceOptions,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {
     this.ttlMs = resolveServiceRegistryOptions(options.registry).serviceTtlMs;

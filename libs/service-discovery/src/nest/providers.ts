@@ -1,6 +1,6 @@
 import { Logger, type Provider } from '@nestjs/common';
 import { APP_INTERCEPTOR, ModulesContainer } from '@nestjs/core';
-import { type Clock, messageOf, type Random, systemClock, systemRandom } from '../common/index.js';
+import { type Clock, isRecord, messageOf, type Random, systemClock, systemRandom } from '../common/index.js';
 import { CallFindings, resolvePatterns, ServiceCommunicator } from '../communicator/index.js';
 import {
   CheckShare,
@@ -22,6 +22,7 @@ import {
   RemoteRegistryStore,
 } from '../store/index.js';
 import { ServiceTls, type Transport, UndiciTransport } from '../transport/index.js';
+import { atStart } from './at-start.js';
 import { AxiosTransport, findHttpService } from './axios/index.js';
 import { currentDeadline, DeadlineInterceptor } from './deadline/index.js';
 import { ResiliencePolicies } from './decorators/index.js';
@@ -29,56 +30,62 @@ import { ServiceDiscoveryExplorer } from './explorer.js';
 import { LeaseChoice } from './lease-choice.js';
 import { ServiceDiscoveryLifecycle, STEP_MS } from './lifecycle/index.js';
 import { LOG_CONTEXT, nestLoggerPort } from './logging.js';
-import { DEFAULT_REDIS_URL, type ResolvedServiceDiscoveryOptions } from './options/index.js';
+import {
+  DEFAULT_REDIS_URL,
+  type ResolvedServiceDiscoveryOptions,
+  resolveServiceDiscoveryOptions,
+  type ServiceDiscoveryOptions,
+} from './options/index.js';
 import { ServiceReadiness } from './readiness/index.js';
 import { ListedTimers } from './schedule/index.js';
 import { ServiceDiscovery } from './service-discovery.js';
 import { HealthChecks, HealthIndicators, ServiceDiscoveryHealthIndicator } from './terminus/index.js';
-import { CLOCK, RANDOM, REGISTRY_STORE, SERVICE_DISCOVERY_OPTIONS, TRANSPORT } from './tokens.js';
+import { CLOCK, OPTIONS_IN_FORCE, RANDOM, REGISTRY_STORE, SERVICE_DISCOVERY_OPTIONS, TRANSPORT } from './tokens.js';
 
 type Options = ResolvedServiceDiscoveryOptions;
 
 /** What everything is made of. `SERVICE_DISCOVERY_OPTIONS` comes from the module. */
 export const CORE_PROVIDERS: readonly Provider[] = [
+  { provide: OPTIONS_IN_FORCE, inject: [SERVICE_DISCOVERY_OPTIONS], useFactory: optionsInForce },
   { provide: CLOCK, useValue: systemClock },
   { provide: RANDOM, useValue: systemRandom },
   { provide: ListedTimers, inject: [CLOCK], useFactory: (clock: Clock) => new ListedTimers(clock) },
   { provide: EventBus, inject: [CLOCK], useFactory: createEventBus },
   {
     provide: EventLogger,
-    inject: [SERVICE_DISCOVERY_OPTIONS, EventBus, ServiceRegistry, ListedInstances, CLOCK],
+    inject: [OPTIONS_IN_FORCE, EventBus, ServiceRegistry, ListedInstances, CLOCK],
     useFactory: createEventLogger,
   },
   {
     provide: REGISTRY_STORE,
-    inject: [SERVICE_DISCOVERY_OPTIONS, EventBus, CLOCK, RANDOM, ListedTimers],
+    inject: [OPTIONS_IN_FORCE, EventBus, CLOCK, RANDOM, ListedTimers],
     useFactory: createStore,
   },
   {
     provide: ServiceRegistry,
-    inject: [SERVICE_DISCOVERY_OPTIONS, REGISTRY_STORE, EventBus, CLOCK, RANDOM, ListedTimers],
+    inject: [OPTIONS_IN_FORCE, REGISTRY_STORE, EventBus, CLOCK, RANDOM, ListedTimers],
     useFactory: createRegistry,
   },
   {
     provide: ListedInstances,
-    inject: [SERVICE_DISCOVERY_OPTIONS, ServiceRegistry, RANDOM, ListedTimers],
+    inject: [OPTIONS_IN_FORCE, ServiceRegistry, RANDOM, ListedTimers],
     useFactory: createListedInstances,
   },
   {
     provide: DiscoveryMetrics,
-    inject: [SERVICE_DISCOVERY_OPTIONS, EventBus, ServiceRegistry, CLOCK],
+    inject: [OPTIONS_IN_FORCE, EventBus, ServiceRegistry, CLOCK],
     useFactory: createMetrics,
   },
-  { provide: TRANSPORT, inject: [SERVICE_DISCOVERY_OPTIONS, CLOCK, ModulesContainer], useFactory: createTransport },
+  { provide: TRANSPORT, inject: [OPTIONS_IN_FORCE, CLOCK, ModulesContainer], useFactory: createTransport },
   {
     provide: ServiceCommunicator,
-    inject: [SERVICE_DISCOVERY_OPTIONS, ServiceRegistry, TRANSPORT, EventBus, CLOCK, RANDOM],
+    inject: [OPTIONS_IN_FORCE, ServiceRegistry, TRANSPORT, EventBus, CLOCK, RANDOM],
     useFactory: createCommunicator,
   },
   {
     provide: HealthMonitor,
     inject: [
-      SERVICE_DISCOVERY_OPTIONS,
+      OPTIONS_IN_FORCE,
       REGISTRY_STORE,
       ServiceRegistry,
       ServiceCommunicator,
@@ -91,12 +98,12 @@ export const CORE_PROVIDERS: readonly Provider[] = [
   },
   {
     provide: HealthAggregator,
-    inject: [SERVICE_DISCOVERY_OPTIONS, ServiceRegistry, ServiceCommunicator, EventBus, CLOCK],
+    inject: [OPTIONS_IN_FORCE, ServiceRegistry, ServiceCommunicator, EventBus, CLOCK],
     useFactory: createAggregator,
   },
   {
     provide: ResiliencePolicies,
-    inject: [SERVICE_DISCOVERY_OPTIONS, EventBus, CLOCK, RANDOM],
+    inject: [OPTIONS_IN_FORCE, EventBus, CLOCK, RANDOM],
     useFactory: createPolicies,
   },
   { provide: APP_INTERCEPTOR, useClass: DeadlineInterceptor },
@@ -113,6 +120,7 @@ export const CORE_PROVIDERS: readonly Provider[] = [
 /** What an app may inject, and what the controllers inject that a module of the app may mount. */
 export const CORE_EXPORTS = [
   SERVICE_DISCOVERY_OPTIONS,
+  OPTIONS_IN_FORCE,
   CLOCK,
   RANDOM,
   REGISTRY_STORE,
@@ -130,6 +138,16 @@ export const CORE_EXPORTS = [
   ServiceDiscoveryHealthIndicator,
   ServiceReadiness,
 ];
+
+/** A test may override `SERVICE_DISCOVERY_OPTIONS` with options as `forRoot` takes them. */
+function optionsInForce(given: Options | ServiceDiscoveryOptions): Options {
+  return isResolved(given) ? given : atStart(() => resolveServiceDiscoveryOptions(given, process.env));
+}
+
+/** `communicator` is a group of resolved options alone. */
+function isResolved(options: Options | ServiceDiscoveryOptions): options is Options {
+  return isRecord(options) && 'communicator' in options;
+}
 
 function createEventBus(clock: Clock): EventBus {
   const logger = new Logger(LOG_CONTEXT);

@@ -39,7 +39,7 @@ import { ServiceDiscoveryExplorer } from './explorer.js';
 import { LeaseChoice } from './lease-choice.js';
 import { type ResolvedServiceDiscoveryOptions } from './options/index.js';
 import { ServiceReadiness } from './readiness/index.js';
-import { CLOCK, RANDOM, SERVICE_DISCOVERY_OPTIONS } from './tokens.js';
+import { CLOCK, RANDOM, OPTIONS_IN_FORCE } from './tokens.js';
 import { type ServiceWaitDeps, type WaitForServiceOptions, waitForServices } from './waiting/index.js';
 
 /** Where to call a service. */
@@ -72,7 +72,7 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
     @Inject(ServiceCommunicator) private readonly communicator: ServiceCommunicator,
     @Inject(HealthAggregator) private readonly aggregator: HealthAggregator,
     @Inject(ServiceDiscoveryExplorer) private readonly explorer: ServiceDiscoveryExplorer,
-    @Inject(SERVICE_DISCOVERY_OPTIONS) private readonly options: ResolvedServiceDiscoveryOptions,
+    @Inject(OPTIONS_IN_FORCE) private readonly options: ResolvedServiceDiscoveryOptions,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(RANDOM) private readonly random: Random,
     @Inject(ServiceReadiness) private readonly readiness: ServiceReadiness,

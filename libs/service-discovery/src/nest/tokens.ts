@@ -1,7 +1,12 @@
 /** Injection tokens of what is no class of its own; the classes are their own tokens. */
 
-/** The options in force, checked, with every default filled in: `ResolvedServiceDiscoveryOptions`. */
+/**
+ * The options in force, checked, with every default filled in: `ResolvedServiceDiscoveryOptions`. A test may override it with
+ * those, or with options as `forRoot` takes them.
+ */
 export const SERVICE_DISCOVERY_OPTIONS = Symbol('nest-service-discovery:options');
+/** `SERVICE_DISCOVERY_OPTIONS`, resolved also where a test has overridden them with options that are not: what the library injects. */
+export const OPTIONS_IN_FORCE = Symbol('nest-service-discovery:options-in-force');
 /** Where the library takes its time from: a `Clock`. Override it in tests with `ManualClock`. */
 export const CLOCK = Symbol('nest-service-discovery:clock');
 /** Where the library takes its random numbers from: a `Random`. */

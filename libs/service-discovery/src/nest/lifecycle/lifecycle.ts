@@ -24,7 +24,7 @@ import { type ResolvedServiceDiscoveryOptions } from '../options/index.js';
 import { findSchedulerRegistry, ListedTimers } from '../schedule/index.js';
 import { ServiceReadiness } from '../readiness/index.js';
 import { findHealthCheckPath, ownerOfRoute } from '../terminus/index.js';
-import { CLOCK, RANDOM, REGISTRY_STORE, SERVICE_DISCOVERY_OPTIONS } from '../tokens.js';
+import { CLOCK, RANDOM, REGISTRY_STORE, OPTIONS_IN_FORCE } from '../tokens.js';
 import { Announcer } from './announcer.js';
 import { Departure } from './departure.module.js';
 import { ForgottenHooks } from './forgotten-hooks.js';
@@ -60,7 +60,7 @@ export class ServiceDiscoveryLifecycle
   private leaving: Leaving | undefined;
 
   constructor(
-    @Inject(SERVICE_DISCOVERY_OPTIONS) private readonly options: ResolvedServiceDiscoveryOptions,
+    @Inject(OPTIONS_IN_FORCE) private readonly options: ResolvedServiceDiscoveryOptions,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(RANDOM) random: Random,
     @Inject(REGISTRY_STORE) private readonly store: RegistryStore,

@@ -4,7 +4,7 @@ import { HostPolicy } from '../../model/index.js';
 import { type ResolvedServiceDiscoveryOptions } from '../options/options.js';
 import { pathsOf } from '../declared-routes.js';
 import { mountController } from '../route-decorators.js';
-import { SERVICE_DISCOVERY_OPTIONS } from '../tokens.js';
+import { OPTIONS_IN_FORCE } from '../tokens.js';
 import { API_OPTIONS, type ApiOptions, DEFAULT_API_OPTIONS, resolveApiOptions } from './api-options.js';
 import { ServiceDiscoveryCallsController } from './calls.controller.js';
 import { EventStreams } from './event-streams.js';
@@ -52,7 +52,7 @@ export function restProviders(api: Partial<ApiOptions> | false = {}): Provider[]
   return [
     {
       provide: API_OPTIONS,
-      inject: [SERVICE_DISCOVERY_OPTIONS],
+      inject: [OPTIONS_IN_FORCE],
       // The environment has its say in them, too.
       useFactory: ({ api: own, token }: Pick<ResolvedServiceDiscoveryOptions, 'api' | 'token'>): ApiOptions =>
         own || { ...DEFAULT_API_OPTIONS, token },

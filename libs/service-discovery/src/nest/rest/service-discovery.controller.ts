@@ -26,7 +26,7 @@ import { type InstanceBody, REMOVED_HEADER } from '../../store/index.js';
 import { LeaseChoice } from '../lease-choice.js';
 import { type ResolvedServiceDiscoveryOptions } from '../options/options.js';
 import { ServiceDiscovery } from '../service-discovery.js';
-import { SERVICE_DISCOVERY_OPTIONS } from '../tokens.js';
+import { OPTIONS_IN_FORCE } from '../tokens.js';
 import { ageHeader } from './age.js';
 import { ApiGuard } from './access.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
@@ -101,7 +101,7 @@ export class ServiceDiscoveryController {
     @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
     @Inject(ServiceDiscovery) private readonly discovery: ServiceDiscovery,
     @Inject(HealthAggregator) private readonly aggregator: HealthAggregator,
-    @Inject(SERVICE_DISCOVERY_OPTIONS)
+    @Inject(OPTIONS_IN_FORCE)
     private readonly options: Pick<ResolvedServiceDiscoveryOptions, 'strategies' | 'registry'>,
     @Inject(Reply) private readonly reply: Reply,
     @Inject(LeaseChoice) private readonly leases: LeaseChoice,
