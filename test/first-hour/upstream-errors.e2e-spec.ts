@@ -1,6 +1,19 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo } from 'node:net';
-import { Controller, Get, Inject, Logger, Param, Res } from '@nestjs/common';
+import {
+  type ArgumentsHost,
+  Catch,
+  Controller,
+  type ExceptionFilter,
+  Get,
+  Inject,
+  Logger,
+  type ModuleMetadata,
+  Param,
+  type Provider,
+  Res,
+  type Type,
+} from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import {
@@ -100,7 +113,19 @@ afterEach(async () => {
   callee.close();
 });
 
-function moduleWith(filter: UpstreamErrorFilter | undefined): object {
+/** A catch-all filter, as apps have one of their own. */
+@Catch()
+class AllExceptionsFilter implements ExceptionFilter {
+  catch(_error: unknown, host: ArgumentsHost): void {
+    const response = host.switchToHttp().getResponse<{ status(code: number): { send(body: unknown): void } }>();
+    response.status(500).send({ by: 'AllExceptionsFilter' });
+  }
+}
+
+const CATCH_ALL = { provide: APP_FILTER, useClass: AllExceptionsFilter };
+const UPSTREAM = { provide: APP_FILTER, useClass: UpstreamErrorFilter };
+
+function moduleWith(filter: UpstreamErrorFilter | undefined): ModuleMetadata & { module: Type } {
   return {
     module: class {},
     imports: [
@@ -127,7 +152,7 @@ describe.each(PLATFORMS)('UpstreamErrorFilter on %s', (_name, adapter) => {
     path: string,
     filter?: UpstreamErrorFilter,
   ): Promise<{ status: number; body: unknown; type: string | null; headers: Headers }> {
-    const app = await apps.listen(moduleWith(filter) as never, adapter);
+    const app = await apps.listen(moduleWith(filter), adapter);
     await register(app.get(ServiceRegistry));
     const response = await fetch(urlOf(app) + path);
     const { status, headers } = response;
@@ -144,6 +169,25 @@ describe.each(PLATFORMS)('UpstreamErrorFilter on %s', (_name, adapter) => {
     const answer = await ask(path);
     expect(answer).toMatchObject({ status, body });
     expect(answer.type).toMatch(/^application\/json/);
+  });
+
+  async function statusBeside(providers: Provider[], filters: ExceptionFilter[] = []): Promise<number> {
+    const app = await apps.create({ ...moduleWith(undefined), providers }, adapter);
+    app.useGlobalFilters(...filters);
+    await app.listen(0, '127.0.0.1');
+    await register(app.get(ServiceRegistry));
+    return (await fetch(`${urlOf(app)}/users/999`)).status;
+  }
+
+  it('goes before a catch-all filter where it is the last one, in one list with it', async () => {
+    expect(await statusBeside([CATCH_ALL, UPSTREAM])).toBe(404);
+    expect(await statusBeside([UPSTREAM, CATCH_ALL])).toBe(500);
+    expect(await statusBeside([], [new AllExceptionsFilter(), new UpstreamErrorFilter()])).toBe(404);
+    expect(await statusBeside([], [new UpstreamErrorFilter(), new AllExceptionsFilter()])).toBe(500);
+  });
+
+  it('comes after the filters of useGlobalFilters as an APP_FILTER', async () => {
+    expect(await statusBeside([UPSTREAM], [new AllExceptionsFilter()])).toBe(500);
   });
 
   it('passes on what belongs to a status', async () => {
