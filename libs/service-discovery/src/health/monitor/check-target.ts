@@ -12,6 +12,7 @@ export class CheckTarget implements Recurring, Candidate {
   queuedFor = 0;
   position = -1;
   everyMs = 0;
+  putOffMs = 0;
   putOff = false;
   state: ThresholdState;
   private readonly history: ResultHistory;

@@ -7,7 +7,15 @@ interface Named extends Recurring {
   readonly name: string;
 }
 
-const entry = (name: string): Named => ({ name, endsAt: 0, queuedFor: 0, position: -1, everyMs: 0, putOff: false });
+const entry = (name: string): Named => ({
+  name,
+  endsAt: 0,
+  queuedFor: 0,
+  position: -1,
+  everyMs: 0,
+  putOffMs: 0,
+  putOff: false,
+});
 
 function setUp() {
   const clock = new ManualClock();
@@ -29,6 +37,26 @@ function setUp() {
   };
   return { clock, came, timetable, at, timersSet: () => timersSet };
 }
+
+/** The process stands still once: the first timer fires five seconds late. */
+function setUpLate() {
+  const clock = new ManualClock();
+  const came: number[] = [];
+  let lateMs = 5_000;
+  const timetable = new CheckTimetable<Named>({
+    clock,
+    random: seededRandom(1),
+    setTimer: (fn, ms) => {
+      const timer = clock.setTimer(fn, ms + lateMs);
+      lateMs = 0;
+      return timer;
+    },
+    due: () => void came.push(clock.now()),
+  });
+  return { clock, came, timetable };
+}
+
+const HOUR_MS = 3_600_000;
 
 describe('CheckTimetable', () => {
   it('tells what is due, each at its time', () => {
@@ -125,6 +153,26 @@ describe('CheckTimetable', () => {
     expect(came).toEqual([]);
     clock.advance(12_000);
     expect(came).toHaveLength(1);
+  });
+
+  it('puts off what is urgent by no more than its own window after a standstill', () => {
+    const { came, timetable, clock } = setUpLate();
+    for (let n = 0; n < 100; n++) {
+      timetable.plan(entry(`${n}`), HOUR_MS, { fromMs: 500, toMs: 500, latestMs: 1_500 });
+    }
+    clock.advance(5_500);
+    expect(came).toEqual([]);
+    clock.advance(1_000);
+    expect(came).toHaveLength(100);
+  });
+
+  it('puts off what recurs by no more than the time between two after a standstill', () => {
+    const { came, timetable, clock } = setUpLate();
+    for (let n = 0; n < 100; n++) timetable.plan(entry(`${n}`), 2_000, { fromMs: 500, toMs: 500, latestMs: HOUR_MS });
+    clock.advance(5_500);
+    expect(came).toEqual([]);
+    clock.advance(2_000);
+    expect(came).toHaveLength(100);
   });
 
   it('keeps nothing of times that are over', () => {

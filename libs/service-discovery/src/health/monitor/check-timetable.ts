@@ -4,6 +4,8 @@ import { EndQueue, type Clock, type Ending, type Random, type Timer } from '../.
 export interface Recurring extends Ending {
   /** The timetable's own: the time between two, as it counts for the rate; 0: it does not. */
   everyMs: number;
+  /** The timetable's own: the longest it is put off after the process stood still. */
+  putOffMs: number;
   /** The timetable's own: whether it was put off once, since the process stood still. */
   putOff: boolean;
 }
@@ -12,7 +14,11 @@ export interface Recurring extends Ending {
 export interface TimeWindow {
   readonly fromMs: number;
   readonly toMs: number;
-  /** Where it is crowded until `toMs`, it may wait until then. @default `toMs` */
+  /**
+   * Where it is crowded until `toMs`, it may wait until then. After the process stood still, it waits no longer than
+   * from `fromMs` to here.
+   * @default `toMs` in a crowd; the time between two after the process stood still
+   */
   readonly latestMs?: number;
 }
 
@@ -46,8 +52,9 @@ const STALL_MS = 1_000;
  * second, that a share of another checker is taken over, or that services have different intervals: what comes up in a
  * second stays close to the average, which is known from all intervals. One timer of the clock serves all.
  *
- * When the process stood still, what was due meanwhile is spread anew, since what it is about may have stood still with
- * it. Once only, so that a process that is always late gets on all the same.
+ * What was due while the process stood still is spread again, since what it is about may have stood still too: over the
+ * time between two, or over its own window where that is shorter, so that what is urgent stays urgent. It is put off only
+ * once, so that a process that is always late still makes progress.
  */
 export class CheckTimetable<T extends Recurring> {
   private readonly queue = new EndQueue<T>();
@@ -64,6 +71,7 @@ export class CheckTimetable<T extends Recurring> {
     this.takeOut(entry);
     this.perMs += 1 / everyMs - (entry.everyMs > 0 ? 1 / entry.everyMs : 0);
     entry.everyMs = everyMs;
+    entry.putOffMs = Math.min(everyMs, (window.latestMs ?? Number.POSITIVE_INFINITY) - window.fromMs);
     entry.endsAt = this.choose(window);
     this.count(entry.endsAt, 1);
     this.queue.add(entry);
@@ -142,7 +150,7 @@ export class CheckTimetable<T extends Recurring> {
       this.count(entry.endsAt, -1);
       if (stoodStill && !entry.putOff) {
         entry.putOff = true;
-        this.plan(entry, entry.everyMs, { fromMs: 0, toMs: entry.everyMs });
+        this.plan(entry, entry.everyMs, { fromMs: 0, toMs: entry.putOffMs });
       } else {
         entry.putOff = false;
         this.deps.due(entry);

@@ -502,6 +502,23 @@ describe('HealthMonitor', () => {
       expect(probe.calls).toHaveLength(told + 1);
     });
 
+    it('checks it within a second after the process stood still, and follows up within the changing interval', async () => {
+      const { clock, probe, tell } = await setUpTold({ interval: '1h', changingInterval: '3s' });
+      tell('a');
+      await clock.advanceAsync(0);
+      tell('a');
+      probe.script = () => ({ passed: false, kind: 'tcp' });
+      const before = probe.calls.length;
+      await clock.stall(10_000);
+      expect(probe.calls).toHaveLength(before);
+      await clock.advanceAsync(1_000);
+      expect(probe.calls).toHaveLength(before + 1);
+      await clock.stall(10_000);
+      expect(probe.calls).toHaveLength(before + 1);
+      await clock.advanceAsync(3_000);
+      expect(probe.calls).toHaveLength(before + 2);
+    });
+
     it('leaves one alone that is unhealthy, that is not known, or after it was closed', async () => {
       const { clock, probe, tell, monitor, shown, listeners } = await setUpTold({ downInterval: '1h' });
       probe.script = () => ({ passed: false, kind: 'tcp' });
