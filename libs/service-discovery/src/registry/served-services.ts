@@ -4,6 +4,7 @@ import { type InstanceKey, type RegistrySnapshot, type ServiceInstance, steadyLi
 type Services = RegistrySnapshot['services'];
 
 const NO_INSTANCES: readonly ServiceInstance[] = [];
+const IN_A_TEST = 'In a test, await app.init() first, or import ServiceDiscoveryTestingModule';
 
 export interface ServedServicesDeps {
   snapshot(): RegistrySnapshot;
@@ -60,7 +61,9 @@ export class ServedServices {
     if (this.isTooOld()) throw this.tooOld();
     if (this.deps.snapshot().ready) return;
     const what = service === undefined ? 'Nothing' : `No instance of "${service}"`;
-    throw new RegistryUnavailableError(`${what} is known: the registry has not answered yet`, { service });
+    throw new RegistryUnavailableError(`${what} is known: the registry has not answered yet. ${IN_A_TEST}`, {
+      service,
+    });
   }
 
   private isTooOld(): boolean {

@@ -84,7 +84,7 @@ export class OwnRoute {
 
   private cause(status: number): string {
     if (status < 400) return 'it redirects, which checks do not follow';
-    if (status === 404) return 'a prefix that Nest does not know of, a middleware or a guard hides it';
+    if (status === 404) return NOT_FOUND_CAUSE;
     const guards = this.deps.guards();
     if (guards.length === 0) return 'a guard, a middleware or a filter refuses them';
     const which = guards.length > 1 ? 'one of its global guards' : 'its global guard';
@@ -101,6 +101,9 @@ export class OwnRoute {
   }
 }
 
+const NOT_FOUND_CAUSE =
+  "a prefix that Nest does not know of, URI versioning (mend it with VERSION_NEUTRAL, or healthCheckPath: '/v1/health'), " +
+  'a middleware or a guard hides it';
 const DECORATORS_LINE = 'ServiceDiscoveryModule.forRoot({ health: { decorators: [Public()] } })';
 const PATH_LINE = "@DiscoverableService({ healthCheckPath: '/…' })";
 

@@ -16,6 +16,7 @@ interface ErrorFields {
   readonly retry_after_ms?: number;
 }
 
+const PREFIX_HINT = "A global prefix of the registry's app belongs at its end: http://host:3000/api";
 const WAY_IN =
   "Set `remote.token` or SERVICE_DISCOVERY_TOKEN to the registry's shared token, or `remote.headers` to what its guard asks for";
 
@@ -49,7 +50,7 @@ export function toError(
       return new ServiceDiscoveryError('INVALID_REQUEST', `The registry at ${url} refused: ${message}`, details);
     case undefined:
       return new RegistryUnavailableError(
-        `The registry at ${url} answered with status ${answer.status}, and not as a registry does: is the path right?`,
+        `The registry at ${url} answered with status ${answer.status}, and not as a registry does: is the path right? ${PREFIX_HINT}`,
         details,
       );
     default:
