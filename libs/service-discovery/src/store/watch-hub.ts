@@ -58,7 +58,7 @@ export class WatchHub {
   /** Ends every stream, including those opened later. */
   close(): void {
     this.closed = true;
-    for (const stream of [...this.streams]) stream.end();
+    for (const stream of [...this.streams]) stream.close();
   }
 }
 
@@ -68,7 +68,6 @@ class WatchStream implements AsyncIterableIterator<Change> {
   private readonly services: ReadonlySet<string> | null;
   /** True initially and after a reader fell behind. Changes published while it is true are part of the reset. */
   private owesReset = true;
-  private ending = false;
   private closed = false;
 
   constructor(
@@ -92,12 +91,6 @@ class WatchStream implements AsyncIterableIterator<Change> {
 
   asksFor(serviceName: string): boolean {
     return this.services?.has(serviceName) ?? false;
-  }
-
-  /** Ends the stream once its reader has received the published changes. A pending reset is dropped. */
-  end(): void {
-    this.ending = true;
-    if (this.owesReset || this.backlog.length === 0) this.close();
   }
 
   close(): void {
@@ -136,7 +129,6 @@ class WatchStream implements AsyncIterableIterator<Change> {
       if (!change) return;
       this.readers.shift()?.({ value: change, done: false });
     }
-    if (this.ending && this.backlog.length === 0) this.close();
   }
 
   private take(): Change | null {
