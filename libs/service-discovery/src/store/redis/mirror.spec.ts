@@ -33,4 +33,25 @@ describe('Mirror', () => {
     expect(mirror.sync(NAME, asked, EMPTY)).toMatchObject({ isOvertaken: false, reloaded: true });
     expect(mirror.has({ serviceName: NAME, instanceId: 'a' })).toBe(false);
   });
+
+  it('keeps what it holds when a change of an older history arrives late', () => {
+    const mirror = new Mirror(() => undefined);
+    const users = (generation: number): ServiceInstance =>
+      fakeInstance({ serviceName: NAME, instanceId: 'a', generation });
+    mirror.apply(NAME, put(users(8), '2'));
+    const position = mirror.positionOf(NAME);
+    expect(mirror.apply(NAME, put(users(7), '1'))).toEqual({ change: undefined, isLoss: true });
+    expect(mirror.resetWithin({}).instances.map(({ generation }) => generation)).toEqual([8]);
+    expect(mirror.positionOf(NAME)).toEqual(position);
+  });
+
+  it('passes on a registration of a newer history, and holds it once it was read', () => {
+    const mirror = new Mirror(() => undefined);
+    const users = (generation: number): ServiceInstance =>
+      fakeInstance({ serviceName: NAME, instanceId: 'a', generation });
+    mirror.apply(NAME, put(users(7), '1'));
+    const applied = mirror.apply(NAME, put(users(8), '2'));
+    expect(applied).toMatchObject({ isLoss: true, change: { type: 'put', instance: { generation: 8 } } });
+    expect(mirror.resetWithin({}).instances.map(({ generation }) => generation)).toEqual([7]);
+  });
 });

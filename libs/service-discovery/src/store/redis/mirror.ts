@@ -145,12 +145,12 @@ export class Mirror {
       if (sequence !== 1 || (service && service.instances.size > 0)) return 'gap';
       return { change: this.take(this.begin(ownText(serviceName), epoch), text, tag) };
     }
-    if (epoch !== service.epoch) return service.instances.size > 0 ? this.takeAfterLoss(service, text) : 'gap';
+    if (epoch !== service.epoch) return service.instances.size > 0 ? this.afterLoss(service, text) : 'gap';
     // Published before the service was read. Another history at an older number shows at the next audit.
     if (sequence < service.sequence) return 'known';
-    if (sequence === service.sequence) return tag === service.tag ? 'known' : this.takeAfterLoss(service, text);
+    if (sequence === service.sequence) return tag === service.tag ? 'known' : this.afterLoss(service, text);
     if (sequence > service.sequence + 1) return 'gap';
-    if (previous !== service.tag) return this.takeAfterLoss(service, text);
+    if (previous !== service.tag) return this.afterLoss(service, text);
     return { change: this.take(service, text, tag) };
   }
 
@@ -294,11 +294,10 @@ export class Mirror {
     }
     const instanceId = service.instances.get(id)?.instanceId ?? ownText(id);
     if (type === 'put') {
-      const [, , record = '', state = '', lastHeartbeat, detail = ''] = fields;
-      const instance = this.read({ serviceName, instanceId, record, state, lastHeartbeat, detail });
-      if (instance) {
-        setInstance(service, instance, state);
-        return { type: 'put', revision: this.sum, instance };
+      const put = this.readPut(service, fields);
+      if (put) {
+        setInstance(service, put.instance, put.state);
+        return { type: 'put', revision: this.sum, instance: put.instance };
       }
     } else if (type !== 'remove') {
       this.onBadRecord(serviceName, instanceId, `a change of unknown type ${JSON.stringify(type)}`);
@@ -315,13 +314,26 @@ export class Mirror {
     return { type: 'remove', revision: this.sum, key, reason, generation };
   }
 
-  /** Applies a registration that Redis may lose before it is read. The position stays in the old history. */
-  private takeAfterLoss(service: MirroredService, text: string): Applied {
-    if (!text.startsWith('put\n')) return { change: undefined, isLoss: true };
-    const { sequence, tag } = service;
-    const change = this.take(service, text, tag);
-    service.sequence = sequence;
-    return { change, isLoss: true };
+  /**
+   * A registration that Redis may lose before it is read is passed on, but not applied: the message may also be an old one
+   * that arrives late, and what is held here belongs to its position.
+   */
+  private afterLoss(service: MirroredService, text: string): Applied {
+    const fields = text.split('\n');
+    const put = fields[0] === 'put' ? this.readPut(service, fields) : undefined;
+    const known = put && service.instances.get(put.instance.instanceId);
+    const isNewer = put && put.instance.generation > (known?.generation ?? 0);
+    return { change: isNewer ? { type: 'put', revision: this.sum, instance: put.instance } : undefined, isLoss: true };
+  }
+
+  /** @returns undefined if the record cannot be read */
+  private readPut(
+    service: MirroredService,
+    [, id = '', record = '', state = '', lastHeartbeat, detail = '']: readonly string[],
+  ): { readonly instance: ServiceInstance; readonly state: string } | undefined {
+    const instanceId = service.instances.get(id)?.instanceId ?? ownText(id);
+    const instance = this.read({ serviceName: service.name, instanceId, record, state, lastHeartbeat, detail });
+    return instance && { instance, state };
   }
 
   private takeLeases(service: MirroredService, leases: readonly string[]): void {
