@@ -53,7 +53,7 @@ describe('openapi.json', () => {
     ['RegisterService', RegisterServiceDto],
     ['Heartbeat', HeartbeatDto],
     ['Heartbeats', HeartbeatsDto],
-    ['OperatorWord', StatusDto],
+    ['OperatorStatusUpdate', StatusDto],
     ['HealthReport', HealthDto],
     ['CircuitCommand', CircuitDto],
   ] as const)('has the fields that a body may have (%s)', (name, dto) => {

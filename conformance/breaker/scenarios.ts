@@ -191,7 +191,7 @@ export const breakerScenarios: readonly Scenario[] = [
   ),
   onBreaker(
     'retry on the open circuit carries retryAfterMs',
-    'whoever is refused cannot know when to come again',
+    'a refused caller cannot know when to try again',
     {},
     async (breaker) => {
       await open(breaker);

@@ -73,7 +73,7 @@ function onHttp(
 export const retryScenarios: readonly Scenario[] = [
   onRetry(
     'abort during a backoff rejects at once and calls nothing after',
-    'a caller who has left is kept waiting, and the service is called for nobody',
+    'a caller who has left is kept waiting, and the service is called in vain',
     { attempts: 3, pace: 'slow' },
     async (retry) => {
       let calls = 0;

@@ -15,6 +15,7 @@ const SOURCES = [
   'docs',
   'scripts',
   'README.md',
+  'LICENSE',
   'CHANGELOG.md',
   'ARCHITECTURE.md',
   'tsconfig.json',

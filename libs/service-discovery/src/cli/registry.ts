@@ -2,6 +2,7 @@ import { type AddressInfo, type Server } from 'node:net';
 import { ConsoleLogger, type INestApplication } from '@nestjs/common';
 import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
 import { InvalidConfigurationError } from '../common/index.js';
+import { originOf } from '../model/index.js';
 import { resolveServiceDiscoveryOptions, ServiceDiscoveryModule, type ServiceDiscoveryOptions } from '../nest/index.js';
 import { type RegistryFlags } from './arguments.js';
 import { CommandError, UsageError } from './command-error.js';
@@ -98,7 +99,7 @@ function endsBySignal(app: INestApplication): Promise<void> {
 /** With the host that it is bound to: Nest would show 0.0.0.0 as 127.0.0.1. */
 function urlOf(app: INestApplication<Server>, { host }: RegistryFlags): string {
   const { port } = app.getHttpServer().address() as AddressInfo;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return originOf({ protocol: 'http', host, port });
 }
 
 async function listen(app: INestApplication, { port, host }: RegistryFlags): Promise<void> {

@@ -50,12 +50,11 @@ export interface CommunicatorDependencies {
   readonly clock?: Clock;
   /** @default Math.random */
   readonly random?: Random;
-  /** @default nobody listens */
+  /** @default events are dropped */
   readonly events?: EventSink;
   /**
-   * When whoever this process works for at the moment stops waiting, in milliseconds since the Unix epoch: no call made
-   * meanwhile takes longer. Asked at each call, so that it may read an `AsyncLocalStorage`; undefined where nobody
-   * waits.
+   * The deadline of the request that this process is handling, in milliseconds since the Unix epoch: calls made for it take
+   * no longer. Read at each call, so that it may come from an `AsyncLocalStorage`; undefined if there is none.
    * @default no such limit
    */
   readonly ambientDeadline?: () => number | undefined;

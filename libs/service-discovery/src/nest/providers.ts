@@ -280,8 +280,7 @@ function createAggregator(
   clock: Clock,
 ): HealthAggregator {
   const logger = new Logger(LOG_CONTEXT);
-  const onError = (error: unknown): void =>
-    logger.error('What the health of all services comes to could not be told', error);
+  const onError = (error: unknown): void => logger.error('Failed to compute aggregated health', error);
   // Where this process reads only what it uses, it uses what it requires.
   for (const name of health.required ?? []) void registry.follow(name).catch(() => undefined);
   const passive = new CallFindings(callsOf(communicator), events, { clock });
@@ -304,7 +303,7 @@ function callsOf(communicator: ServiceCommunicator): CallsOfProcess {
   return communicator instanceof ServiceCommunicator ? communicator : NO_CALLS;
 }
 
-/** Where every process leaves the checks to others, nobody makes any, and nothing else would tell. */
+/** If every process leaves the checks to others, there are none, and nothing else would say so. */
 const UNCHECKED =
   "This process makes no health checks, since it does not know all instances (follow: 'used'): leave that to a process " +
   "with follow: 'all', and set healthCheck: false here";

@@ -56,8 +56,8 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   setStatus: {
     route: 'PUT /services/:name/instances/:id/status',
-    summary: "Sets an operator's word: maintenance, draining, or up again",
-    body: 'OperatorWord',
+    summary: 'Sets the operator status: maintenance, draining, or up again',
+    body: 'OperatorStatusUpdate',
     answers: { 200: 'OperatorStatus' },
     errors: { ...NO_INSTANCE, 503: 'REGISTRY_UNAVAILABLE' },
   },

@@ -127,7 +127,7 @@ export const SCHEMAS = {
     'by?': oneOf(LEASES, 'checks: the leases that checks keep are renewed. Default: heartbeat.'),
   }),
   RenewedLeases: object({ renewed: list(flag(), 'In the order of the leases; false where one is lost.') }),
-  OperatorWord: object({
+  OperatorStatusUpdate: object({
     status: oneOf(OPERATOR_STATUSES),
     'reason?': text(undefined, { minLength: 1, maxLength: 256 }),
     'by?': text(undefined, label),
