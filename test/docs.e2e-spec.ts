@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
@@ -14,6 +14,7 @@ import {
   UpstreamErrorFilter,
 } from 'nest-service-discovery';
 import { Registry } from 'prom-client';
+import { readPages } from './support/pages.js';
 import { KNOWN_OPTIONS } from '../libs/service-discovery/src/nest/options/known-options.js';
 import { variableFor } from '../libs/service-discovery/src/nest/options/environment.js';
 import { toErrorBody } from '../libs/service-discovery/src/nest/rest/rest-error.js';
@@ -34,9 +35,9 @@ function rowsOf(text: string): string[][] {
 
 const namesIn = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name!);
 
-describe('docs/errors.md', () => {
+describe('docs/reference/errors.md', () => {
   it('has one row for each code, with its status in the API', async () => {
-    const [library] = (await page('errors.md')).split('## Answers of the REST API');
+    const [library] = (await page('reference/errors.md')).split('## Answers of the REST API');
     const documented = rowsOf(library!).map((cells) => [namesIn(cells[0]!)[0], cells.at(-1)]);
     const inCode = (Object.keys(ERROR_CODES) as (keyof typeof ERROR_CODES)[]).map((code) => [
       code,
@@ -46,7 +47,7 @@ describe('docs/errors.md', () => {
   });
 
   it('has the status that the users of an app are answered, for each code', async () => {
-    const [, table] = (await page('errors.md')).split('## Answers to the users of your app');
+    const [, table] = (await page('reference/errors.md')).split('## Answers to the users of your app');
     const documented = [...table!.matchAll(/^\| (5\d\d)[^|]* \| (.*) \|$/gm)].flatMap(([, status, codes]) =>
       namesIn(codes!).map((code) => [code, Number(status)]),
     );
@@ -95,7 +96,7 @@ interface Shown {
   readonly values: readonly { readonly labels: object }[];
 }
 
-describe('docs/metrics.md', () => {
+describe('docs/reference/metrics.md', () => {
   it('has one row for each metric, with its type and labels', async () => {
     const store = new MemoryRegistryStore();
     const registry = new ServiceRegistry(store);
@@ -115,7 +116,7 @@ describe('docs/metrics.md', () => {
       labels.delete('le');
       return { name: name.replace('service_discovery_', ''), type, labels: [...labels].sort() };
     });
-    const tables = (await page('metrics.md')).split('## Queries')[0]!;
+    const tables = (await page('reference/metrics.md')).split('## Queries')[0]!;
     const documented = rowsOf(tables).map(([name, type, labels]) => ({
       name: namesIn(name!)[0],
       type,
@@ -130,7 +131,7 @@ describe('docs/metrics.md', () => {
   });
 
   it('names only metrics that exist in its queries', async () => {
-    const text = await page('metrics.md');
+    const text = await page('reference/metrics.md');
     const [tables, queries] = text.split('## Queries') as [string, string];
     const names = rowsOf(tables).map(([name]) => `service_discovery_${namesIn(name!)[0]}`);
     const used = [...queries.matchAll(/service_discovery_\w+?(?=_bucket|\b)/g)].map(([name]) => name);
@@ -157,12 +158,12 @@ function literal(value: unknown): string {
   return typeof value === 'string' ? `'${value}'` : String(value);
 }
 
-describe('docs/configuration.md', () => {
+describe('docs/reference/configuration.md', () => {
   /** Options whose own options are shown as one value, or elsewhere. */
   const AS_ONE = ['serviceCircuitBreaker'];
 
   it('has every option once', async () => {
-    const [tables] = (await page('configuration.md')).split('## Presets');
+    const [tables] = (await page('reference/configuration.md')).split('## Presets');
     const documented = rowsOf(tables!).flatMap(([cell]) => namesIn(cell!.replaceAll(/\(.*\)/g, '')));
     const inCode = Object.entries(KNOWN_OPTIONS).flatMap(([name, inner]) =>
       inner === null || AS_ONE.includes(name) ? [name] : inner.map((key) => `${name}.${key}`),
@@ -176,7 +177,7 @@ describe('docs/configuration.md', () => {
   });
 
   it('names the variable of each option that has one', async () => {
-    const [tables] = (await page('configuration.md')).split('## Presets');
+    const [tables] = (await page('reference/configuration.md')).split('## Presets');
     for (const [cell] of rowsOf(tables!)) {
       const names = namesIn(cell!.replaceAll(/\(.*\)/g, ''));
       const wanted = names.map((name) => variableFor(name === 'loadBalancing.strategy' ? 'loadBalancing' : name));
@@ -186,7 +187,7 @@ describe('docs/configuration.md', () => {
   });
 
   it('shows the presets side by side as they are', async () => {
-    const [, presets] = (await page('configuration.md')).split('## Presets');
+    const [, presets] = (await page('reference/configuration.md')).split('## Presets');
     const rows = rowsOf(presets!);
     const documented = PRESETS.map((_preset, index) => {
       const column = rows.map((cells) => [namesIn(cells[0]!)[0]!, namesIn(cells[index + 2]!)[0]] as const);
@@ -206,12 +207,8 @@ describe('the links of the docs', () => {
     );
 
   it('lead to pages and headings that exist', async () => {
-    const pages = (await readdir(join(root, 'docs')))
-      .filter((name) => name.endsWith('.md'))
-      .map((name) => `docs/${name}`);
     const dead: string[] = [];
-    for (const from of ['README.md', ...pages]) {
-      const text = await readFile(join(root, from), 'utf8');
+    for (const [from, text] of await readPages()) {
       for (const [, path = '', anchor] of text.matchAll(/\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]+))?\)/g)) {
         const target = path === '' ? from : join(dirname(from), path);
         const exists = existsSync(join(root, target));

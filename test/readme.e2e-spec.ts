@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo } from 'node:net';
@@ -35,28 +35,36 @@ import {
 } from 'nest-service-discovery';
 import { freePort } from '../bench/support/free-port.js';
 import { buildPackage, type BuiltPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
+import { readPages } from './support/pages.js';
 import { RedisServer } from './support/redis-server.js';
 import { type Identity, TestAuthority } from './support/test-authority.js';
 
 const exec = promisify(execFile);
 const root = join(import.meta.dirname, '..');
-const readme = await readFile(join(root, 'README.md'), 'utf8');
+const pages = await readPages();
 
-/** The port that the README's processes listen on. */
-const README_PORT = '3000';
-/** The port of the service in another language that the README registers. */
-const README_LEGACY_PORT = '9000';
-/** The port of the README's Redis. */
-const README_REDIS_PORT = '6379';
-/** Where the README's certificates are. */
-const README_CERTIFICATES = '/run/secrets/tls';
+/** The port of the registry on the pages. */
+const PAGE_PORT = '3000';
+/** The port of the service in another language that the pages register. */
+const PAGE_LEGACY_PORT = '9000';
+/** The port of Redis on the pages. */
+const PAGE_REDIS_PORT = '6379';
+/** The directory of the certificates on the pages. */
+const PAGE_CERTIFICATES = '/run/secrets/tls';
 
-/** The TypeScript of the README, by the file name in the first line of each block. */
-const sources = new Map(
-  [...readme.matchAll(/```ts\n\/\/ (\S+\.ts)\n(.*?)```/gs)].map(([, file, source]) => [file!, source!]),
+/** Every block of TypeScript on the pages. */
+const blocks = [...pages].flatMap(([path, page]) =>
+  [...page.matchAll(/```ts\n(?:\/\/ (\S+\.ts)\n)?(.*?)```/gs)].map(([, file, source]) => ({
+    path,
+    file,
+    source: source!,
+  })),
 );
-/** The commands of the README that ask a running gateway, whole, also where they go over several lines. */
-const commands = [...readme.matchAll(/```sh\n(.*?)```/gs)]
+/** The examples: the blocks that are whole files, by the file name in their first line. */
+const sources = new Map(blocks.flatMap(({ file, source }) => (file === undefined ? [] : [[file, source] as const])));
+/** The commands that ask a running gateway, with continued lines joined: those of the quick start, then those of the REST API. */
+const commands = ['README.md', 'docs/reference/rest.md']
+  .flatMap((path) => [...pages.get(path)!.matchAll(/```sh\n(.*?)```/gs)])
   .flatMap(([, block]) => block!.replaceAll(/\\\n\s*/g, '').split('\n'))
   .filter((line) => line.startsWith('curl '));
 
@@ -77,9 +85,9 @@ beforeAll(async () => {
     await writeFile(
       join(built.consumer, file),
       source
-        .replaceAll(README_PORT, String(port))
-        .replaceAll(README_REDIS_PORT, String(redis.port))
-        .replaceAll(README_CERTIFICATES, authority.directory),
+        .replaceAll(PAGE_PORT, String(port))
+        .replaceAll(PAGE_REDIS_PORT, String(redis.port))
+        .replaceAll(PAGE_CERTIFICATES, authority.directory),
     );
   }
   await writeFile(
@@ -99,7 +107,7 @@ beforeAll(async () => {
     }),
   );
   await exec(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', built.consumer]).catch(
-    ({ stdout }: { stdout: string }) => Promise.reject(new Error(`The README does not compile:\n${stdout}`)),
+    ({ stdout }: { stdout: string }) => Promise.reject(new Error(`The examples do not compile:\n${stdout}`)),
   );
 }, BUILD_TIMEOUT_MS);
 
@@ -372,12 +380,23 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
 /** Examples that are processes of their own; the quick start below runs them. */
 const PROCESSES = ['user-service.ts', 'gateway.ts'];
 
-it('every block of TypeScript in the README bears the name of a file, and every one is run', () => {
-  expect([...readme.matchAll(/```ts\n/g)]).toHaveLength(sources.size);
-  expect([...sources.keys()].sort()).toEqual([...Object.keys(examples), ...PROCESSES].sort());
+describe('the pages', () => {
+  it('name a file in every block of TypeScript that imports something', () => {
+    const unnamed = blocks.filter(({ file, source }) => file === undefined && source.includes('import '));
+    expect(unnamed).toEqual([]);
+  });
+
+  it('have no block of TypeScript in the README that is not run', () => {
+    expect(blocks.filter(({ path, file }) => path === 'README.md' && file === undefined)).toEqual([]);
+  });
+
+  it('use each file name once, and each such file is run', () => {
+    const files = blocks.flatMap(({ file }) => file ?? []);
+    expect(files.sort()).toEqual([...Object.keys(examples), ...PROCESSES].sort());
+  });
 });
 
-describe('an example of the README', () => {
+describe('an example', () => {
   const running: { close(): Promise<unknown> }[] = [];
   afterAll(() => Promise.all(running.map((one) => one.close())));
 
@@ -438,7 +457,7 @@ describe('the quick start', () => {
     await legacy.open();
     const legacyPort = new URL(legacy.url).port;
     for (const command of commands) {
-      const asked = command.replaceAll(README_PORT, String(port)).replaceAll(README_LEGACY_PORT, legacyPort);
+      const asked = command.replaceAll(PAGE_PORT, String(port)).replaceAll(PAGE_LEGACY_PORT, legacyPort);
       const answer = await curl(asked);
       expect({ command, answer }).toEqual({
         command,

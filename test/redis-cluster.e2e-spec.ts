@@ -4,7 +4,7 @@ import { RedisRegistryStore } from '../libs/service-discovery/src/store/index.js
 import { ManualClock } from '../libs/service-discovery/src/testing/index.js';
 import { registryStoreContract } from '../libs/service-discovery/src/testing/registry-store-contract.js';
 import { ClockedCluster } from './support/clocked-redis.js';
-import { rulesOfReadme } from './support/acl-rules.js';
+import { documentedRules } from './support/acl-rules.js';
 import { pollUntil } from './support/poll.js';
 import { NODE_TIMEOUT_MS, RedisCluster } from './support/redis-cluster.js';
 import { type RedisServer } from './support/redis-server.js';
@@ -98,7 +98,7 @@ describe('a registry on a Cluster', () => {
   });
 
   it('needs no more permissions than documented', async () => {
-    const rules = [...(await rulesOfReadme()), '+cluster|slots', '+cluster|info', '+asking', '+client|setname'];
+    const rules = [...(await documentedRules()), '+cluster|slots', '+cluster|info', '+asking', '+client|setname'];
     for (const node of cluster.nodes) await node.client().call('ACL', 'SETUSER', 'shop', 'on', '>secret', ...rules);
     const url = cluster.url.replace('//', '//shop:secret@');
     const process = await RegistryProcess.start({ url, namespace: 'shop' });

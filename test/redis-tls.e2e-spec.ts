@@ -3,7 +3,7 @@ import { systemClock } from '../libs/service-discovery/src/common/index.js';
 import { type ServiceInstance, toInstance } from '../libs/service-discovery/src/model/index.js';
 import { RedisRegistryStore, type RedisRegistryStoreOptions } from '../libs/service-discovery/src/store/index.js';
 import { ChangeRecorder } from '../libs/service-discovery/src/testing/index.js';
-import { rulesOfReadme } from './support/acl-rules.js';
+import { documentedRules } from './support/acl-rules.js';
 import { ANOTHER_CA, CA, CLIENT_TLS, RedisServer, type RedisServerOptions } from './support/redis-server.js';
 
 const TTL_MS = 60_000;
@@ -136,7 +136,7 @@ describe('an ACL user', () => {
   }
 
   it('needs no more permissions than documented', async () => {
-    await startWithUser(...(await rulesOfReadme()));
+    await startWithUser(...(await documentedRules()));
     await use({ url: url(), namespace: 'shop' });
     const refused = (await server.client().call('ACL', 'LOG')) as unknown[][];
     expect(refused.map((entry) => entry.slice(0, 8))).toEqual([]);

@@ -86,7 +86,7 @@ const DETAIL = {
 export const SCHEMAS = {
   Error: object({
     error: object({
-      code: text('Stable; docs/errors.md lists all.'),
+      code: text('Stable; docs/reference/errors.md lists all.'),
       message: text('For people; may change between releases.'),
       problems: list(
         object({ field: text(), value: anything('What was sent, shortened.'), expected: text() }),
