@@ -19,6 +19,7 @@ interface Answer {
 
 /** Instances that answer at once, late, with errors, half, or never, without a network, so that a million calls take minutes. */
 export class UnsteadyTransport implements Transport {
+  readonly sendsAsGiven = true;
   /** Requests that nothing has come of yet. */
   inFlight = 0;
   sent = 0;

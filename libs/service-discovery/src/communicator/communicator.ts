@@ -9,6 +9,7 @@ import {
   type CallSettings,
   type CommunicatorOptions,
   mergeOptions,
+  type OptionsContext,
   toSettings,
   validateCommunicatorOptions,
 } from './options/index.js';
@@ -126,9 +127,8 @@ export class ServiceCommunicator {
    */
   withOptions(options: CommunicatorOptions): ServiceCommunicator {
     const { patterns: _, ...defaults } = this.defaults;
-    const { strategies } = this.deps;
     const { engine, patterns } = this;
-    const context = { over: [defaults, this.overrides], strategies, patterns: [...patterns.keys()] };
+    const context = { ...contextOf(this.deps), over: [defaults, this.overrides], patterns: [...patterns.keys()] };
     validateCommunicatorOptions(options, '', context);
     const overrides = mergeOptions(this.overrides, options);
     return new ServiceCommunicator(this.deps, this.defaults, { overrides, engine, patterns });
@@ -277,9 +277,14 @@ function checkDependencies(deps: CommunicatorDependencies): CommunicatorDependen
 }
 
 /** @throws InvalidConfigurationError that lists every wrong option */
-function checkDefaults(defaults: CommunicatorDefaults, { strategies }: CommunicatorDependencies): Patterns {
+function checkDefaults(defaults: CommunicatorDefaults, deps: CommunicatorDependencies): Patterns {
   assertOptions('options', defaults);
   const { patterns, ...options } = defaults;
-  validateCommunicatorOptions(options, '', { strategies, patterns: patternNames(patterns) });
-  return resolvePatterns(patterns, options, strategies);
+  const context = contextOf(deps);
+  validateCommunicatorOptions(options, '', { ...context, patterns: patternNames(patterns) });
+  return resolvePatterns(patterns, options, context);
+}
+
+function contextOf({ strategies, transport }: CommunicatorDependencies): OptionsContext {
+  return { strategies, sendsAsGiven: transport.sendsAsGiven === true };
 }

@@ -1,10 +1,10 @@
 import { assertOptions, isRecord, OptionValidator } from '../common/index.js';
-import { type NamedStrategies } from '../balancing/index.js';
 import { type BuiltInTier, isLabel, LABEL_RULE, type Tier, TIERS } from '../model/index.js';
 import {
   type CommunicatorOptions,
   DEFAULT_COMMUNICATOR_OPTIONS,
   mergeOptions,
+  type OptionsContext,
   validateCommunicatorOptions,
 } from './options/index.js';
 
@@ -90,12 +90,13 @@ export function patternNames(overrides: PatternOverrides | undefined): readonly 
 /**
  * The patterns with a user's changes, and with patterns of the user's own, which set what they name and nothing else.
  * @param defaults what they are laid over
+ * @param context what they are checked against
  * @throws InvalidConfigurationError that lists every wrong value
  */
 export function resolvePatterns(
   overrides: PatternOverrides = {},
   defaults: CommunicatorOptions = {},
-  strategies?: NamedStrategies,
+  context: Pick<OptionsContext, 'strategies' | 'sendsAsGiven'> = {},
 ): Patterns {
   assertOptions('patterns', overrides, `an object of options by tier: ${TIERS.join(', ')}, or a name of your own`);
   const check = new OptionValidator();
@@ -104,7 +105,7 @@ export function resolvePatterns(
     const pattern = patterns.get(name);
     const path = `patterns.${name}`;
     if (!isLabel(name)) check.problem(path, name, `a name: ${LABEL_RULE}`);
-    check.gather(() => validateCommunicatorOptions(changes, path, { over: [defaults, pattern], strategies }));
+    check.gather(() => validateCommunicatorOptions(changes, path, { ...context, over: [defaults, pattern] }));
     patterns.set(name, mergeOptions(pattern, changes));
   }
   check.throwIfAny();

@@ -268,7 +268,7 @@ function createPolicies(
   clock: Clock,
   random: Random,
 ): ResiliencePolicies {
-  const settings = { defaults, patterns: resolvePatterns(changes, defaults, strategies) };
+  const settings = { defaults, patterns: resolvePatterns(changes, defaults, { strategies }) };
   return new ResiliencePolicies({ events, clock, random, settings });
 }
 

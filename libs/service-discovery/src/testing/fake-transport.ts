@@ -44,6 +44,7 @@ export interface HeldExchange extends FakeExchange {
  * (await transport.nextHeld()).respond({ status: 503 });
  */
 export class FakeTransport implements Transport {
+  readonly sendsAsGiven = true;
   /** All requests in order, including failed ones. */
   readonly sent: FakeExchange[] = [];
   /** The instances of each call of `retain`. */

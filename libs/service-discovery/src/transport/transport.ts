@@ -66,6 +66,13 @@ export interface InstanceDelta {
 /** Sends one request to one instance. Every implementation passes `transportContract` of `./testing`. */
 export interface Transport {
   /**
+   * Whether requests are sent with exactly the headers that they are handed over with. Answers are shared between callers
+   * (`coalescing`, `lastGood`) only then: a transport that adds a user's token or a signature makes different requests of
+   * equal ones.
+   * @default false
+   */
+  readonly sendsAsGiven?: boolean;
+  /**
    * Resolves when the response head has arrived, whatever its status.
    * @throws TransportError if there is no response; the signal's reason if it aborts
    */

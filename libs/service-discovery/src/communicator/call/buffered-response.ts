@@ -22,14 +22,26 @@ export function replay({ content, ...response }: BufferedResponse): ServiceCallR
   return { ...response, headers: structuredClone(response.headers), body: new ReadBody(content) };
 }
 
-/** Headers that only identify a call, and do not affect the answer. */
+/**
+ * Whether other callers may get the response, now or later: not one that sets a cookie, nor one that its server keeps out
+ * of shared caches (RFC 9111: `private`, `no-store`).
+ */
+export function isShareable({ headers }: BufferedResponse): boolean {
+  if (headers['set-cookie'] !== undefined) return false;
+  const control = headers['cache-control'];
+  return control === undefined || !/(?:^|,)\s*(?:private|no-store)\s*(?:[,=]|$)/i.test(String(control));
+}
+
+/**
+ * Headers that only identify a call, and do not affect the answer. `baggage` is none of them: applications carry users and
+ * tenants in it.
+ */
 const CALL_HEADERS: ReadonlySet<string> = new Set([
   'x-request-deadline',
   'x-request-id',
   'x-correlation-id',
   'traceparent',
   'tracestate',
-  'baggage',
   'b3',
   'x-b3-traceid',
   'x-b3-spanid',

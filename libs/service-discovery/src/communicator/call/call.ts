@@ -22,7 +22,7 @@ import {
 import { type ServiceView } from '../channel/service-view.js';
 import { type CallTimes } from '../options/index.js';
 import { type PreparedRequest, type ServiceCallRequest, type ServiceCallResponse } from '../request.js';
-import { buffer, type BufferedResponse, keyOfRequest, replay } from './buffered-response.js';
+import { buffer, type BufferedResponse, isShareable, keyOfRequest, replay } from './buffered-response.js';
 import { type CallDependencies } from './call-dependencies.js';
 import { type CallScope, SharedScope } from './call-scope.js';
 import { closedError } from './closed-error.js';
@@ -116,7 +116,8 @@ export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<
    * set. A shared call has none: each of its callers has one.
    */
   startDeadline(): void {
-    if (this.shared) return;
+    // One that could not share an answer has its deadline already.
+    if (this.shared || (this.scope as CallScope | undefined)) return;
     const { clock, timers } = this.deps;
     this.givenDeadline = givenDeadline(this);
     const { timeoutMs } = this.times;
@@ -235,6 +236,10 @@ export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<
     const response = replay(kept as BufferedResponse);
     const answer = this.consume(staleMs === undefined ? response : { ...response, staleMs }, this.prepared);
     return answer as Promise<Kept> | Kept;
+  }
+
+  mayShare(kept: unknown): boolean {
+    return isShareable(kept as BufferedResponse);
   }
 
   failureIn(kept: unknown): ResponseStatusError | undefined {

@@ -34,6 +34,8 @@ export interface CommunicatorOptions extends PolicyOptions {
   /**
    * Makes one call of GETs that are the same and overlap. The same is what agrees in path, query, criteria, key and all
    * headers, those apart that tell calls apart for tracing. The answer is read into memory, and each caller gets its own.
+   * An answer with `set-cookie`, or with `cache-control: private` or `no-store`, is given to one caller only; the others make
+   * calls of their own. Needs a transport that adds no headers (`Transport.sendsAsGiven`).
    * @default false
    */
   coalescing?: boolean;

@@ -9,6 +9,10 @@ import { POLICY_NAMES, resolvePolicy, type ResolvedPolicies } from './policies.j
 export const TIMEOUT_RANGE = { minMs: 1, maxMs: 86_400_000 };
 export const WAIT_RANGE = { minMs: 1, maxMs: 60_000 };
 
+const NOT_SHARED =
+  'false, since the transport may add headers such as a token, and answers would be shared between users; ' +
+  'a Transport of your own that adds none says so with sendsAsGiven: true';
+
 /** What the defaults have no value for: the tier is the service's own. */
 const WITHOUT_DEFAULT: readonly string[] = ['pattern'];
 
@@ -20,6 +24,8 @@ export interface OptionsContext {
   readonly patterns?: readonly string[];
   /** Strategies that may be named. @default the built-in ones alone */
   readonly strategies?: NamedStrategies;
+  /** Whether equal requests get equal answers, see `Transport.sendsAsGiven`. @default true */
+  readonly sendsAsGiven?: boolean;
 }
 
 /**
@@ -30,7 +36,7 @@ export interface OptionsContext {
 export function validateCommunicatorOptions(
   options: CommunicatorOptions = {},
   path = '',
-  { over = [], strategies, patterns = TIERS }: OptionsContext = {},
+  { over = [], strategies, patterns = TIERS, sendsAsGiven = true }: OptionsContext = {},
 ): void {
   const validator = new OptionValidator(path);
   validator.options<CommunicatorOptions>('', options, DEFAULT_COMMUNICATOR_OPTIONS, WITHOUT_DEFAULT);
@@ -52,6 +58,9 @@ export function validateCommunicatorOptions(
     validator.duration('waitForFirst', waitForFirst, WAIT_RANGE);
   }
   if (coalescing !== undefined) validator.boolean('coalescing', coalescing);
+  for (const name of ['coalescing', 'lastGood'] as const) {
+    if (options[name] && !sendsAsGiven) validator.problem(name, options[name], NOT_SHARED);
+  }
   if (pattern !== undefined && !patterns.includes(pattern)) {
     validator.problem('pattern', pattern, oneOfNames(pattern, patterns));
   }

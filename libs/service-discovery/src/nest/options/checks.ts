@@ -307,7 +307,7 @@ export function checkCalls(
   check: OptionValidator,
 ): void {
   check.gather(() => validateCommunicatorOptions(calls, '', { strategies, patterns: patternNames(patterns) }));
-  check.gather(() => resolvePatterns(patterns, calls, strategies));
+  check.gather(() => resolvePatterns(patterns, calls, { strategies }));
 }
 
 /** @returns the TLS of calls */

@@ -33,10 +33,15 @@ export class CoalescingStage<Context extends ShareableContext<Context>> implemen
     call.startWaiting();
     const { calls, coalescer } = this.flights;
     calls.get(flightKey)?.extendFor(call);
-    const fly = (signal: AbortSignal): Promise<Landing<Context, T>> =>
-      this.fly(call.forSharing(signal), flightKey, next);
+    let isFirst = false;
+    const fly = (signal: AbortSignal): Promise<Landing<Context, T>> => {
+      isFirst = true;
+      return this.fly(call.forSharing(signal), flightKey, next);
+    };
     try {
       const landing = await coalescer.execute(flightKey, fly, call.scope.signal);
+      // The answer is the first caller's alone: the others make calls of their own.
+      if (!isFirst && 'value' in landing && !call.mayShare(landing.value)) return await next.run(call);
       call.adopt(landing.call);
       if ('error' in landing) throw landing.error;
       return await call.receive(landing.value);

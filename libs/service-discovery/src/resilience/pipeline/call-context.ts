@@ -48,6 +48,8 @@ export interface ShareableContext<Self> extends CallContext {
    * @param staleMs its age, where it stands in for a failure
    */
   receive<T>(kept: T, staleMs?: number): Promise<T> | T;
+  /** Whether callers other than the one that it was made for may get the answer. */
+  mayShare(kept: unknown): boolean;
   /** The error that a kept answer stands for, such as a response with status 500. */
   failureIn(kept: unknown): unknown;
   /** Takes over what is known of a call that was made for this one. */

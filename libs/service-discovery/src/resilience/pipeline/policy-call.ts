@@ -116,6 +116,10 @@ export class PolicyCall implements ShareableContext<PolicyCall>, RetriedContext<
     return kept;
   }
 
+  mayShare(): boolean {
+    return true;
+  }
+
   failureIn(): undefined {
     return undefined;
   }

@@ -32,7 +32,8 @@ export class LastGoodStage<Context extends ShareableContext<Context>> implements
       answer = { value: await call.receive(kept) };
       failure = call.failureIn(kept);
       if (failure === undefined) {
-        this.cache.remember(key, kept);
+        if (call.mayShare(kept)) this.cache.remember(key, kept);
+        else this.cache.forget(key);
         return answer.value;
       }
     } catch (error) {

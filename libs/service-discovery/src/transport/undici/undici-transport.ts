@@ -22,12 +22,15 @@ import { resolveUndiciTransportOptions, type UndiciTransportOptions } from './op
  * to a new instance of a busy service in advance) and reused. It does not follow redirects or retry.
  */
 export class UndiciTransport implements Transport {
+  /** False in a subclass, which may add headers, until it says otherwise. */
+  readonly sendsAsGiven: boolean;
   private readonly pools: InstancePools;
   private readonly stalls: StallLimit;
   private closing: Promise<void> | undefined;
 
   /** @throws InvalidConfigurationError naming every wrong option */
   constructor(options: UndiciTransportOptions = {}, deps: { clock?: Clock } = {}) {
+    this.sendsAsGiven = new.target === UndiciTransport;
     const resolved = resolveUndiciTransportOptions(options);
     const clock = deps.clock ?? systemClock;
     this.pools = new InstancePools(resolved, clock);
