@@ -65,7 +65,7 @@ describe('checks of the instances of an app', () => {
     expect(asked).toMatchObject({ 'x-own': 's3cr3t' });
     expect(await register(app, 'mail')).toMatchObject({
       status: 'unknown',
-      health: { reason: 'status 429 at /health (counts neither way)' },
+      health: { reason: 'status 429 at /health (not counted)' },
     });
     const { body } = await send(`${urlOf(app)}/service-discovery/services/orders`, 'GET');
     expect(JSON.stringify(body)).toContain('"x-own":"***"');

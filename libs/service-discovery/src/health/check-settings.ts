@@ -13,19 +13,19 @@ import { type BodyPredicate } from './probes/body-condition.js';
 import { type CustomCheck } from './probes/custom-probe.js';
 
 /**
- * How instances are checked, as far as somebody has said, durations in milliseconds. There are three who may: the process
- * for all, the process for a service, and the instance; what one says goes before what those before it said.
+ * Partial check settings, durations in milliseconds. They come from three places, each overriding the one before: the
+ * process for all services, the process for one service, and the instance.
  */
 export interface CheckSettings extends Omit<HealthCheckSpec, 'body' | 'probe'> {
   readonly body?: BodyCondition | BodyPredicate;
   readonly probe?: string | CustomCheck;
   readonly bodyLimit?: number;
   readonly tls?: TlsSettings;
-  /** In place of an interval; only of the process for all. */
+  /** In place of an interval; can only be set for all services. */
   readonly cron?: CronTimes;
 }
 
-/** What the process that checks may ask of itself. */
+/** Bounds for settings made in the checking process itself. */
 const CHECKER_BOUNDS: HealthCheckBounds = {
   intervalMs: { minMs: 10, maxMs: 86_400_000 },
   timeoutMs: { minMs: 1, maxMs: 3_600_000 },
@@ -34,8 +34,8 @@ const CHECKER_BOUNDS: HealthCheckBounds = {
 };
 
 /**
- * What of the options of a process is right; all else becomes a problem.
- * @param given with the names of a {@link HealthCheckSpec}, and `bodyLimit`; `tls` is read by itself
+ * The valid options of a process; everything else is reported as a problem.
+ * @param given with the names of a {@link HealthCheckSpec}, and `bodyLimit`; `tls` is read separately
  */
 export function readSettings(check: OptionValidator, given: unknown): CheckSettings {
   const { bodyLimit, ...others } = given as { readonly bodyLimit?: unknown };
@@ -48,7 +48,7 @@ export function readSettings(check: OptionValidator, given: unknown): CheckSetti
   };
 }
 
-/** The settings of all three, the later ones on top. An interval of a later one takes the place of cron times. */
+/** Merges settings, later ones override. An interval in a later one replaces cron times. */
 export function overlay(all: CheckSettings, ...own: readonly (CheckSettings | undefined)[]): CheckSettings {
   const layers = [all, ...own];
   const cron = own.some((settings) => settings?.interval !== undefined) ? undefined : all.cron;
@@ -56,18 +56,18 @@ export function overlay(all: CheckSettings, ...own: readonly (CheckSettings | un
   return { ...(Object.assign({}, ...layers) as CheckSettings), tls, cron };
 }
 
-/** A changing interval that is not set is this share of the interval, and not below the shortest. */
+/** Default of the changing interval as a fraction of the interval; never below its minimum. */
 const CHANGING_SHARE = 0.1;
 const SHORTEST_CHANGING_MS = 1_000;
 
-/** @param settings complete: the defaults are in them */
+/** @param settings complete: defaults applied */
 export function scheduleOf(settings: CheckSettings): CheckSchedule {
   const { cron } = settings;
   const intervalMs = cron ? shortestGap(cron) : (settings.interval as number);
   const { downInterval = intervalMs, idleInterval = intervalMs } = settings;
   const usualChangingMs = cron ? intervalMs : Math.max(CHANGING_SHARE * intervalMs, SHORTEST_CHANGING_MS);
   const { changingInterval = Math.min(usualChangingMs, intervalMs) } = settings;
-  // A changing interval that nobody set does not shorten the timeout: a check that takes longer is followed by the next one.
+  // The default changing interval does not shorten the timeout: a check that takes longer simply delays the next one.
   const intervals = [intervalMs, settings.changingInterval ?? intervalMs, downInterval, idleInterval] as number[];
   return {
     ...(cron && { cron }),

@@ -1,12 +1,12 @@
-/** Times by the wall clock, such as those of a cron expression: no two of them closer than a second. */
+/** Wall-clock times, for example of a cron expression, at least a second apart. */
 export interface CronTimes {
-  /** The first one after a time, both in milliseconds since the Unix epoch. */
+  /** The first time after `after`, both in milliseconds since the Unix epoch. */
   next(after: number): number;
 }
 
 const LOOKED_AT = 5;
 
-/** The shortest time between two of the first few, in milliseconds. It stands for the interval where one has to be named. */
+/** The shortest gap between two of the next few times, in milliseconds. Used wherever a single interval is needed. */
 export function shortestGap(times: CronTimes): number {
   let shortest = Number.POSITIVE_INFINITY;
   let time = times.next(0);

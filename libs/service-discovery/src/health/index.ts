@@ -1,4 +1,4 @@
-/** How instances are: probes that ask them, the monitor that decides who is asked when, and the sum of the answers. */
+/** Health of instances: the probes, the monitor that schedules them, and the aggregation of results. */
 export {
   DEFAULT_HEALTH_AGGREGATOR_OPTIONS,
   HEALTH_AGGREGATOR_OPTIONS_WITHOUT_DEFAULT,

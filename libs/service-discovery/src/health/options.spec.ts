@@ -35,7 +35,7 @@ describe('health check options', () => {
     });
   });
 
-  it('take cron times in place of an interval, and for as long as these are apart', () => {
+  it('accept cron times in place of an interval, and derive the interval from them', () => {
     const cron = { next: (after: number) => Math.floor(after / 4_000 + 1) * 4_000 };
     const { schedule } = resolveHealthCheckOptions({ cron });
     expect(schedule).toMatchObject({
@@ -50,12 +50,12 @@ describe('health check options', () => {
     );
   });
 
-  it('cut a timeout that is longer than one of the intervals', () => {
+  it('cap the timeout at the shortest interval', () => {
     expect(resolveHealthCheckOptions({ interval: '5s' }).schedule.timeoutMs).toBe(5_000);
     expect(resolveHealthCheckOptions({ changingInterval: '1s' }).schedule.timeoutMs).toBe(1_000);
   });
 
-  it('take the interval for those that are not given', () => {
+  it('default other intervals to the interval', () => {
     const { schedule } = resolveHealthCheckOptions({ interval: '20s', downInterval: '1m' });
     expect(schedule).toMatchObject({ downIntervalMs: 60_000, idleIntervalMs: 20_000 });
   });
@@ -68,7 +68,7 @@ describe('health check options', () => {
     expect(resolveHealthCheckOptions({ interval }).schedule).toMatchObject({ changingIntervalMs });
   });
 
-  it('of a service may be more than a registration asks for', () => {
+  it('accept wider bounds per service than in a registration', () => {
     const ping = (): boolean => true;
     const isUp = (): boolean => true;
     const { services } = resolveHealthCheckOptions({
@@ -148,7 +148,7 @@ describe('health check options', () => {
     ['probes.ping', { probes: { ping: 'PONG' } }],
     ['unhealthyStatuses', { unhealthyStatuses: [299] }],
     ['headers', { headers: {} }],
-  ])('name %s where it is wrong, and tell no secret', (path, wrong) => {
+  ])('reject a wrong %s without revealing secrets', (path, wrong) => {
     const resolve = (): unknown => resolveHealthCheckOptions(wrong);
     expect(resolve).toThrow(InvalidConfigurationError);
     expect(resolve).toThrow(
@@ -157,7 +157,7 @@ describe('health check options', () => {
     expect(resolve).not.toThrow('s3cr3t');
   });
 
-  it('are refused all together, with paths', () => {
+  it('are rejected together, with their paths', () => {
     const wrong = {
       enabled: 'yes' as unknown as boolean,
       interval: 'often' as never,

@@ -16,28 +16,28 @@ import { DEFAULT_FLAPPING_OPTIONS, resolveFlappingOptions, type FlappingOptions 
 import { type CustomCheck } from './probes/custom-probe.js';
 import { readProbes, readServiceChecks, type ServiceCheckOptions } from './service-checks.js';
 
-/** Who is checked how often, and what counts as healthy. */
+/** How often instances are checked, and what counts as healthy. */
 export interface HealthCheckOptions {
   /**
-   * Whether this process checks instances at all. One checker a registry is enough.
+   * Whether this process checks instances at all. One checking process per registry is enough.
    * @default true
    */
   enabled: boolean;
   /**
-   * Time between two checks of an instance, give or take the jitter. From 10 ms to 1 day.
+   * Time between two checks of an instance, before jitter. From 10 ms to 1 day.
    * @default 30 s
    */
   interval: Duration;
   /**
-   * Times by the wall clock at which instances are checked, all at once, in place of an interval. Services and instances that
-   * name an interval of their own go by that.
+   * Wall-clock times at which all instances are checked together, in place of an interval. Services and instances with
+   * an interval of their own ignore it.
    * @default none
    */
   cron?: CronTimes;
   /**
-   * Time between two checks while results count towards a change of status, such as after a first failure. From 10 ms
-   * to 1 day.
-   * @default a tenth of the interval, 1 s at least and no longer than the interval; with `cron` its times
+   * Time between two checks while results count towards a change of status, for example after a first failure. From 10
+   * ms to 1 day.
+   * @default a tenth of the interval, at least 1 s and at most the interval; with `cron` its times
    */
   changingInterval?: Duration;
   /**
@@ -46,88 +46,89 @@ export interface HealthCheckOptions {
    */
   downInterval?: Duration;
   /**
-   * Time between two checks of a healthy instance that nobody calls from here, give or take half of the interval. One that
-   * is no longer than the interval changes nothing. From 10 ms to 1 day.
+   * Time between two checks of a healthy instance that this process does not call, give or take half of the interval.
+   * Has no effect unless longer than the interval. From 10 ms to 1 day.
    * @default the interval
    */
   idleInterval?: Duration;
   /**
-   * The share of the interval by which each check comes earlier or later, so that checks spread out. From 0 to 0.5.
+   * Fraction of the interval by which each check is moved earlier or later to spread checks out. From 0 to 0.5.
    * @default 0.1
    */
   jitter: number;
   /**
-   * How long one check may take, with everything from the look-up of the name to the end of the body. From 1 ms to
-   * 1 hour; one that is longer than an interval that is set is cut to it, since checks of an instance never overlap.
+   * Timeout of one check, from DNS lookup to the end of the body. From 1 ms to 1 hour. Capped at the shortest
+   * configured interval, since checks of one instance never overlap.
    * @default 10 s
    */
   timeout: Duration;
   /**
-   * Successes in a row that make an unhealthy instance healthy. A whole number from 1 to 255. The very first result of
-   * an instance counts at once, either way.
+   * Consecutive successes that make an unhealthy instance healthy. An integer from 1 to 255. The first result of an
+   * instance always counts at once, either way.
    * @default 2
    */
   rise: number;
   /**
-   * Failures in a row that make a healthy instance unhealthy, of all kinds that have no number of their own. A whole number
-   * from 1 to 255.
+   * Consecutive failures that make a healthy instance unhealthy, except for kinds with a threshold of their own. An
+   * integer from 1 to 255.
    * @default 3
    */
   fall: number;
   /**
-   * The same of answers that are not healthy, over HTTP or gRPC, which are counted apart then. A whole number from 0, which
-   * lets them count for nothing, to 255. Kong's `http_failures`.
+   * Threshold for unhealthy HTTP and gRPC responses, counted separately when set. An integer from 0 (ignored) to 255.
+   * Kong's `http_failures`.
    * @default they count towards `fall`
    */
   httpFailures?: number;
   /**
-   * The same of connections that could not be made, or broke. A whole number from 0 to 255. Kong's `tcp_failures`.
+   * Threshold for connections that fail or break. An integer from 0 (ignored) to 255. Kong's `tcp_failures`.
    * @default they count towards `fall`
    */
   tcpFailures?: number;
   /**
-   * The same of checks that timed out. A whole number from 0 to 255. Kong's `timeouts`.
+   * Threshold for checks that time out. An integer from 0 (ignored) to 255. Kong's `timeouts`.
    * @default they count towards `fall`
    */
   timeouts?: number;
   /**
-   * When an instance flaps, and what it has to show then; false: nothing ever flaps.
+   * When an instance counts as flapping and what it then takes to become healthy; false disables flap detection.
    * @default see {@link FlappingOptions}
    */
   flapping: Partial<FlappingOptions> | false;
   /**
-   * How many checks run at the same time. A whole number from 1 to 10,000.
+   * Maximum number of concurrent checks. An integer from 1 to 10,000.
    * @default 50
    */
   concurrency: number;
   /**
-   * The HTTP statuses of a healthy answer. Redirects are never followed, so a 3xx status is an answer like others.
+   * HTTP statuses of a healthy response. Redirects are not followed, so a 3xx status counts like any other.
    * @default 200 to 299
    */
   healthyStatuses: readonly StatusRange[];
   /**
-   * The HTTP statuses of an unhealthy answer. One that is in neither list counts neither way.
+   * HTTP statuses of an unhealthy response. A status in neither list is ignored.
    * @default all that are not healthy
    */
   unhealthyStatuses?: readonly StatusRange[];
   /**
-   * How many bytes of an answer's body are read, and kept as data where they are JSON. A longer body, or one that is
-   * broken JSON, is a failure. A whole number from 0 (the body is not read, the status alone decides) to 1 MiB.
+   * Maximum size of a response body in bytes, kept as data if it is JSON. A longer body or malformed JSON is a failure.
+   * An integer from 0 (ignore the body, judge by the status alone) to 1 MiB.
    * @default 64 KiB
    */
   bodyLimit: number;
   /**
-   * How instances are checked over TLS. What it leaves out is as in `transport.tls`, which calls go by.
-   * @default as calls
+   * TLS settings for checks. Fields left out are taken from `transport.tls`, which applies to calls.
+   * @default as for calls
    */
   tls?: TlsOptions;
   /**
-   * The same for one service, by its name, and how it is checked. What an instance registered goes before it.
+   * Settings per service name, including how the service is checked. Settings that an instance registered override
+   * them.
    * @default none
    */
   services?: Readonly<Record<string, ServiceCheckOptions>>;
   /**
-   * Custom checks by a name, which registrations and `services` can ask for.
+   * Custom checks by name, for use by registrations and `services`.
    * @default none
    */
   probes?: Readonly<Record<string, CustomCheck>>;
@@ -146,7 +147,7 @@ export const DEFAULT_HEALTH_CHECK_OPTIONS: Readonly<HealthCheckOptions> = {
   bodyLimit: 65_536,
 };
 
-/** The options of which the default is nothing, or depends on others. */
+/** Options whose default is absent or depends on other options. */
 export const HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT = [
   'cron',
   'changingInterval',
@@ -161,25 +162,25 @@ export const HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT = [
   'probes',
 ] as const satisfies readonly (keyof HealthCheckOptions)[];
 
-/** Checked {@link HealthCheckOptions}. */
+/** Validated {@link HealthCheckOptions}. */
 export interface ResolvedHealthCheckOptions {
   readonly enabled: boolean;
   readonly concurrency: number;
-  /** When instances are checked of which nothing else is said. */
+  /** Schedule of instances without settings of their own. */
   readonly schedule: CheckSchedule;
-  /** Undefined: nothing ever flaps. */
+  /** Undefined: flap detection is off. */
   readonly flapping?: FlappingOptions;
-  /** How they are checked. */
+  /** How instances are checked by default. */
   readonly defaults: CheckSettings;
-  /** What is different for a service, by its name. */
+  /** Overrides per service name. */
   readonly services: ReadonlyMap<string, CheckSettings>;
   readonly probes: ReadonlyMap<string, CustomCheck>;
 }
 
 /**
- * Fills in the defaults and checks every option.
+ * Applies defaults and validates every option.
  * @param path where the options stand, for the error: `healthCheck.interval`
- * @param callTls what calls go by, which checks do, too, unless they have their own
+ * @param callTls TLS settings of calls, the default for checks
  * @throws InvalidConfigurationError naming every wrong option
  */
 export function resolveHealthCheckOptions(

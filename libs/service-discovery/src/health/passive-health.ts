@@ -1,21 +1,21 @@
-/** What calls have against an instance: as far as they see, it is not well. */
+/** Evidence from calls that an instance is failing. */
 export interface PassiveFinding {
-  /** In a few words. */
+  /** A short phrase. */
   readonly reason: string;
-  /** Milliseconds since the Unix epoch; null: not known. */
+  /** Milliseconds since the Unix epoch; null: unknown. */
   readonly since: number | null;
 }
 
 /**
- * What this process's own calls find of instances, such as circuits that opened. A finding stands until calls find
+ * Evidence about instances from this process's own calls, such as open circuits. A finding holds until calls show
  * otherwise.
  */
 export interface PassiveHealth {
-  /** By instance id; empty where nothing is against any instance of the service. */
+  /** By instance id; empty if no instance of the service is failing. */
   findingsOn(serviceName: string): ReadonlyMap<string, PassiveFinding>;
   /**
-   * Calls `listener` with the name of a service when what is found of its instances may be another thing from now on.
-   * @returns stops it
+   * Calls `listener` with a service name whenever the findings on its instances may have changed.
+   * @returns unsubscribes
    */
   onChange(listener: (serviceName: string) => void): () => void;
 }

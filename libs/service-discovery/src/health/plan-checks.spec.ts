@@ -43,7 +43,7 @@ describe('the plan of a check', () => {
     [{ type: 'grpc' }, GrpcProbe],
     [{ type: 'alias', aliasOf: 'orders' }, AliasProbe],
     [{ type: 'custom', probe: 'ping' }, CustomProbe],
-  ])('is what the instance asks for: %j', (healthCheck, probe) => {
+  ])('follows the registration: %j', (healthCheck, probe) => {
     const planner = plannerOf({ probes: { ping: () => true } });
     expect(planner(instanceAt(80, { healthCheck })).probe).toBeInstanceOf(probe);
     expect(planner(instanceAt(80, { healthCheckPath: null, healthCheck })).probe).toBeInstanceOf(probe);
@@ -58,7 +58,7 @@ describe('the plan of a check', () => {
     ['wss', TcpProbe, HttpProbe],
     ['redis', TcpProbe, HttpProbe],
     ['tcp', TcpProbe, HttpProbe],
-  ])('goes by the protocol %s where nothing else is said, and by a path that is given', (protocol, usual, withPath) => {
+  ])('follows the protocol %s by default, and a health check path if given', (protocol, usual, withPath) => {
     const planner = plannerOf();
     expect(planner(instanceAt(80, { protocol })).probe).toBeInstanceOf(usual);
     expect(planner(instanceAt(80, { protocol, healthCheckPath: '/live' })).probe).toBeInstanceOf(withPath);
@@ -66,7 +66,7 @@ describe('the plan of a check', () => {
     expect(planner(instanceAt(80, { protocol, healthCheck: { type: 'tcp' } })).probe).toBeInstanceOf(TcpProbe);
   });
 
-  it('asks over TLS where the protocol is one over TLS', async () => {
+  it('uses TLS for protocols over TLS', async () => {
     const server = createHttpsServer(SERVER_TLS, (_request, response) => void response.end());
     const planner = plannerOf({ tls: { ca: pem('ca.pem') } });
     const port = await listen(server);
@@ -78,7 +78,7 @@ describe('the plan of a check', () => {
     expect(await resultOf('ws')).toMatchObject({ passed: false });
   });
 
-  it('is what the instance says over what is said of its service over what is said of all', () => {
+  it('prefers settings of the instance to those of the service to those for all', () => {
     const planner = plannerOf({
       interval: '40s',
       rise: 5,
@@ -104,7 +104,7 @@ describe('the plan of a check', () => {
     expect(planner(instanceAt(1, { serviceName: 'orders' })).schedule).toMatchObject({ intervalMs: 40_000, fall: 5 });
   });
 
-  it('goes by cron times, unless a service or an instance has an interval of its own', () => {
+  it('follows cron times unless a service or an instance has an interval of its own', () => {
     const cron = { next: (after: number) => Math.floor(after / 4_000 + 1) * 4_000 };
     const planner = plannerOf({ cron, services: { orders: { interval: '20s' } } });
     expect(planner(instanceAt(1)).schedule).toMatchObject({ cron, intervalMs: 4_000 });
@@ -119,7 +119,7 @@ describe('the plan of a check', () => {
     }
   });
 
-  it('asks as all three say together', async () => {
+  it('merges request settings from all three sources', async () => {
     const asked: string[] = [];
     const port = await overHttp(({ method, url, headers }, response) => {
       asked.push(`${method} ${url} of ${headers.host} with ${String(headers['x-team'])}`);
@@ -145,7 +145,7 @@ describe('the plan of a check', () => {
     ]);
   });
 
-  it('takes over TLS what each of the three says of it', async () => {
+  it('merges TLS settings from all three sources', async () => {
     const names: unknown[] = [];
     const server = createHttpsServer(SERVER_TLS, (_request, response) => void response.end());
     const port = await listen(server.on('secureConnection', ({ servername }) => names.push(servername)));
@@ -169,7 +169,7 @@ describe('the plan of a check', () => {
     expect(names.slice(0, 3)).toEqual([false, 'users.internal', 'localhost']);
   });
 
-  it('asks for the usual path where HTTP is asked for and no path is known', async () => {
+  it('requests the usual path if HTTP is asked for without a path', async () => {
     const urls: string[] = [];
     const port = await overHttp(({ url = '' }, response) => {
       urls.push(url);
@@ -180,13 +180,13 @@ describe('the plan of a check', () => {
     expect(urls).toEqual(['/health']);
   });
 
-  it('reads the body that an instance has a condition on, though bodies are not read', async () => {
+  it('reads the body if the instance has a condition on it, even if bodies are not read otherwise', async () => {
     const port = await overHttp((_request, response) => void response.end('it is OK'));
     const instance = instanceAt(port, { healthCheck: { body: { contains: 'OK' } } });
     expect(await plannerOf({ bodyLimit: 0 })(instance).probe.check(instance, signal)).toMatchObject({ passed: true });
   });
 
-  it('is one object for all instances that are checked alike, and goes on as it is when an instance changes', () => {
+  it('is shared by instances with equal settings, and kept when an instance changes', () => {
     const planner = plannerOf({ services: { orders: { fall: 1 } } });
     const healthCheck: HealthCheckSpec = { fall: 2 };
     expect(planner(instanceAt(1))).toBe(planner(instanceAt(2, { weight: 7 })));
@@ -196,7 +196,7 @@ describe('the plan of a check', () => {
     expect(planner(instanceAt(1, { healthCheckPath: null }))).not.toBe(planner(instanceAt(1)));
   });
 
-  it('takes bounded memory, whatever registrants make up', () => {
+  it('is cached within bounds, whatever registrants make up', () => {
     const planner = plannerOf();
     const first = planner(instanceAt(1, { healthCheck: { jitter: 0 } }));
     for (let index = 1; index <= 1_000; index++) planner(instanceAt(1, { healthCheck: { jitter: index / 10_000 } }));
@@ -205,7 +205,7 @@ describe('the plan of a check', () => {
     expect(again.schedule).toEqual(first.schedule);
   });
 
-  it('of an alias makes no plans for the instances that it goes by', async () => {
+  it('of an alias creates no plans for the instances that it refers to', async () => {
     const orders = Array.from({ length: 1_000 }, (_, index) =>
       instanceAt(1, { serviceName: 'orders', healthCheck: { jitter: index / 10_000 } }),
     );
@@ -238,7 +238,7 @@ describe('the plan of a check', () => {
     },
   );
 
-  it('skips a custom check that this process does not know', async () => {
+  it('skips a custom check that this process does not have', async () => {
     const instance = instanceAt(1, { healthCheck: { type: 'custom', probe: 'ping' } });
     expect(await plannerOf()(instance).probe.check(instance, signal)).toEqual({
       passed: false,

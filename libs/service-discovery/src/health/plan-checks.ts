@@ -18,17 +18,17 @@ import { SkippingProbe } from './probes/skipping-probe.js';
 import { TcpProbe } from './probes/tcp-probe.js';
 
 export interface CheckPlannerDeps extends ConnectionDeps {
-  /** The instances of a service as they are known now, for those that are an alias of it. @default none */
+  /** Current instances of a service, for checks of an alias to it. @default none */
   instancesOf?: (serviceName: string) => readonly ServiceInstance[];
 }
 
-/** So many different plans are kept for instances to share; a registrant can make up ever new ones. */
+/** Size of the cache of shared plans; bounded, since registrants can make up new settings without end. */
 const PLANS_KEPT = 1_000;
 
 /**
- * Plans the checks of instances by the options of this process for all, those for their service, and what they say
- * themselves: the later go before the earlier. Where nothing says how, it is HTTP for an instance that has a path to ask
- * for, else gRPC health or TCP, by its protocol.
+ * Plans checks from the settings for all services, for the service, and of the instance, each overriding the one
+ * before. If no protocol is set: HTTP for an instance with a health check path, else gRPC health or TCP by its
+ * protocol.
  */
 export function planChecks(options: ResolvedHealthCheckOptions, deps: CheckPlannerDeps = {}): CheckPlanner {
   const { instancesOf = () => [] } = deps;
@@ -47,7 +47,7 @@ export function planChecks(options: ResolvedHealthCheckOptions, deps: CheckPlann
     return plan;
   };
 
-  // Asked of every instance on the way of an alias at each of its checks: far too often to look for its plan.
+  // Called for every instance along an alias chain on each check, too often to build its plan.
   const aliasOf = ({ serviceName, healthCheck }: ServiceInstance): string | undefined => {
     const ofService = options.services.get(serviceName);
     const type = healthCheck?.type ?? ofService?.type;
@@ -84,7 +84,7 @@ function httpSettings({ healthyStatuses = [], unhealthyStatuses, ...settings }: 
     path: path ?? (hasPath ? undefined : DEFAULT_HEALTH_CHECK_PATH),
     healthyStatuses: toRanges(healthyStatuses),
     unhealthyStatuses: unhealthyStatuses && toRanges(unhealthyStatuses),
-    // A condition cannot be met by a body that is not read.
+    // A body condition needs the body to be read.
     bodyLimit: body === undefined || bodyLimit > 0 ? bodyLimit : DEFAULT_HEALTH_CHECK_OPTIONS.bodyLimit,
   };
 }

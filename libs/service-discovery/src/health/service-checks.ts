@@ -12,20 +12,21 @@ import { type BodyPredicate } from './probes/body-condition.js';
 import { type CustomCheck } from './probes/custom-probe.js';
 
 /**
- * How the instances of one service are checked. The same as an instance can say itself, with wider bounds: intervals from
- * 10 ms, a timeout from 1 ms to 1 hour, `POST` and `PUT`, headers that stay in this process, and functions.
+ * How instances of one service are checked. The same settings that an instance can register, with wider bounds:
+ * intervals from 10 ms, a timeout from 1 ms to 1 hour, `POST` and `PUT`, headers that never leave this process, and
+ * functions.
  */
 export interface ServiceCheckOptions extends Omit<HealthCheckSpec, 'body' | 'probe' | 'tls'> {
-  /** Of HTTP: what the body of a healthy answer holds, or a function that says whether it is healthy. */
+  /** HTTP: what the body of a healthy response contains, or a function that decides. */
   readonly body?: BodyCondition | BodyPredicate;
-  /** Of HTTP: as for all. */
+  /** HTTP: as for all services. */
   readonly bodyLimit?: number;
-  /** Of a custom check: the check itself, or its name in `probes`. */
+  /** Custom check: the function itself, or its name in `probes`. */
   readonly probe?: string | CustomCheck;
   readonly tls?: TlsOptions;
 }
 
-/** The custom checks by their names. */
+/** Custom checks by name. */
 export function readProbes(check: OptionValidator, given: unknown): ReadonlyMap<string, CustomCheck> {
   const probes = entriesOf(check, 'probes', given, 'an object of functions by name');
   for (const [name, probe] of probes) if (probe === undefined) probes.delete(name);
@@ -34,8 +35,8 @@ export function readProbes(check: OptionValidator, given: unknown): ReadonlyMap<
 }
 
 /**
- * What is different for a service, by its name.
- * @param usual the TLS that a service's own lies over
+ * Overrides per service name.
+ * @param usual TLS settings that a service's own are merged into
  */
 export function readServiceChecks(
   check: OptionValidator,
@@ -69,7 +70,7 @@ export function readServiceChecks(
   }
   for (const name of services.keys()) {
     const circle = circleFrom(name, services);
-    // Each circle is told of once, at the first of its names.
+    // Report each cycle once, at the name that sorts first.
     if (circle?.toSorted()[0] === name) {
       check.problem(
         `services.${name}.aliasOf`,
@@ -81,7 +82,7 @@ export function readServiceChecks(
   return services;
 }
 
-/** The services on the way of aliases from one back to itself. */
+/** The chain of aliases that leads from a service back to itself. */
 function circleFrom(start: string, services: ReadonlyMap<string, CheckSettings>): string[] | undefined {
   const way: string[] = [];
   for (let name: string | undefined = start; name !== undefined && !way.includes(name);) {

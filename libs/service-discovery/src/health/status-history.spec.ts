@@ -25,7 +25,7 @@ function stage(
 }
 
 describe('the history of an instance', () => {
-  it('tells what its status became, why, who said so and when', () => {
+  it('records each status, its reason, who set it and when', () => {
     const { clock, registry, words } = stage();
     registry.put(one());
     clock.advance(5);
@@ -34,7 +34,7 @@ describe('the history of an instance', () => {
     registry.put(one({ healthStatus: 'unhealthy', health: { checkedAt: 1, reason: 'status 503' } }));
     const note = { since: 1, reason: 'a disk is full' };
     registry.put(one({ healthStatus: 'unhealthy', operatorStatus: 'maintenance', operatorNote: note }));
-    // What checks find meanwhile changes no status.
+    // A health check result does not change the status in maintenance.
     registry.put(one({ healthStatus: 'healthy', operatorStatus: 'maintenance' }));
     registry.put(one({ healthStatus: 'healthy' }));
     registry.put(one({ generation: 2 }));
@@ -50,7 +50,7 @@ describe('the history of an instance', () => {
     ]);
   });
 
-  it('holds nothing of heartbeats, nor of checks that find the same', () => {
+  it('ignores heartbeats and checks with an unchanged result', () => {
     const { registry, words } = stage([one()]);
     registry.beat(one());
     registry.put(one({ health: { checkedAt: 9 } }));
@@ -58,7 +58,7 @@ describe('the history of an instance', () => {
     expect(words()).toEqual([]);
   });
 
-  it('holds no more than was asked for, the newest', () => {
+  it('keeps at most the configured number of entries, the newest', () => {
     const { registry, words } = stage([one()], 3);
     const statuses: HealthStatus[] = ['healthy', 'unhealthy', 'healthy', 'unhealthy', 'healthy'];
     for (const healthStatus of statuses) registry.put(one({ healthStatus }));
@@ -72,7 +72,7 @@ describe('the history of an instance', () => {
     expect(none.words()).toEqual([]);
   });
 
-  it('begins when this process begins to follow the registry', () => {
+  it('starts when this process starts following the registry', () => {
     const clock = new ManualClock();
     const registry = new ChangingRegistry();
     const aggregator = new HealthAggregator(registry, { clock });
@@ -80,7 +80,7 @@ describe('the history of an instance', () => {
     expect(aggregator.history(KEY)).toEqual([]);
   });
 
-  it('holds what happened while the registry could not be followed', () => {
+  it('includes changes made while the registry could not be followed', () => {
     const other = one({ instanceId: 'b', healthStatus: 'healthy' });
     const { registry, words } = stage([one(), other]);
     const third = one({ instanceId: 'c' });
@@ -92,7 +92,7 @@ describe('the history of an instance', () => {
     ]);
   });
 
-  it('does not take for news what is read from now on', () => {
+  it('does not report instances that only came into scope', () => {
     const { registry, aggregator } = stage([one()]);
     registry.show({ ...registry.snapshot, scope: new Set(['user-service']) });
     const more = fakeInstance({ serviceName: 'orders', instanceId: 'o' });
@@ -101,7 +101,7 @@ describe('the history of an instance', () => {
     expect(aggregator.history(more)).toEqual([]);
   });
 
-  it('is remembered for ten minutes after the instance has left, and goes on when it is back', () => {
+  it('is kept for ten minutes after the instance left, and continues if it returns', () => {
     const { clock, registry, words } = stage([one()]);
     registry.remove(KEY);
     clock.advance(599_999);
@@ -115,7 +115,7 @@ describe('the history of an instance', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('is remembered of a thousand that have left, the last to leave', () => {
+  it('is kept for the latest thousand instances that left', () => {
     const { registry, words } = stage();
     for (let index = 0; index < 1_002; index++) {
       registry.put(one({ instanceId: `i${index}` }));

@@ -10,41 +10,41 @@ import {
 } from '../model/index.js';
 import { type StatusSource } from './status-merge.js';
 
-/** One change of an instance's status, as this process heard of it from the registry. */
+/** A change of an instance's status as this process observed it in the registry. */
 export interface StatusTransition {
   /** Null: it was not registered. */
   readonly from: InstanceStatus | null;
-  /** Null: it is not registered any more. */
+  /** Null: it is no longer registered. */
   readonly to: InstanceStatus | null;
-  /** What changed: `lease` where it came or went. */
+  /** What changed it; `lease` if the instance registered or left. */
   readonly source: Exclude<StatusSource, 'passive'>;
-  /** Null: nobody said. */
+  /** Null: none given. */
   readonly reason: string | null;
-  /** When it was heard of, in milliseconds since the Unix epoch. */
+  /** When it was observed, in milliseconds since the Unix epoch. */
   readonly at: number;
 }
 
-/** How long what became of those who left is remembered, and of how many. */
+/** How long, and for how many, the history of instances that left is kept. */
 const DEPARTED_MS = 600_000;
 const MOST_DEPARTED = 1_000;
 const NONE: readonly StatusTransition[] = [];
 
 /**
- * The last changes of each instance's status. What was there when this process began to follow it has none yet. Costs nothing
- * while statuses stay as they are.
+ * The latest status changes of each instance. Instances found at startup have none yet. Costs nothing while statuses
+ * stay the same.
  */
 export class StatusHistory {
   private readonly transitions = new Map<string, readonly StatusTransition[]>();
-  /** When they left, by `Clock.now()`; the first to leave first. */
+  /** When each left, by `Clock.now()`, oldest first. */
   private readonly departed = new Map<string, number>();
 
-  /** @param kept how many changes are kept of an instance; 0: none */
+  /** @param kept changes kept per instance; 0: none */
   constructor(
     private readonly clock: Clock,
     private readonly kept: number,
   ) {}
 
-  /** The oldest first. */
+  /** Oldest first. */
   of(key: InstanceKey): readonly StatusTransition[] {
     this.forgetDeparted();
     return this.transitions.get(keyOf(key)) ?? NONE;
@@ -80,7 +80,7 @@ export class StatusHistory {
         if (!findInstance(snapshot, instance)) this.leave(instance, 'gone while the registry could not be followed');
     }
     for (const entry of snapshot.services) {
-      // What is followed from now on was there before.
+      // An instance that comes into view because the scope grew did not just register.
       if (!changed(entry, previous) || previous.scope?.has(entry[0]) === false) continue;
       for (const instance of entry[1]) this.compare(findInstance(previous, instance), instance);
     }

@@ -11,7 +11,7 @@ const FINDING = { reason: 'its circuit is open', since: 950_000 };
 const OPERATORS: readonly OperatorStatus[] = ['up', 'maintenance', 'draining'];
 const HEALTHS: readonly HealthStatus[] = ['unknown', 'healthy', 'unhealthy'];
 
-/** Every combination of what the layers may say. */
+/** Every combination of what the sources may report. */
 const CASES = OPERATORS.flatMap((operator) =>
   [false, true].flatMap((held) =>
     HEALTHS.flatMap((health) => [false, true].map((found) => ({ operator, held, health, found }))),
@@ -33,7 +33,7 @@ describe('the status of an instance', () => {
 
     const words: (InstanceStatus | undefined)[] = [
       operator === 'up' ? undefined : operator,
-      // The lease has no word on what is listed.
+      // The lease carries no status for a listed instance.
       undefined,
       health === 'unknown' ? undefined : health,
       found ? 'unhealthy' : undefined,
@@ -64,12 +64,12 @@ describe('the status of an instance', () => {
   it.each([
     [20_000, 1],
     [19_999, 0],
-  ])('says of one that was silent for %d ms of 30 s, while expiry is held, %d reasons', (silentMs, count) => {
+  ])('of an instance silent for %d ms of its 30 s lease, while expiry is held, has %d reasons', (silentMs, count) => {
     const instance = fakeInstance({ healthStatus: 'unknown', ttlMs: TTL_MS, lastHeartbeat: NOW - silentMs });
     expect(reasonsOf(instance, { hold: HOLD, now: NOW })).toHaveLength(count);
   });
 
-  it('has no reason or time where nobody said', () => {
+  it('has no reason or time if none was given', () => {
     expect(reasonsOf(fakeInstance({ operatorStatus: 'draining', healthStatus: 'unknown' }), { now: NOW })).toEqual([
       { source: 'operator', status: 'draining', reason: null, since: null },
     ]);

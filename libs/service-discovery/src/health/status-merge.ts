@@ -2,51 +2,51 @@ import { type ExpiryHold, type InstanceStatus, type ServiceInstance } from '../m
 import { type PassiveFinding } from './passive-health.js';
 
 /**
- * Who has something to say about an instance, from the strongest to the weakest:
- * - `operator`: an operator, or the instance itself at shutdown, has taken it out.
- * - `lease`: its lease ran out. What has no lease is not listed at all, whatever checks say of it; so this layer speaks of a
- *   listed instance only while expiry is held, and then without a word on its status: so many miss their heartbeats that
- *   it says more of the network than of the instance. What checks find decides.
+ * The sources of an instance's status, highest precedence first:
+ * - `operator`: taken out by an operator, or by the instance itself at shutdown.
+ * - `lease`: the lease expired. An instance without a lease is normally removed, so this source appears only while
+ *   expiry is held, and then carries no status: with so many missed heartbeats the network is the likelier cause, so
+ *   health checks decide.
  * - `active`: health checks.
- * - `passive`: the calls of this process.
+ * - `passive`: calls made by this process.
  */
 export type StatusSource = 'operator' | 'lease' | 'active' | 'passive';
 
-/** What one layer says of an instance. */
+/** What one source reports about an instance. */
 export interface StatusReason {
   readonly source: StatusSource;
-  /** Its word; null: it has none, and leaves that to the next one. */
+  /** Null: the source leaves the status to the next one. */
   readonly status: InstanceStatus | null;
-  /** Why; null: nobody said. */
+  /** Null: none given. */
   readonly reason: string | null;
-  /** Since when, in milliseconds since the Unix epoch; null: not known. */
+  /** In milliseconds since the Unix epoch; null: unknown. */
   readonly since: number | null;
-  /** Of an operator's word: who said it, where they told. */
+  /** Who set the operator status, if given. */
   readonly by?: string;
 }
 
-/** What {@link reasonsOf} goes by beside the instance. */
+/** Input of {@link reasonsOf} besides the instance. */
 export interface StatusContext {
-  /** Whether expiry of the service is held. */
+  /** Set while expiry of the service is held. */
   readonly hold?: ExpiryHold | null;
-  /** What calls have against the instance. */
+  /** Evidence from calls against the instance. */
   readonly finding?: PassiveFinding;
   /** Milliseconds since the Unix epoch. */
   readonly now: number;
 }
 
-/** Nothing came of an instance for this share of its lease: it misses its heartbeats, see `SelfPreservationOptions`. */
+/** An instance silent for this fraction of its lease counts as missing heartbeats, see `SelfPreservationOptions`. */
 const OVERDUE_SHARE = 2 / 3;
 
 /**
- * The status of an instance by all that is known of it: the word of the strongest layer that has one, else `unknown`. What
- * calls found counts only where nobody has checked the instance: a check sees it as it is, calls see what came of them.
+ * The status from the source with the highest precedence that has one, else `unknown`. Findings of calls count only if
+ * the instance has not been checked: a check is the better evidence.
  */
 export function mergedStatus(instance: ServiceInstance, finding: PassiveFinding | undefined): InstanceStatus {
   return finding && instance.status === 'unknown' ? 'unhealthy' : instance.status;
 }
 
-/** What each layer says that has something to say, the strongest first: the first word is the {@link mergedStatus}. */
+/** What each source reports, highest precedence first; the first status is the {@link mergedStatus}. */
 export function reasonsOf(instance: ServiceInstance, { hold, finding, now }: StatusContext): readonly StatusReason[] {
   const { operatorStatus, operatorNote, healthStatus, health, lastHeartbeat, ttlMs } = instance;
   const reasons: StatusReason[] = [];

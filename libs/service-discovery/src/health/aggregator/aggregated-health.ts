@@ -2,111 +2,108 @@ import { type StatusReason } from '../status-merge.js';
 import { type ExpiryHold, type InstanceStatus, type Tier } from '../../model/index.js';
 
 /**
- * The status of a service:
- * - `healthy`: it has a healthy instance, and no unhealthy one.
- * - `degraded`: it has a healthy instance, and an unhealthy one.
- * - `unhealthy`: it has no healthy instance.
- * - `unknown`: none of its instances was checked yet, nor did calls of this process find one unwell.
+ * Status of one service:
+ * - `healthy`: has a healthy instance and no unhealthy one.
+ * - `degraded`: has a healthy instance and an unhealthy one.
+ * - `unhealthy`: has no healthy instance.
+ * - `unknown`: none of its instances has been checked yet, and calls of this process found none of them failing.
  *
- * The status of several services together:
- * - `healthy`: every service can be called, and none has an unhealthy instance. A service that was not checked yet can be
- *   called. With the rule `majority`: more than half of the services can be called.
+ * Status of several services together:
+ * - `healthy`: every service can be called and none has an unhealthy instance. A service that has not been checked yet
+ *   can be called. With the rule `majority`: more than half of the services can be called.
  * - `unhealthy`: a required service is not registered or cannot be called, or no service has a healthy instance.
- * - `unknown`: no service was checked yet, or there is none.
+ * - `unknown`: no service has been checked yet, or there are none.
  * - `degraded`: everything else.
  *
- * An instance in maintenance or draining is neither healthy nor unhealthy, and cannot be called. A service that has only such
- * instances is `unhealthy`, or `unknown` if none of them was ever checked. Weights do not matter: an instance of weight 0
- * counts as any other.
+ * An instance in maintenance or draining is neither healthy nor unhealthy, and cannot be called. A service with only
+ * such instances is `unhealthy`, or `unknown` if none of them was ever checked. Weights do not matter: an instance of
+ * weight 0 counts like any other.
  */
 export type AggregatedStatus = (typeof AGGREGATED_STATUSES)[number];
 export const AGGREGATED_STATUSES = ['healthy', 'degraded', 'unhealthy', 'unknown'] as const;
 
-/** Which services are summed up: those that all of this applies to. */
+/** Restricts aggregation to services that match all fields given. */
 export interface HealthSelection {
   /**
-   * Names of services. Whoever names a service counts on it: one that is not registered makes the status `unhealthy`,
-   * see {@link HealthSummary.missingServices}.
-   * @default all that are registered
+   * Names of services. Naming a service makes it required: if it is not registered, the status is `unhealthy`, see
+   * {@link HealthSummary.missingServices}.
+   * @default all registered services
    */
   readonly service?: string | readonly string[];
-  /** Services that have an instance with the tag. They count with all their instances. */
+  /** Services with at least one instance that has the tag. All their instances count. */
   readonly tag?: string;
-  /** Services that have an instance that declares the tier. They count with all their instances. */
+  /** Services with at least one instance that declares the tier. All their instances count. */
   readonly tier?: Tier;
 }
 
-/** How current a registry's word is. */
+/** How current the registry's data is. */
 export interface RegistryHealth {
-  /** False while the registry cannot be reached: then the last good answer is served. */
+  /** False while the registry cannot be reached and the last known state is served. */
   readonly connected: boolean;
-  /** Whole seconds since that answer was last known to be true; 0 while connected. */
+  /** Whole seconds since the served state was last confirmed; 0 while connected. */
   readonly ageSeconds: number;
-  /** Why the registry takes no registrations and no heartbeats, though it can be read. Left out: it takes them. */
+  /** Why the registry refuses registrations and heartbeats although it can be read. Absent: it accepts them. */
   readonly writeRefusal?: string;
 }
 
-/** What all services come to, without how current that is. */
+/** Aggregated status and counts, without the state of the registry. */
 export interface HealthCounts {
   readonly overallStatus: AggregatedStatus;
-  /** Services that are registered. */
+  /** Registered services. */
   readonly totalServices: number;
   /** Services whose own status is `healthy`. The four counts add up to {@link HealthCounts.totalServices}. */
   readonly healthyServices: number;
   readonly degradedServices: number;
   readonly unhealthyServices: number;
   readonly unknownServices: number;
-  /** Services that are counted on and are not registered. None is missing before the registry has told what there is. */
+  /** Required services that are not registered. Empty until the registry has delivered its first snapshot. */
   readonly missingServices: readonly string[];
 }
 
-/** All services in a few words, and how current they are. */
+/** Aggregated status and counts of all services, and how current they are. */
 export interface HealthSummary extends HealthCounts {
   readonly registry: RegistryHealth;
 }
 
-/** A service whose status became another one. */
+/** A change of one service's status. */
 export interface ServiceStatusChange {
   readonly service: string;
   /** Null: it was not registered. */
   readonly from: AggregatedStatus | null;
-  /** Null: it is not registered any more. */
+  /** Null: it is no longer registered. */
   readonly to: AggregatedStatus | null;
 }
 
-/**
- * Something that is out of order by itself, as far as services say whom they call (`dependencies` of a registration):
- * nothing that it depends on is.
- */
+/** A root cause: an unhealthy or missing service none of whose declared `dependencies` is unhealthy or missing. */
 export interface Fault {
   /**
-   * One service, or several that are unhealthy and depend on each other in a circle, so that nobody can tell which of
-   * them failed first.
+   * One service, or several unhealthy ones that depend on each other in a cycle, where it cannot be determined which
+   * failed first.
    */
   readonly services: readonly string[];
-  /** `not_registered`: some other service depends on it, or it is counted on, and there is no instance of it. */
+  /** `not_registered`: another service depends on it or it is required, and it has no instance. */
   readonly kind: 'unhealthy' | 'not_registered';
-  /** Services that depend on it, directly or through others, and are unhealthy: its consequences, no faults of their own. */
+  /** Unhealthy services that depend on it, directly or transitively: consequences rather than root causes. */
   readonly cascades: readonly string[];
   /** Services that depend on it and are not unhealthy yet. */
   readonly atRisk: readonly string[];
 }
 
 export interface AggregatedHealth extends HealthSummary {
-  /** When this was put together, in milliseconds since the Unix epoch. */
+  /** When this was computed, in milliseconds since the Unix epoch. */
   readonly timestamp: number;
-  /** Of the registry: services of other namespaces are in none of this. Null: not known. */
+  /** Namespace of the registry; services of other namespaces are not included. Null: unknown. */
   readonly namespace: string | null;
   /** By service name. */
   readonly services: Readonly<Record<string, ServiceHealth>>;
-  /** Those that concern any of these services, the ones that affect most first. */
+  /** Faults that involve any of these services, those with the widest impact first. */
   readonly faults: readonly Fault[];
 }
 
 /**
- * One service. `endpoint`, `lastHeartbeat` and `healthData` are those of one instance: the first healthy one in order of
- * registration, one that its latest check has nothing against if there is one; else the first unchecked one, the first that
- * calls alone have something against, the first unhealthy one, the first.
+ * One service. `endpoint`, `lastHeartbeat` and `healthData` are those of one instance. In order of preference: a
+ * healthy one whose latest check reported no problem, a healthy one, an unchecked one, one that only calls found
+ * failing, an unhealthy one, any; among equals the one registered first.
  */
 export interface ServiceHealth {
   readonly status: AggregatedStatus;
@@ -114,15 +111,15 @@ export interface ServiceHealth {
   readonly endpoint: string;
   /** Milliseconds since the Unix epoch. */
   readonly lastHeartbeat: number;
-  /** The JSON that its health endpoint answered last; null: none. */
+  /** The JSON body of its health endpoint's last response; null: none. */
   readonly healthData: unknown;
-  /** Since too many of its instances miss their heartbeats at once, none is taken out; null: expiry is as usual. */
+  /** Set while expiry is suspended because too many instances miss heartbeats at once; null: expiry works as usual. */
   readonly expiryHeld: ExpiryHold | null;
-  /** Names of the services that any of its instances says that it calls. */
+  /** Names of the services that any of its instances declares to call. */
   readonly dependencies: readonly string[];
   /**
-   * The services at fault that it depends on, directly or through others; of more than 100 faults, 100. Where it is
-   * unhealthy itself, that is their consequence, as far as anybody can tell.
+   * Services at fault that it depends on, directly or transitively; at most 100. If it is unhealthy itself, they are
+   * the likely cause.
    */
   readonly affectedBy: readonly string[];
   /** In order of registration. */
@@ -131,19 +128,19 @@ export interface ServiceHealth {
 
 export interface InstanceHealth {
   readonly instanceId: string;
-  /** The operator's word where there is one, else what checks found, else what calls of this process did. */
+  /** The operator's status if set, else the result of health checks, else what calls of this process found. */
   readonly status: InstanceStatus;
-  /** What each of them says, the strongest first: see {@link StatusReason}. */
+  /** What each source reports, highest precedence first: see {@link StatusReason}. */
   readonly reasons: readonly StatusReason[];
   readonly endpoint: string;
   readonly lastHeartbeat: number;
-  /** When the last check was made, in milliseconds since the Unix epoch; null: never. */
+  /** When it was last checked, in milliseconds since the Unix epoch; null: never. */
   readonly lastChecked: number | null;
   readonly latencyMs: number | null;
   readonly statusCode: number | null;
-  /** Why it is not healthy, or what was odd about its answer. */
+  /** Why it is not healthy, or what was unusual about its response. */
   readonly reason: string | null;
-  /** Whether its checks change so often that it has to prove itself for longer. */
+  /** Whether its results change so often that it must pass checks for longer before it counts as healthy. */
   readonly flapping: boolean;
   readonly healthData: unknown;
 }

@@ -6,7 +6,7 @@ import { HealthAggregator } from './health-aggregator.js';
 
 const SERVICES = 1_000;
 
-/** Counts how often anybody looks at the health of an instance. */
+/** Counts reads of instances' health. */
 class Looks {
   count = 0;
 
@@ -21,7 +21,7 @@ class Looks {
     });
   }
 
-  /** @returns how many looks something took */
+  /** @returns the number of reads during `work` */
   of(work: () => void): number {
     const before = this.count;
     work();
@@ -36,8 +36,8 @@ function stage(): { looks: Looks; registry: ChangingRegistry; aggregator: Health
   return { looks, registry, aggregator: new HealthAggregator(registry), all };
 }
 
-describe('HealthAggregator that is polled', () => {
-  it('looks at each instance once to sum up, and once to describe it, however often it is asked', () => {
+describe('HealthAggregator under polling', () => {
+  it('reads each instance once to count it and once to describe it, however often it is polled', () => {
     const { looks, aggregator } = stage();
     const ask = (): void => {
       for (let poll = 0; poll < 50; poll++) {
@@ -50,17 +50,17 @@ describe('HealthAggregator that is polled', () => {
     expect(looks.of(ask)).toBe(0);
   });
 
-  it('looks again at the service that changed alone', () => {
+  it('reads only the service that changed', () => {
     const { looks, registry, aggregator } = stage();
     expect(aggregator.getSummary().healthyServices).toBe(SERVICES);
     registry.put(looks.at({ serviceName: 's7', healthStatus: 'unhealthy' }));
-    // That its health is another one is the second look.
+    // The second read is of the changed health.
     expect(looks.of(() => expect(aggregator.getSummary().healthyServices).toBe(SERVICES - 1))).toBe(1);
     registry.remove(fakeInstance({ serviceName: 's8' }));
     expect(looks.of(() => expect(aggregator.getSummary().totalServices).toBe(SERVICES - 1))).toBe(0);
   });
 
-  it('does not look again for heartbeats, nor for a check that found the same', () => {
+  it('reads nothing after heartbeats and checks with an unchanged result', () => {
     const { looks, registry, aggregator, all } = stage();
     aggregator.getSummary();
     registry.beat(...all);
@@ -69,7 +69,7 @@ describe('HealthAggregator that is polled', () => {
     expect(aggregator.getAggregatedHealth().services.s7).toMatchObject({ instances: [{ lastChecked: 5 }] });
   });
 
-  it('looks again only at lists that differ, when the registry tells everything anew', () => {
+  it('reads only lists that differ after the registry resets', () => {
     const { looks, registry, aggregator, all } = stage();
     aggregator.getSummary();
     registry.apply({
@@ -79,7 +79,7 @@ describe('HealthAggregator that is polled', () => {
     expect(looks.of(() => expect(aggregator.getSummary().unhealthyServices).toBe(1))).toBe(1);
   });
 
-  it('does not describe services again that did not change', () => {
+  it('keeps descriptions of unchanged services', () => {
     const { registry, aggregator } = stage();
     const before = aggregator.getAggregatedHealth().services;
     registry.beat(fakeInstance({ serviceName: 's7' }));
@@ -88,7 +88,7 @@ describe('HealthAggregator that is polled', () => {
     expect(changed).toEqual(['s7']);
   });
 
-  it('is right also for a listener that hears of a change before it', () => {
+  it('is up to date for a listener that is notified before it', () => {
     const registry = new ChangingRegistry([fakeInstance()]);
     const heard: string[] = [];
     registry.onChange(() => heard.push(aggregator.getSummary().overallStatus));
@@ -98,7 +98,7 @@ describe('HealthAggregator that is polled', () => {
     expect(heard).toEqual(['unhealthy', 'healthy']);
   });
 
-  it('looks at the time again while expiry is held, and no longer than that', () => {
+  it('recomputes ages while expiry is held, and stops afterwards', () => {
     const clock = new ManualClock(0);
     const registry = new ChangingRegistry([fakeInstance({ ttlMs: 30_000, lastHeartbeat: 0 })]);
     const aggregator = new HealthAggregator(registry, { clock });
@@ -114,7 +114,7 @@ describe('HealthAggregator that is polled', () => {
     expect(aggregator.getAggregatedHealth().services['user-service']?.expiryHeld).toBeNull();
   });
 
-  it('keeps the sums of so many selections, whatever tags are asked for', () => {
+  it('caches a bounded number of selections', () => {
     const { registry } = stage();
     let sums = 0;
     const overallStatus = (): 'healthy' => (sums++, 'healthy');
@@ -128,7 +128,7 @@ describe('HealthAggregator that is polled', () => {
     expect(sums).toBe(102);
   });
 
-  it('holds nothing once it is closed', () => {
+  it('stops listening when closed', () => {
     const { registry, aggregator } = stage();
     expect(registry.listening).toBe(1);
     aggregator.close();

@@ -1,13 +1,13 @@
 import { baseUrlOf, type ExpiryHold, mayBeCalled, type ServiceInstance } from '../../model/index.js';
 import { mergedStatus, reasonsOf, type StatusContext } from '../status-merge.js';
 import { type InstanceHealth, type ServiceHealth } from './aggregated-health.js';
-import { type ServiceStanding } from './service-standing.js';
+import { type ServiceStatus } from './service-status.js';
 
-const NOBODY: readonly string[] = [];
+const NONE: readonly string[] = [];
 
 export function describeService(
   instances: readonly ServiceInstance[],
-  { status, dependencies, findings }: Pick<ServiceStanding, 'status' | 'dependencies' | 'findings'>,
+  { status, dependencies, findings }: Pick<ServiceStatus, 'status' | 'dependencies' | 'findings'>,
   expiryHeld: ExpiryHold | null,
   now: number,
 ): ServiceHealth {
@@ -23,15 +23,15 @@ export function describeService(
     healthData: shown.healthData,
     expiryHeld,
     dependencies,
-    affectedBy: NOBODY,
+    affectedBy: NONE,
     instances: described,
   };
 }
 
 /**
- * Which instance speaks for its service: the lowest, the first of several. A healthy one whose latest check had something to
- * say comes after those without, and one that calls have something against after all others that may be called: it may be
- * gone, though its status does not show that yet.
+ * The instance with the lowest rank represents its service; the first one wins a tie. A healthy instance whose latest
+ * check reported a problem ranks after those without one. An instance that calls found failing ranks after all others
+ * that may be called: it may be gone although its status does not show it yet.
  */
 function rankOf({ status, reason }: InstanceHealth, instance: ServiceInstance, hasFinding: boolean): number {
   if (!mayBeCalled(instance)) return status === 'unhealthy' && instance.weight > 0 ? 4 : 5;

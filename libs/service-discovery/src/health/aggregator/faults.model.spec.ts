@@ -6,7 +6,7 @@ import { type DependentService, findFaults } from './faults.js';
 
 type Services = ReadonlyMap<string, DependentService>;
 
-/** Who depends on whom, by following every path; and from that each word of the documentation, one by one. */
+/** A reference that follows every path and applies each documented rule separately. */
 function plainly(services: Services, missing: ReadonlySet<string>): { faults: Fault[]; affectedBy: string[] } {
   const names = [...new Set([...services.keys(), ...missing])].sort();
   const reaches = (from: string, to: string, seen = new Set<string>()): boolean =>
@@ -64,8 +64,8 @@ function check(services: Services, missing: ReadonlySet<string>): void {
 const REGISTERED = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 const NAMES = [...REGISTERED, 'x', 'y'];
 
-describe('faults, beside a plain reference of their words', () => {
-  it('are the same for every graph of three services, whoever of them is unhealthy', () => {
+describe('findFaults compared with a reference', () => {
+  it('agrees on every graph of three services and every combination of unhealthy ones', () => {
     const three = REGISTERED.slice(0, 3);
     const arrows = three.flatMap((from) => three.filter((to) => to !== from).map((to) => [from, to] as const));
     for (let graph = 0; graph < 2 ** arrows.length; graph++) {
@@ -84,7 +84,7 @@ describe('faults, beside a plain reference of their words', () => {
     }
   });
 
-  it('are the same for any services, circles, and names that are not registered', () => {
+  it('agrees on random services, cycles and unregistered names', () => {
     const status = fc.constantFrom<AggregatedStatus>('healthy', 'degraded', 'unhealthy', 'unknown');
     const service = fc.record({ status, dependencies: fc.uniqueArray(fc.constantFrom(...NAMES), { maxLength: 3 }) });
     fc.assert(

@@ -17,7 +17,7 @@ const healthOf = (...instances: readonly ServiceInstance[]): AggregatedHealth =>
   new HealthAggregator(new ChangingRegistry(instances)).getAggregatedHealth();
 
 describe('faults', () => {
-  it('are told apart from their consequences, also where what lies between is healthy', () => {
+  it('are told apart from their consequences, even with a healthy service in between', () => {
     const { faults, services } = healthOf(
       serviceOf('shop', 'unhealthy', ['orders']),
       serviceOf('orders', 'healthy', ['inventory']),
@@ -33,7 +33,7 @@ describe('faults', () => {
     ]);
   });
 
-  it('are one where unhealthy services depend on each other in a circle', () => {
+  it('are merged where unhealthy services depend on each other in a cycle', () => {
     const { faults } = healthOf(
       serviceOf('a', 'unhealthy', ['b']),
       serviceOf('b', 'unhealthy', ['c']),
@@ -42,7 +42,7 @@ describe('faults', () => {
     expect(faults).toEqual([{ services: ['a', 'b'], kind: 'unhealthy', cascades: [], atRisk: ['c'] }]);
   });
 
-  it('are told of a service up to a hundred, however many it and those below it depend on', () => {
+  it('are limited to a hundred per service', () => {
     const chain = Array.from({ length: 4 }, (_, index) => {
       const absent = Array.from({ length: 60 }, (__, each) => `absent-${index}-${each}`);
       return serviceOf(`s${index}`, 'unhealthy', index > 0 ? [`s${index - 1}`, ...absent] : absent);
@@ -53,7 +53,7 @@ describe('faults', () => {
     expect(faults.reduce((sum, { cascades }) => sum + cascades.length, 0)).toBe(60 + 3 * 100);
   });
 
-  it('are several where nobody declares what it depends on', () => {
+  it('are independent of each other when no service declares dependencies', () => {
     const { faults } = healthOf(serviceOf('b', 'unhealthy'), serviceOf('a', 'unhealthy'), serviceOf('c', 'healthy'));
     expect(faults).toEqual([
       { services: ['a'], kind: 'unhealthy', cascades: [], atRisk: [] },
@@ -61,13 +61,13 @@ describe('faults', () => {
     ]);
   });
 
-  it('leave out that a service calls itself', () => {
+  it('ignore a service that depends on itself', () => {
     const { faults, services } = healthOf(serviceOf('a', 'unhealthy', ['a']));
     expect(faults).toEqual([{ services: ['a'], kind: 'unhealthy', cascades: [], atRisk: [] }]);
     expect(services.a).toMatchObject({ dependencies: [], affectedBy: [] });
   });
 
-  it('take what any instance of a service declares for what the service depends on', () => {
+  it('use the dependencies that any instance of a service declares', () => {
     const { services } = healthOf(
       serviceOf('a', 'healthy', ['b', 'c'], '1'),
       serviceOf('a', 'healthy', ['c', 'd'], '2'),
@@ -75,7 +75,7 @@ describe('faults', () => {
     expect(services.a?.dependencies).toEqual(['b', 'c', 'd']);
   });
 
-  it('begin with what affects most', () => {
+  it('are sorted by impact', () => {
     const { faults } = healthOf(
       serviceOf('a', 'unhealthy'),
       serviceOf('z', 'unhealthy'),
@@ -84,7 +84,7 @@ describe('faults', () => {
     expect(faults.map(({ services }) => services)).toEqual([['z'], ['a']]);
   });
 
-  it('hold a service that is depended on and not registered, until it is', () => {
+  it('include a dependency that is not registered, until it is', () => {
     const registry = new ChangingRegistry([serviceOf('shop', 'healthy', ['mail'])]);
     const aggregator = new HealthAggregator(registry);
     const mail = { services: ['mail'], kind: 'not_registered', cascades: [], atRisk: ['shop'] };
@@ -96,7 +96,7 @@ describe('faults', () => {
     expect(aggregator.getAggregatedHealth().faults).toEqual([]);
   });
 
-  it('are found along a chain of any length, in a step or two for each service', () => {
+  it('are found along a chain of any length in linear time', () => {
     const length = 50_000;
     let steps = 0;
     const services = new Map<string, DependentService>(

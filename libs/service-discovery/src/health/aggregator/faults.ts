@@ -1,42 +1,43 @@
 import { type AggregatedStatus, type Fault } from './aggregated-health.js';
 
-/** What is known of a service here. */
+/** What fault detection needs to know of a service. */
 export interface DependentService {
   readonly status: AggregatedStatus;
   /** Names of the services that it calls. */
   readonly dependencies: readonly string[];
 }
 
-/** What is out of order, and whom that concerns. */
+/** Root causes, and which services they affect. */
 export interface Impact {
   readonly faults: readonly Fault[];
-  /** By service: those faults' services that it depends on, whether it suffers from them already or not. */
+  /** By service: the services at fault that it depends on, whether it is unhealthy already or not. */
   readonly affectedBy: ReadonlyMap<string, readonly string[]>;
 }
 
-const NOBODY: Impact['affectedBy'] = new Map();
+const NONE: Impact['affectedBy'] = new Map();
 
 /**
- * Of so many faults at most a service is told to be a consequence. Whoever registers can name what does not exist, and
- * chain services after each other: each would otherwise keep all that those below it name.
+ * Limits the faults recorded per service. Registrations may name services that do not exist and form long chains;
+ * without a limit, each service would hold every fault below it.
  */
 const MOST_ORIGINS = 100;
 
 /**
- * Tells faults from their consequences. A service that is unhealthy, or that is counted on and not registered, is a fault
- * unless something that it depends on, directly or through others, is one: then it is a cascade of that. Services that
- * depend on each other in a circle are looked at as one: which of them failed first cannot be told.
+ * Separates root causes from their consequences. A service that is unhealthy, or required and not registered, is a
+ * fault unless a service that it depends on, directly or transitively, is one; then it is a cascade of that fault.
+ * Services that depend on each other in a cycle are treated as one, since it cannot be determined which of them failed
+ * first.
  *
- * One walk over all services and their dependencies, which finds the circles, and what is depended on before who depends
- * (Tarjan, "Depth-first search and linear graph algorithms", 1972); where nobody declares any, none.
- * @param missing names that are counted on and not registered
+ * A single walk finds the cycles and visits dependencies before their dependents (Tarjan, "Depth-first search and
+ * linear graph algorithms", 1972). It is skipped if no service declares dependencies.
+ * @param missing names of services that are required or depended on and not registered
  */
 export function findFaults(services: ReadonlyMap<string, DependentService>, missing: ReadonlySet<string>): Impact {
   const isBad = (name: string): boolean => missing.has(name) || services.get(name)?.status === 'unhealthy';
   const bad = [...services.keys(), ...missing].filter(isBad);
   const declares = [...services.values()].some(({ dependencies }) => dependencies.length > 0);
   if (bad.length === 0 || !declares) {
-    return { faults: bad.map((name) => makeFault([name], missing, [], [])).sort(byImpact), affectedBy: NOBODY };
+    return { faults: bad.map((name) => makeFault([name], missing, [], [])).sort(byImpact), affectedBy: NONE };
   }
   const origins = new Map<string, ReadonlySet<FaultBuilder>>();
   const found: FaultBuilder[] = [];
@@ -93,12 +94,12 @@ function makeFault(
   cascades: readonly string[],
   atRisk: readonly string[],
 ): Fault {
-  // What is not registered depends on nothing, so it is in no circle.
+  // A service that is not registered has no dependencies, so it is in no cycle.
   const kind = missing.has(services[0]!) ? 'not_registered' : 'unhealthy';
   return { services: [...services].sort(), kind, cascades: [...cascades].sort(), atRisk: [...atRisk].sort() };
 }
 
-/** What affects most comes first. */
+/** Widest impact first. */
 function byImpact(one: Fault, other: Fault): number {
   const reach = ({ cascades, atRisk }: Fault): number => cascades.length + atRisk.length;
   return reach(other) - reach(one) || (one.services[0]! < other.services[0]! ? -1 : 1);
@@ -108,12 +109,14 @@ function dependenciesOf(services: ReadonlyMap<string, DependentService>, name: s
   return services.get(name)?.dependencies ?? [];
 }
 
-/** The strongly connected components: those that are depended on first. By a stack, since chains may be long. */
+/**
+ * The strongly connected components, dependencies first. Iterative, since long chains would overflow the call stack.
+ */
 function* circlesOf(
   names: readonly string[],
   services: ReadonlyMap<string, DependentService>,
 ): Generator<readonly string[]> {
-  /** In order of discovery; `low` is the first that can be reached back to. */
+  /** In order of discovery; `low` is the earliest node reachable from here. */
   const seen = new Map<string, { readonly at: number; low: number; open: boolean }>();
   const path: string[] = [];
   for (const start of names) {

@@ -19,7 +19,7 @@ const STATES: readonly State[] = OPERATORS.flatMap((operator) =>
   HEALTHS.flatMap((health) => [100, 0].map((weight) => ({ operator, health, weight }))),
 );
 
-/** The words of the documentation, as plainly as they can be said. */
+/** The documented rules, written as directly as possible. */
 function plainly(services: readonly (readonly State[])[]): {
   overallStatus: AggregatedStatus;
   totalServices: number;
@@ -78,17 +78,17 @@ function judge(services: readonly (readonly State[])[]): unknown {
   return counts;
 }
 
-describe('aggregated health, beside a plain reference of its words', () => {
-  it('says the same of every service of up to two instances, alone and beside each other one', () => {
+describe('aggregated health compared with a reference', () => {
+  it('agrees for every service of up to two instances, alone and next to each other one', () => {
     const kinds = [...STATES.map((one) => [one]), ...STATES.flatMap((one) => STATES.map((other) => [one, other]))];
     for (const service of kinds) expect(judge([service])).toEqual(plainly([service]));
-    // One service of each status, and of each reason for it, stands for the others.
+    // One representative per status and per reason for it.
     for (const service of kinds) {
       for (const state of STATES) expect(judge([service, [state]])).toEqual(plainly([service, [state]]));
     }
   });
 
-  it('says the same of every combination of single instances over up to five services', () => {
+  it('agrees for every combination of up to five services with one instance each', () => {
     const states = STATES.filter(({ weight, operator }) => weight > 0 && operator !== 'draining');
     const combine = (services: readonly (readonly State[])[], left: number): void => {
       expect(judge(services)).toEqual(plainly(services));
@@ -97,7 +97,7 @@ describe('aggregated health, beside a plain reference of its words', () => {
     combine([], 5);
   });
 
-  it('says the same of any services, and goes on to while they change', () => {
+  it('agrees for random services while they change', () => {
     const state = fc.constantFrom(...STATES);
     const services = fc.array(fc.array(state, { minLength: 1, maxLength: 4 }), { maxLength: 5 });
     const changes = fc.array(
@@ -122,7 +122,7 @@ describe('aggregated health, beside a plain reference of its words', () => {
           const known = of.get(instance);
           if (to) {
             of.set(instance, to);
-            // Only a registration anew brings another weight.
+            // A weight changes only when the instance registers again.
             if (known?.weight !== to.weight) generation += 1;
             registry.put(
               fakeInstance({

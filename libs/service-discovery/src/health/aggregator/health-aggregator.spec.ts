@@ -6,7 +6,7 @@ import { HealthAggregator } from './health-aggregator.js';
 
 type State = 'healthy' | 'unhealthy' | 'unknown' | 'maintenance' | 'draining';
 
-/** An operator's word stands over a health check that passed, or, with a `?` behind it, over none. */
+/** An operator status is combined with a passed health check, or with none if it ends in `?`. */
 function instanceOf(serviceName: string, word: string, index: number): ServiceInstance {
   const state = word.replace('?', '') as State;
   const overruled = state === 'maintenance' || state === 'draining';
@@ -19,7 +19,7 @@ function instanceOf(serviceName: string, word: string, index: number): ServiceIn
   });
 }
 
-/** @param services the words for the instances of each service, such as `{ users: 'healthy unknown' }` */
+/** @param services states of the instances of each service, such as `{ users: 'healthy unknown' }` */
 function aggregatorOf(
   services: Record<string, string | readonly ServiceInstance[]>,
   passive?: PassiveHealth,
@@ -64,13 +64,13 @@ describe('HealthAggregator', () => {
     ['unknown', 'nothing was checked yet', { a: 'unknown', b: 'unknown unknown' }],
     ['unknown', 'nothing was checked yet, and an operator has taken one out', { a: 'unknown', b: 'maintenance?' }],
     ['unknown', 'there is no service', {}],
-  ])('says %s when %s', (expected, _, services: Record<string, string>) => {
+  ])('reports %s when %s', (expected, _, services: Record<string, string>) => {
     const aggregator = aggregatorOf(services);
     expect(aggregator.getSummary().overallStatus).toBe(expected);
     expect(aggregator.getAggregatedHealth().overallStatus).toBe(expected);
   });
 
-  it('counts services by their own status', () => {
+  it('counts services by status', () => {
     const aggregator = aggregatorOf({
       good: 'healthy',
       fair: 'healthy unhealthy',
@@ -100,7 +100,7 @@ describe('HealthAggregator', () => {
     });
   });
 
-  it('describes each instance, and lets a healthy one speak for the service', () => {
+  it('describes each instance and represents the service by a healthy one', () => {
     const checked = { checkedAt: 900, since: 800, latencyMs: 3.2, statusCode: 200, data: { db: 'up' } };
     const failed = { checkedAt: 950, latencyMs: 1, reason: 'connection refused' };
     const aggregator = aggregatorOf({
@@ -180,7 +180,7 @@ describe('HealthAggregator', () => {
   it.each([
     ['the first unchecked one', 'unhealthy unknown unknown', 1],
     ['the first one', 'unhealthy maintenance', 0],
-  ])('without a healthy instance, lets %s speak for the service', (_, words, index) => {
+  ])('represents a service without healthy instances by %s', (_, words, index) => {
     const { services } = aggregatorOf({ users: words }).getAggregatedHealth();
     expect(services.users).toMatchObject({ endpoint: `http://127.0.0.1:${8_000 + index}` });
   });
@@ -214,7 +214,7 @@ describe('HealthAggregator', () => {
       [{ operatorStatus: 'maintenance' }, { weight: 0, healthStatus: 'healthy' }, { healthStatus: 'unhealthy' }],
       2,
     ],
-  ])('lets %s speak for the service', (_, given, index) => {
+  ])('represents the service by %s', (_, given, index) => {
     const instances = given.map((fields, port) => fakeInstance({ instanceId: `i${port}`, port: 1 + port, ...fields }));
     const findings = new Map([['gone', { reason: 'calls could not connect to it', since: 1 }]]);
     const aggregator = aggregatorOf({ users: instances }, { findingsOn: () => findings, onChange: NEVER });
@@ -223,7 +223,7 @@ describe('HealthAggregator', () => {
     });
   });
 
-  it('says of a service whether its expiry is held', () => {
+  it('reports whether expiry of a service is held', () => {
     const hold = { since: 7, overdue: 9, total: 10 };
     const { services } = new HealthAggregator({
       ageMs: () => 0,
@@ -237,11 +237,11 @@ describe('HealthAggregator', () => {
     expect([services.users?.expiryHeld, services.orders?.expiryHeld]).toEqual([hold, null]);
   });
 
-  it('says how old is what it sums up, in whole seconds', () => {
+  it('reports the age of its data in whole seconds', () => {
     expect(aggregatorOf({}).getSummary().registry).toEqual(AWAY);
   });
 
-  it('lists a service whatever its name is', () => {
+  it('lists a service under any valid name', () => {
     const names = ['constructor', '__proto__', 'toString'];
     const { services, totalServices } = new HealthAggregator({
       snapshot: {

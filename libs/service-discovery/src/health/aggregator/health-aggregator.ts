@@ -13,45 +13,45 @@ import {
 import { describeService } from './describe-service.js';
 import { findFaults, type Impact } from './faults.js';
 import { resolveHealthAggregatorOptions, type HealthAggregatorOptions } from './options.js';
-import { type ServiceStanding } from './service-standing.js';
-import { ServiceStandings, type AggregatedRegistry } from './service-standings.js';
+import { type ServiceStatus } from './service-status.js';
+import { ServiceStatuses, type AggregatedRegistry } from './service-statuses.js';
 import { checkSelection, selectServices, sumUp, type SelectedServices } from './sum-up.js';
 import { SummaryChanges, type HealthChange } from './summary-changes.js';
 
 export interface HealthAggregatorDeps {
   /** @default the machine's clock */
   readonly clock?: Clock;
-  /** What calls of this process find; counts where nobody has checked. @default nothing */
+  /** Findings of this process's own calls; used only for instances that have not been checked. @default none */
   readonly passive?: PassiveHealth;
-  /** That of the registry, to be shown. @default none is known */
+  /** The registry's namespace, for display. @default unknown */
   readonly namespace?: string;
-  /** Told of what a listener or a rule of the app's own threw. @default nobody: the error is dropped */
+  /** Receives errors thrown by listeners and by the app's own rule. @default errors are dropped */
   readonly onError?: (error: unknown) => void;
 }
 
-/** What was said of a list of instances, and by what beside it. */
+/** The cached description of a list of instances, with the findings that it was computed from. */
 interface Description {
   readonly findings: ReadonlyMap<string, PassiveFinding>;
   readonly health: ServiceHealth;
 }
 
-/** Sums of so many selections are kept: more than anybody polls. */
+/** Upper bound on cached summaries; more selections than a process is expected to poll. */
 const KEPT_SELECTIONS = 100;
 
 /**
- * Sums up what the registry's snapshot says about the health of all services, or of some. Asks nobody. What was found is
- * kept until it changes, and then found anew for the service that changed: to poll it costs nothing.
+ * Aggregates the health of all services, or of some, from the registry's snapshot; makes no requests. Results are
+ * cached and recomputed only for services that changed, so polling is cheap.
  */
 export class HealthAggregator {
   private readonly options: HealthAggregatorOptions;
   private readonly clock: Clock;
   private readonly onError: (error: unknown) => void;
-  private readonly standings: ServiceStandings;
-  /** What follows holds as long as this version does. */
+  private readonly statuses: ServiceStatuses;
+  /** The version of `statuses` that the caches below are valid for. */
   private version = -1;
   private readonly sums = new Map<string, HealthCounts>();
   private impact: Impact | undefined;
-  /** Lists never change, so what is said of one holds as long as it does. */
+  /** Keyed by list: lists are immutable. */
   private readonly described = new WeakMap<readonly ServiceInstance[], Description>();
   private readonly changes: SummaryChanges;
   private readonly transitions: StatusHistory;
@@ -66,40 +66,40 @@ export class HealthAggregator {
     this.options = resolveHealthAggregatorOptions(options);
     this.clock = deps.clock ?? systemClock;
     this.onError = deps.onError ?? ((): void => undefined);
-    this.standings = new ServiceStandings(registry, deps.passive);
-    this.changes = new SummaryChanges(this.standings, () => this.getSummary(), this.onError);
+    this.statuses = new ServiceStatuses(registry, deps.passive);
+    this.changes = new SummaryChanges(this.statuses, () => this.getSummary(), this.onError);
     this.transitions = new StatusHistory(this.clock, this.options.history);
     const stopHearing = deps.passive?.onChange((name) => {
-      this.standings.noteFindings(name);
+      this.statuses.noteFindings(name);
       this.changes.note();
     });
     const unfollow = registry.onChange((...change) => {
       this.transitions.note(...change);
-      if (this.standings.note(...change)) this.changes.note();
+      if (this.statuses.note(...change)) this.changes.note();
     });
     this.stops = [unfollow, ...(stopHearing ? [stopHearing] : [])];
   }
 
   /**
-   * Everything, down to each instance.
+   * The health of all selected services, down to each instance.
    * @param selection which services @default all
-   * @throws InvalidConfigurationError for a name in it that is none, which would be taken for all services
+   * @throws InvalidConfigurationError for an unknown field in `selection`, which would otherwise select all services
    */
   getAggregatedHealth(selection: HealthSelection = {}): AggregatedHealth {
     const { services, expiryHolds } = this.registry.snapshot;
     const summary = this.getSummary(selection);
-    const { standings } = this.select(selection);
+    const { services: selected } = this.select(selection);
     const { faults, affectedBy } = this.impactNow();
     const described: [string, ServiceHealth][] = [];
     // In the registry's order.
     for (const [name, instances] of services) {
-      const standing = standings.get(name);
-      if (!standing) continue;
-      const health = this.describe(instances, standing, expiryHolds.get(name) ?? null);
+      const status = selected.get(name);
+      if (!status) continue;
+      const health = this.describe(instances, status, expiryHolds.get(name) ?? null);
       const affected = affectedBy.get(name);
       described.push([name, affected ? { ...health, affectedBy: affected } : health]);
     }
-    const concerned = new Set([...standings.keys(), ...summary.missingServices]);
+    const concerned = new Set([...selected.keys(), ...summary.missingServices]);
     return {
       ...summary,
       timestamp: this.clock.epoch(),
@@ -110,7 +110,7 @@ export class HealthAggregator {
   }
 
   /**
-   * The counts alone: cheap, however many instances there are.
+   * Status and counts only; the cost does not depend on the number of instances.
    * @param selection which services @default all
    * @throws InvalidConfigurationError as {@link getAggregatedHealth}
    */
@@ -121,23 +121,23 @@ export class HealthAggregator {
   }
 
   /**
-   * Calls `listener` when the status of a service, or anything else of the summary of all, has become another one, but for
-   * how old it is. What changes in one go is told at once, after it.
-   * @returns stops it; safe to call again
+   * Calls `listener` when the status of a service changes, or any other field of the summary except its age. Changes
+   * made in the same turn are reported once, after it.
+   * @returns unsubscribes; idempotent
    */
   onChange(listener: (change: HealthChange) => void): () => void {
     return this.changes.add(listener);
   }
 
   /**
-   * The last changes of an instance's status that this process heard of, the oldest first. Of an instance that has left, they
-   * are kept for 10 min, and for no more than 1,000 such instances.
+   * The latest status changes of an instance that this process observed, oldest first. The history of an instance that
+   * left is kept for 10 min, for at most 1,000 such instances.
    */
   history(key: InstanceKey): readonly StatusTransition[] {
     return this.transitions.of(key);
   }
 
-  /** Stops following the registry, and tells of nothing more. */
+  /** Unsubscribes from the registry and stops notifying listeners. */
   close(): void {
     this.changes.close();
     for (const stop of this.stops) stop();
@@ -157,21 +157,21 @@ export class HealthAggregator {
   }
 
   private select(selection: HealthSelection): SelectedServices {
-    return selectServices(this.standings, selection, this.options);
+    return selectServices(this.statuses, selection, this.options);
   }
 
   private impactNow(): Impact {
     this.forgetWhatChanged();
     if (this.impact) return this.impact;
-    const all = this.standings.all();
-    const missing = new Set(this.options.required.filter((name) => this.standings.isMissing(name)));
+    const all = this.statuses.all();
+    const missing = new Set(this.options.required.filter((name) => this.statuses.isMissing(name)));
     for (const { dependencies } of all.values())
-      for (const name of dependencies) if (this.standings.isMissing(name)) missing.add(name);
+      for (const name of dependencies) if (this.statuses.isMissing(name)) missing.add(name);
     return (this.impact = findFaults(all, missing));
   }
 
   private forgetWhatChanged(): void {
-    const { version } = this.standings;
+    const { version } = this.statuses;
     if (version === this.version) return;
     this.version = version;
     this.sums.clear();
@@ -180,14 +180,14 @@ export class HealthAggregator {
 
   private describe(
     instances: readonly ServiceInstance[],
-    standing: ServiceStanding,
+    status: ServiceStatus,
     hold: ExpiryHold | null,
   ): ServiceHealth {
-    const { findings } = standing;
+    const { findings } = status;
     const known = this.described.get(instances);
     if (known?.findings === findings && !hold) return known.health;
-    const health = describeService(instances, standing, hold, this.clock.epoch());
-    // During a hold it is a matter of time who misses heartbeats.
+    const health = describeService(instances, status, hold, this.clock.epoch());
+    // During a hold the missed heartbeats change with time alone, so the result is not cached.
     if (!hold) this.described.set(instances, { findings, health });
     return health;
   }

@@ -12,7 +12,7 @@ const INSTANCES = [
   fakeInstance({ serviceName: 'mail', healthStatus: 'unhealthy' }),
 ];
 
-describe('the health of some services', () => {
+describe('the health of a selection', () => {
   it.each<[string, HealthSelection, string, string[]]>([
     ['all', {}, 'degraded', ['users', 'orders', 'mail']],
     ['one by name', { service: 'users' }, 'healthy', ['users']],
@@ -30,7 +30,7 @@ describe('the health of some services', () => {
     expect(health.missingServices).toEqual([]);
   });
 
-  it('is unhealthy where one that is named is not registered, and says which', () => {
+  it('is unhealthy if a named service is not registered, and names it', () => {
     const registry = new ChangingRegistry(INSTANCES);
     const aggregator = new HealthAggregator(registry);
     const selection = { service: ['users', 'gone'] };
@@ -45,7 +45,7 @@ describe('the health of some services', () => {
     expect(aggregator.getSummary(selection)).toMatchObject({ overallStatus: 'healthy', missingServices: [] });
   });
 
-  it('refuses a name that there is none of, which would be taken for all services', () => {
+  it('rejects an unknown field, which would otherwise select all services', () => {
     const aggregator = new HealthAggregator(new ChangingRegistry(INSTANCES));
     const misspelled = { services: ['users'] } as HealthSelection;
     for (const ask of ['getSummary', 'getAggregatedHealth'] as const) {
@@ -55,7 +55,7 @@ describe('the health of some services', () => {
     }
   });
 
-  it('does not miss a service before the registry has answered', () => {
+  it('reports no missing services before the registry has answered', () => {
     const registry = new ChangingRegistry();
     const aggregator = new HealthAggregator(registry);
     const ask = (): unknown => aggregator.getSummary({ service: 'users' });
@@ -64,7 +64,7 @@ describe('the health of some services', () => {
     expect(ask()).toMatchObject({ overallStatus: 'unhealthy', missingServices: ['users'] });
   });
 
-  it('does not miss a service that this process does not read', () => {
+  it('reports no missing services among those that this process does not read', () => {
     const registry = new ChangingRegistry([]);
     const aggregator = new HealthAggregator(registry);
     const ask = (): unknown => aggregator.getSummary({ service: 'users' });

@@ -1,4 +1,4 @@
-/** What the health of all instances comes to, for each service and for all of them together. */
+/** Aggregates the health of all instances, per service and overall. */
 export {
   type AggregatedHealth,
   type AggregatedStatus,
@@ -22,4 +22,4 @@ export {
   type OverallStatusRule,
 } from './options.js';
 export { type HealthChange } from './summary-changes.js';
-export { type AggregatedRegistry } from './service-standings.js';
+export { type AggregatedRegistry } from './service-statuses.js';

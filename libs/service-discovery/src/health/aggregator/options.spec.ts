@@ -40,10 +40,10 @@ describe('required and optional services', () => {
     ['mail healthy', {}, 'unhealthy', ['users']],
     ['', {}, 'unhealthy', ['users']],
     ['users unknown, mail unknown', {}, 'unknown', []],
-    // A selection that names a service is about that one.
+    // A selection that names a service is judged by that service.
     ['users healthy, mail unhealthy', { service: 'mail' }, 'unhealthy', []],
     ['users healthy, mail unhealthy', { tag: 'all' }, 'degraded', []],
-    // The tags of a service that is not registered are not known.
+    // Tags of an unregistered service are unknown.
     ['mail healthy', { tag: 'all' }, 'healthy', []],
   ])('with "%s", %p is %s', (words, selection, status, missing) => {
     const summary = aggregatorOf(words, rules).getSummary(selection);
@@ -55,12 +55,12 @@ describe('required and optional services', () => {
     ['mail unhealthy, ads unhealthy', 'degraded'],
     ['mail unhealthy, orders unhealthy', 'unhealthy'],
     ['mail healthy, orders unhealthy', 'degraded'],
-  ])('without a required one, "%s" is %s', (words, status) => {
+  ])('with only optional services missing, "%s" is %s', (words, status) => {
     const summary = aggregatorOf(words, { optional: ['mail', 'ads'] }).getSummary();
     expect(summary.overallStatus).toBe(status);
   });
 
-  it('is a fault of its own where a required one is not registered', () => {
+  it('are faults if required and not registered', () => {
     expect(aggregatorOf('mail healthy', rules).getAggregatedHealth().faults).toEqual([
       { services: ['users'], kind: 'not_registered', cascades: [], atRisk: [] },
     ]);
@@ -77,13 +77,13 @@ describe('the rule majority', () => {
     ['a unknown, b unknown', {}, 'unknown'],
     ['a healthy, b healthy, c unhealthy', { required: ['c'] }, 'unhealthy'],
     ['a healthy, b healthy, c healthy', { required: ['d'] }, 'unhealthy'],
-  ])('with "%s" and %j is %s', (words, options, status) => {
+  ])('maps "%s" with %j to %s', (words, options, status) => {
     expect(aggregatorOf(words, { ...options, rule: 'majority' }).getSummary().overallStatus).toBe(status);
   });
 });
 
-describe('a rule of the app', () => {
-  it('decides, knowing what the usual rule says', () => {
+describe("an app's own rule", () => {
+  it('decides, given the result of the usual rule', () => {
     const heard: OverallFindings[] = [];
     const overallStatus = (findings: OverallFindings): 'degraded' => (heard.push(findings), 'degraded');
     const aggregator = aggregatorOf('users healthy, mail unhealthy', { required: ['gone'], overallStatus });
@@ -108,8 +108,8 @@ describe('a rule of the app', () => {
         throw new Error('no');
       },
     ],
-    ['says something else', () => 'fine'],
-  ])('that %s is told of, and the usual one holds', (_, overallStatus) => {
+    ['returns no status', () => 'fine'],
+  ])('falls back to the usual rule and reports an error if it %s', (_, overallStatus) => {
     const errors: unknown[] = [];
     const options = { overallStatus: overallStatus as never };
     const aggregator = aggregatorOf('users unhealthy', options, (error) => errors.push(error));
@@ -119,7 +119,7 @@ describe('a rule of the app', () => {
 });
 
 describe('the options of aggregated health', () => {
-  it('are all checked, and all wrong ones named', () => {
+  it('are all checked, and every wrong one is named', () => {
     const wrong = {
       required: ['a', 'a b'],
       optional: 'mail',
@@ -145,7 +145,7 @@ describe('the options of aggregated health', () => {
     ]);
   });
 
-  it('refuse a service that would be required and optional', () => {
+  it('reject a service that is both required and optional', () => {
     expect(() => resolveHealthAggregatorOptions({ required: ['a', 'b'], optional: ['b'] })).toThrow(/health\.optional/);
   });
 });

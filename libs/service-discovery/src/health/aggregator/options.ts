@@ -2,48 +2,49 @@ import { OptionValidator } from '../../common/index.js';
 import { findServiceNamesProblems } from '../../model/index.js';
 import { AGGREGATED_STATUSES, type AggregatedStatus } from './aggregated-health.js';
 
-/** What an {@link OverallStatusRule} goes by. */
+/** Input of an {@link OverallStatusRule}. */
 export interface OverallFindings {
   /** By service name, in no order. */
   readonly statuses: ReadonlyMap<string, AggregatedStatus>;
-  /** Services that are counted on and are not registered. */
+  /** Required services that are not registered. */
   readonly missing: readonly string[];
-  /** What the status is without the rule. */
+  /** The status according to `rule`. */
   readonly usual: AggregatedStatus;
 }
 
-/** When several services together are `healthy`: see {@link AggregatedStatus}. */
+/** When several services together count as `healthy`: see {@link AggregatedStatus}. */
 export type OverallRule = (typeof OVERALL_RULES)[number];
 const OVERALL_RULES = ['every', 'majority'] as const;
 
 /**
- * What several services come to, in the app's own terms. Called once for each change, and for each selection that is asked
- * for; what it throws, or is no status, counts as the usual one.
+ * Computes the overall status by the app's own criteria. Called once per change and requested selection. If it throws
+ * or returns an invalid status, the status according to `rule` is used.
  */
 export type OverallStatusRule = (findings: OverallFindings) => AggregatedStatus;
 
-/** What all services come to. */
+/** How the health of all services is aggregated. */
 export interface HealthAggregatorOptions {
   /**
-   * Names of services without which the whole is `unhealthy`: one of them is not registered, or has no healthy instance.
+   * Names of services that must be available: the overall status is `unhealthy` if one of them is not registered or has
+   * no healthy instance.
    * @default none
    */
   required: readonly string[];
   /**
-   * Names of services that the whole can do without: they make it `degraded` at most, even when no service has a healthy
-   * instance. A selection that names one is about that one's own status.
+   * Names of services that are not essential: they degrade the overall status at most, even when no service has a
+   * healthy instance. A selection that names one is judged by that service's own status.
    * @default none
    */
   optional: readonly string[];
   /**
-   * `every`: the whole is healthy while every service can be called and none has an unhealthy instance. `majority`: while
+   * `every`: overall healthy while every service can be called and none has an unhealthy instance. `majority`: while
    * more than half of the services can be called.
    * @default 'every'
    */
   rule: OverallRule;
-  /** A rule of the app's own, which sees what `rule` says. @default none */
+  /** The app's own rule; receives the result of `rule`. @default none */
   overallStatus?: OverallStatusRule;
-  /** How many changes of its status are kept of each instance: a whole number from 0 to 1,000. @default 20 */
+  /** How many status changes are kept per instance: an integer from 0 to 1,000. @default 20 */
   history: number;
 }
 
@@ -54,11 +55,11 @@ export const DEFAULT_HEALTH_AGGREGATOR_OPTIONS: Readonly<HealthAggregatorOptions
   history: 20,
 };
 
-/** What may be given, and has no default. */
+/** Options without a default. */
 export const HEALTH_AGGREGATOR_OPTIONS_WITHOUT_DEFAULT = ['overallStatus'] as const;
 
 /**
- * Fills in the defaults and checks every option.
+ * Applies defaults and validates every option.
  * @param path where the options stand, for the error: `health.required`
  * @throws InvalidConfigurationError naming every wrong option
  */

@@ -4,7 +4,7 @@ import { fakeInstance } from '../../testing/index.js';
 import { NO_FINDINGS, type PassiveFinding, type PassiveHealth } from '../passive-health.js';
 import { HealthAggregator } from './health-aggregator.js';
 
-/** Findings of the only service, said by the test. */
+/** Findings on the only service, set by the test. */
 class Findings implements PassiveHealth {
   found: ReadonlyMap<string, PassiveFinding> = NO_FINDINGS;
   readonly listeners = new Set<(serviceName: string) => void>();
@@ -28,8 +28,8 @@ class Findings implements PassiveHealth {
 
 const settled = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
-describe('what calls found', () => {
-  it('counts where nobody has checked, and is shown in any case', () => {
+describe('findings of calls', () => {
+  it('count only for unchecked instances, and are always shown', () => {
     const passive = new Findings();
     const registry = new ChangingRegistry([
       fakeInstance({ instanceId: 'a', healthStatus: 'unknown' }),
@@ -52,7 +52,7 @@ describe('what calls found', () => {
     });
   });
 
-  it('makes a service unhealthy that nobody checks', () => {
+  it('make an unchecked service unhealthy', () => {
     const passive = new Findings();
     const registry = new ChangingRegistry([fakeInstance({ instanceId: 'a', healthStatus: 'unknown' })]);
     const aggregator = new HealthAggregator(registry, { passive });
@@ -61,7 +61,7 @@ describe('what calls found', () => {
     expect(aggregator.getSummary().overallStatus).toBe('unhealthy');
   });
 
-  it('is pushed, and asked for only when it may have changed', async () => {
+  it('are pushed, and read only when they may have changed', async () => {
     const passive = new Findings();
     const registry = new ChangingRegistry([fakeInstance({ instanceId: 'a', healthStatus: 'unknown' })]);
     const aggregator = new HealthAggregator(registry, { passive });

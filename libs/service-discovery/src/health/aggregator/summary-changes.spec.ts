@@ -15,11 +15,11 @@ function stage(): { registry: ChangingRegistry; aggregator: HealthAggregator; to
   return { registry, aggregator, told, stop: aggregator.onChange((change) => told.push(change)) };
 }
 
-/** Everything that is due in this turn. */
+/** Runs everything due in this turn. */
 const settled = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 describe('HealthAggregator.onChange', () => {
-  it('tells of a thousand changes of one turn at once', async () => {
+  it('reports a thousand changes of one turn in one event', async () => {
     const { registry, told } = stage();
     const deferred = jest.spyOn(globalThis, 'queueMicrotask');
     for (let index = 0; index < SERVICES; index++)
@@ -37,7 +37,7 @@ describe('HealthAggregator.onChange', () => {
     expect(told[0]?.services[7]).toEqual({ service: 's007', from: 'healthy', to: 'unhealthy' });
   });
 
-  it('tells nothing where nothing of the summary changed', async () => {
+  it('reports nothing if the summary is unchanged', async () => {
     const { registry, told } = stage();
     registry.beat(fakeInstance({ serviceName: 's001' }));
     registry.put(fakeInstance({ serviceName: 's001', health: { checkedAt: 5 } }));
@@ -49,7 +49,7 @@ describe('HealthAggregator.onChange', () => {
     expect(told).toEqual([]);
   });
 
-  it('tells of services that change places, though the counts stay', async () => {
+  it('reports services that swap statuses although the counts stay the same', async () => {
     const { registry, told } = stage();
     registry.put(fakeInstance({ serviceName: 's001', healthStatus: 'unhealthy' }));
     await settled();
@@ -68,7 +68,7 @@ describe('HealthAggregator.onChange', () => {
     expect(told[1]?.previous).toBe(told[0]?.summary);
   });
 
-  it('tells of services that come and go, and of a registry that does', async () => {
+  it('reports services that come and go, and a registry that disconnects and reconnects', async () => {
     const { registry, told } = stage();
     registry.put(fakeInstance({ serviceName: 'new' }));
     registry.remove(fakeInstance({ serviceName: 's001' }));
@@ -85,7 +85,7 @@ describe('HealthAggregator.onChange', () => {
     expect(told[1]?.summary.registry.connected).toBe(false);
   });
 
-  it('begins with how things are when the first listener comes', async () => {
+  it('starts from the state at the time of the first subscription', async () => {
     const registry = new ChangingRegistry([fakeInstance({ healthStatus: 'unhealthy' })]);
     const aggregator = new HealthAggregator(registry);
     const told: HealthChange[] = [];
@@ -101,7 +101,7 @@ describe('HealthAggregator.onChange', () => {
     ]);
   });
 
-  it('tells the others when a listener throws, and nobody who has left', async () => {
+  it('still notifies the other listeners when one throws, and none that has unsubscribed', async () => {
     const registry = new ChangingRegistry([fakeInstance()]);
     const errors: unknown[] = [];
     const aggregator = new HealthAggregator(registry, { onError: (error) => errors.push(error) });

@@ -1,8 +1,8 @@
 import { Listeners } from '../../common/index.js';
 import { type HealthSummary, type ServiceStatusChange } from './aggregated-health.js';
-import { type ServiceStandings } from './service-standings.js';
+import { type ServiceStatuses } from './service-statuses.js';
 
-/** What became of the health of all services since listeners were told last. */
+/** How the health of all services changed since listeners were last notified. */
 export interface HealthChange {
   readonly summary: HealthSummary;
   readonly previous: HealthSummary;
@@ -11,37 +11,37 @@ export interface HealthChange {
 }
 
 /**
- * Tells what of the summary changed. All that changes in one go is told at once, when it is over, and nothing is told where
- * it came back to what it was. While nobody listens, nothing is looked at.
+ * Notifies listeners of changes to the summary. Changes made in the same turn are reported once, after it, and not at
+ * all if the summary is as before. Costs nothing without listeners.
  */
 export class SummaryChanges {
   private readonly listeners: Listeners<[HealthChange]>;
-  /** What was told last. */
+  /** The summary that was reported last. */
   private told: HealthSummary | undefined;
   private isDue = false;
 
   constructor(
-    private readonly standings: ServiceStandings,
+    private readonly statuses: ServiceStatuses,
     private readonly summarize: () => HealthSummary,
     onError: (error: unknown) => void,
   ) {
     this.listeners = new Listeners(onError);
   }
 
-  /** @returns stops it; safe to call again */
+  /** @returns unsubscribes; idempotent */
   add(listener: (change: HealthChange) => void): () => void {
     if (this.listeners.size === 0) {
       this.told = this.summarize();
-      this.standings.takeMoves();
+      this.statuses.takeMoves();
     }
     const remove = this.listeners.add(listener);
     return () => {
       remove();
-      if (this.listeners.size === 0) this.standings.forgetMoves();
+      if (this.listeners.size === 0) this.statuses.forgetMoves();
     };
   }
 
-  /** Something may have changed. */
+  /** Schedules a notification, since the summary may have changed. */
   note(): void {
     if (this.isDue || this.listeners.size === 0) return;
     this.isDue = true;
@@ -50,7 +50,7 @@ export class SummaryChanges {
 
   close(): void {
     this.listeners.clear();
-    this.standings.forgetMoves();
+    this.statuses.forgetMoves();
   }
 
   private tell(): void {
@@ -58,14 +58,14 @@ export class SummaryChanges {
     const previous = this.told;
     if (this.listeners.size === 0 || !previous) return;
     const summary = this.summarize();
-    const services = this.standings.takeMoves();
+    const services = this.statuses.takeMoves();
     if (services.length === 0 && saysTheSame(summary, previous)) return;
     this.told = summary;
     this.listeners.call({ summary, previous, services });
   }
 }
 
-/** Of summaries between which no service changed its status, so that the counts are equal. */
+/** Compares two summaries between which no service changed its status, so their counts are equal. */
 function saysTheSame(one: HealthSummary, other: HealthSummary): boolean {
   return (
     one.overallStatus === other.overallStatus &&

@@ -10,7 +10,7 @@ import { type ProbeResult } from '../probes/probe.js';
 import { HealthMonitor } from './health-monitor.js';
 
 const INSTANCES = 1_000;
-/** In which some hundred checks end, so that the promises of the test itself are none to speak of. */
+/** Long enough for some hundred checks, so that the test's own promises are negligible. */
 const TICK_MS = 2_000;
 const PASSED: Promise<ProbeResult> = Promise.resolve({ passed: true, statusCode: 200 });
 
@@ -19,7 +19,7 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-/** Instances that have been checked for a while, and answer as they always do. */
+/** Instances past their first checks whose results do not change. */
 async function settled() {
   const clock = new ManualClock();
   const made = { checks: 0, timers: 0, writes: 0, changes: 0 };
@@ -54,7 +54,7 @@ async function settled() {
   }
   registry.onChange(() => void made.changes++);
   monitor.start();
-  /** What comes of the checks of some time. */
+  /** What the checks of a period cost. */
   const over = async (ms: number): Promise<typeof made> => {
     Object.assign(made, { checks: 0, timers: 0, writes: 0, changes: 0 });
     for (let elapsedMs = 0; elapsedMs < ms; elapsedMs += TICK_MS) {
@@ -67,23 +67,23 @@ async function settled() {
   return { over };
 }
 
-describe('a check that finds what the one before it found', () => {
-  it('is told to nobody but once a minute', async () => {
+describe('a check with an unchanged result', () => {
+  it('is reported once a minute at most', async () => {
     const { over } = await settled();
     const { checks, writes, changes } = await over(300_000);
     expect(checks).toBeGreaterThan(INSTANCES * 14);
-    // Told again when its time is a minute old: at every third or fourth check.
+    // Reported when the last report is a minute old: every third or fourth check.
     expect(writes).toBeLessThanOrEqual(INSTANCES * 5);
     expect(changes).toBe(writes);
   });
 
-  it('makes a timer for its timeout, and shares the one that it waits for', async () => {
+  it('sets one timer for its timeout and shares the timer that starts checks', async () => {
     const { over } = await settled();
     const { checks, timers } = await over(100_000);
     expect(timers).toBeLessThanOrEqual(2 * checks);
   });
 
-  it('makes a bounded number of promises', async () => {
+  it('creates a bounded number of promises', async () => {
     const { over } = await settled();
     let promises = 0;
     const hook = createHook({ init: (_id, type) => void (type === 'PROMISE' && promises++) });

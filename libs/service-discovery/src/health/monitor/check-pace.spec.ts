@@ -25,31 +25,31 @@ describe('the time between two checks', () => {
     expect(intervalOf(schedule, state)).toBe(schedule[expected]);
   });
 
-  it('is counted from the beginning of a check, give or take the jitter', () => {
+  it('is counted from the start of a check, with jitter', () => {
     expect(nextWindow(10_000, 0.1, 400)).toEqual({ fromMs: 8_600, toMs: 10_600 });
     expect(nextWindow(10_000, 0, 0)).toEqual({ fromMs: 10_000, toMs: 10_000 });
   });
 
-  it('has no time left after a check that took longer', () => {
+  it('is over after a check that took longer', () => {
     expect(nextWindow(1_000, 0.1, 5_000)).toEqual({ fromMs: 0, toMs: 0 });
     expect(nextWindow(1_000, 0.5, 1_000)).toEqual({ fromMs: 0, toMs: 500 });
   });
 
-  it('is a second at most before the first check, and less where intervals are short', () => {
+  it('is at most a second before the first check, and less where intervals are short', () => {
     expect(SOON(60_000)).toEqual({ fromMs: 0, toMs: 1_000, latestMs: 60_000 });
     expect(SOON(2_000)).toEqual({ fromMs: 0, toMs: 200, latestMs: 2_000 });
   });
 });
 
-describe('an instance that nobody calls', () => {
-  it('may rest until the turn that is nearest to the end of the idle interval', () => {
+describe('an instance without calls', () => {
+  it('skips turns until the one nearest to the end of the idle interval', () => {
     const rests = [0, 30_000, 270_000, 284_999, 285_000, 300_000].map((sinceMs) =>
       mayRest(schedule, healthy, sinceMs, () => true),
     );
     expect(rests).toEqual([true, true, true, true, false, false]);
   });
 
-  it('may not while somebody calls it, and while there is something to be found out', () => {
+  it('skips no turns while it receives calls or its status may change', () => {
     expect(mayRest(schedule, healthy, 30_000, () => false)).toBe(false);
     for (const state of [
       { status: 'healthy', successes: 0, failures: 1 },
@@ -60,7 +60,7 @@ describe('an instance that nobody calls', () => {
     }
   });
 
-  it('is not even asked after where the idle interval is no longer than the others', () => {
+  it('is not looked up if the idle interval is no longer than the others', () => {
     const asked = (): never => {
       throw new Error('asked');
     };

@@ -3,8 +3,8 @@ import { type TimeWindow } from './check-timetable.js';
 import { type ThresholdState } from './status-thresholds.js';
 
 /**
- * The time between two turns of an instance as it is now: the changing interval while results count towards another
- * status, so that it is decided soon; else the down interval of one that is unhealthy (`inter`, `fastinter` and
+ * The current interval between two checks of an instance: the changing interval while results count towards another
+ * status, so that the decision comes soon; the down interval while it is unhealthy (`inter`, `fastinter` and
  * `downinter` of HAProxy).
  */
 export function intervalOf(schedule: CheckSchedule, state: ThresholdState): number {
@@ -13,8 +13,8 @@ export function intervalOf(schedule: CheckSchedule, state: ThresholdState): numb
 }
 
 /**
- * Whether a healthy instance need not be checked in its turn, since nobody calls it and the idle interval is not over
- * (`no_traffic_interval` of Envoy). It keeps its turns, so that it is checked soon once somebody calls it.
+ * Whether to skip the turn of a healthy instance because it receives no calls and the idle interval has not passed
+ * (`no_traffic_interval` of Envoy). It keeps its turns, so it is checked soon after calls start again.
  * @param sinceMs how long ago the last check began
  */
 export function mayRest(
@@ -31,40 +31,42 @@ function isChanging({ status, successes, failures, failuresOf }: ThresholdState)
   return status === 'healthy' ? failures > 0 || failuresOf !== undefined : status === 'unhealthy' && successes > 0;
 }
 
-/** When a target is checked that has no turn yet, given the time between two checks. */
+/** The window for the first check of a new target, given its interval. */
 export type FreshWindow = (intervalMs: number) => TimeWindow;
 
-/** For so long what is to be checked soon may be spread. */
+/** How far urgent checks may be spread out. */
 const CROWDED_MS = 1_000;
 
-/** One that has just registered: within a second, or a tenth of a short interval. */
+/** For an instance that just registered: within a second, or a tenth of a short interval. */
 export const SOON: FreshWindow = (intervalMs) => ({
   fromMs: 0,
   toMs: Math.min(CROWDED_MS, intervalMs / 10),
   latestMs: intervalMs,
 });
 
-/** One that another process checked until now, at a time that nobody knows. */
+/** For an instance taken over from another process, whose last check time is unknown. */
 export const WITHIN_HALF: FreshWindow = (intervalMs) => ({ fromMs: 0, toMs: intervalMs / 2, latestMs: intervalMs });
 
 /**
- * One that was there before this process looked; and one that was just checked for the first time, since those that
- * registered together part there.
+ * For instances found at startup, and after the first check of a new instance, so that instances registered together
+ * spread out.
  */
 export const WITHIN_INTERVAL: FreshWindow = (intervalMs) => ({ fromMs: 0, toMs: intervalMs });
 
-/** At once, but no sooner after the last check than checks follow on a failed one. @param sinceMs how long ago that began */
+/**
+ * At once, but not sooner after the last check than the changing interval. @param sinceMs how long ago the last check
+ * began
+ */
 export function soonAfter({ changingIntervalMs }: CheckSchedule, sinceMs: number): TimeWindow {
   const fromMs = Math.max(0, changingIntervalMs - sinceMs);
   return { fromMs, toMs: fromMs, latestMs: fromMs + CROWDED_MS };
 }
 
-/** Cron times are whole seconds: one that is closer than this to the last turn is the one that this turn was for. */
+/** Cron times are whole seconds. A time closer than this to the last turn is the one that the turn was for. */
 const SAME_TIME_MS = 500;
 
 /**
- * The next cron time, for checks that go by them; undefined for others, and while an interval of its own counts (see
- * {@link intervalOf}).
+ * The next cron time; undefined without cron times and while another interval applies (see {@link intervalOf}).
  * @param epochMs now
  * @param sinceMs how long ago the last turn began
  */
@@ -79,7 +81,7 @@ export function cronWindow(
   return { fromMs: inMs, toMs: inMs };
 }
 
-/** Around the end of the interval. @param sinceMs how long ago the last check began */
+/** The window around the end of the interval. @param sinceMs how long ago the last check began */
 export function nextWindow(intervalMs: number, jitter: number, sinceMs: number): TimeWindow {
   const fromMs = Math.max(0, intervalMs * (1 - jitter) - sinceMs);
   return { fromMs, toMs: Math.max(fromMs, intervalMs * (1 + jitter) - sinceMs) };

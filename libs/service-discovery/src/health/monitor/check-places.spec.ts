@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { CheckPlaces, type Candidate } from './check-places.js';
+import { CheckPlaces, type QueuedCheck } from './check-places.js';
 
-interface Named extends Candidate {
+interface Named extends QueuedCheck {
   readonly name: string;
   isSlow: boolean;
 }
@@ -28,7 +28,7 @@ function setUp(limit: number) {
 }
 
 describe('CheckPlaces', () => {
-  it('checks as many at a time as there are places, and then who waits longest', async () => {
+  it('runs up to the limit and then the longest-waiting first', async () => {
     const { started, enter, finish } = setUp(2);
     for (const name of ['a', 'b', 'c', 'd']) enter(name);
     expect(started).toEqual(['a', 'b']);
@@ -38,7 +38,7 @@ describe('CheckPlaces', () => {
     expect(started).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  it('gives at most half of the places to those that were slow, however many of them wait', async () => {
+  it('gives at most half of the slots to slow checks, however many of them wait', async () => {
     const { started, enter, finish } = setUp(4);
     for (let n = 0; n < 10; n++) enter(`slow${n}`, true);
     expect(started).toEqual(['slow0', 'slow1']);
@@ -50,7 +50,7 @@ describe('CheckPlaces', () => {
     expect(started.slice(5)).toEqual(['slow2']);
   });
 
-  it('takes turns by how long they wait, slow or not', async () => {
+  it('serves slow and fast checks in the order of their wait', async () => {
     const { started, enter, finish } = setUp(1);
     enter('a');
     enter('slow0', true);
@@ -60,7 +60,7 @@ describe('CheckPlaces', () => {
     expect(started).toEqual(['a', 'slow0', 'b', 'slow1']);
   });
 
-  it('counts one as it was when it began, whatever it turns out to be', async () => {
+  it('accounts for a check by its speed at the start, even if that changes during it', async () => {
     const { started, enter, finish } = setUp(2);
     const fast = enter('a');
     fast.isSlow = true;
@@ -73,7 +73,7 @@ describe('CheckPlaces', () => {
     expect(started).toEqual(['a', 'slow0', 'slow1']);
   });
 
-  it('checks nobody who has withdrawn', async () => {
+  it('does not check a withdrawn instance', async () => {
     const { places, started, enter, finish } = setUp(1);
     enter('a');
     for (const gone of [enter('b'), enter('slow', true)]) places.withdraw(gone);
@@ -82,7 +82,7 @@ describe('CheckPlaces', () => {
     expect(started).toEqual(['a', 'c']);
   });
 
-  it('is idle when the checks under way have ended', async () => {
+  it('is idle once the checks under way have ended', async () => {
     const { places, enter, finish } = setUp(2);
     enter('a');
     let idle = false;

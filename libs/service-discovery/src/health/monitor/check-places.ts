@@ -1,16 +1,16 @@
-/** Something that takes up a place while it is checked. */
-export interface Candidate {
-  /** When it was due: the longest waiting goes first. */
+/** Something that occupies a slot while it is checked. */
+export interface QueuedCheck {
+  /** When it was due; the longest-waiting entry goes first. */
   readonly endsAt: number;
-  /** Whether the last check of it took long. */
+  /** Whether its last check was slow. */
   readonly isSlow: boolean;
 }
 
 /**
- * The places in which checks run: so many at a time, those that wait longest first. At most half of them are for
- * what took long the last time: thousands that hang until their timeout must not keep the others from being checked.
+ * Limits concurrent checks; the longest-waiting entry goes first. At most half of the slots go to entries that were
+ * slow last time, so that thousands of checks that hang until their timeout cannot starve the others.
  */
-export class CheckPlaces<T extends Candidate> {
+export class CheckPlaces<T extends QueuedCheck> {
   private readonly swift = new Set<T>();
   private readonly slow = new Set<T>();
   private readonly running = new Set<Promise<void>>();
@@ -18,8 +18,8 @@ export class CheckPlaces<T extends Candidate> {
   private readonly slowLimit: number;
 
   /**
-   * @param limit how many places there are
-   * @param check never rejects; the place is free again when it resolves
+   * @param limit number of slots
+   * @param check never rejects; the slot is freed when it resolves
    */
   constructor(
     private readonly limit: number,
@@ -28,19 +28,19 @@ export class CheckPlaces<T extends Candidate> {
     this.slowLimit = Math.ceil(limit / 2);
   }
 
-  /** Checks it as soon as there is a place. */
+  /** Queues an entry for a check. */
   enter(candidate: T): void {
     (candidate.isSlow ? this.slow : this.swift).add(candidate);
     this.admit();
   }
 
-  /** It waits for no place any more; a check under way goes on. */
+  /** Removes an entry from the queue; a check under way continues. */
   withdraw(candidate: T): void {
     this.swift.delete(candidate);
     this.slow.delete(candidate);
   }
 
-  /** Resolves when the checks end that are under way. */
+  /** Resolves when all checks under way have ended. */
   async idle(): Promise<void> {
     await Promise.all(this.running);
   }
@@ -58,7 +58,8 @@ export class CheckPlaces<T extends Candidate> {
 
   private run(candidate: T): void {
     this.withdraw(candidate);
-    // What it turns out to be meanwhile counts the next time.
+    // Read once: `isSlow` may change during the check, and the slot must be returned to the share that it was taken
+    // from.
     const share = candidate.isSlow ? 1 : 0;
     this.slowRunning += share;
     const run = this.check(candidate).finally(() => {

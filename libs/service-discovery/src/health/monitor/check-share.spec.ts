@@ -11,7 +11,7 @@ const keys: InstanceKey[] = Array.from({ length: 1_000 }, (_, index) => ({
   instanceId: `10.0.0.${index}:8080`,
 }));
 
-/** A roster by the clock of the test. */
+/** A roster on the test's clock. */
 class FakeRoster implements CheckerRoster {
   isAway = false;
   private readonly until = new Map<string, number>();
@@ -30,7 +30,7 @@ class FakeRoster implements CheckerRoster {
   }
 }
 
-/** One checker's way to the roster: cut, nothing is heard of it any more. */
+/** A checker's connection to the roster, which the test can cut. */
 class FakeConnection implements CheckerRoster {
   isCut = false;
 
@@ -67,7 +67,7 @@ afterEach(async () => {
 });
 
 describe('CheckShare', () => {
-  it('has nothing before the roster was heard, and everything while it is alone', async () => {
+  it('is empty before the roster arrives, and everything while it is alone', async () => {
     const share = new CheckShare(roster, { clock, random, intervalMs: INTERVAL_MS });
     open.push(share);
     share.start(() => undefined);
@@ -76,7 +76,7 @@ describe('CheckShare', () => {
     expect(keys.every((key) => share.has(key))).toBe(true);
   });
 
-  it('always has what this process alone knows of', async () => {
+  it('always includes instances that are local to this process', async () => {
     roster.isAway = true;
     const isLocal = (key: InstanceKey): boolean => key === keys[0];
     const share = new CheckShare(roster, { clock, random, intervalMs: INTERVAL_MS, isLocal });
@@ -86,7 +86,7 @@ describe('CheckShare', () => {
     expect(keys.filter((key) => share.has(key))).toEqual([keys[0]]);
   });
 
-  it('gives each instance to exactly one checker, and each checker about as many', async () => {
+  it('assigns each instance to exactly one checker, evenly', async () => {
     for (let checker = 0; checker < 4; checker++) await join();
     expect(keys.filter((key) => ownersOf(key).length !== 1)).toEqual([]);
     for (const share of open) {
@@ -96,7 +96,7 @@ describe('CheckShare', () => {
     }
   });
 
-  it('moves only the share of a checker that leaves, at the next beat', async () => {
+  it('moves only the share of a checker that leaves, at the next heartbeat', async () => {
     const [leaving, ...staying] = [await join(), await join(), await join()];
     const before = keys.map((key) => ownersOf(key)[0]!);
     await leaving.close();
@@ -109,7 +109,7 @@ describe('CheckShare', () => {
     });
   });
 
-  it('passes on what a dead checker had within an interval', async () => {
+  it('hands over the share of a dead checker within an interval', async () => {
     const connection = new FakeConnection();
     await join(() => undefined, connection);
     const staying = await join();
@@ -119,7 +119,7 @@ describe('CheckShare', () => {
     expect(keys.every((key) => staying.has(key))).toBe(true);
   });
 
-  it('says when the share changed, and keeps it while the roster is away', async () => {
+  it('reports changes, and keeps the share while the roster is unreachable', async () => {
     let changes = 0;
     const first = await join(() => (changes += 1));
     await join();

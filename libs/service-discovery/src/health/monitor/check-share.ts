@@ -3,10 +3,13 @@ import { type Clock, type Random, type Timer } from '../../common/index.js';
 import { keyOf, type InstanceKey } from '../../model/index.js';
 import { type CheckerRoster } from '../../store/index.js';
 
-/** Parts of the interval between two checks. Together with the first wait of a new target they stay below two. */
+/**
+ * Fraction of the check interval between two heartbeats. Together with the first wait of a new target it stays below
+ * two.
+ */
 const BEAT_SHARE = 1 / 4;
 const LEASE_SHARE = 3 / 4;
-/** Where the interval is long, a checker that is gone is noticed sooner than its parts would have it. */
+/** Upper bound between heartbeats, so that a dead checker is noticed soon even where check intervals are long. */
 const LONGEST_BEAT_MS = 10_000;
 
 export interface CheckShareDeps {
@@ -14,15 +17,15 @@ export interface CheckShareDeps {
   readonly random: Random;
   /** The time between two checks of an instance. */
   readonly intervalMs: number;
-  /** Whether an instance is known to this process alone: nobody else can check it. @default none is */
+  /** Whether an instance is known to this process only, so that no other process can check it. @default none is */
   readonly isLocal?: (key: InstanceKey) => boolean;
 }
 
 /**
- * This process's share of the instances to check. Each instance belongs to the checker whose hash together with it is
- * the greatest (rendezvous hashing; Thaler and Ravishankar, 1998): all agree without talking to each other, and where
- * one comes or goes, only its own share moves. For a moment, until all have heard of it, two may check an instance, or
- * none. While the roster cannot be reached, the last one that was heard holds.
+ * Selects the instances that this process checks. Each instance belongs to the checker with the highest hash for it
+ * (rendezvous hashing; Thaler and Ravishankar, 1998): all processes agree without talking to each other, and only the
+ * share of a checker that joins or leaves moves. Until all processes have seen the change, an instance may briefly be
+ * checked by two of them or by none. While the roster cannot be reached, the last known one applies.
  */
 export class CheckShare {
   private readonly id = randomUUID();
@@ -37,16 +40,13 @@ export class CheckShare {
     private readonly deps: CheckShareDeps,
   ) {}
 
-  /** Joins the checkers. @param changed called whenever the share may have become another one */
+  /** Joins the checkers. @param changed called whenever the share may have changed */
   start(changed: () => void): void {
     this.changed = changed;
     this.beat();
   }
 
-  /**
-   * Whether this process is to check an instance. Before the roster was heard for the first time, none but those that
-   * it alone knows of.
-   */
+  /** Whether this process checks an instance. Before the first roster arrives, only instances that are local to it. */
   has(key: InstanceKey): boolean {
     if (this.deps.isLocal?.(key)) return true;
     const text = keyOf(key);
@@ -59,14 +59,14 @@ export class CheckShare {
     return owner === this.id;
   }
 
-  /** Leaves the checkers, so that the others take over at once. Never rejects. */
+  /** Leaves the checkers so that the others take over at once. Never rejects. */
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
     if (!this.beating) return;
     this.timer?.cancel();
     await this.beating;
-    // Where it cannot be said, the others notice by themselves.
+    // If the roster cannot be reached, the others notice by the missing heartbeats.
     await this.roster.retireChecker(this.id).catch(() => undefined);
   }
 
@@ -85,14 +85,14 @@ export class CheckShare {
       if (this.closed || checkers.join() === this.checkers.join()) return;
       this.checkers = checkers;
     } catch {
-      // The registry tells of its outage; what is checked meanwhile stays as it was.
+      // The registry reports its outage itself; the share stays as it was.
       return;
     }
     this.changed();
   }
 }
 
-/** FNV-1a over UTF-16 units, and the finalizer of MurmurHash3, since FNV alone leaves close texts close. */
+/** FNV-1a over UTF-16 units, with the finalizer of MurmurHash3 since FNV alone maps similar texts to similar hashes. */
 function hash(text: string): number {
   let value = 0x811c9dc5;
   for (let index = 0; index < text.length; index++) value = Math.imul(value ^ text.charCodeAt(index), 0x01000193);

@@ -14,7 +14,7 @@ const FLEET = 10_000;
 const INTERVAL_MS = 30_000;
 const TICK_MS = 50;
 
-/** A clock that a process finds ahead when it goes on after a standstill. */
+/** A clock that jumps ahead when the process resumes after a stall. */
 class StallingClock extends ManualClock {
   private aheadUntil = 0;
 
@@ -22,7 +22,7 @@ class StallingClock extends ManualClock {
     return Math.max(super.now(), this.aheadUntil);
   }
 
-  /** As fine as the figures need: promises run on after each tick, rather than after each of thousands of timers. */
+  /** Fine enough for the figures: promises run after each tick rather than after each of thousands of timers. */
   async pass(ms: number): Promise<void> {
     for (let elapsedMs = 0; elapsedMs < ms; elapsedMs += TICK_MS) {
       this.advance(Math.min(TICK_MS, ms - elapsedMs));
@@ -36,7 +36,7 @@ class StallingClock extends ManualClock {
   }
 }
 
-/** A registry that is told what it knows, and keeps no health. */
+/** A registry that returns fixed instances and discards reported health. */
 class FakeRegistry implements MonitoredRegistry {
   snapshot: RegistrySnapshot = EMPTY_SNAPSHOT;
   private listener: SnapshotListener = () => undefined;
@@ -51,7 +51,7 @@ class FakeRegistry implements MonitoredRegistry {
   }
 
   passedCheck(): void {
-    // No lease is kept by checks.
+    // Checks do not renew leases.
   }
 
   register(instance: ServiceInstance): void {
@@ -97,7 +97,7 @@ function setUp(deps: HealthMonitorDeps = {}, scheduleOf?: (instance: ServiceInst
   });
   monitors.push(monitor);
   monitor.start();
-  /** The most checks within any one second since `from`, as a multiple of the average. */
+  /** The highest number of checks within any second since `from`, as a multiple of the average. */
   const busiest = (average: number, from = 0): number => {
     const since = times.filter((at) => at >= from);
     let most = 0;
@@ -113,7 +113,7 @@ function setUp(deps: HealthMonitorDeps = {}, scheduleOf?: (instance: ServiceInst
 const AVERAGE = FLEET / (INTERVAL_MS / 1_000);
 
 describe('checks of 10,000 instances', () => {
-  it('are spread when all register within one second', async () => {
+  it('are spread when all instances register within one second', async () => {
     const { clock, registry, times, busiest } = setUp();
     for (const [index, instance] of fleetOf(FLEET).entries()) {
       registry.register(instance);
@@ -125,7 +125,7 @@ describe('checks of 10,000 instances', () => {
     expect(busiest(AVERAGE)).toBeLessThan(2);
   });
 
-  it.each([10_000, 60_000])('are spread after the process stood still for %s ms', async (stallMs) => {
+  it.each([10_000, 60_000])('are spread after the process stalled for %s ms', async (stallMs) => {
     const { clock, registry, busiest } = setUp();
     registry.reset(fleetOf(FLEET));
     await clock.pass(1.5 * INTERVAL_MS);
@@ -135,7 +135,7 @@ describe('checks of 10,000 instances', () => {
     expect(busiest(AVERAGE, resumedAt)).toBeLessThan(2);
   });
 
-  it('are spread when all come back with a new registration', async () => {
+  it('are spread when all instances register again', async () => {
     const { clock, registry, busiest } = setUp();
     registry.reset(fleetOf(FLEET));
     await clock.pass(1.5 * INTERVAL_MS);
@@ -144,7 +144,7 @@ describe('checks of 10,000 instances', () => {
     expect(busiest(AVERAGE)).toBeLessThan(2);
   });
 
-  it('are spread from the start on, and go on as they were when the registry is read anew', async () => {
+  it('are spread at startup and keep their times when the registry resets', async () => {
     const { clock, registry, times, busiest } = setUp();
     registry.reset(fleetOf(FLEET));
     await clock.pass(1.5 * INTERVAL_MS);
@@ -177,7 +177,7 @@ describe('checks of 10,000 instances', () => {
     expect(busiest(AVERAGE)).toBeLessThan(2);
   });
 
-  it('are spread where services have intervals of their own', async () => {
+  it('are spread when services have different intervals', async () => {
     const intervals = [5_000, 30_000, 60_000, 300_000];
     const { clock, registry, busiest } = setUp({}, ({ instanceId }) => {
       const intervalMs = intervals[Number(instanceId.slice(1)) % 4]!;

@@ -1,13 +1,13 @@
 import { type ServiceInstance } from '../../model/index.js';
 import { type CheckPlan } from '../check-plan.js';
-import { type Candidate } from './check-places.js';
+import { type QueuedCheck } from './check-places.js';
 import { type Recurring } from './check-timetable.js';
 import { ResultHistory, type FlappingOptions } from './flapping.js';
 import { type ProbeResult } from '../probes/probe.js';
 import { initialState, isCounted, nextState, type ThresholdState } from './status-thresholds.js';
 
-/** One registration that is checked; a new generation of an instance is a new target. */
-export class CheckTarget implements Recurring, Candidate {
+/** One checked registration; a new generation of an instance is a new target. */
+export class CheckTarget implements Recurring, QueuedCheck {
   endsAt = 0;
   queuedFor = 0;
   position = -1;
@@ -16,12 +16,12 @@ export class CheckTarget implements Recurring, Candidate {
   putOff = false;
   state: ThresholdState;
   private readonly history: ResultHistory;
-  /** Whether no check of it has ended yet. */
+  /** True until its first check has ended. */
   isNew = true;
   isSlow = false;
   /** When its last check began, by `Clock.now()`. */
   checkedAt = Number.NEGATIVE_INFINITY;
-  /** Ends the check under way. */
+  /** Cancels the check under way. */
   cancel: AbortController | undefined = undefined;
 
   constructor(
@@ -37,7 +37,7 @@ export class CheckTarget implements Recurring, Candidate {
     return this.history.isFlapping;
   }
 
-  /** Takes a result in, where it counts. An instance that flaps has to prove itself for longer. */
+  /** Counts a result if it is conclusive. A flapping instance needs more successes. */
   count(result: ProbeResult): void {
     const { rise, fall, fallOf } = this.plan.schedule;
     if (!isCounted(result, this.plan.schedule)) return;
@@ -46,11 +46,11 @@ export class CheckTarget implements Recurring, Candidate {
     this.state = nextState(this.state, result, { rise: rise * factor, fall, fallOf });
   }
 
-  /** Takes over what changed about the registration; what was counted holds, whatever plan it is checked by. */
+  /** Takes over a changed registration; counts continue even if the plan is another one. */
   update(instance: ServiceInstance, plan: CheckPlan): void {
     this.instance = instance;
     this.plan = plan;
-    // Somebody else has reported another health: what was counted towards the old one says nothing about it.
+    // Another process reported a different health, so counts towards the old one are void.
     if (this.state.status !== instance.healthStatus) this.state = initialState(instance.healthStatus);
   }
 }

@@ -38,7 +38,7 @@ function setUp() {
   return { clock, came, timetable, at, timersSet: () => timersSet };
 }
 
-/** The process stands still once: the first timer fires five seconds late. */
+/** Stalls once: the first timer fires five seconds late. */
 function setUpLate() {
   const clock = new ManualClock();
   const came: number[] = [];
@@ -59,7 +59,7 @@ function setUpLate() {
 const HOUR_MS = 3_600_000;
 
 describe('CheckTimetable', () => {
-  it('tells what is due, each at its time', () => {
+  it('reports each entry at its time', () => {
     const { clock, came, at } = setUp();
     at('b', 200);
     at('a', 100);
@@ -68,15 +68,15 @@ describe('CheckTimetable', () => {
     expect(came).toEqual(['a@100', 'b@200']);
   });
 
-  it('has one timer, however many wait', () => {
+  it('uses a single timer for all entries', () => {
     const { clock, timetable, timersSet } = setUp();
     for (let n = 0; n < 10_000; n++) timetable.plan(entry(`${n}`), 30_000, { fromMs: 10, toMs: 30_000 });
     expect(clock.pendingTimers).toBe(1);
-    // Only what comes earlier than all before it moves the timer.
+    // Only an entry earlier than all before it moves the timer.
     expect(timersSet()).toBeLessThan(50);
   });
 
-  it('has none when nobody waits', () => {
+  it('sets no timer without entries', () => {
     const { clock, timetable, at } = setUp();
     const entries = [at('a', 100), at('b', 200)];
     for (const gone of entries) timetable.forget(gone);
@@ -86,7 +86,7 @@ describe('CheckTimetable', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('tells nothing of what was forgotten, also when it is forgotten twice', () => {
+  it('never reports a forgotten entry, and forgets idempotently', () => {
     const { clock, came, timetable, at } = setUp();
     const gone = at('a', 100);
     at('b', 100);
@@ -96,7 +96,7 @@ describe('CheckTimetable', () => {
     expect(came).toEqual(['b@100']);
   });
 
-  it('moves what is planned again', () => {
+  it('moves an entry that is planned again', () => {
     const { clock, came, timetable, at } = setUp();
     const moved = at('a', 100);
     timetable.plan(moved, 10_000, { fromMs: 300, toMs: 300 });
@@ -106,7 +106,7 @@ describe('CheckTimetable', () => {
     expect(timetable.isWaiting(moved)).toBe(false);
   });
 
-  it('lets a few that come at once wait no longer than they should, and a crowd longer', () => {
+  it('keeps a few simultaneous entries within their window and lets a crowd wait longer', () => {
     const latest = (count: number): number => {
       const { clock, came, timetable } = setUp();
       for (let n = 0; n < count; n++) {
@@ -117,12 +117,12 @@ describe('CheckTimetable', () => {
       return Number(came.at(-1)!.split('@')[1]);
     };
     expect(latest(100)).toBeLessThanOrEqual(1_001);
-    // 50 a second are the average of these; 150 a second are never a crowd.
+    // These average 50 a second; 150 a second is never a crowd.
     expect(latest(3_000)).toBeGreaterThan(15_000);
     expect(latest(3_000)).toBeLessThan(40_000);
   });
 
-  it('draws what recurs as often as it should come, and no less often for the sake of spreading it', () => {
+  it('keeps the rate of recurring entries while spreading them', () => {
     const clock = new ManualClock();
     let count = 0;
     const timetable: CheckTimetable<Named> = new CheckTimetable<Named>({
@@ -139,7 +139,7 @@ describe('CheckTimetable', () => {
     expect(Math.abs(count / 100_000 - 1)).toBeLessThan(0.02);
   });
 
-  it('puts off what was due during a standstill once, so that a process that is always late gets on', () => {
+  it('postpones what fell due during a stall only once, so that a process that is always late makes progress', () => {
     const clock = new ManualClock();
     const came: number[] = [];
     const timetable = new CheckTimetable<Named>({
@@ -155,7 +155,7 @@ describe('CheckTimetable', () => {
     expect(came).toHaveLength(1);
   });
 
-  it('puts off what is urgent by no more than its own window after a standstill', () => {
+  it('postpones urgent entries by at most their own window after a stall', () => {
     const { came, timetable, clock } = setUpLate();
     for (let n = 0; n < 100; n++) {
       timetable.plan(entry(`${n}`), HOUR_MS, { fromMs: 500, toMs: 500, latestMs: 1_500 });
@@ -166,7 +166,7 @@ describe('CheckTimetable', () => {
     expect(came).toHaveLength(100);
   });
 
-  it('puts off what recurs by no more than the time between two after a standstill', () => {
+  it('postpones recurring entries by at most their interval after a stall', () => {
     const { came, timetable, clock } = setUpLate();
     for (let n = 0; n < 100; n++) timetable.plan(entry(`${n}`), 2_000, { fromMs: 500, toMs: 500, latestMs: HOUR_MS });
     clock.advance(5_500);
@@ -175,7 +175,7 @@ describe('CheckTimetable', () => {
     expect(came).toHaveLength(100);
   });
 
-  it('keeps nothing of times that are over', () => {
+  it('drops the counts of past slots', () => {
     const clock = new ManualClock();
     const timetable: CheckTimetable<Named> = new CheckTimetable<Named>({
       clock,
@@ -189,7 +189,7 @@ describe('CheckTimetable', () => {
     expect(loads.size).toBeLessThanOrEqual(5);
   });
 
-  it('forgets the share of the average with what it was of', () => {
+  it('removes a forgotten entry from the average load', () => {
     const { clock, came, timetable } = setUp();
     const gone = Array.from({ length: 100_000 }, (_, n) => entry(`${n}`));
     for (const each of gone) timetable.plan(each, 10_000, { fromMs: 0, toMs: 10_000 });

@@ -1,23 +1,22 @@
 import { EndQueue, type Clock, type Ending, type Random, type Timer } from '../../common/index.js';
 
-/** Something that comes up again and again. Its wait ends at `endsAt`. */
+/** A recurring event, due at `endsAt`. */
 export interface Recurring extends Ending {
-  /** The timetable's own: the time between two, as it counts for the rate; 0: it does not. */
+  /** Internal: its interval as counted in the average load; 0: not counted. */
   everyMs: number;
-  /** The timetable's own: the longest it is put off after the process stood still. */
+  /** Internal: the longest time it is postponed after the process stalled. */
   putOffMs: number;
-  /** The timetable's own: whether it was put off once, since the process stood still. */
+  /** Internal: whether it has been postponed since the process stalled. */
   putOff: boolean;
 }
 
-/** When something may come up, in milliseconds from now. */
+/** When an event may be due, in milliseconds from now. */
 export interface TimeWindow {
   readonly fromMs: number;
   readonly toMs: number;
   /**
-   * Where it is crowded until `toMs`, it may wait until then. After the process stood still, it waits no longer than
-   * from `fromMs` to here.
-   * @default `toMs` in a crowd; the time between two after the process stood still
+   * The latest time if everything up to `toMs` is crowded. After a stall, also the longest wait counted from `fromMs`.
+   * @default `toMs` if crowded; the interval after a stall
    */
   readonly latestMs?: number;
 }
@@ -25,40 +24,41 @@ export interface TimeWindow {
 export interface CheckTimetableDeps<T> {
   readonly clock: Clock;
   readonly random: Random;
-  /** Sets the one timer that everything waits for; one that never fires stops it all. */
+  /** Sets the single timer behind all entries; if it never fires, everything stops. */
   readonly setTimer: Clock['setTimer'];
-  /** Called when a wait is over, in order of their times. */
+  /** Called for each entry that is due, in order of time. */
   readonly due: (entry: T) => void;
 }
 
-/** The time for which it is known how much will come up in it. */
+/** Width of the slots in which entries are counted. */
 const SLOT_MS = 100;
-/** How many times are drawn from a window before it grows. */
+/** How many times are drawn from a window before it is widened. */
 const DRAWS = 6;
-/** How much it grows. */
+/** Factor by which the window is widened. */
 const WIDER = 1.25;
-/** How many times the average may come up in a slot before it is crowded. */
+/** A slot is crowded above this multiple of the average load. */
 const CROWD = 1.25;
-/** The same for what can wait: what recurs comes on top. */
+/** The same for entries that can wait: recurring ones come on top. */
 const CROWD_FOR_WHO_CAN_WAIT = 0.9;
-/** So many a second are no crowd, however low the average is. */
+/** A load below this is never crowded, however low the average is. */
 const NEVER_A_CROWD_PER_SECOND = 150;
-/** A timer that fires later than this shows that the process stood still. */
+/** A timer that fires later than this shows that the process stalled. */
 const STALL_MS = 1_000;
 
 /**
- * Spreads what recurs over time: a time is drawn from a window, and drawn again where it is crowded, from a window that
- * grows as far as it may; the least crowded is taken where all are. So whatever comes at once, be it that thousands register in one
- * second, that a share of another checker is taken over, or that services have different intervals: what comes up in a
- * second stays close to the average, which is known from all intervals. One timer of the clock serves all.
+ * Spreads recurring events over time. A time is drawn from a window and drawn again if its slot is crowded, from a
+ * window that grows up to its limit; if every draw is crowded, the least crowded slot wins. The load per second
+ * therefore stays close to the average, which is known from all intervals, even when thousands of instances register in
+ * one second, a share is taken over from another checker, or intervals differ. A single timer of the clock serves all
+ * entries.
  *
- * What was due while the process stood still is spread again, since what it is about may have stood still too: over the
- * time between two, or over its own window where that is shorter, so that what is urgent stays urgent. It is put off only
- * once, so that a process that is always late still makes progress.
+ * After the process stalled, entries that fell due are spread out again, since their targets may have stalled as well:
+ * over their interval, or over their own window if that is shorter, so urgent ones stay urgent. Each entry is postponed
+ * only once, so that a process that is always late still makes progress.
  */
 export class CheckTimetable<T extends Recurring> {
   private readonly queue = new EndQueue<T>();
-  /** How many come up in a slot, by its number; empty slots have no entry. */
+  /** Entries per slot number; empty slots are absent. */
   private readonly loads = new Map<number, number>();
   private perMs = 0;
   private timer: Timer | undefined;
@@ -66,7 +66,7 @@ export class CheckTimetable<T extends Recurring> {
 
   constructor(private readonly deps: CheckTimetableDeps<T>) {}
 
-  /** Gives a time to something that waits no more, or moves it. @param everyMs the time between two of it from now on */
+  /** Schedules an entry, or moves it. @param everyMs its interval from now on */
   plan(entry: T, everyMs: number, window: TimeWindow): void {
     this.takeOut(entry);
     this.perMs += 1 / everyMs - (entry.everyMs > 0 ? 1 / entry.everyMs : 0);
@@ -78,12 +78,12 @@ export class CheckTimetable<T extends Recurring> {
     if (entry.endsAt < this.timerAt) this.arm(entry.endsAt);
   }
 
-  /** Whether it waits; false while it is up. */
+  /** Whether it is scheduled; false while it is being handled. */
   isWaiting(entry: T): boolean {
     return entry.position >= 0;
   }
 
-  /** Forgets it: it comes up no more. */
+  /** Removes an entry for good. */
   forget(entry: T): void {
     this.takeOut(entry);
     if (entry.everyMs > 0) this.perMs -= 1 / entry.everyMs;

@@ -10,7 +10,7 @@ const rules = fc.record<FlappingOptions>({
   riseFactor: fc.constant(3),
 });
 
-/** Whether it flaps after each result, from the whole list every time. */
+/** Recomputes from the whole list after each result. */
 function reference(results: readonly boolean[], rule: FlappingOptions): boolean[] {
   let flaps = false;
   return results.map((_, end) => {
@@ -33,7 +33,7 @@ function observed(results: readonly boolean[], rule: FlappingOptions, from = fal
 const results = (text: string): boolean[] => [...text].map((letter) => letter === '+');
 
 describe('ResultHistory', () => {
-  it('finds flapping as a list of all results does', () => {
+  it('agrees with a reference over the list of all results', () => {
     fc.assert(
       fc.property(fc.array(fc.boolean(), { maxLength: 100 }), rules, (list, rule) => {
         expect(observed(list, rule)).toEqual(reference(list, rule));
@@ -42,7 +42,7 @@ describe('ResultHistory', () => {
     );
   });
 
-  it('goes on as flapping where it is told so, and ends within as many results as are looked back at', () => {
+  it('continues a flapping state reported by another process, for at most the results considered', () => {
     fc.assert(
       fc.property(rules, fc.boolean(), (rule, passed) => {
         const steady = Array<boolean>(rule.results).fill(passed);
@@ -55,19 +55,19 @@ describe('ResultHistory', () => {
     );
   });
 
-  it('does not begin with two outages within twenty checks, and does with three', () => {
+  it('starts flapping at three outages within twenty checks, not at two', () => {
     const outages = (count: number): boolean[] => results('++++' + '---++'.repeat(count));
     expect(observed(outages(2), DEFAULT_FLAPPING_OPTIONS)).not.toContain(true);
     expect(observed(outages(3), DEFAULT_FLAPPING_OPTIONS).at(-1)).toBe(true);
   });
 
-  it('never begins where it is turned off', () => {
+  it('never flaps when flap detection is off', () => {
     expect(new ResultHistory(true, undefined).isFlapping).toBe(false);
   });
 });
 
 describe('resolveFlappingOptions', () => {
-  it('fills in the defaults, and has none where it is turned off', () => {
+  it('fills in the defaults, and returns nothing when flap detection is off', () => {
     expect(resolveFlappingOptions()).toEqual(DEFAULT_FLAPPING_OPTIONS);
     expect(resolveFlappingOptions({ riseFactor: 1 })).toEqual({ ...DEFAULT_FLAPPING_OPTIONS, riseFactor: 1 });
     expect(resolveFlappingOptions(false)).toBeUndefined();
@@ -82,7 +82,7 @@ describe('resolveFlappingOptions', () => {
     ['flapping.stop', { stop: 0 }],
     ['flapping.riseFactor', { riseFactor: 1.5 }],
     ['flapping.window', { window: 5 }],
-  ])('refuses a wrong %s', (path, options) => {
+  ])('rejects a wrong %s', (path, options) => {
     expect(() => resolveFlappingOptions(options)).toThrow(path);
   });
 });

@@ -1,29 +1,27 @@
 import { OptionValidator } from '../../common/index.js';
 
 /**
- * When an instance flaps: when so large a share of its last results differ from the one before (Nagios, "Detection and
- * Handling of State Flapping", with results in place of states, all of the same weight). Two thresholds keep the mark
- * itself from flapping.
+ * An instance is flapping when a large fraction of its recent results differ from the one before (Nagios, "Detection
+ * and Handling of State Flapping", with unweighted results in place of states). Two thresholds give hysteresis.
  */
 export interface FlappingOptions {
   /**
-   * How many results are looked back at. A whole number from 5 to 32.
-   * @default 21, between which are 20 changes at most, as with Nagios
+   * How many recent results are considered. An integer from 5 to 32.
+   * @default 21, which allow for 20 changes, as in Nagios
    */
   results: number;
   /**
-   * The share of changes from which on an instance flaps. Above 0, to 1.
+   * Fraction of changes from which an instance counts as flapping. Above 0, to 1.
    * @default 0.3: three outages within 21 checks
    */
   start: number;
   /**
-   * The share of changes below which it flaps no more. Above 0, no more than `start`.
+   * Fraction of changes below which flapping ends. Above 0, at most `start`.
    * @default 0.15
    */
   stop: number;
   /**
-   * How many times as many successes as `rise` says make an instance healthy while it flaps. From 1, where the mark is
-   * all there is, to 100.
+   * Multiplies `rise` while an instance is flapping. From 1, which only marks the instance, to 100.
    * @default 3
    */
   riseFactor: number;
@@ -37,9 +35,9 @@ export const DEFAULT_FLAPPING_OPTIONS: Readonly<FlappingOptions> = {
 };
 
 /**
- * Fills in the defaults.
- * @param options false: nothing ever flaps
- * @param path what stands before an option's name in a problem
+ * Applies defaults and validates.
+ * @param options false: flap detection is off
+ * @param path prefix of option names in problems
  * @throws InvalidConfigurationError naming every wrong option
  */
 export function resolveFlappingOptions(
@@ -60,21 +58,24 @@ export function resolveFlappingOptions(
   return resolved;
 }
 
-/** The last results of one instance, a bit each. */
+/** Recent results of one instance, one bit each. */
 export class ResultHistory {
-  /** The latest is the lowest bit: 1 where it passed. */
+  /** The latest result is the lowest bit: 1 means passed. */
   private bits = 0;
-  /** How many results there were, counted up to 32. */
+  /** Number of results so far, capped at 32. */
   private known = 0;
 
-  /** @param isFlapping whether somebody found so before: then it goes on from there, as if it had just begun */
+  /**
+   * @param isFlapping whether another process reported it as flapping; the history then starts as if flapping had just
+   * begun
+   */
   constructor(
     public isFlapping: boolean,
     rule: FlappingOptions | undefined,
   ) {
     if (!rule) this.isFlapping = false;
     if (!this.isFlapping || !rule) return;
-    // A change with each result, as many as it takes.
+    // Start with the smallest number of alternating results that counts as flapping.
     this.known = Math.min(rule.results, Math.ceil(rule.start * (rule.results - 1)) + 1);
     this.bits = 0xaaaaaaaa >>> (32 - this.known);
   }
@@ -86,14 +87,14 @@ export class ResultHistory {
     this.isFlapping = share >= (this.isFlapping ? stop : start);
   }
 
-  /** How often one of the last results differs from the one before it. */
+  /** How many of the last results differ from the one before. */
   private changes(results: number): number {
     const pairs = Math.min(results, this.known) - 1;
     return pairs < 1 ? 0 : onesIn((this.bits ^ (this.bits >>> 1)) & (0xffffffff >>> (32 - pairs)));
   }
 }
 
-/** Counted side by side in ever wider fields (Warren, "Hacker's Delight", 5-1). */
+/** Population count in parallel (Warren, "Hacker's Delight", 5-1). */
 function onesIn(bits: number): number {
   let sums = bits - ((bits >>> 1) & 0x55555555);
   sums = (sums & 0x33333333) + ((sums >>> 2) & 0x33333333);

@@ -31,10 +31,10 @@ interface Call {
   answer(result: ProbeResult | Error): void;
 }
 
-/** A probe that answers by the script, or waits until it is told to. */
+/** A probe that answers by the script, or waits for the test. */
 class FakeProbe {
   readonly calls: Call[] = [];
-  /** What each check finds; undefined: it waits for `answer`. */
+  /** Result of each check; undefined: it waits for `answer`. */
   script: (id: string) => ProbeResult | Error | undefined = () => ({ passed: true });
 
   constructor(private readonly clock: Clock) {}
@@ -54,7 +54,7 @@ class FakeProbe {
   }
 }
 
-/** A clock whose timers can be late, as they are after a process stood still. */
+/** A clock with late timers, as after a stall of the process. */
 class StallingClock extends ManualClock {
   private resumedAt = 0;
 
@@ -66,7 +66,7 @@ class StallingClock extends ManualClock {
     return super.setTimer(fn, ms + this.now() - super.now());
   }
 
-  /** Time passes, and only then fires every timer that has fallen due. */
+  /** Advances the time first, then fires all timers that are due. */
   async stall(ms: number): Promise<void> {
     this.resumedAt = this.now() + ms;
     await this.advanceAsync(ms);
@@ -110,7 +110,7 @@ async function setUp(
   return { clock, registry, probe, checked, monitor, register, shown };
 }
 
-/** A registry of which a part behaves in its own way. */
+/** A registry with some methods replaced. */
 function withPart(registry: ServiceRegistry, part: Partial<MonitoredRegistry>): MonitoredRegistry {
   return {
     get snapshot() {
@@ -124,7 +124,7 @@ function withPart(registry: ServiceRegistry, part: Partial<MonitoredRegistry>): 
 }
 
 describe('HealthMonitor', () => {
-  it('checks an instance soon after it registers, and then once an interval, give or take a tenth', async () => {
+  it('checks an instance soon after it registers and then once per interval with jitter', async () => {
     const { clock, probe, monitor, register } = await setUp();
     monitor.start();
     await register('a');
@@ -142,7 +142,7 @@ describe('HealthMonitor', () => {
     expect(Math.max(...gaps)).toBeLessThanOrEqual(11_001);
   });
 
-  it('spreads the first checks of those that were there before over the interval', async () => {
+  it('spreads the first checks of existing instances over the interval', async () => {
     const { clock, probe, monitor, register } = await setUp();
     for (let n = 0; n < 100; n++) await register(`i${n}`);
     monitor.start();
@@ -155,7 +155,7 @@ describe('HealthMonitor', () => {
     expect(Math.min(...perSecond)).toBeGreaterThan(0);
   });
 
-  it('parts instances that registered together', async () => {
+  it('spreads out instances that registered together', async () => {
     const { clock, probe, monitor, register } = await setUp();
     monitor.start();
     for (let n = 0; n < 100; n++) await register(`i${n}`);
@@ -167,7 +167,7 @@ describe('HealthMonitor', () => {
     expect(probe.calls.length - before).toBeLessThan(75);
   });
 
-  it('reports the first result at once, then after 3 failures or 2 successes in a row', async () => {
+  it('reports the first result at once, then after 3 consecutive failures or 2 consecutive successes', async () => {
     const { clock, probe, checked, monitor, register, shown } = await setUp({ flapping: false });
     const results = [true, false, false, true, false, false, false, true, false, true, true];
     const seen: string[] = [];
@@ -182,7 +182,7 @@ describe('HealthMonitor', () => {
     expect(seen.map((status) => status[0]).join('')).toBe('hhhhhhuuuuh');
   });
 
-  it('keeps what the check saw: status code, reason, answer, and how long it took', async () => {
+  it('records the status code, reason, body and latency of the check', async () => {
     const { clock, probe, checked, monitor, register, shown } = await setUp();
     probe.script = () => undefined;
     monitor.start();
@@ -203,7 +203,7 @@ describe('HealthMonitor', () => {
     expect(checked).toEqual([{ key: { serviceName: 'users', instanceId: 'a' }, passed: false, detail }]);
   });
 
-  it('fails a check at the timeout, aborts the probe, and never runs two of one instance at once', async () => {
+  it('fails a check at the timeout, aborts the probe, and never runs two checks of one instance at once', async () => {
     const { clock, probe, checked, monitor, register } = await setUp();
     probe.script = () => undefined;
     monitor.start();
@@ -231,7 +231,7 @@ describe('HealthMonitor', () => {
       'bad luck',
     ],
     ['answers nothing', (probe) => (probe.check = () => Promise.resolve(undefined as never)), 'undefined'],
-  ])('takes a probe that %s for a failure, and goes on', async (_, spoil, reason) => {
+  ])('counts a probe that %s as a failure, and continues', async (_, spoil, reason) => {
     const { clock, probe, checked, monitor, register } = await setUp();
     spoil(probe);
     monitor.start();
@@ -241,7 +241,7 @@ describe('HealthMonitor', () => {
     expect(checked[0]).toMatchObject({ passed: false, detail: { reason: expect.stringContaining(reason) } });
   });
 
-  it('goes on when no check can be planned', async () => {
+  it('continues when a check cannot be planned', async () => {
     const { clock, registry, checked, register } = await setUp();
     const events: EventSink = { emit: (_type, payload) => void checked.push(payload as Checked) };
     const plan = (): never => {
@@ -257,7 +257,7 @@ describe('HealthMonitor', () => {
     expect(checked[0]).toMatchObject({ passed: false, detail: { reason: 'no plan' } });
   });
 
-  it('runs no more checks at a time than it may, those that wait longest first', async () => {
+  it('limits concurrent checks and runs the longest-waiting first', async () => {
     const { clock, probe, monitor, register } = await setUp({ concurrency: 2 });
     probe.script = () => undefined;
     monitor.start();
@@ -273,7 +273,7 @@ describe('HealthMonitor', () => {
     expect(new Set(probe.calls.map(({ id }) => id))).toEqual(new Set(['a', 'b', 'c', 'd']));
   });
 
-  it('gives the place of a check that hangs to the next one at its timeout', async () => {
+  it('frees the slot of a hanging check at its timeout', async () => {
     const { clock, probe, monitor, register } = await setUp({ concurrency: 1 });
     probe.script = () => undefined;
     monitor.start();
@@ -286,7 +286,7 @@ describe('HealthMonitor', () => {
   });
 
   describe('when an instance leaves', () => {
-    it('aborts the check under way, reports nothing, and checks it no more', async () => {
+    it('aborts the check under way, reports nothing, and stops checking it', async () => {
       const { clock, registry, probe, checked, monitor, register } = await setUp();
       probe.script = () => undefined;
       monitor.start();
@@ -300,7 +300,7 @@ describe('HealthMonitor', () => {
       expect(checked).toHaveLength(0);
     });
 
-    it('does not check what was waiting for a place', async () => {
+    it('drops a check that waits for a slot', async () => {
       const { clock, registry, probe, monitor, register } = await setUp({ concurrency: 1 });
       probe.script = () => undefined;
       monitor.start();
@@ -315,7 +315,7 @@ describe('HealthMonitor', () => {
     });
   });
 
-  it('starts anew with an instance that registers again: the old check ends, and its counts are gone', async () => {
+  it('starts over when an instance registers again: aborts the old check and resets its counts', async () => {
     const { clock, probe, checked, monitor, register, shown } = await setUp();
     probe.script = () => undefined;
     monitor.start();
@@ -335,7 +335,7 @@ describe('HealthMonitor', () => {
     expect(checked).toHaveLength(1);
   });
 
-  it('does not let an unrelated change of an instance move its checks', async () => {
+  it('keeps the schedule of an instance through unrelated changes', async () => {
     const { clock, registry, probe, monitor, register } = await setUp();
     monitor.start();
     await register('a');
@@ -351,7 +351,7 @@ describe('HealthMonitor', () => {
   describe('when the plan of an instance changes', () => {
     const users = { serviceName: 'users', instanceId: 'a' };
 
-    it('keeps its status and what was counted', async () => {
+    it('keeps its status and counts', async () => {
       let fall = 5;
       const { clock, registry, probe, checked, monitor, register, shown } = await setUp(
         {},
@@ -370,7 +370,7 @@ describe('HealthMonitor', () => {
       expect(shown('a')!.healthStatus).toBe('unhealthy');
     });
 
-    it('checks it by the new interval from now on', async () => {
+    it('applies the new interval at once', async () => {
       let intervalMs = 600_000;
       const { clock, registry, probe, monitor, register } = await setUp({}, { scheduleOf: () => ({ intervalMs }) });
       monitor.start();
@@ -384,7 +384,7 @@ describe('HealthMonitor', () => {
     });
   });
 
-  it('counts kinds of failures apart that have numbers of their own, and checks sooner while they add up', async () => {
+  it('counts failure kinds with their own thresholds separately, and checks sooner while they add up', async () => {
     const { clock, probe, checked, monitor, register, shown } = await setUp({
       timeout: '1s',
       changingInterval: '2s',
@@ -395,7 +395,7 @@ describe('HealthMonitor', () => {
     monitor.start();
     await register('a');
     while (checked.length < 2) await clock.advanceAsync(100);
-    // Times out, fails twice in the two ways, and then once more in the first.
+    // Times out, fails once in each of two ways, and then again in the first.
     const results: (ProbeResult | undefined)[] = [
       undefined,
       { passed: false, kind: 'tcp' },
@@ -448,7 +448,7 @@ describe('HealthMonitor', () => {
     expect(shown('a')!.healthStatus).toBe('unhealthy');
   });
 
-  describe('where a call could not connect to an instance', () => {
+  describe('when a call could not connect to an instance', () => {
     const setUpTold = async (given: Partial<HealthCheckOptions> = {}) => {
       const listeners = new Set<(key: InstanceKey) => void>();
       const onUnreachable: HealthMonitorDeps['onUnreachable'] = (listener) => {
@@ -465,7 +465,7 @@ describe('HealthMonitor', () => {
       return { ...stage, listeners, tell };
     };
 
-    it('checks it at once, and follows up until it is unhealthy', async () => {
+    it('checks it at once, and again at the changing interval until it is unhealthy', async () => {
       const { clock, probe, tell, shown } = await setUpTold();
       await clock.advanceAsync(6_000);
       const before = probe.calls.length;
@@ -477,7 +477,7 @@ describe('HealthMonitor', () => {
       expect(shown('a')!.healthStatus).toBe('unhealthy');
     });
 
-    it('keeps checks the changing interval apart, however often it is told', async () => {
+    it('keeps checks the changing interval apart, however often calls fail', async () => {
       const { clock, probe, tell } = await setUpTold();
       const before = probe.calls.length;
       for (let n = 0; n < 300; n++) {
@@ -490,7 +490,7 @@ describe('HealthMonitor', () => {
       expect(Math.min(...gaps)).toBeGreaterThanOrEqual(6_000);
     });
 
-    it('goes on in its turns afterwards, and never waits longer than without', async () => {
+    it('returns to the schedule afterwards, and never waits longer than without the call', async () => {
       const { clock, probe, tell } = await setUpTold({ jitter: 0 });
       await clock.advanceAsync(40_000);
       tell('a');
@@ -502,7 +502,7 @@ describe('HealthMonitor', () => {
       expect(probe.calls).toHaveLength(told + 1);
     });
 
-    it('checks it within a second after the process stood still, and follows up within the changing interval', async () => {
+    it('checks it within a second after a stall, and again at the changing interval', async () => {
       const { clock, probe, tell } = await setUpTold({ interval: '1h', changingInterval: '3s' });
       tell('a');
       await clock.advanceAsync(0);
@@ -519,7 +519,7 @@ describe('HealthMonitor', () => {
       expect(probe.calls).toHaveLength(before + 2);
     });
 
-    it('leaves one alone that is unhealthy, that is not known, or after it was closed', async () => {
+    it('ignores unhealthy and unknown instances, and calls after it was closed', async () => {
       const { clock, probe, tell, monitor, shown, listeners } = await setUpTold({ downInterval: '1h' });
       probe.script = () => ({ passed: false, kind: 'tcp' });
       await clock.advanceAsync(80_000);
@@ -535,13 +535,13 @@ describe('HealthMonitor', () => {
     });
   });
 
-  describe('by cron times', () => {
+  describe('with cron times', () => {
     const START = Date.UTC(2026, 0, 1);
     /** Every ten seconds. */
     const cron: CronTimes = { next: (after) => Math.floor(after / 10_000 + 1) * 10_000 };
     const isTime = (ms: number): boolean => (START + ms) % 10_000 === 0;
 
-    it('checks all at each of them, and once', async () => {
+    it('checks all instances at each time, once', async () => {
       const { clock, probe, monitor, register } = await setUp({ interval: undefined, cron });
       await register('a');
       await register('b');
@@ -552,7 +552,7 @@ describe('HealthMonitor', () => {
       expect(probe.calls.map(({ at }) => at)).toEqual([1, 2, 3, 4, 5, 6].flatMap((n) => [n * 10_000, n * 10_000]));
     });
 
-    it('checks one that has just registered within a second', async () => {
+    it('checks a newly registered instance within a second', async () => {
       const { clock, probe, monitor, register } = await setUp({ interval: undefined, cron });
       monitor.start();
       await clock.advanceAsync(1_500);
@@ -563,7 +563,7 @@ describe('HealthMonitor', () => {
       expect(probe.calls.slice(1).map(({ at }) => at)).toEqual([10_000, 20_000]);
     });
 
-    it('leaves out those that pass while a check is under way', async () => {
+    it('skips times that pass during a check', async () => {
       const { clock, probe, monitor, register } = await setUp({ interval: undefined, cron, timeout: '10s' });
       await register('a');
       monitor.start();
@@ -576,7 +576,7 @@ describe('HealthMonitor', () => {
       expect(probe.calls.map(({ at }) => at)).toEqual([10_000, 30_000]);
     });
 
-    it('checks sooner while results count towards a change, and by an interval that an instance has of its own', async () => {
+    it("checks sooner while results count towards a change, and uses an instance's own interval", async () => {
       const { clock, probe, monitor, register } = await setUp(
         { interval: undefined, cron, changingInterval: '2s', timeout: '1s', jitter: 0 },
         { scheduleOf: ({ instanceId }) => (instanceId === 'own' ? { cron: undefined, intervalMs: 3_000 } : {}) },
@@ -593,7 +593,7 @@ describe('HealthMonitor', () => {
       expect(probe.countOf('own')).toBeGreaterThan(9);
     });
 
-    it('goes by the wall clock, also after it was set', async () => {
+    it('follows the wall clock, even after it was set', async () => {
       const { clock, probe, monitor, register } = await setUp({ interval: undefined, cron });
       await register('a');
       monitor.start();
@@ -604,7 +604,7 @@ describe('HealthMonitor', () => {
     });
   });
 
-  it('checks less often who is idle, and soon again who is not', async () => {
+  it('checks idle instances less often, and soon after calls resume', async () => {
     let idleMs = 10_000;
     const { clock, probe, monitor, register } = await setUp({ idleInterval: '100s' }, { idleMs: () => idleMs });
     monitor.start();
@@ -620,7 +620,7 @@ describe('HealthMonitor', () => {
     expect(probe.calls.length).toBeGreaterThan(quiet + 9);
   });
 
-  it('takes for idle whom nobody called for an interval of its own', async () => {
+  it("judges idleness by the instance's own interval", async () => {
     const scheduleOf = ({ instanceId }: ServiceInstance): Partial<CheckSchedule> => ({
       intervalMs: instanceId === 'a' ? 10_000 : 20_000,
       idleIntervalMs: 1_000_000,
@@ -634,7 +634,7 @@ describe('HealthMonitor', () => {
     expect(probe.countOf('b')).toBeGreaterThan(15);
   });
 
-  it('tells of a check that was skipped, and counts it for nothing', async () => {
+  it('emits an event for a skipped check and does not count it', async () => {
     const { clock, probe, checked, monitor, register, shown } = await setUp();
     const failed = { passed: false };
     const skipped = {
@@ -661,7 +661,7 @@ describe('HealthMonitor', () => {
     expect(checked[4]!.skipped).toBeUndefined();
   });
 
-  it('keeps a reason short and in one line, whatever a probe makes of an answer', async () => {
+  it('cuts a reason to one short line, whatever the probe returned', async () => {
     const { clock, probe, checked, monitor, register } = await setUp();
     probe.script = () => ({ passed: false, reason: `a\r\nERROR b\u2028c ${'x'.repeat(10_000)}` });
     monitor.start();
@@ -670,19 +670,19 @@ describe('HealthMonitor', () => {
     expect(checked[0]!.detail.reason).toBe(`a ERROR b c ${'x'.repeat(188)}`);
   });
 
-  describe('of an instance that flaps', () => {
+  describe('with a flapping instance', () => {
     const cycle = (good: number, bad: number) => {
       let turn = 0;
       return (): ProbeResult => ({ passed: turn++ % (good + bad) < good });
     };
 
-    it('says so, and wants more successes before it is healthy again', async () => {
+    it('marks it, and requires more successes before it is healthy again', async () => {
       const { clock, probe, checked, monitor, register, shown } = await setUp({ rise: 2, fall: 3 });
       probe.script = cycle(4, 3);
       monitor.start();
       await register('a');
       while (!shown('a')?.health?.flapping) await clock.advanceAsync(1_000);
-      // Six changes of twenty, in the fourth phase.
+      // Six changes in twenty results, in the fourth phase.
       expect(checked.length).toBe(22);
       for (let n = 0; n < 50; n++) {
         await clock.advanceAsync(10_000);
@@ -697,7 +697,7 @@ describe('HealthMonitor', () => {
       expect(checked.length - before).toBeGreaterThan(12);
     });
 
-    it('goes on from what another checker found', async () => {
+    it('continues a flapping state found by another checker', async () => {
       const { clock, registry, checked, monitor, register, shown } = await setUp();
       await register('a');
       const key = { serviceName: 'users', instanceId: 'a' };
@@ -711,7 +711,7 @@ describe('HealthMonitor', () => {
       expect(checked.length).toBeLessThan(22);
     });
 
-    it('says nothing where it is turned off, also not what another checker said', async () => {
+    it('reports no flapping when detection is off, not even from another checker', async () => {
       const { clock, registry, probe, checked, monitor, register, shown } = await setUp({ flapping: false });
       await register('a');
       const key = { serviceName: 'users', instanceId: 'a' };
@@ -725,7 +725,7 @@ describe('HealthMonitor', () => {
     });
   });
 
-  it('keeps places for those that answer while others hang', async () => {
+  it('keeps slots free for responsive instances while others hang', async () => {
     const { clock, probe, checked, monitor, register } = await setUp({ concurrency: 4 });
     probe.script = (id) => (id.startsWith('hung') ? undefined : { passed: true });
     monitor.start();
@@ -738,7 +738,7 @@ describe('HealthMonitor', () => {
     expect(wellChecks() - before).toBeGreaterThan(4 * 8);
   });
 
-  it('has one timer for all instances that wait, and one for each check under way', async () => {
+  it('uses one timer for all waiting instances and one per check under way', async () => {
     const { clock, probe, monitor, register } = await setUp({ concurrency: 7 });
     for (let n = 0; n < 500; n++) await register(`i${n}`);
     const before = clock.pendingTimers;
@@ -749,7 +749,7 @@ describe('HealthMonitor', () => {
     expect(clock.pendingTimers).toBe(before + 1 + 7);
   });
 
-  it('goes on from a health that somebody else has reported', async () => {
+  it('continues from a health reported by another process', async () => {
     const { clock, registry, checked, monitor, register, shown } = await setUp();
     monitor.start();
     await register('a');
@@ -761,7 +761,7 @@ describe('HealthMonitor', () => {
     expect(shown('a')!.healthStatus).toBe('healthy');
   });
 
-  it('goes on when the registry cannot be reached, and brings the status later', async () => {
+  it('continues while the registry is unreachable, and reports the status later', async () => {
     let down = true;
     const { clock, probe, monitor, register, shown } = await setUp(
       {},
@@ -782,8 +782,8 @@ describe('HealthMonitor', () => {
     expect(shown('a')!.healthStatus).toBe('healthy');
   });
 
-  describe('when the process stood still', () => {
-    it('does not take an answer that came meanwhile for a timeout', async () => {
+  describe('after a stall of the process', () => {
+    it('does not time out a response that arrived during the stall', async () => {
       const { clock, probe, checked, monitor, register, shown } = await setUp();
       probe.script = () => undefined;
       monitor.start();
@@ -796,7 +796,7 @@ describe('HealthMonitor', () => {
       expect(shown('a')!.healthStatus).toBe('healthy');
     });
 
-    it('spreads the checks that have become due over an interval, instead of making all at once', async () => {
+    it('spreads overdue checks over an interval', async () => {
       const { clock, probe, monitor, register } = await setUp({ concurrency: 1_000 });
       for (let n = 0; n < 100; n++) await register(`i${n}`);
       monitor.start();
@@ -811,7 +811,7 @@ describe('HealthMonitor', () => {
       expect(new Set(probe.calls.slice(before).map(({ id }) => id)).size).toBe(100);
     });
 
-    it('checks all the same when it is always late', async () => {
+    it('keeps checking even if it is always late', async () => {
       const { clock, probe, monitor, register } = await setUp();
       monitor.start();
       await register('a');
@@ -820,7 +820,7 @@ describe('HealthMonitor', () => {
     });
   });
 
-  it('finds those that were there when the registry answers for the first time', async () => {
+  it('finds existing instances when the registry answers for the first time', async () => {
     const clock = new ManualClock();
     const store = new MemoryRegistryStore({ clock });
     const other = new ServiceRegistry(store, {}, { clock });
@@ -841,7 +841,7 @@ describe('HealthMonitor', () => {
     expect(probe.calls.length).toBeGreaterThan(0);
   });
 
-  it('leaves no timer and no check behind when it is closed, and does not start again', async () => {
+  it('leaves no timers or checks behind when closed, and does not restart', async () => {
     const { clock, registry, probe, checked, monitor, register } = await setUp({ concurrency: 2 });
     const before = clock.pendingTimers;
     probe.script = () => undefined;
@@ -864,7 +864,7 @@ describe('HealthMonitor', () => {
     expect(clock.pendingTimers).toBeLessThanOrEqual(before);
   });
 
-  it('waits at its close for a report under way, and checks no more after it', async () => {
+  it('waits for a report under way when closing, and checks nothing afterwards', async () => {
     let finish: (() => void) | undefined;
     const held: Partial<MonitoredRegistry> = {
       setStatus: () => new Promise((resolve) => (finish = () => resolve(true))),
@@ -883,13 +883,13 @@ describe('HealthMonitor', () => {
     expect(probe.calls).toHaveLength(1);
   });
 
-  it('can be closed before it has started, and twice', async () => {
+  it('can be closed before it has started, and repeatedly', async () => {
     const { monitor } = await setUp();
     await monitor.close();
     await monitor.close();
   });
 
-  it('checks nothing when checks are not enabled, and once when it is started twice', async () => {
+  it('checks nothing when disabled, and once when started twice', async () => {
     const off = await setUp({ enabled: false });
     off.monitor.start();
     await off.register('a');
@@ -904,7 +904,7 @@ describe('HealthMonitor', () => {
     expect(twice.probe.calls).toHaveLength(1);
   });
 
-  it('waits for checks with the timers of the scheduler: one that fires no timer stops them', async () => {
+  it("uses the scheduler's timers: if none fires, no checks run", async () => {
     let stopped = false;
     const asked: (boolean | undefined)[] = [];
     const clock = new ManualClock();

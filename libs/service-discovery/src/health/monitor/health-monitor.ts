@@ -31,7 +31,7 @@ import { failureReason } from '../probes/probe-failure.js';
 import { type ProbeResult } from '../probes/probe.js';
 import { runProbe } from './run-probe.js';
 
-/** What the monitor needs of a `ServiceRegistry`. */
+/** The part of `ServiceRegistry` that the monitor uses. */
 export type MonitoredRegistry = Pick<ServiceRegistry, 'snapshot' | 'onChange' | 'setStatus' | 'passedCheck'>;
 
 export interface HealthMonitorDeps {
@@ -39,37 +39,37 @@ export interface HealthMonitorDeps {
   clock?: Clock;
   /** @default the runtime's generator */
   random?: Random;
-  /** Told of each check: `health.checked`. Changes of status are the registry's to tell of. @default nobody listens */
+  /** Receives `health.checked` for each check. The registry reports changes of status. @default none */
   events?: EventSink;
   /**
-   * Sets the timers that checks wait for, so that a scheduler can list and stop them; a timer that never fires stops
-   * all checks. The timeouts of checks are the clock's in any case.
+   * Sets the timers that start checks, so that a scheduler can list and stop them; a timer that never fires stops all
+   * checks. Timeouts of checks always use the clock.
    * @default the clock's
    */
   setTimer?: Clock['setTimer'];
-  /** Which instances this process checks, where several processes share them. @default all */
+  /** Which instances this process checks if several processes share the work. @default all */
   share?: CheckShare;
   /**
-   * Since how many milliseconds nobody calls an instance, as far as this process sees; infinite: never. One that nobody called
-   * for an interval may be checked less often.
-   * @default 0: all are called
+   * How long this process has not called an instance, in milliseconds; infinite: never called. An instance without
+   * calls for an interval may be checked less often.
+   * @default 0: in constant use
    */
   idleMs?: (instance: ServiceInstance) => number;
   /**
-   * Calls a listener with each instance to which a call could not open a connection, so that it is checked at once.
-   * @returns stops it
-   * @default checks come in their turn
+   * Subscribes to instances that a call failed to connect to, so that they are checked at once.
+   * @returns unsubscribes
+   * @default checks come only in their turn
    */
   onUnreachable?: (listener: (key: InstanceKey) => void) => () => void;
 }
 
 /**
- * Checks every instance of a registry, or the share of this process, and tells the registry what it found.
+ * Checks every instance of a registry, or this process's share, and reports results to the registry.
  *
- * An instance that registers is checked within a second, unless thousands do at once; those that were there before are
- * spread over the interval, and each check moves by the jitter, so that checks neither come in bursts (`CheckTimetable`)
- * nor fall into step with other checkers. Checks of one instance never overlap, whatever they take. Instances in
- * maintenance or draining are checked like others, so that an operator sees whether one can come back.
+ * A newly registered instance is checked within a second unless thousands register at once. Instances found at startup
+ * are spread over the interval, and jitter moves each check, so checks neither come in bursts (`CheckTimetable`) nor
+ * synchronize with other checkers. Checks of one instance never overlap. Instances in maintenance or draining are
+ * checked as well, so that an operator sees whether one can return.
  */
 export class HealthMonitor {
   private readonly clock: Clock;
@@ -86,7 +86,7 @@ export class HealthMonitor {
 
   /**
    * @param planner how an instance is checked, such as `planChecks(options)`
-   * @param options what `resolveHealthCheckOptions` made of the settings
+   * @param options as returned by `resolveHealthCheckOptions`
    */
   constructor(
     private readonly registry: MonitoredRegistry,
@@ -110,7 +110,7 @@ export class HealthMonitor {
     });
   }
 
-  /** Begins to check. Does nothing where checks are not enabled, a second time, or after `close()`. */
+  /** Starts checking. Does nothing if checks are disabled, on a second call, or after `close()`. */
   start(): void {
     if (!this.options.enabled || this.stops.length > 0 || this.closed) return;
     this.stops.push(this.registry.onChange((snapshot, _previous, change) => this.follow(snapshot, change)));
@@ -120,8 +120,8 @@ export class HealthMonitor {
   }
 
   /**
-   * Stops, for good: when this resolves, no timer and no check is left, and nothing is reported any more. What the
-   * registry was told stays.
+   * Stops for good: once this resolves, no timers or checks are left and nothing more is reported. Reported results
+   * remain.
    */
   async close(): Promise<void> {
     this.closed = true;
@@ -131,9 +131,9 @@ export class HealthMonitor {
   }
 
   /**
-   * Checks an instance out of its turn, since there is reason to believe that it is gone. It does nothing for one that
-   * this process does not check, that is being checked, or that is unhealthy already. However often it is asked for, checks
-   * of an instance stay the changing interval apart.
+   * Checks an instance out of turn because it may be gone. Ignored if this process does not check the instance, is
+   * checking it right now, or already found it unhealthy. Checks of an instance stay at least the changing interval
+   * apart.
    */
   checkSoon(key: InstanceKey): void {
     const target = this.targets.get(keyOf(key));
@@ -143,7 +143,7 @@ export class HealthMonitor {
     if (now + window.fromMs < target.endsAt) this.timetable.plan(target, target.everyMs, window);
   }
 
-  /** The longest time between two checks of an instance that passes them, before the jitter. */
+  /** The longest time between two checks of an instance that passes them, before jitter. */
   longestIntervalMs(instance: ServiceInstance): number {
     const { intervalMs, idleIntervalMs } = this.planOf(instance).schedule;
     return Math.max(intervalMs, idleIntervalMs);
@@ -155,7 +155,9 @@ export class HealthMonitor {
     if (change?.type === 'remove') this.drop(keyOf(change.key));
   }
 
-  /** What another process checked until now waits less than an interval: nobody knows when it was checked last. */
+  /**
+   * Instances taken over from another process are checked within an interval, since their last check time is unknown.
+   */
   private takeShare(): void {
     if (!this.closed) this.reconcile(this.registry.snapshot, WITHIN_HALF);
   }
@@ -189,14 +191,14 @@ export class HealthMonitor {
     this.planFresh(target, plan.schedule.intervalMs, within);
   }
 
-  /** A target that is to be checked more or less often from now on does not wait for that until its next check. */
+  /** Applies a changed interval now rather than after the next check. */
   private reschedule(target: CheckTarget): void {
     const intervalMs = intervalOf(target.plan.schedule, target.state);
     if (intervalMs === target.everyMs || !this.timetable.isWaiting(target)) return;
     this.planFresh(target, intervalMs, WITHIN_INTERVAL);
   }
 
-  /** One that has just registered does not wait for a cron time. */
+  /** A newly registered instance is checked without waiting for a cron time. */
   private planFresh(target: CheckTarget, intervalMs: number, within: FreshWindow): void {
     const byCron = within === SOON ? undefined : cronWindow(target.plan.schedule, intervalMs, this.clock.epoch());
     this.timetable.plan(target, intervalMs, byCron ?? within(intervalMs));
@@ -208,7 +210,7 @@ export class HealthMonitor {
     this.targets.delete(key);
     this.timetable.forget(target);
     this.places.withdraw(target);
-    target.cancel?.abort(new Error('the check is not wanted any more'));
+    target.cancel?.abort(new Error('the check was cancelled'));
   }
 
   /** Never rejects. */
@@ -242,7 +244,7 @@ export class HealthMonitor {
     try {
       await this.registry.setStatus(key, target.state.status, detail);
     } catch {
-      // The registry itself tells of its outage, and the next check brings the status again.
+      // The registry reports its outage itself; the next check reports the status again.
     }
   }
 

@@ -20,19 +20,19 @@ const OUTCOMES = ['success', 'failure', 'timeout', 'skipped'] as const;
 type Outcome = (typeof OUTCOMES)[number];
 
 const LONGEST = 6;
-/** Promises run on after each tick, rather than after each of thousands of timers. */
+/** Promises run after each tick, rather than after each of thousands of timers. */
 const TICK_MS = 200;
 
-/** Every sequence of exactly `length` outcomes: each shorter one is the beginning of some. */
+/** Every sequence of exactly `length` outcomes; shorter ones are their prefixes. */
 function sequencesOf(length: number): Outcome[][] {
   if (length === 0) return [[]];
   return sequencesOf(length - 1).flatMap((start) => OUTCOMES.map((next) => [...start, next]));
 }
 
 /**
- * What the documentation says, from all results at once and without counting on: the first result decides, then `rise`
- * successes without a failure between them make healthy, and `fall` failures without a success between them unhealthy.
- * What was skipped is as if it had not been.
+ * The documented rule applied to all results, without counters: the first result decides, then `rise` successes without
+ * a failure in between make an instance healthy, and `fall` failures without a success in between unhealthy. Skipped
+ * results do not count.
  */
 function statusAfter(outcomes: readonly Outcome[], { rise, fall }: Thresholds): HealthStatus {
   const passes = outcomes.filter((outcome) => outcome !== 'skipped').map((outcome) => outcome === 'success');
@@ -53,10 +53,10 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-/** What asks an instance that is to answer in a certain way. */
+/** Returns a probe that has a given outcome. */
 type ProbeFor = (outcome: Outcome) => Probe;
 
-/** Answers at once, or never: it does not even heed that it is given up. */
+/** Answers at once, or never, ignoring the abort. */
 const scripted: ProbeFor = (outcome) => ({
   check: () =>
     outcome === 'timeout'
@@ -66,7 +66,7 @@ const scripted: ProbeFor = (outcome) => ({
 
 const STATUS_OF: Readonly<Record<string, number>> = { success: 204, failure: 503, skipped: 404 };
 
-/** A real endpoint that answers each path with another status, and one of them never. */
+/** A real endpoint that returns a different status per path, and never responds on one of them. */
 async function overHttp(): Promise<{ probeFor: ProbeFor; port: number }> {
   const server = createServer(({ url = '' }, response) => {
     const status = STATUS_OF[url.slice(1)];
@@ -82,7 +82,7 @@ async function overHttp(): Promise<{ probeFor: ProbeFor; port: number }> {
   return { probeFor: (outcome) => probes.get(outcome)!, port: (server.address() as AddressInfo).port };
 }
 
-/** Checks an instance for each sequence, all of them side by side, and notes the status after each result. */
+/** Checks one instance per sequence concurrently and records the status after each result. */
 async function observe(
   sequences: readonly Outcome[][],
   thresholds: Thresholds,
@@ -157,7 +157,7 @@ describe('rise and fall, through the monitor', () => {
     },
   );
 
-  it('says so of a real endpoint, whose statuses are in one list, in the other, or in none', async () => {
+  it('classifies the statuses of a real endpoint as healthy, unhealthy or neither', async () => {
     const thresholds = { rise: 2, fall: 2 };
     const sequences = sequencesOf(LONGEST);
     const observed = await observe(sequences, thresholds, await overHttp());

@@ -6,16 +6,16 @@ import { type Probe, type ProbeResult } from '../probes/probe.js';
 export interface ProbeLimits {
   readonly clock: Clock;
   readonly timeoutMs: number;
-  /** Ends the check early. */
+  /** Cancels the check. */
   readonly signal: AbortSignal;
 }
 
-/** In how many parts a timeout passes. */
+/** Number of timers that a timeout is split into. */
 const TIMEOUT_STEPS = 4;
 
 /**
- * Asks an instance once. Never rejects, and settles at the timeout or the abort also where the probe does not: what
- * goes wrong is a failure with its reason.
+ * Probes an instance once. Never rejects. Settles on timeout or abort even if the probe does not; any error becomes a
+ * failure with its reason.
  */
 export async function runProbe(
   probe: Probe,
@@ -64,9 +64,9 @@ function failure(signal: AbortSignal, error?: unknown): ProbeResult {
 }
 
 /**
- * Calls `onEnd` once this process has run for so long. The time passes in steps, one timer after the other, so that a
- * process that stood still (a debugger, a long blocking call, a suspended machine) finds one step gone, and still has
- * the others to take the answer that came meanwhile.
+ * Calls `onEnd` after `ms` of running time. The time is split into consecutive timers, so that after a stall (a
+ * debugger, a long blocking call, a suspended machine) only one of them has elapsed and the others leave time to
+ * process a response that arrived during it.
  */
 function afterRunning(clock: Clock, ms: number, onEnd: () => void): Timer {
   let left = TIMEOUT_STEPS;

@@ -5,7 +5,7 @@ import { type ProbeResult } from '../probes/probe.js';
 import { initialState, isCounted, nextState } from './status-thresholds.js';
 
 const DEFAULTS: Thresholds = { rise: 2, fall: 3, fallOf: {} };
-/** A check by its letter; a minus is a failure of no kind. */
+/** A result per letter; a minus is an unclassified failure. */
 const RESULTS: Readonly<Record<string, ProbeResult>> = {
   '+': { passed: true },
   '-': { passed: false },
@@ -39,7 +39,7 @@ describe('status thresholds', () => {
     expect(statuses(results)).toBe(expected);
   });
 
-  it('changes with each result when both thresholds are 1', () => {
+  it('change with each result when both are 1', () => {
     expect(statuses('+-+', { ...DEFAULTS, rise: 1, fall: 1 })).toBe('HUH');
   });
 
@@ -59,12 +59,12 @@ describe('status thresholds', () => {
     expect(statuses(results, { ...DEFAULTS, fallOf })).toBe(expected);
   });
 
-  it('goes on from what is known already', () => {
+  it('continue from a known status', () => {
     expect(statuses('---', DEFAULTS, 'healthy')).toBe('HHU');
     expect(statuses('++', DEFAULTS, 'unhealthy')).toBe('UH');
   });
 
-  it('counts no further than the thresholds, however long it runs', () => {
+  it('never count beyond the thresholds', () => {
     let state = initialState();
     for (let n = 0; n < 1_000; n++) state = nextState(state, { passed: false }, DEFAULTS);
     expect(state).toEqual({ status: 'unhealthy', successes: 0, failures: 3 });

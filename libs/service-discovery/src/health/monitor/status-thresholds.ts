@@ -2,31 +2,32 @@ import { type HealthStatus } from '../../model/index.js';
 import { type Thresholds } from '../check-plan.js';
 import { type FailureKind, type ProbeResult } from '../probes/probe.js';
 
-/** Where an instance stands between two checks. */
+/** Threshold counts between two checks. */
 export interface ThresholdState {
   readonly status: HealthStatus;
-  /** Successes in a row, counted up to `rise`; 0 where there are failures. */
+  /** Consecutive successes, capped at `rise`; 0 after a failure. */
   readonly successes: number;
-  /** Failures in a row, counted up to `fall`, without those that are counted apart. */
+  /** Consecutive failures, capped at `fall`, except kinds that are counted separately. */
   readonly failures: number;
-  /** The failures in a row that are counted apart; undefined: none. */
+  /** Consecutive failures of the kinds that are counted separately; undefined: none. */
   readonly failuresOf?: Readonly<Partial<Record<FailureKind, number>>>;
 }
 
-/** @param status what is known of the instance already, such as by a checker before this one */
+/** @param status already known, for example reported by a previous checker */
 export function initialState(status: HealthStatus = 'unknown'): ThresholdState {
   return { status, successes: 0, failures: 0 };
 }
 
-/** Whether a result says anything about the instance, and is not of a kind of failure that counts for nothing. */
+/** Whether a result is conclusive and not of an ignored failure kind. */
 export function isCounted({ passed, skipped, kind }: ProbeResult, { fallOf }: Thresholds): boolean {
   return !skipped && (passed || kind === undefined || fallOf[kind] !== 0);
 }
 
 /**
- * The state after one more result that counts. The first result of an unknown instance decides at once; afterwards `rise`
- * successes in a row make it healthy, and so many failures in a row unhealthy as `fall` says or, of a kind that is counted
- * apart, `fallOf`. A success zeroes all failures, and a failure the successes (as with Kong's health checks).
+ * The state after one more conclusive result. The first result of an unknown instance decides at once. After that,
+ * `rise` consecutive successes make it healthy, and `fall` consecutive failures (or `fallOf` for kinds counted
+ * separately) make it unhealthy. A success resets all failure counts, and a failure the success count, as in Kong's
+ * health checks.
  */
 export function nextState(
   state: ThresholdState,

@@ -5,20 +5,20 @@ import { resolveHealthCheckOptions } from '../options.js';
 import { planChecks } from '../plan-checks.js';
 import { type ProbeResult } from './probe.js';
 
-type Standing = HealthStatus | Exclude<OperatorStatus, 'up'>;
+type State = HealthStatus | Exclude<OperatorStatus, 'up'>;
 
-/** A service, the standing of each of its instances, and the service that these are an alias of. */
-type Fleet = Readonly<Record<string, { readonly is?: readonly Standing[]; readonly aliasOf?: string }>>;
+/** Per service: the state of each instance, and the service that they are an alias of. */
+type Fleet = Readonly<Record<string, { readonly is?: readonly State[]; readonly aliasOf?: string }>>;
 
 function check(fleet: Fleet, serviceName: string, asked: string[] = []): Promise<ProbeResult> {
   const services = new Map<string, ServiceInstance[]>();
   for (const [name, { is = ['unknown'], aliasOf }] of Object.entries(fleet)) {
     const healthCheck = aliasOf === undefined ? undefined : ({ type: 'alias', aliasOf } as const);
-    const instances = is.map((standing, index) => {
-      const isWord = standing === 'maintenance' || standing === 'draining';
-      const status: Partial<ServiceInstance> = isWord
-        ? { operatorStatus: standing }
-        : { healthStatus: standing as HealthStatus };
+    const instances = is.map((state, index) => {
+      const isOperators = state === 'maintenance' || state === 'draining';
+      const status: Partial<ServiceInstance> = isOperators
+        ? { operatorStatus: state }
+        : { healthStatus: state as HealthStatus };
       return fakeInstance({ serviceName: name, instanceId: String(index), healthCheck, ...status });
     });
     services.set(name, instances);
@@ -33,7 +33,7 @@ function check(fleet: Fleet, serviceName: string, asked: string[] = []): Promise
 }
 
 describe('an alias', () => {
-  it.each<[readonly Standing[], Partial<ProbeResult>]>([
+  it.each<[readonly State[], Partial<ProbeResult>]>([
     [['healthy'], { passed: true }],
     [['unhealthy', 'healthy', 'unknown'], { passed: true }],
     [['unhealthy'], { passed: false, skipped: undefined, reason: 'db has no healthy instance' }],
@@ -47,12 +47,12 @@ describe('an alias', () => {
     expect(result.reason).toBe(expected.reason);
   });
 
-  it('tells how many instances it goes by', async () => {
+  it('reports the number of instances behind it', async () => {
     const { data } = await check({ db: { is: ['healthy', 'unhealthy'] }, proxy: { aliasOf: 'db' } }, 'proxy');
     expect(data).toEqual({ alias_of: 'db', healthy_instances: 1, total_instances: 2 });
   });
 
-  it('of an alias goes by what that one was found to be', async () => {
+  it("of an alias follows the latter's check result", async () => {
     const fleet: Fleet = {
       db: { is: ['healthy'] },
       proxy: { aliasOf: 'db', is: ['unhealthy'] },
@@ -61,7 +61,7 @@ describe('an alias', () => {
     expect(await check(fleet, 'edge')).toMatchObject({ passed: false, reason: 'proxy has no healthy instance' });
   });
 
-  it('has nothing to go by in a circle, whatever was said before', async () => {
+  it('is inconclusive in a cycle, whatever was found before', async () => {
     const circle: Fleet = {
       a: { aliasOf: 'b', is: ['healthy'] },
       b: { aliasOf: 'c', is: ['healthy'] },
@@ -75,12 +75,12 @@ describe('an alias', () => {
     });
   });
 
-  it('is not held up by a circle that it is not in', async () => {
+  it('is not affected by a cycle that it is not part of', async () => {
     const fleet: Fleet = { a: { aliasOf: 'b' }, b: { aliasOf: 'c', is: ['healthy'] }, c: { aliasOf: 'b' } };
     expect(await check(fleet, 'a')).toMatchObject({ passed: true });
   });
 
-  it('does not follow a way of aliases for ever', async () => {
+  it('follows a chain of aliases only up to a limit', async () => {
     const fleet: Record<string, Fleet[string]> = { s0: { is: ['healthy'] } };
     for (let index = 1; index < 10_000; index++) fleet[`s${index}`] = { aliasOf: `s${index - 1}`, is: ['healthy'] };
     const asked: string[] = [];

@@ -2,18 +2,18 @@ import { type ServiceInstance } from '../../model/index.js';
 import { type Probe, type ProbeResult } from './probe.js';
 
 export interface AliasProbeDeps {
-  /** The instances of a service, as the registry knows them now. */
+  /** Current instances of a service in the registry. */
   readonly instancesOf: (serviceName: string) => readonly ServiceInstance[];
-  /** The service that an instance is an alias of, if it is one. */
+  /** The service that an instance is an alias of, if any. */
   readonly aliasOf: (instance: ServiceInstance) => string | undefined;
 }
 
-/** Services on the way of an alias that are looked at for a circle; whoever registers can make the way as long as they wish. */
+/** How far alias chains are followed in search of a cycle; bounded, since registrants choose their length. */
 const MOST_SERVICES = 32;
 
 /**
- * An instance is as healthy as another service: it passes when that one has a healthy instance. Asks nobody; the answer
- * is what the registry knows. Where services are aliases of each other in a circle, there is nothing to go by.
+ * An instance that is as healthy as another service: passes if that service has a healthy instance. Makes no requests;
+ * uses the registry's data. A cycle of aliases is inconclusive.
  */
 export class AliasProbe implements Probe {
   constructor(
@@ -40,7 +40,7 @@ export class AliasProbe implements Probe {
     return { passed: false, reason: `${this.aliasOf} has no healthy instance`, data };
   }
 
-  /** The way from a service back to itself, if aliases lead there soon. */
+  /** The cycle of aliases through `start`, if there is one within the limit. */
   private findCircle(start: string): string[] | undefined {
     const seen = new Set<string>();
     const walk = (service: string, way: string[]): string[] | undefined => {

@@ -1,29 +1,29 @@
 import { type HttpAnswer } from './http-exchange.js';
 
-/** Deeper JSON is not kept: whoever writes it out again recurses, and an answer must not overflow their stack. */
+/** Deeper JSON is dropped: serializing it recurses, and a response must not overflow the stack of a reader. */
 const MAX_DATA_DEPTH = 32;
 
-/** What was made of the body of an answer. */
+/** The parsed body of a response. */
 export interface AnswerBody {
-  /** What was read of it; empty for an encoded one. */
+  /** The text that was read; empty if the body is encoded. */
   readonly text: string;
-  /** Where it is JSON. */
+  /** Set if the body is JSON. */
   readonly data?: unknown;
 }
 
-/** The same, and what is wrong with it. */
+/** A body together with its problems. */
 export interface ReadBody extends AnswerBody {
-  /** Why no health endpoint answers so. */
+  /** Why the response fails the check. */
   readonly flaw?: string;
-  /** Why it was not kept, though there may be nothing wrong with it. */
+  /** Why the body was not kept although it may be fine. */
   readonly note?: string;
 }
 
-/** @param limit how many bytes are read; 0: none, on purpose */
+/** @param limit how many bytes are read; 0: none, by configuration */
 export function bodyOf({ headers, body, cut }: HttpAnswer, limit: number): ReadBody {
   const encoding = headers['content-encoding'] ?? 'identity';
   if (body.length > 0 && !/^identity$/i.test(encoding)) {
-    // A few bytes can stand for gigabytes, and nobody asked for it.
+    // A few encoded bytes can decode to gigabytes, and the request did not accept any encoding.
     return { text: '', note: 'the body is encoded and was not read' };
   }
   const text = body.toString('utf8');

@@ -3,14 +3,14 @@ import { type BodyCondition, type JsonScalar } from '../../model/index.js';
 import { type AnswerBody, type ReadBody } from './answer-body.js';
 
 /**
- * Whether a healthy answer's body is healthy, too. What it throws is the reason why not.
+ * Whether the body of an otherwise healthy response is healthy as well. An error that it throws becomes the reason of
+ * the failure.
  *
- * @example
- * ({ data }) => (data as { queue: number }).queue < 1_000
+ * @example ({ data }) => (data as { queue: number }).queue < 1_000
  */
 export type BodyPredicate = (body: AnswerBody) => boolean;
 
-/** Why a body does not meet a condition; undefined where it does. */
+/** Why a body does not meet a condition; undefined if it does. */
 export function findBodyProblem(body: ReadBody, condition: BodyCondition | BodyPredicate): string | undefined {
   if (typeof condition === 'function') return askPredicate(body, condition);
   if ('contains' in condition) {

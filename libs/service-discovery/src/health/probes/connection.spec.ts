@@ -46,7 +46,7 @@ describe.each([
     expect(result).toEqual({ passed: false, kind: 'tcp', reason: expect.stringContaining('is not allowed') });
   });
 
-  it('connects to none of the addresses when a name resolves to one that is refused', async () => {
+  it('refuses a name if any of its addresses is forbidden', async () => {
     let connections = 0;
     const server = createTcpServer((socket) => {
       connections++;
@@ -59,7 +59,7 @@ describe.each([
     expect(connections).toBe(0);
   });
 
-  it('resolves a name once and connects to what was checked', async () => {
+  it('resolves a name once and connects to the address that was checked', async () => {
     let lookups = 0;
     const rebinding: LookupFunction = (hostname, options, callback) => {
       lookups++;
@@ -71,14 +71,14 @@ describe.each([
     expect(lookups).toBe(1);
   });
 
-  it('fails when the name cannot be found', async () => {
+  it('fails when the name does not resolve', async () => {
     const missing: LookupFunction = (_hostname, _options, callback) =>
       callback(Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' }), '', 4);
     const result = await make(missing).check(instanceAt(80, { host: 'users.example' }), signal);
     expect(result).toEqual({ passed: false, kind: 'tcp', reason: 'host name not found' });
   });
 
-  it('does not wait for a look-up that hangs', async () => {
+  it('does not wait for a DNS lookup that hangs', async () => {
     const { signal: limited, abort } = timeoutSignal();
     const hanging: LookupFunction = () => queueMicrotask(abort);
     const result = await make(hanging).check(instanceAt(80, { host: 'users.example' }), limited);

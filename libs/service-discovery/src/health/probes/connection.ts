@@ -4,7 +4,7 @@ import { connect as connectTls, createSecureContext, type SecureContext } from '
 import { type TlsSettings } from '../../common/index.js';
 import { assertAddressAllowed, findForbiddenHost, HostNotAllowedError } from '../../model/index.js';
 
-/** What the protocol above has to say to a TLS connection. */
+/** What the protocol above TLS contributes to a connection. */
 export interface SecureConnection extends TlsSettings {
   readonly alpnProtocols: string[];
 }
@@ -15,11 +15,10 @@ export interface ConnectionDeps {
 }
 
 /**
- * Opens a connection to an instance for one probe. Hosts that no service may stand at are refused: a name is resolved,
- * each address checked, and the connection made to the very address that was checked, so that a name cannot answer
- * differently the second time.
+ * Opens a connection to an instance for one probe. Forbidden hosts are refused: a name is resolved, every address is
+ * checked, and the connection goes to an address that was checked, which prevents DNS rebinding.
  * @param secure undefined: without TLS
- * @throws HostNotAllowedError; the socket's error; the signal's reason when it aborts. No socket is left then.
+ * @throws HostNotAllowedError; the socket's error; the signal's reason on abort. No socket is left open.
  */
 export async function openConnection(
   { host, port }: { readonly host: string; readonly port: number },
@@ -32,7 +31,7 @@ export async function openConnection(
   if (forbidden) throw new HostNotAllowedError(host, forbidden);
   const target = { host, port, lookup: guarded(deps.lookup ?? dnsLookup) };
   const socket = secure ? connectTls({ ...target, ...tlsOptions(host, secure) }) : connectTcp(target);
-  // A reset can come at any time, also before and after somebody else listens.
+  // A reset can arrive at any time, even while no other listener is attached.
   socket.on('error', () => undefined);
   return new Promise((resolve, reject) => {
     const settle = (finish: () => void): void => {
@@ -53,7 +52,7 @@ export async function openConnection(
   });
 }
 
-/** One for all that need none of their own: to make it takes as long as a good part of a handshake. */
+/** Shared by all connections without settings of their own: creating one costs a good part of a handshake. */
 let usualContext: SecureContext | undefined;
 
 function tlsOptions(
@@ -62,14 +61,14 @@ function tlsOptions(
 ) {
   return {
     rejectUnauthorized,
-    // An address is no name that could be asked for, and Node checks the certificate against it all the same.
+    // SNI does not allow IP addresses; Node checks the certificate against the address anyway.
     servername: servername ?? (isIP(host) === 0 ? host : undefined),
     secureContext: secureContext ?? (usualContext ??= createSecureContext()),
     ALPNProtocols: alpnProtocols,
   };
 }
 
-/** A look-up that fails when any of the addresses is one that must not be connected to. */
+/** A DNS lookup that fails if any address is forbidden. */
 function guarded(lookup: LookupFunction): LookupFunction {
   return (hostname, options, callback) => {
     lookup(hostname, options, (error, address, family) => {

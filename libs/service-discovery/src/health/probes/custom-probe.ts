@@ -3,8 +3,8 @@ import { failureReason } from './probe-failure.js';
 import { type Probe, type ProbeResult } from './probe.js';
 
 /**
- * A check of one's own: whether the instance is healthy, or more about it. What it throws is the reason of a failure. When
- * `signal` aborts, nobody waits any more.
+ * A health check in code: returns whether the instance is healthy, or a detailed result. An error that it throws becomes the
+ * reason of the failure. When `signal` aborts, the result is no longer awaited.
  *
  * @example
  * const redis: CustomCheck = async ({ host, port }, signal) => {
@@ -26,7 +26,7 @@ export type CustomCheck = (
 const LONGEST_DATA = 65_536;
 const NO_ANSWER = 'the custom check returned neither true nor false nor a result';
 
-/** Asks a function of the app. Never throws. */
+/** Runs the app's own check function. Never throws. */
 export class CustomProbe implements Probe {
   constructor(private readonly ask: CustomCheck) {}
 
@@ -42,7 +42,10 @@ export class CustomProbe implements Probe {
   }
 }
 
-/** As the registry can keep it, and show it to everybody: a store that cannot write it would never hear of the status. */
+/**
+ * The result in a form that the registry can store and show: a store that cannot serialize it would never receive the
+ * status.
+ */
 function asKept({ passed, skipped, reason, statusCode, data }: ProbeResult): ProbeResult {
   const said = {
     passed,
@@ -55,11 +58,11 @@ function asKept({ passed, skipped, reason, statusCode, data }: ProbeResult): Pro
     const text = JSON.stringify(data);
     if (text.length <= LONGEST_DATA) return { ...said, data: JSON.parse(text) as unknown };
   } catch {
-    // Said below, together with what is too long.
+    // Reported below together with data that is too large.
   }
   return {
     ...said,
-    reason: said.reason ?? 'the data of the custom check is no JSON of at most 64 KiB and was not kept',
+    reason: said.reason ?? 'the data of the custom check is not JSON of at most 64 KiB and was not kept',
   };
 }
 

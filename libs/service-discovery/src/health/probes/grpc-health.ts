@@ -1,6 +1,5 @@
 /**
- * The two messages of `grpc.health.v1.Health/Check`, and the frame that gRPC puts around each: a byte that says whether
- * it is compressed, and its length in four.
+ * The two messages of `grpc.health.v1.Health/Check` and the gRPC frame: one byte for compression, four for the length.
  */
 const FRAME_BYTES = 5;
 const STATUSES = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'] as const;
@@ -16,7 +15,7 @@ export function encodeRequest(service: string): Buffer {
   return Buffer.concat([frame, message]);
 }
 
-/** `HealthCheckResponse { ServingStatus status = 1 }` of a frame; undefined for what is none. */
+/** Decodes a framed `HealthCheckResponse { ServingStatus status = 1 }`; undefined if malformed. */
 export function decodeResponse(body: Buffer): ServingStatus | undefined {
   if (body.length < FRAME_BYTES || body[0] !== 0 || body.readUInt32BE(1) !== body.length - FRAME_BYTES)
     return undefined;
@@ -26,7 +25,7 @@ export function decodeResponse(body: Buffer): ServingStatus | undefined {
     let value = 0;
     for (let scale = 1; ; scale *= 128) {
       const byte = body[at++];
-      // A body that ends within a number is none. One that is too long for a number is beyond every status and length.
+      // A body that ends inside a varint is malformed. A varint that is too long exceeds every valid status and length.
       if (byte === undefined) return Number.NaN;
       value += (byte % 128) * scale;
       if (byte < 128) return value;
@@ -35,7 +34,7 @@ export function decodeResponse(body: Buffer): ServingStatus | undefined {
   while (at < body.length) {
     const tag = readVarint();
     const kind = tag % 8;
-    // What a newer version of the message says beside the status is passed over.
+    // Skip fields of newer versions of the message.
     if (kind === 0) {
       const value = readVarint();
       if (tag === 0x08) status = value;

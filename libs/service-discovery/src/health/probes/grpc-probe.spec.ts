@@ -30,12 +30,12 @@ afterEach(closeServers);
 const { signal } = new AbortController();
 const SERVING_STATUS = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
 
-/** Never falsy: the server takes that for no message at all. */
+/** Never falsy: the server treats falsy as no message. */
 interface Request {
   readonly service: string;
 }
 
-/** What the health service of a server says of each name; a number is a code that the call fails with. */
+/** Answer of the health service per name; a number is the status code of a failed call. */
 type Said = Readonly<Record<string, string | number>>;
 
 const METHOD = {
@@ -74,14 +74,14 @@ const resultOf = (port: number, settings: GrpcProbeSettings = {}): Promise<Probe
   new GrpcProbe(settings).check(instanceAt(port), signal);
 
 describe('GrpcProbe', () => {
-  it('passes where the server says that it serves', async () => {
+  it('passes if the server reports SERVING', async () => {
     const port = await grpcServer({ '': 'SERVING', 'shop.v1.Users': 'SERVING' });
     const passed = { passed: true, reason: undefined, data: { status: 'SERVING' } };
     expect(await resultOf(port)).toEqual(passed);
     expect(await resultOf(port, { service: 'shop.v1.Users' })).toEqual(passed);
   });
 
-  it('asks over TLS where the instance speaks gRPC over TLS', async () => {
+  it('uses TLS for gRPC over TLS', async () => {
     const credentials = ServerCredentials.createSsl(null, [
       { cert_chain: Buffer.from(SERVER_TLS.cert), private_key: Buffer.from(SERVER_TLS.key) },
     ]);
@@ -93,21 +93,21 @@ describe('GrpcProbe', () => {
     expect(await resultOver('grpc')).toMatchObject({ passed: false });
   });
 
-  it.each(['NOT_SERVING', 'SERVICE_UNKNOWN', 'UNKNOWN'])('fails where the server says %s', async (word) => {
+  it.each(['NOT_SERVING', 'SERVICE_UNKNOWN', 'UNKNOWN'])('fails if the server reports %s', async (word) => {
     const port = await grpcServer({ '': word });
     expect(await resultOf(port)).toEqual({ passed: false, kind: 'http', reason: word, data: { status: word } });
   });
 
-  it('fails where the server does not know the name', async () => {
+  it('fails if the server does not know the name', async () => {
     const port = await grpcServer({ '': 'SERVING' });
-    expect(await resultOf(port, { service: 'nobody' })).toEqual({
+    expect(await resultOf(port, { service: 'missing' })).toEqual({
       passed: false,
       kind: 'http',
       reason: 'SERVICE_UNKNOWN: the server knows no service of this name',
     });
   });
 
-  it('fails where the server does not offer the health service', async () => {
+  it('fails if the server does not offer the health service', async () => {
     expect(await resultOf(await grpcServer(undefined))).toEqual({
       passed: false,
       kind: 'http',
@@ -115,12 +115,12 @@ describe('GrpcProbe', () => {
     });
   });
 
-  it('fails with the code of any other failure', async () => {
+  it('fails with the status code of any other error', async () => {
     expect(await resultOf(await grpcServer({ '': grpcStatus.UNAVAILABLE }))).toMatchObject({ reason: 'UNAVAILABLE' });
     expect(await resultOf(await grpcServer({ '': grpcStatus.DATA_LOSS }))).toMatchObject({ reason: 'gRPC status 15' });
   });
 
-  it('speaks TLS where the protocol is https', async () => {
+  it('uses TLS if the protocol is https', async () => {
     const { cert, key } = SERVER_TLS;
     const pair = { private_key: Buffer.from(key), cert_chain: Buffer.from(cert) };
     const port = await grpcServer({ '': 'SERVING' }, ServerCredentials.createSsl(null, [pair]));
@@ -172,17 +172,17 @@ describe('GrpcProbe', () => {
     [
       'sends something else',
       (stream) => answer(stream, '0', Buffer.from('<html>')),
-      'the answer is none of gRPC health',
+      'the answer is not one of gRPC health',
     ],
     [
       'sends a compressed answer',
       (stream) => answer(stream, '0', Buffer.from('01000000020801', 'hex')),
-      'the answer is none of gRPC health',
+      'the answer is not one of gRPC health',
     ],
     [
       'sends more than anybody reads',
       (stream) => (stream.respond({ ':status': 200 }), stream.write(Buffer.alloc(1_000_000))),
-      'the answer is longer than one of gRPC health',
+      'the answer is too long for gRPC health',
     ],
     ['resets the stream', (stream) => stream.close(2), 'Stream closed with error code NGHTTP2_INTERNAL_ERROR'],
     [
@@ -190,11 +190,11 @@ describe('GrpcProbe', () => {
       (stream) => stream.session?.destroy(),
       'connection closed before the answer was complete',
     ],
-  ])('fails where the instance %s', async (_name, misbehave, reason) => {
+  ])('fails if the instance %s', async (_name, misbehave, reason) => {
     expect(await resultOf(await overHttp2(misbehave))).toMatchObject({ passed: false, reason });
   });
 
-  it('fails where the instance does not speak HTTP/2', async () => {
+  it('fails if the instance does not speak HTTP/2', async () => {
     const reason = 'the answer is not HTTP/2';
     expect(await resultOf(await overTcp((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')))).toMatchObject({
       reason,
@@ -204,7 +204,7 @@ describe('GrpcProbe', () => {
     });
   });
 
-  it('fails where the instance speaks another protocol over TLS', async () => {
+  it('fails if the instance speaks another protocol over TLS', async () => {
     const reasonFrom = async (server: Server) =>
       (await resultOf(await listen(server), { protocol: 'https', tls: { rejectUnauthorized: false } })).reason;
     expect(await reasonFrom(createTlsServer(SERVER_TLS))).toBe('the instance does not speak HTTP/2');
@@ -214,7 +214,7 @@ describe('GrpcProbe', () => {
   it.each<[name: string, misbehave: (stream: ServerHttp2Stream) => void]>([
     ['never answers', () => undefined],
     ['never ends', (stream) => (stream.respond({ ':status': 200 }), stream.write(Buffer.alloc(7)))],
-  ])('gives up at the timeout where the instance %s', async (_name, misbehave) => {
+  ])('times out if the instance %s', async (_name, misbehave) => {
     const clock = new ManualClock();
     const port = await overHttp2((stream) => {
       misbehave(stream);

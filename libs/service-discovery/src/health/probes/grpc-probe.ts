@@ -9,7 +9,7 @@ import { connectionFailure } from './probe-failure.js';
 import { type FailureKind, type Probe, type ProbeResult } from './probe.js';
 
 export interface GrpcProbeSettings {
-  /** @default '', the server as a whole */
+  /** @default '', which stands for the whole server */
   readonly service?: string;
   /** @default the instance's port */
   readonly port?: number;
@@ -18,7 +18,7 @@ export interface GrpcProbeSettings {
   readonly tls?: TlsSettings;
 }
 
-/** What came back of a call. */
+/** The response to a call. */
 interface GrpcAnswer {
   readonly headers: IncomingHttpHeaders;
   readonly trailers: IncomingHttpHeaders;
@@ -26,11 +26,11 @@ interface GrpcAnswer {
 }
 
 const ALPN_PROTOCOLS = ['h2'];
-/** The answer takes seven bytes; a newer one may say more. */
+/** A response takes seven bytes; newer versions may add fields. */
 const LONGEST_BODY_BYTES = 1_024;
 const LONGEST_HEAD_BYTES = 16_384;
 
-/** The codes of gRPC that say something of its health service. */
+/** gRPC status codes with a meaning specific to the health service. */
 const REASONS: Readonly<Record<string, string>> = {
   5: 'SERVICE_UNKNOWN: the server knows no service of this name',
   12: 'UNIMPLEMENTED: the server does not offer grpc.health.v1.Health',
@@ -39,11 +39,12 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Asks `grpc.health.v1.Health/Check` over a connection of its own; see the gRPC health checking protocol. Never throws.
+ * Calls `grpc.health.v1.Health/Check` over a connection of its own; see the gRPC health checking protocol. Never
+ * throws.
  *
- * Over Node's HTTP/2 rather than a gRPC client: one such resolves names, connects, follows proxies and keeps connections
- * by itself, so neither could the address be held to the one that was checked, nor would a check show whether a
- * connection still opens. What is left to do is two messages of a few bytes.
+ * Uses Node's HTTP/2 instead of a gRPC client, which resolves names, connects, follows proxies and reuses connections
+ * on its own: the connection could not be pinned to the address that was checked, and a check would not prove that new
+ * connections still open. The two messages are only a few bytes.
  */
 export class GrpcProbe implements Probe {
   private readonly request: Buffer;
@@ -103,7 +104,7 @@ function ask(session: ClientHttp2Session, request: Buffer, signal: AbortSignal):
     stream.on('trailers', (tail) => (trailers = tail as IncomingHttpHeaders));
     stream.on('data', (chunk: Buffer) => {
       length += chunk.length;
-      if (length > LONGEST_BODY_BYTES) reject(new Error('the answer is longer than one of gRPC health'));
+      if (length > LONGEST_BODY_BYTES) reject(new Error('the answer is too long for gRPC health'));
       else chunks.push(chunk);
     });
     stream.on('error', reject);
@@ -119,12 +120,12 @@ function ask(session: ClientHttp2Session, request: Buffer, signal: AbortSignal):
 function judge({ headers, trailers, body }: GrpcAnswer): ProbeResult {
   const statusCode = Number(headers[':status']);
   if (statusCode !== 200) return { ...failed(`HTTP status ${statusCode}, which is no answer of gRPC`), statusCode };
-  // A server that has nothing but a status to say sends it with the head.
+  // A trailers-only response carries the status in its headers.
   const code = trailers['grpc-status'] ?? headers['grpc-status'];
   if (code === undefined) return failed('the answer ended without a gRPC status');
   if (code !== '0') return failed(REASONS[String(code)] ?? `gRPC status ${String(code)}`);
   const status = decodeResponse(body);
-  if (status === undefined) return failed('the answer is none of gRPC health');
+  if (status === undefined) return failed('the answer is not one of gRPC health');
   return { ...(status === 'SERVING' ? { passed: true } : failed(status)), data: { status } };
 }
 

@@ -8,18 +8,18 @@ import { runProbe } from '../monitor/run-probe.js';
 import { HttpProbe } from './http-probe.js';
 
 const BODY_LIMIT = 10_000;
-/** The body and its framing, and what a socket hands over at once: with the head, and at the end. */
+/** The body and its framing, plus what a socket delivers in one read with the head and at the end. */
 const MOST_BYTES = 2 * BODY_LIMIT + 3 * 65_536;
 const TIMEOUT_MS = 1_000;
 
-/** What an endpoint does once it was asked; `isStuck` is called when nothing more will come of it but time. */
+/** What an endpoint does with a request; calls `isStuck` when only time can end the check. */
 type Misbehaviour = (socket: Socket, isStuck: () => void) => void;
 
 const head = (...lines: string[]): string => ['HTTP/1.1 200 OK', ...lines, '', ''].join('\r\n');
 const JSON_TYPE = 'content-type: application/json';
 const UNREADABLE = /^(connection closed before the answer was complete|connection reset)$/;
 
-/** How an endpoint misbehaves, and why the check fails. */
+/** How an endpoint misbehaves, and the reason of the failure. */
 const FAILING: readonly (readonly [name: string, misbehave: Misbehaviour, reason: string | RegExp])[] = [
   ['never answers', (_socket, isStuck) => isStuck(), 'timed out after 1000 ms'],
   [
@@ -58,21 +58,21 @@ const FAILING: readonly (readonly [name: string, misbehave: Misbehaviour, reason
   [
     'sends interim answers for ever',
     (socket) => pump(socket, 'HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n'),
-    'one interim answer came after the other',
+    'too many interim responses',
   ],
   [
     'goes on with 100 Continue for ever',
     (socket) => pump(socket, 'HTTP/1.1 100 Continue\r\n\r\n'),
-    'one interim answer came after the other',
+    'too many interim responses',
   ],
   [
-    'switches to a protocol that nobody asked for',
+    'switches to another protocol unasked',
     (socket) =>
       pump(
         afterWriting(socket, 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'),
         'a'.repeat(65_536),
       ),
-    'status 101: no other protocol was asked for',
+    'status 101: no protocol upgrade was requested',
   ],
   ['is a mail server', (socket) => socket.end('220 smtp.example ESMTP\r\n'), 'the answer is not HTTP'],
   ['answers with noise', (socket) => pump(socket, Buffer.alloc(65_536, 0xff)), 'the answer is not HTTP'],
@@ -157,7 +157,7 @@ const FAILING: readonly (readonly [name: string, misbehave: Misbehaviour, reason
   ],
 ];
 
-/** How an endpoint is odd, though healthy, and what the check notes. */
+/** How a healthy endpoint is unusual, and what the check notes. */
 const PASSING: readonly (readonly [name: string, misbehave: Misbehaviour, note: string | undefined])[] = [
   [
     'sends a bomb of gzip',
@@ -200,7 +200,7 @@ function encoded(encoding: string, body: Buffer): Buffer {
   ]);
 }
 
-/** The connections that this process opened. */
+/** Connections opened by this process. */
 let opened: Socket[];
 const remember = (message: unknown): void => void opened.push((message as { socket: Socket }).socket);
 beforeEach(() => {
@@ -224,12 +224,12 @@ describe('a check of an HTTP endpoint', () => {
       timeoutMs: TIMEOUT_MS,
       signal: new AbortController().signal,
     });
-    // Only what would never end takes time: what does not need the timeout must come about without it.
+    // Only an endless response may take time; everything else must be decided without the timeout.
     await Promise.race([result, stuck.then(() => clock.advanceAsync(TIMEOUT_MS))]);
     return { result: await result, clock };
   }
 
-  /** A single connection, of which no more was read than may be, and nothing is left. */
+  /** Opened a single connection, read no more than allowed, and left nothing behind. */
   async function expectBounds(clock: ManualClock): Promise<void> {
     expect(opened).toHaveLength(1);
     const [socket] = opened;
@@ -238,7 +238,7 @@ describe('a check of an HTTP endpoint', () => {
     expect(clock.pendingTimers).toBe(0);
   }
 
-  it.each(FAILING)('that %s fails and says why', async (_name, misbehave, reason) => {
+  it.each(FAILING)('that %s fails with the reason', async (_name, misbehave, reason) => {
     const { result, clock } = await checkOf(misbehave);
     expect(result).toMatchObject({
       passed: false,
@@ -247,7 +247,7 @@ describe('a check of an HTTP endpoint', () => {
     await expectBounds(clock);
   });
 
-  it.each(PASSING)('that %s passes with a note where something is odd', async (_name, misbehave, note) => {
+  it.each(PASSING)('that %s passes and notes what is unusual', async (_name, misbehave, note) => {
     const { result, clock } = await checkOf(misbehave);
     expect(result).toMatchObject({ passed: true });
     expect(result.reason).toBe(note);

@@ -1,38 +1,38 @@
 import { request, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { type Socket } from 'node:net';
 
-/** What is asked. */
+/** A request of a probe. */
 export interface HttpQuestion {
   readonly method: string;
   readonly path: string;
-  /** Names in lower case, `host` among them. */
+  /** Lower-case names, including `host`. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** What came back, as far as it was read. */
+/** A response, as far as it was read. */
 export interface HttpAnswer {
   readonly statusCode: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
-  /** Whether the body goes on after what was read of it. */
+  /** Whether the body was longer than what was read. */
   readonly cut: boolean;
 }
 
-/** Of the head of an answer, and of the trailers after its body. */
+/** Limit for response headers, and again for trailers. */
 const LONGEST_HEAD_BYTES = 16_384;
-/** Interim answers (`100`, `103`) that may come before the answer. */
+/** Limit of interim responses (`100`, `103`). */
 const MOST_INTERIM_ANSWERS = 8;
-/** What the framing of a body may take beside the body itself: as much again, and this. */
+/** Allowance for the framing of a body: the size of the body plus this. */
 const FRAMING_BYTES = 65_536;
 
 /**
- * One request over a connection that is open, and its answer up to a limit. Neither follows a redirect nor undoes an
- * encoding, so what comes takes no more memory than it took bytes. Closing the connection is up to the caller.
+ * Sends one request over an open connection and reads the response up to a limit. Follows no redirects and decodes no
+ * content encoding, so memory is bounded by the bytes received. The caller closes the connection.
  *
- * Node's own client rather than undici: a client and a parser for one request on a connection of its own cost undici
- * twice as much, and a process may make hundreds of checks a second.
- * @param bodyLimit how many bytes of the body are read; with 0, none is waited for
- * @throws what is wrong with the connection or the answer; the signal's reason when it aborts
+ * Uses Node's client rather than undici: with a fresh connection per request, undici costs twice as much, and a process
+ * may make hundreds of checks a second.
+ * @param bodyLimit how many bytes of the body are read; with 0 the body is not awaited
+ * @throws the error of the connection or response; the signal's reason on abort
  */
 export function askOver(
   socket: Socket,
@@ -55,13 +55,13 @@ export function askOver(
       return;
     }
     signal.addEventListener('abort', onAbort, { once: true });
-    // With a connection of its own and no agent, Node asks the other side to close it afterwards.
+    // With its own connection and no agent, Node sends `connection: close`.
     const asked = request({ ...question, createConnection: () => socket, maxHeaderSize: LONGEST_HEAD_BYTES });
     let interim = 0;
     asked.on('information', () => {
-      if (++interim > MOST_INTERIM_ANSWERS) fail(new Error('one interim answer came after the other'));
+      if (++interim > MOST_INTERIM_ANSWERS) fail(new Error('too many interim responses'));
     });
-    asked.on('upgrade', () => fail(new Error('status 101: no other protocol was asked for')));
+    asked.on('upgrade', () => fail(new Error('status 101: no protocol upgrade was requested')));
     asked.on('response', (response) => readAnswer(response, socket, bodyLimit, succeed, fail));
     asked.on('error', fail);
     asked.end();
@@ -86,7 +86,7 @@ function readAnswer(
   }
   response.on('data', (chunk: Buffer) => {
     const room = bodyLimit - length;
-    // More of what was read at once may come yet.
+    // Further chunks of the same read may still arrive.
     if (room < 0) return;
     length += chunk.length;
     chunks.push(chunk.length > room ? chunk.subarray(0, room) : chunk);

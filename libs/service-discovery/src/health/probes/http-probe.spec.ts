@@ -57,7 +57,7 @@ describe('HttpProbe', () => {
     expect(asked).toBe('GET /healthz');
   });
 
-  it('asks from the root of the host, not below the path of the instance', async () => {
+  it('uses an absolute path rather than one below the base path of the instance', async () => {
     const asked: (string | undefined)[] = [];
     const port = await overHttp(({ url }, response) => {
       asked.push(url);
@@ -71,7 +71,7 @@ describe('HttpProbe', () => {
     expect(asked).toEqual(['/health', '/api/v1/health', '/ready', '/health']);
   });
 
-  it('fails on another status and keeps the JSON that says why', async () => {
+  it('fails on another status and keeps the JSON with the cause', async () => {
     const port = await overHttp((_request, response) => {
       response.writeHead(503, { 'content-type': 'application/json' }).end('{"db":"down"}');
     });
@@ -84,18 +84,18 @@ describe('HttpProbe', () => {
     });
   });
 
-  it('names the path that it asked, but no query', async () => {
+  it('names the path in the reason, without the query', async () => {
     const port = await overHttp((_request, response) => void response.writeHead(404).end());
     const result = await probeWith({ path: '/ready?token=s3cr3t' }).check(instanceAt(port, { path: '/api' }), signal);
     expect(result).toMatchObject({ reason: 'status 404 at /ready' });
   });
 
-  it('takes the statuses that it is told to be healthy', async () => {
+  it('uses the configured healthy statuses', async () => {
     const port = await overHttp((_request, response) => void response.writeHead(418).end());
     expect(await check(port, { healthyStatuses: [[418, 418]] })).toMatchObject({ passed: true, statusCode: 418 });
   });
 
-  it('does not follow a redirect and fails', async () => {
+  it('fails on a redirect without following it', async () => {
     const urls: string[] = [];
     const port = await overHttp((request, response) => {
       urls.push(request.url ?? '');
@@ -108,28 +108,28 @@ describe('HttpProbe', () => {
     expect(urls).toEqual(['/health']);
   });
 
-  it('keeps no data of a body that is no JSON', async () => {
+  it('drops a body that is not JSON', async () => {
     const port = await overHttp((_request, response) => void response.setHeader('content-type', 'text/plain').end('1'));
     expect(await check(port)).toEqual({ passed: true, reason: undefined, statusCode: 200, data: undefined });
   });
 
-  it('keeps JSON that comes without a content type', async () => {
+  it('keeps JSON without a content type', async () => {
     const port = await overTcp((socket) => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n{"ok":1}'));
     expect(await check(port)).toMatchObject({ passed: true, data: { ok: 1 } });
   });
 
-  it('reads no body at all with a limit of 0', async () => {
+  it('reads no body with a limit of 0', async () => {
     const port = await overTcp((socket) => socket.write(`${JSON_HEAD}content-length: 100000\r\n\r\n[`));
     expect(await check(port, { bodyLimit: 0 })).toMatchObject({ passed: true, reason: undefined, data: undefined });
   });
 
-  it('fails at once for a signal that has aborted already', async () => {
+  it('fails at once if the signal is already aborted', async () => {
     const { signal, abort } = timeoutSignal();
     abort();
     expect(await check(1, {}, {}, signal)).toEqual({ passed: false, kind: 'timeout', reason: 'timed out after 10 ms' });
   });
 
-  it('takes an answer from an instance that half-closes after it', async () => {
+  it('accepts a response from an instance that half-closes after it', async () => {
     const port = await listen(
       createTcpServer({ allowHalfOpen: true }, (socket) => {
         socket.once('data', () => socket.end(`${JSON_HEAD}connection: close\r\n\r\n{"ok":true}`));
@@ -138,13 +138,13 @@ describe('HttpProbe', () => {
     expect(await check(port)).toMatchObject({ passed: true, data: { ok: true } });
   });
 
-  it('fails when an https instance speaks plain HTTP', async () => {
+  it('fails if an https instance speaks plain HTTP', async () => {
     const port = await overHttp((_request, response) => void response.end());
     const result = await check(port, {}, { protocol: 'https' });
     expect(result).toMatchObject({ passed: false, reason: expect.stringMatching(/TLS/) });
   });
 
-  it('asks with the method, the headers and the host that it is told', async () => {
+  it('sends the configured method, headers and host', async () => {
     let asked: IncomingMessage | undefined;
     const port = await overHttp((request, response) => {
       asked = request;
@@ -171,14 +171,14 @@ describe('HttpProbe', () => {
     });
   });
 
-  it('asks at the port and in the protocol that it is told', async () => {
+  it('uses the configured port and protocol', async () => {
     const port = await overHttp((request, response) => void response.end(`"${request.headers.host}"`));
     const instance = instanceAt(1, { protocol: 'https' });
     const result = await probeWith({ port, protocol: 'http' }).check(instance, signal);
     expect(result).toMatchObject({ passed: true, data: `127.0.0.1:${port}` });
   });
 
-  it('sends nothing for a method that has no body', async () => {
+  it('sends no body with a method that has none', async () => {
     let length: string | undefined = 'none was asked for';
     const port = await overHttp((request, response) => {
       length = request.headers['content-length'];
@@ -188,7 +188,7 @@ describe('HttpProbe', () => {
     expect(length).toBe('0');
   });
 
-  it('skips an answer whose status is in neither list', async () => {
+  it('skips a response whose status is in neither list', async () => {
     const port = await overHttp(
       (request, response) => void response.writeHead(Number(request.headers['x-status'])).end(),
     );
@@ -209,7 +209,7 @@ describe('HttpProbe', () => {
     expect(await resultOf(429)).toEqual({
       passed: false,
       skipped: true,
-      reason: 'status 429 at /health (counts neither way)',
+      reason: 'status 429 at /health (not counted)',
       statusCode: 429,
       data: undefined,
     });
@@ -263,7 +263,7 @@ describe('HttpProbe', () => {
       expect(await resultOf(condition, body)).toMatchObject({ passed: false, reason, statusCode: 200 });
     });
 
-    it('fails where the body holds no JSON to look into', async () => {
+    it('fails if the body has no JSON for a condition on it', async () => {
       const condition = { path: 'db', equals: 'up' };
       expect(await resultOf(condition, 'up', { 'content-type': 'text/plain' })).toMatchObject({
         passed: false,
@@ -277,13 +277,13 @@ describe('HttpProbe', () => {
       });
     });
 
-    it('finds a text in a body that is no JSON', async () => {
+    it('finds a text in a body that is not JSON', async () => {
       expect(await resultOf({ contains: 'OK' }, 'it is OK', { 'content-type': 'text/plain' })).toMatchObject({
         passed: true,
       });
     });
 
-    it('does not ask for it where the status is unhealthy already', async () => {
+    it('ignores the body if the status is already unhealthy', async () => {
       expect(await resultOf({ contains: 'up' }, '{}', {}, 503)).toMatchObject({
         passed: false,
         reason: 'status 503 at /health',
@@ -298,12 +298,12 @@ describe('HttpProbe', () => {
     const resultOf = async (tls: TlsSettings, more: Partial<ServiceRegistration> = {}) =>
       probeWith({ tls }).check(instanceAt(await secure(), { protocol: 'https', ...more }), signal);
 
-    it('passes for a certificate of an authority that it trusts', async () => {
+    it('passes with a certificate of a trusted authority', async () => {
       expect(await resultOf({ secureContext: context })).toMatchObject({ passed: true, data: {} });
       expect(await resultOf({ secureContext: context }, { host: 'localhost' })).toMatchObject({ passed: true });
     });
 
-    it('fails for a certificate of anybody else', async () => {
+    it('fails with a certificate of any other authority', async () => {
       expect(await resultOf({})).toEqual({ passed: false, kind: 'tcp', reason: UNTRUSTED });
       const another = createSecureContext({ ca: pem('another-ca.pem') });
       expect(await resultOf({ secureContext: another })).toEqual({
@@ -313,7 +313,7 @@ describe('HttpProbe', () => {
       });
     });
 
-    it('fails for a certificate of another name, unless that is the one to ask for', async () => {
+    it('fails with a certificate for another name, unless that is the configured server name', async () => {
       const lookup: LookupFunction = (_hostname, _options, callback) =>
         callback(null, [{ address: '127.0.0.1', family: 4 }]);
       const check = async (tls: TlsSettings) => {
@@ -324,11 +324,11 @@ describe('HttpProbe', () => {
       expect(await check({ secureContext: context, servername: 'localhost' })).toMatchObject({ passed: true });
     });
 
-    it('takes any certificate where it is told not to verify', async () => {
+    it('accepts any certificate if verification is off', async () => {
       expect(await resultOf({ rejectUnauthorized: false })).toMatchObject({ passed: true });
     });
 
-    it('shows its own certificate to who asks for it', async () => {
+    it('presents its client certificate on request', async () => {
       const strict = { ...SERVER_TLS, ca: pem('ca.pem'), requestCert: true, rejectUnauthorized: true };
       const port = await listen(createHttpsServer(strict, (_request, response) => void response.end()));
       const instance = instanceAt(port, { protocol: 'https' });
@@ -339,7 +339,7 @@ describe('HttpProbe', () => {
       });
     });
 
-    it('fails when an instance stops in the middle of the handshake', async () => {
+    it('fails if an instance stops in the middle of the handshake', async () => {
       const { signal: limited, abort } = timeoutSignal();
       const port = await overTcp(abort);
       const result = await probeWith({}).check(instanceAt(port, { protocol: 'https' }), limited);

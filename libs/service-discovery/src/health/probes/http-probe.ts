@@ -15,24 +15,24 @@ import { connectionFailure } from './probe-failure.js';
 import { type Probe, type ProbeResult } from './probe.js';
 import { type StatusRanges, verdictOn } from './statuses.js';
 
-/** What an HTTP check asks, and which answer is healthy. */
+/** Request of an HTTP check, and which response is healthy. */
 export interface HttpProbeSettings {
   /** @default 'GET' */
   readonly method?: string;
-  /** From the root of the host. @default the instance's `healthCheckPath`, or `/health` */
+  /** Absolute, without the instance's base path. @default the instance's `healthCheckPath`, or `/health` */
   readonly path?: string;
-  /** Names in lower case. @default none but the library's own */
+  /** Lower-case names. @default only the library's own */
   readonly headers?: Readonly<Record<string, string>>;
-  /** The host header. @default the instance's host and the port */
+  /** The host header. @default the instance's host and port */
   readonly host?: string;
   /** @default the instance's port */
   readonly port?: number;
   /** @default the instance's */
   readonly protocol?: HttpProtocol;
   readonly healthyStatuses: StatusRanges;
-  /** A status that is in neither list counts neither way. @default all that are not healthy */
+  /** A status in neither list is inconclusive. @default all that are not healthy */
   readonly unhealthyStatuses?: StatusRanges;
-  /** What else the body of a healthy answer must be. */
+  /** Condition on the body of a healthy response. */
   readonly body?: BodyCondition | BodyPredicate;
   /** How many bytes of a body are read. */
   readonly bodyLimit: number;
@@ -41,7 +41,7 @@ export interface HttpProbeSettings {
 
 const ALPN_PROTOCOLS = ['http/1.1'];
 
-/** Asks `<method> <path>` over a connection of its own. Follows no redirects and never throws. */
+/** Sends `<method> <path>` over a connection of its own. Follows no redirects and never throws. */
 export class HttpProbe implements Probe {
   private readonly headers: Readonly<Record<string, string>>;
 
@@ -71,7 +71,7 @@ export class HttpProbe implements Probe {
     } catch (error) {
       return connectionFailure(error, signal, protocol === 'https' && !socket?.bytesRead);
     } finally {
-      // A connection is not kept for the next check: that one shall see whether a connection still opens.
+      // The connection is not reused: the next check must prove that new connections still open.
       socket?.destroy();
     }
   }
@@ -93,7 +93,7 @@ export class HttpProbe implements Probe {
         return {
           passed: false,
           skipped: true,
-          reason: `${describeStatus(statusCode, path)} (counts neither way)`,
+          reason: `${describeStatus(statusCode, path)} (not counted)`,
           statusCode,
           data,
         };
@@ -101,13 +101,13 @@ export class HttpProbe implements Probe {
   }
 }
 
-/** The port is left out where it is the protocol's own. */
+/** The protocol's default port is left out. */
 function hostHeader(host: string, port: number, overTls: boolean): string {
   const name = host.includes(':') ? `[${host}]` : host;
   return port === (overTls ? 443 : 80) ? name : `${name}:${port}`;
 }
 
-/** A query may hold what is no business of whoever reads the reason. */
+/** The query is left out, since it may contain secrets and reasons are shown widely. */
 function describeStatus(status: number, path: string): string {
   const what = `status ${status} at ${path.replace(/\?.*/s, '')}`;
   return status >= 300 && status < 400 ? `${what}: redirects are not followed` : what;

@@ -22,9 +22,9 @@ const REASONS: Readonly<Record<string, string>> = {
 const LONGEST_REASON = 200;
 
 /**
- * What becomes of a check whose connection failed.
- * @param signal the probe's own: once it has aborted, the time was over
- * @param isSilent whether TLS is spoken, and nothing was answered
+ * The result of a check whose connection failed.
+ * @param signal the probe's; if aborted, the check timed out
+ * @param isSilent whether the probe speaks TLS and received nothing
  */
 export function connectionFailure(thrown: unknown, signal: AbortSignal, isSilent = false): ProbeResult {
   const isTimeout = signal.aborted || (types.isNativeError(thrown) && 'code' in thrown && thrown.code === 'ETIMEDOUT');
@@ -32,9 +32,9 @@ export function connectionFailure(thrown: unknown, signal: AbortSignal, isSilent
 }
 
 /**
- * Why a probe failed, in a few words, from whatever was thrown.
- * @param signal the probe's own: once it has aborted, its reason is the reason
- * @param isSilent whether TLS is spoken, and nothing was answered
+ * Describes in a short phrase why a probe failed.
+ * @param signal the probe's; if aborted, its reason is used
+ * @param isSilent whether the probe speaks TLS and received nothing
  */
 export function failureReason(thrown: unknown, signal?: AbortSignal, isSilent = false): string {
   const error: unknown = signal?.aborted ? signal.reason : thrown;
@@ -42,21 +42,21 @@ export function failureReason(thrown: unknown, signal?: AbortSignal, isSilent = 
 }
 
 /**
- * A reason as it is kept: every store, watcher and log line carries it, and an instance has a say in it by what it answers
- * and what it registered. So it is one short line.
+ * Cuts a reason to one short line. Every store, watcher and log line carries it, and instances influence it by their
+ * responses and registrations.
  */
 export function shortReason(reason: string): string {
   return oneLine(reason).slice(0, LONGEST_REASON);
 }
 
 function describe(error: unknown): string {
-  // Whatever realm it was made in: a test runner's sandbox and Node's own sockets have different classes.
+  // `instanceof Error` fails across realms: a test runner's sandbox and Node's sockets have different classes.
   if (!types.isNativeError(error)) return messageOf(error);
   if (error instanceof HostNotAllowedError) return error.message;
-  // With several addresses tried, each has an error of its own; the first one speaks for them.
+  // If several addresses were tried, use the error of the first.
   if ('errors' in error && Array.isArray(error.errors) && error.errors.length > 0) return describe(error.errors[0]);
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  // Node's client has one code for a connection that was reset and for one that ended too early.
+  // Node's client uses this code both for a reset and for a connection that ended too early.
   if (code === 'ECONNRESET' && !('syscall' in error)) return 'connection closed before the answer was complete';
   if (code in REASONS) return REASONS[code]!;
   if (code.startsWith('HPE_')) return 'the answer is not valid HTTP';

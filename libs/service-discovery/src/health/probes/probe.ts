@@ -1,28 +1,28 @@
 import { type ServiceInstance } from '../../model/index.js';
 
-/** What went wrong: the answer itself (over gRPC, too), the connection, or nothing came in time. */
+/** What failed: the response (also over gRPC), the connection, or the timeout. */
 export type FailureKind = 'http' | 'tcp' | 'timeout';
 
-/** What one probe found. */
+/** The result of one probe. */
 export interface ProbeResult {
   readonly passed: boolean;
-  /** The answer says nothing about the instance, so it counts neither way, whatever `passed` is. */
+  /** The result is inconclusive and not counted, whatever `passed` is. */
   readonly skipped?: true;
-  /** Of one that was skipped: somebody has to change a setting before it can be otherwise. */
+  /** Of a skipped probe: a setting has to be changed before it can be conclusive. */
   readonly misconfigured?: true;
-  /** Of a failure: of which kind it is. @default of none */
+  /** Kind of failure. @default unclassified */
   readonly kind?: FailureKind;
-  /** Why it failed or was skipped, in a few words; for one that passed, what was odd about the answer. */
+  /** Why it failed or was skipped, as a short phrase; for a pass, what was unusual about the response. */
   readonly reason?: string;
-  /** The HTTP status, where there is one. */
+  /** The HTTP status, if there was a response. */
   readonly statusCode?: number;
-  /** The JSON that the instance answered. */
+  /** The JSON body of the response. */
   readonly data?: unknown;
 }
 
 /**
- * Asks an instance how it is. A failure is a result; what a probe throws counts as a failure with the error's message.
- * When `signal` aborts, whoever asked has stopped waiting: the probe should free what it holds.
+ * Checks an instance. A failure is a result; an error that it throws counts as a failure with the error's message. When
+ * `signal` aborts, the result is no longer awaited and the probe should release its resources.
  */
 export interface Probe {
   check(instance: ServiceInstance, signal: AbortSignal): Promise<ProbeResult>;

@@ -1,6 +1,9 @@
 import { type Probe, type ProbeResult } from './probe.js';
 
-/** Says why an instance cannot be checked from here. That is no fault of the instance, so it counts neither way. */
+/**
+ * Reports why an instance cannot be checked by this process. That is not the instance's fault, so the result is
+ * inconclusive.
+ */
 export class SkippingProbe implements Probe {
   private readonly result: ProbeResult;
 

@@ -1,11 +1,11 @@
-/** Ranges of HTTP statuses, both ends included. */
+/** Inclusive ranges of HTTP statuses. */
 export type StatusRanges = readonly (readonly [from: number, to: number])[];
 
 export type StatusVerdict = 'healthy' | 'unhealthy' | 'neither';
 
 /**
- * What a status says of an instance.
- * @param unhealthy left out: all that are not healthy
+ * Classifies a status.
+ * @param unhealthy absent: all that are not healthy
  */
 export function verdictOn(status: number, healthy: StatusRanges, unhealthy?: StatusRanges): StatusVerdict {
   if (isWithin(status, healthy)) return 'healthy';

@@ -2,86 +2,88 @@ import { findInstance, steadyList, type Change, type RegistrySnapshot } from '..
 import { type ServiceRegistry } from '../../registry/index.js';
 import { NO_FINDINGS, type PassiveHealth } from '../passive-health.js';
 import { type AggregatedStatus, type ServiceStatusChange } from './aggregated-health.js';
-import { isNewsOfStanding, ServiceStanding } from './service-standing.js';
+import { mayChangeStatus, ServiceStatus } from './service-status.js';
 
-/** What aggregation needs of a `ServiceRegistry`. */
+/** The part of `ServiceRegistry` that aggregation uses. */
 export type AggregatedRegistry = Pick<ServiceRegistry, 'snapshot' | 'ageMs' | 'onChange'>;
 
 /**
- * How each service of a registry stands. Notes at each change which service it is about, and looks at that one again when
- * somebody asks: nothing is done for heartbeats, for checks that find what the last one did, or while nobody asks.
+ * The status of each registered service, computed lazily. A registry change only marks its service as dirty, and a
+ * service is recomputed on the next read. Heartbeats and checks with an unchanged result cost nothing.
  */
-export class ServiceStandings {
-  private readonly standings = new Map<string, ServiceStanding>();
-  /** Services to look at again, all changes up to `noted` considered. */
+export class ServiceStatuses {
+  private readonly statuses = new Map<string, ServiceStatus>();
+  /** Services to recompute, for all changes up to `noted`. */
   private readonly changed = new Set<string>();
   private noted: RegistrySnapshot | undefined;
   private scope: RegistrySnapshot['scope'];
   private isReady = false;
   private revision = 0;
-  /** What services were that moved since somebody asked last; undefined while nobody wants to know. */
+  /**
+   * Status of the changed services at the time of the last {@link takeMoves}; undefined while changes are not tracked.
+   */
   private moved: Map<string, AggregatedStatus | null> | undefined;
 
-  /** @param passive what calls found, which counts where nobody has checked */
+  /** @param passive findings of calls, used only for instances that have not been checked */
   constructor(
     private readonly registry: Pick<AggregatedRegistry, 'snapshot'>,
     private readonly passive?: Pick<PassiveHealth, 'findingsOn'>,
   ) {}
 
-  /** Another one whenever a service came, went, or stands otherwise than before, or may be missed from now on. */
+  /** Increases whenever a service is added, removed, changes its status, or the set of missing services may change. */
   get version(): number {
     this.refresh();
     return this.revision;
   }
 
-  /** Undefined: no such service is registered. */
-  get(name: string): ServiceStanding | undefined {
+  /** Undefined: the service is not registered. */
+  get(name: string): ServiceStatus | undefined {
     this.refresh();
-    return this.standings.get(name);
+    return this.statuses.get(name);
   }
 
   /** By service name, in no order. */
-  all(): ReadonlyMap<string, ServiceStanding> {
+  all(): ReadonlyMap<string, ServiceStatus> {
     this.refresh();
-    return this.standings;
+    return this.statuses;
   }
 
-  /** Whether it is certain that a service is not registered: the registry has answered, and this process reads it. */
+  /** Whether the service is known not to be registered: a snapshot has arrived and this process reads that service. */
   isMissing(name: string): boolean {
     const { ready, scope, services } = this.registry.snapshot;
     return ready && scope?.has(name) !== false && !services.has(name);
   }
 
-  /** The services that have another status than when this was called last; remembers them from then on. */
+  /** The services whose status changed since the last call; starts tracking on the first call. */
   takeMoves(): readonly ServiceStatusChange[] {
     this.refresh();
     const moves: ServiceStatusChange[] = [];
     for (const [service, from] of this.moved ?? []) {
-      const to = this.standings.get(service)?.status ?? null;
+      const to = this.statuses.get(service)?.status ?? null;
       if (from !== to) moves.push({ service, from, to });
     }
     this.moved = new Map();
     return moves.sort((one, other) => (one.service < other.service ? -1 : 1));
   }
 
-  /** Nobody asks for moves any more. */
+  /** Stops tracking changes of status. */
   forgetMoves(): void {
     this.moved = undefined;
   }
 
-  /** Calls may have found something else of a service. */
+  /** Marks a service dirty after the findings of calls changed. */
   noteFindings(name: string): void {
     this.changed.add(name);
   }
 
-  /** @returns whether it may be news */
+  /** @returns whether the summary may have changed */
   note(snapshot: RegistrySnapshot, previous: RegistrySnapshot, change: Change | null): boolean {
-    // Who asked in the midst of the changes, as another listener may, was told by a look at everything.
+    // A read from within the same notification, by another listener, has already processed every change.
     if (this.noted !== previous || change?.type === 'reset') return true;
     this.noted = snapshot;
     switch (change?.type) {
       case 'put':
-        if (!isNewsOfStanding(findInstance(previous, change.instance), change.instance)) return false;
+        if (!mayChangeStatus(findInstance(previous, change.instance), change.instance)) return false;
         this.changed.add(change.instance.serviceName);
         return true;
       case 'remove':
@@ -98,9 +100,9 @@ export class ServiceStandings {
   private refresh(): void {
     const { snapshot } = this.registry;
     if (this.noted !== snapshot) {
-      for (const name of this.standings.keys()) if (!snapshot.services.has(name)) this.changed.add(name);
+      for (const name of this.statuses.keys()) if (!snapshot.services.has(name)) this.changed.add(name);
       for (const [name, list] of snapshot.services) {
-        const known = this.standings.get(name);
+        const known = this.statuses.get(name);
         if (!known || steadyList(known.instances) !== steadyList(list)) this.changed.add(name);
       }
       this.noted = snapshot;
@@ -109,10 +111,10 @@ export class ServiceStandings {
     if (this.changed.size === 0 && ready === this.isReady && scope === this.scope) return;
     [this.isReady, this.scope] = [ready, scope];
     for (const name of this.changed) {
-      if (this.moved?.has(name) === false) this.moved.set(name, this.standings.get(name)?.status ?? null);
+      if (this.moved?.has(name) === false) this.moved.set(name, this.statuses.get(name)?.status ?? null);
       const list = snapshot.services.get(name);
-      if (list) this.standings.set(name, new ServiceStanding(list, this.passive?.findingsOn(name) ?? NO_FINDINGS));
-      else this.standings.delete(name);
+      if (list) this.statuses.set(name, new ServiceStatus(list, this.passive?.findingsOn(name) ?? NO_FINDINGS));
+      else this.statuses.delete(name);
     }
     this.changed.clear();
     this.revision += 1;

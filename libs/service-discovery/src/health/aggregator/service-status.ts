@@ -5,10 +5,10 @@ import { type AggregatedStatus } from './aggregated-health.js';
 
 const NONE: readonly string[] = [];
 
-/** What a sum goes by of one service: found once, and anew only where the service changed. */
-export class ServiceStanding {
+/** Status of one service, computed once per change of the service. */
+export class ServiceStatus {
   readonly status: AggregatedStatus;
-  /** Whether it has neither a healthy instance nor, before its first check, one that may be called. */
+  /** Whether no instance is healthy and none is unchecked and may be called. */
   readonly isLost: boolean;
   private knownDependencies: readonly string[] | undefined;
   private knownTags: ReadonlySet<string> | undefined;
@@ -27,24 +27,24 @@ export class ServiceStanding {
     this.isLost = this.status === 'unhealthy' || (this.status === 'unknown' && !statuses.includes('unknown'));
   }
 
-  /** The services that any of its instances calls, without itself. */
+  /** The services that any of its instances declares to call, except itself. */
   get dependencies(): readonly string[] {
     return (this.knownDependencies ??= dependenciesOf(this.instances));
   }
 
-  /** The tags of any of its instances. */
+  /** The tags of all its instances. */
   get tags(): ReadonlySet<string> {
     return (this.knownTags ??= new Set(this.instances.flatMap(({ tags }) => tags)));
   }
 
-  /** The tiers that any of its instances declares. */
+  /** The tiers that its instances declare. */
   get tiers(): ReadonlySet<Tier | undefined> {
     return (this.knownTiers ??= new Set(this.instances.map(({ tier }) => tier)));
   }
 }
 
-/** Whether another state of an instance may be news to a {@link ServiceStanding}. */
-export function isNewsOfStanding(before: ServiceInstance | undefined, after: ServiceInstance): boolean {
+/** Whether the change of an instance may change its service's {@link ServiceStatus}. */
+export function mayChangeStatus(before: ServiceInstance | undefined, after: ServiceInstance): boolean {
   return (
     before?.generation !== after.generation ||
     before.status !== after.status ||
@@ -60,7 +60,7 @@ function dependenciesOf(instances: readonly ServiceInstance[]): readonly string[
   return names ? [...names] : NONE;
 }
 
-/** Of a service that was checked; see {@link AggregatedStatus}. */
+/** Status of a service with at least one checked instance; see {@link AggregatedStatus}. */
 function statusOf(statuses: readonly InstanceStatus[]): AggregatedStatus {
   if (!statuses.includes('healthy')) return 'unhealthy';
   return statuses.includes('unhealthy') ? 'degraded' : 'healthy';
