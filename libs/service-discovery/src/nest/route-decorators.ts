@@ -3,7 +3,7 @@ import { MetadataScanner } from '@nestjs/core';
 import { type Problem } from '../common/index.js';
 import { isRoute } from './declared-routes.js';
 import { mimic } from './decorators/mimic.js';
-import { ShowInSwagger } from './rest/swagger.js';
+import { describeController, requireToken } from './rest/swagger.js';
 
 /** An app's own decorators for routes of the library, such as the `@Public()` that its guard goes by. */
 export type RouteDecorators = readonly MethodDecorator[];
@@ -23,8 +23,9 @@ export function mountController(controller: Type, path: string, { decorators = [
   const subclass = { [controller.name]: class extends controller {} }[controller.name] as Type;
   Controller({ path, version: VERSION_NEUTRAL })(subclass);
   // Before the app's decorators, which may add to what it says.
-  if (swagger) ShowInSwagger()(subclass);
+  if (swagger) describeController(subclass);
   if (decorators.length > 0) decorateRoutes(subclass.prototype as object, decorators);
+  if (swagger) requireToken(subclass);
   return subclass;
 }
 

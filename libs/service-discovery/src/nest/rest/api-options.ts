@@ -30,8 +30,9 @@ export interface ApiOptions {
   /** Whether reading calls need the same as writing ones. @default false */
   guardReads: boolean;
   /**
-   * Whether the library's routes stand in the app's own Swagger document, with their schemas. Without it, `openapi.json` of
-   * the package describes them.
+   * Whether the library's routes stand in the app's own Swagger document, with their schemas. Those that need the token name
+   * the security scheme `bearer`, that of `DocumentBuilder.addBearerAuth()`. Without it, `openapi.json` of the package
+   * describes them.
    * @default false
    */
   swagger: boolean;

@@ -1,4 +1,5 @@
-import { describeOperations } from './openapi/describe-operation.js';
+import { describeOperations, isRestricted } from './openapi/describe-operation.js';
+import { OPERATIONS } from './openapi/operations.js';
 import { withoutReferences } from './openapi/schema.js';
 import { SCHEMAS } from './openapi/schemas.js';
 
@@ -7,6 +8,7 @@ const EXCLUDE_CONTROLLER = 'swagger/apiExcludeController';
 const OPERATION = 'swagger/apiOperation';
 const PARAMETERS = 'swagger/apiParameters';
 const RESPONSE = 'swagger/apiResponse';
+const SECURITY = 'swagger/apiSecurity';
 const TAGS = 'swagger/apiUseTags';
 
 /** Keeps a controller, and classes that extend it, out of the app's own document: what `@ApiExcludeController()` does. */
@@ -17,23 +19,47 @@ export function HiddenFromSwagger(): ClassDecorator {
 /**
  * Brings a controller that extends one of the library's into the app's own document, with the schemas of its routes, as
  * `api: { swagger: true }` does for those that the library mounts. The schemas stand there in full, as the document has no
- * components but the app's.
+ * components but the app's. Routes that need the registry's token name the security scheme `bearer`, that of
+ * `DocumentBuilder.addBearerAuth()`, unless a decorator names another.
  */
 export function ShowInSwagger(): ClassDecorator {
   return (controller) => {
-    Reflect.defineMetadata(EXCLUDE_CONTROLLER, [false], controller);
-    Reflect.defineMetadata(TAGS, ['service-discovery'], controller);
-    describeRoutes(controller.prototype as Record<string, unknown>);
+    describeController(controller);
+    requireToken(controller);
   };
 }
 
-function describeRoutes(handlers: Record<string, unknown>): void {
+/** What {@link ShowInSwagger} says but for the security scheme, which the app's decorators may name. */
+export function describeController(controller: object): void {
+  Reflect.defineMetadata(EXCLUDE_CONTROLLER, [false], controller);
+  Reflect.defineMetadata(TAGS, ['service-discovery'], controller);
   for (const [name, operation] of Object.entries(describeOperations())) {
-    const handler = handlers[name];
-    if (typeof handler !== 'function') continue;
+    const handler = handlerOf(controller, name);
+    if (!handler) continue;
     const { summary, parameters, requestBody, responses } = withoutReferences(operation, SCHEMAS);
     Reflect.defineMetadata(OPERATION, requestBody ? { summary, requestBody } : { summary }, handler);
     Reflect.defineMetadata(PARAMETERS, parameters, handler);
     Reflect.defineMetadata(RESPONSE, responses, handler);
   }
+}
+
+/** From the registry's own machine no token is needed. */
+const TOKEN: readonly object[] = [{ bearer: [] }, {}];
+
+/** Has the routes that need the token name its security scheme, where the app's decorators name none. */
+export function requireToken(controller: object): void {
+  for (const [name, operation] of Object.entries(OPERATIONS)) {
+    const handler = handlerOf(controller, name);
+    if (!handler || !isRestricted(operation)) continue;
+    const named = (Reflect.getMetadata(SECURITY, handler) as readonly object[] | undefined) ?? [];
+    // A copy for the app's decorators has ours from the method that other controllers share.
+    const others = named.filter((scheme) => !TOKEN.includes(scheme));
+    Reflect.defineMetadata(SECURITY, others.length > 0 ? others : TOKEN, handler);
+  }
+}
+
+function handlerOf(controller: object, name: string): object | undefined {
+  const { prototype } = controller as { readonly prototype: Readonly<Record<string, unknown>> };
+  const handler = prototype[name];
+  return typeof handler === 'function' ? handler : undefined;
 }
