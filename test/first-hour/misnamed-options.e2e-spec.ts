@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { SetMetadata } from '@nestjs/common';
 import {
   DiscoverableService,
   InvalidConfigurationError,
@@ -15,6 +16,8 @@ import {
 } from 'nest-service-discovery';
 import { FakeTransport } from 'nest-service-discovery/testing';
 import { BUILD_TIMEOUT_MS, type BuiltPackage, buildPackage } from '../support/built-package.js';
+
+const Public = () => SetMetadata('isPublic', true);
 
 /** What is wrong, a line each, as the error lists it. */
 function linesOf(check: () => unknown): string[] {
@@ -50,6 +53,9 @@ describe('an option that is called otherwise here', () => {
     [{ registry: { url: 'http://me:hush@registry' } }, '(did you mean "registryUrl"?), but got {"url":"***"}'],
     [{ token: 'hush' }, '(did you mean "remote.token" or "api.token"?), but got "***"'],
     [{ retry: 3 }, '(how often is retry.maxAttempts), but got 3'],
+    [{ api: { decorator: [Public()] } }, '(did you mean "decorators"?), but got ["a function"]'],
+    [{ health: { decorator: Public() } }, '(did you mean "decorators"?), but got a function'],
+    [{ health: { decorator: [Public(), 'hush'] } }, 'but got ["a function","***"]'],
   ])('%j gets the name that it has', (options, expected) => {
     const lines = linesOf(() => resolveServiceDiscoveryOptions(options));
     expect(lines).toEqual([expect.stringContaining(expected)]);

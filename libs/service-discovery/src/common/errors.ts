@@ -128,12 +128,13 @@ export function invalidRequest(problems: readonly Problem[], service?: string): 
 /** A value as a short text for a message; never throws, never longer than about 80 characters. */
 export function describeValue(value: unknown): string {
   if (value === undefined) return 'nothing';
+  if (typeof value === 'function') return A_FUNCTION;
   let text: string | undefined;
   try {
     text =
       typeof value === 'bigint' || typeof value === 'number'
         ? String(value)
-        : JSON.stringify(elementsOf(value) ?? value, withoutPem);
+        : JSON.stringify(elementsOf(value) ?? value, toShown);
   } catch {
     text = undefined;
   }
@@ -141,8 +142,11 @@ export function describeValue(value: unknown): string {
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }
 
-/** What stands in PEM may be a private key. */
-function withoutPem(_name: string, value: unknown): unknown {
+const A_FUNCTION = 'a function';
+
+/** Shows functions, which JSON leaves out, and hides what stands in PEM, which may be a private key. */
+function toShown(_name: string, value: unknown): unknown {
+  if (typeof value === 'function') return A_FUNCTION;
   const isPem = typeof value === 'string' && value.includes('-----BEGIN ');
   // As `Buffer.toJSON` has made it.
   return isPem || (isRecord(value) && value.type === 'Buffer') ? '***' : value;

@@ -55,6 +55,12 @@ describe('OptionValidator', () => {
       expect(check.problems.map(({ value }) => value)).toEqual(['***', '***', { authorization: '***' }, '***']);
     });
 
+    it('shows functions, and of a list how long it is', () => {
+      const decorate = (): void => undefined;
+      check.options('', { decorator: [decorate, true, 'abc', { a: 1 }], apply: decorate } as never, defaults);
+      expect(check.problems.map(({ value }) => value)).toEqual([[decorate, true, '***', '***'], decorate]);
+    });
+
     it('takes what a module exports, as `import * as` gives it', async () => {
       const exported: object = await import('./is-record.js');
       expect(check.options('', exported, {}, Object.keys(exported))).toEqual({ ...exported });

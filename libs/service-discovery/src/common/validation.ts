@@ -191,14 +191,19 @@ export function unknownOption(
 const MASK = '***';
 
 /**
- * The names in an object, and of its values those that are no texts: what it holds, such as headers under a misspelled name,
- * may be a secret whatever its own name is.
+ * The names in an object, the length of a list, and of what they hold only booleans and functions: texts and numbers, such as
+ * headers under a misspelled name, may be secrets.
  */
 function withoutContents(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((held: unknown) => (isHarmless(held) ? held : MASK));
   if (!isPlainObject(value)) return MASK;
-  const isShown = (name: string, held: unknown): boolean => typeof held === 'boolean' && !SECRET_NAME.test(name);
+  const isShown = (name: string, held: unknown): boolean => isHarmless(held) && !SECRET_NAME.test(name);
   return Object.fromEntries(Object.entries(value).map(([name, held]) => [name, isShown(name, held) ? held : MASK]));
+}
+
+function isHarmless(value: unknown): boolean {
+  return typeof value === 'boolean' || typeof value === 'function';
 }
 
 function describeRange(min: number, max: number, describe: (value: number) => string): string {

@@ -77,10 +77,13 @@ export function resolveServiceDiscoveryOptions(
 
   const check = new OptionValidator();
   const resolved = { ...resolveMerged(merged, options, empty, check), token: tokenOf(settings, check) };
-  const wrong = distinct(check.problems.map((problem) => inItsOwnTerms(problem, options, inForce, empty)));
-  // The check of a group finds them, too; not where the group is not in use.
-  const unknown = findUnknownOptions(options).filter(({ path }) => !wrong.some((problem) => problem.path === path));
-  const found = [...wrongGroups, ...unknown, ...wrong, ...problems];
+  const unknown = findUnknownOptions(options);
+  // The check of a group finds them, too, unless it is not in use; it may know fewer names to suggest.
+  const byName = (problem: Problem): Problem | undefined => unknown.find(({ path }) => path === problem.path);
+  const wrong = distinct(
+    check.problems.map((problem) => byName(problem) ?? inItsOwnTerms(problem, options, inForce, empty)),
+  );
+  const found = [...wrongGroups, ...unknown.filter((problem) => !wrong.includes(problem)), ...wrong, ...problems];
   if (found.length > 0) throw new InvalidConfigurationError(found);
   return resolved;
 }
