@@ -105,7 +105,7 @@ async function startRegistry(args: readonly string[], directory = project, env =
     child.once('exit', () => reject(new Error(`The registry has ended: ${output}`)));
   });
   const end: Registry['end'] = async (signal) => {
-    const ended = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
+    const ended = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
     child.kill(signal);
     const [code, by] = await ended;
     return { code, signal: by };
@@ -144,6 +144,18 @@ describe('npx nest-service-discovery registry', () => {
       expect(await registry.end(signal)).toEqual({ code: 0, signal: null });
     },
   );
+
+  it('prints what happens once, as a sentence', async () => {
+    const registry = await startRegistry(['--token', 'secret']);
+    expect(await register(registry.url, 'Bearer secret')).toBe(201);
+    await registry.end('SIGTERM');
+    const output = registry.output();
+    const lines = output.split('\n').filter((line) => line.includes('[ServiceDiscovery]'));
+    expect(lines.filter((line) => line.includes('billing') && line.includes(' registered at '))).toHaveLength(1);
+    for (const line of lines) expect(line).toMatch(/ LOG \[ServiceDiscovery\] [A-Za-z]/);
+    // The fields of a line, for logs that programs read.
+    expect(output).not.toMatch(/[{}]/);
+  });
 
   it('listens on the given host, with the token of SERVICE_DISCOVERY_TOKEN', async () => {
     const registry = await startRegistry(['--host', '0.0.0.0'], project, { SERVICE_DISCOVERY_TOKEN: 'secret' });

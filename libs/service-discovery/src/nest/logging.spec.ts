@@ -14,7 +14,16 @@ function written(logger: LoggerService, withFields?: boolean): unknown[] {
   return line;
 }
 
-class OwnLogger extends ConsoleLogger {}
+class OwnLogger extends ConsoleLogger {
+  protected override printMessages(): void {}
+}
+
+/** Leaves lines out. */
+class FilteringLogger extends ConsoleLogger {
+  override log(message: unknown, ...rest: unknown[]): void {
+    if (rest.at(-1) !== 'RouterExplorer') super.log(message, ...rest);
+  }
+}
 const other = (): LoggerService => ({ log: () => undefined, warn: () => undefined, error: () => undefined });
 
 afterEach(() => void Logger.overrideLogger(new ConsoleLogger()));
@@ -22,14 +31,17 @@ afterEach(() => void Logger.overrideLogger(new ConsoleLogger()));
 describe('the fields of a line', () => {
   it.each<[string, () => LoggerService]>([
     ['that writes JSON', () => new ConsoleLogger({ json: true })],
-    ['of its own, derived from that of Nest', () => new OwnLogger()],
+    ['derived from that of Nest that prints in a way of its own', () => new OwnLogger()],
     ['of its own', other],
   ])('go to a logger %s', (_what, logger) => {
     expect(written(logger())).toEqual(['a sentence', FIELDS, 'ServiceDiscovery']);
   });
 
-  it('are left out where Nest itself writes text, which says the same', () => {
-    expect(written(new ConsoleLogger())).toEqual(['a sentence', 'ServiceDiscovery']);
+  it.each([
+    ['that of Nest', () => new ConsoleLogger()],
+    ['one derived from it', () => new FilteringLogger()],
+  ])('are left out where the logger is %s and writes text, which says the same', (_what, logger) => {
+    expect(written(logger())).toEqual(['a sentence', 'ServiceDiscovery']);
   });
 
   it('are there, or not, where somebody has said so', () => {

@@ -1,4 +1,4 @@
-import { ConsoleLogger, Logger } from '@nestjs/common';
+import { ConsoleLogger, Logger, type LoggerService } from '@nestjs/common';
 import { type LoggerPort } from '../observability/index.js';
 
 /** What the library's lines are logged under. */
@@ -6,11 +6,18 @@ export const LOG_CONTEXT = 'ServiceDiscovery';
 
 /** Nest shows to subclasses alone what an app logs with. */
 class AppLogger extends Logger {
-  /** Whether it writes for people: Nest's own, unless it writes JSON. One that is derived from it may do anything. */
+  /**
+   * Whether it writes for people: Nest's own, or one derived from it, such as to leave lines out, unless that prints in a way
+   * of its own or writes JSON.
+   */
   static get writesText(): boolean {
-    const logger: object | undefined = this.staticInstanceRef;
-    const { options } = (logger ?? {}) as { readonly options?: { readonly json?: boolean } };
-    return logger?.constructor === ConsoleLogger && options?.json !== true;
+    const logger: LoggerService | undefined = this.staticInstanceRef;
+    if (!(logger instanceof ConsoleLogger)) return false;
+    const { options, printMessages } = logger as unknown as {
+      readonly options: { readonly json?: boolean };
+      readonly printMessages: unknown;
+    };
+    return options.json !== true && printMessages === Reflect.get(ConsoleLogger.prototype, 'printMessages');
   }
 }
 

@@ -33,7 +33,7 @@ export interface EventLoggerOptions {
   levels?: Partial<Record<EventName, LogLevel | false>>;
   /**
    * Whether to pass the fields of a line to the logger in addition to its message, for logs read by machines.
-   * @default true; in a Nest app, false while Nest's own logger writes text, where they would add lines
+   * @default true; in a Nest app, false while Nest's own logger, or one derived from it, writes text: they would say the same
    */
   fields?: boolean;
 }

@@ -183,10 +183,11 @@ export class ServiceDiscoveryLifecycle
   }
 
   private tellStart(listens: boolean): void {
-    if (this.options.logging === false) return;
+    const { logging } = this.options;
+    if (logging === false) return;
     const registers = this.discoverables.map(({ name }) => name);
     const prefix = listens ? this.appConfig.getGlobalPrefix() : undefined;
-    logStart(nestLoggerPort(), this.options, { registers, prefix });
+    logStart(nestLoggerPort(logging.fields), this.options, { registers, prefix });
   }
 
   /** Whether one registers where a microservice of the app listens, rather than its HTTP server. */
