@@ -36,7 +36,7 @@ module.exports = {
       name: 'nest-only-in-nest',
       comment: 'Only nest/, and the command that starts an app of it, know the framework.',
       severity: 'error',
-      from: { path: src, pathNot: `${src}(nest|cli)/|${src}index\\.ts$|\\.spec\\.ts$` },
+      from: { path: src, pathNot: `${src}(nest|cli)/|${src}(index|axios)\\.ts$|\\.spec\\.ts$` },
       to: { path: 'node_modules/@nestjs/' },
     },
     {
@@ -45,6 +45,13 @@ module.exports = {
       severity: 'error',
       from: { path: `${src}core\\.ts$` },
       to: { path: `${src}nest/`, reachable: true },
+    },
+    {
+      name: 'axios-stays-optional',
+      comment: 'Only ./axios loads it; apps that do not import that need not have it.',
+      severity: 'error',
+      from: { path: `${src}(index|core|testing)\\.ts$` },
+      to: { path: `${src}nest/axios/`, reachable: true },
     },
     {
       name: 'no-test-code-in-the-package',
@@ -57,7 +64,7 @@ module.exports = {
       comment: 'Examples are copied by users, so they import only what users can import.',
       severity: 'error',
       from: { path: '^(apps|bench|sim|soak|conformance)/' },
-      to: { path: src, pathNot: `${src}(index|core|testing)\\.ts$` },
+      to: { path: src, pathNot: `${src}(index|axios|core|testing)\\.ts$` },
     },
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
     { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },

@@ -6,6 +6,7 @@ export default {
   resolver: './test/support/resolver.cjs',
   moduleNameMapper: {
     '^nest-service-discovery$': '<rootDir>/libs/service-discovery/src/index.ts',
+    '^nest-service-discovery/axios$': '<rootDir>/libs/service-discovery/src/axios.ts',
     '^nest-service-discovery/core$': '<rootDir>/libs/service-discovery/src/core.ts',
     '^nest-service-discovery/testing$': '<rootDir>/libs/service-discovery/src/testing.ts',
   },

@@ -26,8 +26,6 @@ import { type AxiosError, isAxiosError } from 'axios';
 import { firstValueFrom, type Observable } from 'rxjs';
 import {
   DiscoverableService,
-  DiscoveryHttpModule,
-  type DiscoveryHttpOptions,
   EventBus,
   type EventOf,
   ServiceCommunicator,
@@ -35,6 +33,7 @@ import {
   ServiceDiscoveryModule,
   type ServiceDiscoveryOptions,
 } from 'nest-service-discovery';
+import { DiscoveryHttpModule, type DiscoveryHttpOptions } from 'nest-service-discovery/axios';
 import { Apps, PLATFORMS, portOf, registered, urlOf } from './support/nest-app.js';
 
 const apps = new Apps();

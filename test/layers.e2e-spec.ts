@@ -19,7 +19,9 @@ const FILES: Record<string, string> = {
   [`${src}/registry/b.ts`]: `import { type A } from './a.js';\nexport interface B { a: A }`,
   [`${src}/registry/framework.ts`]: `export { Injectable } from '@nestjs/common';`,
   [`${src}/nest/index.ts`]: `export const nest = 1;`,
+  [`${src}/nest/axios/index.ts`]: `export const axios = 1;`,
   [`${src}/core.ts`]: `export { nest } from './nest/index.js';`,
+  [`${src}/testing.ts`]: `export { axios } from './nest/axios/index.js';`,
   'apps/shop/inside.ts': `export { store } from '../../${src}/store/index.js';`,
   'node_modules/@nestjs/common/index.js': `exports.Injectable = 1;`,
   'node_modules/@nestjs/common/package.json': `{ "name": "@nestjs/common", "version": "0.0.0", "main": "index.js" }`,
@@ -58,6 +60,7 @@ describe('the layer check', () => {
     ['an import between folders of one layer', `layer-balancing: ${src}/balancing/sideways.ts`],
     ['the framework outside nest/', `nest-only-in-nest: ${src}/registry/framework.ts`],
     ['a core entry that reaches nest/', `core-stays-framework-free: ${src}/core.ts`],
+    ['an entry that loads axios', `axios-stays-optional: ${src}/testing.ts`],
     ['an import cycle, of types too', `no-circular: ${src}/registry/a.ts`],
     ['an app that imports what users cannot', 'apps-use-the-public-entries: apps/shop/inside.ts'],
   ])('refuses %s', (_what, violation) => {
@@ -73,6 +76,7 @@ describe('the layer check', () => {
         `${src}/registry/a.ts`,
         `${src}/registry/framework.ts`,
         `${src}/core.ts`,
+        `${src}/testing.ts`,
         'apps/shop/inside.ts',
       ]),
     );

@@ -6,7 +6,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { Controller, Get, type INestApplication, Module, Req } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import {
-  DiscoveryHttpModule,
   ServiceCommunicator,
   ServiceDiscovery,
   ServiceDiscoveryModule,
@@ -15,6 +14,7 @@ import {
   type ServiceRegistration,
   type TransportTlsOptions,
 } from 'nest-service-discovery';
+import { DiscoveryHttpModule } from 'nest-service-discovery/axios';
 import { firstValueFrom } from 'rxjs';
 import { Apps, inRegistry } from './support/nest-app.js';
 import { type Identity, TestAuthority } from './support/test-authority.js';

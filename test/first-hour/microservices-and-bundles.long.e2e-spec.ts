@@ -119,7 +119,7 @@ module.exports = {
 };
 `;
 
-describe('a Nest 11 app without @nestjs/terminus and @nestjs/schedule', () => {
+describe('a Nest 11 app without @nestjs/terminus, @nestjs/schedule and @nestjs/axios', () => {
   let library: PackedLibrary;
   let app: FreshApp;
   let elsewhere: string;

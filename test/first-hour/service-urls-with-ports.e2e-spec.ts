@@ -3,12 +3,8 @@ import { type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { HttpService } from '@nestjs/axios';
 import { Controller, Get, Module } from '@nestjs/common';
-import {
-  DiscoverableService,
-  DiscoveryHttpModule,
-  ServiceDiscovery,
-  ServiceDiscoveryModule,
-} from 'nest-service-discovery';
+import { DiscoverableService, ServiceDiscovery, ServiceDiscoveryModule } from 'nest-service-discovery';
+import { DiscoveryHttpModule } from 'nest-service-discovery/axios';
 import { firstValueFrom } from 'rxjs';
 import { Apps, registered } from '../support/nest-app.js';
 

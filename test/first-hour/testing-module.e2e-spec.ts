@@ -16,7 +16,6 @@ import {
   CircuitOpenError,
   CLOCK,
   DiscoverableService,
-  DiscoveryHttpModule,
   HealthAggregator,
   MemoryRegistryStore,
   ResilientCall,
@@ -26,6 +25,7 @@ import {
   ServiceDiscoveryModule,
   type ServiceDiscoveryOptions,
 } from 'nest-service-discovery';
+import { DiscoveryHttpModule } from 'nest-service-discovery/axios';
 import {
   ManualClock,
   reply,

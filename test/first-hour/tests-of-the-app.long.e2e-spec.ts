@@ -143,10 +143,39 @@ const BUNDLED = {
   `,
 };
 
+/** Adds what an app has that uses `HttpService`. */
+const withAxios = (project: GeneratedProject, version: string, files = {}): GeneratedProject => ({
+  ...project,
+  packages: { ...project.packages, '@nestjs/axios': version, axios: '^1.7.0' },
+  files: { ...project.files, ...files },
+});
+
+const HTTP_SERVICE = {
+  'src/http-service.spec.ts': `
+    import { HttpService } from '@nestjs/axios';
+    import { Test } from '@nestjs/testing';
+    import { DiscoveryHttpModule } from 'nest-service-discovery/axios';
+    import { ServiceDiscoveryTestingModule } from 'nest-service-discovery/testing';
+    import { firstValueFrom } from 'rxjs';
+
+    it('HttpService finds services by name', async () => {
+      const services = { 'user-service': () => ({ name: 'Ada' }) };
+      const imports = [ServiceDiscoveryTestingModule.forRoot({ services }), DiscoveryHttpModule.register()];
+      const app = await Test.createTestingModule({ imports }).compile();
+      const response = app.get(HttpService).get('http://user-service/users/1');
+      expect((await firstValueFrom(response)).data).toEqual({ name: 'Ada' });
+    });
+  `,
+};
+
+/** Terminus 11 refuses to be installed beside `@nestjs/axios@12`. */
+const NEST_11_WITHOUT_TERMINUS = { ...NEST_11, packages: { ...NEST_11.packages, '@nestjs/terminus': undefined } };
+
 const PROJECTS: [name: string, nest: 11 | 12, manager: 'npm' | 'pnpm', project: GeneratedProject][] = [
-  ['Nest 11, CommonJS, Jest, npm', 11, 'npm', NEST_11],
-  ['Nest 11, CommonJS, Jest, pnpm', 11, 'pnpm', NEST_11],
-  ['Nest 12, ES modules, Vitest, npm', 12, 'npm', NEST_12],
+  // Jest cannot load this version in a CommonJS project, and need not.
+  ['Nest 11, CommonJS, Jest, npm, @nestjs/axios@12', 11, 'npm', withAxios(NEST_11_WITHOUT_TERMINUS, '^12.0.0')],
+  ['Nest 11, CommonJS, Jest, pnpm, @nestjs/axios@4', 11, 'pnpm', withAxios(NEST_11, '^4.0.0', HTTP_SERVICE)],
+  ['Nest 12, ES modules, Vitest, npm, without @nestjs/axios', 12, 'npm', NEST_12],
 ];
 
 describe.each(PROJECTS)('in a project as `nest new` writes it (%s)', (_name, nest, manager, project) => {

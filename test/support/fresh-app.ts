@@ -43,8 +43,8 @@ export interface FreshApp {
 
 /** The versions that go together, of Nest and of the library's peers. */
 const NEST = {
-  11: { nest: '^11.0.0', axios: '^4.0.0', schedule: '^6.0.0', terminus: '^11.0.0' },
-  12: { nest: '^12.0.0', axios: '^12.0.0', schedule: '^12.0.0', terminus: '^12.0.0' },
+  11: { nest: '^11.0.0', schedule: '^6.0.0', terminus: '^11.0.0' },
+  12: { nest: '^12.0.0', schedule: '^12.0.0', terminus: '^12.0.0' },
 };
 
 const PNPM = 'pnpm@10';
@@ -66,7 +66,7 @@ export async function packLibrary(): Promise<PackedLibrary> {
 /** Makes the app, and installs its packages from the registry that npm is set up for. */
 export async function createFreshApp(options: FreshAppOptions): Promise<FreshApp> {
   const { library, type, manager = 'npm', packages = {}, manifest = {}, files = {} } = options;
-  const { nest, axios, schedule, terminus } = NEST[options.nest];
+  const { nest, schedule, terminus } = NEST[options.nest];
   const directory = await mkdtemp(join(tmpdir(), 'fresh-app-'));
   const app: FreshApp = {
     directory,
@@ -80,13 +80,11 @@ export async function createFreshApp(options: FreshAppOptions): Promise<FreshApp
     remove: () => rm(directory, { recursive: true, force: true }),
   };
   const dependencies = {
-    '@nestjs/axios': axios,
     '@nestjs/common': nest,
     '@nestjs/core': nest,
     '@nestjs/platform-express': nest,
     '@nestjs/schedule': schedule,
     '@nestjs/terminus': terminus,
-    axios: '^1.7.0',
     'class-transformer': '^0.5.1',
     'class-validator': '^0.15.0',
     'nest-service-discovery': `file:${library.tarball}`,

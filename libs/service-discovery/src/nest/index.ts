@@ -1,4 +1,4 @@
-/** The library as a NestJS module: options, decorators, the REST API, health checks, `HttpService`. */
+/** The library as a NestJS module: options, decorators, the REST API, health checks. */
 export {
   type AsyncMethod,
   bindServiceClient,
@@ -69,12 +69,6 @@ export {
   type ServiceView,
   type StatusView,
 } from './rest/index.js';
-export {
-  AxiosTransport,
-  type DiscoveryHttpAsyncOptions,
-  DiscoveryHttpModule,
-  type DiscoveryHttpOptions,
-} from './axios/index.js';
 export { type ReadinessCheck, ServiceReadiness } from './readiness/index.js';
 export { type ListedService, type ListedTarget } from '../registry/index.js';
 export { type DiscoveryCriteria } from './discovery-criteria.js';

@@ -23,7 +23,7 @@ import {
 } from '../store/index.js';
 import { ServiceTls, type Transport, UndiciTransport } from '../transport/index.js';
 import { atStart } from './at-start.js';
-import { AxiosTransport, findHttpService } from './axios/index.js';
+import { AxiosTransport, findHttpService } from './axios-transport/index.js';
 import { currentDeadline, DeadlineInterceptor } from './deadline/index.js';
 import { ResiliencePolicies } from './decorators/index.js';
 import { ServiceDiscoveryExplorer } from './explorer.js';
@@ -32,6 +32,7 @@ import { ServiceDiscoveryLifecycle, STEP_MS } from './lifecycle/index.js';
 import { LOG_CONTEXT, nestLoggerPort } from './logging.js';
 import {
   DEFAULT_REDIS_URL,
+  isAxios,
   type ResolvedServiceDiscoveryOptions,
   resolveServiceDiscoveryOptions,
   type ServiceDiscoveryOptions,
@@ -242,10 +243,10 @@ function createMetrics({ metrics }: Options, bus: EventBus, registry: ServiceReg
 function createTransport({ transport, tls, shutdown }: Options, clock: Clock, modules: ModulesContainer): Transport {
   const closeTimeoutMs = Math.min(shutdown.timeoutMs, STEP_MS);
   if (typeof transport === 'object' && 'send' in transport) return transport;
-  const { type, ...options } = typeof transport === 'string' ? { type: transport } : transport;
-  if (type === 'axios') {
+  if (isAxios(transport)) {
     return new AxiosTransport(() => findHttpService(modules), { clock, closeTimeoutMs, tls: new ServiceTls(tls) });
   }
+  const { type: _, ...options } = typeof transport === 'string' ? { type: transport } : transport;
   return new UndiciTransport({ ...options, closeTimeout: `${closeTimeoutMs}ms` }, { clock });
 }
 

@@ -14,17 +14,11 @@ import {
 import { isHttp } from '../../model/index.js';
 import { type ServiceRegistry } from '../../registry/index.js';
 import { type HttpMethod, onBodyEnd } from '../../transport/index.js';
+import { markDiscoveryAdapter } from '../axios-transport/index.js';
 import { RequestCancellation } from './cancellation.js';
 import { readBody } from './read-body.js';
 import { toRequestBody } from './request-body.js';
 import { parseServiceUrl, type ServiceUrl } from './service-url.js';
-
-const ADAPTERS = new WeakSet<AxiosAdapter>();
-
-/** Whether an adapter sends through the communicator. */
-export function isDiscoveryAdapter(adapter: unknown): boolean {
-  return typeof adapter === 'function' && ADAPTERS.has(adapter as AxiosAdapter);
-}
 
 /**
  * An axios adapter that is the communicator: `http://user-service/users/1` is discovered, balanced, retried, and so is
@@ -40,7 +34,7 @@ export function discoveryAdapter(communicator: ServiceCommunicator, registry: Se
   };
   const sendIfRegistered = async (target: ServiceUrl, config: InternalAxiosRequestConfig): Promise<AxiosResponse> =>
     (await isRegistered(registry, target.service)) ? send(communicator, target, config) : elsewhere(config);
-  ADAPTERS.add(adapter);
+  markDiscoveryAdapter(adapter);
   return adapter;
 }
 

@@ -1,8 +1,6 @@
-/** `HttpService` of `@nestjs/axios`: as a way in, which finds services by name, and as a transport. */
-export { AxiosTransport } from './axios-transport.js';
+/** An `HttpService` of `@nestjs/axios` that finds services by name. */
 export {
   type DiscoveryHttpAsyncOptions,
   DiscoveryHttpModule,
   type DiscoveryHttpOptions,
 } from './discovery-http.module.js';
-export { findHttpService } from './find-http-service.js';

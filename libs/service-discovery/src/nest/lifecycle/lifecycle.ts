@@ -16,11 +16,11 @@ import { isHttp } from '../../model/index.js';
 import { DiscoveryMetrics, EventBus, EventLogger } from '../../observability/index.js';
 import { ListedInstances, ServiceRegistry } from '../../registry/index.js';
 import { type RegistryStore } from '../../store/index.js';
-import { findHttpService } from '../axios/index.js';
+import { findHttpService } from '../axios-transport/index.js';
 import { type DiscoverableServiceOptions, toRegistration } from '../decorators/index.js';
 import { ServiceDiscoveryExplorer } from '../explorer.js';
 import { LOG_CONTEXT, nestLoggerPort } from '../logging.js';
-import { type ResolvedServiceDiscoveryOptions } from '../options/index.js';
+import { isAxios, type ResolvedServiceDiscoveryOptions } from '../options/index.js';
 import { findSchedulerRegistry, ListedTimers } from '../schedule/index.js';
 import { ServiceReadiness } from '../readiness/index.js';
 import { findHealthCheckPath, ownerOfRoute } from '../terminus/index.js';
@@ -113,8 +113,8 @@ export class ServiceDiscoveryLifecycle
   /** @throws InvalidConfigurationError for what only shows when all of the app is there */
   async onModuleInit(): Promise<void> {
     this.discoverables = this.explorer.discoverables();
-    // It is looked up at the first call; here it is known that there is one.
-    if (this.options.transport === 'axios') findHttpService(this.modules);
+    // Calls look it up again; one that is missing stops the start.
+    if (isAxios(this.options.transport)) await findHttpService(this.modules);
     this.explorer.wire();
     const scheduler = await findSchedulerRegistry(this.moduleRef);
     if (scheduler) this.timers.listIn(scheduler);

@@ -6,6 +6,7 @@ export {
   type AdvertiseOptions,
   DEFAULT_REDIS_URL,
   type HealthOptions,
+  isAxios,
   type PresetName,
   type ResolvedServiceDiscoveryOptions,
   type ServiceDiscoveryMode,

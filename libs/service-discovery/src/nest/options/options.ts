@@ -29,7 +29,7 @@ export const SERVICE_DISCOVERY_MODES = ['memory_only', 'redis_backed', 'hybrid',
 
 /**
  * What sends requests: undici or the app's own `HttpService` of `@nestjs/axios`, with options or without, or a transport of
- * your own.
+ * your own. `'axios'` needs `@nestjs/axios` and `axios` installed, and `HttpModule` imported in the app.
  */
 export type TransportChoice = (typeof TRANSPORT_NAMES)[number] | TransportOptions | AxiosTransportOptions | Transport;
 export const TRANSPORT_NAMES = ['undici', 'axios'] as const;
@@ -49,6 +49,11 @@ export interface AxiosTransportOptions {
    * @default as that `httpsAgent` says
    */
   tls?: TransportTlsOptions;
+}
+
+/** Whether the app's own `HttpService` sends. */
+export function isAxios(transport: TransportChoice): transport is 'axios' | AxiosTransportOptions {
+  return transport === 'axios' || (typeof transport === 'object' && 'type' in transport && transport.type === 'axios');
 }
 
 /** The address that registers, and when. */
@@ -175,7 +180,7 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   /**
    * What sends requests. An object without `send` has options: `connections` (256 to one instance by default),
    * `warmConnections` (1), `connectTimeout` ('5s'), `keepAliveTimeout` ('4s'), `bodyTimeout` ('300s') and `tls`, or with
-   * `type: 'axios'` only `tls`. Health checks go by its `tls`, too.
+   * `type: 'axios'`, which needs `@nestjs/axios` and its `HttpModule`, only `tls`. Health checks go by its `tls`, too.
    * @default 'undici', with these defaults
    */
   transport?: TransportChoice;

@@ -1,7 +1,7 @@
 import { Agent } from 'node:https';
 import { finished, Readable } from 'node:stream';
 import { type HttpService } from '@nestjs/axios';
-import { type AxiosResponse, isCancel } from 'axios';
+import { type AxiosResponse } from 'axios';
 import {
   type Clock,
   isCertificateFault,
@@ -52,12 +52,12 @@ export class AxiosTransport implements Transport {
   private readonly agents = new Map<TlsSettings, Agent>();
 
   /**
-   * @param resolve finds the service; asked once, at the first request, when all of the app's providers exist
+   * @param resolve finds the service; asked at the first request, when all of the app's providers exist
    * @param deps.closeTimeoutMs how long `close` waits before it cuts off what is in flight
    * @param deps.tls how services are called that registered with `https`. @default as the app's `httpsAgent` says
    */
   constructor(
-    private readonly resolve: () => HttpService,
+    private readonly resolve: () => HttpService | Promise<HttpService>,
     private readonly deps: { readonly clock: Clock; readonly closeTimeoutMs: number; readonly tls?: ServiceTls },
   ) {}
 
@@ -71,7 +71,7 @@ export class AxiosTransport implements Transport {
       const source = { service: to.serviceName, instanceId: to.instanceId, method, path };
       if (this.closed) throw new TransportError('The transport is closed', true, source);
       checkOutgoing(request, body, to);
-      this.http ??= this.resolve();
+      this.http ??= await this.resolve();
       const { status, headers, data } = await this.track(this.exchange(this.http, to, { ...request, body }, signal));
       return { status, headers: plain(headers), body: bodyOf(data, { ...source, status, signal }) };
     } catch (error) {
@@ -175,13 +175,18 @@ function toFailure(error: unknown, to: ServiceInstance, sent: ServiceRequest): S
   if (error instanceof ServiceDiscoveryError) return error;
   const request = nameOfRequest(sent);
   const details = { service: to.serviceName, instanceId: to.instanceId, request, cause: error };
-  if (isCancel(error))
+  if (isCancelled(error))
     return new ServiceDiscoveryError('ABORTED', `The request was cancelled: ${messageOf(error)}`, details);
   const neverSent = NEVER_SENT.has((error as { code?: unknown } | undefined)?.code) || isCertificateFault(error);
   const what = neverSent ? 'could not be sent' : 'got no response';
   const reason =
     tlsFailure(error) ?? messageOf(error) + (to.protocol === 'https' && isFirst(error) ? unansweredHint(error) : '');
   return new TransportError(`${request} of ${to.serviceName}/${to.instanceId} ${what}: ${reason}`, neverSent, details);
+}
+
+/** By its code, since `isCancel` would have axios loaded by apps without it. */
+function isCancelled(error: unknown): boolean {
+  return (error as { readonly code?: unknown } | undefined)?.code === 'ERR_CANCELED';
 }
 
 /** Whether the request was the first one on its connection. */

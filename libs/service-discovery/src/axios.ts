@@ -1,0 +1,3 @@
+/** For apps with `@nestjs/axios` and `axios`, which nothing else of the package loads by itself. */
+export * from './nest/axios/index.js';
+export { AxiosTransport } from './nest/axios-transport/index.js';
