@@ -11,7 +11,7 @@ import { HealthQuery } from '../libs/service-discovery/src/nest/rest/dto/health.
 import { DeregisterQuery, HeartbeatDto, HeartbeatsDto } from '../libs/service-discovery/src/nest/rest/dto/lease.dto.js';
 import { RegisterServiceDto } from '../libs/service-discovery/src/nest/rest/dto/register-service.dto.js';
 import { HealthDto, StatusDto } from '../libs/service-discovery/src/nest/rest/dto/status.dto.js';
-import { WatchQuery } from '../libs/service-discovery/src/nest/rest/dto/watch.query.js';
+import { WatchDto, WatchQuery } from '../libs/service-discovery/src/nest/rest/dto/watch.query.js';
 import { REST_CONTROLLERS } from '../libs/service-discovery/src/nest/rest/index.js';
 import { openApiDocument } from '../libs/service-discovery/src/nest/rest/openapi/document.js';
 import { OPERATIONS } from '../libs/service-discovery/src/nest/rest/openapi/operations.js';
@@ -56,6 +56,7 @@ describe('openapi.json', () => {
     ['OperatorStatusUpdate', StatusDto],
     ['HealthReport', HealthDto],
     ['CircuitCommand', CircuitDto],
+    ['WatchScope', WatchDto],
   ] as const)('has the fields that a body may have (%s)', (name, dto) => {
     expect(Object.keys(SCHEMAS[name].properties ?? {}).sort()).toEqual(fieldsOf(dto));
   });

@@ -93,7 +93,7 @@ export class ServiceDiscoveryCallsController {
     @ExplainParams() query: ExplainQuery,
     @Res() response: unknown,
   ): Promise<CallsView> {
-    await this.mustExist(service);
+    this.mustExist(service);
     return this.reply.json(response, 200, toExplanationBody(this.communicator.explain(service, toRequest(query))));
   }
 
@@ -103,7 +103,7 @@ export class ServiceDiscoveryCallsController {
     @Param('name') service: string,
     @Res() response: unknown,
   ): Promise<{ service_name: string; stages: readonly CallsView[] }> {
-    await this.mustExist(service);
+    this.mustExist(service);
     const stages = this.communicator.describePipeline(service).map(toStageBody);
     return this.reply.json(response, 200, { service_name: service, stages });
   }
@@ -114,14 +114,14 @@ export class ServiceDiscoveryCallsController {
     instanceId: string | undefined,
     state: CircuitCommand,
   ): Promise<CircuitCommandView> {
-    await this.mustExist(service);
+    await this.registry.follow(service);
+    this.mustExist(service);
     this.communicator.forceCircuit(service, instanceId, state);
     return this.reply.json(response, 200, { service_name: service, instance_id: instanceId ?? null, state });
   }
 
-  /** A process that follows only what it uses does not know the others. */
-  private async mustExist(service: string): Promise<void> {
-    await this.registry.follow(service);
+  /** Asks about what is followed alone: a question does not make this process follow a service. */
+  private mustExist(service: string): void {
     if (this.registry.servedInstances(service).length === 0) throw new ServiceNotFoundError(service);
   }
 }

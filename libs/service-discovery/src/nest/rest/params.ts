@@ -5,7 +5,7 @@ import { ExplainQuery } from './dto/explain.query.js';
 import { HealthQuery } from './dto/health.query.js';
 import { DeregisterQuery, HeartbeatDto, HeartbeatsDto } from './dto/lease.dto.js';
 import { HealthDto, StatusDto } from './dto/status.dto.js';
-import { WatchQuery } from './dto/watch.query.js';
+import { WatchDto, WatchQuery } from './dto/watch.query.js';
 import { RegistrationPipe } from './registration-pipe.js';
 
 /*
@@ -19,6 +19,7 @@ export const HeartbeatBody = (): ParameterDecorator => RawBody(new BodyPipe(Hear
 export const HeartbeatsBody = (): ParameterDecorator => RawBody(new BodyPipe(HeartbeatsDto));
 export const StatusBody = (): ParameterDecorator => RawBody(new BodyPipe(StatusDto));
 export const HealthBody = (): ParameterDecorator => RawBody(new BodyPipe(HealthDto));
+export const WatchBody = (): ParameterDecorator => RawBody(new BodyPipe(WatchDto));
 export const CircuitBody = (): ParameterDecorator => RawBody(new BodyPipe(CircuitDto));
 
 export const DeregisterParams = (): ParameterDecorator => RawQuery(new QueryPipe(DeregisterQuery));

@@ -20,10 +20,10 @@ import { ApiGuard, Restricted } from './access.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
 import { type HeartbeatsDto, toLease } from './dto/lease.dto.js';
 import { type HealthDto, toHealthDetail } from './dto/status.dto.js';
-import { toScope, type WatchQuery } from './dto/watch.query.js';
+import { toScope, type WatchDto, type WatchQuery } from './dto/watch.query.js';
 import { RestErrorFilter } from './error-filter.js';
 import { EventStreams, type OutgoingEvent } from './event-streams.js';
-import { HealthBody, HeartbeatsBody, WatchParams } from './params.js';
+import { HealthBody, HeartbeatsBody, WatchBody, WatchParams } from './params.js';
 import { Reply } from './reply.js';
 import { HiddenFromSwagger } from './swagger.js';
 import { InstanceNotFoundError } from './rest-error.js';
@@ -58,6 +58,16 @@ export class ServiceDiscoveryFeedController {
   @Restricted()
   watch(@WatchParams() query: WatchQuery, @Req() request: { method: string }, @Res() response: unknown): Promise<void> {
     return this.streams.send(request, response, (signal) => this.changes(toScope(query), signal));
+  }
+
+  /** {@link watch} for names that are too many for a URL: the same stream. */
+  @Post('watch')
+  watchNamed(
+    @WatchBody() scope: WatchDto,
+    @Req() request: { method: string },
+    @Res() response: unknown,
+  ): Promise<void> {
+    return this.streams.send(request, response, (signal) => this.changes(scope, signal));
   }
 
   /** Renews many leases at once: `{ renewed: [true, …] }`, in the order of the leases; false where one is lost. */

@@ -107,7 +107,7 @@ function writingRoute(paths: Iterable<string>): RegExp {
   const patterns = [...paths].map(patternOf).filter((pattern) => pattern !== '');
   if (patterns.length === 0) return NO_ROUTE;
   return new RegExp(
-    `/(?:${patterns.join('|')})/(?:register|heartbeats|services/[^/]+/instances/[^/]+/(?:heartbeat|status|health))/?$`,
+    `/(?:${patterns.join('|')})/(?:register|heartbeats|watch|services/[^/]+/instances/[^/]+/(?:heartbeat|status|health))/?$`,
     'i',
   );
 }

@@ -200,6 +200,8 @@ export class ServiceDiscoveryController {
   ): Promise<InstanceBody> {
     const { strategy, key, client_ip: clientIp } = query;
     this.mustBeStrategy(strategy);
+    // A name that is only asked about is not followed from then on: each costs the store a subscription.
+    if (this.registry.servedInstances(name).length === 0) throw new ServiceNotFoundError(name);
     const endpoint = await this.discovery.discoverService(name, { ...toCriteria(query), strategy, key, clientIp });
     if (!endpoint) throw new ServiceNotFoundError(name);
     // With its newest heartbeat, which look-ups do not follow.
@@ -227,7 +229,6 @@ export class ServiceDiscoveryController {
   /** One service with all its instances; 404 `SERVICE_NOT_FOUND`. */
   @Get('services/:name')
   async getService(@Param('name') name: string, @Res() response: unknown): Promise<ServiceView> {
-    await this.registry.follow(name);
     const instances = this.registry.servedServices().get(name);
     if (!instances) throw new ServiceNotFoundError(name);
     return this.answer(
@@ -248,7 +249,6 @@ export class ServiceDiscoveryController {
     @Res() response: unknown,
   ): Promise<HistoryView> {
     const key = { serviceName, instanceId };
-    await this.registry.follow(serviceName);
     const transitions = this.aggregator.history(key);
     if (transitions.length === 0 && !this.registry.getInstance(key)) {
       throw new InstanceNotFoundError(serviceName, instanceId);

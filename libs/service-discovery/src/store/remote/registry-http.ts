@@ -61,9 +61,9 @@ export class RegistryHttp {
    * Opens an event stream. The timeout covers the response head; `stop` also ends the body.
    * @throws the {@link toError} of any other answer, which is read within the same timeout
    */
-  open(path: string, stop: AbortController): Promise<OpenAnswer> {
+  open(method: 'GET' | 'POST', path: string, stop: AbortController, body?: unknown): Promise<OpenAnswer> {
     return this.within(stop, async (signal) => {
-      const answer = await this.dispatch('GET', path, undefined, signal, 'text/event-stream');
+      const answer = await this.dispatch(method, path, body, signal, 'text/event-stream');
       const { statusCode: status, headers } = answer;
       if (status === 200 && String(headers['content-type']).startsWith('text/event-stream')) return answer;
       throw toError(this.url, { status, body: parseJson(await answer.body.text()) });

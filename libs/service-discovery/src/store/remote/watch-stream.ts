@@ -17,7 +17,7 @@ export async function* readChanges(
   stop: AbortController,
   clock: Clock,
 ): AsyncGenerator<Change, void, undefined> {
-  const answer = await http.open(`/watch${queryOf(scope)}`, stop);
+  const answer = await open(http, scope, stop);
   const lost = (reason: string, cause?: unknown): Error =>
     new RegistryUnavailableError(`The watch on the registry at ${http.url} was lost: ${reason}`, { cause });
   try {
@@ -29,6 +29,16 @@ export async function* readChanges(
     throw lost(messageOf(stop.signal.aborted ? stop.signal.reason : error), error);
   }
   throw lost('the registry ended it');
+}
+
+/** Servers refuse a longer request line and headers than 8 to 16 KB together (431); a registry of an older release has GET alone. */
+const LONGEST_QUERY = 4_000;
+
+function open(http: RegistryHttp, scope: WatchScope, stop: AbortController): Promise<OpenAnswer> {
+  const query = queryOf(scope);
+  if (query.length <= LONGEST_QUERY) return http.open('GET', `/watch${query}`, stop);
+  const { services, renewals } = scope;
+  return http.open('POST', '/watch', stop, { services, renewals });
 }
 
 /** The decoded chunks of a body. Aborts the request if none arrives for {@link WATCH_SILENCE_MS}. */

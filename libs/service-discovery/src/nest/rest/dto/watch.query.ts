@@ -1,4 +1,4 @@
-import { SERVICE_NAME_PATTERN, type WatchScope } from '../../../model/index.js';
+import { isServiceName, SERVICE_NAME_PATTERN, type WatchScope } from '../../../model/index.js';
 import { Rule } from './rule.js';
 
 /** The query of `GET /watch`. */
@@ -20,4 +20,20 @@ export function toScope({ services, renewals }: WatchQuery): WatchScope {
 
 function namesIn(services: string): string[] {
   return services === '' ? [] : services.split(',');
+}
+
+/** As many as a process may follow: with names of the greatest length they fill a body of 3 MB. */
+const NAMES_LIMIT = 20_000;
+
+/** The body of `POST /watch`, for more names than a URL can hold. */
+export class WatchDto {
+  @Rule(
+    `a list of at most ${NAMES_LIMIT} names of services`,
+    (value) => Array.isArray(value) && value.length <= NAMES_LIMIT && value.every(isServiceName),
+    { optional: false },
+  )
+  services!: string[];
+
+  @Rule('true or false', (value) => typeof value === 'boolean')
+  renewals?: boolean;
 }

@@ -111,6 +111,12 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     answers: { 200: 'text/event-stream' },
     isRestricted: true,
   },
+  watchNamed: {
+    route: 'POST /watch',
+    summary: 'The same as GET /watch, with names in the body: more than a URL can hold',
+    body: 'WatchScope',
+    answers: { 200: 'text/event-stream' },
+  },
   heartbeats: {
     route: 'POST /heartbeats',
     summary: 'Renews many registrations',

@@ -126,6 +126,10 @@ export const SCHEMAS = {
     leases: { ...list(object({ ...key, generation })), maxItems: 10_000 },
     'by?': oneOf(LEASES, 'checks: the leases that checks keep are renewed. Default: heartbeat.'),
   }),
+  WatchScope: object({
+    services: { ...list(text(), 'Names of services.'), maxItems: 20_000 },
+    'renewals?': flag('Whether heartbeats are told, too. Default: false.'),
+  }),
   RenewedLeases: object({ renewed: list(flag(), 'In the order of the leases; false where one is lost.') }),
   OperatorStatusUpdate: object({
     status: oneOf(OPERATOR_STATUSES),
