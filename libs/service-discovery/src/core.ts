@@ -355,7 +355,7 @@ export {
   type TcpProbeSettings,
 } from './health/index.js';
 export {
-  CallFindings,
+  CallPassiveHealth,
   type CallStageDescription,
   type CallStageName,
   type CircuitBreakerView,
@@ -374,7 +374,7 @@ export {
   FallbackFailedError,
   type FallbackRequest,
   type FallbackResult,
-  type InstanceStanding,
+  type InstanceCallExplanation,
   isFallbackWorthy,
   type ParallelCall,
   type ParallelOptions,

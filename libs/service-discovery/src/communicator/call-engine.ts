@@ -35,14 +35,14 @@ import { type CircuitBreakerView, type CircuitCommand } from './channel/breakers
 import { isDraining } from './channel/instance-changes.js';
 import { type EjectionView } from './channel/outlier-detectors.js';
 import { ServiceChannel } from './channel/service-channel.js';
-import { ServiceView } from './channel/service-view.js';
+import { ChannelView } from './channel/channel-view.js';
 import { type UnreachableView } from './channel/unreachable-instances.js';
 import { explainService, type ServiceExplanation } from './explain-service.js';
 import { FirstRegistrations } from './first-registrations.js';
 import { NearNames } from './near-names.js';
 import { unsupportedProtocol } from './unsupported-protocol.js';
 
-/** What a communicator works with. */
+/** Collaborators of a communicator. */
 export interface CommunicatorDependencies {
   readonly registry: ServiceRegistry;
   readonly transport: Transport;
@@ -53,37 +53,37 @@ export interface CommunicatorDependencies {
   /** @default events are dropped */
   readonly events?: EventSink;
   /**
-   * The deadline of the request that this process is handling, in milliseconds since the Unix epoch: calls made for it take
-   * no longer. Read at each call, so that it may come from an `AsyncLocalStorage`; undefined if there is none.
+   * The deadline of the request that this process is handling, in milliseconds since the Unix epoch; calls end by then.
+   * Read at each call, so it may come from an `AsyncLocalStorage`; undefined if there is none.
    * @default no such limit
    */
   readonly ambientDeadline?: () => number | undefined;
-  /** Load balancing strategies of one's own, by the names that stand for them in options. @default none */
+  /** Custom load balancing strategies by the names that options use for them. @default none */
   readonly strategies?: NamedStrategies;
 }
 
 const NO_INSTANCES: readonly ServiceInstance[] = [];
 
-/** How a call is made. */
+/** What a call needs besides the request. */
 export interface CallTerms<T> {
   readonly settings: CallSettings;
-  /** The settings' own, unless the request has others. */
+  /** Taken from the settings unless the request overrides them. */
   readonly times: CallTimes;
   readonly use: ResponseUse<T>;
-  /** How long the call has waited already for the service to be registered. @default 0 */
+  /** How long the call has already waited for the service to be registered. @default 0 */
   readonly waitedMs?: number;
 }
 
 interface KnownService {
   readonly channel: ServiceChannel;
-  /** By settings, held weakly: a caller may derive a communicator for each call. */
+  /** Keyed weakly by settings: a caller may derive a communicator per call. */
   pipelines: WeakMap<CallSettings, Pipeline>;
 }
 
-/** What all communicators derived from one share: connections, breakers, budgets, load statistics. */
+/** State shared by a communicator and all those derived from it: connections, breakers, budgets, load statistics. */
 export class CallEngine {
   private readonly services = new Map<string, KnownService>();
-  /** What the transport hears of with the next change: instances that are too long unheard of to be called. */
+  /** Instances to report to the transport as removed with the next change: their data became too old for calls. */
   private readonly untold = new Set<ServiceInstance>();
   private readonly registry: ServiceRegistry;
   private readonly callDeps: CallDependencies;
@@ -91,7 +91,7 @@ export class CallEngine {
   private readonly strategies: NamedStrategies;
   private readonly unsubscribe: () => void;
   private readonly closing = new AbortController();
-  /** Undefined once no first registration is waited for any more. */
+  /** Undefined once the time for first registrations is over. */
   private firstRegistrations: FirstRegistrations | undefined;
 
   constructor({
@@ -123,7 +123,7 @@ export class CallEngine {
     return this.callDeps.events;
   }
 
-  /** The tier that a service's instances declare. */
+  /** The tier that the instances of a service declare. */
   tierOf(service: string): Tier | undefined {
     return this.registry.getInstances(service)[0]?.tier;
   }
@@ -134,9 +134,9 @@ export class CallEngine {
   }
 
   /**
-   * Waits for the first registration of a service, no longer than a call to it may take.
-   * @returns how long that took, in milliseconds
-   * @throws ServiceDiscoveryError at once where the request is wrong, or the engine closed
+   * Waits for the first registration of a service, at most for the timeout of the call.
+   * @returns how long it took, in milliseconds
+   * @throws ServiceDiscoveryError immediately if the request is invalid or the engine is closed
    */
   async untilFirst<T>(service: string, request: ServiceCallRequest, terms: CallTerms<T>): Promise<number> {
     const { settings, times, use } = terms;
@@ -148,12 +148,15 @@ export class CallEngine {
     return (await this.firstRegistrations?.wait(service, Math.max(0, maxMs), caller, this.closing.signal)) ?? 0;
   }
 
-  /** @throws ServiceDiscoveryError at once where the request is wrong, the engine closed, or no instance speaks HTTP */
+  /**
+   * @throws ServiceDiscoveryError immediately if the request is invalid, the engine is closed, or no instance speaks
+   * HTTP
+   */
   call<T>(service: string, request: ServiceCallRequest, { settings, times, use, waitedMs }: CallTerms<T>): Promise<T> {
     if (this.closing.signal.aborted) throw closedError(service);
     const prepared = prepareRequest(service, request, use.accept);
     const known = this.knownService(service);
-    // What may be called changes with the age of the snapshot, too, and of that nobody tells.
+    // Which instances are served also depends on the age of the snapshot, which changes without a notification.
     const delta = known.channel.update(this.registry.servedInstances(service));
     if (delta) for (const instance of delta.left) this.untold.add(instance);
     if (known.channel.instances.length === 0) assertHttp(known.channel);
@@ -167,12 +170,12 @@ export class CallEngine {
     return state.active > 0 ? 0 : this.callDeps.clock.now() - state.calledAt;
   }
 
-  /** @param service whose; left out: those of all */
+  /** @param service absent: all services */
   circuitBreakers(service?: string): CircuitBreakerView[] {
     return this.channelsOf(service).flatMap((channel) => channel.circuitBreakers());
   }
 
-  /** @param service whose; left out: those of all */
+  /** @param service absent: all services */
   ejections(service?: string): EjectionView[] {
     return this.channelsOf(service).flatMap((channel) => channel.ejections());
   }
@@ -189,7 +192,7 @@ export class CallEngine {
     return this.pipelineOf(this.knownService(service), settings).describe();
   }
 
-  /** @param request an `INVALID_REQUEST` is thrown where it is wrong */
+  /** @throws ServiceDiscoveryError `INVALID_REQUEST` */
   explain(service: string, settings: CallSettings, request: ServiceCallRequest): ServiceExplanation {
     const known = this.knownService(service);
     known.channel.update(steadyList(this.registry.getInstances(service)));
@@ -209,7 +212,7 @@ export class CallEngine {
       const options = settings.serviceCircuitBreaker ?? resolveCircuitBreakerOptions();
       channel.breakers.of(settings.serviceBreakerKey, options);
       channel.breakers.command(command);
-      // The stage of the service's breaker comes and goes with this.
+      // Pipelines contain the stage of the service's breaker only while it is needed.
       known.pipelines = new WeakMap();
       return;
     }
@@ -224,7 +227,7 @@ export class CallEngine {
     breakers.command(command);
   }
 
-  /** Refuses new calls, ends those that wait for a retry, lets the transport end its requests and connections. */
+  /** Refuses new calls, ends calls that wait for a retry, and closes the transport. */
   async close(): Promise<void> {
     this.closing.abort();
     this.callDeps.timers.close();
@@ -245,7 +248,7 @@ export class CallEngine {
       channel: new ServiceChannel(service, { ...this.callDeps, strategies: this.strategies }),
       pipelines: new WeakMap(),
     };
-    // A name that nobody registered is not remembered: callers may ask for any number of them.
+    // Unregistered names are not cached: callers may use any number of them.
     if (this.registry.getInstances(service).length > 0) this.services.set(service, known);
     return known;
   }
@@ -253,7 +256,7 @@ export class CallEngine {
   private pipelineOf({ channel, pipelines }: KnownService, settings: CallSettings): Pipeline {
     let pipeline = pipelines.get(settings);
     if (!pipeline) {
-      pipeline = new Pipeline(new ServiceView(channel, settings), this.transport, this.callDeps);
+      pipeline = new Pipeline(new ChannelView(channel, settings), this.transport, this.callDeps);
       pipelines.set(settings, pipeline);
     }
     return pipeline;
@@ -279,7 +282,7 @@ export class CallEngine {
     this.transport.retain?.(instances, { joined, left });
   }
 
-  /** The services that calls go to otherwise from now on. */
+  /** The services whose calls are affected by a change. */
   private affectedBy(change: Change | null): Iterable<string> {
     switch (change?.type) {
       case 'put':
@@ -288,7 +291,7 @@ export class CallEngine {
         return [change.key.serviceName];
       case 'renewed':
       case 'hold':
-        // By far the most changes, and nothing that a call goes by.
+        // Renewals are by far the most frequent changes and do not affect calls.
         return [];
       case 'reset':
       case undefined:
@@ -297,7 +300,7 @@ export class CallEngine {
   }
 }
 
-/** A service without any instance is not found, which the pick tells. */
+/** A service without instances passes: the pick reports it as not found. */
 function assertHttp({ service, others }: ServiceChannel): void {
   if (others.length > 0) throw unsupportedProtocol(service, others);
 }

@@ -3,8 +3,8 @@ import { type CallSettings, type CallTimes, TIMEOUT_RANGE } from './options/inde
 import { type ServiceCallRequest } from './request.js';
 
 /**
- * How long a call may take: as its settings say, or its request.
- * @throws ServiceDiscoveryError `INVALID_REQUEST` naming what is no time, or an attempt that may outlast the call
+ * Timeouts of a call, from the request or else from the settings.
+ * @throws ServiceDiscoveryError `INVALID_REQUEST` for an invalid duration, or an attempt timeout above the call's
  */
 export function timesFor(
   service: string,

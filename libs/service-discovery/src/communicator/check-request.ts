@@ -50,12 +50,12 @@ const QUERY_EXPECTED = 'an object such as { page: 2 } (Object.fromEntries makes 
 const HEADERS_EXPECTED = 'an object such as { "x-trace": "abc" } (Object.fromEntries makes one of Headers)';
 const CANCELLATION_EXPECTED = 'a Cancellation (an AbortSignal is given as signal)';
 
-/** Those of {@link ServiceCallRequest}. */
+/** Fields of a {@link ServiceCallRequest}. */
 export const REQUEST_NAMES = new KnownNames(FIELD_NAMES, MISPLACED);
 
 /**
- * Checks what JavaScript callers get wrong before any of it is read.
- * @throws ServiceDiscoveryError `INVALID_REQUEST` that names what is no service name, or no request
+ * Checks for mistakes of JavaScript callers before any field is read.
+ * @throws ServiceDiscoveryError `INVALID_REQUEST` if `service` is not a service name or `request` not an object
  */
 export function checkCall(service: unknown, request: unknown): void {
   assertServiceName(service, 'service');
@@ -63,9 +63,9 @@ export function checkCall(service: unknown, request: unknown): void {
 }
 
 /**
- * Checks the names of a request, and who may end it. Made at every call, so that nothing is made where nothing is wrong.
- * @param names those that it may have @default those of a single call
- * @param path where it stands; empty: its names stand for themselves
+ * Checks the field names of a request, and its signals. Runs at every call, so it allocates only on errors.
+ * @param names allowed fields @default those of a single call
+ * @param path prefix of field names in errors
  */
 export function checkRequest(
   service: string | undefined,
@@ -91,8 +91,8 @@ export function checkRequest(
 }
 
 /**
- * The request in an object that holds more than one. Fields are read one by one, since those of a class may be getters, and
- * what else it holds is its own.
+ * Copies the request's fields out of an object that has more of them. Reads them by name, since they may be getters of
+ * a class.
  */
 export function requestIn(given: Partial<ServiceCallRequest>): Partial<ServiceCallRequest> {
   const request: Record<string, unknown> = {};
@@ -100,12 +100,12 @@ export function requestIn(given: Partial<ServiceCallRequest>): Partial<ServiceCa
   return request;
 }
 
-/** JavaScript callers say null for none. */
+/** JavaScript callers use null for "absent". */
 function isAbsent<T>(value: T | undefined): value is undefined {
   return value === undefined || (value as unknown) === null;
 }
 
-/** An object whose own fields count: what a list, a map, `Headers` or `URLSearchParams` holds are none. */
+/** Whether an object's own fields are its content, unlike a list, map, `Headers` or `URLSearchParams`. */
 function holdsByName(value: { readonly entries?: unknown } | null): boolean {
   return typeof value === 'object' && value !== null && typeof value.entries !== 'function';
 }

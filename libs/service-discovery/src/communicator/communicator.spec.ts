@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { createLoadBalancer, type LoadBalancer, type LoadBalancerDeps } from '../balancing/index.js';
 import { type Clock } from '../common/index.js';
-import { balancerOf, CallStage, failure, firstListed, firstWilling, reset } from '../testing/call-stage.js';
+import { balancerOf, CallFixture, failure, firstListed, firstWilling, reset } from '../testing/call-fixture.js';
 import { type CommunicatorDependencies } from './call-engine.js';
 import { ServiceCommunicator } from './communicator.js';
 import { type ServiceCallRequest } from './request.js';
 
 describe('ServiceCommunicator', () => {
-  let stage: CallStage;
+  let stage: CallFixture;
 
   beforeEach(async () => {
-    stage = await CallStage.open();
+    stage = await CallFixture.open();
   });
 
   afterEach(async () => {
@@ -19,7 +19,7 @@ describe('ServiceCommunicator', () => {
   });
 
   describe('a call', () => {
-    it('goes to an instance of the service and comes back with who answered', async () => {
+    it('goes to an instance of the service and reports which one answered', async () => {
       await stage.register('a');
       const response = await stage.communicatorWith().callService('users', {
         method: 'post',
@@ -55,7 +55,7 @@ describe('ServiceCommunicator', () => {
         { registry: { onChange: () => undefined }, transport: {} },
         ['ServiceCommunicator.transport'],
       ],
-    ])('cannot be made with %s, which is told by name', (_what, deps, paths) => {
+    ])('cannot be made with %s, and the error names it', (_what, deps, paths) => {
       let thrown: unknown;
       try {
         new ServiceCommunicator(deps as CommunicatorDependencies);
@@ -65,13 +65,15 @@ describe('ServiceCommunicator', () => {
       expect(thrown).toMatchObject({ code: 'INVALID_CONFIGURATION', problems: paths.map((path) => ({ path })) });
     });
 
-    it('to an unknown service is refused and sends nothing', async () => {
-      const error = await failure(stage.communicatorWith({ waitForFirst: false }).callService('nobody', { path: '/' }));
-      expect(error).toMatchObject({ code: 'SERVICE_NOT_FOUND', service: 'nobody', attempts: 0 });
+    it('to an unknown service is refused without a request', async () => {
+      const error = await failure(
+        stage.communicatorWith({ waitForFirst: false }).callService('unknown', { path: '/' }),
+      );
+      expect(error).toMatchObject({ code: 'SERVICE_NOT_FOUND', service: 'unknown', attempts: 0 });
       expect(stage.transport.sent).toHaveLength(0);
     });
 
-    it('to a service without an available instance says so', async () => {
+    it('to a service without an available instance fails with the reason', async () => {
       await stage.register('a');
       await stage.registry.setStatus({ serviceName: 'users', instanceId: 'a' }, 'maintenance');
       await stage.clock.advanceAsync(0);
@@ -106,7 +108,7 @@ describe('ServiceCommunicator', () => {
       [{ path: '/', query: null as never }, 'query'],
       [{ path: '/', query: new URLSearchParams('a=1') as never }, 'query'],
       [undefined as never, 'request'],
-    ])('that is wrong (%j) is refused before anything is sent, naming %s', async (request, field) => {
+    ])('with an invalid request (%j) is refused before anything is sent, naming %s', async (request, field) => {
       await stage.register('a');
       const error = await failure(stage.communicatorWith().callService('users', request));
       expect(error.code).toBe('INVALID_REQUEST');
@@ -131,7 +133,7 @@ describe('ServiceCommunicator', () => {
         'criteria.verison: expected no option of this name (did you mean "version"?), but got "^9"; ' +
           'criteria.zone: expected the name of a zone, but got 3',
       ],
-    ])('with a name that there is not (%j) is told what was meant', async (given, message) => {
+    ])('with an unknown field (%j) gets a suggestion', async (given, message) => {
       await stage.register('a');
       const communicator = stage.communicatorWith();
       const request = { path: '/', ...given } as ServiceCallRequest;
@@ -140,7 +142,7 @@ describe('ServiceCommunicator', () => {
       expect(() => communicator.explain('users', request)).toThrow(message);
     });
 
-    it('may have names for what is undefined, and null where nothing is meant', async () => {
+    it('may have undefined fields, and null for none', async () => {
       await stage.register('a');
       const request = { path: '/', tiemout: undefined, headers: null, signal: null, cancellation: null };
       expect((await stage.communicatorWith().callService('users', request as never)).status).toBe(200);
@@ -158,13 +160,13 @@ describe('ServiceCommunicator', () => {
       expect(stage.transport.sent[0]?.request.path).toBe('/users/7');
     });
 
-    it('that is wrong is refused before the service is looked for', async () => {
+    it('is validated before the service is looked up', async () => {
       jest.spyOn(stage.registry, 'follows').mockReturnValue(false);
       const error = await failure(stage.communicatorWith().callService('users', { path: '/', signal: 3 as never }));
       expect(error.message).toBe('signal: expected an AbortSignal, but got 3');
     });
 
-    it('with an object for a body is told of json, without what the object holds', async () => {
+    it('with an object as body gets pointed to `json`, without revealing its content', async () => {
       const body = { password: 'hunter2' } as never;
       const error = await failure(
         stage.communicatorWith().callServiceJson('users', { method: 'POST', path: '/', body }),
@@ -175,7 +177,7 @@ describe('ServiceCommunicator', () => {
       );
     });
 
-    it('that Node refuses to send opens no circuit, and is not tried again', async () => {
+    it('that Node refuses to send opens no circuit and is not retried', async () => {
       await stage.register('a');
       const communicator = stage.communicatorWith({ circuitBreaker: { failureThreshold: 1 } });
       stage.transport.answer(() => {
@@ -186,7 +188,7 @@ describe('ServiceCommunicator', () => {
       expect(communicator.circuitBreakers()[0]?.state).toBe('closed');
     });
 
-    it.each([['text'], [Buffer.from('x')], [new Blob(['x']).stream()]])('may have %s for a body', async (body) => {
+    it.each([['text'], [Buffer.from('x')], [new Blob(['x']).stream()]])('may have %s as body', async (body) => {
       await stage.register('a');
       const { status } = await stage
         .communicatorWith()
@@ -194,14 +196,14 @@ describe('ServiceCommunicator', () => {
       expect(status).toBe(200);
     });
 
-    it('may ask for attempts that settings leave no time for', async () => {
+    it('may request attempts that settings leave no time for', async () => {
       await stage.register('a');
       const communicator = stage.communicatorWith({ timeout: '1s', attemptTimeout: '500ms' });
       const { status } = await communicator.callService('users', { path: '/', attemptTimeout: '2s' });
       expect(status).toBe(200);
     });
 
-    it.each([[{ name: 'users' }], [undefined], ['']])('to what is no service name (%j) is refused', async (service) => {
+    it.each([[{ name: 'users' }], [undefined], ['']])('to an invalid service name (%j) is refused', async (service) => {
       for (const call of ['callService', 'callServiceJson'] as const) {
         const error = await failure(stage.communicatorWith()[call](service as string, { path: '/' }));
         expect(error.code).toBe('INVALID_REQUEST');
@@ -209,13 +211,13 @@ describe('ServiceCommunicator', () => {
       }
     });
 
-    it('without a request is refused, also where JSON is asked for', async () => {
+    it('without a request is refused, also if JSON is expected', async () => {
       const error = await failure(stage.communicatorWith().callServiceJson('users', undefined as never));
       expect(error).toMatchObject({ code: 'INVALID_REQUEST', service: 'users' });
       expect(error.message).toContain('request: expected');
     });
 
-    it('asks for matching instances only', async () => {
+    it('is limited to instances that match its criteria', async () => {
       await stage.registerOne({ instanceId: 'old', version: '1.0.0', port: 8001 });
       await stage.registerOne({ instanceId: 'new', version: '2.1.0', port: 8002 });
       const communicator = stage.communicatorWith();
@@ -228,14 +230,14 @@ describe('ServiceCommunicator', () => {
   });
 
   describe('a status error', () => {
-    it('is a response for callService', async () => {
+    it('is returned as a response by callService', async () => {
       await stage.register('a');
       stage.transport.answer(() => ({ status: 404, body: { message: 'no such user' } }));
       const response = await stage.communicatorWith().callService('users', { path: '/users/1' });
       expect(response.status).toBe(404);
     });
 
-    it('is a typed error that keeps the body for callServiceJson', async () => {
+    it('is thrown as a typed error with the body by callServiceJson', async () => {
       await stage.register('a');
       stage.transport.answer(() => ({ status: 422, body: { message: 'bad name' } }));
       const error = await failure(stage.communicatorWith().callServiceJson('users', { path: '/users/1' }));
@@ -248,7 +250,7 @@ describe('ServiceCommunicator', () => {
       });
     });
 
-    it('of the caller neither opens a circuit nor is retried', async () => {
+    it('caused by the caller neither opens a circuit nor is retried', async () => {
       await stage.register('a');
       stage.transport.answer(() => ({ status: 400 }));
       const communicator = stage.communicatorWith({ circuitBreaker: { failureThreshold: 1 } });
@@ -258,7 +260,7 @@ describe('ServiceCommunicator', () => {
     });
   });
 
-  describe('a request that cannot be written as JSON', () => {
+  describe('a request that cannot be serialized to JSON', () => {
     const circle: { self?: unknown } = {};
     circle.self = circle;
 
@@ -273,7 +275,7 @@ describe('ServiceCommunicator', () => {
     });
   });
 
-  it('tells for how many whole milliseconds the circuits of all instances stay open', async () => {
+  it('reports the whole milliseconds until a circuit of any instance lets calls through', async () => {
     await stage.register('a');
     const circuitBreaker = { failureThreshold: 1, recoveryTimeout: '1s' } as const;
     const communicator = stage.communicatorWith({ circuitBreaker, retry: false });
@@ -287,7 +289,7 @@ describe('ServiceCommunicator', () => {
   });
 
   describe('a limit of concurrency', () => {
-    it('sends the call elsewhere, and refuses it where everyone is busy', async () => {
+    it('diverts calls, and refuses them when all instances are busy', async () => {
       await stage.register('a', 'b');
       stage.transport.hold();
       const communicator = stage.communicatorWith({ concurrency: 1 });
@@ -310,7 +312,7 @@ describe('ServiceCommunicator', () => {
   });
 
   describe('a limit of concurrency with a balancer that keeps no count', () => {
-    it('holds all the same', async () => {
+    it('is enforced anyway', async () => {
       await stage.register('a');
       stage.transport.hold();
       const loadBalancing = balancerOf(firstWilling);
@@ -325,7 +327,7 @@ describe('ServiceCommunicator', () => {
   });
 
   describe('a limit of concurrency with a balancer that does not ask', () => {
-    it('holds all the same', async () => {
+    it('is enforced anyway', async () => {
       await stage.register('a');
       stage.transport.hold();
       const loadBalancing = balancerOf(firstListed);
@@ -338,8 +340,8 @@ describe('ServiceCommunicator', () => {
     });
   });
 
-  describe("a balancer of the caller's own", () => {
-    it('is brought up to date when it is used, so that one which is used no more costs nothing', async () => {
+  describe('a custom balancer', () => {
+    it('is updated when it is used, so that an unused one costs nothing', async () => {
       await stage.register('a');
       const updates: string[][] = [];
       const loadBalancing = (deps: LoadBalancerDeps): LoadBalancer => {
@@ -363,7 +365,7 @@ describe('ServiceCommunicator', () => {
   });
 
   describe('heartbeats', () => {
-    it('leave connections and balancers alone', async () => {
+    it('do not touch connections and balancers', async () => {
       await stage.register('a', 'b');
       const communicator = stage.communicatorWith();
       await communicator.callService('users', { path: '/' });
@@ -375,8 +377,8 @@ describe('ServiceCommunicator', () => {
     });
   });
 
-  describe('an instance that drains', () => {
-    it('has the connections to it closed, while its state and what is in flight there stay', async () => {
+  describe('a draining instance', () => {
+    it('gets its connections closed, while its state and calls in flight stay', async () => {
       await stage.register('a', 'b');
       const communicator = stage.communicatorWith({ loadBalancing: 'round_robin' });
       stage.transport.hold();
@@ -397,7 +399,7 @@ describe('ServiceCommunicator', () => {
   });
 
   describe('settings', () => {
-    it('come from the tier that the service declares, under those of withOptions', async () => {
+    it("come from the service's tier, overridden by withOptions", async () => {
       await stage.registerOne({ instanceId: 'a', tier: 'monitoring' });
       stage.transport.answer(() => {
         throw reset();
@@ -411,7 +413,7 @@ describe('ServiceCommunicator', () => {
       expect((await call).attempts).toBe(2);
     });
 
-    it('of withOptions bound those of a tier, whatever that is', async () => {
+    it('in withOptions bound those of any tier', async () => {
       await stage.registerOne({ instanceId: 'a', tier: 'web' });
       const patient = stage.communicatorWith().withOptions({ retry: { baseDelay: '2s' } });
       await expect(patient.callServiceJson('users', { path: '/' })).resolves.toEqual({ from: 'a' });
@@ -431,7 +433,7 @@ describe('ServiceCommunicator', () => {
       expect(patterns.app.timeout).toBe('15s');
     });
 
-    it('of a pattern of a name of its own hold for services of that tier, and for who asks for it', async () => {
+    it('of a custom pattern apply to services of that tier and to callers that select it', async () => {
       await stage.registerOne({ instanceId: 'a', tier: 'batch' });
       const communicator = stage.communicatorWith({
         retry: { maxAttempts: 1 },
@@ -463,7 +465,7 @@ describe('ServiceCommunicator', () => {
       },
     );
 
-    it('that agree share a breaker; those that differ have their own', async () => {
+    it('share a breaker if they are equal, and have their own if not', async () => {
       await stage.register('a');
       stage.transport.answer(() => ({ status: 501 }));
       const communicator = stage.communicatorWith({ circuitBreaker: { failureThreshold: 1 } });
@@ -480,7 +482,7 @@ describe('ServiceCommunicator', () => {
       ).toBe(501);
     });
 
-    it('that are wrong are all named in one error', async () => {
+    it('are all named in one error if wrong', async () => {
       const error = await failure(
         (async () =>
           stage.communicatorWith().withOptions({
@@ -504,7 +506,7 @@ describe('ServiceCommunicator', () => {
       }
     });
 
-    it.each([[null], ['1s'], [[]]])('that are none at all (%j) are refused as such', async (wrong) => {
+    it.each([[null], ['1s'], [[]]])('are refused if they are not an object (%j)', async (wrong) => {
       const communicator = stage.communicatorWith();
       const makers: Record<string, () => unknown> = {
         'options: expected an object of options': () => stage.communicatorWith(wrong as never),
@@ -521,7 +523,7 @@ describe('ServiceCommunicator', () => {
     });
   });
 
-  it('reports each call as it ends', async () => {
+  it('emits an event for each call when it ends', async () => {
     await stage.register('a', 'b');
     stage.failOn('a');
     const communicator = stage.communicatorWith();
@@ -536,7 +538,7 @@ describe('ServiceCommunicator', () => {
     expect(attempts.reduce((sum, each) => sum + each, 0)).toBe(stage.transport.sent.length);
   });
 
-  it('ends at its close the calls that wait for a retry, with what went wrong', async () => {
+  it('fails calls that wait for a retry on close, with the cause', async () => {
     await stage.register('a');
     stage.transport.answer(() => {
       throw reset();
@@ -550,7 +552,7 @@ describe('ServiceCommunicator', () => {
     expect(stage.clock.pendingTimers).toBe(1); // The store's, for the lease.
   });
 
-  it('tells calls that fail at its close, or wait for their turn then, that it is closed', async () => {
+  it('fails queued calls and calls in flight on close with an error that says so', async () => {
     await stage.register('a', 'b');
     stage.transport.hold();
     const communicator = stage.communicatorWith({ rateLimit: { rate: 1, maxWait: '5s' } });
@@ -566,7 +568,7 @@ describe('ServiceCommunicator', () => {
     ]);
   });
 
-  it('lists the circuits of those instances only that were called', async () => {
+  it('lists the circuits only of instances that were called', async () => {
     await stage.register('a', 'b', 'c');
     stage.failOn('a');
     const communicator = stage.communicatorWith({ retry: { maxAttempts: 2 } });
@@ -574,7 +576,7 @@ describe('ServiceCommunicator', () => {
     expect(communicator.circuitBreakers()).toHaveLength(new Set(stage.transport.targets).size);
   });
 
-  it('leaves no timer behind once it is closed, also where its clock lets one stay for the next call', async () => {
+  it('leaves no timer behind once closed, even if its clock keeps one for the next call', async () => {
     await stage.register('a');
     const { registry, transport, clock } = stage;
     const holdable: Clock = {
@@ -590,7 +592,7 @@ describe('ServiceCommunicator', () => {
     expect(clock.pendingTimers).toBe(before);
   });
 
-  it('refuses calls once it is closed', async () => {
+  it('refuses calls once closed', async () => {
     await stage.register('a');
     const communicator = stage.communicatorWith();
     await communicator.close();

@@ -32,16 +32,16 @@ import { type EjectionView } from './channel/outlier-detectors.js';
 import { type UnreachableView } from './channel/unreachable-instances.js';
 import { type ServiceExplanation } from './explain-service.js';
 
-/** What holds for every call unless a pattern or `withOptions` says otherwise. */
+/** Settings of every call unless a pattern or `withOptions` overrides them. */
 export interface CommunicatorDefaults extends CommunicatorOptions {
-  /** Changes to the tier patterns, value by value, and patterns of names of your own: `{ batch: { timeout: '5m' } }`. */
+  /** Overrides of tier patterns, value by value, and custom patterns: `{ batch: { timeout: '5m' } }`. */
   patterns?: PatternOverrides;
 }
 
 const AS_IT_IS: ResponseUse<ServiceCallResponse> = { consume: asPlainObject };
 const AS_JSON: ResponseUse<unknown> = { consume: readJson, accept: 'application/json' };
 
-/** What a derived communicator has of the one that it comes from. */
+/** What a derived communicator takes over from its parent. */
 interface Derivation {
   readonly overrides: CommunicatorOptions;
   readonly engine: CallEngine;
@@ -49,22 +49,22 @@ interface Derivation {
 }
 
 /**
- * Calls services by name: picks an instance, cuts off the one that fails, tries another.
+ * Calls services by name: picks an instance, and fails over to another one.
  *
- * Settings come from, each over the one before: the defaults, the pattern (`options.pattern`, else the tier that the
- * service declares), the options of `withOptions`, the single request.
+ * Settings are merged in this order, later ones override: the defaults, the pattern (`options.pattern`, else the tier
+ * that the service declares), the options of `withOptions`, the request.
  */
 export class ServiceCommunicator {
   private readonly patterns: Patterns;
-  /** By pattern. Settings are resolved once, not at every call. */
+  /** By pattern. Settings are resolved once rather than at every call. */
   private readonly settings = new Map<string | undefined, CallSettings>();
 
   private readonly overrides: CommunicatorOptions;
   private readonly engine: CallEngine;
 
   /**
-   * @param derivation for `withOptions` alone
-   * @throws InvalidConfigurationError that lists every wrong option, and what is missing of registry and transport
+   * @param derivation for `withOptions` only
+   * @throws InvalidConfigurationError listing every wrong option, and a missing registry or transport
    */
   constructor(
     private readonly deps: CommunicatorDependencies,
@@ -77,30 +77,32 @@ export class ServiceCommunicator {
   }
 
   /**
-   * Calls a service and answers with whatever response arrived at last, also one with an error status. At the start of
-   * the process, a service that was never registered is waited for, see {@link CommunicatorOptions.waitForFirst}.
-   * Read the body, or dump it: until then its connection stays taken.
-   * @throws ServiceDiscoveryError when no response arrived: `SERVICE_NOT_FOUND`, `NO_AVAILABLE_INSTANCE`, `CIRCUIT_OPEN`,
-   *   `DEADLINE_EXCEEDED`, `ATTEMPT_TIMEOUT`, `TRANSPORT_FAILURE`, `RETRY_BUDGET_EXHAUSTED`, `BULKHEAD_FULL`, `RATE_LIMITED`,
-   *   `THROTTLED`, `CONCURRENCY_LIMITED`, `REGISTRY_UNAVAILABLE`, `UNSUPPORTED_PROTOCOL`, `INVALID_REQUEST`; the signal's reason when the caller aborts
+   * Calls a service and returns the last response received, even one with an error status. In the first seconds of the
+   * process, waits for a service that has never been registered, see {@link CommunicatorOptions.waitForFirst}. Read or
+   * dump the body: until then its connection stays occupied.
+   * @throws ServiceDiscoveryError if no response arrived: `SERVICE_NOT_FOUND`, `NO_AVAILABLE_INSTANCE`, `CIRCUIT_OPEN`,
+   * `DEADLINE_EXCEEDED`, `ATTEMPT_TIMEOUT`, `TRANSPORT_FAILURE`, `RETRY_BUDGET_EXHAUSTED`, `BULKHEAD_FULL`,
+   * `RATE_LIMITED`, `THROTTLED`, `CONCURRENCY_LIMITED`, `REGISTRY_UNAVAILABLE`, `UNSUPPORTED_PROTOCOL`,
+   * `INVALID_REQUEST`; the signal's reason if the caller aborts
    */
   callService(service: string, request: ServiceCallRequest): Promise<ServiceCallResponse> {
     return this.call(service, request, AS_IT_IS);
   }
 
   /**
-   * Calls a service and reads the JSON of its answer; undefined where it has no body.
-   * @throws what `callService` throws; `ResponseStatusError` for a status from 400 on, with the body in it;
-   *   `RESPONSE_BODY` when the body is no JSON
+   * Calls a service and parses the JSON body of the response; undefined if there is no body.
+   * @throws what `callService` throws; `ResponseStatusError`, including the body, for a status of 400 or above;
+   * `RESPONSE_BODY` if the body is not JSON
    */
   callServiceJson<T = unknown>(service: string, request: ServiceCallRequest): Promise<T> {
     return this.call(service, request, AS_JSON as ResponseUse<T>);
   }
 
   /**
-   * Makes several calls at once and reads their JSON. Never rejects for a call's sake: each result says how its call
-   * ended, in the order of the calls.
-   * @throws ServiceDiscoveryError `INVALID_REQUEST` for what is no list; InvalidConfigurationError naming every wrong option
+   * Makes several calls concurrently and parses their JSON. Does not reject when calls fail: each result reports the
+   * outcome of its call, in the order of the calls.
+   * @throws ServiceDiscoveryError `INVALID_REQUEST` if `calls` is not a list; InvalidConfigurationError listing every
+   * wrong option
    */
   async parallelServiceCalls<T = unknown>(
     calls: readonly ParallelCall[],
@@ -110,20 +112,19 @@ export class ServiceCommunicator {
   }
 
   /**
-   * Calls the primary service and reads the JSON; where it fails, turns to the fallback service, or asks the fallback
-   * function for an answer. Each of the two services has the whole timeout. Credentials in the headers are not handed to
-   * the fallback service.
-   * @throws FallbackFailedError when both services fail; the primary's own error where a fallback would not help; what the
-   *   function throws; ServiceDiscoveryError `INVALID_REQUEST` for a wrong request, before anything is sent
+   * Calls the primary service and parses the JSON; if it fails, calls the fallback service or the fallback function.
+   * Each service gets the whole timeout. Headers with credentials are not sent to the fallback service.
+   * @throws FallbackFailedError if both services fail; the primary's error if a fallback would not help; what the
+   * function throws; ServiceDiscoveryError `INVALID_REQUEST` for an invalid request, before anything is sent
    */
   async callServiceWithFallback<T = unknown>(request: FallbackRequest<T>): Promise<FallbackResult<T>> {
     return callWithFallback(request, (service, own) => this.callServiceJson<T>(service, own), this.engine.events);
   }
 
   /**
-   * A communicator with other settings. It shares connections, load statistics and retry budgets with this one, and
-   * breakers with every communicator whose breaker settings are the same.
-   * @throws InvalidConfigurationError that lists every wrong option
+   * Derives a communicator with other settings. It shares connections, load statistics and retry budgets with this one,
+   * and breakers with every communicator that has equal breaker settings.
+   * @throws InvalidConfigurationError listing every wrong option
    */
   withOptions(options: CommunicatorOptions): ServiceCommunicator {
     const { patterns: _, ...defaults } = this.defaults;
@@ -134,51 +135,49 @@ export class ServiceCommunicator {
     return new ServiceCommunicator(this.deps, this.defaults, { overrides, engine, patterns });
   }
 
-  /** The patterns in force, by name: those of the tiers, and those of the options. */
+  /** The patterns in effect, by name: one per tier, and those of the options. */
   getCommunicationPatterns(): Readonly<Record<Tier, CommunicationPattern>> {
     const { patterns: _, ...defaults } = this.defaults;
     return describePatterns(this.patterns, defaults);
   }
 
-  /**
-   * For how many milliseconds nobody has called an instance from this process: 0 while a call is under way, infinity
-   * where there was none.
-   */
+  /** Milliseconds since this process last called an instance: 0 while a call is under way, Infinity if it never did. */
   idleMs(key: InstanceKey): number {
     return this.engine.idleMs(key);
   }
 
   /**
-   * The breakers of services and instances that were called from this process.
-   * @param service whose @default those of all
+   * The breakers of services and instances that this process has called.
+   * @param service @default all services
    */
   circuitBreakers(service?: string): CircuitBreakerView[] {
     return this.engine.circuitBreakers(service);
   }
 
   /**
-   * The instances that picks avoid at the moment, since they did worse than the others.
-   * @param service whose @default those of all
+   * Instances that picks currently avoid because they performed worse than the others.
+   * @param service @default all services
    */
   ejections(service?: string): EjectionView[] {
     return this.engine.ejections(service);
   }
 
-  /** The instances of a service that calls from this process could not connect to, and have not reached since. */
+  /** Instances of a service that calls of this process failed to connect to and have not reached since. */
   unreachable(service: string): UnreachableView[] {
     return this.engine.unreachable(service);
   }
 
-  /** The ids of those that picks avoid for that at the moment, always in the same set; undefined: none. */
+  /** Ids of the instances that picks currently avoid for that reason, always in the same set; undefined: none. */
   unreachableIds(service: string): ReadonlySet<string> | undefined {
     return this.engine.unreachableIds(service);
   }
 
   /**
-   * Holds the circuit of an instance, or of the service as a whole, for all communicators derived from the same one:
-   * `isolated` refuses every call, `closed` lets every call through, `automatic` lets it go by its calls again. An
-   * instance stays held until it deregisters, also while the settings of calls have no breaker.
-   * @throws ServiceDiscoveryError `SERVICE_NOT_FOUND`, `INSTANCE_NOT_FOUND`, `INVALID_CONFIGURATION` for another command
+   * Forces the circuit of an instance, or of the service as a whole, for all communicators that share this one's state:
+   * `isolated` refuses every call, `closed` lets every call through, `automatic` returns control to the outcome of
+   * calls. The command for an instance lasts until it deregisters, and also applies where settings have no breaker.
+   * @throws ServiceDiscoveryError `SERVICE_NOT_FOUND`, `INSTANCE_NOT_FOUND`, `INVALID_CONFIGURATION` for an unknown
+   * command
    */
   forceCircuit(service: string, instanceId: string | undefined, command: CircuitCommand): void {
     const check = new OptionValidator();
@@ -188,10 +187,10 @@ export class ServiceCommunicator {
   }
 
   /**
-   * What a call to the service would meet now: which instances would take it, which would not and why, what they are
-   * chosen by, and what limits the calls to it. Changes nothing.
-   * @param request that of the call @default a GET of `/`
-   * @throws ServiceDiscoveryError `INVALID_REQUEST` for a request that makes no sense
+   * Explains what a call to the service would meet now: which instances would take it, which would not and why, what
+   * decides between them, and which limits apply. Changes nothing.
+   * @param request @default a GET of `/`
+   * @throws ServiceDiscoveryError `INVALID_REQUEST` for an invalid request
    */
   explain(service: string, request: ServiceCallRequest = { path: '/' }): ServiceExplanation {
     checkCall(service, request);
@@ -199,14 +198,14 @@ export class ServiceCommunicator {
   }
 
   /**
-   * The stages that every call to the service runs through, the outermost first, with their settings.
-   * @param service its tier decides on the settings, too @default one that declares no tier
+   * The stages of every call to the service, outermost first, with their settings.
+   * @param service its tier selects the pattern @default a service without a tier
    */
   describePipeline(service = ''): CallStageDescription[] {
     return this.engine.describePipeline(service, this.settingsFor(service));
   }
 
-  /** Refuses new calls and closes all connections once what is in flight has ended; for derived communicators too. */
+  /** Refuses new calls, waits for those in flight and closes all connections; also for derived communicators. */
   async close(): Promise<void> {
     await this.engine.close();
   }
@@ -222,7 +221,7 @@ export class ServiceCommunicator {
   }
 
   private async followAndCall<T>(service: string, request: ServiceCallRequest, use: ResponseUse<T>): Promise<T> {
-    // Before its settings, which may go by the tier that the service declares.
+    // Must come before the settings, which may depend on the tier that the service declares.
     await this.deps.registry.follow(service, request.cancellation?.signal ?? request.signal);
     return this.callFollowed(service, request, use);
   }
@@ -235,7 +234,7 @@ export class ServiceCommunicator {
 
   private async awaitAndCall<T>(service: string, request: ServiceCallRequest, terms: CallTerms<T>): Promise<T> {
     const waitedMs = await this.engine.untilFirst(service, request, terms);
-    // Once more, as they may go by the tier that the service declares.
+    // Resolve the settings again: the service may declare a tier now.
     return this.engine.call(service, request, { ...this.termsOf(service, request, terms.use), waitedMs });
   }
 
@@ -255,14 +254,14 @@ export class ServiceCommunicator {
     return settings;
   }
 
-  /** Undefined also for a tier that this process has no pattern for: others may name what they like. */
+  /** Undefined for a tier without a pattern in this process: registrations may name any tier. */
   private patternOf(service: string): string | undefined {
     const tier = this.engine.tierOf(service);
     return tier !== undefined && this.patterns.has(tier) ? tier : undefined;
   }
 }
 
-/** @throws InvalidConfigurationError naming what is missing of what every call needs */
+/** @throws InvalidConfigurationError if the registry or transport is missing */
 function checkDependencies(deps: CommunicatorDependencies): CommunicatorDependencies {
   const needed = 'an object with a registry and a transport: new ServiceCommunicator({ registry, transport })';
   assertOptions('ServiceCommunicator', deps, needed);
@@ -276,7 +275,7 @@ function checkDependencies(deps: CommunicatorDependencies): CommunicatorDependen
   return deps;
 }
 
-/** @throws InvalidConfigurationError that lists every wrong option */
+/** @throws InvalidConfigurationError listing every wrong option */
 function checkDefaults(defaults: CommunicatorDefaults, deps: CommunicatorDependencies): Patterns {
   assertOptions('options', defaults);
   const { patterns, ...options } = defaults;

@@ -10,30 +10,30 @@ import {
 } from '../resilience/index.js';
 import { pickContextOf } from './call/pick-context.js';
 import { type CallStageName } from './call/stage.js';
-import { type ServiceView } from './channel/service-view.js';
+import { type ChannelView } from './channel/channel-view.js';
 import { type PreparedRequest, type ServiceCallRequest } from './request.js';
 
-/** How one instance stands for a call made now, and why: `active` are all calls of this process that it has. */
-export interface InstanceStanding extends InstanceExplanation {
-  /** Its circuit; undefined where the settings have none, or nobody has called it by these. */
+/** The state of one instance for a call made now, and why; `active` counts all calls of this process to it. */
+export interface InstanceCallExplanation extends InstanceExplanation {
+  /** Its circuit; undefined if the settings have no breaker, or no call with these settings was made. */
   readonly circuit?: CircuitSnapshot;
-  /** What was found of it; undefined where the settings have no outlier detection. */
+  /** Undefined if the settings have no outlier detection. */
   readonly outlier?: OutlierView;
-  /** How many calls may run there at once; undefined: any number. */
+  /** Limit of concurrent calls at the instance; undefined: none. */
   readonly concurrency?: number;
 }
 
-/** How a service stands for a call made now. */
+/** The state of a service for a call made now. */
 export interface ServiceExplanation extends Omit<BalancingExplanation, 'instances'> {
   readonly service: string;
-  readonly instances: readonly InstanceStanding[];
-  /** Retries and hedges that may be made at this moment; undefined where nothing limits them. */
+  readonly instances: readonly InstanceCallExplanation[];
+  /** Retries and hedges that the budget allows right now; undefined: unlimited. */
   readonly retriesLeft?: number;
-  /** After how long an attempt would be hedged; undefined where none would. */
+  /** The hedging delay; undefined if attempts are not hedged. */
   readonly hedgeAfterMs?: number;
-  /** The stage that would refuse the call before any instance is picked; undefined where it is let through. */
+  /** The stage that would refuse the call before an instance is picked; undefined if none would. */
   readonly refusedBy?: CallStageName;
-  /** What limits the calls to the service as a whole, as far as the settings have it. */
+  /** Limits on calls to the service as a whole. */
   readonly limits: {
     readonly rateLimit?: RateLimiterSnapshot;
     readonly throttling?: ClientThrottleSnapshot;
@@ -43,9 +43,12 @@ export interface ServiceExplanation extends Omit<BalancingExplanation, 'instance
   };
 }
 
-/** Tells what a call would meet now: who would take it, who would not and why, and what limits it. Changes nothing. */
+/**
+ * Explains what a call would meet now: which instances would take it, which would not and why, and which limits apply.
+ * Changes nothing.
+ */
 export function explainService(
-  view: ServiceView,
+  view: ChannelView,
   request: ServiceCallRequest,
   prepared: PreparedRequest,
 ): ServiceExplanation {
@@ -56,7 +59,9 @@ export function explainService(
     service: view.service,
     ...balance,
     strategy: view.settings.strategyName,
-    instances: [...instances, ...view.channel.others.map(explainOther)].map((instance) => standingOf(view, instance)),
+    instances: [...instances, ...view.channel.others.map(explainOther)].map((instance) =>
+      withCallState(view, instance),
+    ),
     retriesLeft: budget?.available,
     hedgeAfterMs: hedgeDelay?.currentMs,
     refusedBy: breaker?.breaker.canAcquire() === false ? 'service_circuit_breaker' : undefined,
@@ -70,7 +75,7 @@ export function explainService(
   };
 }
 
-/** Calls do not even consider it. */
+/** An instance that calls never consider. */
 function explainOther({ instanceId, status, protocol, weight }: ServiceInstance): InstanceExplanation {
   return {
     instanceId,
@@ -85,7 +90,7 @@ function explainOther({ instanceId, status, protocol, weight }: ServiceInstance)
   };
 }
 
-function standingOf(view: ServiceView, explained: InstanceExplanation): InstanceStanding {
+function withCallState(view: ChannelView, explained: InstanceExplanation): InstanceCallExplanation {
   const { instanceId } = explained;
   const { breakerKey, concurrency } = view.settings;
   const state = view.channel.states.find(instanceId);

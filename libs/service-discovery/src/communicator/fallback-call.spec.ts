@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DEADLINE_HEADER } from './call/deadline-header.js';
-import { CallStage, failure, refused } from '../testing/call-stage.js';
+import { CallFixture, failure, refused } from '../testing/call-fixture.js';
 import {
   ConcurrencyLimitedError,
   InvalidConfigurationError,
@@ -11,10 +11,10 @@ import {
 import { FallbackFailedError, type FallbackRequest, isFallbackWorthy } from './fallback-call.js';
 
 describe('a call with a fallback', () => {
-  let stage: CallStage;
+  let stage: CallFixture;
 
   beforeEach(async () => {
-    stage = await CallStage.open();
+    stage = await CallFixture.open();
   });
 
   afterEach(async () => {
@@ -30,7 +30,7 @@ describe('a call with a fallback', () => {
     );
   });
 
-  it('answers when the primary fails, and gets no credentials that are not its own', async () => {
+  it('is answered by the fallback when the primary fails, without credentials of the primary', async () => {
     stage.failOn('a', refused);
     const result = await stage.communicatorWith({ retry: false }).callServiceWithFallback({
       primaryService: 'users',
@@ -45,7 +45,7 @@ describe('a call with a fallback', () => {
     expect(stage.transport.sent[1]?.request.headers).not.toHaveProperty('authorization');
   });
 
-  it('turns to the fallback also where headers and who may end it are null, as JavaScript says that there are none', async () => {
+  it('uses the fallback also if headers and signal are null, as JavaScript callers may write', async () => {
     stage.failOn('a', refused);
     const none = { headers: null, signal: null, cancellation: null } as object;
     const request = { primaryService: 'users', fallbackService: 'backup', path: '/', ...none };
@@ -71,7 +71,7 @@ describe('a call with a fallback', () => {
     },
   );
 
-  it('may have a body of its own, of another kind than that of the primary', async () => {
+  it("may send the fallback a body of another kind than the primary's", async () => {
     stage.failOn('a', refused);
     const { fallback } = await stage.communicatorWith({ retry: false }).callServiceWithFallback({
       primaryService: 'users',
@@ -85,14 +85,14 @@ describe('a call with a fallback', () => {
     expect(stage.transport.sent[1]?.request.body).toBe('Ada');
   });
 
-  it('is not asked when the primary answered that there is no such thing', async () => {
+  it('is not passed on if the primary answered that the resource does not exist', async () => {
     stage.transport.answer(() => ({ status: 404 }));
     const request = { primaryService: 'users', fallbackService: 'backup', path: '/x' };
     expect(await failure(stage.communicatorWith().callServiceWithFallback(request))).toMatchObject({ status: 404 });
     expect(stage.transport.sent).toHaveLength(1);
   });
 
-  describe('for the statuses that the caller lists', () => {
+  describe('with a list of statuses', () => {
     const request = {
       primaryService: 'users',
       fallbackService: 'backup',
@@ -113,14 +113,14 @@ describe('a call with a fallback', () => {
       expect(stage.transport.sent).toHaveLength(1);
     });
 
-    it('answers where the primary did not', async () => {
+    it('uses the fallback if the primary sent no response', async () => {
       stage.failOn('a', refused);
       const result = await stage.communicatorWith({ retry: false }).callServiceWithFallback(request);
       expect(result).toMatchObject({ serviceName: 'backup', fallback: true });
     });
   });
 
-  it('answers where a function of the error, with the body of the response in it, says so', async () => {
+  it("uses the fallback if a predicate on the error, including the response's body, says so", async () => {
     stage.transport.answer(({ instanceId }) =>
       instanceId === 'a' ? { status: 422, body: { code: 'moved' } } : { body: { from: instanceId } },
     );
@@ -133,7 +133,7 @@ describe('a call with a fallback', () => {
     ).toMatchObject({ status: 422 });
   });
 
-  it('that fails too leaves both errors', async () => {
+  it('throws both errors if the fallback fails too', async () => {
     stage.transport.answer(() => ({ status: 501 }));
     const request = { primaryService: 'users', fallbackService: 'backup', path: '/x' };
     const error = await failure(stage.communicatorWith().callServiceWithFallback(request));
@@ -141,10 +141,10 @@ describe('a call with a fallback', () => {
     expect(error).toMatchObject({ primaryError: { service: 'users' }, fallbackError: { service: 'backup' } });
   });
 
-  describe('of a function', () => {
+  describe('with a fallback function', () => {
     const request = { primaryService: 'users', path: '/' };
 
-    it('answers in place of the error, of which it is told', async () => {
+    it('returns its result in place of the error, which it receives', async () => {
       stage.failOn('a', refused);
       const errors: unknown[] = [];
       const fallback = async (error: unknown): Promise<object> => {
@@ -158,7 +158,7 @@ describe('a call with a fallback', () => {
       expect(stage.events.find(({ type }) => type === 'call.failed_over')?.payload).toMatchObject({ to: 'fallback' });
     });
 
-    it('is asked only for what a fallback is worth, and its own error is what is thrown', async () => {
+    it('calls it only for errors that warrant a fallback, and throws its own error', async () => {
       stage.transport.answer(() => ({ status: 404 }));
       const communicator = stage.communicatorWith({ retry: false });
       const fallback = (): never => {
@@ -171,7 +171,7 @@ describe('a call with a fallback', () => {
       expect((await failure(communicator.callServiceWithFallback({ ...request, fallback }))).name).toBe('RangeError');
     });
 
-    it('comes after the other service, and is told of both', async () => {
+    it('calls it after the other service, with both errors', async () => {
       stage.transport.answer(() => {
         throw refused();
       });
@@ -183,7 +183,7 @@ describe('a call with a fallback', () => {
       expect(stage.transport.sent).toHaveLength(2);
     });
 
-    it('does not answer a caller who gave up while the other service was asked', async () => {
+    it('does not call it for a caller that aborted during the call to the fallback service', async () => {
       stage.failOn('a', refused);
       const controller = new AbortController();
       const communicator = stage.communicatorWith({ retry: false });
@@ -199,7 +199,7 @@ describe('a call with a fallback', () => {
       expect(asked).toBe(0);
     });
 
-    it('does not answer a caller who gave up', async () => {
+    it('does not call it for a caller that aborted', async () => {
       stage.transport.hold();
       const controller = new AbortController();
       let asked = 0;
@@ -277,7 +277,7 @@ describe('a call with a fallback', () => {
 });
 
 describe('isFallbackWorthy', () => {
-  it('turns to another service where a limit of our own for this one is reached', () => {
+  it('is true when a local limit for the primary was reached', () => {
     const refusals = [
       new RateLimitedError({ rate: 1, perMs: 1_000 }),
       new ThrottledError({ probability: 0.5 }),

@@ -11,36 +11,39 @@ import { type RequestHeaders } from '../transport/index.js';
 import { checkRequest, REQUEST_NAMES, requestIn } from './check-request.js';
 import { type ServiceCallRequest } from './request.js';
 
-/** A call with something to turn to: another service, a function, or the function after the service. */
+/** A call with a fallback: another service, a function, or the function after the service. */
 export interface FallbackRequest<T = unknown> extends ServiceCallRequest {
   primaryService: string;
   fallbackService?: string;
-  /** Answers in place of an error: that of the primary service, or one that tells of both where the other failed too. */
+  /**
+   * Returns an answer in place of an error: that of the primary service, or a FallbackFailedError if the fallback
+   * service failed too.
+   */
   fallback?: (error: unknown) => T | Promise<T>;
   /**
-   * What differs for the fallback: its own path, headers, body. Headers that carry credentials belong to the primary
-   * service and are left out unless they are given here.
+   * Overrides for the fallback: path, headers, body. Headers with credentials belong to the primary service and are
+   * left out unless given here.
    */
   fallbackRequest?: Partial<ServiceCallRequest>;
   /**
-   * What leads to the fallback: answers of the primary with one of these statuses (from 400 to 599, or `[from, to]` ranges
-   * of them), or what a function says of the error. An answer comes as a `ResponseStatusError`, with its status, headers and
-   * body. Beside a list of statuses, errors without an answer lead to the fallback as they do by default.
-   * @default every error but the caller's own faults: see {@link isFallbackWorthy}
+   * What triggers the fallback: responses of the primary with one of these statuses (from 400 to 599, or `[from, to]`
+   * ranges), or a predicate on the error. A response is passed as a `ResponseStatusError`, with its status, headers and
+   * body. With a list of statuses, errors without a response trigger the fallback as by default.
+   * @default every error except those caused by the caller: see {@link isFallbackWorthy}
    */
   fallbackOn?: readonly StatusRange[] | ((error: unknown) => boolean);
 }
 
 export interface FallbackResult<T> {
   readonly data: T;
-  /** Which of the two answered; undefined where the function did. */
+  /** Which of the two services answered; undefined if the function did. */
   readonly serviceName?: string;
   readonly fallback: boolean;
-  /** Why the primary did not answer; only where a fallback did. */
+  /** Why the primary failed; set only if a fallback answered. */
   readonly primaryError?: unknown;
 }
 
-/** Neither the primary service nor its fallback answered. */
+/** Both the primary service and its fallback failed. */
 export class FallbackFailedError extends ServiceDiscoveryError {
   constructor(
     request: Pick<FallbackRequest, 'primaryService' | 'fallbackService'>,
@@ -64,11 +67,11 @@ const FIELDS: Readonly<Record<Exclude<keyof FallbackRequest, keyof ServiceCallRe
 };
 const NAMES = REQUEST_NAMES.and(...Object.keys(FIELDS));
 
-/** `idempotency-key` and the like are no secrets, so a key has to say that it opens something. */
+/** `idempotency-key` and the like are not secrets, so a bare "key" is not enough. */
 const CREDENTIAL_HEADERS =
   /authorization|cookie|password|secret|token|credential|(?:api|access|auth)[-_]?key|^x-auth-/i;
 
-/** What is wrong with any service. */
+/** Errors that any service would return. */
 const OWN_FAULTS: ReadonlySet<ErrorCode> = new Set([
   'INVALID_REQUEST',
   'INVALID_CONFIGURATION',
@@ -76,8 +79,8 @@ const OWN_FAULTS: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /**
- * The default of `fallbackOn`. An answer such as 404 or 422 is an answer, and a request that is wrong or was aborted
- * stays so with any service; 408 and 429 are the primary's trouble, like everything from 500 on.
+ * The default of `fallbackOn`. A status such as 404 or 422 is a valid answer, and an invalid or aborted request would
+ * fail with any service; 408, 429 and 5xx are problems of the primary.
  */
 export function isFallbackWorthy(error: unknown): boolean {
   if (error instanceof ResponseStatusError) return error.status >= 500 || error.status === 408 || error.status === 429;
@@ -85,9 +88,9 @@ export function isFallbackWorthy(error: unknown): boolean {
 }
 
 /**
- * Calls the primary service, and turns to the fallbacks where that fails.
- * @throws ServiceDiscoveryError `INVALID_REQUEST` without any fallback, or for what is no request; FallbackFailedError where both services failed; what
- *   the function throws
+ * Calls the primary service, and the fallbacks if it fails.
+ * @throws ServiceDiscoveryError `INVALID_REQUEST` without any fallback or for an invalid request; FallbackFailedError
+ * if both services failed; what the function throws
  */
 export async function callWithFallback<T>(
   request: FallbackRequest<T>,
@@ -126,7 +129,7 @@ function leadsToFallback(error: unknown, on: FallbackRequest['fallbackOn']): boo
   return on && error instanceof ResponseStatusError ? includesStatus(on, error.status) : isFallbackWorthy(error);
 }
 
-/** @throws ServiceDiscoveryError `INVALID_REQUEST` naming what is wrong, before anything is sent */
+/** @throws ServiceDiscoveryError `INVALID_REQUEST` naming the wrong field, before anything is sent */
 function checkFallbackRequest<T>(request: FallbackRequest<T>): void {
   checkRequest(undefined, request, NAMES);
   const { primaryService: service, fallbackService, fallback, fallbackRequest, fallbackOn } = request;
@@ -146,7 +149,7 @@ function checkFallbackRequest<T>(request: FallbackRequest<T>): void {
 
 function requestForFallback(own: ServiceCallRequest, changes: Partial<ServiceCallRequest> = {}): ServiceCallRequest {
   const { json, body, ...rest } = own;
-  // A body of its own stands in place of the primary's, of whichever kind either is.
+  // A body of the fallback replaces the primary's, whether `json` or `body`.
   const content = changes.json === undefined && changes.body === undefined ? { json, body } : {};
   return {
     ...rest,
@@ -157,6 +160,6 @@ function requestForFallback(own: ServiceCallRequest, changes: Partial<ServiceCal
 }
 
 function withoutCredentials(headers: RequestHeaders | undefined): RequestHeaders {
-  // Null says the same in JavaScript.
+  // JavaScript callers may pass null.
   return Object.fromEntries(Object.entries(headers ?? {}).filter(([name]) => !CREDENTIAL_HEADERS.test(name)));
 }

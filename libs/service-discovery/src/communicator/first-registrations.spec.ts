@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CallStage, failure } from '../testing/call-stage.js';
+import { CallFixture, failure } from '../testing/call-fixture.js';
 import { type ServiceCommunicator } from './communicator.js';
 
 describe('a call to a service that was never registered', () => {
-  let stage: CallStage;
+  let stage: CallFixture;
 
   beforeEach(async () => {
-    stage = await CallStage.open();
+    stage = await CallFixture.open();
   });
 
   afterEach(async () => {
@@ -31,7 +31,7 @@ describe('a call to a service that was never registered', () => {
     return wasOver;
   }
 
-  it('is made as soon as the service registers, and its time counts from the beginning', async () => {
+  it('is sent as soon as the service registers, and its timeout runs from the beginning', async () => {
     const call = stage.communicatorWith().callServiceJson('users', { path: '/', timeout: '5s' });
     await stage.clock.advanceAsync(1_500);
     await stage.register('a');
@@ -41,7 +41,7 @@ describe('a call to a service that was never registered', () => {
     expect(completed()).toMatchObject([{ service: 'users', ok: true, attempts: 1, durationMs: 1_500 }]);
   });
 
-  it('has only the rest of its time when it keeps last good answers, too', async () => {
+  it('has only the rest of its timeout with lastGood as well', async () => {
     const communicator = stage.communicatorWith({ lastGood: {} });
     const call = communicator.callServiceJson('users', { path: '/', timeout: '5s' });
     await stage.clock.advanceAsync(1_500);
@@ -51,7 +51,7 @@ describe('a call to a service that was never registered', () => {
     expect(deadline - stage.clock.epoch()).toBe(3_500);
   });
 
-  it('ends with SERVICE_NOT_FOUND after 2 s, with the name that was meant', async () => {
+  it('fails with SERVICE_NOT_FOUND after 2 s, suggesting a name', async () => {
     await stage.register('a');
     const call = failure(stage.communicatorWith().callService('user', { path: '/' }));
     await stage.clock.advanceAsync(1_999);
@@ -91,7 +91,7 @@ describe('a call to a service that was never registered', () => {
     },
   );
 
-  it('gives the service that comes at the last moment what is left of the time', async () => {
+  it('leaves a service that registers at the last moment the remaining time', async () => {
     stage.transport.hold();
     const call = failure(stage.communicatorWith().callService('users', { path: '/', timeout: '1s' }));
     await stage.clock.advanceAsync(900);
@@ -102,7 +102,7 @@ describe('a call to a service that was never registered', () => {
     await expect(call).resolves.toMatchObject({ code: 'DEADLINE_EXCEEDED', attempts: 1 });
   });
 
-  it('ends at once when its caller aborts, or when the communicator closes', async () => {
+  it('ends at once when its caller aborts or the communicator closes', async () => {
     const communicator = stage.communicatorWith();
     const controller = new AbortController();
     const reason = new Error('enough');
@@ -118,7 +118,7 @@ describe('a call to a service that was never registered', () => {
     await expect(last).resolves.toMatchObject({ code: 'ABORTED' });
   });
 
-  it('fails at once where the request is wrong', async () => {
+  it('fails at once if the request is invalid', async () => {
     await expect(failure(stage.communicatorWith().callService('users', { path: 'x' }))).resolves.toMatchObject({
       code: 'INVALID_REQUEST',
     });
@@ -134,7 +134,7 @@ describe('a call to a service that was never registered', () => {
     await expect(call).resolves.toMatchObject({ code: 'SERVICE_NOT_FOUND' });
   });
 
-  it('does not wait for a service that was there and has gone', async () => {
+  it('does not wait for a service that was registered and left', async () => {
     const communicator = stage.communicatorWith();
     await stage.register('a');
     await stage.registry.deregister({ serviceName: 'users', instanceId: 'a' });
@@ -142,7 +142,7 @@ describe('a call to a service that was never registered', () => {
     expect(await isRefusedAtOnce(communicator, 'orders')).toBe(false);
   });
 
-  it('goes by the tier that the service declares', async () => {
+  it('uses the tier that the service declares', async () => {
     const communicator = stage.communicatorWith({ patterns: { data: { attemptTimeout: '1234ms' } } });
     const call = communicator.callServiceJson('users', { path: '/' });
     await stage.clock.advanceAsync(100);
@@ -154,8 +154,8 @@ describe('a call to a service that was never registered', () => {
 });
 
 describe('the suggestion for an unknown name', () => {
-  it('is made for 20 names a second, so that names from outside do not cost much time', async () => {
-    const stage = await CallStage.open();
+  it('is computed for 20 names a second, so that names from outside cost little time', async () => {
+    const stage = await CallFixture.open();
     await stage.register('a');
     const communicator = stage.communicatorWith({ waitForFirst: false });
     const messageFor = async (name: string): Promise<string> =>

@@ -2,12 +2,12 @@ import { type Clock, onAbort, sleep } from '../common/index.js';
 import { type Change, type RegistrySnapshot } from '../model/index.js';
 import { type ServiceRegistry } from '../registry/index.js';
 
-/** How long after the registry's first answer a service that was never registered may be one that is still starting. */
+/** How long after the registry's first answer a service that was never registered may still be starting. */
 const STARTING_MS = 10_000;
 
 /**
- * Knows which services have been registered since the start, so that a call to one that has not may wait for it: where
- * processes start together, a caller is often ready a moment before the service that it calls.
+ * Tracks which services have been registered since the start, so that a call to one that has not can wait for it: when
+ * processes start together, a caller is often ready just before the service that it calls.
  */
 export class FirstRegistrations {
   private readonly seen = new Set<string>();
@@ -20,17 +20,17 @@ export class FirstRegistrations {
     this.note(registry.snapshot, null);
   }
 
-  /** Whether it is too late for a first registration: nothing is waited for from now on. */
+  /** Whether the time for first registrations is over, so that no call waits any more. */
   get isOver(): boolean {
     return this.endsAt !== undefined && this.clock.now() >= this.endsAt;
   }
 
-  /** Whether a service has not been registered yet, and may still be. */
+  /** Whether a service has never been registered and may still be starting. */
   mayCome(service: string): boolean {
     return !this.seen.has(service) && this.endsAt !== undefined && !this.isOver;
   }
 
-  /** @param change what led to the snapshot */
+  /** @param change the change that led to the snapshot */
   note({ ready, services }: RegistrySnapshot, change: Change | null): void {
     if (ready) this.endsAt ??= this.clock.now() + STARTING_MS;
     if (change?.type === 'put') this.seen.add(change.instance.serviceName);

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CallStage, failure, reset } from '../testing/call-stage.js';
+import { CallFixture, failure, reset } from '../testing/call-fixture.js';
 import { type ServiceCommunicator } from './communicator.js';
 
-describe('how long nobody has called an instance', () => {
+describe('the idle time of an instance', () => {
   const a = { serviceName: 'users', instanceId: 'a' };
-  let stage: CallStage;
+  let stage: CallFixture;
   let communicator: ServiceCommunicator;
 
   beforeEach(async () => {
-    stage = await CallStage.open();
+    stage = await CallFixture.open();
     await stage.register('a');
     communicator = stage.communicatorWith({ retry: false });
   });
@@ -20,7 +20,7 @@ describe('how long nobody has called an instance', () => {
 
   const call = (): Promise<unknown> => communicator.callServiceJson('users', { path: '/' });
 
-  it('is counted from the end of the last call, and is nothing while one is under way', async () => {
+  it('counts from the end of the last call, and is 0 while one is under way', async () => {
     stage.transport.hold();
     const calling = call();
     const held = await stage.transport.nextHeld();
@@ -32,16 +32,16 @@ describe('how long nobody has called an instance', () => {
     expect(communicator.idleMs(a)).toBe(3_000);
   });
 
-  it('is counted from a call that failed, too', async () => {
+  it('counts from a failed call as well', async () => {
     stage.failOn('a', reset);
     await failure(call());
     await stage.clock.advanceAsync(2_000);
     expect(communicator.idleMs(a)).toBe(2_000);
   });
 
-  it('is for ever where there was no call', async () => {
+  it('is infinite without a call', async () => {
     expect(communicator.idleMs(a)).toBe(Number.POSITIVE_INFINITY);
-    expect(communicator.idleMs({ serviceName: 'nobody', instanceId: 'a' })).toBe(Number.POSITIVE_INFINITY);
+    expect(communicator.idleMs({ serviceName: 'unknown', instanceId: 'a' })).toBe(Number.POSITIVE_INFINITY);
     await stage.register('a', 'b');
     await call();
     const idle = ['a', 'b'].map((instanceId) => communicator.idleMs({ serviceName: 'users', instanceId }));

@@ -1,5 +1,5 @@
-/** Assembles the stages around a call: by name, in parallel, with a fallback, by tier. */
-export { CallFindings, type EventSource } from './call-findings.js';
+/** Calls to services: by name, in parallel, with a fallback, with settings by tier. */
+export { CallPassiveHealth, type EventSource } from './call-passive-health.js';
 export { DEADLINE_HEADER } from './call/deadline-header.js';
 export { type CommunicatorDependencies } from './call-engine.js';
 export { type CommunicatorDefaults, ServiceCommunicator } from './communicator.js';
@@ -31,4 +31,4 @@ export { Balancers, type FedBalancer } from './channel/balancers.js';
 export { CIRCUIT_COMMANDS, type CircuitBreakerView, type CircuitCommand } from './channel/breakers.js';
 export { type EjectionView } from './channel/outlier-detectors.js';
 export { type UnreachableView } from './channel/unreachable-instances.js';
-export { type InstanceStanding, type ServiceExplanation } from './explain-service.js';
+export { type InstanceCallExplanation, type ServiceExplanation } from './explain-service.js';

@@ -5,7 +5,7 @@ export function reject(service: string | undefined, field: string, value: unknow
   throw invalidRequest([{ path: field, value, expected }], service);
 }
 
-/** Of what may be or hold a secret, its kind alone. */
+/** The type of a value, for error messages about values that may contain secrets. */
 export function kindOf(value: unknown): unknown {
   const isPlain = typeof value === 'number' || typeof value === 'boolean' || value === null || value === undefined;
   return isPlain ? value : Object.prototype.toString.call(value);

@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Random, seededRandom, sleep, TransportError } from '../common/index.js';
-import { CallStage } from '../testing/call-stage.js';
+import { CallFixture } from '../testing/call-fixture.js';
 import { type FakeResponse } from '../testing/fake-transport.js';
 import { type ServiceCommunicator } from './communicator.js';
 import { type CommunicatorOptions } from './options/index.js';
@@ -27,15 +27,15 @@ const EVERYTHING: CommunicatorOptions = {
   chaos: { faultRate: 0.05, latencyRate: 0.05, latency: [0, '1s'] },
 };
 
-describe('after many calls that end in every way', () => {
-  let stage: CallStage;
+describe('after many calls with every kind of outcome', () => {
+  let stage: CallFixture;
   const unhandled: unknown[] = [];
   const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
 
   beforeEach(async () => {
     unhandled.length = 0;
     process.on('unhandledRejection', onUnhandled);
-    stage = await CallStage.open();
+    stage = await CallFixture.open();
     await stage.register('a', 'b', 'c', 'd');
   });
 
@@ -43,7 +43,7 @@ describe('after many calls that end in every way', () => {
     process.off('unhandledRejection', onUnhandled);
   });
 
-  /** Answers late, or never, or with anything at all. */
+  /** Answers late, never, or with anything at all. */
   const misbehave = (random: Random): void => {
     stage.transport.answer(async (_instance, _request, signal): Promise<FakeResponse> => {
       const drawn = random();
@@ -84,11 +84,11 @@ describe('after many calls that end in every way', () => {
     ['with the defaults', {}],
     ['with everything on', EVERYTHING],
     [
-      'with hedges to be paid by nobody',
+      'with hedges and an empty retry budget',
       { hedging: { delay: 5, maxHedges: 2 }, retry: { budget: false, maxAttempts: 5 } },
     ],
     ['with shared calls', { coalescing: true, attemptTimeout: '400ms', timeout: '1s' }],
-  ])('%s, nothing is left: no timer, no listener, no place, no rejection', async (_, options) => {
+  ])('%s, no timer, listener, slot or rejection is left', async (_, options) => {
     const random = seededRandom(7);
     const communicator = stage.communicatorWith(options);
     misbehave(random);
@@ -106,7 +106,7 @@ describe('after many calls that end in every way', () => {
     await stage.clock.advanceAsync(120_000);
     expect(over.size).toBeGreaterThan(500);
     for (const { signal } of over) expect(getEventListeners(signal, 'abort')).toHaveLength(0);
-    // A stream that never ends is its reader's, who lets go of it at last.
+    // An endless stream belongs to its reader, which now lets go of it.
     for (const controller of controllers) controller.abort();
     await Promise.all(ended);
     await stage.clock.advanceAsync(0);

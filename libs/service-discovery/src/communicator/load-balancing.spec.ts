@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Candidate, type Strategy } from '../balancing/index.js';
-import { CallStage, failure, refused } from '../testing/call-stage.js';
+import { CallFixture, failure, refused } from '../testing/call-fixture.js';
 import { type ServiceCommunicator } from './communicator.js';
 import { type ServiceCallRequest } from './request.js';
 
 describe('load balancing of calls', () => {
-  let stage: CallStage;
+  let stage: CallFixture;
 
   beforeEach(async () => {
-    stage = await CallStage.open();
+    stage = await CallFixture.open();
     await stage.register('a', 'b', 'c', 'd');
   });
 
@@ -24,7 +24,7 @@ describe('load balancing of calls', () => {
   };
 
   describe('by a hash', () => {
-    it('has the breaker-open owner of a key give way to the next, and come back', async () => {
+    it("passes a key to the next owner while the first one's breaker is open, and back afterwards", async () => {
       const communicator = stage.communicatorWith({
         loadBalancing: 'consistent_hash',
         circuitBreaker: { failureThreshold: 1, recoveryTimeout: '10s' },
@@ -44,7 +44,7 @@ describe('load balancing of calls', () => {
       expect(during).not.toContain('a');
       expect(again).toEqual(during);
       for (const [n, owner] of before.entries()) if (owner !== 'a') expect(during[n]).toBe(owner);
-      // Those of the one that is gone are spread over the others.
+      // The keys of the missing owner are spread over the others.
       expect(new Set(during.filter((_, n) => before[n] === 'a')).size).toBeGreaterThan(1);
       stage.clock.advance(10_000);
       expect(await ownersNow()).toEqual(before);
@@ -57,7 +57,7 @@ describe('load balancing of calls', () => {
       ['a query parameter', { on: [{ query: 'user' }] }, (user) => ({ query: { user } })],
       ['the path', { on: ['path'] }, (value) => ({ path: `/users/${value}` })],
       ["the client's address", { on: ['ip'] }, (value) => ({ clientIp: `10.0.0.${value}` })],
-    ])('goes by %s of the request', async (_, hash, requestFor) => {
+    ])('uses %s of the request', async (_, hash, requestFor) => {
       const communicator = stage.communicatorWith({ loadBalancing: { strategy: 'maglev', hash } });
       const owners = new Map<string, string>();
       for (let round = 0; round < 3; round++) {
@@ -76,7 +76,7 @@ describe('load balancing of calls', () => {
     });
   });
 
-  it('by the options of one layer and the strategy of another', async () => {
+  it('merges options of one layer with the strategy of another', async () => {
     await stage.registerOne({ instanceId: 'new', port: 9_000, version: '2.0.0' });
     const routes = [{ header: 'x-canary', value: 'yes', version: '^2' }];
     const communicator = stage.communicatorWith({ loadBalancing: { routes } }).withOptions({ loadBalancing: 'random' });
@@ -89,7 +89,7 @@ describe('load balancing of calls', () => {
     for (let n = 0; n < 5; n++) expect(await targetOf(communicator, { headers: { 'x-canary': 'yes' } })).toBe('new');
   });
 
-  it('goes by one turn for all who balance in the same way', async () => {
+  it('shares the rotation between communicators with equal settings', async () => {
     const communicator = stage.communicatorWith();
     const targets = new Set<string>();
     for (let n = 0; n < 4; n++) {
@@ -99,7 +99,7 @@ describe('load balancing of calls', () => {
     expect(targets.size).toBe(4);
   });
 
-  it('by a strategy of the user that has a name', async () => {
+  it("accepts a user's named strategy", async () => {
     class Last implements Strategy {
       choose(candidates: readonly Candidate[]): Candidate {
         return candidates.at(-1)!;
@@ -134,7 +134,7 @@ describe('load balancing of calls', () => {
     const statusOf = (status: 'healthy' | 'unhealthy' | 'draining', ...ids: string[]): Promise<unknown> =>
       Promise.all(ids.map((instanceId) => stage.registry.setStatus({ serviceName: 'users', instanceId }, status)));
 
-    it('sends calls to unhealthy ones rather than to one that drains, and tells of it once', async () => {
+    it('sends calls to unhealthy instances rather than to a draining one, and reports it once', async () => {
       await statusOf('draining', 'a', 'b');
       await statusOf('unhealthy', 'c', 'd');
       const communicator = stage.communicatorWith();
@@ -163,7 +163,7 @@ describe('load balancing of calls', () => {
       );
     });
 
-    it('calls none whose circuit is open, and says when one may be called again', async () => {
+    it('calls no instance with an open circuit, and says when one may be called again', async () => {
       await statusOf('unhealthy', 'a', 'b', 'c', 'd');
       const circuitBreaker = { failureThreshold: 1, recoveryTimeout: '10s' } as const;
       const communicator = stage.communicatorWith({ circuitBreaker, retry: false });
@@ -175,7 +175,7 @@ describe('load balancing of calls', () => {
       expect(stage.transport.sent).toHaveLength(sent);
     });
 
-    it('sends calls to an unhealthy one where the circuits of all healthy ones are open', async () => {
+    it('sends calls to an unhealthy instance if the circuits of all healthy ones are open', async () => {
       await statusOf('unhealthy', 'd');
       await statusOf('draining', 'a', 'b');
       await statusOf('healthy', 'c');
@@ -186,7 +186,7 @@ describe('load balancing of calls', () => {
       expect(stage.typesOf('balancing.')).toEqual([]);
     });
 
-    it('sends no call to an unhealthy one where the healthy one is at its concurrency limit', async () => {
+    it('sends no call to an unhealthy instance while the healthy one is at its concurrency limit', async () => {
       await statusOf('unhealthy', 'b', 'c');
       await statusOf('draining', 'd');
       const communicator = stage.communicatorWith({ concurrency: 1, hedging: { delay: 10 }, timeout: '3s' });
@@ -195,14 +195,14 @@ describe('load balancing of calls', () => {
       const first = targetOf(communicator, {});
       expect(await failure(targetOf(communicator, {}))).toMatchObject({ code: 'BULKHEAD_FULL', attempts: 0 });
       expect(communicator.explain('users')).toMatchObject({ unavailable: 'none_available', failOpen: false });
-      // Neither a hedge nor an end at half of the time, since no other instance would take the call.
+      // No hedge and no cut at half of the time, since no other instance would take the call.
       await stage.clock.advanceAsync(2_999);
       answer();
       expect(await first).toBe('a');
       expect(stage.transport.sent).toHaveLength(1);
     });
 
-    it('sends calls to an unhealthy one while the healthy ones refuse connections', async () => {
+    it('sends calls to an unhealthy instance while the healthy ones refuse connections', async () => {
       await statusOf('healthy', 'a', 'b', 'c');
       await statusOf('unhealthy', 'd');
       const communicator = stage.communicatorWith({ circuitBreaker: false });
@@ -217,7 +217,7 @@ describe('load balancing of calls', () => {
     });
   });
 
-  it('tells of a panic, in which calls go to all', async () => {
+  it('reports panic mode, in which calls go to all instances', async () => {
     for (const instanceId of ['a', 'b', 'c']) {
       await stage.registry.setStatus({ serviceName: 'users', instanceId }, 'unhealthy');
     }

@@ -1,14 +1,14 @@
 import { type Clock, suggest, suggestNear } from '../common/index.js';
 
-/** A name is compared with every service, so unknown names, which may come from outside, must not cost much time. */
+/** Comparing a name with every service is slow, and unknown names may come from outside, so suggestions are limited. */
 const FRESH_MS = 1_000;
 const NAMES_PER_PERIOD = 20;
-/** Of so many services all are named. */
+/** Up to this many services are listed in full. */
 const FEW = 10;
 
 /**
- * Finds the registered name that was probably meant by one that is not registered, or tells which few there are; for 20 names
- * a second at most.
+ * Suggests the registered name that was probably meant, or lists all of them if there are few; for at most 20 names a
+ * second.
  */
 export class NearNames {
   private readonly texts = new Map<string, string>();
@@ -19,7 +19,7 @@ export class NearNames {
     private readonly clock: Clock,
   ) {}
 
-  /** ` (did you mean "…"?)`; else `: known are …` where they are few, or nothing. */
+  /** ` (did you mean "…"?)`; else `: known are …` if there are few; else empty. */
   suggest(name: string): string {
     const now = this.clock.now();
     if (now >= this.freshUntil) {

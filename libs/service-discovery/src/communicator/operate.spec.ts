@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type LoadBalancer } from '../balancing/index.js';
-import { balancerOf, CallStage, failure, firstListed, reset } from '../testing/call-stage.js';
+import { balancerOf, CallFixture, failure, firstListed, reset } from '../testing/call-fixture.js';
 import { type ServiceCommunicator } from './communicator.js';
 
-describe('what an operator sees and does', () => {
-  let stage: CallStage;
+describe('operating a communicator', () => {
+  let stage: CallFixture;
 
   beforeEach(async () => {
-    stage = await CallStage.open();
+    stage = await CallFixture.open();
     await stage.register('a', 'b');
   });
 
@@ -26,7 +26,7 @@ describe('what an operator sees and does', () => {
   };
 
   describe('forceCircuit', () => {
-    it('takes an instance out of the picks, for all communicators, until it is automatic again', async () => {
+    it('excludes an isolated instance for all communicators until the command is automatic again', async () => {
       const communicator = stage.communicatorWith();
       communicator.forceCircuit('users', 'a', 'isolated');
       expect(await targetsOf(communicator, 4)).toEqual(['b']);
@@ -44,7 +44,7 @@ describe('what an operator sees and does', () => {
       expect(await targetsOf(communicator.withOptions({ circuitBreaker: false }), 4)).toEqual(['a', 'b']);
     });
 
-    it('refuses calls without telling when that ends, also where their settings have no breaker', async () => {
+    it('refuses calls without a retry time, also with settings that have no breaker', async () => {
       const communicator = stage.communicatorWith({ retry: { maxAttempts: 2 } });
       for (const id of ['a', 'b']) communicator.forceCircuit('users', id, 'isolated');
       const without = communicator.withOptions({ circuitBreaker: false });
@@ -54,21 +54,21 @@ describe('what an operator sees and does', () => {
       }
     });
 
-    it('holds over a new registration under the id, and over changes of others', async () => {
+    it('persists across a new registration under the id, and changes of other instances', async () => {
       const communicator = stage.communicatorWith();
       communicator.forceCircuit('users', 'a', 'isolated');
       await stage.register('a', 'b', 'c');
       expect(await targetsOf(communicator, 6)).toEqual(['b', 'c']);
     });
 
-    it('keeps calls off an isolated instance also where the balancer does not ask', async () => {
+    it('excludes an isolated instance even with a balancer that does not ask', async () => {
       const loadBalancing = balancerOf(firstListed);
       const communicator = stage.communicatorWith({ loadBalancing, circuitBreaker: false });
       communicator.forceCircuit('users', 'a', 'isolated');
       expect((await failure(call(communicator))).code).toBe('CIRCUIT_OPEN');
     });
 
-    it('lets an instance take calls however they end', async () => {
+    it('keeps a closed instance in use however calls end', async () => {
       const communicator = stage.communicatorWith({ circuitBreaker: { failureThreshold: 1 }, retry: false });
       communicator.forceCircuit('users', 'a', 'closed');
       stage.transport.answer(() => ({ status: 500 }));
@@ -79,7 +79,7 @@ describe('what an operator sees and does', () => {
       ]);
     });
 
-    it('goes on letting it take calls when it has registered anew', async () => {
+    it('keeps it in use after it registers again', async () => {
       const communicator = stage.communicatorWith({ circuitBreaker: { failureThreshold: 1 }, retry: false });
       communicator.forceCircuit('users', 'a', 'closed');
       await stage.register('a');
@@ -88,7 +88,7 @@ describe('what an operator sees and does', () => {
       expect(communicator.circuitBreakers()[0]).toMatchObject({ instanceId: 'a', state: 'closed', forced: 'closed' });
     });
 
-    it('cuts a whole service off, also where its calls have no breaker of the service', async () => {
+    it('isolates a whole service, also for calls without a service breaker', async () => {
       const communicator = stage.communicatorWith();
       await call(communicator);
       communicator.forceCircuit('users', undefined, 'isolated');
@@ -106,11 +106,11 @@ describe('what an operator sees and does', () => {
       );
     });
 
-    it('refuses names that nobody registered', async () => {
+    it('rejects names that are not registered', async () => {
       const communicator = stage.communicatorWith();
-      expect(await failure((async () => communicator.forceCircuit('nobody', undefined, 'isolated'))())).toMatchObject({
+      expect(await failure((async () => communicator.forceCircuit('unknown', undefined, 'isolated'))())).toMatchObject({
         code: 'SERVICE_NOT_FOUND',
-        service: 'nobody',
+        service: 'unknown',
       });
       expect(await failure((async () => communicator.forceCircuit('users', 'x', 'isolated'))())).toMatchObject({
         code: 'INSTANCE_NOT_FOUND',
@@ -120,7 +120,7 @@ describe('what an operator sees and does', () => {
   });
 
   describe('explain', () => {
-    it('says of each instance whether it would be taken, and why not', async () => {
+    it('reports for each instance whether it would be used, and why not', async () => {
       await stage.registerOne({ instanceId: 'open', port: 8003 });
       await stage.registerOne({ instanceId: 'busy', port: 8004 });
       await stage.registerOne({ instanceId: 'idle', port: 8005, weight: 0 });
@@ -153,7 +153,7 @@ describe('what an operator sees and does', () => {
       await Promise.all(busy);
     });
 
-    it('goes by the request', async () => {
+    it('considers the request', async () => {
       await stage.registerOne({ instanceId: 'new', port: 8003, version: '2.0.0' });
       const communicator = stage.communicatorWith({
         loadBalancing: { strategy: 'maglev', hash: { on: [{ header: 'x-user' }] } },
@@ -167,9 +167,9 @@ describe('what an operator sees and does', () => {
       expect(explained.instances.map(({ taken }) => taken)).toEqual([false, false, true]);
     });
 
-    it('says why nobody can be picked', () => {
+    it('reports why no instance can be picked', () => {
       const communicator = stage.communicatorWith();
-      expect(communicator.explain('nobody')).toMatchObject({ unavailable: 'no_instances', instances: [] });
+      expect(communicator.explain('unknown')).toMatchObject({ unavailable: 'no_instances', instances: [] });
       const request = { path: '/', criteria: { tags: ['x'] } };
       expect(communicator.explain('users', request).unavailable).toBe('no_match');
     });
@@ -192,7 +192,7 @@ describe('what an operator sees and does', () => {
       });
     });
 
-    it('tells of a balancer that does not tell by the usual filters', async () => {
+    it('describes a balancer without `explain` by the usual filters', async () => {
       await stage.registry.setStatus({ serviceName: 'users', instanceId: 'a' }, 'maintenance');
       const loadBalancing = (): LoadBalancer => ({
         update: () => undefined,
@@ -205,7 +205,7 @@ describe('what an operator sees and does', () => {
 
     it('changes nothing', async () => {
       const run = async (explains: boolean): Promise<unknown> => {
-        const own = await CallStage.open();
+        const own = await CallFixture.open();
         await own.register('a', 'b', 'c');
         own.failOn('c');
         const communicator = own.communicatorWith({
@@ -228,7 +228,7 @@ describe('what an operator sees and does', () => {
       expect(await run(true)).toEqual(await run(false));
     });
 
-    it('refuses a request that makes no sense', async () => {
+    it('rejects an invalid request', async () => {
       const communicator = stage.communicatorWith();
       expect((await failure((async () => communicator.explain('users', { path: 'x' }))())).code).toBe(
         'INVALID_REQUEST',
@@ -242,7 +242,7 @@ describe('what an operator sees and does', () => {
       circuitBreaker: false,
     } as const;
 
-    it('only tells of it in a dry run', async () => {
+    it('only reports in a dry run', async () => {
       stage.failOn('a');
       const outlierDetection = { ...options.outlierDetection, enforcing: false };
       const communicator = stage.communicatorWith({ ...options, outlierDetection, retry: { maxAttempts: 2 } });
@@ -256,7 +256,7 @@ describe('what an operator sees and does', () => {
       expect(stage.events.find(({ type }) => type === 'instance.ejected')?.payload).toMatchObject({ enforced: false });
     });
 
-    it('has picks avoid an instance that does worse, until its time is over', async () => {
+    it('makes picks avoid an instance that performs worse, until its ejection ends', async () => {
       stage.failOn('a');
       const communicator = stage.communicatorWith({ ...options, retry: { maxAttempts: 2, baseDelay: 0 } });
       for (let n = 0; n < 8; n++) await call(communicator);
@@ -276,7 +276,7 @@ describe('what an operator sees and does', () => {
       expect(communicator.ejections()).toEqual([]);
     });
 
-    it('takes an ejected instance rather than nobody, and backs off before it does', async () => {
+    it('prefers an ejected instance to none, but backs off first', async () => {
       await stage.registry.deregister({ serviceName: 'users', instanceId: 'b' });
       await stage.register('a', 'b');
       const communicator = stage.communicatorWith({
@@ -309,7 +309,7 @@ describe('what an operator sees and does', () => {
       expect(communicator.ejections()).toEqual([]);
     });
 
-    it('forgets what it holds against whoever registers anew', async () => {
+    it('resets its record of an instance that registers again', async () => {
       stage.failOn('a');
       const communicator = stage.communicatorWith({ ...options, retry: { maxAttempts: 2, baseDelay: 0 } });
       for (let n = 0; n < 8; n++) await call(communicator);
@@ -333,7 +333,7 @@ describe('what an operator sees and does', () => {
     });
   });
 
-  it('finds the places of calls free again where the strategy of an app throws at their end', async () => {
+  it("frees the slots of calls even if an app's strategy throws at their end", async () => {
     const loadBalancing = balancerOf(firstListed, () => {
       throw new Error('wrong in the strategy');
     });
@@ -344,7 +344,7 @@ describe('what an operator sees and does', () => {
     expect(communicator.explain('users').instances.map(({ active }) => active)).toEqual([0, 0]);
   });
 
-  it('hears of each instance that could not take a call', async () => {
+  it('emits an event for each instance that could not take a call', async () => {
     stage.failOn('a');
     const communicator = stage.communicatorWith({ circuitBreaker: { failureThreshold: 1 } });
     for (let n = 0; n < 6; n++) await call(communicator);
@@ -355,7 +355,7 @@ describe('what an operator sees and does', () => {
     }
   });
 
-  it('hears once for each call of an instance that could not take it, also where none can', async () => {
+  it('emits one event per call for an instance that could not take it, even if none can', async () => {
     const communicator = stage.communicatorWith();
     for (const id of ['a', 'b']) communicator.forceCircuit('users', id, 'isolated');
     await failure(call(communicator));

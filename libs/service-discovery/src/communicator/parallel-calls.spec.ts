@@ -1,13 +1,13 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CallStage, failure } from '../testing/call-stage.js';
+import { CallFixture, failure } from '../testing/call-fixture.js';
 import { type ParallelCall, type ParallelOptions } from './parallel-calls.js';
 
 describe('parallel calls', () => {
-  let stage: CallStage;
+  let stage: CallFixture;
 
   beforeEach(async () => {
-    stage = await CallStage.open();
+    stage = await CallFixture.open();
   });
 
   afterEach(async () => {
@@ -15,13 +15,13 @@ describe('parallel calls', () => {
     expect(stage.clock.pendingTimers).toBe(0);
   });
 
-  it('answer in the order of the calls, and one failure stops no other', async () => {
+  it('return results in the order of the calls, and a failure does not affect the others', async () => {
     await stage.register('a');
     stage.transport.answer((_, { path }) => (path === '/bad' ? { status: 404 } : { body: { path } }));
     const results = await stage.communicatorWith({ waitForFirst: false }).parallelServiceCalls([
       { serviceName: 'users', path: '/one' },
       { serviceName: 'users', path: '/bad' },
-      { serviceName: 'nobody', path: '/' },
+      { serviceName: 'unknown', path: '/' },
       { serviceName: 'users', path: '/two' },
     ]);
     expect(results.map(({ callIndex, success }) => [callIndex, success])).toEqual([
@@ -30,11 +30,11 @@ describe('parallel calls', () => {
       [2, false],
       [3, true],
     ]);
-    expect(results[2]).toMatchObject({ serviceName: 'nobody', error: { code: 'SERVICE_NOT_FOUND' } });
+    expect(results[2]).toMatchObject({ serviceName: 'unknown', error: { code: 'SERVICE_NOT_FOUND' } });
     expect(results[3]).toMatchObject({ serviceName: 'users', data: { path: '/two' } });
   });
 
-  it('run no more at once than asked for, and stop at an abort', async () => {
+  it('run up to the concurrency limit, and stop at an abort', async () => {
     await stage.register('a');
     stage.transport.hold();
     const controller = new AbortController();
@@ -47,7 +47,7 @@ describe('parallel calls', () => {
     expect((await running).map(({ success }) => success)).toEqual([true, false, false]);
   });
 
-  it('end at the abort of them all also where a call has a signal of its own', async () => {
+  it('end at the common abort even if a call has its own signal', async () => {
     await stage.register('a');
     stage.transport.hold();
     const all = new AbortController();
@@ -66,7 +66,7 @@ describe('parallel calls', () => {
     expect(error).toMatchObject({ code: 'INVALID_CONFIGURATION', message: expect.stringContaining('concurrency') });
   });
 
-  it('answer for what is no call with an error in its place, and make the others', async () => {
+  it('report an invalid call in its place and make the others', async () => {
     await stage.register('a');
     const call = { serviceName: 'users', path: '/' };
     const wrong: readonly (readonly [unknown, string])[] = [
@@ -93,7 +93,7 @@ describe('parallel calls', () => {
     expect(stage.transport.sent).toHaveLength(2);
   });
 
-  it('may have a signal that is none of the platform, as a single call may', async () => {
+  it('accept a signal from another realm, as a single call does', async () => {
     await stage.register('a');
     const { signal } = new AbortController();
     const older = Object.assign(new EventTarget(), { aborted: false }) as AbortSignal;
@@ -126,13 +126,13 @@ describe('parallel calls', () => {
     },
   );
 
-  it('that are one call, its brackets forgotten, are refused without what it holds', async () => {
+  it('given as a single call instead of a list are refused without revealing its content', async () => {
     const call = { serviceName: 'users', path: '/', headers: { authorization: 'Bearer s3cret' } };
     const error = await failure(stage.communicatorWith().parallelServiceCalls(call as never));
     expect(error.message).not.toContain('s3cret');
   });
 
-  it('may have null for a signal, and leave nothing at those that they have', async () => {
+  it('may have null for a signal, and leave no listeners at their signals', async () => {
     await stage.register('a');
     const { signal } = new AbortController();
     const calls = [null, new AbortController().signal].map((own) => ({ serviceName: 'users', path: '/', signal: own }));
@@ -143,7 +143,7 @@ describe('parallel calls', () => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
-  it('with wrong options are refused, with each of them named', async () => {
+  it('with wrong options are refused, naming each of them', async () => {
     const options = { concurency: 2, concurrency: '2', signal: 3 } as unknown as ParallelOptions;
     expect(await failure(stage.communicatorWith().parallelServiceCalls([], options))).toMatchObject({
       code: 'INVALID_CONFIGURATION',

@@ -11,13 +11,13 @@ export interface ParallelCall extends ServiceCallRequest {
 }
 
 export interface ParallelOptions {
-  /** How many calls run at once: 1 to 10,000. @default 32 */
+  /** Maximum concurrent calls: 1 to 10,000. @default 32 */
   concurrency?: number;
-  /** Ends all calls that still run; those not begun are not sent. */
+  /** Cancels all calls under way; the rest are not sent. */
   signal?: AbortSignal;
 }
 
-/** How one of several calls ended; its `serviceName` is empty where it named none. */
+/** Outcome of one of several calls; `serviceName` is empty if the call named none. */
 export type ParallelResult<T> =
   | { readonly success: true; readonly callIndex: number; readonly serviceName: string; readonly data: T }
   | { readonly success: false; readonly callIndex: number; readonly serviceName: string; readonly error: Error };
@@ -26,10 +26,10 @@ export const DEFAULT_PARALLEL_CONCURRENCY = 32;
 const NAMES = REQUEST_NAMES.and('serviceName' satisfies keyof ParallelCall);
 
 /**
- * Runs `call` for each of `calls`; results stand in the order of the calls, and one failure stops no other, not even that
- * of one which is no call.
- * @throws InvalidConfigurationError for wrong options, ServiceDiscoveryError `INVALID_REQUEST` for what is no list, before
- *   anything is sent
+ * Runs `call` for each of `calls`. Results are in the order of the calls, and a failed or invalid call does not affect
+ * the others.
+ * @throws InvalidConfigurationError for wrong options; ServiceDiscoveryError `INVALID_REQUEST` if `calls` is not a
+ * list; both before anything is sent
  */
 export async function callInParallel<T>(
   calls: readonly ParallelCall[],
@@ -82,13 +82,13 @@ function resolveOptions(options: ParallelOptions): ParallelOptions & { concurren
   return resolved;
 }
 
-/** The service of a call; empty where it names none. */
+/** The service of a call; empty if it names none. */
 function nameIn(call: unknown): string {
   const name = (call as Partial<ParallelCall> | null | undefined)?.serviceName;
   return typeof name === 'string' ? name : '';
 }
 
-/** @throws ServiceDiscoveryError `INVALID_REQUEST` naming what is wrong with a call as one of several */
+/** @throws ServiceDiscoveryError `INVALID_REQUEST` naming what is wrong with the call */
 function requestOf(call: unknown, service: string): ServiceCallRequest {
   checkRequest(service, call, NAMES);
   assertServiceName((call as Partial<ParallelCall>).serviceName, 'serviceName');
@@ -99,7 +99,7 @@ function eitherOf(own: AbortSignal | undefined, shared: AbortSignal | undefined)
   return own && shared ? joinSignals([own, shared]) : { signal: own ?? shared };
 }
 
-/** Abort reasons may be anything at all. */
+/** An abort reason may be any value. */
 function asError(reason: unknown): Error {
   const isError = reason instanceof Error || types.isNativeError(reason);
   return isError ? reason : new Error(messageOf(reason), { cause: reason });

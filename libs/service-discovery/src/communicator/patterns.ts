@@ -12,19 +12,19 @@ import {
 export interface CommunicationPattern extends Required<
   Pick<CommunicatorOptions, 'loadBalancing' | 'timeout' | 'attemptTimeout' | 'retry' | 'circuitBreaker' | 'concurrency'>
 > {
-  /** What the pattern is for, in a sentence. */
+  /** One sentence on the pattern's purpose. */
   readonly description: string;
 }
 
 /**
- * The patterns by tier. A service that declares its tier is called by that tier's pattern; a caller overrides single
- * values with `withOptions`. Why the values are what they are:
- * - `web` faces people: better a quick error than a late page, so few attempts, short waits, an early breaker.
- * - `app` does the work between the edge and the data; its calls fan out, so retries are modest.
- * - `data` answers fast or is in trouble; retrying hard makes it worse, so its breaker waits longer to probe and its
+ * The patterns by tier. A service that declares a tier is called with that tier's pattern; `withOptions` overrides
+ * single values. The reasons behind the values:
+ * - `web` faces people: a quick error beats a late page, so few attempts, short waits, an early breaker.
+ * - `app` sits between the edge and the data; its calls fan out, so retries are modest.
+ * - `data` answers fast or is in trouble; retries make that worse, so its breaker waits longer before probing, and
  *   concurrency is bounded.
- * - `ml` answers slowly and evenly loaded machines matter most: the least busy instance, long timeouts, few at once.
- * - `monitoring` must never disturb what it watches: one attempt, short timeouts, an eager breaker.
+ * - `ml` is slow, so even load matters most: least connections, long timeouts, low concurrency.
+ * - `monitoring` must not disturb what it watches: one attempt, short timeouts, an eager breaker.
  */
 export const COMMUNICATION_PATTERNS: Readonly<Record<BuiltInTier, CommunicationPattern>> = {
   web: {
@@ -74,13 +74,13 @@ export const COMMUNICATION_PATTERNS: Readonly<Record<BuiltInTier, CommunicationP
   },
 };
 
-/** What one pattern sets. */
+/** Settings of one pattern. */
 export type PatternOptions = Omit<CommunicatorOptions, 'pattern'>;
 
-/** What a user changes in the built-in patterns, value by value, and patterns of names of their own. */
+/** Changes to the built-in patterns, value by value, and custom patterns. */
 export type PatternOverrides = Readonly<Partial<Record<Tier, PatternOptions>>>;
 
-/** The patterns in force, by name. A Map, since names come from registrations, too. */
+/** The patterns in effect, by name. A Map, since names also come from registrations. */
 export type Patterns = ReadonlyMap<string, PatternOptions>;
 
 export function patternNames(overrides: PatternOverrides | undefined): readonly string[] {
@@ -88,10 +88,10 @@ export function patternNames(overrides: PatternOverrides | undefined): readonly 
 }
 
 /**
- * The patterns with a user's changes, and with patterns of the user's own, which set what they name and nothing else.
- * @param defaults what they are laid over
- * @param context what they are checked against
- * @throws InvalidConfigurationError that lists every wrong value
+ * The built-in patterns with a user's changes, plus custom patterns, which set only what they name.
+ * @param defaults what they are merged over
+ * @param context for validation
+ * @throws InvalidConfigurationError listing every wrong value
  */
 export function resolvePatterns(
   overrides: PatternOverrides = {},
@@ -112,7 +112,7 @@ export function resolvePatterns(
   return patterns;
 }
 
-/** Patterns as they take effect over the defaults: each with all that makes one. */
+/** Patterns merged over the defaults, with all fields. */
 export function describePatterns(
   patterns: Patterns,
   defaults: CommunicatorOptions,

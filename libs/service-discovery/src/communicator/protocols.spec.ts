@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Protocol, PROTOCOLS } from '../model/index.js';
-import { CallStage, failure } from '../testing/call-stage.js';
+import { CallFixture, failure } from '../testing/call-fixture.js';
 
-describe('a call to a service that speaks something else than HTTP', () => {
-  let stage: CallStage;
+describe('a call to a service that does not speak HTTP', () => {
+  let stage: CallFixture;
   beforeEach(async () => {
-    stage = await CallStage.open();
+    stage = await CallFixture.open();
   });
   afterEach(async () => {
     await stage.close();
@@ -14,7 +14,7 @@ describe('a call to a service that speaks something else than HTTP', () => {
 
   const OTHERS = PROTOCOLS.filter((protocol) => protocol !== 'http' && protocol !== 'https');
 
-  it.each(OTHERS)('fails at once with the way out: %s', async (protocol) => {
+  it.each(OTHERS)('fails at once and says what to do: %s', async (protocol) => {
     await stage.registerOne({ instanceId: 'a', protocol });
     const communicator = stage.communicatorWith({ serviceCircuitBreaker: { failureThreshold: 1 } });
     for (let n = 0; n < 3; n++) {
@@ -27,7 +27,7 @@ describe('a call to a service that speaks something else than HTTP', () => {
     expect(stage.typesOf('circuit')).toEqual([]);
   });
 
-  it('goes to those of its instances that speak HTTP, where it has some', async () => {
+  it('uses those of its instances that speak HTTP, if there are any', async () => {
     for (const [instanceId, protocol] of [
       ['a', 'http'],
       ['b', 'redis'],
@@ -65,7 +65,7 @@ describe('a call to a service that speaks something else than HTTP', () => {
     expect((await failure(call())).code).toBe('SERVICE_NOT_FOUND');
   });
 
-  it('leads to no fallback, which would hide the mistake', async () => {
+  it('does not use the fallback, which would hide the mistake', async () => {
     await stage.registerOne({ instanceId: 'a', protocol: 'kafka' });
     await stage.registerOne({ serviceName: 'orders', instanceId: 'o' });
     const call = { primaryService: 'users', fallbackService: 'orders', path: '/' };

@@ -4,13 +4,13 @@ import { type PreparedRequest, type ServiceCallResponse } from './request.js';
 const ERROR_BODY_LIMIT = 65_536;
 
 /**
- * The JSON of a response; undefined where it has no body.
- * @throws ResponseStatusError for a status from 400 on, with the body in it; `RESPONSE_BODY` when it is no JSON
+ * Parses the JSON body of a response; undefined if there is no body.
+ * @throws ResponseStatusError, including the body, for a status of 400 or above; `RESPONSE_BODY` if it is not JSON
  */
 export function readJson<T>(response: ServiceCallResponse, request: PreparedRequest): Promise<T> | T {
   const { status, body } = response;
   if (status >= 400) return throwStatus(response, request);
-  // Mostly the body has come along with the head, and there is nothing to wait for.
+  // Usually the body arrived together with the headers, so there is nothing to wait for.
   return body.arrived ? body.arrived.json<T>() : body.json<T>();
 }
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type LoadBalancer } from '../balancing/index.js';
 import { type ServiceInstance } from '../model/index.js';
-import { CallStage, failure } from '../testing/call-stage.js';
+import { CallFixture, failure } from '../testing/call-fixture.js';
 import { type ServiceCommunicator } from './communicator.js';
 import { type CommunicatorOptions } from './options/index.js';
 
@@ -19,12 +19,12 @@ const OPTIONS: CommunicatorOptions = {
   concurrency: 10,
 };
 
-describe('what is known of a service', () => {
-  let stage: CallStage;
+describe('the state of a service', () => {
+  let stage: CallFixture;
   let communicator: ServiceCommunicator;
 
   beforeEach(async () => {
-    stage = await CallStage.open();
+    stage = await CallFixture.open();
     await stage.register('a', 'b', 'c');
     communicator = stage.communicatorWith(OPTIONS);
     // One that fails, and others that are slow and quick.
@@ -34,7 +34,7 @@ describe('what is known of a service', () => {
     });
     for (let call = 0; call < 30; call++) await communicator.callService('users', { path: '/' });
     stage.transport.hold();
-    // And a call that is under way meanwhile.
+    // Plus a call in flight.
     void communicator.callService('users', { path: '/' }).catch(() => undefined);
     await stage.transport.nextHeld();
   });
@@ -51,7 +51,7 @@ describe('what is known of a service', () => {
     communicator.ejections(),
   ];
 
-  it('tells of the calls that were made', () => {
+  it('reflects the calls that were made', () => {
     const { instances } = communicator.explain('users');
     expect(instances[0]).toMatchObject({
       instanceId: 'a',
@@ -73,7 +73,7 @@ describe('what is known of a service', () => {
     expect(known()).toEqual(before);
   });
 
-  it('survives a thousand changes that do not concern it', async () => {
+  it('survives a thousand unrelated changes', async () => {
     const before = communicator.explain('users').instances;
     for (let update = 0; update < 250; update++) {
       const other = { instanceId: `d${update}`, port: 9_000 };
@@ -85,11 +85,11 @@ describe('what is known of a service', () => {
     }
     await stage.clock.advanceAsync(0);
     expect(communicator.explain('users').instances).toEqual(before);
-    // What was known of the others is forgotten with them.
+    // The state of the others is dropped with them.
     expect(communicator.circuitBreakers()).toHaveLength(4);
   });
 
-  it('is no news to a balancer after heartbeats, also beside looks at it', async () => {
+  it('is not updated in a balancer after heartbeats, even when explained in between', async () => {
     let updates = 0;
     let first: ServiceInstance | undefined;
     const counting = (): LoadBalancer => ({
@@ -116,7 +116,7 @@ describe('what is known of a service', () => {
     expect(updates).toBe(2);
   });
 
-  it('survives a change of the instance itself that is no new registration', async () => {
+  it('survives a change of the instance that is not a new registration', async () => {
     const before = known();
     await stage.registry.setStatus({ ...USERS, instanceId: 'a' }, 'maintenance');
     await stage.clock.advanceAsync(0);
@@ -125,7 +125,7 @@ describe('what is known of a service', () => {
     expect(known()).toEqual(before);
   });
 
-  it('is shared by communicators with the same settings, and by no others', async () => {
+  it('is shared by communicators with equal settings only', async () => {
     const same = communicator.withOptions({ timeout: '9s', circuitBreaker: { failureThreshold: 2 } });
     expect(same.explain('users')).toEqual(communicator.explain('users'));
     const other = communicator.withOptions({
@@ -141,7 +141,7 @@ describe('what is known of a service', () => {
     expect(other.explain('users').limits.bulkhead).toMatchObject({ active: 0 });
   });
 
-  it('is not made anew with each communicator that is derived', async () => {
+  it('is not recreated for each derived communicator', async () => {
     stage.transport.answer(() => ({ status: 500 }));
     const strict = { circuitBreaker: { failureThreshold: 4 }, retry: false } as const;
     for (let call = 0; call < 40; call++) {

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type HealthStatus } from '../model/index.js';
-import { CallStage, failure, refused } from '../testing/call-stage.js';
+import { CallFixture, failure, refused } from '../testing/call-fixture.js';
 import { type CommunicatorOptions } from './options/index.js';
 import { type ServiceCommunicator } from './communicator.js';
 
 describe('an instance that health checks find healthy again', () => {
-  let stage: CallStage;
+  let stage: CallFixture;
 
   beforeEach(async () => {
-    stage = await CallStage.open();
+    stage = await CallFixture.open();
     await stage.register('a', 'b', 'c');
   });
 
@@ -30,7 +30,7 @@ describe('an instance that health checks find healthy again', () => {
     for (let call = 0; call < calls; call++) await communicator.callService('users', { path: '/' });
     return stage.transport.targets.filter((id) => id === 'a').length;
   };
-  /** A communicator that has cut `a` off, which then is well again. */
+  /** A communicator that opened the circuit of `a`, which has recovered since. */
   const afterAnOutage = async (options: CommunicatorOptions): Promise<ServiceCommunicator> => {
     const communicator = stage.communicatorWith(options);
     stage.failOn('a');
@@ -52,7 +52,7 @@ describe('an instance that health checks find healthy again', () => {
     expect(reasons).toEqual(['consecutive_failures', 'recovered', 'probes_succeeded']);
   });
 
-  it('is cut off again by the first probe where calls fail still', async () => {
+  it('is excluded again by the first probe if calls still fail', async () => {
     const communicator = await afterAnOutage({});
     stage.failOn('a');
     await checksFind('healthy');
@@ -62,7 +62,7 @@ describe('an instance that health checks find healthy again', () => {
     );
   });
 
-  it('stays cut off while an operator isolates it', async () => {
+  it('stays excluded while an operator isolates it', async () => {
     const communicator = await afterAnOutage({});
     communicator.forceCircuit('users', 'a', 'isolated');
     await checksFind('healthy');
@@ -72,7 +72,7 @@ describe('an instance that health checks find healthy again', () => {
     );
   });
 
-  it('stays cut off where its checks passed all the while, since they see what calls do not', async () => {
+  it('stays excluded if its checks passed all along, since they miss what calls see', async () => {
     const communicator = stage.communicatorWith();
     await checksFind('healthy');
     for (const instanceId of ['b', 'c']) {
@@ -85,7 +85,7 @@ describe('an instance that health checks find healthy again', () => {
     expect(await takes(communicator)).toBe(0);
   });
 
-  it('is let back by outlier detection, which remembers the ejection', async () => {
+  it('is readmitted by outlier detection, which remembers the ejection', async () => {
     const communicator = await afterAnOutage({ circuitBreaker: false, outlierDetection: { consecutiveFailures: 3 } });
     expect(communicator.ejections('users')).toMatchObject([{ instanceId: 'a', ejections: 1 }]);
     await checksFind('healthy');
@@ -97,7 +97,7 @@ describe('an instance that health checks find healthy again', () => {
     expect(communicator.ejections('users')).toMatchObject([{ instanceId: 'a', ejections: 2 }]);
   });
 
-  it('is no longer one that nothing connects to', async () => {
+  it('is no longer unreachable', async () => {
     const communicator = stage.communicatorWith({ circuitBreaker: false });
     stage.failOn('a', refused);
     await takes(communicator);
@@ -110,7 +110,7 @@ describe('an instance that health checks find healthy again', () => {
     expect(await takes(communicator)).toBe(3);
   });
 
-  it('has the circuit of its service probed, too', async () => {
+  it('gets the circuit of its service probed as well', async () => {
     const communicator = stage.communicatorWith({
       circuitBreaker: false,
       retry: false,

@@ -14,81 +14,81 @@ import {
 } from '../transport/index.js';
 import { kindOf, reject } from './invalid-request.js';
 
-/** One call, as the caller says it. A field that is undefined counts as left out. */
+/** A request to a service. Undefined fields count as absent. */
 export interface ServiceCallRequest {
-  /** In capitals or small letters. Only idempotent methods are retried, unless there is an `idempotencyKey`. @default 'GET' */
+  /** Upper or lower case. Only idempotent methods are retried, unless there is an `idempotencyKey`. @default 'GET' */
   method?: HttpMethod | Lowercase<HttpMethod> | undefined;
   /** Starts with a slash; appended to the instance's base path. */
   path: string;
-  /** Added to the query that `path` may hold; null and undefined values are left out. */
+  /** Appended to a query in `path`; null and undefined values are left out. */
   query?: Query | undefined;
-  /** By name; those that are undefined are left out. */
+  /** By name; undefined values are left out. */
   headers?: RequestHeaders | undefined;
   /** Sent as JSON, with `content-type: application/json`. Not together with `body`. */
   json?: unknown;
-  /** Sent as it is. A stream can be sent only once, so such a call is never retried. Not together with `json`. */
+  /** Sent unchanged. A stream can be sent only once, so such a call is never retried. Not together with `json`. */
   body?: RequestBody | undefined;
   /**
-   * The time for the whole call: all attempts, the waits between them and, where the library reads it, the body.
+   * Timeout of the whole call: all attempts, the waits between them and, if the library reads it, the body.
    * @default that of the options
    */
   timeout?: Duration | undefined;
-  /** The time for one attempt. @default that of the options */
+  /** Timeout of one attempt. @default that of the options */
   attemptTimeout?: Duration | undefined;
-  /** Ends the call at once, with the signal's own reason. */
+  /** Cancels the call immediately; it rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
-  /** The same for who cancels in another way, without an `AbortSignal`'s price. Goes before `signal`. */
+  /** Cancels the call like `signal`, without the cost of an `AbortSignal`. Takes precedence over `signal`. */
   cancellation?: Cancellation | undefined;
   /** Sent as `idempotency-key`; lets a POST or PATCH be retried. */
   idempotencyKey?: string | undefined;
-  /** Which instances may be asked. */
+  /** Filters the instances that may be called. */
   criteria?: SelectionCriteria | undefined;
-  /** What hash strategies go by. */
+  /** Key for hash strategies. */
   key?: string | undefined;
-  /** The address of the client for whom the call is made, for strategies that go by it. It is not sent. */
+  /** Address of the client behind the call, for strategies that use it. It is not sent. */
   clientIp?: string | undefined;
 }
 
-/** A response, with who gave it. */
+/** A response and the instance that sent it. */
 export interface ServiceCallResponse extends ServiceResponse {
   readonly body: ResponseBody;
   readonly instance: ServiceInstance;
-  /** How many attempts it took, this one counted. */
+  /** Number of attempts, including this one. */
   readonly attempts: number;
-  /** How long ago the answer was given, in milliseconds, where it is the last good one in place of one that failed. */
+  /** Age of a last good response that replaces a failed one, in milliseconds. */
   readonly staleMs?: number;
 }
 
-/** The same with all that it has as fields of its own, for whoever spreads or logs it. */
+/** The response with all fields as own properties, for code that spreads or logs it. */
 export function asPlainObject(response: ServiceCallResponse): ServiceCallResponse {
   const { status, headers, body, instance, attempts, staleMs } = response;
   const plain = { status, headers, body, instance, attempts };
   return staleMs === undefined ? plain : { ...plain, staleMs };
 }
 
-/** A request checked and ready to be sent, as often as need be. */
+/** A validated request, ready to be sent any number of times. */
 export interface PreparedRequest extends ServiceRequest {
-  /** Names in lower case. Of this call alone, so that stages may add to them. */
+  /** Lower-case names. Not shared with other calls, so stages may add to them. */
   readonly headers: PreparedHeaders;
-  /** Whether sending it twice does no more than sending it once. */
+  /** Whether sending it twice has the same effect as once. */
   readonly idempotent: boolean;
-  /** False for a stream: it is used up by the first attempt. */
+  /** False for a stream, which the first attempt consumes. */
   readonly replayable: boolean;
 }
 
 type PreparedHeaders = Record<string, string | number | readonly string[]>;
 
 const METHODS: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] satisfies HttpMethod[];
-/** Nearly all paths, for whom a look at each character's class would be too much. */
+/** Matches nearly all paths, more cheaply than the full character classes. */
 const PLAIN_PATH = /^\/[!"$-~]*$/;
 const PATH = /^\/[^\s\p{Cc}#]*$/u;
 const BODY_EXPECTED =
   'a text, a Buffer or Uint8Array, a stream or another async iterable (an object is sent as json, in place of body)';
 
 /**
- * Checks a request and fills in what follows from it.
- * @param accept what it accepts, where its headers do not say
- * @throws ServiceDiscoveryError `INVALID_REQUEST` that names the field, before anything is sent
+ * Validates a request and derives what follows from it.
+ * @param accept default of the `accept` header
+ * @throws ServiceDiscoveryError `INVALID_REQUEST` naming the field, before anything is sent
  */
 export function prepareRequest(service: string, request: ServiceCallRequest, accept?: string): PreparedRequest {
   const { path, query, json, criteria, idempotencyKey } = request;
@@ -123,7 +123,7 @@ export function prepareRequest(service: string, request: ServiceCallRequest, acc
   };
 }
 
-/** A query may hold secrets. */
+/** Removes the query, which may contain secrets. */
 function withoutQuery(path: unknown): unknown {
   return typeof path === 'string' ? path.replace(/\?[^]*/, '?***') : path;
 }
@@ -160,7 +160,7 @@ function prepareHeaders(
   accept: string | undefined,
 ): PreparedHeaders {
   const prepared: PreparedHeaders = {};
-  // Also where it is named and undefined: its caller wants none.
+  // An `accept` of undefined in the request means: send none.
   if (accept !== undefined && !(headers && Object.hasOwn(headers, 'accept'))) prepared.accept = accept;
   if (!headers) return prepared;
   for (const [name, value] of Object.entries(headers)) {

@@ -1,7 +1,7 @@
 import { ServiceDiscoveryError } from '../common/index.js';
 import { type ServiceInstance } from '../model/index.js';
 
-/** What to throw where a call would have to go to instances that speak no HTTP. */
+/** The error for a call whose only instances do not speak HTTP. */
 export function unsupportedProtocol(service: string, instances: readonly ServiceInstance[]): ServiceDiscoveryError {
   const spoken = [...new Set(instances.map(({ protocol }) => protocol))].sort().join(', ');
   return new ServiceDiscoveryError(

@@ -1,7 +1,7 @@
 import { Logger, type Provider } from '@nestjs/common';
 import { APP_INTERCEPTOR, ModulesContainer } from '@nestjs/core';
 import { type Clock, isRecord, messageOf, type Random, systemClock, systemRandom } from '../common/index.js';
-import { CallFindings, resolvePatterns, ServiceCommunicator } from '../communicator/index.js';
+import { CallPassiveHealth, resolvePatterns, ServiceCommunicator } from '../communicator/index.js';
 import {
   CheckShare,
   HealthAggregator,
@@ -284,7 +284,7 @@ function createAggregator(
   const onError = (error: unknown): void => logger.error('Failed to compute aggregated health', error);
   // Where this process reads only what it uses, it uses what it requires.
   for (const name of health.required ?? []) void registry.follow(name).catch(() => undefined);
-  const passive = new CallFindings(callsOf(communicator), events, { clock });
+  const passive = new CallPassiveHealth(callsOf(communicator), events, { clock });
   // Of another process's registry, it is that one's matter.
   const shown = mode === 'remote' ? undefined : namespace;
   return new HealthAggregator(registry, { clock, passive, namespace: shown, onError }, health);

@@ -1,15 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type ServiceInstance } from '../model/index.js';
-import { idsOf, keyed, RegistryStage, type RegistryProcess, user } from '../testing/registry-stage.js';
+import { idsOf, keyed, RegistryFixture, type RegistryProcess, user } from '../testing/registry-fixture.js';
 import { type ServiceRegistryOptions } from './index.js';
 
 const TTL_MS = 300_000;
 const CHECK_MS = 30_000;
 
 describe('checked leases', () => {
-  let stage: RegistryStage;
+  let stage: RegistryFixture;
   beforeEach(() => {
-    stage = new RegistryStage();
+    stage = new RegistryFixture();
   });
   afterEach(async () => {
     await stage.close();

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { InvalidInstanceError } from '../common/index.js';
 import { type ServiceInstance, type ServiceRegistration } from '../model/index.js';
-import { idsOf, keyed, RegistryStage, type RegistryProcess, user } from '../testing/registry-stage.js';
+import { idsOf, keyed, RegistryFixture, type RegistryProcess, user } from '../testing/registry-fixture.js';
 import { ListedInstances, type ListedInstancesDeps } from './listed-instances.js';
 import { type ServiceRegistry } from './service-registry.js';
 
@@ -16,10 +16,10 @@ interface Lister extends RegistryProcess {
 }
 
 describe('listed instances', () => {
-  let stage: RegistryStage;
+  let stage: RegistryFixture;
   let listers: Lister[];
   beforeEach(() => {
-    stage = new RegistryStage();
+    stage = new RegistryFixture();
     listers = [];
   });
   afterEach(async () => {

@@ -4,15 +4,15 @@ import { type Change } from '../model/index.js';
 import { ChangeRecorder } from '../testing/change-recorder.js';
 import { type FlakyRegistryStore } from '../testing/flaky-registry-store.js';
 import { type ManualClock } from '../testing/manual-clock.js';
-import { idsOf, keyed, RegistryStage, user } from '../testing/registry-stage.js';
+import { idsOf, keyed, RegistryFixture, user } from '../testing/registry-fixture.js';
 import { ServiceRegistry } from './service-registry.js';
 
-let stage: RegistryStage;
+let stage: RegistryFixture;
 let clock: ManualClock;
 let store: FlakyRegistryStore;
 
 beforeEach(() => {
-  stage = new RegistryStage();
+  stage = new RegistryFixture();
   ({ clock, store } = stage);
 });
 

@@ -2,14 +2,14 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RegistryUnavailableError } from '../common/index.js';
 import { type FlakyRegistryStore } from '../testing/flaky-registry-store.js';
 import { type ManualClock } from '../testing/manual-clock.js';
-import { idsOf, keyed, RegistryStage, user } from '../testing/registry-stage.js';
+import { idsOf, keyed, RegistryFixture, user } from '../testing/registry-fixture.js';
 
-let stage: RegistryStage;
+let stage: RegistryFixture;
 let clock: ManualClock;
 let store: FlakyRegistryStore;
 
 beforeEach(() => {
-  stage = new RegistryStage();
+  stage = new RegistryFixture();
   ({ clock, store } = stage);
 });
 

@@ -4,15 +4,15 @@ import { type HealthDetail, type OperatorNote } from '../model/index.js';
 import { MemoryRegistryStore } from '../store/index.js';
 import { type FlakyRegistryStore } from '../testing/flaky-registry-store.js';
 import { ManualClock } from '../testing/manual-clock.js';
-import { idsOf, keyed, RegistryStage, user, type RegistryProcess } from '../testing/registry-stage.js';
+import { idsOf, keyed, RegistryFixture, user, type RegistryProcess } from '../testing/registry-fixture.js';
 import { ServiceRegistry } from './service-registry.js';
 
-let stage: RegistryStage;
+let stage: RegistryFixture;
 let clock: ManualClock;
 let store: FlakyRegistryStore;
 
 beforeEach(() => {
-  stage = new RegistryStage();
+  stage = new RegistryFixture();
   ({ clock, store } = stage);
 });
 

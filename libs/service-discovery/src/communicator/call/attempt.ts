@@ -24,23 +24,23 @@ export interface Sender {
 }
 
 /**
- * One attempt: the request to one instance, within the attempt's time.
+ * One attempt: the request to one instance, within the attempt's timeout.
  *
- * If the library reads the body, it does so inside the attempt, so that one that breaks off is a failed attempt. An attempt
- * that failed with a response holds it, and its place at the instance, until `accept` or `discard`.
+ * If the library reads the body, it does so inside the attempt, so that a body that breaks off fails the attempt. An
+ * attempt that failed with a response keeps it, and its place at the instance, until `accept` or `discard`.
  */
 export class Attempt<T> implements EndedAttempt, TimeLimit {
-  /** Undefined where no response arrived. */
+  /** Undefined if no response arrived. */
   status: number | undefined = undefined;
   verdict: OutcomeClass = 'ignored';
-  /** Whether another attempt may do better; false when there is an answer, even an error. */
+  /** Whether another attempt may succeed; false after an answer, even an error status. */
   failed = false;
-  /** What it failed with; undefined when it failed with a response. */
+  /** The error that it failed with; undefined if it failed with a response. */
   error: unknown = undefined;
   response: ServiceResponse | undefined = undefined;
-  /** How long it may take, in milliseconds: half of its time while another instance can be tried, see {@link halfTimeOf}. */
+  /** Timeout in milliseconds: half of its time while another instance can be tried, see {@link halfTimeOf}. */
   ms: number;
-  /** When the head of the response did. */
+  /** When the response headers arrived. */
   private arrivedAt = 0;
   private readonly scope: CancelScope;
   private outcome: Outcome | undefined = undefined;
@@ -56,7 +56,7 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
   ) {
     this.ms = halfTimeOf(call, began) ?? call.times.attemptTimeoutMs;
     this.scope = new CancelScope(call.deps.timers, parent, this, began);
-    // The call's first: when both are due at once, the call is out of time.
+    // Arm the call's timer first: when both are due at the same time, the call has timed out.
     call.scope.armBefore?.(this.scope.dueAt);
     this.scope.arm();
   }
@@ -67,7 +67,7 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
     return new AttemptTimeoutError(this.ms, { service, instanceId, request: nameOfRequest(prepared) });
   }
 
-  /** The other half of its time, when no other instance can be tried. */
+  /** The remaining half of its time, if no other instance can be tried. */
   extraMs(): number {
     const { call } = this;
     const extraMs = call.times.attemptTimeoutMs - this.ms;
@@ -77,7 +77,7 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
     return extraMs;
   }
 
-  /** For events: a status, an error's code. Built lazily, since a successful attempt needs none. */
+  /** For events: a status or an error code. Built lazily, since a successful attempt needs none. */
   get reason(): string {
     if (this.outcome?.kind === 'error') return reasonOf(this.outcome.error);
     return this.status === undefined ? '' : `status ${this.status}`;
@@ -91,12 +91,12 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
     return this.target.instance;
   }
 
-  /** Whether the instance certainly never saw the request. */
+  /** Whether the instance certainly did not receive the request. */
   get neverSent(): boolean {
     return this.outcome?.kind === 'error' && this.outcome.neverSent;
   }
 
-  /** Sends the request. Never rejects: the outcome is recorded in the attempt. */
+  /** Sends the request. Never rejects: the attempt records the outcome. */
   async run(sender: Sender): Promise<this> {
     try {
       const response = await sender.send(this.instance, requestOf(this.call, this.began), this.scope);
@@ -112,7 +112,7 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
   }
 
   /**
-   * The result for the caller when no other attempt follows: the answer, the response that failed, or the error.
+   * The result for the caller if no other attempt follows: the answer, the failed response, or the error.
    * @throws the error
    */
   async accept(): Promise<T> {
@@ -127,14 +127,14 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
     return this.result();
   }
 
-  /** @throws the error, where it ended with one */
+  /** @throws the error that it ended with */
   result(): T {
     if (!this.answer) throw this.error;
     if ('error' in this.answer) throw this.answer.error;
     return this.answer.value;
   }
 
-  /** Releases what the attempt holds, since its result is not wanted. */
+  /** Releases its resources when its result is not needed. */
   discard(): void {
     if (this.response) discard(this.response, this.scope);
     this.end(true);
@@ -158,7 +158,7 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
     return consume(new CallResponse(response, this.instance, attempts), prepared);
   }
 
-  /** @param now `Clock.now()` @default it is asked */
+  /** @param now `Clock.now()` @default read from the clock */
   private answered(response: ServiceResponse, value: T, now = this.call.deps.clock.now()): void {
     this.answer = { value };
     this.end(followCaller(response, this.call.caller, this.scope), now);
@@ -184,8 +184,8 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
   }
 
   /**
-   * @param outlived whether the body of the response, and so the attempt's scope, is still open
-   * @param now `Clock.now()` @default it is asked
+   * @param outlived whether the body of the response, and with it the attempt's scope, is still open
+   * @param now `Clock.now()` @default read from the clock
    */
   private end(outlived: boolean, now = this.call.deps.clock.now()): void {
     if (!outlived) this.scope.dispose();
@@ -194,12 +194,12 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
     const { place, picked } = this.target;
     if (this.outcome) place.record(this.verdict, this.outcome.latencyMs, now);
     place.leave();
-    // Last, since a user's strategy may throw, and the place must be free anyway.
+    // Last, since a user's strategy may throw, and the place must be freed in any case.
     if (this.outcome) picked.done(this.outcome, now);
   }
 }
 
-/** Avoids an await, and so a turn, for plain values. */
+/** Lets callers skip an `await`, and with it a microtask, for plain values. */
 function isPromise<T>(value: Promise<T> | T): value is Promise<T> {
   return typeof (value as Partial<Promise<T>> | undefined | null)?.then === 'function';
 }

@@ -4,18 +4,20 @@ import { type Cancellation, type Clock, SignalCancellation } from '../../common/
 export interface CallScope extends Cancellation {
   /**
    * Milliseconds until its deadline, never below 0.
-   * @param now `Clock.now()` @default it is asked
+   * @param now `Clock.now()` @default read from the clock
    */
   remainingMs(now?: number): number;
-  /** Arms its timer where its deadline is no later than that of something else that ends the same work, by `Clock.now()`. */
+  /**
+   * Arms its timer if its deadline is no later than `dueAt` (by `Clock.now()`), when something else ends the same work.
+   */
   armBefore?(dueAt: number): void;
-  /** Releases its timer; left out where it has none. */
+  /** Releases its timer; absent if it has none. */
   dispose?(): void;
 }
 
 /**
- * The time of a shared call: that of its most patient caller. It has no timer, since each caller has one, and when the
- * last of them leaves the call ends.
+ * The scope of a shared call, which lasts as long as its most patient caller. It needs no timer: each caller has one,
+ * and the call ends when the last of them leaves.
  */
 export class SharedScope extends SignalCancellation implements CallScope {
   private until: number;

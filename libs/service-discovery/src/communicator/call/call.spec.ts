@@ -3,13 +3,21 @@ import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createLoadBalancer, type LoadBalancer, type LoadBalancerDeps } from '../../balancing/index.js';
 import { CancelSource, type Outcome, TransportError } from '../../common/index.js';
-import { balancerOf, CallStage, failure, firstListed, firstWilling, refused, reset } from '../../testing/call-stage.js';
+import {
+  balancerOf,
+  CallFixture,
+  failure,
+  firstListed,
+  firstWilling,
+  refused,
+  reset,
+} from '../../testing/call-fixture.js';
 
 describe('a call through failures', () => {
-  let stage: CallStage;
+  let stage: CallFixture;
 
   beforeEach(async () => {
-    stage = await CallStage.open();
+    stage = await CallFixture.open();
   });
 
   afterEach(async () => {
@@ -18,7 +26,7 @@ describe('a call through failures', () => {
   });
 
   describe('a retry', () => {
-    it('goes at once to an instance that was not tried yet', async () => {
+    it('goes to an untried instance at once', async () => {
       await stage.register('a', 'b');
       stage.failOn('a');
       const communicator = stage.communicatorWith();
@@ -49,7 +57,7 @@ describe('a call through failures', () => {
       expect(await call).toMatchObject({ code: 'TRANSPORT_FAILURE', attempts: 3 });
     });
 
-    it('minds Retry-After, and is left out where that lies beyond the deadline', async () => {
+    it('honours Retry-After, and is skipped if that exceeds the deadline', async () => {
       await stage.register('a');
       stage.transport.answer(() => ({ status: 503, headers: { 'retry-after': '2' } }));
       const patient = stage.communicatorWith({ retry: { maxAttempts: 2, baseDelay: 0 } });
@@ -80,7 +88,7 @@ describe('a call through failures', () => {
       expect(stage.transport.sent).toHaveLength(attempts);
     });
 
-    it('is refused once the budget is used up, with the failure as the cause', async () => {
+    it('is refused when the retry budget is exhausted, with the failure as the cause', async () => {
       await stage.register('a', 'b');
       stage.transport.answer(() => {
         throw reset();
@@ -93,14 +101,14 @@ describe('a call through failures', () => {
       expect(error.cause).toBeInstanceOf(TransportError);
     });
 
-    it('is left out where the server asks for a longer pause than the longest delay', async () => {
+    it('is skipped if the server asks for a longer pause than the maximum delay', async () => {
       await stage.register('a');
       stage.transport.answer(() => ({ status: 503, headers: { 'retry-after': '20' } }));
       const communicator = stage.communicatorWith({ retry: { baseDelay: '100ms', maxDelay: '1s' } });
       expect(await communicator.callService('users', { path: '/' })).toMatchObject({ status: 503, attempts: 1 });
     });
 
-    it('does not wait for the body that it replaces, and gives up on one that never ends', async () => {
+    it('does not wait for the body that it discards, and drops one that never ends', async () => {
       await stage.register('a', 'b');
       const endless = new Readable({ read: () => undefined });
       let asked = 0;
@@ -116,7 +124,7 @@ describe('a call through failures', () => {
       expect(endless.destroyed).toBe(true);
     });
 
-    it('frees the connection of the response that it replaces', async () => {
+    it('frees the connection of the response that it discards', async () => {
       await stage.register('a', 'b');
       const bodies: Readable[] = [];
       stage.transport.answer(() => {
@@ -131,7 +139,7 @@ describe('a call through failures', () => {
   });
 
   describe('the circuit of an instance', () => {
-    it('opens, sends its calls to the others, and lets one through after the recovery time', async () => {
+    it('opens, diverts its calls to the others, and lets a probe through after the recovery time', async () => {
       await stage.register('a', 'b');
       stage.failOn('a');
       const communicator = stage.communicatorWith({ circuitBreaker: { failureThreshold: 2, recoveryTimeout: '30s' } });
@@ -148,7 +156,7 @@ describe('a call through failures', () => {
       expect(stage.typesOf('circuit.')).toEqual(['circuit.opened', 'circuit.half_opened', 'circuit.closed']);
     });
 
-    it('refuses with the time left where every instance is cut off', async () => {
+    it('reports the remaining time if all circuits are open', async () => {
       await stage.register('a');
       stage.transport.answer(() => ({ status: 500 }));
       const communicator = stage.communicatorWith({ circuitBreaker: { failureThreshold: 1, recoveryTimeout: '30s' } });
@@ -180,7 +188,7 @@ describe('a call through failures', () => {
       expect(stage.typesOf('circuit.')).toEqual(['circuit.opened', 'circuit.closed']);
     });
 
-    it('that opens at the failure itself spares the caller a wait that cannot help', async () => {
+    it('spares the caller a pointless wait if it opens at the failure itself', async () => {
       await stage.register('a');
       stage.transport.answer(() => ({ status: 503 }));
       const communicator = stage.communicatorWith({
@@ -190,7 +198,7 @@ describe('a call through failures', () => {
       expect(await communicator.callService('users', { path: '/' })).toMatchObject({ status: 503, attempts: 1 });
     });
 
-    it('is what a refusal tells of, whatever the instances are that could not take the call anyway', async () => {
+    it('is named in a refusal even if other instances are excluded for other reasons', async () => {
       await stage.registerOne({ instanceId: 'a', port: 8001, version: '1.0.0' });
       await stage.registerOne({ instanceId: 'newer', port: 8002, version: '2.0.0' });
       await stage.registerOne({ instanceId: 'idle', port: 8003, version: '1.0.0', weight: 0 });
@@ -204,7 +212,7 @@ describe('a call through failures', () => {
       });
     });
 
-    it('keeps calls off also where the balancer does not ask', async () => {
+    it('refuses calls even with a balancer that does not ask', async () => {
       await stage.register('a');
       stage.transport.answer(() => ({ status: 500 }));
       const outcomes: Outcome[] = [];
@@ -216,7 +224,7 @@ describe('a call through failures', () => {
       expect(outcomes).toMatchObject([{ kind: 'response' }, { kind: 'error', neverSent: true }]);
     });
 
-    it('is what a refusal tells of, also where the recovery time ends in the same moment', async () => {
+    it('is named in a refusal even if its recovery time ends in the same moment', async () => {
       await stage.register('a');
       stage.transport.answer(() => ({ status: 501 }));
       const loadBalancing = balancerOf((instances, context) => {
@@ -235,7 +243,7 @@ describe('a call through failures', () => {
       });
     });
 
-    it('outlives changes of the service that do not concern the instance', async () => {
+    it('survives changes of the service that do not concern the instance', async () => {
       await stage.register('a', 'b');
       stage.failOn('a');
       const communicator = stage.communicatorWith({ circuitBreaker: { failureThreshold: 1 } });
@@ -247,7 +255,7 @@ describe('a call through failures', () => {
     });
   });
 
-  it('that a balancer refuses of its own accord is told as that', async () => {
+  it("does not stand in for the balancer's own reason", async () => {
     await stage.register('a');
     const loadBalancing = (): LoadBalancer => ({
       update: () => undefined,
@@ -258,7 +266,7 @@ describe('a call through failures', () => {
   });
 
   describe('time', () => {
-    it('of an attempt that runs out leads to another instance', async () => {
+    it('leads to another instance when an attempt times out', async () => {
       await stage.register('a', 'b');
       stage.transport.hold();
       const call = stage.communicatorWith({ attemptTimeout: '1s' }).callService('users', { path: '/' });
@@ -282,7 +290,7 @@ describe('a call through failures', () => {
       expect(stage.transport.sent.every(({ signal }) => signal?.aborted)).toBe(true);
     });
 
-    it('covers the body where the communicator reads it', async () => {
+    it('includes the body if the communicator reads it', async () => {
       await stage.register('a');
       stage.transport.answer((_instance, _request, signal) => {
         const body = new Readable({ read: () => undefined });
@@ -297,7 +305,7 @@ describe('a call through failures', () => {
     });
   });
 
-  it('of an answer whose body never ends goes on with another instance', async () => {
+  it('leads to another instance when a body never ends', async () => {
     await stage.register('a', 'b');
     stage.transport.answer(({ instanceId }) =>
       stage.transport.sent.length === 1
@@ -318,7 +326,7 @@ describe('a call through failures', () => {
   });
 
   describe("the caller's abort", () => {
-    it('rejects at once with its own reason, counts for nothing, and nothing is called after it', async () => {
+    it('rejects at once with its own reason, is not counted, and ends all work', async () => {
       await stage.register('a', 'b');
       stage.transport.hold();
       const communicator = stage.communicatorWith({ circuitBreaker: { failureThreshold: 1 } });
@@ -335,7 +343,7 @@ describe('a call through failures', () => {
       );
     });
 
-    it('is no failure of the instance in the eyes of the balancer, whatever the reason', async () => {
+    it('is not a failure of the instance to the balancer, whatever the reason', async () => {
       await stage.register('a');
       stage.transport.hold();
       const outcomes: Outcome[] = [];
@@ -358,7 +366,7 @@ describe('a call through failures', () => {
       expect(outcomes).toMatchObject([{ kind: 'error', abandoned: true }]);
     });
 
-    it("may come without a signal, and is not the instance's fault either", async () => {
+    it('may come without an AbortSignal', async () => {
       await stage.register('a');
       stage.transport.hold();
       const cancellation = new CancelSource();
@@ -370,7 +378,7 @@ describe('a call through failures', () => {
       expect(stage.events.find(({ type }) => type === 'call.completed')?.payload).toMatchObject({ code: 'ABORTED' });
     });
 
-    it('during a backoff rejects at once', async () => {
+    it('rejects at once during a backoff', async () => {
       await stage.register('a');
       stage.transport.answer(() => {
         throw reset();
@@ -384,7 +392,7 @@ describe('a call through failures', () => {
       expect(stage.transport.sent).toHaveLength(1);
     });
 
-    it('may end any number of calls and responses, and has one listener for them', async () => {
+    it('may end any number of calls and responses with a single listener', async () => {
       await stage.register('a');
       const sources: Readable[] = [];
       stage.transport.answer(() => {
@@ -406,7 +414,7 @@ describe('a call through failures', () => {
       expect(sources.every((source) => source.destroyed)).toBe(true);
     });
 
-    it('of an unread response is no unhandled error', async () => {
+    it('of an unread response causes no unhandled rejection', async () => {
       await stage.register('a');
       const source = new Readable({ read: () => undefined });
       stage.transport.answer(() => ({ body: source }));
@@ -416,7 +424,7 @@ describe('a call through failures', () => {
       await new Promise((resolve) => source.once('close', resolve));
     });
 
-    it('leaves nothing at the signal once the response was read', async () => {
+    it('leaves no listener at the signal once the response was read', async () => {
       await stage.register('a');
       const controller = new AbortController();
       const { body } = await stage.communicatorWith().callService('users', { path: '/', signal: controller.signal });
@@ -424,7 +432,7 @@ describe('a call through failures', () => {
       expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
     });
 
-    it('is told apart from a failure in what is reported', async () => {
+    it('is distinguished from a failure in events', async () => {
       await stage.register('a');
       stage.transport.hold();
       const controller = new AbortController();
@@ -438,7 +446,7 @@ describe('a call through failures', () => {
       });
     });
 
-    it('ends the stream of a response that the caller has already', async () => {
+    it('ends the stream of a response that the caller already has', async () => {
       await stage.register('a');
       const source = new Readable({ read: () => undefined });
       stage.transport.answer(() => ({ body: source }));

@@ -19,7 +19,7 @@ import {
   type ShareableContext,
   type TimeLimit,
 } from '../../resilience/index.js';
-import { type ServiceView } from '../channel/service-view.js';
+import { type ChannelView } from '../channel/channel-view.js';
 import { type CallTimes } from '../options/index.js';
 import { type PreparedRequest, type ServiceCallRequest, type ServiceCallResponse } from '../request.js';
 import { buffer, type BufferedResponse, isShareable, keyOfRequest, replay } from './buffered-response.js';
@@ -28,10 +28,13 @@ import { type CallScope, SharedScope } from './call-scope.js';
 import { closedError } from './closed-error.js';
 import { givenDeadline } from './deadline-header.js';
 
-/** Turns the response to a request into what the caller asked for; runs inside the attempt, so its failures and its time count. */
+/**
+ * Turns the response into the value that the caller asked for. Runs inside the attempt, so its failures and its time
+ * count.
+ */
 export type Consume<T> = (response: ServiceCallResponse, request: PreparedRequest) => Promise<T> | T;
 
-/** What a call does with its response. */
+/** How a call uses its response. */
 export interface ResponseUse<T> {
   readonly consume: Consume<T>;
   /** The `accept` header, unless the caller sets one. */
@@ -41,45 +44,47 @@ export interface ResponseUse<T> {
 /** An attempt that has ended. */
 export interface AttemptEnd {
   readonly instance: ServiceInstance;
-  /** For events: a status, an error's code. */
+  /** For events: a status or an error code. */
   readonly reason: string;
-  /** Undefined where no response arrived. */
+  /** Undefined if no response arrived. */
   readonly status: number | undefined;
   readonly verdict: OutcomeClass;
-  /** Undefined where a response arrived. */
+  /** Undefined if a response arrived. */
   readonly error: unknown;
 }
 
-/** One call: what was asked for, and how far it has come. The stages and the attempts do the work, and record it here. */
+/** One call: the request and its progress. The stages and attempts do the work and record it here. */
 export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<AttemptEnd>, TimeLimit {
   /** By `Clock.now()`. */
   readonly began: number;
   attempts = 0;
-  /** Of the attempt that began last. */
+  /** Of the latest attempt. */
   picked: ServiceInstance | undefined = undefined;
-  /** The attempt that ended last, of those that were not outrun by a hedge. */
+  /** The attempt that ended last, except those that a hedge overtook. */
   last: AttemptEnd | undefined = undefined;
   /** Of the last response. */
   status: number | undefined = undefined;
   concealed: unknown = undefined;
   retried = false;
-  /** The deadline that the caller works under, in milliseconds since the Unix epoch; known once the call has a deadline. */
+  /**
+   * The deadline of the caller's own work, in milliseconds since the Unix epoch; known once the call has a deadline.
+   */
   givenDeadline = Number.POSITIVE_INFINITY;
-  /** Set with the deadline: the stages inside of it have one. */
+  /** Set with the deadline, before any inner stage runs. */
   scope!: CallScope;
-  /** The time limit of the call, in milliseconds from its beginning; set with the deadline. */
+  /** The timeout of the call, in milliseconds from its start; set with the deadline. */
   ms = 0;
 
   private triedIds: Set<string> | undefined = undefined;
-  /** Those tried since every instance was; undefined while one is left. */
+  /** Instances tried in the current round, once every instance has been tried; undefined before. */
   private roundIds: Set<string> | undefined = undefined;
 
   constructor(
-    /** The service as callers with the settings of this call see it. */
-    readonly view: ServiceView,
+    /** The service as seen by callers with this call's settings. */
+    readonly view: ChannelView,
     readonly request: ServiceCallRequest,
     readonly prepared: PreparedRequest,
-    /** The settings' own, unless the request has others. */
+    /** From the settings unless the request overrides them. */
     readonly times: CallTimes,
     readonly consume: Consume<T>,
     readonly deps: CallDependencies,
@@ -112,8 +117,8 @@ export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<
   }
 
   /**
-   * The deadline is the nearest of the call's own timeout, of what the caller works under, and of the header that it has
-   * set. A shared call has none: each of its callers has one.
+   * The deadline is the earliest of the call's own timeout, the deadline of the caller's work, and the header that the
+   * caller set. A shared call has none: each of its callers has one.
    */
   startDeadline(): void {
     // One that could not share an answer has its deadline already.
@@ -151,7 +156,7 @@ export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<
     }
   }
 
-  /** Goes by the last attempt. A call that made none, since its time ran out in a queue of ours, says nothing. */
+  /** Judged by the last attempt. A call without one, because it timed out in one of our queues, is no signal. */
   loadSignal(failure?: { readonly error: unknown }): LoadSignal {
     const { last, attempts, abandoned } = this;
     if (abandoned || attempts === 0) return 'ignored';
@@ -160,7 +165,7 @@ export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<
     return loadSignalOf(failure?.error);
   }
 
-  /** Ids of the instances that were tried, built lazily; undefined before the first attempt. */
+  /** Ids of the instances tried, built lazily; undefined before the first attempt. */
   idsTried(): ReadonlySet<string> | undefined {
     if (this.picked) {
       const { instanceId } = this.picked;
@@ -170,13 +175,13 @@ export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<
     return this.triedIds;
   }
 
-  /** Ids of the instances that the next attempt uses only if no other is left. */
+  /** Ids of the instances that the next attempt uses only as a last resort. */
   idsToPassOver(): ReadonlySet<string> | undefined {
     const tried = this.idsTried();
     return this.roundIds ?? tried;
   }
 
-  /** Every instance was tried: starts another round, so that each gets equally many attempts. */
+  /** Starts another round after every instance was tried, so that each gets the same number of attempts. */
   startRound(): void {
     this.roundIds = new Set();
   }
@@ -186,20 +191,20 @@ export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<
     return this.request.cancellation ?? this.request.signal;
   }
 
-  /** Whether the caller has aborted: then the end of an attempt says nothing about the instance. */
+  /** Whether the caller has aborted; then the end of an attempt says nothing about the instance. */
   get abandoned(): boolean {
     const { caller } = this;
     if (!caller?.aborted) return false;
-    // When the time of all callers of a shared call ran out, the instance was too slow for them.
+    // If all callers of a shared call timed out, the instance was too slow for them.
     return !this.shared || classifyAbort(caller.reason) === 'ignored';
   }
 
-  /** Only the answers to GETs without a body are interchangeable. */
+  /** Only responses to GETs without a body are interchangeable. */
   get key(): string | undefined {
     return keyOfRequest(this.request, this.prepared);
   }
 
-  /** How long an attempt may take is part of it: attempts are made for all callers, while each has its own deadline. */
+  /** Includes the attempt timeout: attempts are made for all callers, while each has a deadline of its own. */
   get flightKey(): string | undefined {
     const { key } = this;
     const { attemptTimeoutMs, leavesRoom } = this.times;
@@ -231,7 +236,7 @@ export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<
     if (this.scope instanceof SharedScope) this.scope.extendTo(scope);
   }
 
-  /** @param kept the response that a call of {@link forKeeping} or {@link forSharing} ended with */
+  /** @param kept the result of a call made by {@link forKeeping} or {@link forSharing} */
   receive<Kept>(kept: Kept, staleMs?: number): Promise<Kept> | Kept {
     const response = replay(kept as BufferedResponse);
     const answer = this.consume(staleMs === undefined ? response : { ...response, staleMs }, this.prepared);
@@ -249,14 +254,14 @@ export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<
     return new ResponseStatusError(status, {}, undefined, { service, request: nameOfRequest(prepared) });
   }
 
-  /** The class of the last attempt's outcome; `ignored` without one. */
+  /** The class of the last attempt's outcome; `ignored` if there was none. */
   get verdict(): OutcomeClass {
     return this.last?.verdict ?? 'ignored';
   }
 
   /** Releases its time limit. */
   end(): void {
-    // It may have ended before it had a deadline.
+    // The call may have ended before its deadline was set.
     (this.scope as CallScope | undefined)?.dispose?.();
   }
 
@@ -265,7 +270,7 @@ export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<
     this.status = end.status ?? this.status;
   }
 
-  /** Takes over what was recorded for a call that was made for this one. */
+  /** Takes over the record of a call made on behalf of this one. */
   adopt({ attempts, last, status, concealed }: Call<unknown>): void {
     this.attempts = attempts;
     this.last = last;

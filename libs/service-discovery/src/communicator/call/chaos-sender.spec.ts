@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CallStage, failure } from '../../testing/call-stage.js';
+import { CallFixture, failure } from '../../testing/call-fixture.js';
 
 describe('chaos in calls', () => {
-  let stage: CallStage;
+  let stage: CallFixture;
 
   beforeEach(async () => {
-    stage = await CallStage.open();
+    stage = await CallFixture.open();
     await stage.register('a');
   });
 
@@ -15,7 +15,7 @@ describe('chaos in calls', () => {
     expect(stage.clock.pendingTimers).toBe(0);
   });
 
-  it('of a status is a response that the instance never gave, and counts against it', async () => {
+  it('with a status returns a response that the instance never sent, and counts against it', async () => {
     const communicator = stage.communicatorWith({
       chaos: { faultRate: 1, fault: 503 },
       retry: { maxAttempts: 2, baseDelay: 0 },
@@ -25,13 +25,13 @@ describe('chaos in calls', () => {
     expect(communicator.circuitBreakers()).toMatchObject([{ failures: 2 }]);
   });
 
-  it('of an error is the failure of an attempt', async () => {
+  it('with an error fails the attempt', async () => {
     const fault = Object.assign(new Error('broken'), { code: 'ECONNRESET' });
     const communicator = stage.communicatorWith({ chaos: { faultRate: 1, fault }, retry: false });
     expect(await failure(communicator.callService('users', { path: '/' }))).toBe(fault);
   });
 
-  it('of latency is bounded by the time of the attempt', async () => {
+  it('with latency is bounded by the attempt timeout', async () => {
     const communicator = stage.communicatorWith({
       chaos: { latencyRate: 1, latency: '5s' },
       attemptTimeout: '1s',
@@ -46,7 +46,7 @@ describe('chaos in calls', () => {
     expect(await patient).toEqual({ from: 'a' });
   });
 
-  it('of an outcome answers in place of the instance', async () => {
+  it('with an outcome answers in place of the instance', async () => {
     const outcome = { status: 201, headers: { etag: 'x' }, body: { made: 'up' } };
     const communicator = stage.communicatorWith({ chaos: { outcomeRate: 1, outcome } });
     const response = await communicator.callService('users', { path: '/' });
@@ -59,7 +59,7 @@ describe('chaos in calls', () => {
     expect(stage.transport.sent).toHaveLength(0);
   });
 
-  it('hits some of the calls, and leaves the others as they are', async () => {
+  it('affects a fraction of calls and leaves the others alone', async () => {
     const communicator = stage.communicatorWith({ chaos: { faultRate: 0.25 }, retry: false, circuitBreaker: false });
     const statuses: number[] = [];
     for (let call = 0; call < 100; call++)

@@ -5,15 +5,15 @@ import { type ChaosPolicy } from '../../resilience/index.js';
 import { bodyOf, type ServiceRequest, type ServiceResponse } from '../../transport/index.js';
 import { type Sender } from './attempt.js';
 
-/** A response that chaos gives in place of an instance. */
+/** A response that chaos returns in place of an instance. */
 interface ChaosResponse {
   status?: number;
   headers?: Readonly<Record<string, string | string[]>>;
-  /** A text or bytes as they are; anything else as JSON. */
+  /** Text and bytes are sent unchanged; anything else as JSON. */
   body?: unknown;
 }
 
-/** Injects chaos before the transport, so that to every other stage it looks like the instance's behaviour. */
+/** Injects chaos in front of the transport, so that every other stage takes it for the instance's behaviour. */
 export class ChaosSender implements Sender {
   constructor(
     private readonly chaos: ChaosPolicy,
@@ -31,7 +31,7 @@ export class ChaosSender implements Sender {
       );
       return answer === sent ? sent : responseOf(answer as ChaosResponse, to, signal);
     } catch (error) {
-      // Here a status is a response, which the stages judge.
+      // An injected status is a response, for the stages to judge.
       if (error instanceof ResponseStatusError) return responseOf({ status: error.status }, to, signal);
       throw error;
     }

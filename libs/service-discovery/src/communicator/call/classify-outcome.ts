@@ -6,7 +6,7 @@ import {
   type ResolvedRetryOptions,
 } from '../../resilience/index.js';
 
-/** What an attempt's outcome says of the instance, by the statuses that the retry options call retryable. */
+/** Classifies the outcome of an attempt, using the retryable statuses of the retry options. */
 export function classifyOutcome(outcome: Outcome, retry: ResolvedRetryOptions | null): OutcomeClass {
   const statuses = retry?.retryableStatuses ?? DEFAULT_RETRYABLE_STATUSES;
   if (outcome.kind === 'response') return classifyStatus(outcome.status, statuses);

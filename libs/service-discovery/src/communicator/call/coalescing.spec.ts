@@ -1,17 +1,17 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CallStage, failure, refused, reset } from '../../testing/call-stage.js';
+import { CallFixture, failure, refused, reset } from '../../testing/call-fixture.js';
 import { type HeldExchange } from '../../testing/fake-transport.js';
 import { type ServiceCommunicator } from '../communicator.js';
 import { type ServiceCallRequest } from '../request.js';
 import { DEADLINE_HEADER } from './deadline-header.js';
 
 describe('calls that are coalesced', () => {
-  let stage: CallStage;
+  let stage: CallFixture;
   let communicator: ServiceCommunicator;
 
   beforeEach(async () => {
-    stage = await CallStage.open();
+    stage = await CallFixture.open();
     await stage.register('a', 'b');
     stage.transport.hold();
     communicator = stage.communicatorWith({ coalescing: true, attemptTimeout: '10s' });
@@ -31,7 +31,7 @@ describe('calls that are coalesced', () => {
     return held;
   };
 
-  it('are one request when they are the same and overlap, and each caller gets an answer of its own', async () => {
+  it('become one request when identical and concurrent, and each caller gets its own response', async () => {
     const calls = [call(), call(), call()];
     (await sent()).respond({ body: { users: ['ada'] } });
     const answers = (await Promise.all(calls)) as { users: string[] }[];
@@ -41,7 +41,7 @@ describe('calls that are coalesced', () => {
     expect(stage.typesOf('call.completed')).toHaveLength(3);
   });
 
-  it('end together, and the next call is made again', async () => {
+  it('end together, after which the next call sends a request again', async () => {
     const first = call();
     (await sent()).respond({ body: 1 });
     await first;
@@ -50,7 +50,7 @@ describe('calls that are coalesced', () => {
     expect(await second).toBe(2);
   });
 
-  it('share a response as it is, each with a stream of its own', async () => {
+  it('share an unparsed response, each with its own stream', async () => {
     const request = { path: '/file' };
     const calls = [communicator.callService('users', request), communicator.callService('users', request)];
     (await sent()).respond({ status: 404, headers: { 'x-list': ['x'] }, body: 'gone' });
@@ -74,7 +74,7 @@ describe('calls that are coalesced', () => {
     ['criteria', { criteria: { version: '*', tags: [] } }],
     ['key', { key: 'b' }],
     ['client', { clientIp: '10.0.0.1' }],
-  ])('are told apart by their %s', async (_, request) => {
+  ])('are separate if their %s differs', async (_, request) => {
     await stage.registry.deregister({ serviceName: 'users', instanceId: 'b' });
     await stage.registerOne({ instanceId: 'b', version: '1.0.0', port: 8002 });
     const calls = [call(), call(request)];
@@ -86,14 +86,14 @@ describe('calls that are coalesced', () => {
   it.each<[string, (limit: number) => Partial<ServiceCallRequest>]>([
     ['query', (limit) => ({ query: { limit } })],
     ['header', (limit) => ({ headers: { limit } })],
-  ])('are told apart by numbers in their %s that are one in JSON', async (_, requestWith) => {
+  ])('are separate if numbers in their %s differ that JSON maps to the same value', async (_, requestWith) => {
     const calls = [call(requestWith(Infinity)), call(requestWith(-Infinity))];
     (await sent()).respond({ body: 1 });
     (await sent()).respond({ body: 2 });
     expect(await Promise.all(calls)).toEqual([1, 2]);
   });
 
-  it('are not told apart by what only traces them', async () => {
+  it('are shared despite different tracing headers', async () => {
     const calls = ['1', '2'].map((id) => call({ headers: { 'x-request-id': id, traceparent: id } }));
     (await sent()).respond({ body: 1 });
     expect(await Promise.all(calls)).toEqual([1, 1]);
@@ -102,14 +102,14 @@ describe('calls that are coalesced', () => {
   it.each<[string, Partial<ServiceCallRequest>]>([
     ['another method', { method: 'DELETE' }],
     ['a body', { body: 'x' }],
-  ])('are none with %s', async (_, request) => {
+  ])('are never shared with %s', async (_, request) => {
     const calls = [call(request), call(request)];
     (await sent()).respond({ body: 1 });
     (await sent()).respond({ body: 2 });
     expect(await Promise.all(calls)).toEqual([1, 2]);
   });
 
-  it('are those of all communicators that call in the same way', async () => {
+  it('are shared by all communicators with equal settings', async () => {
     const same = stage.communicatorWith().withOptions({});
     expect(same).not.toBe(communicator);
     const derived = [{ retry: { maxAttempts: 3 } }, { retry: { maxAttempts: 3 } }, { retry: { maxAttempts: 4 } }];
@@ -121,7 +121,7 @@ describe('calls that are coalesced', () => {
     expect(await Promise.all(calls)).toEqual([1, 1, 2]);
   });
 
-  it('share the error, and what was done before it', async () => {
+  it('share the error and the number of attempts', async () => {
     const calls = [failure(call()), failure(call())];
     for (let attempt = 0; attempt < 2; attempt++) (await sent()).fail(refused());
     await stage.clock.advanceAsync(1_000);
@@ -132,7 +132,7 @@ describe('calls that are coalesced', () => {
     expect(completed).toMatchObject([{ attempts: 3 }, { attempts: 3 }]);
   });
 
-  it('leave it to each caller what becomes of a body that is no JSON', async () => {
+  it('let each caller handle a body that is not JSON', async () => {
     const calls = [
       failure(call()),
       communicator.callService('users', { path: '/users', headers: { accept: 'application/json' } }),
@@ -142,8 +142,8 @@ describe('calls that are coalesced', () => {
     expect(await calls[1]).toMatchObject({ status: 200 });
   });
 
-  describe('and whose callers have different patience', () => {
-    it('end for each by its own time, and for the others go on', async () => {
+  describe('with different timeouts', () => {
+    it('end for each caller at its own timeout and continue for the others', async () => {
       const hasty = failure(call({ timeout: '1s' }));
       const patient = call({ timeout: '9s' });
       const held = await sent();
@@ -154,7 +154,7 @@ describe('calls that are coalesced', () => {
       expect(await patient).toBe(1);
     });
 
-    it('have the time of the most patient, which further attempts are told', async () => {
+    it('get the longest of the timeouts, which later attempts send as their deadline', async () => {
       const began = stage.clock.epoch();
       const hasty = call({ timeout: '1s' });
       const patient = call({ timeout: '9s' });
@@ -169,7 +169,7 @@ describe('calls that are coalesced', () => {
       expect(await Promise.all([hasty, patient])).toEqual([1, 1]);
     });
 
-    it('are not shared where an attempt may take longer for one than for the other', async () => {
+    it('are not shared if attempt timeouts differ', async () => {
       const [hasty, patient] = [failure(call({ attemptTimeout: '1s', timeout: '1s' })), call()];
       await sent();
       const second = await sent();
@@ -179,7 +179,7 @@ describe('calls that are coalesced', () => {
       await hasty;
     });
 
-    it('outlive a caller that aborts, and end with the last one', async () => {
+    it('continue when a caller aborts, and end with the last one', async () => {
       const [first, second] = [new AbortController(), new AbortController()];
       const calls = [first, second].map(({ signal }) => failure(call({ signal })));
       const held = await sent();
@@ -194,7 +194,7 @@ describe('calls that are coalesced', () => {
       expect(communicator.circuitBreakers()).toMatchObject([{ failures: 0 }]);
     });
 
-    it('count against an instance that lets the time of all of them run out', async () => {
+    it('count against an instance that lets all of them time out', async () => {
       const calls = [failure(call({ timeout: '1s' })), failure(call({ timeout: '2s' }))];
       await sent();
       await stage.clock.advanceAsync(2_000);

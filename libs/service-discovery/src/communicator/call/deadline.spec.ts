@@ -1,17 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CallStage, failure, reset } from '../../testing/call-stage.js';
+import { CallFixture, failure, reset } from '../../testing/call-fixture.js';
 import { DEADLINE_HEADER } from './deadline-header.js';
 
 describe('the deadline of a call', () => {
-  let stage: CallStage;
+  let stage: CallFixture;
 
   beforeEach(async () => {
-    stage = await CallStage.open();
+    stage = await CallFixture.open();
     await stage.register('a', 'b');
   });
 
   afterEach(async () => {
-    // What is discarded of a response is read to its end behind the caller's back.
+    // A discarded response is drained in the background.
     await stage.clock.advanceAsync(0);
     await stage.close();
     expect(stage.clock.pendingTimers).toBe(0);
@@ -19,7 +19,7 @@ describe('the deadline of a call', () => {
 
   const sentDeadlines = (): unknown[] => stage.transport.sent.map(({ request }) => request.headers[DEADLINE_HEADER]);
 
-  it('is told to the instance of each attempt, as a moment that stays the same', async () => {
+  it('is sent to the instance of each attempt as a fixed point in time', async () => {
     stage.transport.answer(() => {
       stage.clock.advance(100);
       throw reset();
@@ -30,7 +30,7 @@ describe('the deadline of a call', () => {
     expect(sentDeadlines()).toEqual([deadline, deadline]);
   });
 
-  it('tells the instance the end of the attempt when that comes sooner, since the caller waits no longer', async () => {
+  it('is the end of the attempt if that comes sooner, since no result is awaited after it', async () => {
     const began = stage.clock.epoch();
     stage.transport.answer(() => {
       stage.clock.advance(100);
@@ -64,10 +64,10 @@ describe('the deadline of a call', () => {
     expect(await call).toMatchObject({ code: 'DEADLINE_EXCEEDED', attempts: 1, timeoutMs: 1_000 });
   });
 
-  it.each([-1, 1])('that was given goes on as it is, also when the wall clock ticks %i ms apart', async (skew) => {
+  it.each([-1, 1])('passes a given deadline on unchanged, even if the wall clock ticks %i ms apart', async (skew) => {
     const given = stage.clock.epoch() + 1_000;
     const ambientDeadline = (): number => {
-      // Asked before the time that is left is worked out; the attempt reads the clock again.
+      // Runs before the remaining time is computed; the attempt then reads the clock again.
       queueMicrotask(() => stage.clock.shiftEpoch(skew));
       return given;
     };
@@ -77,14 +77,14 @@ describe('the deadline of a call', () => {
     expect(sentDeadlines()).toEqual([String(given)]);
   });
 
-  it('that was given is no reason to wait longer than the timeout', async () => {
+  it('does not extend the timeout if a given deadline is later', async () => {
     const given = stage.clock.epoch() + 60_000;
     const communicator = stage.communicatorWith({ timeout: '3s' }, { ambientDeadline: () => given });
     await communicator.callService('users', { path: '/', headers: { [DEADLINE_HEADER]: given } });
     expect(sentDeadlines()).toEqual([String(stage.clock.epoch() + 3_000)]);
   });
 
-  it.each([0, 1])('that passed %i ms ago fails the call at once, and nothing is sent', async (ago) => {
+  it.each([0, 1])('that passed %i ms ago fails the call at once, without a request', async (ago) => {
     const communicator = stage.communicatorWith({}, { ambientDeadline: () => stage.clock.epoch() - ago });
     const error = await failure(communicator.callService('users', { path: '/' }));
     expect(error).toMatchObject({ code: 'DEADLINE_EXCEEDED', attempts: 0, service: 'users' });
@@ -99,11 +99,11 @@ describe('the deadline of a call', () => {
       { retry: { baseDelay: 0 } },
       { ambientDeadline: () => stage.clock.epoch() + 1_000 },
     );
-    // Both instances are tried at once, and the pause that they ask for does not fit any more.
+    // Both instances are tried at once, and the pause that they ask for would exceed the deadline.
     expect(await communicator.callService('users', { path: '/' })).toMatchObject({ status: 503, attempts: 2 });
   });
 
-  it.each(['soon', '', '-5', 'NaN', ['1', '2']])('of a header that makes no sense (%j) is replaced', async (value) => {
+  it.each(['soon', '', '-5', 'NaN', ['1', '2']])('replaces a malformed header (%j)', async (value) => {
     await stage
       .communicatorWith({ timeout: '3s' })
       .callService('users', { path: '/', headers: { [DEADLINE_HEADER]: value } });

@@ -1,7 +1,7 @@
 import { type CallSettings } from '../options/index.js';
 import { type CallStageDescription } from './stage.js';
 
-/** The stages of one attempt. For speed they are not `Stage`s: `attempt.ts` and what it calls do their work. */
+/** The stages of one attempt. For speed they are not `Stage`s: `attempt.ts` and its helpers implement them. */
 export function describeAttempt(settings: CallSettings): CallStageDescription[] {
   const {
     strategyName: strategy,

@@ -1,16 +1,16 @@
 import { getEventListeners } from 'node:events';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CallStage, failure, refused, reset } from '../../testing/call-stage.js';
+import { CallFixture, failure, refused, reset } from '../../testing/call-fixture.js';
 import { type CommunicatorOptions } from '../options/index.js';
 import { type ServiceCommunicator } from '../communicator.js';
 import { type ServiceCallRequest } from '../request.js';
 
 describe('hedging', () => {
-  let stage: CallStage;
+  let stage: CallFixture;
 
   beforeEach(async () => {
-    stage = await CallStage.open();
+    stage = await CallFixture.open();
     await stage.register('a', 'b', 'c');
     stage.transport.hold();
   });
@@ -26,7 +26,7 @@ describe('hedging', () => {
   const call = (communicator: ServiceCommunicator, request: Partial<ServiceCallRequest> = {}): Promise<unknown> =>
     communicator.callServiceJson('users', { path: '/', ...request });
 
-  it('sends another attempt to another instance where one takes long, and the first answer wins', async () => {
+  it('sends a second attempt to another instance when one is slow, and the first answer wins', async () => {
     const communicator = hedging();
     const answer = call(communicator);
     const first = await stage.transport.nextHeld();
@@ -49,7 +49,7 @@ describe('hedging', () => {
     expect(stage.typesOf('call.failed_over')).toEqual([]);
   });
 
-  it('holds nothing against the one that was overtaken, whose place is free again', async () => {
+  it('does not count against the overtaken attempt, and frees its slot', async () => {
     const communicator = hedging({ circuitBreaker: { failureThreshold: 1 }, concurrency: 1 });
     for (let n = 0; n < 3; n++) {
       const answer = call(communicator);
@@ -65,7 +65,7 @@ describe('hedging', () => {
     expect(communicator.explain('users').instances.map(({ active }) => active)).toEqual([0, 0, 0]);
   });
 
-  it('lets the first attempt win where it is answered after all', async () => {
+  it('lets the first attempt win if it answers first after all', async () => {
     const answer = call(hedging());
     const first = await stage.transport.nextHeld();
     await stage.clock.advanceAsync(100);
@@ -75,7 +75,7 @@ describe('hedging', () => {
     expect(second.signal?.aborted).toBe(true);
   });
 
-  it('makes no attempt once the communicator closes', async () => {
+  it('starts no attempt once the communicator closes', async () => {
     const communicator = hedging({ retry: { maxAttempts: 2 } });
     const answer = call(communicator);
     const first = await stage.transport.nextHeld();
@@ -87,7 +87,7 @@ describe('hedging', () => {
     await closed;
   });
 
-  it('makes no attempt where the answer is there in time', async () => {
+  it('starts no attempt if the answer arrives in time', async () => {
     const answer = call(hedging());
     (await stage.transport.nextHeld()).respond({ body: 1 });
     await answer;
@@ -98,7 +98,7 @@ describe('hedging', () => {
   it.each<[string, Partial<ServiceCallRequest>]>([
     ['may not be sent twice', { method: 'POST', json: {} }],
     ['cannot be sent twice', { method: 'PUT', body: Readable.from(['x']) }],
-  ])('leaves alone what %s', async (_, request) => {
+  ])('does not hedge %s', async (_, request) => {
     const answer = call(hedging(), request);
     const held = await stage.transport.nextHeld();
     await stage.clock.advanceAsync(1_000);
@@ -107,7 +107,7 @@ describe('hedging', () => {
     expect(stage.transport.sent).toHaveLength(1);
   });
 
-  it('does not ask the same instance twice', async () => {
+  it('does not use the same instance twice', async () => {
     for (const instanceId of ['b', 'c']) await stage.registry.deregister({ serviceName: 'users', instanceId });
     const answer = call(hedging());
     const held = await stage.transport.nextHeld();
@@ -117,7 +117,7 @@ describe('hedging', () => {
     expect(stage.transport.sent).toHaveLength(1);
   });
 
-  it('is paid for by the retry budget, and counted among the attempts', async () => {
+  it('spends the retry budget and counts towards the attempts', async () => {
     const budget = { ratio: 0, minPerSecond: 0.1, window: '10s' } as const;
     const communicator = hedging({ retry: { budget, maxAttempts: 5 } });
     const answers = [call(communicator), call(communicator)];
@@ -129,11 +129,11 @@ describe('hedging', () => {
     expect(communicator.explain('users').retriesLeft).toBe(0);
   });
 
-  it('is limited by a budget where nothing is retried, too', async () => {
+  it('has a budget even if retries are off', async () => {
     expect(hedging({ retry: false }).explain('users')).toMatchObject({ retriesLeft: 100, hedgeAfterMs: 100 });
   });
 
-  it('goes on with the other attempt where one fails, and retries when all have', async () => {
+  it('continues with the other attempt when one fails, and retries when all have', async () => {
     const answer = call(hedging());
     const first = await stage.transport.nextHeld();
     await stage.clock.advanceAsync(100);
@@ -148,7 +148,7 @@ describe('hedging', () => {
     expect(await answer).toEqual({ it: 'third' });
   });
 
-  it('hands the caller the response that failed where none follows', async () => {
+  it('returns the failed response if no attempt follows', async () => {
     const answer = hedging({ retry: { maxAttempts: 2 } }).callService('users', { path: '/' });
     const first = await stage.transport.nextHeld();
     await stage.clock.advanceAsync(100);
@@ -161,7 +161,7 @@ describe('hedging', () => {
     expect(await response.body.text()).toBe('busy');
   });
 
-  it('takes an error status that no other instance mends for an answer', async () => {
+  it('accepts an error status that no other instance would fix', async () => {
     const answer = failure(call(hedging()));
     const first = await stage.transport.nextHeld();
     await stage.clock.advanceAsync(100);
@@ -170,7 +170,7 @@ describe('hedging', () => {
     expect(await answer).toMatchObject({ code: 'RESPONSE_STATUS', status: 404, body: { message: 'gone' } });
   });
 
-  it('leaves the stream of the winner open, and at the hand of the caller', async () => {
+  it("leaves the winner's stream open, under the caller's control", async () => {
     const controller = new AbortController();
     const answer = hedging().callService('users', { path: '/', signal: controller.signal });
     await stage.transport.nextHeld();
@@ -185,7 +185,7 @@ describe('hedging', () => {
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
   });
 
-  it('ends with the call: by its deadline, which counts, and by the caller, which does not', async () => {
+  it("ends with the call: at its deadline, which counts, or on the caller's abort, which does not", async () => {
     const communicator = hedging({ timeout: '1s', attemptTimeout: '1s', serviceCircuitBreaker: {} });
     const late = failure(call(communicator));
     await stage.clock.advanceAsync(1_000);
@@ -202,7 +202,7 @@ describe('hedging', () => {
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
   });
 
-  it('is no failover, also where it follows on one', async () => {
+  it('is not reported as a failover, even after one', async () => {
     const answer = call(hedging({ retry: { maxAttempts: 4 } }));
     (await stage.transport.nextHeld()).fail(refused());
     await stage.transport.nextHeld();
@@ -213,7 +213,7 @@ describe('hedging', () => {
     expect(stage.typesOf('call.failed_over')).toHaveLength(1);
   });
 
-  it('takes an attempt that timed out for one of the slow ones', async () => {
+  it('treats an attempt that timed out as a slow one', async () => {
     const communicator = stage.communicatorWith({
       hedging: { delay: { window: '1h' } },
       attemptTimeout: '1s',
@@ -228,7 +228,7 @@ describe('hedging', () => {
     expect(communicator.explain('users').hedgeAfterMs).toBeGreaterThan(900);
   });
 
-  it('follows the latencies of the service by default', async () => {
+  it("derives the delay from the service's latencies by default", async () => {
     const communicator = stage.communicatorWith({ hedging: {} });
     stage.transport.answer(() => {
       stage.clock.advance(10);

@@ -37,7 +37,7 @@ export class HttpAttempts implements AttemptDriver<Call<unknown>, Attempt<unknow
       pushbackMs: parsePushback(headers?.['grpc-retry-pushback-ms']),
       aborted: scope.aborted,
       remainingMs: scope.remainingMs(),
-      // Both look through all instances, so they are asked only when nothing else rules out a retry.
+      // Both look through all instances, so evaluate them only when nothing else rules out a retry.
       get anotherInstance() {
         return hasUntried(call);
       },

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CallStage, failure, reset } from '../../testing/call-stage.js';
+import { CallFixture, failure, reset } from '../../testing/call-fixture.js';
 import { type FakeResponse } from '../../testing/fake-transport.js';
 import { type ServiceCommunicator } from '../communicator.js';
 
 describe('the last good answer', () => {
-  let stage: CallStage;
+  let stage: CallFixture;
   let communicator: ServiceCommunicator;
 
   beforeEach(async () => {
-    stage = await CallStage.open();
+    stage = await CallFixture.open();
     await stage.register('a');
     communicator = stage.communicatorWith({ lastGood: { maxAge: '1h' }, retry: false, circuitBreaker: false });
   });
@@ -32,7 +32,7 @@ describe('the last good answer', () => {
     ['a status 503', { status: 503 }],
     ['a status 500', { status: 500 }],
     ['a body that is no JSON', { body: '<html>' }],
-  ])('stands in for %s, and says so', async (_, trouble) => {
+  ])('replaces %s, and says so', async (_, trouble) => {
     answer({ body: { users: ['ada'] } });
     const good = (await json()) as { users: string[] };
     good.users.push('mallory');
@@ -47,7 +47,7 @@ describe('the last good answer', () => {
     expect(stage.events.at(-1)?.payload.code).toBeDefined();
   });
 
-  it('stands in for a response with a status of failure, with its age', async () => {
+  it('replaces a response with a failure status, and reports its age', async () => {
     answer({ headers: { etag: 'x' }, body: 'good' });
     await communicator.callService('users', { path: '/users' });
     stage.clock.advance(1_000);
@@ -57,7 +57,7 @@ describe('the last good answer', () => {
     expect(await response.body.text()).toBe('good');
   });
 
-  it('is not there before there was one, nor when it is too old', async () => {
+  it('is missing before the first answer, and when it is too old', async () => {
     answer({ status: 503, body: 'busy' });
     expect(await communicator.callService('users', { path: '/users' })).toMatchObject({ status: 503 });
     answer({ body: 1 });
@@ -67,7 +67,7 @@ describe('the last good answer', () => {
     expect((await failure(json())).code).toBe('TRANSPORT_FAILURE');
   });
 
-  it('belongs to a request with all that its answer may depend on', async () => {
+  it('is kept per request, including everything that the answer may depend on', async () => {
     answer({ body: 1 });
     await json('/users', { authorization: 'Bearer a' });
     answer(reset());
@@ -76,7 +76,7 @@ describe('the last good answer', () => {
     expect(await json('/users', { authorization: 'Bearer a' })).toBe(1);
   });
 
-  it('is forgotten when the service answers that there is none any more', async () => {
+  it('is dropped when the service answers that the resource is gone', async () => {
     answer({ body: 1 });
     await json();
     answer({ status: 404 });
@@ -85,14 +85,14 @@ describe('the last good answer', () => {
     expect((await failure(json())).code).toBe('TRANSPORT_FAILURE');
   });
 
-  it('is none of a POST', async () => {
+  it('is not kept for a POST', async () => {
     answer({ body: 1 });
     await communicator.callServiceJson('users', { method: 'POST', path: '/users' });
     answer(reset());
     await failure(communicator.callServiceJson('users', { method: 'POST', path: '/users' }));
   });
 
-  it("does not stand in for the caller's own abort", async () => {
+  it("does not replace the caller's own abort", async () => {
     answer({ body: 1 });
     await json();
     stage.transport.hold();
@@ -103,7 +103,7 @@ describe('the last good answer', () => {
     expect((await call).message).toBe('changed my mind');
   });
 
-  it('stands in when no instance is left, for all who share a call too', async () => {
+  it('replaces the error when no instance is left, also for callers that share a call', async () => {
     const sharing = communicator.withOptions({ coalescing: true });
     answer({ body: 1 });
     await sharing.callServiceJson('users', { path: '/users' });

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { CancelSource } from '../../common/index.js';
-import { CallStage, failure } from '../../testing/call-stage.js';
+import { CallFixture, failure } from '../../testing/call-fixture.js';
 import { type Transport } from '../../transport/index.js';
 import { type ServiceCommunicator } from '../communicator.js';
 
 describe('limits of the calls to a service', () => {
-  let stage: CallStage;
+  let stage: CallFixture;
 
   beforeEach(async () => {
-    stage = await CallStage.open();
+    stage = await CallFixture.open();
     await stage.register('a', 'b');
   });
 
@@ -23,7 +23,7 @@ describe('limits of the calls to a service', () => {
   const refusals = (): unknown[] =>
     stage.events.filter(({ type }) => type === 'call.refused').map(({ payload }) => [payload.stage, payload.code]);
 
-  it('make no signal for a call that need not wait', async () => {
+  it('create no AbortSignal for a call that does not wait', async () => {
     const signal = jest.spyOn(CancelSource.prototype, 'signal', 'get');
     try {
       (stage.transport as Transport).dispatch = (to, request) => stage.transport.send(to, request);
@@ -38,7 +38,7 @@ describe('limits of the calls to a service', () => {
     }
   });
 
-  it('count nothing for a caller who has aborted already', async () => {
+  it('do not count a caller that has already aborted', async () => {
     const communicator = stage.communicatorWith({ rateLimit: { rate: 1 }, bulkhead: { maxConcurrent: 1 } });
     const error = await failure(call(communicator, AbortSignal.abort(new Error('left'))));
     expect(error.message).toBe('left');
@@ -46,7 +46,7 @@ describe('limits of the calls to a service', () => {
   });
 
   describe('rateLimit', () => {
-    it('refuses what is too much, and says when to come back', async () => {
+    it('refuses excess calls and says when to retry', async () => {
       const communicator = stage.communicatorWith({ rateLimit: { rate: 2, per: '1s' } });
       await call(communicator);
       await call(communicator.withOptions({ timeout: '5s' }));
@@ -58,7 +58,7 @@ describe('limits of the calls to a service', () => {
       expect(stage.transport.sent).toHaveLength(3);
     });
 
-    it('lets calls wait for their turn, but not for longer than they have', async () => {
+    it('lets calls wait for their turn, within their timeout', async () => {
       const communicator = stage.communicatorWith({ rateLimit: { rate: 1, maxWait: '5s' }, timeout: '5s' });
       await call(communicator);
       const patient = call(communicator);
@@ -69,7 +69,7 @@ describe('limits of the calls to a service', () => {
       expect(stage.transport.sent).toHaveLength(2);
     });
 
-    it('tells an abort while a call waits from a refusal', async () => {
+    it('distinguishes an abort during the wait from a refusal', async () => {
       const communicator = stage.communicatorWith({ rateLimit: { rate: 1, maxWait: '5s' } });
       await call(communicator);
       const controller = new AbortController();
@@ -84,7 +84,7 @@ describe('limits of the calls to a service', () => {
   describe('throttling', () => {
     const options = { throttling: { minRequests: 1, k: 1 }, retry: false, circuitBreaker: false } as const;
 
-    it('drops calls while the service says that it has too many', async () => {
+    it('drops calls while the service reports overload', async () => {
       stage.transport.answer(() => ({ status: 503 }));
       const communicator = stage.communicatorWith(options);
       const codes: unknown[] = [];
@@ -94,7 +94,7 @@ describe('limits of the calls to a service', () => {
       expect(refusals()).toHaveLength(60 - stage.transport.sent.length);
     });
 
-    it('goes neither by errors that say nothing of load, nor by aborts of callers', async () => {
+    it("ignores errors unrelated to load, and callers' aborts", async () => {
       const communicator = stage.communicatorWith(options);
       stage.transport.answer(() => ({ status: 404 }));
       for (let n = 0; n < 30; n++) await failure(call(communicator));
@@ -114,7 +114,7 @@ describe('limits of the calls to a service', () => {
       });
     });
 
-    it('goes not by calls whose time ran out before they were sent', async () => {
+    it('ignores calls that timed out before they were sent', async () => {
       stage.transport.hold();
       const communicator = stage.communicatorWith({ ...options, bulkhead: { maxConcurrent: 1, maxQueue: 9 } });
       const running = call(communicator);
@@ -131,7 +131,7 @@ describe('limits of the calls to a service', () => {
   });
 
   describe('bulkhead', () => {
-    it('lets so many calls run at once, has others wait, and refuses the rest', async () => {
+    it('runs calls up to the limit, queues some, and refuses the rest', async () => {
       stage.transport.hold();
       const communicator = stage.communicatorWith({ bulkhead: { maxConcurrent: 1, maxQueue: 1 } });
       const calls = [call(communicator), call(communicator)];
@@ -144,7 +144,7 @@ describe('limits of the calls to a service', () => {
       expect(await Promise.all(calls)).toEqual([1, 2]);
     });
 
-    it('keeps a slot over all attempts of a call, and frees it however the call ends', async () => {
+    it('holds a slot during all attempts of a call, and frees it however the call ends', async () => {
       stage.transport.answer(() => ({ status: 503 }));
       const communicator = stage.communicatorWith({ bulkhead: { maxConcurrent: 1 }, retry: { maxAttempts: 2 } });
       for (let n = 0; n < 3; n++) await failure(call(communicator));
@@ -157,7 +157,7 @@ describe('limits of the calls to a service', () => {
       expect(communicator.explain('users').limits.bulkhead).toMatchObject({ active: 0, queued: 0 });
     });
 
-    it('ends the wait of a call whose time is over', async () => {
+    it('ends the wait of a call that times out', async () => {
       stage.transport.hold();
       const communicator = stage.communicatorWith({ bulkhead: { maxConcurrent: 1, maxQueue: 5 } });
       const first = call(communicator);
@@ -171,7 +171,7 @@ describe('limits of the calls to a service', () => {
       expect(communicator.explain('users').limits.bulkhead).toMatchObject({ active: 0, queued: 0 });
     });
 
-    it('is one for all who have the same, and another one for those who have another', async () => {
+    it('is shared by callers with equal settings only', async () => {
       stage.transport.hold();
       const communicator = stage.communicatorWith({ bulkhead: { maxConcurrent: 1 } });
       const first = call(communicator);
@@ -183,7 +183,7 @@ describe('limits of the calls to a service', () => {
   });
 
   describe('adaptiveConcurrency', () => {
-    it('refuses calls beyond the limit that it has found', async () => {
+    it('refuses calls beyond the estimated limit', async () => {
       const communicator = stage.communicatorWith({ adaptiveConcurrency: { initial: 2, min: 1 }, retry: false });
       stage.transport.hold();
       const calls = [call(communicator), call(communicator)];
@@ -194,7 +194,7 @@ describe('limits of the calls to a service', () => {
       expect(communicator.explain('users').limits.adaptiveConcurrency).toMatchObject({ limit: 2, inFlight: 0 });
     });
 
-    it('learns from answers how long they take, and nothing of that from refusals of the service', async () => {
+    it('learns from the latency of answers, and nothing from refusals of the service', async () => {
       const communicator = stage.communicatorWith({ adaptiveConcurrency: {}, retry: false, circuitBreaker: false });
       const learn = async (status: number): Promise<number | undefined> => {
         stage.transport.answer(() => {
@@ -208,7 +208,7 @@ describe('limits of the calls to a service', () => {
       expect(await learn(200)).toBeCloseTo(10);
     });
 
-    it('does not take the waits of a call that is retried for the time of the service', async () => {
+    it('does not count backoff as latency of the service', async () => {
       const retry = { maxAttempts: 3, baseDelay: '5s', jitter: 'none', budget: false } as const;
       const communicator = stage.communicatorWith({ adaptiveConcurrency: {}, retry, circuitBreaker: false });
       let failing = 2;
@@ -228,7 +228,7 @@ describe('limits of the calls to a service', () => {
       expect(communicator.explain('users').limits.adaptiveConcurrency?.latencyMs).toBe(0);
     });
 
-    it('frees the slot of a call that is aborted, or whose time is over', async () => {
+    it('frees the slot of a call that is aborted or times out', async () => {
       const communicator = stage.communicatorWith({ adaptiveConcurrency: { maxQueue: 1 }, timeout: '1s' });
       stage.transport.hold();
       const controller = new AbortController();
@@ -248,7 +248,7 @@ describe('limits of the calls to a service', () => {
       retry: { maxAttempts: 2 },
     } as const;
 
-    it('opens after calls that failed, with all their attempts, wherever they went', async () => {
+    it('opens after failed calls, counted after all attempts at any instance', async () => {
       stage.transport.answer(() => ({ status: 503 }));
       const communicator = stage.communicatorWith(options);
       for (let n = 0; n < 2; n++) await failure(call(communicator));
@@ -269,7 +269,7 @@ describe('limits of the calls to a service', () => {
       expect(communicator.circuitBreakers()).toMatchObject([{ state: 'closed' }]);
     });
 
-    it('does not count calls that succeed at another instance, that callers abort, or that find no instance', async () => {
+    it('ignores calls that succeed at another instance, are aborted, or find no instance', async () => {
       stage.failOn('a');
       const communicator = stage.communicatorWith(options);
       for (let n = 0; n < 6; n++) await call(communicator);
@@ -340,7 +340,7 @@ describe('limits of the calls to a service', () => {
     ]);
   });
 
-  it('that are off are no stages', () => {
+  it('leave out disabled stages', () => {
     const stages = (communicator: ServiceCommunicator): string[] =>
       communicator.describePipeline().map(({ stage: name }) => name);
     const communicator = stage.communicatorWith();

@@ -1,10 +1,10 @@
 import { type PickContext, tagsOf } from '../../balancing/index.js';
-import { type ServiceView } from '../channel/service-view.js';
+import { type ChannelView } from '../channel/channel-view.js';
 import { type PreparedRequest, type ServiceCallRequest } from '../request.js';
 
-/** What a pick for a request goes by. */
+/** The part of a request that picks depend on. */
 export function pickContextOf(
-  view: ServiceView,
+  view: ChannelView,
   { criteria, key, clientIp }: ServiceCallRequest,
   { path, query, headers }: PreparedRequest,
   tried: ReadonlySet<string> | undefined,

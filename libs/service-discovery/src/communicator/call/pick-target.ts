@@ -7,19 +7,19 @@ import { unavailableError } from './unavailable-error.js';
 
 type Picked = Extract<PickResult, { kind: 'picked' }>;
 
-/** The instance of one attempt, with a place for it there. */
+/** The instance of one attempt, with a place reserved there. */
 export interface Target {
   readonly instance: ServiceInstance;
   readonly place: Place;
-  /** The balancer's, to be told how the attempt ended. */
+  /** The balancer's pick, to be notified of the outcome. */
   readonly picked: Picked;
 }
 
 /**
- * Picks an instance and takes a place at it.
- * @param isHedge whether the attempt is made beside another one that goes on
+ * Picks an instance and reserves a place at it.
+ * @param isHedge whether the attempt runs alongside another one
  * @param now `Clock.now()`
- * @throws ServiceDiscoveryError when no instance can take the call
+ * @throws ServiceDiscoveryError if no instance can take the call
  */
 export function pickTarget<T>(call: Call<T>, isHedge: boolean, now: number): Target {
   const { view, request, prepared, service } = call;
@@ -27,7 +27,7 @@ export function pickTarget<T>(call: Call<T>, isHedge: boolean, now: number): Tar
   let refused: Map<string, Refusal> | undefined;
   const refusal = (instance: ServiceInstance): Refusal | undefined => {
     const { instanceId } = instance;
-    // Balancers may ask more than once, as they go from one preference to the next.
+    // Balancers may ask several times about an instance, once per preference level.
     const known = refused?.get(instanceId);
     if (known !== undefined) return known;
     const reason = view.refusal(instance);
@@ -59,7 +59,7 @@ export function pickTarget<T>(call: Call<T>, isHedge: boolean, now: number): Tar
     attempt: call.attempts,
     failOpen: picked.failOpen,
   });
-  // A hedge is no failover: the attempt beside it goes on.
+  // A hedge is not a failover: the other attempt continues.
   if (!isHedge && call.last && call.last.instance.instanceId !== instance.instanceId) {
     const { instance: from, reason } = call.last;
     events.emit('call.failed_over', { service, from: from.instanceId, to: instance.instanceId, reason });

@@ -16,7 +16,7 @@ import {
   ThrottlingStage,
 } from '../../resilience/index.js';
 import { type Transport } from '../../transport/index.js';
-import { type ServiceView } from '../channel/service-view.js';
+import { type ChannelView } from '../channel/channel-view.js';
 import { type Attempt, type Sender } from './attempt.js';
 import { type Call } from './call.js';
 import { type CallDependencies } from './call-dependencies.js';
@@ -29,14 +29,14 @@ import { type CallStageDescription, type ServiceStageDescription } from './stage
 type ServiceStage = Stage<Call<unknown>, ServiceStageDescription>;
 type Attempts = RetryStage<Call<unknown>, Attempt<unknown>>;
 
-/** The stages of every call to one service by the same settings, put together once; a stage that is off is left out. */
+/** The stages for all calls to one service with the same settings, assembled once; disabled stages are left out. */
 export class Pipeline {
   readonly outermost: Next<Call<unknown>, unknown>;
   private readonly stages: readonly ServiceStage[];
   private readonly attempts: Attempts;
 
   constructor(
-    readonly view: ServiceView,
+    readonly view: ChannelView,
     transport: Transport,
     deps: CallDependencies,
   ) {
@@ -55,7 +55,7 @@ export class Pipeline {
   }
 }
 
-function stagesOf({ settings, limits, channel }: ServiceView, deps: CallDependencies): ServiceStage[] {
+function stagesOf({ settings, limits, channel }: ChannelView, deps: CallDependencies): ServiceStage[] {
   const { adaptiveConcurrency, bulkhead, throttling, rateLimit, lastGood, coalescing } = settings;
   const { shared } = channel;
   const stages: ServiceStage[] = [];
@@ -79,7 +79,7 @@ function stagesOf({ settings, limits, channel }: ServiceView, deps: CallDependen
 }
 
 function attemptsOf(
-  { settings, service: name, limits }: ServiceView,
+  { settings, service: name, limits }: ChannelView,
   transport: Transport,
   deps: CallDependencies,
 ): Attempts {

@@ -3,7 +3,7 @@ import { type CancelScope } from '../../resilience/index.js';
 import { onBodyEnd, type ServiceResponse } from '../../transport/index.js';
 
 /**
- * The body of a response outlives the call and its time limits; the caller's signal still ends it.
+ * Lets the caller's signal end the body, which outlives the call and its time limits.
  * @returns whether the body is open, and the attempt with it
  */
 export function followCaller(
@@ -16,7 +16,7 @@ export function followCaller(
   return true;
 }
 
-/** Discards a response that another attempt replaces, in the background; the attempt's own time bounds it. */
+/** Discards a response that another attempt replaces, in the background; bounded by the attempt's timeout. */
 export function discard({ body }: ServiceResponse, attempt: CancelScope): void {
   void body
     .dump()

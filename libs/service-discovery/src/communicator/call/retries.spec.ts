@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CallStage, failure, refused, reset } from '../../testing/call-stage.js';
+import { CallFixture, failure, refused, reset } from '../../testing/call-fixture.js';
 
 describe('the retries of a call', () => {
-  let stage: CallStage;
+  let stage: CallFixture;
 
   beforeEach(async () => {
-    stage = await CallStage.open();
+    stage = await CallFixture.open();
     await stage.register('a', 'b');
   });
 
@@ -15,7 +15,7 @@ describe('the retries of a call', () => {
     expect(stage.clock.pendingTimers).toBe(0);
   });
 
-  it('do not land on the failed instance while another one is there', async () => {
+  it('avoid the failed instance while there is another one', async () => {
     stage.transport.answer(() => {
       throw reset();
     });
@@ -27,7 +27,7 @@ describe('the retries of a call', () => {
     }
   });
 
-  it('are made for a status 500 by default: with one of two instances answering it, no GET of 200 fails', async () => {
+  it('are made for status 500 by default: with one of two instances returning it, no GET of 200 fails', async () => {
     const communicator = stage.communicatorWith();
     stage.transport.answer(({ instanceId }) => ({ status: instanceId === 'a' ? 500 : 200 }));
     const statuses: number[] = [];
@@ -44,19 +44,19 @@ describe('the retries of a call', () => {
     ['POST with an idempotency key', { idempotencyKey: 'order-1' }, 2],
     ['POST', {}, 1],
     ['PATCH', {}, 1],
-  ])('send a %s that is answered with a 500 as often as it may be', async (what, more, sent) => {
+  ])('send a %s that got a 500 as often as allowed', async (what, more, sent) => {
     const method = what.split(' ')[0] as 'PUT';
     stage.transport.answer(() => ({ status: stage.transport.sent.length === 1 ? 500 : 200 }));
     const response = await stage.communicatorWith().callService('users', { method, path: '/', ...more });
     expect(response).toMatchObject({ status: sent === 1 ? 500 : 200, attempts: sent });
   });
 
-  it.each([501, 505])('are not made for a status %i, which would come again', async (status) => {
+  it.each([501, 505])('are not made for status %i, which would recur', async (status) => {
     stage.transport.answer(() => ({ status }));
     expect(await stage.communicatorWith().callService('users', { path: '/' })).toMatchObject({ status, attempts: 1 });
   });
 
-  it('are made for the statuses alone that are listed', async () => {
+  it('are made only for the listed statuses', async () => {
     const communicator = stage.communicatorWith({ retry: { retryableStatuses: [[502, 504]] } });
     stage.transport.answer(() => ({ status: 500 }));
     expect(await communicator.callService('users', { path: '/' })).toMatchObject({ status: 500, attempts: 1 });
@@ -80,7 +80,7 @@ describe('the retries of a call', () => {
     },
   );
 
-  it('wait from the moment on at which every instance was tried, also while they go around once more', async () => {
+  it('wait once every instance was tried, also in later rounds', async () => {
     stage.transport.answer(() => ({ status: 503 }));
     const communicator = stage.communicatorWith({
       retry: { maxAttempts: 5, baseDelay: 100, jitter: 'none' },
@@ -93,7 +93,7 @@ describe('the retries of a call', () => {
     expect(delays).toEqual([0, 100, 200, 400]);
   });
 
-  it('are made for the errors alone that are named', async () => {
+  it('are made only for the listed errors', async () => {
     const communicator = stage.communicatorWith({ retry: { retryableErrors: ['ECONNRESET'] } });
     const coded = (code: string): Error => Object.assign(reset(), { cause: Object.assign(new Error(code), { code }) });
     stage.transport.answer(() => {
@@ -107,13 +107,13 @@ describe('the retries of a call', () => {
     expect((await communicator.callService('users', { path: '/' })).attempts).toBe(2);
   });
 
-  it('of named errors leave those of a status to the statuses', async () => {
+  it('for listed errors do not affect statuses', async () => {
     stage.transport.answer(() => ({ status: stage.transport.sent.length === 1 ? 503 : 200 }));
     const communicator = stage.communicatorWith({ retry: { retryableErrors: ['ECONNRESET'] } });
     expect(await communicator.callService('users', { path: '/' })).toMatchObject({ status: 200, attempts: 2 });
   });
 
-  it('are paid for by the calls that are made', async () => {
+  it('are paid for by regular calls', async () => {
     const budget = { ratio: 1, minPerSecond: 0 };
     const communicator = stage.communicatorWith({ retry: { maxAttempts: 2, budget }, circuitBreaker: false });
     stage.transport.answer(() => {
@@ -132,7 +132,7 @@ describe('the retries of a call', () => {
     expect(await response.body.text()).toBe('busy');
   });
 
-  it('wait as long as the service asks by a pushback, wherever they go', async () => {
+  it('wait for the pushback of the service, wherever they go', async () => {
     const answer = { status: 503, headers: { 'grpc-retry-pushback-ms': '300' } };
     stage.transport.answer(() => (stage.transport.sent.length === 1 ? answer : {}));
     const call = stage.communicatorWith().callService('users', { path: '/' });
@@ -143,7 +143,7 @@ describe('the retries of a call', () => {
     expect(stage.events.find(({ type }) => type === 'call.retried')?.payload).toMatchObject({ delayMs: 300 });
   });
 
-  it('are not made where the service asks not to be asked again', async () => {
+  it('are not made if the service forbids them', async () => {
     stage.transport.answer(() => ({ status: 503, headers: { 'grpc-retry-pushback-ms': '-1' } }));
     expect(await stage.communicatorWith().callService('users', { path: '/' })).toMatchObject({
       status: 503,
@@ -151,7 +151,7 @@ describe('the retries of a call', () => {
     });
   });
 
-  it('begin with the shortest wait, however many instances were tried at once before', async () => {
+  it('start at the shortest wait, however many instances were tried at once before', async () => {
     stage.transport.answer(() => {
       throw refused();
     });

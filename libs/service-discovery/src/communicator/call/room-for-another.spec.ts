@@ -1,23 +1,23 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CallStage, failure, reset } from '../../testing/call-stage.js';
+import { CallFixture, failure, reset } from '../../testing/call-fixture.js';
 import { type CommunicatorDefaults } from '../communicator.js';
 import { type ServiceCallRequest } from '../request.js';
 
-/** Tells of the attempt that ends, and of the one that is sent in its place. */
+/** The attempt that ends and the one that follows it. */
 interface Attempt {
   readonly atMs: number;
   readonly to: string;
 }
 
-describe('an attempt of a call whose timeout is shorter than the default of an attempt', () => {
-  let stage: CallStage;
+describe('an attempt of a call whose timeout is shorter than the default attempt timeout', () => {
+  let stage: CallFixture;
   let began: number;
   let attempts: Attempt[];
-  /** Instances that never answer. */
+  /** Instances that never respond. */
   let stopped: Set<string>;
 
   beforeEach(async () => {
-    stage = await CallStage.open();
+    stage = await CallFixture.open();
     await stage.register('a', 'b', 'c');
     began = stage.clock.now();
     attempts = [];
@@ -55,7 +55,7 @@ describe('an attempt of a call whose timeout is shorter than the default of an a
     expect(attempts[3]).toMatchObject({ atMs: 1_500, to: expect.stringMatching(/[bc]/) });
   });
 
-  it('takes half of what is left each time, and the last one all of it', async () => {
+  it('takes half of the remaining time each time, and the last one all of it', async () => {
     expect(await startsOf({ timeout: '3s' })).toEqual([0, 1_500, 2_250]);
     expect(new Set(attempts.map(({ to }) => to)).size).toBe(3);
     const codes = stage.events.filter(({ type }) => type === 'call.completed').map(({ payload }) => payload.code);
@@ -68,7 +68,7 @@ describe('an attempt of a call whose timeout is shorter than the default of an a
       'the time of the work that it is part of does',
       () => ({ headers: { 'x-request-deadline': String(stage.clock.epoch() + 3_000) } }),
     ],
-  ])('does so also where %s', async (_who, request) => {
+  ])('also does so if %s', async (_who, request) => {
     expect(await startsOf({}, request())).toEqual([0, 1_500, 2_250]);
   });
 
@@ -90,7 +90,7 @@ describe('an attempt of a call whose timeout is shorter than the default of an a
     expect(await startsOf(options, request)).toEqual([0]);
   });
 
-  it('has all of the time where no other instance can take the call at half of it', async () => {
+  it('uses all the time if no other instance can take the call at half of it', async () => {
     for (const instanceId of ['b', 'c']) {
       await stage.registry.setStatus({ serviceName: 'users', instanceId }, 'maintenance');
     }
@@ -103,7 +103,7 @@ describe('an attempt of a call whose timeout is shorter than the default of an a
     expect(await slow).toEqual({ from: 'a' });
   });
 
-  it('ends with the call where no other instance can take it', async () => {
+  it('ends with the call if no other instance can take it', async () => {
     const options = { timeout: '3s', concurrency: 1 } as const;
     const communicator = stage.communicatorWith(options);
     const calls = ['a', 'b', 'c'].map(() => failure(communicator.callServiceJson('users', { path: '/' })));
@@ -114,11 +114,11 @@ describe('an attempt of a call whose timeout is shorter than the default of an a
     );
   });
 
-  it('is not cut where the call is longer', async () => {
+  it('is not cut in a longer call', async () => {
     expect(await startsOf({ timeout: '30s', retry: { maxAttempts: 2 } })).toEqual([0, 10_000]);
   });
 
-  it('tells the error of a function of the user that decides on retries to the caller', async () => {
+  it("passes on the error of a user's retry function", async () => {
     const retryableErrors = (): boolean => {
       throw new RangeError('no idea');
     };
@@ -127,7 +127,7 @@ describe('an attempt of a call whose timeout is shorter than the default of an a
     expect(await end).toMatchObject({ name: 'RangeError', message: 'no idea' });
   });
 
-  it('counts for the circuit of its instance as any timeout does', async () => {
+  it("counts for the instance's circuit as any timeout does", async () => {
     stopped = new Set(['a']);
     const communicator = stage.communicatorWith({ timeout: '3s', circuitBreaker: { failureThreshold: 1 } });
     const answers = [1, 2, 3].map(() => communicator.callServiceJson('users', { path: '/' }));
@@ -141,7 +141,7 @@ describe('an attempt of a call whose timeout is shorter than the default of an a
     });
   });
 
-  it('that fails by itself is followed by one that has half of what is left', async () => {
+  it('that fails by itself is followed by one with half of the remaining time', async () => {
     let sent = 0;
     stage.transport.answer(() => {
       attempts.push({ atMs: stage.clock.now() - began, to: '' });

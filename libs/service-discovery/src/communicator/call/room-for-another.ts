@@ -4,9 +4,9 @@ import { type Call } from './call.js';
 import { pickContextOf } from './pick-context.js';
 
 /**
- * How long an attempt may take before another instance gets its chance, in milliseconds: half of what is left of a call
- * that is no longer than the default of an attempt. Undefined where the attempt has its whole time, since
- * `attemptTimeout` was set or no other attempt may follow. Looks at no instance, as it is asked at every attempt.
+ * Timeout of an attempt that leaves time for another instance, in milliseconds: half of what is left of the call, if
+ * that is at most the default attempt timeout. Undefined if the attempt has its whole time, since `attemptTimeout` was
+ * set or no other attempt may follow. Runs at every attempt, so it looks at no instances.
  * @param now when the attempt begins, by `Clock.now()`
  */
 export function halfTimeOf<T>(call: Call<T>, now: number): number | undefined {
@@ -17,7 +17,7 @@ export function halfTimeOf<T>(call: Call<T>, now: number): number | undefined {
   return Math.ceil(leftMs / 2);
 }
 
-/** Whether another attempt would follow at once, at another instance, if this one ended now for its time. */
+/** Whether an attempt at another instance would follow immediately if this one timed out now. */
 export function anotherCanBeTried<T>(call: Call<T>, ended: AttemptTimeoutError): boolean {
   const { view, request, prepared, deps } = call;
   if (deps.closing.aborted || !mayFollow(call) || view.limits.budget?.available === 0) return false;
@@ -30,7 +30,7 @@ function isWorthAnother(ended: AttemptTimeoutError, retryableErrors: RetryableEr
   try {
     return isRetryableError(ended, retryableErrors);
   } catch {
-    // The user's function threw: the retry calls it again, and then its error reaches the caller.
+    // The user's function threw. The retry stage calls it again, and its error then reaches the caller.
     return true;
   }
 }

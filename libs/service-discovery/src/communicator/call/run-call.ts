@@ -4,8 +4,8 @@ import { type Call } from './call.js';
 import { rejected } from './rejected.js';
 
 /**
- * Runs a call through its stages, and reports how it ended.
- * @throws ServiceDiscoveryError with `attempts`; the caller's abort reason as it is
+ * Runs a call through its stages and reports the outcome.
+ * @throws ServiceDiscoveryError with `attempts`; the caller's abort reason unchanged
  */
 export function runCall<T>(call: Call<T>, outermost: Next<Call<unknown>, unknown>): Promise<T> {
   let running: Promise<T>;
@@ -27,7 +27,7 @@ export function runCall<T>(call: Call<T>, outermost: Next<Call<unknown>, unknown
   );
 }
 
-/** @param error also the one behind a stale answer */
+/** @param error also the error that a stale answer hides */
 function report<T>(call: Call<T>, error: unknown, ok: boolean): void {
   call.end();
   call.deps.events.emit('call.completed', {

@@ -31,7 +31,7 @@ export class ServiceBreakerStage implements Stage<Call<unknown>, ServiceStageDes
     try {
       return await next.run(call);
     } finally {
-      // The verdict is `ignored` where no instance was asked.
+      // The verdict is `ignored` if no request was sent.
       permit.settle(call.verdict);
     }
   }

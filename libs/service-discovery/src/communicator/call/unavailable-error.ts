@@ -9,8 +9,8 @@ import { refused as reportRefusal } from '../../resilience/index.js';
 import { type Call } from './call.js';
 
 /**
- * The error for a pick that found no instance. It tells what kept the instances from being picked at that moment, not their
- * present state: a circuit may be ready for a probe by now.
+ * The error for a pick that found no instance. It reports what kept the instances from being picked at that moment, not
+ * their present state: a circuit may be ready for a probe by now.
  * @param refused why instances could not take the call
  */
 export function unavailableError<T>(
@@ -19,7 +19,7 @@ export function unavailableError<T>(
   refused: ReadonlySet<Refusal> | undefined,
 ): unknown {
   const { service, last, view, request } = call;
-  // The first failure tells more than that no instance is left.
+  // The first failure is more informative than "no instance left".
   if (last?.error !== undefined) return last.error;
   switch (reason) {
     case 'no_instances':

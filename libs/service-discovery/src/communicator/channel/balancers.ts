@@ -10,10 +10,10 @@ import {
 import { type ServiceInstance } from '../../model/index.js';
 import { keyOfSettings } from './settings-key.js';
 
-/** No list at all, not even an empty one. */
+/** Differs from every list, even from an empty one. */
 const NOT_FED: readonly ServiceInstance[] = [];
 
-/** A balancer that is brought up to date when it is asked for, so that one which is used no more costs nothing. */
+/** A balancer that is updated when it is used, so an unused one costs nothing. */
 export class FedBalancer {
   private list = NOT_FED;
 
@@ -28,13 +28,13 @@ export class FedBalancer {
   }
 }
 
-/** The balancers of one service: one for all callers who balance in the same way. */
+/** The balancers of one service, shared by callers with the same balancing settings. */
 export class Balancers {
   private readonly bySettings = new Map<string, FedBalancer>();
-  /** Held weakly: a caller may make a factory for each call, and with it a balancer. */
+  /** Keyed weakly: a caller may create a factory, and with it a balancer, per call. */
   private readonly byMaker = new WeakMap<Exclude<LoadBalancing, string>, FedBalancer>();
 
-  /** @param base what is said of how to balance is laid over this */
+  /** @param base options that the options of callers are merged over */
   constructor(
     private readonly deps: CreateLoadBalancerDeps,
     private readonly base?: LoadBalancing,
@@ -53,7 +53,7 @@ export class Balancers {
     return known;
   }
 
-  /** What the options beside a strategy leave of the instances. */
+  /** Which instances pass the filters, ignoring the strategy. */
   explainFilters(
     loadBalancing: LoadBalancing,
     instances: readonly ServiceInstance[],

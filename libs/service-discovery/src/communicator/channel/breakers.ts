@@ -9,28 +9,28 @@ import {
   type ResolvedCircuitBreakerOptions,
 } from '../../resilience/index.js';
 
-/** What a circuit is held at by hand; `automatic` lets it go by its calls again. */
+/** Forces the state of a circuit; `automatic` returns control to the outcome of calls. */
 export type CircuitCommand = (typeof CIRCUIT_COMMANDS)[number];
 export const CIRCUIT_COMMANDS = [...FORCED_CIRCUITS, 'automatic'] as const;
 
-/** How a breaker stands. */
+/** State of a breaker. */
 export interface CircuitBreakerView extends CircuitSnapshot {
   readonly service: string;
-  /** Undefined where the breaker is that of the service as a whole. */
+  /** Undefined for the breaker of the service as a whole. */
   readonly instanceId?: string;
 }
 
-/** What breakers are made with. */
+/** Collaborators of breakers. */
 export interface BreakerDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly events: EventSink;
 }
 
-/** The breakers of one instance, or of a service as a whole: one for all callers whose breaker settings are the same. */
+/** The breakers of one instance or of a service as a whole, shared by callers with the same breaker settings. */
 export class Breakers {
   private readonly bySettings = new Map<string, CircuitBreaker>();
-  /** The one that was asked for last, mostly the only one: with many instances a map costs the wait for memory. */
+  /** Last breaker looked up; with many instances it avoids a cache-missing Map lookup. */
   private latest: CircuitBreaker | undefined = undefined;
   private latestKey: string | undefined = undefined;
   private forced: ForcedCircuit | undefined;
@@ -40,18 +40,18 @@ export class Breakers {
     private readonly deps: BreakerDeps,
   ) {}
 
-  /** Whether somebody holds the circuit by hand. */
+  /** Whether an operator forces the state of the circuit. */
   get isForced(): boolean {
     return this.forced !== undefined;
   }
 
-  /** Whether a call by these settings would be refused now. */
+  /** Whether a call with these settings would be refused now. */
   refuses(key: string): boolean {
-    // Also those are held who have not called yet, or have no breaker.
+    // An operator's command also applies to callers that have no breaker or have not called yet.
     return this.forced === 'isolated' || this.find(key)?.canAcquire() === false;
   }
 
-  /** Undefined where nobody has called by these settings. */
+  /** Undefined if no call with these settings has been made. */
   find(key: string): CircuitBreaker | undefined {
     if (key !== this.latestKey) {
       const found = this.bySettings.get(key);
@@ -68,7 +68,7 @@ export class Breakers {
     return breaker;
   }
 
-  /** Holds all of them at a state, those too that are made later. */
+  /** Forces all breakers into a state, including those created later. */
   command(command: CircuitCommand): void {
     this.forced = command === 'automatic' ? undefined : command;
     for (const breaker of this.bySettings.values()) {
@@ -77,12 +77,12 @@ export class Breakers {
     }
   }
 
-  /** Lets probes through at once where a circuit is open; those that are held by hand stay. */
+  /** Lets probes through at once where a circuit is open, except where an operator forces it. */
   halfOpen(): void {
     for (const breaker of this.bySettings.values()) breaker.halfOpen();
   }
 
-  /** Closes those that nobody holds. */
+  /** Closes the circuits that no operator forces. */
   startAnew(): void {
     if (this.forced) return;
     for (const breaker of this.bySettings.values()) breaker.reset();

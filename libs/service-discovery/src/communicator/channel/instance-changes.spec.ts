@@ -23,7 +23,7 @@ function idsOf(changes: InstanceChanges): Record<keyof InstanceChanges, string[]
 }
 
 describe('changesBetween', () => {
-  it('tells who came and who left, wherever in the list', () => {
+  it('reports who joined and who left, anywhere in the list', () => {
     expect(idsOf(changesBetween(list('a', 'b', 'c', 'd'), list('b', 'x', 'd', 'e')))).toEqual({
       ...NONE,
       joined: ['e', 'x'],
@@ -31,17 +31,17 @@ describe('changesBetween', () => {
     });
   });
 
-  it('finds nothing new in another order, or in fields that say nothing of who it is', () => {
+  it('ignores order and fields that do not identify an instance', () => {
     const renewed = ['c', 'a', 'b'].map((id) => instance(id, { lastHeartbeat: 9, weight: 7, status: 'unhealthy' }));
     expect(idsOf(changesBetween(list('a', 'b', 'c'), renewed))).toEqual(NONE);
   });
 
-  it('tells of those who registered anew under their id', () => {
+  it('reports instances that registered again under their id', () => {
     const after = [instance('a'), instance('b', { generation: 9 })];
     expect(idsOf(changesBetween(list('a', 'b'), after))).toEqual({ ...NONE, replaced: ['b'] });
   });
 
-  it('tells of those that checks found healthy again, and not of what an operator says, nor of a new registration', () => {
+  it('reports instances that health checks found healthy again, but no operator status and no new registration', () => {
     const before = [
       instance('a', { healthStatus: 'unhealthy' }),
       instance('b', { healthStatus: 'unknown' }),
@@ -66,7 +66,7 @@ describe('changesBetween', () => {
     },
   );
 
-  it('tells of those that begin to drain, and of those that do so no longer, who are there all the while', () => {
+  it('reports instances that start and stop draining while they stay registered', () => {
     const draining = instance('b', { status: 'draining' });
     const before = [instance('a'), instance('b'), instance('c', { status: 'draining' })];
     const after = [instance('a', { status: 'maintenance' }), draining, instance('c')];
@@ -76,7 +76,7 @@ describe('changesBetween', () => {
     expect(deltaOf(changesBetween(after, [after[0]!, { ...draining }, after[2]!]))).toBeUndefined();
   });
 
-  it('agrees with sets of ids on any two lists', () => {
+  it('agrees with set operations on ids for any two lists', () => {
     const ids = fc.uniqueArray(fc.integer({ min: 0, max: 12 }).map(String), { maxLength: 10 });
     fc.assert(
       fc.property(ids, ids, (before, after) => {

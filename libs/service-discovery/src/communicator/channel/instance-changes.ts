@@ -2,15 +2,15 @@ import { differenceOf } from '../../common/index.js';
 import { haveSameId, type ServiceInstance } from '../../model/index.js';
 import { type InstanceDelta } from '../../transport/index.js';
 
-/** What an update did to the instances of a service. */
+/** How an update changed the instances of a service. */
 export interface InstanceChanges extends InstanceDelta {
-  /** Those under whose id somebody registered anew. */
+  /** Instances whose id was registered again. */
   readonly replaced: readonly ServiceInstance[];
-  /** Those that health checks found healthy, and had not before. */
+  /** Instances that health checks found healthy and had not before. */
   readonly recovered: readonly ServiceInstance[];
-  /** Those that began to drain: they are there still, and get no calls any more. */
+  /** Instances that started draining: still registered, but they receive no more calls. */
   readonly retiring: readonly ServiceInstance[];
-  /** Those that drain no longer. */
+  /** Instances that stopped draining. */
   readonly resumed: readonly ServiceInstance[];
 }
 
@@ -23,7 +23,7 @@ interface Collected extends InstanceChanges {
   readonly resumed: ServiceInstance[];
 }
 
-/** Looks up only those between which the lists differ: an update of one of thousands looks nobody up. */
+/** Compares only the range in which the lists differ: an update of one among thousands needs no lookups. */
 export function changesBetween(before: readonly ServiceInstance[], after: readonly ServiceInstance[]): InstanceChanges {
   const changes: Collected = { joined: [], left: [], replaced: [], recovered: [], retiring: [], resumed: [] };
   const { start, endBefore, endAfter } = differenceOf(before, after, haveSameId);
@@ -33,7 +33,7 @@ export function changesBetween(before: readonly ServiceInstance[], after: readon
   return changes;
 }
 
-/** Those that stand at the same place have the same id. */
+/** Compares instances at the same position, which have the same id. */
 function compareInStep(
   before: readonly ServiceInstance[],
   after: readonly ServiceInstance[],
@@ -41,7 +41,7 @@ function compareInStep(
 ): void {
   before.forEach((known, place) => {
     const instance = after[place]!;
-    // Nearly all, and no look into them is needed.
+    // Nearly all are the same object, and need not be read.
     if (known !== instance) compare(known, instance, changes);
   });
 }
@@ -68,7 +68,7 @@ function compare(before: ServiceInstance, after: ServiceInstance, changes: Colle
   }
 }
 
-/** What connections have to be opened and closed for; undefined: none. */
+/** For which instances to open and close connections; undefined: none. */
 export function deltaOf({ joined, left, retiring, resumed }: InstanceChanges): InstanceDelta | undefined {
   const delta = { joined: [...joined, ...resumed], left: [...left, ...retiring] };
   return delta.joined.length === 0 && delta.left.length === 0 ? undefined : delta;

@@ -4,27 +4,27 @@ import { type CircuitPermit, type OutlierDetector } from '../../resilience/index
 import { type BreakerDeps, Breakers } from './breakers.js';
 import { type InstanceChanges } from './instance-changes.js';
 
-/** What is known of one instance. */
+/** State of one instance. */
 export interface InstanceState {
   readonly instanceId: string;
   /** Of the registration that the breakers have judged. */
   generation: number;
-  /** Calls that have a place there. */
+  /** Calls in flight at the instance. */
   active: number;
-  /** When a call there ended last, by `Clock.now()`; minus infinity: none did. */
+  /** When the last call to it ended, by `Clock.now()`; minus infinity: never. */
   calledAt: number;
   readonly breakers: Breakers;
 }
 
-/** The place of an attempt among those that run at an instance. */
+/** The slot of one attempt at an instance. */
 export class Place {
   private recorded = false;
 
   constructor(
     private readonly state: InstanceState,
-    /** Undefined where the settings have no breaker. */
+    /** Undefined if the settings have no breaker. */
     private readonly permit: CircuitPermit | undefined,
-    /** Undefined where the settings have none. */
+    /** Undefined if the settings have no outlier detection. */
     private readonly outliers: OutlierDetector | undefined,
   ) {
     state.active++;
@@ -32,7 +32,7 @@ export class Place {
 
   /**
    * Records the outcome of the attempt; only the first call has an effect.
-   * @param now when it ended, by `Clock.now()` @default it is asked
+   * @param now when it ended, by `Clock.now()` @default read from the clock
    */
   record(verdict: OutcomeClass, latencyMs: number, now?: number): void {
     if (this.recorded) return;
@@ -42,13 +42,13 @@ export class Place {
     this.outliers?.record(this.state.instanceId, verdict, latencyMs, now);
   }
 
-  /** Frees the place; call it once, after the outcome was recorded. */
+  /** Frees the slot; call it once, after the outcome was recorded. */
   leave(): void {
     this.state.active--;
   }
 }
 
-/** What is known of the instances of one service that were called: kept by id, for as long as the id is registered. */
+/** State of the instances of one service that have been called, by id, for as long as the id is registered. */
 export class InstanceStates {
   private readonly states = new Map<string, InstanceState>();
 
@@ -57,22 +57,22 @@ export class InstanceStates {
     private readonly deps: BreakerDeps,
   ) {}
 
-  /** Forgets instances that are gone, and lets calls to those that are well again. */
+  /** Drops instances that are gone and resets those that recovered. */
   update({ joined, left, replaced, recovered }: InstanceChanges): void {
-    // One that moved is still there.
+    // An instance with a new address was removed and added under the same id.
     const moved = new Set(left.length === 0 ? [] : joined.map(({ instanceId }) => instanceId));
     for (const { instanceId } of left) if (!moved.has(instanceId)) this.states.delete(instanceId);
     for (const { instanceId, generation } of replaced) {
       const state = this.states.get(instanceId);
       if (!state) continue;
-      // A new process, most likely one that was restarted because the old one failed.
+      // A new process, most likely restarted because the old one failed.
       state.generation = generation;
       state.breakers.startAnew();
     }
     for (const { instanceId } of recovered) this.states.get(instanceId)?.breakers.halfOpen();
   }
 
-  /** Undefined while the instance has not been called. */
+  /** Undefined until the instance is called. */
   find(instanceId: string): InstanceState | undefined {
     return this.states.get(instanceId);
   }

@@ -9,12 +9,12 @@ import { type BreakerDeps } from './breakers.js';
 import { type InstanceChanges } from './instance-changes.js';
 import { keyOfSettings } from './settings-key.js';
 
-/** An instance that picks avoid for a while, and why. */
+/** An ejected instance, and why. */
 export interface EjectionView extends OutlierView {
   readonly service: string;
 }
 
-/** The outlier detectors of one service: one for all callers whose settings for it are the same. */
+/** The outlier detectors of one service, shared by callers with the same detection settings. */
 export class OutlierDetectors {
   private readonly bySettings = new Map<string, OutlierDetector>();
   private instances: readonly ServiceInstance[] = [];
@@ -46,7 +46,7 @@ export class OutlierDetectors {
     }
   }
 
-  /** Instances that are ejected now. */
+  /** Currently ejected instances. */
   ejections(): EjectionView[] {
     return [...this.bySettings.values()].flatMap((detector) =>
       detector

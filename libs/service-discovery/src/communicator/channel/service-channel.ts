@@ -9,25 +9,25 @@ import { type EjectionView, OutlierDetectors } from './outlier-detectors.js';
 import { SharedPolicies } from './shared-policies.js';
 import { UnreachableInstances } from './unreachable-instances.js';
 
-/** What a channel is made with. */
+/** Collaborators of a channel. */
 export interface ChannelDeps extends BreakerDeps {
   readonly strategies: NamedStrategies;
 }
 
 /**
- * What is known of one service by everyone who calls it from this process: its instances, their load, their breakers,
- * the retry budget. Reconciled by instance id, so an update loses nothing of the instances that stay.
+ * What this process knows of one service: its instances, their load, their breakers, the retry budget. Reconciled by
+ * instance id, so that an update keeps the state of instances that stay.
  */
 export class ServiceChannel {
   readonly states: InstanceStates;
   readonly balancers: Balancers;
   readonly outliers: OutlierDetectors;
   readonly unreachable: UnreachableInstances;
-  /** Those of the service as a whole. */
+  /** Breakers of the service as a whole. */
   readonly breakers: Breakers;
   readonly shared = new SharedPolicies();
   private readonly loads: LoadTracker;
-  /** As it was handed in. */
+  /** The list as received from the registry. */
   private registered: readonly ServiceInstance[] = [];
   private list: readonly ServiceInstance[] = [];
 
@@ -44,17 +44,17 @@ export class ServiceChannel {
     this.balancers = new Balancers({ clock, random, events, strategies, loads: this.loads });
   }
 
-  /** Those that a call can be sent to: all that speak HTTP. */
+  /** Instances that can receive calls: those that speak HTTP. */
   get instances(): readonly ServiceInstance[] {
     return this.list;
   }
 
-  /** Those that a client of another protocol is needed for. */
+  /** Instances that need a client for another protocol. */
   get others(): readonly ServiceInstance[] {
     return this.list === this.registered ? [] : this.registered.filter(({ protocol }) => !isHttp(protocol));
   }
 
-  /** @returns between whom and this process connections come and go; undefined: nobody */
+  /** @returns instances for which to open and close connections; undefined: none */
   update(registered: readonly ServiceInstance[]): InstanceDelta | undefined {
     if (registered === this.registered) return undefined;
     this.registered = registered;
@@ -70,12 +70,14 @@ export class ServiceChannel {
     return deltaOf(changes);
   }
 
-  /** It has answered. Where no instance could be reached until now, those that are tried next get a probe at once. */
+  /**
+   * Records that an instance answered. If no instance could be reached before, the next ones tried are probed at once.
+   */
   reached(instanceId: string, now: number): void {
     for (const other of this.unreachable.reached(instanceId, now)) this.states.find(other)?.breakers.halfOpen();
   }
 
-  /** No connection could be opened to it. Of one that has left, or registered anew meanwhile, that says nothing. */
+  /** Records that connecting to an instance failed; ignored if that registration has left or been replaced. */
   notReached({ instanceId, generation }: ServiceInstance, error: unknown, now: number): void {
     if (this.states.find(instanceId)?.generation === generation) this.unreachable.failed(instanceId, error, now);
   }
@@ -91,7 +93,7 @@ export class ServiceChannel {
   }
 }
 
-/** The list itself where all do, as nearly always. */
+/** Returns the list itself if all speak HTTP, the usual case. */
 function speakingHttp(instances: readonly ServiceInstance[]): readonly ServiceInstance[] {
   const speaksHttp = ({ protocol }: ServiceInstance): boolean => isHttp(protocol);
   return instances.every(speaksHttp) ? instances : instances.filter(speaksHttp);

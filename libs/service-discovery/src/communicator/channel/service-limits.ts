@@ -13,19 +13,19 @@ import {
 import { type CallSettings } from '../options/index.js';
 import { type ServiceChannel } from './service-channel.js';
 
-/** What limits the calls to a service as a whole, by the same settings; undefined where they leave it out. */
+/** Limits for calls to the service as a whole; undefined where the settings leave them out. */
 export interface ServiceLimits {
   readonly rateLimit: RateLimiter | undefined;
   readonly throttling: ClientThrottle | undefined;
   readonly bulkhead: Bulkhead | undefined;
   readonly adaptive: AdaptiveLimit | undefined;
   readonly breaker: { readonly breaker: CircuitBreaker; readonly options: ResolvedCircuitBreakerOptions } | undefined;
-  /** For retries and hedges alike. */
+  /** Shared by retries and hedges. */
   readonly budget: RetryBudget | undefined;
   readonly hedgeDelay: HedgeDelay | undefined;
 }
 
-/** Each is one for all whose settings of it are the same. */
+/** Each limit is shared by all callers with equal settings for it. */
 export function serviceLimitsOf(channel: ServiceChannel, settings: CallSettings): ServiceLimits {
   const { shared, service: name, deps } = channel;
   const { rateLimit, throttling, bulkhead, adaptiveConcurrency: adaptive, hedging } = settings;
@@ -42,14 +42,14 @@ export function serviceLimitsOf(channel: ServiceChannel, settings: CallSettings)
   };
 }
 
-/** The breaker of the service, also where it is only there because somebody holds it by hand. */
+/** The breaker of the service, even if it exists only because an operator forces its state. */
 function breakerOf({ breakers }: ServiceChannel, settings: CallSettings): ServiceLimits['breaker'] {
   if (!settings.serviceCircuitBreaker && !breakers.isForced) return undefined;
   const options = settings.serviceCircuitBreaker ?? resolveCircuitBreakerOptions();
   return { breaker: breakers.of(settings.serviceBreakerKey, options), options };
 }
 
-/** Hedges are paid for also where nothing is retried. */
+/** Hedges spend the budget even if retries are off. */
 function budgetOf({ retry, hedging }: CallSettings): ConstructorParameters<typeof RetryBudget>[0] | false {
   if (retry) return retry.budget;
   return hedging ? DEFAULT_RETRY_BUDGET_OPTIONS : false;

@@ -1,6 +1,6 @@
 /**
- * A text that is equal for equal settings, so that those who agree on them share what belongs to them; undefined where
- * they hold what no text tells apart, such as functions.
+ * A string that is equal for equal settings, so that callers with equal settings can share state; undefined if they
+ * contain values without such a form, such as functions.
  */
 export function keyOfSettings(settings: unknown): string | undefined {
   let isTellable = true;

@@ -1,12 +1,12 @@
 import { keyOfSettings } from './settings-key.js';
 
-/** What limits and remembers the calls of one service: one for all communicators whose settings for it are the same. */
+/** Policies for the calls of one service, shared by all communicators with equal settings for them. */
 export class SharedPolicies {
   private readonly known = new Map<string, object>();
 
   /**
-   * @param kind tells apart policies with settings that look the same
-   * @param create makes the policy when nobody has asked for one with these settings
+   * @param kind distinguishes policies whose settings look the same
+   * @param create makes the policy on first use
    */
   of<T extends object>(kind: string, settings: object, create: () => T): T {
     const key = keyOfSettings(settings);

@@ -8,17 +8,17 @@ import {
   LoadTracker,
   type Strategy,
 } from '../../balancing/index.js';
-import { CallStage, failure, refused, reset } from '../../testing/call-stage.js';
+import { CallFixture, failure, refused, reset } from '../../testing/call-fixture.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { type ServiceCommunicator } from '../communicator.js';
 import { UnreachableInstances } from './unreachable-instances.js';
 
-describe('an instance that nothing connects to', () => {
-  let stage: CallStage;
+describe('an unreachable instance', () => {
+  let stage: CallFixture;
   let communicator: ServiceCommunicator;
 
   beforeEach(async () => {
-    stage = await CallStage.open();
+    stage = await CallFixture.open();
     await stage.register('a', 'b', 'c');
     communicator = stage.communicatorWith({ loadBalancing: 'round_robin', circuitBreaker: false });
   });
@@ -28,20 +28,22 @@ describe('an instance that nothing connects to', () => {
     expect(stage.clock.pendingTimers).toBe(0);
   });
 
-  /** Makes calls of a method that is retried only if it was never sent, and tells how many attempts `a` had. */
+  /**
+   * Makes calls with a method that is retried only if it was never sent, and returns how many attempts `a` received.
+   */
   async function attemptsOnA(calls = 9): Promise<number> {
     stage.transport.sent.length = 0;
     for (let call = 0; call < calls; call++) await communicator.callService('users', { method: 'POST', path: '/' });
     return stage.transport.targets.filter((id) => id === 'a').length;
   }
 
-  it('costs one attempt, and is passed over from then on', async () => {
+  it('costs one attempt, and is avoided from then on', async () => {
     stage.failOn('a', refused);
     expect(await attemptsOnA()).toBe(1);
     expect(await attemptsOnA()).toBe(0);
   });
 
-  it('is tried again after a while, then after longer ones, up to 30 s', async () => {
+  it('is retried after growing waits, up to 30 s', async () => {
     stage.failOn('a', refused);
     await attemptsOnA();
     const waits: number[] = [];
@@ -57,20 +59,20 @@ describe('an instance that nothing connects to', () => {
     }
   });
 
-  it('takes its part again as soon as it answers, whatever the status', async () => {
+  it('takes its share again as soon as it answers, whatever the status', async () => {
     stage.failOn('a', refused);
     await attemptsOnA();
     stage.transport.answer(() => ({ status: 404 }));
     await stage.clock.advanceAsync(2_000);
     expect(await attemptsOnA()).toBe(3);
-    // It starts from the shortest wait again.
+    // The waits start from the shortest again.
     stage.failOn('a', refused);
     expect(await attemptsOnA()).toBe(1);
     await stage.clock.advanceAsync(2_000);
     expect(await attemptsOnA()).toBe(1);
   });
 
-  it('is told of once each time that it was tried in vain, and when it has answered', async () => {
+  it('is reported once per failed attempt, and when it has answered', async () => {
     const told = (): unknown[] =>
       stage.events.filter(({ type }) => /^instance\.(unreachable|reached)$/.test(type)).splice(0);
     const key = { serviceName: 'users', instanceId: 'a' };
@@ -90,7 +92,7 @@ describe('an instance that nothing connects to', () => {
     expect(told()).toEqual([...unreachable, { type: 'instance.reached', payload: { key } }]);
   });
 
-  it('is not said to be reached again when it has left, or registers anew', async () => {
+  it('is not reported as reached after it left or registered again', async () => {
     for (const leaves of [true, false]) {
       stage.failOn('a', refused);
       await attemptsOnA();
@@ -103,7 +105,7 @@ describe('an instance that nothing connects to', () => {
     expect(stage.typesOf('instance.reached')).toEqual([]);
   });
 
-  it('takes its part again when it registers anew', async () => {
+  it('takes its share again when it registers again', async () => {
     stage.failOn('a', refused);
     await attemptsOnA();
     stage.transport.answer(() => ({}));
@@ -111,7 +113,7 @@ describe('an instance that nothing connects to', () => {
     expect(await attemptsOnA()).toBe(3);
   });
 
-  it('does not wait longer for what was on its way when the first attempt failed', async () => {
+  it('does not wait longer for attempts that were under way when the first one failed', async () => {
     stage.transport.hold();
     const calls = [1, 2, 3, 4, 5, 6].map(() => communicator.callService('users', { path: '/' }));
     const held = await Promise.all(calls.map(() => stage.transport.nextHeld()));
@@ -125,7 +127,7 @@ describe('an instance that nothing connects to', () => {
     expect(await attemptsOnA()).toBe(3);
   });
 
-  it('is not taken for gone by an attempt that began before it left, or before it registered anew', async () => {
+  it('is not marked by an attempt that began before it left or registered again', async () => {
     for (const restart of [
       async () => {
         await stage.registry.deregister({ serviceName: 'users', instanceId: 'a' });
@@ -147,7 +149,7 @@ describe('an instance that nothing connects to', () => {
     }
   });
 
-  it('does not have those who are left looked for at each call', async () => {
+  it('does not make each call search the remaining instances', async () => {
     const lists = new Set<readonly Candidate[]>();
     const first: Strategy = {
       choose: (candidates) => {
@@ -163,7 +165,7 @@ describe('an instance that nothing connects to', () => {
     expect([...lists].map((list) => list.map(({ instance }) => instance.instanceId))).toEqual([['b', 'c']]);
   });
 
-  it('is called all the same where nobody else is left', async () => {
+  it('is called anyway if no other instance is left', async () => {
     await stage.registry.deregister({ serviceName: 'users', instanceId: 'b' });
     await stage.registry.deregister({ serviceName: 'users', instanceId: 'c' });
     stage.failOn('a', refused);
@@ -172,7 +174,7 @@ describe('an instance that nothing connects to', () => {
     expect(await attemptsOnA(2)).toBe(2);
   });
 
-  it('is another one than one whose connection broke off under a request', async () => {
+  it('differs from one whose connection broke during a request', async () => {
     stage.failOn('a', reset);
     stage.transport.sent.length = 0;
     for (let call = 0; call < 9; call++)
@@ -184,10 +186,10 @@ describe('an instance that nothing connects to', () => {
 describe('an outage of all instances', () => {
   const ids = Array.from({ length: 10 }, (_, index) => `i${index}`);
   const OUTAGE_MS = 60_000;
-  let stage: CallStage;
+  let stage: CallFixture;
 
   beforeEach(async () => {
-    stage = await CallStage.open();
+    stage = await CallFixture.open();
     await stage.register(...ids);
   });
   afterEach(async () => {
@@ -198,8 +200,8 @@ describe('an outage of all instances', () => {
 
   /**
    * Makes calls from the beginning of the outage until 2 s after its end.
-   * @param backAt when each instance answers again, by its place in the list, in milliseconds since the outage began
-   * @returns how long after that each one answered for the first time, and how many attempts were refused in the meantime
+   * @param backAt when each instance recovers, by its position in the list, in milliseconds since the outage began
+   * @returns how long after that each one answered for the first time, and how many attempts were refused before
    */
   async function recover(
     loadBalancing: LoadBalancingStrategyName,
@@ -235,20 +237,20 @@ describe('an outage of all instances', () => {
     },
   );
 
-  it('lets every instance take part within 2 s of being back where they come back one after the other', async () => {
+  it('gives every instance its share within 2 s of its recovery when they recover one by one', async () => {
     const { delays, refusedInRecovery } = await recover('round_robin', (index) => OUTAGE_MS + 2_000 * index);
     expect(Math.max(...delays)).toBeLessThanOrEqual(2_000);
-    // About one a second for each instance that is still away, which is 90 s of absence in all.
+    // About one a second for each instance still down: 90 instance-seconds in all.
     expect(refusedInRecovery).toBeLessThan(200);
   });
 
-  it('lets instances whose circuits have opened take part within 2 s of the first answer', async () => {
+  it('gives instances with open circuits their share within 2 s of the first answer', async () => {
     const communicator = stage.communicatorWith({ circuitBreaker: { failureThreshold: 2 }, retry: false });
     const call = (): Promise<unknown> => communicator.callService('users', { path: '/' });
     stage.transport.answer(() => {
       throw refused();
     });
-    // One failure of each instance, and a second one of all but the last.
+    // One failure per instance, and a second one for all but the last.
     for (let n = 0; n < 19; n++) await failure(call());
     expect(stage.typesOf('circuit.opened')).toHaveLength(9);
     stage.transport.answer(() => ({}));
@@ -260,18 +262,18 @@ describe('an outage of all instances', () => {
     expect(new Set(stage.transport.targets).size).toBe(10);
   });
 
-  it('does not shorten the waits of instances that are out of reach while others answer', async () => {
+  it('does not shorten the waits of unreachable instances while others answer', async () => {
     const { delays } = await recover('round_robin', (index) => (index === 0 ? OUTAGE_MS : index === 1 ? 30_000 : 0));
     expect(Math.max(...delays)).toBeGreaterThan(2_000);
   });
 });
 
-describe('the instances to avoid', () => {
+describe('the set of instances to avoid', () => {
   const clock = new ManualClock();
   const random = seededRandom(1);
   const [a, b] = ['a', 'b'] as const;
 
-  it('are always the same set', () => {
+  it('is always the same object', () => {
     const unreachable = new UnreachableInstances(
       'users',
       { clock, random, events: SILENT },
@@ -285,7 +287,7 @@ describe('the instances to avoid', () => {
     expect([...avoided!]).toEqual([a, b]);
   });
 
-  it('are each avoided for its time', () => {
+  it('keeps each instance for its own time', () => {
     const unreachable = new UnreachableInstances(
       'users',
       { clock, random: () => 0, events: SILENT },

@@ -4,25 +4,27 @@ import { type InstanceKey, mayBeCalled, type ServiceInstance } from '../../model
 import { type BreakerDeps } from './breakers.js';
 import { type InstanceChanges } from './instance-changes.js';
 
-/** Between half of a step and all of it, and each step twice the one before. */
+/** Each wait is twice the one before, with jitter down to half of it. */
 const RETRY = { firstMs: 2_000, longestMs: 30_000 };
-/** The same while the service recovers from an outage of all its instances, for as long as the longest wait would be. */
+/**
+ * Waits while the service recovers from an outage of all its instances; that phase lasts for the longest wait above.
+ */
 const RETRY_IN_RECOVERY = { firstMs: 1_000, longestMs: 1_000 };
 const RECOVERY_MS = RETRY.longestMs;
 
 const NONE: readonly string[] = [];
 
-/** An instance that calls could not connect to, and have not reached since. */
+/** An instance that calls failed to connect to and have not reached since. */
 export interface UnreachableView {
   readonly instanceId: string;
-  /** What the last attempt met, such as `connect ECONNREFUSED 10.0.0.7:8080`. */
+  /** Error of the latest attempt, such as `connect ECONNREFUSED 10.0.0.7:8080`. */
   readonly reason: string;
   /** When the first of these attempts failed, in milliseconds since the Unix epoch. */
   readonly since: number;
 }
 
 interface Absence {
-  /** Attempts in a row that got no connection. */
+  /** Consecutive attempts that failed to connect. */
   readonly failures: number;
   readonly until: number;
   readonly reason: string;
@@ -30,18 +32,18 @@ interface Absence {
 }
 
 /**
- * Instances to which no connection could be opened. The first attempt that finds out is the last one for a while, at
- * growing steps: a process that is gone refuses everybody, so there is nothing to count up to a threshold for (gRPC's
- * `TRANSIENT_FAILURE`, Finagle's fail-fast). They are avoided rather than refused, as a call may as well try where no other
- * instance is left. There is no timer: what is over is seen at the next pick.
+ * Instances that connections could not be opened to. A single failure suspends picks of an instance, for exponentially
+ * growing times: a process that is gone refuses everyone, so there is no threshold to count to (gRPC's
+ * `TRANSIENT_FAILURE`, Finagle's fail-fast). They are avoided rather than refused, since a call may as well try if no
+ * other instance is left. No timers: the next pick notices that a wait is over.
  *
- * When all were unreachable and one answers, the cause is over for the others, too, or will be soon. A growing share of them
- * is tried within the next second, and those that still refuse about once a second from then on: otherwise the first one
- * would take all calls until waits are over that grew through the outage.
+ * When all instances were unreachable and one answers, the cause is over for the others too, or will be soon. A growing
+ * share of them is tried within the next second, and those that still refuse about once a second from then on.
+ * Otherwise the first one would receive all calls until the waits that grew during the outage are over.
  */
 export class UnreachableInstances {
   private readonly absences = new Map<string, Absence>();
-  /** Those whose absence is not over: one set for good, so that a pick makes none. */
+  /** Instances being avoided: one set for good, so that picks allocate none. */
   private readonly ids = new Set<string>();
   private firstEnd = Number.POSITIVE_INFINITY;
   private instances: readonly ServiceInstance[] = [];
@@ -55,7 +57,7 @@ export class UnreachableInstances {
 
   failed(instanceId: string, error: unknown, now: number): void {
     const known = this.absences.get(instanceId);
-    // Others that were on their way when the first one failed tell nothing new.
+    // Attempts that were under way when the first one failed add no information.
     if (known && now < known.until) return;
     const failures = (known?.failures ?? 0) + 1;
     const limits = now < this.recoversUntil ? RETRY_IN_RECOVERY : RETRY;
@@ -67,8 +69,8 @@ export class UnreachableInstances {
   }
 
   /**
-   * It has answered. Told at each answer.
-   * @returns the others, where all were unreachable until now
+   * Records that an instance answered; called for each response.
+   * @returns the other instances, if all were unreachable until now
    */
   reached(instanceId: string, now: number): readonly string[] {
     if (this.absences.size === 0 || !this.absences.has(instanceId)) return NONE;
@@ -80,16 +82,13 @@ export class UnreachableInstances {
     return [...this.absences.keys()];
   }
 
-  /**
-   * Forgets those that are gone, those that were registered again, since most likely they were restarted, and those that
-   * health checks reach.
-   */
+  /** Drops instances that are gone, that registered again (most likely restarted), or that health checks reach. */
   update(instances: readonly ServiceInstance[], { left, replaced, recovered }: InstanceChanges): void {
     this.instances = instances;
     for (const { instanceId } of [...left, ...replaced, ...recovered]) this.forget(instanceId);
   }
 
-  /** The ids of those to avoid: always the same set; undefined where it is empty. @param now `Clock.now()` */
+  /** Ids to avoid: always the same set; undefined if empty. @param now `Clock.now()` */
   at(now = this.deps.clock.now()): ReadonlySet<string> | undefined {
     if (this.ids.size > 0) this.catchUp(now);
     return this.ids.size > 0 ? this.ids : undefined;
@@ -136,7 +135,7 @@ export class UnreachableInstances {
         continue;
       }
       this.ids.delete(id);
-      // Else a strategy that goes by latency would go on to avoid it.
+      // Reset the latency, or a latency-based strategy would keep avoiding the instance.
       this.loads.forgive(id);
     }
   }

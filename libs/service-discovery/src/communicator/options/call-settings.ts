@@ -12,37 +12,37 @@ import { mergeOptions } from './merge-options.js';
 import { POLICY_NAMES, resolvePolicy, type ResolvedPolicies } from './policies.js';
 import { TIMEOUT_RANGE, WAIT_RANGE } from './validate-options.js';
 
-/** How long a call may take, in milliseconds. */
+/** Timeouts of a call, in milliseconds. */
 export interface CallTimes {
   readonly timeoutMs: number;
   readonly attemptTimeoutMs: number;
   /**
-   * Whether an attempt leaves room for another one in a call that is shorter than it: where `attemptTimeout` is the default,
-   * which was made for longer calls.
+   * Whether an attempt should leave time for another one: true if `attemptTimeout` is the default, which suits longer
+   * calls.
    */
   readonly leavesRoom: boolean;
 }
 
-/** What a call goes by: options with every default filled in, checked, in milliseconds. */
+/** Resolved settings of a call: defaults applied, validated, in milliseconds. */
 export interface CallSettings extends CallTimes, ResolvedPolicies {
   readonly strategy: LoadBalancing;
-  /** What is given beside the strategy, with every default filled in. */
+  /** Balancing options besides the strategy. */
   readonly balancing: ResolvedLoadBalancingOptions;
   readonly strategyName: string;
-  /** Equal for equal breaker settings: communicators that agree on them share their breakers. */
+  /** Equal for equal breaker settings: communicators with the same key share breakers. */
   readonly breakerKey: string;
   /** The same for the breaker of the service as a whole. */
   readonly serviceBreakerKey: string;
   /** Infinity: no limit. */
   readonly concurrency: number;
   readonly coalescing: boolean;
-  /** 0: not at all. */
+  /** 0: does not wait. */
   readonly waitForFirstMs: number;
 }
 
 /**
- * Settings out of options that have been merged over the defaults.
- * @throws InvalidConfigurationError where what came of the layers makes no sense
+ * Resolves options that were merged over the defaults.
+ * @throws InvalidConfigurationError if the merged options contradict each other
  */
 export function toSettings(options: CommunicatorOptions, strategies?: NamedStrategies): CallSettings {
   const merged = mergeOptions(DEFAULT_COMMUNICATOR_OPTIONS, options);
@@ -63,7 +63,7 @@ export function toSettings(options: CommunicatorOptions, strategies?: NamedStrat
     balancing: balancing?.options ?? resolveLoadBalancingOptions(),
     strategyName: strategyName(strategy),
     timeoutMs,
-    // One of an earlier layer is no contradiction to a shorter timeout of a later one.
+    // An attempt timeout from an earlier layer does not contradict a shorter timeout of a later one.
     attemptTimeoutMs: Math.min(attemptTimeoutMs, timeoutMs),
     leavesRoom: options.attemptTimeout === undefined,
     breakerKey: JSON.stringify(policies.circuitBreaker),

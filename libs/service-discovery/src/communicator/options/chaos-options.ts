@@ -4,9 +4,8 @@ import { type ChaosOptions, resolveChaosOptions } from '../../resilience/index.j
 const RESPONSE_FIELDS = ['status', 'headers', 'body'];
 
 /**
- * Checks chaos that answers in an instance's place, so that its outcome has to be a response. What a function makes shows
- * only at the call.
- * @throws InvalidConfigurationError naming every wrong value
+ * Checks chaos options whose outcome must be a response. The result of a function is checked at the call.
+ * @throws InvalidConfigurationError listing every wrong value
  */
 export function resolveCallChaosOptions(options: ChaosOptions, path: string): ReturnType<typeof resolveChaosOptions> {
   const resolved = resolveChaosOptions(options, path);

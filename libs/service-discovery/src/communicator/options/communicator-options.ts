@@ -3,7 +3,7 @@ import { type LoadBalancing } from '../../balancing/index.js';
 import { type Tier } from '../../model/index.js';
 import { type PolicyOptions } from './policies.js';
 
-/** How calls are balanced, bounded and repeated. Everything has a default. */
+/** How calls are balanced, limited and retried. Every option has a default. */
 export interface CommunicatorOptions extends PolicyOptions {
   /**
    * Which instance gets a call: a strategy, or `{ strategy, … }` with options such as `failOpen`, `slowStart` and `zone`.
@@ -19,42 +19,42 @@ export interface CommunicatorOptions extends PolicyOptions {
    */
   loadBalancing?: LoadBalancing;
   /**
-   * The time for the whole call, all attempts and the waits between them: 1 ms to 1 day. Less where the caller's own time ends sooner, by `ambientDeadline` or the request's
-   * `x-request-deadline`.
+   * Timeout of the whole call, including all attempts and the waits between them: 1 ms to 1 day. Shorter if the
+   * caller's own deadline, from `ambientDeadline` or the request's `x-request-deadline`, is earlier.
    * @default '30s'
    */
   timeout?: Duration;
   /**
-   * The time for one attempt: 1 ms to 1 day, and not more than `timeout` where both are given.
-   * @default '10s'; where less is left of the call, half of what is left while another instance can be tried
+   * Timeout of one attempt: 1 ms to 1 day, at most `timeout` if both are given.
+   * @default '10s'; if less is left of the call, half of that while another instance can be tried
    */
   attemptTimeout?: Duration;
-  /** How many calls of this process may run at one instance at once: 1 to 1,000,000; false: no limit. @default false */
+  /** Maximum concurrent calls of this process to one instance: 1 to 1,000,000; false: no limit. @default false */
   concurrency?: number | false;
   /**
-   * Makes one call of GETs that are the same and overlap. The same is what agrees in path, query, criteria, key and all
-   * headers, those apart that tell calls apart for tracing. The answer is read into memory, and each caller gets its own.
-   * An answer with `set-cookie`, or with `cache-control: private` or `no-store`, is given to one caller only; the others make
-   * calls of their own. Needs a transport that adds no headers (`Transport.sendsAsGiven`).
+   * Coalesces identical concurrent GETs into one call: the same path, query, criteria, key and headers, except tracing
+   * headers. The response is buffered, and each caller gets a copy. A response with `set-cookie`, or with
+   * `cache-control: private` or `no-store`, goes to one caller only; the others make their own calls. Needs a transport
+   * that adds no headers (`Transport.sendsAsGiven`).
    * @default false
    */
   coalescing?: boolean;
   /**
-   * How long a call waits for a service that was never registered since the start, 1 ms to 1 minute, where the call begins
-   * within 10 s of the registry's first answer: callers often start a moment before the service. The time counts
-   * towards `timeout`. False: it fails at once.
+   * How long a call waits for a service that has not been registered since the start, 1 ms to 1 minute, if the call
+   * begins within 10 s of the registry's first answer: callers often start just before the service. Counts towards
+   * `timeout`. False: fails at once.
    * @default '2s'
    */
   waitForFirst?: Duration | false;
   /**
-   * The tier pattern whose settings apply, over the module's own and under all else that is given here: `web`, `app`, `data`,
+   * The tier pattern to apply over the module's options and under the other options given here: `web`, `app`, `data`,
    * `ml`, `monitoring`, or a name of `patterns`.
    * @default that of the service's tier
    */
   pattern?: Tier;
 }
 
-/** The one place of the communicator's defaults. */
+/** The defaults of all communicator options. */
 export const DEFAULT_COMMUNICATOR_OPTIONS = {
   loadBalancing: 'round_robin',
   circuitBreaker: {},

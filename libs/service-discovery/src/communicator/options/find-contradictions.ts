@@ -3,10 +3,10 @@ import { checkHedging, checkSlowCalls, DEFAULT_RETRY_OPTIONS } from '../../resil
 import { type CommunicatorOptions } from './communicator-options.js';
 import { type ResolvedPolicies } from './policies.js';
 
-/** What is given, and what holds in the end where it meets something that is not. */
+/** The options that were given, and the values in effect for the rest. */
 interface Given {
   readonly options: CommunicatorOptions;
-  /** Those of the options that are given and make sense by themselves. */
+  /** Those of the given options that are valid by themselves. */
   readonly policies: Partial<ResolvedPolicies>;
   readonly retry: CommunicatorOptions['retry'];
   readonly timeoutMs: number;
@@ -14,8 +14,8 @@ interface Given {
 }
 
 /**
- * Reports options that cannot be meant together. It is the ones that are given that contradict: a shorter timeout may well
- * be laid over what was made for a longer one, and then takes its place.
+ * Reports options that contradict each other. Only given options can: a shorter timeout may be set over a default,
+ * which then adapts.
  */
 export function findContradictions(given: Given, check: OptionValidator): void {
   const { options, policies, retry, timeoutMs, attemptTimeoutMs } = given;
@@ -35,7 +35,7 @@ export function findContradictions(given: Given, check: OptionValidator): void {
   const waits = {
     'rateLimit.maxWait': rateLimit?.maxWait,
     'bulkhead.maxWait': bulkhead?.maxWait,
-    // A default wait that is too long gives way to the call's time by itself.
+    // A default wait that is too long is cut to the timeout of the call.
     'adaptiveConcurrency.maxWait':
       options.adaptiveConcurrency && options.adaptiveConcurrency.maxWait !== undefined
         ? adaptiveConcurrency?.maxWait

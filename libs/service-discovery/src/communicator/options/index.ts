@@ -1,4 +1,4 @@
-/** The options of calls: what they are, how layers of them are merged, what a call goes by in the end. */
+/** Options of calls: their types, how layers are merged, and the resolved settings. */
 export { type CallSettings, type CallTimes, toSettings } from './call-settings.js';
 export { type CommunicatorOptions, DEFAULT_COMMUNICATOR_OPTIONS } from './communicator-options.js';
 export { mergeOptions, overlayGroup } from './merge-options.js';

@@ -3,7 +3,7 @@ import { type CommunicatorOptions } from './communicator-options.js';
 import { mergeOptions } from './merge-options.js';
 
 describe('layers of options', () => {
-  it('lie over each other value by value, inside of policies too', () => {
+  it('override each other value by value, inside policies too', () => {
     expect(
       mergeOptions({ timeout: '1s', retry: { maxAttempts: 2, jitter: 'none' }, hedging: { maxHedges: 2 } }, undefined, {
         timeout: '2s',
@@ -18,13 +18,13 @@ describe('layers of options', () => {
     });
   });
 
-  it('say nothing by what is undefined', () => {
+  it('ignore undefined values', () => {
     const base = { timeout: '1s', retry: { maxAttempts: 2 }, loadBalancing: 'random' } as const;
     const over = { timeout: undefined, retry: { maxAttempts: undefined }, loadBalancing: undefined };
     expect(mergeOptions(base, over)).toEqual(base);
   });
 
-  it('turn a policy off, and on again with what is given then', () => {
+  it('turn a policy off, and on again with the values given then', () => {
     expect(mergeOptions({ retry: { maxAttempts: 2 } }, { retry: false })).toEqual({ retry: false });
     expect(mergeOptions({ retry: { maxAttempts: 2 } }, { retry: false }, { retry: {} })).toEqual({ retry: {} });
   });
@@ -43,11 +43,11 @@ describe('layers of options', () => {
       { outlierDetection: { maxEjectionTime: '30s' } },
       { outlierDetection: { ejectionTime: '30s', maxEjectionTime: '30s' } },
     ],
-  ])('that bound each other never contradict each other: %j, then %j', (below, above, merged) => {
+  ])('adapt values that bound each other: %j, then %j', (below, above, merged) => {
     expect(mergeOptions(below, above)).toEqual(merged);
   });
 
-  it('that contradict themselves are left to be refused', () => {
+  it('leave contradictions within one layer to validation', () => {
     const wrong = { retry: { baseDelay: '2s', maxDelay: '1s' } } as const;
     expect(mergeOptions({ retry: { maxDelay: '5s' } }, wrong)).toEqual(wrong);
   });

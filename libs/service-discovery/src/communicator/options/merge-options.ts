@@ -5,7 +5,7 @@ import { POLICY_NAMES } from './policies.js';
 
 type Values = Readonly<Record<string, unknown>>;
 
-/** Durations of which the first may not be longer than the second. */
+/** Pairs of durations in which the first must not exceed the second. */
 const BOUNDS: readonly (readonly [group: string, value: string, bound: string])[] = [
   ['retry', 'baseDelay', 'maxDelay'],
   ['circuitBreaker', 'recoveryTimeout', 'maxRecoveryTimeout'],
@@ -14,9 +14,9 @@ const BOUNDS: readonly (readonly [group: string, value: string, bound: string])[
 ];
 
 /**
- * Later layers win, option by option; inside of `loadBalancing` and of the policies, value by value. Where a layer changes
- * one of two values that bound each other, the one from below gives way: which layers meet, tiers decide at a call, and
- * layers that are right by themselves must not make that fail.
+ * Merges layers, later ones override: option by option, and value by value within `loadBalancing` and the policies. If
+ * a layer changes one of two values that bound each other, the other one adapts: which layers meet depends on the tier
+ * of the called service, and layers that are valid by themselves must not fail together.
  */
 export function mergeOptions(...layers: readonly (CommunicatorOptions | undefined)[]): CommunicatorOptions {
   const merged: Record<string, unknown> = {};
@@ -33,7 +33,7 @@ export function mergeOptions(...layers: readonly (CommunicatorOptions | undefine
   return merged;
 }
 
-/** Lays the values of a group over those of a weaker layer; see {@link mergeOptions} for values that bound each other. */
+/** Merges a group over that of a lower layer; see {@link mergeOptions} for values that bound each other. */
 export function overlayGroup(group: string, below: Values = {}, given: Values): Values {
   const above = withoutUndefined(given);
   const merged: Record<string, unknown> = { ...below, ...above };

@@ -79,7 +79,7 @@ describe('options of calls', () => {
       'takes %p only where its type does',
       (value) => {
         const wrong = right[name]?.includes(value) ? [] : [name];
-        // Over a group of the same name, too, which must not take it in.
+        // Also over a group of the same name, which must not absorb the wrong value.
         for (const below of [{}, { [name]: {} } as CommunicatorOptions]) {
           const paths = problemsOf({ [name]: value }, { over: [below] }).map(({ path }) => path.split('.')[0]);
           expect([...new Set(paths)]).toEqual(wrong);
@@ -88,7 +88,7 @@ describe('options of calls', () => {
     );
   });
 
-  it('that are left out are no problem', () => {
+  it('may be absent', () => {
     expect(problemsOf(undefined)).toEqual([]);
   });
 
@@ -121,7 +121,7 @@ describe('options of calls', () => {
     expect(problems[0]?.expected).toContain(expected);
   });
 
-  it('are checked together with what they are laid over', () => {
+  it('are validated together with the layers below', () => {
     const over = [{ bulkhead: { maxConcurrent: 5 }, circuitBreaker: { slowCallDuration: '2s' } }] as const;
     const options = { bulkhead: { maxQueue: 5 }, circuitBreaker: { slowCallRate: 0.5 } };
     expect(problemsOf(options)).toHaveLength(2);
@@ -129,18 +129,18 @@ describe('options of calls', () => {
     expect(problemsOf({ hedging: { delay: '2s' } }, { over: [{ attemptTimeout: '1s' }] })).toHaveLength(1);
   });
 
-  it('with shorter times take the place of what was made for longer ones', () => {
+  it('with shorter times override what was set for longer ones', () => {
     expect(problemsOf({ timeout: '1s' }, { over: [{ hedging: { delay: '2s' }, attemptTimeout: '5s' }] })).toEqual([]);
   });
 
-  it('may name strategies of the user', () => {
+  it("may name a user's strategies", () => {
     const strategies = {
       fastest: () => ({ update: () => undefined, pick: () => ({ kind: 'unavailable', reason: 'no_match' }) }),
     } as never;
     expect(problemsOf({ loadBalancing: 'fastest' }, { strategies })).toEqual([]);
   });
 
-  it('that are all wrong are all named, with the path before them', () => {
+  it('that are wrong are all named, with their path', () => {
     const wrong = { timeout: -1, retry: { maxAttempts: 99 }, rateLimit: { rate: 0 }, hedge: {} };
     expect(
       problemsOf(wrong, undefined, 'patterns.web')

@@ -13,25 +13,25 @@ const NOT_SHARED =
   'false, since the transport may add headers such as a token, and answers would be shared between users; ' +
   'a Transport of your own that adds none says so with sendsAsGiven: true';
 
-/** What the defaults have no value for: the tier is the service's own. */
+/** Options without a default: the pattern comes from the service's tier. */
 const WITHOUT_DEFAULT: readonly string[] = ['pattern'];
 
-/** What options are checked against. */
+/** Context for checking options. */
 export interface OptionsContext {
-  /** What they are laid over, the lowest first. @default the defaults alone */
+  /** Layers below the options, lowest first. @default only the defaults */
   readonly over?: readonly (CommunicatorOptions | undefined)[];
-  /** The names of patterns. @default the built-in ones alone */
+  /** Names of patterns. @default only the built-in ones */
   readonly patterns?: readonly string[];
-  /** Strategies that may be named. @default the built-in ones alone */
+  /** Named strategies. @default only the built-in ones */
   readonly strategies?: NamedStrategies;
   /** Whether equal requests get equal answers, see `Transport.sendsAsGiven`. @default true */
   readonly sendsAsGiven?: boolean;
 }
 
 /**
- * Checks options as a user gave them, together with what they are laid over: of that, only what they change.
- * @param path prefix of the option's names in the error
- * @throws InvalidConfigurationError that lists everything wrong: values, names that are no options, contradictions
+ * Validates a user's options, and combinations with the layers below as far as the options change them.
+ * @param path prefix of option names in the error
+ * @throws InvalidConfigurationError listing all wrong values, unknown names and contradictions
  */
 export function validateCommunicatorOptions(
   options: CommunicatorOptions = {},
@@ -40,7 +40,7 @@ export function validateCommunicatorOptions(
 ): void {
   const validator = new OptionValidator(path);
   validator.options<CommunicatorOptions>('', options, DEFAULT_COMMUNICATOR_OPTIONS, WITHOUT_DEFAULT);
-  // What are no options at all cannot be looked into.
+  // Not an object: nothing more to check.
   if (!isRecord(options)) validator.throwIfAny();
   const merged = mergeOptions(DEFAULT_COMMUNICATOR_OPTIONS, ...over, options);
   const { timeout, attemptTimeout, concurrency, coalescing, waitForFirst, pattern } = options;
@@ -74,7 +74,7 @@ export function validateCommunicatorOptions(
   validator.throwIfAny();
 }
 
-/** NaN for what is no duration, which is reported already: nothing contradicts it. */
+/** NaN for an invalid duration: it is already reported, and NaN contradicts nothing. */
 function timesOf({ timeout, attemptTimeout }: CommunicatorOptions): { timeoutMs: number; attemptTimeoutMs: number } {
   return { timeoutMs: msOf(timeout), attemptTimeoutMs: msOf(attemptTimeout) };
 }

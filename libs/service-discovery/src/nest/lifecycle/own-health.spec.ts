@@ -3,18 +3,18 @@ import { EventBus } from '../../observability/index.js';
 import { RegistryUnavailableError } from '../../common/index.js';
 import { type ServiceRegistry } from '../../registry/index.js';
 import { type ManualClock } from '../../testing/manual-clock.js';
-import { keyed, RegistryStage, user } from '../../testing/registry-stage.js';
+import { keyed, RegistryFixture, user } from '../../testing/registry-fixture.js';
 import { ServiceReadiness } from '../readiness/index.js';
 import { OwnHealth, type OwnHealthDeps } from './own-health.js';
 
-let stage: RegistryStage;
+let stage: RegistryFixture;
 let clock: ManualClock;
 let registry: ServiceRegistry;
 let readiness: ServiceReadiness;
 let own: OwnHealth;
 
 beforeEach(async () => {
-  stage = new RegistryStage();
+  stage = new RegistryFixture();
   ({ clock } = stage);
   const events = new EventBus({ clock });
   ({ registry } = await stage.started({}, { events }));

@@ -4,10 +4,10 @@ import { ServiceNotReadyError } from '../../common/index.js';
 import { type HealthStatus, type OperatorStatus, type ServiceInstance } from '../../model/index.js';
 import { type ServiceRegistry } from '../../registry/index.js';
 import { type ManualClock } from '../../testing/manual-clock.js';
-import { keyed, RegistryStage, user } from '../../testing/registry-stage.js';
+import { keyed, RegistryFixture, user } from '../../testing/registry-fixture.js';
 import { type ServiceWaitDeps, type WaitForServiceOptions, waitForServices } from './wait-for-services.js';
 
-let stage: RegistryStage;
+let stage: RegistryFixture;
 let clock: ManualClock;
 let registry: ServiceRegistry;
 /** How often the registry was looked at. */
@@ -19,7 +19,7 @@ let choice: ServiceWaitDeps['choose'] | undefined;
 let isAbandoned: boolean;
 
 beforeEach(async () => {
-  stage = new RegistryStage();
+  stage = new RegistryFixture();
   ({ clock } = stage);
   ({ registry } = await stage.started());
   [looks, watches, choice, isAbandoned] = [0, 0, undefined, false];

@@ -14,7 +14,7 @@ import { ManualClock } from './manual-clock.js';
 /**
  * A communicator for tests, with a registry in memory, a fake transport, a manual clock, and a record of its events.
  */
-export class CallStage {
+export class CallFixture {
   readonly clock = new ManualClock();
   readonly transport = new FakeTransport((instance) => ({ body: { from: instance.instanceId } }));
   readonly events: { type: EventName; payload: Record<string, unknown> }[] = [];
@@ -27,8 +27,8 @@ export class CallStage {
     this.registry = new ServiceRegistry(this.store, {}, { clock, random: seededRandom(1) });
   }
 
-  static async open(): Promise<CallStage> {
-    const stage = new CallStage();
+  static async open(): Promise<CallFixture> {
+    const stage = new CallFixture();
     await stage.registry.start();
     return stage;
   }

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type EventName, type ServiceDiscoveryEvent } from '../model/index.js';
-import { CallStage, failure, refused } from '../testing/call-stage.js';
-import { CallFindings, type EventSource } from './call-findings.js';
+import { CallFixture, failure, refused } from '../testing/call-fixture.js';
+import { CallPassiveHealth, type EventSource } from './call-passive-health.js';
 import { type ServiceCommunicator } from './communicator.js';
 
-/** Tells listeners when it is told to. */
-class Told implements EventSource {
+/** An event source that the test fires. */
+class FakeEvents implements EventSource {
   readonly listeners = new Map<EventName, (event: never) => void>();
 
   on<Name extends EventName>(
@@ -21,11 +21,11 @@ class Told implements EventSource {
   }
 }
 
-describe('what calls have against instances', () => {
-  let stage: CallStage;
+describe('passive health from calls', () => {
+  let stage: CallFixture;
 
   beforeEach(async () => {
-    stage = await CallStage.open();
+    stage = await CallFixture.open();
     await stage.register('a', 'b');
   });
 
@@ -37,10 +37,10 @@ describe('what calls have against instances', () => {
   const callOften = async (communicator: ServiceCommunicator, times: number): Promise<void> => {
     for (let n = 0; n < times; n++) await communicator.callServiceJson('users', { path: '/' }).catch(() => undefined);
   };
-  const findingsOf = (communicator: ServiceCommunicator): CallFindings =>
-    new CallFindings(communicator, new Told(), { clock: stage.clock });
+  const findingsOf = (communicator: ServiceCommunicator): CallPassiveHealth =>
+    new CallPassiveHealth(communicator, new FakeEvents(), { clock: stage.clock });
 
-  it('are circuits that are not closed, with since when', async () => {
+  it('reports circuits that are not closed, with their time', async () => {
     stage.failOn('a');
     const communicator = stage.communicatorWith({ circuitBreaker: { failureThreshold: 2 }, retry: false });
     const findings = findingsOf(communicator);
@@ -54,7 +54,7 @@ describe('what calls have against instances', () => {
     expect(findings.findingsOn('orders').size).toBe(0);
   });
 
-  it('are circuits that somebody holds open, but not those of a service as a whole', async () => {
+  it('reports circuits that an operator holds open, but not those of a service as a whole', async () => {
     const communicator = stage.communicatorWith();
     communicator.forceCircuit('users', 'b', 'isolated');
     communicator.forceCircuit('users', undefined, 'isolated');
@@ -63,7 +63,7 @@ describe('what calls have against instances', () => {
     expect(findingsOf(communicator).findingsOn('users').get('b')?.reason).toBe('its circuit is held open by hand');
   });
 
-  it('are outliers, with what was measured', async () => {
+  it('reports outliers, with the measurement', async () => {
     stage.failOn('a');
     const communicator = stage.communicatorWith({
       outlierDetection: { consecutiveFailures: 3, ejectionJitter: 0 },
@@ -76,7 +76,7 @@ describe('what calls have against instances', () => {
     ]);
   });
 
-  it('are failed connections, with since when, until the instance answers', async () => {
+  it('reports failed connections, with their time, until the instance answers', async () => {
     stage.failOn('a', refused);
     const communicator = stage.communicatorWith();
     const findings = findingsOf(communicator);
@@ -94,9 +94,9 @@ describe('what calls have against instances', () => {
     expect(findings.findingsOn('users').size).toBe(0);
   });
 
-  it('are told of by the name of the service, until nobody wants to hear', () => {
-    const events = new Told();
-    const findings = new CallFindings(stage.communicatorWith(), events, { clock: stage.clock });
+  it('notifies listeners with the name of the service until they unsubscribe', () => {
+    const events = new FakeEvents();
+    const findings = new CallPassiveHealth(stage.communicatorWith(), events, { clock: stage.clock });
     const heard: string[] = [];
     const stop = findings.onChange((name) => heard.push(name));
     for (const type of ['circuit.opened', 'circuit.half_opened', 'circuit.closed'] as const)

@@ -15,14 +15,14 @@ import { Place } from './instance-states.js';
 import { type ServiceChannel } from './service-channel.js';
 import { type ServiceLimits, serviceLimitsOf } from './service-limits.js';
 
-/** One service as it is for those who call it by the same settings: whom they pick, and what refuses them. */
-export class ServiceView {
+/** One service as seen by callers with the same settings: what they may pick, and what refuses their calls. */
+export class ChannelView {
   readonly limits: ServiceLimits;
-  /** Undefined where the settings have none. */
+  /** Undefined if the settings have no outlier detection. */
   readonly outliers: OutlierDetector | undefined;
   private readonly balancer: FedBalancer;
 
-  /** Undefined when the instance can take a call. */
+  /** Undefined if the instance can take a call. */
   readonly refusal = ({ instanceId }: ServiceInstance): Refusal | undefined => {
     const state = this.channel.states.find(instanceId);
     if (!state) return undefined;
@@ -50,14 +50,14 @@ export class ServiceView {
     return this.balancer.upToDate(this.channel.instances).pick(context);
   }
 
-  /** What a pick would go by. A balancer of one's own that does not tell is taken to go by the usual filters. */
+  /** What a pick would consider. A custom balancer without `explain` is assumed to use the usual filters. */
   explain(context: PickContext): BalancingExplanation {
     const { instances } = this.channel;
     const told = this.balancer.upToDate(instances).explain?.(context);
     return told ?? this.channel.balancers.explainFilters(this.settings.strategy, instances, context);
   }
 
-  /** A place for a call, or why there is none, of which `refusal` tells beforehand. */
+  /** Reserves a slot for a call, or says why not, as `refusal` would. */
   enter(instance: ServiceInstance): Place | Refusal {
     const state = this.channel.states.of(instance);
     const { circuitBreaker, breakerKey, concurrency } = this.settings;
@@ -68,7 +68,7 @@ export class ServiceView {
     return permit === null ? 'circuit_open' : new Place(state, permit, this.outliers);
   }
 
-  /** Whether an instance that the call has not tried yet would be picked now. */
+  /** Whether a pick would now find an instance that the call has not tried. */
   hasUntried(context: PickContext): boolean {
     const { exclude } = context;
     const eligible = selectEligible(this.channel.instances, context, this.settings.balancing);
@@ -78,8 +78,7 @@ export class ServiceView {
   }
 
   /**
-   * Milliseconds until a circuit of those that could take the call lets it through; 0 where one does now, Infinity where
-   * nobody can tell.
+   * Milliseconds until the circuit of an eligible instance lets a call through; 0 if one does now, Infinity if unknown.
    */
   circuitWaitMs(criteria?: SelectionCriteria): number {
     let shortest = Number.POSITIVE_INFINITY;

@@ -3,9 +3,9 @@ import { NO_FINDINGS, type PassiveFinding, type PassiveHealth } from '../health/
 import { type EventName, type ServiceDiscoveryEvent } from '../model/index.js';
 import { type ServiceCommunicator } from './communicator.js';
 
-/** Where events can be heard, such as an `EventBus`. */
+/** A source of events, such as an `EventBus`. */
 export interface EventSource {
-  /** @returns stops it */
+  /** @returns unsubscribes */
   on<Name extends EventName>(
     type: Name,
     listener: (event: Extract<ServiceDiscoveryEvent, { type: Name }>) => void,
@@ -13,13 +13,14 @@ export interface EventSource {
 }
 
 /**
- * What the calls of a communicator, and of all that are derived from it, have against instances: their circuit is not closed,
- * picks avoid them as outliers, or no connection could be opened to them. Asks the communicator, and hears of changes by its events.
+ * Passive health from the calls of a communicator and all those derived from it: an instance is failing if its circuit
+ * is not closed, if it is ejected as an outlier, or if connecting to it failed. Reads the state from the communicator
+ * and learns of changes from its events.
  */
-export class CallFindings implements PassiveHealth {
+export class CallPassiveHealth implements PassiveHealth {
   private readonly clock: Clock;
 
-  /** @param events what the communicator reports to */
+  /** @param events where the communicator emits its events */
   constructor(
     private readonly communicator: Pick<ServiceCommunicator, 'circuitBreakers' | 'ejections' | 'unreachable'>,
     private readonly events: EventSource,

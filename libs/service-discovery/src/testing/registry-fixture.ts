@@ -20,7 +20,7 @@ export interface RegistryProcess {
 }
 
 /** Registries of several processes over one store, with one manual clock. */
-export class RegistryStage {
+export class RegistryFixture {
   readonly clock = new ManualClock();
   readonly store = new FlakyRegistryStore(this.clock);
   private readonly processes: RegistryProcess[] = [];
@@ -38,7 +38,7 @@ export class RegistryStage {
     return process;
   }
 
-  async started(...args: Parameters<RegistryStage['processOf']>): Promise<RegistryProcess> {
+  async started(...args: Parameters<RegistryFixture['processOf']>): Promise<RegistryProcess> {
     const process = this.processOf(...args);
     await process.registry.start();
     return process;
