@@ -16,6 +16,7 @@ import {
   CircuitOpenError,
   CLOCK,
   DiscoverableService,
+  EventBus,
   HealthAggregator,
   MemoryRegistryStore,
   ResilientCall,
@@ -276,6 +277,34 @@ describe('an app whose own module has a registry that is away', () => {
     for (let turn = 0; turn < 1_000 && !isStarted; turn++) await clock.advanceAsync(0);
     expect(isStarted).toBe(true);
     await starting;
+    const closing = module.close();
+    await clock.advanceAsync(10_000);
+    await closing;
+  });
+});
+
+describe('an app whose registry does not answer', () => {
+  it('starts within 4 s, listed services included, and says so in a line that tests print', async () => {
+    const listed = [{ name: 'billing', targets: ['http://127.0.0.1:1'] }];
+    const imports = [ServiceDiscoveryModule.forRoot({ registryUrl: 'http://127.0.0.1:1', services: listed })];
+    const clock = new ManualClock();
+    const errors: string[] = [];
+    // Like the logger of Nest's testing module, it prints errors alone.
+    const silent = (): void => undefined;
+    const logger = { log: silent, warn: silent, error: (line: string) => void errors.push(line) };
+    const module = await Test.createTestingModule({ imports })
+      .overrideProvider(CLOCK)
+      .useValue(clock)
+      .setLogger(logger)
+      .compile();
+    const isAway = new Promise((resolve) => module.get(EventBus).on('registry.unavailable', resolve));
+    const starting = module.init();
+    await isAway;
+    await clock.advanceAsync(4_000);
+    await starting;
+    expect(errors).toEqual([
+      expect.stringMatching(/http:\/\/127\.0\.0\.1:1 did not answer within 3 s \(startTimeout\)/),
+    ]);
     const closing = module.close();
     await clock.advanceAsync(10_000);
     await closing;

@@ -13,8 +13,9 @@ export interface ServiceRegistryOptions {
    */
   heartbeatInterval?: Duration;
   /**
-   * How long `start()` waits for the first snapshot: 0 to 10 minutes.
-   * @default '5s'
+   * How long `start()` waits for the first snapshot: 0 to 10 minutes. The default leaves a test that starts an app
+   * without its registry within the 5 s that Jest gives it.
+   * @default '3s'
    */
   startTimeout: Duration;
   /**
@@ -49,7 +50,7 @@ export interface ServiceRegistryOptions {
 
 export const DEFAULT_SERVICE_REGISTRY_OPTIONS: ServiceRegistryOptions = {
   serviceTtl: '300s',
-  startTimeout: '5s',
+  startTimeout: '3s',
   trackHeartbeats: true,
   maxSnapshotAge: '3d',
   maxOfflineWrites: 0,

@@ -14,7 +14,7 @@ import { ServiceCommunicator } from '../../communicator/index.js';
 import { type CheckPlanner, HealthMonitor, planChecks, resolveHealthCheckOptions } from '../../health/index.js';
 import { isHttp } from '../../model/index.js';
 import { DiscoveryMetrics, EventBus, EventLogger } from '../../observability/index.js';
-import { ListedInstances, ServiceRegistry } from '../../registry/index.js';
+import { ListedInstances, resolveServiceRegistryOptions, ServiceRegistry } from '../../registry/index.js';
 import { type RegistryStore } from '../../store/index.js';
 import { findHttpService } from '../axios-transport/index.js';
 import { type DiscoverableServiceOptions, toRegistration } from '../decorators/index.js';
@@ -33,7 +33,7 @@ import { Leaving, STEP_MS } from './leaving.js';
 import { Microservices } from './microservices.js';
 import { OwnHealth } from './own-health.js';
 import { OwnRoute } from './own-route.js';
-import { logStart } from './start-line.js';
+import { logNoRegistry, logStart } from './start-line.js';
 import { type AdvertisedAddress, addressToAdvertise, type ListeningServer, localAddress } from './server-address.js';
 
 /**
@@ -119,9 +119,7 @@ export class ServiceDiscoveryLifecycle
     const scheduler = await findSchedulerRegistry(this.moduleRef);
     if (scheduler) this.timers.listIn(scheduler);
     this.monitor?.start();
-    await this.registry.start();
-    // Handlers may call them from the start on. A registry that is away delays the start no longer than this.
-    await settlesWithin(this.clock, STEP_MS, this.listed.start());
+    await this.startRegistry();
   }
 
   onApplicationBootstrap(): void {
@@ -174,6 +172,20 @@ export class ServiceDiscoveryLifecycle
     this.microservices.close();
     this.forgottenHooks.close();
     await this.leaving.drain();
+  }
+
+  /** Takes at most `startTimeout`; what is not done by then goes on in the background. */
+  private async startRegistry(): Promise<void> {
+    const { clock, registry, options } = this;
+    const { startTimeoutMs } = resolveServiceRegistryOptions(options.registry);
+    const startedAt = clock.now();
+    await registry.start();
+    if (!registry.snapshot.ready && startTimeoutMs > 0 && options.logging !== false) {
+      logNoRegistry(nestLoggerPort(), options, startTimeoutMs);
+    }
+    // Handlers may call listed services from the start on.
+    const leftMs = Math.max(0, startTimeoutMs - (clock.now() - startedAt));
+    await settlesWithin(clock, Math.min(STEP_MS, leftMs), this.listed.start());
   }
 
   private server(): ListeningServer | undefined {

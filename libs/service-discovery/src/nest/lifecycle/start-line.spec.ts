@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { MemoryRegistryStore } from '../../store/index.js';
 import { resolveServiceDiscoveryOptions, type ServiceDiscoveryOptions } from '../options/index.js';
-import { logStart, type StartedApp } from './start-line.js';
+import { logNoRegistry, logStart, type StartedApp } from './start-line.js';
 
 class OperatorsOnly {
   canActivate(): boolean {
@@ -63,4 +63,18 @@ describe('the line at the start', () => {
     expect(lineOf({ api: false })).toMatch(/; no API$/);
     expect(lineOf({}, { prefix: undefined })).toMatch(/; no API$/);
   });
+});
+
+it('an app that starts without its registry says which one, how long it waited, and how a test does not wait', () => {
+  const errors: string[] = [];
+  const refuse = (line: string): never => {
+    throw new Error(`hidden in tests: ${line}`);
+  };
+  const logger = { debug: refuse, log: refuse, warn: refuse, error: (line: string) => void errors.push(line) };
+  logNoRegistry(logger, resolveServiceDiscoveryOptions({ registryUrl: 'http://registry:3000' }), 1_500);
+  expect(errors).toEqual([
+    expect.stringMatching(
+      /http:\/\/registry:3000 did not answer within 1\.5 s \(startTimeout\).*ServiceDiscoveryTestingModule.*preset: 'testing'/,
+    ),
+  ]);
 });

@@ -36,6 +36,19 @@ export function logStart(logger: LoggerPort, options: Options, { registers, pref
   logger.log(parts.filter((part) => part !== '').join('; '), { mode, registry, namespace, registers, lists });
 }
 
+/**
+ * One line for an app that starts before the registry has answered. It is an error, since the logger of Nest's testing module
+ * prints only errors, and a test is where the wait surprises.
+ */
+export function logNoRegistry(logger: LoggerPort, options: Options, waitedMs: number): void {
+  const registry = registryOf(options);
+  logger.error(
+    `Starting without the registry: ${registry} did not answer within ${waitedMs / 1_000} s (startTimeout); connecting goes on in the background. ` +
+      "In a test, use ServiceDiscoveryTestingModule or preset: 'testing', which do not wait",
+    { registry, waitedMs },
+  );
+}
+
 function registryOf({ mode, store, remote, redis }: Options): string {
   if (store !== undefined) return `a store of the app (${store.constructor.name})`;
   if (mode === 'memory_only') return 'this process';

@@ -143,7 +143,7 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   serviceTtl?: ServiceRegistryOptions['serviceTtl'];
   /** How often this process renews the leases of its own instances. @default a third of the lease, at most 30 s */
   heartbeatInterval?: ServiceRegistryOptions['heartbeatInterval'];
-  /** How long the app's start waits for the registry's first answer; then it starts without. @default '5s' */
+  /** How long the app's start waits for the registry's first answer; then it starts without. @default '3s' */
   startTimeout?: ServiceRegistryOptions['startTimeout'];
   /**
    * When expiry is held, since too many instances of a service miss their heartbeats at once; false: never. The same in
