@@ -39,6 +39,13 @@ export function secondsMeant(value: unknown, minMs: number, maxMs: number): stri
   return ` (${value} is ${value} ms: did you mean '${value}s'?)`;
 }
 
+/** In the greatest unit that needs no fraction: `90 s`. @param space between the number and its unit */
+export function formatMs(ms: number, space = ' '): string {
+  const units = Object.entries(UNIT_MS).reverse();
+  const [unit, size] = units.find(([, size]) => ms >= size && ms % size === 0) ?? ['ms', 1];
+  return `${ms / size}${space}${unit}`;
+}
+
 /** The milliseconds of a duration; NaN for what is none, so that a comparison with it is false. */
 export function msOf(value: unknown): number {
   const parsed = parseDuration(value);

@@ -15,6 +15,7 @@ export * from './known-names.js';
 export * from './list-difference.js';
 export * from './listeners.js';
 export * from './one-line.js';
+export * from './option-group.js';
 export * from './outcome.js';
 export * from './plain-object.js';
 export * from './random.js';

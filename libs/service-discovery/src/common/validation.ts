@@ -1,5 +1,5 @@
 import { isSignal } from './abort.js';
-import { bareNumberProblem, parseDuration, secondsMeant } from './duration.js';
+import { bareNumberProblem, formatMs, parseDuration, secondsMeant } from './duration.js';
 import { InvalidConfigurationError, type Problem } from './errors.js';
 import { isRecord } from './is-record.js';
 import { isPlainObject } from './plain-object.js';
@@ -27,16 +27,9 @@ export interface DurationRange {
 const CHECKED = new WeakSet<object>();
 
 /**
- * Gathers everything that is wrong with a set of options, so that one error tells it all at once. A check hands back the
- * value to go on with; for a wrong number or duration that is NaN, so that a comparison with it is false and one
- * mistake is not reported twice.
- *
- * @example
- * const check = new OptionValidator('retry');
- * const given = check.options('', options, DEFAULT_RETRY_OPTIONS);
- * const maxAttempts = check.number('maxAttempts', given.maxAttempts, { min: 1, max: 20, integer: true });
- * const baseDelayMs = check.duration('baseDelay', given.baseDelay, { maxMs: 60_000 });
- * check.throwIfAny();
+ * Gathers everything that is wrong with a set of options, so that one error names it all. A check returns the value to go
+ * on with; for a wrong number or duration that is NaN, so that a comparison with it is false and one mistake is not
+ * reported twice. An `OptionGroup` does this for options that stand together.
  */
 export class OptionValidator {
   readonly problems: Problem[] = [];
@@ -91,7 +84,7 @@ export class OptionValidator {
     if (withoutUnit !== undefined) return this.wrongNumber(path, value, withoutUnit);
     const parsed = parseDuration(value);
     if ('ms' in parsed && parsed.ms >= minMs && parsed.ms <= maxMs && Number.isFinite(parsed.ms)) return parsed.ms;
-    const expected = `a duration${describeRange(minMs, maxMs, describeMs)}, in milliseconds or as a text such as '30s'`;
+    const expected = `a duration${describeRange(minMs, maxMs, (ms) => formatMs(ms, ''))}, in milliseconds or as a text such as '30s'`;
     return this.wrongNumber(path, value, expected + secondsMeant(value, minMs, maxMs));
   }
 
@@ -210,13 +203,4 @@ function describeRange(min: number, max: number, describe: (value: number) => st
   if (min > -Infinity && max < Infinity) return ` from ${describe(min)} to ${describe(max)}`;
   if (min > -Infinity) return ` of ${describe(min)} or more`;
   return max < Infinity ? ` of ${describe(max)} or less` : '';
-}
-
-/** In the spelling that a duration option takes, in the greatest unit that needs no fraction. */
-function describeMs(ms: number): string {
-  const units = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000 };
-  for (const [unit, size] of Object.entries(units)) {
-    if (ms >= size && ms % size === 0) return `${ms / size}${unit}`;
-  }
-  return `${ms}ms`;
 }

@@ -20,7 +20,7 @@ import {
   type Tier,
 } from '../model/index.js';
 import { type ServiceRegistry } from '../registry/index.js';
-import { resolveCircuitBreakerOptions } from '../resilience/index.js';
+import { CIRCUIT_BREAKER_OPTIONS } from '../resilience/index.js';
 import { type InstanceDelta, type Transport } from '../transport/index.js';
 import { Call, type ResponseUse } from './call/call.js';
 import { type CallDependencies } from './call/call-dependencies.js';
@@ -209,7 +209,7 @@ export class CallEngine {
     const { channel } = known;
     channel.update(steadyList(instances));
     if (instanceId === undefined) {
-      const options = settings.serviceCircuitBreaker ?? resolveCircuitBreakerOptions();
+      const options = settings.serviceCircuitBreaker ?? CIRCUIT_BREAKER_OPTIONS.resolve();
       channel.breakers.of(settings.serviceBreakerKey, options);
       channel.breakers.command(command);
       // Pipelines contain the stage of the service's breaker only while it is needed.
@@ -223,7 +223,7 @@ export class CallEngine {
     }
     if (!isHttp(instance.protocol)) throw unsupportedProtocol(service, [instance]);
     const { breakers } = channel.states.of(instance);
-    breakers.of(settings.breakerKey, settings.circuitBreaker ?? resolveCircuitBreakerOptions());
+    breakers.of(settings.breakerKey, settings.circuitBreaker ?? CIRCUIT_BREAKER_OPTIONS.resolve());
     breakers.command(command);
   }
 

@@ -2,11 +2,7 @@
  * Protects calls from failing callees, and callees from their callers: circuit breaker, retry and its budget, limits,
  * deadline, coalescing, last good answers.
  */
-export {
-  type AdaptiveLimitOptions,
-  DEFAULT_ADAPTIVE_LIMIT_OPTIONS,
-  resolveAdaptiveLimitOptions,
-} from './adaptive-concurrency/adaptive-limit-options.js';
+export { type AdaptiveLimitOptions, ADAPTIVE_LIMIT_OPTIONS } from './adaptive-concurrency/adaptive-limit-options.js';
 export {
   AdaptiveLimit,
   type AdaptiveLimitDeps,
@@ -15,25 +11,17 @@ export {
 } from './adaptive-concurrency/adaptive-limit.js';
 export {
   Bulkhead,
-  DEFAULT_BULKHEAD_OPTIONS,
+  BULKHEAD_OPTIONS,
   type BulkheadDeps,
   type BulkheadOptions,
   type BulkheadSnapshot,
   type Release,
-  resolveBulkheadOptions,
 } from './bulkhead/bulkhead.js';
 export { CancelScope, type TimeLimit } from './deadline/cancel-scope.js';
-export {
-  ChaosPolicy,
-  DEFAULT_CHAOS_OPTIONS,
-  resolveChaosOptions,
-  type ChaosOptions,
-  type ChaosPolicyDeps,
-} from './chaos/chaos-policy.js';
+export { ChaosPolicy, CHAOS_OPTIONS, type ChaosOptions, type ChaosPolicyDeps } from './chaos/chaos-policy.js';
 export {
   checkSlowCalls,
-  DEFAULT_CIRCUIT_BREAKER_OPTIONS,
-  resolveCircuitBreakerOptions,
+  CIRCUIT_BREAKER_OPTIONS,
   type CallCountWindow,
   type CircuitBreakerOptions,
   type ResolvedCircuitBreakerOptions,
@@ -48,13 +36,12 @@ export {
   type ForcedCircuit,
 } from './circuit-breaker/circuit-view.js';
 export {
-  DEFAULT_OUTLIER_DETECTION_OPTIONS,
+  OUTLIER_DETECTION_OPTIONS,
   type FailurePercentageOptions,
   type LatencyOptions,
   type OutlierDetectionOptions,
   type OutlierSample,
   type ResolvedOutlierDetectionOptions,
-  resolveOutlierDetectionOptions,
   type SuccessRateOptions,
 } from './outliers/outlier-detection-options.js';
 export {
@@ -72,11 +59,7 @@ export {
   type ErrorClassifier,
   reasonOf,
 } from './classify.js';
-export {
-  type ClientThrottleOptions,
-  DEFAULT_CLIENT_THROTTLE_OPTIONS,
-  resolveClientThrottleOptions,
-} from './throttling/client-throttle-options.js';
+export { type ClientThrottleOptions, CLIENT_THROTTLE_OPTIONS } from './throttling/client-throttle-options.js';
 export {
   ClientThrottle,
   type ClientThrottleDeps,
@@ -85,19 +68,14 @@ export {
 } from './throttling/client-throttle.js';
 export { Coalescer } from './coalescing/coalescer.js';
 export {
-  DEFAULT_LAST_GOOD_OPTIONS,
+  LAST_GOOD_OPTIONS,
   isWorthLastGood,
   type LastGood,
   LastGoodCache,
   type LastGoodCacheDeps,
   type LastGoodOptions,
-  resolveLastGoodOptions,
 } from './stale-answers/last-good-cache.js';
-export {
-  DEFAULT_RATE_LIMITER_OPTIONS,
-  type RateLimiterOptions,
-  resolveRateLimiterOptions,
-} from './rate-limit/rate-limiter-options.js';
+export { RATE_LIMITER_OPTIONS, type RateLimiterOptions } from './rate-limit/rate-limiter-options.js';
 export { RateLimiter, type RateLimiterDeps, type RateLimiterSnapshot } from './rate-limit/rate-limiter.js';
 export { loadSignalOf, loadSignalOfFailure, loadSignalOfStatus, type LoadSignal } from './load-signal.js';
 export {
@@ -108,7 +86,7 @@ export {
 } from './pipeline/resilience-policy-options.js';
 export { ResiliencePolicy, type ResiliencePolicyDeps } from './pipeline/resilience-policy.js';
 export { parsePushback, parseRetryAfter } from './retry/retry-after.js';
-export { DEFAULT_RETRY_BUDGET_OPTIONS, RetryBudget, type RetryBudgetOptions } from './retry/retry-budget.js';
+export { RETRY_BUDGET_OPTIONS, RetryBudget, type RetryBudgetOptions } from './retry/retry-budget.js';
 export {
   type FailedAttempt,
   type NoRetryReason,
@@ -121,22 +99,20 @@ export {
 export { hedge, mayHedge, type HedgeChance, type HedgeOptions } from './hedging/hedge.js';
 export { HedgeDelay } from './hedging/hedge-delay.js';
 export {
-  DEFAULT_HEDGE_DELAY_OPTIONS,
-  DEFAULT_HEDGING_OPTIONS,
+  HEDGE_DELAY_OPTIONS,
+  HEDGING_OPTIONS,
   type HedgeDelayOptions,
   type HedgePercentile,
   type HedgingOptions,
   type ResolvedHedgeDelayOptions,
   type ResolvedHedgingOptions,
   checkHedging,
-  resolveHedgingOptions,
 } from './hedging/hedge-options.js';
 export { ERROR_STATUSES_EXPECTED, includesStatus, isErrorStatusList } from './status-list.js';
 export { type ErrorClass, isRetryableError, type RetryableErrors } from './retry/retryable-errors.js';
 export {
-  DEFAULT_RETRY_OPTIONS,
+  RETRY_OPTIONS,
   isIdempotentMethod,
-  resolveRetryOptions,
   type Jitter,
   type ResolvedRetryOptions,
   type RetryOptions,

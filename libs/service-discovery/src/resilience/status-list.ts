@@ -1,3 +1,4 @@
+import { custom, type Option } from '../common/index.js';
 import { type StatusRange } from '../model/index.js';
 
 /** Whether a status is one of the list, or within one of its ranges. */
@@ -8,6 +9,21 @@ export function includesStatus(list: readonly StatusRange[], status: number): bo
 }
 
 export const ERROR_STATUSES_EXPECTED = 'a list of statuses from 400 to 599 and [from, to] ranges of them';
+
+/** An option that takes a list of statuses, each from 400 to 599, and ranges of them. */
+export function errorStatuses(spec: {
+  readonly default: readonly StatusRange[];
+}): Option<readonly StatusRange[], readonly StatusRange[], 'default'> {
+  return custom({
+    ...spec,
+    range: '400–599, ranges',
+    read: (value, path, check) => {
+      if (isErrorStatusList(value)) return [...value];
+      check.problem(path, value, ERROR_STATUSES_EXPECTED);
+      return [];
+    },
+  });
+}
 
 export function isErrorStatusList(value: unknown): value is readonly StatusRange[] {
   return Array.isArray(value) && value.every((entry) => isErrorStatus(entry) || isErrorStatusRange(entry));

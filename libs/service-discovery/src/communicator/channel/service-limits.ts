@@ -3,10 +3,10 @@ import {
   Bulkhead,
   type CircuitBreaker,
   ClientThrottle,
-  DEFAULT_RETRY_BUDGET_OPTIONS,
+  RETRY_BUDGET_OPTIONS,
   HedgeDelay,
   RateLimiter,
-  resolveCircuitBreakerOptions,
+  CIRCUIT_BREAKER_OPTIONS,
   type ResolvedCircuitBreakerOptions,
   RetryBudget,
 } from '../../resilience/index.js';
@@ -45,12 +45,12 @@ export function serviceLimitsOf(channel: ServiceChannel, settings: CallSettings)
 /** The breaker of the service, even if it exists only because an operator forces its state. */
 function breakerOf({ breakers }: ServiceChannel, settings: CallSettings): ServiceLimits['breaker'] {
   if (!settings.serviceCircuitBreaker && !breakers.isForced) return undefined;
-  const options = settings.serviceCircuitBreaker ?? resolveCircuitBreakerOptions();
+  const options = settings.serviceCircuitBreaker ?? CIRCUIT_BREAKER_OPTIONS.resolve();
   return { breaker: breakers.of(settings.serviceBreakerKey, options), options };
 }
 
 /** Hedges spend the budget even if retries are off. */
 function budgetOf({ retry, hedging }: CallSettings): ConstructorParameters<typeof RetryBudget>[0] | false {
   if (retry) return retry.budget;
-  return hedging ? DEFAULT_RETRY_BUDGET_OPTIONS : false;
+  return hedging ? RETRY_BUDGET_OPTIONS.defaults : false;
 }

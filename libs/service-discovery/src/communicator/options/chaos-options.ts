@@ -1,5 +1,5 @@
 import { OptionValidator } from '../../common/index.js';
-import { type ChaosOptions, resolveChaosOptions } from '../../resilience/index.js';
+import { type ChaosOptions, CHAOS_OPTIONS } from '../../resilience/index.js';
 
 const RESPONSE_FIELDS = ['status', 'headers', 'body'];
 
@@ -7,8 +7,8 @@ const RESPONSE_FIELDS = ['status', 'headers', 'body'];
  * Checks chaos options whose outcome must be a response. The result of a function is checked at the call.
  * @throws InvalidConfigurationError listing every wrong value
  */
-export function resolveCallChaosOptions(options: ChaosOptions, path: string): ReturnType<typeof resolveChaosOptions> {
-  const resolved = resolveChaosOptions(options, path);
+export function resolveCallChaosOptions(options: ChaosOptions, path: string): ReturnType<typeof CHAOS_OPTIONS.resolve> {
+  const resolved = CHAOS_OPTIONS.resolve(options, path);
   const { outcome } = resolved;
   if (outcome === undefined || typeof outcome === 'function') return resolved;
   const check = new OptionValidator(path);

@@ -1,5 +1,5 @@
 import { type OptionValidator } from '../../common/index.js';
-import { checkHedging, checkSlowCalls, DEFAULT_RETRY_OPTIONS } from '../../resilience/index.js';
+import { checkHedging, checkSlowCalls, RETRY_OPTIONS } from '../../resilience/index.js';
 import { type CommunicatorOptions } from './communicator-options.js';
 import { type ResolvedPolicies } from './policies.js';
 
@@ -28,7 +28,7 @@ export function findContradictions(given: Given, check: OptionValidator): void {
     );
   }
   if (hedging) {
-    const { maxAttempts = DEFAULT_RETRY_OPTIONS.maxAttempts } = retry === false ? {} : (retry ?? {});
+    const { maxAttempts = RETRY_OPTIONS.defaults.maxAttempts } = retry === false ? {} : (retry ?? {});
     const times = attemptTimeoutMs < timeoutMs ? { attemptTimeout: attemptTimeoutMs } : { timeout: timeoutMs };
     checkHedging(check, hedging, { ...times, retry: retry === false ? undefined : { maxAttempts } });
   }

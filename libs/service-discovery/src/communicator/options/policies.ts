@@ -8,15 +8,15 @@ import {
   type LastGoodOptions,
   type OutlierDetectionOptions,
   type RateLimiterOptions,
-  resolveAdaptiveLimitOptions,
-  resolveBulkheadOptions,
-  resolveCircuitBreakerOptions,
-  resolveClientThrottleOptions,
-  resolveHedgingOptions,
-  resolveLastGoodOptions,
-  resolveOutlierDetectionOptions,
-  resolveRateLimiterOptions,
-  resolveRetryOptions,
+  ADAPTIVE_LIMIT_OPTIONS,
+  BULKHEAD_OPTIONS,
+  CIRCUIT_BREAKER_OPTIONS,
+  CLIENT_THROTTLE_OPTIONS,
+  HEDGING_OPTIONS,
+  LAST_GOOD_OPTIONS,
+  OUTLIER_DETECTION_OPTIONS,
+  RATE_LIMITER_OPTIONS,
+  RETRY_OPTIONS,
   type RetryOptions,
 } from '../../resilience/index.js';
 import { resolveCallChaosOptions } from './chaos-options.js';
@@ -66,24 +66,24 @@ export interface PolicyOptions {
 
 /** Validates each group and applies its defaults. */
 const POLICIES = {
-  circuitBreaker: resolveCircuitBreakerOptions,
-  serviceCircuitBreaker: resolveCircuitBreakerOptions,
-  outlierDetection: resolveOutlierDetectionOptions,
-  retry: resolveRetryOptions,
-  hedging: resolveHedgingOptions,
-  bulkhead: resolveBulkheadOptions,
-  adaptiveConcurrency: resolveAdaptiveLimitOptions,
-  rateLimit: resolveRateLimiterOptions,
-  throttling: resolveClientThrottleOptions,
-  lastGood: resolveLastGoodOptions,
-  chaos: resolveCallChaosOptions,
-} as const satisfies Record<keyof PolicyOptions, (options: never, path: string) => object>;
+  circuitBreaker: CIRCUIT_BREAKER_OPTIONS,
+  serviceCircuitBreaker: CIRCUIT_BREAKER_OPTIONS,
+  outlierDetection: OUTLIER_DETECTION_OPTIONS,
+  retry: RETRY_OPTIONS,
+  hedging: HEDGING_OPTIONS,
+  bulkhead: BULKHEAD_OPTIONS,
+  adaptiveConcurrency: ADAPTIVE_LIMIT_OPTIONS,
+  rateLimit: RATE_LIMITER_OPTIONS,
+  throttling: CLIENT_THROTTLE_OPTIONS,
+  lastGood: LAST_GOOD_OPTIONS,
+  chaos: { resolve: resolveCallChaosOptions },
+} as const satisfies Record<keyof PolicyOptions, { readonly resolve: (options: never, path: string) => object }>;
 
 export type PolicyName = keyof typeof POLICIES;
 export const POLICY_NAMES = Object.keys(POLICIES) as readonly PolicyName[];
 
 /** The groups with defaults applied; null if the stage is disabled. */
-export type ResolvedPolicies = { readonly [Name in PolicyName]: ReturnType<(typeof POLICIES)[Name]> | null };
+export type ResolvedPolicies = { readonly [Name in PolicyName]: ReturnType<(typeof POLICIES)[Name]['resolve']> | null };
 
 /**
  * Validates one group.
@@ -94,6 +94,6 @@ export function resolvePolicy<Name extends PolicyName>(
   given: PolicyOptions[Name] | undefined,
   path: string,
 ): ResolvedPolicies[Name] {
-  const resolve = POLICIES[name] as (options: object | undefined, path: string) => ResolvedPolicies[Name];
+  const resolve = POLICIES[name].resolve as (options: object | undefined, path: string) => ResolvedPolicies[Name];
   return given === false ? null : resolve(given, path);
 }

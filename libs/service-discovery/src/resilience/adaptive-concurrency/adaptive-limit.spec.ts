@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { ConcurrencyLimitedError, DeadlineExceededError, InvalidConfigurationError } from '../../common/index.js';
 import { ManualClock } from '../../testing/manual-clock.js';
-import { type AdaptiveLimitOptions, resolveAdaptiveLimitOptions } from './adaptive-limit-options.js';
+import { type AdaptiveLimitOptions, ADAPTIVE_LIMIT_OPTIONS } from './adaptive-limit-options.js';
 import { AdaptiveLimit, type ConcurrencyPermit } from './adaptive-limit.js';
 import { type LoadSignal } from '../load-signal.js';
 
@@ -186,7 +186,7 @@ describe('AdaptiveLimit', () => {
       { window: 1_000, maxWait: 2_000 },
     ],
   ])('takes for %j what fits in', (options, resolved) => {
-    expect(resolveAdaptiveLimitOptions(options)).toMatchObject(resolved);
+    expect(ADAPTIVE_LIMIT_OPTIONS.resolve(options)).toMatchObject(resolved);
   });
 
   it.each<[Partial<AdaptiveLimitOptions>, RegExp]>([
@@ -201,7 +201,7 @@ describe('AdaptiveLimit', () => {
     [{ initial: Number.NaN }, /initial: .*NaN/],
     [{ tolerence: 2 } as Partial<AdaptiveLimitOptions>, /adaptiveConcurrency\.tolerence: .*"tolerance"/],
   ])('refuses %j', (options, message) => {
-    const resolve = (): unknown => resolveAdaptiveLimitOptions(options);
+    const resolve = (): unknown => ADAPTIVE_LIMIT_OPTIONS.resolve(options);
     expect(resolve).toThrow(InvalidConfigurationError);
     expect(resolve).toThrow(message);
   });

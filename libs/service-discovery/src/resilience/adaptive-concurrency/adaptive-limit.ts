@@ -1,6 +1,6 @@
 import { ConcurrencyLimitedError, raceAbort, systemClock, type Clock } from '../../common/index.js';
 import {
-  resolveAdaptiveLimitOptions,
+  ADAPTIVE_LIMIT_OPTIONS,
   type AdaptiveLimitOptions,
   type ResolvedAdaptiveLimitOptions,
 } from './adaptive-limit-options.js';
@@ -61,7 +61,7 @@ export class AdaptiveLimit {
 
   /** @throws InvalidConfigurationError naming every wrong option */
   constructor(options?: Partial<AdaptiveLimitOptions>, deps: AdaptiveLimitDeps = {}) {
-    this.options = resolveAdaptiveLimitOptions(options);
+    this.options = ADAPTIVE_LIMIT_OPTIONS.resolve(options);
     this.clock = deps.clock ?? systemClock;
     this.name = deps.name;
     this.estimator = new ConcurrencyEstimator(this.options, this.clock.now());

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { resolveAdaptiveLimitOptions, type AdaptiveLimitOptions } from './adaptive-limit-options.js';
+import { ADAPTIVE_LIMIT_OPTIONS, type AdaptiveLimitOptions } from './adaptive-limit-options.js';
 import { ConcurrencyEstimator } from './concurrency-estimator.js';
 
 interface Answers {
@@ -13,7 +13,7 @@ describe('ConcurrencyEstimator', () => {
   let now: number;
   let estimator: ConcurrencyEstimator;
   const create = (options: Partial<AdaptiveLimitOptions> = {}): void => {
-    estimator = new ConcurrencyEstimator(resolveAdaptiveLimitOptions({ initial: 100, ...options }), now);
+    estimator = new ConcurrencyEstimator(ADAPTIVE_LIMIT_OPTIONS.resolve({ initial: 100, ...options }), now);
   };
   /** A window in which all answers take equally long. */
   const window = (latencyMs: number, { drops = 0, peak = estimator.limit }: Answers = {}): void => {

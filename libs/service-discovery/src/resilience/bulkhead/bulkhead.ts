@@ -1,63 +1,45 @@
 import {
   BulkheadFullError,
-  OptionValidator,
+  OptionGroup,
   raceAbort,
   systemClock,
+  count,
+  duration,
+  type GivenOptionsOf,
+  optional,
+  type ResolvedOf,
   type Clock,
-  type Duration,
 } from '../../common/index.js';
 import { WaitQueue } from '../wait-queue.js';
 
-/** The concurrent calls, and the calls that may wait for a slot. */
-export interface BulkheadOptions {
-  /** Calls that may run at the same time. A whole number from 1 to 1,000,000; there is no default. */
-  maxConcurrent: number;
-  /**
-   * Calls that may wait for a slot, first come first served; more are refused. A whole number from 0 to 1,000,000.
-   * @default 0
-   */
-  maxQueue?: number;
-  /**
-   * How long a call may wait for a slot, from 1 ms to 1 day. Only with a `maxQueue`.
-   * @default as long as the call itself may take
-   */
-  maxWait?: Duration;
-}
-
-/** `maxConcurrent` depends on what is protected, so it has to be given. */
-export const DEFAULT_BULKHEAD_OPTIONS: Readonly<Pick<Required<BulkheadOptions>, 'maxQueue'>> = { maxQueue: 0 };
-
-/** Checked options with every default filled in: durations are milliseconds. May be given wherever options are taken. */
-export interface ResolvedBulkheadOptions {
-  readonly maxConcurrent: number;
-  readonly maxQueue: number;
-  readonly maxWait?: number;
-}
-
 const MOST_CALLS = 1_000_000;
 
-/**
- * Fills in the defaults and checks every option.
- * @throws InvalidConfigurationError naming every wrong option
- */
-export function resolveBulkheadOptions(options: BulkheadOptions, path = 'bulkhead'): ResolvedBulkheadOptions {
-  const check = new OptionValidator(path);
-  const withoutDefault = ['maxConcurrent', 'maxWait'];
-  const given = check.options<Partial<BulkheadOptions>>('', options, DEFAULT_BULKHEAD_OPTIONS, withoutDefault);
-  const { maxWait } = given;
-  const resolved: ResolvedBulkheadOptions = {
-    maxConcurrent: check.number('maxConcurrent', given.maxConcurrent, { min: 1, max: MOST_CALLS, integer: true }),
-    maxQueue: check.number('maxQueue', given.maxQueue, { min: 0, max: MOST_CALLS, integer: true }),
-    ...(maxWait !== undefined && {
-      maxWait: check.duration('maxWait', maxWait, { minMs: 1, maxMs: 86_400_000, usuallyMs: true }),
-    }),
-  };
-  if (maxWait !== undefined && resolved.maxQueue === 0) {
-    check.problem('maxWait', maxWait, 'nothing where maxQueue is 0, since then no call waits');
-  }
-  check.throwIfAny();
-  return check.checked(resolved);
-}
+/** The concurrent calls, and the calls that may wait for a slot. */
+export const BULKHEAD_OPTIONS = new OptionGroup(
+  'bulkhead',
+  {
+    /** Calls that may run at the same time. A whole number from 1 to 1,000,000; there is no default. */
+    maxConcurrent: count({ min: 1, max: MOST_CALLS }),
+    /**
+     * Calls that may wait for a slot, first come first served; more are refused. A whole number from 0 to 1,000,000.
+     * @default 0
+     */
+    maxQueue: count({ default: 0, min: 0, max: MOST_CALLS }),
+    /**
+     * How long a call may wait for a slot, from 1 ms to 1 day. Only with a `maxQueue`.
+     * @default as long as the call itself may take
+     */
+    maxWait: optional(duration({ minMs: 1, maxMs: 86_400_000, usuallyMs: true })),
+  },
+  ({ maxQueue }, { maxWait }, check) => {
+    if (maxWait !== undefined && maxQueue === 0) {
+      check.problem('maxWait', maxWait, 'nothing where maxQueue is 0, since then no call waits');
+    }
+  },
+);
+
+export interface BulkheadOptions extends GivenOptionsOf<typeof BULKHEAD_OPTIONS> {}
+export interface ResolvedBulkheadOptions extends ResolvedOf<typeof BULKHEAD_OPTIONS> {}
 
 /** Releases a slot; safe to call again. */
 export type Release = () => void;
@@ -90,7 +72,7 @@ export class Bulkhead {
     options: BulkheadOptions,
     private readonly deps: BulkheadDeps = {},
   ) {
-    this.options = resolveBulkheadOptions(options);
+    this.options = BULKHEAD_OPTIONS.resolve(options);
     const { maxWait: maxWaitMs } = this.options;
     const { clock = systemClock } = deps;
     const limit = maxWaitMs === undefined ? undefined : { clock, maxWaitMs, error: () => this.refusal(maxWaitMs) };

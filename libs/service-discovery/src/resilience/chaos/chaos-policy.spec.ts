@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { InvalidConfigurationError, ResponseStatusError, seededRandom } from '../../common/index.js';
 import { ManualClock } from '../../testing/manual-clock.js';
-import { type ChaosOptions, ChaosPolicy, resolveChaosOptions } from './chaos-policy.js';
+import { type ChaosOptions, ChaosPolicy, CHAOS_OPTIONS } from './chaos-policy.js';
 import { ResiliencePolicy } from '../pipeline/resilience-policy.js';
 
 describe('ChaosPolicy', () => {
@@ -121,10 +121,10 @@ describe('ChaosPolicy', () => {
   });
 });
 
-describe('resolveChaosOptions', () => {
+describe('CHAOS_OPTIONS', () => {
   const problemsOf = (options: ChaosOptions): string[] => {
     try {
-      resolveChaosOptions(options, 'users.chaos');
+      CHAOS_OPTIONS.resolve(options, 'users.chaos');
     } catch (error) {
       return (error as InvalidConfigurationError).message.split('\n').slice(1);
     }
@@ -161,7 +161,7 @@ describe('resolveChaosOptions', () => {
     ['three', [1, 2, 3]],
     ['a pair that is too long', [1, '2d']],
   ])('refuses %s for a latency', (_what, latency) => {
-    expect(() => resolveChaosOptions({ latency: latency as never })).toThrow(InvalidConfigurationError);
+    expect(() => CHAOS_OPTIONS.resolve({ latency: latency as never })).toThrow(InvalidConfigurationError);
   });
 
   it('refuses a fault, latency or outcome without a rate, which would do nothing', () => {

@@ -1,5 +1,12 @@
 import {
-  OptionValidator,
+  custom,
+  type GivenOptionsOf,
+  derived,
+  number,
+  optional,
+  OptionGroup,
+  type OptionValidator,
+  type ResolvedOf,
   msOf,
   ResponseStatusError,
   sleep,
@@ -9,121 +16,102 @@ import {
   type Duration,
   type Random,
 } from '../../common/index.js';
+import { isErrorStatus } from '../status-list.js';
+
+const LONGEST_LATENCY_MS = 86_400_000;
 
 /** The share of calls that is disturbed, and how. The rates are exclusive, so their sum is at most 1. */
-export interface ChaosOptions {
-  /**
-   * The share of calls that fail with `fault` without being made. From 0 to 1.
-   * @default 0
-   */
-  faultRate?: number;
-  /**
-   * What they fail with: an error, a function that makes one, or a status from 400 to 599 that becomes a
-   * `ResponseStatusError`.
-   * @default 503
-   */
-  fault?: Error | (() => Error) | number;
-  /**
-   * The share of calls that are made only after `latency`. From 0 to 1.
-   * @default 0
-   */
-  latencyRate?: number;
-  /** How long they wait: a duration up to 1 day, or the least and the most, between which all are as likely. No default. */
-  latency?: Duration | readonly [Duration, Duration];
-  /**
-   * The share of calls that are answered with `outcome` without being made. From 0 to 1.
-   * @default 0
-   */
-  outcomeRate?: number;
-  /** What they are answered with; a function is called for each. There is no default. */
-  outcome?: unknown;
-  /**
-   * Whether chaos is on. A function is called for each call, such as for a switch in a test.
-   * @default true
-   */
-  enabled?: boolean | (() => boolean);
-}
-
-export const DEFAULT_CHAOS_OPTIONS = {
-  faultRate: 0,
-  fault: 503,
-  latencyRate: 0,
-  outcomeRate: 0,
-  enabled: true,
-} as const satisfies ChaosOptions;
-
-/** Checked options. */
-export interface ResolvedChaosOptions {
-  readonly faultRate: number;
-  readonly fault: Error | (() => Error) | number;
-  readonly latencyRate: number;
-  /** The least and the most, in milliseconds. */
-  readonly latency: readonly [number, number];
-  readonly outcomeRate: number;
-  readonly outcome: unknown;
-  readonly enabled: boolean | (() => boolean);
-}
-
-const LONGEST_LATENCY = { maxMs: 86_400_000 };
-const WITHOUT_DEFAULT: readonly (keyof ChaosOptions)[] = ['latency', 'outcome'];
-
-/**
- * Fills in the defaults and checks every option. A rate above 0 needs what it is the rate of, and the other way round.
- * @throws InvalidConfigurationError naming every wrong option
- */
-export function resolveChaosOptions(options: ChaosOptions = {}, path = 'chaos'): ResolvedChaosOptions {
-  const check = new OptionValidator(path);
-  const given = check.options<ChaosOptions>('', options, DEFAULT_CHAOS_OPTIONS, WITHOUT_DEFAULT);
-  const rate = (name: 'faultRate' | 'latencyRate' | 'outcomeRate'): number =>
-    check.number(name, given[name], { min: 0, max: 1 });
-  const resolved: ResolvedChaosOptions = {
-    faultRate: rate('faultRate'),
-    fault: checkFault(check, given.fault),
-    latencyRate: rate('latencyRate'),
-    latency: given.latency === undefined ? [0, 0] : checkLatency(check, given.latency),
-    outcomeRate: rate('outcomeRate'),
-    outcome: given.outcome,
-    enabled: typeof given.enabled === 'function' ? given.enabled : check.boolean('enabled', given.enabled),
-  };
-  const { faultRate, latencyRate, outcomeRate } = resolved;
-  const sum = faultRate + latencyRate + outcomeRate;
-  // Tolerance for binary fractions.
-  if (sum > 1 + 1e-9) {
-    check.problem('faultRate + latencyRate + outcomeRate', sum, 'rates that exclude each other, so 1 or less in sum');
-  }
-  for (const name of ['latency', 'outcome'] as const) {
-    if (resolved[`${name}Rate`] > 0 && given[name] === undefined) {
-      check.problem(name, undefined, `to be given, since ${name}Rate is above 0`);
+export const CHAOS_OPTIONS = new OptionGroup(
+  'chaos',
+  {
+    /**
+     * The share of calls that fail with `fault` without being made. From 0 to 1.
+     * @default 0
+     */
+    faultRate: number({ default: 0, min: 0, max: 1 }),
+    /**
+     * What they fail with: an error, a function that makes one, or a status from 400 to 599 that becomes a
+     * `ResponseStatusError`.
+     * @default 503
+     */
+    fault: custom<Error | (() => Error) | number>({
+      default: 503,
+      range: 'an error, a function that makes one, 400–599',
+      read: readFault,
+    }),
+    /**
+     * The share of calls that are made only after `latency`. From 0 to 1.
+     * @default 0
+     */
+    latencyRate: number({ default: 0, min: 0, max: 1 }),
+    /** How long they wait: a duration up to 1 day, or the least and the most, between which all are as likely. No default. */
+    latency: derived(
+      custom<Duration | readonly [Duration, Duration], readonly [number, number]>({
+        range: '0–1 d, or two of them',
+        read: readLatency,
+      }),
+    ),
+    /**
+     * The share of calls that are answered with `outcome` without being made. From 0 to 1.
+     * @default 0
+     */
+    outcomeRate: number({ default: 0, min: 0, max: 1 }),
+    /** What they are answered with; a function is called for each. There is no default. */
+    outcome: optional(custom<unknown>({ range: 'any', read: (value) => value })),
+    /**
+     * Whether chaos is on. A function is called for each call, such as for a switch in a test.
+     * @default true
+     */
+    enabled: custom<boolean | (() => boolean)>({
+      default: true,
+      range: '`true`, `false`, a function',
+      read: readEnabled,
+    }),
+  },
+  (resolved, given, check) => {
+    resolved.latency ??= [0, 0];
+    const sum = resolved.faultRate + resolved.latencyRate + resolved.outcomeRate;
+    // Tolerance for binary fractions.
+    if (sum > 1 + 1e-9) {
+      check.problem('faultRate + latencyRate + outcomeRate', sum, 'rates that exclude each other, so 1 or less in sum');
     }
-  }
-  const said = Object(options) as ChaosOptions;
-  for (const name of ['fault', 'latency', 'outcome'] as const) {
-    // Alone it would silently do nothing. A rate of 0 that is set is intended.
-    if (said[name] !== undefined && said[`${name}Rate`] === undefined) {
-      check.problem(`${name}Rate`, undefined, `to be given beside ${name}: the share of calls that it is for`);
+    for (const name of ['latency', 'outcome'] as const) {
+      if (resolved[`${name}Rate`] > 0 && given[name] === undefined) {
+        check.problem(name, undefined, `to be given, since ${name}Rate is above 0`);
+      }
     }
-  }
-  check.throwIfAny();
-  return check.checked(resolved);
-}
+    for (const name of ['fault', 'latency', 'outcome'] as const) {
+      // Alone it would silently do nothing. A rate of 0 that is set is intended.
+      if (given[name] !== undefined && given[`${name}Rate`] === undefined) {
+        check.problem(`${name}Rate`, undefined, `to be given beside ${name}: the share of calls that it is for`);
+      }
+    }
+  },
+);
 
-function checkFault(check: OptionValidator, fault: unknown): Error | (() => Error) | number {
-  const isStatus = Number.isInteger(fault) && (fault as number) >= 400 && (fault as number) <= 599;
-  if (!isStatus && typeof fault !== 'function' && !(fault instanceof Error)) {
-    check.problem('fault', fault, 'an error, a function that makes one, or a status from 400 to 599');
+export interface ChaosOptions extends GivenOptionsOf<typeof CHAOS_OPTIONS> {}
+export interface ResolvedChaosOptions extends ResolvedOf<typeof CHAOS_OPTIONS> {}
+
+function readFault(fault: unknown, path: string, check: OptionValidator): Error | (() => Error) | number {
+  if (!isErrorStatus(fault) && typeof fault !== 'function' && !(fault instanceof Error)) {
+    check.problem(path, fault, 'an error, a function that makes one, or a status from 400 to 599');
   }
   return fault as Error | (() => Error) | number;
 }
 
-function checkLatency(check: OptionValidator, latency: Duration | readonly Duration[]): readonly [number, number] {
+function readLatency(latency: unknown, path: string, check: OptionValidator): readonly [number, number] {
   if (!Array.isArray(latency)) {
-    const ms = check.duration('latency', latency, { ...LONGEST_LATENCY, usuallyMs: true });
+    const ms = check.duration(path, latency, { maxMs: LONGEST_LATENCY_MS, usuallyMs: true });
     return [ms, ms];
   }
   const [least, most] = (latency as readonly unknown[]).map(msOf);
-  if (latency.length === 2 && least! <= most! && most! <= LONGEST_LATENCY.maxMs) return [least!, most!];
-  check.problem('latency', latency, 'a duration, or two of them up to 1d, the first not longer than the second');
+  if (latency.length === 2 && least! <= most! && most! <= LONGEST_LATENCY_MS) return [least!, most!];
+  check.problem(path, latency, 'a duration, or two of them up to 1d, the first not longer than the second');
   return [Number.NaN, Number.NaN];
+}
+
+function readEnabled(enabled: unknown, path: string, check: OptionValidator): boolean | (() => boolean) {
+  return typeof enabled === 'function' ? (enabled as () => boolean) : check.boolean(path, enabled);
 }
 
 export interface ChaosPolicyDeps {
@@ -147,7 +135,7 @@ export class ChaosPolicy {
 
   /** @throws InvalidConfigurationError naming every wrong option */
   constructor(options: ChaosOptions, { clock = systemClock, random = systemRandom, name }: ChaosPolicyDeps = {}) {
-    this.options = resolveChaosOptions(options);
+    this.options = CHAOS_OPTIONS.resolve(options);
     this.clock = clock;
     this.random = random;
     this.name = name;

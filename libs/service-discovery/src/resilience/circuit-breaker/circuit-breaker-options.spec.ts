@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { type InvalidConfigurationError } from '../../common/index.js';
-import { type CircuitBreakerOptions, resolveCircuitBreakerOptions } from './circuit-breaker-options.js';
+import { type CircuitBreakerOptions, CIRCUIT_BREAKER_OPTIONS } from './circuit-breaker-options.js';
 
 function problemsOf(options: object): string[] {
   try {
-    resolveCircuitBreakerOptions(options);
+    CIRCUIT_BREAKER_OPTIONS.resolve(options);
     return [];
   } catch (error) {
     return (error as InvalidConfigurationError).problems.map(({ path, expected }) => `${path}: ${expected}`);
@@ -13,7 +13,7 @@ function problemsOf(options: object): string[] {
 
 describe('the options of a circuit breaker', () => {
   it('have defaults, which open it by failures in a row alone', () => {
-    expect(resolveCircuitBreakerOptions()).toEqual({
+    expect(CIRCUIT_BREAKER_OPTIONS.resolve()).toEqual({
       failureThreshold: 5,
       failureRate: false,
       slowCallRate: false,
@@ -49,7 +49,7 @@ describe('the options of a circuit breaker', () => {
   };
 
   it('become milliseconds, and are taken again as they are then', () => {
-    const resolved = resolveCircuitBreakerOptions(everything);
+    const resolved = CIRCUIT_BREAKER_OPTIONS.resolve(everything);
     expect(resolved).toEqual({
       ...everything,
       slowCallDuration: 2_000,
@@ -58,15 +58,15 @@ describe('the options of a circuit breaker', () => {
       maxRecoveryTimeout: 60_000,
       ramp: 30_000,
     });
-    expect(resolveCircuitBreakerOptions(resolved)).toEqual(resolved);
+    expect(CIRCUIT_BREAKER_OPTIONS.resolve(resolved)).toEqual(resolved);
   });
 
   it('let a default yield to an option that was set', () => {
-    expect(resolveCircuitBreakerOptions({ recoveryTimeout: '1h' }).maxRecoveryTimeout).toBe(3_600_000);
-    const few = resolveCircuitBreakerOptions({ failureRate: 0.5, window: { calls: 8 } });
+    expect(CIRCUIT_BREAKER_OPTIONS.resolve({ recoveryTimeout: '1h' }).maxRecoveryTimeout).toBe(3_600_000);
+    const few = CIRCUIT_BREAKER_OPTIONS.resolve({ failureRate: 0.5, window: { calls: 8 } });
     expect([few.minimumCalls, few.window]).toEqual([8, { calls: 8, maxAge: 600_000 }]);
     const successes = [0.6, 0.5, 0.3, 0.2, 0.1, 0.01].map(
-      (halfOpenFailureRate) => resolveCircuitBreakerOptions({ halfOpenFailureRate }).successThreshold,
+      (halfOpenFailureRate) => CIRCUIT_BREAKER_OPTIONS.resolve({ halfOpenFailureRate }).successThreshold,
     );
     expect(successes).toEqual([1, 2, 3, 5, 10, 100]);
   });

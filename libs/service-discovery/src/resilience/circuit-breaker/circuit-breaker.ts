@@ -9,7 +9,7 @@ import {
 } from '../../common/index.js';
 import { type CircuitReason, type CircuitState } from '../../model/index.js';
 import {
-  resolveCircuitBreakerOptions,
+  CIRCUIT_BREAKER_OPTIONS,
   type CircuitBreakerOptions,
   type ResolvedCircuitBreakerOptions,
 } from './circuit-breaker-options.js';
@@ -73,7 +73,7 @@ export class CircuitBreaker {
 
   /** @throws InvalidConfigurationError naming every wrong option */
   constructor(options?: Partial<CircuitBreakerOptions>, deps: CircuitBreakerDeps = {}) {
-    this.options = resolveCircuitBreakerOptions(options);
+    this.options = CIRCUIT_BREAKER_OPTIONS.resolve(options);
     this.clock = deps.clock ?? systemClock;
     this.name = deps.name;
     this.onStateChange = deps.onStateChange ?? (() => undefined);

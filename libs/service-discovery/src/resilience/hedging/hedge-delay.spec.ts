@@ -1,10 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { HedgeDelay } from './hedge-delay.js';
-import { type HedgingOptions, resolveHedgingOptions } from './hedge-options.js';
+import { type HedgingOptions, HEDGING_OPTIONS } from './hedge-options.js';
 
 const clock = new ManualClock();
-const delayOf = (delay: HedgingOptions['delay']): HedgeDelay => new HedgeDelay(resolveHedgingOptions({ delay }), clock);
+const delayOf = (delay: HedgingOptions['delay']): HedgeDelay =>
+  new HedgeDelay(HEDGING_OPTIONS.resolve({ delay }), clock);
 const record = (delay: HedgeDelay, times: number, ms: number): void => {
   for (let call = 0; call < times; call++) delay.record(ms);
 };

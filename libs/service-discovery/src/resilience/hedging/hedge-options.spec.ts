@@ -1,17 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
-import { type HedgePercentile, resolveHedgingOptions, shortestHedgeDelay } from './hedge-options.js';
+import { type HedgePercentile, HEDGING_OPTIONS, shortestHedgeDelay } from './hedge-options.js';
 
 const p95 = { percentile: 95, minimum: 1, maximum: 10_000, minimumCalls: 20, window: 60_000 };
 
-describe('resolveHedgingOptions', () => {
+describe('HEDGING_OPTIONS', () => {
   it('fills in the defaults: one hedge after the 95th percentile', () => {
-    expect(resolveHedgingOptions()).toEqual({ delay: p95, maxHedges: 1 });
-    expect(resolveHedgingOptions({ delay: 'p95' })).toEqual({ delay: p95, maxHedges: 1 });
-    expect(resolveHedgingOptions({ delay: {} })).toEqual({ delay: p95, maxHedges: 1 });
+    expect(HEDGING_OPTIONS.resolve()).toEqual({ delay: p95, maxHedges: 1 });
+    expect(HEDGING_OPTIONS.resolve({ delay: 'p95' })).toEqual({ delay: p95, maxHedges: 1 });
+    expect(HEDGING_OPTIONS.resolve({ delay: {} })).toEqual({ delay: p95, maxHedges: 1 });
   });
 
   it('takes a percentile, with as many calls as it needs', () => {
-    const callsFor = (delay: HedgePercentile): unknown => resolveHedgingOptions({ delay }).delay;
+    const callsFor = (delay: HedgePercentile): unknown => HEDGING_OPTIONS.resolve({ delay }).delay;
     expect(callsFor('p50')).toEqual({ ...p95, percentile: 50 });
     expect(callsFor(' p99 ' as HedgePercentile)).toEqual({ ...p95, percentile: 99, minimumCalls: 100 });
     expect(callsFor('p97.5')).toEqual({ ...p95, percentile: 97.5, minimumCalls: 40 });
@@ -20,18 +20,18 @@ describe('resolveHedgingOptions', () => {
 
   it('takes settings of the percentile, or a fixed delay', () => {
     const delay = { percentile: 99, minimum: '5ms', maximum: '2s', minimumCalls: 500, window: '5m' } as const;
-    expect(resolveHedgingOptions({ delay, maxHedges: 2 })).toEqual({
+    expect(HEDGING_OPTIONS.resolve({ delay, maxHedges: 2 })).toEqual({
       delay: { percentile: 99, minimum: 5, maximum: 2_000, minimumCalls: 500, window: 300_000 },
       maxHedges: 2,
     });
-    expect(resolveHedgingOptions({ delay: '50ms' }).delay).toBe(50);
-    expect(resolveHedgingOptions({ delay: 0 }).delay).toBe(0);
+    expect(HEDGING_OPTIONS.resolve({ delay: '50ms' }).delay).toBe(50);
+    expect(HEDGING_OPTIONS.resolve({ delay: 0 }).delay).toBe(0);
   });
 
   it('accepts its own result', () => {
     for (const options of [{}, { delay: 20 }, { delay: 'p99', maxHedges: 3 }] as const) {
-      const resolved = resolveHedgingOptions(options);
-      expect(resolveHedgingOptions(resolved)).toEqual(resolved);
+      const resolved = HEDGING_OPTIONS.resolve(options);
+      expect(HEDGING_OPTIONS.resolve(resolved)).toEqual(resolved);
     }
   });
 
@@ -60,12 +60,12 @@ describe('resolveHedgingOptions', () => {
     [{ maxHedges: 1.5 }, 'hedging.maxHedges: expected a whole number from 1 to 5, but got 1.5'],
     [{ hedges: 1 }, 'hedging.hedges: expected no option of this name'],
   ])('refuses %j', (options, message) => {
-    expect(() => resolveHedgingOptions(options)).toThrow(message);
+    expect(() => HEDGING_OPTIONS.resolve(options)).toThrow(message);
   });
 
   it('names every wrong option in one error', () => {
     const wrong = { maxHedges: 9, delay: { percentile: 1, minimum: 'x' as never, window: 0 } };
-    expect(() => resolveHedgingOptions(wrong, 'users.hedging')).toThrow(
+    expect(() => HEDGING_OPTIONS.resolve(wrong, 'users.hedging')).toThrow(
       /users\.hedging\.delay\.percentile.*\n.*delay\.minimum.*\n.*delay\.window.*\n.*users\.hedging\.maxHedges/,
     );
   });
@@ -73,7 +73,7 @@ describe('resolveHedgingOptions', () => {
 
 describe('shortestHedgeDelay', () => {
   it('is the fixed delay, or the shortest that the percentile may come to', () => {
-    expect(shortestHedgeDelay(resolveHedgingOptions({ delay: 30 }))).toBe(30);
-    expect(shortestHedgeDelay(resolveHedgingOptions({ delay: { minimum: 7 } }))).toBe(7);
+    expect(shortestHedgeDelay(HEDGING_OPTIONS.resolve({ delay: 30 }))).toBe(30);
+    expect(shortestHedgeDelay(HEDGING_OPTIONS.resolve({ delay: { minimum: 7 } }))).toBe(7);
   });
 });

@@ -1,33 +1,68 @@
-import { OptionValidator, type Duration } from '../../common/index.js';
+import {
+  count,
+  custom,
+  derived,
+  duration,
+  type Duration,
+  number,
+  OptionGroup,
+  type OptionsOf,
+  type OptionValidator,
+  type ResolvedOf,
+} from '../../common/index.js';
+
+const LONGEST_DELAY_MS = 3_600_000;
+const PERCENTILES = { min: 50, max: 99.9 };
 
 /** A delay that follows the latencies: an attempt that is unanswered then is slower than most. */
-export interface HedgeDelayOptions {
-  /**
-   * The percentile of the latencies after which an attempt is hedged: 95 hedges the slowest 5%. From 50 to 99.9.
-   * @default 95
-   */
-  percentile: number;
-  /**
-   * The shortest delay. From 0 to 1 h.
-   * @default 1 ms
-   */
-  minimum: Duration;
-  /**
-   * The longest delay, at least `minimum`. From 0 to 1 h.
-   * @default 10 s
-   */
-  maximum: Duration;
-  /**
-   * How many calls the percentile needs; with fewer there are no hedges. At least enough for one call to lie above it: 20 for the 95th, 100 for the 99th. A whole number from 2 to 100,000.
-   * @default 20, or as many as the percentile takes
-   */
-  minimumCalls: number;
-  /**
-   * How long a latency counts: its weight falls to 1/e within that time. From 1 s to 1 h.
-   * @default 60 s
-   */
-  window: Duration;
-}
+export const HEDGE_DELAY_OPTIONS = new OptionGroup(
+  'delay',
+  {
+    /**
+     * The percentile of the latencies after which an attempt is hedged: 95 hedges the slowest 5%. From 50 to 99.9.
+     * @default 95
+     */
+    percentile: number({ default: 95, ...PERCENTILES }),
+    /**
+     * The shortest delay. From 0 to 1 h.
+     * @default 1 ms
+     */
+    minimum: duration({ default: 1, maxMs: LONGEST_DELAY_MS, usuallyMs: true }),
+    /**
+     * The longest delay, at least `minimum`. From 0 to 1 h.
+     * @default 10 s
+     */
+    maximum: duration({ default: 10_000, maxMs: LONGEST_DELAY_MS, usuallyMs: true }),
+    /**
+     * How many calls the percentile needs; with fewer there are no hedges. At least enough for one call to lie above it: 20 for the 95th, 100 for the 99th. A whole number from 2 to 100,000.
+     * @default 20, or as many as the percentile takes
+     */
+    minimumCalls: derived(count({ min: 2, max: 100_000 })),
+    /**
+     * How long a latency counts: its weight falls to 1/e within that time. From 1 s to 1 h.
+     * @default 60 s
+     */
+    window: duration({ default: 60_000, minMs: 1_000, maxMs: 3_600_000 }),
+  },
+  (resolved, given, check) => {
+    const { percentile, minimum, maximum } = resolved;
+    const fewest = callsFor(percentile);
+    resolved.minimumCalls ??= fewest > 20 ? fewest : 20;
+    if (resolved.minimumCalls < fewest) {
+      check.problem(
+        'minimumCalls',
+        given.minimumCalls,
+        `at least ${fewest}, so that a call is expected above the percentile`,
+      );
+    }
+    if (maximum < minimum) {
+      check.problem('maximum', given.maximum ?? maximum, `a duration not shorter than minimum, which is ${minimum}ms`);
+    }
+  },
+);
+
+export interface HedgeDelayOptions extends OptionsOf<typeof HEDGE_DELAY_OPTIONS> {}
+export interface ResolvedHedgeDelayOptions extends ResolvedOf<typeof HEDGE_DELAY_OPTIONS> {}
 
 /** A percentile of the latencies, from `'p50'` to `'p99.9'`. */
 export type HedgePercentile = `p${number}`;
@@ -36,60 +71,26 @@ export type HedgePercentile = `p${number}`;
  * When a second attempt is sent beside a first one that takes long, and the first answer wins (Dean and Barroso, "The
  * Tail at Scale", 2013). Only calls that may be sent twice are hedged, within the retry budget.
  */
-export interface HedgingOptions {
+export const HEDGING_OPTIONS = new OptionGroup('hedging', {
   /**
    * How long an attempt may go unanswered before another one is sent beside it: a percentile of the latencies such as
    * `'p95'`, one with settings of its own, or a fixed duration from 0 to 1 h.
    * @default 'p95'
    */
-  delay: Duration | HedgePercentile | Partial<HedgeDelayOptions>;
+  delay: custom<Duration | HedgePercentile | Partial<HedgeDelayOptions>, number | ResolvedHedgeDelayOptions>({
+    default: 'p95',
+    range: "'p50'–'p99.9'; 0–1 h; options",
+    read: readDelay,
+  }),
   /**
    * How many attempts may be sent beside the first one, each a delay after the one before. A whole number from 1 to 5.
    * @default 1
    */
-  maxHedges: number;
-}
+  maxHedges: count({ default: 1, min: 1, max: 5 }),
+});
 
-/** The default of `minimumCalls` depends on the percentile. */
-export const DEFAULT_HEDGE_DELAY_OPTIONS: Readonly<Omit<HedgeDelayOptions, 'minimumCalls'>> = {
-  percentile: 95,
-  minimum: 1,
-  maximum: 10_000,
-  window: 60_000,
-};
-
-export const DEFAULT_HEDGING_OPTIONS: Readonly<HedgingOptions> = { delay: 'p95', maxHedges: 1 };
-
-/** Checked options with every default filled in: durations are milliseconds. */
-export interface ResolvedHedgeDelayOptions extends Readonly<HedgeDelayOptions> {
-  readonly minimum: number;
-  readonly maximum: number;
-  readonly window: number;
-}
-
-/** Checked options with every default filled in. May be given wherever options are taken. */
-export interface ResolvedHedgingOptions extends Readonly<HedgingOptions> {
-  /** Milliseconds, where it is fixed. */
-  readonly delay: number | ResolvedHedgeDelayOptions;
-}
-
-const LONGEST_DELAY_MS = 3_600_000;
-const PERCENTILES = { min: 50, max: 99.9 };
-
-/**
- * Fills in the defaults and checks every option.
- * @throws InvalidConfigurationError naming every wrong option
- */
-export function resolveHedgingOptions(options?: Partial<HedgingOptions>, path = 'hedging'): ResolvedHedgingOptions {
-  const check = new OptionValidator(path);
-  const given = check.options('', options, DEFAULT_HEDGING_OPTIONS);
-  const resolved: ResolvedHedgingOptions = {
-    delay: resolveDelay(check, given.delay),
-    maxHedges: check.number('maxHedges', given.maxHedges, { min: 1, max: 5, integer: true }),
-  };
-  check.throwIfAny();
-  return check.checked(resolved);
-}
+export interface HedgingOptions extends OptionsOf<typeof HEDGING_OPTIONS> {}
+export interface ResolvedHedgingOptions extends ResolvedOf<typeof HEDGING_OPTIONS> {}
 
 /** The shortest possible delay: if attempts end sooner, there is never a hedge. */
 export function shortestHedgeDelay({ delay }: ResolvedHedgingOptions): number {
@@ -121,41 +122,18 @@ export function checkHedging(check: OptionValidator, hedging: ResolvedHedgingOpt
   }
 }
 
-function resolveDelay(check: OptionValidator, delay: unknown): ResolvedHedgingOptions['delay'] {
+function readDelay(delay: unknown, path: string, check: OptionValidator): number | ResolvedHedgeDelayOptions {
   const percentile = typeof delay === 'string' ? /^p(\d+(?:\.\d+)?)$/.exec(delay.trim())?.[1] : undefined;
   if (percentile !== undefined) {
-    if (isPercentile(Number(percentile))) return resolveHedgeDelayOptions({ percentile: Number(percentile) }, '');
-    check.problem('delay', delay, "a percentile from 'p50' to 'p99.9'");
+    if (isPercentile(Number(percentile))) return HEDGE_DELAY_OPTIONS.resolve({ percentile: Number(percentile) }, '');
+    check.problem(path, delay, "a percentile from 'p50' to 'p99.9'");
     return Number.NaN;
   }
-  if (typeof delay !== 'object') return check.duration('delay', delay, { maxMs: LONGEST_DELAY_MS, usuallyMs: true });
+  if (typeof delay !== 'object') return check.duration(path, delay, { maxMs: LONGEST_DELAY_MS, usuallyMs: true });
   return (
-    check.gather(() => resolveHedgeDelayOptions(delay as Partial<HedgeDelayOptions>, check.pathOf('delay'))) ??
+    check.gather(() => HEDGE_DELAY_OPTIONS.resolve(delay as Partial<HedgeDelayOptions>, check.pathOf(path))) ??
     Number.NaN
   );
-}
-
-function resolveHedgeDelayOptions(options: Partial<HedgeDelayOptions>, path: string): ResolvedHedgeDelayOptions {
-  const check = new OptionValidator(path);
-  const given = check.options<Partial<HedgeDelayOptions>>('', options, DEFAULT_HEDGE_DELAY_OPTIONS, ['minimumCalls']);
-  const percentile = check.number('percentile', given.percentile, PERCENTILES);
-  const fewest = callsFor(percentile);
-  const { minimumCalls = fewest > 20 ? fewest : 20 } = given;
-  const resolved: ResolvedHedgeDelayOptions = {
-    percentile,
-    minimum: check.duration('minimum', given.minimum, { maxMs: LONGEST_DELAY_MS, usuallyMs: true }),
-    maximum: check.duration('maximum', given.maximum, { maxMs: LONGEST_DELAY_MS, usuallyMs: true }),
-    minimumCalls: check.number('minimumCalls', minimumCalls, { min: 2, max: 100_000, integer: true }),
-    window: check.duration('window', given.window, { minMs: 1_000, maxMs: 3_600_000 }),
-  };
-  if (resolved.minimumCalls < fewest) {
-    check.problem('minimumCalls', minimumCalls, `at least ${fewest}, so that a call is expected above the percentile`);
-  }
-  if (resolved.maximum < resolved.minimum) {
-    check.problem('maximum', given.maximum, `a duration not shorter than minimum, which is ${resolved.minimum}ms`);
-  }
-  check.throwIfAny();
-  return check.checked(resolved);
 }
 
 /** The number of calls of which one is expected above a percentile. */

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { type InvalidConfigurationError } from '../../common/index.js';
-import { type OutlierDetectionOptions, resolveOutlierDetectionOptions } from './outlier-detection-options.js';
+import { type OutlierDetectionOptions, OUTLIER_DETECTION_OPTIONS } from './outlier-detection-options.js';
 
 function problemsOf(options: object): string[] {
   try {
-    resolveOutlierDetectionOptions(options);
+    OUTLIER_DETECTION_OPTIONS.resolve(options);
     return [];
   } catch (error) {
     return (error as InvalidConfigurationError).problems.map(({ path, expected }) => `${path}: ${expected}`);
@@ -13,7 +13,7 @@ function problemsOf(options: object): string[] {
 
 describe('the options of outlier detection', () => {
   it('have defaults', () => {
-    expect(resolveOutlierDetectionOptions()).toEqual({
+    expect(OUTLIER_DETECTION_OPTIONS.resolve()).toEqual({
       consecutiveFailures: 5,
       successRate: { minimumInstances: 3, minimumCalls: 20, factor: 1.9, margin: 0.05 },
       failurePercentage: { minimumInstances: 2, minimumCalls: 20, threshold: 85 },
@@ -25,14 +25,14 @@ describe('the options of outlier detection', () => {
       maxEjectedShare: 0.3,
       enforcing: true,
     });
-    expect(resolveOutlierDetectionOptions({ latency: {} }).latency).toEqual({
+    expect(OUTLIER_DETECTION_OPTIONS.resolve({ latency: {} }).latency).toEqual({
       minimumInstances: 3,
       minimumCalls: 20,
       factor: 3,
       margin: 50,
       quantile: 0.5,
     });
-    expect(resolveOutlierDetectionOptions({ ejectionTime: '1h' }).maxEjectionTime).toBe(3_600_000);
+    expect(OUTLIER_DETECTION_OPTIONS.resolve({ ejectionTime: '1h' }).maxEjectionTime).toBe(3_600_000);
   });
 
   it('become milliseconds, and are taken again as they are then', () => {
@@ -43,14 +43,14 @@ describe('the options of outlier detection', () => {
       ejectionTime: '1m',
       maxEjectionTime: '1m',
     };
-    const resolved = resolveOutlierDetectionOptions(options);
+    const resolved = OUTLIER_DETECTION_OPTIONS.resolve(options);
     expect(resolved).toMatchObject({
       successRate: false,
       latency: { margin: 1_000 },
       interval: 5_000,
       ejectionTime: 60_000,
     });
-    expect(resolveOutlierDetectionOptions(resolved)).toEqual(resolved);
+    expect(OUTLIER_DETECTION_OPTIONS.resolve(resolved)).toEqual(resolved);
   });
 
   it.each([

@@ -1,7 +1,7 @@
 import { systemClock, systemRandom, type Clock, type OutcomeClass, type Random } from '../../common/index.js';
 import { type EjectionReason } from '../../model/index.js';
 import {
-  resolveOutlierDetectionOptions,
+  OUTLIER_DETECTION_OPTIONS,
   type OutlierDetectionOptions,
   type ResolvedOutlierDetectionOptions,
 } from './outlier-detection-options.js';
@@ -76,7 +76,7 @@ export class OutlierDetector {
     options?: Partial<OutlierDetectionOptions>,
     private readonly deps: OutlierDetectorDeps = {},
   ) {
-    this.options = resolveOutlierDetectionOptions(options);
+    this.options = OUTLIER_DETECTION_OPTIONS.resolve(options);
     this.clock = deps.clock ?? systemClock;
     this.random = deps.random ?? systemRandom;
     this.intervalBegan = this.clock.now();

@@ -1,40 +1,40 @@
 import { isRecord, OptionValidator, type Duration } from '../../common/index.js';
 import {
-  resolveAdaptiveLimitOptions,
+  ADAPTIVE_LIMIT_OPTIONS,
   type AdaptiveLimitOptions,
   type ResolvedAdaptiveLimitOptions,
 } from '../adaptive-concurrency/adaptive-limit-options.js';
-import { resolveBulkheadOptions, type BulkheadOptions, type ResolvedBulkheadOptions } from '../bulkhead/bulkhead.js';
-import { resolveChaosOptions, type ChaosOptions, type ResolvedChaosOptions } from '../chaos/chaos-policy.js';
+import { BULKHEAD_OPTIONS, type BulkheadOptions, type ResolvedBulkheadOptions } from '../bulkhead/bulkhead.js';
+import { CHAOS_OPTIONS, type ChaosOptions, type ResolvedChaosOptions } from '../chaos/chaos-policy.js';
 import {
   checkSlowCalls,
-  resolveCircuitBreakerOptions,
+  CIRCUIT_BREAKER_OPTIONS,
   type CircuitBreakerOptions,
   type ResolvedCircuitBreakerOptions,
 } from '../circuit-breaker/circuit-breaker-options.js';
 import { type ErrorClassifier } from '../classify.js';
 import {
   checkHedging,
-  resolveHedgingOptions,
+  HEDGING_OPTIONS,
   type HedgingOptions,
   type ResolvedHedgingOptions,
 } from '../hedging/hedge-options.js';
 import {
-  resolveClientThrottleOptions,
+  CLIENT_THROTTLE_OPTIONS,
   type ClientThrottleOptions,
   type ResolvedClientThrottleOptions,
 } from '../throttling/client-throttle-options.js';
 import {
-  resolveLastGoodOptions,
+  LAST_GOOD_OPTIONS,
   type LastGoodOptions,
   type ResolvedLastGoodOptions,
 } from '../stale-answers/last-good-cache.js';
 import {
-  resolveRateLimiterOptions,
+  RATE_LIMITER_OPTIONS,
   type RateLimiterOptions,
   type ResolvedRateLimiterOptions,
 } from '../rate-limit/rate-limiter-options.js';
-import { resolveRetryOptions, type ResolvedRetryOptions, type RetryOptions } from '../retry/retry-options.js';
+import { RETRY_OPTIONS, type ResolvedRetryOptions, type RetryOptions } from '../retry/retry-options.js';
 
 /** Provides the answer in place of an error; may throw one itself. */
 export type Fallback = (error: unknown) => unknown;
@@ -197,24 +197,28 @@ export function resolveResiliencePolicyOptions(
   const duration = (name: 'timeout' | 'attemptTimeout'): number | undefined =>
     given[name] === undefined ? undefined : check.duration(name, given[name], TIMEOUT_RANGE);
   /** Skips a stage that is off. */
-  const stage = <O, R>(name: string, value: O | false | undefined, resolve: (value: O, path: string) => R) =>
-    value === undefined || value === false ? undefined : check.gather(() => resolve(value, check.pathOf(name)));
+  const stage = <O, R>(
+    name: string,
+    value: O | false | undefined,
+    group: { readonly resolve: (value: O, path: string) => R },
+  ) =>
+    value === undefined || value === false ? undefined : check.gather(() => group.resolve(value, check.pathOf(name)));
 
   const resolved: ResolvedResiliencePolicyOptions = {
     timeout: duration('timeout'),
     attemptTimeout: duration('attemptTimeout'),
-    retry: stage('retry', retry, resolveRetryOptions),
+    retry: stage('retry', retry, RETRY_OPTIONS),
     retryIf,
-    hedging: stage('hedging', hedging, resolveHedgingOptions),
-    circuitBreaker: stage('circuitBreaker', circuitBreaker, resolveCircuitBreakerOptions),
-    rateLimit: stage('rateLimit', rateLimit, resolveRateLimiterOptions),
-    throttling: stage('throttling', throttling, resolveClientThrottleOptions),
-    bulkhead: stage('bulkhead', bulkhead, resolveBulkheadOptions),
-    adaptiveConcurrency: stage('adaptiveConcurrency', adaptiveConcurrency, resolveAdaptiveLimitOptions),
+    hedging: stage('hedging', hedging, HEDGING_OPTIONS),
+    circuitBreaker: stage('circuitBreaker', circuitBreaker, CIRCUIT_BREAKER_OPTIONS),
+    rateLimit: stage('rateLimit', rateLimit, RATE_LIMITER_OPTIONS),
+    throttling: stage('throttling', throttling, CLIENT_THROTTLE_OPTIONS),
+    bulkhead: stage('bulkhead', bulkhead, BULKHEAD_OPTIONS),
+    adaptiveConcurrency: stage('adaptiveConcurrency', adaptiveConcurrency, ADAPTIVE_LIMIT_OPTIONS),
     coalescing: coalescing === undefined ? undefined : check.boolean('coalescing', coalescing),
-    lastGood: stage('lastGood', lastGood, resolveLastGoodOptions),
+    lastGood: stage('lastGood', lastGood, LAST_GOOD_OPTIONS),
     classify,
-    chaos: stage('chaos', chaos, resolveChaosOptions),
+    chaos: stage('chaos', chaos, CHAOS_OPTIONS),
     fallback,
   };
   const { timeout = Infinity } = resolved;

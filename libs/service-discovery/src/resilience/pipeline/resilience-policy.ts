@@ -27,7 +27,7 @@ import { HedgeDelay } from '../hedging/hedge-delay.js';
 import { HedgedAttempts } from '../hedging/hedged-attempts.js';
 import { RateLimiter } from '../rate-limit/rate-limiter.js';
 import { RateLimitStage } from '../rate-limit/rate-limit-stage.js';
-import { DEFAULT_RETRY_BUDGET_OPTIONS, RetryBudget } from '../retry/retry-budget.js';
+import { RETRY_BUDGET_OPTIONS, RetryBudget } from '../retry/retry-budget.js';
 import { RetryStage } from '../retry/retry-stage.js';
 import { LastGoodCache } from '../stale-answers/last-good-cache.js';
 import { LastGoodStage } from '../stale-answers/last-good-stage.js';
@@ -154,7 +154,7 @@ function budgetOf(
   { retry, hedging }: ResolvedResiliencePolicyOptions,
   { clock, shared }: { readonly clock: Clock; readonly shared: RetryBudget | undefined },
 ): RetryBudget | undefined {
-  const options = retry ? retry.budget : hedging && DEFAULT_RETRY_BUDGET_OPTIONS;
+  const options = retry ? retry.budget : hedging && RETRY_BUDGET_OPTIONS.defaults;
   return options ? (shared ?? new RetryBudget(options, { clock })) : undefined;
 }
 

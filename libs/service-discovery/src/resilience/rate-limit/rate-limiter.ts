@@ -1,6 +1,6 @@
 import { raceAbort, RateLimitedError, systemClock, type Clock, type Timer } from '../../common/index.js';
 import {
-  resolveRateLimiterOptions,
+  RATE_LIMITER_OPTIONS,
   type RateLimiterOptions,
   type ResolvedRateLimiterOptions,
 } from './rate-limiter-options.js';
@@ -46,7 +46,7 @@ export class RateLimiter {
 
   /** @throws InvalidConfigurationError naming every wrong option */
   constructor(options: RateLimiterOptions, deps: RateLimiterDeps = {}) {
-    this.options = resolveRateLimiterOptions(options);
+    this.options = RATE_LIMITER_OPTIONS.resolve(options);
     this.clock = deps.clock ?? systemClock;
     this.name = deps.name;
     this.queue = new WaitQueue(() => this.arm());

@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Duration, type Random } from '../../common/index.js';
 import { Backoff } from './retry-backoff.js';
-import { type Jitter, resolveRetryOptions } from './retry-options.js';
+import { type Jitter, RETRY_OPTIONS } from './retry-options.js';
 
 const ALMOST_ONE = 1 - Number.EPSILON;
 const backoff = (jitter: Jitter, random: Random, maxDelay: Duration = '1s'): Backoff =>
-  new Backoff(resolveRetryOptions({ baseDelay: '100ms', maxDelay, jitter }), random);
+  new Backoff(RETRY_OPTIONS.resolve({ baseDelay: '100ms', maxDelay, jitter }), random);
 const take = (source: Backoff, waits: number): number[] => Array.from({ length: waits }, () => source.next());
 
 describe('Backoff', () => {
@@ -69,7 +69,7 @@ describe('Backoff', () => {
 
   it('does not wait when baseDelay is 0', () => {
     for (const jitter of ['full', 'equal', 'decorrelated', 'none'] as const) {
-      const source = new Backoff(resolveRetryOptions({ baseDelay: 0, jitter }), () => 0.5);
+      const source = new Backoff(RETRY_OPTIONS.resolve({ baseDelay: 0, jitter }), () => 0.5);
       expect(take(source, 3)).toEqual([0, 0, 0]);
     }
   });

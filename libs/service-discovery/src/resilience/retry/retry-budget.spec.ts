@@ -3,7 +3,7 @@ import { InvalidConfigurationError } from '../../common/index.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { RetryBudget, type RetryBudgetOptions } from './retry-budget.js';
 import { RetryState } from './retry-state.js';
-import { resolveRetryOptions } from './retry-options.js';
+import { RETRY_OPTIONS } from './retry-options.js';
 
 describe('RetryBudget', () => {
   let clock: ManualClock;
@@ -57,7 +57,7 @@ describe('RetryBudget', () => {
 
   it('sends at most 1.1 times the calls at 10%, when every attempt is rejected', () => {
     const budget = createBudget({ ratio: 0.1, minPerSecond: 0 });
-    const options = resolveRetryOptions({ maxAttempts: 20, baseDelay: 0 });
+    const options = RETRY_OPTIONS.resolve({ maxAttempts: 20, baseDelay: 0 });
     let sent = 0;
     for (let made = 0; made < 100_000; made++) {
       clock.advance(0.7);

@@ -1,54 +1,35 @@
-import { OptionValidator, systemClock, type Clock, type Duration } from '../../common/index.js';
+import {
+  type Clock,
+  duration,
+  number,
+  OptionGroup,
+  type OptionsOf,
+  type ResolvedOf,
+  systemClock,
+} from '../../common/index.js';
 import { SlicedCounts } from '../sliced-counts.js';
 
 /** How many retries and hedges are allowed beside how many calls, so that they cannot multiply an overload. */
-export interface RetryBudgetOptions {
+export const RETRY_BUDGET_OPTIONS = new OptionGroup('budget', {
   /**
    * Retries per call within the window: 0.2 allows one retry for every five calls. From 0 to 10.
    * @default 0.2
    */
-  ratio: number;
+  ratio: number({ default: 0.2, min: 0, max: 10 }),
   /**
    * Retries per second that are allowed regardless of the calls, so that a rarely used client may retry too. From 0 to 10,000.
    * @default 10
    */
-  minPerSecond: number;
+  minPerSecond: number({ default: 10, min: 0, max: 10_000 }),
   /**
    * How long calls and retries count. From 1 s to 10 min.
    * @default 10 s
    */
-  window: Duration;
-}
+  window: duration({ default: 10_000, minMs: 1_000, maxMs: 600_000 }),
+});
 
-export const DEFAULT_RETRY_BUDGET_OPTIONS: Readonly<RetryBudgetOptions> = {
-  ratio: 0.2,
-  minPerSecond: 10,
-  window: 10_000,
-};
-
-/** Checked options with every default filled in: durations are milliseconds. May be given wherever options are taken. */
-export interface ResolvedRetryBudgetOptions extends Readonly<RetryBudgetOptions> {
-  readonly window: number;
-}
-
-/**
- * Fills in the defaults and checks every option.
- * @throws InvalidConfigurationError naming every wrong option
- */
-export function resolveRetryBudgetOptions(
-  options?: Partial<RetryBudgetOptions>,
-  path = 'budget',
-): ResolvedRetryBudgetOptions {
-  const check = new OptionValidator(path);
-  const given = check.options('', options, DEFAULT_RETRY_BUDGET_OPTIONS);
-  const resolved: ResolvedRetryBudgetOptions = {
-    ratio: check.number('ratio', given.ratio, { min: 0, max: 10 }),
-    minPerSecond: check.number('minPerSecond', given.minPerSecond, { min: 0, max: 10_000 }),
-    window: check.duration('window', given.window, { minMs: 1_000, maxMs: 600_000 }),
-  };
-  check.throwIfAny();
-  return check.checked(resolved);
-}
+export interface RetryBudgetOptions extends OptionsOf<typeof RETRY_BUDGET_OPTIONS> {}
+export interface ResolvedRetryBudgetOptions extends ResolvedOf<typeof RETRY_BUDGET_OPTIONS> {}
 
 /** Counts expire one slice at a time, without a timer. */
 const SLICES = 10;
@@ -68,7 +49,7 @@ export class RetryBudget {
 
   /** @throws InvalidConfigurationError naming every wrong option */
   constructor(options?: Partial<RetryBudgetOptions>, deps: { clock?: Clock } = {}) {
-    this.options = resolveRetryBudgetOptions(options);
+    this.options = RETRY_BUDGET_OPTIONS.resolve(options);
     this.clock = deps.clock ?? systemClock;
     this.counted = new SlicedCounts(this.options.window, SLICES, KINDS);
   }

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { InvalidConfigurationError, type Problem } from '../../common/index.js';
-import { isIdempotentMethod, resolveRetryOptions } from './retry-options.js';
+import { isIdempotentMethod, RETRY_OPTIONS } from './retry-options.js';
 
-describe('resolveRetryOptions', () => {
+describe('RETRY_OPTIONS', () => {
   it('fills in the defaults: three attempts, full jitter, a budget', () => {
-    expect(resolveRetryOptions()).toEqual({
+    expect(RETRY_OPTIONS.resolve()).toEqual({
       maxAttempts: 3,
       baseDelay: 1_000,
       maxDelay: 60_000,
@@ -15,32 +15,32 @@ describe('resolveRetryOptions', () => {
   });
 
   it('accepts its own result', () => {
-    const resolved = resolveRetryOptions({ baseDelay: '2s', budget: false, retryableStatuses: [409, [500, 503]] });
-    expect(resolveRetryOptions(resolved)).toEqual(resolved);
+    const resolved = RETRY_OPTIONS.resolve({ baseDelay: '2s', budget: false, retryableStatuses: [409, [500, 503]] });
+    expect(RETRY_OPTIONS.resolve(resolved)).toEqual(resolved);
   });
 
   it('takes codes, classes or a function for the errors that are worth another attempt', () => {
     const list = ['ECONNRESET', TypeError];
     const word = (): boolean => true;
-    expect(resolveRetryOptions({ retryableErrors: list }).retryableErrors).toEqual(list);
-    expect(resolveRetryOptions({ retryableErrors: [] }).retryableErrors).toEqual([]);
-    expect(resolveRetryOptions({ retryableErrors: word }).retryableErrors).toBe(word);
+    expect(RETRY_OPTIONS.resolve({ retryableErrors: list }).retryableErrors).toEqual(list);
+    expect(RETRY_OPTIONS.resolve({ retryableErrors: [] }).retryableErrors).toEqual([]);
+    expect(RETRY_OPTIONS.resolve({ retryableErrors: word }).retryableErrors).toBe(word);
     for (const wrong of ['ECONNRESET', [''], [503], [word], TypeError, Error, null, true]) {
-      expect(() => resolveRetryOptions({ retryableErrors: wrong as never })).toThrow(
+      expect(() => RETRY_OPTIONS.resolve({ retryableErrors: wrong as never })).toThrow(
         'retry.retryableErrors: expected a list of error codes and classes of errors, or a function',
       );
     }
   });
 
   it('lets the default of one delay give way to the other', () => {
-    expect(resolveRetryOptions({ baseDelay: '2m' })).toMatchObject({ baseDelay: 120_000, maxDelay: 120_000 });
-    expect(resolveRetryOptions({ maxDelay: '200ms' })).toMatchObject({ baseDelay: 200, maxDelay: 200 });
+    expect(RETRY_OPTIONS.resolve({ baseDelay: '2m' })).toMatchObject({ baseDelay: 120_000, maxDelay: 120_000 });
+    expect(RETRY_OPTIONS.resolve({ maxDelay: '200ms' })).toMatchObject({ baseDelay: 200, maxDelay: 200 });
   });
 
   it('names every wrong option in one error, including those of the budget', () => {
     const problemsOf = (options: object): readonly Problem[] => {
       try {
-        resolveRetryOptions(options, 'clients.users.retry');
+        RETRY_OPTIONS.resolve(options, 'clients.users.retry');
       } catch (error) {
         if (error instanceof InvalidConfigurationError) return error.problems;
       }

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { modelRuns } from '../../../../../test/support/model-runs.js';
 import { seededRandom, type OutcomeClass } from '../../common/index.js';
 import { type FailedAttempt, type RetryDecision, RetryState } from './retry-state.js';
-import { type Jitter, resolveRetryOptions } from './retry-options.js';
+import { type Jitter, RETRY_OPTIONS } from './retry-options.js';
 
 const ms = fc.oneof(fc.constantFrom(0, 1, 99, 100, 101, 1_000, 1_001, Infinity), fc.integer({ min: 0, max: 2_000 }));
 const maybe = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(value, { nil: undefined });
@@ -59,7 +59,7 @@ describe('RetryState', () => {
       (what, given, budgeted, seed, failures) => {
         let left = budgeted;
         const budget = { tryRetry: () => left > 0 && left-- > 0 };
-        const state = new RetryState(resolveRetryOptions(given), what, { random: seededRandom(seed), budget });
+        const state = new RetryState(RETRY_OPTIONS.resolve(given), what, { random: seededRandom(seed), budget });
         let waits = 0;
         let previous: number = given.baseDelay;
 

@@ -3,14 +3,14 @@ import { type OutcomeClass } from '../../common/index.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { RetryBudget } from './retry-budget.js';
 import { type FailedAttempt, type Repeatability, type RetryDecision, RetryState } from './retry-state.js';
-import { resolveRetryOptions, type RetryOptions } from './retry-options.js';
+import { RETRY_OPTIONS, type RetryOptions } from './retry-options.js';
 
 const GET: Repeatability = { idempotent: true, replayable: true };
 const POST: Repeatability = { idempotent: false, replayable: true };
 
 const stateOf = (call: Repeatability, options: Partial<RetryOptions> = {}, budget?: RetryBudget): RetryState =>
   new RetryState(
-    resolveRetryOptions({ maxAttempts: 10, baseDelay: 100, maxDelay: '10s', jitter: 'none', ...options }),
+    RETRY_OPTIONS.resolve({ maxAttempts: 10, baseDelay: 100, maxDelay: '10s', jitter: 'none', ...options }),
     call,
     { random: () => 0.5, budget },
   );

@@ -1,4 +1,4 @@
-import { type OptionValidator } from '../../common/index.js';
+import { custom } from '../../common/index.js';
 
 /** A class of errors; its subclasses match too. */
 export type ErrorClass = abstract new (...args: never[]) => Error;
@@ -26,16 +26,17 @@ export function isRetryableError(error: unknown, retryable: RetryableErrors): bo
   return false;
 }
 
-/** Accepts a list of codes and classes, or a function. */
-export function checkRetryableErrors(check: OptionValidator, value: unknown): RetryableErrors | undefined {
-  if (value === undefined || (typeof value === 'function' && !isErrorClass(value))) {
-    return value as RetryableErrors | undefined;
-  }
-  const isKind = (kind: unknown): boolean => (typeof kind === 'string' && kind !== '') || isErrorClass(kind);
-  if (Array.isArray(value) && value.every(isKind)) return [...(value as (string | ErrorClass)[])];
-  check.problem('retryableErrors', value, 'a list of error codes and classes of errors, or a function');
-  return undefined;
-}
+/** An option that takes a list of codes and classes, or a function. */
+export const retryableErrors = custom<RetryableErrors>({
+  range: 'codes, names and classes of errors, or a function',
+  read: (value, path, check) => {
+    if (typeof value === 'function' && !isErrorClass(value)) return value as RetryableErrors;
+    const isKind = (kind: unknown): boolean => (typeof kind === 'string' && kind !== '') || isErrorClass(kind);
+    if (Array.isArray(value) && value.every(isKind)) return [...(value as (string | ErrorClass)[])];
+    check.problem(path, value, 'a list of error codes and classes of errors, or a function');
+    return [];
+  },
+});
 
 function isErrorClass(value: unknown): value is ErrorClass {
   return typeof value === 'function' && (value === Error || value.prototype instanceof Error);

@@ -10,7 +10,7 @@ import {
   TransportError,
 } from '../../common/index.js';
 import { ManualClock } from '../../testing/manual-clock.js';
-import { isWorthLastGood, LastGoodCache, resolveLastGoodOptions } from './last-good-cache.js';
+import { isWorthLastGood, LastGoodCache, LAST_GOOD_OPTIONS } from './last-good-cache.js';
 
 describe('LastGoodCache', () => {
   let clock: ManualClock;
@@ -73,10 +73,10 @@ describe('LastGoodCache', () => {
   it('lists every wrong option in one error', () => {
     const wrong = { maxEntries: 0, maxAge: '8d' } as const;
     expect(() => new LastGoodCache(wrong)).toThrow(InvalidConfigurationError);
-    expect(() => resolveLastGoodOptions(wrong, 'users.lastGood')).toThrow(
+    expect(() => LAST_GOOD_OPTIONS.resolve(wrong, 'users.lastGood')).toThrow(
       /users\.lastGood\.maxEntries: expected a whole number from 1 to 1000000, but got 0[^]*users\.lastGood\.maxAge: expected a duration from 1ms to 7d/,
     );
-    expect(resolveLastGoodOptions()).toEqual({ maxEntries: 1_000, maxAge: 3_600_000 });
+    expect(LAST_GOOD_OPTIONS.resolve()).toEqual({ maxEntries: 1_000, maxAge: 3_600_000 });
   });
 });
 

@@ -1,43 +1,31 @@
-import { type Clock, OptionValidator, systemClock, type Duration } from '../../common/index.js';
+import {
+  type Clock,
+  count,
+  duration,
+  OptionGroup,
+  type OptionsOf,
+  type ResolvedOf,
+  systemClock,
+} from '../../common/index.js';
 import { classifyError, type ErrorClassifier } from '../classify.js';
 
 /** How many answers are kept to stand in for failed calls, and for how long. */
-export interface LastGoodOptions {
+export const LAST_GOOD_OPTIONS = new OptionGroup('lastGood', {
   /**
    * Answers that are kept, one per key. Beyond that, the least recently used one is dropped. A whole number from 1 to
    * 1,000,000.
    * @default 1000
    */
-  maxEntries?: number;
+  maxEntries: count({ default: 1_000, min: 1, max: 1_000_000 }),
   /**
    * How old an answer may be to stand in for an error. From 1 ms to 7 days.
    * @default '1h'
    */
-  maxAge?: Duration;
-}
+  maxAge: duration({ default: '1h', minMs: 1, maxMs: 7 * 86_400_000 }),
+});
 
-export const DEFAULT_LAST_GOOD_OPTIONS: Readonly<Required<LastGoodOptions>> = { maxEntries: 1_000, maxAge: '1h' };
-
-/** Checked options, durations in milliseconds. May be given wherever options are taken. */
-export type ResolvedLastGoodOptions = Readonly<{ maxEntries: number; maxAge: number }>;
-
-/**
- * Fills in the defaults and checks every option.
- * @throws InvalidConfigurationError naming every wrong option
- */
-export function resolveLastGoodOptions(
-  options: Partial<LastGoodOptions> = {},
-  path = 'lastGood',
-): ResolvedLastGoodOptions {
-  const check = new OptionValidator(path);
-  const given = check.options('', options, DEFAULT_LAST_GOOD_OPTIONS);
-  const resolved: ResolvedLastGoodOptions = {
-    maxEntries: check.number('maxEntries', given.maxEntries, { min: 1, max: 1_000_000, integer: true }),
-    maxAge: check.duration('maxAge', given.maxAge, { minMs: 1, maxMs: 7 * 86_400_000 }),
-  };
-  check.throwIfAny();
-  return check.checked(resolved);
-}
+export interface LastGoodOptions extends OptionsOf<typeof LAST_GOOD_OPTIONS> {}
+export interface ResolvedLastGoodOptions extends ResolvedOf<typeof LAST_GOOD_OPTIONS> {}
 
 /** An answer from before. */
 export interface LastGood<T> {
@@ -66,7 +54,7 @@ export class LastGoodCache<T = unknown> {
 
   /** @throws InvalidConfigurationError naming every wrong option */
   constructor(options: Partial<LastGoodOptions> = {}, { clock = systemClock }: LastGoodCacheDeps = {}) {
-    this.options = resolveLastGoodOptions(options);
+    this.options = LAST_GOOD_OPTIONS.resolve(options);
     this.clock = clock;
   }
 

@@ -1,6 +1,6 @@
 import { raceAbort, systemClock, systemRandom, ThrottledError, type Clock, type Random } from '../../common/index.js';
 import {
-  resolveClientThrottleOptions,
+  CLIENT_THROTTLE_OPTIONS,
   type ClientThrottleOptions,
   type ResolvedClientThrottleOptions,
 } from './client-throttle-options.js';
@@ -67,7 +67,7 @@ export class ClientThrottle {
 
   /** @throws InvalidConfigurationError naming every wrong option */
   constructor(options?: Partial<ClientThrottleOptions>, deps: ClientThrottleDeps = {}) {
-    this.options = resolveClientThrottleOptions(options);
+    this.options = CLIENT_THROTTLE_OPTIONS.resolve(options);
     this.clock = deps.clock ?? systemClock;
     this.random = deps.random ?? systemRandom;
     this.name = deps.name;
