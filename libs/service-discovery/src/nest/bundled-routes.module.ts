@@ -1,5 +1,5 @@
 import { Inject, Logger, Module, type NestModule, type Type } from '@nestjs/common';
-import { ModulesContainer } from '@nestjs/core';
+import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 import { findMounted, isLibraryModule, modulesOfApp, pathsOf } from './declared-routes.js';
 import { LOG_CONTEXT } from './logging.js';
 import { REST_CONTROLLERS } from './rest/index.js';
@@ -11,7 +11,10 @@ import { appControllerAt, isHealthController } from './terminus/index.js';
  */
 @Module({})
 export class BundledRoutesModule implements NestModule {
-  constructor(@Inject(ModulesContainer) private readonly modules: ModulesContainer) {}
+  constructor(
+    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+    @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
+  ) {}
 
   /** The one moment when all controllers are known and no route is bound yet. */
   configure(): void {
@@ -19,7 +22,7 @@ export class BundledRoutesModule implements NestModule {
       for (const [token, { metatype }] of controllers) {
         const [path = ''] = pathsOf(metatype as Type);
         const owner = isHealthController(metatype)
-          ? appControllerAt(this.modules, path)
+          ? appControllerAt(this.modules, this.config, path)
           : this.findOwn(metatype as Type, path);
         if (!owner) continue;
         controllers.delete(token);

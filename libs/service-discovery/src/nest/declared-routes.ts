@@ -1,5 +1,5 @@
-import { RequestMethod, type Type, VERSION_NEUTRAL } from '@nestjs/common';
-import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
+import { RequestMethod, type Type, VERSION_NEUTRAL, VersioningType } from '@nestjs/common';
+import { type ApplicationConfig, MetadataScanner, type ModulesContainer } from '@nestjs/core';
 import { SERVICE_DISCOVERY_OPTIONS } from './tokens.js';
 
 type Module = ModulesContainer extends Map<string, infer M> ? M : never;
@@ -21,12 +21,14 @@ export function isLibraryModule(module: Module): boolean {
 }
 
 /**
- * The controllers that declare `GET` on exactly this path. Routes of a version, a host or a `RouterModule` prefix of
- * their own are others, whatever they end in; the app's global prefix stands before all alike.
+ * The controllers that answer `GET` on exactly this path. Routes of a version, a host or a `RouterModule` prefix of
+ * their own are others, whatever they end in, and so are those that the app's default version puts at `/v1/…`; the app's global
+ * prefix stands before all alike.
  * @param path without slashes at its ends
  */
-export function* controllersAt(modules: Iterable<Module>, path: string): Iterable<Type> {
-  for (const controller of controllersIn(modules)) if (answersGet(controller, path)) yield controller;
+export function* controllersAt(modules: Iterable<Module>, config: ApplicationConfig, path: string): Iterable<Type> {
+  const version = defaultVersionInPaths(config);
+  for (const controller of controllersIn(modules)) if (answersGet(controller, path, version)) yield controller;
 }
 
 /** A controller on this path that is the same class as ours, or extends it. */
@@ -46,13 +48,20 @@ function* controllersIn(modules: Iterable<Module>): Iterable<Type> {
   }
 }
 
-function answersGet(controller: Type, path: string): boolean {
+/** The version that stands in the paths of routes that declare none; undefined where none does. */
+function defaultVersionInPaths(config: ApplicationConfig): unknown {
+  const versioning = config.getVersioning();
+  return versioning?.type === VersioningType.URI ? versioning.defaultVersion : undefined;
+}
+
+function answersGet(controller: Type, path: string, defaultVersion: unknown): boolean {
   if (isSetApart(controller)) return false;
   const prototype = controller.prototype as Record<string, object>;
   const names = new MetadataScanner().getAllMethodNames(prototype);
   return names.some((name) => {
     const handler = prototype[name];
     if (!handler || !isGet(handler) || isSetApart(handler)) return false;
+    if (isVersioned(versionOf(handler) ?? versionOf(controller) ?? defaultVersion)) return false;
     return pathsOf(controller).some((prefix) => pathsOf(handler).some((rest) => joinPaths(prefix, rest) === path));
   });
 }
@@ -68,9 +77,16 @@ function isGet(handler: object): boolean {
 }
 
 function isSetApart(target: object): boolean {
-  const version: unknown = Reflect.getMetadata(VERSION, target);
-  const isVersioned = version !== undefined && version !== VERSION_NEUTRAL;
-  return isVersioned || Reflect.getMetadata(HOST, target) !== undefined;
+  return isVersioned(versionOf(target)) || Reflect.getMetadata(HOST, target) !== undefined;
+}
+
+function versionOf(target: object): unknown {
+  return Reflect.getMetadata(VERSION, target);
+}
+
+/** Whether a version, or each of several, is one that requests have to ask for. */
+function isVersioned(version: unknown): boolean {
+  return version !== undefined && ![version].flat().includes(VERSION_NEUTRAL);
 }
 
 function isModulePath(key: unknown): boolean {

@@ -17,8 +17,8 @@ export function findHealthCheckPath(
 ): string | null {
   const health = (api !== false && api.healthPath) || DEFAULT_API_OPTIONS.healthPath || 'health';
   const readiness = `${health}/${READINESS_PATH}`;
-  const path = [readiness, health].find((own) => appControllerAt(modules, own)) ?? readiness;
-  if ([...controllersAt(modules.values(), path)].length === 0) return null;
+  const path = [readiness, health].find((own) => appControllerAt(modules, config, own)) ?? readiness;
+  if ([...controllersAt(modules.values(), config, path)].length === 0) return null;
   const prefix = isExcluded(config, path) ? '' : config.getGlobalPrefix();
   return `/${joinPaths(prefix, path)}`;
 }
@@ -40,8 +40,8 @@ export function ownerOfRoute(
   const prefix = `${joinPaths(config.getGlobalPrefix())}/`;
   const whole = joinPaths(path);
   const declared = whole.startsWith(prefix) ? whole.slice(prefix.length) : whole;
-  const own = appControllerAt(modules, declared);
-  const [any] = controllersAt(modules.values(), declared);
+  const own = appControllerAt(modules, config, declared);
+  const [any] = controllersAt(modules.values(), config, declared);
   return any && { name: (own ?? any).name, isLibrary: own === undefined };
 }
 

@@ -1,5 +1,5 @@
 import { type Type } from '@nestjs/common';
-import { type ModulesContainer } from '@nestjs/core';
+import { type ApplicationConfig, type ModulesContainer } from '@nestjs/core';
 import { DEFAULT_API_OPTIONS } from '../rest/index.js';
 import { controllersAt, modulesOfApp } from '../declared-routes.js';
 import { mountController, type RouteMarks } from '../route-decorators.js';
@@ -36,7 +36,7 @@ export function isHealthController(metatype: unknown): metatype is Type {
 }
 
 /** The controller that answers `GET` at a path in a module of the app, be it its own or one of these. */
-export function appControllerAt(modules: ModulesContainer, path: string): Type | undefined {
-  const [first] = controllersAt(modulesOfApp(modules), path);
+export function appControllerAt(modules: ModulesContainer, config: ApplicationConfig, path: string): Type | undefined {
+  const [first] = controllersAt(modulesOfApp(modules), config, path);
   return first;
 }
