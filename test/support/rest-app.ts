@@ -22,6 +22,7 @@ import { MemoryRegistryStore, type RegistryStore } from '../../libs/service-disc
 import { FakeTransport, ManualClock } from '../../libs/service-discovery/src/testing/index.js';
 import { ResiliencePolicies } from '../../libs/service-discovery/src/nest/decorators/index.js';
 import { LeaseChoice } from '../../libs/service-discovery/src/nest/lease-choice.js';
+import { RegistryPlace } from '../../libs/service-discovery/src/nest/registry-place.js';
 import { ServiceDiscoveryExplorer } from '../../libs/service-discovery/src/nest/explorer.js';
 import { ServiceReadiness } from '../../libs/service-discovery/src/nest/readiness/index.js';
 import {
@@ -147,6 +148,7 @@ export async function startRestApp(platform: Platform, options: RestAppOptions =
       { provide: HealthAggregator, useValue: new HealthAggregator(registry, { clock }) },
       { provide: ResiliencePolicies, useValue: new ResiliencePolicies({ events: bus, clock, random }) },
       { provide: HealthMonitor, useValue: monitor },
+      { provide: RegistryPlace, useValue: { notFoundHint: () => '' } },
       LeaseChoice,
       ServiceReadiness,
       ServiceDiscoveryExplorer,

@@ -68,6 +68,8 @@ export interface ErrorDetails {
   /** When trying again may make sense, in milliseconds from now. */
   retryAfterMs?: number;
   cause?: unknown;
+  /** What to add to the message in brackets: what else may be the cause. */
+  hint?: string;
 }
 
 /** The base of everything that the library throws on purpose. */
@@ -80,8 +82,8 @@ export class ServiceDiscoveryError extends Error {
   declare attempts?: number;
   declare readonly retryAfterMs?: number;
 
-  constructor(code: ErrorCode, message: string, { cause, ...details }: ErrorDetails = {}) {
-    super(message, cause === undefined ? undefined : { cause });
+  constructor(code: ErrorCode, message: string, { cause, hint, ...details }: ErrorDetails = {}) {
+    super(hint === undefined ? message : `${message} (${hint})`, cause === undefined ? undefined : { cause });
     this.name = new.target.name;
     this.code = code;
     const { service, instanceId, request, attempts, retryAfterMs } = details;

@@ -60,6 +60,14 @@ export interface CommunicatorDependencies {
   readonly ambientDeadline?: () => number | undefined;
   /** Custom load balancing strategies by the names that options use for them. @default none */
   readonly strategies?: NamedStrategies;
+  /** A sentence for the error of a call to an unknown service: why it may not be registered here. @default none */
+  readonly notFoundHint?: () => string;
+  /**
+   * Why the address of an instance may not lead there from here, to be read after "is"; undefined where nothing suggests so. It is
+   * told once by an event when calls may go there, and by the errors of calls that got no connection or 404.
+   * @default nothing suggests so
+   */
+  readonly addressDoubt?: (instance: ServiceInstance) => string | undefined;
 }
 
 const NO_INSTANCES: readonly ServiceInstance[] = [];
@@ -102,6 +110,8 @@ export class CallEngine {
     events = SILENT,
     ambientDeadline,
     strategies = {},
+    notFoundHint,
+    addressDoubt,
   }: CommunicatorDependencies) {
     this.registry = registry;
     this.transport = transport;
@@ -113,7 +123,8 @@ export class CallEngine {
       events,
       closing: this.closing.signal,
       ambientDeadline,
-      nearNames: new NearNames(() => registry.snapshot.services.keys(), clock),
+      nearNames: new NearNames(() => registry.snapshot.services.keys(), clock, notFoundHint),
+      addressDoubt,
     };
     this.firstRegistrations = new FirstRegistrations(registry, clock);
     this.unsubscribe = registry.onChange((snapshot, _previous, change) => this.reconcile(snapshot, change));

@@ -12,3 +12,17 @@ it.each([
 ])('suggests %s', (_what, names, name, text) => {
   expect(new NearNames(() => names, new ManualClock()).suggest(name)).toBe(text);
 });
+
+it.each([
+  ['nothing is registered', [], '. A hint'],
+  ['no name is near', ['user', 'order'], ': known are user, order. A hint'],
+  ['a name is near', ['user', 'mails'], ' (did you mean "mails"?)'],
+])('hints at another cause only where no name is near: %s', (_when, names, text) => {
+  expect(
+    new NearNames(
+      () => names,
+      new ManualClock(),
+      () => 'A hint',
+    ).suggest('mail'),
+  ).toBe(text);
+});

@@ -7,8 +7,8 @@ const NAMES_PER_PERIOD = 20;
 const FEW = 10;
 
 /**
- * Suggests the registered name that was probably meant, or lists all of them if there are few; for at most 20 names a
- * second.
+ * Suggests the registered name that was probably meant, or lists all of them if there are few and says what else may be the
+ * cause; for at most 20 names a second.
  */
 export class NearNames {
   private readonly texts = new Map<string, string>();
@@ -17,9 +17,11 @@ export class NearNames {
   constructor(
     private readonly names: () => Iterable<string>,
     private readonly clock: Clock,
+    /** What else may be the cause where no name is near. @default nothing */
+    private readonly hint: () => string = () => '',
   ) {}
 
-  /** ` (did you mean "…"?)`; else `: known are …` if there are few; else empty. */
+  /** ` (did you mean "…"?)`; else `: known are …` if there are few, and the hint as a sentence of its own. */
   suggest(name: string): string {
     const now = this.clock.now();
     if (now >= this.freshUntil) {
@@ -29,10 +31,18 @@ export class NearNames {
     let text = this.texts.get(name);
     if (text === undefined) {
       if (this.texts.size >= NAMES_PER_PERIOD) return '';
-      const names = [...this.names()];
-      text = names.length > 0 && names.length <= FEW ? suggest(name, names) : suggestNear(name, names);
+      text = this.textFor(name);
       this.texts.set(name, text);
     }
     return text;
+  }
+
+  private textFor(name: string): string {
+    const names = [...this.names()];
+    const near = suggestNear(name, names);
+    if (near !== '') return near;
+    const known = names.length > 0 && names.length <= FEW ? suggest(name, names) : '';
+    const hint = this.hint();
+    return hint === '' ? known : `${known}. ${hint}`;
   }
 }

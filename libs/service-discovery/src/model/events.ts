@@ -86,6 +86,11 @@ export interface ServiceDiscoveryEvents {
   'instance.unreachable': { key: InstanceKey; reason: string; avoidedForMs: number; failures: number };
   /** An instance that could not be reached has answered again. */
   'instance.reached': { key: InstanceKey };
+  /**
+   * An instance that calls of this process may go to is registered under a loopback address, and probably by another machine: calls
+   * would go to this machine instead.
+   */
+  'instance.loopback': { key: InstanceKey; host: string; reason: string };
   /** One health check was made; one that was skipped counts neither way, and may be so until somebody changes a setting. */
   'health.checked': {
     key: InstanceKey;

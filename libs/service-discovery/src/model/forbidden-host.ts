@@ -107,6 +107,14 @@ export function parseAddress(canonical: string): Address | undefined {
   return ipaddr.process(canonical);
 }
 
+/** Whether a host, in whatever spelling, is the own machine to each process that connects to it. */
+export function isLoopbackHost(host: string): boolean {
+  const canonical = canonicalHost(host);
+  if (canonical === undefined) return false;
+  if (canonical === 'localhost' || canonical.endsWith('.localhost')) return true;
+  return parseAddress(canonical)?.range() === 'loopback';
+}
+
 function refusedAddress(address: Address): string | undefined {
   for (const candidate of [address, ...embeddedAddresses(address)]) {
     if (METADATA_ADDRESSES.has(candidate.toString())) return 'a cloud metadata service';

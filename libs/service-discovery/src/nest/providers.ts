@@ -10,7 +10,7 @@ import {
   planChecks,
   resolveHealthCheckOptions,
 } from '../health/index.js';
-import { type InstanceKey } from '../model/index.js';
+import { type InstanceKey, type ServiceInstance } from '../model/index.js';
 import { DiscoveryMetrics, EventBus, EventLogger } from '../observability/index.js';
 import { ListedInstances, resolveServiceRegistryOptions, ServiceRegistry } from '../registry/index.js';
 import {
@@ -38,6 +38,7 @@ import {
   type ServiceDiscoveryOptions,
 } from './options/index.js';
 import { ServiceReadiness } from './readiness/index.js';
+import { RegistryPlace } from './registry-place.js';
 import { ListedTimers } from './schedule/index.js';
 import { ServiceDiscovery } from './service-discovery.js';
 import { HealthChecks, HealthIndicators, ServiceDiscoveryHealthIndicator } from './terminus/index.js';
@@ -80,7 +81,7 @@ export const CORE_PROVIDERS: readonly Provider[] = [
   { provide: TRANSPORT, inject: [OPTIONS_IN_FORCE, CLOCK, ModulesContainer], useFactory: createTransport },
   {
     provide: ServiceCommunicator,
-    inject: [OPTIONS_IN_FORCE, ServiceRegistry, TRANSPORT, EventBus, CLOCK, RANDOM],
+    inject: [OPTIONS_IN_FORCE, ServiceRegistry, RegistryPlace, TRANSPORT, EventBus, CLOCK, RANDOM],
     useFactory: createCommunicator,
   },
   {
@@ -108,6 +109,7 @@ export const CORE_PROVIDERS: readonly Provider[] = [
     useFactory: createPolicies,
   },
   { provide: APP_INTERCEPTOR, useClass: DeadlineInterceptor },
+  RegistryPlace,
   ServiceReadiness,
   LeaseChoice,
   ServiceDiscovery,
@@ -253,13 +255,18 @@ function createTransport({ transport, tls, shutdown }: Options, clock: Clock, mo
 function createCommunicator(
   { communicator, strategies, inheritDeadline }: Options,
   registry: ServiceRegistry,
+  place: RegistryPlace,
   transport: Transport,
   events: EventBus,
   clock: Clock,
   random: Random,
 ): ServiceCommunicator {
   const ambientDeadline = inheritDeadline ? currentDeadline : undefined;
-  const deps = { registry, transport, events, clock, random, ambientDeadline, strategies };
+  const hints = {
+    notFoundHint: () => place.notFoundHint(),
+    addressDoubt: (instance: ServiceInstance) => place.addressDoubt(instance),
+  };
+  const deps = { registry, transport, events, clock, random, ambientDeadline, strategies, ...hints };
   return new ServiceCommunicator(deps, communicator);
 }
 

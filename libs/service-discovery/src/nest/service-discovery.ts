@@ -39,6 +39,7 @@ import { ServiceDiscoveryExplorer } from './explorer.js';
 import { LeaseChoice } from './lease-choice.js';
 import { type ResolvedServiceDiscoveryOptions } from './options/index.js';
 import { ServiceReadiness } from './readiness/index.js';
+import { RegistryPlace } from './registry-place.js';
 import { CLOCK, RANDOM, OPTIONS_IN_FORCE } from './tokens.js';
 import { type ServiceWaitDeps, type WaitForServiceOptions, waitForServices } from './waiting/index.js';
 
@@ -77,6 +78,7 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
     @Inject(RANDOM) private readonly random: Random,
     @Inject(ServiceReadiness) private readonly readiness: ServiceReadiness,
     @Inject(LeaseChoice) private readonly leases: LeaseChoice,
+    @Inject(RegistryPlace) private readonly place: RegistryPlace,
   ) {}
 
   /** @internal Nest calls it, before the registry is closed. */
@@ -164,7 +166,10 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
       const picked = this.pick(name, instances, criteria);
       return typeof picked === 'string' ? WHY_UNAVAILABLE[picked] : picked;
     };
-    const hint = (): string => this.mutualWaitHint();
+    const hint = (): string => {
+      const isUnknown = serviceNames.some((name) => registry.getInstances(name).length === 0);
+      return [isUnknown ? this.place.notFoundHint() : '', this.mutualWaitHint()].filter(Boolean).join('. ');
+    };
     const isAbandoned = (): boolean => this.endsBySignal;
     const deps = { registry, clock, choose, isAbandoned, hint };
     return (await waitForServices(deps, serviceNames, options)).map(endpointOf);

@@ -103,6 +103,10 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
     }
     case 'instance.reached':
       return { level: 'log', message: `${keyOf(event.key)} is reachable again`, fields: labels(event.key) };
+    case 'instance.loopback': {
+      const { key, host, reason } = event;
+      return { level: 'warn', message: `${keyOf(key)} is ${reason}`, fields: { ...labels(key), host, reason } };
+    }
     case 'health.checked': {
       const { key, passed, skipped, misconfigured, detail } = event;
       const outcome = skipped ? 'was skipped' : passed ? 'passed' : 'failed';

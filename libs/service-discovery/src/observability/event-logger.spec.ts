@@ -119,6 +119,7 @@ describe('EventLogger', () => {
     });
     bus.emit('instance.readmitted', { key, enforced: false });
     bus.emit('instance.unreachable', { key, reason: 'connect ECONNREFUSED', avoidedForMs: 1_234.5, failures: 1 });
+    bus.emit('instance.loopback', { key, host: '127.0.0.1', reason: 'registered as 127.0.0.1' });
     bus.emit('instance.reached', { key });
     bus.emit('instance.flapping', { key, status: 'unhealthy' });
     bus.emit('instance.settled', { key, status: 'healthy' });
@@ -160,6 +161,7 @@ describe('EventLogger', () => {
       'warn users/a would be ejected for 30000 ms: latency of 90 ms, of the others 9 ms',
       'log users/a would be readmitted',
       'warn users/a is unreachable and avoided for 1235 ms: connect ECONNREFUSED',
+      'warn users/a is registered as 127.0.0.1',
       'log users/a is reachable again',
       'warn users/a is flapping and now unhealthy: its health check results keep changing',
       'log users/a stopped flapping and is healthy',

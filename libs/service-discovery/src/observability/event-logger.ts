@@ -70,6 +70,7 @@ const LOCAL_EVENTS: ReadonlySet<EventName> = new Set<EventName>([
   'instance.readmitted',
   'instance.unreachable',
   'instance.reached',
+  'instance.loopback',
 ]);
 
 /** How many changes of state of one subject are written within a window. */

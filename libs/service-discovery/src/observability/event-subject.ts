@@ -22,6 +22,7 @@ const SUBJECTS: { readonly [Name in EventName]: SubjectOf<EventOf<Name>> } = {
   'instance.readmitted': ofInstance,
   'instance.unreachable': ofInstance,
   'instance.reached': ofInstance,
+  'instance.loopback': ofInstance,
   'health.checked': ({ key, passed, skipped, misconfigured }) =>
     `${keyOf(key)} ${misconfigured ? 'misconfigured' : skipped ? 'skipped' : passed}`,
   'expiry.held': ofService,

@@ -13,6 +13,7 @@ import { type Call } from './call.js';
 import { CallResponse } from './call-response.js';
 import { classifyOutcome } from './classify-outcome.js';
 import { requestOf } from './deadline-header.js';
+import { withDoubt } from './doubtful-address.js';
 import { type Target } from './pick-target.js';
 import { discard, followCaller } from './response-stream.js';
 import { anotherCanBeTried, halfTimeOf } from './room-for-another.js';
@@ -167,13 +168,14 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
   private threw(error: unknown): void {
     // A good head with a body that broke off or never ended is a failed attempt.
     if (!this.response || error instanceof TransportError || this.scope.aborted) return this.fail(error);
-    this.answer = { error };
+    this.answer = { error: this.explained(error) };
     this.end(false);
   }
 
-  private fail(error: unknown): void {
+  private fail(thrown: unknown): void {
     const { deps, abandoned, view } = this.call;
     const now = deps.clock.now();
+    const error = this.explained(thrown);
     const neverSent = this.outcome === undefined && error instanceof TransportError && error.neverSent;
     this.failed = true;
     this.error = error;
@@ -181,6 +183,11 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
     this.verdict = classifyOutcome(this.outcome, view.settings.retry);
     if (neverSent && !deps.closing.aborted) view.channel.notReached(this.instance, error, now);
     this.end(false, now);
+  }
+
+  private explained(error: unknown): unknown {
+    const { addressDoubt } = this.call.deps;
+    return addressDoubt ? withDoubt(error, () => addressDoubt(this.instance)) : error;
   }
 
   /**

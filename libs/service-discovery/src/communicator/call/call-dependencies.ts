@@ -1,5 +1,5 @@
 import { type Clock, type Random, type TimerWheel } from '../../common/index.js';
-import { type EventSink } from '../../model/index.js';
+import { type EventSink, type ServiceInstance } from '../../model/index.js';
 import { type NearNames } from '../near-names.js';
 
 /** Collaborators shared by all calls of one engine. */
@@ -14,4 +14,6 @@ export interface CallDependencies {
   /** The deadline of the work that this process is handling, in milliseconds since the Unix epoch. */
   readonly ambientDeadline: (() => number | undefined) | undefined;
   readonly nearNames: NearNames;
+  /** Why the address of an instance may lead elsewhere; undefined: nothing suggests so. */
+  readonly addressDoubt: ((instance: ServiceInstance) => string | undefined) | undefined;
 }

@@ -12,6 +12,8 @@ import { UnreachableInstances } from './unreachable-instances.js';
 /** Collaborators of a channel. */
 export interface ChannelDeps extends BreakerDeps {
   readonly strategies: NamedStrategies;
+  /** Why the address of an instance may lead elsewhere; undefined: nothing suggests so. */
+  readonly addressDoubt?: (instance: ServiceInstance) => string | undefined;
 }
 
 /**
@@ -67,6 +69,7 @@ export class ServiceChannel {
     if (changes.recovered.length > 0) this.breakers.halfOpen();
     for (const { instanceId } of [...changes.recovered, ...changes.replaced]) this.loads.forgive(instanceId);
     if (changes.joined.length > 0 || changes.left.length > 0) this.loads.retain(instances);
+    this.tellDoubts(changes.joined);
     return deltaOf(changes);
   }
 
@@ -80,6 +83,16 @@ export class ServiceChannel {
   /** Records that connecting to an instance failed; ignored if that registration has left or been replaced. */
   notReached({ instanceId, generation }: ServiceInstance, error: unknown, now: number): void {
     if (this.states.find(instanceId)?.generation === generation) this.unreachable.failed(instanceId, error, now);
+  }
+
+  private tellDoubts(joined: readonly ServiceInstance[]): void {
+    const { addressDoubt, events } = this.deps;
+    if (!addressDoubt) return;
+    for (const instance of joined) {
+      const reason = addressDoubt(instance);
+      const { serviceName, instanceId, host } = instance;
+      if (reason !== undefined) events.emit('instance.loopback', { key: { serviceName, instanceId }, host, reason });
+    }
   }
 
   ejections(): EjectionView[] {

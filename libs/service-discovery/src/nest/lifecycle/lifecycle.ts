@@ -30,6 +30,7 @@ import { Departure } from './departure.module.js';
 import { ForgottenHooks } from './forgotten-hooks.js';
 import { HttpDrain } from './http-drain.js';
 import { Leaving, STEP_MS } from './leaving.js';
+import { LoopbackWarnings } from './loopback-warnings.js';
 import { Microservices } from './microservices.js';
 import { OwnHealth } from './own-health.js';
 import { OwnRoute } from './own-route.js';
@@ -52,8 +53,10 @@ export class ServiceDiscoveryLifecycle
   private readonly ownHealth: OwnHealth;
   private readonly ownRoute: OwnRoute;
   private readonly forgottenHooks: ForgottenHooks;
+  private readonly loopbackWarnings: LoopbackWarnings;
   private discoverables: readonly DiscoverableServiceOptions[] = [];
   private listening: Subscription | undefined;
+  private stopWarning: (() => void) | undefined;
   private readonly microservices: Microservices;
   private drain: HttpDrain | undefined;
   /** Undefined until the app begins to end. */
@@ -71,7 +74,7 @@ export class ServiceDiscoveryLifecycle
     @Inject(DiscoveryMetrics) private readonly metrics: DiscoveryMetrics,
     @Inject(EventLogger) private readonly eventLogger: EventLogger | null,
     @Inject(ServiceDiscoveryExplorer) private readonly explorer: ServiceDiscoveryExplorer,
-    @Inject(EventBus) events: EventBus,
+    @Inject(EventBus) private readonly events: EventBus,
     @Inject(ServiceReadiness) private readonly readiness: ServiceReadiness,
     @Inject(ListedTimers) private readonly timers: ListedTimers,
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
@@ -97,6 +100,7 @@ export class ServiceDiscoveryLifecycle
       ownerOf: (path) => ownerOfRoute(modules, appConfig, path),
     });
     this.forgottenHooks = new ForgottenHooks({ clock, logger: this.logger });
+    this.loopbackWarnings = new LoopbackWarnings(options, registry, this.logger);
     this.announcer = new Announcer({
       registry,
       clock,
@@ -119,6 +123,9 @@ export class ServiceDiscoveryLifecycle
     const scheduler = await findSchedulerRegistry(this.moduleRef);
     if (scheduler) this.timers.listIn(scheduler);
     this.monitor?.start();
+    this.stopWarning = this.events.on('instance.registered', ({ instance }) =>
+      this.loopbackWarnings.registered(instance),
+    );
     await this.startRegistry();
   }
 
@@ -152,6 +159,7 @@ export class ServiceDiscoveryLifecycle
     if (!leaving) return;
     leaving.closed();
     this.timers.close();
+    this.stopWarning?.();
     await leaving.step(() => this.monitor?.close());
     await leaving.step(() => this.communicator.close());
     // Until here handlers may have called them.
@@ -247,6 +255,8 @@ export class ServiceDiscoveryLifecycle
     // A server of another protocol at a port of its own has no routes; one at the app's port, such as for WebSockets, has.
     const hasRoutes =
       address !== undefined && isHttp(address.protocol) && (isHttp(protocol) || options.port === undefined);
+    if (options.host === undefined && this.options.advertise.host === undefined)
+      this.loopbackWarnings.announced(options.name, host);
     const { healthCheckPath = hasRoutes ? this.healthCheckPath() : null } = options;
     const registration = toRegistration({ ...options, healthCheckPath }, { host, port, protocol });
     const isOwnServer = options.port === undefined && local !== undefined;

@@ -1,10 +1,13 @@
 import { Server as HttpServer } from 'node:http';
 import { Server as HttpsServer } from 'node:https';
 import { describe, expect, it } from '@jest/globals';
+import { resolveApiOptions } from '../rest/api-options.js';
 import { addressToAdvertise, type Interfaces, type ListeningServer } from './server-address.js';
 
 const local = { advertise: {}, mode: 'memory_only', remote: undefined } as const;
 const remote = (url: string) => ({ advertise: {}, mode: 'remote', remote: { url } }) as const;
+const withToken = (url: string) => ({ advertise: {}, mode: 'remote', remote: { url, token: 'x'.repeat(32) } }) as const;
+const api = resolveApiOptions();
 
 function bound(
   address: ReturnType<ListeningServer['address']>,
@@ -32,11 +35,20 @@ describe('the address to register', () => {
     expect(addressToAdvertise(at(address), local)).toEqual({ host: address, port: 8_080, protocol: 'http' });
   });
 
-  it.each([
+  it.each<[when: string, options: Parameters<typeof addressToAdvertise>[1], host: string]>([
     ['in the mode memory_only', local, '127.0.0.1'],
     ['for a registry on this machine, by name', remote('http://localhost:3000'), '127.0.0.1'],
     ['for a registry on this machine, by IPv4 address', remote('http://127.0.0.2:3000'), '127.0.0.1'],
     ['for a registry on this machine, by IPv6 address', remote('http://[::1]:3000'), '127.0.0.1'],
+    ['for a registry on this machine, by the address of a server there', remote('http://0.0.0.0:3000'), '127.0.0.1'],
+    ['in the mode memory_only with a token', { ...local, api: { ...api, token: 'x'.repeat(32) } }, '10.0.0.7'],
+    [
+      'in the mode memory_only with a guard',
+      { ...local, api: { ...api, guard: { canActivate: () => true } } },
+      '10.0.0.7',
+    ],
+    ['in the mode memory_only without an API', { ...local, api: false }, '127.0.0.1'],
+    ['for a registry on this machine that takes a token', withToken('http://127.0.0.1:3000'), '10.0.0.7'],
     ['for a registry elsewhere', remote('http://registry.internal:3000'), '10.0.0.7'],
   ])('of a server that is bound to all addresses, %s', (_when, options, host) => {
     const interfaces = machine('fe80::7', '2001:db8::7', '169.254.0.7', '10.0.0.7', '10.0.0.8');

@@ -1,9 +1,9 @@
 import { networkInterfaces } from 'node:os';
 import { type AddressInfo } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
-import { canonicalHost, parseAddress, type Protocol } from '../../model/index.js';
-import { redisHostsOf } from '../../store/index.js';
-import { type AdvertiseOptions, type ResolvedServiceDiscoveryOptions } from '../options/index.js';
+import { parseAddress, type Protocol } from '../../model/index.js';
+import { type AdvertiseOptions } from '../options/index.js';
+import { isRegistryHere, letsOthersIn, type RegistrySettings } from '../registry-place.js';
 
 /** A server that listens, as far as its address goes: Node's own, of HTTP, HTTPS or HTTP/2. */
 export interface ListeningServer {
@@ -12,10 +12,6 @@ export interface ListeningServer {
   /** HTTP/2 has none. */
   closeIdleConnections?(): void;
 }
-
-/** What says where the registry is. */
-type RegistryPlace = Pick<ResolvedServiceDiscoveryOptions, 'mode' | 'remote'> &
-  Partial<Pick<ResolvedServiceDiscoveryOptions, 'redis'>>;
 
 /** Under which address others reach a server. */
 export interface AdvertisedAddress {
@@ -30,7 +26,7 @@ export type Interfaces = Readonly<ReturnType<typeof networkInterfaces>>;
 /** The address to register; undefined for a server at a Unix socket, unless host and port are given. */
 export function addressToAdvertise(
   server: ListeningServer,
-  options: { advertise: AdvertiseOptions } & RegistryPlace,
+  options: { advertise: AdvertiseOptions } & RegistrySettings,
   interfaces: () => Interfaces = networkInterfaces,
 ): AdvertisedAddress | undefined {
   const { advertise } = options;
@@ -55,23 +51,13 @@ function protocolOf(server: ListeningServer): Protocol {
 }
 
 /** A server at all addresses of the machine is registered at one of them. */
-function reachableHost(bound: string, options: RegistryPlace, interfaces: () => Interfaces): string {
+function reachableHost(bound: string, options: RegistrySettings, interfaces: () => Interfaces): string {
   const address = parseAddress(bound);
   if (address?.range() !== 'unspecified') return bound;
-  if (isOnThisMachine(options)) return '127.0.0.1';
+  // What reads the registry from another machine would take this address for its own.
+  if (isRegistryHere(options) && !letsOthersIn(options)) return '127.0.0.1';
   const families = address.kind() === 'ipv6' ? (['IPv4', 'IPv6'] as const) : (['IPv4'] as const);
   return externalAddress(interfaces(), families) ?? '127.0.0.1';
-}
-
-/** Whether everybody who reads the registry runs here, as far as can be told. */
-function isOnThisMachine({ mode, remote, redis }: RegistryPlace): boolean {
-  if (mode === 'memory_only') return true;
-  const named = remote ? [new URL(remote.url).hostname] : redisHostsOf(redis ?? {});
-  return named.length > 0 && named.every((name) => isLoopback(canonicalHost(name)));
-}
-
-function isLoopback(host: string | undefined): boolean {
-  return host !== undefined && (host === 'localhost' || parseAddress(host)?.range() === 'loopback');
 }
 
 /** The first address that other machines can reach, of the family that comes first. */

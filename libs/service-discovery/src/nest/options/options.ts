@@ -60,8 +60,8 @@ export function isAxios(transport: TransportChoice): transport is 'axios' | Axio
 export interface AdvertiseOptions {
   /**
    * A host name or IP address that other processes reach this one by.
-   * @default the address that the server is bound to; where that is all of them, 127.0.0.1 for a registry on this
-   *   machine, else the first external address, IPv4 before IPv6
+   * @default the address that the server is bound to; where that is all of them, the first external address, IPv4 before
+   *   IPv6, but 127.0.0.1 with a registry on this machine where no token and no `api.guard` lets other machines in
    */
   host?: string;
   /** 1 to 65535. @default the port that the server listens on */

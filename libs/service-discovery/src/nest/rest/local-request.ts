@@ -1,5 +1,5 @@
 import { type IncomingHttpHeaders } from 'node:http';
-import { canonicalHost, parseAddress } from '../../model/index.js';
+import { isLoopbackHost, parseAddress } from '../../model/index.js';
 
 /** The part of a request that tells where it comes from; Express's and Node's requests have it, Fastify's `raw` too. */
 export interface PeerRequest {
@@ -57,6 +57,5 @@ function isLoopback(address: string): boolean {
 }
 
 function isLoopbackName(hostHeader: string): boolean {
-  const host = canonicalHost(hostHeader.replace(/:\d*$/, ''));
-  return host !== undefined && (host === 'localhost' || host.endsWith('.localhost') || isLoopback(host));
+  return isLoopbackHost(hostHeader.replace(/:\d*$/, ''));
 }

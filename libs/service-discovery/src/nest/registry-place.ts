@@ -1,0 +1,82 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { canonicalHost, type InstanceKey, isLoopbackHost, parseAddress, type ServiceInstance } from '../model/index.js';
+import { ListedInstances, ServiceRegistry } from '../registry/index.js';
+import { redisHostsOf } from '../store/index.js';
+import { type ResolvedServiceDiscoveryOptions } from './options/index.js';
+import { OPTIONS_IN_FORCE } from './tokens.js';
+
+/** What tells where the registry is, and who may read it. */
+export type RegistrySettings = Pick<ResolvedServiceDiscoveryOptions, 'mode' | 'remote'> &
+  Partial<Pick<ResolvedServiceDiscoveryOptions, 'redis' | 'api'>>;
+
+/** Whether the registry is on this machine; false where that cannot be told. */
+export function isRegistryHere(settings: RegistrySettings): boolean {
+  const hosts = hostsOf(settings);
+  return hosts.length > 0 && hosts.every(isThisMachine);
+}
+
+/** Whether the registry is on another machine; false where that cannot be told. */
+export function isRegistryElsewhere(settings: RegistrySettings): boolean {
+  return !hostsOf(settings).every(isThisMachine);
+}
+
+/** 0.0.0.0 is written by mistake where a server is to be reached, and reaches this machine. */
+function isThisMachine(host: string): boolean {
+  return isLoopbackHost(host) || parseAddress(canonicalHost(host) ?? '')?.range() === 'unspecified';
+}
+
+/** What lets other machines in that have what it takes; undefined: nothing does, as far as this process knows. */
+export function letsOthersIn({ api, remote }: RegistrySettings): string | undefined {
+  if (remote?.token !== undefined) return 'the token';
+  if (api === undefined || api === false) return undefined;
+  if (api.token !== undefined) return 'the token';
+  return api.guard === undefined ? undefined : 'the guard';
+}
+
+/** Where the registry's servers are; none where a store of the app, or a Redis client of its own, does not tell. */
+function hostsOf({ mode, remote, redis }: RegistrySettings): readonly string[] {
+  if (mode === 'memory_only') return ['localhost'];
+  return remote ? [new URL(remote.url).hostname] : redisHostsOf(redis ?? {});
+}
+
+const ALONE =
+  'This process is a registry of its own (memory_only), and no other process has registered here: processes find each other by a common ' +
+  "registryUrl (SERVICE_DISCOVERY_REGISTRY_URL), or over Redis (mode: 'redis_backed')";
+
+/** What the place of the registry says about what is found there. */
+@Injectable()
+export class RegistryPlace {
+  private readonly isElsewhere: boolean;
+
+  constructor(
+    @Inject(OPTIONS_IN_FORCE) private readonly options: ResolvedServiceDiscoveryOptions,
+    @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
+    @Inject(ListedInstances) private readonly listed: ListedInstances,
+  ) {
+    this.isElsewhere = isRegistryElsewhere(options);
+  }
+
+  /** Why a service may not be registered here: a sentence without its full stop; empty where nothing suggests it. */
+  notFoundHint(): string {
+    if (this.options.mode !== 'memory_only') return '';
+    for (const instances of this.registry.snapshot.services.values())
+      if (!instances.every((instance) => this.isOwn(instance))) return '';
+    return ALONE;
+  }
+
+  /**
+   * What is wrong with the address of an instance that another machine has probably registered, to be read after "is"; undefined
+   * where nothing suggests so. Processes of one machine may share a registry on another one, so it is no more than a doubt.
+   */
+  addressDoubt(instance: ServiceInstance): string | undefined {
+    if (!this.isElsewhere || !isLoopbackHost(instance.host) || this.isOwn(instance)) return undefined;
+    return (
+      `registered as ${instance.host}, which is this machine for its callers here: unless it runs on this machine, set advertise.host ` +
+      '(SERVICE_DISCOVERY_HOST) in its process, or have it listen on 0.0.0.0'
+    );
+  }
+
+  private isOwn(key: InstanceKey): boolean {
+    return this.registry.isOwn(key) || this.listed.has(key);
+  }
+}
