@@ -154,12 +154,16 @@ function toShown(_name: string, value: unknown): unknown {
   return isPem || (isRecord(value) && value.type === 'Buffer') ? '***' : value;
 }
 
+/** What the parser of Node and undici says where the connection ends in the middle of an answer that was to be the last on it. */
+const INCOMPLETE_ANSWER = /\bInvalid EOF state\b/;
+
 /**
  * What an error says, of whatever kind it is. Node leaves the message of an error for several addresses empty, so the
  * code stands in.
  */
 export function messageOf(error: unknown): string {
   if (!isErrorLike(error)) return typeof error === 'string' ? error : describeValue(error);
+  if (INCOMPLETE_ANSWER.test(error.message)) return 'the connection was closed before the answer was complete';
   const { code } = error as { code?: unknown };
   return error.message || (typeof code === 'string' ? code : error.name);
 }

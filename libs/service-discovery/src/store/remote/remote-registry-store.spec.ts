@@ -30,6 +30,17 @@ describe('RemoteRegistryStore', () => {
     await expect(firstChange()).rejects.toMatchObject({ code: 'REGISTRY_UNAVAILABLE' });
   });
 
+  it('says of a watch that the registry cuts off as it shuts down that the connection was closed', async () => {
+    answer = (response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream', connection: 'close' }).write(': hello\n\n');
+      response.socket?.end();
+    };
+    await expect(firstChange()).rejects.toMatchObject({
+      code: 'REGISTRY_UNAVAILABLE',
+      message: expect.stringMatching(/ was lost: the connection was closed before the answer was complete$/),
+    });
+  });
+
   it("reports the registry's error for a watch", async () => {
     answer = (response) => {
       const error = { code: 'INVALID_REQUEST', message: 'services: no such thing' };
