@@ -107,7 +107,7 @@ export function parseAddress(canonical: string): Address | undefined {
   return ipaddr.process(canonical);
 }
 
-/** Whether a host, in whatever spelling, is the own machine to each process that connects to it. */
+/** Whether a host, in whatever spelling, means to each process the machine that it runs on itself. */
 export function isLoopbackHost(host: string): boolean {
   const canonical = canonicalHost(host);
   if (canonical === undefined) return false;
