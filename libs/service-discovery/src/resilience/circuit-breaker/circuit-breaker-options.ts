@@ -26,7 +26,7 @@ export const CALL_COUNT_WINDOW_OPTIONS = new OptionGroup('window', {
 });
 
 export interface CallCountWindow extends GivenOptionsOf<typeof CALL_COUNT_WINDOW_OPTIONS> {}
-interface ResolvedCallCountWindow extends ResolvedOf<typeof CALL_COUNT_WINDOW_OPTIONS> {}
+export interface ResolvedCallCountWindow extends ResolvedOf<typeof CALL_COUNT_WINDOW_OPTIONS> {}
 
 function readWindow(value: unknown, path: string, check: OptionValidator): number | ResolvedCallCountWindow {
   if (typeof value !== 'object' || value === null) return check.duration(path, value, UP_TO_ONE_DAY);
