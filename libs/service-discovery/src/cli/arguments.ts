@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { UsageError } from './command-error.js';
 
-/** How `registry` was called. What is undefined is left to the environment. */
+/** Flags of `registry`. Undefined ones are left to the environment. */
 export interface RegistryFlags {
   /** 0 to 65535; 0 takes any free port. */
   readonly port: number;
@@ -31,7 +31,7 @@ The other SERVICE_DISCOVERY_* variables, such as those of health checks, count t
 `;
 
 /**
- * @returns undefined where help is asked for
+ * @returns undefined if help was requested
  * @throws UsageError
  */
 export function readArguments(args: readonly string[]): RegistryFlags | undefined {
@@ -41,7 +41,7 @@ export function readArguments(args: readonly string[]): RegistryFlags | undefine
   if (command === undefined) throw new UsageError('There is no command; the only one is "registry"');
   if (command !== 'registry') throw new UsageError(`Unknown command "${command}"; the only one is "registry"`);
   if (rest.length > 0) throw new UsageError(`Unexpected argument "${rest[0]}"`);
-  // Node would listen on all addresses.
+  // An empty host would make Node listen on all addresses.
   if (values.host === '') throw new UsageError('--host is empty: expected an address, such as 127.0.0.1');
   const { host, token, 'redis-url': redisUrl, namespace } = values;
   return { port: readPort(values.port), host, token, redisUrl, namespace };
@@ -62,7 +62,7 @@ function parse(args: readonly string[]) {
       },
     });
   } catch (error) {
-    // What follows the first sentence is about file names that begin with a dash.
+    // Drop the rest of Node's message, which is about file names that begin with a dash.
     throw new UsageError((error as Error).message.split('. ')[0]!);
   }
 }

@@ -1,6 +1,6 @@
-/** Ends the command with a message in place of a stack. */
+/** Ends the command with a message instead of a stack trace. */
 export class CommandError extends Error {
-  /** @param exitCode 2 where the command was called wrongly */
+  /** @param exitCode 2 for wrong usage */
   constructor(
     message: string,
     readonly exitCode: 1 | 2 = 1,
@@ -9,7 +9,7 @@ export class CommandError extends Error {
   }
 }
 
-/** The command was called wrongly: its usage is printed below the message. */
+/** Wrong usage; the usage text is printed below the message. */
 export class UsageError extends CommandError {
   constructor(message: string) {
     super(message, 2);

@@ -13,7 +13,7 @@ try {
   process.exitCode = error.exitCode;
 }
 
-/** Nest is the user's to install. */
+/** Nest is a peer dependency, so it may be missing. */
 async function loadRegistry(): Promise<(flags: RegistryFlags) => Promise<void>> {
   try {
     return (await import('./registry.js')).runRegistry;

@@ -32,7 +32,7 @@ function optionsOf({ token, redisUrl, namespace }: RegistryFlags): ServiceDiscov
   };
 }
 
-/** The flags by the option that they set. */
+/** Flag by the option that it sets. */
 const FLAGS: Readonly<Record<string, string>> = {
   'api.token': '--token',
   'redis.url': '--redis-url',
@@ -74,7 +74,7 @@ async function loadHttpAdapter(): Promise<AbstractHttpAdapter> {
   );
 }
 
-/** Leaves out what Nest says of its own start, such as a line for each route. */
+/** Suppresses Nest's own startup messages, such as a line per route. */
 class RegistryLogger extends ConsoleLogger {
   private static readonly ofNest = [
     'NestFactory',
@@ -89,14 +89,14 @@ class RegistryLogger extends ConsoleLogger {
   }
 }
 
-/** Closes the app at the first signal; a second one ends the process at once. */
+/** Closes the app on the first signal; a second one ends the process at once. */
 function endsBySignal(app: INestApplication): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(app.close()));
   });
 }
 
-/** With the host that it is bound to: Nest would show 0.0.0.0 as 127.0.0.1. */
+/** Uses the host that the server is bound to: Nest would show 0.0.0.0 as 127.0.0.1. */
 function urlOf(app: INestApplication<Server>, { host }: RegistryFlags): string {
   const { port } = app.getHttpServer().address() as AddressInfo;
   return originOf({ protocol: 'http', host, port });

@@ -13,7 +13,7 @@ describe('onAbort', () => {
     controller = new AbortController();
   });
 
-  it('calls everybody who waits, once and in order', () => {
+  it('calls every waiter once, in order', () => {
     const called: number[] = [];
     for (let waiter = 0; waiter < 3; waiter++) onAbort(controller.signal, () => called.push(waiter));
     controller.abort();
@@ -21,7 +21,7 @@ describe('onAbort', () => {
     expect(called).toEqual([0, 1, 2]);
   });
 
-  it('keeps one listener however many wait, and none when nobody does', () => {
+  it('keeps one listener for any number of waiters, and none without waiters', () => {
     const ends = Array.from({ length: 100 }, () => onAbort(controller.signal, () => undefined));
     expect(listeners()).toBe(1);
     for (const end of ends.slice(1)) end();
@@ -31,7 +31,7 @@ describe('onAbort', () => {
     expect(listeners()).toBe(0);
   });
 
-  it('goes on for those who wait, though another one ends several times', () => {
+  it('keeps calling the others after one unsubscribes repeatedly', () => {
     let called = 0;
     const end = onAbort(controller.signal, () => called--);
     end();
@@ -41,7 +41,7 @@ describe('onAbort', () => {
     expect(called).toBe(1);
   });
 
-  it('does not call one that another one ends meanwhile', () => {
+  it('skips a waiter that another one removes during the abort', () => {
     const called: string[] = [];
     onAbort(controller.signal, () => {
       called.push('first');
@@ -54,7 +54,7 @@ describe('onAbort', () => {
     end();
   });
 
-  it('never calls where the signal has aborted already', () => {
+  it('never calls back if the signal has already aborted', () => {
     controller.abort();
     let called = false;
     onAbort(controller.signal, () => (called = true))();
@@ -63,7 +63,7 @@ describe('onAbort', () => {
 });
 
 describe('raceAbort', () => {
-  it('is the promise where it settles first, and leaves no listener', async () => {
+  it('is the promise if it settles first, and leaves no listener', async () => {
     const { signal } = new AbortController();
     await expect(raceAbort(Promise.resolve(1), signal)).resolves.toBe(1);
     await expect(raceAbort(Promise.reject(late), signal)).rejects.toBe(late);
@@ -78,7 +78,7 @@ describe('raceAbort', () => {
     await expect(raceAbort(Promise.resolve(1), controller.signal)).rejects.toBe(late);
   });
 
-  it('makes no unhandled rejection of a promise that fails after the abort', async () => {
+  it('causes no unhandled rejection when the promise fails after the abort', async () => {
     const unhandled: unknown[] = [];
     const listener = (reason: unknown): void => void unhandled.push(reason);
     process.on('unhandledRejection', listener);
@@ -95,7 +95,7 @@ describe('raceAbort', () => {
 });
 
 describe('joinSignals', () => {
-  it('aborts with the first of several, for its reason, and lets go of the others', () => {
+  it('aborts with the first of several and its reason, and detaches from the others', () => {
     const [one, other] = [new AbortController(), new AbortController()];
     const joined = joinSignals([one.signal, other.signal]);
     other.abort(late);
@@ -104,7 +104,7 @@ describe('joinSignals', () => {
     expect(listenersOf(one.signal)).toBe(0);
   });
 
-  it('has aborted where one of them has, and listens to none', () => {
+  it('is aborted at once if one of them is, and listens to none', () => {
     const one = new AbortController();
     const joined = joinSignals([one.signal, AbortSignal.abort(late)]);
     expect([joined.signal.reason, listenersOf(one.signal)]).toEqual([late, 0]);
@@ -119,14 +119,14 @@ describe('joinSignals', () => {
 });
 
 describe('throwIfAborted', () => {
-  it('throws the reason of a signal that has aborted, and nothing before that or without a signal', () => {
+  it('throws the reason of an aborted signal, and nothing before that or without a signal', () => {
     const controller = new AbortController();
     for (const signal of [undefined, null, controller.signal]) throwIfAborted(signal);
     controller.abort(late);
     expect(() => throwIfAborted(controller.signal)).toThrow(late);
   });
 
-  it('asks nothing of a signal that an older one lacks', () => {
+  it('does not need methods that older signals lack', () => {
     const older = { aborted: false } as AbortSignal;
     throwIfAborted(older);
     expect(() => throwIfAborted({ ...older, aborted: true })).toThrow(expect.objectContaining({ name: 'AbortError' }));

@@ -1,11 +1,11 @@
-/** By its looks: some are none of the platform's, or of another realm's. */
+/** Duck-typed: some signals come from polyfills or another realm. */
 export function isSignal(value: unknown): value is AbortSignal {
   return typeof (value as Partial<AbortSignal> | null | undefined)?.addEventListener === 'function';
 }
 
 /**
- * What the signal's own method of this name does, which some lack that are none of the platform's.
- * @throws the signal's reason; where it has none, what an `AbortController` would give it
+ * Like `AbortSignal.throwIfAborted()`, which some polyfills lack.
+ * @throws the signal's reason; without one, what an `AbortController` would use
  */
 export function throwIfAborted(signal: AbortSignal | null | undefined): void {
   if (signal?.aborted) throw signal.reason ?? new DOMException('This operation was aborted', 'AbortError');
@@ -19,10 +19,10 @@ interface Waiters {
 const waitersOf = new WeakMap<AbortSignal, Waiters>();
 
 /**
- * Calls `fn` once when `signal` aborts; never where it has aborted already. However many wait for a signal in this way,
- * it has one listener: a caller may share a signal among any number of calls, and Node warns of a leak at the eleventh.
- * @param fn must not throw; each waiting needs a function of its own
- * @returns ends the waiting; safe to call again, and after the abort
+ * Calls `fn` once when `signal` aborts; never if it has already aborted. All waiters of a signal share one listener: a
+ * caller may share a signal among any number of calls, and Node warns of a leak at the eleventh listener.
+ * @param fn must not throw; each registration needs a function of its own
+ * @returns unsubscribes; idempotent, also after the abort
  */
 export function onAbort(signal: AbortSignal, fn: () => void): () => void {
   if (signal.aborted) return () => undefined;
@@ -39,7 +39,7 @@ function listenTo(signal: AbortSignal): Waiters {
   const callbacks = new Set<() => void>();
   const listener = (): void => {
     waitersOf.delete(signal);
-    // One that another one ends meanwhile is gone from the set, and is not reached.
+    // A callback that another one removes during the iteration is skipped.
     for (const callback of callbacks) {
       callbacks.delete(callback);
       callback();
@@ -52,9 +52,9 @@ function listenTo(signal: AbortSignal): Waiters {
 }
 
 /**
- * The result, or the signal's reason as soon as it aborts, whichever comes first. Leaves no listener behind, and a
- * promise that rejects after an abort causes no unhandled rejection.
- * @param result a value is as good as a promise of it
+ * The result, or the signal's reason once it aborts, whichever comes first. Leaves no listener behind, and a promise
+ * that rejects after the abort causes no unhandled rejection.
+ * @param result a promise or a plain value
  */
 export function raceAbort<T>(result: Promise<T> | T, signal: AbortSignal): Promise<T> {
   return new Promise<T>((resolve, reject) => {
@@ -73,16 +73,16 @@ export function raceAbort<T>(result: Promise<T> | T, signal: AbortSignal): Promi
   });
 }
 
-/** A signal that follows others. */
+/** A signal derived from others. */
 export interface JoinedSignal {
   readonly signal: AbortSignal;
-  /** Stops following; safe to call again. */
+  /** Detaches it from its sources; idempotent. */
   release(): void;
 }
 
 /**
- * A signal that aborts with the first of several, and for its reason. `AbortSignal.any` does the same, but stays with
- * its sources for as long as they live.
+ * A signal that aborts with the first of several, and with its reason. Unlike `AbortSignal.any`, it can be detached
+ * from long-lived sources.
  */
 export function joinSignals(signals: readonly AbortSignal[]): JoinedSignal {
   const joined = new AbortController();

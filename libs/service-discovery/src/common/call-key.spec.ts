@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { callKeyOf } from './call-key.js';
 
 describe('callKeyOf', () => {
-  it.each([undefined, null, ''])('%j is no key, so that nobody shares an answer by it', (nothing) => {
+  it.each([undefined, null, ''])('treats %j as no key, so that no answer is shared by it', (nothing) => {
     expect(callKeyOf(nothing, 'key')).toBeUndefined();
   });
 
@@ -11,7 +11,7 @@ describe('callKeyOf', () => {
     [0, '0'],
     [7n, '7'],
     [false, 'false'],
-  ])('%p is the text %j', (given, text) => {
+  ])('turns %p into %j', (given, text) => {
     expect(callKeyOf(given, 'key')).toBe(text);
   });
 

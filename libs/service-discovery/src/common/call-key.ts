@@ -1,10 +1,11 @@
 import { describeValue, ServiceDiscoveryError } from './errors.js';
 
 /**
- * The text that tells one call from another, out of what a user's function or argument gave; undefined where there is
- * none: nothing, null, an empty text. Numbers are texts to whoever has numeric ids.
- * @param name what to call it in the error
- * @throws ServiceDiscoveryError `INVALID_REQUEST` for an object, a promise or a function: as texts, all of them are the same
+ * The key that identifies a call, from the result of a user's function or an argument; undefined for undefined, null
+ * and an empty string. Numbers become strings, for users with numeric ids.
+ * @param name how errors refer to the value
+ * @throws ServiceDiscoveryError `INVALID_REQUEST` for an object, a promise or a function: as strings, all of them are
+ * equal
  */
 export function callKeyOf(value: unknown, name: string): string | undefined {
   if (value === undefined || value === null || value === '') return undefined;

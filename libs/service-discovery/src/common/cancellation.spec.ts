@@ -10,7 +10,7 @@ function hearing(): AbortListener & { readonly heard: unknown[] } {
 }
 
 describe('CancelSource', () => {
-  it('tells everybody who follows, once and in order', () => {
+  it('notifies every follower once, in order', () => {
     const source = new CancelSource();
     const order: number[] = [];
     for (let number = 0; number < 3; number++) source.follow({ onAborted: () => order.push(number) });
@@ -19,7 +19,7 @@ describe('CancelSource', () => {
     expect([order, source.aborted, source.reason]).toEqual([[0, 1, 2], true, late]);
   });
 
-  it('tells nobody who follows no more, though another one ends that meanwhile', () => {
+  it('does not notify a follower that another one removes during the abort', () => {
     const source = new CancelSource();
     const [gone, taken, stays] = [hearing(), hearing(), hearing()];
     source.follow({ onAborted: () => source.unfollow(taken) });
@@ -30,7 +30,7 @@ describe('CancelSource', () => {
     expect([gone.heard, taken.heard, stays.heard]).toEqual([[], [], [late]]);
   });
 
-  it('lets another one follow in the place of the first', () => {
+  it('accepts a new follower after the first one left', () => {
     const source = new CancelSource();
     const [first, second, third] = [hearing(), hearing(), hearing()];
     for (const listener of [first, second]) source.follow(listener);
@@ -41,7 +41,7 @@ describe('CancelSource', () => {
     expect([first.heard, second.heard, third.heard]).toEqual([[], [], [late]]);
   });
 
-  it('never tells where it has aborted already', () => {
+  it('never notifies after the abort has happened', () => {
     const source = new CancelSource();
     source.abort(late);
     const listener = hearing();
@@ -49,7 +49,7 @@ describe('CancelSource', () => {
     expect(listener.heard).toEqual([]);
   });
 
-  it('has a reason also where none is given', () => {
+  it('has a reason even if none is given', () => {
     const source = new CancelSource();
     source.abort();
     expect([source.reason, source.signal.reason]).toEqual([
@@ -58,7 +58,7 @@ describe('CancelSource', () => {
     ]);
   });
 
-  it('is a signal for whoever asks, before the abort and after it', () => {
+  it('provides a signal on demand, before and after the abort', () => {
     const source = new CancelSource();
     const { signal } = source;
     expect([signal.aborted, source.signal === signal, source.reason]).toEqual([false, true, undefined]);
@@ -88,7 +88,7 @@ describe('SignalCancellation', () => {
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
   });
 
-  it('never tells of an abort from before', () => {
+  it('does not notify of an abort that happened before', () => {
     const listener = hearing();
     const cancellation = new SignalCancellation(AbortSignal.abort(late));
     cancellation.follow(listener);

@@ -1,32 +1,32 @@
 import { onAbort } from './abort.js';
 
-/** Hears of an abort. */
+/** Is notified of an abort. */
 export interface AbortListener {
-  /** Called once, and must not throw. */
+  /** Called once; must not throw. */
   onAborted(reason: unknown): void;
 }
 
 /**
- * What ends work early: an `AbortSignal` without its price. A signal and a listener cost more than all else that a call
- * needs, so one is made only for whoever asks for it.
+ * Cancels work like an `AbortSignal`, more cheaply. A signal and its listener cost more than everything else in a call,
+ * so a signal is created only on demand.
  */
 export interface Cancellation {
   readonly aborted: boolean;
-  /** Why; undefined while it has not aborted. */
+  /** The abort reason; undefined before the abort. */
   readonly reason: unknown;
-  /** The same as a signal, made at the first look. */
+  /** The same as an `AbortSignal`, created on first access. */
   readonly signal: AbortSignal;
-  /** Tells `listener` of the abort; never where it has aborted already. */
+  /** Subscribes `listener` to the abort; it is never called if that has already happened. */
   follow(listener: AbortListener): void;
-  /** Tells it no more; safe to call again, and after the abort. */
+  /** Unsubscribes it; idempotent, also after the abort. */
   unfollow(listener: AbortListener): void;
 }
 
-/** A cancellation, and who brings it about. */
+/** A cancellation together with the means to trigger it. */
 export class CancelSource implements Cancellation {
   private isAborted = false;
   private abortReason: unknown = undefined;
-  /** Most have one listener, for which a set is too much. */
+  /** The usual single listener, without the cost of a set. */
   private first: AbortListener | undefined = undefined;
   private others: Set<AbortListener> | undefined = undefined;
   private controller: AbortController | undefined = undefined;
@@ -59,7 +59,7 @@ export class CancelSource implements Cancellation {
   }
 
   /**
-   * The first time counts.
+   * Only the first call has an effect.
    * @param reason @default that of an `AbortController`
    */
   abort(reason: unknown = new DOMException('This operation was aborted', 'AbortError')): void {
@@ -69,7 +69,7 @@ export class CancelSource implements Cancellation {
     const { first } = this;
     this.first = undefined;
     first?.onAborted(reason);
-    // One that another one takes out meanwhile is not reached.
+    // A listener that another one removes during the iteration is skipped.
     for (const listener of this.others ?? []) {
       this.others?.delete(listener);
       listener.onAborted(reason);
@@ -78,9 +78,9 @@ export class CancelSource implements Cancellation {
   }
 }
 
-/** A caller's signal, for whoever goes by a cancellation. */
+/** Adapts a caller's signal to a cancellation. */
 export class SignalCancellation implements Cancellation {
-  /** By listener, what ends its waiting. */
+  /** Unsubscribe functions by listener. */
   private readonly stops = new Map<AbortListener, () => void>();
 
   constructor(readonly signal: AbortSignal) {}
@@ -109,7 +109,7 @@ export class SignalCancellation implements Cancellation {
   }
 }
 
-/** Either of the two that end work early, as a cancellation. */
+/** Wraps a signal; returns a cancellation unchanged. */
 export function asCancellation(either: Cancellation | AbortSignal): Cancellation {
   return 'follow' in either ? either : new SignalCancellation(either);
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Channel } from './channel.js';
 
 describe('Channel', () => {
-  it('keeps what is pushed before it is read, in order', async () => {
+  it('queues items that are pushed before they are read', async () => {
     const channel = new Channel<number>();
     channel.push(1);
     channel.push(2);
@@ -11,7 +11,7 @@ describe('Channel', () => {
     expect(channel.size).toBe(0);
   });
 
-  it('serves a read that waits', async () => {
+  it('serves a waiting read', async () => {
     const channel = new Channel<string>();
     const read = channel.next();
     channel.push('a');
@@ -19,7 +19,7 @@ describe('Channel', () => {
     expect(channel.size).toBe(0);
   });
 
-  it('serves several reads that wait in their order, and forgets none', async () => {
+  it('serves waiting reads in order', async () => {
     const channel = new Channel<string>();
     const reads = Promise.all([channel.next(), channel.next(), channel.next()]);
     for (const item of ['a', 'b', 'c']) channel.push(item);
@@ -32,7 +32,7 @@ describe('Channel', () => {
     expect(await channel.next()).toEqual({ value: undefined, done: false });
   });
 
-  it('ends waiting and later reads when it closes, and drops what waits', async () => {
+  it('ends waiting and later reads on close, and drops queued items', async () => {
     const channel = new Channel<string>();
     const reads = [channel.next(), channel.next()];
     channel.close();
@@ -41,7 +41,7 @@ describe('Channel', () => {
     expect(channel.size).toBe(0);
   });
 
-  it('tells its producer once that the reader left', async () => {
+  it('notifies its producer once that the reader left', async () => {
     let closed = 0;
     const channel = new Channel<string>(() => closed++);
     channel.push('a');

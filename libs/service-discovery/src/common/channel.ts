@@ -1,6 +1,6 @@
 /**
- * An unbounded queue as an async iterable. What is pushed before it is read waits; reads that wait are served in order.
- * The producer is told through `onClose`, once, when the reader leaves or the channel is closed.
+ * An unbounded queue as an async iterable. Items pushed before they are read are queued, and waiting reads are served
+ * in order. `onClose` notifies the producer, once, when the reader leaves or the channel is closed.
  */
 export class Channel<T> implements AsyncIterableIterator<T> {
   private readonly queue: T[] = [];
@@ -9,7 +9,7 @@ export class Channel<T> implements AsyncIterableIterator<T> {
 
   constructor(private readonly onClose: () => void = () => undefined) {}
 
-  /** How many items wait to be read. */
+  /** Number of queued items. */
   get size(): number {
     return this.queue.length;
   }
@@ -21,7 +21,7 @@ export class Channel<T> implements AsyncIterableIterator<T> {
     else this.queue.push(item);
   }
 
-  /** Ends the iteration; items that still wait are dropped. */
+  /** Ends the iteration; queued items are dropped. */
   close(): void {
     if (this.closed) return;
     this.closed = true;

@@ -12,7 +12,7 @@ describe('systemClock', () => {
     jest.useRealTimers();
   });
 
-  it('tells a time that only grows, and the date', () => {
+  it('has a monotonic time and the wall-clock date', () => {
     jest.setSystemTime(Date.UTC(2026, 0, 1));
     const before = systemClock.now();
     expect(systemClock.epoch()).toBe(Date.UTC(2026, 0, 1));
@@ -20,7 +20,7 @@ describe('systemClock', () => {
     expect(systemClock.now() - before).toBeCloseTo(1_000);
   });
 
-  it('fires a timer once, in time', () => {
+  it('fires a timer once, on time', () => {
     let fired = 0;
     systemClock.setTimer(() => fired++, 1_000);
     jest.advanceTimersByTime(999);
@@ -29,7 +29,7 @@ describe('systemClock', () => {
     expect(fired).toBe(1);
   });
 
-  it('fires a timer that is longer than Node can wait, not at once', () => {
+  it('does not fire a timer early that is longer than Node supports', () => {
     let fired = 0;
     const days = 60 * 86_400_000;
     systemClock.setTimer(() => fired++, days);
@@ -39,7 +39,7 @@ describe('systemClock', () => {
     expect(fired).toBe(1);
   });
 
-  it('cancels a timer in any of its steps, and takes a second cancel', () => {
+  it('cancels a timer in any of its steps, idempotently', () => {
     const timer = systemClock.setTimer(() => expect(true).toBe(false), 60 * 86_400_000);
     jest.advanceTimersByTime(30 * 86_400_000);
     timer.cancel();
@@ -85,7 +85,7 @@ describe('sleep', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('does not begin where the signal has aborted already', async () => {
+  it('rejects at once if the signal has already aborted', async () => {
     const clock = new ManualClock();
     await expect(sleep(clock, 100, AbortSignal.abort(reason))).rejects.toBe(reason);
     expect(clock.pendingTimers).toBe(0);

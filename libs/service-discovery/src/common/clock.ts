@@ -1,26 +1,26 @@
 import { onAbort } from './abort.js';
 
-/** A timer that was started with {@link Clock.setTimer}. */
+/** A timer started with {@link Clock.setTimer}. */
 export interface Timer {
-  /** Stops the timer; safe to call again, and after it has fired. */
+  /** Stops the timer; idempotent, also after it has fired. */
   cancel(): void;
   /**
-   * Changes {@link TimerOptions.keepAlive} while it is pending. A clock may leave it out; then a timer that nobody needs for the
-   * moment is cancelled, and set again.
+   * Changes {@link TimerOptions.keepAlive} while the timer is pending. Optional: without it, an idle timer is cancelled
+   * and set again.
    */
   setKeepAlive?(keepAlive: boolean): void;
 }
 
 export interface TimerOptions {
   /**
-   * Whether the pending timer keeps the process running. A wait that a caller is waiting for (a backoff, a timeout)
-   * does; periodic background work (heartbeats, health checks) does not.
+   * Whether the pending timer keeps the process alive. Timers that a caller is waiting for (backoff, timeout) should;
+   * periodic background work (heartbeats, health checks) should not.
    * @default true
    */
   keepAlive?: boolean;
 }
 
-/** Where the library takes its time from. Inject `ManualClock` of `./testing` to move time by hand. */
+/** The library's source of time. Inject `ManualClock` of `./testing` to control it. */
 export interface Clock {
   /** Monotonic milliseconds from an arbitrary origin: for durations and deadlines. */
   now(): number;
@@ -63,7 +63,7 @@ class SystemTimer implements Timer {
   }
 }
 
-/** The machine's own clocks. */
+/** The machine's clocks. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   epoch: () => Date.now(),
@@ -72,7 +72,7 @@ export const systemClock: Clock = {
 
 /**
  * Resolves after `ms` milliseconds.
- * @throws the signal's reason, at once, when `signal` aborts first.
+ * @throws the signal's reason if it aborts first
  */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal, options?: TimerOptions): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -98,14 +98,14 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal, options?: 
 }
 
 /**
- * Resolves when what had arrived on the sockets of this process has been read. After a standstill, timers that came due
- * meanwhile are called before that: whoever is about to say that nothing came has to look once more.
+ * Resolves once data that already arrived on this process's sockets has been read. After a stall, overdue timers run
+ * before that, so check again before concluding that nothing arrived.
  */
 export function pendingInput(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Whether `promise` settled, either way, within `ms` milliseconds. Never rejects, and does not stop what it waits for. */
+/** Whether `promise` settles, either way, within `ms` milliseconds. Never rejects, and does not cancel the promise. */
 export async function settlesWithin(clock: Clock, ms: number, promise: Promise<unknown>): Promise<boolean> {
   let timer: Timer | undefined;
   const tooLate = new Promise<boolean>((resolve) => (timer = clock.setTimer(() => resolve(false), ms)));

@@ -1,13 +1,13 @@
 import { AsyncResource } from 'node:async_hooks';
 
 const scope = new AsyncResource('nest-service-discovery', { requireManualDestroy: true });
-// It is left as soon as it is made, since it waits for nothing: what looks for open handles, as Jest does, would report it.
+// Destroyed right after its creation, since it awaits nothing; otherwise Jest would report it as an open handle.
 scope.emitDestroy();
 
 /**
- * Runs `fn` outside of its caller's async context: for what outlives the call that happens to need it first, and serves others
- * after it, such as a connection. Made in that call's own context it would hold for good all that its caller keeps in an
- * `AsyncLocalStorage`, most often a whole request, and show it to the others.
+ * Runs `fn` outside the caller's async context, to create things that outlive the current call and serve others, such
+ * as connections. Created in the call's context, they would retain whatever the caller keeps in an `AsyncLocalStorage`,
+ * often a whole request, and expose it to other calls.
  */
 export function detached<T>(fn: () => T): T {
   return scope.runInAsyncScope(fn);

@@ -40,7 +40,7 @@ describe('a duration', () => {
     expect(parseDuration(value)).toEqual({ problem: expect.any(String) });
   });
 
-  it('that is wrong is named with its path, its value and what is allowed', () => {
+  it('is reported with its path, value and what is allowed if wrong', () => {
     expect(() => toMs('soon' as Duration, 'retry.baseDelay')).toThrow(InvalidConfigurationError);
     expect(() => toMs('soon' as Duration, 'retry.baseDelay')).toThrow(
       /retry\.baseDelay: expected milliseconds .*'30s'.* but got "soon"/,
@@ -48,7 +48,7 @@ describe('a duration', () => {
   });
 });
 
-describe('a number that was most likely meant in seconds', () => {
+describe('a number that was probably meant in seconds', () => {
   it('is one between 0 and 100', () => {
     expect(bareNumberProblem(30)).toBe("a unit: 30 is 30 ms; write '30ms' or '30s'");
     expect(bareNumberProblem(0.5)).toBe("a unit: 0.5 is 0.5 ms; write '0.5ms' or '0.5s'");

@@ -1,8 +1,8 @@
-/** The elements of a list or of a `Set`; undefined for anything else. */
+/** The elements of an array or a `Set`; undefined for anything else. */
 export function elementsOf<T>(value: readonly T[] | ReadonlySet<T>): readonly T[];
 export function elementsOf(value: unknown): readonly unknown[] | undefined;
 export function elementsOf(value: unknown): readonly unknown[] | undefined {
   if (Array.isArray(value)) return value as readonly unknown[];
-  // Not by identity: a Set may be of another realm.
+  // `instanceof` fails for a Set from another realm.
   return Object.prototype.toString.call(value) === '[object Set]' ? [...(value as ReadonlySet<unknown>)] : undefined;
 }

@@ -14,7 +14,7 @@ const steps = fc.array(
 );
 
 describe('EndQueue', () => {
-  it('hands out what has ended, whatever was added, removed and moved to later before', () => {
+  it('returns what has ended, after any sequence of adding, removing and postponing', () => {
     fc.assert(
       fc.property(steps, (sequence) => {
         const queue = new EndQueue<Ending>();

@@ -1,17 +1,16 @@
-/** Something that ends at a time, unless the time is moved first. */
+/** An entry with an end time that may be postponed. */
 export interface Ending {
-  /** When it ends, in the caller's time. May grow while it is queued. */
+  /** When it ends, on the caller's clock. May grow while it is queued. */
   endsAt: number;
-  /** The queue's own: the time that it is sorted by, which may lag behind `endsAt`. */
+  /** Internal: the time that it is sorted by, which may lag behind `endsAt`. */
   queuedFor: number;
-  /** The queue's own: where it stands, -1 outside. */
+  /** Internal: its index in the heap, -1 if not queued. */
   position: number;
 }
 
 /**
- * Finds what ends first among many. Moving an end to later costs nothing: the entry keeps its place, and is sorted
- * anew only when its old time comes up. Adding and removing take O(log n) steps (a binary heap that knows each
- * entry's position).
+ * Finds the entries that end first. Postponing an end is free: the entry keeps its place and is re-sorted when its old
+ * time comes up. Adding and removing take O(log n) (a binary heap whose entries know their position).
  */
 export class EndQueue<T extends Ending> {
   private readonly heap: T[] = [];
@@ -20,12 +19,12 @@ export class EndQueue<T extends Ending> {
     return this.heap.length;
   }
 
-  /** No entry ends before this time; undefined when there is none. */
+  /** No entry ends before this time; undefined if empty. */
   get nextCheckAt(): number | undefined {
     return this.heap[0]?.queuedFor;
   }
 
-  /** @param checkAt when to hand it out at the earliest, though it may have ended before */
+  /** @param checkAt when to return it at the earliest, even if it ends before */
   add(entry: T, checkAt = entry.endsAt): void {
     entry.queuedFor = checkAt;
     entry.position = this.heap.length;
@@ -44,7 +43,7 @@ export class EndQueue<T extends Ending> {
     this.siftDown(last);
   }
 
-  /** Takes out one entry that has ended at `now`; undefined when there is none. */
+  /** Removes and returns an entry that has ended at `now`; undefined if there is none. */
   takeEnded(now: number): T | undefined {
     for (let first = this.heap[0]; first && first.queuedFor <= now; first = this.heap[0]) {
       if (first.endsAt <= now) {

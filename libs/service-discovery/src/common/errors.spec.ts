@@ -36,7 +36,7 @@ const SAMPLES: Record<string, common.ServiceDiscoveryError> = {
 };
 
 describe('error codes', () => {
-  it('have a meaning each, no two the same', () => {
+  it('have one distinct description each', () => {
     const meanings = Object.values(ERROR_CODES);
     expect(new Set(meanings).size).toBe(meanings.length);
     for (const meaning of meanings) expect(meaning).toMatch(/^\S.{10,}[^.]$/);
@@ -49,7 +49,7 @@ describe('error codes', () => {
     for (const code of codes) expect(Object.keys(ERROR_CODES)).toContain(code);
   });
 
-  it('are checked here for every class that there is', () => {
+  it('are covered here for every class', () => {
     const classes = Object.entries(common as Record<string, unknown>)
       .filter(([, value]) => typeof value === 'function' && value.prototype instanceof ServiceDiscoveryError)
       .map(([name]) => name);
@@ -58,14 +58,14 @@ describe('error codes', () => {
 });
 
 describe('ServiceDiscoveryError', () => {
-  it.each(Object.entries(SAMPLES))('is the base of %s, which bears its own name', (name, error) => {
+  it.each(Object.entries(SAMPLES))('is the base of %s, which has its own name', (name, error) => {
     expect(error).toBeInstanceOf(ServiceDiscoveryError);
     expect(error).toBeInstanceOf(Error);
     expect(error.name).toBe(name);
     expect(String(error)).toBe(`${name}: ${error.message}`);
   });
 
-  it('carries what is known besides', () => {
+  it('carries its details', () => {
     const cause = new Error('refused');
     const details = { service: 'users', instanceId: 'a', attempts: 3, retryAfterMs: 500, cause };
     expect(new ServiceDiscoveryError('CIRCUIT_OPEN', 'open', details)).toMatchObject({ ...details, message: 'open' });
@@ -74,13 +74,13 @@ describe('ServiceDiscoveryError', () => {
 });
 
 describe('a problem', () => {
-  it('is told with path, what is allowed, and the value', () => {
+  it('is described with path, what is allowed, and the value', () => {
     expect(describeProblem({ path: 'retry.maxAttempts', value: 0, expected: 'a whole number from 1 to 20' })).toBe(
       'retry.maxAttempts: expected a whole number from 1 to 20, but got 0',
     );
   });
 
-  it('stands in the message with all the others', () => {
+  it('appears in the message with all the others', () => {
     const problems = [
       { path: 'port', value: '80a', expected: 'a whole number from 1 to 65535' },
       { path: 'host', value: undefined, expected: 'a host name' },
@@ -119,7 +119,7 @@ describe('describeValue', () => {
     expect(describeValue(value)).toBe(text);
   });
 
-  it('cuts what is long', () => {
+  it('truncates long values', () => {
     expect(describeValue('x'.repeat(1_000_000))).toHaveLength(80);
   });
 });
@@ -133,18 +133,18 @@ describe('messageOf', () => {
     ['plain text', 'plain text'],
     [undefined, 'nothing'],
     [{ reason: 'odd' }, '{"reason":"odd"}'],
-  ])('says of error %# what it is about', (error, message) => {
+  ])('describes error %#', (error, message) => {
     expect(messageOf(error)).toBe(message);
   });
 
-  it("understands Node's own errors, which a test runner's realm does not know", async () => {
+  it("understands Node's own errors under a test runner's realm", async () => {
     expect(messageOf(await readFile('/no/such/file').catch((error: unknown) => error))).toMatch(/^ENOENT: /);
     const socket = connect({ port: 1, host: '127.0.0.1' });
     const [error] = (await once(socket, 'error')) as [unknown];
     expect(messageOf(error)).toMatch(/^connect ECONNREFUSED /);
   });
 
-  it('prints what is known of it, and neither the headers nor the body of a response', () => {
+  it('is printed with its details, without headers and body of a response', () => {
     const headers = { 'set-cookie': 'session=s3cret' };
     const error = new common.ResponseStatusError(404, headers, { email: 'ada@example.com' }, { service: 'users' });
     expect(error).toMatchObject({ status: 404, headers, body: { email: 'ada@example.com' } });
@@ -153,7 +153,7 @@ describe('messageOf', () => {
     expect(printed).not.toMatch(/s3cret|ada@|undefined/);
   });
 
-  it('has its message in JSON, and neither the stack nor the cause', () => {
+  it('includes its message in JSON, without stack and cause', () => {
     const cause = new Error('refused');
     const error = new common.TransportError('No connection', true, { service: 'users', attempts: 3, cause });
     expect(JSON.parse(JSON.stringify({ error }))).toEqual({

@@ -6,76 +6,84 @@ import { isRecord } from './is-record.js';
 export const ERROR_CODES = {
   /** No service of this name is registered. See {@link ServiceNotFoundError}. */
   SERVICE_NOT_FOUND: 'no service of this name is registered',
-  /** A service that was waited for was not there in time. See {@link ServiceNotReadyError}. */
+  /** A service was not available within the time that the app waited for it. See {@link ServiceNotReadyError}. */
   SERVICE_NOT_READY: 'a service that was waited for was not there in time',
-  /** The service is registered, but none of its instances may take a call now. See {@link NoAvailableInstanceError}. */
+  /** The service is registered, but none of its instances can take a call now. See {@link NoAvailableInstanceError}. */
   NO_AVAILABLE_INSTANCE: 'the service is known, but none of its instances may take a call now',
   /** A circuit breaker refuses calls after repeated failures; `retryAfterMs` says for how long. See {@link CircuitOpenError}. */
   CIRCUIT_OPEN: 'the circuit breaker refuses calls after repeated failures',
-  /** The `timeout` of the whole call, with all its attempts and waits, is over. See {@link DeadlineExceededError}. */
+  /**
+   * The `timeout` of the whole call, including all attempts and waits, has passed. See {@link DeadlineExceededError}.
+   */
   DEADLINE_EXCEEDED: 'the time for the whole call is over',
   /** One attempt took longer than `attemptTimeout`, and no other followed. See {@link AttemptTimeoutError}. */
   ATTEMPT_TIMEOUT: 'one attempt took too long',
-  /** The call failed and was not retried, because too many calls are being retried already; `cause` is the failure. */
+  /** The call failed and was not retried because the retry budget is exhausted; `cause` is the failure. */
   RETRY_BUDGET_EXHAUSTED: 'the call failed, and too many calls are being retried already to try it again',
-  /** All slots of the bulkhead are busy, and no further call may wait or wait longer. See {@link BulkheadFullError}. */
+  /**
+   * All slots of the bulkhead are busy and its queue is full, or the wait in it was too long. See {@link
+   * BulkheadFullError}.
+   */
   BULKHEAD_FULL: 'too many calls run and wait already',
-  /** More calls are made than the rate limit allows; the call was not sent. See {@link RateLimitedError}. */
+  /** The rate limit is exceeded; the call was not sent. See {@link RateLimitedError}. */
   RATE_LIMITED: 'more calls are made than the rate limit allows',
-  /** The callee has been refusing calls, so a share of them is dropped before it is sent. See {@link ThrottledError}. */
+  /**
+   * The service has been refusing calls, so a fraction of them is dropped before they are sent. See {@link
+   * ThrottledError}.
+   */
   THROTTLED: 'the callee has been refusing calls, so a share of them is dropped before it is sent',
-  /** As many calls run as the adaptive limit allows; the call was not sent. See {@link ConcurrencyLimitedError}. */
+  /** The adaptive concurrency limit is reached; the call was not sent. See {@link ConcurrencyLimitedError}. */
   CONCURRENCY_LIMITED: 'as many calls run as the callee was found to handle at once',
   /** The registry cannot be reached, or has not answered yet. See {@link RegistryUnavailableError}. */
   REGISTRY_UNAVAILABLE: 'the registry cannot be reached, or has not answered yet',
-  /** The lease of a registration ran out or was replaced: register again. See {@link LeaseLostError}. */
+  /** The lease of a registration expired or was replaced: register again. See {@link LeaseLostError}. */
   LEASE_LOST: 'the lease ran out or was replaced: register again',
   /** One or more options are wrong; `problems` lists them all. See {@link InvalidConfigurationError}. */
   INVALID_CONFIGURATION: 'one or more settings are wrong',
   /** One or more fields of a registration are wrong; `problems` lists them all. See {@link InvalidInstanceError}. */
   INVALID_INSTANCE: 'one or more fields of a registration are wrong',
-  /** The request itself is wrong, such as an unknown field, and was not sent. */
+  /** The request itself is invalid, for example has an unknown field, and was not sent. */
   INVALID_REQUEST: 'the request is wrong in itself, and was not sent',
-  /** Calls are made over HTTP, and the instances speak another protocol: look them up with `discoverService`. */
+  /** Calls use HTTP, and the instances speak another protocol: look them up with `discoverService`. */
   UNSUPPORTED_PROTOCOL: 'calls are HTTP, and the instances speak something else: look them up by discoverService',
   /** No instance is registered under this id. */
   INSTANCE_NOT_FOUND: 'no instance is registered under this id',
-  /** The host is not one at which instances may be registered or checked. */
+  /** Registrations and checks at this host are forbidden. */
   HOST_NOT_ALLOWED: 'nothing may be registered or asked at this host',
   /** The call failed, and its fallback failed as well. */
   FALLBACK_FAILED: 'the call failed, and so did its fallback',
   /** The instance answered with an error status. See {@link ResponseStatusError}. */
   RESPONSE_STATUS: 'the instance answered with an error status',
-  /** The instance answered with a body that cannot be read as requested, such as invalid JSON. */
+  /** The body of the response cannot be parsed as requested, such as invalid JSON. */
   RESPONSE_BODY: 'the instance answered with a body that cannot be read as asked for',
-  /** No response arrived, or it broke off; `cause` is the error of the socket. See {@link TransportError}. */
+  /** No complete response arrived; `cause` is the socket's error. */
   TRANSPORT_FAILURE: 'no response arrived, or it broke off',
-  /** The call was cancelled before it ended, by its `signal` or because the communicator was closed. */
+  /** The call was cancelled, by its `signal` or because the communicator was closed. */
   ABORTED: 'the call was given up before it ended',
 } as const satisfies Record<string, string>;
 
-/** The stable code of an error; {@link ERROR_CODES} says what each means. */
+/** The stable code of an error; {@link ERROR_CODES} describes each. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
-/** What an error knows besides its message. */
+/** Details of an error besides its message. */
 export interface ErrorDetails {
   service?: string;
   instanceId?: string;
   /** Method and path of the request, see {@link nameOfRequest}. */
   request?: string;
-  /** How many attempts were made, where the error ends a call. */
+  /** How many attempts were made, if the error ends a call. */
   attempts?: number;
-  /** When trying again may make sense, in milliseconds from now. */
+  /** When a retry may succeed, in milliseconds from now. */
   retryAfterMs?: number;
   cause?: unknown;
   /** What to add to the message in brackets: what else may be the cause. */
   hint?: string;
 }
 
-/** The base of everything that the library throws on purpose. */
+/** Base class of all errors that the library throws deliberately. */
 export class ServiceDiscoveryError extends Error {
   readonly code: ErrorCode;
-  // Declared, not defined: what is not known has no place in what is printed of an error.
+  // Declared, not defined: unknown details must not appear when the error is printed.
   declare readonly service?: string;
   declare readonly instanceId?: string;
   declare readonly request?: string;
@@ -92,42 +100,42 @@ export class ServiceDiscoveryError extends Error {
     }
   }
 
-  /** What `JSON.stringify` makes of it: code, message and the other fields, neither the stack nor the cause. */
+  /** For `JSON.stringify`: code, message and the other fields, without stack and cause. */
   toJSON(): object {
     return { ...this, message: this.message };
   }
 }
 
-/** A request as errors name it, such as `GET /users/999`: without the query, which may hold secrets. */
+/** A request as errors name it, such as `GET /users/999`: without the query, which may contain secrets. */
 export function nameOfRequest({ method, path }: { readonly method: string; readonly path: string }): string {
   return `${method} ${path.split('?', 1)[0]}`;
 }
 
-/** `GET /users/999 of user-service`, or what of it is known. */
+/** `GET /users/999 of user-service`, or as much of it as is known. */
 function subjectOf({ request, service }: ErrorDetails, otherwise: string): string {
   return request === undefined ? otherwise : `${request} of ${service ?? 'the service'}`;
 }
 
-/** One setting or field that is wrong. */
+/** One wrong setting or field. */
 export interface Problem {
-  /** The option's or field's path, such as `retry.maxAttempts`, or an environment variable's name. */
+  /** Path of the option or field, such as `retry.maxAttempts`, or the name of an environment variable. */
   path: string;
   value: unknown;
   /** What is allowed, as a noun phrase: "a whole number from 1 to 10". */
   expected: string;
 }
 
-/** `path: expected …, but got …`, with long values cut. */
+/** `path: expected …, but got …`, with long values truncated. */
 export function describeProblem({ path, value, expected }: Problem): string {
   return `${path}: expected ${expected}, but got ${describeValue(value)}`;
 }
 
-/** The error of a request that is wrong in itself, with all that is. */
+/** The error of an invalid request, with all its problems. */
 export function invalidRequest(problems: readonly Problem[], service?: string): ServiceDiscoveryError {
   return new ServiceDiscoveryError('INVALID_REQUEST', problems.map(describeProblem).join('; '), { service });
 }
 
-/** A value as a short text for a message; never throws, never longer than about 80 characters. */
+/** A value as short text for a message; never throws, at most about 80 characters. */
 export function describeValue(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (typeof value === 'function') return A_FUNCTION;
@@ -146,11 +154,11 @@ export function describeValue(value: unknown): string {
 
 const A_FUNCTION = 'a function';
 
-/** Shows functions, which JSON leaves out, and hides what stands in PEM, which may be a private key. */
+/** Shows functions, which JSON leaves out, and masks PEM, which may be a private key. */
 function toShown(_name: string, value: unknown): unknown {
   if (typeof value === 'function') return A_FUNCTION;
   const isPem = typeof value === 'string' && value.includes('-----BEGIN ');
-  // As `Buffer.toJSON` has made it.
+  // The output of `Buffer.toJSON`.
   return isPem || (isRecord(value) && value.type === 'Buffer') ? '***' : value;
 }
 
@@ -158,8 +166,8 @@ function toShown(_name: string, value: unknown): unknown {
 const INCOMPLETE_ANSWER = /\bInvalid EOF state\b/;
 
 /**
- * What an error says, of whatever kind it is. Node leaves the message of an error for several addresses empty, so the
- * code stands in.
+ * The message of an error of any kind. Node leaves the message empty when several addresses failed, so the code is
+ * used.
  */
 export function messageOf(error: unknown): string {
   if (!isErrorLike(error)) return typeof error === 'string' ? error : describeValue(error);
@@ -169,8 +177,8 @@ export function messageOf(error: unknown): string {
 }
 
 /**
- * By its looks, not by `instanceof`: Node's own errors are of another realm where a test runner makes one for each file,
- * and the reason of an abort is a `DOMException`, which is no native error to every Node.
+ * Duck-typed: `instanceof` fails for Node's errors in a test runner's realm, and a `DOMException` is not a native error
+ * in every Node version.
  */
 function isErrorLike(value: unknown): value is Error {
   if (typeof value !== 'object' || value === null) return false;
@@ -178,7 +186,7 @@ function isErrorLike(value: unknown): value is Error {
   return typeof name === 'string' && typeof message === 'string';
 }
 
-/** Thrown once for all wrong settings together: its message is the list of them, and `problems` the same for a program. */
+/** Thrown once for all wrong settings together: the message lists them, `problems` has them for programs. */
 export class InvalidConfigurationError extends ServiceDiscoveryError {
   constructor(readonly problems: readonly Problem[]) {
     super(
@@ -187,13 +195,13 @@ export class InvalidConfigurationError extends ServiceDiscoveryError {
     );
   }
 
-  /** What Node and loggers print: the list in the message, and not a second time what it is made of. */
+  /** For Node and loggers: the list in the message, without printing `problems` again. */
   [inspect.custom](): string {
     return this.stack ?? `${this.name}: ${this.message}`;
   }
 }
 
-/** Thrown when a registration is refused: every wrong field is in `problems`. */
+/** Thrown when a registration is rejected; `problems` lists every wrong field. */
 export class InvalidInstanceError extends ServiceDiscoveryError {
   constructor(readonly problems: readonly Problem[]) {
     super('INVALID_INSTANCE', `Invalid service instance: ${problems.map(describeProblem).join('; ')}`);
@@ -202,32 +210,32 @@ export class InvalidInstanceError extends ServiceDiscoveryError {
 
 /** No such service is registered. */
 export class ServiceNotFoundError extends ServiceDiscoveryError {
-  /** @param suggestion the name that was meant, as ` (did you mean "…"?)` */
+  /** @param suggestion such as ` (did you mean "…"?)` */
   constructor(service: string, details: ErrorDetails = {}, suggestion = '') {
     super('SERVICE_NOT_FOUND', `No service named "${service}" is registered${suggestion}`, { ...details, service });
   }
 }
 
-/** The service is known, but no instance may take a call now. */
+/** The service is registered, but no instance can take a call now. */
 export class NoAvailableInstanceError extends ServiceDiscoveryError {
   constructor(service: string, reason: string, details: ErrorDetails = {}) {
     super('NO_AVAILABLE_INSTANCE', `No instance of "${service}" can take a call: ${reason}`, { ...details, service });
   }
 }
 
-/** What was there of a service in place of what was waited for. */
+/** The state of a service that was waited for. */
 export interface MissingService {
   readonly service: string;
   /** A phrase such as `2 instances, none healthy: …`. */
   readonly reason: string;
 }
 
-/** Services that were waited for were not there in time; `missing` says of each what was there instead. */
+/** Services were not available in time; `missing` has the state of each. */
 export class ServiceNotReadyError extends ServiceDiscoveryError {
   constructor(
     readonly timeoutMs: number,
     readonly missing: readonly MissingService[],
-    /** What the wait itself may have to do with it. @default nothing */
+    /** How the wait itself may have contributed. @default nothing */
     hint = '',
   ) {
     const what = missing.length === 1 ? '' : `${missing.length} services were not there within ${timeoutMs} ms: `;
@@ -239,14 +247,14 @@ export class ServiceNotReadyError extends ServiceDiscoveryError {
   }
 }
 
-/** A circuit breaker refuses calls; `retryAfterMs` says until when, unless it was isolated by hand. */
+/** A circuit breaker refuses calls; `retryAfterMs` says until when, unless an operator isolated it. */
 export class CircuitOpenError extends ServiceDiscoveryError {
   constructor(message: string, details: ErrorDetails = {}) {
     super('CIRCUIT_OPEN', message, details);
   }
 }
 
-/** The time for the whole call, all attempts and waits together, is over. */
+/** The timeout of the whole call, including all attempts and waits, has passed. */
 export class DeadlineExceededError extends ServiceDiscoveryError {
   constructor(
     readonly timeoutMs: number,
@@ -260,7 +268,7 @@ export class DeadlineExceededError extends ServiceDiscoveryError {
   }
 }
 
-/** One attempt took too long; another may follow. */
+/** One attempt timed out; another may follow. */
 export class AttemptTimeoutError extends ServiceDiscoveryError {
   constructor(
     readonly timeoutMs: number,
@@ -271,7 +279,7 @@ export class AttemptTimeoutError extends ServiceDiscoveryError {
   }
 }
 
-/** Too many calls run and wait already; this one was never sent. */
+/** All slots and queue places are taken; the call was not sent. */
 export class BulkheadFullError extends ServiceDiscoveryError {
   constructor({
     limit,
@@ -287,14 +295,14 @@ export class BulkheadFullError extends ServiceDiscoveryError {
   }
 }
 
-/** More calls are made than the rate limit allows; this one was never sent. `retryAfterMs` says when one may be. */
+/** The rate limit is exceeded; the call was not sent. `retryAfterMs` says when one is allowed. */
 export class RateLimitedError extends ServiceDiscoveryError {
   constructor(details: ErrorDetails & { rate: number; perMs: number }) {
     super('RATE_LIMITED', `The limit of ${details.rate} calls per ${details.perMs} ms is used up`, details);
   }
 }
 
-/** The callee has been refusing so many calls that this one was dropped before it was sent. */
+/** The service refused so many calls that this one was dropped before it was sent. */
 export class ThrottledError extends ServiceDiscoveryError {
   constructor(details: ErrorDetails & { probability: number }) {
     const share = Math.round(details.probability * 100);
@@ -302,7 +310,7 @@ export class ThrottledError extends ServiceDiscoveryError {
   }
 }
 
-/** As many calls run as the callee was found to handle at once; this one was never sent. */
+/** The adaptive concurrency limit is reached; the call was not sent. */
 export class ConcurrencyLimitedError extends ServiceDiscoveryError {
   constructor(details: ErrorDetails & { limit: number; queue: number }) {
     const waiting = `${details.queue} calls wait already`;
@@ -321,18 +329,18 @@ export class RegistryUnavailableError extends ServiceDiscoveryError {
   }
 }
 
-/** The lease ran out or was replaced: register again. */
+/** The lease expired or was replaced: register again. */
 export class LeaseLostError extends ServiceDiscoveryError {
   constructor(service: string, instanceId: string) {
     super('LEASE_LOST', `The lease of ${service}/${instanceId} is lost: register again`, { service, instanceId });
   }
 }
 
-/** No response arrived: refused, reset, timed out below HTTP. `cause` has the socket's own error. */
+/** No response arrived: refused, reset, or timed out below HTTP. `cause` is the socket's error. */
 export class TransportError extends ServiceDiscoveryError {
   constructor(
     message: string,
-    /** True only where it is certain that the server never saw the request: then any method may be retried. */
+    /** True only if the server certainly did not receive the request; then any method may be retried. */
     readonly neverSent: boolean,
     details: ErrorDetails = {},
   ) {
@@ -341,12 +349,12 @@ export class TransportError extends ServiceDiscoveryError {
 }
 
 /**
- * The instance answered with a status that is an error for the caller. Headers and body are kept, but not printed with
- * the error: they may hold what has no place in a log.
+ * The instance returned an error status. Headers and body are kept, but not printed with the error, since they may not
+ * belong in a log.
  */
 export class ResponseStatusError extends ServiceDiscoveryError {
   readonly headers!: Readonly<Record<string, string | string[] | undefined>>;
-  /** Parsed where it is JSON, else its text, cut at 64 KiB. */
+  /** Parsed if it is JSON, else text, truncated at 64 KiB. */
   readonly body: unknown;
 
   constructor(

@@ -1,6 +1,6 @@
 /**
- * What options and fields are called elsewhere, in small letters and without separators, with their names here. Of several
- * names the first is meant that exists where the foreign one stands.
+ * Names of options and fields in other libraries, in lower case without separators, mapped to their names here. Of
+ * several names, the first that exists in that place is meant.
  */
 export const FOREIGN_NAMES: Readonly<Record<string, readonly string[]>> = {
   // Requests: axios, got, fetch, superagent.

@@ -1,2 +1,2 @@
-/** What may be the name of a header of HTTP: a token of RFC 9110. */
+/** A valid HTTP header name: a token of RFC 9110. */
 export const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;

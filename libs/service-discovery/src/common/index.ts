@@ -1,4 +1,4 @@
-/** What every layer stands on: time, aborts, randomness, durations, outcomes, errors. Imports nothing. */
+/** Foundations for all layers: time, aborts, randomness, durations, outcomes, errors. Imports nothing. */
 export * from './abort.js';
 export * from './call-key.js';
 export * from './cancellation.js';

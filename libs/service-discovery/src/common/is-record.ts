@@ -1,6 +1,6 @@
 /**
- * Whether a value holds others by name: an object that is no list, and nothing that holds its own in another way, as a Map or a
- * Promise. What `import * as` makes of an ES module does.
+ * Whether a value is an object with named fields: not an array, nor a container such as a Map or a Promise. A module
+ * namespace (`import * as`) is one.
  */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   const kind = Object.prototype.toString.call(value);

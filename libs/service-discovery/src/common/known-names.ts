@@ -4,12 +4,12 @@ import { unknownOption } from './validation.js';
 
 const NONE: readonly Problem[] = [];
 
-/** The names that an object may have, for a check that is made at every call: where all are known, it makes nothing. */
+/** The allowed field names of an object, for a check on every call: allocates nothing if all names are known. */
 export class KnownNames {
-  /** Without a prototype, whose names would be known, too. */
+  /** Without a prototype, whose property names would count as known. */
   private readonly known: Readonly<Record<string, true | undefined>>;
 
-  /** @param misplaced by a name that is known elsewhere, what to say of it in place of one that looks alike */
+  /** @param misplaced by a name that belongs elsewhere, a hint to use instead of a similar name */
   constructor(
     private readonly names: readonly string[],
     private readonly misplaced: Readonly<Record<string, string>> = {},
@@ -19,14 +19,14 @@ export class KnownNames {
     this.known = Object.freeze(known);
   }
 
-  /** These and others. */
+  /** A copy with more names. */
   and(...names: readonly string[]): KnownNames {
     return new KnownNames([...this.names, ...names], this.misplaced);
   }
 
   /**
-   * Names that are none of these, such as misspelled ones. What an instance of a class holds besides is its own matter.
-   * @param path where the object stands; empty: its names stand for themselves
+   * Problems for unknown names, such as misspelled ones. Extra fields of class instances are ignored.
+   * @param path where the object stands; empty: field names stand alone
    */
   problemsOf(given: object, path = ''): readonly Problem[] {
     for (const name in given) if (this.known[name] === undefined) return this.find(given, path);

@@ -1,4 +1,4 @@
-/** The part in which two lists differ. Before it and behind it, both have the same in the same order. */
+/** The range in which two lists differ. Before and after it, both have the same elements in the same order. */
 export interface ListDifference {
   readonly start: number;
   readonly endBefore: number;
@@ -6,8 +6,8 @@ export interface ListDifference {
 }
 
 /**
- * Walks two lists in step from both ends, as far as they agree. Lists of instances change few at a time and leave the others in
- * their places, so what is left in between is short, and nobody was looked up.
+ * Compares two lists from both ends. Lists of instances change a few entries at a time and keep the order of the rest,
+ * so the differing range is short, and no lookups are needed.
  */
 export function differenceOf<T>(
   before: readonly T[],

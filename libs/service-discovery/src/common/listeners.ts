@@ -2,14 +2,14 @@
 export class Listeners<Args extends readonly unknown[]> {
   private readonly entries = new Set<{ readonly call: (...args: Args) => void }>();
 
-  /** @param onError told of what a listener threw @default nobody: the error is dropped */
+  /** @param onError receives what a listener threw @default the error is dropped */
   constructor(private readonly onError: (error: unknown) => void = () => undefined) {}
 
   get size(): number {
     return this.entries.size;
   }
 
-  /** @returns stops it; safe to call again */
+  /** @returns unsubscribes; idempotent */
   add(listener: (...args: Args) => void): () => void {
     const entry = { call: listener };
     this.entries.add(entry);
@@ -31,12 +31,12 @@ export class Listeners<Args extends readonly unknown[]> {
     }
   }
 
-  /** Whoever reports the fault must not stop the others, nor whoever tells them, either. */
+  /** A throwing error handler must stop neither the other listeners nor the caller. */
   private report(error: unknown): void {
     try {
       this.onError(error);
     } catch {
-      // There is nobody left to tell.
+      // No one left to report to.
     }
   }
 }

@@ -3,25 +3,25 @@ export type Outcome =
   | {
       readonly kind: 'response';
       readonly status: number;
-      /** From sending to the response's head. */
+      /** From sending to the response headers. */
       readonly latencyMs: number;
     }
   | {
       readonly kind: 'error';
       readonly error: unknown;
       readonly latencyMs: number;
-      /** True only where it is certain that the server never saw the request. */
+      /** True only if the server certainly did not receive the request. */
       readonly neverSent: boolean;
-      /** True where the caller stopped waiting: then the error is its own, and says nothing about the instance. */
+      /** True if the caller stopped waiting: the error then says nothing about the instance. */
       readonly abandoned?: boolean;
     };
 
 /**
- * What an outcome means for the instance:
- * - `success`: it answered as it should, also with a 4xx that is the caller's own fault;
- * - `retryable`: a fault of the instance that another instance may not have;
- * - `failure`: a fault of the instance that a retry does not mend;
- * - `ignored`: says nothing about the instance (the caller aborted, a bulkhead refused).
+ * What an outcome says about the instance:
+ * - `success`: it answered properly, including a 4xx caused by the caller;
+ * - `retryable`: it failed in a way that another instance may not;
+ * - `failure`: it failed in a way that a retry would not fix;
+ * - `ignored`: nothing (the caller aborted, a bulkhead refused).
  */
 export type OutcomeClass = 'success' | 'retryable' | 'failure' | 'ignored';
 

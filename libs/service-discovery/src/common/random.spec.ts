@@ -4,12 +4,12 @@ import { seededRandom, systemRandom } from './random.js';
 const draw = (random: () => number, count: number): number[] => Array.from({ length: count }, random);
 
 describe('seededRandom', () => {
-  it('gives the same sequence for the same seed, and another for another', () => {
+  it('returns the same sequence for the same seed, and another for another', () => {
     expect(draw(seededRandom(7), 5)).toEqual(draw(seededRandom(7), 5));
     expect(draw(seededRandom(7), 5)).not.toEqual(draw(seededRandom(8), 5));
   });
 
-  it('stays within 0 and 1, and spreads evenly', () => {
+  it('stays within 0 and 1, evenly distributed', () => {
     const buckets = new Array<number>(10).fill(0);
     for (const number of draw(seededRandom(1), 10_000)) {
       const bucket = Math.floor(number * 10);
@@ -21,7 +21,7 @@ describe('seededRandom', () => {
 });
 
 describe('systemRandom', () => {
-  it('gives numbers from 0 up to 1', () => {
+  it('returns numbers from 0 up to 1', () => {
     for (const number of draw(systemRandom, 100)) expect(number >= 0 && number < 1).toBe(true);
   });
 });

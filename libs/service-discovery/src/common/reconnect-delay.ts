@@ -1,8 +1,8 @@
 import { type Random } from './random.js';
 
 /**
- * How long to wait before trying again to reach something that everybody has lost: doubled at each try, and between half
- * of the step and all of it, so that those who lost it together do not come back together.
+ * Exponential backoff with jitter for reconnecting to something that all processes lost at once: doubles with each
+ * attempt, and draws between half of the step and all of it so that they do not return together.
  * @param attempt 1 for the first wait
  */
 export function reconnectDelay(

@@ -2,12 +2,12 @@
 export const TOKENS_RULE =
   'a token, or several separated by commas, each of 1 to 512 visible ASCII characters without commas';
 
-/** What the header `Authorization: Bearer` can carry. */
+/** Characters that `Authorization: Bearer` can carry. */
 const TOKEN_PATTERN = /^[!-+\--~]{1,512}$/;
 
 /**
- * The tokens of a comma-separated list, such as `new-secret,old-secret` while a secret is being rotated; undefined for
- * what breaks {@link TOKENS_RULE}.
+ * Parses a comma-separated list of tokens, such as `new-secret,old-secret` during a rotation; undefined if it violates
+ * {@link TOKENS_RULE}.
  */
 export function readTokens(text: unknown): readonly [string, ...string[]] | undefined {
   if (typeof text !== 'string') return undefined;

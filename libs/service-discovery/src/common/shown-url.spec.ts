@@ -14,7 +14,7 @@ describe('a URL', () => {
     [new URL('http://user:secret@registry/'), 'http://registry/', 'http://***@registry/'],
     [undefined, undefined, undefined],
     [5, 5, 5],
-  ])('%s is shown as %s, and as %s where it is refused', (url, shown, masked) => {
+  ])('%s is shown as %s, and as %s when rejected', (url, shown, masked) => {
     expect(withoutPassword(url)).toBe(shown);
     expect(withMaskedPassword(url)).toBe(masked);
   });

@@ -16,7 +16,7 @@ describe('suggestOption', () => {
     ['tiemout', 'timeout'],
     ['url', 'registryUrl'],
     ['ttl', 'serviceTtl'],
-  ])('finds for %s what stands beside it: %s', (name, meant) => {
+  ])('suggests for %s the sibling %s', (name, meant) => {
     expect(suggestOption(name, OPTIONS, IN_GROUPS)).toBe(` (did you mean "${meant}"?)`);
   });
 
@@ -27,29 +27,29 @@ describe('suggestOption', () => {
     ['intervalMs', '"healthCheck.interval"'],
     ['retries', '"retry.maxAttempts"'],
     ['token', '"remote.token" or "api.token"'],
-  ])('finds for %s what stands in a group: %s', (name, meant) => {
+  ])('suggests for %s the grouped option %s', (name, meant) => {
     expect(suggestOption(name, OPTIONS, IN_GROUPS)).toBe(` (did you mean ${meant}?)`);
   });
 
-  it('goes by the meaning before the looks, where the name that is meant exists', () => {
+  it('prefers a known synonym to a similar name', () => {
     expect(suggestOption('data', ['path', 'json'])).toBe(' (did you mean "json"?)');
     expect(suggestOption('params', ['params', 'query'])).toBe(' (did you mean "params"?)');
     expect(suggestOption('params', ['path', 'query'])).toBe(' (did you mean "query"?)');
     expect(suggestOption('data', ['date'])).toBe(' (did you mean "date"?)');
   });
 
-  it('lists what there is for a name that nothing comes near', () => {
+  it('lists all names if none is similar', () => {
     expect(suggestOption('colour', ['retry', 'timeout'], IN_GROUPS)).toBe(': known are retry, timeout');
     expect(suggestOption('constructor', ['retry'])).toBe(': known are retry');
   });
 
-  it('knows foreign names in the spelling that they are looked up by', () => {
+  it('has all foreign names in normalized spelling', () => {
     expect(Object.keys(FOREIGN_NAMES).filter((name) => !/^[a-z]+$/.test(name))).toEqual([]);
   });
 });
 
 describe('suggest', () => {
-  it('goes by the looks alone, since the names of services have no meaning here', () => {
+  it('uses similarity only, since service names have no synonyms', () => {
     expect(suggest('data', ['json', 'dates'])).toBe(' (did you mean "dates"?)');
   });
 });

@@ -1,8 +1,8 @@
 import { FOREIGN_NAMES } from './foreign-names.js';
 
 /**
- * ` (did you mean "…"?)`, or, where no known name is near, all of them.
- * @param prefix what stands before every name, and so says nothing about which one was meant
+ * ` (did you mean "…"?)`, or a list of all known names if none is similar.
+ * @param prefix common to all names and therefore ignored in the comparison
  */
 export function suggest(name: string, known: readonly string[], prefix = ''): string {
   const ranked = known
@@ -10,7 +10,7 @@ export function suggest(name: string, known: readonly string[], prefix = ''): st
       const start = commonStart(name.toLowerCase(), candidate.toLowerCase());
       return { candidate, start, distance: distance(name.toLowerCase(), candidate.toLowerCase()) };
     })
-    // What begins alike was meant rather than what looks alike: `retries` is `retry`, not `metrics`.
+    // A common beginning beats similarity: `retries` means `retry`, not `metrics`.
     .sort((a, b) => a.distance - a.start - (b.distance - b.start));
   const nearest = ranked[0];
   if (nearest && nearest.distance <= Math.max(2, Math.floor(name.length / 5) + Math.floor(nearest.start / 2)))
@@ -18,22 +18,22 @@ export function suggest(name: string, known: readonly string[], prefix = ''): st
   return `: known are ${known.map((one) => prefix + one).join(', ')}`;
 }
 
-/** ` (did you mean "…"?)` beside a list of all known names; empty where none of them is near. */
+/** ` (did you mean "…"?)` next to a list of all known names; empty if none is similar. */
 export function suggestNear(value: unknown, known: readonly string[]): string {
   const text = typeof value === 'string' ? suggest(value, known) : '';
   return text.startsWith(':') ? '' : text;
 }
 
-/** All names that a value may be, and the one that was meant, where one is near. */
+/** All allowed names, with a suggestion if one is similar. */
 export function oneOfNames(value: unknown, known: readonly string[]): string {
   return `one of ${known.map((name) => JSON.stringify(name)).join(', ')}${suggestNear(value, known)}`;
 }
 
 /**
- * The same as `suggest` for the name of an option, which may be right but for its spelling (`base_delay`), have its unit in
- * its name (`timeoutMs`), come from another library (`retries`), or belong into a group (`healthCheckInterval`).
- * @param known the names that there are where it stands
- * @param inGroups what stands in groups there, with the group before it: `healthCheck.interval`
+ * Like `suggest`, for option names. Recognizes another spelling (`base_delay`), a unit in the name (`timeoutMs`), names
+ * of other libraries (`retries`), and options that belong to a group (`healthCheckInterval`).
+ * @param known allowed names in that place
+ * @param inGroups allowed names in groups, with the group in front: `healthCheck.interval`
  */
 export function suggestOption(name: string, known: readonly string[], inGroups: readonly string[] = []): string {
   const wanted = [...spellingsOf(name)].flatMap((spelling) => [spelling, ...foreignNames(spelling)]);
@@ -54,13 +54,13 @@ function foreignNames(spelling: string): string[] {
   return Object.hasOwn(FOREIGN_NAMES, spelling) ? FOREIGN_NAMES[spelling]!.map(plain) : [];
 }
 
-/** As it is, and without its unit. */
+/** The name itself, and without its unit. */
 function spellingsOf(name: string): Set<string> {
   const spelling = plain(name);
   return new Set([spelling, spelling.replace(/(?:in)?(?:ms|millis|milliseconds|secs?|seconds)$/, '')]);
 }
 
-/** In small letters, without what separates words. */
+/** Lower case, without separators. */
 function plain(name: string): string {
   return name.toLowerCase().replace(/[^a-z0-9]/g, '');
 }
@@ -75,7 +75,7 @@ function commonStart(a: string, b: string): number {
   return length;
 }
 
-/** Levenshtein's: how many characters to insert, remove or replace. */
+/** Levenshtein distance: characters to insert, remove or replace. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (let i = 1; i <= a.length; i++) {

@@ -25,14 +25,14 @@ describe('TimerWheel', () => {
     return timer;
   }
 
-  it('ends each at its own moment, the earliest first', () => {
+  it('fires each entry at its own time, earliest first', () => {
     for (const ms of [30, 5, 17, 4, 900, 16.5]) add(String(ms), ms);
     clock.advance(1_000);
     expect(ended).toEqual([4, 5, 16.5, 17, 30, 900].map((ms) => [String(ms), ms]));
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('ends those that are due at once in the order in which they were added, whoever else was taken out', () => {
+  it('fires entries due at once in insertion order, whatever was removed', () => {
     const gone = add('gone', 10);
     for (const name of ['a', 'b', 'c']) add(name, 10);
     wheel.remove(gone);
@@ -40,7 +40,7 @@ describe('TimerWheel', () => {
     expect(ended.map(([name]) => name)).toEqual(['a', 'b', 'c']);
   });
 
-  it('never ends one that was taken out, and has no timer where nobody is left', () => {
+  it('never fires a removed entry, and has no timer when empty', () => {
     const timers = Array.from({ length: 5 }, (_, index) => add(String(index), 10 + index));
     for (const index of [2, 0, 4, 0]) wheel.remove(timers[index]!);
     clock.advance(11);
@@ -52,14 +52,14 @@ describe('TimerWheel', () => {
     expect(ended).toHaveLength(1);
   });
 
-  it('does not end one that another one takes out at the same moment', () => {
+  it('does not fire an entry that another one removes at the same time', () => {
     add('first', 10, () => wheel.remove(second));
     const second = add('second', 10);
     clock.advance(20);
     expect(ended.map(([name]) => name)).toEqual(['first']);
   });
 
-  it('takes up others while one ends, also for the same moments', () => {
+  it('accepts new entries while one fires, even for the same time', () => {
     add('first', 10, () => {
       add('at once', 0);
       add('soon', 1);
@@ -73,7 +73,7 @@ describe('TimerWheel', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('loses nobody who comes while the last of a slot ends and is taken out', () => {
+  it('fires an entry that is added while the last one of its slot fires or is removed', () => {
     add('first', 10, () => {
       wheel.remove(second);
       third = add('third', 2);
@@ -87,7 +87,7 @@ describe('TimerWheel', () => {
     expect([third?.slot, clock.pendingTimers]).toEqual([undefined, 0]);
   });
 
-  it('has one timer of the clock for all that end at about the same time', () => {
+  it('uses one clock timer for all entries due at about the same time', () => {
     let timers = 0;
     const counting: Clock = {
       now: () => clock.now(),
@@ -104,7 +104,7 @@ describe('TimerWheel', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('keeps nothing of those whose time is over', () => {
+  it('keeps nothing of past entries', () => {
     const first = add('first', 2);
     const { slot } = first;
     clock.advance(2);
@@ -112,7 +112,7 @@ describe('TimerWheel', () => {
     expect(second.slot).not.toBe(slot);
   });
 
-  it('waits on where the clock calls a little early', () => {
+  it('keeps waiting if the clock fires slightly early', () => {
     let call: () => void = () => undefined;
     const early: Clock = {
       now: () => clock.now(),
@@ -132,7 +132,7 @@ describe('TimerWheel', () => {
     expect(ended).toEqual([['late', 10]]);
   });
 
-  it("sets timers that know nothing of the caller's async context: they serve others, too, and may outlast the call", () => {
+  it("sets timers outside the caller's async context: they serve other calls and may outlast this one", () => {
     const storage = new AsyncLocalStorage<string>();
     const contexts: (string | undefined)[] = [];
     const watched: Clock = {
@@ -154,10 +154,10 @@ describe('TimerWheel', () => {
   });
 
   describe('that keeps a spare', () => {
-    /** How many timers were set, and how many of those that are pending keep the process. */
+    /** How many timers were set, and how many of the pending ones keep the process alive. */
     let timers: number;
     let holding: Set<object>;
-    /** How often a timer that was not pending was told whether to keep the process. */
+    /** How often keep-alive was changed on a timer that was not pending. */
     let toldTooLate: number;
 
     beforeEach(() => {
@@ -195,7 +195,7 @@ describe('TimerWheel', () => {
       wheel = new TimerWheel(holdable, true);
     });
 
-    it('sets one timer for all that come one after the other, each alone, and holds the process only while one waits', () => {
+    it('sets one timer for sequential single entries, and keeps the process alive only while one waits', () => {
       for (let index = 0; index < 1_000; index++) {
         const timer = add(String(index), 10_000);
         expect(holding.size).toBe(1);
@@ -208,7 +208,7 @@ describe('TimerWheel', () => {
       expect([ended, clock.pendingTimers]).toEqual([[], 0]);
     });
 
-    it('ends each at its own moment in a slot that was empty meanwhile', () => {
+    it('fires each at its own time in a slot that was empty in between', () => {
       wheel.remove(add('gone', 3));
       clock.advance(1);
       for (const ms of [9, 2, 5]) add(String(ms), ms);
@@ -221,13 +221,13 @@ describe('TimerWheel', () => {
       expect([holding.size, clock.pendingTimers]).toEqual([0, 0]);
     });
 
-    it('keeps one at most', () => {
+    it('keeps at most one spare slot', () => {
       const waiting = [5, 1_000, 2_000, 3_000].map((ms) => add(String(ms), ms));
       for (const timer of waiting) wheel.remove(timer);
       expect([holding.size, clock.pendingTimers]).toEqual([0, 1]);
     });
 
-    it('leaves one alone that is in use again when another one is empty', () => {
+    it('does not reuse a slot as spare that is in use again', () => {
       wheel.remove(add('gone', 1_000));
       add('here', 1_000);
       wheel.remove(add('gone, too', 2_000));
@@ -237,7 +237,7 @@ describe('TimerWheel', () => {
       expect(clock.pendingTimers).toBe(0);
     });
 
-    it('takes up others that come when the last of a slot was taken out by another one that ends', () => {
+    it('accepts entries added while the last one of a slot is removed by another that fires', () => {
       add('first', 10, () => {
         wheel.remove(second);
         add('third', 2);
@@ -248,14 +248,14 @@ describe('TimerWheel', () => {
       expect([holding.size, clock.pendingTimers, toldTooLate]).toEqual([0, 0, 0]);
     });
 
-    it('takes up others for the same slot when its last one ends', () => {
+    it('accepts entries for the same slot while its last one fires', () => {
       add('first', 10, () => void add('second', 2));
       clock.advance(20);
       expect(ended.map(([name]) => name)).toEqual(['first', 'second']);
       expect([holding.size, clock.pendingTimers, toldTooLate]).toEqual([0, 0, 0]);
     });
 
-    it('has none once it is closed, but for those who wait still', () => {
+    it('has none once closed, except for entries that still wait', () => {
       wheel.remove(add('gone', 1_000));
       const waiting = add('waiting', 2_000);
       wheel.close();
@@ -264,7 +264,7 @@ describe('TimerWheel', () => {
       expect(clock.pendingTimers).toBe(0);
     });
 
-    it('loses nobody who waits in the spare when it is closed', () => {
+    it('keeps an entry in the spare slot when closed', () => {
       wheel.remove(add('gone', 1_000));
       add('waiting', 1_000);
       wheel.close();
@@ -274,7 +274,7 @@ describe('TimerWheel', () => {
     });
   });
 
-  it('keeps no spare where the clock cannot let the process end meanwhile', () => {
+  it('keeps no spare slot if the clock cannot let the process end', () => {
     wheel = new TimerWheel(clock, true);
     wheel.remove(add('gone', 1_000));
     expect(clock.pendingTimers).toBe(0);

@@ -1,37 +1,36 @@
 import { type Clock, type Timer } from './clock.js';
 import { detached } from './detached.js';
 
-/** What may wait in a {@link TimerWheel}, in one wheel at a time. */
+/** An entry of a {@link TimerWheel}; in one wheel at a time. */
 export interface WheelTimer {
-  /** The wheel's own: where it waits; undefined: nowhere. */
+  /** Internal: the slot that it waits in; undefined: none. */
   slot: WheelSlot | undefined;
-  /** The wheel's own: its place there. */
+  /** Internal: its index in the slot. */
   place: number;
-  /** The wheel's own: of two that are due at once the one that was added first ends first. */
+  /** Internal: insertion order, which decides between entries due at the same time. */
   order: number;
-  /** When its time is over, by `Clock.now()`; set before it is added, and left alone while it waits. */
+  /** When it is due, by `Clock.now()`; set before adding, and constant while it waits. */
   dueAt: number;
-  /** Called when its time is over. It waits no more then, and must not throw. */
+  /** Called when it is due, after it was removed. Must not throw. */
   timeIsOver(): void;
 }
 
-/** Milliseconds of a slot: wide enough that under load hardly anything that is added needs a timer of its own. */
+/** Slot width in milliseconds: wide enough that under load few entries need a clock timer of their own. */
 const SLOT_MS = 16;
 
 /**
- * The limits of time of all that is under way: one timer of the clock for those that end within the same 16 ms, in place
- * of one each, since nearly all are taken out before they end. Each still ends at its own moment. It is a hashed wheel
- * (Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", 1987) of which those slots exist that somebody waits in,
- * and, in a wheel that keeps a spare, the last one that somebody waited in: what comes one after the other, each alone, would set
- * a timer of the clock and cancel it each time.
+ * Timeouts of everything in flight. Entries due within the same 16 ms share one timer of the clock, since nearly all of
+ * them are removed before they are due; each still fires at its exact time. A hashed timing wheel (Varghese and Lauck,
+ * "Hashed and Hierarchical Timing Wheels", 1987) that holds only occupied slots. With a spare it also keeps the slot
+ * that emptied last: sequential single calls would otherwise set and cancel a clock timer each.
  */
 export class TimerWheel {
   private readonly slots = new Map<number, WheelSlot>();
   private added = 0;
-  /** Nobody may be waiting in it. */
+  /** May be empty. */
   private spare: WheelSlot | undefined;
 
-  /** @param keepsSpare a wheel that does has to be closed */
+  /** @param keepsSpare such a wheel must be closed */
   constructor(
     readonly clock: Clock,
     private keepsSpare = false,
@@ -45,7 +44,7 @@ export class TimerWheel {
     slot.add(timer);
   }
 
-  /** Safe to call again, and after its time is over. */
+  /** Idempotent, also after the entry was due. */
   remove(timer: WheelTimer): void {
     const { slot } = timer;
     if (!slot) return;
@@ -53,17 +52,17 @@ export class TimerWheel {
     if (slot.isEmpty) this.emptied(slot);
   }
 
-  /** Leaves no timer of the clock but for those who wait still. */
+  /** Cancels the clock timers of empty slots. */
   close(): void {
     this.keepsSpare = false;
     if (this.spare?.isEmpty) this.drop(this.spare);
   }
 
-  /** A slot's own: nobody waits in it, and nobody will. */
+  /** Internal to slots: removes an empty slot for good. */
   drop(slot: WheelSlot): void {
     slot.close();
     if (this.spare === slot) this.spare = undefined;
-    // Another one may have taken its place while the last of its timers ended.
+    // A new slot may have taken its place while its last timers fired.
     if (this.slots.get(slot.number) === slot) this.slots.delete(slot.number);
   }
 
@@ -78,11 +77,11 @@ export class TimerWheel {
   }
 }
 
-/** Those that end at about the same time. */
+/** Entries due at about the same time. */
 class WheelSlot {
   private readonly timers: WheelTimer[] = [];
   private call: Timer | undefined = undefined;
-  /** When the clock calls: when the first is due, or was to be before it was taken out. */
+  /** When the clock timer fires: when the first entry is due, or was due before it was removed. */
   private callAt = Number.POSITIVE_INFINITY;
 
   constructor(
@@ -111,7 +110,7 @@ class WheelSlot {
     timer.slot = undefined;
   }
 
-  /** Lets the process end meanwhile. @returns false: the clock cannot do that */
+  /** Stops keeping the process alive. @returns false if the clock does not support that */
   rest(): boolean {
     if (!this.call?.setKeepAlive) return false;
     this.call.setKeepAlive(false);
@@ -125,13 +124,13 @@ class WheelSlot {
   }
 
   private endDue(): void {
-    // It has fired: those who come or go meanwhile have nothing to tell it.
+    // The timer has fired, so changes during the loop must not touch it.
     this.call = undefined;
     this.callAt = Number.POSITIVE_INFINITY;
     const now = this.wheel.clock.now();
     const due = this.timers.filter(({ dueAt }) => dueAt <= now).sort((a, b) => a.dueAt - b.dueAt || a.order - b.order);
     for (const timer of due) {
-      // One that another one takes out meanwhile does not end.
+      // Skip entries that another one removed in this loop.
       if (timer.slot !== this) continue;
       this.takeOut(timer);
       timer.timeIsOver();

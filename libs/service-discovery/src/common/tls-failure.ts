@@ -3,7 +3,7 @@ const REFUSED = 'the server refuses the client certificate (tls.cert and tls.key
 const NOT_TLS = 'the server does not speak TLS';
 const OTHER_VERSION = 'the server speaks no version of TLS that is allowed (tls.minVersion)';
 
-/** What is wrong with the certificate of a server, by Node's codes: the connection ends before anything is sent. */
+/** Certificate errors by Node's codes; the connection fails before anything is sent. */
 const CERTIFICATE_FAULTS: Readonly<Record<string, string>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate is for another name (tls.servername says which to expect)',
   CERT_HAS_EXPIRED: 'the certificate has expired',
@@ -15,7 +15,7 @@ const CERTIFICATE_FAULTS: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
 };
 
-/** By what OpenSSL says. */
+/** Handshake errors by OpenSSL's reason. */
 const HANDSHAKE_FAULTS: Readonly<Record<string, string>> = {
   'wrong version number': NOT_TLS,
   'packet length too long': NOT_TLS,
@@ -34,7 +34,7 @@ const HANDSHAKE_FAULTS: Readonly<Record<string, string>> = {
   'tlsv1 alert access denied': REFUSED,
 };
 
-/** Of a connection that the other side closed, also by undici's codes. */
+/** Codes for connections closed by the other side, including undici's. */
 const CLOSED: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 const CLOSED_UNANSWERED =
   ' (the server may ask for a client certificate, or refuse the one that it was shown: tls.cert and tls.key)';
@@ -45,26 +45,26 @@ interface TlsError {
   readonly message?: string;
 }
 
-/** What of TLS failed, in a few words with the option that helps; undefined where something else did. */
+/** What failed in TLS, as a short phrase naming the relevant option; undefined for other errors. */
 export function tlsFailure(error: unknown): string | undefined {
   const { code, reason, message } = (error ?? {}) as TlsError;
   if (typeof code !== 'string') return undefined;
   if (!code.startsWith('ERR_SSL_') && code !== 'EPROTO') return CERTIFICATE_FAULTS[code];
-  // Where it came up as a write that failed, the message alone has it, among where in OpenSSL's sources it comes from.
+  // If the error surfaced as a failed write, only the message contains the reason, amid OpenSSL source locations.
   const said = reason ?? /:SSL routines:[^:]*:([^:]+):/.exec(message ?? '')?.[1] ?? 'the handshake broke off';
   return HANDSHAKE_FAULTS[said] ?? `TLS failed: ${said}`;
 }
 
 /**
- * What to append to the reason of a connection over TLS that failed before anything was answered on it; empty where nothing
- * speaks for it. A server refuses a client certificate after the handshake has succeeded for the client (TLS 1.3), and
- * Node's servers say nothing then.
+ * A hint to append to the error of a TLS connection that failed before any response; empty if it does not apply. With
+ * TLS 1.3, a server rejects a client certificate after the client considers the handshake complete, and Node's servers
+ * send no alert.
  */
 export function unansweredHint(error: unknown): string {
   return CLOSED.has((error as TlsError | undefined)?.code) ? CLOSED_UNANSWERED : '';
 }
 
-/** Whether a server was refused for its certificate, before anything was sent. */
+/** Whether the server's certificate was rejected, before anything was sent. */
 export function isCertificateFault(error: unknown): boolean {
   const { code } = (error ?? {}) as TlsError;
   return typeof code === 'string' && Object.hasOwn(CERTIFICATE_FAULTS, code);

@@ -29,7 +29,7 @@ function problemOf(given: unknown): string {
 }
 
 describe('TLS options', () => {
-  it('are read from files, texts and bytes alike', () => {
+  it('are read from files, strings and bytes alike', () => {
     const { caFile, ca } = authority;
     const { certFile, keyFile, cert, key } = identity;
     const expected = { material: { ca: [ca], cert, key }, problems: [] };
@@ -39,7 +39,7 @@ describe('TLS options', () => {
     expect(read({ ca: [ca, caFile] }).material.ca).toEqual([ca, ca]);
   });
 
-  it('leave all to Node where they say nothing', () => {
+  it('leave everything to Node if empty', () => {
     expect(read({ ca: undefined, cert: undefined })).toEqual({ material: {}, problems: [] });
     expect(toTlsSettings({})).toEqual({});
   });
@@ -96,11 +96,11 @@ describe('TLS options', () => {
       () => ({ rejectUnauthorized: 'no' }),
       /^transport\.tls\.rejectUnauthorized: expected true or false/,
     ],
-  ])('refuse %s, by one error that names it', (_what, given, expected) => {
+  ])('reject %s with one error that names it', (_what, given, expected) => {
     expect(problemOf(given())).toMatch(expected);
   });
 
-  it('refuse a key that is encrypted, and say how to decrypt it', async () => {
+  it('reject an encrypted key, and say how to decrypt it', async () => {
     const key = await authority.encrypt(identity.keyFile);
     expect(problemOf({ cert: identity.cert, key })).toMatch(
       /^transport\.tls\.key: expected .* not encrypted \("openssl pkey/,
@@ -113,17 +113,17 @@ describe('TLS options', () => {
     ['without the first line', (key) => key.split('\n').slice(1).join('\n')],
     ['on one line', (key) => key.split('\n').slice(1, -2).join('')],
     ['with its line ends escaped', (key) => key.replaceAll('\n', String.raw`\n`)],
-  ])('show nothing of a key that is wrong, given %s', (_what, spoil) => {
+  ])('show nothing of a wrong key, given %s', (_what, spoil) => {
     const problem = problemOf({ cert: identity.cert, key: spoil(other.key) });
     expect(problem).toMatch(/^transport\.tls\.key: .* but got "\*\*\*"$/);
   });
 
-  it('show nothing of a key that stands in place of the options', () => {
+  it('show nothing of a key given in place of the options', () => {
     expect(problemOf(other.key)).toBe('transport.tls: expected an object of options, but got "***"');
     expect(problemOf([Buffer.from(other.key)])).toBe('transport.tls: expected an object of options, but got ["***"]');
   });
 
-  it('refuse a bundle of which a part is broken', async () => {
+  it('reject a bundle with a broken part', async () => {
     const file = `${authority.caFile}.broken`;
     await writeFile(file, authority.ca + authority.ca.replace(/\n\w{8}/, '\nAAAAAAAA'));
     expect(problemOf({ ca: file })).toMatch(/^transport\.tls\.ca: expected certificates in PEM/);
@@ -131,7 +131,7 @@ describe('TLS options', () => {
 });
 
 describe('a connection with TLS settings', () => {
-  it('trusts, shows and asks for what they say', async () => {
+  it('uses their authorities, certificate and server name', async () => {
     const server = await listen(createServer({ ...identity, ca: authority.ca, requestCert: true }));
     const accepted = once(server, 'secureConnection') as Promise<[TLSSocket]>;
     const settings = toTlsSettings(

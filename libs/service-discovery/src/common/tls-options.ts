@@ -5,42 +5,41 @@ import { createSecureContext, type SecureContext } from 'node:tls';
 import { type OptionValidator } from './validation.js';
 import { withoutUndefined } from './without-undefined.js';
 
-/** PEM as a text or as bytes, or the path of a file that holds it. */
+/** PEM as a string or bytes, or the path of a file. */
 export type PemSource = string | Buffer;
 
 const TLS_VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
 export type TlsVersion = (typeof TLS_VERSIONS)[number];
 
-/** How both ends of a connection prove who they are. Files are read once, at the start. */
+/** TLS identities and trust. Files are read once, at startup. */
 export interface TlsOptions {
   /**
-   * The certificates of the authorities to trust, in place of those that Node trusts; a file may hold several.
-   * @default those that Node trusts
+   * Trusted CA certificates, in place of Node's; a file may contain several.
+   * @default Node's
    */
   ca?: PemSource | readonly PemSource[];
   /**
-   * The certificate that this process shows to a server that asks for one, followed by those between it and its
-   * authority. Needs `key`.
+   * The client certificate, followed by its intermediates. Requires `key`.
    * @default none
    */
   cert?: PemSource;
   /**
-   * The private key of that certificate, not encrypted.
+   * The private key of that certificate, unencrypted.
    * @default none
    */
   key?: PemSource;
   /**
-   * The name that the server is asked for (SNI), and that its certificate must be for.
-   * @default the host that is connected to
+   * The server name to request (SNI), which the certificate must match.
+   * @default the host
    */
   servername?: string;
   /**
-   * The oldest version of TLS that is spoken.
-   * @default Node's, which is TLSv1.2
+   * The minimum TLS version.
+   * @default Node's, TLSv1.2
    */
   minVersion?: TlsVersion;
   /**
-   * Whether a server whose certificate is not valid is refused. Without, anyone can pass for it.
+   * Whether to reject a server with an invalid certificate. If false, anyone can impersonate it.
    * @default true
    */
   rejectUnauthorized?: boolean;
@@ -55,14 +54,17 @@ const TLS_OPTION_NAMES = [
   'rejectUnauthorized',
 ] as const satisfies readonly (keyof TlsOptions)[];
 
-/** Checked {@link TlsOptions}, with the contents of files. One may be spread over another: `cert` and `key` come together. */
+/**
+ * Validated {@link TlsOptions} with the contents of files. Can be spread over another one: `cert` and `key` come
+ * together.
+ */
 export interface TlsMaterial extends Omit<TlsOptions, 'ca' | 'cert' | 'key'> {
   readonly ca?: readonly string[];
   readonly cert?: string;
   readonly key?: string;
 }
 
-/** The same where services may have their own, which lie over what is for all. */
+/** TLS material for all services, with overrides per service. */
 export interface TlsByService {
   readonly all: TlsMaterial;
   readonly services: ReadonlyMap<string, TlsMaterial>;
@@ -70,17 +72,17 @@ export interface TlsByService {
 
 export const USUAL_TLS: TlsByService = { all: {}, services: new Map() };
 
-/** What a connection is made with, as `tls.connect` of Node takes it. */
+/** Options of a connection, as accepted by `tls.connect` of Node. */
 export interface TlsSettings {
   /** Whether the certificate must be valid for the name. @default true */
   readonly rejectUnauthorized?: boolean;
-  /** The name that is asked for and that the certificate must be for. @default the host */
+  /** The requested server name, which the certificate must match. @default the host */
   readonly servername?: string;
-  /** Which authorities to trust, and what to show when asked. @default those that Node trusts, and nothing */
+  /** Trusted authorities and the client certificate. @default Node's authorities, no certificate */
   readonly secureContext?: SecureContext;
 }
 
-/** Reads the files, and reports everything that is wrong. Neither a key nor what is no path is shown in a problem. */
+/** Reads the files and reports every problem. Problems never show a key, or a value that does not look like a path. */
 export function readTls(check: OptionValidator, path: string, given: unknown): TlsMaterial {
   const options = check.options<TlsOptions>(path, given as TlsOptions, {}, TLS_OPTION_NAMES);
   const { servername, minVersion, rejectUnauthorized } = options;
@@ -90,7 +92,7 @@ export function readTls(check: OptionValidator, path: string, given: unknown): T
   return withoutUndefined({ servername, minVersion, rejectUnauthorized, ca, ...readPair(check, path, options) });
 }
 
-/** Reports what is wrong with the options that are no secret, and that may stand in a registration. */
+/** Checks the options that are not secret and may appear in a registration. */
 export function checkTlsIdentity(
   check: OptionValidator,
   path: string,
@@ -105,7 +107,7 @@ export function checkTlsIdentity(
   }
 }
 
-/** Makes the secure context, which takes about as long as a handshake: once, for all connections. */
+/** Creates the secure context once for all connections, since it takes about as long as a handshake. */
 export function toTlsSettings(material: TlsMaterial): TlsSettings {
   const { servername, rejectUnauthorized, ca, cert, key, minVersion } = material;
   const needsContext = ca !== undefined || cert !== undefined || minVersion !== undefined;
@@ -159,7 +161,7 @@ function readPair(
 function readCertificates(check: OptionValidator, path: string, source: unknown): string | undefined {
   const pem = readPem(check, path, source);
   if (pem === undefined) return undefined;
-  // OpenSSL passes over what is no certificate, and would then trust no server.
+  // OpenSSL ignores anything that is not a certificate, and would then trust no server.
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g) ?? [];
   if (blocks.length > 0 && blocks.every(isCertificate)) return pem;
   check.problem(path, shown(source), 'certificates in PEM ("-----BEGIN CERTIFICATE-----")');
@@ -210,7 +212,7 @@ function isPem(text: string): boolean {
   return text.includes('-----BEGIN ');
 }
 
-/** What was given, where it is the path of a file: it may as well be a key without its PEM armor. */
+/** The value if it is a file path; anything else may be a key without its PEM armor. */
 function shown(source: unknown): unknown {
   const isPath = typeof source === 'string' && !isPem(source) && /^[^\n]*\.|^[^\n]{0,2}[/\\]/.test(source);
   return isPath || source === '' ? source : '***';

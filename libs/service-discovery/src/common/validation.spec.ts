@@ -14,7 +14,7 @@ describe('OptionValidator', () => {
   describe('options', () => {
     const defaults = { a: 1, b: 'x' };
 
-    it('fills in what is left out or undefined, and keeps null and false as they are', () => {
+    it('fills in absent and undefined values, and keeps null and false', () => {
       expect(check.options('', undefined, defaults)).toEqual(defaults);
       expect(check.options('', { a: 2, b: undefined }, defaults)).toEqual({ a: 2, b: 'x' });
       expect(check.options('', { a: null as never }, defaults)).toEqual({ a: null, b: 'x' });
@@ -26,7 +26,7 @@ describe('OptionValidator', () => {
       expect(defaults).toEqual({ a: 1, b: 'x' });
     });
 
-    it('reports a name that is no option, with the one that was meant or with all that there are', () => {
+    it('reports an unknown name, with a suggestion or a list of all', () => {
       const defaultsOfRetry = { maxAttempts: 3, baseDelay: 1 };
       expect(check.options('', { maxAtempts: 5, colour: 1 } as never, defaultsOfRetry)).toEqual(defaultsOfRetry);
       check.options('backoff', { maxAtempts: 5 } as never, defaultsOfRetry);
@@ -37,40 +37,43 @@ describe('OptionValidator', () => {
       ]);
     });
 
-    it('knows options that have no default', () => {
+    it('knows options without a default', () => {
       const given: { a: number; optional?: string } = { a: 2, optional: 'x' };
       expect(check.options<typeof given>('', given, { a: 1 }, ['optional'])).toEqual(given);
       check.options<typeof given>('', { optionel: 'x' } as never, { a: 1 }, ['optional']);
       expect(found()).toEqual(['retry.optionel: no option of this name (did you mean "optional"?)']);
     });
 
-    it('passes over unknown names that are undefined, as if they were left out', () => {
+    it('ignores unknown names with undefined values', () => {
       expect(check.options('', { a: 2, c: undefined } as never, defaults)).toEqual({ a: 2, b: 'x' });
       expect(found()).toEqual([]);
     });
 
-    it('does not show what stands under a name that looks like one of a secret', () => {
+    it('hides the value of a name that looks like a secret', () => {
       check.options('', { password: 'hunter2', authToken: 'abc' } as never, defaults);
       check.options('', { header: { authorization: 'Bearer abc' }, privateKey: '-----BEGIN' } as never, defaults);
       expect(check.problems.map(({ value }) => value)).toEqual(['***', '***', { authorization: '***' }, '***']);
     });
 
-    it('shows functions, and of a list how long it is', () => {
+    it('shows functions, and the length of a list', () => {
       const decorate = (): void => undefined;
       check.options('', { decorator: [decorate, true, 'abc', { a: 1 }], apply: decorate } as never, defaults);
       expect(check.problems.map(({ value }) => value)).toEqual([[decorate, true, '***', '***'], decorate]);
     });
 
-    it('takes what a module exports, as `import * as` gives it', async () => {
+    it('accepts a module namespace from `import * as`', async () => {
       const exported: object = await import('./is-record.js');
       expect(check.options('', exported, {}, Object.keys(exported))).toEqual({ ...exported });
       expect(found()).toEqual([]);
     });
 
-    it.each([null, 'fast', 3, [1], new Map(), Promise.resolve()])('reports %p, which holds no options', (given) => {
-      expect(check.options('backoff', given as never, defaults)).toEqual(defaults);
-      expect(found()).toEqual(['retry.backoff: an object of options']);
-    });
+    it.each([null, 'fast', 3, [1], new Map(), Promise.resolve()])(
+      'reports %p, which is not an object of options',
+      (given) => {
+        expect(check.options('backoff', given as never, defaults)).toEqual(defaults);
+        expect(found()).toEqual(['retry.backoff: an object of options']);
+      },
+    );
   });
 
   describe('numbers', () => {
@@ -80,7 +83,7 @@ describe('OptionValidator', () => {
       [10, { max: 10 }],
       [1.5, { min: 1, max: 2 }],
       [3, { integer: true }],
-    ])('takes %d within %j', (value, range) => {
+    ])('accepts %d within %j', (value, range) => {
       expect(check.number('x', value, range)).toBe(value);
       expect(found()).toEqual([]);
     });
@@ -93,14 +96,14 @@ describe('OptionValidator', () => {
       [Number.NaN, {}, 'a number'],
       [Number.POSITIVE_INFINITY, { min: 0 }, 'a number of 0 or more'],
       [undefined, {}, 'a number'],
-    ])('reports %p, which is not within %j', (value, range, expected) => {
+    ])('reports %p as outside %j', (value, range, expected) => {
       expect(check.number('x', value, range)).toBeNaN();
       expect(found()).toEqual([`retry.x: ${expected}`]);
     });
   });
 
   describe('durations', () => {
-    it('gives milliseconds', () => {
+    it('returns milliseconds', () => {
       expect(check.duration('x', '30s', { minMs: 1, maxMs: 60_000 })).toBe(30_000);
       expect(check.duration('x', 250)).toBe(250);
       expect(found()).toEqual([]);
@@ -112,25 +115,25 @@ describe('OptionValidator', () => {
       ['2d', { minMs: 0, maxMs: 86_400_000 }, 'from 0ms to 1d'],
       ['soon', { maxMs: 90_000 }, 'from 0ms to 90s'],
       [null, {}, 'of 0ms or more'],
-    ])('reports %p with the limits in the spelling of an option', (value, range, limits) => {
+    ])('reports %p with the limits in duration syntax', (value, range, limits) => {
       expect(check.duration('x', value, range)).toBeNaN();
       expect(found()).toEqual([`retry.x: a duration ${limits}, in milliseconds or as a text such as '30s'`]);
     });
   });
 
-  it('reports what is none of the allowed values', () => {
+  it('reports a value that is not allowed', () => {
     expect(check.oneOf('mode', 'slow', ['fast', 'safe'])).toBe('slow');
     expect(check.oneOf('mode', 'fast', ['fast', 'safe'])).toBe('fast');
     expect(found()).toEqual(['retry.mode: one of "fast", "safe"']);
   });
 
-  it('reports what is no boolean', () => {
+  it('reports a value that is not a boolean', () => {
     expect([true, false].map((value) => check.boolean('on', value))).toEqual([true, false]);
     expect(check.boolean('on', 'true')).toBe(false);
     expect(found()).toEqual(['retry.on: true or false']);
   });
 
-  it('reports what should be a function, and lets it be left out', () => {
+  it('reports a value that is not a function, unless it is absent', () => {
     check.optionalFunction('classify', undefined);
     check.optionalFunction('classify', () => undefined);
     check.optionalFunction('classify', 'retryable');
@@ -138,7 +141,7 @@ describe('OptionValidator', () => {
   });
 
   describe('gathering', () => {
-    it('takes over the problems of other checks, so that one error tells all', () => {
+    it('collects the problems of other checks into one error', () => {
       const problem = { path: 'bulkhead.limit', value: 0, expected: 'a number of 1 or more' };
       const broken = check.gather((): number => {
         throw new InvalidConfigurationError([problem]);
@@ -148,7 +151,7 @@ describe('OptionValidator', () => {
       expect(check.problems).toEqual([problem]);
     });
 
-    it('leaves other errors alone', () => {
+    it('passes other errors on', () => {
       const bug = new TypeError('a bug');
       expect(() =>
         check.gather(() => {
@@ -158,7 +161,7 @@ describe('OptionValidator', () => {
     });
   });
 
-  it('throws all problems together, and nothing where there is none', () => {
+  it('throws all problems together, and nothing if there are none', () => {
     check.throwIfAny();
     check.number('maxAttempts', 0, { min: 1 });
     check.problem('', 'x', 'something else');

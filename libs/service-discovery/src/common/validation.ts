@@ -6,43 +6,44 @@ import { isPlainObject } from './plain-object.js';
 import { suggestOption } from './suggest.js';
 
 export interface NumberRange {
-  /** The smallest allowed number. @default no limit */
+  /** Inclusive minimum. @default no limit */
   min?: number;
-  /** The greatest allowed number. @default no limit */
+  /** Inclusive maximum. @default no limit */
   max?: number;
-  /** Whether fractions are refused. @default false */
+  /** Whether fractions are rejected. @default false */
   integer?: boolean;
 }
 
 export interface DurationRange {
-  /** The shortest allowed duration in milliseconds. @default 0 */
+  /** Minimum in milliseconds. @default 0 */
   minMs?: number;
-  /** The longest allowed duration in milliseconds. @default no limit */
+  /** Maximum in milliseconds. @default no limit */
   maxMs?: number;
-  /** Whether it is usually a few milliseconds, so that a number below 100 is taken as it is. @default false: refused */
+  /**
+   * Whether values of a few milliseconds are usual, so that a number below 100 is accepted. @default false: rejected
+   */
   usuallyMs?: boolean;
 }
 
-/** Options that were checked, with durations in milliseconds, which are not checked for a missing unit again. */
+/** Validated options with durations in milliseconds, which are not checked again for missing units. */
 const CHECKED = new WeakSet<object>();
 
 /**
- * Gathers everything that is wrong with a set of options, so that one error names it all. A check returns the value to go
- * on with; for a wrong number or duration that is NaN, so that a comparison with it is false and one mistake is not
- * reported twice. An `OptionGroup` does this for options that stand together.
+ * Collects all problems with a set of options, so that one error reports them together. A check returns the value to
+ * continue with; for a wrong number or duration that is NaN, so that comparisons are false and no mistake is reported
+ * twice. An `OptionGroup` does this for options that belong together.
  */
 export class OptionValidator {
   readonly problems: Problem[] = [];
   private isChecked = false;
 
-  /** @param prefix what stands before every path, such as `retry`, or `clients.users.retry` */
+  /** @param prefix of every path, such as `retry` or `clients.users.retry` */
   constructor(private readonly prefix = '') {}
 
   /**
-   * The options with a default for each one that is left out or undefined. Reports names that are no options, such as
-   * misspelled ones.
-   * @param path where the options stand below the prefix; empty: they are what the prefix names
-   * @param withoutDefault the names of the options that `defaults` does not list
+   * Applies defaults to absent and undefined options, and reports unknown names.
+   * @param path where the options stand below the prefix; empty: at the prefix
+   * @param withoutDefault names of options that are not in `defaults`
    */
   options<T extends object>(
     path: string,
@@ -75,8 +76,8 @@ export class OptionValidator {
   }
 
   /**
-   * The milliseconds of a duration within the range, or NaN. A number below 100 is refused, unless such durations are usual
-   * or come from options that were checked before.
+   * The milliseconds of a duration within the range, or NaN. A number below 100 is rejected, unless such durations are
+   * usual or the options were validated before.
    */
   duration(path: string, value: unknown, range: DurationRange = {}): number {
     const { minMs = 0, maxMs = Infinity, usuallyMs = this.isChecked } = range;
@@ -101,19 +102,19 @@ export class OptionValidator {
     return value === true;
   }
 
-  /** Reports a value that is something other than a function; undefined passes. */
+  /** Reports a value other than a function or undefined. */
   optionalFunction(path: string, value: unknown): void {
     if (value !== undefined && typeof value !== 'function') this.problem(path, value, 'a function');
   }
 
-  /** Reports a value that is something other than an `AbortSignal`; undefined passes, and null, which says the same. */
+  /** Reports a value other than an `AbortSignal`, null or undefined. */
   optionalSignal(path: string, value: unknown): void {
     if (value !== undefined && value !== null && !isSignal(value)) this.problem(path, value, 'an AbortSignal');
   }
 
   /**
-   * Runs another check and takes over the problems that it throws, so that several sets of options make one error.
-   * @returns undefined where it threw them
+   * Runs another check and collects the problems that it throws.
+   * @returns undefined if it threw
    */
   gather<T>(check: () => T): T | undefined {
     try {
@@ -126,25 +127,25 @@ export class OptionValidator {
   }
 
   /**
-   * Reports what no other check covers, such as two options that contradict each other.
+   * Reports a problem that no other check covers, such as two options that contradict each other.
    * @param expected what is allowed, as a noun phrase
    */
   problem(path: string, value: unknown, expected: string): void {
     this.problems.push({ path: this.pathOf(path), value, expected });
   }
 
-  /** The whole path of an option, to be handed to another validator. */
+  /** The full path of an option, for use with another validator. */
   pathOf(path: string): string {
     return [this.prefix, path].filter(Boolean).join('.') || 'options';
   }
 
-  /** Notes that these options hold what was checked, so that they may be given wherever options are taken. */
+  /** Marks options as validated, so that they are accepted wherever options are. */
   checked<T extends object>(options: T): T {
     CHECKED.add(options);
     return options;
   }
 
-  /** @throws InvalidConfigurationError with all problems, where there is one */
+  /** @throws InvalidConfigurationError with all problems, if there are any */
   throwIfAny(): void {
     if (this.problems.length > 0) throw new InvalidConfigurationError([...this.problems]);
   }
@@ -156,19 +157,19 @@ export class OptionValidator {
 }
 
 /**
- * For what options are taken out of before anything else is checked.
- * @throws InvalidConfigurationError for what holds none
+ * Asserts an object before its options are read.
+ * @throws InvalidConfigurationError if it is not one
  */
 export function assertOptions(path: string, given: unknown, expected = 'an object of options'): void {
   if (!isRecord(given)) throw new InvalidConfigurationError([{ path, value: given, expected }]);
 }
 
-/** Names of which the value has no place in a message, misplaced as it is. */
+/** Names whose values must not appear in a message, even if misplaced. */
 const SECRET_NAME = /pass|secret|token|credential|key/i;
 
 /**
- * The problem of an option that does not exist, with the one that was meant or with all that there are.
- * @param inGroups the options in groups beside it, such as `healthCheck.interval`, which may have been meant
+ * The problem of an unknown option, suggesting the one that was meant or listing all.
+ * @param inGroups options in groups beside it that may have been meant, such as `healthCheck.interval`
  */
 export function unknownOption(
   path: string,
@@ -184,8 +185,8 @@ export function unknownOption(
 const MASK = '***';
 
 /**
- * The names in an object, the length of a list, and of what they hold only booleans and functions: texts and numbers, such as
- * headers under a misspelled name, may be secrets.
+ * Keeps field names, the length of a list, booleans and functions, and masks the rest: strings and numbers, such as headers
+ * under a misspelled name, may be secret.
  */
 function withoutContents(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;

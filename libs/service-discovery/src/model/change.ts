@@ -3,33 +3,34 @@ import { type InstanceKey, type ServiceInstance } from './instance.js';
 export type RemovalReason = 'deregistered' | 'expired';
 
 /**
- * Expiry of a service is held: so many of its instances miss their heartbeats at once that the fault is more likely one
- * of the network or of the registry. Nothing is taken out meanwhile; it ends by itself.
+ * Expiry of a service is held: so many of its instances miss heartbeats at once that the network or the registry is the
+ * likelier cause. No instance is removed while it lasts; it ends by itself.
  */
 export interface ExpiryHold {
   /** When it began, in milliseconds since the Unix epoch, by the store's clock. */
   readonly since: number;
-  /** How many instances miss their heartbeats: nothing came of them for two thirds of their leases or longer. */
+  /** How many instances miss heartbeats: silent for two thirds of their leases or longer. */
   readonly overdue: number;
-  /** Of how many, these included. */
+  /** Number of instances, including those. */
   readonly total: number;
 }
 
 /**
  * One step of a change stream. `revision` grows with each change of the store.
- * - `reset`: everything in scope, whole; what is not in it is gone. The first change of every stream.
+ * - `reset`: the complete state of the scope; anything absent is gone. The first change of every stream.
  * - `put`: an instance is new, or anything but its last heartbeat changed.
- * - `remove`: an instance left. `generation` is that of the registration that ended, where the store tells it.
- * - `renewed`: heartbeats arrived; sent only to watchers that asked for it ({@link WatchScope.renewals}). `instances` holds
- *   what stands under the keys now, where the store has it at hand: readers may share it instead of making their own.
- * - `hold`: expiry of a service is held from now on, or its figures moved; null: it goes on.
+ * - `remove`: an instance left. `generation` is that of the ended registration, if the store knows it.
+ * - `renewed`: heartbeats arrived; sent only to watchers that requested it ({@link WatchScope.renewals}). `instances`
+ *   holds the current values under the keys, if the store has them at hand: readers may share them instead of making
+ *   copies.
+ * - `hold`: expiry of a service is held, or its figures changed; null: expiry resumes.
  */
 export type Change =
   | {
       readonly type: 'reset';
       readonly revision: number;
       readonly instances: readonly ServiceInstance[];
-      /** By service name; left out: expiry of no service is held. */
+      /** By service name; absent: no service's expiry is held. */
       readonly holds?: ReadonlyMap<string, ExpiryHold>;
     }
   | { readonly type: 'put'; readonly revision: number; readonly instance: ServiceInstance }
@@ -54,10 +55,10 @@ export type Change =
       readonly hold: ExpiryHold | null;
     };
 
-/** What a watcher wants to hear of. */
+/** What a watcher subscribes to. */
 export interface WatchScope {
-  /** Names of services; left out: all. */
+  /** Names of services; absent: all. */
   readonly services?: readonly string[];
-  /** Whether heartbeats are worth a `renewed` change. @default false */
+  /** Whether heartbeats are reported as `renewed` changes. @default false */
   readonly renewals?: boolean;
 }

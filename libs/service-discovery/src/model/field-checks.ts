@@ -23,7 +23,7 @@ export function isWholeNumber(value: unknown, min: number, max: number): boolean
   return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
 }
 
-/** Also a URL parser must take it: `999.1.1.1` and `1.2.3.4.5` are neither addresses nor names. */
+/** A URL parser must accept it too: `999.1.1.1` and `1.2.3.4.5` are neither addresses nor names. */
 export function isHost(value: unknown): boolean {
   if (!isText(value)) return false;
   const host = withoutBrackets(value);

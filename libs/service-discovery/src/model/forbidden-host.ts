@@ -3,7 +3,7 @@ import { ServiceDiscoveryError, type Problem } from '../common/index.js';
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
-/** Names under which cloud providers answer with an instance's credentials. */
+/** Names under which cloud providers serve an instance's credentials. */
 const METADATA_NAMES: ReadonlySet<string> = new Set([
   'metadata',
   'metadata.google.internal',
@@ -19,7 +19,10 @@ const METADATA_NAMES: ReadonlySet<string> = new Set([
   'rancher-metadata',
 ]);
 
-/** Where they answer besides 169.254.169.254, which is link-local: Alibaba, Azure, Oracle; AWS, Google, Scaleway. */
+/**
+ * Addresses that serve them besides 169.254.169.254, which is link-local: Alibaba, Azure, Oracle; AWS, Google,
+ * Scaleway.
+ */
 const METADATA_ADDRESSES: ReadonlySet<string> = new Set([
   '100.100.100.200',
   '168.63.129.16',
@@ -38,17 +41,17 @@ const REFUSED_RANGES: ReadonlyMap<string, string> = new Map([
   ['broadcast', 'the broadcast address'],
 ]);
 
-/** DNS services that answer with the address written in the name, in dashed, dotted or hexadecimal form. */
+/** DNS services that resolve to the address written in the name, in dashed, dotted or hexadecimal form. */
 const WILDCARD_DNS =
   /\.(?:nip\.io|sslip\.io|xip\.io|xip\.name|traefik\.me|backname\.io|local-ip\.(?:co|sh|dev)|ip\.addr\.tools)$/;
 
-/** A host was refused: nothing may be registered or asked there. */
+/** The host is forbidden for registrations and checks. */
 export class HostNotAllowedError extends ServiceDiscoveryError {
   readonly problems: readonly Problem[];
 
   constructor(
     readonly host: string,
-    /** Why, to be read after "the host is". */
+    /** Completes "the host is …". */
     readonly reason: string,
   ) {
     super('HOST_NOT_ALLOWED', `The host ${JSON.stringify(host.slice(0, 253))} is not allowed: it is ${reason}`);
@@ -57,10 +60,10 @@ export class HostNotAllowedError extends ServiceDiscoveryError {
 }
 
 /**
- * Why no service can rightly stand at a host: link-local, cloud metadata, unspecified, multicast and broadcast
- * addresses in every spelling that a resolver or URL parser understands, and names that stand for them.
- * @returns undefined when nothing speaks against it; a name still has to be resolved before its address is known,
- * see {@link assertAddressAllowed}
+ * Why a host is forbidden: link-local, cloud metadata, unspecified, multicast and broadcast addresses in every spelling
+ * that a resolver or URL parser understands, and names that stand for them.
+ * @returns undefined if it is allowed; a name must still be resolved to check its addresses, see {@link
+ * assertAddressAllowed}
  */
 export function findForbiddenHost(host: string): string | undefined {
   const canonical = canonicalHost(host);
@@ -72,9 +75,9 @@ export function findForbiddenHost(host: string): string | undefined {
 }
 
 /**
- * To be called with each address that a name resolved to, before connecting to that very address.
- * @throws HostNotAllowedError for link-local, metadata, unspecified, multicast and broadcast addresses, and for what
- * is no address
+ * Call this with each address that a name resolved to, before connecting to that very address.
+ * @throws HostNotAllowedError for link-local, metadata, unspecified, multicast and broadcast addresses, and for
+ * anything that is not an address
  */
 export function assertAddressAllowed(ip: string): void {
   const address = parseAddress(canonicalHost(ip) ?? '');
@@ -83,9 +86,9 @@ export function assertAddressAllowed(ip: string): void {
 }
 
 /**
- * The one spelling of a host: lower case, without brackets, zone id and final dot, with every numeric form of an
- * address written out. A URL parser does the reading, since a URL parser is what will read the host later.
- * @returns undefined when it is no host
+ * The canonical spelling of a host: lower case, without brackets, zone id and trailing dot, with every numeric form of
+ * an address normalized. Uses a URL parser, since a URL parser is what will read the host later.
+ * @returns undefined if it is not a host
  */
 export function canonicalHost(host: string): string | undefined {
   const bare = host
@@ -101,7 +104,7 @@ export function canonicalHost(host: string): string | undefined {
   }
 }
 
-/** The address that a canonical host is, an IPv4 address inside an IPv6 one taken out where both mean the same. */
+/** The address of a canonical host; an IPv4-mapped IPv6 address becomes IPv4. */
 export function parseAddress(canonical: string): Address | undefined {
   if (!ipaddr.isValid(canonical)) return undefined;
   return ipaddr.process(canonical);
@@ -145,7 +148,7 @@ function embeddedInName(name: string): string | undefined {
   const wildcard = WILDCARD_DNS.test(name);
   for (const address of addressesIn(name, wildcard)) {
     const reason = refusedAddress(address);
-    // Elsewhere only the dangerous ranges count: "0.0.0.0" in a name may be a version number.
+    // In other names only dangerous ranges count: "0.0.0.0" may be a version number.
     if (reason && (wildcard || address.range() === 'linkLocal' || METADATA_ADDRESSES.has(address.toString()))) {
       return `a name for ${reason}`;
     }
@@ -155,7 +158,7 @@ function embeddedInName(name: string): string | undefined {
 
 function addressesIn(name: string, wildcard: boolean): Address[] {
   const spelled: string[] = [];
-  // Looked at with a lookahead, so that overlapping runs of numbers are all found.
+  // A lookahead finds overlapping runs of numbers.
   for (const match of name.matchAll(/(?<![^.-])(?=(\d{1,3})[.-](\d{1,3})[.-](\d{1,3})[.-](\d{1,3})(?:[.-]|$))/g)) {
     spelled.push(match.slice(1, 5).map(Number).join('.'));
   }

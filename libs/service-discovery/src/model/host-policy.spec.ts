@@ -29,7 +29,7 @@ describe('findForbiddenHost', () => {
     'FE80::1%eth0',
     '[fe80::1%25eth0]',
     'febf::1',
-  ])('refuses the link-local address spelled %s', (host) => {
+  ])('rejects the link-local address spelled %s', (host) => {
     expect(findForbiddenHost(host)).toBe('a link-local address');
   });
 
@@ -46,7 +46,7 @@ describe('findForbiddenHost', () => {
     'metadata.goog',
     'instance-data',
     'instance-data.ec2.internal',
-  ])('refuses the cloud metadata service spelled %s', (host) => {
+  ])('rejects the cloud metadata service spelled %s', (host) => {
     expect(findForbiddenHost(host)).toBe('a cloud metadata service');
   });
 
@@ -75,7 +75,7 @@ describe('findForbiddenHost', () => {
     '100-100-100-200.nip.io',
     '0.0.0.0.nip.io',
     '1.169.254.169.254.sslip.io',
-  ])('refuses %s, a name that holds the address', (host) => {
+  ])('rejects %s, a name that contains the address', (host) => {
     expect(findForbiddenHost(host)).toMatch(/^a name for /);
   });
 
@@ -93,7 +93,7 @@ describe('findForbiddenHost', () => {
     '08.1.1.1',
     'a:80',
     '[::1',
-  ])('refuses %j, which no URL could hold as a host', (host) => {
+  ])('rejects %j, which is no host in any URL', (host) => {
     expect(findForbiddenHost(host)).toBe('no valid host name or address');
   });
 
@@ -114,34 +114,34 @@ describe('findForbiddenHost', () => {
     'release-0.0.0.0.example.com',
     'metadata.example.com',
     '10-0-0-1.nip.io',
-  ])('has nothing against %s', (host) => {
+  ])('allows %s', (host) => {
     expect(findForbiddenHost(host)).toBeUndefined();
   });
 });
 
 describe('assertAddressAllowed', () => {
-  it('passes addresses on which services may stand', () => {
+  it('accepts addresses at which services may run', () => {
     expect(() => assertAddressAllowed('10.0.0.1')).not.toThrow();
     expect(() => assertAddressAllowed('::1')).not.toThrow();
   });
 
-  it('refuses what a name may have been made to resolve to', () => {
+  it('rejects forbidden addresses that a name may resolve to', () => {
     expect(() => assertAddressAllowed('169.254.169.254')).toThrow(HostNotAllowedError);
     expect(() => assertAddressAllowed('::ffff:a9fe:a9fe')).toThrow(HostNotAllowedError);
   });
 
-  it('refuses what is no address at all', () => {
+  it('rejects anything that is not an address', () => {
     expect(() => assertAddressAllowed('localhost')).toThrow('it is no IP address');
   });
 });
 
 describe('HostPolicy', () => {
-  it('allows everything that is not forbidden when no list is given', () => {
+  it('allows everything that is not forbidden if no list is given', () => {
     expect(new HostPolicy().findProblem('api.example.com')).toBeUndefined();
     expect(new HostPolicy().findProblem('0xa9fea9fe')).toBe('a link-local address');
   });
 
-  it('narrows to the names, domains, addresses and ranges of a list', () => {
+  it('allows only the names, domains, addresses and ranges of a list', () => {
     const policy = new HostPolicy(['api.internal', '*.svc.local', '192.0.2.7', '10.0.0.0/8', 'fd00::/8']);
     const allowed = [
       'API.internal.',
@@ -166,18 +166,18 @@ describe('HostPolicy', () => {
     expect(refused.filter((host) => policy.findProblem(host) === undefined)).toEqual([]);
   });
 
-  it('never lets a list or a function allow what is forbidden anyway', () => {
+  it('never allows a forbidden host, whatever the list or function says', () => {
     expect(new HostPolicy(['169.254.0.0/16', 'metadata']).findProblem('169.254.169.254')).toBe('a link-local address');
     expect(new HostPolicy(() => true).findProblem('metadata')).toBe('a cloud metadata service');
   });
 
-  it('hands a function the canonical spelling', () => {
+  it('passes the canonical spelling to a function', () => {
     const seen: string[] = [];
     new HostPolicy((host) => seen.push(host) > 0).findProblem('0x0A.1.');
     expect(seen).toEqual(['10.0.0.1']);
   });
 
-  it('allows nothing when the list is empty', () => {
+  it('allows nothing if the list is empty', () => {
     expect(new HostPolicy([]).findProblem('localhost')).toBe('not among the allowed hosts');
   });
 
@@ -196,7 +196,7 @@ describe('HostPolicy', () => {
     );
   });
 
-  it('names every entry of the list that is no host', () => {
+  it('names every invalid entry of the list', () => {
     const make = (): HostPolicy =>
       new HostPolicy(['fine', '10.0.0.0/40', 'a b', 7 as unknown as string], 'api.allowedHosts');
     expect(make).toThrow(InvalidConfigurationError);

@@ -4,27 +4,27 @@ import { canonicalHost, findForbiddenHost, HostNotAllowedError, parseAddress } f
 
 /**
  * Which hosts may register: names (`api.internal`), names below a domain (`*.internal`), addresses and CIDR ranges
- * (`10.0.0.0/8`), or a function that gets the host in its one canonical spelling. It narrows what
- * {@link findForbiddenHost} leaves over and never widens it.
+ * (`10.0.0.0/8`), or a function that receives the host in its canonical spelling. It can only narrow what {@link
+ * findForbiddenHost} allows.
  */
 export type AllowedHosts = readonly string[] | ((host: string) => boolean);
 
 type Matcher = (host: string) => boolean;
 
-/** Decides which hosts may be registered and asked. */
+/** Decides which hosts may be registered and checked. */
 export class HostPolicy {
   private readonly matches: Matcher;
 
   /**
-   * @param allowedHosts left out: everything that is not forbidden anyway
-   * @param path what to call the list in an error
-   * @throws InvalidConfigurationError naming every entry that is neither name, address nor range
+   * @param allowedHosts absent: everything that is not forbidden
+   * @param path how errors refer to the list
+   * @throws InvalidConfigurationError naming every entry that is neither a name, an address nor a range
    */
   constructor(allowedHosts?: AllowedHosts, path = 'api.allowedHosts') {
     this.matches = matcherOf(allowedHosts, path);
   }
 
-  /** Why a host is refused, to be read after "the host is"; undefined when it is allowed. */
+  /** Completes "the host is …"; undefined if it is allowed. */
   findProblem(host: string): string | undefined {
     const forbidden = findForbiddenHost(host);
     if (forbidden) return forbidden;

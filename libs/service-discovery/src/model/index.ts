@@ -1,4 +1,4 @@
-/** What the library talks about: instances, leases, changes, snapshots, events, and which hosts may be named. */
+/** The domain model: instances, leases, changes, snapshots, events, and which hosts are allowed. */
 export * from './change.js';
 export * from './events.js';
 export * from './forbidden-host.js';

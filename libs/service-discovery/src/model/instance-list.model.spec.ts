@@ -5,7 +5,7 @@ import { fakeInstance } from '../testing/fake-instance.js';
 import { placeOf, withHeartbeats, withInstance, withoutInstance, type InstanceList } from './instance-list.js';
 import { changeInstance } from './instance.js';
 
-/** Enough for an index, with a few who may come and go at either end and in the middle. */
+/** Enough for an index, with a few that come and go at either end and in the middle. */
 const STANDING = 258;
 const ids = fc.oneof(
   fc.constantFrom('i0', 'i1', 'i100', 'i101', 'i256', 'i257'),
@@ -16,7 +16,7 @@ const steps = fc.array(
   fc.record({
     kind: fc.constantFrom('put', 'leave', 'beat', 'look'),
     id: ids,
-    /** Which of the lists so far it happens to. */
+    /** Index of the list that the change is applied to. */
     from: fc.integer({ min: 0, max: 4 }),
   }),
   { maxLength: 40 },
@@ -54,7 +54,7 @@ function indexed(list: InstanceList, kind: string, id: string, weight: number): 
 }
 
 describe('lists of instances', () => {
-  it('say the same as plain arrays, whatever comes after which of them', () => {
+  it('behave like plain arrays under any sequence of changes to any version', () => {
     const origin = Array.from({ length: STANDING }, (_, index) => fakeInstance({ instanceId: `i${index}` }));
     fc.assert(
       fc.property(steps, (taken) => {

@@ -16,7 +16,7 @@ const listOf = (count: number): InstanceList =>
   Array.from({ length: count }, (_, index) => fakeInstance({ instanceId: idOf(index) }));
 const renew = (instance: ServiceInstance): ServiceInstance => changeInstance(instance, { lastHeartbeat: 7 });
 
-/** Instances that count how often somebody asks who they are. */
+/** Instances that count reads of their id. */
 function counted(count: number): { readonly list: InstanceList; readonly asked: () => number } {
   let asked = 0;
   const list = listOf(count).map((instance) =>
@@ -26,7 +26,7 @@ function counted(count: number): { readonly list: InstanceList; readonly asked: 
 }
 
 describe('a list of instances', () => {
-  it('makes one new list for a change of one of many, and no new instance beside that one', () => {
+  it('creates one new list per change, and no new instance besides the changed one', () => {
     const before = listOf(MANY);
     const heavy = changeInstance(before[500]!, { weight: 9 });
     const after = withInstance(before, heavy);
@@ -34,7 +34,7 @@ describe('a list of instances', () => {
     expect(after.filter((instance, at) => instance !== before[at])).toEqual([heavy]);
   });
 
-  it('asks everybody once who they are, however many change after that', () => {
+  it('reads every id once, however many changes follow', () => {
     const { list, asked } = counted(MANY);
     let latest = list;
     for (let index = 0; index < MANY; index += 10) {
@@ -46,7 +46,7 @@ describe('a list of instances', () => {
     expect(asked()).toBeLessThan(MANY + 300);
   });
 
-  it('finds those who moved, since others left, near to where they stood', () => {
+  it('finds instances that moved close to their old position', () => {
     const { list, asked } = counted(MANY);
     const left = ['i3', 'i500', 'i998'].reduce(withoutInstance, list);
     const before = asked();
@@ -54,7 +54,7 @@ describe('a list of instances', () => {
     expect(asked() - before).toBeLessThan(10);
   });
 
-  it('looks far for one only once, after many have left before it', () => {
+  it('searches far only once after many left before it', () => {
     const { list, asked } = counted(MANY);
     let left = list;
     for (let index = 0; index < MANY / 4; index++) left = withoutInstance(left, idOf(index));
@@ -68,7 +68,7 @@ describe('a list of instances', () => {
     expect(placeOf(list, idOf(MANY - 1))).toBe(MANY - 1);
   });
 
-  it('forgets from time to time who has left, which takes another look at those who stayed', () => {
+  it('drops entries of instances that left, at the cost of reading the others again', () => {
     const { list, asked } = counted(MANY);
     let latest = list;
     for (let index = 0; index < 3 * MANY; index++) {
@@ -78,7 +78,7 @@ describe('a list of instances', () => {
     expect(Math.round(asked() / MANY)).toBe(3);
   });
 
-  it('knows its own instances where two lists come from one', () => {
+  it('keeps two lists with a common predecessor apart', () => {
     const origin = listOf(MANY);
     const x = fakeInstance({ instanceId: 'x' });
     const late = withInstance(withInstance(origin, fakeInstance({ instanceId: 'y' })), x);
@@ -91,12 +91,12 @@ describe('a list of instances', () => {
     ]);
   });
 
-  it('is the same where somebody leaves who is not there', () => {
+  it('stays the same object if the instance to remove is absent', () => {
     const list = listOf(3);
     expect(withoutInstance(list, 'x')).toBe(list);
   });
 
-  it('is steady while nothing but heartbeats comes, and then is what it is', () => {
+  it('keeps its steady identity through heartbeats only', () => {
     const first = listOf(3);
     const beaten = withHeartbeats(withHeartbeats(first, ['i0'], renew), ['i0', 'i2', 'x'], renew);
     expect(beaten.map(({ lastHeartbeat }) => lastHeartbeat === 7)).toEqual([true, false, true]);
@@ -107,7 +107,7 @@ describe('a list of instances', () => {
     expect(steadyList(shorter)).toBe(shorter);
   });
 
-  it('is the same where nobody is there who had a heartbeat', () => {
+  it('stays the same object if no renewed instance is present', () => {
     const first = listOf(3);
     expect(withHeartbeats(first, ['x'], renew)).toBe(first);
   });

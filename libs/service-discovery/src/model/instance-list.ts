@@ -1,22 +1,22 @@
 import { type ServiceInstance } from './instance.js';
 
-/** The instances of one service, in order of registration. Never changed: a change makes a successor. */
+/** The instances of one service, in order of registration. Immutable. */
 export type InstanceList = readonly ServiceInstance[];
 
-/** Shorter lists are searched as fast as an index is asked. */
+/** Up to this length a linear search is as fast as an index. */
 const WORTH_AN_INDEX = 256;
 
 /**
- * By id, where an instance stood when it came, or was last found. Successors share it: who stays where it is need not be entered again, and
- * who moves does so towards the front, as others leave.
+ * Position by id at the time of insertion or last lookup. Shared by successive lists: instances can only move towards
+ * the front, when others leave.
  */
 type Places = Map<string, number>;
 
-// Held weakly, so that a list is a plain array, and whoever makes one without all this makes a good one.
+// Held weakly, so that lists stay plain arrays and any array works as a list.
 const placesIn = new WeakMap<InstanceList, Places>();
 const steadyOf = new WeakMap<InstanceList, InstanceList>();
 
-/** Where an instance stands; -1: it does not. */
+/** The index of an instance; -1 if absent. */
 export function placeOf(list: InstanceList, instanceId: string): number {
   const isIt = (instance: ServiceInstance): boolean => instance.instanceId === instanceId;
   if (list.length < WORTH_AN_INDEX) return list.findIndex(isIt);
@@ -25,15 +25,15 @@ export function placeOf(list: InstanceList, instanceId: string): number {
   if (noted === undefined) return -1;
   for (let at = Math.min(noted, list.length - 1); at >= 0; at--) {
     if (!isIt(list[at]!)) continue;
-    // So that nobody walks this way again: in a rolling deployment it grows with everyone who leaves.
+    // Remember the new position; otherwise the distance grows with every instance that leaves in a rolling deployment.
     if (at < noted) places.set(instanceId, at);
     return at;
   }
-  // It has left, or another successor of the same list has taken it in, too, and further to the front.
+  // It left, or another list with the same predecessor contains it further to the front.
   return list.findIndex(isIt);
 }
 
-/** With an instance in its place, or at the end where it is new. */
+/** Replaces an instance, or appends a new one. */
 export function withInstance(list: InstanceList, instance: ServiceInstance): InstanceList {
   const at = placeOf(list, instance.instanceId);
   if (at >= 0) return succeed(list, list.with(at, instance));
@@ -41,15 +41,15 @@ export function withInstance(list: InstanceList, instance: ServiceInstance): Ins
   return succeed(list, [...list, instance]);
 }
 
-/** Without an instance; the same list where it is not there. */
+/** Removes an instance; returns the same list if it is absent. */
 export function withoutInstance(list: InstanceList, instanceId: string): InstanceList {
   const at = placeOf(list, instanceId);
   return at < 0 ? list : succeed(list, list.toSpliced(at, 1));
 }
 
 /**
- * With instances that had a heartbeat, and are otherwise as they were; the same list where none of them is there.
- * @param renew what an instance is from now on
+ * Applies heartbeats to instances; returns the same list if none of them is present.
+ * @param renew returns the renewed instance
  */
 export function withHeartbeats(
   list: InstanceList,
@@ -68,9 +68,8 @@ export function withHeartbeats(
 }
 
 /**
- * The list before all heartbeats that came since anything else happened. It keeps its identity while nothing happens that
- * calls go by: a service of thousands has hundreds of heartbeats a second, and each would make all who call it look
- * through the list for what is new.
+ * The list as of the last change other than a heartbeat. Keeps its identity through heartbeats: a service with
+ * thousands of instances receives hundreds of them a second, and callers would search the list for changes each time.
  */
 export function steadyList(list: InstanceList): InstanceList {
   return steadyOf.get(list) ?? list;
@@ -87,7 +86,7 @@ function placesOf(list: InstanceList): Places {
 
 function succeed(list: InstanceList, next: InstanceList): InstanceList {
   const places = placesIn.get(list);
-  // Those who have left stay in it; from time to time it is made anew.
+  // The index keeps entries of instances that left; rebuild it once they outnumber the rest.
   if (places && places.size <= 2 * next.length) placesIn.set(next, places);
   return next;
 }

@@ -23,7 +23,7 @@ describe('the effective status', () => {
     ['maintenance', 'unhealthy', 'maintenance'],
     ['draining', 'unknown', 'draining'],
     ['draining', 'healthy', 'draining'],
-  ])('of an operator who says %s and checks that say %s is %s', (operator, health, status) => {
+  ])('with operator status %s and health %s is %s', (operator, health, status) => {
     expect(effectiveStatus(operator, health)).toBe(status);
   });
 });
@@ -35,7 +35,7 @@ describe('calls to an instance', () => {
     ['unhealthy', false],
     ['draining', false],
     ['maintenance', false],
-  ])('that is %s go there: %s; without a weight they never do', (status, expected) => {
+  ])('for status %s are allowed: %s; without weight never', (status, expected) => {
     expect([mayBeCalled({ status, weight: 1 }), mayBeCalled({ status, weight: 0 })]).toEqual([expected, false]);
   });
 });
@@ -53,7 +53,7 @@ describe('the address of an instance', () => {
 });
 
 describe('keyOf', () => {
-  it('tells apart what differs in either part', () => {
+  it('distinguishes both parts', () => {
     const keys = [
       { serviceName: 'a', instanceId: 'b-c' },
       { serviceName: 'a-b', instanceId: 'c' },
@@ -79,8 +79,8 @@ describe('the shape of an instance', () => {
     return [plain, rich, registered, checked, changeInstance(checked, { health: undefined, lastHeartbeat: 1.7e12 })];
   };
 
-  it('is one, however it came about', () => {
-    // The engine has to see which kinds of values there are.
+  it('is the same however the instance was created', () => {
+    // Lets the engine see each kind of value.
     variety();
     const [first, ...others] = variety();
     for (const other of others) expect(haveSameShape(first!, other)).toBe(true);

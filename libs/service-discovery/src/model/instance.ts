@@ -2,81 +2,81 @@ import { type HealthCheckSpec } from './health-check/index.js';
 import { type LeaseKind } from './lease-kind.js';
 import { type Protocol } from './protocol.js';
 
-/** What health checks found. */
+/** Result of health checks. */
 export type HealthStatus = 'unknown' | 'healthy' | 'unhealthy';
 
-/** What an operator, or the instance itself at shutdown, said. It outranks every health check. */
+/** Set by an operator, or by the instance itself at shutdown. Takes precedence over health checks. */
 export type OperatorStatus = 'up' | 'maintenance' | 'draining';
 
-/** The one status that readers see: the operator's word where it is not `up`, else what the checks found. */
+/** The effective status: the operator's unless that is `up`, else the result of health checks. */
 export type InstanceStatus = HealthStatus | Exclude<OperatorStatus, 'up'>;
 
-/** The tiers that the library has a pattern for. */
+/** The tiers with a built-in pattern. */
 export const TIERS = ['web', 'app', 'data', 'ml', 'monitoring'] as const;
 /**
- * A tier that the library has a pattern for.
+ * A tier with a built-in pattern.
  * - `web` faces people: a quick error beats a late answer
  * - `app` works between the edge and the data
- * - `data` answers fast or is in trouble: few attempts, and no pressure on top
- * - `ml` gives slow, costly answers: the least busy instance, few calls at once
+ * - `data` answers fast or is in trouble: few attempts, bounded concurrency
+ * - `ml` gives slow, costly answers: least connections, low concurrency
  * - `monitoring` must not disturb what it watches: one attempt, no waiting
  */
 export type BuiltInTier = (typeof TIERS)[number];
-/** The name of a tier: a built-in one, or one that those who call the service have a pattern for. */
+/** The name of a tier: a built-in one, or one that callers have defined a pattern for. */
 export type Tier = BuiltInTier | (string & Record<never, never>);
 
-/** What the last health check saw. */
+/** Result of the last health check. */
 export interface HealthDetail {
   /** Milliseconds since the Unix epoch. */
   readonly checkedAt: number;
-  /** Since when the health has been what it is, in milliseconds since the Unix epoch; left out: not known. */
+  /** Since when the health status is unchanged, in milliseconds since the Unix epoch; absent: unknown. */
   readonly since?: number;
-  /** Why the instance is not healthy, in a sentence. */
+  /** Why the instance is not healthy. */
   readonly reason?: string;
   readonly latencyMs?: number;
-  /** The HTTP status, where the probe was HTTP. */
+  /** The status of an HTTP check. */
   readonly statusCode?: number;
-  /** The JSON that the health endpoint answered. */
+  /** The JSON body of the health endpoint. */
   readonly data?: unknown;
-  /** Whether results changed so often of late that the instance has to prove itself for longer. */
+  /** Whether results changed so often that the instance must pass checks for longer before it counts as healthy. */
   readonly flapping?: boolean;
 }
 
-/** Why an instance is taken out, and by whom. */
+/** Why an instance was taken out of service, and who did it. */
 export interface OperatorReason {
   readonly reason?: string;
-  /** Whoever says it, as they call themselves. */
+  /** The name that the operator gave. */
   readonly by?: string;
 }
 
-/** The same, and since when it is out. */
+/** The reason, and since when the instance is out of service. */
 export interface OperatorNote extends OperatorReason {
   /** Milliseconds since the Unix epoch. */
   readonly since: number;
 }
 
-/** What goes with a status: of a health the one, of an operator's word the other. */
+/** Details of a status: a health check's or an operator's. */
 export type StatusDetail = HealthDetail | OperatorNote;
 
-/** What whoever sets a status says of it. Since when it holds, the registry finds by itself. */
+/** Details given when setting a status. The registry adds since when it holds. */
 export type StatusReport = HealthDetail | OperatorReason;
 
-/** Names one instance. */
+/** Identifies one instance. */
 export interface InstanceKey {
   readonly serviceName: string;
   readonly instanceId: string;
 }
 
-/** One running copy of a service, as the registry knows it. Never mutated: each change makes a new object. */
+/** One running copy of a service in the registry. Immutable: each change makes a new object. */
 export interface ServiceInstance extends InstanceKey {
   readonly host: string;
   readonly port: number;
   readonly protocol: Protocol;
   /** Prefix of every request path: empty, or starting with a slash and not ending with one. */
   readonly path: string;
-  /** Where a health check asks, from the root of the host; null: it is checked without one. */
+  /** Absolute path of the health endpoint; null: no HTTP endpoint. */
   readonly healthCheckPath: string | null;
-  /** What it says itself of how it is to be checked, durations in milliseconds; undefined: nothing. */
+  /** Its own check settings, durations in milliseconds; undefined: none. */
   readonly healthCheck?: HealthCheckSpec;
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly tags: readonly string[];
@@ -86,33 +86,33 @@ export interface ServiceInstance extends InstanceKey {
   readonly weight: number;
   readonly zone?: string;
   readonly tier?: Tier;
-  /** Names of the services that it calls, as it says itself; undefined: none. */
+  /** Names of the services that it declares to call; undefined: none declared. */
   readonly dependencies?: readonly string[];
   /** Derived from `operatorStatus` and `healthStatus` by {@link effectiveStatus}. */
   readonly status: InstanceStatus;
   readonly operatorStatus: OperatorStatus;
-  /** What was said with it; undefined where it is `up`, or nothing was. */
+  /** Details of the operator status; undefined if that is `up` or has none. */
   readonly operatorNote?: OperatorNote;
   readonly healthStatus: HealthStatus;
   readonly health?: HealthDetail;
-  /** Grows with each registration under the same id; an older one can no longer change anything. */
+  /** Grows with each registration under the same id; operations with an older one have no effect. */
   readonly generation: number;
-  /** The lease's length in milliseconds. */
+  /** Duration of the lease in milliseconds. */
   readonly ttlMs: number;
   /** What renews the lease. */
   readonly lease: LeaseKind;
   /** Milliseconds since the Unix epoch. */
   readonly registeredAt: number;
   /**
-   * Milliseconds since the Unix epoch of the registration or last renewal, by a heartbeat or a passing check, that this reader
-   * knows of. Calls and look-ups hand out instances as they were before renewals that changed nothing else.
+   * Milliseconds since the Unix epoch of the registration or last known renewal, by a heartbeat or a passed check.
+   * Calls and lookups return instances as of the last change other than a renewal.
    */
   readonly lastHeartbeat: number;
 }
 
 /**
- * An instance with every field written out, in one order. Objects that are made here have one shape, however they came
- * about: calls read them fastest, and they take a third of what spread ones do that gain a field. There may be many thousands.
+ * Creates an instance with all fields in one order. All instances share one hidden class, which calls read fastest and
+ * which takes a third of the memory of objects spread with extra fields. There may be many thousands.
  */
 export function shapeInstance(fields: ServiceInstance): ServiceInstance {
   return {
@@ -144,17 +144,17 @@ export function shapeInstance(fields: ServiceInstance): ServiceInstance {
   } satisfies Record<keyof ServiceInstance, unknown>;
 }
 
-/** The successor of an instance, of the same shape. */
+/** A changed copy of an instance, of the same shape. */
 export function changeInstance(instance: ServiceInstance, changes: Partial<ServiceInstance>): ServiceInstance {
   return shapeInstance({ ...instance, ...changes });
 }
 
-/** The operator's word wins unless it is `up`. */
+/** The operator's status takes precedence unless it is `up`. */
 export function effectiveStatus(operator: OperatorStatus, health: HealthStatus): InstanceStatus {
   return operator === 'up' ? health : operator;
 }
 
-/** Whether calls go to an instance: it weighs anything, and neither an operator nor a check speaks against it. */
+/** Whether calls may go to an instance: it has weight and is neither out of service nor unhealthy. */
 export function mayBeCalled({ status, weight }: Pick<ServiceInstance, 'status' | 'weight'>): boolean {
   return weight > 0 && (status === 'healthy' || status === 'unknown');
 }
@@ -164,17 +164,17 @@ export function originOf({ protocol, host, port }: Pick<ServiceInstance, 'protoc
   return `${protocol}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** The origin and the path prefix: what a request path is appended to. */
+/** The origin and the path prefix; request paths are appended to it. */
 export function baseUrlOf(instance: Pick<ServiceInstance, 'protocol' | 'host' | 'port' | 'path'>): string {
   return originOf(instance) + instance.path;
 }
 
-/** One text for a key, for maps: names and ids hold no slash. */
+/** A key as one string, for maps: names and ids contain no slash. */
 export function keyOf({ serviceName, instanceId }: InstanceKey): string {
   return `${serviceName}/${instanceId}`;
 }
 
-/** Whether two states are of one instance. */
+/** Whether two objects represent the same instance. */
 export function haveSameId(one: ServiceInstance, other: ServiceInstance): boolean {
   return one === other || one.instanceId === other.instanceId;
 }

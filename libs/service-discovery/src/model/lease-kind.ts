@@ -1,5 +1,5 @@
 /**
- * What renews a lease: the heartbeats that its owner sends, or the health checks that its instance passes. The first
- * heartbeat makes a lease that is kept by checks one that is kept by heartbeats.
+ * What renews a lease: heartbeats of its owner, or passed health checks of its instance. The first heartbeat turns a
+ * lease renewed by checks into one renewed by heartbeats.
  */
 export type LeaseKind = 'heartbeat' | 'checks';

@@ -1,4 +1,4 @@
-/** What instances may speak. Calls are HTTP; instances of the other protocols are discovered, balanced and checked. */
+/** Protocols of instances. Calls use HTTP; instances with other protocols are discovered, balanced and checked. */
 export const PROTOCOLS = [
   'http',
   'https',
@@ -17,14 +17,14 @@ export const PROTOCOLS = [
 
 export type Protocol = (typeof PROTOCOLS)[number];
 
-/** What a call can be sent over. */
+/** Protocols that calls can use. */
 export type HttpProtocol = 'http' | 'https';
 
 export function isHttp(protocol: Protocol): protocol is HttpProtocol {
   return protocol === 'http' || protocol === 'https';
 }
 
-/** Whether connections are made over TLS. */
+/** Whether the protocol uses TLS. */
 export function isSecure(protocol: Protocol): boolean {
   return protocol === 'https' || protocol === 'grpcs' || protocol === 'wss';
 }

@@ -28,7 +28,7 @@ const circular: Record<string, unknown> = {};
 circular.self = circular;
 
 describe('a registration', () => {
-  it('needs name, host and port alone', () => {
+  it('needs only name, host and port', () => {
     expect(made()).toEqual({
       serviceName: 'user-service',
       instanceId: 'localhost:8080',
@@ -202,7 +202,7 @@ describe('a registration', () => {
   };
 
   describe.each(Object.entries(good))('of %s', (field, values) => {
-    it.each(values.map((value) => [value]))('takes %p', (value) => {
+    it.each(values.map((value) => [value]))('accepts %p', (value) => {
       expect(problemsWith({ [field]: value })).toEqual([]);
     });
   });
@@ -210,7 +210,7 @@ describe('a registration', () => {
   describe.each(Object.entries(bad))('of %s', (field, values) => {
     it.each(
       values.map((value, index) => [`${index}: ${String(JSON.stringify(plain(value))).slice(0, 40)}`, value] as const),
-    )('refuses value %s', (_name, value) => {
+    )('rejects value %s', (_name, value) => {
       const problems = problemsWith({ [field]: value });
       expect(pathsOf(problems)).toEqual([field]);
       expect(problems[0]).toMatchObject({ expected: expect.stringMatching(/^(a|an|one|")/) });
@@ -218,7 +218,7 @@ describe('a registration', () => {
     });
   });
 
-  it('is refused for each dependency that is no name of a service, at its place in the list', () => {
+  it('is rejected for each dependency that is not a service name, by its index', () => {
     const wrong = ['', 'orders', 'a b', 7, 'a/b'];
     expect(problemsWith({ dependencies: wrong })).toEqual(
       [0, 2, 3, 4].map((index) => ({
@@ -227,13 +227,13 @@ describe('a registration', () => {
         expected: 'a name of 1 to 128 letters, digits, ".", "_" or "-" that starts and ends with a letter or digit',
       })),
     );
-    // A hole in the list is no name either.
+    // A hole in the list is not a name.
     const holes: unknown[] = [];
     holes[1] = 'orders';
     expect(pathsOf(problemsWith({ dependencies: holes }))).toEqual(['dependencies[0]']);
   });
 
-  it('is refused for a field that there is none of, with the one that was meant', () => {
+  it('is rejected for an unknown field, with a suggestion', () => {
     expect(problemsWith({ healthPath: '/x', healthcheck: { type: 'tcp' }, colour: undefined })).toEqual([
       { path: 'healthPath', value: '/x', expected: expect.stringMatching(/did you mean "healthCheck/) },
       { path: 'healthcheck', value: { type: '***' }, expected: 'no option of this name (did you mean "healthCheck"?)' },
@@ -252,7 +252,7 @@ describe('a registration', () => {
     });
   });
 
-  it('is refused once for everything that is wrong with it', () => {
+  it('is rejected with one error for all problems', () => {
     const wrong = {
       serviceName: 'a b',
       host: 'http://x',
@@ -269,11 +269,11 @@ describe('a registration', () => {
     );
   });
 
-  it.each([undefined, null, 'users', 7, []])('is no %p', (value) => {
+  it.each([undefined, null, 'users', 7, []])('cannot be %p', (value) => {
     expect(() => toInstance(value as never, DEFAULTS)).toThrow(InvalidInstanceError);
   });
 
-  it('is checked under the names that the caller gives the fields', () => {
+  it("is validated under the caller's spelling of the fields", () => {
     const nameOf = (field: string): string => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
     const problems = findRegistrationProblems({ ...GOOD, serviceName: '', instanceId: '' }, nameOf);
     expect(pathsOf(problems)).toEqual(['service_name', 'instance_id']);
@@ -281,7 +281,7 @@ describe('a registration', () => {
     expect(unknown?.expected).toMatch(/known are service_name, host, .*health_check_path/);
   });
 
-  it('does not put a megabyte into the message of its error', () => {
+  it("keeps a huge value out of the error's message", () => {
     let message = '';
     try {
       made({ metadata: { big: 'x'.repeat(1_048_576) } });
@@ -292,13 +292,13 @@ describe('a registration', () => {
     expect(message.length).toBeLessThan(300);
   });
 
-  it('loses slashes at the end of its path, brackets around its host, doubled tags and the v of its version', () => {
+  it('normalizes trailing slashes, brackets, duplicate tags and a leading v of the version', () => {
     const instance = made({ path: '/api//', host: '[::1]', tags: ['b', 'a', 'b'], version: 'v1.2.3' });
     expect(instance).toMatchObject({ path: '/api', host: '::1', tags: ['b', 'a'], version: '1.2.3' });
     expect(made({ path: '/' }).path).toBe('');
   });
 
-  it('has its tags in a list, also where they were given in a Set', () => {
+  it('stores tags as a list, even if given as a Set', () => {
     expect(made({ tags: new Set(['b', 'a']) }).tags).toEqual(['b', 'a']);
     expect(() => made({ tags: new Set(['a b']) })).toThrow(/tags: expected a list .* but got \["a b"\]/);
   });
@@ -310,18 +310,18 @@ describe('a registration', () => {
     ['1.0', undefined, undefined],
     ['latest', undefined, undefined],
     [1, undefined, undefined],
-  ])('with %p in metadata.version and the version %p has the version %p', (inMetadata, version, expected) => {
+  ])('with %p in metadata.version and version %p has version %p', (inMetadata, version, expected) => {
     const instance = made({ metadata: { version: inMetadata, team: 'x' }, version });
     expect(instance.version).toBe(expected);
     expect(instance.metadata).toEqual({ version: inMetadata, team: 'x' });
   });
 
-  it('names each service that it calls once, and none at all where it names none', () => {
+  it('lists each dependency once, and none if none is given', () => {
     expect(made({ dependencies: ['b', 'a', 'b'] }).dependencies).toEqual(['b', 'a']);
     expect(made({ dependencies: [] }).dependencies).toBeUndefined();
   });
 
-  it('has a health check path by itself only where it speaks HTTP', () => {
+  it('has a default health check path only with HTTP', () => {
     const pathOf = (more: Partial<ServiceRegistration>): string | null => made(more).healthCheckPath;
     expect(pathOf({ protocol: 'https' })).toBe('/health');
     for (const protocol of PROTOCOLS.slice(2)) {
@@ -330,23 +330,23 @@ describe('a registration', () => {
     }
   });
 
-  it('keeps null for a check by connection alone', () => {
+  it('keeps null for checks without HTTP', () => {
     expect(made({ healthCheckPath: null }).healthCheckPath).toBeNull();
   });
 
-  it('reads its own lease length', () => {
+  it('has its own ttl', () => {
     expect(made({ ttl: '90s' }).ttlMs).toBe(90_000);
     expect(made({ ttl: 5_000 }).ttlMs).toBe(5_000);
   });
 
-  it('keeps metadata as JSON does, and apart from what the caller does to it later', () => {
+  it("stores metadata as JSON, unaffected by later changes of the caller's object", () => {
     const metadata: Record<string, unknown> = { at: new Date(0), nothing: undefined, run: () => 1, nested: { a: 1 } };
     const instance = made({ metadata });
     (metadata.nested as { a: number }).a = 2;
     expect(instance.metadata).toEqual({ at: '1970-01-01T00:00:00.000Z', nested: { a: 1 } });
   });
 
-  it('cannot reach a prototype by its metadata', () => {
+  it('cannot pollute a prototype through its metadata', () => {
     const metadata = JSON.parse('{"__proto__":{"polluted":true}}') as Record<string, unknown>;
     expect(made({ metadata }).metadata.polluted).toBeUndefined();
     expect(({} as Record<string, unknown>).polluted).toBeUndefined();
@@ -363,7 +363,7 @@ describe('a registration', () => {
       expect(made({ host }).instanceId).toBe(id);
     });
 
-    it('is the same one each time, also at the longest host there is', () => {
+    it('is deterministic, even at the longest host', () => {
       const host = `${'x'.repeat(63)}.${'x'.repeat(63)}.${'x'.repeat(63)}.${'x'.repeat(61)}`;
       const { instanceId } = made({ host });
       expect(made({ host }).instanceId).toBe(instanceId);
@@ -373,7 +373,7 @@ describe('a registration', () => {
   });
 });
 
-/** What can be written into the name of a test. */
+/** A value in a form that fits the name of a test. */
 function plain(value: unknown): unknown {
   if (typeof value === 'string') return value.slice(0, 40);
   return typeof value === 'object' && value !== null ? Object.prototype.toString.call(value) : String(value);

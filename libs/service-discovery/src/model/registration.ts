@@ -33,69 +33,69 @@ import { type LeaseKind } from './lease-kind.js';
 import { isHttp, type Protocol, PROTOCOLS } from './protocol.js';
 import { findServiceNamesProblems, SERVICE_NAME_RULE } from './service-names.js';
 
-/** What a user says of an instance; everything but name, host and port has a default. */
+/** A registration; every field but name, host and port has a default. */
 export interface ServiceRegistration {
-  /** The name that it is found under: 1 to 128 letters, digits, `.`, `_`, `-`, starting and ending with a letter or digit. */
+  /** The service's name: 1 to 128 letters, digits, `.`, `_`, `-`, starting and ending with a letter or digit. */
   serviceName: string;
   /** A host name or an IP address, without protocol, path or credentials. */
   host: string;
   /** The port that the instance listens on: 1 to 65535. */
   port: number;
-  /** HTTP calls go to `http` and `https` alone; the others are looked up by `discoverService`. @default 'http' */
+  /** HTTP calls use only `http` and `https`; look the others up with `discoverService`. @default 'http' */
   protocol?: Protocol;
   /** Prefix of every request path, percent-encoded where it needs to be. @default '' */
   path?: string;
   /**
-   * Where a health check asks over HTTP, from the root of the host, not below `path`; null checks without one: over gRPC health or TCP.
-   * @default '/health'; null for other protocols than `http` and `https`
+   * Path of the health endpoint, relative to the root of the host, not to `path`; null checks without HTTP: by gRPC
+   * health or TCP.
+   * @default '/health'; null for protocols other than `http` and `https`
    */
   healthCheckPath?: string | null;
   /**
-   * How it is to be checked, where that is not as the checking process has it for all.
-   * @default as there
+   * Check settings that differ from those of the checking process.
+   * @default none
    */
   healthCheck?: HealthCheckSpec;
   /**
-   * At most {@link METADATA_LIMIT_BYTES} when written out as JSON, nested at most {@link METADATA_LIMIT_LEVELS} deep. It
-   * is kept as JSON keeps it: a date becomes a text,
-   * what is undefined or a function is left out.
+   * At most {@link METADATA_LIMIT_BYTES} as JSON, nested at most {@link METADATA_LIMIT_LEVELS} levels deep. Stored as
+   * JSON: dates become strings, undefined values and functions are dropped.
    * @default {}
    */
   metadata?: Record<string, unknown>;
-  /** At most {@link TAG_LIMIT} texts of 1 to 128 characters, in a list or a `Set`. @default [] */
+  /** At most {@link TAG_LIMIT} strings of 1 to 128 characters, as an array or a `Set`. @default [] */
   tags?: readonly string[] | ReadonlySet<string>;
-  /** A semantic version, such as `1.4.2`. @default `metadata.version`, where that is one */
+  /** A semantic version, such as `1.4.2`. @default `metadata.version` if it is one */
   version?: string;
-  /** A whole number from 0 to 65535; 0 takes the instance out. @default 100 */
+  /** An integer from 0 to 65535; 0 takes the instance out of service. @default 100 */
   weight?: number;
-  /** The availability zone, for callers that prefer instances of their own zone. */
+  /** The availability zone, for callers that prefer instances in their own zone. */
   zone?: string;
-  /** Whose pattern calls to it go by, where the caller has one of this name; else it changes nothing. */
+  /** Callers use their pattern of this name for calls to it, if they have one. */
   tier?: Tier;
   /**
-   * Names of the services that it calls, at most {@link DEPENDENCY_LIMIT}: aggregated health tells by them what an outage
-   * affects, and what is only its consequence. @default none
+   * Names of the services that it calls, at most {@link DEPENDENCY_LIMIT}. Aggregated health uses them to separate
+   * causes from consequences. @default none
    */
   dependencies?: readonly string[];
-  /** Stable over restarts when given. @default `<host>:<port>`, with `-` for the colons of an IPv6 address */
+  /** Stable across restarts if given. @default `<host>:<port>`, with `-` for the colons of an IPv6 address */
   instanceId?: string;
-  /** How long the registration lives without a renewal: 1 s to 1 day. @default the registry's `serviceTtl` */
+  /** Lifetime of the registration without a renewal: 1 s to 1 day. @default the registry's `serviceTtl` */
   ttl?: Duration;
 }
 
 export const DEFAULT_WEIGHT = 100;
 export const DEFAULT_HEALTH_CHECK_PATH = '/health';
 export const METADATA_LIMIT_BYTES = 16_384;
-/** Whatever walks through metadata, here or in a client, may do so by recursion. */
+/** Readers of metadata, here and in clients, may traverse it recursively. */
 export const METADATA_LIMIT_LEVELS = 32;
 export const TAG_LIMIT = 64;
 export const DEPENDENCY_LIMIT = 256;
 const TTL_RANGE_MS = { min: 1_000, max: 86_400_000 };
 
-/** Name of a field in the caller's own spelling, so that a REST client reads `service_name`. */
+/** Maps a field to the caller's spelling, so that a REST client reads `service_name`. */
 export type FieldNames = (field: keyof ServiceRegistration) => string;
 
-/** A check of one field: what is allowed, as a noun phrase, and whether a value that is given is so. */
+/** The rule for one field: what is allowed, as a noun phrase, and a check of a given value. */
 interface FieldRule {
   readonly expected: string;
   readonly required?: boolean;
@@ -167,7 +167,7 @@ const RULES: Readonly<Record<keyof ServiceRegistration, FieldRule>> = {
   },
 };
 
-/** What an instance has beside its registration: it may be registered anew as it is, and these start over. */
+/** Fields of an instance that are not part of its registration; a new registration resets them. */
 const STATE: Readonly<Record<Exclude<keyof ServiceInstance, keyof ServiceRegistration>, true>> = {
   status: true,
   operatorStatus: true,
@@ -181,7 +181,7 @@ const STATE: Readonly<Record<Exclude<keyof ServiceInstance, keyof ServiceRegistr
   lastHeartbeat: true,
 };
 
-/** Everything that is wrong with a registration; empty when it is good. */
+/** All problems of a registration; empty if it is valid. */
 export function findRegistrationProblems(
   registration: ServiceRegistration,
   nameOf: FieldNames = (field) => field,
@@ -214,7 +214,7 @@ export function findRegistrationProblems(
 }
 
 /**
- * Fills in the defaults.
+ * Validates and applies defaults.
  * @param defaults `now` in milliseconds since the Unix epoch; `lease`: what renews the lease, by default heartbeats
  * @throws InvalidInstanceError naming every wrong field
  */
@@ -256,13 +256,13 @@ export function toInstance(
   });
 }
 
-/** Undefined for what is no semantic version. */
+/** Undefined if it is not a semantic version. */
 function versionOf(value: unknown): string | undefined {
   if (!isText(value) || value.length > 128) return undefined;
   return semver.valid(value) ?? undefined;
 }
 
-/** Whether two instances were registered with the same words. */
+/** Whether two instances have equal registrations. */
 export function haveSameRegistration(one: ServiceInstance, other: ServiceInstance): boolean {
   const { ttl: _, ...rules } = RULES;
   const fields = Object.keys(rules) as (keyof typeof rules)[];
@@ -278,9 +278,9 @@ function ttlOf({ ttl }: ServiceRegistration, fallbackMs: number): number {
   return 'ms' in parsed ? parsed.ms : fallbackMs;
 }
 
-/** The address names the instance: what registers twice from one address is one instance. */
+/** The address identifies the instance: registering twice from one address replaces the instance. */
 function defaultInstanceId(host: string, port: number): string {
-  // An id starts with no dash: `::1` is written as its equal `0::1`.
+  // An id must not start with a dash: `::1` is written as its equal `0::1`.
   const id = `${host.replaceAll(':', '-').replace(/^-/, '0-')}:${port}`;
   return INSTANCE_ID_PATTERN.test(id) ? id : createHash('sha256').update(id).digest('hex');
 }
@@ -289,7 +289,7 @@ function isObject(value: unknown): value is object {
   return Object.prototype.toString.call(value) === '[object Object]';
 }
 
-/** A copy as JSON keeps it; undefined for what is no object, too long or too deep, or cannot be written as JSON. */
+/** A copy as JSON; undefined if it is not an object, too long or too deep, or cannot be serialized. */
 function toJsonObject(value: unknown): Record<string, unknown> | undefined {
   if (!isObject(value)) return undefined;
   try {

@@ -6,7 +6,7 @@ import { ServiceMap } from './service-map.js';
 
 const list = (serviceName: string): readonly ServiceInstance[] => [fakeInstance({ serviceName })];
 
-/** Everything that a reader can ask. */
+/** Everything that a reader can query. */
 const viewOf = (map: ReadonlyMap<string, readonly ServiceInstance[]>, names: readonly string[]) => {
   const visited: unknown[] = [];
   map.forEach((value, key) => visited.push([key, value]));
@@ -22,7 +22,7 @@ const viewOf = (map: ReadonlyMap<string, readonly ServiceInstance[]>, names: rea
 };
 
 describe('ServiceMap', () => {
-  it('reads as a Map that was changed in the same way, at every step', () => {
+  it('reads like a Map with the same changes, at every step', () => {
     const random = seededRandom(7);
     const names = Array.from({ length: 60 }, (_, n) => `service-${n}`);
     const plain = new Map<string, readonly ServiceInstance[]>();
@@ -37,7 +37,7 @@ describe('ServiceMap', () => {
     }
   });
 
-  it('stays as it was when a successor is made', () => {
+  it('is not affected by its successors', () => {
     const names = Array.from({ length: 40 }, (_, n) => `service-${n}`);
     const steps = [ServiceMap.EMPTY];
     for (const name of names) steps.push(steps.at(-1)!.with(name, list(name)));
@@ -46,7 +46,7 @@ describe('ServiceMap', () => {
     expect(steps.map((map) => [...map].length)).toEqual(steps.map(({ size }) => size));
   });
 
-  it('lists services in the order in which they came', () => {
+  it('lists services in insertion order', () => {
     const names = Array.from({ length: 40 }, (_, n) => `service-${n}`);
     const map = names.reduce((before, name) => before.with(name, list(name)), ServiceMap.EMPTY);
     expect([...map.with('service-3', list('service-3')).keys()]).toEqual(names);

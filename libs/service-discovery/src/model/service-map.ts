@@ -3,29 +3,29 @@ import { type ServiceInstance } from './instance.js';
 type Instances = readonly ServiceInstance[];
 type Visit = (value: Instances, key: string, map: ReadonlyMap<string, Instances>) => void;
 
-/** How large the upper layer may grow, as long as the square root of the lower one is not larger. */
+/** Minimum size limit of the upper layer; the square root of the lower layer's size applies if larger. */
 const SMALLEST_LIMIT = 16;
 
 /**
- * Instances by service name. Immutable, and a successor with another list is cheap however many services there are: it
- * copies a small layer of what changed of late, which sinks into the large one below when it has grown.
+ * Instances by service name. Immutable, with cheap updates for any number of services: an update copies a small layer
+ * of recent changes, which is merged into the large one below when it has grown.
  */
 export class ServiceMap implements ReadonlyMap<string, Instances> {
   static readonly EMPTY = new ServiceMap(new Map(), new Map(), 0);
 
   private constructor(
     private readonly lower: ReadonlyMap<string, Instances>,
-    /** An empty list: taken out. */
+    /** An empty list marks a removed service. */
     private readonly upper: ReadonlyMap<string, Instances>,
     readonly size: number,
   ) {}
 
-  /** @param lists of which none is empty */
+  /** @param lists none of them empty */
   static of(lists: ReadonlyMap<string, Instances>): ServiceMap {
     return lists instanceof ServiceMap ? lists : new ServiceMap(lists, new Map(), lists.size);
   }
 
-  /** @param list empty: takes the service out */
+  /** @param list empty: removes the service */
   with(name: string, list: Instances): ServiceMap {
     const size = this.size + Number(list.length > 0) - Number(this.has(name));
     const upper = new Map(this.upper).set(name, list);

@@ -1,13 +1,14 @@
 import { invalidRequest, type Problem } from '../common/index.js';
 import { isServiceName } from './field-checks.js';
 
-/** What is allowed for one, as a noun phrase. */
+/** The rule for a service name, as a noun phrase. */
 export const SERVICE_NAME_RULE =
   'a name of 1 to 128 letters, digits, ".", "_" or "-" that starts and ends with a letter or digit';
 
 /**
- * For the name of a service that is looked for: what is no name at all; one that nobody could register under is found by nobody.
- * @param field what the name is called where it is asked for
+ * Rejects names that are no strings. A name that violates the rule for registrations is accepted here; it is simply
+ * never found.
+ * @param field how errors refer to the name
  * @throws ServiceDiscoveryError `INVALID_REQUEST`
  */
 export function assertServiceName(name: unknown, field: string): asserts name is string {
@@ -16,15 +17,15 @@ export function assertServiceName(name: unknown, field: string): asserts name is
 }
 
 /**
- * Everything that is wrong with a list of names of services: each wrong name by its place, or the list as a whole.
- * @param limit how many there may be @default any number
+ * All problems of a list of service names: each wrong name by its index, or the list as a whole.
+ * @param limit maximum number of names @default none
  */
 export function findServiceNamesProblems(value: unknown, path: string, limit = Number.POSITIVE_INFINITY): Problem[] {
   if (!Array.isArray(value) || value.length > limit) {
     const expected = `a list of ${Number.isFinite(limit) ? `at most ${limit} ` : ''}names of services`;
     return [{ path, value, expected }];
   }
-  // A copy has no holes, which would be passed over.
+  // Copying fills holes, which `flatMap` would skip.
   return [...(value as unknown[])].flatMap((name, index) =>
     isServiceName(name) ? [] : [{ path: `${path}[${index}]`, value: name, expected: SERVICE_NAME_RULE }],
   );

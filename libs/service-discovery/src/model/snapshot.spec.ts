@@ -18,7 +18,7 @@ const idsIn = (snapshot: RegistrySnapshot): Record<string, string[]> =>
   Object.fromEntries([...snapshot.services].map(([name, list]) => [name, list.map(({ instanceId }) => instanceId)]));
 
 describe('applyChange', () => {
-  it('makes a snapshot ready, connected and of the revision and time of the change', () => {
+  it('makes a snapshot ready and connected, with the revision and time of the change', () => {
     expect(EMPTY_SNAPSHOT).toMatchObject({ ready: false, connected: false, revision: 0 });
     const put: Change = { type: 'put', revision: 9, instance: a };
     expect(applyChange({ ...after(reset()), connected: false }, put, 70)).toMatchObject({
@@ -29,7 +29,7 @@ describe('applyChange', () => {
     });
   });
 
-  it('never changes the snapshot that it is given', () => {
+  it('never mutates the given snapshot', () => {
     const before = after(reset(a));
     const frozen = idsIn(before);
     applyChange(before, { type: 'put', revision: 2, instance: b }, 0);
@@ -40,12 +40,12 @@ describe('applyChange', () => {
   });
 
   describe('of a reset', () => {
-    it('takes over everything, and drops what is not in it', () => {
+    it('replaces everything, and drops what is absent', () => {
       expect(idsIn(after(reset(a, b), reset(b, c)))).toEqual({ users: ['b'], orders: ['c'] });
       expect(idsIn(after(reset(a), reset()))).toEqual({});
     });
 
-    it('keeps the lists of services of which every instance is the same', () => {
+    it('keeps lists of services whose instances are all the same', () => {
       const before = after(reset(a, b, c));
       const next = applyChange(before, reset(a, b, { ...c }), 0);
       expect(next.services.get('users')).toBe(before.services.get('users'));
@@ -54,7 +54,7 @@ describe('applyChange', () => {
   });
 
   describe('of a put', () => {
-    it('appends what is new, and replaces in its place what is known', () => {
+    it('appends new instances, and replaces known ones in place', () => {
       const heavier = { ...a, weight: 5 };
       const snapshot = after(
         reset(a),
@@ -64,7 +64,7 @@ describe('applyChange', () => {
       expect(snapshot.services.get('users')).toEqual([heavier, b]);
     });
 
-    it('leaves the lists of other services as they are', () => {
+    it('keeps the lists of other services', () => {
       const before = after(reset(a));
       const next = applyChange(before, { type: 'put', revision: 2, instance: c }, 0);
       expect(next.services.get('users')).toBe(before.services.get('users'));
@@ -84,7 +84,7 @@ describe('applyChange', () => {
       expect(idsIn(after(reset(a, b), without(a), without(b)))).toEqual({});
     });
 
-    it('of what is not there keeps every list', () => {
+    it('of an absent instance keeps every list', () => {
       const before = after(reset(a));
       for (const key of [keyed(b), keyed(c)]) {
         const next = applyChange(before, { type: 'remove', revision: 2, key, reason: 'expired' }, 0);
@@ -94,7 +94,7 @@ describe('applyChange', () => {
   });
 
   describe('of renewals', () => {
-    it('shares the instances that the change brings along', () => {
+    it('uses the instances that the change carries', () => {
       const fresh = { ...b, lastHeartbeat: 77 };
       const snapshot = after(reset(a, b, c), {
         type: 'renewed',
@@ -108,17 +108,17 @@ describe('applyChange', () => {
       expect(snapshot.services.get('orders')).toEqual([{ ...c, lastHeartbeat: 77 }]);
     });
 
-    it('moves the last heartbeat of those that are named, and nothing else', () => {
+    it('updates only the last heartbeat of the named instances', () => {
       const snapshot = after(reset(a, b), { type: 'renewed', revision: 2, keys: [keyed(b)], at: 77 });
       expect(snapshot.services.get('users')).toEqual([a, { ...b, lastHeartbeat: 77 }]);
     });
 
-    it('keeps the lists of services in which nobody is named', () => {
+    it('keeps the lists of services without named instances', () => {
       const before = after(reset(a, c));
       const keys = [
         keyed(a),
         { serviceName: 'orders', instanceId: 'gone' },
-        { serviceName: 'nobody', instanceId: 'x' },
+        { serviceName: 'unknown', instanceId: 'x' },
       ];
       const next = applyChange(before, { type: 'renewed', revision: 2, keys, at: 77 }, 0);
       expect(next.services.get('orders')).toBe(before.services.get('orders'));
@@ -126,7 +126,7 @@ describe('applyChange', () => {
     });
   });
 
-  it('of a hold keeps it until it is over, or a reset knows nothing of it', () => {
+  it('of a hold keeps it until it ends or a reset does not contain it', () => {
     const hold = { since: 1, overdue: 9, total: 10 };
     const told: Change = { type: 'hold', revision: 2, serviceName: 'users', hold };
     const held = after(reset(a), told, { type: 'put', revision: 3, instance: b });

@@ -3,19 +3,19 @@ import { changeInstance, keyOf, type InstanceKey, type ServiceInstance } from '.
 import { placeOf, withHeartbeats, withInstance, withoutInstance } from './instance-list.js';
 import { ServiceMap } from './service-map.js';
 
-/** What a reader knows of the registry at one moment. Immutable; a new one after each change. */
+/** A reader's view of the registry at one moment. Immutable; every change creates a new one. */
 export interface RegistrySnapshot {
-  /** The store's revision that this mirrors; 0 before the first reset. */
+  /** The store's revision that it reflects; 0 before the first reset. */
   readonly revision: number;
-  /** Whether a first reset has arrived. */
+  /** Whether the first reset has arrived. */
   readonly ready: boolean;
-  /** False while the store cannot be reached: what stands here is then the last good answer. */
+  /** False while the store cannot be reached; the snapshot is then the last known state. */
   readonly connected: boolean;
-  /** Why the store takes no writes, though it can be read: heartbeats do not reach it either. Undefined: it takes them. */
+  /** Why the store refuses writes, including heartbeats, although it can be read. Undefined: it accepts them. */
   readonly writeRefusal?: string;
-  /** Monotonic milliseconds (`Clock.now()`) at which this was last known to be true. */
+  /** Monotonic milliseconds (`Clock.now()`) when it was last known to be current. */
   readonly asOf: number;
-  /** Names of the services that this tells of; undefined: all. */
+  /** Names of the services that it contains; undefined: all. */
   readonly scope?: ReadonlySet<string>;
   /** Instances by service name, in order of registration. A service's list keeps its identity until it changes. */
   readonly services: ReadonlyMap<string, readonly ServiceInstance[]>;
@@ -32,7 +32,7 @@ export const EMPTY_SNAPSHOT: RegistrySnapshot = {
   expiryHolds: new Map(),
 };
 
-/** The instance under a key. */
+/** Looks an instance up by its key. */
 export function findInstance(
   { services }: RegistrySnapshot,
   { serviceName, instanceId }: InstanceKey,
@@ -41,7 +41,7 @@ export function findInstance(
   return list?.[placeOf(list, instanceId)];
 }
 
-/** The snapshot after a change; lists of services that the change does not touch are kept as they are. */
+/** The snapshot after a change; lists of unaffected services keep their identity. */
 export function applyChange(snapshot: RegistrySnapshot, change: Change, now: number): RegistrySnapshot {
   const services = ServiceMap.of(snapshot.services);
   const { expiryHolds, scope, writeRefusal } = snapshot;

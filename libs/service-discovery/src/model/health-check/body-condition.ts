@@ -5,7 +5,7 @@ const TEXT_LIMIT = 1_024;
 const PATH_LIMIT = 256;
 const LIST_LIMIT = 32;
 
-/** A body condition that is plain JSON. */
+/** Parses a body condition in JSON form. */
 export function readBodyCondition(check: OptionValidator, path: string, given: unknown): BodyCondition {
   const fields = isRecord(given) ? given : {};
   const names = Object.keys(fields).sort().join();

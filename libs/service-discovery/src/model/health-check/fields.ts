@@ -8,18 +8,18 @@ import { readHeaders } from './headers.js';
 import { CHECK_TYPES, type HealthCheckSpec, SAFE_METHODS } from './spec.js';
 import { readStatuses } from './statuses.js';
 
-/** What somebody may ask for. */
+/** Limits on the settings of a health check. */
 export interface HealthCheckBounds {
   readonly intervalMs: HealthCheckRange;
   readonly timeoutMs: HealthCheckRange;
   readonly methods: readonly string[];
-  /** Whether a function may stand for a body condition, and for the name of a custom check. */
+  /** Whether functions are allowed as body condition and as custom check. */
   readonly functions: boolean;
 }
 
 const DAY_MS = 86_400_000;
 
-/** What a registration may ask for: anybody may send one, and the checking process does the work. */
+/** Limits for registrations: anyone may send one, and the checking process does the work. */
 export const REGISTRATION_BOUNDS: HealthCheckBounds = {
   intervalMs: { minMs: 1_000, maxMs: DAY_MS },
   timeoutMs: { minMs: 10, maxMs: 60_000 },
@@ -27,10 +27,10 @@ export const REGISTRATION_BOUNDS: HealthCheckBounds = {
   functions: false,
 };
 
-/** What one field is read from. */
+/** Input for reading one field. */
 interface FieldInput {
   readonly value: unknown;
-  /** Below the prefix of the validator. */
+  /** Relative to the prefix of the validator. */
   readonly path: string;
   readonly check: OptionValidator;
   readonly bounds: HealthCheckBounds;
@@ -39,7 +39,7 @@ interface FieldInput {
 
 type Fields = { readonly [Name in keyof Required<HealthCheckSpec>]: (input: FieldInput) => HealthCheckSpec[Name] };
 
-/** How each field is read. */
+/** Readers by field. */
 export const FIELDS: Fields = {
   type: ({ value, path, check }) => check.oneOf(path, value, CHECK_TYPES),
   interval: readInterval,
@@ -78,7 +78,7 @@ function readCount({ value, path, check }: FieldInput): number {
   return check.number(path, value, { min: 1, max: 255, integer: true });
 }
 
-/** 0 is off. */
+/** 0 means off. */
 function readCountOrOff({ value, path, check }: FieldInput): number {
   return check.number(path, value, { min: 0, max: 255, integer: true });
 }
@@ -113,7 +113,7 @@ function readProbe({ value, path, check, bounds }: FieldInput): string {
   return value as string;
 }
 
-/** A name or an address, with or without a port, that could be a URL's. */
+/** A name or an address, optionally with a port, that is valid in a URL. */
 function isHostHeader(text: string): boolean {
   const [, host = '', port = '1'] = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(text) ?? [];
   const number = Number(port);

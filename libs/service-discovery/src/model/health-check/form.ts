@@ -2,28 +2,28 @@ import { type DurationRange, msOf, type OptionValidator, snakeCase } from '../..
 
 export type HealthCheckRange = Required<Pick<DurationRange, 'minMs' | 'maxMs'>>;
 
-/** How the fields of a health check are spelled where they come from or go to. */
+/** Spelling of health check fields in a source or target. */
 export interface HealthCheckForm {
   nameOf: (field: string) => string;
-  /** The milliseconds of a duration; NaN, and a problem, for what is none within the range. */
+  /** The milliseconds of a duration; NaN, and a problem, if it is not a duration within the range. */
   readDuration(check: OptionValidator, path: string, value: unknown, range: HealthCheckRange): number;
   writeDuration(ms: number): number;
 }
 
-/** As in TypeScript: `downInterval: '5s'`. */
+/** In TypeScript: `downInterval: '5s'`. */
 export const CODE_FORM: HealthCheckForm = {
   nameOf: (field) => field,
   readDuration: (check, path, value, range) => check.duration(path, value, range),
   writeDuration: (ms) => ms,
 };
 
-/** As a registry keeps it, or has read it: in milliseconds, `downInterval: 5000`. */
+/** As stored in a registry, in milliseconds: `downInterval: 5000`. */
 export const KEPT_FORM: HealthCheckForm = {
   ...CODE_FORM,
   readDuration: (check, path, value, range) => check.duration(path, value, { ...range, usuallyMs: true }),
 };
 
-/** As over REST: `down_interval: 5`. */
+/** In the REST API: `down_interval: 5`. */
 export const WIRE_FORM: HealthCheckForm = {
   nameOf: snakeCase,
   readDuration: (check, path, value, { minMs, maxMs }) => {

@@ -5,7 +5,7 @@ const NAME_LIMIT = 64;
 const VALUE_LIMIT = 1_024;
 const TOTAL_LIMIT_BYTES = 8_192;
 
-/** Headers that say how a message ends, where it goes, or something to the next hop alone. */
+/** Headers for framing, routing or a single hop. */
 const OF_THE_CONNECTION: ReadonlySet<string> = new Set([
   'accept-encoding',
   'connection',
@@ -23,7 +23,7 @@ const OF_THE_CONNECTION: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 
-/** Headers with their names in lower case. Of one that is wrong, the value is shown nowhere: it may be a secret. */
+/** Parses headers, with lower-case names. Problems never show a value: it may be a secret. */
 export function readHeaders(check: OptionValidator, path: string, given: unknown): Record<string, string> {
   if (!isRecord(given)) {
     check.problem(path, '***', 'an object of header values by name');
@@ -44,7 +44,7 @@ export function readHeaders(check: OptionValidator, path: string, given: unknown
   return Object.fromEntries(headers);
 }
 
-/** What is allowed instead. */
+/** What is allowed instead; undefined if the header is valid. */
 function findProblem(name: string, value: unknown, before: ReadonlyMap<string, string>): string | undefined {
   if (!HEADER_NAME.test(name) || name.length > NAME_LIMIT) {
     return `the name of a header, of at most ${NAME_LIMIT} letters, digits and dashes`;

@@ -38,8 +38,8 @@ const FULL = {
   body: { path: 'checks.0.db', equals: ['up', 1, true, null] },
 } as const;
 
-describe('what an instance says of its checks', () => {
-  it('is kept with durations in milliseconds and names of headers in lower case', () => {
+describe('health check settings of an instance', () => {
+  it('are stored with durations in milliseconds and lower-case header names', () => {
     expect(problemsOf(FULL)).toEqual([]);
     const kept = toInstance(
       { serviceName: 'users', host: '10.0.0.1', port: 1, healthCheck: FULL },
@@ -55,14 +55,14 @@ describe('what an instance says of its checks', () => {
     });
   });
 
-  it('is nothing where nothing is said', () => {
+  it('are absent if none are given', () => {
     expect(
       toInstance({ serviceName: 'users', host: 'a', port: 1 }, { ttlMs: 1_000, now: 0 }).healthCheck,
     ).toBeUndefined();
     expect(problemsOf({})).toEqual([]);
   });
 
-  it('comes back the same from the wire, where durations are seconds', () => {
+  it('survive a round trip through the wire format, with durations in seconds', () => {
     const kept = recallHealthCheck(FULL);
     const wire = JSON.parse(JSON.stringify(writeHealthCheck(kept, WIRE_FORM))) as Record<string, unknown>;
     expect(wire).toMatchObject({
@@ -79,7 +79,7 @@ describe('what an instance says of its checks', () => {
     expect(recallHealthCheck(wire, WIRE_FORM)).toEqual(kept);
   });
 
-  it('is read as far as it is understood, where a newer version wrote it', () => {
+  it('are read as far as understood if a newer version wrote them', () => {
     expect(recallHealthCheck({ path: '/ready', rise: 'often', type: 'quantum', more: 1 })).toEqual({ path: '/ready' });
     expect(recallHealthCheck('nonsense')).toEqual({});
   });
@@ -178,7 +178,7 @@ describe('what an instance says of its checks', () => {
     ['path', { type: 'tcp', path: '/ready' }],
     ['headers', { type: 'grpc', headers: { a: 'b' } }],
     ['pat', { pat: '/ready' }],
-  ])('is refused by the name of %s: %j', (field, given) => {
+  ])('are rejected naming %s: %j', (field, given) => {
     const problems = problemsOf(given);
     expect(problems.map(({ path }) => path)).toEqual([`healthCheck.${field}`]);
     expect(problems[0]!.expected).not.toBe('');
@@ -207,12 +207,12 @@ describe('what an instance says of its checks', () => {
     ['a', 7],
     ['a', null],
     ['a', ['b']],
-  ])('is refused with a header %j: %j, of which the value is not shown', (name, value) => {
+  ])('are rejected with a header %j: %j, without showing its value', (name, value) => {
     const problems = problemsOf({ headers: { [name]: value } });
     expect(problems).toEqual([{ path: `healthCheck.headers.${name}`, value: '***', expected: expect.any(String) }]);
   });
 
-  it('is refused with a header that comes twice, and with more of them than anybody needs', () => {
+  it('are rejected with a duplicate header, and with too many of them', () => {
     const many = Object.fromEntries(Array.from({ length: 33 }, (_, index) => [`x-${index}`, 'a']));
     const long = Object.fromEntries(Array.from({ length: 9 }, (_, index) => [`x-${index}`, 'a'.repeat(1_000)]));
     expect(problemsOf({ headers: { 'x-a': '1', 'X-A': '2' } }).map(({ path }) => path)).toEqual([
@@ -223,7 +223,7 @@ describe('what an instance says of its checks', () => {
     expect(problemsOf({ headers: 'x: y' })).toMatchObject([{ path: 'healthCheck.headers', value: '***' }]);
   });
 
-  it('gets nothing into the prototype of its headers', () => {
+  it('do not pollute the prototype of their headers', () => {
     const given = JSON.parse('{"headers":{"__proto__":"a"}}') as object;
     expect(problemsOf(given)).toEqual([]);
     const { headers } = recallHealthCheck(given);
@@ -231,7 +231,7 @@ describe('what an instance says of its checks', () => {
     expect(Object.keys(headers!)).toEqual(['__proto__']);
   });
 
-  it('tells over REST what is wrong in the terms of REST', () => {
+  it('are reported over REST in the spelling of REST', () => {
     const given = {
       interval: 0.5,
       http_failures: 1.5,

@@ -1,4 +1,4 @@
-/** What an instance may say of how it is checked: its fields, their bounds, and their spelling in code and over REST. */
+/** Health check settings of an instance: fields, limits, and their spelling in code and over REST. */
 export { type HealthCheckBounds } from './fields.js';
 export { CODE_FORM, type HealthCheckForm, WIRE_FORM } from './form.js';
 export {

@@ -4,7 +4,7 @@ import { CODE_FORM, type HealthCheckForm, KEPT_FORM } from './form.js';
 import { type HealthCheckSpec } from './spec.js';
 import { overlap } from './statuses.js';
 
-/** The fields that make sense for one type alone. */
+/** Fields that apply to a single type of check. */
 const FIELDS_OF_TYPE: Readonly<Record<string, readonly (keyof HealthCheckSpec)[]>> = {
   http: ['path', 'method', 'headers', 'host', 'healthyStatuses', 'unhealthyStatuses', 'body'],
   grpc: ['grpcService'],
@@ -12,14 +12,14 @@ const FIELDS_OF_TYPE: Readonly<Record<string, readonly (keyof HealthCheckSpec)[]
   custom: ['probe'],
 };
 
-/** The fields without which a type makes no sense. */
+/** Fields required by a type of check. */
 const REQUIRED_BY_TYPE: Readonly<Record<string, keyof HealthCheckSpec>> = { alias: 'aliasOf', custom: 'probe' };
 
 export const HEALTH_CHECK_FIELD_NAMES = Object.keys(FIELDS) as readonly (keyof HealthCheckSpec)[];
 
 /**
- * What of a health check is right, durations in milliseconds; all else becomes a problem of the validator.
- * @param bounds what whoever says it may ask for
+ * Reads the valid fields of a health check, durations in milliseconds; reports the others as problems.
+ * @param bounds limits for this source
  */
 export function readHealthCheck(
   given: unknown,
@@ -46,13 +46,13 @@ export function readHealthCheck(
   return spec;
 }
 
-/** What is understood of a health check that a registry kept; what only a newer version knows is left out. */
+/** Reads a stored health check; fields of a newer version are ignored. */
 export function recallHealthCheck(kept: unknown, form: HealthCheckForm = KEPT_FORM): HealthCheckSpec {
   const check = new OptionValidator();
   return check.checked(readHealthCheck(kept, check, form));
 }
 
-/** Everything that is wrong with what a service says of its checks. @param path where it stands */
+/** All problems with a service's health check settings. @param path where they stand */
 export function findHealthCheckProblems(
   given: unknown,
   path: string,
@@ -67,7 +67,7 @@ export function findHealthCheckProblems(
   return check.problems;
 }
 
-/** A health check as it is written in another form. */
+/** Writes a health check in another form. */
 export function writeHealthCheck(spec: HealthCheckSpec, form: HealthCheckForm): Record<string, unknown> {
   const isDuration = (name: string): boolean => name === 'timeout' || /interval$/i.test(name);
   const written = (name: string, value: unknown): unknown => {
@@ -80,7 +80,7 @@ export function writeHealthCheck(spec: HealthCheckSpec, form: HealthCheckForm): 
   return Object.fromEntries(Object.entries(spec).map(([name, value]) => [form.nameOf(name), written(name, value)]));
 }
 
-/** Fields that do not belong together. */
+/** Reports fields that do not belong together. */
 function checkType(spec: HealthCheckSpec, check: OptionValidator, form: HealthCheckForm): void {
   const { type, method, body, healthyStatuses: healthy = [], unhealthyStatuses: unhealthy = [] } = spec;
   for (const [owner, fields] of Object.entries(FIELDS_OF_TYPE)) {

@@ -16,12 +16,12 @@ export function readStatuses(check: OptionValidator, path: string, given: unknow
   return given as StatusRange[];
 }
 
-/** The same with a range for each. */
+/** Converts all entries to ranges. */
 export function toRanges(statuses: readonly StatusRange[]): (readonly [from: number, to: number])[] {
   return statuses.map((entry) => (typeof entry === 'number' ? [entry, entry] : entry));
 }
 
-/** Whether some status is in both. */
+/** Whether the two lists have a status in common. */
 export function overlap(some: readonly StatusRange[], others: readonly StatusRange[]): boolean {
   return toRanges(some).some(([from, to]) => toRanges(others).some(([first, last]) => from <= last && first <= to));
 }
