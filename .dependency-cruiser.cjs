@@ -10,7 +10,6 @@ const rows = [
   ['health'],
   ['communicator'],
   ['observability'],
-  ['interop'],
   ['nest'],
   ['testing', 'cli'],
 ];
