@@ -1,8 +1,12 @@
 import config from './jest.config.mjs';
 
-/** What takes long by its nature: rates, scale, long outages, many random runs, packages installed afresh. */
+/**
+ * What takes long by its nature: rates, scale, long outages, many random runs, packages installed afresh. Models (`.model.`)
+ * run here and in `npm test`, here with ten times as many random runs.
+ */
 export default {
   ...config,
-  testMatch: ['<rootDir>/libs/**/*.long.spec.ts', '<rootDir>/test/**/*.long.e2e-spec.ts'],
+  testMatch: ['<rootDir>/libs/**/*.{long,model}.spec.ts', '<rootDir>/test/**/*.{long,model}.e2e-spec.ts'],
   testPathIgnorePatterns: [],
+  globals: { modelRunsFactor: 10 },
 };

@@ -1,4 +1,5 @@
 import { getEventListeners } from 'node:events';
+import { Agent as HttpAgent } from 'node:http';
 import { Agent } from 'node:https';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -324,8 +325,11 @@ describe('an httpsAgent', () => {
 });
 
 describe("the transport 'axios'", () => {
+  // At its end the app would wait for the connections that its own HttpService keeps open.
+  const WithoutKeepAlive = HttpModule.register({ httpAgent: new HttpAgent({ keepAlive: false }) });
+
   it("sends calls through the app's own HttpService, with its interceptors", async () => {
-    const app = await start(HttpModule, { transport: 'axios' });
+    const app = await start(WithoutKeepAlive, { transport: 'axios' });
     app.get(HttpService).axiosRef.interceptors.request.use((config) => {
       config.headers.set('x-traced', 'yes');
       return config;
@@ -341,7 +345,7 @@ describe("the transport 'axios'", () => {
   });
 
   it('retries and gives back error statuses as undici does', async () => {
-    const communicator = (await start(HttpModule, { transport: 'axios' })).get(ServiceCommunicator);
+    const communicator = (await start(WithoutKeepAlive, { transport: 'axios' })).get(ServiceCommunicator);
     failures = 1;
     await expect(communicator.callServiceJson('user-service', { path: '/users/flaky' })).resolves.toEqual({
       id: 'flaky',
@@ -356,7 +360,7 @@ describe("the transport 'axios'", () => {
   it('does not go round in circles in an app that also has DiscoveryHttpModule', async () => {
     @Module({ imports: [DiscoveryHttpModule], exports: [DiscoveryHttpModule] })
     class Discovered {}
-    @Module({ imports: [Discovered, HttpModule] })
+    @Module({ imports: [Discovered, WithoutKeepAlive] })
     class Both {}
     const app = await start(Both, { transport: 'axios' });
     const http = app.select(DiscoveryHttpModule).get(HttpService, { strict: true });

@@ -1,13 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
-import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { transformFile } from '@swc/core';
 import { Claims } from '../apps/demo/support/claims.js';
@@ -15,7 +14,9 @@ import { get, Load } from '../apps/demo/support/load.js';
 import { paceOf } from '../apps/demo/support/pace.js';
 import { Printer } from '../apps/demo/support/print.js';
 import { waitFor } from '../apps/demo/support/wait.js';
-import { addSources, type BuiltPackage, buildPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
+import { BUILD_TIMEOUT_MS } from './support/built-package.js';
+import { interruptDemo } from './support/interrupt-demo.js';
+import { isAlive } from './support/is-alive.js';
 
 const support = join(import.meta.dirname, '../apps/support');
 
@@ -44,14 +45,6 @@ try {
   await group.stop();
 }
 `;
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
 
 describe('the processes of the demo and the shop', () => {
   let directory: string;
@@ -116,45 +109,17 @@ describe('the processes of the demo and the shop', () => {
   });
 });
 
-describe('the demo, interrupted', () => {
-  let built: BuiltPackage;
-  let pidFile: string;
-
-  beforeAll(async () => {
-    built = await buildPackage({ name: 'demo', type: 'module' });
-    await addSources(built, 'apps');
-    pidFile = join(built.consumer, 'pids');
-    const note = `import { appendFileSync } from 'node:fs'; appendFileSync(${JSON.stringify(pidFile)}, process.pid + '\\n');`;
-    await writeFile(join(built.consumer, 'note-pid.mjs'), note);
-  }, BUILD_TIMEOUT_MS);
-  afterAll(() => built.remove());
-
-  it.each([
-    ['while its processes start', 'ten service processes start'],
-    ['while they run', 'Discovery: where is a service?'],
-  ])(
-    '%s ends with 130, in plain text where it is piped, and leaves no process behind',
-    async (_when, title) => {
-      await writeFile(pidFile, '');
-      const demo = spawn(process.execPath, [join(built.consumer, 'demo/main.js')], {
-        env: { ...process.env, NODE_OPTIONS: `--import ${pathToFileURL(join(built.consumer, 'note-pid.mjs')).href}` },
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      const ended = once(demo, 'exit');
-      let output = '';
-      for await (const chunk of demo.stdout) {
-        const before = output;
-        output += String(chunk);
-        if (output.includes(title) && !before.includes(title)) demo.kill('SIGINT');
-      }
-      expect(await ended).toEqual([130, null]);
+describe('the demo, interrupted while its processes start', () => {
+  it(
+    'ends with 130, in plain text where it is piped, and leaves no process behind',
+    async () => {
+      const { ended, output, left } = await interruptDemo('ten service processes start');
+      expect(ended).toEqual([130, null]);
       expect(output).toContain('SIGINT: ending every process');
       expect(output).not.toContain('\u001b');
-      const pids = (await readFile(pidFile, 'utf8')).trim().split('\n').map(Number);
-      expect(pids).toContain(demo.pid);
-      expect(pids.filter((pid) => isAlive(pid))).toEqual([]);
+      expect(left).toEqual([]);
     },
-    60_000,
+    BUILD_TIMEOUT_MS,
   );
 });
 

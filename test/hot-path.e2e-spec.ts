@@ -1,18 +1,12 @@
-import { execFile } from 'node:child_process';
-import { once } from 'node:events';
-import { type AddressInfo, type Server } from 'node:net';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { cannedHttpServer } from '../bench/calls/servers/canned-http.js';
-import { addSources, type BuiltPackage, buildPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { BUILD_TIMEOUT_MS } from './support/built-package.js';
 import { type HotPathCounts } from './support/hot-path/main.js';
+import { CONCURRENCY, INSTANCES, runHotPath } from './support/hot-path-run.js';
 import { report } from './support/timing.js';
 
-const exec = promisify(execFile);
-const INSTANCES = 3;
-const CONCURRENCY = 64;
-const MANY_CALLS = 99_000;
+const MANY_CALLS = 9_000;
+/** An object that each call leaves behind takes more; `hot-path.long.e2e-spec.ts` finds less. */
+const LEFT_BYTES_PER_CALL = 64;
 
 /*
  * Each of these holds what was won: lower it when a change wins more. One more of anything a call is 1 more on average; below
@@ -25,34 +19,15 @@ const TICKS = 2;
 const IMMEDIATES = 2;
 /** Of those of a bare pool of undici that reads the same JSON, by code that is not optimized. */
 const SHARE_OF_BYTES = 0.87;
-/** A list of numbers that grows with each call would take 8. */
-const LEFT_BYTES_PER_CALL = 4;
 
-let built: BuiltPackage;
-let servers: Server[];
-let connections = 0;
+let connections: number;
 let counts: HotPathCounts;
 
 beforeAll(async () => {
-  servers = Array.from({ length: INSTANCES }, () => cannedHttpServer().on('connection', () => connections++));
-  for (const server of servers) await once(server.listen(0, '127.0.0.1'), 'listening');
-  built = await buildPackage({ name: 'hot-path', type: 'module' });
-  await addSources(built, 'test/support/hot-path');
-  const ports = servers.map((server) => (server.address() as AddressInfo).port).join(',');
-  // What optimized code allocates depends on when it was optimized, and so on how busy the machine is. Code that is thrown
-  // away for its age would hide what is left behind.
-  const flags = ['--expose-gc', '--no-opt', '--no-flush-bytecode'];
-  const args = [...flags, join(built.consumer, 'main.js'), ports, `${CONCURRENCY}`, `${MANY_CALLS}`];
-  const { stdout } = await exec(process.execPath, args);
-  counts = JSON.parse(stdout) as HotPathCounts;
+  ({ counts, connections } = await runHotPath(MANY_CALLS));
   report(`alone: ${counts.alone.timers} timers, a bare pool ${counts.floorAlone.timers}`);
   report(`A call makes ${JSON.stringify(counts.get)}\n  a bare pool ${JSON.stringify(counts.floor)}`);
 }, BUILD_TIMEOUT_MS);
-
-afterAll(async () => {
-  for (const server of servers) server.close();
-  await built.remove();
-});
 
 describe.each(['get', 'post'] as const)('a call (%s) with everything on', (kind) => {
   it('makes no AbortController and no signal', () => {
@@ -87,7 +62,7 @@ it(`a call with everything on allocates at most ${SHARE_OF_BYTES} of what one of
 });
 
 describe(`${MANY_CALLS.toLocaleString('en-US')} calls`, () => {
-  it('leave no memory behind', () => {
+  it('leave no object behind', () => {
     expect(counts.after.heapBytes - counts.before.heapBytes).toBeLessThan(LEFT_BYTES_PER_CALL * MANY_CALLS);
   });
 

@@ -33,7 +33,7 @@ describe('random registrations, outages and restarts', () => {
   });
   afterAll(() => Promise.all([server.stop(), cluster.stop()]));
 
-  holdsOn('memory', 500, async () => {
+  holdsOn('memory', 50, async () => {
     const clock = new ManualClock();
     const store = new FlakyRegistryStore(clock);
     return {
@@ -44,7 +44,7 @@ describe('random registrations, outages and restarts', () => {
     };
   });
 
-  holdsOn('Redis', 120, async () => {
+  holdsOn('Redis', 12, async () => {
     await server.flush();
     let time = Date.UTC(2026, 0, 1);
     const client = new ClockedRedis(server.port, '127.0.0.1');
@@ -70,7 +70,7 @@ describe('random registrations, outages and restarts', () => {
     };
   });
 
-  holdsOn('Redis Cluster', 40, async () => {
+  holdsOn('Redis Cluster', 4, async () => {
     // Messages of another registry may still be on their way between the nodes.
     const namespace = `model-${++registries}`;
     let time = Date.UTC(2026, 0, 1);
@@ -93,7 +93,7 @@ describe('random registrations, outages and restarts', () => {
     };
   });
 
-  holdsOn('remote', 60, async () => {
+  holdsOn('remote', 6, async () => {
     const clock = new ManualClock();
     const store = new FlakyRegistryStore(clock);
     const rest = await startRestApp('express', { clock, store });

@@ -133,6 +133,8 @@ function moduleWith(filter: UpstreamErrorFilter | undefined): ModuleMetadata & {
         store: new MemoryRegistryStore(),
         healthCheck: false,
         retry: { maxAttempts: 1 },
+        waitForFirst: false,
+        shutdown: { drainDelay: 0 },
       }),
     ],
     controllers: [Gateway],

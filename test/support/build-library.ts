@@ -43,6 +43,7 @@ export async function buildLibrary(): Promise<string> {
         join(root, 'scripts/build.mjs'),
         '--only',
         'libs/service-discovery',
+        '--no-check',
         '--out',
         unfinished,
       ]);

@@ -126,7 +126,7 @@ describe('an update', () => {
         }
         expect(changed.strategy.admitted).toEqual(admitted);
       }),
-      modelRuns('updates', 1_000),
+      modelRuns('updates', 100),
     );
   });
 });

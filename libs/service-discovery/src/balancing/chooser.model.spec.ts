@@ -89,7 +89,7 @@ describe('a choice that skips some candidates', () => {
         ];
         expect(run(...passing, given, sequence)).toEqual(run(...filtering, given, sequence));
       }),
-      modelRuns(`passing over, ${name}`, 500),
+      modelRuns(`passing over, ${name}`, 50),
     );
   });
 

@@ -44,7 +44,7 @@ describe('EndQueue', () => {
           expect(queue.nextCheckAt ?? Number.POSITIVE_INFINITY).toBeLessThanOrEqual(first);
         }
       }),
-      modelRuns('end queue', 2_000),
+      modelRuns('end queue', 200),
     );
   });
 });

@@ -74,7 +74,7 @@ describe('lists of instances', () => {
         }
         expect(lists.at(-1)).toEqual(plain.at(-1));
       }),
-      modelRuns('lists of instances', 300),
+      modelRuns('lists of instances', 30),
     );
   });
 });

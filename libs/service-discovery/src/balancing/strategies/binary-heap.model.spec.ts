@@ -30,7 +30,7 @@ describe('BinaryHeap', () => {
         for (const left of model) expect(heap.pop()).toBe(left);
         expect(heap.pop()).toBeUndefined();
       }),
-      modelRuns('binary heap', 2_000),
+      modelRuns('binary heap', 200),
     );
   });
 });

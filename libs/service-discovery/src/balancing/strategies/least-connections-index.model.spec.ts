@@ -68,7 +68,7 @@ describe('LeastConnectionsIndex', () => {
           }
         }
       }),
-      modelRuns('least busy', 3_000),
+      modelRuns('least busy', 300),
     );
   });
 

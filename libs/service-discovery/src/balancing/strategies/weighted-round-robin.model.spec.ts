@@ -66,7 +66,7 @@ describe('weighted round robin', () => {
           );
         }
       }),
-      modelRuns('exact shares', 10_000),
+      modelRuns('exact shares', 1_000),
     );
   });
 
@@ -92,7 +92,7 @@ describe('weighted round robin', () => {
         const least = list.length === 1 ? 0 : 1 - 1 / (2 * list.length - 2);
         expect(farthest).toBeLessThanOrEqual(least + 1e-9);
       }),
-      modelRuns('near shares', 10_000),
+      modelRuns('near shares', 1_000),
     );
   });
 
@@ -132,7 +132,7 @@ describe('weighted round robin', () => {
         // From then on, no turn is more than one pick from exact.
         expect(farthest()).toBeLessThanOrEqual(1);
       }),
-      modelRuns('turns after any history', 10_000),
+      modelRuns('turns after any history', 1_000),
     );
   });
 });

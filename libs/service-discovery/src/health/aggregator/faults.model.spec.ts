@@ -96,7 +96,7 @@ describe('findFaults compared with a reference', () => {
         const named = [...services.values()].flatMap(({ dependencies }) => dependencies);
         check(services, new Set(named.filter((name) => !services.has(name))));
       }),
-      modelRuns('faults', 10_000),
+      modelRuns('faults', 1_000),
     );
   });
 });

@@ -134,9 +134,9 @@ describe('CheckTimetable', () => {
         timetable.plan(again, 30_000, { fromMs: 27_000, toMs: 33_000 });
       },
     });
-    for (let n = 0; n < 10_000; n++) timetable.plan(entry(`${n}`), 30_000, { fromMs: 0, toMs: 30_000 });
+    for (let n = 0; n < 2_000; n++) timetable.plan(entry(`${n}`), 30_000, { fromMs: 0, toMs: 30_000 });
     clock.advance(300_000);
-    expect(Math.abs(count / 100_000 - 1)).toBeLessThan(0.02);
+    expect(Math.abs(count / 20_000 - 1)).toBeLessThan(0.02);
   });
 
   it('postpones what fell due during a stall only once, so that a process that is always late makes progress', () => {

@@ -125,6 +125,6 @@ describe('AdaptiveLimit', () => {
       }
       assert.deepEqual([limit.inFlight, limit.queued, clock.pendingTimers], [0, 0, 0]);
     });
-    await fc.assert(property, modelRuns('adaptive limit', 10_000));
+    await fc.assert(property, modelRuns('adaptive limit', 1_000));
   });
 });

@@ -401,7 +401,7 @@ describe('the model of the circuit breaker', () => {
         }
         expect(changes).toEqual(model.changes);
       }),
-      modelRuns('the circuit breaker beside its model', 10_000),
+      modelRuns('the circuit breaker beside its model', 1_000),
     );
   });
 });

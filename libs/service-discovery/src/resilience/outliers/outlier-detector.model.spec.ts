@@ -460,7 +460,7 @@ describe('the model of the outlier detector', () => {
         expect([...detector.ejected]).toEqual([]);
         expect(news).toEqual(model.news);
       }),
-      modelRuns('the outlier detector beside its model', 10_000),
+      modelRuns('the outlier detector beside its model', 1_000),
     );
   });
 });

@@ -120,6 +120,6 @@ describe('RetryState', () => {
         }
       },
     );
-    fc.assert(property, modelRuns('retry state', 10_000));
+    fc.assert(property, modelRuns('retry state', 1_000));
   });
 });
