@@ -17,6 +17,7 @@ const RESTRICTED: readonly (readonly [method: string, path: string, json?: objec
   ['PUT', '/circuit-breakers/user-service', { state: 'isolated' }],
   ['PUT', '/circuit-breakers/user-service/instances/i', { state: 'isolated' }],
   ['GET', '/watch'],
+  ['GET', '/events'],
   ['POST', '/watch', {}],
 ];
 const OPEN: readonly string[] = [

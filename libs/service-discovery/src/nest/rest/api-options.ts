@@ -29,6 +29,10 @@ export interface ApiOptions {
   guard?: Type<CanActivate> | CanActivate;
   /** Whether reading calls need the same as writing ones. @default false */
   guardReads: boolean;
+  /** How many readers may have `/events` open at once, 1 to 100,000; others get 503. @default 100 */
+  maxEventReaders: number;
+  /** How many processes may have `/watch` open at once, 1 to 100,000; others get 503. @default 5000 */
+  maxWatches: number;
   /**
    * Whether the library's routes stand in the app's own Swagger document, with their schemas. Those that need the token name
    * the security scheme `bearer`, that of `DocumentBuilder.addBearerAuth()`. Without it, `openapi.json` of the package
@@ -54,6 +58,8 @@ export const DEFAULT_API_OPTIONS: ApiOptions = {
   path: 'service-discovery',
   healthPath: 'health',
   guardReads: false,
+  maxEventReaders: 100,
+  maxWatches: 5_000,
   swagger: false,
 };
 export const API_OPTIONS_WITHOUT_DEFAULT = [
@@ -90,6 +96,10 @@ export function resolveApiOptions(options: Partial<ApiOptions> = {}, path = 'api
   );
   for (const name of ['guardReads', 'swagger'] as const)
     check(name, 'true or false', (value) => typeof value === 'boolean');
+  const isNumber = (value: unknown): boolean =>
+    Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 100_000;
+  for (const name of ['maxEventReaders', 'maxWatches'] as const)
+    check(name, 'a whole number from 1 to 100000', isNumber);
   check('guard', 'a guard: a class or an object with canActivate()', (value) => value === undefined || isGuard(value));
   if (resolved.token !== undefined && !readTokens(resolved.token)) {
     problems.push({ path: `${path}.token`, value: '***', expected: TOKENS_RULE });

@@ -2,13 +2,27 @@ import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { type BeforeApplicationShutdown, Inject, Injectable } from '@nestjs/common';
 import { type Clock, RegistryUnavailableError } from '../../common/index.js';
 import { CLOCK } from '../tokens.js';
+import { API_OPTIONS, type ApiOptions } from './api-options.js';
+import { TooManyStreamsError } from './rest-error.js';
 
-/** One event of a stream. */
-export interface OutgoingEvent {
-  /** Its name: letters, digits, `.`, `_`. */
-  readonly type: string;
-  /** Written as JSON. */
-  readonly data: unknown;
+/** The client of a stream. */
+export interface StreamReader {
+  /** Aborts when it has left. */
+  readonly signal: AbortSignal;
+  /** Ends its connection. */
+  cutOff(): void;
+}
+
+/** What is streamed, each with a limit of its own: `api.maxEventReaders`, `api.maxWatches`. */
+export type StreamKind = 'events' | 'watches';
+
+/**
+ * One event as it is sent.
+ * @param type its name: letters, digits, `.`, `_`
+ * @param data written as JSON
+ */
+export function frameOf(type: string, data: unknown): string {
+  return `event: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
 /** How often a stream that has nothing to say shows that it is alive. */
@@ -29,23 +43,31 @@ interface FastifyReplyLike {
  */
 @Injectable()
 export class EventStreams implements BeforeApplicationShutdown {
-  private readonly open = new Set<AbortController>();
+  private readonly open: Readonly<Record<StreamKind, Set<AbortController>>> = {
+    events: new Set(),
+    watches: new Set(),
+  };
   private closing = false;
 
-  constructor(@Inject(CLOCK) private readonly clock: Clock) {}
+  constructor(
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(API_OPTIONS) private readonly api: ApiOptions,
+  ) {}
 
   /**
    * Resolves when the stream has ended.
    * @param response the platform's own response object
-   * @param source makes the events; they end when the signal aborts
-   * @throws RegistryUnavailableError when the app is shutting down
+   * @param source makes the frames; they end when the reader's signal aborts
+   * @throws RegistryUnavailableError when the app is shutting down; TooManyStreamsError at the limit
    */
   async send(
+    kind: StreamKind,
     request: Pick<IncomingMessage, 'method'>,
     response: unknown,
-    source: (signal: AbortSignal) => AsyncIterable<OutgoingEvent>,
+    source: (reader: StreamReader) => AsyncIterable<string | Uint8Array>,
   ): Promise<void> {
     if (this.closing) throw new RegistryUnavailableError('The registry is shutting down');
+    this.assertRoom(kind);
     const raw = takeOver(response);
     // A connection that the stream's end leaves open would hold up the server's close. HTTP/2 has no such header.
     if (raw.req.httpVersionMajor < 2) raw.setHeader('connection', 'close');
@@ -62,15 +84,15 @@ export class EventStreams implements BeforeApplicationShutdown {
     const reader = new AbortController();
     const leave = (): void => reader.abort();
     raw.once('close', leave);
-    this.open.add(reader);
+    this.open[kind].add(reader);
     const stopPinging = this.ping(raw);
     try {
-      for await (const { type, data } of source(reader.signal)) {
-        if (!raw.write(`event: ${type}\ndata: ${JSON.stringify(data)}\n\n`)) await drained(raw, reader.signal);
+      for await (const frames of source({ signal: reader.signal, cutOff: () => void raw.destroy() })) {
+        if (!raw.write(frames)) await drained(raw, reader.signal);
       }
     } finally {
       stopPinging();
-      this.open.delete(reader);
+      this.open[kind].delete(reader);
       raw.off('close', leave);
       raw.end();
     }
@@ -78,7 +100,12 @@ export class EventStreams implements BeforeApplicationShutdown {
 
   beforeApplicationShutdown(): void {
     this.closing = true;
-    for (const reader of this.open) reader.abort();
+    for (const readers of Object.values(this.open)) for (const reader of readers) reader.abort();
+  }
+
+  private assertRoom(kind: StreamKind): void {
+    const option = kind === 'events' ? 'maxEventReaders' : 'maxWatches';
+    if (this.open[kind].size >= this.api[option]) throw new TooManyStreamsError(this.api[option], `api.${option}`);
   }
 
   private ping(raw: ServerResponse): () => void {

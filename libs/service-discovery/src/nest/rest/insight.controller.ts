@@ -1,12 +1,12 @@
 import { Controller, Get, Inject, Req, Res, UseFilters, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
-import { DiscoveryMetrics, EventBus } from '../../observability/index.js';
-import { ApiGuard } from './access.js';
+import { DiscoveryMetrics } from '../../observability/index.js';
+import { ApiGuard, Restricted } from './access.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
 import { RestErrorFilter } from './error-filter.js';
-import { EventStreams, type OutgoingEvent } from './event-streams.js';
+import { EventFrames } from './event-frames.js';
+import { EventStreams } from './event-streams.js';
 import { Reply } from './reply.js';
 import { HiddenFromSwagger } from './swagger.js';
-import { toEventView } from './views/index.js';
 
 /** The part of the REST API that shows what happens in this process. */
 @Controller({ path: DEFAULT_API_OPTIONS.path, version: VERSION_NEUTRAL })
@@ -15,7 +15,7 @@ import { toEventView } from './views/index.js';
 @HiddenFromSwagger()
 export class ServiceDiscoveryInsightController {
   constructor(
-    @Inject(EventBus) private readonly bus: EventBus,
+    @Inject(EventFrames) private readonly frames: EventFrames,
     @Inject(DiscoveryMetrics) private readonly metrics: DiscoveryMetrics,
     @Inject(EventStreams) private readonly streams: EventStreams,
     @Inject(Reply) private readonly reply: Reply,
@@ -23,17 +23,14 @@ export class ServiceDiscoveryInsightController {
 
   /** An event stream of what happens in this process from now on; names and data are those of {@link EventView}. */
   @Get('events')
+  @Restricted()
   events(@Req() request: { method: string }, @Res() response: unknown): Promise<void> {
-    return this.streams.send(request, response, (signal) => this.views(signal));
+    return this.streams.send('events', request, response, (reader) => this.frames.read(reader));
   }
 
   /** Metrics in Prometheus's text format. */
   @Get('metrics')
   async scrape(@Res() response: unknown): Promise<string> {
     return this.reply.text(response, this.metrics.contentType, await this.metrics.metrics());
-  }
-
-  private async *views(signal: AbortSignal): AsyncGenerator<OutgoingEvent, void, undefined> {
-    for await (const event of this.bus.subscribe(signal)) yield { type: event.type, data: toEventView(event) };
   }
 }

@@ -5,6 +5,7 @@ import { ExplainQuery } from './dto/explain.query.js';
 import { HealthQuery } from './dto/health.query.js';
 import { DeregisterQuery, HeartbeatDto, HeartbeatsDto } from './dto/lease.dto.js';
 import { HealthDto, StatusDto } from './dto/status.dto.js';
+import { ListQuery } from './dto/list.query.js';
 import { WatchDto, WatchQuery } from './dto/watch.query.js';
 import { RegistrationPipe } from './registration-pipe.js';
 
@@ -26,5 +27,6 @@ export const DeregisterParams = (): ParameterDecorator => RawQuery(new QueryPipe
 export const DiscoverParams = (): ParameterDecorator => RawQuery(new QueryPipe(DiscoverQuery));
 export const ExplainParams = (): ParameterDecorator => RawQuery(new QueryPipe(ExplainQuery));
 export const HealthParams = (): ParameterDecorator => RawQuery(new QueryPipe(HealthQuery, { keepEmpty: ['service'] }));
+export const ListParams = (): ParameterDecorator => RawQuery(new QueryPipe(ListQuery));
 export const WatchParams = (): ParameterDecorator =>
   RawQuery(new QueryPipe(WatchQuery, { keepEmpty: ['services', 'renewals'] }));

@@ -22,7 +22,7 @@ import { type HeartbeatsDto, toLease } from './dto/lease.dto.js';
 import { type HealthDto, toHealthDetail } from './dto/status.dto.js';
 import { toScope, type WatchDto, type WatchQuery } from './dto/watch.query.js';
 import { RestErrorFilter } from './error-filter.js';
-import { EventStreams, type OutgoingEvent } from './event-streams.js';
+import { EventStreams, frameOf } from './event-streams.js';
 import { HealthBody, HeartbeatsBody, WatchBody, WatchParams } from './params.js';
 import { Reply } from './reply.js';
 import { HiddenFromSwagger } from './swagger.js';
@@ -57,7 +57,7 @@ export class ServiceDiscoveryFeedController {
   @Get('watch')
   @Restricted()
   watch(@WatchParams() query: WatchQuery, @Req() request: { method: string }, @Res() response: unknown): Promise<void> {
-    return this.streams.send(request, response, (signal) => this.changes(toScope(query), signal));
+    return this.streams.send('watches', request, response, ({ signal }) => this.changes(toScope(query), signal));
   }
 
   /** {@link watch} for names that are too many for a URL: the same stream. */
@@ -67,7 +67,7 @@ export class ServiceDiscoveryFeedController {
     @Req() request: { method: string },
     @Res() response: unknown,
   ): Promise<void> {
-    return this.streams.send(request, response, (signal) => this.changes(scope, signal));
+    return this.streams.send('watches', request, response, ({ signal }) => this.changes(scope, signal));
   }
 
   /** Renews many leases at once: `{ renewed: [true, …] }`, in the order of the leases; false where one is lost. */
@@ -99,7 +99,7 @@ export class ServiceDiscoveryFeedController {
     });
   }
 
-  private async *changes(scope: WatchScope, signal: AbortSignal): AsyncGenerator<OutgoingEvent, void, undefined> {
-    for await (const change of this.registry.watch(scope, signal)) yield { type: 'change', data: toChangeBody(change) };
+  private async *changes(scope: WatchScope, signal: AbortSignal): AsyncGenerator<string, void, undefined> {
+    for await (const change of this.registry.watch(scope, signal)) yield frameOf('change', toChangeBody(change));
   }
 }

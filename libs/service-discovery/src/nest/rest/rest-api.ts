@@ -7,6 +7,7 @@ import { mountController } from '../route-decorators.js';
 import { OPTIONS_IN_FORCE } from '../tokens.js';
 import { API_OPTIONS, type ApiOptions, DEFAULT_API_OPTIONS, resolveApiOptions } from './api-options.js';
 import { ServiceDiscoveryCallsController } from './calls.controller.js';
+import { EventFrames } from './event-frames.js';
 import { EventStreams } from './event-streams.js';
 import { ServiceDiscoveryInsightController } from './insight.controller.js';
 import { HOST_POLICY } from './registration-pipe.js';
@@ -65,6 +66,7 @@ export function restProviders(api: Partial<ApiOptions> | false = {}): Provider[]
         new RequestBodyReader(host, pathsOfMounted(modules)),
     },
     PathLimit,
+    EventFrames,
     EventStreams,
     Reply,
   ];

@@ -4,7 +4,7 @@ import { HostNotAllowedError } from '../../model/index.js';
 
 /** Codes that only HTTP knows, beside those of the library. */
 export type RestErrorCode =
-  ErrorCode | 'UNAUTHORIZED' | 'FORBIDDEN' | 'NOT_FOUND' | 'PAYLOAD_TOO_LARGE' | 'INTERNAL_ERROR';
+  ErrorCode | 'UNAUTHORIZED' | 'FORBIDDEN' | 'NOT_FOUND' | 'PAYLOAD_TOO_LARGE' | 'TOO_MANY_STREAMS' | 'INTERNAL_ERROR';
 
 /** One wrong field of a request. */
 export interface FieldProblem {
@@ -50,6 +50,16 @@ export class PayloadTooLargeError extends Error {
   }
 }
 
+/** As many readers have a stream open as may. */
+export class TooManyStreamsError extends Error {
+  readonly retryAfterMs = 10_000;
+
+  constructor(limit: number, option: string) {
+    super(`As many readers have this stream open as may: ${limit} (${option})`);
+    this.name = 'TooManyStreamsError';
+  }
+}
+
 /** The instance that a path names is not registered. */
 export class InstanceNotFoundError extends ServiceDiscoveryError {
   constructor(service: string, instanceId: string) {
@@ -80,6 +90,13 @@ export function toErrorBody(error: unknown): ErrorBody | undefined {
   if (error instanceof PayloadTooLargeError) {
     const problem = { field: 'body', value: null, expected: `at most ${error.limitBytes} bytes` };
     return { error: { code: 'PAYLOAD_TOO_LARGE', message: error.message, problems: [problem] }, status_code: 413 };
+  }
+  if (error instanceof TooManyStreamsError) {
+    const { message, retryAfterMs } = error;
+    return {
+      error: { code: 'TOO_MANY_STREAMS', message, problems: [], retry_after_ms: retryAfterMs },
+      status_code: 503,
+    };
   }
   if (error instanceof ServiceDiscoveryError) return ofLibrary(error);
   if (error instanceof HttpException) return ofNest(error);

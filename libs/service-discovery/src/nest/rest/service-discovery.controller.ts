@@ -20,6 +20,7 @@ import {
   type InstanceStatus,
   type LeaseKind,
   type OperatorStatus,
+  type ServiceInstance,
 } from '../../model/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
 import { type InstanceBody, REMOVED_HEADER } from '../../store/index.js';
@@ -34,6 +35,7 @@ import { toCriteria } from './dto/criteria.query.js';
 import { type DiscoverQuery } from './dto/discover.query.js';
 import { type HealthQuery, toSelection } from './dto/health.query.js';
 import { type DeregisterQuery, type HeartbeatDto } from './dto/lease.dto.js';
+import { type ListQuery, toPage } from './dto/list.query.js';
 import { type RegisterServiceDto, toRegistration } from './dto/register-service.dto.js';
 import { type StatusDto } from './dto/status.dto.js';
 import { RestErrorFilter } from './error-filter.js';
@@ -42,14 +44,17 @@ import {
   DiscoverParams,
   HealthParams,
   HeartbeatBody,
+  ListParams,
   RegistrationBody,
   StatusBody,
 } from './params.js';
+import { type Page, pageOf } from './paging.js';
 import { Reply } from './reply.js';
 import { HiddenFromSwagger } from './swagger.js';
 import { InstanceNotFoundError, InvalidRequestError } from './rest-error.js';
 import {
   type AggregatedHealthView,
+  findListed,
   type HistoryView,
   type ListRules,
   type ServiceListView,
@@ -210,32 +215,30 @@ export class ServiceDiscoveryController {
   }
 
   @Get('services')
-  listServices(@Res() response: unknown): ServiceListView {
-    return this.list(response);
+  listServices(@ListParams() query: ListQuery, @Res() response: unknown): ServiceListView {
+    return this.list(response, query);
   }
 
   /** Services that have a healthy instance, with these instances. */
   @Get('services/healthy')
-  listHealthy(@Res() response: unknown): ServiceListView {
-    return this.list(response, ({ status }) => status === 'healthy');
+  listHealthy(@ListParams() query: ListQuery, @Res() response: unknown): ServiceListView {
+    return this.list(response, query, ({ status }) => status === 'healthy');
   }
 
   /** Services that have an instance with the tag, with these instances. */
   @Get('services/by-tag/:tag')
-  listByTag(@Param('tag') tag: string, @Res() response: unknown): ServiceListView {
-    return this.list(response, ({ tags }) => tags.includes(tag));
+  listByTag(@Param('tag') tag: string, @ListParams() query: ListQuery, @Res() response: unknown): ServiceListView {
+    return this.list(response, query, ({ tags }) => tags.includes(tag));
   }
 
-  /** One service with all its instances; 404 `SERVICE_NOT_FOUND`. */
+  /** One service with its instances, page by page; 404 `SERVICE_NOT_FOUND`. */
   @Get('services/:name')
-  async getService(@Param('name') name: string, @Res() response: unknown): Promise<ServiceView> {
+  getService(@Param('name') name: string, @ListParams() query: ListQuery, @Res() response: unknown): ServiceView {
     const instances = this.registry.servedServices().get(name);
     if (!instances) throw new ServiceNotFoundError(name);
-    return this.answer(
-      response,
-      200,
-      toServiceView(name, instances, this.aggregator.getAggregatedHealth({ service: name }), this.listRules()),
-    );
+    const health = this.aggregator.getAggregatedHealth({ service: name });
+    const service = { name, instances, listed: instances };
+    return this.answer(response, 200, toServiceView(service, health, this.listRules(toPage(query))));
   }
 
   /**
@@ -260,7 +263,7 @@ export class ServiceDiscoveryController {
   @Get('health/aggregated')
   aggregatedHealth(@HealthParams() query: HealthQuery, @Res() response: unknown): AggregatedHealthView {
     const health = this.aggregator.getAggregatedHealth(toSelection(query));
-    return this.answer(response, 200, toAggregatedHealthView(health));
+    return this.answer(response, 200, toAggregatedHealthView(health, toPage(query)));
   }
 
   private mustBeStrategy(strategy: string | undefined): asserts strategy is StrategyName | undefined {
@@ -271,18 +274,27 @@ export class ServiceDiscoveryController {
     throw new InvalidRequestError([problem]);
   }
 
-  private listRules(wanted?: ListRules['wanted']): ListRules {
-    return { wanted, tracksRenewals: this.options.registry.trackHeartbeats !== false };
+  private listRules(page: Page): ListRules {
+    return { page, tracksRenewals: this.options.registry.trackHeartbeats !== false };
   }
 
   private answer<T extends object>(response: unknown, status: number, body: T): T {
     return this.reply.json(response, status, body, ageHeader(this.registry));
   }
 
-  private list(response: unknown, wanted?: ListRules['wanted']): ServiceListView {
-    const health = this.aggregator.getAggregatedHealth();
-    const view = toServiceListView(this.registry.servedServices(), health, this.listRules(wanted));
-    return this.answer(response, 200, view);
+  private list(response: unknown, query: ListQuery, wanted?: (instance: ServiceInstance) => boolean): ServiceListView {
+    const page = toPage(query);
+    const found = findListed(this.registry.servedServices(), wanted);
+    const shown = pageOf(
+      found,
+      page,
+      ({ name }) => name,
+      ({ listed }) => listed.length,
+    );
+    const health = this.aggregator.getAggregatedHealth({ service: shown.items.map(({ name }) => name) });
+    // The page's `after` is a service, not one of its instances.
+    const rules = this.listRules({ limit: page.limit });
+    return this.answer(response, 200, toServiceListView(shown, found.length, health, rules));
   }
 }
 

@@ -1,9 +1,10 @@
 import { type HealthSelection } from '../../../health/index.js';
 import { isServiceName, type Tier } from '../../../model/index.js';
+import { ListQuery } from './list.query.js';
 import { isText, Rule } from './rule.js';
 
 /** The query of `GET /health/aggregated`: which services it is about; see {@link HealthSelection}. */
-export class HealthQuery {
+export class HealthQuery extends ListQuery {
   @Rule('the name of a service; repeat the parameter for more', (value) => [value].flat().every(isServiceName))
   service?: string | string[];
 

@@ -27,6 +27,10 @@ const criteria = {
   key: text('What hash strategies go by.'),
   client_ip: text('What ip_hash goes by.'),
 };
+const page = {
+  limit: text('How many instances a page shows at most, 1 to 10000. Default: 1000.'),
+  after: text('The `next` of the page before.'),
+};
 const NO_SERVICE = { 404: 'SERVICE_NOT_FOUND' };
 const NO_INSTANCE = { 404: 'INSTANCE_NOT_FOUND' };
 
@@ -71,21 +75,25 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   listServices: {
     route: 'GET /services',
     summary: 'All services with their instances',
+    query: page,
     answers: { 200: 'Services' },
   },
   listHealthy: {
     route: 'GET /services/healthy',
     summary: 'Services that have a healthy instance, with these instances',
+    query: page,
     answers: { 200: 'Services' },
   },
   listByTag: {
     route: 'GET /services/by-tag/:tag',
     summary: 'Services that have an instance with the tag, with these instances',
+    query: page,
     answers: { 200: 'Services' },
   },
   getService: {
     route: 'GET /services/:name',
     summary: 'One service with all its instances',
+    query: page,
     answers: { 200: 'Service' },
     errors: NO_SERVICE,
   },
@@ -98,7 +106,12 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   aggregatedHealth: {
     route: 'GET /health/aggregated',
     summary: 'The health of all services, or of some',
-    query: { service: list(text(), 'Those alone.'), tag: text('Services with it.'), tier: text('Services of it.') },
+    query: {
+      service: list(text(), 'Those alone.'),
+      tag: text('Services with it.'),
+      tier: text('Services of it.'),
+      ...page,
+    },
     answers: { 200: 'AggregatedHealth' },
   },
   watch: {
@@ -109,6 +122,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
       renewals: oneOf(['true', 'false'], 'Whether heartbeats are told, too. Default: false.'),
     },
     answers: { 200: 'text/event-stream' },
+    errors: { 503: 'TOO_MANY_STREAMS, REGISTRY_UNAVAILABLE' },
     isRestricted: true,
   },
   watchNamed: {
@@ -116,6 +130,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: 'The same as GET /watch, with names in the body: more than a URL can hold',
     body: 'WatchScope',
     answers: { 200: 'text/event-stream' },
+    errors: { 503: 'TOO_MANY_STREAMS, REGISTRY_UNAVAILABLE' },
   },
   heartbeats: {
     route: 'POST /heartbeats',
@@ -177,6 +192,8 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     route: 'GET /events',
     summary: 'What happens in this process from now on, as server-sent events',
     answers: { 200: 'text/event-stream' },
+    errors: { 503: 'TOO_MANY_STREAMS' },
+    isRestricted: true,
   },
   scrape: {
     route: 'GET /metrics',

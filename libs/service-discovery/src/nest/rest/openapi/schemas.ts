@@ -170,8 +170,13 @@ export const SCHEMAS = {
     total_instances: integer(),
     healthy_instances: integer(),
     expiry_held: reference('ExpiryHold'),
+    'next?': text('There are more instances: the `after` of GET /services/:name that shows them.'),
   }),
-  Services: object({ services: list(reference('Service')), total: integer() }),
+  Services: object({
+    services: list(reference('Service')),
+    total: integer('Of all pages.'),
+    'next?': text('The `after` of the next page. Left out: this is the last one.'),
+  }),
   History: object({
     ...key,
     transitions: list(
@@ -190,6 +195,7 @@ export const SCHEMAS = {
     timestamp: moment(),
     namespace: orNull(text('Null where the registry is another process.')),
     services: mapOf(reference('ServiceHealth')),
+    'next?': text('There are more services: the `after` of the page that shows them.'),
     missing_services: list(text(), 'Required, and not registered.'),
     faults: list(
       object({ services: list(text()), kind: text(), cascades: list(text()), at_risk: list(text()) }),

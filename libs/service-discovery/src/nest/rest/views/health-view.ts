@@ -12,6 +12,7 @@ import {
 } from '../../../health/index.js';
 import { type ExpiryHold, type InstanceKey, type InstanceStatus } from '../../../model/index.js';
 import { maskSecrets } from '../masking.js';
+import { type Page, pageOf } from '../paging.js';
 
 /** All services in a few figures. What the statuses mean is described at {@link AggregatedStatus}. */
 export interface HealthCountsView {
@@ -31,6 +32,8 @@ export interface AggregatedHealthView extends HealthCountsView {
   /** Of the registry; null where that is another process's matter. */
   readonly namespace: string | null;
   readonly services: Readonly<Record<string, ServiceHealthView>>;
+  /** The `after` of the page that shows more services; left out: there are none. */
+  readonly next?: string;
   /** Those that are required, and are not registered. */
   readonly missing_services: readonly string[];
   /** What is out of order by itself, and whom that concerns; what affects most comes first. */
@@ -128,14 +131,20 @@ export interface InstanceHealthView {
   readonly health_data: unknown;
 }
 
-export function toAggregatedHealthView(health: AggregatedHealth): AggregatedHealthView {
+export function toAggregatedHealthView(health: AggregatedHealth, page: Page): AggregatedHealthView {
+  const services = Object.entries(health.services);
+  const { items, next } = pageOf(
+    services,
+    page,
+    ([name]) => name,
+    ([, { instances }]) => instances.length,
+  );
   return {
     ...toHealthCountsView(health),
     timestamp: isoOf(health.timestamp),
     namespace: health.namespace,
-    services: Object.fromEntries(
-      Object.entries(health.services).map(([name, service]) => [name, toServiceView(service)]),
-    ),
+    services: Object.fromEntries(items.map(([name, service]) => [name, firstOf(toServiceView(service), page.limit)])),
+    ...(next !== undefined && { next }),
     missing_services: health.missingServices,
     faults: health.faults.map(toFaultView),
     registry: toRegistryHealthView(health.registry),
@@ -172,6 +181,11 @@ function toServiceView(service: ServiceHealth): ServiceHealthView {
   let view = views.get(service);
   if (!view) views.set(service, (view = makeServiceView(service)));
   return view;
+}
+
+function firstOf(service: ServiceHealthView, limit: number): ServiceHealthView {
+  const { instances } = service;
+  return instances.length > limit ? { ...service, instances: instances.slice(0, limit) } : service;
 }
 
 function makeServiceView(service: ServiceHealth): ServiceHealthView {

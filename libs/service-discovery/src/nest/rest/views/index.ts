@@ -26,6 +26,7 @@ export {
 export { toInstanceView } from './instance-view.js';
 export { type PatternView, toPatternView } from './pattern-view.js';
 export {
+  findListed,
   type ListedInstanceView,
   type ListRules,
   type ServiceListView,

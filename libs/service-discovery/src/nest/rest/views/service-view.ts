@@ -1,6 +1,7 @@
 import { type AggregatedHealth, type AggregatedStatus } from '../../../health/index.js';
 import { type ServiceInstance } from '../../../model/index.js';
 import { type InstanceBody } from '../../../store/index.js';
+import { type Page, pageOf, type Shown } from '../paging.js';
 import { type ExpiryHoldView, type StatusReasonView, toExpiryHoldView, toReasonView } from './health-view.js';
 import { toInstanceView } from './instance-view.js';
 
@@ -11,13 +12,15 @@ export interface ServiceView {
   readonly base_url: string;
   /** Of the service as a whole, whichever of its instances are listed. */
   readonly status: AggregatedStatus;
-  /** All of them, or those that the list is about, in order of registration. */
+  /** Those that the list is about, by id, up to its limit. */
   readonly instances: readonly ListedInstanceView[];
   /** How many the service has in all. */
   readonly total_instances: number;
   readonly healthy_instances: number;
   /** Null: expiry is as usual. */
   readonly expiry_held: ExpiryHoldView | null;
+  /** The `after` of `GET /services/:name` that shows more of its instances; left out: there are none. */
+  readonly next?: string;
 }
 
 /** An instance in a list. */
@@ -28,46 +31,68 @@ export interface ListedInstanceView extends InstanceBody {
   readonly reasons: readonly StatusReasonView[];
 }
 
-/** What a list is to show. */
+/** What is shown of each service in a list. */
 export interface ListRules {
-  /** Leaves out the instances, and with the last of them the service, that a list is not about. @default all are shown */
-  readonly wanted?: (instance: ServiceInstance) => boolean;
+  /** Which of its instances. */
+  readonly page: Page;
   /** Whether renewals are followed, so that it is known when registrations end. */
   readonly tracksRenewals: boolean;
 }
 
-/** The answer of the calls that list services, in order of registration. */
+/** The answer of the calls that list services, by name. */
 export interface ServiceListView {
   readonly services: readonly ServiceView[];
-  /** How many services are listed. */
+  /** How many services all pages list together. */
   readonly total: number;
+  /** The `after` of the next page; left out: this is the last one. */
+  readonly next?: string;
 }
 
-export function toServiceListView(
+/** A service and those of its instances that a list is about. */
+export interface ListedService {
+  readonly name: string;
+  /** All of its instances. */
+  readonly instances: readonly ServiceInstance[];
+  /** Those that the list is about. */
+  readonly listed: readonly ServiceInstance[];
+}
+
+/** What a list is about: services without any instance that is wanted are left out. */
+export function findListed(
   services: ReadonlyMap<string, readonly ServiceInstance[]>,
+  wanted: ((instance: ServiceInstance) => boolean) | undefined,
+): ListedService[] {
+  return [...services].flatMap(([name, instances]) => {
+    const listed = wanted ? instances.filter(wanted) : instances;
+    return listed.length > 0 ? [{ name, instances, listed }] : [];
+  });
+}
+
+/** @param health of the services of the page, at least */
+export function toServiceListView(
+  { items, next }: Shown<ListedService>,
+  total: number,
   health: AggregatedHealth,
   rules: ListRules,
 ): ServiceListView {
-  const views = [...services].flatMap(([name, instances]) => {
-    const view = toServiceView(name, instances, health, rules);
-    return view.instances.length > 0 ? [view] : [];
-  });
-  return { services: views, total: views.length };
+  const services = items.map((service) => toServiceView(service, health, rules));
+  return { services, total, ...(next !== undefined && { next }) };
 }
 
 export function toServiceView(
-  name: string,
-  instances: readonly ServiceInstance[],
+  { name, instances, listed }: ListedService,
   health: AggregatedHealth,
-  { wanted = () => true, tracksRenewals }: ListRules,
+  { page, tracksRenewals }: ListRules,
 ): ServiceView {
   const service = health.services[name];
-  const reasons = new Map(service?.instances.map((instance) => [instance.instanceId, instance.reasons]));
+  const all = service?.instances ?? [];
+  const reasons = new Map(all.map((instance) => [instance.instanceId, instance.reasons]));
+  const { items, next } = pageOf(listed, page, ({ instanceId }) => instanceId);
   return {
     service_name: name,
     base_url: service?.endpoint ?? '',
     status: service?.status ?? 'unknown',
-    instances: instances.filter(wanted).map((instance) => ({
+    instances: items.map((instance) => ({
       ...toInstanceView(instance),
       ...(tracksRenewals && { expires_at: new Date(instance.lastHeartbeat + instance.ttlMs).toISOString() }),
       reasons: (reasons.get(instance.instanceId) ?? []).map(toReasonView),
@@ -75,5 +100,6 @@ export function toServiceView(
     total_instances: instances.length,
     healthy_instances: instances.filter(({ status }) => status === 'healthy').length,
     expiry_held: service?.expiryHeld ? toExpiryHoldView(service.expiryHeld) : null,
+    ...(next !== undefined && { next }),
   };
 }
