@@ -25,7 +25,7 @@ export interface LeavingDeps {
   readonly logger: Pick<Logger, 'warn'>;
 }
 
-/** How a process leaves, from the moment on at which it is told to. The timeline stands in docs/health.md. */
+/** How a process leaves, from the moment on at which it is told to. The timeline stands in docs/startup-and-shutdown.md. */
 export class Leaving {
   private readonly endsAt: number;
   private impatience: readonly Timer[] = [];

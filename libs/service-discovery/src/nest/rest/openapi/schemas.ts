@@ -106,7 +106,7 @@ export const SCHEMAS = {
     'protocol?': oneOf(PROTOCOLS, 'Default: http.'),
     'path?': text('What comes before every path.'),
     'health_check_path?': orNull(text('Default: /health; null: its port has to accept a connection.')),
-    'health_check?': mapOf(true, 'How it is checked, with durations in seconds: docs/health.md.'),
+    'health_check?': mapOf(true, 'How it is checked, with durations in seconds: docs/health-checks.md.'),
     'metadata?': mapOf(true),
     'tags?': list(text()),
     'version?': text('A semantic version.'),
