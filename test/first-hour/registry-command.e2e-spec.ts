@@ -122,7 +122,7 @@ async function register(url: string, authorization?: string): Promise<number> {
       'x-forwarded-for': '192.0.2.7',
       ...(authorization !== undefined && { authorization }),
     },
-    body: JSON.stringify({ service_name: 'billing', host: 'localhost', port: 8080 }),
+    body: JSON.stringify({ service_name: 'billing', host: '192.0.2.7', port: 8080 }),
   });
   return response.status;
 }
