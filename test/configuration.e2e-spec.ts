@@ -80,7 +80,9 @@ it('who is the registry cannot follow a part of it', async () => {
 
 it('whether calls inherit deadlines is a matter of true or false', async () => {
   await expect(optionsOf()).resolves.toMatchObject({ inheritDeadline: true });
-  await expect(optionsOf({ inheritDeadline: 'yes' as never })).rejects.toThrow(/inheritDeadline: .*true or false/);
+  await expect(optionsOf({ inheritDeadline: 'yes' as never })).rejects.toThrow(
+    /inheritDeadline: .*true, false, or a function/,
+  );
 });
 
 it('a Redis without a URL is no reason to go on in memory alone, unless that is said', async () => {

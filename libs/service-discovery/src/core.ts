@@ -365,6 +365,8 @@ export {
   type CommunicatorDependencies,
   type CommunicatorOptions,
   DEADLINE_HEADER,
+  DEADLINE_KEY_HEADER,
+  deadlineKeysOf,
   DEFAULT_COMMUNICATOR_OPTIONS,
   DEFAULT_PARALLEL_CONCURRENCY,
   type EjectionView,

@@ -256,9 +256,14 @@ export class CircuitOpenError extends ServiceDiscoveryError {
 
 /** The timeout of the whole call, including all attempts and waits, has passed. */
 export class DeadlineExceededError extends ServiceDiscoveryError {
+  /**
+   * @param inherited whether a deadline that the call was given cut it short, well before its own settings would have:
+   * then the error says nothing about the callee, and no circuit breaker counts it
+   */
   constructor(
     readonly timeoutMs: number,
     details: ErrorDetails = {},
+    readonly inherited = false,
   ) {
     const message =
       timeoutMs > 0

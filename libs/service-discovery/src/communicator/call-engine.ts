@@ -58,6 +58,11 @@ export interface CommunicatorDependencies {
    * @default no such limit
    */
   readonly ambientDeadline?: () => number | undefined;
+  /**
+   * What calls show beside their deadline, so that services with the same shared token take it up: the first of
+   * {@link deadlineKeysOf}. @default nothing
+   */
+  readonly deadlineKey?: string;
   /** Custom load balancing strategies by the names that options use for them. @default none */
   readonly strategies?: NamedStrategies;
   /** A sentence for the error of a call to an unknown service: why it may not be registered here. @default none */
@@ -109,6 +114,7 @@ export class CallEngine {
     random = systemRandom,
     events = SILENT,
     ambientDeadline,
+    deadlineKey,
     strategies = {},
     notFoundHint,
     addressDoubt,
@@ -123,6 +129,7 @@ export class CallEngine {
       events,
       closing: this.closing.signal,
       ambientDeadline,
+      deadlineKey,
       nearNames: new NearNames(() => registry.snapshot.services.keys(), clock, notFoundHint),
       addressDoubt,
     };

@@ -2,6 +2,7 @@
 export { CallPassiveHealth, type EventSource } from './call-passive-health.js';
 export { DEADLINE_HEADER } from './call/deadline-header.js';
 export { type CommunicatorDependencies } from './call-engine.js';
+export { DEADLINE_KEY_HEADER, deadlineKeysOf } from './deadline-key.js';
 export { type CommunicatorDefaults, ServiceCommunicator } from './communicator.js';
 export { FallbackFailedError, type FallbackRequest, type FallbackResult, isFallbackWorthy } from './fallback-call.js';
 export {

@@ -24,7 +24,7 @@ import {
 import { ServiceTls, type Transport, UndiciTransport } from '../transport/index.js';
 import { atStart } from './at-start.js';
 import { AxiosTransport, findHttpService } from './axios-transport/index.js';
-import { currentDeadline, DeadlineInterceptor } from './deadline/index.js';
+import { currentDeadline, DeadlineInterceptor, DeadlineTrust } from './deadline/index.js';
 import { ResiliencePolicies } from './decorators/index.js';
 import { ServiceDiscoveryExplorer } from './explorer.js';
 import { LeaseChoice } from './lease-choice.js';
@@ -81,7 +81,7 @@ export const CORE_PROVIDERS: readonly Provider[] = [
   { provide: TRANSPORT, inject: [OPTIONS_IN_FORCE, CLOCK, ModulesContainer], useFactory: createTransport },
   {
     provide: ServiceCommunicator,
-    inject: [OPTIONS_IN_FORCE, ServiceRegistry, RegistryPlace, TRANSPORT, EventBus, CLOCK, RANDOM],
+    inject: [OPTIONS_IN_FORCE, ServiceRegistry, RegistryPlace, TRANSPORT, EventBus, CLOCK, RANDOM, DeadlineTrust],
     useFactory: createCommunicator,
   },
   {
@@ -108,6 +108,7 @@ export const CORE_PROVIDERS: readonly Provider[] = [
     inject: [OPTIONS_IN_FORCE, EventBus, CLOCK, RANDOM],
     useFactory: createPolicies,
   },
+  { provide: DeadlineTrust, inject: [OPTIONS_IN_FORCE], useFactory: createDeadlineTrust },
   { provide: APP_INTERCEPTOR, useClass: DeadlineInterceptor },
   RegistryPlace,
   ServiceReadiness,
@@ -260,14 +261,26 @@ function createCommunicator(
   events: EventBus,
   clock: Clock,
   random: Random,
+  { key: deadlineKey }: DeadlineTrust,
 ): ServiceCommunicator {
-  const ambientDeadline = inheritDeadline ? currentDeadline : undefined;
+  const ambientDeadline = inheritDeadline === false ? undefined : currentDeadline;
   const hints = {
     notFoundHint: () => place.notFoundHint(),
     addressDoubt: (instance: ServiceInstance) => place.addressDoubt(instance),
   };
-  const deps = { registry, transport, events, clock, random, ambientDeadline, strategies, ...hints };
+  const deps = { registry, transport, events, clock, random, ambientDeadline, deadlineKey, strategies, ...hints };
   return new ServiceCommunicator(deps, communicator);
+}
+
+/** A process that registers with another one may know the token from there alone. */
+function createDeadlineTrust({ api, token, remote, inheritDeadline }: Options): DeadlineTrust {
+  const ofApi = api === false ? undefined : api.token;
+  const tokens = [ofApi ?? token, remote?.token].filter((text) => text !== undefined);
+  const distinct = [...new Set(tokens)].join(',');
+  return new DeadlineTrust(
+    distinct === '' ? undefined : distinct,
+    typeof inheritDeadline === 'function' ? inheritDeadline : undefined,
+  );
 }
 
 function createPolicies(

@@ -51,7 +51,7 @@ export type ErrorClassifier = (error: unknown) => OutcomeClass;
  * Classifies an error for breaker and retry. It judges errors by their shape, so that it understands those of Nest, axios,
  * undici and this library:
  * - an abort, a limit of our own (bulkhead, rate, throttling), a request that was refused before it was sent, also by
- *   Node itself (`ERR_INVALID_ARG_TYPE`): `ignored`;
+ *   Node itself (`ERR_INVALID_ARG_TYPE`), a deadline that came from outside and cut a call short: `ignored`;
  * - a status of `retryableStatuses`: `retryable`;
  * - another 4xx, except 408 and 429: `success`, since the other side answered as it should;
  * - another 408, 429 or 5xx: `failure`;
@@ -63,10 +63,10 @@ export function classifyError(
   retryableStatuses: readonly StatusRange[] = DEFAULT_RETRYABLE_STATUSES,
 ): OutcomeClass {
   if (typeof error !== 'object' || error === null) return 'retryable';
-  const { name, code } = error as { name?: unknown; code?: unknown };
+  const { name, code, inherited } = error as { name?: unknown; code?: unknown; inherited?: unknown };
   if (typeof name === 'string' && IGNORED_NAMES.has(name)) return 'ignored';
   if (typeof code === 'string') {
-    if (IGNORED_CODES.has(code)) return 'ignored';
+    if (IGNORED_CODES.has(code) || (code === 'DEADLINE_EXCEEDED' && inherited === true)) return 'ignored';
     if (FINAL_CODES.has(code)) return 'failure';
   }
   const status = statusOf(error);
@@ -82,7 +82,8 @@ export function classifyStatus(status: number, retryableStatuses: readonly Statu
 
 /** What the reason of an aborted signal means: a timeout is the callee's fault, any other abort is ignored. */
 export function classifyAbort(reason: unknown): OutcomeClass {
-  return reason instanceof DeadlineExceededError || reason instanceof AttemptTimeoutError ? 'failure' : 'ignored';
+  if (reason instanceof DeadlineExceededError) return reason.inherited ? 'ignored' : 'failure';
+  return reason instanceof AttemptTimeoutError ? 'failure' : 'ignored';
 }
 
 /** The HTTP status from 400 to 599 that an error carries: `getStatus()`, `status`, `statusCode`, or those of `response`. */

@@ -17,6 +17,7 @@ import { withDoubt } from './doubtful-address.js';
 import { type Target } from './pick-target.js';
 import { discard, followCaller } from './response-stream.js';
 import { anotherCanBeTried, halfTimeOf } from './room-for-another.js';
+import { wasRushed } from './rushed.js';
 
 /** Sends one request to one instance. */
 export interface Sender {
@@ -34,6 +35,8 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
   /** Undefined if no response arrived. */
   status: number | undefined = undefined;
   verdict: OutcomeClass = 'ignored';
+  /** Whether it says nothing about the callee, see {@link wasRushed}. */
+  rushed = false;
   /** Whether another attempt may succeed; false after an answer, even an error status. */
   failed = false;
   /** The error that it failed with; undefined if it failed with a response. */
@@ -82,6 +85,11 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
   get reason(): string {
     if (this.outcome?.kind === 'error') return reasonOf(this.outcome.error);
     return this.status === undefined ? '' : `status ${this.status}`;
+  }
+
+  /** What its verdict counts as for breakers and the outlier detector; retries go by the verdict itself. */
+  get counted(): OutcomeClass {
+    return this.rushed ? 'ignored' : this.verdict;
   }
 
   get isAnswer(): boolean {
@@ -150,8 +158,15 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
     this.outcome = { kind: 'response', status, latencyMs: this.arrivedAt - this.began };
     this.verdict = classifyOutcome(this.outcome, this.call.view.settings.retry);
     this.failed = this.verdict === 'retryable';
+    if (this.verdict === 'success') return;
+    this.rushed = this.wasRushed(this.arrivedAt);
     // The verdict on the status stands, however the body ends.
-    if (this.verdict !== 'success') this.target.place.record(this.verdict, this.outcome.latencyMs, this.arrivedAt);
+    this.target.place.record(this.counted, this.outcome.latencyMs, this.arrivedAt);
+  }
+
+  private wasRushed(now: number): boolean {
+    const { call, began, ms: limitMs } = this;
+    return wasRushed(call, { began, limitMs, now });
   }
 
   private use(response: ServiceResponse): Promise<T> | T {
@@ -181,6 +196,8 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
     this.error = error;
     this.outcome = { kind: 'error', error, neverSent, abandoned, latencyMs: now - this.began };
     this.verdict = classifyOutcome(this.outcome, view.settings.retry);
+    this.rushed = this.wasRushed(now);
+    if (this.rushed) this.outcome = { ...this.outcome, abandoned: true };
     if (neverSent && !deps.closing.aborted) view.channel.notReached(this.instance, error, now);
     this.end(false, now);
   }
@@ -199,7 +216,7 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
     if (this.isOver) return;
     this.isOver = true;
     const { place, picked } = this.target;
-    if (this.outcome) place.record(this.verdict, this.outcome.latencyMs, now);
+    if (this.outcome) place.record(this.counted, this.outcome.latencyMs, now);
     place.leave();
     // Last, since a user's strategy may throw, and the place must be freed in any case.
     if (this.outcome) picked.done(this.outcome, now);

@@ -13,6 +13,7 @@ export interface CallDependencies {
   readonly closing: AbortSignal;
   /** The deadline of the work that this process is handling, in milliseconds since the Unix epoch. */
   readonly ambientDeadline: (() => number | undefined) | undefined;
+  readonly deadlineKey: string | undefined;
   readonly nearNames: NearNames;
   /** Why the address of an instance may lead elsewhere; undefined: nothing suggests so. */
   readonly addressDoubt: ((instance: ServiceInstance) => string | undefined) | undefined;

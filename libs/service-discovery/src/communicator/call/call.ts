@@ -27,6 +27,7 @@ import { type CallDependencies } from './call-dependencies.js';
 import { type CallScope, SharedScope } from './call-scope.js';
 import { closedError } from './closed-error.js';
 import { givenDeadline } from './deadline-header.js';
+import { wasRushed } from './rushed.js';
 
 /**
  * Turns the response into the value that the caller asked for. Runs inside the attempt, so its failures and its time
@@ -49,6 +50,10 @@ export interface AttemptEnd {
   /** Undefined if no response arrived. */
   readonly status: number | undefined;
   readonly verdict: OutcomeClass;
+  /** What the verdict counts as for breakers: retries go by the verdict itself. */
+  readonly counted: OutcomeClass;
+  /** Whether it says nothing about the callee, see {@link wasRushed}. */
+  readonly rushed: boolean;
   /** Undefined if a response arrived. */
   readonly error: unknown;
 }
@@ -135,7 +140,14 @@ export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<
   timeoutError(): DeadlineExceededError {
     const { service, prepared, attempts, last } = this;
     const request = nameOfRequest(prepared);
-    return new DeadlineExceededError(Math.max(0, this.ms), { service, request, attempts, cause: last?.error });
+    const details = { service, request, attempts, cause: last?.error };
+    return new DeadlineExceededError(Math.max(0, this.ms), details, this.isRushed());
+  }
+
+  /** Whether a deadline that it was given cuts it short, see {@link wasRushed}; at its beginning too. */
+  isRushed(): boolean {
+    const { began, ms: limitMs, deps } = this;
+    return limitMs <= 0 || wasRushed(this, { began, limitMs, now: deps.clock.now() });
   }
 
   throwIfOver(): void {
@@ -159,7 +171,7 @@ export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<
   /** Judged by the last attempt. A call without one, because it timed out in one of our queues, is no signal. */
   loadSignal(failure?: { readonly error: unknown }): LoadSignal {
     const { last, attempts, abandoned } = this;
-    if (abandoned || attempts === 0) return 'ignored';
+    if (abandoned || attempts === 0 || last?.rushed === true) return 'ignored';
     if (last?.error !== undefined) return loadSignalOf(last.error);
     if (last?.status !== undefined) return loadSignalOfStatus(last.status);
     return loadSignalOf(failure?.error);
@@ -257,6 +269,11 @@ export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<
   /** The class of the last attempt's outcome; `ignored` if there was none. */
   get verdict(): OutcomeClass {
     return this.last?.verdict ?? 'ignored';
+  }
+
+  /** What the call counts as for the breaker of the service; `ignored` where no instance was asked. */
+  get counted(): OutcomeClass {
+    return this.last?.counted ?? 'ignored';
   }
 
   /** Releases its time limit. */

@@ -1,3 +1,4 @@
+import { DEADLINE_KEY_HEADER } from '../deadline-key.js';
 import { type CallTimes } from '../options/index.js';
 import { type PreparedRequest } from '../request.js';
 import { type CallDependencies } from './call-dependencies.js';
@@ -11,7 +12,7 @@ import { type CallScope } from './call-scope.js';
 export const DEADLINE_HEADER = 'x-request-deadline';
 
 interface CallWithDeadline {
-  readonly deps: Pick<CallDependencies, 'clock'>;
+  readonly deps: Pick<CallDependencies, 'clock' | 'deadlineKey'>;
   readonly prepared: PreparedRequest;
   readonly scope: CallScope;
   readonly times: CallTimes;
@@ -31,10 +32,11 @@ export function requestOf(call: CallWithDeadline, now: number): PreparedRequest 
   const ownEnd = Math.round(deps.clock.epoch() + remainingMs);
   // A given deadline is passed on unchanged; the rounding allows for the two clocks of a machine, which do not tick at once.
   const deadline = textOf(given - ownEnd <= 1 ? Math.floor(given) : ownEnd);
-  if (attempts > 1 || shared) return { ...prepared, headers: { ...prepared.headers, [DEADLINE_HEADER]: deadline } };
-  // The request has not been sent yet, so it needs no copy.
-  prepared.headers[DEADLINE_HEADER] = deadline;
-  return prepared;
+  // A request that has not been sent yet needs no copy.
+  const request = attempts > 1 || shared ? { ...prepared, headers: { ...prepared.headers } } : prepared;
+  request.headers[DEADLINE_HEADER] = deadline;
+  if (deps.deadlineKey !== undefined) request.headers[DEADLINE_KEY_HEADER] = deps.deadlineKey;
+  return request;
 }
 
 let lastMoment = Number.NaN;

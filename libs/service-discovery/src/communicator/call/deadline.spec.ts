@@ -1,6 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { sleep } from '../../common/index.js';
+import { ResiliencePolicy } from '../../resilience/index.js';
 import { CallFixture, failure, reset } from '../../testing/call-fixture.js';
+import { type CommunicatorDefaults, type ServiceCommunicator } from '../communicator.js';
 import { DEADLINE_HEADER } from './deadline-header.js';
+
+const CALLS = 20;
 
 describe('the deadline of a call', () => {
   let stage: CallFixture;
@@ -115,5 +120,88 @@ describe('the deadline of a call', () => {
       .communicatorWith({ timeout: '3s' }, { ambientDeadline: () => value })
       .callService('users', { path: '/' });
     expect(sentDeadlines()).toEqual([String(stage.clock.epoch() + 3_000)]);
+  });
+
+  describe('that was given and cuts a call short', () => {
+    /** Instances answer after so long, as soon as the clock gets there. */
+    const answerAfter = (ms: number, status = 200): void =>
+      stage.transport.answer(async () => {
+        await sleep(stage.clock, ms);
+        return { status };
+      });
+
+    interface Given {
+      readonly ms: number;
+      readonly settings?: CommunicatorDefaults;
+    }
+    async function callUnder({ ms, settings }: Given, times: number): Promise<ServiceCommunicator> {
+      const communicator = stage.communicatorWith(
+        { serviceCircuitBreaker: {}, retry: false, ...settings },
+        { ambientDeadline: () => stage.clock.epoch() + ms },
+      );
+      for (let call = 0; call < times; call++) {
+        const ended = communicator.callService('users', { path: '/' }).catch((error: unknown) => error);
+        await stage.clock.advanceAsync(10_000);
+        await ended;
+      }
+      // Answers that come too late.
+      await stage.clock.advanceAsync(60_000);
+      return communicator;
+    }
+    const states = (communicator: ServiceCommunicator): string[] => [
+      ...new Set(communicator.circuitBreakers().map(({ state }) => state)),
+    ];
+
+    it('is no failure for circuit breakers, the outlier detector and passive health', async () => {
+      answerAfter(9_000);
+      const communicator = await callUnder({ ms: 3_000 }, CALLS);
+      expect(states(communicator)).toEqual(['closed']);
+      expect(communicator.ejections()).toEqual([]);
+      expect(stage.typesOf('instance.ejected')).toEqual([]);
+    });
+
+    it('is no failure either where it makes an attempt leave room for another one', async () => {
+      answerAfter(9_000);
+      const communicator = await callUnder({ ms: 3_000, settings: { retry: { budget: false } } }, CALLS);
+      expect(states(communicator)).toEqual(['closed']);
+      expect(stage.transport.sent.length).toBeGreaterThan(CALLS);
+    });
+
+    it('is no failure either where the callee gives up for the same deadline a moment earlier', async () => {
+      answerAfter(2_900, 500);
+      expect(states(await callUnder({ ms: 3_000 }, CALLS))).toEqual(['closed']);
+    });
+
+    it('is no failure where callers share the call', async () => {
+      answerAfter(9_000);
+      expect(states(await callUnder({ ms: 3_000, settings: { coalescing: true } }, CALLS))).toEqual(['closed']);
+    });
+
+    it('neither throttles calls nor lowers the adaptive limit', async () => {
+      answerAfter(9_000);
+      await callUnder({ ms: 3_000, settings: { throttling: {}, adaptiveConcurrency: {} } }, CALLS);
+      expect(stage.transport.sent).toHaveLength(CALLS);
+    });
+
+    it.each([
+      ['an error that comes early', 100, 500, 3_000],
+      ['a callee that has had its share of the time', 60_000, 200, 9_900],
+    ])('hides no failure: %s counts', async (_, afterMs, status, ms) => {
+      answerAfter(afterMs, status);
+      expect(states(await callUnder({ ms }, CALLS))).toContain('open');
+    });
+
+    it('says so in the error, which a policy around the call then ignores', async () => {
+      answerAfter(9_000);
+      const communicator = stage.communicatorWith({}, { ambientDeadline: () => stage.clock.epoch() + 3_000 });
+      const policy = new ResiliencePolicy(
+        { circuitBreaker: { failureThreshold: 1 }, retry: false },
+        { clock: stage.clock },
+      );
+      const call = failure(policy.execute(() => communicator.callService('users', { path: '/' })));
+      await stage.clock.advanceAsync(20_000);
+      expect(await call).toMatchObject({ code: 'DEADLINE_EXCEEDED', inherited: true });
+      expect(policy.circuitBreaker?.state).toBe('closed');
+    });
   });
 });

@@ -61,7 +61,9 @@ export class HttpAttempts implements AttemptDriver<Call<unknown>, Attempt<unknow
     if (!instance) return;
     const outcome = { kind: 'error', error, neverSent: false, abandoned, latencyMs: 0 } as const;
     const verdict = classifyOutcome(outcome, view.settings.retry);
-    call.note({ instance, reason: reasonOf(error), status: undefined, verdict, error });
+    const rushed = call.isRushed();
+    const counted = rushed ? 'ignored' : verdict;
+    call.note({ instance, reason: reasonOf(error), status: undefined, verdict, counted, rushed, error });
   }
 }
 

@@ -31,8 +31,7 @@ export class ServiceBreakerStage implements Stage<Call<unknown>, ServiceStageDes
     try {
       return await next.run(call);
     } finally {
-      // The verdict is `ignored` if no request was sent.
-      permit.settle(call.verdict);
+      permit.settle(call.counted);
     }
   }
 }

@@ -31,6 +31,7 @@ import {
   resolveRemoteRegistryStoreOptions,
 } from '../../store/index.js';
 import { readTransportTls, resolveUndiciTransportOptions, type UndiciTransportOptions } from '../../transport/index.js';
+import { type DeadlineCheck } from '../deadline/deadline-trust.js';
 import { NoCronError, parseCron } from '../schedule/index.js';
 import {
   type AdvertiseOptions,
@@ -64,6 +65,12 @@ const BESIDE_MEMORY =
 export function checkPreset(preset: unknown, check: OptionValidator): void {
   if (preset === undefined || isPreset(preset)) return;
   check.problem('preset', preset, `one of ${PRESET_NAMES.join(', ')}${suggestNear(preset, PRESET_NAMES)}`);
+}
+
+export function checkInheritDeadline(value: unknown, check: OptionValidator): boolean | DeadlineCheck {
+  if (typeof value === 'function') return value as DeadlineCheck;
+  if (typeof value !== 'boolean') check.problem('inheritDeadline', value, 'true, false, or a function of a request');
+  return value === true;
 }
 
 const STORE_METHODS = ['put', 'recover', 'renew', 'remove', 'setStatus', 'watch', 'close'] as const;

@@ -23,7 +23,7 @@ const RIGHT: Readonly<Partial<Record<keyof typeof KNOWN_OPTIONS, readonly unknow
   trackHeartbeats: [true],
   loadBalancing: [ignore],
   coalescing: [true],
-  inheritDeadline: [true],
+  inheritDeadline: [true, ignore],
 };
 
 /** Without it the option would be refused whatever it is. */

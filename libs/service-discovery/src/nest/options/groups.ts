@@ -9,7 +9,9 @@ type Switchable = {
   [Name in keyof Options]: false extends Options[Name]
     ? [Extract<Options[Name], object>] extends [never]
       ? never
-      : Name
+      : [Extract<Options[Name], true>] extends [never]
+        ? Name
+        : never
     : never;
 }[keyof Options];
 

@@ -13,6 +13,7 @@ import {
 } from '../../store/index.js';
 import { type TlsByService } from '../../common/index.js';
 import { type Transport, type TransportTlsOptions, type UndiciTransportOptions } from '../../transport/index.js';
+import { type DeadlineCheck } from '../deadline/deadline-trust.js';
 import { type ApiOptions } from '../rest/api-options.js';
 import { type RouteDecorators } from '../route-decorators.js';
 
@@ -192,10 +193,12 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   api?: Partial<ApiOptions> | false;
   /**
    * Whether calls that are made while a request is answered end by the deadline in its `x-request-deadline`, beside their
-   * own timeouts. The clocks of the processes must agree to within a fraction of the timeouts.
+   * own timeouts. The clocks of the processes must agree to within a fraction of the timeouts. Where there is a shared
+   * token (`api.token`, `remote.token`), only requests from services that hold it, and from this machine, may bring one;
+   * without a token every request may. A function says which other requests may, in the place of these defaults.
    * @default true
    */
-  inheritDeadline?: boolean;
+  inheritDeadline?: boolean | DeadlineCheck;
   /**
    * The address that own services register under, and when they do: for port mappings, and hosts that others know by another name.
    * `SERVICE_DISCOVERY_HOST` and `SERVICE_DISCOVERY_PORT` in the environment.
@@ -256,7 +259,7 @@ export interface ResolvedServiceDiscoveryOptions {
   readonly api: ApiOptions | false;
   /** The token of the environment, also where `api` is false. */
   readonly token: string | undefined;
-  readonly inheritDeadline: boolean;
+  readonly inheritDeadline: boolean | DeadlineCheck;
   readonly advertise: AdvertiseOptions;
   readonly shutdown: { readonly drainDelayMs: number; readonly timeoutMs: number };
   readonly logging: EventLoggerOptions | false;
