@@ -14,8 +14,10 @@ export class RedisCluster {
     readonly replicas: readonly RedisServer[],
   ) {}
 
+  /** Without replicas nothing can take over, so nodes wait for each other longer than a busy machine may stall. */
   static async start({ replicas = false } = {}): Promise<RedisCluster> {
-    const nodes = await Promise.all(Array.from({ length: replicas ? 6 : 3 }, startNode));
+    const timeoutMs = replicas ? NODE_TIMEOUT_MS : 60_000;
+    const nodes = await Promise.all(Array.from({ length: replicas ? 6 : 3 }, () => startNode(timeoutMs)));
     const cluster = new RedisCluster(nodes.slice(0, 3), nodes.slice(3));
     await cluster.join();
     return cluster;
@@ -87,13 +89,13 @@ export class RedisCluster {
   }
 }
 
-async function startNode(): Promise<RedisServer> {
+async function startNode(timeoutMs: number): Promise<RedisServer> {
   const busPort = await freePort();
   return RedisServer.start({
     busPort,
     args: [
       ...['--cluster-enabled', 'yes', '--cluster-port', String(busPort)],
-      ...['--cluster-node-timeout', String(NODE_TIMEOUT_MS), '--repl-diskless-sync-delay', '0'],
+      ...['--cluster-node-timeout', String(timeoutMs), '--repl-diskless-sync-delay', '0'],
     ],
   });
 }

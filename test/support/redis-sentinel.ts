@@ -20,7 +20,8 @@ export class RedisSentinels {
     readonly sentinels: readonly RedisServer[],
   ) {}
 
-  static async start(): Promise<RedisSentinels> {
+  /** @param downAfterMs longer than the test may stall, where it expects no failover */
+  static async start({ downAfterMs = DOWN_AFTER_MS } = {}): Promise<RedisSentinels> {
     const servers: WatchedServer[] = [];
     for (let index = 0; index < 3; index++) {
       const proxy = await TcpProxy.start();
@@ -32,7 +33,7 @@ export class RedisSentinels {
     }
     const monitor = [
       `sentinel monitor ${MASTER_NAME} 127.0.0.1 ${servers[0]!.proxy.port} 2`,
-      `sentinel down-after-milliseconds ${MASTER_NAME} ${DOWN_AFTER_MS}`,
+      `sentinel down-after-milliseconds ${MASTER_NAME} ${downAfterMs}`,
       `sentinel failover-timeout ${MASTER_NAME} 2000`,
     ];
     const sentinels = await Promise.all([1, 2, 3].map(() => RedisServer.start({ sentinel: monitor })));
