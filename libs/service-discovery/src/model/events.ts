@@ -173,10 +173,16 @@ export interface ServiceDiscoveryEvents {
   'call.failed_over': { service: string; from: string; to: string; reason: string };
   /** A call failed and was answered with the last good response. */
   'call.answered_stale': { service: string; ageMs: number; reason: string };
-  /** A call ended, after all its attempts. `status` if a response arrived. */
+  /**
+   * A call ended, after all its attempts. `status` if a response arrived; `instanceId` is that of the last attempt. If the call
+   * failed, `request` is its method and path without the query, such as `GET /users/42`, and `address` the `host:port` of that
+   * instance.
+   */
   'call.completed': {
     service: string;
     instanceId?: string;
+    request?: string;
+    address?: string;
     ok: boolean;
     status?: number;
     code?: string;

@@ -161,7 +161,12 @@ export function mayBeCalled({ status, weight }: Pick<ServiceInstance, 'status' |
 
 /** `http://host:port`, with an IPv6 host in brackets. */
 export function originOf({ protocol, host, port }: Pick<ServiceInstance, 'protocol' | 'host' | 'port'>): string {
-  return `${protocol}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return `${protocol}://${addressOf({ host, port })}`;
+}
+
+/** `host:port`, with an IPv6 host in brackets. */
+export function addressOf({ host, port }: Pick<ServiceInstance, 'host' | 'port'>): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** The origin and the path prefix; request paths are appended to it. */

@@ -1,4 +1,4 @@
-import { oneLine, withoutUndefined } from '../common/index.js';
+import { type ErrorCode, oneLine, withoutUndefined } from '../common/index.js';
 import {
   baseUrlOf,
   keyOf,
@@ -7,6 +7,7 @@ import {
   type InstanceKey,
   type ServiceDiscoveryEvent,
 } from '../model/index.js';
+import { type EventOf } from './event-bus.js';
 import { causeOf, placeOf, subjectOf } from './event-subject.js';
 
 /** In ascending order of severity, with the names of Nest's logger. */
@@ -283,15 +284,28 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
       };
     }
     case 'call.completed': {
-      const { service, instanceId, ok, status, code, attempts, durationMs } = event;
-      const end = ok ? 'succeeded' : `failed with ${causeOf(event)}`;
+      const { service, instanceId, address, request, ok, status, code, attempts, durationMs } = event;
+      const call = request === undefined ? `Call to ${service}` : `${request} of ${service}`;
+      const effort = `after ${attempts} attempt${attempts === 1 ? '' : 's'}`;
+      const failure = `failed ${effort} in ${Math.round(durationMs)} ms: ${describeFailure(event)}`;
       return {
         level: ok ? 'debug' : 'warn',
-        message: `Call to ${service} ${end} after ${attempts} attempt${attempts === 1 ? '' : 's'}`,
-        fields: { service, instance: instanceId, ok, status, code, attempts, durationMs },
+        message: `${call} ${ok ? `succeeded ${effort}` : failure}`,
+        fields: { service, instance: instanceId, address, request, ok, status, code, attempts, durationMs },
       };
     }
   }
+}
+
+/** What a call failed with, and where. */
+function describeFailure(event: EventOf<'call.completed'>): string {
+  const { instanceId, address, status, code } = event;
+  if (instanceId === undefined) return causeOf(event);
+  const place = address === undefined ? instanceId : `${instanceId} (${address})`;
+  const isAnswer = code === undefined || code === ('RESPONSE_STATUS' satisfies ErrorCode);
+  return isAnswer && status !== undefined
+    ? `${status} from ${place}`
+    : `${causeOf(event)}, the last attempt was at ${place}`;
 }
 
 const WHY_OPENED: Partial<Record<CircuitReason, string>> = {

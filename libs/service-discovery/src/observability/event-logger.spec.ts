@@ -175,7 +175,7 @@ describe('EventLogger', () => {
       'warn Call to users failed over from a to b: status 503',
       'warn Call to users failed and got a stale answer, 1500 ms old: CIRCUIT_OPEN',
       'debug Call to users succeeded after 1 attempt',
-      'warn Call to users failed with CIRCUIT_OPEN after 1 attempt',
+      'warn Call to users failed after 1 attempt in 2 ms: CIRCUIT_OPEN',
     ]);
     expect(lines[3]?.[2]).toEqual({
       event: 'instance.status_changed',
@@ -256,9 +256,9 @@ describe('EventLogger', () => {
     }
     expect(lines.map(([, message]) => message)).toEqual([
       'Call to users succeeded after 1 attempt',
-      'Call to users failed with status 500 after 1 attempt',
-      'Call to users failed with CIRCUIT_OPEN after 1 attempt',
-      'Call to users failed with status unknown after 1 attempt',
+      'Call to users failed after 1 attempt in 2 ms: status 500',
+      'Call to users failed after 1 attempt in 2 ms: CIRCUIT_OPEN',
+      'Call to users failed after 1 attempt in 2 ms: status unknown',
     ]);
   });
 

@@ -1,4 +1,5 @@
-import { ServiceDiscoveryError } from '../../common/index.js';
+import { nameOfRequest, ServiceDiscoveryError } from '../../common/index.js';
+import { addressOf } from '../../model/index.js';
 import { type Next } from '../../resilience/index.js';
 import { type Call } from './call.js';
 import { rejected } from './rejected.js';
@@ -30,15 +31,19 @@ export function runCall<T>(call: Call<T>, outermost: Next<Call<unknown>, unknown
 /** @param error also the error that a stale answer hides */
 function report<T>(call: Call<T>, error: unknown, ok: boolean): void {
   call.end();
-  call.deps.events.emit('call.completed', {
+  const instance = call.last?.instance;
+  const end = {
     service: call.service,
-    instanceId: call.last?.instance.instanceId,
+    instanceId: instance?.instanceId,
     ok,
     status: call.status,
     code: error === undefined ? undefined : codeOf(error, call.caller?.aborted),
     attempts: call.attempts,
     durationMs: call.deps.clock.now() - call.began,
-  });
+  };
+  // A successful call makes no texts.
+  const what = ok ? end : { ...end, request: nameOfRequest(call.prepared), address: instance && addressOf(instance) };
+  call.deps.events.emit('call.completed', what);
 }
 
 /** The reason of a caller's abort may be any value. */
