@@ -63,7 +63,7 @@ async function start(): Promise<Stage> {
   app.useLogger(logger);
   await app.listen(0, '127.0.0.1');
   await inRegistry(app, ({ services }) => services.get('user-service'));
-  const failures = (): string[] => logger.lines.filter((line) => / failed after /.test(line));
+  const failures = (): string[] => logger.lines.filter((line) => line.includes(' failed after '));
   return { app, communicator: app.get(ServiceCommunicator), failures };
 }
 

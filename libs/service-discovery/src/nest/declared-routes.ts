@@ -99,6 +99,15 @@ export function pathsOf(target: object): string[] {
   return paths === undefined ? [''] : [paths].flat();
 }
 
+/** Where a `GET` route of the app is found, with the global prefix unless `setGlobalPrefix` was told to leave the route out. */
+export function pathInApp(config: ApplicationConfig, path: string): string {
+  const isExcluded = (config.getGlobalPrefixOptions().exclude ?? []).some(
+    ({ pathRegex, requestMethod }) =>
+      [RequestMethod.GET, RequestMethod.ALL].includes(requestMethod) && pathRegex.test(`/${path}`),
+  );
+  return `/${joinPaths(isExcluded ? '' : config.getGlobalPrefix(), path)}`;
+}
+
 /** Without slashes at the ends. */
 export function joinPaths(...parts: string[]): string {
   return parts

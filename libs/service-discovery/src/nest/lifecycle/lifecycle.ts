@@ -18,6 +18,7 @@ import { ListedInstances, resolveServiceRegistryOptions, ServiceRegistry } from 
 import { type RegistryStore } from '../../store/index.js';
 import { findHttpService } from '../axios-transport/index.js';
 import { type DiscoverableServiceOptions, toRegistration } from '../decorators/index.js';
+import { pathInApp } from '../declared-routes.js';
 import { ServiceDiscoveryExplorer } from '../explorer.js';
 import { LOG_CONTEXT, nestLoggerPort } from '../logging.js';
 import { isAxios, type ResolvedServiceDiscoveryOptions } from '../options/index.js';
@@ -32,6 +33,7 @@ import { HttpDrain } from './http-drain.js';
 import { Leaving, STEP_MS } from './leaving.js';
 import { LoopbackWarnings } from './loopback-warnings.js';
 import { Microservices } from './microservices.js';
+import { OwnApi } from './own-api.js';
 import { OwnHealth } from './own-health.js';
 import { OwnRoute } from './own-route.js';
 import { logNoRegistry, logStart } from './start-line.js';
@@ -52,6 +54,7 @@ export class ServiceDiscoveryLifecycle
   private readonly announcer: Announcer;
   private readonly ownHealth: OwnHealth;
   private readonly ownRoute: OwnRoute;
+  private readonly ownApi: OwnApi;
   private readonly forgottenHooks: ForgottenHooks;
   private readonly loopbackWarnings: LoopbackWarnings;
   private discoverables: readonly DiscoverableServiceOptions[] = [];
@@ -91,14 +94,15 @@ export class ServiceDiscoveryLifecycle
       onRecovered: (listener) => events.on('lease.recovered', ({ key }) => listener(key)),
       clock,
     });
-    this.ownRoute = new OwnRoute({
+    const question = {
       clock,
       logger: this.logger,
-      readiness,
       planner: ownPlanner(options),
       guards: () => globalGuardsOf(appConfig),
-      ownerOf: (path) => ownerOfRoute(modules, appConfig, path),
-    });
+      ownerOf: (path: string) => ownerOfRoute(modules, appConfig, path),
+    };
+    this.ownRoute = new OwnRoute({ ...question, readiness });
+    this.ownApi = new OwnApi({ ...question, options, pathInApp: (path) => pathInApp(appConfig, path) });
     this.forgottenHooks = new ForgottenHooks({ clock, logger: this.logger });
     this.loopbackWarnings = new LoopbackWarnings(options, registry, this.logger);
     this.announcer = new Announcer({
@@ -132,7 +136,9 @@ export class ServiceDiscoveryLifecycle
   onApplicationBootstrap(): void {
     // Node's adapters only: an application context or a microservice has none, and nothing that listens for HTTP.
     const server = this.server();
-    this.tellStart(server !== undefined);
+    const guards = server ? globalGuardsOf(this.appConfig) : [];
+    // Whether they let requests to the API pass shows once the server listens.
+    if (guards.length === 0) this.tellStart(server !== undefined);
     if (!server) {
       if (this.microservices.isEmpty) this.announceAll(this.discoverables);
       else this.announceAtMicroservices(this.discoverables);
@@ -140,11 +146,13 @@ export class ServiceDiscoveryLifecycle
     }
     this.drain = new HttpDrain(server);
     this.announceAtMicroservices(this.discoverables.filter((one) => this.isOfMicroservice(one)));
-    const announce = (): void =>
+    const announce = (): void => {
+      void this.askOwnApi(server, guards);
       this.announceAll(
         this.discoverables.filter((one) => !this.isOfMicroservice(one)),
         server,
       );
+    };
     if (this.adapterHost.listening) announce();
     else this.listening = this.adapterHost.listen$.subscribe(announce);
   }
@@ -177,6 +185,7 @@ export class ServiceDiscoveryLifecycle
     this.leaving = new Leaving(this.options.shutdown, { registry, fallSilent, drain, clock, logger });
     await this.leaving.step(() => this.readiness.close());
     this.listening?.unsubscribe();
+    this.ownApi.close();
     this.microservices.close();
     this.forgottenHooks.close();
     await this.leaving.drain();
@@ -202,12 +211,19 @@ export class ServiceDiscoveryLifecycle
     return typeof server?.address === 'function' ? (server as ListeningServer) : undefined;
   }
 
-  private tellStart(listens: boolean): void {
+  private async askOwnApi(server: ListeningServer, guards: readonly string[]): Promise<void> {
+    const address = localAddress(server);
+    const isRefused = address !== undefined && (await this.ownApi.isRefused(address));
+    if (guards.length > 0 && !this.ownApi.isClosed) this.tellStart(true, isRefused ? guards : []);
+  }
+
+  /** @param guards the global guards of the app that refuse requests to the API */
+  private tellStart(listens: boolean, guards: readonly string[] = []): void {
     const { logging } = this.options;
     if (logging === false) return;
     const registers = this.discoverables.map(({ name }) => name);
     const prefix = listens ? this.appConfig.getGlobalPrefix() : undefined;
-    logStart(nestLoggerPort(logging.fields), this.options, { registers, prefix });
+    logStart(nestLoggerPort(logging.fields), this.options, { registers, prefix, guards });
   }
 
   /** Whether one registers where a microservice of the app listens, rather than its HTTP server. */

@@ -1,18 +1,11 @@
-import { type Logger } from '@nestjs/common';
-import { type Clock } from '../../common/index.js';
-import { type CheckPlanner, HttpProbe, runProbe, TcpProbe } from '../../health/index.js';
+import { TcpProbe } from '../../health/index.js';
 import { originOf, type ServiceInstance, type ServiceRegistration, toInstance } from '../../model/index.js';
 import { reasonsOf, type ServiceReadiness } from '../readiness/index.js';
 import { type RouteOwner } from '../terminus/index.js';
+import { causeOf, type QuestionDeps, statusOfRefusal } from './own-question.js';
 import { type AdvertisedAddress } from './server-address.js';
 
-export interface OwnRouteDeps {
-  readonly clock: Clock;
-  readonly logger: Pick<Logger, 'warn'>;
-  /** How instances are checked by a process with the options of this one. */
-  readonly planner: CheckPlanner;
-  /** The names of the app's global guards. */
-  readonly guards: () => readonly string[];
+export interface OwnRouteDeps extends QuestionDeps {
   /** Which controller answers at a path; undefined: none that is known. */
   readonly ownerOf: (path: string) => RouteOwner | undefined;
   readonly readiness: Pick<ServiceReadiness, 'check'>;
@@ -26,11 +19,6 @@ export interface OwnQuestion {
   /** Whether the path of the check is the library's choice, so that it may choose a check over TCP instead. */
   readonly mayChoose: boolean;
 }
-
-/** The question is local: an app that takes longer than this is left to its checks. */
-const PATIENCE_MS = 2_000;
-/** Of any route: what the check met is the app's own word, or passes by itself. */
-const INCONCLUSIVE: ReadonlySet<number> = new Set([408, 429, 503]);
 
 /**
  * Asks the app's own route of the health check once before it registers, as a check would. Where a guard, a prefix or a filter
@@ -57,13 +45,9 @@ export class OwnRoute {
 
   /** The status by which the route refuses checks; undefined: it does not, as far as one question shows. */
   private async refusalOf(instance: ServiceInstance, signal: AbortSignal): Promise<number | undefined> {
-    const { planner, clock, ownerOf, readiness } = this.deps;
-    const { probe, schedule } = planner(instance);
-    if (!(probe instanceof HttpProbe)) return undefined;
-    const timeoutMs = Math.min(schedule.timeoutMs, PATIENCE_MS);
-    const { passed, skipped, statusCode: status } = await runProbe(probe, instance, { clock, timeoutMs, signal });
-    if (passed || skipped || status === undefined || status < 300 || INCONCLUSIVE.has(status)) return undefined;
-    if (status < 500) return status;
+    const { ownerOf, readiness } = this.deps;
+    const status = await statusOfRefusal(this.deps, instance, signal);
+    if (status === undefined || status < 500) return status;
     // An error of the app's own route is its word. The library's has none but 503, which a filter may have made another of.
     if (ownerOf(pathOf(instance))?.isLibrary !== true) return undefined;
     return reasonsOf(await readiness.check()).length === 0 ? status : undefined;
@@ -77,18 +61,9 @@ export class OwnRoute {
       ? `${instance.serviceName} is registered for a check over TCP, which does not see whether the app is ready`
       : `the health checks of ${instance.serviceName} will fail`;
     this.deps.logger.warn(
-      `GET ${path} of this app answers ${status} to the app itself, as it would to health checks: ${this.cause(status)}. ` +
+      `GET ${path} of this app answers ${status} to the app itself, as it would to health checks: ${causeOf(status, this.deps.guards(), NOT_FOUND_CAUSE)}. ` +
         `Until that is mended, ${consequence}. To mend it, ${this.cure(path, status)}`,
     );
-  }
-
-  private cause(status: number): string {
-    if (status < 400) return 'it redirects, which checks do not follow';
-    if (status === 404) return NOT_FOUND_CAUSE;
-    const guards = this.deps.guards();
-    if (guards.length === 0) return 'a guard, a middleware or a filter refuses them';
-    const which = guards.length > 1 ? 'one of its global guards' : 'its global guard';
-    return `${which} (${guards.join(', ')}), a middleware or a filter refuses them`;
   }
 
   private cure(path: string, status: number): string {

@@ -14,13 +14,15 @@ export interface StartedApp {
   readonly registers: readonly string[];
   /** The global prefix; undefined where nothing listens for HTTP. */
   readonly prefix: string | undefined;
+  /** The names of the global guards that refuse requests to the API, one of which may do so; none: they pass. */
+  readonly guards?: readonly string[];
 }
 
 /**
  * One line that says which registry the app is part of, and what it adds to it. Two apps that do not see each other
  * differ in it.
  */
-export function logStart(logger: LoggerPort, options: Options, { registers, prefix }: StartedApp): void {
+export function logStart(logger: LoggerPort, options: Options, { registers, prefix, guards = [] }: StartedApp): void {
   const { mode, services } = options;
   const registry = registryOf(options);
   // In the mode `remote` it is the registry's own.
@@ -31,7 +33,7 @@ export function logStart(logger: LoggerPort, options: Options, { registers, pref
     namespace === undefined ? '' : `namespace ${namespace}`,
     registers.length === 0 ? 'registers nothing' : `registers ${registers.join(', ')}`,
     lists.length === 0 ? '' : `lists ${lists.join(', ')}`,
-    apiOf(options.api, prefix),
+    apiOf(options.api, prefix, guards),
   ];
   logger.log(parts.filter((part) => part !== '').join('; '), { mode, registry, namespace, registers, lists });
 }
@@ -56,10 +58,13 @@ function registryOf({ mode, store, remote, redis }: Options): string {
   return url === undefined ? "Redis, by the app's own client" : String(withoutPassword(url));
 }
 
-function apiOf(api: Options['api'], prefix: string | undefined): string {
+function apiOf(api: Options['api'], prefix: string | undefined, guards: readonly string[]): string {
   if (api === false || prefix === undefined) return 'no API';
-  const what = api.guardReads ? 'reading and writing' : 'reading open, writing';
-  return `API at /${joinPaths(prefix, api.path)}, ${what} ${whoMayWrite(api)}`;
+  const place = `API at /${joinPaths(prefix, api.path)}`;
+  const behind = guards.length === 0 ? [] : [`behind a guard (${guards.join(', ')})`];
+  const open = api.guardReads || guards.length > 0 ? [] : ['reading open'];
+  const what = [...behind, ...open, api.guardReads ? 'reading and writing' : 'writing'];
+  return `${[place, ...what].join(', ')} ${whoMayWrite(api)}`;
 }
 
 function whoMayWrite({ token, guard }: Exclude<Options['api'], false>): string {

@@ -21,6 +21,8 @@ import { SharedToken } from './shared-token.js';
 
 /** How often the operator is told that a request was refused. */
 const WARNING_INTERVAL_MS = 60_000;
+/** The requests that {@link ApiGuard} was asked about. */
+const asked = new WeakSet<object>();
 const RESTRICTED = Symbol('nest-service-discovery:restricted');
 
 /** Requests that change nothing; all others are restricted, whatever class their route is in. */
@@ -63,6 +65,7 @@ export class ApiGuard implements CanActivate, OnModuleInit {
 
   canActivate(context: ExecutionContext): boolean | Promise<boolean> | Observable<boolean> {
     const request = context.switchToHttp().getRequest<PeerRequest & { readonly method: string }>();
+    asked.add(request);
     const isRestricted = !READS.has(request.method) || Reflect.getMetadata(RESTRICTED, context.getHandler()) === true;
     if (!isRestricted && !this.api.guardReads) return true;
     const shown = this.token?.check(request.headers.authorization);
@@ -98,6 +101,11 @@ export class ApiGuard implements CanActivate, OnModuleInit {
       throw new InvalidConfigurationError([{ path: 'api.guard', value: guard.name, expected }]);
     }
   }
+}
+
+/** Whether {@link ApiGuard} was asked: a request that was refused without that was refused by a global guard of the app. */
+export function wasAsked(request: object): boolean {
+  return asked.has(request);
 }
 
 /** Whether a class that extends a controller of the API has a guard beside this one. */

@@ -1,9 +1,9 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Inject, Injectable, Logger } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { ServiceRegistry } from '../../registry/index.js';
-import { TokenRequiredError } from './access.js';
+import { TokenRequiredError, wasAsked } from './access.js';
 import { ageHeader } from './age.js';
-import { INTERNAL_ERROR_BODY, type RestErrorCode, toErrorBody } from './rest-error.js';
+import { type ErrorBody, INTERNAL_ERROR_BODY, type RestErrorCode, toErrorBody, toRefusalBody } from './rest-error.js';
 
 /** What is said of the services by what was known last. */
 const KNOWN_LAST: ReadonlySet<RestErrorCode> = new Set([
@@ -25,7 +25,7 @@ export class RestErrorFilter implements ExceptionFilter {
   ) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
-    const body = toErrorBody(error) ?? INTERNAL_ERROR_BODY;
+    const body = this.bodyOf(error, host);
     if (body === INTERNAL_ERROR_BODY) this.logger.error(error);
     const { httpAdapter } = this.host;
     const response: unknown = host.switchToHttp().getResponse();
@@ -36,5 +36,11 @@ export class RestErrorFilter implements ExceptionFilter {
     if (error instanceof TokenRequiredError) headers['www-authenticate'] = 'Bearer realm="service-discovery"';
     for (const [name, value] of Object.entries(headers)) httpAdapter.setHeader(response, name, value);
     httpAdapter.reply(response, body, body.status_code);
+  }
+
+  private bodyOf(error: unknown, host: ArgumentsHost): ErrorBody {
+    const body = toErrorBody(error) ?? INTERNAL_ERROR_BODY;
+    const isRefusal = body.error.code === 'UNAUTHORIZED' || body.error.code === 'FORBIDDEN';
+    return isRefusal && !wasAsked(host.switchToHttp().getRequest<object>()) ? toRefusalBody(body) : body;
   }
 }

@@ -27,6 +27,8 @@ export interface ErrorBody {
     readonly instance_id?: string;
     /** What the host is, with `HOST_NOT_ALLOWED`. */
     readonly reason?: string;
+    /** With `UNAUTHORIZED` and `FORBIDDEN`: a global guard of the app refused the request, before the token was looked at. */
+    readonly refused_by?: 'global_guard';
     readonly retry_after_ms?: number;
   };
   readonly status_code: number;
@@ -101,6 +103,14 @@ export function toErrorBody(error: unknown): ErrorBody | undefined {
   if (error instanceof ServiceDiscoveryError) return ofLibrary(error);
   if (error instanceof HttpException) return ofNest(error);
   return undefined;
+}
+
+/** The answer where a global guard of the app refused the request. */
+export function toRefusalBody({ error, status_code }: ErrorBody): ErrorBody {
+  const message =
+    `A global guard of this app refused the request (${error.message}), before its token was looked at. To let it pass, put ` +
+    'api: { decorators: [Public()] }, with the decorator that the guard goes by, into ServiceDiscoveryModule.forRoot';
+  return { error: { ...error, message, refused_by: 'global_guard' }, status_code };
 }
 
 /** What is answered where {@link toErrorBody} has nothing to say. */

@@ -1,7 +1,6 @@
-import { RequestMethod } from '@nestjs/common';
 import { type ApplicationConfig, type ModulesContainer } from '@nestjs/core';
 import { type ApiOptions, DEFAULT_API_OPTIONS } from '../rest/index.js';
-import { controllersAt, joinPaths } from '../declared-routes.js';
+import { controllersAt, joinPaths, pathInApp } from '../declared-routes.js';
 import { appControllerAt } from './health-controllers.js';
 import { READINESS_PATH } from './probe.controllers.js';
 
@@ -19,8 +18,7 @@ export function findHealthCheckPath(
   const readiness = `${health}/${READINESS_PATH}`;
   const path = [readiness, health].find((own) => appControllerAt(modules, config, own)) ?? readiness;
   if ([...controllersAt(modules.values(), config, path)].length === 0) return null;
-  const prefix = isExcluded(config, path) ? '' : config.getGlobalPrefix();
-  return `/${joinPaths(prefix, path)}`;
+  return pathInApp(config, path);
 }
 
 /** Who answers at a path. */
@@ -43,12 +41,4 @@ export function ownerOfRoute(
   const own = appControllerAt(modules, config, declared);
   const [any] = controllersAt(modules.values(), config, declared);
   return any && { name: (own ?? any).name, isLibrary: own === undefined };
-}
-
-/** Whether `setGlobalPrefix` was told to leave the route out. */
-function isExcluded(config: ApplicationConfig, path: string): boolean {
-  return (config.getGlobalPrefixOptions().exclude ?? []).some(
-    ({ pathRegex, requestMethod }) =>
-      [RequestMethod.GET, RequestMethod.ALL].includes(requestMethod) && pathRegex.test(`/${path}`),
-  );
 }

@@ -14,11 +14,16 @@ interface ErrorFields {
   readonly problems?: readonly { readonly field: string; readonly value: unknown; readonly expected: string }[];
   readonly reason?: string;
   readonly retry_after_ms?: number;
+  readonly refused_by?: string;
 }
 
 const PREFIX_HINT = "A global prefix of the registry's app belongs at its end: http://host:3000/api";
 const WAY_IN =
   "Set `remote.token` or SERVICE_DISCOVERY_TOKEN to the registry's shared token, or `remote.headers` to what its guard asks for";
+
+/** The way past what refuses requests before the registry has looked at their token. */
+const WAY_PAST_GUARD =
+  'put `api: { decorators: [Public()] }` into its ServiceDiscoveryModule.forRoot, with the decorator by which that guard lets routes pass';
 
 /**
  * The error for an answer of the registry. An answer about the request itself becomes the library's error of the same
@@ -30,9 +35,17 @@ export function toError(
   answer: { readonly status: number; readonly body: unknown },
   subject?: InstanceKey & { readonly host?: string },
 ): ServiceDiscoveryError {
-  const { code, message = '', problems = [], reason, retry_after_ms: retryAfterMs } = fieldsOf(answer.body);
+  const fields = fieldsOf(answer.body);
+  const { code, message = '', problems = [], reason, retry_after_ms: retryAfterMs } = fields;
   const details = { service: subject?.serviceName, instanceId: subject?.instanceId };
   if (answer.status === 401 || answer.status === 403) {
+    if (code === undefined || fields.refused_by !== undefined) {
+      const who = `A guard of the registry app${code === undefined ? ', or a proxy before it,' : ''}`;
+      return new RegistryUnavailableError(
+        `${who} refused it (HTTP ${answer.status} from ${url}) before the registry looked at its token: ${WAY_PAST_GUARD}`,
+        details,
+      );
+    }
     const reason = message && `: ${message.replace(/\.$/, '')}`;
     return new RegistryUnavailableError(
       `The registry at ${url} does not let this process in (status ${answer.status})${reason}. ${WAY_IN}`,

@@ -96,6 +96,7 @@ export const SCHEMAS = {
       'instance_id?': text(),
       'reason?': text(),
       'retry_after_ms?': number(),
+      'refused_by?': oneOf(['global_guard'], 'A global guard of the app, before the token was looked at.'),
     }),
     status_code: integer(),
   }),
