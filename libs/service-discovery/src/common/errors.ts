@@ -56,6 +56,8 @@ export const ERROR_CODES = {
   RESPONSE_STATUS: 'the instance answered with an error status',
   /** The body of the response cannot be parsed as requested, such as invalid JSON. */
   RESPONSE_BODY: 'the instance answered with a body that cannot be read as asked for',
+  /** The body of the response is longer than may be read into memory, see `transport.maxResponseSize`. */
+  RESPONSE_TOO_LARGE: 'the body of the response is longer than may be read into memory',
   /** No complete response arrived; `cause` is the socket's error. */
   TRANSPORT_FAILURE: 'no response arrived, or it broke off',
   /** The call was cancelled, by its `signal` or because the communicator was closed. */

@@ -1,4 +1,5 @@
 import { nameOfRequest, ResponseStatusError } from '../common/index.js';
+import { ReadContent, type ResponseBody } from '../transport/index.js';
 import { type PreparedRequest, type ServiceCallResponse } from './request.js';
 
 const ERROR_BODY_LIMIT = 65_536;
@@ -18,7 +19,7 @@ async function throwStatus(
   { status, headers, body, instance, attempts }: ServiceCallResponse,
   request: PreparedRequest,
 ): Promise<never> {
-  const text = (await body.text()).slice(0, ERROR_BODY_LIMIT);
+  const text = await startOf(body);
   const { serviceName: service, instanceId } = instance;
   throw new ResponseStatusError(status, headers, parseLeniently(text), {
     service,
@@ -26,6 +27,24 @@ async function throwStatus(
     request: nameOfRequest(request),
     attempts,
   });
+}
+
+/** The text of a body, up to the limit; of a longer one the rest is not read, and its connection is closed. */
+async function startOf(body: ResponseBody): Promise<string> {
+  if (body.arrived) return body.arrived.text.slice(0, ERROR_BODY_LIMIT);
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of body.stream as AsyncIterable<Uint8Array | string>) {
+      chunks.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
+      size += chunk.length;
+      if (size > ERROR_BODY_LIMIT) break;
+    }
+  } catch {
+    // Rejects with what interrupted it, in the words of the transport.
+    return body.text();
+  }
+  return new ReadContent(Buffer.concat(chunks)).text.slice(0, ERROR_BODY_LIMIT);
 }
 
 function parseLeniently(text: string): unknown {

@@ -247,7 +247,13 @@ function createTransport({ transport, tls, shutdown }: Options, clock: Clock, mo
   const closeTimeoutMs = Math.min(shutdown.timeoutMs, STEP_MS);
   if (typeof transport === 'object' && 'send' in transport) return transport;
   if (isAxios(transport)) {
-    return new AxiosTransport(() => findHttpService(modules), { clock, closeTimeoutMs, tls: new ServiceTls(tls) });
+    const maxBytes = transport === 'axios' ? undefined : transport.maxResponseSize;
+    return new AxiosTransport(() => findHttpService(modules), {
+      clock,
+      closeTimeoutMs,
+      maxBytes,
+      tls: new ServiceTls(tls),
+    });
   }
   const { type: _, ...options } = typeof transport === 'string' ? { type: transport } : transport;
   return new UndiciTransport({ ...options, closeTimeout: `${closeTimeoutMs}ms` }, { clock });

@@ -9,11 +9,28 @@ export interface BodySource {
   readonly path?: string;
   /** The response's status. */
   readonly status?: number;
+  /** How much of the body may be read into memory. @default {@link DEFAULT_MAX_RESPONSE_SIZE} */
+  readonly maxBytes?: number;
   /** The signal of the call: once it has aborted, reading rejects with its reason. */
   readonly signal?: Pick<AbortSignal, 'aborted' | 'reason'>;
 }
 
+export const DEFAULT_MAX_RESPONSE_SIZE = 16 * 1024 * 1024;
+
 const EXCERPT_LENGTH = 120;
+
+/** The error for a body of which `size` bytes have come; undefined while that is not too much to read into memory. */
+export function excessOf(source: BodySource, size: number): ServiceDiscoveryError | undefined {
+  const { service, instanceId, maxBytes = DEFAULT_MAX_RESPONSE_SIZE } = source;
+  if (size <= maxBytes) return undefined;
+  const request = requestOf(source);
+  const subject = request === undefined ? originOf(source) : `${request} of ${originOf(source)}`;
+  return new ServiceDiscoveryError(
+    'RESPONSE_TOO_LARGE',
+    `${subject} answered with a body of more than ${maxBytes} bytes (transport.maxResponseSize): read it as a stream`,
+    { service, instanceId, request },
+  );
+}
 
 /** The error for a body that was interrupted while being read. */
 export function readFailure(source: BodySource, cause: unknown): unknown {

@@ -1,5 +1,5 @@
 import { finished, type Readable } from 'node:stream';
-import { type BodySource, readFailure } from './body-source.js';
+import { type BodySource, excessOf, readFailure } from './body-source.js';
 import { ReadContent } from './read-content.js';
 import { type ResponseBody } from './transport.js';
 
@@ -69,8 +69,12 @@ class StreamBody implements ResponseBody {
 
   private async readAll(): Promise<ReadContent> {
     const chunks: Uint8Array[] = [];
+    let size = 0;
     try {
       for await (const chunk of this.stream as AsyncIterable<Uint8Array | string>) {
+        size += chunk.length;
+        const excess = excessOf(this.source, size);
+        if (excess) throw excess;
         chunks.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
       }
     } catch (cause) {

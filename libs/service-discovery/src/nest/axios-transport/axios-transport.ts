@@ -54,11 +54,17 @@ export class AxiosTransport implements Transport {
   /**
    * @param resolve finds the service; asked at the first request, when all of the app's providers exist
    * @param deps.closeTimeoutMs how long `close` waits before it cuts off what is in flight
+   * @param deps.maxBytes how much of a response body may be read into memory @default 16 MiB
    * @param deps.tls how services are called that registered with `https`. @default as the app's `httpsAgent` says
    */
   constructor(
     private readonly resolve: () => HttpService | Promise<HttpService>,
-    private readonly deps: { readonly clock: Clock; readonly closeTimeoutMs: number; readonly tls?: ServiceTls },
+    private readonly deps: {
+      readonly clock: Clock;
+      readonly closeTimeoutMs: number;
+      readonly maxBytes?: number;
+      readonly tls?: ServiceTls;
+    },
   ) {}
 
   async send(to: ServiceInstance, request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse> {
@@ -68,7 +74,8 @@ export class AxiosTransport implements Transport {
     try {
       signal?.throwIfAborted();
       const { method, path } = request;
-      const source = { service: to.serviceName, instanceId: to.instanceId, method, path };
+      const { maxBytes } = this.deps;
+      const source = { service: to.serviceName, instanceId: to.instanceId, method, path, maxBytes };
       if (this.closed) throw new TransportError('The transport is closed', true, source);
       checkOutgoing(request, body, to);
       this.http ??= await this.resolve();

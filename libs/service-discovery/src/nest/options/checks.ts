@@ -30,7 +30,12 @@ import {
   resolveRedisRegistryStoreOptions,
   resolveRemoteRegistryStoreOptions,
 } from '../../store/index.js';
-import { readTransportTls, resolveUndiciTransportOptions, type UndiciTransportOptions } from '../../transport/index.js';
+import {
+  MAX_RESPONSE_SIZE_RANGE,
+  readTransportTls,
+  resolveUndiciTransportOptions,
+  type UndiciTransportOptions,
+} from '../../transport/index.js';
 import { type DeadlineCheck } from '../deadline/deadline-trust.js';
 import { NoCronError, parseCron } from '../schedule/index.js';
 import {
@@ -336,7 +341,11 @@ function checkTransportOptions(
 ): TlsByService {
   check.oneOf('transport.type', type, TRANSPORT_NAMES);
   if (type === 'axios') {
-    const { tls } = check.options<Partial<AxiosTransportOptions>>('transport', options, {}, ['tls']);
+    const names: readonly (keyof AxiosTransportOptions)[] = ['tls', 'maxResponseSize'];
+    const { tls, maxResponseSize } = check.options<Partial<AxiosTransportOptions>>('transport', options, {}, names);
+    if (maxResponseSize !== undefined) {
+      check.number('transport.maxResponseSize', maxResponseSize, MAX_RESPONSE_SIZE_RANGE);
+    }
     return readTransportTls(check, 'transport.tls', tls);
   }
   const { closeTimeout, ...given } = options as UndiciTransportOptions;

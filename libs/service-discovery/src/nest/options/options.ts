@@ -50,6 +50,8 @@ export interface AxiosTransportOptions {
    * @default as that `httpsAgent` says
    */
   tls?: TransportTlsOptions;
+  /** How much of a response body may be read into memory, in bytes: 128 KiB to 1 GiB. @default 16 MiB */
+  maxResponseSize?: number;
 }
 
 /** Whether the app's own `HttpService` sends. */

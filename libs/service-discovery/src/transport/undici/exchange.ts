@@ -15,11 +15,13 @@ import { type Connection, type ConnectionPool, type PooledRequest } from './conn
 import { type BodyFlow, IncomingBody } from './incoming-body.js';
 import { ResponseHead } from './response-head.js';
 
-/** The limit for bodies that make no progress. */
-export interface StallLimit {
+/** The limits for bodies. */
+export interface BodyLimits {
   readonly timers: TimerWheel;
-  /** In milliseconds; 0 for no limit. */
-  readonly ms: number;
+  /** How long one may make no progress, in milliseconds; 0 for no limit. */
+  readonly stallMs: number;
+  /** How much of one may be read into memory. */
+  readonly maxBytes: number;
 }
 
 /**
@@ -58,7 +60,7 @@ export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTi
     readonly body: OutgoingBody,
     private readonly cancellation: Cancellation | undefined,
     private readonly pool: ConnectionPool,
-    private readonly stalls: StallLimit,
+    private readonly limits: BodyLimits,
   ) {
     this.method = method;
     this.headers = headers as Dispatcher.DispatchOptions['headers'];
@@ -88,7 +90,7 @@ export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTi
   resume(): void {
     if (!this.isPaused) return;
     this.isPaused = false;
-    this.receivedAt = this.stalls.timers.clock.now();
+    this.receivedAt = this.limits.timers.clock.now();
     // Deferred: undici may be in the middle of reporting another response.
     queueMicrotask(() => {
       if (!this.isPaused) this.resumeReading?.();
@@ -117,7 +119,9 @@ export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTi
     this.resumeReading = resumeReading;
     const { method, path } = this;
     const { serviceName: service, instanceId } = this.to;
-    this.incoming = new IncomingBody(this, { service, instanceId, method, path, status }, this.cancellation);
+    const { maxBytes } = this.limits;
+    const source = { service, instanceId, method, path, status, maxBytes };
+    this.incoming = new IncomingBody(this, source, this.cancellation);
     this.resolve(new ResponseHead(status, headers, this.incoming));
     this.limitStalls();
     return true;
@@ -125,14 +129,14 @@ export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTi
 
   /** @returns whether undici may continue to read */
   onData(chunk: Buffer): boolean {
-    this.receivedAt = this.stalls.timers.clock.now();
+    this.receivedAt = this.limits.timers.clock.now();
     this.incoming?.push(chunk);
     return !this.isPaused;
   }
 
   onComplete(): void {
     this.isOver = true;
-    this.stalls.timers.remove(this);
+    this.limits.timers.remove(this);
     this.cancellation?.unfollow(this);
     this.incoming?.finish();
     this.pool.answered(this);
@@ -147,7 +151,7 @@ export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTi
 
   /** @param wasSilent whether its connection never got an answer to any request */
   private onFailure(error: unknown, wasSilent = false): void {
-    this.stalls.timers.remove(this);
+    this.limits.timers.remove(this);
     if (this.isOver) return;
     this.cancellation?.unfollow(this);
     const neverSent = this.end === undefined;
@@ -165,9 +169,9 @@ export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTi
 
   /** Restarts the limit if data arrived since, or reading is paused. */
   private extendLimit(): boolean {
-    const { timers, ms } = this.stalls;
+    const { timers, stallMs } = this.limits;
     const now = timers.clock.now();
-    this.dueAt = (this.isPaused ? now : this.receivedAt) + ms;
+    this.dueAt = (this.isPaused ? now : this.receivedAt) + stallMs;
     if (this.dueAt <= now) return false;
     timers.add(this);
     return true;
@@ -175,10 +179,10 @@ export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTi
 
   /** Replaces undici's own limit, which creates a timer for each response that takes half a second or more. */
   private limitStalls(): void {
-    const { timers, ms } = this.stalls;
-    if (ms === 0) return;
+    const { timers, stallMs } = this.limits;
+    if (stallMs === 0) return;
     this.receivedAt = timers.clock.now();
-    this.dueAt = this.receivedAt + ms;
+    this.dueAt = this.receivedAt + stallMs;
     timers.add(this);
   }
 

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { errors } from 'undici';
-import { type BodySource, readFailure } from '../body-source.js';
+import { type BodySource, excessOf, readFailure } from '../body-source.js';
 import { ReadContent } from '../read-content.js';
 import { bodyOf, DUMP_LIMIT_BYTES } from '../response-body.js';
 import { type ResponseBody } from '../transport.js';
@@ -87,7 +87,13 @@ export class IncomingBody implements ResponseBody {
     } else {
       this.chunks.push(chunk);
       if (this.use === 'undecided' && this.size >= HOLD_LIMIT_BYTES) this.flow?.pause();
+      else if (this.use === 'collected') this.refuseExcess();
     }
+  }
+
+  private refuseExcess(): void {
+    const excess = excessOf(this.source, this.size);
+    if (excess) this.flow?.abort(excess);
   }
 
   /** The body is complete. */

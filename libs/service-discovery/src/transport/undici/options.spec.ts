@@ -11,6 +11,7 @@ describe('resolveUndiciTransportOptions', () => {
       keepAliveTimeoutMs: 4_000,
       bodyTimeoutMs: 300_000,
       closeTimeoutMs: 10_000,
+      maxResponseSize: 16_777_216,
       tls: { all: {}, services: new Map() },
     });
   });

@@ -1,8 +1,12 @@
 import { type Duration, OptionValidator, type TlsByService } from '../../common/index.js';
+import { DEFAULT_MAX_RESPONSE_SIZE } from '../body-source.js';
 import { readTransportTls, type TransportTlsOptions } from '../tls.js';
 
 /** The longest duration: undici passes these to Node timers, which take no longer ones. */
 const LONGEST_MS = 86_400_000;
+
+/** What comes along with a response's head is collected before anybody asks for it, and is less than the least limit. */
+export const MAX_RESPONSE_SIZE_RANGE = { min: 131_072, max: 1_073_741_824, integer: true };
 
 export interface UndiciTransportOptions {
   /**
@@ -30,6 +34,12 @@ export interface UndiciTransportOptions {
   keepAliveTimeout?: Duration;
   /** How long a response body may make no progress while it is read: up to 1 day, 0 for no limit. @default '300s' */
   bodyTimeout?: Duration;
+  /**
+   * How much of a response body may be read into memory, in bytes: 128 KiB to 1 GiB. A longer one fails with
+   * `RESPONSE_TOO_LARGE`, unless it is read as a stream.
+   * @default 16 MiB
+   */
+  maxResponseSize?: number;
   /** How long `close` waits for requests in flight before it aborts them: up to 1 day. @default '10s' */
   closeTimeout?: Duration;
   /**
@@ -45,6 +55,7 @@ export const DEFAULT_UNDICI_TRANSPORT_OPTIONS: Readonly<Required<Omit<UndiciTran
   connectTimeout: '5s',
   keepAliveTimeout: '4s',
   bodyTimeout: '300s',
+  maxResponseSize: DEFAULT_MAX_RESPONSE_SIZE,
   closeTimeout: '10s',
 };
 
@@ -55,6 +66,7 @@ export interface ResolvedUndiciTransportOptions {
   readonly connectTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
   readonly bodyTimeoutMs: number;
+  readonly maxResponseSize: number;
   readonly closeTimeoutMs: number;
   readonly tls: TlsByService;
 }
@@ -81,6 +93,7 @@ export function resolveUndiciTransportOptions(
     connectTimeoutMs: check.duration('connectTimeout', given.connectTimeout, { minMs: 1, maxMs: LONGEST_MS }),
     keepAliveTimeoutMs: check.duration('keepAliveTimeout', given.keepAliveTimeout, { minMs: 1, maxMs: LONGEST_MS }),
     bodyTimeoutMs: check.duration('bodyTimeout', given.bodyTimeout, { maxMs: LONGEST_MS }),
+    maxResponseSize: check.number('maxResponseSize', given.maxResponseSize, MAX_RESPONSE_SIZE_RANGE),
     closeTimeoutMs: check.duration('closeTimeout', given.closeTimeout, { maxMs: LONGEST_MS }),
     tls: readTransportTls(check, 'tls', given.tls),
   };

@@ -12,7 +12,7 @@ import { type ServiceInstance } from '../../model/index.js';
 import { isSpent, type OutgoingBody, outgoingBodyOf, release } from '../outgoing-body.js';
 import { targetOf } from '../request-target.js';
 import { type InstanceDelta, type ServiceRequest, type ServiceResponse, type Transport } from '../transport.js';
-import { Exchange, type StallLimit } from './exchange.js';
+import { type BodyLimits, Exchange } from './exchange.js';
 import { toFailure } from './failure.js';
 import { InstancePools } from './instance-pools.js';
 import { resolveUndiciTransportOptions, type UndiciTransportOptions } from './options.js';
@@ -25,7 +25,7 @@ export class UndiciTransport implements Transport {
   /** False in a subclass, which may add headers, until it says otherwise. */
   readonly sendsAsGiven: boolean;
   private readonly pools: InstancePools;
-  private readonly stalls: StallLimit;
+  private readonly limits: BodyLimits;
   private closing: Promise<void> | undefined;
 
   /** @throws InvalidConfigurationError naming every wrong option */
@@ -34,7 +34,8 @@ export class UndiciTransport implements Transport {
     const resolved = resolveUndiciTransportOptions(options);
     const clock = deps.clock ?? systemClock;
     this.pools = new InstancePools(resolved, clock);
-    this.stalls = { timers: new TimerWheel(clock, true), ms: resolved.bodyTimeoutMs };
+    const { bodyTimeoutMs: stallMs, maxResponseSize: maxBytes } = resolved;
+    this.limits = { timers: new TimerWheel(clock, true), stallMs, maxBytes };
   }
 
   async send(to: ServiceInstance, request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse> {
@@ -48,7 +49,7 @@ export class UndiciTransport implements Transport {
       if (cancellation?.aborted) throw cancellation.reason;
       this.checkSendable(to, body);
       const path = targetOf(to, request);
-      return new Exchange(to, path, request, body, cancellation, this.pools.of(to), this.stalls).begin();
+      return new Exchange(to, path, request, body, cancellation, this.pools.of(to), this.limits).begin();
     } catch (error) {
       if (body instanceof Readable) release(body);
       return Promise.reject(
@@ -65,7 +66,7 @@ export class UndiciTransport implements Transport {
 
   /** Waits for requests in flight, including bodies, for up to `closeTimeout`; then closes all connections. */
   close(): Promise<void> {
-    this.closing ??= this.pools.close().finally(() => this.stalls.timers.close());
+    this.closing ??= this.pools.close().finally(() => this.limits.timers.close());
     return this.closing;
   }
 
