@@ -1,4 +1,4 @@
-/** Runs the same scenarios against this library and its peers, and tells who passes what. See README.md. */
+/** Runs the same scenarios against this library and its peers, and prints who passes which. See README.md. */
 import { peers } from './peers.js';
 import { reportOf } from './report.js';
 import { runAll } from './run.js';
@@ -7,5 +7,5 @@ import { scenarios } from './scenarios.js';
 const results = await runAll(scenarios, peers);
 console.log(process.argv.includes('--json') ? JSON.stringify(results) : reportOf(results, peers));
 const [ours] = peers;
-// What a peer left behind, such as a timer, does not hold the process.
+// Exit despite timers that a peer left behind.
 process.exit(results.some(({ peer, mark }) => peer === ours.name && mark !== '✓') ? 1 : 0);

@@ -1,7 +1,7 @@
 import { type Result } from './run.js';
 import { type Peer } from './support/peer.js';
 
-/** Who passes what, one scenario a line, and below it why the others do not. */
+/** Results, one line per scenario, followed by the reasons for failures. */
 export function reportOf(results: readonly Result[], peers: readonly Peer[]): string {
   const scenarios = [...new Set(results.map(({ scenario }) => scenario))];
   const width = Math.max(...scenarios.map(({ length }) => length));

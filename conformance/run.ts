@@ -1,26 +1,26 @@
 import { type Peer } from './support/peer.js';
 import { Absent, type Scenario, Unmet } from './support/scenario.js';
 
-/** How a peer came through a scenario: it passed, it did not, or it has no such part. */
+/** Result of a peer in a scenario: passed, failed, or not applicable. */
 type Mark = '✓' | '✗' | '–';
 
 export interface Result {
   readonly scenario: string;
-  /** What users meet with where it is not passed. */
+  /** The consequence for users of a failure. */
   readonly fault: string;
   readonly peer: string;
   readonly version: string;
   readonly mark: Mark;
-  /** Why it did not pass. */
+  /** Why it failed. */
   readonly note?: string;
 }
 
-/** Real time that a scenario may take: one that waits for ever is one that does not pass. */
+/** Real-time limit of a scenario: one that hangs has failed. */
 const LONGEST_MS = 20_000;
-// Scenarios put others in the place of the global timers.
+// Kept since scenarios replace the global timers.
 const { setTimeout: realTimeout, clearTimeout: stopRealTimeout } = globalThis;
 
-/** Runs the scenarios one after the other, since some take the global timers for themselves. */
+/** Runs the scenarios sequentially, since some replace the global timers. */
 export async function runAll(scenarios: readonly Scenario[], peers: readonly Peer[]): Promise<Result[]> {
   const results: Result[] = [];
   for (const scenario of scenarios) {
@@ -36,14 +36,14 @@ async function runOne(scenario: Scenario, peer: Peer): Promise<Result> {
   process.on('unhandledRejection', listener);
   try {
     await inTime(scenario.run(peer));
-    // A rejection shows as unhandled only after the turn in which it came.
+    // Unhandled rejections are reported after the turn in which they occur.
     await new Promise((resolve) => setImmediate(resolve));
     if (unhandled.length > 0)
       return { ...result, mark: '✗', note: `leaves an unhandled rejection: ${String(unhandled[0])}` };
     return { ...result, mark: '✓' };
   } catch (error) {
     if (error instanceof Absent) return { ...result, mark: '–' };
-    // Whatever else is a fault of the scenario or of an adapter, and no result.
+    // Anything else is a bug in the scenario or adapter, not a result.
     if (!(error instanceof Unmet)) throw error;
     return { ...result, mark: '✗', note: error.message };
   } finally {

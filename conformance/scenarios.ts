@@ -4,7 +4,7 @@ import { clusterScenarios } from './cluster/scenarios.js';
 import { retryScenarios } from './retry/scenarios.js';
 import { type Scenario } from './support/scenario.js';
 
-/** All scenarios, in the order in which they are told of. */
+/** All scenarios, in the order of the report. */
 export const scenarios: readonly Scenario[] = [
   ...balancingScenarios,
   ...clusterScenarios,

@@ -24,7 +24,7 @@ const { values } = parseArgs({
   },
 });
 
-/** What each part is made of. The library comes first: the others are compiled against its types. */
+/** The output of each part. The library comes first: the others are compiled against its types. */
 const parts = [
   {
     name: 'libs/service-discovery',
@@ -66,8 +66,8 @@ async function build({ name, project, commonjs, copies }) {
 }
 
 /**
- * What `tsc` compiled to ES modules, once more as CommonJS in the folder `cjs`: for those that cannot `require()` an ES module.
- * The command is not among it: nothing imports it.
+ * Transpiles the ES modules to CommonJS in the directory `cjs`, for consumers that cannot `require()` ES modules. The
+ * command is left out, since it is never imported.
  */
 async function addCommonJs(directory) {
   const target = join(directory, 'cjs');
@@ -99,7 +99,7 @@ function run(script, args) {
 const COMMONJS = {
   swcrc: false,
   jsc: { target: 'es2022' },
-  // Defaults of CommonJS packages are what Node makes of them, as in the ES modules.
+  // Interpret default exports of CommonJS packages as Node does, as in the ES modules.
   module: { type: 'commonjs', importInterop: 'node' },
 };
 

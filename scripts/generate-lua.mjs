@@ -12,11 +12,11 @@ import { format, resolveConfig } from 'prettier';
 const store = join(dirname(import.meta.dirname), 'libs/service-discovery/src/store/redis');
 const target = join(store, 'lua-scripts.ts');
 
-/** Types of the header's words, for arguments and for replies. */
+/** Types in the header, for arguments and for replies. */
 const ARGUMENT_TYPES = { text: 'string', number: 'number' };
 const REPLY_TYPES = { text: 'string', number: 'number', numbers: 'readonly number[]', list: 'readonly unknown[]' };
 
-/** Reads the comment lines that a script opens with. */
+/** Parses the comment that a script starts with. */
 function parseHeader(name, source) {
   const header = { name, summary: [], keys: [], args: [], rest: undefined, reply: undefined, includes: [] };
   let open;

@@ -1,4 +1,4 @@
-/** Writes the OpenAPI document of the REST API, as the built library describes it, into the file that the package brings along. */
+/** Writes the OpenAPI document of the REST API, as described by the built library, to the file in the package. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';

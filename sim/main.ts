@@ -1,4 +1,4 @@
-/** Balancing and resilience in simulated time, ours beside others'. See docs/simulations.md. */
+/** Balancing and resilience in simulated time, compared with other libraries. See docs/simulations.md. */
 import { parseArgs } from 'node:util';
 import { SCENARIOS } from './scenarios/index.js';
 import { type Scenario } from './scenarios/scenario.js';
@@ -34,7 +34,7 @@ async function run({ seed, scenarios }: Request): Promise<number> {
     const began = performance.now();
     const { text, bounds } = await simulate(scenario, seed);
     console.log(text);
-    // Apart from what the seed decides, so that the output of two runs can be compared.
+    // On stderr, since it does not depend on the seed: the output of two runs can be compared.
     console.error(`(${((performance.now() - began) / 1_000).toFixed(1)} s)\n`);
     missed += bounds.filter(({ holds }) => !holds).length;
   }

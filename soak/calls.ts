@@ -4,7 +4,7 @@ import { type Clock, type Random, type ServiceCommunicator } from 'nest-service-
 export interface CallTools {
   readonly clock: Clock;
   readonly random: Random;
-  /** One that never aborts and that many calls share, as a server's does. */
+  /** One that never aborts and is shared by many calls, like a server's. */
   readonly shared: AbortSignal;
 }
 
@@ -20,7 +20,7 @@ export function signalFor({ clock, random, shared }: CallTools): { signal?: Abor
     own.abort(new Error('aborted before'));
     return { signal: own.signal, release: nothing };
   }
-  const timer = clock.setTimer(() => own.abort(new Error('aborted meanwhile')), random() * 6);
+  const timer = clock.setTimer(() => own.abort(new Error('aborted during the call')), random() * 6);
   return { signal: own.signal, release: () => timer.cancel() };
 }
 
@@ -58,5 +58,5 @@ export async function callSomehow(
       { serviceName: 'spares', path, signal },
     ] as const;
     await communicator.parallelServiceCalls(calls);
-  } else await communicator.callServiceJson('nobody', { path, signal });
+  } else await communicator.callServiceJson('unknown', { path, signal });
 }

@@ -1,6 +1,6 @@
 import { type Clock, systemClock, type Timer, type TimerOptions } from 'nest-service-discovery/core';
 
-/** The machine's clock, which knows how many of its timers have neither fired nor been cancelled. */
+/** The machine's clock; counts timers that have neither fired nor been cancelled. */
 export class CountingClock implements Clock {
   private readonly waiting = new Set<object>();
 

@@ -1,9 +1,12 @@
-/** A million calls of all kinds; then nothing may be left of them. `npm run soak -- --calls 100000 --seed 7` */
+/**
+ * Makes a million calls of all kinds, and checks that nothing is left of them. `npm run soak -- --calls 100000 --seed
+ * 7`
+ */
 import { parseArgs } from 'node:util';
 import { canCollect } from './heap.js';
 import { soak, type SoakResult } from './soak.js';
 
-/** What a heap may grow by without a leak; a million calls that leave 8 bytes each are more. */
+/** Heap growth without a leak; a million calls that leak 8 bytes each exceed it. */
 const HEAP_TOLERANCE_MB = 4;
 
 const { values } = parseArgs({

@@ -16,9 +16,9 @@ import { variantsOf } from './variants.js';
 
 export interface SoakOptions {
   readonly calls: number;
-  /** Calls under way at once. */
+  /** Concurrent calls. */
   readonly concurrency: number;
-  /** Calls before the heap is measured for the first time: caches fill, code is compiled. */
+  /** Calls before the first heap measurement, to fill caches and compile code. */
   readonly warmUp: number;
   readonly seed: number;
 }
@@ -26,33 +26,33 @@ export interface SoakOptions {
 export interface SoakResult {
   readonly calls: number;
   readonly seconds: number;
-  /** Requests that were sent: first attempts, retries and hedges. */
+  /** Requests sent: first attempts, retries and hedges. */
   readonly sent: number;
-  /** How calls ended: `ok`, a code, or `aborted`. */
+  /** Results of calls: `ok`, a code, or `aborted`. */
   readonly endings: ReadonlyMap<string, number>;
-  /** What happened on the way, by event. */
+  /** Counts by event. */
   readonly events: ReadonlyMap<string, number>;
   readonly heapBeforeMb: number;
   readonly heapAfterMb: number;
   readonly leaks: Leaks;
 }
 
-/** What calls left behind that have ended; everything has to be 0. */
+/** What finished calls left behind; everything must be 0. */
 interface Leaks {
   readonly timers: number;
-  /** Signals that something still listens to. */
+  /** Signals that still have listeners. */
   readonly listeners: number;
   readonly requests: number;
   readonly rejections: number;
-  /** Timers once everything is closed. */
+  /** Timers after everything is closed. */
   readonly timersAfterClose: number;
 }
 
 const INSTANCES = 6;
-/** An instance comes or goes after so many calls. */
+/** Calls between instances joining or leaving. */
 const CHURN = 500;
 
-/** Makes calls of all kinds, with all there is around them, and looks at what they leave behind. */
+/** Makes calls of all kinds with all stages on, and measures what they leave behind. */
 export async function soak({ calls, concurrency, warmUp, seed }: SoakOptions): Promise<SoakResult> {
   const clock = new CountingClock();
   const random = seededRandom(seed);
@@ -135,14 +135,14 @@ function register(registry: ServiceRegistry, serviceName: string, n: number): Pr
   return registry.register({ ...registration, version: `1.${n % 2}.0` }, { heartbeat: 'manual' });
 }
 
-/** Takes the last instance away, or brings it back as a new registration. */
+/** Removes the last instance, or registers it again. */
 async function churn(registry: ServiceRegistry, round: number): Promise<void> {
   const n = INSTANCES - 1;
   if (round % 2 === 0) await register(registry, 'things', n);
   else await registry.deregister({ serviceName: 'things', instanceId: `things-${n}` });
 }
 
-/** What has been given up ends within a turn or two; what does not within a second, does not at all. */
+/** Abandoned work ends within a turn or two; if not within a second, never. */
 async function settled(transport: UnsteadyTransport, clock: CountingClock, idleTimers: number): Promise<void> {
   const until = clock.now() + 1_000;
   while ((transport.inFlight > 0 || clock.pendingTimers > idleTimers) && clock.now() < until) {

@@ -13,14 +13,17 @@ import {
 interface Answer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Whether the body breaks off before its end. */
+  /** Whether the body breaks off. */
   readonly isCut?: boolean;
 }
 
-/** Instances that answer at once, late, with errors, half, or never, without a network, so that a million calls take minutes. */
+/**
+ * Instances that answer at once, late, with errors, partially, or never, without a network, so that a million calls
+ * take minutes.
+ */
 export class UnsteadyTransport implements Transport {
   readonly sendsAsGiven = true;
-  /** Requests that nothing has come of yet. */
+  /** Requests without a result so far. */
   inFlight = 0;
   sent = 0;
 
@@ -92,7 +95,7 @@ class SoakBody implements ResponseBody {
   }
 
   async text(): Promise<string> {
-    // What has been read is at its end for whoever waits for that.
+    // Signals the end of the consumed stream to its listeners.
     this.stream.destroy();
     if (this.isCut) throw new TransportError('The response broke off', false);
     return this.content;

@@ -1,12 +1,12 @@
 import { type CommunicatorOptions, type ServiceCommunicator } from 'nest-service-discovery/core';
 
-/** Circuits open and close again many times in a soak, rather than to stay open for most of it. */
+/** Short recovery, so that circuits open and close many times instead of staying open for most of a soak. */
 const SHORT_OUTAGES: CommunicatorOptions = {
   circuitBreaker: { failureThreshold: 5, recoveryTimeout: '5ms' },
   retry: { baseDelay: '1ms', maxDelay: '10ms' },
 };
 
-/** Between them, these switch on everything that can stand around a call. */
+/** Together, these use every stage. */
 const VARIANTS: Readonly<Record<string, CommunicatorOptions>> = {
   plain: { timeout: '200ms', attemptTimeout: '50ms' },
   impatient: { timeout: '20ms', attemptTimeout: '5ms' },
@@ -35,7 +35,7 @@ const VARIANTS: Readonly<Record<string, CommunicatorOptions>> = {
   },
 };
 
-/** Communicators that share connections, breakers and statistics, and differ in what they switch on. */
+/** Communicators that share connections, breakers and statistics, but enable different stages. */
 export function variantsOf(communicator: ServiceCommunicator): readonly ServiceCommunicator[] {
   const base = communicator.withOptions(SHORT_OUTAGES);
   return Object.values(VARIANTS).map((options) => base.withOptions(options));

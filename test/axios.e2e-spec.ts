@@ -110,7 +110,7 @@ async function rejection(observable: Observable<unknown>): Promise<AxiosError> {
 }
 
 describe.each(PLATFORMS)('HttpService of DiscoveryHttpModule on %s', (_name, adapter) => {
-  it('finds a service by the host name of a URL', async () => {
+  it('resolves a service by the host name of a URL', async () => {
     const http = (await start(DiscoveryHttpModule, {}, adapter)).get(HttpService);
     const { status, data, headers } = await firstValueFrom(
       http.get<object>('http://user-service/users/a%2Fb?x=1', { params: { y: ['2', '3'] } }),
@@ -121,7 +121,7 @@ describe.each(PLATFORMS)('HttpService of DiscoveryHttpModule on %s', (_name, ada
     expect(headers['content-type']).toContain('application/json');
   });
 
-  it('sends JSON, forms and texts with their type', async () => {
+  it('sends JSON, forms and text with their content types', async () => {
     const http = (await start(DiscoveryHttpModule, {}, adapter)).get(HttpService);
     const post = async (data: unknown): Promise<unknown> =>
       (await firstValueFrom(http.post('http://user-service/users', data))).data;
@@ -130,7 +130,7 @@ describe.each(PLATFORMS)('HttpService of DiscoveryHttpModule on %s', (_name, ada
 });
 
 describe('HttpService of DiscoveryHttpModule', () => {
-  it('runs interceptors of requests and of responses', async () => {
+  it('runs interceptors of requests and responses', async () => {
     const http = (await start()).get(HttpService);
     http.axiosRef.interceptors.request.use((config) => {
       config.headers.set('x-traced', 'yes');
@@ -144,7 +144,7 @@ describe('HttpService of DiscoveryHttpModule', () => {
     expect(data).toMatchObject({ wrapped: { id: '1', traced: 'yes' } });
   });
 
-  describe('takes defaults: a base URL, headers, auth', () => {
+  describe('applies defaults: a base URL, headers, auth', () => {
     const defaults = { baseURL: 'http://user-service/users', auth: { username: 'ada', password: 'x' } };
     const expectDefaults = async (module: DynamicModule): Promise<void> => {
       const { data } = await firstValueFrom((await start(module)).get(HttpService).get('/1'));
@@ -161,7 +161,7 @@ describe('HttpService of DiscoveryHttpModule', () => {
     });
   });
 
-  it('is balanced and retried as any call is', async () => {
+  it('is balanced and retried like any call', async () => {
     const app = await start();
     failures = 2;
     const completed: EventOf<'call.completed'>[] = [];
@@ -171,7 +171,7 @@ describe('HttpService of DiscoveryHttpModule', () => {
     expect(completed).toMatchObject([{ service: 'user-service', ok: true, attempts: 3 }]);
   });
 
-  it('rejects a status as axios does, unless validateStatus lets it pass', async () => {
+  it('rejects an error status as axios does, unless validateStatus accepts it', async () => {
     const http = (await start()).get(HttpService);
     const error = await rejection(http.get('http://user-service/users/missing'));
     expect(error).toMatchObject({
@@ -186,7 +186,7 @@ describe('HttpService of DiscoveryHttpModule', () => {
     expect(status).toBe(404);
   });
 
-  it("rejects with the library's code where no response arrived, with the cause", async () => {
+  it("rejects with the library's code and the cause if no response arrived", async () => {
     const http = (await start()).get(HttpService);
     await expect(rejection(http.get('http://order-service/orders'))).resolves.toMatchObject({
       code: 'SERVICE_NOT_FOUND',
@@ -198,7 +198,7 @@ describe('HttpService of DiscoveryHttpModule', () => {
     });
   });
 
-  it('bounds a call by its timeout', async () => {
+  it('limits a call by its timeout', async () => {
     const http = (await start()).get(HttpService);
     let release: () => void = () => undefined;
     held = new Promise((resolve) => (release = resolve));
@@ -230,7 +230,7 @@ describe('HttpService of DiscoveryHttpModule', () => {
     release();
   });
 
-  it('hands out streams, bytes and texts', async () => {
+  it('returns streams, bytes and text', async () => {
     const http = (await start()).get(HttpService);
     const url = 'http://user-service/users/1';
     const { data: stream } = await firstValueFrom(http.get<Readable>(url, { responseType: 'stream' }));
@@ -241,7 +241,7 @@ describe('HttpService of DiscoveryHttpModule', () => {
     expect(JSON.parse(await blob.text())).toMatchObject({ id: '1' });
   });
 
-  it('ends a stream when the signal of its request aborts, and listens to it for no longer', async () => {
+  it('ends a stream when the signal of its request aborts, and then stops listening to it', async () => {
     const http = (await start()).get(HttpService);
     const controller = new AbortController();
     const { signal } = controller;
@@ -283,7 +283,7 @@ describe('HttpService of DiscoveryHttpModule', () => {
     });
   });
 
-  it('leaves URLs that name no service alone', async () => {
+  it('ignores URLs that name no service', async () => {
     const app = await start();
     const { data } = await firstValueFrom(app.get(HttpService).get(`${urlOf(app)}/users/1`));
     expect(data).toMatchObject({ id: '1' });
@@ -306,7 +306,7 @@ describe('an httpsAgent', () => {
   const agent = new Agent();
   const WAY_OUT = /services are called with the TLS of ServiceDiscoveryModule \(transport: \{ tls \}\)/;
 
-  it('of DiscoveryHttpModule is refused at the start, with what to set instead', async () => {
+  it('of DiscoveryHttpModule is rejected at startup, naming the option to set instead', async () => {
     const module = DiscoveryHttpModule.register({ httpsAgent: agent } as DiscoveryHttpOptions);
     await expect(start(module)).rejects.toMatchObject({
       code: 'INVALID_CONFIGURATION',
@@ -314,7 +314,7 @@ describe('an httpsAgent', () => {
     });
   });
 
-  it('of a request to a service fails it, and serves one to another host', async () => {
+  it('of a request fails a call to a service, and applies to another host', async () => {
     const app = await start();
     const http = app.get(HttpService);
     const error = await rejection(http.get('http://user-service/users/1', { httpsAgent: agent }));
@@ -344,7 +344,7 @@ describe("the transport 'axios'", () => {
     ).resolves.toEqual({ body: { name: 'Ada' }, contentType: 'application/json' });
   });
 
-  it('retries and gives back error statuses as undici does', async () => {
+  it('retries and returns error statuses as undici does', async () => {
     const communicator = (await start(WithoutKeepAlive, { transport: 'axios' })).get(ServiceCommunicator);
     failures = 1;
     await expect(communicator.callServiceJson('user-service', { path: '/users/flaky' })).resolves.toEqual({
@@ -357,7 +357,7 @@ describe("the transport 'axios'", () => {
     });
   });
 
-  it('does not go round in circles in an app that also has DiscoveryHttpModule', async () => {
+  it('does not recurse in an app that also has DiscoveryHttpModule', async () => {
     @Module({ imports: [DiscoveryHttpModule], exports: [DiscoveryHttpModule] })
     class Discovered {}
     @Module({ imports: [Discovered, WithoutKeepAlive] })

@@ -8,12 +8,12 @@ import { type MicroSubject } from '../bench/micro/micro-case.js';
 import { SUBJECTS } from '../bench/micro/subjects.js';
 import { addSources, type BuiltPackage, buildPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
 
-/*
- * That the benchmarks run, and measure what they say; what comes out says nothing on a machine that does other things meanwhile.
- * `redis-scale.long.e2e-spec.ts` runs that of the registry.
+/**
+ * Checks that the benchmarks run and measure what they claim; the figures mean nothing on a busy machine.
+ * `redis-scale.long.e2e-spec.ts` runs the benchmark of the registry.
  */
 const exec = promisify(execFile);
-/** Of a run that is loaded by the tests beside it. */
+/** For a run slowed down by concurrent tests. */
 const RUN_TIMEOUT_MS = 180_000;
 
 let built: BuiltPackage;
@@ -24,7 +24,7 @@ beforeAll(async () => {
 }, BUILD_TIMEOUT_MS);
 afterAll(() => built.remove());
 
-/** What it prints. @param words the program below `bench`, and its arguments */
+/** Returns the output. @param words the program below `bench`, and its arguments */
 async function bench(...[program = '', ...args]: string[]): Promise<string> {
   return (await exec(process.execPath, [join(built.consumer, program), ...args], { cwd: built.consumer })).stdout;
 }
@@ -56,7 +56,7 @@ describe('npm run bench', () => {
   );
 });
 
-/** With the bytes that a call takes, and as many rounds as a quick run has, in the middle of which there were calls. */
+/** With the bytes per call, and as many rounds as a quick run has, all with calls. */
 function isMeasured({ rounds, bytesPerCall = 0 }: LaneResult): boolean {
   return rounds.length === 6 && rounds.every(({ p50Us }) => p50Us > 0) && bytesPerCall > 0;
 }
@@ -76,7 +76,7 @@ describe('npm run bench:micro', () => {
     }
   });
 
-  it('measures them in a process of their own, with what they allocate', async () => {
+  it('measures in a process of its own, including allocations', async () => {
     const printed = await bench('micro/main.js', '--rounds', '1', '--only', 'budget');
     expect(printed).toMatch(/^budget .*\n-.*\n\S.* \d+(\.\d+)? ns /m);
   });
@@ -97,7 +97,7 @@ describe('npm run bench:health', () => {
   });
 });
 
-describe('what is typed wrong', () => {
+describe('a wrong argument', () => {
   it.each([
     [['calls/main.js', '--rouns', '3'], "Unknown option '--rouns'"],
     [['calls/main.js', '--scenario', 'c64,c2'], '--scenario: c2 is none of c64, c1, '],
@@ -108,7 +108,7 @@ describe('what is typed wrong', () => {
     [['micro/main.js', '--only', 'x'], '--only: expected a part of one of pick round_robin, '],
     [['health/main.js', '--interval', '1.5'], '--interval: expected a whole number of 1 or more, but got "1.5"'],
     [['registry/main.js', 'costs'], 'costs: the one word that there is is cost'],
-  ])('%j is told in a line, before anything starts', async (words, told) => {
+  ])('%j is reported in one line before anything starts', async (words, told) => {
     const failure = (await bench(...words).catch((error: unknown) => error)) as { code: number; stderr: string };
     expect(failure).toMatchObject({ code: 2, stderr: expect.stringContaining(told) as unknown });
     expect(failure.stderr).not.toContain('    at ');

@@ -8,7 +8,7 @@ import { pollUntil } from './support/poll.js';
 import { RedisServer } from './support/redis-server.js';
 import { type RestApp, type RestAppOptions, startRestApp } from './support/rest-app.js';
 
-/** What a service sends that knows no more than where it is. */
+/** The minimal registration of a service that only knows its address. */
 const BODY = {
   service_name: 'user-service',
   host: 'localhost',
@@ -22,7 +22,7 @@ const BODY = {
 const TTL_MS = 300_000;
 const TEN_MINUTES_MS = 600_000;
 
-/** A setting with a process that takes registrations and one that reads them, which may be the same. */
+/** A process that takes registrations and one that reads them, which may be the same. */
 interface Setting {
   readonly api: RestApp;
   readonly reader: RestApp;
@@ -30,7 +30,7 @@ interface Setting {
   close(): Promise<void>;
 }
 
-/** What checks find, and how many there were. */
+/** Results of the checks, and how many there were. */
 class Endpoint {
   isWell = true;
   asked = 0;
@@ -64,7 +64,7 @@ async function remote(endpoint: Endpoint): Promise<Setting> {
   };
 }
 
-/** Processes over one Redis, each with a clock of its own. */
+/** Processes sharing one Redis, each with its own clock. */
 class OverRedis implements Setting {
   readonly apps: RestApp[] = [];
   private readonly client: ClockedRedis;
@@ -96,13 +96,13 @@ class OverRedis implements Setting {
     return this.apps.at(-1)!;
   }
 
-  /** @param running those whose time goes on; the others stand still, as if they had died */
+  /** @param running processes whose time advances; the others are frozen, as if dead */
   async advance(ms: number, running: readonly RestApp[] = this.apps): Promise<void> {
     for (let left = ms; left > 0; left -= 1_000) {
       this.time += Math.min(left, 1_000);
       await this.client.setTime(this.time);
       for (const { clock } of running) await clock.advanceAsync(Math.min(left, 1_000));
-      // What was asked on this connection before is answered before.
+      // Answers on a connection are in order, so earlier requests have been answered.
       for (let turn = 0; turn < 3; turn++) await this.client.ping();
     }
   }
@@ -133,7 +133,7 @@ describe.each<[string, (endpoint: Endpoint) => Promise<Setting>]>([
   ['in memory', inMemory],
   ['over Redis', overRedis],
   ['of a remote registry', remote],
-])('a registration by one POST, %s', (_where, open) => {
+])('a registration by a single POST, %s', (_where, open) => {
   let endpoint: Endpoint;
   let setting: Setting;
   beforeEach(async () => {
@@ -155,10 +155,10 @@ describe.each<[string, (endpoint: Endpoint) => Promise<Setting>]>([
     expect(endpoint.asked).toBeGreaterThanOrEqual(18);
   });
 
-  it('is gone after its TTL with failing checks, and not before', async () => {
+  it('expires after its TTL with failing checks, and not earlier', async () => {
     await setting.advance(60_000);
     endpoint.isWell = false;
-    // Renewals wait for a second, and checks are 33 s apart at most.
+    // Renewals are delayed by up to a second, and checks are at most 33 s apart.
     await setting.advance(TTL_MS - 35_000);
     await pollUntil('an unhealthy instance', async () => (await listed(setting.reader))?.status === 'unhealthy');
     await setting.advance(36_000);
@@ -167,7 +167,7 @@ describe.each<[string, (endpoint: Endpoint) => Promise<Setting>]>([
     }
   });
 
-  it('that a first heartbeat follows is gone after its TTL without a second one', async () => {
+  it('expires after its TTL if only one heartbeat follows', async () => {
     await setting.api.send('PUT', '/services/user-service/instances/localhost:8080/heartbeat');
     await setting.advance(TTL_MS - 1_000);
     await pollUntil('a healthy instance', async () => (await listed(setting.reader))?.status === 'healthy');
@@ -177,7 +177,7 @@ describe.each<[string, (endpoint: Endpoint) => Promise<Setting>]>([
   });
 });
 
-describe('over Redis, a registration that checks keep', () => {
+describe('over Redis, a registration renewed by checks', () => {
   let endpoints: Endpoint[];
   let setting: OverRedis;
   beforeEach(async () => {
@@ -189,7 +189,7 @@ describe('over Redis, a registration that checks keep', () => {
   });
   afterEach(() => setting.close());
 
-  it('stays when the process dies that checks it, and another one takes over', async () => {
+  it('survives the death of the checking process when another one takes over', async () => {
     await setting.advance(60_000);
     const checking = endpoints[0]!.asked > 0 ? 0 : 1;
     expect(endpoints[1 - checking]!.asked).toBe(0);
@@ -198,7 +198,7 @@ describe('over Redis, a registration that checks keep', () => {
     expect((await listed(setting.apps[1 - checking]!))?.status).toBe('healthy');
   });
 
-  it('comes back when Redis loses everything', async () => {
+  it('returns after Redis lost everything', async () => {
     await setting.advance(60_000);
     const before = (await listed(setting.reader))!.generation;
     await server.flush();

@@ -55,8 +55,8 @@ async function problemsOf(options: unknown = {}): Promise<Record<string, { value
   return Object.fromEntries(problems.map(({ path, ...rest }) => [path, rest]));
 }
 
-describe('without any settings', () => {
-  it('the registry is in this process and everything has its default', async () => {
+describe('without any options', () => {
+  it('the registry is local and everything has its default', async () => {
     await expect(optionsOf()).resolves.toMatchObject({
       mode: 'memory_only',
       remote: undefined,
@@ -73,19 +73,19 @@ describe('without any settings', () => {
   });
 });
 
-it('who is the registry cannot follow a part of it', async () => {
+it('a registry cannot restrict what it follows', async () => {
   await expect(optionsOf({ follow: 'used' })).rejects.toThrow(/follow: .*"all" in the mode memory_only/);
   await expect(optionsOf({ follow: 'some' as never })).rejects.toThrow(/follow: .*one of "all", "used"/);
 });
 
-it('whether calls inherit deadlines is a matter of true or false', async () => {
+it('inheritDeadline must be true or false', async () => {
   await expect(optionsOf()).resolves.toMatchObject({ inheritDeadline: true });
   await expect(optionsOf({ inheritDeadline: 'yes' as never })).rejects.toThrow(
     /inheritDeadline: .*true, false, or a function/,
   );
 });
 
-it('a Redis without a URL is no reason to go on in memory alone, unless that is said', async () => {
+it('a mode with Redis but no URL does not fall back to memory without saying so', async () => {
   for (const redis of [{}, { url: undefined }, { commandTimeout: '1s' }] as const) {
     await expect(optionsOf({ redis })).rejects.toThrow(/redis\.url: .*mode: 'memory_only'/);
     await expect(optionsOf({ redis, mode: 'memory_only' })).resolves.toMatchObject({ mode: 'memory_only' });
@@ -94,8 +94,8 @@ it('a Redis without a URL is no reason to go on in memory alone, unless that is 
   await expect(optionsOf({ redis: { commandTimeout: '1s' } })).resolves.toMatchObject({ mode: 'redis_backed' });
 });
 
-it('a registry without a URL is no reason to go on in memory alone, unless that is said', async () => {
-  // Equal options share a module; not setting a URL is not the same as leaving it out.
+it('the mode remote without a URL does not fall back to memory without saying so', async () => {
+  // Equal options share a module; an explicit undefined URL differs from none.
   await expect(optionsOf({})).resolves.toMatchObject({ mode: 'memory_only' });
   for (const options of [
     { registryUrl: undefined },
@@ -123,11 +123,11 @@ it('a registry without a URL is no reason to go on in memory alone, unless that 
   await expect(optionsOf({ registryUrl: undefined })).resolves.toMatchObject({ mode: 'memory_only' });
 });
 
-describe('a variable of a URL that is empty', () => {
+describe('an empty URL variable', () => {
   it.each([
     ['REGISTRY_URL', 'the URL of a registry'],
     ['REDIS_URL', 'the URL of a Redis, or a client'],
-  ])('stops the start, unless something else says where the registry is (%s)', async (name, expected) => {
+  ])('stops the start unless something else locates the registry (%s)', async (name, expected) => {
     setEnvironment({ [name]: ' ' });
     await expect(problemsOf({})).resolves.toEqual({
       [PREFIX + name]: {
@@ -142,7 +142,7 @@ describe('a variable of a URL that is empty', () => {
     await expect(optionsOf()).resolves.toMatchObject({ mode: 'memory_only' });
   });
 
-  it('is no fault where the other one has a value', async () => {
+  it('is accepted if the other variable has a value', async () => {
     setEnvironment({ REGISTRY_URL: '', REDIS_URL: 'redis://redis' });
     await expect(optionsOf()).resolves.toMatchObject({ mode: 'redis_backed' });
     setEnvironment({ REGISTRY_URL: 'http://registry:3000', REDIS_URL: '' });
@@ -153,7 +153,7 @@ describe('a variable of a URL that is empty', () => {
 describe('the mode memory_only', () => {
   const expected = expect.stringMatching(/^nothing beside the mode memory_only/) as unknown;
 
-  it('contradicts the address of a registry beside it, in the options and in the environment', async () => {
+  it('contradicts a registry address next to it, in options and environment', async () => {
     await expect(problemsOf({ mode: 'memory_only', registryUrl: 'http://:hush@registry:3000' })).resolves.toEqual({
       registryUrl: { value: 'http://***@registry:3000', expected },
     });
@@ -170,7 +170,7 @@ describe('the mode memory_only', () => {
     });
   });
 
-  it('replaces the address that the environment has, and in a test the one that the options have', async () => {
+  it('overrides the address of the environment, and in a test that of the options', async () => {
     setEnvironment({ REGISTRY_URL: 'http://registry:3000', REDIS_URL: 'redis://redis' });
     await expect(optionsOf({ mode: 'memory_only' })).resolves.toMatchObject({ mode: 'memory_only' });
     delete process.env.SERVICE_DISCOVERY_REGISTRY_URL;
@@ -182,8 +182,8 @@ describe('the mode memory_only', () => {
   });
 });
 
-describe("a store of the app's own", () => {
-  it('takes the place of a mode, also of one that the environment names', async () => {
+describe('a custom store', () => {
+  it('replaces a mode, even one from the environment', async () => {
     const store = new MemoryRegistryStore();
     const none = { mode: undefined, store, remote: undefined, redis: undefined, shutdown: { drainDelayMs: 300 } };
     await expect(optionsOf({ store })).resolves.toMatchObject(none);
@@ -191,7 +191,7 @@ describe("a store of the app's own", () => {
     await expect(optionsOf({ store, follow: 'used' })).resolves.toMatchObject(none);
   });
 
-  it('is refused beside an option that names another place, and where it is none', async () => {
+  it('is rejected next to an option that names another registry, and if it is not a store', async () => {
     const store = new MemoryRegistryStore();
     const beside = {
       mode: 'hybrid',
@@ -215,19 +215,19 @@ describe("a store of the app's own", () => {
   });
 });
 
-describe("strategies of the app's own", () => {
+describe('custom strategies', () => {
   class First {
     choose<C>(candidates: readonly C[]): C {
       return candidates[0]!;
     }
   }
 
-  it('can be named like the built-in ones: in options, in the environment and in discovery', async () => {
+  it('can be named like built-in ones: in options, environment and discovery', async () => {
     setEnvironment({ DEFAULT_LOAD_BALANCING: 'first' });
     const module = ServiceDiscoveryModule.forRoot({
       strategies: { first: First },
       patterns: { web: { loadBalancing: 'first' as never } },
-      // Nothing listens at these ports, and an instance that a check has found unhealthy is none of the first.
+      // Nothing listens at these ports, and an instance found unhealthy would not come first.
       healthCheck: false,
     });
     const app = await apps.listen(module);
@@ -246,7 +246,7 @@ describe("strategies of the app's own", () => {
     ]);
   });
 
-  it('are functions by name', async () => {
+  it('must be functions by name', async () => {
     await expect(optionsOf({ strategies: { first: 'x' } as never })).rejects.toThrow(/strategies\.first: .*class/);
     await expect(optionsOf({ strategies: [First] as never })).rejects.toThrow(/strategies: .*by name/);
     await expect(optionsOf({ strategies: null as never, loadBalancing: 'first' as never })).rejects.toThrow(
@@ -257,7 +257,7 @@ describe("strategies of the app's own", () => {
 });
 
 describe('the environment', () => {
-  it('gives the strategy to load balancing options that name none', async () => {
+  it('supplies the strategy to load balancing options without one', async () => {
     setEnvironment({ DEFAULT_LOAD_BALANCING: 'maglev' });
     const loadBalancingOf = async (options: ServiceDiscoveryOptions): Promise<unknown> =>
       (await optionsOf(options)).communicator.loadBalancing;
@@ -273,7 +273,7 @@ describe('the environment', () => {
     );
   });
 
-  it('sets everything that it has a variable for, in seconds', async () => {
+  it('sets everything that has a variable, in seconds', async () => {
     setEnvironment({
       MODE: 'remote',
       REGISTRY_URL: 'http://registry:3000',
@@ -310,18 +310,18 @@ describe('the environment', () => {
     });
   });
 
-  it('takes a text with a unit, too', async () => {
+  it('accepts values with a unit', async () => {
     setEnvironment({ SERVICE_TTL: '2m' });
     await expect(optionsOf()).resolves.toMatchObject({ registry: { serviceTtl: '2m' } });
   });
 
-  it('means the mode remote by a registry URL alone', async () => {
+  it('implies the mode remote by a registry URL alone', async () => {
     setEnvironment({ REGISTRY_URL: 'http://registry:3000' });
     await expect(optionsOf()).resolves.toMatchObject({ mode: 'remote', remote: { url: 'http://registry:3000' } });
     await expect(optionsOf({ mode: 'memory_only' })).resolves.toMatchObject({ mode: 'memory_only', remote: undefined });
   });
 
-  it('means the mode redis_backed by a URL of Redis alone', async () => {
+  it('implies the mode redis_backed by a Redis URL alone', async () => {
     setEnvironment({ REDIS_URL: 'redis://redis:6379', NAMESPACE: 'shop' });
     await expect(optionsOf()).resolves.toMatchObject({
       mode: 'redis_backed',
@@ -332,7 +332,7 @@ describe('the environment', () => {
     await expect(optionsOf({ registryUrl: 'http://registry' })).resolves.toMatchObject({ mode: 'remote' });
   });
 
-  it.each(['redis_backed', 'hybrid'])('means a Redis on this machine by the mode %s alone', async (mode) => {
+  it.each(['redis_backed', 'hybrid'])('assumes a local Redis with the mode %s alone', async (mode) => {
     setEnvironment({ MODE: mode });
     await expect(optionsOf()).resolves.toMatchObject({ mode, redis: { url: 'redis://127.0.0.1:6379' } });
     await expect(optionsOf({ redis: { commandTimeout: '1s' } })).resolves.toMatchObject({
@@ -342,19 +342,19 @@ describe('the environment', () => {
     await expect(optionsOf()).resolves.toMatchObject({ mode, redis: { url: 'redis://redis:6379' } });
   });
 
-  it('starts an app in the mode hybrid without a Redis, with one warning that names the variable for its URL', async () => {
+  it('starts an app in hybrid mode without Redis, with one warning that names the variable for its URL', async () => {
     setEnvironment({ MODE: 'hybrid' });
     const warnings: string[] = [];
     const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation((text) => void warnings.push(String(text)));
     const app = await start({ startTimeout: '1s' });
     await app.init();
-    // A developer's machine may have one at this address.
+    // A developer's machine may run one at this address.
     const isThere = app.get(ServiceRegistry).snapshot.connected;
     warn.mockRestore();
     expect(warnings).toEqual(isThere ? [] : [expect.stringContaining('SERVICE_DISCOVERY_REDIS_URL')]);
   });
 
-  it("gives way to a client of Redis of the app's own", async () => {
+  it("is overridden by the app's own Redis client", async () => {
     setEnvironment({ REDIS_URL: 'redis://redis:6379' });
     const client = new Redis({ lazyConnect: true });
     const { mode, redis } = await optionsOf({ redis: { client, commandTimeout: '1s' } });
@@ -363,14 +363,14 @@ describe('the environment', () => {
     client.disconnect();
   });
 
-  it('gives way to options, value by value', async () => {
+  it('is overridden by options, value by value', async () => {
     setEnvironment({ RETRY_MAX_ATTEMPTS: '4', RETRY_BASE_DELAY: '2' });
     await expect(optionsOf({ retry: { maxAttempts: 2 } })).resolves.toMatchObject({
       communicator: { retry: { maxAttempts: 2, baseDelay: '2s' } },
     });
   });
 
-  it('does not switch on again what an option has switched off', async () => {
+  it('does not re-enable what an option has disabled', async () => {
     setEnvironment({ RETRY_MAX_ATTEMPTS: '4', HEALTH_CHECK_INTERVAL: '1' });
     await expect(optionsOf({ retry: false, healthCheck: false })).resolves.toMatchObject({
       communicator: { retry: false },
@@ -378,7 +378,7 @@ describe('the environment', () => {
     });
   });
 
-  it('sets no token where the API is switched off, and gives way to those of the options', async () => {
+  it('sets no token if the API is disabled, and is overridden by tokens in the options', async () => {
     setEnvironment({ TOKEN: 'environment', REGISTRY_URL: 'http://registry' });
     await expect(optionsOf({ api: false })).resolves.toMatchObject({ api: false, remote: { token: 'environment' } });
     await expect(optionsOf({ api: { token: 'own' }, remote: { token: 'other' } })).resolves.toMatchObject({
@@ -398,7 +398,7 @@ describe('the environment', () => {
 });
 
 describe('a preset', () => {
-  it('leaves less time for an attempt where the whole call has less, unless both are given', async () => {
+  it('reduces the attempt timeout to a shorter call timeout, unless both are given', async () => {
     const { communicator } = await optionsOf({ preset: 'production', timeout: '1s' });
     expect(communicator).toMatchObject({ timeout: '1s' });
     await expect(optionsOf({ preset: 'production', timeout: '5s' })).resolves.toMatchObject({
@@ -408,14 +408,14 @@ describe('a preset', () => {
     await expect(problemsOf(both)).resolves.toMatchObject({ attemptTimeout: { value: '2s' } });
   });
 
-  it('gives way to a variable that its own values contradict', async () => {
+  it('adapts its own values that contradict a variable', async () => {
     setEnvironment({ RETRY_BASE_DELAY: '20' });
     await expect(optionsOf({ preset: 'production' })).resolves.toMatchObject({
       communicator: { retry: { baseDelay: '20s', maxDelay: '20s' } },
     });
   });
 
-  it('is stronger than the defaults and weaker than the environment', async () => {
+  it('overrides the defaults and is overridden by the environment', async () => {
     setEnvironment({ HEALTH_CHECK_INTERVAL: '7' });
     await expect(optionsOf(getServiceDiscoveryConfig('production'))).resolves.toMatchObject({
       registry: { serviceTtl: '60s' },
@@ -423,13 +423,13 @@ describe('a preset', () => {
     });
   });
 
-  it('can be named in place of its values', async () => {
+  it('can be selected by name instead of its values', async () => {
     await expect(optionsOf({ preset: 'production' })).resolves.toEqual(
       await optionsOf(getServiceDiscoveryConfig('production')),
     );
   });
 
-  it('changed by hand is stronger than the environment, where it was changed', async () => {
+  it('overrides the environment where a copy of it was changed', async () => {
     setEnvironment({ SERVICE_TTL: '10', RETRY_BASE_DELAY: '3' });
     const changed = { ...getServiceDiscoveryConfig('production'), serviceTtl: '90s' } as const;
     await expect(optionsOf(changed)).resolves.toMatchObject({
@@ -442,15 +442,15 @@ describe('a preset', () => {
     await expect(optionsOf(getServiceDiscoveryConfig(name))).resolves.toMatchObject({ preset: name });
   });
 
-  it('that does not exist is refused', () => {
+  it('is rejected if it does not exist', () => {
     expect(() => getServiceDiscoveryConfig('prod' as never)).toThrow(
       'one of development, testing, staging, production',
     );
   });
 });
 
-describe('wrong settings', () => {
-  it('are all named in one error, those of the environment by their variables and as they stand there', async () => {
+describe('wrong options', () => {
+  it('are all named in one error, those of the environment by variable and original text', async () => {
     setEnvironment({
       SERVICE_TTL: 'soon',
       RETRY_MAX_ATTEMPTS: '0',
@@ -509,7 +509,7 @@ describe('wrong settings', () => {
     });
   });
 
-  it('include numbers that were most likely meant in seconds, in every option that is usually seconds', async () => {
+  it('include bare numbers that were probably meant in seconds, for every option usually in seconds', async () => {
     const problems = await problemsOf({
       serviceTtl: 60,
       heartbeatInterval: 10,
@@ -574,7 +574,7 @@ describe('wrong settings', () => {
     expect(problems['retry.baseDelay']?.expected).toBe("a unit: 1 is 1 ms; write '1ms' or '1s'");
   });
 
-  it('leave alone numbers where milliseconds are usual, 0, and what the environment says in seconds', async () => {
+  it('do not include numbers where milliseconds are usual, 0, and seconds in the environment', async () => {
     setEnvironment({ RETRY_BASE_DELAY: '0.05', HEALTH_CHECK_TIMEOUT: '0.05' });
     const few = {
       hedging: { delay: 50 },
@@ -588,7 +588,7 @@ describe('wrong settings', () => {
       timeout: '90ms',
     } as const;
     const communicator = (await start(few)).get(ServiceCommunicator);
-    // What was checked once is not taken for a number without a unit.
+    // Values that were already validated are not treated as bare numbers.
     const stages = communicator.withOptions({ circuitBreaker: { recoveryTimeout: '50ms' } }).describePipeline('users');
     expect(stages.find(({ stage }) => stage === 'circuit_breaker')?.options).toMatchObject({ recoveryTimeout: 50 });
     expect(() => communicator.withOptions({ timeout: 50 })).toThrow(
@@ -600,7 +600,7 @@ describe('wrong settings', () => {
     });
   });
 
-  it('come with the name that was meant', async () => {
+  it('come with the name that was probably meant', async () => {
     setEnvironment({ SERVICE_TLL: '60' });
     const problems = await problemsOf({
       mode: 'memry_only',
@@ -621,7 +621,7 @@ describe('wrong settings', () => {
     });
   });
 
-  it('are not seen in what Kubernetes says of a service that is called service-discovery', async () => {
+  it('do not include Kubernetes variables of a service called service-discovery', async () => {
     setEnvironment({
       SERVICE_HOST: '10.96.0.12',
       SERVICE_PORT: '3000',
@@ -635,7 +635,7 @@ describe('wrong settings', () => {
     expect((await optionsOf()).advertise).toEqual({});
   });
 
-  it('include the options of the mode hybrid, and those in another mode', async () => {
+  it('include options of the hybrid mode, also those set in another mode', async () => {
     const problems = await problemsOf({ mode: 'hybrid', maxOfflineWrites: 0, maxSnapshotAge: '31d' });
     expect(Object.keys(problems).sort()).toEqual(['maxOfflineWrites', 'maxSnapshotAge']);
     await expect(problemsOf({ mode: 'memory_only', maxOfflineWrites: 10 })).resolves.toMatchObject({
@@ -643,7 +643,7 @@ describe('wrong settings', () => {
     });
   });
 
-  it('include what is wrong with a Redis', async () => {
+  it('include wrong Redis options', async () => {
     await expect(problemsOf({ mode: 'redis_backed', redis: { tls: {} } })).resolves.toHaveProperty(['redis.url']);
     const wrong = { client: {}, commandTimeout: '1h', changesKept: 1, keyPrefix: 'x' };
     const problems = await problemsOf({ mode: 'redis_backed', namespace: 'a b', redis: wrong });
@@ -656,7 +656,7 @@ describe('wrong settings', () => {
     ]);
   });
 
-  it('name the variable of a URL that the mode of the environment needs, unless an option names it', async () => {
+  it("name the URL variable required by the environment's mode, unless an option names it", async () => {
     setEnvironment({ MODE: 'remote' });
     await expect(problemsOf()).resolves.toHaveProperty('SERVICE_DISCOVERY_REGISTRY_URL');
     await expect(problemsOf({ registryUrl: undefined })).resolves.toHaveProperty('registryUrl');
@@ -665,7 +665,7 @@ describe('wrong settings', () => {
     await expect(problemsOf({ redis: { tls: { ca: 'a' }, url: undefined } })).resolves.toHaveProperty(['redis.url']);
   });
 
-  it('name one of two variables that contradict each other; a variable gives way to an option', async () => {
+  it('name one of two contradicting variables; an option overrides a variable', async () => {
     setEnvironment({ RETRY_BASE_DELAY: '5', RETRY_MAX_DELAY: '1' });
     await expect(problemsOf()).resolves.toEqual({
       SERVICE_DISCOVERY_RETRY_MAX_DELAY: {
@@ -678,7 +678,7 @@ describe('wrong settings', () => {
     });
   });
 
-  it('show a URL of Redis without its password', async () => {
+  it('show a Redis URL without its password', async () => {
     setEnvironment({ MODE: 'redis_backed', REDIS_URL: 'http://:hush@redis:6379' });
     const error = await startError(ServiceDiscoveryModule.forRoot());
     expect((error as Error).message).toMatch(/SERVICE_DISCOVERY_REDIS_URL: expected .* got "http:\/\/redis:6379"/);
@@ -705,7 +705,7 @@ describe('wrong settings', () => {
     },
   );
 
-  it('include the transport axios in an app without HttpModule', async () => {
+  it('include the axios transport in an app without HttpModule', async () => {
     const problems = await problemsOf({ transport: 'axios' });
     expect(problems).toEqual({
       transport: { value: 'axios', expected: '"undici", or an app that imports HttpModule of @nestjs/axios' },
@@ -746,7 +746,7 @@ describe('wrong settings', () => {
     });
   });
 
-  it.each([[null], [undefined], ['production']])('include %p of a factory', async (made) => {
+  it.each([[null], [undefined], ['production']])('include %p returned by a factory', async (made) => {
     const error = await startError(ServiceDiscoveryModule.forRootAsync({ useFactory: () => made as never }));
     const problem = { path: 'ServiceDiscoveryModule.forRootAsync useFactory', value: made };
     expect(error).toMatchObject({ code: 'INVALID_CONFIGURATION', problems: [problem] });
@@ -756,14 +756,14 @@ describe('wrong settings', () => {
     expect(() => ServiceDiscoveryModule.forRootAsync(wrong as never)).toThrow(InvalidConfigurationError);
   });
 
-  it('include a group that is none in what a factory makes, and beside it', async () => {
+  it('include an invalid group returned by a factory, among others', async () => {
     const useFactory = (): object => ({ remote: 'http://registry:3000' });
     const error = await startError(ServiceDiscoveryModule.forRootAsync({ useFactory, api: null as never }));
     const { problems } = error as InvalidConfigurationError;
     expect(problems.map(({ path }) => path).sort()).toEqual(['api', 'remote']);
   });
 
-  it('are named in the message, one a line', async () => {
+  it('are listed in the message, one per line', async () => {
     const error = await startError(ServiceDiscoveryModule.forRoot({ serviceTtl: 500, timeout: 0 }));
     expect((error as Error).message.split('\n')).toEqual([
       'Invalid configuration:',
@@ -784,21 +784,21 @@ it.each([[''], [' '], ['a b'], ['a,,b'], ['a,'], ['ü'], [5], [null], [['a']], [
   },
 );
 
-describe('TLS of Redis', () => {
+describe('TLS options of Redis', () => {
   it.each<[url: string, tls: unknown, path: string, expected: string]>([
     ['rediss://redis', { ca: '/none.pem' }, 'redis.tls.ca', 'there is no such file'],
     ['rediss://redis', { key: 'x' }, 'redis.tls.cert', 'cert and key belong together'],
     ['rediss://redis', { services: {} }, 'redis.tls.services', 'no option of this name'],
     ['redis://redis', { servername: 'redis.internal' }, 'redis.tls', 'a rediss URL'],
-  ])('is checked beside %s: %j is refused at %s', async (url, tls, path, expected) => {
+  ])('are validated with %s: %j is rejected at %s', async (url, tls, path, expected) => {
     const problems = await problemsOf({ redis: { url, tls: tls as TlsOptions } });
     expect(Object.keys(problems)).toEqual([path]);
     expect(problems[path]?.expected).toContain(expected);
   });
 });
 
-describe('options of undici in place of a transport', () => {
-  it('hold for its connections', async () => {
+describe('undici options in place of a transport', () => {
+  it('apply to its connections', async () => {
     const connections = new Set<Socket>();
     const server = createServer((request, response) => {
       connections.add(request.socket);
@@ -806,20 +806,20 @@ describe('options of undici in place of a transport', () => {
     });
     await once(server.listen(0, '127.0.0.1'), 'listening');
     const transport = { connections: 1, keepAliveTimeout: '60s' } as const;
-    // A check would have a connection of its own.
+    // Disabled: a check would open a connection of its own.
     const app = await start({ mode: 'memory_only', healthCheck: false, transport });
     await app.init();
     const { port } = server.address() as AddressInfo;
     await app.get(ServiceRegistry).register({ serviceName: 'users', host: '127.0.0.1', port });
     const communicator = app.get(ServiceCommunicator);
-    // Side by side, each would have a connection of its own.
+    // Sequential, since concurrent calls would open a connection each.
     await Promise.all([1, 2, 3].map(() => communicator.callServiceJson('users', { path: '/' })));
     await app.close();
     server.close();
     expect(connections.size).toBe(1);
   });
 
-  it('may all be given, and none', async () => {
+  it('may all be given, or none', async () => {
     const all = {
       connections: 8,
       warmConnections: 0,
@@ -856,7 +856,7 @@ describe('options of undici in place of a transport', () => {
     [{ send: () => undefined }, 'transport', 'an object with send() and close()'],
     [{ close: () => undefined }, 'transport', 'an object with send() and close()'],
     [new (class Sender {})(), 'transport', 'one of undici, axios, or a plain object of options'],
-  ])('are checked: %p is refused at %s', async (transport, path, expected) => {
+  ])('are validated: %p is rejected at %s', async (transport, path, expected) => {
     const problems = await problemsOf({ transport });
     expect(Object.keys(problems)).toEqual([path]);
     expect(problems[path]?.expected).toContain(expected);
@@ -864,7 +864,7 @@ describe('options of undici in place of a transport', () => {
 });
 
 describe('options', () => {
-  it('reach what they are for', async () => {
+  it('take effect', async () => {
     const transport = new FakeTransport(() => ({ status: 503 }));
     const app = await start({
       transport,

@@ -1,4 +1,4 @@
-/** Shows of the scenarios that no peer fails that they can be failed: by parts that have the very fault. */
+/** Proves that scenarios which no peer fails can fail, by parts that have exactly that fault. */
 import { describe, expect, it } from '@jest/globals';
 import { type BalancerPart, type BalancersPart, type BalancingParts } from '../conformance/balancing/balancer-part.js';
 import { type BreakerPart, type BreakerSettings } from '../conformance/breaker/breaker-part.js';
@@ -15,7 +15,7 @@ async function faultOf(name: string, parts: Partial<Peer>): Promise<string> {
   );
 }
 
-/** Balancers of which each picks by what `next` makes of its list. */
+/** Balancers whose picks `next` chooses from the list. */
 function balancing(next: (ids: readonly string[]) => string, part: keyof BalancingParts): Partial<Peer> {
   const of = (): BalancerPart => {
     let present: readonly string[] = [];
@@ -39,7 +39,7 @@ interface Faults {
   readonly tellsEachIsolation?: boolean;
 }
 
-/** A breaker in time by hand that is right but for its faults. */
+/** A correct breaker on a manual clock, except for its given faults. */
 function breaker({ filteredKeepsPermit, unlimitedProbes, tellsEachIsolation }: Faults): Partial<Peer> {
   const make = ({ recoveryMs, permits, isFault }: BreakerSettings): BreakerPart => {
     let state: BreakerPart['state'] = 'closed';
@@ -86,19 +86,19 @@ function breaker({ filteredKeepsPermit, unlimitedProbes, tellsEachIsolation }: F
   return { breaker: make };
 }
 
-describe('a scenario is failed', () => {
-  it("by a round robin of which one service's turn moves another's", async () => {
+describe('a scenario detects', () => {
+  it('a round robin whose services share a position', async () => {
     let turn = 0;
     const shared = balancing((ids) => ids[turn++ % ids.length]!, 'roundRobin');
     expect(await faultOf("one service's turn does not move another's", shared)).toMatch(/one gets (20|0) where/);
   });
 
-  it('by least connections that take the first of equals', async () => {
+  it('least connections that always takes the first of equals', async () => {
     const first = balancing((ids) => ids[0]!, 'leastConnections');
     expect(await faultOf('idle least connections does not always pick the first', first)).toMatch(/one of 4 gets 0/);
   });
 
-  it('by weights that are given as so many calls in a row', async () => {
+  it('weights implemented as runs of calls', async () => {
     let turn = 0;
     const inARow = [...'0000011111222223333344444'].map((index) => `i${index}`).concat('i5');
     const bursts = balancing(() => inARow[turn++ % inARow.length]!, 'weightedRoundRobin');
@@ -106,25 +106,25 @@ describe('a scenario is failed', () => {
     expect(fault).toBe('one gets two calls in a row');
   });
 
-  it('by a breaker whose probe keeps its permit after a filtered error', async () => {
+  it('a breaker whose probe keeps its permit after a filtered error', async () => {
     expect(await faultOf('a filtered error resolves the probe', breaker({}))).toBe('nothing');
     expect(await faultOf('a filtered error resolves the probe', breaker({ filteredKeepsPermit: true }))).toMatch(
       'no call is let through',
     );
   });
 
-  it('by a breaker that lets everybody through when it is half open', async () => {
+  it('a breaker that lets every call through when half open', async () => {
     const name = 'half-open probes never exceed the permit count';
     expect(await faultOf(name, breaker({}))).toBe('nothing');
     expect(await faultOf(name, breaker({ unlimitedProbes: true }))).toBe('10 probes run at once where 2 may');
   });
 
-  it('by a breaker that tells of each isolation', async () => {
+  it('a breaker that emits an event for each isolation', async () => {
     expect(await faultOf('isolate twice opens once', breaker({}))).toBe('nothing');
     expect(await faultOf('isolate twice opens once', breaker({ tellsEachIsolation: true }))).toMatch('tells 2 times');
   });
 
-  it('by a client that does not wait for what Retry-After says', async () => {
+  it('a client that ignores Retry-After', async () => {
     const http = async (origin: string): Promise<HttpRetryPart> => ({
       async send({ method, path }) {
         let status = 503;

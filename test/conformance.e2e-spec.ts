@@ -1,6 +1,6 @@
 /**
- * Runs the cases that peers fail, as `npm run conformance` does, and holds what docs/peer-faults.md tells of them. In a process
- * of its own: some libraries are run with mocked timers, which a test runner has replaced already.
+ * Runs the cases that peers fail, as `npm run conformance` does, and compares the results with docs/peer-faults.md.
+ * Runs in a separate process: some libraries run with mocked timers, which a test runner has already replaced.
  */
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
@@ -13,7 +13,7 @@ const exec = promisify(execFile);
 const root = join(import.meta.dirname, '..');
 const OURS = 'nest-service-discovery';
 
-/** As the run prints it for programs. */
+/** The machine-readable output of the run. */
 interface Result {
   readonly scenario: string;
   readonly fault: string;
@@ -26,7 +26,7 @@ interface Result {
 let built: BuiltPackage;
 let results: Result[];
 let tookMs: number;
-/** The rows of the table in the docs, cell by cell, its head first. */
+/** The rows of the table in the docs, split into cells, header first. */
 let table: string[][];
 
 beforeAll(async () => {
@@ -34,7 +34,7 @@ beforeAll(async () => {
   await addSources(built, 'conformance');
   const startedAt = performance.now();
   const args = ['--no-warnings=ExperimentalWarning', 'main.js', '--json'];
-  // An exit code of 1 says that ours does not pass all; which, the results tell.
+  // Exit code 1 means that ours fails a case; the results say which.
   const run = await exec(process.execPath, args, { cwd: built.consumer }).catch((error: { stdout?: string }) => {
     if (!error.stdout) throw error;
     return { stdout: error.stdout };
@@ -53,13 +53,13 @@ afterAll(async () => {
 });
 
 describe('the cases that peers fail', () => {
-  it('are passed by this library, all of them', () => {
+  it('are all passed by this library', () => {
     const ours = results.filter(({ peer }) => peer === OURS);
     expect(ours.filter(({ mark }) => mark !== '✓')).toEqual([]);
     expect(ours).toHaveLength(21);
   });
 
-  it('are each failed by none of the peers without a reason', () => {
+  it('have a reason for each peer that fails', () => {
     const failed = results.filter(({ mark }) => mark === '✗');
     expect(failed.length).toBeGreaterThan(0);
     expect(failed.filter(({ note }) => !note)).toEqual([]);
@@ -69,7 +69,7 @@ describe('the cases that peers fail', () => {
     expect(tookMs).toBeLessThan(60_000);
   });
 
-  it('are told of in the docs as they came out', () => {
+  it('are in the docs with the same results', () => {
     const peers = [...new Set(results.map(({ peer, version }) => (peer === OURS ? 'ours' : `${peer} ${version}`)))];
     const [head, ...rows] = table;
     expect(head).toEqual(['case', ...peers, 'otherwise', 'our test']);
@@ -82,13 +82,13 @@ describe('the cases that peers fail', () => {
     expect(told).toEqual(cameOut);
   });
 
-  it('have a test of their name, each in the spec that the docs name', async () => {
+  it('have a test with their name, in the spec that the docs name', async () => {
     const missing: string[] = [];
     for (const cells of table.slice(1)) {
       const name = cells[0]!;
       const path = cells.at(-1)!.replaceAll('`', '');
       const spec = await readFile(join(root, path), 'utf8');
-      // It may go on after the name, to say what else holds.
+      // The title may continue after the name.
       const titles = [...spec.matchAll(/(?:\bit|\))\(\s*(['"`])(.*?)\1,/g)].map(([, , title]) => title!);
       if (!titles.some((title) => title.startsWith(name))) missing.push(`${name}: ${path}`);
     }

@@ -51,7 +51,7 @@ class OrderController {
   }
 }
 
-/** Attempts tell when they are given up themselves, unless the deadline comes first. */
+/** Attempts report when they time out themselves, unless the deadline comes first. */
 const PATIENT: ServiceDiscoveryOptions = { healthCheck: false, logging: false, timeout: '1h', attemptTimeout: '1h' };
 
 function shop(options: ServiceDiscoveryOptions = {}): DynamicModule {
@@ -81,16 +81,16 @@ describe.each(PLATFORMS)('the deadline of a request on %s', (_name, adapter) => 
   }
 
   const soon = (): number => Date.now() + 60_000;
-  /** Whether calls got the deadline of their own timeout, of one hour. */
+  /** Whether calls had only the deadline of their own timeout, one hour. */
   const isOwn = (sent: unknown): boolean => Number(sent) > Date.now() + 1_800_000;
 
-  it('goes on to the calls that are made to answer it', async () => {
+  it('is passed on to the calls made to answer it', async () => {
     const url = await open();
     const deadline = soon();
     expect(await ask(`${url}/orders`, deadline)).toEqual({ sent: String(deadline) });
   });
 
-  it('goes on from a request with a body', async () => {
+  it('is passed on from a request with a body', async () => {
     const url = await open();
     const deadline = soon();
     expect(await ask(`${url}/orders`, deadline, { sku: 'a' })).toEqual({ body: { sku: 'a' }, sent: String(deadline) });
@@ -102,30 +102,30 @@ describe.each(PLATFORMS)('the deadline of a request on %s', (_name, adapter) => 
     expect(await ask(`${url}/orders/own`, deadline)).toMatchObject({ deadline });
   });
 
-  it('gives way to a timeout that ends sooner', async () => {
+  it('yields to an earlier timeout', async () => {
     const url = await open({ timeout: '5s', attemptTimeout: '5s' });
     const { sent } = await ask(`${url}/orders`, soon());
     expect(Number(sent)).toBeLessThan(Date.now() + 6_000);
   });
 
-  it('of one request is not that of another', async () => {
+  it('is not mixed up between requests', async () => {
     const url = await open();
     const [first, second] = [soon(), soon() + 1_000];
     const answers = await Promise.all([ask(`${url}/orders`, first), ask(`${url}/orders`, second)]);
     expect(answers).toEqual([{ sent: String(first) }, { sent: String(second) }]);
   });
 
-  it('is not taken up when it has passed, since then the clocks are apart', async () => {
+  it('is ignored if it has passed, since the clocks must differ then', async () => {
     const url = await open();
     expect(isOwn((await ask(`${url}/orders`, Date.now() - 5_000)).sent)).toBe(true);
   });
 
-  it.each(['soon', '-1', '1e12', '9'.repeat(16), ''])('is not taken up from the malformed %j', async (malformed) => {
+  it.each(['soon', '-1', '1e12', '9'.repeat(16), ''])('is ignored if malformed: %j', async (malformed) => {
     const url = await open();
     expect(isOwn((await ask(`${url}/orders`, malformed)).sent)).toBe(true);
   });
 
-  it('stays where it is with inheritDeadline: false', async () => {
+  it('is not passed on with inheritDeadline: false', async () => {
     const url = await open({ inheritDeadline: false });
     expect(isOwn((await ask(`${url}/orders`, soon())).sent)).toBe(true);
   });

@@ -59,7 +59,7 @@ async function get(url: string): Promise<{ status: number; body: unknown }> {
 }
 
 describe.each(PLATFORMS)('@DiscoverableService on %s', (_name, adapter) => {
-  it('registers a module when the server listens, with its real port, and not before', async () => {
+  it('registers a module when the server listens, with its real port, and not earlier', async () => {
     @DiscoverableService({
       name: 'user-service',
       version: '1.2.0',
@@ -88,7 +88,7 @@ describe.each(PLATFORMS)('@DiscoverableService on %s', (_name, adapter) => {
     });
   });
 
-  describe('is checked where the app says whether it is ready', () => {
+  describe("is checked at the app's health route", () => {
     const check = async (
       options: ServiceDiscoveryOptions,
       {
@@ -127,38 +127,38 @@ describe.each(PLATFORMS)('@DiscoverableService on %s', (_name, adapter) => {
       expect(await check({}, { configure: (app) => app.setGlobalPrefix('api') })).toBe('/api/health/ready');
     });
 
-    it('beside a global prefix that leaves it out', async () => {
+    it('next to a global prefix that excludes it', async () => {
       const configure = (app: INestApplication) => app.setGlobalPrefix('/api/', { exclude: ['health/ready'] });
       expect(await check({}, { configure })).toBe('/health/ready');
     });
 
-    it('from the root, whatever path is registered', async () => {
+    it('at the root, whatever path is registered', async () => {
       expect(await check({}, { path: '/api/', configure: (app) => app.setGlobalPrefix('api') })).toBe(
         '/api/health/ready',
       );
       expect(await check({}, { path: '/api/' })).toBe('/health/ready');
     });
 
-    it('at a path of its own', async () => {
+    it('at a custom path', async () => {
       expect(await check({ api: { healthPath: 'ops/alive' } }, {})).toBe('/ops/alive/ready');
     });
 
-    it('by a controller of its own, which knows what the app needs', async () => {
+    it('at its own controller, which knows what the app needs', async () => {
       expect(await check({ api: false }, { controllers: [OwnHealth] })).toBe('/health');
       expect(await check({}, { controllers: [OwnHealth] })).toBe('/health');
     });
 
-    it('by a controller of its own for just that, before one for its health', async () => {
+    it('at its own readiness controller, preferred to a health controller', async () => {
       expect(await check({ api: false }, { controllers: [OwnHealth, OwnReadiness] })).toBe('/health/ready');
       expect(await check({}, { controllers: [OwnReadiness] })).toBe('/health/ready');
     });
 
-    it('by a connection to its port where nothing answers', async () => {
+    it('by a connection to its port if there is no route', async () => {
       expect(await check({ api: { healthPath: false } }, {})).toBeNull();
     });
   });
 
-  it('registers a controller and a provider, each once though several modules hold them', async () => {
+  it('registers a controller and a provider once each, even if several modules contain them', async () => {
     @DiscoverableService({ name: 'order-service' })
     @Controller('orders')
     class OrderController {}
@@ -178,7 +178,7 @@ describe.each(PLATFORMS)('@DiscoverableService on %s', (_name, adapter) => {
 });
 
 describe('@DiscoverableService', () => {
-  it('registers one address of a server that is bound to all of them', async () => {
+  it('registers a single address for a server bound to all of them', async () => {
     @DiscoverableService({ name: 'user-service' })
     @Module({ imports: [root()] })
     class AppModule {}
@@ -187,7 +187,7 @@ describe('@DiscoverableService', () => {
     await expect(registered(app, 'user-service')).resolves.toMatchObject({ host: '127.0.0.1', port: portOf(app) });
   });
 
-  it('registers the address that is advertised, and its own before that', async () => {
+  it("registers the advertised address, or else the class's own", async () => {
     @DiscoverableService({ name: 'user-service' })
     @Module({ imports: [root({ advertise: { host: 'users.internal', port: 80 } })] })
     class AppModule {}
@@ -204,7 +204,7 @@ describe('@DiscoverableService', () => {
     });
   });
 
-  it('registers a class that a factory or a value provides', async () => {
+  it('registers a class provided by a factory or as a value', async () => {
     @DiscoverableService({ name: 'user-service' })
     class Users {}
     @DiscoverableService({ name: 'order-service' })
@@ -222,7 +222,7 @@ describe('@DiscoverableService', () => {
     await expect(registered(app, 'order-service')).resolves.toMatchObject({ port: portOf(app) });
   });
 
-  it('registers in an app without a server what names its host and port, and leaves out the rest', async () => {
+  it('registers classes that name host and port in an app without a server, and skips the rest', async () => {
     @DiscoverableService({ name: 'worker', host: '127.0.0.1', port: 9_000 })
     @Injectable()
     class Worker {}
@@ -237,7 +237,7 @@ describe('@DiscoverableService', () => {
     await app.close();
   });
 
-  it('stops the start where two classes announce the same service', async () => {
+  it('stops the start if two classes announce the same service', async () => {
     @DiscoverableService({ name: 'user-service' })
     @Injectable()
     class Users {}
@@ -249,7 +249,7 @@ describe('@DiscoverableService', () => {
     expect((error as Error).message).toContain('a service that no other class announces (AppModule does already)');
   });
 
-  it('takes a shorter time than that of the pattern, for attempts too unless they are given one', () => {
+  it("applies a timeout shorter than the pattern's to attempts, unless they have their own", () => {
     const declare = (options: Parameters<typeof ResilientCall>[0]) => () => {
       class Hurried {
         @ResilientCall(options)
@@ -261,7 +261,7 @@ describe('@DiscoverableService', () => {
     expect(declare({ pattern: 'web', timeout: '100ms', attemptTimeout: '200ms' })).toThrow(/attemptTimeout/);
   });
 
-  it('refuses wrong options where the class is defined, all at once', () => {
+  it('rejects all wrong options at class definition', () => {
     expect(() => {
       @DiscoverableService({ name: 'a b', port: 0, version: 'new' })
       class Wrong {}
@@ -282,14 +282,14 @@ describe('@DiscoverableService', () => {
       'orders',
       /^Invalid.*\n.*Wrong: expected an object: @DiscoverableService\(\{ name: 'orders' \}\), but got "orders"$/,
     ],
-  ])('says of %j what its options are called', (options, message) => {
+  ])('suggests the option names for %j', (options, message) => {
     const declare = (): unknown => DiscoverableService(options as DiscoverableServiceOptions)(class Wrong {});
     expect(declare).toThrow(InvalidConfigurationError);
     expect(declare).toThrow(message);
   });
 });
 
-it.each([[null], ['2s'], [[]]])('decorators refuse %j in place of options', (wrong) => {
+it.each([[null], ['2s'], [[]]])('decorators reject %j in place of options', (wrong) => {
   const options = wrong as never;
   const declare: Record<string, () => unknown> = {
     '@ResilientCall Prices\\.price': () => {
@@ -315,12 +315,12 @@ it.each([[null], ['2s'], [[]]])('decorators refuse %j in place of options', (wro
   }
 });
 
-it('a client of nothing is refused', () => {
+it('a client without a service is rejected', () => {
   expect(() => ServiceClient(null as never)(class Users {})).toThrow(/@ServiceClient Users: expected the name/);
 });
 
 describe.each(PLATFORMS)('@ResilientCall on %s', (_name, adapter) => {
-  it('keeps the circuit of a request-scoped provider from request to request', async () => {
+  it('keeps the circuit of a request-scoped provider across requests', async () => {
     let made = 0;
     let called = 0;
     @Injectable({ scope: Scope.REQUEST })
@@ -354,7 +354,7 @@ describe.each(PLATFORMS)('@ResilientCall on %s', (_name, adapter) => {
     expect({ made, called }).toEqual({ made: 3, called: 2 });
   });
 
-  it('keeps guards, pipes, interceptors, parameters and status of a route, wherever it stands among the decorators', async () => {
+  it('keeps guards, pipes, interceptors, parameters and status of a route, in any order of decorators', async () => {
     const seen: string[] = [];
     @Injectable()
     class OnlyFriends implements CanActivate {
@@ -413,7 +413,7 @@ describe.each(PLATFORMS)('@ResilientCall on %s', (_name, adapter) => {
     expect([...new Set(seen)]).toEqual(['OrderController.above', 'OrderController.below', 'OrderController.between']);
   });
 
-  it('keeps what Swagger knows of a route, wherever it stands among the decorators', async () => {
+  it('keeps Swagger metadata of a route, in any order of decorators', async () => {
     class Order {
       sku = '';
     }
@@ -450,7 +450,7 @@ describe.each(PLATFORMS)('@ResilientCall on %s', (_name, adapter) => {
 });
 
 describe('@ResilientCall', () => {
-  it('works with pipes that are bound to the method, and on a subclass of the controller', async () => {
+  it('works with pipes bound to the method, and on a subclass of the controller', async () => {
     class Shout implements PipeTransform<string, string> {
       transform(value: string, { type }: ArgumentMetadata): string {
         return type === 'param' ? value.toUpperCase() : value;
@@ -474,7 +474,7 @@ describe('@ResilientCall', () => {
     await expect(get(`${url}/two/ada`)).resolves.toEqual({ status: 200, body: { name: 'ADA', by: 'Two' } });
   });
 
-  it('answers by its fallback, but leaves an answer in itself alone', async () => {
+  it('returns its fallback on errors, and leaves results alone', async () => {
     @Controller('stock')
     class StockController {
       @Get(':sku')
@@ -497,7 +497,7 @@ describe('@ResilientCall', () => {
     await expect(get(`${url}/stock/none`)).resolves.toMatchObject({ status: 404 });
   });
 
-  it('takes an error for what the method says that it means', async () => {
+  it('treats errors as the method declares', async () => {
     class OutOfStock extends Error {}
     class Stock {
       @ResilientCall({
@@ -517,7 +517,7 @@ describe('@ResilientCall', () => {
     expect(asked).toEqual(['none', 'rope', 'rope']);
   });
 
-  it('ends what takes too long, and tells it so by the current signal', async () => {
+  it('ends slow executions, and aborts their current signal', async () => {
     let aborted: unknown;
     @Injectable()
     class Slow {
@@ -539,7 +539,7 @@ describe('@ResilientCall', () => {
     expect(aborted).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
   });
 
-  it('reports to the event bus of the app, also from an instance that a factory provides', async () => {
+  it("emits events on the app's bus, also for an instance provided by a factory", async () => {
     class Mail {
       @ResilientCall({
         service: 'mail',
@@ -562,7 +562,7 @@ describe('@ResilientCall', () => {
     ]);
   });
 
-  it("goes by the settings of the app's module where it says nothing else", async () => {
+  it("uses the module's settings as defaults", async () => {
     @Injectable()
     class Rates {
       attempts = 0;
@@ -598,7 +598,7 @@ describe('@ResilientCall', () => {
     expect(rates.attempts).toBe(7);
   });
 
-  it('stops the start of an app that has no such pattern, and works in one that has', async () => {
+  it('stops the start of an app that lacks the pattern, and works in one that has it', async () => {
     @Injectable()
     class Nightly {
       @ResilientCall({ pattern: 'batch' })
@@ -620,7 +620,7 @@ describe('@ResilientCall', () => {
     await expect(new Nightly().run()).rejects.toThrow(/Nightly\.run: pattern: expected one of "web", /);
   });
 
-  it('stops the start where its options contradict the settings that hold beside them', async () => {
+  it('stops the start if its options contradict the settings that they are merged with', async () => {
     @Injectable()
     class Reports {
       @ResilientCall({ bulkhead: { maxConcurrent: 1, maxQueue: 1, maxWait: '20s' } })
@@ -632,7 +632,7 @@ describe('@ResilientCall', () => {
     expect((error as Error).message).toContain('@ResilientCall Reports.make: bulkhead.maxWait: expected');
   });
 
-  it('keeps a circuit of its own in each app', async () => {
+  it('has a separate circuit in each app', async () => {
     @Injectable()
     class Flaky {
       @ResilientCall({ circuitBreaker: { failureThreshold: 1 } })
@@ -648,7 +648,7 @@ describe('@ResilientCall', () => {
     await expect(other.get(Flaky).call()).rejects.toThrow('down');
   });
 
-  it('shares calls that overlap and answers with what came last, by the key of their arguments', async () => {
+  it('coalesces concurrent calls and returns the last good result, keyed by arguments', async () => {
     let calls = 0;
     @Injectable()
     class Prices {
@@ -678,7 +678,7 @@ describe('@ResilientCall', () => {
     await expect(prices.price('secret', true)).rejects.toThrow('down');
   });
 
-  it.each(['coalescing', 'lastGood'])('refuses %s without a key to go by', (option) => {
+  it.each(['coalescing', 'lastGood'])('rejects %s without a key', (option) => {
     expect(() => {
       class Keyless {
         @ResilientCall({ [option]: option === 'coalescing' || {} })
@@ -688,7 +688,7 @@ describe('@ResilientCall', () => {
     }).toThrow(`Keyless.call: key: expected a function that makes a text of the arguments, which ${option} goes by`);
   });
 
-  it('rejects where the key of a call cannot be made, as an async method does', async () => {
+  it('rejects like an async method if the key of a call is invalid', async () => {
     class Keys {
       @ResilientCall({
         coalescing: true,
@@ -701,7 +701,7 @@ describe('@ResilientCall', () => {
     await expect(new Keys().call()).rejects.toThrow('no key');
   });
 
-  it('protects a static method, and notes nothing on what all classes share', async () => {
+  it('protects a static method, and stores nothing on shared prototypes', async () => {
     let called = 0;
     class Clock {
       @ResilientCall({ retry: { maxAttempts: 2, baseDelay: 0 } })
@@ -714,14 +714,14 @@ describe('@ResilientCall', () => {
     expect(Reflect.getMetadataKeys(Function)).toEqual([]);
   });
 
-  it('refuses wrong options where the class is defined, all at once', () => {
+  it('rejects all wrong options at class definition', () => {
     expect(() => {
       class Wrong {
         @ResilientCall({
           timeout: -1,
           retry: { maxAttempts: 0 },
           pattern: 5 as never,
-          fallback: 'nobody',
+          fallback: 'unknown',
           key: 'sku' as never,
         })
         async call(): Promise<void> {}
@@ -793,7 +793,7 @@ describe('@ServiceClient', () => {
     });
   });
 
-  it('rejects as the communicator does, and for a parameter that cannot stand in a path', async () => {
+  it('rejects as the communicator does, and for a parameter that is invalid in a path', async () => {
     const client = (await start()).get(EchoClient);
     await expect(client.missing()).rejects.toMatchObject({
       code: 'RESPONSE_STATUS',
@@ -803,7 +803,7 @@ describe('@ServiceClient', () => {
     await expect(client.read({ params: { id: '..', part: 1 } })).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
   });
 
-  it('works where a factory provides it, and by hand', async () => {
+  it('works when provided by a factory, and when constructed manually', async () => {
     const app = await start({ provide: EchoClient, useFactory: () => new EchoClient() });
     const params = { id: '1', part: 1 };
     await expect(app.get(EchoClient).read({ params })).resolves.toMatchObject({ url: '/echo/1/parts/1' });
@@ -812,7 +812,7 @@ describe('@ServiceClient', () => {
     await expect(own.read({ params })).resolves.toMatchObject({ url: '/echo/1/parts/1' });
   });
 
-  it('refuses a name that is none, and a route that is none, where the class is defined', () => {
+  it('rejects an invalid name and an invalid route at class definition', () => {
     expect(() => {
       @ServiceClient('no name')
       class Wrong {}

@@ -20,7 +20,7 @@ import { isAlive } from './support/is-alive.js';
 
 const support = join(import.meta.dirname, '../apps/support');
 
-/** A service that listens; told so, it will not hear of ending. */
+/** A service that listens, and optionally ignores SIGTERM. */
 const CHILD = `
 import { createServer } from 'node:http';
 if (process.argv.includes('broken') || process.env.MOOD === 'broken') {
@@ -31,7 +31,7 @@ if (process.env.MOOD === 'stubborn') process.on('SIGTERM', () => {});
 const server = createServer().listen(0, '127.0.0.1', () => console.log('child listens on http://127.0.0.1:' + server.address().port));
 `;
 
-/** Starts children and tells their ids, then does what it is asked. */
+/** Starts children and reports their pids, then follows commands. */
 const PARENT = `
 import { ProcessGroup } from './support/processes.js';
 const group = new ProcessGroup({ stopTimeoutMs: 200 });
@@ -79,7 +79,7 @@ describe('the processes of the demo and the shop', () => {
   const allGone = (children: { pid: number }[]): Promise<true> =>
     waitFor('the children to end', () => (children.some(({ pid }) => isAlive(pid)) ? undefined : true), 10_000);
 
-  it('leave when their parent is killed, also those that ignore SIGTERM', async () => {
+  it('exit when their parent is killed, even those that ignore SIGTERM', async () => {
     const { parent, said } = await startParent('stay', 'meek', 'stubborn');
     const children = said as { pid: number }[];
     expect(children.every(({ pid }) => isAlive(pid))).toBe(true);
@@ -87,20 +87,20 @@ describe('the processes of the demo and the shop', () => {
     await expect(allGone(children)).resolves.toBe(true);
   });
 
-  it('are all gone once the group has stopped, also those that ignore SIGTERM', async () => {
+  it('are all gone once the group has stopped, even those that ignore SIGTERM', async () => {
     const { parent, said } = await startParent('stop', 'meek', 'stubborn');
     await once(parent, 'exit');
     expect((said as { pid: number }[]).filter(({ pid }) => isAlive(pid))).toEqual([]);
   });
 
-  it('take ports that are free', async () => {
+  it('use free ports', async () => {
     const { parent, said } = await startParent('stop', 'meek', 'meek');
     const urls = (said as { url: string }[]).map(({ url }) => url);
     expect(new Set(urls).size).toBe(2);
     await once(parent, 'exit');
   });
 
-  it('tell why they could not start', async () => {
+  it('report why they could not start', async () => {
     const { parent, said } = await startParent('stop', 'broken');
     expect(said).toEqual({
       error: expect.stringMatching(/child-0 ended before it listened \(exit code 3\)\n {2}no such database/),
@@ -126,13 +126,13 @@ describe('the demo, interrupted while its processes start', () => {
 describe('the claims of the demo', () => {
   const silent = (): Printer => new Printer(false, () => undefined);
 
-  it('end with 0 when all hold', () => {
+  it('exit with 0 if all hold', () => {
     const claims = new Claims(silent());
     claims.check('water is wet', true);
     expect(claims.exitCode).toBe(0);
   });
 
-  it('end with 1 when one does not hold, and name it', () => {
+  it('exit with 1 if one does not hold, and name it', () => {
     const lines: string[] = [];
     const claims = new Claims(new Printer(false, (line) => lines.push(line)));
     claims.check('water is wet', true);
@@ -147,12 +147,12 @@ describe('the claims of the demo', () => {
     ]);
   });
 
-  it('end with 1 when nothing was claimed', () => {
+  it('exit with 1 if nothing was claimed', () => {
     expect(new Claims(silent()).exitCode).toBe(1);
   });
 });
 
-describe('what the demo prints', () => {
+describe('the output of the demo', () => {
   const printed = (colours: boolean): string => {
     const lines: string[] = [];
     const print = new Printer(colours, (line) => lines.push(line));
@@ -164,7 +164,7 @@ describe('what the demo prints', () => {
     return lines.join('\n');
   };
 
-  it('has no escape codes when it is piped', () => {
+  it('has no escape codes when piped', () => {
     expect(printed(false)).not.toContain('\u001b');
     expect(printed(true)).toContain('\u001b[');
   });
@@ -177,7 +177,7 @@ describe('what the demo prints', () => {
     ).toEqual([]);
   });
 
-  it('is nothing more once it is closed', () => {
+  it('ends once it is closed', () => {
     const lines: string[] = [];
     const print = new Printer(false, (line) => lines.push(line));
     print.close();
@@ -194,27 +194,27 @@ describe('the pace of the demo', () => {
     return { rate, said: lines.join('\n') };
   };
 
-  it('is a quarter of what is answered, and is told with the reason', async () => {
+  it('is a quarter of the capacity, and is reported with the reason', async () => {
     const { rate, said } = await pace(() => delay(100, {}));
-    // Eight at a time make 80 a second, and less on a machine that is slow.
+    // Eight at a time make 80 a second, fewer on a slow machine.
     expect(rate).toBeGreaterThanOrEqual(1);
     expect(rate).toBeLessThanOrEqual(22);
     expect(said).toMatch(/measured: \d+ such calls\/s can be answered; \d+\/s are sent \(a quarter:/);
   });
 
-  it('is no more than is asked for', async () => {
+  it('is at most what was requested', async () => {
     const { rate, said } = await pace(() => nextTurn({}));
     expect(rate).toBe(200);
     expect(said).toMatch(/200\/s are sent \(as many as the demo ever sends\)/);
   });
 
-  it('is none where a call fails', async () => {
+  it('is zero if a call fails', async () => {
     await expect(pace(() => Promise.reject(new Error('status 503')))).rejects.toThrow('status 503');
   });
 });
 
 describe('the load of the demo', () => {
-  it('counts every answer that is not as it should be', async () => {
+  it('counts every unexpected answer', async () => {
     let count = 0;
     const server = createServer((_request, response) => {
       const turn = ++count % 3;
@@ -236,7 +236,7 @@ describe('the load of the demo', () => {
     expect(load.percentile(0.5)).toBeGreaterThan(0);
   });
 
-  it('waits no longer than its bound', async () => {
+  it('waits no longer than its limit', async () => {
     await expect(waitFor('the end of time', () => undefined, 10)).rejects.toThrow('in vain for the end of time');
   });
 });

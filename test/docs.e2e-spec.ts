@@ -46,7 +46,7 @@ describe('docs/reference/errors.md', () => {
     expect(documented.sort()).toEqual(inCode.sort());
   });
 
-  it('has the status that the users of an app are answered, for each code', async () => {
+  it('has the status that users of an app receive, for each code', async () => {
     const [, table] = (await page('reference/errors.md')).split('## Answers to the users of your app');
     const documented = [...table!.matchAll(/^\| (5\d\d)[^|]* \| (.*) \|$/gm)].flatMap(([, status, codes]) =>
       namesIn(codes!).map((code) => [code, Number(status)]),
@@ -70,7 +70,7 @@ function statusFor(error: ServiceDiscoveryError): number | undefined {
   return answered;
 }
 
-/** Counts one event for each metric, so that every label has a value. */
+/** Emits one event per metric, so that every label has a value. */
 function countOneOfEach(bus: EventBus): void {
   const service = 'users';
   const instanceId = 'a';
@@ -130,7 +130,7 @@ describe('docs/reference/metrics.md', () => {
     await store.close();
   });
 
-  it('names only metrics that exist in its queries', async () => {
+  it('uses only existing metrics in its queries', async () => {
     const text = await page('reference/metrics.md');
     const [tables, queries] = text.split('## Queries') as [string, string];
     const names = rowsOf(tables).map(([name]) => `service_discovery_${namesIn(name!)[0]}`);
@@ -142,7 +142,7 @@ describe('docs/reference/metrics.md', () => {
 
 const PRESETS = ['development', 'testing', 'staging', 'production'] as const;
 
-/** What a preset sets, by path: `retry.baseDelay`. */
+/** The values of a preset, by path: `retry.baseDelay`. */
 function settingsOf(preset: (typeof PRESETS)[number]): Record<string, string> {
   const { preset: _name, ...settings } = getServiceDiscoveryConfig(preset);
   return Object.fromEntries(
@@ -186,7 +186,7 @@ describe('docs/reference/configuration.md', () => {
     }
   });
 
-  it('shows the presets side by side as they are', async () => {
+  it('shows the presets side by side with their actual values', async () => {
     const [, presets] = (await page('reference/configuration.md')).split('## Presets');
     const rows = rowsOf(presets!);
     const documented = PRESETS.map((_preset, index) => {
@@ -197,7 +197,7 @@ describe('docs/reference/configuration.md', () => {
   });
 });
 
-describe('the links of the docs', () => {
+describe('links in the docs', () => {
   const anchorsOf = (text: string): string[] =>
     [...text.matchAll(/^#{1,4} (.*)$/gm)].map(([, title]) =>
       title!
@@ -206,7 +206,7 @@ describe('the links of the docs', () => {
         .replaceAll(' ', '-'),
     );
 
-  it('lead to pages and headings that exist', async () => {
+  it('lead to existing pages and headings', async () => {
     const dead: string[] = [];
     for (const [from, text] of await readPages()) {
       for (const [, path = '', anchor] of text.matchAll(/\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]+))?\)/g)) {

@@ -15,8 +15,8 @@ import {
 } from './support/built-package.js';
 
 /**
- * What the description of this module promises, a row a statement, held against the package as npm packs and installs it. The environment, the
- * bodies and the examples are the promised ones, to the letter but for ports and a namespace of the test's own.
+ * The promises in the description of this module, one row per statement, checked against the package as npm packs and
+ * installs it. Environment, bodies and examples are literal, except for ports and a namespace of the test.
  */
 
 const ENVIRONMENT = {
@@ -43,7 +43,7 @@ const REGISTER_BODY = {
   tags: ['api', 'user', 'web'],
 };
 
-/** An app of the installed package, and what it answers. */
+/** An app of the installed package, and its answers. */
 class Documented {
   url = '';
 
@@ -84,14 +84,14 @@ class Documented {
 
 let built: BuiltPackage;
 const processes = new AppProcesses();
-/** With the promised environment, and a Redis. */
+/** With the documented environment, and a Redis. */
 let main: Documented;
-/** Where the majority of services decides on the whole. */
+/** With the `majority` rule for overall health. */
 let majority: Documented;
-/** With the promised environment alone. */
+/** With the documented environment only. */
 let alone: Documented;
 let redis: RedisServer;
-/** Where only REST speaks, with memory alone. */
+/** For REST only, in memory. */
 let rest: Documented;
 const server = createServer((_request, response) => {
   response.setHeader('content-type', 'application/json');

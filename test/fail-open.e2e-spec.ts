@@ -50,7 +50,7 @@ describe('three instances whose health endpoint hangs while they answer calls', 
     await closeServers();
   });
 
-  /** How the calls ended: how many with which status or code. */
+  /** How calls ended: the count per status or code. */
   async function outcomesOf(caller: ServiceCommunicator): Promise<Record<string, number>> {
     const outcomes: Record<string, number> = {};
     const call = async (): Promise<void> => {
@@ -70,7 +70,7 @@ describe('three instances whose health endpoint hangs while they answer calls', 
     return outcomes;
   }
 
-  it('take all calls, which an event, a counter and the explanation show', async () => {
+  it('receive all calls, as an event, a counter and the explanation show', async () => {
     expect(await outcomesOf(communicator)).toEqual({ 200: CALLS });
     expect(events).toEqual(['balancing.fail_open']);
     expect(await app.get(DiscoveryMetrics).metrics()).toContain(
@@ -79,13 +79,13 @@ describe('three instances whose health endpoint hangs while they answer calls', 
     expect(communicator.explain(SERVICE)).toMatchObject({ failOpen: true, healthyShare: 0, unavailable: undefined });
   });
 
-  it('take none with failOpen: false', async () => {
+  it('receive none with failOpen: false', async () => {
     const strict = communicator.withOptions({ loadBalancing: { failOpen: false } });
     expect(await outcomesOf(strict)).toEqual({ NO_AVAILABLE_INSTANCE: CALLS });
     expect(strict.explain(SERVICE)).toMatchObject({ failOpen: false, unavailable: 'none_healthy' });
   });
 
-  it('are not given to those who look for an endpoint', async () => {
+  it('are not returned by discovery', async () => {
     const discovery = app.get(ServiceDiscovery);
     const none = { code: 'NO_AVAILABLE_INSTANCE' };
     await expect(discovery.discoverService(SERVICE)).rejects.toMatchObject(none);
@@ -94,7 +94,7 @@ describe('three instances whose health endpoint hangs while they answer calls', 
     expect([status, body.error]).toMatchObject([503, none]);
   });
 
-  it('take calls in place of an instance that drains', async () => {
+  it('receive calls instead of a draining instance', async () => {
     const [first, ...others] = app.get(ServiceRegistry).getInstances(SERVICE);
     await app.get(ServiceRegistry).setStatus(first!, 'draining');
     expect(await outcomesOf(communicator)).toEqual({ 200: CALLS });

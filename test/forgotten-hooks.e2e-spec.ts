@@ -14,7 +14,7 @@ afterEach(() => app?.close());
 @Module({ imports: [ServiceDiscoveryModule.forRoot({ logging: false, healthCheck: false })] })
 class AppModule {}
 
-/** What an app has warned of some time after it registered. */
+/** Warnings of an app some time after it registered. */
 async function warningsOf(prepare: (starting: INestApplication) => void): Promise<unknown[]> {
   const clock = new ManualClock();
   const builder = Test.createTestingModule({ imports: [AppModule] });
@@ -30,11 +30,11 @@ async function warningsOf(prepare: (starting: INestApplication) => void): Promis
   return warnings;
 }
 
-it('an app that registers, and whose shutdown hooks were forgotten, is told so', async () => {
+it('an app that registers without shutdown hooks is warned', async () => {
   const told = /^user-service will not deregister at SIGTERM or SIGINT.* Call app\.enableShutdownHooks\(\)$/;
   expect(await warningsOf(() => undefined)).toEqual([expect.stringMatching(told)]);
 });
 
-it('one with shutdown hooks is told nothing', async () => {
+it('an app with shutdown hooks is not warned', async () => {
   expect(await warningsOf((starting) => starting.enableShutdownHooks())).toEqual([]);
 });

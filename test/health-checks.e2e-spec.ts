@@ -25,7 +25,7 @@ function appWith(healthCheck: ServiceDiscoveryOptions['healthCheck']): Promise<I
   return apps.listen(AppModule);
 }
 
-/** The instance of a service once it was checked. */
+/** The instance of a service after its first check. */
 function checked(app: INestApplication, serviceName: string): Promise<ServiceInstance> {
   return inRegistry(app, ({ services }) => services.get(serviceName)?.find(({ health }) => health !== undefined));
 }
@@ -47,7 +47,7 @@ describe('checks of the instances of an app', () => {
     return checked(app, service_name);
   }
 
-  it('go by what the process says for all, for their service, and by what they say themselves', async () => {
+  it("follow the process's settings for all, those for the service, and those of the instance", async () => {
     const app = await appWith({
       interval: '100ms',
       unhealthyStatuses: [[500, 599]],
@@ -72,7 +72,7 @@ describe('checks of the instances of an app', () => {
     expect(JSON.stringify(body)).not.toContain('s3cr3t');
   });
 
-  it('are functions of the app, and follow other services', async () => {
+  it('can be functions of the app, and follow other services', async () => {
     const app = await appWith({
       interval: '100ms',
       probes: { redis: ({ port: asks }) => Promise.resolve({ passed: asks === port, data: { role: 'master' } }) },
@@ -90,7 +90,7 @@ describe('checks of the instances of an app', () => {
     });
   });
 
-  it('are asked for by the decorator', async () => {
+  it('can be configured in the decorator', async () => {
     @DiscoverableService({ name: 'reports', healthCheck: { type: 'tcp', interval: '1s' } })
     @Module({ imports: [ServiceDiscoveryModule.forRoot({ healthCheck: { interval: '100ms' }, logging: false })] })
     class AppModule {}
@@ -103,7 +103,7 @@ describe('checks of the instances of an app', () => {
     });
   });
 
-  it('stop the start with everything that is wrong about them', async () => {
+  it('stop the start with all their wrong settings', async () => {
     const healthCheck = {
       services: { users: { methods: 'GET', timeout: 'soon' as never }, cache: { type: 'custom', probe: 'redsi' } },
       probes: { redis: () => true },

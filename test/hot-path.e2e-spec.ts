@@ -5,19 +5,19 @@ import { CONCURRENCY, INSTANCES, runHotPath } from './support/hot-path-run.js';
 import { report } from './support/timing.js';
 
 const MANY_CALLS = 9_000;
-/** An object that each call leaves behind takes more; `hot-path.long.e2e-spec.ts` finds less. */
+/** Less than one object per call; `hot-path.long.e2e-spec.ts` detects smaller leaks. */
 const LEFT_BYTES_PER_CALL = 64;
 
-/*
- * Each of these holds what was won: lower it when a change wins more. One more of anything a call is 1 more on average; below
- * that are what happens once in a while, and calls that were counted when they had begun before.
+/**
+ * Each limit preserves an optimization: lower it when a change improves on it. One more allocation per call adds 1 to
+ * the average; smaller amounts are occasional events, and calls that began before the count.
  */
 const ONE_MORE = 0.5;
-/** Two of them are the caller's own, who awaits the call. */
+/** Two of them belong to the caller, who awaits the call. */
 const PROMISES = 8;
 const TICKS = 2;
 const IMMEDIATES = 2;
-/** Of those of a bare pool of undici that reads the same JSON, by code that is not optimized. */
+/** Relative to a bare undici pool that reads the same JSON, in unoptimized code. */
 const SHARE_OF_BYTES = 0.87;
 
 let connections: number;
@@ -29,20 +29,20 @@ beforeAll(async () => {
   report(`A call makes ${JSON.stringify(counts.get)}\n  a bare pool ${JSON.stringify(counts.floor)}`);
 }, BUILD_TIMEOUT_MS);
 
-describe.each(['get', 'post'] as const)('a call (%s) with everything on', (kind) => {
-  it('makes no AbortController and no signal', () => {
+describe.each(['get', 'post'] as const)('a call (%s) with all stages on', (kind) => {
+  it('creates no AbortController and no signal', () => {
     expect(counts[kind].abortSignals).toBe(0);
   });
 
-  it('sets no timer beside those of undici', () => {
+  it('sets no timer besides those of undici', () => {
     expect(counts[kind].timers).toBeLessThan(counts.floor.timers + ONE_MORE);
   });
 
-  it(`makes at most ${PROMISES} promises`, () => {
+  it(`creates at most ${PROMISES} promises`, () => {
     expect(counts[kind].promises).toBeLessThan(PROMISES + ONE_MORE);
   });
 
-  it(`goes on in another turn at most ${TICKS} and ${IMMEDIATES} times, by undici`, () => {
+  it(`continues in another turn at most ${TICKS} and ${IMMEDIATES} times, through undici`, () => {
     expect(counts[kind].ticks).toBeLessThan(TICKS + ONE_MORE);
     expect(counts[kind].immediates).toBeLessThan(IMMEDIATES + ONE_MORE);
   });
@@ -52,33 +52,33 @@ describe.each(['get', 'post'] as const)('a call (%s) with everything on', (kind)
   });
 });
 
-it('a call that is alone sets no timer beside those of undici', () => {
-  // One for all calls that end within the same 16 ms: on a machine that is busy, that may be few.
+it('a single call sets no timer besides those of undici', () => {
+  // One for all calls that end within the same 16 ms; on a busy machine, that may be few.
   expect(counts.alone.timers).toBeLessThan(counts.floorAlone.timers + ONE_MORE);
 });
 
-it(`a call with everything on allocates at most ${SHARE_OF_BYTES} of what one of a bare pool does`, () => {
+it(`a call with all stages on allocates at most ${SHARE_OF_BYTES} of one of a bare pool`, () => {
   expect(counts.get.bytes / counts.floor.bytes).toBeLessThanOrEqual(SHARE_OF_BYTES);
 });
 
 describe(`${MANY_CALLS.toLocaleString('en-US')} calls`, () => {
-  it('leave no object behind', () => {
+  it('retain no memory', () => {
     expect(counts.after.heapBytes - counts.before.heapBytes).toBeLessThan(LEFT_BYTES_PER_CALL * MANY_CALLS);
   });
 
-  it('leave no listener behind, at a socket or at the signal that they were all given', () => {
+  it('leave no listener behind, neither at a socket nor at the signal that all of them share', () => {
     expect(counts.after.listenersOfASignal).toBe(0);
     expect(counts.after.listenersOfASocket).toBeLessThanOrEqual(counts.before.listenersOfASocket);
   });
 
-  it('leave no timer behind, but for the one that closes an idle connection', () => {
-    // One more for all time limits, one for undici's own.
+  it('leave no timer behind, except the one that closes an idle connection', () => {
+    // One more for all timeouts, one for undici itself.
     expect(counts.timersLeft).toBeLessThanOrEqual(counts.after.sockets + 2);
   });
 
-  it('use the same connections over and over', () => {
+  it('reuse connections', () => {
     expect(counts.after.sockets).toBeLessThanOrEqual(INSTANCES * CONCURRENCY);
-    // As many once more for undici alone.
+    // As many again for undici alone.
     expect(connections).toBeLessThanOrEqual(2 * INSTANCES * CONCURRENCY);
   });
 });

@@ -11,8 +11,9 @@ import { Kubelet, type PodSpec } from './support/kubelet.js';
 import { Apps, urlOf } from './support/nest-app.js';
 
 /**
- * An app in plain JavaScript, as it runs in a pod. Its parent hears `'starting'` from a module's `onModuleInit` that waits,
- * `{ url }` when it listens, and `'called'` when a call of /slow has come in. Each waits for a word where `WAITS` names it.
+ * An app in plain JavaScript, as it runs in a pod. Its parent receives `'starting'` from an `onModuleInit` that waits,
+ * `{ url }` when it listens, and `'called'` when a call of /slow arrives. Each step named in `WAITS` waits for a
+ * message.
  */
 const SERVICE = `
 import { Controller, Get, Inject, Module } from '@nestjs/common';
@@ -28,7 +29,7 @@ class StartModule {
   async onModuleInit() {
     if (waits.includes('service')) {
       process.send('starting');
-      await this.discovery.waitForService('nobody', { timeout: false });
+      await this.discovery.waitForService('unknown', { timeout: false });
     }
     if (!waits.includes('init')) return;
     const keepAlive = setInterval(() => undefined, 1_000);
@@ -74,7 +75,7 @@ afterEach(async () => {
 const startRegistry = (): Promise<INestApplication> =>
   apps.listen(ServiceDiscoveryModule.forRoot({ mode: 'memory_only', logging: false, healthCheck: { interval: '1s' } }));
 
-/** @param waits what the process waits for: `init` or `service` in a hook of the start, `ready` before it is ready */
+/** @param waits where the process waits: `init` or `service` in a startup hook, `ready` before it is ready */
 function startPod(registry: INestApplication, waits: string): AppProcess {
   const SETTINGS = JSON.stringify({ registryUrl: urlOf(registry), shutdown: { drainDelay: '2s' } });
   return processes.start(join(built.consumer, 'service.js'), { SETTINGS, WAITS: waits });
@@ -103,7 +104,7 @@ function call(url: string, agent?: Agent): Promise<unknown> {
   });
 }
 
-/** Calls that come one after the other, over kept connections and new ones, as long as the endpoints hold the pod. */
+/** Consecutive calls, over kept and new connections, for as long as the endpoints contain the pod. */
 class Traffic {
   answered = 0;
   readonly failures: unknown[] = [];
@@ -132,7 +133,7 @@ class Traffic {
 }
 
 describe('a pod', () => {
-  it('gets traffic when it is ready, loses none when it is deleted, and ends by itself with 0', async () => {
+  it('receives traffic when ready, drops no calls when deleted, and exits with 0 by itself', async () => {
     const registry = await startRegistry();
     const pod = startPod(registry, 'ready');
     const { url } = (await pod.message()) as { url: string };
@@ -152,7 +153,7 @@ describe('a pod', () => {
     const changes = registry.get(ServiceRegistry).watch({ services: ['work-service'] }, stop.signal);
     const asked = kubelet.readinessAnswers.length;
     const ended = kubelet.terminate();
-    // Whoever sends the traffic hears of it late, here when the probe has failed twice.
+    // Senders learn of it late, here after the probe has failed twice.
     await kubelet.until(({ readinessAnswers }) => readinessAnswers.length >= asked + 3);
     const sentBefore = traffic.answered;
     await kubelet.until(({ readinessAnswers }) => readinessAnswers.length >= asked + 5);
@@ -165,13 +166,13 @@ describe('a pod', () => {
     expect(await ended).toEqual({ code: 0, signal: null });
     stop.abort();
     expect(traffic.failures).toEqual([]);
-    // One probe may have been on its way when the signal came.
+    // One probe may have been in flight when the signal came.
     expect(new Set(kubelet.readinessAnswers.slice(asked + 1, asked + 5))).toEqual(new Set([503]));
     expect(new Set(kubelet.livenessAnswers)).toEqual(new Set([200]));
     expect([kubelet.restarts, kubelet.wasKilled]).toEqual([0, false]);
   });
 
-  it('ends with its call in flight finished when it is told twice', async () => {
+  it('exits after its call in flight even if it is signalled twice', async () => {
     const pod = startPod(await startRegistry(), '');
     const { url } = (await pod.message()) as { url: string };
     const kubelet = manage(pod, url);
@@ -187,7 +188,7 @@ describe('a pod', () => {
     expect(kubelet.wasKilled).toBe(false);
   });
 
-  it('that is deleted before it is ready ends, and was never registered', async () => {
+  it('that is deleted before it is ready exits without having registered', async () => {
     const registry = await startRegistry();
     const pod = startPod(registry, 'ready');
     const { url } = (await pod.message()) as { url: string };
@@ -200,7 +201,7 @@ describe('a pod', () => {
   it.each([
     ['is initialised', 'init'],
     ['waits for a service', 'service'],
-  ])('that is deleted while it %s ends at once, and was never registered', async (_what, waits) => {
+  ])('that is deleted while it %s exits at once without having registered', async (_what, waits) => {
     const registry = await startRegistry();
     const pod = startPod(registry, waits);
     expect(await pod.message()).toBe('starting');

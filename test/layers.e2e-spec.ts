@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 const root = join(import.meta.dirname, '..');
 const src = 'libs/service-discovery/src';
 
-/** A small project in which each file that is not an index breaks one rule. */
+/** A small project in which each file except an index breaks one rule. */
 const FILES: Record<string, string> = {
   [`${src}/common/index.ts`]: `export const common = 1;`,
   [`${src}/common/upward.ts`]: `export { model } from '../model/index.js';`,
@@ -63,11 +63,11 @@ describe('the layer check', () => {
     ['an entry that loads axios', `axios-stays-optional: ${src}/testing.ts`],
     ['an import cycle, of types too', `no-circular: ${src}/registry/a.ts`],
     ['an app that imports what users cannot', 'apps-use-the-public-entries: apps/shop/inside.ts'],
-  ])('refuses %s', (_what, violation) => {
+  ])('rejects %s', (_what, violation) => {
     expect(broken).toContain(violation);
   });
 
-  it('refuses nothing else', () => {
+  it('rejects nothing else', () => {
     const byFile = new Set(broken.map((line) => line.split(': ')[1]));
     expect(byFile).toEqual(
       new Set([

@@ -20,8 +20,8 @@ import { type BuiltPackage, buildPackage, BUILD_TIMEOUT_MS } from './support/bui
 import { Apps, inRegistry, PLATFORMS, portOf, registered, urlOf } from './support/nest-app.js';
 
 /**
- * What could keep a process alive after its end lasts for minutes or for ever: a process that ends within the time for a
- * test was kept by none of it.
+ * Anything that could keep a process alive after its end would last for minutes or forever, so a process that exits
+ * within the test's timeout was not kept alive.
  */
 const LASTING: ServiceDiscoveryOptions = {
   serviceTtl: '1h',
@@ -32,8 +32,8 @@ const LASTING: ServiceDiscoveryOptions = {
 };
 
 /**
- * An app in plain JavaScript, run as a process of its own. Its parent hears `{ url }` when it is registered, `'called'` when a
- * call of /slow has come in, and `'closed'` when `app.close()` has resolved.
+ * An app in plain JavaScript in a process of its own. Its parent receives `{ url }` when it is registered, `'called'`
+ * when a call of /slow arrives, and `'closed'` when `app.close()` has resolved.
  */
 const SERVICE = `
 import { Controller, Get, Module } from '@nestjs/common';
@@ -114,7 +114,7 @@ describe.each(['Express', 'Fastify'])('a process on %s', (PLATFORM) => {
       async () => ({ SETTINGS: JSON.stringify({ ...LASTING, healthCheck: { interval: '50ms' } }) }),
     ],
     ['whose registry is another one', async () => remoteSettings(await startRegistry(), LASTING)],
-  ])('%s ends by itself after app.close()', async (_what, settings) => {
+  ])('%s exits by itself after app.close()', async (_what, settings) => {
     const service = startService({ PLATFORM, ...(await settings()) });
     await untilRegistered(service);
     service.child.send('close');
@@ -122,7 +122,7 @@ describe.each(['Express', 'Fastify'])('a process on %s', (PLATFORM) => {
     await expect(service.ended).resolves.toEqual({ code: 0, signal: null });
   });
 
-  it('told to stop drains, deregisters, finishes the call in flight, and then ends', async () => {
+  it('drains on SIGTERM, deregisters, finishes the call in flight, and exits', async () => {
     const registry = await startRegistry();
     const service = startService({ PLATFORM, ...remoteSettings(registry, LASTING) });
     const url = await untilRegistered(service);
@@ -130,7 +130,7 @@ describe.each(['Express', 'Fastify'])('a process on %s', (PLATFORM) => {
     const stop = new AbortController();
     const changes = registry.get(ServiceRegistry).watch({}, stop.signal);
 
-    // Clients keep connections open, which must not keep the process.
+    // Clients keep connections open, which must not keep the process alive.
     const agent = new Agent({ keepAlive: true });
     let answered = false;
     const answer = request(`${url}/slow`, agent).finally(() => (answered = true));
@@ -145,7 +145,7 @@ describe.each(['Express', 'Fastify'])('a process on %s', (PLATFORM) => {
     }
     expect(seen.filter((step) => step !== 'up')).toEqual(['draining', 'deregistered']);
     expect(answered).toBe(false);
-    // Who is impatient changes nothing.
+    // A second signal has no effect.
     service.child.kill('SIGTERM');
 
     service.child.send('finish');
@@ -156,8 +156,8 @@ describe.each(['Express', 'Fastify'])('a process on %s', (PLATFORM) => {
   });
 });
 
-describe('a process that fails at the start', () => {
-  it('for its settings says what is wrong, and ends', async () => {
+describe('a process that fails at startup', () => {
+  it('because of its options prints the reason and exits', async () => {
     const service = startService({ SERVICE_DISCOVERY_SERVICE_TTL: 'soon', SERVICE_DISCOVERY_MODE: 'memory' });
     await expect(service.ended).resolves.toMatchObject({ code: expect.any(Number) });
     const output = await service.output;
@@ -165,7 +165,7 @@ describe('a process that fails at the start', () => {
     expect(output).toContain('SERVICE_DISCOVERY_MODE: expected memory_only, redis_backed, hybrid, or remote');
   });
 
-  it('for a module of its own ends, and registers nothing', async () => {
+  it('because of its own module exits without having registered', async () => {
     const registry = await startRegistry();
     const service = startService({ FAULT: 'init', ...remoteSettings(registry) });
     const { code } = await service.ended;
@@ -174,7 +174,7 @@ describe('a process that fails at the start', () => {
     expect(registry.get(ServiceRegistry).listServices()).toEqual([]);
   });
 
-  it('for a port that is taken ends, and registers nothing', async () => {
+  it('because of a port in use exits without having registered', async () => {
     const registry = await startRegistry();
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
@@ -188,8 +188,8 @@ describe('a process that fails at the start', () => {
   });
 });
 
-describe('an app whose registry is away', () => {
-  /** What listens at the registry's address: refuses everybody, or passes connections on to where the registry is. */
+describe('an app whose registry is unreachable', () => {
+  /** The registry's address: refuses connections, or forwards them to the registry. */
   let door: Server;
   let port: number;
   let registryPort: number | undefined;
@@ -221,14 +221,14 @@ describe('an app whose registry is away', () => {
     ],
   });
 
-  it('starts without it, and registers when it is there', async () => {
+  it('starts without it, and registers when it is reachable', async () => {
     await apps.listen(appOf({}));
     const registry = await apps.listen(ServiceDiscoveryModule.forRoot({ logging: false }));
     registryPort = portOf(registry);
     await expect(registered(registry, 'user-service')).resolves.toMatchObject({ host: '127.0.0.1' });
   });
 
-  it('closes all the same, in time', async () => {
+  it('still closes, in bounded time', async () => {
     const app = await apps.listen(appOf({ shutdown: { timeout: '100ms' } }));
     const began = performance.now();
     await app.close();
@@ -237,7 +237,7 @@ describe('an app whose registry is away', () => {
 });
 
 describe('an app that closes', () => {
-  it('takes back what it registered by hand, too, and keeps what others registered', async () => {
+  it('also removes manual registrations, and keeps those of others', async () => {
     const registry = await startRegistry();
     await registry.get(ServiceRegistry).register({ serviceName: 'legacy', host: '127.0.0.1', port: 1 });
     const app = await apps.listen(
@@ -251,7 +251,7 @@ describe('an app that closes', () => {
 });
 
 describe.each(PLATFORMS)('an app that closes on %s', (_name, adapter) => {
-  /** More than the buffers of a connection take. */
+  /** More than the buffers of a connection hold. */
   const report = 'x'.repeat(32 * 1_048_576);
 
   @Controller('report')
@@ -281,7 +281,7 @@ describe.each(PLATFORMS)('an app that closes on %s', (_name, adapter) => {
     },
   );
 
-  it('does so once, however often it is told to', async () => {
+  it('does so once, however often it is called', async () => {
     const app = await apps.listen(AppModule, adapter);
     await registered(app, 'report-service');
     const steps: string[] = [];

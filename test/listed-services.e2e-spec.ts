@@ -43,7 +43,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true });
 });
 
-/** Instances that know nothing of any registry. */
+/** Instances that do not know of any registry. */
 const services = (): NonNullable<ServiceDiscoveryOptions['services']> => [
   {
     name: 'user-service',
@@ -96,7 +96,7 @@ describe.each<[string, () => Promise<readonly [listing: INestApplication, asking
       return [await appWith({ registryUrl: urlOf(registry), services: services() }), registry];
     },
   ],
-])('services that are listed, with the registry %s', (_where, start) => {
+])('listed services, with the registry %s', (_where, start) => {
   it('are registered before the app listens, checked, discovered and called', async () => {
     const [listing, asking] = await start();
     expect(namesIn(listing).sort()).toEqual(['cache', 'user-service']);
@@ -112,7 +112,7 @@ describe.each<[string, () => Promise<readonly [listing: INestApplication, asking
   });
 });
 
-it('are there once over Redis when several processes list them, and stay when one of these leaves', async () => {
+it('exist once in Redis if several processes list them, and stay when one of these leaves', async () => {
   const watching = await appWith({ redis: { url: redis.url } });
   const listers = [];
   for (let count = 0; count < 3; count++)
@@ -126,7 +126,7 @@ it('are there once over Redis when several processes list them, and stay when on
   }
 });
 
-it('leave Redis with the only process that lists them', async () => {
+it('leave Redis with the last process that lists them', async () => {
   const watching = await appWith({ redis: { url: redis.url } });
   const listing = await appWith({ redis: { url: redis.url }, services: services() });
   await allHealthy(watching);
@@ -135,7 +135,7 @@ it('leave Redis with the only process that lists them', async () => {
   expect(await gone).toBe(true);
 });
 
-it('stay with the readers of a registry that ends, as a registry that starts again lists them at once', async () => {
+it('are kept by readers while the registry restarts, since it lists them at once', async () => {
   const registry = await appWith({ mode: 'memory_only', services: services() });
   const reading = await appWith({ registryUrl: urlOf(registry) });
   await allHealthy(reading);
@@ -153,7 +153,7 @@ describe(VARIABLE, () => {
     expect(app.get(ServiceRegistry).getInstances('cache')).toMatchObject([{ protocol: 'redis', port: cachePort }]);
   });
 
-  it('gives way to the option, and is not even read then', async () => {
+  it('is overridden by the option, and then not read', async () => {
     process.env[VARIABLE] = join(directory, 'nowhere.json');
     const app = await appWith({ mode: 'memory_only', services: services().slice(1) });
     expect(namesIn(app)).toEqual(['cache']);
@@ -170,7 +170,7 @@ describe(VARIABLE, () => {
       `${VARIABLE}[0].zome`,
       /did you mean "zone"/,
     ],
-  ])('is named in the one error about a file %s', async (_what, content, path, expected) => {
+  ])('is named in the error for a file %s', async (_what, content, path, expected) => {
     process.env[VARIABLE] = content === undefined ? join(directory, 'nowhere.json') : await file('wrong.json', content);
     const error = (await startError(ServiceDiscoveryModule.forRoot(USUAL))) as InvalidConfigurationError;
     expect(error).toBeInstanceOf(InvalidConfigurationError);
@@ -185,7 +185,7 @@ describe(VARIABLE, () => {
   });
 });
 
-it('a wrong list among the options is named in the one error about all', async () => {
+it('a wrong list in the options is reported with all other errors', async () => {
   const wrong = { ...USUAL, timeout: -1, services: [{ name: 'a', targets: ['a:1'] }] };
   const error = (await startError(ServiceDiscoveryModule.forRoot(wrong))) as InvalidConfigurationError;
   expect(error.problems.map(({ path }) => path).sort()).toEqual(['services[0].targets[0]', 'timeout']);

@@ -42,7 +42,7 @@ class Billing {
 const apps = new Apps();
 afterEach(() => apps.close());
 
-/** An app of two modules that import the library, each in its own way. */
+/** An app of two modules that each import the library in their own way. */
 function appOf(first: DynamicModule, second: DynamicModule): Type {
   @Module({ imports: [first], providers: [Catalog] })
   class CatalogModule {}
@@ -59,20 +59,20 @@ async function registriesOf(module: Type): Promise<[ServiceRegistry, ServiceRegi
 }
 
 describe('two modules of an app that import the library', () => {
-  it('share one registry when neither has options', async () => {
+  it('share one registry without options', async () => {
     const [first, second] = await registriesOf(
       appOf(ServiceDiscoveryModule.forRoot(), ServiceDiscoveryModule.forRoot()),
     );
     expect(first).toBe(second);
   });
 
-  it('share one registry when their options are equal', async () => {
+  it('share one registry with equal options', async () => {
     const options = () => ServiceDiscoveryModule.forRoot({ serviceTtl: '30s', retry: { maxAttempts: 2 } });
     const [first, second] = await registriesOf(appOf(options(), options()));
     expect(first).toBe(second);
   });
 
-  it('share one registry when they import the same result of forRootAsync', async () => {
+  it('share one registry if they import the same result of forRootAsync', async () => {
     const root = ServiceDiscoveryModule.forRootAsync({ useFactory: () => ({ serviceTtl: '30s' }) });
     const [first, second] = await registriesOf(appOf(root, root));
     expect(first).toBe(second);
@@ -100,7 +100,7 @@ describe('two modules of an app that import the library', () => {
     ]);
   });
 
-  it('show no secret of the options in which they differ', async () => {
+  it('reveal no secrets among the options in which they differ', async () => {
     const rootWith = (secret: string) =>
       ServiceDiscoveryModule.forRoot({
         api: { token: secret },
@@ -114,7 +114,7 @@ describe('two modules of an app that import the library', () => {
     expect(String(error)).not.toContain('hush');
   });
 
-  it('stop the start when one of them makes its options by a factory', async () => {
+  it('stop the start if one of them uses a factory', async () => {
     const error = await startError(
       appOf(ServiceDiscoveryModule.forRoot(), ServiceDiscoveryModule.forRootAsync({ useFactory: () => ({}) })),
     );
@@ -122,7 +122,7 @@ describe('two modules of an app that import the library', () => {
     expect((error as Error).message).toContain('one forRootAsync, imported by one module of the app');
   });
 
-  it('share one registry when one of them imports the bare class, which asks for nothing of its own', async () => {
+  it('share one registry if one of them imports the bare class', async () => {
     @Module({ imports: [ServiceDiscoveryModule], providers: [Catalog] })
     class CatalogModule {}
     @Module({ imports: [ServiceDiscoveryModule.forRoot(), CatalogModule] })
@@ -131,7 +131,7 @@ describe('two modules of an app that import the library', () => {
     expect(app.get(Catalog).registry).toBe(app.get(ServiceRegistry));
   });
 
-  it('stop the start when all of them import the bare class', async () => {
+  it('stop the start if all of them import the bare class', async () => {
     @Module({ imports: [ServiceDiscoveryModule] })
     class AppModule {}
     await expect(startError(AppModule)).resolves.toMatchObject({
@@ -140,7 +140,7 @@ describe('two modules of an app that import the library', () => {
     });
   });
 
-  it('do not share what only looks equal: a transport is one of its own', () => {
+  it('do not share a registry if only contents are equal: each transport object is distinct', () => {
     const root = (transport: FakeTransport) => ServiceDiscoveryModule.forRoot({ transport });
     const transport = new FakeTransport();
     expect(root(transport)).toBe(root(transport));
@@ -158,13 +158,13 @@ describe('the module', () => {
     expect(app.get(Catalog).registry).toBe(app.get(ServiceRegistry));
   });
 
-  it('gives each app in a process a registry of its own, though the options are equal', async () => {
+  it('gives each app in a process its own registry, even with equal options', async () => {
     const module = (): DynamicModule => ServiceDiscoveryModule.forRoot({ serviceTtl: '31s' });
     const [one, other] = [await apps.create(module()), await apps.create(module())];
     expect(one.get(ServiceRegistry)).not.toBe(other.get(ServiceRegistry));
   });
 
-  it('starts beside values that are of no class', async () => {
+  it('works next to null-prototype values as providers', async () => {
     @Module({
       imports: [ServiceDiscoveryModule.forRoot()],
       providers: [
@@ -190,7 +190,7 @@ describe('the module', () => {
   });
 });
 
-it('two apps share a store of the user, who finds what is registered in it', async () => {
+it('two apps share a custom store, where its owner finds their registrations', async () => {
   const store = new MemoryRegistryStore();
   const close = jest.spyOn(store, 'close');
   const [one, two] = await Promise.all([1, 2].map(() => apps.listen(ServiceDiscoveryModule.forRoot({ store }))));
@@ -224,7 +224,7 @@ describe.each(PLATFORMS)('an app with the module on %s', (_name, adapter) => {
     return { url, ask };
   }
 
-  it('answers every call of the REST API', async () => {
+  it('serves every call of the REST API', async () => {
     const { url, ask } = await start();
     const events = await EventReader.open(`${url}/service-discovery/events`);
 
@@ -302,7 +302,7 @@ describe.each(PLATFORMS)('an app with the module on %s', (_name, adapter) => {
     await Promise.all([watch.close(), events.close()]);
   });
 
-  it('lets nobody write by another spelling of the path or the method', async () => {
+  it('denies writes under other spellings of path or method', async () => {
     const { url, ask } = await start();
     for (const path of [
       '/service-discovery/register',
@@ -331,7 +331,7 @@ describe('forRootAsync', () => {
   @Module({ providers: [Config], exports: [Config] })
   class ConfigModule {}
 
-  it('makes the options from what it injects', async () => {
+  it('builds options from injected providers', async () => {
     const app = await apps.create(
       ServiceDiscoveryModule.forRootAsync({
         imports: [ConfigModule],
@@ -342,7 +342,7 @@ describe('forRootAsync', () => {
     expect(app.get(SERVICE_DISCOVERY_OPTIONS)).toMatchObject({ registry: { serviceTtl: '42s' } });
   });
 
-  it('makes the options by a class, which injects what the imports export', async () => {
+  it('builds options by a class that injects exports of the imports', async () => {
     @Injectable()
     class Options implements ServiceDiscoveryOptionsFactory {
       constructor(@Inject(Config) private readonly config: Config) {}
@@ -357,7 +357,7 @@ describe('forRootAsync', () => {
     expect(app.get(SERVICE_DISCOVERY_OPTIONS)).toMatchObject({ registry: { serviceTtl: '42s' }, api: false });
   });
 
-  it('makes the options by a provider that is there already', async () => {
+  it('builds options by an existing provider', async () => {
     const made = { createServiceDiscoveryOptions: () => ({ serviceTtl: '43s' }) };
     @Module({ providers: [{ provide: 'OPTIONS', useValue: made }], exports: ['OPTIONS'] })
     class OptionsModule {}
@@ -367,7 +367,7 @@ describe('forRootAsync', () => {
     expect(app.get(SERVICE_DISCOVERY_OPTIONS)).toMatchObject({ registry: { serviceTtl: '43s' } });
   });
 
-  it('takes one way to make the options', async () => {
+  it('requires exactly one way to build the options', async () => {
     const useFactory = (): object => ({});
     for (const wrong of [{}, { useFactory, useClass: Config }, { useClass: Config, useExisting: Config }]) {
       expect(() => ServiceDiscoveryModule.forRootAsync(wrong as ServiceDiscoveryAsyncOptions)).toThrow(
@@ -381,7 +381,7 @@ describe('forRootAsync', () => {
     );
   });
 
-  it('takes the API beside the factory', async () => {
+  it('accepts the API options next to the factory', async () => {
     const useFactory = () => ({});
     const moved = await apps.listen(ServiceDiscoveryModule.forRootAsync({ useFactory, api: { path: 'discovery' } }));
     const without = await apps.listen(ServiceDiscoveryModule.forRootAsync({ useFactory, api: false }));
@@ -391,12 +391,12 @@ describe('forRootAsync', () => {
     await expect(status(`${urlOf(without)}/service-discovery/services`)).resolves.toBe(404);
   });
 
-  it('refuses an API among what the factory makes, which would not be heeded', async () => {
+  it('rejects API options from the factory, which would have no effect', async () => {
     for (const api of [false, { path: 'discovery' }] as const) {
       const error = await startError(ServiceDiscoveryModule.forRootAsync({ useFactory: () => ({ api }) as object }));
       expect(error).toMatchObject({ code: 'INVALID_CONFIGURATION', message: expect.stringContaining('beside') });
     }
-    // Options that are read anew each time say the same, and are not the same object.
+    // Options built again on each read are equal, but not the same object.
     for (const api of [false, { path: 'discovery', allowedHosts: ['127.0.0.1'] }] as const) {
       const options = (): { api: typeof api } => structuredClone({ api });
       const module = ServiceDiscoveryModule.forRootAsync({ useFactory: (): object => options(), api: options().api });
@@ -404,7 +404,7 @@ describe('forRootAsync', () => {
     }
   });
 
-  it('stops the start when the factory makes wrong options', async () => {
+  it('stops the start if the factory returns wrong options', async () => {
     const error = await startError(
       ServiceDiscoveryModule.forRootAsync({ useFactory: () => ({ serviceTtl: 'soon' as never }) }),
     );
@@ -427,7 +427,7 @@ describe('forFeature', () => {
     }
   }
 
-  it('provides clients to the module that imports it', async () => {
+  it('provides clients to the importing module', async () => {
     @Injectable()
     class Greeter {
       constructor(@Inject(GreetingClient) readonly client: GreetingClient) {}
@@ -443,14 +443,14 @@ describe('forFeature', () => {
     await expect(app.get(Greeter).client.greet({ params: { name: 'Ada' } })).resolves.toEqual({ text: 'hello' });
   });
 
-  it('refuses a class that is no client', () => {
+  it('rejects a class that is not a client', () => {
     expect(() => ServiceDiscoveryModule.forFeature([GreetingClient, Catalog])).toThrow(
       'ServiceDiscoveryModule.forFeature: expected classes with @ServiceClient(), but got "Catalog"',
     );
   });
 });
 
-describe('the facade', () => {
+describe('ServiceDiscovery', () => {
   async function start() {
     const app = await apps.create(ServiceDiscoveryModule.forRoot());
     await app.init();
@@ -474,7 +474,7 @@ describe('the facade', () => {
     await expect(discovery.discoverService('user-service')).resolves.toBeNull();
   });
 
-  it('refuses a registration with every wrong field named', async () => {
+  it('rejects a registration, naming every wrong field', async () => {
     const { discovery } = await start();
     await expect(discovery.registerService({ serviceName: 'a b', host: 'http://x/', port: 0 })).rejects.toMatchObject({
       code: 'INVALID_INSTANCE',
@@ -482,7 +482,7 @@ describe('the facade', () => {
     });
   });
 
-  it('answers null for an unknown service, and an error where one is known but cannot be called', async () => {
+  it('returns null for an unknown service, and throws if a known one cannot be called', async () => {
     const { discovery, registry } = await start();
     await expect(discovery.discoverService('user-service')).resolves.toBeNull();
     await expect(discovery.discoverInstances('user-service')).resolves.toEqual([]);
@@ -495,7 +495,7 @@ describe('the facade', () => {
     await expect(discovery.discoverInstances('user-service')).resolves.toEqual([]);
   });
 
-  it('takes turns, and goes on where it was when another instance comes', async () => {
+  it('rotates over instances, and continues its rotation when one is added', async () => {
     const { discovery } = await start();
     await discovery.registerService(user(1));
     await discovery.registerService(user(2));
@@ -509,7 +509,7 @@ describe('the facade', () => {
     await expect(ports(6)).resolves.toEqual([1, 1, 2, 2, 3, 3]);
   });
 
-  it('takes turns also where how to balance is said anew for each call', async () => {
+  it('rotates even if balancing options are passed with each call', async () => {
     const { discovery } = await start();
     let made = 0;
     class Counted {
@@ -535,7 +535,7 @@ describe('the facade', () => {
     expect(made).toBe(1);
   });
 
-  it('tells a load balancer of its own that nothing was called, at no time before the pick', async () => {
+  it('reports to a custom load balancer that nothing was called, never before the pick', async () => {
     const { discovery } = await start();
     const took: number[] = [];
     const strategy: LoadBalancing = ({ clock }) => {
@@ -555,7 +555,7 @@ describe('the facade', () => {
     expect(took[0]).toBeGreaterThanOrEqual(0);
   });
 
-  it('lists instances by version and tags, healthy ones before those that nobody has checked', async () => {
+  it('lists instances by version and tags, healthy ones before unchecked ones', async () => {
     const { discovery, registry } = await start();
     const first = await discovery.registerService(user(1, '1.0.0'));
     await discovery.registerService(user(2, '2.0.0'));
@@ -569,7 +569,7 @@ describe('the facade', () => {
     await expect(ports({})).resolves.toEqual([1]);
   });
 
-  it('refuses a strategy that does not exist', async () => {
+  it('rejects an unknown strategy', async () => {
     const { discovery } = await start();
     await discovery.registerService(user(1));
     await expect(discovery.discoverService('user-service', { strategy: 'robin' as never })).rejects.toMatchObject({
@@ -584,10 +584,10 @@ describe('the facade', () => {
     [{ version: 1, zone: {} }, 'criteria.version: expected a semver range, but got 1; criteria.zone: expected'],
     [3, 'criteria: expected an object such as { version: "^1.2" }, but got 3'],
     [null, 'criteria: expected an object such as { version: "^1.2" }, but got null'],
-  ])('refuses criteria that make no sense (%j), whether there is such a service or not', async (criteria, message) => {
+  ])('rejects invalid criteria (%j), whether the service exists or not', async (criteria, message) => {
     const { discovery } = await start();
     await discovery.registerService(user(1));
-    for (const name of ['user-service', 'nobody']) {
+    for (const name of ['user-service', 'unknown']) {
       for (const discover of ['discoverService', 'discoverInstances'] as const) {
         const refused = discovery[discover](name, criteria as never);
         await expect(refused).rejects.toMatchObject({ code: 'INVALID_REQUEST', service: name });
@@ -596,7 +596,7 @@ describe('the facade', () => {
     }
   });
 
-  it.each([[3], [''], [undefined]])('refuses %j in place of the name of a service', async (name) => {
+  it.each([[3], [''], [undefined]])('rejects %j in place of a service name', async (name) => {
     const { discovery } = await start();
     for (const discover of ['discoverService', 'discoverInstances'] as const) {
       await expect(discovery[discover](name as string)).rejects.toMatchObject({
@@ -606,7 +606,7 @@ describe('the facade', () => {
     }
   });
 
-  it('takes what a pick goes by where one is made, and not for a list', async () => {
+  it('accepts pick options for a pick only, not for a list', async () => {
     const { discovery } = await start();
     await discovery.registerService(user(1));
     const pick = { strategy: 'random', key: 'k', clientIp: '::1' } as const;
@@ -614,7 +614,7 @@ describe('the facade', () => {
     await expect(discovery.discoverInstances('user-service', pick as object)).rejects.toThrow('criteria.strategy');
   });
 
-  it('keeps the turns of a service only as long as it is registered', async () => {
+  it('keeps the rotation of a service only while it is registered', async () => {
     const { discovery } = await start();
     let made = 0;
     const strategy: LoadBalancing = (deps) => (made++, createLoadBalancer('round_robin', deps));
@@ -632,7 +632,7 @@ describe('the facade', () => {
     expect(made).toBe(3);
   });
 
-  it('deregisters all that this process registered under a name', async () => {
+  it('deregisters everything that this process registered under a name', async () => {
     const { discovery, registry } = await start();
     await discovery.registerService(user(1));
     await discovery.registerService(user(2));
@@ -641,7 +641,7 @@ describe('the facade', () => {
     expect(registry.getInstances('user-service').map(({ port }) => port)).toEqual([3]);
   });
 
-  it('sums up health and shows the patterns in force', async () => {
+  it('aggregates health and shows the patterns in effect', async () => {
     const { discovery } = await start();
     await discovery.registerService(user(1));
     await expect(discovery.getAggregatedHealth()).resolves.toMatchObject({
@@ -651,14 +651,14 @@ describe('the facade', () => {
     expect(Object.keys(discovery.getCommunicationPatterns())).toEqual(['web', 'app', 'data', 'ml', 'monitoring']);
   });
 
-  it('is there with the communicator', async () => {
+  it('is available together with the communicator', async () => {
     const { app } = await start();
     expect(app.get(ServiceCommunicator)).toBeInstanceOf(ServiceCommunicator);
   });
 });
 
-describe('what happens', () => {
-  it("is logged through the app's own logger: a sentence, its fields, the context", async () => {
+describe('events', () => {
+  it("are logged through the app's own logger: a sentence, its fields, the context", async () => {
     const lines: unknown[][] = [];
     const log = (...line: unknown[]): void => void lines.push(line);
     const app = await NestFactory.create(ServiceDiscoveryModule.forRoot(), {
@@ -678,14 +678,14 @@ describe('what happens', () => {
     await app.close();
   });
 
-  it('is counted in the metrics', async () => {
+  it('are counted in the metrics', async () => {
     const app = await apps.create(ServiceDiscoveryModule.forRoot());
     await app.init();
     await app.get(ServiceRegistry).register({ serviceName: 'user-service', host: '127.0.0.1', port: 1 });
     await expect(app.get(DiscoveryMetrics).metrics()).resolves.toContain('service_discovery_registrations_total');
   });
 
-  it('does not reach others where a listener fails', async () => {
+  it('reach other listeners even if one fails', async () => {
     const app = await apps.create(ServiceDiscoveryModule.forRoot());
     await app.init();
     const seen: string[] = [];

@@ -36,7 +36,7 @@ afterEach(() => apps.close());
 
 const QUIET: ServiceDiscoveryOptions = { healthCheck: false, logging: false };
 const USER = { service_name: 'user-service', host: '10.0.0.7', port: 8080 };
-/** As a request that a proxy on this machine forwards. */
+/** Like a request that a local proxy forwards. */
 const FROM_ELSEWHERE = { 'x-forwarded-for': '10.0.0.9' };
 const TOO_LONG = JSON.stringify({ ...USER, metadata: { text: 'x'.repeat(5 * 1024 * 1024) } });
 
@@ -45,7 +45,7 @@ class Allowed {
   readonly key = 'let me in';
 }
 
-/** A guard of the app's own that needs a provider of its own module. */
+/** A guard of the app that needs a provider of its own module. */
 @Injectable()
 class KeyGuard implements CanActivate {
   constructor(private readonly allowed: Allowed) {}
@@ -80,7 +80,7 @@ describe.each(PLATFORMS)('the bundled controllers in a module of the app, on %s'
     return { app, url: urlOf(app) };
   }
 
-  it('answer with everything that they need, below the prefixes of the app and of the module', async () => {
+  it('work with all their dependencies, below the prefixes of app and module', async () => {
     @Module({
       imports: [],
       controllers: [
@@ -116,11 +116,11 @@ describe.each(PLATFORMS)('the bundled controllers in a module of the app, on %s'
     const wrong = await send(`${url}/register`, 'POST', { json: { ...USER, port: '1', colour: 'red' } });
     expect([wrong.status, wrong.body.error.problems.map(({ field }) => field)]).toEqual([400, ['port', 'colour']]);
     expect((await send(`${url}/register`, 'POST', { raw: TOO_LONG })).status).toBe(413);
-    expect((await send(`${url}/services/nobody`, 'GET')).body.error.code).toBe('SERVICE_NOT_FOUND');
+    expect((await send(`${url}/services/unknown`, 'GET')).body.error.code).toBe('SERVICE_NOT_FOUND');
     expect((await send(`${origin}/gateway/service-discovery/services`, 'GET')).status).toBe(404);
   });
 
-  it('are closed to other machines as long as nothing says who may write', async () => {
+  it('deny writes from other machines while no authorization is configured', async () => {
     @Module({ controllers: [ServiceDiscoveryController] })
     class OpsModule {}
     const { url } = await start(OpsModule, { ...QUIET, api: false });
@@ -129,7 +129,7 @@ describe.each(PLATFORMS)('the bundled controllers in a module of the app, on %s'
     expect(refused.text).toContain('@UseGuards()');
   });
 
-  it('stay closed to other machines where a class of the app declares a writing route again', async () => {
+  it("still deny writes from other machines if the app's subclass redeclares a writing route", async () => {
     @Controller('ops')
     class OpsController extends ServiceDiscoveryController {
       @Post('register')
@@ -144,7 +144,7 @@ describe.each(PLATFORMS)('the bundled controllers in a module of the app, on %s'
     expect([refused.status, refused.body.error.code]).toEqual([403, 'FORBIDDEN']);
   });
 
-  it('let a request in that has the token of the environment', async () => {
+  it('accept a request with the token of the environment', async () => {
     @Module({ controllers: [ServiceDiscoveryController] })
     class OpsModule {}
     process.env.SERVICE_DISCOVERY_TOKEN = 'shared';
@@ -159,7 +159,7 @@ describe.each(PLATFORMS)('the bundled controllers in a module of the app, on %s'
     expect(await register()).toBe(401);
   });
 
-  it('take a path, a version, a guard and an interceptor of a class that extends them', async () => {
+  it('take path, version, guard and interceptor from a subclass', async () => {
     @Controller({ path: 'registry', version: '2' })
     @UseGuards(KeyGuard)
     @UseInterceptors(Recorder)
@@ -183,7 +183,7 @@ describe.each(PLATFORMS)('the bundled controllers in a module of the app, on %s'
     expect((await send(`${origin}/service-discovery/services`, 'GET')).status).toBe(404);
   });
 
-  it('take the place of those that the library mounts on the same path', async () => {
+  it('replace those that the library mounts on the same path', async () => {
     @Controller('service-discovery')
     @UseGuards(KeyGuard)
     class OpsController extends ServiceDiscoveryController {}
@@ -195,7 +195,7 @@ describe.each(PLATFORMS)('the bundled controllers in a module of the app, on %s'
     expect((await send(`${url}/health`, 'GET')).status).toBe(200);
   });
 
-  it('stand beside those that the library mounts on another path', async () => {
+  it('coexist with those that the library mounts on another path', async () => {
     @Controller('ops')
     class OpsController extends ServiceDiscoveryController {}
     @Module({ controllers: [OpsController] })

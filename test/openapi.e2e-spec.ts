@@ -23,7 +23,7 @@ import { schemaFaults } from './support/schema-faults.js';
 const library = join(import.meta.dirname, '../libs/service-discovery');
 
 describe('openapi.json', () => {
-  it('is what `npm run generate:openapi` writes', async () => {
+  it('is the output of `npm run generate:openapi`', async () => {
     const [file, manifest] = await Promise.all(
       ['openapi.json', 'package.json'].map(async (name) => readFile(join(library, name), 'utf8')),
     );
@@ -67,12 +67,12 @@ describe('openapi.json', () => {
     ['aggregatedHealth', HealthQuery],
     ['deregister', DeregisterQuery],
     ['watch', WatchQuery],
-  ])('has the parameters that a query may have (%s)', (name, dto) => {
+  ])('has all query parameters (%s)', (name, dto) => {
     expect(Object.keys(OPERATIONS[name]?.query ?? {}).sort()).toEqual(fieldsOf(dto));
   });
 });
 
-describe('the answers of the API', () => {
+describe('responses of the API', () => {
   let rest: RestApp;
 
   beforeAll(async () => {
@@ -96,7 +96,7 @@ describe('the answers of the API', () => {
     );
     const detail = { checkedAt: clock.epoch(), latencyMs: 3, statusCode: 200, data: null, flapping: false };
     await registry.setStatus({ serviceName: 'users', instanceId: 'a' }, 'healthy', detail);
-    // A breaker is there from the first call on.
+    // A breaker exists from the first call on.
     await rest.communicator.callService('users', { path: '/' });
   });
 
@@ -123,7 +123,7 @@ describe('the answers of the API', () => {
     ['PUT', `${instance}/status`, 200, { status: 'up' }],
     ['PUT', `${instance}/health`, 200, { status: 'healthy', detail: { reason: 'fine', latency_ms: 1 } }],
     ['GET', '/discover/users?version=^1.2&tag=api', 200, undefined],
-    ['GET', '/discover/nobody', 404, undefined],
+    ['GET', '/discover/unknown', 404, undefined],
     ['GET', '/services', 200, undefined],
     ['GET', '/services/healthy', 200, undefined],
     ['GET', '/services/by-tag/api', 200, undefined],
@@ -146,7 +146,7 @@ describe('the answers of the API', () => {
   });
 });
 
-/** Whether a path is one of a route; of several, the one without parameters stands first. */
+/** Whether a path belongs to a route; of several, the one without parameters comes first. */
 function matches(route: string, method: string, path: string): boolean {
   const [declared, template = ''] = route.split(' ');
   return declared === method && new RegExp(`^${template.replace(/:\w+/g, '[^/]+')}$`).test(path);

@@ -38,7 +38,7 @@ const mapValues = (of: Record<string, Target>, change: (target: Target) => Targe
 const filesOf = (target: Target): readonly string[] =>
   typeof target === 'string' ? [target] : Object.values(target).flatMap(filesOf);
 
-/** The beginning of a script that finds none of these packages, as if they were not installed. */
+/** Start of a script in which none of these packages can be resolved. */
 function hiding(...names: readonly string[]): string {
   const hidden = JSON.stringify(names);
   const hook = `export function resolve(name, context, next) {
@@ -92,12 +92,12 @@ describe('the package manifest', () => {
     });
   });
 
-  it('asks for the dependencies that the workspace tests with', () => {
+  it('requires the dependencies that the workspace is tested with', () => {
     const tested = Object.keys(own.dependencies).map((name) => [name, workspace.devDependencies![name]]);
     expect(own.dependencies).toEqual(Object.fromEntries(tested));
   });
 
-  it('accepts as peers the versions that the workspace tests with', () => {
+  it('accepts the versions that the workspace is tested with as peers', () => {
     const refused = Object.entries(own.peerDependencies).filter(
       ([name, range]) => !semver.subset(workspace.devDependencies![name]!, range),
     );
@@ -111,7 +111,7 @@ describe('the package manifest', () => {
     }
   });
 
-  it('leaves only axios, the scheduler, Terminus and the HTTP platform to choice', () => {
+  it('makes only axios, the scheduler, Terminus and the HTTP platform optional', () => {
     expect(own.peerDependenciesMeta).toEqual({
       '@nestjs/axios': { optional: true },
       '@nestjs/platform-express': { optional: true },
@@ -127,12 +127,12 @@ describe('the package manifest', () => {
     expect(declared).toEqual(expect.arrayContaining(await importedPackages()));
   });
 
-  it('runs no script at install and carries no development dependency', () => {
+  it('has no install scripts and no development dependencies', () => {
     expect(own.scripts).toBeUndefined();
     expect(own.devDependencies).toBeUndefined();
   });
 
-  it('has the entries that the workspace offers its own apps', () => {
+  it('has the same entries as in the workspace', () => {
     const { './package.json': _, ...entries } = own.exports;
     const inDist = (target: Target): Target =>
       typeof target === 'string' ? target.replace('./', './dist/libs/service-discovery/') : mapValues(target, inDist);
@@ -149,7 +149,7 @@ describe('the built package', () => {
 
   afterAll(() => built.remove());
 
-  it('holds the file behind every export, types included', async () => {
+  it('has a file behind every export, including types', async () => {
     const { exports } = await readManifest(built.package);
     const targets = filesOf(exports);
     expect(targets.filter((target) => !existsSync(join(built.package, target)))).toEqual([]);
@@ -165,7 +165,7 @@ describe('the built package', () => {
     return packed.files.map(({ path }) => path);
   }
 
-  it('packs its documents and no spec', async () => {
+  it('includes its documents and no specs', async () => {
     const paths = await packedPaths();
     expect(paths).toEqual(
       expect.arrayContaining([
@@ -176,7 +176,7 @@ describe('the built package', () => {
     expect(paths.filter((path) => /\.spec\.|tsbuildinfo/.test(path))).toEqual([]);
   });
 
-  it('has types that name no Redis client, so that one of another version fits', async () => {
+  it("has types that name no Redis client, so that another version's client fits", async () => {
     const reached = new Set<string>();
     const needed = new Set<string>();
     const follow = async (file: string): Promise<void> => {
@@ -194,7 +194,7 @@ describe('the built package', () => {
     expect([...needed]).not.toContain('ioredis');
   });
 
-  it('needs @nestjs/schedule for cron expressions alone', async () => {
+  it('needs @nestjs/schedule only for cron expressions', async () => {
     const script = join(built.consumer, 'without-schedule.mjs');
     const source = `
       ${hiding('@nestjs/schedule')}
@@ -217,7 +217,7 @@ describe('the built package', () => {
     expect(rest.join(' ')).toContain('npm install @nestjs/schedule');
   });
 
-  it('needs @nestjs/axios and axios for ./axios and the transport of that name alone', async () => {
+  it('needs @nestjs/axios and axios only for ./axios and the axios transport', async () => {
     const script = join(built.consumer, 'without-axios.mjs');
     const source = `
       ${hiding('@nestjs/axios', 'axios')}
@@ -280,8 +280,8 @@ describe('the built package', () => {
     },
   );
 
-  // Nest 12 cannot be loaded this way, but what needs no framework can.
-  it('has all of it as CommonJS for what cannot require() an ES module', async () => {
+  // Nest 12 cannot be loaded this way, but the framework-free parts can.
+  it('is complete as CommonJS for consumers that cannot require() ES modules', async () => {
     const { required, names, missing } = await compareBoth(
       'nest-service-discovery/core',
       '--no-experimental-require-module',
@@ -294,11 +294,11 @@ describe('the built package', () => {
   interface Comparison {
     /** The file that `require()` loads. */
     readonly required: string;
-    /** What `import` gives. */
+    /** Exports of `import`. */
     readonly names: readonly string[];
-    /** Of these, what `require()` does not give. */
+    /** Those that `require()` lacks. */
     readonly missing: readonly string[];
-    /** Of these, what `require()` gives otherwise. */
+    /** Those that differ under `require()`. */
     readonly differing: readonly string[];
   }
 

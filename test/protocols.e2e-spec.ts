@@ -13,7 +13,7 @@ import { closeServers, listen, overHttp } from './support/probed-server.js';
 import { RedisServer } from './support/redis-server.js';
 import { type Answer, send } from './support/rest-app.js';
 
-/** What a service of the data tier speaks; a port that accepts connections is all that a check needs. */
+/** Protocols of the data tier; a port that accepts connections is enough for their checks. */
 const DATA_PROTOCOLS = ['tcp', 'redis', 'postgresql', 'mysql', 'mongodb', 'amqp', 'kafka', 'ws'] as const;
 
 const apps = new Apps();
@@ -31,7 +31,7 @@ afterAll(() => redis.stop());
 const appWith = (options: ServiceDiscoveryOptions): Promise<INestApplication> =>
   apps.listen(ServiceDiscoveryModule.forRoot({ healthCheck: { interval: '200ms' }, logging: false, ...options }));
 
-/** A registry that is told, and an app that asks, which may be one and the same. */
+/** A registry that receives registrations and an app that reads them, which may be the same. */
 type Pair = readonly [registry: INestApplication, asking: INestApplication];
 
 describe.each<[string, () => Promise<Pair>]>([
@@ -64,7 +64,7 @@ describe.each<[string, () => Promise<Pair>]>([
   const inStatus = (name: string, status: string): Promise<ServiceInstance> =>
     inRegistry(asking, ({ services }) => services.get(name)?.find((instance) => instance.status === status));
 
-  it('services that speak no HTTP are registered over REST, checked and discovered', async () => {
+  it('services that do not speak HTTP are registered over REST, checked and discovered', async () => {
     await begin();
     const port = await listen(createTcpServer());
     for (const protocol of DATA_PROTOCOLS) {
@@ -94,7 +94,7 @@ describe.each<[string, () => Promise<Pair>]>([
     });
   });
 
-  it('a WebSocket service with a health check path is asked there over HTTP', async () => {
+  it('a WebSocket service with a health check path is checked over HTTP', async () => {
     await begin();
     const asked: (string | undefined)[] = [];
     const port = await overHttp(({ url }, response) => {
@@ -106,7 +106,7 @@ describe.each<[string, () => Promise<Pair>]>([
     expect(new Set(asked)).toEqual(new Set(['/live']));
   });
 
-  it('an unknown protocol is refused with those that there are', async () => {
+  it('an unknown protocol is rejected with a list of the known ones', async () => {
     await begin();
     const { status, body } = await register({ service_name: 'a', host: '127.0.0.1', port: 1, protocol: 'gopher' });
     expect([status, body.error.problems]).toEqual([
@@ -116,7 +116,7 @@ describe.each<[string, () => Promise<Pair>]>([
   });
 });
 
-it('calls to a service that speaks HTTP at some instances only go to those', async () => {
+it('calls to a service that speaks HTTP at some instances use only those', async () => {
   const app = await appWith({ mode: 'memory_only' });
   const port = await overHttp((_request, response) => response.end('{"spoke":"http"}'));
   const tcpPort = await listen(createTcpServer());

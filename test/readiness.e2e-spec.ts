@@ -26,7 +26,7 @@ describe.each(PLATFORMS)('on %s', (_, adapter) => {
     apps.listen(ServiceDiscoveryModule.forRoot({ ...QUIET, ...options }), adapter);
 
   describe('GET /health/ready', () => {
-    it('is 200 where nothing is against it, and is not cached', async () => {
+    it('is 200 if nothing holds readiness, and is not cached', async () => {
       const app = await start();
       const response = await fetch(`${urlOf(app)}/health/ready`);
       expect(response.status).toBe(200);
@@ -35,7 +35,7 @@ describe.each(PLATFORMS)('on %s', (_, adapter) => {
       expect(await response.json()).toEqual({ status: 'ok', info: details, error: {}, details });
     });
 
-    it('is 503 with the reasons while the app is held', async () => {
+    it('is 503 with the reasons while readiness is held', async () => {
       const app = await start();
       const readiness = app.get(ServiceReadiness);
       const releases = [readiness.hold('migrations run'), readiness.hold('the cache is cold')];
@@ -45,7 +45,7 @@ describe.each(PLATFORMS)('on %s', (_, adapter) => {
       expect((await ask(app, '/health/ready'))[0]).toBe(200);
     });
 
-    it('is 503 while a check of the app says no', async () => {
+    it('is 503 while a check of the app fails', async () => {
       const app = await start();
       let status: 'up' | 'down' = 'down';
       app.get(ServiceReadiness).addCheck(async () => ({ database: { status, message: 'connection refused' } }));
@@ -69,7 +69,7 @@ describe.each(PLATFORMS)('on %s', (_, adapter) => {
   });
 
   describe('GET /health/live', () => {
-    it('is 200 also while the app is not ready', async () => {
+    it('is 200 even while the app is not ready', async () => {
       const app = await start();
       app.get(ServiceReadiness).hold('overloaded');
       expect(await ask(app, '/health/live')).toEqual([200, { status: 'ok', info: {}, error: {}, details: {} }]);
@@ -82,8 +82,8 @@ describe.each(PLATFORMS)('on %s', (_, adapter) => {
     });
   });
 
-  describe('the routes for probes', () => {
-    it('stand where the options say, or nowhere', async () => {
+  describe('the probe routes', () => {
+    it('can be moved or turned off by options', async () => {
       const moved = await start({ api: { healthPath: 'ops/health' } });
       for (const path of ['/ops/health/live', '/ops/health/ready']) expect((await ask(moved, path))[0]).toBe(200);
       expect((await ask(moved, '/health/live'))[0]).toBe(404);
@@ -91,7 +91,7 @@ describe.each(PLATFORMS)('on %s', (_, adapter) => {
       for (const path of ['/health/live', '/health/ready']) expect((await ask(none, path))[0]).toBe(404);
     });
 
-    it('give way to those of the app one by one', async () => {
+    it('yield to those of the app one by one', async () => {
       @Controller('health')
       class OwnController {
         @Get('ready')
@@ -108,10 +108,10 @@ describe.each(PLATFORMS)('on %s', (_, adapter) => {
     });
   });
 
-  it('an app that shuts down is not ready, but alive, while it still serves', async () => {
+  it('an app that shuts down is alive but not ready while it still serves', async () => {
     const probe = async (): Promise<unknown> => [await ask(app, '/health/ready'), await ask(app, '/health/live')];
     const listened: boolean[] = [];
-    /** As long as its request is in flight, the server does not close. */
+    /** The server does not close while its request is in flight. */
     @Controller()
     class LastController {
       @Get('last')
@@ -127,7 +127,7 @@ describe.each(PLATFORMS)('on %s', (_, adapter) => {
     @DiscoverableService({ name: 'user-service' })
     @Module({ imports: [ServiceDiscoveryModule.forRoot(QUIET)], controllers: [LastController] })
     class AppModule implements OnModuleDestroy {
-      /** Called before all others of the app, as the root module's. */
+      /** Called before all other hooks of the app, since it belongs to the root module. */
       onModuleDestroy(): void {
         listened.push((app.getHttpServer() as Server).listening);
       }
@@ -146,7 +146,7 @@ describe.each(PLATFORMS)('on %s', (_, adapter) => {
     expect(listened).toEqual([false]);
   });
 
-  it('an app that is not ready any more stays unhealthy for those who check it, and comes back by itself', async () => {
+  it('an app that is no longer ready is unhealthy in checks, and recovers by itself', async () => {
     @DiscoverableService({ name: 'user-service' })
     @Module({
       imports: [ServiceDiscoveryModule.forRoot({ logging: false, healthCheck: { interval: '500ms', fall: 1 } })],

@@ -43,16 +43,16 @@ const exec = promisify(execFile);
 const root = join(import.meta.dirname, '..');
 const pages = await readPages();
 
-/** The port of the registry on the pages. */
+/** The registry's port on the pages. */
 const PAGE_PORT = '3000';
 /** The port of the service in another language that the pages register. */
 const PAGE_LEGACY_PORT = '9000';
 /** The port of Redis on the pages. */
 const PAGE_REDIS_PORT = '6379';
-/** The directory of the certificates on the pages. */
+/** The certificate directory on the pages. */
 const PAGE_CERTIFICATES = '/run/secrets/tls';
 
-/** Every block of TypeScript on the pages. */
+/** Every TypeScript block on the pages. */
 const blocks = [...pages].flatMap(([path, page]) =>
   [...page.matchAll(/```ts\n(?:\/\/ (\S+\.ts)\n)?(.*?)```/gs)].map(([, file, source]) => ({
     path,
@@ -60,9 +60,11 @@ const blocks = [...pages].flatMap(([path, page]) =>
     source: source!,
   })),
 );
-/** The examples: the blocks that are whole files, by the file name in their first line. */
+/** Examples: blocks that are whole files, by the file name in their first line. */
 const sources = new Map(blocks.flatMap(({ file, source }) => (file === undefined ? [] : [[file, source] as const])));
-/** The commands that ask a running gateway, with continued lines joined: those of the quick start, then those of the REST API. */
+/**
+ * Commands for a running gateway, with continuation lines joined: those of the quick start, then those of the REST API.
+ */
 const commands = ['README.md', 'docs/reference/rest.md']
   .flatMap((path) => [...pages.get(path)!.matchAll(/```sh\n(.*?)```/gs)])
   .flatMap(([, block]) => block!.replaceAll(/\\\n\s*/g, '').split('\n'))
@@ -117,7 +119,7 @@ afterAll(async () => {
   await built.remove();
 });
 
-/** What was promised for each example of a single feature: it is booted in an app, with services behind it. */
+/** The promise of each single-feature example: it runs in an app, with services behind it. */
 const examples: Record<string, (example: Example) => Promise<void>> = {
   'registration.ts': async ({ provider }) => {
     const { app, instance } = await provider('Billing');
@@ -150,7 +152,7 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
     const discovery = app.get(ServiceDiscovery);
     const summary = (): object => app.get(HealthAggregator).getSummary();
     expect(summary()).toMatchObject({ overallStatus: 'unhealthy', missingServices: ['user-service'] });
-    // An alias that is asked before the service that it stands for is known is skipped until its next turn.
+    // An alias that is checked before its target is known is skipped until its next turn.
     for (const name of ['user-service', 'public-api']) {
       await services.registerAs(discovery, name, [name]);
       await discovery.waitForService(name);
@@ -299,7 +301,7 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
     const app = await serve({ imports: [exported('ErrorsModule')], controllers: [Front] });
     services.answer('/users/1', 404, 1);
     expect(await get(app, '/user-service')).toEqual({ fault: 404 });
-    expect(await get(app, '/nobody')).toMatchObject({ statusCode: 503, code: 'SERVICE_NOT_FOUND' });
+    expect(await get(app, '/unknown')).toMatchObject({ statusCode: 503, code: 'SERVICE_NOT_FOUND' });
   },
   'guard.ts': async ({ standalone }) => {
     process.env.SERVICE_DISCOVERY_TOKEN = 'shared';
@@ -332,11 +334,11 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
     const [one, two] = [await standalone('StockModule'), await standalone('StockModule')];
     const [, second] = await Promise.all([one, two].map((app) => registeredAs(app, 'stock-service', 2)));
     expect(second).toHaveLength(2);
-    // As long as one was found healthy and the other was not checked yet, all calls go to the former.
+    // Calls prefer the instance found healthy while the other is unchecked.
     await one.get(ServiceDiscovery).waitForService('stock-service', { minInstances: 2 });
     const addresses = new Set<string>();
     one.get(EventBus).on('call.picked', ({ instanceId }) => addresses.add(instanceId));
-    // From the first call on: the second goes to the one of which no latency is known.
+    // After the first call, the second goes to the instance without a known latency.
     expect(await get(one, '/stock/ask/anvil')).toEqual({ sku: 'anvil', servedBy: process.pid });
     await get(one, '/stock/ask/anvil');
     expect(addresses.size).toBe(2);
@@ -381,16 +383,16 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
 const PROCESSES = ['user-service.ts', 'gateway.ts'];
 
 describe('the pages', () => {
-  it('name a file in every block of TypeScript that imports something', () => {
+  it('name a file in every TypeScript block with imports', () => {
     const unnamed = blocks.filter(({ file, source }) => file === undefined && source.includes('import '));
     expect(unnamed).toEqual([]);
   });
 
-  it('have no block of TypeScript in the README that is not run', () => {
+  it('have no TypeScript block in the README that is not run', () => {
     expect(blocks.filter(({ path, file }) => path === 'README.md' && file === undefined)).toEqual([]);
   });
 
-  it('use each file name once, and each such file is run', () => {
+  it('use each file name once, and every such file is run', () => {
     const files = blocks.flatMap(({ file }) => file ?? []);
     expect(files.sort()).toEqual([...Object.keys(examples), ...PROCESSES].sort());
   });
@@ -436,9 +438,9 @@ describe('the quick start', () => {
     await Promise.all(gone);
   });
 
-  it('spreads calls over processes that registered by themselves', async () => {
+  it('spreads calls over processes that registered themselves', async () => {
     const seen = new Set<number>();
-    // Listening comes before being registered: the services are there once both have answered.
+    // Processes register after listening: the services are there once both have answered.
     while (seen.size < 2) {
       const answer = await fetch(`http://127.0.0.1:${port}/users/1`);
       if (answer.ok) seen.add(((await answer.json()) as { servedBy: number }).servedBy);
@@ -451,7 +453,7 @@ describe('the quick start', () => {
     );
   });
 
-  it('answers to every curl command', async () => {
+  it('answers every curl command', async () => {
     expect(commands.length).toBeGreaterThan(10);
     const legacy = new Services();
     await legacy.open();
@@ -478,7 +480,7 @@ describe('the quick start', () => {
   });
 });
 
-/** The methods of all examples: which of them has which is for the run to show. */
+/** The union of all examples' methods; the run shows which example has which. */
 type Methods = Record<
   | 'announce'
   | 'download'
@@ -501,7 +503,7 @@ type Methods = Record<
   (...args: unknown[]) => unknown
 > & { alarms: string[] };
 
-/** One example under test, and the services that it calls. */
+/** The example under test, and the services that it calls. */
 class Example {
   readonly services = new Services();
   private exports: Record<string, unknown> = {};
@@ -530,7 +532,7 @@ class Example {
 
   readonly module = (name: string): Promise<INestApplication> => this.serve({ imports: [this.exported(name)] });
 
-  /** A module that brings the library along. */
+  /** A module that imports the library. */
   readonly standalone = (name: string): Promise<INestApplication> => this.listen(this.exported(name));
 
   readonly get = async (app: INestApplication, path: string): Promise<unknown> =>
@@ -552,7 +554,7 @@ class Example {
   }
 }
 
-/** A server that stands for every service; it answers with the path that was asked. */
+/** A server that represents every service and returns the requested path. */
 class Services {
   /** Such as `GET /users/1`. */
   readonly requests: string[] = [];
@@ -615,7 +617,7 @@ function answerAt(path: string): object {
   return path.startsWith('/users/7') ? { name: path } : { path };
 }
 
-/** Resolves with the instances of a service as soon as an app sees so many. */
+/** Resolves with the instances of a service once an app sees that many. */
 function registeredAs(app: INestApplication, name: string, count: number): Promise<readonly ServiceInstance[]> {
   const registry = app.get(ServiceRegistry);
   return new Promise((resolve) => {

@@ -13,7 +13,7 @@ import { Apps, inRegistry } from './support/nest-app.js';
 import { pollUntil } from './support/poll.js';
 import { report, sinceMs } from './support/timing.js';
 
-/** What callers see of processes that end, stop and come back. */
+/** What callers see of processes that exit, stall and return. */
 const SERVICE = 'users';
 const CALLERS = 20;
 const apps = new Apps();
@@ -26,10 +26,10 @@ afterEach(async () => {
   await apps.close();
 });
 
-/** Callers that each make one GET after the other. */
+/** Callers that each make one GET after another. */
 class Traffic {
   readonly errors: unknown[] = [];
-  /** When each instance has answered last. */
+  /** When each instance last answered. */
   readonly answeredAt = new Map<string, number>();
   answers = 0;
   private isOver = false;
@@ -63,7 +63,7 @@ class Traffic {
   }
 }
 
-/** Three instances, each a process, and an app that calls them all the time. */
+/** Three processes, and an app that calls them all the time. */
 async function underCalls(options: ServiceDiscoveryOptions): Promise<{ app: INestApplication; calls: Traffic }> {
   instances = ['a', 'b', 'c'].map((name) => new HttpInstance(name));
   await Promise.all(instances.map((instance) => instance.start()));
@@ -89,7 +89,7 @@ function circuitOpens(app: INestApplication): Promise<void> {
   });
 }
 
-it('a process that stops under 20 callers with a timeout of 3 s and defaults otherwise fails no GET', async () => {
+it('a process that stalls under 20 callers with a timeout of 3 s and default options fails no GET', async () => {
   const { app, calls } = await underCalls({});
   const opened = circuitOpens(app);
   instances[1]!.stop();
@@ -100,8 +100,8 @@ it('a process that stops under 20 callers with a timeout of 3 s and defaults oth
   expect(calls.errors).toEqual([]);
 });
 
-describe('an instance whose circuit is open by defaults takes traffic within 5 s of the second passing check', () => {
-  // It hangs in both cases, so that enough calls fail to open its circuit before checks keep them off.
+describe('an instance with an open circuit receives traffic within 5 s of the second passing check by default', () => {
+  // It hangs in both cases, so that enough calls fail to open its circuit before checks divert them.
   it.each<[what: string, back: (instance: HttpInstance) => unknown]>([
     ['SIGKILL, and a restart at the same port', (one) => one.restart()],
     ['SIGSTOP, and SIGCONT', (one) => one.resume()],

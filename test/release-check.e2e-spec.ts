@@ -21,7 +21,7 @@ beforeAll(async () => {
 
 afterAll(() => built.remove());
 
-/** @param change of the published manifest, for this run */
+/** @param change to the published manifest, for this run */
 async function check(change: object): Promise<{ code: unknown; lines: string[] }> {
   await writeFile(join(built.package, 'package.json'), JSON.stringify({ ...manifest, ...change }));
   return new Promise((resolve) => {
@@ -33,18 +33,18 @@ async function check(change: object): Promise<{ code: unknown; lines: string[] }
 }
 
 describe('npm run release:check', () => {
-  it('passes a package that has its addresses, one version, and no dead link on any page', async () => {
+  it('accepts a package with its addresses, a single version, and no dead link on any page', async () => {
     expect(await check(ADDRESSES)).toEqual({ code: 0, lines: ['ready to publish'] });
   });
 
-  it('names each field that the manifest lacks', async () => {
+  it('names each missing manifest field', async () => {
     expect(await check({ ...ADDRESSES, repository: undefined, bugs: '' })).toEqual({
       code: 1,
       lines: ['repository', 'bugs'].map((field) => `libs/service-discovery/package.json has no "${field}"`),
     });
   });
 
-  it('names each version that is another one', async () => {
+  it('names each differing version', async () => {
     const { version } = manifest;
     expect(await check({ ...ADDRESSES, version: '99.0.0' })).toEqual({
       code: 1,
@@ -54,7 +54,7 @@ describe('npm run release:check', () => {
     });
   });
 
-  it('names a link of the README, and of a page below it, to what is not packed', async () => {
+  it('names links in the README and the pages to unpacked files', async () => {
     await appendFile(join(built.package, 'README.md'), '\n[how](CONTRIBUTING.md#releases)\n');
     await appendFile(
       join(built.package, 'docs/health.md'),

@@ -23,7 +23,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
     rest.send('PUT', `/services/user-service/instances/${id}/health`, { json: { status, detail } });
 
   describe('POST /register', () => {
-    it('answers 201 with where the instance is and how long it lives', async () => {
+    it('answers 201 with the address and lifetime of the instance', async () => {
       const answer = await register();
       expect(answer.status).toBe(201);
       expect(answer.headers['content-type']).toMatch(/^application\/json/);
@@ -38,7 +38,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       });
     });
 
-    it('takes every field of a registration, and shows it', async () => {
+    it('accepts every field of a registration, and shows it', async () => {
       const body = {
         service_name: 'user-service',
         host: 'users.internal',
@@ -78,12 +78,12 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       expect(instance).toMatchObject(body);
     });
 
-    it('checks a TCP connection only where the health check path is null', async () => {
+    it('checks a TCP connection only if the health check path is null', async () => {
       await register({ health_check_path: null });
       expect(rest.registry.getInstances('user-service')[0]?.healthCheckPath).toBeNull();
     });
 
-    it('of the same instance answers 200 with a new generation, and makes no duplicate', async () => {
+    it('of the same instance answers 200 with a new generation, without a duplicate', async () => {
       const first = await register({ weight: 1 });
       const second = await register({ weight: 2 });
       expect([first.status, second.status]).toEqual([201, 200]);
@@ -92,7 +92,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       expect([total, instances.length, instances[0]?.weight]).toEqual([1, 1, 2]);
     });
 
-    it('with a claim gives way to whoever registered the id later', async () => {
+    it('with a claim yields to a later registration of the id', async () => {
       const first = (await register({ weight: 1 })).body.generation;
       expect((await register({ weight: 2, claim: first })).body.generation).toBeGreaterThan(first);
       const later = (await register({ weight: 3 })).body.generation;
@@ -102,7 +102,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       expect((await register({ claim: '1' })).body.error.problems).toMatchObject([{ field: 'claim' }]);
     });
 
-    it('is kept by checks, with a ttl by heartbeats, and otherwise where the body says so', async () => {
+    it('is renewed by checks, with a ttl by heartbeats, or as the body says', async () => {
       const leaseOf = async (more: object): Promise<unknown> => (await register(more)).body.lease;
       expect(await leaseOf({})).toBe('checks');
       expect(await leaseOf({ ttl: 60 })).toBe('heartbeat');
@@ -112,7 +112,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       expect(problem).toMatchObject({ field: 'lease', value: 'never', expected: '"checks" or "heartbeat"' });
     });
 
-    it('whose lease is too short for the checks that are made is kept by heartbeats', async () => {
+    it('with a lease too short for the checks is renewed by heartbeats', async () => {
       const leaseOf = async (more: object): Promise<unknown> => (await register(more)).body.lease;
       // Checks come every 5 s here.
       expect(await leaseOf({ ttl: 10, lease: 'checks' })).toBe('checks');
@@ -144,7 +144,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       expect((await rest.send('PUT', `${INSTANCE}/heartbeat`)).status).toBe(200);
     });
 
-    it('makes a registration that checks keep one that heartbeats keep, which shows', async () => {
+    it('turns a registration renewed by checks into one renewed by heartbeats, visibly', async () => {
       const shown = async () => (await rest.send('GET', '/services/user-service')).body.instances[0];
       await register();
       const endOf = (ms: number): string => new Date(rest.clock.epoch() + ms).toISOString();
@@ -154,7 +154,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       expect(await shown()).toMatchObject({ lease: 'heartbeat', expires_at: endOf(300_000) });
     });
 
-    it('answers 404 when the lease has expired', async () => {
+    it('answers 404 after the lease has expired', async () => {
       await register({ ttl: 10 });
       await rest.clock.advanceAsync(10_000);
       const answer = await rest.send('PUT', `${INSTANCE}/heartbeat`);
@@ -167,7 +167,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       });
     });
 
-    it('answers 404 for an instance that nobody registered', async () => {
+    it('answers 404 for an unregistered instance', async () => {
       expect((await rest.send('PUT', `${INSTANCE}/heartbeat`)).status).toBe(404);
     });
 
@@ -180,7 +180,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
   });
 
   describe('DELETE .../instances/:id', () => {
-    it('answers 204 without a body, and again when it is gone', async () => {
+    it('answers 204 without a body, also when it is already gone', async () => {
       await register();
       for (const removed of ['true', 'false']) {
         const answer = await rest.send('DELETE', INSTANCE);
@@ -190,7 +190,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       expect((await rest.send('GET', '/services')).body).toEqual({ services: [], total: 0 });
     });
 
-    it('leaves a newer generation alone', async () => {
+    it('does not remove a newer generation', async () => {
       const { body } = await register();
       await register();
       const answer = await rest.send('DELETE', `${INSTANCE}?generation=${body.generation}`);
@@ -198,7 +198,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       expect(rest.registry.getInstances('user-service')).toHaveLength(1);
     });
 
-    it('takes a generation of a registry in Redis, which has 16 digits', async () => {
+    it('accepts a 16-digit generation of a registry in Redis', async () => {
       await register();
       const answer = await rest.send('DELETE', `${INSTANCE}?generation=1764000000000000`);
       expect([answer.status, answer.headers['x-service-discovery-removed']]).toEqual([204, 'false']);
@@ -227,14 +227,14 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       },
     );
 
-    it('answers 404 for an instance that nobody registered', async () => {
+    it('answers 404 for an unregistered instance', async () => {
       const answer = await rest.send('PUT', `${INSTANCE}/status`, { json: { status: 'up' } });
       expect([answer.status, answer.body.error.code]).toEqual([404, 'INSTANCE_NOT_FOUND']);
     });
   });
 
   describe('PUT .../health', () => {
-    it('takes what somebody else checked', async () => {
+    it('accepts the result of an external check', async () => {
       await register();
       const answer = await health('10.0.0.7:8080', 'unhealthy', {
         checked_at: '2026-01-01T00:00:01.000Z',
@@ -261,17 +261,17 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       });
     });
 
-    it('answers 404 for an instance that nobody registered', async () => {
-      expect((await health('nobody', 'healthy')).body.error.code).toBe('INSTANCE_NOT_FOUND');
+    it('answers 404 for an unregistered instance', async () => {
+      expect((await health('unknown', 'healthy')).body.error.code).toBe('INSTANCE_NOT_FOUND');
     });
   });
 
   describe('POST /heartbeats', () => {
-    it('renews many leases and says which are lost', async () => {
+    it('renews many leases and reports lost ones', async () => {
       const { generation } = (await register()).body;
       const lease = { service_name: 'user-service', instance_id: '10.0.0.7:8080', generation };
       const answer = await rest.send('POST', '/heartbeats', {
-        json: { leases: [{ ...lease, instance_id: 'nobody' }, lease, { ...lease, generation: 1 }] },
+        json: { leases: [{ ...lease, instance_id: 'unknown' }, lease, { ...lease, generation: 1 }] },
       });
       expect([answer.status, answer.body]).toEqual([200, { renewed: [false, true, false] }]);
       expect((await rest.send('POST', '/heartbeats', { json: { leases: [] } })).body).toEqual({ renewed: [] });
@@ -279,7 +279,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
   });
 
   describe('GET /discover/:name', () => {
-    it('answers with one instance, whole', async () => {
+    it('returns one complete instance', async () => {
       await register({ instance_id: 'user-1', version: '1.4.2', tags: ['api'] });
       await health('user-1', 'healthy');
       const answer = await rest.send('GET', '/discover/user-service');
@@ -308,7 +308,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       });
     });
 
-    it('goes by version, tags and zone', async () => {
+    it('filters by version, tags and zone', async () => {
       await register({ instance_id: 'old', version: '1.1.0', tags: ['api', 'eu'] });
       await register({ instance_id: 'new', version: '1.2.5', tags: ['api', 'us'], zone: 'b' });
       await register({ instance_id: 'next', version: '2.0.0', tags: ['api', 'us'], zone: 'a' });
@@ -321,7 +321,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       expect(await found('zone=nowhere&version=&tag=eu')).toBe('old');
     });
 
-    it('takes turns, by the strategy asked for', async () => {
+    it('rotates with the requested strategy', async () => {
       for (const id of ['a', 'b', 'c']) await register({ instance_id: id });
       for (const strategy of ['', '?strategy=round_robin']) {
         const ids: string[] = [];
@@ -344,7 +344,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       }
     });
 
-    it('answers 404 for a service that nobody registered', async () => {
+    it('answers 404 for an unregistered service', async () => {
       const answer = await rest.send('GET', '/discover/no-such-service');
       expect(answer.status).toBe(404);
       expect(answer.body).toEqual({
@@ -361,7 +361,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
     it.each([
       ['every instance is unhealthy', '', 'unhealthy'],
       ['none is of the version', '?version=^2', 'healthy'],
-      ['none has the tag', '?tag=nobody', 'healthy'],
+      ['none has the tag', '?tag=unknown', 'healthy'],
     ])('answers 503 when %s', async (_case, query, status) => {
       await register({ version: '1.0.0' });
       await health('10.0.0.7:8080', status);
@@ -402,18 +402,18 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       expect(answer.body.services[0]?.status).toBe('unknown');
     });
 
-    it('GET /services/healthy lists what has a healthy instance', async () => {
+    it('GET /services/healthy lists services with a healthy instance', async () => {
       const answer = await rest.send('GET', '/services/healthy');
       expect(names(answer)).toEqual([['user-service', ['u2']]]);
       expect(answer.body.total).toBe(1);
     });
 
-    it('GET /services/by-tag/:tag lists what has an instance with the tag', async () => {
+    it('GET /services/by-tag/:tag lists services that have an instance with the tag', async () => {
       expect(names(await rest.send('GET', '/services/by-tag/api'))).toEqual([
         ['order-service', ['o1']],
         ['user-service', ['u1']],
       ]);
-      expect((await rest.send('GET', '/services/by-tag/nobody')).body).toEqual({ services: [], total: 0 });
+      expect((await rest.send('GET', '/services/by-tag/unknown')).body).toEqual({ services: [], total: 0 });
     });
 
     it('GET /services/:name shows one service, or answers 404', async () => {
@@ -427,7 +427,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
   });
 
   describe('GET /health/aggregated', () => {
-    it('is unknown while nothing was checked', async () => {
+    it('is unknown before any check', async () => {
       await register();
       expect((await rest.send('GET', '/health/aggregated')).body).toMatchObject({
         overall_status: 'unknown',
@@ -437,7 +437,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       });
     });
 
-    it('sums up services and instances', async () => {
+    it('aggregates services and instances', async () => {
       await register({ instance_id: 'u1' });
       await register({ service_name: 'order-service', instance_id: 'o1', port: 8081 });
       await health('u1', 'healthy', { latency_ms: 3, status_code: 200, data: { users: 7 } });
@@ -551,7 +551,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
   });
 
   describe('GET /events', () => {
-    it('streams what happens from now on, by name', async () => {
+    it('streams new events by name', async () => {
       const events = await EventReader.open(`${rest.origin}/service-discovery/events`);
       expect(events.response.statusCode).toBe(200);
       expect(events.response.headers['content-type']).toMatch(/^text\/event-stream/);
@@ -581,7 +581,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
     });
   });
 
-  it('cuts off a reader of a stream that takes nothing for two pings', async () => {
+  it('disconnects a reader that reads nothing for two pings', async () => {
     const timers = rest.clock.pendingTimers;
     const server = rest.app.getHttpServer() as Server;
     const reader = connect(rest.port, '127.0.0.1').pause();
@@ -607,7 +607,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
     const watch = (query = ''): Promise<EventReader> =>
       EventReader.open(`${rest.origin}/service-discovery/watch${query}`);
 
-    it('opens with a reset and goes on with every change', async () => {
+    it('opens with a reset and continues with every change', async () => {
       await register({ metadata: { password: 'p' }, ttl: 300 });
       const events = await watch();
       const reset = await events.next();
@@ -627,7 +627,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       await events.close();
     });
 
-    it('shows the services and the heartbeats asked for', async () => {
+    it('contains the requested services and heartbeats', async () => {
       await register({ ttl: 300 });
       const events = await watch('?services=user-service,cart-service&renewals=true');
       await events.next();
@@ -645,7 +645,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       await none.close();
     });
 
-    it('shows every 10 s that it is alive', async () => {
+    it('pings every 10 s', async () => {
       const events = await watch();
       await events.next();
       await rest.clock.advanceAsync(10_000);
@@ -655,14 +655,14 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       await events.close();
     });
 
-    it('ends when the app closes, and does not hold the app open', async () => {
+    it('ends when the app closes, and does not delay that', async () => {
       const events = await watch();
       await events.next();
       await rest.app.close();
       expect(await events.next()).toBeUndefined();
     });
 
-    it('leaves nothing behind when its reader goes away', async () => {
+    it('leaves nothing behind when its reader disconnects', async () => {
       const events = await watch();
       await events.next();
       const timers = rest.clock.pendingTimers;
@@ -681,7 +681,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
     });
   });
 
-  it('answers HEAD where it answers GET, streams too', async () => {
+  it('answers HEAD where it answers GET, streams included', async () => {
     await register();
     for (const path of ['/services', '/discover/user-service', '/watch', '/events', '/metrics']) {
       const answer = await rest.send('HEAD', path);

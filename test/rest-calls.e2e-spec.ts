@@ -4,7 +4,7 @@ import { type Answer, PLATFORMS, type RestApp, startRestApp } from './support/re
 
 const [A, B] = ['10.0.0.7:8080', '10.0.0.8:8080'];
 
-describe.each(PLATFORMS)('the REST API about the calls of this process, on %s', (platform) => {
+describe.each(PLATFORMS)('the REST API for calls of this process, on %s', (platform) => {
   let rest: RestApp;
   beforeEach(async () => {
     rest = await startRestApp(platform);
@@ -28,7 +28,7 @@ describe.each(PLATFORMS)('the REST API about the calls of this process, on %s', 
   };
 
   describe('PUT /circuit-breakers', () => {
-    it('takes an instance out of all calls, and gives it back', async () => {
+    it('excludes an instance from all calls, and readmits it', async () => {
       const answer = await force(`users/instances/${A}`, 'isolated');
       expect([answer.status, answer.body]).toEqual([200, { service_name: 'users', instance_id: A, state: 'isolated' }]);
       expect(await targets(4)).toEqual([B]);
@@ -41,7 +41,7 @@ describe.each(PLATFORMS)('the REST API about the calls of this process, on %s', 
       expect(await targets(4)).toEqual([A, B]);
     });
 
-    it('keeps a circuit closed that its calls would open', async () => {
+    it('keeps a circuit closed that calls would open', async () => {
       await force(`users/instances/${A}`, 'closed');
       await force(`users/instances/${B}`, 'closed');
       rest.transport.answer(() => {
@@ -53,7 +53,7 @@ describe.each(PLATFORMS)('the REST API about the calls of this process, on %s', 
       expect(rest.transport.sent).toHaveLength(20);
     });
 
-    it('stops all calls to a service, and lets them go on', async () => {
+    it('stops all calls to a service, and resumes them', async () => {
       const answer = await force('users', 'isolated');
       expect([answer.status, answer.body]).toEqual([
         200,
@@ -69,20 +69,20 @@ describe.each(PLATFORMS)('the REST API about the calls of this process, on %s', 
       expect(await targets(2)).toEqual([A, B]);
     });
 
-    it('takes no other state in code, either', () => {
+    it('accepts no other state, in code either', () => {
       expect(() => rest.communicator.forceCircuit('users', A, 'open' as never)).toThrow(/state: .*"automatic"/);
     });
 
     it.each([
-      ['nobody', 'SERVICE_NOT_FOUND'],
-      ['nobody/instances/x', 'SERVICE_NOT_FOUND'],
+      ['unknown', 'SERVICE_NOT_FOUND'],
+      ['unknown/instances/x', 'SERVICE_NOT_FOUND'],
       ['users/instances/x', 'INSTANCE_NOT_FOUND'],
     ])('answers 404 for %s', async (path, code) => {
       const { status, body } = await force(path, 'isolated');
       expect([status, body.error.code]).toEqual([404, code]);
     });
 
-    it.each(['open', '', null, 1, undefined])('refuses the state %j', async (state) => {
+    it.each(['open', '', null, 1, undefined])('rejects the state %j', async (state) => {
       const { status, body } = await force('users', state);
       expect([status, body.error.code]).toEqual([400, 'INVALID_REQUEST']);
       expect(body.error.problems).toEqual([
@@ -97,7 +97,7 @@ describe.each(PLATFORMS)('the REST API about the calls of this process, on %s', 
       return instances.map(({ instance_id: id, taken, stage }) => [id, taken, stage]);
     };
 
-    it('tells of each instance whether a call would take it, and why not', async () => {
+    it('reports for each instance whether a call would use it, and why not', async () => {
       expect(await standing()).toEqual([
         [A, true, undefined],
         [B, true, undefined],
@@ -126,20 +126,20 @@ describe.each(PLATFORMS)('the REST API about the calls of this process, on %s', 
       expect(rest.transport.sent).toEqual([]);
     });
 
-    it('answers 404 for a service that nobody registered', async () => {
-      const { status, body } = await rest.send('GET', '/explain/nobody');
+    it('answers 404 for an unregistered service', async () => {
+      const { status, body } = await rest.send('GET', '/explain/unknown');
       expect([status, body.error.code]).toEqual([404, 'SERVICE_NOT_FOUND']);
     });
 
-    it.each(['path=x', 'path=/%20', 'version=new', 'zone=', 'colour=red'])('minds the query %s', async (query) => {
+    it.each(['path=x', 'path=/%20', 'version=new', 'zone=', 'colour=red'])('validates the query %s', async (query) => {
       const { status, body } = await rest.send('GET', `/explain/users?${query}`);
-      // An empty parameter counts as left out.
+      // An empty parameter counts as absent.
       if (query === 'zone=') expect(status).toBe(200);
       else expect([status, body.error.code]).toEqual([400, 'INVALID_REQUEST']);
     });
   });
 
-  it('GET /pipeline/:name lists the stages around a call, the outermost first', async () => {
+  it('GET /pipeline/:name lists the stages around a call, outermost first', async () => {
     const answer = (await bodyOf('/pipeline/users')) as unknown as {
       stages: { stage: string; per: string; purpose: string; options: object }[];
     };
@@ -156,14 +156,14 @@ describe.each(PLATFORMS)('the REST API about the calls of this process, on %s', 
     expect(optionsOf('deadline')).toMatchObject({ timeout: 30 });
     expect(optionsOf('retry')).toMatchObject({ max_attempts: 3, base_delay: 1, max_delay: 60, budget: { window: 10 } });
     expect(optionsOf('circuit_breaker')).toMatchObject({ recovery_timeout: 60, max_recovery_timeout: 300 });
-    expect((await rest.send('GET', '/pipeline/nobody')).status).toBe(404);
+    expect((await rest.send('GET', '/pipeline/unknown')).status).toBe(404);
   });
 
-  it('GET /ejections lists nobody while nobody is an outlier', async () => {
+  it('GET /ejections is empty without outliers', async () => {
     expect(await bodyOf('/ejections')).toEqual({ ejections: [], total: 0 });
   });
 
-  it('GET /ejections tells who is avoided, for how long and why', async () => {
+  it('GET /ejections reports who is ejected, for how long and why', async () => {
     const wary = rest.communicator.withOptions({ outlierDetection: { consecutiveFailures: 3 }, circuitBreaker: false });
     rest.transport.answer((instance) => {
       if (instance.instanceId === A) throw new TransportError('socket hang up', false);

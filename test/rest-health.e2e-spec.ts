@@ -10,19 +10,19 @@ afterEach(() => apps.close());
 const ISO = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 
 /**
- * What is said of an instance: what a check found, and an operator's word over it, as in `healthy` or `maintenance over
- * healthy`.
+ * State of an instance: the result of a check, optionally below an operator status, as in `healthy` or `maintenance
+ * over healthy`.
  */
 type Word = string;
 
 interface Case {
   readonly title: string;
-  /** The words for the instances of each service. */
+  /** The states of the instances of each service. */
   readonly given: Readonly<Record<string, readonly Word[]>>;
   readonly overall: string;
   /** Of each service, in order. */
   readonly statuses: readonly string[];
-  /** For each service, which of its instances speaks for it. @default the first */
+  /** For each service, which instance represents it. @default the first */
   readonly speakers?: readonly number[];
 }
 
@@ -37,7 +37,7 @@ const CASES: readonly Case[] = [
     statuses: ['healthy', 'healthy', 'healthy', 'healthy', 'healthy'],
   },
   {
-    title: 'one has an instance that nobody checked, beside a healthy one',
+    title: 'one has an unchecked instance next to a healthy one',
     given: { ...WELL, e: ['unknown', 'healthy'] },
     overall: 'healthy',
     statuses: ['healthy', 'healthy', 'healthy', 'healthy', 'healthy'],
@@ -64,7 +64,7 @@ const CASES: readonly Case[] = [
     statuses: ['healthy', 'healthy', 'healthy', 'healthy', 'unhealthy'],
   },
   {
-    title: 'one has lost all but what nobody checked',
+    title: 'one has lost all but an unchecked instance',
     given: { ...WELL, e: ['unhealthy', 'unknown'] },
     overall: 'degraded',
     statuses: ['healthy', 'healthy', 'healthy', 'healthy', 'unhealthy'],
@@ -139,7 +139,7 @@ function read(word: Word): { operator: string; health: string; weight: number } 
   return { operator, health, weight: rest === undefined ? 100 : 0 };
 }
 
-/** As any client does it, over HTTP. */
+/** Over HTTP, like any client. */
 async function establish(app: INestApplication, given: Case['given']): Promise<void> {
   const api = `${urlOf(app)}/service-discovery`;
   for (const [service_name, words] of Object.entries(given)) {
@@ -156,7 +156,7 @@ async function establish(app: INestApplication, given: Case['given']): Promise<v
   }
 }
 
-/** Who says what, the strongest first. */
+/** What each source reports, highest precedence first. */
 function reasonsView(word: Word): object[] {
   const { operator, health } = read(word);
   const reasons: object[] = [];
@@ -245,8 +245,8 @@ describe.each(PLATFORMS)('five services in all states, on %s', (_, adapter) => {
   });
 });
 
-describe.each(PLATFORMS)('GET /health/aggregated about some services, on %s', (_, adapter) => {
-  it('sums up those that the query is about', async () => {
+describe.each(PLATFORMS)('GET /health/aggregated for a selection, on %s', (_, adapter) => {
+  it('aggregates the services that the query selects', async () => {
     const app = await apps.listen(ServiceDiscoveryModule.forRoot({ healthCheck: false, logging: false }), adapter);
     const url = `${urlOf(app)}/service-discovery`;
     await establish(app, { a: ['healthy'], b: ['unhealthy'], c: ['healthy'] });
@@ -266,7 +266,7 @@ describe.each(PLATFORMS)('GET /health/aggregated about some services, on %s', (_
     expect(await ask('tag=')).toEqual(['degraded', [], ['a', 'b', 'c', 'd']]);
   });
 
-  it('tells a fault from its consequences', async () => {
+  it('separates faults from their consequences', async () => {
     const app = await apps.listen(ServiceDiscoveryModule.forRoot({ healthCheck: false, logging: false }), adapter);
     const url = `${urlOf(app)}/service-discovery`;
     const add = async (service_name: string, health: string, dependencies?: string[]): Promise<void> => {
@@ -299,7 +299,7 @@ describe.each(PLATFORMS)('GET /health/aggregated about some services, on %s', (_
     expect((await ask('?service=users')).faults).toEqual([]);
   });
 
-  it.each(['tier=x&tier=y', 'service=a/b', 'service=', 'tag=x&tag=y', 'other=1'])('refuses %s', async (query) => {
+  it.each(['tier=x&tier=y', 'service=a/b', 'service=', 'tag=x&tag=y', 'other=1'])('rejects %s', async (query) => {
     const app = await apps.listen(ServiceDiscoveryModule.forRoot({ healthCheck: false, logging: false }), adapter);
     const { status, body } = await send(`${urlOf(app)}/service-discovery/health/aggregated?${query}`, 'GET');
     expect([status, body.error.code]).toEqual([400, 'INVALID_REQUEST']);
@@ -307,7 +307,7 @@ describe.each(PLATFORMS)('GET /health/aggregated about some services, on %s', (_
 });
 
 describe.each(PLATFORMS)('GET .../history on %s', (_, adapter) => {
-  it('tells what became of an instance, also when it has left', async () => {
+  it('returns the status changes of an instance, even after it left', async () => {
     const app = await apps.listen(ServiceDiscoveryModule.forRoot({ healthCheck: false, logging: false }), adapter);
     const url = `${urlOf(app)}/service-discovery`;
     await establish(app, { a: ['maintenance over unhealthy'] });
@@ -332,7 +332,7 @@ describe.each(PLATFORMS)('GET .../history on %s', (_, adapter) => {
 });
 
 describe.each(PLATFORMS)('the reasons of an instance on %s', (_, adapter) => {
-  it('say who took it out, and why', async () => {
+  it('say who took it out of service, and why', async () => {
     const app = await apps.listen(ServiceDiscoveryModule.forRoot({ healthCheck: false, logging: false }), adapter);
     const url = `${urlOf(app)}/service-discovery`;
     await establish(app, { a: ['healthy'] });
@@ -356,7 +356,7 @@ describe.each(PLATFORMS)('the reasons of an instance on %s', (_, adapter) => {
     expect((await say({ status: 'maintenance', by: 'x'.repeat(129) })).status).toBe(400);
   });
 
-  it('hold since when its health is what it is, in the lists, too', async () => {
+  it('include since when its health is unchanged, in lists as well', async () => {
     const app = await apps.listen(ServiceDiscoveryModule.forRoot({ healthCheck: false, logging: false }), adapter);
     const url = `${urlOf(app)}/service-discovery`;
     await establish(app, { a: ['healthy'] });

@@ -60,7 +60,7 @@ class OwnController {
   }
 }
 
-/** Everything that an app may do to all of its routes at once. */
+/** All that an app may apply to its routes globally. */
 function doEverything(app: INestApplication): Wrapping {
   const wrapping = new Wrapping();
   app.setGlobalPrefix('gateway/v2');
@@ -82,13 +82,13 @@ function doEverything(app: INestApplication): Wrapping {
   return wrapping;
 }
 
-describe.each(PLATFORMS)('the REST API inside of an app of its own habits on %s', (platform) => {
+describe.each(PLATFORMS)('the REST API in an app with its own conventions on %s', (platform) => {
   let rest: RestApp;
   afterEach(() => rest.close());
   const start = async (options: RestAppOptions): Promise<RestApp> =>
     (rest = await startRestApp(platform, { controllers: [OwnController], ...options }));
 
-  it('answers to the letter below the global prefix, whatever pipes, filters, interceptors and versions there are', async () => {
+  it('answers exactly as documented below the global prefix, whatever global pipes, filters, interceptors and versions', async () => {
     let wrapping = new Wrapping();
     await start({ configure: (app) => (wrapping = doEverything(app)) });
     const base = `${rest.origin}/gateway/v2/service-discovery`;
@@ -109,7 +109,7 @@ describe.each(PLATFORMS)('the REST API inside of an app of its own habits on %s'
     const query = await send(`${base}/discover/user-service?colour=red&zone=`, 'GET');
     expect([query.status, query.body.error.problems[0]?.field]).toEqual([400, 'colour']);
     expect((await send(`${base}/register`, 'POST', { raw: '{' })).body.error.code).toBe('INVALID_REQUEST');
-    expect((await send(`${base}/services/nobody`, 'GET')).body.error.code).toBe('SERVICE_NOT_FOUND');
+    expect((await send(`${base}/services/unknown`, 'GET')).body.error.code).toBe('SERVICE_NOT_FOUND');
 
     const watch = await EventReader.open(`${base}/watch?services=user-service`);
     expect((await watch.next())?.data.type).toBe('reset');
@@ -119,7 +119,7 @@ describe.each(PLATFORMS)('the REST API inside of an app of its own habits on %s'
     expect((await send(instance, 'DELETE')).status).toBe(204);
   });
 
-  it('leaves the habits of the app alone on its own routes', async () => {
+  it("does not affect the conventions of the app's own routes", async () => {
     await start({ configure: doEverything });
     const base = `${rest.origin}/gateway/v2/v7/own`;
     expect((await send(base, 'GET')).body).toEqual({ data: { own: true } });
@@ -127,7 +127,7 @@ describe.each(PLATFORMS)('the REST API inside of an app of its own habits on %s'
     expect((await send(`${base}/register`, 'POST', { json: { a: 1 } })).body).toEqual({ data: { body: { a: 1 } } });
   });
 
-  it('keeps the headers of CORS on streams', async () => {
+  it('keeps CORS headers on streams', async () => {
     await start({ configure: doEverything });
     const url = `${rest.origin}/gateway/v2/service-discovery/events`;
     const events = await EventReader.open(url, { origin: 'https://dashboard.example' });
@@ -135,7 +135,7 @@ describe.each(PLATFORMS)('the REST API inside of an app of its own habits on %s'
     await events.close();
   });
 
-  it('stands at the path that the app gives it', async () => {
+  it('is mounted at the path that the app configures', async () => {
     await start({ api: { path: 'internal/registry.v1' } });
     const base = `${rest.origin}/internal/registry.v1`;
     expect((await send(`${base}/register`, 'POST', { raw: 'no JSON' })).body.error.code).toBe('INVALID_REQUEST');

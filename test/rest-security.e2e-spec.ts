@@ -6,7 +6,7 @@ import { type Answer, PLATFORMS, type RestApp, type RestAppOptions, startRestApp
 const USER = { service_name: 'user-service', host: '10.0.0.7', port: 8080 };
 const INSTANCE = '/services/user-service/instances/10.0.0.7:8080';
 
-/** Everything that only those may call who may write. */
+/** All requests that need write access. */
 const RESTRICTED: readonly (readonly [method: string, path: string, json?: object])[] = [
   ['POST', '/register', USER],
   ['PUT', `${INSTANCE}/heartbeat`, {}],
@@ -31,7 +31,7 @@ const OPEN: readonly string[] = [
   '/metrics',
 ];
 
-/** Somebody on the network. */
+/** A client on the network. */
 const STRANGER = '192.0.2.7';
 
 @Injectable()
@@ -49,7 +49,7 @@ class KeyGuard implements CanActivate {
   }
 }
 
-describe.each(PLATFORMS)('who may call the REST API on %s', (platform) => {
+describe.each(PLATFORMS)('access to the REST API on %s', (platform) => {
   let rest: RestApp;
   const start = async (options: RestAppOptions = {}): Promise<RestApp> =>
     (rest = await startRestApp(platform, options));
@@ -70,20 +70,17 @@ describe.each(PLATFORMS)('who may call the REST API on %s', (platform) => {
   };
 
   describe('without a guard', () => {
-    it.each([STRANGER, '2001:db8::7', '::ffff:192.0.2.7'])(
-      'whoever comes from %s may read, but not write',
-      async (peer) => {
-        await start({ peer });
-        await refusedEverywhere((method, path, json) =>
-          rest.send(method, path, { json, headers: { host: 'localhost' } }),
-        );
-        for (const path of OPEN) expect((await rest.send('GET', path)).status).toBe(200);
-        const { body } = await rest.send('POST', '/register', { json: USER });
-        expect(body.error.message).toContain('api.guard');
-      },
-    );
+    it.each([STRANGER, '2001:db8::7', '::ffff:192.0.2.7'])('allows %s to read, but not to write', async (peer) => {
+      await start({ peer });
+      await refusedEverywhere((method, path, json) =>
+        rest.send(method, path, { json, headers: { host: 'localhost' } }),
+      );
+      for (const path of OPEN) expect((await rest.send('GET', path)).status).toBe(200);
+      const { body } = await rest.send('POST', '/register', { json: USER });
+      expect(body.error.message).toContain('api.guard');
+    });
 
-    it('turning somebody away is told to whoever runs the registry, once a minute', async () => {
+    it('logs a rejection once a minute', async () => {
       const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
       await start({ peer: STRANGER });
       const refusals = async (): Promise<unknown[]> => {
@@ -96,7 +93,7 @@ describe.each(PLATFORMS)('who may call the REST API on %s', (platform) => {
       warn.mockRestore();
     });
 
-    it('whoever comes from this machine may write, by whatever name', async () => {
+    it('allows local clients to write, under any name of the host', async () => {
       await start();
       for (const host of [
         'localhost',
@@ -120,7 +117,7 @@ describe.each(PLATFORMS)('who may call the REST API on %s', (platform) => {
       'cf-connecting-ip',
       'true-client-ip',
       'x-envoy-external-address',
-    ])('whoever comes through a proxy that sets %s may not write, whatever it says', async (header) => {
+    ])('denies writes through a proxy that sets %s, whatever its value', async (header) => {
       await start();
       await refusedEverywhere((method, path, json) =>
         rest.send(method, path, { json, headers: { [header]: '127.0.0.1' } }),
@@ -132,18 +129,18 @@ describe.each(PLATFORMS)('who may call the REST API on %s', (platform) => {
       ['asks for a name that only begins as loopback', { host: '127.0.0.1.evil.example' }],
       ['comes from a page of another origin', { origin: 'https://evil.example' }],
       ['comes from a page without an origin', { origin: 'null' }],
-    ])('whoever %s may not write', async (_what, headers) => {
+    ])('denies writes to a client that %s', async (_what, headers) => {
       await start();
       await refusedEverywhere((method, path, json) => rest.send(method, path, { json, headers }));
     });
 
-    it('a page that this very server sent may write', async () => {
+    it('allows writes from a page of the same origin', async () => {
       await start();
       const { status } = await rest.send('POST', '/register', { json: USER, headers: { origin: rest.origin } });
       expect(status).toBe(201);
     });
 
-    it('guardReads closes reading, too', async () => {
+    it('restricts reads as well with guardReads', async () => {
       await start({ api: { guardReads: true } });
       await rest.send('POST', '/register', { json: USER });
       for (const path of [...OPEN, '/services/user-service', `${INSTANCE}/history`]) {
@@ -157,7 +154,7 @@ describe.each(PLATFORMS)('who may call the REST API on %s', (platform) => {
     const TOKEN = 'correct-horse+battery/staple==';
     const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });
 
-    it('a request with it may write from another machine', async () => {
+    it('allows writes with it from another machine', async () => {
       await start({ peer: STRANGER, api: { token: TOKEN } });
       expect((await rest.send('POST', '/register', { json: USER, headers: bearer(TOKEN) })).status).toBe(201);
       const headers = { authorization: `bearer  ${TOKEN}`, host: 'registry.example', 'x-forwarded-for': '203.0.113.9' };
@@ -167,7 +164,7 @@ describe.each(PLATFORMS)('who may call the REST API on %s', (platform) => {
       }
     });
 
-    it('a request without one from another machine is answered 401 with the way out', async () => {
+    it('answers 401 with instructions to a request without it from another machine', async () => {
       await start({ peer: STRANGER, api: { token: TOKEN } });
       for (const headers of [{}, { authorization: 'Basic dXNlcjpwYXNz' }] as Record<string, string>[]) {
         for (const [method, path, json] of RESTRICTED) {
@@ -197,7 +194,7 @@ describe.each(PLATFORMS)('who may call the REST API on %s', (platform) => {
       },
     );
 
-    it('each of several tokens lets in', async () => {
+    it('accepts each of several tokens', async () => {
       await start({ peer: STRANGER, api: { token: 'new, old' } });
       for (const token of ['new', 'old']) {
         const { status } = await rest.send('POST', '/register', { json: USER, headers: bearer(token) });
@@ -205,14 +202,14 @@ describe.each(PLATFORMS)('who may call the REST API on %s', (platform) => {
       }
     });
 
-    it('a request without one may write from this machine, unless a proxy forwards it', async () => {
+    it('allows local writes without one, unless a proxy forwards them', async () => {
       await start({ api: { token: TOKEN } });
       expect((await rest.send('POST', '/register', { json: USER })).status).toBe(201);
       const { status } = await rest.send('POST', '/register', { json: USER, headers: { via: 'x' } });
       expect(status).toBe(401);
     });
 
-    it('a guard decides on a request that shows no valid one', async () => {
+    it('lets a guard decide on requests without a valid token', async () => {
       await start({ api: { token: TOKEN, guard: KeyGuard }, providers: [Keys] });
       const statusWith = async (headers: Record<string, string>): Promise<number> =>
         (await rest.send('POST', '/register', { json: USER, headers })).status;
@@ -222,7 +219,7 @@ describe.each(PLATFORMS)('who may call the REST API on %s', (platform) => {
       expect(await statusWith(bearer(TOKEN))).toBe(200);
     });
 
-    it('guardReads asks for it when reading, too', async () => {
+    it('requires it for reads as well with guardReads', async () => {
       await start({ peer: STRANGER, api: { token: TOKEN, guardReads: true } });
       for (const path of OPEN) {
         expect((await rest.send('GET', path)).status).toBe(401);
@@ -231,7 +228,7 @@ describe.each(PLATFORMS)('who may call the REST API on %s', (platform) => {
       }
     });
 
-    it('neither an answer nor the log shows a token', async () => {
+    it('reveals a token in neither an answer nor the log', async () => {
       const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
       const shown: unknown[] = [];
       await start({ peer: STRANGER, api: { token: TOKEN } });
@@ -254,7 +251,7 @@ describe.each(PLATFORMS)('who may call the REST API on %s', (platform) => {
       ['an object', { api: { guard: { canActivate: (context) => new KeyGuard(new Keys()).canActivate(context) } } }],
       ['a class that the app provides', { api: { guard: KeyGuard }, providers: [Keys, KeyGuard] }],
       ['a class that is made for the API', { api: { guard: KeyGuard }, providers: [Keys] }],
-    ])('that is %s, it decides alone', async (_kind, options) => {
+    ])('is %s, and is the only authority', async (_kind, options) => {
       await start(options);
       await refusedEverywhere((method, path, json) => rest.send(method, path, { json }));
       const through = { ...key, 'x-forwarded-for': '203.0.113.9', host: 'registry.example' };
@@ -263,13 +260,13 @@ describe.each(PLATFORMS)('who may call the REST API on %s', (platform) => {
       for (const path of OPEN) expect((await rest.send('GET', path)).status).toBe(200);
     });
 
-    it('it lets others in from other addresses', async () => {
+    it('can admit other addresses', async () => {
       await start({ peer: STRANGER, api: { guard: KeyGuard }, providers: [Keys] });
       expect((await rest.send('POST', '/register', { json: USER })).status).toBe(403);
       expect((await rest.send('POST', '/register', { json: USER, headers: key })).status).toBe(201);
     });
 
-    it('guardReads asks it for reading, too', async () => {
+    it('is asked for reads as well with guardReads', async () => {
       await start({ api: { guard: KeyGuard, guardReads: true }, providers: [Keys] });
       for (const path of OPEN) {
         expect((await rest.send('GET', path)).status).toBe(403);
@@ -277,15 +274,15 @@ describe.each(PLATFORMS)('who may call the REST API on %s', (platform) => {
       }
     });
 
-    it('is asked before the body is looked at', async () => {
+    it('runs before the body is parsed', async () => {
       await start({ api: { guard: KeyGuard }, providers: [Keys] });
       expect((await rest.send('POST', '/register', { raw: 'no JSON' })).status).toBe(403);
     });
   });
 });
 
-describe('a guard that cannot be made', () => {
-  it('stops the start, with the way out', async () => {
+describe('a guard that cannot be instantiated', () => {
+  it('stops the start, with instructions', async () => {
     const starting = startRestApp('express', { api: { guard: KeyGuard } });
     await expect(starting).rejects.toThrow(/api\.guard: expected a guard that is a provider of the app/);
   });
@@ -300,11 +297,11 @@ describe('wrong options of the API', () => {
   });
 });
 
-describe.each(PLATFORMS)('hosts that may not register on %s', (platform) => {
+describe.each(PLATFORMS)('hosts that are rejected on %s', (platform) => {
   let rest: RestApp;
   afterEach(() => rest.close());
 
-  it('are link-local and cloud metadata addresses, in every spelling', async () => {
+  it('include link-local and cloud metadata addresses, in every spelling', async () => {
     rest = await startRestApp(platform);
     for (const host of [
       '169.254.169.254',
@@ -350,7 +347,7 @@ describe.each(PLATFORMS)('hosts that may not register on %s', (platform) => {
     expect(rest.registry.listServices()).toEqual([]);
   });
 
-  it('are all that the app does not list, where it lists some', async () => {
+  it("include all that the app's list does not contain", async () => {
     rest = await startRestApp(platform, { api: { allowedHosts: ['10.0.0.0/8', '*.internal', '169.254.0.0/16'] } });
     const statusFor = async (host: string): Promise<number> =>
       (await rest.send('POST', '/register', { json: { ...USER, host } })).status;
@@ -361,7 +358,7 @@ describe.each(PLATFORMS)('hosts that may not register on %s', (platform) => {
     expect(await statusFor('169.254.169.254')).toBe(400);
   });
 
-  it('are none of the ordinary ones', async () => {
+  it('include no ordinary hosts', async () => {
     rest = await startRestApp(platform);
     for (const host of ['localhost', '127.0.0.1', '::1', '[fd12::7]', '10.0.0.1', 'users.example.com', 'users_1']) {
       const { status } = await rest.send('POST', '/register', { json: { ...USER, host } });
@@ -409,7 +406,7 @@ describe.each(PLATFORMS)('secrets on %s', (platform) => {
     expect(instance).toMatchObject({ metadata: secrets, healthCheck });
   });
 
-  it('are masked below names of the prototype, too, and nothing gets into it', async () => {
+  it('are masked below prototype names as well, without pollution', async () => {
     rest = await startRestApp(platform);
     const hostile = '{"__proto__": {"password": "s3cr3t"}, "constructor": {"prototype": {"password": "s3cr3t"}}}';
     const raw = JSON.stringify(USER).replace('}', `,"metadata":${hostile}}`);

@@ -6,14 +6,14 @@ const USER = { service_name: 'user-service', host: '10.0.0.7', port: 8080 };
 const REMOVED = 'x-service-discovery-removed';
 const INSTANCE = '/services/user-service/instances/10.0.0.7:8080';
 
-describe.each(PLATFORMS)('bad input to the REST API on %s', (platform) => {
+describe.each(PLATFORMS)('invalid input to the REST API on %s', (platform) => {
   let rest: RestApp;
 
   beforeAll(async () => {
     rest = await startRestApp(platform);
   });
   afterEach(async () => {
-    // Whatever was sent: nothing got in, and nothing broke.
+    // Whatever was sent: nothing was registered, and the API still works.
     expect((await rest.send('GET', '/services')).body).toEqual({ services: [], total: 0 });
   });
   afterAll(() => rest.close());
@@ -102,7 +102,7 @@ describe.each(PLATFORMS)('bad input to the REST API on %s', (platform) => {
       ['unknown_field', 1],
       ['serviceName', 'user-service'],
       ['generation', 1],
-    ])('%s = %j is refused with 400, by name', async (field, value) => {
+    ])('%s = %j is rejected with 400 and its name', async (field, value) => {
       const answer = await register({ ...USER, [field]: value });
       expect([answer.status, answer.body.error.code, fieldsOf(answer)]).toEqual([400, 'INVALID_INSTANCE', [field]]);
       const [problem] = answer.body.error.problems;
@@ -112,12 +112,12 @@ describe.each(PLATFORMS)('bad input to the REST API on %s', (platform) => {
     });
   });
 
-  it('tells which of the dependencies is no name', async () => {
+  it('names the invalid dependency', async () => {
     const { body } = await register({ ...USER, dependencies: ['orders', 'a b'] });
     expect(body.error.problems[0]?.expected).toMatch(/^a name of 1 to 128 letters.* as dependencies\[1\]$/);
   });
 
-  it('names what is wrong inside of a health check, in the terms of REST and beside the other fields', async () => {
+  it('names wrong fields within a health check, in REST spelling and along with other fields', async () => {
     const healthCheck = { interval: 0.5, timeout: '2s', path: '/a\r\nb', headers: { host: 's3cr3t' }, aliasOf: 'a' };
     const answer = await register({ ...USER, port: 0, health_check: healthCheck });
     expect([answer.status, answer.body.error.code]).toEqual([400, 'INVALID_INSTANCE']);
@@ -132,7 +132,7 @@ describe.each(PLATFORMS)('bad input to the REST API on %s', (platform) => {
     expect(JSON.stringify(answer.body)).not.toContain('s3cr3t');
   });
 
-  it('names every field that is wrong or unknown, at once', async () => {
+  it('names every wrong or unknown field together', async () => {
     const answer = await register({ host: 'a b', port: '80a', tags: 'x', protocol: 'ftp', colour: 'red', ttl: '1s' });
     expect(answer.status).toBe(400);
     expect((fieldsOf(answer) as string[]).sort()).toEqual([
@@ -155,7 +155,7 @@ describe.each(PLATFORMS)('bad input to the REST API on %s', (platform) => {
     });
   });
 
-  it('names a host that is refused beside the fields that are wrong', async () => {
+  it('names a forbidden host along with the wrong fields', async () => {
     const answer = await register({ ...USER, host: '169.254.169.254', port: 0 });
     expect([answer.body.error.code, (fieldsOf(answer) as string[]).sort()]).toEqual([
       'INVALID_INSTANCE',
@@ -163,14 +163,14 @@ describe.each(PLATFORMS)('bad input to the REST API on %s', (platform) => {
     ]);
   });
 
-  it('refuses metadata that is nested deeper than can be written out', async () => {
+  it('rejects metadata that is nested too deeply to serialize', async () => {
     const deep = '{"x":'.repeat(200_000) + '1' + '}'.repeat(200_000);
     const raw = JSON.stringify(USER).replace('}', `,"metadata":${deep}}`);
     const answer = await rest.send('POST', '/register', { raw });
     expect([answer.status, fieldsOf(answer)]).toEqual([400, ['metadata']]);
   });
 
-  it('refuses what could register, but never be named in a path', async () => {
+  it('rejects names that could register but never appear in a path', async () => {
     const long = 'a'.repeat(101);
     const named = await register({ ...USER, service_name: long, instance_id: `${long}1` });
     const hosted = await register({ ...USER, host: `${'a'.repeat(50)}.${'b'.repeat(50)}` });
@@ -188,12 +188,12 @@ describe.each(PLATFORMS)('bad input to the REST API on %s', (platform) => {
     }
   });
 
-  it('shows nothing of what an object holds', async () => {
+  it('reveals no contents of an object', async () => {
     const answer = await register({ ...USER, tags: { password: 'hunter2' }, extra: { password: 'hunter2' } });
     expect(JSON.stringify(answer.body)).not.toContain('hunter2');
   });
 
-  describe('in a body as a whole', () => {
+  describe('in the body as a whole', () => {
     const register = (options: SendOptions): Promise<Answer> => rest.send('POST', '/register', options);
     it.each<[name: string, options: SendOptions]>([
       ['that is no JSON', { raw: '{"service_name": ' }],
@@ -216,7 +216,7 @@ describe.each(PLATFORMS)('bad input to the REST API on %s', (platform) => {
       expect([answer.status, answer.body.error.code]).toEqual([413, 'PAYLOAD_TOO_LARGE']);
     });
 
-    it('that breaks off harms nobody', async () => {
+    it('that breaks off has no effect', async () => {
       await new Promise<void>((resolve) => {
         const broken = request({
           port: rest.port,
@@ -230,7 +230,7 @@ describe.each(PLATFORMS)('bad input to the REST API on %s', (platform) => {
       });
     });
 
-    it('with keys of the prototype gets nothing into it', async () => {
+    it('with prototype keys pollutes nothing', async () => {
       const answer = await register({
         raw: '{"__proto__": {"polluted": true}, "constructor": 1, "service_name": "user-service", "host": "x", "port": 1}',
       });
@@ -269,14 +269,14 @@ describe.each(PLATFORMS)('bad input to the REST API on %s', (platform) => {
       ['GET', `/discover/user-service?key=${'k'.repeat(1_025)}`, undefined, ['key']],
       ['GET', '/watch?services=a,,b', undefined, ['services']],
       ['GET', '/watch?renewals=maybe&x=1', undefined, ['renewals', 'x']],
-    ])('%s %s %j is refused with 400, by name', async (method, path, json, fields) => {
+    ])('%s %s %j is rejected with 400 and its name', async (method, path, json, fields) => {
       const answer = await rest.send(method, path, { json });
       expect([answer.status, answer.body.error.code]).toEqual([400, 'INVALID_REQUEST']);
       expect(fieldsOf(answer)).toEqual(fields);
     });
 
     it.each(['user%20service', 'a%2Fb', '%00', '..%2f..', '__proto__', 'constructor', 'a'.repeat(100)])(
-      'a service named %s is one that nobody registered',
+      'a service named %s is reported as not registered',
       async (name) => {
         for (const path of [`/discover/${name}`, `/services/${name}`]) {
           expect((await rest.send('GET', path)).body.error.code).toBe('SERVICE_NOT_FOUND');

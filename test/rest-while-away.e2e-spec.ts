@@ -5,7 +5,7 @@ import { type Answer, PLATFORMS, type RestApp, startRestApp } from './support/re
 
 const USER = { service_name: 'users', host: '10.0.0.7', port: 8080, instance_id: 'u1', ttl: 86_400 };
 
-describe.each(PLATFORMS)('the REST API on %s, while the store behind it is away', (platform) => {
+describe.each(PLATFORMS)('the REST API on %s, while its store is unreachable', (platform) => {
   let rest: RestApp;
   let store: FlakyRegistryStore;
 
@@ -27,7 +27,7 @@ describe.each(PLATFORMS)('the REST API on %s, while the store behind it is away'
     '/health/aggregated',
   ];
 
-  it.each(READS)('GET %s says how old its answer is, in whole seconds, and only then', async (path) => {
+  it.each(READS)('GET %s reports the age of its answer in whole seconds, only then', async (path) => {
     expect((await get(path)).headers.age).toBeUndefined();
     store.goAway();
     await rest.clock.advanceAsync(12_900);
@@ -38,10 +38,10 @@ describe.each(PLATFORMS)('the REST API on %s, while the store behind it is away'
     expect((await get(path)).headers.age).toBeUndefined();
   });
 
-  it('so does an answer that there is no such service or instance, or none to call', async () => {
+  it('reports the age with 404 and 503 answers as well', async () => {
     await rest.send('PUT', '/services/users/instances/u1/status', { json: { status: 'maintenance' } });
     const askAll = async (): Promise<unknown[]> => {
-      const answers = await Promise.all(['/services/nobody', '/discover/nobody', '/discover/users'].map(get));
+      const answers = await Promise.all(['/services/unknown', '/discover/unknown', '/discover/users'].map(get));
       return answers.map(({ status, body, headers }) => [status, body.error.code, headers.age]);
     };
     const errors = (age?: string): unknown[] => [
@@ -53,12 +53,12 @@ describe.each(PLATFORMS)('the REST API on %s, while the store behind it is away'
     store.goAway();
     await rest.clock.advanceAsync(12_900);
     expect(await askAll()).toEqual(errors('12'));
-    // What is wrong with a request, or cannot be done at all, is so now.
+    // Errors in a request are not affected by the outage.
     expect((await rest.send('POST', '/register', { json: {} })).headers.age).toBeUndefined();
     expect((await rest.send('POST', '/register', { json: USER })).headers.age).toBeUndefined();
   });
 
-  it('aggregated health and the metrics tell of it, too', async () => {
+  it('reports it in aggregated health and metrics', async () => {
     store.goAway();
     await rest.clock.advanceAsync(12_500);
     expect((await get('/health/aggregated')).body).toMatchObject({ registry: { connected: false, age_seconds: 12 } });
@@ -67,7 +67,7 @@ describe.each(PLATFORMS)('the REST API on %s, while the store behind it is away'
     expect(text).toMatch(/^service_discovery_registry_connected 0$/m);
   });
 
-  it('what is older than maxSnapshotAge is served no more, neither to readers nor to callers', async () => {
+  it('serves nothing older than maxSnapshotAge, neither to readers nor to callers', async () => {
     rest.transport.answer(() => ({ body: { ok: true } }));
     const call = (): Promise<unknown> => rest.communicator.callServiceJson('users', { path: '/' });
     store.goAway();
@@ -88,63 +88,66 @@ describe.each(PLATFORMS)('the REST API on %s, while the store behind it is away'
   });
 });
 
-describe.each(PLATFORMS)('the REST API on %s, of a registry that works on while its store is away', (platform) => {
-  let rest: RestApp;
-  let store: FlakyRegistryStore;
+describe.each(PLATFORMS)(
+  'the REST API on %s, of a registry that keeps working while its store is unreachable',
+  (platform) => {
+    let rest: RestApp;
+    let store: FlakyRegistryStore;
 
-  beforeEach(async () => {
-    const clock = new ManualClock();
-    store = new FlakyRegistryStore(clock);
-    rest = await startRestApp(platform, { store, clock, registryOptions: { maxOfflineWrites: 2 } });
-    await rest.send('POST', '/register', { json: USER });
-    store.goAway();
-    await clock.advanceAsync(3_000);
-  });
-  afterEach(() => rest.close());
-
-  const INSTANCE = '/services/users/instances';
-
-  it('answers as ever, and by the Age header that others do not see it yet', async () => {
-    const registered = await rest.send('POST', '/register', { json: { ...USER, instance_id: 'u2' } });
-    expect([registered.status, registered.headers.age]).toEqual([201, '3']);
-    const { generation } = registered.body;
-    expect(registered.body).toEqual({
-      service_name: 'users',
-      instance_id: 'u2',
-      generation: expect.any(Number),
-      base_url: 'http://10.0.0.7:8080',
-      status: 'unknown',
-      ttl: 86_400,
-      lease: 'heartbeat',
+    beforeEach(async () => {
+      const clock = new ManualClock();
+      store = new FlakyRegistryStore(clock);
+      rest = await startRestApp(platform, { store, clock, registryOptions: { maxOfflineWrites: 2 } });
+      await rest.send('POST', '/register', { json: USER });
+      store.goAway();
+      await clock.advanceAsync(3_000);
     });
-    const beat = await rest.send('PUT', `${INSTANCE}/u2/heartbeat`, { json: { generation } });
-    expect([beat.status, beat.headers.age]).toEqual([200, '3']);
-    const leases = [7, generation].map((held) => ({ service_name: 'users', instance_id: 'u2', generation: held }));
-    const beats = await rest.send('POST', '/heartbeats', { json: { leases } });
-    expect(beats.body).toEqual({ renewed: [false, true] });
-    const status = await rest.send('PUT', `${INSTANCE}/u1/status`, { json: { status: 'maintenance' } });
-    expect([status.status, status.headers.age, status.body.status]).toEqual([200, '3', 'maintenance']);
-    expect((await rest.send('GET', '/discover/users')).body.instance_id).toBe('u2');
-    const removed = await rest.send('DELETE', `${INSTANCE}/u2?generation=${generation}`);
-    expect([removed.status, removed.headers.age, removed.headers['x-service-discovery-removed']]).toEqual([
-      204,
-      '3',
-      'true',
-    ]);
-    store.comeBack();
-    await rest.clock.advanceAsync(5_000);
-    const { body } = await rest.send('GET', '/services/users');
-    expect(body.instances.map(({ instance_id, status }) => [instance_id, status])).toEqual([['u1', 'maintenance']]);
-  });
+    afterEach(() => rest.close());
 
-  it('refuses what has no place to wait in', async () => {
-    for (const [instance_id, expected] of [
-      ['u2', 201],
-      ['u3', 201],
-      ['u4', 503],
-    ]) {
-      expect((await rest.send('POST', '/register', { json: { ...USER, instance_id } })).status).toBe(expected);
-    }
-    expect((await rest.send('GET', '/metrics')).text).toMatch(/^service_discovery_registry_offline_writes 2$/m);
-  });
-});
+    const INSTANCE = '/services/users/instances';
+
+    it('answers as usual, with an Age header since others do not see the changes yet', async () => {
+      const registered = await rest.send('POST', '/register', { json: { ...USER, instance_id: 'u2' } });
+      expect([registered.status, registered.headers.age]).toEqual([201, '3']);
+      const { generation } = registered.body;
+      expect(registered.body).toEqual({
+        service_name: 'users',
+        instance_id: 'u2',
+        generation: expect.any(Number),
+        base_url: 'http://10.0.0.7:8080',
+        status: 'unknown',
+        ttl: 86_400,
+        lease: 'heartbeat',
+      });
+      const beat = await rest.send('PUT', `${INSTANCE}/u2/heartbeat`, { json: { generation } });
+      expect([beat.status, beat.headers.age]).toEqual([200, '3']);
+      const leases = [7, generation].map((held) => ({ service_name: 'users', instance_id: 'u2', generation: held }));
+      const beats = await rest.send('POST', '/heartbeats', { json: { leases } });
+      expect(beats.body).toEqual({ renewed: [false, true] });
+      const status = await rest.send('PUT', `${INSTANCE}/u1/status`, { json: { status: 'maintenance' } });
+      expect([status.status, status.headers.age, status.body.status]).toEqual([200, '3', 'maintenance']);
+      expect((await rest.send('GET', '/discover/users')).body.instance_id).toBe('u2');
+      const removed = await rest.send('DELETE', `${INSTANCE}/u2?generation=${generation}`);
+      expect([removed.status, removed.headers.age, removed.headers['x-service-discovery-removed']]).toEqual([
+        204,
+        '3',
+        'true',
+      ]);
+      store.comeBack();
+      await rest.clock.advanceAsync(5_000);
+      const { body } = await rest.send('GET', '/services/users');
+      expect(body.instances.map(({ instance_id, status }) => [instance_id, status])).toEqual([['u1', 'maintenance']]);
+    });
+
+    it('rejects changes that do not fit into the queue', async () => {
+      for (const [instance_id, expected] of [
+        ['u2', 201],
+        ['u3', 201],
+        ['u4', 503],
+      ]) {
+        expect((await rest.send('POST', '/register', { json: { ...USER, instance_id } })).status).toBe(expected);
+      }
+      expect((await rest.send('GET', '/metrics')).text).toMatch(/^service_discovery_registry_offline_writes 2$/m);
+    });
+  },
+);

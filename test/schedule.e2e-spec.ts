@@ -19,7 +19,7 @@ import { Apps } from './support/nest-app.js';
 const apps = new Apps();
 afterEach(() => apps.close());
 
-/** Counts how often each job has run. */
+/** Counts the runs of each job. */
 @Injectable()
 class Jobs {
   readonly runs = { cron: 0, timeout: 0, interval: 0 };
@@ -50,7 +50,7 @@ class AppModule {}
 
 const OWN_TIMERS = ['expiry', 'health-checks', 'heartbeats'].map((name) => `service-discovery:${name}`);
 
-describe('an app with a scheduler of its own', () => {
+describe('an app with its own scheduler', () => {
   it('runs each of its jobs once', async () => {
     jest.useFakeTimers({ now: 0, doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
     try {
@@ -65,12 +65,12 @@ describe('an app with a scheduler of its own', () => {
     }
   });
 
-  it('lists the timers of the library beside its own', async () => {
+  it("lists the library's timers next to its own", async () => {
     const scheduler = (await apps.listen(AppModule)).get(SchedulerRegistry);
     expect(scheduler.getIntervals().sort()).toEqual(['own-interval', ...OWN_TIMERS]);
   });
 
-  it('lists only timers of what runs in this process', async () => {
+  it('lists only timers of features in use', async () => {
     @Module({
       imports: [ScheduleModule.forRoot(), ServiceDiscoveryModule.forRoot({ logging: false, healthCheck: false })],
     })
@@ -87,7 +87,7 @@ describe('an app with a scheduler of its own', () => {
   });
 });
 
-describe('a timer of the library that is deleted from the scheduler', () => {
+describe('a library timer that is deleted from the scheduler', () => {
   async function start() {
     const clock = new ManualClock();
     const module = await Test.createTestingModule({
@@ -102,7 +102,7 @@ describe('a timer of the library that is deleted from the scheduler', () => {
     return { clock, registry, module, scheduler: module.get(SchedulerRegistry) };
   }
 
-  it('stops what it times: no heartbeat comes any more', async () => {
+  it('stops its feature: no heartbeats are sent', async () => {
     const { clock, registry, scheduler, module } = await start();
     const lastHeartbeat = (): number => registry.getInstances('user-service')[0]!.lastHeartbeat;
     const atFirst = lastHeartbeat();
@@ -125,8 +125,8 @@ describe('a timer of the library that is deleted from the scheduler', () => {
   });
 });
 
-describe('the health checks of an app', () => {
-  /** Two services at one server, checked by the clock of the test over real connections. */
+describe('health checks of an app', () => {
+  /** Two services at one server, checked on the test's clock over real connections. */
   async function start(healthCheck: ServiceDiscoveryOptions['healthCheck'], scheduling = [ScheduleModule.forRoot()]) {
     const clock = new ManualClock();
     const server = createServer((_request, response) => response.end('{}')).listen(0, '127.0.0.1');
@@ -146,7 +146,10 @@ describe('the health checks of an app', () => {
       await module.get(ServiceRegistry).register(registration, { heartbeat: 'manual' });
     }
     const communicator = module.get(ServiceCommunicator);
-    /** Moves the clock in steps, and calls one of the services at each: what is checked meanwhile has its answer before. */
+    /**
+     * Advances the clock in steps, and calls one of the services at each; checks started in a step have ended before
+     * the next.
+     */
     const pass = async (ms: number): Promise<void> => {
       for (let elapsedMs = 0; elapsedMs < ms; elapsedMs += 1_000) {
         await clock.advanceAsync(1_000);
@@ -161,7 +164,7 @@ describe('the health checks of an app', () => {
     return { pass, checks, close, scheduler };
   }
 
-  it('stop where their entry is deleted from the scheduler', async () => {
+  it('stop when their entry is deleted from the scheduler', async () => {
     const { pass, checks, close, scheduler } = await start({ interval: '3s' });
     await pass(9_000);
     expect(checks.busy).toBeGreaterThan(1);
@@ -173,7 +176,7 @@ describe('the health checks of an app', () => {
     await close();
   });
 
-  it('are made at the times of a cron expression, with a scheduler in the app', async () => {
+  it('run at the times of a cron expression, with a scheduler in the app', async () => {
     const { pass, checks, close, scheduler } = await start({ cron: '*/10 * * * * *' });
     await pass(1_000);
     expect(checks).toEqual({ busy: 1, quiet: 1 });
@@ -186,14 +189,14 @@ describe('the health checks of an app', () => {
     await close();
   });
 
-  it('are made at the times of a cron expression, without a scheduler in the app', async () => {
+  it('run at the times of a cron expression, without a scheduler in the app', async () => {
     const { pass, checks, close } = await start({ cron: '* * * * *' }, []);
     await pass(61_000);
     expect(checks).toEqual({ busy: 2, quiet: 2 });
     await close();
   });
 
-  it('are made less often of whom the app does not call', async () => {
+  it('are less frequent for services that the app does not call', async () => {
     const { pass, checks, close } = await start({ interval: '3s', idleInterval: '1d' });
     await pass(30_000);
     expect(checks.busy).toBeGreaterThan(7);

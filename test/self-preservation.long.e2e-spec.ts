@@ -26,7 +26,7 @@ afterEach(async () => {
   for (const close of toClose.reverse()) await close();
 });
 
-/** The machine's clock, whose timers can be kept from firing. */
+/** The machine's clock, with timers that can be suspended. */
 class PausableClock implements Clock {
   private paused: (() => void)[] | undefined;
 
@@ -93,7 +93,7 @@ describe('of 100 instances in three processes', () => {
       check();
     });
 
-  it('90 that miss their heartbeats are kept and flagged; they come back, or are gone in bounded time', async () => {
+  it('90 that miss their heartbeats are kept and flagged; they return, or are removed in bounded time', async () => {
     const beats = new PausableClock();
     const [ten, ninety, reader] = [openRegistry(), openRegistry(beats), openRegistry()];
     await Promise.all([ten, ninety, reader].map((registry) => registry.start()));
@@ -141,7 +141,7 @@ describe('of 100 instances in three processes', () => {
 });
 
 describe('the REST API', () => {
-  it('shows whose expiry is held, in its lists, its metrics and its events', async () => {
+  it('shows held expiry in its lists, metrics and events', async () => {
     const rest = await startRestApp('express');
     toClose.push(() => rest.close());
     for (const instance_id of ['a', 'b', 'c', 'd']) {
@@ -173,7 +173,7 @@ describe('the option of the module', () => {
   });
 
   it.each(['memory_only', 'redis_backed'] as const)('reaches the store of the mode %s', async (mode) => {
-    /** What happens first to three instances that nobody renews. */
+    /** What happens first to three instances that are not renewed. */
     const firstOf = async (options: ServiceDiscoveryOptions): Promise<string> => {
       const redis = mode === 'redis_backed' ? { url: server.url } : undefined;
       const shared = { mode, redis, healthCheck: false, logging: false } as const;

@@ -19,7 +19,7 @@ const USER_SERVICE = {
   tags: ['api', 'user', 'web'],
 };
 
-/** A way to send a request that does not come from a loopback address. */
+/** A way to send a request from a non-loopback address. */
 interface Origin {
   readonly name: string;
   /** Where to send to. */
@@ -31,7 +31,7 @@ interface Origin {
 const OWN_ADDRESS = Object.values(networkInterfaces())
   .flatMap((addresses) => addresses ?? [])
   .find(({ internal, family }) => !internal && family === 'IPv4')?.address;
-/** Not every machine has an address beside loopback. */
+/** Not every machine has an address besides loopback. */
 const ORIGINS: readonly Origin[] = [
   {
     name: 'an address that the socket is said to come from',
@@ -74,25 +74,28 @@ describe.each(ORIGINS)('a registry with SERVICE_DISCOVERY_TOKEN, asked from $nam
     ['the bundled registry app', () => RegistryModule],
     ['an app with forRoot', () => ServiceDiscoveryModule.forRoot({ logging: false })],
     ['an app with forRootAsync', () => ServiceDiscoveryModule.forRootAsync({ useFactory: () => ({ logging: false }) })],
-  ])('%s registers with the token, answers 401 without it and 403 with a wrong one', async (_what, module) => {
-    process.env.SERVICE_DISCOVERY_TOKEN = 'new-secret, old-secret';
-    const app = await start(module());
-    expect((await register({})).status).toBe(401);
-    expect((await register({ authorization: 'Bearer guess' })).status).toBe(403);
-    expect(app.get(ServiceRegistry).listServices()).toEqual([]);
-    const { status, body } = await register({ authorization: 'Bearer old-secret' });
-    expect([status, body.base_url]).toEqual([201, 'http://localhost:8080/api/v1']);
-    expect(app.get(ServiceRegistry).getInstances('user-service')).toHaveLength(1);
-  });
+  ])(
+    '%s accepts a registration with the token, answers 401 without it and 403 with a wrong one',
+    async (_what, module) => {
+      process.env.SERVICE_DISCOVERY_TOKEN = 'new-secret, old-secret';
+      const app = await start(module());
+      expect((await register({})).status).toBe(401);
+      expect((await register({ authorization: 'Bearer guess' })).status).toBe(403);
+      expect(app.get(ServiceRegistry).listServices()).toEqual([]);
+      const { status, body } = await register({ authorization: 'Bearer old-secret' });
+      expect([status, body.base_url]).toEqual([201, 'http://localhost:8080/api/v1']);
+      expect(app.get(ServiceRegistry).getInstances('user-service')).toHaveLength(1);
+    },
+  );
 
-  it('takes the token of the options before that of the environment', async () => {
+  it('prefers the token of the options to that of the environment', async () => {
     process.env.SERVICE_DISCOVERY_TOKEN = 'environment';
     await start(ServiceDiscoveryModule.forRoot({ api: { token: 'option' }, logging: false }));
     expect((await register({ authorization: 'Bearer environment' })).status).toBe(403);
     expect((await register({ authorization: 'Bearer option' })).status).toBe(201);
   });
 
-  it('lets in a service in the mode remote that has the same variable', async () => {
+  it('accepts a service in the mode remote with the same variable', async () => {
     process.env.SERVICE_DISCOVERY_TOKEN = 'shared';
     const registry = await start(RegistryModule);
     @DiscoverableService({ name: 'order-service', host: '127.0.0.1' })

@@ -13,7 +13,7 @@ import { instancesOf, registeredAt } from '../apps/shop/fleet.js';
 import { ProcessGroup } from '../apps/support/processes.js';
 import { addSources, type BuiltPackage, buildPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
 
-/** The example shop in processes of its own, as the demo shows it, and what the demo claims of it. */
+/** The example shop in separate processes, as the demo runs it, and the demo's claims. */
 let built: BuiltPackage;
 let journal: Journal;
 
@@ -28,8 +28,8 @@ afterAll(async () => {
 });
 
 /**
- * The library's own defaults for checks and leases, unlike in the demo: on a machine that is busy nobody is to be taken for ill, or for
- * gone, since it is slow. A newcomer is checked at once all the same.
+ * The library's default checks and leases, unlike the demo's: on a busy machine a slow instance must not be taken for
+ * unhealthy or gone. A new instance is checked at once anyway.
  */
 const PATIENCE: Readonly<Record<string, string>> = {
   SERVICE_DISCOVERY_CIRCUIT_BREAKER_RECOVERY_TIMEOUT: '2',
@@ -37,7 +37,7 @@ const PATIENCE: Readonly<Record<string, string>> = {
 };
 
 /**
- * Opens a shop, and closes the test with what was claimed of it.
+ * Opens a shop, and evaluates the claims when the test ends.
  * @param staff the instances of each service
  */
 async function play(
@@ -76,7 +76,7 @@ const SHOP = {
   'recommendation-backup': ['backup-1', 'backup-2'],
 };
 
-it('a rolling restart of every instance of every service loses no call, and does nothing twice', async () => {
+it('a rolling restart of every instance of every service fails no call and repeats no side effect', async () => {
   await play(SHOP, (stage, names) =>
     restartInTurn(stage, names, (caller) => [
       caller.request('gateway', 'GET', '/shop/users/1'),
@@ -90,10 +90,10 @@ it('a rolling restart of every instance of every service loses no call, and does
   );
 }, 600_000);
 
-it('an instance that is killed costs each caller one attempt that could not be sent, and no call', async () => {
+it('a killed instance costs each caller one attempt that could not be sent, and no call', async () => {
   await play(USERS, (stage) => killUnderCalls(stage, 'user-2', async () => undefined));
 }, 600_000);
 
-it('an instance that stands still costs as many attempts as open its circuit, and no call, and is back by itself', async () => {
+it('a stalled instance costs as many attempts as open its circuit, no calls, and returns by itself', async () => {
   await play(USERS, standstill);
 }, 600_000);

@@ -29,7 +29,7 @@ import {
 import { NEVER } from 'rxjs';
 import { type AppModule, Apps, PLATFORMS, portOf, registered, urlOf } from './support/nest-app.js';
 
-/** What handlers need; like those of Nest's database modules, it is closed in `onModuleDestroy`. */
+/** A dependency of handlers; like those of Nest's database modules, it is closed in `onModuleDestroy`. */
 @Injectable()
 class Database implements OnModuleDestroy {
   private open = true;
@@ -46,13 +46,13 @@ class Database implements OnModuleDestroy {
   }
 }
 
-/** Requests that wait for the test, by the order in which they came in. */
+/** Requests waiting for the test, in order of arrival. */
 class Gate {
   private readonly waiting: (() => void)[] = [];
   private entered!: () => void;
   private next = new Promise<void>((resolve) => (this.entered = resolve));
 
-  /** Resolves when the next request has come in. */
+  /** Resolves when the next request arrives. */
   arrival(): Promise<void> {
     return this.next;
   }
@@ -140,14 +140,14 @@ function serverOf(app: INestApplication): Server {
   return app.getHttpServer() as Server;
 }
 
-describe.each(PLATFORMS)('an app that ends on %s', (_name, adapter) => {
+describe.each(PLATFORMS)('an app that shuts down on %s', (_name, adapter) => {
   const listen = async (module: AppModule): Promise<INestApplication> => {
     const app = await apps.listen(module, adapter);
     await registered(app, 'order-service');
     return app;
   };
 
-  it('finishes calls in flight, and those that come while it drains, before its own modules close what they need', async () => {
+  it('finishes calls in flight, and those that arrive while it drains, before its own modules close their resources', async () => {
     const app = await listen(orderService({ shutdown: { drainDelay: '50ms' } }));
     const agent = new Agent({ keepAlive: true });
     const slow = ask(`${urlOf(app)}/slow`, { agent });
@@ -167,7 +167,7 @@ describe.each(PLATFORMS)('an app that ends on %s', (_name, adapter) => {
     agent.destroy();
   });
 
-  it('answers whoever it lets in while calls in flight finish, and then refuses all others, before its own modules close', async () => {
+  it('answers requests accepted while calls in flight finish, then refuses others, before its own modules close', async () => {
     const app = await listen(orderService({ shutdown: { drainDelay: 0 } }));
     const url = urlOf(app);
     const deregistered = new Promise<void>((resolve) => {
@@ -198,7 +198,7 @@ describe.each(PLATFORMS)('an app that ends on %s', (_name, adapter) => {
     await closed;
   });
 
-  it('cuts off a request that does not end in time, and says which', async () => {
+  it('cuts off a request that does not end in time, and logs it', async () => {
     const app = await listen(orderService({ shutdown: { timeout: '100ms' } }));
     logWarnings();
     const never = ask(`${urlOf(app)}/slow?token=secret`);
@@ -207,7 +207,7 @@ describe.each(PLATFORMS)('an app that ends on %s', (_name, adapter) => {
     expect(warnings).toEqual(['Requests in flight did not end within shutdown.timeout, 1 were cut off: GET /slow']);
   });
 
-  it('does not wait for streams of events, WebSockets, and connections that are idle', async () => {
+  it('does not wait for event streams, WebSockets and idle connections', async () => {
     const app = await listen(orderService());
     const { port } = new URL(urlOf(app));
     const agent = new Agent({ keepAlive: true });
@@ -230,7 +230,7 @@ describe.each(PLATFORMS)('an app that ends on %s', (_name, adapter) => {
     agent.destroy();
   });
 
-  it('does all of that once, however often it is told to end', async () => {
+  it('does all of that once, however often it is signalled', async () => {
     const app = await listen(orderService());
     const steps: string[] = [];
     app.get(EventBus).onAny(({ type }) => steps.push(type));
@@ -245,7 +245,7 @@ describe.each(PLATFORMS)('an app that ends on %s', (_name, adapter) => {
   });
 });
 
-describe('a caller by this library', () => {
+describe('a caller using this library', () => {
   const callerOf = (registry: INestApplication, options: ServiceDiscoveryOptions = {}): Promise<INestApplication> =>
     apps.listen(ServiceDiscoveryModule.forRoot({ registryUrl: urlOf(registry), logging: false, ...options }));
 
@@ -261,7 +261,7 @@ describe('a caller by this library', () => {
     serverOf(app).on('request', ({ socket }) => void sockets.add(socket));
     await communicator.callService('order-service', { method: 'POST', path: '/orders' });
     const [socket] = sockets;
-    // Which side says first that it is over: the caller ends the connection, and nothing is cut under it.
+    // Which side closes first: the caller ends the connection, and nothing is cut off.
     const endedBy = new Promise<string>((resolve) => {
       socket!.once('end', () => resolve('caller'));
       socket!.once('close', () => resolve('server'));
@@ -270,7 +270,7 @@ describe('a caller by this library', () => {
     await expect(endedBy).resolves.toBe('caller');
   });
 
-  it('that has not heard yet is answered on the connection that it has', async () => {
+  it('that has not noticed yet is answered on its connection', async () => {
     const app = await apps.listen(orderService({ mode: 'memory_only' }));
     await registered(app, 'order-service');
     const agent = new Agent({ keepAlive: true });
@@ -295,8 +295,8 @@ describe('a caller by this library', () => {
   });
 });
 
-describe('an app of another kind', () => {
-  it('that speaks HTTP/2 finishes what is in flight, and opens no new streams', async () => {
+describe('another kind of app', () => {
+  it('with HTTP/2 finishes what is in flight, and opens no new streams', async () => {
     const adapter = new FastifyAdapter({ http2: true } as object);
     const app = await NestFactory.create(orderService(), adapter, { logger: false });
     await app.listen(0, '127.0.0.1');
@@ -316,7 +316,7 @@ describe('an app of another kind', () => {
     expect(session.closed).toBe(true);
   });
 
-  it('that serves nothing leaves the registry all the same', async () => {
+  it('without a server leaves the registry as well', async () => {
     const registry = await apps.listen(ServiceDiscoveryModule.forRoot({ logging: false, healthCheck: false }));
     @DiscoverableService({ name: 'worker', host: '127.0.0.1', port: 9 })
     @Module({ imports: [ServiceDiscoveryModule.forRoot({ registryUrl: urlOf(registry), logging: false })] })

@@ -8,11 +8,11 @@ import { modelRuns } from './support/model-runs.js';
 
 const SEED = 1;
 
-/** Timers for some milliseconds each; which of them are cancelled before time moves. */
+/** Timers with delays in milliseconds; and which of them are cancelled before time advances. */
 const timers = fc.array(fc.record({ ms: fc.nat(50), isCancelled: fc.boolean() }), { maxLength: 200 });
 
 describe('simulated time', () => {
-  it('fires timers by their time, then in the order of their creation, and no cancelled one', async () => {
+  it('fires timers by time, then in order of creation, and no cancelled one', async () => {
     const property = fc.asyncProperty(timers, async (planned) => {
       const clock = new SimClock();
       const fired: [number, number][] = [];
@@ -30,7 +30,7 @@ describe('simulated time', () => {
     await fc.assert(property, modelRuns('timers of the simulated clock', 100));
   });
 
-  it('stands still until all promises have run on', async () => {
+  it('does not advance until all promises have settled', async () => {
     const clock = new SimClock();
     const seen: string[] = [];
     const chain = async (name: string): Promise<void> => {
@@ -46,7 +46,7 @@ describe('simulated time', () => {
     expect(seen).toEqual(['a at 1', 'timer at 2']);
   });
 
-  it('fires what a timer plans for the same moment, and nothing that is planned for later', async () => {
+  it('fires timers set for the same moment, and none set for later', async () => {
     const clock = new SimClock();
     const seen: number[] = [];
     clock.setTimer(() => {

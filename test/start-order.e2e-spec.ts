@@ -50,7 +50,7 @@ function appOf(name: string, waitsFor: string, options: WaitForServiceOptions, d
   return AppModule;
 }
 
-/** An app that announces `order-service` once it is held back no more, which it is for ever. */
+/** An app that announces `order-service` once its hold is released, which never happens. */
 function appWithHold(): Type {
   @DiscoverableService({ name: 'order-service' })
   @Module({ imports: [remote()] })
@@ -74,7 +74,7 @@ describe('an app that waits for a service in onModuleInit', () => {
   it.each<[string, ServiceDiscoveryOptions]>([
     ['all services', {}],
     ['those that it uses', { follow: 'used' }],
-  ])('starts when the service is found healthy, also where it follows %s', async (_what, options) => {
+  ])('starts when the service is found healthy, also if it follows %s', async (_what, options) => {
     const starting = apps.listen(appOf('order-service', 'user-service', {}, remote(options)));
     await apps.listen(users());
     await starting;
@@ -82,7 +82,7 @@ describe('an app that waits for a service in onModuleInit', () => {
     expect(endpoint).toMatchObject({ serviceName: 'order-service', status: 'healthy' });
   });
 
-  it('is told, where the service waits for it in turn, that neither would ever start', async () => {
+  it('is told that neither would ever start if the service waits for it in turn', async () => {
     const options: WaitForServiceOptions = { timeout: '500ms' };
     const starts = [appOf('order-service', 'user-service', options), appOf('user-service', 'order-service', options)];
     const errors = await Promise.all(starts.map((start) => apps.listen(start).catch((error: unknown) => error)));
@@ -95,23 +95,23 @@ describe('an app that waits for a service in onModuleInit', () => {
   });
 });
 
-it('a wait with a hold of the readiness is told why the app is not registered', async () => {
+it('a wait that holds readiness is told why the app is not registered', async () => {
   const app = await apps.listen(appWithHold());
-  const failed = app.get(ServiceDiscovery).waitForService('nobody', { timeout: 0 });
+  const failed = app.get(ServiceDiscovery).waitForService('unknown', { timeout: 0 });
   await expect(failed).rejects.toThrow(/own "order-service" registers when the app is held back no more \(waits\)$/);
 });
 
-it('a wait fails when the app is closed without a signal, and says so', async () => {
+it('a wait without a signal fails when the app closes, and says so', async () => {
   const app = await apps.listen(users());
-  const failed = expect(app.get(ServiceDiscovery).waitForService('nobody', { timeout: false })).rejects.toMatchObject({
+  const failed = expect(app.get(ServiceDiscovery).waitForService('unknown', { timeout: false })).rejects.toMatchObject({
     code: 'REGISTRY_UNAVAILABLE',
-    message: 'The app shuts down: the wait for nobody is over',
+    message: 'The app shuts down: the wait for unknown is over',
   });
   await app.close();
   await failed;
 });
 
-it('a wait goes by what another process registers in Redis', async () => {
+it('a wait sees what another process registers in Redis', async () => {
   const redis = await RedisServer.start();
   try {
     const discovery = (): DynamicModule =>
@@ -144,14 +144,14 @@ describe('an app that is not ready', () => {
     expect(await registered(registry, 'user-service')).toMatchObject({ host: '127.0.0.1' });
   });
 
-  it('registers as soon as it listens where it is told to, and is unhealthy from the start', async () => {
+  it('registers as unhealthy when it listens, if configured', async () => {
     const app = await apps.create(users(remote({ advertise: { when: 'listening' } })));
     app.get(ServiceReadiness).hold('the catalog is being loaded');
     await app.listen(0, '127.0.0.1');
     await shown('unhealthy', 'not ready: the catalog is being loaded');
   });
 
-  it('closes all the same, and has registered nothing', async () => {
+  it('still closes, without having registered', async () => {
     const app = await apps.create(users());
     app.get(ServiceReadiness).hold('the catalog is being loaded');
     await app.listen(0, '127.0.0.1');
@@ -161,7 +161,7 @@ describe('an app that is not ready', () => {
     expect(seen).toEqual([]);
   });
 
-  it('any more tells the registry at once, and the checks of others when it is ready again', async () => {
+  it('tells the registry at once when readiness is lost, and the checks of others when it returns', async () => {
     const app = await apps.listen(users());
     await shown('healthy');
     const release = app.get(ServiceReadiness).hold('the database is lost');

@@ -9,7 +9,7 @@ import { BUILD_TIMEOUT_MS, type BuiltPackage, buildPackage } from './support/bui
 const exec = promisify(execFile);
 const require = createRequire(import.meta.url);
 
-/** An app in plain JavaScript that prints what its health checks answer, by what was asked in which state. */
+/** An app in plain JavaScript that prints the answers of its health checks, by route and state. */
 const APP = `
 import { Controller, Get, Inject, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';

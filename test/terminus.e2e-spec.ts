@@ -30,7 +30,7 @@ import { Apps, inRegistry, PLATFORMS, urlOf } from './support/nest-app.js';
 const apps = new Apps();
 afterEach(() => apps.close());
 
-/** Checks are made by hand, so that each test says how things are. */
+/** Checks are manual, so each test sets the state. */
 const QUIET: ServiceDiscoveryOptions = { healthCheck: false, logging: false };
 
 interface Answer {
@@ -45,7 +45,7 @@ async function get(app: INestApplication, path: string): Promise<Answer> {
   return { status: response.status, cacheControl: response.headers.get('cache-control'), body };
 }
 
-/** Registers one instance for each health, and reports it. */
+/** Registers one instance per health, and reports that. */
 async function services(app: INestApplication, given: Record<string, HealthStatus[]>): Promise<void> {
   const registry = app.get(ServiceRegistry);
   for (const [serviceName, healths] of Object.entries(given)) {
@@ -58,7 +58,7 @@ async function services(app: INestApplication, given: Record<string, HealthStatu
 }
 
 describe.each(PLATFORMS)('GET /health on %s', (_, adapter) => {
-  it('answers that all is well, with the services beside it', async () => {
+  it('answers healthy, including the services', async () => {
     const app = await apps.listen(ServiceDiscoveryModule.forRoot(QUIET), adapter);
     await services(app, { users: ['healthy'], orders: ['healthy', 'healthy'] });
     const none = { degraded_services: 0, unhealthy_services: 0, unknown_services: 0 };
@@ -72,7 +72,7 @@ describe.each(PLATFORMS)('GET /health on %s', (_, adapter) => {
     });
   });
 
-  it('is healthy before anything was checked', async () => {
+  it('is healthy before any check', async () => {
     const app = await apps.listen(ServiceDiscoveryModule.forRoot(QUIET), adapter);
     expect((await get(app, '/health')).body).toMatchObject({
       status: 'healthy',
@@ -93,7 +93,7 @@ describe.each(PLATFORMS)('GET /health on %s', (_, adapter) => {
     expect(body).toMatchObject({ status: 'degraded', error: {}, service_discovery: { overall_status: overall } });
   });
 
-  it('answers 503 and unhealthy while Terminus says that the app shuts down, with the services beside it', async () => {
+  it('answers 503 and unhealthy while Terminus shuts the app down, including the services', async () => {
     const result = { status: 'shutting_down', info: {}, error: {}, details: {} };
     const check = (): Promise<never> => Promise.reject(new ServiceUnavailableException(result));
     const module = await Test.createTestingModule({ imports: [ServiceDiscoveryModule.forRoot(QUIET), TerminusModule] })
@@ -110,7 +110,7 @@ describe.each(PLATFORMS)('GET /health on %s', (_, adapter) => {
     ]);
   });
 
-  it('stands where the options say, or nowhere', async () => {
+  it('can be moved or turned off by options', async () => {
     const moved = await apps.listen(
       ServiceDiscoveryModule.forRoot({ ...QUIET, api: { healthPath: 'live/z' } }),
       adapter,
@@ -132,7 +132,7 @@ describe.each(PLATFORMS)('GET /health on %s', (_, adapter) => {
     expect((await get(app, '/api/health')).status).toBe(200);
   });
 
-  describe('beside a health check of the app', () => {
+  describe('next to a health check of the app', () => {
     @Controller('health')
     class OwnHealthController {
       constructor(@Inject(HealthCheckService) private readonly health: HealthCheckService) {}
@@ -190,7 +190,7 @@ describe.each(PLATFORMS)('GET /health on %s', (_, adapter) => {
     it.each([
       ['before', (own: object, root: object) => [own, root]],
       ['after', (own: object, root: object) => [root, own]],
-    ])('lets it stand when its module is imported %s the library', async (_order, order) => {
+    ])('does not replace it if its module is imported %s the library', async (_order, order) => {
       const own = moduleOf(OwnHealthController, TerminusModule.forRoot({ gracefulShutdownTimeoutMs: 0 }));
       @Module({ imports: order(own, ServiceDiscoveryModule.forRoot(QUIET)) as never })
       class AppModule {}
@@ -200,7 +200,7 @@ describe.each(PLATFORMS)('GET /health on %s', (_, adapter) => {
       expect(body).not.toHaveProperty('service_discovery');
     });
 
-    it('lets a route on the same path stand that is declared in another way', async () => {
+    it('does not replace a route on the same path that is declared in another way', async () => {
       @Module({ imports: [ServiceDiscoveryModule.forRoot(QUIET)], controllers: [RootController] })
       class AppModule {}
       expect((await get(await apps.listen(AppModule, adapter), '/health')).body).toEqual({ own: true });
@@ -217,7 +217,7 @@ describe.each(PLATFORMS)('GET /health on %s', (_, adapter) => {
       expect((await get(app, '/health')).body).toEqual({ status: 'fine', service_discovery: block });
     });
 
-    it('stays for paths below, for versions, and for modules with a prefix', async () => {
+    it('is not displaced by paths below, by versions, and by modules with a prefix', async () => {
       const admin = moduleOf(OwnHealthController);
       @Module({
         imports: [
@@ -240,7 +240,7 @@ describe.each(PLATFORMS)('GET /health on %s', (_, adapter) => {
     });
   });
 
-  it('is what the health monitor asks: an app finds itself healthy', async () => {
+  it('is the route that the health monitor checks: an app finds itself healthy', async () => {
     @Module({
       imports: [ServiceDiscoveryModule.forRoot({ logging: false, healthCheck: { interval: '1s', timeout: '1s' } })],
     })
@@ -264,7 +264,7 @@ describe.each(PLATFORMS)('GET /health on %s', (_, adapter) => {
 });
 
 describe('scheduled health checks', () => {
-  it('find an instance whose port nobody listens at, and one that speaks TCP alone', async () => {
+  it('find an instance with a closed port, and one that only speaks TCP', async () => {
     const options: ServiceDiscoveryOptions = { logging: false, healthCheck: { interval: '200ms', timeout: '200ms' } };
     const app = await apps.listen(ServiceDiscoveryModule.forRoot(options));
     const closed = await apps.listen(ServiceDiscoveryModule.forRoot(QUIET));
@@ -317,7 +317,7 @@ describe('ServiceDiscoveryHealthIndicator', () => {
     });
   });
 
-  it('is up instead of degraded in a Terminus that does not know the word', async () => {
+  it('is up instead of degraded in a Terminus version without that status', async () => {
     const check = (key: string) => ({ up: (data: object) => ({ [key]: { status: 'up', ...data } }) });
     const indicator = await indicatorOf(['unhealthy'], { check } as unknown as HealthIndicatorService);
     expect(indicator.isHealthy()).toMatchObject({
@@ -356,12 +356,12 @@ describe('ServiceDiscoveryHealthIndicator', () => {
       });
     });
 
-    it('names none that is not asked for', () => {
+    it('names no service that is not selected', () => {
       expect(indicator.isHealthy('all').all).not.toHaveProperty('missing_services');
     });
   });
 
-  it('follows a service that it names where the process reads those alone that it uses', async () => {
+  it('follows a service that it names if the process reads only those it uses', async () => {
     const registry = await apps.listen(ServiceDiscoveryModule.forRoot(QUIET));
     await services(registry, { users: ['unhealthy'] });
     const app = await apps.listen(
@@ -380,7 +380,7 @@ describe('ServiceDiscoveryHealthIndicator', () => {
     expect(app.get(ServiceDiscoveryHealthIndicator).isHealthy('users', { service: 'users' }).users.status).toBe('up');
   });
 
-  it('makes a health check of the app answer 503 where it is told that an outage is one', async () => {
+  it('makes a health check of the app answer 503 if an outage counts as down', async () => {
     @Controller('ready')
     class ReadinessController {
       constructor(

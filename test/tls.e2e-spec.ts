@@ -19,7 +19,7 @@ import { firstValueFrom } from 'rxjs';
 import { Apps, inRegistry } from './support/nest-app.js';
 import { type Identity, TestAuthority } from './support/test-authority.js';
 
-/** The authority of all services, and one that has nothing to do with it. */
+/** The authority of all services, and an unrelated one. */
 let authority: TestAuthority;
 let stranger: TestAuthority;
 let service: Identity;
@@ -36,7 +36,7 @@ afterAll(() => Promise.all([authority.remove(), stranger.remove()]));
 
 const apps = new Apps();
 const servers: Server[] = [];
-/** What each request that was let in showed. */
+/** The certificate of each admitted request. */
 let seen: { readonly client: string; readonly servername: unknown }[];
 afterEach(async () => {
   await apps.close();
@@ -46,7 +46,7 @@ afterEach(async () => {
   }
 });
 
-/** A server that takes who shows a certificate of the authority. */
+/** A server that requires a client certificate of the authority. */
 async function serve(options: object = {}): Promise<number> {
   seen = [];
   const server = createServer({ ...mutual(service), ...options }, ({ socket }, response) => {
@@ -115,7 +115,7 @@ async function failureOf(call: Promise<unknown>): Promise<{ code: string; messag
 }
 
 describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])('TLS of calls by %s', (way) => {
-  it('shows the certificate of the caller, from files and from texts', async () => {
+  it("presents the caller's certificate, from files and from strings", async () => {
     const port = await serve();
     for (const tls of [filesOf(client), textsOf(client)]) {
       const { app, call } = await start(way, tls);
@@ -140,7 +140,7 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])('TLS of calls by %s', 
     },
   );
 
-  it.each(['TLSv1.2', 'TLSv1.3'] as const)('is refused without a certificate, over %s', async (maxVersion) => {
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)('is rejected without a certificate, over %s', async (maxVersion) => {
     const port = await serve({ maxVersion });
     const { app, call } = await start(way, { ca: authority.ca }, { retry: false });
     await register(app, port);
@@ -150,7 +150,7 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])('TLS of calls by %s', 
     expect(seen).toEqual([]);
   });
 
-  it('refuses a server whose certificate has expired, is of another authority or for another name', async () => {
+  it('rejects a server with an expired certificate, one of another authority or for another name', async () => {
     const expired = await serve(await authority.issue('expired', { expired: true }));
     const unknown = await serve(await stranger.issue('payment-service'));
     const another = await serve(await authority.issue('other', { names: 'DNS:other.internal' }));
@@ -164,7 +164,7 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])('TLS of calls by %s', 
     expect(seen).toEqual([]);
   });
 
-  it('asks for the name that is set, and expects it in the certificate', async () => {
+  it('requests the configured server name, and expects it in the certificate', async () => {
     const port = await serve();
     const { app, call } = await start(way, { ...filesOf(client), servername: 'payments.internal' });
     await register(app, port);
@@ -172,7 +172,7 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])('TLS of calls by %s', 
     expect(seen).toEqual([{ client: 'order-service', servername: 'payments.internal' }]);
   });
 
-  it('has for a service what is set for it, and the rest as for all', async () => {
+  it('applies settings per service over those for all', async () => {
     const own = await authority.issue('ledger-client');
     const port = await serve();
     const services = {
@@ -184,7 +184,7 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])('TLS of calls by %s', 
     const names = ['payment-service', 'ledger-service', 'stock-service'];
     for (const serviceName of [...names, 'strange-service']) await register(app, port, { serviceName });
     for (const name of names) expect(await call(name)).toEqual({ paid: true });
-    // The same origin for all of them: no connection is shared by services whose TLS is not the same.
+    // All on the same origin: services with different TLS settings share no connection.
     expect(seen).toEqual([
       { client: 'order-service', servername: false },
       { client: 'ledger-client', servername: false },
@@ -193,7 +193,7 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])('TLS of calls by %s', 
     expect((await failureOf(call('strange-service'))).message).toMatch(/authority that is not trusted/);
   });
 
-  it('speaks no version of TLS that is older than the oldest allowed', async () => {
+  it('speaks no TLS version older than the minimum', async () => {
     const port = await serve({ maxVersion: 'TLSv1.2' });
     const { app, call } = await start(way, { ...filesOf(client), minVersion: 'TLSv1.3' }, { retry: false });
     await register(app, port);
@@ -202,7 +202,7 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])('TLS of calls by %s', 
     );
   });
 
-  it('takes any certificate of a service that is not to be verified', async () => {
+  it('accepts any certificate of a service with verification off', async () => {
     const port = await serve(await stranger.issue('payment-service'));
     const services = { 'payment-service': { rejectUnauthorized: false } };
     const { app, call } = await start(way, { ...filesOf(client), services });
@@ -222,7 +222,7 @@ describe('TLS between two Nest apps', () => {
   @Module({ controllers: [PaymentController] })
   class PaymentModule {}
 
-  it('lets the one in that shows a certificate, and not the one that shows a wrong one', async () => {
+  it('admits the app with the right certificate, and not the one with a wrong one', async () => {
     const payments = await NestFactory.create(PaymentModule, { logger: false, httpsOptions: mutual(service) });
     await payments.listen(0, '127.0.0.1');
     try {
@@ -245,7 +245,7 @@ describe('health checks over TLS', () => {
       services.get(serviceName)?.find(({ healthStatus }) => healthStatus !== 'unknown'),
     );
 
-  it('show the certificate of calls, also that of a service', async () => {
+  it('present the certificate of calls, also the one for a service', async () => {
     const own = await authority.issue('ledger-client');
     const port = await serve();
     const services = { 'ledger-service': { cert: own.cert, key: own.key } };
@@ -258,7 +258,7 @@ describe('health checks over TLS', () => {
     expect(new Set(seen.map((request) => request.client))).toEqual(new Set(['order-service', 'ledger-client']));
   });
 
-  it('go by a TLS of their own where there is one, and an instance may say which name to expect', async () => {
+  it('use their own TLS settings if set, and an instance may name the expected server name', async () => {
     const checker = await authority.issue('checker');
     const port = await serve();
     const healthCheck = { interval: '1s', tls: { cert: checker.certFile, key: checker.keyFile } } as const;
@@ -268,7 +268,7 @@ describe('health checks over TLS', () => {
     expect(seen[0]).toEqual({ client: 'checker', servername: 'payments.internal' });
   });
 
-  it('fail where the certificate is wrong, and say what to look at', async () => {
+  it('fail if the certificate is wrong, and say what to look at', async () => {
     const port = await serve({ maxVersion: 'TLSv1.3' });
     const { app } = await start('undici', filesOf(wrongClient), { healthCheck: { interval: '1s' } });
     await register(app, port);
@@ -278,7 +278,7 @@ describe('health checks over TLS', () => {
   });
 });
 
-it("the axios transport without TLS of its own goes by the agent of the app's HttpModule", async () => {
+it("the axios transport without TLS of its own uses the agent of the app's HttpModule", async () => {
   const { Agent } = await import('node:https');
   const httpsAgent = new Agent(textsOf(client));
   const port = await serve();

@@ -25,7 +25,7 @@ afterAll(async () => {
   await built.remove();
 });
 
-/** A process of its own, since Node reads once what it trusts. */
+/** A separate process, since Node reads its trusted authorities once. */
 const CALLER = `
 import { UndiciTransport } from 'nest-service-discovery';
 
@@ -42,7 +42,7 @@ await transport.close();
 console.log(JSON.stringify(outcomes));
 `;
 
-it('a server whose certificate is for another name fails each request at once, and is reached by its own', async () => {
+it('a server with a certificate for another name fails each request at once, and is reachable by its own name', async () => {
   const file = join(built.consumer, 'caller.js');
   await writeFile(file, CALLER);
   const { port } = server.address() as AddressInfo;

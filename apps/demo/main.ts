@@ -1,7 +1,7 @@
 /**
- * `npm run demo`: the library on real processes, in about a minute. It sends as many calls as the machine can take, which it
- * measures, so that its claims hold on a busy one, too. Ends with 0 when all of them held, else with 1, and leaves no
- * process behind, however it ends.
+ * `npm run demo`: the library on real processes, in about a minute. It measures the machine's capacity and adapts its
+ * load, so that its claims also hold on a busy machine. Exits with 0 if all of them held, else with 1, and leaves no
+ * process behind.
  */
 import { ProcessGroup } from '../support/processes.js';
 import { calls } from './acts/calls.js';
@@ -26,7 +26,7 @@ const ACTS: readonly (readonly [title: string, act: (stage: Stage) => Promise<vo
   ['Parallel calls', parallel],
   ['Fallback: a service is gone, another one answers', fallback],
   ['A rolling restart: each instance of two services in turn, under load', restart],
-  ['A standstill: SIGSTOP, and nobody waits for it', standstill],
+  ['A stall: SIGSTOP, and no caller waits for it', standstill],
   ['A crash: SIGKILL under load', crash],
   ['A deployment: SIGTERM under load', departure],
   ['A failing service: its circuit opens, and recovers', circuit],
@@ -39,11 +39,11 @@ const claims = new Claims(print);
 const group = new ProcessGroup({ startTimeoutMs: 120_000, stopTimeoutMs: 3_000 });
 const journal = await Journal.create();
 
-// Listens for interruptions before anything starts.
+// Handle interruptions before anything starts.
 process.exitCode = await Promise.race([interruption(), play()]);
 await group.stop();
 await journal.remove();
-// Requests of a load that was interrupted may be under way still.
+// Requests of an interrupted load may still be in flight.
 process.exit();
 
 async function play(): Promise<number> {
@@ -61,7 +61,7 @@ async function play(): Promise<number> {
   return claims.exitCode;
 }
 
-/** Everything ends, and the claim is that nothing is left. */
+/** Stops everything, and claims that nothing is left. */
 async function curtain(stage: Stage): Promise<void> {
   print.act(ACTS.length + 1, 'The curtain falls');
   await group.stop();
@@ -69,7 +69,7 @@ async function curtain(stage: Stage): Promise<void> {
   claims.check('every process has ended', left.length === 0, left.length === 0 ? '' : `left: ${left.join(', ')}`);
 }
 
-/** Resolves with the exit code when somebody wants the demo to end; asked again, it ends at once. */
+/** Resolves with the exit code on the first signal; a second one exits at once. */
 function interruption(): Promise<number> {
   return new Promise((resolve) => {
     let asked = false;
@@ -82,7 +82,7 @@ function interruption(): Promise<number> {
         resolve(EXIT_CODES[signal]);
       });
     }
-    // `npm run demo | head`: nobody reads on.
+    // `npm run demo | head` closes the pipe early.
     process.stdout.on('error', () => {
       print.close();
       resolve(1);

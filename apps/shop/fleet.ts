@@ -5,7 +5,7 @@ export interface ShopProcess extends ProcessSpec {
   readonly service: string;
 }
 
-/** `user-service` twice, as `user-1` and `user-2`; each takes a free port unless its environment says otherwise. */
+/** `user-service` twice, as `user-1` and `user-2`; each uses a free port unless its environment sets one. */
 export function instancesOf(
   service: string,
   names: readonly string[],
@@ -19,7 +19,7 @@ export function instancesOf(
   }));
 }
 
-/** The settings by which a process finds the registry at `url`. */
+/** Settings that connect a process to the registry at `url`. */
 export function registeredAt(url: string): Record<string, string> {
   return { SERVICE_DISCOVERY_MODE: 'remote', SERVICE_DISCOVERY_REGISTRY_URL: url };
 }

@@ -1,6 +1,6 @@
 /**
- * `npm start`: the registry and the shop, until Ctrl-C. The registry takes REGISTRY_PORT (default 3000) and the gateway
- * PORT (default 3001), or a free port where that one is taken; everything else takes free ports.
+ * `npm start`: the registry and the shop, until Ctrl-C. The registry uses REGISTRY_PORT (default 3000) and the gateway
+ * PORT (default 3001), or a free port if that is in use; all others use free ports.
  */
 import { createServer } from 'node:net';
 import { once } from 'node:events';
@@ -67,7 +67,7 @@ The shop is open. Try:
 Ctrl-C closes it.`);
 }
 
-/** The port where it is free, else 0: any free one. */
+/** The port if it is free, else 0: any free one. */
 async function portOr(port: string): Promise<string> {
   const server = createServer().listen(Number(port), '127.0.0.1');
   try {

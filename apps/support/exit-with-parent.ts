@@ -1,7 +1,7 @@
 /**
- * Preloaded into every child by {@link ProcessGroup}: the child leaves when its parent does, however that one ended.
- * A parent killed with SIGKILL cannot say goodbye, but the operating system closes its end of the channel.
+ * Preloaded into every child by {@link ProcessGroup}: the child exits with its parent, however that exits. A parent
+ * killed with SIGKILL cannot notify its children, but the operating system closes its end of the channel.
  */
 process.on('disconnect', () => process.exit());
-// The channel alone is no reason to stay: a child that is done ends by itself.
+// The channel must not keep a finished child alive.
 process.channel?.unref();

@@ -5,25 +5,25 @@ import { fileURLToPath } from 'node:url';
 
 /** What to start. */
 export interface ProcessSpec {
-  /** What the instance is called in what is printed, such as `user-1`. */
+  /** Name of the instance in the output, such as `user-1`. */
   readonly name: string;
-  /** The compiled entry, relative to this folder's parent, such as `shop/user-service/main.js`. */
+  /** The compiled entry, relative to this directory's parent, such as `shop/user-service/main.js`. */
   readonly script: string;
   readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface ProcessGroupOptions {
-  /** Hears every line that a child prints. */
+  /** Receives every line that a child prints. */
   readonly onLine?: (name: string, line: string) => void;
-  /** The folder of the compiled apps. @default the one that this file is in */
+  /** The directory of the compiled apps. @default the one that contains this file */
   readonly directory?: URL;
-  /** How long a child may take until it listens, in milliseconds. @default 30_000 */
+  /** Timeout until a child listens, in milliseconds. @default 30_000 */
   readonly startTimeoutMs?: number;
-  /** How long a child may take to end after SIGTERM, before SIGKILL, in milliseconds. @default 5_000 */
+  /** Timeout from SIGTERM to SIGKILL, in milliseconds. @default 5_000 */
   readonly stopTimeoutMs?: number;
 }
 
-/** How a process ended: by itself with a code, or by a signal. */
+/** How a process exited: with a code, or by a signal. */
 export interface Ending {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -31,7 +31,7 @@ export interface Ending {
 
 const APPS = new URL('../', import.meta.url);
 const PRELOADED = new URL('./exit-with-parent.js', import.meta.url);
-/** What the apps print once they can be called. */
+/** Printed by the apps once they accept calls. */
 const LISTENING = /listens on (https?:\/\/[\w.:[\]-]+)/;
 const KEPT_LINES = 20;
 
@@ -52,7 +52,7 @@ export class ServiceProcess {
     return this.child.pid;
   }
 
-  /** The id under which the instance registers by default: its address. */
+  /** The default id of the instance: its address. */
   get instanceId(): string {
     return new URL(this.url).host;
   }
@@ -66,9 +66,7 @@ export class ServiceProcess {
   }
 }
 
-/**
- * Child processes that live and die together: none outlives a call of {@link stop}, nor this process.
- */
+/** Child processes with a common lifetime: none outlives a call of {@link stop}, or this process. */
 export class ProcessGroup {
   private readonly children = new Set<ChildProcess>();
   private stopping = false;
@@ -84,10 +82,10 @@ export class ProcessGroup {
       process.execPath,
       ['--import', preloaded.href, fileURLToPath(new URL(spec.script, directory))],
       {
-        // Escape codes of a child would end up in this process's own lines.
+        // Escape codes of a child would end up in this process's lines.
         env: { ...process.env, NO_COLOR: '1', ...spec.env },
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-        // Ctrl-C reaches all of a terminal's group at once; here the children are ended in order, by this process.
+        // Ctrl-C signals a terminal's whole group; detached children are stopped in order by this process instead.
         detached: true,
       },
     );
@@ -97,18 +95,18 @@ export class ProcessGroup {
     return new ServiceProcess(spec.name, url, child, ended);
   }
 
-  /** Asks every child to end, the one that was started first after all others, and makes sure that it does. */
+  /** Stops every child, the one started first last, and makes sure that it exits. */
   async stop(): Promise<void> {
     this.stopping = true;
     const impatience = setTimeout(() => this.killAll(), this.options.stopTimeoutMs ?? 5_000);
     const [first, ...others] = this.children;
     await Promise.all(others.map(end));
-    // What the others depend on, such as the registry that they deregister from.
+    // The others depend on it, for example to deregister.
     if (first) await end(first);
     clearTimeout(impatience);
   }
 
-  /** Ends every child at once, without asking. */
+  /** Kills every child at once. */
   killAll(): void {
     this.stopping = true;
     for (const child of this.children) child.kill('SIGKILL');
@@ -144,14 +142,14 @@ export class ProcessGroup {
       });
       ended.then(
         ({ code, signal }) => fail(`ended before it listened (${signal ?? `exit code ${code}`})`),
-        // 'error' came instead of 'exit': reported above.
+        // 'error' came instead of 'exit', and was reported above.
         () => undefined,
       );
     });
   }
 }
 
-/** @throws what 'error' brought, where the process could not be started */
+/** @throws the 'error' event if the process could not be started */
 async function endingOf(child: ChildProcess): Promise<Ending> {
   const [code, signal] = (await once(child, 'exit')) as [Ending['code'], Ending['signal']];
   return { code, signal };

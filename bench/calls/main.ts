@@ -1,4 +1,4 @@
-/** Measures calls of this library beside what else makes them. See ../README.md. */
+/** Compares calls of this library with alternatives. See ../README.md. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { dirname } from 'node:path';
@@ -34,12 +34,12 @@ const WHAT_STANDS_IN_TABLES =
 
 interface Request {
   readonly isProfile: boolean;
-  /** What the others are compared with is among the lanes of each. */
+  /** The baseline is among the lanes of each. */
   readonly scenarios: readonly Scenario[];
-  /** Whom the caller named; undefined: nobody. */
+  /** Contenders named on the command line; undefined: all. */
   readonly contenders: readonly string[] | undefined;
   readonly effort: Effort & ProfileEffort;
-  /** The file that everything measured is written to. */
+  /** Output file for all measurements. */
   readonly json: string;
 }
 

@@ -13,7 +13,7 @@ export interface ProfileEffort {
 
 const HEAVIEST = 12;
 
-/** Whose code a function is. */
+/** Packages by the origin of a function. */
 const OWNERS: readonly (readonly [owner: string, isOwn: (url: string) => boolean])[] = [
   ['this library', (url) => url.includes('/libs/service-discovery/')],
   ['undici', (url) => url.includes('/node_modules/undici/') || url.includes('deps/undici')],
@@ -23,7 +23,7 @@ const OWNERS: readonly (readonly [owner: string, isOwn: (url: string) => boolean
   ['V8 and the system', () => true],
 ];
 
-/** Profiles a scenario's contenders one after the other, and tells which functions take most of the time. */
+/** Profiles a scenario's contenders one after another, and prints the functions with the most self time. */
 export async function profile(
   { load, lanes }: Scenario,
   { warmUp, windowMs }: ProfileEffort,

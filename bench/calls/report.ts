@@ -5,7 +5,7 @@ import { type Lane, type Scenario } from './scenarios.js';
 
 const HEAD = ['', 'requests/s', 'of base', 'p50 µs', 'of base', 'p99 µs', 'CPU µs', 'of base', 'heap KB'];
 
-/** A scenario's figures, and how they stand to those of its base. */
+/** A scenario's figures, and their ratios to its baseline. */
 export function reportOf(result: ScenarioResult): string {
   const { scenario, lanes } = result;
   const rows = summariesOf(result).map(({ lane, figures, ratios, bytesPerCall }) => {
@@ -25,7 +25,7 @@ export function reportOf(result: ScenarioResult): string {
   return [titleOf(scenario), tableOf(HEAD, rows), ...lanes.flatMap((one) => missingOf(one, scenario))].join('\n');
 }
 
-/** `0.93 (0.91–0.95)`: the median, and between which half of the rounds are. */
+/** `0.93 (0.91–0.95)`: the median, and the middle half of the rounds. */
 export function shownSpread({ median, lower, upper }: Spread): string {
   return `${median.toFixed(2)} (${lower.toFixed(2)}–${upper.toFixed(2)})`;
 }
@@ -35,7 +35,7 @@ function titleOf({ name, load: { concurrency, bytes, method }, base }: Scenario)
   return `${name}: ${what}; base: ${base.contender}`;
 }
 
-/** The contender, and what else tells the lanes of a scenario apart. */
+/** The contender, and what distinguishes the lanes of a scenario. */
 function labelOf({ contender, instances, services }: Lane, { lanes }: Scenario): string {
   const differs = (what: keyof Lane): boolean => new Set(lanes.map((lane) => lane[what])).size > 1;
   const more = [

@@ -4,7 +4,7 @@ import { keyOf, type Lane, type Scenario } from './scenarios.js';
 
 export interface LaneResult {
   readonly lane: Lane;
-  /** In order, so that the same round of two lanes can be compared; none where something is missing. */
+  /** In order, so that the same round of two lanes can be compared; empty if something is missing. */
   readonly rounds: readonly Figures[];
   readonly bytesPerCall?: number;
   /** Why there are no figures. */
@@ -19,13 +19,13 @@ export interface ScenarioResult {
 export type Metric = Exclude<keyof Figures, 'calls'>;
 const METRICS: readonly Metric[] = ['requestsPerSecond', 'p50Us', 'p99Us', 'cpuUsPerCall'];
 
-/** A lane in short. */
+/** Summary of a lane. */
 export interface LaneSummary {
   readonly lane: Lane;
   /** Medians of all rounds. */
   readonly figures: Readonly<Record<Metric, number>>;
   readonly bytesPerCall: number;
-  /** To the base of the scenario; undefined where that has no figures. */
+  /** Relative to the baseline of the scenario; undefined if that has no figures. */
   readonly ratios: Readonly<Record<Metric, Spread>> | undefined;
 }
 
@@ -42,15 +42,14 @@ export function summariesOf(result: ScenarioResult): LaneSummary[] {
 }
 
 /**
- * How many times as much of it one lane has as another. Both are compared round by round, since what disturbs the machine
- * disturbs those who run next to each other alike.
+ * Ratio between two lanes, compared round by round, since disturbances affect lanes that run next to each other alike.
  */
 export function ratioOf(of: LaneResult, to: LaneResult, metric: Metric): Spread {
   const count = Math.min(of.rounds.length, to.rounds.length);
   return spreadOf(Array.from({ length: count }, (_, n) => of.rounds[n]![metric] / to.rounds[n]![metric]));
 }
 
-/** Undefined where it was not measured, or is not there. */
+/** Undefined if it was not measured. */
 export function laneOf(result: ScenarioResult | undefined, lane: Lane): LaneResult | undefined {
   const found = result?.lanes.find((one) => keyOf(one.lane) === keyOf(lane));
   return found && found.rounds.length > 0 ? found : undefined;

@@ -7,20 +7,20 @@ import { keyOf, type Lane, type Scenario } from './scenarios.js';
 import { type Servers } from './servers/servers.js';
 
 export interface Effort {
-  /** Of a scenario of weight 1; those before them that do not count are not among them. */
+  /** For a scenario of weight 1, without warm-up rounds. */
   readonly rounds: number;
-  /** Of each lane, which share its rounds. What V8 makes of the same code differs from process to process by some percent. */
+  /** Per lane, sharing its rounds. The code that V8 generates differs between processes by a few percent. */
   readonly processes: number;
   readonly times: Times;
-  /** Of a process that has just been started. */
+  /** For a new process. */
   readonly warmUp: WarmUp;
   readonly seed: number;
 }
 
-/** Of each process at the start of each scenario, to get used to another load. */
+/** For each process at the start of each scenario, to adapt to another load. */
 const UNCOUNTED_ROUNDS = 2;
 
-/** Measures all scenarios, each with its lanes in turn, in another order each round. */
+/** Measures all scenarios, interleaving their lanes in a different order each round. */
 export async function run(
   scenarios: readonly Scenario[],
   effort: Effort,
@@ -53,7 +53,7 @@ async function runScenario(
   const attempt = (track: Track, process: number, what: (client: ClientProcess) => Promise<void>): Promise<void> =>
     track.attempt(async () => what(clients.get(track.lane, process)));
   for (const track of tracks) await track.attempt(() => clients.start(track.lane, load, warmUp));
-  // One set of processes after the other: their connections stay open from round to round.
+  // One set of processes after another: connections stay open between rounds.
   for (let process = 0; process < processes; process++) {
     for (let round = -UNCOUNTED_ROUNDS; round < (rounds * weight) / processes; round++) {
       for (const track of shuffled(tracks, random)) {
@@ -72,7 +72,7 @@ async function runScenario(
   return { scenario: { load, lanes, weight, ...scenario }, lanes: tracks.map((track) => track.result()) };
 }
 
-/** What comes of a lane in one scenario. One that fails is not asked again. */
+/** Results of a lane in one scenario. A lane that fails is not run again. */
 class Track {
   readonly rounds: Figures[] = [];
   bytesPerCall: number | undefined;
@@ -95,7 +95,7 @@ class Track {
   }
 }
 
-/** The processes of lanes. They stay from scenario to scenario, so that each is started and warmed up once. */
+/** Processes of lanes, kept across scenarios, so that each is started and warmed up once. */
 class Clients {
   private readonly started = new Map<string, ClientProcess[]>();
 
@@ -104,7 +104,7 @@ class Clients {
     private readonly perLane: number,
   ) {}
 
-  /** Starts a lane's processes and warms them up, unless they run already. */
+  /** Starts a lane's processes and warms them up, unless they are running. */
   async start(lane: Lane, load: Load, warmUp: WarmUp): Promise<void> {
     const { contender } = lane;
     if (this.started.has(keyOf(lane))) return;
@@ -118,7 +118,7 @@ class Clients {
     }
   }
 
-  /** One of the processes of a lane that was started. */
+  /** One of the running processes of a lane. */
   get(lane: Lane, process: number): ClientProcess {
     return this.started.get(keyOf(lane))![process]!;
   }
@@ -133,7 +133,7 @@ class Clients {
   }
 }
 
-/** Fisher and Yates. */
+/** Fisher–Yates shuffle. */
 function shuffled<T>(items: readonly T[], random: Random): T[] {
   const result = [...items];
   for (let last = result.length - 1; last > 0; last--) {

@@ -2,12 +2,12 @@ import { type ContenderName } from './contenders/catalog.js';
 import { type Load } from './client/load.js';
 
 /**
- * Who answers HTTP: servers that cost next to nothing, all in one process; or servers of node:http, each in a process of its own,
- * as where the instances are Nest apps.
+ * Servers for HTTP contenders: minimal ones, all in one process; or node:http servers, each in its own process, like
+ * Nest apps.
  */
 export type Backends = 'canned-http' | 'node-http';
 
-/** One contender with so many instances to call, in a registry of so many services. */
+/** One contender with a number of instances, and a registry with a number of services. */
 export interface Lane {
   readonly contender: ContenderName;
   readonly backends: Backends;
@@ -15,20 +15,20 @@ export interface Lane {
   readonly services: number;
 }
 
-/** Lanes that are measured in turn, under the same load. */
+/** Lanes that are interleaved under the same load. */
 export interface Scenario {
   readonly name: string;
   readonly load: Load;
   readonly lanes: readonly Lane[];
-  /** What the others are compared with, round by round. */
+  /** The baseline for the others, round by round. */
   readonly base: Lane;
-  /** More than one for the table that says most. */
+  /** Above one for the most important table. */
   readonly weight: number;
 }
 
 const USUAL_LOAD: Load = { concurrency: 64, bytes: 200, method: 'GET' };
 
-/** @param services how many a registry knows */
+/** @param services in the registry */
 export const lane = (
   contender: ContenderName,
   instances = 3,
@@ -36,7 +36,7 @@ export const lane = (
   backends: Backends = 'canned-http',
 ): Lane => ({ contender, backends, instances, services });
 
-/** Before three servers as those who call have them. */
+/** With three realistic servers. */
 export const laneToNode = (contender: ContenderName): Lane => lane(contender, 3, 10, 'node-http');
 
 const FLOOR = lane('undici');
@@ -67,17 +67,20 @@ const STRATEGIES: readonly ContenderName[] = [
   'ours/ip_hash',
 ];
 
-/** What a call costs with a proxy in between, and without. */
+/** The cost of a call with and without a proxy. */
 const PROXIED: readonly ContenderName[] = ['undici', 'ours', 'undici-nginx', 'undici-haproxy'];
 
-/** Where one dimension changes: the floor, ours, and what both are most often compared with. */
+/** For scenarios that vary one dimension: the baseline, ours, and the most common alternatives. */
 const FEW: readonly ContenderName[] = ['undici', 'ours', 'axios-opossum', 'undici-haproxy', 'moleculer'];
 
 function scenario(name: string, contenders: readonly ContenderName[], load: Partial<Load>, weight = 1): Scenario {
   return { name, load: { ...USUAL_LOAD, ...load }, lanes: contenders.map((one) => lane(one)), base: FLOOR, weight };
 }
 
-/** The first two are the main table; each of the others changes one thing. `node-http` is `c64` with servers that do real work. */
+/**
+ * The first two are the main table; each of the others changes one thing. `node-http` is `c64` with servers that do
+ * real work.
+ */
 export const SCENARIOS: readonly Scenario[] = [
   scenario('c64', ALL, {}, 2),
   scenario('c1', ALL, { concurrency: 1 }, 2),
@@ -97,6 +100,6 @@ export const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
-/** Of lanes and their processes: equal where they are the same. */
+/** Key of a lane and its processes. */
 export const keyOf = ({ contender, backends, instances, services }: Lane): string =>
   `${contender}@${instances}x${backends}/${services}`;

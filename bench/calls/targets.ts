@@ -4,14 +4,14 @@ import { shownSpread } from './report.js';
 import { laneOf, type Metric, ratioOf, type ScenarioResult } from './results.js';
 import { type Lane, lane, laneToNode } from './scenarios.js';
 
-/** What the library is meant to reach, as a ratio of two lanes of one scenario. */
+/** A goal of the library, as a ratio between two lanes of a scenario. */
 interface Target {
   readonly what: string;
   readonly scenario: string;
   readonly metric: Metric;
   readonly of: Lane;
   readonly to: Lane;
-  /** None: shown to judge another by. */
+  /** Absent: shown for comparison only. */
   readonly bound?: { readonly atLeast: number } | { readonly atMost: number };
 }
 
@@ -19,7 +19,7 @@ interface Target {
 export interface TargetResult {
   readonly what: string;
   readonly bound: string;
-  /** Undefined where one of the lanes was not measured. */
+  /** Undefined if one of the lanes was not measured. */
   readonly measured: Spread | undefined;
   readonly reached: boolean | undefined;
 }
@@ -74,7 +74,7 @@ export function targetsOf(results: readonly ScenarioResult[]): TargetResult[] {
   });
 }
 
-/** A table of the targets that were measured, where there are any. */
+/** A table of the measured targets, if there are any. */
 export function targetReport(targets: readonly TargetResult[]): string[] {
   const rows = targets
     .filter(({ measured }) => measured !== undefined)

@@ -1,4 +1,4 @@
-/** The checking process: registers all instances at once, checks them, and tells what each interval cost. */
+/** The checking process: registers all instances at once, checks them, and reports the cost of each interval. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import {
@@ -16,9 +16,9 @@ import {
 import { type CheckerTask, type IntervalFigures, type RedisFigures } from './figures.js';
 
 const task = JSON.parse(process.argv[2] ?? '{}') as CheckerTask;
-const NOBODY = { debug: () => undefined, log: () => undefined, warn: () => undefined, error: () => undefined };
+const NO_LOGGER = { debug: () => undefined, log: () => undefined, warn: () => undefined, error: () => undefined };
 
-/** By the second, since the process began. */
+/** By second since the process started. */
 const checksAt = new Map<number, number>();
 let failed = 0;
 let changes = 0;
@@ -34,9 +34,9 @@ const store = task.redisUrl ? new RedisRegistryStore({ url: task.redisUrl }) : n
 const registry = new ServiceRegistry(store, { serviceTtl: '1h' }, { events });
 await registry.start();
 registry.onChange((_snapshot, _previous, change) => void (change?.type === 'put' && changes++));
-// What a Nest app has on by default besides.
+// Part of a Nest app's defaults.
 new DiscoveryMetrics(events, registry);
-new EventLogger(events, NOBODY, {}, { clock: systemClock });
+new EventLogger(events, NO_LOGGER, {}, { clock: systemClock });
 
 const options = resolveHealthCheckOptions({ interval: task.intervalMs });
 new HealthMonitor(registry, planChecks(options), options, { events }).start();
@@ -81,7 +81,7 @@ async function figures(): Promise<IntervalFigures> {
     changes,
     redis: redis && redisBefore && difference(redis, redisBefore),
   };
-  // What it takes to look is not counted.
+  // Collect before measuring, at no cost to the interval.
   globalThis.gc?.();
   const { heapUsed, rss } = process.memoryUsage();
   checksAt.clear();

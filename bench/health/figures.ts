@@ -1,31 +1,31 @@
-/** What the checking process is asked to do, as JSON in its argument. */
+/** The task of the checking process, as JSON in its argument. */
 export interface CheckerTask {
   readonly ports: readonly number[];
   readonly instances: number;
   readonly services: number;
   readonly intervalMs: number;
-  /** How many intervals are reported, the one in which all register first. */
+  /** Number of intervals to report, starting with the one of the registrations. */
   readonly intervals: number;
   /** Where registrations are kept. @default in memory */
   readonly redisUrl?: string;
 }
 
-/** What one interval of checks cost. */
+/** Cost of one interval of checks. */
 export interface IntervalFigures {
   readonly checks: number;
   readonly failed: number;
-  /** The most checks in any one second of it. */
+  /** The most checks in any second. */
   readonly busiestSecond: number;
-  /** Milliseconds of processor time of the checking process, all of its threads. */
+  /** CPU time of the checking process in milliseconds, all threads. */
   readonly cpuMs: number;
   readonly elapsedMs: number;
-  /** Changes of the registry that its readers were told of. */
+  /** Changes reported to readers of the registry. */
   readonly changes: number;
   /** In bytes, after a collection. */
   readonly heapUsed: number;
   /** In bytes. */
   readonly rss: number;
-  /** Of Redis, where there is one. */
+  /** Of Redis, if used. */
   readonly redis?: RedisFigures;
 }
 

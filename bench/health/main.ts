@@ -1,4 +1,4 @@
-/** Measures what it costs one process to check thousands of instances over real sockets. See ../README.md. */
+/** Measures the cost of checking thousands of instances over real sockets in one process. See ../README.md. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ import { startRedis } from '../support/redis-process.js';
 import { shown, tableOf } from '../support/table.js';
 import { type CheckerTask, type IntervalFigures } from './figures.js';
 
-/** A connection is closed by the checker, and its port is not free for a minute: one port would run out of them. */
+/** The checker closes connections, whose ports stay in TIME_WAIT for a minute: a single server port would run out. */
 const PORTS = 40;
 
 const scriptAt = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -55,7 +55,7 @@ async function check(task: CheckerTask): Promise<void> {
   const { instances, services, intervals, intervalMs } = task;
   const every = `each checked every ${intervalMs / 1_000} s`;
   console.log(`Node ${process.version}: ${instances} instances of ${services} services, ${every}`);
-  console.log(`The first interval begins with all registrations at once, after which nobody has been checked.\n`);
+  console.log(`The first interval starts with all registrations at once, so no instance has been checked.\n`);
   const figures: IntervalFigures[] = [];
   const checker = fork(scriptAt('checker.js'), [JSON.stringify(task)], { execArgv: ['--expose-gc'] });
   checker.on('message', (interval: IntervalFigures) => {
@@ -87,7 +87,7 @@ function headOf({ redisUrl }: CheckerTask): string[] {
   return redisUrl ? [...head, 'Redis commands', 'bytes in a check', 'bytes out a check'] : head;
 }
 
-/** @param perSecond how many checks there are in a second on average */
+/** @param perSecond average checks per second */
 function rowOf(figures: IntervalFigures, index: number, perSecond: number): string[] {
   const { checks, failed, cpuMs, elapsedMs, busiestSecond, changes, heapUsed, rss } = figures;
   const row = [

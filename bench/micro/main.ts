@@ -1,4 +1,4 @@
-/** Measures single steps of a call and of a change, without a network: time, and what they allocate. See ../README.md. */
+/** Measures single steps of a call and of a change, without a network: time and allocations. See ../README.md. */
 import { fork } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -10,10 +10,10 @@ import { type SubjectResult } from './micro-case.js';
 import { tablesOf } from './report.js';
 import { SUBJECTS } from './subjects.js';
 
-/** Large enough that no collection comes between two looks at the heap. */
+/** Large enough to avoid a collection between two heap measurements. */
 const FLAGS = ['--expose-gc', '--min-semi-space-size=64', '--max-semi-space-size=128'];
 
-/** A process for each: what one of them does to the compiler's view of shared code does not count for the next. */
+/** A process per subject: its effect on the optimization of shared code must not carry over to the next. */
 function measured(subject: string, options: MeasureOptions): Promise<SubjectResult> {
   const script = fileURLToPath(new URL('./subject-process.js', import.meta.url));
   return answerOf<SubjectResult>(fork(script, [subject, JSON.stringify(options)], { execArgv: FLAGS }), `"${subject}"`);
@@ -22,7 +22,7 @@ function measured(subject: string, options: MeasureOptions): Promise<SubjectResu
 interface Request {
   readonly subjects: readonly string[];
   readonly rounds: number;
-  /** The file that everything measured is written to; undefined: none. */
+  /** Output file for all measurements; undefined: none. */
   readonly json: string | undefined;
 }
 

@@ -3,13 +3,13 @@ import { median, spreadOf } from '../support/statistics.js';
 import { type Measurement, type MicroCase } from './micro-case.js';
 
 export interface MeasureOptions {
-  /** How often each case takes its turn. */
+  /** Number of turns of each case. */
   readonly rounds: number;
-  /** The CPU time that a turn takes at least. */
+  /** Minimum CPU time of a turn. */
   readonly turnMs: number;
 }
 
-/** How long a case runs before it is measured, so that it is compiled as it will stay. */
+/** How long a case runs before it is measured, so that it is fully optimized. */
 const WARM_UP_MS = 250;
 
 interface Prepared {
@@ -18,7 +18,7 @@ interface Prepared {
   readonly nanoseconds: number[];
 }
 
-/** Measures cases in turn, so that all of them meet the same disturbances. */
+/** Interleaves cases, so that all of them meet the same disturbances. */
 export async function measure(
   cases: readonly MicroCase[],
   { rounds, turnMs }: MeasureOptions,
@@ -54,7 +54,7 @@ function medianRatio(values: readonly number[], others: readonly number[]): numb
   return median(values.map((value, index) => value / (others[index] ?? Number.NaN)));
 }
 
-/** How many steps fill a turn, found out while warming up. */
+/** Steps per turn, determined during the warm-up. */
 async function stepsFor(one: MicroCase, turnMs: number): Promise<number> {
   let steps = 1;
   let spentMs = 0;
@@ -66,7 +66,7 @@ async function stepsFor(one: MicroCase, turnMs: number): Promise<number> {
   }
 }
 
-/** Nanoseconds of the process, those of its compiler and collector included. */
+/** Nanoseconds of the process, including its compiler and collector. */
 async function cpuTime(one: MicroCase, steps: number): Promise<number> {
   const before = process.cpuUsage();
   await one.run(steps);
@@ -74,7 +74,7 @@ async function cpuTime(one: MicroCase, steps: number): Promise<number> {
   return (user + system) * 1_000;
 }
 
-/** @param most steps at most: fewer where a collection would come in between */
+/** @param most maximum number of steps: fewer if a collection would occur in between */
 async function bytesAStep(one: MicroCase, most: number): Promise<number> {
   for (let steps = most; ; steps = Math.ceil(steps / 2)) {
     globalThis.gc?.();
@@ -84,7 +84,7 @@ async function bytesAStep(one: MicroCase, most: number): Promise<number> {
     await one.run(steps);
     const bytes = process.memoryUsage().heapUsed - before;
     const wasCollected = collections.stop().statistics.length > 0;
-    // What a look at the heap takes itself is lost in the rounding, as long as there are enough steps.
+    // With enough steps, the cost of the measurement is lost in rounding.
     if (!wasCollected) return Math.max(0, Math.round(bytes / steps));
     if (steps === 1) return Number.NaN;
   }

@@ -1,52 +1,52 @@
-/** One way to do one thing, again and again. */
+/** One implementation of a step that is repeated. */
 export interface MicroCase {
-  /** What is done: the row of the table, which a peer's case shares. */
+  /** The step: the row of the table, shared with a peer's case. */
   readonly what: string;
-  /** Among how many instances; undefined where that is no matter. */
+  /** Number of instances; undefined if irrelevant. */
   readonly instances?: number;
-  /** The library that does it. @default this one */
+  /** The library under test. @default this one */
   readonly peer?: string;
-  /** Does it so many times, one after the other. */
+  /** Performs the step repeatedly. */
   run(steps: number): void | Promise<void>;
 }
 
-/** What one step takes. */
+/** Cost of one step. */
 export interface Measurement {
   readonly what: string;
   readonly instances?: number;
   readonly peer?: string;
-  /** CPU time of the process, the median of the rounds. */
+  /** CPU time of the process, median of the rounds. */
   readonly nanoseconds: number;
-  /** Half of the distance between the quartiles of the rounds, as a share of the median. */
+  /** Half the interquartile range of the rounds, relative to the median. */
   readonly spread: number;
-  /** What was allocated on the heap, live or not. */
+  /** Heap allocations, live or not. */
   readonly bytes: number;
-  /** Of a peer: how many times what ours takes, by the median of the rounds. */
+  /** Of a peer: its median relative to ours. */
   readonly timesOurs?: number;
 }
 
-/** What something takes as long as it is there. */
+/** Memory retained by something. */
 export interface Holding {
   readonly what: string;
-  /** Of how many. */
+  /** Number of items. */
   readonly count: number;
-  /** All of them. */
+  /** Of all of them. */
   readonly bytes: number;
 }
 
-/** What a subject comes to. */
+/** Results of a subject. */
 export interface SubjectResult {
   readonly measurements: readonly Measurement[];
   readonly holdings: readonly Holding[];
 }
 
-/** Cases that are measured in turn, in a process of their own. */
+/** Cases that are interleaved in a process of their own. */
 export interface MicroSubject {
   readonly cases: readonly MicroCase[];
-  /** What stays in memory, where that is what matters. */
+  /** Retained memory, if that is of interest. */
   holdings?(): Promise<readonly Holding[]>;
   close?(): Promise<void>;
 }
 
-/** How many instances a service has in the cases. */
+/** Instances per service in the cases. */
 export const INSTANCE_COUNTS = [10, 1_000, 10_000] as const;

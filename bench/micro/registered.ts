@@ -23,10 +23,10 @@ export async function register(instances: number, services = 1): Promise<Registe
   };
 }
 
-/** A change reaches the snapshot within a few turns of the microtask queue; if not, it never does. */
+/** A change reaches the snapshot within a few microtask turns, or never. */
 const MOST_TURNS = 1_000;
 
-/** Changes that a registry follows, one at a time, each of another instance. */
+/** Changes that a registry follows, one at a time, each to another instance. */
 class Changes {
   private away: Lease | undefined;
   private statuses = 0;
@@ -38,7 +38,7 @@ class Changes {
     private readonly leases: readonly Lease[],
   ) {}
 
-  /** One instance goes into maintenance, or the one that did comes back. */
+  /** Puts one instance into maintenance, or brings it back. */
   async setStatus(): Promise<void> {
     const { away } = this;
     this.away = away ? undefined : this.leases[this.statuses++ % this.leases.length]!;

@@ -15,7 +15,7 @@ function tableOfHoldings(subject: string, holdings: readonly Holding[]): string 
   );
 }
 
-/** A row for each thing that is done and whoever does it, with columns for each number of instances. */
+/** A row per step and library, with columns for each number of instances. */
 function tableOfMeasurements(subject: string, measurements: readonly Measurement[]): string {
   const counts = [...new Set(measurements.map(({ instances }) => instances))];
   const head = [subject, ...counts.flatMap((count) => [count === undefined ? '' : grouped(count), '±', 'bytes'])];

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { type ResponseBody, type ServiceResponse, type Transport } from 'nest-service-discovery/core';
 
-/** The same answer each time, read already. */
+/** The same response each time, already read. */
 class StubBody implements ResponseBody {
   private readonly value: unknown;
   private readonly buffer: Uint8Array;
@@ -28,7 +28,7 @@ class StubBody implements ResponseBody {
   }
 
   async dump(): Promise<void> {
-    // There is no connection that would have to be freed.
+    // There is no connection to release.
   }
 }
 
@@ -38,7 +38,7 @@ const RESPONSE: ServiceResponse = {
   body: new StubBody('{"id":1}'),
 };
 
-/** Answers at once: what a call takes over it is the communicator's own. */
+/** Answers at once, so that all cost is the communicator's. */
 export const stubTransport: Transport = {
   send: async () => RESPONSE,
   close: async () => undefined,

@@ -1,4 +1,4 @@
-/** Measures one subject, and tells the parent process. Forked by `main.ts`, with the garbage collector at hand. */
+/** Measures one subject, and reports to the parent process. Forked by `main.ts` with `--expose-gc`. */
 import { measure, type MeasureOptions } from './measure.js';
 import { type SubjectResult } from './micro-case.js';
 import { SUBJECTS } from './subjects.js';

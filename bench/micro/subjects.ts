@@ -3,7 +3,7 @@ import { type MicroSubject } from './micro-case.js';
 
 const STRATEGIES: readonly LoadBalancingStrategyName[] = Object.values(LoadBalancingStrategy);
 
-/** The name of a subject, and what makes it ready. A file is loaded only where its subject is wanted. */
+/** Subjects by name. A subject is imported only when needed. */
 export const SUBJECTS: ReadonlyMap<string, () => Promise<MicroSubject>> = new Map([
   ...STRATEGIES.map(
     (strategy) => [`pick ${strategy}`, async () => (await import('./subjects/pick.js')).picking(strategy)] as const,

@@ -14,7 +14,7 @@ export interface ChangesOptions {
   readonly services: number;
   readonly instances: number;
   readonly changes: number;
-  /** Changes a second; as many bare messages go between them. */
+  /** Changes per second; as many bare messages are sent in between. */
   readonly rate: number;
 }
 
@@ -22,16 +22,16 @@ export interface Changes {
   readonly p50: Measured;
   readonly p99: Measured;
   readonly max: Measured;
-  /** The process that takes most. */
+  /** The process that uses most. */
   readonly memory: Measured;
-  /** A process: how many changes reached it. */
+  /** Changes received, per process. */
   readonly received: readonly number[];
   readonly perProcess: readonly WatcherMemory[];
 }
 
 /**
- * Watches everything in several processes, registers, then changes instances at a steady rate. Bare messages of the same
- * size take turns with the changes, so that both meet the same load. Empties that Redis first.
+ * Watches everything in several processes, registers, then changes instances at a steady rate. Bare messages of the
+ * same size are interleaved with the changes, so that both meet the same load. Flushes that Redis first.
  */
 export async function measureChanges(options: ChangesOptions): Promise<Changes> {
   const { url, services, instances, changes } = options;
@@ -80,7 +80,7 @@ export async function measureChanges(options: ChangesOptions): Promise<Changes> 
   }
 }
 
-/** So that code and buffers that are needed once do not count as memory of the instances. */
+/** So that one-time code and buffers do not count as memory of the instances. */
 async function warmUp(store: RedisRegistryStore, watchers: Watchers): Promise<void> {
   const others = instancesOf(1_000, 100).map((one) => ({ ...one, serviceName: `warm-up-${one.serviceName}` }));
   const leases = await Promise.all(others.map((one) => store.put(one, TTL_MS)));
@@ -99,7 +99,7 @@ async function sendChanges(store: RedisRegistryStore, client: Redis, options: Ch
     if (ms > 0) await pause(ms);
   };
   for (let n = 0; n < changes; n++) {
-    // A prime: one service after the other, and each time another instance.
+    // A prime: cycles through the services, with another instance each time.
     const index = (n * 7_919) % instances;
     await due(2 * n);
     sent.push(store.put(instanceAt(index, services, { sentAt: epochNow() }), TTL_MS));

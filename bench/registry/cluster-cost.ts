@@ -13,7 +13,7 @@ const IDLE_SECONDS = 8;
 
 export const CLUSTER_COST_HEAD = ['one, on a Cluster', 'masters', 'CPU µs there', 'CPU µs at each other node'];
 
-/** What a change, and a process that does nothing, costs the node that has most to do with it, and each other one. */
+/** The cost of a change and of an idle process, for the most affected node and for each other one. */
 export async function measureClusterCost(): Promise<string[][]> {
   const rows: string[][] = [];
   for (const size of SIZES) {
@@ -32,7 +32,7 @@ async function measureOn({ url, masters }: ClusterProcesses): Promise<string[][]
   const changed = repeated(1, CHANGES);
   const { serviceName } = changed[0]!;
   const rows: string[][] = [];
-  // What nodes do anyhow, each second.
+  // Background activity of nodes, each second.
   let bare = masters.map(() => 0);
   const measure = async (what: string, count: number, key: string, work: () => Promise<unknown>): Promise<void> => {
     const start = performance.now();

@@ -10,15 +10,15 @@ const INSTANCES = 50_000;
 const SINGLE_HEARTBEATS = 10_000;
 const WATCHERS = 200;
 const FEW = 10;
-/** So many that they no longer try to sweep at each pulse. */
+/** Enough that processes no longer try to sweep at each pulse. */
 const MANY = 3_000;
 const FOLLOWED = 10;
 const CHANGES = 500;
 const IDLE_SECONDS = 5;
-/** After so long every process has compared what it watches with Redis. */
+/** The time after which every process has compared what it watches with Redis. */
 const AUDIT_MS = 45_000;
 
-/** What one of something costs Redis. Empties it first. */
+/** What one item of each kind costs Redis. Flushes it first. */
 export async function measureCost(url: string): Promise<CostMeter> {
   const client = new Redis(url);
   const meter = new CostMeter(client);
@@ -34,7 +34,7 @@ export async function measureCost(url: string): Promise<CostMeter> {
   }
 }
 
-/** Without anybody who watches. */
+/** Without watchers. */
 async function measureInstances(url: string, meter: CostMeter): Promise<void> {
   const store = new RedisRegistryStore({ url, commandTimeout: '30s' });
   try {
@@ -58,7 +58,7 @@ async function measureInstances(url: string, meter: CostMeter): Promise<void> {
   }
 }
 
-/** With so many services that what is spent on each shows. */
+/** With enough services that the cost per service shows. */
 async function measureReaders(url: string, meter: CostMeter): Promise<void> {
   const idle = (): Promise<void> => pause(IDLE_SECONDS * 1_000);
   // Enough that one of them sweeps each second.
@@ -81,7 +81,7 @@ async function measureReaders(url: string, meter: CostMeter): Promise<void> {
   }
 }
 
-/** With so few services that sweeps are next to nothing. */
+/** With so few services that the cost of sweeps is negligible. */
 async function measureProcesses(url: string, meter: CostMeter): Promise<void> {
   const crowd = new Crowd(url, 'watchers');
   const trackers = new Crowd(url, 'trackers');
@@ -93,7 +93,7 @@ async function measureProcesses(url: string, meter: CostMeter): Promise<void> {
   try {
     const writer = crowd.open();
     const changed = repeated(1, CHANGES);
-    const untold = await meter.measure('change, nobody watches', CHANGES, () => putEach(writer, changed));
+    const untold = await meter.measure('change, no watchers', CHANGES, () => putEach(writer, changed));
     const join = (): Promise<void> => crowd.join(WATCHERS, { services: [serviceName] });
     await meter.measure('process that watches a service, at its start', WATCHERS, join, kept);
     const idle = (): Promise<void> => pause(IDLE_SECONDS * 1_000);
@@ -128,7 +128,7 @@ async function measureProcesses(url: string, meter: CostMeter): Promise<void> {
     await trackers.leave();
 
     for (let at = 0; at < MANY; at += WATCHERS) await many.join(WATCHERS, { services: [serviceName] });
-    // Until each has heard how many there are.
+    // Until each knows the number of processes.
     await idle();
     await meter.measure('process of 3,000, a second of idling', MANY * IDLE_SECONDS, idle);
   } finally {
@@ -140,12 +140,12 @@ function putAll(store: RedisRegistryStore, instances: readonly ServiceInstance[]
   return Promise.all(instances.map((instance) => store.put(instance, TTL_MS)));
 }
 
-/** One after the other, as changes come that have nothing to do with each other. */
+/** One after another, like unrelated changes. */
 export async function putEach(store: RedisRegistryStore, instances: readonly ServiceInstance[]): Promise<void> {
   for (const instance of instances) await store.put(instance, TTL_MS);
 }
 
-/** The first instances of so many services, each so often. */
+/** The first instances of a number of services, each repeated. */
 export function repeated(services: number, times: number): ServiceInstance[] {
   return Array.from({ length: services * times }, (_, n) => instanceAt(n % services, SERVICES));
 }

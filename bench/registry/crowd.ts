@@ -1,6 +1,6 @@
 import { RedisRegistryStore, systemClock, type Change, type Clock, type WatchScope } from 'nest-service-discovery/core';
 
-/** As many watching stores as there were processes, each with connections of its own. */
+/** Watching stores that represent processes, each with its own connections. */
 export class Crowd {
   private readonly leaving = new AbortController();
   private readonly stores: RedisRegistryStore[] = [];
@@ -19,17 +19,17 @@ export class Crowd {
     private readonly namespace: string,
   ) {}
 
-  /** One more store, which does not watch. */
+  /** Another store, without a watch. */
   open(): RedisRegistryStore {
     const { url, namespace, clock } = this;
-    // Sweeps go by a clock of their own, so that they take no notice of time that is skipped.
+    // Sweeps use another clock, so that skipped time does not affect them.
     const deps = { clock, expiryClock: systemClock };
     const store = new RedisRegistryStore({ url, namespace, commandTimeout: '30s' }, deps);
     this.stores.push(store);
     return store;
   }
 
-  /** Resolves when each has read what is in the scope. */
+  /** Resolves when each has read its scope. */
   async join(count: number, scope: WatchScope): Promise<void> {
     const ready: Promise<void>[] = [];
     const readings = Array.from({ length: count }, () => {
@@ -42,7 +42,7 @@ export class Crowd {
     await Promise.race([Promise.all(ready), Promise.all(readings)]);
   }
 
-  /** Resolves when each has heard of so many changes from now on. */
+  /** Resolves when each has received that many more changes. */
   heard(changes: number): Promise<void> {
     const wanted = this.count + changes * this.readings.length;
     return new Promise((resolve) => {
@@ -52,7 +52,7 @@ export class Crowd {
     });
   }
 
-  /** Lets what is due within that time be due now, for all of them. */
+  /** Makes everything due that falls within that time, for all of them. */
   skip(ms: number): void {
     this.aheadMs += ms;
   }

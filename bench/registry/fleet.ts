@@ -6,7 +6,7 @@ import { shown } from '../support/table.js';
 import { Crowd } from './crowd.js';
 import { spentBy, type CostOf } from './spent.js';
 
-/** As large as one machine carries together with its Redis. */
+/** As large as one machine can run together with its Redis. */
 const FLEET = {
   instances: 100_000,
   services: 1_000,
@@ -16,12 +16,12 @@ const FLEET = {
   changes: 100,
 };
 const SECONDS = 30;
-/** How often what is due is sent: so many times a second. */
+/** How often due work is sent: times per second. */
 const TICKS = 20;
 
 export const FLEET_HEAD = ['a fleet, each second', 'predicted', 'measured'];
 
-/** What a whole fleet costs Redis, beside the sum of what its parts cost. Empties that Redis first. */
+/** The cost of a whole fleet for Redis, next to the sum of its parts. Flushes that Redis first. */
 export async function measureFleet(url: string, costs: CostOf): Promise<string[][]> {
   const client = new Redis(url);
   await client.flushall();
@@ -56,7 +56,7 @@ function followedBy(process: number): string[] {
   return Array.from({ length: FLEET.followed }, (_, n) => `service-${(process + n * 97) % FLEET.services}`);
 }
 
-/** Heartbeats one by one, as from processes of one instance each, and changes. */
+/** Individual heartbeats, as from processes of one instance each, and changes. */
 async function live(
   store: RedisRegistryStore,
   leases: readonly Lease[],
@@ -83,7 +83,7 @@ function predict(costOf: CostOf): Record<'cpuMicros' | 'bytesIn' | 'bytesOut', n
     [services, 'service, a second of sweeps'],
     [processes, 'process, a second of idling'],
     [(processes * followed) / 30, 'service compared by a process'],
-    [changes, 'change, nobody watches'],
+    [changes, 'change, no watchers'],
     [(changes * processes * followed) / services, 'change told to one more process'],
   ] as const;
   const sum = { cpuMicros: 0, bytesIn: 0, bytesOut: 0 };

@@ -2,19 +2,19 @@ import { type Redis } from 'ioredis';
 import { type ServiceInstance } from 'nest-service-discovery/core';
 import { TTL_MS } from '../support/instances.js';
 
-/** As many at once as the store sends, so that neither side waits where the other does not. */
+/** The same batch size as the store, so that both wait equally. */
 const INSTANCES_PER_PIPELINE = 1_000;
 const PIPELINES_AT_ONCE = 3;
 const STATE = '1767225600000000 300000 1 1767225600000 up unknown 0 -';
 
 /**
- * What is at least to be done in Redis, by bare commands in pipelines of one connection. There are no scripts, so there
- * is no generation, no check of what stands there, and nothing is whole or not at all.
+ * The minimum work in Redis, by bare commands in pipelines on one connection. Without scripts, and therefore without
+ * generations, checks of the current value, or atomicity.
  */
 export class Floor {
   constructor(private readonly client: Redis) {}
 
-  /** Writes record, state and lease, numbers the change, keeps it in a capped stream, and tells of it. */
+  /** Writes record, state and lease, numbers the change, adds it to a capped stream, and publishes it. */
   async register(instances: readonly ServiceInstance[]): Promise<void> {
     await this.inPipelines(instances, (pipeline, instance) => {
       const key = keyOf(instance.serviceName);
@@ -29,7 +29,7 @@ export class Floor {
     });
   }
 
-  /** Reads the state and writes the lease of each, and tells of the heartbeats of each service. */
+  /** Reads the state and writes the lease of each, and publishes the heartbeats of each service. */
   async renew(instances: readonly ServiceInstance[]): Promise<void> {
     const told = new Map<string, string[]>();
     for (const { serviceName, instanceId } of instances) {
@@ -47,7 +47,7 @@ export class Floor {
     await pipeline.exec();
   }
 
-  /** One HSET of the record and nothing more, as `redis-benchmark -t hset` does. */
+  /** Only an HSET of the record, like `redis-benchmark -t hset`. */
   async set(instances: readonly ServiceInstance[]): Promise<void> {
     await this.inPipelines(instances, (pipeline, instance) => {
       pipeline.hset('floor:set', instance.instanceId, recordOf(instance));
@@ -73,7 +73,7 @@ export class Floor {
   }
 }
 
-/** What does not change until the next registration, as the store keeps it. */
+/** The part that is constant until the next registration, as stored. */
 function recordOf(instance: ServiceInstance): string {
   const { host, port, protocol, path, healthCheckPath, metadata, tags, version, weight, zone, tier } = instance;
   const fields = {

@@ -1,4 +1,4 @@
-/** Measures the registry on Redis beside what the bare machine does. See ../README.md. */
+/** Compares the registry on Redis with the bare machine. See ../README.md. */
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Redis } from 'ioredis';

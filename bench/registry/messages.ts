@@ -1,10 +1,10 @@
-/** What a watching process is asked for; each question gets one answer, when it is so. */
+/** Conditions that a watching process can be asked to wait for; it answers once when they hold. */
 export type Question =
-  /** To hold so many instances. */
+  /** Holds that many instances. */
   | { readonly type: 'instances'; readonly count: number }
-  /** To have heard of so many timed changes, and of so many bare messages. */
+  /** Has received that many timed changes and bare messages. */
   | { readonly type: 'changes'; readonly count: number }
-  /** To take the memory used now, once no instance is left, for the base line. */
+  /** Takes the baseline of memory, once no instance is left. */
   | { readonly type: 'baseline' }
   | { readonly type: 'memory' };
 
@@ -15,9 +15,9 @@ export type Answer =
   | ({ readonly type: 'memory' } & WatcherMemory);
 
 export interface WatcherMemory {
-  /** What the heap, and buffers outside of it, grew by since the base line. */
+  /** Growth of the heap and off-heap buffers since the baseline. */
   readonly watchedBytes: number;
-  /** What the same instances take as objects of `JSON.parse`, in the same process. */
+  /** The same instances as objects of `JSON.parse`, in the same process. */
   readonly plainBytes: number;
   readonly rssBytes: number;
 }

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type Redis } from 'ioredis';
 import { shown } from '../support/table.js';
 
-/** What a Redis has spent since it started, and holds. */
+/** What a Redis has consumed since its start, and its memory. */
 export interface Spent {
   readonly cpuMicros: number;
   readonly memoryBytes: number;
@@ -11,21 +11,21 @@ export interface Spent {
 }
 
 interface How {
-  /** The same work without what is measured: taken off. */
+  /** The same work without the measured part, to subtract. */
   readonly without?: Spent;
-  /** Whether Redis keeps something of it. */
+  /** Whether the work stores data in Redis. */
   readonly holds?: boolean;
 }
 
 const NOTHING: Spent = { cpuMicros: 0, memoryBytes: 0, bytesIn: 0, bytesOut: 0 };
 
-/** What one of something cost, by the name of its row. */
+/** Cost of one item, by the name of its row. */
 export type CostOf = (what: string) => Spent;
 
-/** What one of something costs Redis, as rows of a table: CPU, memory, bytes in, bytes out. */
+/** Cost for Redis per item, as table columns: CPU, memory, bytes in, bytes out. */
 export const COST_HEAD = ['one', 'CPU µs', 'memory B', 'in B', 'out B'];
 
-/** Measures what work costs one Redis, a row for each. */
+/** Measures the cost of work for one Redis, a row each. */
 export class CostMeter {
   readonly rows: string[][] = [];
   private readonly costs = new Map<string, Spent>();
@@ -33,8 +33,8 @@ export class CostMeter {
   constructor(private readonly client: Redis) {}
 
   /**
-   * @param count of how many the work consists: the row is about one
-   * @returns what all of it cost
+   * @param count number of items in the work; the row shows one
+   * @returns the cost of all of it
    */
   async measure(what: string, count: number, work: () => Promise<unknown>, how: How = {}): Promise<Spent> {
     const before = await spentBy(this.client);
@@ -55,7 +55,7 @@ export class CostMeter {
 }
 
 export async function spentBy(client: Redis): Promise<Spent> {
-  // For buffers that are not needed any more to be given back.
+  // Wait for Redis to release buffers.
   await pause(500);
   const info = await client.info();
   const read = (name: string): number => Number(new RegExp(`^${name}:(\\S+)`, 'm').exec(info)?.[1]);

@@ -4,20 +4,20 @@ import { instancesOf, TTL_MS } from '../support/instances.js';
 import { type Measured } from '../support/table.js';
 import { Floor } from './floor.js';
 
-/** How many go in turn to the store and to the floor: both meet the same disturbances of the machine. */
+/** Batch size for alternating between store and floor: both meet the same disturbances of the machine. */
 const PORTION = 10_000;
 
 export interface Throughput {
   readonly register: Measured;
   readonly renew: Measured;
-  /** Bare HSETs a second, for comparison with other machines. */
+  /** Bare HSETs per second, for comparison with other machines. */
   readonly setsPerSecond: number;
-  /** How many instances Redis holds afterwards, and how many leases were held at the renewal. */
+  /** Instances in Redis afterwards, and leases at the renewal. */
   readonly registered: number;
   readonly renewed: number;
 }
 
-/** Registers instances, then renews all, in turn with the floor. Empties that Redis first. */
+/** Registers instances, then renews all, alternating with the floor. Flushes that Redis first. */
 export async function measureThroughput(url: string, count: number, services: number): Promise<Throughput> {
   const client = new Redis(url);
   const store = new RedisRegistryStore({ url, commandTimeout: '30s' });

@@ -1,6 +1,6 @@
 /**
- * One watching process, forked by `watchers.ts`: it follows all services through a `ServiceRegistry`, hears bare messages
- * beside it, and tells its parent of both.
+ * One watching process, forked by `watchers.ts`: follows all services through a `ServiceRegistry`, receives bare
+ * messages as well, and reports both to its parent.
  */
 import { Redis } from 'ioredis';
 import { RedisRegistryStore, ServiceRegistry, type RegistrySnapshot } from 'nest-service-discovery/core';
@@ -12,7 +12,7 @@ const registry = new ServiceRegistry(store, { startTimeout: '30s' });
 const bare = new Redis(url);
 const changes: number[] = [];
 const bareMessages: number[] = [];
-/** Asked again after all that happens; true: answered. */
+/** Open questions, re-evaluated after every event; true: answered. */
 const open = new Set<() => boolean>();
 
 const answer = (message: Answer): boolean => process.send?.(message) !== undefined;
@@ -77,7 +77,7 @@ function instancesIn({ services }: RegistrySnapshot): unknown[] {
 }
 
 function usedBytes(): number {
-  // Twice: the first run frees what holds buffers.
+  // Twice: the first run releases the owners of buffers.
   globalThis.gc?.();
   globalThis.gc?.();
   const { heapUsed, external } = process.memoryUsage();

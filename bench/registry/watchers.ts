@@ -26,7 +26,7 @@ export class Watchers {
     }
   }
 
-  /** Resolves when each holds so many instances. */
+  /** Resolves when each holds that many instances. */
   async hold(count: number): Promise<void> {
     await this.ask({ type: 'instances', count }, 'done');
   }

@@ -1,7 +1,7 @@
 import { type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 
-/** What a forked process answers to the one question that it was asked. Rejects when it ends before. */
+/** The single answer of a forked process. Rejects if it exits before. */
 export function answerOf<Answer>(child: ChildProcess, what: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const onExit = (): void => reject(new Error(`${what} ended before it answered`));
@@ -13,7 +13,7 @@ export function answerOf<Answer>(child: ChildProcess, what: string): Promise<Ans
   });
 }
 
-/** Resolves when it is gone. */
+/** Resolves when it has exited. */
 export async function stop(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = once(child, 'exit');

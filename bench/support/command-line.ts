@@ -1,6 +1,6 @@
 /**
- * Runs a program of the command line. What was typed wrong is told without a stack, and ends it with 2.
- * @param read makes of the arguments what is asked for. @throws Error that names the option, what was typed, and what can be
+ * Runs a command line program. A usage error is printed without a stack, with exit code 2.
+ * @param read parses the arguments. @throws Error that names the option, its value, and what is allowed
  */
 export async function runCommand<Request>(
   name: string,
@@ -18,7 +18,7 @@ export async function runCommand<Request>(
   await run(request);
 }
 
-/** @throws RangeError where it is no whole number of 1 or more */
+/** @throws RangeError unless it is an integer of 1 or more */
 export function countOf(option: string, text: string): number {
   const count = Number(text);
   if (Number.isSafeInteger(count) && count >= 1) return count;
@@ -26,8 +26,8 @@ export function countOf(option: string, text: string): number {
 }
 
 /**
- * The names of a list such as `a,b`; undefined where nothing was said.
- * @throws RangeError that lists what there is, where one is not among it
+ * The names in a list such as `a,b`; undefined if absent.
+ * @throws RangeError listing the known names, if one is unknown
  */
 export function namesOf(option: string, text: string | undefined, known: readonly string[]): string[] | undefined {
   const names = text?.split(',');

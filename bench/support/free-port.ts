@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 /**
- * Where no system takes ports from by itself (from 32,768 on, or 49,152): a port that was free a moment ago would be given to
- * the next connection of anybody.
+ * Below the ephemeral ranges of all systems (from 32,768, or 49,152): a free ephemeral port could be assigned to any
+ * connection at once.
  */
 const LOWEST = 10_240;
 const HIGHEST = 32_767;
 
-/** A port that nobody listens at. */
+/** A port without a listener. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(LOWEST, HIGHEST + 1);

@@ -2,7 +2,7 @@ import { type ServiceInstance } from 'nest-service-discovery/core';
 
 export const TTL_MS = 300_000;
 
-/** An instance such as an average service registers. */
+/** An average instance. */
 export function instanceAt(index: number, services: number, metadata: Record<string, unknown> = {}): ServiceInstance {
   return {
     serviceName: `service-${index % services}`,
@@ -29,7 +29,7 @@ export function instanceAt(index: number, services: number, metadata: Record<str
   };
 }
 
-/** The instance with {@link instanceAt} the same index, as a registry is asked for it. */
+/** Instances as returned by a registry, with the index of {@link instanceAt}. */
 export function instancesOf(count: number, services: number): ServiceInstance[] {
   return Array.from({ length: count }, (_, index) => instanceAt(index, services));
 }

@@ -5,7 +5,7 @@ import { startRedis, type RedisProcess } from './redis-process.js';
 
 const SLOTS = 16_384;
 
-/** A Cluster of a benchmark's own: masters without replicas, that share the slots out. */
+/** A Cluster for one benchmark: masters that share the slots, without replicas. */
 export interface ClusterProcesses {
   readonly url: string;
   /** A client of each master. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { freePort } from './free-port.js';
 
-/** A redis-server of a benchmark's own, at a free port, that keeps no data on disk. */
+/** A redis-server for one benchmark, on a free port, without persistence. */
 export interface RedisProcess {
   readonly url: string;
   stop(): Promise<void>;
@@ -15,7 +15,7 @@ export interface RedisProcess {
 const running = new Set<ChildProcess>();
 process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
-/** @param args options of redis-server beside those */
+/** @param args additional options of redis-server */
 export async function startRedis(args: readonly string[] = []): Promise<RedisProcess> {
   const port = await freePort();
   const directory = await mkdtemp(join(tmpdir(), 'bench-redis-'));

@@ -1,4 +1,4 @@
-/** The middle of several measurements, and how far apart they are. */
+/** The median and quartiles of several measurements. */
 export interface Spread {
   readonly median: number;
   /** A quarter is below, a quarter above. */

@@ -1,14 +1,14 @@
-/** A measurement beside what the bare machine does in the same run. */
+/** A measurement next to the bare machine's in the same run. */
 export interface Measured {
   readonly what: string;
   readonly ours: number;
   readonly floor: number;
   readonly unit: string;
-  /** Whether more is better, as of a rate; else less is, as of a time. */
+  /** Whether more is better, as for a rate; else less is, as for a time. */
   readonly isRate: boolean;
 }
 
-/** How near to the floor: 1 is as good, more is better. */
+/** Ratio to the floor: 1 is as good, above is better. */
 export function ratioOf({ ours, floor, isRate }: Measured): number {
   return isRate ? ours / floor : floor / ours;
 }
@@ -34,12 +34,12 @@ export function tableOf(head: readonly string[], rows: readonly (readonly string
   return [line(head), widths.map((width) => '-'.repeat(width)).join('  '), ...rows.map(line)].join('\n');
 }
 
-/** Large numbers in groups, small ones with two decimals. */
+/** Large numbers with separators, small ones with two decimals. */
 export function shown(value: number): string {
   return value >= 100 ? grouped(Math.round(value)) : value.toFixed(2);
 }
 
-/** A count, in groups. */
+/** An integer with separators. */
 export function grouped(count: number): string {
   return count.toLocaleString('en-US');
 }

@@ -1,25 +1,25 @@
 /** A balancer under test. */
 export interface BalancerPart {
-  /** The instances that there are from now on. */
+  /** Replaces the instances. */
   update(ids: readonly string[]): Promise<void>;
-  /** The instance for one call, which ends well and at once. */
+  /** Picks the instance for a call that succeeds at once. */
   pick(key?: string): Promise<string>;
 }
 
-/** The balancers of an app, one a service. */
+/** The balancers of an app, one per service. */
 export interface BalancersPart {
   of(service: string): BalancerPart;
   close(): Promise<void>;
 }
 
-/** A balancer that goes by how the instances do. */
+/** A balancer that considers the load or health of instances. */
 export interface LoadAwarePart extends BalancerPart {
-  /** Makes one of the present instances look bad, by whatever the balancer goes by. */
+  /** Makes one of the present instances look bad, by the balancer's own criterion. */
   burden(id: string): Promise<void>;
   close(): Promise<void>;
 }
 
-/** What a library balances with. */
+/** The balancers of a library. */
 export interface BalancingParts {
   readonly roundRobin?: () => BalancersPart;
   readonly leastConnections?: () => BalancersPart;

@@ -2,7 +2,7 @@ import { type Context } from 'moleculer';
 import { KnowingBroker } from '../support/moleculer-broker.js';
 import { type BalancerPart, type BalancersPart, type BalancingParts, type LoadAwarePart } from './balancer-part.js';
 
-/** The list of a service's endpoints, with its strategy. The published types leave out what a call asks it for. */
+/** The list of a service's endpoints, with its strategy. The published types omit the method that a call uses. */
 interface EndpointList {
   next(context: Pick<Context<{ key?: string }>, 'params' | 'meta'>): { readonly id: string } | null;
 }
@@ -18,7 +18,7 @@ function partOf(broker: KnowingBroker, service: string): BalancerPart {
       const list = broker.broker.registry.actions.get(`${service}.get`) as unknown as EndpointList;
       const endpoint = list.next({ params: { key }, meta: {} });
       if (!endpoint) throw new Error('no endpoint is available');
-      // Nodes bear the name of their service, since a node tells of all its services at once.
+      // Nodes are named after their service, since a node announces all its services at once.
       return endpoint.id;
     },
   };
@@ -28,7 +28,7 @@ function balancers(broker: KnowingBroker): BalancersPart {
   return { of: (service) => partOf(broker, service), close: async () => undefined };
 }
 
-/** Burdened by the CPU usage that a node tells of. */
+/** Burdened by the CPU usage that a node announces. */
 function loadAware(): LoadAwarePart {
   const broker = brokerWith('CpuUsage');
   let present: readonly string[] = [];

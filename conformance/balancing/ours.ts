@@ -22,7 +22,7 @@ function instanceOf(instanceId: string, weights: Weights): ServiceInstance {
   return fakeInstance({ instanceId, ...(weights[instanceId] !== undefined && { weight: weights[instanceId] }) });
 }
 
-/** @returns the id, and what ends the call */
+/** @returns the id, and a function that ends the call */
 function pick(balancer: LoadBalancer, context?: PickContext): { id: string; end: () => void } {
   const picked = balancer.pick(context);
   if (picked.kind !== 'picked') throw new Error(`nothing can be picked: ${picked.reason}`);
@@ -52,7 +52,7 @@ function balancers(strategy: LoadBalancing, weights?: Weights): BalancersPart {
   };
 }
 
-/** Burdened by calls that do not end. */
+/** Burdened by calls in flight. */
 function loadAware(): LoadAwarePart {
   const balancer = createBalancer('least_connections');
   let present: readonly string[] = [];

@@ -18,7 +18,7 @@ function count(picked: readonly string[], id: string): number {
   return picked.filter((other) => other === id).length;
 }
 
-/** A scenario on balancers of its own. */
+/** Runs a scenario on new balancers. */
 function onBalancers(
   name: string,
   fault: string,
@@ -39,7 +39,7 @@ function onBalancers(
   };
 }
 
-/** One of `size` instances is there for `period` calls, and away for as many. */
+/** One of `size` instances is present for `period` calls, and absent for as many. */
 async function flap(balancer: BalancerPart, size: number, flapping: number, period: number): Promise<void> {
   const all = namesOf(size, `s${size}f${flapping}p${period}n`);
   const without = all.filter((_, index) => index !== flapping);

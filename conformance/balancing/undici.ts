@@ -3,10 +3,10 @@ import { BalancedPool, Pool, type Dispatcher } from 'undici';
 import { type BalancerPart, type BalancingParts, type LoadAwarePart } from './balancer-part.js';
 
 const FAILED_CONNECTIONS = 7;
-const nobody: Dispatcher.DispatchHandler = {};
+const noHandler: Dispatcher.DispatchHandler = {};
 const originOf = (id: string): string => `http://${id}`;
 
-/** A balanced pool over pools that note that they were chosen, and send nothing. */
+/** A balanced pool over pools that record picks and send nothing. */
 class NotingBalancedPool implements BalancerPart {
   private chosen = '';
   private present: readonly string[] = [];
@@ -28,16 +28,16 @@ class NotingBalancedPool implements BalancerPart {
     for (const id of this.present) if (!ids.includes(id)) this.balanced.removeUpstream(originOf(id));
     for (const id of ids) if (!this.present.includes(id)) this.balanced.addUpstream(originOf(id));
     this.present = ids;
-    // A pool that is removed is gone only when it has closed.
+    // A removed pool is gone only after it has closed.
     await nextTurn();
   }
 
   async pick(): Promise<string> {
-    this.balanced.dispatch({ method: 'GET', path: '/' }, nobody);
+    this.balanced.dispatch({ method: 'GET', path: '/' }, noHandler);
     return this.chosen;
   }
 
-  /** What it goes by are connections that fail. */
+  /** It considers failed connections. */
   async burden(id: string): Promise<void> {
     const pool = this.balanced.getUpstream(originOf(id));
     const error = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });

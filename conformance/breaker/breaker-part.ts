@@ -1,26 +1,26 @@
-/** How a breaker is set, as far as all of them can be. */
+/** Settings that all breakers share. */
 export interface BreakerSettings {
-  /** Opens on this share of failures; else on three failures with no success. */
+  /** Opens at this share of failures; else at three failures without a success. */
   readonly rate?: { readonly share: number; readonly minimumCalls: number; readonly windowMs: number };
   readonly recoveryMs: number;
-  /** Probes that may run at once, for those that can be told. */
+  /** Concurrent probes, for breakers with that setting. */
   readonly permits: number;
-  /** Calls that may run at once. */
+  /** Maximum concurrent calls. */
   readonly concurrency?: number;
   /** Which errors count; the others are filtered. */
   readonly isFault: (error: Error) => boolean;
 }
 
-/** Failures that open a breaker that goes by no rate. */
+/** Failures that open a breaker without a rate. */
 export const FAILURES_TO_OPEN = 3;
 
-/** A breaker under test, with the time that it goes by. */
+/** A breaker under test, with its clock. */
 export interface BreakerPart {
   readonly state: 'closed' | 'open' | 'half_open';
-  /** How often it told that it opened. */
+  /** How often it reported opening. */
   readonly timesOpened: number;
   call<T>(fn: () => Promise<T>, signal?: AbortSignal): Promise<T>;
-  /** Opens it by hand, for good; left out where it has no such thing. */
+  /** Opens it manually, for good; absent if the library cannot. */
   isolate?(): void;
   advance(ms: number): Promise<void>;
   close(): void;

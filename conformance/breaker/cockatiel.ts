@@ -10,7 +10,7 @@ import {
 import { MockedTime } from '../support/mocked-time.js';
 import { FAILURES_TO_OPEN, type BreakerPart, type BreakerSettings } from './breaker-part.js';
 
-/** The bulkhead stands outside, where its refusals do not reach the breaker. */
+/** The bulkhead is outermost, so that its refusals do not reach the breaker. */
 export function cockatielBreaker({ rate, recoveryMs, concurrency, isFault }: BreakerSettings): BreakerPart {
   const time = new MockedTime();
   const breaker = circuitBreaker(handleWhen(isFault), {

@@ -2,7 +2,7 @@ import OpossumBreaker from 'opossum';
 import { MockedTime } from '../support/mocked-time.js';
 import { FAILURES_TO_OPEN, type BreakerPart, type BreakerSettings } from './breaker-part.js';
 
-/** It goes by a rate alone: three failures open it where they are the whole of the least volume. */
+/** It only supports rates: three failures open it if they are the entire minimum volume. */
 export function opossumBreaker({ rate, recoveryMs, concurrency, isFault }: BreakerSettings): BreakerPart {
   const time = new MockedTime();
   const breaker = new OpossumBreaker((fn: () => Promise<unknown>) => fn(), {

@@ -9,7 +9,7 @@ const FILTERED = new Error('filtered');
 const down = (): Promise<never> => Promise.reject(new Error('down'));
 const up = (): Promise<string> => Promise.resolve('up');
 
-/** A scenario on a breaker of its own. */
+/** Runs a scenario on a new breaker. */
 function onBreaker(
   name: string,
   fault: string,
@@ -40,7 +40,7 @@ async function open(breaker: BreakerPart): Promise<void> {
   expectThat(breaker.state === 'open', '20 failures in a row do not open it');
 }
 
-/** Opens it, and lets one probe begin. */
+/** Opens it, and starts one probe. */
 async function halfOpen(breaker: BreakerPart): Promise<Held> {
   await open(breaker);
   await breaker.advance(RECOVERY_MS);

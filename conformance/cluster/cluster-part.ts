@@ -1,39 +1,39 @@
-/** How calls to several instances are set. */
+/** Settings for calls to several instances. */
 export interface ClusterSettings {
   readonly ids: readonly string[];
-  /** Attempts of a call, on whichever instances. */
+  /** Attempts per call, on any instances. */
   readonly attempts: number;
-  /** Whether a call's key says who gets it. */
+  /** Whether calls are routed by their key. */
   readonly keyed: boolean;
-  /** Whether an instance that keeps failing is left out for a while, by what its calls come to. */
+  /** Whether an instance whose calls keep failing is excluded for a while. */
   readonly ejects: boolean;
 }
 
-/** Calls that are balanced over instances, of which a scenario makes some fail. */
+/** Calls balanced over instances, some of which a scenario makes fail. */
 export interface ClusterPart {
-  /** From now on an instance fails whatever it is sent. */
+  /** Makes an instance fail all requests. */
   break(id: string): Promise<void>;
-  /** From now on it is well again. */
+  /** Makes it work again. */
   mend(id: string): Promise<void>;
-  /** @returns who answered */
+  /** @returns the instance that answered */
   call(name: string, key?: string): Promise<string>;
-  /** Who was sent the call of this name, in order. */
+  /** The instances that received the call of this name, in order. */
   sentTo(name: string): readonly string[];
-  /** Moves time, where there is any that the library goes by. */
+  /** Advances the library's time, if that can be mocked. */
   advance(ms: number): Promise<void>;
   close(): Promise<void>;
 }
 
 export type MakeCluster = (settings: ClusterSettings) => Promise<ClusterPart>;
 
-/** Where a library has calls to several instances, and of which kind. */
+/** The kinds of calls to several instances that a library supports. */
 export interface ClusterParts {
   readonly retrying?: MakeCluster;
   readonly hashing?: MakeCluster;
   readonly ejecting?: MakeCluster;
 }
 
-/** Who was sent which call. */
+/** Records which instance received which call. */
 export class Sendings {
   private readonly byName = new Map<string, string[]>();
 

@@ -8,7 +8,7 @@ interface Params {
   readonly key?: string;
 }
 
-/** Calls go through the broker's own retry and circuit breaker; the innermost middleware stands for the network. */
+/** Calls use the broker's own retry and circuit breaker; the innermost middleware simulates the network. */
 async function moleculerCluster({ ids, attempts, keyed, ejects }: ClusterSettings): Promise<ClusterPart> {
   const time = new MockedTime();
   const failing = new Set<string>();
@@ -39,7 +39,7 @@ async function moleculerCluster({ ids, attempts, keyed, ejects }: ClusterSetting
   return {
     break: async (id) => void failing.add(id),
     mend: async (id) => void failing.delete(id),
-    // It throws at once where its strategy fails.
+    // It throws synchronously if its strategy fails.
     call: async (name, key) => broker.call<string, Params>('users.get', { name, key }),
     sentTo: (name) => sendings.of(name),
     advance: (ms) => time.advance(ms),

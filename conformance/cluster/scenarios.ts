@@ -23,7 +23,7 @@ function onCluster(
   };
 }
 
-/** Ends calls that may wait for a delay. */
+/** Waits for calls that may be delayed. */
 async function settle(cluster: ClusterPart, calls: readonly Promise<unknown>[]): Promise<void> {
   const settled = Promise.allSettled(calls);
   await cluster.advance(10);
@@ -95,7 +95,7 @@ const recovers = onCluster(
   { ids: ['a', 'b', 'c', 'd'], attempts: 1, keyed: false, ejects: true },
   async (cluster) => {
     let calls = 0;
-    /** How many of the next calls an instance gets; all of them get to some instance. */
+    /** How many of the next calls go to an instance; every call must go to some instance. */
     const callsTo = async (id: string, watched = WATCHED): Promise<number> => {
       let count = 0;
       for (let call = 0; call < watched; call++) {

@@ -4,8 +4,8 @@ import { startServer, type HttpServer } from '../support/http-server.js';
 import { Sendings, type ClusterPart, type ClusterParts, type ClusterSettings } from './cluster-part.js';
 
 /**
- * Over real servers. What a balanced pool goes by is whether it can connect, so a broken instance that it has to leave out is
- * not there; else it answers 503.
+ * Over real servers. A balanced pool only notices failed connections, so a broken instance that it has to exclude is
+ * not listening; else it answers 503.
  */
 async function undiciCluster({ ids, attempts, ejects }: ClusterSettings): Promise<ClusterPart> {
   const broken = new Set<string>();
@@ -42,7 +42,7 @@ async function undiciCluster({ ids, attempts, ejects }: ClusterSettings): Promis
         if (statusCode >= 500) throw new Error(`status ${statusCode}`);
         return id;
       } catch (error) {
-        // No server noted what could not be sent.
+        // No server recorded an attempt that could not be sent.
         const { code, port } = error as { code?: string; port?: number };
         if (code === 'ECONNREFUSED' && port !== undefined) sendings.note(path, idsByPort.get(port) ?? '');
         throw error;

@@ -5,7 +5,7 @@ import { type RetryParts } from './retry-part.js';
 
 const SLOW_MS = 60_000;
 
-/** Calls a function in place of sending: its failure is a 503. */
+/** Calls a function instead of sending: its failure becomes a 503. */
 function adapterOf(fnOf: (config: InternalAxiosRequestConfig) => () => Promise<string>): AxiosAdapter {
   return async (config) => {
     const answer = { statusText: '', headers: {}, config };

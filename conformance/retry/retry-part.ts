@@ -1,13 +1,13 @@
-/** How a retry is set, as far as all of them can be. */
+/** Settings that all retries share. */
 export interface RetrySettings {
   readonly attempts: number;
-  /** Share of the calls that may be retried, for those that can be told. */
+  /** Share of calls that may be retried, for libraries with a budget. */
   readonly budget?: number;
 }
 
-/** Retries of whatever fails, with the time that they go by. */
+/** Retries of a function, with their clock. */
 export interface RetryPart {
-  /** What lies between two attempts; virtual, or real where it has to be. */
+  /** The delay between attempts; virtual, or real if it cannot be mocked. */
   readonly delayMs: number;
   call(fn: () => Promise<string>, signal?: AbortSignal): Promise<unknown>;
   advance(ms: number): Promise<void>;
@@ -16,9 +16,9 @@ export interface RetryPart {
 
 type MakeRetry = (settings: RetrySettings, pace: 'slow' | 'at_once') => Promise<RetryPart>;
 
-/** A client of HTTP that retries, over real sockets. */
+/** An HTTP client with retries, over real sockets. */
 export interface HttpRetryPart {
-  /** @returns the status of the last answer; an error is as good */
+  /** @returns the status of the last response; throwing is fine too */
   send(request: HttpRetryRequest): Promise<number>;
   close(): Promise<void>;
 }
@@ -32,7 +32,7 @@ interface HttpRetryRequest {
 
 type MakeHttpRetry = (origin: string) => Promise<HttpRetryPart>;
 
-/** What a library retries with. */
+/** The retries of a library. */
 export interface RetryParts {
   readonly retry?: MakeRetry;
   readonly http?: MakeHttpRetry;

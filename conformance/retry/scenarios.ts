@@ -4,7 +4,7 @@ import { startServer } from '../support/http-server.js';
 import { expectThat, part, type Scenario } from '../support/scenario.js';
 import { type RetryPart, type RetrySettings } from './retry-part.js';
 
-/** A scenario on retries of a function. */
+/** Runs a scenario on retries of a function. */
 function onRetry(
   name: string,
   fault: string,
@@ -30,7 +30,7 @@ interface Arrived {
   readonly body: string;
 }
 
-/** A scenario on retries over HTTP: a server notes what arrives, and answers as told. */
+/** Runs a scenario on retries over HTTP: a server records what arrives, and answers as told. */
 function onHttp(
   name: string,
   fault: string,
@@ -57,7 +57,7 @@ function onHttp(
       try {
         await run(async (body) => {
           const method = body === undefined ? 'GET' : 'PUT';
-          // One that ends with an error may be right; what arrived tells.
+          // An error may be right; the recorded requests decide.
           await client
             .send({ method, path: '/', ...(body !== undefined && { body: Readable.from([body]) }) })
             .catch(() => undefined);
@@ -102,7 +102,7 @@ export const retryScenarios: readonly Scenario[] = [
       const [first, second] = arrived;
       expectThat(second !== undefined, 'there is no second attempt');
       const waited = second!.atMs - first!.atMs;
-      // Clocks of two kinds are a few milliseconds apart.
+      // The two clocks may differ by a few milliseconds.
       expectThat(waited >= 990, `the second attempt comes after ${Math.round(waited)} ms where 1000 are asked for`);
     },
   ),

@@ -4,10 +4,10 @@ import { BalancedPool, interceptors } from 'undici';
 import { startServer } from '../support/http-server.js';
 import { type RetryParts } from './retry-part.js';
 
-/** Real time, so not long. */
+/** Real time, so short. */
 const SLOW_MS = 400;
 
-/** Its retry is an interceptor that a balanced pool is composed with. */
+/** Its retry is an interceptor composed onto a balanced pool. */
 export const undiciRetry: RetryParts = {
   retry: async ({ attempts }, pace) => {
     const delayMs = pace === 'slow' ? SLOW_MS : 1;

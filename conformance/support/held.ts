@@ -1,29 +1,29 @@
-/** An async function that ends when it is told to. */
+/** An async function that settles on command. */
 export class Held {
-  /** How many calls of it are under way. */
+  /** Number of calls in flight. */
   running = 0;
   private readonly calls: { resolve: (value: string) => void; reject: (error: unknown) => void }[] = [];
 
-  /** Begins a call. */
+  /** Starts a call. */
   readonly fn = (): Promise<string> => {
     this.running++;
     return new Promise((resolve, reject) => this.calls.push({ resolve, reject }));
   };
 
-  /** Ends all calls well. */
+  /** Resolves all calls. */
   succeed(): void {
     this.running = 0;
     for (const { resolve } of this.calls.splice(0)) resolve('up');
   }
 
-  /** Ends all calls with an error. */
+  /** Rejects all calls. */
   fail(error: unknown = new Error('down')): void {
     this.running = 0;
     for (const { reject } of this.calls.splice(0)) reject(error);
   }
 }
 
-/** Marks a promise as one whose end the scenario does not look at. */
+/** Marks a promise whose result the scenario ignores. */
 export function unwatched(promise: Promise<unknown>): void {
   promise.catch(() => undefined);
 }

@@ -1,16 +1,16 @@
 import { mock } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-/** Steps that a stretch of time is divided into, so that promises run on between timers. */
+/** Steps per advance, so that promises run between timers. */
 const STEPS = 200;
 
-/** Time in the hands of a scenario, for libraries that take theirs from the global timers and `Date`. */
+/** Manual time for libraries that use the global timers and `Date`. */
 export class MockedTime {
   constructor() {
     mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'], now: Date.UTC(2026, 0, 1) });
   }
 
-  /** Moves time, and lets what fell due run on. */
+  /** Advances time, and lets everything due run. */
   async advance(ms: number): Promise<void> {
     await nextTurn();
     const step = Math.max(1, Math.ceil(ms / STEPS));

@@ -1,6 +1,6 @@
 import { ServiceBroker, type BrokerOptions } from 'moleculer';
 
-/** A node as it tells of itself over a transporter. */
+/** A node as announced over a transporter. */
 interface NodeInfo {
   readonly sender: string;
   readonly ver: string;
@@ -13,21 +13,21 @@ interface NodeInfo {
   readonly services: readonly object[];
 }
 
-/** The part of a broker's catalogue of nodes that its transit calls. */
+/** The part of a broker's node catalogue that its transit uses. */
 interface NodeCatalog {
   processNodeInfo(info: NodeInfo): void;
   disconnected(id: string, unexpected: boolean): void;
   get(id: string): { heartbeat(beat: { cpu: number; cpuSeq: number }): void } | undefined;
 }
 
-/** A broker that other nodes are announced to, as a transporter would. It is never connected to one. */
+/** A broker to which other nodes are announced as by a transporter, without connections. */
 export class KnowingBroker {
   readonly broker: ServiceBroker;
   private readonly present = new Map<string, Set<string>>();
   private seq = 0;
 
   constructor(options: BrokerOptions) {
-    // Without a transporter, a broker has no way to call others, and looks for none.
+    // Without a transporter, a broker neither calls nor discovers others.
     this.broker = new ServiceBroker({ logger: false, nodeID: 'caller', transporter: 'Fake', ...options });
   }
 
@@ -35,7 +35,7 @@ export class KnowingBroker {
     return this.broker.registry.nodes as NodeCatalog;
   }
 
-  /** From now on these nodes have the service. Each node has one service. */
+  /** Announces that these nodes have the service. Each node has one service. */
   announce(service: string, ids: readonly string[]): void {
     const before = this.present.get(service) ?? new Set<string>();
     const now = new Set(ids);

@@ -3,7 +3,7 @@ import { type MakeBreaker } from '../breaker/breaker-part.js';
 import { type ClusterParts } from '../cluster/cluster-part.js';
 import { type RetryParts } from '../retry/retry-part.js';
 
-/** A library under test, by its parts. What it has not is left out, and shows as – in the table. */
+/** A library under test, by its parts. Missing parts show as – in the table. */
 export interface Peer {
   readonly name: string;
   readonly version: string;

@@ -1,18 +1,16 @@
 import { type Peer } from './peer.js';
 
-/** One case that a library has to stand, whichever it is. */
+/** One requirement, independent of the library. */
 export interface Scenario {
-  /** What holds where the library stands it. */
+  /** The requirement. */
   readonly name: string;
-  /** What users meet with where it does not. */
+  /** The consequence for users if it is not met. */
   readonly fault: string;
-  /**
-   * @throws Absent where the peer has no such part; Unmet where the peer does not stand it
-   */
+  /** @throws Absent if the peer has no such part; Unmet if it does not meet the requirement */
   run(peer: Peer): Promise<void>;
 }
 
-/** The peer has no part that the scenario is about. */
+/** The peer lacks the part that the scenario needs. */
 export class Absent extends Error {}
 
 /** A part of a peer. */
@@ -21,19 +19,19 @@ export function part<T>(of: T | undefined): T {
   return of;
 }
 
-/** What a scenario holds of a peer did not come true. */
+/** The peer does not meet the requirement. */
 export class Unmet extends Error {}
 
-/** What a call of a peer comes to, where it has to come to something. */
+/** The result of a peer's call that must succeed. */
 export async function answerOf<T>(call: Promise<T>): Promise<T> {
   return call.catch((error: unknown) => {
-    // The library's own errors are results; these are mistakes of whoever calls it.
+    // Errors of the library are results; these are bugs in the caller.
     if (error instanceof TypeError || error instanceof ReferenceError) throw error;
     throw new Unmet(`a call fails: ${(error as Error).message}`);
   });
 }
 
-/** @param otherwise what went wrong where it does not hold, as a sentence for the table's notes */
+/** @param otherwise what went wrong, as a sentence for the notes of the table */
 export function expectThat(holds: boolean, otherwise: string): void {
   if (!holds) throw new Unmet(otherwise);
 }

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 
 const { resolve } = createRequire(import.meta.url);
 
-/** The version of a dependency as it is installed. Not all of them let their package.json be imported. */
+/** The installed version of a dependency. Not all of them export their package.json. */
 export function versionOf(name: string): string {
   for (let directory = dirname(resolve(name)); ; directory = dirname(directory)) {
     const manifest = readManifest(join(directory, 'package.json'));

@@ -1,9 +1,9 @@
-/** Something that happens at a moment of simulated time. */
+/** An event at a point of simulated time. */
 export interface SimEvent {
   readonly at: number;
-  /** Decides between events of the same moment: the one that was planned first comes first. */
+  /** Insertion order, for events at the same time. */
   readonly order: number;
-  /** Undefined once it is cancelled: taking it out of the middle of the heap would cost more than leaving it. */
+  /** Undefined once cancelled: removing it from the middle of the heap would cost more than leaving it. */
   fn: (() => void) | undefined;
 }
 
@@ -36,7 +36,7 @@ export class EventQueue {
     return top;
   }
 
-  /** Puts an event in at the top, whose place is free, and lets it sink to where it belongs. */
+  /** Sifts an event down from the top, whose place is free. */
   private sink(event: SimEvent): void {
     const { heap } = this;
     const { length } = heap;

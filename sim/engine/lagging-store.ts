@@ -11,7 +11,7 @@ import {
   type WatchScope,
 } from 'nest-service-discovery/core';
 
-/** A store whose changes reach their watchers late, as over a network or through a cache. */
+/** A store whose changes reach watchers late, as over a network or through a cache. */
 export class LaggingStore implements RegistryStore {
   constructor(
     private readonly inner: RegistryStore,
@@ -39,12 +39,12 @@ export class LaggingStore implements RegistryStore {
     return this.inner.setStatus(key, status, detail);
   }
 
-  /** The first change, which holds everything, comes at once: a watcher waits for it before it begins. */
+  /** The first change, the complete state, is immediate: a watcher waits for it before it starts. */
   async *watch(scope: WatchScope, signal: AbortSignal): AsyncGenerator<Change> {
     const changes = this.inner.watch(scope, signal)[Symbol.asyncIterator]();
     const arrivals: Promise<IteratorResult<Change>>[] = [];
     let isFirst = true;
-    // Asked for ahead of time, so that the lag of one change does not add to that of the next.
+    // Requested ahead of time, so that lags do not add up.
     const ask = (): void => {
       const lag = isFirst ? 0 : this.lagMs;
       isFirst = false;

@@ -4,7 +4,7 @@ import { type SimClock } from './sim-clock.js';
 import { type Tally } from './tally.js';
 
 export interface OpenLoopOptions {
-  /** Calls a second; a function of time where it changes. */
+  /** Calls per second; a function of time if it varies. */
   readonly rate: number | ((now: number) => number);
   readonly from?: number;
   readonly until: number;
@@ -13,9 +13,9 @@ export interface OpenLoopOptions {
 }
 
 /**
- * Calls that begin when they begin (a Poisson process), whatever became of those before. A closed loop, in which the
- * slow answers of a server keep its callers from asking, hides just the overload that is looked for.
- * @param call tells whether the caller got what it wanted; a rejection is a no
+ * Arrivals that do not depend on earlier results (a Poisson process). In a closed loop, slow answers hold callers back,
+ * which hides overload.
+ * @param call resolves with whether the caller got what it wanted; a rejection means no
  */
 export function openLoop(clock: SimClock, call: (n: number) => Promise<boolean>, options: OpenLoopOptions): void {
   const { rate, from = 0, until, random, tally } = options;

@@ -1,22 +1,22 @@
 import { type Clock, type Timer } from 'nest-service-discovery/core';
 import { EventQueue, type SimEvent } from './event-queue.js';
 
-/** After so many events the loop of the process has a turn, for signals and for whoever else waits. */
+/** After this many events the event loop gets a turn, for signals and other waiters. */
 const EVENTS_A_TURN = 20_000;
 
 /**
- * Simulated time. It jumps from one timer to the next; in between, the code under simulation runs on until it waits for
- * the next timer, so it is the same code that runs in production, at some hundred times the speed.
+ * Simulated time, which jumps from timer to timer. In between, the simulated code runs until it waits for the next
+ * timer; it is the same code as in production, at several hundred times the speed.
  *
- * Nothing that takes part may wait for anything but timers of this clock and promises: what the world outside would
- * answer (a socket, a file) comes too late.
+ * Participants may only wait for promises and for timers of this clock: the outside world (a socket, a file) would
+ * answer too late.
  */
 export class SimClock implements Clock {
   private readonly queue = new EventQueue();
   private time = 0;
   private order = 0;
 
-  /** @param startEpoch what `epoch()` answers at first, in milliseconds since 1970 */
+  /** @param startEpoch initial value of `epoch()`, in milliseconds since 1970 */
   constructor(private readonly startEpoch: number = Date.UTC(2026, 0, 1)) {}
 
   now(): number {
@@ -33,13 +33,13 @@ export class SimClock implements Clock {
     return { cancel: () => void (event.fn = undefined) };
   }
 
-  /** Resolves in `ms` simulated milliseconds. */
+  /** Resolves after `ms` simulated milliseconds. */
   after(ms: number): Promise<void> {
     return new Promise((resolve) => void this.setTimer(resolve, ms));
   }
 
   /**
-   * Lets time pass until all that falls due up to then has happened.
+   * Advances time until all events up to then have happened.
    * @param until on this clock
    */
   async run(until: number): Promise<void> {
@@ -65,8 +65,8 @@ export class SimClock implements Clock {
 }
 
 /**
- * Resolves when all promises that can settle without a timer have settled. Node runs what `nextTick` was given only when
- * no microtask is left, but several of those in a row; hence two of them, with a microtask in between.
+ * Resolves when all promises that do not depend on a timer have settled. Node runs `nextTick` callbacks only when no
+ * microtask is left, and several of them in a row; so use two, with a microtask in between.
  */
 function afterMicrotasks(): Promise<void> {
   return new Promise((resolve) => {

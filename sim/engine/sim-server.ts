@@ -1,19 +1,19 @@
 import { type Clock, DEADLINE_HEADER, type ServiceRequest } from 'nest-service-discovery/core';
 
-/** What comes back: a status, or that the connection broke. */
+/** A status, or a broken connection. */
 export type Answer = { readonly status: number } | 'reset';
 
-/** How a server behaves from now on. */
+/** The behaviour of a server. */
 export interface Behaviour {
-  /** How long one request takes, in milliseconds, once it is served. */
+  /** Service time of a request, in milliseconds. */
   serviceMs: (request: ServiceRequest) => number;
   /** @default 200 */
   status: number;
-  /** How many requests are served at once; the others wait in turn. @default all */
+  /** Concurrent requests; others are queued. @default unlimited */
   workers: number;
-  /** How many wait; one more gets a 503 at once. @default all */
+  /** Length of the queue; further requests get a 503 at once. @default unlimited */
   queueLimit: number;
-  /** Whether a request whose `x-request-deadline` has passed is dropped when its turn comes. @default false */
+  /** Whether a request with an expired `x-request-deadline` is dropped when its turn comes. @default false */
   heedsDeadline: boolean;
 }
 
@@ -22,15 +22,12 @@ interface Waiting {
   readonly reply: (answer: Answer) => void;
 }
 
-/** How long a server takes to say no, in milliseconds. */
+/** Time to reject a request, in milliseconds. */
 const REFUSAL_MS = 1;
 
-/**
- * A server with a queue. As most servers do, it serves what it has accepted to the end, also when the caller has long
- * since given up.
- */
+/** A server with a queue. Like most servers, it finishes every accepted request, even if the caller has given up. */
 export class SimServer {
-  /** Whether connections are accepted. */
+  /** Whether it accepts connections. */
   listening = true;
   /** Requests that arrived so far. */
   received = 0;
@@ -53,7 +50,7 @@ export class SimServer {
     return this.waiting.length - this.nextWaiting;
   }
 
-  /** What is being served goes on as it began. */
+  /** Requests being served are not affected. */
   become(changes: Partial<Behaviour>): void {
     Object.assign(this.behaviour, changes);
     this.serveWaiting();
@@ -71,14 +68,14 @@ export class SimServer {
     this.serveWaiting();
   }
 
-  /** Accepts no more; resolves when what was accepted is answered. */
+  /** Stops accepting; resolves when accepted requests are answered. */
   close(): Promise<void> {
     this.listening = false;
     if (this.open.size === 0) return Promise.resolve();
     return new Promise((resolve) => void this.idleListeners.push(resolve));
   }
 
-  /** The process is gone, and every connection with it. */
+  /** Kills the process and all its connections. */
   kill(): void {
     this.listening = false;
     this.waiting = [];

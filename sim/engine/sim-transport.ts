@@ -10,12 +10,12 @@ import {
 } from 'nest-service-discovery/core';
 import { type SimServer } from './sim-server.js';
 
-/** How long it takes to learn that nobody listens, in milliseconds. */
+/** Time until a connection is refused, in milliseconds. */
 const REFUSAL_MS = 1;
 
 const stream = Readable.from([]);
 stream.destroy();
-/** One for all: nothing reads it, and a stream for each answer would take most of the time of a simulation. */
+/** Shared: it is never read, and a stream per answer would dominate the time of a simulation. */
 const EMPTY_BODY: ResponseBody = {
   stream,
   text: () => Promise.resolve(''),
@@ -24,9 +24,9 @@ const EMPTY_BODY: ResponseBody = {
   dump: () => Promise.resolve(),
 };
 
-/** Sends to simulated servers. Who aborts stops waiting; the server does not hear of it. */
+/** Sends to simulated servers. An abort ends the wait of the caller; the server does not notice. */
 export class SimTransport implements Transport {
-  /** Requests that were sent, also those that nobody took. */
+  /** Requests sent, including refused ones. */
   sent = 0;
 
   constructor(

@@ -1,4 +1,4 @@
-/** A table as it is printed: markdown, so that the documentation shows it as it is. */
+/** A table printed as markdown, for use in the documentation. */
 export interface Table {
   readonly head: readonly string[];
   readonly rows: readonly (readonly string[])[];

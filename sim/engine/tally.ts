@@ -1,4 +1,4 @@
-/** How calls ended, as their callers saw it. */
+/** Results of calls as seen by their callers. */
 export class Tally {
   private readonly began: number[] = [];
   private readonly took: number[] = [];
@@ -12,7 +12,7 @@ export class Tally {
     return this.calls - this.good.filter(Boolean).length;
   }
 
-  /** 0 to 1; of the calls that began between two moments, where these are given. */
+  /** Success rate, 0 to 1; optionally of the calls that began within a period. */
   success(from = 0, until = Number.POSITIVE_INFINITY): number {
     let calls = 0;
     let good = 0;
@@ -25,7 +25,7 @@ export class Tally {
   }
 
   /**
-   * Of all calls, also of the failed ones: a caller waits for a failure too.
+   * Latency percentile of all calls, including failed ones: a caller waits for a failure too.
    * @param share 0.99 for the 99th percentile
    */
   latency(share: number): number {
@@ -33,7 +33,7 @@ export class Tally {
     return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
   }
 
-  /** From when on the calls of `forMs` succeed as often as this again; NaN: not before all is over. In whole seconds. */
+  /** The time from which the success rate over `forMs` reaches this value again; NaN: never. In whole seconds. */
   recoveredAt(success: number, from: number, forMs: number): number {
     const end = this.began.at(-1) ?? from;
     for (let at = from; at + forMs <= end; at += 1_000) if (this.success(at, at + forMs) >= success) return at;

@@ -17,18 +17,18 @@ export const SERVICE = 'simulated';
 
 export interface WorldOptions {
   readonly seed: number;
-  /** How long a change of the registry takes to reach the callers, in milliseconds. @default 0 */
+  /** Delay of registry changes for callers, in milliseconds. @default 0 */
   readonly registryLagMs?: number;
 }
 
-/** One service's servers, the registry that lists them, and its callers, in simulated time. */
+/** The servers of one service, the registry that lists them, and its callers, in simulated time. */
 export class World {
   readonly clock = new SimClock();
   readonly servers = new Map<string, SimServer>();
   readonly transport = new SimTransport(this.clock, (id) => this.servers.get(id));
-  /** As the servers see it. */
+  /** As seen by servers. */
   readonly registry: ServiceRegistry;
-  /** As the callers see it. */
+  /** As seen by callers. */
   readonly directory: ServiceRegistry;
   private readonly seed: number;
   private readonly store: MemoryRegistryStore;
@@ -53,12 +53,12 @@ export class World {
     await this.store.close();
   }
 
-  /** A generator that draws the same for everybody who asks for this name in a world of this seed. */
+  /** A generator that draws the same numbers for a name in every world of this seed. */
   random(name: string): Random {
     return stream(this.seed, name);
   }
 
-  /** Starts a server and registers it, healthy. */
+  /** Starts a server and registers it as healthy. */
   async start(
     instanceId: string,
     behaviour: (random: Random) => Partial<Behaviour> & Pick<Behaviour, 'serviceMs'>,

@@ -2,7 +2,7 @@ import { type Clock } from 'nest-service-discovery/core';
 import { type Gate, type RetryAllowance } from './peer-client.js';
 
 interface RollingErrorRateOptions {
-  /** Of the calls in the window, from which on the circuit opens. */
+  /** Share of failures in the window at which the circuit opens. */
   readonly share: number;
   readonly windowMs: number;
   readonly openMs: number;
@@ -10,7 +10,7 @@ interface RollingErrorRateOptions {
 
 const BUCKETS = 10;
 
-/** A circuit over a rolling window, without a least number of calls; one call tries it when it has been open long enough. */
+/** A circuit with a rolling window and no minimum volume; a single call probes it after its open time. */
 export function rollingErrorRate(clock: Clock, { share, windowMs, openMs }: RollingErrorRateOptions): Gate {
   const buckets = new Map<number, { good: number; bad: number }>();
   let openUntil = Number.NEGATIVE_INFINITY;
@@ -47,7 +47,7 @@ export function rollingErrorRate(clock: Clock, { share, windowMs, openMs }: Roll
   };
 }
 
-/** At most so many retries at the same time. */
+/** Limits concurrent retries. */
 export function concurrentRetries(limit: number): RetryAllowance {
   let active = 0;
   return {
@@ -57,7 +57,7 @@ export function concurrentRetries(limit: number): RetryAllowance {
   };
 }
 
-/** Tokens that failures take and successes give back in part; no retry at half of them or less. */
+/** Failures take tokens and successes return a part; no retries at half of the tokens or less. */
 export function retryTokens(most: number, gain: number): RetryAllowance {
   let tokens = most;
   return {

@@ -1,6 +1,6 @@
 import { type LoadBalancer, type PickResult, type ServiceInstance } from 'nest-service-discovery/core';
 
-/** What is called hashing in many a library: the hash of the key, modulo how many instances there are. */
+/** Naive hashing, as in many libraries: the hash of the key modulo the number of instances. */
 export function hashModulo(): LoadBalancer {
   let listed: readonly ServiceInstance[] = [];
   return {

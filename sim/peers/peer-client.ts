@@ -19,40 +19,37 @@ export interface PeerFailure {
   readonly kind: 'status' | 'timeout' | 'refused' | 'reset';
 }
 
-/** What a peer asks before a call; closed to it, it fails at once. */
+/** Consulted before a call; if closed, the call fails at once. */
 export interface Gate {
   enter(): boolean;
   leave(isGood: boolean): void;
 }
 
-/** What a peer asks before a retry. */
+/** Consulted before a retry. */
 export interface RetryAllowance {
   call(): void;
   /** Whether this retry may be made. */
   take(): boolean;
-  /** A retry that was made has ended. */
+  /** Called when a permitted retry has ended. */
   ended?(): void;
   attempted?(isGood: boolean): void;
 }
 
-/**
- * What another library or proxy does by its settings, so far as it matters to how calls end: a model of its policy, none
- * of its code.
- */
+/** The relevant policy of another library or proxy: a model of its settings, without its code. */
 export interface PeerPolicy {
   readonly loadBalancing: LoadBalancing;
-  /** For one attempt. */
+  /** Timeout of one attempt. */
   readonly attemptTimeoutMs: number;
-  /** For the whole call. @default none */
+  /** Timeout of the whole call. @default none */
   readonly timeoutMs?: number;
-  /** The first one counted. */
+  /** Including the first. */
   readonly maxAttempts: number;
   readonly retries: (failure: PeerFailure) => boolean;
-  /** Before a retry; 1 for the first. @default none */
+  /** Delay before a retry; 1 for the first. @default none */
   readonly delayMs?: (retry: number, random: Random) => number;
   /** Whether a retry avoids the instances that were tried. @default false */
   readonly avoidsTried?: boolean;
-  /** Around the whole call. */
+  /** Wraps the whole call. */
   readonly gate?: (clock: Clock) => Gate;
   readonly allowance?: (clock: Clock) => RetryAllowance;
 }
@@ -120,7 +117,7 @@ class PeerClient {
     return this.balancer.pick({ exclude });
   }
 
-  /** How the attempt failed; undefined where it did not. */
+  /** How the attempt failed; undefined if it succeeded. */
   private async send(
     to: ServiceInstance,
     request: { method: HttpMethod; path: string; headers: Record<string, string> },
@@ -128,7 +125,7 @@ class PeerClient {
   ): Promise<PeerFailure | undefined> {
     const { clock, transport } = this.world;
     const { method } = request;
-    // Without a signal, which would take most of the time: a simulated server does not hear of an abort anyway.
+    // Without a signal, which would dominate the run time: a simulated server ignores aborts anyway.
     const answer = transport.send(to, request).then(
       ({ status }): PeerFailure | undefined => (status < 500 ? undefined : { method, kind: 'status' }),
       (error: TransportError): PeerFailure => ({ method, kind: error.neverSent ? 'refused' : 'reset' }),

@@ -5,32 +5,32 @@ const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT'
 const isIdempotent = ({ method }: PeerFailure): boolean => IDEMPOTENT.has(method);
 const NEVER = (): boolean => false;
 
-/** How long the callers of a scenario wait. Peers with a longer default are given the caller's patience. */
+/** Timeouts of a scenario's callers. They replace longer defaults of peers. */
 interface Patience {
-  /** For one attempt, in milliseconds. */
+  /** Timeout of one attempt, in milliseconds. */
   readonly attemptTimeoutMs: number;
 }
 
-/** In turn, one attempt. */
+/** Round robin, one attempt. */
 export function noRetries({ attemptTimeoutMs }: Patience): PeerPolicy {
   return { loadBalancing: 'round_robin', attemptTimeoutMs, maxAttempts: 1, retries: NEVER };
 }
 
-/** A loop around the call, as it is written by hand: again at once, whatever went wrong, wherever it goes. */
+/** A hand-written loop around the call: retries at once, on any error and any instance. */
 export function plainRetries({ attemptTimeoutMs }: Patience, maxAttempts = 3): PeerPolicy {
   return { loadBalancing: 'round_robin', attemptTimeoutMs, maxAttempts, retries: isIdempotent };
 }
 
-/** As plain retries, with the exponential backoff and full jitter that textbooks ask for. */
+/** Plain retries with exponential backoff and full jitter, as textbooks recommend. */
 export function retriesWithBackoff(patience: Patience, baseMs: number, maxAttempts = 3): PeerPolicy {
   const delayMs: PeerPolicy['delayMs'] = (retry, random) => random() * baseMs * 2 ** (retry - 1);
   return { ...plainRetries(patience, maxAttempts), delayMs };
 }
 
 /**
- * axios-retry's defaults: 3 retries without a delay, of network errors with any method and of 5xx with idempotent ones, none
- * after a timeout.
- * Which instance is asked is up to whatever is in front of them: here a proxy by chance, as a Kubernetes service is.
+ * axios-retry's defaults: 3 retries without a delay, of network errors with any method and of 5xx with idempotent ones,
+ * none after a timeout. The instance is chosen by whatever is in front of them: here a proxy at random, like a
+ * Kubernetes service.
  */
 export function axiosRetry({ attemptTimeoutMs }: Patience): PeerPolicy {
   const retries = (failure: PeerFailure): boolean =>
@@ -51,7 +51,9 @@ export function opossumWithRetries(patience: Patience): PeerPolicy {
   return { ...plainRetries(patience), gate: opossum(patience).gate };
 }
 
-/** Envoy's defaults with `retry_on: 5xx`: one retry after up to 25 ms, at most 3 at once for the whole cluster. */
+/**
+ * Envoy's defaults with `retry_on: 5xx`: one retry after up to 25 ms, at most 3 concurrent ones for the whole cluster.
+ */
 export function envoy({ attemptTimeoutMs }: Patience): PeerPolicy {
   return {
     loadBalancing: 'round_robin',
@@ -75,7 +77,7 @@ export function grpc({ attemptTimeoutMs }: Patience): PeerPolicy {
   };
 }
 
-/** Kong's defaults: 5 retries on connection errors and timeouts, on targets that were not tried; a status is an answer. */
+/** Kong's defaults: 5 retries on connection errors and timeouts, on untried targets; any status is an answer. */
 export function kong({ attemptTimeoutMs }: Patience): PeerPolicy {
   return {
     loadBalancing: 'round_robin',

@@ -1,13 +1,13 @@
 import { type CommunicatorDefaults, type ServiceCallRequest } from 'nest-service-discovery/core';
 import { SERVICE, type World } from '../engine/world.js';
 
-/** Makes one call; tells whether its caller got what it wanted. A rejection is a no, too. */
+/** Makes one call; resolves with whether its caller got what it wanted. A rejection means no. */
 export type Caller = (request: ServiceCallRequest) => Promise<boolean>;
 
-/** One way to call a service, as it stands in a row of a table. */
+/** One way to call a service: a row of a table. */
 export interface Setup {
   readonly name: string;
-  /** A calling process; what it draws goes by its name. */
+  /** A calling process; its name determines its random draws. */
   open(world: World, process?: string): Caller;
 }
 

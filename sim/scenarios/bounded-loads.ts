@@ -43,13 +43,13 @@ const SETTINGS: readonly Setting[] = [
 ];
 
 interface Loads {
-  /** Of the instance with the most calls, as a multiple of the mean. */
+  /** Calls of the busiest instance, relative to the mean. */
   readonly hottest: number;
-  /** The most calls in flight that an instance had as it was given one more, as a multiple of the mean at that moment. */
+  /** The maximum calls in flight at an instance when it received another one, relative to the mean at that time. */
   readonly peak: number;
-  /** The share of calls that went where most calls with their key went. */
+  /** The share of calls that went to the usual instance of their key. */
   readonly atHome: number;
-  /** The share of keys that change their instance when another one comes. */
+  /** The share of keys that move when an instance is added. */
   readonly moved: number;
 }
 
@@ -114,7 +114,7 @@ function balancerOf(loadBalancing: LoadBalancing, seed: number): LoadBalancer {
   return createLoadBalancer(loadBalancing, { clock: new SimClock(), random: stream(seed, 'balancer') });
 }
 
-/** Leaves the balancer with the instances that it begins with. */
+/** Leaves the balancer with its initial instances. */
 function shareMoved(balancer: LoadBalancer, keyOf: (rank: number) => string): number {
   const homes = (count: number): string[] => {
     balancer.update(instances(count));

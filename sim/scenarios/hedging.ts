@@ -34,7 +34,7 @@ const SETTINGS: readonly Setup[] = [
   P95,
 ];
 
-/** A few slow answers, by chance and not by instance: another one asked in time would have answered. */
+/** A few slow answers at random, independent of the instance: another one asked in time would have answered. */
 export const hedging = compare({
   name: 'hedging',
   about:

@@ -11,7 +11,7 @@ import { atLeast, atMost, type Bound, compare } from './scenario.js';
 const INSTANCES = 5;
 const WORKERS = 4;
 const SERVICE_MS = 40;
-/** Of 500 calls/s that the instances can serve together. */
+/** The instances have a capacity of 500 calls/s. */
 const RATE = 350;
 const CALLERS = 5;
 const TRIGGER_FROM_MS = 20_000;
@@ -21,14 +21,14 @@ const END_MS = 100_000;
 const ATTEMPT_MS = 400;
 const ATTEMPTS = 3;
 const CALL_MS = ATTEMPT_MS * ATTEMPTS;
-/** The overload is over when this share of the calls of ten seconds succeeds. */
+/** The overload is over when this share of the calls in ten seconds succeeds. */
 const RECOVERED = 0.99;
 const RECOVERY_LIMIT_MS = 5_000;
 
 interface Setting {
   readonly name: string;
   readonly setup: Setup;
-  /** Whether the servers drop what nobody waits for any more, by the deadline that comes with a request. */
+  /** Whether the servers drop requests whose deadline has passed. */
   readonly heedsDeadline: boolean;
 }
 
@@ -37,7 +37,7 @@ const times = { timeout: CALL_MS, attemptTimeout: ATTEMPT_MS };
 const setting = (setup: Setup, heedsDeadline = false): Setting => ({ name: setup.name, setup, heedsDeadline });
 
 const PLAIN = setting(peer('3 attempts', plainRetries(patience)));
-/** A tenth of the calls: what the spare capacity bears. */
+/** A tenth of the calls: within the spare capacity. */
 const SPARING = { ...times, circuitBreaker: false, retry: { budget: { ratio: 0.1, minPerSecond: 1 } } } as const;
 const ADAPTIVE = { ...SPARING, adaptiveConcurrency: { maxQueue: 20, maxWait: '200ms' } } as const;
 const OURS = setting(ours('ours: budget of 10%, deadlines, adaptive limit', ADAPTIVE), true);
@@ -58,7 +58,7 @@ const SETTINGS: readonly Setting[] = [
   OURS,
 ];
 
-/** A short trigger leaves an overload behind that its own retries keep up. */
+/** A short trigger leaves an overload that is sustained by its own retries. */
 export const metastableOverload = compare({
   name: 'metastable-overload',
   about:

@@ -30,7 +30,7 @@ const SETUPS: readonly Setup[] = [
   ours('ours: defaults, with breakers', { timeout: '5s', attemptTimeout: '1s' }),
 ];
 
-/** Everything is rejected: how many requests do the servers get for each call? */
+/** Everything is rejected: how many requests per call do the servers receive? */
 export const retryAmplification = compare({
   name: 'retry-amplification',
   about: `${INSTANCES} instances reject all of ${RATE} calls/s with a 503 for ${DURATION_MS / 1_000} s.`,

@@ -22,10 +22,10 @@ const DRAIN_DELAY_MS = 300;
 const PATIENCE_MS = 5_000;
 
 /**
- * How a process ends:
- * - `at once`: without a handler for SIGTERM, what it was at is lost;
- * - `after its work`: it takes no more connections and finishes what it has;
- * - `drained`: as the module does, it says that it drains, goes on for a moment, then ends after its work.
+ * How a process exits:
+ * - `at once`: without a handler for SIGTERM, work in progress is lost;
+ * - `after its work`: it stops accepting connections and finishes its requests;
+ * - `drained`: like the module, it announces that it drains, continues for a moment, then exits after its work.
  */
 type Ending = 'at once' | 'after its work' | 'drained';
 
@@ -54,11 +54,11 @@ const SETTINGS: readonly Setting[] = [
 interface Restarted {
   readonly tally: Tally;
   readonly failedPosts: number;
-  /** POSTs that two servers got. */
+  /** POSTs that reached two servers. */
   readonly repeatedPosts: number;
 }
 
-/** A deployment: each instance in turn ends and comes back. */
+/** A deployment: each instance in turn exits and returns. */
 export const rollingRestart = compare({
   name: 'rolling-restart',
   about:

@@ -1,8 +1,8 @@
 import { type Table } from '../engine/table.js';
 
-/** Something that a setting of ours must reach. */
+/** A requirement for one of our settings. */
 export interface Bound {
-  /** A sentence with the figure that was measured. */
+  /** A sentence with the measured figure. */
   readonly text: string;
   readonly holds: boolean;
 }
@@ -12,11 +12,11 @@ interface ScenarioResult {
   readonly bounds: readonly Bound[];
 }
 
-/** Which rows of a table are worked out: all, or only those that a bound is about. */
+/** Which rows of a table are computed: all, or only those with a bound. */
 export type WantedRows = 'all' | 'bounded';
 
 export interface Scenario {
-  /** As it is asked for on the command line. */
+  /** Its name on the command line. */
   readonly name: string;
   /** What happens, in a sentence or two. */
   readonly about: string;
@@ -29,11 +29,11 @@ interface Comparison<S extends { readonly name: string }, M> {
   readonly about: string;
   /** In the order of the table's rows. */
   readonly settings: readonly S[];
-  /** Those that `bounds` asks for. */
+  /** Those used by `bounds`. */
   readonly bounded: readonly S[];
   readonly measure: (setting: S, seed: number) => Promise<M>;
   readonly head: readonly string[];
-  /** A row without its first cell, which is the setting's name. */
+  /** The cells of a row after the setting's name. */
   readonly cells: (measured: M) => readonly string[];
   readonly bounds: (measured: (setting: S) => M) => readonly Bound[];
 }

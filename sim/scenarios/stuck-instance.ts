@@ -19,7 +19,7 @@ const USERS = 9_973;
 const TIMEOUT_MS = 1_000;
 const patience = { attemptTimeoutMs: TIMEOUT_MS };
 
-/** Nothing but the choice of the instance, so that strategies are compared. */
+/** Only the choice of the instance differs, so that strategies are compared. */
 const ALONE = { timeout: TIMEOUT_MS, attemptTimeout: TIMEOUT_MS, retry: false, circuitBreaker: false } as const;
 const STRATEGIES = Object.values(LoadBalancingStrategy).map((loadBalancing) =>
   ours(loadBalancing, { ...ALONE, loadBalancing }),

@@ -15,7 +15,7 @@ import {
 } from 'nest-service-discovery';
 import { startError } from '../support/nest-app.js';
 
-/** Adds the token of the user whose request is handled, as an interceptor of axios does. */
+/** Adds the token of the user whose request is being handled, like an axios interceptor. */
 class SigningTransport extends UndiciTransport {
   user = 'ada';
 
@@ -25,7 +25,7 @@ class SigningTransport extends UndiciTransport {
   }
 }
 
-describe('an answer to one user', () => {
+describe('a response to one user', () => {
   let server: Server;
   let store: MemoryRegistryStore;
   let registry: ServiceRegistry;
@@ -33,7 +33,7 @@ describe('an answer to one user', () => {
   let responseHeaders: Record<string, string>;
   let isDown: boolean;
   let requests: number;
-  /** Answers wait for as many requests. */
+  /** Responses wait for this many requests. */
   let together: number;
   let waiting: (() => void)[];
 
@@ -70,7 +70,7 @@ describe('an answer to one user', () => {
   const ask = (communicator: ServiceCommunicator, headers = {}): Promise<{ user: string; request: number }> =>
     communicator.callServiceJson('accounts', { path: '/me', headers });
 
-  it('is not shared with a user whom only `baggage` tells apart', async () => {
+  it('is not shared with a user who differs only in `baggage`', async () => {
     const communicator = communicatorWith({ coalescing: true });
     together = 3;
     const [ada, bob, ...honest] = await Promise.all([
@@ -84,7 +84,7 @@ describe('an answer to one user', () => {
     expect(requests).toBe(3);
   });
 
-  it('does not stand in for the failed call of a user whom only `baggage` tells apart', async () => {
+  it('does not replace the failed call of a user who differs only in `baggage`', async () => {
     const communicator = communicatorWith({ lastGood: {} });
     await ask(communicator, { baggage: 'userId=ada' });
     isDown = true;
@@ -97,7 +97,7 @@ describe('an answer to one user', () => {
     { 'cache-control': 'private' },
     { 'cache-control': 'max-age=60, Private="set-cookie"' },
     { 'cache-control': 'no-cache, no-store' },
-  ])('is neither shared nor kept when it says %j', async (headers) => {
+  ])('is neither shared nor kept with %j', async (headers) => {
     responseHeaders = headers;
     const communicator = communicatorWith({ coalescing: true, lastGood: {} });
     const answers = await Promise.all([ask(communicator), ask(communicator), ask(communicator)]);
@@ -106,7 +106,7 @@ describe('an answer to one user', () => {
     await expect(ask(communicator)).rejects.toMatchObject({ status: 503 });
   });
 
-  it('is forgotten when a later one says that it is private', async () => {
+  it('is dropped when a later one is private', async () => {
     const communicator = communicatorWith({ lastGood: {} });
     await ask(communicator);
     responseHeaders = { 'cache-control': 'private' };
@@ -115,7 +115,7 @@ describe('an answer to one user', () => {
     await expect(ask(communicator)).rejects.toMatchObject({ status: 503 });
   });
 
-  it('is shared and kept as before when it says that it is public', async () => {
+  it('is shared and kept as before when it is public', async () => {
     responseHeaders = { 'cache-control': 'public, max-age=60' };
     const communicator = communicatorWith({ coalescing: true, lastGood: {} });
     const answers = await Promise.all([ask(communicator), ask(communicator), ask(communicator)]);
@@ -140,7 +140,7 @@ describe('an answer to one user', () => {
     expect([(await ada).user, (await bob).user]).toEqual(['Bearer ada', 'Bearer bob']);
   });
 
-  it("cannot be shared over the app's own `HttpService`, whose interceptors may sign", async () => {
+  it("cannot be shared over the app's own `HttpService`, whose interceptors may sign requests", async () => {
     const options = { transport: 'axios', coalescing: true, lastGood: {} } satisfies ServiceDiscoveryOptions;
     @Module({ imports: [HttpModule, ServiceDiscoveryModule.forRoot(options)] })
     class SigningApp {}

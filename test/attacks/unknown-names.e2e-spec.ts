@@ -10,7 +10,7 @@ afterEach(() => apps.close());
 @Module({ imports: [ServiceDiscoveryModule.forRoot(QUIET)] })
 class Registry {}
 
-/** Names of the greatest length. */
+/** Names of the maximum length. */
 const unknownNames = (count: number): string[] =>
   Array.from({ length: count }, (_, index) => `stranger-${index}-`.padEnd(128, 'x'));
 
@@ -30,8 +30,8 @@ async function hearsOfAnother(registry: INestApplication, follower: INestApplica
   );
 }
 
-describe('a process that follows the services it uses', () => {
-  it('follows nothing that a stranger asks its API about, and keeps its registry', async () => {
+describe('a process that follows only the services it uses', () => {
+  it('follows no service that an outsider asks its API about, and keeps its registry', async () => {
     const { registry, follower } = await startFollower();
     await follower.get(ServiceDiscovery).discoverService('users');
     await hearsOfAnother(registry, follower, 8001);
@@ -50,7 +50,7 @@ describe('a process that follows the services it uses', () => {
     expect(status).toBe(200);
   });
 
-  it('keeps its registry when its own code looks up more names than a URL can hold', async () => {
+  it('keeps its registry when its own code looks up more names than fit into a URL', async () => {
     const { registry, follower } = await startFollower();
     const discovery = follower.get(ServiceDiscovery);
     await Promise.all(unknownNames(300).map((name) => discovery.discoverService(name)));

@@ -6,7 +6,7 @@ import { NestFactory } from '@nestjs/core';
 import { EventBus, ServiceCommunicator, ServiceDiscovery, ServiceDiscoveryModule } from 'nest-service-discovery';
 import { examples } from './examples.js';
 
-/** An app that imports the package as it was installed, with settings from the environment alone, and runs examples when asked to. */
+/** An app that imports the installed package, configured by the environment only, and runs examples on request. */
 
 @Controller('own')
 class OwnController {
@@ -33,7 +33,7 @@ const HEALTH = { status: 'healthy', uptime: 3600, memory_usage: '45%' };
 
 const connections = new Map<string, number>();
 
-/** What each service behind answers: 503 where it is meant to fail, but its health checks pass. */
+/** Answers of the services: 503 if they should fail, although their health checks pass. */
 function answer(name: string, request: IncomingMessage, response: ServerResponse): void {
   const { url = '/', method } = request;
   const fails = name === 'primary-ml-service' || failing.has(name);

@@ -11,15 +11,15 @@ export interface ExampleContext {
   readonly discovery: ServiceDiscovery;
   readonly communicator: ServiceCommunicator;
   readonly events: EventBus;
-  /** Starts a server that stands for a service, and resolves with its port. */
+  /** Starts a server for a service, and resolves with its port. */
   serve(name: string): Promise<number>;
   /** Services that answer 503. */
   readonly failing: Set<string>;
-  /** How many connections were made to each service. */
+  /** Number of connections to each service. */
   readonly connections: ReadonlyMap<string, number>;
 }
 
-/** The examples of use, each with what it shows as its result. */
+/** Usage examples, each returning what it demonstrates. */
 export const examples: Readonly<Record<string, (context: ExampleContext) => Promise<unknown>>> = {
   /** Registers two user services and one each of all others that the examples call. */
   async 'register services'({ discovery, serve }) {
@@ -139,7 +139,7 @@ export const examples: Readonly<Record<string, (context: ExampleContext) => Prom
     return Promise.resolve(Object.fromEntries(stages.map(({ stage, options }) => [stage, options])));
   },
 
-  /** Opens the circuit of a service of its own, and tells how the next call ends. */
+  /** Opens the circuit of a service, and returns how the next call ends. */
   async 'open circuit'({ discovery, communicator, serve, failing, events }) {
     const serviceName = 'failing-service';
     failing.add(serviceName);
@@ -171,7 +171,7 @@ export const examples: Readonly<Record<string, (context: ExampleContext) => Prom
     return { retried, attempts: (error as ResponseStatusError).attempts };
   },
 
-  /** Which instances ten calls go to, by how many each. */
+  /** Which instances ten calls go to, with counts. */
   async 'spread of calls'({ communicator, events }) {
     const picks = new Map<string, number>();
     const stop = events.on('call.picked', ({ instanceId }) => picks.set(instanceId, (picks.get(instanceId) ?? 0) + 1));
@@ -180,7 +180,7 @@ export const examples: Readonly<Record<string, (context: ExampleContext) => Prom
     return [...picks.values()];
   },
 
-  /** How many connections ten calls make, one after the other. */
+  /** How many connections ten sequential calls make. */
   async 'connections of calls'({ discovery, communicator, serve, connections }) {
     const serviceName = 'pooled-service';
     await discovery.registerService({
@@ -207,7 +207,7 @@ export const examples: Readonly<Record<string, (context: ExampleContext) => Prom
     return Promise.resolve({ strategies, inForce });
   },
 
-  /** Waits for the end of a registration that no heartbeat renews. */
+  /** Waits for the expiry of a registration without heartbeats. */
   async 'wait for an expiry'({ events }) {
     return new Promise((resolve) => {
       const stop = events.on('instance.expired', ({ key }) => {

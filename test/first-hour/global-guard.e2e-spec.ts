@@ -41,7 +41,7 @@ const PUBLIC = 'isPublic';
 const Public = () => SetMetadata(PUBLIC, true);
 const Hidden = () => SetMetadata('hidden', true);
 
-/** Lets requests pass that carry a token, and routes that are public, as the guards of most apps do. */
+/** Lets requests with a token pass, and public routes, like the guards of most apps. */
 @Injectable()
 class JwtAuthGuard implements CanActivate {
   constructor(@Inject(Reflector) private readonly reflector: Reflector) {}
@@ -55,7 +55,7 @@ class JwtAuthGuard implements CanActivate {
   }
 }
 
-/** Looks at the handler alone, and says nothing but no. */
+/** Looks only at the handler, and always denies. */
 @Injectable()
 class HandlerGuard implements CanActivate {
   constructor(@Inject(Reflector) private readonly reflector: Reflector) {}
@@ -65,7 +65,7 @@ class HandlerGuard implements CanActivate {
   }
 }
 
-/** As an app that hides what it does not show. */
+/** Returns 404, as an app that hides what it does not show. */
 @Injectable()
 class HidingGuard extends HandlerGuard {
   override canActivate(context: ExecutionContext): boolean {
@@ -74,7 +74,7 @@ class HidingGuard extends HandlerGuard {
   }
 }
 
-/** Answers every error with 500. */
+/** Returns 500 for every error. */
 @Catch()
 class CoarseFilter implements ExceptionFilter {
   constructor(@Inject(HttpAdapterHost) private readonly host: HttpAdapterHost) {}
@@ -87,7 +87,7 @@ class CoarseFilter implements ExceptionFilter {
 
 const guardedBy = (guard: Type): Provider => ({ provide: APP_GUARD, useClass: guard });
 
-/** `GET /users` of the app itself, for all. */
+/** `GET /users` of the app itself, public. */
 @Controller('users')
 class UsersController {
   @Get()
@@ -117,7 +117,7 @@ interface Setup {
   readonly adapter?: (typeof PLATFORMS)[number][1];
 }
 
-/** An app once its instance was checked for the first time. */
+/** An app after the first check of its instance. */
 async function start({
   options,
   providers = [],
@@ -156,7 +156,7 @@ describe.each(PLATFORMS)('an app with a global guard, on %s', (_, adapter) => {
   const guarded = (setup: Setup): Promise<Started> =>
     start({ providers: [guardedBy(JwtAuthGuard)], adapter, ...setup });
 
-  it('is checked over TCP, stays callable, and warns once with the line that mends it', async () => {
+  it('is checked over TCP, stays callable, and warns once with the line that fixes it', async () => {
     const { app, warnings, instance } = await guarded({});
     expect(instance).toMatchObject({ healthStatus: 'healthy', healthCheckPath: null });
     expect(warnings).toEqual([
@@ -171,7 +171,7 @@ describe.each(PLATFORMS)('an app with a global guard, on %s', (_, adapter) => {
     expect(await statusOf(app, '/service-discovery/services')).toBe(401);
   });
 
-  it('has its own decorators on the routes of the health check, and on no others', async () => {
+  it('gets its own decorators on the health routes only', async () => {
     const { app, warnings, instance } = await guarded({ options: { health: { decorators: [Public()] } } });
     expect(instance).toMatchObject({ healthStatus: 'healthy', healthCheckPath: '/health/ready' });
     expect(warnings).toEqual([]);
@@ -182,7 +182,7 @@ describe.each(PLATFORMS)('an app with a global guard, on %s', (_, adapter) => {
   it.each([
     ['a guard that looks at the class, too', JwtAuthGuard],
     ['a guard that looks at the handler alone', HandlerGuard],
-  ])('has its own decorators on every route of the library, with %s', async (_name, guard) => {
+  ])('gets its own decorators on every route of the library, with %s', async (_name, guard) => {
     const { app, warnings, instance } = await guarded({
       providers: [guardedBy(guard)],
       options: { api: { decorators: [Public()] } },
@@ -202,7 +202,7 @@ describe.each(PLATFORMS)('an app with a global guard, on %s', (_, adapter) => {
     expect(registered.status).toBe(201);
   });
 
-  it('is asked below its global prefix, or beside it where that leaves the routes out', async () => {
+  it('is checked below its global prefix, or next to it if that excludes the routes', async () => {
     const options = { health: { decorators: [Public()] } };
     const inside = await guarded({ options, prepare: (app) => app.setGlobalPrefix('api') });
     expect(inside.instance).toMatchObject({ healthStatus: 'healthy', healthCheckPath: '/api/health/ready' });
@@ -212,14 +212,14 @@ describe.each(PLATFORMS)('an app with a global guard, on %s', (_, adapter) => {
     expect([...inside.warnings, ...outside.warnings]).toEqual([]);
   });
 
-  it('is told of a filter that makes another error of the refusal', async () => {
+  it('is warned of a filter that turns the rejection into another error', async () => {
     const providers = [guardedBy(JwtAuthGuard), { provide: APP_FILTER, useClass: CoarseFilter }];
     const { warnings, instance } = await guarded({ providers });
     expect(instance).toMatchObject({ healthStatus: 'healthy', healthCheckPath: null });
     expect(warnings).toEqual([expect.stringMatching(/^GET \/health\/ready of this app answers 500 .*decorators/)]);
   });
 
-  it('is told of a guard that hides routes', async () => {
+  it('is warned of a guard that hides routes', async () => {
     const { warnings, instance } = await guarded({ providers: [guardedBy(HidingGuard)] });
     expect(instance.healthCheckPath).toBeNull();
     expect(warnings).toEqual([
@@ -230,8 +230,8 @@ describe.each(PLATFORMS)('an app with a global guard, on %s', (_, adapter) => {
   });
 });
 
-describe('an app that asks its own readiness route', () => {
-  it('finds a middleware that redirects', async () => {
+describe('an app checked at its own readiness route', () => {
+  it('is warned of a middleware that redirects', async () => {
     const module = (target: Type): void => {
       const prototype = target.prototype as NestModule;
       prototype.configure = (consumer: MiddlewareConsumer): void => {
@@ -245,7 +245,7 @@ describe('an app that asks its own readiness route', () => {
     expect(warnings).toEqual([expect.stringMatching(/answers 302 .*it redirects.*exempt the path from the redirect$/)]);
   });
 
-  it('names its own controller where that is what the guard refuses', async () => {
+  it('is told the name of its controller if the guard rejects that', async () => {
     @Controller('health')
     class OwnHealthController {
       @Get('ready')
@@ -261,13 +261,13 @@ describe('an app that asks its own readiness route', () => {
     ]);
   });
 
-  it('leaves the path alone that its registration names, and says that checks will fail', async () => {
+  it('keeps the path in its registration, and is warned that checks will fail', async () => {
     const { warnings, instance } = await start({ providers: [guardedBy(JwtAuthGuard)], healthCheckPath: '/health' });
     expect(instance).toMatchObject({ healthCheckPath: '/health', healthStatus: 'unhealthy' });
     expect(warnings).toEqual([expect.stringMatching(/^GET \/health .* the health checks of user-service will fail\./)]);
   });
 
-  it('asks with the headers that checks of this process bring', async () => {
+  it('is checked with the headers that checks of this process send', async () => {
     const services = { [SERVICE]: { headers: { authorization: 'Bearer good' } } };
     const { warnings, instance } = await start({
       providers: [guardedBy(JwtAuthGuard)],
@@ -277,7 +277,7 @@ describe('an app that asks its own readiness route', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('takes 503 for its own word, also where a filter makes 500 of that', async () => {
+  it('takes 503 for its own status, even if a filter turns it into 500', async () => {
     const provide = (): Provider[] => [
       { provide: APP_FILTER, useClass: CoarseFilter },
       {
@@ -292,19 +292,19 @@ describe('an app that asks its own readiness route', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('says nothing where all is well', async () => {
+  it('gets no warning if the check passes', async () => {
     expect(await start({})).toMatchObject({ warnings: [], instance: { healthCheckPath: '/health/ready' } });
   });
 });
 
-describe('decorators of the app on routes of the library', () => {
-  it('stay with the app that they were given in', async () => {
+describe("decorators of the app on the library's routes", () => {
+  it('apply only in the app that set them', async () => {
     await start({ options: { api: { decorators: [Public(), Hidden()] } }, providers: [guardedBy(JwtAuthGuard)] });
     const { warnings } = await start({ providers: [guardedBy(JwtAuthGuard)] });
     expect(warnings).toHaveLength(1);
   });
 
-  it('of the health check take the place of those of the API', async () => {
+  it('for the health check replace those for the API', async () => {
     const closed = new ForbiddenException();
     @Injectable()
     class Closed implements CanActivate {
@@ -319,7 +319,7 @@ describe('decorators of the app on routes of the library', () => {
     expect(await statusOf(app, '/health/ready')).toBe(200);
   });
 
-  it('stand beside the factory in forRootAsync', async () => {
+  it('can be set next to the factory in forRootAsync', async () => {
     const asynchronous = (health: object, made: object) => {
       const useFactory = () => ({ logging: false as const, ...made });
       return ServiceDiscoveryModule.forRootAsync({ useFactory, health });
@@ -341,13 +341,13 @@ describe('decorators of the app on routes of the library', () => {
       'health.decorators: expected a list of decorators of methods, such as [Public()], but got "Public"',
     ],
     ['health', [Public(), true], 'health.decorators[1]: expected a decorator of methods, but got true'],
-  ])('of %s are no %p', async (group, decorators, problem) => {
+  ])('for %s cannot be %p', async (group, decorators, problem) => {
     const options = { [group]: { decorators } } as unknown as ServiceDiscoveryOptions;
     expect(String(await startError(ServiceDiscoveryModule.forRoot(options)))).toContain(problem);
   });
 });
 
-it('errors of callers say what the latest check found', async () => {
+it('errors of callers report what the latest check found', async () => {
   const { app } = await start({ providers: [guardedBy(JwtAuthGuard)], healthCheckPath: '/health' });
   const message = `No instance of "${SERVICE}" can take a call: 1 instance, unhealthy: status 401 at /health`;
   const strict = app.get(ServiceCommunicator).withOptions({ loadBalancing: { failOpen: false } });

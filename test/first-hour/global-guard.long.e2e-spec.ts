@@ -18,7 +18,7 @@ import { DiscoverableService, ServiceCommunicator, ServiceDiscoveryModule, Servi
 `,
 };
 
-/** Starts an app with the options that are its argument, waits for the first check, and prints what came of it. */
+/** Starts an app with the options in its argument, waits for the first check, and prints the result. */
 const MAIN = `
 const Public = () => SetMetadata('isPublic', true);
 class JwtAuthGuard {
@@ -105,7 +105,7 @@ describe.each([
     return JSON.parse(output);
   }
 
-  it('stays callable without decorators: it is checked over TCP, and warned once', async () => {
+  it('stays callable without decorators: it is checked over TCP, with one warning', async () => {
     expect(await outcomeOf('none')).toEqual({
       warnings: [expect.stringMatching(/^GET \/health\/ready .* answers 403 .*\(JwtAuthGuard\).*decorators: \[Public/)],
       instance: { healthStatus: 'healthy', healthCheckPath: null },

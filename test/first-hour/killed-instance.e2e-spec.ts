@@ -72,7 +72,7 @@ async function look(app: INestApplication, path: string): Promise<ServiceBody> {
   return (await response.json()) as ServiceBody;
 }
 
-/** An app in time that stands still, whose calls to the instance `a` are refused. */
+/** An app with a manual clock, whose calls to the instance `a` are refused. */
 async function refusedAt(id: string): Promise<INestApplication> {
   const transport = new FakeTransport(({ instanceId }) => {
     if (instanceId === id) throw new TransportError('connect ECONNREFUSED', true);
@@ -95,7 +95,7 @@ async function refusedAt(id: string): Promise<INestApplication> {
 const baseUrlOf = ({ port }: HttpInstance): string => `http://127.0.0.1:${port}`;
 
 describe('after kill -9 of an instance', () => {
-  it('its service is at the other one from the first failed check on, and it is unhealthy two checks later', async () => {
+  it('traffic moves to the other one at the first failed check, and it is unhealthy two checks later', async () => {
     const app = await registryWith({ interval: '2s' });
     const [first, second] = instances;
     expect((await look(app, `services/${SERVICE}`)).base_url).toBe(baseUrlOf(first));
@@ -108,12 +108,12 @@ describe('after kill -9 of an instance', () => {
     expect(gone).toMatchObject({ status: 'unhealthy', reasons: [{ source: 'active', reason: 'connection refused' }] });
   });
 
-  it('a call that finds the connection refused has it checked at once, long before its turn', async () => {
+  it('a refused connection triggers a check at once, long before its turn', async () => {
     const app = await registryWith({ interval: '1h', changingInterval: '1s' });
     const [first, second] = instances;
     await first.kill();
     const communicator = app.get(ServiceCommunicator);
-    // Round robin: one of the two goes to the instance that is gone, and then to the other one.
+    // Round robin: one of the two goes to the dead instance first, and then to the other one.
     for (let n = 0; n < 2; n++) {
       expect(await communicator.callServiceJson(SERVICE, { path: '/' })).toEqual({ from: 'b' });
     }
@@ -124,7 +124,7 @@ describe('after kill -9 of an instance', () => {
     await statusIs(app, 'a', 'unhealthy');
   });
 
-  it('a look-up leaves out the instance that a call could not connect to, for as long as calls avoid it', async () => {
+  it('discovery skips an instance that a call could not connect to while calls avoid it', async () => {
     const app = await refusedAt('a');
     const discovery = app.get(ServiceDiscovery);
     const lookUp = async (): Promise<string | undefined> =>

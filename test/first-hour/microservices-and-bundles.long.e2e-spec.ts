@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createFreshApp, type FreshApp, type PackedLibrary, packLibrary } from '../support/fresh-app.js';
 
-/** Prints what its health routes answer, and how it registered. */
+/** Prints the answers of its health routes, and its registration. */
 const HTTP_APP = `
 require('reflect-metadata');
 const { Module } = require('@nestjs/common');
@@ -32,7 +32,7 @@ void main();
 
 const PRINTED = ['/health 200 healthy', '/health/ready 200 ok', '/health/live 200 ok', 'healthy by /health/ready'];
 
-/** Apps that listen in each of the ways that Nest has for microservices. */
+/** Apps that listen in each of the ways that Nest offers for microservices. */
 const MICROSERVICES = `
 require('reflect-metadata');
 const { Module } = require('@nestjs/common');
@@ -82,7 +82,7 @@ async function main() {
 void main();
 `;
 
-/** Runs the registry as a command until it listens, and says how it ended. */
+/** Runs the registry command until it listens, and returns how it ended. */
 const COMMAND = `
 const { spawn } = require('node:child_process');
 const { createInterface } = require('node:readline');
@@ -104,7 +104,7 @@ createInterface(child.stdout).on('line', async (line) => {
 child.on('exit', (code, signal) => console.log('ended', code, signal));
 `;
 
-/** What Nest itself requires only where it is used, and has to be kept out of every bundle of an app without it. */
+/** Packages that Nest loads lazily, and that bundles of apps without them must exclude. */
 const OPTIONAL_IN_NEST = ['@nestjs/microservices', '@nestjs/websockets', 'class-transformer/storage'];
 
 const WEBPACK_CONFIG = `
@@ -154,17 +154,17 @@ describe('a Nest 11 app without @nestjs/terminus, @nestjs/schedule and @nestjs/a
 
   const linesOf = ({ output }: { output: string }): string[] => output.trim().split('\n');
 
-  /** Runs a bundle where it finds no packages. */
+  /** Runs a bundle in a directory without packages. */
   async function runAlone(bundle: string): Promise<string[]> {
     await copyFile(join(app.directory, bundle), join(elsewhere, bundle));
     return linesOf(await app.run('node', join(elsewhere, bundle)));
   }
 
-  it('has its health routes, and registers at one of them', async () => {
+  it('has its health routes, and registers one of them', async () => {
     expect(linesOf(await app.run('node', 'http.js'))).toEqual(PRINTED);
   });
 
-  it('has the registry as a command', async () => {
+  it('has the registry command', async () => {
     const { code, output } = await app.run('npx', 'nest-service-discovery', '--help');
     expect([code, output]).toEqual([0, expect.stringContaining('Usage: nest-service-discovery registry')]);
     expect(linesOf(await app.run('node', 'command.js'))).toEqual(['registered 201', 'ended 0 null']);
@@ -185,7 +185,7 @@ describe('a Nest 11 app without @nestjs/terminus, @nestjs/schedule and @nestjs/a
     expect(await runAlone('webpack.cjs')).toEqual(PRINTED);
   }, 300_000);
 
-  it('registers a TCP microservice where and when it listens, alone and beside HTTP', async () => {
+  it('registers a TCP microservice when it listens, alone and next to HTTP', async () => {
     expect(linesOf(await app.run('node', 'microservices.js'))).toEqual([
       'alone math tcp: true healthy null',
       'before HTTP web http: true healthy /health/ready',

@@ -19,7 +19,7 @@ import { BUILD_TIMEOUT_MS, type BuiltPackage, buildPackage } from '../support/bu
 
 const Public = () => SetMetadata('isPublic', true);
 
-/** What is wrong, a line each, as the error lists it. */
+/** The problems as listed by the error, one per line. */
 function linesOf(check: () => unknown): string[] {
   try {
     check();
@@ -30,7 +30,7 @@ function linesOf(check: () => unknown): string[] {
   return [];
 }
 
-describe('an option that is called otherwise here', () => {
+describe('an option under a foreign name', () => {
   it.each<[object, string]>([
     [{ failOpen: false }, 'failOpen: expected no option of this name (did you mean "loadBalancing.failOpen"?)'],
     [{ healthCheckInterval: 5 }, '(did you mean "healthCheck.interval"?), but got 5'],
@@ -56,7 +56,7 @@ describe('an option that is called otherwise here', () => {
     [{ api: { decorator: [Public()] } }, '(did you mean "decorators"?), but got ["a function"]'],
     [{ health: { decorator: Public() } }, '(did you mean "decorators"?), but got a function'],
     [{ health: { decorator: [Public(), 'hush'] } }, 'but got ["a function","***"]'],
-  ])('%j gets the name that it has', (options, expected) => {
+  ])('%j is told the right name', (options, expected) => {
     const lines = linesOf(() => resolveServiceDiscoveryOptions(options));
     expect(lines).toEqual([expect.stringContaining(expected)]);
     expect(lines.join()).not.toContain('hush');
@@ -67,21 +67,21 @@ describe('an option that is called otherwise here', () => {
     ['redis', '(did you mean "redis_backed"?)'],
     ['in-memory', '(did you mean "memory_only"?)'],
     ['http', '(did you mean "remote"?)'],
-  ])('mode %s gets what there is', (mode, expected) => {
+  ])('mode %s is told the available modes', (mode, expected) => {
     const lines = linesOf(() => resolveServiceDiscoveryOptions({ mode } as unknown as ServiceDiscoveryOptions));
     expect(lines).toEqual([
       expect.stringContaining(`mode: expected memory_only, redis_backed, hybrid, or remote ${expected}`),
     ]);
   });
 
-  it('a number of seconds is told from milliseconds where these are too few', () => {
+  it('a bare number is recognized as seconds if it is too small in milliseconds', () => {
     const hint = expect.stringContaining("(300 is 300 ms: did you mean '300s'?)");
     expect(linesOf(() => resolveServiceDiscoveryOptions({ serviceTtl: 300 }))).toEqual([hint]);
     expect(linesOf(() => DiscoverableService({ name: 'users', ttl: 300 })(class Users {}))).toEqual([hint]);
     expect(linesOf(() => resolveServiceDiscoveryOptions({ serviceTtl: 2 ** 31 })).join()).not.toContain('did you mean');
   });
 
-  it('a list of services may have been written for another registry, or in snake case', () => {
+  it('a list of services may come from another registry, or be in snake case', () => {
     const services = [
       { service_name: 'users', targets: [{ host: '10.0.0.1', port: 80 }] },
       { name: 'orders', upstreams: [], targets: ['http://orders'], health_check_path: '/ready', address: 'orders' },
@@ -101,7 +101,7 @@ describe('an option that is called otherwise here', () => {
     }
   });
 
-  it('a decorator takes names of the health check for what they are', () => {
+  it('a decorator explains names of health check options', () => {
     const options = { name: 'users', healthCheckInterval: 5, meta: {}, id: 'a' };
     expect(linesOf(() => DiscoverableService(options)(class Users {}))).toEqual([
       expect.stringContaining('(did you mean "healthCheck.interval"?), but got 5'),
@@ -123,7 +123,7 @@ it.each<[object, string]>([
   [{ retries: 2 }, '(withOptions({ retry: { maxAttempts: 2 } })'],
   [{ version: '^1.2' }, '(did you mean "criteria.version"?)'],
   [{ fallback: () => null }, '(callServiceWithFallback takes it)'],
-])('a request with %j is told what it is called here', async (fields, expected) => {
+])('a request with %j is told the right name', async (fields, expected) => {
   const registry = new ServiceRegistry(new MemoryRegistryStore());
   const communicator = new ServiceCommunicator({ registry, transport: new FakeTransport() });
   const request = { method: 'POST', path: '/', ...fields } as ServiceCallRequest;

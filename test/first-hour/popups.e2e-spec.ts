@@ -5,7 +5,7 @@ import ts from 'typescript';
 const root = join(import.meta.dirname, '../..');
 const entry = join(root, 'libs/service-discovery/src/index.ts');
 
-/** What an editor shows, by exported name: over the name itself, and over each of its fields. */
+/** The text that an editor shows, by exported name: for the name itself, and for each of its fields. */
 class Popups {
   private readonly checker: ts.TypeChecker;
   private readonly exported: ReadonlyMap<string, ts.Symbol>;
@@ -45,10 +45,10 @@ class Popups {
   }
 }
 
-/** Words, and not a name alone. */
+/** Has words, not just a name. */
 const SENTENCE = /^(?:\S+ ){3}/;
 
-describe('an editor that shows the docs of a name', () => {
+describe('the docs that an editor shows', () => {
   let popups: Popups;
 
   beforeAll(() => {
@@ -77,11 +77,11 @@ describe('an editor that shows the docs of a name', () => {
     'ServiceDiscoveryMode',
     'StrategyName',
     'Tier',
-  ])('has a sentence for %s', (name) => {
+  ])('describe %s in a sentence', (name) => {
     expect(popups.of(name)).toMatch(SENTENCE);
   });
 
-  it('tells of each mode, strategy and tier what it does, where one is chosen', () => {
+  it('describe each mode, strategy and tier where one is chosen', () => {
     const { mode, loadBalancing, pattern, preset } = popups.fieldsOf('ServiceDiscoveryOptions');
     for (const name of ['memory_only', 'redis_backed', 'hybrid', 'remote']) expect(mode).toContain(`\`${name}\`: `);
     for (const name of ['round_robin', 'random', 'p2c_ewma', 'ip_hash']) expect(loadBalancing).toContain(`\`${name}\``);

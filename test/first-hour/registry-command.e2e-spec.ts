@@ -38,7 +38,7 @@ const installedIn = (directory: string): string => join(directory, 'node_modules
 const manifestOf = async (directory: string): Promise<Manifest> =>
   JSON.parse(await readFile(join(directory, 'package.json'), 'utf8')) as Manifest;
 
-/** A project outside the workspace with the library and what it needs, without some of that, and with others. */
+/** A project outside the workspace with the library and its dependencies, optionally without some, or with others. */
 async function makeProject(name: string, extra: readonly string[], without?: string): Promise<string> {
   const directory = join(projects, name);
   const built = await buildLibrary();
@@ -54,7 +54,7 @@ async function makeProject(name: string, extra: readonly string[], without?: str
   return directory;
 }
 
-/** Starts what the manifest gives as the command. */
+/** Starts the command that the manifest declares. */
 async function start(directory: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<ChildProcess> {
   const { bin } = await manifestOf(installedIn(directory));
   const own = Object.entries(process.env).filter(([name]) => !/^(SERVICE_DISCOVERY|NODE_OPTIONS|JEST)/.test(name));
@@ -85,7 +85,7 @@ async function run(args: readonly string[], directory = project, env: NodeJS.Pro
 
 interface Registry {
   readonly url: string;
-  /** What it has printed so far. */
+  /** Its output so far. */
   output(): string;
   end(signal: NodeJS.Signals): Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
@@ -113,7 +113,7 @@ async function startRegistry(args: readonly string[], directory = project, env =
   return { url, output: () => output, end };
 }
 
-/** The status of the answer to a registration by a process that names itself as forwarded: not of this machine. */
+/** The status of a registration that claims to be forwarded, so not local. */
 async function register(url: string, authorization?: string): Promise<number> {
   const response = await fetch(`${url}/service-discovery/register`, {
     method: 'POST',
@@ -145,7 +145,7 @@ describe('npx nest-service-discovery registry', () => {
     },
   );
 
-  it('prints what happens once, as a sentence', async () => {
+  it('prints each event once, as a sentence', async () => {
     const registry = await startRegistry(['--token', 'secret']);
     expect(await register(registry.url, 'Bearer secret')).toBe(201);
     await registry.end('SIGTERM');
@@ -153,7 +153,7 @@ describe('npx nest-service-discovery registry', () => {
     const lines = output.split('\n').filter((line) => line.includes('[ServiceDiscovery]'));
     expect(lines.filter((line) => line.includes('billing') && line.includes(' registered at '))).toHaveLength(1);
     for (const line of lines) expect(line).toMatch(/ LOG \[ServiceDiscovery\] [A-Za-z]/);
-    // The fields of a line, for logs that programs read.
+    // The fields of a log line for programs.
     expect(output).not.toMatch(/[{}]/);
   });
 
@@ -196,14 +196,14 @@ describe('npx nest-service-discovery registry', () => {
     ['no command', [], 'There is no command; the only one is "registry"'],
     ['an unknown command', ['regsitry'], 'Unknown command "regsitry"; the only one is "registry"'],
     ['a second argument', ['registry', '3000'], 'Unexpected argument "3000"'],
-  ])('refuses %s with its usage and exit code 2', async (_what, args, message) => {
+  ])('rejects %s with its usage and exit code 2', async (_what, args, message) => {
     const { code, stderr } = await run(args);
     expect(stderr).toContain(message);
     expect(stderr).toContain('\nUsage: nest-service-discovery registry [--port <number>]');
     expect(code).toBe(2);
   });
 
-  it('does not follow another registry', async () => {
+  it('cannot follow another registry', async () => {
     const { code, stderr } = await run(['registry'], project, {
       SERVICE_DISCOVERY_REGISTRY_URL: 'http://registry:3000',
     });
@@ -211,7 +211,7 @@ describe('npx nest-service-discovery registry', () => {
     expect(code).toBe(1);
   });
 
-  it('says which port is taken', async () => {
+  it('reports a port that is in use', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const { port } = other.address() as { port: number };
@@ -221,7 +221,7 @@ describe('npx nest-service-discovery registry', () => {
     expect(code).toBe(1);
   });
 
-  it('runs on Fastify where Express is not installed', async () => {
+  it('runs on Fastify if Express is not installed', async () => {
     const registry = await startRegistry(
       ['--token', 'secret'],
       await makeProject('fastify', ['@nestjs/platform-fastify']),
@@ -234,7 +234,7 @@ describe('npx nest-service-discovery registry', () => {
   it.each([
     ['an HTTP platform', [], undefined, 'npm install @nestjs/platform-express (or @nestjs/platform-fastify)'],
     ['Nest', ['@nestjs/platform-express'], '@nestjs/core', 'npm install @nestjs/core'],
-  ])('says how to install %s where it is missing', async (what, extra, without, line) => {
+  ])('says how to install %s if it is missing', async (what, extra, without, line) => {
     const { code, stderr } = await run(['registry'], await makeProject(`without ${what}`, extra, without));
     expect(stderr.trim().split('\n')).toHaveLength(1);
     expect(stderr).toContain(line);

@@ -17,7 +17,7 @@ afterEach(async () => {
   store = undefined;
 });
 
-/** The wait is as long as a slow machine may need. */
+/** As long as a slow machine may need. */
 const QUIET: ServiceDiscoveryOptions = { logging: false, healthCheck: false, waitForFirst: '30s' };
 
 @DiscoverableService({ name: 'user-service' })
@@ -29,7 +29,7 @@ class UserController {
   }
 }
 
-describe('right after the start, a call', () => {
+describe('right after startup, a call', () => {
   it('in onModuleInit waits for a service of another app that starts at the same time', async () => {
     store = new MemoryRegistryStore();
     const root = ServiceDiscoveryModule.forRoot({ ...QUIET, store });
@@ -58,13 +58,13 @@ describe('right after the start, a call', () => {
     return App;
   }
 
-  it('after listen() reaches the service that registers at this moment', async () => {
+  it('after listen() reaches a service that is registering at this moment', async () => {
     const app = await apps.listen(moduleWith({}));
     const call = app.get(ServiceCommunicator).callServiceJson('user-service', { path: '/users/1' });
     await expect(call).resolves.toEqual({ id: '1' });
   });
 
-  it('to a name that is misspelled fails with the name that was meant', async () => {
+  it('to a misspelled name fails with a suggestion', async () => {
     const app = await apps.listen(moduleWith({ waitForFirst: '100ms' }));
     const communicator = app.get(ServiceCommunicator);
     await communicator.callServiceJson('user-service', { path: '/users/1' });

@@ -3,7 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { DiscoverableService, ServiceDiscoveryModule, type ServiceDiscoveryOptions } from 'nest-service-discovery';
 
-/** The lines of an app, each with its context. */
+/** The log lines of an app, with their contexts. */
 class Lines extends ConsoleLogger {
   readonly lines: string[] = [];
 
@@ -12,7 +12,7 @@ class Lines extends ConsoleLogger {
   }
 }
 
-/** As docs/troubleshooting.md has it. */
+/** As in docs/troubleshooting.md. */
 class AppLogger extends Lines {
   override log(message: unknown, ...rest: unknown[]): void {
     const isRoute = ['RoutesResolver', 'RouterExplorer'].includes(String(rest.at(-1)));
@@ -37,8 +37,8 @@ async function linesOf<T extends Lines>(options: ServiceDiscoveryOptions, logger
   return logger.lines;
 }
 
-describe('an app that starts', () => {
-  it('says in one line which registry it is part of, before it registers', async () => {
+describe('an app at startup', () => {
+  it('logs in one line which registry it uses, before it registers', async () => {
     const lines = await linesOf({ mode: 'memory_only', healthCheck: false }, new Lines());
     const own = lines.filter((line) => line.startsWith('[ServiceDiscovery] Registry'));
     expect(own).toEqual([
@@ -49,12 +49,12 @@ describe('an app that starts', () => {
     expect(registered === -1 || registered > lines.indexOf(own[0]!)).toBe(true);
   });
 
-  it('says nothing with logging off', async () => {
+  it('logs nothing with logging off', async () => {
     const lines = await linesOf({ healthCheck: false, logging: false }, new Lines());
     expect(lines.filter((line) => line.startsWith('[ServiceDiscovery]'))).toEqual([]);
   });
 
-  it("leaves out the lines of the API's routes with the logger of docs/troubleshooting.md", async () => {
+  it("omits the lines of the API's routes with the logger of docs/troubleshooting.md", async () => {
     const lines = await linesOf({ healthCheck: false, api: {} }, new AppLogger());
     expect(lines.filter((line) => line.includes('/service-discovery/'))).toEqual([]);
     expect(lines).toContain('[RouterExplorer] Mapped {/v1/health, GET} route');

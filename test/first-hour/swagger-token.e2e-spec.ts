@@ -16,7 +16,7 @@ class RegistryController extends ServiceDiscoveryController {}
 const apps = new Apps();
 afterEach(() => apps.close());
 
-/** The security schemes that each operation of an app names, by method and path. */
+/** The security schemes of each operation of an app, by method and path. */
 async function schemesOf(api: Partial<ApiOptions>): Promise<Record<string, readonly object[] | undefined>> {
   @Module({
     imports: [ServiceDiscoveryModule.forRoot({ mode: 'memory_only', logging: false, api })],
@@ -47,7 +47,7 @@ describe("the app's Swagger document with the routes of the API", () => {
     for (const name of secured) expect(schemes[name]).toEqual(optional);
   });
 
-  it("leaves the scheme to the app's own decorator where that names one", async () => {
+  it("leaves the scheme to the app's own decorator if that names one", async () => {
     const schemes = await schemesOf({ swagger: true, decorators: [ApiSecurity('registry-token')] });
     expect(schemes['POST /service-discovery/register']).toEqual([{ 'registry-token': [] }]);
     expect(schemes['POST /registry/register']).toEqual(optional);

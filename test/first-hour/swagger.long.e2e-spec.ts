@@ -3,7 +3,10 @@ import { createFreshApp, type FreshApp, packLibrary, type PackedLibrary } from '
 
 const INSTALL_TIMEOUT_MS = 300_000;
 
-/** Prints three documents of an app with a route of its own: as it is, with the library's routes, with a mounted controller. */
+/**
+ * Prints three documents of an app with a route of its own: unchanged, with the library's routes, with a mounted
+ * controller.
+ */
 const SCRIPT = `
 const { Controller, Get, Module } = require('@nestjs/common');
 const { NestFactory } = require('@nestjs/core');
@@ -97,18 +100,18 @@ describe.each([
     expect(Object.keys(printed.again.paths)).toEqual(['/users']);
   });
 
-  it("has the library's routes with the option, those of the health check among them", () => {
+  it("has the library's routes with the option, including the health routes", () => {
     const paths = Object.keys(printed.full.paths);
     const declared = printed.paths.map((path) => `/service-discovery${path}`);
     expect(paths.sort()).toEqual(['/health', '/health/live', '/health/ready', '/users', ...declared].sort());
   });
 
-  it('has schemas for what each of them takes and answers', () => {
+  it('has schemas for their requests and responses', () => {
     const { post: register } = printed.full.paths['/service-discovery/register']!;
     expect(register).toMatchObject({
       summary: 'Registers an instance, or replaces the one of the same id',
       tags: ['service-discovery'],
-      // Of the app's own decorators.
+      // From the app's own decorators.
       security: [{ bearer: [] }],
       parameters: [],
       requestBody: {
@@ -135,13 +138,13 @@ describe.each([
     expect(JSON.stringify(printed.full)).not.toContain('#/components/schemas/Registered');
   });
 
-  it('has a controller that the app mounts where it asks for that', () => {
+  it('has a controller that the app mounts, if requested', () => {
     const paths = Object.keys(printed.mounted.paths);
     expect(paths.filter((path) => path.startsWith('/registry'))).toEqual([]);
     expect(paths).toContain('/shown/register');
   });
 
-  it('is beside an OpenAPI file of the API in the package', () => {
+  it('is complemented by an OpenAPI file of the API in the package', () => {
     expect(printed.openapi).toBe('3.0.3');
     expect(printed.paths).toContain('/register');
   });

@@ -39,7 +39,7 @@ import { registered, urlOf } from '../support/nest-app.js';
 const running: INestApplicationContext[] = [];
 afterEach(() => Promise.all(running.splice(0).map((app) => app.close())));
 
-/** A module as most unit tests make it: compiled, and not initialised. */
+/** A module as in most unit tests: compiled, but not initialized. */
 async function communicatorWith(services: ServiceHandlers): Promise<ServiceCommunicator> {
   const imports = [ServiceDiscoveryTestingModule.forRoot({ services })];
   const module = await Test.createTestingModule({ imports }).compile();
@@ -54,7 +54,7 @@ const failure = (call: Promise<unknown>): Promise<unknown> =>
   );
 
 describe('a call in a test', () => {
-  it('reaches the handler of its service as a request that is easy to read', async () => {
+  it('reaches the handler of its service as an easily readable request', async () => {
     const seen: unknown[] = [];
     const communicator = await communicatorWith({
       'user-service': ({ headers, ...request }) => {
@@ -74,7 +74,7 @@ describe('a call in a test', () => {
     ]);
   });
 
-  it('is answered with a status, and is sent once', async () => {
+  it('is answered with a status, and sent once', async () => {
     let calls = 0;
     const communicator = await communicatorWith({
       'user-service': () => {
@@ -92,7 +92,7 @@ describe('a call in a test', () => {
     expect(calls).toBe(11);
   });
 
-  it('is repeated without a wait where it asks for it', async () => {
+  it('is retried without a wait if configured', async () => {
     let calls = 0;
     const communicator = await communicatorWith({ 'user-service': () => reply(++calls < 5 ? 503 : 200, { calls }) });
     const patient = communicator.withOptions({ retry: { maxAttempts: 5 } });
@@ -101,7 +101,7 @@ describe('a call in a test', () => {
     expect(retry).toMatchObject({ maxAttempts: 1, maxDelay: '1ms' });
   });
 
-  it('fails as a request without a response where the handler throws, with the reason', async () => {
+  it('fails like a request without a response if the handler throws, with the reason', async () => {
     const reason = new Error('connection reset');
     const communicator = await communicatorWith({
       'user-service': () => {
@@ -115,13 +115,13 @@ describe('a call in a test', () => {
     });
   });
 
-  it('fails as the handler says where it throws an error of the library', async () => {
+  it('fails as the handler says if it throws an error of the library', async () => {
     const open = new CircuitOpenError('open');
     const communicator = await communicatorWith({ 'user-service': () => Promise.reject(open) });
     expect(await failure(communicator.callService('user-service', { path: '/' }))).toBe(open);
   });
 
-  it('to a service without a handler is told which ones have one', async () => {
+  it('to a service without a handler lists those with one', async () => {
     const communicator = await communicatorWith({ 'user-service': () => 1, 'order-service': () => 2 });
     const error = await failure(communicator.callService('mail-service', { path: '/' }));
     expect(error).toMatchObject({ code: 'SERVICE_NOT_FOUND' });
@@ -190,7 +190,7 @@ describe('the testing module', () => {
     ]);
   });
 
-  it('shows each service as healthy, and none besides', async () => {
+  it('shows each service as healthy, and no others', async () => {
     const module = await Test.createTestingModule({
       imports: [ServiceDiscoveryTestingModule.forRoot({ services })],
     }).compile();
@@ -200,7 +200,7 @@ describe('the testing module', () => {
     expect(await module.get(ServiceDiscovery).discoverService('mail-service')).toBeNull();
   });
 
-  it('refuses what is no handler, with its name', () => {
+  it('rejects an invalid handler, with its name', () => {
     const wrong = { 'user-service': { id: 1 }, 'no name': () => 1 } as unknown as ServiceHandlers;
     expect(() => ServiceDiscoveryTestingModule.forRoot({ services: wrong })).toThrow(
       /services\.user-service.*a function[\s\S]*services\.no name/,
@@ -208,7 +208,7 @@ describe('the testing module', () => {
   });
 });
 
-describe('an app whose own module has a registry that is away', () => {
+describe('an app whose own module uses an unreachable registry', () => {
   const registryUrl = 'http://127.0.0.1:1';
 
   async function startTesting(): Promise<{ url: string; close(): Promise<void> }> {
@@ -243,7 +243,7 @@ describe('an app whose own module has a registry that is away', () => {
     return app;
   }
 
-  it('calls another app of the same test over a store that both are given by one line', async () => {
+  it('calls another app of the same test over a store given to both by one line', async () => {
     const store = new MemoryRegistryStore();
     await listenWith([UserServiceModule], { store });
     const gateway = await listenWith([GatewayModule], { store });
@@ -251,12 +251,12 @@ describe('an app whose own module has a registry that is away', () => {
     expect(await (await fetch(`${urlOf(gateway)}/users/1`)).json()).toEqual({ name: 'Grace' });
   });
 
-  it('is told of wrong options in the place of its own, by name', async () => {
+  it('reports wrong replacement options by name', async () => {
     const error = await failure(listenWith([], { serviceTtl: -1 }));
     expect(String(error)).toMatch(/^InvalidConfigurationError: Invalid configuration:[\s\S]*serviceTtl/);
   });
 
-  it('says how to test it where the testing module stands beside its own', async () => {
+  it('explains how to test it if the testing module is next to its own', async () => {
     const imports = [
       ServiceDiscoveryTestingModule.forRoot({ services }),
       ServiceDiscoveryModule.forRoot({ registryUrl }),
@@ -268,7 +268,7 @@ describe('an app whose own module has a registry that is away', () => {
     ]);
   });
 
-  it('starts while no time passes by the testing preset', async () => {
+  it('starts without waiting with the testing preset', async () => {
     const imports = [ServiceDiscoveryModule.forRoot({ preset: 'testing', registryUrl })];
     const clock = new ManualClock();
     const module = await Test.createTestingModule({ imports }).overrideProvider(CLOCK).useValue(clock).compile();
@@ -283,13 +283,13 @@ describe('an app whose own module has a registry that is away', () => {
   });
 });
 
-describe('an app whose registry does not answer', () => {
-  it('starts within 4 s, listed services included, and says so in a line that tests print', async () => {
+describe('an app whose registry does not respond', () => {
+  it('starts within 4 s, including listed services, and logs so in a line that tests print', async () => {
     const listed = [{ name: 'billing', targets: ['http://127.0.0.1:1'] }];
     const imports = [ServiceDiscoveryModule.forRoot({ registryUrl: 'http://127.0.0.1:1', services: listed })];
     const clock = new ManualClock();
     const errors: string[] = [];
-    // Like the logger of Nest's testing module, it prints errors alone.
+    // Like the logger of Nest's testing module, it prints only errors.
     const silent = (): void => undefined;
     const logger = { log: silent, warn: silent, error: (line: string) => void errors.push(line) };
     const module = await Test.createTestingModule({ imports })
@@ -312,7 +312,7 @@ describe('an app whose registry does not answer', () => {
 });
 
 describe('a stand-in for the communicator', () => {
-  it('neither fails the end of the app nor keeps the rest of it from being done', async () => {
+  it('neither fails the shutdown of the app nor skips the rest of it', async () => {
     const closed: string[] = [];
     @Injectable()
     class Database implements OnApplicationShutdown {

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => library.remove());
 
-/** @param ext of imports within the app */
+/** @param ext extension of imports within the app */
 const appFiles = (ext: '' | '.js'): Record<string, string> => ({
   'src/app.controller.ts': `
     import { Controller, Get, Param } from '@nestjs/common';
@@ -143,7 +143,7 @@ const BUNDLED = {
   `,
 };
 
-/** Adds what an app has that uses `HttpService`. */
+/** Adds the parts of an app that uses `HttpService`. */
 const withAxios = (project: GeneratedProject, version: string, files = {}): GeneratedProject => ({
   ...project,
   packages: { ...project.packages, '@nestjs/axios': version, axios: '^1.7.0' },
@@ -158,7 +158,7 @@ const HTTP_SERVICE = {
     import { ServiceDiscoveryTestingModule } from 'nest-service-discovery/testing';
     import { firstValueFrom } from 'rxjs';
 
-    it('HttpService finds services by name', async () => {
+    it('HttpService resolves services by name', async () => {
       const services = { 'user-service': () => ({ name: 'Ada' }) };
       const imports = [ServiceDiscoveryTestingModule.forRoot({ services }), DiscoveryHttpModule.register()];
       const app = await Test.createTestingModule({ imports }).compile();
@@ -168,11 +168,11 @@ const HTTP_SERVICE = {
   `,
 };
 
-/** Terminus 11 refuses to be installed beside `@nestjs/axios@12`. */
+/** Terminus 11 cannot be installed with `@nestjs/axios@12`. */
 const NEST_11_WITHOUT_TERMINUS = { ...NEST_11, packages: { ...NEST_11.packages, '@nestjs/terminus': undefined } };
 
 const PROJECTS: [name: string, nest: 11 | 12, manager: 'npm' | 'pnpm', project: GeneratedProject][] = [
-  // Jest cannot load this version in a CommonJS project, and need not.
+  // Jest cannot load this version in a CommonJS project, and does not need to.
   ['Nest 11, CommonJS, Jest, npm, @nestjs/axios@12', 11, 'npm', withAxios(NEST_11_WITHOUT_TERMINUS, '^12.0.0')],
   ['Nest 11, CommonJS, Jest, pnpm, @nestjs/axios@4', 11, 'pnpm', withAxios(NEST_11, '^4.0.0', HTTP_SERVICE)],
   ['Nest 12, ES modules, Vitest, npm, without @nestjs/axios', 12, 'npm', NEST_12],
@@ -215,7 +215,7 @@ describe('in a CommonJS project on Nest 11', () => {
     expect(await app.run('node', `by-${bundler}.cjs`)).toEqual({ code: 0, output: 'true\n' });
   });
 
-  it('runs on what is CommonJS alone where Node is told to require no ES modules', async () => {
+  it('works as pure CommonJS if Node must not require ES modules', async () => {
     const started = await app.run('node', '--no-experimental-require-module', 'start.cjs');
     expect(started).toEqual({ code: 0, output: 'cjs/index.js user-service\n' });
   });

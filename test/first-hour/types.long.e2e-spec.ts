@@ -8,7 +8,7 @@ import {
   type PackedLibrary,
 } from '../support/fresh-app.js';
 
-/** What an app writes. */
+/** Valid code of an app. */
 const RIGHT = `
 import { Injectable, Module } from '@nestjs/common';
 import {
@@ -121,7 +121,7 @@ export const breaker = new CircuitBreaker({ recoveryTimeout: '10s' }, { clock: n
 export const balancer = createLoadBalancer('maglev');
 `;
 
-/** A mistake a line, with what the compiler has to say of it. */
+/** A mistake per line, with the expected message of the compiler. */
 const WRONG = `
 import { defineServiceDiscoveryOptions, ServiceCommunicator, ServiceDiscoveryModule } from 'nest-service-discovery';
 import { CircuitBreaker, createLoadBalancer } from 'nest-service-discovery/core';
@@ -153,7 +153,7 @@ createLoadBalancer('round'); // '"round"' is not assignable to parameter of type
 new CircuitBreaker({ window: '1 hour' }); // Type '"1 hour"' is not assignable to type
 `;
 
-/** The strictest that an app may ask for, and the oldest target. */
+/** The strictest settings for an app, and the oldest target. */
 const COMPILER_OPTIONS = {
   target: 'es2021',
   lib: ['es2021'],
@@ -181,7 +181,7 @@ beforeAll(async () => {
 
 afterAll(() => library.remove());
 
-describe.each(APPS)('in %s, right code compiles', (_name, options, module) => {
+describe.each(APPS)('in %s, correct code compiles', (_name, options, module) => {
   let app: FreshApp;
 
   beforeAll(async () => {

@@ -31,7 +31,7 @@ import { Apps, PLATFORMS, urlOf } from '../support/nest-app.js';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** What `user-service` answers, by path; it never answers anything else. */
+/** Answers of `user-service`, by path; other paths are never answered. */
 const ANSWERS: Readonly<Record<string, Answer>> = {
   '/users/999': json(404, { reason: 'there is no such user' }),
   '/users/html': (_request, response) => response.writeHead(404, { 'content-type': 'text/html' }).end('<b>no</b>'),
@@ -64,7 +64,7 @@ class Gateway {
 
   @Get('unknown')
   unknown(): Promise<unknown> {
-    return this.communicator.callServiceJson('nobody-service', { path: '/' });
+    return this.communicator.callServiceJson('missing-service', { path: '/' });
   }
 
   @Get('wrong')
@@ -113,7 +113,7 @@ afterEach(async () => {
   callee.close();
 });
 
-/** A catch-all filter, as apps have one of their own. */
+/** A catch-all filter, as many apps have one. */
 @Catch()
 class AllExceptionsFilter implements ExceptionFilter {
   catch(_error: unknown, host: ArgumentsHost): void {
@@ -167,7 +167,7 @@ describe.each(PLATFORMS)('UpstreamErrorFilter on %s', (_name, adapter) => {
     ['/users/empty', 404, { statusCode: 404, message: 'Not Found' }],
     ['/users/list', 422, [{ field: 'name' }]],
     ['/users/taken', 409, { taken: true }],
-  ])('passes on the 4xx of a callee, as JSON (%s)', async (path, status, body) => {
+  ])("passes the callee's 4xx on, as JSON (%s)", async (path, status, body) => {
     const answer = await ask(path);
     expect(answer).toMatchObject({ status, body });
     expect(answer.type).toMatch(/^application\/json/);
@@ -181,23 +181,23 @@ describe.each(PLATFORMS)('UpstreamErrorFilter on %s', (_name, adapter) => {
     return (await fetch(`${urlOf(app)}/users/999`)).status;
   }
 
-  it('goes before a catch-all filter where it is the last one, in one list with it', async () => {
+  it('takes precedence over a catch-all filter if it comes last in the same list', async () => {
     expect(await statusBeside([CATCH_ALL, UPSTREAM])).toBe(404);
     expect(await statusBeside([UPSTREAM, CATCH_ALL])).toBe(500);
     expect(await statusBeside([], [new AllExceptionsFilter(), new UpstreamErrorFilter()])).toBe(404);
     expect(await statusBeside([], [new UpstreamErrorFilter(), new AllExceptionsFilter()])).toBe(500);
   });
 
-  it('comes after the filters of useGlobalFilters as an APP_FILTER', async () => {
+  it('comes after filters of useGlobalFilters as an APP_FILTER', async () => {
     expect(await statusBeside([UPSTREAM], [new AllExceptionsFilter()])).toBe(500);
   });
 
-  it('passes on what belongs to a status', async () => {
+  it('passes on headers that belong to the status', async () => {
     const { status, headers } = await ask('/users/secret');
     expect([status, headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
   });
 
-  it('passes on only the statuses that it was told to', async () => {
+  it('passes on only the configured statuses', async () => {
     expect((await ask('/users/taken', new UpstreamErrorFilter({ passOn: [[404, 409]] }))).status).toBe(409);
     const { status, body } = await ask('/users/taken', new UpstreamErrorFilter({ passOn: [404] }));
     expect(status).toBe(502);
@@ -206,7 +206,7 @@ describe.each(PLATFORMS)('UpstreamErrorFilter on %s', (_name, adapter) => {
 
   it.each([
     ['/unknown', 503, 'SERVICE_NOT_FOUND', /^1$/],
-    // Less by the time that the test takes.
+    // Less by the duration of the test.
     ['/isolated', 503, 'CIRCUIT_OPEN', /^3[56]\d\d$/],
     ['/users/busy', 503, 'RESPONSE_STATUS', /^7$/],
     ['/users/hangs', 504, 'DEADLINE_EXCEEDED', /^$/],
@@ -222,7 +222,7 @@ describe.each(PLATFORMS)('UpstreamErrorFilter on %s', (_name, adapter) => {
     expect(answer.headers.get('retry-after') ?? '').toMatch(retryAfter);
   });
 
-  it('ends a response that has begun already', async () => {
+  it('ends a response that has already begun', async () => {
     const app = await apps.listen(moduleWith(undefined) as never, adapter);
     await register(app.get(ServiceRegistry));
     expect(await (await fetch(`${urlOf(app)}/begun`)).text()).toBe('half');
@@ -234,14 +234,14 @@ describe('UpstreamErrorFilter', () => {
     const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     const app = await apps.listen(moduleWith(undefined) as never);
     await fetch(`${urlOf(app)}/unknown`);
-    expect(warn.mock.calls).toContainEqual(['Answered 503: No service named "nobody-service" is registered']);
+    expect(warn.mock.calls).toContainEqual(['Answered 503: No service named "missing-service" is registered']);
   });
 
   it.each([
     [{ passOn: [200] }, 'UpstreamErrorFilter.passOn: expected a list of statuses from 400 to 599'],
     [{ pass: [404] }, 'UpstreamErrorFilter.pass: expected no option of this name (did you mean'],
     [[404], 'UpstreamErrorFilter: expected an object of options, but got [404]'],
-  ])('refuses options that are wrong (%j)', (options, message) => {
+  ])('rejects wrong options (%j)', (options, message) => {
     const make = (): unknown => new UpstreamErrorFilter(options as object);
     expect(make).toThrow(InvalidConfigurationError);
     expect(make).toThrow(message);
@@ -270,7 +270,7 @@ describe('the error of a call', () => {
     expect(await messageOf(request)).toMatch(message);
   });
 
-  it('that could not be sent names them as well', async () => {
+  it('includes service and request if it could not be sent', async () => {
     const app = await apps.listen(moduleWith(undefined) as never);
     await register(app.get(ServiceRegistry));
     callee.close();
@@ -280,7 +280,7 @@ describe('the error of a call', () => {
     await expect(call).rejects.toThrow(/^GET \/users\/1 of user-service\/\S+ at 127\.0\.0\.1:\d+ could not be sent: /);
   });
 
-  it('that has a wrong path shows none of its query', async () => {
+  it('does not include the query of an invalid path', async () => {
     expect(await messageOf({ path: 'users?token=s3cret', query: {} })).not.toContain('s3cret');
   });
 });

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** The rights that `docs/redis.md` says a user of Redis needs, for the namespace `shop`. */
+/** The permissions that `docs/redis.md` lists for a Redis user, for the namespace `shop`. */
 export async function documentedRules(): Promise<string[]> {
   const page = await readFile(join(import.meta.dirname, '../../docs/redis.md'), 'utf8');
   const [, rules] = /^ACL SETUSER shop on >secret ([^`]+)```/m.exec(page) ?? [];

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 
 /**
- * How an app in plain JavaScript begins that is run as a process of its own: `command(name)` resolves when its parent says
- * `name`. `SlowController` answers /quick at once, and /slow when told to `finish`; it sends `'called'` when /slow is asked.
- * The modules that it needs are the importing app's to import.
+ * The start of a plain JavaScript app that runs as a separate process: `command(name)` resolves when the parent sends
+ * `name`. `SlowController` answers /quick at once, and /slow when told to `finish`; it sends `'called'` when /slow is
+ * called. The app must import the modules that it needs.
  */
 export const SLOW_CONTROLLER = `
 const commands = new Map();
@@ -32,19 +32,21 @@ Controller()(SlowController);
 /** An app in a process of its own. */
 export interface AppProcess {
   readonly child: ChildProcess;
-  /** How the process ended. */
+  /** How the process exited. */
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
-  /** What it printed, once it has ended. */
+  /** Its output, once it has exited. */
   readonly output: Promise<string>;
   /** Resolves with the next message that it sends. */
   message(): Promise<unknown>;
 }
 
-/** The processes that a test has started. */
+/** Processes started by a test. */
 export class AppProcesses {
   private readonly children = new Set<ChildProcess>();
 
-  /** @param env beside what the test was started with, without what is meant for the test run or for this library */
+  /**
+   * @param env added to the test's environment, from which variables of the test run and of this library are removed
+   */
   start(script: string, env: Readonly<Record<string, string>>): AppProcess {
     const own = Object.entries(process.env).filter(([name]) => !/^(SERVICE_DISCOVERY|NODE_OPTIONS|JEST)/.test(name));
     const child = spawn(process.execPath, [script], {
@@ -62,7 +64,7 @@ export class AppProcesses {
     return { child, ended, output, message };
   }
 
-  /** Ends those that still run. */
+  /** Kills those that still run. */
   kill(): void {
     for (const child of this.children) child.kill('SIGKILL');
     this.children.clear();

@@ -9,7 +9,7 @@ import { systemClock } from '../../libs/service-discovery/src/common/index.js';
 const exec = promisify(execFile);
 const root = join(import.meta.dirname, '../..');
 const builds = join(root, 'dist/tested');
-/** What the package is made of. */
+/** Inputs of the build. */
 const SOURCES = [
   'libs',
   'docs',
@@ -22,12 +22,12 @@ const SOURCES = [
   'package-lock.json',
 ];
 const PAUSE_MS = 100;
-/** A build that is older is of no use any more. */
+/** Age after which a build is deleted. */
 const OLD_MS = 3_600_000;
 
 /**
- * The package as it would be published, built once for all specs that run over the same sources, in this run or a later one.
- * @returns its folder: to be copied, since others read it
+ * Builds the package as it would be published, once for all specs that run on the same sources, in this and later runs.
+ * @returns its directory; copy it, since others read it
  */
 export async function buildLibrary(): Promise<string> {
   const key = await hashOf(SOURCES);
@@ -68,7 +68,7 @@ async function hashOf(paths: readonly string[]): Promise<string> {
   return hash.digest('hex').slice(0, 16);
 }
 
-/** Does it while no other process holds the lock, which is a file with the id of its process. */
+/** Runs while no other process holds the lock, a file containing its owner's pid. */
 async function locked(lock: string, act: () => Promise<void>): Promise<void> {
   while (!(await take(lock))) {
     if (await isAbandoned(lock)) await rm(lock, { force: true });
@@ -91,7 +91,7 @@ async function take(lock: string): Promise<boolean> {
   }
 }
 
-/** A run that was killed leaves its lock behind. */
+/** A killed run leaves its lock behind. */
 async function isAbandoned(lock: string): Promise<boolean> {
   const holder = Number(await readFile(lock, 'utf8').catch(() => ''));
   if (holder === 0) return false;

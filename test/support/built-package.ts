@@ -10,17 +10,17 @@ const root = join(import.meta.dirname, '../..');
 /** Inside the workspace, so that the package finds its dependencies. */
 const dist = join(root, 'dist');
 
-/** The package as it would be published, and an empty project that has it installed. */
+/** The package as it would be published, and an empty project with it installed. */
 export interface BuiltPackage {
   readonly package: string;
   readonly consumer: string;
   remove(): Promise<void>;
 }
 
-/** How long a hook may take that builds the package: seconds where nothing else runs, and it seldom is so. */
+/** Timeout of a hook that builds the package: seconds on a quiet machine, which is rare. */
 export const BUILD_TIMEOUT_MS = 600_000;
 
-/** The package in a folder of its own, and a project that has it. Takes some seconds where the sources are new. */
+/** Copies the package, and creates a project with it. Takes some seconds if the sources are new. */
 export async function buildPackage(consumerManifest: object): Promise<BuiltPackage> {
   await mkdir(dist, { recursive: true });
   const directory = await mkdtemp(join(dist, 'built-package-'));
@@ -39,7 +39,7 @@ export async function buildPackage(consumerManifest: object): Promise<BuiltPacka
   }
 }
 
-/** Installs in the project what npm would publish, in place of the link to what was built. */
+/** Installs what npm would publish in the project, in place of the link to the build. */
 export async function installPacked({ package: built, consumer }: BuiltPackage): Promise<void> {
   const { stdout } = await exec('npm', ['pack', '--json', '--pack-destination', consumer], { cwd: built });
   const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
@@ -49,7 +49,7 @@ export async function installPacked({ package: built, consumer }: BuiltPackage):
   await exec('tar', ['-xzf', join(consumer, filename), '-C', installed, '--strip-components=1']);
 }
 
-/** Puts the sources of a folder of the workspace into the project, as they are without their types. */
+/** Copies the sources of a workspace directory into the project, with types stripped. */
 export async function addSources({ consumer }: BuiltPackage, folder: string): Promise<void> {
   for (const file of await readdir(join(root, folder), { recursive: true })) {
     if (!file.endsWith('.ts')) continue;

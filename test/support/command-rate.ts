@@ -1,7 +1,7 @@
 import { sleep, systemClock } from '../../libs/service-discovery/src/common/index.js';
 import { type RedisServer } from './redis-server.js';
 
-/** Commands that no script of the registry calls: those that Redis counts were sent by clients. */
+/** Commands that no script of the registry calls: those counted by Redis were sent by clients. */
 const SENT_BY_CLIENTS =
   /^cmdstat_(evalsha|eval|script\|load|hello|auth|select|ping|p?subscribe|p?unsubscribe|client\|\w+):calls=(\d+)/gm;
 const SAMPLE_MS = 50;
@@ -12,13 +12,13 @@ interface Sample {
   readonly total: number;
 }
 
-/** How many commands a second Redis is sent, by its own count. What asks for the count is not in it. */
+/** Commands per second that Redis receives, by its own count, without those that read the count. */
 export class CommandRate {
   private samples: Sample[] = [];
 
   private constructor(private readonly server: RedisServer) {}
 
-  /** Takes samples until `holds`. @throws Error when that takes longer than `patienceMs` */
+  /** Samples until `holds`. @throws Error if that takes longer than `patienceMs` */
   static async until(holds: () => Promise<boolean>, server: RedisServer, patienceMs: number): Promise<CommandRate> {
     const rate = new CommandRate(server);
     const start = systemClock.now();
@@ -36,19 +36,19 @@ export class CommandRate {
     return CommandRate.until(async () => systemClock.now() >= end, server, 2 * ms);
   }
 
-  /** What was sent in this time and in the one after it. */
+  /** Commands in this interval and the next. */
   and(later: CommandRate): CommandRate {
     const all = new CommandRate(this.server);
     all.samples = [...this.samples, ...later.samples];
     return all;
   }
 
-  /** Commands a second, over all the time. */
+  /** Commands per second, overall. */
   get mean(): number {
     return rateBetween(this.samples[0]!, this.samples.at(-1)!);
   }
 
-  /** The greatest number of commands in any one second; where samples came late, a second of a longer time. */
+  /** The maximum per second; if samples were late, the rate of a longer interval. */
   get peak(): number {
     let from = 0;
     return this.samples.reduce((peak, sample) => {

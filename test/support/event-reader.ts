@@ -1,12 +1,12 @@
 import { Client, type Dispatcher } from 'undici';
 
-/** One event of a stream; `ping` for a comment. */
+/** One event of a stream; `ping` is a comment. */
 export interface ReadEvent {
   readonly type: string;
   readonly data: EventData;
 }
 
-/** What tests read in the JSON of events; each event has some of it. */
+/** Fields that tests read from the JSON of events; each event has some of them. */
 interface EventData {
   readonly type: string;
   readonly revision: number;
@@ -14,7 +14,7 @@ interface EventData {
   readonly instance: unknown;
 }
 
-/** Reads an event stream over a socket of its own, with a parser that has nothing in common with the library's. */
+/** Reads an event stream over its own socket, with a parser independent of the library's. */
 export class EventReader {
   private readonly frames: AsyncIterator<ReadEvent>;
 

@@ -7,7 +7,7 @@ import { buildLibrary } from './build-library.js';
 
 const exec = promisify(execFile);
 
-/** What `npm publish` would upload, as a file that a package manager installs. */
+/** The tarball that `npm publish` would upload. */
 export interface PackedLibrary {
   readonly tarball: string;
   remove(): Promise<void>;
@@ -19,9 +19,9 @@ export interface FreshAppOptions {
   /** The `type` of the app's package.json. */
   readonly type: 'commonjs' | 'module';
   readonly manager?: 'npm' | 'pnpm';
-  /** Packages beside Nest and the peers of the library, by name and range; undefined leaves out one of those. */
+  /** Packages besides Nest and the library's peers, by name and range; undefined omits one of those. */
   readonly packages?: Readonly<Record<string, string | undefined>>;
-  /** Further fields of the package.json. */
+  /** Additional fields of the package.json. */
   readonly manifest?: object;
   readonly files?: Readonly<Record<string, string>>;
 }
@@ -29,11 +29,11 @@ export interface FreshAppOptions {
 interface FinishedCommand {
   /** The exit code. */
   readonly code: number;
-  /** What it printed on both streams. */
+  /** Its output on both streams. */
   readonly output: string;
 }
 
-/** An app outside the workspace, as a user makes it: it finds only what its package manager installed. */
+/** An app outside the workspace, like a user's: only packages installed by its package manager can be resolved. */
 export interface FreshApp {
   readonly directory: string;
   write(files: Readonly<Record<string, string>>): Promise<void>;
@@ -41,7 +41,7 @@ export interface FreshApp {
   remove(): Promise<void>;
 }
 
-/** The versions that go together, of Nest and of the library's peers. */
+/** Matching versions of Nest and the library's peers. */
 const NEST = {
   11: { nest: '^11.0.0', schedule: '^6.0.0', terminus: '^11.0.0' },
   12: { nest: '^12.0.0', schedule: '^12.0.0', terminus: '^12.0.0' },
@@ -49,7 +49,7 @@ const NEST = {
 
 const PNPM = 'pnpm@10';
 
-/** What users install, packed. Takes some seconds where the sources are new. */
+/** Packs what users install. Takes some seconds if the sources are new. */
 export async function packLibrary(): Promise<PackedLibrary> {
   const directory = await mkdtemp(join(tmpdir(), 'packed-library-'));
   const remove = (): Promise<void> => rm(directory, { recursive: true, force: true });
@@ -63,7 +63,7 @@ export async function packLibrary(): Promise<PackedLibrary> {
   }
 }
 
-/** Makes the app, and installs its packages from the registry that npm is set up for. */
+/** Creates the app, and installs its packages from the registry that npm is configured for. */
 export async function createFreshApp(options: FreshAppOptions): Promise<FreshApp> {
   const { library, type, manager = 'npm', packages = {}, manifest = {}, files = {} } = options;
   const { nest, schedule, terminus } = NEST[options.nest];
@@ -110,7 +110,7 @@ export async function createFreshApp(options: FreshAppOptions): Promise<FreshApp
   }
 }
 
-/** What `npm test` and Jest set for their own processes; how to reach the package registry stays. */
+/** Drop variables that `npm test` and Jest set; keep the configuration of the package registry. */
 const OF_THIS_RUN =
   /^(npm_(?!config_(registry|cafile|proxy|https_proxy|noproxy)$)|NODE_OPTIONS$|NODE_ENV$|JEST_|INIT_CWD$)/;
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-/** Answers every request with its name, after a moment, so that some are under way at any time. */
+/** Answers every request with its name, after a moment, so that some are always in flight. */
 const SERVER = `
 const [name, port, delayMs] = process.argv.slice(1);
 const body = JSON.stringify({ from: name });
@@ -13,14 +13,14 @@ server.listen(Number(port), '127.0.0.1', () => process.send(server.address().por
 `;
 const DELAY_MS = 20;
 
-/** An instance of a service in a process of its own, for what happens to processes. */
+/** An instance of a service in a separate process. */
 export class HttpInstance {
   port = 0;
   private child: ChildProcess | undefined;
 
   constructor(readonly name: string) {}
 
-  /** Starts the process, at the port that it had before. */
+  /** Starts the process on its previous port. */
   async start(): Promise<void> {
     const args = ['-e', SERVER, this.name, `${this.port}`, `${DELAY_MS}`];
     this.child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
@@ -28,7 +28,7 @@ export class HttpInstance {
     this.port = port;
   }
 
-  /** Resolves when the process has ended. */
+  /** Resolves when the process has exited. */
   async kill(): Promise<void> {
     const { child } = this;
     if (child?.exitCode !== null || child.signalCode !== null) return;

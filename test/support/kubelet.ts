@@ -18,18 +18,18 @@ export interface PodSpec {
   readonly terminationGracePeriodMs: number;
 }
 
-/** Statuses of the answers of a probe, 0 where there was none in time. */
+/** Statuses of a probe's answers, 0 for a timeout. */
 type Answers = number[];
 
 /**
- * Does to a process what a kubelet does to a container: asks its probes each period over connections of their own, takes 200
- * to 399 for a success, and counts failures in a row. Its end is a SIGTERM, and a SIGKILL when the grace period is over;
- * readiness is asked meanwhile, liveness is not.
+ * Treats a process like a kubelet treats a container: probes it each period over new connections, counts 200 to 399 as
+ * success, and counts consecutive failures. Ends it with SIGTERM, and SIGKILL after the grace period, during which only
+ * readiness is probed.
  */
 export class Kubelet {
   readonly livenessAnswers: Answers = [];
   readonly readinessAnswers: Answers = [];
-  /** Whether the endpoints of its service hold the pod. */
+  /** Whether the endpoints of its service contain the pod. */
   isReady = false;
   /** How often the container would have been restarted. */
   restarts = 0;
@@ -57,7 +57,7 @@ export class Kubelet {
     });
   }
 
-  /** Resolves when a condition holds, now or after the answer to a probe. */
+  /** Resolves when a condition holds, now or after a probe. */
   until(holds: (kubelet: this) => boolean): Promise<void> {
     return new Promise((resolve) => {
       const look = (): void => {
@@ -70,7 +70,7 @@ export class Kubelet {
     });
   }
 
-  /** Deletes the pod; resolves with how its process ended. */
+  /** Deletes the pod; resolves with how its process exited. */
   async terminate(): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
     const ended = once(this.child, 'exit');
     this.stopLiveness.abort();

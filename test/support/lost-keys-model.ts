@@ -7,7 +7,7 @@ import { RegistryWorld, type SharedStore, type WorldProcess } from './registry-w
 const PARTS = ['records', 'states', 'details', 'leases', 'meta', 'changes'] as const;
 const SERVICES = ['users', 'orders'] as const;
 
-/** A store that keeps a service in several keys, each of which may go at any time. */
+/** A store that keeps a service in several keys, each of which may be lost at any time. */
 export interface EvictingStore extends SharedStore {
   /** Deletes keys of a service. */
   lose(serviceName: string, parts: readonly (typeof PARTS)[number][]): Promise<void>;
@@ -15,7 +15,7 @@ export interface EvictingStore extends SharedStore {
   loseShared(parts: readonly ('names' | 'sweep' | 'checkers')[]): Promise<void>;
 }
 
-/** How the registrations of the model stay: by their process, by heartbeats from elsewhere, or by passing checks. */
+/** What renews the registrations of the model: their process, heartbeats from elsewhere, or passing checks. */
 const KEPT: readonly { readonly key: InstanceKey; readonly by: 'process' | 'heartbeats' | 'checks' }[] = [
   { key: { serviceName: 'users', instanceId: 'a' }, by: 'process' },
   { key: { serviceName: 'users', instanceId: 'b' }, by: 'process' },
@@ -55,16 +55,19 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('crash' as const, 'reader' as const) }) },
 );
 
-/** What may happen, in any order. */
+/** Possible events, in any order. */
 export const losses = fc.array(step, { minLength: 4, maxLength: 20, size: 'max' });
 
-/** As long as nothing is lost any more: a store finds all by itself within 45 s, and what lost its state ends within 60 s. */
+/**
+ * The time after the last loss: a store repairs itself within 45 s, and registrations that lost their state end within
+ * 60 s.
+ */
 const REST_MS = 120_000;
 const TICK_MS = 2_000;
 
 /**
- * Loses keys under calls: a process goes on finding every instance that it has found, for as long as it is kept
- * registered; and when all is quiet again, everybody sees what is kept, and nothing else.
+ * Loses keys during calls. A process keeps finding every instance that it found, for as long as that is kept
+ * registered; and once losses stop, every process sees exactly the registrations that are kept.
  */
 class LostKeysModel {
   private readonly world: RegistryWorld;
@@ -151,7 +154,7 @@ class LostKeysModel {
     this.ports.set(keyOf(key), port);
   }
 
-  /** Time passes, with what comes from outside the processes: heartbeats, and results of checks. */
+  /** Advances time, with events from outside the processes: heartbeats, and results of checks. */
   private async pass(ms: number): Promise<void> {
     for (let left = ms; left > 0; left -= TICK_MS) {
       await this.world.advance(Math.min(left, TICK_MS));
@@ -193,7 +196,7 @@ function kindOf(by: 'heartbeats' | 'checks'): 'heartbeat' | 'checks' {
   return by === 'checks' ? 'checks' : 'heartbeat';
 }
 
-/** @throws AssertionError saying what is not as it must be */
+/** @throws AssertionError naming the violated expectation */
 export async function survives(shared: EvictingStore, all: readonly Step[]): Promise<void> {
   await new LostKeysModel(shared).run(all);
 }

@@ -4,7 +4,7 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type RegistrySnapshot, type ServiceInstance, ServiceRegistry } from 'nest-service-discovery';
 
-/** What an app is made of. */
+/** The modules and providers of an app. */
 export type AppModule = Type | DynamicModule;
 
 /** Both of Nest's own platforms, for `describe.each`. */
@@ -13,11 +13,11 @@ export const PLATFORMS: readonly (readonly [name: string, adapter: () => Abstrac
   ['Fastify', () => new FastifyAdapter() as AbstractHttpAdapter],
 ];
 
-/** Apps that a spec starts, closed together at the end of each test. */
+/** Apps that a spec starts; all of them are closed at the end of each test. */
 export class Apps {
   private readonly running: INestApplication[] = [];
 
-  /** An app that is not initialised yet. */
+  /** An app before initialization. */
   async create(
     module: AppModule,
     adapter: () => AbstractHttpAdapter = () => new ExpressAdapter(),
@@ -27,7 +27,7 @@ export class Apps {
     return app;
   }
 
-  /** An app that listens at a free port of the loopback address. */
+  /** An app that listens on a free port of the loopback address. */
   async listen(module: AppModule, adapter?: () => AbstractHttpAdapter): Promise<INestApplication> {
     const app = await this.create(module, adapter);
     await app.listen(0, '127.0.0.1');
@@ -39,7 +39,7 @@ export class Apps {
   }
 }
 
-/** Where an app listens, without a slash at the end. */
+/** The URL of an app, without a trailing slash. */
 export function urlOf(app: INestApplication): string {
   return `http://127.0.0.1:${portOf(app)}`;
 }
@@ -48,7 +48,7 @@ export function portOf(app: INestApplication): number {
   return (app.getHttpServer() as { address(): { port: number } }).address().port;
 }
 
-/** Resolves with what `look` finds in the app's registry, now or after one of its changes. */
+/** Resolves with what `look` finds in the app's registry, now or after a change. */
 export function inRegistry<T>(app: INestApplication, look: (snapshot: RegistrySnapshot) => T | undefined): Promise<T> {
   const registry = app.get(ServiceRegistry);
   return new Promise((resolve) => {
@@ -63,12 +63,12 @@ export function inRegistry<T>(app: INestApplication, look: (snapshot: RegistrySn
   });
 }
 
-/** Resolves with the first instance of a service as soon as the app's registry shows it. */
+/** Resolves with the first instance of a service once the app's registry shows it. */
 export function registered(app: INestApplication, serviceName: string): Promise<ServiceInstance> {
   return inRegistry(app, ({ services }) => services.get(serviceName)?.[0]);
 }
 
-/** What an app refuses to start with. */
+/** The error that an app fails to start with. */
 export async function startError(module: AppModule): Promise<unknown> {
   try {
     const app = await NestFactory.create(module, { logger: false, abortOnError: false });

@@ -1,7 +1,7 @@
-/** What `nest new` writes, as far as it concerns tests: copies of the templates of @nestjs/schematics 11.1 and 12.0. */
+/** The relevant output of `nest new`: copies of the templates of @nestjs/schematics 11.1 and 12.0. */
 export interface GeneratedProject {
   readonly manifest: object;
-  /** Undefined leaves out one that `createFreshApp` adds. */
+  /** Undefined omits one that `createFreshApp` adds. */
   readonly packages: Readonly<Record<string, string | undefined>>;
   readonly files: Readonly<Record<string, string>>;
 }

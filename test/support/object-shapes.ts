@@ -3,11 +3,11 @@ import { runInThisContext } from 'node:vm';
 
 setFlagsFromString('--allow-natives-syntax');
 const haveSameMap = runInThisContext('(a, b) => %HaveSameMap(a, b)') as (a: object, b: object) => boolean;
-// It is compiled at the first call.
+// Compiled on the first call.
 haveSameMap({}, {});
 setFlagsFromString('--no-allow-natives-syntax');
 
-/** Whether the engine lays two objects out alike, so that code which reads both stays fast, and neither needs a layout of its own. */
+/** Whether two objects share a hidden class in V8, which keeps code that reads both fast. */
 export function haveSameShape(a: object, b: object): boolean {
   return haveSameMap(a, b);
 }

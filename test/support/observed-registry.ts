@@ -3,7 +3,7 @@ import { EventBus } from '../../libs/service-discovery/src/observability/index.j
 import { ServiceRegistry, type ServiceRegistryOptions } from '../../libs/service-discovery/src/registry/index.js';
 import { type RedisRegistryStore } from '../../libs/service-discovery/src/store/index.js';
 
-/** A registry over a store of its own, and waiting for what it tells. */
+/** A registry over its own store, with a way to wait for its state. */
 export class ObservedRegistry {
   readonly bus = new EventBus();
   readonly registry: ServiceRegistry;
@@ -24,7 +24,7 @@ export class ObservedRegistry {
     });
   }
 
-  /** Resolves when the registry's snapshot, now or after one of its changes, is as wanted. */
+  /** Resolves when the registry's snapshot matches, now or after a change. */
   until(holds: () => boolean): Promise<void> {
     return new Promise((resolve) => {
       const check = (): void => {

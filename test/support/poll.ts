@@ -4,7 +4,7 @@ import { systemClock } from '../../libs/service-discovery/src/common/index.js';
 const PAUSE_MS = 20;
 const LONGEST_MS = 15_000;
 
-/** Asks again and again, where nothing tells by itself, until the answer is yes. */
+/** Polls until the result is true, where there is no notification. */
 export async function pollUntil(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const start = systemClock.now();
   while (systemClock.now() - start < LONGEST_MS) {

@@ -9,17 +9,17 @@ import {
 
 const closers: (() => Promise<unknown>)[] = [];
 
-/** Something to be done at the end of the test. */
+/** Registers a cleanup for the end of the test. */
 export function atEnd(close: () => Promise<unknown>): void {
   closers.push(close);
 }
 
-/** To be called after each test. */
+/** Call this after each test. */
 export async function closeServers(): Promise<void> {
   for (const close of closers.splice(0)) await close();
 }
 
-/** Listens, and at the end of the test closes together with every connection. @returns the port */
+/** Listens, and closes with every connection at the end of the test. @returns the port */
 export async function listen(server: Server): Promise<number> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
@@ -37,11 +37,11 @@ export async function listen(server: Server): Promise<number> {
 
 export const overHttp = (listener: RequestListener): Promise<number> => listen(createHttpServer(listener));
 
-/** A server that does as it likes once something was sent to it. */
+/** A server with arbitrary behaviour once it has received something. */
 export const overTcp = (onRequest: (socket: Socket) => void): Promise<number> =>
   listen(createTcpServer((socket) => void socket.once('data', () => onRequest(socket))));
 
-/** Writes the same bytes again and again, as fast as they are read, until the connection is closed. */
+/** Writes the same bytes repeatedly, as fast as they are read, until the connection is closed. */
 export function pump(socket: Socket, bytes: string | Buffer): void {
   const write = (): void => {
     while (!socket.destroyed && socket.write(bytes));
@@ -50,18 +50,18 @@ export function pump(socket: Socket, bytes: string | Buffer): void {
   write();
 }
 
-/** An instance that stands at a port of this machine. */
+/** An instance on a local port. */
 export function instanceAt(port: number, more: Partial<ServiceRegistration> = {}): ServiceInstance {
   return toInstance({ serviceName: 'users', host: '127.0.0.1', port, ...more }, { ttlMs: 1_000, now: 0 });
 }
 
-/** A certificate or key for tests: `server` is for `localhost` and 127.0.0.1, and of the authority `ca`. */
+/** A certificate or key for tests: `server` is for `localhost` and 127.0.0.1, issued by the authority `ca`. */
 export function pem(name: string): string {
   return readFileSync(new URL(`./tls/${name}`, import.meta.url), 'utf8');
 }
 
-/** What a TLS server of a test shows. */
+/** The identity of a test's TLS server. */
 export const SERVER_TLS = { cert: pem('server.pem'), key: pem('server.key') };
 
-/** What an HTTP check has by default. */
+/** Defaults of an HTTP check. */
 export const HTTP_SETTINGS = { healthyStatuses: [[200, 299]], bodyLimit: 65_536 } as const;

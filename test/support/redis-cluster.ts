@@ -3,10 +3,10 @@ import { pollUntil } from './poll.js';
 import { RedisServer } from './redis-server.js';
 
 const SLOTS = 16_384;
-/** After how long a node counts as gone: short, so that a replica takes over soon. */
+/** Time until a node counts as failed: short, so that a replica takes over soon. */
 export const NODE_TIMEOUT_MS = 1_000;
 
-/** A Redis Cluster of a test's own: masters that share the slots out, each with a replica if asked for. */
+/** A Redis Cluster of a test: masters that share the slots, each with a replica if requested. */
 export class RedisCluster {
   private constructor(
     readonly masters: readonly RedisServer[],
@@ -36,14 +36,14 @@ export class RedisCluster {
     await Promise.all(this.masters.map((master) => master.flush()));
   }
 
-  /** The slots of a master that hold keys of services. */
+  /** The slots of a master that contain keys of services. */
   async usedSlots(master: RedisServer): Promise<number[]> {
     const keys = await master.client().keys('sd:{*:*}:records');
     const slots = await Promise.all(keys.map((key) => master.client().cluster('KEYSLOT', key)));
     return [...new Set(slots.map(Number))];
   }
 
-  /** Moves a slot with all that is in it, as `redis-cli --cluster reshard` does. */
+  /** Moves a slot with its keys, as `redis-cli --cluster reshard` does. */
   async moveSlot(slot: number, from: RedisServer, to: RedisServer): Promise<void> {
     const [source, target] = [from.client(), to.client()];
     const [sourceId, targetId] = await Promise.all([source.cluster('MYID'), target.cluster('MYID')]);

@@ -4,16 +4,16 @@ import { RedisServer } from './redis-server.js';
 import { TcpProxy } from './tcp-proxy.js';
 
 export const MASTER_NAME = 'main';
-/** After how long a primary counts as gone: short, so that a replica takes over soon. */
+/** Time until a primary counts as failed: short, so that a replica takes over soon. */
 export const DOWN_AFTER_MS = 500;
 
-/** A server, and the way by which everybody reaches it but those whom a test leads past it. */
+/** A server, and the proxy that all clients use except those that a test connects directly. */
 export interface WatchedServer {
   readonly server: RedisServer;
   readonly proxy: TcpProxy;
 }
 
-/** A primary with two replicas and three Sentinels, of a test's own. */
+/** A primary with two replicas and three Sentinels, for one test. */
 export class RedisSentinels {
   private constructor(
     readonly servers: readonly WatchedServer[],
@@ -54,7 +54,7 @@ export class RedisSentinels {
     return this.sentinels.map(({ port }) => ({ host: '127.0.0.1', port }));
   }
 
-  /** Resolves when the Sentinels have put another server in the place of the primary. */
+  /** Resolves when the Sentinels have promoted another server. */
   async failover(): Promise<void> {
     await pollUntil('another primary', async () => {
       const [, port] = (await this.client(0).call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER_NAME)) as string[];
@@ -74,8 +74,8 @@ export class RedisSentinels {
   }
 
   private async settle(): Promise<void> {
-    // Sentinels look around every ten seconds, and wait for eight before they put an old primary in its place. One that
-    // got no time for two seconds does nothing for thirty: here that only means that the machine is busy.
+    // Sentinels look around every ten seconds, and wait for eight before they restore an old primary. One that got no
+    // CPU time for two seconds pauses for thirty, which here only means that the machine is busy.
     const often = ['INFO-PERIOD', 200, 'PUBLISH-PERIOD', 200, 'TILT-TRIGGER', 20_000];
     await Promise.all(this.sentinels.map((_, index) => this.client(index).call('SENTINEL', 'DEBUG', ...often)));
     await pollUntil('the Sentinels know each other and the replicas', async () => {

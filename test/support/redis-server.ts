@@ -10,17 +10,17 @@ import { freePort } from '../../bench/support/free-port.js';
 
 export interface RedisServerOptions {
   readonly password?: string;
-  /** Whether it speaks TLS only, with the test's certificate; whether it asks for one of who connects. */
+  /** Whether it speaks only TLS, with the test's certificate; and whether it requires client certificates. */
   readonly tls?: 'server' | 'both';
-  /** The lines of its configuration, where it is a Sentinel. */
+  /** Its configuration, if it is a Sentinel. */
   readonly sentinel?: readonly string[];
   /** Where the other nodes of a Cluster reach it. */
   readonly busPort?: number;
-  /** Further arguments of redis-server. */
+  /** Additional arguments of redis-server. */
   readonly args?: readonly string[];
 }
 
-/** A redis-server process of a test's own, at a free port, that keeps nothing on disk. */
+/** A redis-server process for one test, on a free port, without persistence. */
 export class RedisServer {
   private process: ChildProcess | undefined;
   private admin: Redis | undefined;
@@ -47,12 +47,12 @@ export class RedisServer {
   }
 
   /**
-   * Starts the process, after {@link kill}. Resolves when it has what it may have saved, and accepts connections.
-   * @param more arguments for this time
+   * Starts the process, after {@link kill}. Resolves when it has loaded saved data, if any, and accepts connections.
+   * @param more arguments for this start
    */
   async startAgain(more: readonly string[] = []): Promise<void> {
     const { password, sentinel, tls, args = [] } = this.options;
-    // A Sentinel writes down what it finds out.
+    // A Sentinel rewrites its configuration.
     const file = join(this.directory, 'sentinel.conf');
     if (sentinel) await writeFile(file, sentinel.join('\n'));
     const child = spawn(
@@ -76,7 +76,7 @@ export class RedisServer {
     child.stdout.resume();
   }
 
-  /** Ends the process at once, as a crash does. */
+  /** Kills the process, like a crash. */
   async kill(): Promise<void> {
     this.admin?.disconnect();
     this.admin = undefined;
@@ -88,7 +88,7 @@ export class RedisServer {
     await gone;
   }
 
-  /** The process holds its connections and answers no more, until {@link continue}. */
+  /** Stops the process: it keeps its connections and does not answer until {@link continue}. */
   pause(): void {
     this.process?.kill('SIGSTOP');
   }
@@ -102,13 +102,13 @@ export class RedisServer {
     await this.client().flushall();
   }
 
-  /** A connection to look, or to make a mess, with. Closed with the server. */
+  /** A connection to inspect or corrupt data. Closed with the server. */
   client(): Redis {
     this.admin ??= this.connect();
     return this.admin;
   }
 
-  /** One more connection; whoever asked for it closes it. */
+  /** Another connection, to be closed by the caller. */
   connect(options: RedisOptions = {}): Redis {
     const { password, tls } = this.options;
     const own: RedisOptions = { host: '127.0.0.1', port: this.port, password, tls: tls && CLIENT_TLS };
@@ -126,11 +126,11 @@ export class RedisServer {
 const pathOf = (name: string): string => join(import.meta.dirname, 'tls', name);
 const pem = (name: string): string => readFileSync(pathOf(name), 'utf8');
 
-/** The CA of the server's certificate. The certificates were made once, and hold for 100 years. */
+/** The CA of the server's certificate. The certificates were created once, and are valid for 100 years. */
 export const CA = pem('ca.pem');
-/** A CA that has nothing to do with it. */
+/** An unrelated CA. */
 export const ANOTHER_CA = pem('another-ca.pem');
-/** What a client needs where both sides show certificates. */
+/** What a client needs for mutual TLS. */
 export const CLIENT_TLS = { ca: CA, cert: pem('client.pem'), key: pem('client.key') };
 
 function tlsArguments(sides: 'server' | 'both'): string[] {

@@ -12,7 +12,7 @@ import { RegistryMember } from './registry-member.js';
 export const TTL_MS = 60_000;
 export const COMMAND_TIMEOUT_MS = 500;
 
-/** A redis-server and what talks to it. Whatever was opened for a test is closed by {@link end}, what came last first. */
+/** A redis-server and its clients. {@link end} closes everything opened for a test, in reverse order. */
 export class RedisSetting {
   private running: RedisServer | undefined;
   private toClose: (() => unknown)[] = [];
@@ -58,7 +58,7 @@ export class RedisSetting {
     return member;
   }
 
-  /** Two of them, with an instance each, which both see. */
+  /** Two of them with an instance each, both visible to both. */
   async twoMembers(): Promise<[RegistryMember, RegistryMember]> {
     const [one, two] = [this.member(), this.member()];
     await Promise.all([one.registry.start(), two.registry.start()]);
@@ -77,12 +77,12 @@ export class RedisSetting {
   }
 }
 
-/** An instance of the service `users`, unless said otherwise. */
+/** An instance, by default of the service `users`. */
 export const instanceOf = (instanceId: string, more: Partial<ServiceInstance> = {}): ServiceInstance => ({
   ...toInstance({ serviceName: 'users', instanceId, host: '127.0.0.1', port: 8080 }, { ttlMs: TTL_MS, now: 0 }),
   ...more,
 });
 
-/** Those of the service `users`. */
+/** The instances of `users`. */
 export const idsOf = (recorder: ChangeRecorder): string[] =>
   (recorder.snapshot.services.get('users') ?? []).map(({ instanceId }) => instanceId);

@@ -18,7 +18,7 @@ const KEYS: readonly InstanceKey[] = ['users/a', 'users/b', 'users/c', 'orders/a
 });
 const OPERATOR: readonly OperatorStatus[] = ['up', 'maintenance', 'draining'];
 
-/** One thing that happens. */
+/** One step of the model. */
 type Step =
   | { readonly do: 'register' | 'deregister'; readonly process: number; readonly key: number }
   | { readonly do: 'operator'; readonly process: number; readonly key: number; readonly status: number }
@@ -30,7 +30,7 @@ type Step =
   | { readonly do: 'wait'; readonly ms: number }
   | { readonly do: 'forget' };
 
-/** One that a running process does. */
+/** One step of a running process. */
 type StepBy = Exclude<Step, { do: 'wait' | 'forget' | 'start' }>;
 
 const process = fc.nat({ max: PROCESSES - 1 });
@@ -66,23 +66,26 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ do: 'forget' as const }) },
 );
 
-/** What may happen, in any order. */
+/** Possible steps, in any order. */
 export const steps = fc.array(step, { minLength: 4, maxLength: 30, size: 'max' });
 
 /**
- * Does the steps in a world, and says what must be true of it: a registration stands for as long as a live process
- * keeps it, and no longer; of several under one id it is the latest; an old lease changes nothing; and when all is quiet
- * again, everybody sees the same.
+ * Performs the steps in a world, and checks what must be true of it: a registration lasts exactly as long as a live
+ * process keeps it; of several under one id the latest wins; an old lease has no effect; and once events stop, all
+ * views agree.
  */
 class RegistryModel {
   private readonly world: RegistryWorld;
   private readonly processes: (WorldProcess | undefined)[] = [];
   private readonly links: LinkState[] = Array.from({ length: PROCESSES }, () => 'up');
-  /** What each process registered, and so registers again: the port by the index of the key. Later ports are greater. */
+  /**
+   * What each process registered, and therefore registers again: the port by the index of the key. Later ports are
+   * greater.
+   */
   private readonly kept = Array.from({ length: PROCESSES }, () => new Map<number, number>());
-  /** The operator's word, by the index of the key, as far as it is sure. */
+  /** The operator status by the index of the key, as far as it is certain. */
   private readonly said = new Map<number, OperatorStatus>();
-  /** Leases that are surely in force, and those that were surely replaced or ended. */
+  /** Leases that are certainly valid, and those that were certainly replaced or ended. */
   private readonly current = new Map<number, Lease>();
   private dead: Lease[] = [];
   private lastPort = 1_000;
@@ -139,7 +142,7 @@ class RegistryModel {
   private async forget(): Promise<void> {
     this.dead = [];
     this.unsettle();
-    // No server starts anew in no time: generations go by the clock.
+    // A server restart takes time: generations follow the clock.
     await this.world.advance(100);
     await this.shared.forget();
   }
@@ -168,7 +171,7 @@ class RegistryModel {
     }
   }
 
-  /** Ids that nobody has: what is registered next under one of them starts from nothing. */
+  /** Ids without a registration: the next one starts fresh. */
   private readonly isFresh = new Set(KEYS.keys());
 
   private async deregister({ registry }: WorldProcess, process: number, key: number): Promise<void> {
@@ -177,7 +180,7 @@ class RegistryModel {
     this.kept[process]!.delete(key);
     this.said.delete(key);
     if (isCurrent && this.links[process] === 'up') {
-      assert.deepEqual(outcome, { done: true, value: true }, 'whoever holds an id can end its registration');
+      assert.deepEqual(outcome, { done: true, value: true }, 'the holder of an id can end its registration');
       this.bury(key);
       if (this.latestOf(key) === undefined) this.isFresh.add(key);
     } else {
@@ -189,7 +192,7 @@ class RegistryModel {
   private async say({ registry }: WorldProcess, process: number, key: number, status: OperatorStatus): Promise<void> {
     const outcome = await settled(this.world.complete(registry.setStatus(KEYS[key]!, status)));
     if (this.links[process] === 'up') assert.ok(outcome.done, 'a status is taken where the store answers');
-    // A word that its holder has not heard is lost with the lease.
+    // A status that its holder has not seen is lost with the lease.
     const isSure = outcome.done && outcome.value && this.current.has(key) && this.links.every((link) => link === 'up');
     if (isSure) this.said.set(key, status);
     else this.said.delete(key);
@@ -205,25 +208,26 @@ class RegistryModel {
     if (outcome.done) assert.equal(outcome.value, false, 'an old lease changes nothing');
   }
 
-  /** Everything works again for long enough: what nobody keeps expires, what somebody keeps is there. */
+  /** Lets everything work for long enough that unrenewed registrations expire and renewed ones are visible. */
   private async comeToRest(): Promise<void> {
     for (const running of this.processes) running?.link.become('up');
-    // A store may take 45 s to find by itself what it missed, and the grace for what was forgotten comes on top of that.
+    // A store may take 45 s to find what it missed, followed by the grace period for forgotten instances.
     await this.world.advance(60_000);
     if (this.processes.every((running) => !running)) await this.start(0);
     const observer = await this.world.start();
     const views = [...this.processes.filter((running) => running !== undefined), observer];
-    // The machine's time is not the test's: where answers lag, a store finds what it missed when the clock has gone on, and the grace begins then.
+    // Real time differs from the test's: if answers are late, a store finds what it missed after the clock has
+    // advanced, and the grace period begins then.
     await this.world.complete(agree(views.map(({ registry }) => registry)));
     for (const [key, { serviceName, instanceId }] of KEYS.entries()) {
       const shown = observer.registry.getInstance({ serviceName, instanceId });
       const latest = this.latestOf(key);
       const what = `${serviceName}/${instanceId}`;
       if (latest === undefined) {
-        assert.equal(shown, undefined, `nobody keeps ${what}`);
+        assert.equal(shown, undefined, `${what} is kept by no process`);
         continue;
       }
-      assert.ok(shown, `somebody keeps ${what}`);
+      assert.ok(shown, `${what} is kept by a process`);
       assert.equal(shown.port, this.kept[latest]!.get(key), `the last registration of ${what} stands`);
       const said = this.said.get(key);
       if (said !== undefined) assert.equal(shown.operatorStatus, said, `the operator's word on ${what}`);
@@ -243,7 +247,7 @@ class RegistryModel {
     this.current.delete(key);
   }
 
-  /** From now on leases may be lost, and with them what was said. */
+  /** From now on leases may be lost, together with their operator status. */
   private unsettle(): void {
     this.isFresh.clear();
     this.current.clear();
@@ -251,7 +255,7 @@ class RegistryModel {
   }
 }
 
-/** Runs the steps on a store of their own. @throws AssertionError saying what is not as it must be */
+/** Runs the steps on their own store. @throws AssertionError naming the violated expectation */
 export async function holdsFor(shared: SharedStore, all: readonly Step[]): Promise<void> {
   await new RegistryModel(shared).run(all);
 }
@@ -272,10 +276,10 @@ interface View {
   onChange(listener: () => void): () => void;
 }
 
-/** Twice what a grace takes that begins at once, since the test's clock goes on as fast as the machine's meanwhile. */
+/** Twice the grace period, since the test's clock advances as fast as the machine's while waiting. */
 const PATIENCE_MS = 30_000;
 
-/** Waits until all see the same. */
+/** Waits until all views agree. */
 export async function agree(views: readonly View[]): Promise<void> {
   const controller = new AbortController();
   const stops: (() => void)[] = [];
@@ -294,7 +298,7 @@ export async function agree(views: readonly View[]): Promise<void> {
   for (const { snapshot } of views) assert.deepEqual(listed(snapshot), listed(views[0]!.snapshot), 'all see the same');
 }
 
-/** Everything that a view holds, by name and id. */
+/** All instances of a view, by name and id. */
 function listed({ services }: RegistrySnapshot): unknown[] {
   return [...services.values()]
     .flat()

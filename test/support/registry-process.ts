@@ -4,9 +4,9 @@ import { ObservedRegistry } from './observed-registry.js';
 import { pollUntil } from './poll.js';
 import { sinceMs } from './timing.js';
 
-/** What a process of a user's does: a registry over a store of its own, with instances that it keeps registered. */
+/** Represents a user's process: a registry over its own store, with instances that it keeps registered. */
 export class RegistryProcess extends ObservedRegistry {
-  /** How often a lease of its own was lost, and registered again. */
+  /** How often one of its leases was lost and registered again. */
   recoveries = 0;
 
   constructor(options: RedisRegistryStoreOptions, heartbeatInterval: Duration = '500ms') {
@@ -24,7 +24,7 @@ export class RegistryProcess extends ObservedRegistry {
     return this.registry.register({ serviceName, instanceId, host: '127.0.0.1', port: 8080 });
   }
 
-  /** Registers for as long as it takes. @returns after how many milliseconds it went well */
+  /** Retries the registration until it succeeds. @returns the time taken, in milliseconds */
   async registerAtLast(serviceName: string, instanceId: string): Promise<number> {
     const start = systemClock.now();
     await pollUntil('a registration', () =>
@@ -43,7 +43,7 @@ export class RegistryProcess extends ObservedRegistry {
       .sort();
   }
 
-  /** What it registered stays, until its leases run out. */
+  /** Its registrations stay until their leases expire. */
   async close(): Promise<void> {
     await this.registry.close();
     await this.store.close();

@@ -15,31 +15,31 @@ import { ServiceRegistry } from '../../libs/service-discovery/src/registry/index
 import { type RegistryStore } from '../../libs/service-discovery/src/store/index.js';
 import { ManualClock } from '../../libs/service-discovery/src/testing/index.js';
 
-/** One truth, and as many ways to it as a test wants. */
+/** A single source of truth, with any number of clients. */
 export interface SharedStore {
-  /** A view of it, as another process has it, whose regular work goes by that process's clock. */
+  /** A client, as of another process, whose periodic work follows that process's clock. */
   open(clock: Clock): RegistryStore;
-  /** Moves the time by which leases run out. */
+  /** Advances the time that leases depend on. */
   advance(ms: number): Promise<void>;
-  /** It loses everything, as a server that starts anew. */
+  /** Loses all data, like a server restart without persistence. */
   forget(): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
  * How a process reaches the store:
- * - `up`: as ever
+ * - `up`: normally
  * - `cut`: nothing arrives, and watches end
- * - `deaf`: what is asked is done, but no answer arrives, and watches end
+ * - `deaf`: requests take effect, but no answers arrive, and watches end
  */
 export type LinkState = 'up' | 'cut' | 'deaf';
 
-/** Counts what is under way. */
+/** Counts work in flight. */
 class Traffic {
   private count = 0;
   private waiting: (() => void)[] = [];
 
-  /** @returns what ends it, safe to call again */
+  /** @returns marks it as done; idempotent */
   begin(): () => void {
     this.count += 1;
     let ended = false;
@@ -51,7 +51,7 @@ class Traffic {
     };
   }
 
-  /** Resolves when nothing is under way, and nothing follows from what was. */
+  /** Resolves when nothing is in flight, including follow-up work. */
   async quiet(): Promise<void> {
     for (let turns = 0; turns < 3; turns++) {
       if (this.count > 0) {
@@ -63,7 +63,7 @@ class Traffic {
   }
 }
 
-/** A process's way to its store, which a test can break. */
+/** A process's connection to its store, which a test can break. */
 class Link implements RegistryStore {
   private state: LinkState = 'up';
   private connections = new AbortController();
@@ -141,13 +141,13 @@ const HEARTBEAT_MS = 3_000;
 const STEP_MS = 2_000;
 const PATIENCE_MS = 100;
 
-/** A process: its registry, and its way to the store. */
+/** A process: its registry and its connection to the store. */
 export interface WorldProcess {
   readonly registry: ServiceRegistry;
   readonly link: Link;
 }
 
-/** Processes over one store, all on one clock that the test moves. */
+/** Processes that share a store, all on one manual clock. */
 export class RegistryWorld {
   readonly clock = new ManualClock();
   private readonly traffic = new Traffic();
@@ -169,7 +169,7 @@ export class RegistryWorld {
     return process;
   }
 
-  /** The process is gone, and nobody hears of it. */
+  /** The process disappears without a notice. */
   async crash(process: WorldProcess): Promise<void> {
     this.running.delete(process);
     process.link.become('cut');
@@ -177,7 +177,7 @@ export class RegistryWorld {
     await process.link.close();
   }
 
-  /** Moves all clocks, in steps that no heartbeat falls between, and lets every process do what falls due. */
+  /** Advances all clocks in steps shorter than any heartbeat interval, and lets every process do what is due. */
   async advance(ms: number): Promise<void> {
     for (let left = ms; left > 0; left -= STEP_MS) {
       const step = Math.min(left, STEP_MS);
@@ -187,7 +187,7 @@ export class RegistryWorld {
     }
   }
 
-  /** Waits for something; where it waits for its own time to pass, that goes on. */
+  /** Waits for a promise, advancing the process's own time if it depends on that. */
   async complete<T>(promise: Promise<T>): Promise<T> {
     const over = new AbortController();
     void promise.catch(() => undefined).then(() => over.abort());

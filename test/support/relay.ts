@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** A way to a server that can be cut: then who goes this way is gone for the server, as if its process had been killed. */
+/** A connection path that can be cut: to the server, its users then look as if their process had been killed. */
 export class Relay {
   private readonly sockets = new Set<Socket>();
 
@@ -18,7 +18,7 @@ export class Relay {
     return relay;
   }
 
-  /** Ends all connections; nobody gets through from now on. */
+  /** Closes all connections, and accepts none from now on. */
   async cut(): Promise<void> {
     if (!this.server.listening) return;
     this.server.close();

@@ -41,15 +41,15 @@ export type Platform = (typeof PLATFORMS)[number];
 
 export interface RestAppOptions {
   readonly api?: Partial<ApiOptions>;
-  /** Before the app is initialised: prefixes, global pipes, filters. */
+  /** Runs before initialization: prefixes, global pipes, filters. */
   readonly configure?: (app: INestApplication) => void;
   readonly providers?: Provider[];
   readonly controllers?: Type[];
-  /** The address that the server sees its peers at, whatever it is. @default the real one, 127.0.0.1 */
+  /** The peer address that the server sees. @default the real one, 127.0.0.1 */
   readonly peer?: string;
-  /** @default any free one */
+  /** @default a free one */
   readonly port?: number;
-  /** @default one in memory, by the app's clock */
+  /** @default one in memory, on the app's clock */
   readonly store?: RegistryStore;
   /** How long the start waits for the store. @default 5 s */
   readonly startTimeout?: number;
@@ -57,15 +57,18 @@ export interface RestAppOptions {
   readonly registryOptions?: Partial<ServiceRegistryOptions>;
   /** @default 'memory_only' */
   readonly mode?: 'memory_only' | 'redis_backed' | 'remote';
-  /** How instances are checked, by a monitor that begins at once. @default nothing is checked, though it might be every 5 s */
+  /**
+   * How instances are checked, by a monitor that starts at once. @default no checks run, although they are enabled
+   * every 5 s
+   */
   readonly checks?: Partial<HealthCheckOptions>;
   /** Which of them this process checks. @default all */
   readonly share?: (clock: Clock) => CheckShare;
-  /** What the store and the API go by; `ManualClock` unless given. */
+  /** The clock of the store and the API; a `ManualClock` unless given. */
   readonly clock?: Clock;
 }
 
-/** What tests read in the JSON of answers; each answer has some of it. What stands there is what they check. */
+/** Fields that tests read from the JSON of answers; each answer has some of them. */
 interface AnswerBody extends ServiceBody, Pick<ErrorBody, 'error'> {
   readonly lease: string;
   readonly instance_id: string;
@@ -88,13 +91,13 @@ export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly text: string;
-  /** The parsed JSON; undefined where there is none. */
+  /** The parsed JSON; undefined if there is none. */
   readonly body: AnswerBody;
 }
 
 export interface SendOptions {
   readonly headers?: Readonly<Record<string, string>>;
-  /** Sent as it is. */
+  /** Sent unchanged. */
   readonly raw?: string;
   /** Sent as JSON. */
   readonly json?: unknown;
@@ -105,7 +108,7 @@ export interface RestApp {
   readonly app: INestApplication;
   readonly origin: string;
   readonly port: number;
-  /** Moves the registry's time. */
+  /** Advances the registry's time. */
   readonly clock: ManualClock;
   readonly registry: ServiceRegistry;
   readonly communicator: ServiceCommunicator;
@@ -168,7 +171,7 @@ export async function startRestApp(platform: Platform, options: RestAppOptions =
   const server = app.getHttpServer() as Server;
   const { port } = server.address() as AddressInfo;
   if (options.peer !== undefined) {
-    // Not every machine has an address of its own beside loopback.
+    // Not every machine has an address besides loopback.
     server.prependListener('connection', (socket: Socket) =>
       Object.defineProperty(socket, 'remoteAddress', { value: options.peer }),
     );
@@ -194,7 +197,7 @@ export async function startRestApp(platform: Platform, options: RestAppOptions =
   };
 }
 
-/** One request on a connection of its own. */
+/** Sends one request on a new connection. */
 export async function send(url: string, method: string, { headers, raw, json }: SendOptions = {}): Promise<Answer> {
   const body = raw ?? (json === undefined ? undefined : JSON.stringify(json));
   const type = body === undefined ? {} : { 'content-type': 'application/json' };

@@ -6,9 +6,9 @@ type Command = Parameters<Redis['sendCommand']>[0];
 const UNKNOWN = '0'.repeat(40);
 const sha1 = (text: string): string => createHash('sha1').update(text).digest('hex');
 
-/** A Redis that runs other scripts than it is given. */
+/** A Redis that rewrites the scripts that it is given. */
 export abstract class RewrittenScripts extends Redis {
-  /** SHA-1 of a script as it is → of the script as it runs here. */
+  /** SHA-1 of the original script → of the script as it runs here. */
   private readonly known = new Map<string, string>();
 
   protected abstract rewrite(source: string): string;
@@ -20,7 +20,7 @@ export abstract class RewrittenScripts extends Redis {
       this.known.set(sha1(args[1]!), sha1(source));
       args[1] = source;
     } else if (command.name === 'evalsha') {
-      // One that somebody else has loaded as it is must not run here.
+      // A script that another client loaded in its original form must not run here.
       args[0] = this.known.get(args[0]!) ?? UNKNOWN;
     }
     return super.sendCommand(command, stream);

@@ -9,7 +9,9 @@ const TYPES: Readonly<Record<NonNullable<Schema['type']>, (value: unknown) => bo
   boolean: (value) => typeof value === 'boolean',
 };
 
-/** Where a value is not what a schema without references says, and why; empty where it is. Limits of length and size are not looked at. */
+/**
+ * Where and why a value violates a schema without references; empty if it is valid. Ignores limits of length and size.
+ */
 export function schemaFaults(value: unknown, schema: Schema, at = '$'): string[] {
   const { type, nullable = false, enum: values, items, format } = schema;
   if (type === undefined || (value === null && nullable)) return [];

@@ -3,19 +3,19 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { systemClock } from '../../libs/service-discovery/src/common/index.js';
 
 export interface SlowLinkOptions {
-  /** How long a round trip takes; a connection takes one before it carries anything. @default 0 */
+  /** Round trip time; opening a connection takes one. @default 0 */
   readonly roundTripMs?: number;
-  /** What all connections together carry in each direction, shared out evenly. @default as much as comes */
+  /** Bandwidth of all connections together in each direction, shared evenly. @default unlimited */
   readonly bytesPerSecond?: number;
 }
 
 const TICK_MS = 10;
-/** How much waits here of one connection before its sender has to wait. */
+/** Bytes buffered per connection before its sender has to wait. */
 const BUFFER_BYTES = 4_096;
-/** How much of one connection is carried before it is the next one's turn. */
+/** Bytes carried for one connection before the next one's turn. */
 const SLICE_BYTES = 256;
 
-/** A way to a port of this machine that is long, or narrow. */
+/** A link to a local port with latency or limited bandwidth. */
 export class SlowLink {
   private readonly sockets = new Set<Socket>();
   private readonly up: Lane;
@@ -77,7 +77,7 @@ export class SlowLink {
   }
 }
 
-/** One direction: carries what comes from each connection in turn, no faster than the link. */
+/** One direction: forwards data of each connection in turn, within the bandwidth. */
 class Lane {
   private readonly flows = new Set<{ readonly from: Socket; readonly to: Socket; waiting: Buffer }>();
   private readonly timer: NodeJS.Timeout | undefined;
@@ -127,7 +127,7 @@ class Lane {
         if (flow.waiting.length <= BUFFER_BYTES) flow.from.resume();
       }
     }
-    // What was not asked for is not saved up.
+    // Unused bandwidth is not saved up.
     this.credit = Math.min(0, this.credit);
   }
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
-/** A way to a port of this machine that can be cut and healed, for one side of a partition. */
+/** A link to a local port that can be cut and healed, for one side of a partition. */
 export class TcpLink {
   private readonly sockets = new Set<Socket>();
   private isCut = false;
@@ -21,7 +21,7 @@ export class TcpLink {
     return (this.server.address() as AddressInfo).port;
   }
 
-  /** Every connection breaks, and new ones do until {@link heal}. */
+  /** Breaks all connections, and refuses new ones until {@link heal}. */
   cut(): void {
     this.isCut = true;
     for (const socket of this.sockets) socket.destroy();

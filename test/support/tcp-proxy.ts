@@ -1,14 +1,14 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** A way to a port that a test can cut, so that some reach what is behind it and others do not. */
+/** A proxy to a port that a test can cut, so that only some clients lose their connection. */
 export class TcpProxy {
   private server: Server | undefined;
   private readonly sockets = new Set<Socket>();
 
   private constructor(private target: number) {}
 
-  /** A proxy whose target is not known yet: {@link lead} says it. */
+  /** A proxy whose target is set later, by {@link lead}. */
   static async start(): Promise<TcpProxy> {
     const proxy = new TcpProxy(0);
     proxy.port = await proxy.listen(0);
@@ -21,7 +21,7 @@ export class TcpProxy {
     this.target = target;
   }
 
-  /** Ends all connections and takes no more. */
+  /** Closes all connections and accepts no more. */
   async cut(): Promise<void> {
     const { server } = this;
     this.server = undefined;

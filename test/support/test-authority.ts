@@ -16,13 +16,13 @@ export interface Identity {
 }
 
 export interface IdentityOptions {
-  /** What the certificate is for, as OpenSSL writes it. @default 'DNS:localhost,IP:127.0.0.1' */
+  /** Subject alternative names in OpenSSL's syntax. @default 'DNS:localhost,IP:127.0.0.1' */
   readonly names?: string;
-  /** Whether it ran out years ago. @default false */
+  /** Whether it expired years ago. @default false */
   readonly expired?: boolean;
 }
 
-/** `openssl ca` rather than `openssl x509`, since it takes dates in every version. */
+/** `openssl ca` rather than `openssl x509`, since all its versions accept dates. */
 const CONFIG = `
 [req]
 distinguished_name = name
@@ -45,7 +45,7 @@ basicConstraints = critical,CA:TRUE
 keyUsage = critical,keyCertSign
 `;
 
-/** A certificate authority of a test's own, made with the `openssl` of the machine. */
+/** A certificate authority for one test, created with the machine's `openssl`. */
 export class TestAuthority {
   private constructor(readonly directory: string) {}
 
@@ -97,7 +97,7 @@ export class TestAuthority {
     return { certFile, keyFile, cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
   }
 
-  /** A copy of a key that only its passphrase opens. */
+  /** A copy of a key, encrypted with a passphrase. */
   async encrypt(keyFile: string): Promise<string> {
     const out = `${keyFile}.encrypted`;
     await this.run('pkcs8', '-topk8', '-in', keyFile, '-out', out, '-passout', 'pass:secret');

@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals';
 
-/** What an error of a registry that cannot be reached, or refuses, looks like. */
+/** The error of a registry that is unreachable or refuses. */
 export const unavailable = (message: RegExp): object => ({
   code: 'REGISTRY_UNAVAILABLE',
   message: expect.stringMatching(message),

@@ -4,9 +4,9 @@ import { runInNewContext } from 'node:vm';
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-/** Bytes of the heap that are in use, after what nobody needs was collected. */
+/** Bytes of heap in use after a garbage collection. */
 export function usedHeap(): number {
-  // Twice: what the first run finalizes goes with the second.
+  // Twice: objects finalized in the first run are collected in the second.
   collect();
   collect();
   return process.memoryUsage().heapUsed;

@@ -8,7 +8,7 @@ interface CircuitBreakers {
   circuit_breakers: readonly { service_name: string; instance_id: string; state: string; failures: number }[];
 }
 
-/** An instance that fails while its health check says all is well: only its callers can tell, and they do. */
+/** An instance that fails calls while its health check passes: only callers can tell, and they do. */
 export async function circuit(stage: Stage): Promise<void> {
   const { print, claims } = stage;
   const sick = stage.process('inventory-2');

@@ -3,7 +3,7 @@ import { shopLoad } from '../support/shop-load.js';
 import { type Stage } from '../support/stage.js';
 import { waitFor } from '../support/wait.js';
 
-/** An instance is killed in the middle of its work, and nobody notices. */
+/** Kills an instance in the middle of its work, without a failed call. */
 export async function crash(stage: Stage): Promise<void> {
   const { print, claims } = stage;
   const victim = stage.process('user-2');

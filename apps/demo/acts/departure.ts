@@ -1,7 +1,7 @@
 import { shopLoad } from '../support/shop-load.js';
 import { type Stage } from '../support/stage.js';
 
-/** An instance is asked to end, as at every deployment: it says goodbye first, then finishes what it began. */
+/** Stops an instance as in a deployment: it deregisters first, then finishes its calls. */
 export async function departure(stage: Stage): Promise<void> {
   const { print, claims } = stage;
   const leaver = stage.process('user-3');

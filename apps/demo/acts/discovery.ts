@@ -27,5 +27,5 @@ export async function discovery(stage: Stage): Promise<void> {
 
   const unknown = await fetch(stage.registry('/discover/no-such-service'));
   print.exchange("curl '<registry>/service-discovery/discover/no-such-service'", await unknown.text());
-  claims.check('a service that nobody registered is not found', unknown.status === 404, `status ${unknown.status}`);
+  claims.check('an unregistered service is not found', unknown.status === 404, `status ${unknown.status}`);
 }

@@ -7,7 +7,7 @@ interface Recommendations {
   servedBy: string;
 }
 
-/** With the recommendation service gone, its backup answers; when it is back, so are its answers. */
+/** While the recommendation service is gone, its backup answers; afterwards it answers itself again. */
 export async function fallback(stage: Stage): Promise<void> {
   const { print, claims } = stage;
   const ask = (): Promise<Recommendations> => getJson<Recommendations>(stage.shop('/users/1/recommendations'));

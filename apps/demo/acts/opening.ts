@@ -2,17 +2,17 @@ import { instancesOf, registeredAt, type ShopProcess } from '../../shop/fleet.js
 import { type Stage } from '../support/stage.js';
 import { waitFor } from '../support/wait.js';
 
-/** Short times, so that the audience need not wait for what takes minutes in production. */
+/** Short durations, so that the audience does not wait for minutes as in production. */
 const HASTE: Readonly<Record<string, string>> = {
   SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL: '2',
   SERVICE_DISCOVERY_HEALTH_CHECK_TIMEOUT: '2',
-  // Long enough for three checks to fail before it runs out, also where checks and heartbeats come late.
+  // Long enough for three checks to fail before it expires, even if checks and heartbeats are late.
   SERVICE_DISCOVERY_SERVICE_TTL: '15',
   SERVICE_DISCOVERY_CIRCUIT_BREAKER_RECOVERY_TIMEOUT: '2',
   SERVICE_DISCOVERY_RETRY_BASE_DELAY: '0.05',
 };
 
-/** The services of the shop, as the demo casts them. */
+/** The services of the shop in the demo. */
 function cast(registryUrl: string): ShopProcess[] {
   const env = { ...HASTE, ...registeredAt(registryUrl) };
   return [
@@ -25,7 +25,7 @@ function cast(registryUrl: string): ShopProcess[] {
   ];
 }
 
-/** The registry and ten service processes start; each service makes itself known. */
+/** Starts the registry and ten service processes; each service registers itself. */
 export async function opening(stage: Stage): Promise<void> {
   const { print, claims } = stage;
   const registry = await stage.start({ name: 'registry', script: 'registry/main.js', env: { ...HASTE, PORT: '0' } });

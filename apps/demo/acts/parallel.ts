@@ -11,7 +11,7 @@ interface Overview {
   missing: string[];
 }
 
-/** Three services asked at once take as long as the slowest, not as long as all. */
+/** Three concurrent calls take as long as the slowest, not as long as all of them. */
 export async function parallel(stage: Stage): Promise<void> {
   const { print, claims } = stage;
   const dawdle = (delayMs: number): Promise<unknown> =>
@@ -24,7 +24,7 @@ export async function parallel(stage: Stage): Promise<void> {
   };
 
   const { took: usual } = await ask();
-  // What all else takes must not be mistaken for a second call that waits for the first.
+  // Long enough that overhead cannot be mistaken for sequential calls.
   const delayMs = Math.max(LEAST_DELAY_MS, Math.ceil(usual * 4));
   await dawdle(delayMs);
   const { overview, took } = await ask();

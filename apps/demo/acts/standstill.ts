@@ -7,7 +7,7 @@ import { waitFor } from '../support/wait.js';
 const THRESHOLD = 3;
 const PATIENCE_MS = 60_000;
 
-/** An instance stands still: it accepts connections, and never answers. Only time can tell. */
+/** An instance stalls: it accepts connections and never answers, which only a timeout reveals. */
 export async function standstill(stage: Stage): Promise<void> {
   const { print, claims } = stage;
   const victim = stage.process('user-1');
@@ -17,7 +17,7 @@ export async function standstill(stage: Stage): Promise<void> {
     circuitBreaker: { failureThreshold: THRESHOLD, recoveryTimeout: '1s' },
   });
   const requests = [1, 2, 3].map((id) => caller.request('user-service', 'GET', `/users/${id}`));
-  // Slow enough for what is on its way when the first attempt times out to be retried within the retry budget.
+  // Slow enough for calls in flight at the first timeout to be retried within the retry budget.
   const load = new Load({ requests, rate: await paceOf(requests, 20, print) });
   await load.more(20);
 
@@ -28,7 +28,7 @@ export async function standstill(stage: Stage): Promise<void> {
   await load.more(40);
   const { timeouts, calls } = whileOpen(caller, instanceId);
   claims.check(
-    `SIGSTOP: its circuit opens after ${THRESHOLD} attempts that timed out, and nobody calls it`,
+    `SIGSTOP: its circuit opens after ${THRESHOLD} attempts that timed out, and gets no more calls`,
     timeouts <= THRESHOLD && calls === 0,
     `${calls} calls while it was open`,
   );
@@ -50,7 +50,7 @@ export async function standstill(stage: Stage): Promise<void> {
   print.faults(load.failures);
 }
 
-/** Attempts that failed until the circuit opened, and calls that the instance got while it was open. */
+/** Attempts that failed until the circuit opened, and calls to the instance while it was open. */
 function whileOpen(caller: Caller, instanceId: string): { timeouts: number; calls: number } {
   let state: 'never' | 'open' | 'closed' = 'never';
   let [timeouts, calls] = [0, 0];

@@ -15,12 +15,9 @@ import {
 } from 'nest-service-discovery/core';
 import { type Body, type LoadRequest } from './load.js';
 
-/** What happened between a caller and an instance, and when. */
+/** An event between a caller and an instance. */
 export interface Encounter {
-  /**
-   * An attempt: it was picked for one, which could not be sent, or failed otherwise; or the circuit to it: it opened, or let
-   * an attempt through to see.
-   */
+  /** An attempt was picked, could not be sent, or failed otherwise; or its circuit opened, or half-opened. */
   readonly what: 'picked' | 'unreachable' | 'failed' | 'opened' | 'half_opened';
   readonly instanceId: string;
   /** By `performance.now()`. */
@@ -49,8 +46,8 @@ class NotingTransport extends UndiciTransport {
 }
 
 /**
- * Calls the services by this library without Nest, as one process does: with a view of the registry, connections and
- * circuits of its own.
+ * Calls the services with this library without Nest, like a process of its own: with separate registry snapshot,
+ * connections and circuits.
  */
 export class Caller {
   private constructor(
@@ -76,7 +73,7 @@ export class Caller {
     return new Caller(encounters, store, registry, communicator);
   }
 
-  /** What happened with an instance, in order. */
+  /** Events with an instance, in order. */
   with(instanceId: string): Encounter[] {
     return this.encounters.filter((encounter) => encounter.instanceId === instanceId);
   }

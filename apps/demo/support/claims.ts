@@ -1,6 +1,6 @@
 import { type Printer } from './print.js';
 
-/** What the demo says of the library, checked as it goes. */
+/** Claims of the demo about the library, checked as it runs. */
 export class Claims {
   private held = 0;
   private readonly broken: string[] = [];
@@ -24,7 +24,7 @@ export class Claims {
       );
   }
 
-  /** 0 when every claim held, and there was one; else 1. */
+  /** 0 if there were claims and every one held; else 1. */
   get exitCode(): 0 | 1 {
     return this.broken.length === 0 && this.held > 0 ? 0 : 1;
   }

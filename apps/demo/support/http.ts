@@ -1,13 +1,13 @@
 const TIMEOUT_MS = 10_000;
 
-/** The JSON behind a URL. @throws when the status is not 2xx */
+/** Fetches JSON. @throws if the status is not 2xx */
 export async function getJson<T>(url: string): Promise<T> {
   const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
   if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`);
   return (await response.json()) as T;
 }
 
-/** Posts JSON. @throws when the status is not 2xx */
+/** Posts JSON. @throws if the status is not 2xx */
 export async function postJson(url: string, body: unknown): Promise<void> {
   const response = await fetch(url, {
     method: 'POST',

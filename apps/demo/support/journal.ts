@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** What the services of the shop have done, each written down by the one that did it: it outlives their restarts. */
+/** What the services of the shop have done, as recorded by them; survives their restarts. */
 export class Journal {
   private constructor(private readonly directory: string) {}
 
@@ -10,12 +10,12 @@ export class Journal {
     return new Journal(await mkdtemp(join(tmpdir(), 'shop-')));
   }
 
-  /** Tells a process of the shop where to write. */
+  /** Environment that tells a process of the shop where to write. */
   get env(): Record<string, string> {
     return { JOURNAL: this.file };
   }
 
-  /** How often a deed was done, by the id under which it was asked for. */
+  /** How often an action was performed, by the id of its request. */
   async countOf(deed: string): Promise<ReadonlyMap<string, number>> {
     const counts = new Map<string, number>();
     const text = await readFile(this.file, 'utf8').catch(() => '');

@@ -4,15 +4,15 @@ import { paceOf } from './pace.js';
 import { type Stage } from './stage.js';
 
 const CALLERS = 3;
-/** The shortest time for which an instance is left alone to which no connection could be opened. */
+/** The shortest time that calls avoid an unreachable instance. */
 const PAUSE_MS = 1_000;
 
 /**
  * Kills an instance of `user-service` that several processes call: each finds out for itself, by one attempt that could not
  * be sent.
- * @param meanwhile what happens while it is dead
+ * @param whileDead runs while it is dead
  */
-export async function killUnderCalls(stage: Stage, name: string, meanwhile: () => Promise<void>): Promise<void> {
+export async function killUnderCalls(stage: Stage, name: string, whileDead: () => Promise<void>): Promise<void> {
   const { print, claims } = stage;
   const victim = stage.process(name);
   const registryUrl = stage.process('registry').url;
@@ -26,7 +26,7 @@ export async function killUnderCalls(stage: Stage, name: string, meanwhile: () =
   await victim.ended;
   const endedAt = performance.now();
   await load.more(rate);
-  await meanwhile();
+  await whileDead();
   await load.stop();
   await Promise.all(callers.map((caller) => caller.close()));
 
@@ -44,16 +44,16 @@ export async function killUnderCalls(stage: Stage, name: string, meanwhile: () =
 interface Parting {
   /** Milliseconds from its end to the first attempt that could not be sent. */
   readonly after: number;
-  /** Attempts that could not be sent: one, and those that were on their way with it. */
+  /** Attempts that could not be sent: one, plus those in flight at the same time. */
   readonly unsent: number;
-  /** How often it was picked while it should be left alone. */
+  /** How often it was picked while calls should avoid it. */
   readonly more: number;
 }
 
-/** When a caller found out that an instance is gone, and how often it picked it once more while it should leave it alone. */
+/** When a caller noticed that an instance is gone, and how often it picked it while it should avoid it. */
 function partingOf(seen: readonly Encounter[], endedAt: number): Parting {
   const foundOut = seen.find(({ what }) => what === 'unreachable');
-  // The registry knew before anybody picked it.
+  // The registry knew before a caller picked it.
   if (!foundOut) return { after: 0, unsent: 0, more: 0 };
   const { at } = foundOut;
   const inPause = (what: Encounter['what']): number =>

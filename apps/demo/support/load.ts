@@ -3,40 +3,40 @@ import { waitFor } from './wait.js';
 /** One answer of the gateway, already parsed. */
 export type Body = Readonly<Record<string, unknown>>;
 
-/** One of the requests that a load is made of. */
+/** One kind of request in a load. */
 export interface LoadRequest {
-  /** What it is called where it fails. */
+  /** Name in error reports. */
   readonly name: string;
   /**
    * @param count how many were sent before it
-   * @throws where it fails
+   * @throws if it fails
    */
   send(count: number): Promise<Body>;
 }
 
 export interface LoadOptions {
-  /** Taken in turn. */
+  /** Round robin. */
   readonly requests: readonly LoadRequest[];
   /** Requests a second. */
   readonly rate: number;
-  /** Says what is wrong with an answer; undefined: nothing. */
+  /** What is wrong with an answer; undefined: nothing. */
   readonly fault?: (body: Body) => string | undefined;
 }
 
 const TICK_MS = 10;
-/** How much longer than it should a number of answers may take. */
+/** How far the answers may lag behind the load. */
 const PATIENCE_MS = 60_000;
 const TIMEOUT_MS = 10_000;
 
 /**
- * Steady load, sent whether earlier requests were answered or not, as real callers do: a service that stalls faces all
- * that piles up meanwhile. Every failure counts against the library.
+ * Steady load, sent regardless of earlier answers, like real callers: a stalled service faces everything that queues
+ * up. Every failure counts against the library.
  */
 export class Load {
   sent = 0;
   answered = 0;
   readonly failures: string[] = [];
-  /** Good answers by the instance that gave them. */
+  /** Good answers by instance. */
   readonly servedBy = new Map<string, number>();
 
   private readonly latencies: number[] = [];
@@ -50,14 +50,14 @@ export class Load {
     }, TICK_MS);
   }
 
-  /** Waits until that many more requests were answered. */
+  /** Waits for that many more answers. */
   async more(count: number): Promise<void> {
     const target = this.answered + count;
     const boundMs = (count / this.options.rate) * 1_000 + PATIENCE_MS;
     await waitFor(`${count} more answers`, () => (this.answered >= target ? true : undefined), boundMs);
   }
 
-  /** Sends no more, and waits for what is under way. */
+  /** Stops sending, and waits for requests in flight. */
   async stop(): Promise<void> {
     clearInterval(this.ticker);
     await Promise.all(this.pending);
@@ -96,7 +96,7 @@ export class Load {
   }
 }
 
-/** A GET of a URL; anything but 200 is a failure. */
+/** A GET of a URL; any status but 200 is a failure. */
 export function get(url: string): LoadRequest {
   const send = async (): Promise<Body> => {
     const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });

@@ -1,18 +1,18 @@
 import { type LoadRequest } from './load.js';
 import { type Printer } from './print.js';
 
-/** How many requests are under way at a time while it is measured. */
+/** Concurrent requests during the measurement. */
 const CONCURRENCY = 8;
 const MEASURED_MS = 1_000;
 /**
- * The share of what is possible that a load asks for: an instance that is taken away may be one of two, and the processor
- * that starts another one is missing, too. Beyond that, calls would fail for want of a machine, whatever calls them.
+ * The fraction of the capacity that a load uses: a stopped instance may be one of two, and starting another one takes
+ * CPU as well. Above that, calls could fail because of the machine alone.
  */
 const SHARE = 1 / 4;
 
 /**
- * Measures how many requests a second are answered now, and says at which rate to send them.
- * @param most requests a second, where the machine allows for it
+ * Measures the capacity, and returns the rate to send requests at.
+ * @param most maximum rate, in requests per second
  * @throws what a request throws
  */
 export async function paceOf(requests: readonly LoadRequest[], most: number, print: Printer): Promise<number> {
@@ -23,7 +23,7 @@ export async function paceOf(requests: readonly LoadRequest[], most: number, pri
   return rate;
 }
 
-/** Requests a second that are answered when the next one is sent as soon as one is answered. */
+/** Requests per second in a closed loop. */
 async function throughputOf(requests: readonly LoadRequest[]): Promise<number> {
   const began = performance.now();
   const elapsed = (): number => performance.now() - began;

@@ -4,13 +4,13 @@ import { type LoadRequest } from './load.js';
 
 let series = 0;
 
-/** A POST that must be done once: the services write down what they did under the id that each request carries. */
+/** A POST that must be performed exactly once: the services record what they did by the id of each request. */
 export class Posting implements LoadRequest {
   readonly name: string;
   private readonly acknowledged: string[] = [];
   private readonly request: LoadRequest;
 
-  /** @param deeds what the services do for one of these, as they write it down */
+  /** @param deeds the actions that the services record for one request */
   constructor(
     caller: Caller,
     service: string,
@@ -33,7 +33,7 @@ export class Posting implements LoadRequest {
     return this.acknowledged.length;
   }
 
-  /** What was acknowledged and not done, or done more than once. */
+  /** Acknowledged requests that were not performed, or more than once. */
   async faults(journal: Journal): Promise<string[]> {
     const faults: string[] = [];
     for (const deed of this.deeds) {

@@ -5,7 +5,7 @@ type Style = Parameters<typeof styleText>[0];
 const WIDTH = 78;
 const SHOWN_FAULTS = 3;
 
-/** Writes what the audience reads: in colour on a terminal, plain when piped or when NO_COLOR is set. */
+/** Output for the audience: in colour on a terminal, plain if piped or if NO_COLOR is set. */
 export class Printer {
   private closed = false;
 
@@ -16,7 +16,7 @@ export class Printer {
     },
   ) {}
 
-  /** Nothing is printed from now on: what the end of the processes brings about is no part of the show. */
+  /** Suppresses further output, since messages of exiting processes are not part of the demo. */
   close(): void {
     this.closed = true;
   }
@@ -31,19 +31,19 @@ export class Printer {
     this.write(`  ${text}`);
   }
 
-  /** The first few of what went wrong. */
+  /** The first few failures. */
   faults(all: readonly string[]): void {
     for (const fault of all.slice(0, SHOWN_FAULTS)) this.say(`  ${fault}`);
   }
 
-  /** What was asked, and what came back. */
+  /** A request and its answer. */
   exchange(request: string, answer: unknown): void {
     this.write(`  ${this.paint('dim', '$')} ${request}`);
     const text = typeof answer === 'string' ? answer : JSON.stringify(answer);
     for (const line of wrap(text, WIDTH - 4)) this.write(`    ${this.paint('dim', line)}`);
   }
 
-  /** One bar a name, as long as its share. */
+  /** One bar per name, as long as its share. */
   bars(counts: ReadonlyMap<string, number>): void {
     const most = Math.max(1, ...counts.values());
     for (const [name, count] of [...counts].sort(([a], [b]) => a.localeCompare(b))) {
@@ -67,12 +67,12 @@ export class Printer {
   }
 
   private paint(style: Style, text: string): string {
-    // Whether to colour is decided here, for piped output too, so the stream is not asked again.
+    // Colours are decided here, including for piped output, so the stream is not consulted again.
     return this.colours ? styleText(style, text, { validateStream: false }) : text;
   }
 }
 
-/** Lines of at most `width` characters, broken after a comma where there is one. */
+/** Lines of at most `width` characters, broken after a comma if possible. */
 function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let rest = text;

@@ -10,9 +10,9 @@ import { waitFor } from './wait.js';
 const MOST = 200;
 
 /**
- * Restarts instances one after the other while they are called: 0 calls fail, and what was asked for once is done once.
+ * Restarts instances one by one under load: no call fails, and each action is performed exactly once.
  * @param names of the instances
- * @param traffic what a caller asks for, in turn
+ * @param traffic requests to send in turn
  */
 export async function restartInTurn(
   stage: Stage,

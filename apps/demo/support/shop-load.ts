@@ -2,7 +2,7 @@ import { type Body, get, Load } from './load.js';
 import { paceOf } from './pace.js';
 import { type Stage } from './stage.js';
 
-/** Everyday traffic: single users, and overviews that need four services; a part left out counts as a failure. */
+/** Everyday traffic: single users, and overviews that need four services; a missing part counts as a failure. */
 export async function shopLoad(stage: Stage): Promise<Load> {
   const paths = [...[1, 2, 3].map((id) => `/users/${id}`), '/users/1/overview'];
   const requests = paths.map((path) => get(stage.shop(path)));

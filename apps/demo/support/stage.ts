@@ -6,7 +6,7 @@ import { type Journal } from './journal.js';
 import { type Printer } from './print.js';
 import { waitFor } from './wait.js';
 
-/** What `GET /service-discovery/health/aggregated` answers, as far as the demo reads it. */
+/** The part of `GET /service-discovery/health/aggregated` that the demo reads. */
 export interface AggregatedHealth {
   readonly overall_status: string;
   readonly services: Readonly<
@@ -24,9 +24,9 @@ interface InstanceHealth {
 
 type StageSpec = Pick<ShopProcess, 'name' | 'script' | 'env'>;
 
-/** What all acts share: the running processes, and the ways to ask them. */
+/** Shared by all acts: the running processes, and ways to query them. */
 export class Stage {
-  /** Every process that was ever started. */
+  /** Pids of all processes started so far. */
   readonly pids: number[] = [];
   private readonly running = new Map<string, ServiceProcess>();
   private readonly specs = new Map<string, StageSpec>();
@@ -35,7 +35,7 @@ export class Stage {
     readonly print: Printer,
     readonly claims: Claims,
     private readonly group: ProcessGroup,
-    /** Where the services write down what they did. */
+    /** Where the services record what they did. */
     readonly journal: Journal,
   ) {}
 
@@ -47,14 +47,14 @@ export class Stage {
     return started;
   }
 
-  /** Starts one that has ended once more. */
+  /** Restarts a process that has exited. */
   startAgain(name: string): Promise<ServiceProcess> {
     const spec = this.specs.get(name);
     if (!spec) throw new Error(`${name} was never started`);
     return this.start(spec);
   }
 
-  /** Asks a process to end, and waits until it has. @returns how long that took, in milliseconds */
+  /** Stops a process with SIGTERM, and waits for it. @returns how long that took, in milliseconds */
   async end(name: string): Promise<number> {
     const began = performance.now();
     const leaver = this.process(name);
@@ -69,12 +69,12 @@ export class Stage {
     return found;
   }
 
-  /** A URL of the shop's front door. */
+  /** A URL of the shop's gateway. */
   shop(path: string): string {
     return `${this.process('gateway').url}/shop${path}`;
   }
 
-  /** A URL of the registry's own API. */
+  /** A URL of the registry's API. */
   registry(path: string): string {
     return `${this.process('registry').url}/service-discovery${path}`;
   }
@@ -83,7 +83,7 @@ export class Stage {
     return getJson<AggregatedHealth>(this.registry('/health/aggregated'));
   }
 
-  /** Waits until the aggregated health is as wanted, and prints it. */
+  /** Waits until the aggregated health is as expected, and prints it. */
   async healthBecomes(
     status: string,
     why: string,
@@ -98,7 +98,7 @@ export class Stage {
     return health;
   }
 
-  /** How the registry sees an instance; undefined: not at all. */
+  /** The status of an instance in the registry; undefined: not registered. */
   async statusOf(name: string): Promise<string | undefined> {
     return this.statusIn(await this.health(), name);
   }

@@ -3,9 +3,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 const POLL_MS = 50;
 
 /**
- * Asks until there is an answer.
- * @param probe undefined: not yet. What it throws counts as not yet, too, and is told when time is up.
- * @param boundMs how long to ask, in milliseconds
+ * Polls until there is an answer.
+ * @param probe returns undefined for "not yet"; errors count as that too, and the last one is reported on timeout
+ * @param boundMs timeout in milliseconds
  */
 export async function waitFor<T>(
   what: string,

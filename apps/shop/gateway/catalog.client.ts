@@ -2,12 +2,12 @@ import { ServiceCall, ServiceClient, type ServiceMethod } from 'nest-service-dis
 
 export interface Stock {
   sku: string;
-  /** Null: not known right now. */
+  /** Null: currently unknown. */
   available: number | null;
   servedBy: string;
 }
 
-/** A typed client: the class says what can be called, the library makes the calls. */
+/** A typed client: the class declares the calls, the library makes them. */
 @ServiceClient('inventory-service', { timeout: '2s' })
 export class CatalogClient {
   @ServiceCall('GET /stock/:sku')

@@ -16,7 +16,7 @@ export interface Recommendations {
   servedBy: string;
 }
 
-/** All that is known of a user; a part that could not be had is null and named in `missing`. */
+/** Everything about a user; a part that is unavailable is null and named in `missing`. */
 export interface Overview {
   user: User | null;
   orders: unknown;
@@ -36,7 +36,7 @@ export class ShopService {
     return this.communicator.callServiceJson<User>('user-service', { path: `/users/${encodeURIComponent(id)}` });
   }
 
-  /** Three calls at once, each free to fail without the others. */
+  /** Three concurrent calls, each of which may fail without the others. */
   async overview(id: string): Promise<Overview> {
     const user = encodeURIComponent(id);
     const parts = ['user', 'orders', 'recommendations'] as const;
@@ -54,7 +54,7 @@ export class ShopService {
     };
   }
 
-  /** Personal recommendations, or bestsellers while these cannot be had. */
+  /** Personal recommendations, or bestsellers while they are unavailable. */
   async recommendations(id: string): Promise<Recommendations> {
     const { data } = await this.communicator.callServiceWithFallback<Recommendations>({
       primaryService: 'recommendation-service',
@@ -64,7 +64,7 @@ export class ShopService {
     return data;
   }
 
-  /** POST: sent once, unless it surely never arrived. */
+  /** POST: sent once, unless it certainly never arrived. */
   order(user: string, json: { id: string; sku: string }): Promise<Receipt> {
     return this.post('order-service', `/users/${encodeURIComponent(user)}/orders`, json);
   }
@@ -77,7 +77,7 @@ export class ShopService {
     return this.post('recommendation-service', `/recommendations/${encodeURIComponent(user)}/ratings`, json);
   }
 
-  /** A policy around a method of one's own: its last word is that the stock is not known, never an error. */
+  /** A policy around a method: its fallback reports the stock as unknown, never an error. */
   @ResilientCall({
     service: 'stock-display',
     timeout: '3s',

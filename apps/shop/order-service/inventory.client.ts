@@ -6,13 +6,13 @@ interface Stock {
   available: number;
 }
 
-/** What orders need of the inventory. */
+/** The calls that orders need. */
 @ServiceClient('inventory-service', { timeout: '10s' })
 export class InventoryClient {
   @ServiceCall('GET /stock/:sku')
   readonly stock!: ServiceMethod<Stock, { params: { sku: string } }>;
 
-  /** Not to be done twice, so it is sent once: no POST is retried that may have arrived. */
+  /** Not idempotent, so it is sent once: a POST that may have arrived is not retried. */
   @ServiceCall('POST /stock/:sku/reservations')
   readonly reserve!: ServiceMethod<Receipt, { params: { sku: string }; json: { id: string } }>;
 }

@@ -1,7 +1,7 @@
 import { Controller, Get } from '@nestjs/common';
 import { INSTANCE } from '../support/instance.js';
 
-/** Answers the calls of the recommendation service, the same for everyone: plain, but always there. */
+/** Serves the API of the recommendation service with the same answer for everyone: simple, but always available. */
 @Controller('recommendations')
 export class BestsellerController {
   @Get(':userId')

@@ -6,6 +6,6 @@ import { RecommendationBackupModule } from './recommendation-backup.module.js';
 const app = await NestFactory.create(RecommendationBackupModule);
 // At shutdown the service drains and deregisters first, then finishes the calls in flight.
 app.enableShutdownHooks();
-// Port 0 takes any free one: nobody has to know it, the registry does.
+// Port 0 picks any free port; the registry knows which.
 await app.listen(process.env.PORT ?? 0, process.env.HOST ?? '127.0.0.1');
 Logger.log(`${INSTANCE} listens on ${await app.getUrl()}`, 'RecommendationBackup');

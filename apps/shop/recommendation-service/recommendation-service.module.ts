@@ -4,7 +4,7 @@ import { ChaosModule } from '../support/chaos.js';
 import { INSTANCE } from '../support/instance.js';
 import { RecommendationController } from './recommendation.controller.js';
 
-// Its tier tells callers how to call it: the strategy, timeouts, retries, breaker and concurrency of the pattern `app`.
+// Its tier selects how it is called: strategy, timeouts, retries, breaker and concurrency of the pattern `app`.
 @DiscoverableService({
   name: 'recommendation-service',
   version: '3.1.0',

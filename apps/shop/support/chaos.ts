@@ -16,7 +16,7 @@ import { INSTANCE } from './instance.js';
 
 /** How this instance misbehaves. */
 interface ChaosState {
-  /** Every call is answered with 503, while `/health` still says that all is well. */
+  /** Every call is answered with 503, while `/health` still passes. */
   failing: boolean;
   /** Every call takes at least this many milliseconds. */
   delayMs: number;
@@ -27,7 +27,7 @@ class Chaos {
   readonly state: ChaosState = { failing: false, delayMs: 0 };
 }
 
-/** DEMO ONLY, leave it out of what you copy: makes an instance fail or dawdle on demand. */
+/** DEMO ONLY, do not copy: makes an instance fail or slow down on demand. */
 @Controller('chaos')
 class ChaosController {
   constructor(private readonly chaos: Chaos) {}
@@ -46,7 +46,7 @@ class ChaosController {
   }
 }
 
-/** DEMO ONLY: what {@link ChaosController} was told happens to the calls of the controllers that use this. */
+/** DEMO ONLY: applies the settings of {@link ChaosController} to controllers that use it. */
 @Injectable()
 export class ChaosInterceptor implements NestInterceptor {
   constructor(private readonly chaos: Chaos) {}

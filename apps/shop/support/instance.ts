@@ -1,2 +1,2 @@
-/** Names this process in its answers, so that you see who answered. */
+/** Identifies this process in its answers. */
 export const INSTANCE = process.env.INSTANCE_NAME ?? `pid-${process.pid}`;

@@ -2,8 +2,8 @@ import { appendFileSync } from 'node:fs';
 import { INSTANCE } from './instance.js';
 
 /**
- * DEMO ONLY, leave it out of what you copy: writes down in one file of all processes (JOURNAL, none by default) what this
- * instance did, so that whoever watches can count what was done twice, or not at all.
+ * DEMO ONLY, do not copy: records what this instance did in a file shared by all processes (JOURNAL, none by default),
+ * so that actions that were lost or repeated can be counted.
  */
 export function note(deed: string, id: string): void {
   const { JOURNAL } = process.env;

@@ -1,6 +1,6 @@
-/** What the shop answers to what was done on somebody's behalf. */
+/** The shop's confirmation of an action. */
 export interface Receipt {
-  /** Under which the caller asked for it. */
+  /** The id given by the caller. */
   id: string;
   servedBy: string;
 }

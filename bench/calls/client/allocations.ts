@@ -3,8 +3,8 @@ import { type Caller } from '../contenders/contender.js';
 import { type Load, runLoad, type Times } from './load.js';
 
 /**
- * The bytes that a call allocates in V8's heap: what the heap grew by, and what collections freed of it meanwhile. It is
- * exact, since V8 tells of the heap before and after each collection; buffers outside of the heap are not in it.
+ * Bytes that a call allocates in V8's heap: its growth, plus what was collected. Exact, since V8 reports the heap
+ * before and after each collection; off-heap buffers are not included.
  */
 export async function measureAllocations(caller: Caller, load: Load, times: Times): Promise<number> {
   let calls = 0;

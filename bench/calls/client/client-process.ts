@@ -9,7 +9,7 @@ import { type ProfiledFunction } from './profile.js';
 
 type AnswerOf<Type extends Answer['type']> = Extract<Answer, { type: Type }>;
 
-/** One contender in a process of its own, so that no other's garbage and no other's compiled code is in its way. */
+/** Runs one contender in a separate process, unaffected by the garbage and compiled code of others. */
 export class ClientProcess {
   private constructor(
     private readonly child: ChildProcess,

@@ -1,27 +1,27 @@
 import { type Caller, type CallRequest } from '../contenders/contender.js';
 
-/** What is asked of every contender of a scenario. */
+/** The load for every contender of a scenario. */
 export interface Load {
-  /** Calls under way at once; each ended one is followed by the next. */
+  /** Concurrent calls, in a closed loop. */
   readonly concurrency: number;
-  /** Of each answer's body. */
+  /** Size of each response body. */
   readonly bytes: number;
   readonly method: 'GET' | 'POST';
 }
 
 export interface Times {
-  /** Before the measurement: connections open that were closed meanwhile, and the processor's caches fill. */
+  /** Time before the measurement, to reopen connections and fill CPU caches. */
   readonly leadMs: number;
   readonly windowMs: number;
 }
 
-/** What one contender did in one round. */
+/** Results of one contender in one round. */
 export interface Figures {
   readonly calls: number;
   readonly requestsPerSecond: number;
   readonly p50Us: number;
   readonly p99Us: number;
-  /** Of the client's process, all threads, user and system. */
+  /** CPU time of the client process, all threads, user and system. */
   readonly cpuUsPerCall: number;
 }
 
@@ -30,8 +30,8 @@ const MOST_CALLS = 1_000_000;
 const latencies = new Float64Array(MOST_CALLS);
 
 /**
- * Calls for as long as a round takes. The measured window begins and ends while all callers are busy, so that neither
- * the first calls nor the last ones count, which have the machine for themselves.
+ * Makes calls for the duration of a round. The measured window begins and ends while all callers are busy, so the first
+ * and last calls, which have the machine to themselves, do not count.
  */
 export async function runLoad(caller: Caller, load: Load, { leadMs, windowMs }: Times): Promise<Figures> {
   const requests = requestsOf(load);
@@ -72,11 +72,11 @@ export async function runLoad(caller: Caller, load: Load, { leadMs, windowMs }: 
 
 export interface WarmUp {
   readonly calls: number;
-  /** Of the processor, however busy the machine is. */
+  /** CPU time, independent of the load of the machine. */
   readonly cpuMs: number;
 }
 
-/** Calls until both have been spent: code gets compiled by calls, and beside them. */
+/** Makes calls until both limits are reached: code is compiled by calls, and concurrently with them. */
 export async function warmUp(caller: Caller, load: Load, least: WarmUp): Promise<void> {
   const cpu = process.cpuUsage();
   let calls = 0;
@@ -88,7 +88,7 @@ export async function warmUp(caller: Caller, load: Load, least: WarmUp): Promise
   }
 }
 
-/** Many paths and keys, as real calls have, so that nothing is won by remembering the last one. */
+/** Many paths and keys, as in real traffic, so that caching the last one does not help. */
 export function requestsOf({ bytes, method }: Load): CallRequest[] {
   return Array.from({ length: DISTINCT_REQUESTS }, (_, n) => ({
     method,

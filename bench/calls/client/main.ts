@@ -1,4 +1,4 @@
-/** The process of one contender, forked by `client-process.ts`: it is set up once, and calls when it is told to. */
+/** The process of one contender, forked by `client-process.ts`: sets up once, then makes calls on request. */
 import { deepStrictEqual } from 'node:assert';
 import { CATALOG } from '../contenders/catalog.js';
 import { type Caller } from '../contenders/contender.js';
@@ -37,7 +37,7 @@ async function answer(question: Question): Promise<Answer> {
   }
 }
 
-/** A contender that is fast since it does something else would be worth nothing. */
+/** Makes sure that a contender is not fast because it does something else. */
 async function checkAnswers(caller: Caller): Promise<void> {
   for (const bytes of [200, 10_240]) {
     for (const method of ['GET', 'POST'] as const) {

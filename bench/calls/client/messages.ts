@@ -3,7 +3,7 @@ import { type Target } from '../contenders/contender.js';
 import { type Figures, type Load, type Times, type WarmUp } from './load.js';
 import { type ProfiledFunction } from './profile.js';
 
-/** What a client's process is asked for; each question gets one answer. */
+/** Requests to a client process; each gets one answer. */
 export type Question =
   | { readonly type: 'set-up'; readonly contender: ContenderName; readonly target: Target }
   | { readonly type: 'warm-up'; readonly load: Load; readonly least: WarmUp }
@@ -16,5 +16,5 @@ export type Answer =
   | { readonly type: 'figures'; readonly figures: Figures }
   | { readonly type: 'allocations'; readonly bytesPerCall: number }
   | { readonly type: 'profile'; readonly functions: readonly ProfiledFunction[] }
-  /** In place of any other. */
+  /** Possible in place of any other. */
   | { readonly type: 'failed'; readonly message: string };

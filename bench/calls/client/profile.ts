@@ -2,19 +2,19 @@ import { Session } from 'node:inspector/promises';
 import { type Caller } from '../contenders/contender.js';
 import { type Load, runLoad } from './load.js';
 
-/** A function, and for how much of the profile it was the one that ran. */
+/** A function and its share of the profile, by self time. */
 export interface ProfiledFunction {
   readonly name: string;
-  /** Empty for what V8 does by itself, such as collecting garbage. */
+  /** Empty for V8's own work, such as garbage collection. */
   readonly url: string;
   readonly line: number;
-  /** Of the time in which the process did something; all of them are 1. */
+  /** Of the active time; all shares add up to 1. */
   readonly share: number;
 }
 
 const SAMPLING_INTERVAL_US = 200;
 
-/** Runs the load under V8's profiler. The heaviest functions first, by their own time, without that of what they call. */
+/** Runs the load under V8's profiler. Returns functions by self time, highest first. */
 export async function profileCalls(caller: Caller, load: Load, windowMs: number): Promise<ProfiledFunction[]> {
   const session = new Session();
   session.connect();

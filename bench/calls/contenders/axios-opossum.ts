@@ -3,7 +3,7 @@ import axiosRetry from 'axios-retry';
 import CircuitBreaker from 'opossum';
 import { type CallRequest, type Contender, inTurn, originsOf } from './contender.js';
 
-/** What teams put together by hand: axios, retries by axios-retry, opossum's timeout and circuit breaker around them. */
+/** A common combination: axios with axios-retry, wrapped in opossum's timeout and circuit breaker. */
 export const axiosOpossum: Contender = {
   async setup(target) {
     const client = axios.create();

@@ -1,12 +1,12 @@
 import { type LoadBalancingStrategyName } from 'nest-service-discovery/core';
 import { type Contender } from './contender.js';
 
-/** What answers a contender. */
+/** What a contender calls. */
 export type Via = 'backends' | 'nginx' | 'haproxy' | 'moleculer';
 
 export interface Entry {
   readonly via: Via;
-  /** Imports no more than this contender, so that a client's process holds nothing of the others. */
+  /** Imports only this contender, so that a client process contains no others. */
   load(): Promise<Contender>;
 }
 

@@ -1,22 +1,22 @@
-/** One call, the same for every contender: it is made, and the JSON of its answer is read. */
+/** One call, the same for every contender: sends it and parses the JSON response. */
 export interface CallRequest {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   /** Sent as JSON. */
   readonly json?: object;
-  /** Whom the call is about; hash strategies go by it. */
+  /** Key for hash strategies. */
   readonly key: string;
 }
 
-/** What a contender calls. */
+/** The target of a contender's calls. */
 export interface Target {
-  /** Ports of the instances at 127.0.0.1, or of the proxy before them. */
+  /** Ports of the instances at 127.0.0.1, or of the proxy in front of them. */
   readonly ports: readonly number[];
-  /** How many services a registry knows; one of them is called. */
+  /** How many services a registry contains; one of them is called. */
   readonly services: number;
 }
 
-/** A contender that is set up: as a user's process would be after its start. */
+/** A contender after setup, in the state of a user's process after startup. */
 export interface Caller {
   /** Resolves with the parsed JSON of the answer. */
   call(request: CallRequest): Promise<unknown>;
@@ -30,7 +30,7 @@ export interface Contender {
 
 export const originsOf = ({ ports }: Target): string[] => ports.map((port) => `http://127.0.0.1:${port}`);
 
-/** The items in turn: the balancing of those who have none. */
+/** Round robin, for contenders without balancing. */
 export function inTurn<T>(items: readonly T[]): () => T {
   let turn = -1;
   return () => items[(turn = (turn + 1) % items.length)]!;

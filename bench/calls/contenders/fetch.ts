@@ -1,6 +1,6 @@
 import { type Contender, inTurn, originsOf } from './contender.js';
 
-/** Node's own `fetch`, with nothing around it. */
+/** Plain `fetch` of Node. */
 export const nodeFetch: Contender = {
   async setup(target) {
     const next = inTurn(originsOf(target));

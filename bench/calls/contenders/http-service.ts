@@ -2,7 +2,7 @@ import { HttpService } from '@nestjs/axios';
 import { firstValueFrom } from 'rxjs';
 import { type Contender, inTurn, originsOf } from './contender.js';
 
-/** `HttpService` of `@nestjs/axios` as it comes: axios's own adapter, Node's agent, which keeps connections alive. */
+/** `HttpService` of `@nestjs/axios` with its defaults: axios's adapter and Node's agent with keep-alive. */
 export const httpService: Contender = {
   async setup(target) {
     const http = new HttpService();

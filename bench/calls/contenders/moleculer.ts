@@ -2,15 +2,15 @@ import { ServiceBroker } from 'moleculer';
 import { MOLECULER_ACTION, moleculerNodeId, moleculerOptions } from '../servers/moleculer-options.js';
 import { type Contender } from './contender.js';
 
-/** Moleculer over its own TCP transporter, as it comes: round robin, and neither retries, breakers nor metrics. */
+/** Moleculer over its TCP transporter with its defaults: round robin, without retries, breakers or metrics. */
 export const moleculer: Contender = {
   async setup({ ports }) {
-    // Two of one name would take each other's connections.
+    // Two clients with the same name would take over each other's connections.
     const broker = new ServiceBroker(moleculerOptions(`client-${process.pid}`, ports));
     const connected = new Promise<void>((resolve) => {
       const wanted = new Set(ports.map((_, n) => moleculerNodeId(n)));
       broker.localBus.on('$node.connected', ({ node }: { node: { id: string } }) => {
-        // They tell of other clients, too.
+        // Nodes also announce other clients.
         if (wanted.delete(node.id) && wanted.size === 0) resolve();
       });
     });

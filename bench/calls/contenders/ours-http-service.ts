@@ -11,7 +11,7 @@ import { CALLED_SERVICE, registrationsOf } from './registrations.js';
 @Module({ imports: [ServiceDiscoveryModule.forRoot({ mode: 'memory_only' }), DiscoveryHttpModule] })
 class ClientModule {}
 
-/** The library below an app's `HttpService`, with all that the module turns on by default. */
+/** The library behind an app's `HttpService`, with all of the module's defaults. */
 export const oursHttpService: Contender = {
   async setup(target) {
     const app = await NestFactory.createApplicationContext(ClientModule, { logger: ['error', 'warn'] });

@@ -13,7 +13,7 @@ import {
 import { type CallRequest, type Contender } from './contender.js';
 import { CALLED_SERVICE, registrationsOf } from './registrations.js';
 
-/** What a Nest user has: all that is on by default, metrics and a log besides. */
+/** The defaults of a Nest user, including metrics and a log. */
 export function ours(strategy: LoadBalancingStrategyName): Contender {
   const toRequest = strategy in WITH_KEY ? WITH_KEY[strategy as keyof typeof WITH_KEY] : withoutKey;
   return {
@@ -42,7 +42,7 @@ export function ours(strategy: LoadBalancingStrategyName): Contender {
   };
 }
 
-/** Whose lines nobody reads, as where an app has turned its levels off. */
+/** Drops all lines, as if the app had disabled its log levels. */
 const DROPPED_LINES: LoggerPort = {
   debug: () => undefined,
   log: () => undefined,
@@ -57,7 +57,10 @@ const withoutKey: ToRequest = ({ method, path, json }) => (json ? { method, path
 const withKey: ToRequest = ({ method, path, json, key }) =>
   json ? { method, path, json, key } : { method, path, key };
 
-/** Strategies that go by something of the call. A spread with a field added to it would be slower by a third, in V8 itself. */
+/**
+ * Strategies that use a property of the call. Spreading an object and adding a field would be slower by a third, in V8
+ * itself.
+ */
 const WITH_KEY = {
   consistent_hash: withKey,
   maglev: withKey,

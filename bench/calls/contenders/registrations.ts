@@ -3,10 +3,10 @@ import { type Target } from './contender.js';
 
 export const CALLED_SERVICE = 'service-0';
 
-/** Instances of other services, which are registered and never called. */
+/** Instances per other service; they are registered and never called. */
 const OTHER_INSTANCES = 3;
 
-/** All instances that a registry knows: those of the service that is called, and of the others. */
+/** All instances in a registry: those of the called service, and of the others. */
 export function registrationsOf({ ports, services }: Target): ServiceRegistration[] {
   const others = ports.slice(0, OTHER_INSTANCES);
   return Array.from({ length: services }, (_, n) =>

@@ -2,10 +2,10 @@ import { setMaxListeners } from 'node:events';
 import { Pool } from 'undici';
 import { type Contender, inTurn, originsOf } from './contender.js';
 
-/** Undici, with cockatiel's retry, circuit breaker and timeout around it; the timeout's signal ends the request. */
+/** Undici wrapped in cockatiel's retry, circuit breaker and timeout, whose signal cancels the request. */
 export const undiciCockatiel: Contender = {
   async setup(target) {
-    // Cockatiel listens once for each call under way to a signal that it makes when it is loaded.
+    // Cockatiel adds a listener per call to a signal created at load time.
     setMaxListeners(0);
     const { circuitBreaker, ConsecutiveBreaker, ExponentialBackoff, handleAll, retry, timeout, TimeoutStrategy, wrap } =
       await import('cockatiel');

@@ -1,7 +1,7 @@
 import { type Dispatcher, Pool } from 'undici';
 import { type Contender, inTurn, originsOf } from './contender.js';
 
-/** Undici's lowest interface, with a handler that collects the answer: the least that a request costs over it. */
+/** Undici's lowest-level interface, with a handler that collects the response: the minimum cost of a request. */
 export const undiciDispatch: Contender = {
   async setup(target) {
     const pools = originsOf(target).map((origin) => new Pool(origin));
@@ -29,7 +29,7 @@ class Collecting implements Dispatcher.DispatchHandler {
   ) {}
 
   onRequestStart(): void {
-    // Undici takes a handler that has it for one of the new kind.
+    // Its presence marks a handler of undici's new kind.
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {

@@ -1,7 +1,7 @@
 import { Pool } from 'undici';
 import { type Contender, inTurn, originsOf } from './contender.js';
 
-/** The floor: what users of undici write who want nothing around it. */
+/** The baseline: plain undici without anything around it. */
 export const undici: Contender = {
   async setup(target) {
     const pools = originsOf(target).map((origin) => new Pool(origin));

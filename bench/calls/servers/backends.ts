@@ -1,4 +1,4 @@
-/** The instances that contenders call, in a process of their own: as many servers as its argument says. It tells their ports. */
+/** The called instances, all in one process: as many servers as its argument says. Sends their ports to its parent. */
 import { once } from 'node:events';
 import { type AddressInfo } from 'node:net';
 import { cannedHttpServer } from './canned-http.js';

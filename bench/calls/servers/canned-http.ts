@@ -6,8 +6,8 @@ const POST = 'POST'.charCodeAt(0);
 const CONTENT_LENGTH = /\r\ncontent-length: *(\d+)/i;
 
 /**
- * A server of HTTP/1.1 that costs next to nothing, so that it is the client that is measured: it reads as much of a
- * request as it takes to find the next one, and answers `/<bytes>/...` with JSON of so many bytes, made beforehand.
+ * A minimal HTTP/1.1 server, so that the client dominates the measurement: it parses only as much of a request as
+ * needed to find the next one, and answers `/<bytes>/...` with prepared JSON of that size.
  */
 export function cannedHttpServer(): Server {
   return createServer({ noDelay: true }, (socket) => {
@@ -17,11 +17,11 @@ export function cannedHttpServer(): Server {
   });
 }
 
-/** Finds the requests in what arrives, however it is cut into pieces, and however many come at once. */
+/** Finds the requests in received data, however it is split or pipelined. */
 class RequestReader {
   private pending: Buffer | undefined;
   private path = '';
-  /** Of a body, still to come. */
+  /** Bytes of a body still to come. */
   private skip = 0;
 
   constructor(private readonly onRequest: (path: string) => void) {}

@@ -1,6 +1,6 @@
 import { type ProxyProgram } from './proxy.js';
 
-/** One thread, connections kept alive and shared on the side of the backends, no log. */
+/** One thread, with keep-alive connections that are shared between clients on the backend side, and no log. */
 export const haproxy: ProxyProgram = {
   name: 'haproxy',
   howToInstall: 'apt-get install haproxy, or brew install haproxy',

@@ -1,4 +1,6 @@
-/** Moleculer's nodes, in one process as the HTTP servers are: as many as its argument says. It tells their ports. */
+/**
+ * Moleculer nodes, in one process like the HTTP servers: as many as its argument says. Sends their ports to its parent.
+ */
 import { ServiceBroker } from 'moleculer';
 import { freePort } from '../../support/free-port.js';
 import { bodyOf, bytesOf } from './answers.js';

@@ -1,6 +1,6 @@
 import { type ProxyProgram } from './proxy.js';
 
-/** One worker, connections kept alive on both sides, no access log: as fast as it can be made without a change of protocol. */
+/** One worker, keep-alive on both sides, no access log: as fast as possible without changing the protocol. */
 export const nginx: ProxyProgram = {
   name: 'nginx',
   howToInstall: 'apt-get install nginx-light, or brew install nginx',

@@ -1,4 +1,6 @@
-/** Instances as Nest apps are: a server of node:http that makes each answer when it is asked. It tells its port. */
+/**
+ * An instance like a Nest app: a node:http server that builds each response on request. Sends its port to its parent.
+ */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
@@ -21,7 +23,7 @@ const server = createServer((request, response) => {
   if (request.method === 'POST') request.on('end', answer).resume();
   else answer();
 });
-// As proxies are set, so that no connection is closed while another contender has its turn.
+// As in the proxies' configurations, so that no connection closes during another contender's turn.
 server.keepAliveTimeout = 60_000;
 server.listen({ port: 0, host: '127.0.0.1', backlog: 1_024 });
 await once(server, 'listening');

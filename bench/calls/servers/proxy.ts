@@ -6,25 +6,25 @@ import { join } from 'node:path';
 import { stop } from '../../support/child-process.js';
 import { freePort } from '../../support/free-port.js';
 
-/** How a proxy is told what to do, and started. */
+/** How a proxy is configured and started. */
 export interface ProxyProgram {
   readonly name: string;
   readonly howToInstall: string;
-  /** @param directory of its own, which may hold what it writes */
+  /** @param directory for its own files */
   configure(port: number, backends: readonly number[], directory: string): string;
-  /** Keeps it in the foreground, so that it ends when its process does. */
+  /** Keeps it in the foreground, so that it can be stopped by its process. */
   args(config: string, directory: string): readonly string[];
 }
 
 const TRIES = 200;
 const BETWEEN_TRIES_MS = 25;
-/** Where such programs are put that only root is supposed to call. */
+/** Directories of programs that usually only root runs. */
 const PATH = `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/opt/homebrew/bin`;
 
 const running = new Set<ChildProcess>();
 process.once('exit', () => running.forEach((child) => child.kill('SIGTERM')));
 
-/** A proxy before some backends, with a configuration in a directory of its own. */
+/** A proxy in front of backends, with its configuration in a temporary directory. */
 export class Proxy {
   private constructor(
     readonly port: number,
@@ -32,7 +32,7 @@ export class Proxy {
     private readonly directory: string,
   ) {}
 
-  /** @throws Error where it is not installed */
+  /** @throws Error if it is not installed */
   static async start(program: ProxyProgram, backends: readonly number[]): Promise<Proxy> {
     const port = await freePort();
     const directory = await mkdtemp(join(tmpdir(), `bench-${program.name}-`));

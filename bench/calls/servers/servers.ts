@@ -10,14 +10,14 @@ import { Proxy, type ProxyProgram } from './proxy.js';
 
 const MOST_INSTANCES = 100;
 
-/** All that answers, in processes of their own; each is started when it is first called. */
+/** All servers, in separate processes that start on first use. */
 export class Servers {
   private readonly children: ChildProcess[] = [];
   private readonly proxies: Proxy[] = [];
   private canned: Promise<readonly number[]> | undefined;
   private readonly ofNode: Promise<readonly number[]>[] = [];
 
-  /** @throws Error where what is between is not installed */
+  /** @throws Error if the proxy is not installed */
   async target(
     via: Via,
     { instances, services, backends }: Pick<Lane, 'instances' | 'services' | 'backends'>,

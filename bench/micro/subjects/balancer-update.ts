@@ -2,10 +2,10 @@ import { createLoadBalancer, type LoadBalancingStrategyName, type ServiceInstanc
 import { instancesOf } from '../../support/instances.js';
 import { INSTANCE_COUNTS, type MicroCase, type MicroSubject } from '../micro-case.js';
 
-/** Another instance each time, so that nothing is remembered of the last time that it changed. */
+/** A different instance each time, so that no cache from its last change is left. */
 const VARIETY = 64;
 
-/** Takes over a list in which one instance has changed, and picks; the list is made beforehand. */
+/** Updates a balancer with a list in which one instance has changed, and picks; the list is made in advance. */
 export function updating(strategy: LoadBalancingStrategyName): MicroSubject {
   return {
     cases: INSTANCE_COUNTS.flatMap((count) => [

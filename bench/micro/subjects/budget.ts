@@ -3,7 +3,7 @@ import { type MicroSubject } from '../micro-case.js';
 
 const CALLS_A_RETRY = 10;
 
-/** A call is counted each time, and a retry for some of them. */
+/** Counts a call each time, and a retry for some of them. */
 export function budget(): MicroSubject {
   const calls = new RetryBudget();
   const both = new RetryBudget();

@@ -44,11 +44,11 @@ export async function call(): Promise<MicroSubject> {
   };
 }
 
-/** Some services are called in turn, and now and then an instance changes, of whichever service. */
+/** Calls some services in turn, and now and then changes an instance of any service. */
 async function callingOf({ registry, changes }: Registered, services: number, called: number): Promise<MicroCase> {
   const communicator = new ServiceCommunicator({ registry, transport: stubTransport });
   const request = { path: '/users/1' };
-  // Twice, as each has two instances: what is made at the first call of one is made now.
+  // Twice, since each has two instances: creates everything that the first call to one creates.
   for (let each = 0; each < 2 * called; each++) await communicator.callServiceJson(`service-${each % called}`, request);
   let calls = 0;
   return {

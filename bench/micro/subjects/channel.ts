@@ -4,8 +4,8 @@ import { register, type Registered } from '../registered.js';
 import { stubTransport } from '../stub-transport.js';
 
 /**
- * From a change in the store, through snapshot, listeners, channel and balancer, to the end of the next call: each
- * instance was called before, so there is a breaker, an outlier record and a load of each.
+ * From a change in the store, through snapshot, listeners, channel and balancer, to the end of the next call. Each
+ * instance was called before, so it has a breaker, an outlier record and load data.
  */
 export async function channel(): Promise<MicroSubject> {
   const cases: MicroCase[] = [];

@@ -5,7 +5,7 @@ import { ServiceDiscovery, ServiceDiscoveryModule, ServiceRegistry } from 'nest-
 import { instancesOf } from '../../support/instances.js';
 import { INSTANCE_COUNTS, type MicroCase, type MicroSubject } from '../micro-case.js';
 
-/** Looks a service up, in a Nest application that has nothing else. */
+/** Looks up a service in a minimal Nest app. */
 export async function discover(): Promise<MicroSubject> {
   const cases: MicroCase[] = [];
   const apps: INestApplicationContext[] = [];

@@ -3,7 +3,7 @@ import { type MicroCase, type MicroSubject } from '../micro-case.js';
 
 const INSTANCES = Array.from({ length: 10 }, (_, index) => `users-${index}`);
 
-/** What a call that goes well reports: who was picked, and how it ended. */
+/** Events of a successful call: the pick and the end. */
 export function events(): MicroSubject {
   const measured = new EventBus();
   new DiscoveryMetrics(measured);
@@ -12,7 +12,7 @@ export function events(): MicroSubject {
   new EventLogger(both, { debug: ignore, log: ignore, warn: ignore, error: ignore }, {}, { clock: systemClock });
   return {
     cases: [
-      reporting('events of a call, nobody listens', new EventBus()),
+      reporting('events of a call, no listeners', new EventBus()),
       reporting('events of a call, with metrics', measured),
       reporting('events of a call, with metrics and log', both),
     ],
@@ -20,7 +20,7 @@ export function events(): MicroSubject {
 }
 
 function ignore(): void {
-  // The log is a place on disk, a terminal, a socket: none of which is measured here.
+  // Logging to a disk, terminal or socket is not measured here.
 }
 
 function reporting(what: string, bus: EventBus): MicroCase {

@@ -5,7 +5,7 @@ import { type Holding, type MicroSubject } from '../micro-case.js';
 const INSTANCES = 100_000;
 const SERVICES = 1_000;
 
-/** What a process holds of 100,000 instances of 1,000 services that registered with it, one by one as over HTTP. */
+/** Memory of a process with 100,000 instances of 1,000 services that registered with it individually, as over HTTP. */
 export async function memory(): Promise<MicroSubject> {
   return { cases: [], holdings: held };
 }
@@ -20,7 +20,7 @@ async function held(): Promise<readonly Holding[]> {
   }
   const registered = usedBytes() - before;
   await store.renew(leasesIn(registry));
-  // The snapshot takes the heartbeats up in a turn of its own.
+  // The snapshot processes the heartbeats in a turn of its own.
   await new Promise((resolve) => setImmediate(resolve));
   const renewed = usedBytes() - before;
   await registry.close();
@@ -31,7 +31,7 @@ async function held(): Promise<readonly Holding[]> {
   ];
 }
 
-/** As it arrives: with texts, lists and objects that nothing else shares. */
+/** As parsed from a request: no shared strings, arrays or objects. */
 function registrationAt(index: number): ReturnType<typeof instanceAt> {
   return JSON.parse(JSON.stringify(instanceAt(index, SERVICES))) as ReturnType<typeof instanceAt>;
 }
@@ -43,7 +43,7 @@ function leasesIn({ snapshot }: ServiceRegistry): Lease[] {
 }
 
 function usedBytes(): number {
-  // Twice: the first run frees what holds buffers.
+  // Twice: the first run releases the owners of buffers.
   globalThis.gc?.();
   globalThis.gc?.();
   const { heapUsed, external } = process.memoryUsage();

@@ -8,16 +8,16 @@ import { Strategies, type ActionEndpoint } from 'moleculer';
 import { instancesOf } from '../../support/instances.js';
 import { INSTANCE_COUNTS, type MicroCase, type MicroSubject } from '../micro-case.js';
 
-/** A power of two, so that a step finds its place without a division. */
+/** A power of two, so that the index needs no division. */
 const VARIETY = 1_024;
 const LATENCIES = Array.from({ length: VARIETY }, (_, index): Outcome => {
   return { kind: 'response', status: 200, latencyMs: 1 + (index % 17) };
 });
 
-/** A call tells its balancer what time it is, for which it has looked at the clock anyhow. */
+/** A call passes the time, which it has read anyway. */
 const STEP_MS = 0.01;
 
-/** Picks an instance and says how the attempt ended, as a call does: asked whether it refuses, with what it tried and a key. */
+/** Picks an instance and reports the outcome, as a call does: with a refusal check, tried instances and a key. */
 export function picking(strategy: LoadBalancingStrategyName): MicroSubject {
   return { cases: INSTANCE_COUNTS.flatMap((count) => [ours(strategy, count), ...moleculers(strategy, count)]) };
 }
@@ -54,7 +54,7 @@ function neverRefused(): undefined {
   return undefined;
 }
 
-/** Without filters, weights, breakers or load: the bare choice. */
+/** Without filters, weights, breakers or load: only the choice. */
 function moleculers(strategy: LoadBalancingStrategyName, instances: number): MicroCase[] {
   const makers: Partial<Record<LoadBalancingStrategyName, typeof Strategies.Base>> = {
     round_robin: Strategies.RoundRobin,

@@ -3,7 +3,7 @@ import { register, type Registered } from '../registered.js';
 
 const MANY_SERVICES = 1_000;
 
-/** From a change in the store to the snapshot of a registry in the same process, with nobody who listens to it. */
+/** From a change in the store to the snapshot of a registry in the same process, without listeners. */
 export async function snapshot(): Promise<MicroSubject> {
   const cases: MicroCase[] = [];
   const opened: Registered[] = [];

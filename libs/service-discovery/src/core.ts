@@ -1,6 +1,6 @@
 /**
- * The parts that need no framework: balancing, resilience, registry, health, calls, events. What is not listed here is
- * nobody's to rely on.
+ * The framework-free parts: balancing, resilience, registry, health, calls, events. Anything not exported here is
+ * internal.
  */
 export {
   type AbortListener,

@@ -4,13 +4,13 @@ import { getEventListeners, type EventEmitter } from 'node:events';
 import { type Socket } from 'node:net';
 import { GCProfiler } from 'node:v8';
 
-/** What calls make, each on average; whole numbers where every call makes the same. */
+/** Averages per call; whole numbers if every call creates the same. */
 export interface MadePerCall {
   readonly promises: number;
   readonly timers: number;
   readonly ticks: number;
   readonly immediates: number;
-  /** Controllers, and signals that are made without one. */
+  /** AbortControllers, and signals created without one. */
   readonly abortSignals: number;
   readonly connections: number;
 }
@@ -25,7 +25,7 @@ const TYPES: Readonly<Record<string, keyof MadePerCall>> = {
 
 const NAMES = ['promises', 'timers', 'ticks', 'immediates', 'abortSignals', 'connections'] as const;
 
-/** Counts what Node makes while the calls run. */
+/** Counts what Node creates while the calls run. */
 export async function madeBy(calls: number, run: () => Promise<void>): Promise<MadePerCall> {
   const made = { promises: 0, timers: 0, ticks: 0, immediates: 0, abortSignals: 0, connections: 0 };
   const hook = createHook({
@@ -69,7 +69,7 @@ function countAbortSignals(onMade: () => void): () => void {
   };
 }
 
-/** The bytes that a call allocates in V8's heap: what it grew by, and what collections freed meanwhile. */
+/** Bytes that a call allocates in V8's heap: its growth, plus what was collected. */
 export async function allocatedBy(calls: number, run: () => Promise<void>): Promise<number> {
   const profiler = new GCProfiler();
   profiler.start();
@@ -85,7 +85,7 @@ export async function allocatedBy(calls: number, run: () => Promise<void>): Prom
   return (grown + freed) / calls;
 }
 
-/** How many timers are left of those that were set while the calls ran. */
+/** How many of the timers set while the calls ran are left. */
 export async function timersLeftBy(run: () => Promise<void>): Promise<number> {
   const left = new Set<number>();
   const hook = createHook({
@@ -94,7 +94,7 @@ export async function timersLeftBy(run: () => Promise<void>): Promise<number> {
   }).enable();
   try {
     await run();
-    // What was cleared is destroyed in a turn of its own.
+    // Cleared timers are destroyed in a later turn.
     await new Promise((resolve) => setImmediate(resolve));
     return left.size;
   } finally {
@@ -102,16 +102,16 @@ export async function timersLeftBy(run: () => Promise<void>): Promise<number> {
   }
 }
 
-/** What the process holds at a moment when no call is under way. */
+/** Resources of the process while no call is in flight. */
 export interface Held {
   readonly heapBytes: number;
   readonly sockets: number;
-  /** Of the socket that has most, whatever they listen to. */
+  /** The maximum over all sockets, for any event. */
   readonly listenersOfASocket: number;
   readonly listenersOfASignal: number;
 }
 
-/** Sees all sockets that undici opens from now on, also those that do not hold the process. */
+/** Observes all sockets that undici opens from now on, even unreferenced ones. */
 export class SocketWatch {
   private readonly open = new Set<Socket>();
 
@@ -123,11 +123,11 @@ export class SocketWatch {
     });
   }
 
-  /** @param signal one that calls were given */
+  /** @param signal that was passed to calls */
   async heldNow(signal: AbortSignal): Promise<Held> {
     for (let round = 0; round < 4; round++) {
       globalThis.gc?.();
-      // Finalizers, and what they let go, come in a turn of their own.
+      // Finalizers and what they release need separate turns.
       await new Promise((resolve) => setImmediate(resolve));
     }
     return {

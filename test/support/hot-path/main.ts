@@ -1,6 +1,6 @@
 /**
- * A client's process: it makes many calls with all that a Nest app has by default, and prints as JSON what they made and
- * what they left behind.
+ * A client process that makes many calls with all defaults of a Nest app, and prints as JSON what they created and what
+ * they left behind.
  */
 import {
   DiscoveryMetrics,
@@ -18,11 +18,11 @@ import { allocatedBy, type Held, madeBy, type MadePerCall, SocketWatch, timersLe
 type Counted = MadePerCall & { readonly bytes: number };
 
 export interface HotPathCounts {
-  /** Of a bare pool of undici, as a user would write it: what nobody can leave out. */
+  /** A bare pool of undici as a user would write it: the minimum of any call. */
   readonly floor: Counted;
   readonly get: Counted;
   readonly post: Counted;
-  /** One at a time, and the same of a bare pool. */
+  /** One at a time, and the same with a bare pool. */
   readonly alone: MadePerCall;
   readonly floorAlone: MadePerCall;
   readonly timersLeft: number;
@@ -34,7 +34,7 @@ export interface HotPathCounts {
 const [ports = '', concurrency = '', many = ''] = process.argv.slice(2);
 const WARM_UP = 5_000;
 const COUNTED = 4_096;
-/** However slow the machine is, no connection is idle for so long. */
+/** Longer than a connection can be idle, even on a slow machine. */
 const KEEP_ALIVE = 3_600_000;
 
 const sockets = new SocketWatch();
