@@ -41,7 +41,7 @@ describe("the app's Swagger document with the routes of the API", () => {
     const schemes = await schemesOf({ swagger: true });
     const operations = Object.keys(schemes).filter((name) => / \/(service-discovery|registry)\//.test(name));
     const secured = operations.filter((name) => schemes[name]);
-    expect(secured).toEqual(operations.filter((name) => !name.startsWith('GET ') || name.endsWith('/watch')));
+    expect(secured).toEqual(operations.filter((name) => !name.startsWith('GET ') || /\/(watch|events)$/.test(name)));
     expect(secured).toContain('POST /service-discovery/register');
     expect(secured).toContain('POST /registry/register');
     for (const name of secured) expect(schemes[name]).toEqual(optional);
