@@ -16,8 +16,8 @@ import {
   ServiceDiscoveryModule,
   type ServiceDiscoveryOptions,
   ServiceRegistry,
-  type TlsOptions,
 } from 'nest-service-discovery';
+import { type TlsOptions } from 'nest-service-discovery/core';
 import { Redis } from 'ioredis';
 import { FakeTransport } from 'nest-service-discovery/testing';
 import { Apps, startError, urlOf } from './support/nest-app.js';

@@ -3,12 +3,12 @@ import { Body, Controller, type DynamicModule, Get, Headers, HttpCode, Module, P
 import { request } from 'undici';
 import {
   currentDeadline,
-  DEADLINE_HEADER,
   DiscoverableService,
   ServiceCommunicator,
   ServiceDiscoveryModule,
   type ServiceDiscoveryOptions,
 } from 'nest-service-discovery';
+import { DEADLINE_HEADER } from 'nest-service-discovery/core';
 import { Apps, PLATFORMS, registered, urlOf } from './support/nest-app.js';
 
 const apps = new Apps();

@@ -6,13 +6,13 @@ import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-hos
 import { describe, expect, it, jest } from '@jest/globals';
 import {
   DiscoveryMetrics,
-  ERROR_CODES,
   EventBus,
   getServiceDiscoveryConfig,
   MemoryRegistryStore,
   ServiceRegistry,
   UpstreamErrorFilter,
 } from 'nest-service-discovery';
+import * as core from 'nest-service-discovery/core';
 import { Registry } from 'prom-client';
 import { readPages } from './support/pages.js';
 import { KNOWN_OPTIONS } from '../libs/service-discovery/src/nest/options/known-options.js';
@@ -39,7 +39,7 @@ describe('docs/reference/errors.md', () => {
   it('has one row for each code, with its status in the API', async () => {
     const [library] = (await page('reference/errors.md')).split('## Answers of the REST API');
     const documented = rowsOf(library!).map((cells) => [namesIn(cells[0]!)[0], cells.at(-1)]);
-    const inCode = (Object.keys(ERROR_CODES) as (keyof typeof ERROR_CODES)[]).map((code) => [
+    const inCode = (Object.keys(core.ERROR_CODES) as (keyof typeof core.ERROR_CODES)[]).map((code) => [
       code,
       String(toErrorBody(new ServiceDiscoveryError(code, ''))?.status_code ?? '–'),
     ]);
@@ -51,7 +51,7 @@ describe('docs/reference/errors.md', () => {
     const documented = [...table!.matchAll(/^\| (5\d\d)[^|]* \| (.*) \|$/gm)].flatMap(([, status, codes]) =>
       namesIn(codes!).map((code) => [code, Number(status)]),
     );
-    const inCode = (Object.keys(ERROR_CODES) as (keyof typeof ERROR_CODES)[]).map((code) => [
+    const inCode = (Object.keys(core.ERROR_CODES) as (keyof typeof core.ERROR_CODES)[]).map((code) => [
       code,
       statusFor(new ServiceDiscoveryError(code, '')),
     ]);
@@ -194,6 +194,18 @@ describe('docs/reference/configuration.md', () => {
       return Object.fromEntries(column.filter(([, value]) => value !== undefined)) as Record<string, string>;
     });
     expect(documented).toEqual(PRESETS.map(settingsOf));
+  });
+});
+
+describe('docs/without-nest.md', () => {
+  it('names everything that ./core exports beside types, but for errors and options', async () => {
+    const named = new Set(rowsOf(await page('without-nest.md')).flatMap(([names]) => namesIn(names!)));
+    const isErrorClass = (value: unknown): boolean =>
+      typeof value === 'function' && value.prototype instanceof ServiceDiscoveryError;
+    const missing = Object.entries(core)
+      .filter(([name, value]) => !named.has(name) && !/^DEFAULT_|_OPTIONS$/.test(name) && !isErrorClass(value))
+      .map(([name]) => name);
+    expect(missing).toEqual([]);
   });
 });
 

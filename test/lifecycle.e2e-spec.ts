@@ -8,13 +8,13 @@ import { json, text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get, type INestApplication, Module } from '@nestjs/common';
 import {
-  type Change,
   DiscoverableService,
   EventBus,
   ServiceDiscoveryModule,
   type ServiceDiscoveryOptions,
   ServiceRegistry,
 } from 'nest-service-discovery';
+import { type Change } from 'nest-service-discovery/core';
 import { type AppProcess, AppProcesses, SLOW_CONTROLLER } from './support/app-processes.js';
 import { type BuiltPackage, buildPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
 import { Apps, inRegistry, PLATFORMS, portOf, registered, urlOf } from './support/nest-app.js';

@@ -4,14 +4,12 @@ import { NestFactory } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import {
   type AsyncFactoryOptions,
-  createLoadBalancer,
   DiscoverableService,
   DiscoveryMetrics,
   EventBus,
   InvalidConfigurationError,
   type LoadBalancing,
   MemoryRegistryStore,
-  type Outcome,
   SERVICE_DISCOVERY_OPTIONS,
   ServiceCall,
   ServiceClient,
@@ -24,6 +22,7 @@ import {
   type ServiceMethod,
   ServiceRegistry,
 } from 'nest-service-discovery';
+import { createLoadBalancer, type Outcome } from 'nest-service-discovery/core';
 import { FakeTransport } from 'nest-service-discovery/testing';
 import { EventReader } from './support/event-reader.js';
 import { Apps, PLATFORMS, registered, startError, urlOf } from './support/nest-app.js';

@@ -325,6 +325,10 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
     expect(await statusOf('/health')).toBe(200);
     expect(await statusOf('/service-discovery/services')).toBe(404);
   },
+  'without-nest.ts': async ({ call, services }) => {
+    const { hostname, port } = new URL(services.url);
+    expect(await call('userOf', hostname, Number(port), '1')).toEqual(answerAt('/users/1'));
+  },
   'configuration.ts': async ({ standalone }) => {
     const app = await standalone('ConfiguredModule');
     const answer = await fetch(`${urlOf(app)}/service-discovery/services`);

@@ -7,14 +7,13 @@ import {
   DiscoverableService,
   EventBus,
   type EventName,
-  RedisRegistryStore,
   ServiceCommunicator,
   ServiceDiscovery,
   ServiceDiscoveryModule,
   type ServiceInstance,
   ServiceRegistry,
-  systemClock,
 } from 'nest-service-discovery';
+import { RedisRegistryStore, systemClock } from 'nest-service-discovery/core';
 import { Apps, inRegistry, registered, urlOf } from './support/nest-app.js';
 import { RedisServer } from './support/redis-server.js';
 import { send } from './support/rest-app.js';

@@ -6,8 +6,8 @@ import {
   ServiceCommunicator,
   ServiceDiscoveryModule,
   ServiceRegistry,
-  systemClock,
 } from 'nest-service-discovery';
+import { systemClock } from 'nest-service-discovery/core';
 import { sleep } from '../libs/service-discovery/src/common/index.js';
 import { Apps, inRegistry, portOf } from './support/nest-app.js';
 import { RedisServer } from './support/redis-server.js';

@@ -2,11 +2,11 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   EventBus,
   HealthAggregator,
-  RedisRegistryStore,
   ServiceDiscoveryModule,
   type ServiceDiscoveryOptions,
   ServiceRegistry,
 } from 'nest-service-discovery';
+import { RedisRegistryStore } from 'nest-service-discovery/core';
 import { systemClock, type Clock, type Timer } from '../libs/service-discovery/src/common/index.js';
 import { EventReader } from './support/event-reader.js';
 import { Apps } from './support/nest-app.js';

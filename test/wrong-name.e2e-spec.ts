@@ -27,7 +27,7 @@ afterAll(async () => {
 
 /** A separate process, since Node reads its trusted authorities once. */
 const CALLER = `
-import { UndiciTransport } from 'nest-service-discovery';
+import { UndiciTransport } from 'nest-service-discovery/core';
 
 const to = { serviceName: 'users', instanceId: 'a', host: '127.0.0.1', port: Number(process.argv[2]), path: '', protocol: 'https' };
 const transport = new UndiciTransport({ connections: 1 });

@@ -4,15 +4,14 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { HttpModule } from '@nestjs/axios';
 import { Module } from '@nestjs/common';
 import {
-  type CommunicatorDefaults,
   MemoryRegistryStore,
   ServiceCommunicator,
   ServiceDiscoveryModule,
   type ServiceDiscoveryOptions,
   ServiceRegistry,
   type Transport,
-  UndiciTransport,
 } from 'nest-service-discovery';
+import { type CommunicatorDefaults, UndiciTransport } from 'nest-service-discovery/core';
 import { startError } from '../support/nest-app.js';
 
 /** Adds the token of the user whose request is being handled, like an axios interceptor. */

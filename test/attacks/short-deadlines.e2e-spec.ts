@@ -3,12 +3,8 @@ import { type AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get, type INestApplication, Module, Param } from '@nestjs/common';
 import { request } from 'undici';
-import {
-  DEADLINE_HEADER,
-  ServiceCommunicator,
-  ServiceDiscoveryModule,
-  type ServiceDiscoveryOptions,
-} from 'nest-service-discovery';
+import { ServiceCommunicator, ServiceDiscoveryModule, type ServiceDiscoveryOptions } from 'nest-service-discovery';
+import { DEADLINE_HEADER } from 'nest-service-discovery/core';
 import { DEADLINE_KEY_HEADER } from 'nest-service-discovery/core';
 import { Apps, PLATFORMS, urlOf } from '../support/nest-app.js';
 

@@ -23,11 +23,11 @@ import { APP_FILTER, APP_GUARD, HttpAdapterHost, Reflector } from '@nestjs/core'
 import { afterEach, describe, expect, it } from '@jest/globals';
 import {
   DiscoverableService,
-  RemoteRegistryStore,
   ServiceDiscoveryModule,
   type ServiceDiscoveryOptions,
   ServiceRegistry,
 } from 'nest-service-discovery';
+import { RemoteRegistryStore } from 'nest-service-discovery/core';
 import { Apps, PLATFORMS, urlOf } from '../support/nest-app.js';
 
 const PUBLIC = 'isPublic';

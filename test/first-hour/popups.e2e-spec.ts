@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import ts from 'typescript';
 
 const root = join(import.meta.dirname, '../..');
-const entry = join(root, 'libs/service-discovery/src/index.ts');
+const entries = ['index', 'core'].map((name) => join(root, `libs/service-discovery/src/${name}.ts`));
 
 /** The text that an editor shows, by exported name: for the name itself, and for each of its fields. */
 class Popups {
@@ -15,10 +15,13 @@ class Popups {
       config: unknown;
     };
     const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
-    const program = ts.createProgram([entry], options);
+    const program = ts.createProgram(entries, options);
     this.checker = program.getTypeChecker();
-    const module = this.checker.getSymbolAtLocation(program.getSourceFile(entry)!)!;
-    this.exported = new Map(this.checker.getExportsOfModule(module).map((symbol) => [symbol.name, symbol]));
+    const exported = entries.flatMap((entry) => {
+      const module = this.checker.getSymbolAtLocation(program.getSourceFile(entry)!)!;
+      return this.checker.getExportsOfModule(module);
+    });
+    this.exported = new Map(exported.map((symbol) => [symbol.name, symbol]));
   }
 
   of(name: string): string {

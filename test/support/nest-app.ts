@@ -2,7 +2,8 @@ import { type DynamicModule, type INestApplication, type Type } from '@nestjs/co
 import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { type RegistrySnapshot, type ServiceInstance, ServiceRegistry } from 'nest-service-discovery';
+import { type ServiceInstance, ServiceRegistry } from 'nest-service-discovery';
+import { type RegistrySnapshot } from 'nest-service-discovery/core';
 
 /** The modules and providers of an app. */
 export type AppModule = Type | DynamicModule;

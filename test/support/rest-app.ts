@@ -27,12 +27,11 @@ import { ServiceDiscoveryExplorer } from '../../libs/service-discovery/src/nest/
 import { ServiceReadiness } from '../../libs/service-discovery/src/nest/readiness/index.js';
 import {
   type ApiOptions,
-  type ErrorBody,
-  type ListedInstanceView,
   resolveApiOptions,
   restControllers,
   restProviders,
 } from '../../libs/service-discovery/src/nest/rest/index.js';
+import { type ErrorBody, type ListedInstanceView } from '../../libs/service-discovery/src/nest/rest/rest-views.js';
 import { ServiceDiscovery } from '../../libs/service-discovery/src/nest/service-discovery.js';
 import { CLOCK, OPTIONS_IN_FORCE, RANDOM } from '../../libs/service-discovery/src/nest/tokens.js';
 

@@ -37,6 +37,7 @@ export interface PickContext extends Omit<SelectionCriteria, 'tags'>, HashReques
   now?: number;
 }
 
+/** The instance that takes the call, or why none can. */
 export type PickResult =
   | {
       readonly kind: 'picked';

@@ -77,6 +77,7 @@ export interface SlowStartOptions {
   minimumWeight: number;
 }
 
+/** Keeps calls in one zone while enough of its instances are available. */
 export interface ZoneOptions {
   /** The zone whose instances are preferred, such as that of this process. A call's own `zone` overrides it. */
   prefer: string;
@@ -88,6 +89,7 @@ export interface ZoneOptions {
   minimumHealthyShare?: number;
 }
 
+/** Levels of instances: a level takes calls that the one before it cannot. */
 export interface PriorityOptions {
   /** The metadata field with the number of an instance's level, or a function that returns it. The smallest comes first. */
   by: string | ((instance: ServiceInstance) => number | undefined);
@@ -101,6 +103,7 @@ export interface PriorityOptions {
   minimumHealthyShare?: number;
 }
 
+/** Limits a process to a part of the instances, so that it keeps fewer connections. */
 export interface SubsetOptions {
   /** The most instances used, of each version, level and zone that has its own share of the calls: 1 to 100,000. */
   size: number;

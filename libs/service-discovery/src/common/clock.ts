@@ -11,6 +11,7 @@ export interface Timer {
   setKeepAlive?(keepAlive: boolean): void;
 }
 
+/** How a timer affects its process. */
 export interface TimerOptions {
   /**
    * Whether the pending timer keeps the process alive. Timers that a caller is waiting for (backoff, timeout) should;

@@ -25,4 +25,5 @@ export type Outcome =
  */
 export type OutcomeClass = 'success' | 'retryable' | 'failure' | 'ignored';
 
+/** Decides what an outcome counts as for breakers, retries and outlier detection. */
 export type Classifier = (outcome: Outcome) => OutcomeClass;

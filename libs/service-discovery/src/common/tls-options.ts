@@ -9,6 +9,7 @@ import { withoutUndefined } from './without-undefined.js';
 export type PemSource = string | Buffer;
 
 const TLS_VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
+/** The TLS versions that `minVersion` may name. */
 export type TlsVersion = (typeof TLS_VERSIONS)[number];
 
 /** TLS identities and trust. Files are read once, at startup. */

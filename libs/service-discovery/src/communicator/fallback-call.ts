@@ -34,6 +34,7 @@ export interface FallbackRequest<T = unknown> extends ServiceCallRequest {
   fallbackOn?: readonly StatusRange[] | ((error: unknown) => boolean);
 }
 
+/** The response of a call with a fallback, and which of the two it came from. */
 export interface FallbackResult<T> {
   readonly data: T;
   /** Which of the two services answered; undefined if the function did. */

@@ -10,6 +10,7 @@ export interface ParallelCall extends ServiceCallRequest {
   serviceName: string;
 }
 
+/** Bounds of calls that run in parallel. */
 export interface ParallelOptions {
   /** Maximum concurrent calls: 1 to 10,000. @default 32 */
   concurrency?: number;

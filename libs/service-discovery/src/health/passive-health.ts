@@ -20,4 +20,5 @@ export interface PassiveHealth {
   onChange(listener: (serviceName: string) => void): () => void;
 }
 
+/** For a process that makes no calls, or that has found nothing. */
 export const NO_FINDINGS: ReadonlyMap<string, PassiveFinding> = new Map();

@@ -1,5 +1,6 @@
 import { type InstanceKey, type ServiceInstance } from './instance.js';
 
+/** Why a registration ended: its process or an operator removed it, or its lease ran out. */
 export type RemovalReason = 'deregistered' | 'expired';
 
 /**

@@ -1,6 +1,7 @@
 import { type RemovalReason } from './change.js';
 import { type HealthDetail, type InstanceKey, type InstanceStatus, type ServiceInstance } from './instance.js';
 
+/** State of a circuit: `half_open` lets single probes through; `isolated` was opened by an operator and stays so until released. */
 export type CircuitState = 'closed' | 'open' | 'half_open' | 'isolated';
 
 /**

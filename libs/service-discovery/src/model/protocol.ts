@@ -15,6 +15,7 @@ export const PROTOCOLS = [
   'kafka',
 ] as const;
 
+/** What an instance speaks; calls go to `http` and `https`, the others are discovered only. */
 export type Protocol = (typeof PROTOCOLS)[number];
 
 /** Protocols that calls can use. */

@@ -13,6 +13,7 @@ import { type StatusRange } from '../model/index.js';
 import { ERROR_STATUSES_EXPECTED, includesStatus, isErrorStatusList } from '../resilience/index.js';
 import { LOG_CONTEXT } from './logging.js';
 
+/** Which of a callee's errors the app's own client gets. */
 export interface UpstreamErrorOptions {
   /**
    * Statuses of a callee's answers that are passed on as they are, with their body: from 400 to 599, or `[from, to]` ranges.

@@ -16,6 +16,7 @@ export interface EventBusDeps {
   onListenerError?: (error: unknown, event: ServiceDiscoveryEvent) => void;
 }
 
+/** Bounds of a subscription that reads events one by one. */
 export interface SubscribeOptions {
   /**
    * How many events may be queued for the reader, 1 or more. While the queue is full, new events are dropped, so that a

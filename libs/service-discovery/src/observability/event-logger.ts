@@ -11,6 +11,7 @@ import { EVENT_TYPES, stateOf, stateGroupOf, subjectOf } from './event-subject.j
  */
 export type LoggerPort = Record<LogLevel, (message: string, fields: Record<string, unknown>) => void>;
 
+/** How events become log lines. */
 export interface EventLoggerOptions {
   /**
    * Repeats of a line within this time are counted, and the count is written at its end. A change of state, such as an

@@ -8,6 +8,7 @@ import { type ScrapedMetric } from './scraped-metric.js';
 import { ServiceCounter } from './service-counter.js';
 import { ServiceHistogram } from './service-histogram.js';
 
+/** Where the metrics go, and how they are named. */
 export interface DiscoveryMetricsOptions {
   /**
    * The prom-client registry to add the metrics to, such as that of the app.

@@ -1,5 +1,6 @@
 import { OptionValidator, type Duration } from '../common/index.js';
 
+/** How a process follows the registry, and keeps its own registrations. */
 export interface ServiceRegistryOptions {
   /**
    * How long a registration without a `ttl` of its own lives without a heartbeat: 1 s to 1 day.

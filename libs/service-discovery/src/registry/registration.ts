@@ -1,5 +1,6 @@
 import { type Lease, type LeaseKind, type ServiceInstance } from '../model/index.js';
 
+/** How a registration is kept, and what it may replace. */
 export interface RegisterOptions {
   /**
    * `auto`: this process renews the lease, registers the instance again if the lease is lost, and ends the lease in
@@ -21,6 +22,7 @@ export interface RegisterOptions {
   claim?: number;
 }
 
+/** Guards a change against a registration of the same id that came later. */
 export interface GenerationOptions {
   /**
    * Applies only while this generation holds the id.

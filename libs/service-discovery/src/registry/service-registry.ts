@@ -68,7 +68,7 @@ export interface RegisteredService {
   readonly instances: readonly ServiceInstance[];
 }
 
-/** @param change null if only the connection state changed */
+/** Is called with each new snapshot. @param change null if only the connection state changed */
 export type SnapshotListener = (snapshot: RegistrySnapshot, previous: RegistrySnapshot, change: Change | null) => void;
 
 /** How long a shutdown waits for registrations and recoveries that are still running, in milliseconds. */

@@ -3,14 +3,18 @@ import { type Cancellation } from '../common/index.js';
 import { type ServiceInstance } from '../model/index.js';
 import { type ReadContent } from './read-content.js';
 
+/** The methods of requests to services. */
 export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
 
+/** A value of a query parameter. Null and undefined are omitted. */
 export type QueryValue = string | number | boolean | null | undefined;
+/** Query parameters by name; a list is sent as one parameter for each element. */
 export type Query = Readonly<Record<string, QueryValue | readonly QueryValue[]>>;
 
 /** Header names in any case. A list is sent as several header lines; undefined is omitted. */
 export type RequestHeaders = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
+/** A body as it is sent; streams can be sent once, so requests with one are not retried. */
 export type RequestBody = string | Uint8Array | Readable | AsyncIterable<Uint8Array>;
 
 /** The request of one attempt. */
@@ -47,6 +51,7 @@ export interface ResponseBody {
   onEnd?(listener: () => void): boolean;
 }
 
+/** The response of one attempt, whatever its status. */
 export interface ServiceResponse {
   readonly status: number;
   /** Names in lower case. */

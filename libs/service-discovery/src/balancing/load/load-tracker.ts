@@ -3,6 +3,7 @@ import { haveSameId, type ServiceInstance } from '../../model/index.js';
 import { loadSignalOf } from './load-signal.js';
 import { LoadTable } from './load-table.js';
 
+/** How load is measured. */
 export interface LoadTrackerOptions {
   clock?: Clock;
   /** Time constant of the latency average, in milliseconds, above 0: a sample's weight falls to 1/e. @default 10000 */

@@ -89,6 +89,7 @@ export interface Fault {
   readonly atRisk: readonly string[];
 }
 
+/** The health of all services, computed when it is asked for. */
 export interface AggregatedHealth extends HealthSummary {
   /** When this was computed, in milliseconds since the Unix epoch. */
   readonly timestamp: number;
@@ -126,6 +127,7 @@ export interface ServiceHealth {
   readonly instances: readonly InstanceHealth[];
 }
 
+/** The health of one instance, as all sources together report it. */
 export interface InstanceHealth {
   readonly instanceId: string;
   /** The operator's status if set, else the result of health checks, else what calls of this process found. */

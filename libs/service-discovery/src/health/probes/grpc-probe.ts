@@ -8,6 +8,7 @@ import { decodeResponse, encodeRequest } from './grpc-health.js';
 import { connectionFailure } from './probe-failure.js';
 import { type FailureKind, type Probe, type ProbeResult } from './probe.js';
 
+/** What a gRPC health check asks, and where. */
 export interface GrpcProbeSettings {
   /** @default '', which stands for the whole server */
   readonly service?: string;

@@ -3,6 +3,7 @@ import { openConnection, type ConnectionDeps } from './connection.js';
 import { connectionFailure } from './probe-failure.js';
 import { type Probe, type ProbeResult } from './probe.js';
 
+/** Where a TCP health check connects. */
 export interface TcpProbeSettings {
   /** @default the instance's port */
   readonly port?: number;

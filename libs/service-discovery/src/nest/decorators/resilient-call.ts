@@ -45,7 +45,7 @@ export interface ResilientCallOptions extends Omit<ResiliencePolicyOptions, 'cir
   key?: (...args: never[]) => string | undefined;
 }
 
-/** @see ResilientCallOptions.fallback */
+/** Answers in place of a method that failed, with the method's own arguments. @see ResilientCallOptions.fallback */
 export type ResilientFallback = (error: unknown, ...args: never[]) => unknown;
 
 /** A method that can be decorated with `@ResilientCall()`. */

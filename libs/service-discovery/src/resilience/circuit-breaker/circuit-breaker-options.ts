@@ -25,6 +25,7 @@ export const CALL_COUNT_WINDOW_OPTIONS = new OptionGroup('window', {
   maxAge: duration({ default: 600_000, ...UP_TO_ONE_DAY }),
 });
 
+/** A window over the last calls, in place of one over time. */
 export interface CallCountWindow extends GivenOptionsOf<typeof CALL_COUNT_WINDOW_OPTIONS> {}
 export interface ResolvedCallCountWindow extends ResolvedOf<typeof CALL_COUNT_WINDOW_OPTIONS> {}
 

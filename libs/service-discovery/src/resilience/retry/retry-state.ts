@@ -71,6 +71,7 @@ export type NoRetryReason =
   | 'no_time_left'
   | 'budget_exhausted';
 
+/** Whether a failed attempt is followed by another one: after which delay, or why not. */
 export type RetryDecision =
   | { readonly retry: true; readonly delayMs: number; readonly reason: RetryReason }
   | { readonly retry: false; readonly why: NoRetryReason };

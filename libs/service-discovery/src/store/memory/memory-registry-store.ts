@@ -45,6 +45,7 @@ const LONGEST_GRACE_MS = 30_000;
 const HOLD_CHECK_MS = 1_000;
 const NO_ENTRIES: ReadonlyMap<string, Entry> = new Map();
 
+/** The clock of a store in memory, and when it holds expiry. */
 export interface MemoryRegistryStoreOptions {
   /** @default the system clock */
   clock?: Clock;

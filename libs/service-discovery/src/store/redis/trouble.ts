@@ -9,6 +9,7 @@ export interface RedisTrouble {
   readonly reason: string;
 }
 
+/** How often each kind of trouble was found since the start. */
 export type RedisTroubleCounts = Readonly<Record<RegistryTroubleKind, number>>;
 
 /** How many faults are remembered, so that each is reported once. */

@@ -8,6 +8,7 @@ const LONGEST_MS = 86_400_000;
 /** What comes along with a response's head is collected before anybody asks for it, and is less than the least limit. */
 export const MAX_RESPONSE_SIZE_RANGE = { min: 131_072, max: 1_073_741_824, integer: true };
 
+/** Connections of the default transport: how many, and for how long. */
 export interface UndiciTransportOptions {
   /**
    * The most connections to one instance, 1 to 65535. Further requests wait for a free connection while their deadline

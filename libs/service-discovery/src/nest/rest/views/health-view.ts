@@ -57,6 +57,7 @@ export interface FaultView {
   readonly at_risk: readonly string[];
 }
 
+/** The health of one service and its instances. */
 export interface ServiceHealthView {
   readonly status: AggregatedStatus;
   /** The base URL of the instance that speaks for the service: a healthy one where there is one. */
@@ -113,6 +114,7 @@ export interface StatusTransitionView {
   readonly at: string;
 }
 
+/** The health of one instance. */
 export interface InstanceHealthView {
   readonly instance_id: string;
   readonly status: InstanceStatus;
