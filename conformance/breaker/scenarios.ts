@@ -156,7 +156,7 @@ export const breakerScenarios: readonly Scenario[] = [
   ),
   onBreaker(
     'half-open probes never exceed the permit count',
-    'everybody who waited falls on a service that is barely up',
+    'all waiting calls go at once to a service that is barely up',
     { permits: 2 },
     async (breaker) => {
       await open(breaker);
