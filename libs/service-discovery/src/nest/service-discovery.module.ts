@@ -5,7 +5,7 @@ import { atStart } from './at-start.js';
 import { asyncOptionsProviders, type ServiceDiscoveryAsyncOptions } from './async-options.js';
 import { BundledRoutesModule } from './bundled-routes.module.js';
 import { isServiceClient } from './decorators/index.js';
-import { DepartureModule } from './lifecycle/index.js';
+import { ShutdownStartModule } from './lifecycle/index.js';
 import { findConflicts, GIVEN_OPTIONS, type GivenOptions, SharedModules, toGiven } from './module-options.js';
 import { resolveServiceDiscoveryOptions, type ServiceDiscoveryOptions } from './options/index.js';
 import { CORE_EXPORTS, CORE_PROVIDERS } from './providers.js';
@@ -90,7 +90,7 @@ function rootModule(
   return {
     module: ServiceDiscoveryModule,
     global: true,
-    imports: [...imports, BundledRoutesModule, DepartureModule],
+    imports: [...imports, BundledRoutesModule, ShutdownStartModule],
     controllers,
     providers: [{ provide: GIVEN_OPTIONS, useValue: given }, ...options, ...CORE_PROVIDERS, ...providers],
     // With what the controllers need, so that any module of the app may mount them.

@@ -26,11 +26,11 @@ import { findSchedulerRegistry, ListedTimers } from '../schedule/index.js';
 import { ServiceReadiness } from '../readiness/index.js';
 import { findHealthCheckPath, ownerOfRoute } from '../terminus/index.js';
 import { CLOCK, RANDOM, REGISTRY_STORE, OPTIONS_IN_FORCE } from '../tokens.js';
-import { Announcer } from './announcer.js';
-import { Departure } from './departure.module.js';
+import { Registrar } from './registrar.js';
+import { ShutdownStart } from './shutdown-start.module.js';
 import { ForgottenHooks } from './forgotten-hooks.js';
 import { HttpDrain } from './http-drain.js';
-import { Leaving, STEP_MS } from './leaving.js';
+import { GracefulShutdown, STEP_MS } from './graceful-shutdown.js';
 import { LoopbackWarnings } from './loopback-warnings.js';
 import { Microservices } from './microservices.js';
 import { OwnApi } from './own-api.js';
@@ -43,7 +43,7 @@ import { type AdvertisedAddress, addressToAdvertise, type ListeningServer, local
  * Ties the library to the life of the app.
  *
  * The module is global, so its hooks run before those of all others at the start and after them at the end. Only
- * {@link Departure} comes before all of them: callers are told to go elsewhere, and what they asked for is finished, while
+ * {@link ShutdownStart} comes before all of them: callers are told to go elsewhere, and what they asked for is finished, while
  * everything works still. What calls may need stays open until `onApplicationShutdown`.
  */
 @Injectable()
@@ -51,7 +51,7 @@ export class ServiceDiscoveryLifecycle
   implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
 {
   private readonly logger = new Logger(LOG_CONTEXT);
-  private readonly announcer: Announcer;
+  private readonly registrar: Registrar;
   private readonly ownHealth: OwnHealth;
   private readonly ownRoute: OwnRoute;
   private readonly ownApi: OwnApi;
@@ -63,7 +63,7 @@ export class ServiceDiscoveryLifecycle
   private readonly microservices: Microservices;
   private drain: HttpDrain | undefined;
   /** Undefined until the app begins to end. */
-  private leaving: Leaving | undefined;
+  private shutdown: GracefulShutdown | undefined;
 
   constructor(
     @Inject(OPTIONS_IN_FORCE) private readonly options: ResolvedServiceDiscoveryOptions,
@@ -84,9 +84,9 @@ export class ServiceDiscoveryLifecycle
     @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
     @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
     @Inject(ApplicationConfig) private readonly appConfig: ApplicationConfig,
-    @Inject(Departure) departure: Departure,
+    @Inject(ShutdownStart) shutdownStart: ShutdownStart,
   ) {
-    departure.beginsWith(() => this.leave());
+    shutdownStart.run(() => this.beginShutdown());
     this.microservices = new Microservices(modules);
     this.ownHealth = new OwnHealth({
       registry,
@@ -105,7 +105,7 @@ export class ServiceDiscoveryLifecycle
     this.ownApi = new OwnApi({ ...question, options, pathInApp: (path) => pathInApp(appConfig, path) });
     this.forgottenHooks = new ForgottenHooks({ clock, logger: this.logger });
     this.loopbackWarnings = new LoopbackWarnings(options, registry, this.logger);
-    this.announcer = new Announcer({
+    this.registrar = new Registrar({
       registry,
       clock,
       random,
@@ -159,36 +159,36 @@ export class ServiceDiscoveryLifecycle
 
   /** The server closes next. */
   async beforeApplicationShutdown(): Promise<void> {
-    await this.leaving?.beforeClose();
+    await this.shutdown?.beforeClose();
   }
 
   async onApplicationShutdown(): Promise<void> {
-    const { leaving } = this;
-    if (!leaving) return;
-    leaving.closed();
+    const { shutdown } = this;
+    if (!shutdown) return;
+    shutdown.closed();
     this.timers.close();
     this.stopWarning?.();
-    await leaving.step(() => this.monitor?.close());
-    await leaving.step(() => this.communicator.close());
+    await shutdown.step(() => this.monitor?.close());
+    await shutdown.step(() => this.communicator.close());
     // Until here handlers may have called them.
-    await leaving.step(() => this.listed.close());
-    await leaving.step(() => this.registry.close());
+    await shutdown.step(() => this.listed.close());
+    await shutdown.step(() => this.registry.close());
     // A store that was handed in may serve other apps, too.
-    if (this.options.store === undefined) await leaving.step(() => this.store.close());
-    await leaving.step(() => this.metrics.close());
-    await leaving.step(() => this.eventLogger?.close());
+    if (this.options.store === undefined) await shutdown.step(() => this.store.close());
+    await shutdown.step(() => this.metrics.close());
+    await shutdown.step(() => this.eventLogger?.close());
   }
 
-  private async leave(): Promise<void> {
+  private async beginShutdown(): Promise<void> {
     const { registry, drain, clock, logger } = this;
-    const fallSilent = (): Promise<unknown> => Promise.all([this.ownHealth.close(), this.announcer.stop()]);
-    this.leaving = new Leaving(this.options.shutdown, { registry, fallSilent, drain, clock, logger });
-    await this.leaving.step(() => this.readiness.close());
+    const fallSilent = (): Promise<unknown> => Promise.all([this.ownHealth.close(), this.registrar.stop()]);
+    this.shutdown = new GracefulShutdown(this.options.shutdown, { registry, fallSilent, drain, clock, logger });
+    await this.shutdown.step(() => this.readiness.close());
     this.listening?.unsubscribe();
     this.ownApi.close();
     this.microservices.close();
     this.forgottenHooks.close();
-    await this.leaving.drain();
+    await this.shutdown.drain();
   }
 
   /** Takes at most `startTimeout`; what is not done by then goes on in the background. */
@@ -281,7 +281,7 @@ export class ServiceDiscoveryLifecycle
       address: local,
       mayChoose: options.healthCheckPath === undefined,
     };
-    this.announcer.announce(registration, question ? (signal) => this.ownRoute.examine(question, signal) : undefined);
+    this.registrar.register(registration, question ? (signal) => this.ownRoute.examine(question, signal) : undefined);
   }
 
   private healthCheckPath(): string | null {

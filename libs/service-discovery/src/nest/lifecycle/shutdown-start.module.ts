@@ -11,26 +11,26 @@ const BEFORE_ROOT = -1;
  * handlers need, such as a database, while the app serves, and is called by everybody who has not heard that it ends.
  */
 @Injectable()
-export class Departure implements OnModuleDestroy {
-  private leave: (() => Promise<void>) | undefined;
-  private leaving: Promise<void> | undefined;
+export class ShutdownStart implements OnModuleDestroy {
+  private begin: (() => Promise<void>) | undefined;
+  private begun: Promise<void> | undefined;
 
-  /** @param leave done once, however often the app is closed; never rejects */
-  beginsWith(leave: () => Promise<void>): void {
-    this.leave = leave;
+  /** @param begin done once, however often the app is closed; never rejects */
+  run(begin: () => Promise<void>): void {
+    this.begin = begin;
   }
 
   onModuleDestroy(): Promise<void> {
-    this.leaving ??= this.leave?.() ?? Promise.resolve();
-    return this.leaving;
+    this.begun ??= this.begin?.() ?? Promise.resolve();
+    return this.begun;
   }
 }
 
-/** Holds {@link Departure} apart, as Nest orders hooks by module. */
-@Module({ providers: [Departure], exports: [Departure] })
-export class DepartureModule {
+/** Holds {@link ShutdownStart} apart, as Nest orders hooks by module. */
+@Module({ providers: [ShutdownStart], exports: [ShutdownStart] })
+export class ShutdownStartModule {
   /** Runs while the app is made; Nest settles the order of hooks with the first of them, after that. */
   constructor(@Inject(ModulesContainer) modules: ModulesContainer) {
-    for (const module of modules.values()) if (module.metatype === DepartureModule) module.distance = BEFORE_ROOT;
+    for (const module of modules.values()) if (module.metatype === ShutdownStartModule) module.distance = BEFORE_ROOT;
   }
 }

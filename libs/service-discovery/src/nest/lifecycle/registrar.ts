@@ -20,7 +20,7 @@ const REMINDER_MS = 60_000;
 /** The wait between two looks at checks that nobody tells of. */
 const RECHECK_MS = 1_000;
 
-export interface AnnouncerDeps {
+export interface RegistrarDeps {
   readonly registry: Pick<ServiceRegistry, 'register' | 'deregister'>;
   readonly clock: Clock;
   readonly random: Random;
@@ -34,15 +34,15 @@ export interface AnnouncerDeps {
 export type Examine = (signal: AbortSignal) => Promise<ServiceRegistration>;
 
 /** Registers what the app announces as soon as it is ready, and goes on trying while the registry cannot be reached. */
-export class Announcer {
+export class Registrar {
   private readonly stopping = new AbortController();
   private readonly pending = new Set<Promise<void>>();
 
-  constructor(private readonly deps: AnnouncerDeps) {}
+  constructor(private readonly deps: RegistrarDeps) {}
 
   /** @param examine has the last word on what is registered, before anything else; it never rejects @default it stays */
-  announce(registration: ServiceRegistration, examine?: Examine): void {
-    const work = this.register(registration, examine).finally(() => this.pending.delete(work));
+  register(registration: ServiceRegistration, examine?: Examine): void {
+    const work = this.registerUntilDone(registration, examine).finally(() => this.pending.delete(work));
     this.pending.add(work);
   }
 
@@ -52,7 +52,7 @@ export class Announcer {
     await Promise.all(this.pending);
   }
 
-  private async register(given: ServiceRegistration, examine?: Examine): Promise<void> {
+  private async registerUntilDone(given: ServiceRegistration, examine?: Examine): Promise<void> {
     const { signal } = this.stopping;
     const registration = examine ? await examine(signal) : given;
     const { readiness } = this.deps;
@@ -78,7 +78,7 @@ export class Announcer {
     }
   }
 
-  private async untilReady(serviceName: string, readiness: NonNullable<AnnouncerDeps['readiness']>): Promise<void> {
+  private async untilReady(serviceName: string, readiness: NonNullable<RegistrarDeps['readiness']>): Promise<void> {
     const { signal } = this.stopping;
     const remind = this.reminder();
     while (!signal.aborted) {

@@ -4,11 +4,11 @@ import { type AddressInfo, connect } from 'node:net';
 import { expect, it } from '@jest/globals';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { HttpDrain } from './http-drain.js';
-import { Leaving } from './leaving.js';
+import { GracefulShutdown } from './graceful-shutdown.js';
 
-function leavingWith(clock: ManualClock, drainDelayMs: number, server: Server): Leaving {
+function shutdownWith(clock: ManualClock, drainDelayMs: number, server: Server): GracefulShutdown {
   const nothing = async (): Promise<never> => Promise.reject(new Error('nothing is registered'));
-  return new Leaving(
+  return new GracefulShutdown(
     { drainDelayMs, timeoutMs: 20_000 },
     {
       registry: { ownLeases: () => [], drainOwn: nothing, deregisterOwn: nothing },
@@ -22,25 +22,25 @@ function leavingWith(clock: ManualClock, drainDelayMs: number, server: Server): 
 
 it('leaves no timer where the app is closed twice at the same time', async () => {
   const clock = new ManualClock();
-  const leaving = leavingWith(clock, 0, createServer());
-  await leaving.drain();
-  await Promise.all([leaving.beforeClose(), leaving.beforeClose()]);
+  const shutdown = shutdownWith(clock, 0, createServer());
+  await shutdown.drain();
+  await Promise.all([shutdown.beforeClose(), shutdown.beforeClose()]);
   expect(clock.pendingTimers).toBe(2);
-  leaving.closed();
-  leaving.closed();
+  shutdown.closed();
+  shutdown.closed();
   expect(clock.pendingTimers).toBe(0);
 });
 
 it('takes the next step where one fails, at once or later', async () => {
-  const leaving = leavingWith(new ManualClock(), 0, createServer());
+  const shutdown = shutdownWith(new ManualClock(), 0, createServer());
   const taken: string[] = [];
   const fail = (): never => {
     taken.push('fails');
     throw new TypeError('close is not a function');
   };
-  await leaving.step(fail);
-  await leaving.step(() => Promise.reject(new Error('away')));
-  await leaving.step(() => taken.push('next'));
+  await shutdown.step(fail);
+  await shutdown.step(() => Promise.reject(new Error('away')));
+  await shutdown.step(() => taken.push('next'));
   expect(taken).toEqual(['fails', 'next']);
 });
 
@@ -51,9 +51,9 @@ it.each([
   const clock = new ManualClock();
   const server = createServer();
   if (listens) await once(server.listen(0, '127.0.0.1'), 'listening');
-  const leaving = leavingWith(clock, 5_000, server);
+  const shutdown = shutdownWith(clock, 5_000, server);
   let isOver = false;
-  const drained = leaving.drain().then(() => (isOver = true));
+  const drained = shutdown.drain().then(() => (isOver = true));
   await clock.advanceAsync(4_999);
   expect(isOver).toBe(!listens);
   await clock.advanceAsync(1);
@@ -65,12 +65,12 @@ it('gives who has just connected half a second to ask for something, and then en
   const clock = new ManualClock();
   const server = createServer();
   await once(server.listen(0, '127.0.0.1'), 'listening');
-  const leaving = leavingWith(clock, 0, server);
+  const shutdown = shutdownWith(clock, 0, server);
   const silent = connect((server.address() as AddressInfo).port, '127.0.0.1').resume();
   const ended = once(silent, 'close');
   await once(server, 'connection');
   let isOver = false;
-  const drained = leaving.drain().then(() => (isOver = true));
+  const drained = shutdown.drain().then(() => (isOver = true));
   await clock.advanceAsync(499);
   expect([server.listening, isOver]).toEqual([false, false]);
   await clock.advanceAsync(1);

@@ -5,7 +5,7 @@ import { type RegisteredInstance } from '../../registry/index.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { ServiceReadiness } from '../readiness/index.js';
-import { Announcer } from './announcer.js';
+import { Registrar } from './registrar.js';
 
 const REGISTRATION = { serviceName: 'users', host: '127.0.0.1', port: 1 };
 const LEASE: Lease = { serviceName: 'users', instanceId: 'a', generation: 1, ttlMs: 1_000 };
@@ -34,7 +34,7 @@ let clock: ManualClock;
 let registry: FakeRegistry;
 let errors: unknown[];
 let warnings: unknown[];
-let announcer: Announcer;
+let registrar: Registrar;
 
 beforeEach(() => {
   clock = new ManualClock();
@@ -45,12 +45,12 @@ beforeEach(() => {
     error: (message: unknown) => void errors.push(message),
     warn: (message: unknown) => void warnings.push(message),
   };
-  announcer = new Announcer({ registry, clock, random: () => 1, logger });
+  registrar = new Registrar({ registry, clock, random: () => 1, logger });
 });
 
 describe('an announcement', () => {
   it('is made again, at growing intervals, while the registry cannot be reached', async () => {
-    announcer.announce(REGISTRATION);
+    registrar.register(REGISTRATION);
     const triedAt: number[] = [];
     for (let attempt = 1; attempt <= 8; attempt++) {
       triedAt.push(clock.now());
@@ -63,7 +63,7 @@ describe('an announcement', () => {
   });
 
   it('that does not get through is told of, with the reason, once a minute', async () => {
-    announcer.announce(REGISTRATION);
+    registrar.register(REGISTRATION);
     const failFor = async (ms: number, reason: string): Promise<void> => {
       for (const end = clock.now() + ms; clock.now() < end; await clock.advanceAsync(250)) {
         registry.calls.at(-1)?.fail(new RegistryUnavailableError(reason));
@@ -76,7 +76,7 @@ describe('an announcement', () => {
   });
 
   it('is not made again when the registry has refused it, which is logged', async () => {
-    announcer.announce(REGISTRATION);
+    registrar.register(REGISTRATION);
     registry.calls[0]?.fail(new InvalidInstanceError([{ path: 'port', value: 0, expected: 'a port' }]));
     await clock.advanceAsync(60_000);
     expect(registry.calls).toHaveLength(1);
@@ -86,18 +86,18 @@ describe('an announcement', () => {
   });
 
   it('is given up at once when the app ends during a wait', async () => {
-    announcer.announce(REGISTRATION);
+    registrar.register(REGISTRATION);
     registry.calls[0]?.fail(new RegistryUnavailableError('away'));
     await clock.advanceAsync(0);
-    await announcer.stop();
+    await registrar.stop();
     await clock.advanceAsync(60_000);
     expect(registry.calls).toHaveLength(1);
     expect(clock.pendingTimers).toBe(0);
   });
 
   it('is taken back when it arrives after the app has begun to end', async () => {
-    announcer.announce(REGISTRATION);
-    const stopped = announcer.stop();
+    registrar.register(REGISTRATION);
+    const stopped = registrar.stop();
     registry.calls[0]?.succeed();
     await stopped;
     expect(registry.deregistered).toEqual([LEASE]);
@@ -126,12 +126,12 @@ describe('an announcement of an app that is not ready', () => {
     };
     const logger = { error: () => undefined, warn: (message: unknown) => void warnings.push(message) };
     const deps = { registry, clock, random: () => 1, logger, readiness: counted };
-    announcer = new Announcer({ ...deps, registered: (key) => void registered.push(key) });
+    registrar = new Registrar({ ...deps, registered: (key) => void registered.push(key) });
   });
 
   it('is made when the last hold is released, and told of', async () => {
     const releases = [readiness.hold('migrations run'), readiness.hold('the cache is cold')];
-    announcer.announce(REGISTRATION);
+    registrar.register(REGISTRATION);
     await clock.advanceAsync(0);
     releases[0]?.();
     await clock.advanceAsync(0);
@@ -148,7 +148,7 @@ describe('an announcement of an app that is not ready', () => {
   it('is made when its checks pass, which are looked at each second', async () => {
     let looks = 0;
     readiness.addCheck(() => ({ database: { status: ++looks < 3 ? 'down' : 'up' } }));
-    announcer.announce(REGISTRATION);
+    registrar.register(REGISTRATION);
     await clock.advanceAsync(1_999);
     expect([looks, registry.calls.length]).toEqual([2, 0]);
     await clock.advanceAsync(1);
@@ -159,20 +159,20 @@ describe('an announcement of an app that is not ready', () => {
 
   it('is told of on one line, whatever a check gives for a reason', async () => {
     readiness.addCheck(() => ({ database: { status: 'down', message: 'Invalid invocation:\r\n\nERROR at line 1' } }));
-    announcer.announce(REGISTRATION);
+    registrar.register(REGISTRATION);
     await clock.advanceAsync(0);
     expect(warnings).toEqual(['users is not registered yet: database: Invalid invocation: ERROR at line 1']);
-    await announcer.stop();
+    await registrar.stop();
   });
 
   it('that has to wait is told of with the reasons, once a minute', async () => {
     readiness.hold('migrations run');
-    announcer.announce(REGISTRATION);
+    registrar.register(REGISTRATION);
     await clock.advanceAsync(59_000);
     expect(warnings).toEqual(['users is not registered yet: migrations run']);
     await clock.advanceAsync(1_000);
     expect(warnings).toHaveLength(2);
-    await announcer.stop();
+    await registrar.stop();
   });
 
   it.each([
@@ -180,9 +180,9 @@ describe('an announcement of an app that is not ready', () => {
     ['has a check that hangs', () => void readiness.addCheck(() => new Promise(() => undefined))],
   ])('is given up at once when the app ends while it %s', async (_what, prepare) => {
     prepare();
-    announcer.announce(REGISTRATION);
+    registrar.register(REGISTRATION);
     await clock.advanceAsync(100);
-    await announcer.stop();
+    await registrar.stop();
     await clock.advanceAsync(60_000);
     expect(registry.calls).toHaveLength(0);
     expect(clock.pendingTimers).toBe(0);

@@ -15,7 +15,7 @@ const LAST_WORDS_MS = 500;
 /** How many requests that were cut off are named in the log. */
 const NAMED_REQUESTS = 5;
 
-export interface LeavingDeps {
+export interface GracefulShutdownDeps {
   readonly registry: Pick<ServiceRegistry, 'ownLeases' | 'drainOwn' | 'deregisterOwn'>;
   /** Ends what else tells the registry of this process's instances. */
   readonly fallSilent: () => Promise<unknown>;
@@ -26,13 +26,13 @@ export interface LeavingDeps {
 }
 
 /** How a process leaves, from the moment on at which it is told to. The timeline stands in docs/startup-and-shutdown.md. */
-export class Leaving {
+export class GracefulShutdown {
   private readonly endsAt: number;
   private impatience: readonly Timer[] = [];
 
   constructor(
     private readonly options: { readonly drainDelayMs: number; readonly timeoutMs: number },
-    private readonly deps: LeavingDeps,
+    private readonly deps: GracefulShutdownDeps,
   ) {
     this.endsAt = deps.clock.now() + options.drainDelayMs + options.timeoutMs;
   }
