@@ -70,7 +70,7 @@ describe.each(PLATFORMS)('invalid input to the REST API on %s', (platform) => {
       ['metadata', 'x'],
       ['metadata', [1]],
       ['metadata', null],
-      ['metadata', { blob: 'x'.repeat(1_048_576) }],
+      ['metadata', { blob: 'x'.repeat(200_000) }],
       ['tags', 'api'],
       ['tags', { 0: 'api' }],
       ['tags', ['api', 7]],
@@ -164,7 +164,7 @@ describe.each(PLATFORMS)('invalid input to the REST API on %s', (platform) => {
   });
 
   it('rejects metadata that is nested too deeply to serialize', async () => {
-    const deep = '{"x":'.repeat(200_000) + '1' + '}'.repeat(200_000);
+    const deep = '{"x":'.repeat(30_000) + '1' + '}'.repeat(30_000);
     const raw = JSON.stringify(USER).replace('}', `,"metadata":${deep}}`);
     const answer = await rest.send('POST', '/register', { raw });
     expect([answer.status, fieldsOf(answer)]).toEqual([400, ['metadata']]);

@@ -17,6 +17,7 @@ import { LOG_CONTEXT } from '../logging.js';
 import { CLOCK } from '../tokens.js';
 import { API_OPTIONS, type ApiOptions } from './api-options.js';
 import { findRemoteSign, type PeerRequest } from './local-request.js';
+import { restoreHeaders } from './request-body.js';
 import { SharedToken } from './shared-token.js';
 
 /** How often the operator is told that a request was refused. */
@@ -66,6 +67,7 @@ export class ApiGuard implements CanActivate, OnModuleInit {
   canActivate(context: ExecutionContext): boolean | Promise<boolean> | Observable<boolean> {
     const request = context.switchToHttp().getRequest<PeerRequest & { readonly method: string }>();
     asked.add(request);
+    restoreHeaders(request);
     const isRestricted = !READS.has(request.method) || Reflect.getMetadata(RESTRICTED, context.getHandler()) === true;
     if (!isRestricted && !this.api.guardReads) return true;
     const shown = this.token?.check(request.headers.authorization);

@@ -1,12 +1,12 @@
 import { createParamDecorator, type ExecutionContext, Injectable, type PipeTransform, type Type } from '@nestjs/common';
 import { getMetadataStorage, validate } from 'class-validator';
 import { isRecord, type Problem } from '../../common/index.js';
-import { bodyOfRequest, BODY_LIMIT_BYTES, type BodyReading } from './request-body.js';
+import { type BodyReading, readBody } from './request-body.js';
 import { InvalidRequestError, PayloadTooLargeError } from './rest-error.js';
 
-/** The body of a request of the API, for {@link BodyPipe}. */
-export const RawBody = createParamDecorator((_data: unknown, context: ExecutionContext): BodyReading =>
-  bodyOfRequest(context.switchToHttp().getRequest()),
+/** The body of a request of the API, for {@link BodyPipe}, up to so many bytes. Guards have been asked before it is read. */
+export const RawBody = createParamDecorator((limitBytes: number, context: ExecutionContext): Promise<BodyReading> =>
+  readBody(context.switchToHttp().getRequest(), limitBytes),
 );
 
 /** The query of a request as the app's parser left it, for {@link QueryPipe}. */
@@ -70,7 +70,7 @@ export function fieldsOf(body: BodyReading): Readonly<Record<string, unknown>> {
         'a JSON object, sent with content-type application/json and without content-encoding',
       );
     case 'too_large':
-      throw new PayloadTooLargeError(BODY_LIMIT_BYTES);
+      throw new PayloadTooLargeError(body.limitBytes);
     case 'json': {
       const { value } = body;
       return isRecord(value) ? value : refuse(value, 'a JSON object');

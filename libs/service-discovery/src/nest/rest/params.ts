@@ -15,13 +15,23 @@ import { RegistrationPipe } from './registration-pipe.js';
  * refused, and answer in a shape of its own.
  */
 
-export const RegistrationBody = (): ParameterDecorator => RawBody(RegistrationPipe);
-export const HeartbeatBody = (): ParameterDecorator => RawBody(new BodyPipe(HeartbeatDto, { optional: true }));
-export const HeartbeatsBody = (): ParameterDecorator => RawBody(new BodyPipe(HeartbeatsDto));
-export const StatusBody = (): ParameterDecorator => RawBody(new BodyPipe(StatusDto));
-export const HealthBody = (): ParameterDecorator => RawBody(new BodyPipe(HealthDto));
-export const WatchBody = (): ParameterDecorator => RawBody(new BodyPipe(WatchDto));
-export const CircuitBody = (): ParameterDecorator => RawBody(new BodyPipe(CircuitDto));
+/** The longest bodies that are read. All are above what is valid, so that a client hears which field is too long. */
+const REGISTRATION_BYTES = 256 * 1024;
+/** One or two short fields. */
+const WORD_BYTES = 4 * 1024;
+/** A result of a health check with its data, of 64 KiB. */
+const REPORT_BYTES = 256 * 1024;
+/** 10,000 leases, or 20,000 names of services. */
+const LIST_BYTES = 4 * 1024 * 1024;
+
+export const RegistrationBody = (): ParameterDecorator => RawBody(REGISTRATION_BYTES, RegistrationPipe);
+export const HeartbeatBody = (): ParameterDecorator =>
+  RawBody(WORD_BYTES, new BodyPipe(HeartbeatDto, { optional: true }));
+export const HeartbeatsBody = (): ParameterDecorator => RawBody(LIST_BYTES, new BodyPipe(HeartbeatsDto));
+export const StatusBody = (): ParameterDecorator => RawBody(WORD_BYTES, new BodyPipe(StatusDto));
+export const HealthBody = (): ParameterDecorator => RawBody(REPORT_BYTES, new BodyPipe(HealthDto));
+export const WatchBody = (): ParameterDecorator => RawBody(LIST_BYTES, new BodyPipe(WatchDto));
+export const CircuitBody = (): ParameterDecorator => RawBody(WORD_BYTES, new BodyPipe(CircuitDto));
 
 export const DeregisterParams = (): ParameterDecorator => RawQuery(new QueryPipe(DeregisterQuery));
 export const DiscoverParams = (): ParameterDecorator => RawQuery(new QueryPipe(DiscoverQuery));

@@ -1,4 +1,4 @@
-import { type IncomingHttpHeaders } from 'node:http';
+import { type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { type HttpAdapterHost } from '@nestjs/core';
 import { messageOf } from '../../common/index.js';
@@ -9,36 +9,55 @@ export type BodyReading =
   | { readonly kind: 'json'; readonly value: unknown }
   | { readonly kind: 'malformed'; readonly problem: string }
   | { readonly kind: 'wrong_type'; readonly contentType: string }
-  | { readonly kind: 'too_large' };
+  | { readonly kind: 'too_large'; readonly limitBytes: number };
 
 /**
- * The longest body that is read. Far above what is valid, so that a client whose metadata is too long is told so by
- * field; the parsers of the platforms give up at 100 kB or 1 MiB and know nothing of fields.
+ * How much of a body is read and dropped after an answer that came before its end, so that a client which is still sending
+ * hears the answer: after so many bytes the connection is closed, after so few it is kept.
  */
-export const BODY_LIMIT_BYTES = 4 * 1024 * 1024;
+const DROPPED_BYTES = { most: 4 * 1024 * 1024, few: 64 * 1024 };
 
-const readings = new WeakMap<object, BodyReading>();
+/** A body that is read only once the guard has let its request in. */
+interface UnreadBody {
+  readonly stream: NodeJS.ReadableStream;
+  /** As the client sent them. */
+  readonly headers: IncomingHttpHeaders;
+}
+
+const unread = new WeakMap<object, UnreadBody>();
 
 interface RequestLike {
   readonly headers: IncomingHttpHeaders;
   readonly body?: unknown;
 }
 
-/** What the body of a request is, as read by {@link RequestBodyReader}, else as the app's own parser left it. */
-export function bodyOfRequest(request: RequestLike): BodyReading {
-  const reading = readings.get(request);
-  if (reading) return reading;
+/**
+ * Reads the body of a request, up to a limit; one that the app's own parser has read is taken as that left it.
+ * @param limitBytes of what the client sends
+ */
+export async function readBody(request: RequestLike, limitBytes: number): Promise<BodyReading> {
+  const body = unread.get(request);
+  if (body) {
+    unread.delete(request);
+    try {
+      return parse(body, await collect(body, limitBytes), limitBytes);
+    } catch (error) {
+      return { kind: 'malformed', problem: messageOf(error) };
+    }
+  }
   if (request.body === undefined || request.body === null) return { kind: 'none' };
   const contentType = request.headers['content-type'] ?? '';
   return isJson(contentType) ? { kind: 'json', value: request.body } : { kind: 'wrong_type', contentType };
 }
 
+/** Shows a request with the headers that its client sent, once the app's parsers have passed it over. */
+export function restoreHeaders(request: RequestLike): void {
+  const { headers } = unread.get(request) ?? {};
+  if (headers) Object.assign(request.headers, headers);
+}
+
 type Next = (error?: unknown) => void;
-type IncomingBody = NodeJS.ReadableStream & {
-  readonly method?: string;
-  readonly url?: string;
-  readonly headers: IncomingHttpHeaders;
-};
+type ExpressRequest = IncomingMessage & { body?: unknown };
 
 interface FastifyRouteOptions {
   readonly url: string;
@@ -48,14 +67,17 @@ interface FastifyRouteOptions {
 interface FastifyLike {
   addHook(name: 'onRoute', hook: (route: FastifyRouteOptions) => void): void;
 }
+interface FastifyRequest extends RequestLike {
+  readonly raw: IncomingMessage;
+}
 interface ExpressLike {
-  use(handler: (request: IncomingBody & { body?: unknown }, response: unknown, next: Next) => void): void;
+  use(handler: (request: ExpressRequest, response: ServerResponse, next: Next) => void): void;
 }
 
 /**
- * Reads the bodies of the API's own routes before the app's parsers do. A parser that fails answers from outside of
- * every controller, in the app's own shape and without naming a field; here a bad body arrives at the controller, after
- * the guard, and is refused like any other bad input. Other routes are left alone.
+ * Keeps the app's parsers off the bodies of the API's own routes: they would read all of a body before a guard has looked at
+ * the request, and refuse a bad one from outside of every controller, in the app's own shape and without naming a field.
+ * Here {@link readBody} reads it, for the controller, after the guard. Other routes are left alone.
  */
 export class RequestBodyReader {
   private readonly route: RegExp;
@@ -75,11 +97,17 @@ export class RequestBodyReader {
   }
 
   private attachToExpress(app: ExpressLike): void {
-    app.use((request, _response, next) => {
+    app.use((request, response, next) => {
       const path = request.url?.split('?', 1)[0] ?? '';
       // A body that somebody has read already (a serverless platform, say) can't be read again.
-      if (request.body !== undefined || !this.route.test(path)) next();
-      else void readBody(request, request.headers).then((reading) => settle(request, reading, next), next);
+      if (request.body === undefined && this.route.test(path)) {
+        dropRestAfter(response, request);
+        unread.set(request, { stream: request, headers: { ...request.headers } });
+        // By these a parser knows that there is a body.
+        delete request.headers['content-length'];
+        delete request.headers['transfer-encoding'];
+      }
+      next();
     });
   }
 
@@ -87,8 +115,13 @@ export class RequestBodyReader {
     app.addHook('onRoute', (route) => {
       if (!this.route.test(route.url)) return;
       route.bodyLimit = Number.MAX_SAFE_INTEGER;
-      route.preParsing = async (request: RequestLike, _reply: unknown, payload: NodeJS.ReadableStream) => {
-        readings.set(request, await readBody(payload, request.headers));
+      route.preParsing = async (
+        request: FastifyRequest,
+        reply: { readonly raw: ServerResponse },
+        payload: NodeJS.ReadableStream,
+      ) => {
+        dropRestAfter(reply.raw, request.raw);
+        unread.set(request, { stream: payload, headers: { ...request.headers } });
         request.headers['content-type'] &&= 'application/json';
         // Fastify goes on to parse what it gets; an empty object passes its checks whatever was sent.
         return Object.assign(Readable.from([Buffer.from('{}')]), {
@@ -107,7 +140,7 @@ function writingRoute(paths: Iterable<string>): RegExp {
   const patterns = [...paths].map(patternOf).filter((pattern) => pattern !== '');
   if (patterns.length === 0) return NO_ROUTE;
   return new RegExp(
-    `/(?:${patterns.join('|')})/(?:register|heartbeats|watch|services/[^/]+/instances/[^/]+/(?:heartbeat|status|health))/?$`,
+    `/(?:${patterns.join('|')})/(?:register|heartbeats|watch|services/[^/]+/instances/[^/]+/(?:heartbeat|status|health)|circuit-breakers/[^/]+(?:/instances/[^/]+)?)/?$`,
     'i',
   );
 }
@@ -122,39 +155,58 @@ function patternOf(path: string): string {
     .join('/');
 }
 
-function settle(request: object, reading: BodyReading, next: Next): void {
-  readings.set(request, reading);
-  next();
+/**
+ * Reads on after an answer that comes before the end of its request's body, without keeping what comes, and closes the
+ * connection. Closed at once, it would take the answer with it.
+ */
+function dropRestAfter(response: ServerResponse, request: IncomingMessage): void {
+  // Before Node's own listener, which would read on for ever.
+  response.prependOnceListener('finish', () => {
+    if (request.complete) return;
+    let dropped = 0;
+    request.on('data', (chunk: Buffer) => {
+      dropped += chunk.length;
+      if (dropped > DROPPED_BYTES.most) request.destroy();
+    });
+    request.on('end', () => {
+      if (dropped > DROPPED_BYTES.few) request.socket.end();
+    });
+    request.on('error', () => undefined);
+    // It counts as read from now on, so that Node leaves it alone.
+    request.read();
+    request.resume();
+  });
 }
 
-async function readBody(stream: NodeJS.ReadableStream, headers: IncomingHttpHeaders): Promise<BodyReading> {
-  const bytes = await collect(stream);
-  if (bytes === undefined) return { kind: 'too_large' };
+/** @throws SyntaxError */
+function parse({ headers }: UnreadBody, bytes: Buffer | undefined, limitBytes: number): BodyReading {
+  if (bytes === undefined) return { kind: 'too_large', limitBytes };
   if (bytes.length === 0) return { kind: 'none' };
   const contentType = headers['content-type'] ?? '';
   const encoding = headers['content-encoding'] ?? 'identity';
   if (!isJson(contentType)) return { kind: 'wrong_type', contentType };
   if (encoding !== 'identity') return { kind: 'wrong_type', contentType: `${contentType} (${encoding})` };
-  try {
-    return { kind: 'json', value: JSON.parse(bytes.toString('utf8')) };
-  } catch (error) {
-    return { kind: 'malformed', problem: messageOf(error) };
-  }
+  return { kind: 'json', value: JSON.parse(bytes.toString('utf8')) };
 }
 
-/** All of a stream; undefined when it is longer than the limit, and then read to its end so that the peer hears the answer. */
-function collect(stream: NodeJS.ReadableStream): Promise<Buffer | undefined> {
+/** All of a stream; undefined when it is longer than the limit: then no more of it is read here. */
+function collect({ stream, headers }: UnreadBody, limitBytes: number): Promise<Buffer | undefined> {
+  if (Number(headers['content-length'] ?? 0) > limitBytes) return Promise.resolve(undefined);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
-    stream.on('data', (chunk: Buffer) => {
+    const onData = (chunk: Buffer): void => {
       length += chunk.length;
-      if (length > BODY_LIMIT_BYTES) chunks.length = 0;
-      else chunks.push(chunk);
-    });
-    stream.on('end', () => resolve(length > BODY_LIMIT_BYTES ? undefined : Buffer.concat(chunks, length)));
+      chunks.push(chunk);
+      if (length <= limitBytes) return;
+      stream.off('data', onData);
+      stream.pause();
+      resolve(undefined);
+    };
+    stream.on('data', onData);
+    stream.on('end', () => resolve(Buffer.concat(chunks, length)));
     stream.on('error', reject);
-    stream.on('close', () => reject(new Error('The client closed the connection before its body ended')));
+    stream.on('close', () => reject(new Error('the client closed the connection before its body ended')));
   });
 }
 
