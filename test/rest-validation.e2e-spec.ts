@@ -128,6 +128,7 @@ describe.each(PLATFORMS)('invalid input to the REST API on %s', (platform) => {
       'health_check.timeout',
       'health_check.path',
       'health_check.headers.host',
+      'health_check.headers',
     ]);
     expect(JSON.stringify(answer.body)).not.toContain('s3cr3t');
   });

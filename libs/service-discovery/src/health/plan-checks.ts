@@ -1,6 +1,7 @@
 import {
   DEFAULT_HEALTH_CHECK_PATH,
   type CheckType,
+  type HealthCheckSpec,
   type Protocol,
   type ServiceInstance,
   toRanges,
@@ -39,7 +40,7 @@ export function planChecks(options: ResolvedHealthCheckOptions, deps: CheckPlann
     const key = JSON.stringify([ofService && serviceName, protocol, healthCheckPath === null, healthCheck]);
     let plan = plans.get(key);
     if (plan) return plan;
-    const settings = overlay(options.defaults, ofService, healthCheck);
+    const settings = overlay(...forTarget([options.defaults, ofService], healthCheck), healthCheck);
     const schedule = ofService || healthCheck ? scheduleOf(settings) : options.schedule;
     plan = { schedule, probe: probeFor(settings, protocol, healthCheckPath !== null) };
     if (plans.size >= PLANS_KEPT) plans.clear();
@@ -71,6 +72,19 @@ export function planChecks(options: ResolvedHealthCheckOptions, deps: CheckPlann
     }
   };
   return planner;
+}
+
+/**
+ * The settings of the operator for an instance. Headers among them may be credentials for the service: an instance that
+ * says where its check goes, or whose certificate is trusted, does not get them.
+ */
+function forTarget(
+  operator: readonly [all: CheckSettings, ofService: CheckSettings | undefined],
+  own: HealthCheckSpec | undefined,
+): [CheckSettings, CheckSettings | undefined] {
+  const [all, ofService] = operator;
+  if (!own || (own.port ?? own.protocol ?? own.tls) === undefined) return [all, ofService];
+  return [{ ...all, headers: undefined }, ofService && { ...ofService, headers: undefined }];
 }
 
 function typeWithoutPath(protocol: Protocol): CheckType {

@@ -24,6 +24,8 @@ import { SharedToken } from './shared-token.js';
 const WARNING_INTERVAL_MS = 60_000;
 /** The requests that {@link ApiGuard} was asked about. */
 const asked = new WeakSet<object>();
+/** The requests of readers who may not write, as far as can be told without asking the app's guard. */
+const strangers = new WeakSet<object>();
 const RESTRICTED = Symbol('nest-service-discovery:restricted');
 
 /** Requests that change nothing; all others are restricted, whatever class their route is in. */
@@ -69,7 +71,10 @@ export class ApiGuard implements CanActivate, OnModuleInit {
     asked.add(request);
     restoreHeaders(request);
     const isRestricted = !READS.has(request.method) || Reflect.getMetadata(RESTRICTED, context.getHandler()) === true;
-    if (!isRestricted && !this.api.guardReads) return true;
+    if (!isRestricted && !this.api.guardReads) {
+      if (!this.mayWrite(request, context.getClass())) strangers.add(request);
+      return true;
+    }
     const shown = this.token?.check(request.headers.authorization);
     if (shown === 'valid') return true;
     if (this.guard) return this.guard.canActivate(context);
@@ -78,6 +83,12 @@ export class ApiGuard implements CanActivate, OnModuleInit {
     const sign = findRemoteSign(request);
     if (sign === undefined) return true;
     throw this.refusal(this.token ? new TokenRequiredError(needsToken(sign)) : new ForbiddenException(isClosed(sign)));
+  }
+
+  private mayWrite(request: PeerRequest, controller: Type): boolean {
+    const shown = this.token?.check(request.headers.authorization);
+    if (shown === 'valid' || hasOwnGuard(controller)) return true;
+    return !this.guard && shown !== 'wrong' && findRemoteSign(request) === undefined;
   }
 
   /** The first deployment on a second machine fails here, and the registry's operator is the one who can mend it. */
@@ -108,6 +119,11 @@ export class ApiGuard implements CanActivate, OnModuleInit {
 /** Whether {@link ApiGuard} was asked: a request that was refused without that was refused by a global guard of the app. */
 export function wasAsked(request: object): boolean {
   return asked.has(request);
+}
+
+/** Whether a request is one of a reader who may not write, so that health data is kept from it. */
+export function isStranger(request: object): boolean {
+  return strangers.has(request);
 }
 
 /** Whether a class that extends a controller of the API has a guard beside this one. */

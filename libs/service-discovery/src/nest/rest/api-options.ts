@@ -29,6 +29,12 @@ export interface ApiOptions {
   guard?: Type<CanActivate> | CanActivate;
   /** Whether reading calls need the same as writing ones. @default false */
   guardReads: boolean;
+  /**
+   * What a registration may have its health check ask: `own`: the instance's own host and port, without headers; `any`:
+   * another port, host header and headers too.
+   * @default 'own'
+   */
+  checkTargets: 'own' | 'any';
   /** How many readers may have `/events` open at once, 1 to 100,000; others get 503. @default 100 */
   maxEventReaders: number;
   /** How many processes may have `/watch` open at once, 1 to 100,000; others get 503. @default 5000 */
@@ -58,6 +64,7 @@ export const DEFAULT_API_OPTIONS: ApiOptions = {
   path: 'service-discovery',
   healthPath: 'health',
   guardReads: false,
+  checkTargets: 'own',
   maxEventReaders: 100,
   maxWatches: 5_000,
   swagger: false,
@@ -96,6 +103,7 @@ export function resolveApiOptions(options: Partial<ApiOptions> = {}, path = 'api
   );
   for (const name of ['guardReads', 'swagger'] as const)
     check(name, 'true or false', (value) => typeof value === 'boolean');
+  check('checkTargets', '"own" or "any"', (value) => value === 'own' || value === 'any');
   const isNumber = (value: unknown): boolean =>
     Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 100_000;
   for (const name of ['maxEventReaders', 'maxWatches'] as const)

@@ -1,5 +1,7 @@
 import { Inject, Injectable, type PipeTransform } from '@nestjs/common';
 import { findHealthCheckProblems, HostNotAllowedError, type HostPolicy, WIRE_FORM } from '../../model/index.js';
+import { API_OPTIONS, type ApiOptions } from './api-options.js';
+import { findTargetProblems } from './check-target.js';
 import { RegisterServiceDto } from './dto/register-service.dto.js';
 import { fieldsOf, readDto } from './dto-pipe.js';
 import { PathLimit } from './path-limit.js';
@@ -15,6 +17,7 @@ export class RegistrationPipe implements PipeTransform<BodyReading, Promise<Regi
   constructor(
     @Inject(HOST_POLICY) private readonly hosts: HostPolicy,
     @Inject(PathLimit) private readonly paths: PathLimit,
+    @Inject(API_OPTIONS) private readonly api: ApiOptions,
   ) {}
 
   async transform(body: BodyReading): Promise<RegisterServiceDto> {
@@ -25,6 +28,7 @@ export class RegistrationPipe implements PipeTransform<BodyReading, Promise<Regi
     if (value.health_check !== undefined && !wrong.has('health_check')) {
       problems.push(...findHealthCheckProblems(value.health_check, 'health_check', value.service_name, WIRE_FORM));
     }
+    if (this.api.checkTargets === 'own') problems.push(...findTargetProblems(value, 'health_check'));
     problems.push(...this.paths.findProblems(value, wrong));
     if (problems.length > 0)
       throw new InvalidRequestError([...problems, ...(refused?.problems ?? [])], 'INVALID_INSTANCE');

@@ -6,6 +6,7 @@ import {
   Param,
   Post,
   Put,
+  Req,
   Res,
   UseFilters,
   UseGuards,
@@ -29,7 +30,7 @@ import { type ResolvedServiceDiscoveryOptions } from '../options/options.js';
 import { ServiceDiscovery } from '../service-discovery.js';
 import { OPTIONS_IN_FORCE } from '../tokens.js';
 import { ageHeader } from './age.js';
-import { ApiGuard } from './access.js';
+import { ApiGuard, isStranger } from './access.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
 import { toCriteria } from './dto/criteria.query.js';
 import { type DiscoverQuery } from './dto/discover.query.js';
@@ -55,9 +56,13 @@ import { InstanceNotFoundError, InvalidRequestError } from './rest-error.js';
 import {
   type AggregatedHealthView,
   findListed,
+  healthWithoutData,
   type HistoryView,
+  instanceWithoutData,
+  listWithoutData,
   type ListRules,
   type ServiceListView,
+  serviceWithoutData,
   type ServiceView,
   toAggregatedHealthView,
   toHistoryView,
@@ -201,6 +206,7 @@ export class ServiceDiscoveryController {
   async discover(
     @Param('name') name: string,
     @DiscoverParams() query: DiscoverQuery,
+    @Req() request: object,
     @Res() response: unknown,
   ): Promise<InstanceBody> {
     const { strategy, key, client_ip: clientIp } = query;
@@ -211,34 +217,46 @@ export class ServiceDiscoveryController {
     if (!endpoint) throw new ServiceNotFoundError(name);
     // With its newest heartbeat, which look-ups do not follow.
     const instance = this.registry.getInstance(endpoint.instance) ?? endpoint.instance;
-    return this.answer(response, 200, toInstanceView(instance));
+    const view = toInstanceView(instance);
+    return this.answer(response, 200, isStranger(request) ? instanceWithoutData(view) : view);
   }
 
   @Get('services')
-  listServices(@ListParams() query: ListQuery, @Res() response: unknown): ServiceListView {
-    return this.list(response, query);
+  listServices(@ListParams() query: ListQuery, @Req() request: object, @Res() response: unknown): ServiceListView {
+    return this.list(request, response, query);
   }
 
   /** Services that have a healthy instance, with these instances. */
   @Get('services/healthy')
-  listHealthy(@ListParams() query: ListQuery, @Res() response: unknown): ServiceListView {
-    return this.list(response, query, ({ status }) => status === 'healthy');
+  listHealthy(@ListParams() query: ListQuery, @Req() request: object, @Res() response: unknown): ServiceListView {
+    return this.list(request, response, query, ({ status }) => status === 'healthy');
   }
 
   /** Services that have an instance with the tag, with these instances. */
   @Get('services/by-tag/:tag')
-  listByTag(@Param('tag') tag: string, @ListParams() query: ListQuery, @Res() response: unknown): ServiceListView {
-    return this.list(response, query, ({ tags }) => tags.includes(tag));
+  listByTag(
+    @Param('tag') tag: string,
+    @ListParams() query: ListQuery,
+    @Req() request: object,
+    @Res() response: unknown,
+  ): ServiceListView {
+    return this.list(request, response, query, ({ tags }) => tags.includes(tag));
   }
 
   /** One service with its instances, page by page; 404 `SERVICE_NOT_FOUND`. */
   @Get('services/:name')
-  getService(@Param('name') name: string, @ListParams() query: ListQuery, @Res() response: unknown): ServiceView {
+  getService(
+    @Param('name') name: string,
+    @ListParams() query: ListQuery,
+    @Req() request: object,
+    @Res() response: unknown,
+  ): ServiceView {
     const instances = this.registry.servedServices().get(name);
     if (!instances) throw new ServiceNotFoundError(name);
     const health = this.aggregator.getAggregatedHealth({ service: name });
     const service = { name, instances, listed: instances };
-    return this.answer(response, 200, toServiceView(service, health, this.listRules(toPage(query))));
+    const view = toServiceView(service, health, this.listRules(toPage(query)));
+    return this.answer(response, 200, isStranger(request) ? serviceWithoutData(view) : view);
   }
 
   /**
@@ -261,9 +279,14 @@ export class ServiceDiscoveryController {
 
   /** All services, or those that the query is about. */
   @Get('health/aggregated')
-  aggregatedHealth(@HealthParams() query: HealthQuery, @Res() response: unknown): AggregatedHealthView {
+  aggregatedHealth(
+    @HealthParams() query: HealthQuery,
+    @Req() request: object,
+    @Res() response: unknown,
+  ): AggregatedHealthView {
     const health = this.aggregator.getAggregatedHealth(toSelection(query));
-    return this.answer(response, 200, toAggregatedHealthView(health, toPage(query)));
+    const view = toAggregatedHealthView(health, toPage(query));
+    return this.answer(response, 200, isStranger(request) ? healthWithoutData(view) : view);
   }
 
   private mustBeStrategy(strategy: string | undefined): asserts strategy is StrategyName | undefined {
@@ -282,7 +305,12 @@ export class ServiceDiscoveryController {
     return this.reply.json(response, status, body, ageHeader(this.registry));
   }
 
-  private list(response: unknown, query: ListQuery, wanted?: (instance: ServiceInstance) => boolean): ServiceListView {
+  private list(
+    request: object,
+    response: unknown,
+    query: ListQuery,
+    wanted?: (instance: ServiceInstance) => boolean,
+  ): ServiceListView {
     const page = toPage(query);
     const found = findListed(this.registry.servedServices(), wanted);
     const shown = pageOf(
@@ -294,7 +322,8 @@ export class ServiceDiscoveryController {
     const health = this.aggregator.getAggregatedHealth({ service: shown.items.map(({ name }) => name) });
     // The page's `after` is a service, not one of its instances.
     const rules = this.listRules({ limit: page.limit });
-    return this.answer(response, 200, toServiceListView(shown, found.length, health, rules));
+    const view = toServiceListView(shown, found.length, health, rules);
+    return this.answer(response, 200, isStranger(request) ? listWithoutData(view) : view);
   }
 }
 

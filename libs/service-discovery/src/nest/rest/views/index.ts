@@ -34,3 +34,4 @@ export {
   toServiceListView,
   toServiceView,
 } from './service-view.js';
+export { healthWithoutData, instanceWithoutData, listWithoutData, serviceWithoutData } from './without-health-data.js';
