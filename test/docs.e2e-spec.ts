@@ -209,6 +209,14 @@ describe('docs/without-nest.md', () => {
   });
 });
 
+describe('docs/README.md', () => {
+  it('links to every page', async () => {
+    const index = await page('README.md');
+    const paths = [...(await readPages()).keys()].map((path) => path.replace('docs/', ''));
+    expect(paths.filter((path) => path !== 'README.md' && !index.includes(`](${path})`))).toEqual([]);
+  });
+});
+
 describe('links in the docs', () => {
   const anchorsOf = (text: string): string[] =>
     [...text.matchAll(/^#{1,4} (.*)$/gm)].map(([, title]) =>
