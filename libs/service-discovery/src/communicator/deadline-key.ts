@@ -8,8 +8,8 @@ const SALT = 'nest-service-discovery:deadline';
 const LENGTH = 16;
 
 /**
- * The keys that stand for tokens in {@link DEADLINE_KEY_HEADER}, the first one's first. Every callee gets to see a key, so it
- * lets nobody into the registry, and is derived slowly (scrypt, some 40 ms for each token), so that guesses are dear.
+ * Derives the keys for tokens in {@link DEADLINE_KEY_HEADER}, in their order. Every callee sees a key, so it grants no access to
+ * the registry, and its derivation is slow (scrypt, some 40 ms per token), so that guessing the token is expensive.
  * @param tokens one token, or several separated by commas
  */
 export function deadlineKeysOf(tokens: string): readonly string[] {

@@ -16,28 +16,34 @@ import {
 } from './options/index.js';
 import { SERVICE_DISCOVERY_OPTIONS } from './tokens.js';
 
-/** Options that are made when the app starts, such as from a config service: by a factory, a class or a provider. */
+/** Options created at startup, for example from a config service: by a factory, a class or a provider. */
 export interface ServiceDiscoveryAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
-  /** Makes the options; {@link defineServiceDiscoveryOptions} has the compiler refuse a misspelled one. */
+  /**
+   * Returns the options; wrap them in {@link defineServiceDiscoveryOptions} so that the compiler rejects misspelled
+   * names.
+   */
   useFactory?: (...args: never[]) => Made;
-  /** What `useFactory` takes. */
+  /** Dependencies of `useFactory`. */
   inject?: FactoryProvider['inject'];
-  /** In place of `useFactory`: a class that makes the options, which may inject what `imports` export. */
+  /** Instead of `useFactory`: a class that creates the options and may inject what `imports` export. */
   useClass?: Type<ServiceDiscoveryOptionsFactory>;
-  /** In place of `useFactory`: a provider that `imports` export, and that makes the options. */
+  /** Instead of `useFactory`: a provider, exported by `imports`, that creates the options. */
   useExisting?: InjectionToken<ServiceDiscoveryOptionsFactory>;
-  /** Here and not in the options that are made: which controllers there are is settled before that. @default on */
+  /** Must be given here rather than by the factory: controllers are determined before it runs. @default on */
   api?: ServiceDiscoveryOptions['api'];
-  /** The decorators of the health routes, here for the same reason; the other options of health are made. @default `api.decorators` */
+  /**
+   * Decorators of the health routes, here for the same reason; the other health options come from the factory. @default
+   * `api.decorators`
+   */
   health?: Pick<Partial<HealthOptions>, 'decorators'>;
 }
 
-/** Makes options for `forRootAsync`, by `useClass` or `useExisting`. */
+/** Creates options for `forRootAsync`, by `useClass` or `useExisting`. */
 export interface ServiceDiscoveryOptionsFactory {
   createServiceDiscoveryOptions(): Made;
 }
 
-/** What `forRootAsync` has made when the app starts. */
+/** Options that `forRootAsync` creates at startup. */
 export type AsyncFactoryOptions = Omit<ServiceDiscoveryOptions, 'api' | 'health'> & {
   health?: Omit<Partial<HealthOptions>, 'decorators'>;
 };
@@ -63,8 +69,8 @@ const WAYS = ['useFactory', 'useClass', 'useExisting'] as const;
 type Made = AsyncFactoryOptions | Promise<AsyncFactoryOptions>;
 
 /**
- * The provider of the options, and what it needs.
- * @throws InvalidConfigurationError unless exactly one way to make the options is given
+ * The provider of the options and its dependencies.
+ * @throws InvalidConfigurationError unless exactly one way to create the options is given
  */
 export function asyncOptionsProviders(options: ServiceDiscoveryAsyncOptions): Provider[] {
   assertOptions(FOR_ROOT_ASYNC, options, `an object with one of ${WAYS.join(', ')}`);
@@ -86,7 +92,7 @@ export function asyncOptionsProviders(options: ServiceDiscoveryAsyncOptions): Pr
   return useClass ? [useClass, own] : [own];
 }
 
-/** @param at what the options come from, as errors call it */
+/** @param at where the options come from, for errors */
 function provider(
   at: string,
   { api, health }: ServiceDiscoveryAsyncOptions,
@@ -109,7 +115,7 @@ function resolveMade(
   { api, health }: Pick<ServiceDiscoveryAsyncOptions, 'api' | 'health'>,
 ): ResolvedServiceDiscoveryOptions {
   assertOptions(at, made, 'to make an object of options');
-  // It would be dropped, and with it a guard, or the word that there is to be no API.
+  // It would be ignored, including a guard or `api: false`.
   if (made.api !== undefined && !isSame(made.api, api)) throw tooLate(`${at} api`);
   const { decorators } = health ?? {};
   if (made.health?.decorators !== undefined && !isSame(made.health.decorators, decorators)) {

@@ -1,9 +1,6 @@
 import { InvalidConfigurationError } from '../common/index.js';
 
-/**
- * Runs a check of what the app starts with. Its error is printed as the list that it is: the stack would lead through Nest's
- * injector, and nowhere to the options.
- */
+/** Runs a check at startup and drops the stack from its error: it would only lead through Nest's injector. */
 export function atStart<T>(check: () => T): T {
   try {
     return check();

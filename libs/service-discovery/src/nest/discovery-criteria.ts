@@ -7,13 +7,16 @@ import {
 import { invalidRequest } from '../common/index.js';
 import { assertServiceName } from '../model/index.js';
 
-/** What is wanted of an endpoint. */
+/** Criteria for an endpoint. */
 export interface DiscoveryCriteria extends SelectionCriteria {
-  /** Which of the instances that fit; a name alone goes by the module's other options. @default the module's `loadBalancing` */
+  /**
+   * Chooses among matching instances; a name alone keeps the module's other options. @default the module's
+   * `loadBalancing`
+   */
   strategy?: LoadBalancing | undefined;
-  /** What hash strategies go by. */
+  /** Key for hash strategies. */
   key?: string | undefined;
-  /** What `ip_hash` goes by: the address of the client on whose behalf the service is asked. */
+  /** Key for `ip_hash`: the address of the client behind the lookup. */
   clientIp?: string | undefined;
 }
 
@@ -23,15 +26,15 @@ const FIELDS: Readonly<Record<Exclude<keyof DiscoveryCriteria, keyof SelectionCr
   clientIp: true,
 };
 
-/** Those of {@link DiscoveryCriteria}. */
+/** Fields of {@link DiscoveryCriteria}. */
 export const DISCOVERY_NAMES = CRITERIA_NAMES.and(...Object.keys(FIELDS));
 
-/** Whatever there is. */
+/** Matches every instance. */
 export const NO_CRITERIA: DiscoveryCriteria = Object.freeze({});
 
 /**
- * Checks what JavaScript callers get wrong before a service is looked for.
- * @throws ServiceDiscoveryError `INVALID_REQUEST` that names what is no service name, or no criteria
+ * Checks for mistakes of JavaScript callers before the service is looked up.
+ * @throws ServiceDiscoveryError `INVALID_REQUEST` if `serviceName` is not a service name or `criteria` not criteria
  */
 export function checkDiscovery(serviceName: unknown, criteria: unknown, names = DISCOVERY_NAMES): void {
   assertServiceName(serviceName, 'serviceName');

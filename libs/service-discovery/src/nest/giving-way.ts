@@ -6,8 +6,8 @@ interface Times {
 }
 
 /**
- * What a preset or a pattern says, where a shorter timeout is laid over it: its time for an attempt gives way, since
- * nobody has asked for both.
+ * Reduces the attempt timeout of a preset or pattern to a shorter call timeout set over it, since the combination was
+ * not requested explicitly.
  */
 export function givingWay<Base extends Times>(base: Base, { timeout, attemptTimeout }: Times): Base {
   const isContradicted = attemptTimeout === undefined && msOf(base.attemptTimeout) > msOf(timeout);

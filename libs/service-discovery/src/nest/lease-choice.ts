@@ -7,14 +7,14 @@ import { LOG_CONTEXT } from './logging.js';
 import { type ResolvedServiceDiscoveryOptions } from './options/index.js';
 import { CLOCK, OPTIONS_IN_FORCE } from './tokens.js';
 
-/** Within a lease at least so many checks have to fall, so that one that is not made, or is late, costs nothing. */
+/** Minimum number of checks within a lease, so that a late or missed one does no harm. */
 const CHECKS_PER_LEASE = 2;
-/** How often it is said that checks come too seldom. */
+/** How often the warning about infrequent checks is repeated. */
 const REMINDER_MS = 60_000;
 
 type ChoiceOptions = Pick<ResolvedServiceDiscoveryOptions, 'mode' | 'logging' | 'registry'>;
 
-/** Chooses what renews the lease of an instance that is registered over REST or by `registerService`. */
+/** Chooses what renews the lease of an instance registered over REST or by `registerService`. */
 @Injectable()
 export class LeaseChoice {
   private readonly logger = new Logger(LOG_CONTEXT);
@@ -30,9 +30,9 @@ export class LeaseChoice {
   }
 
   /**
-   * @param asked left out: heartbeats where the registration has a `ttl`, else checks
-   * @returns heartbeats, too, where this process makes no checks, or too few of them; in the mode `remote` that is for the
-   *   process to say that is the registry
+   * @param asked absent: heartbeats if the registration has a `ttl`, else checks
+   * @returns also heartbeats if this process makes no checks, or too few; in the mode `remote`, the registry process
+   * decides
    * @throws InvalidInstanceError naming every wrong field
    */
   choose(registration: ServiceRegistration, asked?: LeaseKind): LeaseKind {

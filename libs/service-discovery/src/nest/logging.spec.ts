@@ -44,7 +44,7 @@ describe('the fields of a line', () => {
     expect(written(logger())).toEqual(['a sentence', 'ServiceDiscovery']);
   });
 
-  it('are there, or not, where somebody has said so', () => {
+  it('are included or not as configured', () => {
     expect(written(new ConsoleLogger(), true)).toEqual(['a sentence', FIELDS, 'ServiceDiscovery']);
     expect(written(other(), false)).toEqual(['a sentence', 'ServiceDiscovery']);
   });

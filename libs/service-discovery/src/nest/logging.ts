@@ -1,10 +1,10 @@
 import { ConsoleLogger, Logger, type LoggerService } from '@nestjs/common';
 import { type LoggerPort } from '../observability/index.js';
 
-/** What the library's lines are logged under. */
+/** Context of the library's log lines. */
 export const LOG_CONTEXT = 'ServiceDiscovery';
 
-/** Nest shows to subclasses alone what an app logs with. */
+/** Nest exposes the app's logger only to subclasses. */
 class AppLogger extends Logger {
   /**
    * Whether it writes for people: Nest's own, or one derived from it, such as to leave lines out, unless that prints in a way

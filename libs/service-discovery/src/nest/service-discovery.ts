@@ -48,16 +48,16 @@ export interface ServiceEndpoint {
   readonly serviceName: string;
   /** Protocol, host, port and path prefix, without a slash at its end: `http://10.0.0.7:8080/api`. */
   readonly baseUrl: string;
-  /** `healthy`, or `unknown` where nobody has checked the instance yet. */
+  /** `healthy`, or `unknown` if the instance has not been checked yet. */
   readonly status: InstanceStatus;
   /** Its `lastHeartbeat` may be an earlier one: see `ServiceRegistry.servedInstances`. */
   readonly instance: ServiceInstance;
 }
 
-/** What picks of one service go by. */
+/** Balancers of one service. */
 interface KnownService {
   readonly balancers: Balancers;
-  /** That of the module's options. */
+  /** With the module's options. */
   readonly usual: FedBalancer;
 }
 
@@ -87,8 +87,8 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
   }
 
   /**
-   * Registers an instance, or replaces the one under its id; this process renews it and takes it back at shutdown. Without a
-   * `ttl`, passing health checks renew it, too: should this process end without a word, it stays for as long as it passes.
+   * Registers an instance, or replaces the one with its id; this process renews it, and removes it at shutdown. Without
+   * a `ttl`, passing health checks renew it as well: if this process is killed, it stays while it passes.
    * @throws InvalidInstanceError naming every wrong field; RegistryUnavailableError
    */
   async registerService(registration: ServiceRegistration): Promise<ServiceInstance> {
@@ -98,8 +98,8 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
 
   /**
    * Ends a registration.
-   * @param instanceId left out: every instance of the service that this process registered
-   * @returns false: there was none
+   * @param instanceId absent: every instance of the service that this process registered
+   * @returns false if there was none
    * @throws RegistryUnavailableError
    */
   async deregisterService(serviceName: string, instanceId?: string): Promise<boolean> {
@@ -112,12 +112,12 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
   }
 
   /**
-   * Picks an instance by the strategy. Healthy ones come first; one that nobody has checked yet is better than none.
+   * Picks an instance with the strategy: healthy ones first, unchecked ones if there are none.
    * @returns null: no such service is registered
-   * @throws NoAvailableInstanceError when the service is known, but none of its instances fits or can take a call;
-   *   RegistryUnavailableError when the registry has not answered yet, or longer ago than `maxSnapshotAge`;
-   *   ServiceDiscoveryError `INVALID_REQUEST` for what is no service name, wrong criteria, or a version that is no range;
-   *   `INVALID_CONFIGURATION` when there is no such strategy
+   * @throws NoAvailableInstanceError if the service is known, but none of its instances matches or can take a call;
+   * RegistryUnavailableError if the registry has not answered yet, or longer ago than `maxSnapshotAge`;
+   * ServiceDiscoveryError `INVALID_REQUEST` for an invalid service name, invalid criteria or version range;
+   * `INVALID_CONFIGURATION` for an unknown strategy
    */
   async discoverService(
     serviceName: string,
@@ -138,15 +138,16 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
   }
 
   /**
-   * Resolves with an endpoint as soon as the service has an instance that a health check found healthy, such as before
-   * an app takes up its work. It is told of changes, and asks for nothing.
+   * Resolves with an endpoint once the service has an instance that a health check found healthy, for example before an
+   * app starts its work. Event-driven; makes no requests.
    *
-   * Wait in the background, or after `listen()`, for a service that itself may wait for this app: an app registers when
-   * it listens, so two that wait for each other in `onModuleInit` never start. Once a signal ends the process the wait is
-   * abandoned: it never settles, as an error in a hook of the start would end the process with a stack before its hooks
-   * of the end are done. `app.close()` without a signal lets it fail.
-   * @throws ServiceNotReadyError at the timeout, with what was seen in place of the service; the signal's reason;
-   *   RegistryUnavailableError when the app is closed meanwhile; InvalidConfigurationError naming every wrong name and option
+   * Wait in the background, or after `listen()`, for a service that may itself wait for this app: an app registers when
+   * it listens, so two that wait for each other in `onModuleInit` never start. Once a signal ends the process, the wait
+   * never settles, since an error in a startup hook would exit the process before its shutdown hooks are done.
+   * `app.close()` without a signal rejects it.
+   * @throws ServiceNotReadyError at the timeout, with the state of the service; the signal's reason;
+   * RegistryUnavailableError if the app closes during the wait; InvalidConfigurationError naming every wrong name and
+   * option
    */
   async waitForService(serviceName: string, options: WaitForServiceOptions = {}): Promise<ServiceEndpoint> {
     const [endpoint] = await this.waitForServices([serviceName], options);
@@ -154,7 +155,7 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
   }
 
   /**
-   * The same for several services, until all are there at the same moment; one error tells of all that are missing.
+   * The same for several services, until all are available at the same time; one error reports all that are missing.
    * @returns an endpoint for each name, in their order
    */
   async waitForServices(
@@ -176,11 +177,10 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
   }
 
   /**
-   * All instances that may be called and fit, in order of registration: the healthy ones, and those that nobody has
-   * checked yet as long as fewer than half have been found healthy. Empty for an unknown service. Their `lastHeartbeat` may be
-   * an earlier one, as in an endpoint.
-   * @throws RegistryUnavailableError when the registry has not answered yet, or longer ago than `maxSnapshotAge`;
-   *   ServiceDiscoveryError `INVALID_REQUEST` for what is no service name, wrong criteria, or a version that is no range
+   * All matching instances that may be called, in order of registration: healthy ones, and unchecked ones while fewer
+   * than half are healthy. Empty for an unknown service. Their `lastHeartbeat` may be outdated, as in an endpoint.
+   * @throws RegistryUnavailableError if the registry has not answered yet, or longer ago than `maxSnapshotAge`;
+   * ServiceDiscoveryError `INVALID_REQUEST` for an invalid service name, invalid criteria or version range
    */
   async discoverInstances(
     serviceName: string,
@@ -193,17 +193,17 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
     return result.kind === 'eligible' ? result.instances : [];
   }
 
-  /** How all services are, from the registry's last known state. */
+  /** The health of all services, from the registry's last known state. */
   async getAggregatedHealth(): Promise<AggregatedHealth> {
     return this.aggregator.getAggregatedHealth();
   }
 
-  /** The patterns in force, by name: those of the tiers, and those of the options. */
+  /** The patterns in effect, by name: one per tier, and those of the options. */
   getCommunicationPatterns(): Readonly<Record<Tier, CommunicationPattern>> {
     return this.communicator.getCommunicationPatterns();
   }
 
-  /** Two apps that wait for each other before they listen are nobody's fault in particular, and hard to see from either. */
+  /** A deadlock between two apps that wait for each other before they listen is hard to recognize from either side. */
   private mutualWaitHint(): string {
     const registered = new Set(this.registry.ownLeases().map(({ serviceName }) => serviceName));
     const names = this.explorer.discoverables().map(({ name }) => name);
@@ -228,18 +228,18 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
     const unreachable = this.unreachableIds(serviceName);
     const picked = balancer.upToDate(instances).pick({ ...criteria, tags: tagsOf(criteria), unreachable });
     if (picked.kind === 'unavailable') return picked.reason;
-    // Whether and when it is called is not known here, so it counts as no load.
+    // It is unknown whether and when it will be called, so it counts as no load.
     picked.done(NOT_CALLED);
     return picked.instance;
   }
 
-  /** A test may have put a stand-in in the communicator's place, with nothing but the methods that the app calls. */
+  /** A test may have replaced the communicator with a stand-in that has only the methods that the app calls. */
   private unreachableIds(serviceName: string): ReadonlySet<string> | undefined {
     const { communicator } = this;
     return communicator instanceof ServiceCommunicator ? communicator.unreachableIds(serviceName) : undefined;
   }
 
-  /** Nobody may ever ask for a service again that has gone; so each new one clears away those. */
+  /** Drops services that are gone, whenever a new one is added, since they may never be requested again. */
   private forgetWhatIsGone(): void {
     const { services } = this.registry.snapshot;
     for (const name of this.known.keys()) if (!services.has(name)) this.known.delete(name);
@@ -258,11 +258,11 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
   }
 }
 
-/** An endpoint that was looked up may be kept for long, so an unhealthy one is worse than none. */
+/** A looked-up endpoint may be kept for long, so no endpoint is better than an unhealthy one. */
 const STRICT = { failOpen: false };
 const STRICT_OPTIONS = resolveLoadBalancingOptions(STRICT);
 
-/** What load metrics take for a request that was never sent. */
+/** The outcome of a request that was never sent, for load metrics. */
 const NOT_CALLED: Outcome = {
   kind: 'error',
   error: new ServiceDiscoveryError('INVALID_REQUEST', 'The instance was looked up, not called'),

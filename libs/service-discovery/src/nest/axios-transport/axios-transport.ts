@@ -25,7 +25,7 @@ import {
 } from '../../transport/index.js';
 import { checkOutgoing, invalid } from './outgoing.js';
 
-/** The connection never opened, so no server saw the request. */
+/** The connection never opened, so the server did not receive the request. */
 const NEVER_SENT: ReadonlySet<unknown> = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
@@ -43,12 +43,12 @@ const NEVER_SENT: ReadonlySet<unknown> = new Set([
  */
 export class AxiosTransport implements Transport {
   private http: HttpService | undefined;
-  /** Responses whose head is still to come. */
+  /** Responses whose headers are still to come. */
   private readonly awaited = new Set<Promise<unknown>>();
-  /** Responses whose body has not been read to its end. */
+  /** Responses whose bodies have not been fully read. */
   private readonly open = new Set<Readable>();
   private closed = false;
-  /** In place of the app's own, for services that TLS is set for. */
+  /** Replace the app's own agent for services with TLS settings. */
   private readonly agents = new Map<TlsSettings, Agent>();
 
   /**
@@ -109,7 +109,7 @@ export class AxiosTransport implements Transport {
   ): Promise<AxiosResponse<Readable>> {
     return http.axiosRef.request<Readable>({
       url: originOf(to) + targetOf(to, request),
-      // An app's own base URL is for its own calls.
+      // An app's base URL is only for its own calls.
       baseURL: undefined,
       httpsAgent: this.agentFor(to),
       method,
@@ -162,7 +162,7 @@ function hasArrived(stream: Readable): boolean {
   return (stream as Readable & { complete?: boolean }).complete === true;
 }
 
-/** Axios would name a type for a body that comes without one; false keeps it from doing so. */
+/** Axios would add a content type to a body without one; false prevents that. */
 function withoutContentType(
   headers: ServiceRequest['headers'],
   body: unknown,
@@ -191,7 +191,7 @@ function toFailure(error: unknown, to: ServiceInstance, sent: ServiceRequest): S
   return new TransportError(`${request} of ${to.serviceName}/${to.instanceId} ${what}: ${reason}`, neverSent, details);
 }
 
-/** By its code, since `isCancel` would have axios loaded by apps without it. */
+/** By code, since `isCancel` would load axios in apps without it. */
 function isCancelled(error: unknown): boolean {
   return (error as { readonly code?: unknown } | undefined)?.code === 'ERR_CANCELED';
 }

@@ -8,8 +8,8 @@ interface Subscribable {
 }
 
 /**
- * Both ways in which axios can be told to stop, as one: a request's `signal` and `cancelToken`. `HttpService` sets the
- * latter for whoever unsubscribes, so an `AbortController` for it would be one more for each request.
+ * Combines both ways to cancel an axios request, `signal` and `cancelToken`. `HttpService` sets a cancel token to
+ * cancel on unsubscribe; converting it to an `AbortController` would cost one per request.
  */
 export class RequestCancellation extends CancelSource {
   private readonly token: Subscribable | undefined;
@@ -34,7 +34,7 @@ export class RequestCancellation extends CancelSource {
   };
 }
 
-/** Axios takes signals that are none of the platform's, too. */
+/** Axios also accepts signals that are not the platform's. */
 function listenTo(signal: InternalAxiosRequestConfig['signal'], cancel: () => void): () => void {
   if (signal instanceof AbortSignal) return onAbort(signal, cancel);
   signal?.addEventListener?.('abort', cancel);

@@ -52,7 +52,7 @@ function urlOf({ url = '', baseURL, params, paramsSerializer, allowAbsoluteUrls 
   return URLS.getUri({ url, baseURL, params: params as unknown, paramsSerializer, allowAbsoluteUrls });
 }
 
-/** A name that the registry cannot be asked about is taken for that of a host. */
+/** A name that the registry cannot be asked about is treated as a host. */
 async function isRegistered(registry: ServiceRegistry, name: string): Promise<boolean> {
   // While it is away, the answer would come after `startTimeout`, and calls to other hosts would wait for it.
   if (registry.snapshot.connected) await registry.follow(name).catch(() => undefined);
@@ -70,7 +70,7 @@ async function send(
     const request = toRequest(target, config, cancellation);
     const answer = await communicator.callService(target.service, request);
     const response = await toResponse(answer, config);
-    // A stream outlives the call, and is ended by whoever may end the request.
+    // A stream outlives the call, and the caller can still cancel it.
     isOpen = config.responseType === 'stream' && onBodyEnd(answer.body, () => cancellation.dispose());
     return settle(response, config);
   } catch (error) {

@@ -30,7 +30,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 const reasonOf = (config: InternalAxiosRequestConfig | undefined) => config?.cancelToken?.reason;
 
 describe('DiscoveryHttpService', () => {
-  it('cancels a request that nobody waits for any more', async () => {
+  it('cancels a request without a subscriber', async () => {
     const { http, asked } = waiting();
     const subscription = http.post('/', { a: 1 }).subscribe();
     await turn();
@@ -50,7 +50,7 @@ describe('DiscoveryHttpService', () => {
     expect(asked.map(reasonOf)).toEqual([undefined, undefined]);
   });
 
-  it('leaves a stream, and a token of the caller, to whoever has them', async () => {
+  it("does not cancel a stream or the caller's own token", async () => {
     const { http, asked } = waiting();
     const { token } = axios.CancelToken.source();
     const subscriptions = [

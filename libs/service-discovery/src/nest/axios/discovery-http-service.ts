@@ -3,8 +3,8 @@ import axios, { type AxiosPromise, type AxiosRequestConfig, type AxiosResponse }
 import { Observable } from 'rxjs';
 
 /**
- * `HttpService` as it is, but for the end of a request: the original cancels every request when its observable is torn down,
- * also one that was answered, and makes an error with a stack for each.
+ * `HttpService` with a different end of requests: the original cancels every request when its observable is torn down,
+ * even after the response, and creates an error with a stack each time.
  */
 export class DiscoveryHttpService extends HttpService {
   protected override makeObservable<T>(
@@ -27,7 +27,7 @@ export class DiscoveryHttpService extends HttpService {
           subscriber.error(error);
         });
       return () => {
-        // What streams is read on by whoever took it.
+        // The caller still reads a streamed response.
         if (!isOver && config.responseType !== 'stream') source?.cancel();
       };
     });

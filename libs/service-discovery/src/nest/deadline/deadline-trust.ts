@@ -2,16 +2,16 @@ import { DEADLINE_KEY_HEADER, deadlineKeysOf } from '../../communicator/index.js
 import { isLocalRequest, type PeerRequest } from '../rest/local-request.js';
 import { SharedToken } from '../rest/shared-token.js';
 
-/** Whether a request without the token may bring a deadline: the app's own say. */
+/** The app's decision whether a request without the token may set a deadline. */
 export type DeadlineCheck = (request: PeerRequest) => boolean;
 
 /**
- * Whose deadlines are taken up. With a shared token: those of requests that show it or a key that stands for it, as the calls
- * of services with the same token do, and of requests from this machine. Without one: everybody's. A check of the app's
- * own takes the place of the machine, and of everybody.
+ * Decides whose deadlines are accepted. With a shared token: requests that carry it or a key derived from it, as calls
+ * between services with the same token do, and local requests. Without a token: all requests. The app's own check
+ * replaces the last two rules.
  */
 export class DeadlineTrust {
-  /** What the calls of this process show; undefined without a token. */
+  /** Sent with calls of this process; undefined without a token. */
   readonly key: string | undefined;
   private readonly keys: ReadonlySet<unknown>;
   private readonly token: SharedToken | undefined;

@@ -11,14 +11,14 @@ import { DeadlineTrust } from './deadline-trust.js';
 const EPOCH_MS = /^\d{1,15}$/;
 
 /**
- * What a deadline leaves the calls at least, in milliseconds. A nearer one would have them begun only to be cancelled, each at the
- * price of a connection, and between machines it is hardly more than the difference of their clocks.
+ * The minimum time that a deadline leaves, in milliseconds. With less, calls would be started only to be cancelled,
+ * each at the cost of a connection; and between machines it is hardly more than the clock difference.
  */
 const FLOOR_MS = 100;
 
 /**
- * Makes the deadline in a request's header the current one for its handler. An interceptor rather than a middleware:
- * on Fastify what a middleware puts into an AsyncLocalStorage is lost where the body is read.
+ * Makes the deadline in a request's header the current one for its handler. An interceptor rather than a middleware: on
+ * Fastify, an AsyncLocalStorage set in a middleware is lost when the body is read.
  */
 @Injectable()
 export class DeadlineInterceptor implements NestInterceptor {
@@ -34,8 +34,8 @@ export class DeadlineInterceptor implements NestInterceptor {
   }
 
   /**
-   * One that has passed is not taken up: by the sender's clock the answer is still awaited, or the request would not have
-   * arrived, so that the clocks of the two must be apart, and every call would fail.
+   * A deadline in the past is ignored: the sender still waits by its own clock, or the request would not have arrived.
+   * The clocks must differ, and every call would fail.
    */
   private deadlineOf(request: PeerRequest): number | undefined {
     const given = (request as Partial<PeerRequest>).headers?.[DEADLINE_HEADER];

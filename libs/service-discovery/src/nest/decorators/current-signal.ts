@@ -3,8 +3,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 const signals = new AsyncLocalStorage<AbortSignal>();
 
 /**
- * The signal of the attempt of `@ResilientCall()` that is running: it aborts when the attempt's or the call's time is
- * up. Pass it on, so that what was given up does not go on working. Undefined outside of such a call.
+ * The signal of the running attempt of `@ResilientCall()`: it aborts at the attempt's or the call's timeout. Pass it on
+ * so that abandoned work stops. Undefined outside of such a call.
  */
 export function currentSignal(): AbortSignal | undefined {
   return signals.getStore();

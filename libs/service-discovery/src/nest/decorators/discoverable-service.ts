@@ -1,14 +1,14 @@
 import { assertOptions, InvalidConfigurationError, type Problem } from '../../common/index.js';
 import { findRegistrationProblems, type ServiceRegistration } from '../../model/index.js';
 
-/** How a service announces itself. What is left out of host, port and protocol is taken from the server that listens. */
+/** How a service registers. Host, port and protocol default to those of the listening server. */
 export interface DiscoverableServiceOptions extends Partial<Omit<ServiceRegistration, 'serviceName'>> {
-  /** The name that other services find it under. */
+  /** The name under which other services find it. */
   name: string;
   /**
-   * Where a health check asks, from the root of the host, not below `path`; null: that a TCP connection opens is check enough.
-   * @default the app's own `GET /health/ready` or else `GET /health` (`api.healthPath`, below the global prefix), else the
-   *   library's `GET /health/ready`; null where there is none
+   * Path of the health check, relative to the root of the host, not to `path`; null: check that a TCP connection opens.
+   * @default the app's own `GET /health/ready` or else `GET /health` (`api.healthPath`, below the global prefix), else
+   * the library's `GET /health/ready`; null if there is none
    */
   healthCheckPath?: string | null;
 }
@@ -16,17 +16,18 @@ export interface DiscoverableServiceOptions extends Partial<Omit<ServiceRegistra
 const DISCOVERABLE = Symbol('nest-service-discovery:discoverable');
 
 /**
- * Registers this process under a name as soon as its server listens, keeps the registration alive, and takes it back
- * at shutdown. For a module, a controller or a provider class: where it stands changes nothing.
- * In an app without a server, the registration needs `host` and `port`.
+ * Registers this process under a name once its server listens, renews the registration, and removes it at shutdown. Can
+ * be placed on any module, controller or provider class. In an app without a server, the registration needs `host` and
+ * `port`.
  *
- * Nothing registers, and nothing warns of it, in an app that does not import `ServiceDiscoveryModule.forRoot()`: the module
- * is what looks for this decorator. In a monorepo, each app that is to register imports it.
+ * It has no effect, without a warning, in an app that does not import `ServiceDiscoveryModule.forRoot()`, since the
+ * module looks for this decorator. In a monorepo, each app that should register must import it.
  *
- * A microservice registers when it listens, where its transport has a port: TCP as `tcp`, gRPC as `grpc`. In an app with an
- * HTTP server, which registers there, `protocol: 'tcp'` or `'grpc'` without a `port` registers the microservice beside it.
+ * A microservice registers when it listens, if its transport has a port: TCP as `tcp`, gRPC as `grpc`. In an app with
+ * an HTTP server, which registers as well, `protocol: 'tcp'` or `'grpc'` without a `port` registers the microservice
+ * next to it.
  *
- * @throws InvalidConfigurationError when the class is defined, naming everything that is wrong with the options
+ * @throws InvalidConfigurationError at class definition, naming every wrong option
  */
 export function DiscoverableService(options: DiscoverableServiceOptions): ClassDecorator {
   return (target) => {
@@ -44,7 +45,7 @@ function findProblems(options: DiscoverableServiceOptions): Problem[] {
   const registration = toRegistration(options, { host: options.host ?? 'localhost', port: options.port ?? 1 });
   const problems = findRegistrationProblems(registration, (field) => (field === 'serviceName' ? 'name' : field));
   const { serviceName } = options as Partial<ServiceRegistration>;
-  // The name stands in its place in the registration.
+  // The name is validated as part of the registration.
   if (serviceName !== undefined) {
     const expected = 'no option of this name (the name of the service is "name")';
     problems.push({ path: 'serviceName', value: serviceName, expected });
@@ -52,7 +53,7 @@ function findProblems(options: DiscoverableServiceOptions): Problem[] {
   return problems;
 }
 
-/** What a class itself was decorated with; a subclass does not announce its parent's service again. */
+/** Options of the class's own decorator; a subclass does not register its parent's service again. */
 export function discoverableOptionsOf(target: object): DiscoverableServiceOptions | undefined {
   return Reflect.getOwnMetadata(DISCOVERABLE, target) as DiscoverableServiceOptions | undefined;
 }

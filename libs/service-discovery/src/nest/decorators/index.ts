@@ -1,4 +1,4 @@
-/** Decorators: they note what a class or method is to be; the app that it runs in makes it so. */
+/** Decorators: they record metadata, which the app applies at runtime. */
 export { currentSignal } from './current-signal.js';
 export {
   DiscoverableService,

@@ -2,21 +2,21 @@ import { isRecord, msOf, oneOfNames, InvalidConfigurationError, withoutUndefined
 import { type CommunicatorOptions, overlayGroup, type Patterns, resolvePatterns } from '../../communicator/index.js';
 import { resolveResiliencePolicyOptions, type ResiliencePolicyOptions } from '../../resilience/index.js';
 
-/** The module's settings of calls: what methods go by where their decorator says nothing else. */
+/** The module's call settings, as defaults of decorated methods. */
 export interface MethodDefaults {
-  /** What the options, the environment and the preset set; the library's own defaults are left out. */
+  /** Settings from options, environment and preset; the library's defaults are left out. */
   readonly defaults: CommunicatorOptions;
   readonly patterns: Patterns;
 }
 
 export const NO_DEFAULTS: MethodDefaults = { defaults: {}, patterns: resolvePatterns() };
 
-/** What the decorator says of the policy itself. */
+/** The decorator's own policy options. */
 export interface OwnPolicyOptions extends Omit<ResiliencePolicyOptions, 'fallback'> {
   readonly pattern?: string;
 }
 
-/** The stages that a method has once the module's settings say so. */
+/** Stages that a method gets if the module's settings enable them. */
 const ANYWAY = [
   'timeout',
   'attemptTimeout',
@@ -26,11 +26,11 @@ const ANYWAY = [
   'bulkhead',
   'adaptiveConcurrency',
 ] as const;
-/** Those that run a method more than once or share its answer: only its author knows whether that may be. */
+/** Stages that run a method more than once or share its result: only the author knows whether that is safe. */
 const ASKED_FOR = ['retry', 'hedging', 'coalescing', 'lastGood'] as const;
 
 /**
- * The policy of a method: its own options over its pattern over the module's settings.
+ * The policy of a method: its own options, over its pattern, over the module's settings.
  * @throws InvalidConfigurationError naming every wrong option
  */
 export function methodPolicy(
@@ -44,7 +44,7 @@ export function methodPolicy(
   if (own.bulkhead === undefined && !merged.bulkhead && typeof merged.concurrency === 'number') {
     merged.bulkhead = { maxConcurrent: merged.concurrency };
   }
-  // One of the two that is not the method's own gives way.
+  // If only one of the two is the method's own, the other one adapts.
   const bothOwn = own.timeout !== undefined && own.attemptTimeout !== undefined;
   if (!bothOwn && msOf(merged.attemptTimeout) > msOf(merged.timeout)) delete merged.attemptTimeout;
   const isAskedFor = (stage: (typeof ASKED_FOR)[number]): boolean =>
@@ -59,7 +59,7 @@ export function methodPolicy(
   return policy;
 }
 
-/** Later layers win, value by value inside of groups. */
+/** Later layers override, value by value within groups. */
 function mergeLayers(...layers: readonly (object | undefined)[]): Record<string, unknown> {
   const merged: Record<string, unknown> = {};
   for (const layer of layers) {

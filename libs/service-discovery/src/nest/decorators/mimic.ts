@@ -1,6 +1,6 @@
 /**
- * Makes a wrapper pass for the function that it wraps: its name, its length, its own properties and all of its
- * Reflect metadata, which is where Nest and Swagger keep routes, guards, pipes and documentation.
+ * Copies the identity of a function to its wrapper: name, length, own properties and all Reflect metadata, where Nest
+ * and Swagger store routes, guards, pipes and documentation.
  */
 export function mimic(wrapper: object, original: object): void {
   for (const key of Reflect.ownKeys(original)) {

@@ -3,11 +3,11 @@ import { type EventSink, SILENT } from '../../model/index.js';
 import { type MethodDefaults, NO_DEFAULTS } from './method-policy.js';
 import { ResiliencePolicy, type ResiliencePolicyOptions } from '../../resilience/index.js';
 
-/** A decorated method: what its policy is made from. Its identity is the key of the policy. */
+/** A decorated method and how its policy is created. Its identity is the key of the policy. */
 export interface ResilientMethod {
-  /** What logs, events and metrics call it. */
+  /** Its name in logs, events and metrics. */
   readonly name: string;
-  /** @throws InvalidConfigurationError for what does not fit the settings */
+  /** @throws InvalidConfigurationError for options that contradict the settings */
   readonly policyIn: (settings: MethodDefaults) => ResiliencePolicyOptions;
 }
 
@@ -20,8 +20,8 @@ export interface ResiliencePoliciesDeps {
 }
 
 /**
- * The policies of an app's `@ResilientCall()` methods: one a class and method, shared by all instances of the class, so
- * that a request-scoped provider keeps its circuit breaker from request to request. A subclass has policies of its own.
+ * The policies of an app's `@ResilientCall()` methods: one per class and method, shared by all instances of the class,
+ * so that a request-scoped provider keeps its circuit breaker across requests. A subclass has its own policies.
  */
 export class ResiliencePolicies {
   private readonly byClass = new WeakMap<object, Map<ResilientMethod, ResiliencePolicy>>();
@@ -29,8 +29,8 @@ export class ResiliencePolicies {
   constructor(private readonly deps: ResiliencePoliciesDeps = {}) {}
 
   /**
-   * Makes the policies of all decorated methods of an instance.
-   * @throws InvalidConfigurationError for options that do not fit the module's settings
+   * Creates the policies of all decorated methods of an instance.
+   * @throws InvalidConfigurationError for options that contradict the module's settings
    */
   prepare(instance: object): void {
     for (let at: unknown = instance; isObject(at); at = Object.getPrototypeOf(at)) {
@@ -52,7 +52,7 @@ export class ResiliencePolicies {
   }
 }
 
-/** The decorated methods of each prototype. */
+/** Decorated methods by prototype. */
 const declared = new WeakMap<object, ResilientMethod[]>();
 
 export function declareResilient(prototype: object, method: ResilientMethod): void {
@@ -67,15 +67,17 @@ const byInstance = new WeakMap<object, ResiliencePolicies>();
 const detached = new ResiliencePolicies();
 
 /**
- * Says which app an instance belongs to.
- * @throws InvalidConfigurationError for options of its methods that do not fit the module's settings
+ * Assigns an instance to an app.
+ * @throws InvalidConfigurationError for options of its methods that contradict the module's settings
  */
 export function adopt(instance: object, policies: ResiliencePolicies): void {
   byInstance.set(instance, policies);
   policies.prepare(instance);
 }
 
-/** The policies of the app that made the instance; for one made by hand, a set of the process with no events. */
+/**
+ * The policies of the app that created the instance; for a manually created one, process-wide policies without events.
+ */
 export function policiesOf(instance: unknown): ResiliencePolicies {
   return (typeof instance === 'object' && instance !== null ? byInstance.get(instance) : undefined) ?? detached;
 }

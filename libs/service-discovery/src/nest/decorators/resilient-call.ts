@@ -19,28 +19,31 @@ import {
   type ResilientMethod,
 } from './resilience-policies.js';
 
-/** What stands around a method that is decorated with `@ResilientCall()`. */
+/** Policy options of a method decorated with `@ResilientCall()`. */
 export interface ResilientCallOptions extends Omit<ResiliencePolicyOptions, 'circuitBreaker' | 'fallback'> {
   /** The service that the method calls, for events, logs and metrics. @default `<Class>.<method>` */
   service?: string;
   /**
-   * The pattern, of a tier or of the module's `patterns`, whose settings apply under all else that is given here. Its retries
-   * too: say `retry: false` where the method must not run twice.
+   * The pattern, of a tier or of the module's `patterns`, whose settings apply under all other options given here,
+   * including its retries: set `retry: false` if the method must not run twice.
    * @default the module's `pattern`, without its retries
    */
   pattern?: Tier;
-  /** Refuses calls after too many failures; false: never. @default the module's, or {} (5 failures in a row open it for 60 s) */
+  /**
+   * Refuses calls after too many failures; false: never. @default the module's, or {} (5 consecutive failures open it
+   * for 60 s)
+   */
   circuitBreaker?: ResiliencePolicyOptions['circuitBreaker'];
   /**
-   * What answers when the call has failed for good: the name of a method of the same class, which gets the call's
-   * arguments and then the error; or a function, which gets the error and then the arguments. Not asked where the error
-   * is an answer in itself (`NotFoundException` and other 4xx), nor when the caller gave up.
+   * Produces the result when the call has finally failed: the name of a method of the same class, which receives the
+   * call's arguments and then the error; or a function, which receives the error and then the arguments. Not called for
+   * errors that are valid answers (`NotFoundException` and other 4xx), nor when the caller aborted.
    */
   fallback?: string | ResilientFallback;
   /**
-   * Tells apart calls with different answers, for `coalescing` and `lastGood`, which need it. It gets the arguments of the
-   * call, and must take in whatever the answer depends on, above all who asks. Where it answers undefined the call is
-   * neither shared nor remembered.
+   * Key that distinguishes calls with different results; required by `coalescing` and `lastGood`. Receives the
+   * arguments of the call, and must include everything that the result depends on, above all the user. With an
+   * undefined key, the call is neither shared nor kept.
    */
   key?: (...args: never[]) => string | undefined;
 }
@@ -56,11 +59,11 @@ type Callable = (...args: unknown[]) => unknown;
 const POLICIES = Symbol('nest-service-discovery:policies');
 
 /**
- * Puts a policy around an async method of a provider or a controller, route handlers included; its order among other
- * decorators does not matter. The policy, its breaker above all, is one for all instances of the class in the app.
+ * Wraps an async method of a provider or controller, including route handlers, in a policy; the order of decorators
+ * does not matter. The policy, including its breaker, is shared by all instances of the class in the app.
  *
- * What is left out is what the module's options, environment and preset set: timeouts, breaker, limits. Nothing is retried,
- * hedged or shared unless it is asked for here: only the author knows whether a method may run twice. `retry: {}` then takes
+ * Options left out come from the module's options, environment and preset: timeouts, breaker, limits. Retries, hedging
+ * and sharing must be enabled here, since only the author knows whether a method may run twice. `retry: {}` then uses
  * the module's values.
  *
  * @example
@@ -68,7 +71,7 @@ const POLICIES = Symbol('nest-service-discovery:policies');
  * @ResilientCall({ timeout: '2s', retry: { maxAttempts: 2 }, fallback: 'cachedPrice' })
  * async price(sku: string): Promise<number> { … }
  * ```
- * @throws InvalidConfigurationError when the class is defined, naming everything that is wrong with the options
+ * @throws InvalidConfigurationError at class definition, naming every wrong option
  */
 export function ResilientCall(options: ResilientCallOptions = {}) {
   return <T extends AsyncMethod>(
@@ -93,7 +96,7 @@ export function ResilientCall(options: ResilientCallOptions = {}) {
     }
     mimic(resilient, original);
     descriptor.value = resilient as unknown as T;
-    // Nest makes no classes, so a static method belongs to no app.
+    // Nest does not instantiate classes for static methods, so they belong to no app.
     if (typeof target === 'function') return;
     declareResilient(target, method);
     onInjected(target, POLICIES, ResiliencePolicies, adopt);
@@ -106,8 +109,8 @@ function checkMethod(value: unknown, label: string): Callable {
 }
 
 /**
- * Checked here rather than at the first call: a wrong option should stop the start. What only the module knows, its
- * patterns and what its settings contradict, is checked when an app makes the class.
+ * Checked here rather than at the first call, so that a wrong option stops the start. Checks that depend on the
+ * module's patterns and settings run when an app instantiates the class.
  */
 function toMethod(options: ResilientCallOptions, target: object, label: string): ResilientMethod {
   const { service = label, fallback, key, ...policy } = options;

@@ -48,7 +48,7 @@ export function parseRoute(template: string, label: string): ParsedRoute {
 
 function encodeParam(value: PathValue | undefined, name: string, label: string): string {
   const text = value === undefined || value === null ? '' : String(value);
-  // Dot segments are resolved on the way, also percent-encoded ones, and so would reach another route.
+  // Dot segments, even percent-encoded, are resolved on the way and would reach another route.
   if (text === '' || text === '.' || text === '..') {
     const fault = text === '' ? 'is missing' : `cannot be "${text}"`;
     throw new ServiceDiscoveryError('INVALID_REQUEST', `${label}: the path parameter "${name}" ${fault}`);

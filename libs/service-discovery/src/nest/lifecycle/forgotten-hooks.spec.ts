@@ -5,7 +5,7 @@ import { ForgottenHooks } from './forgotten-hooks.js';
 
 const KEY = { serviceName: 'users', instanceId: 'a' };
 const WARNING =
-  'users will not deregister at SIGTERM or SIGINT, since nobody listens to them: ' +
+  'users will not deregister at SIGTERM or SIGINT, since nothing handles them: ' +
   'its callers would find out by failing. Call app.enableShutdownHooks()';
 
 let clock: ManualClock;
@@ -22,7 +22,7 @@ beforeEach(() => {
 });
 
 describe('an app that has registered', () => {
-  it('is warned once where nobody listens to the signals that end it', () => {
+  it('is warned once if nothing handles the signals that end it', () => {
     hooks.registered(KEY);
     clock.advance(5_000);
     hooks.registered({ ...KEY, serviceName: 'orders' });
@@ -34,7 +34,7 @@ describe('an app that has registered', () => {
   });
 
   it.each(['SIGTERM', 'SIGINT'])(
-    'is not warned where somebody listens to %s, were it later than it registered',
+    'is not warned if a listener handles %s, even one added after registration',
     (signal) => {
       hooks.registered(KEY);
       clock.advance(9_999);

@@ -3,29 +3,29 @@ import { type Clock, messageOf, settlesWithin, sleep, type Timer } from '../../c
 import { type OwnInstancesReport, type ServiceRegistry } from '../../registry/index.js';
 import { type HttpDrain, type OpenResponse } from './http-drain.js';
 
-/** What a step may take that waits for the registry or for others. */
+/** Timeout of a step that waits for the registry or for others. */
 export const STEP_MS = 2_000;
 /**
- * How long callers may take to hear that this process ends. By then their connections would have closed by themselves
- * for being idle, as `UndiciTransport` keeps them for 4 s.
+ * How long callers may take to notice the shutdown. After that, their connections have closed as idle:
+ * `UndiciTransport` keeps them for 4 s.
  */
 const CALLERS_PATIENCE_MS = 5_000;
-/** What those get in any case who come last, such as with a request that was on its way, or with the closing words of a WebSocket. */
+/** Minimum time for late work, such as a request in transit, or the close frame of a WebSocket. */
 const LAST_WORDS_MS = 500;
-/** How many requests that were cut off are named in the log. */
+/** Number of aborted requests named in the log. */
 const NAMED_REQUESTS = 5;
 
 export interface GracefulShutdownDeps {
   readonly registry: Pick<ServiceRegistry, 'ownLeases' | 'drainOwn' | 'deregisterOwn'>;
-  /** Ends what else tells the registry of this process's instances. */
+  /** Stops everything else that reports this process's instances to the registry. */
   readonly fallSilent: () => Promise<unknown>;
-  /** Undefined where nothing listens for HTTP. */
+  /** Undefined without an HTTP server. */
   readonly drain: HttpDrain | undefined;
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'warn'>;
 }
 
-/** How a process leaves, from the moment on at which it is told to. The timeline stands in docs/startup-and-shutdown.md. */
+/** The steps of a graceful shutdown. For the timeline see docs/startup-and-shutdown.md. */
 export class GracefulShutdown {
   private readonly endsAt: number;
   private impatience: readonly Timer[] = [];
@@ -37,7 +37,7 @@ export class GracefulShutdown {
     this.endsAt = deps.clock.now() + options.drainDelayMs + options.timeoutMs;
   }
 
-  /** Tells callers to go elsewhere, and resolves when they have gone and what they asked for is done. Never rejects. */
+  /** Diverts callers, and resolves when they have left and their requests are done. Never rejects. */
   async drain(): Promise<void> {
     const { registry, fallSilent, drain, clock } = this.deps;
     drain?.begin();
@@ -45,35 +45,35 @@ export class GracefulShutdown {
     let isRegistered = false;
     await this.step(() => (isRegistered = registry.ownLeases().length > 0));
     if (isRegistered) await this.step(() => registry.drainOwn());
-    // Also one that nobody finds by the registry may get calls, by a load balancer that asks for its readiness.
+    // An app without registrations may still receive requests from a load balancer that probes its readiness.
     if ((isRegistered || drain?.isListening) && this.options.drainDelayMs > 0)
       await sleep(clock, this.options.drainDelayMs);
     if (isRegistered) await this.step(async () => this.reportLeftovers(await registry.deregisterOwn()));
     if (drain) await this.finish(drain);
   }
 
-  /** Resolves when the server may close, and sees to it that it can. */
+  /** Resolves when the server may close, after preparing it. */
   async beforeClose(): Promise<void> {
     const { drain, clock } = this.deps;
     if (!drain) return;
     await settlesWithin(clock, this.left, drain.delivered());
-    // Nest 11 goes through its hooks once for each `close()`, also at the same time.
+    // Nest 11 runs its hooks once per `close()`, even concurrently.
     this.closed();
     this.impatience = [
       clock.setTimer(() => drain.cutIdle(), LAST_WORDS_MS),
-      // The app's own hooks may have taken all the time that there was.
+      // The app's own hooks may have used up the time.
       clock.setTimer(() => this.cut(drain, drain.inFlight()), Math.max(this.left, LAST_WORDS_MS)),
     ];
   }
 
-  /** The server has closed. */
+  /** Called when the server has closed. */
   closed(): void {
     for (const timer of this.impatience) timer.cancel();
   }
 
   /**
-   * Whether the work was done in the time for a step. Never rejects: the next step is taken in any case, also where a test has
-   * put something in place of what does the work that cannot do it.
+   * Whether the work finished within the timeout of a step. Never rejects: the next step must run in any case, also if
+   * a test replaced a dependency with an incomplete stand-in.
    */
   step(work: () => unknown): Promise<boolean> {
     const { clock } = this.deps;
@@ -88,10 +88,10 @@ export class GracefulShutdown {
   private async finish(drain: HttpDrain): Promise<void> {
     const { clock } = this.deps;
     await settlesWithin(clock, Math.min(this.left, CALLERS_PATIENCE_MS), drain.callersGone());
-    // Not what comes in meanwhile, from who does not know that this app ends: of that there may be no end while it listens.
+    // Not later requests: callers that do not know of the shutdown may send them endlessly while the server listens.
     const awaited = drain.inFlight();
     if (!(await settlesWithin(clock, this.left, drain.ended(awaited)))) this.cut(drain, awaited);
-    // Whoever was let in is answered before the app's own modules close.
+    // Accepted requests are answered before the app's own modules close.
     drain.stopListening();
     await settlesWithin(clock, LAST_WORDS_MS, drain.newcomersGone());
     if (!(await settlesWithin(clock, Math.max(this.left, LAST_WORDS_MS), drain.idle())))

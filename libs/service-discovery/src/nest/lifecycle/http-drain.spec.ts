@@ -128,7 +128,7 @@ describe('a server that drains', () => {
     webSocket.destroy();
   });
 
-  it('waits for nobody where all is delivered', async () => {
+  it('does not wait if everything is delivered', async () => {
     await start((_request, response) => response.end());
     await text(await ask('/'));
     drain.begin();

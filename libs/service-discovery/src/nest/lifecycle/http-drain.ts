@@ -6,26 +6,25 @@ import { Server as NetServer } from 'node:net';
 import { DEADLINE_HEADER } from '../../communicator/index.js';
 import { type ListeningServer } from './server-address.js';
 
-/** What a client is connected by: a socket, or a session of HTTP/2. */
+/** The connection of a client: a socket, or an HTTP/2 session. */
 type Connection = ServerResponse['req']['socket'] | Http2Session;
-/** A response that is not over. */
+/** An unfinished response. */
 export type OpenResponse = ServerResponse | Http2ServerResponse;
 
 /**
- * Knows what a server has under way, so that it closes as soon as that is over, and no sooner. By itself Node would wait
- * for the connections of calls that are in flight when it closes, since clients keep them open for seconds in case there
- * is another call; would cut off responses that are complete but that their readers have not taken yet; would close
- * connections that a client is just writing to; and would wait for ever for what never ends.
+ * Tracks a server's work so that it can close as soon as that is done. On its own, Node would wait for keep-alive
+ * connections of calls in flight, cut off complete responses that are still being read, close connections that a client
+ * is writing to, and wait forever for endless responses.
  */
 export class HttpDrain {
   private draining = false;
-  /** Whether no connection is served any more, such as one whose TLS handshake takes longer than all else took. */
+  /** Whether no more connections are served, even those that have just completed a slow TLS handshake. */
   private shut = false;
   private readonly open = new Set<OpenResponse>();
   private readonly connections = new Set<Connection>();
-  /** The connections of those who call by this library: they hear that the app ends, and close them then. */
+  /** Connections of callers that use this library: they learn of the shutdown and close them. */
   private readonly callers = new Set<Connection>();
-  /** Connections on which nobody has asked for anything yet. */
+  /** Connections without a request so far. */
   private readonly newcomers = new Set<Connection>();
 
   constructor(private readonly server: ListeningServer) {
@@ -42,59 +41,59 @@ export class HttpDrain {
     return this.server.listening === true;
   }
 
-  /** From now on, connections end with the response that they carry. A client that is told does not use one again. */
+  /** From now on, connections close with their response, and clients are told not to reuse them. */
   begin(): void {
     this.draining = true;
     for (const response of this.open) announceEnd(response);
     for (const connection of this.connections) if (isSession(connection)) connection.close();
   }
 
-  /** Resolves when those who call by this library have closed their connections: they write to none that is closed. */
+  /** Resolves when callers that use this library have closed their connections; they never write to a closed one. */
   callersGone(): Promise<void> {
     return gone(() => this.callersThere());
   }
 
-  /** Who connects from now on is refused, and knows that nothing was sent. Who is connected is still answered. */
+  /** Refuses new connections, so that clients know that nothing was sent. Existing connections are still served. */
   stopListening(): void {
-    // That of HTTP would end connections, too, also those on which something is on its way.
+    // The method of HTTP servers would also close connections, even those with data in transit.
     if (this.isListening && this.server instanceof NetServer) NetServer.prototype.close.call(this.server);
   }
 
-  /** Resolves when those who have just connected are answered. It may be that they never ask. */
+  /** Resolves when new connections have been served; some may never send a request. */
   newcomersGone(): Promise<void> {
     return gone(() => this.newcomersThere());
   }
 
-  /** Resolves when nothing is being answered, also of what comes in meanwhile, but for streams of events. */
+  /** Resolves when no request is being served, including new ones, except event streams. */
   idle(): Promise<void> {
     return gone(() => [...this.inFlight(), ...this.undelivered()]);
   }
 
-  /** Ends the connections over which more requests could come in. */
+  /** Closes connections over which more requests could arrive. */
   shutOut(): void {
     this.shut = true;
     for (const connection of this.newcomersThere()) connection.destroy();
     this.server.closeIdleConnections?.();
   }
 
-  /** What is being answered, but for streams of events, which do not end by themselves. */
+  /** Requests being served, except event streams, which do not end by themselves. */
   inFlight(): OpenResponse[] {
     return [...this.open].filter((response) => !isEventStream(response));
   }
 
-  /** Resolves when these are over. */
+  /** Resolves when these have ended. */
   ended(responses: readonly OpenResponse[]): Promise<void> {
     return gone(() => this.openOf(responses));
   }
 
-  /** Resolves when every response that is complete has reached its reader, or the reader has gone. */
+  /** Resolves when every complete response has been delivered, or its reader has disconnected. */
   delivered(): Promise<void> {
     return gone(() => this.undelivered());
   }
 
   /**
-   * Ends those that are not over.
-   * @returns what was asked for, such as `GET /users/1`; without the query, which may hold what is nobody's business
+   * Aborts unfinished responses.
+   * @returns the requests, such as `GET /users/1`; without the query, which may contain private data
    */
   cut(responses: readonly OpenResponse[]): string[] {
     const cut = this.openOf(responses);
@@ -102,7 +101,7 @@ export class HttpDrain {
     return cut.map(({ req: { method, url } }) => `${method} ${url?.split('?')[0]}`);
   }
 
-  /** Ends the connections on which nothing is being answered: they are idle, or carry what never ends by itself. */
+  /** Closes connections without a request being served: idle ones, and those with endless streams. */
   cutIdle(): void {
     const busy = new Set(this.inFlight().map(connectionOf));
     for (const connection of this.connections) if (!busy.has(connection)) connection.destroy();
@@ -121,7 +120,7 @@ export class HttpDrain {
 
   private enter(request: IncomingMessage, response: OpenResponse): void {
     const connection = connectionOf(response);
-    // HTTP/1.1 at a server that speaks HTTP/2, too.
+    // Also HTTP/1.1 on a server with HTTP/2.
     if (!this.connections.has(connection)) this.welcome(connection);
     if (request.headers[DEADLINE_HEADER] !== undefined) this.callers.add(connection);
     this.newcomers.delete(connection);
@@ -132,7 +131,7 @@ export class HttpDrain {
 
   private leave(response: OpenResponse, connection: Connection): void {
     this.open.delete(response);
-    // What is still used had promised to be kept open; who has that promise may be writing to it while the server listens.
+    // A keep-alive connection may be written to while the server listens, so keep it.
     if (!this.draining || this.server.listening !== false || isSession(connection)) return;
     if (![...this.open].some((other) => connectionOf(other) === connection)) connection.destroySoon();
   }
@@ -145,12 +144,12 @@ export class HttpDrain {
     return [...this.open].filter(({ writableEnded }) => writableEnded);
   }
 
-  /** A WebSocket never asks in the way of HTTP, but has sent something. */
+  /** A WebSocket sends no HTTP request, but has sent data. */
   private newcomersThere(): Connection[] {
     return [...this.newcomers].filter((connection) => isSession(connection) || connection.bytesRead === 0);
   }
 
-  /** Those that carry a stream of events are open until the server ends it. */
+  /** Connections with an event stream stay open until the server ends it. */
   private callersThere(): Connection[] {
     const streaming = new Set([...this.open].filter(isEventStream).map(connectionOf));
     return [...this.callers].filter((connection) => !streaming.has(connection));
@@ -158,11 +157,11 @@ export class HttpDrain {
 }
 
 function connectionOf(response: OpenResponse): Connection {
-  // A stream that is over has no session any more.
+  // A closed stream has no session.
   return isHttp2(response) ? response.stream.session! : response.req.socket;
 }
 
-/** Resolves when none is there any more. */
+/** Resolves when none is left. */
 async function gone(look: () => readonly (Connection | OpenResponse)[]): Promise<void> {
   for (let there = look(); there.length > 0; there = look()) await Promise.all(there.map(closed));
 }
@@ -181,7 +180,7 @@ function destroy(response: OpenResponse): void {
   else response.destroy();
 }
 
-/** `EventSource` asks for nothing else; who asks for more, too, may get an answer that ends. */
+/** `EventSource` accepts nothing else; a client that accepts more may receive a finite response. */
 function isEventStream(response: OpenResponse): boolean {
   const { method, headers } = response.req;
   if (method === 'GET' && headers.accept === 'text/event-stream') return true;

@@ -40,11 +40,11 @@ import { logNoRegistry, logStart } from './start-line.js';
 import { type AdvertisedAddress, addressToAdvertise, type ListeningServer, localAddress } from './server-address.js';
 
 /**
- * Ties the library to the life of the app.
+ * Ties the library to the lifecycle of the app.
  *
- * The module is global, so its hooks run before those of all others at the start and after them at the end. Only
- * {@link ShutdownStart} comes before all of them: callers are told to go elsewhere, and what they asked for is finished, while
- * everything works still. What calls may need stays open until `onApplicationShutdown`.
+ * The module is global, so its hooks run before all others at startup and after them at shutdown. Only
+ * {@link ShutdownStart} runs first: callers are diverted and requests in flight finish while everything still works.
+ * Dependencies of calls stay open until `onApplicationShutdown`.
  */
 @Injectable()
 export class ServiceDiscoveryLifecycle
@@ -62,7 +62,7 @@ export class ServiceDiscoveryLifecycle
   private stopWarning: (() => void) | undefined;
   private readonly microservices: Microservices;
   private drain: HttpDrain | undefined;
-  /** Undefined until the app begins to end. */
+  /** Undefined until shutdown begins. */
   private shutdown: GracefulShutdown | undefined;
 
   constructor(
@@ -118,10 +118,10 @@ export class ServiceDiscoveryLifecycle
     });
   }
 
-  /** @throws InvalidConfigurationError for what only shows when all of the app is there */
+  /** @throws InvalidConfigurationError for problems that only show in the complete app */
   async onModuleInit(): Promise<void> {
     this.discoverables = this.explorer.discoverables();
-    // Calls look it up again; one that is missing stops the start.
+    // Calls look it up again; a missing one must stop the start.
     if (isAxios(this.options.transport)) await findHttpService(this.modules);
     this.explorer.wire();
     const scheduler = await findSchedulerRegistry(this.moduleRef);
@@ -134,10 +134,10 @@ export class ServiceDiscoveryLifecycle
   }
 
   onApplicationBootstrap(): void {
-    // Node's adapters only: an application context or a microservice has none, and nothing that listens for HTTP.
+    // Only Node's adapters: an application context or microservice has no HTTP server.
     const server = this.server();
     const guards = server ? globalGuardsOf(this.appConfig) : [];
-    // Whether they let requests to the API pass shows once the server listens.
+    // Whether guards let API requests pass is only known once the server listens.
     if (guards.length === 0) this.tellStart(server !== undefined);
     if (!server) {
       if (this.microservices.isEmpty) this.announceAll(this.discoverables);
@@ -170,10 +170,10 @@ export class ServiceDiscoveryLifecycle
     this.stopWarning?.();
     await shutdown.step(() => this.monitor?.close());
     await shutdown.step(() => this.communicator.close());
-    // Until here handlers may have called them.
+    // Handlers may have called listed services until here.
     await shutdown.step(() => this.listed.close());
     await shutdown.step(() => this.registry.close());
-    // A store that was handed in may serve other apps, too.
+    // A store that was passed in may serve other apps, too.
     if (this.options.store === undefined) await shutdown.step(() => this.store.close());
     await shutdown.step(() => this.metrics.close());
     await shutdown.step(() => this.eventLogger?.close());
@@ -191,7 +191,7 @@ export class ServiceDiscoveryLifecycle
     await this.shutdown.drain();
   }
 
-  /** Takes at most `startTimeout`; what is not done by then goes on in the background. */
+  /** Takes at most `startTimeout`; the rest continues in the background. */
   private async startRegistry(): Promise<void> {
     const { clock, registry, options } = this;
     const { startTimeoutMs } = resolveServiceRegistryOptions(options.registry);
@@ -200,7 +200,7 @@ export class ServiceDiscoveryLifecycle
     if (!registry.snapshot.ready && startTimeoutMs > 0 && options.logging !== false) {
       logNoRegistry(nestLoggerPort(), options, startTimeoutMs);
     }
-    // Handlers may call listed services from the start on.
+    // Handlers may call listed services from the beginning.
     const leftMs = Math.max(0, startTimeoutMs - (clock.now() - startedAt));
     await settlesWithin(clock, Math.min(STEP_MS, leftMs), this.listed.start());
   }
@@ -217,7 +217,7 @@ export class ServiceDiscoveryLifecycle
     if (guards.length > 0 && !this.ownApi.isClosed) this.tellStart(true, isRefused ? guards : []);
   }
 
-  /** @param guards the global guards of the app that refuse requests to the API */
+  /** @param guards the app's global guards that deny requests to the API */
   private tellStart(listens: boolean, guards: readonly string[] = []): void {
     const { logging } = this.options;
     if (logging === false) return;
@@ -226,16 +226,18 @@ export class ServiceDiscoveryLifecycle
     logStart(nestLoggerPort(logging.fields), this.options, { registers, prefix, guards });
   }
 
-  /** Whether one registers where a microservice of the app listens, rather than its HTTP server. */
+  /** Whether it registers where a microservice of the app listens, rather than the HTTP server. */
   private isOfMicroservice({ protocol, port }: DiscoverableServiceOptions): boolean {
     return protocol !== undefined && port === undefined && this.microservices.speaks(protocol);
   }
 
-  /** Each when the first microservice listens that speaks its protocol; one that none speaks goes by its own word. */
+  /**
+   * Registers each when the first microservice with its protocol listens; without one, the registration itself decides.
+   */
   private announceAtMicroservices(discoverables: readonly DiscoverableServiceOptions[]): void {
     const waiting = new Set(discoverables);
     const { host, port } = this.options.advertise;
-    // The port that is advertised for the HTTP server is not the one of a microservice beside it.
+    // An advertised port is that of the HTTP server, not of a microservice next to it.
     const place = { ...this.options, advertise: { host, port: this.drain ? undefined : port } };
     this.microservices.listening$.subscribe(({ protocols, server }) => {
       const address = server && addressToAdvertise(server, place);
@@ -248,7 +250,7 @@ export class ServiceDiscoveryLifecycle
     });
   }
 
-  /** @param server undefined: nothing listens for HTTP */
+  /** @param server undefined: no HTTP server */
   private announceAll(discoverables: readonly DiscoverableServiceOptions[], server?: ListeningServer): void {
     const address = server && addressToAdvertise(server, this.options);
     for (const options of discoverables) this.announce(options, address, server && localAddress(server));
@@ -268,7 +270,7 @@ export class ServiceDiscoveryLifecycle
       return;
     }
     const protocol = options.protocol ?? address?.protocol ?? 'http';
-    // A server of another protocol at a port of its own has no routes; one at the app's port, such as for WebSockets, has.
+    // A server with another protocol on its own port has no routes; on the app's port, as for WebSockets, it has.
     const hasRoutes =
       address !== undefined && isHttp(address.protocol) && (isHttp(protocol) || options.port === undefined);
     if (options.host === undefined && this.options.advertise.host === undefined)
@@ -289,7 +291,9 @@ export class ServiceDiscoveryLifecycle
   }
 }
 
-/** Checks as a process with these options makes them, but for the certificate, which is not one for the loopback address. */
+/**
+ * Checks like a process with these options, except for the certificate, which is not valid for the loopback address.
+ */
 function ownPlanner({ healthCheck, tls }: ResolvedServiceDiscoveryOptions): CheckPlanner {
   const own = { ...healthCheck, tls: { ...healthCheck.tls, rejectUnauthorized: false } };
   return planChecks(resolveHealthCheckOptions(own, 'healthCheck', tls));

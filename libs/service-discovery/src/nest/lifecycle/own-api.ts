@@ -9,11 +9,11 @@ export interface OwnApiDeps extends QuestionDeps {
   readonly options: Pick<ResolvedServiceDiscoveryOptions, 'api' | 'mode'>;
   /** Where a route of the app is found. */
   readonly pathInApp: (path: string) => string;
-  /** Which controller answers at a path; undefined: none that is known. */
+  /** The controller at a path; undefined: unknown. */
   readonly ownerOf: (path: string) => RouteOwner | undefined;
 }
 
-/** A small answer, the same in every process. */
+/** A small response, equal in every process. */
 const ROUTE = 'patterns';
 const NOT_FOUND_CAUSE = 'a prefix that Nest does not know of, a middleware or a guard hides it';
 
@@ -26,11 +26,11 @@ export class OwnApi {
 
   constructor(private readonly deps: OwnApiDeps) {}
 
-  /** Whether something in the app refuses requests to the API. Never rejects. */
+  /** Whether the app rejects requests to the API. Never rejects. */
   async isRefused(address: AdvertisedAddress): Promise<boolean> {
     const { options, ownerOf, pathInApp } = this.deps;
     const { api } = options;
-    // A guard that the API has for reading, or a class of the app, refuses by the app's wish.
+    // A guard for reads, or an app's own class, rejects on purpose.
     if (api === false || (api.guardReads && api.token === undefined)) return false;
     const path = pathInApp(`${api.path}/${ROUTE}`);
     if (ownerOf(path)?.isLibrary !== true) return false;
@@ -40,12 +40,12 @@ export class OwnApi {
     return true;
   }
 
-  /** Whether the app ends. */
+  /** Whether the app is closing. */
   get isClosed(): boolean {
     return this.closing.signal.aborted;
   }
 
-  /** Gives the question up. */
+  /** Cancels the request. */
   close(): void {
     this.closing.abort();
   }

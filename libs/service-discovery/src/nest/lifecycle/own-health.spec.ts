@@ -104,7 +104,7 @@ describe('an instance of a process that becomes not ready', () => {
     expect(words()).toEqual(['up', 'unhealthy', 'not ready: overloaded']);
   });
 
-  it('is told of again where its lease was lost and it has registered anew', async () => {
+  it('is reported again after its lease was lost and it registered again', async () => {
     await announce();
     readiness.hold('overloaded');
     await stage.settled();

@@ -6,27 +6,27 @@ import { type ServiceReadiness } from '../readiness/index.js';
 export interface OwnHealthDeps {
   readonly registry: Pick<ServiceRegistry, 'ownLeases' | 'getInstance' | 'setStatus' | 'onChange'>;
   readonly readiness: Pick<ServiceReadiness, 'holdReasons' | 'isClosed' | 'onChange'>;
-  /** Calls a listener when a lease that was lost is registered again. @returns stops it */
+  /** Subscribes to lost leases that were registered again. @returns unsubscribes */
   onRecovered(listener: (key: InstanceKey) => void): () => void;
   readonly clock: Clock;
 }
 
-/** What the registry heard, or may have heard, of an instance: that it is unhealthy. */
+/** What the registry was told, or may have been told: that an instance is unhealthy. */
 interface Said {
   readonly generation: number;
-  /** Undefined: whether it was heard is not known. */
+  /** Undefined: unknown whether it was received. */
   readonly reason: string | undefined;
 }
 
-/** The wait before it is said again to a registry that did not answer. */
+/** Delay before repeating a report to a registry that did not answer. */
 const RETRY_MS = 1_000;
 
 /**
- * Tells the registry at once when this process is not ready any more: what it announced is `unhealthy`, for the reason of
- * the hold, and `unknown` when that has ended, until a check says how it is. Checks of the readiness route find the same,
- * only later: this is their word taken in advance, so that it never stands above an operator's.
+ * Reports to the registry at once when this process becomes unready: its instances are `unhealthy`, with the reason of
+ * the hold, and `unknown` after the hold until the next check. Checks of the readiness route would find the same later;
+ * this anticipates their result, so it never overrides an operator.
  *
- * It is said once for each reason and each registration: checks that see it otherwise have the last word.
+ * It is reported once per reason and registration: checks with a different result have the last word.
  */
 export class OwnHealth {
   private readonly announced = new Set<string>();
@@ -39,7 +39,7 @@ export class OwnHealth {
   constructor(private readonly deps: OwnHealthDeps) {
     this.stops = [
       deps.readiness.onChange(() => this.tell()),
-      // A new registration, of which nothing is known; its generation may be the old one, in a registry that started anew.
+      // A new registration without a known status; its generation may be the old one if the registry restarted.
       deps.onRecovered((key) => {
         this.said.delete(keyOf(key));
         this.tell();
@@ -50,13 +50,13 @@ export class OwnHealth {
     ];
   }
 
-  /** Goes by the readiness for this instance, too. */
+  /** Reports readiness for this instance, too. */
   add(key: InstanceKey): void {
     this.announced.add(keyOf(key));
     this.tell();
   }
 
-  /** Says nothing more; resolves when nothing is on its way. */
+  /** Stops reporting; resolves when no report is in flight. */
   async close(): Promise<void> {
     this.closed = true;
     for (const stop of this.stops) stop();
@@ -80,11 +80,11 @@ export class OwnHealth {
     if (!isHeard && !this.closed) {
       this.retry = this.deps.clock.setTimer(() => this.tell(), RETRY_MS, { keepAlive: false });
     }
-    // In the same turn as the last look, or what changes in between would be told by nobody.
+    // In the same turn as the last check, or a change in between would not be reported.
     this.telling = undefined;
   }
 
-  /** The instances of which the registry has to hear something. */
+  /** Instances with something to report. */
   private news(): readonly Lease[] {
     const { registry, readiness } = this.deps;
     if (this.closed || readiness.isClosed) return [];

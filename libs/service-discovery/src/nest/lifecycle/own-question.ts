@@ -3,22 +3,24 @@ import { type Clock } from '../../common/index.js';
 import { type CheckPlanner, HttpProbe, runProbe } from '../../health/index.js';
 import { type ServiceInstance } from '../../model/index.js';
 
-/** What an app needs to ask a route of its own. */
+/** What an app needs to request one of its own routes. */
 export interface QuestionDeps {
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'warn'>;
-  /** How instances are checked by a process with the options of this one. */
+  /** How a process with these options checks instances. */
   readonly planner: CheckPlanner;
-  /** The names of the app's global guards. */
+  /** Names of the app's global guards. */
   readonly guards: () => readonly string[];
 }
 
-/** The question is local: an app that takes longer than this gets no warning. */
+/** The request is local: an app that takes longer gets no warning. */
 const PATIENCE_MS = 2_000;
-/** Of any route: what the question met is the app's own word, or passes by itself. */
+/** For any route: these statuses are the app's own, or temporary. */
 const INCONCLUSIVE: ReadonlySet<number> = new Set([408, 429, 503]);
 
-/** The status of 300 or more by which a route of the app refuses a check; undefined where it does not. Never rejects. */
+/**
+ * The status of 300 or above with which a route of the app rejects a check; undefined if it does not. Never rejects.
+ */
 export async function statusOfRefusal(
   { planner, clock }: Pick<QuestionDeps, 'planner' | 'clock'>,
   instance: ServiceInstance,
@@ -32,7 +34,7 @@ export async function statusOfRefusal(
   return status;
 }
 
-/** What refuses requests with this status. @param notFound what hides a route that is there */
+/** What rejects requests with this status. @param notFound what may hide an existing route */
 export function causeOf(status: number, guards: readonly string[], notFound: string): string {
   if (status < 400) return 'it redirects, which is not followed';
   if (status === 404) return notFound;

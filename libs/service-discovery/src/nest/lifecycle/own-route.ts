@@ -6,31 +6,31 @@ import { causeOf, type QuestionDeps, statusOfRefusal } from './own-question.js';
 import { type AdvertisedAddress } from './server-address.js';
 
 export interface OwnRouteDeps extends QuestionDeps {
-  /** Which controller answers at a path; undefined: none that is known. */
+  /** The controller at a path; undefined: unknown. */
   readonly ownerOf: (path: string) => RouteOwner | undefined;
   readonly readiness: Pick<ServiceReadiness, 'check'>;
 }
 
-/** What the app asks itself, and where. */
+/** Which route the app requests, and where. */
 export interface OwnQuestion {
   readonly registration: ServiceRegistration;
-  /** Where the server of this process listens, as this process reaches it. */
+  /** Where this process reaches its own server. */
   readonly address: AdvertisedAddress;
-  /** Whether the path of the check is the library's choice, so that it may choose a check over TCP instead. */
+  /** Whether the library chose the path, so that it may fall back to a TCP check. */
   readonly mayChoose: boolean;
 }
 
 /**
- * Asks the app's own route of the health check once before it registers, as a check would. Where a guard, a prefix or a filter
- * refuses every check, all would find the instance unhealthy: it registers for a check over TCP then, and one warning says how to
- * mend it.
+ * Requests the app's own health route once before registering, like a check would. If a guard, prefix or filter rejects
+ * it, every check would find the instance unhealthy: it then registers with a TCP check, and one warning explains the
+ * fix.
  */
 export class OwnRoute {
   private readonly warned = new Set<string>();
 
   constructor(private readonly deps: OwnRouteDeps) {}
 
-  /** What to register. @param signal gives the question up */
+  /** Returns the registration to use. @param signal cancels the request */
   async examine({ registration, address, mayChoose }: OwnQuestion, signal: AbortSignal): Promise<ServiceRegistration> {
     const instance = instanceToAsk(registration, address);
     if (!instance) return registration;
@@ -43,12 +43,12 @@ export class OwnRoute {
     return isOverTcp ? withoutPath : registration;
   }
 
-  /** The status by which the route refuses checks; undefined: it does not, as far as one question shows. */
+  /** The status with which the route rejects checks; undefined if it does not, as far as one request shows. */
   private async refusalOf(instance: ServiceInstance, signal: AbortSignal): Promise<number | undefined> {
     const { ownerOf, readiness } = this.deps;
     const status = await statusOfRefusal(this.deps, instance, signal);
     if (status === undefined || status < 500) return status;
-    // An error of the app's own route is its word. The library's has none but 503, which a filter may have made another of.
+    // An error of the app's own route is deliberate. The library's has only 503, which a filter may have changed.
     if (ownerOf(pathOf(instance))?.isLibrary !== true) return undefined;
     return reasonsOf(await readiness.check()).length === 0 ? status : undefined;
   }
@@ -82,7 +82,10 @@ const NOT_FOUND_CAUSE =
 const DECORATORS_LINE = 'ServiceDiscoveryModule.forRoot({ health: { decorators: [Public()] } })';
 const PATH_LINE = "@DiscoverableService({ healthCheckPath: '/…' })";
 
-/** Asked here, under the name that others ask by; undefined for a registration that is wrong, which registering it tells. */
+/**
+ * The instance as reached from here, under the name that others use; undefined for an invalid registration, which is
+ * reported later.
+ */
 function instanceToAsk(registration: ServiceRegistration, address: AdvertisedAddress): ServiceInstance | undefined {
   try {
     const { healthCheck, host, port, protocol = 'http' } = registration;

@@ -15,9 +15,9 @@ import { type ServiceRegistry } from '../../registry/index.js';
 import { reasonsOf, type ServiceReadiness } from '../readiness/index.js';
 
 const RETRY = { firstMs: 250, longestMs: 5_000 };
-/** How often it is said that a service is still not registered. */
+/** How often the warning about a pending registration is repeated. */
 const REMINDER_MS = 60_000;
-/** The wait between two looks at checks that nobody tells of. */
+/** Interval for repeating checks that do not report changes. */
 const RECHECK_MS = 1_000;
 
 export interface RegistrarDeps {
@@ -25,28 +25,28 @@ export interface RegistrarDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Pick<Logger, 'error' | 'warn'>;
-  /** What is waited for before anything is registered. @default nothing */
+  /** Delays registrations until it is ready. @default no delay */
   readonly readiness?: Pick<ServiceReadiness, 'check' | 'onChange'>;
-  /** Told of each registration. */
+  /** Called for each registration. */
   registered?(key: InstanceKey): void;
 }
 
 export type Examine = (signal: AbortSignal) => Promise<ServiceRegistration>;
 
-/** Registers what the app announces as soon as it is ready, and goes on trying while the registry cannot be reached. */
+/** Registers the app's services as soon as it is ready, and retries while the registry cannot be reached. */
 export class Registrar {
   private readonly stopping = new AbortController();
   private readonly pending = new Set<Promise<void>>();
 
   constructor(private readonly deps: RegistrarDeps) {}
 
-  /** @param examine has the last word on what is registered, before anything else; it never rejects @default it stays */
+  /** @param examine may change the registration beforehand; never rejects @default unchanged */
   register(registration: ServiceRegistration, examine?: Examine): void {
     const work = this.registerUntilDone(registration, examine).finally(() => this.pending.delete(work));
     this.pending.add(work);
   }
 
-  /** Gives up what was not registered yet; resolves when nothing is under way any more. */
+  /** Cancels pending registrations; resolves when none is under way. */
   async stop(): Promise<void> {
     this.stopping.abort();
     await Promise.all(this.pending);
@@ -61,7 +61,7 @@ export class Registrar {
     for (let failures = 0; !signal.aborted; failures++) {
       try {
         const { lease } = await this.deps.registry.register(registration);
-        // Whoever stopped us may have taken back the other registrations already.
+        // The shutdown may already have deregistered the others.
         if (signal.aborted) await this.deps.registry.deregister(lease);
         else this.deps.registered?.(lease);
         return;
@@ -83,7 +83,7 @@ export class Registrar {
     const remind = this.reminder();
     while (!signal.aborted) {
       const looked = new AbortController();
-      // From before the look, so that no change slips through between the two.
+      // Subscribe before the check, so that no change in between is missed.
       const stops = [readiness.onChange(() => looked.abort()), onAbort(signal, () => looked.abort())];
       const results = await raceAbort(readiness.check(), signal).catch(() => ({}));
       const reasons = reasonsOf(results);
@@ -96,14 +96,14 @@ export class Registrar {
     }
   }
 
-  /** What warns of the same thing as often as it is told to, but not before it is time again. */
+  /** Rate-limits a warning that would otherwise repeat. */
   private reminder(): (text: string) => void {
     const { clock, logger } = this.deps;
     let dueAt = Number.NEGATIVE_INFINITY;
     return (text) => {
       if (clock.now() < dueAt) return;
       dueAt = clock.now() + REMINDER_MS;
-      // Reasons come from the app's own checks, and errors of some clients of databases have several lines.
+      // Reasons come from the app's own checks, and some errors of database clients have several lines.
       logger.warn(oneLine(text));
     };
   }

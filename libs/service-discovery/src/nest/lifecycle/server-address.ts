@@ -5,15 +5,15 @@ import { parseAddress, type Protocol } from '../../model/index.js';
 import { type AdvertiseOptions } from '../options/index.js';
 import { isRegistryHere, letsOthersIn, type RegistrySettings } from '../registry-place.js';
 
-/** A server that listens, as far as its address goes: Node's own, of HTTP, HTTPS or HTTP/2. */
+/** A listening server of Node: HTTP, HTTPS or HTTP/2. */
 export interface ListeningServer {
   address(): AddressInfo | string | null;
   readonly listening?: boolean;
-  /** HTTP/2 has none. */
+  /** Missing for HTTP/2. */
   closeIdleConnections?(): void;
 }
 
-/** Under which address others reach a server. */
+/** The address under which others reach a server. */
 export interface AdvertisedAddress {
   readonly host: string;
   readonly port: number;
@@ -23,7 +23,7 @@ export interface AdvertisedAddress {
 /** The machine's network interfaces, as Node lists them. */
 export type Interfaces = Readonly<ReturnType<typeof networkInterfaces>>;
 
-/** The address to register; undefined for a server at a Unix socket, unless host and port are given. */
+/** The address to register; undefined for a Unix socket without configured host and port. */
 export function addressToAdvertise(
   server: ListeningServer,
   options: { advertise: AdvertiseOptions } & RegistrySettings,
@@ -38,7 +38,7 @@ export function addressToAdvertise(
   return { host, port, protocol: protocolOf(server) };
 }
 
-/** Where this process itself reaches the server; undefined for one at a Unix socket. */
+/** Where this process reaches the server; undefined for a Unix socket. */
 export function localAddress(server: ListeningServer): AdvertisedAddress | undefined {
   const bound = server.address();
   if (typeof bound !== 'object' || bound === null) return undefined;
@@ -50,7 +50,7 @@ function protocolOf(server: ListeningServer): Protocol {
   return server instanceof TlsServer ? 'https' : 'http';
 }
 
-/** A server at all addresses of the machine is registered at one of them. */
+/** A server bound to all addresses registers one of them. */
 function reachableHost(bound: string, options: RegistrySettings, interfaces: () => Interfaces): string {
   const address = parseAddress(bound);
   if (address?.range() !== 'unspecified') return bound;
@@ -60,7 +60,7 @@ function reachableHost(bound: string, options: RegistrySettings, interfaces: () 
   return externalAddress(interfaces(), families) ?? '127.0.0.1';
 }
 
-/** The first address that other machines can reach, of the family that comes first. */
+/** The first address that other machines can reach, by preference of family. */
 function externalAddress(interfaces: Interfaces, families: readonly ('IPv4' | 'IPv6')[]): string | undefined {
   const external = Object.values(interfaces)
     .flatMap((addresses) => addresses ?? [])

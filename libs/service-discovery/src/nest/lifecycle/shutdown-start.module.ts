@@ -1,21 +1,21 @@
 import { Inject, Injectable, Module, type OnModuleDestroy } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 
-/** Less than that of the root module, which is 1: Nest calls the hooks of the end by rising distance. */
+/** Below the root module's distance, 1: Nest calls shutdown hooks in ascending order of distance. */
 const BEFORE_ROOT = -1;
 
 /**
- * Where the end of the app begins: what stands here is done before any other hook of the end is called.
+ * Starts the shutdown, before any other shutdown hook runs.
  *
- * Nest calls `onModuleDestroy` of the app's own modules before those of a global one. There they close what their
- * handlers need, such as a database, while the app serves, and is called by everybody who has not heard that it ends.
+ * Nest calls `onModuleDestroy` of the app's own modules before that of global modules. Those hooks close resources of
+ * handlers, such as a database, while the app still serves callers that do not know of its shutdown yet.
  */
 @Injectable()
 export class ShutdownStart implements OnModuleDestroy {
   private begin: (() => Promise<void>) | undefined;
   private begun: Promise<void> | undefined;
 
-  /** @param begin done once, however often the app is closed; never rejects */
+  /** @param begin runs once, however often the app is closed; never rejects */
   run(begin: () => Promise<void>): void {
     this.begin = begin;
   }
@@ -26,10 +26,10 @@ export class ShutdownStart implements OnModuleDestroy {
   }
 }
 
-/** Holds {@link ShutdownStart} apart, as Nest orders hooks by module. */
+/** A module of its own, since Nest orders hooks by module. */
 @Module({ providers: [ShutdownStart], exports: [ShutdownStart] })
 export class ShutdownStartModule {
-  /** Runs while the app is made; Nest settles the order of hooks with the first of them, after that. */
+  /** Runs while the app is created; Nest determines the order of hooks later, before the first of them. */
   constructor(@Inject(ModulesContainer) modules: ModulesContainer) {
     for (const module of modules.values()) if (module.metatype === ShutdownStartModule) module.distance = BEFORE_ROOT;
   }

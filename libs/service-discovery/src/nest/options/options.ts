@@ -17,7 +17,7 @@ import { type DeadlineCheck } from '../deadline/deadline-trust.js';
 import { type ApiOptions } from '../rest/api-options.js';
 import { type RouteDecorators } from '../route-decorators.js';
 
-/** The kinds of environment that `getServiceDiscoveryConfig` has settings for. */
+/** The kinds of environment with a preset. */
 export type PresetName = (typeof PRESET_NAMES)[number];
 export const PRESET_NAMES = ['development', 'testing', 'staging', 'production'] as const;
 
@@ -59,51 +59,51 @@ export function isAxios(transport: TransportChoice): transport is 'axios' | Axio
   return transport === 'axios' || (typeof transport === 'object' && 'type' in transport && transport.type === 'axios');
 }
 
-/** The address that registers, and when. */
+/** The address to register, and when. */
 export interface AdvertiseOptions {
   /**
-   * A host name or IP address that other processes reach this one by.
-   * @default the address that the server is bound to; where that is all of them, the first external address, IPv4 before
-   *   IPv6, but 127.0.0.1 with a registry on this machine where no token and no `api.guard` lets other machines in
+   * A host name or IP address under which other processes reach this one.
+   * @default the address that the server is bound to; if it is bound to all, the first external address, IPv4 before
+   * IPv6, but 127.0.0.1 with a registry on this machine unless a token or `api.guard` admits other machines
    */
   host?: string;
   /** 1 to 65535. @default the port that the server listens on */
   port?: number;
   /**
-   * Whether services register when the server listens and the app is ready (see `ServiceReadiness`), or as soon as it listens.
-   * What is registered can be discovered at once, behind instances that a check has found healthy; where there are none,
-   * calls go to it.
+   * Whether services register when the server listens and the app is ready (see `ServiceReadiness`), or as soon as it
+   * listens. A registered instance can be discovered at once, ranked behind instances that a check found healthy; if
+   * there are none, it receives calls.
    * @default 'ready'
    */
   when?: 'ready' | 'listening';
 }
 
-/** How the process leaves. */
+/** How the process shuts down. */
 export interface ShutdownOptions {
   /**
-   * How long own instances stay listed as `draining` before they deregister, and the server goes on to serve in any case, so that
-   * callers and load balancers hear of it and send nothing new: 0 to 5 min.
-   * @default 0 in `memory_only`, where everybody hears of it at once, 300 ms elsewhere
+   * How long own instances stay listed as `draining` before they deregister, while the server still serves, so that
+   * callers and load balancers notice and stop sending requests: 0 to 5 min.
+   * @default 0 in `memory_only`, where all readers notice at once, 300 ms elsewhere
    */
   drainDelay?: Duration;
   /**
-   * How long leaving may take after that as a whole: 1 ms to 5 min. Requests in flight may take all of it; then they are
-   * cut off. A step that waits for the registry takes 2 s of it at most. Keep both together below the time after which
-   * the platform kills the process, 30 s on Kubernetes.
+   * Timeout for the rest of the shutdown: 1 ms to 5 min. Requests in flight may use all of it, and are then aborted. A
+   * step that waits for the registry takes at most 2 s. Keep the sum of both below the platform's kill timeout, 30 s on
+   * Kubernetes.
    * @default 20 s
    */
   timeout?: Duration;
 }
 
 /**
- * Settings of the module, everything optional. A value given here is stronger than the environment's, which is stronger
- * than the preset's, which is stronger than the default. The calls' settings (`loadBalancing`, `circuitBreaker`,
- * `retry`, `timeout`, `attemptTimeout`, `concurrency`, `pattern`, `patterns`) stand at the top level.
+ * Options of the module, all optional. Precedence: options given here, the environment, the preset, the defaults. Call
+ * settings (`loadBalancing`, `circuitBreaker`, `retry`, `timeout`, `attemptTimeout`, `concurrency`, `pattern`,
+ * `patterns`) are at the top level.
  */
 export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   /**
-   * Settings for a kind of environment (`development`, `testing`, `staging`, `production`), which apply where neither an option
-   * nor the environment says otherwise.
+   * Settings for a kind of environment (`development`, `testing`, `staging`, `production`), overridden by options and
+   * environment.
    * @default none
    */
   preset?: PresetName;
@@ -120,65 +120,66 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   mode?: ServiceDiscoveryMode;
   /** `SERVICE_DISCOVERY_REGISTRY_URL`: the process whose REST API is the registry, such as `http://registry:3000`. */
   registryUrl?: string;
-  /** How the remote registry is talked to: its `path` and `token`, further `headers`, `requestTimeout`. */
+  /** Connection to the remote registry: its `path` and `token`, additional `headers`, `requestTimeout`. */
   remote?: Omit<RemoteRegistryStoreOptions, 'url'>;
   /**
-   * Which Redis holds the registry, and how it is talked to; `SERVICE_DISCOVERY_REDIS_URL` for its `url`.
-   * @default `redis://127.0.0.1:6379` where the mode is set to `redis_backed` or `hybrid`
+   * The Redis that holds the registry, and the connection to it; `SERVICE_DISCOVERY_REDIS_URL` sets its `url`.
+   * @default `redis://127.0.0.1:6379` if the mode is set to `redis_backed` or `hybrid`
    */
   redis?: Omit<RedisRegistryStoreOptions, 'namespace' | 'selfPreservation'>;
   /**
-   * A place of your own for registrations, in the place of a mode; it passes the contract suite of
-   * `nest-service-discovery/testing`. Variables that name another place do not count beside it. Closing it is
-   * up to you: other apps may use it, too.
+   * A custom store for registrations instead of a mode; it must pass the contract suite of
+   * `nest-service-discovery/testing`. Variables that name another place are ignored. You close it, since other apps may
+   * use it, too.
    * @default by `mode`
    */
   store?: RegistryStore;
-  /** `SERVICE_DISCOVERY_NAMESPACE`: registries in one Redis do not see those of other namespaces. @default 'default' */
+  /** `SERVICE_DISCOVERY_NAMESPACE`: separates registries in the same Redis. @default 'default' */
   namespace?: string;
   /**
-   * `SERVICE_DISCOVERY_SERVICES`, the path of a JSON file with the same list: instances that do not register by themselves. They are
-   * checked like all others, and registered for as long as a process that lists them runs; any number may list the same.
+   * Instances that do not register themselves; `SERVICE_DISCOVERY_SERVICES` is the path of a JSON file with the same
+   * list. They are checked like all others, and registered while a process that lists them runs; any number of
+   * processes may list them.
    * @default none
    */
   services?: readonly ListedService[];
-  /** `SERVICE_DISCOVERY_SERVICE_TTL`: how long a registration lives without a heartbeat. @default '300s' */
+  /** `SERVICE_DISCOVERY_SERVICE_TTL`: lifetime of a registration without a heartbeat. @default '300s' */
   serviceTtl?: ServiceRegistryOptions['serviceTtl'];
-  /** How often this process renews the leases of its own instances. @default a third of the lease, at most 30 s */
+  /** How often this process renews the leases of its instances. @default a third of the lease, at most 30 s */
   heartbeatInterval?: ServiceRegistryOptions['heartbeatInterval'];
-  /** How long the app's start waits for the registry's first answer; then it starts without. @default '3s' */
+  /** How long startup waits for the registry's first answer before continuing without it. @default '3s' */
   startTimeout?: ServiceRegistryOptions['startTimeout'];
   /**
-   * When expiry is held, since too many instances of a service miss their heartbeats at once; false: never. The same in
-   * all processes; in the mode `remote` the process that is the registry goes by its own.
+   * When expiry is held because too many instances of a service miss their heartbeats at once; false: never. Use the
+   * same value in all processes; in the mode `remote` only the registry process's value counts.
    * @default on
    */
   selfPreservation?: Partial<SelfPreservationOptions> | false;
   /**
-   * How long the last good snapshot serves while the registry is away, 1 s to 30 days; then discovery and calls fail
-   * with `REGISTRY_UNAVAILABLE`.
+   * How long the last snapshot is used while the registry is unreachable, 1 s to 30 days; after that, discovery and
+   * calls fail with `REGISTRY_UNAVAILABLE`.
    * @default '3d'
    */
   maxSnapshotAge?: ServiceRegistryOptions['maxSnapshotAge'];
   /**
-   * Only in the mode `hybrid`: how many instances may have changes that wait for Redis while it is away, 1 to 1,000,000.
-   * Further ones are refused with `REGISTRY_UNAVAILABLE`.
+   * Only in the mode `hybrid`: how many instances may have changes queued while Redis is unreachable, 1 to 1,000,000.
+   * Further ones fail with `REGISTRY_UNAVAILABLE`.
    * @default 10000
    */
   maxOfflineWrites?: ServiceRegistryOptions['maxOfflineWrites'];
   /** Which services this process reads: all, or only those that it uses. See {@link ServiceRegistryOptions}. @default 'all' */
   follow?: ServiceRegistryOptions['follow'];
-  /** Whether `lastHeartbeat` follows all heartbeats, which many processes make many of. @default true */
+  /** Whether `lastHeartbeat` follows every heartbeat, which is costly with many processes. @default true */
   trackHeartbeats?: ServiceRegistryOptions['trackHeartbeats'];
   /**
-   * How instances are checked: how often, how long a check may take, and how many results in a row change the status. False:
-   * nothing is checked from this process. `SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL` and `…_TIMEOUT` in the environment.
-   * @default on: each instance every 30 s, for 10 s at most
+   * How instances are checked: intervals, timeout, and how many consecutive results change the status. False: this
+   * process makes no checks. `SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL` and `…_TIMEOUT` in the environment.
+   * @default on: each instance every 30 s, with a timeout of 10 s
    */
   healthCheck?: Partial<ScheduledHealthCheckOptions> | false;
-  /** What the health of all services comes to: which of them are required, and which are optional. */
+  /** How the health of all services is aggregated: which are required, and which are optional. */
   health?: Partial<HealthOptions>;
-  /** Load balancing strategies of the app's own, by the names that stand for them wherever a strategy is named. @default none */
+  /** Custom load balancing strategies by name, usable wherever a strategy is named. @default none */
   strategies?: NamedStrategies;
   /**
    * What sends requests. An object without `send` has options: `connections` (256 to one instance by default),
@@ -215,7 +216,7 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   metrics?: DiscoveryMetricsOptions;
 }
 
-/** What the health of all services comes to, and the routes that tell of this process. */
+/** Aggregation of the health of all services, and the health routes of this process. */
 export interface HealthOptions extends HealthAggregatorOptions {
   /**
    * Decorators of the app's own for `GET /health`, `/health/live` and `/health/ready`, in place of `api.decorators`: such as the
@@ -225,7 +226,7 @@ export interface HealthOptions extends HealthAggregatorOptions {
   decorators?: RouteDecorators;
 }
 
-/** Who is checked how often, and what counts as healthy. */
+/** How often instances are checked, and what counts as healthy. */
 interface ScheduledHealthCheckOptions extends Omit<HealthCheckOptions, 'cron'> {
   /**
    * A cron expression in place of an `interval`: five fields, or six with seconds before them, in the time zone of the
@@ -236,10 +237,10 @@ interface ScheduledHealthCheckOptions extends Omit<HealthCheckOptions, 'cron'> {
   cron?: string | CronTimes;
 }
 
-/** The options in force: checked, with every default filled in. */
+/** Options in effect: validated, with all defaults. */
 export interface ResolvedServiceDiscoveryOptions {
   readonly preset: PresetName | undefined;
-  /** Undefined where `store` says where registrations are. */
+  /** Undefined if `store` replaces the mode. */
   readonly mode: ServiceDiscoveryMode | undefined;
   readonly store: RegistryStore | undefined;
   /** Only in the mode `remote`. */
@@ -268,7 +269,7 @@ export interface ResolvedServiceDiscoveryOptions {
   readonly metrics: DiscoveryMetricsOptions;
 }
 
-/** Where Redis is in a mode that needs one, as its clients have it. */
+/** The Redis URL of modes that need one, if none is set. */
 export const DEFAULT_REDIS_URL = 'redis://127.0.0.1:6379';
 
 /** The defaults that are this folder's own; the others stand beside the options that they belong to. */

@@ -1,10 +1,12 @@
 import { InvalidConfigurationError } from '../../common/index.js';
 import { PRESET_NAMES, type PresetName, type ServiceDiscoveryOptions } from './options.js';
 
-/** What a preset changes; all else keeps its default. */
+/** Changes of a preset; everything else keeps its default. */
 type Preset = Readonly<Omit<ServiceDiscoveryOptions, 'preset'>>;
 
-/** What was killed and started anew disappears soon, faults show at once, and circuits do not stay open over a rebuild. */
+/**
+ * Killed and restarted instances disappear soon, failures show at once, and circuits do not stay open across a rebuild.
+ */
 const development: Preset = {
   serviceTtl: '30s',
   healthCheck: { interval: '5s', timeout: '2s' },
@@ -12,7 +14,7 @@ const development: Preset = {
   retry: { baseDelay: '100ms', maxDelay: '1s' },
 };
 
-/** Nothing runs by itself or waits for long; a test says what happens. */
+/** Nothing runs in the background or waits for long; the test decides what happens. */
 const testing: Preset = {
   serviceTtl: '30s',
   startTimeout: 0,
@@ -26,7 +28,7 @@ const testing: Preset = {
   logging: false,
 };
 
-/** Rolling deployments: callers get the time to hear of an instance's end, and a lost one is noticed within a minute. */
+/** Rolling deployments: callers have time to notice a shutdown, and a lost instance is noticed within a minute. */
 const production: Preset = {
   serviceTtl: '60s',
   healthCheck: { interval: '10s', timeout: '3s' },
@@ -36,16 +38,16 @@ const production: Preset = {
   attemptTimeout: '5s',
 };
 
-/** As in production, so that what is tried there holds here, with circuits that close sooner for whoever is testing. */
+/** Like production, so that results carry over, with circuits that close sooner for testers. */
 const staging: Preset = { ...production, circuitBreaker: { recoveryTimeout: '10s' } };
 
 const PRESETS: Readonly<Record<PresetName, Preset>> = { development, testing, staging, production };
 
 /**
- * The settings for a kind of environment, to be passed to `forRoot`, as they are or with changes:
- * `forRoot({ ...getServiceDiscoveryConfig('production'), serviceTtl: '2m' })`. A value that is the preset's own gives way
- * to the environment; a changed one does not.
- * @throws InvalidConfigurationError for a name that is no preset
+ * The settings for a kind of environment, for `forRoot`, optionally with changes: `forRoot({
+ * ...getServiceDiscoveryConfig('production'), serviceTtl: '2m' })`. The environment overrides a preset's value, but not
+ * a changed one.
+ * @throws InvalidConfigurationError for an unknown name
  */
 export function getServiceDiscoveryConfig(preset: PresetName): ServiceDiscoveryOptions {
   if (!isPreset(preset)) {

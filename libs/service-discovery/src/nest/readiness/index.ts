@@ -1,2 +1,2 @@
-/** Whether this process may get traffic, as it says itself. */
+/** Whether this process may receive traffic, by its own account. */
 export { type ReadinessCheck, reasonsOf, ServiceReadiness } from './service-readiness.js';

@@ -54,7 +54,7 @@ describe('the readiness of a process', () => {
     expect(changes).toBe(3);
   });
 
-  it('tells nobody who does not listen any more', () => {
+  it('does not notify a listener after it unsubscribed', () => {
     let told = 0;
     const stops = [readiness.onChange(() => stops[1]?.()), readiness.onChange(() => told++)];
     readiness.hold('busy');
@@ -118,7 +118,7 @@ describe('a check of the readiness', () => {
     expect(await reasons()).toEqual(['database: down']);
   });
 
-  it('is made once for all who ask at the same time, and anew for the next', async () => {
+  it('runs once for concurrent callers, and again for the next', async () => {
     let runs = 0;
     readiness.addCheck(async () => ({ database: { status: runs++ > 0 ? 'up' : 'down' } }));
     expect(await Promise.all([reasons(), reasons()])).toEqual([['database: down'], ['database: down']]);
@@ -141,7 +141,7 @@ describe('a check of the readiness', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('that hangs is not made once more by everybody who asks meanwhile, and is when it has ended', async () => {
+  it('that hangs is shared by later callers, and runs again after it has ended', async () => {
     let runs = 0;
     let answer: (result: HealthIndicatorResult) => void = () => undefined;
     readiness.addCheck(() => {

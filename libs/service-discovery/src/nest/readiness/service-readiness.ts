@@ -7,7 +7,7 @@ import { CLOCK } from '../tokens.js';
 /** A Terminus health indicator, bound to what it asks. */
 export type ReadinessCheck = () => HealthIndicatorResult | PromiseLike<HealthIndicatorResult>;
 
-/** How long all checks together may take. */
+/** Timeout of all checks together. */
 const CHECK_PATIENCE_MS = 5_000;
 const SHUTTING_DOWN = 'the app shuts down';
 
@@ -16,8 +16,8 @@ interface Hold {
 }
 
 /**
- * Whether this process may get traffic: not as long as somebody holds it, a check fails, or it shuts down. Its services
- * register when it listens and is ready; what happens later, callers and probes are told.
+ * Whether this process may receive traffic: not while it is held, a check fails, or it shuts down. Its services
+ * register when it listens and is ready; callers and probes learn of later changes.
  *
  * @example
  * const release = this.readiness.hold('the catalog is being loaded');
@@ -28,7 +28,7 @@ interface Hold {
 export class ServiceReadiness {
   private readonly holds = new Set<Hold>();
   private readonly checks = new Set<{ readonly run: ReadinessCheck }>();
-  /** One that throws must not keep the app from leaving the registry. */
+  /** A throwing listener must not keep the app from deregistering. */
   private readonly listeners = new Listeners<[]>((error) =>
     new Logger(LOG_CONTEXT).error('A listener of the readiness failed', error),
   );
@@ -37,21 +37,21 @@ export class ServiceReadiness {
 
   constructor(@Inject(CLOCK) private readonly clock: Clock) {}
 
-  /** Whether the process has begun to shut down: it never becomes ready again. */
+  /** Whether shutdown has begun: the process never becomes ready again. */
   get isClosed(): boolean {
     return this.closed;
   }
 
-  /** Why this process is not ready, whatever its checks say; empty where nothing is against it. */
+  /** Why this process is held, regardless of its checks; empty if it is not. */
   get holdReasons(): readonly string[] {
     const reasons = [...this.holds].map(({ reason }) => reason);
     return this.closed ? [SHUTTING_DOWN, ...reasons] : reasons;
   }
 
   /**
-   * The process is not ready until this hold, and every other one, is released.
-   * @param reason what has to happen first, or what is wrong: everybody sees it who asks for the app's readiness
-   * @returns releases it; safe to call again
+   * Makes the process unready until this hold, and every other one, is released.
+   * @param reason what has to happen first, or what is wrong; shown to everyone who queries readiness
+   * @returns releases it; idempotent
    */
   hold(reason: string): () => void {
     const hold = { reason };
@@ -63,11 +63,11 @@ export class ServiceReadiness {
   }
 
   /**
-   * The process is not ready while a Terminus indicator says `down`, or fails. It is asked before the app's services
-   * register, and whenever the readiness route is; not in between, so an outage that callers have to hear of at once
-   * needs a {@link hold}.
+   * Makes the process unready while a Terminus indicator reports `down`, or fails. The check runs before the app's
+   * services register, and whenever the readiness route is called; not in between, so use {@link hold} for an outage
+   * that callers must learn of at once.
    * @param check such as `() => this.database.pingCheck('database')`; all checks together have 5 s
-   * @returns takes it out; safe to call again
+   * @returns removes it; idempotent
    */
   addCheck(check: ReadinessCheck): () => void {
     const entry = { run: oneAtATime(check) };
@@ -76,20 +76,20 @@ export class ServiceReadiness {
   }
 
   /**
-   * Tells of holds and their ends, and of the end of the app.
-   * @returns stops it; safe to call again
+   * Notifies of holds, their release, and shutdown.
+   * @returns unsubscribes; idempotent
    */
   onChange(listener: () => void): () => void {
     return this.listeners.add(listener);
   }
 
-  /** What is against it, by name; those who ask at the same time share one run of the checks. Never rejects. */
+  /** Results by name; concurrent callers share one run of the checks. Never rejects. */
   check(): Promise<HealthIndicatorResult> {
     if (this.holdReasons.length > 0) return Promise.resolve(this.own());
     return this.runAll().then((results) => ({ ...this.own(), ...results }));
   }
 
-  /** Not ready from now on, for good: the app shuts down. */
+  /** Makes the process unready for good: the app shuts down. */
   close(): void {
     if (this.closed) return;
     this.closed = true;
@@ -118,14 +118,14 @@ export class ServiceReadiness {
   }
 }
 
-/** Those who ask while it runs wait for that run: where a check hangs, a probe comes every few seconds, and each would add one more. */
+/** Concurrent callers share a run: if a check hangs, probes come every few seconds, and each would add another run. */
 function oneAtATime(check: ReadinessCheck): () => Promise<HealthIndicatorResult> {
   let running: Promise<HealthIndicatorResult> | undefined;
   const run = async (): Promise<HealthIndicatorResult> => check();
   return () => (running ??= run().finally(() => (running = undefined)));
 }
 
-/** Why a process with these results is not ready; empty: it is. */
+/** Why a process with these results is not ready; empty if it is. */
 export function reasonsOf(results: HealthIndicatorResult): string[] {
   return Object.entries(results).flatMap(([key, { status, message }]: [string, Record<string, unknown>]) => {
     if (status !== 'down') return [];

@@ -138,7 +138,7 @@ function isFastifyReply(response: unknown): response is FastifyReplyLike {
   return typeof (response as Partial<FastifyReplyLike>).hijack === 'function';
 }
 
-/** Resolves when more can be written, or when nobody reads any more. */
+/** Resolves when more can be written, or when the reader has disconnected. */
 function drained(raw: ServerResponse, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {

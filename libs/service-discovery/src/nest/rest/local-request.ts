@@ -1,13 +1,13 @@
 import { type IncomingHttpHeaders } from 'node:http';
 import { isLoopbackHost, parseAddress } from '../../model/index.js';
 
-/** The part of a request that tells where it comes from; Express's and Node's requests have it, Fastify's `raw` too. */
+/** The origin of a request; Express's and Node's requests have it, and Fastify's `raw`. */
 export interface PeerRequest {
   readonly headers: IncomingHttpHeaders;
   readonly socket?: { readonly remoteAddress?: string };
 }
 
-/** Whoever sends one of these is a proxy, so its own address says nothing about who is asking. */
+/** Set by proxies; the address of a proxy says nothing about the client. */
 const FORWARDING_HEADERS = [
   'forwarded',
   'via',
@@ -25,12 +25,11 @@ const FORWARDING_HEADERS = [
 ] as const;
 
 /**
- * Why a request does not come from a program on this machine; undefined when it does.
+ * Why a request does not come from a program on this machine; undefined if it does.
  *
- * The socket's own address decides, never a header that a client could write. A forwarding header speaks against the
- * request, since a reverse proxy on this machine forwards for anybody. A `Host` that is no loopback name, or an
- * `Origin` that is another one, speaks against it too: then a browser on this machine is asking on behalf of a web
- * page, by DNS rebinding or across origins.
+ * Decided by the socket's address, never by a header that a client could forge. A forwarding header indicates a remote
+ * client, since a local reverse proxy forwards for anyone. So does a `Host` that is not a loopback name, or a foreign
+ * `Origin`: then a local browser acts for a web page, by DNS rebinding or cross-origin.
  */
 export function findRemoteSign({ headers, socket }: PeerRequest): string | undefined {
   const address = socket?.remoteAddress;

@@ -79,7 +79,7 @@ export class ServiceDiscoveryFeedController {
     return this.reply.json(response, 200, { renewed: await this.registry.renewAll(leases.map(toLease), by) });
   }
 
-  /** What somebody's health check found: 200; 404 `INSTANCE_NOT_FOUND`. */
+  /** Reports the result of an external health check: 200; 404 `INSTANCE_NOT_FOUND`. */
   @Put('services/:name/instances/:id/health')
   async setHealth(
     @Param('name') serviceName: string,

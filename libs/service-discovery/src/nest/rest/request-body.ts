@@ -99,11 +99,11 @@ export class RequestBodyReader {
   private attachToExpress(app: ExpressLike): void {
     app.use((request, response, next) => {
       const path = request.url?.split('?', 1)[0] ?? '';
-      // A body that somebody has read already (a serverless platform, say) can't be read again.
+      // A body that was already read (by a serverless platform, say) can't be read again.
       if (request.body === undefined && this.route.test(path)) {
         dropRestAfter(response, request);
         unread.set(request, { stream: request, headers: { ...request.headers } });
-        // By these a parser knows that there is a body.
+        // Parsers recognize a body by these.
         delete request.headers['content-length'];
         delete request.headers['transfer-encoding'];
       }

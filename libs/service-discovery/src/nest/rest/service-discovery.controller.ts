@@ -88,11 +88,11 @@ export interface RegisteredView {
 /** The answer to a heartbeat that came in time. */
 export type HeartbeatView = Omit<RegisteredView, 'base_url'>;
 
-/** The answer to an operator's word. */
+/** The answer to an operator's status. */
 export interface StatusView {
   readonly service_name: string;
   readonly instance_id: string;
-  /** What readers see now. */
+  /** The effective status. */
   readonly status: InstanceStatus;
   readonly operator_status: OperatorStatus;
 }
@@ -179,7 +179,7 @@ export class ServiceDiscoveryController {
     this.reply.empty(response, { ...ageHeader(this.registry), [REMOVED_HEADER]: String(removed) });
   }
 
-  /** An operator's word, which may say why and by whom: 200; 404 `INSTANCE_NOT_FOUND`. */
+  /** Sets an operator status, optionally with a reason and author: 200; 404 `INSTANCE_NOT_FOUND`. */
   @Put('services/:name/instances/:id/status')
   async setStatus(
     @Param('name') serviceName: string,
@@ -260,8 +260,8 @@ export class ServiceDiscoveryController {
   }
 
   /**
-   * The last changes of an instance's status that this process heard of; 404 `INSTANCE_NOT_FOUND` where it is not registered, and
-   * none is known of it.
+   * The latest status changes of an instance that this process observed; 404 `INSTANCE_NOT_FOUND` if it is neither
+   * registered nor has a history.
    */
   @Get('services/:name/instances/:id/history')
   async getHistory(
@@ -277,7 +277,7 @@ export class ServiceDiscoveryController {
     return this.answer(response, 200, toHistoryView(key, transitions));
   }
 
-  /** All services, or those that the query is about. */
+  /** All services, or those that the query selects. */
   @Get('health/aggregated')
   aggregatedHealth(
     @HealthParams() query: HealthQuery,

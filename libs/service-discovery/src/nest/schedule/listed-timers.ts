@@ -1,20 +1,20 @@
 import { type Clock, type Timer } from '../../common/index.js';
 
-/** The part of `SchedulerRegistry` that is used here: `@nestjs/schedule` is optional, so it is not imported. */
+/** The part of `SchedulerRegistry` that is used: `@nestjs/schedule` is optional, so it is not imported. */
 export interface IntervalRegistry {
   addInterval(name: string, handle: unknown): void;
   deleteInterval(name: string): void;
   doesExist(type: 'interval', name: string): boolean;
 }
 
-/** What stands before the names of the library's timers. */
+/** Prefix of the library's timer names. */
 const TIMER_PREFIX = 'service-discovery:';
 
 const STOPPED: Timer = { cancel: () => undefined };
 
 /**
- * The library's background timers by name, to be listed in the app's `SchedulerRegistry`: whoever deletes one there
- * stops the work that it times. Without such a registry they are plain timers of the clock.
+ * The library's background timers by name, listed in the app's `SchedulerRegistry`: deleting one there stops its work.
+ * Without such a registry they are plain timers of the clock.
  */
 export class ListedTimers {
   private readonly names = new Set<string>();
@@ -22,7 +22,7 @@ export class ListedTimers {
 
   constructor(private readonly clock: Clock) {}
 
-  /** A clock whose timers stand under one name, such as `heartbeats`. */
+  /** A clock whose timers are listed under one name, such as `heartbeats`. */
   clockFor(job: string): Clock {
     const name = TIMER_PREFIX + job;
     this.names.add(name);
@@ -43,16 +43,16 @@ export class ListedTimers {
     };
   }
 
-  /** Lists the timers; a name that is taken already is left alone. */
+  /** Lists the timers; names that are already taken are skipped. */
   listIn(registry: IntervalRegistry): void {
     for (const name of this.names) {
-      // The entry stands for the timers that follow one another under its name, so it is none of Node's own handles.
+      // The entry represents all consecutive timers of its name, so it is not a Node handle.
       if (!registry.doesExist('interval', name)) registry.addInterval(name, { name });
     }
     this.registry = registry;
   }
 
-  /** Takes the timers off the list, for good: what they time does not go on. */
+  /** Removes the timers for good; their work stops. */
   close(): void {
     for (const name of this.names) {
       if (this.registry?.doesExist('interval', name)) this.registry.deleteInterval(name);

@@ -10,27 +10,27 @@ import {
 } from '../rest/index.js';
 import { HealthIndicators } from './health-indicators.js';
 
-/** Which services a check is about, all unless some are named, and what their outage makes of it. */
+/** Which services a check covers, by default all, and how their outage counts. */
 export interface ServiceHealthOptions extends HealthSelection {
   /**
-   * What the check says when these services are `unhealthy`, see {@link AggregatedStatus}. `down` turns the whole health
-   * check into 503: right for one that an operator looks at, wrong for one that decides about restarts, where an outage of
-   * others would take this process down too.
-   * @default 'degraded', which is still 200; in Terminus 11, which does not have it, 'up'
+   * Result of the check when these services are `unhealthy`, see {@link AggregatedStatus}. `down` turns the whole
+   * health check into 503: right for operators, wrong for restart decisions, where an outage of others would take this
+   * process down, too.
+   * @default 'degraded', which is still 200; 'up' in Terminus 11, which lacks that status
    */
   outage?: 'up' | 'degraded' | 'down';
 }
 
-/** The services in a few figures and how current these are, in snake_case as everything that goes over HTTP. */
+/** Counts of services and how current they are, in snake_case like everything over HTTP. */
 export interface ServiceHealthData extends HealthCountsView {
-  /** Services that are required, or that the check names and that are not registered; left out where there is none. */
+  /** Required or selected services that are not registered; absent if there are none. */
   readonly missing_services?: readonly string[];
   readonly registry: RegistryHealthView;
 }
 
 /**
- * The health of all services, or of some, as a Terminus health indicator. Reads what is known already: it asks nobody, and throws for
- * nothing but a selection with a name that is none.
+ * The health of all or some services as a Terminus health indicator. Uses known state and makes no requests; throws
+ * only for a selection with an unknown field.
  *
  * @example
  * this.healthCheckService.check([

@@ -121,7 +121,7 @@ describe('waiting for a service', () => {
     expect(await idsOf(waiting)).toEqual(['a']);
   });
 
-  it('for one that is discoverable takes an instance that nobody has checked yet', async () => {
+  it('for a discoverable service accepts an unchecked instance', async () => {
     const waiting = wait('users', { status: 'discoverable' });
     await register('a', 'unknown');
     expect(await idsOf(waiting)).toEqual(['a']);

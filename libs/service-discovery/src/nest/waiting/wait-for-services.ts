@@ -15,25 +15,25 @@ import { type ServiceRegistry } from '../../registry/index.js';
 import { DISCOVERY_NAMES, type DiscoveryCriteria, NO_CRITERIA } from '../discovery-criteria.js';
 import { describeAbsence, describeInstances, describeStaleness } from './what-was-seen.js';
 
-/** How a service is waited for. */
+/** How to wait for a service. */
 export interface WaitForServiceOptions {
   /**
-   * How long, from 0 (it is looked for once) to 1 day; `false` for as long as it takes, which is for a wait in the
-   * background: in a hook of the start, the app would hang where it should tell what it lacks.
+   * Timeout, from 0 (a single lookup) to 1 day; `false` waits indefinitely, for waits in the background: in a startup
+   * hook, the app would hang instead of reporting what is missing.
    * @default '20s'
    */
   timeout?: Duration | false;
-  /** Gives up when it aborts, with its reason. @default never */
+  /** Rejects with its reason when it aborts. @default never */
   signal?: AbortSignal;
   /**
-   * What instances count: those that a health check has found `healthy`, or all that are `discoverable`, also those that
-   * nobody has checked yet. Where no process makes health checks, none ever becomes healthy.
+   * Which instances count: those that a health check found `healthy`, or all that are `discoverable`, including
+   * unchecked ones. If no process makes health checks, none ever becomes healthy.
    * @default 'healthy'
    */
   status?: 'healthy' | 'discoverable';
-  /** How many of them there have to be: a whole number, 1 or more. @default 1 */
+  /** Minimum number of such instances: an integer of 1 or more. @default 1 */
   minInstances?: number;
-  /** What they have to be besides, and which of them the endpoint is. @default any, by the module's `loadBalancing` */
+  /** Additional criteria, also used to pick the endpoint. @default any, by the module's `loadBalancing` */
   criteria?: DiscoveryCriteria;
 }
 
@@ -49,15 +49,15 @@ export interface ServiceWaitDeps {
     'watch' | 'servedInstances' | 'follows' | 'snapshot' | 'ageMs' | 'listServices'
   >;
   readonly clock: Clock;
-  /** Picks an instance, none of those to be excluded where there is another one; or says why it cannot be any. */
+  /** Picks an instance, preferring those not excluded; or says why none can be picked. */
   choose(
     name: string,
     instances: readonly ServiceInstance[],
     criteria: DiscoveryCriteria & Pick<PickContext, 'exclude'>,
   ): ServiceInstance | string;
-  /** Whether a signal ends the process, so that nobody is to hear of the wait any more. @default it does not */
+  /** Whether a signal ends the process, so that the wait must not settle any more. @default false */
   isAbandoned?(): boolean;
-  /** What to say of a wait that was in vain. @default nothing */
+  /** A hint to add to the error of a failed wait. @default none */
   hint?(): string;
 }
 
@@ -67,15 +67,15 @@ interface Wanted {
   readonly criteria: DiscoveryCriteria;
 }
 
-/** Why there is no instance that is wanted. */
+/** Why there is no matching instance. */
 type Reason = () => string;
 
 /**
- * Waits until all of the services are there at the same moment, woken by their changes. Leaves nothing behind. Never
- * settles once it is abandoned.
+ * Waits until all of the services are available at the same time, woken by changes. Leaves nothing behind. Never
+ * settles once abandoned.
  * @returns an endpoint for each name, in their order
- * @throws ServiceNotReadyError; the signal's reason; RegistryUnavailableError when the registry is closed meanwhile;
- *   InvalidConfigurationError naming every wrong name and option
+ * @throws ServiceNotReadyError; the signal's reason; RegistryUnavailableError if the registry closes during the wait;
+ * InvalidConfigurationError naming every wrong name and option
  */
 export async function waitForServices(
   deps: ServiceWaitDeps,

@@ -13,7 +13,7 @@ export interface CircuitBreakerBody {
   /** Null for the breaker of the service as a whole. */
   readonly instance_id: string | null;
   readonly state: CircuitBreakerView['state'];
-  /** What it is held at by hand; null where it goes by its calls. */
+  /** State forced by an operator; null: none. */
   readonly forced: CircuitBreakerView['forced'] | null;
   /** The failures that count now, or that opened it. */
   readonly failures: number;
@@ -24,7 +24,7 @@ export interface CircuitBreakerBody {
   readonly probes: number;
   /** Closed: the share of the calls that is let through. */
   readonly share: number;
-  /** When calls get through again; null where they do, or where nobody can tell. */
+  /** When calls get through again; null if they do, or if it is unknown. */
   readonly retry_after_ms: number | null;
 }
 

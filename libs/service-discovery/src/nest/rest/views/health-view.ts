@@ -34,18 +34,18 @@ export interface AggregatedHealthView extends HealthCountsView {
   readonly services: Readonly<Record<string, ServiceHealthView>>;
   /** The `after` of the page that shows more services; left out: there are none. */
   readonly next?: string;
-  /** Those that are required, and are not registered. */
+  /** Required services that are not registered. */
   readonly missing_services: readonly string[];
-  /** What is out of order by itself, and whom that concerns; what affects most comes first. */
+  /** Root causes and the services that they affect, widest impact first. */
   readonly faults: readonly FaultView[];
   readonly registry: RegistryHealthView;
 }
 
-/** Whether the registry can be reached, and how many whole seconds ago its last answer was true. */
+/** Whether the registry can be reached, and the age of its last known state in whole seconds. */
 export interface RegistryHealthView {
   readonly connected: boolean;
   readonly age_seconds: number;
-  /** Why it takes no writes; left out: it takes them. */
+  /** Why it refuses writes; absent: it accepts them. */
   readonly write_refusal?: string;
 }
 
@@ -60,11 +60,11 @@ export interface FaultView {
 /** The health of one service and its instances. */
 export interface ServiceHealthView {
   readonly status: AggregatedStatus;
-  /** The base URL of the instance that speaks for the service: a healthy one where there is one. */
+  /** The base URL of the instance that represents the service: a healthy one if possible. */
   readonly endpoint: string;
   /** ISO 8601. */
   readonly last_heartbeat: string;
-  /** What its health endpoint answered last; null: nothing. */
+  /** The last response of its health endpoint; null: none. */
   readonly health_data: unknown;
   /** Null: expiry is as usual. */
   readonly expiry_held: ExpiryHoldView | null;
@@ -75,7 +75,7 @@ export interface ServiceHealthView {
   readonly instances: readonly InstanceHealthView[];
 }
 
-/** Since too many instances of a service miss their heartbeats at once, none of them is taken out. */
+/** Set while too many instances of a service miss their heartbeats at once, so that none is removed. */
 export interface ExpiryHoldView {
   /** ISO 8601, by the registry's clock. */
   readonly since: string;
@@ -85,14 +85,14 @@ export interface ExpiryHoldView {
   readonly total: number;
 }
 
-/** What one layer says of an instance; what the fields mean stands at {@link StatusReason}. */
+/** What one source reports; for the fields see {@link StatusReason}. */
 export interface StatusReasonView {
   readonly source: StatusReason['source'];
   readonly status: InstanceStatus | null;
   readonly reason: string | null;
   /** ISO 8601. */
   readonly since: string | null;
-  /** Of an operator's word: who said it, where they told. */
+  /** Who set the operator status, if given. */
   readonly by?: string;
 }
 
@@ -118,7 +118,7 @@ export interface StatusTransitionView {
 export interface InstanceHealthView {
   readonly instance_id: string;
   readonly status: InstanceStatus;
-  /** The strongest first: the first word is the status. */
+  /** Highest precedence first: the first status is the effective one. */
   readonly reasons: readonly StatusReasonView[];
   readonly endpoint: string;
   /** ISO 8601. */
@@ -128,7 +128,7 @@ export interface InstanceHealthView {
   readonly latency_ms: number | null;
   readonly status_code: number | null;
   readonly reason: string | null;
-  /** Whether its checks change so often that it has to prove itself for longer. */
+  /** Whether its results change so often that it must pass checks for longer. */
   readonly flapping: boolean;
   readonly health_data: unknown;
 }
