@@ -53,6 +53,13 @@ module.exports = {
       to: { path: `${src}nest/axios/`, reachable: true },
     },
     {
+      name: 'undici-stays-in-its-folder',
+      comment: 'Only transport/undici/ and the client of a remote registry know undici.',
+      severity: 'error',
+      from: { path: src, pathNot: `${src}(transport/undici/|store/remote/registry-http\\.ts$)|\\.spec\\.ts$` },
+      to: { path: 'node_modules/undici/' },
+    },
+    {
       name: 'no-test-code-in-the-package',
       severity: 'error',
       from: { path: src, pathNot: '\\.spec\\.ts$' },

@@ -18,6 +18,7 @@ const FILES: Record<string, string> = {
   [`${src}/registry/a.ts`]: `import { type B } from './b.js';\nexport interface A { b: B }`,
   [`${src}/registry/b.ts`]: `import { type A } from './a.js';\nexport interface B { a: A }`,
   [`${src}/registry/framework.ts`]: `export { Injectable } from '@nestjs/common';`,
+  [`${src}/registry/sender.ts`]: `export { Client } from 'undici';`,
   [`${src}/nest/index.ts`]: `export const nest = 1;`,
   [`${src}/nest/axios/index.ts`]: `export const axios = 1;`,
   [`${src}/core.ts`]: `export { nest } from './nest/index.js';`,
@@ -25,6 +26,8 @@ const FILES: Record<string, string> = {
   'apps/shop/inside.ts': `export { store } from '../../${src}/store/index.js';`,
   'node_modules/@nestjs/common/index.js': `exports.Injectable = 1;`,
   'node_modules/@nestjs/common/package.json': `{ "name": "@nestjs/common", "version": "0.0.0", "main": "index.js" }`,
+  'node_modules/undici/index.js': `exports.Client = 1;`,
+  'node_modules/undici/package.json': `{ "name": "undici", "version": "0.0.0", "main": "index.js" }`,
   'tsconfig.json': `{ "compilerOptions": { "module": "nodenext" } }`,
 };
 
@@ -59,6 +62,7 @@ describe('the layer check', () => {
     ['an import from a layer above', `layer-common: ${src}/common/upward.ts`],
     ['an import between folders of one layer', `layer-balancing: ${src}/balancing/sideways.ts`],
     ['the framework outside nest/', `nest-only-in-nest: ${src}/registry/framework.ts`],
+    ['undici outside of its folder', `undici-stays-in-its-folder: ${src}/registry/sender.ts`],
     ['a core entry that reaches nest/', `core-stays-framework-free: ${src}/core.ts`],
     ['an entry that loads axios', `axios-stays-optional: ${src}/testing.ts`],
     ['an import cycle, of types too', `no-circular: ${src}/registry/a.ts`],
@@ -75,6 +79,7 @@ describe('the layer check', () => {
         `${src}/balancing/sideways.ts`,
         `${src}/registry/a.ts`,
         `${src}/registry/framework.ts`,
+        `${src}/registry/sender.ts`,
         `${src}/core.ts`,
         `${src}/testing.ts`,
         'apps/shop/inside.ts',

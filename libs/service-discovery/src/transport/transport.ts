@@ -84,8 +84,7 @@ export interface Transport {
   send(to: ServiceInstance, request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse>;
   /**
    * {@link send} with a `Cancellation` instead of an `AbortSignal`, which would be the most expensive part of a call.
-   * If present, calls use it instead of `send`, so a subclass or wrapper has to cover both. The response may have a
-   * lazy `headers` getter: copy its fields by name; don't spread it.
+   * If present, calls use it instead of `send`, so a subclass or wrapper has to cover both.
    */
   dispatch?(to: ServiceInstance, request: ServiceRequest, cancellation: Cancellation): Promise<ServiceResponse>;
   /**

@@ -36,7 +36,7 @@ export interface PooledRequest extends Dispatcher.DispatchOptions, Dispatcher.Di
   readonly isPaused: boolean;
   /** Resumes reading for good. */
   drain(): void;
-  onError(error: unknown): void;
+  onResponseError(controller: unknown, error: unknown): void;
 }
 
 /**
@@ -111,7 +111,7 @@ export class ConnectionPool {
   destroy(): void {
     const unserved = [...this.waiting];
     this.waiting.clear();
-    for (const request of unserved) request.onError(new errors.ClientDestroyedError());
+    for (const request of unserved) request.onResponseError(undefined, new errors.ClientDestroyedError());
     for (const connection of this.connections) this.remove(connection);
   }
 
@@ -188,6 +188,7 @@ export class ConnectionPool {
           callback(null, socket);
         }),
       keepAliveTimeout: this.options.keepAliveTimeoutMs,
+      allowH2: false,
       // Each request has limits of its own.
       headersTimeout: 0,
       bodyTimeout: 0,

@@ -1,3 +1,4 @@
+import { type IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import { type Dispatcher, errors } from 'undici';
 import {
@@ -13,7 +14,6 @@ import { type ServiceRequest, type ServiceResponse } from '../transport.js';
 import { toFailure } from './failure.js';
 import { type Connection, type ConnectionPool, type PooledRequest } from './connection-pool.js';
 import { type BodyFlow, IncomingBody } from './incoming-body.js';
-import { ResponseHead } from './response-head.js';
 
 /** The limits for bodies. */
 export interface BodyLimits {
@@ -26,9 +26,7 @@ export interface BodyLimits {
 
 /**
  * One request and its response, as undici's handler. There is one for each request, so it creates no closures, and no
- * promise but that of the response head. It implements undici's older handler interface, the native one of its
- * connections: undici wraps a handler of the newer interface in an adapter that creates objects of the headers and
- * trailers of every response, which most callers never read.
+ * promise but that of the response head.
  */
 export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTimer {
   slot: WheelTimer['slot'] = undefined;
@@ -39,9 +37,8 @@ export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTi
   readonly method: ServiceRequest['method'];
   readonly headers: Dispatcher.DispatchOptions['headers'];
   connection: Connection | undefined = undefined;
-  /** Aborts the request in undici; undefined until it has a connection. */
-  private end: ((reason: Error) => void) | undefined = undefined;
-  private resumeReading: (() => void) | undefined = undefined;
+  /** Undici's side of the request; undefined until it has a connection. */
+  private controller: Dispatcher.DispatchController | undefined = undefined;
   isPaused = false;
   /** Whether reading may not be paused any more. */
   private isDraining = false;
@@ -80,11 +77,13 @@ export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTi
   onAborted(reason: unknown): void {
     this.pool.withdraw(this);
     this.fail(reason, reason);
-    this.end?.(reason as Error);
+    this.controller?.abort(reason as Error);
   }
 
   pause(): void {
-    this.isPaused = !this.isDraining;
+    if (this.isDraining) return;
+    this.isPaused = true;
+    this.controller?.pause();
   }
 
   resume(): void {
@@ -93,48 +92,44 @@ export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTi
     this.receivedAt = this.limits.timers.clock.now();
     // Deferred: undici may be in the middle of reporting another response.
     queueMicrotask(() => {
-      if (!this.isPaused) this.resumeReading?.();
+      if (!this.isPaused) this.controller?.resume();
     });
   }
 
   drain(): void {
     this.isDraining = true;
     this.isPaused = false;
-    this.resumeReading?.();
+    this.controller?.resume();
   }
 
   abort(reason: Error): void {
-    this.end?.(reason);
+    this.controller?.abort(reason);
   }
 
-  onConnect(end: (reason?: Error) => void): void {
+  onRequestStart(controller: Dispatcher.DispatchController): void {
     // Undici drops a request that throws here and keeps the connection, which an abort would close.
     if (this.isOver) throw new Error('The request was given up before it was sent');
-    this.end = end;
+    this.controller = controller;
   }
 
-  onHeaders(status: number, headers: Buffer[], resumeReading: () => void): boolean {
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     // An informational response, such as 103 Early Hints.
-    if (status < 200) return true;
-    this.resumeReading = resumeReading;
+    if (status < 200) return;
     const { method, path } = this;
     const { serviceName: service, instanceId } = this.to;
     const { maxBytes } = this.limits;
     const source = { service, instanceId, method, path, status, maxBytes };
     this.incoming = new IncomingBody(this, source, this.cancellation);
-    this.resolve(new ResponseHead(status, headers, this.incoming));
+    this.resolve({ status, headers, body: this.incoming });
     this.limitStalls();
-    return true;
   }
 
-  /** @returns whether undici may continue to read */
-  onData(chunk: Buffer): boolean {
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.receivedAt = this.limits.timers.clock.now();
     this.incoming?.push(chunk);
-    return !this.isPaused;
   }
 
-  onComplete(): void {
+  onResponseEnd(): void {
     this.isOver = true;
     this.limits.timers.remove(this);
     this.cancellation?.unfollow(this);
@@ -142,10 +137,11 @@ export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTi
     this.pool.answered(this);
   }
 
-  onError(error: unknown): void {
-    const wasSilent = this.end !== undefined && this.connection?.hasAnswered === false;
-    // Without `end` it was rejected, or no connection could be opened.
-    this.pool.failed(this, this.end !== undefined);
+  onResponseError(_controller: unknown, error: unknown): void {
+    const wasBegun = this.controller !== undefined;
+    const wasSilent = wasBegun && this.connection?.hasAnswered === false;
+    // Not begun: it was rejected, or no connection could be opened.
+    this.pool.failed(this, wasBegun);
     this.onFailure(error, wasSilent);
   }
 
@@ -154,7 +150,7 @@ export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTi
     this.limits.timers.remove(this);
     if (this.isOver) return;
     this.cancellation?.unfollow(this);
-    const neverSent = this.end === undefined;
+    const neverSent = this.controller === undefined;
     this.fail(error, this.incoming ? undefined : toFailure(error, this.to, this, neverSent, wasSilent));
   }
 
@@ -163,7 +159,7 @@ export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTi
     if (this.extendLimit()) return;
     // After a stall of the process, data that has arrived may be unread.
     void pendingInput().then(() => {
-      if (!this.isOver && !this.extendLimit()) this.end?.(new errors.BodyTimeoutError());
+      if (!this.isOver && !this.extendLimit()) this.controller?.abort(new errors.BodyTimeoutError());
     });
   }
 
@@ -189,7 +185,7 @@ export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTi
   /** Undici listens to the errors of a body only once the request has a connection. */
   private watchBody(body: Readable): void {
     body.on('error', (error) => {
-      if (this.end) return;
+      if (this.controller) return;
       this.pool.withdraw(this);
       this.onFailure(error);
     });

@@ -22,7 +22,8 @@ export class SpareConnections {
     origin: string,
     private readonly options: SpareConnectionsOptions,
   ) {
-    const open = buildConnector({ ...options.tls, timeout: options.connectTimeoutMs });
+    // Undici 8 would offer HTTP/2 otherwise.
+    const open = buildConnector({ ...options.tls, timeout: options.connectTimeoutMs, allowH2: false });
     const { servername } = options.tls;
     // Undici derives the TLS name from a request's Host header if there is one; a configured name takes precedence.
     this.open = (target, callback) => detached(() => open(servername ? { ...target, servername } : target, callback));

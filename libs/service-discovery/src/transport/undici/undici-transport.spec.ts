@@ -55,11 +55,11 @@ describe('UndiciTransport', () => {
     transportContract({ describe, it, beforeEach, afterEach }, () => new UndiciTransport(), by);
   }
 
-  it('returns headers as a plain property from send(), and as a lazy getter from dispatch()', async () => {
+  it('returns responses that can be spread, from send() and from dispatch()', async () => {
     const server = await serve((_request, response) => response.setHeader('x-many', ['a', 'b']).end('fine'));
     const transport = transportWith();
     const sent = { ...(await transport.send(server.instance(), get('/'))) };
-    const dispatched = await transport.dispatch(server.instance(), get('/'));
+    const dispatched = { ...(await transport.dispatch(server.instance(), get('/'))) };
     for (const { status, headers, body } of [sent, dispatched]) {
       expect([status, headers['x-many'], headers['content-length'], await body.text()]).toEqual([
         200,
@@ -68,7 +68,6 @@ describe('UndiciTransport', () => {
         'fine',
       ]);
     }
-    expect(dispatched.headers).toBe(dispatched.headers);
   });
 
   it('rejects invalid options in the constructor', () => {

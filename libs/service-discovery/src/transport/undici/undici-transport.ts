@@ -39,8 +39,7 @@ export class UndiciTransport implements Transport {
   }
 
   async send(to: ServiceInstance, request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse> {
-    const { status, headers, body } = await this.dispatch(to, request, signal && new SignalCancellation(signal));
-    return { status, headers, body };
+    return this.dispatch(to, request, signal && new SignalCancellation(signal));
   }
 
   dispatch(to: ServiceInstance, request: ServiceRequest, cancellation?: Cancellation): Promise<ServiceResponse> {
