@@ -4,6 +4,8 @@ import { isIdempotentMethod } from '../resilience/index.js';
 import { type ServiceInstance } from '../model/index.js';
 import {
   headerFault,
+  isHopByHop,
+  namesInConnection,
   type HttpMethod,
   type Query,
   type RequestBody,
@@ -163,12 +165,17 @@ function prepareHeaders(
   // An `accept` of undefined in the request means: send none.
   if (accept !== undefined && !(headers && Object.hasOwn(headers, 'accept'))) prepared.accept = accept;
   if (!headers) return prepared;
+  let connection: unknown;
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined) continue;
     const fault = headerFault(name, value);
     if (fault === 'name') reject(service, `headers.${name}`, name, 'a header name without spaces');
     if (fault === 'line_break') reject(service, `headers.${name}`, value, 'a value without line breaks');
-    prepared[name.toLowerCase()] = value;
+    const lowerCase = name.toLowerCase();
+    if (lowerCase === 'connection') connection = value;
+    // A request that this process received may be handed on with all of its headers: those of its connection end here.
+    if (!isHopByHop(lowerCase)) prepared[lowerCase] = value;
   }
+  if (connection !== undefined) for (const name of namesInConnection(connection)) delete prepared[name];
   return prepared;
 }
