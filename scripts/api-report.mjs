@@ -1,5 +1,5 @@
 /**
- * Reports what each entry point exports, with the types that this reaches, and compares the reports with those that are committed:
+ * Reports what each entry point exports, with the types that it refers to, and compares the reports with those that are committed:
  * a change of the public surface then shows in a diff. With `--write` the committed ones are replaced.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -12,7 +12,7 @@ const library = join(import.meta.dirname, '../libs/service-discovery');
 const reports = join(library, 'api');
 const { values } = parseArgs({ options: { write: { type: 'boolean', default: false } } });
 
-/** The entries, each after those whose names it exports again. */
+/** The entries, each after those whose names it exports again: a declaration stands in the report of the first one. */
 const ENTRIES = { core: './core', axios: './axios', index: '.', testing: './testing' };
 
 /** The declarations that the package would ship, by path beside the sources. */
@@ -30,7 +30,7 @@ function emitDeclarations() {
 function programOf(files) {
   const options = { target: ts.ScriptTarget.ESNext, module: ts.ModuleKind.NodeNext, types: [], noLib: true };
   const host = ts.createCompilerHost(options);
-  const program = ts.createProgram({
+  return ts.createProgram({
     rootNames: Object.keys(ENTRIES).map(fileOf),
     options,
     host: {
@@ -48,7 +48,6 @@ function programOf(files) {
         }),
     },
   });
-  return program;
 }
 
 const fileOf = (entry) => join(library, 'src', `${entry}.d.ts`);
@@ -56,11 +55,12 @@ const fileOf = (entry) => join(library, 'src', `${entry}.d.ts`);
 const program = programOf(emitDeclarations());
 const checker = program.getTypeChecker();
 const printer = ts.createPrinter({ removeComments: true });
-/** What was reported, by symbol: each declaration stands in one report. */
-const reported = new Map();
-/** Where an exported name is declared. */
+/** The entry that an exported symbol is reported for. */
+const exported = new Map();
+/** The entry that an exported name is reported for. */
 const entryOf = new Map();
-const problems = [];
+/** What is not exported and was reported. */
+const inner = new Set();
 
 const targetOf = (symbol) => (symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol);
 /** Names that say what these are; their fields have the docstrings. */
@@ -119,35 +119,39 @@ function referencesOf(statement) {
   return found;
 }
 
-/** What the names refer to that no entry exports so far. */
+/** What the symbols refer to that no entry exports, and no report has yet. */
 function unexported(symbols) {
-  const found = new Set();
+  const found = [];
   const queue = [...symbols];
   for (const symbol of queue) {
     for (const reference of statementsOf(symbol).flatMap((statement) => [...referencesOf(statement)])) {
-      if (reported.has(reference) || found.has(reference)) continue;
-      found.add(reference);
+      if (exported.has(reference) || inner.has(reference)) continue;
+      inner.add(reference);
+      found.push([reference.name, reference]);
       queue.push(reference);
     }
   }
-  return [...found].map((symbol) => [symbol.name, symbol]);
+  return found.sort(byName);
+}
+
+const moduleOf = (entry) => checker.getSymbolAtLocation(program.getSourceFile(fileOf(entry)));
+
+function noteExports(entry) {
+  for (const [name, symbol] of exportsOf(moduleOf(entry))) {
+    if (exported.has(symbol)) continue;
+    exported.set(symbol, entry);
+    const isDocumented = NEEDS_NO_DOCSTRING.test(name) || symbol.getDocumentationComment(checker).length > 0;
+    if (!isDocumented) fail(`${name} of ${ENTRIES[entry]} has no docstring`);
+    const other = entryOf.get(name);
+    if (other) fail(`${name} is one thing in ${ENTRIES[other]} and another in ${ENTRIES[entry]}`);
+    entryOf.set(name, entry);
+  }
 }
 
 function reportOf(entry) {
-  const module = checker.getSymbolAtLocation(program.getSourceFile(fileOf(entry)));
-  const all = exportsOf(module).sort(byName);
-  const again = all.filter(([, symbol]) => reported.has(symbol));
-  const own = all.filter(([, symbol]) => !reported.has(symbol));
-  for (const [name, symbol] of own) {
-    reported.set(symbol, entry);
-    const isDocumented = NEEDS_NO_DOCSTRING.test(name) || symbol.getDocumentationComment(checker).length > 0;
-    if (!isDocumented) problems.push(`${name} of ${ENTRIES[entry]} has no docstring`);
-    const other = entryOf.get(name);
-    if (other) problems.push(`${name} is one thing in ${ENTRIES[other]} and another in ${ENTRIES[entry]}`);
-    entryOf.set(name, entry);
-  }
-  const inner = unexported(own.map(([, symbol]) => symbol)).sort(byName);
-  for (const [, symbol] of inner) reported.set(symbol, entry);
+  const all = exportsOf(moduleOf(entry)).sort(byName);
+  const own = all.filter(([, symbol]) => exported.get(symbol) === entry);
+  const rest = unexported(own.map(([, symbol]) => symbol));
   const code = (list) => {
     const text = list.flatMap(([name, symbol]) => {
       const namespace = name.includes('.') ? [`// ${name}`] : [];
@@ -156,15 +160,15 @@ function reportOf(entry) {
     return ['```ts', ...text, '```'];
   };
   return [
-    `# ${ENTRIES[entry]}: ${checker.getExportsOfModule(module).length} names`,
+    `# ${ENTRIES[entry]}: ${checker.getExportsOfModule(moduleOf(entry)).length} names`,
     'Made by `npm run generate:api`.',
     ...Object.keys(ENTRIES).flatMap((from) => {
-      const names = again.flatMap(([name, symbol]) => (reported.get(symbol) === from ? [`\`${name}\``] : []));
-      return names.length > 0 ? [`## As ${ENTRIES[from]} exports them`, names.join(', ')] : [];
+      const names = all.flatMap(([name, symbol]) => (exported.get(symbol) === from ? [`\`${name}\``] : []));
+      return from !== entry && names.length > 0 ? [`## As ${ENTRIES[from]} exports them`, names.join(', ')] : [];
     }),
     '## Exported',
     code(own).join('\n'),
-    ...(inner.length > 0 ? ['## Not exported, but part of the types above', code(inner).join('\n')] : []),
+    ...(rest.length > 0 ? ['## Not exported, but part of the types above', code(rest).join('\n')] : []),
   ].join('\n\n');
 }
 
@@ -173,6 +177,7 @@ function fail(message) {
   process.exitCode = 1;
 }
 
+Object.keys(ENTRIES).forEach(noteExports);
 await mkdir(reports, { recursive: true });
 for (const entry of Object.keys(ENTRIES)) {
   const path = join(reports, `${entry}.api.md`);
@@ -182,4 +187,3 @@ for (const entry of Object.keys(ENTRIES)) {
   if (values.write) await writeFile(path, report);
   else fail(`${path} differs from what is exported: npm run generate:api, and commit what is meant`);
 }
-for (const problem of problems) fail(problem);
