@@ -5,38 +5,42 @@ import { isLoopbackHost, parseAddress } from '../../model/index.js';
 export interface PeerRequest {
   readonly headers: IncomingHttpHeaders;
   readonly socket?: { readonly remoteAddress?: string };
+  /** Such as `1.1`; Fastify's requests have it in `raw`. */
+  readonly httpVersion?: string;
+  readonly raw?: { readonly httpVersion?: string };
 }
 
 /** Set by proxies; the address of a proxy says nothing about the client. */
-const FORWARDING_HEADERS = [
+const FORWARDING_HEADERS: ReadonlySet<string> = new Set([
   'forwarded',
   'via',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-proto',
-  'x-forwarded-server',
   'x-real-ip',
   'x-client-ip',
   'x-cluster-client-ip',
+  'x-original-forwarded-for',
   'x-envoy-external-address',
   'cf-connecting-ip',
   'true-client-ip',
   'fastly-client-ip',
-] as const;
+]);
+const FORWARDING_PREFIX = 'x-forwarded-';
 
 /**
  * Why a request does not come from a program on this machine; undefined if it does.
  *
  * Decided by the socket's address, never by a header that a client could forge. A forwarding header indicates a remote
- * client, since a local reverse proxy forwards for anyone. So does a `Host` that is not a loopback name, or a foreign
- * `Origin`: then a local browser acts for a web page, by DNS rebinding or cross-origin.
+ * client, since a local reverse proxy forwards for anyone. So does HTTP/1.0, which nginx speaks to its upstream by default,
+ * without naming the client. So does a `Host` that is not a loopback name, or a foreign `Origin`: then a local browser acts
+ * for a web page, by DNS rebinding or cross-origin. A proxy that speaks HTTP/1.1, forwards the client's `Host` and adds
+ * nothing cannot be told from a local program.
  */
-export function findRemoteSign({ headers, socket }: PeerRequest): string | undefined {
+export function findRemoteSign({ headers, socket, httpVersion, raw }: PeerRequest): string | undefined {
   const address = socket?.remoteAddress;
   if (address === undefined || !isLoopback(address))
     return `the peer ${address ?? 'of this socket'} is not a loopback address`;
-  const forwarded = FORWARDING_HEADERS.find((name) => headers[name] !== undefined);
-  if (forwarded) return `the header ${forwarded} shows that a proxy forwards the request`;
+  const forwarded = Object.keys(headers).find(isForwardingHeader);
+  if (forwarded !== undefined) return `the header ${forwarded} shows that a proxy forwards the request`;
+  if ((httpVersion ?? raw?.httpVersion) === '1.0') return 'HTTP/1.0 shows that a proxy forwards the request';
   const { host = headers[':authority'] as string | undefined, origin } = headers;
   if (host !== undefined && !isLoopbackName(host))
     return `the Host header ${JSON.stringify(host)} is not a loopback name`;
@@ -49,6 +53,10 @@ export function findRemoteSign({ headers, socket }: PeerRequest): string | undef
 /** Whether a request comes from a program on this machine, see {@link findRemoteSign}. */
 export function isLocalRequest(request: PeerRequest): boolean {
   return findRemoteSign(request) === undefined;
+}
+
+function isForwardingHeader(name: string): boolean {
+  return name.startsWith(FORWARDING_PREFIX) || FORWARDING_HEADERS.has(name);
 }
 
 function isLoopback(address: string): boolean {
