@@ -139,7 +139,7 @@ export function boolean(spec: { readonly default: boolean }): Option<boolean, bo
   return custom({ ...spec, range: '`true`, `false`', read: (value, path, check) => check.boolean(path, value) });
 }
 
-export function oneOf<T extends string>(
+export function oneOf<const T extends string>(
   values: readonly T[],
   spec: { readonly default: NoInfer<T> },
 ): Option<T, T, 'default'> {

@@ -1,9 +1,7 @@
 /** Health of instances: the probes, the monitor that schedules them, and the aggregation of results. */
 export {
-  DEFAULT_HEALTH_AGGREGATOR_OPTIONS,
-  HEALTH_AGGREGATOR_OPTIONS_WITHOUT_DEFAULT,
+  HEALTH_AGGREGATOR_OPTIONS,
   HealthAggregator,
-  resolveHealthAggregatorOptions,
   type AggregatedHealth,
   type AggregatedRegistry,
   type AggregatedStatus,
@@ -29,7 +27,7 @@ export { type StatusTransition } from './status-history.js';
 export { mergedStatus, reasonsOf, type StatusContext, type StatusReason, type StatusSource } from './status-merge.js';
 export { type CheckPlan, type CheckPlanner, type CheckSchedule } from './check-plan.js';
 export { CheckShare, type CheckShareDeps } from './monitor/check-share.js';
-export { DEFAULT_FLAPPING_OPTIONS, type FlappingOptions } from './monitor/flapping.js';
+export { FLAPPING_OPTIONS, type FlappingOptions } from './monitor/flapping.js';
 export { runProbe } from './monitor/run-probe.js';
 export { HealthMonitor, type HealthMonitorDeps, type MonitoredRegistry } from './monitor/health-monitor.js';
 export { HttpProbe, type HttpProbeSettings } from './probes/http-probe.js';

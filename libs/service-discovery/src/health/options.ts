@@ -12,7 +12,7 @@ import { type StatusRange } from '../model/index.js';
 import { type CheckSchedule } from './check-plan.js';
 import { type CheckSettings, readSettings, scheduleOf } from './check-settings.js';
 import { type CronTimes } from './cron-times.js';
-import { DEFAULT_FLAPPING_OPTIONS, resolveFlappingOptions, type FlappingOptions } from './monitor/flapping.js';
+import { FLAPPING_OPTIONS, type FlappingOptions } from './monitor/flapping.js';
 import { type CustomCheck } from './probes/custom-probe.js';
 import { readProbes, readServiceChecks, type ServiceCheckOptions } from './service-checks.js';
 
@@ -141,7 +141,7 @@ export const DEFAULT_HEALTH_CHECK_OPTIONS: Readonly<HealthCheckOptions> = {
   timeout: 10_000,
   rise: 2,
   fall: 3,
-  flapping: DEFAULT_FLAPPING_OPTIONS,
+  flapping: FLAPPING_OPTIONS.defaults,
   concurrency: 50,
   healthyStatuses: [[200, 299]],
   bodyLimit: 65_536,
@@ -205,7 +205,10 @@ export function resolveHealthCheckOptions(
     enabled: check.boolean('enabled', enabled),
     concurrency: check.number('concurrency', concurrency, { min: 1, max: 10_000, integer: true }),
     schedule: scheduleOf(defaults),
-    flapping: check.gather(() => resolveFlappingOptions(flapping, check.pathOf('flapping'))),
+    flapping:
+      flapping === false
+        ? undefined
+        : check.gather(() => FLAPPING_OPTIONS.resolve(flapping, check.pathOf('flapping'))),
     defaults,
     services: readServiceChecks(check, services, named, tls),
     probes: named,

@@ -2,7 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { type Clock } from '../common/index.js';
 import { HealthMonitor } from '../health/index.js';
 import { type LeaseKind, type ServiceInstance, type ServiceRegistration, toInstance } from '../model/index.js';
-import { resolveServiceRegistryOptions } from '../registry/index.js';
+import { SERVICE_REGISTRY_OPTIONS } from '../registry/index.js';
 import { LOG_CONTEXT } from './logging.js';
 import { type ResolvedServiceDiscoveryOptions } from './options/index.js';
 import { CLOCK, OPTIONS_IN_FORCE } from './tokens.js';
@@ -26,7 +26,7 @@ export class LeaseChoice {
     @Inject(OPTIONS_IN_FORCE) private readonly options: ChoiceOptions,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {
-    this.ttlMs = resolveServiceRegistryOptions(options.registry).serviceTtlMs;
+    this.ttlMs = SERVICE_REGISTRY_OPTIONS.resolve(options.registry).serviceTtl;
   }
 
   /**

@@ -12,7 +12,7 @@ import {
 } from '../health/index.js';
 import { type InstanceKey, type ServiceInstance } from '../model/index.js';
 import { DiscoveryMetrics, EventBus, EventLogger } from '../observability/index.js';
-import { ListedInstances, resolveServiceRegistryOptions, ServiceRegistry } from '../registry/index.js';
+import { ListedInstances, SERVICE_REGISTRY_OPTIONS, ServiceRegistry } from '../registry/index.js';
 import {
   MemoryRegistryStore,
   RedisRegistryStore,
@@ -225,14 +225,14 @@ function createListedInstances(
   random: Random,
   timers: ListedTimers,
 ): ListedInstances {
-  const { serviceTtlMs, heartbeatIntervalMs, trackHeartbeats } = resolveServiceRegistryOptions(options);
+  const { serviceTtl, heartbeatInterval, trackHeartbeats } = SERVICE_REGISTRY_OPTIONS.resolve(options);
   const logger = new Logger(LOG_CONTEXT);
   return new ListedInstances(services, {
     registry,
     clock: timers.clockFor('heartbeats'),
     random,
-    serviceTtlMs,
-    heartbeatIntervalMs,
+    serviceTtlMs: serviceTtl,
+    heartbeatIntervalMs: heartbeatInterval,
     removesAtEnd: mode !== 'memory_only' && trackHeartbeats,
     refused: ({ serviceName, instanceId }, error) =>
       logger.warn(`The registry refuses ${serviceName}/${instanceId} of the option services: ${messageOf(error)}`),

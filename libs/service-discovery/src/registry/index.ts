@@ -1,9 +1,5 @@
 /** The registry as one process sees it: its registrations and leases, and a snapshot that follows the store. */
-export {
-  DEFAULT_SERVICE_REGISTRY_OPTIONS,
-  resolveServiceRegistryOptions,
-  type ServiceRegistryOptions,
-} from './options.js';
+export { SERVICE_REGISTRY_OPTIONS, type ServiceRegistryOptions } from './options.js';
 export { ListedInstances } from './listed-instances.js';
 export { type ListedService, type ListedTarget, readListedServices } from './listed-services.js';
 export { type OwnInstancesReport } from './own-instances.js';

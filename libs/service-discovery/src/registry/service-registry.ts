@@ -36,7 +36,7 @@ import { CheckedLeases } from './checked-leases.js';
 import { SnapshotWaiters } from './snapshot-waiters.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import {
-  resolveServiceRegistryOptions,
+  SERVICE_REGISTRY_OPTIONS,
   type ResolvedServiceRegistryOptions,
   type ServiceRegistryOptions,
 } from './options.js';
@@ -108,7 +108,7 @@ export class ServiceRegistry {
     options?: Partial<ServiceRegistryOptions>,
     deps: ServiceRegistryDeps = {},
   ) {
-    this.options = resolveServiceRegistryOptions(options);
+    this.options = SERVICE_REGISTRY_OPTIONS.resolve(options);
     const { clock = systemClock, random = systemRandom, events = SILENT } = deps;
     this.clock = clock;
     this.events = events;
@@ -145,7 +145,7 @@ export class ServiceRegistry {
     this.served = new ServedServices({
       snapshot: () => this.snapshot,
       ageMs: () => this.ageMs(),
-      maxAgeMs: this.options.maxSnapshotAgeMs,
+      maxAgeMs: this.options.maxSnapshotAge,
       isLocal: (key) => this.offline !== undefined && (this.isPending(key) || this.keeper.leaseOf(key) !== undefined),
     });
     const leaseDeps = {
@@ -155,7 +155,7 @@ export class ServiceRegistry {
         events.emit('lease.recovered', { key: { serviceName, instanceId } }),
     };
     const current = (key: InstanceKey): ServiceInstance | undefined => this.feed.storedInstance(key);
-    this.keeper = new LeaseKeeper(store, { ...leaseDeps, current }, this.options.heartbeatIntervalMs);
+    this.keeper = new LeaseKeeper(store, { ...leaseDeps, current }, this.options.heartbeatInterval);
     this.checked = new CheckedLeases({
       ...leaseDeps,
       store,
@@ -173,7 +173,7 @@ export class ServiceRegistry {
       keeper,
       waiters,
       offline: this.offline,
-      serviceTtlMs: this.options.serviceTtlMs,
+      serviceTtlMs: this.options.serviceTtl,
       snapshot: () => this.snapshot,
       shown,
     });
@@ -181,7 +181,7 @@ export class ServiceRegistry {
 
   /** Starts to follow the store. Resolves at the first snapshot, or after `startTimeout` while it goes on trying. */
   start(): Promise<void> {
-    return this.feed.start(this.options.startTimeoutMs);
+    return this.feed.start(this.options.startTimeout);
   }
 
   get snapshot(): RegistrySnapshot {
@@ -208,7 +208,7 @@ export class ServiceRegistry {
    * @throws RegistryUnavailableError also after `close()`, since the lease would not be renewed
    */
   async register(registration: ServiceRegistration, options: RegisterOptions = {}): Promise<RegisteredInstance> {
-    const defaults = { ttlMs: this.options.serviceTtlMs, now: this.clock.epoch(), lease: options.lease };
+    const defaults = { ttlMs: this.options.serviceTtl, now: this.clock.epoch(), lease: options.lease };
     const requested = toInstance(registration, defaults);
     if (this.closed) {
       const { serviceName: service, instanceId } = requested;
@@ -299,7 +299,7 @@ export class ServiceRegistry {
     const shown = this.writes.untilShown(
       { serviceName: name, instanceId: '' },
       () => this.follows(name),
-      this.options.startTimeoutMs,
+      this.options.startTimeout,
     );
     await (signal ? raceAbort(shown, signal) : shown);
     if (this.follows(name)) return;

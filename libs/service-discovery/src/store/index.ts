@@ -3,7 +3,7 @@ export { isHealthNews } from './health-news.js';
 export { isOperatorStatus, type CheckerRoster, type RegistryStore } from './registry-store.js';
 export { WatchHub, type ResetChange } from './watch-hub.js';
 export {
-  DEFAULT_SELF_PRESERVATION_OPTIONS,
+  SELF_PRESERVATION_OPTIONS,
   holdsWithin,
   resolveSelfPreservationOptions,
   type SelfPreservationOptions,

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { DEFAULT_SELF_PRESERVATION_OPTIONS, resolveSelfPreservationOptions } from './self-preservation.js';
+import { SELF_PRESERVATION_OPTIONS, resolveSelfPreservationOptions } from './self-preservation.js';
 
 describe('resolveSelfPreservationOptions', () => {
   it('fills in the defaults', () => {
-    expect(resolveSelfPreservationOptions()).toEqual(DEFAULT_SELF_PRESERVATION_OPTIONS);
+    expect(resolveSelfPreservationOptions()).toEqual(SELF_PRESERVATION_OPTIONS.defaults);
     expect(resolveSelfPreservationOptions({ share: 0.3 })).toEqual({ share: 0.3, minInstances: 3 });
   });
 

@@ -1,4 +1,4 @@
-import { OptionValidator } from '../common/index.js';
+import { count, number, OptionGroup, type OptionsOf } from '../common/index.js';
 import { type ExpiryHold, type WatchScope } from '../model/index.js';
 
 /**
@@ -18,19 +18,19 @@ import { type ExpiryHold, type WatchScope } from '../model/index.js';
  *
  * The idea is Eureka's self-preservation, which counts over all services and never ends after a real scale-down.
  */
-export interface SelfPreservationOptions {
+export const SELF_PRESERVATION_OPTIONS = new OptionGroup('selfPreservation', {
   /**
    * The share of a service's instances that may miss heartbeats together and still expire as usual: 0 to 1. Losing one
    * of two or three zones stays within the default. If more are lost, the remaining instances could hardly carry the
    * load, as with Envoy's panic threshold.
    * @default 0.5
    */
-  share: number;
+  share: number({ default: 0.5, min: 0, max: 1 }),
   /** Fewer instances than this always expire as usual: 1 to 100,000. @default 3 */
-  minInstances: number;
-}
+  minInstances: count({ default: 3, min: 1, max: 100_000 }),
+});
 
-export const DEFAULT_SELF_PRESERVATION_OPTIONS: SelfPreservationOptions = { share: 0.5, minInstances: 3 };
+export interface SelfPreservationOptions extends OptionsOf<typeof SELF_PRESERVATION_OPTIONS> {}
 
 /** A share of 1 is never exceeded. */
 const NEVER: SelfPreservationOptions = { share: 1, minInstances: 1 };
@@ -45,13 +45,7 @@ export function resolveSelfPreservationOptions(
   options?: Partial<SelfPreservationOptions> | false,
   path = 'selfPreservation',
 ): SelfPreservationOptions {
-  if (options === false) return NEVER;
-  const check = new OptionValidator(path);
-  const given = check.options('', options, DEFAULT_SELF_PRESERVATION_OPTIONS);
-  const share = check.number('share', given.share, { min: 0, max: 1 });
-  const minInstances = check.number('minInstances', given.minInstances, { min: 1, max: 100_000, integer: true });
-  check.throwIfAny();
-  return { share, minInstances };
+  return options === false ? NEVER : SELF_PRESERVATION_OPTIONS.resolve(options, path);
 }
 
 /** The holds within a scope, in the form that a reset carries them; empty if there are none. */

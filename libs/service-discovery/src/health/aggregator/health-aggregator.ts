@@ -12,7 +12,7 @@ import {
 } from './aggregated-health.js';
 import { describeService } from './describe-service.js';
 import { findFaults, type Impact } from './faults.js';
-import { resolveHealthAggregatorOptions, type HealthAggregatorOptions } from './options.js';
+import { HEALTH_AGGREGATOR_OPTIONS, type HealthAggregatorOptions } from './options.js';
 import { type ServiceStatus } from './service-status.js';
 import { ServiceStatuses, type AggregatedRegistry } from './service-statuses.js';
 import { checkSelection, selectServices, sumUp, type SelectedServices } from './sum-up.js';
@@ -63,7 +63,7 @@ export class HealthAggregator {
     private readonly deps: HealthAggregatorDeps = {},
     options?: Partial<HealthAggregatorOptions>,
   ) {
-    this.options = resolveHealthAggregatorOptions(options);
+    this.options = HEALTH_AGGREGATOR_OPTIONS.resolve(options);
     this.clock = deps.clock ?? systemClock;
     this.onError = deps.onError ?? ((): void => undefined);
     this.statuses = new ServiceStatuses(registry, deps.passive);

@@ -13,9 +13,7 @@ export {
 } from './aggregated-health.js';
 export { HealthAggregator, type HealthAggregatorDeps } from './health-aggregator.js';
 export {
-  DEFAULT_HEALTH_AGGREGATOR_OPTIONS,
-  HEALTH_AGGREGATOR_OPTIONS_WITHOUT_DEFAULT,
-  resolveHealthAggregatorOptions,
+  HEALTH_AGGREGATOR_OPTIONS,
   type HealthAggregatorOptions,
   type OverallFindings,
   type OverallRule,

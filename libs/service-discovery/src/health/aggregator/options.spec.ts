@@ -4,7 +4,7 @@ import { ChangingRegistry } from '../../testing/changing-registry.js';
 import { fakeInstance } from '../../testing/index.js';
 import { type HealthSelection } from './aggregated-health.js';
 import { HealthAggregator } from './health-aggregator.js';
-import { resolveHealthAggregatorOptions, type HealthAggregatorOptions, type OverallFindings } from './options.js';
+import { HEALTH_AGGREGATOR_OPTIONS, type HealthAggregatorOptions, type OverallFindings } from './options.js';
 
 /** @param words such as `users healthy, mail unhealthy` */
 function aggregatorOf(
@@ -130,7 +130,7 @@ describe('the options of aggregated health', () => {
     };
     let error: unknown;
     try {
-      resolveHealthAggregatorOptions(wrong as never);
+      HEALTH_AGGREGATOR_OPTIONS.resolve(wrong as never);
     } catch (thrown) {
       error = thrown;
     }
@@ -146,6 +146,8 @@ describe('the options of aggregated health', () => {
   });
 
   it('reject a service that is both required and optional', () => {
-    expect(() => resolveHealthAggregatorOptions({ required: ['a', 'b'], optional: ['b'] })).toThrow(/health\.optional/);
+    expect(() => HEALTH_AGGREGATOR_OPTIONS.resolve({ required: ['a', 'b'], optional: ['b'] })).toThrow(
+      /health\.optional/,
+    );
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { modelRuns } from '../../../../../test/support/model-runs.js';
-import { DEFAULT_FLAPPING_OPTIONS, resolveFlappingOptions, ResultHistory, type FlappingOptions } from './flapping.js';
+import { FLAPPING_OPTIONS, ResultHistory, type FlappingOptions } from './flapping.js';
 
 const rules = fc.record<FlappingOptions>({
   results: fc.integer({ min: 5, max: 32 }),
@@ -57,8 +57,8 @@ describe('ResultHistory', () => {
 
   it('starts flapping at three outages within twenty checks, not at two', () => {
     const outages = (count: number): boolean[] => results('++++' + '---++'.repeat(count));
-    expect(observed(outages(2), DEFAULT_FLAPPING_OPTIONS)).not.toContain(true);
-    expect(observed(outages(3), DEFAULT_FLAPPING_OPTIONS).at(-1)).toBe(true);
+    expect(observed(outages(2), FLAPPING_OPTIONS.defaults)).not.toContain(true);
+    expect(observed(outages(3), FLAPPING_OPTIONS.defaults).at(-1)).toBe(true);
   });
 
   it('never flaps when flap detection is off', () => {
@@ -66,11 +66,10 @@ describe('ResultHistory', () => {
   });
 });
 
-describe('resolveFlappingOptions', () => {
+describe('FLAPPING_OPTIONS', () => {
   it('fills in the defaults, and returns nothing when flap detection is off', () => {
-    expect(resolveFlappingOptions()).toEqual(DEFAULT_FLAPPING_OPTIONS);
-    expect(resolveFlappingOptions({ riseFactor: 1 })).toEqual({ ...DEFAULT_FLAPPING_OPTIONS, riseFactor: 1 });
-    expect(resolveFlappingOptions(false)).toBeUndefined();
+    expect(FLAPPING_OPTIONS.resolve()).toEqual(FLAPPING_OPTIONS.defaults);
+    expect(FLAPPING_OPTIONS.resolve({ riseFactor: 1 })).toEqual({ ...FLAPPING_OPTIONS.defaults, riseFactor: 1 });
   });
 
   it.each<[string, object]>([
@@ -83,6 +82,6 @@ describe('resolveFlappingOptions', () => {
     ['flapping.riseFactor', { riseFactor: 1.5 }],
     ['flapping.window', { window: 5 }],
   ])('rejects a wrong %s', (path, options) => {
-    expect(() => resolveFlappingOptions(options)).toThrow(path);
+    expect(() => FLAPPING_OPTIONS.resolve(options)).toThrow(path);
   });
 });

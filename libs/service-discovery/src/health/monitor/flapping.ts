@@ -1,62 +1,39 @@
-import { OptionValidator } from '../../common/index.js';
+import { count, number, OptionGroup, type OptionsOf } from '../../common/index.js';
 
 /**
  * An instance is flapping when a large fraction of its recent results differ from the one before (Nagios, "Detection
  * and Handling of State Flapping", with unweighted results in place of states). Two thresholds give hysteresis.
  */
-export interface FlappingOptions {
-  /**
-   * How many recent results are considered. An integer from 5 to 32.
-   * @default 21, which allow for 20 changes, as in Nagios
-   */
-  results: number;
-  /**
-   * Fraction of changes from which an instance counts as flapping. Above 0, to 1.
-   * @default 0.3: three outages within 21 checks
-   */
-  start: number;
-  /**
-   * Fraction of changes below which flapping ends. Above 0, at most `start`.
-   * @default 0.15
-   */
-  stop: number;
-  /**
-   * Multiplies `rise` while an instance is flapping. From 1, which only marks the instance, to 100.
-   * @default 3
-   */
-  riseFactor: number;
-}
+export const FLAPPING_OPTIONS = new OptionGroup(
+  'flapping',
+  {
+    /**
+     * How many recent results are considered. An integer from 5 to 32.
+     * @default 21, which allow for 20 changes, as in Nagios
+     */
+    results: count({ default: 21, min: 5, max: 32 }),
+    /**
+     * Fraction of changes from which an instance counts as flapping. Above 0, to 1.
+     * @default 0.3: three outages within 21 checks
+     */
+    start: number({ default: 0.3, min: 0.01, max: 1 }),
+    /**
+     * Fraction of changes below which flapping ends. Above 0, at most `start`.
+     * @default 0.15
+     */
+    stop: number({ default: 0.15, min: 0.01, max: 1 }),
+    /**
+     * Multiplies `rise` while an instance is flapping. From 1, which only marks the instance, to 100.
+     * @default 3
+     */
+    riseFactor: count({ default: 3, min: 1, max: 100 }),
+  },
+  ({ start, stop }, given, check) => {
+    if (stop > start) check.problem('stop', given.stop ?? stop, `a number from 0.01 to ${start}`);
+  },
+);
 
-export const DEFAULT_FLAPPING_OPTIONS: Readonly<FlappingOptions> = {
-  results: 21,
-  start: 0.3,
-  stop: 0.15,
-  riseFactor: 3,
-};
-
-/**
- * Applies defaults and validates.
- * @param options false: flap detection is off
- * @param path prefix of option names in problems
- * @throws InvalidConfigurationError naming every wrong option
- */
-export function resolveFlappingOptions(
-  options?: Partial<FlappingOptions> | false,
-  path = 'flapping',
-): FlappingOptions | undefined {
-  if (options === false) return undefined;
-  const check = new OptionValidator(path);
-  const given = check.options('', options, DEFAULT_FLAPPING_OPTIONS);
-  const start = check.number('start', given.start, { min: 0.01, max: 1 });
-  const resolved = {
-    results: check.number('results', given.results, { min: 5, max: 32, integer: true }),
-    start,
-    stop: check.number('stop', given.stop, { min: 0.01, max: Number.isNaN(start) ? 1 : start }),
-    riseFactor: check.number('riseFactor', given.riseFactor, { min: 1, max: 100, integer: true }),
-  };
-  check.throwIfAny();
-  return resolved;
-}
+export interface FlappingOptions extends OptionsOf<typeof FLAPPING_OPTIONS> {}
 
 /** Recent results of one instance, one bit each. */
 export class ResultHistory {

@@ -14,7 +14,7 @@ import { ServiceCommunicator } from '../../communicator/index.js';
 import { type CheckPlanner, HealthMonitor, planChecks, resolveHealthCheckOptions } from '../../health/index.js';
 import { isHttp } from '../../model/index.js';
 import { DiscoveryMetrics, EventBus, EventLogger } from '../../observability/index.js';
-import { ListedInstances, resolveServiceRegistryOptions, ServiceRegistry } from '../../registry/index.js';
+import { ListedInstances, SERVICE_REGISTRY_OPTIONS, ServiceRegistry } from '../../registry/index.js';
 import { type RegistryStore } from '../../store/index.js';
 import { findHttpService } from '../axios-transport/index.js';
 import { type DiscoverableServiceOptions, toRegistration } from '../decorators/index.js';
@@ -194,7 +194,7 @@ export class ServiceDiscoveryLifecycle
   /** Takes at most `startTimeout`; the rest continues in the background. */
   private async startRegistry(): Promise<void> {
     const { clock, registry, options } = this;
-    const { startTimeoutMs } = resolveServiceRegistryOptions(options.registry);
+    const { startTimeout: startTimeoutMs } = SERVICE_REGISTRY_OPTIONS.resolve(options.registry);
     const startedAt = clock.now();
     await registry.start();
     if (!registry.snapshot.ready && startTimeoutMs > 0 && options.logging !== false) {

@@ -1,9 +1,8 @@
 import { DEFAULT_LOAD_BALANCING_OPTIONS } from '../../balancing/index.js';
 import { type Problem, unknownOption } from '../../common/index.js';
 import {
-  DEFAULT_HEALTH_AGGREGATOR_OPTIONS,
+  HEALTH_AGGREGATOR_OPTIONS,
   DEFAULT_HEALTH_CHECK_OPTIONS,
-  HEALTH_AGGREGATOR_OPTIONS_WITHOUT_DEFAULT,
   HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT,
 } from '../../health/index.js';
 import { DEFAULT_EVENT_LOGGER_OPTIONS } from '../../observability/index.js';
@@ -21,7 +20,7 @@ import {
 } from '../../resilience/index.js';
 import {
   DEFAULT_REDIS_REGISTRY_STORE_OPTIONS,
-  DEFAULT_SELF_PRESERVATION_OPTIONS,
+  SELF_PRESERVATION_OPTIONS,
   REDIS_SERVERS_OPTION_NAMES,
 } from '../../store/index.js';
 import { DEFAULT_UNDICI_TRANSPORT_OPTIONS } from '../../transport/index.js';
@@ -44,17 +43,13 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   serviceTtl: null,
   heartbeatInterval: null,
   startTimeout: null,
-  selfPreservation: Object.keys(DEFAULT_SELF_PRESERVATION_OPTIONS),
+  selfPreservation: SELF_PRESERVATION_OPTIONS.names,
   maxSnapshotAge: null,
   maxOfflineWrites: null,
   follow: null,
   trackHeartbeats: null,
   healthCheck: [...Object.keys(DEFAULT_HEALTH_CHECK_OPTIONS), ...HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT],
-  health: [
-    ...Object.keys(DEFAULT_HEALTH_AGGREGATOR_OPTIONS),
-    ...HEALTH_AGGREGATOR_OPTIONS_WITHOUT_DEFAULT,
-    'decorators',
-  ],
+  health: [...HEALTH_AGGREGATOR_OPTIONS.names, 'decorators'],
   loadBalancing: ['strategy', ...Object.keys(DEFAULT_LOAD_BALANCING_OPTIONS)],
   circuitBreaker: CIRCUIT_BREAKER_OPTIONS.names,
   retry: RETRY_OPTIONS.names,

@@ -9,9 +9,9 @@ import {
   withoutUndefined,
 } from '../../common/index.js';
 import { type CommunicatorDefaults } from '../../communicator/index.js';
-import { resolveHealthAggregatorOptions } from '../../health/index.js';
+import { HEALTH_AGGREGATOR_OPTIONS } from '../../health/index.js';
 import { resolveEventLoggerOptions, validateDiscoveryMetricsOptions } from '../../observability/index.js';
-import { resolveServiceRegistryOptions } from '../../registry/index.js';
+import { SERVICE_REGISTRY_OPTIONS } from '../../registry/index.js';
 import { resolveSelfPreservationOptions } from '../../store/index.js';
 import { type ApiOptions, DEFAULT_API_OPTIONS, resolveApiOptions } from '../rest/api-options.js';
 import {
@@ -106,10 +106,10 @@ function resolveMerged(
   const services = checkServices(options.services, given, check);
   const { advertise = {}, selfPreservation = {}, strategies: named = {}, logging = {}, metrics = {} } = options;
 
-  check.gather(() => resolveServiceRegistryOptions(registry));
+  check.gather(() => SERVICE_REGISTRY_OPTIONS.resolve(registry));
   checkFollow(options, mode, check);
   const { decorators, ...health } = options.health ?? {};
-  check.gather(() => resolveHealthAggregatorOptions(health));
+  check.gather(() => HEALTH_AGGREGATOR_OPTIONS.resolve(health));
   check.problems.push(...findDecoratorProblems(decorators, 'health.decorators'));
   check.gather(() => resolveSelfPreservationOptions(selfPreservation));
   const strategies = checkStrategies(named, check);

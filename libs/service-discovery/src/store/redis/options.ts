@@ -7,7 +7,7 @@ import {
   withoutPassword,
 } from '../../common/index.js';
 import {
-  DEFAULT_SELF_PRESERVATION_OPTIONS,
+  SELF_PRESERVATION_OPTIONS,
   resolveSelfPreservationOptions,
   type SelfPreservationOptions,
 } from '../self-preservation.js';
@@ -107,7 +107,7 @@ export function resolveRedisRegistryStoreOptions(
   const changesKept = check.number('changesKept', given.changesKept, { min: 100, max: 100_000, integer: true });
   const selfPreservation =
     check.gather(() => resolveSelfPreservationOptions(rules, check.pathOf('selfPreservation'))) ??
-    DEFAULT_SELF_PRESERVATION_OPTIONS;
+    SELF_PRESERVATION_OPTIONS.defaults;
   check.throwIfAny();
   return { servers: servers!, namespace: given.namespace, commandTimeoutMs, changesKept, selfPreservation };
 }
