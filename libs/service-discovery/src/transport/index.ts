@@ -20,7 +20,6 @@ export { targetOf } from './request-target.js';
 export { ReadBody } from './read-body.js';
 export { ReadContent } from './read-content.js';
 export { bodyOf, onBodyEnd } from './response-body.js';
-export { DEFAULT_MAX_RESPONSE_SIZE } from './body-source.js';
 export {
   MAX_RESPONSE_SIZE_RANGE,
   DEFAULT_UNDICI_TRANSPORT_OPTIONS,

@@ -15,7 +15,7 @@ import {
 const UP_TO_ONE_DAY = { minMs: 1, maxMs: 86_400_000 };
 
 /** The last so many calls, instead of those of the last so many seconds. */
-export const CALL_COUNT_WINDOW_OPTIONS = new OptionGroup('window', {
+const CALL_COUNT_WINDOW_OPTIONS = new OptionGroup('window', {
   /** How many of the latest calls count. A whole number from 1 to 1,000, at least `minimumCalls`. */
   calls: count({ min: 1, max: 1_000 }),
   /**

@@ -15,7 +15,7 @@ const ONE_DAY_MS = 86_400_000;
 const minimumCalls = count({ default: 20, min: 1, max: 1_000_000 });
 
 /** Ejects instances that succeed less often than the others. */
-export const SUCCESS_RATE_OPTIONS = new OptionGroup('successRate', {
+const SUCCESS_RATE_OPTIONS = new OptionGroup('successRate', {
   /** How many instances must have had `minimumCalls` within the interval. A whole number from 2 to 1,000. @default 3 */
   minimumInstances: count({ default: 3, min: 2, max: 1_000 }),
   /** How many calls an instance must have had within the interval to be judged. A whole number from 1 to 1,000,000. @default 20 */
@@ -27,7 +27,7 @@ export const SUCCESS_RATE_OPTIONS = new OptionGroup('successRate', {
 });
 
 /** Ejects instances that fail too often, regardless of the others. A single instance is never ejected. */
-export const FAILURE_PERCENTAGE_OPTIONS = new OptionGroup('failurePercentage', {
+const FAILURE_PERCENTAGE_OPTIONS = new OptionGroup('failurePercentage', {
   /** How many instances must have had `minimumCalls` within the interval. A whole number from 2 to 1,000. @default 2 */
   minimumInstances: count({ default: 2, min: 2, max: 1_000 }),
   /** How many calls an instance must have had within the interval to be judged. A whole number from 1 to 1,000,000. @default 20 */
@@ -37,7 +37,7 @@ export const FAILURE_PERCENTAGE_OPTIONS = new OptionGroup('failurePercentage', {
 });
 
 /** Ejects instances that answer more slowly than the others. Uses successful calls only. */
-export const LATENCY_OPTIONS = new OptionGroup('latency', {
+const LATENCY_OPTIONS = new OptionGroup('latency', {
   /** How many instances must have had `minimumCalls` within the interval. A whole number from 2 to 1,000. @default 3 */
   minimumInstances: count({ default: 3, min: 2, max: 1_000 }),
   /** How many calls an instance must have had within the interval to be judged. A whole number from 1 to 1,000,000. @default 20 */
