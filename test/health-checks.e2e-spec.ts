@@ -20,7 +20,7 @@ afterEach(async () => {
 
 /** An app that checks often; each first result counts at once. */
 function appWith(healthCheck: ServiceDiscoveryOptions['healthCheck']): Promise<INestApplication> {
-  @Module({ imports: [ServiceDiscoveryModule.forRoot({ healthCheck, logging: false })] })
+  @Module({ imports: [ServiceDiscoveryModule.forRoot({ healthCheck, api: { checkTargets: 'any' }, logging: false })] })
   class AppModule {}
   return apps.listen(AppModule);
 }

@@ -206,9 +206,7 @@ export function resolveHealthCheckOptions(
     concurrency: check.number('concurrency', concurrency, { min: 1, max: 10_000, integer: true }),
     schedule: scheduleOf(defaults),
     flapping:
-      flapping === false
-        ? undefined
-        : check.gather(() => FLAPPING_OPTIONS.resolve(flapping, check.pathOf('flapping'))),
+      flapping === false ? undefined : check.gather(() => FLAPPING_OPTIONS.resolve(flapping, check.pathOf('flapping'))),
     defaults,
     services: readServiceChecks(check, services, named, tls),
     probes: named,
