@@ -141,9 +141,9 @@ export class CallEngine {
     return this.callDeps.events;
   }
 
-  /** The tier that the instances of a service declare. */
+  /** The tier that most of a service's instances declare: one alone does not change how all callers call the others. */
   tierOf(service: string): Tier | undefined {
-    return this.registry.getInstances(service)[0]?.tier;
+    return commonTier(steadyList(this.registry.getInstances(service)));
   }
 
   /** Whether a call has to wait for the first registration of the service. */
@@ -321,4 +321,18 @@ export class CallEngine {
 /** A service without instances passes: the pick reports it as not found. */
 function assertHttp({ service, others }: ServiceChannel): void {
   if (others.length > 0) throw unsupportedProtocol(service, others);
+}
+
+/** By list, since each call asks for it and lists seldom change. */
+const tiers = new WeakMap<readonly ServiceInstance[], { readonly tier: Tier | undefined }>();
+
+function commonTier(instances: readonly ServiceInstance[]): Tier | undefined {
+  let known = tiers.get(instances);
+  if (!known) {
+    const counts = new Map<Tier | undefined, number>();
+    for (const { tier } of instances) counts.set(tier, (counts.get(tier) ?? 0) + 1);
+    const [common] = [...counts].find(([, count]) => count * 2 > instances.length) ?? [];
+    tiers.set(instances, (known = { tier: common }));
+  }
+  return known.tier;
 }

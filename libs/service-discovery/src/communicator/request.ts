@@ -41,7 +41,7 @@ export interface ServiceCallRequest {
   signal?: AbortSignal | undefined;
   /** Cancels the call like `signal`, without the cost of an `AbortSignal`. Takes precedence over `signal`. */
   cancellation?: Cancellation | undefined;
-  /** Sent as `idempotency-key`; lets a POST or PATCH be retried. */
+  /** Sent as `idempotency-key`; lets a POST or PATCH be retried. A header of that name alone does not. */
   idempotencyKey?: string | undefined;
   /** Filters the instances that may be called. */
   criteria?: SelectionCriteria | undefined;
@@ -120,7 +120,8 @@ export function prepareRequest(service: string, request: ServiceCallRequest, acc
     query,
     headers,
     body,
-    idempotent: isIdempotentMethod(method) || headers['idempotency-key'] !== undefined,
+    // Not by a header: it may be one that a client sent, handed on with the others.
+    idempotent: isIdempotentMethod(method) || idempotencyKey !== undefined,
     replayable,
   };
 }
@@ -170,7 +171,7 @@ function prepareHeaders(
     if (value === undefined) continue;
     const fault = headerFault(name, value);
     if (fault === 'name') reject(service, `headers.${name}`, name, 'a header name without spaces');
-    if (fault === 'line_break') reject(service, `headers.${name}`, value, 'a value without line breaks');
+    if (fault === 'line_break') reject(service, `headers.${name}`, '***', 'a value without line breaks');
     const lowerCase = name.toLowerCase();
     if (lowerCase === 'connection') connection = value;
     // A request that this process received may be handed on with all of its headers: those of its connection end here.

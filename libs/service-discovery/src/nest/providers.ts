@@ -20,6 +20,7 @@ import {
   type RedisTrouble,
   type RegistryStore,
   RemoteRegistryStore,
+  type RemoteRegistryStoreDeps,
 } from '../store/index.js';
 import { ServiceTls, type Transport, UndiciTransport } from '../transport/index.js';
 import { atStart } from './at-start.js';
@@ -181,7 +182,11 @@ function createStore(
   timers: ListedTimers,
 ): RegistryStore {
   if (store) return store;
-  if (remote) return new RemoteRegistryStore(remote, { clock });
+  if (remote) {
+    const onBadRecord: RemoteRegistryStoreDeps['onBadRecord'] = (service, instanceId, reason) =>
+      events.emit('registry.trouble', { kind: 'bad_record', service, instanceId, reason });
+    return new RemoteRegistryStore(remote, { clock, onBadRecord });
+  }
   if (redis) return createRedisStore({ ...redis, selfPreservation }, events, clock, random, timers);
   return new MemoryRegistryStore({ clock: timers.clockFor('expiry'), selfPreservation });
 }

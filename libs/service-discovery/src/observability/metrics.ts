@@ -184,14 +184,26 @@ export class DiscoveryMetrics {
     this.on('call.refused', ({ service, stage, code }) => refusals.increment(service, stage, code));
     this.on('call.retried', ({ service }) => retries.increment(service));
     this.on('call.hedged', ({ service }) => hedges.increment(service));
-    this.on('call.failed_over', ({ service, reason }) => failovers.increment(labelOf(service, reason)));
-    this.on('call.answered_stale', ({ service, reason }) => stale.increment(labelOf(service, reason)));
-    this.on('call.completed', ({ service: called, ok, code, durationMs }) => {
-      const service = labelOf(called, code);
+    this.on('call.failed_over', ({ service, reason }) => failovers.increment(this.labelOf(service, reason)));
+    this.on('call.answered_stale', ({ service, reason }) => stale.increment(this.labelOf(service, reason)));
+    this.on('call.completed', ({ service: called, ok, code, attempts, durationMs }) => {
+      const service = this.labelOf(called, code, attempts);
       const result = ok ? 'success' : 'failure';
       calls.increment(service, result, code);
       durations.observe(service, result, durationMs / 1_000);
     });
+  }
+
+  /**
+   * Names of functions under a policy are in no registry, so an unknown name counts as one that was made up only where no
+   * attempt was made.
+   * @param why the code of the call's end
+   */
+  private labelOf(service: string, why: string | undefined, attempts?: number): string {
+    if (why === 'SERVICE_NOT_FOUND') return UNKNOWN_SERVICE_LABEL;
+    const { snapshot } = this.source ?? {};
+    if (attempts !== 0 || !snapshot?.ready) return service;
+    return snapshot.services.has(service) || this.leftAt.has(service) ? service : UNKNOWN_SERVICE_LABEL;
   }
 
   private on<Name extends EventName>(type: Name, listener: (event: EventOf<Name>) => void): void {
@@ -248,11 +260,6 @@ export class DiscoveryMetrics {
     this.names.push(name);
     return name;
   }
-}
-
-/** @param code of the failure */
-function labelOf(service: string, why: string | undefined): string {
-  return why === 'SERVICE_NOT_FOUND' ? UNKNOWN_SERVICE_LABEL : service;
 }
 
 /**

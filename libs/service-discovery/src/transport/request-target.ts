@@ -10,8 +10,8 @@ const PLAIN_TARGET = /^[\w\-.~!$&'()*+,;=:@/?%[\]]*$/;
 const TO_ESCAPE = /[^\w\-.~!$&'()*+,;=:@/?%[\]]+/gu;
 /** Control characters end a request line or a header, so a path could smuggle in a second request. */
 const CONTROL_CHARACTER = /\p{Cc}/u;
-/** A `..` segment, also escaped, which would leave the base path of the instance. */
-const PARENT_SEGMENT = /(?:^|[/\\])(?:\.|%2e){2}(?:$|[/\\?])/i;
+/** A `..` segment, which would leave the base path of the instance: servers and proxies may unescape dots and slashes first. */
+const PARENT_SEGMENT = /(?:^|[/\\]|%2f|%5c)(?:\.|%2e){2}(?:$|[/\\?]|%2f|%5c)/i;
 
 /**
  * The request target: the base path of the instance, the path of the request and its query. Characters that are not

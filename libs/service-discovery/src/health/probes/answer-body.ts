@@ -1,3 +1,4 @@
+import { isDeeper } from '../../common/index.js';
 import { type HttpAnswer } from './http-exchange.js';
 
 /** Deeper JSON is dropped: serializing it recurses, and a response must not overflow the stack of a reader. */
@@ -43,19 +44,4 @@ function parse(text: string, declared: boolean): Omit<ReadBody, 'text'> {
   return isDeeper(data, MAX_DATA_DEPTH)
     ? { note: `the body is nested deeper than ${MAX_DATA_DEPTH} levels and was not kept` }
     : { data };
-}
-
-function isDeeper(value: unknown, limit: number): boolean {
-  let level: unknown[] = [value];
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth > limit) return true;
-    level = level.flatMap((node) =>
-      typeof node === 'object' && node !== null ? Object.values(node as Record<string, unknown>).filter(isNode) : [],
-    );
-  }
-  return false;
-}
-
-function isNode(value: unknown): boolean {
-  return typeof value === 'object' && value !== null;
 }

@@ -1,4 +1,11 @@
-import { type Change, type ExpiryHold, type InstanceKey, type RemovalReason } from '../../model/index.js';
+import { messageOf } from '../../common/index.js';
+import {
+  type Change,
+  type ExpiryHold,
+  type InstanceKey,
+  type RemovalReason,
+  type ServiceInstance,
+} from '../../model/index.js';
 import {
   epochOf,
   isoOf,
@@ -67,22 +74,23 @@ export function toChangeBody(change: Change): ChangeBody {
 
 /**
  * Parses a change. Returns undefined for a type that only newer registries know.
- * @throws TypeError for an invalid body
+ * @param onBadRecord told of each instance that is skipped
+ * @throws TypeError for a change that is invalid otherwise
  */
-export function toChange(body: ChangeBody): Change | undefined {
+export function toChange(body: ChangeBody, onBadRecord: OnBadRecord = () => undefined): Change | undefined {
   const revision = numberOf(body.revision);
   switch (body.type) {
     case 'reset':
       return {
         type: 'reset',
         revision,
-        instances: body.instances.map(toServiceInstance),
+        instances: body.instances.flatMap((one) => readInstance(one, onBadRecord) ?? []),
         ...(body.holds && {
           holds: new Map(Object.entries(body.holds).map(([name, hold]) => [name, toHold(hold)])),
         }),
       };
     case 'put':
-      return { type: 'put', revision, instance: toServiceInstance(body.instance) };
+      return putOf(revision, readInstance(body.instance, onBadRecord));
     case 'remove':
       return { type: 'remove', revision, key: toKey(body), reason: body.reason };
     case 'renewed':
@@ -92,6 +100,24 @@ export function toChange(body: ChangeBody): Change | undefined {
     default:
       return undefined;
   }
+}
+
+/** Called for an instance that is not valid, and is skipped. */
+export type OnBadRecord = (service: string | undefined, instanceId: string | undefined, reason: string) => void;
+
+function readInstance(body: InstanceBody, onBadRecord: OnBadRecord): ServiceInstance | undefined {
+  try {
+    return toServiceInstance(body);
+  } catch (error) {
+    const { service_name: service, instance_id: id } = (body ?? {}) as Partial<Record<keyof InstanceBody, unknown>>;
+    const asText = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+    onBadRecord(asText(service), asText(id), messageOf(error));
+    return undefined;
+  }
+}
+
+function putOf(revision: number, instance: ServiceInstance | undefined): Change | undefined {
+  return instance && { type: 'put', revision, instance };
 }
 
 function toHoldBody({ since, overdue, total }: ExpiryHold): HoldBody {

@@ -26,9 +26,13 @@ export async function* readEventStream(chunks: AsyncIterable<string>): AsyncGene
   }
 }
 
+/** The longest line: the reset of a registry with tens of thousands of instances is one of them. */
+const LONGEST_LINE = 134_217_728;
+
 /** Lines without their terminators LF, CR or CRLF. Linear in the length of a line, however it is split. */
 async function* linesOf(chunks: AsyncIterable<string>): AsyncGenerator<string, void, undefined> {
   let pieces: string[] = [];
+  let length = 0;
   let afterCr = false;
   for await (const chunk of chunks) {
     // The LF of a CRLF may be in the next chunk.
@@ -36,9 +40,12 @@ async function* linesOf(chunks: AsyncIterable<string>): AsyncGenerator<string, v
     if (chunk !== '') afterCr = chunk.endsWith('\r');
     const [first = '', ...rest] = text.split(/\r\n|\n|\r/);
     pieces.push(first);
+    length += first.length;
+    if (length > LONGEST_LINE) throw new Error(`a line is longer than ${LONGEST_LINE} characters`);
     for (const next of rest) {
       yield pieces.join('');
       pieces = [next];
+      length = next.length;
     }
   }
 }

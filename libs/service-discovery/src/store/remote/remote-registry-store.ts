@@ -13,6 +13,7 @@ import {
   type WatchScope,
 } from '../../model/index.js';
 import { isOperatorStatus, type RegistryStore } from '../registry-store.js';
+import { type OnBadRecord } from './change-body.js';
 import { type HealthBody, toHealthBody, toRegistrationBody } from './instance-body.js';
 import { resolveRemoteRegistryStoreOptions, type RemoteRegistryStoreOptions } from './options.js';
 import { toError } from './refusal.js';
@@ -22,6 +23,8 @@ import { readChanges } from './watch-stream.js';
 export interface RemoteRegistryStoreDeps {
   /** @default the system clock */
   clock?: Clock;
+  /** Called for each instance of a watch that is not valid, and is skipped. @default none */
+  onBadRecord?: OnBadRecord;
 }
 
 /** Leases per request, so that the body stays well below the registry's limit. */
@@ -37,6 +40,7 @@ const LEASES_PER_REQUEST = 5_000;
  */
 export class RemoteRegistryStore implements RegistryStore {
   private readonly clock: Clock;
+  private readonly onBadRecord: OnBadRecord | undefined;
   private readonly http: RegistryHttp;
   private readonly watches = new Set<AbortController>();
   private closed = false;
@@ -44,6 +48,7 @@ export class RemoteRegistryStore implements RegistryStore {
   /** @throws InvalidConfigurationError naming every wrong option */
   constructor(options: RemoteRegistryStoreOptions, deps: RemoteRegistryStoreDeps = {}) {
     this.clock = deps.clock ?? systemClock;
+    this.onBadRecord = deps.onBadRecord;
     this.http = new RegistryHttp(resolveRemoteRegistryStoreOptions(options), this.clock);
   }
 
@@ -92,7 +97,7 @@ export class RemoteRegistryStore implements RegistryStore {
     const stopWaiting = onAbort(signal, () => stop.abort());
     this.watches.add(stop);
     try {
-      yield* readChanges(this.http, scope, stop, this.clock);
+      yield* readChanges(this.http, scope, stop, this.clock, this.onBadRecord);
     } catch (error) {
       if (!signal.aborted && !this.closed) throw error;
     } finally {

@@ -1,6 +1,6 @@
 import { messageOf, RegistryUnavailableError, type Clock, type Timer } from '../../common/index.js';
 import { type Change, type WatchScope } from '../../model/index.js';
-import { toChange, type ChangeBody } from './change-body.js';
+import { toChange, type ChangeBody, type OnBadRecord } from './change-body.js';
 import { readEventStream } from './event-stream.js';
 import { type OpenAnswer, type RegistryHttp } from './registry-http.js';
 
@@ -16,13 +16,14 @@ export async function* readChanges(
   scope: WatchScope,
   stop: AbortController,
   clock: Clock,
+  onBadRecord?: OnBadRecord,
 ): AsyncGenerator<Change, void, undefined> {
   const answer = await open(http, scope, stop);
   const lost = (reason: string, cause?: unknown): Error =>
     new RegistryUnavailableError(`The watch on the registry at ${http.url} was lost: ${reason}`, { cause });
   try {
     for await (const { type, data } of readEventStream(chunksOf(answer, stop, clock))) {
-      const change = type === 'change' ? toChange(JSON.parse(data) as ChangeBody) : undefined;
+      const change = type === 'change' ? toChange(JSON.parse(data) as ChangeBody, onBadRecord) : undefined;
       if (change) yield change;
     }
   } catch (error) {

@@ -1,9 +1,17 @@
-import { type HealthDetail, type HealthStatus, type OperatorStatus } from '../../../model/index.js';
+import { isDeeper } from '../../../common/index.js';
+import {
+  METADATA_LIMIT_LEVELS,
+  type HealthDetail,
+  type HealthStatus,
+  type OperatorStatus,
+} from '../../../model/index.js';
 import { isText, Rule } from './rule.js';
 
 const OPERATOR_STATUSES: readonly unknown[] = ['up', 'maintenance', 'draining'] satisfies OperatorStatus[];
 const HEALTH_STATUSES: readonly unknown[] = ['healthy', 'unhealthy', 'unknown'] satisfies HealthStatus[];
 const HEALTH_DATA_LIMIT_BYTES = 65_536;
+/** As for metadata: readers may traverse it recursively. */
+const HEALTH_DATA_LIMIT_LEVELS = METADATA_LIMIT_LEVELS;
 
 /** The body of `PUT .../status`: an operator's word. */
 export class StatusDto {
@@ -33,7 +41,7 @@ export class HealthDto {
   status!: HealthStatus;
 
   @Rule(
-    'an object with checked_at (ISO 8601), reason, latency_ms, status_code, flapping and data (at most 64 KiB), each optional',
+    'an object with checked_at (ISO 8601), reason, latency_ms, status_code, flapping and data (at most 64 KiB and 32 levels), each optional',
     isHealthDetail,
   )
   detail?: HealthDetailBody;
@@ -65,7 +73,7 @@ function isHealthDetail(value: unknown): boolean {
     (latencyMs === undefined || (Number.isFinite(latencyMs) && (latencyMs as number) >= 0)) &&
     (statusCode === undefined || Number.isInteger(statusCode)) &&
     (flapping === undefined || typeof flapping === 'boolean') &&
-    (data === undefined || jsonBytes(data) <= HEALTH_DATA_LIMIT_BYTES)
+    (data === undefined || (!isDeeper(data, HEALTH_DATA_LIMIT_LEVELS) && jsonBytes(data) <= HEALTH_DATA_LIMIT_BYTES))
   );
 }
 

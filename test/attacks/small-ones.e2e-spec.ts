@@ -1,0 +1,180 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { type AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { MemoryRegistryStore, ServiceCommunicator, ServiceRegistry } from 'nest-service-discovery';
+import { RemoteRegistryStore, UndiciTransport } from 'nest-service-discovery/core';
+import { DiscoveryMetrics, EventBus } from '../../libs/service-discovery/src/observability/index.js';
+import { PLATFORMS, type RestApp, startRestApp } from '../support/rest-app.js';
+
+const servers: Server[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+async function listen(listener: RequestListener): Promise<number> {
+  const server = createServer(listener).listen(0, '127.0.0.1');
+  servers.push(server);
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+describe('calls with what a client sent', () => {
+  let store: MemoryRegistryStore;
+  let registry: ServiceRegistry;
+  let communicator: ServiceCommunicator;
+  let bus: EventBus;
+  let metrics: DiscoveryMetrics;
+  let requests: IncomingMessage[];
+  let port: number;
+  let status: number;
+
+  beforeEach(async () => {
+    [requests, status] = [[], 200];
+    port = await listen((request, response) => {
+      requests.push(request);
+      response.writeHead(status).end('{}');
+    });
+    store = new MemoryRegistryStore();
+    registry = new ServiceRegistry(store);
+    await registry.start();
+    await registry.register({ serviceName: 'orders', host: '127.0.0.1', port, path: '/v1' }, { heartbeat: 'manual' });
+    bus = new EventBus();
+    metrics = new DiscoveryMetrics(bus, registry);
+    communicator = new ServiceCommunicator({ registry, transport: new UndiciTransport(), events: bus });
+  });
+
+  afterEach(async () => {
+    metrics.close();
+    await communicator.close();
+    await registry.close();
+    await store.close();
+  });
+
+  const call = (path: string, more = {}): Promise<unknown> => communicator.callService('orders', { path, ...more });
+
+  it('repeat no POST for an `idempotency-key` that was handed on, and do for one of the calling code', async () => {
+    status = 503;
+    const post = { method: 'POST', body: '{}' };
+    await call('/orders', { ...post, headers: { 'idempotency-key': 'from-a-client' } });
+    expect(requests).toHaveLength(1);
+    await call('/orders', { ...post, idempotencyKey: 'our-own' });
+    expect(requests.length).toBeGreaterThan(2);
+  });
+
+  it('do not show the value of a header in an error', async () => {
+    const error = await call('/', { headers: { authorization: 'Bearer hunter2\r\nx: y' } }).catch(String);
+    expect(error).toContain('headers.authorization');
+    expect(error).not.toContain('hunter2');
+  });
+
+  it.each(['/..%2fadmin', '/%2e%2e%2fadmin', '/files/..%2F..%2Fadmin', '/x%5c..%5cadmin', '/x/..%5Cadmin'])(
+    'do not leave the base path by %s',
+    async (path) => {
+      await expect(call(path)).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+      expect(requests).toEqual([]);
+      await call('/files/a%2Fb..c');
+      expect(requests.map(({ url }) => url)).toEqual(['/v1/files/a%2Fb..c']);
+    },
+  );
+
+  it('make no metric series of unknown names, also where the deadline ends them first', async () => {
+    const past = { headers: { 'x-request-deadline': String(Date.now() - 1_000) } };
+    for (let index = 0; index < 20; index++) {
+      await communicator.callService(`stranger-${index}`, { path: '/', ...past }).catch(() => undefined);
+    }
+    await call('/');
+    const text = await metrics.metrics();
+    expect(text).not.toContain('stranger-');
+    expect(text).toContain('service="orders"');
+  });
+
+  it('go by the tier that most instances declare, not by that of the first one', async () => {
+    const timeoutOf = (): unknown =>
+      communicator.describePipeline('users').find(({ stage }) => stage === 'deadline')?.options.timeoutMs;
+    const register = (instanceId: string, tier: string): Promise<unknown> =>
+      registry.register({ serviceName: 'users', instanceId, host: '127.0.0.1', port, tier }, { heartbeat: 'manual' });
+    await register('a-stranger', 'ml');
+    for (const id of ['b', 'c', 'd']) await register(id, 'web');
+    expect(timeoutOf()).toBe(5_000);
+  });
+});
+
+describe('a watch on a registry that sends what is wrong', () => {
+  const frame = (data: unknown): string => `event: change\ndata: ${JSON.stringify(data)}\n\n`;
+
+  it('goes on with the valid instances, and reports the others', async () => {
+    const good = { service_name: 'users', instance_id: 'a', host: '10.0.0.7', port: 8080, path: '' };
+    const rest = { weight: 100, generation: 1, ttl: 60, registered_at: new Date(0), last_heartbeat: new Date(0) };
+    const port = await listen((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      const bad = { ...good, ...rest, instance_id: 'bad', port: 'none' };
+      response.write(frame({ type: 'reset', revision: 1, instances: [bad, { ...good, ...rest }, null] }));
+      response.write(frame({ type: 'put', revision: 2, instance: bad }));
+      response.write(frame({ type: 'put', revision: 3, instance: { ...good, ...rest, instance_id: 'b' } }));
+    });
+    const skipped: unknown[] = [];
+    const onBadRecord = (...record: unknown[]): void => void skipped.push(record.slice(0, 2));
+    const store = new RemoteRegistryStore({ url: `http://127.0.0.1:${port}` }, { onBadRecord });
+    const changes = store.watch({}, new AbortController().signal);
+    expect((await changes.next()).value).toMatchObject({ type: 'reset', instances: [{ instanceId: 'a' }] });
+    expect((await changes.next()).value).toMatchObject({ type: 'put', instance: { instanceId: 'b' } });
+    expect(skipped).toEqual([
+      ['users', 'bad'],
+      [undefined, undefined],
+      ['users', 'bad'],
+    ]);
+    await store.close();
+  });
+
+  it('ends at a line that never ends', async () => {
+    const chunk = 'x'.repeat(4_194_304);
+    const port = await listen((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write('data: ');
+      const write = (): void => {
+        while (!response.destroyed && response.write(chunk));
+        if (!response.destroyed) response.once('drain', write);
+      };
+      write();
+    });
+    const store = new RemoteRegistryStore({ url: `http://127.0.0.1:${port}` });
+    const changes = store.watch({}, new AbortController().signal);
+    await expect(changes.next()).rejects.toMatchObject({
+      code: 'REGISTRY_UNAVAILABLE',
+      message: expect.stringContaining('a line is longer'),
+    });
+    await store.close();
+  });
+});
+
+describe.each(PLATFORMS)('health data on %s', (platform) => {
+  let rest: RestApp;
+  afterEach(() => rest.close());
+
+  it('that is nested too deeply is refused with 400, and what looks like a secret is masked under any name', async () => {
+    rest = await startRestApp(platform);
+    const user = { service_name: 'users', host: '10.0.0.7', port: 8080, instance_id: 'a' };
+    await rest.send('POST', '/register', { json: user });
+    const put = (data: string): Promise<{ status: number }> =>
+      rest.send('PUT', '/services/users/instances/a/health', { raw: `{"status":"healthy","detail":{"data":${data}}}` });
+    for (const depth of [34, 400, 1_500]) {
+      expect((await put('['.repeat(depth) + ']'.repeat(depth))).status).toBe(400);
+    }
+    const secrets = [
+      'postgres://app:hunter2@db/users',
+      'Bearer hunter2hunter2',
+      'eyJhbGciOiJIUzI1NiJ9.hunter2.x',
+      'AKIAABCDEFGHIJKLMNOP',
+    ];
+    expect((await put(JSON.stringify({ seen: secrets, plain: 'up since 10:00, http://users/health' }))).status).toBe(
+      200,
+    );
+    const { text } = await rest.send('GET', '/services/users');
+    for (const secret of secrets) expect(text).not.toContain(secret);
+    expect(text).toContain('up since 10:00, http://users/health');
+  });
+});
