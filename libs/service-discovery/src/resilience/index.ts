@@ -24,6 +24,7 @@ export {
   CIRCUIT_BREAKER_OPTIONS,
   type CallCountWindow,
   type CircuitBreakerOptions,
+  DEFAULT_IGNORED_STATUSES,
   type ResolvedCircuitBreakerOptions,
 } from './circuit-breaker/circuit-breaker-options.js';
 export { CircuitBreaker, type CircuitBreakerDeps } from './circuit-breaker/circuit-breaker.js';

@@ -7,7 +7,14 @@ import {
   TransportError,
 } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
-import { CancelScope, type EndedAttempt, reasonOf, type TimeLimit } from '../../resilience/index.js';
+import {
+  CancelScope,
+  DEFAULT_IGNORED_STATUSES,
+  type EndedAttempt,
+  includesStatus,
+  reasonOf,
+  type TimeLimit,
+} from '../../resilience/index.js';
 import { type ServiceRequest, type ServiceResponse } from '../../transport/index.js';
 import { type Call } from './call.js';
 import { CallResponse } from './call-response.js';
@@ -89,7 +96,10 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
 
   /** What its verdict counts as for breakers and the outlier detector; retries go by the verdict itself. */
   get counted(): OutcomeClass {
-    return this.rushed ? 'ignored' : this.verdict;
+    const { verdict, status, rushed, error } = this;
+    if (verdict === 'success') return verdict;
+    const isIgnored = rushed || (error === undefined && status !== undefined && this.ignores(status));
+    return isIgnored ? 'ignored' : verdict;
   }
 
   get isAnswer(): boolean {
@@ -162,6 +172,11 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
     this.rushed = this.wasRushed(this.arrivedAt);
     // The verdict on the status stands, however the body ends.
     this.target.place.record(this.counted, this.outcome.latencyMs, this.arrivedAt);
+  }
+
+  private ignores(status: number): boolean {
+    const { circuitBreaker } = this.call.view.settings;
+    return includesStatus(circuitBreaker?.ignoredStatuses ?? DEFAULT_IGNORED_STATUSES, status);
   }
 
   private wasRushed(now: number): boolean {

@@ -28,6 +28,7 @@ describe('the options of a circuit breaker', () => {
       successThreshold: 1,
       halfOpenFailureRate: false,
       ramp: false,
+      ignoredStatuses: [408, 429],
     });
   });
 
@@ -46,6 +47,7 @@ describe('the options of a circuit breaker', () => {
     successThreshold: 3,
     halfOpenFailureRate: 0.4,
     ramp: '30s',
+    ignoredStatuses: [429, [500, 502]],
   };
 
   it('become milliseconds, and are taken again as they are then', () => {

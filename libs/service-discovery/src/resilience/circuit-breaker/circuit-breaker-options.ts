@@ -7,12 +7,20 @@ import {
   number,
   OptionGroup,
   type OptionsOf,
-  OptionValidator,
+  type OptionValidator,
   orFalse,
   type ResolvedOf,
 } from '../../common/index.js';
+import { type StatusRange } from '../../model/index.js';
+import { errorStatuses } from '../status-list.js';
 
 const UP_TO_ONE_DAY = { minMs: 1, maxMs: 86_400_000 };
+
+/**
+ * Request Timeout and Too Many Requests: mostly a limit of one user, which must not cut off all others. A service that is
+ * overloaded as a whole answers 503.
+ */
+export const DEFAULT_IGNORED_STATUSES: readonly StatusRange[] = [408, 429];
 
 /** The last so many calls, instead of those of the last so many seconds. */
 const CALL_COUNT_WINDOW_OPTIONS = new OptionGroup('window', {
@@ -119,6 +127,12 @@ export const CIRCUIT_BREAKER_OPTIONS = new OptionGroup(
      * @default false
      */
     ramp: orFalse(duration(UP_TO_ONE_DAY)),
+    /**
+     * The statuses of failures that count for nothing, each from 400 to 599, and `[from, to]` ranges of them: those that
+     * are about one client's requests.
+     * @default [408, 429]
+     */
+    ignoredStatuses: errorStatuses({ default: DEFAULT_IGNORED_STATUSES }),
   },
   (resolved, given, check) => {
     // A default yields to what was set; only two options that were both set can contradict each other.

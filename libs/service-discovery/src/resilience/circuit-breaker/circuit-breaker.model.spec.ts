@@ -281,6 +281,7 @@ const options: fc.Arbitrary<ResolvedCircuitBreakerOptions> = fc
     successThreshold: fc.integer({ min: 1, max: 3 }),
     halfOpenFailureRate: fc.constantFrom(false as const, false as const, 0.5, 0.75),
     ramp: fc.constantFrom(false as const, 100_000, 1_000_000),
+    ignoredStatuses: fc.constant([]),
   })
   .filter((given) => given.failureThreshold !== false || given.failureRate !== false || given.slowCallRate !== false)
   .filter(({ halfOpenFailureRate, successThreshold }) => halfOpenFailureRate !== 0.5 || successThreshold > 1);

@@ -1,6 +1,7 @@
 import {
   type CircuitOpenError,
   OptionValidator,
+  type OutcomeClass,
   raceAbort,
   systemClock,
   systemRandom,
@@ -22,7 +23,8 @@ import {
   type ForcedCircuit,
 } from './circuit-view.js';
 import { Permit, ProbePermits, type CircuitPermit, type PermitSettled } from './circuit-permits.js';
-import { classifyAbort, classifyError, type ErrorClassifier } from '../classify.js';
+import { classifyAbort, classifyError, type ErrorClassifier, statusOf } from '../classify.js';
+import { includesStatus } from '../status-list.js';
 import { ClosingRamp } from './closing-ramp.js';
 import { OpeningRule } from './opening-rule.js';
 import { RecoveryTime } from './recovery-time.js';
@@ -149,9 +151,15 @@ export class CircuitBreaker {
       permit.settle('success');
       return result;
     } catch (error) {
-      permit.settle(signal?.aborted && error === signal.reason ? classifyAbort(error) : this.classify(error));
+      permit.settle(signal?.aborted && error === signal.reason ? classifyAbort(error) : this.outcomeOf(error));
       throw error;
     }
+  }
+
+  private outcomeOf(error: unknown): OutcomeClass {
+    const status = statusOf(error);
+    const isIgnored = status !== undefined && includesStatus(this.options.ignoredStatuses, status);
+    return isIgnored ? 'ignored' : this.classify(error);
   }
 
   /** The error for a call that is refused now. */
