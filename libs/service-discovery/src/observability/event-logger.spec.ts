@@ -250,12 +250,14 @@ describe('EventLogger', () => {
 
   it('distinguishes calls that failed for different causes, and those from calls that succeeded', () => {
     new EventLogger(bus, logger, {}, { clock });
-    const ends = [{ ok: true }, { ok: false, status: 500 }, { ok: false, code: 'CIRCUIT_OPEN' }, { ok: false }];
+    const answered = (status: number): object => ({ ok: false, code: 'RESPONSE_STATUS', status });
+    const ends = [{ ok: true }, answered(404), answered(500), { ok: false, code: 'CIRCUIT_OPEN' }, { ok: false }];
     for (const end of [...ends, ...ends]) {
-      bus.emit('call.completed', { service: 'users', attempts: 1, durationMs: 2, ...end });
+      bus.emit('call.completed', { service: 'users', attempts: 1, durationMs: 2, ...end } as never);
     }
     expect(lines.map(([, message]) => message)).toEqual([
       'Call to users succeeded after 1 attempt',
+      'Call to users failed after 1 attempt in 2 ms: status 404',
       'Call to users failed after 1 attempt in 2 ms: status 500',
       'Call to users failed after 1 attempt in 2 ms: CIRCUIT_OPEN',
       'Call to users failed after 1 attempt in 2 ms: status unknown',

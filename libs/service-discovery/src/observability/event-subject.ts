@@ -1,3 +1,4 @@
+import { type ErrorCode } from '../common/index.js';
 import { keyOf, type EventName, type InstanceKey, type ServiceDiscoveryEvent } from '../model/index.js';
 import { type EventOf } from './event-bus.js';
 
@@ -87,9 +88,10 @@ export function subjectOf(event: ServiceDiscoveryEvent): string {
   return subject(event);
 }
 
-/** The cause of a failed call. */
+/** The cause of a failed call: the status of the answer, or else the code, so that a 404 and a 500 are told apart. */
 export function causeOf({ code, status }: { readonly code?: string; readonly status?: number }): string {
-  return code ?? `status ${status ?? 'unknown'}`;
+  const isAnswer = code === undefined || code === ('RESPONSE_STATUS' satisfies ErrorCode);
+  return isAnswer ? `status ${status ?? 'unknown'}` : code;
 }
 
 /** The service and the instance, as far as they are known. */

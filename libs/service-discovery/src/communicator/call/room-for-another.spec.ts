@@ -55,6 +55,14 @@ describe('an attempt of a call whose timeout is shorter than the default attempt
     expect(attempts[3]).toMatchObject({ atMs: 1_500, to: expect.stringMatching(/[bc]/) });
   });
 
+  it('ends halfway beside an attemptTimeout of a weaker layer that is longer than the call', async () => {
+    const preset = stage.communicatorWith({ attemptTimeout: '5s' });
+    const end = failure(preset.withOptions({ timeout: '3s' }).callServiceJson('users', { path: '/' }));
+    await stage.clock.advanceAsync(60_000);
+    await end;
+    expect(attempts.map(({ atMs }) => atMs)).toEqual([0, 1_500, 2_250]);
+  });
+
   it('takes half of the remaining time each time, and the last one all of it', async () => {
     expect(await startsOf({ timeout: '3s' })).toEqual([0, 1_500, 2_250]);
     expect(new Set(attempts.map(({ to }) => to)).size).toBe(3);

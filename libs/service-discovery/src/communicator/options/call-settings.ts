@@ -17,8 +17,8 @@ export interface CallTimes {
   readonly timeoutMs: number;
   readonly attemptTimeoutMs: number;
   /**
-   * Whether an attempt should leave time for another one: true if `attemptTimeout` is the default, which suits longer
-   * calls.
+   * Whether an attempt should leave time for another one: true if `attemptTimeout` is the default, or longer than the
+   * call, since both suit longer calls.
    */
   readonly leavesRoom: boolean;
 }
@@ -65,7 +65,8 @@ export function toSettings(options: CommunicatorOptions, strategies?: NamedStrat
     timeoutMs,
     // An attempt timeout from an earlier layer does not contradict a shorter timeout of a later one.
     attemptTimeoutMs: Math.min(attemptTimeoutMs, timeoutMs),
-    leavesRoom: options.attemptTimeout === undefined,
+    // One that is longer than the call limits nothing, so it asks for nothing either.
+    leavesRoom: options.attemptTimeout === undefined || attemptTimeoutMs > timeoutMs,
     breakerKey: JSON.stringify(policies.circuitBreaker),
     serviceBreakerKey: JSON.stringify(policies.serviceCircuitBreaker),
     concurrency:
