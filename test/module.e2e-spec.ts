@@ -442,6 +442,37 @@ describe('forFeature', () => {
     await expect(app.get(Greeter).client.greet({ params: { name: 'Ada' } })).resolves.toEqual({ text: 'hello' });
   });
 
+  it('stops the start of an app without forRoot, and says what to import', async () => {
+    const expected = {
+      code: 'INVALID_CONFIGURATION',
+      message: expect.stringMatching(
+        /expected ServiceDiscoveryModule\.forRoot\(\) or forRootAsync\(\) in one module of the app \(in a test, ServiceDiscoveryTestingModule\.forRoot\(\)\), but got "ServiceDiscoveryModule\.forFeature\(\[GreetingClient\]\)"/,
+      ),
+    };
+    const feature = ServiceDiscoveryModule.forFeature([GreetingClient]);
+    await expect(startError(feature)).resolves.toMatchObject(expected);
+    await expect(Test.createTestingModule({ imports: [feature] }).compile()).rejects.toMatchObject(expected);
+    const mock = { provide: ServiceCommunicator, useValue: {} };
+    await expect(Test.createTestingModule({ imports: [feature], providers: [mock] }).compile()).rejects.toMatchObject(
+      expected,
+    );
+  });
+
+  it('needs no forRoot where a test overrides the client', async () => {
+    const testing = await Test.createTestingModule({ imports: [ServiceDiscoveryModule.forFeature([GreetingClient])] })
+      .overrideProvider(GreetingClient)
+      .useValue({ greet: async () => ({ text: 'hi' }) })
+      .compile();
+    await expect(testing.get(GreetingClient).greet({ params: { name: 'Ada' } })).resolves.toEqual({ text: 'hi' });
+  });
+
+  it('leaves the error of wrong options to forRoot', async () => {
+    const root = ServiceDiscoveryModule.forRoot({ serviceTtl: 'soon' as never });
+    await expect(startError(appOf(ServiceDiscoveryModule.forFeature([GreetingClient]), root))).resolves.toMatchObject({
+      problems: [{ path: 'serviceTtl' }],
+    });
+  });
+
   it('rejects a class that is not a client', () => {
     expect(() => ServiceDiscoveryModule.forFeature([GreetingClient, Catalog])).toThrow(
       'ServiceDiscoveryModule.forFeature: expected classes with @ServiceClient(), but got "Catalog"',

@@ -55,8 +55,7 @@ export function findConflicts(modules: ModulesContainer, metatype: Type): Proble
     // The bare class among some module's imports asks for nothing of its own.
     .filter((options) => options !== undefined);
   if (given.length === 0) {
-    const expected = 'ServiceDiscoveryModule.forRoot() or forRootAsync() in one module of the app';
-    return [{ path: 'imports', value: metatype.name, expected }];
+    return [lacksRoot(metatype.name)];
   }
   if (given.length === 1) return [];
   if ([...modules.values()].some((module) => module.metatype.name === TESTING_MODULE)) {
@@ -82,6 +81,12 @@ export function findConflicts(modules: ModulesContainer, metatype: Type): Proble
       value: values.map((value) => withoutSecrets(value) ?? null),
       expected: `the same value wherever the app imports the module${WAY_OUT}`,
     }));
+}
+
+/** @param value what the app imports without it */
+export function lacksRoot(value: string): Problem {
+  const expected = `ServiceDiscoveryModule.forRoot() or forRootAsync() in one module of the app (in a test, ${TESTING_MODULE}.forRoot())`;
+  return { path: 'imports', value, expected };
 }
 
 /** The class is in a layer below. */

@@ -1,12 +1,20 @@
 import { type DynamicModule, Inject, Module, type ModuleMetadata, type Provider, type Type } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { assertOptions, InvalidConfigurationError } from '../common/index.js';
+import { ServiceCommunicator } from '../communicator/index.js';
 import { atStart } from './at-start.js';
 import { asyncOptionsProviders, type ServiceDiscoveryAsyncOptions } from './async-options.js';
 import { BundledRoutesModule } from './bundled-routes.module.js';
 import { isServiceClient } from './decorators/index.js';
 import { ShutdownStartModule } from './lifecycle/index.js';
-import { findConflicts, GIVEN_OPTIONS, type GivenOptions, SharedModules, toGiven } from './module-options.js';
+import {
+  findConflicts,
+  GIVEN_OPTIONS,
+  type GivenOptions,
+  lacksRoot,
+  SharedModules,
+  toGiven,
+} from './module-options.js';
 import { resolveServiceDiscoveryOptions, type ServiceDiscoveryOptions } from './options/index.js';
 import { CORE_EXPORTS, CORE_PROVIDERS } from './providers.js';
 import { restControllers, restProviders } from './rest/index.js';
@@ -56,7 +64,8 @@ export class ServiceDiscoveryModule {
   }
 
   /**
-   * Provides typed clients to the module that imports it.
+   * Provides typed clients to the module that imports it. The app does not start unless one of its modules imports `forRoot` or
+   * `forRootAsync`, since clients call through its `ServiceCommunicator`.
    * @param clients classes with `@ServiceClient()`
    * @throws InvalidConfigurationError naming every class that is none
    */
@@ -75,7 +84,24 @@ export class ServiceDiscoveryModule {
 
 /** Holds the clients of one `forFeature`. */
 @Module({})
-class ServiceDiscoveryFeatureModule {}
+class ServiceDiscoveryFeatureModule {
+  /** @throws InvalidConfigurationError if the app has no communicator, without which the clients have no methods */
+  constructor(@Inject(ModulesContainer) modules: ModulesContainer) {
+    const all = [...modules.values()];
+    // Not injected: an optional dependency hides the error of wrong options.
+    if (all.some(({ exports }) => exports.has(ServiceCommunicator))) return;
+    const names = all
+      .filter(({ metatype }) => metatype === ServiceDiscoveryFeatureModule)
+      .flatMap(({ providers }) => [...providers.values()])
+      // A client that a test has overridden needs no communicator.
+      .filter(({ metatype, token }) => metatype === token && isServiceClient(metatype as Type))
+      .map(({ name }) => String(name));
+    if (names.length === 0) return;
+    atStart(() => {
+      throw new InvalidConfigurationError([lacksRoot(`ServiceDiscoveryModule.forFeature([${names.join(', ')}])`)]);
+    });
+  }
+}
 
 /** What controllers are made of, which is settled before any provider is there. */
 type RouteOptions = Pick<ServiceDiscoveryAsyncOptions, 'api' | 'health'>;
