@@ -8,6 +8,8 @@ const IN_A_TEST = 'In a test, await app.init() first, or import ServiceDiscovery
 
 export interface ServedServicesDeps {
   snapshot(): RegistrySnapshot;
+  /** See `ServiceRegistry.lastFailure`. */
+  lastFailure(): string | undefined;
   /** The age of the snapshot, in milliseconds. */
   ageMs(): number;
   /** The age up to which the whole snapshot is served. */
@@ -61,9 +63,9 @@ export class ServedServices {
     if (this.isTooOld()) throw this.tooOld();
     if (this.deps.snapshot().ready) return;
     const what = service === undefined ? 'Nothing' : `No instance of "${service}"`;
-    throw new RegistryUnavailableError(`${what} is known: the registry has not answered yet. ${IN_A_TEST}`, {
-      service,
-    });
+    const failure = this.deps.lastFailure();
+    const hint = failure === undefined ? IN_A_TEST : `The last attempt failed: ${failure}`;
+    throw new RegistryUnavailableError(`${what} is known: the registry has not answered yet. ${hint}`, { service });
   }
 
   private isTooOld(): boolean {

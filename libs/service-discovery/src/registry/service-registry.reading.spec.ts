@@ -153,6 +153,24 @@ describe('ServiceRegistry reads', () => {
       expect(log().filter((line) => line.startsWith('instance.'))).toEqual(['instance.registered a']);
     });
 
+    it('names the last failure to those who read before the first answer, or what a test lacks if there was none', async () => {
+      store.goAway();
+      const { registry } = stage.processOf({ startTimeout: '1s' });
+      const read = (): unknown => registry.servedInstances('users');
+      expect(registry.lastFailure).toBeUndefined();
+      expect(read).toThrow(
+        /the registry has not answered yet\. In a test, await app\.init\(\) first, or import ServiceDiscoveryTestingModule$/,
+      );
+      const start = registry.start();
+      await clock.advanceAsync(1_000);
+      await start;
+      expect(registry.lastFailure).toBe('The store is away');
+      expect(read).toThrow(/the registry has not answered yet\. The last attempt failed: The store is away$/);
+      store.comeBack();
+      await clock.advanceAsync(5_000);
+      expect(registry.lastFailure).toBeUndefined();
+    });
+
     it('starts in bounded time and catches up later', async () => {
       store.goAway();
       const { registry } = stage.processOf({ startTimeout: '2s' });

@@ -144,6 +144,7 @@ export class ServiceRegistry {
     });
     this.served = new ServedServices({
       snapshot: () => this.snapshot,
+      lastFailure: () => this.lastFailure,
       ageMs: () => this.ageMs(),
       maxAgeMs: this.options.maxSnapshotAge,
       isLocal: (key) => this.offline !== undefined && (this.isPending(key) || this.keeper.leaseOf(key) !== undefined),
@@ -186,6 +187,11 @@ export class ServiceRegistry {
 
   get snapshot(): RegistrySnapshot {
     return this.feed.snapshot;
+  }
+
+  /** Why the last attempt to read the store failed: a sentence without its full stop; undefined if the store has answered since. */
+  get lastFailure(): string | undefined {
+    return this.feed.lastFailure;
   }
 
   /** Milliseconds since the snapshot was last confirmed by the store: 0 while connected. */

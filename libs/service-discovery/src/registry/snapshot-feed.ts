@@ -88,6 +88,7 @@ export class SnapshotFeed {
   private successor: StoreWatch | undefined;
   private connectedAt = 0;
   private downSince: number | undefined;
+  private failure: string | undefined;
   private refusedSince: number | undefined;
   private stopHearingOfRefusals: (() => void) | undefined;
   private readonly grace: RestartGrace;
@@ -112,6 +113,11 @@ export class SnapshotFeed {
   /** Whether the store is being watched and, as far as is known, takes writes. */
   get isTakingWrites(): boolean {
     return this.current.connected && this.current.writeRefusal === undefined;
+  }
+
+  /** Why the watch failed the last time; undefined if it has not failed since the store last answered. */
+  get lastFailure(): string | undefined {
+    return this.failure;
   }
 
   /** The instance as the store shows it, without the overlay. */
@@ -175,6 +181,7 @@ export class SnapshotFeed {
       const heldMs = this.current.connected ? this.deps.clock.now() - this.connectedAt : 0;
       this.disconnect();
       if (signal.aborted) return;
+      this.failure = messageOf(error);
       this.reportLoss(error);
       // Only a watch that lasted resets the backoff, so that a store that answers and fails at once is not hammered.
       losses = heldMs >= BACKOFF.longestMs ? 1 : losses + 1;
@@ -246,6 +253,7 @@ export class SnapshotFeed {
     this.apply(change, () => listener.received(received));
     if (received.type !== 'reset') return;
     this.announceFirstReset();
+    this.failure = undefined;
     if (downSince === undefined) return;
     this.downSince = undefined;
     listener.regained(clock.now() - downSince);

@@ -198,7 +198,7 @@ export class ServiceDiscoveryLifecycle
     const startedAt = clock.now();
     await registry.start();
     if (!registry.snapshot.ready && startTimeoutMs > 0 && options.logging !== false) {
-      logNoRegistry(nestLoggerPort(), options, startTimeoutMs);
+      logNoRegistry(nestLoggerPort(), options, startTimeoutMs, registry.lastFailure);
     }
     // Handlers may call listed services from the beginning.
     const leftMs = Math.max(0, startTimeoutMs - (clock.now() - startedAt));

@@ -65,16 +65,21 @@ describe('the line at the start', () => {
   });
 });
 
-it('an app that starts without its registry says which one, how long it waited, and how a test does not wait', () => {
-  const errors: string[] = [];
-  const refuse = (line: string): never => {
-    throw new Error(`hidden in tests: ${line}`);
-  };
-  const logger = { debug: refuse, log: refuse, warn: refuse, error: (line: string) => void errors.push(line) };
-  logNoRegistry(logger, resolveServiceDiscoveryOptions({ registryUrl: 'http://registry:3000' }), 1_500);
-  expect(errors).toEqual([
-    expect.stringMatching(
-      /http:\/\/registry:3000 did not answer within 1\.5 s \(startTimeout\).*ServiceDiscoveryTestingModule.*preset: 'testing'/,
-    ),
-  ]);
-});
+it.each<[failure: string | undefined, end: RegExp]>([
+  [undefined, / In a test, use ServiceDiscoveryTestingModule or preset: 'testing', which do not wait$/],
+  ['connect ECONNREFUSED', / the background\. The last attempt failed: connect ECONNREFUSED$/],
+])(
+  'an app that starts without its registry says which one, how long it waited, and what to do (%s)',
+  (failure, end) => {
+    const errors: string[] = [];
+    const refuse = (line: string): never => {
+      throw new Error(`hidden in tests: ${line}`);
+    };
+    const logger = { debug: refuse, log: refuse, warn: refuse, error: (line: string) => void errors.push(line) };
+    logNoRegistry(logger, resolveServiceDiscoveryOptions({ registryUrl: 'http://registry:3000' }), 1_500, failure);
+    expect(errors).toEqual([
+      expect.stringMatching(/http:\/\/registry:3000 did not answer within 1\.5 s \(startTimeout\)/),
+    ]);
+    expect(errors[0]).toMatch(end);
+  },
+);

@@ -8,6 +8,8 @@ type Options = Pick<
   'api' | 'mode' | 'namespace' | 'redis' | 'remote' | 'services' | 'store'
 >;
 
+const IN_A_TEST = "In a test, use ServiceDiscoveryTestingModule or preset: 'testing', which do not wait";
+
 /** What of an app shows only when all of it is there. */
 export interface StartedApp {
   /** The names of the services that it registers by itself. */
@@ -41,13 +43,14 @@ export function logStart(logger: LoggerPort, options: Options, { registers, pref
 /**
  * One line for an app that starts before the registry has answered. It is an error, since the logger of Nest's testing module
  * prints only errors, and a test is where the wait surprises.
+ * @param failure why the last attempt failed; undefined: no answer at all
  */
-export function logNoRegistry(logger: LoggerPort, options: Options, waitedMs: number): void {
+export function logNoRegistry(logger: LoggerPort, options: Options, waitedMs: number, failure?: string): void {
   const registry = registryOf(options);
+  const hint = failure === undefined ? IN_A_TEST : `The last attempt failed: ${failure}`;
   logger.error(
-    `Starting without the registry: ${registry} did not answer within ${waitedMs / 1_000} s (startTimeout); connecting goes on in the background. ` +
-      "In a test, use ServiceDiscoveryTestingModule or preset: 'testing', which do not wait",
-    { registry, waitedMs },
+    `Starting without the registry: ${registry} did not answer within ${waitedMs / 1_000} s (startTimeout); connecting goes on in the background. ${hint}`,
+    { registry, waitedMs, failure },
   );
 }
 

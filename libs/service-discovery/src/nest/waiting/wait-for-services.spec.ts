@@ -412,7 +412,7 @@ describe('a wait that was in vain', () => {
     const { registry: never } = stage.processOf();
     void never.start();
     expect((await failure('users', {}, never)).missing[0]?.reason).toBe(
-      'No instance of "users" is known: the registry has not answered yet. In a test, await app.init() first, or import ServiceDiscoveryTestingModule',
+      'No instance of "users" is known: the registry has not answered yet. The last attempt failed: The store is away',
     );
     const { registry: follower } = stage.processOf({ follow: 'used' });
     expect((await failure('users', {}, follower)).missing[0]?.reason).toMatch('the registry has not answered yet');
