@@ -147,6 +147,20 @@ describe('RemoteRegistryStore and the errors of a registry', () => {
     }
   });
 
+  it('says which part of its URL is too much if that ends in the path of the API', async () => {
+    await start();
+    await store.close();
+    store = new RemoteRegistryStore({ url: `${rest.origin}/service-discovery` });
+    for (const act of [() => store.put(instanceOf(), 10_000), () => firstOf(store)]) {
+      await expect(act()).rejects.toMatchObject({
+        code: 'REGISTRY_UNAVAILABLE',
+        message: expect.stringMatching(
+          /status 404, and not as a registry does: leave out \/service-discovery at the end/,
+        ),
+      });
+    }
+  });
+
   it('renews thousands of leases', async () => {
     await start();
     const lease = await store.put(instanceOf(), 10_000);

@@ -18,6 +18,8 @@ interface ErrorFields {
 }
 
 const PREFIX_HINT = "A global prefix of the registry's app belongs at its end: http://host:3000/api";
+/** The end of a URL that has the path of the REST API twice. */
+const DOUBLED_PATH = /(\/.+)\1$/;
 const WAY_IN =
   "Set `remote.token` or SERVICE_DISCOVERY_TOKEN to the registry's shared token, or `remote.headers` to what its guard asks for";
 
@@ -63,7 +65,7 @@ export function toError(
       return new ServiceDiscoveryError('INVALID_REQUEST', `The registry at ${url} refused: ${message}`, details);
     case undefined:
       return new RegistryUnavailableError(
-        `The registry at ${url} answered with status ${answer.status}, and not as a registry does: is the path right? ${PREFIX_HINT}`,
+        `The registry at ${url} answered with status ${answer.status}, and not as a registry does: ${pathHint(url)}`,
         details,
       );
     default:
@@ -72,6 +74,12 @@ export function toError(
         retryAfterMs,
       });
   }
+}
+
+function pathHint(url: string): string {
+  const path = DOUBLED_PATH.exec(url)?.[1];
+  if (path === undefined) return `is the path right? ${PREFIX_HINT}`;
+  return `leave out ${path} at the end of the registry's URL, since it is added (remote.path)`;
 }
 
 function fieldsOf(body: unknown): ErrorFields {
