@@ -100,8 +100,8 @@ describe('a service that listens on 127.0.0.1', () => {
     const { host } = new URL(urlOf(service));
     expect(warnings()).toEqual([
       `user-service/${host} is registered as 127.0.0.1, which every caller takes for its own machine, and the token lets other machines ` +
-        'read this registry: unless all callers run here, set advertise.host (SERVICE_DISCOVERY_HOST) in its process, or have it ' +
-        'listen on 0.0.0.0',
+        "read this registry: unless all callers run here, give its process the registry's token, set advertise.host " +
+        '(SERVICE_DISCOVERY_HOST) there, or have it listen on 0.0.0.0',
     ]);
   });
 
@@ -118,8 +118,8 @@ describe('a service that listens on 127.0.0.1', () => {
 
 describe('a caller whose registry is on another machine', () => {
   const DOUBT =
-    'registered as 127.0.0.1, which is this machine for its callers here: unless it runs on this machine, set advertise.host ' +
-    '(SERVICE_DISCOVERY_HOST) in its process, or have it listen on 0.0.0.0';
+    'registered as 127.0.0.1, which is this machine for its callers here: unless it runs on this machine, give its process the ' +
+    "registry's token, set advertise.host (SERVICE_DISCOVERY_HOST) there, or have it listen on 0.0.0.0";
   let registry: INestApplication;
   let caller: INestApplication;
 

@@ -33,6 +33,17 @@ export function letsOthersIn({ api, remote }: RegistrySettings): string | undefi
   return api.guard === undefined ? undefined : 'the guard';
 }
 
+/**
+ * How the process of an instance gets to register an address that other machines reach.
+ * @param byToken whether the registry may have a token: a service that has it registers an external address where it listens on
+ * 0.0.0.0, and 127.0.0.1 without it
+ */
+export function loopbackCure(byToken: boolean): string {
+  const set = 'set advertise.host (SERVICE_DISCOVERY_HOST)';
+  const first = byToken ? `give its process the registry's token, ${set} there` : `${set} in its process`;
+  return `${first}, or have it listen on 0.0.0.0`;
+}
+
 /** Where the registry's servers are; none where a store of the app, or a Redis client of its own, does not tell. */
 function hostsOf({ mode, remote, redis }: RegistrySettings): readonly string[] {
   if (mode === 'memory_only') return ['localhost'];
@@ -71,8 +82,8 @@ export class RegistryPlace {
   addressDoubt(instance: ServiceInstance): string | undefined {
     if (!this.isElsewhere || !isLoopbackHost(instance.host) || this.isOwn(instance)) return undefined;
     return (
-      `registered as ${instance.host}, which is this machine for its callers here: unless it runs on this machine, set advertise.host ` +
-      '(SERVICE_DISCOVERY_HOST) in its process, or have it listen on 0.0.0.0'
+      `registered as ${instance.host}, which is this machine for its callers here: unless it runs on this machine, ` +
+      loopbackCure(this.options.remote !== undefined)
     );
   }
 

@@ -55,13 +55,20 @@ describe('a service of this process at a loopback address', () => {
 describe('an instance of another process at a loopback address', () => {
   const instance = fakeInstance({ serviceName: 'users', instanceId: 'a', host: 'localhost' });
 
-  it('is warned of by a registry that a token opens to other machines, once for a service', () => {
-    const { lines, of } = warningsOf({ api: { token: TOKEN } });
+  it.each<[what: string, api: ServiceDiscoveryOptions['api'], cure: string]>([
+    [
+      'token',
+      { token: TOKEN },
+      "give its process the registry's token, set advertise.host (SERVICE_DISCOVERY_HOST) there",
+    ],
+    ['guard', { guard: { canActivate: () => true } }, 'set advertise.host (SERVICE_DISCOVERY_HOST) in its process'],
+  ])('is warned of by a registry that a %s opens to other machines, once for a service', (what, api, cure) => {
+    const { lines, of } = warningsOf({ api });
     of.registered(instance);
     of.registered({ ...instance, instanceId: 'b' });
     expect(lines).toEqual([
-      'users/a is registered as localhost, which every caller takes for its own machine, and the token lets other machines read this ' +
-        'registry: unless all callers run here, set advertise.host (SERVICE_DISCOVERY_HOST) in its process, or have it listen on 0.0.0.0',
+      `users/a is registered as localhost, which every caller takes for its own machine, and the ${what} lets other machines read this ` +
+        `registry: unless all callers run here, ${cure}, or have it listen on 0.0.0.0`,
     ]);
   });
 

@@ -2,9 +2,8 @@ import { type Logger } from '@nestjs/common';
 import { withoutPassword } from '../../common/index.js';
 import { isLoopbackHost, keyOf, type ServiceInstance } from '../../model/index.js';
 import { type ServiceRegistry } from '../../registry/index.js';
-import { isRegistryElsewhere, letsOthersIn, type RegistrySettings } from '../registry-place.js';
+import { isRegistryElsewhere, letsOthersIn, loopbackCure, type RegistrySettings } from '../registry-place.js';
 
-const SET_HOST = 'set advertise.host (SERVICE_DISCOVERY_HOST)';
 /** Services that are told of, so that names from outside do not fill the memory. */
 const MOST_NAMES = 1_000;
 
@@ -28,7 +27,7 @@ export class LoopbackWarnings {
     this.warn(
       serviceName,
       `${serviceName} registers as ${host}, which every caller takes for its own machine, and ${why}: listen on 0.0.0.0, or ` +
-        `${SET_HOST} to an address that callers reach, ${host} itself if all of them run here`,
+        `set advertise.host (SERVICE_DISCOVERY_HOST) to an address that callers reach, ${host} itself if all of them run here`,
     );
   }
 
@@ -40,7 +39,7 @@ export class LoopbackWarnings {
     this.warn(
       serviceName,
       `${keyOf(instance)} is registered as ${host}, which every caller takes for its own machine, and ${guarded} lets other machines ` +
-        `read this registry: unless all callers run here, ${SET_HOST} in its process, or have it listen on 0.0.0.0`,
+        `read this registry: unless all callers run here, ${loopbackCure(guarded === 'the token')}`,
     );
   }
 
