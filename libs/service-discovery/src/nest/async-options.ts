@@ -116,7 +116,7 @@ function resolveMade(
 ): ResolvedServiceDiscoveryOptions {
   assertOptions(at, made, 'to make an object of options');
   // It would be ignored, including a guard or `api: false`.
-  if (made.api !== undefined && !isSame(made.api, api)) throw tooLate(`${at} api`);
+  if (made.api !== undefined && !isSame(made.api, api)) throw tooLate(`${at} api`, TOKEN_HINT);
   const { decorators } = health ?? {};
   if (made.health?.decorators !== undefined && !isSame(made.health.decorators, decorators)) {
     throw tooLate(`${at} health.decorators`);
@@ -125,8 +125,10 @@ function resolveMade(
   return resolveServiceDiscoveryOptions({ ...made, api, health: whole }, process.env);
 }
 
-function tooLate(path: string): InvalidConfigurationError {
-  return wrong(path, '***', 'to stand beside it, since which controllers there are is settled before it runs');
+const TOKEN_HINT = '; for a token from ConfigService, leave out api and set SERVICE_DISCOVERY_TOKEN';
+
+function tooLate(path: string, hint = ''): InvalidConfigurationError {
+  return wrong(path, '***', `to stand beside it, since the controllers are determined before it runs${hint}`);
 }
 
 function wrong(path: string, value: unknown, expected: string): InvalidConfigurationError {
