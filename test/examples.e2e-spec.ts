@@ -264,6 +264,14 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
     services.answer('/files/a/name', 409);
     expect(await instance.rename('a', 'b')).toBe('taken');
   },
+  'authorization.ts': async ({ exported, serve, services }) => {
+    const app = await serve({ controllers: [exported('OrdersController')] });
+    const get = async (headers: Record<string, string>): Promise<unknown> =>
+      (await fetch(`${urlOf(app)}/orders/7`, { headers })).json();
+    expect(await get({ authorization: 'Bearer ada' })).toEqual({ path: '/orders/7' });
+    expect(await get({})).toEqual({ path: '/orders/7' });
+    expect(services.authorizations).toEqual(['Bearer ada', undefined]);
+  },
   'clients.ts': async ({ module, exported }) => {
     const app = await module('GreeterModule');
     const greeter = app.get<{ greet(id: string): Promise<string> }>(exported('Greeter'));
@@ -562,10 +570,13 @@ class Example {
 class Services {
   /** Such as `GET /users/1`. */
   readonly requests: string[] = [];
+  /** The `authorization` header of each request. */
+  readonly authorizations: (string | undefined)[] = [];
   private readonly faults = new Map<string, { status: number; times: number }>();
   private readonly server = createServer((request, response) => {
     const path = request.url ?? '';
     this.requests.push(`${request.method} ${path}`);
+    this.authorizations.push(request.headers.authorization);
     const fault = this.faults.get(path);
     const status = fault && fault.times-- > 0 ? fault.status : 200;
     response.writeHead(status, { 'content-type': 'application/json' });
