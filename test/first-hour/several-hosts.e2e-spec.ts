@@ -25,8 +25,7 @@ beforeEach(() => {
   const lookup = dns.lookup as (...args: unknown[]) => void;
   jest
     .spyOn(dns, 'lookup')
-    .mockImplementation(((host: string, ...rest: unknown[]) =>
-      lookup(host === ELSEWHERE ? '127.0.0.1' : host, ...rest)) as typeof dns.lookup);
+    .mockImplementation((host: string, ...rest: unknown[]) => lookup(host === ELSEWHERE ? '127.0.0.1' : host, ...rest));
 });
 afterEach(async () => {
   await Promise.all(apps.splice(0).map((app) => app.close()));

@@ -26,7 +26,14 @@ export class Nginx {
         server { listen unix:${directory}/socket; location / { proxy_pass http://127.0.0.1:${port}; ${directives} } }
       }`,
     );
-    const child = spawn('nginx', ['-p', directory, '-e', 'stderr', '-c', join(directory, 'nginx.conf')]);
+    const child = spawn(process.env.NGINX_BIN ?? 'nginx', [
+      '-p',
+      directory,
+      '-e',
+      'stderr',
+      '-c',
+      join(directory, 'nginx.conf'),
+    ]);
     const nginx = new Nginx(directory, child);
     await pollUntil('nginx accepts connections', () => nginx.accepts());
     return nginx;

@@ -1,28 +1,42 @@
 import { spawnSync } from 'node:child_process';
+import { delimiter } from 'node:path';
+
+/** The programs that tests start processes of. Homebrew and Debian name their packages differently. */
+const TOOLS = [
+  { variable: 'REDIS_SERVER_BIN', usual: 'redis-server', version: '--version', apt: 'redis-server', brew: 'redis' },
+  { variable: 'NGINX_BIN', usual: 'nginx', version: '-v', apt: 'nginx', brew: 'nginx' },
+];
 
 /**
- * Jest's global set-up: the tests start redis-server processes of their own. Where there is no redis-server, it is installed
- * with the system's package manager, as far as that goes without a password; else the run stops and says what to do.
+ * Jest's global set-up: what is missing is installed with the system's package manager, if that needs no password; otherwise
+ * the run stops with one message that says what to install.
  */
 export default function prepareTools() {
-  const binary = process.env.REDIS_SERVER_BIN ?? 'redis-server';
-  if (runs(binary, ['--version'])) return;
-  if (process.env.REDIS_SERVER_BIN === undefined) {
-    for (const [command, ...args] of installCommands()) {
-      console.error(`redis-server is missing: running ${[command, ...args].join(' ')}`);
-      spawnSync(command, args, { stdio: ['ignore', 'ignore', 'inherit'] });
-    }
-    if (runs(binary, ['--version'])) return;
+  // Debian has nginx there, and not all users have it on their path.
+  process.env.PATH = [process.env.PATH, '/usr/local/sbin', '/usr/sbin'].join(delimiter);
+  const isThere = ({ variable, usual, version }) => runs(process.env[variable] ?? usual, [version]);
+  const installable = TOOLS.filter((tool) => !isThere(tool) && process.env[tool.variable] === undefined);
+  for (const [command, ...args] of installable.length > 0 ? installCommands(installable) : []) {
+    console.error(
+      `${installable.map(({ usual }) => usual).join(', ')} missing: running ${[command, ...args].join(' ')}`,
+    );
+    spawnSync(command, args, { stdio: ['ignore', 'ignore', 'inherit'] });
   }
+  const missing = TOOLS.filter((tool) => !isThere(tool));
+  if (missing.length === 0) return;
+  const named = (property) => missing.map((tool) => tool[property]).join(' ');
   throw new Error(
-    `The tests need redis-server (7 or later), and "${binary}" does not run. Install it (Debian and Ubuntu: ` +
-      'sudo apt-get install redis-server; macOS: brew install redis), or set REDIS_SERVER_BIN to its path.',
+    `The tests need what does not run here: ${missing.map(({ variable, usual }) => process.env[variable] ?? usual).join(', ')}. ` +
+      `Install it (Debian and Ubuntu: sudo apt-get install ${named('apt')}; macOS: brew install ${named('brew')}), ` +
+      `or set ${missing.map(({ variable }) => variable).join(', ')} to its path.`,
   );
 }
 
-/** What installs Redis here without asking for anything; empty where nothing does. */
-function installCommands() {
-  if (process.platform === 'darwin') return runs('brew', ['--version']) ? [['brew', 'install', 'redis']] : [];
+/** What installs the tools here without asking for anything; empty where nothing does. */
+function installCommands(tools) {
+  if (process.platform === 'darwin') {
+    return runs('brew', ['--version']) ? [['brew', 'install', ...tools.map(({ brew }) => brew)]] : [];
+  }
   if (process.platform !== 'linux' || !runs('apt-get', ['--version'])) return [];
   const isRoot = process.getuid() === 0;
   if (!isRoot && !runs('sudo', ['-n', 'true'])) return [];
@@ -30,7 +44,7 @@ function installCommands() {
   const aptGet = [...asRoot, 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-qq'];
   return [
     [...aptGet, 'update'],
-    [...aptGet, 'install', '-y', '--no-install-recommends', 'redis-server'],
+    [...aptGet, 'install', '-y', '--no-install-recommends', ...tools.map(({ apt }) => apt)],
   ];
 }
 

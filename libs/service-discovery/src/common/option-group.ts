@@ -22,7 +22,9 @@ export interface Option<Given, Value, P extends Presence = Presence> {
 type Options = Readonly<Record<string, Option<unknown, unknown>>>;
 type GivenOf<O> = O extends Option<infer Given, unknown> ? Given : never;
 type ValueOf<O> = O extends Option<unknown, infer Value> ? Value : never;
-type HasPresence<P extends Presence> = { readonly presence: P };
+interface HasPresence<P extends Presence> {
+  readonly presence: P;
+}
 
 type Given<S extends Options> = {
   -readonly [Name in keyof S as S[Name] extends HasPresence<'derived' | 'optional'> ? never : Name]: GivenOf<S[Name]>;
@@ -179,8 +181,7 @@ export function group<S extends Options>(
     default: {},
     range: 'options',
     // What is wrong is reported, so that nothing goes on with undefined.
-    read: (value, path, check) =>
-      check.gather(() => inner.resolve(value as Partial<Given<S>>, check.pathOf(path))) as Readonly<Resolved<S>>,
+    read: (value, path, check) => check.gather(() => inner.resolve(value as Partial<Given<S>>, check.pathOf(path)))!,
   };
 }
 
