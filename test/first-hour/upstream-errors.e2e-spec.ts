@@ -11,9 +11,11 @@ import {
   type ModuleMetadata,
   Param,
   type Provider,
+  Query,
   Res,
   type Type,
 } from '@nestjs/common';
+import { HttpService } from '@nestjs/axios';
 import { APP_FILTER } from '@nestjs/core';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import {
@@ -24,9 +26,13 @@ import {
   ServiceDiscovery,
   ServiceDiscoveryError,
   ServiceDiscoveryModule,
+  type ServiceDiscoveryOptions,
   ServiceRegistry,
   UpstreamErrorFilter,
 } from 'nest-service-discovery';
+import { DiscoveryHttpModule } from 'nest-service-discovery/axios';
+import { type AxiosRequestConfig } from 'axios';
+import { firstValueFrom } from 'rxjs';
 import { Apps, PLATFORMS, urlOf } from '../support/nest-app.js';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
@@ -98,6 +104,40 @@ class Gateway {
   }
 }
 
+/** Makes the calls of {@link Gateway} by the `HttpService` of `DiscoveryHttpModule`. */
+@Controller()
+class AxiosGateway {
+  constructor(@Inject(HttpService) private readonly http: HttpService) {}
+
+  @Get('users/:id')
+  user(@Param('id') id: string, @Query('as') responseType?: AxiosRequestConfig['responseType']): Promise<unknown> {
+    return this.get(`http://user-service/users/${id}`, {
+      timeout: id === 'hangs' ? 100 : undefined,
+      responseType: id === 'text' ? 'json' : responseType,
+      transitional: { silentJSONParsing: false },
+    });
+  }
+
+  @Get('unknown')
+  unknown(): Promise<unknown> {
+    return this.get('http://missing-service/');
+  }
+
+  @Get('wrong')
+  wrong(): Promise<unknown> {
+    return this.get('http://user-service/', { httpsAgent: {} });
+  }
+
+  @Get('elsewhere/:port')
+  elsewhere(@Param('port') port: string): Promise<unknown> {
+    return this.get(`http://127.0.0.1:${port}/users/999`);
+  }
+
+  private async get(url: string, config?: AxiosRequestConfig): Promise<unknown> {
+    return (await firstValueFrom(this.http.get<unknown>(url, config))).data;
+  }
+}
+
 const apps = new Apps();
 let callee: Server;
 
@@ -125,7 +165,10 @@ class AllExceptionsFilter implements ExceptionFilter {
 const CATCH_ALL = { provide: APP_FILTER, useClass: AllExceptionsFilter };
 const UPSTREAM = { provide: APP_FILTER, useClass: UpstreamErrorFilter };
 
-function moduleWith(filter: UpstreamErrorFilter | undefined): ModuleMetadata & { module: Type } {
+function moduleWith(
+  filter: UpstreamErrorFilter | undefined,
+  options: ServiceDiscoveryOptions = {},
+): ModuleMetadata & { module: Type } {
   return {
     module: class {},
     imports: [
@@ -135,6 +178,7 @@ function moduleWith(filter: UpstreamErrorFilter | undefined): ModuleMetadata & {
         retry: { maxAttempts: 1 },
         waitForFirst: false,
         shutdown: { drainDelay: 0 },
+        ...options,
       }),
     ],
     controllers: [Gateway],
@@ -226,6 +270,87 @@ describe.each(PLATFORMS)('UpstreamErrorFilter on %s', (_name, adapter) => {
     const app = await apps.listen(moduleWith(undefined) as never, adapter);
     await register(app.get(ServiceRegistry));
     expect(await (await fetch(`${urlOf(app)}/begun`)).text()).toBe('half');
+  });
+});
+
+describe('UpstreamErrorFilter with the HttpService of DiscoveryHttpModule', () => {
+  interface Received {
+    readonly status: number;
+    readonly body: unknown;
+    readonly retryAfter: string | null;
+  }
+
+  async function start(filter?: UpstreamErrorFilter): Promise<(path: string) => Promise<Received>> {
+    const { imports = [], ...module } = moduleWith(filter, {
+      circuitBreaker: { failureThreshold: 1, recoveryTimeout: '1h' },
+    });
+    const app = await apps.listen({
+      ...module,
+      imports: [...imports, DiscoveryHttpModule.register()],
+      controllers: [AxiosGateway],
+    });
+    await register(app.get(ServiceRegistry));
+    return async (path) => {
+      const response = await fetch(urlOf(app) + path);
+      return { status: response.status, body: await response.json(), retryAfter: response.headers.get('retry-after') };
+    };
+  }
+
+  it.each([
+    ['/users/999', 404, { reason: 'there is no such user' }],
+    ['/users/999?as=text', 404, { reason: 'there is no such user' }],
+    ['/users/999?as=arraybuffer', 404, { reason: 'there is no such user' }],
+    ['/users/999?as=stream', 404, { statusCode: 404, message: 'Not Found' }],
+    ['/users/html', 404, { statusCode: 404, message: '<b>no</b>' }],
+    ['/users/list', 422, [{ field: 'name' }]],
+  ])("passes the callee's 4xx on (%s)", async (path, status, body) => {
+    const ask = await start();
+    expect(await ask(path)).toEqual({ status, body, retryAfter: null });
+  });
+
+  it('passes on only the configured statuses', async () => {
+    const ask = await start(new UpstreamErrorFilter({ passOn: [404] }));
+    expect((await ask('/users/999')).status).toBe(404);
+    expect((await ask('/users/taken')).status).toBe(502);
+  });
+
+  it.each([
+    ['/unknown', 503, 'SERVICE_NOT_FOUND', '1'],
+    ['/users/busy', 503, 'RESPONSE_STATUS', '7'],
+    ['/users/hangs', 504, 'DEADLINE_EXCEEDED', null],
+    ['/users/late', 504, 'RESPONSE_STATUS', null],
+    ['/users/broken', 502, 'RESPONSE_STATUS', null],
+    ['/users/text', 502, 'RESPONSE_BODY', null],
+    ['/wrong', 500, 'INVALID_REQUEST', null],
+  ])('answers %s with %i and the code %s', async (path, status, code, retryAfter) => {
+    const ask = await start();
+    expect(await ask(path)).toEqual({
+      status,
+      body: { statusCode: status, message: expect.any(String), code },
+      retryAfter,
+    });
+  });
+
+  it('answers 503 with the time to retry while the circuits are open', async () => {
+    const ask = await start();
+    await ask('/users/broken');
+    const { status, body, retryAfter } = await ask('/users/999');
+    expect([status, body]).toEqual([503, expect.objectContaining({ code: 'CIRCUIT_OPEN' })]);
+    expect(Number(retryAfter)).toBeGreaterThan(3_000);
+  });
+
+  it('names the request of the failed call in the log', async () => {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    const ask = await start();
+    await ask('/users/broken');
+    expect(warn.mock.calls).toContainEqual(['Answered 502: GET /users/broken of user-service answered 500']);
+  });
+
+  it('leaves errors of calls to other hosts to Nest', async () => {
+    const ask = await start();
+    const { port } = callee.address() as AddressInfo;
+    const answer = { status: 500, body: { statusCode: 500, message: 'Internal server error' }, retryAfter: null };
+    expect(await ask(`/elsewhere/${port}`)).toEqual(answer);
   });
 });
 

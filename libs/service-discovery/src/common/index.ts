@@ -18,6 +18,7 @@ export * from './listeners.js';
 export * from './one-line.js';
 export * from './option-group.js';
 export * from './outcome.js';
+export * from './parse-leniently.js';
 export * from './plain-object.js';
 export * from './random.js';
 export * from './reconnect-delay.js';

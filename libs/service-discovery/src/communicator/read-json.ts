@@ -1,4 +1,4 @@
-import { nameOfRequest, ResponseStatusError } from '../common/index.js';
+import { nameOfRequest, parseLeniently, ResponseStatusError } from '../common/index.js';
 import { ReadContent, type ResponseBody } from '../transport/index.js';
 import { type PreparedRequest, type ServiceCallResponse } from './request.js';
 
@@ -45,12 +45,4 @@ async function startOf(body: ResponseBody): Promise<string> {
     return body.text();
   }
   return new ReadContent(Buffer.concat(chunks)).text.slice(0, ERROR_BODY_LIMIT);
-}
-
-function parseLeniently(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return text;
-  }
 }

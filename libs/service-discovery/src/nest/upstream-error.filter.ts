@@ -11,6 +11,7 @@ import {
 } from '../common/index.js';
 import { type StatusRange } from '../model/index.js';
 import { ERROR_STATUSES_EXPECTED, includesStatus, isErrorStatusList } from '../resilience/index.js';
+import { failureOfAxios } from './axios-failure.js';
 import { LOG_CONTEXT } from './logging.js';
 
 /** Which of a callee's errors the app's own client gets. */
@@ -83,16 +84,24 @@ interface PlatformResponse {
   send(body: unknown): unknown;
 }
 
+/** For `@Catch`: an `AxiosError` of a call that `DiscoveryHttpModule` sent to a service. */
+abstract class DiscoveredAxiosError {
+  static [Symbol.hasInstance](error: unknown): boolean {
+    return failureOfAxios(error) !== undefined;
+  }
+}
+
 /**
  * Answers the client of this app for calls to other services that failed: a callee's 4xx is passed on, a service that cannot
  * be called now is 503 with `Retry-After`, one that took too long is 504, an answer that is of no use 502. Without it, Nest
- * answers 500 to all of them. Answers of its own tell the error's `code` and no names or addresses; the log has the rest.
+ * answers 500 to all of them. Errors of the `HttpService` of `DiscoveryHttpModule` are answered alike, unless the call was to
+ * another host. Answers of its own tell the error's `code` and no names or addresses; the log has the rest.
  *
  * @example { provide: APP_FILTER, useClass: UpstreamErrorFilter }
  * @example { provide: APP_FILTER, useValue: new UpstreamErrorFilter({ passOn: [404, 409, 422] }) }
  */
-@Catch(ServiceDiscoveryError)
-export class UpstreamErrorFilter implements ExceptionFilter<ServiceDiscoveryError> {
+@Catch(ServiceDiscoveryError, DiscoveredAxiosError)
+export class UpstreamErrorFilter implements ExceptionFilter<Error> {
   private readonly logger = new Logger(LOG_CONTEXT);
   private readonly passOn: readonly StatusRange[];
 
@@ -105,9 +114,11 @@ export class UpstreamErrorFilter implements ExceptionFilter<ServiceDiscoveryErro
     this.passOn = passOn;
   }
 
-  catch(error: ServiceDiscoveryError, host: ArgumentsHost): void {
+  /** @param thrown a ServiceDiscoveryError, or an `AxiosError` of a call to a service */
+  catch(thrown: Error, host: ArgumentsHost): void {
     // Elsewhere Nest goes on with the error as it is.
     if (host.getType() !== 'http') return;
+    const error = failureOfAxios(thrown) ?? (thrown as ServiceDiscoveryError);
     const { status, headers, body } = this.answerTo(error);
     if (status === 500) this.logger.error(error);
     else if (status > 500) this.logger.warn(oneLine(`Answered ${status}: ${messageOf(error)}`));

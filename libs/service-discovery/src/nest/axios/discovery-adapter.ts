@@ -14,6 +14,7 @@ import {
 import { isHttp } from '../../model/index.js';
 import { type ServiceRegistry } from '../../registry/index.js';
 import { type HttpMethod, onBodyEnd } from '../../transport/index.js';
+import { DiscoveredRequest } from '../axios-failure.js';
 import { markDiscoveryAdapter } from '../axios-transport/index.js';
 import { RequestCancellation } from './cancellation.js';
 import { readBody } from './read-body.js';
@@ -69,7 +70,7 @@ async function send(
   try {
     const request = toRequest(target, config, cancellation);
     const answer = await communicator.callService(target.service, request);
-    const response = await toResponse(answer, config);
+    const response = await toResponse(answer, request, config);
     // A stream outlives the call, and the caller can still cancel it.
     isOpen = config.responseType === 'stream' && onBodyEnd(answer.body, () => cancellation.dispose());
     return settle(response, config);
@@ -103,14 +104,18 @@ function toRequest(
   };
 }
 
-async function toResponse(answer: ServiceCallResponse, config: InternalAxiosRequestConfig): Promise<AxiosResponse> {
+async function toResponse(
+  answer: ServiceCallResponse,
+  { method = 'GET', path }: ServiceCallRequest,
+  config: InternalAxiosRequestConfig,
+): Promise<AxiosResponse> {
   return {
     status: answer.status,
     statusText: '',
     headers: new AxiosHeaders(answer.headers as Record<string, string>),
     data: await readBody(answer.body, config.responseType),
     config,
-    request: { service: answer.instance.serviceName, instance: answer.instance, attempts: answer.attempts },
+    request: new DiscoveredRequest(answer.instance, answer.attempts, method, path),
   };
 }
 
