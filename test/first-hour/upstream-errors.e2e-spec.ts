@@ -4,15 +4,18 @@ import {
   type ArgumentsHost,
   Catch,
   Controller,
+  type DynamicModule,
   type ExceptionFilter,
   Get,
   Inject,
   Logger,
   type ModuleMetadata,
+  NotFoundException,
   Param,
   type Provider,
   Query,
   Res,
+  Scope,
   type Type,
 } from '@nestjs/common';
 import { HttpService } from '@nestjs/axios';
@@ -351,6 +354,101 @@ describe('UpstreamErrorFilter with the HttpService of DiscoveryHttpModule', () =
     const { port } = callee.address() as AddressInfo;
     const answer = { status: 500, body: { statusCode: 500, message: 'Internal server error' }, retryAfter: null };
     expect(await ask(`/elsewhere/${port}`)).toEqual(answer);
+  });
+});
+
+describe('UpstreamErrorFilter beside a catch-all filter', () => {
+  /** Starts an app, and calls a service that answers 404. */
+  async function start(
+    module: ModuleMetadata,
+    ...filters: ExceptionFilter[]
+  ): Promise<{ status: number; warnings: string[] }> {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    const { imports = [], ...rest } = moduleWith(undefined);
+    const app = await apps.create({
+      ...rest,
+      providers: [],
+      ...module,
+      imports: [...imports, ...(module.imports ?? [])],
+    });
+    app.useGlobalFilters(...filters);
+    await app.listen(0, '127.0.0.1');
+    const lines = warn.mock.calls.map(([line]) => String(line));
+    await register(app.get(ServiceRegistry));
+    const { status } = await fetch(`${urlOf(app)}/users/999`);
+    return { status, warnings: lines.filter((line) => line.includes('before UpstreamErrorFilter')) };
+  }
+
+  const moduleOf = (...providers: Provider[]): DynamicModule => ({ module: class {}, providers });
+
+  const ASKED_FIRST: [order: string, module: ModuleMetadata, filters?: ExceptionFilter[]][] = [
+    ['later in the same providers', { providers: [UPSTREAM, CATCH_ALL] }],
+    ['in a module imported later', { imports: [moduleOf(UPSTREAM), moduleOf(CATCH_ALL)] }],
+    ['in a module that the root imports', { imports: [moduleOf(CATCH_ALL)], providers: [UPSTREAM] }],
+    ['in useGlobalFilters', { providers: [UPSTREAM] }, [new AllExceptionsFilter()]],
+    ['later in useGlobalFilters', {}, [new UpstreamErrorFilter(), new AllExceptionsFilter()]],
+  ];
+
+  it.each(ASKED_FIRST)(
+    'warns once, with a remedy, if the other is asked first: %s',
+    async (_order, module, filters = []) => {
+      const { status, warnings } = await start(module, ...filters);
+      expect(status).toBe(500);
+      expect(warnings).toEqual([
+        'AllExceptionsFilter takes errors before UpstreamErrorFilter, which answers no failed call: call ' +
+          'app.useGlobalFilters(new UpstreamErrorFilter()) after all other useGlobalFilters() and before app.listen()',
+      ]);
+    },
+  );
+
+  it.each(ASKED_FIRST)('is asked first with the remedy of the warning: %s', async (_order, module, filters = []) => {
+    const remedied = await start(module, ...filters, new UpstreamErrorFilter());
+    expect(remedied).toEqual({ status: 404, warnings: [] });
+  });
+
+  it.each<[order: string, module: ModuleMetadata, filters?: ExceptionFilter[]]>([
+    ['earlier in the same providers', { providers: [CATCH_ALL, UPSTREAM] }],
+    ['in a module imported earlier', { imports: [moduleOf(CATCH_ALL), moduleOf(UPSTREAM)] }],
+    ['in the providers of the root', { imports: [moduleOf(UPSTREAM)], providers: [CATCH_ALL] }],
+    ['earlier in useGlobalFilters', {}, [new AllExceptionsFilter(), new UpstreamErrorFilter()]],
+  ])('does not warn if the other is asked later: %s', async (_order, module, filters = []) => {
+    expect(await start(module, ...filters)).toEqual({ status: 404, warnings: [] });
+  });
+
+  it('warns of a catch-all with request scope, which is asked first wherever it is', async () => {
+    const scoped = { ...CATCH_ALL, scope: Scope.REQUEST };
+    const { status, warnings } = await start({ providers: [scoped, UPSTREAM] }, new UpstreamErrorFilter());
+    expect(status).toBe(500);
+    expect(warnings).toEqual([
+      'AllExceptionsFilter takes errors before UpstreamErrorFilter, which answers no failed call: Nest asks filters with request ' +
+        'scope first. Give AllExceptionsFilter no scope, and put UpstreamErrorFilter after it in the same providers',
+    ]);
+  });
+
+  it('warns of a filter for Error as of a catch-all', async () => {
+    @Catch(Error)
+    class ErrorFilter extends AllExceptionsFilter {}
+    const { warnings } = await start({ providers: [UPSTREAM] }, new ErrorFilter());
+    expect(warnings).toEqual([expect.stringMatching(/^ErrorFilter takes errors before UpstreamErrorFilter/)]);
+  });
+
+  it('does not warn of a catch-all that extends it, nor of filters for other errors', async () => {
+    @Catch()
+    class OwnFilter extends UpstreamErrorFilter {}
+    @Catch(NotFoundException)
+    class NotFoundFilter extends AllExceptionsFilter {}
+    const filters = [new OwnFilter(), new NotFoundFilter()];
+    expect(await start({ providers: [UPSTREAM] }, ...filters)).toEqual({ status: 404, warnings: [] });
+  });
+
+  it('does not warn of what factories make for each request, or do not make', async () => {
+    const perRequest = { provide: APP_FILTER, scope: Scope.REQUEST, useFactory: () => new AllExceptionsFilter() };
+    const none = { provide: APP_FILTER, useFactory: () => null };
+    expect((await start({ providers: [UPSTREAM, perRequest, none] })).warnings).toEqual([]);
+  });
+
+  it('does not warn in an app without UpstreamErrorFilter', async () => {
+    expect(await start({ providers: [CATCH_ALL] })).toEqual({ status: 500, warnings: [] });
   });
 });
 

@@ -28,6 +28,7 @@ import { findHealthCheckPath, ownerOfRoute } from '../terminus/index.js';
 import { CLOCK, RANDOM, REGISTRY_STORE, OPTIONS_IN_FORCE } from '../tokens.js';
 import { Registrar } from './registrar.js';
 import { ShutdownStart } from './shutdown-start.module.js';
+import { warnOfEarlierFilter } from './filter-order.js';
 import { ForgottenHooks } from './forgotten-hooks.js';
 import { HttpDrain } from './http-drain.js';
 import { GracefulShutdown, STEP_MS } from './graceful-shutdown.js';
@@ -144,6 +145,7 @@ export class ServiceDiscoveryLifecycle
       else this.announceAtMicroservices(this.discoverables);
       return;
     }
+    warnOfEarlierFilter(this.appConfig, this.logger);
     this.drain = new HttpDrain(server);
     this.announceAtMicroservices(this.discoverables.filter((one) => this.isOfMicroservice(one)));
     const announce = (): void => {
