@@ -490,7 +490,7 @@ describe('the end of the app', () => {
     ['the life of services', 'registered at'],
     ['the life of services, also their end', 'deregistered'],
     ['results of health checks', 'Health check of user-service'],
-    ['failures of communication', 'Call to failing-service failed'],
+    ['failures of communication', 'GET / of failing-service failed'],
     ['changes of circuit breakers', 'Circuit of failing-service'],
     ['load balancing decisions', 'Attempt 1 of a call to user-service goes to'],
   ])('leaves %s in the log', (_what, line) => {
