@@ -158,6 +158,8 @@ describe('the REST API', () => {
     expect((await rest.send('GET', '/metrics')).text).toContain(
       'service_discovery_expiry_held_instances{service="users"} 4',
     );
+    // Events of 50 ms go out together.
+    await rest.clock.advanceAsync(50);
     let event = await events.next();
     while (event?.type === 'ping') event = await events.next();
     expect(event?.data).toMatchObject({ type: 'expiry.held', service_name: 'users', ...expiry_held });
