@@ -33,9 +33,16 @@ export class RedisServer {
 
   static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
     const directory = await mkdtemp(join(tmpdir(), 'redis-server-'));
-    const server = new RedisServer(await freePort(), directory, options);
-    await server.startAgain();
-    return server;
+    for (let tries = 1; ; tries++) {
+      const server = new RedisServer(await freePort(), directory, options);
+      try {
+        await server.startAgain();
+        return server;
+      } catch (error) {
+        // Between its choice and its use, another process may take a free port.
+        if (!(error instanceof PortTakenError) || tries === 5) throw error;
+      }
+    }
   }
 
   get busPort(): number | undefined {
@@ -138,9 +145,17 @@ function tlsArguments(sides: 'server' | 'both'): string[] {
   return [...files, '--tls-ca-cert-file', pathOf('ca.pem'), '--tls-auth-clients', sides === 'both' ? 'yes' : 'no'];
 }
 
+class PortTakenError extends Error {}
+
 async function ready(child: ChildProcess): Promise<void> {
+  const lines: string[] = [];
   for await (const line of createInterface({ input: child.stdout! })) {
     if (/Ready to accept connections|Sentinel ID is/.test(line)) return;
+    lines.push(line);
   }
-  throw new Error('redis-server ended before it was ready; where only TLS is asked for, it was built without it');
+  const output = lines.join('\n');
+  if (output.includes('Address already in use')) throw new PortTakenError(output);
+  throw new Error(
+    `redis-server ended before it was ready; does it support what its arguments ask for, as TLS?\n${output}`,
+  );
 }
