@@ -177,7 +177,7 @@ describe('a service that Redis no longer knows', () => {
 /** Reports which services are read, by the first of their keys. */
 class ListeningRedis extends Redis {
   readonly synced = new Set<unknown>();
-  private readonly wanted = sync(new KeySpace('default').of('any'), '', 0, '', 0).script.sha;
+  private readonly wanted = sync(new KeySpace('default').of('any'), '', 0, '', 0, 0).script.sha;
 
   override pipeline(commands?: unknown[][]): ReturnType<Redis['pipeline']> {
     const pipeline = super.pipeline(commands);

@@ -58,7 +58,7 @@ describe('the generated wrappers of the Lua scripts', () => {
       renew(keys, '', '', 1),
       restore(keys, '', 0, '', 1),
       setStatus(keys, '', '', '', '', 1, '', 1, 1),
-      sync(keys, '', 0, '', 0),
+      sync(keys, '', 0, '', 0, 0),
       touchNames(keys, ''),
     ];
     for (const { script } of calls) {

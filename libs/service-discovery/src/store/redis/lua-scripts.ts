@@ -1126,11 +1126,12 @@ return 1`,
  * - argument `sequence`: the last change that it knows
  * - argument `tag`: the tag of that change
  * - argument `beats`: 1 to include heartbeats with "same" and "changes"
- * - reply: epoch, sequence, tag; "same", "changes", "all", or "forked" if the reader has another history; the news: nothing, or change and tag of each change, or id, record, state, lease and detail of each instance; with "same" and "changes" id and expiry of each lease, with "forked" the known removals; with "all" and "forked" the hold: its start, how many are overdue, of how many; last, how many instances and details Redis has, and whether that is everything that was registered and not removed: 1 or 0
+ * - argument `removals`: 1 to include the known removals with "all"
+ * - reply: epoch, sequence, tag; "same", "changes", "all", or "forked" if the reader has another history; the news: nothing, or change and tag of each change, or id, record, state, lease and detail of each instance; with "same" and "changes" id and expiry of each lease, with "forked", and if asked for with "all", the known removals; with "all" and "forked" the hold: its start, how many are overdue, of how many; last, how many instances and details Redis has, and whether that is everything that was registered and not removed: 1 or 0
  */
 export const sync = luaScript<
   'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
-  [epoch: string, sequence: number, tag: string, beats: number],
+  [epoch: string, sequence: number, tag: string, beats: number, removals: number],
   readonly unknown[]
 >(
   'sync',
@@ -1195,13 +1196,14 @@ for index = 1, #records, 2 do
 end
 local hold = redis.call('HMGET', KEYS.meta, 'holdSince', 'holdOverdue', 'holdTotal')
 if not hold[1] then hold = {} end
-if not forked then return { epoch, digits(sequence), tag, 'all', all, {}, hold, counts() } end
 local removals = {}
-for _, entry in ipairs(redis.call('XRANGE', KEYS.changes, '-', '+')) do
-  local text = entry[2][2]
-  if string.sub(text, 1, 7) == 'remove\\n' then removals[#removals + 1] = text end
+if forked or ARGV[5] == '1' then
+  for _, entry in ipairs(redis.call('XRANGE', KEYS.changes, '-', '+')) do
+    local text = entry[2][2]
+    if string.sub(text, 1, 7) == 'remove\\n' then removals[#removals + 1] = text end
+  end
 end
-return { epoch, digits(sequence), tag, 'forked', all, removals, hold, counts() }`,
+return { epoch, digits(sequence), tag, forked and 'forked' or 'all', all, removals, hold, counts() }`,
 );
 
 /**

@@ -54,4 +54,19 @@ describe('Mirror', () => {
     expect(applied).toMatchObject({ isLoss: true, change: { type: 'put', instance: { generation: 8 } } });
     expect(mirror.resetWithin({}).instances.map(({ generation }) => generation)).toEqual([7]);
   });
+
+  it.each(['forked', 'all'])('passes on what was deregistered after a read that found nothing, with "%s"', (kind) => {
+    const mirror = new Mirror(() => undefined);
+    expect(mirror.hasLost).toBe(false);
+    mirror.apply(NAME, put(fakeInstance({ serviceName: NAME, instanceId: 'a', generation: 7 }), '1'));
+    const before = mirror.positionOf(NAME);
+    mirror.sync(NAME, before, ['', '0', '-', 'forked', [], [], [], [0, 0, 1]]);
+    mirror.prune([NAME]);
+    expect(mirror.hasLost).toBe(true);
+    // The position of a read that began before that one ended, or of one that began after it.
+    const asked = kind === 'forked' ? before : mirror.positionOf(NAME);
+    const removal = ['remove', 'a', 'deregistered', '7'].join('\n');
+    const { changes } = mirror.sync(NAME, asked, ['2', '1', 't2', kind, [], [removal], [], [0, 0, 1]]);
+    expect(changes).toMatchObject([{ type: 'remove', key: { serviceName: NAME, instanceId: 'a' }, generation: 7 }]);
+  });
 });

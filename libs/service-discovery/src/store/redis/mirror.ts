@@ -98,6 +98,11 @@ export class Mirror {
     return this.sum;
   }
 
+  /** Whether Redis has lost data in the lifetime of this process: only that makes the revision negative. */
+  get hasLost(): boolean {
+    return this.sum < 0;
+  }
+
   names(): string[] {
     return [...this.services.keys()];
   }
@@ -164,12 +169,13 @@ export class Mirror {
     const known = this.services.get(serviceName);
     const isOvertaken = known !== undefined && known.epoch !== requested.epoch && known.epoch !== epoch;
     if (isOvertaken) return { ...NOTHING, isOvertaken };
-    if (kind === 'all') return this.load(serviceName, given, payload, toHold(hold), false, Number(isWhole) !== 1);
-    if (kind === 'forked') {
+    if (kind === 'all' || kind === 'forked') {
       const changes = this.removalsAmong(serviceName, last);
+      const isForked = kind === 'forked';
       // Not the history that was asked for, but it may have been loaded in the meantime.
-      const isNews = known?.epoch !== epoch || requested.epoch === epoch;
-      return { ...this.load(serviceName, given, payload, toHold(hold), isNews, isNews), changes };
+      const isNews = isForked && (known?.epoch !== epoch || requested.epoch === epoch);
+      const isPartial = isForked ? isNews : Number(isWhole) !== 1;
+      return { ...this.load(serviceName, given, payload, toHold(hold), isNews, isPartial), changes };
     }
     if (!known) return NOTHING;
     const changes: Change[] = [];
@@ -265,8 +271,9 @@ export class Mirror {
   }
 
   /**
-   * The removals that the server that took over knows and this process does not. Without them the instances would count
-   * as lost and be kept for a while.
+   * The removals that Redis knows and this process does not, after a failover or a loss. Without them the instances would
+   * count as lost and be kept for a while. Includes instances that are not held here: an earlier read may have found
+   * nothing, and readers have kept since then what they knew.
    */
   private removalsAmong(serviceName: string, texts: readonly string[]): Change[] {
     const instances = this.services.get(serviceName)?.instances;
@@ -275,8 +282,9 @@ export class Mirror {
       if (type !== 'remove' || reason !== 'deregistered') return [];
       const key = { serviceName, instanceId };
       this.ended.add(key, Number(generation));
-      if (instances?.get(instanceId)?.generation !== Number(generation)) return [];
-      return [{ type: 'remove', revision: this.sum, key, reason }];
+      const known = instances?.get(instanceId);
+      if (known && known.generation !== Number(generation)) return [];
+      return [{ type: 'remove', revision: this.sum, key, reason, generation: Number(generation) }];
     });
   }
 

@@ -245,7 +245,9 @@ export class WatchSession {
       const position = mirror.positionOf(name);
       requested.set(name, position);
       const { epoch, sequence, tag } = position;
-      return sync(keys.of(name), epoch, sequence, tag, why === 'watch' ? 1 : 0);
+      // Readers keep what Redis lost, and what of it was deregistered since is not in what it has now.
+      const removals = epoch === '' && mirror.hasLost;
+      return sync(keys.of(name), epoch, sequence, tag, why === 'watch' ? 1 : 0, removals ? 1 : 0);
     });
     for await (const answers of rounds) {
       if (this.over) return;
