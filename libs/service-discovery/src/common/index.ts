@@ -10,6 +10,7 @@ export * from './elements-of.js';
 export * from './end-queue.js';
 export * from './errors.js';
 export * from './header-name.js';
+export * from './hop-by-hop.js';
 export * from './is-deeper.js';
 export * from './is-record.js';
 export * from './known-names.js';

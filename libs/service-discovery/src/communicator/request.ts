@@ -1,11 +1,16 @@
-import { type Cancellation, type Duration, invalidRequest, messageOf } from '../common/index.js';
+import {
+  type Cancellation,
+  type Duration,
+  invalidRequest,
+  isHopByHop,
+  messageOf,
+  namesInConnection,
+} from '../common/index.js';
 import { findCriteriaProblems, type SelectionCriteria } from '../balancing/index.js';
 import { isIdempotentMethod } from '../resilience/index.js';
 import { type ServiceInstance } from '../model/index.js';
 import {
   headerFault,
-  isHopByHop,
-  namesInConnection,
   type HttpMethod,
   type Query,
   type RequestBody,

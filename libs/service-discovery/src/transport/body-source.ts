@@ -24,10 +24,9 @@ export function excessOf(source: BodySource, size: number): ServiceDiscoveryErro
   const { service, instanceId, maxBytes = DEFAULT_MAX_RESPONSE_SIZE } = source;
   if (size <= maxBytes) return undefined;
   const request = requestOf(source);
-  const subject = request === undefined ? originOf(source) : `${request} of ${originOf(source)}`;
   return new ServiceDiscoveryError(
     'RESPONSE_TOO_LARGE',
-    `${subject} answered with a body of more than ${maxBytes} bytes (transport.maxResponseSize): read it as a stream`,
+    `${subjectOf(source)} answered with a body of more than ${maxBytes} bytes (transport.maxResponseSize): read it as a stream`,
     { service, instanceId, request },
   );
 }
@@ -59,14 +58,18 @@ export function parseJson<T>(text: string, source: BodySource): T {
 function notJson(text: string, source: BodySource, cause: unknown): ServiceDiscoveryError {
   const { service, instanceId, status } = source;
   const request = requestOf(source);
-  const subject = request === undefined ? originOf(source) : `${request} of ${originOf(source)}`;
   const answered = status === undefined ? 'answered' : `answered with status ${status} and`;
   const excerpt = text.length > EXCERPT_LENGTH ? `${text.slice(0, EXCERPT_LENGTH)}...` : text;
   return new ServiceDiscoveryError(
     'RESPONSE_BODY',
-    `${subject} ${answered} a body that is not JSON: ${JSON.stringify(excerpt)}`,
+    `${subjectOf(source)} ${answered} a body that is not JSON: ${JSON.stringify(excerpt)}`,
     { service, instanceId, request, cause },
   );
+}
+
+function subjectOf(source: BodySource): string {
+  const request = requestOf(source);
+  return request === undefined ? originOf(source) : `${request} of ${originOf(source)}`;
 }
 
 function requestOf({ method, path }: BodySource): string | undefined {

@@ -13,7 +13,6 @@ export {
 } from './transport.js';
 export { ServiceTls, readTransportTls, type TransportTlsOptions } from './tls.js';
 export { headerFault } from './header-fault.js';
-export { isHopByHop, namesInConnection } from './hop-by-hop.js';
 export { isSpent, type OutgoingBody, outgoingBodyOf } from './outgoing-body.js';
 export { withQuery } from './query.js';
 export { targetOf } from './request-target.js';

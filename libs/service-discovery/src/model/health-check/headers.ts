@@ -1,27 +1,12 @@
-import { HEADER_NAME, isRecord, type OptionValidator } from '../../common/index.js';
+import { HEADER_NAME, isHopByHop, isRecord, type OptionValidator } from '../../common/index.js';
 
 const HEADER_LIMIT = 32;
 const NAME_LIMIT = 64;
 const VALUE_LIMIT = 1_024;
 const TOTAL_LIMIT_BYTES = 8_192;
 
-/** Headers for framing, routing or a single hop. */
-const OF_THE_CONNECTION: ReadonlySet<string> = new Set([
-  'accept-encoding',
-  'connection',
-  'content-length',
-  'expect',
-  'host',
-  'http2-settings',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
+/** Headers for routing and framing, beside those for a single hop. */
+const OF_THE_CONNECTION: ReadonlySet<string> = new Set(['accept-encoding', 'expect', 'host']);
 
 /** Parses headers, with lower-case names. Problems never show a value: it may be a secret. */
 export function readHeaders(check: OptionValidator, path: string, given: unknown): Record<string, string> {
@@ -50,7 +35,9 @@ function findProblem(name: string, value: unknown, before: ReadonlyMap<string, s
     return `the name of a header, of at most ${NAME_LIMIT} letters, digits and dashes`;
   }
   if (name.toLowerCase() === 'host') return 'no header of this name: the host has an option of its own';
-  if (OF_THE_CONNECTION.has(name.toLowerCase())) return 'no header of this name: it belongs to the connection';
+  const lowerCase = name.toLowerCase();
+  if (OF_THE_CONNECTION.has(lowerCase) || isHopByHop(lowerCase))
+    return 'no header of this name: it belongs to the connection';
   if (before.has(name.toLowerCase())) return 'each header once, whatever its case';
   if (typeof value !== 'string' || value.length > VALUE_LIMIT || !/^[\t\x20-\x7e]*$/.test(value)) {
     return `a text of at most ${VALUE_LIMIT} printable ASCII characters`;
