@@ -62,7 +62,7 @@ describe('without any options', () => {
       remote: undefined,
       namespace: 'default',
       transport: 'undici',
-      api: { path: 'service-discovery', healthPath: 'health', guardReads: false },
+      api: { path: 'service-discovery', healthPath: 'health', guardReads: true },
       shutdown: { drainDelayMs: 0, timeoutMs: 20_000 },
     });
   });

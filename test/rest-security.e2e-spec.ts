@@ -6,7 +6,7 @@ import { type Answer, PLATFORMS, type RestApp, type RestAppOptions, startRestApp
 const USER = { service_name: 'user-service', host: '10.0.0.7', port: 8080 };
 const INSTANCE = '/services/user-service/instances/10.0.0.7:8080';
 
-/** All requests that need write access. */
+/** All requests that need access, also where reading is open. */
 const RESTRICTED: readonly (readonly [method: string, path: string, json?: object])[] = [
   ['POST', '/register', USER],
   ['PUT', `${INSTANCE}/heartbeat`, {}],
@@ -70,8 +70,20 @@ describe.each(PLATFORMS)('access to the REST API on %s', (platform) => {
   };
 
   describe('without a guard', () => {
-    it.each([STRANGER, '2001:db8::7', '::ffff:192.0.2.7'])('allows %s to read, but not to write', async (peer) => {
+    it.each([STRANGER, '2001:db8::7', '::ffff:192.0.2.7'])('allows %s neither to read nor to write', async (peer) => {
       await start({ peer });
+      await refusedEverywhere((method, path, json) =>
+        rest.send(method, path, { json, headers: { host: 'localhost' } }),
+      );
+      for (const path of OPEN) {
+        const { status, body } = await rest.send('GET', path);
+        expect([path, status]).toEqual([path, 403]);
+        expect(body.error.message).toMatch(/SERVICE_DISCOVERY_TOKEN[^]*guardReads: false/);
+      }
+    });
+
+    it('allows strangers to read, but not to write, with guardReads: false', async () => {
+      await start({ peer: STRANGER, api: { guardReads: false } });
       await refusedEverywhere((method, path, json) =>
         rest.send(method, path, { json, headers: { host: 'localhost' } }),
       );
@@ -140,8 +152,8 @@ describe.each(PLATFORMS)('access to the REST API on %s', (platform) => {
       expect(status).toBe(201);
     });
 
-    it('restricts reads as well with guardReads', async () => {
-      await start({ api: { guardReads: true } });
+    it('allows reads from this machine only', async () => {
+      await start();
       await rest.send('POST', '/register', { json: USER });
       for (const path of [...OPEN, '/services/user-service', `${INSTANCE}/history`]) {
         expect((await rest.send('GET', path)).status).toBe(200);
@@ -178,6 +190,10 @@ describe.each(PLATFORMS)('access to the REST API on %s', (platform) => {
         }
       }
       expect(rest.registry.listServices()).toEqual([]);
+    });
+
+    it('needs none for reads with guardReads: false', async () => {
+      await start({ peer: STRANGER, api: { token: TOKEN, guardReads: false } });
       for (const path of OPEN) expect((await rest.send('GET', path)).status).toBe(200);
     });
 
@@ -219,8 +235,8 @@ describe.each(PLATFORMS)('access to the REST API on %s', (platform) => {
       expect(await statusWith(bearer(TOKEN))).toBe(200);
     });
 
-    it('requires it for reads as well with guardReads', async () => {
-      await start({ peer: STRANGER, api: { token: TOKEN, guardReads: true } });
+    it('requires it for reads as well', async () => {
+      await start({ peer: STRANGER, api: { token: TOKEN } });
       for (const path of OPEN) {
         expect((await rest.send('GET', path)).status).toBe(401);
         expect((await rest.send('GET', path, { headers: bearer('wrong') })).status).toBe(403);
@@ -257,7 +273,6 @@ describe.each(PLATFORMS)('access to the REST API on %s', (platform) => {
       const through = { ...key, 'x-forwarded-for': '203.0.113.9', host: 'registry.example' };
       expect((await rest.send('POST', '/register', { json: USER, headers: through })).status).toBe(201);
       expect((await rest.send('PUT', `${INSTANCE}/heartbeat`, { headers: through })).status).toBe(200);
-      for (const path of OPEN) expect((await rest.send('GET', path)).status).toBe(200);
     });
 
     it('can admit other addresses', async () => {
@@ -266,12 +281,18 @@ describe.each(PLATFORMS)('access to the REST API on %s', (platform) => {
       expect((await rest.send('POST', '/register', { json: USER, headers: key })).status).toBe(201);
     });
 
-    it('is asked for reads as well with guardReads', async () => {
-      await start({ api: { guard: KeyGuard, guardReads: true }, providers: [Keys] });
+    it('is asked for reads as well', async () => {
+      await start({ api: { guard: KeyGuard }, providers: [Keys] });
       for (const path of OPEN) {
         expect((await rest.send('GET', path)).status).toBe(403);
         expect((await rest.send('GET', path, { headers: key })).status).toBe(200);
       }
+    });
+
+    it('is asked for writes only with guardReads: false', async () => {
+      await start({ api: { guard: KeyGuard, guardReads: false }, providers: [Keys] });
+      for (const path of OPEN) expect((await rest.send('GET', path)).status).toBe(200);
+      expect((await rest.send('POST', '/register', { json: USER })).status).toBe(403);
     });
 
     it('runs before the body is parsed', async () => {

@@ -149,7 +149,9 @@ describe.each(PLATFORMS)('a registry behind a global guard, on %s', (_, adapter)
 
   it('warns once at its start with the line that mends it, and says that the API is behind the guard', async () => {
     const { startLine, warnings } = await start({ adapter, options: { api } });
-    expect(startLine).toContain('API at /service-discovery, behind a guard (JwtAuthGuard), writing with the token');
+    expect(startLine).toContain(
+      'API at /service-discovery, behind a guard (JwtAuthGuard), reading and writing with the token',
+    );
     expect(startLine).not.toContain('open');
     expect(warnings).toEqual([
       'GET /service-discovery/patterns of this app answers 401 to the app itself, as it would to services that register ' +
@@ -162,7 +164,7 @@ describe.each(PLATFORMS)('a registry behind a global guard, on %s', (_, adapter)
 
   it('with that line is open, says nothing, and still refuses wrong tokens as such', async () => {
     const { app, startLine, warnings } = await start({ adapter, options: { api: { ...api, decorators: [Public()] } } });
-    expect(startLine).toContain('API at /service-discovery, reading open, writing with the token');
+    expect(startLine).toContain('API at /service-discovery, reading and writing with the token');
     expect(warnings).toEqual([]);
     expect(await refusal(urlOf(app), token)).toBe('registered');
     const wrong = await refusal(urlOf(app), 'wrong');
@@ -180,12 +182,12 @@ describe('an app that asks its own API at the start', () => {
 
   it('takes a guard that lets it pass for none', async () => {
     const { startLine, warnings } = await start({ guards: [ThrottlerGuard] });
-    expect(startLine).toContain('reading open');
+    expect(startLine).toContain('API at /service-discovery, reading and writing from this machine');
     expect(warnings).toEqual([]);
   });
 
-  it('shows the token where reading needs it, too', async () => {
-    const options = { api: { token: 'old,new', guardReads: true } };
+  it('shows the first of several tokens', async () => {
+    const options = { api: { token: 'old,new' } };
     const open = await start({ guards: [ThrottlerGuard], options });
     expect(open.startLine).toContain('API at /service-discovery, reading and writing with the token');
     const closed = await start({ options });
@@ -199,7 +201,7 @@ describe('an app that asks its own API at the start', () => {
         throw new ForbiddenException('no service of ours');
       },
     };
-    const { app, warnings } = await start({ guards: [ThrottlerGuard], options: { api: { guard, guardReads: true } } });
+    const { app, warnings } = await start({ guards: [ThrottlerGuard], options: { api: { guard } } });
     expect(warnings).toEqual([]);
     const message = await refusal(urlOf(app), 'any');
     expect(message).toContain('no service of ours');

@@ -134,7 +134,7 @@ describe('npx nest-service-discovery registry', () => {
       const registry = await startRegistry(['--token', 'secret']);
       expect(registry.output()).toContain(
         'Registry: this process (memory_only); namespace default; registers nothing; ' +
-          'API at /service-discovery, reading open, writing with the token or from this machine',
+          'API at /service-discovery, reading and writing with the token or from this machine',
       );
       expect(registry.output()).not.toContain('Mapped');
       expect(new URL(registry.url).hostname).toBe('127.0.0.1');

@@ -43,7 +43,7 @@ describe('an app at startup', () => {
     const own = lines.filter((line) => line.startsWith('[ServiceDiscovery] Registry'));
     expect(own).toEqual([
       '[ServiceDiscovery] Registry: this process (memory_only); namespace default; registers user-service; ' +
-        'API at /v1/service-discovery, reading open, writing from this machine',
+        'API at /v1/service-discovery, reading and writing from this machine (SERVICE_DISCOVERY_TOKEN lets others in)',
     ]);
     const registered = lines.findIndex((line) => line.includes(' registered at '));
     expect(registered === -1 || registered > lines.indexOf(own[0]!)).toBe(true);

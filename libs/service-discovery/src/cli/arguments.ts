@@ -20,7 +20,7 @@ Runs a registry: services register with it, it checks their health, and processe
 
   --port <number>      The port to listen on; 0 takes any free one. Default: 3000
   --host <address>     The address to listen on. Default: 127.0.0.1, which only this machine reaches. Other machines need a host,
-                       such as 0.0.0.0 for all addresses, and a token: without one, only this machine may register services.
+                       such as 0.0.0.0 for all addresses, and a token: without one, only this machine may use the registry.
   --token <secret>     The secret that those who register services send; several are separated by commas.
                        Default: SERVICE_DISCOVERY_TOKEN, which does not show in the list of processes
   --redis-url <url>    The Redis that holds the registrations. Default: SERVICE_DISCOVERY_REDIS_URL, else the memory of this process

@@ -30,8 +30,8 @@ export class OwnApi {
   async isRefused(address: AdvertisedAddress): Promise<boolean> {
     const { options, ownerOf, pathInApp } = this.deps;
     const { api } = options;
-    // A guard for reads, or an app's own class, rejects on purpose.
-    if (api === false || (api.guardReads && api.token === undefined)) return false;
+    // The API's own guard, or an app's own class, rejects on purpose.
+    if (api === false || (api.guardReads && api.guard !== undefined && api.token === undefined)) return false;
     const path = pathInApp(`${api.path}/${ROUTE}`);
     if (ownerOf(path)?.isLibrary !== true) return false;
     const status = await this.ask(address, path, api.token);

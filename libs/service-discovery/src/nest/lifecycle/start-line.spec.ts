@@ -20,15 +20,15 @@ function lineOf(options: ServiceDiscoveryOptions, app: Partial<StartedApp> = {})
 }
 
 describe('the line at the start', () => {
-  it('says where the registry is, what the app registers, and who may write', () => {
+  it('says where the registry is, what the app registers, and who may read and write', () => {
     expect(lineOf({})).toBe(
       'Registry: this process (memory_only); namespace default; registers nothing; ' +
-        'API at /service-discovery, reading open, writing from this machine',
+        'API at /service-discovery, reading and writing from this machine (SERVICE_DISCOVERY_TOKEN lets others in)',
     );
     const services = [{ name: 'billing', targets: ['http://10.0.0.5:80', 'http://10.0.0.6:80'] }];
     expect(lineOf({ services }, { registers: ['user-service', 'admin'], prefix: '/v1/' })).toBe(
       'Registry: this process (memory_only); namespace default; registers user-service, admin; lists billing; ' +
-        'API at /v1/service-discovery, reading open, writing from this machine',
+        'API at /v1/service-discovery, reading and writing from this machine (SERVICE_DISCOVERY_TOKEN lets others in)',
     );
   });
 
@@ -51,11 +51,12 @@ describe('the line at the start', () => {
   });
 
   it.each([
-    [{ token: 'hush' }, 'reading open, writing with the token or from this machine'],
-    [{ guard: OperatorsOnly }, 'reading open, writing as OperatorsOnly decides'],
-    [{ guard: new OperatorsOnly(), token: 'hush' }, 'reading open, writing with the token or as OperatorsOnly decides'],
-    [{ guardReads: true }, 'reading and writing from this machine'],
-  ])('says who may write (%#)', (api, access) => {
+    [{ token: 'hush' }, 'reading and writing with the token or from this machine'],
+    [{ guard: OperatorsOnly }, 'reading and writing as OperatorsOnly decides'],
+    [{ guard: new OperatorsOnly(), token: 'hush' }, 'reading and writing with the token or as OperatorsOnly decides'],
+    [{ guardReads: false }, 'reading open, writing from this machine \\(SERVICE_DISCOVERY_TOKEN lets others in\\)'],
+    [{ guardReads: false, token: 'hush' }, 'reading open, writing with the token or from this machine'],
+  ])('says who is let in (%#)', (api, access) => {
     expect(lineOf({ api })).toMatch(new RegExp(`API at /service-discovery, ${access}$`));
   });
 

@@ -67,10 +67,11 @@ function apiOf(api: Options['api'], prefix: string | undefined, guards: readonly
   const behind = guards.length === 0 ? [] : [`behind a guard (${guards.join(', ')})`];
   const open = api.guardReads || guards.length > 0 ? [] : ['reading open'];
   const what = [...behind, ...open, api.guardReads ? 'reading and writing' : 'writing'];
-  return `${[place, ...what].join(', ')} ${whoMayWrite(api)}`;
+  return `${[place, ...what].join(', ')} ${whoIsLetIn(api)}`;
 }
 
-function whoMayWrite({ token, guard }: Exclude<Options['api'], false>): string {
+function whoIsLetIn({ token, guard }: Exclude<Options['api'], false>): string {
+  if (token === undefined && guard === undefined) return 'from this machine (SERVICE_DISCOVERY_TOKEN lets others in)';
   const withToken = token === undefined ? [] : ['with the token'];
   if (guard === undefined) return [...withToken, 'from this machine'].join(' or ');
   return [...withToken, `as ${guard instanceof Function ? guard.name : guard.constructor.name} decides`].join(' or ');

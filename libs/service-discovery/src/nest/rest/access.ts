@@ -41,7 +41,7 @@ const GUARDS = '__guards__';
 export class TokenRequiredError extends UnauthorizedException {}
 
 /**
- * Keeps the API closed by default. Restricted routes, with `guardReads` all routes, are open to a request with the shared
+ * Keeps the API closed by default. All routes, without `guardReads` the restricted ones, are open to a request with the shared
  * token, wherever it comes from. What has no valid one is asked the app's own guard; where there is none, a request
  * without a token is let in from this machine, and a wrong token is refused. Guards that a class of the app has by
  * `@UseGuards()`, where it extends one of the controllers, are asked after this one, and decide in place of that.
@@ -135,11 +135,14 @@ function hasOwnGuard(controller: Type): boolean {
 const WRONG_TOKEN =
   "The token of the request is none of the registry's: send one that is in its `api.token` (SERVICE_DISCOVERY_TOKEN).";
 
+const OPENS_READS = '`api: { guardReads: false }` opens reading to all.';
+
 /** @param sign why the request does not count as one from this machine */
 function needsToken(sign: string): string {
   return (
     `From another machine this needs the registry's token, and ${sign}. ` +
-    'Send `Authorization: Bearer <token>` with one that is in its `api.token` (SERVICE_DISCOVERY_TOKEN).'
+    'Send `Authorization: Bearer <token>` with one that is in its `api.token` (SERVICE_DISCOVERY_TOKEN). ' +
+    OPENS_READS
   );
 }
 
@@ -148,6 +151,7 @@ function isClosed(sign: string): string {
   return (
     `Without a token or a guard this is open to programs on the registry's own machine only, and ${sign}. ` +
     'Set `api.token` (SERVICE_DISCOVERY_TOKEN) in the process of the registry, or `api.guard`, to let others in; ' +
-    'a controller that a module of the app mounts gets its guard by `@UseGuards()` on a class that extends it.'
+    'a controller that a module of the app mounts gets its guard by `@UseGuards()` on a class that extends it. ' +
+    OPENS_READS
   );
 }

@@ -15,19 +15,23 @@ export interface ApiOptions {
   healthPath: string | false;
   /**
    * `SERVICE_DISCOVERY_TOKEN`: a secret that this process shares with those that register with it. A request with
-   * `Authorization: Bearer <token>` may write, and read `/watch`, wherever it comes from. Several tokens are separated by
+   * `Authorization: Bearer <token>` may read and write, wherever it comes from. Several tokens are separated by
    * commas, so that one can be replaced without an interruption.
    * @default none
    */
   token?: string;
   /**
-   * Who may write, and read `/watch`, without the `token`: a guard of the app's own, as a class or an object. A
+   * Who may read and write without the `token`: a guard of the app's own, as a class or an object. A
    * class that is a provider somewhere in the app is used as it stands there, else it is made for the API; it cannot be
    * request-scoped.
    * @default loopback peers only, see {@link isLocalRequest}
    */
   guard?: Type<CanActivate> | CanActivate;
-  /** Whether reading calls need the same as writing ones. @default false */
+  /**
+   * Whether reading calls need the same as writing ones. False opens them to every client that reaches the app, with secrets
+   * masked and without health data; `/watch` and `/events` stay closed.
+   * @default true
+   */
   guardReads: boolean;
   /**
    * What a registration may have its health check ask: `own`: the instance's own host and port, without headers; `any`:
@@ -40,7 +44,7 @@ export interface ApiOptions {
   /** How many processes may have `/watch` open at once, 1 to 100,000; others get 503. @default 5000 */
   maxWatches: number;
   /**
-   * Whether the library's routes stand in the app's own Swagger document, with their schemas. Those that need the token name
+   * Whether the library's routes stand in the app's own Swagger document, with their schemas. Those of the API name
    * the security scheme `bearer`, that of `DocumentBuilder.addBearerAuth()`. Without it, `openapi.json` of the package
    * describes them.
    * @default false
@@ -63,7 +67,7 @@ export interface ApiOptions {
 export const DEFAULT_API_OPTIONS: ApiOptions = {
   path: 'service-discovery',
   healthPath: 'health',
-  guardReads: false,
+  guardReads: true,
   checkTargets: 'own',
   maxEventReaders: 100,
   maxWatches: 5_000,

@@ -1,4 +1,4 @@
-import { describeOperations, isRestricted } from './openapi/describe-operation.js';
+import { describeOperations } from './openapi/describe-operation.js';
 import { OPERATIONS } from './openapi/operations.js';
 import { withoutReferences } from './openapi/schema.js';
 import { SCHEMAS } from './openapi/schemas.js';
@@ -19,7 +19,7 @@ export function HiddenFromSwagger(): ClassDecorator {
 /**
  * Brings a controller that extends one of the library's into the app's own document, with the schemas of its routes, as
  * `api: { swagger: true }` does for those that the library mounts. The schemas stand there in full, as the document has no
- * components but the app's. Routes that need the registry's token name the security scheme `bearer`, that of
+ * components but the app's. Its routes name the security scheme `bearer`, that of
  * `DocumentBuilder.addBearerAuth()`, unless a decorator names another.
  */
 export function ShowInSwagger(): ClassDecorator {
@@ -46,11 +46,11 @@ export function describeController(controller: object): void {
 /** From the registry's own machine no token is needed. */
 const TOKEN: readonly object[] = [{ bearer: [] }, {}];
 
-/** Has the routes that need the token name its security scheme, where the app's decorators name none. */
+/** Has the routes name the security scheme of the token, where the app's decorators name none. */
 export function requireToken(controller: object): void {
-  for (const [name, operation] of Object.entries(OPERATIONS)) {
+  for (const name of Object.keys(OPERATIONS)) {
     const handler = handlerOf(controller, name);
-    if (!handler || !isRestricted(operation)) continue;
+    if (!handler) continue;
     const named = (Reflect.getMetadata(SECURITY, handler) as readonly object[] | undefined) ?? [];
     // A copy for the app's decorators has ours from the method that other controllers share.
     const others = named.filter((scheme) => !TOKEN.includes(scheme));

@@ -35,11 +35,6 @@ export function describeOperations(): Readonly<Record<string, OperationObject>> 
   return Object.fromEntries(Object.entries(OPERATIONS).map(([id, operation]) => [id, describe(id, operation)]));
 }
 
-/** Whether it needs the token, or comes from this machine. */
-export function isRestricted({ route, isRestricted: showsAll = false }: Operation): boolean {
-  return showsAll || !route.startsWith('GET ');
-}
-
 function describe(operationId: string, operation: Operation): OperationObject {
   const { route, summary, query = {}, body, bodyIsOptional = false, answers, errors = {} } = operation;
   const inPath = [...route.matchAll(/:(\w+)/g)].map(([, name]) => name!);
@@ -50,7 +45,7 @@ function describe(operationId: string, operation: Operation): OperationObject {
   const takesInput = body !== undefined || Object.keys(query).length > 0;
   const allErrors = {
     ...(takesInput && { 400: 'INVALID_REQUEST, or another code that names what is wrong with it' }),
-    ...(isRestricted(operation) && NOT_LET_IN),
+    ...NOT_LET_IN,
     ...(body !== undefined && { 413: 'PAYLOAD_TOO_LARGE' }),
     ...errors,
   };

@@ -16,8 +16,6 @@ export interface Operation {
   readonly answers: Readonly<Record<number, SchemaName | 'nothing' | 'text/plain' | 'text/event-stream'>>;
   /** The codes of errors, by status, beside those of access and of a request that is wrong. */
   readonly errors?: Readonly<Record<number, string>>;
-  /** Whether it shows what is masked elsewhere, so that it needs what writing needs. @default false */
-  readonly isRestricted?: boolean;
 }
 
 const criteria = {
@@ -123,7 +121,6 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     },
     answers: { 200: 'text/event-stream' },
     errors: { 503: 'TOO_MANY_STREAMS, REGISTRY_UNAVAILABLE' },
-    isRestricted: true,
   },
   watchNamed: {
     route: 'POST /watch',
@@ -193,7 +190,6 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: 'What happens in this process from now on, as server-sent events',
     answers: { 200: 'text/event-stream' },
     errors: { 503: 'TOO_MANY_STREAMS' },
-    isRestricted: true,
   },
   scrape: {
     route: 'GET /metrics',
