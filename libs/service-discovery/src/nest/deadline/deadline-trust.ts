@@ -1,6 +1,6 @@
 import { DEADLINE_KEY_HEADER, deadlineKeysOf } from '../../communicator/index.js';
-import { isLocalRequest, type PeerRequest } from '../rest/local-request.js';
-import { SharedToken } from '../rest/shared-token.js';
+import { isLocalRequest, type PeerRequest } from '../rest/access/local-request.js';
+import { SharedToken } from '../rest/access/shared-token.js';
 
 /** The app's decision whether a request without the token may set a deadline. */
 export type DeadlineCheck = (request: PeerRequest) => boolean;

@@ -3,7 +3,7 @@ import { Observable } from 'rxjs';
 import { type Clock } from '../../common/index.js';
 import { DEADLINE_HEADER } from '../../communicator/index.js';
 import { CLOCK } from '../tokens.js';
-import { type PeerRequest } from '../rest/local-request.js';
+import { type PeerRequest } from '../rest/access/local-request.js';
 import { withDeadline } from './current-deadline.js';
 import { DeadlineTrust } from './deadline-trust.js';
 

@@ -3,7 +3,7 @@ import { ServiceNotFoundError } from '../../common/index.js';
 import { type CircuitCommand, ServiceCommunicator } from '../../communicator/index.js';
 import { type Tier } from '../../model/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
-import { ApiGuard } from './access.js';
+import { ApiGuard } from './access/index.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
 import { type CircuitDto } from './dto/circuit.dto.js';
 import { type ExplainQuery, toRequest } from './dto/explain.query.js';

@@ -1,7 +1,7 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Inject, Injectable, Logger } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { ServiceRegistry } from '../../registry/index.js';
-import { TokenRequiredError, wasAsked } from './access.js';
+import { TokenRequiredError, wasAsked } from './access/index.js';
 import { ageHeader } from './age.js';
 import { type ErrorBody, INTERNAL_ERROR_BODY, type RestErrorCode, toErrorBody, toRefusalBody } from './rest-error.js';
 

@@ -1,6 +1,6 @@
 import { Controller, Get, Inject, Req, Res, UseFilters, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
 import { DiscoveryMetrics } from '../../observability/index.js';
-import { ApiGuard, Restricted } from './access.js';
+import { ApiGuard, Restricted } from './access/index.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
 import { RestErrorFilter } from './error-filter.js';
 import { EventFrames } from './event-frames.js';

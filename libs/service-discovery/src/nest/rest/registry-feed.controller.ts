@@ -16,7 +16,7 @@ import { type HealthStatus, type InstanceStatus, type WatchScope } from '../../m
 import { ServiceRegistry } from '../../registry/index.js';
 import { toChangeBody } from '../../store/index.js';
 import { CLOCK } from '../tokens.js';
-import { ApiGuard, Restricted } from './access.js';
+import { ApiGuard, Restricted } from './access/index.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
 import { type HeartbeatsDto, toLease } from './dto/lease.dto.js';
 import { type HealthDto, toHealthDetail } from './dto/status.dto.js';

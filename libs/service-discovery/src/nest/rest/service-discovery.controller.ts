@@ -30,7 +30,7 @@ import { type ResolvedServiceDiscoveryOptions } from '../options/options.js';
 import { ServiceDiscovery } from '../service-discovery.js';
 import { OPTIONS_IN_FORCE } from '../tokens.js';
 import { ageHeader } from './age.js';
-import { ApiGuard, isStranger } from './access.js';
+import { ApiGuard, callerOf } from './access/index.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
 import { toCriteria } from './dto/criteria.query.js';
 import { type DiscoverQuery } from './dto/discover.query.js';
@@ -325,6 +325,11 @@ export class ServiceDiscoveryController {
     const view = toServiceListView(shown, found.length, health, rules);
     return this.answer(response, 200, isStranger(request) ? listWithoutData(view) : view);
   }
+}
+
+/** Whether health data is kept from the sender of a request. */
+function isStranger(request: object): boolean {
+  return callerOf(request) === undefined;
 }
 
 function toKeyView({ serviceName, instanceId }: InstanceKey): { service_name: string; instance_id: string } {

@@ -1,5 +1,5 @@
 import { type IncomingHttpHeaders } from 'node:http';
-import { isLoopbackHost, parseAddress } from '../../model/index.js';
+import { isLoopbackHost, parseAddress } from '../../../model/index.js';
 
 /** The origin of a request; Express's and Node's requests have it, and Fastify's `raw`. */
 export interface PeerRequest {

@@ -2,6 +2,7 @@ import {
   type CanActivate,
   type ExecutionContext,
   ForbiddenException,
+  type HttpException,
   Inject,
   Injectable,
   Logger,
@@ -11,21 +12,21 @@ import {
   UnauthorizedException,
 } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import { type Observable } from 'rxjs';
-import { type Clock, InvalidConfigurationError } from '../../common/index.js';
-import { LOG_CONTEXT } from '../logging.js';
-import { CLOCK } from '../tokens.js';
-import { API_OPTIONS, type ApiOptions } from './api-options.js';
+import { isObservable, lastValueFrom } from 'rxjs';
+import { type Clock, InvalidConfigurationError } from '../../../common/index.js';
+import { LOG_CONTEXT } from '../../logging.js';
+import { CLOCK } from '../../tokens.js';
+import { API_OPTIONS, type ApiOptions } from '../api-options.js';
+import { restoreHeaders } from '../request-body.js';
+import { type Caller, GUARD_CALLER, LOCAL_CALLER, setCaller, SHARED_TOKEN_CALLER } from './caller.js';
 import { findRemoteSign, type PeerRequest } from './local-request.js';
-import { restoreHeaders } from './request-body.js';
 import { SharedToken } from './shared-token.js';
 
 /** How often the operator is told that a request was refused. */
 const WARNING_INTERVAL_MS = 60_000;
-/** The requests that {@link ApiGuard} was asked about. */
-const asked = new WeakSet<object>();
-/** The requests of readers who may not write, as far as can be told without asking the app's guard. */
-const strangers = new WeakSet<object>();
+
+type ApiRequest = PeerRequest & { readonly method: string };
+
 const RESTRICTED = Symbol('nest-service-discovery:restricted');
 
 /** Requests that change nothing; all others are restricted, whatever class their route is in. */
@@ -66,29 +67,34 @@ export class ApiGuard implements CanActivate, OnModuleInit {
     this.guard = typeof guard === 'function' ? await this.instantiate(guard) : guard;
   }
 
-  canActivate(context: ExecutionContext): boolean | Promise<boolean> | Observable<boolean> {
-    const request = context.switchToHttp().getRequest<PeerRequest & { readonly method: string }>();
-    asked.add(request);
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const request = context.switchToHttp().getRequest<ApiRequest>();
+    setCaller(request, undefined);
     restoreHeaders(request);
-    const isRestricted = !READS.has(request.method) || Reflect.getMetadata(RESTRICTED, context.getHandler()) === true;
-    if (!isRestricted && !this.api.guardReads) {
-      if (!this.mayWrite(request, context.getClass())) strangers.add(request);
-      return true;
-    }
-    const shown = this.token?.check(request.headers.authorization);
-    if (shown === 'valid') return true;
-    if (this.guard) return this.guard.canActivate(context);
-    if (hasOwnGuard(context.getClass())) return true;
-    if (shown === 'wrong') throw this.refusal(new ForbiddenException(WRONG_TOKEN));
-    const sign = findRemoteSign(request);
-    if (sign === undefined) return true;
-    throw this.refusal(this.token ? new TokenRequiredError(needsToken(sign)) : new ForbiddenException(isClosed(sign)));
+    const found = this.find(request, context.getClass());
+    const isRestricted = this.isRestricted(request, context);
+    if (isRestricted && this.guard && found !== SHARED_TOKEN_CALLER) {
+      if (!(await resultOf(this.guard.canActivate(context)))) return false;
+      setCaller(request, GUARD_CALLER);
+    } else if (!(found instanceof Error)) setCaller(request, found);
+    else if (isRestricted) throw this.refusal(found);
+    return true;
   }
 
-  private mayWrite(request: PeerRequest, controller: Type): boolean {
+  private isRestricted({ method }: ApiRequest, context: ExecutionContext): boolean {
+    return this.api.guardReads || !READS.has(method) || Reflect.getMetadata(RESTRICTED, context.getHandler()) === true;
+  }
+
+  /** @returns the caller; undefined where only the app's guard can tell; why it is refused where there is none */
+  private find(request: PeerRequest, controller: Type): Caller | HttpException | undefined {
     const shown = this.token?.check(request.headers.authorization);
-    if (shown === 'valid' || hasOwnGuard(controller)) return true;
-    return !this.guard && shown !== 'wrong' && findRemoteSign(request) === undefined;
+    if (shown === 'valid') return SHARED_TOKEN_CALLER;
+    if (hasOwnGuard(controller)) return GUARD_CALLER;
+    if (this.guard) return undefined;
+    if (shown === 'wrong') return new ForbiddenException(WRONG_TOKEN);
+    const sign = findRemoteSign(request);
+    if (sign === undefined) return LOCAL_CALLER;
+    return this.token ? new TokenRequiredError(needsToken(sign)) : new ForbiddenException(isClosed(sign));
   }
 
   /** The first deployment on a second machine fails here, and the registry's operator is the one who can mend it. */
@@ -116,14 +122,9 @@ export class ApiGuard implements CanActivate, OnModuleInit {
   }
 }
 
-/** Whether {@link ApiGuard} was asked: a request that was refused without that was refused by a global guard of the app. */
-export function wasAsked(request: object): boolean {
-  return asked.has(request);
-}
-
-/** Whether a request is one of a reader who may not write, so that health data is kept from it. */
-export function isStranger(request: object): boolean {
-  return strangers.has(request);
+/** The answer of a guard, which may be given in each form that Nest takes. */
+async function resultOf(answer: ReturnType<CanActivate['canActivate']>): Promise<boolean> {
+  return isObservable(answer) ? lastValueFrom(answer) : answer;
 }
 
 /** Whether a class that extends a controller of the API has a guard beside this one. */

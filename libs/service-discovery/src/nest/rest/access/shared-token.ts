@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { readTokens } from '../../common/index.js';
+import { readTokens } from '../../../common/index.js';
 
 const BEARER = /^Bearer(?: +(.*))?$/i;
 
