@@ -277,6 +277,7 @@ export {
   type Transport,
   type TransportTlsOptions,
   UndiciTransport,
+  type UndiciTransportDeps,
   type UndiciTransportOptions,
 } from './transport/index.js';
 export {

@@ -48,8 +48,8 @@ export const ERROR_CODES = {
   UNSUPPORTED_PROTOCOL: 'calls are HTTP, and the instances speak something else: look them up by discoverService',
   /** No instance is registered under this id. */
   INSTANCE_NOT_FOUND: 'no instance is registered under this id',
-  /** Registrations and checks at this host are forbidden. */
-  HOST_NOT_ALLOWED: 'nothing may be registered or asked at this host',
+  /** Registrations, checks and calls at this host are forbidden. */
+  HOST_NOT_ALLOWED: 'nothing may be registered, checked or called at this host',
   /** The call failed, and its fallback failed as well. */
   FALLBACK_FAILED: 'the call failed, and so did its fallback',
   /** The instance answered with an error status. See {@link ResponseStatusError}. */
@@ -350,8 +350,10 @@ export class TransportError extends ServiceDiscoveryError {
     /** True only if the server certainly did not receive the request; then any method may be retried. */
     readonly neverSent: boolean,
     details: ErrorDetails = {},
+    /** `HOST_NOT_ALLOWED` if no connection to the instance was opened, since none may. */
+    code: ErrorCode = 'TRANSPORT_FAILURE',
   ) {
-    super('TRANSPORT_FAILURE', message, details);
+    super(code, message, details);
   }
 }
 

@@ -45,16 +45,23 @@ const REFUSED_RANGES: ReadonlyMap<string, string> = new Map([
 const WILDCARD_DNS =
   /\.(?:nip\.io|sslip\.io|xip\.io|xip\.name|traefik\.me|backname\.io|local-ip\.(?:co|sh|dev)|ip\.addr\.tools)$/;
 
-/** The host is forbidden for registrations and checks. */
+/** The reason of a host that is not forbidden, but none of those that the operator lists. */
+export const NOT_LISTED = 'not among the allowed hosts';
+
+/** The host is forbidden for registrations, checks and calls. */
 export class HostNotAllowedError extends ServiceDiscoveryError {
   readonly problems: readonly Problem[];
 
   constructor(
     readonly host: string,
-    /** Completes "the host is …". */
+    /** Completes "the host is …", or "its address is …". */
     readonly reason: string,
+    /** What the name resolved to, where it is the address that is forbidden. */
+    readonly address?: string,
   ) {
-    super('HOST_NOT_ALLOWED', `The host ${JSON.stringify(host.slice(0, 253))} is not allowed: it is ${reason}`);
+    const what = address === undefined ? `it is ${reason}` : `it resolves to ${address}, ${reason}`;
+    const wayOut = reason === NOT_LISTED ? '. The option allowedHosts lists them' : '';
+    super('HOST_NOT_ALLOWED', `The host ${JSON.stringify(host.slice(0, 253))} is not allowed: ${what}${wayOut}`);
     this.problems = [{ path: 'host', value: host, expected: `a host that may be registered; this is ${reason}` }];
   }
 }
@@ -63,7 +70,7 @@ export class HostNotAllowedError extends ServiceDiscoveryError {
  * Why a host is forbidden: link-local, cloud metadata, unspecified, multicast and broadcast addresses in every spelling
  * that a resolver or URL parser understands, and names that stand for them.
  * @returns undefined if it is allowed; a name must still be resolved to check its addresses, see {@link
- * assertAddressAllowed}
+ * findForbiddenAddress}
  */
 export function findForbiddenHost(host: string): string | undefined {
   const canonical = canonicalHost(host);
@@ -75,14 +82,13 @@ export function findForbiddenHost(host: string): string | undefined {
 }
 
 /**
- * Call this with each address that a name resolved to, before connecting to that very address.
- * @throws HostNotAllowedError for link-local, metadata, unspecified, multicast and broadcast addresses, and for
- * anything that is not an address
+ * Why no connection may go to an address that a name resolved to: it is a link-local, metadata, unspecified, multicast
+ * or broadcast address, or no address at all.
+ * @returns undefined if it is allowed
  */
-export function assertAddressAllowed(ip: string): void {
+export function findForbiddenAddress(ip: string): string | undefined {
   const address = parseAddress(canonicalHost(ip) ?? '');
-  const reason = address ? refusedAddress(address) : 'no IP address';
-  if (reason) throw new HostNotAllowedError(ip, reason);
+  return address ? refusedAddress(address) : 'no IP address';
 }
 
 /**

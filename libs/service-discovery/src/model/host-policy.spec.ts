@@ -1,6 +1,7 @@
+import { type LookupFunction } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { InvalidConfigurationError } from '../common/index.js';
-import { assertAddressAllowed, findForbiddenHost, HostNotAllowedError } from './forbidden-host.js';
+import { findForbiddenAddress, findForbiddenHost } from './forbidden-host.js';
 import { HostPolicy } from './host-policy.js';
 
 describe('findForbiddenHost', () => {
@@ -119,19 +120,20 @@ describe('findForbiddenHost', () => {
   });
 });
 
-describe('assertAddressAllowed', () => {
+describe('findForbiddenAddress', () => {
   it('accepts addresses at which services may run', () => {
-    expect(() => assertAddressAllowed('10.0.0.1')).not.toThrow();
-    expect(() => assertAddressAllowed('::1')).not.toThrow();
+    expect(findForbiddenAddress('10.0.0.1')).toBeUndefined();
+    expect(findForbiddenAddress('::1')).toBeUndefined();
   });
 
   it('rejects forbidden addresses that a name may resolve to', () => {
-    expect(() => assertAddressAllowed('169.254.169.254')).toThrow(HostNotAllowedError);
-    expect(() => assertAddressAllowed('::ffff:a9fe:a9fe')).toThrow(HostNotAllowedError);
+    expect(findForbiddenAddress('169.254.169.254')).toBe('a link-local address');
+    expect(findForbiddenAddress('::ffff:a9fe:a9fe')).toBe('a link-local address');
+    expect(findForbiddenAddress('fe80::1%eth0')).toBe('a link-local address');
   });
 
   it('rejects anything that is not an address', () => {
-    expect(() => assertAddressAllowed('localhost')).toThrow('it is no IP address');
+    expect(findForbiddenAddress('localhost')).toBe('no IP address');
   });
 });
 
@@ -202,5 +204,20 @@ describe('HostPolicy', () => {
     expect(make).toThrow(InvalidConfigurationError);
     expect(make).toThrow(/api\.allowedHosts\[1\][^]*api\.allowedHosts\[2\][^]*api\.allowedHosts\[3\]/);
     expect(() => new HostPolicy('localhost' as unknown as string[])).toThrow(InvalidConfigurationError);
+  });
+
+  it('guards a lookup of one address, or of all of them, and keeps its errors', () => {
+    const errorOf = (found: Parameters<Parameters<LookupFunction>[2]>[1] | undefined, error: Error | null = null) => {
+      const seen: unknown[] = [];
+      const lookup: LookupFunction = (_hostname, _options, callback) => callback(error, found as string, 4);
+      new HostPolicy().guard(lookup)('users.example', {}, (...answer) => seen.push(...answer));
+      return seen;
+    };
+    const refusal = expect.objectContaining({ host: 'users.example', address: '169.254.169.254' });
+    expect(errorOf('10.0.0.1')).toEqual([null, '10.0.0.1', 4]);
+    expect(errorOf('169.254.169.254')[0]).toEqual(refusal);
+    expect(errorOf(['10.0.0.1', '169.254.169.254'].map((address) => ({ address, family: 4 })))[0]).toEqual(refusal);
+    const notFound = new Error('getaddrinfo ENOTFOUND');
+    expect(errorOf(undefined, notFound)[0]).toBe(notFound);
   });
 });

@@ -1,6 +1,15 @@
+import { lookup as systemLookup } from 'node:dns';
+import { type LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { InvalidConfigurationError, type Problem } from '../common/index.js';
-import { canonicalHost, findForbiddenHost, HostNotAllowedError, parseAddress } from './forbidden-host.js';
+import {
+  canonicalHost,
+  findForbiddenAddress,
+  findForbiddenHost,
+  HostNotAllowedError,
+  NOT_LISTED,
+  parseAddress,
+} from './forbidden-host.js';
 
 /**
  * Which hosts may register: names (`api.internal`), names below a domain (`*.internal`), addresses and CIDR ranges
@@ -9,9 +18,10 @@ import { canonicalHost, findForbiddenHost, HostNotAllowedError, parseAddress } f
  */
 export type AllowedHosts = readonly string[] | ((host: string) => boolean);
 
+type LookupCallback = Parameters<LookupFunction>[2];
 type Matcher = (host: string) => boolean;
 
-/** Decides which hosts may be registered and checked. */
+/** Decides which hosts may be registered, checked and called. */
 export class HostPolicy {
   private readonly matches: Matcher;
 
@@ -28,14 +38,42 @@ export class HostPolicy {
   findProblem(host: string): string | undefined {
     const forbidden = findForbiddenHost(host);
     if (forbidden) return forbidden;
-    return this.matches(canonicalHost(host) ?? host) ? undefined : 'not among the allowed hosts';
+    return this.matches(canonicalHost(host) ?? host) ? undefined : NOT_LISTED;
+  }
+
+  /** The error for a host that is not allowed. A name still has to be resolved, by {@link guard}. */
+  findRefusal(host: string): HostNotAllowedError | undefined {
+    const reason = this.findProblem(host);
+    return reason === undefined ? undefined : new HostNotAllowedError(host, reason);
   }
 
   /** @throws HostNotAllowedError */
   assertAllowed(host: string): void {
-    const reason = this.findProblem(host);
-    if (reason) throw new HostNotAllowedError(host, reason);
+    const refusal = this.findRefusal(host);
+    if (refusal) throw refusal;
   }
+
+  /**
+   * The DNS lookup for a socket: it fails if any address of the name is forbidden. The socket connects to the addresses
+   * that were checked, so a name that resolves to something else later (DNS rebinding) gains nothing. Sockets look up
+   * names only, so check a host with {@link findRefusal} as well.
+   * @param lookup @default the system's resolver
+   */
+  guard(lookup: LookupFunction = systemLookup): LookupFunction {
+    return (hostname, options, callback) => {
+      lookup(hostname, options, (error, address, family) => {
+        callback(error ?? refusalOf(hostname, address) ?? null, address, family);
+      });
+    };
+  }
+}
+
+function refusalOf(hostname: string, found: Parameters<LookupCallback>[1]): HostNotAllowedError | undefined {
+  for (const address of typeof found === 'string' ? [found] : found.map((entry) => entry.address)) {
+    const reason = findForbiddenAddress(address);
+    if (reason !== undefined) return new HostNotAllowedError(hostname, reason, address);
+  }
+  return undefined;
 }
 
 function matcherOf(allowed: AllowedHosts | undefined, path: string): Matcher {

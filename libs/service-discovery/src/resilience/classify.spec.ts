@@ -49,6 +49,7 @@ describe('classifyError', () => {
   it.each([
     ['a refused connection', withCode('ECONNREFUSED')],
     ['a broken transport', new TransportError('reset', false)],
+    ['an instance at a host that is not allowed', new TransportError('link-local', true, {}, 'HOST_NOT_ALLOWED')],
     ['an attempt that timed out', new AttemptTimeoutError(100)],
     ["a function's own time limit", new DOMException('late', 'TimeoutError')],
     ['an open circuit', new CircuitOpenError('open')],

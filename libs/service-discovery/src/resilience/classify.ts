@@ -63,8 +63,10 @@ export function classifyError(
   retryableStatuses: readonly StatusRange[] = DEFAULT_RETRYABLE_STATUSES,
 ): OutcomeClass {
   if (typeof error !== 'object' || error === null) return 'retryable';
-  const { name, code, inherited } = error as { name?: unknown; code?: unknown; inherited?: unknown };
+  const { name, code, inherited, neverSent } = error as Record<string, unknown>;
   if (typeof name === 'string' && IGNORED_NAMES.has(name)) return 'ignored';
+  // One instance is at a host where nothing may be called; another one may take the request.
+  if (code === 'HOST_NOT_ALLOWED' && neverSent === true) return 'retryable';
   if (typeof code === 'string') {
     if (IGNORED_CODES.has(code) || (code === 'DEADLINE_EXCEEDED' && inherited === true)) return 'ignored';
     if (FINAL_CODES.has(code)) return 'failure';

@@ -25,4 +25,4 @@ export {
   resolveUndiciTransportOptions,
   type UndiciTransportOptions,
 } from './undici/options.js';
-export { UndiciTransport } from './undici/undici-transport.js';
+export { UndiciTransport, type UndiciTransportDeps } from './undici/undici-transport.js';

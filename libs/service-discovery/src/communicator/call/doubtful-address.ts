@@ -8,7 +8,7 @@ import { type ErrorDetails, ResponseStatusError, TransportError } from '../../co
 export function withDoubt(error: unknown, doubtOf: () => string | undefined): unknown {
   if (error instanceof TransportError && error.neverSent) {
     const hint = hintOf(doubtOf());
-    return hint === undefined ? error : new TransportError(error.message, true, detailsOf(error, hint));
+    return hint === undefined ? error : new TransportError(error.message, true, detailsOf(error, hint), error.code);
   }
   if (error instanceof ResponseStatusError && error.status === 404) {
     const hint = hintOf(doubtOf());

@@ -1,8 +1,7 @@
-import { lookup as dnsLookup } from 'node:dns';
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net';
 import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
 import { type TlsSettings } from '../../common/index.js';
-import { assertAddressAllowed, findForbiddenHost, HostNotAllowedError } from '../../model/index.js';
+import { HostPolicy } from '../../model/index.js';
 
 /** What the protocol above TLS contributes to a connection. */
 export interface SecureConnection extends TlsSettings {
@@ -10,13 +9,17 @@ export interface SecureConnection extends TlsSettings {
 }
 
 export interface ConnectionDeps {
+  /** Which hosts may be checked. @default all that are not forbidden */
+  hosts?: HostPolicy;
   /** @default the system's resolver */
   lookup?: LookupFunction;
 }
 
+const USUAL_HOSTS = new HostPolicy();
+
 /**
- * Opens a connection to an instance for one probe. Forbidden hosts are refused: a name is resolved, every address is
- * checked, and the connection goes to an address that was checked, which prevents DNS rebinding.
+ * Opens a connection to an instance for one probe. Hosts that are not allowed are refused: a name is resolved, every
+ * address is checked, and the connection goes to an address that was checked, which prevents DNS rebinding.
  * @param secure undefined: without TLS
  * @throws HostNotAllowedError; the socket's error; the signal's reason on abort. No socket is left open.
  */
@@ -24,12 +27,11 @@ export async function openConnection(
   { host, port }: { readonly host: string; readonly port: number },
   secure: SecureConnection | undefined,
   signal: AbortSignal,
-  deps: ConnectionDeps = {},
+  { hosts = USUAL_HOSTS, lookup }: ConnectionDeps = {},
 ): Promise<Socket> {
   signal.throwIfAborted();
-  const forbidden = findForbiddenHost(host);
-  if (forbidden) throw new HostNotAllowedError(host, forbidden);
-  const target = { host, port, lookup: guarded(deps.lookup ?? dnsLookup) };
+  hosts.assertAllowed(host);
+  const target = { host, port, lookup: hosts.guard(lookup) };
   const socket = secure ? connectTls({ ...target, ...tlsOptions(host, secure) }) : connectTcp(target);
   // A reset can arrive at any time, even while no other listener is attached.
   socket.on('error', () => undefined);
@@ -65,24 +67,5 @@ function tlsOptions(
     servername: servername ?? (isIP(host) === 0 ? host : undefined),
     secureContext: secureContext ?? (usualContext ??= createSecureContext()),
     ALPNProtocols: alpnProtocols,
-  };
-}
-
-/** A DNS lookup that fails if any address is forbidden. */
-function guarded(lookup: LookupFunction): LookupFunction {
-  return (hostname, options, callback) => {
-    lookup(hostname, options, (error, address, family) => {
-      let refusal: HostNotAllowedError | undefined;
-      if (!error) {
-        for (const found of typeof address === 'string' ? [address] : address.map((entry) => entry.address)) {
-          try {
-            assertAddressAllowed(found);
-          } catch (thrown) {
-            refusal ??= thrown as HostNotAllowedError;
-          }
-        }
-      }
-      callback(error ?? refusal ?? null, address, family);
-    });
   };
 }

@@ -1,7 +1,8 @@
 import { Agent } from 'node:https';
+import { type LookupFunction } from 'node:net';
 import { finished, Readable } from 'node:stream';
 import { type HttpService } from '@nestjs/axios';
-import { type AxiosResponse } from 'axios';
+import { type AxiosRequestConfig, type AxiosResponse } from 'axios';
 import {
   type Clock,
   isCertificateFault,
@@ -13,7 +14,7 @@ import {
   TransportError,
   unansweredHint,
 } from '../../common/index.js';
-import { originOf, type ServiceInstance } from '../../model/index.js';
+import { HostNotAllowedError, HostPolicy, originOf, type ServiceInstance } from '../../model/index.js';
 import {
   bodyOf,
   outgoingBodyOf,
@@ -39,7 +40,7 @@ const NEVER_SENT: ReadonlySet<unknown> = new Set([
  * Sends through the app's own `HttpService`, with its interceptors, agents and defaults; for apps whose interceptors
  * sign or trace every request. Slower than undici. Redirects are not followed, and statuses and bodies arrive as sent.
  * Connections are the agents' own: closing the transport waits for what is in flight, and closes none but those over the
- * TLS that is set here.
+ * TLS that is set here. The addresses of names are checked unless the `HttpService` or its agent has a `lookup` of its own.
  */
 export class AxiosTransport implements Transport {
   private http: HttpService | undefined;
@@ -50,12 +51,18 @@ export class AxiosTransport implements Transport {
   private closed = false;
   /** Replace the app's own agent for services with TLS settings. */
   private readonly agents = new Map<TlsSettings, Agent>();
+  private readonly hosts: HostPolicy;
+  private readonly lookup: LookupFunction;
+  /** Instances whose hosts were found to be allowed, so that they are not checked at each call. */
+  private readonly allowed = new WeakSet<ServiceInstance>();
 
   /**
    * @param resolve finds the service; asked at the first request, when all of the app's providers exist
    * @param deps.closeTimeoutMs how long `close` waits before it cuts off what is in flight
    * @param deps.maxBytes how much of a response body may be read into memory @default 16 MiB
    * @param deps.tls how services are called that registered with `https`. @default as the app's `httpsAgent` says
+   * @param deps.hosts where connections may go @default everywhere but to forbidden hosts
+   * @param deps.lookup @default the system's resolver
    */
   constructor(
     private readonly resolve: () => HttpService | Promise<HttpService>,
@@ -64,8 +71,13 @@ export class AxiosTransport implements Transport {
       readonly closeTimeoutMs: number;
       readonly maxBytes?: number;
       readonly tls?: ServiceTls;
+      readonly hosts?: HostPolicy;
+      readonly lookup?: LookupFunction;
     },
-  ) {}
+  ) {
+    this.hosts = deps.hosts ?? new HostPolicy();
+    this.lookup = this.hosts.guard(deps.lookup);
+  }
 
   async send(to: ServiceInstance, request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse> {
     const body = outgoingBodyOf(request.body);
@@ -78,6 +90,7 @@ export class AxiosTransport implements Transport {
       const source = { service: to.serviceName, instanceId: to.instanceId, method, path, maxBytes };
       if (this.closed) throw new TransportError('The transport is closed', true, source);
       checkOutgoing(request, body, to);
+      this.checkHost(to);
       this.http ??= await this.resolve();
       const { status, headers, data } = await this.track(this.exchange(this.http, to, { ...request, body }, signal));
       return { status, headers: plain(headers), body: bodyOf(data, { ...source, status, signal }) };
@@ -101,6 +114,12 @@ export class AxiosTransport implements Transport {
     for (const agent of this.agents.values()) agent.destroy();
   }
 
+  private checkHost(to: ServiceInstance): void {
+    if (this.allowed.has(to)) return;
+    this.hosts.assertAllowed(to.host);
+    this.allowed.add(to);
+  }
+
   private exchange(
     http: HttpService,
     to: ServiceInstance,
@@ -112,6 +131,7 @@ export class AxiosTransport implements Transport {
       // An app's base URL is only for its own calls.
       baseURL: undefined,
       httpsAgent: this.agentFor(to),
+      lookup: http.axiosRef.defaults.lookup ?? (this.lookup as AxiosRequestConfig['lookup']),
       method,
       headers: withoutContentType(headers, body),
       data: body,
@@ -179,16 +199,25 @@ function plain(headers: AxiosResponse['headers']): ServiceResponse['headers'] {
 }
 
 function toFailure(error: unknown, to: ServiceInstance, sent: ServiceRequest): ServiceDiscoveryError {
-  if (error instanceof ServiceDiscoveryError) return error;
+  const refusal = refusalIn(error);
+  if (error instanceof ServiceDiscoveryError && !refusal) return error;
   const request = nameOfRequest(sent);
   const details = { service: to.serviceName, instanceId: to.instanceId, request, cause: error };
   if (isCancelled(error))
     return new ServiceDiscoveryError('ABORTED', `The request was cancelled: ${messageOf(error)}`, details);
-  const neverSent = NEVER_SENT.has((error as { code?: unknown } | undefined)?.code) || isCertificateFault(error);
+  const { code } = (error ?? {}) as { code?: unknown };
+  const neverSent = refusal !== undefined || NEVER_SENT.has(code) || isCertificateFault(error);
   const what = neverSent ? 'could not be sent' : 'got no response';
   const reason =
     tlsFailure(error) ?? messageOf(error) + (to.protocol === 'https' && isFirst(error) ? unansweredHint(error) : '');
-  return new TransportError(`${request} of ${to.serviceName}/${to.instanceId} ${what}: ${reason}`, neverSent, details);
+  const message = `${request} of ${to.serviceName}/${to.instanceId} at ${to.host}:${to.port} ${what}: ${reason}`;
+  return new TransportError(message, neverSent, details, refusal?.code);
+}
+
+/** Axios wraps the error of a lookup. */
+function refusalIn(error: unknown): HostNotAllowedError | undefined {
+  const found = [error, (error as { readonly cause?: unknown } | undefined)?.cause];
+  return found.find((one) => one instanceof HostNotAllowedError);
 }
 
 /** By code, since `isCancel` would load axios in apps without it. */

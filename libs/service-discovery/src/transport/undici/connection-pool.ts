@@ -1,6 +1,7 @@
-import { type Socket } from 'node:net';
+import { type LookupFunction, type Socket } from 'node:net';
 import { type buildConnector, Client, type Dispatcher, errors } from 'undici';
 import { type TlsSettings } from '../../common/index.js';
+import { type HostPolicy } from '../../model/index.js';
 import { type ResolvedUndiciTransportOptions } from './options.js';
 import { SpareConnections } from './spare-connections.js';
 
@@ -39,6 +40,13 @@ export interface PooledRequest extends Dispatcher.DispatchOptions, Dispatcher.Di
   onResponseError(controller: unknown, error: unknown): void;
 }
 
+/** How connections are opened and kept, and where they may go. */
+export interface PoolOptions extends ResolvedUndiciTransportOptions {
+  readonly hosts: HostPolicy;
+  /** @default the system's resolver */
+  readonly lookup?: LookupFunction;
+}
+
 /**
  * The connections to one origin. A request gets the free connection used most recently, so that surplus connections
  * become idle and are closed; otherwise a new one; at the limit it waits in FIFO order. Each connection is an undici
@@ -60,11 +68,11 @@ export class ConnectionPool {
 
   constructor(
     private readonly origin: string,
-    private readonly options: ResolvedUndiciTransportOptions,
+    private readonly options: PoolOptions,
     tls: TlsSettings,
   ) {
-    const { connectTimeoutMs, keepAliveTimeoutMs } = options;
-    this.spares = new SpareConnections(origin, { connectTimeoutMs, idleMs: keepAliveTimeoutMs, tls });
+    const { connectTimeoutMs, keepAliveTimeoutMs: idleMs, hosts, lookup } = options;
+    this.spares = new SpareConnections(origin, { connectTimeoutMs, idleMs, tls, hosts, lookup });
   }
 
   /** Sends a request over a connection, now or when one is free. */

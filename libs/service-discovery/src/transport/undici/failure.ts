@@ -7,7 +7,7 @@ import {
   TransportError,
   unansweredHint,
 } from '../../common/index.js';
-import { type ServiceInstance } from '../../model/index.js';
+import { HostNotAllowedError, type ServiceInstance } from '../../model/index.js';
 
 /** Errors of requests that undici rejects before sending anything: an invalid header, a wrong content length. */
 const REFUSED_CODES: ReadonlySet<string> = new Set([
@@ -29,7 +29,8 @@ export function toFailure(
   neverSent: boolean,
   wasSilent = false,
 ): ServiceDiscoveryError {
-  if (error instanceof ServiceDiscoveryError) return error;
+  const isRefused = error instanceof HostNotAllowedError;
+  if (error instanceof ServiceDiscoveryError && !isRefused) return error;
   const request = nameOfRequest(sent);
   const subject = `${request} of ${to.serviceName}/${to.instanceId} at ${to.host}:${to.port}`;
   const details = { service: to.serviceName, instanceId: to.instanceId, request, cause: error };
@@ -43,7 +44,7 @@ export function toFailure(
   const what = neverSent ? 'could not be sent' : 'got no response';
   const hint = to.protocol === 'https' && (neverSent || wasSilent) ? unansweredHint(error) : '';
   const reason = tlsFailure(error) ?? messageOf(error) + hint;
-  return new TransportError(`${subject} ${what}: ${reason}`, neverSent, details);
+  return new TransportError(`${subject} ${what}: ${reason}`, neverSent, details, isRefused ? error.code : undefined);
 }
 
 /** On a network error undici destroys the body with that error; any other error comes from the body itself. */

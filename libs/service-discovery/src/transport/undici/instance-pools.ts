@@ -1,8 +1,7 @@
 import { type Clock, settlesWithin } from '../../common/index.js';
 import { mayBeCalled, originOf, type ServiceInstance } from '../../model/index.js';
 import { ServiceTls } from '../tls.js';
-import { ConnectionPool } from './connection-pool.js';
-import { type ResolvedUndiciTransportOptions } from './options.js';
+import { ConnectionPool, type PoolOptions } from './connection-pool.js';
 
 /** The most connections opened ahead of requests. */
 const MAX_SPARES = 64;
@@ -17,7 +16,7 @@ export class InstancePools {
   private readonly retired = new Set<ConnectionPool>();
 
   constructor(
-    private readonly options: ResolvedUndiciTransportOptions,
+    private readonly options: PoolOptions,
     private readonly clock: Clock,
   ) {
     this.tls = new ServiceTls(options.tls);

@@ -1,6 +1,7 @@
-import { Socket } from 'node:net';
+import { type LookupFunction, Socket } from 'node:net';
 import { buildConnector } from 'undici';
 import { detached, pendingInput, type TlsSettings } from '../../common/index.js';
+import { type HostPolicy } from '../../model/index.js';
 
 type Connector = buildConnector.connector;
 type Callback = buildConnector.Callback;
@@ -10,6 +11,10 @@ export interface SpareConnectionsOptions {
   /** How long an unused connection is kept. */
   readonly idleMs: number;
   readonly tls: TlsSettings;
+  /** Where connections may go. */
+  readonly hosts: HostPolicy;
+  /** @default the system's resolver */
+  readonly lookup?: LookupFunction;
 }
 
 /** Opens the connections of a pool, some of them ahead of requests; the pool uses those first. */
@@ -22,11 +27,17 @@ export class SpareConnections {
     origin: string,
     private readonly options: SpareConnectionsOptions,
   ) {
+    const { hosts, lookup: resolver, tls, connectTimeoutMs: timeout } = options;
+    const lookup = hosts.guard(resolver);
     // Undici 8 would offer HTTP/2 otherwise.
-    const open = buildConnector({ ...options.tls, timeout: options.connectTimeoutMs, allowH2: false });
-    const { servername } = options.tls;
-    // Undici derives the TLS name from a request's Host header if there is one; a configured name takes precedence.
-    this.open = (target, callback) => detached(() => open(servername ? { ...target, servername } : target, callback));
+    const open = buildConnector({ ...tls, lookup, timeout, allowH2: false });
+    const { servername } = tls;
+    this.open = (target, callback) => {
+      const refusal = hosts.findRefusal(target.hostname);
+      if (refusal) return queueMicrotask(() => callback(refusal, null));
+      // Undici derives the TLS name from a request's Host header if there is one; a configured name takes precedence.
+      return detached(() => open(servername ? { ...target, servername } : target, callback));
+    };
     const { host, hostname, protocol, port } = new URL(origin);
     // In undici's form: an IPv6 address without brackets.
     this.target = { host, hostname: hostname.replace(/^\[(.*)\]$/, '$1'), protocol, port };

@@ -1,3 +1,4 @@
+import { type LookupFunction } from 'node:net';
 import { Readable } from 'node:stream';
 import {
   type Cancellation,
@@ -8,7 +9,7 @@ import {
   TimerWheel,
   TransportError,
 } from '../../common/index.js';
-import { type ServiceInstance } from '../../model/index.js';
+import { HostPolicy, type ServiceInstance } from '../../model/index.js';
 import { isSpent, type OutgoingBody, outgoingBodyOf, release } from '../outgoing-body.js';
 import { targetOf } from '../request-target.js';
 import { type InstanceDelta, type ServiceRequest, type ServiceResponse, type Transport } from '../transport.js';
@@ -16,6 +17,15 @@ import { type BodyLimits, Exchange } from './exchange.js';
 import { toFailure } from './failure.js';
 import { InstancePools } from './instance-pools.js';
 import { resolveUndiciTransportOptions, type UndiciTransportOptions } from './options.js';
+
+export interface UndiciTransportDeps {
+  /** @default the system clock */
+  clock?: Clock;
+  /** Where connections may go. @default everywhere but to forbidden hosts */
+  hosts?: HostPolicy;
+  /** @default the system's resolver */
+  lookup?: LookupFunction;
+}
 
 /**
  * Sends over HTTP/1.1 with undici, with one connection pool per origin. Connections are opened on demand (the first one
@@ -29,11 +39,11 @@ export class UndiciTransport implements Transport {
   private closing: Promise<void> | undefined;
 
   /** @throws InvalidConfigurationError naming every wrong option */
-  constructor(options: UndiciTransportOptions = {}, deps: { clock?: Clock } = {}) {
+  constructor(options: UndiciTransportOptions = {}, deps: UndiciTransportDeps = {}) {
     this.sendsAsGiven = new.target === UndiciTransport;
     const resolved = resolveUndiciTransportOptions(options);
-    const clock = deps.clock ?? systemClock;
-    this.pools = new InstancePools(resolved, clock);
+    const { clock = systemClock, hosts = new HostPolicy(), lookup } = deps;
+    this.pools = new InstancePools({ ...resolved, hosts, lookup }, clock);
     const { bodyTimeoutMs: stallMs, maxResponseSize: maxBytes } = resolved;
     this.limits = { timers: new TimerWheel(clock, true), stallMs, maxBytes };
   }
