@@ -165,7 +165,7 @@ describe('load balancing of calls', () => {
 
     it('calls no instance with an open circuit, and says when one may be called again', async () => {
       await statusOf('unhealthy', 'a', 'b', 'c', 'd');
-      const circuitBreaker = { failureThreshold: 1, recoveryTimeout: '10s' } as const;
+      const circuitBreaker = { failureThreshold: 1, recoveryTimeout: '10s', maxOpenShare: 1 } as const;
       const communicator = stage.communicatorWith({ circuitBreaker, retry: false });
       stage.transport.answer(() => ({ status: 503 }));
       for (let n = 0; n < 4; n++) await targetOf(communicator, {});

@@ -143,7 +143,7 @@ describe('the state of a service', () => {
 
   it('is not recreated for each derived communicator', async () => {
     stage.transport.answer(() => ({ status: 500 }));
-    const strict = { circuitBreaker: { failureThreshold: 4 }, retry: false } as const;
+    const strict = { circuitBreaker: { failureThreshold: 4, maxOpenShare: 1 }, retry: false } as const;
     for (let call = 0; call < 40; call++) {
       await communicator
         .withOptions(strict)

@@ -10,6 +10,7 @@ export type CircuitState = 'closed' | 'open' | 'half_open' | 'isolated';
  * - `recovery_time_over`, `recovered`: it lets probes through because its recovery time has passed, or because health
  *   checks found its target healthy again
  * - `probe_failed`, `probe_slow`: it opened again; `probes_succeeded`: it closed
+ * - `max_open_share`: it closed after failed probes, since too many circuits of the service are open
  * - `isolated`, `forced_closed`, `reset`: an operator's command, or the instance registered again
  */
 export type CircuitReason =
@@ -21,6 +22,7 @@ export type CircuitReason =
   | 'probe_failed'
   | 'probe_slow'
   | 'probes_succeeded'
+  | 'max_open_share'
   | 'isolated'
   | 'forced_closed'
   | 'reset';

@@ -200,7 +200,7 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
     case 'circuit.half_opened':
       return circuit(event, 'log', 'is half-open and allows a trial call');
     case 'circuit.closed':
-      return circuit(event, 'log', event.reason === 'forced_closed' ? 'is forced closed' : 'closed');
+      return circuit(event, 'log', WHY_CLOSED[event.reason] ?? 'closed');
     case 'balancing.panic':
     case 'balancing.panic_ended': {
       const { service, healthyShare } = event;
@@ -314,6 +314,11 @@ const WHY_OPENED: Partial<Record<CircuitReason, string>> = {
   probe_failed: 'again because a trial call failed',
   probe_slow: 'again because a trial call was slow',
   isolated: 'manually',
+};
+
+const WHY_CLOSED: Partial<Record<CircuitReason, string>> = {
+  forced_closed: 'is forced closed',
+  max_open_share: 'closed although a trial call failed, because too many circuits of the service are open',
 };
 
 function circuit(

@@ -26,6 +26,11 @@ export class ConsecutiveFailures {
     if (this.size === this.threshold) this.dropOldest();
     this.times[(this.oldest + this.size) % this.threshold] = now;
     this.size++;
+    return this.isFull(now);
+  }
+
+  /** Whether the failures that count reach the threshold. */
+  isFull(now: number): boolean {
     return this.count(now) >= this.threshold;
   }
 

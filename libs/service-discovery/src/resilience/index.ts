@@ -109,6 +109,7 @@ export {
   type ResolvedHedgingOptions,
   checkHedging,
 } from './hedging/hedge-options.js';
+export { shareOfInstances } from './share-of-instances.js';
 export { ERROR_STATUSES_EXPECTED, includesStatus, isErrorStatusList } from './status-list.js';
 export { type ErrorClass, isRetryableError, type RetryableErrors } from './retry/retryable-errors.js';
 export {

@@ -8,6 +8,7 @@ import {
   reportCircuit,
   type ResolvedCircuitBreakerOptions,
 } from '../../resilience/index.js';
+import { type OpenCircuits } from './open-circuits.js';
 
 /** Forces the state of a circuit; `automatic` returns control to the outcome of calls. */
 export type CircuitCommand = (typeof CIRCUIT_COMMANDS)[number];
@@ -34,10 +35,13 @@ export class Breakers {
   private latest: CircuitBreaker | undefined = undefined;
   private latestKey: string | undefined = undefined;
   private forced: ForcedCircuit | undefined;
+  private hasLeft = false;
 
   constructor(
     private readonly subject: { readonly service: string; readonly instanceId?: string },
     private readonly deps: BreakerDeps,
+    /** Bounds how many circuits of the service are open; undefined for that of the service as a whole. */
+    private readonly openCircuits?: OpenCircuits,
   ) {}
 
   /** Whether an operator forces the state of the circuit. */
@@ -64,7 +68,7 @@ export class Breakers {
 
   of(key: string, options: ResolvedCircuitBreakerOptions): CircuitBreaker {
     let breaker = this.find(key);
-    if (!breaker) this.bySettings.set(key, (breaker = this.create(options)));
+    if (!breaker) this.bySettings.set(key, (breaker = this.create(key, options)));
     return breaker;
   }
 
@@ -88,18 +92,31 @@ export class Breakers {
     for (const breaker of this.bySettings.values()) breaker.reset();
   }
 
+  /** The instance is gone: its circuits no longer count among those that are open. */
+  leave(): void {
+    this.hasLeft = true;
+    for (const breaker of this.bySettings.values()) this.openCircuits?.forget(breaker);
+  }
+
   views(): CircuitBreakerView[] {
     return [...this.bySettings.values()].map((breaker) => ({ ...this.subject, ...breaker.snapshot() }));
   }
 
-  private create(options: ResolvedCircuitBreakerOptions): CircuitBreaker {
+  private create(key: string, options: ResolvedCircuitBreakerOptions): CircuitBreaker {
     const { clock, random, events } = this.deps;
     const { service, instanceId } = this.subject;
-    const breaker = new CircuitBreaker(options, {
+    const report = reportCircuit(events, this.subject);
+    const limit = this.openCircuits?.of(key, options.maxOpenShare);
+    const breaker: CircuitBreaker = new CircuitBreaker(options, {
       clock,
       random,
       name: instanceId === undefined ? service : `${service}/${instanceId}`,
-      onStateChange: reportCircuit(events, this.subject),
+      mayOpen: () => limit?.admits(breaker) ?? true,
+      onStateChange: (change) => {
+        // A call that was under way when the instance left may still open the circuit.
+        if (!this.hasLeft) limit?.follow(breaker);
+        report(change);
+      },
     });
     if (this.forced) breaker.force(this.forced);
     return breaker;

@@ -3,6 +3,7 @@ import { type ServiceInstance } from '../../model/index.js';
 import { type CircuitPermit, type OutlierDetector } from '../../resilience/index.js';
 import { type BreakerDeps, Breakers } from './breakers.js';
 import { type InstanceChanges } from './instance-changes.js';
+import { OpenCircuits } from './open-circuits.js';
 
 /** State of one instance. */
 export interface InstanceState {
@@ -51,17 +52,21 @@ export class Place {
 /** State of the instances of one service that have been called, by id, for as long as the id is registered. */
 export class InstanceStates {
   private readonly states = new Map<string, InstanceState>();
+  private readonly openCircuits = new OpenCircuits();
 
   constructor(
     private readonly service: string,
     private readonly deps: BreakerDeps,
   ) {}
 
-  /** Drops instances that are gone and resets those that recovered. */
-  update({ joined, left, replaced, recovered }: InstanceChanges): void {
+  /**
+   * Drops instances that are gone and resets those that recovered.
+   * @param instances how many there are now
+   */
+  update(instances: number, { joined, left, replaced, recovered }: InstanceChanges): void {
     // An instance with a new address was removed and added under the same id.
     const moved = new Set(left.length === 0 ? [] : joined.map(({ instanceId }) => instanceId));
-    for (const { instanceId } of left) if (!moved.has(instanceId)) this.states.delete(instanceId);
+    for (const { instanceId } of left) if (!moved.has(instanceId)) this.drop(instanceId);
     for (const { instanceId, generation } of replaced) {
       const state = this.states.get(instanceId);
       if (!state) continue;
@@ -70,6 +75,7 @@ export class InstanceStates {
       state.breakers.startAnew();
     }
     for (const { instanceId } of recovered) this.states.get(instanceId)?.breakers.halfOpen();
+    this.openCircuits.retain(instances);
   }
 
   /** Undefined until the instance is called. */
@@ -80,7 +86,7 @@ export class InstanceStates {
   of({ instanceId, generation }: ServiceInstance): InstanceState {
     let state = this.states.get(instanceId);
     if (!state) {
-      const breakers = new Breakers({ service: this.service, instanceId }, this.deps);
+      const breakers = new Breakers({ service: this.service, instanceId }, this.deps, this.openCircuits);
       this.states.set(
         instanceId,
         (state = { instanceId, generation, active: 0, calledAt: Number.NEGATIVE_INFINITY, breakers }),
@@ -91,5 +97,10 @@ export class InstanceStates {
 
   values(): IterableIterator<InstanceState> {
     return this.states.values();
+  }
+
+  private drop(instanceId: string): void {
+    this.states.get(instanceId)?.breakers.leave();
+    this.states.delete(instanceId);
   }
 }

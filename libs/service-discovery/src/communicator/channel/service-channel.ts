@@ -63,7 +63,7 @@ export class ServiceChannel {
     const instances = speakingHttp(registered);
     const changes = changesBetween(this.list, instances);
     this.list = instances;
-    this.states.update(changes);
+    this.states.update(instances.length, changes);
     this.outliers.update(instances, changes);
     this.unreachable.update(instances, changes);
     if (changes.recovered.length > 0) this.breakers.halfOpen();

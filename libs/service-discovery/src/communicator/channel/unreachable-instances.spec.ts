@@ -245,7 +245,10 @@ describe('an outage of all instances', () => {
   });
 
   it('gives instances with open circuits their share within 2 s of the first answer', async () => {
-    const communicator = stage.communicatorWith({ circuitBreaker: { failureThreshold: 2 }, retry: false });
+    const communicator = stage.communicatorWith({
+      circuitBreaker: { failureThreshold: 2, maxOpenShare: 1 },
+      retry: false,
+    });
     const call = (): Promise<unknown> => communicator.callService('users', { path: '/' });
     stage.transport.answer(() => {
       throw refused();

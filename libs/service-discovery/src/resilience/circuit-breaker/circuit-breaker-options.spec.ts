@@ -29,6 +29,7 @@ describe('the options of a circuit breaker', () => {
       halfOpenFailureRate: false,
       ramp: false,
       ignoredStatuses: [408, 429],
+      maxOpenShare: 0.5,
     });
   });
 
@@ -48,6 +49,7 @@ describe('the options of a circuit breaker', () => {
     halfOpenFailureRate: 0.4,
     ramp: '30s',
     ignoredStatuses: [429, [500, 502]],
+    maxOpenShare: 0.25,
   };
 
   it('become milliseconds, and are taken again as they are then', () => {
@@ -98,6 +100,8 @@ describe('the options of a circuit breaker', () => {
     [{ halfOpenFailureRate: 1 }, 'halfOpenFailureRate: a number from 0.01 to 0.99'],
     [{ halfOpenFailureRate: '20%' }, 'halfOpenFailureRate: a number from 0.01 to 0.99'],
     [{ ramp: true }, 'ramp: a duration from 1ms to 1d'],
+    [{ maxOpenShare: 0 }, 'maxOpenShare: a number from 0.01 to 1'],
+    [{ maxOpenShare: '50%' }, 'maxOpenShare: a number from 0.01 to 1'],
   ])('refuse %j', (options, expected) => {
     expect(problemsOf(options)[0]).toMatch(`circuitBreaker.${expected}`);
   });

@@ -133,6 +133,13 @@ export const CIRCUIT_BREAKER_OPTIONS = new OptionGroup(
      * @default [408, 429]
      */
     ignoredStatuses: errorStatuses({ default: DEFAULT_IGNORED_STATUSES }),
+    /**
+     * Which share of the circuits of a service's instances may be open or half open at the same time, rounded down and at
+     * least one: from 0.01 to 1, which is all. Beyond it circuits stay closed and count on. Without effect on a circuit
+     * that is not an instance's.
+     * @default 0.5
+     */
+    maxOpenShare: number({ default: 0.5, min: 0.01, max: 1 }),
   },
   (resolved, given, check) => {
     // A default yields to what was set; only two options that were both set can contradict each other.

@@ -33,6 +33,7 @@ type Step =
  */
 class Reference {
   now = 0;
+  mayOpen = true;
   readonly changes: CircuitStateChange[] = [];
   private state: CircuitState = 'closed';
   private forced: 'isolated' | 'closed' | undefined;
@@ -81,6 +82,7 @@ class Reference {
       counts: this.counts(),
       share: this.share(),
       lets: this.lets,
+      ...(this.state === 'closed' && this.metCondition() ? { heldClosed: true } : {}),
     };
   }
 
@@ -126,15 +128,17 @@ class Reference {
     this.samples.push({ at: this.now, failed, slow });
     if (this.state === 'closed') {
       const reason = this.metCondition();
-      if (reason) this.become('open', reason);
+      if (reason && this.mayOpen) this.become('open', reason);
       return;
     }
     this.verdicts.push(!failed && !slow);
     const bad = this.verdicts.filter((good) => !good).length;
     // Judged as if all that it takes to close the circuit succeeded.
     const tooMany = halfOpenFailureRate === false ? bad > 0 : bad / (bad + successThreshold) >= halfOpenFailureRate;
-    if ((failed || slow) && tooMany) this.become('open', failed ? 'probe_failed' : 'probe_slow');
-    else if (this.verdicts.length - bad >= successThreshold) this.become('closed', 'probes_succeeded');
+    if ((failed || slow) && tooMany) {
+      if (this.mayOpen) this.become('open', failed ? 'probe_failed' : 'probe_slow');
+      else this.become('closed', 'max_open_share');
+    } else if (this.verdicts.length - bad >= successThreshold) this.become('closed', 'probes_succeeded');
   }
 
   force(to: 'isolated' | 'closed'): void {
@@ -282,6 +286,7 @@ const options: fc.Arbitrary<ResolvedCircuitBreakerOptions> = fc
     halfOpenFailureRate: fc.constantFrom(false as const, false as const, 0.5, 0.75),
     ramp: fc.constantFrom(false as const, 100_000, 1_000_000),
     ignoredStatuses: fc.constant([]),
+    maxOpenShare: fc.constant(1),
   })
   .filter((given) => given.failureThreshold !== false || given.failureRate !== false || given.slowCallRate !== false)
   .filter(({ halfOpenFailureRate, successThreshold }) => halfOpenFailureRate !== 0.5 || successThreshold > 1);
@@ -293,6 +298,8 @@ type Event =
   | { readonly type: 'advance'; readonly ms: number }
   /** To the moment that the circuit tells, or just before it. */
   | { readonly type: 'wait'; readonly short: number }
+  /** Whether the circuit may open. */
+  | { readonly type: 'room'; readonly mayOpen: boolean }
   | { readonly type: 'halfOpen' | 'isolate' | 'forceClosed' | 'reset' };
 
 const outcome = fc.oneof(
@@ -312,6 +319,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     }),
   },
   { weight: 4, arbitrary: fc.record({ type: fc.constant('wait' as const), short: fc.constantFrom(0, 0, 0, 0.5, 1) }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('room' as const), mayOpen: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('halfOpen' as const) }) },
   {
     weight: 1,
@@ -334,6 +342,7 @@ describe('the model of the circuit breaker', () => {
         const breaker = new CircuitBreaker(given, {
           clock,
           random: draws(),
+          mayOpen: () => model.mayOpen,
           onStateChange: (change) => changes.push(change),
         });
         const model = new Reference(given, draws());
@@ -371,6 +380,9 @@ describe('the model of the circuit breaker', () => {
               return;
             case 'wait':
               advance(Math.max(0, (breaker.retryAfterMs ?? 0) - next.short));
+              return;
+            case 'room':
+              model.mayOpen = next.mayOpen;
               return;
             case 'halfOpen':
               breaker.halfOpen();

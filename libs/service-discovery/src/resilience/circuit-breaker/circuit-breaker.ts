@@ -38,9 +38,17 @@ export interface CircuitBreakerDeps {
   name?: string;
   /** Called after each change of state; what it throws is dropped. */
   onStateChange?: (change: CircuitStateChange) => void;
+  /**
+   * Asked when the circuit would open. Where the answer is false it stays closed, or closes after failed probes; it counts
+   * on, and asks again after the next failure.
+   * @default it may
+   */
+  mayOpen?: () => boolean;
   /** What an error of `execute`'s function means. @default classifyError */
   classify?: ErrorClassifier;
 }
+
+const HELD_CLOSED = { heldClosed: true } as const;
 
 /**
  * Stops calls to a callee that keeps failing or answers too slowly, and admits a few probes after a while.
@@ -56,6 +64,7 @@ export class CircuitBreaker {
   private readonly clock: Clock;
   private readonly name: string | undefined;
   private readonly onStateChange: (change: CircuitStateChange) => void;
+  private readonly mayOpen: () => boolean;
   private readonly classify: ErrorClassifier;
 
   private readonly rule: OpeningRule;
@@ -79,6 +88,7 @@ export class CircuitBreaker {
     this.clock = deps.clock ?? systemClock;
     this.name = deps.name;
     this.onStateChange = deps.onStateChange ?? (() => undefined);
+    this.mayOpen = deps.mayOpen ?? (() => true);
     this.classify = deps.classify ?? classifyError;
     this.rule = new OpeningRule(this.options);
     this.recovery = new RecoveryTime(this.options, deps.random ?? systemRandom);
@@ -209,6 +219,7 @@ export class CircuitBreaker {
       state: this.current,
       forced: this.forcedState,
       failures: this.failures,
+      ...(this.current === 'closed' && this.rule.met(now) && HELD_CLOSED),
       window: counts && viewWindow(counts),
       stateAgeMs: now - this.changedAt,
       retryAfterMs: this.retryAfterMs,
@@ -245,10 +256,12 @@ export class CircuitBreaker {
     const slow = this.rule.isSlow(now - startedAt);
     const reason = this.rule.record(now, failed, slow);
     if (this.current === 'closed') {
-      if (reason) this.changeTo('open', reason, now);
+      if (reason && this.mayOpen()) this.changeTo('open', reason, now);
     } else if (failed || slow) {
       this.failedProbes++;
-      if (this.tooManyProbesFailed()) this.changeTo('open', failed ? 'probe_failed' : 'probe_slow', now);
+      if (!this.tooManyProbesFailed()) return;
+      if (this.mayOpen()) this.changeTo('open', failed ? 'probe_failed' : 'probe_slow', now);
+      else this.changeTo('closed', 'max_open_share', now);
     } else if (++this.successes >= this.options.successThreshold) {
       this.rule.clear();
       this.recovery.closed(now);

@@ -21,6 +21,8 @@ export interface CircuitSnapshot {
   readonly forced?: ForcedCircuit;
   /** The failures that count now, or that opened it. */
   readonly failures: number;
+  /** Closed although a condition to open is met, since as many circuits of the service are open as `maxOpenShare` allows. */
+  readonly heldClosed?: true;
   /** Left out where no rate opens the circuit. */
   readonly window?: CircuitWindow;
   /** How long it has been in this state, in milliseconds. */

@@ -39,12 +39,17 @@ export class OpeningRule {
     return durationMs >= this.slowAfterMs;
   }
 
-  /** The condition that this call meets, if any. */
+  /** The condition that is met after this call, if any. */
   record(now: number, failed: boolean, slow: boolean): OpeningReason | undefined {
-    const runIsFull = failed && this.run?.recordFailure(now) === true;
-    if (!failed) this.run?.clear();
+    if (failed) this.run?.recordFailure(now);
+    else this.run?.clear();
     this.window?.record(now, failed, slow);
-    return runIsFull ? 'consecutive_failures' : this.rateThatIsMet(now);
+    return this.met(now);
+  }
+
+  /** The condition that is met, if any. */
+  met(now: number): OpeningReason | undefined {
+    return this.run?.isFull(now) ? 'consecutive_failures' : this.rateThatIsMet(now);
   }
 
   /** The consecutive failures that count now; without a threshold for them, the failures within the window. */

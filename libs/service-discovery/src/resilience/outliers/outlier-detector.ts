@@ -8,6 +8,7 @@ import {
 import { type OutlierListener } from './outlier-events.js';
 import { OutlierRecord } from './outlier-record.js';
 import { findOutliers, type OutlierVerdict } from './outlier-rules.js';
+import { shareOfInstances } from '../share-of-instances.js';
 
 export interface OutlierDetectorDeps extends OutlierListener {
   /** @default the system's clock */
@@ -44,7 +45,6 @@ export interface OutlierSnapshot {
   readonly mayBeEjected: number;
 }
 
-const ROUNDING = 1e-9;
 const NONE: ReadonlySet<string> = new Set();
 const IN_FORCE = {};
 const DRY_RUN = { enforced: false } as const;
@@ -236,8 +236,7 @@ export class OutlierDetector {
 
   private mayBeEjected(): number {
     const instances = this.present?.size ?? this.records.size;
-    const share = Math.floor(this.options.maxEjectedShare * instances + ROUNDING);
-    return Math.min(Math.max(share, 1), Math.max(0, instances - 1));
+    return Math.min(shareOfInstances(this.options.maxEjectedShare, instances), Math.max(0, instances - 1));
   }
 }
 

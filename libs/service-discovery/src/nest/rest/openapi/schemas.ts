@@ -236,6 +236,7 @@ export const SCHEMAS = {
         state: oneOf(['closed', 'open', 'half_open', 'isolated']),
         forced: orNull(oneOf(CIRCUIT_COMMANDS.filter((command) => command !== 'automatic'))),
         failures: integer(),
+        held_closed: flag('A condition to open is met, but too many circuits of the service are open.'),
         window: orNull(mapOf(number())),
         state_age_ms: number(),
         probes: integer(),

@@ -17,6 +17,8 @@ export interface CircuitBreakerBody {
   readonly forced: CircuitBreakerView['forced'] | null;
   /** The failures that count now, or that opened it. */
   readonly failures: number;
+  /** Closed although a condition to open is met, since too many circuits of the service are open. */
+  readonly held_closed: boolean;
   /** The calls that a rate goes by: `calls`, `failed`, `slow` and their shares; null where no rate opens the circuit. */
   readonly window: Readonly<Record<string, number>> | null;
   readonly state_age_ms: number;
@@ -29,13 +31,15 @@ export interface CircuitBreakerBody {
 }
 
 export function toCircuitBreakerBody(breaker: CircuitBreakerView): CircuitBreakerBody {
-  const { service, instanceId, state, forced, failures, window, stateAgeMs, probes, share, retryAfterMs } = breaker;
+  const { service, instanceId, state, forced, failures, heldClosed, window, stateAgeMs, probes, share, retryAfterMs } =
+    breaker;
   return {
     service_name: service,
     instance_id: instanceId ?? null,
     state,
     forced: forced ?? null,
     failures,
+    held_closed: heldClosed ?? false,
     window: window ? (snakeCaseAll(window) as Record<string, number>) : null,
     state_age_ms: stateAgeMs,
     probes,
