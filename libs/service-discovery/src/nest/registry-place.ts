@@ -26,7 +26,7 @@ function isThisMachine(host: string): boolean {
 }
 
 /** What lets other machines in that have what it takes; undefined: nothing does, as far as this process knows. */
-export function letsOthersIn({ api, remote }: RegistrySettings): string | undefined {
+export function letsOthersIn({ api, remote }: Partial<RegistrySettings>): string | undefined {
   if (remote?.token !== undefined) return 'the token';
   if (api === undefined || api === false) return undefined;
   if (api.token !== undefined) return 'the token';

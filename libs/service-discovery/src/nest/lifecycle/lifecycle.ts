@@ -38,6 +38,7 @@ import { OwnApi } from './own-api.js';
 import { OwnHealth } from './own-health.js';
 import { OwnRoute } from './own-route.js';
 import { logNoRegistry, logStart } from './start-line.js';
+import { refuseUnprotectedApi } from './unprotected-api.js';
 import { type AdvertisedAddress, addressToAdvertise, type ListeningServer, localAddress } from './server-address.js';
 
 /**
@@ -146,6 +147,7 @@ export class ServiceDiscoveryLifecycle
       return;
     }
     warnOfEarlierFilter(this.appConfig, this.logger);
+    refuseUnprotectedApi(this.adapterHost.httpAdapter, this.options);
     this.drain = new HttpDrain(server);
     this.announceAtMicroservices(this.discoverables.filter((one) => this.isOfMicroservice(one)));
     const announce = (): void => {

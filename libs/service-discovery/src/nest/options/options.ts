@@ -103,7 +103,8 @@ export interface ShutdownOptions {
 export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   /**
    * Settings for a kind of environment (`development`, `testing`, `staging`, `production`), overridden by options and
-   * environment.
+   * environment. With `production`, `app.listen()` rejects with an `InvalidConfigurationError` where other machines reach the API and
+   * it has neither a token nor a guard.
    * @default none
    */
   preset?: PresetName;

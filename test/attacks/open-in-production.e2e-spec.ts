@@ -1,0 +1,90 @@
+import { connect } from 'node:net';
+import { once } from 'node:events';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type CanActivate, type INestApplication, Module } from '@nestjs/common';
+import {
+  getServiceDiscoveryConfig,
+  InvalidConfigurationError,
+  ServiceDiscoveryModule,
+  type ServiceDiscoveryOptions,
+} from 'nest-service-discovery';
+import { Apps, PLATFORMS, portOf } from '../support/nest-app.js';
+
+const guard: CanActivate = { canActivate: () => false };
+
+describe.each(PLATFORMS)('an API that strangers reach in production, on %s', (platform, adapter) => {
+  const apps = new Apps();
+  let outside: NodeJS.ProcessEnv;
+  beforeEach(() => {
+    outside = process.env;
+    process.env = { ...outside };
+  });
+  afterEach(async () => {
+    await apps.close();
+    process.env = outside;
+  });
+
+  function create(options: ServiceDiscoveryOptions = {}): Promise<INestApplication> {
+    const all = { preset: 'production', mode: 'memory_only', logging: false, ...options } as const;
+    @Module({ imports: [ServiceDiscoveryModule.forRoot(all)] })
+    class AppModule {}
+    return apps.create(AppModule, adapter);
+  }
+
+  it('keeps the app from listening where no credential lets others in, with the ways out', async () => {
+    const app = await create();
+    const failure: unknown = await app.listen(0, '0.0.0.0').catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(InvalidConfigurationError);
+    const { message } = failure as Error;
+    expect(message).toContain('api.token: expected SERVICE_DISCOVERY_TOKEN, or api.guard');
+    const [, port] = /reach at 0\.0\.0\.0, port (\d+) \(preset production\)/.exec(message)!;
+    expect(message).toMatch(/api: false, or listen on 127\.0\.0\.1/);
+    const [refused] = (await once(connect(Number(port), '127.0.0.1'), 'error')) as [NodeJS.ErrnoException];
+    expect(refused.code).toBe('ECONNREFUSED');
+  });
+
+  it('keeps the app from listening on all addresses without a host, and with changes of the preset', async () => {
+    const app = await create({ ...getServiceDiscoveryConfig('production'), serviceTtl: '45s' });
+    // Without a host, Fastify listens on localhost, where it may.
+    const host = platform === 'Express' ? [] : ['::'];
+    let called = false;
+    await expect(app.listen(0, ...(host as [string]), () => (called = true))).rejects.toThrow(
+      /SERVICE_DISCOVERY_TOKEN/,
+    );
+    expect(called).toBe(false);
+  });
+
+  it.each<[string, ServiceDiscoveryOptions]>([
+    ['a token', { api: { token: 'secret' } }],
+    ['a guard', { api: { guard } }],
+    ['no API', { api: false }],
+    ['another preset', { preset: 'staging' }],
+  ])('is no obstacle with %s', async (_what, options) => {
+    const app = await create(options);
+    await app.listen(0, '0.0.0.0');
+    expect(portOf(app)).toBeGreaterThan(0);
+  });
+
+  it('is no obstacle with SERVICE_DISCOVERY_TOKEN', async () => {
+    process.env.SERVICE_DISCOVERY_TOKEN = 'secret';
+    const app = await create();
+    await app.listen(0, '0.0.0.0');
+    const response = await fetch(`http://127.0.0.1:${portOf(app)}/service-discovery/services`, {
+      headers: { authorization: 'Bearer secret', 'x-forwarded-for': '192.0.2.7' },
+    });
+    expect(response.status).toBe(200);
+  });
+
+  it('is no obstacle on the loopback address', async () => {
+    const app = await create();
+    await app.listen(0, '127.0.0.1');
+    expect(portOf(app)).toBeGreaterThan(0);
+  });
+
+  it('leaves an address in use to be told as such', async () => {
+    const first = await create({ api: false });
+    await first.listen(0, '0.0.0.0');
+    const second = await create();
+    await expect(second.listen(portOf(first), '0.0.0.0')).rejects.toThrow(/EADDRINUSE/);
+  });
+});
