@@ -8,7 +8,7 @@ import { type LoadBalancerDeps } from './load-balancer.js';
 import { type LoadBalancer, type PickResult } from './load-balancer.js';
 import { isStrategyName, type LoadBalancing, strategyName } from './load-balancing.js';
 import { LoadTracker } from './load/load-tracker.js';
-import { resolveLoadBalancingOptions } from './resolve-load-balancing-options.js';
+import { LOAD_BALANCING_OPTIONS } from './load-balancing-options.js';
 import { type Candidate, type Strategy } from './strategies/strategy.js';
 import { LoadBalancingStrategy } from './strategies/strategy-names.js';
 
@@ -32,7 +32,7 @@ describe('createLoadBalancer', () => {
   it('passes clock, random and loads to a class or a factory, with defaults for missing ones', () => {
     const clock = new ManualClock();
     const deps = { clock, random: seededRandom(1), loads: new LoadTracker({ clock }), events: SILENT };
-    const options = resolveLoadBalancingOptions();
+    const options = LOAD_BALANCING_OPTIONS.resolve();
     expect((createLoadBalancer(CustomBalancer, deps) as CustomBalancer).deps).toEqual({ ...deps, options });
     const made = createLoadBalancer((given) => new CustomBalancer(given)) as CustomBalancer;
     expect(made.deps.random()).toBeLessThan(1);

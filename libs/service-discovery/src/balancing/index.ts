@@ -32,25 +32,23 @@ export {
   strategyName,
 } from './load-balancing.js';
 export {
-  DEFAULT_LOAD_BALANCING_OPTIONS,
-  DEFAULT_SLOW_START_OPTIONS,
+  LOAD_BALANCING_OPTIONS,
   type LoadBalancingOptions,
   type PriorityOptions,
+  type ResolvedLoadBalancingOptions,
   type RouteOptions,
   type SlowStartOptions,
   type SubsetOptions,
   type ZoneOptions,
 } from './load-balancing-options.js';
-export { type ResolvedLoadBalancingOptions, resolveLoadBalancingOptions } from './resolve-load-balancing-options.js';
 export { selectServing } from './selection/eligibility.js';
 export { type EligibleResult, selectEligible } from './selection/select-eligible.js';
 export {
-  DEFAULT_HASH_OPTIONS,
+  HASH_OPTIONS,
   type HashOptions,
   hashSourcesFor,
   type KeylessStrategyName,
   type ResolvedHashOptions,
-  resolveHashOptions,
 } from './strategies/hash-options.js';
 export { hashKeyOf, type HashRequest, type HashSource } from './strategies/hash-source.js';
 export {

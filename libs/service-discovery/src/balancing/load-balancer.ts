@@ -1,7 +1,7 @@
 import { type Clock, type Outcome, type Random } from '../common/index.js';
 import { type EventSink, type ServiceInstance } from '../model/index.js';
 import { type LoadTracker } from './load/load-tracker.js';
-import { type ResolvedLoadBalancingOptions } from './resolve-load-balancing-options.js';
+import { type ResolvedLoadBalancingOptions } from './load-balancing-options.js';
 import { type BalancingExplanation, type UnavailableReason } from './selection/explanation.js';
 import { type HashRequest } from './strategies/hash-source.js';
 

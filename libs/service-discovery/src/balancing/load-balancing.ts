@@ -1,7 +1,7 @@
 import { InvalidConfigurationError, isRecord, OptionValidator, suggest } from '../common/index.js';
 import { type LoadBalancer, type LoadBalancerDeps } from './load-balancer.js';
 import { type LoadBalancingOptions } from './load-balancing-options.js';
-import { type ResolvedLoadBalancingOptions, resolveLoadBalancingOptions } from './resolve-load-balancing-options.js';
+import { type ResolvedLoadBalancingOptions, LOAD_BALANCING_OPTIONS } from './load-balancing-options.js';
 import { STRATEGIES } from './strategies/index.js';
 import { type Strategy } from './strategies/strategy.js';
 import { DEFAULT_LOAD_BALANCING_STRATEGY, type LoadBalancingStrategyName } from './strategies/strategy-names.js';
@@ -71,7 +71,7 @@ export function resolveLoadBalancing(
   if (typeof make !== 'function') {
     check.problem(loadBalancing === strategy ? '' : 'strategy', strategy, expectedLoadBalancing(strategy, strategies));
   }
-  const resolved = check.gather(() => resolveLoadBalancingOptions(options, path));
+  const resolved = check.gather(() => LOAD_BALANCING_OPTIONS.resolve(options, path));
   if (typeof make !== 'function' || resolved === undefined) throw new InvalidConfigurationError(check.problems);
   return { name: strategyName(loadBalancing), make, options: resolved };
 }

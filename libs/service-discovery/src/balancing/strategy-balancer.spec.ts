@@ -7,7 +7,7 @@ import { createLoadBalancer } from './create-load-balancer.js';
 import { LoadTracker } from './load/load-tracker.js';
 import { type LoadBalancer, type PickContext } from './load-balancer.js';
 import { type LoadBalancingOptions } from './load-balancing-options.js';
-import { resolveLoadBalancingOptions } from './resolve-load-balancing-options.js';
+import { LOAD_BALANCING_OPTIONS } from './load-balancing-options.js';
 import { StrategyBalancer } from './strategy-balancer.js';
 import { type Candidate, type Strategy, type PickArgs } from './strategies/strategy.js';
 import { LoadBalancingStrategy } from './strategies/strategy-names.js';
@@ -70,7 +70,7 @@ describe('StrategyBalancer', () => {
       clock,
       random: () => 0,
       events: SILENT,
-      options: resolveLoadBalancingOptions(),
+      options: LOAD_BALANCING_OPTIONS.resolve(),
     });
   });
 

@@ -149,6 +149,19 @@ export function oneOf<const T extends string>(
   return custom({ ...spec, range, read: (value, path, check) => check.oneOf(path, value, values) });
 }
 
+/** A text that is not empty, and has to be given. @param expected what the text is, for the error */
+export function text(expected: string): Option<string, string, 'required'> {
+  return {
+    presence: 'required',
+    default: undefined,
+    range: expected,
+    read: (value, path, check) => {
+      if (typeof value !== 'string' || value === '') check.problem(path, value, expected);
+      return value as string;
+    },
+  };
+}
+
 /** The same option, which may be left out; nothing stands for it then. */
 export function optional<Given, Value>(given: Option<Given, Value>): Option<Given, Value, 'optional'> {
   return { ...given, presence: 'optional', default: undefined };
@@ -175,10 +188,10 @@ export function orFalse<Given, Value>(
 /** Options inside of options. */
 export function group<S extends Options>(
   inner: OptionGroup<S>,
-): Option<Partial<Given<S>>, Readonly<Resolved<S>>, 'default'> {
+): Option<GivenOptionsOf<OptionGroup<S>>, Readonly<Resolved<S>>, 'default'> {
   return {
     presence: 'default',
-    default: {},
+    default: {} as GivenOptionsOf<OptionGroup<S>>,
     range: 'options',
     // What is wrong is reported, so that nothing goes on with undefined.
     read: (value, path, check) => check.gather(() => inner.resolve(value as Partial<Given<S>>, check.pathOf(path)))!,
@@ -192,6 +205,14 @@ export function custom<Given, Value = Given>(spec: {
   readonly read: Option<Given, Value>['read'];
 }): Option<Given, Value, 'default'> {
   return { default: undefined, ...spec, presence: 'default' };
+}
+
+/** An option with a check of its own, which has to be given. */
+export function required<Given, Value = Given>(spec: {
+  readonly range: string;
+  readonly read: Option<Given, Value>['read'];
+}): Option<Given, Value, 'required'> {
+  return { default: undefined, ...spec, presence: 'required' };
 }
 
 function rangeOf(min = -Infinity, max = Infinity, format: (value: number) => string): string {

@@ -11,7 +11,7 @@ import {
   describeUnavailable,
   mergeLoadBalancing,
   type PickContext,
-  resolveLoadBalancingOptions,
+  LOAD_BALANCING_OPTIONS,
   selectEligible,
   type SelectionCriteria,
   tagsOf,
@@ -260,7 +260,7 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
 
 /** A looked-up endpoint may be kept for long, so no endpoint is better than an unhealthy one. */
 const STRICT = { failOpen: false };
-const STRICT_OPTIONS = resolveLoadBalancingOptions(STRICT);
+const STRICT_OPTIONS = LOAD_BALANCING_OPTIONS.resolve(STRICT);
 
 /** The outcome of a request that was never sent, for load metrics. */
 const NOT_CALLED: Outcome = {

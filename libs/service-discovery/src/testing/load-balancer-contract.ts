@@ -4,7 +4,7 @@ import {
   type LoadBalancer,
   type LoadBalancerDeps,
   type PickContext,
-  resolveLoadBalancingOptions,
+  LOAD_BALANCING_OPTIONS,
   type UnavailableReason,
 } from '../balancing/index.js';
 import { seededRandom, ServiceDiscoveryError, type Outcome } from '../common/index.js';
@@ -42,7 +42,7 @@ export function loadBalancerContract(harness: TestHarness, create: (deps: LoadBa
       random: seededRandom(SEED),
       loads: new LoadTracker({ clock }),
       events: SILENT,
-      options: resolveLoadBalancingOptions(),
+      options: LOAD_BALANCING_OPTIONS.resolve(),
     });
   const balancing = (...instances: ServiceInstance[]): void => balancer.update(instances);
   /** The ids picked by many calls, sorted. Each call has its own key, for strategies that use it. */

@@ -1,6 +1,6 @@
 import { type Clock, type Random } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
-import { type ResolvedLoadBalancingOptions } from '../resolve-load-balancing-options.js';
+import { type ResolvedLoadBalancingOptions } from '../load-balancing-options.js';
 import { unitHash } from '../strategies/stable-hash.js';
 
 /** An instance that does not have its full share yet. */

@@ -12,7 +12,7 @@ import { type FilterStage } from './explanation.js';
 import { type PickContext } from '../load-balancer.js';
 import { type LoadBalancingOptions } from '../load-balancing-options.js';
 import { Preferences } from './preferences.js';
-import { resolveLoadBalancingOptions } from '../resolve-load-balancing-options.js';
+import { LOAD_BALANCING_OPTIONS } from '../load-balancing-options.js';
 import { LoadBalancingStrategy } from '../strategies/strategy-names.js';
 import { type UnavailableReason } from './explanation.js';
 
@@ -288,7 +288,7 @@ describe('select() compared with the simplest implementation', () => {
   it('finds the same instances with the same shares, and reports for every other one what left it out', () => {
     const property = fc.property(list, call, options, (instances, wanted, given) => {
       const leftOut = new Map<string, FilterStage>();
-      const preferences = new Preferences(resolveLoadBalancingOptions(given));
+      const preferences = new Preferences(LOAD_BALANCING_OPTIONS.resolve(given));
       const found = select(instances, wanted, preferences, ({ instanceId }, stage) => leftOut.set(instanceId, stage));
       const shares = new Map<string, number>();
       if (found.kind === 'selected') {

@@ -6,7 +6,7 @@ import { Preferences } from './preferences.js';
 import { selectEligible } from './select-eligible.js';
 import { type PickContext } from '../load-balancer.js';
 import { type LoadBalancingOptions } from '../load-balancing-options.js';
-import { resolveLoadBalancingOptions } from '../resolve-load-balancing-options.js';
+import { LOAD_BALANCING_OPTIONS } from '../load-balancing-options.js';
 
 const instance = (instanceId: string, more: Partial<ServiceInstance> = {}): ServiceInstance =>
   fakeInstance({ instanceId, ...more });
@@ -17,7 +17,7 @@ function idsOf(
   context?: PickContext,
   options?: Partial<LoadBalancingOptions>,
 ): readonly string[] | string {
-  const selected = selectEligible(instances, context, options && resolveLoadBalancingOptions(options));
+  const selected = selectEligible(instances, context, options && LOAD_BALANCING_OPTIONS.resolve(options));
   return selected.kind === 'eligible' ? selected.instances.map(({ instanceId }) => instanceId) : selected.reason;
 }
 
@@ -306,7 +306,7 @@ describe('selectEligible', () => {
       options: Partial<LoadBalancingOptions>,
     ): [number, number][] => {
       const list = [...first, ...second];
-      const selected = select(list, {}, new Preferences(resolveLoadBalancingOptions(options)));
+      const selected = select(list, {}, new Preferences(LOAD_BALANCING_OPTIONS.resolve(options)));
       if (selected.kind === 'unavailable') throw new Error(selected.reason);
       return [first, second].map((part) => {
         const pool = selected.pools.find(({ members }) => members.some((member) => part.includes(member)));

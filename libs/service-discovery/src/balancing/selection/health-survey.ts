@@ -1,5 +1,5 @@
 import { type ServiceInstance } from '../../model/index.js';
-import { type ResolvedLoadBalancingOptions } from '../resolve-load-balancing-options.js';
+import { type ResolvedLoadBalancingOptions } from '../load-balancing-options.js';
 
 /** The health of a service's matching instances as a whole. Shares are by weight. */
 export interface HealthSurvey {

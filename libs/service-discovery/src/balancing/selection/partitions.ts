@@ -1,5 +1,5 @@
 import { type ServiceInstance } from '../../model/index.js';
-import { type ResolvedLoadBalancingOptions } from '../resolve-load-balancing-options.js';
+import { type ResolvedLoadBalancingOptions } from '../load-balancing-options.js';
 import { type ClientSubset } from './subset.js';
 import { UNLISTED, type VersionGroups } from './version-groups.js';
 

@@ -1,6 +1,6 @@
 import { type ServiceInstance } from '../../model/index.js';
 import { type SelectionCriteria } from '../load-balancer.js';
-import { type ResolvedLoadBalancingOptions, type ResolvedRoute } from '../resolve-load-balancing-options.js';
+import { type ResolvedLoadBalancingOptions, type ResolvedRoute } from '../load-balancing-options.js';
 import { type HashRequest, headerOf } from '../strategies/hash-source.js';
 import { levelOf, type TrafficSplit } from './partitions.js';
 import { ClientSubset } from './subset.js';

@@ -1,6 +1,6 @@
 import { type ServiceInstance } from '../../model/index.js';
 import { type PickContext } from '../load-balancer.js';
-import { type ResolvedLoadBalancingOptions, resolveLoadBalancingOptions } from '../resolve-load-balancing-options.js';
+import { type ResolvedLoadBalancingOptions, LOAD_BALANCING_OPTIONS } from '../load-balancing-options.js';
 import { select } from './eligibility.js';
 import { type UnavailableReason } from './explanation.js';
 import { Preferences } from './preferences.js';
@@ -10,7 +10,7 @@ export type EligibleResult =
   | { readonly kind: 'eligible'; readonly instances: readonly ServiceInstance[] }
   | { readonly kind: 'unavailable'; readonly reason: UnavailableReason };
 
-const DEFAULTS = resolveLoadBalancingOptions();
+const DEFAULTS = LOAD_BALANCING_OPTIONS.resolve();
 const prepared = new WeakMap<ResolvedLoadBalancingOptions, Preferences>();
 
 /**

@@ -1,26 +1,26 @@
 import { describe, expect, it } from '@jest/globals';
 import { type InvalidConfigurationError } from '../../common/index.js';
-import { type HashOptions, hashSourcesFor, resolveHashOptions } from './hash-options.js';
+import { type HashOptions, hashSourcesFor, HASH_OPTIONS } from './hash-options.js';
 
 function problemsOf(options: unknown, path?: string): unknown {
   try {
-    resolveHashOptions(options as Partial<HashOptions>, path);
+    HASH_OPTIONS.resolve(options as Partial<HashOptions>, path);
   } catch (error) {
     return (error as InvalidConfigurationError).problems;
   }
   return undefined;
 }
 
-describe('resolveHashOptions', () => {
+describe('HASH_OPTIONS', () => {
   it("defaults to the call's key, no bound, and p2c_ewma without a key", () => {
-    expect(resolveHashOptions()).toEqual({ on: ['key'], fallback: 'p2c_ewma', boundedLoad: false });
+    expect(HASH_OPTIONS.resolve()).toEqual({ on: ['key'], fallback: 'p2c_ewma', boundedLoad: false });
   });
 
   it('accepts one source or several', () => {
     const byUser = (): string => 'u';
-    expect(resolveHashOptions({ on: { header: 'x-user' } }).on).toEqual([{ header: 'x-user' }]);
+    expect(HASH_OPTIONS.resolve({ on: { header: 'x-user' } }).on).toEqual([{ header: 'x-user' }]);
     const on = ['key', 'path', 'ip', { cookie: 'a' }, { query: 'b' }, byUser] as const;
-    expect(resolveHashOptions({ on, fallback: 'random', boundedLoad: 1.25 })).toEqual({
+    expect(HASH_OPTIONS.resolve({ on, fallback: 'random', boundedLoad: 1.25 })).toEqual({
       on,
       fallback: 'random',
       boundedLoad: 1.25,
@@ -61,7 +61,7 @@ describe('resolveHashOptions', () => {
 });
 
 describe('hashSourcesFor', () => {
-  const resolved = resolveHashOptions({ on: { header: 'x-user' } });
+  const resolved = HASH_OPTIONS.resolve({ on: { header: 'x-user' } });
 
   it('returns the sources of the options for strategies that use or may use a key', () => {
     for (const name of ['consistent_hash', 'maglev', 'MyStrategy']) {

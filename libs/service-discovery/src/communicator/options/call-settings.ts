@@ -4,7 +4,7 @@ import {
   type NamedStrategies,
   resolveLoadBalancing,
   type ResolvedLoadBalancingOptions,
-  resolveLoadBalancingOptions,
+  LOAD_BALANCING_OPTIONS,
   strategyName,
 } from '../../balancing/index.js';
 import { type CommunicatorOptions, DEFAULT_COMMUNICATOR_OPTIONS } from './communicator-options.js';
@@ -60,7 +60,7 @@ export function toSettings(options: CommunicatorOptions, strategies?: NamedStrat
   return {
     ...policies,
     strategy,
-    balancing: balancing?.options ?? resolveLoadBalancingOptions(),
+    balancing: balancing?.options ?? LOAD_BALANCING_OPTIONS.resolve(),
     strategyName: strategyName(strategy),
     timeoutMs,
     // An attempt timeout from an earlier layer does not contradict a shorter timeout of a later one.

@@ -1,4 +1,4 @@
-import { DEFAULT_LOAD_BALANCING_OPTIONS } from '../../balancing/index.js';
+import { LOAD_BALANCING_OPTIONS } from '../../balancing/index.js';
 import { type Problem, unknownOption } from '../../common/index.js';
 import {
   HEALTH_AGGREGATOR_OPTIONS,
@@ -50,7 +50,7 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   trackHeartbeats: null,
   healthCheck: [...Object.keys(DEFAULT_HEALTH_CHECK_OPTIONS), ...HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT],
   health: [...HEALTH_AGGREGATOR_OPTIONS.names, 'decorators'],
-  loadBalancing: ['strategy', ...Object.keys(DEFAULT_LOAD_BALANCING_OPTIONS)],
+  loadBalancing: ['strategy', ...LOAD_BALANCING_OPTIONS.names],
   circuitBreaker: CIRCUIT_BREAKER_OPTIONS.names,
   retry: RETRY_OPTIONS.names,
   timeout: null,

@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { type InvalidConfigurationError } from '../common/index.js';
 import { type LoadBalancingOptions } from './load-balancing-options.js';
-import { resolveLoadBalancingOptions } from './resolve-load-balancing-options.js';
+import { LOAD_BALANCING_OPTIONS } from './load-balancing-options.js';
 
 type Given = { readonly [Name in keyof LoadBalancingOptions]?: unknown };
 
-const resolve = (given: Given): ReturnType<typeof resolveLoadBalancingOptions> =>
-  resolveLoadBalancingOptions(given as Partial<LoadBalancingOptions>, 'lb');
+const resolve = (given: Given): ReturnType<typeof LOAD_BALANCING_OPTIONS.resolve> =>
+  LOAD_BALANCING_OPTIONS.resolve(given as Partial<LoadBalancingOptions>, 'lb');
 
 function problemsOf(given: Given): string[] {
   try {
@@ -17,9 +17,9 @@ function problemsOf(given: Given): string[] {
   return [];
 }
 
-describe('resolveLoadBalancingOptions', () => {
+describe('LOAD_BALANCING_OPTIONS', () => {
   it('fills in the defaults: failing open is on, every other feature is off', () => {
-    expect(resolveLoadBalancingOptions()).toEqual({
+    expect(LOAD_BALANCING_OPTIONS.resolve()).toEqual({
       hash: { on: ['key'], fallback: 'p2c_ewma', boundedLoad: false },
       slowStart: false,
       failOpen: true,
