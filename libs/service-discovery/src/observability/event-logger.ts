@@ -1,4 +1,13 @@
-import { OptionValidator, type Clock, type Duration, type Timer } from '../common/index.js';
+import {
+  boolean,
+  type Clock,
+  count,
+  custom,
+  duration,
+  OptionGroup,
+  type OptionsOf,
+  type Timer,
+} from '../common/index.js';
 import { type EventName, type InstanceKey, type ServiceDiscoveryEvent } from '../model/index.js';
 import { type EventBus } from './event-bus.js';
 import { lineOf, type LogLevel } from './event-line.js';
@@ -11,42 +20,47 @@ import { EVENT_TYPES, stateOf, stateGroupOf, subjectOf } from './event-subject.j
  */
 export type LoggerPort = Record<LogLevel, (message: string, fields: Record<string, unknown>) => void>;
 
+const LEVELS = ['debug', 'log', 'warn', 'error', false] as const satisfies readonly (LogLevel | false)[];
+
 /** How events become log lines. */
-export interface EventLoggerOptions {
+export const EVENT_LOGGER_OPTIONS = new OptionGroup('logging', {
   /**
    * Repeats of a line within this time are counted, and the count is written at its end. A change of state, such as an
    * instance that is healthy again, is written at once, up to ten times within this time; further ones are counted too.
    * 1 s to 1 day.
    * @default '60s'
    */
-  repeatWindow?: Duration;
+  repeatWindow: duration({ default: '60s', minMs: 1_000, maxMs: 86_400_000 }),
   /**
    * How many different lines are distinguished within a window, 1 to 100,000. Beyond that, all further lines of one
    * event type count as repeats of each other.
    * @default 1000
    */
-  maxLines?: number;
+  maxLines: count({ default: 1_000, min: 1, max: 100_000 }),
   /**
    * The level of an event type, or `false` to leave it out. Picks are logged only if they have a level here, such as
    * `{ 'call.picked': 'debug' }`.
    * @default the levels of `lineOf`, and false for `call.picked`
    */
-  levels?: Partial<Record<EventName, LogLevel | false>>;
+  levels: custom<Levels>({
+    default: {},
+    range: '`debug`, `log`, `warn`, `error` or `false`, by event',
+    read: (value, path, check) => {
+      const levels = check.options<Levels>(path, value as Levels, {}, EVENT_TYPES);
+      for (const [type, level] of Object.entries(levels)) check.oneOf(`${path}.${type}`, level, LEVELS);
+      return levels;
+    },
+  }),
   /**
    * Whether to pass the fields of a line to the logger in addition to its message, for logs read by machines.
    * @default true; in a Nest app, false while Nest's own logger, or one derived from it, writes text: they would say the same
    */
-  fields?: boolean;
-}
+  fields: boolean({ default: true }),
+});
 
-export const DEFAULT_EVENT_LOGGER_OPTIONS = {
-  repeatWindow: '60s',
-  maxLines: 1_000,
-  levels: {},
-  fields: true,
-} as const satisfies Required<EventLoggerOptions>;
+type Levels = Partial<Record<EventName, LogLevel | false>>;
 
-const LEVELS = ['debug', 'log', 'warn', 'error', false] as const satisfies readonly (LogLevel | false)[];
+export interface EventLoggerOptions extends Partial<OptionsOf<typeof EVENT_LOGGER_OPTIONS>> {}
 
 /** The repeats of one line within a time window. */
 interface Window {
@@ -104,11 +118,11 @@ export class EventLogger {
     options: EventLoggerOptions,
     private readonly deps: { readonly clock: Clock; readonly isOwn?: (key: InstanceKey) => boolean },
   ) {
-    const settings = resolveEventLoggerOptions(options);
+    const settings = EVENT_LOGGER_OPTIONS.resolve(options);
     this.clock = deps.clock;
     this.levels = settings.levels;
     this.maxLines = settings.maxLines;
-    this.windowMs = settings.windowMs;
+    this.windowMs = settings.repeatWindow;
     this.withFields = settings.fields;
     this.expiries = new ExpiryBursts(this.clock, (service, count) => this.writeExpiries(service, count));
     const groups = new Map<readonly EventName[], Map<string, Window>>();
@@ -223,32 +237,4 @@ export class EventLogger {
     else if (many) text += ` (many changes: further ones are counted and reported within ${time})`;
     this.logger[level](text, this.withFields ? { ...fields, ...(repeats > 0 && { repeats }) } : {});
   }
-}
-
-type Levels = NonNullable<EventLoggerOptions['levels']>;
-
-interface ResolvedEventLoggerOptions {
-  readonly windowMs: number;
-  readonly maxLines: number;
-  readonly levels: Levels;
-  readonly fields: boolean;
-}
-
-/**
- * Fills in the defaults.
- * @param path prefix of option names in error messages, such as `logging`
- * @throws InvalidConfigurationError naming every wrong option
- */
-export function resolveEventLoggerOptions(options: EventLoggerOptions, path = ''): ResolvedEventLoggerOptions {
-  const check = new OptionValidator(path);
-  const given = check.options<Required<EventLoggerOptions>>('', options, DEFAULT_EVENT_LOGGER_OPTIONS);
-  const resolved = {
-    windowMs: check.duration('repeatWindow', given.repeatWindow, { minMs: 1_000, maxMs: 86_400_000 }),
-    maxLines: check.number('maxLines', given.maxLines, { min: 1, max: 100_000, integer: true }),
-    levels: check.options<Levels>('levels', given.levels, {}, EVENT_TYPES),
-    fields: check.boolean('fields', given.fields),
-  };
-  for (const [type, level] of Object.entries(resolved.levels)) check.oneOf(`levels.${type}`, level, LEVELS);
-  check.throwIfAny();
-  return resolved;
 }

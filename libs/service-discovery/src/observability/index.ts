@@ -7,13 +7,7 @@ export {
   type SubscribeOptions,
 } from './event-bus.js';
 export { lineOf, type EventLine, type LogLevel } from './event-line.js';
-export {
-  DEFAULT_EVENT_LOGGER_OPTIONS,
-  EventLogger,
-  type EventLoggerOptions,
-  type LoggerPort,
-  resolveEventLoggerOptions,
-} from './event-logger.js';
+export { EVENT_LOGGER_OPTIONS, EventLogger, type EventLoggerOptions, type LoggerPort } from './event-logger.js';
 export {
   DEFAULT_DURATION_BUCKETS,
   DEFAULT_METRICS_PREFIX,

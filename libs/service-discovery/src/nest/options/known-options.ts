@@ -5,7 +5,7 @@ import {
   DEFAULT_HEALTH_CHECK_OPTIONS,
   HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT,
 } from '../../health/index.js';
-import { DEFAULT_EVENT_LOGGER_OPTIONS } from '../../observability/index.js';
+import { EVENT_LOGGER_OPTIONS } from '../../observability/index.js';
 import {
   ADAPTIVE_LIMIT_OPTIONS,
   BULKHEAD_OPTIONS,
@@ -75,7 +75,7 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   inheritDeadline: null,
   advertise: ['host', 'port', 'when'],
   shutdown: ['drainDelay', 'timeout'],
-  logging: Object.keys(DEFAULT_EVENT_LOGGER_OPTIONS),
+  logging: EVENT_LOGGER_OPTIONS.names,
   metrics: ['registry', 'prefix', 'durationBuckets'],
 };
 

@@ -10,7 +10,7 @@ import {
 } from '../../common/index.js';
 import { type CommunicatorDefaults } from '../../communicator/index.js';
 import { HEALTH_AGGREGATOR_OPTIONS } from '../../health/index.js';
-import { resolveEventLoggerOptions, validateDiscoveryMetricsOptions } from '../../observability/index.js';
+import { EVENT_LOGGER_OPTIONS, validateDiscoveryMetricsOptions } from '../../observability/index.js';
 import { SERVICE_REGISTRY_OPTIONS } from '../../registry/index.js';
 import { resolveSelfPreservationOptions } from '../../store/index.js';
 import { type ApiOptions, DEFAULT_API_OPTIONS, resolveApiOptions } from '../rest/api-options.js';
@@ -116,7 +116,7 @@ function resolveMerged(
   checkCalls(communicator, strategies, check);
   const tls = checkTransport(transport, check);
   checkAdvertise(advertise, check);
-  if (logging !== false) check.gather(() => resolveEventLoggerOptions(logging, 'logging'));
+  if (logging !== false) check.gather(() => EVENT_LOGGER_OPTIONS.resolve(logging, 'logging'));
   check.gather(() => validateDiscoveryMetricsOptions(metrics, 'metrics'));
   return {
     preset: options.preset,
