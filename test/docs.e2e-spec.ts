@@ -15,7 +15,8 @@ import {
 import * as core from 'nest-service-discovery/core';
 import { Registry } from 'prom-client';
 import { readPages } from './support/pages.js';
-import { KNOWN_OPTIONS } from '../libs/service-discovery/src/nest/options/known-options.js';
+import { readDocstrings, withOptionRows } from '../scripts/option-tables.mjs';
+import { KNOWN_OPTIONS, OPTION_GROUPS } from '../libs/service-discovery/src/nest/options/known-options.js';
 import { variableFor } from '../libs/service-discovery/src/nest/options/environment.js';
 import { toErrorBody } from '../libs/service-discovery/src/nest/rest/rest-error.js';
 import { ServiceDiscoveryError } from '../libs/service-discovery/src/common/index.js';
@@ -174,6 +175,12 @@ describe('docs/reference/configuration.md', () => {
       inCode.filter((name) => !AS_ONE.includes(name)).sort(),
     );
     for (const name of AS_ONE) expect(tables).toContain(`### \`${name}\``);
+  });
+
+  it('shows default, range and docstring of each option as the code has them (npm run generate:options)', async () => {
+    const text = await page('reference/configuration.md');
+    const docstrings = await readDocstrings(join(root, 'libs/service-discovery/src'));
+    expect(text).toBe(withOptionRows(text, OPTION_GROUPS, docstrings, variableFor));
   });
 
   it('names the variable of each option that has one', async () => {

@@ -25,7 +25,7 @@ const SHARE = { min: 0, max: 1 };
 const SPILL_OVER_SHARE = { default: 0.7, ...SHARE };
 
 /** Like Envoy's slow start: after time t the share is `max(minimumWeight, (t / window) ^ (1 / aggression))` of the full one. */
-export const SLOW_START_OPTIONS = new OptionGroup('loadBalancing.slowStart', {
+const SLOW_START_OPTIONS = new OptionGroup('loadBalancing.slowStart', {
   /** The time until the full share: 1 ms to 1 h. @default '30s' */
   window: duration({ default: '30s', minMs: 1, maxMs: 3_600_000 }),
   /** 1: the share grows linearly; above 1, faster at first; below, slower at first: 0.1 to 10. @default 1 */
@@ -35,7 +35,7 @@ export const SLOW_START_OPTIONS = new OptionGroup('loadBalancing.slowStart', {
 });
 
 /** Keeps calls in one zone while enough of its instances are available. */
-export const ZONE_OPTIONS = new OptionGroup('loadBalancing.zone', {
+const ZONE_OPTIONS = new OptionGroup('loadBalancing.zone', {
   /** The zone whose instances are preferred, such as that of this process. A call's own `zone` overrides it. */
   prefer: text('the name of a zone'),
   /**
@@ -51,7 +51,7 @@ type LevelOf = string | ((instance: ServiceInstance) => number | undefined);
 const LEVEL_OF = text('the name of a metadata field, or a function');
 
 /** Levels of instances: a level takes calls that the one before it cannot. */
-export const PRIORITY_OPTIONS = new OptionGroup('loadBalancing.priorities', {
+const PRIORITY_OPTIONS = new OptionGroup('loadBalancing.priorities', {
   /** The metadata field with the number of an instance's level, or a function that returns it. The smallest comes first. */
   by: required<LevelOf>({
     range: LEVEL_OF.range,
@@ -69,7 +69,7 @@ export const PRIORITY_OPTIONS = new OptionGroup('loadBalancing.priorities', {
 });
 
 /** Limits a process to a part of the instances, so that it keeps fewer connections. */
-export const SUBSET_OPTIONS = new OptionGroup('loadBalancing.subset', {
+const SUBSET_OPTIONS = new OptionGroup('loadBalancing.subset', {
   /** The most instances used, of each version, level and zone that has its own share of the calls: 1 to 100,000. */
   size: count({ min: 1, max: 100_000 }),
   /** Identifies this process, such as its host or pod name. Clients with the same id use the same instances. */

@@ -120,7 +120,7 @@ describe('OptionGroup', () => {
     const ranges = Object.entries(OPTIONS.options).map(([name, { range }]) => `${name} ${range}`);
     expect(ranges).toEqual([
       'attempts 1–20',
-      'delay 0 ms–1 m',
+      'delay 0–1 min',
       'most 1 or more',
       'wait 1 ms or more',
       'jitter `full`, `none`',

@@ -133,7 +133,7 @@ export function count(spec: NumberRange): Option<number, number> {
 export function duration(spec: DurationRange & { default: Duration }): Option<Duration, number, 'default'>;
 export function duration(spec: DurationRange): Option<Duration, number, 'required'>;
 export function duration(spec: DurationRange & { default?: Duration }): Option<Duration, number> {
-  const range = rangeOf(spec.minMs ?? 0, spec.maxMs, formatMs);
+  const range = rangeOf(spec.minMs ?? 0, spec.maxMs, (ms) => (ms === 0 ? '0' : formatMs(ms).replace(/m$/, 'min')));
   return option(spec.default, range, (value, path, check) => check.duration(path, value, spec));
 }
 

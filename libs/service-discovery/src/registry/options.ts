@@ -27,8 +27,8 @@ export const SERVICE_REGISTRY_OPTIONS = new OptionGroup(
      */
     heartbeatInterval: optional(duration({ minMs: 100, maxMs: 86_400_000 })),
     /**
-     * How long `start()` waits for the first snapshot: 0 to 10 minutes. The default leaves a test that starts an app
-     * without its registry within the 5 s that Jest gives it.
+     * How long `start()` waits for the registry's first answer before it goes on without it, and tries again in the background:
+     * 0 to 10 minutes.
      * @default '3s'
      */
     startTimeout: duration({ default: '3s', maxMs: 600_000 }),
@@ -53,7 +53,8 @@ export const SERVICE_REGISTRY_OPTIONS = new OptionGroup(
      */
     maxOfflineWrites: count({ default: 0, min: 0, max: 1_000_000 }),
     /**
-     * Which services this process reads: all, or only those that it registers, calls, discovers or watches by name.
+     * Which services this process reads: all, or only those that it registers, calls, discovers or watches by name. Requests
+     * to its REST API add none.
      * `used` saves memory and traffic with thousands of services or processes. Lists, counts and aggregated health then
      * cover only these services, and the process runs no health checks, so at least one other process has to follow all.
      * The first call to a service waits for the registry, at most `startTimeout`.

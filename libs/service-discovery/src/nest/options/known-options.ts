@@ -18,6 +18,7 @@ import {
   LAST_GOOD_OPTIONS,
   RETRY_OPTIONS,
 } from '../../resilience/index.js';
+import { SERVICE_REGISTRY_OPTIONS } from '../../registry/index.js';
 import {
   DEFAULT_REDIS_REGISTRY_STORE_OPTIONS,
   SELF_PRESERVATION_OPTIONS,
@@ -26,6 +27,25 @@ import {
 import { DEFAULT_UNDICI_TRANSPORT_OPTIONS } from '../../transport/index.js';
 import { API_OPTIONS_WITHOUT_DEFAULT, DEFAULT_API_OPTIONS } from '../rest/api-options.js';
 import { type ServiceDiscoveryOptions } from './options.js';
+
+/** The options that are stated once, by the path of their group; empty: at the top level. */
+export const OPTION_GROUPS = {
+  '': SERVICE_REGISTRY_OPTIONS,
+  selfPreservation: SELF_PRESERVATION_OPTIONS,
+  health: HEALTH_AGGREGATOR_OPTIONS,
+  loadBalancing: LOAD_BALANCING_OPTIONS,
+  circuitBreaker: CIRCUIT_BREAKER_OPTIONS,
+  retry: RETRY_OPTIONS,
+  outlierDetection: OUTLIER_DETECTION_OPTIONS,
+  hedging: HEDGING_OPTIONS,
+  bulkhead: BULKHEAD_OPTIONS,
+  adaptiveConcurrency: ADAPTIVE_LIMIT_OPTIONS,
+  rateLimit: RATE_LIMITER_OPTIONS,
+  throttling: CLIENT_THROTTLE_OPTIONS,
+  lastGood: LAST_GOOD_OPTIONS,
+  chaos: CHAOS_OPTIONS,
+  logging: EVENT_LOGGER_OPTIONS,
+};
 
 /** Every option's name, with the names inside of it where it is a group. */
 export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, readonly string[] | null>> = {

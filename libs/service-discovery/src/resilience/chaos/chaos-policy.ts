@@ -44,7 +44,7 @@ export const CHAOS_OPTIONS = new OptionGroup(
      * @default 0
      */
     latencyRate: number({ default: 0, min: 0, max: 1 }),
-    /** How long they wait: a duration up to 1 day, or the least and the most, between which all are as likely. No default. */
+    /** How long they wait: a duration up to 1 day, or the least and the most, between which all are as likely. */
     latency: derived(
       custom<Duration | readonly [Duration, Duration], readonly [number, number]>({
         range: '0–1 d, or two of them',
@@ -56,7 +56,7 @@ export const CHAOS_OPTIONS = new OptionGroup(
      * @default 0
      */
     outcomeRate: number({ default: 0, min: 0, max: 1 }),
-    /** What they are answered with; a function is called for each. There is no default. */
+    /** What they are answered with; a function is called for each. */
     outcome: optional(custom<unknown>({ range: 'any', read: (value) => value })),
     /**
      * Whether chaos is on. A function is called for each call, such as for a switch in a test.

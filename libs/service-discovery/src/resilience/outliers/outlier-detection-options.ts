@@ -66,11 +66,17 @@ export const OUTLIER_DETECTION_OPTIONS = new OptionGroup(
   {
     /** How many failures in a row, all younger than `maxEjectionTime`, eject an instance. A whole number from 1 to 1,000; false: any number. @default 5 */
     consecutiveFailures: orFalse(count({ default: 5, min: 1, max: 1_000 })),
-    /** @default {} (3 instances with 20 calls each) */
+    /**
+     * Ejects instances that succeed less often than the others; needs 3 instances with 20 calls each unless told otherwise.
+     * @default {}
+     */
     successRate: orFalse(group(SUCCESS_RATE_OPTIONS)),
-    /** @default {} (2 instances with 20 calls each) */
+    /**
+     * Ejects instances that fail too often, whatever the others do; needs 2 instances with 20 calls each unless told otherwise.
+     * @default {}
+     */
     failurePercentage: orFalse(group(FAILURE_PERCENTAGE_OPTIONS)),
-    /** `{}` takes its defaults (3 instances with 20 calls each). @default false */
+    /** Ejects instances that answer more slowly than the others; `{}` needs 3 instances with 20 calls each. @default false */
     latency: orFalse(group(LATENCY_OPTIONS), { default: false }),
     /** How often rates and latencies are compared; each time only what came since the time before. From 100 ms to 1 h. @default 10 s */
     interval: duration({ default: 10_000, minMs: 100, maxMs: 3_600_000 }),

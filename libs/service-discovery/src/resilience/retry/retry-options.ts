@@ -46,7 +46,11 @@ export const RETRY_OPTIONS = new OptionGroup(
      * @default 60 s
      */
     maxDelay: duration({ default: 60_000, maxMs: LONGEST_DELAY_MS }),
-    /** @default 'full' */
+    /**
+     * How a delay d is spread: `full` draws from [0, d), `equal` from its upper half, `decorrelated` from `baseDelay` to 3 times
+     * the delay before, `none` takes d.
+     * @default 'full'
+     */
     jitter: oneOf(JITTERS, { default: 'full' }),
     /**
      * The statuses that are retried, each from 400 to 599, and `[from, to]` ranges of them.
