@@ -15,10 +15,10 @@ import {
   type StatusReport,
 } from '../model/index.js';
 import { isHealthNews, isOperatorStatus, type RegistryStore } from '../store/index.js';
-import { type SnapshotWaiters } from './snapshot-waiters.js';
+import { type SnapshotWaiters } from './feed/snapshot-waiters.js';
 import { KeyedLock } from './keyed-lock.js';
-import { type LeaseKeeper } from './lease-keeper.js';
-import { type OfflineWrites, type WriteAttempt } from './offline-writes.js';
+import { type LeaseKeeper } from './leases/lease-keeper.js';
+import { type OfflineWrites, type WriteAttempt } from './offline/offline-writes.js';
 import { type RegisteredInstance } from './registration.js';
 
 /** How long a write waits for the snapshot to reflect it. After that it resolves anyway. */

@@ -32,21 +32,21 @@ import {
 } from '../model/index.js';
 import { WatchHub, type RegistryStore } from '../store/index.js';
 import { emitChangeEvents } from './change-events.js';
-import { CheckedLeases } from './checked-leases.js';
-import { SnapshotWaiters } from './snapshot-waiters.js';
-import { LeaseKeeper } from './lease-keeper.js';
+import { CheckedLeases } from './leases/checked-leases.js';
+import { SnapshotWaiters } from './feed/snapshot-waiters.js';
+import { LeaseKeeper } from './leases/lease-keeper.js';
 import {
   SERVICE_REGISTRY_OPTIONS,
   type ResolvedServiceRegistryOptions,
   type ServiceRegistryOptions,
 } from './options.js';
-import { OfflineQueue } from './offline-queue.js';
-import { OfflineWrites } from './offline-writes.js';
+import { OfflineQueue } from './offline/offline-queue.js';
+import { OfflineWrites } from './offline/offline-writes.js';
 import { forEachOwn, type OwnInstancesReport } from './own-instances.js';
 import { type GenerationOptions, type RegisteredInstance, type RegisterOptions } from './registration.js';
 import { RegistryWrites } from './registry-writes.js';
-import { ServedServices } from './served-services.js';
-import { resetWithin, SnapshotFeed } from './snapshot-feed.js';
+import { ServedServices } from './feed/served-services.js';
+import { resetWithin, SnapshotFeed } from './feed/snapshot-feed.js';
 
 export interface ServiceRegistryDeps {
   /** @default the system clock */

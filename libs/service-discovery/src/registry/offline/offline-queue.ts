@@ -1,4 +1,4 @@
-import { RegistryUnavailableError, type Clock } from '../common/index.js';
+import { RegistryUnavailableError, type Clock } from '../../common/index.js';
 import {
   changeInstance,
   keyOf,
@@ -11,8 +11,8 @@ import {
   type ServiceInstance,
   type StatusDetail,
   type OperatorNote,
-} from '../model/index.js';
-import { isOperatorStatus } from '../store/index.js';
+} from '../../model/index.js';
+import { isOperatorStatus } from '../../store/index.js';
 import {
   isShown,
   shownOver,
@@ -21,7 +21,7 @@ import {
   type OfflineWrite,
   type StatusUpdate,
 } from './offline-write.js';
-import { type SnapshotOverlay } from './snapshot-feed.js';
+import { type SnapshotOverlay } from '../feed/snapshot-feed.js';
 
 /**
  * The share of the queue that health results may fill. The next check repeats them, so other writes take precedence.

@@ -7,7 +7,7 @@ import {
   type OperatorNote,
   type OperatorStatus,
   type ServiceInstance,
-} from '../model/index.js';
+} from '../../model/index.js';
 
 /** A status update: of the operator status, the health, or both. */
 export interface StatusUpdate {

@@ -1,6 +1,6 @@
-import { type Clock, type Timer } from '../common/index.js';
-import { keyOf, type Change, type InstanceKey, type RegistrySnapshot, type ServiceInstance } from '../model/index.js';
-import { type ResetChange } from '../store/index.js';
+import { type Clock, type Timer } from '../../common/index.js';
+import { keyOf, type Change, type InstanceKey, type RegistrySnapshot, type ServiceInstance } from '../../model/index.js';
+import { type ResetChange } from '../../store/index.js';
 
 /**
  * How long an instance has to register again with a store that lost its data. Its process reconnects within 5 s, the

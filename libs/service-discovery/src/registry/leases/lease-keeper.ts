@@ -1,4 +1,4 @@
-import { LeaseLostError, type Clock, type Random, type Timer } from '../common/index.js';
+import { LeaseLostError, type Clock, type Random, type Timer } from '../../common/index.js';
 import {
   keyOf,
   type Change,
@@ -8,10 +8,10 @@ import {
   type OperatorStatus,
   type ServiceInstance,
   type OperatorNote,
-} from '../model/index.js';
-import { type RegistryStore } from '../store/index.js';
-import { inBatches } from './batches.js';
-import { KeyedLock } from './keyed-lock.js';
+} from '../../model/index.js';
+import { type RegistryStore } from '../../store/index.js';
+import { inBatches } from '../batches.js';
+import { KeyedLock } from '../keyed-lock.js';
 import { renewalDelay } from './renewal-delay.js';
 
 const RECOVERY_CONCURRENCY = 16;

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { type InstanceKey } from '../model/index.js';
-import { fakeInstance } from '../testing/fake-instance.js';
+import { type InstanceKey } from '../../model/index.js';
+import { fakeInstance } from '../../testing/fake-instance.js';
 import { SnapshotWaiters } from './snapshot-waiters.js';
 
 const a: InstanceKey = { serviceName: 'users', instanceId: 'a' };

@@ -7,7 +7,7 @@ import {
   sleep,
   type Clock,
   type Random,
-} from '../common/index.js';
+} from '../../common/index.js';
 import {
   applyChange,
   EMPTY_SNAPSHOT,
@@ -18,8 +18,8 @@ import {
   type RegistrySnapshot,
   type ServiceInstance,
   type WatchScope,
-} from '../model/index.js';
-import { holdsWithin, type RegistryStore, type ResetChange } from '../store/index.js';
+} from '../../model/index.js';
+import { holdsWithin, type RegistryStore, type ResetChange } from '../../store/index.js';
 import { RestartGrace } from './restart-grace.js';
 import { FollowedServices } from './followed-services.js';
 import { StoreWatch } from './store-watch.js';

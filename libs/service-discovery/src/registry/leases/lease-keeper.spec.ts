@@ -1,15 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { RegistryUnavailableError } from '../common/index.js';
+import { RegistryUnavailableError } from '../../common/index.js';
 import {
   applyChange,
   EMPTY_SNAPSHOT,
   type Lease,
   type RegistrySnapshot,
   type ServiceInstance,
-} from '../model/index.js';
-import { fakeInstance } from '../testing/fake-instance.js';
-import { FlakyRegistryStore } from '../testing/flaky-registry-store.js';
-import { ManualClock } from '../testing/manual-clock.js';
+} from '../../model/index.js';
+import { fakeInstance } from '../../testing/fake-instance.js';
+import { FlakyRegistryStore } from '../../testing/flaky-registry-store.js';
+import { ManualClock } from '../../testing/manual-clock.js';
 import { LeaseKeeper } from './lease-keeper.js';
 
 const TTL_MS = 60_000;

@@ -1,4 +1,4 @@
-import { type Random } from '../common/index.js';
+import { type Random } from '../../common/index.js';
 
 const LONGEST_INTERVAL_MS = 30_000;
 const FIRST_RETRY_MS = 1_000;

@@ -1,7 +1,7 @@
-import { reconnectDelay, type Clock, type Random, type Timer } from '../common/index.js';
-import { keyOf, type Change, type InstanceKey, type Lease, type ServiceInstance } from '../model/index.js';
-import { type RegistryStore } from '../store/index.js';
-import { inBatches } from './batches.js';
+import { reconnectDelay, type Clock, type Random, type Timer } from '../../common/index.js';
+import { keyOf, type Change, type InstanceKey, type Lease, type ServiceInstance } from '../../model/index.js';
+import { type RegistryStore } from '../../store/index.js';
+import { inBatches } from '../batches.js';
 
 /** How long a renewal waits to be batched with others: 1 s, for short leases a twentieth of the lease. */
 const LONGEST_WAIT_MS = 1_000;

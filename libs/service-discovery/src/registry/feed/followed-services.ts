@@ -1,4 +1,4 @@
-import { type RegistrySnapshot } from '../model/index.js';
+import { type RegistrySnapshot } from '../../model/index.js';
 
 /**
  * How many names without instances are remembered. A name may come from anywhere, such as the path of a request, and

@@ -7,10 +7,10 @@ import {
   type Change,
   type RegistrySnapshot,
   type ServiceInstance,
-} from '../model/index.js';
-import { fakeInstance } from '../testing/fake-instance.js';
-import { FlakyRegistryStore } from '../testing/flaky-registry-store.js';
-import { ManualClock } from '../testing/manual-clock.js';
+} from '../../model/index.js';
+import { fakeInstance } from '../../testing/fake-instance.js';
+import { FlakyRegistryStore } from '../../testing/flaky-registry-store.js';
+import { ManualClock } from '../../testing/manual-clock.js';
 import { resetWithin, SnapshotFeed, type SnapshotFeedDeps } from './snapshot-feed.js';
 
 type Told = { type: Change['type'] | 'connection'; connected: boolean } | { lost: string } | { regained: number };

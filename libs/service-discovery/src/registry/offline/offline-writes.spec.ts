@@ -1,17 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { RegistryUnavailableError } from '../common/index.js';
+import { RegistryUnavailableError } from '../../common/index.js';
 import {
   keyOf,
   type EventName,
   type EventSink,
   type ServiceInstance,
   type ServiceRegistration,
-} from '../model/index.js';
-import { ChangeRecorder } from '../testing/change-recorder.js';
-import { FlakyRegistryStore } from '../testing/flaky-registry-store.js';
-import { ManualClock } from '../testing/manual-clock.js';
-import { type ServiceRegistryOptions } from './options.js';
-import { ServiceRegistry } from './service-registry.js';
+} from '../../model/index.js';
+import { ChangeRecorder } from '../../testing/change-recorder.js';
+import { FlakyRegistryStore } from '../../testing/flaky-registry-store.js';
+import { ManualClock } from '../../testing/manual-clock.js';
+import { type ServiceRegistryOptions } from '../options.js';
+import { ServiceRegistry } from '../service-registry.js';
 
 type Emitted = { type: EventName } & Record<string, unknown>;
 

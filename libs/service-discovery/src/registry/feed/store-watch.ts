@@ -1,6 +1,6 @@
-import { joinSignals, RegistryUnavailableError } from '../common/index.js';
-import { type Change, type WatchScope } from '../model/index.js';
-import { type RegistryStore } from '../store/index.js';
+import { joinSignals, RegistryUnavailableError } from '../../common/index.js';
+import { type Change, type WatchScope } from '../../model/index.js';
+import { type RegistryStore } from '../../store/index.js';
 
 /** One watch on a store, read until it ends. */
 export class StoreWatch {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { type ServiceInstance } from '../model/index.js';
-import { idsOf, keyed, RegistryFixture, type RegistryProcess, user } from '../testing/registry-fixture.js';
-import { type ServiceRegistryOptions } from './index.js';
+import { type ServiceInstance } from '../../model/index.js';
+import { idsOf, keyed, RegistryFixture, type RegistryProcess, user } from '../../testing/registry-fixture.js';
+import { type ServiceRegistryOptions } from '../index.js';
 
 const TTL_MS = 300_000;
 const CHECK_MS = 30_000;

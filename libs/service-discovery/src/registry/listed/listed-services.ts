@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { isRecord, OptionValidator, unknownOption, withMaskedPassword, withoutUndefined } from '../common/index.js';
+import { isRecord, OptionValidator, unknownOption, withMaskedPassword, withoutUndefined } from '../../common/index.js';
 import {
   findRegistrationProblems,
   keyOf,
@@ -7,7 +7,7 @@ import {
   type Protocol,
   type ServiceRegistration,
   toInstance,
-} from '../model/index.js';
+} from '../../model/index.js';
 
 /** A service whose instances do not register themselves. Its fields apply to each of its instances. */
 export interface ListedService extends Omit<

@@ -1,4 +1,4 @@
-import { LeaseLostError, RegistryUnavailableError, type Clock, type Random, type Timer } from '../common/index.js';
+import { LeaseLostError, RegistryUnavailableError, type Clock, type Random, type Timer } from '../../common/index.js';
 import {
   haveSameRegistration,
   toInstance,
@@ -8,10 +8,10 @@ import {
   type OperatorStatus,
   type ServiceInstance,
   type ServiceRegistration,
-} from '../model/index.js';
-import { inBatches } from './batches.js';
-import { longestRenewalDelay, renewalDelay, type RenewalPace } from './renewal-delay.js';
-import { type ServiceRegistry } from './service-registry.js';
+} from '../../model/index.js';
+import { inBatches } from '../batches.js';
+import { longestRenewalDelay, renewalDelay, type RenewalPace } from '../leases/renewal-delay.js';
+import { type ServiceRegistry } from '../service-registry.js';
 
 const CONCURRENCY = 16;
 /** Another process counts as present for this many renewal intervals after its last sign of life. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { InvalidConfigurationError } from '../common/index.js';
-import { toInstance } from '../model/index.js';
+import { InvalidConfigurationError } from '../../common/index.js';
+import { toInstance } from '../../model/index.js';
 import { readListedServices } from './listed-services.js';
 
 const read = (...services: unknown[]): ReturnType<typeof readListedServices> =>

@@ -1,10 +1,10 @@
 import { expect, it } from '@jest/globals';
-import { RegistryUnavailableError, seededRandom } from '../common/index.js';
-import { type OperatorStatus } from '../model/index.js';
-import { type RegistryStore } from '../store/index.js';
-import { FlakyRegistryStore } from '../testing/flaky-registry-store.js';
-import { ManualClock } from '../testing/manual-clock.js';
-import { ServiceRegistry } from './service-registry.js';
+import { RegistryUnavailableError, seededRandom } from '../../common/index.js';
+import { type OperatorStatus } from '../../model/index.js';
+import { type RegistryStore } from '../../store/index.js';
+import { FlakyRegistryStore } from '../../testing/flaky-registry-store.js';
+import { ManualClock } from '../../testing/manual-clock.js';
+import { ServiceRegistry } from '../service-registry.js';
 
 const IDS = ['a', 'b', 'c', 'd'];
 const WORDS: OperatorStatus[] = ['up', 'maintenance', 'draining'];

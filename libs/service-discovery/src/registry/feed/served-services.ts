@@ -1,5 +1,5 @@
-import { RegistryUnavailableError } from '../common/index.js';
-import { type InstanceKey, type RegistrySnapshot, type ServiceInstance, steadyList } from '../model/index.js';
+import { RegistryUnavailableError } from '../../common/index.js';
+import { type InstanceKey, type RegistrySnapshot, type ServiceInstance, steadyList } from '../../model/index.js';
 
 type Services = RegistrySnapshot['services'];
 

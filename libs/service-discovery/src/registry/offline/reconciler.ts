@@ -1,8 +1,8 @@
-import { LeaseLostError, reconnectDelay, type Clock, type Random, type Timer } from '../common/index.js';
-import { type InstanceKey, type ServiceInstance } from '../model/index.js';
-import { type RegistryStore } from '../store/index.js';
-import { inBatches } from './batches.js';
-import { type LeaseKeeper } from './lease-keeper.js';
+import { LeaseLostError, reconnectDelay, type Clock, type Random, type Timer } from '../../common/index.js';
+import { type InstanceKey, type ServiceInstance } from '../../model/index.js';
+import { type RegistryStore } from '../../store/index.js';
+import { inBatches } from '../batches.js';
+import { type LeaseKeeper } from '../leases/lease-keeper.js';
 import { type OfflineQueue } from './offline-queue.js';
 import {
   isSuperseded,

@@ -1,4 +1,4 @@
-import { keyOf, type Change, type InstanceKey } from '../model/index.js';
+import { keyOf, type Change, type InstanceKey } from '../../model/index.js';
 
 /**
  * Resolves pending writes once the snapshot reflects them. Waiters are kept by instance, so that a change checks only

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { InvalidInstanceError } from '../common/index.js';
-import { type ServiceInstance, type ServiceRegistration } from '../model/index.js';
-import { idsOf, keyed, RegistryFixture, type RegistryProcess, user } from '../testing/registry-fixture.js';
+import { InvalidInstanceError } from '../../common/index.js';
+import { type ServiceInstance, type ServiceRegistration } from '../../model/index.js';
+import { idsOf, keyed, RegistryFixture, type RegistryProcess, user } from '../../testing/registry-fixture.js';
 import { ListedInstances, type ListedInstancesDeps } from './listed-instances.js';
-import { type ServiceRegistry } from './service-registry.js';
+import { type ServiceRegistry } from '../service-registry.js';
 
 const TTL_MS = 60_000;
 const INTERVAL_MS = TTL_MS / 3;

@@ -1,4 +1,4 @@
-import { RegistryUnavailableError, type Clock, type Random } from '../common/index.js';
+import { RegistryUnavailableError, type Clock, type Random } from '../../common/index.js';
 import {
   keyOf,
   type EventSink,
@@ -10,13 +10,13 @@ import {
   type OperatorStatus,
   type ServiceInstance,
   type StatusDetail,
-} from '../model/index.js';
-import { isHealthNews, isOperatorStatus, type RegistryStore } from '../store/index.js';
-import { type LeaseKeeper } from './lease-keeper.js';
+} from '../../model/index.js';
+import { isHealthNews, isOperatorStatus, type RegistryStore } from '../../store/index.js';
+import { type LeaseKeeper } from '../leases/lease-keeper.js';
 import { type OfflineQueue } from './offline-queue.js';
 import { withStatus } from './offline-write.js';
 import { Reconciler } from './reconciler.js';
-import { type SnapshotFeed } from './snapshot-feed.js';
+import { type SnapshotFeed } from '../feed/snapshot-feed.js';
 
 export interface OfflineWritesDeps {
   readonly clock: Clock;

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { RegistryUnavailableError } from '../common/index.js';
-import { EMPTY_SNAPSHOT, type EventName, type Lease } from '../model/index.js';
-import { fakeInstance } from '../testing/fake-instance.js';
-import { FlakyRegistryStore } from '../testing/flaky-registry-store.js';
-import { ManualClock } from '../testing/manual-clock.js';
+import { RegistryUnavailableError } from '../../common/index.js';
+import { EMPTY_SNAPSHOT, type EventName, type Lease } from '../../model/index.js';
+import { fakeInstance } from '../../testing/fake-instance.js';
+import { FlakyRegistryStore } from '../../testing/flaky-registry-store.js';
+import { ManualClock } from '../../testing/manual-clock.js';
 import { FollowedServices } from './followed-services.js';
-import { ServiceRegistry } from './service-registry.js';
+import { ServiceRegistry } from '../service-registry.js';
 
 let clock: ManualClock;
 let store: FlakyRegistryStore;
