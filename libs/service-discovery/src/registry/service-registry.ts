@@ -1,7 +1,6 @@
 import {
   invalidRequest,
   Listeners,
-  messageOf,
   raceAbort,
   RegistryUnavailableError,
   settlesWithin,
@@ -11,7 +10,6 @@ import {
   type Random,
 } from '../common/index.js';
 import {
-  findInstance,
   findServiceNamesProblems,
   keyOf,
   SERVICE_NAME_PATTERN,
@@ -32,21 +30,21 @@ import {
 } from '../model/index.js';
 import { WatchHub, type RegistryStore } from '../store/index.js';
 import { emitChangeEvents } from './change-events.js';
+import { ServedServices } from './feed/served-services.js';
+import { resetWithin, SnapshotFeed } from './feed/snapshot-feed.js';
+import { KeyedLock } from './keyed-lock.js';
 import { CheckedLeases } from './leases/checked-leases.js';
-import { SnapshotWaiters } from './feed/snapshot-waiters.js';
 import { LeaseKeeper } from './leases/lease-keeper.js';
+import { OfflineWrites } from './offline/offline-writes.js';
 import {
   SERVICE_REGISTRY_OPTIONS,
   type ResolvedServiceRegistryOptions,
   type ServiceRegistryOptions,
 } from './options.js';
-import { OfflineQueue } from './offline/offline-queue.js';
-import { OfflineWrites } from './offline/offline-writes.js';
 import { forEachOwn, type OwnInstancesReport } from './own-instances.js';
 import { type GenerationOptions, type RegisteredInstance, type RegisterOptions } from './registration.js';
 import { RegistryWrites } from './registry-writes.js';
-import { ServedServices } from './feed/served-services.js';
-import { resetWithin, SnapshotFeed } from './feed/snapshot-feed.js';
+import { StoreWrites } from './store-writes.js';
 
 export interface ServiceRegistryDeps {
   /** @default the system clock */
@@ -91,93 +89,62 @@ export class ServiceRegistry {
   private readonly clock: Clock;
   private readonly events: EventSink;
   private readonly feed: SnapshotFeed;
-  private readonly keeper: LeaseKeeper;
+  private readonly leases: LeaseKeeper;
   private readonly checked: CheckedLeases;
   private readonly served: ServedServices;
   private readonly offline: OfflineWrites | undefined;
   private readonly hub = new WatchHub((scope) => resetWithin(this.snapshot, scope));
   private readonly listeners: Listeners<Parameters<SnapshotListener>>;
-  private readonly waiters = new SnapshotWaiters();
   private readonly writes: RegistryWrites;
   private readonly own = new Set<string>();
   private closed = false;
 
   /** @throws InvalidConfigurationError naming every wrong option */
-  constructor(
-    private readonly store: RegistryStore,
-    options?: Partial<ServiceRegistryOptions>,
-    deps: ServiceRegistryDeps = {},
-  ) {
+  constructor(store: RegistryStore, options?: Partial<ServiceRegistryOptions>, deps: ServiceRegistryDeps = {}) {
     this.options = SERVICE_REGISTRY_OPTIONS.resolve(options);
     const { clock = systemClock, random = systemRandom, events = SILENT } = deps;
     this.clock = clock;
     this.events = events;
     this.listeners = new Listeners(deps.onListenerError);
-    const { maxOfflineWrites } = this.options;
-    const queue = maxOfflineWrites > 0 ? new OfflineQueue(maxOfflineWrites, clock) : undefined;
-    this.feed = new SnapshotFeed(store, {
-      clock,
-      random,
-      overlay: queue,
-      renewals: this.options.trackHeartbeats,
-      follow: this.options.follow,
-      isNeeded: (name) => this.hub.asksFor(name),
-      listener: {
-        received: (change) => {
-          this.keeper.follow(change);
-          this.checked.follow(change);
-          if (change.type === 'reset') this.offline?.answered(change.instances);
-        },
-        changed: (snapshot, previous, change) => this.changed(snapshot, previous, change),
-        lost: (error) => {
-          events.emit('registry.unavailable', { reason: messageOf(error), hasSnapshot: this.snapshot.ready });
-        },
-        regained: (downMs) => events.emit('registry.available', { downMs }),
-        writesRefused: (reason) => events.emit('registry.writes_refused', { reason }),
-        writesTaken: (refusedMs) => {
-          events.emit('registry.writes_accepted', { refusedMs });
-          this.keeper.renewNow();
-          this.checked.sendNow();
-          this.offline?.accepted();
-        },
+    const { trackHeartbeats, follow, heartbeatInterval, maxOfflineWrites, maxSnapshotAge, serviceTtl } = this.options;
+    const isNeeded = (name: string): boolean => this.hub.asksFor(name);
+    const feed = new SnapshotFeed(store, { clock, random, events, renewals: trackHeartbeats, follow, isNeeded });
+    this.feed = feed;
+    feed.listen({
+      received: (change) => {
+        this.leases.follow(change);
+        this.checked.follow(change);
+      },
+      changed: (snapshot, previous, change) => this.changed(snapshot, previous, change),
+      writesTaken: () => {
+        this.leases.renewNow();
+        this.checked.sendNow();
       },
     });
-    this.served = new ServedServices({
-      snapshot: () => this.snapshot,
-      lastFailure: () => this.lastFailure,
-      ageMs: () => this.ageMs(),
-      maxAgeMs: this.options.maxSnapshotAge,
-      isLocal: (key) => this.offline !== undefined && (this.isPending(key) || this.keeper.leaseOf(key) !== undefined),
-    });
+    this.served = new ServedServices(
+      feed,
+      maxSnapshotAge,
+      (key) => this.offline !== undefined && (this.isPending(key) || this.leases.leaseOf(key) !== undefined),
+    );
+    const lock = new KeyedLock();
     const leaseDeps = {
       clock: deps.heartbeatClock ?? clock,
       random,
       recovered: ({ serviceName, instanceId }: Lease) =>
         events.emit('lease.recovered', { key: { serviceName, instanceId } }),
     };
-    const current = (key: InstanceKey): ServiceInstance | undefined => this.feed.storedInstance(key);
-    this.keeper = new LeaseKeeper(store, { ...leaseDeps, current }, this.options.heartbeatInterval);
-    this.checked = new CheckedLeases({
-      ...leaseDeps,
-      store,
-      renew: (leases) => this.renewAll(leases, 'checks'),
-      isTakingWrites: () => this.feed.isTakingWrites,
-      isForgotten: (key) => this.feed.isForgotten(key),
-    });
-    const { waiters, feed, keeper } = this;
-    const shown = (key: InstanceKey): ServiceInstance | undefined => this.getInstance(key);
-    this.offline = queue && new OfflineWrites({ clock, random, events, store, keeper, feed, queue, shown });
-    this.writes = new RegistryWrites({
-      clock,
-      events,
-      store,
-      keeper,
-      waiters,
-      offline: this.offline,
-      serviceTtlMs: this.options.serviceTtl,
-      snapshot: () => this.snapshot,
-      shown,
-    });
+    const leases = new LeaseKeeper(store, { ...leaseDeps, feed, lock }, heartbeatInterval);
+    const online = new StoreWrites(store, leases);
+    const offline =
+      maxOfflineWrites > 0
+        ? new OfflineWrites(maxOfflineWrites, { clock, random, events, store, feed, lock, leases, online })
+        : undefined;
+    const target = offline ?? online;
+    const checked = new CheckedLeases({ ...leaseDeps, store, feed, target });
+    this.leases = leases;
+    this.offline = offline;
+    this.checked = checked;
+    this.writes = new RegistryWrites({ clock, events, feed, lock, leases, checked, target, offline, serviceTtl });
   }
 
   /** Starts to follow the store. Resolves at the first snapshot, or after `startTimeout` while it goes on trying. */
@@ -223,10 +190,7 @@ export class ServiceRegistry {
     const keep = options.heartbeat !== 'manual';
     this.feed.follow(requested.serviceName);
     if (keep) this.own.add(keyOf(requested));
-    const registered = await this.writes.register(requested, keep, options.claim);
-    const isShown = this.getInstance(requested)?.generation === registered.lease.generation;
-    if (!keep && !isShown) this.checked.unseen(registered.instance);
-    return registered;
+    return this.writes.register(requested, keep, options.claim);
   }
 
   /**
@@ -248,7 +212,7 @@ export class ServiceRegistry {
   async heartbeat(key: InstanceKey, options: GenerationOptions = {}): Promise<boolean> {
     if (!this.follows(key.serviceName)) await this.follow(key.serviceName);
     const lease = this.writes.leaseFor(key, options.generation);
-    return lease ? this.writes.heartbeat(lease) : false;
+    return lease !== undefined && (await this.renewAll([lease]))[0] === true;
   }
 
   /**
@@ -258,9 +222,7 @@ export class ServiceRegistry {
    * @throws RegistryUnavailableError
    */
   async renewAll(leases: readonly Lease[], by: LeaseKind = 'heartbeat'): Promise<readonly boolean[]> {
-    if (leases.length === 0) return [];
-    if (!this.offline) return this.store.renew(leases, by);
-    return this.offline.renewAll(leases, by);
+    return leases.length === 0 ? [] : this.writes.renew(leases, by);
   }
 
   /**
@@ -302,7 +264,7 @@ export class ServiceRegistry {
   async follow(name: string, signal?: AbortSignal): Promise<void> {
     if (this.follows(name) || !SERVICE_NAME_PATTERN.test(name)) return;
     this.feed.follow(name);
-    const shown = this.writes.untilShown(
+    const shown = this.feed.until(
       { serviceName: name, instanceId: '' },
       () => this.follows(name),
       this.options.startTimeout,
@@ -334,7 +296,7 @@ export class ServiceRegistry {
   }
 
   getInstance(key: InstanceKey): ServiceInstance | undefined {
-    return findInstance(this.snapshot, key);
+    return this.feed.shown(key);
   }
 
   /**
@@ -369,7 +331,7 @@ export class ServiceRegistry {
 
   /** The leases that this process renews, or will renew once the store has taken the registration. */
   ownLeases(): readonly Lease[] {
-    return [...this.keeper.leases(), ...(this.offline?.leases() ?? [])];
+    return [...this.leases.leases(), ...(this.offline?.leases() ?? [])];
   }
 
   /** Sets every own instance to `draining`, so that callers use others. Takes at most 5 s, never rejects. */
@@ -393,7 +355,7 @@ export class ServiceRegistry {
   async close(): Promise<void> {
     this.closed = true;
     this.offline?.close();
-    this.keeper.stop();
+    this.leases.stop();
     this.checked.stop();
     this.hub.close();
     await this.feed.close();
@@ -401,18 +363,14 @@ export class ServiceRegistry {
 
   private endOwnLeases(): Promise<OwnInstancesReport> {
     const leases = this.ownLeases();
-    for (const lease of leases) this.keeper.forget(lease);
+    for (const lease of leases) this.leases.forget(lease);
     return forEachOwn(this.clock, leases, (lease) => this.writes.end(lease));
   }
 
   private changed(snapshot: RegistrySnapshot, previous: RegistrySnapshot, change: Change | null): void {
     this.listeners.call(snapshot, previous, change);
-    this.waiters.notify(change);
     if (!change) return;
-    if (change.type === 'remove') this.offline?.forget(change.key);
     this.hub.publish(change);
     emitChangeEvents(this.events, change, previous, snapshot, this.clock.epoch());
-    if (!previous.ready && snapshot.ready) this.writes.reportUnseen();
-    if (change.type === 'reset' && !previous.connected) this.offline?.returned();
   }
 }

@@ -1,5 +1,11 @@
 import { type Clock, type Timer } from '../../common/index.js';
-import { keyOf, type Change, type InstanceKey, type RegistrySnapshot, type ServiceInstance } from '../../model/index.js';
+import {
+  keyOf,
+  type Change,
+  type InstanceKey,
+  type RegistrySnapshot,
+  type ServiceInstance,
+} from '../../model/index.js';
 import { type ResetChange } from '../../store/index.js';
 
 /**

@@ -5,12 +5,14 @@ import {
   findInstance,
   steadyList,
   type Change,
+  type EventSink,
   type RegistrySnapshot,
   type ServiceInstance,
 } from '../../model/index.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
 import { FlakyRegistryStore } from '../../testing/flaky-registry-store.js';
 import { ManualClock } from '../../testing/manual-clock.js';
+import { QueueOverlay } from '../offline/queue-overlay.js';
 import { resetWithin, SnapshotFeed, type SnapshotFeedDeps } from './snapshot-feed.js';
 
 type Told = { type: Change['type'] | 'connection'; connected: boolean } | { lost: string } | { regained: number };
@@ -33,6 +35,13 @@ afterEach(async () => {
   expect(clock.pendingTimers).toBe(0);
 });
 
+const events: EventSink = {
+  emit: (type, payload) => {
+    if (type === 'registry.unavailable') told.push({ lost: (payload as { reason: string }).reason });
+    if (type === 'registry.available') told.push({ regained: (payload as { downMs: number }).downMs });
+  },
+};
+
 /** @param random returned on each call; 1 leaves the delays at their full length */
 function feedOf(random = 1, more: Partial<SnapshotFeedDeps> = {}): SnapshotFeed {
   const feed = new SnapshotFeed(store, {
@@ -40,15 +49,11 @@ function feedOf(random = 1, more: Partial<SnapshotFeedDeps> = {}): SnapshotFeed 
     random: () => random,
     renewals: false,
     follow: 'all',
-    listener: {
-      received: () => undefined,
-      changed: ({ connected }, _previous, change) => told.push({ type: change?.type ?? 'connection', connected }),
-      lost: (error) => told.push({ lost: (error as Error).message }),
-      regained: (downMs) => told.push({ regained: downMs }),
-      writesRefused: () => undefined,
-      writesTaken: () => undefined,
-    },
+    events,
     ...more,
+  });
+  feed.listen({
+    changed: ({ connected }, _previous, change) => told.push({ type: change?.type ?? 'connection', connected }),
   });
   feeds.push(feed);
   return feed;
@@ -341,13 +346,14 @@ describe('SnapshotFeed', () => {
   it('keeps overlaid instances through heartbeats, and passes later changes of the store on', async () => {
     const lease = await put('a');
     const key = { serviceName: 'users', instanceId: 'a' };
-    const overlay = {
+    const writes = {
       size: 1,
       keys: () => [key],
       show: (_key: unknown, stored: ServiceInstance | undefined) =>
-        stored && overlay.size > 0 ? changeInstance(stored, { status: 'maintenance' }) : stored,
+        stored && writes.size > 0 ? changeInstance(stored, { status: 'maintenance' }) : stored,
     };
-    const feed = feedOf(1, { renewals: true, overlay });
+    const feed = feedOf(1, { renewals: true });
+    feed.showThrough(new QueueOverlay(writes));
     await feed.start(5_000);
     await clock.advanceAsync(1_000);
     await store.truth.renew([lease]);
@@ -356,7 +362,7 @@ describe('SnapshotFeed', () => {
     expect(renewed.status).toBe('maintenance');
     expect(renewed.lastHeartbeat).toBe(renewed.registeredAt + 1_000);
 
-    overlay.size = 0;
+    writes.size = 0;
     feed.refresh(key);
     const list = feed.snapshot.services.get('users')!;
     expect([list, steadyList(list)].map(([shown]) => shown?.status)).toEqual(['unknown', 'unknown']);

@@ -12,8 +12,8 @@ import {
   applyChange,
   EMPTY_SNAPSHOT,
   findInstance,
-  keyOf,
   type Change,
+  type EventSink,
   type InstanceKey,
   type RegistrySnapshot,
   type ServiceInstance,
@@ -22,50 +22,50 @@ import {
 import { holdsWithin, type RegistryStore, type ResetChange } from '../../store/index.js';
 import { RestartGrace } from './restart-grace.js';
 import { FollowedServices } from './followed-services.js';
+import { SnapshotWaiters } from './snapshot-waiters.js';
 import { StoreWatch } from './store-watch.js';
 
 /** The delay after a lost watch. */
 const BACKOFF = { firstMs: 100, longestMs: 5_000 };
 
-/** Receives what a feed reports, in order; must not throw. */
-interface SnapshotFeedListener {
+/** Hears what a feed reports, in order; must not throw. */
+export interface FeedListener {
   /** A change exactly as the store sent it; the snapshot may hold more instances: see {@link RestartGrace}. */
-  received(change: Change): void;
-  /** @param change null if only the connection state changed */
-  changed(snapshot: RegistrySnapshot, previous: RegistrySnapshot, change: Change | null): void;
-  /** The watch could not be opened, or was lost; called once per outage. */
-  lost(error: unknown): void;
-  /** The first reset after {@link lost} arrived; called after `changed`. */
-  regained(downMs: number): void;
-  /** The store can be read but refuses writes; called after `changed`, as is `writesTaken`. */
-  writesRefused(reason: string): void;
-  writesTaken(refusedMs: number): void;
+  received?(change: Change): void;
+  /** Called after every `received`. @param change null if only the connection state changed */
+  changed?(snapshot: RegistrySnapshot, previous: RegistrySnapshot, change: Change | null): void;
+  /** The store takes writes again after it refused them. */
+  writesTaken?(): void;
 }
 
 /** Pending local writes, shown to readers in place of what the store shows. */
 export interface SnapshotOverlay {
   /** How many instances it covers. */
   readonly size: number;
-  keys(): readonly InstanceKey[];
   /** @param stored what the store shows; undefined if nothing */
   show(key: InstanceKey, stored: ServiceInstance | undefined): ServiceInstance | undefined;
+  /**
+   * A change of the store as readers see it; null if they see none.
+   * @param stored the snapshot without the overlay, after the change
+   * @param shown the snapshot that readers have seen so far
+   */
+  over(change: Change, stored: RegistrySnapshot, shown: RegistrySnapshot): Change | null;
 }
 
 export interface SnapshotFeedDeps {
   clock: Clock;
   random: Random;
-  listener: SnapshotFeedListener;
+  /** Receives the outages of the store, and their ends. */
+  events: EventSink;
   /** Whether to receive heartbeats. */
   renewals: boolean;
   /** Whether to watch everything, or only the services passed to {@link SnapshotFeed.follow}. */
   follow: 'all' | 'used';
   /** Whether a service has to be followed even while it has no instances. @default no */
   isNeeded?: (serviceName: string) => boolean;
-  /** @default none */
-  overlay?: SnapshotOverlay;
 }
 
-const NO_OVERLAY: SnapshotOverlay = { size: 0, keys: () => [], show: (_key, stored) => stored };
+const NO_OVERLAY: SnapshotOverlay = { size: 0, show: (_key, stored) => stored, over: (change) => change };
 
 /**
  * Mirrors a store. A lost watch is opened again with a jittered backoff of 0.1 to 5 s, and the last snapshot stays in
@@ -92,7 +92,9 @@ export class SnapshotFeed {
   private refusedSince: number | undefined;
   private stopHearingOfRefusals: (() => void) | undefined;
   private readonly grace: RestartGrace;
-  private readonly overlay: SnapshotOverlay;
+  private readonly listeners: FeedListener[] = [];
+  private readonly waiters = new SnapshotWaiters();
+  private overlay = NO_OVERLAY;
 
   constructor(
     private readonly store: RegistryStore,
@@ -101,13 +103,22 @@ export class SnapshotFeed {
     this.followed = deps.follow === 'used' ? new FollowedServices(deps.isNeeded) : undefined;
     this.stored = { ...EMPTY_SNAPSHOT, asOf: deps.clock.now(), scope: this.followed && new Set() };
     this.current = this.stored;
-    this.overlay = deps.overlay ?? NO_OVERLAY;
     this.grace = new RestartGrace(deps.clock, (forgotten) => this.drop(forgotten));
     this.firstReset = new Promise((resolve) => (this.announceFirstReset = resolve));
   }
 
   get snapshot(): RegistrySnapshot {
     return this.current;
+  }
+
+  /** Listeners are called in the order in which they were added. */
+  listen(listener: FeedListener): void {
+    this.listeners.push(listener);
+  }
+
+  /** Has readers see the store through an overlay from now on. */
+  showThrough(overlay: SnapshotOverlay): void {
+    this.overlay = overlay;
   }
 
   /** Whether the store is being watched and, as far as is known, takes writes. */
@@ -118,6 +129,11 @@ export class SnapshotFeed {
   /** Why the watch failed the last time; undefined if it has not failed since the store last answered. */
   get lastFailure(): string | undefined {
     return this.failure;
+  }
+
+  /** The instance as readers see it. */
+  shown(key: InstanceKey): ServiceInstance | undefined {
+    return findInstance(this.current, key);
   }
 
   /** The instance as the store shows it, without the overlay. */
@@ -145,7 +161,24 @@ export class SnapshotFeed {
       ? { type: 'put', revision, instance }
       : { type: 'remove', revision, key, reason: 'deregistered' };
     this.current = { ...applyChange(previous, change, asOf), ready, connected };
-    this.deps.listener.changed(this.current, previous, change);
+    this.announce(previous, change);
+  }
+
+  /**
+   * Resolves when `holds` is true after a change of the instance, after `patienceMs`, or at once while disconnected
+   * from the store.
+   */
+  async until(key: InstanceKey, holds: () => boolean, patienceMs: number): Promise<void> {
+    const isOver = (): boolean => holds() || !this.current.connected;
+    if (isOver()) return;
+    let stop: () => void = () => undefined;
+    const over = new Promise<void>((resolve) => {
+      stop = this.waiters.add(key, () => {
+        if (isOver()) resolve();
+      });
+    });
+    await settlesWithin(this.deps.clock, patienceMs, over);
+    stop();
   }
 
   /** How long the snapshot has not been confirmed: 0 while connected; before the first reset, the age of the feed. */
@@ -245,18 +278,17 @@ export class SnapshotFeed {
   }
 
   private take(received: Change): void {
-    const { clock, listener } = this.deps;
     const { downSince } = this;
     if (this.isOutdated(received)) return;
     const isReturn = received.type === 'reset' && downSince !== undefined;
     const change = isReturn ? this.grace.extendReset(received, this.stored) : this.grace.apply(received);
-    this.apply(change, () => listener.received(received));
+    this.apply(change, received);
     if (received.type !== 'reset') return;
     this.announceFirstReset();
     this.failure = undefined;
     if (downSince === undefined) return;
     this.downSince = undefined;
-    listener.regained(clock.now() - downSince);
+    this.deps.events.emit('registry.available', { downMs: this.deps.clock.now() - downSince });
   }
 
   /**
@@ -269,7 +301,8 @@ export class SnapshotFeed {
     return known !== undefined && known.generation > change.generation;
   }
 
-  private apply(change: Change, before: () => void = () => undefined): void {
+  /** @param received the change that the store sent, if it sent one */
+  private apply(change: Change, received?: Change): void {
     const previous = this.current;
     const now = this.deps.clock.now();
     if (!previous.connected) this.connectedAt = now;
@@ -277,47 +310,19 @@ export class SnapshotFeed {
     const covered = change.type === 'reset' ? this.active?.scope.services : undefined;
     if (covered) this.stored = { ...this.stored, scope: new Set(covered) };
     const { scope } = this.stored;
-    const shown = this.overlay.size > 0 ? this.overlaid(change) : change;
+    const shown = this.overlay.over(change, this.stored, previous);
     // Applying the overlay may have emptied it.
     if (this.overlay.size === 0) this.current = this.stored;
     else if (shown) this.current = { ...applyChange(previous, shown, now), scope };
     else this.current = { ...this.stored, services: previous.services };
-    before();
-    if (shown) this.deps.listener.changed(this.current, previous, shown);
+    if (received) for (const listener of this.listeners) listener.received?.(received);
+    if (shown) this.announce(previous, shown);
   }
 
-  /** The change that readers see; null if they see none. */
-  private overlaid(change: Change): Change | null {
-    if (change.type === 'hold') return change;
-    if (change.type === 'renewed') return this.overlaidRenewal(change);
-    if (change.type === 'reset') return { ...change, instances: this.overlaidInstances(change.instances) };
-    const { serviceName, instanceId } = change.type === 'put' ? change.instance : change.key;
-    const key = { serviceName, instanceId };
-    const shown = this.overlay.show(key, this.storedInstance(key));
-    if (shown === findInstance(this.current, key)) return null;
-    const { revision } = change;
-    if (shown) return { type: 'put', revision, instance: shown };
-    return change.type === 'remove' ? change : { type: 'remove', revision, key, reason: 'deregistered' };
-  }
-
-  /** Removes overlaid instances from a heartbeat change, which carries them as the store has them. */
-  private overlaidRenewal(change: Extract<Change, { type: 'renewed' }>): Change {
-    const covered = new Set(this.overlay.keys().map(keyOf));
-    return { ...change, instances: change.instances?.filter((instance) => !covered.has(keyOf(instance))) };
-  }
-
-  private overlaidInstances(stored: readonly ServiceInstance[]): ServiceInstance[] {
-    const rest = new Map(this.overlay.keys().map((key) => [keyOf(key), key]));
-    const instances: ServiceInstance[] = [];
-    for (const instance of stored) {
-      const shown = rest.delete(keyOf(instance)) ? this.overlay.show(instance, instance) : instance;
-      if (shown) instances.push(shown);
-    }
-    for (const key of rest.values()) {
-      const shown = this.overlay.show(key, undefined);
-      if (shown) instances.push(shown);
-    }
-    return instances;
+  private announce(previous: RegistrySnapshot, change: Change | null): void {
+    const { current } = this;
+    for (const listener of this.listeners) listener.changed?.(current, previous, change);
+    this.waiters.notify(change);
   }
 
   /** Removes the instances whose grace period has ended. */
@@ -329,19 +334,20 @@ export class SnapshotFeed {
   }
 
   private noteRefusal(refusal: Error | null): void {
-    const { clock, listener } = this.deps;
+    const { clock, events } = this.deps;
     const previous = this.current;
     const writeRefusal = refusal ? messageOf(refusal) : undefined;
     this.stored = { ...this.stored, writeRefusal };
     this.current = { ...previous, writeRefusal };
-    listener.changed(this.current, previous, null);
+    this.announce(previous, null);
     const since = this.refusedSince;
     if (writeRefusal !== undefined) {
       this.refusedSince = clock.now();
-      listener.writesRefused(writeRefusal);
+      events.emit('registry.writes_refused', { reason: writeRefusal });
     } else if (since !== undefined) {
       this.refusedSince = undefined;
-      listener.writesTaken(clock.now() - since);
+      events.emit('registry.writes_accepted', { refusedMs: clock.now() - since });
+      for (const listener of this.listeners) listener.writesTaken?.();
     }
   }
 
@@ -352,13 +358,13 @@ export class SnapshotFeed {
     const asOf = this.deps.clock.now();
     this.stored = { ...this.stored, connected: false, asOf };
     this.current = { ...previous, connected: false, asOf };
-    this.deps.listener.changed(this.current, previous, null);
+    this.announce(previous, null);
   }
 
   private reportLoss(error: unknown): void {
     if (this.downSince !== undefined) return;
     this.downSince = this.deps.clock.now();
-    this.deps.listener.lost(error);
+    this.deps.events.emit('registry.unavailable', { reason: messageOf(error), hasSnapshot: this.current.ready });
   }
 }
 

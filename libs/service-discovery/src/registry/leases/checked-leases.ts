@@ -2,6 +2,7 @@ import { reconnectDelay, type Clock, type Random, type Timer } from '../../commo
 import { keyOf, type Change, type InstanceKey, type Lease, type ServiceInstance } from '../../model/index.js';
 import { type RegistryStore } from '../../store/index.js';
 import { inBatches } from '../batches.js';
+import { type SnapshotFeed } from '../feed/snapshot-feed.js';
 
 /** How long a renewal waits to be batched with others: 1 s, for short leases a twentieth of the lease. */
 const LONGEST_WAIT_MS = 1_000;
@@ -14,11 +15,9 @@ export interface CheckedLeasesDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly store: Pick<RegistryStore, 'recover'>;
-  /** Renews checked leases. While the store takes no writes, only those of instances in the offline queue. */
-  renew(leases: readonly Lease[]): Promise<readonly boolean[]>;
-  isTakingWrites(): boolean;
-  /** Whether the store lost an instance that the snapshot still shows. */
-  isForgotten(key: InstanceKey): boolean;
+  readonly feed: Pick<SnapshotFeed, 'isTakingWrites' | 'isForgotten'>;
+  /** While the store takes no writes, it renews only the leases of instances in the offline queue. */
+  readonly target: Pick<RegistryStore, 'renew'>;
   /** A lost lease was replaced by this new one. */
   recovered(lease: Lease): void;
 }
@@ -79,7 +78,7 @@ export class CheckedLeases {
     for (const [id, { instance, endsAt }] of this.kept) {
       const stored = present.get(id);
       if (stored && this.keeps(stored)) continue;
-      if (!stored && endsAt > now && this.deps.isForgotten(instance)) this.due.set(id, instance);
+      if (!stored && endsAt > now && this.deps.feed.isForgotten(instance)) this.due.set(id, instance);
       else this.forget(instance);
     }
     this.sendNow();
@@ -134,14 +133,14 @@ export class CheckedLeases {
       await this.renew([...sent.values()]);
       this.failures = 0;
       // While the store takes no writes, only instances in the offline queue were renewed.
-      if (this.deps.isTakingWrites()) this.clearDue(sent);
+      if (this.deps.feed.isTakingWrites) this.clearDue(sent);
     } catch {
       // The feed reports the outage; here a failure only means a retry.
       this.failures += 1;
     }
     this.sending = false;
     if (this.failures > 0) this.arm(reconnectDelay(this.failures, BACKOFF, this.deps.random));
-    else if (this.due.size > 0 && this.deps.isTakingWrites()) this.arm(LONGEST_WAIT_MS);
+    else if (this.due.size > 0 && this.deps.feed.isTakingWrites) this.arm(LONGEST_WAIT_MS);
   }
 
   private clearDue(sent: ReadonlyMap<string, ServiceInstance>): void {
@@ -149,14 +148,14 @@ export class CheckedLeases {
   }
 
   private async renew(instances: readonly ServiceInstance[]): Promise<void> {
-    const held = await this.deps.renew(instances);
+    const held = await this.deps.target.renew(instances, 'checks');
     const lost = instances.filter((_, index) => held[index] !== true);
     await inBatches(lost, RECOVERY_CONCURRENCY, (instance) => this.recover(instance));
   }
 
   private async recover(instance: ServiceInstance): Promise<void> {
     // Not lost by the store: it ended or was replaced, or the loss will show at the next reset.
-    if (!this.deps.isForgotten(instance)) return;
+    if (!this.deps.feed.isForgotten(instance)) return;
     const lease = await this.deps.store.recover(instance, instance.ttlMs, instance.generation);
     if (lease) this.deps.recovered(lease);
   }

@@ -1,4 +1,4 @@
-import { LeaseLostError, type Clock, type Random, type Timer } from '../../common/index.js';
+import { type Clock, type Random, type Timer } from '../../common/index.js';
 import {
   keyOf,
   type Change,
@@ -11,7 +11,8 @@ import {
 } from '../../model/index.js';
 import { type RegistryStore } from '../../store/index.js';
 import { inBatches } from '../batches.js';
-import { KeyedLock } from '../keyed-lock.js';
+import { type SnapshotFeed } from '../feed/snapshot-feed.js';
+import { type KeyedLock } from '../keyed-lock.js';
 import { renewalDelay } from './renewal-delay.js';
 
 const RECOVERY_CONCURRENCY = 16;
@@ -20,8 +21,9 @@ const KINDS: readonly LeaseKind[] = ['heartbeat', 'checks'];
 export interface LeaseKeeperDeps {
   clock: Clock;
   random: Random;
-  /** The instance that the store last showed under a key. */
-  current(key: InstanceKey): ServiceInstance | undefined;
+  /** Held for an id while it is registered or recovered. */
+  lock: KeyedLock;
+  feed: Pick<SnapshotFeed, 'storedInstance'>;
   /** A lost lease was replaced by this new one. */
   recovered(lease: Lease): void;
 }
@@ -52,7 +54,6 @@ interface KeptLease {
  */
 export class LeaseKeeper {
   private readonly kept = new Map<string, KeptLease>();
-  private readonly lock = new KeyedLock();
   private timer: Timer | undefined;
   private timerDue = Number.POSITIVE_INFINITY;
   private round: Promise<void> | undefined;
@@ -84,37 +85,16 @@ export class LeaseKeeper {
   }
 
   /**
-   * Puts an instance into the store. Registrations and recoveries of one id run one at a time, so the last call wins.
-   * @param keep whether to renew the lease from now on; if false, an earlier lease of the id is no longer renewed
-   * @param claim see {@link RegistryStore.recover}; undefined for a new registration
-   * @throws LeaseLostError if the id was registered later than the claim
+   * Renews the lease of a registration from now on, instead of that of an earlier one under its id.
+   * @param claim the generation of its first lease: see {@link RegistryStore.recover}
    */
-  register(instance: ServiceInstance, keep: boolean, claim?: number): Promise<Lease> {
-    const id = keyOf(instance);
-    return this.lock.run(id, async () => {
-      const { ttlMs } = instance;
-      const lease =
-        claim === undefined ? await this.store.put(instance, ttlMs) : await this.store.recover(instance, ttlMs, claim);
-      if (!lease) throw new LeaseLostError(instance.serviceName, instance.instanceId);
-      if (keep) {
-        this.kept.set(id, keptLease(instance, lease, claim ?? lease.generation));
-        // A replacement keeps maintenance, and the change that says so may have arrived before the lease.
-        const shown = this.deps.current(lease);
-        if (shown) this.observe(shown);
-        // The timer is already set for the other leases.
-        this.schedule(lease.ttlMs);
-      } else {
-        this.forget(instance);
-      }
-      return lease;
-    });
-  }
-
-  /** Takes over an instance whose id another registration holds: it is registered once that one is gone. */
-  adopt(instance: ServiceInstance, { serviceName, instanceId }: InstanceKey): void {
-    const lease = { serviceName, instanceId, generation: 0, ttlMs: instance.ttlMs };
-    this.kept.set(keyOf(lease), keptLease(instance, lease, 0));
-    this.schedule();
+  keep(instance: ServiceInstance, lease: Lease, claim = lease.generation): void {
+    this.kept.set(keyOf(lease), keptLease(instance, lease, claim));
+    // A replacement keeps maintenance, and the change that says so may have arrived before the lease.
+    const shown = this.deps.feed.storedInstance(lease);
+    if (shown) this.observe(shown);
+    // The timer is already set for the other leases.
+    this.schedule(lease.ttlMs);
   }
 
   /** Stops renewing a lease. */
@@ -150,7 +130,7 @@ export class LeaseKeeper {
 
   /** Resolves when no round and no registration is running. */
   async idle(): Promise<void> {
-    await this.lock.idle();
+    await this.deps.lock.idle();
     while (this.round) await this.round;
   }
 
@@ -223,7 +203,7 @@ export class LeaseKeeper {
     await inBatches(work, RECOVERY_CONCURRENCY, (answer) =>
       answer.held
         ? this.restoreStatus(answer.entry)
-        : this.lock.run(keyOf(answer.entry.lease), () => this.recover(answer.entry)),
+        : this.deps.lock.run(keyOf(answer.entry.lease), () => this.recover(answer.entry)),
     );
   }
 

@@ -21,7 +21,6 @@ import {
   type OfflineWrite,
   type StatusUpdate,
 } from './offline-write.js';
-import { type SnapshotOverlay } from '../feed/snapshot-feed.js';
 
 /**
  * The share of the queue that health results may fill. The next check repeats them, so other writes take precedence.
@@ -29,10 +28,10 @@ import { type SnapshotOverlay } from '../feed/snapshot-feed.js';
 const HEALTH_SHARE = 1 / 2;
 
 /**
- * The writes that wait for the store, one per instance, and the overlay that shows them to readers. A write stays after
- * the store acknowledged it, until the store shows it, so that readers see no gap in between. Does no I/O.
+ * The writes that wait for the store, one per instance. A write stays after the store acknowledged it, until the store
+ * shows it, so that readers see no gap in between. Does no I/O.
  */
-export class OfflineQueue implements SnapshotOverlay {
+export class OfflineQueue {
   private readonly writes = new Map<string, OfflineWrite>();
   /** The generations that the store assigned in place of provisional ones, which callers still use. By key. */
   private readonly assigned = new Map<string, { readonly provisional: number; readonly generation: number }>();
@@ -69,6 +68,7 @@ export class OfflineQueue implements SnapshotOverlay {
     return this.get(key)?.acknowledged === false;
   }
 
+  /** The instance as readers see it. @param stored what the store shows; undefined if nothing */
   show(key: InstanceKey, stored: ServiceInstance | undefined): ServiceInstance | undefined {
     const write = this.get(key);
     if (!write) return stored;

@@ -1,8 +1,11 @@
 import { LeaseLostError, reconnectDelay, type Clock, type Random, type Timer } from '../../common/index.js';
-import { type InstanceKey, type ServiceInstance } from '../../model/index.js';
+import { keyOf, type InstanceKey, type ServiceInstance } from '../../model/index.js';
 import { type RegistryStore } from '../../store/index.js';
 import { inBatches } from '../batches.js';
+import { type SnapshotFeed } from '../feed/snapshot-feed.js';
+import { type KeyedLock } from '../keyed-lock.js';
 import { type LeaseKeeper } from '../leases/lease-keeper.js';
+import { type StoreWrites } from '../store-writes.js';
 import { type OfflineQueue } from './offline-queue.js';
 import {
   isSuperseded,
@@ -33,14 +36,12 @@ export interface ReconcilerDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly store: RegistryStore;
-  readonly keeper: LeaseKeeper;
+  readonly feed: SnapshotFeed;
+  /** Held for an id while it is registered or recovered. */
+  readonly lock: KeyedLock;
+  readonly leases: LeaseKeeper;
+  readonly online: StoreWrites;
   readonly queue: OfflineQueue;
-  /** Whether the store is being watched and takes writes. */
-  connected(): boolean;
-  /** The instance as the store shows it. */
-  stored(key: InstanceKey): ServiceInstance | undefined;
-  /** A queued write has changed, so readers may see another instance. */
-  changed(key: InstanceKey): void;
   /** No write is waiting any more. */
   done(outcome: Reconciliation): void;
 }
@@ -61,7 +62,7 @@ export class Reconciler {
 
   /** Starts a pass. Does nothing while one is running: it also sends writes queued in the meantime. */
   run(): void {
-    if (this.running || this.closed || !this.deps.connected()) return;
+    if (this.running || this.closed || !this.deps.feed.isTakingWrites) return;
     this.disarm();
     this.running = this.pass().finally(() => {
       this.running = undefined;
@@ -71,7 +72,7 @@ export class Reconciler {
 
   /** A write is queued although the store is connected: schedules a pass. */
   wake(): void {
-    if (this.running || this.timer || this.closed || !this.deps.connected()) return;
+    if (this.running || this.timer || this.closed || !this.deps.feed.isTakingWrites) return;
     const delay = reconnectDelay(Math.max(1, this.failures), BACKOFF, this.deps.random);
     this.timer = this.deps.clock.setTimer(() => this.run(), delay, { keepAlive: false });
   }
@@ -94,7 +95,7 @@ export class Reconciler {
   private async pass(): Promise<void> {
     let failed = false;
     await inBatches(this.deps.queue.waiting(), CONCURRENCY, async (key) => {
-      if (this.closed || !this.deps.connected()) return;
+      if (this.closed || !this.deps.feed.isTakingWrites) return;
       // The feed reports the outage; here a failure only means a retry.
       await this.sendAll(key).catch(() => (failed = true));
     });
@@ -119,7 +120,7 @@ export class Reconciler {
       try {
         await this.send(key, write);
       } finally {
-        if (!this.closed) this.deps.changed(key);
+        if (!this.closed) this.deps.feed.refresh(key);
       }
       if (this.closed) return;
     }
@@ -132,9 +133,9 @@ export class Reconciler {
   }
 
   private async register(key: InstanceKey, write: OfflineRegistration): Promise<void> {
-    const { queue, keeper, clock } = this.deps;
-    const stored = this.deps.stored(key);
-    const own = keeper.leaseOf(key);
+    const { queue, leases, online, lock, clock } = this.deps;
+    const stored = this.deps.feed.storedInstance(key);
+    const own = leases.leaseOf(key);
     if (own && own.generation === stored?.generation) {
       // Sent before, lost with the store's data, and registered again by the lease keeper.
       queue.obtained(write, own);
@@ -151,7 +152,8 @@ export class Reconciler {
     }
     queue.send(key);
     try {
-      queue.obtained(write, await keeper.register(write.instance, write.keep, claim));
+      const lease = await lock.run(keyOf(key), () => online.register(write.instance, write.keep, claim));
+      queue.obtained(write, lease);
     } catch (error) {
       queue.unanswered(key);
       if (!(error instanceof LeaseLostError)) throw error;
@@ -177,11 +179,13 @@ export class Reconciler {
 
   /** A later registration holds the id: this one is registered once that one is gone. */
   private yieldToNewer(key: InstanceKey, write: OfflineRegistration): void {
-    const { queue, keeper } = this.deps;
+    const { queue, leases } = this.deps;
     const waiting = queue.get(key);
     // A newer local write was queued while the store was asked; it is sent next.
     if (waiting?.kind !== 'registration' || waiting.instance.generation !== write.instance.generation) return;
-    if (write.keep && !keeper.leaseOf(key)) keeper.adopt(write.instance, key);
+    if (write.keep && !leases.leaseOf(key)) {
+      leases.keep(write.instance, { ...key, generation: 0, ttlMs: write.instance.ttlMs });
+    }
     this.drop(key, 'superseded');
   }
 
@@ -191,19 +195,18 @@ export class Reconciler {
   }
 
   private async remove(key: InstanceKey, write: OfflineRemoval): Promise<void> {
-    const { keeper, store, queue } = this.deps;
-    if (keeper.leaseOf(key)?.generation === write.base) keeper.forget(key);
-    const removed = await store.remove({ ...key, generation: write.base, ttlMs: 0 });
+    const { online, queue } = this.deps;
+    const removed = await online.deregister({ ...key, generation: write.base, ttlMs: 0 });
     if (!queue.acknowledge(key, write)) return;
-    const stored = this.deps.stored(key);
+    const stored = this.deps.feed.storedInstance(key);
     if (removed) this.counts.applied += 1;
     else this.counts[stored && stored.generation > write.base ? 'superseded' : 'gone'] += 1;
   }
 
   private async setStatus(key: InstanceKey, write: OfflineStatus): Promise<void> {
-    const { keeper, queue } = this.deps;
-    const stored = this.deps.stored(key);
-    const own = write.isOwn ? keeper.leaseOf(key) : undefined;
+    const { leases, queue } = this.deps;
+    const stored = this.deps.feed.storedInstance(key);
+    const own = write.isOwn ? leases.leaseOf(key) : undefined;
     if (!stored) {
       this.drop(key, 'gone');
     } else if (stored.generation === write.base) {
