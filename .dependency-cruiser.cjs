@@ -28,9 +28,29 @@ const layerRules = rows.flatMap((row, index) =>
   }),
 );
 
+/** The parts of the registry, from the store's changes up to the API: each imports only those before it. */
+const registryParts = [
+  'feed/',
+  'leases/',
+  'store-writes',
+  'offline/',
+  'registry-writes',
+  'service-registry',
+  'listed/',
+];
+
+const registryRules = registryParts.slice(0, -1).map((part, index) => ({
+  name: `registry-one-way-${part.replace('/', '')}`,
+  comment: `registry/${part} may not import later parts: ${registryParts.slice(index + 1).join(', ')}`,
+  severity: 'error',
+  from: { path: `${src}registry/${part}`, pathNot: '\\.spec\\.ts$' },
+  to: { path: `${src}registry/(${registryParts.slice(index + 1).join('|')})` },
+}));
+
 module.exports = {
   forbidden: [
     ...layerRules,
+    ...registryRules,
     {
       name: 'nest-only-in-nest',
       comment: 'Only nest/, and the command that starts an app of it, know the framework.',

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 const root = join(import.meta.dirname, '..');
 const src = 'libs/service-discovery/src';
 
-/** A small project in which each file except an index breaks one rule. */
+/** A small project in which each file except an index and `registry-writes.ts` breaks one rule. */
 const FILES: Record<string, string> = {
   [`${src}/common/index.ts`]: `export const common = 1;`,
   [`${src}/common/upward.ts`]: `export { model } from '../model/index.js';`,
@@ -19,6 +19,8 @@ const FILES: Record<string, string> = {
   [`${src}/registry/b.ts`]: `import { type A } from './a.js';\nexport interface B { a: A }`,
   [`${src}/registry/framework.ts`]: `export { Injectable } from '@nestjs/common';`,
   [`${src}/registry/sender.ts`]: `export { Client } from 'undici';`,
+  [`${src}/registry/registry-writes.ts`]: `export const writes = 1;`,
+  [`${src}/registry/feed/back.ts`]: `export { writes } from '../registry-writes.js';`,
   [`${src}/nest/index.ts`]: `export const nest = 1;`,
   [`${src}/nest/axios/index.ts`]: `export const axios = 1;`,
   [`${src}/core.ts`]: `export { nest } from './nest/index.js';`,
@@ -65,6 +67,7 @@ describe('the layer check', () => {
     ['undici outside of its folder', `undici-stays-in-its-folder: ${src}/registry/sender.ts`],
     ['a core entry that reaches nest/', `core-stays-framework-free: ${src}/core.ts`],
     ['an entry that loads axios', `axios-stays-optional: ${src}/testing.ts`],
+    ['a feed of the registry that knows who writes', `registry-one-way-feed: ${src}/registry/feed/back.ts`],
     ['an import cycle, of types too', `no-circular: ${src}/registry/a.ts`],
     ['an app that imports what users cannot', 'apps-use-the-public-entries: apps/shop/inside.ts'],
   ])('rejects %s', (_what, violation) => {
@@ -80,6 +83,7 @@ describe('the layer check', () => {
         `${src}/registry/a.ts`,
         `${src}/registry/framework.ts`,
         `${src}/registry/sender.ts`,
+        `${src}/registry/feed/back.ts`,
         `${src}/core.ts`,
         `${src}/testing.ts`,
         'apps/shop/inside.ts',
