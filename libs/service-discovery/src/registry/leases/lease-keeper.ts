@@ -1,4 +1,4 @@
-import { type Clock, type Random, type Timer } from '../../common/index.js';
+import { type Clock, type Random } from '../../common/index.js';
 import {
   keyOf,
   type Change,
@@ -13,7 +13,7 @@ import { type RegistryStore } from '../../store/index.js';
 import { inBatches } from '../batches.js';
 import { type SnapshotFeed } from '../feed/snapshot-feed.js';
 import { type KeyedLock } from '../keyed-lock.js';
-import { renewalDelay } from './renewal-delay.js';
+import { RenewalRounds } from './renewal-rounds.js';
 
 const RECOVERY_CONCURRENCY = 16;
 const KINDS: readonly LeaseKind[] = ['heartbeat', 'checks'];
@@ -46,27 +46,30 @@ interface KeptLease {
 }
 
 /**
- * Renews the leases of this process in one round trip, and registers lost instances again. Rounds never overlap. While
- * the store is unreachable, it retries first after 1 s, then with a growing delay up to the interval.
+ * Renews the leases of this process in one round trip, and registers lost instances again.
  *
  * An id that another process registered later is left alone while that registration lives, for example that of our own
  * successor in a rolling update. The store decides this, since this process may have seen older data.
  */
 export class LeaseKeeper {
   private readonly kept = new Map<string, KeptLease>();
-  private timer: Timer | undefined;
-  private timerDue = Number.POSITIVE_INFINITY;
-  private round: Promise<void> | undefined;
-  private roundWanted = false;
-  private failures = 0;
-  private stopped = false;
+  private readonly rounds: RenewalRounds;
 
-  /** @param intervalMs default, and for leases that are not longer: a third of the shortest lease, at most 30 s */
+  /** @param intervalMs see {@link RenewalRounds} */
   constructor(
     private readonly store: RegistryStore,
     private readonly deps: LeaseKeeperDeps,
-    private readonly intervalMs?: number,
-  ) {}
+    intervalMs?: number,
+  ) {
+    const { clock, random } = deps;
+    this.rounds = new RenewalRounds({
+      clock,
+      random,
+      intervalMs,
+      renew: () => this.renewAll(),
+      shortestTtlMs: () => this.shortestTtlMs(),
+    });
+  }
 
   /** The leases that are renewed, in order of registration. */
   leases(): readonly Lease[] {
@@ -93,14 +96,14 @@ export class LeaseKeeper {
     // A replacement keeps maintenance, and the change that says so may have arrived before the lease.
     const shown = this.deps.feed.storedInstance(lease);
     if (shown) this.observe(shown);
-    // The timer is already set for the other leases.
-    this.schedule(lease.ttlMs);
+    // A round is already scheduled for the other leases.
+    this.rounds.schedule(lease.ttlMs);
   }
 
   /** Stops renewing a lease. */
   forget(key: InstanceKey): void {
     this.kept.delete(keyOf(key));
-    if (this.kept.size === 0) this.disarm();
+    if (this.kept.size === 0) this.rounds.cancel();
   }
 
   /**
@@ -131,12 +134,16 @@ export class LeaseKeeper {
   /** Resolves when no round and no registration is running. */
   async idle(): Promise<void> {
     await this.deps.lock.idle();
-    while (this.round) await this.round;
+    while (this.rounds.running) await this.rounds.running;
   }
 
   stop(): void {
-    this.stopped = true;
-    this.disarm();
+    this.rounds.stop();
+  }
+
+  /** Starts a round now, or right after the current one. Called when a lease may have been lost. */
+  renewNow(): void {
+    if (this.kept.size > 0) this.rounds.runNow();
   }
 
   private observe(instance: ServiceInstance): void {
@@ -147,54 +154,10 @@ export class LeaseKeeper {
     kept.kind = instance.lease;
   }
 
-  /** Starts a round now, or right after the current one. Called when a lease may have been lost. */
-  renewNow(): void {
-    if (this.round) this.roundWanted = true;
-    else if (this.kept.size > 0 && !this.stopped) this.beginRound();
-  }
-
-  private schedule(shortestTtlMs = this.shortestTtlMs()): void {
-    if (this.round || this.stopped || this.kept.size === 0) return;
-    const due = this.deps.clock.now() + this.delayMs(shortestTtlMs);
-    if (due >= this.timerDue) return;
-    this.disarm();
-    this.timerDue = due;
-    this.timer = this.deps.clock.setTimer(() => this.beginRound(), this.timerDue - this.deps.clock.now(), {
-      keepAlive: false,
-    });
-  }
-
-  private disarm(): void {
-    this.timer?.cancel();
-    this.timerDue = Number.POSITIVE_INFINITY;
-  }
-
   private shortestTtlMs(): number {
     let shortest = Number.POSITIVE_INFINITY;
     for (const { lease } of this.kept.values()) shortest = Math.min(shortest, lease.ttlMs);
     return shortest;
-  }
-
-  private delayMs(shortestTtlMs: number): number {
-    const { intervalMs, failures } = this;
-    return renewalDelay({ shortestTtlMs, intervalMs, failures }, this.deps.random);
-  }
-
-  private beginRound(): void {
-    this.disarm();
-    this.roundWanted = false;
-    this.round = this.renewAll().then(
-      () => this.endRound(0),
-      // The feed reports the outage; here a failure only brings the next round forward.
-      () => this.endRound(this.failures + 1),
-    );
-  }
-
-  private endRound(failures: number): void {
-    this.failures = failures;
-    this.round = undefined;
-    if (this.roundWanted && failures === 0) this.renewNow();
-    else this.schedule();
   }
 
   private async renewAll(): Promise<void> {

@@ -1,4 +1,4 @@
-import { LeaseLostError, RegistryUnavailableError, type Clock, type Random, type Timer } from '../../common/index.js';
+import { LeaseLostError, RegistryUnavailableError, type Clock, type Random } from '../../common/index.js';
 import {
   haveSameRegistration,
   toInstance,
@@ -10,7 +10,7 @@ import {
   type ServiceRegistration,
 } from '../../model/index.js';
 import { inBatches } from '../batches.js';
-import { longestRenewalDelay, renewalDelay, type RenewalPace } from '../leases/renewal-delay.js';
+import { renewalInterval, RenewalRounds } from '../leases/renewal-rounds.js';
 import { type ServiceRegistry } from '../service-registry.js';
 
 const CONCURRENCY = 16;
@@ -69,20 +69,16 @@ interface Listed {
 export class ListedInstances {
   private readonly byService = new Map<string, Map<string, Listed>>();
   private readonly all: readonly Listed[];
-  private readonly pace: Pick<RenewalPace, 'shortestTtlMs' | 'intervalMs'>;
+  private readonly shortestTtlMs: number;
+  private readonly rounds: RenewalRounds;
   private stopListening: () => void = () => undefined;
-  private timer: Timer | undefined;
-  private round: Promise<void> | undefined;
-  private isRoundWanted = false;
-  private failures = 0;
-  private closed = false;
 
   /** @throws InvalidInstanceError naming every wrong field */
   constructor(
     registrations: readonly ServiceRegistration[],
     private readonly deps: ListedInstancesDeps,
   ) {
-    const { clock, serviceTtlMs: ttlMs } = deps;
+    const { clock, random, serviceTtlMs: ttlMs, heartbeatIntervalMs: intervalMs } = deps;
     this.all = registrations.map((registration) => ({
       registration,
       instance: toInstance(registration, { ttlMs, now: clock.epoch() }),
@@ -99,8 +95,14 @@ export class ListedInstances {
       const ofService = this.byService.get(serviceName) ?? new Map<string, Listed>();
       this.byService.set(serviceName, ofService.set(instanceId, listed));
     }
-    const shortestTtlMs = Math.min(...this.all.map(({ instance }) => instance.ttlMs));
-    this.pace = { shortestTtlMs, intervalMs: deps.heartbeatIntervalMs };
+    this.shortestTtlMs = Math.min(...this.all.map(({ instance }) => instance.ttlMs));
+    this.rounds = new RenewalRounds({
+      clock,
+      random,
+      intervalMs,
+      renew: () => this.keepAll(),
+      shortestTtlMs: () => this.shortestTtlMs,
+    });
   }
 
   has(key: InstanceKey): boolean {
@@ -114,15 +116,14 @@ export class ListedInstances {
   async start(): Promise<void> {
     if (this.all.length === 0) return;
     this.stopListening = this.deps.registry.onChange((_snapshot, _previous, change) => this.changed(change));
-    this.beginRound();
-    await this.round;
+    this.rounds.runNow();
+    await this.rounds.running;
   }
 
   /** Stops renewing, and deregisters what no other process lists. Never rejects. */
   async close(): Promise<void> {
-    this.closed = true;
-    this.timer?.cancel();
-    await this.round;
+    this.rounds.stop();
+    await this.rounds.running;
     this.stopListening();
     if (!this.deps.removesAtEnd) return;
     // An instance that cannot be removed expires.
@@ -139,13 +140,13 @@ export class ListedInstances {
         this.notice(change.instance);
         break;
       case 'remove':
-        if (this.find(change.key)) this.renewNow();
+        if (this.find(change.key)) this.rounds.runNow();
         break;
       case 'renewed':
         for (const key of change.keys) this.noticeRenewal(this.find(key));
         break;
       case 'reset':
-        if (this.all.some(({ instance }) => !this.deps.registry.getInstance(instance))) this.renewNow();
+        if (this.all.some(({ instance }) => !this.deps.registry.getInstance(instance))) this.rounds.runNow();
         break;
       case 'hold':
       case undefined:
@@ -169,36 +170,6 @@ export class ListedInstances {
 
   private markShared(listed: Listed): void {
     listed.sharedAt = this.deps.clock.now();
-  }
-
-  /** Starts a round now, or right after the current one. */
-  private renewNow(): void {
-    if (this.closed) return;
-    if (this.round) this.isRoundWanted = true;
-    else this.beginRound();
-  }
-
-  private beginRound(): void {
-    this.timer?.cancel();
-    this.isRoundWanted = false;
-    this.round = this.keepAll().then(
-      () => this.endRound(0),
-      // The feed reports the outage; here a failure only brings the next round forward.
-      () => this.endRound(this.failures + 1),
-    );
-  }
-
-  private endRound(failures: number): void {
-    this.failures = failures;
-    this.round = undefined;
-    if (this.closed) return;
-    if (this.isRoundWanted && failures === 0) {
-      this.beginRound();
-      return;
-    }
-    const { clock, random } = this.deps;
-    const delayMs = renewalDelay({ ...this.pace, failures }, random);
-    this.timer = clock.setTimer(() => this.beginRound(), delayMs, { keepAlive: false });
   }
 
   /** Renews the instances that are registered, and registers the others. @throws RegistryUnavailableError */
@@ -272,9 +243,10 @@ export class ListedInstances {
   }
 
   private async removeUnlessShared(listed: Listed): Promise<void> {
-    const { registry, clock } = this.deps;
+    const { registry, clock, heartbeatIntervalMs } = this.deps;
     const { instance, generation, sharedAt } = listed;
-    const isShared = clock.now() - sharedAt < SHARED_INTERVALS * longestRenewalDelay(this.pace);
+    const isShared =
+      clock.now() - sharedAt < SHARED_INTERVALS * renewalInterval(this.shortestTtlMs, heartbeatIntervalMs);
     if (!listed.isKnown || isShared) return;
     await registry.deregister(instance, { generation });
   }
