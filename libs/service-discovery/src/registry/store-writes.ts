@@ -12,7 +12,7 @@ import { type RegistryStore } from '../store/index.js';
 import { type LeaseKeeper } from './leases/lease-keeper.js';
 
 /** Where the writes of this process go. */
-export interface WriteTarget {
+export interface WriteTarget extends Pick<RegistryStore, 'renew' | 'setStatus'> {
   /**
    * @param keep whether this process renews the lease from now on
    * @param claim see {@link RegistryStore.recover}; undefined for a new registration
@@ -21,10 +21,6 @@ export interface WriteTarget {
   register(instance: ServiceInstance, keep: boolean, claim?: number): Promise<Lease>;
   /** Ends a lease, which is no longer renewed. See {@link RegistryStore.remove}. */
   deregister(lease: Lease): Promise<boolean>;
-  /** See {@link RegistryStore.renew}. */
-  renew(leases: readonly Lease[], by: LeaseKind): Promise<readonly boolean[]>;
-  /** See {@link RegistryStore.setStatus}. */
-  setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: StatusDetail): Promise<boolean>;
 }
 
 /** Writes to the store, and hands the leases that this process renews to their keeper. */

@@ -192,12 +192,8 @@ export class OfflineQueue {
     this.assigned.set(id, { provisional: sent.instance.generation, generation: lease.generation });
     const known = this.writes.get(id);
     const { generation: base } = lease;
-    if (known?.kind === 'registration') {
-      const isSame = known.instance.generation === sent.instance.generation;
-      this.writes.set(id, { ...known, base, lease: isSame ? lease : undefined });
-    } else {
-      this.writes.set(id, { kind: 'removal', base, acknowledged: false, isRegistering: false });
-    }
+    if (known?.kind === 'registration') this.writes.set(id, { ...known, base, lease });
+    else this.writes.set(id, { kind: 'removal', base, acknowledged: false, isRegistering: false });
   }
 
   /** Sending a registration failed: the store may or may not have it. */

@@ -129,11 +129,14 @@ export class Reconciler {
   private send(key: InstanceKey, write: OfflineWrite): Promise<void> {
     if (write.kind === 'removal') return this.remove(key, write);
     if (write.kind === 'status') return this.setStatus(key, write);
-    return write.lease ? this.finishRegistration(key, write) : this.register(key, write);
+    if (write.lease) return this.finishRegistration(key, write);
+    return this.deps.lock.run(keyOf(key), () => this.register(key, write));
   }
 
   private async register(key: InstanceKey, write: OfflineRegistration): Promise<void> {
-    const { queue, leases, online, lock, clock } = this.deps;
+    const { queue, leases, online, clock } = this.deps;
+    // Replaced while it waited for the lock: the new one is sent next.
+    if (queue.get(key) !== write) return;
     const stored = this.deps.feed.storedInstance(key);
     const own = leases.leaseOf(key);
     if (own && own.generation === stored?.generation) {
@@ -152,8 +155,7 @@ export class Reconciler {
     }
     queue.send(key);
     try {
-      const lease = await lock.run(keyOf(key), () => online.register(write.instance, write.keep, claim));
-      queue.obtained(write, lease);
+      queue.obtained(write, await online.register(write.instance, write.keep, claim));
     } catch (error) {
       queue.unanswered(key);
       if (!(error instanceof LeaseLostError)) throw error;
@@ -180,9 +182,8 @@ export class Reconciler {
   /** A later registration holds the id: this one is registered once that one is gone. */
   private yieldToNewer(key: InstanceKey, write: OfflineRegistration): void {
     const { queue, leases } = this.deps;
-    const waiting = queue.get(key);
-    // A newer local write was queued while the store was asked; it is sent next.
-    if (waiting?.kind !== 'registration' || waiting.instance.generation !== write.instance.generation) return;
+    // A removal was queued while the store was asked; it is sent next.
+    if (queue.get(key)?.kind !== 'registration') return;
     if (write.keep && !leases.leaseOf(key)) {
       leases.keep(write.instance, { ...key, generation: 0, ttlMs: write.instance.ttlMs });
     }
